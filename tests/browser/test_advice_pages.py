@@ -8,12 +8,11 @@ from playwright.sync_api import expect
 from datasets_app.snapshots import queries as snapshots
 from lifecycle.training import actions
 from lifecycle.training.models import Estimate, Run
-from tests.support.browser import fits, shot, violations
+from tests.support.browser import loaded_on_a_phone, shuts_nobody_out
 from tests.support.estimates import measured
 from tests.support.training import finish_run, make_base, make_snapshot
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
-MODES = [(1440, "light"), (390, "dark")]
 
 
 @pytest.fixture
@@ -75,8 +74,7 @@ def test_ten_steps_are_tried_cancelled_tried_again_and_started(opened, snapshot,
     expect(page.get_by_role("heading", name="Expected and real")).to_be_visible()
 
 
-@pytest.mark.parametrize(("width", "scheme"), MODES)
-def test_the_pages_of_ten_steps_fit_and_can_be_read_by_everybody(opened, snapshot, mia, settings, width, scheme):
+def test_the_pages_of_ten_steps_fit_and_can_be_read_by_everybody(opened, snapshot, mia, settings):
     settings.PRICE_PER_CORE_HOUR = 0.08
     base = make_base(snapshot.dataset.project)
     waiting, failed, done = (
@@ -92,20 +90,14 @@ def test_the_pages_of_ten_steps_fit_and_can_be_read_by_everybody(opened, snapsho
     paths = {
         f"steps-{name}": f"/runs/estimates/{each.uuid}/" for name, each in {"waiting": waiting, "failed": failed, "done": done}.items()
     }
-    for name, path in {**paths, "steps-beside": f"/runs/{run.uuid}/"}.items():
-        page = opened(path, mia, width=width, scheme=scheme)
-        page.wait_for_timeout(300)
-        shot(page, f"{name}-{width}-{scheme}")
-        fits(page)
-        assert violations(page) == []
+
+    for name, page in loaded_on_a_phone(opened, {**paths, "steps-beside": f"/runs/{run.uuid}/"}, mia):
+        shuts_nobody_out(page, name)
 
 
-@pytest.mark.parametrize(("width", "scheme"), MODES)
-def test_the_advice_fits_and_can_be_read_by_everybody(opened, snapshot, mia, width, scheme):
+def test_the_advice_fits_and_can_be_read_by_everybody(opened, snapshot, mia):
     asked = "advice=1&ask-sensitive=on&ask-minutes=30&ask-latency_ms=0.001"
-    for name, path in {"questions": "", "advice": f"?{asked}", "advice-error": "?advice=1&ask-minutes=soon"}.items():
-        page = opened(f"/runs/launch/{path}", mia, width=width, scheme=scheme)
-        page.wait_for_load_state("networkidle")
-        shot(page, f"{name}-{width}-{scheme}")
-        fits(page)
-        assert violations(page) == []
+    said = {"questions": "", "advice": f"?{asked}", "advice-error": "?advice=1&ask-minutes=soon"}
+
+    for name, page in loaded_on_a_phone(opened, {name: f"/runs/launch/{query}" for name, query in said.items()}, mia):
+        shuts_nobody_out(page, name)

@@ -10,7 +10,7 @@ from playwright.sync_api import expect
 from lifecycle.compute import warm
 from lifecycle.evaluation import actions, queries, rules
 from lifecycle.evaluation.models import Analysis
-from tests.support.browser import fits, shot, violations
+from tests.support.browser import loaded_on_a_phone, shuts_nobody_out
 from tests.support.jobs import run_ok
 from tests.support.losses import made_losses
 from tests.support.marks import marked_snapshot
@@ -49,34 +49,31 @@ def addresses(project, mia, monkeypatch):
     }
 
 
-@pytest.mark.parametrize(("width", "scheme"), [(1440, "light"), (390, "dark")])
-def test_they_hold_in_both_schemes_and_widths(opened, addresses, mia, width, scheme):
-    for name, address in addresses.items():
-        page = opened(address, mia, width=width, scheme=scheme)
-        shot(page, f"{name}-{width}-{scheme}")
-        fits(page)
-        assert violations(page) == [], name
+def test_they_hold_in_both_schemes_and_widths(opened, addresses, mia):
+    for name, page in loaded_on_a_phone(opened, addresses, mia):
+        shuts_nobody_out(page, name)
 
 
 @pytest.fixture
-def of_tasks(project, mia, tmp_path, monkeypatch):
+def of_tasks(project, mia):
     """name → address: groups of errors, and reports that tell whether training rows can be told, of tasks other than one class."""
     near = {"card": [1.0, 0.0], "refund": [0.0, 1.0]}
-    monkeypatch.setattr(warm, "embed", lambda _, texts: [near["card" if "card" in text else "refund"] for text in texts])
-    monkeypatch.setattr(rules, "LEAST_ROWS", 5)
-    made_losses(monkeypatch, lambda row: 0.1)
     shares, kinds = {"train": 30, "validation": 20, "test": 50}, (Analysis.Kind.CLUSTERS, Analysis.Kind.MEMBERSHIP)
     runs = {
         "several": make_run(several_snapshot(project, mia, copies=8, shares=shares), mia, accuracy=0.5),
         "marks": make_run(marked_snapshot(project, mia, copies=8, shares=shares), mia, accuracy=0.5),
         "orders": make_run(ranked_snapshot(project, mia), mia),
-        "written": make_written_run(written_snapshot(project, mia), mia, make_decoder(project, mia, tmp_path)),
+        "written": make_written_run(written_snapshot(project, mia), mia, make_decoder(project, mia)),
     }
     measured = {name: queries.latest_evaluation(run, "test") for name, run in runs.items()}
-    for name, evaluation in measured.items():
-        for kind in kinds if name in ("several", "marks") else kinds[1:]:
-            actions.analyse(evaluation=evaluation, kind=kind, actor=mia)
-    run_ok("default", "training")
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(warm, "embed", lambda _, texts: [near["card" if "card" in text else "refund"] for text in texts])
+        patched.setattr(rules, "LEAST_ROWS", 5)
+        made_losses(patched, lambda row: 0.1)
+        for name, evaluation in measured.items():
+            for kind in kinds if name in ("several", "marks") else kinds[1:]:
+                actions.analyse(evaluation=evaluation, kind=kind, actor=mia)
+        run_ok("default", "training")
     return {f"groups-{name}": f"/evaluations/{measured[name].uuid}/clusters/" for name in ("several", "marks")} | {
         f"{part}-{name}": f"/evaluations/{found.uuid}/{path}"
         for name, found in measured.items()
@@ -84,13 +81,9 @@ def of_tasks(project, mia, tmp_path, monkeypatch):
     }
 
 
-@pytest.mark.parametrize(("width", "scheme"), [(1440, "light"), (390, "dark")])
-def test_those_of_other_tasks_hold_too(opened, of_tasks, mia, width, scheme):
-    for name, address in of_tasks.items():
-        page = opened(address, mia, width=width, scheme=scheme)
-        shot(page, f"{name}-{width}-{scheme}")
-        fits(page)
-        assert violations(page) == [], name
+def test_those_of_other_tasks_hold_too(opened, of_tasks, mia):
+    for name, page in loaded_on_a_phone(opened, of_tasks, mia):
+        shuts_nobody_out(page, name)
 
 
 def test_the_items_of_a_group_of_marked_parts_become_a_queue_by_keys(opened, of_tasks, mia):

@@ -8,7 +8,7 @@ from playwright.sync_api import expect
 from datasets_app.labeling import actions, queries
 from datasets_app.labeling.models import Comment, GuidelineProposal, Queue, Seat
 from lifecycle.notices.models import Notice
-from tests.support.browser import fits, shot, violations, visits
+from tests.support.browser import is_legible, shot
 from tests.support.labeling import label_items, make_dataset, make_queue, make_schema, queue_items
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
@@ -20,12 +20,6 @@ TEXT = "I was charged a fee for a card that never arrived, and now I cannot top 
 @pytest.fixture
 def queue(project, mia) -> Queue:
     return make_queue(make_dataset(project, mia, [TEXT, "two", "three"]), mia, schema=CLASSES, overlap=2)
-
-
-@pytest.fixture
-def page_of(chromium, live_server):
-    with visits(chromium, live_server.url) as opened:
-        yield opened
 
 
 def say(queue, item, actor, text, **options) -> Comment:
@@ -99,14 +93,13 @@ def test_a_passage_is_marked_and_what_was_written_to_somebody_is_answered(open_b
     assert found == [("This part.", 6, 19, None), ("I do.", None, None, "ravi")]
 
 
-def test_a_reviewer_comments_and_proposes_from_the_review_by_keys(page_of, queue, ana, ben, ravi):
+def test_a_reviewer_comments_and_proposes_from_the_review_by_keys(opened, queue, ana, ben, ravi):
     item = queue_items(queue)[0]
     label_items(queue, {ana: ["fee_charged"], ben: ["card_arrival"]}, [item])
     say(queue, item, ana, "The fee comes first.")
-    page = page_of(f"/labeling/{queue.uuid}/review/", ravi)
+    page = opened(f"/labeling/{queue.uuid}/review/", ravi)
     expect(page.locator("#talk")).to_contain_text("Annotator A The fee comes first.")
-    assert violations(page) == []
-    shot(page, "review")
+    is_legible(page, "review")
 
     page.keyboard.press("c")
     page.keyboard.type("Agreed.")
@@ -116,8 +109,7 @@ def test_a_reviewer_comments_and_proposes_from_the_review_by_keys(page_of, queue
     page.keyboard.press("p")
     expect(page.locator("input[name=classes]:checked")).to_have_count(2)
     expect(page.locator("h1")).to_have_text("Propose a change of the guideline")
-    shot(page, "propose")
-    assert violations(page) == []
+    is_legible(page, "propose")
     page.locator("textarea[name=text]").focus()
     page.keyboard.type("What was charged first decides.")
     page.get_by_role("button", name="Propose the change").press("Enter")
@@ -131,20 +123,18 @@ def test_a_reviewer_comments_and_proposes_from_the_review_by_keys(page_of, queue
 
 
 @pytest.mark.parametrize(("width", "scheme"), [(1440, "light"), (390, "dark")])
-def test_the_page_of_comments_is_worked_through_by_keys(page_of, queue, ana, ben, ravi, width, scheme):
+def test_the_page_of_comments_is_worked_through_by_keys(opened, queue, ana, ben, ravi, width, scheme):
     items = queue_items(queue)
     actions.flag(queue_id=queue.uuid, actor=ben, item_id=items[1].uuid, text="Is this English?")
     first = say(queue, items[0], ana, "Two intents.\nWhich counts, @ravi?", start=6, end=19)
-    page = page_of(f"/labeling/{queue.uuid}/comments/", ravi, width=width, scheme=scheme)
+    page = opened(f"/labeling/{queue.uuid}/comments/", ravi, width=width, scheme=scheme)
     expect(page.locator("[data-thread]")).to_have_count(2)
 
     page.keyboard.press("j")
     page.keyboard.press("a")
     expect(page.locator(f"#comment-{first.uuid} textarea")).to_be_focused()
     page.keyboard.type("The first.")
-    shot(page, f"comments-{width}")
-    fits(page)
-    assert violations(page) == []
+    is_legible(page, f"comments-{width}")
     page.keyboard.press("Control+Enter")
     expect(page.locator(f"#comment-{first.uuid} .reply")).to_contain_text("The first.")
     expect(page.locator(f"#comment-{first.uuid} .about a")).to_be_focused()
@@ -157,19 +147,17 @@ def test_the_page_of_comments_is_worked_through_by_keys(page_of, queue, ana, ben
 
 
 @pytest.mark.parametrize(("width", "scheme"), [(1440, "light"), (390, "dark")])
-def test_proposals_stand_on_the_page_of_the_classes(page_of, queue, ana, ben, mia, width, scheme):
+def test_proposals_stand_on_the_page_of_the_classes(opened, queue, ana, ben, mia, width, scheme):
     item = queue_items(queue)[0]
     for person, text in ((ana, "What was charged first decides."), (ben, "Fees are never refunds.")):
         actions.propose_change(
             dataset_id=queue.dataset.uuid, actor=person, text=text, queue_id=queue.uuid, item_id=item.uuid,
             classes=[label.stable_id for label in queue.schema.labels.all()[:2]],
         )  # fmt: skip
-    page = page_of(f"/labeling/datasets/{queue.dataset.uuid}/schema/", mia, width=width, scheme=scheme)
+    page = opened(f"/labeling/datasets/{queue.dataset.uuid}/schema/", mia, width=width, scheme=scheme)
 
     page.get_by_text("Decline", exact=True).first.click()
-    shot(page, f"schema-{width}")
-    fits(page)
-    assert violations(page) == []
+    is_legible(page, f"schema-{width}")
     page.get_by_label("Why not?").first.fill("They may be.")
     page.get_by_role("button", name="Decline the proposal").first.click()
     expect(page.locator("#proposals li")).to_have_count(1)
@@ -180,9 +168,7 @@ def test_proposals_stand_on_the_page_of_the_classes(page_of, queue, ana, ben, mi
     expect(page.locator("#proposals")).to_have_count(0)
     assert sorted(GuidelineProposal.objects.values_list("state", flat=True)) == ["declined", "taken_up"]
     page.goto(page.url.split("#")[0] + "2/")
-    shot(page, f"version-{width}")
-    fits(page)
-    assert violations(page) == []
+    is_legible(page, f"version-{width}")
 
 
 def test_the_bench_says_by_keys_what_changed_in_the_guideline(open_bench, queue, ana, mia):
@@ -226,10 +212,10 @@ def test_a_change_is_proposed_from_the_bench_by_keys_and_its_text_is_kept(open_b
 @pytest.mark.parametrize(
     ("task", "told", "not_told"), [("ranking", "take the last one back", "find a class"), ("free_text", "leave the text", "class map")]
 )
-def test_the_list_of_all_keys_tells_those_of_the_task(page_of, project, mia, ana, task, told, not_told):
+def test_the_list_of_all_keys_tells_those_of_the_task(opened, project, mia, ana, task, told, not_told):
     rows = [{"prompt": "Which?", "responses": ["one", "two", "three"]}] if task == "ranking" else [TEXT]
     made = make_queue(make_dataset(project, mia, rows, task=task, slug=task), mia, schema=[], name=task)
-    page = page_of(f"/labeling/{made.uuid}/bench/", ana)
+    page = opened(f"/labeling/{made.uuid}/bench/", ana)
 
     page.keyboard.press("Escape")  # leaves a text that is written
     page.keyboard.press("Shift+?")

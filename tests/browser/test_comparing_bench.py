@@ -8,7 +8,6 @@ from playwright.sync_api import expect
 from datasets_app.labeling import actions
 from datasets_app.labeling.models import Annotation
 from datasets_app.labeling.rules import side_order
-from tests.support.browser import visits
 from tests.support.labeling import make_dataset, make_queue, queue_items
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
@@ -16,9 +15,8 @@ SHOWN = 16  # pairs: all of them on one side happens once in 32,768 times
 
 
 @pytest.fixture
-def bench_of(chromium, live_server):
-    with visits(chromium, live_server.url) as opened:
-        yield lambda queue, user: opened(f"/labeling/{queue.uuid}/bench/", user)
+def bench_of(opened):
+    return lambda queue, user: opened(f"/labeling/{queue.uuid}/bench/", user)
 
 
 @pytest.fixture

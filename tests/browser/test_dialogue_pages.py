@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from itertools import chain
+
 import pytest
 from playwright.sync_api import expect
 
 from lifecycle.evaluation import actions, queries
 from tests.lifecycle.training.test_launch_dialogues import TOOLS
-from tests.support.browser import fits, shot, violations
+from tests.support.browser import loaded_on_a_phone, shuts_nobody_out
 from tests.support.jobs import run_ok
 from tests.support.written import chat_snapshot, make_decoder, make_written_run
 
@@ -16,11 +18,11 @@ LONG = "Tell me everything about the card, the office and the order. " * 30
 
 
 @pytest.fixture
-def runs(project, mia, tmp_path):
+def runs(project, mia):
     asked = [{"role": "user", "content": LONG}, {"role": "assistant", "content": "Which one?\n\n1. the card\n2. the office"}]
     more = [[*asked, {"role": "user", "content": f"the card {n}"}, {"role": "assistant", "content": "call us"}] for n in range(12)]
     more += [[{"role": "user", "content": f"where {n}"}, *TOOLS[1:]] for n in range(12)]
-    snapshot, base = chat_snapshot(project, mia, copies=8, more=more), make_decoder(project, mia, tmp_path)
+    snapshot, base = chat_snapshot(project, mia, copies=8, more=more), make_decoder(project, mia)
     return [make_written_run(snapshot, mia, base, quality=share, seed=seed) for seed, share in ((1, 0.2), (2, 0.9))]
 
 
@@ -35,26 +37,21 @@ def test_the_turns_before_a_question_open_on_demand(opened, runs, mia):
     expect(first.locator("details p").first).to_be_visible()
 
 
-@pytest.mark.parametrize(("width", "scheme"), [(1440, "light"), (390, "dark")])
-def test_the_pages_fit_and_can_be_read_by_everybody(opened, runs, ana, mia, width, scheme):
+def test_the_pages_fit_and_can_be_read_by_everybody(opened, runs, ana, mia):
     first, second = (queries.latest_evaluation(run, "test") for run in runs)
     side = actions.ask_people(first=first, second=second, actor=mia, pairs=10)
     run_ok("default")
     side = actions.open_side_by_side(side_id=side.uuid, actor=mia)
     paths = {
-        "dialogue-launch": (f"/runs/launch/?snapshot={runs[0].snapshot.uuid}", mia),
-        "dialogue-run": (f"/runs/{runs[0].uuid}/", mia),
-        "dialogue-evaluation": (f"/evaluations/{first.uuid}/", mia),
-        "dialogue-answers": (f"/evaluations/{first.uuid}/answers/", mia),
-        "dialogue-compare": (f"/evaluations/compare/?a={first.uuid}&b={second.uuid}", mia),
-        "dialogue-bench": (f"/labeling/{side.queue.uuid}/bench/", ana),
+        "dialogue-launch": f"/runs/launch/?snapshot={runs[0].snapshot.uuid}",
+        "dialogue-run": f"/runs/{runs[0].uuid}/",
+        "dialogue-evaluation": f"/evaluations/{first.uuid}/",
+        "dialogue-answers": f"/evaluations/{first.uuid}/answers/",
+        "dialogue-compare": f"/evaluations/compare/?a={first.uuid}&b={second.uuid}",
     }
-    for name, (path, person) in paths.items():
-        page = opened(path, person, width=width, scheme=scheme)
-        page.wait_for_load_state("networkidle")
+    bench = {"dialogue-bench": f"/labeling/{side.queue.uuid}/bench/"}
+
+    for name, page in chain(loaded_on_a_phone(opened, paths, mia), loaded_on_a_phone(opened, bench, ana)):
         for fold in page.locator("details:has(p.written) summary").all()[:3]:
             fold.click()
-        shot(page, f"{name}-{width}-{scheme}")
-        assert page.evaluate("document.scrollingElement.scrollWidth") == width, name
-        fits(page)
-        assert violations(page) == [], name
+        shuts_nobody_out(page, name)

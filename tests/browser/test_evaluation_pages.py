@@ -10,12 +10,11 @@ from playwright.sync_api import expect
 
 from lifecycle.engine.flips import Flip
 from lifecycle.evaluation import queries
-from tests.support.browser import SHOTS, fits, intercept, shot, violations
+from tests.support.browser import SHOTS, intercept, loaded_on_a_phone, settled, shuts_nobody_out
 from tests.support.evaluations import channelled, evaluated, made_probes
 from tests.support.training import make_run
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
-MODES = [(1440, "light"), (390, "dark"), (1440, "dark"), (390, "light")]
 PAPER = (1032, 703)  # A4 landscape less its margins, in CSS pixels
 CUT = """() => [...document.querySelectorAll("main *")]
   .filter((each) => each.checkVisibility() && !each.closest("svg *, .vh") && each.getBoundingClientRect().right > innerWidth + 1)
@@ -74,8 +73,8 @@ def test_what_is_chosen_while_a_page_is_on_its_way_counts_too(opened, evaluation
     asked = []
     intercept(page, lambda url: "class=card" in url, lambda route: asked.append(route) if not asked else route.continue_())
 
-    page.get_by_label("Class optional").select_option("card")
-    page.wait_for_timeout(100)
+    with page.expect_request(lambda request: "class=card" in request.url):
+        page.get_by_label("Class optional").select_option("card")
     page.get_by_label("Target accuracy").fill("0.7")
     page.get_by_label("Target accuracy").press("Tab")
 
@@ -85,18 +84,15 @@ def test_what_is_chosen_while_a_page_is_on_its_way_counts_too(opened, evaluation
     asked[0].abort()
 
 
-@pytest.mark.parametrize(("width", "scheme"), MODES)
-def test_the_pages_fit_and_can_be_read_by_everybody(opened, evaluation, mia, width, scheme):
+def test_the_pages_fit_and_can_be_read_by_everybody(opened, evaluation, mia):
     pages = {
         "report": "", "groups": "groups/?column=metadata:channel&class=card", "threshold": "threshold/?goal=cost&class=card&person=0.3",
         "robustness": "robustness/?probe=typos",
     }  # fmt: skip
-    for name, path in pages.items():
-        page = opened(f"/evaluations/{evaluation.uuid}/{path}", mia, width=width, scheme=scheme)
-        page.wait_for_load_state("networkidle")
-        shot(page, f"{name}-{width}-{scheme}")
-        fits(page)
-        assert violations(page) == []
+    paths = {name: f"/evaluations/{evaluation.uuid}/{path}" for name, path in pages.items()}
+
+    for name, page in loaded_on_a_phone(opened, paths, mia):
+        shuts_nobody_out(page, name, both_schemes=True)
 
 
 def test_on_paper_a_page_says_what_it_is_about_and_nothing_is_cut_off(opened, evaluation, mia):
@@ -106,7 +102,7 @@ def test_on_paper_a_page_says_what_it_is_about_and_nothing_is_cut_off(opened, ev
         "robustness": "robustness/",
     }.items():
         page = opened(f"/evaluations/{evaluation.uuid}/{path}", mia)
-        page.wait_for_load_state("networkidle")
+        settled(page)
         facts = page.locator(".paper")
         expect(facts).to_be_hidden()
 

@@ -5,21 +5,21 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.test_evaluation_pages import CUT, MODES, PAPER
-from tests.support.browser import fits, shot, violations
+from tests.browser.test_evaluation_pages import CUT, PAPER
+from tests.support.browser import loaded_on_a_phone, settled, shuts_nobody_out
 from tests.support.grouped import grouped_evaluation
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
 
-def test_a_measure_is_chosen_and_ticked_rows_of_a_group_become_a_queue(opened, project, mia, tmp_path):
-    evaluation = grouped_evaluation(project, mia, "spans", tmp_path)
+def test_a_measure_is_chosen_and_ticked_rows_of_a_group_become_a_queue(opened, project, mia):
+    evaluation = grouped_evaluation(project, mia, "spans")
     page = opened(f"/evaluations/{evaluation.uuid}/", mia)
 
     page.get_by_role("link", name="Groups", exact=True).click()
     page.get_by_label("Group rows by").select_option("channel")
     expect(page.get_by_text("phone is below the rest: micro-F1 0.857")).to_be_visible()
-    page.wait_for_load_state("networkidle")  # what came is heard from a moment after it is seen
+    settled(page)  # what came is heard from a moment after it is seen
     page.get_by_label("Compare them by").select_option("Texts with every span right")
     expect(page.get_by_text("phone is below the rest: texts with every span right 0.500")).to_be_visible()
     page.get_by_role("link", name="errors of phone").click()
@@ -31,16 +31,14 @@ def test_a_measure_is_chosen_and_ticked_rows_of_a_group_become_a_queue(opened, p
 
 
 @pytest.mark.parametrize("task", ["multi_label", "spans", "ranking", "free_text"])
-def test_the_pages_fit_can_be_read_by_everybody_and_are_printed_whole(opened, project, mia, tmp_path, task):
-    evaluation = grouped_evaluation(project, mia, task, tmp_path)
+def test_the_pages_fit_can_be_read_by_everybody_and_are_printed_whole(opened, project, mia, task):
+    evaluation = grouped_evaluation(project, mia, task)
     shown = "groups/?column=metadata:channel" + ("&class=refund" if task == "multi_label" else "")
-    for width, scheme in MODES:
-        for name, path in {"report": "", "groups": shown, "rows": "groups/items/?column=metadata:channel&group=1"}.items():
-            page = opened(f"/evaluations/{evaluation.uuid}/{path}", mia, width=width, scheme=scheme)
-            page.wait_for_load_state("networkidle")
-            shot(page, f"{task}-{name}-{width}-{scheme}")
-            fits(page)
-            assert violations(page) == []
+    pages = {"report": "", "groups": shown, "rows": "groups/items/?column=metadata:channel&group=1"}
+    paths = {f"{task}-{name}": f"/evaluations/{evaluation.uuid}/{path}" for name, path in pages.items()}
+
+    for name, page in loaded_on_a_phone(opened, paths, mia):
+        shuts_nobody_out(page, name, both_schemes=True)
     page = opened(f"/evaluations/{evaluation.uuid}/{shown}", mia)
     page.emulate_media(media="print")
     page.set_viewport_size({"width": PAPER[0], "height": PAPER[1]})

@@ -8,7 +8,7 @@ from playwright.sync_api import expect
 from datasets_app.labeling import actions, queries
 from datasets_app.labeling.models import Queue, Rule, Suggestion
 from datasets_app.labeling.values import rename
-from tests.support.browser import fits, shot, violations, visits
+from tests.support.browser import is_legible, shot
 from tests.support.jobs import run_ok
 from tests.support.labeling import make_dataset, make_queue, queue_items, say
 
@@ -21,21 +21,19 @@ def queue(project, mia) -> Queue:
     return make_queue(make_dataset(project, mia, TEXTS, task="spans"), mia, schema=["PERSON", "TOPIC", "ORG"], hidden_share=0)
 
 
-def test_a_rule_is_tried_applied_and_taken_on_the_bench(chromium, live_server, open_bench, queue, mia, ana):
-    with visits(chromium, live_server.url) as opened:
-        page = opened(f"/labeling/datasets/{queue.dataset.uuid}/rules/new/", mia)
-        preview = page.locator("#preview")
-        page.locator("#id_name").fill("Fire")
-        page.locator("#id_label").select_option(label="TOPIC")
-        page.get_by_label("Regular expression").check()
-        page.locator("#id_pattern").press_sequentially(r"fire\pL+ ?")
-        expect(preview).to_contain_text("1 text, 7.7")
-        expect(preview).to_contain_text("2 spans")
-        expect(preview.locator("mark")).to_have_text(["firemen", "firetrucks"])
-        page.get_by_role("button", name="Write the rule").click()
-        page.get_by_role("button", name="Apply to 13 items").click()
-        expect(page.get_by_role("heading", name="Rules", exact=True)).to_be_visible()
-        page.goto("about:blank")
+def test_a_rule_is_tried_applied_and_taken_on_the_bench(opened, open_bench, queue, mia, ana):
+    page = opened(f"/labeling/datasets/{queue.dataset.uuid}/rules/new/", mia)
+    preview = page.locator("#preview")
+    page.locator("#id_name").fill("Fire")
+    page.locator("#id_label").select_option(label="TOPIC")
+    page.get_by_label("Regular expression").check()
+    page.locator("#id_pattern").press_sequentially(r"fire\pL+ ?")
+    expect(preview).to_contain_text("1 text, 7.7")
+    expect(preview).to_contain_text("2 spans")
+    expect(preview.locator("mark")).to_have_text(["firemen", "firetrucks"])
+    page.get_by_role("button", name="Write the rule").click()
+    page.get_by_role("button", name="Apply to 13 items").click()
+    expect(page.get_by_role("heading", name="Rules", exact=True)).to_be_visible()
     run_ok()
     assert Suggestion.objects.get().source_digest == Rule.objects.get().digest
 
@@ -56,8 +54,9 @@ def test_a_rule_is_tried_applied_and_taken_on_the_bench(chromium, live_server, o
     assert answer.suggestion == Suggestion.objects.get()
 
 
-@pytest.mark.parametrize(("width", "scheme"), [(1440, "light"), (390, "dark")])
-def test_the_pages_fit_and_are_accessible(chromium, live_server, queue, mia, ana, width, scheme):
+@pytest.fixture
+def proposed(queue, mia, ana) -> Queue:
+    """Most texts are marked, rules mark them too, and one class is proposed to be dropped."""
     for number, item in enumerate(queue_items(queue)[1:]):
         marks = [{"start": 0, "end": 4, "label": "ORG"}, {"start": 10, "end": 14, "label": "TOPIC"}]
         last = item.text.rindex("Acme")
@@ -67,22 +66,24 @@ def test_the_pages_fit_and_are_accessible(chromium, live_server, queue, mia, ana
         actions.write_rule(dataset_id=queue.dataset.uuid, actor=mia, name=label, label=ids[label], kind="words", pattern=pattern)
     lost = {"dataset_id": queue.dataset.uuid, "actor": ana, "classes": [ids["TOPIC"]]}
     actions.propose_change(text="A topic is too wide; drop it.", **lost)
-    with visits(chromium, live_server.url) as opened:
-        for name, path in (
-            ("rules-spans", f"datasets/{queue.dataset.uuid}/rules"), ("rule-spans", f"rules/{Rule.objects.order_by('id')[0].uuid}")
-        ):  # fmt: skip
-            page = opened(f"/labeling/{path}/", mia, width=width, scheme=scheme)
-            shot(page, f"{name}-{width}")
-            fits(page)
-            assert violations(page) == []
-        page = opened(f"/labeling/datasets/{queue.dataset.uuid}/schema/change/", mia, width=width, scheme=scheme)
-        page.locator("#id_class_1").select_option(label="TOPIC")
-        page.locator("#id_kind_1").select_option(label="Retire")
-        page.get_by_role("button", name="Show what it touches").click()
-        expect(page.locator("#touched")).to_contain_text("one that holds no other is withdrawn")
-        page.get_by_label("The next version takes it up").check()
-        shot(page, f"change-spans-{width}")
-        fits(page)
-        assert violations(page) == []
-        page.get_by_role("button", name="Publish version 2").click()
-        expect(page.get_by_role("heading", name="Classes and guideline")).to_be_visible()
+    return queue
+
+
+@pytest.mark.parametrize(("width", "scheme"), [(1440, "light"), (390, "dark")])
+def test_the_pages_fit_and_are_accessible(opened, proposed, mia, width, scheme):
+    rules = f"/labeling/datasets/{proposed.dataset.uuid}/rules/"
+    page = opened(rules, mia, width=width, scheme=scheme)
+    is_legible(page, f"rules-spans-{width}")
+    page.goto(f"/labeling/rules/{Rule.objects.order_by('id')[0].uuid}/")
+    is_legible(page, f"rule-spans-{width}")
+
+    page.goto(f"/labeling/datasets/{proposed.dataset.uuid}/schema/change/")
+    page.locator("#id_class_1").select_option(label="TOPIC")
+    page.locator("#id_kind_1").select_option(label="Retire")
+    page.get_by_role("button", name="Show what it touches").click()
+    expect(page.locator("#touched")).to_contain_text("one that holds no other is withdrawn")
+    page.get_by_label("The next version takes it up").check()
+    is_legible(page, f"change-spans-{width}")
+    page.get_by_role("button", name="Publish version 2").click()
+
+    expect(page.get_by_role("heading", name="Classes and guideline")).to_be_visible()

@@ -7,7 +7,6 @@ from playwright.sync_api import expect
 
 from datasets_app.labeling import queries
 from datasets_app.labeling.values import rename
-from tests.support.browser import visits
 from tests.support.labeling import make_annotator, make_dataset, make_queue, queue_items, say
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
@@ -25,12 +24,6 @@ def decided(queue) -> list[dict[str, object]]:
 
 
 @pytest.fixture
-def page_of(chromium, live_server):
-    with visits(chromium, live_server.url) as opened:
-        yield opened
-
-
-@pytest.fixture
 def spans(project, mia, ana):
     queue = make_queue(make_dataset(project, mia, [TEXT], task="spans"), mia, schema=["PER", "ORG", "LOC"], overlap=3)
     (item,) = queue_items(queue)
@@ -40,8 +33,8 @@ def spans(project, mia, ana):
     return queue
 
 
-def test_what_most_marked_is_accepted_with_one_key(page_of, spans, ravi):
-    page = page_of(f"/labeling/{spans.uuid}/review/", ravi)
+def test_what_most_marked_is_accepted_with_one_key(opened, spans, ravi):
+    page = opened(f"/labeling/{spans.uuid}/review/", ravi)
 
     page.keyboard.press("m")
     expect(page.locator("#marked tr")).to_have_count(3)
@@ -51,8 +44,8 @@ def test_what_most_marked_is_accepted_with_one_key(page_of, spans, ravi):
     assert decided(spans) == [{"spans": [span("Anna Keller", "PER"), span("Siemens", "ORG"), span("Munich", "LOC")]}]
 
 
-def test_a_reviewer_marks_another_answer_and_says_why(page_of, spans, ravi):
-    page = page_of(f"/labeling/{spans.uuid}/review/", ravi)
+def test_a_reviewer_marks_another_answer_and_says_why(opened, spans, ravi):
+    page = opened(f"/labeling/{spans.uuid}/review/", ravi)
 
     page.keyboard.press("1")  # shows what A marked: two spans
     expect(page.locator("#marked tr")).to_have_count(2)
@@ -67,12 +60,12 @@ def test_a_reviewer_marks_another_answer_and_says_why(page_of, spans, ravi):
     assert decided(spans) == [{"spans": [span("Siemens", "ORG")]}]
 
 
-def test_ticked_classes_are_decided(page_of, project, mia, ana, ravi):
+def test_ticked_classes_are_decided(opened, project, mia, ana, ravi):
     queue = make_queue(make_dataset(project, mia, ["one"], task="multi_label"), mia, schema=["a", "b", "c"], overlap=2)
     (item,) = queue_items(queue)
     say(queue, ana, item, {"labels": ["a"]})
     say(queue, make_annotator(project, "ben"), item, {"labels": ["b"]})
-    page = page_of(f"/labeling/{queue.uuid}/review/", ravi)
+    page = opened(f"/labeling/{queue.uuid}/review/", ravi)
 
     page.get_by_label("c", exact=True).check()
     page.locator("#reason").fill("Both, and c.")
@@ -82,13 +75,13 @@ def test_ticked_classes_are_decided(page_of, project, mia, ana, ravi):
     assert decided(queue) == [{"labels": ["a", "c"]}]
 
 
-def test_a_reviewer_chooses_between_two_responses(page_of, project, mia, ana, ravi):
+def test_a_reviewer_chooses_between_two_responses(opened, project, mia, ana, ravi):
     content = {"prompt": "Two and two?", "responses": ["Four.", "Five."]}
     queue = make_queue(make_dataset(project, mia, [content], task="preference"), mia, schema=[], overlap=2)
     (item,) = queue_items(queue)
     say(queue, ana, item, {"choice": "first"})
     say(queue, make_annotator(project, "ben"), item, {"choice": "tie"})
-    page = page_of(f"/labeling/{queue.uuid}/review/", ravi)
+    page = opened(f"/labeling/{queue.uuid}/review/", ravi)
     expect(page.locator(".sides article").nth(1)).to_contain_text("Five.")
 
     page.keyboard.press("1")
@@ -99,12 +92,12 @@ def test_a_reviewer_chooses_between_two_responses(page_of, project, mia, ana, ra
     assert decided(queue) == [{"choice": "first"}]
 
 
-def test_a_reviewer_writes_another_text(page_of, project, mia, ana, ravi):
+def test_a_reviewer_writes_another_text(opened, project, mia, ana, ravi):
     queue = make_queue(make_dataset(project, mia, ["A long report."], task="free_text"), mia, schema=[], overlap=2)
     (item,) = queue_items(queue)
     say(queue, ana, item, {"text": "Report."})
     say(queue, make_annotator(project, "ben"), item, {"text": "A report."})
-    page = page_of(f"/labeling/{queue.uuid}/review/", ravi)
+    page = opened(f"/labeling/{queue.uuid}/review/", ravi)
 
     page.get_by_label("Another text").fill("The report, in short.")
     page.locator("#reason").fill("Neither names it.")

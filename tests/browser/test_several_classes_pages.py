@@ -10,13 +10,12 @@ from playwright.sync_api import expect
 from lifecycle.evaluation import queries, rules
 from registry.catalog import actions as catalog
 from registry.catalog.models import ModelVersion
-from tests.support.browser import fits, shot, violations
+from tests.support.browser import loaded_on_a_phone, shuts_nobody_out
 from tests.support.jobs import run_ok
 from tests.support.registry import STATED, make_model
 from tests.support.training import make_run, several_snapshot
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
-MODES = [(1440, "light"), (390, "dark"), (1440, "dark"), (390, "light")]
 
 
 @pytest.fixture
@@ -58,8 +57,7 @@ def test_a_threshold_of_another_class_is_chosen(opened, runs, mia):
     expect(page.get_by_text("the model goes on giving login from 0.500 on")).to_be_visible()
 
 
-@pytest.mark.parametrize(("width", "scheme"), MODES)
-def test_the_pages_fit_and_can_be_read_by_everybody(opened, runs, project, mia, width, scheme):
+def test_the_pages_fit_and_can_be_read_by_everybody(opened, runs, project, mia):
     version = registered(project, runs[1], mia)
     first, second = (queries.latest_evaluation(run, "test") for run in runs)
     paths = {
@@ -72,10 +70,6 @@ def test_the_pages_fit_and_can_be_read_by_everybody(opened, runs, project, mia, 
         "several-suggest": f"/evaluations/suggest/{runs[0].snapshot.dataset.uuid}/",
         "several-version": f"/models/versions/{version.uuid}/",
     }
-    for name, path in paths.items():
-        page = opened(path, mia, width=width, scheme=scheme)
-        page.wait_for_load_state("networkidle")
-        assert page.evaluate("document.scrollingElement.scrollWidth") == width
-        shot(page, f"{name}-{width}-{scheme}")
-        fits(page)
-        assert violations(page) == []
+
+    for name, page in loaded_on_a_phone(opened, paths, mia):
+        shuts_nobody_out(page, name, both_schemes=True)

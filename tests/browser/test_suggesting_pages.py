@@ -8,7 +8,7 @@ from playwright.sync_api import expect
 from datasets_app.labeling import actions, embeddings
 from datasets_app.labeling import learning as program
 from lifecycle.compute.child import Result
-from tests.support.browser import fits, shot, violations
+from tests.support.browser import loaded_on_a_phone, shuts_nobody_out
 from tests.support.jobs import run_ok
 from tests.support.labeling import add_items, answer, make_queue, queue_items
 from tests.support.training import make_run, make_snapshot
@@ -17,11 +17,8 @@ pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
 
 @pytest.fixture
-def queue(project, mia, ana, monkeypatch):
+def queue(project, mia, ana):
     """A queue that the built-in model has ordered, in a dataset with a run."""
-    monkeypatch.setattr(embeddings, "bundled_minilm", lambda: None)
-    here = "datasets_app.labeling.actions.learning.run_child"
-    monkeypatch.setattr(here, lambda ctx, verb, folder, *_, **__: Result("succeeded", data=program.fit(folder)))
     snapshot = make_snapshot(project, mia)
     make_run(snapshot, mia, splits=())
     texts = [f"my {word} question {n}" for n in range(12) for word in ("card", "refund", "login")]
@@ -29,20 +26,20 @@ def queue(project, mia, ana, monkeypatch):
     made = make_queue(snapshot.dataset, mia, order="learnt")
     for item in queue_items(made)[:12]:
         answer(made, ana, item, item.text.split()[1])
-    actions.learn(queue_id=made.uuid, actor=mia)
-    run_ok("default")
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(embeddings, "bundled_minilm", lambda: None)
+        here = "datasets_app.labeling.actions.learning.run_child"
+        patched.setattr(here, lambda ctx, verb, folder, *_, **__: Result("succeeded", data=program.fit(folder)))
+        actions.learn(queue_id=made.uuid, actor=mia)
+        run_ok("default")
     return made
 
 
-@pytest.mark.parametrize(("width", "scheme"), [(1440, "light"), (390, "dark")])
-def test_the_pages_fit_and_can_be_read_by_everybody(opened, queue, mia, width, scheme):
+def test_the_pages_fit_and_can_be_read_by_everybody(opened, queue, mia):
     suggest = f"/evaluations/suggest/{queue.dataset.uuid}/?queue={queue.uuid}"
-    for name, path in (("queue", f"/labeling/{queue.uuid}/"), ("suggest", suggest)):
-        page = opened(path, mia, width=width, scheme=scheme)
 
-        shot(page, f"{name}-{width}-{scheme}")
-        fits(page)
-        assert violations(page) == []
+    for name, page in loaded_on_a_phone(opened, {"queue": f"/labeling/{queue.uuid}/", "suggest": suggest}, mia):
+        shuts_nobody_out(page, name)
 
 
 def test_a_model_is_chosen_and_its_job_is_watched(opened, queue, mia):

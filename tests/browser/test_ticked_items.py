@@ -8,7 +8,7 @@ from playwright.sync_api import expect
 from datasets_app.datasets import actions
 from datasets_app.labeling import actions as labeling
 from datasets_app.labeling.models import Queue
-from tests.support.browser import fits, shot, violations
+from tests.support.browser import loaded_on_a_phone, shuts_nobody_out
 from tests.support.jobs import run_ok
 from tests.support.labeling import decided_dataset, make_dataset, make_schema
 from tests.support.snapshots import freeze
@@ -51,21 +51,18 @@ def test_items_are_ticked_in_every_way_and_become_a_queue(opened, dataset, ravi)
     assert Queue.objects.get().items_total == 1
 
 
-@pytest.mark.parametrize(("width", "scheme"), [(1440, "light"), (390, "dark"), (1440, "dark"), (390, "light")])
-def test_the_pages_fit_and_can_be_read_by_everybody(opened, dataset, ravi, width, scheme):
+def test_the_pages_fit_and_can_be_read_by_everybody(opened, dataset, ravi):
     actions.export_items(dataset_id=dataset.uuid, actor=ravi, filters={"q": "card", "length_from": "10"})
     run_ok("default")
     ticked = dataset.items.first().uuid
     pages = {"items": f"/datasets/{dataset.uuid}/?q=card", "files": f"/datasets/{dataset.uuid}/exports/"}
-    for name, path in (pages | {"open": f"/labeling/datasets/{dataset.uuid}/open/?item={ticked}"}).items():
-        page = opened(path, ravi, width=width, scheme=scheme)
-        shot(page, f"{name}-{width}-{scheme}")
-        fits(page)
-        assert violations(page) == []
+    pages |= {"open": f"/labeling/datasets/{dataset.uuid}/open/?item={ticked}"}
+
+    for name, page in loaded_on_a_phone(opened, pages, ravi):
+        shuts_nobody_out(page, name, both_schemes=True)
 
 
-@pytest.mark.parametrize(("width", "scheme"), [(1440, "light"), (390, "dark"), (1440, "dark"), (390, "light")])
-def test_the_pages_of_a_queue_a_slice_and_its_snapshot_fit(opened, project, mia, width, scheme):
+def test_the_pages_of_a_queue_a_slice_and_its_snapshot_fit(opened, project, mia):
     dataset = decided_dataset(project, mia, [(f"{word} {n}", word) for word in ("card", "cash") for n in range(8)], manager=mia)
     kept = actions.save_slice(dataset_id=dataset.uuid, actor=mia, name="Digits", filters={"length_from": "3"}, shared=True)
     snapshot = freeze(dataset, mia, slice_id=kept.uuid, shares={"train": 60, "validation": 20, "test": 20})
@@ -75,8 +72,6 @@ def test_the_pages_of_a_queue_a_slice_and_its_snapshot_fit(opened, project, mia,
         "queue": f"/labeling/{queue.uuid}/", "slice": f"/datasets/slices/{kept.uuid}/", "snapshot": f"/snapshots/{snapshot.uuid}/",
         "freezing": f"/snapshots/dataset/{dataset.uuid}/?slice={kept.uuid}", "schema": f"/labeling/datasets/{dataset.uuid}/schema/",
     }  # fmt: skip
-    for name, path in pages.items():
-        page = opened(path, mia, width=width, scheme=scheme)
-        shot(page, f"{name}-{width}-{scheme}")
-        fits(page)
-        assert violations(page) == []
+
+    for name, page in loaded_on_a_phone(opened, pages, mia):
+        shuts_nobody_out(page, name, both_schemes=True)

@@ -8,7 +8,7 @@ from playwright.sync_api import expect
 from lifecycle.training import actions
 from lifecycle.training.models import BaseModel, Run
 from tests.lifecycle.training.test_train_on import REPORT
-from tests.support.browser import fits, shot, violations
+from tests.support.browser import loaded_on_a_phone, shuts_nobody_out
 from tests.support.training import make_run, make_snapshot, write_base
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
@@ -36,23 +36,18 @@ def test_a_run_is_started_from_another_ones_model(opened, first, mia, tmp_path):
     assert (spec["base"]["name"], spec["rehearsal"], spec["keep_head"]) == ("Run 1", 0.25, False)
 
 
-@pytest.mark.parametrize(("width", "scheme"), [(1440, "light"), (390, "dark")])
-def test_the_pages_fit_and_can_be_read_by_everybody(opened, first, mia, tmp_path, width, scheme):
+def test_the_pages_fit_and_can_be_read_by_everybody(opened, first, mia, tmp_path):
     waiting = actions.add_run_base(run=make_run(first.snapshot, mia, splits=()), actor=mia)
     base = actions.keep_base(actions.add_run_base(run=first, actor=mia), write_base(tmp_path / "merged"))
     run = make_run(first.snapshot, mia, base=base, splits=())
     run.result = run.result | {"forgetting": REPORT, "rehearsed": 7}
     run.save()
-    addresses = {
-        "run": f"/runs/{run.uuid}/",
-        "launch": f"/runs/launch/?snapshot={first.snapshot.uuid}&base={base.uuid}",
-        "waiting": f"/runs/launch/?snapshot={first.snapshot.uuid}&base={waiting.uuid}",
-        "bases": "/runs/bases/",
+    paths = {
+        "train-on-run": f"/runs/{run.uuid}/",
+        "train-on-launch": f"/runs/launch/?snapshot={first.snapshot.uuid}&base={base.uuid}",
+        "train-on-waiting": f"/runs/launch/?snapshot={first.snapshot.uuid}&base={waiting.uuid}",
+        "train-on-bases": "/runs/bases/",
     }
 
-    for name, path in addresses.items():
-        page = opened(path, mia, width=width, scheme=scheme)
-        page.wait_for_load_state("load")
-        shot(page, f"train-on-{name}-{width}-{scheme}")
-        fits(page)
-        assert violations(page) == [], name
+    for name, page in loaded_on_a_phone(opened, paths, mia):
+        shuts_nobody_out(page, name)

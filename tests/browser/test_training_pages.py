@@ -8,11 +8,10 @@ from playwright.sync_api import expect
 from lifecycle.engine.memory import Parts
 from lifecycle.training import actions
 from lifecycle.training.models import Run
-from tests.support.browser import fits, shot, violations
+from tests.support.browser import loaded_on_a_phone, shuts_nobody_out
 from tests.support.training import finish_run, make_run, make_snapshot
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
-MODES = [(1440, "light"), (390, "dark"), (1440, "dark"), (390, "light")]
 
 
 @pytest.fixture
@@ -75,20 +74,17 @@ def test_a_run_is_paused_and_goes_on(opened, first, mia):
     assert run.state == "queued"
 
 
-@pytest.mark.parametrize(("width", "scheme"), MODES)
-def test_the_pages_of_a_paused_run_and_of_one_that_ended_early_fit(opened, first, mia, settings, width, scheme):
+def test_the_pages_of_a_paused_run_and_of_one_that_ended_early_fit(opened, first, mia, settings):
     settings.TRAINING_IMAGE = "registry.example.org/lifecycle:1.4"
     paused, early = (actions.reproduce(run_id=first.uuid, actor=mia) for _ in range(2))
     actions.pause(run_id=paused.uuid, actor=mia)
     said = "The loss was no longer a number at step 43. The weights of step 40, the best before it, are kept."
     finish_run(early, error={"code": "nan_loss", "message": said, "next_step": "Lower both learning rates, and start a new run."})
     actions.record_events(early, [parts_event()])
-    for name, run in {"paused": paused, "early": early}.items():
-        page = opened(f"/runs/{run.uuid}/", mia, width=width, scheme=scheme)
-        page.wait_for_load_state("networkidle")
-        shot(page, f"run-{name}-{width}-{scheme}")
-        fits(page)
-        assert violations(page) == []
+    paths = {"run-paused": f"/runs/{paused.uuid}/", "run-early": f"/runs/{early.uuid}/"}
+
+    for name, page in loaded_on_a_phone(opened, paths, mia):
+        shuts_nobody_out(page, name, both_schemes=True)
 
 
 def parts_event():
@@ -96,15 +92,12 @@ def parts_event():
     return {"seq": 99, "at": "2026-11-24T12:00:00+00:00", "kind": "finding", **Parts(32, 8, 10).finding().to_json()}
 
 
-@pytest.mark.parametrize(("width", "scheme"), MODES)
-def test_the_pages_fit_and_can_be_read_by_everybody(opened, first, mia, settings, width, scheme):
+def test_the_pages_fit_and_can_be_read_by_everybody(opened, first, mia, settings):
     settings.PRICE_PER_CORE_HOUR = 0.08
     finish_run(actions.reproduce(run_id=first.uuid, actor=mia))
     again = Run.objects.get(number=2)
     overlay = f"/runs/overlay/?run={first.uuid}&run={again.uuid}"
-    for name, path in {"launch": "/runs/launch/?strategy=fast_lora", "run": f"/runs/{first.uuid}/", "overlay": overlay}.items():
-        page = opened(path, mia, width=width, scheme=scheme)
-        page.wait_for_load_state("networkidle")
-        shot(page, f"{name}-{width}-{scheme}")
-        fits(page)
-        assert violations(page) == []
+    paths = {"launch": "/runs/launch/?strategy=fast_lora", "run": f"/runs/{first.uuid}/", "overlay": overlay}
+
+    for name, page in loaded_on_a_phone(opened, paths, mia):
+        shuts_nobody_out(page, name, both_schemes=True)

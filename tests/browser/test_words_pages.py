@@ -12,12 +12,11 @@ from lifecycle.compute.child import Result
 from lifecycle.engine.occlusion import spans
 from lifecycle.evaluation import actions
 from lifecycle.evaluation.models import Analysis
-from tests.support.browser import fits, shot, violations
+from tests.support.browser import NARROW, WIDE, fits, is_legible, shot, shown_as, shuts_nobody_out
 from tests.support.jobs import run_ok
 from tests.support.probes import items_of, measured
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
-MODES = [(1440, "light"), (390, "dark")]
 EFFECTS = (2.5, -1.5, 0.4, 0.001)
 
 
@@ -27,8 +26,15 @@ def effects_of(text, turn=None):
     return found if turn is None else [each | {"turn": turn} for each in found]
 
 
-def test_the_words_of_each_response_are_reached_from_its_row(opened, project, mia, tmp_path, monkeypatch):
-    evaluation = measured("ranking", project, mia, tmp_path)
+def fits_everywhere(page, name):
+    for width, scheme in ((WIDE, "light"), (NARROW, "dark")):
+        shown_as(page, width, scheme)
+        shot(page, f"{name}-{width}-{scheme}")
+        fits(page)
+
+
+def test_the_words_of_each_response_are_reached_from_its_row(opened, project, mia, monkeypatch):
+    evaluation = measured("ranking", project, mia)
 
     def explain(artifact, prompt, responses):
         asked = effects_of(prompt)
@@ -45,24 +51,19 @@ def test_the_words_of_each_response_are_reached_from_its_row(opened, project, mi
         actions.analyse(evaluation=evaluation, kind=Analysis.Kind.WORDS, actor=mia, item=item)
     run_ok("default")
 
-    for width, scheme in MODES:
-        page = opened(f"/evaluations/{evaluation.uuid}/items/?sort=close", mia, width=width, scheme=scheme)
-        shot(page, f"words-orders-rows-{width}-{scheme}")
-        fits(page)
-        page.goto(page.url.split("/items/")[0] + f"/words/?item={items_of(evaluation)[1]}")
-        page.get_by_role("link", name="Response 1", exact=True).click()
-        expect(page.get_by_text("Response 1 leads by 0.500")).to_be_visible()
-        shot(page, f"words-orders-{width}-{scheme}")
-        fits(page)
-        assert violations(page) == []
-    page = opened(f"/evaluations/{evaluation.uuid}/words/?item={items_of(evaluation)[0]}", mia)
-    shot(page, "words-orders-before")
-    assert violations(page) == []
+    page = opened(f"/evaluations/{evaluation.uuid}/items/?sort=close", mia, width=NARROW, scheme="dark")
+    fits_everywhere(page, "words-orders-rows")
+    page.goto(f"/evaluations/{evaluation.uuid}/words/?item={items_of(evaluation)[1]}")
+    page.get_by_role("link", name="Response 1", exact=True).click()
+    expect(page.get_by_text("Response 1 leads by 0.500")).to_be_visible()
+    shuts_nobody_out(page, "words-orders")
+    page.goto(f"/evaluations/{evaluation.uuid}/words/?item={items_of(evaluation)[0]}")
+    is_legible(page, "words-orders-before")
 
 
 @pytest.mark.parametrize("task", ["free_text", "chat"])
-def test_the_words_of_a_prompt_stand_beside_the_answer(opened, project, mia, tmp_path, monkeypatch, task):
-    evaluation = measured(task, project, mia, tmp_path)
+def test_the_words_of_a_prompt_stand_beside_the_answer(opened, project, mia, monkeypatch, task):
+    evaluation = measured(task, project, mia)
 
     def run_child(ctx, verb, folder, on_events):
         row = json.loads((folder / "data.jsonl").read_text())
@@ -72,18 +73,15 @@ def test_the_words_of_a_prompt_stand_beside_the_answer(opened, project, mia, tmp
         return Result("succeeded", data=found | {"found": len(words) + 2, "taken": len(words)})
 
     monkeypatch.setattr("lifecycle.evaluation.child.run_child", run_child)
-    for width, scheme in MODES:
-        page = opened(f"/evaluations/{evaluation.uuid}/answers/", mia, width=width, scheme=scheme)
-        shot(page, f"words-{task}-rows-{width}-{scheme}")
-        fits(page)
-        page.get_by_role("link", name="words that speak").first.click()
-        if width == 1440:
-            page.get_by_role("button", name="Find the words that speak").click()
-            expect(page.get_by_role("button", name="Find the words that speak")).to_have_count(0)
-            shot(page, f"words-{task}-waiting")
-            run_ok("training")
-            page.reload()
-        expect(page.get_by_role("heading", name="Words", exact=True)).to_be_visible()
-        shot(page, f"words-{task}-{width}-{scheme}")
-        fits(page)
-        assert violations(page) == []
+
+    page = opened(f"/evaluations/{evaluation.uuid}/answers/", mia, width=NARROW, scheme="dark")
+    fits_everywhere(page, f"words-{task}-rows")
+    page.get_by_role("link", name="words that speak").first.click()
+    page.get_by_role("button", name="Find the words that speak").click()
+    expect(page.get_by_role("button", name="Find the words that speak")).to_have_count(0)
+    shot(page, f"words-{task}-waiting")
+    run_ok("training")
+    page.reload()
+
+    expect(page.get_by_role("heading", name="Words", exact=True)).to_be_visible()
+    shuts_nobody_out(page, f"words-{task}")
