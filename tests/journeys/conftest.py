@@ -1,31 +1,85 @@
-"""One product for all journeys; one story for each corpus."""
+"""One product and one story for journeys that go together, and a second one, begun as the first one's copy, for those that change the model
+or break things. Journeys that go together run in one process of the tests, in the order of the story."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.support.circle import Circle
 from tests.support.corpora import banking, banking_folder, generated
-from tests.support.product import Product
+from tests.support.made import Made
+from tests.support.product import Product, running_product
 from tests.support.story import Story
 from tests.support.visitors import Workspace
 
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
+
+    from tests.support.desk import Desk
+
+HERE = Path(__file__).parent
+SHARED = ("product", "circle")
+# The longest come first, and what begins with another's folder after it.
+ORDER = (
+    *("test_learning", "test_serving", "test_pages", "test_walks", "test_survival", "test_up", "test_demo"),
+    *("test_labeling_team", "test_the_circle", "test_the_circle_pages", "test_chaos"),
+)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Journeys on one product are a group, which one process runs; so are those of one file."""
+    for item in items:
+        if item.path.parent == HERE:
+            item.add_marker(pytest.mark.xdist_group(next((each for each in SHARED if each in item.fixturenames), item.path.stem)))
+    items.sort(key=lambda item: ORDER.index(item.path.stem) if item.path.stem in ORDER else len(ORDER))
+
 
 @pytest.fixture(scope="session")
-def inbox_story(product: Product) -> Story:
+def product() -> Iterator[Product]:
+    """The whole product as real processes; started at its first use."""
+    with running_product() as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Made]:
+    """What one process of the tests makes for another."""
+    own = tmp_path_factory.getbasetemp()
+    found = Made((own.parent if "PYTEST_XDIST_WORKER" in os.environ else own) / "made")
+    yield found
+    found.give_up()
+
+
+@pytest.fixture(scope="session")
+def inbox_story(product: Product, made: Made) -> Story:
     """The generator's messages, in a project of their own."""
-    return Story(Workspace(product, "journey-inbox", "Journey inbox"), generated())
+    made.on_the_way()
+    return Story(Workspace(product, "support", "Support inbox"), generated())
+
+
+@pytest.fixture(autouse=True)
+def _others_begin_where_the_first_version_is_live(request: pytest.FixtureRequest) -> Iterator[None]:
+    """The story's folder is left for them once it has come so far."""
+    yield
+    story = request.node.funcargs.get("inbox_story")
+    if story is not None and "first_live" in vars(story):
+        request.getfixturevalue("made").leave(story)
 
 
 @pytest.fixture(scope="session")
-def circle(product: Product) -> Circle:
-    """What follows once a first version is live, in a project of its own with a second lead."""
-    story = Story(Workspace(product, "journey-circle", "Journey circle"), generated())
-    story.workspace.add("lea", "lead")
-    return Circle(story)
+def circle(made: Made) -> Iterator[Circle]:
+    """What follows once a first version is live, with a second lead."""
+    known = made.found()
+    with running_product(made.data if known else None) as product:
+        workspace = Workspace(product, "support", "Support inbox", known.pop("project") if known else "")
+        workspace.add("lea", "lead")
+        yield Circle(Story(workspace, generated(), known))
 
 
 @pytest.fixture(scope="session")
@@ -44,11 +98,20 @@ def story(request: pytest.FixtureRequest) -> Story:
     return found
 
 
+@pytest.fixture(scope="module")
+def desk(chromium: Browser, product: Product) -> Desk:
+    """Everybody's window on the product."""
+    from tests.support.desk import Desk  # here: loading Playwright takes a second, which other tests need not pay
+
+    return Desk(chromium, product)
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
     """Beside a failure stands what the product printed last."""
     report = yield
-    product = getattr(item, "funcargs", {}).get("product")
+    given = getattr(item, "funcargs", {})
+    product = given["circle"].story.product if "circle" in given else given.get("product")
     if report.failed and product is not None:
         report.sections.append(("The product's last words", product.log()[-8000:]))
     return report

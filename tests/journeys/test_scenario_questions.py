@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -22,10 +21,9 @@ from lifecycle.engine import verbatim
 from lifecycle.engine.base import SMOLLM2, bundled_smollm2
 from lifecycle.evaluation import text_rules
 from lifecycle.ui.numbers import decimals, signed
-from tests.support.browser import running_chromium
 from tests.support.desk import Desk, look
 from tests.support.handbook import Pair, pairs, write_csv
-from tests.support.product import Product, until
+from tests.support.product import until
 from tests.support.visitors import Workspace
 
 pytestmark = [
@@ -124,7 +122,7 @@ class Scenario:
         for split, share in SPLITS.items():
             page.get_by_label(split).fill(str(share))
         page.get_by_role("button", name="Freeze snapshot").click()
-        page.get_by_role("link", name="Version 1").click(timeout=60_000)
+        page.get_by_role("link", name="Version 1").click()
         expect(page.get_by_role("heading", level=1)).to_contain_text("version 1")
         return dict(self.api(f"snapshots/{uuid_of(page)}/"))
 
@@ -199,9 +197,8 @@ def asked_in(text: str, known: list[Pair]) -> Pair:
 
 
 @pytest.fixture(scope="module")
-def scenario(product: Product, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scenario]:
-    with running_chromium() as browser:
-        yield Scenario(Desk(browser, product), tmp_path_factory.mktemp("handbook"))
+def scenario(desk: Desk, tmp_path_factory: pytest.TempPathFactory) -> Scenario:
+    return Scenario(desk, tmp_path_factory.mktemp("handbook"))
 
 
 # ── Data ────────────────────────────────────────────────────────────────────

@@ -1,23 +1,19 @@
-"""Every page of the circle shuts nobody out at 1440 and 390 px, light and dark. What is on them is the story of test_the_circle."""
+"""Every page of the circle shuts nobody out at 1440 px, light, and at 390 px, dark. What is on them is the story of test_the_circle."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Browser, expect
 
-from tests.support.browser import running_chromium
 from tests.support.circle import Circle
 from tests.support.desk import Desk, look
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.journey, pytest.mark.browser]
 
 
 @pytest.fixture(scope="module")
-def desk(circle: Circle) -> Iterator[Desk]:
-    with running_chromium() as browser:
-        yield Desk(browser, circle.story.product)
+def desk(chromium: Browser, circle: Circle) -> Desk:
+    return Desk(chromium, circle.story.product)
 
 
 PAGES = {
@@ -46,11 +42,8 @@ def test_the_page_shuts_nobody_out(desk: Desk, circle: Circle, name: str):
     if missing := {"rollout", "alert", "proposal"} - set(circle.places):
         pytest.skip(f"Run test_the_circle with it: there is no {', '.join(sorted(missing))} yet.")
     page = desk[username]
-    page.emulate_media(color_scheme="light")
     page.goto(path.format(**circle.places))
-    look(page, name, full=True)
-    page.emulate_media(color_scheme="dark")
-    look(page, "")
+    look(page, name, full=True, dark=True)
 
 
 def test_the_dashboard_is_reached_by_its_keys_and_prints(desk: Desk, circle: Circle):
