@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from lifecycle.demo import inbox, seed, watch
-from lifecycle.demo.seed import HISTORY, NEW, Stage
+from lifecycle.demo.seed import HISTORY, NEW, Stage, sized
 from lifecycle.jobs.context import JobContext
 from lifecycle.training.models import Run
 from registry.access.models import Project
@@ -17,8 +17,8 @@ QUICK = {"epochs": 2, "head_learning_rate": 0.003}  # leaves room above it: thes
 def tell(ctx: JobContext, project: Project) -> None:
     """All of it. What was told before a kill is not told again."""
     stage = Stage(ctx, project)
-    messages = inbox.messages(HISTORY + NEW)
-    old, new = messages[:HISTORY], messages[HISTORY:]
+    messages = inbox.messages(sized(HISTORY) + sized(NEW))
+    old, new = messages[: sized(HISTORY)], messages[sized(HISTORY) :]
     step(ctx, 1, "Uploading messages")
     dataset = seed.dataset(stage)
     seed.upload(stage, dataset, "history-2026.csv", old, labelled=True)
