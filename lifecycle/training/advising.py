@@ -59,7 +59,7 @@ def advise(snapshot: Snapshot, chosen: BaseModel, others: Sequence[BaseModel], a
     )
     base = rows[best.uuid]
     lengths = lengths_of(snapshot, base)
-    suggestions = {name: suggesting.suggestion(snapshot, base, name) for name in strategies_of(base)}
+    suggestions = suggesting.suggestions(snapshot, base, strategies_of(base))
     found = advice.advise(answers, data, lengths, best, reason, suggestions, failed)
     return Advised(answers, data, lengths, base, found, proposed(found, suggestions[found.value("strategy")]))
 

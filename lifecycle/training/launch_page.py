@@ -88,7 +88,8 @@ def launch(user: User, given: Mapping[str, str]) -> dict[str, Any]:
     base = available.chosen
     waiting = queries.find_waiting_base(user, given.get("base", ""))
     fitting = [name for name in Run.Strategy.values if not misfit(name, writes=writes, ranks=ranks)]
-    strategy = given.get("strategy") if given.get("strategy") in fitting else Run.Strategy.LORA
+    wanted = given.get("strategy", "")
+    strategy = wanted if wanted in fitting else Run.Strategy.LORA.value
     lost = {
         "like": bool(given.get("like")) and like is None, "snapshot": data.is_lost, "base": available.is_lost and waiting is None,
         "strategy": given.get("strategy", strategy) not in ("", strategy),
@@ -108,7 +109,8 @@ def launch(user: User, given: Mapping[str, str]) -> dict[str, Any]:
     }
     if snapshot is None or base is None or waiting:
         return context
-    suggestion = suggesting.suggestion(snapshot, base, str(strategy))
+    suggestions = suggesting.suggestions(snapshot, base, fitting)
+    suggestion = suggestions[strategy]
     if device := device_choice(like, given):
         suggestion = replace(suggestion, choices={**suggestion.choices, "device": device})
     if like is not None and like.strategy == strategy:
@@ -116,7 +118,8 @@ def launch(user: User, given: Mapping[str, str]) -> dict[str, Any]:
         known = {name: each for name, each in suggestion.choices.items() if name in values}
         taken = {name: replace(each, value=values[name], reason=f"As in {like}.") for name, each in known.items()}
         suggestion = replace(suggestion, choices=suggestion.choices | taken)
-    return context | {"suggestion": suggestion, "strategies": strategy_lines(snapshot, base, str(strategy), suggestion)}
+    lines = strategy_lines(snapshot, base, strategy, suggestions | {strategy: suggestion})
+    return context | {"suggestion": suggestion, "strategies": lines}
 
 
 def device_choice(like: Run | Estimate | None, given: Mapping[str, str]) -> Choice | None:
@@ -140,20 +143,22 @@ def offer(rows: QuerySet[Any], uuid: str, fits: Callable[[Any], bool] = lambda r
     return Offer(newest if asked in newest else [*newest, asked], asked, is_lost=False)
 
 
-def strategy_lines(snapshot: Snapshot, base: BaseModel, strategy: str, suggestion: defaults.Suggestion) -> list[StrategyLine]:
-    """The strategies side by side, for this data and base."""
-    labels, writes, ranks = len(snapshot.counts["labels"]), queries.writes(snapshot), queries.ranks(snapshot)
-    outputs = 1 if ranks else tags(labels) if snapshot.dataset.task == Dataset.Task.SPANS else labels
+def strategy_lines(
+    snapshot: Snapshot, base: BaseModel, strategy: str, suggestions: Mapping[str, defaults.Suggestion]
+) -> list[StrategyLine]:
+    """The strategies side by side, for this data and base. suggestions: of each that fits."""
+    labels, writes = len(snapshot.counts["labels"]), queries.writes(snapshot)
+    outputs = 1 if queries.ranks(snapshot) else tags(labels) if snapshot.dataset.task == Dataset.Task.SPANS else labels
     ia3_models = text_defaults.IA3_MODELS if writes else defaults.IA3_MODELS
     lines = []
     for value, label in Run.Strategy.choices:
-        if misfit(value, writes=writes, ranks=ranks):
+        if value not in suggestions:
             continue
         if value == Run.Strategy.FAST_LORA and (base.facts.get("layers") or 0) < 2:
             continue
         if value == Run.Strategy.IA3 and base.facts.get("architecture") not in ia3_models:
             continue
-        found = suggestion if value == strategy else suggesting.suggestion(snapshot, base, value)
+        found = suggestions[value]
         inner = found.values()
         trainable = (
             text_defaults.trainable(value, base.facts, inner) if writes else facts.trainable(value, base.facts, labels=outputs, inner=inner)

@@ -109,16 +109,24 @@ def detail(user: User, uuid: UUID) -> dict[str, Any]:
         "repeats": [record_page.repeat_line(each) for each in ([run] if run.reproduces else []) + queries.repeats(run)],
         "forgetting": forgetting_page.shown(run),
         "train_on": train_on(user, run),
-        "reproduce_key": uuid4() if run.state == RunState.SUCCEEDED and can(user, "training.launch", run) else None,
-        "has_manifest": bool(settings.TRAINING_IMAGE) and run.state not in record_page.UNTRAINABLE and can(user, "training.launch", run),
+        "reproduce_key": uuid4() if run.state == RunState.SUCCEEDED and may_launch(user, run) else None,
+        "has_manifest": bool(settings.TRAINING_IMAGE) and run.state not in record_page.UNTRAINABLE and may_launch(user, run),
         "evaluation_url": find_url("evaluation:of_run", uuid=run.uuid) if run.state == RunState.SUCCEEDED else "",
         "compare_url": find_url("evaluation:compare") if run.state == RunState.SUCCEEDED else "",
     }
 
 
+def may_launch(user: User, run: Run) -> bool:
+    """Whether the person may train on the run's data. Asked once and remembered with the run, which lives as long as a request."""
+    known: dict[int, bool] = run.__dict__.setdefault("_may_launch", {})
+    if user.pk not in known:
+        known[user.pk] = can(user, "training.launch", run)
+    return known[user.pk]
+
+
 def train_on(user: User, run: Run) -> dict[str, str] | None:
     """Whether another run can start from its model, with why not; None where the person may not, or there is none."""
-    if run.state != RunState.SUCCEEDED or not can(user, "training.launch", run):
+    if run.state != RunState.SUCCEEDED or not may_launch(user, run):
         return None
     if run.spec["strategy"]["kind"] in MERGED:
         return {"refused": ""}
@@ -142,7 +150,7 @@ def live_part(user: User, run: Run, curves: Mapping[str, charts.Curve], findings
         "active": active,
         "job": job,
         "line": jobs.line(user, job) if job and waits else None,
-        "moves": jobs.moves(job) if job and waits and can(user, "training.launch", run) and jobs.may_cancel(user, job) else [],
+        "moves": jobs.moves(job) if job and waits and may_launch(user, run) and jobs.may_cancel(user, job) else [],
         "thread": thread(run),
         "eta": job.eta if job and run.state == RunState.TRAINING else None,
         "epoch": epoch(run),
@@ -171,7 +179,7 @@ def kept_step(run: Run, curves: Mapping[str, charts.Curve]) -> tuple[int, float]
 
 def acts(user: User, run: Run) -> dict[str, str]:
     """Why each button cannot be pressed now; an empty text where it can."""
-    may_pause, may_stop, may_launch = (can(user, f"training.{name}", run) for name in ("pause", "stop", "launch"))
+    may_pause, may_stop = (can(user, f"training.{name}", run) for name in ("pause", "stop"))
     role = "Only an ML engineer or an ML lead can do this"
     ended = f"The run has {'ended' if run.state == RunState.SUCCEEDED else run.get_state_display().lower()}"
     going = f"It is {run.get_state_display().lower()}"
@@ -189,8 +197,8 @@ def acts(user: User, run: Run) -> dict[str, str]:
     return {
         "pause": pause or ("" if may_pause else role),
         "stop": stop or ("" if may_stop else role),
-        "resume": resume or ("" if may_launch else role),
-        "register": register or ("" if may_launch else role),
+        "resume": resume or ("" if may_launch(user, run) else role),
+        "register": register or ("" if may_launch(user, run) else role),
         "register_url": url,
     }
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from itertools import islice
 from typing import Any
 
 from django.core.cache import cache
+from django.db.models import Max
 
 from datasets_app.datasets.models import Dataset
 from datasets_app.labeling.queries import present_ids
@@ -18,7 +19,7 @@ from lifecycle.engine import defaults, text_defaults
 from lifecycle.engine.calibration import THRESHOLD_ROWS
 from lifecycle.engine.spec import RANKED
 from lifecycle.training.models import BaseModel, Run
-from lifecycle.training.queries import curves, learnt_labels, learnt_task, ranks, writes
+from lifecycle.training.queries import curves_of, learnt_labels, learnt_task, ranks, writes
 from lifecycle.training.rules import RunState
 
 SAMPLE = 400  # rows whose lengths are looked at
@@ -74,22 +75,27 @@ def unlearnable(snapshot: Snapshot) -> tuple[int, str] | None:
     return (len(rows), rows[0]["left_out"]) if rows and all("left_out" in row for row in rows) else None
 
 
-def measured_rate(base: BaseModel, strategy: str, *, ranked: bool = False) -> tuple[float, str] | None:
-    """Examples a second of the newest finished run on this base, and its strategy: the same one where there is one, else another's.
-    ranked: of runs that put responses in order, of which an example is several texts; else of the others.
+def measured_rates(base: BaseModel, strategies: Iterable[str], *, ranked: bool = False) -> dict[str, tuple[float, str]]:
+    """By strategy, where it is known: examples a second of the newest finished run on this base, and that run's strategy, which is the same
+    one where there is one, else another. ranked: of runs that put responses in order, of which an example is several texts; else of the
+    others. Two statements, of however many strategies.
 
     Another's rate is scaled by the ratio of the two that the engine knows. Head only is not comparable: its encoder runs once.
     """
-    runs = Run.objects.filter(base=base, state=RunState.SUCCEEDED).exclude(strategy="head").order_by("-id")
+    runs = Run.objects.filter(base=base, state=RunState.SUCCEEDED).exclude(strategy="head")
     runs = runs.filter(snapshot__dataset__task__in=RANKED) if ranked else runs.exclude(snapshot__dataset__task__in=RANKED)
-    run = runs.filter(strategy=strategy).first() or runs.first()
-    values = [value for _, value in curves(run, ["examples_per_second"]).get("examples_per_second", [])] if run else []
-    if run is None or not values:
-        return None
-    relative = {name: 1 / cost for name, cost in text_defaults.COST.items()} if run.writes else defaults.RATES
-    if not {strategy, run.strategy} <= relative.keys():
-        return None
-    return statistics.median(values) * relative[strategy] / relative[run.strategy], run.strategy
+    newest = Run.objects.filter(pk__in=runs.order_by().values("strategy").annotate(newest=Max("pk")).values("newest")).order_by("-pk")
+    found = {run.strategy: run for run in newest}
+    if not found:
+        return {}
+    points, rates = curves_of(found.values(), "examples_per_second"), {}
+    for strategy in set(strategies) - {"head"}:
+        run = found.get(strategy) or next(iter(found.values()))
+        relative = {name: 1 / cost for name, cost in text_defaults.COST.items()} if run.writes else defaults.RATES
+        if run.pk in points and {strategy, run.strategy} <= relative.keys():
+            rate = statistics.median(value for _, value in points[run.pk])
+            rates[strategy] = rate * relative[strategy] / relative[run.strategy], run.strategy
+    return rates
 
 
 def strategy_settings(run: Run) -> dict[str, Any]:
@@ -121,9 +127,16 @@ def followed(spec: Mapping[str, Any], learnt_from: Snapshot, snapshot: Snapshot)
 
 def suggestion(snapshot: Snapshot, base: BaseModel | None, strategy: str) -> defaults.Suggestion:
     """The engine's settings for this data, each with its reason, and about how long they take."""
-    known = measured_rate(base, strategy, ranked=ranks(snapshot)) if base and strategy != "head" else None
-    found = fresh_suggestion(snapshot, base, strategy, known)
-    return found if base is None else continued(within(found, base), snapshot, base)
+    return suggestions(snapshot, base, [strategy])[strategy]
+
+
+def suggestions(snapshot: Snapshot, base: BaseModel | None, strategies: Iterable[str]) -> dict[str, defaults.Suggestion]:
+    """The same of several strategies."""
+    strategies = list(strategies)
+    known = measured_rates(base, strategies, ranked=ranks(snapshot)) if base and strategies != ["head"] else {}
+    labels = learnt_labels(snapshot)
+    found = {strategy: fresh_suggestion(snapshot, base, strategy, known.get(strategy), labels) for strategy in strategies}
+    return found if base is None else {name: continued(within(each, base), snapshot, base, labels) for name, each in found.items()}
 
 
 def within(found: defaults.Suggestion, base: BaseModel) -> defaults.Suggestion:
@@ -134,8 +147,10 @@ def within(found: defaults.Suggestion, base: BaseModel) -> defaults.Suggestion:
     return replace(found, choices=found.choices | {"max_tokens": defaults.Choice(limit, f"{base.name} reads no more than this.")})
 
 
-def fresh_suggestion(snapshot: Snapshot, base: BaseModel | None, strategy: str, known: tuple[float, str] | None) -> defaults.Suggestion:
-    """As for a base that has seen none of this data. known: of `measured_rate`."""
+def fresh_suggestion(
+    snapshot: Snapshot, base: BaseModel | None, strategy: str, known: tuple[float, str] | None, labels: list[str]
+) -> defaults.Suggestion:
+    """As for a base that has seen none of this data. known: of `measured_rates`. labels: that are learnt."""
     splits, by_label = snapshot.counts["splits"], snapshot.counts["labels"]
     if writes(snapshot):
         middle, longest, answers = map(text_defaults.tokens, written_lengths(snapshot))
@@ -157,7 +172,7 @@ def fresh_suggestion(snapshot: Snapshot, base: BaseModel | None, strategy: str, 
         layers=(base.facts.get("layers") or 0) if base else 0,
         several=snapshot.dataset.task == Dataset.Task.MULTI_LABEL,
         spans=snapshot.dataset.task == Dataset.Task.SPANS,
-        one_of=learnt_labels(snapshot) if snapshot.dataset.task == Dataset.Task.SINGLE_LABEL else (),
+        one_of=labels if snapshot.dataset.task == Dataset.Task.SINGLE_LABEL else (),
     )
     if ranks(snapshot):
         choices = {name: choice for name, choice in found.choices.items() if name not in OF_LABELS}
@@ -168,12 +183,10 @@ def fresh_suggestion(snapshot: Snapshot, base: BaseModel | None, strategy: str, 
     return found
 
 
-def continued(found: defaults.Suggestion, snapshot: Snapshot, base: BaseModel) -> defaults.Suggestion:
+def continued(found: defaults.Suggestion, snapshot: Snapshot, base: BaseModel, labels: list[str]) -> defaults.Suggestion:
     """With what more there is to choose where the base is a run's model of the same task."""
     if base.run is None or base.run.task != learnt_task(snapshot):
         return found
     before = base.run.spec
-    more = defaults.continuing(
-        str(base.run), before["pooling"], learnt_labels(snapshot), set(before["labels"]), found.choices, ranks=base.run.ranks
-    )
+    more = defaults.continuing(str(base.run), before["pooling"], labels, set(before["labels"]), found.choices, ranks=base.run.ranks)
     return replace(found, choices=found.choices | more)
