@@ -94,7 +94,8 @@ def put_folder(path: Path) -> Folder:
     """Keep all files of a folder; equal content gives the same Folder. The signature file model.sig is left out, as in its own manifest."""
     manifest = bundle.manifest(path)
     for file in manifest.files:
-        put_file(path / file.name)
+        store(path / file.name, file.sha256)
+    Blob.objects.bulk_create((Blob(digest=file.sha256, size=file.size) for file in manifest.files), ignore_conflicts=True)
     folder, _ = Folder.objects.get_or_create(
         root_digest=bundle.root_digest(manifest),
         defaults={
