@@ -17,7 +17,7 @@ from django.db import connection
 
 from tests.support.forked import Forked
 
-YARDSTICK_SECONDS = 0.075  # what `yardstick` takes on the machine that budgets are written for
+YARDSTICK_SECONDS = 0.055  # what `yardstick` takes on the machine that budgets are written for
 KEPT = Path(__file__).parents[2] / ".pytest_cache" / "costs"
 FIGURES = ("wall", "cpu", "children", "statements")
 BETWEEN_YARDSTICKS = 200  # tests
