@@ -125,12 +125,12 @@ def test_turns_that_were_left_out_are_told():
 
 
 @pytest.mark.engine
-def test_a_run_learns_from_dialogues_is_measured_and_read_about(project, mia, client_for):
+def test_a_run_learns_from_dialogues_is_measured_and_read_about(project, mia, tmp_path, client_for):
     from lifecycle.training import actions as training
     from lifecycle.training.models import Run
     from tests.lifecycle.evaluation.test_written_engine import QUICK
 
-    snapshot, base = chat_snapshot(project, mia, more=[TOOLS]), make_decoder(project, mia)
+    snapshot, base = chat_snapshot(project, mia, more=[TOOLS]), make_decoder(project, mia, tmp_path)
 
     run = training.launch(snapshot=snapshot, base=base, strategy="full", actor=mia, options=QUICK)
     run_ok("training")
