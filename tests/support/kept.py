@@ -191,7 +191,11 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 def pytest_fixture_setup(fixturedef: Fixture, request: pytest.FixtureRequest) -> object | None:
     """Layers open before the test's own savepoint does; what they hold is taken where the fixture would have made it."""
     if fixturedef.argname == "_django_db_helper":
-        request.getfixturevalue("kept_layers").begin(request.node)
+        try:
+            request.getfixturevalue("kept_layers").begin(request.node)
+        except BaseException as error:
+            fixturedef.cached_result = (None, fixturedef.cache_key(request), (error, error.__traceback__))
+            raise
     elif fixturedef in request.node.stash.get(CHAIN, ()) and VALUES in request.node.stash:
         fixturedef.cached_result = (request.node.stash[VALUES][fixturedef.argname], fixturedef.cache_key(request), None)
         return DONE
