@@ -21,8 +21,8 @@ from tests.support.product import until
 from tests.support.visitors import Workspace
 
 pytestmark = [pytest.mark.journey, pytest.mark.browser]
-EACH, NEW, FAULTS, SENT = 12, 16, 30, 8
-DISPUTED = (3, 7, 11)  # items to which Ben says something else than Ana
+EACH, NEW, FAULTS, SENT = 24, 24, 40, 12
+DISPUTED = (3, 9, 15)  # items to which Ben says something else than Ana
 
 
 @dataclass
