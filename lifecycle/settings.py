@@ -21,7 +21,6 @@ DATA_DIR = Path(env_str("DATA_DIR") or BASE_DIR / "var").resolve()
 # ── Installation ────────────────────────────────────────────────────────────
 DEBUG = env_bool("DEBUG", False)
 DEMO = env_bool("DEMO", False)
-DEMO_SIZE = env_int("DEMO_SIZE", 100, low=10, high=100)  # percent of the demo's messages: with fewer it is ready sooner
 SECRET_KEY = env_str("SECRET_KEY") or secret_file(DATA_DIR / "secret_key")
 ALLOWED_HOSTS = env_list("ALLOWED_HOSTS", ["localhost", "127.0.0.1", "[::1]"])
 CSRF_TRUSTED_ORIGINS = env_list("CSRF_TRUSTED_ORIGINS", [])

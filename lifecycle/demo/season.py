@@ -51,13 +51,13 @@ class Sent:
     seasonal: bool
 
 
-def past(seed: int = inbox.SEED + 9, *, size: int = 100) -> list[Sent]:
-    """Every message of the twelve weeks, the oldest first. The newest came some hours ago. size: percent of the messages a day."""
+def past(seed: int = inbox.SEED + 9) -> list[Sent]:
+    """Every message of the twelve weeks, the oldest first. The newest came some hours ago."""
     draw = random.Random(seed)  # noqa: S311  a demo, no secret
     made: list[Sent] = []
     for day in range(7 * WEEKS):
         week, back = day // 7, 7 * WEEKS - day
-        count = (WEEKEND if day % 7 >= 5 else WEEKDAY) * size // 100
+        count = WEEKEND if day % 7 >= 5 else WEEKDAY
         moments = sorted(draw.uniform(7, 22) for _ in range(count))
         seasonal = SHARES[week - CALM_WEEKS] if week >= CALM_WEEKS else 0.0
         for hour in moments:

@@ -14,8 +14,6 @@ from tempfile import TemporaryDirectory
 from typing import Any
 from uuid import UUID, uuid5
 
-from django.conf import settings
-
 from datasets_app.datasets import actions as datasets
 from datasets_app.datasets.models import Dataset, Upload
 from datasets_app.labeling import actions as labeling
@@ -52,11 +50,6 @@ Choose what the customer **wants from us now**, not everything they mention.
 - Nothing sent back yet is *return_item*; money asked for is *refund_status*.
 - If two wishes are there, the one that needs a person first.
 """
-
-
-def sized(count: int) -> int:
-    """So many of these as DEMO_SIZE says."""
-    return count * int(settings.DEMO_SIZE) // 100
 
 
 @dataclass(frozen=True)
@@ -157,9 +150,7 @@ def queue(stage: Stage, target: Dataset, new: Upload) -> Queue:
     found = found or labeling.open_queue(
         dataset_id=target.uuid, actor=stage.user("ravi"), name=name, overlap=OVERLAP, source=Queue.Source.UPLOAD, upload_id=new.uuid
     )
-    opened: Queue = stage.wait(
-        lambda: Queue.objects.filter(pk=found.pk, state=Queue.State.OPEN, slots_total__gte=sized(NEW) * OVERLAP).first()
-    )
+    opened: Queue = stage.wait(lambda: Queue.objects.filter(pk=found.pk, state=Queue.State.OPEN, slots_total__gte=NEW * OVERLAP).first())
     return opened
 
 
@@ -167,12 +158,11 @@ def annotate(stage: Stage, work: Queue, messages: list[inbox.Message]) -> None:
     """Ana, Ben and Chloe label the first messages; each has their own way of getting hard ones wrong."""
     by_text = {message.text: message for message in messages}
     labels = {label.name: label.uuid for label in Label.objects.filter(schema=work.schema)}
-    wanted = sized(ANSWERED)
     for at, name in enumerate(("ana", "ben", "chloe")):
         person = stage.user(name)
         done = work.annotations.filter(user=person).count()
-        while done < wanted and (slots := labeling.claim(queue_id=work.uuid, actor=person)):
-            for slot in slots[: wanted - done]:
+        while done < ANSWERED and (slots := labeling.claim(queue_id=work.uuid, actor=person)):
+            for slot in slots[: ANSWERED - done]:
                 label = labels[inbox.answer(by_text[slot.item.text], name)]
                 seconds = 3.0 + (slot.pk * 7 + at) % 11
                 key = uuid5(KEYS, f"{work.uuid}:{name}:{slot.item_id}")
@@ -186,7 +176,7 @@ def annotate(stage: Stage, work: Queue, messages: list[inbox.Message]) -> None:
                     seconds=seconds,
                 )
             done = work.annotations.filter(user=person).count()
-            stage.ctx.progress(at * wanted + done, 3 * wanted, unit="answers")
+            stage.ctx.progress(at * ANSWERED + done, 3 * ANSWERED, unit="answers")
             stage.ctx.raise_if_cancelled()
         labeling.release(queue_id=work.uuid, actor=person)
 
@@ -196,7 +186,7 @@ def adjudicate(stage: Stage, work: Queue, messages: list[inbox.Message]) -> None
     by_text = {message.text: message for message in messages}
     labels = {label.name: label.uuid for label in Label.objects.filter(schema=work.schema)}
     waiting = list(Dispute.objects.filter(queue=work, state=Dispute.State.OPEN).select_related("item").order_by("id"))
-    for dispute in waiting[: max(0, len(waiting) - sized(LEFT_DISPUTED))]:
+    for dispute in waiting[: max(0, len(waiting) - LEFT_DISPUTED)]:
         meant = by_text[dispute.item.text].intent
         reason = f"The guideline: {inbox.BY_NAME[meant].definition}"
         said = {"label": str(labels[meant])}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from lifecycle.demo import inbox, seed, watch
-from lifecycle.demo.seed import HISTORY, NEW, Stage, sized
+from lifecycle.demo.seed import HISTORY, NEW, Stage
 from lifecycle.jobs.context import JobContext
 from lifecycle.training.models import Run
 from registry.access.models import Project
@@ -11,14 +11,15 @@ from registry.endpoints import actions as endpoints
 from registry.promotions.rules import Status
 
 STEPS = 13
+TWICE = {"epochs": 2}  # enough to be clearly better, and ready in half the time
 QUICK = {"epochs": 2, "head_learning_rate": 0.003}  # leaves room above it: these messages are so alike that a whole run has none
 
 
 def tell(ctx: JobContext, project: Project) -> None:
     """All of it. What was told before a kill is not told again."""
     stage = Stage(ctx, project)
-    messages = inbox.messages(sized(HISTORY) + sized(NEW))
-    old, new = messages[: sized(HISTORY)], messages[sized(HISTORY) :]
+    messages = inbox.messages(HISTORY + NEW)
+    old, new = messages[:HISTORY], messages[HISTORY:]
     step(ctx, 1, "Uploading messages")
     dataset = seed.dataset(stage)
     seed.upload(stage, dataset, "history-2026.csv", old, labelled=True)
@@ -46,7 +47,7 @@ def tell(ctx: JobContext, project: Project) -> None:
     watch.words(stage, known)
     watch.outcomes(stage, endpoint, known)
     step(ctx, 8, "Fine-tuning run 2")
-    second = seed.run(stage, frozen, "mia", Run.Strategy.LORA, "LoRA on the same snapshot")
+    second = seed.run(stage, frozen, "mia", Run.Strategy.LORA, "LoRA on the same snapshot, two passes", options=TWICE)
     step(ctx, 9, "Registering and promoting 1.1.0")
     candidate = seed.version(stage, model, second, "1.1.0", "mia")
     asked = seed.approve(stage, seed.promote(stage, candidate, endpoint, "mia", "LoRA instead of head only, on the same snapshot."))

@@ -57,7 +57,7 @@ PAUSE_SECONDS = 0.1  # between requests under the fault: the rule looks every te
 
 def twelve_weeks(stage: Stage, endpoint: Endpoint) -> dict[UUID, Sent]:
     """The season's messages, answered, dated back and taken in; by prediction."""
-    sent = season.past(size=settings.DEMO_SIZE)
+    sent = season.past()
     arrived = Prediction.objects.filter(endpoint=endpoint, request_id__startswith=past.MARK)
     if not arrived.exists():
         past.drop(past.answer(stage.ctx, endpoint.slug, served.web_token(), sent))
@@ -153,7 +153,7 @@ def is_open(rollout: Rollout) -> bool:
 
 def ask(stage: Stage, endpoint: Endpoint, count: int, *, start: int, pause: float = 0, go_on: Callable[[], bool] = lambda: True) -> None:
     """Send the season's newest messages to the server that answers everybody, while go_on says so. pause: seconds after each."""
-    messages = season.past(size=settings.DEMO_SIZE)[-count:]
+    messages = season.past()[-count:]
     with httpx.Client(headers={"Authorization": f"Bearer {served.web_token()}"}, timeout=30) as client:
         if not wait_until_ready(stage.ctx, client, settings.INFERENCE_URL, endpoint.slug):
             raise NotReady("The inference server did not answer within a minute.", next_step="Start it, then start the demo again.")

@@ -15,8 +15,8 @@ pytestmark = pytest.mark.journey
 
 @pytest.fixture(scope="module")
 def demo() -> Iterator[Product]:
-    """The demo once its job has ended well, with a quarter of its traffic."""
-    with running_product(DEMO="1", DEMO_SIZE="25", JOB_LEASE_SECONDS="30") as product:
+    """The demo once its job has ended well."""
+    with running_product(from_nothing=True, DEMO="1", JOB_LEASE_SECONDS="30") as product:
         mia = person(product, "mia")
         (told,) = (job for job in mia.api("GET", "jobs/")["results"] if job["kind"] == "demo.seed")
         mia.job(told, seconds=1_200)
@@ -47,7 +47,7 @@ def test_its_drift_led_to_a_proposal_whose_texts_wait_for_labels(demo: Product):
 def test_its_dashboard_compares_twelve_weeks_with_the_hold_out(demo: Product):
     found = person(demo, "lee").api("GET", "dashboard/")
 
-    assert [each["n"] for each in found["lifts"]] == [1_680]
+    assert [each["n"] for each in found["lifts"]] == [6_840]
     assert found["models"][0]["drift"] == "drift"
 
 

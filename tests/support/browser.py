@@ -37,9 +37,14 @@ BEYOND = """document.documentElement.scrollWidth <= innerWidth ? [] : [...docume
 AXE = """async () => { if (!window.axe) return null;
   const { passes, violations } = await axe.run({ resultTypes: ["violations"] });
   return [passes.length, violations.flatMap((rule) => rule.nodes.map((node) => [rule.id, node.html.slice(0, 300)]))]; }"""
+REMEMBERED = """(() => { const { Color } = axe.commons.color, parse = Color.prototype.parseString, known = new Map();
+  Color.prototype.parseString = function (text) { // a third of axe's time: the same few colours for every element
+    if (known.has(text)) [this.r, this.g, this.b, this.alpha] = known.get(text);
+    else { parse.call(this, text); known.set(text, [this.r, this.g, this.b, this.alpha]); }
+    return this; }; })()"""
 GIVEN_UP = ("htmx:afterRequest", "htmx:sendAbort")  # a later choice took a request's place; one that failed is told by other words too
 SHOTS = os.environ.get("SHOTS", "")  # a folder: what `shot` is asked for is kept there
-ANSWERING: set[int] = set()  # threads of the live server that have a request
+ANSWERING: set[threading.Thread] = set()  # those of the live server that have a request
 
 
 class Parked:
@@ -67,14 +72,15 @@ def parked_chromium() -> Iterator[Parked]:
     if not Path(CHROMIUM).exists():
         pytest.skip("Chromium is not installed.")
     expect.set_options(timeout=20_000)  # a busy machine is no failure
-    request_started.connect(begin_to_answer)
-    request_finished.connect(has_answered)
-    with mock.patch.object(StaticFilesHandler, "serve", kept_by_browsers(StaticFilesHandler.serve)), sync_playwright() as playwright:
+    served = mock.patch.object(StaticFilesHandler, "serve", kept_by_browsers(StaticFilesHandler.serve))
+    with served, answers_are_watched(), sync_playwright() as playwright:
         parked = Parked(playwright.chromium.launch(executable_path=CHROMIUM, args=ARGS))
-        yield parked
-        with parked.in_use() as browser:
-            browser.close()
-        asyncio._set_running_loop(parked.loop)
+        try:
+            yield parked
+            with parked.in_use() as browser:
+                browser.close()
+        finally:
+            asyncio._set_running_loop(parked.loop)  # which ends with what follows
 
 
 @contextmanager
@@ -84,14 +90,25 @@ def running_chromium() -> Iterator[Browser]:
         yield browser
 
 
-def begin_to_answer(**of: Any) -> None:
-    """This thread has a request."""
-    ANSWERING.add(threading.get_ident())
+@contextmanager
+def answers_are_watched() -> Iterator[None]:
+    """What has a request is known, for `wait_for_late_requests`. One whose page is gone may end without a word, and its thread with it."""
 
+    def begins(**of: Any) -> None:
+        if threading.current_thread() is not threading.main_thread():  # a test's own client
+            ANSWERING.add(threading.current_thread())
 
-def has_answered(**of: Any) -> None:
-    """This thread has none any more."""
-    ANSWERING.discard(threading.get_ident())
+    def ends(**of: Any) -> None:
+        ANSWERING.discard(threading.current_thread())
+
+    request_started.connect(begins)
+    request_finished.connect(ends)
+    try:
+        yield
+    finally:
+        request_started.disconnect(begins)
+        request_finished.disconnect(ends)
+        ANSWERING.clear()
 
 
 def kept_by_browsers(serve: Callable[..., Any]) -> Callable[..., Any]:
@@ -193,7 +210,7 @@ def listen(page: Page, tell: Callable[[str], None]) -> None:
 def wait_for_late_requests(*, seconds: float = 30) -> None:
     """A request that its page no longer waits for still writes, which nothing may once a test has ended."""
     until = time.monotonic() + seconds
-    while ANSWERING & {thread.ident for thread in threading.enumerate()} and time.monotonic() < until:
+    while any(thread.is_alive() for thread in tuple(ANSWERING)) and time.monotonic() < until:
         time.sleep(0.005)
 
 
@@ -206,7 +223,7 @@ def violations(page: Page) -> list[tuple[str, str]]:
     """What axe finds on the page: rule and markup."""
     found = page.evaluate(AXE)
     if found is None:
-        page.evaluate(Axe().axe_script)
+        page.evaluate(f"{Axe().axe_script};{REMEMBERED}")
         found = page.evaluate(AXE)
     assert found[0] > 10, "Few rules pass: the page isn't there."
     return [(rule, markup) for rule, markup in found[1]]

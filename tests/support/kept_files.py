@@ -48,7 +48,9 @@ class Worlds:
         """Have the database be what the test begins with, and give it copies of all else. A fixture that fails, or skips, is left to the
         test: it does so again where the test asks for it."""
         if item.path != self.file:
-            self.file, self.made = item.path, {(): self.made[()]}
+            self.file = item.path
+            for fixtures in [fixtures for fixtures in self.made if fixtures]:
+                self.made.pop(fixtures).rows.close()
         if not (wanted := chain(item)):
             return
         known = max(count for count in range(len(wanted) + 1) if wanted[:count] in self.made)

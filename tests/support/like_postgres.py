@@ -58,7 +58,7 @@ def check_parameters(execute: Any, sql: str, params: Any, many: bool, context: d
     params = [*params] if many else params
     for each in chain.from_iterable(params) if many else params or ():
         if isinstance(each, str) and "\x00" in each:
-            raise ValueError("PostgreSQL text fields cannot contain NUL (0x00) bytes")
+            raise DataError("PostgreSQL text fields cannot contain NUL (0x00) bytes")
     return execute(sql, params, many, context)
 
 
