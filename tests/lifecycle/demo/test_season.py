@@ -20,14 +20,6 @@ def test_every_week_has_its_messages_and_all_of_them_lie_in_the_past():
     assert past[-1].ago.total_seconds() > 0
 
 
-def test_a_smaller_demo_has_fewer_messages_a_day():
-    past = season.past(size=25)
-
-    assert len(past) == 12 * (5 * 22 + 2 * 15)
-    assert {sent.seasonal for sent in past[: 8 * 140]} == {False}
-    assert {sent.seasonal for sent in past[8 * 140 :]} == {False, True}
-
-
 def test_the_season_begins_in_week_nine_and_grows():
     past, week = season.past(), 5 * 90 + 2 * 60
     shares = [sum(sent.seasonal for sent in past[at * week : (at + 1) * week]) / week for at in range(12)]
