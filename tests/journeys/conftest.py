@@ -14,6 +14,7 @@ from tests.support.circle import Circle
 from tests.support.corpora import banking, banking_folder, generated
 from tests.support.made import Made
 from tests.support.product import Product, running_product
+from tests.support.stories import place
 from tests.support.story import Story
 from tests.support.visitors import Workspace
 
@@ -23,21 +24,12 @@ if TYPE_CHECKING:
     from tests.support.desk import Desk
 
 HERE = Path(__file__).parent
-SHARED = ("product", "circle")
-# The longest come first, and what begins with another's folder after it.
-ORDER = (
-    *("test_learning", "test_serving", "test_pages", "test_walks", "test_survival", "test_up", "test_demo"),
-    *("test_labeling_team", "test_the_circle", "test_the_circle_pages", "test_chaos"),
-)
 
 
-@pytest.hookimpl(tryfirst=True)
+@pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Journeys on one product are a group, which one process runs; so are those of one file."""
-    for item in items:
-        if item.path.parent == HERE:
-            item.add_marker(pytest.mark.xdist_group(next((each for each in SHARED if each in item.fixturenames), item.path.stem)))
-    items.sort(key=lambda item: ORDER.index(item.path.stem) if item.path.stem in ORDER else len(ORDER))
+    """Each story in its order."""
+    items.sort(key=lambda item: place(item.path.stem if item.path.parent == HERE else ""))
 
 
 @pytest.fixture(scope="session")

@@ -115,13 +115,16 @@ def saved(page: Page, done: int) -> None:
     expect(page.locator("#bench")).to_have_attribute("data-unsaved", "0")
 
 
+# Once the bench hears keys, it has the focus in its field; the server has drawn all else before.
 NEXT = """before => !document.querySelector("#bench")
-    || document.querySelector("#ranks [aria-selected=true]") && document.querySelector("#utter").innerText !== before"""
+    || document.activeElement?.id === "find" && document.querySelector("#ranks [aria-selected=true]")
+      && document.querySelector("#utter").innerText !== before"""
 
 
 def label_all(page: Page, queue: str, says: dict[str, str]) -> int:
     """Answer every item by typing its class until it stands first, then Enter. Returns how many came."""
     page.goto(f"/labeling/{queue}/bench/")
+    page.wait_for_function(NEXT, arg="")
     done = 0
     while page.locator("#bench").count():
         text = page.locator("#utter").inner_text()
@@ -221,6 +224,7 @@ def test_disagreements_are_settled_by_keys(desk: Desk, team: Team):
     page.goto(f"/labeling/{team.queue}/review/")
     for left in range(len(DISPUTED), 0, -1):
         expect(page.get_by_role("heading", name=f"{left} to settle")).to_be_visible()
+        page.wait_for_load_state()  # keys are heard
         text = normal(page.locator(".utter").first.inner_text())
         answers = page.locator(".answers article .lab").all_inner_texts()
         page.keyboard.press(str(next(at for at, said in enumerate(answers) if said == team.truth[text]) + 1))

@@ -133,3 +133,10 @@ def alone() -> Iterator[None]:
     with (KEPT / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
+
+
+if __name__ == "__main__":  # before the first tests, while there is something else to do
+    import tests.support.environment  # noqa: F401  its DATA_DIR, before settings are read
+
+    django.setup()
+    sqlite_template() if connection.vendor == "sqlite" else postgres_template()
