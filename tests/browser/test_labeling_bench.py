@@ -47,6 +47,18 @@ def test_letters_find_and_digits_choose(open_bench, ana):
     assert answers() == [("text 0", "transfer_timing")]
 
 
+def test_a_question_mark_in_a_name_is_typed_like_its_other_characters(open_bench, queue, project, mia, ana):
+    other = make_queue(make_dataset(project, mia, ["text 0"], name="Other", slug="other"), mia, schema=["reverted_payment", "reverted_payment?"])
+    page = open_bench(ana)
+    page.goto(f"/labeling/{other.uuid}/bench/")
+
+    page.keyboard.type("reverted_payment?")
+    expect(page.locator("#ranks li")).to_have_count(1)
+    page.keyboard.press("Enter")
+    expect(page.locator("#bench")).to_have_count(0)
+    assert answers() == [("text 0", "reverted_payment?")]
+
+
 def test_enter_accepts_the_highlighted_class_and_the_guideline_follows(open_bench, ana):
     page = open_bench(ana)
 

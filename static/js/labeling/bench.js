@@ -18,6 +18,7 @@
   const LONG = 280; // characters: longer texts stand smaller, so that the classes stay in sight
   const few = bench.dataset.few === "yes";
   const digitsInNames = classes.some((each) => /\d/.test(each.name));
+  const questionsInNames = classes.some((each) => each.name.includes("?"));
   const narrow = matchMedia("(max-width: 60rem)");
   const coarse = matchMedia("(pointer: coarse)"); // there the field would open the keyboard over the text
   const map = [...document.querySelectorAll("#map button")].map((button) => /** @type {HTMLButtonElement} */ (button));
@@ -279,7 +280,7 @@
     const single = document.body.dataset.keys !== "off";
     if (mode?.key?.(event)) { event.preventDefault(); return; }
     if (/^[1-9]$/.test(event.key) && (!digitsInNames || !find.value)) { event.preventDefault(); choose(options[Number(event.key) - 1]); }
-    else if (single && event.key in acts && (event.shiftKey || event.key === "?")) { event.preventDefault(); acts[event.key](); }
+    else if (single && event.key in acts && (event.key === "?" ? !questionsInNames || !find.value : event.shiftKey)) { event.preventDefault(); acts[event.key](); }
     else if (event.key === "Enter") { event.preventDefault(); if (!event.repeat) enter(); }
     else if (event.key === "ArrowDown" || event.key === "ArrowUp") { event.preventDefault(); if (options.length) active = (active + (event.key === "ArrowDown" ? 1 : options.length - 1)) % options.length; draw(); }
     else if (event.key === "Escape") { event.preventDefault(); find.value = ""; draw(); }
