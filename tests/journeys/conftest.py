@@ -1,5 +1,4 @@
-"""One product and one story for journeys that go together, and a second one, begun as the first one's copy, for those that change the model
-or break things. Journeys that go together run in one process of the tests, in the order of the story."""
+"""One product and one story for journeys that go together, and a second one for those that change the model or break things."""
 
 from __future__ import annotations
 
@@ -12,7 +11,6 @@ import pytest
 
 from tests.support.circle import Circle
 from tests.support.corpora import banking, banking_folder, generated
-from tests.support.made import Made
 from tests.support.product import Product, running_product
 from tests.support.stories import place
 from tests.support.story import Story
@@ -40,38 +38,18 @@ def product() -> Iterator[Product]:
 
 
 @pytest.fixture(scope="session")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Made]:
-    """What one process of the tests makes for another."""
-    own = tmp_path_factory.getbasetemp()
-    found = Made((own.parent if "PYTEST_XDIST_WORKER" in os.environ else own) / "made")
-    yield found
-    found.give_up()
-
-
-@pytest.fixture(scope="session")
-def inbox_story(product: Product, made: Made) -> Story:
+def inbox_story(product: Product) -> Story:
     """The generator's messages, in a project of their own."""
-    made.on_the_way()
     return Story(Workspace(product, "support", "Support inbox"), generated())
 
 
-@pytest.fixture(autouse=True)
-def _others_begin_where_the_first_version_is_live(request: pytest.FixtureRequest) -> Iterator[None]:
-    """The story's folder is left for them once it has come so far."""
-    yield
-    story = request.node.funcargs.get("inbox_story")
-    if story is not None and "first_live" in vars(story):
-        request.getfixturevalue("made").leave(story)
-
-
 @pytest.fixture(scope="session")
-def circle(made: Made) -> Iterator[Circle]:
-    """What follows once a first version is live, with a second lead."""
-    known = made.found()
-    with running_product(made.data if known else None) as product:
-        workspace = Workspace(product, "support", "Support inbox", known.pop("project") if known else "")
+def circle() -> Iterator[Circle]:
+    """What follows once a first version is live, with a second lead, on a product of its own."""
+    with running_product() as product:
+        workspace = Workspace(product, "support", "Support inbox")
         workspace.add("lea", "lead")
-        yield Circle(Story(workspace, generated(), known))
+        yield Circle(Story(workspace, generated()))
 
 
 @pytest.fixture(scope="session")

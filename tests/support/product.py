@@ -96,20 +96,16 @@ class Product:
         """Have a worker do what beat sends it every so often: now, over the broker, and not at the clock's next turn."""
         self.python(f"from lifecycle.jobs.celery import app; app.send_task({task!r}, queue='default')")
 
-    def start(self, begins_with: Path | None = None, *, from_nothing: bool = False) -> None:
+    def start(self, *, from_nothing: bool = False) -> None:
         """As `make run` does, until the site and the inference server answer.
 
-        begins_with: a data folder that is copied. This run of the tests made it, so that nothing is left to prepare.
         from_nothing: running every migration, as a first start.
         """
         database = self.data_dir / "lifecycle.sqlite3"
-        if begins_with:
-            shutil.copytree(begins_with, self.data_dir)
-        elif not (from_nothing or self.environment["DATABASE_URL"] or database.exists()):
+        if not (from_nothing or self.environment["DATABASE_URL"] or database.exists()):
             self.data_dir.mkdir(mode=0o700)
             shutil.copy(tables.of_an_installation(), database)
-        if not begins_with:
-            self.manage("prepare")
+        self.manage("prepare")
         with self.log_path.open("ab") as log:
             self.process = subprocess.Popen(
                 [sys.executable, "manage.py", "up"], cwd=ROOT, env=self.environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
@@ -215,12 +211,12 @@ def own_database() -> Iterator[dict[str, str]]:
 
 
 @contextmanager
-def running_product(begins_with: Path | None = None, *, from_nothing: bool = False, **more: str) -> Iterator[Product]:
+def running_product(*, from_nothing: bool = False, **more: str) -> Iterator[Product]:
     """A product that serves, and nothing of it afterwards: no process, no folder, no database. more: of its environment."""
     with tempfile.TemporaryDirectory(prefix="lifecycle-journey-") as folder, own_database() as environment:
         product = Product(Path(folder), environment | more)
         try:
-            product.start(begins_with, from_nothing=from_nothing)
+            product.start(from_nothing=from_nothing)
             yield product
             if product.process is not None:
                 product.stop()

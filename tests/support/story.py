@@ -28,12 +28,10 @@ STATED = {
 class Story:
     """What one project goes through with one corpus."""
 
-    def __init__(self, workspace: Workspace, corpus: Corpus, known: dict[str, Any] | None = None) -> None:
-        """known: what steps gave that another story of the same project has gone."""
+    def __init__(self, workspace: Workspace, corpus: Corpus) -> None:
         self.workspace, self.corpus = workspace, corpus
         self.product: Product = workspace.product
         self.slug = f"{workspace.slug}-prod"
-        vars(self).update(known or {})
 
     def __getitem__(self, username: str) -> Visitor:
         return self.workspace[username]
