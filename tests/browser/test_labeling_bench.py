@@ -48,7 +48,9 @@ def test_letters_find_and_digits_choose(open_bench, ana):
 
 
 def test_a_question_mark_in_a_name_is_typed_like_its_other_characters(open_bench, queue, project, mia, ana):
-    other = make_queue(make_dataset(project, mia, ["text 0"], name="Other", slug="other"), mia, schema=["reverted_payment", "reverted_payment?"])
+    other = make_queue(
+        make_dataset(project, mia, ["text 0"], name="Other", slug="other"), mia, schema=["reverted_payment", "reverted_payment?"]
+    )
     page = open_bench(ana)
     page.goto(f"/labeling/{other.uuid}/bench/")
 
