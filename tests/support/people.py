@@ -5,16 +5,6 @@ Ana and Ben annotate, Ravi reviews, Mia trains, Lee leads, Gita governs, Omar is
 
 from __future__ import annotations
 
-from datetime import timedelta
-
-from django.conf import settings
-from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
-from django.contrib.sessions.backends.db import SessionStore
-from django.contrib.sessions.models import Session
-from django.test import Client
-from django.utils import timezone
-from django.utils.crypto import get_random_string
-
 from registry.access.actions import create_project, grant
 from registry.access.models import Project, User
 from registry.access.roles import Role
@@ -52,12 +42,3 @@ def make_person(username: str, *, project: Project | None = None, role: Role | N
     if project is not None and role is not None:
         grant(user=user, role=role, root=project, actor=None)
     return user
-
-
-def sign_in(client: Client, user: User) -> None:
-    """Have the requests of this client be those of a person: by one row, where `force_login` writes and reads a dozen times."""
-    backend, digest = settings.AUTHENTICATION_BACKENDS[0], user.get_session_auth_hash()
-    says = {SESSION_KEY: str(user.pk), BACKEND_SESSION_KEY: backend, HASH_SESSION_KEY: digest}
-    key, ends = get_random_string(32), timezone.now() + timedelta(seconds=settings.SESSION_COOKIE_AGE)
-    Session.objects.create(session_key=key, session_data=SessionStore().encode(says), expire_date=ends)
-    client.cookies[settings.SESSION_COOKIE_NAME] = key
