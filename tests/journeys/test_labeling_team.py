@@ -16,7 +16,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from tests.support.circle import Circle
 from tests.support.corpora import banking_folder, normal
-from tests.support.desk import Desk, look
+from tests.support.desk import Desk, freeze, look
 from tests.support.product import until
 from tests.support.visitors import Workspace
 
@@ -136,6 +136,12 @@ def label_all(page: Page, queue: str, says: dict[str, str]) -> int:
     return done
 
 
+def expect_to_settle(page: Page, left: int) -> None:
+    """So many disagreements are left, and the page hears keys."""
+    expect(page.get_by_role("heading", name=f"{left} to settle")).to_be_visible()
+    page.wait_for_load_state()
+
+
 # ── One of 77 classes ───────────────────────────────────────────────────────
 def test_a_history_with_planted_faults_and_new_messages_come_in(desk: Desk, team: Team, tmp_path: Path):
     with (team.folder / "banking77" / "train.csv").open(encoding="utf-8", newline="") as file:
@@ -223,8 +229,7 @@ def test_disagreements_are_settled_by_keys(desk: Desk, team: Team):
     page = desk["ravi"]
     page.goto(f"/labeling/{team.queue}/review/")
     for left in range(len(DISPUTED), 0, -1):
-        expect(page.get_by_role("heading", name=f"{left} to settle")).to_be_visible()
-        page.wait_for_load_state()  # keys are heard
+        expect_to_settle(page, left)
         text = normal(page.locator(".utter").first.inner_text())
         answers = page.locator(".answers article .lab").all_inner_texts()
         page.keyboard.press(str(next(at for at, said in enumerate(answers) if said == team.truth[text]) + 1))
@@ -266,7 +271,7 @@ def test_label_errors_are_found_labelled_again_and_settled(desk: Desk, team: Tea
 
     page.goto(f"/labeling/{team.second}/review/")
     for left in range(wrong, 0, -1):
-        expect(page.get_by_role("heading", name=f"{left} to settle")).to_be_visible()
+        expect_to_settle(page, left)
         page.keyboard.press("1")
         page.keyboard.press("Enter")
         expect(page.get_by_text("Settled as").first).to_be_visible()
@@ -276,14 +281,7 @@ def test_label_errors_are_found_labelled_again_and_settled(desk: Desk, team: Tea
 def test_what_is_decided_is_frozen(desk: Desk, team: Team):
     assert team.second
     page = desk["mia"]
-    page.goto(f"/snapshots/dataset/{team.dataset}/")
-    for split, share in (("Train", "60"), ("Validation", "20"), ("Test", "20")):
-        page.get_by_label(split).fill(share)
-    page.get_by_role("button", name="Freeze snapshot").click()
-    link = page.get_by_role("link", name="Version 1")
-    expect(link).to_be_visible(timeout=60_000)
-    link.click()
-    found = team.workspace["mia"].api("GET", f"snapshots/{uuid_of(page)}/")
+    found = team.workspace["mia"].api("GET", f"snapshots/{freeze(page, team.dataset)}/")
     assert found["counts"]["rows"] == 77 * EACH + NEW
     look(page, "")
 

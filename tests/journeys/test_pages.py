@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import expect
 
-from tests.support.desk import Desk, look
+from tests.support.desk import Desk, freeze, look
 from tests.support.people import PASSWORD
 from tests.support.product import until
 from tests.support.story import Story
@@ -100,15 +100,7 @@ def test_a_disagreement_is_settled(desk: Desk, typed: Story):
 def test_a_snapshot_is_frozen_on_its_page(desk: Desk, typed: Story):
     assert typed.adjudicated is not None
     page = desk["mia"]
-    page.goto(f"/snapshots/dataset/{typed.dataset}/")
-    for split, share in (("Train", "60"), ("Validation", "20"), ("Test", "20")):
-        page.get_by_label(split).fill(share)
-    page.get_by_role("button", name="Freeze snapshot").click()
-    link = page.get_by_role("link", name="Version 1")
-    expect(link).to_be_visible(timeout=60_000)
-    link.click()
-    expect(page.get_by_role("heading", level=1)).to_contain_text("1")
-    uuid = page.url.rstrip("/").rpartition("/")[2]
+    uuid = freeze(page, typed.dataset)
     typed.__dict__["snapshot"] = typed["mia"].api("GET", f"snapshots/{uuid}/")
     look(page, "snapshot")
 

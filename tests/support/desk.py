@@ -62,3 +62,16 @@ def picture(page: Page, name: str, *, full: bool = False) -> None:
     if os.environ.get("TOUR") == "1":
         TOUR.mkdir(exist_ok=True)
         page.screenshot(path=TOUR / f"{name}.png", full_page=full, animations="disabled")
+
+
+def freeze(page: Page, dataset: str) -> str:
+    """A dataset's first snapshot, frozen on its page; returns its uuid, with the snapshot's page before the person."""
+    page.goto(f"/snapshots/dataset/{dataset}/")
+    for split, share in (("Train", "60"), ("Validation", "20"), ("Test", "20")):
+        page.get_by_label(split).fill(share)
+    page.get_by_role("button", name="Freeze snapshot").click()
+    link = page.get_by_role("link", name="Version 1")
+    expect(link).to_be_visible(timeout=60_000)
+    link.click()
+    expect(page.get_by_role("heading", level=1)).to_contain_text("1")
+    return page.url.rstrip("/").rpartition("/")[2]
