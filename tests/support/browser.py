@@ -84,13 +84,6 @@ def parked_chromium() -> Iterator[Parked]:
 
 
 @contextmanager
-def running_chromium() -> Iterator[Browser]:
-    """Debian's Chromium, in use."""
-    with parked_chromium() as parked, parked.in_use() as browser:
-        yield browser
-
-
-@contextmanager
 def answers_are_watched() -> Iterator[None]:
     """What has a request is known, for `wait_for_late_requests`. One whose page is gone may end without a word, and its thread with it."""
 
