@@ -1,10 +1,9 @@
-"""What this machine can do: cores, bf16 that is really faster, libraries, base models."""
+"""What this machine can do: cores, bf16, libraries, base models."""
 
 from __future__ import annotations
 
 import importlib.metadata
 import platform
-import time
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,6 @@ import torch
 from lifecycle.engine import base, devices
 
 PACKAGES = ("torch", "transformers", "peft", "accelerate", "tokenizers", "safetensors", "numpy", "onnxruntime")
-BF16_GAIN = 1.2
 
 
 def bf16_supported() -> bool:
@@ -26,30 +24,10 @@ def _has_bf16_instructions() -> bool:
     return any(bool(getattr(torch.cpu, name, bool)()) for name in ("_is_avx512_bf16_supported", "_is_amx_tile_supported"))
 
 
-def bf16_gain() -> float:
-    """How many times faster a bf16 matrix product is than fp32, the best of three each; 1.0 where bf16 is not supported."""
-    if not bf16_supported():
-        return 1.0
-    one = torch.randn(512, 384, generator=torch.Generator().manual_seed(0))
-    two = torch.randn(384, 1536, generator=torch.Generator().manual_seed(1))
-
-    def seconds(left: torch.Tensor, right: torch.Tensor) -> float:
-        best = float("inf")
-        for _ in range(4):
-            start = time.perf_counter()
-            for _ in range(5):
-                left @ right
-            best = min(best, time.perf_counter() - start)
-        return best
-
-    return seconds(one, two) / max(seconds(one.bfloat16(), two.bfloat16()), 1e-9)
-
-
 def choose_precision(wanted: str) -> str:
-    """fp32 or bf16: as wanted, or for `auto` bf16 where it is at least a fifth faster."""
-    if wanted != "auto":
-        return wanted
-    return "bf16" if bf16_gain() >= BF16_GAIN else "fp32"
+    """fp32 or bf16: as wanted, or for `auto` bf16 where the processor multiplies it itself. Nothing is timed: a machine that is busy for
+    a moment would choose otherwise, and the same run end with other weights."""
+    return wanted if wanted != "auto" else "bf16" if bf16_supported() else "fp32"
 
 
 def environment(device: str = "cpu") -> dict[str, Any]:
@@ -74,12 +52,11 @@ def cpu_name() -> str:
 
 def probe() -> dict[str, Any]:
     """The answer of the verb `probe`."""
-    gain = bf16_gain()
     bases = [{**asdict(each), "path": str(each.path)} for each in base.available()]
     return {
         "format": 1,
         "status": "succeeded",
         "environment": environment(),
-        "bf16": {"supported": bf16_supported(), "gain": gain},
+        "bf16": {"supported": bf16_supported()},
         "bases": bases,
     }

@@ -80,7 +80,7 @@ def suggest(
         **several_processes(strategy),
         "gradient_checkpointing": Choice(False, "Off: on, a step takes a third more time and much less memory, for long texts."),
         "max_gradient_norm": Choice(1.0, "Longer gradients are shortened to 1, so that one odd batch does not throw the weights off."),
-        "precision": Choice("auto", "bf16 where this processor multiplies it at least a fifth faster, else fp32."),
+        "precision": Choice("auto", "bf16 where this processor has instructions for it, else fp32."),
     }  # fmt: skip
     if strategy == "prefix":
         del choices["gradient_checkpointing"]  # does not go with it

@@ -3,6 +3,7 @@ on which nothing computes that was left on the CPU."""
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import platform
@@ -16,7 +17,7 @@ import torch
 from torch import nn
 from transformers import TrainingArguments
 
-from lifecycle.engine import answering, devices, finishing, training
+from lifecycle.engine import answering, devices, finishing, probe, training
 from lifecycle.engine.answering import measure_losses
 from lifecycle.engine.batches import Collate, Encoded, EncodedRows
 from lifecycle.engine.classifier import Classifier, TokenClassifier
@@ -200,6 +201,19 @@ def test_a_gpu_computes_in_bf16_where_it_multiplies_it_itself(gpus, wanted, bf16
     gpus(1, bf16=bf16)
 
     assert devices.choose_precision(wanted) == chosen
+
+
+@pytest.mark.parametrize(
+    ("wanted", "bf16", "chosen"), [("auto", True, "bf16"), ("auto", False, "fp32"), ("fp32", True, "fp32"), ("bf16", False, "bf16")]
+)
+def test_a_processor_computes_in_bf16_where_it_multiplies_it_itself_however_busy_it_is(monkeypatch, wanted, bf16, chosen):
+    clock = itertools.count()
+    with monkeypatch.context() as patch:
+        patch.setattr(probe, "bf16_supported", lambda: bf16)
+        patch.setattr("time.perf_counter", lambda: next(clock))  # all that is timed takes equally long
+        found = probe.choose_precision(wanted)
+
+    assert found == chosen
 
 
 def test_bf16_on_a_gpu_that_only_imitates_it_is_refused(gpus):
