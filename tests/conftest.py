@@ -16,7 +16,7 @@ from registry.catalog.models import Endpoint
 from tests.support import forked, kept, kept_files, tables
 from tests.support.endpoints import deployed_endpoint
 from tests.support.flush import flush_leaves_history_alone
-from tests.support.people import PASSWORD, PEOPLE, make_person, make_project
+from tests.support.people import PASSWORD, PEOPLE, make_person, make_project, sign_in
 from tests.support.warm import ended_engine
 
 __all__ = ["PASSWORD"]
@@ -145,7 +145,7 @@ def client_for():
 
     def make(user: User) -> Client:
         client = Client()
-        client.force_login(user)
+        sign_in(client, user)
         return client
 
     return make

@@ -21,6 +21,7 @@ from django.test import Client
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Route, expect, sync_playwright
 
 from registry.access.models import User
+from tests.support.people import sign_in
 
 INSTALLED = ("/usr/bin/chromium-headless-shell", "/usr/bin/chromium")  # the first, without windows, takes two thirds of the other's time
 CHROMIUM = os.environ.get("CHROMIUM") or next(filter(os.path.exists, INSTALLED), INSTALLED[-1])
@@ -125,7 +126,7 @@ def people_at(browser: Browser, address: str) -> Iterator[Callable[[User | None]
         if (who := user and user.pk) not in taken:
             taken[who] = free.pop() if free else new_window(browser, address)
             if user:
-                sign_in(taken[who], user, address)
+                signed_in(taken[who], user, address)
         return taken[who]
 
     yield window_of
@@ -142,10 +143,10 @@ def new_window(browser: Browser, address: str) -> BrowserContext:
     return window
 
 
-def sign_in(window: BrowserContext, user: User, address: str) -> None:
+def signed_in(window: BrowserContext, user: User, address: str) -> None:
     """Have pages of this window be those of a person who has signed in."""
     client, name = Client(), settings.SESSION_COOKIE_NAME
-    client.force_login(user)
+    sign_in(client, user)
     window.add_cookies([{"name": name, "value": client.cookies[name].value, "url": address}])
 
 

@@ -5,6 +5,12 @@ Ana and Ben annotate, Ravi reviews, Mia trains, Lee leads, Gita governs, Omar is
 
 from __future__ import annotations
 
+from importlib import import_module
+
+from django.conf import settings
+from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
+from django.test import Client
+
 from registry.access.actions import create_project, grant
 from registry.access.models import Project, User
 from registry.access.roles import Role
@@ -42,3 +48,12 @@ def make_person(username: str, *, project: Project | None = None, role: Role | N
     if project is not None and role is not None:
         grant(user=user, role=role, root=project, actor=None)
     return user
+
+
+def sign_in(client: Client, user: User) -> None:
+    """Have the requests of this client be those of a person: four statements, where `force_login` takes fourteen."""
+    session = import_module(settings.SESSION_ENGINE).SessionStore()
+    session[SESSION_KEY], session[BACKEND_SESSION_KEY] = str(user.pk), settings.AUTHENTICATION_BACKENDS[0]
+    session[HASH_SESSION_KEY] = user.get_session_auth_hash()
+    session.save()
+    client.cookies[settings.SESSION_COOKIE_NAME] = session.session_key

@@ -18,6 +18,7 @@ from drf_spectacular.generators import SchemaGenerator
 from lifecycle.home import health
 from tests.support.kept import rolled_back
 from tests.support.pairs import WHOLE
+from tests.support.people import sign_in
 from tests.support.world import World
 
 # One letter a person. L: has to sign in. "." 404: there is nothing. x: 403, not theirs. -: 405, no such method.
@@ -593,7 +594,7 @@ class Browser:
         if like:
             self.client.handler = like.client.handler
         if name is not None:
-            self.client.force_login(world.people[name])
+            sign_in(self.client, world.people[name])
         self.cookies = {key: morsel.value for key, morsel in self.client.cookies.items()}
 
     def ask(self, method: str, address: str, **given: Any) -> HttpResponse:
