@@ -54,6 +54,19 @@ def test_a_column_and_a_class_are_chosen_and_the_rows_of_a_group_open(opened, ev
     expect(page.get_by_role("heading", name="channel: phone")).to_be_visible()
 
 
+def test_a_choice_in_the_moment_in_which_an_answer_is_shown_counts(opened, evaluation, mia):
+    page = opened(f"/evaluations/{evaluation.uuid}/groups/?column=metadata:channel", mia)
+    page.evaluate("""new MutationObserver((_, observer) => {
+        observer.disconnect();
+        document.getElementById("class").value = "card";
+        document.getElementById("class").dispatchEvent(new Event("change", {bubbles: true}));
+    }).observe(document.getElementById("slices").parentElement, {childList: true})""")
+
+    page.get_by_label("Compare them by").dispatch_event("change")
+
+    expect(page.get_by_role("heading", name="Fairness for card")).to_be_visible()
+
+
 def test_a_threshold_is_chosen_by_costs(opened, evaluation, mia):
     page = opened(f"/evaluations/{evaluation.uuid}/threshold/", mia)
 
