@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import warnings
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +20,10 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.multiclass import OneVsRestClassifier
 
 from lifecycle.engine import calibration, metrics, ranked_baselines, span_baselines
-from lifecycle.engine.data import Rows
+from lifecycle.engine.data import Rows, read_rows
 from lifecycle.engine.embedding import Embedder
 from lifecycle.engine.recipes import RECIPES
-from lifecycle.engine.spec import RANKED, Base
+from lifecycle.engine.spec import RANKED
 from lifecycle.engine.tagging import Unit
 
 ITERATIONS = 100
@@ -31,31 +32,38 @@ HELD_OUT = 5  # every fifth training row chooses thresholds
 
 Floats = NDArray[np.float64]
 Answers = tuple[Floats, tuple[float, ...] | None]  # probabilities (N, C), and thresholds where there are any
-Learn = Callable[..., Answers]
+Answer = Callable[[Any], Answers]  # of texts, or of rows of numbers (N, F)
+Learn = Callable[..., Answer]
+Measure = Callable[[Rows], dict[str, Any]]  # the recipe's `shown` scores on some rows, with intervals {low, high}
 
 
-def majority(train: Rows, rows: int, classes: int) -> Answers:
+def majority(train: Rows, classes: int) -> Answer:
     """The training rows' label shares for every row (rows, C): the top one is the most frequent label."""
     counts = np.bincount(train.targets, minlength=classes).astype(np.float64)
-    return np.tile(counts / counts.sum(), (rows, 1)), None
+    return lambda texts: (np.tile(counts / counts.sum(), (len(texts), 1)), None)
 
 
-def frequent_set(train: Rows, rows: int, classes: int) -> Answers:
+def frequent_set(train: Rows, classes: int) -> Answer:
     """Each label's share for every row (rows, C), with thresholds that give the most frequent set of labels."""
     shares = RECIPES["multi_label"].truth(train.targets, classes).mean(axis=0)
     common = Counter(train.targets).most_common(1)[0][0]
-    return np.tile(shares, (rows, 1)), tuple(0.0 if at in common else 2.0 for at in range(classes))
+    thresholds = tuple(0.0 if at in common else 2.0 for at in range(classes))
+    return lambda texts: (np.tile(shares, (len(texts), 1)), thresholds)
 
 
-def one_label(known: Any, train: Rows, asked: Any, classes: int, seed: int, *, strength: float) -> Answers:
+def one_label(known: Any, train: Rows, classes: int, seed: int, *, strength: float) -> Answer:
     """Logistic regression on rows of numbers (N, F)."""
     model = _regression(seed, strength).fit(known, train.targets)
-    probabilities = np.zeros((asked.shape[0], classes))
-    probabilities[:, model.classes_] = model.predict_proba(asked)
-    return probabilities, None
+
+    def answer(asked: Any) -> Answers:
+        probabilities = np.zeros((asked.shape[0], classes))
+        probabilities[:, model.classes_] = model.predict_proba(asked)
+        return probabilities, None
+
+    return answer
 
 
-def each_label(known: Any, train: Rows, asked: Any, classes: int, seed: int, *, strength: float) -> Answers:
+def each_label(known: Any, train: Rows, classes: int, seed: int, *, strength: float) -> Answer:
     """A logistic regression for each label on rows of numbers (N, F), and its threshold."""
     truth = RECIPES["multi_label"].truth(train.targets, classes)
     held = np.arange(len(truth)) % HELD_OUT == 0
@@ -65,7 +73,8 @@ def each_label(known: Any, train: Rows, asked: Any, classes: int, seed: int, *, 
         thresholds = (0.5,) * classes
         if held.any() and not held.all():
             thresholds = calibration.choose_thresholds(_yes(model.fit(known[~held], truth[~held]), known[held], classes), truth[held])
-        return _yes(model.fit(known, truth), asked, classes), thresholds
+        model.fit(known, truth)
+    return lambda asked: (_yes(model, asked, classes), thresholds)
 
 
 def _yes(model: OneVsRestClassifier, asked: Any, classes: int) -> Floats:
@@ -78,61 +87,56 @@ def _regression(seed: int, strength: float) -> LogisticRegression:
     return LogisticRegression(C=strength, max_iter=ITERATIONS, tol=TOLERANCE, random_state=seed)
 
 
-KINDS = {"single_label": (majority, one_label), "multi_label": (frequent_set, each_label)}
+KINDS: dict[str, tuple[Callable[[Rows, int], Answer], Learn]] = {
+    "single_label": (majority, one_label), "multi_label": (frequent_set, each_label),
+}  # fmt: skip
 
 
-def tfidf_logreg(train: Rows, texts: Sequence[str], classes: int, seed: int, learn: Learn) -> Answers:
+def tfidf_logreg(train: Rows, classes: int, seed: int, learn: Learn) -> Answer:
     """On TF-IDF of words and word pairs."""
     vectorizer = TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True, max_features=20_000, token_pattern=r"(?u)\S+")  # noqa: S106
-    return learn(vectorizer.fit_transform(train.texts), train, vectorizer.transform(texts), classes, seed, strength=10.0)
+    answer = learn(vectorizer.fit_transform(train.texts), train, classes, seed, strength=10.0)
+    return lambda texts: answer(vectorizer.transform(texts))
 
 
-def frozen_base_logreg(
-    train: Rows, texts: Sequence[str], classes: int, seed: int, learn: Learn, *, base: Path, pooling: str, max_tokens: int
-) -> Answers:
+def frozen_base_logreg(train: Rows, classes: int, seed: int, learn: Learn, *, base: Path, pooling: str, max_tokens: int) -> Answer:
     """On the untuned base model's pooled vectors, scaled to length 1."""
     embedder = Embedder(base, pooling, max_tokens)
-    known, asked = embedder.embed(train.texts), embedder.embed(texts)
-    return learn(known, train, asked, classes, seed, strength=30.0)
+    answer = learn(embedder.embed(train.texts), train, classes, seed, strength=30.0)
+    return lambda texts: answer(embedder.embed(texts))
 
 
-def measure(
-    train: Rows,
-    test: Rows,
+def learn(
+    path: Path,
+    labels: tuple[str, ...],
     *,
     task: str,
-    classes: int,
-    base: Base | None,
-    folder: Path,
+    base: Path | None,
     pooling: str,
     max_tokens: int,
     count: int,
     seed: int,
     unit: Unit = Unit.PIECE,
-) -> dict[str, Any]:
-    """The recipe's `shown` scores of each baseline with intervals {low, high}; the base's is left out where no base is given."""
+) -> dict[str, Measure]:
+    """Each baseline by name, learnt from the training rows of a file; the base's is left out where no base is given."""
+    train, classes = read_rows(path, labels, RECIPES[task].read), len(labels)
     if task == "spans":
-        return span_baselines.measure(
-            train, test, classes=classes, base=base, folder=folder, max_tokens=max_tokens, unit=unit, count=count, seed=seed
+        return span_baselines.learn(
+            train, classes=classes, base=base, folder=path.parent, max_tokens=max_tokens, unit=unit, count=count, seed=seed
         )
     if task in RANKED:
-        return ranked_baselines.measure(
-            train, test, task=task, base=base, folder=folder, pooling=pooling, max_tokens=max_tokens, count=count, seed=seed
-        )
-    frequent, learn = KINDS[task]
-    answers = {
-        "majority": frequent(train, len(test), classes),
-        "tfidf_logreg": tfidf_logreg(train, test.texts, classes, seed, learn),
-    }
+        return ranked_baselines.learn(train, task=task, base=base, pooling=pooling, max_tokens=max_tokens, count=count, seed=seed)
+    frequent, regression = KINDS[task]
+    answers = {"majority": frequent(train, classes), "tfidf_logreg": tfidf_logreg(train, classes, seed, regression)}
     if base is not None:
         answers["frozen_base_logreg"] = frozen_base_logreg(
-            train, test.texts, classes, seed, learn, base=folder / base.path, pooling=pooling, max_tokens=max_tokens
+            train, classes, seed, regression, base=base, pooling=pooling, max_tokens=max_tokens
         )
-    return {name: _scores(task, *each, test, count, seed) for name, each in answers.items()}
+    return {name: partial(_scores, answer, task, count, seed) for name, answer in answers.items()}
 
 
-def _scores(task: str, probabilities: Floats, thresholds: Sequence[float] | None, test: Rows, count: int, seed: int) -> dict[str, Any]:
-    recipe = RECIPES[task]
+def _scores(answer: Answer, task: str, count: int, seed: int, test: Rows) -> dict[str, Any]:
+    recipe, (probabilities, thresholds) = RECIPES[task], answer(test.texts)
     rows = recipe.score(probabilities, recipe.truth(test.targets, probabilities.shape[1]), thresholds)
     values, intervals = metrics.point_estimates(rows), metrics.bootstrap(rows, count, seed)
     found: dict[str, Any] = {name: values[name] for name in recipe.shown}

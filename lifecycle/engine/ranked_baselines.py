@@ -9,6 +9,7 @@ frozen_base_logreg  the same on the untuned base's vector of the prompt with eac
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -24,14 +25,13 @@ from lifecycle.engine.embedding import Embedder
 from lifecycle.engine.metrics import Floats
 from lifecycle.engine.ranking import Ranked
 from lifecycle.engine.recipes import RECIPES
-from lifecycle.engine.spec import Base
 
 ITERATIONS = 100
 TOLERANCE = 1e-3
 PAIRS = 20_000  # training pairs that a regression learns from, drawn by the seed: more take minutes
 SURE = 10.0  # the difference of strengths where a rule has no doubt
 
-Numbers = Callable[[Rows], Any]
+Answer = Callable[[Rows], Floats]  # strengths (N, M) of the responses
 
 
 def by_place(test: Rows) -> Floats:
@@ -66,52 +66,60 @@ def differences(train: Sequence[Ranked], seed: int) -> tuple[Any, Any]:
     return better, worse
 
 
-def regression(known: Any, train: Rows, asked: Any, test: Rows, seed: int, *, strength: float) -> Floats:
-    """Strengths (N, M): a linear score of each response, by logistic regression without intercept on differences, in both directions.
+def regression(known: Any, train: Rows, seed: int, *, strength: float) -> Callable[[Any, Rows], Floats]:
+    """Strengths (N, M) of rows: a linear score of each response, by logistic regression without intercept on differences, both ways round.
 
-    known, asked: numbers (S, F) of the responses of all rows, one behind the other.
+
+    known, and what is asked: numbers (S, F) of the responses of all rows, one behind the other.
     """
     better, worse = differences(train.targets, seed)
     apart = known[better] - known[worse]
     both = sparse.vstack([apart, -apart]) if sparse.issparse(apart) else np.concatenate([apart, -apart])
     model = LogisticRegression(C=strength, fit_intercept=False, max_iter=ITERATIONS, tol=TOLERANCE, random_state=seed)
     model.fit(both, np.repeat([1, 0], len(better)))
-    scores = np.asarray(asked @ model.coef_[0]).ravel()
-    ends = np.cumsum([0, *(len(each.responses) for each in test.targets)])
-    return ranking.padded([scores[start:end] for start, end in pairwise(ends)], np.nan)
+
+    def strengths(asked: Any, rows: Rows) -> Floats:
+        scores = np.asarray(asked @ model.coef_[0]).ravel()
+        ends = np.cumsum([0, *(len(each.responses) for each in rows.targets)])
+        return ranking.padded([scores[start:end] for start, end in pairwise(ends)], np.nan)
+
+    return strengths
 
 
-def words(train: Rows, test: Rows, seed: int) -> Floats:
+def words(train: Rows, seed: int) -> Answer:
     """Strengths (N, M) by the words of a response."""
-    texts = [[text for each in rows.targets for text in each.responses] for rows in (train, test)]
     vectors = TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True, max_features=20_000, token_pattern=r"(?u)\S+")  # noqa: S106
-    return regression(vectors.fit_transform(texts[0]), train, vectors.transform(texts[1]), test, seed, strength=10.0)
+    strengths = regression(vectors.fit_transform(_responses(train)), train, seed, strength=10.0)
+    return lambda rows: strengths(vectors.transform(_responses(rows)), rows)
 
 
-def frozen_base(train: Rows, test: Rows, task: str, seed: int, *, base: Path, pooling: str, max_tokens: int) -> Floats:
+def _responses(rows: Rows) -> list[str]:
+    return [text for each in rows.targets for text in each.responses]
+
+
+def frozen_base(train: Rows, task: str, seed: int, *, base: Path, pooling: str, max_tokens: int) -> Answer:
     """Strengths (N, M) by the untuned base's vectors."""
     embedder, recipe = Embedder(base, pooling, max_tokens), RECIPES[task]
-    known, asked = (embedder.embed_pairs(recipe.ask(rows)) for rows in (train, test))
-    return regression(known, train, asked, test, seed, strength=30.0)
+    strengths = regression(embedder.embed_pairs(recipe.ask(train)), train, seed, strength=30.0)
+    return lambda rows: strengths(embedder.embed_pairs(recipe.ask(rows)), rows)
 
 
-def measure(
-    train: Rows, test: Rows, *, task: str, base: Base | None, folder: Path, pooling: str, max_tokens: int, count: int, seed: int
-) -> dict[str, Any]:
-    """The recipe's `shown` scores of each baseline with intervals {low, high}; the base's is left out where no base is given, and so are
-    both regressions where the training rows prefer no response."""
-    strengths = {"first": by_place(test), "longer": by_length(test)}
+def learn(
+    train: Rows, *, task: str, base: Path | None, pooling: str, max_tokens: int, count: int, seed: int
+) -> dict[str, Callable[[Rows], dict[str, Any]]]:
+    """Each baseline by name: the recipe's `shown` scores on some rows, with intervals. The base's is left out where no base is given, and
+    so are both regressions where the training rows prefer no response."""
+    answers: dict[str, Answer] = {"first": by_place, "longer": by_length}
     teaches = any(len(set(each.ranks)) > 1 for each in train.targets)
     if teaches:
-        strengths["tfidf_logreg"] = words(train, test, seed)
+        answers["tfidf_logreg"] = words(train, seed)
     if teaches and base is not None:
-        strengths["frozen_base_logreg"] = frozen_base(
-            train, test, task, seed, base=folder / base.path, pooling=pooling, max_tokens=max_tokens
-        )
+        answers["frozen_base_logreg"] = frozen_base(train, task, seed, base=base, pooling=pooling, max_tokens=max_tokens)
+    return {name: partial(_scores, answer, task, count, seed) for name, answer in answers.items()}
+
+
+def _scores(answer: Answer, task: str, count: int, seed: int, test: Rows) -> dict[str, Any]:
+    scores = metrics.summary(ranking.score(answer(test), test.targets), count=count, seed=seed)
     shown = RECIPES[task].shown
-    found = {}
-    for name, each in strengths.items():
-        scores = metrics.summary(ranking.score(each, test.targets), count=count, seed=seed)
-        found[name] = {score: scores[score] for score in shown if score in scores}
-        found[name]["intervals"] = {score: scores["intervals"][score] for score in shown if score in scores["intervals"]}
-    return found
+    found = {score: scores[score] for score in shown if score in scores}
+    return found | {"intervals": {score: scores["intervals"][score] for score in shown if score in scores["intervals"]}}

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,6 @@ from lifecycle.engine.data import NOT_COUNTED, Rows
 from lifecycle.engine.forward import token_vectors
 from lifecycle.engine.memory import EVALUATION_BATCH
 from lifecycle.engine.recipes import RECIPES
-from lifecycle.engine.spec import Base
 from lifecycle.engine.strategies import load_encoder, load_tokenizer
 from lifecycle.engine.tagging import Found, Marked, Tokens, Unit
 
@@ -31,14 +31,15 @@ TOLERANCE = 1e-3
 
 Floats = NDArray[np.float64]
 Lengths = Mapping[str, Sequence[int]]
+Answer = Callable[[Sequence[str]], list[list[Found]]]  # the spans of each text
 
 
-def nothing(rows: int) -> list[list[Found]]:
+def nothing(texts: Sequence[str]) -> list[list[Found]]:
     """No span in any text, which most tokens are right with."""
-    return [[] for _ in range(rows)]
+    return [[] for _ in texts]
 
 
-def dictionary(train: Rows, texts: Sequence[str]) -> list[list[Found]]:
+def dictionary(train: Rows) -> Answer:
     """The training spans, word for word, where they stand in a text, the longest first; each of the class that it mostly has.
 
     A text that is marked in fewer than half of the places where it stands in the training texts is left out.
@@ -54,7 +55,7 @@ def dictionary(train: Rows, texts: Sequence[str]) -> list[list[Found]]:
             seen.update(_standing(words, at, known, lengths))
     kept = {some: labels.most_common(1)[0][0] for some, labels in known.items() if some and labels.total() >= MOSTLY * seen[some]}
     lengths = lengths_by_first(kept)
-    return [_look_up(text, kept, lengths) for text in texts]
+    return lambda texts: [_look_up(text, kept, lengths) for text in texts]
 
 
 def lengths_by_first(known: Iterable[tuple[str, ...]]) -> Lengths:
@@ -84,32 +85,35 @@ def _look_up(text: str, kept: Mapping[tuple[str, ...], int], lengths: Lengths) -
     return found
 
 
-def frozen_base_logreg(
-    train: Rows, texts: Sequence[str], classes: int, seed: int, *, base: Path, max_tokens: int, unit: Unit, folder: Path
-) -> list[list[Found]]:
+def frozen_base_logreg(train: Rows, classes: int, seed: int, *, base: Path, max_tokens: int, unit: Unit, folder: Path) -> Answer:
     """Logistic regression of each token's tag on the untuned base's vector of it, and the likeliest tags that make spans."""
     tokenizer, recipe = load_tokenizer(base), RECIPES["spans"]
     encoder = load_encoder(base, "mean")
     model = TokenClassifier(encoder, int(encoder.config.hidden_size), tagging.tags(classes), "mean")
     batches = Collate(tokenizer.pad_token_id or 0, "token_type_ids" in tokenizer.model_input_names)
-    unmarked = Rows(tuple(map(str, range(len(texts)))), tuple(texts), (Marked(()),) * len(texts))
-    some = _drawn(train, seed)
-    sides = []
-    for name, rows in (("known", some), ("asked", unmarked)):
+
+    def read(rows: Rows) -> tuple[Any, list[NDArray[Any]], list[NDArray[np.bool_]]]:
+        """The rows encoded, and of each the vectors (T, H) of the tokens that have a tag, and which those are."""
         encoded = recipe.encode(tokenizer, rows, classes, max_tokens, unit)
-        vectors = token_vectors(model, encoded.ids, batches, folder / f"tokens-{name}.f16", EVALUATION_BATCH)
+        vectors = token_vectors(model, encoded.ids, batches, folder / "tokens.f16", EVALUATION_BATCH)
         counted = [labels != NOT_COUNTED for labels in encoded.labels]
-        sides.append((encoded, [vectors[row].numpy()[inside] for row, inside in enumerate(counted)], counted))
-    (known, learnt, counted), (asked, given, _) = sides
+        return encoded, [vectors[row].numpy()[inside] for row, inside in enumerate(counted)], counted
+
+    known, learnt, counted = read(_drawn(train, seed))
     tags = np.concatenate([labels[inside] for labels, inside in zip(known.labels, counted, strict=True)])
     regression = LogisticRegression(max_iter=ITERATIONS, tol=TOLERANCE, random_state=seed).fit(np.concatenate(learnt), tags)
-    values = []
-    for vectors in given:
-        probabilities = np.zeros((len(vectors), tagging.tags(classes)))
-        if len(vectors):
-            probabilities[:, regression.classes_] = regression.predict_proba(vectors)
-        values.append(probabilities)
-    return tagging.find(Tokens(tuple(values), tuple(asked.offsets or ())))
+
+    def answer(texts: Sequence[str]) -> list[list[Found]]:
+        asked, given, _ = read(Rows(tuple(map(str, range(len(texts)))), tuple(texts), (Marked(()),) * len(texts)))
+        values = []
+        for vectors in given:
+            probabilities = np.zeros((len(vectors), tagging.tags(classes)))
+            if len(vectors):
+                probabilities[:, regression.classes_] = regression.predict_proba(vectors)
+            values.append(probabilities)
+        return tagging.find(Tokens(tuple(values), tuple(asked.offsets or ())))
+
+    return answer
 
 
 def _drawn(train: Rows, seed: int) -> Rows:
@@ -120,21 +124,19 @@ def _drawn(train: Rows, seed: int) -> Rows:
     return Rows(*(tuple(each[row] for row in kept) for each in (train.ids, train.texts, train.targets)))
 
 
-def measure(
-    train: Rows, test: Rows, *, classes: int, base: Base | None, folder: Path, max_tokens: int, unit: Unit, count: int, seed: int
-) -> dict[str, Any]:
-    """The recipe's `shown` scores of each baseline with intervals {low, high}; the base's is left out where no base is given."""
-    answers = {"majority": nothing(len(test)), "dictionary": dictionary(train, test.texts)}
+def learn(
+    train: Rows, *, classes: int, base: Path | None, folder: Path, max_tokens: int, unit: Unit, count: int, seed: int
+) -> dict[str, Callable[[Rows], dict[str, Any]]]:
+    """Each baseline by name: the recipe's `shown` scores on some rows, with intervals. folder: for what does not fit in memory."""
+    answers = {"majority": nothing, "dictionary": dictionary(train)}
     if base is not None:
-        answers["frozen_base_logreg"] = frozen_base_logreg(
-            train, test.texts, classes, seed, base=folder / base.path, max_tokens=max_tokens, unit=unit, folder=folder
-        )
-    return {name: _scores(found, test, classes, count, seed) for name, found in answers.items()}
+        answers["frozen_base_logreg"] = frozen_base_logreg(train, classes, seed, base=base, max_tokens=max_tokens, unit=unit, folder=folder)
+    return {name: partial(_scores, answer, classes, count, seed) for name, answer in answers.items()}
 
 
-def _scores(found: Sequence[Sequence[Found]], test: Rows, classes: int, count: int, seed: int) -> dict[str, Any]:
+def _scores(answer: Answer, classes: int, count: int, seed: int, test: Rows) -> dict[str, Any]:
     zeros = np.zeros(len(test))
-    rows = spans.score_spans(found, [each.spans for each in test.targets], zeros, zeros, classes)
+    rows = spans.score_spans(answer(test.texts), [each.spans for each in test.targets], zeros, zeros, classes)
     values, intervals = metrics.point_estimates(rows), metrics.bootstrap(rows, count, seed)
     shown = RECIPES["spans"].shown
     return {name: values[name] for name in shown} | {

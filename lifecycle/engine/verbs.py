@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -26,9 +27,10 @@ from lifecycle.engine.spec import EvaluateEachSpec, EvaluateSpec, ExportSpec, Pr
 from lifecycle.engine.strategies import load_tokenizer
 
 Cancelled = Callable[[], bool]
+Learn = Callable[..., dict[str, baselines.Measure]]
 
 
-def evaluate(folder: Path, cancelled: Cancelled) -> dict[str, Any]:
+def evaluate(folder: Path, cancelled: Cancelled, learn: Learn = baselines.learn) -> dict[str, Any]:
     """Measure an artifact as it serves: predictions.parquet, every score with its interval, and the baselines where they are asked for."""
     started = time.monotonic()
     spec = EvaluateSpec.read(folder / "spec.json")
@@ -37,7 +39,8 @@ def evaluate(folder: Path, cancelled: Cancelled) -> dict[str, Any]:
     if RECIPES[described.task].served_by == "torch":
         return text_evaluation.evaluate(folder, spec, described, cancelled)
     events = EventWriter(folder / "events.jsonl")
-    predictor = open_predictor(folder / spec.artifact, folder / spec.base.path if spec.base else None, spec.threads)
+    base = folder / spec.base.path if spec.base else None
+    predictor = open_predictor(folder / spec.artifact, base, spec.threads)
     info = predictor.info
     recipe = RECIPES[info.task]
     rows = read_rows(folder / spec.data, info.labels, recipe.read)
@@ -49,19 +52,11 @@ def evaluate(folder: Path, cancelled: Cancelled) -> dict[str, Any]:
     found = recipe.report(probabilities, truth, info, bins=spec.bins, count=spec.bootstrap, seed=spec.seed)
     if spec.baselines and not cancelled():
         events.write("stage", name="baselines", message="Fitting the baselines on the training rows.")
-        found["baselines"] = baselines.measure(
-            read_rows(folder / spec.train, info.labels, recipe.read),
-            rows,
-            task=info.task,
-            classes=len(info.labels),
-            base=spec.base,
-            folder=folder,
-            pooling=info.pooling,
-            max_tokens=info.max_tokens,
-            count=spec.bootstrap,
-            seed=spec.seed,
-            unit=info.unit,
-        )
+        learnt = learn(
+            (folder / spec.train).resolve(), info.labels, task=info.task, base=base and base.resolve(), pooling=info.pooling,
+            max_tokens=info.max_tokens, count=spec.bootstrap, seed=spec.seed, unit=info.unit,
+        )  # fmt: skip
+        found["baselines"] = {name: measure(rows) for name, measure in learnt.items()}
     status = "cancelled" if cancelled() else "succeeded"
     events.write("end", status=status, message="Finished." if status == "succeeded" else "Stopped on request.")
     cost = {"seconds": round(time.monotonic() - started, 3), "environment": machine.environment()}
@@ -71,10 +66,10 @@ def evaluate(folder: Path, cancelled: Cancelled) -> dict[str, Any]:
 
 def evaluate_each(folder: Path, cancelled: Cancelled) -> dict[str, Any]:
     """Measure in each sub-folder, in one process, since starting one takes seconds. {"results": {sub-folder: its result}}."""
-    results = {}
+    results, learn = {}, lru_cache(maxsize=1)(baselines.learn)  # most often from the same rows
     for name in EvaluateEachSpec.read(folder / "spec.json").folders:
         (folder / name / "events.jsonl").symlink_to(folder / "events.jsonl")  # the diary of the whole
-        results[name] = evaluate(folder / name, cancelled)
+        results[name] = evaluate(folder / name, cancelled, learn)
     stopped = any(each["status"] == "cancelled" for each in results.values())
     return {"format": 1, "status": "cancelled" if stopped else "succeeded", "error": None, "results": results}
 

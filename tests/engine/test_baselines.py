@@ -26,7 +26,7 @@ def test_the_only_class_is_answered_as_a_regression_of_its_own_does(classes):
     train = rows_of([""] * 300, [tuple(np.flatnonzero(row)) for row in truth])
     held = np.arange(300) % baselines.HELD_OUT == 0
 
-    probabilities, thresholds = baselines.each_label(known, train, asked, classes, 7, strength=3.0)
+    probabilities, thresholds = baselines.each_label(known, train, classes, 7, strength=3.0)(asked)
 
     def alone(some, at):
         made = LogisticRegression(C=3.0, max_iter=baselines.ITERATIONS, tol=baselines.TOLERANCE, random_state=7)
@@ -88,7 +88,7 @@ def test_a_dictionary_finds_what_trying_every_length_finds(seed):
     random = np.random.default_rng(seed)
     train, asked = made(random, 30), made(random, 30)
 
-    found = span_baselines.dictionary(train, asked.texts)
+    found = span_baselines.dictionary(train)(asked.texts)
 
     assert found == every_length(train, asked.texts)
     assert any(found)
@@ -98,7 +98,7 @@ def test_the_longest_span_counts_and_of_its_classes_the_most_frequent():
     texts = ["In New York.", "New York City, New York", "York", "New York"]
     marked = [((3, 11, 0),), ((0, 13, 1), (15, 23, 0)), (), ((0, 8, 2),)]
 
-    found = span_baselines.dictionary(rows_of(texts, map(Marked, marked)), ["York, New York City and New York", ""])
+    found = span_baselines.dictionary(rows_of(texts, map(Marked, marked)))(["York, New York City and New York", ""])
 
     assert found == [[Found(6, 19, 1, 1.0), Found(24, 32, 0, 1.0)], []]
 

@@ -3,7 +3,7 @@ import json
 import numpy as np
 import pytest
 
-from lifecycle.engine import predictions
+from lifecycle.engine import baselines, predictions
 from tests.engine.inbox import ROWS, write_rows
 
 pytestmark = pytest.mark.engine
@@ -46,6 +46,22 @@ def test_the_baselines_are_measured_on_the_same_rows(evaluated):
     assert result["baselines"]["majority"]["macro_f1"] == pytest.approx(1 / 3)
     assert result["baselines"]["tfidf_logreg"]["accuracy"] == 1.0
     assert set(result["baselines"]["tfidf_logreg"]["intervals"]) == {"accuracy", "macro_f1"}
+
+
+def test_two_splits_share_what_baselines_learn_and_read_as_each_does_alone(evaluated, train_here, monkeypatch):
+    folder, alone = evaluated
+    spec = json.loads((folder / "spec.json").read_text())
+    for name in ("one", "two"):
+        (folder / name).mkdir()
+        (folder / name / "spec.json").write_text(json.dumps(spec | {"data": "../data.jsonl", "train": "../train.jsonl"}))
+    (folder / "spec.json").write_text(json.dumps({"folders": ["one", "two"]}))
+    learn, learnt = baselines.learn, []
+    monkeypatch.setattr(baselines, "learn", lambda *args, **options: learnt.append(args) or learn(*args, **options))
+
+    results = train_here(folder, verb="evaluate_each")["results"]
+
+    assert len(learnt) == 1
+    assert results["one"]["baselines"] == results["two"]["baselines"] == alone["baselines"]
 
 
 def test_predictions_keep_ids_truth_and_probabilities_in_file_order(evaluated):
