@@ -8,9 +8,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.cluster import KMeans
-from sklearn.feature_extraction.text import TfidfVectorizer
-from sklearn.metrics import silhouette_score
 
 MOST_GROUPS, LEAST_ROWS = 12, 5  # groups at most, and rows a group must hold on average
 WORD = r"(?u)\b[^\W\d_]{2,}\b"  # letters of any script, no digits
@@ -30,6 +27,9 @@ def group(vectors: NDArray[Any]) -> Grouping:
 
     Rows that all point the same way, or fewer than ten, are one group with silhouette 0. Equal input gives equal groups.
     """
+    from sklearn.cluster import KMeans  # late, as below: half a second at the start of every process, and nothing to most of them
+    from sklearn.metrics import silhouette_score
+
     points = np.asarray(vectors, dtype=np.float64)
     points = points / np.maximum(np.linalg.norm(points, axis=1, keepdims=True), 1e-12)
     different = len(np.unique(points.round(6), axis=0))
@@ -51,6 +51,8 @@ def by_distance(points: NDArray[np.float64], rows: NDArray[np.int64]) -> tuple[i
 
 def telling_words(groups: Sequence[Sequence[str]], count: int = 5) -> list[list[str]]:
     """The words of each group of texts whose mean TF-IDF is most above that of the other groups, at most `count`, most telling first."""
+    from sklearn.feature_extraction.text import TfidfVectorizer
+
     texts = [text for group in groups for text in group]
     words = TfidfVectorizer(sublinear_tf=True, token_pattern=WORD)
     try:

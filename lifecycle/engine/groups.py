@@ -14,7 +14,6 @@ from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
 
 from lifecycle.engine import metrics
 from lifecycle.engine.calibration import Z95, wilson
@@ -243,6 +242,8 @@ def p_values(measure: Quotient, found: Sums, codes: Ints, compared: Sequence[int
 
 def fisher(measure: Quotient, found: Sums, codes: Ints, compared: Sequence[int], seed: int) -> list[float]:
     """Fisher's exact test of two shares."""
+    from scipy import stats  # late: a third of a second at the start of every process, and nothing to most of them
+
     hits, count = np.rint(found.above).astype(np.int64), found.counted
     tables = [
         [[hits[number], count[number] - hits[number]], [hits.sum() - hits[number], (count - hits).sum() - count[number] + hits[number]]]

@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
 
 from lifecycle.engine.metrics import RESAMPLES
 
@@ -65,6 +64,8 @@ def rate_at(inside: Floats, outside: Floats, share: float, needed: int) -> Rate:
     """The share of members above the lowest threshold that at most this share of the others exceeds."""
     if len(outside) < needed:
         return Rate(share, needed)
+    from scipy import stats  # late: a third of a second at the start of every process, and nothing to most of them
+
     threshold = np.sort(outside)[::-1][int(share * len(outside) + 1e-9)]  # so many others may be above it
     found, total = int((inside > threshold).sum()), len(inside)
     low = float(stats.beta.ppf(0.025, found, total - found + 1)) if found else 0.0

@@ -17,8 +17,6 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sklearn.feature_extraction.text import ENGLISH_STOP_WORDS
-
 ARTICLES = re.compile(r"\b(a|an|the)\b", re.UNICODE)
 WORD = re.compile(r"[^\W_]+(?:['’.,][^\W_]+)*", re.UNICODE)
 CJK = re.compile("([\u3005-\u3007\u3040-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003fffd])")  # Han, kana
@@ -95,6 +93,8 @@ def words(text: str) -> list[str]:
 
 def content_words(text: str) -> list[str]:
     """Its words without English function words."""
+    from sklearn.feature_extraction.text import ENGLISH_STOP_WORDS  # late: half a second at the start of all that scores no texts
+
     return [each for each in words(text) if each not in ENGLISH_STOP_WORDS]
 
 

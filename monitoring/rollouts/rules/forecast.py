@@ -8,7 +8,6 @@ from datetime import timedelta
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
 
 from lifecycle.refusals import Refused
 from lifecycle.ui.numbers import count, decimals, duration, percent
@@ -232,6 +231,8 @@ def requests_to_detect(share: float, error_share: float, rise: float, alpha: flo
 
 def power(failures: int, canary_part: float, share: float, alpha: float, tolerance: float) -> float:
     """The chance that the evidence of so many failures takes the canary back, when it has that part of them."""
+    from scipy import stats  # late: a third of a second at the start of every process, and nothing to most of them
+
     canary = np.arange(failures + 1)
     enough = log_e(canary, failures - canary, share, tolerance) >= log_limit(alpha)
     return float(stats.binom.sf(int(np.argmax(enough)) - 1, failures, canary_part)) if enough.any() else 0.0
