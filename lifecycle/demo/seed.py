@@ -203,12 +203,16 @@ def snapshot(stage: Stage, target: Dataset) -> Snapshot:
     return found
 
 
-def run(stage: Stage, frozen: Snapshot, who: str, strategy: str, note: str, *, options: dict[str, Any] | None = None) -> Run:
-    """An engineer fine-tunes with the suggested settings, or others where options say so; both evaluations follow by themselves."""
+def launch(stage: Stage, frozen: Snapshot, who: str, strategy: str, note: str, options: dict[str, Any]) -> Run:
+    """An engineer starts to fine-tune; once, however often this is asked."""
     base = training.add_packaged_base(project=stage.project, actor=None)
     base = stage.wait(lambda: BaseModel.objects.filter(pk=base.pk, folder__isnull=False).first())
     key = uuid5(KEYS, f"{frozen.uuid}:{strategy}")
-    started = training.launch(snapshot=frozen, base=base, strategy=strategy, actor=stage.user(who), options=options, note=note, key=key)
+    return training.launch(snapshot=frozen, base=base, strategy=strategy, actor=stage.user(who), options=options, note=note, key=key)
+
+
+def trained(stage: Stage, started: Run) -> Run:
+    """The run, once it has ended and both evaluations, which follow by themselves, are there."""
     ended: Run = stage.wait(
         lambda: Run.objects.filter(pk=started.pk, state__in=[Run.State.SUCCEEDED, Run.State.FAILED, Run.State.STOPPED]).first()
     )
