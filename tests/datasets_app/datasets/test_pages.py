@@ -168,6 +168,7 @@ def test_items_are_paged_by_key(dataset, ana, client_for):
     assert (page.items[0].text, page.items[-1].text, page.after) == ("text 34", "text 05", None)
     assert [item.text for item in older.items] == ["text 04", "text 03", "text 02", "text 01", "text 00"]
     assert queries.item_page(queries.items(dataset), after=older.after).items == page.items
+    assert queries.item_page(queries.items(dataset), after=page.items[0].pk) == queries.ItemPage([], None, None)
 
 
 @pytest.mark.postgres

@@ -273,6 +273,15 @@ def test_new_answers_go_into_records_and_behind_examples(records_and_examples, m
     }  # fmt: skip
 
 
+def test_an_item_that_nobody_answered_is_a_line_of_its_own_for_prodigy(project, mia):
+    dataset = make_dataset(project, mia)
+    import_file(dataset, mia, lines({"text": "a"}, {"text": "b", "label": "x"}), "two.jsonl")
+
+    rows = [json.loads(line) for line in exported(dataset, mia, "prodigy").splitlines()]
+
+    assert [(row["text"], row.get("accept")) for row in rows] == [("a", None), ("b", ["x"])]
+
+
 def test_each_person_of_doccano_has_a_file_and_all_holds_what_is_decided(project, mia, ana):
     User.objects.filter(pk=ana.pk).update(email="ana@x.org")
     dataset = make_dataset(project, mia)

@@ -29,6 +29,13 @@ def test_considering_says_why_and_why_not_and_changes_nothing(as_person, mia, en
     assert not Proposal.objects.exists()
 
 
+def test_considering_while_one_is_open_says_so_and_fails(as_person, mia, endpoint, proposed):
+    said = as_person(mia)("retraining", "consider", endpoint.slug)
+
+    assert (said.code, said.err) == (1, "")
+    assert said.out.splitlines()[-1] == "Nobody can propose it now."
+
+
 def test_triggers_are_shown_as_they_are_set(as_person, lee, endpoint):
     command = as_person(lee)
     assert command("retraining", "triggers", endpoint.slug).out == (
