@@ -26,8 +26,9 @@ def bring(items, labels_as="decisions", names=("card", "billing")):
     upload.save()
     importer = actions.Importer()
     for _ in range(2):  # a crash and a second attempt
-        importer.begin(upload, names)
-        importer.write(upload, list(zip(items, ROWS, strict=True)))
+        with transaction.atomic():
+            importer.begin(upload, names)
+            importer.write(upload, list(zip(items, ROWS, strict=True)))
     with transaction.atomic():
         Upload.objects.filter(pk=upload.pk).update(state="imported")
         importer.finish(upload)
@@ -67,8 +68,9 @@ def test_suggestions_decide_nothing(items):
 def test_a_cancelled_import_takes_its_labels_away(items):
     upload = items[0].upload
     importer = actions.Importer()
-    importer.begin(upload, ["card", "billing"])
-    importer.write(upload, list(zip(items, ROWS, strict=True)))
+    with transaction.atomic():
+        importer.begin(upload, ["card", "billing"])
+        importer.write(upload, list(zip(items, ROWS, strict=True)))
 
     importer.undo(upload, [item.pk for item in items])
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from django.conf import settings
+from django.db import transaction
 from django.utils import timezone
 
 from lifecycle.compute.child import Result
@@ -43,7 +44,8 @@ def child(monkeypatch):
         def run_child(ctx: JobContext, verb: str, folder: Path, on_events, *, enough, **options) -> Result:
             starts.append(1)
             (folder / "checkpoints" / "checkpoint-10").mkdir(parents=True, exist_ok=True)
-            on_events([event(at, value) for at, value in enumerate(values, 1)])
+            with transaction.atomic():  # as the real one
+                on_events([event(at, value) for at, value in enumerate(values, 1)])
             meanwhile()
             asked = enough() or ctx.cancelled
             return result or Result(

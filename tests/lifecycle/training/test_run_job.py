@@ -10,6 +10,7 @@ from uuid import uuid4
 import pytest
 from django.conf import settings
 from django.core.exceptions import PermissionDenied
+from django.db import transaction
 
 from lifecycle.compute.child import Result
 from lifecycle.engine import memory
@@ -38,7 +39,8 @@ def child(monkeypatch):
         def run_child(ctx: JobContext, verb: str, folder: Path, on_events, **options):
             look(folder)
             if events:
-                on_events(list(events))
+                with transaction.atomic():  # as the real one
+                    on_events(list(events))
             return result
 
         monkeypatch.setattr(tasks, "run_child", run_child)

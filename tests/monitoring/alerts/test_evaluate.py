@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
+from django.db import transaction
 
 from monitoring.alerts import actions
 from monitoring.alerts.actions import evaluating
@@ -101,7 +102,8 @@ def test_an_alert_ends_after_three_calm_evaluations(objective, traffic):
 def test_one_that_burns_again_starts_its_three_anew(objective, traffic):
     traffic(2, 80, 1000)
     actions.evaluate(NOON)
-    evaluating.calm_down(objective, {"objective": "availability", "severity": "page"}, NOON, calm=True)
+    with transaction.atomic():
+        evaluating.calm_down(objective, {"objective": "availability", "severity": "page"}, NOON, calm=True)
     assert Alert.objects.get(severity="page").calm == 1
 
     actions.evaluate(NOON + MIN)

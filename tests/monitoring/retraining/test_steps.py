@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import pytest
 from django.core.exceptions import PermissionDenied
+from django.db import transaction
 from django.utils import timezone
 
 from datasets_app.snapshots.models import Snapshot
@@ -274,7 +275,8 @@ def test_whoever_approved_the_proposal_cannot_approve_its_promotion(requested, p
 def test_who_approved_and_who_tried_again_are_both_barred(labelled, project, lee):
     other = make_person("lars", project=project, role=Role.LEAD)
     found = fresh(labelled)
-    steps.give_up(found, "The disk was full.", "Free some.", found.created_at)
+    with transaction.atomic():
+        steps.give_up(found, "The disk was full.", "Free some.", found.created_at)
     actions.retry(proposal_id=found.uuid, actor=other)
     train(found)
     found = advance(advance(found))
