@@ -24,7 +24,7 @@ class EventWriter:
 
     def write(self, kind: str, **values: Any) -> dict[str, Any]:
         """Append one event and flush it. NaN and infinity are written as null."""
-        event = {"seq": self.seq, "at": datetime.now(UTC).isoformat(timespec="milliseconds"), "kind": kind, **finite(values)}
+        event = {"seq": self.seq, "at": datetime.now(UTC).isoformat(timespec="microseconds"), "kind": kind, **finite(values)}
         self._file.write((json.dumps(event, ensure_ascii=False, allow_nan=False) + "\n").encode())
         self._file.flush()
         self.seq += 1

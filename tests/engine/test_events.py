@@ -1,3 +1,6 @@
+from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
+
 from lifecycle.engine.events import EventWriter, Point, points, read_events, write_json
 
 
@@ -29,6 +32,16 @@ def test_reading_from_an_offset_gives_only_whole_new_lines(tmp_path):
     assert [event["message"] for event in first] == ["one"]
     assert [event["message"] for event in second] == ["two"]
     assert read_events(path, end) == ([], end)
+
+
+def test_what_takes_less_than_a_thousandth_of_a_second_has_a_length(tmp_path, monkeypatch):
+    moments = iter(datetime(2026, 11, 30, 12, 0, 0, micro, tzinfo=UTC) for micro in (1_200, 1_700))
+    monkeypatch.setattr("lifecycle.engine.events.datetime", SimpleNamespace(now=lambda _: next(moments)))
+    writer = EventWriter(tmp_path / "events.jsonl")
+
+    first, second = (datetime.fromisoformat(writer.write("log")["at"]) for _ in range(2))
+
+    assert (second - first) == timedelta(microseconds=500)
 
 
 def test_an_absent_file_has_no_events(tmp_path):
