@@ -85,7 +85,7 @@ def test_engine_is_started_with_a_scrubbed_environment(monkeypatch):
 
 
 @pytest.mark.journey
-def test_real_engine_starts_at_the_first_question(monkeypatch):
+def test_real_engine_starts_at_the_first_question(cold, monkeypatch):
     monkeypatch.setenv("SECRET_KEY", "hidden")
     try:
         facts = warm.probe()
