@@ -27,7 +27,7 @@ def group(vectors: NDArray[Any]) -> Grouping:
 
     Rows that all point the same way, or fewer than ten, are one group with silhouette 0. Equal input gives equal groups.
     """
-    from sklearn.cluster import KMeans  # late, as below: half a second at the start of every process, and nothing to most of them
+    from sklearn.cluster import KMeans  # late: slows the start of every process, and few compute with it
     from sklearn.metrics import silhouette_score
 
     points = np.asarray(vectors, dtype=np.float64)
@@ -51,7 +51,7 @@ def by_distance(points: NDArray[np.float64], rows: NDArray[np.int64]) -> tuple[i
 
 def telling_words(groups: Sequence[Sequence[str]], count: int = 5) -> list[list[str]]:
     """The words of each group of texts whose mean TF-IDF is most above that of the other groups, at most `count`, most telling first."""
-    from sklearn.feature_extraction.text import TfidfVectorizer
+    from sklearn.feature_extraction.text import TfidfVectorizer  # late, as above
 
     texts = [text for group in groups for text in group]
     words = TfidfVectorizer(sublinear_tf=True, token_pattern=WORD)

@@ -242,7 +242,7 @@ def p_values(measure: Quotient, found: Sums, codes: Ints, compared: Sequence[int
 
 def fisher(measure: Quotient, found: Sums, codes: Ints, compared: Sequence[int], seed: int) -> list[float]:
     """Fisher's exact test of two shares."""
-    from scipy import stats  # late: a third of a second at the start of every process, and nothing to most of them
+    from scipy import stats  # late: slows the start of every process, and few compute with it
 
     hits, count = np.rint(found.above).astype(np.int64), found.counted
     tables = [

@@ -64,7 +64,7 @@ def rate_at(inside: Floats, outside: Floats, share: float, needed: int) -> Rate:
     """The share of members above the lowest threshold that at most this share of the others exceeds."""
     if len(outside) < needed:
         return Rate(share, needed)
-    from scipy import stats  # late: a third of a second at the start of every process, and nothing to most of them
+    from scipy import stats  # late: slows the start of every process, and few compute with it
 
     threshold = np.sort(outside)[::-1][int(share * len(outside) + 1e-9)]  # so many others may be above it
     found, total = int((inside > threshold).sum()), len(inside)

@@ -93,7 +93,7 @@ def words(text: str) -> list[str]:
 
 def content_words(text: str) -> list[str]:
     """Its words without English function words."""
-    from sklearn.feature_extraction.text import ENGLISH_STOP_WORDS  # late: half a second at the start of all that scores no texts
+    from sklearn.feature_extraction.text import ENGLISH_STOP_WORDS  # late: slows the start of every process, and few compute with it
 
     return [each for each in words(text) if each not in ENGLISH_STOP_WORDS]
 

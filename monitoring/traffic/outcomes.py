@@ -83,7 +83,7 @@ def ratio_p(model: int, holdout: int, holdout_share: float) -> float | None:
     if not all(expected):
         return 0.0 if (holdout if holdout_share == 0 else model) else 1.0
     if min(expected) < FEW_EXPECTED:
-        from scipy import stats  # late: a third of a second at the start of every process, and nothing to most of them
+        from scipy import stats  # late: slows the start of every process, and few compute with it
 
         return float(stats.binomtest(holdout, n, holdout_share).pvalue)
     distance = sum((seen - due) ** 2 / due for seen, due in zip((model, holdout), expected, strict=True))

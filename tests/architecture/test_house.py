@@ -1,5 +1,7 @@
 """The structure that the import contracts guard is the structure that stands on disk."""
 
+import subprocess
+import sys
 import tomllib
 
 import pytest
@@ -37,3 +39,11 @@ def test_no_drawer_for_what_has_no_place():
     drawers = {"utils", "helpers", "common", "core", "services", "misc"}
     found = [p for wing in WINGS for p in (settings.BASE_DIR / wing).rglob("*.py") if p.stem in drawers or p.parent.name in drawers]
     assert found == []
+
+
+def test_a_django_process_starts_without_what_few_of_them_compute_with():
+    heavy = ("torch", "transformers", "onnxruntime", "sklearn", "scipy.stats", "pandas")
+    start = "import django; django.setup(); from django.urls import get_resolver; get_resolver().url_patterns"
+    code = f"import sys; {start}; print([name for name in {heavy} if name in sys.modules])"
+
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"

@@ -5,7 +5,6 @@ a lock on rows, and an event of the trail, which commits with what it tells of.
 from __future__ import annotations
 
 from functools import wraps
-from types import SimpleNamespace
 from typing import Any
 
 from django.db import connection
@@ -13,30 +12,30 @@ from django.db.models.sql.compiler import SQLCompiler
 from django.db.transaction import TransactionManagementError
 
 
-def is_open() -> bool:
-    """Whether a transaction is open that is not the test's."""
-    return any(not block._from_testcase for block in connection.atomic_blocks)
-
-
-class Own(SimpleNamespace):
-    """As Django's connection to whoever asks whether a transaction is open."""
+class OwnTransaction:
+    """What `registry.ledger` asks of Django's connection."""
 
     @property
     def in_atomic_block(self) -> bool:
-        """Whether one is open that is not the test's."""
-        return is_open()
+        """Whether a transaction is open that is not the test's."""
+        return is_open(connection)
+
+
+def is_open(connection: Any) -> bool:
+    """Whether a transaction is open on it that is not the test's."""
+    return any(not block._from_testcase for block in connection.atomic_blocks)
 
 
 def pytest_sessionstart() -> None:
     """Once for each process, before the first test."""
     from registry.ledger import actions  # late: no application is loaded when plugins are
 
-    actions.connection = Own()
+    actions.connection = OwnTransaction()
     original = SQLCompiler.as_sql
 
     @wraps(original)
     def as_sql(self: SQLCompiler, *given: Any, **options: Any) -> Any:
-        if self.query.select_for_update and not is_open():
+        if self.query.select_for_update and not is_open(self.connection):
             raise TransactionManagementError("select_for_update cannot be used outside of a transaction.")
         return original(self, *given, **options)
 

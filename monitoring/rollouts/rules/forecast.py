@@ -231,7 +231,7 @@ def requests_to_detect(share: float, error_share: float, rise: float, alpha: flo
 
 def power(failures: int, canary_part: float, share: float, alpha: float, tolerance: float) -> float:
     """The chance that the evidence of so many failures takes the canary back, when it has that part of them."""
-    from scipy import stats  # late: a third of a second at the start of every process, and nothing to most of them
+    from scipy import stats  # late: slows the start of every process, and few compute with it
 
     canary = np.arange(failures + 1)
     enough = log_e(canary, failures - canary, share, tolerance) >= log_limit(alpha)

@@ -34,6 +34,7 @@ def test_considering_while_one_is_open_says_so_and_fails(as_person, mia, endpoin
 
     assert (said.code, said.err) == (1, "")
     assert said.out.splitlines()[-1] == "Nobody can propose it now."
+    assert Proposal.objects.get() == proposed
 
 
 def test_triggers_are_shown_as_they_are_set(as_person, lee, endpoint):
