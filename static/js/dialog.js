@@ -1,5 +1,5 @@
 // @ts-check
-/* Dialogs: `commandfor` + `command` where the browser does not know them yet; typed confirmation; closing after a good answer. */
+/* Dialogs: `commandfor` + `command` where the browser does not know them yet; typed confirmation; closing after a good answer; keys after closing. */
 (() => {
   const native = "commandForElement" in HTMLButtonElement.prototype;
 
@@ -13,6 +13,11 @@
     }
     if (target instanceof HTMLDialogElement && target.matches(".palette")) target.close(); // a click on the backdrop
   });
+
+  // Where nothing had the focus before, what had it in the dialog keeps it until the next frame, and a key pressed by then would be lost.
+  addEventListener("close", (event) => {
+    if (document.activeElement instanceof HTMLElement && /** @type {Element} */ (event.target).contains(document.activeElement)) document.activeElement.blur();
+  }, true);
 
   /** @param {HTMLInputElement} input */
   const lock = (input) => {

@@ -93,6 +93,22 @@ def test_a_passage_is_marked_and_what_was_written_to_somebody_is_answered(open_b
     assert found == [("This part.", 6, 19, None), ("I do.", None, None, "ravi")]
 
 
+def test_a_key_pressed_as_a_dialog_closes_is_heard(opened, queue, ana, ben, ravi):
+    label_items(queue, {ana: ["fee_charged"], ben: ["card_arrival"]}, queue_items(queue)[:1])
+    page = opened(f"/labeling/{queue.uuid}/review/", ravi)
+    page.keyboard.press("c")
+    expect(page.locator("#comment-dialog textarea")).to_be_focused()
+
+    page.evaluate("""() => {
+        const dialog = document.getElementById("comment-dialog");
+        const press = () => document.activeElement.dispatchEvent(new KeyboardEvent("keydown", {key: "p", bubbles: true}));
+        dialog.addEventListener("close", press);
+        dialog.close();
+    }""")
+
+    expect(page.locator("h1")).to_have_text("Propose a change of the guideline")
+
+
 def test_a_reviewer_comments_and_proposes_from_the_review_by_keys(opened, queue, ana, ben, ravi):
     item = queue_items(queue)[0]
     label_items(queue, {ana: ["fee_charged"], ben: ["card_arrival"]}, [item])
