@@ -1,16 +1,13 @@
 """What servers refuse: noted once, told to those on call, damaged versions quarantined; lost files come back."""
 
 import shutil
-from importlib import import_module
 
 import pytest
-from django.apps import apps
 
 from lifecycle.notices.models import Notice, Outbox
 from registry.access.roles import Role
 from registry.catalog.models import Alias, ModelVersion
 from registry.endpoints import actions, queries, tasks
-from registry.endpoints.models import Routes
 from registry.ledger.models import Event
 from tests.support import endpoints, registry
 from tests.support.people import PEOPLE, make_person, make_project
@@ -204,19 +201,6 @@ def test_what_a_server_says_of_an_endpoint_is_for_its_project_alone(client_for, 
         html = client_for(person).get(f"/endpoints/{endpoint.uuid}/servers/").content.decode()
         assert (said in html, hidden in html) == (True, False)
         assert client_for(person).get(f"/api/v1/endpoints/{endpoint.uuid}/").json()["servers"][0]["problem"] == said
-
-
-@pytest.mark.postgres
-def test_a_problem_from_before_it_was_kept_is_known_and_its_end_is_told(live_endpoint):
-    for server, problem in [("a", "Ignored."), ("b", "Ignored."), ("b", "")]:
-        Outbox.objects.create(topic="endpoints.server_problem", payload={"server": server, "problem": problem, "epoch": 1})
-
-    import_module("registry.endpoints.migrations.0004_problems").seed(apps, None)
-
-    assert Routes.objects.get(pk=1).problems == {"a": "Ignored."}
-    endpoints.write_status(name="a")
-    assert actions.check_problems() == 1
-    assert Outbox.objects.order_by("-pk").first().payload == {"server": "a", "problem": "", "epoch": 1}
 
 
 def test_a_closed_canary_is_one_event_whoever_brings_the_news(live_endpoint, canary):
