@@ -26,6 +26,7 @@ def scrubbed(
         "TRANSFORMERS_NO_ADVISORY_WARNINGS": "1",
         "TOKENIZERS_PARALLELISM": "false",
         "OMP_WAIT_POLICY": "PASSIVE",
+        "OPENBLAS_NUM_THREADS": "1",  # scikit-learn's matrices are small: threads make them slower, and the last digits theirs
         "CUDA_VISIBLE_DEVICES": ",".join(gpus),
     }
     if threads is not None:

@@ -202,6 +202,11 @@ def test_environment_is_a_list_of_what_is_allowed():
     assert "OMP_NUM_THREADS" not in environment
 
 
+@pytest.mark.parametrize("threads", [None, 1, 8])
+def test_what_scikit_learn_fits_is_the_same_however_many_cores_there_are(threads):
+    assert scrubbed({"OPENBLAS_NUM_THREADS": "2"}, threads=threads)["OPENBLAS_NUM_THREADS"] == "1"
+
+
 def children():
     return [process for process in psutil.Process().children(recursive=True) if "fake_engine" in " ".join(process.cmdline())]
 

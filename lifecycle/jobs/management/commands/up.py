@@ -107,5 +107,6 @@ def environment() -> dict[str, str]:
             "INFERENCE_PORT": str(settings.INFERENCE_PORT),
             "PYTHONUNBUFFERED": "1",
             "OMP_WAIT_POLICY": "PASSIVE",
+            "OPENBLAS_NUM_THREADS": "1",
         }
     )
