@@ -26,8 +26,8 @@ test-database: $(VENV)/.ready-dev ## of the fast suite what PostgreSQL does in i
 slow: $(VENV)/.ready-dev ## real fine-tuning, and Debian's Chromium on the tests' own server
 	$(PYTEST) --costs=slow -m "(engine or browser) and not journey"
 
-journeys: $(VENV)/.ready-dev ## the whole product as real processes, with a worker, real fine-tuning and a browser
-	$(BIN)/python -m pytest -n auto --dist loadscope --no-loadscope-reorder -p tests.support.stories --costs=journeys -m journey
+journeys: $(VENV)/.ready-dev ## the whole product as real processes, with a worker, real fine-tuning and a browser; three at once, since they wait a lot
+	$(BIN)/python -m pytest -n 3 --dist loadscope --no-loadscope-reorder -p tests.support.stories --costs=journeys -m journey
 
 tables: $(VENV)/.ready-dev ## whole products, of which the other suites run pairs: strategy, task and model; address, method and person
 	TABLES=whole $(PYTEST) --costs=tables tests/architecture/test_url_role_table*.py tests/architecture/test_pages_as_rendered.py \
