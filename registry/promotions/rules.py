@@ -75,6 +75,7 @@ CHANGED = {
     "gates": "the gate results",
     "people": "who took part in making it",
 }
+FOUND = ("comparison", "gates", "reports")  # what a check finds out by itself
 
 
 def part_of(person: str, people: Mapping[str, Iterable[str]]) -> str:
@@ -93,11 +94,16 @@ def changes(then: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
     return [words for key, words in CHANGED.items() if then.get(key) != now.get(key)]
 
 
-def change_sentence(changed: Iterable[str]) -> str:
-    """The card and the policy have changed since the check."""
+def changes_during(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
+    """What differs in what the gates were to judge, between the beginning of a check and its end, in words."""
+    return changes({**before, **{key: after[key] for key in FOUND}}, after)
+
+
+def change_sentence(changed: Iterable[str], when: str = "since") -> str:
+    """The card and the policy have changed since the check, or while it ran."""
     words = list(changed)
     listed = words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
-    return f"Changed since the gates were checked: {listed}."
+    return f"Changed {when} the gates were checked: {listed}."
 
 
 def check_same_subject(seen: str, digest: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import timedelta
+from typing import Any
 from uuid import UUID
 
 from django.db import transaction
@@ -20,7 +21,7 @@ from registry.ledger.verbs import Verb
 from registry.policies import gates
 from registry.policies import queries as policies
 from registry.policies.models import Policy
-from registry.promotions import evidence, subject
+from registry.promotions import evidence, rules, subject
 from registry.promotions.actions.upkeep import lock, lock_version, move
 from registry.promotions.models import GateResult, PromotionRequest
 from registry.promotions.rules import Status
@@ -46,14 +47,14 @@ def check_again(*, request_id: UUID, actor: User) -> PromotionRequest:
 
 def check(*, request_id: UUID, number: int, actor: User | None, say: Callable[[str], None] = lambda stage: None) -> PromotionRequest:
     """Find out about every gate, then write the results. Called by the job; a check that was overtaken changes nothing."""
-    rows = PromotionRequest.objects.select_related("endpoint__policy", "endpoint__alias__version__run")
-    request = rows.get(uuid=request_id)
+    request = PromotionRequest.objects.select_related("endpoint__policy").get(uuid=request_id)
     if request.status != Status.CHECKING or request.checks != number:
         return request
     version = ModelVersion.objects.select_related(
         "model", "run__snapshot__manifest", "evaluation__snapshot", "evaluation__predictions", "folder"
     ).get(pk=request.version_id)
-    alias = request.endpoint.alias
+    before = subject.read(request, version)  # ahead of all that is judged
+    alias = Alias.objects.select_related("version__run").get(endpoint=request.endpoint)
     policy = policies.in_force(request.endpoint.policy.name)
     say("Comparing with the live version")
     comparison, problem = evidence.compare(version, alias.version)
@@ -61,12 +62,15 @@ def check(*, request_id: UUID, number: int, actor: User | None, say: Callable[[s
     found = gates.check(policies.read(policy), evidence.gather(version, alias.version, comparison, problem))
     request.comparison, request.baseline, request.baseline_moves = comparison, alias.version, alias.moves
     say("Writing the results")
-    return write(request, number, policy, found, actor)
+    return write(request, number, policy, before, found, actor)
 
 
 @transaction.atomic
-def write(checked: PromotionRequest, number: int, policy: Policy, found: list[gates.Finding], actor: User | None) -> PromotionRequest:
-    """Write results, subject and new state. A baseline that moved meanwhile sends the request back to be checked again."""
+def write(
+    checked: PromotionRequest, number: int, policy: Policy, before: dict[str, Any], found: list[gates.Finding], actor: User | None
+) -> PromotionRequest:
+    """Write results, subject and new state. before: the subject when the check began; what changed in it since, the gates may not have
+    judged, so the request goes back to be checked again."""
     request = lock(checked.uuid)
     if request.status != Status.CHECKING or request.checks != number:
         return request
@@ -80,9 +84,9 @@ def write(checked: PromotionRequest, number: int, policy: Policy, found: list[ga
     request.save(update_fields=["policy", "comparison", "baseline", "baseline_moves", "subject", "subject_digest"])
     now = timezone.now()
     blocked = [finding.gate for finding in found if finding.blocks]
-    moved = Alias.objects.get(endpoint=request.endpoint).moves != checked.baseline_moves
-    if blocked or moved:
-        reason = "Another version went live during the check." if moved else ""
+    changed = rules.changes_during(before, request.subject)
+    if blocked or changed:
+        reason = rules.change_sentence(changed, "while") if changed else ""
         move(request, Status.DRAFT, checked_at=now, due_at=None, reason=reason)
     else:
         due = now + timedelta(days=policies.read(policy).days_to_decide)
