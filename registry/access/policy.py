@@ -51,8 +51,11 @@ def root_model(model: type[Model]) -> type[Model]:
 
 def can(user: Person, action: str, subject: Model) -> bool:
     """Whether the user may take the action on this saved object; agrees with `visible_to` by construction."""
-    if is_granted(user, type(subject), action, uuid=getattr(subject, "uuid", None)):
-        return True
+    return is_granted(user, type(subject), action, uuid=getattr(subject, "uuid", None)) or may_now(user, action, subject)
+
+
+def may_now(user: Person, action: str, subject: Model) -> bool:
+    """The same by the database alone."""
     return visible_to(user, type(subject), action).filter(pk=subject.pk).exists()
 
 
@@ -74,7 +77,8 @@ def roles_somewhere(user: Person) -> frozenset[str]:
 
 
 def remember_granted(user: Person, what: type[Model], action: str, uuid: UUID) -> None:
-    """What a view was asked for and allowed need not be asked again by the actions that it calls. Only for a request's own user."""
+    """What a view was asked for and allowed need not be asked again by its page. An action asks the database, since a role may have been
+    taken while it waited for its lock. Only for a request's own user."""
     user._granted = {*getattr(user, "_granted", ()), (what, action, uuid)}  # type: ignore[union-attr]
 
 
@@ -89,8 +93,8 @@ def forget_roles(user: User) -> None:
 
 
 def require(user: Person, action: str, subject: Model) -> None:
-    """Raises PermissionDenied with a sentence that names the roles that may, unless the user may take the action."""
-    if not can(user, action, subject):
+    """Raises PermissionDenied with a sentence that names the roles that may, unless the user may take the action now: never by memory."""
+    if not may_now(user, action, subject):
         raise PermissionDenied(roles.sentence(action))
 
 
@@ -115,8 +119,7 @@ def get_permitted(user: Person, what: type[M] | QuerySet[M], action: str, **look
     Raises DoesNotExist, or PermissionDenied as `require` does.
     """
     rows: QuerySet[M] = what._default_manager.all() if isinstance(what, type) else what
-    known = is_granted(user, rows.model, action, **lookup)
-    row = None if known else sole(visible_to(user, rows, action).filter(**lookup))
+    row = sole(visible_to(user, rows, action).filter(**lookup))
     if row is None:
         row = rows.get(**lookup)
         require(user, action, row)

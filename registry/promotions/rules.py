@@ -99,11 +99,14 @@ def changes_during(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[
     return changes({**before, **{key: after[key] for key in FOUND}}, after)
 
 
-def change_sentence(changed: Iterable[str], when: str = "since") -> str:
+SINCE, WHILE = "Changed since the gates were checked: {}.", "Changed while the gates were checked: {}."
+
+
+def change_sentence(changed: Iterable[str], sentence: str = SINCE) -> str:
     """The card and the policy have changed since the check, or while it ran."""
     words = list(changed)
     listed = words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
-    return f"Changed {when} the gates were checked: {listed}."
+    return sentence.format(listed)
 
 
 def check_same_subject(seen: str, digest: str) -> None:

@@ -86,7 +86,7 @@ def write(
     blocked = [finding.gate for finding in found if finding.blocks]
     changed = rules.changes_during(before, request.subject)
     if blocked or changed:
-        reason = rules.change_sentence(changed, "while") if changed else ""
+        reason = rules.change_sentence(changed, rules.WHILE) if changed else ""
         move(request, Status.DRAFT, checked_at=now, due_at=None, reason=reason)
     else:
         due = now + timedelta(days=policies.read(policy).days_to_decide)

@@ -1,4 +1,4 @@
-"""What a view was asked for and allowed its actions need not ask again; nothing else is helped by that."""
+"""What a view was asked for and allowed its page need not ask again; actions, and all else, ask the database."""
 
 from uuid import uuid4
 
@@ -25,13 +25,21 @@ def dataset(project, mia):
     return make_dataset(project, mia, ["one"])
 
 
-def test_a_checked_request_asks_for_no_permission_again(dataset, mia, django_assert_num_queries):
+def test_the_page_of_a_checked_request_asks_for_no_permission_again(dataset, mia, django_assert_num_queries):
     MANAGE.check(mia, {"uuid": dataset.uuid})
 
     with django_assert_num_queries(0):
         assert policy.can(mia, "labeling.manage", dataset)
-    with django_assert_num_queries(1):  # the row
-        assert policy.get_permitted(mia, Dataset, "labeling.manage", uuid=dataset.uuid) == dataset
+
+
+def test_an_action_asks_anew_whether_the_role_is_still_there(project, dataset, mia, lee):
+    MANAGE.check(mia, {"uuid": dataset.uuid})
+    revoke(user=User.objects.get(pk=mia.pk), role=Role.ENGINEER, root=project, actor=lee)  # in another request, at the same time
+
+    with pytest.raises(PermissionDenied):
+        policy.require(mia, "labeling.manage", dataset)
+    with pytest.raises(PermissionDenied):
+        policy.get_permitted(mia, Dataset, "labeling.manage", uuid=dataset.uuid)
 
 
 def test_a_row_that_a_request_was_allowed_to_see_is_read_without_its_grants(dataset, mia):

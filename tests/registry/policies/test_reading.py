@@ -31,6 +31,7 @@ WRONG = [
     ("  leakage: {}", "  other: {}", "gates must hold leakage"),
     ("  signature: {}", "  signature: {blocking: false}", "gates.signature.blocking must be true"),
     ("role: governance", "role: king", "steps.1.role must be one of"),
+    ("role: governance", "role: auditor", "steps.1.role must be one of lead, governance"),
     ("name: governance", "name: technical", "steps must have different names"),
     ("days_valid: 7", "days_valid: 0", "days_valid must be a whole number of days"),
     ("days_valid: 7", "days_valid: 7\ndays_valid: 9", "the key 'days_valid' is there twice"),

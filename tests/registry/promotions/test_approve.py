@@ -8,12 +8,14 @@ from django.db import DatabaseError, transaction
 
 from lifecycle.refusals import Conflict, Refused
 from registry.access import actions as access
+from registry.access.decorators import Needs
 from registry.access.models import User
 from registry.access.roles import Role
 from registry.ledger.actions import record
 from registry.ledger.models import Event
 from registry.ledger.verbs import Verb
 from registry.promotions import actions
+from registry.promotions.actions import decide
 from registry.promotions.models import PromotionRequest, Verdict
 from registry.promotions.rules import Status
 from tests.support import registry
@@ -77,20 +79,34 @@ def test_the_requester_cannot_approve_whatever_their_role(version, endpoint, lee
     ("part", "sentence"), [("trained", "You launched or resumed"), ("registered", "You registered"), ("decided", "You decided labels")]
 )
 def test_whoever_took_part_cannot_approve(project, mia, ravi, lee, gita, part, sentence):
-    version = registry.make_version(project, lee if part in ("trained", "registered") else mia, lee if part == "decided" else ravi)
-    endpoint = registry.make_endpoint(version.model, mia)
-    request = registry.asked_request(version, endpoint, mia)
-    people = request.subject["people"]
-    if part == "registered":
-        assert people["registered"] == [str(lee.uuid)]
-        sentence = "You launched or resumed"  # the builder registers what it trained: the first part is told
+    people = {"trained": mia, "registered": mia, "decided": ravi} | {part: lee}
+    version = registry.make_version(project, people["trained"], people["decided"], registrar=people["registered"])
+    request = registry.asked_request(version, registry.make_endpoint(version.model, mia), mia)
     before = state(request)
 
     with pytest.raises(PermissionDenied, match=sentence):
         registry.approve(request, lee)
 
-    assert str(lee.uuid) in people[part]
+    took_part = {name: str(lee.uuid) in uuids for name, uuids in request.subject["people"].items()}
+    assert took_part == {"requester": False, "trained": False, "registered": False, "decided": False} | {part: True}
     assert state(request) == before
+
+
+@pytest.mark.parametrize("decision", [actions.approve, actions.reject])
+def test_a_role_that_is_taken_while_a_decision_waits_for_its_lock_does_not_count(monkeypatch, request_, lee, adam, decision):
+    Needs(f"promotions.{decision.__name__}", PromotionRequest, see="promotions.view").check(lee, {"uuid": request_.uuid})  # as the view does first
+    before, lock = state(request_), decide.lock
+
+    def last_to_come(uuid):
+        access.revoke(user=User.objects.get(pk=lee.pk), role=Role.LEAD, root=request_.endpoint.model.project, actor=adam)
+        return lock(uuid)
+
+    monkeypatch.setattr(decide, "lock", last_to_come)
+
+    with pytest.raises(PermissionDenied, match="Only an ML lead or a governance reviewer"):
+        decision(request_id=request_.uuid, actor=lee, reason="Good.", password=PASSWORD, seen=request_.subject_digest)
+
+    assert state(request_) == before
 
 
 @pytest.mark.usefixtures("unchanged")

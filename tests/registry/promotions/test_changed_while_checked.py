@@ -53,10 +53,13 @@ def quarantine(version, endpoint, mia):
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        (empty_the_card, "the model card"), (ask_for_more, "the policy"), (overrule_a_test_label, "a label of the test split and who took part in making it"),
-        (put_another_version_live, "the version that is live"), (quarantine, "the version's state"),
+        (empty_the_card, "the model card"),
+        (ask_for_more, "the policy"),
+        (overrule_a_test_label, "a label of the test split and who took part in making it"),
+        (put_another_version_live, "the version that is live"),
+        (quarantine, "the version's state"),
     ],
-)  # fmt: skip
+)
 def test_a_change_before_or_after_the_gates_read_it_sends_the_request_back(monkeypatch, version, endpoint, mia, step, change, words):
     room = gates if step == "check" else actions.checks.evidence
     real = getattr(room, step)
