@@ -140,15 +140,26 @@ def launchable(user: Person) -> QuerySet[Snapshot]:
     return policy.visible_to(user, Snapshot, "training.launch").select_related("dataset__project", "schema").order_by("-id")
 
 
+def lineage(run: Run) -> set[UUID]:
+    """The run and all that it comes from, by uuid: those whose weights it began with, and those whose settings it repeats."""
+    found: set[UUID] = set()
+    keys: set[int | None] = {run.pk}
+    while keys:
+        rows = list(Run.objects.filter(pk__in=keys).exclude(uuid__in=found).values_list("uuid", "base__run", "reproduces"))
+        found |= {uuid for uuid, *_ in rows}
+        keys = {key for _, *before in rows for key in before} - {None}
+    return found
+
+
 def trainers_of(run: Run) -> set[UUID]:
-    """Everyone who launched or resumed a run, by uuid: they cannot approve what came of it."""
+    """Everyone who launched or resumed a run or one that it comes from, by uuid: they cannot approve what came of it."""
+    runs = lineage(run)
     events = Event.objects.filter(
-        object_type=run._meta.label_lower, object_id=str(run.uuid), verb__in=[Verb.RUN_LAUNCHED, Verb.RUN_RESUMED]
+        object_type=run._meta.label_lower, object_id__in=map(str, runs), verb__in=[Verb.RUN_LAUNCHED, Verb.RUN_RESUMED]
     )
-    people = {actor for actor in events.values_list("actor", flat=True) if actor != "system"}
-    if run.launched_by is not None:
-        people.add(str(run.launched_by.uuid))
-    return {UUID(person) for person in people}
+    people = {UUID(actor) for actor in events.values_list("actor", flat=True) if actor != "system"}
+    launched = Run.objects.filter(uuid__in=runs, launched_by__isnull=False)
+    return people | set(launched.values_list("launched_by__uuid", flat=True))
 
 
 def trainers(run: Run) -> QuerySet[User]:

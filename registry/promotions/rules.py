@@ -52,9 +52,9 @@ def check_move(old: Status, new: Status) -> None:
 # What makes a person one of those whose work is judged, in the order in which it is told.
 PARTS = {
     "requester": "You asked for this promotion, so you cannot approve it.",
-    "trained": "You launched or resumed the run behind this version, so you cannot approve it.",
+    "trained": "You launched or resumed a run behind this version, so you cannot approve it.",
     "registered": "You registered this version, so you cannot approve it.",
-    "decided": "You decided labels of its test split, so you cannot approve it.",
+    "decided": "You took part in labeling its test split, so you cannot approve it.",
 }
 CHANGED = {
     "root_digest": "the version's files",

@@ -14,7 +14,7 @@ from django.db.models import Count, Max, Q, QuerySet
 from datasets_app.labeling.models import Decision
 from datasets_app.snapshots.models import Snapshot
 from lifecycle.training import queries as training
-from registry.access.models import User
+from registry.access.models import PLACEHOLDER, User
 from registry.catalog import queries as catalog
 from registry.catalog.models import Alias, ModelVersion
 from registry.ledger.rules import digest_of
@@ -80,15 +80,21 @@ def test_labels(snapshot: Snapshot) -> dict[str, int]:
     return {"decisions": found["number"], "newest": found["newest"] or 0}
 
 
+AUTHORS = ("by", "annotations__user", "correction__brought_by", "correction__accepted_by", "change__schema__created_by")
+
+
 def deciders(snapshot: Snapshot) -> list[str]:
-    """The people who adjudicated labels of the test split or accepted imported ones, and who published a change of classes that moved
-    some, as sorted uuids. Superseded decisions count too."""
+    """Everyone whose work the labels of the test split are, as sorted uuids: who decided them or gave the answers that they rest on, who
+    brought or accepted a file that they came with, who published a change of classes that moved them. Superseded decisions count too.
+    Who is only named in a file has no account and is left out."""
     found = test_decisions(snapshot).order_by()
-    people = Q(pk__in=found.filter(by__isnull=False).values("by"))
-    people |= Q(pk__in=found.filter(change__isnull=False).values("change__schema__created_by"))
-    return sorted(str(uuid) for uuid in User.objects.filter(people).values_list("uuid", flat=True))
+    people = Q(pk__in=found.filter(how=Decision.How.IMPORTED).values("item__upload__uploaded_by"))
+    for author in AUTHORS:
+        people |= Q(pk__in=found.filter(**{f"{author}__isnull": False}).values(author))
+    accounts = User.objects.exclude(username__startswith=PLACEHOLDER)
+    return sorted(str(uuid) for uuid in accounts.filter(people).values_list("uuid", flat=True))
 
 
 def trainers(version: ModelVersion) -> list[str]:
-    """Who launched the version's run and who resumed it, as sorted uuids."""
+    """Who launched or resumed the version's run or one that it comes from, as sorted uuids."""
     return sorted(str(uuid) for uuid in training.trainers_of(version.run))

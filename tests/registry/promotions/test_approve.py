@@ -76,7 +76,8 @@ def test_the_requester_cannot_approve_whatever_their_role(version, endpoint, lee
 
 
 @pytest.mark.parametrize(
-    ("part", "sentence"), [("trained", "You launched or resumed"), ("registered", "You registered"), ("decided", "You decided labels")]
+    ("part", "sentence"),
+    [("trained", "You launched or resumed"), ("registered", "You registered"), ("decided", "You took part in labeling")],
 )
 def test_whoever_took_part_cannot_approve(project, mia, ravi, lee, gita, part, sentence):
     people = {"trained": mia, "registered": mia, "decided": ravi} | {part: lee}
@@ -94,7 +95,9 @@ def test_whoever_took_part_cannot_approve(project, mia, ravi, lee, gita, part, s
 
 @pytest.mark.parametrize("decision", [actions.approve, actions.reject])
 def test_a_role_that_is_taken_while_a_decision_waits_for_its_lock_does_not_count(monkeypatch, request_, lee, adam, decision):
-    Needs(f"promotions.{decision.__name__}", PromotionRequest, see="promotions.view").check(lee, {"uuid": request_.uuid})  # as the view does first
+    Needs(f"promotions.{decision.__name__}", PromotionRequest, see="promotions.view").check(
+        lee, {"uuid": request_.uuid}
+    )  # as the view does first
     before, lock = state(request_), decide.lock
 
     def last_to_come(uuid):

@@ -1,27 +1,105 @@
-"""Who answers for the labels that judge a model."""
+"""Who answers for the labels that judge a model, and for its training: everybody behind them, however indirectly."""
+
+import csv
+import io
 
 import pytest
 
+from datasets_app.datasets import actions as datasets
 from datasets_app.labeling import actions, queries
 from datasets_app.labeling.relabelling import Change
+from datasets_app.snapshots import actions as snapshots
+from datasets_app.snapshots.models import Export
+from lifecycle.training import queries as training
+from lifecycle.training.models import BaseModel, Run
+from registry.access.roles import Role
+from registry.artifacts import actions as artifacts
 from registry.promotions import subject
+from tests.support.datasets import csv_bytes, import_texts, make_dataset, receive
 from tests.support.jobs import run_ok
-from tests.support.labeling import decided_dataset
+from tests.support.labeling import decided_dataset, label_items, make_queue
+from tests.support.people import make_person
+from tests.support.registry import make_snapshot, make_trained_run
 from tests.support.snapshots import freeze
 
 pytestmark = pytest.mark.django_db
+ROWS = [(f"text {n}", ("billing", "card", "lost")[n % 3]) for n in range(30)]
+SHARES = {"train": 60, "validation": 20, "test": 20}
+
+
+def uuids(*people):
+    return sorted(str(person.uuid) for person in people)
+
+
+@pytest.mark.parametrize("annotators", [["ana"], ["ana", "ben"]])
+def test_whose_answers_a_rule_decided_by_are_its_deciders(request, project, mia, annotators):
+    people = [request.getfixturevalue(name) for name in annotators]
+    dataset = make_dataset(project, mia)
+    import_texts(dataset, [text for text, _ in ROWS], mia)
+    queue = make_queue(dataset, mia, schema=["billing", "card", "lost"], overlap=len(people))
+    label_items(queue, {person: [label for _, label in ROWS] for person in people})
+
+    assert subject.deciders(freeze(dataset, mia, shares=SHARES)) == uuids(*people)
+
+
+def test_who_uploaded_labels_is_one_beside_who_accepted_them(project, mia, ana):
+    dataset = make_dataset(project, mia)
+    upload = receive(dataset, mia, csv_bytes(ROWS, ("text", "label")))
+    datasets.accept_upload(upload_id=upload.uuid, actor=ana, labels_as="decisions")
+    run_ok("default")
+
+    assert subject.deciders(freeze(dataset, mia, shares=SHARES)) == uuids(mia, ana)
+
+
+def test_who_brought_corrections_is_one_beside_who_accepted_them(project, mia, ana, ravi):
+    rosa = make_person("rosa", project=project, role=Role.ADJUDICATOR)
+    dataset = make_dataset(project, ana)
+    import_texts(dataset, ROWS, ana)
+    snapshot = freeze(dataset, mia, shares=SHARES)
+    snapshots.export(snapshot_id=snapshot.uuid, actor=mia, format="csv")
+    run_ok("default")
+    with artifacts.open_blob(Export.objects.latest("id").blob.digest) as file:
+        rows = list(csv.DictReader(io.StringIO(file.read().decode(), newline="")))
+    corrected = csv_bytes([({**row, "label": "card"} if row["split"] == "test" else row).values() for row in rows], rows[0])
+    assert subject.deciders(snapshot) == uuids(ana)
+
+    made = actions.bring_corrections(dataset=dataset, actor=rosa, content=[corrected], file_name="fixed.csv")
+    run_ok("default")
+    actions.accept_corrections(correction_id=made.uuid, actor=ravi)
+    run_ok("default")
+
+    assert subject.deciders(snapshot) == uuids(ana, rosa, ravi)
+
+
+def test_who_is_only_named_in_a_file_has_no_account_and_is_not_listed(project, mia, ana):
+    dataset = decided_dataset(project, ana, ROWS, manager=mia)
+    ana.username = "brought:0"
+    ana.save()
+
+    assert subject.deciders(freeze(dataset, mia, shares=SHARES)) == []
+
+
+def test_who_trained_what_a_run_comes_from_answers_for_it_too(project, mia, ravi, lee, omar, gita):
+    snapshot = make_snapshot(project, ravi)
+    first, copied, last = (make_trained_run(snapshot, person, evaluated=False) for person in (lee, omar, mia))
+    Run.objects.filter(pk=copied.pk).update(reproduces=first)
+    base = BaseModel.objects.create(project=project, name="Run 2", kind=BaseModel.Kind.FOLDER, source="run", run=copied)
+    Run.objects.filter(pk=last.pk).update(base=base)
+    make_trained_run(snapshot, gita, evaluated=False)  # of the same base, and no part of it
+
+    assert training.trainers_of(Run.objects.get(pk=last.pk)) == {lee.uuid, omar.uuid, mia.uuid}
+    assert training.trainers_of(Run.objects.get(pk=first.pk)) == {lee.uuid}
 
 
 def test_who_merged_classes_of_test_rows_answers_for_their_labels(project, mia, ana, lee):
-    rows = [(f"text {n}", ("billing", "card", "lost")[n % 3]) for n in range(30)]
-    dataset = decided_dataset(project, ana, rows, manager=mia)
-    snapshot = freeze(dataset, mia, shares={"train": 60, "validation": 20, "test": 20})
+    dataset = decided_dataset(project, ana, ROWS, manager=mia)
+    snapshot = freeze(dataset, mia, shares=SHARES)
     labels = queries.labels_by_name(queries.latest_schema(dataset))
     before = subject.test_labels(snapshot)
-    assert subject.deciders(snapshot) == []
+    assert subject.deciders(snapshot) == uuids(ana)
 
     actions.change_classes(dataset_id=dataset.uuid, actor=lee, wanted=[Change(labels["lost"].stable_id, "merge", ("card",))])
     run_ok()
 
-    assert subject.deciders(snapshot) == [str(lee.uuid)]
+    assert subject.deciders(snapshot) == uuids(ana, lee)
     assert subject.test_labels(snapshot) != before  # what was looked at is another, so open requests are void
