@@ -143,11 +143,11 @@ def launchable(user: Person) -> QuerySet[Snapshot]:
 def lineage(run: Run) -> set[UUID]:
     """The run and all that it comes from, by uuid: those whose weights it began with, and those whose settings it repeats."""
     found: set[UUID] = set()
-    keys: set[int | None] = {run.pk}
+    keys: set[int] = {run.pk}
     while keys:
         rows = list(Run.objects.filter(pk__in=keys).exclude(uuid__in=found).values_list("uuid", "base__run", "reproduces"))
         found |= {uuid for uuid, *_ in rows}
-        keys = {key for _, *before in rows for key in before} - {None}
+        keys = {key for _, *before in rows for key in before if key}
     return found
 
 
