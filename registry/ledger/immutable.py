@@ -1,17 +1,19 @@
-"""Database triggers that refuse to change history: UPDATE, DELETE and, on PostgreSQL, TRUNCATE.
+"""Database triggers that refuse to change history: UPDATE, DELETE and, on PostgreSQL, TRUNCATE; and states that do not follow each other.
 
-A model asks for them with a class attribute:
+A model asks for them with class attributes:
 
     append_only = True                       nothing of a row ever changes
     append_only = True; changeable = ("state",)   only these columns may be updated; a row is never deleted
     append_only = True; deletable_when = "<SQL over OLD>"   the one state of things in which a row may be deleted;
                                                             {"sqlite": …, "postgresql": …} where the two say it differently
+    status_moves = {"draft": {"checking"}, …}   which state (the column `status`) may follow which; a row begins in the first one
 
 They are put in place after every migrate, since SQLite silently drops a table's triggers when it remakes the table.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from django.apps import apps
@@ -20,6 +22,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import Model
 
 REFUSAL = "{table} is append-only: rows are never changed or deleted."
+NO_MOVE = "{table}: this state cannot follow that one."
 
 POSTGRES_FUNCTION = """
 CREATE OR REPLACE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -35,6 +38,11 @@ def protected_models() -> list[type[Model]]:
     return sorted((m for m in apps.get_models() if getattr(m, "append_only", False)), key=lambda m: m._meta.db_table)
 
 
+def moving_models() -> list[type[Model]]:
+    """Every installed model that declares `status_moves`, by table name."""
+    return sorted((m for m in apps.get_models() if getattr(m, "status_moves", None)), key=lambda m: m._meta.db_table)
+
+
 def protect_tables(using: str = DEFAULT_DB_ALIAS, **_: Any) -> None:
     """Put the triggers of all protected tables that exist in place (again)."""
     connection = connections[using]
@@ -46,6 +54,38 @@ def protect_tables(using: str = DEFAULT_DB_ALIAS, **_: Any) -> None:
             if model._meta.db_table in existing:
                 for statement in trigger_statements(connection, model):
                     cursor.execute(statement, None)
+        for model in moving_models():
+            if model._meta.db_table in existing:
+                for statement in move_statements(connection, model):
+                    cursor.execute(statement, None)
+
+
+def move_statements(connection: BaseDatabaseWrapper, model: type[Model]) -> list[str]:
+    """The SQL that (re)creates the triggers of the states of one table."""
+    table, moves = model._meta.db_table, model.status_moves  # type: ignore[attr-defined]
+    follows = " OR ".join(f"OLD.status = '{old}' AND NEW.status IN ({listed(new)})" for old, new in moves.items())
+    triggers = {
+        "moves": f'BEFORE UPDATE OF status ON "{table}" FOR EACH ROW WHEN (NOT (OLD.status = NEW.status OR {follows}))',
+        "begins": f"BEFORE INSERT ON \"{table}\" FOR EACH ROW WHEN (NEW.status <> '{next(iter(moves))}')",
+    }
+    sentence = NO_MOVE.format(table=table)
+    if connection.vendor == "postgresql":
+        body = f"EXECUTE FUNCTION {table}_refuse_move()"
+        made = [
+            f"CREATE OR REPLACE FUNCTION {table}_refuse_move() RETURNS trigger LANGUAGE plpgsql AS $$ "
+            f"BEGIN RAISE EXCEPTION '{sentence}' USING ERRCODE = 'restrict_violation'; END $$"
+        ]
+    else:
+        body, made = f"BEGIN SELECT RAISE(ABORT, '{sentence}'); END", []
+    for name, event in triggers.items():
+        on = f' ON "{table}"' if connection.vendor == "postgresql" else ""
+        made += [f"DROP TRIGGER IF EXISTS {table}_{name}{on}", f"CREATE TRIGGER {table}_{name} {event} {body}"]
+    return made
+
+
+def listed(states: Iterable[str]) -> str:
+    """States as SQL names them in a list."""
+    return ", ".join(f"'{state}'" for state in sorted(states))
 
 
 def trigger_statements(connection: BaseDatabaseWrapper, model: type[Model]) -> list[str]:

@@ -8,7 +8,7 @@ from django.db.models import Q
 
 from registry.catalog.models import Endpoint, ModelVersion
 from registry.policies.models import Policy
-from registry.promotions.rules import MARKS, OPEN, Status
+from registry.promotions.rules import MARKS, MOVES, OPEN, Status
 
 USER = settings.AUTH_USER_MODEL
 
@@ -20,6 +20,7 @@ class PromotionRequest(models.Model):
     root_path = "endpoint__model"
 
     Status = Status
+    status_moves = MOVES
 
     uuid = models.UUIDField(default=uuid4, unique=True, editable=False)
     number = models.PositiveIntegerField(help_text="within the project")

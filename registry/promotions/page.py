@@ -21,7 +21,7 @@ from registry.catalog.models import ModelVersion
 from registry.ledger.rules import digest_of
 from registry.policies import queries as policies
 from registry.policies.gates import Measure, with_interval
-from registry.promotions import queries, rules, subject
+from registry.promotions import queries, rules, subject, votes
 from registry.promotions.models import GateResult, PromotionRequest
 from registry.promotions.rules import OPEN, Status
 
@@ -239,7 +239,8 @@ def said(request: PromotionRequest) -> list[Said]:
 
 
 def stale(request: PromotionRequest) -> str:
-    """What changed since the check, as a sentence; "" while everything holds. Looking ends nothing: the next use does."""
+    """What changed since the check or which approval no longer counts, as a sentence; "" while everything holds. Looking ends nothing: the
+    next use does."""
     if request.status not in (Status.IN_REVIEW, Status.APPROVED):
         return ""
     rows = ModelVersion.objects.select_related(
@@ -247,7 +248,7 @@ def stale(request: PromotionRequest) -> str:
     )
     now = subject.read(request, rows.get(pk=request.version_id))
     if digest_of(now) == request.subject_digest:
-        return ""
+        return votes.lost_sentence(request, lost) if (lost := votes.lost(request)) else ""
     return rules.change_sentence(rules.changes(request.subject, now) or ["the record of the check"])
 
 

@@ -22,9 +22,10 @@ from registry.policies import queries as policies
 from registry.promotions.models import PromotionRequest
 
 
-def read(request: PromotionRequest, version: ModelVersion) -> dict[str, Any]:
-    """The subject of a request as it is now. version: its version, locked by the caller where the answer has to hold."""
-    run, snapshot, known = version.run, version.run.snapshot, request.subject
+def read(request: PromotionRequest, version: ModelVersion, *, from_nothing: bool = False) -> dict[str, Any]:
+    """The subject of a request as it is now. version: its version, locked by the caller where the answer has to hold. from_nothing: nothing
+    is carried over from the request, whose row may have been forged."""
+    run, snapshot, known = version.run, version.run.snapshot, {} if from_nothing else request.subject
     card, alias = catalog.newest_card(version), Alias.objects.select_related("version").get(endpoint=request.endpoint)
     labels = test_labels(snapshot)
     decided = known["people"]["decided"] if known and known.get("test_labels") == labels else deciders(snapshot)

@@ -13,10 +13,10 @@ from registry.access.models import User
 from registry.catalog.models import ModelVersion
 from registry.ledger.actions import record
 from registry.ledger.verbs import Verb
-from registry.promotions import rules
+from registry.promotions import rules, votes
 from registry.promotions.actions.requests import check_not_frozen
 from registry.promotions.actions.upkeep import changes, lock, move, overtaken
-from registry.promotions.models import PromotionRequest, Verdict
+from registry.promotions.models import PromotionRequest
 from registry.promotions.queries import is_overdue, next_step
 from registry.promotions.rules import Status
 
@@ -49,8 +49,10 @@ def claim_approval(request_id: UUID) -> PromotionRequest:
     check_usable(request)
     if is_overdue(request, timezone.now()):
         raise Conflict(f"{request} has expired.", next_step="Ask for the promotion again.")
-    if changed := changes(request):
+    if changed := changes(request, from_nothing=True):
         raise Conflict(rules.change_sentence(changed), next_step="Ask for the promotion again; the gates are then checked anew.")
+    if lost := votes.lost(request):
+        raise Conflict(votes.lost_sentence(request, lost), next_step="Ask for the promotion again.")
     return request
 
 
@@ -70,14 +72,15 @@ def check_still_holds(request_id: UUID) -> PromotionRequest:
 
 
 def check_usable(request: PromotionRequest) -> None:
-    """Raises Conflict unless the locked request is approved, by a recount of its votes; Refused while the endpoint is frozen."""
+    """Raises Conflict unless the locked request is approved, by a recount of the approvals in the trail; Refused while the endpoint is
+    frozen."""
     if request.status != Status.APPROVED:
         state = Status(request.status).label.lower()
         raise Conflict(
             f"{request} is {state}; only an approved request can be deployed.", next_step="Open the request to see what is missing."
         )
-    votes = Verdict.objects.filter(request=request, approves=True, subject_digest=request.subject_digest)
-    if next_step(request, votes) is not None or votes.values("reviewer").distinct().count() != votes.count():
+    given = votes.recorded(request)
+    if next_step(request, given) is not None or len({vote.reviewer_id for vote in given}) != len(given):
         raise Conflict(f"{request} does not hold the approvals of its policy.", next_step="Tell an auditor: its record does not add up.")
     if ModelVersion.objects.get(pk=request.version_id).state != ModelVersion.State.ACTIVE:
         raise Conflict("The version is not active any more.", next_step="Ask for the promotion of another version.")

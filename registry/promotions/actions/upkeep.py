@@ -15,7 +15,7 @@ from registry.catalog.models import ModelVersion
 from registry.ledger.actions import record
 from registry.ledger.rules import digest_of
 from registry.ledger.verbs import Verb
-from registry.promotions import queries, rules, subject
+from registry.promotions import queries, rules, subject, votes
 from registry.promotions.models import PromotionRequest
 from registry.promotions.rules import OPEN, Status
 
@@ -67,13 +67,16 @@ def overtaken(request: PromotionRequest, now: datetime) -> Conflict | None:
         return expire(request)
     if request.status not in (Status.IN_REVIEW, Status.APPROVED):
         return None
-    changed = changes(request)
-    return void(request, changed) if changed else None
+    if changed := changes(request):
+        return void(request, rules.change_sentence(changed), changed=changed)
+    if lost := votes.lost(request):
+        return void(request, votes.lost_sentence(request, lost), lost=[str(vote.reviewer.uuid) for vote in lost])
+    return None
 
 
-def changes(request: PromotionRequest) -> list[str]:
-    """What changed since the check, in words; empty when the digest still holds."""
-    now = subject.read(request, lock_version(request))
+def changes(request: PromotionRequest, *, from_nothing: bool = False) -> list[str]:
+    """What changed since the check, in words; empty when the digest still holds. from_nothing: as `subject.read`."""
+    now = subject.read(request, lock_version(request), from_nothing=from_nothing)
     if digest_of(now) == request.subject_digest:
         return []
     return rules.changes(request.subject, now) or ["the record of the check itself"]
@@ -88,13 +91,13 @@ def expire(request: PromotionRequest) -> Conflict:
     return Conflict(f"{request} has expired. {reason}", next_step="Ask for the promotion again.")
 
 
-def void(request: PromotionRequest, changed: list[str]) -> Conflict:
-    """Void a locked request, since what it rests on has changed."""
-    was, sentence = Status(request.status), rules.change_sentence(changed)
+def void(request: PromotionRequest, sentence: str, **why: list[str]) -> Conflict:
+    """Void a locked request, since what it rests on has changed or an approval no longer counts."""
+    was = Status(request.status)
     move(request, Status.VOIDED, reason=sentence)
     record(
-        None, Verb.PROMOTION_VOIDED, request, project=request.endpoint.model.project.uuid, old=was, changed=changed,
-        subject_digest=request.subject_digest,
+        None, Verb.PROMOTION_VOIDED, request, project=request.endpoint.model.project.uuid, old=was, subject_digest=request.subject_digest,
+        **why,
     )  # fmt: skip
     return Conflict(f"{sentence} {request} is void.", next_step="Ask for the promotion again; the gates are then checked anew.")
 

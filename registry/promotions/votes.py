@@ -1,0 +1,34 @@
+"""Which approvals count: those that the audit trail knows, of people who still hold the role of their step."""
+
+from __future__ import annotations
+
+import json
+
+from registry.ledger.models import Event
+from registry.ledger.verbs import Verb
+from registry.policies import queries as policies
+from registry.promotions import queries
+from registry.promotions.models import PromotionRequest, Verdict
+
+
+def recorded(request: PromotionRequest) -> list[Verdict]:
+    """The approvals of what the request now rests on that have an event with their person, step and digest. A row that somebody wrote into
+    the database has none."""
+    events = Event.objects.filter(object_id=str(request.uuid), verb=Verb.PROMOTION_APPROVED).values_list("actor", "canonical")
+    payloads = [(actor, json.loads(canonical)["payload"]) for actor, canonical in events]
+    known = {(actor, payload["step"], payload["subject_digest"]) for actor, payload in payloads}
+    votes = Verdict.objects.filter(request=request, approves=True, subject_digest=request.subject_digest).select_related("reviewer")
+    return [vote for vote in votes if (str(vote.reviewer.uuid), vote.step, vote.subject_digest) in known]
+
+
+def lost(request: PromotionRequest) -> list[Verdict]:
+    """Approvals whose reviewer was deactivated or no longer holds the role of the step."""
+    rules = policies.read(request.policy)
+    given = request.verdicts.filter(approves=True).select_related("reviewer").order_by("pk")
+    return [vote for vote in given if (step := rules.step(vote.step)) is None or not queries.holds(vote.reviewer, step.role, request)]
+
+
+def lost_sentence(request: PromotionRequest, votes: list[Verdict]) -> str:
+    """Technical review no longer counts: …"""
+    step = policies.read(request.policy).step(votes[0].step)
+    return f"{step.title if step else votes[0].step} no longer counts: whoever approved it lost the role or was deactivated."

@@ -1,0 +1,57 @@
+"""The database refuses a state that cannot follow another, whoever writes it and by whatever road."""
+
+from __future__ import annotations
+
+import pytest
+from django.db import DatabaseError, connection, transaction
+
+from registry.promotions.models import PromotionRequest
+from registry.promotions.rules import MOVES, Status
+from tests.support.registry import endpoint_rows
+
+pytestmark = [pytest.mark.django_db, pytest.mark.postgres]
+
+
+def path_to(status: Status) -> list[Status]:
+    """The states from the first to this one."""
+    paths = [[Status.DRAFT]]
+    while paths[0][-1] != status:
+        paths += [[*paths[0], new] for new in sorted(MOVES.get(paths[0][-1], ())) if new not in paths[0]]
+        paths.pop(0)
+    return paths[0]
+
+
+def written(request: PromotionRequest, status: Status) -> bool:
+    """Whether the database takes this state of the request."""
+    try:
+        with transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute("UPDATE promotions_promotionrequest SET status = %s WHERE id = %s", [status, request.pk])
+    except DatabaseError:
+        return False
+    return True
+
+
+def test_only_the_moves_of_the_rules_can_be_written(request_):
+    given = {name: getattr(request_, name) for name in ("version", "policy", "requester", "subject", "subject_digest")}
+    wrong = []
+    for number, endpoint in enumerate(endpoint_rows(request_.endpoint, len(Status)), 2):
+        old = list(Status)[number - 2]
+        for new in Status:
+            with transaction.atomic():
+                row = PromotionRequest.objects.create(number=number, endpoint=endpoint, **given)
+                assert all(written(row, step) for step in path_to(old)), old
+                if written(row, new) != (new == old or new in MOVES.get(old, ())):
+                    wrong.append((old, new))
+                transaction.set_rollback(True)
+    assert not wrong
+
+
+@pytest.mark.parametrize("status", [each for each in Status if each != Status.DRAFT])
+def test_a_request_begins_as_a_draft(request_, status):
+    (endpoint,) = endpoint_rows(request_.endpoint, 1)
+    given = {name: getattr(request_, name) for name in ("version", "policy", "requester")}
+
+    with pytest.raises(DatabaseError, match="this state cannot follow that one"), transaction.atomic():
+        PromotionRequest.objects.create(number=2, endpoint=endpoint, status=status, **given)
+
+    assert PromotionRequest.objects.count() == 1

@@ -1,0 +1,110 @@
+"""An approval counts while its reviewer may give it, and only where the trail knows it."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from django.db import transaction
+
+from lifecycle.refusals import Conflict
+from registry.access import actions as access
+from registry.access.roles import Role
+from registry.ledger.models import Event
+from registry.ledger.rules import digest_of
+from registry.promotions import actions
+from registry.promotions.models import PromotionRequest, Verdict
+from registry.promotions.rules import Status
+from tests.support import registry
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def approved(version, endpoint, mia, lee, gita):
+    return registry.approved_request(version, endpoint, mia, lee, gita)
+
+
+def lose_role(user, project, adam):
+    access.revoke(user=user, role=Role.LEAD, root=project, actor=adam)
+
+
+def leave(user, project, adam):
+    access.deactivate_user(user_id=user.uuid, actor=adam)
+
+
+LOSSES = [lose_role, leave]
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+def test_no_second_step_is_built_on_a_vote_that_fell(request_, project, lee, gita, adam, loss):
+    registry.approve(request_, lee)
+    loss(lee, project, adam)
+
+    with pytest.raises(Conflict, match="Technical review no longer counts"):
+        registry.approve(request_, gita)
+
+    request_.refresh_from_db()
+    assert (request_.status, list(Verdict.objects.values_list("reviewer__username", flat=True))) == (Status.VOIDED, ["lee"])
+    event = Event.objects.latest("pk")
+    assert (event.verb, json.loads(event.canonical)["payload"]["lost"]) == ("promotions.voided", [str(lee.uuid)])
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+def test_an_approval_whose_reviewer_is_gone_is_not_deployed(approved, project, lee, adam, loss):
+    loss(lee, project, adam)
+
+    with pytest.raises(Conflict, match="no longer counts"), transaction.atomic():
+        actions.claim_approval(approved.uuid)
+    assert PromotionRequest.objects.get().status == Status.APPROVED
+    with pytest.raises(Conflict, match="no longer counts"):
+        actions.ready_to_deploy(approved.uuid)
+
+    assert PromotionRequest.objects.get().status == Status.VOIDED
+
+
+def test_the_page_says_that_a_vote_fell_and_the_sweep_ends_its_request(approved, client_for, project, lee, mia, adam):
+    lose_role(lee, project, adam)
+
+    assert "Technical review no longer counts" in client_for(mia).get(f"/promotions/{approved.uuid}/").content.decode()
+    assert actions.review_open() == 1
+    assert PromotionRequest.objects.get().status == Status.VOIDED
+
+
+def forge_votes(request, lee, gita):
+    for step, reviewer in (("technical", lee), ("governance", gita)):
+        given = {"approves": True, "reason": "Good.", "subject_digest": request.subject_digest}
+        Verdict.objects.create(request=request, step=step, reviewer=reviewer, **given)
+    PromotionRequest.objects.filter(pk=request.pk).update(status=Status.APPROVED)
+
+
+def test_votes_that_somebody_wrote_into_the_database_are_none(request_, lee, gita):
+    forge_votes(request_, lee, gita)
+
+    with pytest.raises(Conflict, match="does not hold the approvals of its policy"):
+        actions.ready_to_deploy(request_.uuid)
+    with pytest.raises(Conflict, match="does not hold the approvals of its policy"), transaction.atomic():
+        actions.claim_approval(request_.uuid)
+
+    assert PromotionRequest.objects.get().status == Status.APPROVED
+
+
+def test_a_vote_of_another_subject_is_none(approved):
+    PromotionRequest.objects.filter(pk=approved.pk).update(subject_digest="0" * 64)
+
+    with pytest.raises(Conflict, match="does not hold the approvals of its policy"), transaction.atomic():
+        actions.claim_approval(approved.uuid)
+
+
+def test_who_was_struck_from_the_people_of_a_request_is_found_again_before_it_is_deployed(project, endpoint, version, mia, ravi, lee, gita):
+    access.grant(user=ravi, role=Role.LEAD, root=project, actor=None)
+    request = registry.asked_request(version, endpoint, mia)
+    people = request.subject["people"]
+    assert people["decided"] == [str(ravi.uuid)]
+    forged = {**request.subject, "people": {**people, "decided": []}}
+    PromotionRequest.objects.filter(pk=request.pk).update(subject=forged, subject_digest=digest_of(forged))
+    registry.approve(request, ravi)  # who decided the labels of its test split
+    registry.approve(request, gita)
+
+    with pytest.raises(Conflict, match="who took part in making it"), transaction.atomic():
+        actions.claim_approval(request.uuid)
