@@ -11,7 +11,7 @@ from typing import Any
 
 from django.db.models import Count, Max, Q, QuerySet
 
-from datasets_app.labeling.models import Decision
+from datasets_app.labeling.models import Decision, Queue
 from datasets_app.snapshots.models import Snapshot
 from lifecycle.training import queries as training
 from registry.access.models import PLACEHOLDER, User
@@ -82,6 +82,7 @@ def test_labels(snapshot: Snapshot) -> dict[str, int]:
 
 
 AUTHORS = ("by", "annotations__user", "correction__brought_by", "correction__accepted_by", "change__schema__created_by")
+BROUGHT = {"how": Decision.How.IMPORTED}, {"queue__source": Queue.Source.BROUGHT}  # labels, and answers, that came with the item's upload
 
 
 def deciders(snapshot: Snapshot) -> list[str]:
@@ -89,7 +90,9 @@ def deciders(snapshot: Snapshot) -> list[str]:
     brought or accepted a file that they came with, who published a change of classes that moved them. Superseded decisions count too.
     Who is only named in a file has no account and is left out."""
     found = test_decisions(snapshot).order_by()
-    people = Q(pk__in=found.filter(how=Decision.How.IMPORTED).values("item__upload__uploaded_by"))
+    people = Q()
+    for kind in BROUGHT:
+        people |= Q(pk__in=found.filter(**kind).values("item__upload__uploaded_by"))
     for author in AUTHORS:
         people |= Q(pk__in=found.filter(**{f"{author}__isnull": False}).values(author))
     accounts = User.objects.exclude(username__startswith=PLACEHOLDER)

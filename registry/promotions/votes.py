@@ -31,4 +31,4 @@ def lost(request: PromotionRequest) -> list[Verdict]:
 def lost_sentence(request: PromotionRequest, votes: list[Verdict]) -> str:
     """Technical review no longer counts: …"""
     step = policies.read(request.policy).step(votes[0].step)
-    return f"{step.title if step else votes[0].step} no longer counts: whoever approved it lost the role or was deactivated."
+    return f"{step.title if step else votes[0].step} no longer counts: its approver lost the role or was deactivated."

@@ -6,7 +6,9 @@ import io
 import pytest
 
 from datasets_app.datasets import actions as datasets
+from datasets_app.datasets.models import Upload
 from datasets_app.labeling import actions, queries
+from datasets_app.labeling.models import Queue
 from datasets_app.labeling.relabelling import Change
 from datasets_app.snapshots import actions as snapshots
 from datasets_app.snapshots.models import Export
@@ -47,6 +49,14 @@ def test_who_uploaded_labels_is_one_beside_who_accepted_them(project, mia, ana):
     upload = receive(dataset, mia, csv_bytes(ROWS, ("text", "label")))
     datasets.accept_upload(upload_id=upload.uuid, actor=ana, labels_as="decisions")
     run_ok("default")
+
+    assert subject.deciders(freeze(dataset, mia, shares=SHARES)) == uuids(mia, ana)
+
+
+def test_who_uploaded_the_answers_that_a_rule_decided_by_is_one(project, mia, ana):
+    dataset = decided_dataset(project, ana, ROWS, manager=mia)
+    Upload.objects.filter(dataset=dataset).update(uploaded_by=mia)
+    Queue.objects.filter(dataset=dataset).update(source=Queue.Source.BROUGHT, upload=Upload.objects.get(dataset=dataset))
 
     assert subject.deciders(freeze(dataset, mia, shares=SHARES)) == uuids(mia, ana)
 

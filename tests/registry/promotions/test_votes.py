@@ -78,22 +78,30 @@ def forge_votes(request, lee, gita):
     PromotionRequest.objects.filter(pk=request.pk).update(status=Status.APPROVED)
 
 
+def state(request):
+    return PromotionRequest.objects.get(pk=request.pk).status, Verdict.objects.count(), Event.objects.count()
+
+
 def test_votes_that_somebody_wrote_into_the_database_are_none(request_, lee, gita):
     forge_votes(request_, lee, gita)
+    before = state(request_)
 
     with pytest.raises(Conflict, match="does not hold the approvals of its policy"):
         actions.ready_to_deploy(request_.uuid)
     with pytest.raises(Conflict, match="does not hold the approvals of its policy"), transaction.atomic():
         actions.claim_approval(request_.uuid)
 
-    assert PromotionRequest.objects.get().status == Status.APPROVED
+    assert state(request_) == before
 
 
 def test_a_vote_of_another_subject_is_none(approved):
     PromotionRequest.objects.filter(pk=approved.pk).update(subject_digest="0" * 64)
+    before = state(approved)
 
     with pytest.raises(Conflict, match="does not hold the approvals of its policy"), transaction.atomic():
         actions.claim_approval(approved.uuid)
+
+    assert state(approved) == before
 
 
 def test_who_was_struck_from_the_people_of_a_request_is_found_again_before_it_is_deployed(project, endpoint, version, mia, ravi, lee, gita):
@@ -105,6 +113,9 @@ def test_who_was_struck_from_the_people_of_a_request_is_found_again_before_it_is
     PromotionRequest.objects.filter(pk=request.pk).update(subject=forged, subject_digest=digest_of(forged))
     registry.approve(request, ravi)  # who decided the labels of its test split
     registry.approve(request, gita)
+    before = state(request)
 
     with pytest.raises(Conflict, match="who took part in making it"), transaction.atomic():
         actions.claim_approval(request.uuid)
+
+    assert state(request) == before
