@@ -196,6 +196,7 @@ class TrainSpec(Document):
 class EvaluateSpec(Document):
     """Measure an artifact on labelled rows. base is for baselines and for adapters without an ONNX graph; train for baselines.
 
+    earlier: a report, whose baselines are taken where they were measured from the same (`baselines.digest_of`).
     max_new_tokens: of answers that are written; None = as many as the artifact says.
     """
 
@@ -204,6 +205,7 @@ class EvaluateSpec(Document):
     base: Base | None = None
     baselines: bool = False
     train: str = "train.jsonl"
+    earlier: str | None = None
     format: int = limit(FORMAT, low=FORMAT, high=FORMAT)
     bootstrap: int = limit(1000, low=0, high=100_000)
     seed: int = limit(1, low=0, high=2**32 - 1)

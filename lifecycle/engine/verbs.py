@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable
 from functools import lru_cache
@@ -30,7 +31,7 @@ Cancelled = Callable[[], bool]
 Learn = Callable[..., dict[str, baselines.Measure]]
 
 
-def evaluate(folder: Path, cancelled: Cancelled, learn: Learn = baselines.learn) -> dict[str, Any]:
+def evaluate(folder: Path, cancelled: Cancelled, learn: Learn | None = None) -> dict[str, Any]:
     """Measure an artifact as it serves: predictions.parquet, every score with its interval, and the baselines where they are asked for."""
     started = time.monotonic()
     spec = EvaluateSpec.read(folder / "spec.json")
@@ -51,12 +52,20 @@ def evaluate(folder: Path, cancelled: Cancelled, learn: Learn = baselines.learn)
     events.write("stage", name="score", message=f"Scoring, with {spec.bootstrap:,} bootstrap samples.")
     found = recipe.report(probabilities, truth, info, bins=spec.bins, count=spec.bootstrap, seed=spec.seed)
     if spec.baselines and not cancelled():
-        events.write("stage", name="baselines", message="Fitting the baselines on the training rows.")
-        learnt = learn(
-            (folder / spec.train).resolve(), info.labels, task=info.task, base=base and base.resolve(), pooling=info.pooling,
-            max_tokens=info.max_tokens, count=spec.bootstrap, seed=spec.seed, unit=info.unit,
-        )  # fmt: skip
-        found["baselines"] = {name: measure(rows) for name, measure in learnt.items()}
+        train = (folder / spec.train).resolve()
+        settings = {
+            "task": info.task, "pooling": info.pooling, "max_tokens": info.max_tokens, "count": spec.bootstrap, "seed": spec.seed,
+            "unit": info.unit,
+        }  # fmt: skip
+        digest = baselines.digest_of(train, folder / spec.data, labels=info.labels, base=info.base_digest if base else None, **settings)
+        earlier = json.loads((folder / spec.earlier).read_text(encoding="utf-8")) if spec.earlier else {}
+        if earlier.get("baselines_digest") == digest:
+            found["baselines"] = earlier["baselines"]
+        else:
+            events.write("stage", name="baselines", message="Fitting the baselines on the training rows.")
+            learnt = (learn or baselines.learn)(train, info.labels, base=base and base.resolve(), **settings)
+            found["baselines"] = {name: measure(rows) for name, measure in learnt.items()}
+        found["baselines_digest"] = digest
     status = "cancelled" if cancelled() else "succeeded"
     events.write("end", status=status, message="Finished." if status == "succeeded" else "Stopped on request.")
     cost = {"seconds": round(time.monotonic() - started, 3), "environment": machine.environment()}

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import numpy as np
 from django.core.cache import cache
-from django.db.models import Q, QuerySet
+from django.db.models import F, Q, QuerySet
 from django.db.models.functions import Substr
 from django.http import Http404
 
 from datasets_app.datasets.models import Item
 from datasets_app.labeling import queries as labeling
+from datasets_app.snapshots.models import Snapshot
 from lifecycle.engine import group_rows, predictions, ranked_predictions, row_losses, span_predictions, text_answers
 from lifecycle.engine.group_rows import Rows
 from lifecycle.engine.operating import Scores
@@ -66,6 +67,12 @@ def latest_evaluation(run: Run, split: str) -> Evaluation | None:
     """The newest evaluation of a run on one split of its own snapshot."""
     rows = Evaluation.objects.filter(run=run, snapshot=run.snapshot_id, split=split)
     return rows.select_related("run", "snapshot__dataset", "predictions").order_by("-id").first()
+
+
+def baselines_before(run: Run, snapshot: Snapshot, split: str) -> dict[str, Any]:
+    """What the newest report on these rows, of any run from the same base, says of baselines; {} where there is none."""
+    reports = Evaluation.objects.filter(snapshot=snapshot, split=split, run__base=run.base_id).order_by("-id")
+    return reports.values(baselines=F("report__baselines"), baselines_digest=F("report__baselines_digest")).first() or {}
 
 
 def of_run(run: Run) -> list[Evaluation]:

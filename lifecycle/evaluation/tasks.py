@@ -10,6 +10,7 @@ from django.db import transaction
 
 from datasets_app.snapshots import queries as snapshots
 from datasets_app.snapshots.models import Snapshot
+from lifecycle.engine.events import write_json
 from lifecycle.engine.spec import Base, EvaluateEachSpec, EvaluateSpec
 from lifecycle.evaluation import actions, queries
 from lifecycle.evaluation.child import carried_out
@@ -31,7 +32,11 @@ def evaluate(ctx: JobContext) -> None:
         for split in splits:
             (folder / split).mkdir()
             snapshots.write_split(snapshot, split, folder / split / "data.jsonl")
-            spec = EvaluateSpec(artifact="../artifact", base=above, baselines=True, train="../train.jsonl", split=split)
+            earlier = queries.baselines_before(run, snapshot, split)
+            write_json(folder / split / "earlier.json", earlier)
+            spec = EvaluateSpec(
+                artifact="../artifact", base=above, baselines=True, train="../train.jsonl", earlier="earlier.json", split=split
+            )
             spec.write(folder / split / "spec.json")
         return EvaluateEachSpec(folders=tuple(splits))
 

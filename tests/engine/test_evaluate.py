@@ -64,6 +64,28 @@ def test_two_splits_share_what_baselines_learn_and_read_as_each_does_alone(evalu
     assert results["one"]["baselines"] == results["two"]["baselines"] == alone["baselines"]
 
 
+def test_baselines_of_an_earlier_report_are_taken_where_they_were_measured_from_the_same(evaluated, train_here, monkeypatch):
+    folder, first = evaluated
+    learn, learnt = baselines.learn, []
+    monkeypatch.setattr(baselines, "learn", lambda *args, **options: learnt.append(args) or learn(*args, **options))
+    spec = json.loads((folder / "spec.json").read_text()) | {"earlier": "earlier.json"}
+    (folder / "spec.json").write_text(json.dumps(spec))
+    (folder / "earlier.json").write_text(json.dumps(first))
+
+    again = train_here(folder, verb="evaluate")
+
+    assert learnt == []
+    assert (again["baselines"], again["baselines_digest"]) == (first["baselines"], first["baselines_digest"])
+    for changed in ({"seed": 2}, {"base": None}):
+        (folder / "spec.json").write_text(json.dumps(spec | changed))
+        assert train_here(folder, verb="evaluate")["baselines_digest"] != first["baselines_digest"]
+    (folder / "spec.json").write_text(json.dumps(spec))
+    for name, rows in (("data.jsonl", ROWS), ("train.jsonl", ROWS[:-1])):
+        write_rows(folder / name, rows)
+        assert train_here(folder, verb="evaluate")["baselines_digest"] != first["baselines_digest"]
+    assert len(learnt) == 4
+
+
 def test_predictions_keep_ids_truth_and_probabilities_in_file_order(evaluated):
     folder, result = evaluated
 

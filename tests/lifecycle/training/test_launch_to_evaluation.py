@@ -8,10 +8,12 @@ import pytest
 from django.conf import settings
 
 from lifecycle.evaluation import queries as evaluations
+from lifecycle.evaluation.actions import measuring
 from lifecycle.jobs.models import Job
 from lifecycle.training import actions, queries
 from lifecycle.training.models import Run
 from lifecycle.training.rules import Repeat
+from registry.artifacts import actions as artifacts
 from registry.ledger.models import Event
 from tests.support.jobs import run_ok
 from tests.support.tiny_models import make_tiny_base
@@ -58,10 +60,18 @@ def test_a_run_that_is_run_again_ends_with_the_same_weights(project, mia, tiny):
     snapshot, base = make_snapshot(project, mia), make_base(project, mia, folder=tiny)
     first = actions.launch(snapshot=snapshot, base=base, strategy="fast_lora", actor=mia, options=QUICK | {"epochs": 2})
     run_ok("training")
+    first.refresh_from_db()
+    found = evaluations.latest_evaluation(first, "test")
+    known = found.report | {"baselines": {"majority": {"accuracy": 0.123}}}
+    with artifacts.local_copy(found.predictions.digest) as path:
+        measuring.keep(run=first, split="test", result=known, predictions=path, actor=None)
 
     again = actions.reproduce(run_id=first.uuid, actor=mia)
     run_ok("training")
 
     again.refresh_from_db()
+    reports = [evaluations.latest_evaluation(again, split).report for split in ("validation", "test")]
+    assert [each["baselines"]["majority"]["accuracy"] == 0.123 for each in reports] == [False, True]  # not fitted again from the same rows
+    assert set(reports[0]["baselines"]) == {"majority", "tfidf_logreg", "frozen_base_logreg"}
     assert queries.repeat_of(again) == Repeat((), ())
     assert queries.cost_of(again)["cpu_seconds"] > 0
