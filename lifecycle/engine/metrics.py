@@ -6,7 +6,7 @@ Intervals are 95 % percentile intervals over resampled rows. All resampling is b
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -23,7 +23,7 @@ RESAMPLES = 1000
 BLOCK_CELLS = 4_000_000
 METRICS = ("accuracy", "macro_f1", "weighted_f1", "macro_precision", "macro_recall", "log_loss", "brier", "ece")
 COMPARED = ("accuracy", "macro_f1", "log_loss", "brier", "ece")
-LOWER_IS_BETTER = ("log_loss", "brier", "ece", "hamming_loss", "loss", "perplexity", "empty_answers")
+LOWER_IS_BETTER = frozenset({"log_loss", "brier", "ece", "ece_debiased", "mce", "hamming_loss", "loss", "perplexity", "empty_answers"})
 
 
 class Countable(Protocol):
@@ -291,6 +291,14 @@ def _verdict(before: float, after: float, sign: float, differences: Floats) -> d
     low, high = _interval(differences) if len(differences) else (float("nan"), float("nan"))
     verdict = "better" if low > 0 else "worse" if high < 0 else "unclear"
     return {"baseline": before, "candidate": after, "difference": sign * (after - before), "low": low, "high": high, "verdict": verdict}
+
+
+def as_change(name: str, found: Mapping[str, Any]) -> dict[str, Any]:
+    """What `paired` found of a metric as pages show it: difference, low and high are candidate minus baseline, and better says whether
+    "up" or "down" is good."""
+    if name not in LOWER_IS_BETTER or found["difference"] is None:
+        return dict(found) | {"better": "down" if name in LOWER_IS_BETTER else "up"}
+    return dict(found) | {"difference": -found["difference"], "low": -found["high"], "high": -found["low"], "better": "down"}
 
 
 def paired_per_class(one: Countable, two: Countable, labels: Sequence[str], count: int, seed: int) -> dict[str, Any]:

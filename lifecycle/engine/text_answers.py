@@ -118,5 +118,5 @@ def compare(one: TextAnswers, two: TextAnswers, *, count: int = metrics.RESAMPLE
 
 
 def cut_report(own: list[bool], base: list[bool] | None) -> dict[str, Any]:
-    """rows: answers that were cut at the longest length, and their share; base_rows: of the untrained base, None where it was not asked."""
+    """rows: answers that were cut at the longest length, and their share; base_rows: of the base as it was, None where it was not asked."""
     return {"rows": sum(own), "share": sum(own) / len(own), "base_rows": None if base is None else sum(base)}

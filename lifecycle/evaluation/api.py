@@ -53,6 +53,9 @@ class EvaluationOut(serializers.Serializer[Evaluation]):
         return None if found is None else asdict(found)
 
 
+IN_LINES = ("macro_f1", "accuracy", "subset_accuracy", "micro_f1", "exact_texts", "rouge_l", "perplexity", "pair_accuracy", "ece")
+
+
 class EvaluationLineOut(serializers.Serializer[Any]):
     """An evaluation in a list, with its main metrics. accuracy: of one class a text; subset_accuracy: rows with all classes right, of
     several; micro_f1: of several and of marked parts; exact_texts: texts with every marked part right; rouge_l and perplexity: of written
@@ -63,15 +66,15 @@ class EvaluationLineOut(serializers.Serializer[Any]):
     split = serializers.CharField()
     rows = serializers.IntegerField()
     report_digest = serializers.CharField()
-    macro_f1 = serializers.FloatField(source="report.macro_f1", default=None, allow_null=True)
-    accuracy = serializers.FloatField(source="report.accuracy", default=None, allow_null=True)
-    subset_accuracy = serializers.FloatField(source="report.subset_accuracy", default=None, allow_null=True)
-    micro_f1 = serializers.FloatField(source="report.micro_f1", default=None, allow_null=True)
-    exact_texts = serializers.FloatField(source="report.exact_texts", default=None, allow_null=True)
-    rouge_l = serializers.FloatField(source="report.rouge_l", default=None, allow_null=True)
-    perplexity = serializers.FloatField(source="report.perplexity", default=None, allow_null=True)
-    pair_accuracy = serializers.FloatField(source="report.pair_accuracy", default=None, allow_null=True)
-    ece = serializers.FloatField(source="report.ece", default=None, allow_null=True)
+    macro_f1 = serializers.FloatField(source="head_macro_f1", allow_null=True)
+    accuracy = serializers.FloatField(source="head_accuracy", allow_null=True)
+    subset_accuracy = serializers.FloatField(source="head_subset_accuracy", allow_null=True)
+    micro_f1 = serializers.FloatField(source="head_micro_f1", allow_null=True)
+    exact_texts = serializers.FloatField(source="head_exact_texts", allow_null=True)
+    rouge_l = serializers.FloatField(source="head_rouge_l", allow_null=True)
+    perplexity = serializers.FloatField(source="head_perplexity", allow_null=True)
+    pair_accuracy = serializers.FloatField(source="head_pair_accuracy", allow_null=True)
+    ece = serializers.FloatField(source="head_ece", allow_null=True)
     created_at = serializers.DateTimeField()
 
 
@@ -130,7 +133,7 @@ class Evaluations(View):
             rows = rows.filter(id__lt=int(before))
         if run:
             rows = rows.filter(run__uuid=serializers.UUIDField().run_validation(run))
-        found = list(rows[: pages.PAGE + 1])
+        found = list(queries.with_heads(rows, IN_LINES)[: pages.PAGE + 1])
         older = found[pages.PAGE - 1].pk if len(found) > pages.PAGE else None
         return Response({"results": EvaluationLineOut(found[: pages.PAGE], many=True).data, "before": older})
 

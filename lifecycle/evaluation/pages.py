@@ -10,6 +10,8 @@ from uuid import uuid4
 
 from django.db.models import QuerySet
 
+from lifecycle.engine import leading
+from lifecycle.engine.metrics import LOWER_IS_BETTER, as_change
 from lifecycle.evaluation import (
     charts,
     compare,
@@ -43,6 +45,7 @@ SORTS = {"label": False, "support": True, "precision": False, "recall": False, "
 KEY = ("macro_f1", "accuracy", "log_loss", "ece")
 TOLD_AS = {"better": "ok", "worse": "bad", "unclear": "info"}  # how a note shows a verdict
 KEY_SEVERAL = ("macro_f1", "micro_f1", "subset_accuracy", "ece")
+KNOWN_BY = (*sorted({leading.of_reports(task).name for task in leading.LEADING}), "ece")  # what a list shows of evaluations
 BESIDE = ("accuracy", "macro_f1")  # what baselines are measured by
 BESIDE_ORDERS = ("pair_accuracy", "best_first")
 BESIDE_SEVERAL = ("subset_accuracy", "macro_f1", "micro_f1")
@@ -78,8 +81,9 @@ def listing(user: User, given: Mapping[str, str]) -> dict[str, Any]:
     rows = queries.evaluations(user)
     if before.isascii() and before.isdigit() and len(before) < 19:
         rows = rows.filter(id__lt=int(before))
-    found = list(rows[: PAGE + 1])
-    lines = [{"row": row, "score": main_score(row.report), "ece": measure(row.report, "ece")} for row in found[:PAGE]]
+    found = list(queries.with_heads(rows, KNOWN_BY)[: PAGE + 1])
+    heads = [(row, queries.head_of(row, KNOWN_BY)) for row in found[:PAGE]]
+    lines = [{"row": row, "score": main_score(head), "ece": measure(head, "ece")} for row, head in heads]
     older = f"?before={found[PAGE - 1].pk}" if len(found) > PAGE else ""
     return {"lines": lines, "pager": {"previous": "?" if before else "", "next": older, "about": None}}
 
@@ -92,7 +96,7 @@ def measure(report: Mapping[str, Any], name: str) -> dict[str, Any]:
         "value": report.get(name),
         "low": low,
         "high": high,
-        "lower_is_better": name in rules.LOWER_IS_BETTER,
+        "lower_is_better": name in LOWER_IS_BETTER,
     }
 
 
@@ -333,7 +337,7 @@ def comparison(user: User, given: Mapping[str, str]) -> dict[str, Any]:
             "written": True,
             "told_as": TOLD_AS[report["summary"]["verdict"]],
             "rows": [
-                {"name": text_rules.METRICS[name], "digits": texts_page.digits(name), **report["metrics"][name]}
+                {"name": text_rules.METRICS[name], "digits": texts_page.digits(name), **as_change(name, report["metrics"][name])}
                 for name in text_rules.COMPARED
                 if name in report["metrics"]
             ],
@@ -351,7 +355,7 @@ def comparison(user: User, given: Mapping[str, str]) -> dict[str, Any]:
         "report": report,
         "other_units": context["marks"] and "log_loss" not in report["metrics"],
         "told_as": TOLD_AS[report["summary"]["verdict"]],
-        "rows": [{"name": rules.METRICS[name]} | row for name, row in report["metrics"].items()],
+        "rows": [{"name": rules.METRICS[name]} | as_change(name, row) for name, row in report["metrics"].items()],
         "orders": rules.is_orders(a.report),
         "per_class": sorted(
             ({"label": label} | row for label, row in report["per_class"].items()), key=lambda row: (row["difference"] or 0, row["label"])

@@ -50,13 +50,12 @@ BASELINES = {
     "dictionary": "Dictionary of the training spans",
     "first": "The response that stands first",
     "longer": "The longer response",
-    "frozen_base_logreg": "Untrained base + logistic regression",
+    "frozen_base_logreg": "Frozen pretrained base + logistic regression",
 }
 PLACE = "first"  # no rival: a model never sees in which place a response stands, and in some files the preferred one always is the first
 SEVERAL = {"majority": "Most frequent classes together"}  # what is named otherwise where a text may have several
-ORDERS = {"tfidf_logreg": "TF-IDF of responses + logistic regression", "frozen_base_logreg": "Untrained base + logistic regression"}
-MARKS = {"majority": "Nothing marked", "frozen_base_logreg": "Untrained base + logistic regression of each token"}
-LOWER_IS_BETTER = frozenset({"log_loss", "brier", "ece", "ece_debiased", "mce", "hamming_loss"})
+ORDERS = {"tfidf_logreg": "TF-IDF of responses + logistic regression", "frozen_base_logreg": "Frozen pretrained base + logistic regression"}
+MARKS = {"majority": "Nothing marked", "frozen_base_logreg": "Frozen pretrained base + logistic regression of each token"}
 LEAST_ERRORS = 20  # from which on groups of errors are looked for
 LEAST_ROWS = 50  # of each side, from which on membership inference says anything
 COMPARED, WRITTEN_COMPARED = 10_000, 1_000  # rows of each side, at most; the second is enough to tell a rate at 1 % false alarms

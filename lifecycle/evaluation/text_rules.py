@@ -39,11 +39,10 @@ MEANT = {
     "perplexity": "of the references, over all their tokens",
     "loss": "nats",
 }
-LOWER_IS_BETTER = frozenset({"perplexity", "loss", "empty_answers"})
 NEITHER = frozenset({"answer_words", "length_ratio"})  # where more is neither better nor worse
 UNTUNED = "prompted_base"
 BASELINES = {
-    UNTUNED: "Untrained base, same prompt",
+    UNTUNED: "Base before fine-tuning, same prompt",
     "nearest": "Answer to the nearest training prompt",
     "frequent": "Most frequent training answer",
 }
@@ -199,7 +198,7 @@ def unended(report: Mapping[str, Any]) -> str:
     text = f"{count(found['rows'])} of {of} answers ({percent(found['share'])}) were cut at {longest} tokens, without an end of their own."
     if found.get("base_rows") is not None:
         base = found["base_rows"]
-        text += f" Of the untrained base's, {count(base) if base else 'none'} {'was' if base == 1 else 'were'}."
+        text += f" Of the base's before fine-tuning, {count(base) if base else 'none'} {'was' if base == 1 else 'were'}."
     return f"{text} Where references are longer, train with a longer answer; where they are not, the model has not learnt to stop."
 
 

@@ -12,6 +12,7 @@ from uuid import UUID
 from datasets_app.snapshots import queries as snapshots
 from datasets_app.snapshots.learnable import turns_before
 from lifecycle.engine import verbatim, words
+from lifecycle.engine.metrics import LOWER_IS_BETTER
 from lifecycle.engine.text_answers import TextAnswers
 from lifecycle.evaluation import queries, rules, text_rules
 from lifecycle.evaluation.models import Analysis, Evaluation
@@ -58,7 +59,7 @@ def measure(report: Mapping[str, Any], name: str) -> dict[str, Any]:
     low, high = rules.interval(report, name)
     return {
         "key": name, "name": text_rules.METRICS[name], "meant": text_rules.MEANT.get(name, ""), "value": report.get(name), "low": low,
-        "high": high, "lower_is_better": name in text_rules.LOWER_IS_BETTER, "digits": digits(name),
+        "high": high, "lower_is_better": name in LOWER_IS_BETTER, "digits": digits(name),
     }  # fmt: skip
 
 

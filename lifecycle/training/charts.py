@@ -21,22 +21,18 @@ SMALL = {
 }
 
 
-def best_of(validation: Curve, step: int | None) -> tuple[int, float] | None:
-    """The point that is kept: at `step` where the engine named it, else the lowest loss so far."""
-    named = next((point for point in validation if point[0] == step), None)
-    return named or min(validation, key=lambda point: (point[1], point[0]), default=None)
-
-
-def loss_finding(validation: Curve, best: tuple[int, float] | None, overfit_from: int | None, *, live: bool) -> tuple[str, str]:
-    """The finding as a bold lead and the rest of its sentence."""
-    if best is None:
+def loss_finding(validation: Curve, kept: tuple[int, float] | None, by: str, overfit_from: int | None, *, live: bool) -> tuple[str, str]:
+    """The finding as a bold lead and the rest of its sentence. kept: the point with the best score so far. by: that score, in words."""
+    if not validation:
         return "No validation yet.", "The first point comes with the first evaluation."
     if overfit_from is not None:
         return f"Validation loss rises since step {count(overfit_from)}", "while training loss still falls."
-    if validation[-1][0] == best[0]:
-        return f"Validation loss is at its lowest, {decimals(best[1])},", f"at step {count(best[0])}."
-    lead = f"Step {count(best[0])} is the best so far," if live else f"Step {count(best[0])} is kept,"
-    return lead, f"with a validation loss of {decimals(best[1])}."
+    low = min(validation, key=lambda point: (point[1], point[0]))
+    lowest = f"lowest, {decimals(low[1])}, at step {count(low[0])}"
+    if kept is None or kept[0] == low[0] == validation[-1][0]:
+        return "Validation loss is", f"{lowest}."
+    lead = f"Step {count(kept[0])} is the best so far by {by}," if live else f"Step {count(kept[0])} is kept for its {by},"
+    return lead, f"with a validation loss of {decimals(kept[1])}" + ("." if kept[0] == low[0] else f"; it is {lowest}.")
 
 
 def loss(
@@ -44,14 +40,18 @@ def loss(
     validation: Curve,
     *,
     total: int,
-    best_step: int | None = None,
+    kept_step: int | None = None,
+    by: str = "",
     overfit_from: int | None = None,
     live: bool,
     updates: str = "",
 ) -> Chart:
-    """Training loss in graphite, validation in blue, on a log scale; the kept step is marked and an overfitting range shaded."""
-    best = best_of(validation, best_step)
-    lead, caption = loss_finding(validation, best, overfit_from, live=live)
+    """Training loss in graphite, validation in blue, on a log scale; the kept step is marked and an overfitting range shaded.
+
+    kept_step: the one with the best score so far. by: that score, in words.
+    """
+    kept = next((point for point in validation if point[0] == kept_step), None)
+    lead, caption = loss_finding(validation, kept, by, overfit_from, live=live)
     last = max([point[0] for point in (*train, *validation)], default=0)
     shapes, notes = (
         [],
@@ -62,18 +62,18 @@ def loss(
         LINE | {"x": steps(train), "y": values(train), "name": "train", "line": {"color": "$c2", "width": 1.5}},
         LINE | {"x": steps(validation), "y": values(validation), "name": "validation", "line": {"color": "$c1", "width": 2}},
     ]
-    if best is not None:
+    if kept is not None:
         marker = {"symbol": "diamond", "size": 9, "color": "$c1"}
         data.append(
-            {"type": "scatter", "mode": "markers", "x": [best[0]], "y": [best[1]], "name": "kept", "marker": marker, "hoverinfo": "skip"}
+            {"type": "scatter", "mode": "markers", "x": [kept[0]], "y": [kept[1]], "name": "kept", "marker": marker, "hoverinfo": "skip"}
         )
         notes.append(
             {
-                "x": best[0],
-                "y": on_log(best[1]),
-                "text": f"best {decimals(best[1])} at step {count(best[0])}",
+                "x": kept[0],
+                "y": on_log(kept[1]),
+                "text": f"best {by}, step {count(kept[0])}",
                 "yshift": 16,
-                "xanchor": "right" if best[0] > 0.7 * max(total, last, 1) else "center",
+                "xanchor": "right" if kept[0] > 0.7 * max(total, last, 1) else "center",
             }
         )
     if overfit_from is not None:
@@ -85,8 +85,8 @@ def loss(
         "shapes": shapes,
         "annotations": notes,
     }
-    known = dict(validation)
-    rows = [[step, decimals(value, 4), decimals(known[step], 4) if step in known else ""] for step, value in train]
+    known = dict(train), dict(validation)
+    rows = [[step, *(decimals(each[step], 4) if step in each else "" for each in known)] for step in sorted({*known[0], *known[1]})]
     return Chart(
         id="loss",
         lead=lead,

@@ -12,6 +12,7 @@ from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.response import Response
 
+from lifecycle.compute.price import price_of
 from lifecycle.training import actions, queries
 from lifecycle.training.models import Estimate, Run
 from lifecycle.training.pages import person
@@ -68,7 +69,7 @@ class EstimateOut(serializers.Serializer[Any]):
 
     def get_price(self, found: Estimate) -> float | None:
         """At PRICE_PER_CORE_HOUR."""
-        return queries.price_of(found.figures["cpu_seconds"]) if found.figures else None
+        return price_of(found.figures["cpu_seconds"]) if found.figures else None
 
     def get_currency(self, found: Estimate) -> str:
         """Of the price."""

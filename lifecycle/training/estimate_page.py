@@ -8,13 +8,14 @@ from uuid import UUID, uuid4
 
 from django.conf import settings
 
+from lifecycle.compute.price import price_of
 from lifecycle.training import launch_page, queries
 from lifecycle.training.forms import LaunchForm
 from lifecycle.training.models import Estimate, Run
 from lifecycle.training.rules import FINISHED
 from lifecycle.ui.addresses import find_url
 from lifecycle.ui.marks import Figure, Step
-from lifecycle.ui.numbers import GAP, count, duration, signed, significant, size
+from lifecycle.ui.numbers import GAP, count, duration, money, signed, size
 from registry.access.models import User
 from registry.access.policy import can
 
@@ -77,14 +78,14 @@ def told_settings(found: Estimate) -> str:
 def figures(found: Estimate) -> list[Figure]:
     """The strip."""
     known, profile = found.figures or {}, found.profile or {}
-    price = queries.price_of(known["cpu_seconds"])
+    price = price_of(known["cpu_seconds"])
     return [
         Figure("The whole run", duration(known["seconds"]), sub=f"{duration(known['shortest'])} to {duration(known['longest'])}"),
         Figure("A step", duration(known["step_seconds"]), sub=f"{count(known['steps'])} steps, {count(known['evaluations'])} evaluations"),
         Figure("Peak memory", size(int(known["peak_memory_mb"] * MB)), sub=f"measured on {count(profile['rows']['train'])} rows"),
         Figure("Disk", size(known["disk_bytes"]), sub="at its fullest, while it trains"),
         Figure("Model", size(known["artifact_bytes"]), sub="the artifact that is kept"),
-        Figure("Price", f"{significant(price)} {settings.CURRENCY}" if price is not None else None, sub=cores(known, price)),
+        Figure("Price", f"{money(price)} {settings.CURRENCY}" if price is not None else None, sub=cores(known, price)),
     ]
 
 

@@ -177,6 +177,11 @@ def kept_step(run: Run, curves: Mapping[str, charts.Curve]) -> tuple[int, float]
     return min(curves.get(by.name, []), key=lambda point: (sign * point[1], point[0]), default=None)
 
 
+def kept_at(run: Run, curves: Mapping[str, charts.Curve]) -> int | None:
+    """The step that is kept: the one that the engine named at the end, else the best so far."""
+    return run.best_step if run.best_step is not None else (kept_step(run, curves) or (None,))[0]
+
+
 def acts(user: User, run: Run) -> dict[str, str]:
     """Why each button cannot be pressed now; an empty text where it can."""
     may_pause, may_stop = (can(user, f"training.{name}", run) for name in ("pause", "stop"))
@@ -205,7 +210,7 @@ def acts(user: User, run: Run) -> dict[str, str]:
 
 def figures(run: Run, curves: Mapping[str, charts.Curve]) -> list[Figure]:
     """The strip: best values, each with its reference where there is one."""
-    kept = run.best_step if run.best_step is not None else (kept_step(run, curves) or (None,))[0]
+    kept = kept_at(run, curves)
     at_kept = {name: dict(curve).get(kept) for name, curve in curves.items()} if kept is not None else {}
     best = BEST[run.task]
     shown = {name: run.metrics.get(name, at_kept.get(name)) for name in best}
@@ -279,7 +284,8 @@ def drawing(run: Run, chart: str, curves: Mapping[str, charts.Curve], findings: 
         train,
         validation,
         total=total,
-        best_step=run.best_step,
+        kept_step=kept_at(run, curves),
+        by=leading.of_training(run.task).words,
         overfit_from=next((each.from_step for each in findings if each.code == "overfitting"), None),
         live=active,
         updates=points_url(run, "loss", train, validation),
@@ -307,5 +313,6 @@ def page_points(run: Run, chart: str, after: int) -> Mapping[str, Any]:
     found = new_points(run, chart, after)
     if not any(found["x"]):
         return found
-    now = drawing(run, chart, queries.curves(run, CHARTS[chart]), list(run.diagnoses.order_by("-updated_at", "id")))
+    curves = queries.curves(run, (*CHARTS[chart], leading.of_training(run.task).name))
+    now = drawing(run, chart, curves, list(run.diagnoses.order_by("-updated_at", "id")))
     return {**found, "chart": {"figure": now.json, "lead": now.lead, "caption": now.caption}}

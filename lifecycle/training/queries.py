@@ -14,6 +14,7 @@ from django.db.models.functions import Coalesce
 from datasets_app.datasets.models import Dataset
 from datasets_app.snapshots import queries as snapshots
 from datasets_app.snapshots.models import Snapshot
+from lifecycle.compute.price import MANY, price_of
 from lifecycle.engine import leading
 from lifecycle.engine.spec import RANKED
 from lifecycle.training.models import BaseModel, Estimate, MetricPoint, Run
@@ -233,9 +234,8 @@ def validation_losses(runs: Iterable[Run]) -> dict[int, list[float]]:
 # ── What it cost ────────────────────────────────────────────────────────────
 def cost_of(run: Run) -> dict[str, Any] | None:
     """What the engine measured of a run over all its attempts: seconds, cpu_seconds, peak_memory_mb, peak_gpu_memory_mb (null on a CPU),
-    stages; price in currency at
-    PRICE_PER_CORE_HOUR, null without one; inference: by graph, what 1,000 answers are projected to take. None before its end, and of runs
-    that were trained before this was measured."""
+    stages; price in currency at PRICE_PER_CORE_HOUR, null without one; inference: by graph, what a million answers are projected to take.
+    None before its end, and of runs that were trained before this was measured."""
     result = run.result or {}
     if result.get("cpu_seconds") is None or run.state not in FINISHED:
         return None
@@ -243,15 +243,10 @@ def cost_of(run: Run) -> dict[str, Any] | None:
         "price": price_of(result["cpu_seconds"]),
         "currency": settings.CURRENCY,
         "inference": {
-            graph: {"rows": pace["rows"], "cpu_seconds": (taken := pace["cpu_seconds"] / pace["rows"] * 1000), "price": price_of(taken)}
+            graph: {"rows": pace["rows"], "cpu_seconds": (taken := pace["cpu_seconds"] / pace["rows"] * MANY), "price": price_of(taken)}
             for graph, pace in (result.get("inference") or {}).items()
         },
     }
-
-
-def price_of(cpu_seconds: float) -> float | None:
-    """At PRICE_PER_CORE_HOUR; None where the installation has none."""
-    return None if settings.PRICE_PER_CORE_HOUR is None else cpu_seconds / 3600 * settings.PRICE_PER_CORE_HOUR
 
 
 def peak_memory_mb(run: Run) -> float | None:

@@ -17,7 +17,7 @@ from lifecycle.training.folders import begun_on, run_folder
 from lifecycle.training.models import Run
 from lifecycle.training.rules import CONDITIONS, RunState
 from lifecycle.training.thresholds import threshold_of
-from lifecycle.ui.numbers import count, duration, percent, significant, size
+from lifecycle.ui.numbers import count, duration, money, percent, size
 
 UNTRAINABLE = (RunState.SUCCEEDED, RunState.PRUNED)
 STAGES = {"prepare": "Preparing", "train": "Training", "artifact": "Artifact and its gate"}
@@ -124,7 +124,7 @@ def costs(run: Run) -> list[tuple[str, str]]:
 
     def priced(price: float | None) -> str:
         more = "; the GPU is not in it" if cost["peak_gpu_memory_mb"] else ""
-        return unpriced if price is None else f"{significant(price)} {cost['currency']}{more}"
+        return unpriced if price is None else f"{money(price)} {cost['currency']}{more}"
 
     def answers(each: dict[str, Any]) -> str:
         found = f"{duration(each['cpu_seconds'])} of cores, projected from {each['rows']:,} validation texts"
@@ -137,7 +137,7 @@ def costs(run: Run) -> list[tuple[str, str]]:
         ("Peak memory", size(int(cost["peak_memory_mb"] * 2**20)) if cost["peak_memory_mb"] else "Not measured: the run failed"),
         *([("Peak memory, GPU", size(int(cost["peak_gpu_memory_mb"] * 2**20)))] if cost["peak_gpu_memory_mb"] else []),
         ("Price", priced(cost["price"])),
-        *((f"1,000 answers, {graph}", answers(each)) for graph, each in sorted(cost["inference"].items())),
+        *((f"A million answers, {graph}", answers(each)) for graph, each in sorted(cost["inference"].items())),
         ("Energy", "Not measured: the engine reads no meter"),
     ]
 

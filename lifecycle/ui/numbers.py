@@ -29,6 +29,13 @@ def significant(value: Number | None, digits: int = 2) -> str:
     return decimals(value, max(0, digits - 1 - math.floor(math.log10(abs(float(value))))))
 
 
+def money(value: Number) -> str:
+    """1,204; 3.40; under 0.01: as prices are written. Without its currency."""
+    if 0 < value < 0.005:
+        return "under 0.01"
+    return decimals(value, 2 if value < 100 else 0)
+
+
 def count(value: int | None) -> str:
     """10,003."""
     return decimals(value, 0)

@@ -33,7 +33,7 @@ class ModelOut(serializers.Serializer[Any]):
     drift = serializers.CharField(allow_null=True, help_text="its state: ok, drift, insufficient, failed")
     p95_ms = serializers.FloatField(allow_null=True)
     requests = serializers.IntegerField()
-    cost = serializers.FloatField(allow_null=True, help_text="of 1,000 answers, engine CPU time")
+    cost = serializers.FloatField(allow_null=True, help_text="of a million answers, engine CPU time")
 
 
 class DifferenceOut(serializers.Serializer[Any]):

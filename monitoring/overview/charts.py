@@ -7,7 +7,7 @@ from datetime import date
 from typing import Any
 
 from lifecycle.ui.charts import Chart
-from lifecycle.ui.numbers import count, decimals, percent, significant
+from lifecycle.ui.numbers import count, decimals, money, percent
 
 Values = Sequence[float | None]
 
@@ -44,8 +44,8 @@ def kpi(name: str, unit: str, is_share: bool, weeks: Sequence[date], model: Valu
     )  # fmt: skip
 
 
-def retrains(months: Sequence[date], by_hand: Sequence[int], planned: Sequence[int], after_drift: Sequence[int]) -> Chart:
-    """Trainings that ended well, by month and by what caused them."""
+def runs(months: Sequence[date], by_hand: Sequence[int], planned: Sequence[int], after_drift: Sequence[int]) -> Chart:
+    """Runs that ended well, by month and by what caused them."""
     names = [f"{month:%b}" for month in months]
     parts = (("by hand", "$c2", by_hand), ("planned", "$c4", planned), ("after drift", "$c1", after_drift))
     totals = [sum(values) for values in zip(by_hand, planned, after_drift, strict=True)]
@@ -69,21 +69,21 @@ def retrains(months: Sequence[date], by_hand: Sequence[int], planned: Sequence[i
     caption = f"{count(drifted)} of {count(sum(totals))} in the period came from drift or lost quality." if sum(totals) else ""
     lead = f"{count(totals[-1])} in {months[-1]:%B}." if months else "None."
     rows = [list(row) for row in zip(names, by_hand, planned, after_drift, strict=True)]
-    return Chart(id="retrains", lead=lead, caption=caption, figure=figure, head=["month", "by hand", "planned", "after drift"], rows=rows)
+    return Chart(id="runs", lead=lead, caption=caption, figure=figure, head=["month", "by hand", "planned", "after drift"], rows=rows)
 
 
-def cost(weeks: Sequence[date], per_thousand: Values, currency: str) -> Chart:
-    """The price of 1,000 answers by week; on the axis that of a million, which is easier to read."""
+def cost(weeks: Sequence[date], per_million: Values, currency: str) -> Chart:
+    """The price of a million answers by week."""
     days = [week.isoformat() for week in weeks]
-    known = [value for value in per_thousand if value is not None]
-    curve = line("cost", "$c1", days, [scaled(value, 1000) for value in per_thousand])
+    known = [value for value in per_million if value is not None]
+    curve = line("cost", "$c1", days, per_million)
     change = (known[-1] - known[0]) / known[0] if len(known) > 1 and known[0] else None
     caption = "" if change is None else f"{percent(abs(change))} {'more' if change > 0 else 'less'} than {len(weeks)} weeks ago."
     layout = {"yaxis": {"rangemode": "tozero", "title": {"text": f"{currency} per million"}}, "xaxis": {"type": "date"}}
     return Chart(
-        id="cost", lead=f"{significant(known[-1])} {currency} per 1,000,", caption=caption or "in the only week with answers.",
-        figure={"data": [curve], "layout": layout}, head=["week from", f"{currency} per 1,000"],
-        rows=[[day, rounded(value, 8)] for day, value in zip(days, per_thousand, strict=True)],
+        id="cost", lead=f"{money(known[-1])} {currency} per million,", caption=caption or "in the only week with answers.",
+        figure={"data": [curve], "layout": layout}, head=["week from", f"{currency} per million"],
+        rows=[[day, rounded(value, 4)] for day, value in zip(days, per_million, strict=True)],
     )  # fmt: skip
 
 

@@ -10,6 +10,7 @@ from datetime import UTC, date, datetime, timedelta
 from django.db.models import Count, OuterRef, Q, QuerySet, Subquery, Sum
 from django.db.models.functions import TruncMonth, TruncWeek
 
+from lifecycle.engine.calibration import wilson
 from lifecycle.training.models import Run
 from monitoring.alerts.models import Alert, Objective
 from monitoring.alerts.queries import most_urgent
@@ -37,6 +38,7 @@ from registry.promotions.rules import Status
 
 SEE = "overview.view"
 MONTH = timedelta(days=30)
+FEW_CALLED = 20  # words on answers: below it a share says nothing
 
 
 def visible_projects(user: User) -> list[Project]:
@@ -64,6 +66,21 @@ class Volume:
     overrides: int = 0
     cpu_us: int = 0
     timed: int = 0
+
+    @property
+    def called(self) -> int:
+        """Answers that somebody called right or wrong."""
+        return self.right + self.wrong
+
+    @property
+    def right_share(self) -> float | None:
+        """Of these; None where they are too few to tell."""
+        return self.right / self.called if self.called >= FEW_CALLED else None
+
+    @property
+    def right_interval(self) -> tuple[float, float] | None:
+        """The 95 % Wilson interval of `right_share`."""
+        return wilson(self.right, self.called) if self.called >= FEW_CALLED else None
 
     def __add__(self, other: Volume) -> Volume:
         return Volume(*(getattr(self, name) + getattr(other, name) for name in COUNTED))
@@ -229,16 +246,16 @@ def open_proposals(found: Sequence[Endpoint]) -> list[Proposal]:
 
 
 @dataclass(frozen=True)
-class Retrains:
-    """Trainings that ended well in a month: by hand, or from a proposal by what made it."""
+class EndedRuns:
+    """Fine-tuning runs that ended well in a month: by hand, or from a proposal to retrain by what made it."""
 
     by_hand: int = 0
     planned: int = 0
     after_drift: int = 0
 
 
-def retrains(of: Sequence[Project], since: date) -> dict[date, Retrains]:
-    """Month → trainings that ended well; trials of sweeps are none."""
+def ended_runs(of: Sequence[Project], since: date) -> dict[date, EndedRuns]:
+    """Month → runs that ended well, but for trials of sweeps."""
     ended = Run.objects.filter(project__in=of, state=Run.State.SUCCEEDED, finished_at__gte=at_midnight(since), sweep__isnull=True)
     monthly = ended.annotate(month=TruncMonth("finished_at", tzinfo=UTC)).order_by().values("month").annotate(number=Count("pk"))
     proposed = Proposal.objects.filter(run__in=ended).annotate(month=TruncMonth("run__finished_at", tzinfo=UTC)).order_by()
@@ -247,7 +264,7 @@ def retrains(of: Sequence[Project], since: date) -> dict[date, Retrains]:
     found = {}
     for row in monthly:
         some = of_proposals.get(row["month"], {"number": 0, "drifted": 0})
-        found[row["month"].date()] = Retrains(row["number"] - some["number"], some["number"] - some["drifted"], some["drifted"])
+        found[row["month"].date()] = EndedRuns(row["number"] - some["number"], some["number"] - some["drifted"], some["drifted"])
     return found
 
 

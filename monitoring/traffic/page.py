@@ -14,7 +14,7 @@ from django.utils import timezone
 from lifecycle.engine.calibration import wilson
 from lifecycle.ui.addresses import find_url
 from lifecycle.ui.marks import Figure
-from lifecycle.ui.numbers import count, decimals, percent, signed, significant
+from lifecycle.ui.numbers import count, decimals, money, percent, signed, significant
 from monitoring.traffic import charts, keyset, queries
 from monitoring.traffic.forms import FeedbackForm, KpiForm, OutcomeForm
 from monitoring.traffic.models import Kpi, Prediction
@@ -77,7 +77,7 @@ def busy_window(endpoint: Endpoint) -> Window:
 
 def figures(total: Total) -> list[Figure]:
     """The strip above the charts."""
-    interval, cost = total.right_interval, total.cost_per_thousand
+    interval, cost = total.right_interval, total.cost_per_million
     return [
         Figure("Requests", count(total.requests), sub=f"{decimals(total.per_minute or 0.0, 1)} a minute"),
         Figure("p50 latency", number(total.p50_ms), "ms", "in the server"),
@@ -88,7 +88,7 @@ def figures(total: Total) -> list[Figure]:
             sub=f"{percent(interval[0], 1)} to {percent(interval[1], 1)} of {count(total.judged)}" if interval else "no feedback yet",
         ),
         Figure(
-            "1,000 answers cost", None if cost is None else significant(cost, 2), settings.CURRENCY if cost is not None else "",
+            "A million answers cost", None if cost is None else money(cost), settings.CURRENCY if cost is not None else "",
             sub="engine CPU time" if cost is not None else without_cost(),
         ),
     ]  # fmt: skip

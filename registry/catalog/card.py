@@ -58,7 +58,7 @@ BASELINES = {
     "tfidf_logreg": "TF-IDF and logistic regression",
     "dictionary": "Dictionary of the training spans",
     "frozen_base_logreg": "Frozen base and logistic regression",
-    "prompted_base": "Untrained base, same prompt",
+    "prompted_base": "Base before fine-tuning, same prompt",
     "nearest": "Answer to the nearest training prompt",
     "frequent": "Most frequent training answer",
     "first": "The response that stands first",

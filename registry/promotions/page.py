@@ -9,7 +9,7 @@ from typing import Any
 
 from django.urls import reverse
 
-from lifecycle.engine.metrics import LOWER_IS_BETTER
+from lifecycle.engine.metrics import as_change
 from lifecycle.jobs.queries import of_subject
 from lifecycle.ui.addresses import find_url
 from lifecycle.ui.marks import Step
@@ -177,12 +177,13 @@ def rows(request: PromotionRequest) -> list[Row]:
 
 
 def row(name: str, found: Mapping[str, Any], gate: Mapping[str, Any]) -> Row:
-    """One compared measure, turned back from "positive is better" to new minus live."""
-    lower = name in LOWER_IS_BETTER
-    low, high = (-found["high"], -found["low"]) if lower else (found["low"], found["high"])
+    """One compared measure as new minus live."""
+    each = as_change(name, found)
     limit = -float(gate["at_most_worse"]) if gate.get("metric") == name else None
-    change = found["candidate"] - found["baseline"]
-    return Row(SHOWN[name], found["baseline"], found["candidate"], change, low, high, "down" if lower else "up", limit, found["verdict"])
+    return Row(
+        SHOWN[name], each["baseline"], each["candidate"], each["difference"], each["low"], each["high"], each["better"], limit,
+        each["verdict"],
+    )  # fmt: skip
 
 
 def chain(request: PromotionRequest) -> list[tuple[str, str, str]]:

@@ -150,3 +150,13 @@ def test_answers_to_other_rows_are_refused(answers):
 
     with pytest.raises(ValueError, match="same rows"):
         metrics.paired(truth, probabilities, probabilities[:-1])
+
+
+def test_a_change_is_the_candidate_minus_the_baseline_whichever_way_is_better():
+    found = {"baseline": 0.30, "candidate": 0.25, "difference": 0.05, "low": 0.01, "high": 0.09, "verdict": "better"}
+
+    loss, accuracy = metrics.as_change("log_loss", found), metrics.as_change("accuracy", found)
+
+    assert (loss["difference"], loss["low"], loss["high"], loss["better"], loss["verdict"]) == (-0.05, -0.09, -0.01, "down", "better")
+    assert accuracy == found | {"better": "up"}
+    assert metrics.as_change("ece", found | {"difference": None})["difference"] is None

@@ -282,7 +282,7 @@ def test_whether_it_beats_the_prompted_base_stands_first(scenario: Scenario):
     assert report["perplexity"] < report["baselines"]["prompted_base"]["perplexity"]  # it learnt from what is like these rows
     first = page.locator("#evaluation .note").first
     expect(first).to_contain_text(told.fact)
-    expect(first).to_contain_text(f"Untrained base, same prompt reaches a ROUGE-L of {decimals(against['baseline'], 3)}, this run")
+    expect(first).to_contain_text(f"Base before fine-tuning, same prompt reaches a ROUGE-L of {decimals(against['baseline'], 3)}, this run")
     expect(first).to_contain_text(f"{signed(against['low'], 3)} and {signed(against['high'], 3)}")
     look(page, "")
     tell(scenario)
@@ -293,7 +293,7 @@ def test_scores_and_grounds_stand_beside_those_of_the_prompted_base_with_interva
     table = page.get_by_role("table", name="This run and the baselines")
 
     assert report["with_context"] == report["rows"]
-    for name, own in (("This run", report), ("Untrained base, same prompt", report["baselines"]["prompted_base"])):
+    for name, own in (("This run", report), ("Base before fine-tuning, same prompt", report["baselines"]["prompted_base"])):
         row = table.get_by_role("row").filter(has=page.get_by_role("rowheader", name=name, exact=True))
         for score in BESIDE:
             low, high = (own["intervals"][score][end] for end in ("low", "high"))

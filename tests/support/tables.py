@@ -50,7 +50,7 @@ def provide(file: Path | None) -> None:
 @cache
 def of_an_installation() -> Path:
     """A SQLite database as `manage.py migrate` leaves it, for processes of their own; from the copy where there is one."""
-    folder = Path(tempfile.mkdtemp(dir=os.environ["DATA_DIR"]))
+    folder = Path(tempfile.mkdtemp(dir=os.environ.get("DATA_DIR")))
     path = folder / "lifecycle.sqlite3"
     if (kept := sqlite_path()).exists():
         shutil.copy(kept, path)

@@ -149,7 +149,7 @@ def traffic(session: Session) -> None:
         ("Latency", ", ".join(f"{ms(total[name])} {words}" for name, words in QUANTILES.items())),
         ("Confidence", percent(total["mean_confidence"])),
         ("Feedback", judged(total)),
-        ("Cost", cost(total["cost_per_thousand"], found["currency"])),
+        ("Cost", cost(total["cost_per_million"], found["currency"])),
     ])  # fmt: skip
     session.screen.show(found, *lines)
 
@@ -160,9 +160,9 @@ def judged(total: dict[str, Any]) -> str:
     return f"{total['right']:,} right, {total['wrong']:,} wrong ({percent(total['right'] / said)} right)" if said else "none"
 
 
-def cost(per_thousand: float | None, currency: str) -> str:
-    """Of a thousand answers."""
-    return "not measured" if per_thousand is None else f"{per_thousand:.4f} {currency} for 1,000"
+def cost(per_million: float | None, currency: str) -> str:
+    """Of a million answers."""
+    return "not measured" if per_million is None else f"{per_million:,.2f} {currency} for a million answers"
 
 
 def ms(value: float | None) -> str:

@@ -104,6 +104,12 @@ def decimals(value: Number | None, digits: int = 3) -> str:
 
 
 @register.filter
+def money(value: Number) -> str:
+    """{{ cost|money }}: 3.40, or "under 0.01"."""
+    return numbers.money(value)
+
+
+@register.filter
 def significant(value: Number | None, digits: int = 2) -> str:
     """{{ cost|significant }}: 0.0044."""
     return numbers.significant(value, int(digits))

@@ -10,7 +10,7 @@ from django.conf import settings
 
 from lifecycle.ui.numbers import count
 from monitoring.overview import queries, rules
-from monitoring.overview.page.figures import Lift, cost_chart, error_budgets, figures, kpi_chart, retrain_chart
+from monitoring.overview.page.figures import Lift, cost_chart, error_budgets, figures, kpi_chart, run_chart
 from monitoring.overview.page.models import Row, models
 from monitoring.overview.page.notes import attention
 from monitoring.overview.queries import Volume
@@ -36,14 +36,14 @@ def dashboard(user: User, given: Mapping[str, str], now: datetime) -> dict[str, 
     budgets = error_budgets(queries.objectives(found))
     throughput = queries.throughput(found, mondays[0], now)
     total = sum((volume for by_week in weekly.values() for volume in by_week.values()), Volume())
-    notes = attention(queries.open_alerts(user, project), rows, found)
+    notes = attention(queries.open_alerts(user, project), rows, found, compared)
     return {
         "weeks": weeks, "choices": rules.WEEKS, "projects": projects if len(projects) > 1 else [], "project": project,
         "since": mondays[0], "now": now, "lede": lede(lifts, rows, throughput), "figures": figures(total, burning, throughput),
         "kpi": kpi_chart(compared, mondays, now, queries.releases(found, mondays[0]), given.get("kpi", "")), "kpis": kpis,
         "notes": notes, "lifts": lifts, "budgets": budgets, "rows": rows, "throughput": throughput,
-        "rollbacks": queries.rollbacks(found, mondays[0]), "retrains": retrain_chart([project] if project else projects, now.date(), weeks),
-        "cost": cost_chart(weekly, mondays), "priced": bool(settings.PRICE_PER_CORE_HOUR), "currency": settings.CURRENCY,
+        "rollbacks": queries.rollbacks(found, mondays[0]), "runs": run_chart([project] if project else projects, now.date(), weeks),
+        "cost": cost_chart(weekly, mondays), "priced": settings.PRICE_PER_CORE_HOUR is not None, "currency": settings.CURRENCY,
         "is_demo": any(each.is_demo for each in ([project] if project else projects)),
     }  # fmt: skip
 

@@ -9,9 +9,10 @@ from datetime import date, datetime
 from django.conf import settings
 from django.urls import reverse
 
+from lifecycle.compute.price import price_of, price_per_million
 from lifecycle.ui.charts import Chart
 from lifecycle.ui.marks import Figure
-from lifecycle.ui.numbers import count, decimals, percent, signed, significant
+from lifecycle.ui.numbers import count, duration, money, percent, signed
 from monitoring.alerts import queries as alerts
 from monitoring.alerts.models import Objective
 from monitoring.alerts.rules.state import Severity
@@ -66,36 +67,24 @@ class Budget:
 
 
 def figures(total: Volume, burning: Burning, throughput: queries.Throughput) -> list[Figure]:
-    """The strip: volume, availability, what people overruled, spend, what burns."""
+    """The strip: volume, availability, what people called right, spend, what burns."""
     served = total.requests - total.refused - total.shed
-    called = total.right + total.wrong
-    spend = cost(total)
+    spend = price_of(total.cpu_us / 1e6)
     pages, tickets = burning.of(Severity.PAGE), burning.of(Severity.TICKET)
-    hours, priced = throughput.hours, spend is not None
+    hours, right = throughput.hours, total.right_share
     failed = f"{count(total.errors)} failed, {count(total.shed)} turned away"
-    overruled = percent(total.overrides / called, 1) if called else None
+    spoken = f"of {count(total.called)} that somebody spoke of; {count(total.overrides)} overruled"
     return [
         Figure("Requests", count(total.requests), sub=f"{count(total.answers)} texts answered"),
         Figure("Available", percent(1 - total.errors / served, 2) if served else None, sub=failed),
-        Figure("Overruled by people", overruled, sub=f"of {count(called)} answers somebody spoke of"),
+        Figure("Called right", None if right is None else percent(right, 1), sub=spoken),
         Figure(
-            "Engine spend", None if spend is None else significant(spend), settings.CURRENCY,
-            sub="CPU time of answers" if priced else "set PRICE_PER_CORE_HOUR",
+            "Engine spend", None if spend is None else money(spend), settings.CURRENCY,
+            sub="CPU time of answers" if spend is not None else "set PRICE_PER_CORE_HOUR",
         ),
         Figure("Open pages", count(pages), sub=f"{count(tickets)} tickets", good=pages == 0 or None),
-        Figure("Time to a decision", None if hours is None else decimals(hours, 1), "h", sub=f"median; {count(throughput.votes)} votes"),
+        Figure("Time to a decision", None if hours is None else duration(3600 * hours), sub=f"median; {count(throughput.votes)} votes"),
     ]  # fmt: skip
-
-
-def cost(volume: Volume) -> float | None:
-    """Engine CPU time at the price of a core-hour; None without a price."""
-    return volume.cpu_us / 3.6e9 * float(settings.PRICE_PER_CORE_HOUR) if settings.PRICE_PER_CORE_HOUR else None
-
-
-def per_thousand(volume: Volume) -> float | None:
-    """The price of 1,000 answers; None without a price or a measured answer."""
-    spend = cost(volume)
-    return None if spend is None or not volume.timed else 1000 * spend / volume.timed
 
 
 def kpi_chart(
@@ -135,18 +124,18 @@ def error_budgets(objectives: Sequence[Objective]) -> list[Budget]:
     return sorted(rows, key=lambda row: (row.left is None, row.left or 0.0))
 
 
-def retrain_chart(projects: Sequence[Project], today: date, weeks: int) -> Chart | None:
-    """Trainings that ended well by month; None for none."""
+def run_chart(projects: Sequence[Project], today: date, weeks: int) -> Chart | None:
+    """Fine-tuning runs that ended well by month; None for none."""
     months = rules.month_starts(today, weeks)
-    found = queries.retrains(projects, months[0])
-    rows = [found.get(month, queries.Retrains()) for month in months]
+    found = queries.ended_runs(projects, months[0])
+    rows = [found.get(month, queries.EndedRuns()) for month in months]
     if not found:
         return None
-    return charts.retrains(months, [row.by_hand for row in rows], [row.planned for row in rows], [row.after_drift for row in rows])
+    return charts.runs(months, [row.by_hand for row in rows], [row.planned for row in rows], [row.after_drift for row in rows])
 
 
 def cost_chart(weekly: Mapping[int, Mapping[date, Volume]], mondays: Sequence[date]) -> Chart | None:
-    """The price of 1,000 answers by week; None without a price or an answer."""
+    """The price of a million answers by week; None without a price or an answer."""
     sums = [sum((by_week.get(monday, Volume()) for by_week in weekly.values()), Volume()) for monday in mondays]
-    prices = [per_thousand(volume) for volume in sums]
+    prices = [price_per_million(volume.cpu_us, volume.timed) for volume in sums]
     return charts.cost(mondays, prices, settings.CURRENCY) if any(price is not None for price in prices) else None

@@ -6,19 +6,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 
-from lifecycle.engine.calibration import wilson
+from lifecycle.compute.price import price_per_million
 from monitoring.alerts import queries as alerts
 from monitoring.alerts.rules.state import Severity
 from monitoring.drift.models import DriftReport
 from monitoring.overview import queries, rules
-from monitoring.overview.page.figures import per_thousand
 from monitoring.overview.queries import Burning, Volume
 from monitoring.overview.rules import Health
 from monitoring.traffic import histogram
 from registry.catalog.models import Endpoint, ModelVersion
 from registry.endpoints.models import Deployment
-
-FEW_CALLED = 20  # words on answers: below it a share says nothing
 
 
 @dataclass(frozen=True)
@@ -55,7 +52,6 @@ def models(
     for endpoint in found:
         now_live, rollout, report = live.get(endpoint.pk), rollouts.get(endpoint.pk), reports.get(endpoint.pk)
         volume, latency = month.get(endpoint.pk, (Volume(), {}))
-        called = volume.right + volume.wrong
         standing = rules.Standing(
             live=now_live is not None,
             quarantined=now_live is not None and now_live.version.state == ModelVersion.State.QUARANTINED,
@@ -65,12 +61,11 @@ def models(
         )  # fmt: skip
         rows.append(
             Row(
-                endpoint=endpoint, live=now_live, canary=rollout.version.semver if rollout else "", called=called,
-                right=volume.right / called if called >= FEW_CALLED else None,
-                interval=wilson(volume.right, called) if called >= FEW_CALLED else None, estimate=estimate(report),
+                endpoint=endpoint, live=now_live, canary=rollout.version.semver if rollout else "", called=volume.called,
+                right=volume.right_share, interval=volume.right_interval, estimate=estimate(report),
                 weekly=[right_share(weekly.get(endpoint.pk, {}).get(monday)) for monday in mondays], psi=worst_psi(report),
                 drift=report.state if report else None, p95_ms=histogram.quantile(latency, 0.95), requests=volume.requests,
-                cost=per_thousand(volume), health=rules.health(standing),
+                cost=price_per_million(volume.cpu_us, volume.timed), health=rules.health(standing),
             )
         )  # fmt: skip
     order = {"bad": 0, "warn": 1, "half": 2, "ok": 3, "off": 4}

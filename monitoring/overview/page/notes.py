@@ -13,7 +13,12 @@ from monitoring.alerts.rules.state import Severity
 from monitoring.drift.rules import Monitor
 from monitoring.overview import queries, rules
 from monitoring.overview.page.models import Row
+from monitoring.traffic.queries import Comparison
 from registry.catalog.models import Endpoint
+
+SAMPLE_RATIO = (
+    "The model's side and the hold-out do not have the sizes that they should. Until that is explained their difference means nothing."
+)
 
 
 @dataclass(frozen=True)
@@ -27,7 +32,7 @@ class Note:
     link: str
 
 
-def attention(burning: Sequence[Alert], rows: Sequence[Row], found: Sequence[Endpoint]) -> list[Note]:
+def attention(burning: Sequence[Alert], rows: Sequence[Row], found: Sequence[Endpoint], compared: Sequence[Comparison]) -> list[Note]:
     """What needs a person: what burns, what waits for a decision; the most urgent first, at most eight."""
     notes = burns(burning)
     notes += [
@@ -40,6 +45,11 @@ def attention(burning: Sequence[Alert], rows: Sequence[Row], found: Sequence[End
         )
         for row in rows
         if row.health.word == "in quarantine"
+    ]
+    notes += [
+        Note("bad", f"{each.kpi.name}: sample ratio off", SAMPLE_RATIO, page("traffic:kpi", each.kpi.uuid), "Look")
+        for each in compared
+        if each.mismatch
     ]
     for request in queries.waiting(found):
         fact = f"{request} waits for an approval"

@@ -44,12 +44,12 @@ class FiguresOut(serializers.Serializer[Any]):
     wrong = serializers.IntegerField()
     overrides = serializers.IntegerField()
     cpu_ms = serializers.FloatField()
-    cost_per_thousand = serializers.FloatField(allow_null=True)
+    cost_per_million = serializers.FloatField(allow_null=True)
     labels = serializers.DictField(child=serializers.IntegerField())
 
 
 class SeriesOut(serializers.Serializer[Any]):
-    """The figures of a window as a whole and by step. currency: of cost_per_thousand."""
+    """The figures of a window as a whole and by step. currency: of cost_per_million."""
 
     total = FiguresOut()
     points = FiguresOut(many=True)

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from django.conf import settings
 from django.db.models import Q
 
+from lifecycle.compute.price import price_per_million
 from lifecycle.engine.calibration import wilson
 from monitoring.traffic import histogram
 from monitoring.traffic.counts import FIELDS, Counts
@@ -18,7 +18,6 @@ from monitoring.traffic.rules import CONFIDENCE_BINS, DAY, HOUR, MINUTE, OOV_BIN
 from registry.catalog.models import Endpoint, ModelVersion
 
 Level = RollupMark.Level
-US_PER_HOUR = 3_600_000_000
 Span = tuple[datetime, datetime]
 
 
@@ -108,10 +107,9 @@ class Total(Counts):
         return self.cpu_us / 1000
 
     @property
-    def cost_per_thousand(self) -> float | None:
-        """The engine's CPU time for 1,000 answers at PRICE_PER_CORE_HOUR, in CURRENCY; None without a price or a measured answer."""
-        price = settings.PRICE_PER_CORE_HOUR
-        return None if price is None or not self.timed else 1000 * self.cpu_us / US_PER_HOUR * price / self.timed
+    def cost_per_million(self) -> float | None:
+        """The engine's CPU time for a million answers at PRICE_PER_CORE_HOUR, in CURRENCY; None without a price or a measured answer."""
+        return price_per_million(self.cpu_us, self.timed)
 
 
 @dataclass

@@ -116,6 +116,22 @@ def runs(snapshot, mia) -> list[Evaluation]:
     return [queries.latest_evaluation(make_run(snapshot, mia, splits=("test",), seed=seed), "test") for seed in range(1, 5)]
 
 
+def test_the_list_and_the_api_read_of_each_report_what_they_show(client_for, runs, mia):
+    client = client_for(mia)
+
+    lines = client.get("/evaluations/").context["lines"]
+    rows = client.get("/api/v1/evaluations/").json()["results"]
+
+    assert [line["row"].uuid for line in lines] == [each.uuid for each in runs[::-1]]
+    assert {name for line in lines for name in line["row"].get_deferred_fields()} == {"report"}
+    for line, row, each in zip(lines, rows, runs[::-1], strict=True):
+        score = line["score"]
+        assert (score["value"], score["low"], score["high"]) == (each.report["macro_f1"], *each.report["intervals"]["macro_f1"].values())
+        assert (row["macro_f1"], row["accuracy"], row["ece"], row["rouge_l"]) == (
+            each.report["macro_f1"], each.report["accuracy"], each.report["ece"], None,
+        )  # fmt: skip
+
+
 @pytest.fixture
 def four(runs, monkeypatch) -> list[Evaluation]:
     """Those of which a picker shows two."""

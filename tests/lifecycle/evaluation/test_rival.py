@@ -23,7 +23,7 @@ def scored(macro_f1, low=None, high=None):
             ("TF-IDF + logistic regression", "macro_f1", 0.92, 0.9, True),
         ),
         ({"tfidf_logreg": scored(0.9, 0.88, 0.92)}, ("TF-IDF + logistic regression", "macro_f1", 0.9, 0.9, True)),
-        ({"frozen_base_logreg": scored(0.87, 0.85, 0.89)}, ("Untrained base + logistic regression", "macro_f1", 0.87, 0.9, False)),
+        ({"frozen_base_logreg": scored(0.87, 0.85, 0.89)}, ("Frozen pretrained base + logistic regression", "macro_f1", 0.87, 0.9, False)),
         ({"frozen_base_logreg": scored(0.87, 0.85, 0.8799)}, None),
         ({"frozen_base_logreg": scored(0.87)}, None),
         ({"of another version": scored(0.95)}, ("of another version", "macro_f1", 0.95, 0.9, True)),

@@ -41,7 +41,15 @@ def found(run):
 def test_the_report_page_holds_scores_baselines_copies_and_the_worst_rows(found, mia, client_for):
     page = client_for(mia).get(f"/evaluations/{found.uuid}/").content.decode()
 
-    for told in ("ROUGE-L", "chrF", "BLEU", "Perplexity", "Groundedness", "Untrained base, same prompt", "Most frequent training answer"):
+    for told in (
+        "ROUGE-L",
+        "chrF",
+        "BLEU",
+        "Perplexity",
+        "Groundedness",
+        "Base before fine-tuning, same prompt",
+        "Most frequent training answer",
+    ):
         assert told in page
     assert "Of 7 of 14 rows, those with a context" in page or "rows, those with a context" in page
     assert "repeats 12 or more words in a row" in page
@@ -62,7 +70,7 @@ def test_answers_that_all_ended_or_were_not_counted_are_not_told_to_be_cut():
     none, one = {"rows": 0, "share": 0.0, "base_rows": None}, {"rows": 1, "share": 0.1, "base_rows": 1}
 
     assert text_rules.unended({"rows": 9, "max_new_tokens": 64, "cut_answers": none}) == text_rules.unended({"rows": 9}) == ""
-    assert " Of the untrained base's, 1 was. " in text_rules.unended({"rows": 10, "max_new_tokens": 64, "cut_answers": one})
+    assert " Of the base's before fine-tuning, 1 was. " in text_rules.unended({"rows": 10, "max_new_tokens": 64, "cut_answers": one})
 
 
 def test_answers_of_before_cuts_were_kept_are_read(found, tmp_path):
@@ -91,7 +99,7 @@ def test_how_it_stands_to_the_untrained_base_is_told_beside_a_stronger_baseline(
     def of(baseline, candidate, verdict):
         return {"rouge_l": {"baseline": baseline, "candidate": candidate, "low": -0.1, "high": 0.25, "verdict": verdict}}
 
-    base = "Untrained base, same prompt reaches a ROUGE-L of 0.300, this run 0.500; on the same rows the difference lies between"
+    base = "Base before fine-tuning, same prompt reaches a ROUGE-L of 0.300, this run 0.500; on the same rows the difference lies between"
     near = "Answer to the nearest training prompt reaches a ROUGE-L of 0.450, this run 0.500; on the same rows the difference lies between"
     ends = f"\u22120.100 and +0.250 (95{GAP}%)."
     better, unclear = of(0.3, 0.5, "better"), of(0.45, 0.5, "unclear")

@@ -51,7 +51,7 @@ def test_a_run_learns_to_answer_is_measured_beside_baselines_and_read_about(proj
     for path in ("", "answers/", "answers/?sort=loss&best=1&low=0.1"):
         answer = client.get(f"/evaluations/{test.uuid}/{path}")
         assert answer.status_code == 200
-        assert "Untrained base" in answer.content.decode()
+        assert "Base before fine-tuning" in answer.content.decode()
     (group,) = client.get(f"/api/v1/evaluations/{test.uuid}/groups/?column=fact:file").json()["groups"]
     assert group["rows"] == test.rows
     for path in ("threshold/", "items/", "clusters/"):

@@ -13,7 +13,7 @@ VALIDATION = [(10, 1.5), (20, 1.0), (30, 1.2)]
 
 
 def test_the_loss_chart_draws_train_in_graphite_validation_in_blue_and_marks_the_kept_step():
-    chart = charts.loss(TRAIN, VALIDATION, total=40, best_step=20, live=True, updates="/points/")
+    chart = charts.loss(TRAIN, VALIDATION, total=40, kept_step=20, by="macro-F1", live=True, updates="/points/")
 
     train, validation, kept = chart.figure["data"]
     assert (train["y"], train["line"]["color"]) == ([2.0, 1.0, 0.5], "$c2")
@@ -25,25 +25,38 @@ def test_the_loss_chart_draws_train_in_graphite_validation_in_blue_and_marks_the
     assert chart.rows == [[10, "2.0000", "1.5000"], [20, "1.0000", "1.0000"], [30, "0.5000", "1.2000"]]
 
 
+def test_the_table_has_the_validation_of_steps_at_which_no_training_loss_was_written():
+    chart = charts.loss(TRAIN, [(15, 1.5), (30, 1.2)], total=40, live=False)
+
+    assert chart.rows == [[10, "2.0000", ""], [15, "", "1.5000"], [20, "1.0000", ""], [30, "0.5000", "1.2000"]]
+
+
 def test_a_loss_of_nothing_which_a_logarithmic_axis_has_not_is_noted_at_its_foot():
-    chart = charts.loss(TRAIN, [(10, 0.5), (20, 0.0)], total=40, best_step=20, live=False)
+    chart = charts.loss(TRAIN, [(10, 0.5), (20, 0.0)], total=40, kept_step=20, by="macro-F1", live=False)
 
     assert [note["y"] for note in chart.figure["layout"]["annotations"]] == [math.log10(0.5), -6.0, -6.0]
-    assert chart.told == "Validation loss is at its lowest, 0.000, at step 20."
+    assert chart.told == "Validation loss is lowest, 0.000, at step 20."
 
 
 @pytest.mark.parametrize(
-    ("validation", "best", "overfit", "live", "told"),
+    ("validation", "kept", "overfit", "live", "told"),
     [
         (VALIDATION, 20, 20, False, "Validation loss rises since step 20 while training loss still falls."),
-        (VALIDATION, None, None, True, "Step 20 is the best so far, with a validation loss of 1.000."),
-        (VALIDATION, 30, None, False, "Validation loss is at its lowest, 1.200, at step 30."),
-        (VALIDATION, 20, None, False, "Step 20 is kept, with a validation loss of 1.000."),
+        (VALIDATION, None, None, True, "Validation loss is lowest, 1.000, at step 20."),
+        (VALIDATION, 20, None, True, "Step 20 is the best so far by macro-F1, with a validation loss of 1.000."),
+        (VALIDATION, 20, None, False, "Step 20 is kept for its macro-F1, with a validation loss of 1.000."),
+        (
+            VALIDATION,
+            30,
+            None,
+            False,
+            "Step 30 is kept for its macro-F1, with a validation loss of 1.200; it is lowest, 1.000, at step 20.",
+        ),
         ([], None, None, True, "No validation yet. The first point comes with the first evaluation."),
     ],
 )
-def test_the_caption_is_the_finding(validation, best, overfit, live, told):
-    assert charts.loss(TRAIN, validation, total=40, best_step=best, overfit_from=overfit, live=live).told == told
+def test_the_caption_names_the_score_that_a_step_is_kept_for(validation, kept, overfit, live, told):
+    assert charts.loss(TRAIN, validation, total=40, kept_step=kept, by="macro-F1", overfit_from=overfit, live=live).told == told
 
 
 def test_an_overfitting_range_is_shaded_to_the_last_point():

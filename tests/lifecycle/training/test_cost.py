@@ -30,7 +30,7 @@ def test_a_run_page_tells_its_cost_by_stage(run, client_for, mia, settings):
 
     assert [(label, text.replace("\N{NO-BREAK SPACE}", " ")) for label, text in cost] == [
         ("Preparing", "2 s, 2 s of cores"), ("Training", "10 s, 20 s of cores"), ("Core time", "22 s"), ("Peak memory", "315 MB"),
-        ("Price", "0.00050 EUR"), ("Energy", "Not measured: the engine reads no meter"),
+        ("Price", "under 0.01 EUR"), ("Energy", "Not measured: the engine reads no meter"),
     ]  # fmt: skip
 
 
@@ -67,7 +67,7 @@ def test_a_failed_run_has_cost_something_too_and_a_resumed_one_is_not_done(waiti
     assert "Not measured: the run failed" in page
 
 
-def test_a_thousand_answers_are_projected_for_each_graph_from_what_validation_took(run, client_for, mia, settings):
+def test_a_million_answers_are_projected_for_each_graph_from_what_validation_took(run, client_for, mia, settings):
     settings.PRICE_PER_CORE_HOUR, settings.CURRENCY = 0.36, "EUR"
     paces = {"int8": {"rows": 500, "seconds": 1.0, "cpu_seconds": 1.0}, "fp32": {"rows": 500, "seconds": 2.0, "cpu_seconds": 4.0}}
     run.result = run.result | {"inference": paces}
@@ -77,12 +77,12 @@ def test_a_thousand_answers_are_projected_for_each_graph_from_what_validation_to
     shown = dict(client_for(mia).get(f"/runs/{run.uuid}/").context["cost"])
 
     assert told == {
-        "fp32": {"rows": 500, "cpu_seconds": 8.0, "price": pytest.approx(8 / 3600 * 0.36)},
-        "int8": {"rows": 500, "cpu_seconds": 2.0, "price": pytest.approx(2 / 3600 * 0.36)},
+        "fp32": {"rows": 500, "cpu_seconds": 8000.0, "price": pytest.approx(0.8)},
+        "int8": {"rows": 500, "cpu_seconds": 2000.0, "price": pytest.approx(0.2)},
     }
-    assert list(shown)[-3:] == ["1,000 answers, fp32", "1,000 answers, int8", "Energy"]
-    assert shown["1,000 answers, fp32"].replace("\N{NO-BREAK SPACE}", " ") == (
-        "8 s of cores, projected from 500 validation texts; 0.00080 EUR"
+    assert list(shown)[-3:] == ["A million answers, fp32", "A million answers, int8", "Energy"]
+    assert shown["A million answers, fp32"].replace("\N{NO-BREAK SPACE}", " ") == (
+        "2 h 13 min of cores, projected from 500 validation texts; 0.80 EUR"
     )
 
 
@@ -94,7 +94,7 @@ def test_of_a_run_on_a_gpu_the_page_names_it_its_memory_and_that_its_hours_are_n
     context = client_for(mia).get(f"/runs/{run.uuid}/").context
 
     cost = {label: text.replace("\N{NO-BREAK SPACE}", " ") for label, text in context["cost"]}
-    assert (cost["Peak memory, GPU"], cost["Price"]) == ("2.1 GB", "0.00050 EUR; the GPU is not in it")
+    assert (cost["Peak memory, GPU"], cost["Price"]) == ("2.1 GB", "under 0.01 EUR; the GPU is not in it")
     assert {each["label"]: each["text"] for each in context["provenance"]}["Device"] == "Made-up 80GB, CUDA 12.8"
 
 

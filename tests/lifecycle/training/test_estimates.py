@@ -243,7 +243,7 @@ def test_the_form_begins_with_the_seed_of_what_its_settings_are_taken_from(clien
 
 
 def test_the_page_tells_what_the_whole_run_takes_and_starts_just_that(client_for, mia, tried, settings):
-    settings.PRICE_PER_CORE_HOUR, settings.CURRENCY = 0.08, "EUR"
+    settings.PRICE_PER_CORE_HOUR, settings.CURRENCY = 800, "EUR"
     measured(tried)
     client = client_for(mia)
 
@@ -255,7 +255,7 @@ def test_the_page_tells_what_the_whole_run_takes_and_starts_just_that(client_for
 
     strip = {each.label: (each.value, each.sub) for each in answer.context["figures"]}
     assert strip["A step"] == ("200\N{NO-BREAK SPACE}ms", "9 steps, 3 evaluations")
-    assert strip["Price"][0] == f"{tried.figures['cpu_seconds'] / 3600 * 0.08:.5f} EUR"
+    assert strip["Price"][0] == f"{tried.figures['cpu_seconds'] / 3600 * 800:.2f} EUR"
     assert sum(part["share"] for part in answer.context["parts"]) == pytest.approx(1)
     assert 'hx-trigger="every 2s"' not in answer.content.decode()
     assert Run.objects.get().spec_digest == tried.spec_digest

@@ -99,3 +99,10 @@ def test_a_moment_has_its_year_only_when_it_differs():
 )
 def test_relative_times_end_at_a_day(back, text):
     assert numbers.ago(NOW - timedelta(seconds=back), NOW).replace("\u00a0", " ") == text
+
+
+@pytest.mark.parametrize(
+    ("value", "text"), [(0, "0.00"), (0.004, "under 0.01"), (0.005, "0.01"), (3.4, "3.40"), (99.999, "100.00"), (1204.4, "1,204")]
+)
+def test_prices_are_written_with_cents_while_they_are_small(value, text):
+    assert numbers.money(value) == text

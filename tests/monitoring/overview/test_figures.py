@@ -24,9 +24,7 @@ def test_without_traffic_nothing_is_called_good(live_endpoint, lee, dashboard):
 
     assert (row.health.kind, row.health.word) == ("half", "no traffic")
     assert (row.right, row.psi, row.p95_ms, row.cost, row.requests) == (None, None, None, None, 0)
-    assert [figure(shown, label)[0] for label in ("Available", "Overruled by people", "Engine spend", "Time to a decision")][:3] == [
-        None
-    ] * 3
+    assert [figure(shown, label)[0] for label in ("Available", "Called right", "Engine spend", "Time to a decision")][:3] == [None] * 3
     assert (shown["kpi"], shown["lifts"], shown["budgets"], shown["cost"], shown["lede"]) == (None, [], [], None, [])
 
 
@@ -40,8 +38,8 @@ def test_the_strip_adds_up_what_clients_asked_and_leaves_the_shadow_out(day, lee
 
     assert figure(shown, "Requests") == ("110", "90 texts answered")
     assert figure(shown, "Available") == ("97.83\u00a0%", "2 failed, 8 turned away")  # 2 of 92 that were meant to be answered
-    assert figure(shown, "Overruled by people") == ("10.0\u00a0%", "of 20 answers somebody spoke of")
-    assert shown["rows"][0].cost == pytest.approx(1000 * 0.45 / 3600 * 0.36 / 90)
+    assert figure(shown, "Called right") == ("75.0\u00a0%", "of 20 that somebody spoke of; 2 overruled")
+    assert shown["rows"][0].cost == pytest.approx(0.5)
     assert shown["rows"][0].right == 0.75
     assert [round(value, 3) for value in shown["rows"][0].interval] == [0.531, 0.888]
 
@@ -135,6 +133,9 @@ def test_lift_is_read_from_its_interval_and_never_with_a_wrong_split(kpi, lee, d
     assert [each.comparison.reading for each in shown["lifts"]] == [reading]
     told = {"better": "better than", "worse": "worse than", "unclear": "not clearly different from"}.get(reading)
     assert shown["lede"] == ([("Settled at once is ", told, " the hold-out.")] if told else [])
+    assert [(each.kind, each.fact) for each in shown["notes"]] == (
+        [("bad", "Settled at once: sample ratio off")] if reading == "sample ratio off" else []
+    )
 
 
 def test_the_difference_is_newcombes(kpi, lee, dashboard):

@@ -77,10 +77,10 @@ def test_cost_is_the_measured_cpu_time_at_the_price(live_endpoint, settings):
     total = queries.total(live_endpoint, timezone.now() - timedelta(hours=1), timezone.now() + timedelta(minutes=1))
 
     settings.PRICE_PER_CORE_HOUR = None
-    assert total.cost_per_thousand is None
+    assert total.cost_per_million is None
     settings.PRICE_PER_CORE_HOUR = 0.5
     assert total.answers == 3
-    assert total.cost_per_thousand == pytest.approx(1000 * 0.036 / 3600 * 0.5)  # 36 ms for each text whose time is known
+    assert total.cost_per_million == pytest.approx(1_000_000 * 0.036 / 3600 * 0.5)  # 36 ms for each text whose time is known
 
 
 @pytest.mark.postgres

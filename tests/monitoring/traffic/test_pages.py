@@ -87,10 +87,9 @@ def test_cost_is_told_with_a_price(client_for, live_endpoint, answered, omar, se
     settings.PRICE_PER_CORE_HOUR = 3.6
     answered(endpoints.spool_line(live_endpoint, cpu_ms=10.0))
 
-    page = client_for(omar).get(url("endpoint", live_endpoint)).content.decode()
+    shown = client_for(omar).get(url("endpoint", live_endpoint)).context["figures"]
 
-    assert "0.010" in page
-    assert "EUR" in page
+    assert [(each.value, each.unit) for each in shown][-1] == ("10.00", "EUR")
 
 
 def count_statements(browser, *addresses):

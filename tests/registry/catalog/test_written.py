@@ -40,7 +40,7 @@ def test_it_is_registered_with_its_own_scores_and_loading_code(version, client_f
     assert "| Task | texts that are written |" in text
     assert "| ROUGE-L |" in text
     assert "| Baseline | ROUGE-L | Token F1 |" in text
-    assert "| Untrained base, same prompt |" in text
+    assert "| Base before fine-tuning, same prompt |" in text
     assert "| Served as | not served. It writes texts" in text
     assert "PeftModel.from_pretrained" in text
     assert "Head learning rate" not in text
