@@ -8,6 +8,7 @@ from drf_spectacular.utils import OpenApiParameter, OpenApiTypes, extend_schema
 from rest_framework import serializers
 from rest_framework.response import Response
 
+from registry.access.decorators import Needs
 from registry.access.models import ApiToken
 from registry.access.rest import Request, View
 from registry.audit import actions, queries
@@ -38,6 +39,8 @@ class EventPage(serializers.Serializer[dict[str, object]]):
 class Events(View):
     """The visible events that match."""
 
+    needs = {"GET": Needs("signed_in")}
+
     @extend_schema(parameters=[*FILTERS, OpenApiParameter("before", OpenApiTypes.INT)], responses=EventPage)
     def get(self, request: Request) -> Response:
         """List events, newest first, 50 a page."""
@@ -52,6 +55,7 @@ class Events(View):
 class Export(View):
     """The trail as JSON Lines."""
 
+    needs = {"POST": Needs("signed_in")}
     scope = ApiToken.Scope.READ
 
     @extend_schema(parameters=FILTERS, responses={(200, "application/x-ndjson"): OpenApiTypes.STR}, request=None)
