@@ -8,6 +8,7 @@ from drf_spectacular.utils import OpenApiParameter, OpenApiTypes, extend_schema
 from rest_framework import serializers
 from rest_framework.response import Response
 
+from lifecycle.ui.addresses import key_in
 from registry.access.decorators import Needs
 from registry.access.models import ApiToken
 from registry.access.rest import Request, View
@@ -45,10 +46,7 @@ class Events(View):
     def get(self, request: Request) -> Response:
         """List events, newest first, 50 a page."""
         filters = FilterForm(request.query_params, user=request.user).filters()
-        before = request.query_params.get("before", "")
-        lines, older = queries.page(
-            request.user, filters, int(before) if before.isascii() and before.isdigit() and len(before) < 19 else None
-        )
+        lines, older = queries.page(request.user, filters, key_in(request.query_params))
         return Response({"results": EventOut([line.event for line in lines], many=True).data, "before": older})
 
 
