@@ -37,6 +37,13 @@ class Conflict(Refusal):
     status = 409
 
 
+class Unreadable(Refusal):
+    """An address asks for what cannot be read or is not offered. Nothing is shown: it would be more than was asked for (HTTP 400)."""
+
+    code = "invalid"
+    status = 400
+
+
 class NotReady(Refusal):
     """It will be possible later: something it needs is still being made or does not answer (HTTP 503)."""
 

@@ -15,7 +15,7 @@ from datasets_app.datasets.forms import SliceForm
 from datasets_app.datasets.models import Dataset
 from datasets_app.datasets.selection import Selection
 from lifecycle.jobs import queries as jobs
-from lifecycle.ui.addresses import find_url
+from lifecycle.ui.addresses import find_url, key_in
 from registry.access import policy
 from registry.access.models import User
 
@@ -26,7 +26,7 @@ SLICES_SHOWN = 30
 def items(user: User, dataset: Dataset, params: Mapping[str, str]) -> Context:
     """A page of the items that the address chooses, and all that it takes to choose others."""
     selection = Selection(dataset, user, params)
-    page = selection.page(before=key_of(params, "before"), after=key_of(params, "after"))
+    page = selection.page(before=key_in(params), after=key_in(params, "after"))
     here, base = reverse("datasets:dataset", args=[dataset.uuid]), selection.said
     pager = {
         "previous": f"?{urlencode(base | {'after': page.after})}" if page.after is not None else "",
@@ -58,12 +58,6 @@ def groups(selection: Selection) -> list[tuple[str, list[BoundField]]]:
         if fields and "q" not in fields:
             found.setdefault(each.group, []).extend(selection.form[name] for name in fields)
     return list(found.items())
-
-
-def key_of(params: Mapping[str, str], name: str) -> int | None:
-    """A keyset position from the query string, or None."""
-    word = params.get(name, "")
-    return int(word) if word.isascii() and word.isdigit() and len(word) < 19 else None
 
 
 def exports(user: User, dataset: Dataset) -> Context:

@@ -13,12 +13,12 @@ from datasets_app.datasets.forms import AcceptForm, ReadingForm, UploadForm
 from datasets_app.datasets.importing import readers
 from datasets_app.datasets.importing.report import TITLES
 from datasets_app.datasets.importing.roles import Role
-from datasets_app.datasets.listing import items, key_of
+from datasets_app.datasets.listing import items
 from datasets_app.datasets.models import Dataset, Upload
 from datasets_app.datasets.rules import UploadState, place
 from lifecycle.jobs import queries as jobs
 from lifecycle.ui import numbers
-from lifecycle.ui.addresses import find_url
+from lifecycle.ui.addresses import find_url, key_in
 from lifecycle.ui.marks import Figure, Step
 from registry.access import policy
 from registry.access.models import User
@@ -35,7 +35,7 @@ STATE_KINDS = {
 
 def listing(user: User, params: Mapping[str, str]) -> Context:
     """The list of datasets."""
-    before = key_of(params, "before")
+    before = key_in(params)
     rows = queries.datasets(user)
     found = list((rows.filter(pk__lt=before) if before else rows)[: queries.PAGE + 1])
     older = f"?before={found[queries.PAGE - 1].pk}" if len(found) > queries.PAGE else ""

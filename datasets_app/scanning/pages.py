@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any, NamedTuple
 from urllib.parse import urlencode
 from uuid import UUID
@@ -22,7 +23,7 @@ from datasets_app.scanning.queries import Place
 from datasets_app.scanning.rules import Kind, ScanKind, ScanState, Status
 from lifecycle.jobs.models import Job
 from lifecycle.ui import numbers
-from lifecycle.ui.addresses import find_url
+from lifecycle.ui.addresses import choice_in, find_url, key_in, unreadable
 from lifecycle.ui.marks import Step
 from registry.access import policy
 from registry.access.models import User
@@ -68,7 +69,7 @@ class MemberLine(NamedTuple):
 
 def listing(user: User, params: Mapping[str, str]) -> Context:
     """The datasets that were scanned, newest first, with what is open in each."""
-    before = key_of(params.get("before", ""))
+    before = key_in(params)
     scanned = Exists(Scan.objects.filter(dataset=OuterRef("pk")))
     rows = policy.visible_to(user, Dataset, "scanning.view").filter(scanned).select_related("project").order_by("-id")
     found = list((rows.filter(pk__lt=before) if before else rows)[: PAGE + 1])
@@ -85,7 +86,8 @@ def of_dataset(user: User, uuid: UUID, params: Mapping[str, str]) -> Context:
     """The findings of one kind and status of a dataset, its scans, and the form that sends findings to a queue."""
     dataset = datasets.get_dataset(user, uuid)
     tallies = queries.tallies(dataset)
-    kind, status = chosen_kind(params.get("kind", ""), tallies), chosen_status(params.get("status", ""))
+    first = next((kind for kind in Kind if tallies[kind].open), Kind.NEAR_DUPLICATE)
+    kind, status = Kind(choice_in(params, "kind", Kind.values, first)), Status(choice_in(params, "status", Status.values, Status.OPEN))
     place = place_of(params.get("after", ""))
     rows = queries.ranked(dataset, kind, status, place).select_related("item", "group__opening", "given", "suggested", "queue")
     found = list(rows[: PAGE + 1])
@@ -107,29 +109,15 @@ def of_dataset(user: User, uuid: UUID, params: Mapping[str, str]) -> Context:
     }  # fmt: skip
 
 
-def chosen_kind(word: str, tallies: Mapping[str, Tally]) -> Kind:
-    """The kind that was asked for, else the first that has open findings."""
-    return Kind(word) if word in Kind.values else next((kind for kind in Kind if tallies[kind].open), Kind.NEAR_DUPLICATE)
-
-
-def chosen_status(word: str) -> Status:
-    """The status that was asked for, else open."""
-    return Status(word) if word in Status.values else Status.OPEN
-
-
-def key_of(word: str) -> int | None:
-    """A key in an address, None for anything else."""
-    return int(word) if word.isascii() and word.isdigit() and len(word) < 19 else None
-
-
 def place_of(word: str) -> Place | None:
-    """The place in a ranking that an address names as "score:key", None for anything else."""
-    score, _, key = word.partition(":")
-    try:
-        number, row = float(score), key_of(key)
-    except ValueError:
+    """The place in a ranking that an address names as "score:key"; None for its beginning. Raises Unreadable."""
+    if not word:
         return None
-    return Place(number, row) if row is not None and math.isfinite(number) else None
+    score, _, key = word.partition(":")
+    with suppress(ValueError):
+        if math.isfinite(number := float(score)) and (row := key_in({"after": key}, "after")) is not None:
+            return Place(number, row)
+    raise unreadable({"after": ["It must be the place that the page before gave."]})
 
 
 def link(here: str, kind: Kind, status: Status, **more: str) -> str:

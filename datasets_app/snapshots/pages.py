@@ -19,7 +19,7 @@ from datasets_app.snapshots.models import Snapshot
 from datasets_app.snapshots.rules import SPLITS, Reason
 from lifecycle.jobs import queries as jobs
 from lifecycle.ui import numbers
-from lifecycle.ui.addresses import find_url
+from lifecycle.ui.addresses import find_url, key_in
 from lifecycle.ui.marks import Figure, Step
 from registry.access import policy
 from registry.access.models import User
@@ -46,8 +46,7 @@ class LabelLine(NamedTuple):
 
 def listing(user: User, params: Mapping[str, str]) -> Context:
     """Snapshots of all datasets, or of the one named by ?dataset=, newest first."""
-    word = params.get("before", "")
-    before = int(word) if word.isascii() and word.isdigit() and len(word) < 19 else None
+    before = key_in(params)
     rows = queries.snapshots(user)
     found = list((rows.filter(pk__lt=before) if before else rows)[: PAGE + 1])
     older = f"?{urlencode({'before': found[PAGE - 1].pk})}" if len(found) > PAGE else ""

@@ -32,7 +32,7 @@ from lifecycle.refusals import Refused
 from lifecycle.training.models import Run
 from lifecycle.training.rules import RunState
 from lifecycle.training.thresholds import Threshold, threshold_of
-from lifecycle.ui.addresses import find_url
+from lifecycle.ui.addresses import find_url, key_in
 from lifecycle.ui.marks import Figure
 from lifecycle.ui.numbers import count, decimals
 from registry.access.models import User
@@ -77,10 +77,10 @@ class Cell:
 
 def listing(user: User, given: Mapping[str, str]) -> dict[str, Any]:
     """Evaluations, newest first, by keyset."""
-    before = given.get("before", "")
+    before = key_in(given)
     rows = queries.evaluations(user)
-    if before.isascii() and before.isdigit() and len(before) < 19:
-        rows = rows.filter(id__lt=int(before))
+    if before is not None:
+        rows = rows.filter(id__lt=before)
     found = list(queries.with_heads(rows, KNOWN_BY)[: PAGE + 1])
     heads = [(row, queries.head_of(row, KNOWN_BY)) for row in found[:PAGE]]
     lines = [{"row": row, "score": main_score(head), "ece": measure(head, "ece")} for row, head in heads]

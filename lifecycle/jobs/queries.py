@@ -62,9 +62,9 @@ class Page:
 
 
 def visible_to(user: Person) -> QuerySet[Job]:
-    """Jobs of the user's projects and those they started. What a kind hides beyond that is asked by `may_see`."""
+    """Jobs of the user's projects, and those of no project that they started. What a kind hides beyond that is asked by `may_see`."""
     members = policy.visible_to(user, Job, "jobs.view")
-    return (members | Job.objects.filter(created_by=user.pk)).select_related("project", "created_by")
+    return (members | Job.objects.filter(created_by=user.pk, project=None)).select_related("project", "created_by")
 
 
 def may_see(user: Person, job: Job) -> bool:
@@ -82,13 +82,13 @@ def get_visible(user: Person, uuid: UUID) -> Job:
 
 
 def may_cancel(user: Person, job: Job) -> bool:
-    """Whether the user may stop this job: their own, or any of a project in which their role allows it."""
+    """Whether the user may stop this job, which they see: their own, or any of a project in which their role allows it."""
     return job.created_by_id == user.pk or policy.can(user, "jobs.cancel", job)
 
 
 def require_cancel(user: Person, job: Job) -> None:
     """Raises PermissionDenied unless the user may stop this job."""
-    if job.created_by_id != user.pk:
+    if job.created_by_id != user.pk or not visible_to(user).filter(pk=job.pk).exists():
         policy.require(user, "jobs.cancel", job)
     if not may_see(user, job):
         raise PermissionDenied("This job is not shown to you, so you cannot cancel it.")
@@ -214,4 +214,5 @@ def of_subject(subject: Model) -> QuerySet[Job]:
 
 def open_count(user: Person) -> int:
     """How many jobs that the user started still run or wait, counted up to 100."""
-    return Job.objects.filter(created_by=user.pk, state__in=[State.RUNNING, State.QUEUED]).order_by()[:100].count()
+    rows = visible_to(user).filter(created_by=user.pk, state__in=[State.RUNNING, State.QUEUED])
+    return rows.order_by()[:100].count()

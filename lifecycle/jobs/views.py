@@ -14,6 +14,7 @@ from django.views.decorators.http import require_POST, require_safe
 from lifecycle.jobs import actions, queries
 from lifecycle.jobs.forms import read_priority
 from lifecycle.jobs.models import Job
+from lifecycle.ui.addresses import choice_in, key_in
 from lifecycle.ui.respond import redirect_or_refresh, respond, wants_fragment
 from registry.access.decorators import signed_in
 from registry.access.requests import SignedInRequest
@@ -54,9 +55,8 @@ def priority(request: SignedInRequest, uuid: UUID) -> HttpResponse:
 @signed_in
 def jobs(request: SignedInRequest) -> HttpResponse:
     """What runs and waits now, and what has ended, newest first."""
-    user, mine = request.user, request.GET.get("mine") == "1"
-    before = request.GET.get("before", "")
-    key = int(before) if before.isascii() and before.isdigit() and len(before) < 19 else None
+    user, mine = request.user, choice_in(request.GET, "mine", ("1",)) == "1"
+    key = key_in(request.GET)
     context = {"running": queries.running(user), "finished": queries.finished(user, mine=mine, before=key), "mine": mine, "before": key}
     return respond(request, "jobs/list.html", "jobs", context)
 

@@ -11,6 +11,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from lifecycle.notices import actions, queries
 from lifecycle.notices.models import Notice
+from lifecycle.ui.addresses import key_in
 from lifecycle.ui.respond import respond, wants_fragment
 from registry.access.decorators import signed_in
 from registry.access.requests import SignedInRequest
@@ -20,7 +21,7 @@ from registry.access.requests import SignedInRequest
 @signed_in
 def notices(request: SignedInRequest) -> HttpResponse:
     """What you were told, newest first."""
-    return _list(request, request.GET.get("before", ""))
+    return _list(request, key_in(request.GET))
 
 
 @require_safe
@@ -46,17 +47,11 @@ def read(request: SignedInRequest, uuid: UUID) -> HttpResponse:
 @signed_in
 def read_all(request: SignedInRequest) -> HttpResponse:
     """Mark as read what the page showed and all before it."""
-    up_to = request.POST.get("up_to", "")
-    actions.mark_all_read(request.user, up_to=_key(up_to) or 0)
-    return _list(request, "") if wants_fragment(request) else redirect("notices:list")
+    actions.mark_all_read(request.user, up_to=key_in(request.POST, "up_to") or 0)
+    return _list(request, None) if wants_fragment(request) else redirect("notices:list")
 
 
-def _list(request: SignedInRequest, before: str) -> HttpResponse:
-    key = _key(before)
+def _list(request: SignedInRequest, key: int | None) -> HttpResponse:
     return respond(
         request, "notices/list.html", "notices", {"page": queries.of(request.user, before=key), "unread": queries.unread(request.user)}
     )
-
-
-def _key(text: str) -> int | None:
-    return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else None

@@ -22,7 +22,7 @@ from lifecycle.jobs.rules import State
 from lifecycle.training import charts, forgetting_page, ports, queries, record_page
 from lifecycle.training.models import Diagnosis, Run
 from lifecycle.training.rules import RunState
-from lifecycle.ui.addresses import find_url
+from lifecycle.ui.addresses import find_url, key_in
 from lifecycle.ui.charts import Chart
 from lifecycle.ui.marks import Figure, Step
 from lifecycle.ui.numbers import count, decimals, duration, percent, signed, size
@@ -70,10 +70,10 @@ def person(request: HttpRequest | Request) -> User:
 
 def listing(user: User, given: Mapping[str, str]) -> dict[str, Any]:
     """Runs but for trials of sweeps, newest first, by keyset; a constant number of statements."""
-    before = given.get("before", "")
+    before = key_in(given)
     rows = queries.runs(user).filter(sweep__isnull=True)
-    if before.isascii() and before.isdigit() and len(before) < 19:
-        rows = rows.filter(id__lt=int(before))
+    if before is not None:
+        rows = rows.filter(id__lt=before)
     found = list(rows[: PAGE + 1])
     losses = queries.validation_losses(found[:PAGE])
     places = jobs.line_up(run.job for run in found[:PAGE] if run.job and run.job.state == State.QUEUED).places

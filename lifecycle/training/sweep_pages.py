@@ -15,7 +15,7 @@ from lifecycle.training.forms import LABELS
 from lifecycle.training.models import Run, Sweep
 from lifecycle.training.rules import RunState, SweepState
 from lifecycle.training.sweep_charts import Mark
-from lifecycle.ui.addresses import find_url
+from lifecycle.ui.addresses import find_url, key_in
 from lifecycle.ui.marks import Figure, Step
 from lifecycle.ui.numbers import count, decimals, duration
 from registry.access.models import User
@@ -42,10 +42,10 @@ def label_of(name: str) -> str:
 
 def listing(user: User, given: Mapping[str, str]) -> dict[str, Any]:
     """Sweeps, newest first, by keyset; a constant number of statements."""
-    before = given.get("before", "")
+    before = key_in(given)
     rows = sweep_queries.sweeps(user)
-    if before.isascii() and before.isdigit() and len(before) < 19:
-        rows = rows.filter(id__lt=int(before))
+    if before is not None:
+        rows = rows.filter(id__lt=before)
     found = list(rows[: pages.PAGE + 1])
     older = f"?before={found[pages.PAGE - 1].pk}" if len(found) > pages.PAGE else ""
     return {

@@ -1,10 +1,13 @@
-"""Links to rooms that may not have been built or switched on."""
+"""Links to rooms that may not have been built or switched on, and what addresses ask for."""
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from django.urls import NoReverseMatch, reverse
+
+from lifecycle.refusals import Unreadable
 
 
 def find_url(name: str, **kwargs: Any) -> str:
@@ -13,3 +16,27 @@ def find_url(name: str, **kwargs: Any) -> str:
         return reverse(name, kwargs=kwargs or None)
     except NoReverseMatch:
         return ""
+
+
+def key_in(given: Mapping[str, str], name: str = "before") -> int | None:
+    """The place in a list from which to go on, as the page before wrote it; None for its beginning. Raises Unreadable."""
+    text = given.get(name, "")
+    if not text:
+        return None
+    if not (text.isascii() and text.isdigit() and len(text) < 19):
+        raise unreadable({name: ["It must be the number that the page before gave."]})
+    return int(text)
+
+
+def choice_in(given: Mapping[str, str], name: str, choices: Collection[str], otherwise: str = "") -> str:
+    """Which of the choices an address names; `otherwise` where it names none. Raises Unreadable for one that is not offered."""
+    word = given.get(name, "")
+    if word and word not in choices:
+        raise unreadable({name: [f"Choose one of {', '.join(choices)}." if choices else "There is nothing to choose from."]})
+    return word or otherwise
+
+
+def unreadable(fields: dict[str, list[str]]) -> Unreadable:
+    """The refusal of an address. fields: what is wrong, by the name in the address."""
+    wrong = ", ".join(fields)
+    return Unreadable(f"This address cannot be read: {wrong}.", next_step="Open the page again without it.", fields=fields)

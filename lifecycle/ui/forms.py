@@ -13,6 +13,7 @@ from django.conf import settings
 from django.forms.renderers import DjangoTemplates
 
 from lifecycle.refusals import Refusal, Refused
+from lifecycle.ui.addresses import unreadable
 
 BARE = ("checkbox", "radio", "file", "hidden", "range", "color")
 
@@ -83,6 +84,14 @@ def cleaned(form: forms.Form) -> dict[str, Any]:
         raise Refused("Nothing was changed: the form was not complete.", fields=errors_of(form))
     given: dict[str, Any] = form.cleaned_data
     return given
+
+
+def filters_in(form: forms.BaseForm) -> dict[str, Any]:
+    """What the address asks of a list. Raises Unreadable where a filter does not hold: without it more would be found."""
+    if not form.is_valid():
+        raise unreadable(errors_of(form))
+    asked: dict[str, Any] = form.cleaned_data
+    return asked
 
 
 def add_refusal(form: forms.BaseForm, refusal: Refusal) -> None:

@@ -10,6 +10,7 @@ from django import forms
 from lifecycle.notices import topics
 from lifecycle.notices.models import Channel
 from lifecycle.notices.rules import ChannelKind
+from lifecycle.ui.forms import filters_in
 from monitoring.alerts import queries
 from monitoring.alerts.models import Objective
 from monitoring.alerts.rules.objectives import WINDOW_DAYS, Kind, Proposal
@@ -158,8 +159,8 @@ class FilterForm(forms.Form):
 
     @property
     def filters(self) -> queries.Filters:
-        """What was chosen; nothing for what cannot be."""
-        return queries.Filters(**self.cleaned_data) if self.is_valid() else queries.Filters()
+        """What was chosen. Raises Unreadable."""
+        return queries.Filters(**filters_in(self))
 
 
 class SuppressedForm(forms.Form):

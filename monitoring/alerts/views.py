@@ -13,6 +13,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from lifecycle.notices import delivery
 from lifecycle.notices.models import Channel
 from lifecycle.refusals import Refusal, Refused
+from lifecycle.ui.addresses import key_in
 from lifecycle.ui.csp import charts
 from lifecycle.ui.forms import add_refusal, cleaned
 from lifecycle.ui.respond import redirect_or_refresh, respond
@@ -37,7 +38,7 @@ LIST, DETAIL, ENDPOINT, PANEL, SILENCES, CHANNELS, SUPPRESSED = (
 @signed_in
 def alerts(request: SignedInRequest) -> HttpResponse:
     """What is open, then what was."""
-    return respond(request, LIST, "alerts", page.listing.alerts(request.user, chosen(request), key(request)))
+    return respond(request, LIST, "alerts", page.listing.alerts(request.user, request.GET.dict(), key_in(request.GET)))
 
 
 @require_safe
@@ -119,7 +120,7 @@ def switch_objective(request: SignedInRequest, uuid: UUID) -> HttpResponse:
 @signed_in
 def suppressed(request: SignedInRequest) -> HttpResponse:
     """What looked wrong and was not said, with why."""
-    return respond(request, SUPPRESSED, "suppressed", page.listing.suppressed(request.user, chosen(request), key(request)))
+    return respond(request, SUPPRESSED, "suppressed", page.listing.suppressed(request.user, request.GET.dict(), key_in(request.GET)))
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -208,16 +209,6 @@ def one(request: SignedInRequest, uuid: UUID) -> Alert:
 def endpoint_of(uuid: UUID) -> Endpoint:
     """The endpoint with its project."""
     return Endpoint.objects.select_related("model__project").get(uuid=uuid)
-
-
-def chosen(request: SignedInRequest) -> dict[str, str]:
-    """What the address chooses."""
-    return {name: value for name, value in request.GET.dict().items() if isinstance(value, str) and "\x00" not in value}
-
-
-def key(request: SignedInRequest) -> int | None:
-    """The key to go on before, as the page before wrote it."""
-    return number(request.GET.get("before", ""))
 
 
 def number(text: str) -> int | None:

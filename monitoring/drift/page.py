@@ -12,7 +12,7 @@ from django.http import Http404
 from django.utils import timezone
 
 from lifecycle.jobs.models import Job
-from lifecycle.ui.addresses import find_url
+from lifecycle.ui.addresses import choice_in, find_url
 from lifecycle.ui.charts import Chart
 from lifecycle.ui.marks import Figure
 from lifecycle.ui.numbers import count, percent
@@ -95,9 +95,9 @@ def state_of(report: DriftReport | None, opened: Sequence[Episode]) -> tuple[str
 def endpoint(user: User, found: Endpoint, given: Mapping[str, str]) -> dict[str, Any]:
     """The page of an endpoint. given: report (uuid, else the newest), period (a key of PERIODS)."""
     report = chosen(user, found, given.get("report", ""))
-    key = given.get("period") if given.get("period") in PERIODS else "4w"
+    key = choice_in(given, "period", PERIODS, "4w")
     check, opened, job = queries.texts_for(user, found), queries.open_episodes(found), queries.job_of(found)
-    since = timezone.now() - PERIODS[str(key)][1]
+    since = timezone.now() - PERIODS[key][1]
     mark, word = state_of(queries.latest(found) if report and report.asked else report, opened)
     shown: dict[str, Any] = {
         "endpoint": found, "report": report, "check": check, "open": opened, "mark": mark, "word": word, "job": working(job),

@@ -10,6 +10,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from lifecycle.refusals import Conflict, Refused
+from lifecycle.ui.addresses import key_in
 from lifecycle.ui.forms import add_refusal, cleaned
 from lifecycle.ui.respond import redirect_or_refresh, respond
 from lifecycle.ui.toasts import toast
@@ -31,8 +32,7 @@ LIST, DETAIL, SETTINGS, PROPOSE, PANEL = (
 @signed_in
 def proposals(request: SignedInRequest) -> HttpResponse:
     """The endpoints with what is under way, and what has ended, newest first."""
-    before = request.GET.get("before", "")
-    key = int(before) if before.isascii() and before.isdigit() and len(before) < 19 else None
+    key = key_in(request.GET)
     return respond(request, LIST, "ended", page.listed(request.user, key))
 
 

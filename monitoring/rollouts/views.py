@@ -10,6 +10,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from lifecycle.refusals import Refused
+from lifecycle.ui.addresses import choice_in, key_in
 from lifecycle.ui.csp import charts
 from lifecycle.ui.forms import add_refusal, cleaned
 from lifecycle.ui.respond import redirect_or_refresh, respond
@@ -33,8 +34,7 @@ CHARTS = ("difference", "evidence", "latency", "errors", "agreement")
 @signed_in
 def rollouts(request: SignedInRequest) -> HttpResponse:
     """All rollouts that the user may see, newest first."""
-    state = request.GET.get("state", "") if request.GET.get("state") in State.values else ""
-    before = key(request)
+    state, before = choice_in(request.GET, "state", State.values), key_in(request.GET)
     rows, older = queries.page_of(request.user, state=state, before=before)
     context = {"rows": rows, "older": older, "before": before, "state": state, "states": State.choices}
     context["state_name"] = State(state).label if state else ""
@@ -79,7 +79,7 @@ def chart(request: SignedInRequest, uuid: UUID, name: str) -> JsonResponse:
 def detail(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """One rollout: the plan, every look, every decision."""
     rollout = policy.get_visible(request.user, queries.visible(request.user), SEE, uuid=uuid)
-    return respond(request, DETAIL, "looks", page.detail(request.user, rollout, key(request)))
+    return respond(request, DETAIL, "looks", page.detail(request.user, rollout, key_in(request.GET)))
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -138,9 +138,3 @@ def done(request: SignedInRequest, rollout: Rollout, said: str, kind: str) -> Ht
     """Back to the endpoint's page."""
     toast(request, said, kind=kind)
     return redirect_or_refresh(request, reverse("endpoints:detail", args=[rollout.endpoint.uuid]))
-
-
-def key(request: SignedInRequest) -> int | None:
-    """The key to go on before, as the page before wrote it."""
-    before = request.GET.get("before", "")
-    return int(before) if before.isascii() and before.isdigit() and len(before) < 19 else None

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import UTC, datetime
+
+from lifecycle.ui.addresses import key_in, unreadable
 
 Key = tuple[datetime, int]
 
@@ -13,12 +16,12 @@ def written(key: Key) -> str:
 
 
 def read(text: str) -> Key | None:
-    """The place, in UTC; None for anything that is none, which is the first page."""
+    """The place, in UTC; None for the first page. Raises Unreadable."""
+    if not text:
+        return None
     at, _, pk = text.replace(" ", "+").partition("_")
-    if not (pk.isascii() and pk.isdigit() and len(pk) < 19):
-        return None
-    try:
+    with suppress(ValueError, OverflowError):
         moment = datetime.fromisoformat(at)
-        return (moment.astimezone(UTC), int(pk)) if moment.tzinfo else None
-    except (ValueError, OverflowError):
-        return None
+        if moment.tzinfo and (key := key_in({"before": pk})) is not None:
+            return moment.astimezone(UTC), key
+    raise unreadable({"before": ["It must be the place that the page before gave."]})

@@ -10,6 +10,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_POST, require_safe
 
 from lifecycle.refusals import Refusal, Refused
+from lifecycle.ui.addresses import choice_in
 from lifecycle.ui.csp import charts
 from lifecycle.ui.forms import add_refusal
 from lifecycle.ui.respond import redirect_or_refresh, respond, wants_fragment
@@ -33,7 +34,7 @@ def endpoint(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """Figures and series of an endpoint: a page, and with fewer charts a fragment of the endpoint's page."""
     found = Endpoint.objects.select_related("model").get(uuid=uuid)
     full = not wants_fragment(request) or "full" in request.GET
-    shown = page.panels(found, request.GET.get("window", ""), full=full)
+    shown = page.panels(found, choice_in(request.GET, "window", page.WINDOWS), full=full)
     return respond(request, "monitoring/traffic/endpoint.html", "traffic", shown)
 
 
@@ -114,7 +115,8 @@ def define_kpi(request: SignedInRequest, uuid: UUID) -> HttpResponse:
 def kpi(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """One business figure, with the model and without it."""
     found = policy.get_visible(request.user, queries.visible_kpis(request.user), SEE, uuid=uuid)
-    return respond(request, "monitoring/traffic/kpi.html", "kpi", page.kpi(request.user, found, request.GET.get("period", "90d")))
+    period = choice_in(request.GET, "period", page.PERIODS, "90d")
+    return respond(request, "monitoring/traffic/kpi.html", "kpi", page.kpi(request.user, found, period))
 
 
 @require_POST

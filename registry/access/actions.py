@@ -10,17 +10,15 @@ from typing import Any
 from uuid import UUID
 
 from django.contrib.auth.hashers import make_password
-from django.contrib.auth.models import Group
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.db.models import Model
 from django.utils import timezone
-from guardian.shortcuts import assign_perm
 
 from lifecycle.refusals import Refused
-from registry.access import policy
-from registry.access.models import PLACEHOLDER, ApiToken, Project, User
-from registry.access.roles import Role
+from registry.access import governing, policy, queries, step_up
+from registry.access.models import PLACEHOLDER, ApiToken, Project, RoleProposal, User
+from registry.access.roles import GOVERNING, Role
 from registry.ledger.actions import record
 from registry.ledger.verbs import Verb
 
@@ -28,23 +26,32 @@ TOKEN_PREFIX = "lc_"  # noqa: S105
 TOKEN_DAYS_MAX = 366
 
 
-@transaction.atomic
-def create_project(*, name: str, slug: str, actor: User | None, is_demo: bool = False) -> Project:
-    """Make a workspace. actor: an organisation admin, or None for the system (set-up and demo)."""
-    if actor and not actor.is_organisation_admin:
-        raise PermissionDenied("Only an organisation admin can create a project.")
-    if Project.objects.filter(slug=slug).exists():
-        raise Refused(f"A project with the short name {slug} exists already.", fields={"slug": ["Choose another short name."]})
-    project = Project.objects.create(name=name, slug=slug, is_demo=is_demo)
-    record(actor, Verb.PROJECT_CREATED, project, project=project.uuid, slug=slug)
+def create_project(
+    *, name: str, slug: str, actor: User | None, lead: User | None = None, password: str = "", is_demo: bool = False
+) -> Project:
+    """Make a workspace. actor: an organisation admin, whose password is asked again; or None for the system (set-up and demo).
+
+    lead: whom the actor makes its first lead, or proposes where there is a second admin: never themself. Call it outside a transaction.
+    """
+    if actor:
+        governing.check_governor(actor, None)
+        step_up.confirm_password(actor, password)
+    with transaction.atomic():
+        if Project.objects.filter(slug=slug).exists():
+            raise Refused(f"A project with the short name {slug} exists already.", fields={"slug": ["Choose another short name."]})
+        project = Project.objects.create(name=name, slug=slug, is_demo=is_demo)
+        record(actor, Verb.PROJECT_CREATED, project, project=project.uuid, slug=slug)
+        if actor and lead:
+            governing.change_confirmed(person=lead, role=Role.LEAD, project=project, gives=True, actor=actor)
     return project
 
 
 @transaction.atomic
 def create_user(*, username: str, display_name: str, email: str, password: str | None, actor: User | None, admin: bool = False) -> User:
-    """Make a person who can sign in. password None: sign-in by other means, or after a reset."""
-    if actor and not actor.is_organisation_admin:
-        raise PermissionDenied("Only an organisation admin can add people.")
+    """Make a person who can sign in. password None: sign-in by other means, or after a reset. admin: for the system; people go by
+    `governing.change`."""
+    if actor and (admin or not actor.is_organisation_admin):
+        raise PermissionDenied("Only an organisation admin can add people, and none who is an admin from the start.")
     if User.objects.filter(username=username).exists():
         raise Refused(f"The user name {username} is taken.", fields={"username": ["Choose another user name."]})
     user = User.objects.create_user(
@@ -76,57 +83,68 @@ def make_placeholders(names: Mapping[str, str], *, origin: str) -> dict[str, Use
 
 @transaction.atomic
 def deactivate_user(*, user_id: UUID, actor: User) -> User:
-    """End a person's access at once: no sign-in, no grant counts, no token works. Their work stays."""
+    """End a person's access at once: no sign-in, no grant counts, no token works. Their work stays.
+
+    Raises PermissionDenied for who is no organisation admin or has a part in a project that the person governs, and Refused for an
+    organisation admin, who is dismissed by `governing.change` first.
+    """
     user = User.objects.select_for_update(no_key=True).get(uuid=user_id)
     if not actor.is_organisation_admin:
         raise PermissionDenied("Only an organisation admin can deactivate people.")
     if user.pk == actor.pk:
         raise Refused("You cannot deactivate yourself.", next_step="Ask another organisation admin.")
+    if user.is_organisation_admin:
+        raise Refused(
+            f"{user} is an organisation admin.", next_step="Take that away first; where there are two, another admin confirms it."
+        )
+    own = queries.roles_by_project(actor)
+    if any(project in own and not GOVERNING.isdisjoint(held) for project, held in queries.roles_by_project(user).items()):
+        raise PermissionDenied(f"You hold a role in a project that {user} governs. Another organisation admin can deactivate them.")
     user.is_active = False
     user.save(update_fields=["is_active"])
     record(actor, Verb.USER_DEACTIVATED, user)
     return user
 
 
-@transaction.atomic
-def grant(*, user: User, role: Role, root: Model, actor: User | None) -> None:
+def grant(*, user: User, role: Role, root: Model, actor: User | None, password: str = "") -> RoleProposal | None:
     """Give a person a role on a project, dataset or registered model. Giving it twice changes nothing.
 
-    actor: None for the system. Raises PermissionDenied for who manages no members, and for a role to oneself.
+    actor: None for the system. A governing role on a project is given as `governing.change` says, which asks for the password again and
+    may return a proposal. Raises PermissionDenied for who manages no members, and for a role to oneself.
     """
-    if actor:
-        require_manager(actor, root)
-        if actor.pk == user.pk:
-            raise PermissionDenied("Nobody gives a role to themself. Ask another lead or an organisation admin.")
-    group, _ = Group.objects.get_or_create(name=group_name(root, role))
-    assign_perm(f"role_{role.value}", group, root)
-    if not group.user_set.filter(pk=user.pk).exists():
-        group.user_set.add(user)
-        policy.forget_roles(user)
-        record(actor, Verb.ROLE_GRANTED, user, project=policy.project_uuid(root), role=role.value, root=group.name)
+    if actor and role in GOVERNING:
+        return governing.change(person=user, role=role, project=governed(root), gives=True, actor=actor, password=password)
+    with transaction.atomic():
+        if actor:
+            require_manager(actor, root)
+            if actor.pk == user.pk:
+                raise PermissionDenied("Nobody gives a role to themself. Ask another lead or an organisation admin.")
+        governing.give(user, role, root, actor)
+    return None
 
 
-@transaction.atomic
-def revoke(*, user: User, role: Role, root: Model, actor: User | None) -> None:
-    """Take a role away. Taking away what is not held changes nothing."""
-    if actor:
-        require_manager(actor, root)
-    group = Group.objects.filter(name=group_name(root, role), user=user).first()
-    if group:
-        group.user_set.remove(user)
-        policy.forget_roles(user)
-        record(actor, Verb.ROLE_REVOKED, user, project=policy.project_uuid(root), role=role.value, root=group.name)
+def revoke(*, user: User, role: Role, root: Model, actor: User | None, password: str = "") -> RoleProposal | None:
+    """Take a role away, a governing one as `governing.change` says. Taking away what is not held changes nothing."""
+    if actor and role in GOVERNING:
+        return governing.change(person=user, role=role, project=governed(root), gives=False, actor=actor, password=password)
+    with transaction.atomic():
+        if actor:
+            require_manager(actor, root)
+        governing.take(user, role, root, actor)
+    return None
+
+
+def governed(root: Model) -> Project:
+    """The project itself: people hold governing roles nowhere else."""
+    if not isinstance(root, Project):
+        raise PermissionDenied("A governing role is held on a whole project.")
+    return root
 
 
 def require_manager(actor: User, root: Model) -> None:
     """Raises PermissionDenied unless the actor leads the project or is an organisation admin."""
     project = Project.objects.get(uuid=policy.project_uuid(root))
     policy.require(actor, "access.manage_members", project)
-
-
-def group_name(root: Model, role: Role) -> str:
-    """The one group of a (root, role) pair."""
-    return f"{root._meta.label_lower}:{root.uuid}:{role.value}"  # type: ignore[attr-defined]
 
 
 @transaction.atomic

@@ -10,10 +10,10 @@ from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.response import Response
 
-from registry.access import actions, policy, queries
+from registry.access import actions, governing, policy, queries
 from registry.access.decorators import Needs
-from registry.access.models import Project, User
-from registry.access.rest import Request, View
+from registry.access.models import Project, RoleProposal, User
+from registry.access.rest import Request, View, read
 from registry.access.roles import Role
 
 
@@ -58,10 +58,33 @@ class RoleIn(serializers.Serializer[None]):
 
     user = serializers.UUIDField()
     role = serializers.ChoiceField(choices=Role.choices)
+    password = serializers.CharField(
+        required=False, trim_whitespace=False, max_length=4096, help_text="of the caller; for lead, governance and auditor"
+    )
+
+
+class ProposalOut(serializers.ModelSerializer[RoleProposal]):
+    """A change of a governing role, and how it stands. project null: who is an organisation admin."""
+
+    project = serializers.UUIDField(source="project.uuid", default=None, allow_null=True)
+    person = PersonOut()
+    proposed_by = PersonOut()
+
+    class Meta:
+        model = RoleProposal
+        fields = ["uuid", "project", "person", "role", "gives", "proposed_by", "state", "created_at", "closed_at"]
+
+
+class ConfirmIn(serializers.Serializer[None]):
+    """Confirming a proposal."""
+
+    password = serializers.CharField(trim_whitespace=False, max_length=4096)
 
 
 class Me(View):
     """The caller."""
+
+    needs = {"GET": Needs("signed_in")}
 
     @extend_schema(responses=MeOut)
     def get(self, request: Request) -> Response:
@@ -71,6 +94,8 @@ class Me(View):
 
 class Projects(View):
     """The caller's projects."""
+
+    needs = {"GET": Needs("signed_in")}
 
     @extend_schema(responses=ProjectOut(many=True))
     def get(self, request: Request) -> Response:
@@ -93,29 +118,72 @@ class Members(View):
         """List people and their roles."""
         return Response(MemberOut(queries.members(Project.objects.get(uuid=uuid)), many=True).data)
 
-    @extend_schema(request=RoleIn, responses=MemberOut(many=True))
+    @extend_schema(request=RoleIn, responses={200: MemberOut(many=True), 202: ProposalOut})
     def post(self, request: Request, uuid: UUID) -> Response:
         """Give a role."""
         return self.change(request, uuid, give=True)
 
-    @extend_schema(request=RoleIn, responses=MemberOut(many=True))
+    @extend_schema(request=RoleIn, responses={200: MemberOut(many=True), 202: ProposalOut})
     def delete(self, request: Request, uuid: UUID) -> Response:
         """Take a role away."""
         return self.change(request, uuid, give=False)
 
     def change(self, request: Request, uuid: UUID, *, give: bool) -> Response:
-        """Give or take the role named in the body."""
-        data = RoleIn(data=request.data)
-        data.is_valid(raise_exception=True)
+        """Give or take the role named in the body; 202 with the proposal where another organisation admin has to confirm it."""
+        given = read(RoleIn, request.data)
         project = Project.objects.get(uuid=uuid)
-        user = get_object_or_404(User, uuid=data.validated_data["user"], is_active=True)
+        user = get_object_or_404(User, uuid=given["user"], **({"is_active": True} if give else {}))
         act = actions.grant if give else actions.revoke
-        act(user=user, role=Role(data.validated_data["role"]), root=project, actor=request.user)
+        role, password = Role(given["role"]), given.get("password", "")
+        if proposal := act(user=user, role=role, root=project, actor=request.user, password=password):
+            return Response(ProposalOut(proposal).data, status=202)
         return self.get(request, uuid)
+
+
+class Proposals(View):
+    """Changes of governing roles that wait for a second organisation admin."""
+
+    needs = {"GET": Needs("signed_in")}
+
+    @extend_schema(responses=ProposalOut(many=True))
+    def get(self, request: Request) -> Response:
+        """List the open ones (organisation admins)."""
+        governing.check_governor(request.user, None)
+        return Response(ProposalOut(queries.open_proposals(), many=True).data)
+
+
+class ConfirmProposal(View):
+    """Carrying out what another organisation admin proposed."""
+
+    needs = {"POST": Needs("signed_in")}
+    scope = None
+
+    @extend_schema(request=ConfirmIn, responses=ProposalOut)
+    def post(self, request: Request, uuid: UUID) -> Response:
+        """Confirm it."""
+        proposal = get_object_or_404(RoleProposal.objects.select_related("project"), uuid=uuid)
+        governing.check_governor(request.user, proposal.project)
+        done = governing.confirm(proposal_id=uuid, actor=request.user, **read(ConfirmIn, request.data))
+        return Response(ProposalOut(done).data)
+
+
+class EndProposal(View):
+    """Letting a proposal come to nothing."""
+
+    needs = {"POST": Needs("signed_in")}
+    scope = None
+
+    @extend_schema(request=None, responses=ProposalOut)
+    def post(self, request: Request, uuid: UUID) -> Response:
+        """Refuse it, or withdraw one's own."""
+        return Response(ProposalOut(governing.end(proposal_id=get_object_or_404(RoleProposal, uuid=uuid).uuid, actor=request.user)).data)
 
 
 urlpatterns = [
     path("me/", Me.as_view(), name="api-me"),
     path("projects/", Projects.as_view(), name="api-projects"),
     path("projects/<uuid:uuid>/members/", Members.as_view(), name="api-members"),
+    path("role-proposals/", Proposals.as_view(), name="api-role-proposals"),
+    path("role-proposals/<uuid:uuid>/confirm/", ConfirmProposal.as_view(), name="api-role-proposal-confirm"),
+    path("role-proposals/<uuid:uuid>/end/", EndProposal.as_view(), name="api-role-proposal-end"),
 ]

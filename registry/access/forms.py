@@ -6,8 +6,8 @@ from django import forms
 from django.contrib.auth.password_validation import validate_password
 
 from registry.access.actions import TOKEN_DAYS_MAX
-from registry.access.models import ApiToken, Project, User
-from registry.access.roles import Role
+from registry.access.models import ApiToken, User
+from registry.access.roles import GOVERNING, WORKING, Role
 
 
 class ProfileForm(forms.ModelForm[User]):
@@ -33,11 +33,31 @@ class TokenForm(forms.Form):
     days = forms.IntegerField(label="Days until it expires", min_value=1, max_value=TOKEN_DAYS_MAX, initial=90)
 
 
+class PersonField(forms.ModelChoiceField[User]):
+    """An active person by their user name. Whom the asker may see is offered; others are found only by whoever knows the name."""
+
+    default_error_messages = {"invalid_choice": "No active person has this user name."}
+
+    def __init__(self, **kwargs: Any) -> None:
+        widget = forms.TextInput(attrs={"list": "people", "autocomplete": "off"})
+        super().__init__(queryset=User.objects.filter(is_active=True), to_field_name="username", widget=widget, **kwargs)
+
+
+class PasswordAgain(forms.CharField):
+    """The password again; the action looks at it."""
+
+    def __init__(self) -> None:
+        widget = forms.PasswordInput(attrs={"autocomplete": "current-password"})
+        super().__init__(label="Your password again", strip=False, max_length=4096, widget=widget)
+
+
 class ProjectForm(forms.Form):
     """A new workspace."""
 
     name = forms.CharField(max_length=80)
     slug = forms.SlugField(label="Short name", max_length=50, help_text="Letters, digits and hyphens; stands in the names of files.")
+    lead = PersonField(label="ML lead", help_text="User name of the first ML lead. Not yourself: who gives governing roles holds none.")
+    password = PasswordAgain()
 
 
 class PersonForm(forms.Form):
@@ -51,7 +71,6 @@ class PersonForm(forms.Form):
         widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
         help_text="At least 12 characters; pass it on safely.",
     )
-    admin = forms.BooleanField(label="Organisation admin: manages people, approves nothing, sees no samples", required=False)
 
     def clean_password(self) -> str:
         """Held to the same rules as a password that people choose themselves."""
@@ -61,12 +80,28 @@ class PersonForm(forms.Form):
 
 
 class RoleForm(forms.Form):
-    """A role for a person on a project."""
+    """A role for a person on a project, of those that a lead gives."""
 
-    user = forms.ModelChoiceField(label="Person", queryset=User.objects.none(), to_field_name="uuid", empty_label="Choose a person")
-    role = forms.ChoiceField(choices=Role.choices)
+    user = PersonField(label="User name")
+    role = forms.ChoiceField(choices=[(role.value, role.label) for role in WORKING])
 
-    def __init__(self, *args: Any, project: Project, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.project = project
-        self.fields["user"].queryset = User.objects.filter(is_active=True).order_by("display_name")  # type: ignore[attr-defined]
+
+class GoverningForm(forms.Form):
+    """A role that an organisation admin gives or takes."""
+
+    user = PersonField(label="User name")
+    role = forms.ChoiceField(choices=[(role.value, role.label) for role in Role if role in GOVERNING])
+    password = PasswordAgain()
+
+
+class AdminForm(forms.Form):
+    """Making somebody an organisation admin, or the reverse."""
+
+    user = PersonField(label="User name")
+    password = PasswordAgain()
+
+
+class ConfirmForm(forms.Form):
+    """Carrying out what another admin proposed."""
+
+    password = PasswordAgain()

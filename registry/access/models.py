@@ -5,9 +5,10 @@ from uuid import uuid4
 from django.conf import settings
 from django.contrib.auth.models import AbstractUser
 from django.db import models
+from django.db.models import Q
 from guardian.models import GroupObjectPermissionBase
 
-from registry.access.roles import PERMISSIONS
+from registry.access.roles import ADMIN, GOVERNING_CHOICES, PERMISSIONS
 
 PLACEHOLDER = "brought:"  # no name of an account holds a colon
 
@@ -60,6 +61,39 @@ class ProjectGrant(GroupObjectPermissionBase):
 
     class Meta(GroupObjectPermissionBase.Meta):
         abstract = False
+
+
+class RoleProposal(models.Model):
+    """What one organisation admin wants of a governing role, until another confirms it. Closed ones stay as they ended."""
+
+    class State(models.TextChoices):
+        OPEN = "open", "Open"
+        CONFIRMED = "confirmed", "Confirmed"
+        REFUSED = "refused", "Refused"
+        WITHDRAWN = "withdrawn", "Withdrawn"
+
+    uuid = models.UUIDField(default=uuid4, unique=True, editable=False)
+    project = models.ForeignKey(Project, null=True, on_delete=models.CASCADE, related_name="role_proposals", help_text="null: organisation")
+    person = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="role_proposals")
+    role = models.CharField(max_length=12, choices=GOVERNING_CHOICES)
+    gives = models.BooleanField(help_text="false: takes the role away")
+    proposed_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+    state = models.CharField(max_length=10, choices=State.choices, default=State.OPEN)
+    closed_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="+")
+    created_at = models.DateTimeField(auto_now_add=True)
+    closed_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(role=ADMIN, project__isnull=True) | (~Q(role=ADMIN) & Q(project__isnull=False)), name="admin_of_no_project"
+            ),
+            models.UniqueConstraint(fields=["project", "person", "role"], condition=Q(state="open"), name="one_open_role_proposal"),
+            models.UniqueConstraint(fields=["person"], condition=Q(state="open", project__isnull=True), name="one_open_admin_proposal"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{'give' if self.gives else 'take away'} {self.get_role_display()}: {self.person}"
 
 
 class ApiToken(models.Model):

@@ -172,6 +172,11 @@ def root_key(subject: Model, path: str) -> Any:
     return type(subject)._default_manager.filter(pk=subject.pk).values_list(path, flat=True).first()
 
 
+def group_name(root: Model, role: roles.Role) -> str:
+    """The one group of a (root, role) pair."""
+    return f"{root._meta.label_lower}:{root.uuid}:{role.value}"  # type: ignore[attr-defined]
+
+
 def project_uuid(subject: Model) -> UUID:
     """The uuid of the project that an object belongs to: what an event names as its chain."""
     key = root_key(subject, type(subject).project_path)  # type: ignore[attr-defined]

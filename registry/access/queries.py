@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import datetime
 
 from django.db.models import QuerySet
 from guardian.utils import get_group_obj_perms_model
 
-from registry.access.models import PLACEHOLDER, ApiToken, Project, User
+from registry.access.models import PLACEHOLDER, ApiToken, Project, RoleProposal, User
 from registry.access.policy import Person, visible_to
 from registry.access.roles import Role
+from registry.ledger.models import Event
+from registry.ledger.verbs import Verb
 
 
 @dataclass(frozen=True)
@@ -44,6 +49,34 @@ def roles_by_project(user: Person) -> dict[int, list[Role]]:
         found.setdefault(key, []).append(Role(codename.removeprefix("role_")))
     order = list(Role)
     return {key: sorted(held, key=order.index) for key, held in found.items()}
+
+
+def held_since(people: Iterable[User]) -> dict[tuple[str, str], datetime]:
+    """Since when each role is held, by (uuid of the person, name of the role's group), as the trail has it: not in it is what nobody gave,
+    or what was taken away since. One statement."""
+    events = Event.objects.filter(object_id__in=[str(user.uuid) for user in people], verb__in=[Verb.ROLE_GRANTED, Verb.ROLE_REVOKED])
+    since: dict[tuple[str, str], datetime] = {}
+    for person, verb, at, canonical in events.order_by("pk").values_list("object_id", "verb", "at", "canonical"):
+        key = person, json.loads(canonical)["payload"]["root"]
+        if verb == Verb.ROLE_GRANTED:
+            since[key] = at
+        else:
+            since.pop(key, None)
+    return since
+
+
+def open_proposals() -> QuerySet[RoleProposal]:
+    """Changes of governing roles that wait for a second organisation admin, the oldest first."""
+    return RoleProposal.objects.filter(state=RoleProposal.State.OPEN).select_related("project", "person", "proposed_by").order_by("pk")
+
+
+def known_people(user: User) -> QuerySet[User]:
+    """The active people whom the person may see in lists: all for an organisation admin, else those of their projects."""
+    active = User.objects.filter(is_active=True).order_by("display_name", "username")
+    if user.is_organisation_admin:
+        return active
+    groups = get_group_obj_perms_model(Project).objects.filter(content_object__in=projects(user).order_by().values("pk")).values("group")
+    return active.filter(groups__in=groups).distinct()
 
 
 def tokens(user: User) -> QuerySet[ApiToken]:

@@ -21,8 +21,10 @@ class Request(rest_framework_request.Request):
 
 
 class View(APIView):
-    """needs: what each method needs, as in pages. scope: the token scope for changing methods; None where tokens are not allowed at all."""
+    """needs: what each method needs, as in pages; a method that it does not name is nobody's. scope: the token scope for changing
+    methods; None where tokens are not allowed at all."""
 
+    http_method_names = ("get", "head", "post", "put", "patch", "delete")  # the description of the API says what `options` would
     needs: ClassVar[dict[str, Needs]] = {}
     scope: ClassVar[str | None] = ApiToken.Scope.WRITE
 
@@ -33,6 +35,8 @@ class View(APIView):
         method = "GET" if request.method == "HEAD" else request.method or ""  # HEAD is answered by `get`, so it needs as much
         if need := self.needs.get(method):
             need.check(request.user, kwargs)
+        elif method.lower() in self.http_method_names and hasattr(self, method.lower()):
+            raise PermissionDenied("This address does not say who may do that.")
 
     def finalize_response(self, request: rest_framework_request.Request, response: Any, *args: Any, **kwargs: Any) -> Any:
         """No cache keeps an answer: it may hold texts."""

@@ -22,6 +22,10 @@ class Role(TextChoices):
 ANALYST, ADJUDICATOR, ENGINEER = Role.ANALYST, Role.ADJUDICATOR, Role.ENGINEER
 LEAD, GOVERNANCE, ONCALL, AUDITOR = Role.LEAD, Role.GOVERNANCE, Role.ONCALL, Role.AUDITOR
 EVERYONE = frozenset(Role)
+GOVERNING = frozenset({LEAD, GOVERNANCE, AUDITOR})  # decide on the work of others, or check those who do: given as governing.py says
+ADMIN = "admin"  # organisation admin: changed in the same way, and of no project
+GOVERNING_CHOICES = [*((role.value, role.label) for role in Role if role in GOVERNING), (ADMIN, "Organisation admin")]
+WORKING = tuple(role for role in Role if role not in GOVERNING)
 
 ACTIONS: dict[str, frozenset[Role]] = {
     # access

@@ -14,5 +14,8 @@ urlpatterns = [
     path("projects/<uuid:uuid>/grant/", views.grant, name="grant"),
     path("projects/<uuid:uuid>/revoke/", views.revoke, name="revoke"),
     path("people/", views.people, name="people"),
+    path("people/admins/", views.change_admin, name="change_admin"),
+    path("proposals/<uuid:uuid>/confirm/", views.confirm, name="confirm"),
+    path("proposals/<uuid:uuid>/end/", views.end, name="end"),
     path("people/<uuid:uuid>/deactivate/", views.deactivate, name="deactivate"),
 ]

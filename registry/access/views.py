@@ -2,21 +2,30 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from django.core.exceptions import PermissionDenied
-from django.http import HttpResponse
+from django.http import HttpResponse, QueryDict
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from lifecycle.refusals import Refused
-from lifecycle.ui.forms import errors_of
+from lifecycle.ui.forms import add_refusal
 from lifecycle.ui.toasts import toast
-from registry.access import actions, policy, queries
+from registry.access import actions, governing, policy, queries
 from registry.access.decorators import needs, signed_in
-from registry.access.forms import PersonForm, ProfileForm, ProjectForm, RoleForm, ThemeForm, TokenForm
-from registry.access.models import Project, User
+from registry.access.forms import (
+    AdminForm,
+    ConfirmForm,
+    GoverningForm,
+    PersonForm,
+    ProfileForm,
+    ProjectForm,
+    RoleForm,
+    ThemeForm,
+    TokenForm,
+)
+from registry.access.models import Project, RoleProposal, User
 from registry.access.requests import SignedInRequest
-from registry.access.roles import ACTIONS, Role
+from registry.access.roles import ACTIONS, ADMIN, GOVERNING, Role
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -75,67 +84,103 @@ def show_profile(request: SignedInRequest, *, status: int = 200, **context: obje
 @signed_in
 def projects(request: SignedInRequest) -> HttpResponse:
     """The projects that one has a part in."""
-    context = {"projects": queries.projects(request.user), "form": ProjectForm()}
-    return render(request, "registry/access/projects.html", context)
+    return show_projects(request, ProjectForm())
 
 
+@sensitive_post_parameters("password")
 @require_POST
 @signed_in
 def create_project(request: SignedInRequest) -> HttpResponse:
     """Make a workspace (organisation admins)."""
+    governing.check_governor(request.user, None)
     form = ProjectForm(request.POST)
     if form.is_valid():
         try:
             project = actions.create_project(actor=request.user, **form.cleaned_data)
             return redirect("access:project", project.uuid)
         except Refused as refusal:
-            form.add_error("slug", refusal.message)
-    return render(request, "registry/access/projects.html", {"projects": queries.projects(request.user), "form": form}, status=422)
+            add_refusal(form, refusal)
+    return show_projects(request, form)
+
+
+def show_projects(request: SignedInRequest, form: ProjectForm) -> HttpResponse:
+    """The page of projects, with whatever was just refused."""
+    known = queries.known_people(request.user).exclude(pk=request.user.pk) if request.user.is_organisation_admin else ()
+    context = {"projects": queries.projects(request.user), "form": form, "known": known}
+    return render(request, "registry/access/projects.html", context, status=422 if form.is_bound else 200)
 
 
 @require_safe
 @needs("access.view_project", Project)
 def project(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """A project's people, and what each role may do."""
+    return show_project(request, uuid)
+
+
+def show_project(request: SignedInRequest, uuid: UUID, *, status: int = 200, **forms: object) -> HttpResponse:
+    """The page of a project, with whatever form was just refused."""
     found = Project.objects.get(uuid=uuid)
+    may_manage = policy.can(request.user, "access.manage_members", found)
     context = {
         "project": found,
         "members": queries.members(found),
-        "form": RoleForm(project=found),
-        "may_manage": policy.can(request.user, "access.manage_members", found),
+        "form": RoleForm(),
+        "governing_form": GoverningForm(prefix="governing"),
+        "may_manage": may_manage,
+        "may_govern": governing.may_govern(request.user, found),
+        "proposals": queries.open_proposals().filter(project=found),
+        "known": queries.known_people(request.user) if may_manage else (),
+        "governing_roles": GOVERNING,
         "table": [
             (action.replace(".", ": ").replace("_", " ").capitalize(), [role in roles for role in Role])
             for action, roles in ACTIONS.items()
         ],
         "roles": list(Role),
     }
-    return render(request, "registry/access/project.html", context)
+    return render(request, "registry/access/project.html", context | forms, status=status)
 
 
+@sensitive_post_parameters("governing-password")
 @require_POST
 @needs("access.manage_members", Project, see="access.view_project")
 def grant(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """Give a role."""
-    return change_role(request, uuid, actions.grant)
+    return change_role(request, uuid, gives=True)
 
 
+@sensitive_post_parameters("governing-password")
 @require_POST
 @needs("access.manage_members", Project, see="access.view_project")
 def revoke(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """Take a role away."""
-    return change_role(request, uuid, actions.revoke)
+    return change_role(request, uuid, gives=False)
 
 
-def change_role(request: SignedInRequest, uuid: UUID, action: object) -> HttpResponse:
-    """Read the form, then give or take the role."""
+def change_role(request: SignedInRequest, uuid: UUID, *, gives: bool) -> HttpResponse:
+    """Read the form, then give or take the role; one of control by the form that asks for the password."""
     found = Project.objects.get(uuid=uuid)
-    form = RoleForm(request.POST, project=found)
-    if not form.is_valid():
-        raise Refused("Choose a person and a role.", fields=errors_of(form))
-    user, role = form.cleaned_data["user"], Role(form.cleaned_data["role"])
-    action(user=user, role=role, root=found, actor=request.user)  # type: ignore[operator]
-    toast(request, f"{user} is {'now' if action is actions.grant else 'no longer'} {role.label}")
-    return redirect("access:project", uuid)
+    governs = "governing-role" in request.POST
+    form: RoleForm | GoverningForm = GoverningForm(request.POST, prefix="governing") if governs else RoleForm(request.POST)
+    if governs:
+        governing.check_governor(request.user, found)
+    if form.is_valid():
+        given = form.cleaned_data | {"role": Role(form.cleaned_data["role"])}
+        try:
+            proposal = (actions.grant if gives else actions.revoke)(root=found, actor=request.user, **given)
+        except Refused as refusal:
+            add_refusal(form, refusal)
+        else:
+            told(request, given["user"], given["role"].label, proposal, gives=gives)
+            return redirect("access:project", uuid)
+    return show_project(request, uuid, status=422, **{"governing_form" if governs else "form": form})
+
+
+def told(request: SignedInRequest, person: User, label: str, proposal: RoleProposal | None, *, gives: bool) -> None:
+    """Say whether a change took effect, or waits for another admin."""
+    if proposal:
+        toast(request, "Proposed. Another organisation admin confirms it", kind="live")
+    else:
+        toast(request, f"{person} is {'now' if gives else 'no longer'} {label}")
 
 
 @sensitive_post_parameters("password")
@@ -143,8 +188,7 @@ def change_role(request: SignedInRequest, uuid: UUID, action: object) -> HttpRes
 @signed_in
 def people(request: SignedInRequest) -> HttpResponse:
     """Everybody, and adding one (organisation admins)."""
-    if not request.user.is_organisation_admin:
-        raise PermissionDenied("Only an organisation admin manages people.")
+    governing.check_governor(request.user, None)
     form = PersonForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
         try:
@@ -153,7 +197,74 @@ def people(request: SignedInRequest) -> HttpResponse:
             return redirect("access:people")
         except Refused as refusal:
             form.add_error("username", refusal.message)
-    return render(request, "registry/access/people.html", {"people": queries.people(), "form": form}, status=422 if form.errors else 200)
+    return show_people(request, status=422 if form.errors else 200, form=form)
+
+
+def show_people(
+    request: SignedInRequest, *, status: int = 200, refused: dict[UUID, ConfirmForm] | None = None, **more: object
+) -> HttpResponse:
+    """The page of people, with whatever form was just refused; refused: that of a proposal, by its uuid."""
+    waiting = [
+        (each, governing.may_govern(request.user, each.project), (refused or {}).get(each.uuid) or confirm_form(each.uuid))
+        for each in queries.open_proposals()
+    ]
+    context = {
+        "people": queries.people(), "form": PersonForm(), "admin_form": AdminForm(prefix="admin"), "proposals": waiting,
+        "known": queries.known_people(request.user),
+    }  # fmt: skip
+    return render(request, "registry/access/people.html", context | more, status=status)
+
+
+def confirm_form(uuid: UUID, data: QueryDict | None = None) -> ConfirmForm:
+    """The form of one proposal among others on the page."""
+    return ConfirmForm(data, auto_id=f"id_{uuid}_%s")
+
+
+@sensitive_post_parameters("admin-password")
+@require_POST
+@signed_in
+def change_admin(request: SignedInRequest) -> HttpResponse:
+    """Make somebody an organisation admin, or the reverse."""
+    governing.check_governor(request.user, None)
+    form, gives = AdminForm(request.POST, prefix="admin"), request.POST.get("gives") == "1"
+    if form.is_valid():
+        person, password = form.cleaned_data["user"], form.cleaned_data["password"]
+        try:
+            made = governing.change(person=person, role=ADMIN, project=None, gives=gives, actor=request.user, password=password)
+        except Refused as refusal:
+            add_refusal(form, refusal)
+        else:
+            told(request, person, "an organisation admin", made, gives=gives)
+            return redirect("access:people")
+    return show_people(request, status=422, admin_form=form)
+
+
+@sensitive_post_parameters("password")
+@require_POST
+@signed_in
+def confirm(request: SignedInRequest, uuid: UUID) -> HttpResponse:
+    """Carry out what another organisation admin proposed."""
+    proposal = get_object_or_404(RoleProposal.objects.select_related("project"), uuid=uuid)
+    governing.check_governor(request.user, proposal.project)
+    form = confirm_form(uuid, request.POST)
+    if form.is_valid():
+        try:
+            done = governing.confirm(proposal_id=uuid, actor=request.user, **form.cleaned_data)
+        except Refused as refusal:
+            add_refusal(form, refusal)
+        else:
+            told(request, done.person, done.get_role_display(), None, gives=done.gives)
+            return redirect("access:people")
+    return show_people(request, status=422, refused={uuid: form})
+
+
+@require_POST
+@signed_in
+def end(request: SignedInRequest, uuid: UUID) -> HttpResponse:
+    """Refuse a proposal, or withdraw one's own."""
+    proposal = governing.end(proposal_id=get_object_or_404(RoleProposal, uuid=uuid).uuid, actor=request.user)
+    toast(request, f"Proposal {proposal.get_state_display().lower()}", kind="warn")
+    return redirect("access:people")
 
 
 @require_POST

@@ -8,6 +8,8 @@ from drf_spectacular.utils import OpenApiParameter, OpenApiTypes, extend_schema
 from rest_framework import serializers
 from rest_framework.response import Response
 
+from lifecycle.ui.addresses import key_in
+from registry.access.decorators import Needs
 from registry.access.models import ApiToken
 from registry.access.rest import Request, View
 from registry.audit import actions, queries
@@ -38,20 +40,20 @@ class EventPage(serializers.Serializer[dict[str, object]]):
 class Events(View):
     """The visible events that match."""
 
+    needs = {"GET": Needs("signed_in")}
+
     @extend_schema(parameters=[*FILTERS, OpenApiParameter("before", OpenApiTypes.INT)], responses=EventPage)
     def get(self, request: Request) -> Response:
         """List events, newest first, 50 a page."""
         filters = FilterForm(request.query_params, user=request.user).filters()
-        before = request.query_params.get("before", "")
-        lines, older = queries.page(
-            request.user, filters, int(before) if before.isascii() and before.isdigit() and len(before) < 19 else None
-        )
+        lines, older = queries.page(request.user, filters, key_in(request.query_params))
         return Response({"results": EventOut([line.event for line in lines], many=True).data, "before": older})
 
 
 class Export(View):
     """The trail as JSON Lines."""
 
+    needs = {"POST": Needs("signed_in")}
     scope = ApiToken.Scope.READ
 
     @extend_schema(parameters=FILTERS, responses={(200, "application/x-ndjson"): OpenApiTypes.STR}, request=None)

@@ -5,6 +5,7 @@ from typing import Any
 
 from django import forms
 
+from lifecycle.ui.forms import filters_in
 from registry.access.models import User
 from registry.audit import queries
 from registry.ledger.verbs import Verb
@@ -26,8 +27,8 @@ class FilterForm(forms.Form):
         self.fields["project"].choices = [("", "All"), *((str(p.uuid), p.name) for p in queries.projects(user))]  # type: ignore[attr-defined]
 
     def filters(self) -> queries.Filters:
-        """What was asked for; the day `until` is included. An invalid form filters nothing away but shows its errors."""
-        data = self.cleaned_data if self.is_valid() else {}
+        """What was asked for; the day `until` is included. Raises Unreadable."""
+        data = filters_in(self)
         until = data.get("until")
         return queries.Filters(
             text=(data.get("text") or "").strip(),

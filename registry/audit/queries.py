@@ -16,6 +16,7 @@ from lifecycle.ui.addresses import find_url
 from registry.access.models import Project, User
 from registry.access.policy import can_somewhere, visible_to
 from registry.ledger.models import Checkpoint, Event, Name
+from registry.ledger.rules import SYSTEM
 from registry.ledger.verbs import Verb
 
 PAGE = 50
@@ -67,11 +68,21 @@ class Line:
 
 
 def visible_events(user: User) -> QuerySet[Event]:
-    """One's own acts; those of projects in which a role reads the trail; the installation's for auditors and organisation admins."""
+    """One's own acts; those of projects in which a role reads the trail; of the installation's, all for organisation admins, and what
+    concerns people of their projects for auditors."""
     seen = Q(actor=str(user.uuid)) | Q(project__in=visible_to(user, Project, "audit.view").values("uuid"))
-    if user.is_organisation_admin or can_somewhere(user, "audit.view_installation"):
+    if user.is_organisation_admin:
         seen |= Q(project__isnull=True)
+    elif can_somewhere(user, "audit.view_installation"):
+        seen |= Q(project__isnull=True) & concerning(visible_to(user, Project, "audit.view_installation"))
     return Event.objects.filter(seen)
+
+
+def concerning(projects: QuerySet[Project]) -> Q:
+    """Events about people who hold or held a role in these projects, and what they or the system did about anything but a person."""
+    people = Event.objects.filter(verb=Verb.ROLE_GRANTED, project__in=projects.values("uuid")).values("object_id")
+    about_a_person = Q(object_type=User._meta.label_lower)
+    return (about_a_person & Q(object_id__in=people)) | (~about_a_person & (Q(actor__in=people) | Q(actor=SYSTEM)))
 
 
 def search(user: User, filters: Filters) -> QuerySet[Event]:
@@ -121,7 +132,7 @@ def line(event: Event, names: dict[str, str]) -> Line:
     payload = json.loads(event.canonical)["payload"]
     return Line(
         event=event,
-        actor="Lifecycle" if event.actor == "system" else names.get(event.actor, event.actor[:8]),
+        actor="Lifecycle" if event.actor == SYSTEM else names.get(event.actor, event.actor[:8]),
         verb=Verb(event.verb).label if event.verb in Verb.values else event.verb,
         subject=names.get(event.object_id, f"{event.object_type.rpartition('.')[2]} {event.object_id[:8]}"),
         url=page_of(event),

@@ -9,6 +9,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_POST, require_safe
 
 from lifecycle.jobs.models import Job
+from lifecycle.ui.addresses import choice_in, key_in
 from lifecycle.ui.respond import redirect_or_refresh, respond
 from registry.access.decorators import signed_in
 from registry.access.policy import can_somewhere
@@ -24,8 +25,7 @@ MEDIA = {"jsonl": "application/x-ndjson", "csv": "text/csv; charset=utf-8"}
 def events(request: SignedInRequest) -> HttpResponse:
     """The trail, filtered, newest first."""
     form = FilterForm(request.GET, user=request.user)
-    key = request.GET.get("before", "")
-    before = int(key) if key.isascii() and key.isdigit() and len(key) < 19 else None
+    before = key_in(request.GET)
     lines, older = queries.page(request.user, form.filters(), before)
     query = request.GET.copy()
     query.pop("before", None)
@@ -53,7 +53,7 @@ def event(request: SignedInRequest, digest: str) -> HttpResponse:
 def export(request: SignedInRequest) -> StreamingHttpResponse:
     """The filtered trail as a file."""
     form = FilterForm(request.POST, user=request.user)
-    kind = "csv" if request.POST.get("form") == "csv" else "jsonl"
+    kind = choice_in(request.POST, "form", MEDIA, "jsonl")
     content = actions.export(actor=request.user, filters=form.filters(), form=kind)
     name = f"audit-{timezone.now():%Y-%m-%d}.{kind}"
     return StreamingHttpResponse(content, content_type=MEDIA[kind], headers={"Content-Disposition": f'attachment; filename="{name}"'})

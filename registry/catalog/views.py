@@ -12,6 +12,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from lifecycle.refusals import Conflict, Refused
 from lifecycle.training.models import Run
+from lifecycle.ui.addresses import key_in
 from lifecycle.ui.forms import add_refusal, errors_of
 from lifecycle.ui.respond import redirect_or_refresh, respond
 from lifecycle.ui.toasts import toast
@@ -60,8 +61,7 @@ def new_model(request: SignedInRequest) -> HttpResponse:
 def model(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """One model with its versions and endpoints."""
     found = policy.get_visible(request.user, queries.models(request.user), SEE, uuid=uuid)
-    before = request.GET.get("before", "")
-    key = int(before) if before.isascii() and before.isdigit() and len(before) < 10 else None
+    key = key_in(request.GET)
     return respond(request, "registry/catalog/model.html", "versions", page.model(request.user, found, key))
 
 

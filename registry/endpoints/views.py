@@ -11,7 +11,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from lifecycle.refusals import Refusal, Refused
-from lifecycle.ui.addresses import find_url
+from lifecycle.ui.addresses import find_url, key_in
 from lifecycle.ui.csp import charts
 from lifecycle.ui.forms import add_refusal, cleaned
 from lifecycle.ui.respond import redirect_or_refresh, respond
@@ -46,8 +46,7 @@ def detail(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     context: dict[str, Any] = {"endpoint": endpoint, "as_of_form": form, "try_form": TryForm()}
     if form.is_bound and form.is_valid():
         context |= page.as_of(endpoint, form.cleaned_data["at"])
-    before = request.GET.get("before", "")
-    older_than = int(before) if before.isascii() and before.isdigit() and len(before) < 19 else None
+    older_than = key_in(request.GET)
     return respond(request, DETAIL, "as_of", page.detail(request.user, endpoint, older_than) | context, 422 if form.errors else 200)
 
 

@@ -12,6 +12,11 @@ class Verb(TextChoices):
     PROJECT_CREATED = "access.project_created", "created the project"
     ROLE_GRANTED = "access.role_granted", "gave a role"
     ROLE_REVOKED = "access.role_revoked", "took a role away"
+    ROLE_PROPOSED = "access.role_proposed", "proposed to give or take a governing role"
+    ROLE_PROPOSAL_REFUSED = "access.role_proposal_refused", "refused a proposal about a governing role"
+    ROLE_PROPOSAL_WITHDRAWN = "access.role_proposal_withdrawn", "withdrew a proposal about a governing role"
+    ADMIN_GRANTED = "access.admin_granted", "made an organisation admin"
+    ADMIN_REVOKED = "access.admin_revoked", "took organisation admin away"
     TOKEN_CREATED = "access.token_created", "made an API token"  # noqa: S105
     TOKEN_REVOKED = "access.token_revoked", "revoked an API token"  # noqa: S105
     USER_CREATED = "access.user_created", "created a user"

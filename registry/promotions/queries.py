@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -12,6 +12,7 @@ from django.db.models import Prefetch, QuerySet
 from django.utils import timezone
 
 from registry.access import policy as access
+from registry.access import queries as members
 from registry.access.models import ProjectGrant, User
 from registry.access.policy import Person
 from registry.access.roles import Role, roles_for
@@ -75,8 +76,9 @@ def people(request: PromotionRequest) -> dict[str, list[str]]:
 
 
 def standing(user: User, request: PromotionRequest, *, roles: frozenset[Role] | None = None, now: datetime | None = None) -> Standing:
-    """Whether this person may approve this request now. The action asks the same again under its lock. roles: where known already."""
-    held = roles_on(user, [request])[request.pk] if roles is None else roles
+    """Whether this person may approve this request now. The action asks the same again under its lock. roles: those by which they
+    decide it, where known already."""
+    held = deciding_roles(user, [request])[request.pk] if roles is None else roles
     verdicts = list(request.verdicts.all())
     step = next_step(request, verdicts)
     reviewer = bool(held & roles_for("promotions.approve"))
@@ -91,7 +93,8 @@ def standing(user: User, request: PromotionRequest, *, roles: frozenset[Role] | 
     if voted:
         return Standing(False, "You have decided already; each person decides once.", False, step)
     if step is None or step.role not in held:
-        return Standing(False, waiting_sentence(step), rejects, step)
+        late = step is not None and holds(user, step.role, request)
+        return Standing(False, rules.LATE if late else waiting_sentence(step), rejects, step)
     return Standing(True, "", rejects, step)
 
 
@@ -110,6 +113,18 @@ def holds(user: User, role: Role, request: PromotionRequest) -> bool:
     return access.holders(role, request).filter(pk=user.pk).exists()
 
 
+def decides(user: User, role: Role, request: PromotionRequest) -> bool:
+    """Whether the person decides on the request by this role: holds it now, and held it when the request was made."""
+    return holds(user, role, request) and held_before(user, role, request, members.held_since([user]))
+
+
+def held_before(user: User, role: Role, request: PromotionRequest, since: Mapping[tuple[str, str], datetime]) -> bool:
+    """Whether the role was given before the request was made, on its project or its model. since: as the trail has it."""
+    roots = (request.endpoint.model.project, request.endpoint.model)
+    given = (since.get((str(user.uuid), access.group_name(root, role))) for root in roots)
+    return any(at is not None and at <= request.created_at for at in given)
+
+
 def seats(request: PromotionRequest) -> list[Seat]:
     """Each step of the policy with who decided or who may, and who of the role may not."""
     verdicts = list(request.verdicts.all())
@@ -121,8 +136,11 @@ def seats(request: PromotionRequest) -> list[Seat]:
             found.append(Seat(step, taken[step.name]))
             continue
         may, barred = [], []
-        for person in access.holders(step.role, request):
+        people_of_role = list(access.holders(step.role, request))
+        since = members.held_since(people_of_role)
+        for person in people_of_role:
             why = rules.part_of(str(person.uuid), parts) or ("has decided another step" if person.pk in voted else "")
+            why = why or ("" if held_before(person, step.role, request, since) else rules.LATE)
             barred.append((person, third_person(why))) if why else may.append(person)
         found.append(Seat(step, None, tuple(may[:SHOWN_PEOPLE]), tuple(barred[:SHOWN_PEOPLE]), step == step_now))
     return found
@@ -130,7 +148,7 @@ def seats(request: PromotionRequest) -> list[Seat]:
 
 def third_person(sentence: str) -> str:
     """The reason as it is told of somebody else: "asked for this promotion"."""
-    return sentence.removeprefix("You ").removesuffix(", so you cannot approve it.")
+    return sentence.removeprefix("You ").removesuffix(", so you cannot approve it.").removesuffix(", so you cannot decide it.")
 
 
 def is_overdue(request: PromotionRequest, now: datetime) -> bool:
@@ -151,22 +169,25 @@ class Line:
 def open_lines(user: User) -> tuple[list[Line], list[Line]]:
     """The open requests that wait for this person, and those that wait for others; each by due time, at most a page in all."""
     rows = list(visible(user).filter(status__in=sorted(OPEN)).order_by("due_at", "pk")[:PAGE])
-    roles = roles_on(user, rows)
+    roles = deciding_roles(user, rows)
     lines = [Line(row, standing(user, row, roles=roles[row.pk])) for row in rows]
     mine = [line for line in lines if line.standing.may or is_owned(user, line.request)]
     return mine, [line for line in lines if line not in mine]
 
 
-def roles_on(user: User, requests: Sequence[PromotionRequest]) -> dict[int, frozenset[Role]]:
-    """The roles that a person holds on each request, by its key: on the project or on the model. Two statements, however many."""
+def deciding_roles(user: User, requests: Sequence[PromotionRequest]) -> dict[int, frozenset[Role]]:
+    """The roles by which a person decides on each request, by its key: held on the project or on the model since before it was made. Three
+    statements, however many."""
     projects = {request.endpoint.model.project_id for request in requests}
     models = {request.endpoint.model_id for request in requests}
     on_project = grants(ProjectGrant.objects.filter(content_object__in=projects), user)
     on_model = grants(ModelGrant.objects.filter(content_object__in=models), user)
-    return {
-        request.pk: frozenset(on_project.get(request.endpoint.model.project_id, set()) | on_model.get(request.endpoint.model_id, set()))
+    since = members.held_since([user])
+    held = {
+        request.pk: on_project.get(request.endpoint.model.project_id, set()) | on_model.get(request.endpoint.model_id, set())
         for request in requests
     }
+    return {request.pk: frozenset(role for role in held[request.pk] if held_before(user, role, request, since)) for request in requests}
 
 
 def grants(rows: QuerySet[Any], user: User) -> dict[int, set[Role]]:

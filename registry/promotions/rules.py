@@ -56,6 +56,8 @@ PARTS = {
     "registered": "You registered this version, so you cannot approve it.",
     "decided": "You took part in labeling its test split, so you cannot approve it.",
 }
+# Whoever gives roles would otherwise choose, with the request before them, who decides it.
+LATE = "You got the role after this request was made, so you cannot decide it."
 CHANGED = {
     "root_digest": "the version's files",
     "signature": "the version's signature",

@@ -11,6 +11,7 @@ from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from lifecycle.refusals import Conflict, Refused
+from lifecycle.ui.addresses import key_in
 from lifecycle.ui.forms import add_refusal
 from lifecycle.ui.respond import redirect_or_refresh, respond
 from lifecycle.ui.toasts import toast
@@ -29,8 +30,7 @@ SEE = "promotions.view"
 @signed_in
 def promotions(request: SignedInRequest) -> HttpResponse:
     """What waits for me, what waits for others, and what has ended."""
-    before = request.GET.get("before", "")
-    key = int(before) if before.isascii() and before.isdigit() and len(before) < 19 else None
+    key = key_in(request.GET)
     mine, others = queries.open_lines(request.user)
     closed, older = queries.closed(request.user, key)
     context = {

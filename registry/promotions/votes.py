@@ -1,4 +1,4 @@
-"""Which approvals count: those that the audit trail knows, of people who still hold the role of their step."""
+"""Which approvals count: those that the audit trail knows, of people who hold the role of their step since before the request was made."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ def recorded(request: PromotionRequest) -> list[Verdict]:
 
 
 def lost(request: PromotionRequest) -> list[Verdict]:
-    """Approvals whose reviewer was deactivated or no longer holds the role of the step."""
+    """Approvals whose reviewer was deactivated or no longer holds the role of the step without a break since the request was made."""
     rules = policies.read(request.policy)
     given = request.verdicts.filter(approves=True).select_related("reviewer").order_by("pk")
-    return [vote for vote in given if (step := rules.step(vote.step)) is None or not queries.holds(vote.reviewer, step.role, request)]
+    return [vote for vote in given if (step := rules.step(vote.step)) is None or not queries.decides(vote.reviewer, step.role, request)]
 
 
 def lost_sentence(request: PromotionRequest, votes: list[Verdict]) -> str:

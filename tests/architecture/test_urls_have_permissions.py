@@ -2,6 +2,7 @@
 
 import uuid
 from collections.abc import Iterator
+from typing import ClassVar
 from unittest import mock
 
 import pytest
@@ -10,8 +11,11 @@ from django.http import HttpResponse
 from django.template.backends.django import Template
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver
+from rest_framework.response import Response
+from rest_framework.test import force_authenticate
 
 from registry.access.decorators import Needs
+from registry.access.models import User
 from registry.access.rest import View
 from registry.access.roles import ACTIONS
 from tests.support.kept import rolled_back
@@ -28,10 +32,17 @@ def patterns(resolver=None, prefix="") -> list[tuple[str, URLPattern]]:
     return [(path, part) for path, part in found if not path.startswith(OTHERS)]
 
 
-def needs_of(pattern: URLPattern) -> list[Needs]:
+METHODS = ("get", "post", "put", "patch", "delete", "options")
+
+
+def api_view(pattern: URLPattern) -> type[View] | None:
     view = getattr(pattern.callback, "view_class", None) or getattr(pattern.callback, "cls", None)
-    if view is not None and issubclass(view, View):
-        return [*view.needs.values()] or [Needs("signed_in")]
+    return view if view is not None and issubclass(view, View) else None
+
+
+def needs_of(pattern: URLPattern) -> list[Needs]:
+    if view := api_view(pattern):
+        return [*view.needs.values()]
     need = getattr(pattern.callback, "needs", None)
     return [need] if need else []
 
@@ -40,6 +51,40 @@ def declares(pattern: URLPattern) -> bool:
     """Whether there is something that a view needs, and all of it is known."""
     found = needs_of(pattern)
     return bool(found) and all(need.action in {*ACTIONS, "signed_in", "public"} and need.see in {"", *ACTIONS} for need in found)
+
+
+def test_every_method_of_the_api_declares_what_it_needs_and_no_other_is_named():
+    silent = []
+    for path, part in patterns():
+        if view := api_view(part):
+            answered = {method.upper() for method in METHODS if hasattr(view, method) and method in view.http_method_names}
+            silent += [f"{path}: {method}" for method in answered ^ set(view.needs)]
+
+    assert not silent, f"{len(silent)} methods are answered to nobody, or named and not there:\n" + "\n".join(silent)
+
+
+def test_a_method_that_declares_nothing_is_answered_to_nobody(adam, mia, rf):
+    class Forgotten(View):
+        """An address of which somebody wrote a method and not whose it is."""
+
+        needs = {"GET": Needs("signed_in")}
+        done: ClassVar[list[str]] = []
+
+        def get(self, request):
+            return Response("read")
+
+        def delete(self, request):
+            self.done.append("deleted")
+            return Response("deleted")
+
+    def ask(method: str, person: User) -> int:
+        request = rf.generic(method, "/")
+        force_authenticate(request, person)
+        return Forgotten.as_view()(request).status_code
+
+    answers = {method: {ask(method, person) for person in (mia, adam)} for method in ("GET", "HEAD", "DELETE", "OPTIONS", "POST")}
+    assert answers == {"GET": {200}, "HEAD": {200}, "DELETE": {403}, "OPTIONS": {405}, "POST": {405}}
+    assert Forgotten.done == []
 
 
 def test_every_url_declares_what_it_needs():
@@ -54,7 +99,7 @@ REACHABLE = [(path, part) for path, part in patterns() if "<" not in path.replac
 def asked(paths: list[str], client: Client) -> Iterator[tuple[str, str, HttpResponse]]:
     """Method, path and answer of every address; what a request did is taken back. Pages are not rendered."""
     for path in paths:
-        for method in ("get", "post"):
+        for method in METHODS:
             cache.clear()  # nobody asked too often
             with rolled_back(), mock.patch.object(Template, "render", return_value=""):
                 answer = getattr(client, method)("/" + path.replace("<uuid:uuid>", str(uuid.uuid4())))

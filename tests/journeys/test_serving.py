@@ -76,7 +76,7 @@ def test_the_gates_are_checked_before_anyone_reads(story: Story):
 @contextmanager
 def also(story: Story, username: str, role: str) -> Iterator[Visitor]:
     """Adam gives somebody a second role for a while."""
-    path, body = f"projects/{story.workspace.uuid}/members/", {"user": story[username].uuid, "role": role}
+    path, body = f"projects/{story.workspace.uuid}/members/", {"user": story[username].uuid, "role": role, "password": PASSWORD}
     story["adam"].api("POST", path, body)
     try:
         yield story[username]

@@ -33,6 +33,10 @@ These rules come on top of the table, whatever the roles:
   test split they decided. Nobody decides twice on one request: each step of the policy is another person.
 - The standard policy has two steps: an ML lead (technical), then a governance reviewer. No API token approves, rejects or gives roles.
 - Approving and rejecting need a reason and the password again; after five wrong passwords in five minutes it is not looked at.
+- **ML lead, governance reviewer and auditor** are given and taken by an organisation admin who holds no role in the project, with the
+  password again; a lead gives the other roles. With two or more admins one proposes and another confirms; the only admin's change takes
+  effect at once. Who is an organisation admin is changed in the same way. Nobody gives a role to themself.
+- A role decides on the promotions that were asked for while it was held: one given since, or taken and given again, does not.
 - Nobody settles an item that they labelled themselves.
 - Only the requester or an ML lead withdraws a request. Approving changes no traffic: deploying is an action of its own.
 - `endpoints.infer` decides whose tokens an endpoint takes; a person who is deactivated or loses the role loses their tokens with it.

@@ -70,11 +70,14 @@ TABLE = r"""
 /access/tokens/create/                                     |            | ---- ------- | L+++ +++++++
 /access/tokens/<uuid:uuid>/revoke/                         | token      | ---- ------- | L... +......
 /access/projects/                                          |            | L+++ +++++++ | ---- -------
-/access/projects/create/                                   |            | ---- ------- | L+++ +++++++
+/access/projects/create/                                   |            | ---- ------- | Lxx+ xxxxxxx
 /access/projects/<uuid:uuid>/                              | project    | L..+ +++++++ | ---- -------
 /access/projects/<uuid:uuid>/grant/                        | project    | ---- ------- | L..+ xxx+xxx
 /access/projects/<uuid:uuid>/revoke/                       | project    | ---- ------- | L..+ xxx+xxx
 /access/people/                                            |            | Lxx+ xxxxxxx | Lxx+ xxxxxxx
+/access/people/admins/                                     |            | ---- ------- | Lxx+ xxxxxxx
+/access/proposals/<uuid:uuid>/confirm/                     | proposal   | ---- ------- | Lxx+ xxxxxxx
+/access/proposals/<uuid:uuid>/end/                         | proposal   | ---- ------- | Lxx+ xxxxxxx
 /access/people/<uuid:uuid>/deactivate/                     | person     | ---- ------- | Lxx+ xxxxxxx
 # data: jobs
 /jobs/                                                     |            | L+++ +++++++ | ---- -------
@@ -345,6 +348,9 @@ TABLE = r"""
 /api/v1/me/                                                |            | L+++ +++++++ | L--- -------
 /api/v1/projects/                                          |            | L+++ +++++++ | L--- -------
 /api/v1/projects/<uuid:uuid>/members/                      | project    | L..+ +++++++ | L..+ xxx+xxx
+/api/v1/role-proposals/                                    |            | Lxx+ xxxxxxx | L--- -------
+/api/v1/role-proposals/<uuid:uuid>/confirm/                | proposal   | L--- ------- | Lxx+ xxxxxxx
+/api/v1/role-proposals/<uuid:uuid>/end/                    | proposal   | L--- ------- | Lxx+ xxxxxxx
 /api/v1/jobs/                                              |            | L+++ +++++++ | L--- -------
 /api/v1/jobs/<uuid:uuid>/                                  | job        | L... +++++++ | L--- -------
 /api/v1/jobs/<uuid:uuid>/cancel/                           | job        | L--- ------- | L... xx++xxx

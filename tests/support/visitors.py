@@ -8,6 +8,7 @@ from typing import Any
 
 import httpx
 
+from registry.access.roles import Role
 from tests.support.people import PASSWORD, PEOPLE
 from tests.support.product import Product, until
 
@@ -144,18 +145,21 @@ class Workspace:
     def make(self) -> str:
         """Adam makes the project and says who does what in it; returns its uuid."""
         self.product.python(MAKE_PEOPLE.format(names=[*PEOPLE, "chloe", "adam"], password=PASSWORD) + WIDE_GATE)
-        adam = self["adam"]
-        answer = adam.post("/access/projects/create/", {"name": self.name, "slug": self.slug})
-        uuid = answer.headers["location"].rstrip("/").rpartition("/")[2]
+        form = {"name": self.name, "slug": self.slug, "lead": "lee", "password": PASSWORD}
+        self.uuid = self["adam"].post("/access/projects/create/", form).headers["location"].rstrip("/").rpartition("/")[2]
         for username, role in {**PEOPLE, "chloe": PEOPLE["ana"]}.items():
-            if role is not None:
-                adam.api("POST", f"projects/{uuid}/members/", {"user": self[username].uuid, "role": role.value})
-        return uuid
+            if role not in (None, Role.LEAD):
+                self.give(username, role.value)
+        return self.uuid
 
     def add(self, username: str, role: str) -> None:
         """One more person with a role in this project."""
         self.product.python(MAKE_PEOPLE.format(names=[username], password=PASSWORD))
-        self["adam"].api("POST", f"projects/{self.uuid}/members/", {"user": self[username].uuid, "role": role})
+        self.give(username, role)
+
+    def give(self, username: str, role: str) -> None:
+        """Adam gives somebody a role; the only organisation admin does so at once."""
+        self["adam"].api("POST", f"projects/{self.uuid}/members/", {"user": self[username].uuid, "role": role, "password": PASSWORD})
 
     def __getitem__(self, username: str) -> Visitor:
         if username not in self.people:

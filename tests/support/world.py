@@ -22,7 +22,7 @@ from monitoring.drift.rules import running_span
 from monitoring.traffic import actions as traffic
 from monitoring.traffic.models import Prediction
 from registry.access import actions as access
-from registry.access.models import User
+from registry.access.models import RoleProposal, User
 from registry.access.roles import Role
 from registry.catalog import actions as catalog
 from registry.endpoints.models import Deployment
@@ -150,8 +150,11 @@ class World:
         self.things["drift"] = drift.measure(endpoint, endpoint.alias.version, running_span(timezone.now()))
 
     def add_the_rest(self) -> None:
-        """A notice and a token, both Ana's; an event; a person."""
+        """A notice and a token, both Ana's; an event; a person, and a role proposed for them."""
         ana = self.people["ana"]
+        self.things["proposal"] = RoleProposal.objects.create(
+            project=self.project, person=self.people["ben"], role=Role.AUDITOR, gives=True, proposed_by=self.people["adam"]
+        )
         promotions.comment(request_id=self["promotion"], actor=ana, text=SCRIPT)
         labeling.comment(queue_id=self["queue"], actor=ana, item_id=self.things["queue"].slots.first().item.uuid, text=SCRIPT)
         self.things["notice"] = Notice.objects.create(user=ana, text=SCRIPT, url="/datasets/")

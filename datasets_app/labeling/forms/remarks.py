@@ -11,6 +11,7 @@ from datasets_app.datasets.models import Dataset
 from datasets_app.labeling import queries
 from datasets_app.labeling.models import Queue
 from datasets_app.labeling.queries import Wanted
+from lifecycle.ui.forms import filters_in
 
 PAGES = [("bench", "bench"), ("review", "review"), ("comments", "comments")]
 
@@ -38,7 +39,7 @@ class ResolveForm(forms.Form):
 
 
 class WantedForm(forms.Form):
-    """Which conversations of a queue are shown; what cannot be read filters nothing."""
+    """Which conversations of a queue are shown;"""
 
     state = forms.ChoiceField(required=False, choices=[("", "Open first"), ("open", "Open"), ("resolved", "Resolved")])
     flags = forms.BooleanField(required=False, label="Flags")
@@ -47,13 +48,8 @@ class WantedForm(forms.Form):
     item = forms.UUIDField(required=False, widget=forms.HiddenInput)
 
     def wanted(self) -> Wanted:
-        """What of it could be read."""
-        self.is_valid()
-        data = self.cleaned_data
-        return Wanted(
-            state=data.get("state", ""), flags=data.get("flags", False), mine=data.get("mine", False),
-            mentioning=data.get("mentioning", False), item=data.get("item"),
-        )  # fmt: skip
+        """What it asks for. Raises Unreadable."""
+        return Wanted(**filters_in(self))
 
 
 class ProposalForm(forms.Form):

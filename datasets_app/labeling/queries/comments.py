@@ -12,6 +12,7 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from datasets_app.datasets.models import Item
 from datasets_app.labeling.models import Annotation, Comment, Queue, Slot
+from lifecycle.ui.addresses import key_in, unreadable
 from registry.access import policy
 from registry.access.models import User
 
@@ -150,9 +151,13 @@ def thread_page(queue: Queue, viewer: User, wanted: Wanted, before: str = "") ->
 
 
 def place_of(before: str) -> tuple[str, int | None]:
-    """The part and the key that a page's `before` names; nothing where it names none."""
+    """The part and the key that a page's `before` names; nothing for the first page. Raises Unreadable."""
+    if not before:
+        return "", None
     part, _, key = before.partition("-")
-    return (part, int(key)) if part in ("open", "resolved") and key.isascii() and key.isdigit() and len(key) < 19 else ("", None)
+    if part not in ("open", "resolved") or not key:
+        raise unreadable({"before": ["It must be the place that the page before gave."]})
+    return part, key_in({"before": key})
 
 
 def as_threads(queue: Queue, viewer: User, roots: Sequence[Comment], *, everything: bool) -> list[Thread]:

@@ -23,6 +23,7 @@ from datasets_app.labeling.values import TASKS, canonical, words
 from datasets_app.labeling.values.preference import CHOICES
 from datasets_app.labeling.views.answering import person
 from lifecycle.refusals import Conflict, Refused
+from lifecycle.ui.addresses import choice_in, key_in
 from lifecycle.ui.forms import add_refusal
 from lifecycle.ui.toasts import toast
 from registry.access.decorators import needs
@@ -41,11 +42,10 @@ def listed(request: HttpRequest, dataset: Dataset, form: SampleForm) -> HttpResp
     """One page of the list."""
     schema = queries.latest_schema(dataset)
     labels = list(schema.labels.all()) if schema else []
-    state, label = request.GET.get("state", "live"), request.GET.get("class", "")
-    state = state if state in STATES else "live"
-    label = label if label in {str(each.stable_id) for each in labels} else ""
-    rows, before = queries.gold_rows(dataset, state=state, label=label), request.GET.get("before", "")
-    found = list((rows.filter(pk__lt=int(before)) if before.isdecimal() and len(before) < 19 else rows)[: GOLD_PAGE + 1])
+    state = choice_in(request.GET, "state", STATES, "live")
+    label = choice_in(request.GET, "class", [str(each.stable_id) for each in labels])
+    rows, before = queries.gold_rows(dataset, state=state, label=label), key_in(request.GET)
+    found = list((rows.filter(pk__lt=before) if before else rows)[: GOLD_PAGE + 1])
     may_read = datasets.may_read(person(request), dataset)
     first = f"?{urlencode({'state': state, 'class': label})}"
     after = f"{first}&before={found[GOLD_PAGE - 1].pk}" if len(found) > GOLD_PAGE else ""

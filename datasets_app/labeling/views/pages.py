@@ -30,7 +30,7 @@ from datasets_app.labeling.views.guideline import differences_of, guideline_html
 from datasets_app.labeling.views.proposals import on_schema_page
 from datasets_app.labeling.views.quality_page import person_row
 from lifecycle.refusals import Refused
-from lifecycle.ui.addresses import find_url
+from lifecycle.ui.addresses import find_url, key_in
 from lifecycle.ui.forms import add_refusal
 from lifecycle.ui.marks import Figure
 from lifecycle.ui.numbers import count, decimals, duration
@@ -46,9 +46,9 @@ ACCEPT = Queue.Acceptance.REVIEWER
 @signed_in
 def queue_list(request: HttpRequest) -> HttpResponse:
     """The queues that the person may see, newest first."""
-    before = request.GET.get("before", "")
+    before = key_in(request.GET)
     rows = queries.queues(person(request))
-    found = list((rows.filter(pk__lt=int(before)) if before.isdecimal() and len(before) < 19 else rows)[: PAGE + 1])
+    found = list((rows.filter(pk__lt=before) if before else rows)[: PAGE + 1])
     page = {"previous": reverse("labeling:list") if before else "", "next": f"?before={found[PAGE - 1].pk}" if len(found) > PAGE else ""}
     may = {name: queries.allowed(person(request), found[:PAGE], f"labeling.{name}") for name in ("annotate", "decide")}
     may["annotate"] &= queries.for_them(person(request), found[:PAGE])

@@ -9,6 +9,7 @@ from urllib.parse import urlencode
 from django.urls import reverse
 from django.utils import timezone
 
+from lifecycle.ui.forms import filters_in
 from monitoring.alerts import queries
 from monitoring.alerts.forms import FilterForm, SilenceForm, SuppressedForm
 from monitoring.alerts.models import Silence
@@ -49,7 +50,7 @@ def pager(given: dict[str, str], before: int | None, older: int | None, name: st
 def suppressed(user: User, given: dict[str, str], before: int | None) -> dict[str, Any]:
     """What looked wrong and was not said."""
     form = SuppressedForm(given, user=user)
-    chosen = form.cleaned_data if form.is_valid() else {"why": "", "endpoint": ""}
+    chosen = filters_in(form)
     rows, older = queries.suppressed(user, endpoint=chosen["endpoint"], why=chosen["why"], before=before)
     return {
         "tabs": tabs("alerts:suppressed"), "lines": [check_line(row) for row in rows], "form": form, "filtered": any(chosen.values()),

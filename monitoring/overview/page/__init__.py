@@ -8,6 +8,7 @@ from typing import Any
 
 from django.conf import settings
 
+from lifecycle.ui.addresses import choice_in
 from lifecycle.ui.numbers import count
 from monitoring.overview import queries, rules
 from monitoring.overview.page.figures import Lift, cost_chart, error_budgets, figures, kpi_chart, run_chart
@@ -15,21 +16,22 @@ from monitoring.overview.page.models import Row, models
 from monitoring.overview.page.notes import attention
 from monitoring.overview.queries import Volume
 from monitoring.traffic import queries as traffic
-from registry.access.models import Project, User
+from registry.access.models import User
 
 DEFAULT_WEEKS = 13
 LEDES = {"better": "better than", "worse": "worse than", "unclear": "not clearly different from"}
 
 
 def dashboard(user: User, given: Mapping[str, str], now: datetime) -> dict[str, Any]:
-    """Everything on the page. given: weeks (4, 13 or 26), project (uuid), kpi (uuid), as the address has them."""
-    weeks = next((each for each in rules.WEEKS if given.get("weeks") == str(each)), DEFAULT_WEEKS)
+    """Everything on the page. given: weeks (4, 13 or 26), project (uuid), kpi (uuid), as the address has them. Raises Unreadable."""
+    weeks = int(choice_in(given, "weeks", [str(each) for each in rules.WEEKS], str(DEFAULT_WEEKS)))
     projects = queries.visible_projects(user)
-    project = chosen(projects, given.get("project", ""))
+    project = {str(each.uuid): each for each in projects}.get(choice_in(given, "project", [str(each.uuid) for each in projects]))
     found = queries.endpoints(user, project)
     mondays = rules.week_starts(now.date(), weeks)
     weekly = queries.weekly(found, mondays[0], now)
     burning, kpis = queries.burning(user, project), queries.kpis(found)
+    kpi = choice_in(given, "kpi", [str(each.uuid) for each in kpis])
     compared = traffic.comparisons(kpis, queries.at_midnight(mondays[0]), now)
     lifts = [Lift(each) for each in compared]
     rows = models(found, weekly, mondays, burning, now)
@@ -40,17 +42,12 @@ def dashboard(user: User, given: Mapping[str, str], now: datetime) -> dict[str, 
     return {
         "weeks": weeks, "choices": rules.WEEKS, "projects": projects if len(projects) > 1 else [], "project": project,
         "since": mondays[0], "now": now, "lede": lede(lifts, rows, throughput), "figures": figures(total, burning, throughput),
-        "kpi": kpi_chart(compared, mondays, now, queries.releases(found, mondays[0]), given.get("kpi", "")), "kpis": kpis,
+        "kpi": kpi_chart(compared, mondays, now, queries.releases(found, mondays[0]), kpi), "kpis": kpis,
         "notes": notes, "lifts": lifts, "budgets": budgets, "rows": rows, "throughput": throughput,
         "rollbacks": queries.rollbacks(found, mondays[0]), "runs": run_chart([project] if project else projects, now.date(), weeks),
         "cost": cost_chart(weekly, mondays), "priced": settings.PRICE_PER_CORE_HOUR is not None, "currency": settings.CURRENCY,
         "is_demo": any(each.is_demo for each in ([project] if project else projects)),
     }  # fmt: skip
-
-
-def chosen(projects: Sequence[Project], text: str) -> Project | None:
-    """The project of the address, where the user sees it; None for all."""
-    return next((each for each in projects if str(each.uuid) == text), None)
 
 
 def lede(lifts: Sequence[Lift], rows: Sequence[Row], throughput: queries.Throughput) -> list[tuple[str, str, str]]:

@@ -13,7 +13,6 @@ from lifecycle.refusals import Conflict, Refused
 from registry.access import policy as access
 from registry.access import step_up
 from registry.access.models import User
-from registry.access.roles import Role
 from registry.ledger.actions import record
 from registry.ledger.verbs import Verb
 from registry.policies import queries as policies
@@ -28,8 +27,8 @@ from registry.promotions.rules import Status
 def approve(*, request_id: UUID, actor: User, reason: str, password: str, seen: str) -> PromotionRequest:
     """Approve the step that is next; the request becomes approved with its last one. Approval alone changes no traffic.
 
-    seen: the subject digest that the reviewer had on the page. Raises PermissionDenied (asked for it, trained it, registered it, decided
-    its test labels, or lacks the role), Refused (no reason, wrong password, frozen endpoint) or Conflict (decided already, or changed
+    seen: the subject digest that the reviewer had on the page. Raises PermissionDenied (took part in it, lacks the role or got it
+    since), Refused (no reason, wrong password, frozen endpoint) or Conflict (decided already, or changed
     since: then the request is void and that is committed). Call it outside a transaction.
     """
     why = confirm("promotions.approve", request_id, actor, reason, password, "An approval")
@@ -78,6 +77,8 @@ def take_step(request: PromotionRequest, actor: User) -> Step:
     step = queries.next_step(request, verdicts)
     if step is None or not queries.holds(actor, step.role, request):
         raise PermissionDenied(queries.waiting_sentence(step))
+    if not queries.decides(actor, step.role, request):
+        raise PermissionDenied(rules.LATE)
     return step
 
 
@@ -126,8 +127,11 @@ def _reject(request_id: UUID, actor: User, reason: str, seen: str) -> PromotionR
 
 
 def step_of(request: PromotionRequest, actor: User) -> Step:
-    """The first step of the policy whose role this person holds."""
-    for step in policies.read(request.policy).steps:
-        if queries.holds(actor, Role(step.role), request):
+    """The first step of the policy by whose role this person decides. Raises PermissionDenied for a role that was given since."""
+    steps = policies.read(request.policy).steps
+    for step in steps:
+        if queries.decides(actor, step.role, request):
             return step
+    if any(queries.holds(actor, step.role, request) for step in steps):
+        raise PermissionDenied(rules.LATE)
     raise Refused("No step of this policy is for your role.", next_step="A reviewer named on the page can reject it.")

@@ -175,10 +175,8 @@ def test_the_list_of_findings_pages_by_keyset(scanned, ravi, client_for, monkeyp
 
 
 @pytest.mark.parametrize("query", ["?after=x", "?after=nan:1", "?after=0.5:²", "?kind=x&status=y", f"?after=1:{'9' * 40}"])
-def test_an_address_that_makes_no_sense_shows_the_first_page(scanned, ravi, client_for, query):
-    page = client_for(ravi).get(of(scanned, query))
-
-    assert (page.status_code, len(page.context["lines"])) == (200, 3)
+def test_an_address_that_makes_no_sense_shows_nothing(scanned, ravi, client_for, query):
+    assert client_for(ravi).get(of(scanned, query)).status_code == 400
 
 
 @pytest.mark.parametrize("kind", ["near_duplicate", "label_conflict"])

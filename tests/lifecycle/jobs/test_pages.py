@@ -6,11 +6,14 @@ import json
 from uuid import uuid4
 
 import pytest
+from django.core.exceptions import PermissionDenied
 from django.urls import reverse
 
-from lifecycle.jobs import actions
+from lifecycle.jobs import actions, queries
 from lifecycle.jobs.models import Job
-from lifecycle.jobs.rules import State
+from lifecycle.jobs.rules import Priority, State
+from registry.access.actions import revoke
+from registry.access.roles import Role
 from registry.ledger.models import Event
 from tests.support.jobs import kind, run_jobs
 
@@ -121,6 +124,36 @@ def test_analyst_sees_but_does_not_cancel_the_job_of_another(job, client_for, an
 
 
 @pytest.mark.postgres
+@pytest.mark.parametrize("door", ["page", "api"])
+def test_who_left_the_project_neither_sees_nor_stops_the_job_that_they_started(job, client_for, mia, project, door):
+    revoke(user=mia, role=Role.ENGINEER, root=project, actor=None)
+    client, events = client_for(mia), Event.objects.count()
+    one, every = (f"/jobs/{job.uuid}/", "/jobs/") if door == "page" else (f"/api/v1/jobs/{job.uuid}/", "/api/v1/jobs/")
+
+    assert client.get(one).status_code == 404
+    assert client.post(f"{one}cancel/").status_code == 404
+    assert client.post(f"{one}priority/", {"priority": "urgent"}).status_code == 404
+    assert "Import an upload" not in client.get(every).content.decode()
+    assert str(job.uuid) not in client.get(every).content.decode()
+    for stop in (actions.cancel, lambda job_id, actor: actions.prioritise(job_id, Priority.URGENT, actor)):
+        with pytest.raises(PermissionDenied):
+            stop(job.uuid, mia)
+
+    job.refresh_from_db()
+    assert (job.state, job.cancel_requested_at, job.priority, Event.objects.count()) == (State.QUEUED, None, Priority.NORMAL, events)
+    assert queries.open_count(mia) == 0
+
+
+def test_a_job_of_no_project_is_of_who_started_it(client_for, mia, otto):
+    with kind("test.alone", lambda ctx: None):
+        alone = actions.enqueue("test.alone", actor=otto, project=None, args={})
+
+    assert (client_for(mia).get(f"/jobs/{alone.uuid}/").status_code, queries.open_count(otto)) == (404, 1)
+    actions.cancel(alone.uuid, otto)
+
+    assert Job.objects.get(pk=alone.pk).state == State.CANCELLED
+
+
 def test_cancelling_an_ended_job_is_a_conflict(job, client_for, mia):
     run_jobs()
 
@@ -163,4 +196,4 @@ def test_list_takes_few_queries_whatever_its_length(job, client_for, mia, projec
 
 def test_nonsense_in_the_address_is_refused(client_for, mia):
     assert client_for(mia).get("/api/v1/jobs/?before=x").status_code == 400
-    assert client_for(mia).get(reverse("jobs:list") + "?before=x").status_code == 200
+    assert client_for(mia).get(reverse("jobs:list") + "?before=x").status_code == 400

@@ -98,9 +98,11 @@ def test_one_endpoint_and_many_take_the_same_statements(live_endpoint, day, lee,
     assert len(dashboard(lee)["rows"]) == 5
 
 
-@pytest.mark.parametrize("address", ["?weeks=4", "?weeks=oops", "?project=oops", "?kpi=oops&weeks=26"])
-def test_odd_addresses_are_taken_as_the_usual_page(live_endpoint, lee, client_for, address):
-    assert client_for(lee).get(URL + address).status_code == 200
+@pytest.mark.parametrize(
+    ("address", "status"), [("?weeks=4&project=&kpi=", 200), ("?weeks=oops", 400), ("?project=oops", 400), ("?kpi=oops&weeks=26", 400)]
+)
+def test_an_address_that_asks_for_what_is_not_there_shows_nothing(live_endpoint, lee, client_for, address, status):
+    assert client_for(lee).get(URL + address).status_code == status
 
 
 def test_the_api_gives_the_figures_of_the_page(live_endpoint, day, lee, client_for):

@@ -54,7 +54,7 @@ def test_equal_texts_have_equal_digests_and_none_that_can_be_found_by_trying_tex
     assert (tried in page, page.count(told[0])) == (False, 2)
 
 
-@pytest.mark.parametrize("window", ["1h", "24h", "7d", "nonsense"])
+@pytest.mark.parametrize("window", ["1h", "24h", "7d"])
 def test_figures_and_charts(client_for, live_endpoint, answered, omar, window):
     answered(endpoints.spool_line(live_endpoint), endpoints.error_line(live_endpoint))
 
@@ -215,7 +215,7 @@ def test_pages_go_on_by_key(client_for, live_endpoint, answered, ana):
     assert len(set(seen)) == 40
     html = client_for(ana).get(url("recent", live_endpoint), {"before": first["before"]}).content.decode()
     assert html.count("<tr>") == 11
-    assert client_for(ana).get(url("recent", live_endpoint), {"before": "x_9"}).status_code == 200
+    assert client_for(ana).get(url("recent", live_endpoint), {"before": "x_9"}).status_code == 400
 
 
 def test_the_list_asks_as_much_for_many_as_for_one(client_for, live_endpoint, answered, ana):

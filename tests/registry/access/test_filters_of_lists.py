@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from registry.ledger.models import Event
 from tests.support import registry
 from tests.support.people import make_person, make_project
 
@@ -76,3 +77,48 @@ def test_a_filter_that_cannot_be_read_is_named(client_for, mia, path, field):
 def test_a_filter_shows_nothing_that_is_hidden(client_for, version):
     assert found(client_for(make_person("otto")), f"datasets/?slug={version.run.snapshot.dataset.slug}") == []
     assert found(client_for(make_person("otto")), "runs/?number=1") == []
+
+
+# Filters and places that cannot be read or are not offered, by the address of a list.
+LISTS = {
+    "/audit/": ["since=yesterday", "until=2026-02-30", "verb=all", "room=cellar", "project={other}", "before=x", f"text={'x' * 201}"],
+    "/api/v1/audit/events/": ["since=yesterday", "verb=all", "project=1", "before=x"],
+    "/dashboard/": ["weeks=5", "project={other}", "project=x", "kpi=x"],
+    "/api/v1/dashboard/": ["weeks=all", "project={other}"],
+    "/alerts/": ["severity=low", "source=x", "endpoint=x", "before=x", "severity=%00"],
+    "/alerts/suppressed/": ["why=x", "endpoint=x", "before=x"],
+    "/rollouts/": ["state=x", "before=x"],
+    "/jobs/": ["mine=x", "before=x"],
+    "/datasets/": ["before=x"],
+    "/snapshots/": ["before=x"],
+    "/scanning/": ["before=x"],
+    "/labeling/": ["before=x"],
+    "/runs/": ["before=x"],
+    "/runs/sweeps/": ["before=x"],
+    "/evaluations/": ["before=x"],
+    "/promotions/": ["before=x"],
+    "/retraining/": ["before=x"],
+    "/notices/": ["before=x"],
+}
+
+
+def test_a_list_shows_nothing_where_its_address_cannot_be_read(client_for, project, lee):
+    client, other = client_for(lee), make_project("other").uuid
+
+    for address, queries in LISTS.items():
+        assert client.get(address).status_code == 200, address
+        for query in queries:
+            answer = client.get(f"{address}?{query.format(other=other)}")
+            assert answer.status_code == 400, (address, query, answer.status_code)
+            if address.startswith("/api/"):
+                assert list(answer.json()["fields"]) == [query.partition("=")[0]], query
+
+
+def test_an_export_of_the_trail_takes_no_filter_that_cannot_be_read(client_for, project, aida):
+    client, before = client_for(aida), Event.objects.count()
+
+    assert client.post("/audit/export/", {"form": "csv", "since": "yesterday"}).status_code == 400
+    assert client.post("/audit/export/", {"form": "xlsx"}).status_code == 400
+    assert client.post("/api/v1/audit/export/?since=yesterday").status_code == 400
+
+    assert Event.objects.count() == before

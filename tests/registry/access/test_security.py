@@ -20,7 +20,7 @@ from registry.access.policy import roles_of
 from registry.access.roles import Role
 from registry.ledger.models import Event
 from registry.ledger.verbs import Verb
-from tests.support.people import make_person, make_project
+from tests.support.people import PASSWORD, make_person, make_project
 
 
 @pytest.mark.postgres
@@ -28,11 +28,13 @@ from tests.support.people import make_person, make_project
 @pytest.mark.parametrize("by", ["page", "api"])
 def test_nobody_gives_a_role_to_themself(project, request, client_for, who, held, by):
     person = request.getfixturevalue(who)
-    form, client = {"user": str(person.uuid), "role": "governance"}, client_for(person)
+    client = client_for(person)
 
     if by == "page":
+        form = {"governing-user": person.username, "governing-role": "governance", "governing-password": PASSWORD}
         answer = client.post(f"/access/projects/{project.uuid}/grant/", form)
     else:
+        form = {"user": str(person.uuid), "role": "governance", "password": PASSWORD}
         answer = client.post(f"/api/v1/projects/{project.uuid}/members/", form, content_type="application/json")
 
     assert answer.status_code == 403

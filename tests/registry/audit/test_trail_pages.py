@@ -8,12 +8,14 @@ import pytest
 from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 
-from registry.access.actions import grant
+from registry.access.actions import grant, revoke
+from registry.access.models import ApiToken
 from registry.access.roles import Role
+from registry.audit.queries import visible_events
 from registry.ledger.actions import record
 from registry.ledger.models import Event
 from registry.ledger.verbs import Verb
-from tests.support.people import make_project
+from tests.support.people import make_person, make_project
 
 
 def decide(actor, project, verb=Verb.DATASET_CREATED, **payload) -> Event:
@@ -129,8 +131,33 @@ def test_older_events_are_a_page_away(project, aida, mia, client_for):
 
 def test_roles_given_elsewhere_do_not_leak_installation_events_to_analysts(project, ana, adam, client_for):
     with transaction.atomic():
-        event = record(adam, Verb.USER_CREATED, adam)
+        event = record(adam, Verb.USER_CREATED, ana)
 
-    assert client_for(ana).get(f"/audit/events/{event.hash}/").status_code == 404
+    assert client_for(mia_of(project)).get(f"/audit/events/{event.hash}/").status_code == 404
     grant(user=ana, role=Role.AUDITOR, root=project, actor=None)
     assert client_for(ana).get(f"/audit/events/{event.hash}/").status_code == 200
+
+
+def mia_of(project):
+    return make_person("mia", project=project, role=Role.ENGINEER)
+
+
+@pytest.mark.postgres
+def test_of_the_installation_an_auditor_sees_what_concerns_people_of_their_projects(project, aida, mia, adam, client_for):
+    zoe = make_person("zoe", project=make_project("other"), role=Role.LEAD)
+    left = make_person("left", project=project, role=Role.ANALYST)
+    revoke(user=left, role=Role.ANALYST, root=project, actor=None)
+    token = ApiToken(name="nightly")
+    with transaction.atomic():
+        wanted = {
+            record(adam, Verb.USER_CREATED, mia), record(adam, Verb.USER_DEACTIVATED, left), record(mia, Verb.TOKEN_CREATED, token),
+            record(None, Verb.POLICY_PUBLISHED, token),
+        }  # fmt: skip
+        others = {record(adam, Verb.USER_CREATED, zoe), record(zoe, Verb.TOKEN_CREATED, token), record(mia, Verb.USER_CREATED, zoe)}
+
+    of_the_installation = {event.pk for event in wanted | others}
+    seen = {user: set(visible_events(user).values_list("pk", flat=True)) & of_the_installation for user in (aida, adam, zoe)}
+    assert seen[aida] == {event.pk for event in wanted}
+    assert seen[adam] == of_the_installation
+    assert seen[zoe] == {event.pk for event in others if event.actor == str(zoe.uuid)}
+    assert "Zoe" not in client_for(aida).get("/audit/").content.decode()

@@ -101,7 +101,7 @@ def test_a_role_that_is_taken_while_a_decision_waits_for_its_lock_does_not_count
     before, lock = state(request_), decide.lock
 
     def last_to_come(uuid):
-        access.revoke(user=User.objects.get(pk=lee.pk), role=Role.LEAD, root=request_.endpoint.model.project, actor=adam)
+        access.revoke(user=User.objects.get(pk=lee.pk), role=Role.LEAD, root=request_.endpoint.model.project, actor=adam, password=PASSWORD)
         return lock(uuid)
 
     monkeypatch.setattr(decide, "lock", last_to_come)

@@ -11,6 +11,7 @@ from django.core.files.storage import storages
 from django.utils import timezone
 
 from lifecycle.refusals import Conflict, Refused
+from registry.access.roles import Role
 from registry.artifacts.actions import key
 from registry.catalog import actions as catalog
 from registry.catalog import queries
@@ -21,7 +22,7 @@ from registry.promotions.models import GateResult, PromotionComment, PromotionRe
 from registry.promotions.rules import Status
 from tests.support import registry
 from tests.support.jobs import run_ok
-from tests.support.people import PASSWORD
+from tests.support.people import PASSWORD, make_person
 
 pytestmark = pytest.mark.django_db
 
@@ -178,7 +179,13 @@ def test_a_rejection_needs_a_reason(request_, gita):
     assert (request_.status, counts()) == (Status.IN_REVIEW, before)
 
 
-def test_an_approval_can_be_taken_back_by_another_reviewer_but_not_by_who_gave_it(request_, lee, gita, project):
+@pytest.fixture
+def lena(project):
+    """A second lead, from before anything was asked for."""
+    return make_person("lena", project=project, role=Role.LEAD)
+
+
+def test_an_approval_can_be_taken_back_by_another_reviewer_but_not_by_who_gave_it(lena, request_, lee, gita):
     registry.approve(request_, lee)
     registry.approve(request_, gita)
 
@@ -186,10 +193,7 @@ def test_an_approval_can_be_taken_back_by_another_reviewer_but_not_by_who_gave_i
         reject(request_, lee)
     assert PromotionRequest.objects.get().status == Status.APPROVED
 
-    from registry.access.roles import Role
-    from tests.support.people import make_person
-
-    assert reject(request_, make_person("lena", project=project, role=Role.LEAD)).status == Status.REJECTED
+    assert reject(request_, lena).status == Status.REJECTED
 
 
 def test_the_requester_or_a_lead_withdraws(request_, mia, lee, project):

@@ -16,6 +16,7 @@ from registry.promotions import actions
 from registry.promotions.models import PromotionRequest, Verdict
 from registry.promotions.rules import Status
 from tests.support import registry
+from tests.support.people import PASSWORD
 
 pytestmark = pytest.mark.django_db
 
@@ -26,7 +27,7 @@ def approved(version, endpoint, mia, lee, gita):
 
 
 def lose_role(user, project, adam):
-    access.revoke(user=user, role=Role.LEAD, root=project, actor=adam)
+    access.revoke(user=user, role=Role.LEAD, root=project, actor=adam, password=PASSWORD)
 
 
 def leave(user, project, adam):

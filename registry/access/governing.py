@@ -1,0 +1,172 @@
+"""Roles of control, and who gives them: an organisation admin without a part in the project, two of them where there are two.
+
+With a second admin a change is a proposal that waits until another admin confirms it; a sole one's change takes effect at once. Who is an
+organisation admin is changed in the same way.
+"""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from django.contrib.auth.models import Group
+from django.core.exceptions import PermissionDenied
+from django.db import IntegrityError, transaction
+from django.db.models import Model, QuerySet
+from django.utils import timezone
+from guardian.shortcuts import assign_perm
+
+from lifecycle.refusals import Conflict, Refused
+from registry.access import policy, step_up
+from registry.access.models import Project, RoleProposal, User
+from registry.access.roles import ADMIN, Role
+from registry.ledger.actions import record
+from registry.ledger.verbs import Verb
+
+State = RoleProposal.State
+
+
+def change(*, person: User, role: str, project: Project | None, gives: bool, actor: User, password: str) -> RoleProposal | None:
+    """Give or take a governing role. None: it is done, since nobody else could confirm; else the proposal that waits for another admin.
+
+    role: of roles.GOVERNING on a project, or ADMIN without one. Raises PermissionDenied (no admin, or one with a role in the project),
+    Refused (wrong password) or Conflict (it is so already, or proposed already). Call it outside a transaction.
+    """
+    check_governor(actor, project)
+    step_up.confirm_password(actor, password)
+    return change_confirmed(person=person, role=role, project=project, gives=gives, actor=actor)
+
+
+@transaction.atomic
+def change_confirmed(*, person: User, role: str, project: Project | None, gives: bool, actor: User) -> RoleProposal | None:
+    """The same for an action that has asked for the password itself."""
+    person = User.objects.select_for_update(no_key=True).get(pk=person.pk)
+    check_governor(actor, project)
+    wanted = RoleProposal(project=project, person=person, role=role, gives=gives, proposed_by=actor)
+    check_change(wanted, actor)
+    if not admins().exclude(pk=actor.pk).exists():
+        carry_out(wanted, actor)
+        return None
+    try:
+        with transaction.atomic():
+            wanted.save()
+    except IntegrityError as error:
+        raise Conflict("A change of this role is proposed already.", next_step="Confirm or withdraw it first.") from error
+    note(actor, Verb.ROLE_PROPOSED, wanted)
+    return wanted
+
+
+def confirm(*, proposal_id: UUID, actor: User, password: str) -> RoleProposal:
+    """Carry out what another admin proposed. Raises as `change` does; call it outside a transaction."""
+    check_governor(actor, RoleProposal.objects.select_related("project").get(uuid=proposal_id).project)
+    step_up.confirm_password(actor, password)
+    with transaction.atomic():
+        proposal = lock(proposal_id)
+        check_governor(actor, proposal.project)
+        if proposal.proposed_by_id == actor.pk:
+            raise PermissionDenied("You proposed this; another organisation admin confirms it.")
+        if not may_govern(proposal.proposed_by, proposal.project):
+            raise Conflict(f"{proposal.proposed_by} may not propose this any more.", next_step="Refuse it and propose it yourself.")
+        check_change(proposal, actor)
+        carry_out(proposal, actor, proposal=proposal.uuid, proposed_by=proposal.proposed_by.uuid)
+        return close(proposal, State.CONFIRMED, actor)
+
+
+@transaction.atomic
+def end(*, proposal_id: UUID, actor: User) -> RoleProposal:
+    """Let a proposal come to nothing: withdrawn by who made it, refused by another admin. Raises PermissionDenied or Conflict."""
+    proposal = lock(proposal_id)
+    check_governor(actor, proposal.project)
+    own = proposal.proposed_by_id == actor.pk
+    note(actor, Verb.ROLE_PROPOSAL_WITHDRAWN if own else Verb.ROLE_PROPOSAL_REFUSED, proposal)
+    return close(proposal, State.WITHDRAWN if own else State.REFUSED, actor)
+
+
+def admins() -> QuerySet[User]:
+    """Those who can confirm each other's changes."""
+    return User.objects.filter(is_active=True, is_organisation_admin=True)
+
+
+def may_govern(user: User, project: Project | None) -> bool:
+    """Whether the database says now that the person is an organisation admin, and holds no role in the project."""
+    return admins().filter(pk=user.pk).exists() and (project is None or not policy.roles_of(user, project))
+
+
+def check_governor(actor: User, project: Project | None) -> None:
+    """Raises PermissionDenied unless the person may change who governs the project, or the organisation where it is None."""
+    if not may_govern(actor, project):
+        here = " who holds no role in this project" if project else ""
+        raise PermissionDenied(f"Only an organisation admin{here} changes who holds this role.")
+
+
+def check_change(wanted: RoleProposal, actor: User) -> None:
+    """Raises PermissionDenied, Refused or Conflict where the change cannot be made now. The row of its person is locked."""
+    if wanted.gives and wanted.person_id == actor.pk:
+        raise PermissionDenied("Nobody gives a role to themself. Ask another organisation admin.")
+    if wanted.gives and not wanted.person.is_active:
+        raise Refused(f"{wanted.person} has no active account.", fields={"user": ["Choose an active person."]})
+    if wanted.gives == holds(wanted):
+        state = "holds this role already" if wanted.gives else "does not hold this role"
+        raise Conflict(f"{wanted.person} {state}: {wanted.get_role_display()}.", next_step="Read the page as it is now.")
+    if wanted.role == ADMIN and not wanted.gives and not admins().exclude(pk=wanted.person_id).exists():
+        raise Refused("This is the only organisation admin.", next_step="Make another person one first.")
+
+
+def holds(wanted: RoleProposal) -> bool:
+    """Whether the person holds the role at present."""
+    if wanted.project is None:
+        return wanted.person.is_organisation_admin
+    return wanted.person.groups.filter(name=policy.group_name(wanted.project, Role(wanted.role))).exists()
+
+
+def carry_out(wanted: RoleProposal, actor: User, **payload: UUID) -> None:
+    """Make the change, with its Event."""
+    person = wanted.person
+    if wanted.project is None:
+        person.is_organisation_admin = wanted.gives
+        person.save(update_fields=["is_organisation_admin"])
+        record(actor, Verb.ADMIN_GRANTED if wanted.gives else Verb.ADMIN_REVOKED, person, **payload)
+        return
+    act = give if wanted.gives else take
+    act(person, Role(wanted.role), wanted.project, actor, **payload)
+
+
+def give(user: User, role: Role, root: Model, actor: User | None, **payload: UUID) -> None:
+    """Put a person into the group of a (root, role) pair, with the Event; nothing where they are in it. In the caller's transaction."""
+    group, _ = Group.objects.get_or_create(name=policy.group_name(root, role))
+    assign_perm(f"role_{role.value}", group, root)
+    if not group.user_set.filter(pk=user.pk).exists():
+        group.user_set.add(user)
+        policy.forget_roles(user)
+        record(actor, Verb.ROLE_GRANTED, user, project=policy.project_uuid(root), role=role.value, root=group.name, **payload)
+
+
+def take(user: User, role: Role, root: Model, actor: User | None, **payload: UUID) -> None:
+    """The reverse of `give`."""
+    group = Group.objects.filter(name=policy.group_name(root, role), user=user).first()
+    if group:
+        group.user_set.remove(user)
+        policy.forget_roles(user)
+        record(actor, Verb.ROLE_REVOKED, user, project=policy.project_uuid(root), role=role.value, root=group.name, **payload)
+
+
+def lock(proposal_id: UUID) -> RoleProposal:
+    """An open proposal, locked with the row of its person. Raises Conflict where it is closed."""
+    rows = RoleProposal.objects.select_for_update(of=("self",), no_key=True).select_related("project", "proposed_by")
+    proposal = rows.get(uuid=proposal_id)
+    if proposal.state != State.OPEN:
+        raise Conflict(f"This proposal is {proposal.get_state_display().lower()} already.", next_step="Read the page as it is now.")
+    proposal.person = User.objects.select_for_update(no_key=True).get(pk=proposal.person_id)
+    return proposal
+
+
+def close(proposal: RoleProposal, state: str, actor: User) -> RoleProposal:
+    """Write how a locked proposal ended."""
+    proposal.state, proposal.closed_by, proposal.closed_at = state, actor, timezone.now()
+    proposal.save(update_fields=["state", "closed_by", "closed_at"])
+    return proposal
+
+
+def note(actor: User, verb: Verb, proposal: RoleProposal) -> None:
+    """The Event of a proposal; it is about the person."""
+    project = proposal.project.uuid if proposal.project else None
+    record(actor, verb, proposal.person, project=project, role=proposal.role, gives=proposal.gives, proposal=proposal.uuid)
