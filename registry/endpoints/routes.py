@@ -6,7 +6,6 @@ from collections import defaultdict
 from collections.abc import Iterable
 from uuid import UUID
 
-from django.db.models import OuterRef, Subquery
 from django.utils import timezone
 
 from registry.access import policy
@@ -55,10 +54,8 @@ def served(deployment: Deployment) -> rules.ServedVersion:
 
 def standbys() -> dict[int, ModelVersion]:
     """What a rollback would make live, by endpoint: `queries.rollback_target` of all at once."""
-    before = queries.before_it(OuterRef("endpoint"), OuterRef("version")).values("version")
-    back = dict(queries.live().annotate(back=Subquery(before[:1])).values_list("endpoint_id", "back"))
-    versions = ModelVersion.objects.select_related("model", "folder").in_bulk({key for key in back.values() if key})
-    return {endpoint: versions[key] for endpoint, key in back.items() if key}
+    rows = queries.goes_back(queries.live()).select_related("version__model", "version__folder")
+    return {row.endpoint_id: row.version for row in rows}
 
 
 def salts() -> dict[int, UUID]:

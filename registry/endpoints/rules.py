@@ -13,6 +13,7 @@ FAULTS_FORMAT = 1
 MAX_DELAY_MS = 30_000
 MAX_DRILL_MINUTES = 24 * 60
 ALL = 10_000
+NOTHING_BEFORE = "There is no earlier version to roll back to. A version that was rolled back needs a new approval to serve again."
 
 
 @dataclass(frozen=True)
