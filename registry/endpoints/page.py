@@ -71,7 +71,7 @@ def detail(user: User, endpoint: Endpoint, older_than: int | None = None) -> dic
         "why_not": why_nots(user, endpoint, live, canary, back), "slots": slots(endpoint),
         "shadow": queries.shadow_of(endpoint), "drills": queries.drills_run(),
         "start_url": find_url("rollouts:start", uuid=waiting.uuid) if waiting and live and not canary else "",
-        "quarantined": live is not None and live.version.state == ModelVersion.State.QUARANTINED,
+        "emptied": queries.emptied_by(endpoint) if live is None else None,
         "curl": curl(endpoint), "dialogs": dialogs(endpoint, live, canary, before, waiting),
     }  # fmt: skip
 

@@ -121,6 +121,16 @@ def last_live(endpoint: Endpoint) -> Deployment | None:
     return with_all(goes_back(live().filter(endpoint=endpoint))).first()
 
 
+def emptied() -> QuerySet[Endpoint]:
+    """The endpoints that had a live version and have none: it went into quarantine, with none before it."""
+    return Endpoint.objects.filter(alias__version=None, alias__moves__gt=0).order_by("slug")
+
+
+def emptied_by(endpoint: Endpoint) -> Deployment | None:
+    """The interval that ended last on an endpoint without a live version; None where none ever was."""
+    return deployments(endpoint).filter(arm=Deployment.Arm.STABLE).first()
+
+
 def goes_back(rows: QuerySet[Deployment]) -> QuerySet[Deployment]:
     """Of what is live, each with the interval that a rollback goes back to: the newest of another active version that ended before the live
     version was last promoted.

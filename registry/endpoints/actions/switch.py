@@ -19,8 +19,6 @@ from registry.endpoints import queries, rules
 from registry.endpoints.actions import canary, intervals
 from registry.endpoints.actions.publish import next_epoch
 from registry.endpoints.models import Deployment
-from registry.ledger.actions import record
-from registry.ledger.verbs import Verb
 from registry.promotions.actions.deploy import claim_approval, fulfilled, ready_to_deploy
 from registry.promotions.models import PromotionRequest
 
@@ -112,9 +110,4 @@ def _roll_back(endpoint: Endpoint, target: ModelVersion, actor: User, reason: st
         raise Conflict(f"Changed while you were reading: {target} is not what {endpoint} goes back to any more.", next_step="Look again.")
     if running := queries.canary_of(endpoint):
         canary.stop(running, actor, f"The endpoint was rolled back: {reason}"[:500], epoch=epoch)
-    new = intervals.switch(alias, target, actor, epoch=epoch, cause=Deployment.Cause.ROLLBACK, reason=reason)
-    record(
-        actor, Verb.ROLLED_BACK, endpoint, project=endpoint.model.project.uuid, deployment=new.uuid, reason=reason, version=target.uuid,
-        root_digest=target.root_digest, previous=new.previous.version.uuid if new.previous else None, epoch=epoch,
-    )  # fmt: skip
-    return new
+    return intervals.roll_back(alias, target, actor, reason, epoch)
