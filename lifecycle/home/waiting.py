@@ -26,7 +26,6 @@ from registry.access import policy
 from registry.access.models import User
 from registry.access.queries import people_without_role
 from registry.access.roles import Role
-from registry.catalog.models import ModelVersion
 from registry.endpoints import queries as endpoints
 from registry.promotions import queries as promotions
 from registry.promotions.models import PromotionRequest
@@ -52,14 +51,11 @@ def tasks(user: User, roles: Roles) -> list[Task]:
     return [task for source in SOURCES for task in source(user, roles)]
 
 
-def live_in_quarantine(user: User, _roles: Roles) -> list[Task]:
-    """Endpoints that answer with a version that should not, for those who may roll back."""
-    rows = endpoints.live().filter(version__state=ModelVersion.State.QUARANTINED).select_related("endpoint", "version__model")
-    found = []
-    for row in policy.visible_to(user, rows, "endpoints.roll_back")[:EACH]:
-        fact = f"{row.endpoint.slug} answers with a version in quarantine"
-        found.append(Task(fact, str(row.version), "Roll back", page("endpoints:detail", row.endpoint.uuid), burns=True))
-    return found
+def emptied(user: User, _roles: Roles) -> list[Task]:
+    """Endpoints that answer nothing since their version went into quarantine, for those who may deploy another."""
+    rows = policy.visible_to(user, endpoints.emptied(), "endpoints.deploy").select_related("model")[:EACH]
+    fact = "{} answers nothing: its version is in quarantine"
+    return [Task(fact.format(row.slug), row.model.name, "Open", page("endpoints:detail", row.uuid), burns=True) for row in rows]
 
 
 def alerts(user: User, _roles: Roles) -> list[Task]:
@@ -167,7 +163,7 @@ def newcomers(user: User, _roles: Roles) -> list[Task]:
 
 
 SOURCES: list[Callable[[User, Roles], list[Task]]] = [
-    live_in_quarantine, alerts, canaries, decisions, deployments, proposals, disagreements, answers, uploads, runs, newcomers,
+    emptied, alerts, canaries, decisions, deployments, proposals, disagreements, answers, uploads, runs, newcomers,
 ]  # fmt: skip
 
 

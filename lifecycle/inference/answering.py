@@ -176,13 +176,20 @@ def route_key(asked: InferRequest, header: str | None) -> str | None:
 def pick(live: LiveEndpoint, digits: str, version: str | None) -> LiveArm:
     """The arm that answers: of the version asked for if it takes part in the traffic, else by digits, of the sticky key or by chance."""
     if not live.arms:
-        raise ProtocolError(503, "No version of this model answers yet. Its endpoint page says why.", retry_after_seconds=5)
+        raise nothing_answers(live)
     if version is not None:
         for candidate in live.arms:
             if version in (candidate.arm.version, candidate.arm.root_digest) and candidate.arm.share > 0:
                 return candidate
         raise ProtocolError(404, "This version does not answer for this model. Leave the version out to use the one that does.")
     return choose_arm(live, bucket(digits))
+
+
+def nothing_answers(live: LiveEndpoint) -> ProtocolError:
+    """Why an endpoint has no answer, and whether to wait."""
+    if live.endpoint.withdrawn and not live.endpoint.arms:
+        return ProtocolError(503, "The version that answered here is in quarantine, and no other one is deployed. Tell the model's owner.")
+    return ProtocolError(503, "No version of this model answers yet. Its endpoint page says why.", retry_after_seconds=5)
 
 
 def row(exchange: Exchange, code: int, seconds: float) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from lifecycle.inference import metrics
-from lifecycle.inference.answering import Answering, Exchange
+from lifecycle.inference.answering import Answering, Exchange, nothing_answers
 from lifecycle.inference.batching import Slots
 from lifecycle.inference.config import Config
 from lifecycle.inference.metrics import Metrics
@@ -115,7 +115,7 @@ class Server:
         live, _token = self._authorise(request)
         arms = _arms(live, request)
         if not arms:
-            raise ProtocolError(503, "No version of this model answers yet.", retry_after_seconds=5)
+            raise nothing_answers(live)
         engine, versions = arms[0].engine, [arm.arm.version for arm in arms]
         about: dict[str, Any] = {"precision": engine.precision, "reason": engine.reason}
         if engine.cut:

@@ -73,9 +73,11 @@ class Router:
 
     @property
     def answers(self) -> bool:
-        """A document was read and each of its endpoints answers, or its version was refused: a swap under way changes nothing."""
+        """A document was read and each endpoint that shall answer does, or its version was refused: a swap under way changes nothing."""
         routes, live = self._routes, self.table.endpoints
-        return routes is not None and (self.settled or all(slug in live and live[slug].arms for slug in routes.endpoints))
+        return routes is not None and (
+            self.settled or all(slug in live and live[slug].arms for slug, each in routes.endpoints.items() if each.arms)
+        )
 
     def poll(self) -> bool:
         """Take over the routes document if there is a new, well-signed one with a higher epoch. True if it was taken over."""

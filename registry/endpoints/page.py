@@ -71,7 +71,7 @@ def detail(user: User, endpoint: Endpoint, older_than: int | None = None) -> dic
         "why_not": why_nots(user, endpoint, live, canary, back), "slots": slots(endpoint),
         "shadow": queries.shadow_of(endpoint), "drills": queries.drills_run(),
         "start_url": find_url("rollouts:start", uuid=waiting.uuid) if waiting and live and not canary else "",
-        "quarantined": live is not None and live.version.state == ModelVersion.State.QUARANTINED,
+        "emptied": queries.emptied_by(endpoint) if live is None else None,
         "curl": curl(endpoint), "dialogs": dialogs(endpoint, live, canary, before, waiting),
     }  # fmt: skip
 
@@ -122,7 +122,7 @@ def why_nots(
     shadow = "A shadow runs already." if queries.shadow_of(endpoint) else ""
     return {
         "deploy": why_not(user, "endpoints.deploy", endpoint) or running,
-        "roll_back": ("" if back else "No other active version was ever live here.") or why_not(user, "endpoints.roll_back", endpoint),
+        "roll_back": ("" if back else rules.NOTHING_BEFORE) or why_not(user, "endpoints.roll_back", endpoint),
         "steer": why_not(user, "endpoints.set_share", endpoint) or (steering.why_not_by_hand(canary) if canary else ""),
         "stop_shadow": why_not(user, "endpoints.shadow", endpoint),
         "shadow": why_not(user, "endpoints.shadow", endpoint) or nothing or shadow,
@@ -141,8 +141,7 @@ def dialogs(
         found["roll_back"] = back_to(endpoint, live.version.semver, f"{text} Requests that run are answered.", canary.version.semver)
     elif live and before:
         text = f"All traffic goes from {live.version.semver} to {before.version.semver} within a second; requests that run are answered."
-        if before.cause == Deployment.Cause.PROMOTION and before.end_reason and live.cause == Deployment.Cause.ROLLBACK:
-            text += f" {before.version.semver} was taken back before: {before.end_reason}"
+        text += f" {live.version.semver} needs a new approval to serve here again."
         found["roll_back"] = back_to(endpoint, before.version.semver, text, live.version.semver)
     if waiting:
         text = f"All traffic goes to {waiting.version.semver} within a second. Everything the approval rests on is read again first."

@@ -10,7 +10,7 @@ from typing import Any
 from uuid import UUID
 
 from django.conf import settings
-from django.db.models import Q, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet, Subquery
 from django.urls import reverse
 from django.utils import timezone
 
@@ -117,26 +117,40 @@ def running() -> QuerySet[Deployment]:
 
 
 def last_live(endpoint: Endpoint) -> Deployment | None:
-    """The newest ended interval of an active version that differs from the live one: what a rollback goes back to. None without one."""
-    now = endpoint_live_version(endpoint)
-    return with_all(before_it(endpoint, now)).first() if now else None
+    """The interval of the version that a rollback makes live again. None where there is none to go back to."""
+    return with_all(goes_back(live().filter(endpoint=endpoint))).first()
 
 
-def before_it(endpoint: Any, version: Any) -> QuerySet[Deployment]:
-    """The ended intervals of other active versions that were live on an endpoint, newest first. Takes values or outer references."""
-    rows = Deployment.objects.filter(endpoint=endpoint, arm=Deployment.Arm.STABLE, version__state=ModelVersion.State.ACTIVE)
-    return rows.filter(~Q(version=version), ended_at__isnull=False).order_by("-id")
+def emptied() -> QuerySet[Endpoint]:
+    """The endpoints that had a live version and have none: it went into quarantine, with none before it."""
+    return Endpoint.objects.filter(alias__version=None, alias__moves__gt=0).order_by("slug")
+
+
+def emptied_by(endpoint: Endpoint) -> Deployment | None:
+    """The interval that ended last on an endpoint without a live version; None where none ever was."""
+    return deployments(endpoint).filter(arm=Deployment.Arm.STABLE).first()
+
+
+def goes_back(rows: QuerySet[Deployment]) -> QuerySet[Deployment]:
+    """Of what is live, each with the interval that a rollback goes back to: the newest of another active version that ended before the live
+    version was last promoted.
+
+    So a rollback goes to what is older than the approval in force, never forward, and not to what a rollback has ended: that version needs
+    an approval again.
+    """
+    stable = Deployment.objects.filter(endpoint=OuterRef("endpoint"), arm=Deployment.Arm.STABLE).order_by("-id")
+    promoted = stable.filter(version=OuterRef("version"), cause=Deployment.Cause.PROMOTION)
+    taken_back = Deployment.objects.filter(previous=OuterRef("pk"), cause=Deployment.Cause.ROLLBACK)
+    before = stable.filter(~Q(version=OuterRef("version")), pk__lt=OuterRef("promoted"), ended_at__isnull=False)
+    before = before.filter(~Exists(taken_back), version__state=ModelVersion.State.ACTIVE)
+    rows = rows.annotate(promoted=Subquery(promoted.values("pk")[:1])).annotate(back=Subquery(before.values("pk")[:1]))
+    return Deployment.objects.filter(pk__in=rows.order_by().values("back"))
 
 
 def rollback_target(endpoint: Endpoint) -> ModelVersion | None:
     """The version that a rollback would make live."""
     before = last_live(endpoint)
     return before.version if before else None
-
-
-def endpoint_live_version(endpoint: Endpoint) -> int | None:
-    """The key of the live version."""
-    return live().filter(endpoint=endpoint).values_list("version_id", flat=True).first()
 
 
 def live_deployment(endpoint: Endpoint) -> Deployment | None:

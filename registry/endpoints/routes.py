@@ -6,7 +6,6 @@ from collections import defaultdict
 from collections.abc import Iterable
 from uuid import UUID
 
-from django.db.models import OuterRef, Subquery
 from django.utils import timezone
 
 from registry.access import policy
@@ -20,30 +19,36 @@ Arm = Deployment.Arm
 
 
 def routes() -> list[rules.Route]:
-    """Every endpoint with a live version. One in quarantine stays named until it is rolled back."""
+    """Every endpoint with a live version, and those that answer nothing since theirs went into quarantine."""
     arms: dict[int, dict[str, Deployment]] = defaultdict(dict)
     for row in queries.running().select_related("endpoint__model", "version__model"):
         arms[row.endpoint_id][row.arm] = row
-    own, back, experiments, given = rules.Token(token_digest(queries.web_token())), standbys(), salts(), tokens()
+    own, back, experiments, given, gone = rules.Token(token_digest(queries.web_token())), standbys(), salts(), tokens(), withdrawn()
+    known = [*(found[Arm.STABLE].endpoint for found in arms.values() if Arm.STABLE in found), *queries.emptied()]
     return [
-        route(found, back.get(key), experiments.get(key), (own, *given.get(key, ()))) for key, found in arms.items() if Arm.STABLE in found
+        route(each, arms[each.pk], back.get(each.pk), experiments.get(each.pk), (own, *given.get(each.pk, ())), gone[each.pk])
+        for each in known
     ]
 
 
-def route(arms: dict[str, Deployment], back: ModelVersion | None, experiment: UUID | None, given: tuple[rules.Token, ...]) -> rules.Route:
-    """One endpoint of the document. arms: what runs on it; back: what is kept loaded for a rollback; experiment: see `salts`."""
-    endpoint = arms[Arm.STABLE].endpoint
+def route(
+    endpoint: Endpoint, arms: dict[str, Deployment], back: ModelVersion | None, experiment: UUID | None, given: tuple[rules.Token, ...],
+    gone: list[str],
+) -> rules.Route:  # fmt: skip
+    """One endpoint of the document. arms: what runs on it; back: what is kept loaded for a rollback; experiment: see `salts`; gone: see
+    `withdrawn`."""
     return rules.Route(
         slug=endpoint.slug,
         uuid=str(endpoint.uuid),
         salt=str(experiment or endpoint.uuid),
         task="single_label",
-        stable=served(arms[Arm.STABLE]),
+        stable=served(arms[Arm.STABLE]) if Arm.STABLE in arms else None,
         canary=served(arms[Arm.CANARY]) if Arm.CANARY in arms else None,
         shadow=served(arms[Arm.SHADOW]) if Arm.SHADOW in arms else None,
         standby=rules.ServedVersion(str(back.uuid), str(back), back.root_digest) if back else None,
         tokens=given,
         keep_text=endpoint.keep_text,
+        withdrawn=tuple(gone),
     )
 
 
@@ -55,10 +60,17 @@ def served(deployment: Deployment) -> rules.ServedVersion:
 
 def standbys() -> dict[int, ModelVersion]:
     """What a rollback would make live, by endpoint: `queries.rollback_target` of all at once."""
-    before = queries.before_it(OuterRef("endpoint"), OuterRef("version")).values("version")
-    back = dict(queries.live().annotate(back=Subquery(before[:1])).values_list("endpoint_id", "back"))
-    versions = ModelVersion.objects.select_related("model", "folder").in_bulk({key for key in back.values() if key})
-    return {endpoint: versions[key] for endpoint, key in back.items() if key}
+    rows = queries.goes_back(queries.live()).select_related("version__model", "version__folder")
+    return {row.endpoint_id: row.version for row in rows}
+
+
+def withdrawn() -> dict[int, list[str]]:
+    """The root digests of the versions in quarantine that ever ran on an endpoint: no server goes on answering with them."""
+    found: dict[int, list[str]] = defaultdict(list)
+    rows = Deployment.objects.filter(version__state=ModelVersion.State.QUARANTINED).order_by()
+    for endpoint, digest in rows.values_list("endpoint_id", "version__root_digest").distinct():
+        found[endpoint].append(digest)
+    return found
 
 
 def salts() -> dict[int, UUID]:

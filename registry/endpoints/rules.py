@@ -8,11 +8,12 @@ from typing import Any
 
 from lifecycle.refusals import Conflict, Refused
 
-FORMAT = 2
+FORMAT = 3
 FAULTS_FORMAT = 1
 MAX_DELAY_MS = 30_000
 MAX_DRILL_MINUTES = 24 * 60
 ALL = 10_000
+NOTHING_BEFORE = "There is no earlier version to roll back to. A version that was rolled back needs a new approval to serve again."
 
 
 @dataclass(frozen=True)
@@ -46,22 +47,26 @@ class Token:
 class Route:
     """One endpoint of the document. salt: what the arm of a sticky key hangs on.
 
-    canary: what answers a share; shadow: what gets copies; standby: what is kept loaded for a rollback.
+    stable: None where nothing may answer; canary: what answers a share; shadow: what gets copies; standby: what is kept loaded for a
+    rollback; withdrawn: root digests of versions in quarantine that ever served it, which no server goes on with.
     """
 
     slug: str
     uuid: str
     salt: str
     task: str
-    stable: ServedVersion
+    stable: ServedVersion | None
     canary: ServedVersion | None
     shadow: ServedVersion | None
     standby: ServedVersion | None
     tokens: tuple[Token, ...]
     keep_text: bool
+    withdrawn: tuple[str, ...] = ()
 
     def arms(self) -> list[dict[str, Any]]:
         """What answers, the live version first; the shares add up to 10,000."""
+        if self.stable is None:
+            return []
         rest = ALL - (self.canary.share if self.canary else 0)
         arms = [{"arm": "stable", **self.stable.as_arm(rest)}]
         return [*arms, {"arm": "canary", **self.canary.as_arm(self.canary.share)}] if self.canary else arms
@@ -79,6 +84,7 @@ def endpoints_document(routes: Iterable[Route]) -> dict[str, Any]:
             "standby": [route.standby.as_json()] if route.standby else [],
             "tokens": [{"digest": token.digest, "until": token.until} for token in sorted(route.tokens, key=lambda token: token.digest)],
             "keep_text": route.keep_text,
+            "withdrawn": sorted(route.withdrawn),
         }
         for route in sorted(routes, key=lambda route: route.slug)
     }

@@ -122,6 +122,7 @@ class Verb(TextChoices):
     # endpoints and traffic
     DEPLOYED = "endpoints.deployed", "deployed a version"
     ROLLED_BACK = "endpoints.rolled_back", "rolled back an endpoint"
+    EMPTIED = "endpoints.emptied", "left an endpoint without a version"
     LOAD_REFUSED = "endpoints.load_refused", "refused to load a version"
     LOAD_RECOVERED = "endpoints.load_recovered", "loaded a version that was refused"
     CANARY_STARTED = "endpoints.canary_started", "started a canary"

@@ -89,7 +89,7 @@ class Installation:
     def document(self, **endpoints: dict) -> dict:
         self.epoch += 1
         return {
-            "format": 2,
+            "format": 3,
             "epoch": self.epoch,
             "at": "2026-01-01T00:00:00Z",
             "endpoints": {k.replace("_", "-"): v for k, v in endpoints.items()},
@@ -117,7 +117,7 @@ class Installation:
 
 def endpoint(
     root: str, *, token: str = TOKEN, until: str | None = None, standby: tuple[str, ...] = (), canary: str = "", share: int = 0,
-    shadow: str = "", copies: int = 10_000, keep_text: bool = False, deployed: str = "canary-1",
+    shadow: str = "", copies: int = 10_000, keep_text: bool = False, deployed: str = "canary-1", withdrawn: tuple[str, ...] = (),
 ) -> dict:  # fmt: skip
     """One endpoint of the document. share: of the canary; copies: of the requests, for the shadow; deployed: the canary's deployment."""
     arms = [served(root, 10_000 - share, "1.0.0", "stable-1") | {"arm": "stable"}]
@@ -132,6 +132,7 @@ def endpoint(
         "standby": [{"version": version_of(digest), "root_digest": digest} for digest in standby],
         "tokens": [{"digest": hashlib.sha256(token.encode()).hexdigest(), "until": until}],
         "keep_text": keep_text,
+        "withdrawn": list(withdrawn),
     }
 
 

@@ -261,3 +261,28 @@ def test_an_engine_that_fails_costs_one_request_and_not_the_server(client, serve
     assert "request_id=r9" in caplog.text
     engine.predict = works
     assert label(client) == "card"
+
+
+def test_a_version_in_quarantine_does_not_go_on_while_what_replaces_it_is_loaded_or_refused(client, installation, server, root):
+    new = installation.artifact(1)
+    installation.publish(support=endpoint(new, withdrawn=(root,)))
+
+    assert server.router.poll()
+    response = client.post("/v2/models/support/infer", json=ask("card"), headers=auth())
+    assert (response.status_code, response.headers["retry-after"]) == (503, "5")
+    assert root not in installation.status()["versions"]
+    follow(server)
+    assert answer(client)["model_version"] == version_of(new)
+
+
+def test_an_endpoint_without_an_arm_answers_503_lets_its_version_go_and_stays_ready(client, installation, server, root):
+    installation.publish(support=endpoint(root, withdrawn=(root,)) | {"arms": []})
+
+    assert server.router.poll()
+
+    for path, asked in (("", client.get), ("/infer", client.post)):
+        response = asked(f"/v2/models/support{path}", headers=auth(), **({"json": ask("card")} if path else {}))
+        assert response.status_code == 503
+        assert "quarantine" in response.json()["error"]
+    assert installation.status()["versions"] == {}
+    assert client.get("/v2/health/ready").status_code == 200

@@ -20,6 +20,7 @@ from lifecycle.jobs import actions as jobs
 from lifecycle.jobs.context import JobContext
 from lifecycle.jobs.models import Job
 from lifecycle.refusals import Refused
+from lifecycle.ui.markdown import inline
 from registry.access import policy
 from registry.access.models import User
 from registry.artifacts import actions as artifacts
@@ -81,7 +82,7 @@ def about(snapshot: Snapshot) -> About:
         f"Digest of the snapshot: `{snapshot.digest}`.",
     ]
     if dataset.licence:
-        facts.append(f"Licence: {dataset.licence}.")
+        facts.append(f"Licence: {inline(dataset.licence)}.")
     return About(
         dataset.task, queries.labels_of(snapshot), datasets.has_contents(dataset), f"{dataset.name}, version {snapshot.number}", facts
     )

@@ -7,7 +7,6 @@ carry differs from row to row. Pure but for writing the files.
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from itertools import groupby, islice
@@ -21,6 +20,7 @@ import yaml
 from datasets_app.snapshots.formats import conll, dialogues, preferences
 from datasets_app.snapshots.formats.entries import About, Entry, Tally
 from datasets_app.snapshots.formats.packing import SPLITS, Made, by_split, pack, write_lines
+from lifecycle.ui.markdown import inline
 
 BATCH = 1_000
 BESIDE = ("id", "group", "time", "item", "decision", "metadata")
@@ -133,8 +133,7 @@ def readme(about: About, features: Mapping[str, Any]) -> str:
     ]
     lines = [*about.facts, *(told if about.task == "spans" else [])]
     body = "\n".join(f"- {line}" for line in lines)
-    title = re.sub(r"\s+", " ", about.title)
-    return f"---\n{yaml.safe_dump(front, sort_keys=False, allow_unicode=True)}---\n\n# {title}\n\n{body}\n"
+    return f"---\n{yaml.safe_dump(front, sort_keys=False, allow_unicode=True)}---\n\n# {inline(about.title)}\n\n{body}\n"
 
 
 def described(name: str, feature: Any) -> dict[str, Any]:

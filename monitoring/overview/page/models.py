@@ -14,7 +14,8 @@ from monitoring.overview import queries, rules
 from monitoring.overview.queries import Burning, Volume
 from monitoring.overview.rules import Health
 from monitoring.traffic import histogram
-from registry.catalog.models import Endpoint, ModelVersion
+from registry.catalog.models import Endpoint
+from registry.endpoints import queries as served
 from registry.endpoints.models import Deployment
 
 
@@ -43,7 +44,7 @@ def models(
 ) -> list[Row]:
     """One line an endpoint, those that need somebody first."""
     live, rollouts, reports = queries.live(found), queries.open_rollouts(found), queries.drift_reports(found, now)
-    month = queries.last_month(found, now)
+    month, emptied = queries.last_month(found, now), set(served.emptied().values_list("pk", flat=True))
     budgets: dict[int, list[float]] = {}
     for each in queries.objectives(found):
         if (budget := alerts.budget(each)) and budget.left is not None:
@@ -54,7 +55,7 @@ def models(
         volume, latency = month.get(endpoint.pk, (Volume(), {}))
         standing = rules.Standing(
             live=now_live is not None,
-            quarantined=now_live is not None and now_live.version.state == ModelVersion.State.QUARANTINED,
+            quarantined=endpoint.pk in emptied,
             pages=burning.of(Severity.PAGE, endpoint.pk),
             drift=report.state if report else None, budgets=budgets.get(endpoint.pk, ()), requests=volume.requests,
             holding=rollout is not None and rollout.state == "holding",

@@ -7,7 +7,7 @@ import shutil
 import tempfile
 import zipfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import IO
 
@@ -56,20 +56,28 @@ def laid_out(folder: Folder, signature: str = "") -> Iterator[Path]:
         yield target
 
 
-def verify(version: ModelVersion) -> bundle.Manifest:
-    """The manifest of a version whose every file was hashed again and whose signature holds.
+@contextmanager
+def verified(version: ModelVersion) -> Iterator[tuple[Path, bundle.Manifest]]:
+    """A version's files and signature in a folder of their own, every file hashed again, with their manifest.
 
     Raises Damaged naming what is wrong, and the version is then quarantined; Refused where bytes or the key are missing, which a restore
     mends. Call it outside a transaction, so that the quarantine stays.
     """
     check_key(version)
-    try:
-        with laid_out(version.folder, version.signature) as folder:
-            return bundle.verify(folder, keys.public_key_path(), expected_root=version.root_digest)
-    except Damaged as refusal:
-        if version.state != ModelVersion.State.QUARANTINED:
+    with ExitStack() as stack:
+        try:
+            folder = stack.enter_context(laid_out(version.folder, version.signature))
+            listed = bundle.verify(folder, keys.public_key_path(), expected_root=version.root_digest)
+        except Damaged as refusal:
             quarantine(version_id=version.uuid, reason=refusal.message, actor=None)
-        raise
+            raise
+        yield folder, listed
+
+
+def verify(version: ModelVersion) -> bundle.Manifest:
+    """The manifest of a version whose every file was hashed again and whose signature holds. Raises as `verified`."""
+    with verified(version) as (_, listed):
+        return listed
 
 
 def check_key(version: ModelVersion) -> None:
@@ -90,8 +98,7 @@ def materialise(version: ModelVersion) -> Path:
     target = Path(settings.DATA_DIR) / "serving" / "artifacts" / version.root_digest
     if is_intact(target, version):
         return target
-    verify(version)
-    with laid_out(version.folder, version.signature) as folder:
+    with verified(version) as (folder, _):
         for path in folder.rglob("*"):
             if path.is_file():
                 path.chmod(0o440)
@@ -119,21 +126,22 @@ def is_intact(folder: Path, version: ModelVersion) -> bool:
 def export(*, version: ModelVersion, actor: User) -> IO[bytes]:
     """A zip of the version, verified just now: model/ with its signature, the card, the public key and how to verify without us.
 
-    Returns an open file at its beginning; it is gone once closed. The export is an Event.
+    Returns an open file at its beginning; it is gone once closed. The export is an Event. Raises Refused for a version in quarantine, one
+    whose damage is found now included. Call it outside a transaction.
     """
     access.require(actor, "catalog.download", version)
+    if version.state == ModelVersion.State.QUARANTINED:
+        raise Refused(f"{version} is in quarantine and is not handed out: {version.state_reason}", next_step="Choose an active version.")
     card = queries.newest_card(version)
     public = keys.public_key_path()
     about = VERIFY.format(fingerprint=bundle.fingerprint(public), root_digest=version.root_digest)
     packed = tempfile.TemporaryFile()  # noqa: SIM115  handed to the caller, who closes it
-    with laid_out(version.folder, version.signature) as folder:
-        bundle.verify(folder, public, expected_root=version.root_digest)
-        with zipfile.ZipFile(packed, "w", zipfile.ZIP_STORED) as archive:
-            archive.writestr("README.md", card.text if card else "")
-            archive.writestr("VERIFY.md", about)
-            archive.writestr("signing.pub.pem", public.read_bytes())
-            for path in sorted(path for path in folder.rglob("*") if path.is_file()):
-                archive.write(path, f"model/{path.relative_to(folder).as_posix()}")
+    with verified(version) as (folder, _), zipfile.ZipFile(packed, "w", zipfile.ZIP_STORED) as archive:
+        archive.writestr("README.md", card.text if card else "")
+        archive.writestr("VERIFY.md", about)
+        archive.writestr("signing.pub.pem", public.read_bytes())
+        for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+            archive.write(path, f"model/{path.relative_to(folder).as_posix()}")
     with transaction.atomic():
         record(actor, Verb.VERSION_EXPORTED, version, project=version.model.project.uuid, root_digest=version.root_digest)
     packed.seek(0)

@@ -9,7 +9,7 @@ from django.db import transaction
 from lifecycle.refusals import Refused
 from registry.access import policy as access
 from registry.access.models import User
-from registry.catalog import rules
+from registry.catalog import rules, serving
 from registry.catalog.models import ModelVersion
 from registry.ledger.actions import record
 from registry.ledger.verbs import Verb
@@ -17,7 +17,9 @@ from registry.ledger.verbs import Verb
 
 @transaction.atomic
 def quarantine(*, version_id: UUID, reason: str, actor: User | None) -> ModelVersion:
-    """Keep a version from being served, for good. actor: None when the system found its files or signature damaged."""
+    """Take a version off all traffic and keep it from being served or downloaded, for good. actor: None when the system found its files or
+    signature damaged."""
+    serving.lock()
     version = ModelVersion.objects.select_for_update(of=("self",), no_key=True).select_related("model__project").get(uuid=version_id)
     if actor is not None:
         access.require(actor, "catalog.quarantine", version)
@@ -36,4 +38,5 @@ def quarantine(*, version_id: UUID, reason: str, actor: User | None) -> ModelVer
         reason=version.state_reason,
         root_digest=version.root_digest,
     )
+    serving.withdraw(version, actor, f"{version.semver} was quarantined: {version.state_reason}")
     return version

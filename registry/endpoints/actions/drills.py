@@ -13,8 +13,8 @@ from lifecycle.refusals import Conflict, Refused
 from registry.access import policy
 from registry.access.models import User
 from registry.endpoints import queries, rules
-from registry.endpoints.actions.publish import sign_into_place, writer_lock
-from registry.endpoints.models import Deployment, Fault, Routes
+from registry.endpoints.actions.publish import lock, sign_into_place, writer_lock
+from registry.endpoints.models import Deployment, Fault
 from registry.ledger.actions import record
 from registry.ledger.verbs import Verb
 
@@ -46,11 +46,6 @@ def plant_fault(
     )  # fmt: skip
     transaction.on_commit(publish_faults, robust=True)
     return fault
-
-
-def lock() -> None:
-    """Until the caller's transaction ends nothing that is served changes, and no fault is planted or lifted."""
-    Routes.objects.select_for_update().get(pk=queries.routes_row().pk)
 
 
 def check_can_be_planted(deployment: Deployment) -> None:

@@ -49,12 +49,27 @@ def switch(
     return new
 
 
+def roll_back(alias: Alias, target: ModelVersion, actor: User | None, reason: str, epoch: int) -> Deployment:
+    """What was live before has all traffic again."""
+    new = switch(alias, target, actor, epoch=epoch, cause=Deployment.Cause.ROLLBACK, reason=reason[:500])
+    record(
+        actor, Verb.ROLLED_BACK, new.endpoint, project=new.endpoint.model.project.uuid, deployment=new.uuid, reason=new.reason,
+        version=target.uuid, root_digest=target.root_digest, previous=new.previous.version.uuid if new.previous else None, epoch=epoch,
+    )  # fmt: skip
+    return new
+
+
 def end_shadow_of(version: ModelVersion, alias: Alias, actor: User | None) -> None:
     """A version that begins to answer is no shadow any more."""
     shadow = queries.shadow_of(alias.endpoint)
     if shadow and shadow.version_id == version.pk:
-        end(shadow, actor, "It answers clients now.")
-        record_shadow_stopped(shadow, actor)
+        stop_shadow(shadow, actor, "It answers clients now.")
+
+
+def stop_shadow(shadow: Deployment, actor: User | None, reason: str) -> None:
+    """No more copies go to it."""
+    end(shadow, actor, reason)
+    record_shadow_stopped(shadow, actor)
 
 
 def record_deployed(new: Deployment, actor: User | None, **more: object) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection
 from pathlib import Path
 
 from django.conf import settings
@@ -12,16 +11,15 @@ from django.urls import reverse
 
 from lifecycle import bundle
 from lifecycle.notices import outbox
-from lifecycle.notices.actions import notify
 from lifecycle.refusals import Damaged, Refused
-from registry.access.policy import holders
-from registry.access.roles import Role
 from registry.catalog.actions.files import materialise
 from registry.catalog.actions.quarantine import quarantine
 from registry.catalog.models import Endpoint, ModelVersion
+from registry.catalog.rules import QUARANTINED
 from registry.endpoints import queries
-from registry.endpoints.actions.canary import stop_canary, stop_closed
-from registry.endpoints.actions.shadow import stop_shadow
+from registry.endpoints.actions.canary import stop_closed
+from registry.endpoints.actions.telling import page_of, tell
+from registry.endpoints.actions.withdraw import withdraw_what_is_left
 from registry.endpoints.models import Deployment, Routes
 from registry.endpoints.routes import standbys
 from registry.ledger import keys
@@ -35,8 +33,7 @@ PROBLEM_MAX = 300
 def check_loads() -> int:
     """Look at what the servers wrote of each version that runs, in every arm. Returns how many refusals are new.
 
-    A version whose files do not verify is quarantined: it may never be served again. The endpoint goes on with what it answered with
-    before, since the servers do.
+    A version whose files do not verify is quarantined, which takes it off all traffic: it may never be served again.
     """
     states, noted = queries.server_states(), 0
     for deployment in queries.running().select_related("endpoint__model__project", "version__model__project", "version__folder"):
@@ -113,22 +110,19 @@ def note_recovery(deployment: Deployment) -> None:
 
 
 def take_out() -> int:
-    """End the canaries that a server's guard closed, and the canaries and shadows whose version is not active any more. Returns how many.
+    """End the canaries that a server's guard closed, and all that serves a version in quarantine. Returns how many.
 
-    A guard's line in the spool says the same; whichever is read first stops the canary, the other finds it stopped.
+    A guard's line in the spool says the same; whichever is read first stops the canary, the other finds it stopped. A quarantine ends what
+    it concerns by itself; what an earlier release left running ends here.
     """
     taken, states = 0, queries.server_states()
     closed = {arm.deployment: arm for state in states for arm in state.closed}
-    for row in queries.running().exclude(arm=Deployment.Arm.STABLE).select_related("version"):
+    for row in queries.running().filter(arm=Deployment.Arm.CANARY):
         if arm := closed.get(str(row.uuid)):
             stop_closed(deployment_id=row.uuid, failures=arm.failures, of=arm.of)
-        elif row.version.state != ModelVersion.State.ACTIVE:
-            reason = f"{row.version.semver} is {row.version.get_state_display().lower()}: {row.version.state_reason}"
-            stop = stop_canary if row.arm == Deployment.Arm.CANARY else stop_shadow
-            stop(deployment_id=row.uuid, reason=reason, actor=None)
-        else:
-            continue
-        taken += 1
+            taken += 1
+    for version in ModelVersion.objects.filter(pk__in=queries.running().order_by().values("version"), state=QUARANTINED):
+        taken += withdraw_what_is_left(version)
     return taken
 
 
@@ -161,19 +155,3 @@ def tell_everywhere(server: str, problem: str, epoch: int) -> None:
     told: set[int] = set()
     for said in sorted(texts, key=lambda text: text == queries.ELSEWHERE):  # who may know more is told that alone
         told |= tell(texts[said], f"Inference server {server}: {said} It stays on epoch {epoch}.", reverse("endpoints:list"), besides=told)
-
-
-def tell(endpoints: list[Endpoint], text: str, url: str, *, besides: Collection[int] = ()) -> set[int]:
-    """A notice to those who can do something about these endpoints: on-call and leads, each once. Returns the keys of whom it told.
-
-    besides: those who were told already.
-    """
-    people = {person for endpoint in endpoints for role in (Role.ONCALL, Role.LEAD) for person in holders(role, endpoint)}
-    found = sorted((person for person in people if person.pk not in besides), key=lambda person: person.pk)
-    notify(found, text, url)
-    return {person.pk for person in found}
-
-
-def page_of(endpoint: Endpoint) -> str:
-    """The endpoint's page."""
-    return reverse("endpoints:detail", args=[endpoint.uuid])

@@ -55,9 +55,14 @@ def current_epoch() -> int | None:
     return int(document["epoch"]) if says == (rules.FORMAT, rules.endpoints_document(routes())) else None
 
 
+def lock() -> Routes:
+    """Until the caller's transaction ends nothing that is served changes, and no fault is planted or lifted."""
+    return Routes.objects.select_for_update().get(pk=queries.routes_row().pk)
+
+
 def next_epoch() -> int:
     """Lock the routes until the caller's transaction ends, and take the next number."""
-    row = Routes.objects.select_for_update().get(pk=queries.routes_row().pk)
+    row = lock()
     epoch = max(row.epoch, newest_outside()) + 1
     Routes.objects.filter(pk=row.pk).update(epoch=epoch)
     return epoch

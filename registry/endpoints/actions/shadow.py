@@ -82,6 +82,5 @@ def _stop_shadow(given: Deployment, actor: User | None, reason: str) -> Deployme
         if actor is None:
             return queries.deployments(given.endpoint).get(pk=given.pk)
         raise Conflict("This shadow has ended already.", next_step="Look at the page again.")
-    intervals.end(running, actor, reason)
-    intervals.record_shadow_stopped(running, actor)
+    intervals.stop_shadow(running, actor, reason)
     return running

@@ -19,8 +19,6 @@ from registry.endpoints import queries, rules
 from registry.endpoints.actions import canary, intervals
 from registry.endpoints.actions.publish import next_epoch
 from registry.endpoints.models import Deployment
-from registry.ledger.actions import record
-from registry.ledger.verbs import Verb
 from registry.promotions.actions.deploy import claim_approval, fulfilled, ready_to_deploy
 from registry.promotions.models import PromotionRequest
 
@@ -64,7 +62,8 @@ def _deploy(request_id: UUID, actor: User, share: int, then: Callable[[Deploymen
 
 
 def roll_back(*, endpoint_id: UUID, actor: User, reason: str, typed: str, seen_moves: int) -> Deployment:
-    """Send all traffic back to a version that was trusted before. Needs a role, a reason and the typed version; no approval.
+    """Send all traffic back to the version that was live before the approval in force. Needs a role, a reason and the typed version; no
+    approval. What is newer, or was itself taken back, is no target (`queries.goes_back`): it needs an approval again.
 
     typed: the semver that has all traffic afterwards. While a canary runs, typing the live version stops the canary; typing the version
     before it stops the canary and makes that one live. seen_moves: the alias' count of moves on the page the person looked at.
@@ -78,7 +77,7 @@ def roll_back(*, endpoint_id: UUID, actor: User, reason: str, typed: str, seen_m
         return _back_from_canary(endpoint, live, running, actor, rules.check_reason(reason), seen_moves)
     target = queries.rollback_target(endpoint)
     if target is None:
-        raise Refused(f"No other version was ever live on {endpoint}.", next_step="Deploy an approved version instead.")
+        raise Refused(rules.NOTHING_BEFORE, next_step="Request the promotion of another version, and deploy it.")
     if live and typed.strip() == live.version.semver:
         raise Refused(f"{live.version.semver} has all traffic already.", fields={"typed": [f"Type {target.semver} to go back to it."]})
     rules.check_typed(typed, *([live.version.semver] if live and running else []), target.semver)
@@ -106,13 +105,9 @@ def _roll_back(endpoint: Endpoint, target: ModelVersion, actor: User, reason: st
     alias = Alias.objects.select_for_update().get(endpoint=endpoint)
     policy.require(actor, "endpoints.roll_back", endpoint)
     rules.check_moves(seen_moves, alias.moves)
-    if ModelVersion.objects.select_for_update(no_key=True).get(pk=target.pk).state != ModelVersion.State.ACTIVE:
-        raise Refused(f"{target} is not active any more and is not served.", next_step="Deploy an approved version instead.")
+    ModelVersion.objects.select_for_update(no_key=True).get(pk=target.pk)
+    if queries.rollback_target(endpoint) != target:
+        raise Conflict(f"Changed while you were reading: {target} is not what {endpoint} goes back to any more.", next_step="Look again.")
     if running := queries.canary_of(endpoint):
         canary.stop(running, actor, f"The endpoint was rolled back: {reason}"[:500], epoch=epoch)
-    new = intervals.switch(alias, target, actor, epoch=epoch, cause=Deployment.Cause.ROLLBACK, reason=reason)
-    record(
-        actor, Verb.ROLLED_BACK, endpoint, project=endpoint.model.project.uuid, deployment=new.uuid, reason=reason, version=target.uuid,
-        root_digest=target.root_digest, previous=new.previous.version.uuid if new.previous else None, epoch=epoch,
-    )  # fmt: skip
-    return new
+    return intervals.roll_back(alias, target, actor, reason, epoch)

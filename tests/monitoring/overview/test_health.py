@@ -14,7 +14,7 @@ WELL = {"live": True, "drift": "ok", "budgets": (0.8, 0.9), "requests": 1200}
     [
         ({}, "ok", "healthy"),
         ({"live": False}, "off", "not live"),
-        ({"quarantined": True}, "bad", "in quarantine"),
+        ({"live": False, "quarantined": True}, "bad", "in quarantine"),
         ({"budgets": (0.9, 0.0)}, "bad", "over budget"),
         ({"pages": 1}, "bad", "alert open"),
         ({"drift": "drift"}, "bad", "drifting"),

@@ -10,6 +10,7 @@ from registry.artifacts.actions import key
 from registry.catalog import actions
 from registry.catalog.models import ModelVersion
 from registry.ledger import keys
+from registry.ledger.models import Event
 from tests.support.registry import make_version
 
 
@@ -50,3 +51,15 @@ def test_another_key_is_refused_and_the_version_stays_active(version):
         actions.verify(version)
 
     assert ModelVersion.objects.get().state == "active"
+
+
+def test_altered_bytes_that_an_export_finds_quarantine_the_version_and_nothing_is_handed_out(version, mia):
+    path = stored(version)
+    path.chmod(0o600)
+    path.write_bytes(path.read_bytes() + b"x")
+
+    with pytest.raises(Damaged):
+        actions.export(version=version, actor=mia)
+
+    assert ModelVersion.objects.get().state == "quarantined"
+    assert not Event.objects.filter(verb="catalog.exported").exists()

@@ -46,13 +46,15 @@ def test_a_damaged_version_is_quarantined_once_and_people_are_told(version, fold
     assert Notice.objects.first().url == f"/endpoints/{live_endpoint.uuid}/"
 
 
-def test_the_endpoint_goes_on_and_stays_named(version, folder, live_endpoint, django_capture_on_commit_callbacks):
+def test_a_damaged_live_version_is_rolled_back(version, folder, live_endpoint, django_capture_on_commit_callbacks):
     damage(folder)
     endpoints.write_status(refused={version.root_digest: "damaged"})
     actions.check_loads()
     actions.publish()
 
-    assert endpoints.routes()["endpoints"][live_endpoint.slug]["arms"][0]["version"] == str(version.uuid)
+    route = endpoints.routes()["endpoints"][live_endpoint.slug]
+    assert [arm["label"] for arm in route["arms"]] == [str(live_endpoint.deployments.order_by("id").first().version)]
+    assert route["withdrawn"] == [version.root_digest]
 
 
 def test_a_version_that_verifies_is_noted_and_not_quarantined(version, live_endpoint):
@@ -146,7 +148,7 @@ def test_a_damaged_canary_is_quarantined_and_taken_out_and_the_live_one_stays(li
     made.refresh_from_db()
     canary.refresh_from_db()
     assert made.state == ModelVersion.State.QUARANTINED
-    assert canary.end_reason.startswith("1.2.0 is quarantined: A server refused it:")
+    assert canary.end_reason.startswith("1.2.0 was quarantined: A server refused it:")
     assert [(row.arm, row.version.semver) for row in queries.serving(live_endpoint)] == [("stable", "1.1.0")]
     told = Outbox.objects.get(topic="endpoints.load_refused")
     assert (told.payload["arm"], told.payload["quarantined"], told.payload["version"]) == ("canary", True, str(made.uuid))

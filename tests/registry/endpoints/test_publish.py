@@ -9,7 +9,7 @@ from lifecycle import bundle
 from lifecycle.inference.routing import parse_routes
 from registry.access.actions import create_token, token_digest
 from registry.access.models import ApiToken
-from registry.endpoints import actions, queries, tasks
+from registry.endpoints import actions, queries, rules, tasks
 from registry.endpoints.models import Deployment, Routes
 from registry.endpoints.routes import routes
 from registry.ledger import keys
@@ -20,7 +20,7 @@ def test_an_installation_begins_with_an_empty_signed_document(db, settings):
     call_command("publish_routes")
 
     document = bundle.verify_document(queries.routes_path().read_bytes(), keys.public_key_path())
-    assert (document["format"], document["epoch"], document["endpoints"]) == (2, 1, {})
+    assert (document["format"], document["epoch"], document["endpoints"]) == (rules.FORMAT, 1, {})
 
 
 def test_publishing_again_writes_nothing(live_endpoint):
@@ -52,11 +52,11 @@ def test_a_new_token_is_published_and_an_expired_one_goes(live_endpoint, ana, ai
 
 def test_the_routes_of_many_endpoints_are_read_in_as_many_statements_as_those_of_one(live_endpoint, ana, django_assert_num_queries):
     create_token(user=ana, name="app", scopes=["infer"], days=7)
-    with django_assert_num_queries(8):
+    with django_assert_num_queries(9):
         assert len(routes()) == 1
     others = [endpoints.copied(live_endpoint, slug) for slug in ("a", "b")]
 
-    with django_assert_num_queries(8):
+    with django_assert_num_queries(9):
         found = routes()
 
     assert [route.slug for route in found] == ["a", "b", live_endpoint.slug]
@@ -122,4 +122,4 @@ def test_a_document_of_the_former_format_is_written_anew(live_endpoint):
     queries.routes_path().write_bytes(bundle.sign_document(former, keys.private_key_path()))
 
     assert actions.publish() == epoch + 1
-    assert endpoints.routes()["format"] == 2
+    assert endpoints.routes()["format"] == rules.FORMAT

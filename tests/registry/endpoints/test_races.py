@@ -3,6 +3,7 @@
 import pytest
 from django.db import connection
 
+from registry.catalog import actions as catalog
 from registry.endpoints import actions, queries
 from registry.endpoints.models import Deployment, Routes
 from tests.support import endpoints, registry
@@ -40,3 +41,20 @@ def test_two_rollbacks_at_once_give_one(project, mia, ravi, lee, gita, omar):
     live = queries.live_deployment(endpoint)
     assert live.version.semver == "1.0.0"
     assert endpoints.routes()["endpoints"][endpoint.slug]["arms"][0]["version"] == str(live.version.uuid)
+
+
+def test_a_version_that_is_quarantined_while_it_is_deployed_serves_nowhere(project, mia, ravi, lee, gita, omar):
+    version = registry.make_version(project, mia, ravi)
+    endpoint = registry.make_endpoint(version.model, mia)
+    request = endpoints.approved(project, endpoint, version)
+
+    ended = at_once(
+        lambda: actions.deploy(request_id=request.uuid, actor=omar),
+        lambda: catalog.quarantine(version_id=version.uuid, reason="Leaks.", actor=lee),
+    )
+
+    assert ended in ({"done": 2}, {"done": 1, "Conflict": 1}, {"done": 1, "Refused": 1})
+    version.refresh_from_db()
+    assert version.state == "quarantined"
+    assert not queries.running().exists()
+    assert [route["arms"] for route in (queries.published() or {"endpoints": {}})["endpoints"].values()] in ([], [[]])

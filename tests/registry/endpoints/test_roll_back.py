@@ -36,7 +36,7 @@ def test_the_last_live_version_is_live_again(endpoint, omar, django_capture_on_c
     assert (ended.version.semver, ended.ended_by, ended.end_reason) == ("1.1.0", omar, "Wrong answers on refunds.")
     route = endpoints.routes()["endpoints"][endpoint.slug]
     assert route["arms"][0]["version"] == str(deployment.version.uuid)
-    assert [each["version"] for each in route["standby"]] == [str(ended.version.uuid)]
+    assert route["standby"] == []
     event = Event.objects.get(verb="endpoints.rolled_back")
     assert '"reason":"Wrong answers on refunds."' in event.canonical
 
@@ -81,7 +81,7 @@ def test_a_second_click_finds_another_version_live(endpoint, omar):
 def test_there_is_nothing_to_go_back_to_after_the_first_deployment(endpoint, omar):
     another = endpoints.copied(endpoint, "another", before=False)
 
-    with pytest.raises(Refused, match="No other version"):
+    with pytest.raises(Refused):
         roll_back(another, omar)
     assert live(another) == "1.1.0"
 

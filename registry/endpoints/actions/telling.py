@@ -1,0 +1,28 @@
+"""Notices to those who can do something about an endpoint."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from django.urls import reverse
+
+from lifecycle.notices.actions import notify
+from registry.access.policy import holders
+from registry.access.roles import Role
+from registry.catalog.models import Endpoint
+
+
+def tell(endpoints: list[Endpoint], text: str, url: str, *, besides: Collection[int] = ()) -> set[int]:
+    """A notice to those who can do something about these endpoints: on-call and leads, each once. Returns the keys of whom it told.
+
+    besides: those who were told already.
+    """
+    people = {person for endpoint in endpoints for role in (Role.ONCALL, Role.LEAD) for person in holders(role, endpoint)}
+    found = sorted((person for person in people if person.pk not in besides), key=lambda person: person.pk)
+    notify(found, text, url)
+    return {person.pk for person in found}
+
+
+def page_of(endpoint: Endpoint) -> str:
+    """The endpoint's page."""
+    return reverse("endpoints:detail", args=[endpoint.uuid])

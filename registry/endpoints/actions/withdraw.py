@@ -1,0 +1,83 @@
+"""A version that goes into quarantine leaves all traffic in the same transaction: one decision, from the click to the routes document."""
+
+from __future__ import annotations
+
+from django.db import transaction
+
+from registry.access.models import User
+from registry.catalog.models import Alias, Endpoint, ModelVersion
+from registry.endpoints import queries
+from registry.endpoints.actions import canary, intervals
+from registry.endpoints.actions.publish import lock, next_epoch
+from registry.endpoints.actions.telling import page_of, tell
+from registry.endpoints.models import Deployment
+from registry.ledger.actions import record
+from registry.ledger.verbs import Verb
+
+Arm = Deployment.Arm
+
+
+def withdraw(version: ModelVersion, actor: User | None, reason: str) -> int:
+    """End all that a version serves, under `lock`. Returns on how many endpoints it served. Possible in a freeze too.
+
+    Where it is live, the endpoint is rolled back, or answers nothing where there is no earlier version; a canary that ran beside it ends
+    with it, and without a live version the shadow too. The files of what comes back are not hashed here: it stands by, so the servers have
+    verified and loaded it, and none serves what does not verify.
+    """
+    found = list(Endpoint.objects.filter(deployments__in=queries.running().filter(version=version)).distinct().order_by("pk"))
+    for endpoint in found:
+        epoch, alias = next_epoch(), Alias.objects.select_for_update().get(endpoint=endpoint)
+        arms = {row.arm: row for row in queries.serving(endpoint)}
+        live, beside, shadow = arms.get(Arm.STABLE), arms.get(Arm.CANARY), arms.get(Arm.SHADOW)
+        leaves = live is not None and live.version_id == version.pk
+        if beside and (leaves or beside.version_id == version.pk):
+            canary.stop(beside, actor, reason, epoch=epoch)
+        if shadow and shadow.version_id == version.pk:
+            intervals.stop_shadow(shadow, actor, reason)
+        if live and leaves:
+            leave(alias, live, actor, reason, epoch)
+        tell([endpoint], f"{endpoint}: {reason} {now_answers(endpoint)}", page_of(endpoint))
+    return len(found)
+
+
+def leave(alias: Alias, live: Deployment, actor: User | None, reason: str, epoch: int) -> None:
+    """Roll an endpoint back from a version in quarantine, or leave it without one."""
+    endpoint = live.endpoint
+    if target := queries.rollback_target(endpoint):
+        intervals.roll_back(alias, target, actor, reason, epoch)
+        return
+    intervals.end(live, actor, reason)
+    if shadow := queries.shadow_of(endpoint):
+        intervals.stop_shadow(shadow, actor, "Nothing is live any more whose requests it could be given.")
+    alias.version, alias.moves = None, alias.moves + 1
+    alias.save(update_fields=["version", "moves"])
+    record(
+        actor, Verb.EMPTIED, endpoint, project=endpoint.model.project.uuid, deployment=live.uuid, version=live.version.uuid,
+        root_digest=live.version.root_digest, reason=reason[:500], epoch=epoch,
+    )  # fmt: skip
+
+
+def now_answers(endpoint: Endpoint) -> str:
+    """What answers after that."""
+    live = queries.live_deployment(endpoint)
+    return f"{live.version.semver} answers." if live else "Nothing answers: clients get 503 until a version is deployed."
+
+
+@transaction.atomic
+def withdraw_what_is_left(version: ModelVersion) -> int:
+    """The same for a version that is in quarantine already."""
+    lock()
+    return withdraw(version, None, f"{version.semver} was quarantined: {version.state_reason}")
+
+
+def effects(version: ModelVersion) -> list[str]:
+    """What `withdraw` would do now, a sentence an arm, for whoever is about to decide."""
+    found = []
+    for row in queries.with_all(queries.running().filter(version=version)):
+        if row.arm != Arm.STABLE:
+            found.append(f"{row.endpoint}: its {row.get_arm_display().lower()} ends.")
+        elif target := queries.rollback_target(row.endpoint):
+            found.append(f"{row.endpoint}: all traffic goes to {target.semver} within a second.")
+        else:
+            found.append(f"{row.endpoint}: there is no earlier version, so clients get 503 until another is deployed.")
+    return found
