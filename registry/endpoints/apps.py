@@ -13,7 +13,8 @@ class EndpointsConfig(AppConfig):
         from lifecycle.ui import navigation, palette
         from lifecycle.ui.navigation import NavItem
         from registry.access.policy import can_somewhere
-        from registry.endpoints import queries
+        from registry.endpoints import queries, trail
+        from registry.ledger import accounts
 
         schedule.every(5, "registry.endpoints.tasks.tend")
         navigation.register(
@@ -23,3 +24,4 @@ class EndpointsConfig(AppConfig):
             )
         )  # fmt: skip
         palette.register_search("Endpoints", queries.search)
+        accounts.register(trail.DEPLOYMENTS)
