@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import defaultdict
 
 from django.apps import apps
-from django.db.models import F
-from guardian.models import GroupObjectPermissionBase
+from django.db.models import F, Model
+from guardian.models import BaseGenericObjectPermission, GroupObjectPermissionBase
 
 from registry.access.models import PLACEHOLDER, User
 from registry.ledger.accounts import Account, Told
@@ -40,7 +40,7 @@ def held(people: list[str]) -> dict[str, set[str]]:
         facts[str(uuid)].add(ADMIN)
     for uuid in rows.filter(is_active=False).exclude(username__startswith=PLACEHOLDER).values_list("uuid", flat=True):
         facts[str(uuid)].add(DEACTIVATED)
-    for grants in (model for model in apps.get_models() if issubclass(model, GroupObjectPermissionBase)):
+    for grants in grant_models():
         root = grants._meta.get_field("content_object").related_model._meta.label_lower  # type: ignore[union-attr]
         given = grants._default_manager.filter(group__user__uuid__in=people).values_list(
             F("group__user__uuid"), "content_object__uuid", "permission__codename"
@@ -48,6 +48,12 @@ def held(people: list[str]) -> dict[str, set[str]]:
         for person, uuid, codename in given:
             facts[str(person)].add(holds(f"{root}:{uuid}:{codename.removeprefix('role_')}"))
     return facts
+
+
+def grant_models() -> list[type[Model]]:
+    """The tables whose rows give roles: one for each kind of root, as `policy` reads them."""
+    bases = [model for model in apps.get_models() if issubclass(model, GroupObjectPermissionBase)]
+    return [model for model in bases if not issubclass(model, BaseGenericObjectPermission)]
 
 
 def holds(root: str) -> str:

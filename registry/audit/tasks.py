@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from collections import Counter
+
 from celery import shared_task
 from django.urls import reverse
 
@@ -10,7 +12,7 @@ from registry.access.models import User
 from registry.access.policy import can_somewhere
 from registry.ledger import checkpoints
 from registry.ledger import verify as ledger_verify
-from registry.ledger.faults import Fault, Part
+from registry.ledger.faults import Fault, Part, counted
 
 SHOWN = 3  # faults in the sentence of a job
 
@@ -33,13 +35,16 @@ def verify(ctx: JobContext) -> None:
         parts.append(found)
         ctx.progress(sum(part.count for part in parts), unit="checked", stage=f"Verified {found.name}")
     if faults:
-        count = sum(part.faults for part in parts)
+        count = counted(sum(part.faults for part in parts), "fault")
         raise Refused(
-            f"The trail does not hold: {count:,} faults. {' '.join(map(str, faults))}",
+            f"The trail does not hold: {count}. {' '.join(map(str, faults))}",
             next_step="Treat this as an incident; keep the database as it is. The command verify_audit lists every fault.",
         )
-    checked = sum(part.count for part in parts)
-    ctx.progress(checked, checked, message=" ".join(map(str, parts)))
+    totals: Counter[str] = Counter()
+    for part in parts:
+        totals[part.what] += part.count
+    checked = totals.total()
+    ctx.progress(checked, checked, message=f"The trail is whole: {', '.join(f'{count:,} {what}' for what, count in totals.items())}.")
 
 
 def verify_url(_job: Job) -> str:

@@ -27,6 +27,11 @@ class Rule(StrEnum):
     NOT_IN_DATABASE = "not-in-database"
 
 
+def counted(number: int, noun: str) -> str:
+    """1 fault, 1,200 faults."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
 @dataclass(frozen=True)
 class Fault:
     """One thing that does not hold. where: chain and event, file and line, or row. detail: a sentence."""
@@ -49,4 +54,4 @@ class Part:
     faults: int
 
     def __str__(self) -> str:
-        return f"{self.name}: {self.count:,} {self.what}, {'whole' if not self.faults else f'{self.faults:,} faults'}."
+        return f"{self.name}: {self.count:,} {self.what}, {counted(self.faults, 'fault') if self.faults else 'whole'}."

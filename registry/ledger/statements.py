@@ -10,7 +10,7 @@ from typing import NamedTuple
 from lifecycle import bundle
 from lifecycle.refusals import Refused
 from registry.ledger import checkpoints, keys
-from registry.ledger.faults import Fault, Part, Rule
+from registry.ledger.faults import Fault, Part, Rule, counted
 from registry.ledger.models import Checkpoint
 
 Signed = dict[str, dict[int, str]]  # chain → seq → hash; all in memory, some 150 bytes a checkpoint
@@ -41,11 +41,12 @@ def faults_in(signed: Signed, rows: set[tuple[str, int]], kept: list[Path]) -> I
     """The rows, then the files, then what the files lack. rows: filled with the chain and seq of each."""
     written = set[tuple[str, int]]()
     yield from check_rows(signed, rows)
+    missing = rows - under_way()  # before the files are read: what is not under way any more is in its file
     for path in sorted(checkpoints.folder().glob("*.jsonl")):
         yield from check_file(path, signed, rows, written)
     for path in kept:
         yield from check_file(path, signed, rows, set())
-    yield from check_written(rows - written)
+    yield from check_written(missing - written)
 
 
 def check_rows(signed: Signed, rows: set[tuple[str, int]]) -> Iterator[Fault]:
@@ -68,6 +69,8 @@ def check_file(path: Path, signed: Signed, rows: set[tuple[str, int]], written: 
     public = keys.public_key_path()
     with path.open(encoding="utf-8", errors="replace") as lines:
         for number, line in enumerate(lines, 1):
+            if not line.strip():
+                continue
             where = f"{path}, line {number}"
             said = statement(line, public)
             if said is None:
@@ -81,18 +84,21 @@ def check_file(path: Path, signed: Signed, rows: set[tuple[str, int]], written: 
 
 
 def check_written(missing: set[tuple[str, int]]) -> Iterator[Fault]:
-    """One fault for each chain whose file lacks checkpoints that have a row. The newest of all may be under way."""
-    newest = Checkpoint.objects.order_by("-pk").first()
-    if newest and checkpoints.marker(newest.uuid).exists():
-        missing = missing - {(newest.chain, newest.seq)}
+    """One fault for each chain whose file lacks checkpoints that have a row."""
     by_chain: dict[str, list[int]] = defaultdict(list)
     for chain, seq in missing:
         by_chain[chain].append(seq)
     for chain, seqs in sorted(by_chain.items()):
         path = checkpoints.checkpoint_file(chain)
         what = "The file lacks" if path.exists() else "The file is gone, and with it"
-        detail = f"{what} {len(seqs):,} checkpoints that have a row, the first at event {min(seqs)}."
+        detail = f"{what} {counted(len(seqs), 'checkpoint')} with a row in the database, the first at event {min(seqs)}."
         yield Fault(Rule.CHECKPOINT_NOT_ON_DISK, str(path), detail)
+
+
+def under_way() -> set[tuple[str, int]]:
+    """The newest checkpoint, while it has a marker: its line may not be written yet."""
+    newest = Checkpoint.objects.order_by("-pk").first()
+    return {(newest.chain, newest.seq)} if newest and checkpoints.marker(newest.uuid).exists() else set()
 
 
 def add(signed: Signed, said: Statement, where: str) -> Iterator[Fault]:

@@ -33,7 +33,7 @@ def sign(project) -> Checkpoint:
 
 
 @pytest.fixture
-def file(chain):
+def file(chain, settings):  # of this test: what is kept lies elsewhere
     return checkpoints.checkpoint_file(chain)
 
 
@@ -92,14 +92,14 @@ def test_a_row_without_a_signature_is_found(chain):
 def test_a_deleted_file_is_found(chain, file):
     file.unlink()
 
-    assert faults()[0].detail == "The file is gone, and with it 2 checkpoints that have a row, the first at event 1."
+    assert faults()[0].detail == "The file is gone, and with it 2 checkpoints with a row in the database, the first at event 1."
     assert found() == [("checkpoint-not-on-disk", str(file))]
 
 
 def test_a_deleted_line_is_found(chain, file):
     file.write_text(file.read_text().splitlines()[1] + "\n")
 
-    assert faults()[0].detail == "The file lacks 1 checkpoints that have a row, the first at event 1."
+    assert faults()[0].detail == "The file lacks 1 checkpoint with a row in the database, the first at event 1."
 
 
 def test_a_deleted_row_is_found(chain, file):
@@ -195,7 +195,7 @@ def test_a_marker_excuses_the_newest_checkpoint_alone(chain, file):
     for row in Checkpoint.objects.all():
         checkpoints.marker(row.uuid).touch()
 
-    assert faults()[0].detail == "The file is gone, and with it 1 checkpoints that have a row, the first at event 1."
+    assert faults()[0].detail == "The file is gone, and with it 1 checkpoint with a row in the database, the first at event 1."
 
 
 @pytest.mark.django_db(transaction=True)

@@ -89,15 +89,17 @@ def test_an_erased_name_leaves_a_trail_that_verifies(event, mia):
     assert queries.lines([event])[0].actor == str(mia.uuid)[:8]
 
 
-def test_a_name_from_before_is_shown_with_the_events_from_before(event, project, mia):
+def test_a_name_from_before_is_shown_with_the_events_from_before(project, otto):
     """An installation of before: the event has no form, its names have neither salt nor event."""
+    with transaction.atomic():
+        event = record(otto, Verb.DATASET_CREATED, project, project=project.uuid)
     document = {key: value for key, value in json.loads(event.canonical).items() if key not in ("form", "names")}
     canonical = bundle.canonical_json(document).decode()
-    behind_its_back("UPDATE ledger_name SET salt = '', event_id = NULL WHERE subject = %s", str(mia.uuid))
+    behind_its_back("UPDATE ledger_name SET salt = '', event_id = NULL WHERE subject = %s", str(otto.uuid))
     behind_its_back(
-        "UPDATE ledger_event SET canonical = %s, hash = %s WHERE actor = %s", canonical, rules.event_hash(canonical), str(mia.uuid)
+        "UPDATE ledger_event SET canonical = %s, hash = %s WHERE actor = %s", canonical, rules.event_hash(canonical), str(otto.uuid)
     )
     behind_its_back("UPDATE ledger_chain SET hash = %s WHERE name = %s", rules.event_hash(canonical), event.chain)
 
-    assert [(rule, where) for rule, where in found() if str(mia.uuid) in where] == []
-    assert queries.lines([Event.objects.get(pk=event.pk)])[0].actor == "Mia"
+    assert [(rule, where) for rule, where in found() if str(otto.uuid) in where] == []
+    assert queries.lines([Event.objects.get(pk=event.pk)])[0].actor == "Otto"

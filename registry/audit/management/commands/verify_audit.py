@@ -8,7 +8,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from lifecycle.refusals import Refused
 from registry.ledger import verify
-from registry.ledger.faults import Fault
+from registry.ledger.faults import Fault, counted
 
 
 class Command(BaseCommand):
@@ -33,4 +33,4 @@ class Command(BaseCommand):
         except Refused as refusal:
             raise CommandError(f"The trail was not verified: {refusal} {refusal.next_step}".strip()) from refusal
         if faults:
-            raise CommandError(f"The trail does not hold: {faults:,} faults.")
+            raise CommandError(f"The trail does not hold: {counted(faults, 'fault')}.")
