@@ -44,7 +44,8 @@ def verify(ctx: JobContext) -> None:
     for part in parts:
         totals[part.what] += part.count
     checked = totals.total()
-    ctx.progress(checked, checked, message=f"The trail is whole: {', '.join(f'{count:,} {what}' for what, count in totals.items())}.")
+    said = f"The trail is whole: {', '.join(f'{count:,} {what}' for what, count in totals.items())}."
+    ctx.progress(checked, checked, stage="The trail is whole", message=said)
 
 
 def verify_url(_job: Job) -> str:

@@ -10,6 +10,7 @@ from django.db import transaction
 from lifecycle import bundle
 from registry.ledger import checkpoints, rules
 from registry.ledger.actions import record
+from registry.ledger.faults import Rule
 from registry.ledger.models import Chain, Event, Name
 from registry.ledger.verbs import Verb
 from tests.support.trail import behind_its_back, found
@@ -159,6 +160,12 @@ def test_the_command_fails_and_names_rule_and_place(chain):
 
     assert err.getvalue() == f"event-missing at {at(chain, 2)}: The next one found is 3.\n"
     assert f"{chain}: 1 events, 1 fault." in out.getvalue()
+
+
+def test_the_runbook_explains_every_rule(settings):
+    text = (settings.BASE_DIR / "docs" / "runbooks" / "audit-fault.md").read_text(encoding="utf-8")
+
+    assert [str(rule) for rule in Rule if f"| `{rule}` |" not in text] == []
 
 
 def test_a_file_that_is_not_there_is_no_checkpoint(chain, tmp_path):
