@@ -52,7 +52,7 @@ def triggers_lifted(connection, table: str = "") -> Iterator[None]:
             for _, sql in triggers:
                 cursor.execute(sql)
         return
-    tables = [table] if table else _tables_with_triggers(connection)
+    tables = [each for each in _tables_with_triggers(connection) if table in ("", each)]
     with connection.cursor() as cursor:
         for table in tables:
             cursor.execute(f'ALTER TABLE "{table}" DISABLE TRIGGER USER')
