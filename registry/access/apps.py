@@ -10,8 +10,10 @@ class AccessConfig(AppConfig):
     def ready(self) -> None:
         """Bring the pages that have no place in the thread of the navigation."""
         from lifecycle.ui import palette
-        from registry.access import schema  # noqa: F401  registers itself with the API's description
+        from registry.access import schema, trail  # noqa: F401  registers itself with the API's description
+        from registry.ledger import accounts
 
         palette.register_page("Profile and API tokens", "access:profile", keywords="settings theme keys")
         palette.register_page("Projects and members", "access:projects", keywords="roles people access")
         palette.register_page("People", "access:people", show=lambda user: user.is_organisation_admin, keywords="users admin")
+        accounts.register(trail.ROLES)

@@ -40,7 +40,6 @@ COLUMNS = [
 ]
 
 
-@transaction.atomic
 def export(*, actor: User, filters: queries.Filters, form: str) -> Iterator[str]:
     """The matching events as JSON Lines (hashed bytes, hashes, signed checkpoints) or CSV, in flat memory; the export is itself an Event.
 
@@ -49,7 +48,8 @@ def export(*, actor: User, filters: queries.Filters, form: str) -> Iterator[str]
     if not (can_somewhere(actor, "audit.export") or actor.is_organisation_admin):
         raise PermissionDenied(roles.sentence("audit.export"))
     checkpoints.sign_checkpoints()
-    record(actor, Verb.TRAIL_EXPORTED, actor, form=form, filters={k: str(v) for k, v in asdict(filters).items() if v})
+    with transaction.atomic():
+        record(actor, Verb.TRAIL_EXPORTED, actor, form=form, filters={k: str(v) for k, v in asdict(filters).items() if v})
     events = queries.search(actor, filters)
     return as_csv(events) if form == "csv" else as_json_lines(events)
 

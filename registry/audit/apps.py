@@ -12,9 +12,10 @@ class AuditConfig(AppConfig):
         from lifecycle.jobs import registry, schedule
         from lifecycle.ui import navigation
         from registry.audit import tasks
+        from registry.ledger.checkpoints import INTERVAL
 
         registry.register(
             registry.JobKind("audit.verify", "Verify the audit trail", tasks.verify, url=tasks.verify_url, can_see=tasks.may_see)
         )
-        schedule.every(300, "registry.audit.tasks.sign_checkpoints")
+        schedule.every(INTERVAL.total_seconds(), "registry.audit.tasks.sign_checkpoints")
         navigation.register(navigation.NavItem("Registry", "Audit trail", "audit:events", order=90))

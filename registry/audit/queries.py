@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -15,6 +15,7 @@ from django.utils import timezone
 from lifecycle.ui.addresses import find_url
 from registry.access.models import Project, User
 from registry.access.policy import can_somewhere, visible_to
+from registry.ledger import checkpoints
 from registry.ledger.models import Checkpoint, Event, Name
 from registry.ledger.rules import SYSTEM
 from registry.ledger.verbs import Verb
@@ -105,7 +106,7 @@ def search(user: User, filters: Filters) -> QuerySet[Event]:
 
 def matching(text: str) -> Q:
     """Events whose actor or object has this id or a name with this text, or whose hash begins with it."""
-    named = list(Name.objects.filter(text__icontains=text).values_list("subject", flat=True)[:NAMES_MAX])
+    named = list(Name.objects.filter(text__icontains=text).values_list("subject", flat=True).distinct()[:NAMES_MAX])
     subjects = [text, *named]
     return Q(actor__in=subjects) | Q(object_id__in=subjects) | Q(hash__startswith=text.lower())
 
@@ -120,21 +121,24 @@ def page(user: User, filters: Filters, before: int | None) -> tuple[list[Line], 
 
 
 def lines(events: Iterable[Event]) -> list[Line]:
-    """Events with the names of whom and what they are about, in one more query."""
+    """Events with the names that whom and what they are about had then, in one more query."""
     events = list(events)
     ids = {event.actor for event in events} | {event.object_id for event in events}
-    names = dict(Name.objects.filter(subject__in=ids).values_list("subject", "text"))
+    names = {(name.subject, name.digest): name.text for name in Name.objects.filter(subject__in=ids)}
     return [line(event, names) for event in events]
 
 
-def line(event: Event, names: dict[str, str]) -> Line:
-    """One event as a page shows it."""
-    payload = json.loads(event.canonical)["payload"]
+def line(event: Event, names: dict[tuple[str, str], str]) -> Line:
+    """One event as a page shows it. names: by id and by the digest that the event was hashed with, if it was."""
+    document = payload_of(event)
+    payload, digests = document["payload"], document.get("names", {})
+    actor = names.get((event.actor, digests.get("actor", "")), event.actor[:8])
+    subject = names.get((event.object_id, digests.get("object", "")), f"{event.object_type.rpartition('.')[2]} {event.object_id[:8]}")
     return Line(
         event=event,
-        actor="Lifecycle" if event.actor == SYSTEM else names.get(event.actor, event.actor[:8]),
+        actor="Lifecycle" if event.actor == SYSTEM else actor,
         verb=Verb(event.verb).label if event.verb in Verb.values else event.verb,
-        subject=names.get(event.object_id, f"{event.object_type.rpartition('.')[2]} {event.object_id[:8]}"),
+        subject=subject,
         url=page_of(event),
         reason=str(payload.get("reason") or payload.get("comment") or ""),
     )
@@ -166,9 +170,9 @@ def last_checkpoint() -> Checkpoint | None:
     return Checkpoint.objects.order_by("-id").first()
 
 
-def checkpoint_is_late(checkpoint: Checkpoint | None) -> bool:
-    """Whether signatures were missed, of which one is due every five minutes: the beat process may be down."""
-    return checkpoint is not None and checkpoint.at < timezone.now() - timedelta(hours=2)
+def checkpoint_is_late() -> bool:
+    """Whether a chain has events that should have been signed by now, as verification would find: the beat process may be down."""
+    return checkpoints.late(timezone.now()).exists()
 
 
 def payload_of(event: Event) -> dict[str, Any]:

@@ -1,9 +1,8 @@
 from __future__ import annotations
 
-from pathlib import Path
+from collections import Counter
 
 from celery import shared_task
-from django.conf import settings
 from django.urls import reverse
 
 from lifecycle.jobs.context import JobContext
@@ -13,6 +12,9 @@ from registry.access.models import User
 from registry.access.policy import can_somewhere
 from registry.ledger import checkpoints
 from registry.ledger import verify as ledger_verify
+from registry.ledger.faults import Fault, Part, counted
+
+SHOWN = 3  # faults in the sentence of a job
 
 
 @shared_task  # type: ignore[untyped-decorator]
@@ -22,19 +24,28 @@ def sign_checkpoints() -> None:
 
 
 def verify(ctx: JobContext) -> None:
-    """Walk all chains against the checkpoints outside the database; the job fails with the first fault, else says how many events hold."""
-    known = [s for file in sorted(Path(settings.CHECKPOINT_DIR).glob("*.jsonl")) for s in checkpoints.read_checkpoints(file)]
-    chains = events = 0
-    for name, count, fault in ledger_verify.verify_all(known):
+    """Do what `manage.py verify_audit` does; the job fails with the first faults, else says what was walked."""
+    faults: list[Fault] = []
+    parts: list[Part] = []
+    for found in ledger_verify.verify_all():
         ctx.raise_if_cancelled()
-        if fault:
-            raise Refused(
-                f"The trail does not hold: chain {name} is broken at event {fault.seq}. {fault.detail}",
-                next_step="Treat this as an incident; keep the database as it is.",
-            )
-        chains, events = chains + 1, events + count
-        ctx.progress(events, unit="events", stage="Recomputing hashes")
-    ctx.progress(events, events, message=f"{chains} chains with {events} events are whole; {len(known)} signed checkpoints agree.")
+        if isinstance(found, Fault):
+            faults += [found][: SHOWN - len(faults)]
+            continue
+        parts.append(found)
+        ctx.progress(sum(part.count for part in parts), unit="checked", stage=f"Verified {found.name}")
+    if faults:
+        count = counted(sum(part.faults for part in parts), "fault")
+        raise Refused(
+            f"The trail does not hold: {count}. {' '.join(map(str, faults))}",
+            next_step="Treat this as an incident; keep the database as it is. The command verify_audit lists every fault.",
+        )
+    totals: Counter[str] = Counter()
+    for part in parts:
+        totals[part.what] += part.count
+    checked = totals.total()
+    said = f"The trail is whole: {', '.join(f'{count:,} {what}' for what, count in totals.items())}."
+    ctx.progress(checked, checked, stage="The trail is whole", message=said)
 
 
 def verify_url(_job: Job) -> str:

@@ -29,11 +29,10 @@ def events(request: SignedInRequest) -> HttpResponse:
     lines, older = queries.page(request.user, form.filters(), before)
     query = request.GET.copy()
     query.pop("before", None)
-    checkpoint = queries.last_checkpoint()
     context = {
         "form": form, "lines": lines, "older": older, "before": before, "query": query.urlencode(),
         "may_export": request.user.is_organisation_admin or can_somewhere(request.user, "audit.export"),
-        "checkpoint": checkpoint, "late": queries.checkpoint_is_late(checkpoint),
+        "checkpoint": queries.last_checkpoint(), "late": queries.checkpoint_is_late(),
         "verification": Job.objects.filter(kind="audit.verify").order_by("-id").first(),
     }  # fmt: skip
     return respond(request, "registry/audit/events.html", "events", context)

@@ -14,7 +14,8 @@ class EndpointsConfig(AppConfig):
         from lifecycle.ui.navigation import NavItem
         from registry.access.policy import can_somewhere
         from registry.catalog import serving
-        from registry.endpoints import actions, queries
+        from registry.endpoints import actions, queries, trail
+        from registry.ledger import accounts
 
         serving.register(serving.Server(actions.lock, actions.withdraw, actions.effects))
         schedule.every(5, "registry.endpoints.tasks.tend")
@@ -25,3 +26,4 @@ class EndpointsConfig(AppConfig):
             )
         )  # fmt: skip
         palette.register_search("Endpoints", queries.search)
+        accounts.register(trail.DEPLOYMENTS)

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import secrets
 from typing import Any
 from uuid import UUID
 
 from django.core.serializers.json import DjangoJSONEncoder
 from django.db import connection, models
+from django.db.models import Subquery
 from django.utils import timezone
 
 from lifecycle import bundle
 from registry.ledger import rules
 from registry.ledger.models import Chain, Event, Name
 from registry.ledger.verbs import Verb
+
+Called = tuple[str, str]  # an id, and how people read it today
 
 
 def record(actor: Any, verb: Verb, subject: models.Model, *, project: UUID | None = None, **payload: Any) -> Event:
@@ -25,10 +29,15 @@ def record(actor: Any, verb: Verb, subject: models.Model, *, project: UUID | Non
     if not connection.in_atomic_block:
         raise RuntimeError(f"{verb} was recorded outside a transaction.")
     name = str(project) if project else rules.INSTALLATION
-    chain = locked_chain(name)
+    called = {"object": (str(subject.uuid), str(subject)[:200])}  # type: ignore[attr-defined]
+    if actor:
+        called["actor"] = (str(actor.uuid), str(actor)[:200])
+    chain, known = locked_chain(name, called)
+    salts = {each: secrets.token_hex(16) for each in set(called.values())} | known
     now = timezone.now()
     actor_id = str(actor.uuid) if actor else rules.SYSTEM
     document = {
+        "form": rules.FORM,
         "chain": name,
         "seq": chain.seq + 1,
         "at": now.isoformat(timespec="microseconds"),
@@ -36,6 +45,7 @@ def record(actor: Any, verb: Verb, subject: models.Model, *, project: UUID | Non
         "actor": actor_id,
         "object_type": subject._meta.label_lower,
         "object_id": str(subject.uuid),  # type: ignore[attr-defined]
+        "names": {part: rules.name_digest(salts[each], each[1]) for part, each in called.items()},
         "project": str(project) if project else None,
         "payload": plain(payload),
         "previous": chain.hash,
@@ -47,28 +57,32 @@ def record(actor: Any, verb: Verb, subject: models.Model, *, project: UUID | Non
         canonical=canonical, previous_hash=chain.hash, hash=rules.event_hash(canonical),
     )  # fmt: skip
     Chain.objects.filter(pk=chain.pk).update(seq=event.seq, hash=event.hash)
-    remember_names(actor, subject)
+    fresh = sorted(salts.keys() - known.keys())
+    Name.objects.bulk_create(Name(subject=each[0], text=each[1], salt=salts[each], event=event) for each in fresh)
     return event
 
 
-def locked_chain(name: str) -> Chain:
-    """The chain of this name, made where it is new; whoever records to it waits here."""
-    rows = Chain.objects.select_for_update().filter(name=name)
-    if chain := rows.first():
-        return chain
-    Chain.objects.get_or_create(name=name)
-    return rows.get()
+def locked_chain(name: str, called: dict[str, Called]) -> tuple[Chain, dict[Called, str]]:
+    """The chain of this name, made where it is new, and the salts of those who were called the same in an event before, in one statement.
+
+    Whoever records to the chain waits here. called: id and name of actor and object.
+    """
+    rows = (
+        Chain.objects.select_for_update(of=("self",))
+        .filter(name=name)
+        .annotate(**{f"salt_of_{part}": salt(*called[part]) for part in called})
+    )
+    chain = rows.first()
+    if chain is None:
+        Chain.objects.get_or_create(name=name)
+        chain = rows.get()
+    salts = {each: getattr(chain, f"salt_of_{part}") for part, each in called.items()}
+    return chain, {each: known for each, known in salts.items() if known}
 
 
-def remember_names(actor: Any, subject: models.Model) -> None:
-    """Keep how the actor and the subject read today, beside the chain and erasable."""
-    names = {str(subject.uuid): str(subject)[:200]}  # type: ignore[attr-defined]
-    if actor:
-        names[str(actor.uuid)] = str(actor)[:200]
-    Name.objects.bulk_create(
-        [Name(subject=subject_id, text=text) for subject_id, text in names.items()],
-        update_conflicts=True, unique_fields=["subject"], update_fields=["text"],
-    )  # fmt: skip
+def salt(subject: str, text: str) -> Subquery:
+    """With what this name of a subject is salted; null where it is new."""
+    return Subquery(Name.objects.filter(subject=subject, text=text, event__isnull=False).order_by("pk").values("salt")[:1])
 
 
 def plain(value: Any) -> Any:

@@ -1,56 +1,124 @@
-"""Signed checkpoints: a chain alone cannot show that its tail was cut off, a statement kept elsewhere can."""
+"""Signed checkpoints: a chain alone cannot show that its tail was cut off, a statement kept elsewhere can.
+
+Each checkpoint is a row of the database and a line of a file outside it, and both are there or neither: a marker on disk, made before the
+row and removed after the line, says which checkpoint was under way when a process died. The next signing ends what it began.
+"""
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
+from uuid import UUID, uuid4
 
 from django.conf import settings
 from django.db import transaction
+from django.db.models import F, OuterRef, QuerySet, Subquery, Value
+from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from lifecycle import bundle
 from registry.ledger import keys
-from registry.ledger.models import Chain, Checkpoint
+from registry.ledger.models import Chain, Checkpoint, Event
+
+INTERVAL = timedelta(minutes=5)  # how often the heads are signed
+LATE = 2 * INTERVAL  # an event waits for the next turn, and the turn for what its worker has in hand
 
 
 def sign_checkpoints() -> list[Checkpoint]:
-    """Sign the head of every chain that moved since its last checkpoint; write each to CHECKPOINT_DIR, then to the database."""
-    made = []
-    for chain in Chain.objects.exclude(seq=0).order_by("name"):
-        if not Checkpoint.objects.filter(chain=chain.name, seq=chain.seq).exists():
-            made.append(sign_checkpoint(chain))
-    return made
+    """Sign the head of every chain that moved since its last checkpoint. Raises RuntimeError inside a transaction, which could take
+    rows back whose lines are written."""
+    with one_signer():
+        finish()
+        return [sign_checkpoint(chain) for chain in unsigned()]
+
+
+def unsigned() -> QuerySet[Any, Any]:
+    """The chains with events that no checkpoint covers. signed: the seq that the last one covers, or 0; since: when the next
+    event was recorded."""
+    last = Checkpoint.objects.filter(chain=OuterRef("name")).order_by("-seq").values("seq")[:1]
+    after = Event.objects.filter(chain=OuterRef("name"), seq=OuterRef("signed") + 1).values("at")[:1]
+    chains = Chain.objects.annotate(signed=Coalesce(Subquery(last), Value(0))).filter(seq__gt=F("signed"))
+    return chains.annotate(since=Subquery(after)).order_by("name")
+
+
+def late(now: datetime) -> QuerySet[Any, Any]:
+    """Those of the unsigned chains that should have been signed by now."""
+    return unsigned().filter(since__lt=now - LATE)
 
 
 def sign_checkpoint(chain: Chain) -> Checkpoint:
-    """One signed statement {chain, seq, hash, at}, appended to the chain's file outside the database."""
+    """One signed statement {chain, seq, hash, at}: a row, and a line in the chain's file."""
     now = timezone.now()
     statement = {"chain": chain.name, "seq": chain.seq, "hash": chain.hash, "at": now.isoformat(timespec="seconds")}
     signed = json.loads(bundle.sign_document(statement, keys.private_key_path()))
     document = json.dumps(signed, separators=(",", ":"))  # one line in the file
-    append_line(checkpoint_file(chain.name), document)
-    with transaction.atomic():
-        return Checkpoint.objects.create(chain=chain.name, seq=chain.seq, hash=chain.hash, at=now, document=document)
+    made = Checkpoint(uuid=uuid4(), chain=chain.name, seq=chain.seq, hash=chain.hash, at=now, document=document)
+    marker(made.uuid).touch()
+    flush(folder())
+    with transaction.atomic(durable=True):
+        made.save(force_insert=True)
+    append(made, document)
+    return made
+
+
+def finish() -> None:
+    """End what a process began and died in: a marked checkpoint without its row was never made, one with its row gets its line."""
+    for path in folder().glob("*.pending"):
+        row = Checkpoint.objects.filter(uuid=path.stem).first()
+        if row is None:
+            path.unlink()
+            continue
+        file = checkpoint_file(row.chain)
+        text = file.read_text(encoding="utf-8") if file.exists() else ""
+        torn = text.rpartition("\n")[2]
+        append(row, "" if text.endswith(row.document + "\n") else row.document.removeprefix(torn))
+
+
+def append(row: Checkpoint, text: str) -> None:
+    """Write what the chain's file lacks of a checkpoint, flush it to disk, and take the marker away."""
+    if text:
+        with checkpoint_file(row.chain).open("a", encoding="utf-8") as file:
+            file.write(text + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+        flush(folder())
+    marker(row.uuid).unlink()
+
+
+def folder() -> Path:
+    """Where the checkpoints are kept outside the database."""
+    return Path(settings.CHECKPOINT_DIR)
 
 
 def checkpoint_file(chain: str) -> Path:
     """Where the checkpoints of a chain are kept, one signed JSON document a line."""
-    return Path(settings.CHECKPOINT_DIR) / f"{chain}.jsonl"
+    return folder() / f"{chain}.jsonl"
 
 
-def append_line(path: Path, line: str) -> None:
-    """Append and flush to disk, so that a checkpoint that is in the database is on disk too."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a", encoding="utf-8") as file:
-        file.write(line + "\n")
-        file.flush()
-        os.fsync(file.fileno())
+def marker(uuid: UUID) -> Path:
+    """What says that this checkpoint is being made."""
+    return folder() / f"{uuid}.pending"
 
 
-def read_checkpoints(path: Path) -> list[dict[str, object]]:
-    """The statements in a file whose signature holds. Raises Refused for a line that was altered."""
-    lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
-    public = keys.public_key_path()
-    return [bundle.verify_document(line.encode("utf-8"), public) for line in lines if line.strip()]
+def flush(path: Path) -> None:
+    """Have the names in a folder on disk."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+@contextmanager
+def one_signer() -> Iterator[None]:
+    """One process signs at a time."""
+    folder().mkdir(parents=True, exist_ok=True)
+    with (folder() / ".lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield

@@ -1,8 +1,11 @@
 from __future__ import annotations
 
+import json
 from uuid import uuid4
 
 from django.db import models
+
+from registry.ledger import rules
 
 
 class Chain(models.Model):
@@ -19,7 +22,8 @@ class Chain(models.Model):
 class Event(models.Model):
     """One decision of a person or the system. `canonical` holds the very bytes that were hashed; the other columns are for finding it.
 
-    Actor and object are ids without a foreign key and names stand in `Name`, so that erasing a person never breaks the chain.
+    Actor and object are ids without a foreign key and names stand in `Name`, so that erasing a person never breaks the chain. Events of
+    form 2 are hashed with a digest of each name; those before have no `form` and no names.
     """
 
     append_only = True
@@ -50,13 +54,30 @@ class Event(models.Model):
 
 
 class Name(models.Model):
-    """How people read an id that stands in an event. Erasable, and no part of any hash."""
+    """How people read an id when an event was recorded. The event's hashed bytes hold a digest of salt and text, so that the row can be
+    deleted, as erasing a person asks, and not altered."""
 
-    subject = models.CharField(max_length=64, unique=True)
+    subject = models.CharField(max_length=64)
     text = models.CharField(max_length=200)
+    salt = models.CharField(max_length=32, default="", help_text="hex; empty in names from before events were hashed with them")
+    event = models.ForeignKey(Event, null=True, on_delete=models.PROTECT, related_name="+", help_text="the first that was hashed with it")
+
+    class Meta:
+        indexes = [models.Index(fields=["subject"], name="name_subject")]
 
     def __str__(self) -> str:
         return self.text
+
+    @property
+    def digest(self) -> str:
+        """What the events that were hashed with it hold; empty of a name from before."""
+        return rules.name_digest(self.salt, self.text) if self.salt else ""
+
+    def is_bound_by(self, event: Event) -> bool:
+        """Whether the event's hashed bytes hold it as the name of its actor or its object."""
+        document = json.loads(event.canonical)
+        ids = {"actor": document["actor"], "object": document["object_id"]}
+        return any(ids[part] == self.subject and digest == self.digest for part, digest in document.get("names", {}).items())
 
 
 class Checkpoint(models.Model):

@@ -10,6 +10,7 @@ from lifecycle import bundle
 GENESIS = "0" * 64
 INSTALLATION = "installation"
 SYSTEM = "system"
+FORM = 2  # of an event: 2 is hashed with digests of its names, before it there was no `form`
 
 
 def event_hash(canonical: str) -> str:
@@ -20,3 +21,8 @@ def event_hash(canonical: str) -> str:
 def digest_of(document: Any) -> str:
     """sha256, in hex, of the canonical form of any JSON value: for batches, specs, subjects of approval."""
     return hashlib.sha256(bundle.canonical_json({"document": document})).hexdigest()
+
+
+def name_digest(salt: str, text: str) -> str:
+    """What an event is hashed with for a name: nobody without the salt can tell the name from it, or find another name for it."""
+    return digest_of([salt, text])

@@ -1,70 +1,98 @@
-"""Is the trail whole? Walks the chains in flat memory and names the first event that does not fit."""
+"""Is the trail whole? Walks checkpoints, chains, names and what the rooms keep, in flat memory, and yields what does not hold."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
 
-from registry.ledger import rules
-from registry.ledger.models import Chain, Event
+from django.db.models import Q
+from django.utils import timezone
 
-COLUMNS = ("seq", "verb", "actor", "object_type", "object_id")
+from registry.ledger import accounts, checkpoints, rules, statements
+from registry.ledger.faults import Fault, Part, Rule
+from registry.ledger.models import Chain, Event, Name
 
-
-@dataclass(frozen=True)
-class Fault:
-    """The first place where a chain does not hold. seq is the event's number; detail is a sentence."""
-
-    chain: str
-    seq: int
-    detail: str
+COLUMNS = ("chain", "seq", "verb", "actor", "object_type", "object_id")
 
 
-def verify_all(checkpoints: Iterable[dict[str, Any]] = ()) -> Iterator[tuple[str, int, Fault | None]]:
-    """For each chain: its name, how many events were checked, and the first fault or None."""
-    known = list(checkpoints)
-    names = set(Chain.objects.values_list("name", flat=True)) | {str(c["chain"]) for c in known}
-    names |= set(Event.objects.order_by().values_list("chain", flat=True).distinct())
+def verify_all(kept: Iterable[Path] = ()) -> Iterator[Fault | Part]:
+    """Every fault, and after those of each part the part itself. kept: files of checkpoints that somebody kept elsewhere.
+
+    The product may go on meanwhile. Raises Refused where the signing key is gone.
+    """
+    signed: statements.Signed = {}
+    yield from statements.check(signed, kept)
+    names = {*signed, *Chain.objects.values_list("name", flat=True), *Event.objects.order_by().values_list("chain", flat=True).distinct()}
+    late = {chain.name: chain for chain in checkpoints.late(timezone.now())}
     for name in sorted(names):
-        count, fault = verify_chain(name, [c for c in known if c["chain"] == name])
-        yield name, count, fault
+        count, fault = check_chain(name, signed.get(name, {}))
+        found = [fault] if fault else []
+        if name in late:
+            where = f"chain {name}, event {late[name].signed + 1}"
+            detail = f"It was recorded at {late[name].since:%Y-%m-%d %H:%M} UTC, and no checkpoint was signed since."
+            found.append(Fault(Rule.TAIL_UNSIGNED, where, detail))
+        yield from found
+        yield Part(name, count, "events", len(found))
+    yield from check_names()
+    for account in accounts.registered():
+        yield from accounts.check(account)
 
 
-def verify_chain(name: str, checkpoints: list[dict[str, Any]]) -> tuple[int, Fault | None]:
-    """Recompute every hash of one chain from its stored bytes and compare with columns, order, head and signed checkpoints."""
-    expected = {int(c["seq"]): str(c["hash"]) for c in checkpoints}
+def check_chain(name: str, signed: dict[int, str]) -> tuple[int, Fault | None]:
+    """How many events of a chain hold, and the first that does not: its hash, columns and order, the chain's head, the signed hashes.
+
+    signed: seq → hash.
+    """
     previous, seq = rules.GENESIS, 0
-    for event in Event.objects.filter(chain=name).order_by("seq").iterator(chunk_size=1000):
-        if fault := event_fault(event, previous, seq + 1, expected):
-            return seq, fault
-        previous, seq = event.hash, event.seq
-    head = Chain.objects.filter(name=name).first()
+    while True:  # what is recorded meanwhile is walked too
+        for event in Event.objects.filter(chain=name, seq__gt=seq).order_by("seq").iterator(chunk_size=1000):
+            if fault := event_fault(event, previous, seq + 1, signed.get(seq + 1)):
+                return seq, fault
+            previous, seq = event.hash, event.seq
+        head = Chain.objects.filter(name=name).first()
+        if head is None or head.seq <= seq or not Event.objects.filter(chain=name, seq__gt=seq).exists():
+            break
+    where = f"chain {name}, event {seq + 1}"
     if head is None or (head.seq, head.hash) != (seq, previous):
         at = head.seq if head else 0
-        return seq, Fault(name, seq + 1, f"The head of the chain says event {at}, the last event found is {seq}.")
-    if beyond := [s for s in expected if s > seq]:
-        return seq, Fault(
-            name, seq + 1, f"A signed checkpoint knows event {max(beyond)}, but the chain ends at {seq}: its tail was cut off."
-        )
+        return seq, Fault(Rule.HEAD_DIFFERS, where, f"The head of the chain says event {at}, the last event found is {seq}.")
+    if (beyond := max(signed, default=0)) > seq:
+        return seq, Fault(Rule.TAIL_CUT, where, f"A signed checkpoint knows event {beyond}, but the chain ends at {seq}.")
     return seq, None
 
 
-def event_fault(event: Event, previous: str, seq: int, expected: dict[int, str]) -> Fault | None:
-    """What is wrong with one event, given the hash before it and the seq that is due; None when it fits."""
+def event_fault(event: Event, previous: str, seq: int, signed: str | None) -> Fault | None:
+    """What is wrong with one event, given the hash before it, the seq that is due and the hash that was signed; None when it fits."""
+    where = f"chain {event.chain}, event {seq}"
     if event.seq != seq:
-        return Fault(event.chain, seq, f"Event {seq} is missing; the next one found is {event.seq}.")
+        return Fault(Rule.EVENT_MISSING, where, f"The next one found is {event.seq}.")
     if rules.event_hash(event.canonical) != event.hash:
-        return Fault(event.chain, seq, "The stored bytes do not give the stored hash: the event was altered.")
+        return Fault(Rule.EVENT_ALTERED, where, "The stored bytes do not give the stored hash.")
     document = json.loads(event.canonical)
     if document["previous"] != previous or event.previous_hash != previous:
-        return Fault(event.chain, seq, "It does not follow from the event before it.")
-    stated = {column: document[column] for column in COLUMNS} | {"chain": document["chain"], "project": document["project"]}
-    columns = {column: getattr(event, column) for column in COLUMNS}
-    columns |= {"chain": event.chain, "project": str(event.project) if event.project else None}
-    if stated != columns or document["at"] != event.at.isoformat(timespec="microseconds"):
-        return Fault(event.chain, seq, "Its searchable columns differ from its hashed bytes.")
-    if seq in expected and expected[seq] != event.hash:
-        return Fault(event.chain, seq, "A signed checkpoint has another hash for it: the chain was replaced.")
+        return Fault(Rule.EVENT_OUT_OF_ORDER, where, "It does not follow from the event before it.")
+    stated = [*(document[column] for column in COLUMNS), document["project"], document["at"]]
+    project, at = str(event.project) if event.project else None, event.at.isoformat(timespec="microseconds")
+    if stated != [*(getattr(event, column) for column in COLUMNS), project, at]:
+        return Fault(Rule.COLUMNS_DIFFER, where, "Its searchable columns differ from its hashed bytes.")
+    if signed not in (None, event.hash):
+        return Fault(Rule.CHAIN_REPLACED, where, "A signed checkpoint has another hash for it.")
     return None
+
+
+def check_names() -> Iterator[Fault | Part]:
+    """Every name against the event that was hashed with it. A name that was erased is not there, and no fault."""
+    count = faults = 0
+    for name in Name.objects.select_related("event").order_by("pk").iterator(chunk_size=1000):
+        count += 1
+        if not (name.is_bound_by(name.event) if name.event else is_from_before(name)):
+            faults += 1
+            yield Fault(Rule.NAME_ALTERED, f"name {name.pk} of {name.subject}", "No event was hashed with it.")
+    yield Part("names", count, "names", faults)
+
+
+def is_from_before(name: Name) -> bool:
+    """Whether its subject occurs in an event from before events were hashed with names: nothing can be said of such a name."""
+    first = Event.objects.filter(Q(actor=name.subject) | Q(object_id=name.subject)).order_by("pk").first()
+    return not name.salt and first is not None and "form" not in json.loads(first.canonical)

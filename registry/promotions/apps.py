@@ -14,7 +14,8 @@ class PromotionsConfig(AppConfig):
         from lifecycle.ui import navigation
         from lifecycle.ui.navigation import NavItem
         from registry.access.policy import can_somewhere
-        from registry.promotions import actions, ports, queries, tasks
+        from registry.ledger import accounts
+        from registry.promotions import actions, ports, queries, tasks, trail
 
         registry.register(
             JobKind(
@@ -29,3 +30,4 @@ class PromotionsConfig(AppConfig):
                 show=lambda user: can_somewhere(user, "promotions.view"), count=queries.waiting_count,
             )
         )  # fmt: skip
+        accounts.register(trail.REQUESTS)

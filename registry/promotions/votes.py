@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
-
-from registry.ledger.models import Event
+from registry.ledger import accounts
 from registry.ledger.verbs import Verb
 from registry.policies import queries as policies
 from registry.promotions import queries
@@ -14,9 +12,9 @@ from registry.promotions.models import PromotionRequest, Verdict
 def recorded(request: PromotionRequest) -> list[Verdict]:
     """The approvals of what the request now rests on that have an event with their person, step and digest. A row that somebody wrote into
     the database has none."""
-    events = Event.objects.filter(object_id=str(request.uuid), verb=Verb.PROMOTION_APPROVED).values_list("actor", "canonical")
-    payloads = [(actor, json.loads(canonical)["payload"]) for actor, canonical in events]
-    known = {(actor, payload["step"], payload["subject_digest"]) for actor, payload in payloads}
+    uuid = str(request.uuid)
+    events = accounts.events_of([uuid], {Verb.PROMOTION_APPROVED})[uuid]
+    known = {(event.actor, event.payload["step"], event.payload["subject_digest"]) for event in events}
     votes = Verdict.objects.filter(request=request, approves=True, subject_digest=request.subject_digest).select_related("reviewer")
     return [vote for vote in votes if (str(vote.reviewer.uuid), vote.step, vote.subject_digest) in known]
 

@@ -38,10 +38,11 @@ def quick(connection, sql_list: list[str]) -> list[str]:
 
 
 @contextmanager
-def triggers_lifted(connection) -> Iterator[None]:
+def triggers_lifted(connection, table: str = "") -> Iterator[None]:
+    """Those of one table, or of all."""
     if connection.vendor == "sqlite":
         with transaction.atomic(using=connection.alias), connection.cursor() as cursor:
-            cursor.execute("SELECT name, sql FROM sqlite_master WHERE type = 'trigger'")
+            cursor.execute("SELECT name, sql FROM sqlite_master WHERE type = 'trigger' AND %s IN ('', tbl_name)", [table])
             triggers = cursor.fetchall()
             for name, _ in triggers:
                 cursor.execute(f'DROP TRIGGER "{name}"')
@@ -51,7 +52,7 @@ def triggers_lifted(connection) -> Iterator[None]:
             for _, sql in triggers:
                 cursor.execute(sql)
         return
-    tables = _tables_with_triggers(connection)
+    tables = [each for each in _tables_with_triggers(connection) if table in ("", each)]
     with connection.cursor() as cursor:
         for table in tables:
             cursor.execute(f'ALTER TABLE "{table}" DISABLE TRIGGER USER')

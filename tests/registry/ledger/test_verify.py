@@ -1,17 +1,19 @@
-"""Whatever is done to the trail behind its back, verification names the first event that does not fit."""
+"""Whatever is done to a chain behind its back, verification names the rule that was broken and the first event that does not fit."""
 
 import io
 import json
 
 import pytest
 from django.core.management import CommandError, call_command
-from django.db import connection, transaction
+from django.db import transaction
 
-from registry.ledger import checkpoints, verify
+from lifecycle import bundle
+from registry.ledger import checkpoints, rules
 from registry.ledger.actions import record
-from registry.ledger.models import Chain, Event
+from registry.ledger.faults import Rule
+from registry.ledger.models import Chain, Event, Name
 from registry.ledger.verbs import Verb
-from tests.support.flush import triggers_lifted
+from tests.support.trail import behind_its_back, found
 
 pytestmark = pytest.mark.django_db
 
@@ -24,50 +26,39 @@ def chain(project) -> str:
     return str(project.uuid)
 
 
-def behind_its_back(statement: str, *params) -> None:
-    with triggers_lifted(connection), connection.cursor() as cursor:
-        cursor.execute(statement, params)
-
-
-def fault(chain: str, known=()) -> verify.Fault | None:
-    return verify.verify_chain(chain, list(known))[1]
+def at(chain: str, seq: int) -> str:
+    return f"chain {chain}, event {seq}"
 
 
 def test_an_untouched_chain_is_whole(chain):
-    count, found = verify.verify_chain(chain, [])
-
-    assert found is None
-    assert count == Chain.objects.get(name=chain).seq
+    assert found() == []
 
 
 def test_an_altered_payload_is_found(chain):
     event = Event.objects.get(chain=chain, seq=3)
     behind_its_back("UPDATE ledger_event SET canonical = %s WHERE id = %s", event.canonical.replace('"number":1', '"number":9'), event.pk)
 
-    assert fault(chain).seq == 3
-    assert "altered" in fault(chain).detail
+    assert found() == [("event-altered", at(chain, 3))]
 
 
 def test_an_altered_column_is_found_though_the_bytes_are_whole(chain):
     behind_its_back("UPDATE ledger_event SET actor = 'someone else' WHERE chain = %s AND seq = 4", chain)
 
-    assert fault(chain).seq == 4
-    assert "columns differ" in fault(chain).detail
+    assert found() == [("columns-differ", at(chain, 4))]
 
 
 def test_an_altered_event_whose_hash_was_mended_breaks_the_next_one(chain):
     event = Event.objects.get(chain=chain, seq=3)
     forged = event.canonical.replace('"number":1', '"number":9')
-    behind_its_back("UPDATE ledger_event SET canonical = %s, hash = %s WHERE id = %s", forged, verify.rules.event_hash(forged), event.pk)
+    behind_its_back("UPDATE ledger_event SET canonical = %s, hash = %s WHERE id = %s", forged, rules.event_hash(forged), event.pk)
 
-    assert fault(chain).seq == 4
+    assert found() == [("event-out-of-order", at(chain, 4))]
 
 
 def test_a_missing_event_is_found(chain):
     behind_its_back("DELETE FROM ledger_event WHERE chain = %s AND seq = 2", chain)
 
-    assert fault(chain).seq == 2
-    assert "missing" in fault(chain).detail
+    assert found() == [("event-missing", at(chain, 2))]
 
 
 def test_swapped_events_are_found(chain):
@@ -75,7 +66,13 @@ def test_swapped_events_are_found(chain):
     behind_its_back("UPDATE ledger_event SET seq = 2 WHERE chain = %s AND seq = 3", chain)
     behind_its_back("UPDATE ledger_event SET seq = 3 WHERE chain = %s AND seq = 99", chain)
 
-    assert fault(chain).seq == 2
+    assert found() == [("event-out-of-order", at(chain, 2))]
+
+
+def test_an_event_behind_the_head_is_found(chain):
+    behind_its_back("UPDATE ledger_chain SET seq = 5 WHERE name = %s", chain)
+
+    assert found() == [("head-differs", at(chain, 7))]
 
 
 def cut_tail(chain: str, after: int) -> None:
@@ -84,66 +81,93 @@ def cut_tail(chain: str, after: int) -> None:
     Chain.objects.filter(name=chain).update(seq=last.seq, hash=last.hash)
 
 
-def test_a_cut_tail_is_found_by_a_signed_checkpoint_and_only_by_it(chain, settings):
-    checkpoints.sign_checkpoints()
-    known = checkpoints.read_checkpoints(checkpoints.checkpoint_file(chain))
+def test_a_cut_tail_is_found_by_a_signed_checkpoint_and_only_by_it(chain):
+    cut_tail(chain, 5)
+    assert found() == []
 
+    checkpoints.sign_checkpoints()
     cut_tail(chain, 3)
 
-    assert fault(chain) is None
-    assert fault(chain, known).seq == 4
-    assert "cut off" in fault(chain, known).detail
+    assert found() == [("tail-cut", at(chain, 4))]
 
 
-def test_a_replaced_chain_is_found_by_a_signed_checkpoint(chain, project):
-    checkpoints.sign_checkpoints()
-    known = checkpoints.read_checkpoints(checkpoints.checkpoint_file(chain))
+def replace(chain: str, project) -> None:
+    """The same number of events, others in them."""
     length = Chain.objects.get(name=chain).seq
-
+    behind_its_back("DELETE FROM ledger_name")
     behind_its_back("DELETE FROM ledger_event WHERE chain = %s", chain)
     Chain.objects.filter(name=chain).update(seq=0, hash="0" * 64)
     for _ in range(length):
         with transaction.atomic():
             record(None, Verb.DATASET_CREATED, project, project=project.uuid)
 
-    assert fault(chain) is None
-    assert "replaced" in fault(chain, known).detail
+
+def test_a_replaced_chain_is_found_by_a_signed_checkpoint(chain, project):
+    replace(chain, project)
+    assert found() == []
+
+    checkpoints.sign_checkpoints()
+    replace(chain, project)
+
+    assert found() == [("chain-replaced", at(chain, 6))]
+
+
+def test_an_event_from_before_events_had_a_form_still_verifies_and_cannot_be_made_of_a_new_one(chain, project):
+    """Form 1 had neither `form` nor `names`."""
+    event = Event.objects.get(chain=chain, seq=6)
+    document = {key: value for key, value in event_document(event).items() if key not in ("form", "names")}
+    old = bundle.canonical_json(document).decode()
+    behind_its_back("UPDATE ledger_event SET canonical = %s WHERE id = %s", old, event.pk)
+    assert found() == [("event-altered", at(chain, 6))]
+
+    behind_its_back("UPDATE ledger_event SET hash = %s WHERE id = %s", rules.event_hash(old), event.pk)
+    behind_its_back("UPDATE ledger_chain SET hash = %s WHERE name = %s", rules.event_hash(old), chain)
+    with transaction.atomic():
+        record(None, Verb.DATASET_CREATED, project, project=project.uuid)
+
+    assert found() == []
+
+
+def event_document(event: Event) -> dict:
+    return json.loads(event.canonical)
 
 
 @pytest.mark.postgres
-def test_the_command_says_that_a_whole_trail_is_whole(chain):
+def test_the_command_says_what_it_walked(chain):
     checkpoints.sign_checkpoints()
     out = io.StringIO()
 
     call_command("verify_audit", stdout=out)
 
-    assert f"{chain}: {Chain.objects.get(name=chain).seq} events, whole." in out.getvalue()
+    installation = Event.objects.filter(chain="installation").count()
+    assert out.getvalue().splitlines() == [
+        "checkpoints: 2 signed statements, whole.",
+        f"{chain}: 6 events, whole.",
+        f"installation: {installation} events, whole.",
+        f"names: {Name.objects.count()} names, whole.",
+        "endpoints: 0 compared with the trail, whole.",
+        "people: 0 compared with the trail, whole.",
+        "promotions: 0 compared with the trail, whole.",
+    ]
 
 
-def test_the_command_fails_and_names_the_first_bad_event(chain):
+def test_the_command_fails_and_names_rule_and_place(chain):
     behind_its_back("DELETE FROM ledger_event WHERE chain = %s AND seq = 2", chain)
-    err = io.StringIO()
+    out, err = io.StringIO(), io.StringIO()
 
-    with pytest.raises(CommandError, match="1 of its chains"):
-        call_command("verify_audit", stderr=err)
+    with pytest.raises(CommandError, match="1 fault[.]"):
+        call_command("verify_audit", stdout=out, stderr=err)
 
-    assert f"{chain}: broken at event 2." in err.getvalue()
-
-
-def test_an_altered_checkpoint_is_not_believed(chain):
-    checkpoints.sign_checkpoints()
-    path = checkpoints.checkpoint_file(chain)
-    document = json.loads(path.read_text())
-    document["document"]["seq"] += 1
-    path.write_text(json.dumps(document) + "\n")
-
-    with pytest.raises(CommandError, match="checkpoints do not hold"):
-        call_command("verify_audit")
+    assert err.getvalue() == f"event-missing at {at(chain, 2)}: The next one found is 3.\n"
+    assert f"{chain}: 1 events, 1 fault." in out.getvalue()
 
 
-def test_a_chain_is_signed_once_for_each_state(chain):
-    first = checkpoints.sign_checkpoints()
+def test_the_runbook_explains_every_rule(settings):
+    text = (settings.BASE_DIR / "docs" / "runbooks" / "audit-fault.md").read_text(encoding="utf-8")
 
-    assert checkpoints.sign_checkpoints() == []
-    assert {c.chain for c in first} >= {chain}
-    assert len(checkpoints.checkpoint_file(chain).read_text().splitlines()) == 1
+    assert [str(rule) for rule in Rule if f"| `{rule}` |" not in text] == []
+
+
+def test_a_file_that_is_not_there_is_no_checkpoint(chain, tmp_path):
+    with pytest.raises(CommandError, match="There is no file"):
+        call_command("verify_audit", checkpoint=[tmp_path / "kept.jsonl"])

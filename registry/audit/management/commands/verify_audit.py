@@ -4,36 +4,33 @@ from argparse import ArgumentParser
 from pathlib import Path
 from typing import Any
 
-from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
 from lifecycle.refusals import Refused
-from registry.ledger import checkpoints, verify
+from registry.ledger import verify
+from registry.ledger.faults import Fault, counted
 
 
 class Command(BaseCommand):
-    """Verify the audit trail; exit 1 and name the first bad event of each chain that does not hold."""
+    """Verify the audit trail; exit 1 and name every rule that does not hold, with where and what."""
 
-    help = "Verify the audit trail against its hashes and the signed checkpoints kept outside the database."
+    help = "Verify the audit trail: its hashes, names and signed checkpoints, and what the database holds against what the trail says."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        """--checkpoint FILE may be given several times; by default all files of AUDIT_CHECKPOINT_DIR are read."""
+        """--checkpoint FILE, several times: files that you kept elsewhere, read beside those of AUDIT_CHECKPOINT_DIR."""
         parser.add_argument("--checkpoint", action="append", type=Path, default=[])
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Print a line for each chain."""
-        files = options["checkpoint"] or sorted(Path(settings.CHECKPOINT_DIR).glob("*.jsonl"))
-        try:
-            known = [statement for file in files for statement in checkpoints.read_checkpoints(file)]
-        except Refused as refusal:
-            raise CommandError(f"The signed checkpoints do not hold: {refusal} {refusal.next_step}".strip()) from refusal
+        """Print a line for each fault, and one for each part that was walked."""
+        for path in options["checkpoint"]:
+            if not path.is_file():
+                raise CommandError(f"There is no file {path}.")
         faults = 0
-        for chain, count, fault in verify.verify_all(known):
-            if fault:
-                faults += 1
-                self.stderr.write(f"{chain}: broken at event {fault.seq}. {fault.detail}")
-            else:
-                self.stdout.write(f"{chain}: {count} events, whole.")
-        self.stdout.write(f"{len(known)} signed checkpoints read from {len(files)} files.")
+        try:
+            for found in verify.verify_all(options["checkpoint"]):
+                faults += isinstance(found, Fault)
+                (self.stderr if isinstance(found, Fault) else self.stdout).write(str(found))
+        except Refused as refusal:
+            raise CommandError(f"The trail was not verified: {refusal} {refusal.next_step}".strip()) from refusal
         if faults:
-            raise CommandError(f"The trail does not hold: {faults} of its chains are broken.")
+            raise CommandError(f"The trail does not hold: {counted(faults, 'fault')}.")

@@ -1,0 +1,118 @@
+"""The port by which upper rooms say what the trail must account for, and the comparison with their rows, in flat memory.
+
+Filled in AppConfig.ready(). What the trail says of an object and what its rows say are sets of facts, each a short text, and must be equal.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Collection, Iterable, Iterator
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any
+
+from django.db.models import Model
+
+from registry.ledger.faults import Fault, Part, Rule
+from registry.ledger.models import Event
+from registry.ledger.verbs import Verb
+
+BATCH = 200  # objects, with all their events
+
+
+@dataclass(frozen=True)
+class Told:
+    """An event as far as it tells of its object. actor: uuid of the user, or system."""
+
+    verb: str
+    actor: str
+    payload: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Account:
+    """Objects of one kind.
+
+    told: the facts that an object's events, oldest first, leave true. held: the facts that the rows hold, by the object's uuid.
+    """
+
+    name: str
+    model: type[Model]
+    verbs: frozenset[Verb]
+    told: Callable[[list[Told]], set[str]]
+    held: Callable[[list[str]], dict[str, set[str]]]
+
+
+_accounts: dict[str, Account] = {}
+
+
+def register(account: Account) -> None:
+    """Have these objects compared with the trail."""
+    _accounts[account.name] = account
+
+
+def registered() -> list[Account]:
+    """All of them, by name."""
+    return [_accounts[name] for name in sorted(_accounts)]
+
+
+def check(account: Account) -> Iterator[Fault | Part]:
+    """Every fact that only the rows or only the trail knows."""
+    count = faults = 0
+    for ids in batches(account):
+        count += len(ids)
+        told, held = told_of(account, ids), account.held(ids)
+        for each in ids:
+            if told[each] != held.get(each, set()):
+                for fault in differences(account, each):
+                    faults += 1
+                    yield fault
+    yield Part(account.name, count, "compared with the trail", faults)
+
+
+def batches(account: Account) -> Iterator[list[str]]:
+    """The uuids of all objects that have a row, then of those that the trail alone knows."""
+    rows = account.model._default_manager.order_by("pk").values_list("uuid", flat=True)
+    yield from batched(str(uuid) for uuid in rows.iterator(chunk_size=1000))
+    known = Event.objects.filter(verb__in=account.verbs).order_by("object_id").values_list("object_id", flat=True).distinct()
+    for ids in batched(known.iterator(chunk_size=1000)):
+        there = {str(uuid) for uuid in account.model._default_manager.filter(uuid__in=ids).values_list("uuid", flat=True)}
+        if gone := [each for each in ids if each not in there]:
+            yield gone
+
+
+def batched(ids: Iterable[str]) -> Iterator[list[str]]:
+    """So many at a time."""
+    left = iter(ids)
+    while batch := list(islice(left, BATCH)):
+        yield batch
+
+
+def told_of(account: Account, ids: list[str]) -> dict[str, set[str]]:
+    """The facts that the trail tells of these objects, by uuid."""
+    return {each: account.told(events) for each, events in events_of(ids, account.verbs).items()}
+
+
+def events_of(ids: list[str], verbs: Collection[Verb]) -> dict[str, list[Told]]:
+    """The events of these kinds about each of these objects, oldest first, as they were hashed."""
+    found: dict[str, list[Told]] = {each: [] for each in ids}
+    events = Event.objects.filter(object_id__in=ids, verb__in=verbs).order_by("chain", "seq")
+    for object_id, canonical in events.values_list("object_id", "canonical"):
+        document = json.loads(canonical)
+        found[object_id].append(Told(document["verb"], document["actor"], document["payload"]))
+    return found
+
+
+def differences(account: Account, uuid: str) -> Iterator[Fault]:
+    """What differs of one object when no event came while its rows were read: the product goes on meanwhile."""
+    told = told_of(account, [uuid])[uuid]
+    while True:
+        held = account.held([uuid]).get(uuid, set())
+        before, told = told, told_of(account, [uuid])[uuid]
+        if told == before:
+            break
+    where = f"{account.name}, {uuid}"
+    for fact in sorted(held - told):
+        yield Fault(Rule.NOT_IN_TRAIL, where, f"The database says “{fact}”, the trail does not.")
+    for fact in sorted(told - held):
+        yield Fault(Rule.NOT_IN_DATABASE, where, f"The trail says “{fact}”, the database does not.")

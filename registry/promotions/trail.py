@@ -1,0 +1,70 @@
+"""Requests and their verdicts, by the trail and by the tables: verification finds an approval that somebody wrote into the database."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+
+from registry.ledger.accounts import Account, Told
+from registry.ledger.verbs import Verb
+from registry.promotions.models import PromotionRequest, Verdict
+from registry.promotions.rules import Status
+
+MOVES = {
+    Verb.PROMOTION_REQUESTED: Status.CHECKING, Verb.PROMOTION_CHECK_ASKED: Status.CHECKING, Verb.PROMOTION_REJECTED: Status.REJECTED,
+    Verb.PROMOTION_WITHDRAWN: Status.WITHDRAWN, Verb.PROMOTION_VOIDED: Status.VOIDED, Verb.PROMOTION_EXPIRED: Status.EXPIRED,
+    Verb.PROMOTION_FULFILLED: Status.FULFILLED,
+}  # fmt: skip
+STATED = frozenset({Verb.PROMOTION_CHECKED, Verb.PROMOTION_APPROVED})  # their events say the new state
+
+
+def told(events: list[Told]) -> set[str]:
+    """What stands after these events about a request."""
+    lasting: dict[str, str] = {}
+    verdicts: set[str] = set()
+    for event in events:
+        payload = event.payload
+        lasting["status"] = status(payload["new"] if event.verb in STATED else MOVES[Verb(event.verb)])
+        if event.verb == Verb.PROMOTION_REQUESTED:
+            lasting["asked"] = asked(event.actor, payload["version"], payload["endpoint"])
+        if event.verb == Verb.PROMOTION_CHECKED and "subject_digest" in payload:
+            lasting["subject"] = rests(payload["subject_digest"])
+        if event.verb in (Verb.PROMOTION_APPROVED, Verb.PROMOTION_REJECTED):
+            verdicts.add(verdict(event.actor, event.verb == Verb.PROMOTION_APPROVED, payload["step"], payload["subject_digest"]))
+    return verdicts | set(lasting.values())
+
+
+def held(requests: list[str]) -> dict[str, set[str]]:
+    """What the tables say of these requests."""
+    facts: dict[str, set[str]] = defaultdict(set)
+    rows = PromotionRequest.objects.filter(uuid__in=requests)
+    for uuid, now, who, version, endpoint, digest in rows.values_list(
+        "uuid", "status", "requester__uuid", "version__uuid", "endpoint__uuid", "subject_digest"
+    ):
+        facts[str(uuid)] = {status(now), asked(who, version, endpoint), *([rests(digest)] if digest else [])}
+    given = Verdict.objects.filter(request__uuid__in=requests)
+    for uuid, who, approves, step, digest in given.values_list("request__uuid", "reviewer__uuid", "approves", "step", "subject_digest"):
+        facts[str(uuid)].add(verdict(who, approves, step, digest))
+    return facts
+
+
+def status(now: str) -> str:
+    """The state of the request."""
+    return f"is {Status(now)}"
+
+
+def asked(who: object, version: object, endpoint: object) -> str:
+    """Whose request it is, for what."""
+    return f"{who} asked for version {version} on endpoint {endpoint}"
+
+
+def rests(digest: str) -> str:
+    """What its gates were checked for."""
+    return f"rests on {digest}"
+
+
+def verdict(who: object, approves: bool, step: str, digest: str) -> str:
+    """One reviewer's decision."""
+    return f"{who} {'approves' if approves else 'rejects'} {step} of {digest}"
+
+
+REQUESTS = Account("promotions", PromotionRequest, STATED | MOVES.keys(), told, held)

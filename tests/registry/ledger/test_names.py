@@ -1,0 +1,105 @@
+"""A name is bound to the events that it stood in: it can be erased, and not altered; whoever is renamed keeps their name of then."""
+
+import json
+
+import pytest
+from django.db import transaction
+
+from lifecycle import bundle
+from registry.audit import queries
+from registry.ledger import rules
+from registry.ledger.actions import record
+from registry.ledger.models import Event, Name
+from registry.ledger.verbs import Verb
+from tests.support.trail import behind_its_back, found
+
+pytestmark = [pytest.mark.django_db, pytest.mark.postgres]
+
+
+@pytest.fixture
+def event(project, mia) -> Event:
+    with transaction.atomic():
+        return record(mia, Verb.DATASET_CREATED, project, project=project.uuid)
+
+
+def name_of(person) -> Name:
+    return Name.objects.get(subject=str(person.uuid))
+
+
+def test_an_event_is_hashed_with_digests_of_its_names_and_holds_neither_name_nor_salt(event, project, mia):
+    document = json.loads(event.canonical)
+
+    assert document["form"] == 2
+    assert document["names"] == {"actor": name_of(mia).digest, "object": name_of(project).digest}
+    assert rules.name_digest(name_of(mia).salt, "Mia") == name_of(mia).digest
+    assert not any(kept in event.canonical for kept in ("Mia", name_of(mia).salt))
+
+
+def test_the_same_name_is_kept_once(event, project, mia):
+    with transaction.atomic():
+        again = record(mia, Verb.DATASET_CREATED, project, project=project.uuid)
+
+    assert json.loads(again.canonical)["names"] == json.loads(event.canonical)["names"]
+    assert Name.objects.filter(subject__in=[str(mia.uuid), str(project.uuid)]).count() == 2
+
+
+def test_who_is_both_actor_and_object_has_one_name(mia):
+    with transaction.atomic():
+        event = record(mia, Verb.TOKEN_CREATED, mia)
+
+    assert set(json.loads(event.canonical)["names"].values()) == {name_of(mia).digest}
+
+
+def test_who_was_renamed_is_read_as_they_were_called_then(event, project, mia):
+    mia.display_name = "Maria"
+    mia.save()
+    with transaction.atomic():
+        later = record(mia, Verb.DATASET_CREATED, project, project=project.uuid)
+
+    assert [line.actor for line in queries.lines([event, later])] == ["Mia", "Maria"]
+    assert found() == []
+
+
+FORGERIES = {
+    "the text": "UPDATE ledger_name SET text = 'Lee' WHERE subject = %s",
+    "text and event": "UPDATE ledger_name SET text = 'Lee', event_id = NULL WHERE subject = %s",
+    "text, event and salt": "UPDATE ledger_name SET text = 'Lee', event_id = NULL, salt = '' WHERE subject = %s",
+    "a name more": "INSERT INTO ledger_name (subject, text, salt) VALUES (%s, 'Lee', '')",
+}
+
+
+@pytest.mark.parametrize("forgery", FORGERIES)
+def test_an_altered_name_is_found_and_not_shown(event, mia, forgery):
+    behind_its_back(FORGERIES[forgery], str(mia.uuid))
+
+    assert [rule for rule, _ in found()] == ["name-altered"]
+    assert queries.lines([event])[0].actor in ("Mia", str(mia.uuid)[:8])
+
+
+def test_a_name_is_not_given_to_another_person(event, mia, lee):
+    behind_its_back("UPDATE ledger_name SET subject = %s WHERE subject = %s", str(lee.uuid), str(mia.uuid))
+
+    assert ("name-altered", f"name {Name.objects.get(text='Mia').pk} of {lee.uuid}") in found()
+
+
+def test_an_erased_name_leaves_a_trail_that_verifies(event, mia):
+    Name.objects.filter(subject=str(mia.uuid)).delete()
+
+    assert found() == []
+    assert queries.lines([event])[0].actor == str(mia.uuid)[:8]
+
+
+def test_a_name_from_before_is_shown_with_the_events_from_before(project, otto):
+    """An installation of before: the event has no form, its names have neither salt nor event."""
+    with transaction.atomic():
+        event = record(otto, Verb.DATASET_CREATED, project, project=project.uuid)
+    document = {key: value for key, value in json.loads(event.canonical).items() if key not in ("form", "names")}
+    canonical = bundle.canonical_json(document).decode()
+    behind_its_back("UPDATE ledger_name SET salt = '', event_id = NULL WHERE subject = %s", str(otto.uuid))
+    behind_its_back(
+        "UPDATE ledger_event SET canonical = %s, hash = %s WHERE actor = %s", canonical, rules.event_hash(canonical), str(otto.uuid)
+    )
+    behind_its_back("UPDATE ledger_chain SET hash = %s WHERE name = %s", rules.event_hash(canonical), event.chain)
+
+    assert [(rule, where) for rule, where in found() if str(otto.uuid) in where] == []
+    assert queries.lines([Event.objects.get(pk=event.pk)])[0].actor == "Otto"
