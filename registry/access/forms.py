@@ -2,12 +2,33 @@ from __future__ import annotations
 
 from typing import Any
 
+from allauth.account.forms import ResetPasswordForm, ResetPasswordKeyForm
 from django import forms
 from django.contrib.auth.password_validation import validate_password
 
+from registry.access import credentials, queries
 from registry.access.actions import TOKEN_DAYS_MAX
-from registry.access.models import ApiToken, Project, User
+from registry.access.models import Project, User
 from registry.access.roles import Role
+from registry.access.scopes import Scope
+
+
+class ResetForm(ResetPasswordForm):
+    """Asking for a link to a new password: at an address that a person has shown to be theirs, never one that was only typed in."""
+
+    def clean_email(self) -> str:
+        """The address; `users` are those who get a link."""
+        address: str = super().clean_email()
+        self.users = credentials.users_to_reset(address)
+        return address
+
+
+class NewPasswordForm(ResetPasswordKeyForm):
+    """A new password by such a link."""
+
+    def save(self) -> None:
+        """Set it, and end what the old one had opened."""
+        credentials.reset_password(self.user, self.cleaned_data["password1"])
 
 
 class ProfileForm(forms.ModelForm[User]):
@@ -29,8 +50,17 @@ class TokenForm(forms.Form):
     """A new token."""
 
     name = forms.CharField(max_length=60, help_text="What uses it, such as nightly import.")
-    scopes = forms.MultipleChoiceField(choices=ApiToken.Scope.choices, widget=forms.CheckboxSelectMultiple)
+    scopes = forms.MultipleChoiceField(
+        choices=[(scope.value, f"{scope.value}: {scope.label}") for scope in Scope], widget=forms.CheckboxSelectMultiple
+    )
+    project = forms.ModelChoiceField(
+        queryset=Project.objects.none(), to_field_name="uuid", required=False, empty_label="All projects you have a role in"
+    )
     days = forms.IntegerField(label="Days until it expires", min_value=1, max_value=TOKEN_DAYS_MAX, initial=90)
+
+    def __init__(self, *args: Any, user: User, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["project"].queryset = queries.projects(user)  # type: ignore[attr-defined]
 
 
 class ProjectForm(forms.Form):

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from uuid import UUID
 
+from allauth.account.decorators import reauthentication_required
 from django.core.exceptions import PermissionDenied
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
@@ -9,7 +10,7 @@ from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from lifecycle.refusals import Refused
-from lifecycle.ui.forms import errors_of
+from lifecycle.ui.forms import add_refusal, errors_of
 from lifecycle.ui.toasts import toast
 from registry.access import actions, policy, queries
 from registry.access.decorators import needs, signed_in
@@ -25,10 +26,16 @@ def profile(request: SignedInRequest) -> HttpResponse:
     """A person's own settings and tokens."""
     form = ProfileForm(request.POST or None, instance=request.user)
     if request.method == "POST" and form.is_valid():
-        actions.set_preferences(request.user, **form.cleaned_data)
-        toast(request, "Profile saved")
-        return redirect("access:profile")
-    return show_profile(request, form=form)
+        name = form.cleaned_data.pop("display_name")
+        try:
+            actions.rename(user_id=request.user.uuid, name=name, actor=request.user)
+            actions.set_preferences(request.user, **form.cleaned_data)
+            toast(request, "Profile saved")
+            return redirect("access:profile")
+        except Refused as refusal:
+            add_refusal(form, refusal)
+            request.user.refresh_from_db(fields=["display_name"])
+    return show_profile(request, form=form, status=422 if form.errors else 200)
 
 
 @require_POST
@@ -43,9 +50,10 @@ def theme(request: SignedInRequest) -> HttpResponse:
 
 @require_POST
 @signed_in
+@reauthentication_required
 def create_token(request: SignedInRequest) -> HttpResponse:
     """Make a token; its secret is shown in this answer and never again."""
-    form = TokenForm(request.POST)
+    form = TokenForm(request.POST, user=request.user)
     if not form.is_valid():
         return show_profile(request, token_form=form, status=422)
     token, secret = actions.create_token(user=request.user, **form.cleaned_data)
@@ -55,17 +63,27 @@ def create_token(request: SignedInRequest) -> HttpResponse:
 @require_POST
 @signed_in
 def revoke_token(request: SignedInRequest, uuid: UUID) -> HttpResponse:
-    """End one of one's own tokens."""
-    token = get_object_or_404(queries.tokens(request.user), uuid=uuid)
+    """End one of one's own tokens; anybody's for an organisation admin."""
+    admin = request.user.is_organisation_admin
+    token = get_object_or_404(queries.all_tokens() if admin else queries.tokens(request.user), uuid=uuid)
     actions.revoke_token(token_id=token.uuid, actor=request.user)
     toast(request, f"Token {token.name} revoked")
-    return redirect("access:profile")
+    return redirect("access:profile" if token.user_id == request.user.pk else "access:tokens")
+
+
+@require_safe
+@signed_in
+def tokens(request: SignedInRequest) -> HttpResponse:
+    """Everybody's live tokens, without their secrets (organisation admins)."""
+    if not request.user.is_organisation_admin:
+        raise PermissionDenied("Only an organisation admin sees other people's tokens.")
+    return render(request, "registry/access/tokens.html", {"tokens": queries.all_tokens()})
 
 
 def show_profile(request: SignedInRequest, *, status: int = 200, **context: object) -> HttpResponse:
     """The profile page, with whatever form was just refused."""
     context.setdefault("form", ProfileForm(instance=request.user))
-    context.setdefault("token_form", TokenForm(initial={"scopes": ["read"]}))
+    context.setdefault("token_form", TokenForm(initial={"scopes": ["read"]}, user=request.user))
     response = render(request, "registry/access/profile.html", context | {"tokens": queries.tokens(request.user)}, status=status)
     response["Cache-Control"] = "no-store"
     return response
@@ -152,7 +170,7 @@ def people(request: SignedInRequest) -> HttpResponse:
             toast(request, f"{person} can sign in now")
             return redirect("access:people")
         except Refused as refusal:
-            form.add_error("username", refusal.message)
+            add_refusal(form, refusal)
     return render(request, "registry/access/people.html", {"people": queries.people(), "form": form}, status=422 if form.errors else 200)
 
 

@@ -67,8 +67,9 @@ TABLE = r"""
 # data: access
 /access/profile/                                           |            | L+++ +++++++ | L+++ +++++++
 /access/theme/                                             |            | ---- ------- | L+++ +++++++
+/access/tokens/                                            |            | Lxx+ xxxxxxx | ---- -------
 /access/tokens/create/                                     |            | ---- ------- | L+++ +++++++
-/access/tokens/<uuid:uuid>/revoke/                         | token      | ---- ------- | L... +......
+/access/tokens/<uuid:uuid>/revoke/                         | token      | ---- ------- | L..+ +......
 /access/projects/                                          |            | L+++ +++++++ | ---- -------
 /access/projects/create/                                   |            | ---- ------- | L+++ +++++++
 /access/projects/<uuid:uuid>/                              | project    | L..+ +++++++ | ---- -------
@@ -344,6 +345,8 @@ TABLE = r"""
 # API: data
 /api/v1/me/                                                |            | L+++ +++++++ | L--- -------
 /api/v1/projects/                                          |            | L+++ +++++++ | L--- -------
+/api/v1/tokens/                                            |            | L+++ +++++++ | L--- -------
+/api/v1/tokens/<uuid:uuid>/                                | token      | L--- ------- | L--- -------
 /api/v1/projects/<uuid:uuid>/members/                      | project    | L..+ +++++++ | L..+ xxx+xxx
 /api/v1/jobs/                                              |            | L+++ +++++++ | L--- -------
 /api/v1/jobs/<uuid:uuid>/                                  | job        | L... +++++++ | L--- -------

@@ -11,6 +11,7 @@ from django.urls import reverse
 from rest_framework.test import APIClient
 
 from registry.access.actions import create_token
+from registry.access.scopes import Scope
 from registry.catalog import actions as catalog
 from registry.catalog import queries as catalog_queries
 from registry.ledger.models import Event
@@ -199,7 +200,7 @@ def api(token: str = "") -> APIClient:
 
 @pytest.mark.parametrize("what", ["approve", "reject"])
 def test_tokens_cannot_decide(request_, lee, what):
-    _, secret = create_token(user=lee, name="robot", scopes=["read", "write"], days=1)
+    _, secret = create_token(user=lee, name="robot", scopes=Scope.values, days=1)
     before = Event.objects.count()
 
     given = {"reason": "Good.", "password": PASSWORD, "seen": request_.subject_digest}
@@ -224,7 +225,7 @@ def test_a_signed_in_person_decides_over_rest(request_, lee):
 @pytest.mark.postgres
 def test_programs_ask_and_withdraw(request_, version, mia):
     endpoint = registry.make_endpoint(version.model, mia)
-    _, secret = create_token(user=mia, name="robot", scopes=["read", "write"], days=1)
+    _, secret = create_token(user=mia, name="robot", scopes=["read", "request"], days=1)
     client = api(secret)
 
     made = client.post("/api/v1/promotions/", {"version": str(version.uuid), "endpoint": str(endpoint.uuid)}, format="json")
@@ -238,7 +239,7 @@ def test_programs_ask_and_withdraw(request_, version, mia):
 
 
 def test_state_cannot_be_assigned_over_rest(request_, mia):
-    _, secret = create_token(user=mia, name="robot", scopes=["read", "write"], days=1)
+    _, secret = create_token(user=mia, name="robot", scopes=["read", "request"], days=1)
 
     answer = api(secret).patch(f"/api/v1/promotions/{request_.uuid}/", {"status": "approved"}, format="json")
 
