@@ -135,6 +135,8 @@ class Verb(TextChoices):
     SHADOW_STOPPED = "endpoints.shadow_stopped", "stopped a shadow"
     FAULT_PLANTED = "endpoints.fault_planted", "planted a fault for a drill"
     FAULT_LIFTED = "endpoints.fault_lifted", "lifted a planted fault"
+    ENDPOINT_TOKEN_CREATED = "endpoints.token_created", "made a token of an endpoint"  # noqa: S105
+    ENDPOINT_TOKEN_REVOKED = "endpoints.token_revoked", "revoked a token of an endpoint"  # noqa: S105
     FEEDBACK_RECORDED = "traffic.feedback_recorded", "gave feedback on predictions"
     KPI_DEFINED = "traffic.kpi_defined", "defined a business figure"
     OUTCOMES_RECORDED = "traffic.outcomes_recorded", "recorded outcomes"

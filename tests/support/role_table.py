@@ -267,6 +267,9 @@ TABLE = r"""
 /endpoints/<uuid:uuid>/try/                                | endpoint   | ---- ------- | L... ++++++x
 /endpoints/<uuid:uuid>/shadow/                             | endpoint   | L... xx++x+x | L... xx++x+x
 /endpoints/<uuid:uuid>/drill/                              | endpoint   | L... xxx+x+x | L... xxx+x+x
+/endpoints/<uuid:uuid>/tokens/                             | endpoint   | L... xx++x+x | ---- -------
+/endpoints/<uuid:uuid>/tokens/create/                      | endpoint   | ---- ------- | L... xx++x+x
+/endpoints/tokens/<uuid:uuid>/revoke/                      | endpoint_token | ---- ------- | L... xx++x+x
 /endpoints/deployments/<uuid:uuid>/                        | deployment | L... +++++++ | ---- -------
 /endpoints/deployments/<uuid:uuid>/stop_canary/            | deployment | ---- ------- | L... xx++x+x
 /endpoints/deployments/<uuid:uuid>/stop_shadow/            | deployment | ---- ------- | L... xx++x+x
@@ -482,6 +485,8 @@ TABLE = r"""
 /api/v1/endpoints/<uuid:uuid>/deploy/                      | endpoint   | L--- ------- | L... xx++x+x
 /api/v1/endpoints/<uuid:uuid>/roll_back/                   | endpoint   | L--- ------- | L... xxx+x+x
 /api/v1/endpoints/<uuid:uuid>/shadow/                      | endpoint   | L--- ------- | L... xx++x+x
+/api/v1/endpoints/<uuid:uuid>/tokens/                      | endpoint   | L... xx++x+x | L--- -------
+/api/v1/endpoint-tokens/<uuid:uuid>/                       | endpoint_token | L--- ------- | L--- -------
 /api/v1/deployments/<uuid:uuid>/share/                     | deployment | L--- ------- | L... xx++x+x
 /api/v1/deployments/<uuid:uuid>/stop_canary/               | deployment | L--- ------- | L... xx++x+x
 /api/v1/deployments/<uuid:uuid>/stop_shadow/               | deployment | L--- ------- | L... xx++x+x

@@ -8,10 +8,12 @@ from registry.endpoints.actions.loads import check_loads, check_problems, lay_ou
 from registry.endpoints.actions.publish import publish, publish_anew
 from registry.endpoints.actions.shadow import start_shadow, stop_shadow
 from registry.endpoints.actions.switch import deploy, roll_back
+from registry.endpoints.actions.tokens import create_token, revoke_token
 
 __all__ = [
     "check_loads",
     "check_problems",
+    "create_token",
     "deploy",
     "lay_out_missing",
     "lift_fault",
@@ -20,6 +22,7 @@ __all__ = [
     "publish",
     "publish_anew",
     "publish_faults",
+    "revoke_token",
     "roll_back",
     "set_share",
     "start_shadow",
