@@ -185,19 +185,16 @@ def set_preferences(user: User, **values: Any) -> None:
 
 
 @transaction.atomic
-def rename(*, user_id: UUID, name: str, actor: User) -> User:
-    """Change a person's display name: one's own, or anyone's for an organisation admin. The event holds digests, so that it can be erased.
+def rename(*, actor: User, name: str) -> None:
+    """Change one's own display name. The event holds digests, so that names can be erased.
 
-    Raises Refused for a name that reads like that of another person.
+    Raises Refused for one that reads like another person's.
     """
-    user = User.objects.select_for_update(no_key=True).get(uuid=user_id)
-    if user.pk != actor.pk and not actor.is_organisation_admin:
-        raise PermissionDenied("Only the person or an organisation admin can change a name.")
+    user = User.objects.select_for_update(no_key=True).get(pk=actor.pk)
     old, (user.display_name, user.name_key) = user.display_name, free_name(name, besides=user)
     if user.display_name != old:
         user.save(update_fields=["display_name", "name_key"])
         record(actor, Verb.NAME_CHANGED, user, old=digest("name", old), new=digest("name", user.display_name))
-    return user
 
 
 def free_name(name: str, *, besides: User | None = None) -> tuple[str, str]:

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 from django.conf import settings
 from django.contrib.auth.models import AbstractUser
@@ -28,7 +28,9 @@ class User(AbstractUser):
     theme = models.CharField(max_length=8, choices=Theme.choices, default=Theme.SYSTEM)
     single_keys = models.BooleanField("single-key shortcuts", default=True)
 
-    limited_to: int | None = None  # of a request with a token that is: the key of its only project, which `policy` reads
+    # Of a request with an API token: which, as its events say, and the key of the only project that it opens, which `policy` reads.
+    by_token: UUID | None = None
+    limited_to: int | None = None
 
     class Meta(AbstractUser.Meta):
         constraints = [models.UniqueConstraint(fields=["name_key"], condition=~models.Q(name_key=""), name="one_person_a_name")]

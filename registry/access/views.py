@@ -28,7 +28,7 @@ def profile(request: SignedInRequest) -> HttpResponse:
     if request.method == "POST" and form.is_valid():
         name = form.cleaned_data.pop("display_name")
         try:
-            actions.rename(user_id=request.user.uuid, name=name, actor=request.user)
+            actions.rename(actor=request.user, name=name)
             actions.set_preferences(request.user, **form.cleaned_data)
             toast(request, "Profile saved")
             return redirect("access:profile")

@@ -63,8 +63,8 @@ def test_a_name_with_what_nobody_sees_is_refused_and_ones_own_may_be_kept(db):
     eve = create_user(username="eve", display_name="Eve", email="", password=None, actor=None)
 
     with pytest.raises(Refused):
-        rename(user_id=eve.uuid, name="Eve\u200d", actor=eve)
-    rename(user_id=eve.uuid, name="EVE", actor=eve)
+        rename(actor=eve, name="Eve\u200d")
+    rename(actor=eve, name="EVE")
 
     eve.refresh_from_db()
     assert eve.display_name == "EVE"

@@ -1,5 +1,6 @@
 """A token changes what its scopes name, in its project alone; production is in no scope that it has by another name."""
 
+import json
 from importlib import import_module
 
 import pytest
@@ -152,3 +153,5 @@ def test_an_admins_token_ends_no_token_of_another_and_anybodys_ends_their_own(ad
     assert ask(admins, f"tokens/{token.uuid}/", "delete").status_code == 404
     assert ask(secret, f"tokens/{token.uuid}/", "delete").status_code == 204
     assert ask(secret, "me/").status_code == 401
+    ended = Event.objects.get(verb=Verb.TOKEN_REVOKED)
+    assert (ended.actor, json.loads(ended.canonical)["payload"]["token"]) == (str(mia.uuid), str(token.uuid))

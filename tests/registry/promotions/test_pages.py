@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
+from allauth.mfa.totp.internal.auth import TOTP, format_hotp_value, hotp_value, yield_hotp_counters_from_time
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
@@ -85,6 +86,20 @@ def test_a_wrong_password_is_told_at_its_field_and_never_repeated(client_for, re
     assert "This is not your password." in html
     assert "not my password" not in html
     assert not Verdict.objects.exists()
+
+
+def test_who_has_an_authenticator_app_is_asked_for_its_code(client_for, request_, lee):
+    client, secret = client_for(lee), "JBSWY3DPEHPK3PXP"
+    assert 'name="code"' not in client.get(url("detail", request_)).content.decode()
+    TOTP.activate(lee, secret)
+    assert 'name="code"' in client.get(url("detail", request_)).content.decode()
+
+    assert client.post(url("approve", request_), decision(request_)).status_code == 422
+    assert not Verdict.objects.exists()
+    code = format_hotp_value(hotp_value(secret, next(yield_hotp_counters_from_time())))
+    assert client.post(url("approve", request_), decision(request_, code=code)).status_code == 302
+
+    assert Verdict.objects.get().reviewer == lee
 
 
 def test_a_change_while_reading_answers_409_with_a_note(client_for, request_, lee, mia):
