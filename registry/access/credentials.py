@@ -59,7 +59,7 @@ def reset_password(user: User, password: str) -> None:
     """A new password by a link in an e-mail: all sessions end, and all tokens of the person with them."""
     user.set_password(password)
     user.save(update_fields=["password"])
-    for token in live_tokens(user).select_for_update():
+    for token in live_tokens(user).select_for_update(of=("self",)):
         end_token(token, user, reason="password reset")
     record(user, Verb.PASSWORD_RESET, user)
 

@@ -71,6 +71,7 @@ def test_a_session_alone_adds_no_address(session, nora):
     assert mail.outbox == []
 
 
+@pytest.mark.postgres
 def test_an_address_counts_once_its_link_was_opened_and_the_old_one_is_told(session, nora, django_capture_on_commit_callbacks):
     with django_capture_on_commit_callbacks(execute=True):
         confirmed(session, session.post("/accounts/email/", {"action_add": "", "email": NEW}))
@@ -101,6 +102,7 @@ def test_an_address_that_was_only_typed_in_gets_no_link_to_a_new_password(nora, 
     assert "password/reset/key" in mail.outbox[-1].body
 
 
+@pytest.mark.postgres
 def test_a_reset_ends_sessions_and_tokens(session, nora, client, django_capture_on_commit_callbacks):
     token, _ = create_token(user=nora, name="nightly", scopes=["read"], days=1)
     with django_capture_on_commit_callbacks(execute=True):
@@ -153,6 +155,7 @@ def test_a_session_alone_sets_up_no_second_factor(session, address):
     assert not Authenticator.objects.exists()
 
 
+@pytest.mark.postgres
 def test_a_second_factor_is_added_with_the_password_and_removed_with_itself(session, nora):
     session.get(confirmed(session, session.get("/accounts/2fa/totp/activate/"))["Location"])
     secret = session.session["mfa.totp.secret"]
@@ -205,6 +208,7 @@ def test_signing_in_is_an_event_with_what_was_shown(nora, client):
     assert (refused.actor, refused.object_id, payload(refused)) == ("system", str(nora.uuid), {"how": "code"})
 
 
+@pytest.mark.postgres
 def test_guessing_passwords_is_in_the_trail_and_does_not_fill_it(nora, gita):
     for at in range(8):
         cache.clear()  # as if each came from another place and process

@@ -49,6 +49,7 @@ def test_a_persons_token_of_another_project_opens_no_endpoint_here(live_endpoint
     assert (opened(here.digest), opened(there.digest)) == ({live_endpoint.slug}, set())
 
 
+@pytest.mark.postgres
 def test_it_ends_when_it_is_revoked_or_over_and_outlives_who_made_it(live_endpoint, omar, lee, django_capture_on_commit_callbacks):
     with django_capture_on_commit_callbacks(execute=True):
         token, secret = make(live_endpoint, omar)
