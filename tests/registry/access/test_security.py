@@ -113,4 +113,4 @@ def test_guesses_sent_at_once_get_no_more_tries_than_one_after_the_other():
         said = list(pool.map(guess, range(24)))
 
     assert said.count("The password is not right; nothing was decided.") == step_up.TRIES
-    assert said.count("Too many wrong passwords.") == 24 - step_up.TRIES
+    assert said.count("Too many wrong passwords or codes.") == 24 - step_up.TRIES
