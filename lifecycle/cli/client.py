@@ -68,6 +68,10 @@ class Client:
         """The JSON of a PUT, which may be sent twice."""
         return self._json("PUT", path, {}, json.dumps(body).encode(), "application/json", twice=True)
 
+    def delete(self, path: str) -> None:
+        """A DELETE, which may be sent twice."""
+        self._json("DELETE", path, {}, twice=True)
+
     def send(self, path: str, file: IO[bytes], size: int, **query: object) -> Any:
         """The JSON of a POST whose body is a file of so many bytes, read as it is sent."""
         return self._json("POST", path, query, file, "application/octet-stream", size=size)

@@ -2,11 +2,13 @@ from __future__ import annotations
 
 from django.conf import settings
 from django.contrib.auth import login
+from django.db import transaction
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.views.decorators.http import require_POST
 
 from lifecycle.demo.people import PEOPLE, one_click_allowed
+from registry.access.credentials import note_sign_in
 from registry.access.decorators import public
 from registry.access.models import User
 
@@ -19,5 +21,7 @@ def sign_in(request: HttpRequest) -> HttpResponse:
     if not one_click_allowed(request) or username not in {person.username for person in PEOPLE}:
         raise Http404("There is nothing here for you under this address.")
     user = get_object_or_404(User, username=username, is_active=True, email__endswith="@demo.invalid")
-    login(request, user, backend=settings.AUTHENTICATION_BACKENDS[0])
+    with transaction.atomic():
+        login(request, user, backend=settings.AUTHENTICATION_BACKENDS[0])
+        note_sign_in(user, methods=["demo"])
     return redirect(settings.LOGIN_REDIRECT_URL)

@@ -64,7 +64,8 @@ class Page:
 def visible_to(user: Person) -> QuerySet[Job]:
     """Jobs of the user's projects, and those of no project that they started. What a kind hides beyond that is asked by `may_see`."""
     members = policy.visible_to(user, Job, "jobs.view")
-    return (members | Job.objects.filter(created_by=user.pk, project=None)).select_related("project", "created_by")
+    own = policy.within(user, Job.objects.filter(created_by=user.pk, project=None), "project")
+    return (members | own).select_related("project", "created_by")
 
 
 def may_see(user: Person, job: Job) -> bool:

@@ -9,6 +9,7 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
+from allauth.account.models import EmailAddress
 from django.contrib.auth.hashers import make_password
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
@@ -16,7 +17,8 @@ from django.db.models import Model
 from django.utils import timezone
 
 from lifecycle.refusals import Refused
-from registry.access import governing, policy, queries, step_up
+from registry.access import governing, names, policy, queries, step_up
+from registry.access.digests import digest
 from registry.access.models import PLACEHOLDER, ApiToken, Project, RoleProposal, User
 from registry.access.roles import GOVERNING, Role
 from registry.ledger.actions import record
@@ -27,7 +29,7 @@ TOKEN_DAYS_MAX = 366
 
 
 def create_project(
-    *, name: str, slug: str, actor: User | None, lead: User | None = None, password: str = "", is_demo: bool = False
+    *, name: str, slug: str, actor: User | None, lead: User | None = None, password: str = "", code: str = "", is_demo: bool = False
 ) -> Project:
     """Make a workspace. actor: an organisation admin, whose password is asked again; or None for the system (set-up and demo).
 
@@ -35,7 +37,7 @@ def create_project(
     """
     if actor:
         governing.check_governor(actor, None)
-        step_up.confirm_password(actor, password)
+        step_up.confirm_password(actor, password, code)
     with transaction.atomic():
         if Project.objects.filter(slug=slug).exists():
             raise Refused(f"A project with the short name {slug} exists already.", fields={"slug": ["Choose another short name."]})
@@ -54,9 +56,14 @@ def create_user(*, username: str, display_name: str, email: str, password: str |
         raise PermissionDenied("Only an organisation admin can add people, and none who is an admin from the start.")
     if User.objects.filter(username=username).exists():
         raise Refused(f"The user name {username} is taken.", fields={"username": ["Choose another user name."]})
+    if email and EmailAddress.objects.filter(email=email.lower(), verified=True).exists():
+        raise Refused("Another account has this e-mail address.", fields={"email": ["Give the address of this person alone."]})
+    name, key = free_name(display_name)
     user = User.objects.create_user(
-        username=username, email=email, password=password, display_name=display_name, is_organisation_admin=admin
+        username=username, email=email, password=password, display_name=name, name_key=key, is_organisation_admin=admin
     )
+    if email:  # an admin vouches for it; what a person changes it to has to be confirmed from there
+        EmailAddress.objects.create(user=user, email=email.lower(), verified=True, primary=True)
     record(actor, Verb.USER_CREATED, user, admin=admin)
     return user
 
@@ -106,14 +113,14 @@ def deactivate_user(*, user_id: UUID, actor: User) -> User:
     return user
 
 
-def grant(*, user: User, role: Role, root: Model, actor: User | None, password: str = "") -> RoleProposal | None:
+def grant(*, user: User, role: Role, root: Model, actor: User | None, password: str = "", code: str = "") -> RoleProposal | None:
     """Give a person a role on a project, dataset or registered model. Giving it twice changes nothing.
 
     actor: None for the system. A governing role on a project is given as `governing.change` says, which asks for the password again and
     may return a proposal. Raises PermissionDenied for who manages no members, and for a role to oneself.
     """
     if actor and role in GOVERNING:
-        return governing.change(person=user, role=role, project=governed(root), gives=True, actor=actor, password=password)
+        return governing.change(person=user, role=role, project=governed(root), gives=True, actor=actor, password=password, code=code)
     with transaction.atomic():
         if actor:
             require_manager(actor, root)
@@ -123,10 +130,10 @@ def grant(*, user: User, role: Role, root: Model, actor: User | None, password: 
     return None
 
 
-def revoke(*, user: User, role: Role, root: Model, actor: User | None, password: str = "") -> RoleProposal | None:
+def revoke(*, user: User, role: Role, root: Model, actor: User | None, password: str = "", code: str = "") -> RoleProposal | None:
     """Take a role away, a governing one as `governing.change` says. Taking away what is not held changes nothing."""
     if actor and role in GOVERNING:
-        return governing.change(person=user, role=role, project=governed(root), gives=False, actor=actor, password=password)
+        return governing.change(person=user, role=role, project=governed(root), gives=False, actor=actor, password=password, code=code)
     with transaction.atomic():
         if actor:
             require_manager(actor, root)
@@ -148,8 +155,8 @@ def require_manager(actor: User, root: Model) -> None:
 
 
 @transaction.atomic
-def create_token(*, user: User, name: str, scopes: list[str], days: int) -> tuple[ApiToken, str]:
-    """Make a token for oneself; the secret is returned once and kept only as its hash. days: 1 to 366."""
+def create_token(*, user: User, name: str, scopes: list[str], days: int, project: Project | None = None) -> tuple[ApiToken, str]:
+    """Make a token for oneself; the secret is returned once and kept only as its hash. days: 1 to 366. project: the only one it opens."""
     unknown = sorted(set(scopes) - set(ApiToken.Scope.values))
     if unknown or not scopes:
         raise Refused(f"A token needs scopes from {', '.join(ApiToken.Scope.values)}.", fields={"scopes": ["Choose at least one scope."]})
@@ -157,9 +164,11 @@ def create_token(*, user: User, name: str, scopes: list[str], days: int) -> tupl
         raise Refused(f"A token lasts 1 to {TOKEN_DAYS_MAX} days.", fields={"days": [f"Choose 1 to {TOKEN_DAYS_MAX}."]})
     secret = TOKEN_PREFIX + secrets.token_urlsafe(32)
     token = ApiToken.objects.create(
-        user=user, name=name, scopes=sorted(set(scopes)), digest=token_digest(secret), expires_at=timezone.now() + timedelta(days=days)
-    )
-    record(user, Verb.TOKEN_CREATED, token, scopes=token.scopes, expires_at=token.expires_at)
+        user=user, name=name, scopes=sorted(set(scopes)), project=project, digest=token_digest(secret),
+        expires_at=timezone.now() + timedelta(days=days),
+    )  # fmt: skip
+    only = project.uuid if project else None
+    record(user, Verb.TOKEN_CREATED, token, scopes=token.scopes, expires_at=token.expires_at, limited_to=only)
     return token, secret
 
 
@@ -170,10 +179,15 @@ def revoke_token(*, token_id: UUID, actor: User) -> ApiToken:
     if token.user_id != actor.pk and not actor.is_organisation_admin:
         raise PermissionDenied("Only the owner of a token or an organisation admin can revoke it.")
     if token.revoked_at is None:
-        token.revoked_at = timezone.now()
-        token.save(update_fields=["revoked_at"])
-        record(actor, Verb.TOKEN_REVOKED, token)
+        end_token(token, actor)
     return token
+
+
+def end_token(token: ApiToken, actor: User, *, reason: str = "") -> None:
+    """Revoke a live token, in the caller's transaction."""
+    token.revoked_at = timezone.now()
+    token.save(update_fields=["revoked_at"])
+    record(actor, Verb.TOKEN_REVOKED, token, user=token.user.uuid, reason=reason)
 
 
 def token_digest(secret: str) -> str:
@@ -182,7 +196,31 @@ def token_digest(secret: str) -> str:
 
 
 def set_preferences(user: User, **values: Any) -> None:
-    """Keep a person's own settings: theme, single_keys, display_name."""
+    """Keep a person's own settings: theme, single_keys."""
     for name, value in values.items():
         setattr(user, name, value)
     user.save(update_fields=list(values))
+
+
+@transaction.atomic
+def rename(*, actor: User, name: str) -> None:
+    """Change one's own display name. The event holds digests, so that names can be erased.
+
+    Raises Refused for one that reads like another person's.
+    """
+    user = User.objects.select_for_update(no_key=True).get(pk=actor.pk)
+    old, (user.display_name, user.name_key) = user.display_name, free_name(name, besides=user)
+    if user.display_name != old:
+        user.save(update_fields=["display_name", "name_key"])
+        record(actor, Verb.NAME_CHANGED, user, old=digest("name", old), new=digest("name", user.display_name))
+
+
+def free_name(name: str, *, besides: User | None = None) -> tuple[str, str]:
+    """The name as it is kept, and its key, once nobody else reads like that, by display name or user name. Raises Refused."""
+    kept, taken = names.clean(name), "Another person's name reads like this one."
+    key = names.key(kept)
+    others = User.objects.exclude(pk=besides.pk) if besides else User.objects.all()
+    accounts = others.exclude(username__startswith=PLACEHOLDER)
+    if key and (others.filter(name_key=key).exists() or key in map(names.key, accounts.values_list("username", flat=True))):
+        raise Refused(taken, next_step="Add what tells you apart.", fields={"display_name": [taken]})
+    return kept, key

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from uuid import UUID
 
+from django.core.exceptions import PermissionDenied
 from django.shortcuts import get_object_or_404
 from django.urls import path
 from drf_spectacular.utils import extend_schema
@@ -12,9 +13,10 @@ from rest_framework.response import Response
 
 from registry.access import actions, governing, policy, queries
 from registry.access.decorators import Needs
-from registry.access.models import Project, RoleProposal, User
+from registry.access.models import ApiToken, Project, RoleProposal, User
 from registry.access.rest import Request, View, read
 from registry.access.roles import Role
+from registry.access.scopes import Scope
 
 
 class ProjectOut(serializers.ModelSerializer[Project]):
@@ -61,6 +63,7 @@ class RoleIn(serializers.Serializer[None]):
     password = serializers.CharField(
         required=False, trim_whitespace=False, max_length=4096, help_text="of the caller; for lead, governance and auditor"
     )
+    code = serializers.CharField(required=False, max_length=20, help_text="of the caller's authenticator app, where they have one")
 
 
 class ProposalOut(serializers.ModelSerializer[RoleProposal]):
@@ -79,6 +82,45 @@ class ConfirmIn(serializers.Serializer[None]):
     """Confirming a proposal."""
 
     password = serializers.CharField(trim_whitespace=False, max_length=4096)
+    code = serializers.CharField(required=False, max_length=20, help_text="of the caller's authenticator app, where they have one")
+
+
+class TokenOut(serializers.ModelSerializer[ApiToken]):
+    """A token, never its secret. project: the only one that it opens; null: all of its owner's."""
+
+    user = PersonOut()
+    project = serializers.UUIDField(source="project.uuid", allow_null=True, default=None)
+
+    class Meta:
+        model = ApiToken
+        fields = ["uuid", "name", "user", "scopes", "project", "created_at", "expires_at", "last_used_at"]
+
+
+class Tokens(View):
+    """Live tokens."""
+
+    @extend_schema(operation_id="tokens_list", responses=TokenOut(many=True))
+    def get(self, request: Request) -> Response:
+        """The caller's; everybody's with `?all=1`, for organisation admins."""
+        wants_all = request.query_params.get("all") in ("1", "true")
+        if wants_all and not request.user.is_organisation_admin:
+            raise PermissionDenied("Only an organisation admin sees other people's tokens.")
+        rows = queries.all_tokens() if wants_all else queries.all_tokens().filter(user=request.user)
+        return Response(TokenOut(rows, many=True).data)
+
+
+class OneToken(View):
+    """One token."""
+
+    scope = Scope.READ  # a program may end what its owner has opened, so that a secret that got out is ended from anywhere
+
+    @extend_schema(operation_id="tokens_revoke", responses={204: None})
+    def delete(self, request: Request, uuid: UUID) -> Response:
+        """Revoke it. Another person's: for an organisation admin, signed in, not with a token."""
+        signed_in = not isinstance(request.auth, ApiToken)
+        rows = queries.all_tokens() if signed_in and request.user.is_organisation_admin else queries.tokens(request.user)
+        actions.revoke_token(token_id=get_object_or_404(rows, uuid=uuid).uuid, actor=request.user)
+        return Response(status=204)
 
 
 class Me(View):
@@ -134,8 +176,8 @@ class Members(View):
         project = Project.objects.get(uuid=uuid)
         user = get_object_or_404(User, uuid=given["user"], **({"is_active": True} if give else {}))
         act = actions.grant if give else actions.revoke
-        role, password = Role(given["role"]), given.get("password", "")
-        if proposal := act(user=user, role=role, root=project, actor=request.user, password=password):
+        again = {name: given.get(name, "") for name in ("password", "code")}
+        if proposal := act(user=user, role=Role(given["role"]), root=project, actor=request.user, **again):
             return Response(ProposalOut(proposal).data, status=202)
         return self.get(request, uuid)
 
@@ -181,6 +223,8 @@ class EndProposal(View):
 
 urlpatterns = [
     path("me/", Me.as_view(), name="api-me"),
+    path("tokens/", Tokens.as_view(), name="api-tokens"),
+    path("tokens/<uuid:uuid>/", OneToken.as_view(), name="api-token"),
     path("projects/", Projects.as_view(), name="api-projects"),
     path("projects/<uuid:uuid>/members/", Members.as_view(), name="api-members"),
     path("role-proposals/", Proposals.as_view(), name="api-role-proposals"),

@@ -9,9 +9,17 @@ class AccessConfig(AppConfig):
 
     def ready(self) -> None:
         """Bring the pages that have no place in the thread of the navigation."""
+        from allauth.mfa.models import Authenticator
+        from allauth.mfa.signals import authentication_failed
+        from django.db.models.signals import post_delete, post_save
+
         from lifecycle.ui import palette
-        from registry.access import schema, trail  # noqa: F401  registers itself with the API's description
+        from registry.access import credentials, schema, trail  # noqa: F401  schema registers itself with the API's description
         from registry.ledger import accounts
+
+        post_save.connect(credentials.on_factor_saved, sender=Authenticator)
+        post_delete.connect(credentials.on_factor_deleted, sender=Authenticator)
+        authentication_failed.connect(credentials.on_code_refused)
 
         palette.register_page("Profile and API tokens", "access:profile", keywords="settings theme keys")
         palette.register_page("Projects and members", "access:projects", keywords="roles people access")

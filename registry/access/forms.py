@@ -2,12 +2,33 @@ from __future__ import annotations
 
 from typing import Any
 
+from allauth.account.forms import ResetPasswordForm, ResetPasswordKeyForm
 from django import forms
 from django.contrib.auth.password_validation import validate_password
 
+from registry.access import credentials, queries
 from registry.access.actions import TOKEN_DAYS_MAX
-from registry.access.models import ApiToken, User
+from registry.access.models import Project, User
 from registry.access.roles import GOVERNING, WORKING, Role
+from registry.access.scopes import Scope
+
+
+class ResetForm(ResetPasswordForm):
+    """Asking for a link to a new password: at an address that a person has shown to be theirs, never one that was only typed in."""
+
+    def clean_email(self) -> str:
+        """The address; `users` are those who get a link."""
+        address: str = super().clean_email()
+        self.users = credentials.users_to_reset(address)
+        return address
+
+
+class NewPasswordForm(ResetPasswordKeyForm):
+    """A new password by such a link."""
+
+    def save(self) -> None:
+        """Set it, and end what the old one had opened."""
+        credentials.reset_password(self.user, self.cleaned_data["password1"])
 
 
 class ProfileForm(forms.ModelForm[User]):
@@ -29,8 +50,17 @@ class TokenForm(forms.Form):
     """A new token."""
 
     name = forms.CharField(max_length=60, help_text="What uses it, such as nightly import.")
-    scopes = forms.MultipleChoiceField(choices=ApiToken.Scope.choices, widget=forms.CheckboxSelectMultiple)
+    scopes = forms.MultipleChoiceField(
+        choices=[(scope.value, f"{scope.value}: {scope.label}") for scope in Scope], widget=forms.CheckboxSelectMultiple
+    )
+    project = forms.ModelChoiceField(
+        queryset=Project.objects.none(), to_field_name="uuid", required=False, empty_label="All projects you have a role in"
+    )
     days = forms.IntegerField(label="Days until it expires", min_value=1, max_value=TOKEN_DAYS_MAX, initial=90)
+
+    def __init__(self, *args: Any, user: User, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["project"].queryset = queries.projects(user)  # type: ignore[attr-defined]
 
 
 class PersonField(forms.ModelChoiceField[User]):
@@ -43,21 +73,33 @@ class PersonField(forms.ModelChoiceField[User]):
         super().__init__(queryset=User.objects.filter(is_active=True), to_field_name="username", widget=widget, **kwargs)
 
 
-class PasswordAgain(forms.CharField):
-    """The password again; the action looks at it."""
+class StepUpForm(forms.Form):
+    """The password again, and a code from who has an authenticator app; the action looks at them. Fields of a subclass stand before."""
 
-    def __init__(self) -> None:
-        widget = forms.PasswordInput(attrs={"autocomplete": "current-password"})
-        super().__init__(label="Your password again", strip=False, max_length=4096, widget=widget)
+    password = forms.CharField(
+        label="Your password again",
+        strip=False,
+        max_length=4096,
+        widget=forms.PasswordInput(attrs={"autocomplete": "current-password"}),
+    )
+    code = forms.CharField(
+        label="Code of your authenticator app, if you have set one up",
+        max_length=20,
+        required=False,
+        widget=forms.TextInput(attrs={"autocomplete": "one-time-code", "inputmode": "numeric"}),
+    )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.order_fields([name for name in self.fields if name not in StepUpForm.base_fields])
 
 
-class ProjectForm(forms.Form):
+class ProjectForm(StepUpForm):
     """A new workspace."""
 
     name = forms.CharField(max_length=80)
     slug = forms.SlugField(label="Short name", max_length=50, help_text="Letters, digits and hyphens; stands in the names of files.")
     lead = PersonField(label="ML lead", help_text="User name of the first ML lead. Not yourself: who gives governing roles holds none.")
-    password = PasswordAgain()
 
 
 class PersonForm(forms.Form):
@@ -86,22 +128,18 @@ class RoleForm(forms.Form):
     role = forms.ChoiceField(choices=[(role.value, role.label) for role in WORKING])
 
 
-class GoverningForm(forms.Form):
+class GoverningForm(StepUpForm):
     """A role that an organisation admin gives or takes."""
 
     user = PersonField(label="User name")
     role = forms.ChoiceField(choices=[(role.value, role.label) for role in Role if role in GOVERNING])
-    password = PasswordAgain()
 
 
-class AdminForm(forms.Form):
+class AdminForm(StepUpForm):
     """Making somebody an organisation admin, or the reverse."""
 
     user = PersonField(label="User name")
-    password = PasswordAgain()
 
 
-class ConfirmForm(forms.Form):
+class ConfirmForm(StepUpForm):
     """Carrying out what another admin proposed."""
-
-    password = PasswordAgain()

@@ -25,14 +25,17 @@ from registry.ledger.verbs import Verb
 State = RoleProposal.State
 
 
-def change(*, person: User, role: str, project: Project | None, gives: bool, actor: User, password: str) -> RoleProposal | None:
+def change(
+    *, person: User, role: str, project: Project | None, gives: bool, actor: User, password: str, code: str = ""
+) -> RoleProposal | None:
     """Give or take a governing role. None: it is done, since nobody else could confirm; else the proposal that waits for another admin.
 
-    role: of roles.GOVERNING on a project, or ADMIN without one. Raises PermissionDenied (no admin, or one with a role in the project),
-    Refused (wrong password) or Conflict (it is so already, or proposed already). Call it outside a transaction.
+    role: of roles.GOVERNING on a project, or ADMIN without one. code: of an authenticator app, where the actor has one. Raises
+    PermissionDenied (no admin, or one with a role in the project), Refused (wrong password or code) or Conflict (it is so already, or
+    proposed already). Call it outside a transaction.
     """
     check_governor(actor, project)
-    step_up.confirm_password(actor, password)
+    step_up.confirm_password(actor, password, code)
     return change_confirmed(person=person, role=role, project=project, gives=gives, actor=actor)
 
 
@@ -55,10 +58,10 @@ def change_confirmed(*, person: User, role: str, project: Project | None, gives:
     return wanted
 
 
-def confirm(*, proposal_id: UUID, actor: User, password: str) -> RoleProposal:
+def confirm(*, proposal_id: UUID, actor: User, password: str, code: str = "") -> RoleProposal:
     """Carry out what another admin proposed. Raises as `change` does; call it outside a transaction."""
     check_governor(actor, RoleProposal.objects.select_related("project").get(uuid=proposal_id).project)
-    step_up.confirm_password(actor, password)
+    step_up.confirm_password(actor, password, code)
     with transaction.atomic():
         proposal = lock(proposal_id)
         check_governor(actor, proposal.project)

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 from django.conf import settings
 from django.contrib.auth.models import AbstractUser
@@ -9,6 +9,7 @@ from django.db.models import Q
 from guardian.models import GroupObjectPermissionBase
 
 from registry.access.roles import ADMIN, GOVERNING_CHOICES, PERMISSIONS
+from registry.access.scopes import Scope
 
 PLACEHOLDER = "brought:"  # no name of an account holds a colon
 
@@ -23,9 +24,17 @@ class User(AbstractUser):
 
     uuid = models.UUIDField(default=uuid4, unique=True, editable=False)
     display_name = models.CharField(max_length=80, blank=True)
+    name_key = models.CharField(max_length=400, blank=True, editable=False, help_text="how the name reads: no two accounts share one")
     is_organisation_admin = models.BooleanField(default=False, help_text="Manages people and projects; approves nothing, sees no samples.")
     theme = models.CharField(max_length=8, choices=Theme.choices, default=Theme.SYSTEM)
     single_keys = models.BooleanField("single-key shortcuts", default=True)
+
+    # Of a request with an API token: which, as its events say, and the key of the only project that it opens, which `policy` reads.
+    by_token: UUID | None = None
+    limited_to: int | None = None
+
+    class Meta(AbstractUser.Meta):
+        constraints = [models.UniqueConstraint(fields=["name_key"], condition=~models.Q(name_key=""), name="one_person_a_name")]
 
     def __str__(self) -> str:
         return self.display_name or self.get_full_name() or self.username
@@ -97,19 +106,19 @@ class RoleProposal(models.Model):
 
 
 class ApiToken(models.Model):
-    """A secret for programs, kept only as its hash. It acts for its user, within its scopes, until it expires or is revoked."""
+    """A secret for programs, kept only as its hash. It acts for its user, within its scopes, until it expires or is revoked.
 
-    class Scope(models.TextChoices):
-        READ = "read", "Read"
-        WRITE = "write", "Change (upload, label, launch, request; approvals are for people)"
-        INFER = "infer", "Ask endpoints for predictions"
-        FEEDBACK = "feedback", "Give feedback on predictions"
+    project: the only one that it opens, where it is limited to one.
+    """
+
+    Scope = Scope
 
     uuid = models.UUIDField(default=uuid4, unique=True, editable=False)
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="tokens")
     name = models.CharField(max_length=60)
     digest = models.CharField(max_length=64, unique=True, help_text="sha256 of the secret, in hex")
     scopes = models.JSONField(default=list)
+    project = models.ForeignKey(Project, null=True, on_delete=models.CASCADE, related_name="+")
     created_at = models.DateTimeField(auto_now_add=True)
     expires_at = models.DateTimeField()
     last_used_at = models.DateTimeField(null=True)

@@ -25,8 +25,20 @@ Person = User | AnonymousUser
 def held(user: Person, root: type[Model], action: str) -> QuerySet[Any, Any]:
     """The keys of the roots on which the user's roles allow the action, as a subquery."""
     codenames = [f"role_{role.value}" for role in roles.roles_for(action)]
-    grants = get_group_obj_perms_model(root).objects
+    path = root.project_path  # type: ignore[attr-defined]
+    grants = within(user, get_group_obj_perms_model(root).objects.all(), "content_object" if path == "pk" else f"content_object__{path}")
     return grants.filter(group__user=user.pk, group__user__is_active=True, permission__codename__in=codenames).values("content_object")
+
+
+def is_limited(user: Person) -> bool:
+    """Whether the request came with a token that is limited to one project."""
+    return getattr(user, "limited_to", None) is not None
+
+
+def within(user: Person, rows: QuerySet[M], project_path: str) -> QuerySet[M]:
+    """Only the rows of the project that the request's token is limited to; all of them for a session, and for a token without a limit."""
+    only = getattr(user, "limited_to", None)
+    return rows if only is None else rows.filter(**{project_path: only})
 
 
 def visible_to(user: Person, what: type[M] | QuerySet[M], action: str) -> QuerySet[M]:
@@ -34,7 +46,7 @@ def visible_to(user: Person, what: type[M] | QuerySet[M], action: str) -> QueryS
     rows: QuerySet[M] = what._default_manager.all() if isinstance(what, type) else what
     model = rows.model
     if model is Project and action in roles.ADMIN_ACTIONS and getattr(user, "is_organisation_admin", False) and user.is_active:
-        return rows
+        return within(user, rows, "pk")
     allowed = Q(**{f"{model.project_path}__in": held(user, Project, action)})  # type: ignore[attr-defined]
     if root_path := getattr(model, "root_path", None):
         allowed |= Q(**{f"{root_path}__in": held(user, root_model(model), action)})
@@ -70,7 +82,8 @@ def roles_somewhere(user: Person) -> frozenset[str]:
     """The roles that the user holds in any project. Asked once and remembered with the user, who lives as long as a request."""
     if (known := getattr(user, "_roles_somewhere", None)) is not None:
         return known
-    grants = get_group_obj_perms_model(Project).objects.filter(group__user=user.pk, group__user__is_active=True)
+    grants = within(user, get_group_obj_perms_model(Project).objects.all(), "content_object")
+    grants = grants.filter(group__user=user.pk, group__user__is_active=True)
     names = frozenset(name.removeprefix("role_") for name in grants.values_list("permission__codename", flat=True).distinct())
     user._roles_somewhere = names  # type: ignore[union-attr]
     return names
@@ -185,6 +198,6 @@ def project_uuid(subject: Model) -> UUID:
 
 def roles_of(user: Person, project: Project) -> list[roles.Role]:
     """The roles a user holds on a project, in the order of the table."""
-    grants = get_group_obj_perms_model(Project).objects.filter(group__user=user.pk, content_object=project)
+    grants = within(user, get_group_obj_perms_model(Project).objects.filter(group__user=user.pk, content_object=project), "content_object")
     names = {name.removeprefix("role_") for name in grants.values_list("permission__codename", flat=True)}
     return [role for role in roles.Role if role.value in names]

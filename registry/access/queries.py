@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from django.db.models import QuerySet
+from django.utils import timezone
 from guardian.utils import get_group_obj_perms_model
 
 from registry.access.models import PLACEHOLDER, ApiToken, Project, RoleProposal, User
@@ -81,7 +82,18 @@ def known_people(user: User) -> QuerySet[User]:
 
 def tokens(user: User) -> QuerySet[ApiToken]:
     """The person's own tokens, newest first, revoked ones too."""
-    return ApiToken.objects.filter(user=user).order_by("-created_at")
+    return ApiToken.objects.filter(user=user).select_related("project").order_by("-created_at")
+
+
+def all_tokens() -> QuerySet[ApiToken]:
+    """Everybody's tokens that still open something, for an organisation admin."""
+    live = ApiToken.objects.filter(revoked_at=None, expires_at__gt=timezone.now(), user__is_active=True)
+    return live.select_related("user", "project").order_by("-created_at")
+
+
+def live_tokens(user: User) -> QuerySet[ApiToken]:
+    """The person's tokens that still open something."""
+    return tokens(user).filter(revoked_at=None, expires_at__gt=timezone.now())
 
 
 def people_without_role(limit: int) -> int:

@@ -9,8 +9,10 @@ from rest_framework import serializers
 from rest_framework.exceptions import PermissionDenied
 from rest_framework.views import APIView
 
+from registry.access import scopes
 from registry.access.decorators import Needs
 from registry.access.models import ApiToken, User
+from registry.access.scopes import Scope
 
 
 class Request(rest_framework_request.Request):
@@ -22,11 +24,12 @@ class Request(rest_framework_request.Request):
 
 class View(APIView):
     """needs: what each method needs, as in pages; a method that it does not name is nobody's. scope: the token scope for changing
-    methods; None where tokens are not allowed at all."""
+    methods, where it is not that of the view's room (`scopes.needed`); None where tokens are not allowed at all.
+    """
 
     http_method_names = ("get", "head", "post", "put", "patch", "delete")  # the description of the API says what `options` would
     needs: ClassVar[dict[str, Needs]] = {}
-    scope: ClassVar[str | None] = ApiToken.Scope.WRITE
+    scope: ClassVar[str | None] = ""
 
     def initial(self, request: rest_framework_request.Request, *args: Any, **kwargs: Any) -> None:
         """Authenticate, throttle, check the token's scope, then what the method needs on the object named by the URL."""
@@ -48,11 +51,20 @@ class View(APIView):
         """Raises PermissionDenied for a token that does not carry the scope; sessions carry all."""
         if not isinstance(request.auth, ApiToken):
             return
-        if self.scope is None:
+        if (wanted := self.scope_for(request.method or "")) is None:
             raise PermissionDenied("Tokens cannot do this: a person signs in and gives their password.")
-        wanted = ApiToken.Scope.READ if request.method in ("GET", "HEAD", "OPTIONS") else self.scope
         if wanted not in request.auth.scopes:
             raise PermissionDenied(f"The token lacks the scope {wanted}.")
+
+    @classmethod
+    def scope_for(cls, method: str) -> str | None:
+        """The scope that a token needs for a method; None where tokens are not allowed at all."""
+        if cls.scope is None:
+            return None
+        if method in ("GET", "HEAD", "OPTIONS"):
+            return Scope.READ
+        need = cls.needs.get(method)
+        return cls.scope or scopes.needed(cls.__module__.split(".")[1], need.action if need else "signed_in")
 
 
 def read(shape: type[serializers.Serializer[Any]], data: Any) -> dict[str, Any]:

@@ -86,6 +86,7 @@ ACTIONS: dict[str, frozenset[Role]] = {
     "endpoints.set_share": frozenset({ENGINEER, LEAD, ONCALL}),
     "endpoints.shadow": frozenset({ENGINEER, LEAD, ONCALL}),
     "endpoints.plant_fault": frozenset({LEAD, ONCALL}),
+    "endpoints.manage_tokens": frozenset({ENGINEER, LEAD, ONCALL}),  # of programs that ask one endpoint
     "endpoints.infer": EVERYONE - {AUDITOR},
     "traffic.view": EVERYONE,
     "traffic.read_texts": frozenset({ANALYST, ADJUDICATOR, ENGINEER, GOVERNANCE}),

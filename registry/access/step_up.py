@@ -1,9 +1,10 @@
-"""The password again, right before a decision that counts."""
+"""The password again, and a code where the person has a second factor, right before a decision that counts."""
 
 from __future__ import annotations
 
 from datetime import timedelta
 
+from allauth.mfa.models import Authenticator
 from django.db import transaction
 from django.utils import timezone
 
@@ -16,25 +17,44 @@ from registry.ledger.verbs import Verb
 TRIES, WINDOW = 5, timedelta(minutes=5)
 
 
-def confirm_password(user: User, password: str) -> None:
-    """Raises Refused unless this is the user's password; after 5 wrong ones in 5 minutes it is not looked at. Each failure is an Event.
+def confirm_password(user: User, password: str, code: str = "") -> None:
+    """Raises Refused unless these are the user's; after 5 wrong ones in 5 minutes they are not looked at. Each failure is an Event.
 
-    The Events are what is counted, under a lock of the person's row: guesses sent at once, or to several processes or hosts, get no more
-    tries than one after the other. Call it before the action's transaction, since the Event of a failure has to stay.
+    code: of the person's authenticator app, where they have one. The Events are what is counted, under a lock of the person's row:
+    guesses sent at once, or to several processes or hosts, get no more tries than one after the other. Call it before the action's
+    transaction, since the Event of a failure has to stay.
     """
     with transaction.atomic():
-        refusal = _try(User.objects.select_for_update(no_key=True).get(pk=user.pk), password)
+        refusal = _try(User.objects.select_for_update(no_key=True).get(pk=user.pk), password, code)
     if refusal:
         raise refusal
 
 
-def _try(user: User, password: str) -> Refused | None:
-    failures = Event.objects.filter(verb=Verb.SIGN_IN_FAILED, actor=str(user.uuid), at__gt=timezone.now() - WINDOW)
-    if len(failures.values_list("pk")[:TRIES]) == TRIES:
+def _try(user: User, password: str, code: str) -> Refused | None:
+    if too_many(Verb.SIGN_IN_FAILED, user):
         return Refused(
-            "Too many wrong passwords.", next_step="Wait five minutes, then try again.", fields={"password": ["Too many tries."]}
+            "Too many wrong passwords or codes.", next_step="Wait five minutes, then try again.", fields={"password": ["Too many tries."]}
         )
-    if user.check_password(password):
-        return None
-    record(user, Verb.SIGN_IN_FAILED, user)
-    return Refused("The password is not right; nothing was decided.", fields={"password": ["This is not your password."]})
+    if not user.check_password(password):
+        record(user, Verb.SIGN_IN_FAILED, user, how="password")
+        return Refused("The password is not right; nothing was decided.", fields={"password": ["This is not your password."]})
+    factor = authenticator_app(user)
+    if factor and not factor.wrap().validate_code(code):
+        record(user, Verb.SIGN_IN_FAILED, user, how="code")
+        return Refused(
+            "The code is not right, or was used already; nothing was decided.",
+            next_step="Type the code that your authenticator app shows now.",
+            fields={"code": ["This is not a fresh code of your authenticator app."]},
+        )
+    return None
+
+
+def too_many(verb: Verb, person: User) -> bool:
+    """Whether so many failures of a person are in the trail that no more are looked at, or kept."""
+    recent = Event.objects.filter(verb=verb, object_id=str(person.uuid), at__gt=timezone.now() - WINDOW)
+    return len(recent.values_list("pk")[:TRIES]) == TRIES
+
+
+def authenticator_app(user: User) -> Authenticator | None:
+    """The app that shows the person's codes, where they have set one up."""
+    return Authenticator.objects.filter(user=user, type=Authenticator.Type.TOTP).first()

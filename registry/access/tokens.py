@@ -28,6 +28,7 @@ class TokenAuthentication(BaseAuthentication):
         token = find(secret.strip())
         if token is None:
             raise AuthenticationFailed(REFUSAL)
+        token.user.by_token, token.user.limited_to = token.uuid, token.project_id
         return token.user, token
 
     def authenticate_header(self, request: Request) -> str:

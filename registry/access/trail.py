@@ -65,7 +65,5 @@ def holds(root: str) -> str:
     return f"holds {root}"
 
 
-VERBS = frozenset(
-    {Verb.USER_CREATED, Verb.USER_DEACTIVATED, Verb.ADMIN_GRANTED, Verb.ADMIN_REVOKED, Verb.ROLE_GRANTED, Verb.ROLE_REVOKED}
-)
+VERBS = frozenset({Verb.USER_CREATED, Verb.USER_DEACTIVATED, Verb.ADMIN_GRANTED, Verb.ADMIN_REVOKED, Verb.ROLE_GRANTED, Verb.ROLE_REVOKED})
 ROLES = Account("people", User, VERBS, told, held)

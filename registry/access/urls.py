@@ -6,6 +6,7 @@ app_name = "access"
 urlpatterns = [
     path("profile/", views.profile, name="profile"),
     path("theme/", views.theme, name="theme"),
+    path("tokens/", views.tokens, name="tokens"),
     path("tokens/create/", views.create_token, name="create_token"),
     path("tokens/<uuid:uuid>/revoke/", views.revoke_token, name="revoke_token"),
     path("projects/", views.projects, name="projects"),

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 from uuid import UUID
 
+from allauth.account.decorators import reauthentication_required
+from django.core.exceptions import PermissionDenied
 from django.http import HttpResponse, QueryDict
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.debug import sensitive_post_parameters
@@ -34,10 +36,16 @@ def profile(request: SignedInRequest) -> HttpResponse:
     """A person's own settings and tokens."""
     form = ProfileForm(request.POST or None, instance=request.user)
     if request.method == "POST" and form.is_valid():
-        actions.set_preferences(request.user, **form.cleaned_data)
-        toast(request, "Profile saved")
-        return redirect("access:profile")
-    return show_profile(request, form=form)
+        name = form.cleaned_data.pop("display_name")
+        try:
+            actions.rename(actor=request.user, name=name)
+            actions.set_preferences(request.user, **form.cleaned_data)
+            toast(request, "Profile saved")
+            return redirect("access:profile")
+        except Refused as refusal:
+            add_refusal(form, refusal)
+            request.user.refresh_from_db(fields=["display_name"])
+    return show_profile(request, form=form, status=422 if form.errors else 200)
 
 
 @require_POST
@@ -52,9 +60,10 @@ def theme(request: SignedInRequest) -> HttpResponse:
 
 @require_POST
 @signed_in
+@reauthentication_required
 def create_token(request: SignedInRequest) -> HttpResponse:
     """Make a token; its secret is shown in this answer and never again."""
-    form = TokenForm(request.POST)
+    form = TokenForm(request.POST, user=request.user)
     if not form.is_valid():
         return show_profile(request, token_form=form, status=422)
     token, secret = actions.create_token(user=request.user, **form.cleaned_data)
@@ -64,17 +73,27 @@ def create_token(request: SignedInRequest) -> HttpResponse:
 @require_POST
 @signed_in
 def revoke_token(request: SignedInRequest, uuid: UUID) -> HttpResponse:
-    """End one of one's own tokens."""
-    token = get_object_or_404(queries.tokens(request.user), uuid=uuid)
+    """End one of one's own tokens; anybody's for an organisation admin."""
+    admin = request.user.is_organisation_admin
+    token = get_object_or_404(queries.all_tokens() if admin else queries.tokens(request.user), uuid=uuid)
     actions.revoke_token(token_id=token.uuid, actor=request.user)
     toast(request, f"Token {token.name} revoked")
-    return redirect("access:profile")
+    return redirect("access:profile" if token.user_id == request.user.pk else "access:tokens")
+
+
+@require_safe
+@signed_in
+def tokens(request: SignedInRequest) -> HttpResponse:
+    """Everybody's live tokens, without their secrets (organisation admins)."""
+    if not request.user.is_organisation_admin:
+        raise PermissionDenied("Only an organisation admin sees other people's tokens.")
+    return render(request, "registry/access/tokens.html", {"tokens": queries.all_tokens()})
 
 
 def show_profile(request: SignedInRequest, *, status: int = 200, **context: object) -> HttpResponse:
     """The profile page, with whatever form was just refused."""
     context.setdefault("form", ProfileForm(instance=request.user))
-    context.setdefault("token_form", TokenForm(initial={"scopes": ["read"]}))
+    context.setdefault("token_form", TokenForm(initial={"scopes": ["read"]}, user=request.user))
     response = render(request, "registry/access/profile.html", context | {"tokens": queries.tokens(request.user)}, status=status)
     response["Cache-Control"] = "no-store"
     return response
@@ -140,7 +159,7 @@ def show_project(request: SignedInRequest, uuid: UUID, *, status: int = 200, **f
     return render(request, "registry/access/project.html", context | forms, status=status)
 
 
-@sensitive_post_parameters("governing-password")
+@sensitive_post_parameters("governing-password", "governing-code")
 @require_POST
 @needs("access.manage_members", Project, see="access.view_project")
 def grant(request: SignedInRequest, uuid: UUID) -> HttpResponse:
@@ -148,7 +167,7 @@ def grant(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     return change_role(request, uuid, gives=True)
 
 
-@sensitive_post_parameters("governing-password")
+@sensitive_post_parameters("governing-password", "governing-code")
 @require_POST
 @needs("access.manage_members", Project, see="access.view_project")
 def revoke(request: SignedInRequest, uuid: UUID) -> HttpResponse:
@@ -196,7 +215,7 @@ def people(request: SignedInRequest) -> HttpResponse:
             toast(request, f"{person} can sign in now")
             return redirect("access:people")
         except Refused as refusal:
-            form.add_error("username", refusal.message)
+            add_refusal(form, refusal)
     return show_people(request, status=422 if form.errors else 200, form=form)
 
 
@@ -220,7 +239,7 @@ def confirm_form(uuid: UUID, data: QueryDict | None = None) -> ConfirmForm:
     return ConfirmForm(data, auto_id=f"id_{uuid}_%s")
 
 
-@sensitive_post_parameters("admin-password")
+@sensitive_post_parameters("admin-password", "admin-code")
 @require_POST
 @signed_in
 def change_admin(request: SignedInRequest) -> HttpResponse:
@@ -228,9 +247,10 @@ def change_admin(request: SignedInRequest) -> HttpResponse:
     governing.check_governor(request.user, None)
     form, gives = AdminForm(request.POST, prefix="admin"), request.POST.get("gives") == "1"
     if form.is_valid():
-        person, password = form.cleaned_data["user"], form.cleaned_data["password"]
+        given = form.cleaned_data
+        person = given.pop("user")
         try:
-            made = governing.change(person=person, role=ADMIN, project=None, gives=gives, actor=request.user, password=password)
+            made = governing.change(person=person, role=ADMIN, project=None, gives=gives, actor=request.user, **given)
         except Refused as refusal:
             add_refusal(form, refusal)
         else:
@@ -239,7 +259,7 @@ def change_admin(request: SignedInRequest) -> HttpResponse:
     return show_people(request, status=422, admin_form=form)
 
 
-@sensitive_post_parameters("password")
+@sensitive_post_parameters("password", "code")
 @require_POST
 @signed_in
 def confirm(request: SignedInRequest, uuid: UUID) -> HttpResponse:

@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from lifecycle.ui.addresses import find_url
 from registry.access.models import Project, User
-from registry.access.policy import can_somewhere, visible_to
+from registry.access.policy import can_somewhere, is_limited, visible_to
 from registry.ledger import checkpoints
 from registry.ledger.models import Checkpoint, Event, Name
 from registry.ledger.rules import SYSTEM
@@ -70,8 +70,12 @@ class Line:
 
 def visible_events(user: User) -> QuerySet[Event]:
     """One's own acts; those of projects in which a role reads the trail; of the installation's, all for organisation admins, and what
-    concerns people of their projects for auditors."""
-    seen = Q(actor=str(user.uuid)) | Q(project__in=visible_to(user, Project, "audit.view").values("uuid"))
+    concerns people of their projects for auditors. A token that is limited to a project sees what a role reads there, and nothing else.
+    """
+    seen = Q(project__in=visible_to(user, Project, "audit.view").values("uuid"))
+    if is_limited(user):
+        return Event.objects.filter(seen)
+    seen |= Q(actor=str(user.uuid))
     if user.is_organisation_admin:
         seen |= Q(project__isnull=True)
     elif can_somewhere(user, "audit.view_installation"):

@@ -19,7 +19,7 @@ from registry.access.rest import View, read
 from registry.catalog.api import EndpointOut
 from registry.catalog.models import Endpoint
 from registry.endpoints import actions, queries, rules
-from registry.endpoints.models import Deployment, Fault
+from registry.endpoints.models import Deployment, EndpointToken, Fault
 
 SEE = "endpoints.view"
 
@@ -327,12 +327,47 @@ def arms(endpoint: Endpoint) -> list[dict[str, Any]]:
     ]  # fmt: skip
 
 
+class EndpointTokenOut(serializers.Serializer[EndpointToken]):
+    """A token of a program, never its secret. name: of the service account."""
+
+    uuid = serializers.UUIDField()
+    name = serializers.CharField()
+    created_at = serializers.DateTimeField()
+    created_by = serializers.UUIDField(source="created_by.uuid")
+    expires_at = serializers.DateTimeField()
+
+
+class Tokens(View):
+    """The tokens of programs that ask an endpoint. Making one is for a signed-in person, on the endpoint's page."""
+
+    needs = {"GET": Needs("endpoints.manage_tokens", Endpoint, SEE)}
+
+    @extend_schema(operation_id="endpoints_tokens", responses=EndpointTokenOut(many=True))
+    def get(self, request: Request, uuid: UUID) -> Response:
+        """Those that are live, newest first."""
+        return Response(EndpointTokenOut(queries.live_tokens(Endpoint.objects.get(uuid=uuid)), many=True).data)
+
+
+class OneToken(View):
+    """One token of a program."""
+
+    needs = {"DELETE": Needs("endpoints.manage_tokens", EndpointToken, SEE)}
+
+    @extend_schema(operation_id="endpoints_revoke_token", responses={204: None})
+    def delete(self, request: Request, uuid: UUID) -> Response:
+        """Revoke it; the servers know within a second."""
+        actions.revoke_token(token_id=uuid, actor=request.user)
+        return Response(status=204)
+
+
 urlpatterns = [
     path("endpoints/", Endpoints.as_view(), name="api-endpoints"),
     path("endpoints/<uuid:uuid>/", OneEndpoint.as_view(), name="api-endpoint"),
     path("endpoints/<uuid:uuid>/deploy/", Deploy.as_view(), name="api-endpoint-deploy"),
     path("endpoints/<uuid:uuid>/roll_back/", RollBack.as_view(), name="api-endpoint-roll-back"),
     path("endpoints/<uuid:uuid>/shadow/", StartShadow.as_view(), name="api-endpoint-start-shadow"),
+    path("endpoints/<uuid:uuid>/tokens/", Tokens.as_view(), name="api-endpoint-tokens"),
+    path("endpoint-tokens/<uuid:uuid>/", OneToken.as_view(), name="api-endpoint-token"),
     path("deployments/<uuid:uuid>/share/", Share.as_view(), name="api-deployment-share"),
     path("deployments/<uuid:uuid>/stop_canary/", StopCanary.as_view(), name="api-deployment-stop-canary"),
     path("deployments/<uuid:uuid>/stop_shadow/", StopShadow.as_view(), name="api-deployment-stop-shadow"),

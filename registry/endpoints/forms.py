@@ -8,6 +8,7 @@ from typing import Any
 
 from django import forms
 
+from registry.access.actions import TOKEN_DAYS_MAX
 from registry.catalog.models import ModelVersion
 from registry.endpoints.models import Deployment, Fault
 from registry.endpoints.rules import MAX_DELAY_MS, MAX_DRILL_MINUTES
@@ -17,6 +18,13 @@ class DeployForm(forms.Form):
     """Which approval to use."""
 
     request = forms.UUIDField(widget=forms.HiddenInput)
+
+
+class TokenForm(forms.Form):
+    """A new token of a program."""
+
+    name = forms.CharField(label="Service account", max_length=60, help_text="The program that uses it, such as mail router.")
+    days = forms.IntegerField(label="Days until it expires", min_value=1, max_value=TOKEN_DAYS_MAX, initial=90)
 
 
 class RollBackForm(forms.Form):

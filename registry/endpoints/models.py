@@ -91,6 +91,31 @@ class Fault(models.Model):
         return f"{self.get_kind_display()} in {self.deployment}"
 
 
+class EndpointToken(models.Model):
+    """The secret of a service account: a program that may ask this endpoint and nothing else. Kept only as its hash.
+
+    It belongs to no person, so that it outlives whoever made it, and ends when it expires or is revoked.
+    """
+
+    project_path = "endpoint__model__project"
+    root_path = "endpoint__model"
+
+    uuid = models.UUIDField(default=uuid4, unique=True, editable=False)
+    endpoint = models.ForeignKey(Endpoint, on_delete=models.PROTECT, related_name="tokens")
+    name = models.CharField(max_length=60, help_text="the program that uses it")
+    digest = models.CharField(max_length=64, unique=True, help_text="sha256 of the secret, in hex")
+    created_at = models.DateTimeField(auto_now_add=True)
+    created_by = models.ForeignKey(USER, on_delete=models.PROTECT, related_name="+")
+    expires_at = models.DateTimeField()
+    revoked_at = models.DateTimeField(null=True)
+
+    class Meta:
+        ordering = ["-created_at"]
+
+    def __str__(self) -> str:
+        return f"{self.name} on {self.endpoint.slug}"
+
+
 class Routes(models.Model):
     """The number of the newest routes document, and what its readers say is wrong. One row; locked by whoever changes what is served."""
 

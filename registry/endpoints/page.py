@@ -67,7 +67,7 @@ def detail(user: User, endpoint: Endpoint, older_than: int | None = None) -> dic
         "endpoint": endpoint, "live": live, "canary": canary, "before": before, "back": back, "waiting": waiting,
         "lanes": lanes(endpoint), "thread": thread(endpoint, live, canary, waiting), "freeze": freeze_of(endpoint),
         "changes": history.changes(deployments), "older": older, "older_than": older_than,
-        "may": {name: policy.can(user, f"endpoints.{name}", endpoint) for name in ("deploy", "roll_back", "infer")},
+        "may": {name: policy.can(user, f"endpoints.{name}", endpoint) for name in ("deploy", "roll_back", "infer", "manage_tokens")},
         "why_not": why_nots(user, endpoint, live, canary, back), "slots": slots(endpoint),
         "shadow": queries.shadow_of(endpoint), "drills": queries.drills_run(),
         "start_url": find_url("rollouts:start", uuid=waiting.uuid) if waiting and live and not canary else "",

@@ -22,7 +22,7 @@ from registry.access import policy
 from registry.access.policy import Person
 from registry.catalog.models import Endpoint, ModelVersion
 from registry.endpoints import rules
-from registry.endpoints.models import Deployment, Fault, Routes
+from registry.endpoints.models import Deployment, EndpointToken, Fault, Routes
 from registry.endpoints.servers import ClosedArm as ClosedArm
 from registry.endpoints.servers import ServerState as ServerState
 from registry.endpoints.servers import server_states as server_states
@@ -49,6 +49,12 @@ def routes_path() -> Path:
 def web_token() -> str:
     """The secret by which this site itself asks its endpoints (the box "try it"); in a file of mode 0600."""
     return secret_file(Path(settings.DATA_DIR) / "keys" / "web_token")
+
+
+def live_tokens(endpoint: Endpoint | None = None) -> QuerySet[EndpointToken]:
+    """Tokens of programs that still open an endpoint: this one, or any."""
+    rows = EndpointToken.objects.filter(revoked_at=None, expires_at__gt=timezone.now()).select_related("created_by", "endpoint")
+    return rows.filter(endpoint=endpoint) if endpoint else rows
 
 
 def published() -> dict[str, Any] | None:

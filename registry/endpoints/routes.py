@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from datetime import datetime
 from uuid import UUID
 
 from django.utils import timezone
@@ -84,15 +84,23 @@ def salts() -> dict[int, UUID]:
 
 
 def tokens() -> dict[int, list[rules.Token]]:
-    """The live tokens that may ask, by endpoint: with the scope infer, of people whose role allows it."""
-    mine: dict[int, list[rules.Token]] = defaultdict(list)
+    """The live tokens that may ask, by endpoint: its own, those of programs; and, for trying out, those with the scope infer of people
+    whose role allows it there, unless they are limited to another project."""
+    mine: dict[int, list[tuple[rules.Token, int | None]]] = defaultdict(list)
     rows = ApiToken.objects.filter(revoked_at=None, expires_at__gt=timezone.now()).order_by()
-    for user, digest, scopes, until in rows.values_list("user_id", "digest", "scopes", "expires_at"):
+    for user, digest, scopes, until, project in rows.values_list("user_id", "digest", "scopes", "expires_at", "project_id"):
         if ApiToken.Scope.INFER in scopes:
-            mine[user].append(rules.Token(digest, until.isoformat(timespec="seconds")))
-    return {endpoint: all_of(mine, people) for endpoint, people in policy.who_can_each("endpoints.infer", Endpoint.objects.all()).items()}
+            mine[user].append((token(digest, until), project))
+    found: dict[int, list[rules.Token]] = defaultdict(list)
+    for endpoint, digest, until in queries.live_tokens().order_by().values_list("endpoint_id", "digest", "expires_at"):
+        found[endpoint].append(token(digest, until))
+    projects = dict(Endpoint.objects.order_by().values_list("pk", Endpoint.project_path))
+    for endpoint, people in policy.who_can_each("endpoints.infer", Endpoint.objects.all()).items():
+        given = [each for person in people for each in mine.get(person, ())]
+        found[endpoint] += [each for each, only in given if only in (None, projects[endpoint])]
+    return found
 
 
-def all_of(mine: dict[int, list[rules.Token]], people: Iterable[int]) -> list[rules.Token]:
-    """The tokens of some people."""
-    return [token for person in people for token in mine.get(person, ())]
+def token(digest: str, until: datetime) -> rules.Token:
+    """A token as the document names it."""
+    return rules.Token(digest, until.isoformat(timespec="seconds"))

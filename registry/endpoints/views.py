@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
+from allauth.account.decorators import reauthentication_required
 from django.http import HttpResponse
+from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
@@ -21,8 +23,8 @@ from registry.access.decorators import needs, signed_in
 from registry.access.requests import SignedInRequest
 from registry.catalog.models import Endpoint, ModelVersion
 from registry.endpoints import actions, client, page, queries, rules
-from registry.endpoints.forms import AsOfForm, DeployForm, DrillForm, RollBackForm, ShadowForm, StopForm, TryForm
-from registry.endpoints.models import Deployment
+from registry.endpoints.forms import AsOfForm, DeployForm, DrillForm, RollBackForm, ShadowForm, StopForm, TokenForm, TryForm
+from registry.endpoints.models import Deployment, EndpointToken
 
 SEE = "endpoints.view"
 DETAIL, FORM = "registry/endpoints/detail.html", "registry/endpoints/form.html"
@@ -183,3 +185,40 @@ def of_version(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """Where and when a version served, newest first, for its page."""
     rows = queries.of_everywhere(request.user).filter(version__uuid=uuid).order_by("-id")[: queries.PAGE]
     return respond(request, "registry/endpoints/of_version.html", "deployments", {"deployments": list(rows)})
+
+
+@require_safe
+@needs("endpoints.manage_tokens", Endpoint, see=SEE)
+def tokens(request: SignedInRequest, uuid: UUID) -> HttpResponse:
+    """The tokens of programs that ask this endpoint."""
+    return show_tokens(request, uuid, form=TokenForm())
+
+
+@require_POST
+@needs("endpoints.manage_tokens", Endpoint, see=SEE)
+@reauthentication_required
+def create_token(request: SignedInRequest, uuid: UUID) -> HttpResponse:
+    """Make one; its secret is shown in this answer and never again."""
+    form = TokenForm(request.POST)
+    if not form.is_valid():
+        return show_tokens(request, uuid, form=form, status=422)
+    made, secret = actions.create_token(endpoint_id=uuid, actor=request.user, **form.cleaned_data)
+    return show_tokens(request, uuid, form=TokenForm(), made=made, secret=secret)
+
+
+def show_tokens(request: SignedInRequest, uuid: UUID, *, status: int = 200, **context: object) -> HttpResponse:
+    """The page of an endpoint's tokens."""
+    endpoint = queries.visible(request.user).get(uuid=uuid)
+    shown = {"endpoint": endpoint, "tokens": queries.live_tokens(endpoint)} | context
+    response = render(request, "registry/endpoints/tokens.html", shown, status=status)
+    response["Cache-Control"] = "no-store"
+    return response
+
+
+@require_POST
+@needs("endpoints.manage_tokens", EndpointToken, see=SEE)
+def revoke_token(request: SignedInRequest, uuid: UUID) -> HttpResponse:
+    """End a token of a program."""
+    token = actions.revoke_token(token_id=uuid, actor=request.user)
+    toast(request, f"Token {token.name} revoked")
+    return redirect_or_refresh(request, reverse("endpoints:tokens", args=[token.endpoint.uuid]))

@@ -22,9 +22,9 @@ Called = tuple[str, str]  # an id, and how people read it today
 def record(actor: Any, verb: Verb, subject: models.Model, *, project: UUID | None = None, **payload: Any) -> Event:
     """Append one event to its project's chain (or the installation's), in the caller's transaction.
 
-    actor: a user with a uuid, or None for the system. subject: a saved model with a uuid. payload: old and new values, reasons, digests;
-    ids rather than names, and never a text of a user's data. Raises RuntimeError outside a transaction: a decision and its event
-    must commit together.
+    actor: a user with a uuid, or None for the system; where they act by an API token (`by_token`), the event names it. subject: a saved
+    model with a uuid. payload: old and new values, reasons, digests; ids rather than names, and never a text of a user's data. Raises
+    RuntimeError outside a transaction: a decision and its event must commit together.
     """
     if not connection.in_atomic_block:
         raise RuntimeError(f"{verb} was recorded outside a transaction.")
@@ -36,6 +36,8 @@ def record(actor: Any, verb: Verb, subject: models.Model, *, project: UUID | Non
     salts = {each: secrets.token_hex(16) for each in set(called.values())} | known
     now = timezone.now()
     actor_id = str(actor.uuid) if actor else rules.SYSTEM
+    if token := getattr(actor, "by_token", None):
+        payload["token"] = token
     document = {
         "form": rules.FORM,
         "chain": name,

@@ -21,7 +21,15 @@ class Verb(TextChoices):
     TOKEN_REVOKED = "access.token_revoked", "revoked an API token"  # noqa: S105
     USER_CREATED = "access.user_created", "created a user"
     USER_DEACTIVATED = "access.user_deactivated", "deactivated a user"
-    SIGN_IN_FAILED = "access.sign_in_failed", "failed to give the password again"
+    SIGNED_IN = "access.signed_in", "signed in"
+    SIGN_IN_REFUSED = "access.sign_in_refused", "refused a sign-in"
+    SIGN_IN_FAILED = "access.sign_in_failed", "failed to give the password or code again"
+    PASSWORD_CHANGED = "access.password_changed", "changed their password"  # noqa: S105
+    PASSWORD_RESET = "access.password_reset", "reset their password by e-mail"  # noqa: S105
+    EMAIL_CHANGED = "access.email_changed", "changed their e-mail address"
+    FACTOR_ADDED = "access.factor_added", "added a second factor"
+    FACTOR_REMOVED = "access.factor_removed", "removed a second factor"
+    NAME_CHANGED = "access.name_changed", "changed a name"
     # datasets
     DATASET_CREATED = "datasets.created", "created the dataset"
     UPLOAD_ACCEPTED = "datasets.upload_accepted", "accepted the upload"
@@ -133,6 +141,8 @@ class Verb(TextChoices):
     SHADOW_STOPPED = "endpoints.shadow_stopped", "stopped a shadow"
     FAULT_PLANTED = "endpoints.fault_planted", "planted a fault for a drill"
     FAULT_LIFTED = "endpoints.fault_lifted", "lifted a planted fault"
+    ENDPOINT_TOKEN_CREATED = "endpoints.token_created", "made a token of an endpoint"  # noqa: S105
+    ENDPOINT_TOKEN_REVOKED = "endpoints.token_revoked", "revoked a token of an endpoint"  # noqa: S105
     FEEDBACK_RECORDED = "traffic.feedback_recorded", "gave feedback on predictions"
     KPI_DEFINED = "traffic.kpi_defined", "defined a business figure"
     OUTCOMES_RECORDED = "traffic.outcomes_recorded", "recorded outcomes"

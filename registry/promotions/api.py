@@ -104,10 +104,11 @@ class RequestPageOut(serializers.Serializer[Any]):
 
 
 class DecisionIn(serializers.Serializer[Any]):
-    """A verdict. seen: the subject digest that the reviewer looked at."""
+    """A verdict. seen: the subject digest that the reviewer looked at. code: of the authenticator app, where the person has one."""
 
     reason = serializers.CharField(max_length=REASON_MAX)
     password = serializers.CharField(max_length=4096, trim_whitespace=False, write_only=True)
+    code = serializers.CharField(max_length=20, allow_blank=True, default="", write_only=True)
     seen = serializers.CharField(max_length=64)
 
 

@@ -50,6 +50,12 @@ class DecisionForm(forms.Form):
     password = forms.CharField(
         label="Your password again", strip=False, max_length=4096, widget=forms.PasswordInput(attrs={"autocomplete": "current-password"})
     )
+    code = forms.CharField(
+        label="Code of your authenticator app",
+        required=False,  # the action asks for it, of who has an app
+        max_length=20,
+        widget=forms.TextInput(attrs={"autocomplete": "one-time-code", "inputmode": "numeric"}),
+    )
 
 
 class ApprovalForm(DecisionForm):

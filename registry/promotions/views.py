@@ -15,6 +15,7 @@ from lifecycle.ui.addresses import key_in
 from lifecycle.ui.forms import add_refusal
 from lifecycle.ui.respond import redirect_or_refresh, respond
 from lifecycle.ui.toasts import toast
+from registry.access import step_up
 from registry.access.decorators import needs, signed_in
 from registry.access.policy import can_somewhere
 from registry.access.requests import SignedInRequest
@@ -77,7 +78,7 @@ def of_version(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     return respond(request, "registry/promotions/of_version.html", "rows", {"version": version, "rows": rows})
 
 
-@sensitive_post_parameters("password")
+@sensitive_post_parameters("password", "code")
 @require_POST
 @needs("promotions.approve", PromotionRequest, see=SEE)
 def approve(request: SignedInRequest, uuid: UUID) -> HttpResponse:
@@ -85,7 +86,7 @@ def approve(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     return decide(request, uuid, ApprovalForm(request.POST), actions.approve, "Approved. Approval alone changes no traffic")
 
 
-@sensitive_post_parameters("password")
+@sensitive_post_parameters("password", "code")
 @require_POST
 @needs("promotions.reject", PromotionRequest, see=SEE)
 def reject(request: SignedInRequest, uuid: UUID) -> HttpResponse:
@@ -98,7 +99,7 @@ def decide(request: SignedInRequest, uuid: UUID, form: DecisionForm, action: Any
     name = "reject_form" if form.prefix else "form"
     if not form.is_valid():
         return show(request, uuid, status=422, **{name: form})
-    given = {key: form.cleaned_data[key] for key in ("reason", "password", "seen")}
+    given = {key: form.cleaned_data[key] for key in ("reason", "password", "code", "seen")}
     try:
         action(request_id=uuid, actor=request.user, **given)
     except Refused as refusal:
@@ -147,6 +148,7 @@ def show(request: SignedInRequest, uuid: UUID, *, status: int = 200, **more: Any
         "form": ApprovalForm(initial={"seen": found.subject_digest}),
         "reject_form": DecisionForm(initial={"seen": found.subject_digest}, prefix="reject"),
         "comment_form": CommentForm(),
+        "asks_code": step_up.authenticator_app(request.user) is not None,
     }
     return respond(request, "registry/promotions/detail.html", "promotion", page.context(request.user, found) | forms | more, status=status)
 

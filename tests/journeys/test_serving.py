@@ -106,7 +106,7 @@ def test_neither_role_nor_token_nor_wrong_password_nor_stale_page_approves(story
     story["omar"].api("POST", f"{path}approve/", good, status=403)
     story["adam"].api("POST", f"{path}approve/", good, status=404)  # an organisation admin sees none
     story["gita"].api("POST", f"{path}approve/", good, status=403)  # the technical step comes first
-    story["lee"].token("read", "write").api("POST", f"{path}approve/", good, status=403)
+    story["lee"].token("read", "request").api("POST", f"{path}approve/", good, status=403)
     assert story["lee"].api("POST", f"{path}approve/", good | {"password": "wrong"}, status=422)["fields"]["password"]
     story["lee"].api("POST", f"{path}approve/", good | {"seen": "0" * 64}, status=409)
 

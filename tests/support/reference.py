@@ -9,6 +9,7 @@ from lifecycle.engine.spec import TASKS
 from lifecycle.engine.spec import Strategy as Spec
 from lifecycle.training.rules import CLASSED, CONSEQUENCE, WRITTEN, Strategy
 from registry.access.roles import ACTIONS, ADMIN_ACTIONS, Role, as_word
+from registry.access.scopes import Scope
 from registry.ledger.verbs import Verb
 from tests.support.architectures import MODELS
 from tests.support.tiny_decoders import ARCHITECTURES
@@ -32,14 +33,26 @@ These rules come on top of the table, whatever the roles:
 - Nobody approves a promotion that they asked for, whose run they launched or resumed, whose version they registered, or labels of whose
   test split they decided. Nobody decides twice on one request: each step of the policy is another person.
 - The standard policy has two steps: an ML lead (technical), then a governance reviewer. No API token approves, rejects or gives roles.
-- Approving and rejecting need a reason and the password again; after five wrong passwords in five minutes it is not looked at.
+- Approving and rejecting need a reason and the password again, and a code of the authenticator app from who has one; after five wrong
+  ones in five minutes they are not looked at.
 - **ML lead, governance reviewer and auditor** are given and taken by an organisation admin who holds no role in the project, with the
   password again; a lead gives the other roles. With two or more admins one proposes and another confirms; the only admin's change takes
   effect at once. Who is an organisation admin is changed in the same way. Nobody gives a role to themself.
 - A role decides on the promotions that were asked for while it was held: one given since, or taken and given again, does not.
 - Nobody settles an item that they labelled themselves.
 - Only the requester or an ML lead withdraws a request. Approving changes no traffic: deploying is an action of its own.
-- `endpoints.infer` decides whose tokens an endpoint takes; a person who is deactivated or loses the role loses their tokens with it.
+- `endpoints.infer` decides whose tokens an endpoint takes for trying out; a person who is deactivated or loses the role loses their tokens
+  with it. A program gets a token of the endpoint (`endpoints.manage_tokens`), which belongs to no person and opens that endpoint alone.
+
+## Scopes of a token
+
+A token does what its owner's roles allow, within its scopes. None is there by itself but `read`; a token may be limited to one project.
+
+{scopes}
+
+Approving, rejecting, deciding on retraining and giving roles are in no scope. A token ends no other person's token. Tokens that were made
+for `write` before this table came have `label`, `train` and `request` instead since the upgrade; what deploys, rolls back, quarantines,
+steers, silences or injects faults needs a new token with `deploy`.
 """
 
 VERBS = """# Audit verbs
@@ -144,7 +157,9 @@ def permissions() -> str:
     """The text of docs/permissions.md."""
     rows = [[f"`{action}`", *("●" if role in holders else "" for role in Role)] for action, holders in ACTIONS.items()]
     head = ["action", *(as_word(role) for role in Role)]
-    return PERMISSIONS.format(table=table(head, rows, centred_from=1), admin=", ".join(f"`{action}`" for action in sorted(ADMIN_ACTIONS)))
+    scopes = table(["scope", "what a token may do with it"], [[f"`{scope.value}`", str(scope.label)] for scope in Scope], centred_from=2)
+    admin = ", ".join(f"`{action}`" for action in sorted(ADMIN_ACTIONS))
+    return PERMISSIONS.format(table=table(head, rows, centred_from=1), admin=admin, scopes=scopes)
 
 
 def audit_verbs() -> str:

@@ -67,8 +67,9 @@ TABLE = r"""
 # data: access
 /access/profile/                                           |            | L+++ +++++++ | L+++ +++++++
 /access/theme/                                             |            | ---- ------- | L+++ +++++++
+/access/tokens/                                            |            | Lxx+ xxxxxxx | ---- -------
 /access/tokens/create/                                     |            | ---- ------- | L+++ +++++++
-/access/tokens/<uuid:uuid>/revoke/                         | token      | ---- ------- | L... +......
+/access/tokens/<uuid:uuid>/revoke/                         | token      | ---- ------- | L..+ +......
 /access/projects/                                          |            | L+++ +++++++ | ---- -------
 /access/projects/create/                                   |            | ---- ------- | Lxx+ xxxxxxx
 /access/projects/<uuid:uuid>/                              | project    | L..+ +++++++ | ---- -------
@@ -269,6 +270,9 @@ TABLE = r"""
 /endpoints/<uuid:uuid>/try/                                | endpoint   | ---- ------- | L... ++++++x
 /endpoints/<uuid:uuid>/shadow/                             | endpoint   | L... xx++x+x | L... xx++x+x
 /endpoints/<uuid:uuid>/drill/                              | endpoint   | L... xxx+x+x | L... xxx+x+x
+/endpoints/<uuid:uuid>/tokens/                             | endpoint   | L... xx++x+x | ---- -------
+/endpoints/<uuid:uuid>/tokens/create/                      | endpoint   | ---- ------- | L... xx++x+x
+/endpoints/tokens/<uuid:uuid>/revoke/                      | endpoint_token | ---- ------- | L... xx++x+x
 /endpoints/deployments/<uuid:uuid>/                        | deployment | L... +++++++ | ---- -------
 /endpoints/deployments/<uuid:uuid>/stop_canary/            | deployment | ---- ------- | L... xx++x+x
 /endpoints/deployments/<uuid:uuid>/stop_shadow/            | deployment | ---- ------- | L... xx++x+x
@@ -347,6 +351,8 @@ TABLE = r"""
 # API: data
 /api/v1/me/                                                |            | L+++ +++++++ | L--- -------
 /api/v1/projects/                                          |            | L+++ +++++++ | L--- -------
+/api/v1/tokens/                                            |            | L+++ +++++++ | L--- -------
+/api/v1/tokens/<uuid:uuid>/                                | token      | L--- ------- | L--- -------
 /api/v1/projects/<uuid:uuid>/members/                      | project    | L..+ +++++++ | L..+ xxx+xxx
 /api/v1/role-proposals/                                    |            | Lxx+ xxxxxxx | L--- -------
 /api/v1/role-proposals/<uuid:uuid>/confirm/                | proposal   | L--- ------- | Lxx+ xxxxxxx
@@ -485,6 +491,8 @@ TABLE = r"""
 /api/v1/endpoints/<uuid:uuid>/deploy/                      | endpoint   | L--- ------- | L... xx++x+x
 /api/v1/endpoints/<uuid:uuid>/roll_back/                   | endpoint   | L--- ------- | L... xxx+x+x
 /api/v1/endpoints/<uuid:uuid>/shadow/                      | endpoint   | L--- ------- | L... xx++x+x
+/api/v1/endpoints/<uuid:uuid>/tokens/                      | endpoint   | L... xx++x+x | L--- -------
+/api/v1/endpoint-tokens/<uuid:uuid>/                       | endpoint_token | L--- ------- | L--- -------
 /api/v1/deployments/<uuid:uuid>/share/                     | deployment | L--- ------- | L... xx++x+x
 /api/v1/deployments/<uuid:uuid>/stop_canary/               | deployment | L--- ------- | L... xx++x+x
 /api/v1/deployments/<uuid:uuid>/stop_shadow/               | deployment | L--- ------- | L... xx++x+x

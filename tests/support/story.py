@@ -66,7 +66,7 @@ class Story:
     @cached_property
     def inbox(self) -> dict[str, Any]:
         """The JSONL, sent by a program with Ana's token and accepted by it."""
-        program = self["ana"].token("read", "write")
+        program = self["ana"].token("read", "label")
         sent = program.api("POST", f"datasets/{self.dataset}/uploads/?name=new.jsonl", content=self.corpus.json_lines(), status=201)
         job = program.api("POST", f"uploads/{sent['uuid']}/accept/", {"seen": sent["seen"]}, status=202)
         self["ana"].job(job)

@@ -39,7 +39,7 @@ class Visitor:
     """One signed-in person."""
 
     def __init__(self, product: Product, username: str, password: str = PASSWORD) -> None:
-        self.product, self.username = product, username
+        self.product, self.username, self.password = product, username, password
         self.client = httpx.Client(base_url=product.url, timeout=300, headers={"Referer": product.url})
         form = self.client.get("/accounts/login/")
         answer = self.client.post(
@@ -75,7 +75,8 @@ class Visitor:
 
     def token(self, *scopes: str) -> Program:
         """A new API token of this person; its secret is shown once, on the profile page."""
-        answer = self.post("/access/tokens/create/", {"name": "journey", "scopes": list(scopes), "days": "1"}, status=200)
+        asked = self.post("/access/tokens/create/", {"name": "journey", "scopes": list(scopes), "days": "1"})
+        answer = self.post(asked.headers["Location"], {"password": self.password}, status=200)
         found = re.search(r"lc_[A-Za-z0-9_-]{20,}", answer.text)
         assert found, "The page does not show the token's secret."
         return Program(self.product, found[0])

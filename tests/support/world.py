@@ -25,6 +25,7 @@ from registry.access import actions as access
 from registry.access.models import RoleProposal, User
 from registry.access.roles import Role
 from registry.catalog import actions as catalog
+from registry.endpoints import actions as endpoints
 from registry.endpoints.models import Deployment
 from registry.ledger.models import Event
 from registry.policies.models import Policy
@@ -159,5 +160,8 @@ class World:
         labeling.comment(queue_id=self["queue"], actor=ana, item_id=self.things["queue"].slots.first().item.uuid, text=SCRIPT)
         self.things["notice"] = Notice.objects.create(user=ana, text=SCRIPT, url="/datasets/")
         self.things["token"], _ = access.create_token(user=ana, name="nightly", scopes=["read"], days=9)
+        self.things["endpoint_token"], _ = endpoints.create_token(
+            endpoint_id=self["endpoint"], name=SCRIPT, days=9, actor=self.people["lee"]
+        )
         self.things["event"] = Event.objects.filter(project=self.project.uuid).exclude(actor=str(ana.uuid)).latest("id")
         self.things["person"] = self.people["ben"]

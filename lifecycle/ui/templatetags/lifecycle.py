@@ -80,6 +80,12 @@ def person(who: Any, you: Any = None) -> SafeString:
     return format_html('<span class="person">{}<span>{}{}</span></span>', avatar(who), str(who), tail)
 
 
+@register.filter
+def named(who: Any) -> str:
+    """{{ verdict.reviewer|named }}: the name with the user name beside it, since only the latter is one person's for good."""
+    return str(who) if str(who) == who.username else f"{who} ({who.username})"
+
+
 @register.simple_tag
 def when(at: datetime | None, relative: bool = False, none: str = "not yet") -> SafeString:
     """{% when run.ended_at %}: 24 Nov 16:10 with the full time in its title; relative=True for "3 min ago"."""

@@ -8,11 +8,13 @@ from registry.endpoints.actions.loads import check_loads, check_problems, lay_ou
 from registry.endpoints.actions.publish import lock, publish, publish_anew
 from registry.endpoints.actions.shadow import start_shadow, stop_shadow
 from registry.endpoints.actions.switch import deploy, roll_back
+from registry.endpoints.actions.tokens import create_token, revoke_token
 from registry.endpoints.actions.withdraw import effects, withdraw
 
 __all__ = [
     "check_loads",
     "check_problems",
+    "create_token",
     "deploy",
     "effects",
     "lay_out_missing",
@@ -23,6 +25,7 @@ __all__ = [
     "publish",
     "publish_anew",
     "publish_faults",
+    "revoke_token",
     "roll_back",
     "set_share",
     "start_shadow",

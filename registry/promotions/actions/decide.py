@@ -24,14 +24,14 @@ from registry.promotions.models import PromotionRequest, Verdict
 from registry.promotions.rules import Status
 
 
-def approve(*, request_id: UUID, actor: User, reason: str, password: str, seen: str) -> PromotionRequest:
+def approve(*, request_id: UUID, actor: User, reason: str, password: str, seen: str, code: str = "") -> PromotionRequest:
     """Approve the step that is next; the request becomes approved with its last one. Approval alone changes no traffic.
 
-    seen: the subject digest that the reviewer had on the page. Raises PermissionDenied (took part in it, lacks the role or got it
-    since), Refused (no reason, wrong password, frozen endpoint) or Conflict (decided already, or changed
-    since: then the request is void and that is committed). Call it outside a transaction.
+    seen: the subject digest that the reviewer had on the page. code: of an authenticator app, where the actor has one. Raises
+    PermissionDenied (took part in it, lacks the role or got it since), Refused (no reason, wrong password or code, frozen endpoint) or
+    Conflict (decided already, or changed since: then the request is void and that is committed). Call it outside a transaction.
     """
-    why = confirm("promotions.approve", request_id, actor, reason, password, "An approval")
+    why = confirm("promotions.approve", request_id, actor, reason, password, code, "An approval")
     with transaction.atomic():
         outcome = _approve(request_id, actor, why, seen)
     if isinstance(outcome, Conflict):
@@ -39,11 +39,11 @@ def approve(*, request_id: UUID, actor: User, reason: str, password: str, seen: 
     return outcome
 
 
-def confirm(action: str, request_id: UUID, actor: User, reason: str, password: str, what: str) -> str:
-    """The reason, once the person's role and password are confirmed. Raises PermissionDenied or Refused."""
+def confirm(action: str, request_id: UUID, actor: User, reason: str, password: str, code: str, what: str) -> str:
+    """The reason, once the person's role, password and second factor are confirmed. Raises PermissionDenied or Refused."""
     access.require(actor, action, PromotionRequest.objects.get(uuid=request_id))
     why = rules.check_reason(reason, what)
-    step_up.confirm_password(actor, password)
+    step_up.confirm_password(actor, password, code)
     return why
 
 
@@ -93,12 +93,12 @@ def give(request: PromotionRequest, step: Step, actor: User, *, approves: bool, 
         raise Conflict("This was decided a moment ago.", next_step="Read the page as it is now.") from error
 
 
-def reject(*, request_id: UUID, actor: User, reason: str, password: str, seen: str) -> PromotionRequest:
+def reject(*, request_id: UUID, actor: User, reason: str, password: str, seen: str, code: str = "") -> PromotionRequest:
     """End a request in review, or take back an approval that was not used yet. The reason is required and kept.
 
     Raises PermissionDenied, Refused (no reason, wrong password) or Conflict (decided already, or changed since).
     """
-    why = confirm("promotions.reject", request_id, actor, reason, password, "A rejection")
+    why = confirm("promotions.reject", request_id, actor, reason, password, code, "A rejection")
     with transaction.atomic():
         outcome = _reject(request_id, actor, why, seen)
     if isinstance(outcome, Conflict):

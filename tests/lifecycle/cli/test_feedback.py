@@ -151,7 +151,7 @@ def test_what_cannot_be_meant_is_a_mistake_in_the_call(as_person, ana, project, 
 
 
 def test_feedback_needs_its_own_scope(as_person, ana, answered):
-    said = as_person(ana, "read", "write")("feedback", answered[0], "right")
+    said = as_person(ana, "read", "label")("feedback", answered[0], "right")
 
     assert (said.code, said.err) == (
         1, "The token lacks the scope feedback. Make a token with that scope in your profile, then: lifecycle login\n"

@@ -108,8 +108,8 @@ class Shell:
 
 @pytest.fixture
 def shell(tmp_path, site, token):
-    def make(user, **environment: str) -> Shell:
-        return Shell(tmp_path, LIFECYCLE_URL=site, LIFECYCLE_TOKEN=token(user, "read", "write"), **environment)
+    def make(user, *scopes: str, **environment: str) -> Shell:
+        return Shell(tmp_path, LIFECYCLE_URL=site, LIFECYCLE_TOKEN=token(user, *scopes), **environment)
 
     return make
 
@@ -128,7 +128,7 @@ def test_the_nightly_build_ends_with_a_request_in_review(shell, project, mia, le
             registry.evaluate(training.finish_run(run), run.snapshot, mia, wrong=1)
         run_jobs()
 
-    code, out = shell(mia, VERSION="1.0.0").run("ask", workers)
+    code, out = shell(mia, "read", "label", "train", "request", VERSION="1.0.0").run("ask", workers)
 
     assert code == 0, out
     assert "Run 1 is sealed as support-inbox@1.0.0." in out
@@ -152,7 +152,7 @@ def test_the_deployment_waits_for_the_canary_and_for_alerts(shell, live_endpoint
         for rollout in Rollout.objects.filter(state="running"):
             rollouts.widen(rollout_id=rollout.uuid, actor=omar, seen=rollout.moves, reason="The numbers are good.")
 
-    code, out = shell(mia, REQUEST=str(approved.number)).run("deploy", somebody_widens)
+    code, out = shell(mia, "read", "deploy", REQUEST=str(approved.number)).run("deploy", somebody_widens)
 
     assert code == 0, out
     assert "1.1.0 answers 5 % of the requests on support-inbox-prod, beside 1.0.0." in out

@@ -298,7 +298,7 @@ def test_more_endpoints_need_no_more_queries(client_for, traffic, omar):
 # ── API ─────────────────────────────────────────────────────────────────────
 @pytest.fixture
 def api(live_endpoint, omar):
-    _, secret = create_token(user=omar, name="watch", scopes=["read", "write"], days=1)
+    _, secret = create_token(user=omar, name="watch", scopes=["read", "train"], days=1)
     client = APIClient()
     client.credentials(HTTP_AUTHORIZATION=f"Bearer {secret}")
     return client

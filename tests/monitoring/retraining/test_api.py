@@ -26,7 +26,7 @@ def test_proposing_reading_and_deciding(client_for, endpoint, traffic, mia, lee)
 
 def test_a_token_decides_nothing(client, endpoint, lee):
     proposal = make_proposal(endpoint, None)
-    _, secret = create_token(user=lee, name="nightly", scopes=["read", "write"], days=9)
+    _, secret = create_token(user=lee, name="nightly", scopes=["read", "train"], days=9)
     head = {"Authorization": f"Bearer {secret}"}
     seen = client.get(f"{LIST}{proposal.uuid}/", headers=head).json()["seen"]
 

@@ -118,7 +118,7 @@ def test_lists_ask_the_same_for_one_and_for_thirty(client_for, project, version,
 
 @pytest.mark.postgres
 def test_the_catalog_over_rest(version, mia, otto):
-    _, secret = create_token(user=mia, name="robot", scopes=["read", "write"], days=1)
+    _, secret = create_token(user=mia, name="robot", scopes=["read", "request"], days=1)
     client = APIClient()
     client.credentials(HTTP_AUTHORIZATION=f"Bearer {secret}")
 

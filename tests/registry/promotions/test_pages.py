@@ -5,12 +5,14 @@ from __future__ import annotations
 import re
 
 import pytest
+from allauth.mfa.totp.internal.auth import TOTP, format_hotp_value, hotp_value, yield_hotp_counters_from_time
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from rest_framework.test import APIClient
 
 from registry.access.actions import create_token
+from registry.access.scopes import Scope
 from registry.catalog import actions as catalog
 from registry.catalog import queries as catalog_queries
 from registry.ledger.models import Event
@@ -84,6 +86,20 @@ def test_a_wrong_password_is_told_at_its_field_and_never_repeated(client_for, re
     assert "This is not your password." in html
     assert "not my password" not in html
     assert not Verdict.objects.exists()
+
+
+def test_who_has_an_authenticator_app_is_asked_for_its_code(client_for, request_, lee):
+    client, secret = client_for(lee), "JBSWY3DPEHPK3PXP"
+    assert 'name="code"' not in client.get(url("detail", request_)).content.decode()
+    TOTP.activate(lee, secret)
+    assert 'name="code"' in client.get(url("detail", request_)).content.decode()
+
+    assert client.post(url("approve", request_), decision(request_)).status_code == 422
+    assert not Verdict.objects.exists()
+    code = format_hotp_value(hotp_value(secret, next(yield_hotp_counters_from_time())))
+    assert client.post(url("approve", request_), decision(request_, code=code)).status_code == 302
+
+    assert Verdict.objects.get().reviewer == lee
 
 
 def test_a_change_while_reading_answers_409_with_a_note(client_for, request_, lee, mia):
@@ -199,7 +215,7 @@ def api(token: str = "") -> APIClient:
 
 @pytest.mark.parametrize("what", ["approve", "reject"])
 def test_tokens_cannot_decide(request_, lee, what):
-    _, secret = create_token(user=lee, name="robot", scopes=["read", "write"], days=1)
+    _, secret = create_token(user=lee, name="robot", scopes=Scope.values, days=1)
     before = Event.objects.count()
 
     given = {"reason": "Good.", "password": PASSWORD, "seen": request_.subject_digest}
@@ -224,7 +240,7 @@ def test_a_signed_in_person_decides_over_rest(request_, lee):
 @pytest.mark.postgres
 def test_programs_ask_and_withdraw(request_, version, mia):
     endpoint = registry.make_endpoint(version.model, mia)
-    _, secret = create_token(user=mia, name="robot", scopes=["read", "write"], days=1)
+    _, secret = create_token(user=mia, name="robot", scopes=["read", "request"], days=1)
     client = api(secret)
 
     made = client.post("/api/v1/promotions/", {"version": str(version.uuid), "endpoint": str(endpoint.uuid)}, format="json")
@@ -238,7 +254,7 @@ def test_programs_ask_and_withdraw(request_, version, mia):
 
 
 def test_state_cannot_be_assigned_over_rest(request_, mia):
-    _, secret = create_token(user=mia, name="robot", scopes=["read", "write"], days=1)
+    _, secret = create_token(user=mia, name="robot", scopes=["read", "request"], days=1)
 
     answer = api(secret).patch(f"/api/v1/promotions/{request_.uuid}/", {"status": "approved"}, format="json")
 

@@ -1,0 +1,32 @@
+"""What a token may be good for. The scope of a change is that of its room; what moves production is in none that a token has by itself."""
+
+from __future__ import annotations
+
+from django.db.models import TextChoices
+
+
+class Scope(TextChoices):
+    """A group of actions. Approving, rejecting, deciding on retraining and giving roles are in none: they are for people."""
+
+    READ = "read", "read what its owner may read"
+    LABEL = "label", "upload data, annotate, adjudicate, scan, create dataset versions"
+    TRAIN = "train", "start and stop runs and evaluations, cancel jobs, measure drift, propose retraining"
+    REQUEST = "request", "register versions, edit model cards, request promotions"
+    DEPLOY = "deploy", "deploy, roll back, quarantine, freeze, steer rollouts, change and silence alerts, inject faults"
+    INFER = "infer", "ask endpoints for predictions"
+    FEEDBACK = "feedback", "give feedback on predictions, record outcomes"
+
+
+ROOMS = {
+    "datasets": Scope.LABEL, "labeling": Scope.LABEL, "scanning": Scope.LABEL, "snapshots": Scope.LABEL,
+    "training": Scope.TRAIN, "evaluation": Scope.TRAIN, "jobs": Scope.TRAIN, "drift": Scope.TRAIN, "retraining": Scope.TRAIN,
+    "catalog": Scope.REQUEST, "promotions": Scope.REQUEST,
+    "endpoints": Scope.DEPLOY, "rollouts": Scope.DEPLOY, "alerts": Scope.DEPLOY,
+    "traffic": Scope.FEEDBACK,
+}  # fmt: skip
+ACTIONS = {"catalog.freeze": Scope.DEPLOY, "catalog.quarantine": Scope.DEPLOY, "traffic.define_kpi": Scope.REQUEST}  # unlike their room
+
+
+def needed(room: str, action: str) -> Scope:
+    """The scope that a token needs for a change. room: whose address it is; action: what it needs of the person, or "signed_in"."""
+    return ACTIONS.get(action) or ROOMS[room]

@@ -1,0 +1,53 @@
+"""Service accounts: tokens of programs, each good for one endpoint."""
+
+from __future__ import annotations
+
+import secrets
+from datetime import timedelta
+from uuid import UUID
+
+from django.db import transaction
+from django.utils import timezone
+
+from lifecycle.refusals import Refused
+from registry.access import policy
+from registry.access.actions import TOKEN_DAYS_MAX, TOKEN_PREFIX, token_digest
+from registry.access.models import User
+from registry.catalog.models import Endpoint
+from registry.endpoints.actions.publish import publish
+from registry.endpoints.models import EndpointToken
+from registry.ledger.actions import record
+from registry.ledger.verbs import Verb
+
+MANAGE = "endpoints.manage_tokens"
+
+
+@transaction.atomic
+def create_token(*, endpoint_id: UUID, name: str, days: int, actor: User) -> tuple[EndpointToken, str]:
+    """A token for a program; the secret is returned once and kept only as its hash. days: 1 to 366. Raises PermissionDenied or Refused."""
+    endpoint = policy.get_permitted(actor, Endpoint.objects.select_related("model__project"), MANAGE, uuid=endpoint_id)
+    if not 1 <= days <= TOKEN_DAYS_MAX:
+        raise Refused(f"A token lasts 1 to {TOKEN_DAYS_MAX} days.", fields={"days": [f"Choose 1 to {TOKEN_DAYS_MAX}."]})
+    secret = TOKEN_PREFIX + secrets.token_urlsafe(32)
+    token = EndpointToken.objects.create(
+        endpoint=endpoint, name=name, digest=token_digest(secret), created_by=actor, expires_at=timezone.now() + timedelta(days=days)
+    )
+    record(
+        actor, Verb.ENDPOINT_TOKEN_CREATED, token, project=endpoint.model.project.uuid, endpoint=endpoint.uuid, expires_at=token.expires_at
+    )
+    transaction.on_commit(publish, robust=True)
+    return token, secret
+
+
+@transaction.atomic
+def revoke_token(*, token_id: UUID, actor: User) -> EndpointToken:
+    """End a token; the servers know within a second. Once is enough. Raises PermissionDenied."""
+    rows = EndpointToken.objects.select_for_update(no_key=True, of=("self",)).select_related("endpoint__model__project")
+    token = policy.get_permitted(actor, rows, MANAGE, uuid=token_id)
+    if token.revoked_at is None:
+        token.revoked_at = timezone.now()
+        token.save(update_fields=["revoked_at"])
+        endpoint = token.endpoint
+        record(actor, Verb.ENDPOINT_TOKEN_REVOKED, token, project=endpoint.model.project.uuid, endpoint=endpoint.uuid)
+        transaction.on_commit(publish, robust=True)
+    return token

@@ -1,0 +1,99 @@
+"""No two people read the same; who changes a name is in the trail; the user name stands beside it where people approve."""
+
+import json
+from importlib import import_module
+
+import pytest
+from django.apps import apps
+from django.db import IntegrityError, transaction
+
+from lifecycle.refusals import Refused
+from registry.access import names
+from registry.access.actions import create_user, rename
+from registry.access.models import User
+from registry.ledger.models import Event
+from registry.ledger.verbs import Verb
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        "lee park",
+        "LEE PARK",
+        " Lee \u00a0Park ",
+        "Lee\u200b Park",
+        "\u202eLee Park",
+        "Lee Pаrk",
+        "Ｌｅｅ Park",
+        "Iee Park",
+        "Lee\u3164 Park",
+    ],
+)
+def test_names_that_read_the_same_have_one_key(other):
+    assert names.key(other) == names.key("Lee Park")
+
+
+@pytest.mark.parametrize("other", ["Lea Park", "Lee Parks", "LeePark", "Lée Park", ""])
+def test_names_that_read_differently_have_not(other):
+    assert names.key(other) != names.key("Lee Park")
+
+
+def test_a_name_that_reads_like_another_is_refused_and_one_that_does_not_is_in_the_trail(db, client_for):
+    create_user(username="lee", display_name="Lee Park", email="", password=None, actor=None)
+    eve = create_user(username="eve", display_name="Eve", email="", password=None, actor=None)
+    client, form = client_for(eve), {"theme": "dark", "single_keys": "on"}
+
+    for taken in ("Lee Pаrk", "lee", "Lee\u2060 Park"):
+        assert client.post("/access/profile/", form | {"display_name": taken}).status_code == 422
+        eve.refresh_from_db()
+        assert (eve.display_name, eve.theme) == ("Eve", "system")
+    assert not Event.objects.filter(verb=Verb.NAME_CHANGED).exists()
+    assert client.post("/access/profile/", form | {"display_name": " Eve  Stone"}).status_code == 302
+
+    eve.refresh_from_db()
+    assert (eve.display_name, eve.theme) == ("Eve Stone", "dark")
+    event = Event.objects.get(verb=Verb.NAME_CHANGED)
+    assert (event.actor, event.object_id) == (str(eve.uuid), str(eve.uuid))
+    said = json.loads(event.canonical)["payload"]
+    assert [len(said[each]) for each in ("old", "new")] == [64, 64]
+    assert "Stone" not in event.canonical
+
+
+def test_a_name_with_what_nobody_sees_is_refused_and_ones_own_may_be_kept(db):
+    eve = create_user(username="eve", display_name="Eve", email="", password=None, actor=None)
+
+    with pytest.raises(Refused):
+        rename(actor=eve, name="Eve\u200d")
+    rename(actor=eve, name="EVE")
+
+    eve.refresh_from_db()
+    assert eve.display_name == "EVE"
+
+
+def test_an_admin_names_no_new_account_like_an_old_one(db):
+    create_user(username="lee", display_name="Lee Park", email="", password=None, actor=None)
+
+    with pytest.raises(Refused):
+        create_user(username="lee2", display_name="lee  park", email="", password=None, actor=None)
+    assert not User.objects.filter(username="lee2").exists()
+
+
+@pytest.mark.postgres
+def test_the_database_keeps_two_people_from_taking_a_name_at_once(db):
+    User.objects.create_user("lee", display_name="Lee Park", name_key=names.key("Lee Park"))
+
+    with pytest.raises(IntegrityError), transaction.atomic():
+        User.objects.create_user("eve", display_name="Lee Pаrk", name_key=names.key("Lee Pаrk"))
+
+
+@pytest.mark.postgres
+def test_names_that_were_there_twice_are_told_apart_by_the_user_name(db):
+    for username in ("lee", "eve", "mallory"):
+        User.objects.create_user(username, display_name="Lee Park")
+    User.objects.create_user("brought:1", display_name="Lee Park")
+
+    import_module("registry.access.migrations.0003_names_that_tell_people_apart").tell_apart(apps, None)
+
+    found = dict(User.objects.values_list("username", "display_name"))
+    assert found == {"lee": "Lee Park", "eve": "Lee Park (eve)", "mallory": "Lee Park (mallory)", "brought:1": "Lee Park"}
+    assert User.objects.filter(name_key="").count() == 1
