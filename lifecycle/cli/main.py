@@ -22,6 +22,7 @@ from lifecycle.cli.commands import (
     corrections,
     data,
     drift,
+    evaluations,
     exports,
     feedback,
     gold,
@@ -51,7 +52,7 @@ DONE, REFUSED, USAGE, UNREACHABLE, INTERRUPTED = 0, 1, 2, 3, 130
 VERSIONS = "Is the address a Lifecycle server's, and are both of the same version?"
 MODULES = (
     access, data, items, scanning, schema, queues, gold, rules, comments, proposals, quality, checks, corrections, exports, advice,
-    training, sweeps, models, versions, serving, canary, arms, feedback, outcomes, drift, alerts, channels, retraining,
+    training, sweeps, evaluations, models, versions, serving, canary, arms, feedback, outcomes, drift, alerts, channels, retraining,
     overview,
 )  # fmt: skip
 ABOUT = "Talk to a Lifecycle server: data, labels, runs, versions, endpoints, feedback and the audit trail."

@@ -36,6 +36,7 @@ KNOWN = OWN | {
     "queues open --order": ORDERS, "queues change --order": ORDERS, "queues open --acceptance": Queue.Acceptance.values,
     "gold list --state": STATES, "proposals list --state": GuidelineProposal.State.values,
     "export --format": ExportFormat.values, "answers --format": AnswerFormat.values,
+    "evaluations rows --format": ["parquet", "csv"],
     "launch --device": DEVICES, "launch --priority": PRIORITIES, "reproduce --priority": PRIORITIES, "prioritise priority": PRIORITIES,
     "sweeps start --sampler": Sampler.values, "sweeps start --priority": PRIORITIES,
     "drill plant --arm": ARMS, "drill stop --arm": ARMS, "traffic --arm": ARMS, "drill plant --kind": Fault.Kind.values,
