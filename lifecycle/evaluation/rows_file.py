@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import math
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -61,7 +62,7 @@ def lines(path: Path) -> Iterator[str]:
 
 
 def cell(value: Any) -> str:
-    """A value as text that no spreadsheet runs."""
+    """A value as text that no spreadsheet runs; empty where there is none."""
     if isinstance(value, float | int):
-        return json.dumps(value)
+        return "" if math.isnan(value) else json.dumps(value)
     return inert_cell(value if isinstance(value, str | None) else json.dumps(value, ensure_ascii=False))
