@@ -270,9 +270,9 @@ def fill_spec(
     if foreign := sorted(name for name in CONTINUING - suggested.keys() if options.get(name)):
         text = f"{foreign[0]} is for a base that was trained here for the same task, which {base.name} was not."
         raise Refused(text, fields={foreign[0]: [text]})
-    known = [*suggested, *ALWAYS]
-    has = f"On this data it has {', '.join(known)}."
-    if foreign := sorted(options.keys() - SPEC.keys() - set(known)):
+    names = [*suggested, *ALWAYS]
+    has = f"On this data it has {', '.join(names)}."
+    if foreign := sorted(options.keys() - SPEC.keys() - set(names)):
         text = f"{foreign[0]} is no setting of {Run.Strategy(strategy).label}."
         raise Refused(text, next_step=has, fields={foreign[0]: [text]})
     fixed = defaults.FIXED.get(strategy, {})
@@ -286,7 +286,7 @@ def fill_spec(
         field = error.field.rpartition(".")[2]
         text = error.message.removeprefix(f"spec.json: {error.field} ")
         raise Refused(f"{field} {text}", fields={field: [text[:1].upper() + text[1:]]}) from error
-    if ignored := sorted(name for name in options.keys() - set(known) if getattr(spec, name) != (SPEC | fixed)[name]):
+    if ignored := sorted(name for name in options.keys() - set(names) if getattr(spec, name) != (SPEC | fixed)[name]):
         text = f"{ignored[0]} changes nothing with {Run.Strategy(strategy).label} on this data."
         raise Refused(text, next_step=has, fields={ignored[0]: [text]})
     if spec.keep_head and base.run is not None and spec.pooling != base.run.spec["pooling"]:
