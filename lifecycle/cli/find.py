@@ -14,12 +14,23 @@ from lifecycle.refusals import Refused
 Row = dict[str, Any]
 
 
-def project(session: Session) -> str:
-    """The uuid of the project of --project, empty without one."""
-    wanted = session.args.project
+def project(session: Session, slug: str = "") -> str:
+    """The uuid of the project of this slug or of --project, empty without one."""
+    wanted = slug or session.args.project
     if not wanted or is_uuid(wanted):
         return str(wanted)
     return str(only([row for row in session.api.get("/projects/") if row["slug"] == wanted], f"project {wanted}")["uuid"])
+
+
+def slugs(session: Session) -> dict[str, str]:
+    """Slugs of the projects that you may see, by uuid."""
+    return {row["uuid"]: row["slug"] for row in session.api.get("/projects/")}
+
+
+def called(session: Session, row: Row) -> str:
+    """What finds a run or a sweep again: its number, with its project's slug before it where you see several projects."""
+    known = slugs(session)
+    return f"{known[row['project']]}/{row['number']}" if len(known) > 1 else str(row["number"])
 
 
 def dataset(session: Session, name: str) -> Row:
@@ -75,17 +86,27 @@ def base(session: Session, name: str, in_project: str) -> Row:
 
 
 def run(session: Session, name: str) -> Row:
-    """By number or uuid."""
-    if is_uuid(name):
-        return read(session, f"/runs/{name}/", f"run {name}")
-    return only(session.api.get("/runs/", number=number_of(name, "run"), project=project(session))["results"], f"run {name}")
+    """By number, PROJECT/NUMBER or uuid."""
+    return numbered(session, "runs", name, "run")
 
 
 def sweep(session: Session, name: str) -> Row:
-    """By number or uuid."""
+    """By number, PROJECT/NUMBER or uuid."""
+    return numbered(session, "sweeps", name, "sweep")
+
+
+def numbered(session: Session, path: str, name: str, what: str) -> Row:
+    """One of the things that each project counts for itself. Raises Usage, naming all of them, where several projects have that number."""
     if is_uuid(name):
-        return read(session, f"/sweeps/{name}/", f"sweep {name}")
-    return only(session.api.get("/sweeps/", number=number_of(name, "sweep"), project=project(session))["results"], f"sweep {name}")
+        return read(session, f"/{path}/{name}/", f"{what} {name}")
+    slug, _, digits = name.rpartition("/")
+    number, of = number_of(digits, what), project(session, slug)
+    rows = session.api.get(f"/{path}/", number=number, project=of)["results"]
+    if len(rows) > 1:
+        known = slugs(session)
+        named = ", ".join(sorted(f"{known[row['project']]}/{number}" for row in rows))
+        raise Usage(f"{len(rows)} projects have a {what} {number}. Choose one of {named}.")
+    return only(rows, f"{what} {name}")
 
 
 def version(session: Session, name: str, model: str = "") -> Row:
@@ -116,10 +137,8 @@ def endpoint(session: Session, name: str) -> Row:
 
 def request(session: Session, name: str) -> Row:
     """A promotion, by number or uuid; with its gates."""
-    if not is_uuid(name):
-        found = session.api.get("/promotions/", number=number_of(name, "request"), project=project(session))["results"]
-        name = only(found, f"request {name}")["uuid"]
-    return read(session, f"/promotions/{name}/", f"request {name}")
+    found = numbered(session, "promotions", name, "request")
+    return found if is_uuid(name) else read(session, f"/promotions/{found['uuid']}/", f"request {name}")
 
 
 def read(session: Session, path: str, what: str) -> Row:

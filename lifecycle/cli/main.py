@@ -22,10 +22,12 @@ from lifecycle.cli.commands import (
     corrections,
     data,
     drift,
+    evaluations,
     exports,
     feedback,
     gold,
     items,
+    models,
     outcomes,
     overview,
     proposals,
@@ -51,7 +53,8 @@ DONE, REFUSED, USAGE, UNREACHABLE, INTERRUPTED = 0, 1, 2, 3, 130
 VERSIONS = "Is the address a Lifecycle server's, and are both of the same version?"
 MODULES = (
     access, data, items, scanning, schema, queues, gold, rules, comments, proposals, quality, checks, corrections, exports, advice,
-    training, sweeps, versions, serving, canary, arms, feedback, outcomes, drift, alerts, channels, retraining, overview, tokens,
+    training, sweeps, evaluations, models, versions, serving, canary, arms, feedback, outcomes, drift, alerts, channels, retraining,
+    overview, tokens,
 )  # fmt: skip
 ABOUT = "Talk to a Lifecycle server: data, labels, runs, versions, endpoints, feedback and the audit trail."
 CODES = """exit codes: 0 done; 1 refused, or what was watched failed, or what was verified does not hold; 2 not called as it can be;

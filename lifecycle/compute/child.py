@@ -26,6 +26,7 @@ from lifecycle.jobs.devices import serving
 log = logging.getLogger(__name__)
 ENGINE: tuple[str, ...] = (sys.executable, "-m", "lifecycle.engine")
 POLL_SECONDS = 0.2
+NICE = 5  # of what trains: what somebody waits for goes first on the same cores
 GRACE_SECONDS = 60.0  # from SIGTERM (write a checkpoint, leave) to SIGKILL
 OFFSET = "events_offset"
 
@@ -81,7 +82,7 @@ def run_child(
     """Run `python -m lifecycle.engine VERB FOLDER` to its end; spec and data are already in the folder.
 
     on_events gets new events in batches, in a transaction with the checkpoint that remembers them: each event once, also after a crash.
-    accelerated: it sees the GPUs that this worker serves; without it none.
+    accelerated: it trains: it sees the GPUs that this worker serves, without it none, and gives way to what computes beside it.
     enough: asked while it runs; once true the child is to leave as if the job were cancelled, though it is not.
     A cancelled job gives the child time to write its checkpoint, and returns status cancelled: record it, then call
     ctx.raise_if_cancelled(), so that the job ends so too. Raises LeaseLost or Released after the child has left. Running the same verb on
@@ -96,12 +97,16 @@ def run_child(
             [*program, verb, str(folder)], stdin=subprocess.PIPE, stdout=output, stderr=subprocess.STDOUT, cwd=ROOT,
             env=scrubbed(os.environ, threads=threads, gpus=serving().gpus if accelerated else ()), start_new_session=True,
         )  # fmt: skip
+    if accelerated:
+        os.setpriority(os.PRIO_PROCESS, child.pid, min(os.getpriority(os.PRIO_PROCESS, 0) + NICE, 19))
     try:
         killed = watch(ctx, child, folder, on_events, enough, grace_seconds)
         while tail(ctx, folder, on_events):
             pass
     finally:
         stop(child, grace_seconds)
+        if child.returncode < 0 or not (folder / "result.json").exists():
+            log.warning("child_died job=%s verb=%s pid=%s by=%s", ctx.job.uuid, verb, child.pid, ending(child.returncode))
     if ctx.lost:
         raise LeaseLost
     result = read_result(folder, child.returncode)
@@ -189,10 +194,14 @@ def without_result(returncode: int) -> Result:
             "The process was killed from outside, as the system does when memory runs out.",
             "Choose a smaller batch or shorter texts, or free memory, and resume: it goes on from its last checkpoint.",
         )  # fmt: skip
-    how = f"signal {signal.Signals(-returncode).name}" if returncode < 0 else f"exit status {returncode}"
     return Result(
         "failed",
         "crashed",
-        f"The process ended without a result ({how}).",
+        f"The process ended without a result ({ending(returncode)}).",
         "Read the end of its log, then resume: it goes on from its last checkpoint.",
     )
+
+
+def ending(returncode: int) -> str:
+    """How a process ended. returncode: negative for a signal, as subprocess gives it."""
+    return f"signal {signal.Signals(-returncode).name}" if returncode < 0 else f"exit status {returncode}"

@@ -26,6 +26,13 @@ TOKENIZER_FILES = (
     "spiece.model",
 )
 DECODERS = ("ForCausalLM", "LMHeadModel")  # how the architectures of models that write texts are called
+SUPPORTED = "Choose an encoder of texts, such as BERT or DeBERTa, to classify, or a decoder of texts, such as Llama or Qwen, to write."
+# What a config.json says only of models that read something else than texts.
+OTHER = {
+    "images": ("image_size", "num_channels", "vision_config"),
+    "sound": ("conv_dim", "num_mel_bins", "feat_extract_norm", "audio_config"),
+}
+GENERIC = ("PreTrainedTokenizerFast", "PreTrainedTokenizer", "TokenizersBackend")  # tokenizers without tokens of their own
 PICKLES = (".bin", ".pt", ".pth", ".pkl", ".ckpt", ".h5", ".msgpack")
 
 
@@ -78,12 +85,20 @@ def missing(path: Path | str, why: str) -> EngineFault:
     )
 
 
+def unsupported(path: Path, config: dict[str, Any], what: str) -> EngineFault:
+    """The fault for a model of another kind. what: how the sentence "it is a vit model, which …" ends."""
+    return EngineFault("base_missing", f"The base model at {path} cannot be used: it is a {config['model_type']} model, {what}.", SUPPORTED)
+
+
 def open_base(path: Path, name: str = "", expected_digest: str = "") -> BaseFolder:
     """Check a folder and describe it. Raises EngineFault `base_missing` when it is absent, incomplete, changed, or would run code."""
     config = _config(path)
     weights = _weights(path)
     if not any((path / each).is_file() for each in TOKENIZER_FILES):
-        raise missing(path, "it has no tokenizer.")
+        raise missing(path, f"it has no tokenizer: none of {', '.join(TOKENIZER_FILES)}.")
+    decoder = any(str(each).endswith(DECODERS) for each in config.get("architectures") or ())
+    if decoder:
+        _check_end(path)
     digest = folder_digest(path)
     if expected_digest and digest != expected_digest:
         raise missing(path, "its files are not those that the run was made for (the digest differs).")
@@ -96,7 +111,7 @@ def open_base(path: Path, name: str = "", expected_digest: str = "") -> BaseFold
         layers=_number(path, config, "num_hidden_layers", "n_layers", "num_layers"),
         max_tokens=_number(path, config, "max_position_embeddings"),
         bytes=sum(each.stat().st_size for each in weights),
-        decoder=any(str(each).endswith(DECODERS) for each in config.get("architectures") or ()),
+        decoder=decoder,
         kv_size=_kv_size(path, config),
         inner_size=_number(path, config, "intermediate_size"),
     )
@@ -125,12 +140,28 @@ def _config(path: Path) -> dict[str, Any]:
         raise missing(path, "it has no config.json.")
     if "model_type" not in config:
         raise missing(path, "its config.json names no model_type.")
+    for read, names in OTHER.items():
+        if any(config.get(name) for name in names):
+            raise unsupported(path, config, f"which reads {read}")
     if config.get("is_encoder_decoder"):
-        raise missing(path, "it is an encoder-decoder; classification needs an encoder.")
+        raise unsupported(path, config, "an encoder-decoder, which turns a text into another")
     for each in ("config.json", "tokenizer_config.json"):
         if "auto_map" in (_read(path, each) or {}):
             raise missing(path, f"its {each} asks to run code that comes with the model (auto_map), which is never done here.")
     return config
+
+
+def _check_end(path: Path) -> None:
+    """Raises EngineFault `base_missing` where it is certain that a decoder's tokenizer has no end-of-text token; what a class of tokenizers
+    brings by itself is only known once it is loaded."""
+    tokenizer = _read(path, "tokenizer_config.json") or {}
+    named = tokenizer.get("eos_token") or (_read(path, "special_tokens_map.json") or {}).get("eos_token")
+    if not named and ("eos_token" in tokenizer or tokenizer.get("tokenizer_class") in GENERIC):
+        raise EngineFault(
+            "base_missing",
+            f"The base model at {path} cannot be used: its tokenizer has no end-of-text token, so an answer would never end.",
+            "Name its eos_token in tokenizer_config.json, or choose an instruction-tuned decoder.",
+        )
 
 
 def _read(path: Path, name: str) -> dict[str, Any] | None:

@@ -29,18 +29,18 @@ RATE_TOKENS = 16
 RATE_CORES = 2
 START_SECONDS = 12.0
 
-ENCODER_RATE = {"lora": 2e-3, "fast_lora": 2e-3, "full": 2e-4, "ia3": 5e-3, "adapter": 1e-3, "head": 0.0}
+ENCODER_RATE = {"lora": 2e-3, "fast_lora": 2e-3, "full": 2e-4, "ia3": 5e-3, "adapter": 1e-3}
 HEAD_RATE = 1e-2
 TAG_RATE = 1e-3  # of a head that reads each word
 KEPT_HEAD_SHARE = 0.2  # of the rate of a head that begins at random
 REHEARSED = 0.5
+FIXED = {"head": {"learning_rate": 0.0}}  # what a strategy leaves no choice of, by its name
 RATE_REASONS = {
     "lora": "Adapters start at zero and take about ten times the rate of full fine-tuning.",
     "fast_lora": "Adapters start at zero and take about ten times the rate of full fine-tuning.",
     "full": "All weights move, so small steps keep what the base model knows.",
     "ia3": "A few scales learn, from one: they move little and take a large rate.",
     "adapter": "Adapters start as if they were not there and take about five times the rate of full fine-tuning.",
-    "head": "The encoder is frozen: only the head learns.",
 }
 
 
@@ -101,7 +101,7 @@ def suggest(
     choices = {
         "epochs": epochs,
         "batch_size": batch_size,
-        "learning_rate": Choice(ENCODER_RATE[strategy], RATE_REASONS[strategy]),
+        **({"learning_rate": Choice(ENCODER_RATE[strategy], RATE_REASONS[strategy])} if strategy != "head" else {}),
         "head_learning_rate": Choice(HEAD_RATE, "The head starts from random weights and must learn faster than the encoder."),
         "max_tokens": _max_tokens(median_tokens, long_tokens),
         "pooling": Choice("mean", "Sentence encoders are made for the mean of their token vectors; their [CLS] vector learns slowly."),
@@ -120,6 +120,8 @@ def suggest(
         "precision": Choice("auto", "bf16 where this processor has instructions for it, else fp32."),
     }
     choices |= _inner(strategy, layers)
+    if strategy == "head":
+        del choices["gradient_checkpointing"]  # the encoder is run once, without a way back
     if spans:
         del choices["pooling"]  # every word is read by itself
         if strategy != "head":

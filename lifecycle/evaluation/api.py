@@ -6,16 +6,17 @@ from dataclasses import asdict
 from typing import Any
 from uuid import UUID
 
-from django.http import Http404
+from django.http import Http404, HttpResponseBase
 from django.urls import path
+from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import serializers
 from rest_framework.response import Response
 
 from datasets_app.datasets.models import Dataset
 from datasets_app.labeling.queries import get_dataset, get_queue
-from lifecycle.evaluation import actions, compare, pages, queries, rules, suggesters, text_rules, texts_page
-from lifecycle.evaluation.actions import SPLITS
+from lifecycle.evaluation import actions, compare, pages, queries, rows_file, rules, suggesters, text_rules, texts_page
+from lifecycle.evaluation.actions import PARQUET, SPLITS
 from lifecycle.evaluation.models import Analysis, Evaluation
 from lifecycle.evaluation.suggest_page import line
 from lifecycle.jobs.api import JobOut
@@ -27,7 +28,8 @@ from registry.access.rest import Request, View
 
 
 class EvaluationOut(serializers.Serializer[Evaluation]):
-    """An evaluation as programs read it. report: the engine's, with intervals, per class, confusion, reliability, baselines."""
+    """An evaluation as programs read it. report: the engine's, with intervals, per class, confusion, reliability, baselines.
+    predictions_digest: sha256 of predictions.parquet."""
 
     uuid = serializers.UUIDField()
     run = serializers.UUIDField(source="run.uuid")
@@ -36,6 +38,7 @@ class EvaluationOut(serializers.Serializer[Evaluation]):
     rows = serializers.IntegerField()
     root_digest = serializers.CharField()
     report_digest = serializers.CharField()
+    predictions_digest = serializers.CharField(source="predictions.digest")
     report = serializers.DictField()
     rival = serializers.SerializerMethodField()
     created_at = serializers.DateTimeField()
@@ -149,6 +152,34 @@ class OneEvaluation(View):
         return Response(EvaluationOut(queries.get_evaluation(person(request), uuid)).data)
 
 
+NEEDS_TEXTS = Needs("datasets.read_samples", Evaluation, see="evaluation.view")
+
+
+class PredictionsParquet(View):
+    """Every row of an evaluation."""
+
+    needs = {"GET": NEEDS_TEXTS}
+
+    @extend_schema(operation_id="evaluations_predictions_parquet", responses={(200, PARQUET): OpenApiTypes.BINARY})
+    def get(self, request: Request, uuid: UUID) -> HttpResponseBase:
+        """Id, truth, prediction and probabilities of every row, as it is kept under `predictions_digest`.
+
+        id is the column `item` of the snapshot's exports. From these rows every figure of the report can be computed again.
+        """
+        return rows_file.download(person(request), queries.get_evaluation(person(request), uuid), "parquet")
+
+
+class PredictionsCsv(View):
+    """The same as CSV."""
+
+    needs = {"GET": NEEDS_TEXTS}
+
+    @extend_schema(operation_id="evaluations_predictions_csv", responses={(200, "text/csv"): OpenApiTypes.BINARY})
+    def get(self, request: Request, uuid: UUID) -> HttpResponseBase:
+        """The same as CSV, with all digits: of probabilities a column for each label, lists as JSON."""
+        return rows_file.download(person(request), queries.get_evaluation(person(request), uuid), "csv")
+
+
 class Evaluate(View):
     """Measuring a run."""
 
@@ -230,7 +261,7 @@ class WordsIn(serializers.Serializer[Analysis]):
 class Words(View):
     """Which words speak for an answer."""
 
-    needs = dict.fromkeys(("GET", "POST"), Needs("datasets.read_samples", Evaluation, see="evaluation.view"))
+    needs = dict.fromkeys(("GET", "POST"), NEEDS_TEXTS)
 
     @extend_schema(operation_id="evaluations_words", responses=AnalysisOut, parameters=[OpenApiParameter("item", str, required=True)])
     def get(self, request: Request, uuid: UUID) -> Response:
@@ -358,6 +389,8 @@ urlpatterns = [
     path("evaluations/", Evaluations.as_view(), name="api-evaluations"),
     path("evaluations/compare/", Compare.as_view(), name="api-evaluations-compare"),
     path("evaluations/<uuid:uuid>/", OneEvaluation.as_view(), name="api-evaluation"),
+    path("evaluations/<uuid:uuid>/predictions.parquet", PredictionsParquet.as_view(), name="api-evaluation-predictions-parquet"),
+    path("evaluations/<uuid:uuid>/predictions.csv", PredictionsCsv.as_view(), name="api-evaluation-predictions-csv"),
     path("evaluations/<uuid:uuid>/analyses/", Analyses.as_view(), name="api-evaluation-analyses"),
     path("evaluations/<uuid:uuid>/words/", Words.as_view(), name="api-evaluation-words"),
     path("runs/<uuid:uuid>/evaluate/", Evaluate.as_view(), name="api-run-evaluate"),

@@ -24,7 +24,7 @@ class EvaluationConfig(AppConfig):
 
         register(
             JobKind(
-                "evaluation.evaluate", "Evaluate a model", tasks.evaluate, queue=Queue.TRAINING, on_failed=forget, on_cancelled=forget,
+                "evaluation.evaluate", "Evaluate a model", tasks.evaluate, queue=Queue.EVALUATION, on_failed=forget, on_cancelled=forget,
                 url=lambda job: f"/runs/{job.args['run']}/",
             )
         )  # fmt: skip
@@ -35,7 +35,7 @@ class EvaluationConfig(AppConfig):
             )
         )  # fmt: skip
         for kind, computation in actions.COMPUTATIONS.items():
-            queues = {actions.job_kind(kind, written=True): Queue.TRAINING, actions.job_kind(kind): computation.queue}
+            queues = {actions.job_kind(kind, written=True): Queue.EVALUATION, actions.job_kind(kind): computation.queue}
             for name, queue in queues.items():
                 run, url = actions.runner(kind), tasks.page_of(kind)
                 register(JobKind(name, computation.label, run, queue=queue, url=url, on_failed=forget, on_cancelled=forget))

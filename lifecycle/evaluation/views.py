@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from django.http import HttpResponse
+from django.http import HttpResponse, HttpResponseBase
 from django.shortcuts import redirect
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
@@ -19,6 +19,7 @@ from lifecycle.evaluation import (
     pages,
     queries,
     robustness_page,
+    rows_file,
     rules,
     slice_rows,
     slices_page,
@@ -80,6 +81,13 @@ def items(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     if rules.is_orders(found.report):
         return respond(request, "lifecycle/evaluation/order_items.html", "items", orders_page.items(person(request), found, request.GET))
     return respond(request, "lifecycle/evaluation/items.html", "items", pages.items(person(request), found, request.GET))
+
+
+@require_safe
+@needs("datasets.read_samples", Evaluation, see="evaluation.view")
+def predictions(request: SignedInRequest, uuid: UUID, form: str) -> HttpResponseBase:
+    """Every row with its prediction, as a file."""
+    return rows_file.download(person(request), queries.get_evaluation(person(request), uuid), form)
 
 
 @require_safe

@@ -15,11 +15,19 @@ REMEMBERED = timedelta(days=7)  # for which one that is gone is still known of
 
 
 class Queue(TextChoices):
-    """Which kind of worker takes a job: small work, long scans, or the one that holds the training device."""
+    """Which kind of worker takes a job: small work, long scans, what measures a model, or the one that holds the training device.
+
+    Whatever a release waits for is in another queue than training: it never waits behind a run.
+    """
 
     DEFAULT = "default", "Default"
     SCANS = "scans", "Scans"
+    EVALUATION = "evaluation", "Evaluation"
     TRAINING = "training", "Training"
+
+
+# How many jobs of a queue one worker process runs at a time. What computes a model takes memory: one at a time.
+SLOTS = {Queue.DEFAULT: 2, Queue.SCANS: 1, Queue.EVALUATION: 1, Queue.TRAINING: 1}
 
 
 class Priority(IntegerChoices):

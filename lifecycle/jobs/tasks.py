@@ -7,16 +7,10 @@ import threading
 from celery import shared_task
 from django.db import close_old_connections
 
-from lifecycle.jobs import actions, devices, runner
+from lifecycle.jobs import actions, devices, rules, runner
 from lifecycle.jobs.context import stopping
-from lifecycle.jobs.rules import Queue
 
-# How many jobs of a queue one worker process runs at a time. Its other threads stay free for periodic tasks.
-SLOTS = {
-    Queue.DEFAULT.value: threading.BoundedSemaphore(2),
-    Queue.SCANS.value: threading.BoundedSemaphore(1),
-    Queue.TRAINING.value: threading.BoundedSemaphore(1),
-}
+SLOTS = {queue.value: threading.BoundedSemaphore(slots) for queue, slots in rules.SLOTS.items()}  # other threads stay free
 
 
 @shared_task  # type: ignore[untyped-decorator]

@@ -23,6 +23,15 @@ from registry.access.models import Project
 from registry.access.rest import IS_NUMBER, IS_UUID, Request, View, chosen
 
 
+class StrategyField(serializers.ChoiceField):
+    """What learns. A name that isn't known is refused with all that are."""
+
+    default_error_messages = {"invalid_choice": f"There is no strategy “{{input}}”. Choose one of {', '.join(Run.Strategy.values)}."}
+
+    def __init__(self) -> None:
+        super().__init__(choices=Run.Strategy.choices, default=Run.Strategy.LORA)
+
+
 class BaseModelOut(serializers.Serializer[Any]):
     """A base model as programs read it. root_digest: null until its files are kept."""
 
@@ -118,7 +127,7 @@ class RunIn(serializers.Serializer[Run]):
 
     snapshot = serializers.UUIDField()
     base = serializers.UUIDField()
-    strategy = serializers.ChoiceField(choices=Run.Strategy.choices, default=Run.Strategy.LORA)
+    strategy = StrategyField()
     options = serializers.DictField(required=False, default=dict)
     priority = serializers.ChoiceField(choices=PRIORITY_WORDS, default=Priority.NORMAL.word)
     note = serializers.CharField(required=False, default="", allow_blank=True, max_length=300)

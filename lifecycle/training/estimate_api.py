@@ -14,6 +14,7 @@ from rest_framework.response import Response
 
 from lifecycle.compute.price import price_of
 from lifecycle.training import actions, queries
+from lifecycle.training.api import StrategyField
 from lifecycle.training.models import Estimate, Run
 from lifecycle.training.pages import person
 from registry.access.decorators import Needs
@@ -25,7 +26,7 @@ class EstimateIn(serializers.Serializer[Estimate]):
 
     snapshot = serializers.UUIDField()
     base = serializers.UUIDField()
-    strategy = serializers.ChoiceField(choices=Run.Strategy.choices, default=Run.Strategy.LORA)
+    strategy = StrategyField()
     options = serializers.DictField(required=False, default=dict)
 
 

@@ -165,7 +165,7 @@ class SweepForm(StartForm):
 
     def __init__(self, *args: Any, suggestion: Suggestion, strategy: str, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        choices = {name: choice for name, choice in suggestion.choices.items() if (strategy, name) != ("head", "learning_rate")}
+        choices = suggestion.choices
         self.space = search.suggested_space(strategy, suggestion.values())
         self.settings_names = [name for name in dict.fromkeys((*search.SEARCHED, *choices)) if name in choices]
         for name in self.settings_names:

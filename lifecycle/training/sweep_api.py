@@ -13,7 +13,7 @@ from rest_framework.response import Response
 
 from lifecycle.jobs.rules import PRIORITY_WORDS, Priority
 from lifecycle.training import actions, pages, queries, search, sweep_queries
-from lifecycle.training.api import before_in, checked
+from lifecycle.training.api import StrategyField, before_in, checked
 from lifecycle.training.models import Run, Sweep
 from lifecycle.training.pages import person
 from lifecycle.training.rules import RunState
@@ -86,7 +86,7 @@ class SweepIn(serializers.Serializer[Sweep]):
 
     snapshot = serializers.UUIDField()
     base = serializers.UUIDField()
-    strategy = serializers.ChoiceField(choices=Run.Strategy.choices, default=Run.Strategy.LORA)
+    strategy = StrategyField()
     space = serializers.DictField()
     options = serializers.DictField(required=False, default=dict)
     trials = serializers.IntegerField(default=20)

@@ -101,6 +101,7 @@ class Verb(TextChoices):
     # evaluation
     EVALUATION_REQUESTED = "evaluation.requested", "asked for an evaluation"
     EVALUATION_RECORDED = "evaluation.recorded", "recorded an evaluation"
+    PREDICTIONS_EXPORTED = "evaluation.exported", "exported the predictions of an evaluation"
     SIDE_BY_SIDE_ASKED = "evaluation.side_by_side_asked", "had people choose between two models' answers"
     ANALYSIS_REQUESTED = "evaluation.analysis_requested", "asked for an analysis of an evaluation"
     ANALYSIS_RECORDED = "evaluation.analysis_recorded", "recorded an analysis of an evaluation"

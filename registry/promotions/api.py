@@ -57,6 +57,7 @@ class RequestOut(serializers.Serializer[PromotionRequest]):
     """A request with what it rests on."""
 
     uuid = serializers.UUIDField()
+    project = serializers.UUIDField(source="endpoint.model.project.uuid")
     number = serializers.IntegerField()
     status = serializers.ChoiceField(choices=Status.choices)
     version = serializers.UUIDField(source="version.uuid")
@@ -88,6 +89,7 @@ class LineOut(serializers.Serializer[PromotionRequest]):
     """A request in a list."""
 
     uuid = serializers.UUIDField()
+    project = serializers.UUIDField(source="endpoint.model.project.uuid")
     number = serializers.IntegerField()
     status = serializers.ChoiceField(choices=Status.choices)
     version = serializers.UUIDField(source="version.uuid")

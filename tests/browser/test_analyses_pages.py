@@ -39,7 +39,7 @@ def addresses(project, mia, monkeypatch):
     monkeypatch.setattr(warm, "explain", lambda *_: found)
     for kind, digest in ((Analysis.Kind.CLUSTERS, ""), (Analysis.Kind.MEMBERSHIP, ""), (Analysis.Kind.WORDS, item.digest)):
         actions.analyse(evaluation=a, kind=kind, actor=mia, item=digest)
-    run_ok("default", "training")
+    run_ok("default", "evaluation")
     return {
         "compare": f"/evaluations/compare/?a={a.uuid}&b={b.uuid}",
         "groups": f"/evaluations/{a.uuid}/clusters/",
@@ -73,7 +73,7 @@ def of_tasks(project, mia):
         for name, evaluation in measured.items():
             for kind in kinds if name in ("several", "marks") else kinds[1:]:
                 actions.analyse(evaluation=evaluation, kind=kind, actor=mia)
-        run_ok("default", "training")
+        run_ok("default", "evaluation")
     return {f"groups-{name}": f"/evaluations/{measured[name].uuid}/clusters/" for name in ("several", "marks")} | {
         f"{part}-{name}": f"/evaluations/{found.uuid}/{path}"
         for name, found in measured.items()

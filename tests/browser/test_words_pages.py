@@ -80,7 +80,7 @@ def test_the_words_of_a_prompt_stand_beside_the_answer(opened, project, mia, mon
     page.get_by_role("button", name="Find the words that speak").click()
     expect(page.get_by_role("button", name="Find the words that speak")).to_have_count(0)
     shot(page, f"words-{task}-waiting")
-    run_ok("training")
+    run_ok("evaluation")
     page.reload()
 
     expect(page.get_by_role("heading", name="Words", exact=True)).to_be_visible()

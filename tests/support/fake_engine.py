@@ -37,6 +37,8 @@ def main(verb: str, folder: Path) -> int:
             events.flush()
         elif word == "environment":
             (folder / "environment.json").write_text(json.dumps(dict(os.environ)))
+        elif word == "nice":
+            (folder / "nice").write_text(str(os.nice(0)))
         elif word == "wait":
             asked.wait(30)
             return end(folder, "cancelled")

@@ -177,7 +177,7 @@ def strategies() -> str:
             text_defaults.settings_of(each) if each in WRITTEN else frozenset()
         )
         own = ", ".join(f"`{name}`" for name in order if name in names)
-        rate = f"{defaults.ENCODER_RATE[each] or 'none'}" if each in CLASSED else "–"
+        rate = f"{defaults.ENCODER_RATE.get(each, 'none')}" if each in CLASSED else "–"
         written = f"{text_defaults.RATE[each]:g}" if each in WRITTEN else "–"
         rows.append([f"**{each.label}** `{each.value}`", CONSEQUENCE[each], own or "none", rate, written, KEPT[each]])
     head = ["strategy", "what it means", "its own settings", "suggested rate, classes", "suggested rate, texts", "what is kept"]

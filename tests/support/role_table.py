@@ -225,6 +225,8 @@ TABLE = r"""
 /evaluations/suggest/<uuid:uuid>/                          | dataset    | L... x+++xxx | L... x+++xxx
 /evaluations/<uuid:uuid>/                                  | evaluation | L... +++++++ | ---- -------
 /evaluations/<uuid:uuid>/items/                            | evaluation | L... +++++++ | ---- -------
+/evaluations/<uuid:uuid>/predictions.parquet               | evaluation | L... +++x+xx | ---- -------
+/evaluations/<uuid:uuid>/predictions.csv                   | evaluation | L... +++x+xx | ---- -------
 /evaluations/<uuid:uuid>/answers/                          | evaluation | L... +++++++ | ---- -------
 /evaluations/<uuid:uuid>/groups/                           | evaluation | L... +++++++ | ---- -------
 /evaluations/<uuid:uuid>/groups/items/                     | evaluation | L... ....... | ---- -------
@@ -457,6 +459,8 @@ TABLE = r"""
 /api/v1/evaluations/                                       |            | L+++ +++++++ | L--- -------
 /api/v1/evaluations/compare/                               |            | L+++ +++++++ | L--- -------
 /api/v1/evaluations/<uuid:uuid>/                           | evaluation | L... +++++++ | L--- -------
+/api/v1/evaluations/<uuid:uuid>/predictions.parquet        | evaluation | L... +++x+xx | L--- -------
+/api/v1/evaluations/<uuid:uuid>/predictions.csv            | evaluation | L... +++x+xx | L--- -------
 /api/v1/evaluations/<uuid:uuid>/answers/                   | evaluation | L... +++++++ | L--- -------
 /api/v1/evaluations/<uuid:uuid>/groups/                    | evaluation | L... +++++++ | L--- -------
 /api/v1/evaluations/<uuid:uuid>/words/                     | evaluation | L... +++x+xx | L... +++x+xx

@@ -41,6 +41,13 @@ def count_to_ten(ctx: JobContext) -> None:
         time.sleep(0.25)
 
 
+def hold(ctx: JobContext) -> None:
+    """For as long as nobody has written the file of steps."""
+    while not Path(os.environ["STEPS"]).exists():
+        ctx.raise_if_cancelled()
+        time.sleep(0.1)
+
+
 def launch(epochs: int) -> str:
     """A run of full fine-tuning on a handful of rows, by mia."""
     from tests.support.people import make_person, make_project
@@ -56,6 +63,8 @@ def launch(epochs: int) -> str:
 
 registry.register(JobKind("test.quick", "Quick", quick))
 registry.register(JobKind("test.count", "Count to ten", count_to_ten))
+registry.register(JobKind("test.train", "Train", hold, queue="training"))
+registry.register(JobKind("test.evaluate", "Evaluate", quick, queue="evaluation"))
 
 if __name__ == "__main__":
     verb, what = sys.argv[1:]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from lifecycle.cli import find, watching
-from lifecycle.cli.commands.training import INTERRUPTED, STRATEGIES, options
+from lifecycle.cli.commands.training import INTERRUPTED, STRATEGY, options
 from lifecycle.cli.screen import facts, seconds, table
 from lifecycle.cli.session import Session
 
@@ -25,7 +25,7 @@ def add(commands: Any, common: Any) -> None:
     parser.set_defaults(run=advise)
     steps = commands.add_parser("try", parents=[common], help="try ten steps of a run: its time, memory, disk and price")
     steps.add_argument("snapshot", metavar="SNAPSHOT", help="DATASET@NUMBER, such as inbox@3, or its uuid")
-    steps.add_argument("--strategy", choices=STRATEGIES, default="lora", help="what learns (default: lora)")
+    steps.add_argument("--strategy", default="lora", metavar="NAME", help=STRATEGY)
     steps.add_argument("--base", default="", metavar="NAME", help="base model, by name or uuid; the project's newest by default")
     steps.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="a setting, as of launch")
     steps.set_defaults(run=try_steps)

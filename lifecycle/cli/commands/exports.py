@@ -67,7 +67,8 @@ def ordered(session: Session, where: str, body: dict[str, Any], ours: Any) -> di
 
 
 def fetch(session: Session, path: str, made: dict[str, Any], to: Path | None) -> Path:
-    """The file, here; what lies under --to is replaced by the whole file or not at all. Raises Refused."""
+    """The file, here; what lies under --to is replaced by the whole file or not at all. made: file_name, and sha256 where it is known.
+    Raises Refused."""
     target = to or Path(Path(made["file_name"]).name)
     if to is None and target.exists():
         raise Refused(f"{target} lies here already, and may be yours.", next_step=f"Say where the file goes: --to {target}, to replace it.")
@@ -77,7 +78,7 @@ def fetch(session: Session, path: str, made: dict[str, Any], to: Path | None) ->
             session.api.download("GET", path, file)
         with part.open("rb") as file:
             found = hashlib.file_digest(file, "sha256").hexdigest()
-        if found != made["sha256"]:
+        if made["sha256"] and found != made["sha256"]:
             raise Refused(f"What came is not the file: its sha256 is {found}, not {made['sha256']}.", next_step="Try again.")
         os.replace(part, target)
     except OSError as error:

@@ -52,7 +52,7 @@ def of_endpoint(group: Any, common: Any, name: str, text: str) -> Any:
 def of_proposal(group: Any, common: Any, name: str, text: str) -> Any:
     """A command on a proposal."""
     made = group.add_parser(name, parents=[common], help=text)
-    made.add_argument("proposal", metavar="PROPOSAL", help="number or uuid")
+    made.add_argument("proposal", metavar="PROPOSAL", help="number, PROJECT/NUMBER or uuid")
     return made
 
 
@@ -131,10 +131,11 @@ def call_off(session: Session) -> None:
 
 
 def one(session: Session) -> dict[str, Any]:
-    """By number or uuid, with all that its page says."""
+    """By number, PROJECT/NUMBER or uuid, with all that its page says."""
     name = session.args.proposal
     if not find.is_uuid(name):
-        number, project = int(find.number_of(name, "proposal")), find.project(session)
+        slug, _, digits = name.rpartition("/")
+        number, project = int(find.number_of(digits, "proposal")), find.project(session, slug)
         mine = {row["uuid"] for row in session.api.get("/endpoints/")} if not project else endpoints_of(session, project)
         rows = [row for row in session.api.every("/retraining/") if row["number"] == number and row["endpoint"] in mine]
         name = find.only(rows, f"proposal {number}")["uuid"]

@@ -7,7 +7,7 @@ from uuid import uuid4
 
 from lifecycle.cli import find
 from lifecycle.cli.client import ApiRefusal
-from lifecycle.cli.commands.training import PRIORITIES, STRATEGIES, options, score
+from lifecycle.cli.commands.training import PRIORITIES, STRATEGY, options, score
 from lifecycle.cli.screen import facts, moment, table
 from lifecycle.cli.session import Session
 from lifecycle.cli.settings import Usage
@@ -20,7 +20,7 @@ def add(commands: Any, common: Any) -> None:
     group = commands.add_parser("sweeps", help="search for settings by many runs").add_subparsers(metavar="WHAT", required=True)
     start = group.add_parser("start", parents=[common], help="start a search on a snapshot")
     start.add_argument("snapshot", metavar="SNAPSHOT", help="DATASET@NUMBER, such as inbox@3, or its uuid")
-    start.add_argument("--strategy", choices=STRATEGIES, default="lora", help="what learns (default: lora)")
+    start.add_argument("--strategy", default="lora", metavar="NAME", help=STRATEGY)
     start.add_argument("--base", default="", metavar="NAME", help="base model, by name or uuid; the project's newest by default")
     start.add_argument(
         "--search", action="append", default=[], metavar="NAME=LOW..HIGH|A,B", required=True,
@@ -43,7 +43,7 @@ def add(commands: Any, common: Any) -> None:
         ("cancel", cancel, "start no other trial, and stop the one that trains"),
     ):
         one = group.add_parser(word, parents=[common], help=told)
-        one.add_argument("sweep", metavar="SWEEP", help="a sweep's number or uuid")
+        one.add_argument("sweep", metavar="SWEEP", help="a sweep's number, PROJECT/NUMBER or uuid")
         one.set_defaults(run=run)
 
 
@@ -68,7 +68,7 @@ def begin(session: Session) -> None:
         raise Refused("You may see this snapshot, but not train on it.", next_step="Your roles: lifecycle whoami") from error
     session.screen.show(
         made, f"Sweep {made['number']} is started: {session.page('/runs/sweeps/' + made['uuid'] + '/')}",
-        f"Its trials: lifecycle sweeps show {made['number']}",
+        f"Its trials: lifecycle sweeps show {find.called(session, made)}",
     )  # fmt: skip
 
 
@@ -87,13 +87,13 @@ def space(given: list[str]) -> dict[str, Any]:
 
 def listing(session: Session) -> None:
     """Newest first."""
-    rows = session.api.get("/sweeps/", project=find.project(session))["results"]
+    rows, projects = session.api.get("/sweeps/", project=find.project(session))["results"], find.slugs(session)
     lines = table(
-        ["SWEEP", "STATE", "STRATEGY", "ENDED", "OF", "SCORE", "BY", "STARTED", "NOTE"],
+        ["SWEEP", "PROJECT", "STATE", "STRATEGY", "ENDED", "OF", "SCORE", "BY", "STARTED", "NOTE"],
         [
             (
-                str(row["number"]), row["state"], row["strategy"], row["ended"], row["trials"], score(row["best"]), SCORES[row["leading"]],
-                moment(row["created_at"]), row["note"],
+                str(row["number"]), projects[row["project"]], row["state"], row["strategy"], row["ended"], row["trials"],
+                score(row["best"]), SCORES[row["leading"]], moment(row["created_at"]), row["note"],
             )
             for row in rows
         ],

@@ -13,7 +13,8 @@ from lifecycle.cli.session import Session
 from lifecycle.cli.settings import Usage
 from lifecycle.refusals import Refused
 
-STRATEGIES = ("lora", "fast_lora", "full", "ia3", "adapter", "head")
+STRATEGY = "what learns: a name such as lora or full; one that isn't known is refused with the list of all (default: lora)"
+RUN = "a run's number, PROJECT/NUMBER or uuid"
 PRIORITIES = ("urgent", "normal", "later")
 DEVICES = ("auto", "cpu", "cuda")
 INTERRUPTED = 130
@@ -23,7 +24,7 @@ def add(commands: Any, common: Any) -> None:
     """Tell the parser."""
     start = commands.add_parser("launch", parents=[common], help="start a fine-tuning run on a snapshot")
     start.add_argument("snapshot", metavar="SNAPSHOT", help="DATASET@NUMBER, such as inbox@3, or its uuid")
-    start.add_argument("--strategy", choices=STRATEGIES, default="lora", help="what learns (default: lora)")
+    start.add_argument("--strategy", default="lora", metavar="NAME", help=STRATEGY)
     start.add_argument("--base", default="", metavar="NAME", help="base model, by name or uuid; the project's newest by default")
     start.add_argument(
         "--set", action="append", default=[], metavar="NAME=VALUE", help="a setting in place of the suggested one, such as epochs=3"
@@ -35,25 +36,25 @@ def add(commands: Any, common: Any) -> None:
     start.add_argument("--watch", action="store_true", help="follow it to its end")
     start.set_defaults(run=launch)
     again = commands.add_parser("reproduce", parents=[common], help="run a run's spec again and compare the weights")
-    again.add_argument("what", metavar="RUN", help="a run's number or uuid")
+    again.add_argument("what", metavar="RUN", help=RUN)
     again.add_argument("--priority", choices=PRIORITIES, default="normal", help="where in line it waits for a worker (default: normal)")
     again.add_argument("--key", default="", metavar="UUID", help="the same key again gives the same run; random by default")
     again.add_argument("--watch", action="store_true", help="follow it to its end; 1 unless the weights are equal")
     again.set_defaults(run=reproduce)
     onward = commands.add_parser("train-on", parents=[common], help="make a run's model a base that other runs start from")
-    onward.add_argument("what", metavar="RUN", help="a run's number or uuid")
+    onward.add_argument("what", metavar="RUN", help=RUN)
     onward.set_defaults(run=train_on)
     look = commands.add_parser("watch", parents=[common], help="follow a run or a job to its end; Ctrl-C leaves it running")
-    look.add_argument("what", metavar="RUN|JOB", help="a run's number or uuid, or a job's uuid")
+    look.add_argument("what", metavar="RUN|JOB", help=f"{RUN}; or a job's uuid")
     look.set_defaults(run=watch)
     move = commands.add_parser("prioritise", parents=[common], help="have a run or a job that waits go sooner or later")
-    move.add_argument("what", metavar="RUN|JOB", help="a run's number or uuid, or a job's uuid")
+    move.add_argument("what", metavar="RUN|JOB", help=f"{RUN}; or a job's uuid")
     move.add_argument("priority", choices=PRIORITIES, help="among equals the one that has waited longest goes first")
     move.set_defaults(run=prioritise)
     listing = commands.add_parser("runs", parents=[common], help="the newest 30 runs")
     listing.set_defaults(run=runs)
     cluster = commands.add_parser("manifest", parents=[common], help="a run as a Kubernetes Job, for kubectl apply -f -")
-    cluster.add_argument("what", metavar="RUN", help="a run's number or uuid")
+    cluster.add_argument("what", metavar="RUN", help=RUN)
     cluster.set_defaults(run=manifest)
 
 
@@ -75,12 +76,11 @@ def launch(session: Session) -> int | None:
         if error.status != 404:  # the snapshot and the base were there a moment ago: it is the role that lacks
             raise
         raise Refused("You may see this snapshot, but not train on it.", next_step="Your roles: lifecycle whoami") from error
+    told = f"Run {run['number']} is launched: {session.page('/runs/' + run['uuid'] + '/')}"
     if args.watch:
-        session.screen.tell(f"Run {run['number']} is launched: {session.page('/runs/' + run['uuid'] + '/')}")
+        session.screen.tell(told)
         return watched_run(session, run)
-    session.screen.show(
-        run, f"Run {run['number']} is launched: {session.page('/runs/' + run['uuid'] + '/')}", f"Follow it: lifecycle watch {run['number']}"
-    )
+    session.screen.show(run, told, f"Follow it: lifecycle watch {find.called(session, run)}")
     return None
 
 
@@ -93,7 +93,7 @@ def reproduce(session: Session) -> int | None:
     run = session.api.post(f"/runs/{first['uuid']}/reproduce/", {"key": args.key or str(uuid4()), "priority": args.priority}, twice=True)
     told = f"Run {run['number']} repeats run {first['number']}: {session.page('/runs/' + run['uuid'] + '/')}"
     if not args.watch:
-        session.screen.show(run, told, f"Follow it: lifecycle watch {run['number']}")
+        session.screen.show(run, told, f"Follow it: lifecycle watch {find.called(session, run)}")
         return None
     session.screen.tell(told)
     if code := watched_run(session, run):
@@ -169,7 +169,7 @@ def watched_run(session: Session, run: dict[str, Any]) -> int | None:
     try:
         run = watching.follow_run(session, run["uuid"])
     except KeyboardInterrupt:
-        session.screen.tell(f"Run {run['number']} goes on. Look again: lifecycle watch {run['number']}")
+        session.screen.tell(f"Run {run['number']} goes on. Look again: lifecycle watch {find.called(session, run)}")
         return INTERRUPTED
     session.screen.show(run, *watching.run_result(run))
     return None if run["state"] == "succeeded" and not run["error"] else 1
@@ -189,12 +189,12 @@ def watched_job(session: Session, uuid: str) -> int | None:
 
 def runs(session: Session) -> None:
     """Newest first."""
-    rows = session.api.get("/runs/", project=find.project(session))["results"]
+    rows, projects = session.api.get("/runs/", project=find.project(session))["results"], find.slugs(session)
     lines = table(
-        ["RUN", "STATE", "STRATEGY", "STEP", "OF", "SCORE", "BY", "LAUNCHED", "NOTE"],
+        ["RUN", "PROJECT", "STATE", "STRATEGY", "STEP", "OF", "SCORE", "BY", "LAUNCHED", "NOTE"],
         [
             (
-                str(row["number"]), row["state"], row["strategy"], row["step"], row["total_steps"],
+                str(row["number"]), projects[row["project"]], row["state"], row["strategy"], row["step"], row["total_steps"],
                 score(row["metrics"].get(row["leading"])),
                 watching.SCORES[row["leading"]], moment(row["created_at"]), row["note"],
             )

@@ -102,7 +102,7 @@ def promote(session: Session) -> int | None:
         ]
         session.screen.show(asked, *lines)
         return 1
-    session.screen.show(asked, *lines, f"{PEOPLE} {where}", f"Then: lifecycle deploy {asked['number']}")
+    session.screen.show(asked, *lines, f"{PEOPLE} {where}", f"Then: lifecycle deploy {find.called(session, asked)}")
     return None
 
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from lifecycle.evaluation.actions.analysing import COMPUTATIONS, analyse, job_kind, keep_finding, runner
 from lifecycle.evaluation.actions.asking import ask_people, open_side_by_side
-from lifecycle.evaluation.actions.measuring import SPLITS, after_success, check_measurable, evaluate, keep
+from lifecycle.evaluation.actions.measuring import PARQUET, SPLITS, after_success, check_measurable, evaluate, export_rows, keep
 from lifecycle.evaluation.actions.suggesting import run_suggest, suggest
 
 __all__ = [
-    "COMPUTATIONS", "SPLITS", "after_success", "analyse", "ask_people", "check_measurable", "evaluate", "job_kind", "keep", "keep_finding",
-    "open_side_by_side", "run_suggest", "runner", "suggest",
+    "COMPUTATIONS", "PARQUET", "SPLITS", "after_success", "analyse", "ask_people", "check_measurable", "evaluate", "export_rows",
+    "job_kind", "keep", "keep_finding", "open_side_by_side", "run_suggest", "runner", "suggest",
 ]  # fmt: skip

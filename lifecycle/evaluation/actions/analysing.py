@@ -41,10 +41,10 @@ class Computation:
 COMPUTATIONS = {
     Analysis.Kind.CLUSTERS: Computation("Group the errors of a model", "evaluation.evaluate", clustering.check, clustering.compute),
     Analysis.Kind.MEMBERSHIP: Computation(
-        "Try to tell training rows", "evaluation.evaluate", leaking.check, leaking.compute, Queue.TRAINING
+        "Try to tell training rows", "evaluation.evaluate", leaking.check, leaking.compute, Queue.EVALUATION
     ),
     Analysis.Kind.ROBUSTNESS: Computation(
-        "Have a model answer disturbed texts", "evaluation.evaluate", disturbing.check, disturbing.compute, Queue.TRAINING
+        "Have a model answer disturbed texts", "evaluation.evaluate", disturbing.check, disturbing.compute, Queue.EVALUATION
     ),
     Analysis.Kind.WORDS: Computation(
         "Find the words that speak for an answer", "datasets.read_samples", explaining.check, explaining.compute

@@ -29,6 +29,16 @@ PARQUET = "application/vnd.apache.parquet"
 
 
 @transaction.atomic
+def export_rows(*, evaluation: Evaluation, form: str, actor: User) -> None:
+    """Keep in the trail that somebody takes the predictions of every row as a file. Raises PermissionDenied: it asks for what texts ask."""
+    require(actor, "datasets.read_samples", evaluation)
+    record(
+        actor, Verb.PREDICTIONS_EXPORTED, evaluation, project=evaluation.run.project.uuid, form=form,
+        digest=evaluation.predictions.digest, rows=evaluation.rows,
+    )  # fmt: skip
+
+
+@transaction.atomic
 def evaluate(*, run: Run, split: str, actor: User | None, snapshot: Snapshot | None = None) -> Job:
     """Queue the measuring of a run's artifact, and of the baselines, on one split of a snapshot. While one waits, that one is returned.
 

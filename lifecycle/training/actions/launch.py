@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import fields
 from typing import Any
 from uuid import UUID
 
@@ -32,6 +33,8 @@ ANEW = "Open the form anew, or send another key."
 NAMED = 5  # classes that a refusal names
 CONTINUING = frozenset({"rehearsal", "keep_head"})
 DEVICES = {"auto": Device.ANY, "cpu": Device.CPU, "cuda": Device.GPU}  # of a spec, as a queue knows them
+ALWAYS = ("seed", "threads", "device")  # what may be set of every run beside what is suggested for its data and strategy
+SPEC = {each.name: each.default for each in fields(TrainSpec)}
 RESERVED = frozenset({"base", "labels", "strategy", "task", "format"})
 
 
@@ -267,10 +270,13 @@ def fill_spec(
     if foreign := sorted(name for name in CONTINUING - suggested.keys() if options.get(name)):
         text = f"{foreign[0]} is for a base that was trained here for the same task, which {base.name} was not."
         raise Refused(text, fields={foreign[0]: [text]})
-    if foreign := sorted(defaults.INNER & options.keys() - suggested.keys()):
+    names = [*suggested, *ALWAYS]
+    has = f"On this data it has {', '.join(names)}."
+    if foreign := sorted(options.keys() - SPEC.keys() - set(names)):
         text = f"{foreign[0]} is no setting of {Run.Strategy(strategy).label}."
-        raise Refused(text, fields={foreign[0]: [text]})
-    values = {"seed": 1} | dict(suggested) | dict(options)
+        raise Refused(text, next_step=has, fields={foreign[0]: [text]})
+    fixed = defaults.FIXED.get(strategy, {})
+    values = {"seed": 1, **fixed, **suggested, **options}
     inner = {name: values.pop(name) for name in defaults.INNER if name in values}
     start = {"path": "base", "name": base.name, "digest": base.facts["engine_digest"]}
     document = {**values, **learnt, "base": start, "strategy": defaults.strategy_spec(strategy, inner)}
@@ -280,6 +286,9 @@ def fill_spec(
         field = error.field.rpartition(".")[2]
         text = error.message.removeprefix(f"spec.json: {error.field} ")
         raise Refused(f"{field} {text}", fields={field: [text[:1].upper() + text[1:]]}) from error
+    if ignored := sorted(name for name in options.keys() - set(names) if getattr(spec, name) != (SPEC | fixed)[name]):
+        text = f"{ignored[0]} changes nothing with {Run.Strategy(strategy).label} on this data."
+        raise Refused(text, next_step=has, fields={ignored[0]: [text]})
     if spec.keep_head and base.run is not None and spec.pooling != base.run.spec["pooling"]:
         text = f"The head of {base.name} reads texts by pooling {base.run.spec['pooling']}; take that, or begin with another head."
         raise Refused(text, fields={"keep_head": [text]})

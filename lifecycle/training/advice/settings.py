@@ -33,7 +33,7 @@ def choose_settings(answers: Answers, data: Data, lengths: Lengths, base: Candid
             "Sensitive data: training ends when validation stops getting better, before texts are learnt by heart.",
             MEMBERSHIP,
         )
-    rates = [usual[name] for name in ("learning_rate", "head_learning_rate") if usual[name].value]  # head only has none for the encoder
+    rates = [usual[name] for name in ("learning_rate", "head_learning_rate") if name in usual]  # head only has none for the encoder
     return [longest, batch, *accumulation, *rates, usual["epochs"], patience, *choose_loss(data)]
 
 

@@ -162,9 +162,9 @@ def test_runs_are_listed_newest_first_as_a_table(as_person, mia, snapshot, base)
     said = as_person(mia)("runs")
 
     rows = said.out.splitlines()
-    assert rows[0].split() == ["RUN", "STATE", "STRATEGY", "STEP", "OF", "SCORE", "BY", "LAUNCHED", "NOTE"]
-    assert rows[1].split()[:3] == ["2", "queued", "full"]
-    assert rows[2].split()[:5] == ["1", "succeeded", "lora", "60", "60"]
+    assert rows[0].split() == ["RUN", "PROJECT", "STATE", "STRATEGY", "STEP", "OF", "SCORE", "BY", "LAUNCHED", "NOTE"]
+    assert rows[1].split()[:4] == ["2", "inbox", "queued", "full"]
+    assert rows[2].split()[:6] == ["1", "inbox", "succeeded", "lora", "60", "60"]
     assert [row["number"] for row in as_person(mia)("runs", "--json").json] == [2, 1]
 
 

@@ -27,7 +27,7 @@ def test_sweeps_of_marked_parts_go_by_micro_f1(as_person, marked, mia):
 
     assert [line.split()[3] for line in shown.out.splitlines() if line.strip()[:1].isdigit()] == ["0.900", "0.700"]
     assert "MICRO F1" in shown.out
-    assert listed.out.splitlines()[1].split()[5:8] == ["0.900", "micro", "F1"]
+    assert listed.out.splitlines()[1].split()[6:9] == ["0.900", "micro", "F1"]
 
 
 def test_runs_of_marked_parts_are_listed_by_micro_f1(as_person, marked, mia):

@@ -37,7 +37,7 @@ def test_a_sweep_is_started_shown_listed_and_cancelled(as_person, mia, base, sit
     assert [row for row in rows if row[0].isdigit()] == [
         ["2", "2", "succeeded", "0.900"], ["1", "1", "succeeded", "0.700"], ["3", "3", "queued", "–"],
     ]  # fmt: skip
-    assert listed.out.splitlines()[1].split()[:6] == ["1", "running", "lora", "2", "4", "0.900"]
+    assert listed.out.splitlines()[1].split()[:7] == ["1", "inbox", "running", "lora", "2", "4", "0.900"]
     assert cancelled.out == "Sweep 1 is cancelled. 3 of 4 trials had been started.\n"
     assert Run.objects.get(trial=3).state == "stopped"
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import re
 import sys
 import threading
 from datetime import timedelta
@@ -12,7 +14,7 @@ import psutil
 import pytest
 from django.utils import timezone
 
-from lifecycle.compute.child import run_child
+from lifecycle.compute.child import NICE, run_child
 from lifecycle.compute.environment import scrubbed
 from lifecycle.jobs import actions, context
 from lifecycle.jobs.context import JobContext, LeaseLost, Released
@@ -121,6 +123,29 @@ def test_kill_from_outside_is_told_as_lack_of_memory(ctx, tmp_path):
 
     assert (result.status, result.code) == ("failed", "out_of_memory")
     assert "memory" in result.message
+
+
+def test_the_log_tells_of_a_child_that_was_killed_or_crashed_and_of_no_other(ctx, tmp_path, caplog):
+    told = {}
+
+    for script in ("event", "fail", "die", "crash"):
+        caplog.clear()
+        run(ctx, tmp_path, script)
+        told[script] = [re.sub(r"pid=\d+", "pid=N", record.getMessage()) for record in caplog.records]
+
+    start = f"child_died job={ctx.job.uuid} verb=train pid=N by="
+    assert told == {"event": [], "fail": [], "die": [f"{start}signal SIGKILL"], "crash": [f"{start}exit status 3"]}
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="Only Linux shows the priority of another process in this way.")
+def test_what_trains_gives_way_to_what_computes_beside_it(ctx, tmp_path):
+    found = {}
+
+    for accelerated in (True, False):
+        run(ctx, tmp_path, "nice", accelerated=accelerated)
+        found[accelerated] = int((tmp_path / "nice").read_text()) - os.nice(0)
+
+    assert found == {True: min(NICE, 19 - os.nice(0)), False: 0}
 
 
 def test_result_of_an_earlier_execution_is_not_taken_for_this_one(ctx, tmp_path):

@@ -133,7 +133,7 @@ def test_a_run_learns_from_dialogues_is_measured_and_read_about(project, mia, tm
     snapshot, base = chat_snapshot(project, mia, more=[TOOLS]), make_decoder(project, mia, tmp_path)
 
     run = training.launch(snapshot=snapshot, base=base, strategy="full", actor=mia, options=QUICK)
-    run_ok("training")
+    run_ok("training", "evaluation")
 
     run.refresh_from_db()
     assert run.state == Run.State.SUCCEEDED, run.error

@@ -52,7 +52,7 @@ def test_probes_are_asked_for_once_while_they_wait(client_for, evaluation, mia):
 
     assert [answer.status_code for answer in answers] == [302, 202]
     job = Job.objects.get(kind="evaluation.robustness")
-    assert (job.state, job.queue, job.args) == ("queued", "training", {"evaluation": str(evaluation.uuid), "item": ""})
+    assert (job.state, job.queue, job.args) == ("queued", "evaluation", {"evaluation": str(evaluation.uuid), "item": ""})
     event = Event.objects.get(verb="evaluation.analysis_requested")
     assert json.loads(event.canonical)["payload"] == KIND | {"item": None}
     assert "Probe with disturbed texts" not in client.get(f"/evaluations/{evaluation.uuid}/robustness/").content.decode()

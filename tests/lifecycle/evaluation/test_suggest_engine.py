@@ -20,7 +20,7 @@ def test_a_trained_run_suggests_what_it_has_learnt(project, mia, tmp_path, warm_
     base = make_base(project, mia, folder=make_tiny_base(tmp_path / "base"))
     options = {"epochs": 12, "batch_size": 8, "learning_rate": 5e-3, "head_learning_rate": 0.02, "precision": "fp32", "patience": 0}
     run = training.launch(snapshot=snapshot, base=base, strategy="full", actor=mia, options=options)
-    run_ok("training")
+    run_ok("training", "evaluation")
     add_items(snapshot.dataset, mia, ["my card is lost 7", "password reset 7", "money back please 7"])
     queue = make_queue(snapshot.dataset, mia)
 

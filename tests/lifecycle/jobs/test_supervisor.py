@@ -166,7 +166,7 @@ def test_prepare_leaves_a_filled_database_alone(settings, project, tmp_path, mon
 def test_procfile_names_what_up_starts():
     lines = (Path(__file__).parents[3] / "Procfile").read_text().splitlines()
 
-    assert [line.split(":")[0] for line in lines] == ["web", "worker-training", "worker-default", "beat", "inference"]
+    assert [line.split(":")[0] for line in lines] == ["web", "worker-training", "worker-evaluation", "worker-default", "beat", "inference"]
 
 
 @pytest.mark.journey

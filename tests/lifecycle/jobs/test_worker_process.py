@@ -114,6 +114,23 @@ def test_worker_picks_up_what_is_queued(installation):
     assert (job["attempt"], job["stage"], job["done"]) == (1, "Done at once", 1)
 
 
+def test_an_evaluation_is_done_while_one_run_trains_and_another_waits(installation):
+    for queue in ("training", "evaluation"):
+        installation.worker(queue)
+    for kind in ("test.train", "test.train", "test.evaluate"):
+        installation.enqueue(kind)
+
+    evaluated = installation.until(lambda job: job["state"] == "succeeded")
+
+    def states():
+        return installation.row(
+            "SELECT group_concat(state) AS found FROM (SELECT state FROM jobs_job WHERE queue = 'training' ORDER BY id)"
+        )
+
+    assert evaluated["kind"] == "test.evaluate"
+    assert installation.until(lambda row: row["found"] == "running,queued", look=states)
+
+
 def test_worker_says_that_it_is_there_until_it_leaves(installation):
     worker = installation.worker("training")
     installation.enqueue("test.quick")  # by then it has its tables open

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from django.core.exceptions import PermissionDenied
 
+from lifecycle.engine.base import SUPPORTED
 from lifecycle.jobs.models import Job
 from lifecycle.refusals import NotReady, Refused
 from lifecycle.training import actions, facts, tasks
@@ -16,6 +17,7 @@ from lifecycle.training.models import BaseModel
 from registry.ledger.models import Event
 from tests.support.jobs import run_jobs, run_ok
 from tests.support.training import write_base
+from tests.support.written import write_decoder
 
 
 @pytest.fixture
@@ -120,6 +122,42 @@ def test_a_folder_whose_configuration_says_nonsense_is_refused_with_what_is_wron
         actions.add_folder_base(project=project, actor=mia, path=str(folder))
 
     assert not BaseModel.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("config", "told"),
+    [
+        ({"model_type": "vit", "image_size": 224, "patch_size": 16}, "it is a vit model, which reads images."),
+        ({"model_type": "clip", "vision_config": {"image_size": 224}, "text_config": {}}, "it is a clip model, which reads images."),
+        ({"model_type": "wav2vec2", "conv_dim": [512], "vocab_size": 32}, "it is a wav2vec2 model, which reads sound."),
+        ({"model_type": "whisper", "num_mel_bins": 80, "is_encoder_decoder": True}, "it is a whisper model, which reads sound."),
+        ({"model_type": "t5", "is_encoder_decoder": True}, "it is a t5 model, an encoder-decoder, which turns a text into another."),
+    ],
+)
+def test_a_model_of_another_kind_is_refused_with_what_it_is_and_what_is_supported(root, project, mia, config, told):
+    folder = write_base(root / "other")
+    (folder / "config.json").write_text(json.dumps(config))
+    (folder / "tokenizer.json").unlink()
+
+    with pytest.raises(Refused, match=re.escape(told)) as refused:
+        actions.add_folder_base(project=project, actor=mia, path=str(folder))
+
+    assert refused.value.next_step == SUPPORTED
+    assert not BaseModel.objects.exists()
+
+
+@pytest.mark.parametrize("told", [{"tokenizer_class": "PreTrainedTokenizerFast"}, {"tokenizer_class": "GPT2Tokenizer", "eos_token": None}])
+def test_a_decoder_whose_answers_would_never_end_is_refused_before_any_run(root, project, mia, told):
+    folder = write_decoder(root / "decoder")
+    (folder / "tokenizer_config.json").write_text(json.dumps(told))
+
+    with pytest.raises(Refused, match="its tokenizer has no end-of-text token, so an answer would never end") as refused:
+        actions.add_folder_base(project=project, actor=mia, path=str(folder))
+
+    assert refused.value.next_step.startswith("Name its eos_token in tokenizer_config.json")
+    assert not BaseModel.objects.exists()
+    (folder / "special_tokens_map.json").write_text(json.dumps({"eos_token": {"content": "</s>"}}))
+    assert actions.add_folder_base(project=project, actor=mia, path=str(folder)).name == "decoder"
 
 
 def test_a_configuration_that_leaves_a_number_out_is_taken(root, project, mia):

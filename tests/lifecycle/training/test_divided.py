@@ -32,7 +32,9 @@ def test_the_form_asks_behind_the_number_of_processes_where_the_strategy_can_be_
 
     names = [field.name for field in form.rest()]
     assert ("sharded" in names) is asks
-    assert names[names.index("processes") + 1 :][:1] == ["sharded" if asks else "gradient_checkpointing"]
+    assert names[names.index("processes") + 1 :][:1] == [
+        "sharded" if asks else "gradient_checkpointing" if strategy != "head" else "max_gradient_norm"
+    ]
 
 
 def test_the_form_of_written_texts_asks_it_too(client_for, project, mia):

@@ -58,7 +58,7 @@ def test_the_same_form_is_one_run(snapshot, base, mia):
 def others(snapshot, base, project, mia):
     """What may be changed in a form."""
     return {
-        "strategy": "head", "options": {"learning_rate": 0.001}, "base": make_base(project, mia, name="other-base"),
+        "strategy": "full", "options": {"learning_rate": 0.001}, "base": make_base(project, mia, name="other-base"),
         "snapshot": make_snapshot(project, mia, name="Other"),
     }  # fmt: skip
 

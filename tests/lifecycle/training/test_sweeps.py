@@ -111,6 +111,17 @@ REFUSED = [
         "label_smoothing",
         "Must be 0 where focal_gamma is set: one loss counts easy rows less, the other softens them.",
     ),
+    (
+        {"strategy": "head", "space": {"learning_rate": {"low": 0.001, "high": 0.01}}},
+        "learning_rate",
+        "learning_rate changes nothing with Head only on this data.",
+    ),
+    (
+        {"strategy": "head", "space": {"epochs": {"choices": [2, 4]}}, "options": {"gradient_checkpointing": True}},
+        "gradient_checkpointing",
+        "gradient_checkpointing changes nothing with Head only on this data.",
+    ),
+    ({"options": {"max_new_tokens": 8}}, "max_new_tokens", "max_new_tokens changes nothing with LoRA on this data."),
     ({"options": {"batch_size": 8}}, "batch_size", "batch_size is searched, so it cannot stay the same too."),
     ({"options": {"epochs": 0}}, "epochs", "Must be from 1 to 1000, got 0."),
     ({"trials": 0}, "trials", "Must be from 1 to 200, got 0."),

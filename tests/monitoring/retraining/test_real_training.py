@@ -32,7 +32,7 @@ def endpoint(project, mia, ravi, lee, gita, omar, tmp_path: Path):
     snapshot = training.make_snapshot(project, mia, copies=8)
     base = training.make_base(project, mia, folder=make_tiny_base(tmp_path / "base"))
     run = runs.launch(snapshot=snapshot, base=base, strategy="full", actor=mia, options=QUICK)
-    run_ok("training")
+    run_ok("training", "evaluation")
     run.refresh_from_db()
     model = registry.make_model(project, mia)
     catalog.register(model=model, run=run, semver="1.0.0", actor=mia, stated=registry.STATED)

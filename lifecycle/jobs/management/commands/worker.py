@@ -20,10 +20,9 @@ from lifecycle.jobs import actions, devices
 from lifecycle.jobs.celery import app, ring
 from lifecycle.jobs.context import stopping
 from lifecycle.jobs.devices import Serving
-from lifecycle.jobs.rules import SIGN_SECONDS, Device, Queue, bells
+from lifecycle.jobs.rules import SIGN_SECONDS, SLOTS, Device, Queue, bells
 
 SPARE_THREADS = 3  # free for periodic tasks and for bells while jobs run
-SLOTS = {Queue.DEFAULT: 2, Queue.SCANS: 1, Queue.TRAINING: 1}
 log = logging.getLogger(__name__)
 
 
