@@ -265,12 +265,7 @@ class InspectUpload(View):
         """Read it as chosen; large files are left to a job."""
         form = ReadingIn(data=request.data)
         form.is_valid(raise_exception=True)
-        found = dict(form.validated_data)
-        mapping = found.pop("mapping", None)
-        upload = actions.inspect(upload_id=uuid, actor=request.user, **found)
-        if mapping is not None:
-            upload = actions.set_mapping(upload_id=uuid, actor=request.user, mapping=mapping)
-        return Response(UploadOut(upload).data)
+        return Response(UploadOut(actions.inspect(upload_id=uuid, actor=request.user, **form.validated_data)).data)
 
 
 class AcceptUpload(View):

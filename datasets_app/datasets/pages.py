@@ -123,11 +123,9 @@ def head(row: Upload, *, may_read: bool) -> Context:
     named = [(column, roles.get(column, "")) for column in columns]
     if not may_read or row.state == UploadState.DISCARDED or not columns:
         return {"rows": [], "columns": named}
-    rows = [
-        (found.member, found.line, [(column, found.values.get(column, "")[:300]) for column in columns])
-        for found in queries.first_rows(row)
-    ]
-    return {"rows": rows, "columns": named}
+    first = queries.first_rows(row)
+    rows = [(found.member, found.line, [(column, found.values.get(column, "")[:300]) for column in columns]) for found in first or ()]
+    return {"rows": rows, "columns": named, "slow": first is None}
 
 
 def dataset_url(row: Upload) -> str:

@@ -16,7 +16,8 @@ from datasets_app.datasets.importing.report import PEOPLE_LIMIT, Problem, Report
 
 FIRST = 20
 REPEATS_LIMIT = 200_000  # texts among which repeats are counted exactly; beyond, only the import counts them
-TICK = 5_000
+TICK = 1_000
+Tick = Callable[[int, int | None], None]
 ROWS_LIMIT = 20_000_000
 
 
@@ -35,16 +36,18 @@ def read_drafts(
 
 
 def first_rows(path: Path, reading: Reading, count: int = FIRST) -> list[Row]:
-    """The first rows that can be read."""
-    rows = (row for row in readers.read_rows(path, reading) if isinstance(row, Row))
-    return list(islice(rows, count))
+    """The first rows that can be read, among ten times as many."""
+    found = islice(readers.read_rows(path, reading), 10 * count)
+    return list(islice((row for row in found if isinstance(row, Row)), count))
 
 
 def examine(
-    path: Path, reading: Reading, mapping: Mapping[str, str], default_split: str = "", tick: Callable[[int], None] | None = None,
+    path: Path, reading: Reading, mapping: Mapping[str, str], default_split: str = "", tick: Tick | None = None,
     task: str = "single_label",
 ) -> Report:  # fmt: skip
-    """The report of a dry run. task: of the dataset. tick: told the number of rows read, now and then. The encoding is known to fit."""
+    """The report of a dry run. task: of the dataset. tick: told the number of rows read, now and then, and of about how many. The encoding
+    is known to fit.
+    """
     report = Report()
     header = readers.header(path, reading)
     report.columns = list(header.columns)
@@ -56,6 +59,7 @@ def examine(
     if report.blocked:
         return report
     seen: set[bytes] = set()
+    total = readers.about_rows(path, reading) if tick else None
     for found in read_drafts(path, reading, mapping, default_split, task):
         if isinstance(found, Problem) and found.notice:
             report.add(found)
@@ -70,7 +74,7 @@ def examine(
         else:
             count_draft(report, found, seen)
         if tick and report.rows % TICK == 0:
-            tick(report.rows)
+            tick(report.rows, max(total, report.rows) if total else None)
     if not report.ok:
         report.add(nothing(report.rows))
     return report

@@ -184,6 +184,8 @@ class Mapper:
         try:
             content = self.read_content(values)
             text = answers.readable(content) if content else self.read_text(values)
+            if fault := wrong_text(text):
+                return fault.told(self.place, row)
             told = brought.tell(row.brought, self.label, self.task, text, content) if row.brought else None
             said = told.own if told else self.read_answer(values, text, content) if self.task != "single_label" else None
             metadata = self.read_metadata(values)
@@ -196,15 +198,14 @@ class Mapper:
         split = SPLIT_WORDS.get(split_word.casefold(), "") if split_word else self.default_split
         moment = read_time(time_word) if time_word else None
         fault = (
-            wrong_text(text)
-            or (NO_TEXT if content and "context" in content and not content["text"].strip() else None)
+            (NO_TEXT if content and "context" in content and not content["text"].strip() else None)
             or (several(len(names)) if said is None and len(names) > 1 else None)
             or wrong_names(names, external_id, group)
             or (WRONG_SPLIT if split_word and not split else None)
             or (WRONG_TIME if time_word and moment is None else None)
         )
         if fault:
-            return Problem(line, fault.code, f"{self.place} {line:,} {fault.said}", fault.mend, member=member)
+            return fault.told(self.place, row)
         value = "".join(names) if said is None else said.value
         return Draft(line, text, value, external_id, group, moment, split, metadata, member, content, tuple(names), told)
 
@@ -284,6 +285,10 @@ class Fault(NamedTuple):
     code: str
     said: str
     mend: str
+
+    def told(self, place: str, row: Row) -> Problem:
+        """With the place of the row."""
+        return Problem(row.line, self.code, f"{place} {row.line:,} {self.said}", self.mend, member=row.member)
 
 
 NO_TEXT = Fault("empty_text", "has no text.", "Fill it in, or leave out the row.")
