@@ -16,6 +16,7 @@ from datasets_app.datasets.importing import dry_run, readers
 from datasets_app.datasets.importing.readers import BINARY, Reading, Row
 from datasets_app.datasets.models import Dataset, Export, Item, Slice, Upload
 from datasets_app.datasets.rules import UploadState
+from lifecycle.jobs import queries as jobs
 from lifecycle.refusals import Refused
 from registry.access import policy
 from registry.access.models import Project, User
@@ -183,6 +184,11 @@ def first_rows(upload: Upload) -> list[Row] | None:
         return None
 
 
+def is_looked_at(upload: Upload) -> bool:
+    """Whether a job is looking through the file, or waits to."""
+    return jobs.of_subject(upload).filter(kind="datasets.inspect", finished_at=None).exists()
+
+
 def imported_before(upload: Upload) -> Upload | None:
     """An upload of the same bytes with the same mapping that is already imported into the dataset."""
     same = Upload.objects.filter(dataset=upload.dataset_id, blob=upload.blob_id, state=UploadState.IMPORTED).exclude(pk=upload.pk)
@@ -197,5 +203,14 @@ def importing_now(dataset_id: int) -> Upload | None:
 def seen_digest(upload: Upload) -> str:
     """What a person accepts: the file, how it is read, and what its columns are used for."""
     return digest_of(
-        [upload.blob.digest, upload.encoding, upload.parser, upload.delimiter, upload.has_header, upload.mapping, upload.default_split]
+        [
+            upload.blob.digest,
+            upload.encoding,
+            upload.parser,
+            upload.delimiter,
+            upload.has_header,
+            upload.mapping,
+            upload.default_split,
+            upload.contradicting,
+        ]
     )

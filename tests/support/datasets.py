@@ -36,10 +36,11 @@ def receive(dataset: Dataset, user: User, content: bytes, file_name: str = "rows
 
 
 def import_file(
-    dataset: Dataset, user: User, content: bytes, file_name: str = "rows.csv", *, labels_as: str = "decisions", default_split: str = ""
-) -> Upload:
-    """A file that was received, inspected, accepted and imported."""
-    upload = receive(dataset, user, content, file_name)
+    dataset: Dataset, user: User, content: bytes, file_name: str = "rows.csv", *, labels_as: str = "decisions", default_split: str = "",
+    **choices: object,
+) -> Upload:  # fmt: skip
+    """A file that was received, inspected, accepted and imported. choices: as `actions.inspect` takes them."""
+    upload = receive(dataset, user, content, file_name, **choices)
     actions.accept_upload(upload_id=upload.uuid, actor=user, labels_as=labels_as, default_split=default_split)
     run_ok("default")
     upload.refresh_from_db()

@@ -40,29 +40,39 @@ def inspect(
     delimiter: str = "",
     has_header: bool | None = None,
     default_split: str | None = None,
+    contradicting: str | None = None,
     mapping: dict[str, str] | None = None,
     wait: bool = False,
 ) -> Upload:
     """Look at an upload and propose how to read it; what is given is taken as chosen. What takes long is left to a job.
 
-    mapping: of columns, as in `set_mapping`; None to have it proposed. wait: stay until it is done, however long it takes: for files that the product itself made. Raises PermissionDenied, Refused
-    for an unknown choice, or Conflict once the upload is being imported.
+    contradicting: of `Upload.Contradicting`; None to leave it as it is. mapping: of columns, as in `set_mapping`; None to have it proposed.
+    wait: stay until it is done, however long it takes: for files that the product itself made.
+    Raises PermissionDenied, Refused for an unknown choice, or Conflict once the upload is being imported.
     """
     choices: dict[str, Any] = {"encoding": encoding, "parser": parser, "delimiter": delimiter, "has_header": has_header, "mapping": mapping}
-    check_choices(choices, default_split)
-    return look(upload_id, actor, choices, default_split, wait=wait)
+    check_choices(choices, default_split, contradicting)
+    return look(upload_id, actor, choices, default_split, contradicting, wait=wait)
 
 
-def set_mapping(*, upload_id: UUID, actor: User, mapping: dict[str, str], default_split: str | None = None, wait: bool = False) -> Upload:
+def set_mapping(
+    *,
+    upload_id: UUID,
+    actor: User,
+    mapping: dict[str, str],
+    default_split: str | None = None,
+    contradicting: str | None = None,
+    wait: bool = False,
+) -> Upload:
     """Choose what each column is used for, and look again. Columns that are not named are left out. wait, raises: as `inspect`."""
     upload = Upload.objects.get(uuid=upload_id)
     choices: dict[str, Any] = {field: getattr(upload, field) for field in ("encoding", "parser", "delimiter", "has_header")}
     choices["mapping"] = mapping
-    check_choices(choices, default_split)
-    return look(upload_id, actor, choices, default_split, wait=wait)
+    check_choices(choices, default_split, contradicting)
+    return look(upload_id, actor, choices, default_split, contradicting, wait=wait)
 
 
-def check_choices(choices: dict[str, Any], default_split: str | None) -> None:
+def check_choices(choices: dict[str, Any], default_split: str | None, contradicting: str | None) -> None:
     """Raises Refused, naming the field, for a choice that does not exist."""
     known = {"encoding": readers.ENCODINGS, "parser": readers.PARSERS, "delimiter": readers.DELIMITERS}
     for field, options in known.items():
@@ -72,15 +82,23 @@ def check_choices(choices: dict[str, Any], default_split: str | None) -> None:
     if default_split and default_split not in SPLITS:
         told = f"{default_split!r} is not a split; there are {', '.join(SPLITS)}."
         raise Refused(told, fields={"default_split": [told]})
+    if contradicting and contradicting not in Upload.Contradicting.values:
+        told = f"{contradicting!r} is not known; there are first and undecided."
+        raise Refused(told, fields={"contradicting": [told]})
 
 
-def look(upload_id: UUID, actor: User, choices: dict[str, Any], default_split: str | None, *, wait: bool) -> Upload:
+def look(
+    upload_id: UUID, actor: User, choices: dict[str, Any], default_split: str | None, contradicting: str | None, *, wait: bool
+) -> Upload:
     """Dry-run a file now, or in a job where it is large or takes longer than somebody would wait."""
     with transaction.atomic():
         upload = held(upload_id, actor)
-        if default_split is not None:
-            upload.default_split = default_split
-            upload.save(update_fields=["default_split"])
+        chosen = {"default_split": default_split, "contradicting": contradicting}
+        fields = [name for name, value in chosen.items() if value is not None]
+        for name in fields:
+            setattr(upload, name, chosen[name])
+        if fields:
+            upload.save(update_fields=fields)
     if wait:
         return write_findings(upload, *examine(upload, choices))
     try:
@@ -150,7 +168,7 @@ def examine(upload: Upload, choices: dict[str, Any], tick: dry_run.Tick | None =
         if roles is None:
             roles = mapping.propose(columns, dry_run.first_rows(path, reading, 200), upload.dataset.task)
         roles = {column: roles.get(column, str(Role.IGNORE)) for column in columns}
-        report = dry_run.examine(path, reading, roles, upload.default_split, tick, upload.dataset.task)
+        report = dry_run.examine(path, reading, roles, upload.default_split, tick, upload.dataset.task, upload.contradicting)
         if reading.parser == "labelstudio":
             read_config(readers.open_source(path).config, roles, upload.dataset.task, report)
     compare(upload.dataset, report)

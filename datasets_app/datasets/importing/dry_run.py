@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from datasets_app.datasets.importing.report import PEOPLE_LIMIT, Problem, Report
 
 FIRST = 20
 REPEATS_LIMIT = 200_000  # texts among which repeats are counted exactly; beyond, only the import counts them
+CONTRADICTIONS = 5  # shown
 TICK = 1_000
 Tick = Callable[[int, int | None], None]
 ROWS_LIMIT = 20_000_000
@@ -43,10 +45,12 @@ def first_rows(path: Path, reading: Reading, count: int = FIRST) -> list[Row]:
 
 def examine(
     path: Path, reading: Reading, mapping: Mapping[str, str], default_split: str = "", tick: Tick | None = None,
-    task: str = "single_label",
+    task: str = "single_label", contradicting: str = "",
 ) -> Report:  # fmt: skip
-    """The report of a dry run. task: of the dataset. tick: told the number of rows read, now and then, and of about how many. The encoding
-    is known to fit.
+    """The report of a dry run. The encoding is known to fit. task: of the dataset.
+
+    contradicting: what somebody chose for equal texts with different labels, as `Upload.Contradicting`; where nobody did, they block.
+    tick: told the number of rows read, now and then, and of about how many.
     """
     report = Report()
     header = readers.header(path, reading)
@@ -58,7 +62,7 @@ def examine(
         report.add(problem)
     if report.blocked:
         return report
-    seen: set[bytes] = set()
+    seen: dict[bytes, Seen] = {}
     total = readers.about_rows(path, reading) if tick else None
     for found in read_drafts(path, reading, mapping, default_split, task):
         if isinstance(found, Problem) and found.notice:
@@ -77,10 +81,22 @@ def examine(
             tick(report.rows, max(total, report.rows) if total else None)
     if not report.ok:
         report.add(nothing(report.rows))
+    if report.contradicting and not contradicting:
+        report.add(asked(report))
     return report
 
 
-def count_draft(report: Report, draft: Draft, seen: set[bytes]) -> None:
+@dataclass(slots=True)
+class Seen:
+    """A text that was read. line, member: of its first row with a label. several: another row has another label."""
+
+    line: int = 0
+    member: str = ""
+    label: str = ""
+    several: bool = False
+
+
+def count_draft(report: Report, draft: Draft, seen: dict[bytes, Seen]) -> None:
     """Add a good row to the report."""
     report.ok += 1
     told = draft.told
@@ -98,10 +114,34 @@ def count_draft(report: Report, draft: Draft, seen: set[bytes]) -> None:
         return
     key = hashlib.blake2b(draft.text.encode("utf-8"), digest_size=16).digest()
     report.repeated += key in seen
-    seen.add(key)
+    compare_label(report, draft, seen.setdefault(key, Seen()))
     if len(seen) > REPEATS_LIMIT:
         report.repeated = None
         seen.clear()
+
+
+def compare_label(report: Report, draft: Draft, first: Seen) -> None:
+    """Count a text whose label is another one than in its first row with a label."""
+    if draft.label and not first.label:
+        first.line, first.member, first.label = draft.line, draft.member, draft.label
+    elif draft.label and draft.label != first.label and not first.several:
+        first.several = True
+        report.contradicting += 1
+        if len(report.contradictions) < CONTRADICTIONS:
+            both = ((first.line, first.member, first.label), (draft.line, draft.member, draft.label))
+            report.contradictions.append({"rows": [{"line": line, "member": name, "label": label[:120]} for line, name, label in both]})
+
+
+def asked(report: Report) -> Problem:
+    """The question what equal texts with different labels are: nobody but the uploader knows."""
+    texts = "1 text carries" if report.contradicting == 1 else f"{report.contradicting:,} texts carry"
+    first, other = report.contradictions[0]["rows"]
+    sentence = f"{texts} different labels, such as {first['label']!r} in {first['line']:,} and {other['label']!r} in {other['line']:,}."
+    mend = (
+        "If several people labeled each text, map the column with their names to annotator. "
+        "Otherwise choose whether the first label counts or these texts get no label."
+    )
+    return Problem(0, "contradicting", sentence, mend, blocks=True)
 
 
 def unread(draft: Draft, place: str) -> Problem:

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from datasets_app.datasets.importing import answers, brought, contents, own
-from datasets_app.datasets.importing.brought import Told
+from datasets_app.datasets.importing.brought import Given, Told
 from datasets_app.datasets.importing.readers import Row
 from datasets_app.datasets.importing.recognising import OWN, recognise, roles_of
 from datasets_app.datasets.importing.report import Problem
@@ -43,6 +43,7 @@ NAMES: dict[Role, tuple[str, ...]] = {
     Role.SECOND: ("rejected", "second", "responseb", "response2", "completionb", "answerb"),
     Role.RESPONSES: ("responses", "completions", "candidates", "answers"),
     Role.LABEL: ("labelname", "labeltext", "label", "labels", "category", "class", "intent", "target", "topic", "sentiment", "tag"),
+    Role.ANNOTATOR: ("annotator", "annotatorid", "worker", "workerid", "workerids", "amtworkerids", "rater", "raterid", "coder", "labeler"),
     Role.ID: ("id", "externalid", "itemid", "messageid", "rowid", "uuid", "guid"),
     Role.GROUP: (
         "group", "groupid", "groupkey", "thread", "threadid", "conversation", "conversationid",
@@ -68,7 +69,7 @@ SPLIT_WORDS = {
     **dict.fromkeys(("validation", "valid", "val", "dev", "development"), "validation"),
     **dict.fromkeys(("test", "testing", "tst", "eval", "evaluation", "holdout"), "test"),
 }
-LABEL_LIMIT, ID_LIMIT = 120, 200
+LABEL_LIMIT, ID_LIMIT, PERSON_LIMIT = 120, 200, 100
 BETTER = ("chosen", "preferredoutput")
 MEND_ANSWER = "Write it as the guide says, or leave the row out."
 CONTROL = re.compile("[\x00-\x1f\x7f]")
@@ -147,6 +148,10 @@ def check(mapping: Mapping[str, str], columns: Sequence[str], task: str = "singl
             count = "No column is" if role not in roles else f"{roles.count(role)} columns are"
             mend = f"Map exactly one column to {role.value}."
             problems.append(Problem(0, "mapping", f"{count} mapped to {role.value}.", mend, blocks=True))
+    if Role.ANNOTATOR in roles and Role.LABEL not in roles:
+        problems.append(
+            Problem(0, "mapping", "A column is mapped to annotator and none to label.", "Map the column of their labels.", blocks=True)
+        )
     for role in Role:
         if role not in (*MANY, *needed) and roles.count(role) > 1:
             sentence = f"{roles.count(role)} columns are mapped to {role.value}."
@@ -163,8 +168,8 @@ class Mapper:
     def __init__(self, mapping: Mapping[str, str], default_split: str = "", parser: str = "", task: str = "single_label") -> None:
         self.place, self.task = place(parser), task
         column = {role: column for column, role in mapping.items() if role not in MANY}
-        self.text, self.label, self.id, self.group, self.split, self.time = (
-            column.get(role, "") for role in (Role.TEXT, Role.LABEL, Role.ID, Role.GROUP, Role.SPLIT, Role.TIME)
+        self.text, self.label, self.id, self.group, self.split, self.time, self.annotator = (
+            column.get(role, "") for role in (Role.TEXT, Role.LABEL, Role.ID, Role.GROUP, Role.SPLIT, Role.TIME, Role.ANNOTATOR)
         )
         self.parts = {role: name for role in PARTS if (name := column.get(role))}
         self.packed = column.get(Role.PACKED, "")
@@ -207,6 +212,11 @@ class Mapper:
         if fault:
             return fault.told(self.place, row)
         value = "".join(names) if said is None else said.value
+        if self.annotator and not told:
+            person = values.get(self.annotator, "").strip()
+            if value and (fault := wrong_person(person)):
+                return fault.told(self.place, row)
+            told, value = Told(answers=(Given(person, value),) if value else (), names=tuple(names)), ""
         return Draft(line, text, value, external_id, group, moment, split, metadata, member, content, tuple(names), told)
 
     def remarks(self, draft: Draft) -> list[Problem]:
@@ -294,6 +304,16 @@ class Fault(NamedTuple):
 NO_TEXT = Fault("empty_text", "has no text.", "Fill it in, or leave out the row.")
 WRONG_SPLIT = Fault("split", "has a split that is not train, validation or test.", "Use one of these three words.")
 WRONG_TIME = Fault("time", "has a time that cannot be read.", "Write it as 2026-11-24T16:10:00Z or as Unix seconds.")
+
+
+def wrong_person(name: str) -> Fault | None:
+    """What is wrong with the name of whoever gave a label, if anything."""
+    if not name:
+        return Fault("annotator", "has a label and no annotator.", "Fill in who gave it, or leave the row out.")
+    if len(name) > PERSON_LIMIT or not name.isprintable():
+        said = f"has an annotator of more than {PERSON_LIMIT} characters or with control characters."
+        return Fault("annotator", said, "Check that the right column is mapped to annotator.")
+    return None
 
 
 def wrong_text(text: str) -> Fault | None:
