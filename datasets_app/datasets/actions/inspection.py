@@ -25,6 +25,7 @@ from registry.access.models import User
 from registry.artifacts import actions as artifacts
 from registry.ledger.rules import digest_of
 
+ONE_EACH = (Dataset.Task.SINGLE_LABEL, Dataset.Task.FREE_TEXT)  # tasks of which a list of labels is no answer
 NEW_SHOWN = 20  # classes of a file that the dataset lacks
 AT_ONCE_BYTES = 4_000_000  # larger files are looked at by a job
 CANCEL_SECONDS = 0.5  # between two looks whether the job is still wanted
@@ -160,7 +161,7 @@ def run_inspection(ctx: JobContext) -> None:
 def examine(upload: Upload, choices: dict[str, Any], tick: dry_run.Tick | None = None) -> tuple[Reading, dict[str, str], Report]:
     """How the file is read, what its columns are used for, and the report."""
     with artifacts.local_copy(upload.blob.digest) as path:
-        reading, misfit = find_reading(path, upload.file_name, choices, lists=upload.dataset.task == Dataset.Task.SINGLE_LABEL)
+        reading, misfit = find_reading(path, upload.file_name, choices, lists=upload.dataset.task in ONE_EACH)
         if misfit is not None:
             return reading, {}, undecoded(reading.encoding, misfit)
         columns = readers.header(path, reading).columns
