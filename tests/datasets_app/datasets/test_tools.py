@@ -227,3 +227,12 @@ def test_a_doccano_file_of_written_texts_says_texts_and_an_empty_list_says_nothi
         found = list(dry_run.read_drafts(path, queries.reading_of(upload), upload.mapping, "", "free_text"))
 
     assert (upload.parser, [each.label for each in found]) == ("doccano", ['{"text":"label1"}', ""])
+
+
+def test_a_bare_task_among_those_of_label_studio_is_its_data(tmp_path):
+    tasks = [task(1, "a", annotation(4, choice("pos"))), {"text": "b"}, {"id": 3, "text": "c", "meta": {}}, {"id": 4}]
+
+    assert read(tmp_path, as_json(tasks), "export.json") == ("labelstudio", [
+        (1, "", [("4", "pos")], []), (2, "", [], []), (3, "", [], []),
+        (4, "json", "Object 4 has no data, as tasks of Label Studio have."),
+    ])  # fmt: skip
