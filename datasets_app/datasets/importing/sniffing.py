@@ -21,6 +21,7 @@ from datasets_app.datasets.importing.readers.tools import recognise
 from datasets_app.datasets.importing.readers.tools.doccano import is_exported
 from datasets_app.datasets.importing.roles import plain_name
 
+TAGGED = ("conll", "iob", "bio")  # endings of files of tagged tokens
 SAMPLE = 1 << 16
 LOOKED_AT = 20  # objects among which a tool is recognised
 
@@ -73,7 +74,7 @@ def parser_without_cells(sample: str, ending: str) -> str:
             return "jsonl"
         if text.startswith(PREFIX) or ending == "ft":
             return "fasttext"
-        if looks_tagged(sample):
+        if ending in TAGGED or looks_tagged(sample):
             return "conll"
     return "txt" if ending == "txt" and not has_cells(sample) else ""
 
