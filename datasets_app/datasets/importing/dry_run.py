@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -58,7 +58,8 @@ def examine(
     layout = recognise(header.columns, first_rows(path, reading))
     report.layout = layout.name if layout else ""
     told = misfit(layout, task)
-    for problem in (*header.problems, *((told,) if told else ()), *mappings.check(mapping, header.columns, task)):
+    guessed = first_row(header.columns, reading)
+    for problem in (*header.problems, *(each for each in (told, guessed) if each), *mappings.check(mapping, header.columns, task)):
         report.add(problem)
     if report.blocked:
         return report
@@ -84,6 +85,14 @@ def examine(
     if report.contradicting and not contradicting:
         report.add(asked(report))
     return report
+
+
+def first_row(columns: Sequence[str], reading: Reading) -> Problem | None:
+    """A row that is read as the names of the columns though it names nothing known: it may be a row like the others."""
+    if not reading.has_header or mappings.names_known(columns):
+        return None
+    sentence = f"The first row is read as the names of the columns: {', '.join(repr(each[:40]) for each in columns[:5])}."
+    return Problem(1, "header", sentence, 'If it is a row like the others, clear "The first row names the columns".', notice=True)
 
 
 @dataclass(slots=True)

@@ -121,6 +121,11 @@ def propose(columns: Sequence[str], rows: Sequence[Row], task: str = "single_lab
     return {column: found.get(column, str(Role.METADATA)) for column in columns}
 
 
+def names_known(columns: Sequence[str]) -> bool:
+    """Whether any of these is a name that columns often have."""
+    return any(plain_name(column) in names for column in columns for names in NAMES.values())
+
+
 def by_content(columns: Sequence[str], rows: Sequence[Row], found: dict[str, str], *, guess_label: bool) -> None:
     """Where no name gives it away: the longest column is the text, and a column of few short values is the label."""
     cells = {column: [row.values.get(column, "") for row in rows] for column in columns if column not in found}

@@ -176,6 +176,8 @@ def test_files_of_another_kind_are_named(tmp_path, content, sentence):
         ("a.csv", "How do I locate my card?,card_arrival\nWhere is it?,card_arrival\n", "csv", ",", False),
         ("a.txt", "ham\tGo until jurong point, crazy.\nspam\tFree entry\nham\tOk lar\n", "tsv", "\t", False),
         ("a.txt", '{"text": "a"}\n', "jsonl", "", False),
+        ("a.csv", ",said,kind\n0,how are you,x\n1,I am fine,y\n", "csv", ",", True),
+        ("a.csv", ",said,kind\n,how are you,x\n1,I am fine,y\n", "csv", ",", False),
     ],
 )
 def test_parser_delimiter_and_header_are_proposed(tmp_path, name, content, parser, delimiter, has_header):
@@ -183,6 +185,22 @@ def test_parser_delimiter_and_header_are_proposed(tmp_path, name, content, parse
     path.write_text(content)
 
     assert sniffing.propose(path, name, "utf-8") == Reading("utf-8", parser, delimiter, has_header)
+
+
+@pytest.mark.parametrize(
+    ("content", "has_header", "told"),
+    [
+        (b"great film,pos\nbad film,neg\n", True, True), (b"great film,pos\nbad film,neg\n", False, False), (b"text,kind\na,b\n", True, False),
+    ],
+)  # fmt: skip
+def test_a_first_row_that_names_nothing_known_is_told(tmp_path, content, has_header, told):
+    path = tmp_path / "file"
+    path.write_bytes(content)
+    reading = Reading("utf-8", "csv", ",", has_header)
+    columns = readers.header(path, reading).columns
+    found = dry_run.examine(path, reading, {columns[0]: "text", columns[1]: "label"})
+
+    assert [(problem.line, problem.code, problem.blocks) for problem in found.problems] == [(1, "header", False)] * told
 
 
 def test_columns_are_proposed_by_name_then_by_content():
