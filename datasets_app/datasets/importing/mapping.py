@@ -212,10 +212,11 @@ class Mapper:
             or (several(len(names)) if said is None and len(names) > 1 else None)
             or wrong_names(names, external_id, group)
             or (WRONG_SPLIT if split_word and not split else None)
-            or (WRONG_TIME if time_word and moment is None else None)
         )
         if fault:
             return fault.told(self.place, row)
+        if time_word and moment is None:
+            metadata[self.time] = time_word
         value = "".join(names) if said is None else said.value
         if self.annotator and not told:
             person = values.get(self.annotator, "").strip()
@@ -226,14 +227,13 @@ class Mapper:
 
     def remarks(self, draft: Draft) -> list[Problem]:
         """What is odd about a row that is kept all the same, as notices."""
-        if self.task != "chat" or not draft.content:
-            return []
-        mend = "Nothing, if that is right."
-        where = f"{self.place} {draft.line:,}"
-        return [
-            Problem(draft.line, "turns", f"{where} {told}", mend, member=draft.member, notice=True)
-            for told in contents.remarks(draft.content)
-        ]
+        where, right = f"{self.place} {draft.line:,}", "Nothing, if that is right."
+        found = [("time", WRONG_TIME, MEND_TIME)] if self.time and draft.event_time is None and draft.metadata.get(self.time) else []
+        if self.task == "chat" and draft.content:
+            found += [("turns", told, right) for told in contents.remarks(draft.content)]
+        if self.task == "preference" and draft.content and draft.content["responses"][0] == draft.content["responses"][1]:
+            found.append(("equal", "has two equal responses: neither can be better.", "Leave it out, if that is not meant."))
+        return [Problem(draft.line, code, f"{where} {told}", mend, member=draft.member, notice=True) for code, told, mend in found]
 
     def read_text(self, values: Mapping[str, str]) -> str:
         """The text of a row; tokens with one blank between where parts of it are marked. Raises answers.Unreadable."""
@@ -308,7 +308,8 @@ class Fault(NamedTuple):
 
 NO_TEXT = Fault("empty_text", "has no text.", "Fill it in, or leave out the row.")
 WRONG_SPLIT = Fault("split", "has a split that is not train, validation or test.", "Use one of these three words.")
-WRONG_TIME = Fault("time", "has a time that cannot be read.", "Write it as 2026-11-24T16:10:00Z or as Unix seconds.")
+WRONG_TIME = "has a time that cannot be read; it is kept as metadata."
+MEND_TIME = "Write it as 2026-11-24T16:10:00Z or as Unix seconds."
 
 
 def wrong_person(name: str) -> Fault | None:

@@ -43,6 +43,8 @@ TITLES = {
     "type": "Kind of file",
     "layout": "Layout of another task",
     "turns": "Dialogues to look at twice",
+    "equal": "Pairs of equal responses",
+    "twins": "Texts that only look equal",
 }
 
 

@@ -201,3 +201,11 @@ def test_keys_that_first_appear_late_become_metadata():
     mapper = Mapper({"text": "text", "old": "ignore"})
 
     assert mapper.draft(Row(2_000, {"text": "a", "old": "1", "new": "2"})).metadata == {"new": "2"}
+
+
+@pytest.mark.parametrize(("second", "codes"), [("Hello.", ["equal"]), ("Hello", [])])
+def test_a_pair_of_equal_responses_is_told_and_kept(second, codes):
+    mapper = Mapper({"prompt": "prompt", "chosen": "first", "rejected": "second"}, task="preference")
+    draft = mapper.draft(Row(1, {"prompt": "Hi?", "chosen": "Hello.", "rejected": second}))
+
+    assert [(each.code, each.notice) for each in mapper.remarks(draft)] == [(code, True) for code in codes]

@@ -225,13 +225,23 @@ def test_a_column_that_repeats_is_no_label_where_the_text_has_a_name():
         ({"text": "a", "label": "x\ny"}, "label"),
         ({"text": "a", "id": "x" * 201}, "id"),
         ({"text": "a", "split": "somewhere"}, "split"),
-        ({"text": "a", "time": "tomorrow"}, "time"),
     ],
 )
 def test_rows_that_do_not_fit_are_told(values, code):
     mapper = mapping.Mapper({name: name for name in ("text", "label", "id", "group", "time", "split")})
 
     assert mapper.draft(Row(3, values)).code == code
+
+
+def test_a_time_that_cannot_be_read_costs_no_row_and_is_told(tmp_path):
+    path = tmp_path / "file"
+    path.write_bytes(b"text,when\na,tomorrow\nb,2026-01-02\nc,\n")
+    found = list(dry_run.read_drafts(path, CSV, {"text": "text", "when": "time"}, ""))
+
+    assert [(each.line, each.code, each.notice) for each in found if isinstance(each, Problem)] == [(2, "time", True)]
+    assert [(each.text, each.metadata, bool(each.event_time)) for each in found if not isinstance(each, Problem)] == [
+        ("a", {"when": "tomorrow"}, False), ("b", {}, True), ("c", {}, False),
+    ]  # fmt: skip
 
 
 def test_splits_and_times_are_understood():
