@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import unicodedata
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -18,6 +19,7 @@ from datasets_app.datasets.importing.report import PEOPLE_LIMIT, Problem, Report
 FIRST = 20
 REPEATS_LIMIT = 200_000  # texts among which repeats are counted exactly; beyond, only the import counts them
 CONTRADICTIONS = 5  # shown
+TOLD = b""  # in the place of a text whose second form was told
 TICK = 1_000
 Tick = Callable[[int, int | None], None]
 ROWS_LIMIT = 20_000_000
@@ -64,6 +66,7 @@ def examine(
     if report.blocked:
         return report
     seen: dict[bytes, Seen] = {}
+    forms: dict[bytes, bytes] = {}
     total = readers.about_rows(path, reading) if tick else None
     for found in read_drafts(path, reading, mapping, default_split, task):
         if isinstance(found, Problem) and found.notice:
@@ -77,7 +80,7 @@ def examine(
             report.failed += 1
             report.add(found)
         else:
-            count_draft(report, found, seen)
+            count_draft(report, found, seen, forms)
         if tick and report.rows % TICK == 0:
             tick(report.rows, max(total, report.rows) if total else None)
     if not report.ok:
@@ -105,8 +108,8 @@ class Seen:
     several: bool = False
 
 
-def count_draft(report: Report, draft: Draft, seen: dict[bytes, Seen]) -> None:
-    """Add a good row to the report."""
+def count_draft(report: Report, draft: Draft, seen: dict[bytes, Seen], forms: dict[bytes, bytes]) -> None:
+    """Add a good row to the report. seen: the texts before it. forms: of those that are not ASCII, by how they look."""
     report.ok += 1
     told = draft.told
     report.labelled += bool(draft.label or told and (told.answers or told.guesses))
@@ -121,12 +124,15 @@ def count_draft(report: Report, draft: Draft, seen: dict[bytes, Seen]) -> None:
         report.splits[draft.split] += 1
     if report.repeated is None:
         return
-    key = hashlib.blake2b(draft.text.encode("utf-8"), digest_size=16).digest()
+    key = text_key(draft.text)
     report.repeated += key in seen
     compare_label(report, draft, seen.setdefault(key, Seen()))
+    if not draft.text.isascii():
+        compare_form(report, draft, forms, key)
     if len(seen) > REPEATS_LIMIT:
         report.repeated = None
         seen.clear()
+        forms.clear()
 
 
 def compare_label(report: Report, draft: Draft, first: Seen) -> None:
@@ -139,6 +145,20 @@ def compare_label(report: Report, draft: Draft, first: Seen) -> None:
         if len(report.contradictions) < CONTRADICTIONS:
             both = ((first.line, first.member, first.label), (draft.line, draft.member, draft.label))
             report.contradictions.append({"rows": [{"line": line, "member": name, "label": label[:120]} for line, name, label in both]})
+
+
+def text_key(text: str) -> bytes:
+    """A text among those that were read."""
+    return hashlib.blake2b(text.encode("utf-8"), digest_size=16).digest()
+
+
+def compare_form(report: Report, draft: Draft, forms: dict[bytes, bytes], key: bytes) -> None:
+    """Tell of a text that looks like an earlier one and is written with other characters: é as one, or as e and an accent."""
+    composed = text_key(unicodedata.normalize("NFC", draft.text))
+    if forms.setdefault(composed, key) not in (key, TOLD):
+        forms[composed] = TOLD
+        sentence = f"The text in {draft.line:,} looks like an earlier text and is written with other characters (Unicode NFC and NFD)."
+        report.add(Problem(draft.line, "twins", sentence, "Write all texts in NFC, or both are kept.", member=draft.member, notice=True))
 
 
 def asked(report: Report) -> Problem:

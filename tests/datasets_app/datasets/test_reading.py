@@ -190,7 +190,8 @@ def test_parser_delimiter_and_header_are_proposed(tmp_path, name, content, parse
 @pytest.mark.parametrize(
     ("content", "has_header", "told"),
     [
-        (b"great film,pos\nbad film,neg\n", True, True), (b"great film,pos\nbad film,neg\n", False, False), (b"text,kind\na,b\n", True, False),
+        (b"great film,pos\nbad film,neg\n", True, True), (b"great film,pos\nbad film,neg\n", False, False),
+        (b"text,kind\na,b\n", True, False),
     ],
 )  # fmt: skip
 def test_a_first_row_that_names_nothing_known_is_told(tmp_path, content, has_header, told):
@@ -259,6 +260,16 @@ def test_a_mapping_needs_exactly_one_text():
     assert [problem.sentence for problem in mapping.check({"a": "text", "b": "label", "c": "label"}, "abc")] == [
         "2 columns are mapped to label."
     ]
+
+
+def test_texts_that_only_look_equal_are_told_once_and_are_no_repeats(tmp_path):
+    composed, parted = "caf\u00e9", "cafe\u0301"
+    path = tmp_path / "file"
+    path.write_text("\n".join(["text", parted, composed, composed, parted, "na\u00efve", "cafe", ""]), encoding="utf-8")
+    report = dry_run.examine(path, CSV, {"text": "text"})
+
+    assert [(problem.line, problem.code, problem.notice) for problem in report.problems] == [(3, "twins", True)]
+    assert (report.ok, report.repeated) == (6, 2)
 
 
 def test_a_thousand_problems_are_counted_and_the_first_hundred_kept(tmp_path):
