@@ -28,7 +28,7 @@ WAYS: dict[str, tuple[tuple[Role, ...], ...]] = {  # where the text is made of w
 ONE_TEXT = (Role.TEXT, Role.CONTEXT, Role.CONTENT)
 ALLOWED: dict[str, tuple[Role, ...]] = {
     "single_label": ONE_TEXT, "free_text": ONE_TEXT,
-    "chat": (Role.MESSAGES, Role.PROMPT, Role.COMPLETION, Role.CONTENT),
+    "chat": (Role.MESSAGES, Role.PROMPT, Role.COMPLETION, Role.CONTEXT, Role.CONTENT),
     "preference": (Role.PROMPT, Role.FIRST, Role.SECOND, Role.RESPONSES, Role.CONTENT),
     "ranking": (Role.PROMPT, Role.RESPONSES, Role.CONTENT),
 }  # fmt: skip
@@ -250,6 +250,8 @@ class Mapper:
         prompt = cells.get(Role.PROMPT, "")
         if self.task == "chat":
             told = Role.MESSAGES in cells
+            if context := cells.get(Role.CONTEXT, "").strip():
+                prompt = f"{prompt}{answers.BELOW}{context}"
             return {
                 "messages": answers.dialogue(cells[Role.MESSAGES])
                 if told

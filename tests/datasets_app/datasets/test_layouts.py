@@ -209,3 +209,17 @@ def test_a_pair_of_equal_responses_is_told_and_kept(second, codes):
     draft = mapper.draft(Row(1, {"prompt": "Hi?", "chosen": "Hello.", "rejected": second}))
 
     assert [(each.code, each.notice) for each in mapper.remarks(draft)] == [(code, True) for code in codes]
+
+
+@pytest.mark.parametrize(
+    ("row", "asked"),
+    [
+        ({"instruction": "Add.", "input": "1, 2", "output": "3"}, "Add.\n\n1, 2"),
+        ({"instruction": "Add.", "input": "", "output": "3"}, "Add."),
+        ({"instruction": "Add.", "output": "3"}, "Add."), ({"prompt": "Add.", "completion": "3"}, "Add."),
+    ],
+)  # fmt: skip
+def test_instructions_and_prompts_are_dialogues_where_the_task_is_one(row, asked):
+    _, draft = mapped("chat", row)
+
+    assert draft.content == {"messages": [{"role": "user", "content": asked}, {"role": "assistant", "content": "3"}]}
