@@ -223,3 +223,20 @@ def test_instructions_and_prompts_are_dialogues_where_the_task_is_one(row, asked
     _, draft = mapped("chat", row)
 
     assert draft.content == {"messages": [{"role": "user", "content": asked}, {"role": "assistant", "content": "3"}]}
+
+
+@pytest.mark.parametrize(
+    ("cell", "choice"),
+    [
+        ("first", "first"), ("Tie", "tie"), ("a1", "first"), ("a2", "second"), ("A", "first"), ("B", "second"), ("right", "second"),
+        ("model_a", "first"), ("Response B", "second"), ("equal", "tie"), ("tie (bothbad)", "neither"), ("both bad", "neither"),
+    ],
+)  # fmt: skip
+def test_the_better_of_two_is_understood_by_the_names_that_files_give_it(cell, choice):
+    assert answers.chosen(cell).value == json.dumps({"choice": choice}, separators=(",", ":"))
+
+
+@pytest.mark.parametrize("cell", ["1", "2", "0", "good", "-"])
+def test_a_choice_that_may_mean_either_is_none(cell):
+    with pytest.raises(answers.Unreadable):
+        answers.chosen(cell)
