@@ -55,9 +55,10 @@ def import_texts(
     header: Sequence[str] = ("text", "label"),
     labels_as: str = "decisions",
     default_split: str = "",
+    **choices: object,
 ) -> Upload:
     """Import rows: plain texts, or (text, label) pairs, or whatever `header` names (text, label, id, group, time, split)."""
     found = list(rows)
     if found and isinstance(found[0], str):
         found, header = [(text,) for text in found], ("text",)
-    return import_file(dataset, accepted_by, csv_bytes(found, header), labels_as=labels_as, default_split=default_split)
+    return import_file(dataset, accepted_by, csv_bytes(found, header), labels_as=labels_as, default_split=default_split, **choices)

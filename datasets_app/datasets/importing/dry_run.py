@@ -165,7 +165,9 @@ def asked(report: Report) -> Problem:
     """The question what equal texts with different labels are: nobody but the uploader knows."""
     texts = "1 text carries" if report.contradicting == 1 else f"{report.contradicting:,} texts carry"
     first, other = report.contradictions[0]["rows"]
-    sentence = f"{texts} different labels, such as {first['label']!r} in {first['line']:,} and {other['label']!r} in {other['line']:,}."
+    sentence = (
+        f"{texts} different labels, such as {first['label'][:40]!r} in {first['line']:,} and {other['label'][:40]!r} in {other['line']:,}."
+    )
     mend = (
         "If several people labeled each text, map the column with their names to annotator. "
         "Otherwise choose whether the first label counts or these texts get no label."
