@@ -15,6 +15,7 @@ from datasets_app.datasets.importing.mapping import Draft, Mapper
 from datasets_app.datasets.importing.readers import Reading, Row
 from datasets_app.datasets.importing.recognising import misfit, recognise
 from datasets_app.datasets.importing.report import PEOPLE_LIMIT, Problem, Report
+from datasets_app.datasets.rules import place
 
 FIRST = 20
 REPEATS_LIMIT = 200_000  # texts among which repeats are counted exactly; beyond, only the import counts them
@@ -86,7 +87,7 @@ def examine(
     if not report.ok:
         report.add(nothing(report.rows))
     if report.contradicting and not contradicting:
-        report.add(asked(report))
+        report.add(asked(report, place(reading.parser)))
     return report
 
 
@@ -161,13 +162,11 @@ def compare_form(report: Report, draft: Draft, forms: dict[bytes, bytes], key: b
         report.add(Problem(draft.line, "twins", sentence, "Write all texts in NFC, or both are kept.", member=draft.member, notice=True))
 
 
-def asked(report: Report) -> Problem:
+def asked(report: Report, where: str) -> Problem:
     """The question what equal texts with different labels are: nobody but the uploader knows."""
     texts = "1 text carries" if report.contradicting == 1 else f"{report.contradicting:,} texts carry"
-    first, other = report.contradictions[0]["rows"]
-    sentence = (
-        f"{texts} different labels, such as {first['label'][:40]!r} in {first['line']:,} and {other['label'][:40]!r} in {other['line']:,}."
-    )
+    at = [f"{row['label'][:40]!r} in {where.lower()} {row['line']:,}" for row in report.contradictions[0]["rows"]]
+    sentence = f"{texts} different labels, such as {at[0]} and {at[1]}."
     mend = (
         "If several people labeled each text, map the column with their names to annotator. "
         "Otherwise choose whether the first label counts or these texts get no label."

@@ -126,6 +126,7 @@ def looked(found: dict[str, Any]) -> dict[str, Any]:
 def dry_run(found: dict[str, Any]) -> list[str]:
     """What the look at the file found, for people."""
     report = looked(found)
+    people = report.get("people", {})
     labels = sorted(report.get("labels", {}).items(), key=lambda each: (-each[1], each[0]))
     shown = ", ".join(f"{name} {number:,}" for name, number in labels[:LABELS_SHOWN])
     more = f" and {len(labels) - LABELS_SHOWN:,} more" if len(labels) > LABELS_SHOWN else ""
@@ -135,6 +136,7 @@ def dry_run(found: dict[str, Any]) -> list[str]:
         ("Repeated", f"{count(report.get('repeated') or 0, 'row')} with a text that is there already" if report.get("repeated") else ""),
         ("Columns", ", ".join(f"{name} → {role}" for name, role in found["mapping"].items())),
         ("Labels", f"{shown}{more}" if labels else "none"),
+        ("By", f"{count(len(people), 'annotator')}, {count(sum(people.values()), 'annotation')}" if people else ""),
     ])  # fmt: skip
     problems = report.get("problems", [])
     lines += [f"{'Line ' + format(each['line'], ',') if each['line'] else 'File'}: {plain(each['sentence'])} {plain(each['mend'])}" for each in problems[:PROBLEMS_SHOWN]]  # fmt: skip  # noqa: E501
