@@ -102,14 +102,20 @@ class UploadOut(serializers.Serializer[Upload]):
     delimiter = serializers.CharField()
     has_header = serializers.BooleanField()
     mapping = serializers.DictField(child=serializers.CharField())
+    contradicting = serializers.CharField(help_text="what becomes of equal texts with different labels; empty: they block the import")
     default_split = serializers.CharField()
     labels_as = serializers.CharField()
     report = serializers.DictField()
+    looking = serializers.SerializerMethodField(help_text="whether a job is looking through the file")
     seen = serializers.SerializerMethodField(help_text="what to send with the acceptance")
     rows_read = serializers.IntegerField()
     rows_new = serializers.IntegerField()
     rows_duplicate = serializers.IntegerField()
     rows_failed = serializers.IntegerField()
+
+    def get_looking(self, upload: Upload) -> bool:
+        """Whether a dry run is under way."""
+        return queries.is_looked_at(upload)
 
     def get_seen(self, upload: Upload) -> str:
         """The digest of what is accepted."""
@@ -124,6 +130,10 @@ class ReadingIn(serializers.Serializer[object]):
     delimiter = serializers.ChoiceField(choices=list(DELIMITERS), required=False, default="")
     has_header = serializers.BooleanField(required=False, allow_null=True, default=None)
     default_split = serializers.ChoiceField(choices=list(SPLITS), required=False, allow_blank=True, default="")
+    contradicting = serializers.ChoiceField(
+        choices=Upload.Contradicting.choices, required=False, allow_blank=True, allow_null=True, default=None,
+        help_text="of equal texts with different labels, where no column names the annotator",
+    )  # fmt: skip
     mapping = serializers.DictField(child=serializers.ChoiceField(choices=Role.choices), required=False)
 
 
@@ -265,12 +275,7 @@ class InspectUpload(View):
         """Read it as chosen; large files are left to a job."""
         form = ReadingIn(data=request.data)
         form.is_valid(raise_exception=True)
-        found = dict(form.validated_data)
-        mapping = found.pop("mapping", None)
-        upload = actions.inspect(upload_id=uuid, actor=request.user, **found)
-        if mapping is not None:
-            upload = actions.set_mapping(upload_id=uuid, actor=request.user, mapping=mapping)
-        return Response(UploadOut(upload).data)
+        return Response(UploadOut(actions.inspect(upload_id=uuid, actor=request.user, **form.validated_data)).data)
 
 
 class AcceptUpload(View):

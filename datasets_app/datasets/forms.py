@@ -83,11 +83,16 @@ class ReadingForm(forms.Form):
     parser = forms.ChoiceField(choices=list(PARSERS.items()))
     delimiter = forms.ChoiceField(choices=list(DELIMITERS.items()))
     has_header = forms.BooleanField(label="The first row names the columns", required=False)
+    contradicting = forms.ChoiceField(label="Equal texts with different labels", choices=Upload.Contradicting.choices, required=False)
     default_split = forms.ChoiceField(label="Split of rows that have none", choices=SPLIT_CHOICES, required=False)
 
     def __init__(self, data: Any = None, *, upload: Upload) -> None:
-        initial = {name: getattr(upload, name) for name in ("encoding", "parser", "delimiter", "has_header", "default_split")}
+        initial = {
+            name: getattr(upload, name) for name in ("encoding", "parser", "delimiter", "has_header", "default_split", "contradicting")
+        }
         super().__init__(data, initial=initial)
+        if not upload.report.get("dry_run", {}).get("contradicting"):
+            del self.fields["contradicting"]
         self.columns: list[str] = upload.report.get("dry_run", {}).get("columns", [])
         roles = [(role.value, role.label) for role in roles_for(upload.dataset.task)]
         for place, column in enumerate(self.columns):
@@ -109,7 +114,8 @@ class ReadingForm(forms.Form):
     def chosen(self) -> dict[str, Any]:
         """How the file is read, as `actions.inspect` takes it."""
         chosen = {name: self.cleaned_data.get(name, "") for name in ("encoding", "parser", "delimiter")}
-        return {**chosen, "has_header": self.cleaned_data.get("has_header"), "default_split": self.cleaned_data["default_split"]}
+        others = {name: self.cleaned_data.get(name) for name in ("has_header", "contradicting")}
+        return {**chosen, **others, "default_split": self.cleaned_data["default_split"]}
 
     def mapping(self) -> dict[str, str]:
         """The role of each column."""

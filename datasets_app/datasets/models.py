@@ -69,6 +69,11 @@ class Upload(models.Model):
         DECISIONS = "decisions", "Decisions: adjudicated by whoever accepts the upload"
         SUGGESTIONS = "suggestions", "Suggestions: people still label"
 
+    class Contradicting(models.TextChoices):
+        ASK = "", "Ask before the import"
+        FIRST = "first", "The first label counts"
+        UNDECIDED = "undecided", "No label: people still label these texts"
+
     uuid = models.UUIDField(default=uuid4, unique=True, editable=False)
     dataset = models.ForeignKey(Dataset, on_delete=models.PROTECT, related_name="uploads")
     blob = models.ForeignKey(Blob, on_delete=models.PROTECT, related_name="+")
@@ -81,6 +86,10 @@ class Upload(models.Model):
     has_header = models.BooleanField(default=True, help_text="whether the first row holds the names of the columns")
     mapping = models.JSONField(default=dict, help_text="column of the file → text, label, id, group, time, split, metadata, ignore")
     labels_as = models.CharField(max_length=12, choices=Labels.choices, default=Labels.DECISIONS)
+    contradicting = models.CharField(
+        max_length=12, choices=Contradicting.choices, default=Contradicting.ASK, blank=True,
+        help_text="what becomes of equal texts with different labels where no column names the annotator",
+    )  # fmt: skip
     default_split = models.CharField(max_length=12, blank=True, help_text="split of all rows, where no column says it")
     report = models.JSONField(
         default=dict, help_text="what the dry run and the import found: counts and the first problems with their lines"

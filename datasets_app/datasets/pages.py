@@ -123,11 +123,9 @@ def head(row: Upload, *, may_read: bool) -> Context:
     named = [(column, roles.get(column, "")) for column in columns]
     if not may_read or row.state == UploadState.DISCARDED or not columns:
         return {"rows": [], "columns": named}
-    rows = [
-        (found.member, found.line, [(column, found.values.get(column, "")[:300]) for column in columns])
-        for found in queries.first_rows(row)
-    ]
-    return {"rows": rows, "columns": named}
+    first = queries.first_rows(row)
+    rows = [(found.member, found.line, [(column, found.values.get(column, "")[:300]) for column in columns]) for found in first or ()]
+    return {"rows": rows, "columns": named, "slow": first is None}
 
 
 def dataset_url(row: Upload) -> str:
@@ -142,7 +140,9 @@ def upload_figures(row: Upload) -> list[Figure]:
         return [
             Figure("Rows read", numbers.count(row.rows_read), sub=numbers.size(row.size)),
             Figure("New items", numbers.count(row.rows_new)),
-            Figure("Repeated rows", numbers.count(row.rows_duplicate), sub="text already in the dataset"),
+            Figure("More annotations", numbers.count(row.rows_duplicate), sub="rows of a text already here")
+            if found and found.get("people")
+            else Figure("Repeated rows", numbers.count(row.rows_duplicate), sub="text already in the dataset"),
             Figure("Rows left out", numbers.count(row.rows_failed), sub="named below"),
         ]
     if not found:
@@ -155,7 +155,9 @@ def upload_figures(row: Upload) -> list[Figure]:
         Figure("Labels", numbers.count(len(found["labels"])), sub="different names")
         if found["labels"] or not found.get("labelled")
         else Figure("Answers", numbers.count(found["labelled"]), sub="rows that say one"),
-        Figure("Repeated in the file", repeats, sub="same text, kept once" if repeats else "counted by the import"),
+        Figure("More annotations", repeats, sub="rows of a text that is there already")
+        if found.get("people")
+        else Figure("Repeated in the file", repeats, sub="same text, kept once" if repeats else "counted by the import"),
     ]
 
 

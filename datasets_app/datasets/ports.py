@@ -56,6 +56,9 @@ class LabelImporter(Protocol):
     def known_names(self, dataset: Dataset) -> Sequence[str]:
         """The names of the dataset's classes."""
 
+    def withdraw(self, item_ids: Sequence[int]) -> None:
+        """Take back what `write` said of these items of an upload that is still importing: other rows of the file say something else."""
+
     def finish(self, upload: Upload) -> None:
         """All is written: called in the short transaction that makes the upload imported and its items visible. Records the decisions."""
 

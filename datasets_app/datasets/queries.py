@@ -12,10 +12,11 @@ from django.db import connection
 from django.db.models import Q, QuerySet
 from django.http import Http404
 
-from datasets_app.datasets.importing import dry_run
+from datasets_app.datasets.importing import dry_run, readers
 from datasets_app.datasets.importing.readers import BINARY, Reading, Row
 from datasets_app.datasets.models import Dataset, Export, Item, Slice, Upload
 from datasets_app.datasets.rules import UploadState
+from lifecycle.jobs import queries as jobs
 from lifecycle.refusals import Refused
 from registry.access import policy
 from registry.access.models import Project, User
@@ -23,6 +24,7 @@ from registry.artifacts import actions as artifacts
 from registry.ledger.rules import digest_of
 
 PAGE = 30
+PREVIEW_SECONDS = 0.5  # of a processor, for the first rows of a file on a page
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,12 +173,20 @@ def reading_of(upload: Upload) -> Reading:
     return Reading(upload.encoding, upload.parser, upload.delimiter, upload.has_header)
 
 
-def first_rows(upload: Upload) -> list[Row]:
-    """The first rows of the uploaded file, read anew; none while its encoding is not known."""
+def first_rows(upload: Upload) -> list[Row] | None:
+    """The first rows of the uploaded file, read anew; none while its encoding is not known. None where that would take long."""
     if not upload.parser or not (upload.encoding or upload.parser in BINARY):
         return []
-    with artifacts.local_copy(upload.blob.digest) as path:
-        return dry_run.first_rows(path, reading_of(upload))
+    try:
+        with artifacts.local_copy(upload.blob.digest) as path, readers.watched(readers.within(PREVIEW_SECONDS)):
+            return dry_run.first_rows(path, reading_of(upload))
+    except readers.TooSlow:
+        return None
+
+
+def is_looked_at(upload: Upload) -> bool:
+    """Whether a job is looking through the file, or waits to."""
+    return jobs.of_subject(upload).filter(kind="datasets.inspect", finished_at=None).exists()
 
 
 def imported_before(upload: Upload) -> Upload | None:
@@ -193,5 +203,14 @@ def importing_now(dataset_id: int) -> Upload | None:
 def seen_digest(upload: Upload) -> str:
     """What a person accepts: the file, how it is read, and what its columns are used for."""
     return digest_of(
-        [upload.blob.digest, upload.encoding, upload.parser, upload.delimiter, upload.has_header, upload.mapping, upload.default_split]
+        [
+            upload.blob.digest,
+            upload.encoding,
+            upload.parser,
+            upload.delimiter,
+            upload.has_header,
+            upload.mapping,
+            upload.default_split,
+            upload.contradicting,
+        ]
     )

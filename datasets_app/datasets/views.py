@@ -111,7 +111,13 @@ def inspect(request: SignedInRequest, uuid: UUID) -> HttpResponse:
         chosen = form.chosen()
         same = all(chosen[name] == getattr(row, name) for name in form.fields if name in ("encoding", "parser", "delimiter", "has_header"))
         if same:
-            actions.set_mapping(upload_id=uuid, actor=request.user, mapping=form.mapping(), default_split=chosen["default_split"])
+            actions.set_mapping(
+                upload_id=uuid,
+                actor=request.user,
+                mapping=form.mapping(),
+                default_split=chosen["default_split"],
+                contradicting=chosen["contradicting"],
+            )
         else:
             if "has_header" not in form.fields:
                 chosen["has_header"] = None

@@ -36,10 +36,11 @@ def receive(dataset: Dataset, user: User, content: bytes, file_name: str = "rows
 
 
 def import_file(
-    dataset: Dataset, user: User, content: bytes, file_name: str = "rows.csv", *, labels_as: str = "decisions", default_split: str = ""
-) -> Upload:
-    """A file that was received, inspected, accepted and imported."""
-    upload = receive(dataset, user, content, file_name)
+    dataset: Dataset, user: User, content: bytes, file_name: str = "rows.csv", *, labels_as: str = "decisions", default_split: str = "",
+    **choices: object,
+) -> Upload:  # fmt: skip
+    """A file that was received, inspected, accepted and imported. choices: as `actions.inspect` takes them."""
+    upload = receive(dataset, user, content, file_name, **choices)
     actions.accept_upload(upload_id=upload.uuid, actor=user, labels_as=labels_as, default_split=default_split)
     run_ok("default")
     upload.refresh_from_db()
@@ -54,9 +55,10 @@ def import_texts(
     header: Sequence[str] = ("text", "label"),
     labels_as: str = "decisions",
     default_split: str = "",
+    **choices: object,
 ) -> Upload:
     """Import rows: plain texts, or (text, label) pairs, or whatever `header` names (text, label, id, group, time, split)."""
     found = list(rows)
     if found and isinstance(found[0], str):
         found, header = [(text,) for text in found], ("text",)
-    return import_file(dataset, accepted_by, csv_bytes(found, header), labels_as=labels_as, default_split=default_split)
+    return import_file(dataset, accepted_by, csv_bytes(found, header), labels_as=labels_as, default_split=default_split, **choices)

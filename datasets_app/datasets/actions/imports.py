@@ -130,13 +130,18 @@ def write_batch(ctx: JobContext, upload: Upload, importer: ports.LabelImporter |
     known = queries.known_items(upload.dataset, [row.digest for row in rows])
     fresh: dict[str, Prepared] = {}
     repeats: list[Repeat] = []
+    contradicted: set[str] = set()
     for row in rows:
         if (there := known.get(row.digest)) is not None:
             repeats.append(Repeat(row.draft, First(there.pk, there.member, there.line, there.upload_id == upload.pk)))
         elif (first := fresh.setdefault(row.digest, row)) is not row:
             repeats.append(Repeat(row.draft, First(None, first.draft.member, first.draft.line, True, first.draft.label)))
+            if row.draft.label and first.draft.label not in ("", row.draft.label):
+                contradicted.add(row.digest)
+    if upload.contradicting == Upload.Contradicting.FIRST:
+        contradicted.clear()
     insert_items(upload, list(fresh.values()))
-    labelled = [row for row in fresh.values() if row.draft.label]
+    labelled = [row for row in fresh.values() if row.draft.label and row.digest not in contradicted]
     told = [row for row in rows if row.draft.told and (row.digest in fresh or known[row.digest].upload_id == upload.pk)]
     if importer and (labelled or told):
         keys = keys_of(upload, list(fresh)) | {digest: there.pk for digest, there in known.items()}
@@ -144,7 +149,9 @@ def write_batch(ctx: JobContext, upload: Upload, importer: ports.LabelImporter |
             importer.write(upload, [(item_of(keys[row.digest], row), row.draft.label) for row in labelled])
         if told:
             importer.bring(upload, [(item_of(keys[row.digest], row), row.draft.told) for row in told if row.draft.told])
-    count_repeats(importer, repeats, tally)
+    conflicts = count_repeats(importer, repeats, tally)
+    if importer and conflicts and upload.contradicting != Upload.Contradicting.FIRST:
+        importer.withdraw(conflicts)
     tally.rows += len(batch)
     tally.new += len(fresh)
     tally.failed += len(batch) - len(rows)
@@ -169,14 +176,20 @@ def item_of(pk: int, row: Prepared) -> Item:
     return Item.from_db(None, ["id", "text", "content", "digest"], [pk, row.draft.text, row.draft.content, row.digest])
 
 
-def count_repeats(importer: ports.LabelImporter | None, repeats: list[Repeat], tally: Tally) -> None:
-    """Count the rows whose text is there already, and those of them whose label says something else."""
+def count_repeats(importer: ports.LabelImporter | None, repeats: list[Repeat], tally: Tally) -> list[int]:
+    """Count the rows whose text is there already, and those of them whose label says something else.
+
+    Returns the items of earlier batches of this file whose labels such rows contradict.
+    """
+    contradicted: list[int] = []
     asked = [repeat.first.pk for repeat in repeats if repeat.draft.label and repeat.first.pk is not None]
     labels = importer.labels_of(asked) if importer and asked else {}
     for repeat in repeats:
         first, label = repeat.first, repeat.draft.label
         present = first.label if first.pk is None else labels.get(first.pk, "")
         conflict = bool(present and label and present != label)
+        if conflict and first.here and first.pk is not None:
+            contradicted.append(first.pk)
         tally.duplicate += 1
         tally.conflicts += conflict
         tally.untaken += bool(label and not present) or bool(repeat.draft.told and repeat.draft.told.answers and not first.here)
@@ -187,6 +200,7 @@ def count_repeats(importer: ports.LabelImporter | None, repeats: list[Repeat], t
                     "same_file": first.here, "conflict": conflict,
                 }
             )  # fmt: skip
+    return contradicted
 
 
 @transaction.atomic

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import time
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
@@ -25,8 +25,11 @@ from registry.access.models import User
 from registry.artifacts import actions as artifacts
 from registry.ledger.rules import digest_of
 
+ONE_EACH = (Dataset.Task.SINGLE_LABEL, Dataset.Task.FREE_TEXT)  # tasks of which a list of labels is no answer
 NEW_SHOWN = 20  # classes of a file that the dataset lacks
 AT_ONCE_BYTES = 4_000_000  # larger files are looked at by a job
+CANCEL_SECONDS = 0.5  # between two looks whether the job is still wanted
+AT_ONCE_SECONDS = 1.0  # of a processor; what takes longer is begun anew by a job
 
 
 def inspect(
@@ -38,26 +41,39 @@ def inspect(
     delimiter: str = "",
     has_header: bool | None = None,
     default_split: str | None = None,
+    contradicting: str | None = None,
+    mapping: dict[str, str] | None = None,
+    wait: bool = False,
 ) -> Upload:
-    """Look at an upload and propose how to read it; what is given is taken as chosen. Large files are left to a job.
+    """Look at an upload and propose how to read it; what is given is taken as chosen. What takes long is left to a job.
 
+    contradicting: of `Upload.Contradicting`; None to leave it as it is. mapping: of columns, as in `set_mapping`; None to have it proposed.
+    wait: stay until it is done, however long it takes: for files that the product itself made.
     Raises PermissionDenied, Refused for an unknown choice, or Conflict once the upload is being imported.
     """
-    choices: dict[str, Any] = {"encoding": encoding, "parser": parser, "delimiter": delimiter, "has_header": has_header, "mapping": None}
-    check_choices(choices, default_split)
-    return look(upload_id, actor, choices, default_split)
+    choices: dict[str, Any] = {"encoding": encoding, "parser": parser, "delimiter": delimiter, "has_header": has_header, "mapping": mapping}
+    check_choices(choices, default_split, contradicting)
+    return look(upload_id, actor, choices, default_split, contradicting, wait=wait)
 
 
-def set_mapping(*, upload_id: UUID, actor: User, mapping: dict[str, str], default_split: str | None = None) -> Upload:
-    """Choose what each column is used for, and look again. Columns that are not named are left out. Raises as `inspect`."""
+def set_mapping(
+    *,
+    upload_id: UUID,
+    actor: User,
+    mapping: dict[str, str],
+    default_split: str | None = None,
+    contradicting: str | None = None,
+    wait: bool = False,
+) -> Upload:
+    """Choose what each column is used for, and look again. Columns that are not named are left out. wait, raises: as `inspect`."""
     upload = Upload.objects.get(uuid=upload_id)
     choices: dict[str, Any] = {field: getattr(upload, field) for field in ("encoding", "parser", "delimiter", "has_header")}
     choices["mapping"] = mapping
-    check_choices(choices, default_split)
-    return look(upload_id, actor, choices, default_split)
+    check_choices(choices, default_split, contradicting)
+    return look(upload_id, actor, choices, default_split, contradicting, wait=wait)
 
 
-def check_choices(choices: dict[str, Any], default_split: str | None) -> None:
+def check_choices(choices: dict[str, Any], default_split: str | None, contradicting: str | None) -> None:
     """Raises Refused, naming the field, for a choice that does not exist."""
     known = {"encoding": readers.ENCODINGS, "parser": readers.PARSERS, "delimiter": readers.DELIMITERS}
     for field, options in known.items():
@@ -67,23 +83,51 @@ def check_choices(choices: dict[str, Any], default_split: str | None) -> None:
     if default_split and default_split not in SPLITS:
         told = f"{default_split!r} is not a split; there are {', '.join(SPLITS)}."
         raise Refused(told, fields={"default_split": [told]})
+    if contradicting and contradicting not in Upload.Contradicting.values:
+        told = f"{contradicting!r} is not known; there are first and undecided."
+        raise Refused(told, fields={"contradicting": [told]})
 
 
-def look(upload_id: UUID, actor: User, choices: dict[str, Any], default_split: str | None) -> Upload:
-    """Dry-run a small file now, a large one in a job."""
+def look(
+    upload_id: UUID, actor: User, choices: dict[str, Any], default_split: str | None, contradicting: str | None, *, wait: bool
+) -> Upload:
+    """Dry-run a file now, or in a job where it is large or takes longer than somebody would wait."""
     with transaction.atomic():
-        upload = Upload.objects.select_for_update(of=("self",), no_key=True).select_related("dataset__project", "blob").get(uuid=upload_id)
-        policy.require(actor, "datasets.upload", upload)
-        check_open(upload)
-        if default_split is not None:
-            upload.default_split = default_split
-            upload.save(update_fields=["default_split"])
+        upload = held(upload_id, actor)
+        chosen = {"default_split": default_split, "contradicting": contradicting}
+        fields = [name for name, value in chosen.items() if value is not None]
+        for name in fields:
+            setattr(upload, name, chosen[name])
+        if fields:
+            upload.save(update_fields=fields)
+    if wait:
+        return write_findings(upload, *examine(upload, choices))
+    try:
         if upload.size > AT_ONCE_BYTES:
-            args = {"upload": str(upload.uuid), "choices": choices}
-            key = f"datasets.inspect:{upload.uuid}:{digest_of(args)[:16]}"
-            jobs.enqueue("datasets.inspect", actor=actor, project=upload.dataset.project, args=args, subject=upload, key=key)
-            return upload
-    return write_findings(upload, *examine(upload, choices))
+            raise readers.TooSlow
+        with readers.watched(readers.within(AT_ONCE_SECONDS)):
+            found = examine(upload, choices)
+    except readers.TooSlow:
+        return leave_to_job(upload_id, actor, choices)
+    return write_findings(upload, *found)
+
+
+@transaction.atomic
+def leave_to_job(upload_id: UUID, actor: User, choices: dict[str, Any]) -> Upload:
+    """Have a job look at the upload, from its beginning."""
+    upload = held(upload_id, actor)
+    args = {"upload": str(upload.uuid), "choices": choices}
+    key = f"datasets.inspect:{upload.uuid}:{digest_of(args)[:16]}"
+    jobs.enqueue("datasets.inspect", actor=actor, project=upload.dataset.project, args=args, subject=upload, key=key)
+    return upload
+
+
+def held(upload_id: UUID, actor: User) -> Upload:
+    """The upload, locked until the caller's transaction ends. Raises PermissionDenied or Conflict."""
+    upload = Upload.objects.select_for_update(of=("self",), no_key=True).select_related("dataset__project", "blob").get(uuid=upload_id)
+    policy.require(actor, "datasets.upload", upload)
+    check_open(upload)
+    return upload
 
 
 def check_open(upload: Upload) -> None:
@@ -93,22 +137,31 @@ def check_open(upload: Upload) -> None:
 
 
 def run_inspection(ctx: JobContext) -> None:
-    """The job of a large file's dry run."""
+    """The job of a dry run that takes long."""
     upload = Upload.objects.select_related("dataset__project", "blob").get(uuid=ctx.args["upload"])
     if upload.state not in (UploadState.RECEIVED, UploadState.INSPECTED, UploadState.FAILED):
         return
 
-    def tick(rows: int) -> None:
-        ctx.progress(rows, stage="Looking through the file", unit="rows")
-        ctx.raise_if_cancelled()
+    next_look = 0.0
 
-    write_findings(upload, *examine(upload, ctx.args["choices"], tick))
+    def look() -> None:
+        nonlocal next_look
+        if time.monotonic() >= next_look:
+            ctx.raise_if_cancelled()
+            next_look = time.monotonic() + CANCEL_SECONDS
+
+    def tick(rows: int, total: int | None) -> None:
+        ctx.progress(rows, total, stage="Looking through the file", unit="rows")
+
+    with readers.watched(look):
+        found = examine(upload, ctx.args["choices"], tick)
+    write_findings(upload, *found)
 
 
-def examine(upload: Upload, choices: dict[str, Any], tick: Callable[[int], None] | None = None) -> tuple[Reading, dict[str, str], Report]:
+def examine(upload: Upload, choices: dict[str, Any], tick: dry_run.Tick | None = None) -> tuple[Reading, dict[str, str], Report]:
     """How the file is read, what its columns are used for, and the report."""
     with artifacts.local_copy(upload.blob.digest) as path:
-        reading, misfit = find_reading(path, upload.file_name, choices, lists=upload.dataset.task == Dataset.Task.SINGLE_LABEL)
+        reading, misfit = find_reading(path, upload.file_name, choices, lists=upload.dataset.task in ONE_EACH)
         if misfit is not None:
             return reading, {}, undecoded(reading.encoding, misfit)
         columns = readers.header(path, reading).columns
@@ -116,7 +169,7 @@ def examine(upload: Upload, choices: dict[str, Any], tick: Callable[[int], None]
         if roles is None:
             roles = mapping.propose(columns, dry_run.first_rows(path, reading, 200), upload.dataset.task)
         roles = {column: roles.get(column, str(Role.IGNORE)) for column in columns}
-        report = dry_run.examine(path, reading, roles, upload.default_split, tick, upload.dataset.task)
+        report = dry_run.examine(path, reading, roles, upload.default_split, tick, upload.dataset.task, upload.contradicting)
         if reading.parser == "labelstudio":
             read_config(readers.open_source(path).config, roles, upload.dataset.task, report)
     compare(upload.dataset, report)

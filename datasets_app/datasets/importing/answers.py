@@ -10,12 +10,18 @@ import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from datasets_app.datasets.importing.roles import plain_name
 from datasets_app.datasets.importing.tags import TAG, spans_of
 from datasets_app.datasets.rules import TEXT_LIMIT
 
 SHARE_GPT = {"human": "user", "gpt": "assistant", "bing": "assistant", "bard": "assistant", "chatgpt": "assistant"}
 ROLES = ("system", "developer", "user", "assistant", "tool")
 CHOICES = ("first", "second", "tie", "neither")
+SIDES = {  # how else files call them, in plain names; digits are not among them: they begin with 0 or with 1
+    **dict.fromkeys(("a", "a1", "left", "responsea", "response1", "modela", "answera"), "first"),
+    **dict.fromkeys(("b", "a2", "right", "responseb", "response2", "modelb", "answerb"), "second"),
+    **dict.fromkeys(("equal", "same", "draw", "both", "bothgood"), "tie"), **dict.fromkeys(("none", "bothbad", "tiebothbad"), "neither"),
+}  # fmt: skip
 RESPONSES = range(2, 6)
 SPANS_LIMIT = 1_000  # of one text
 BELOW = "\n\n"  # between a text and its context
@@ -180,9 +186,11 @@ def written(cell: str) -> Said:
 
 def chosen(cell: str) -> Said:
     """Which of two responses is better. Raises Unreadable."""
-    if cell.casefold() not in CHOICES:
+    word = cell.casefold()
+    choice = word if word in CHOICES else SIDES.get(plain_name(word), "")
+    if not choice:
         raise Unreadable(f"has a choice that is not {', '.join(CHOICES)}.")
-    return Said(canonical({"choice": cell.casefold()}))
+    return Said(canonical({"choice": choice}))
 
 
 def continued(cell: str, asked: Sequence[Mapping[str, Any]]) -> Said:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping
+import unicodedata
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
@@ -13,10 +15,14 @@ from datasets_app.datasets.importing.mapping import Draft, Mapper
 from datasets_app.datasets.importing.readers import Reading, Row
 from datasets_app.datasets.importing.recognising import misfit, recognise
 from datasets_app.datasets.importing.report import PEOPLE_LIMIT, Problem, Report
+from datasets_app.datasets.rules import place
 
 FIRST = 20
 REPEATS_LIMIT = 200_000  # texts among which repeats are counted exactly; beyond, only the import counts them
-TICK = 5_000
+CONTRADICTIONS = 5  # shown
+TOLD = b""  # in the place of a text whose second form was told
+TICK = 1_000
+Tick = Callable[[int, int | None], None]
 ROWS_LIMIT = 20_000_000
 
 
@@ -35,27 +41,34 @@ def read_drafts(
 
 
 def first_rows(path: Path, reading: Reading, count: int = FIRST) -> list[Row]:
-    """The first rows that can be read."""
-    rows = (row for row in readers.read_rows(path, reading) if isinstance(row, Row))
-    return list(islice(rows, count))
+    """The first rows that can be read, among ten times as many."""
+    found = islice(readers.read_rows(path, reading), 10 * count)
+    return list(islice((row for row in found if isinstance(row, Row)), count))
 
 
 def examine(
-    path: Path, reading: Reading, mapping: Mapping[str, str], default_split: str = "", tick: Callable[[int], None] | None = None,
-    task: str = "single_label",
+    path: Path, reading: Reading, mapping: Mapping[str, str], default_split: str = "", tick: Tick | None = None,
+    task: str = "single_label", contradicting: str = "",
 ) -> Report:  # fmt: skip
-    """The report of a dry run. task: of the dataset. tick: told the number of rows read, now and then. The encoding is known to fit."""
+    """The report of a dry run. The encoding is known to fit. task: of the dataset.
+
+    contradicting: what somebody chose for equal texts with different labels, as `Upload.Contradicting`; where nobody did, they block.
+    tick: told the number of rows read, now and then, and of about how many.
+    """
     report = Report()
     header = readers.header(path, reading)
     report.columns = list(header.columns)
     layout = recognise(header.columns, first_rows(path, reading))
     report.layout = layout.name if layout else ""
     told = misfit(layout, task)
-    for problem in (*header.problems, *((told,) if told else ()), *mappings.check(mapping, header.columns, task)):
+    guessed = first_row(header.columns, reading)
+    for problem in (*header.problems, *(each for each in (told, guessed) if each), *mappings.check(mapping, header.columns, task)):
         report.add(problem)
     if report.blocked:
         return report
-    seen: set[bytes] = set()
+    seen: dict[bytes, Seen] = {}
+    forms: dict[bytes, bytes] = {}
+    total = readers.about_rows(path, reading) if tick else None
     for found in read_drafts(path, reading, mapping, default_split, task):
         if isinstance(found, Problem) and found.notice:
             report.add(found)
@@ -68,16 +81,36 @@ def examine(
             report.failed += 1
             report.add(found)
         else:
-            count_draft(report, found, seen)
+            count_draft(report, found, seen, forms)
         if tick and report.rows % TICK == 0:
-            tick(report.rows)
+            tick(report.rows, max(total, report.rows) if total else None)
     if not report.ok:
         report.add(nothing(report.rows))
+    if report.contradicting and not contradicting:
+        report.add(asked(report, place(reading.parser)))
     return report
 
 
-def count_draft(report: Report, draft: Draft, seen: set[bytes]) -> None:
-    """Add a good row to the report."""
+def first_row(columns: Sequence[str], reading: Reading) -> Problem | None:
+    """A row that is read as the names of the columns though it names nothing known: it may be a row like the others."""
+    if not reading.has_header or mappings.names_known(columns):
+        return None
+    sentence = f"The first row is read as the names of the columns: {', '.join(repr(each[:40]) for each in columns[:5])}."
+    return Problem(1, "header", sentence, 'If it is a row like the others, clear "The first row names the columns".', notice=True)
+
+
+@dataclass(slots=True)
+class Seen:
+    """A text that was read. line, member: of its first row with a label. several: another row has another label."""
+
+    line: int = 0
+    member: str = ""
+    label: str = ""
+    several: bool = False
+
+
+def count_draft(report: Report, draft: Draft, seen: dict[bytes, Seen], forms: dict[bytes, bytes]) -> None:
+    """Add a good row to the report. seen: the texts before it. forms: of those that are not ASCII, by how they look."""
     report.ok += 1
     told = draft.told
     report.labelled += bool(draft.label or told and (told.answers or told.guesses))
@@ -92,12 +125,53 @@ def count_draft(report: Report, draft: Draft, seen: set[bytes]) -> None:
         report.splits[draft.split] += 1
     if report.repeated is None:
         return
-    key = hashlib.blake2b(draft.text.encode("utf-8"), digest_size=16).digest()
+    key = text_key(draft.text)
     report.repeated += key in seen
-    seen.add(key)
+    compare_label(report, draft, seen.setdefault(key, Seen()))
+    if not draft.text.isascii():
+        compare_form(report, draft, forms, key)
     if len(seen) > REPEATS_LIMIT:
         report.repeated = None
         seen.clear()
+        forms.clear()
+
+
+def compare_label(report: Report, draft: Draft, first: Seen) -> None:
+    """Count a text whose label is another one than in its first row with a label."""
+    if draft.label and not first.label:
+        first.line, first.member, first.label = draft.line, draft.member, draft.label
+    elif draft.label and draft.label != first.label and not first.several:
+        first.several = True
+        report.contradicting += 1
+        if len(report.contradictions) < CONTRADICTIONS:
+            both = ((first.line, first.member, first.label), (draft.line, draft.member, draft.label))
+            report.contradictions.append({"rows": [{"line": line, "member": name, "label": label[:120]} for line, name, label in both]})
+
+
+def text_key(text: str) -> bytes:
+    """A text among those that were read."""
+    return hashlib.blake2b(text.encode("utf-8"), digest_size=16).digest()
+
+
+def compare_form(report: Report, draft: Draft, forms: dict[bytes, bytes], key: bytes) -> None:
+    """Tell of a text that looks like an earlier one and is written with other characters: é as one, or as e and an accent."""
+    composed = text_key(unicodedata.normalize("NFC", draft.text))
+    if forms.setdefault(composed, key) not in (key, TOLD):
+        forms[composed] = TOLD
+        sentence = f"The text in {draft.line:,} looks like an earlier text and is written with other characters (Unicode NFC and NFD)."
+        report.add(Problem(draft.line, "twins", sentence, "Write all texts in NFC, or both are kept.", member=draft.member, notice=True))
+
+
+def asked(report: Report, where: str) -> Problem:
+    """The question what equal texts with different labels are: nobody but the uploader knows."""
+    texts = "1 text carries" if report.contradicting == 1 else f"{report.contradicting:,} texts carry"
+    at = [f"{row['label'][:40]!r} in {where.lower()} {row['line']:,}" for row in report.contradictions[0]["rows"]]
+    sentence = f"{texts} different labels, such as {at[0]} and {at[1]}."
+    mend = (
+        "If several people labeled each text, map the column with their names to annotator. "
+        "Otherwise choose whether the first label counts or these texts get no label."
+    )
+    return Problem(0, "contradicting", sentence, mend, blocks=True)
 
 
 def unread(draft: Draft, place: str) -> Problem:

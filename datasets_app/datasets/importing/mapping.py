@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from datasets_app.datasets.importing import answers, brought, contents, own
-from datasets_app.datasets.importing.brought import Told
+from datasets_app.datasets.importing.brought import Given, Told
 from datasets_app.datasets.importing.readers import Row
 from datasets_app.datasets.importing.recognising import OWN, recognise, roles_of
 from datasets_app.datasets.importing.report import Problem
@@ -28,7 +28,7 @@ WAYS: dict[str, tuple[tuple[Role, ...], ...]] = {  # where the text is made of w
 ONE_TEXT = (Role.TEXT, Role.CONTEXT, Role.CONTENT)
 ALLOWED: dict[str, tuple[Role, ...]] = {
     "single_label": ONE_TEXT, "free_text": ONE_TEXT,
-    "chat": (Role.MESSAGES, Role.PROMPT, Role.COMPLETION, Role.CONTENT),
+    "chat": (Role.MESSAGES, Role.PROMPT, Role.COMPLETION, Role.CONTEXT, Role.CONTENT),
     "preference": (Role.PROMPT, Role.FIRST, Role.SECOND, Role.RESPONSES, Role.CONTENT),
     "ranking": (Role.PROMPT, Role.RESPONSES, Role.CONTENT),
 }  # fmt: skip
@@ -43,6 +43,7 @@ NAMES: dict[Role, tuple[str, ...]] = {
     Role.SECOND: ("rejected", "second", "responseb", "response2", "completionb", "answerb"),
     Role.RESPONSES: ("responses", "completions", "candidates", "answers"),
     Role.LABEL: ("labelname", "labeltext", "label", "labels", "category", "class", "intent", "target", "topic", "sentiment", "tag"),
+    Role.ANNOTATOR: ("annotator", "annotatorid", "worker", "workerid", "workerids", "amtworkerids", "rater", "raterid", "coder", "labeler"),
     Role.ID: ("id", "externalid", "itemid", "messageid", "rowid", "uuid", "guid"),
     Role.GROUP: (
         "group", "groupid", "groupkey", "thread", "threadid", "conversation", "conversationid",
@@ -68,7 +69,7 @@ SPLIT_WORDS = {
     **dict.fromkeys(("validation", "valid", "val", "dev", "development"), "validation"),
     **dict.fromkeys(("test", "testing", "tst", "eval", "evaluation", "holdout"), "test"),
 }
-LABEL_LIMIT, ID_LIMIT = 120, 200
+LABEL_LIMIT, ID_LIMIT, PERSON_LIMIT = 120, 200, 100
 BETTER = ("chosen", "preferredoutput")
 MEND_ANSWER = "Write it as the guide says, or leave the row out."
 CONTROL = re.compile("[\x00-\x1f\x7f]")
@@ -120,6 +121,11 @@ def propose(columns: Sequence[str], rows: Sequence[Row], task: str = "single_lab
     return {column: found.get(column, str(Role.METADATA)) for column in columns}
 
 
+def names_known(columns: Sequence[str]) -> bool:
+    """Whether any of these is a name that columns often have."""
+    return any(plain_name(column) in names for column in columns for names in NAMES.values())
+
+
 def by_content(columns: Sequence[str], rows: Sequence[Row], found: dict[str, str], *, guess_label: bool) -> None:
     """Where no name gives it away: the longest column is the text, and a column of few short values is the label."""
     cells = {column: [row.values.get(column, "") for row in rows] for column in columns if column not in found}
@@ -147,6 +153,10 @@ def check(mapping: Mapping[str, str], columns: Sequence[str], task: str = "singl
             count = "No column is" if role not in roles else f"{roles.count(role)} columns are"
             mend = f"Map exactly one column to {role.value}."
             problems.append(Problem(0, "mapping", f"{count} mapped to {role.value}.", mend, blocks=True))
+    if Role.ANNOTATOR in roles and Role.LABEL not in roles:
+        problems.append(
+            Problem(0, "mapping", "A column is mapped to annotator and none to label.", "Map the column of their labels.", blocks=True)
+        )
     for role in Role:
         if role not in (*MANY, *needed) and roles.count(role) > 1:
             sentence = f"{roles.count(role)} columns are mapped to {role.value}."
@@ -163,8 +173,8 @@ class Mapper:
     def __init__(self, mapping: Mapping[str, str], default_split: str = "", parser: str = "", task: str = "single_label") -> None:
         self.place, self.task = place(parser), task
         column = {role: column for column, role in mapping.items() if role not in MANY}
-        self.text, self.label, self.id, self.group, self.split, self.time = (
-            column.get(role, "") for role in (Role.TEXT, Role.LABEL, Role.ID, Role.GROUP, Role.SPLIT, Role.TIME)
+        self.text, self.label, self.id, self.group, self.split, self.time, self.annotator = (
+            column.get(role, "") for role in (Role.TEXT, Role.LABEL, Role.ID, Role.GROUP, Role.SPLIT, Role.TIME, Role.ANNOTATOR)
         )
         self.parts = {role: name for role in PARTS if (name := column.get(role))}
         self.packed = column.get(Role.PACKED, "")
@@ -184,6 +194,8 @@ class Mapper:
         try:
             content = self.read_content(values)
             text = answers.readable(content) if content else self.read_text(values)
+            if fault := wrong_text(text):
+                return fault.told(self.place, row)
             told = brought.tell(row.brought, self.label, self.task, text, content) if row.brought else None
             said = told.own if told else self.read_answer(values, text, content) if self.task != "single_label" else None
             metadata = self.read_metadata(values)
@@ -196,28 +208,32 @@ class Mapper:
         split = SPLIT_WORDS.get(split_word.casefold(), "") if split_word else self.default_split
         moment = read_time(time_word) if time_word else None
         fault = (
-            wrong_text(text)
-            or (NO_TEXT if content and "context" in content and not content["text"].strip() else None)
+            (NO_TEXT if content and "context" in content and not content["text"].strip() else None)
             or (several(len(names)) if said is None and len(names) > 1 else None)
             or wrong_names(names, external_id, group)
             or (WRONG_SPLIT if split_word and not split else None)
-            or (WRONG_TIME if time_word and moment is None else None)
         )
         if fault:
-            return Problem(line, fault.code, f"{self.place} {line:,} {fault.said}", fault.mend, member=member)
+            return fault.told(self.place, row)
+        if time_word and moment is None:
+            metadata[self.time] = time_word
         value = "".join(names) if said is None else said.value
+        if self.annotator and not told:
+            person = values.get(self.annotator, "").strip()
+            if value and (fault := wrong_person(person)):
+                return fault.told(self.place, row)
+            told, value = Told(answers=(Given(person, value),) if value else (), names=tuple(names)), ""
         return Draft(line, text, value, external_id, group, moment, split, metadata, member, content, tuple(names), told)
 
     def remarks(self, draft: Draft) -> list[Problem]:
         """What is odd about a row that is kept all the same, as notices."""
-        if self.task != "chat" or not draft.content:
-            return []
-        mend = "Nothing, if that is right."
-        where = f"{self.place} {draft.line:,}"
-        return [
-            Problem(draft.line, "turns", f"{where} {told}", mend, member=draft.member, notice=True)
-            for told in contents.remarks(draft.content)
-        ]
+        where, right = f"{self.place} {draft.line:,}", "Nothing, if that is right."
+        found = [("time", WRONG_TIME, MEND_TIME)] if self.time and draft.event_time is None and draft.metadata.get(self.time) else []
+        if self.task == "chat" and draft.content:
+            found += [("turns", told, right) for told in contents.remarks(draft.content)]
+        if self.task == "preference" and draft.content and draft.content["responses"][0] == draft.content["responses"][1]:
+            found.append(("equal", "has two equal responses: neither can be better.", "Leave it out, if that is not meant."))
+        return [Problem(draft.line, code, f"{where} {told}", mend, member=draft.member, notice=True) for code, told, mend in found]
 
     def read_text(self, values: Mapping[str, str]) -> str:
         """The text of a row; tokens with one blank between where parts of it are marked. Raises answers.Unreadable."""
@@ -234,6 +250,8 @@ class Mapper:
         prompt = cells.get(Role.PROMPT, "")
         if self.task == "chat":
             told = Role.MESSAGES in cells
+            if context := cells.get(Role.CONTEXT, "").strip():
+                prompt = f"{prompt}{answers.BELOW}{context}"
             return {
                 "messages": answers.dialogue(cells[Role.MESSAGES])
                 if told
@@ -285,10 +303,25 @@ class Fault(NamedTuple):
     said: str
     mend: str
 
+    def told(self, place: str, row: Row) -> Problem:
+        """With the place of the row."""
+        return Problem(row.line, self.code, f"{place} {row.line:,} {self.said}", self.mend, member=row.member)
+
 
 NO_TEXT = Fault("empty_text", "has no text.", "Fill it in, or leave out the row.")
 WRONG_SPLIT = Fault("split", "has a split that is not train, validation or test.", "Use one of these three words.")
-WRONG_TIME = Fault("time", "has a time that cannot be read.", "Write it as 2026-11-24T16:10:00Z or as Unix seconds.")
+WRONG_TIME = "has a time that cannot be read; it is kept as metadata."
+MEND_TIME = "Write it as 2026-11-24T16:10:00Z or as Unix seconds."
+
+
+def wrong_person(name: str) -> Fault | None:
+    """What is wrong with the name of whoever gave a label, if anything."""
+    if not name:
+        return Fault("annotator", "has a label and no annotator.", "Fill in who gave it, or leave the row out.")
+    if len(name) > PERSON_LIMIT or not name.isprintable():
+        said = f"has an annotator of more than {PERSON_LIMIT} characters or with control characters."
+        return Fault("annotator", said, "Check that the right column is mapped to annotator.")
+    return None
 
 
 def wrong_text(text: str) -> Fault | None:

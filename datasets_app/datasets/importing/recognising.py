@@ -60,8 +60,8 @@ LAYOUTS = (
         "prompts and completions as messages",
         {"prompt": Role.PROMPT, "completion": Role.COMPLETION}, ("chat",), messages=("prompt", "completion"),
     ),
-    Layout("Alpaca instructions", {"instruction": Role.TEXT, "input": Role.CONTEXT, "output": Role.LABEL}, ("free_text",)),
-    Layout("instructions", {"instruction": Role.TEXT, "output": Role.LABEL}, ("free_text",)),
+    Layout("Alpaca instructions", {"instruction": Role.TEXT, "input": Role.CONTEXT, "output": Role.LABEL}, ("free_text", "chat")),
+    Layout("instructions", {"instruction": Role.TEXT, "output": Role.LABEL}, ("free_text", "chat")),
     *(
         Layout("texts and their summaries", {text: Role.TEXT, summary: Role.LABEL}, ("free_text",))
         for text in ("document", "article", "dialogue", "text") for summary in ("highlights", "summary", "target")

@@ -9,7 +9,7 @@ from typing import Any
 from datasets_app.datasets.rules import LABELS_LIMIT
 
 KEPT = 100
-PEOPLE_LIMIT = 500  # annotators of one file
+PEOPLE_LIMIT = 5_000  # annotators of one file
 TITLES = {
     "encoding": "Bytes that do not fit the encoding",
     "quoting": "Broken quoting",
@@ -24,6 +24,8 @@ TITLES = {
     "new_label": "Classes that are new",
     "config": "Labeling configuration",
     "many_people": "Too many annotators",
+    "annotator": "Labels of nobody",
+    "contradicting": "Equal texts with different labels",
     "left_out": "Not taken over",
     "rows": "Too many rows",
     "empty_text": "Rows without a text",
@@ -41,6 +43,8 @@ TITLES = {
     "type": "Kind of file",
     "layout": "Layout of another task",
     "turns": "Dialogues to look at twice",
+    "equal": "Pairs of equal responses",
+    "twins": "Texts that only look equal",
 }
 
 
@@ -68,6 +72,7 @@ class Report:
     labelled: of these, with a label. layout: the name of the known layout that the file has, or empty.
     people, models: those who said something in another labeling tool, with how often.
     accounts: of the people, those who have an account here, with what it is called.
+    contradicting: texts that carry different labels, with no annotator named; contradictions: the first of them, as lines and labels.
     config: the labeling configuration beside the data, as text. classes: those that it lists for the question that was taken.
     """
 
@@ -87,6 +92,8 @@ class Report:
     splits: Counter[str] = field(default_factory=Counter)
     columns: list[str] = field(default_factory=list)
     repeated: int | None = 0
+    contradicting: int = 0
+    contradictions: list[dict[str, Any]] = field(default_factory=list)
     layout: str = ""
 
     def add(self, problem: Problem) -> None:
@@ -108,7 +115,9 @@ class Report:
         self.people[name] += 1
         if len(self.people) == PEOPLE_LIMIT + 1:
             sentence = f"The file names more than {PEOPLE_LIMIT:,} annotators."
-            self.add(Problem(line, "many_people", sentence, "Choose another parser: this looks like something else.", blocks=True))
+            self.add(
+                Problem(line, "many_people", sentence, "Choose another column or parser: this looks like something else.", blocks=True)
+            )
 
     def said(self) -> dict[str, Any]:
         """Who said something in another tool."""
@@ -118,7 +127,7 @@ class Report:
         """Plain JSON types. labels: at most LABELS_LIMIT of them."""
         return {
             "rows": self.rows, "ok": self.ok, "failed": self.failed, "blocked": self.blocked, "labelled": self.labelled,
-            "repeated": self.repeated, "layout": self.layout,
+            "repeated": self.repeated, "layout": self.layout, "contradicting": self.contradicting, "contradictions": self.contradictions,
             "problems": [asdict(problem) for problem in self.problems], "counts": dict(self.counts), "columns": self.columns,
             "labels": dict(sorted(self.labels.most_common(LABELS_LIMIT))), "splits": dict(self.splits),
             **({"classes": self.classes, "config": self.config} if self.config else {}),

@@ -20,6 +20,7 @@ class Role(TextChoices):
     CONTEXT = "context", "Context: stands below the text"
     CONTENT = "content", "Content, as one JSON object"
     LABEL = "label", "Label: what is said of the text"
+    ANNOTATOR = "annotator", "Annotator: who gave the label"
     ID = "id", "Id"
     GROUP = "group", "Group: never on both sides of a split"
     TIME = "time", "Time"

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Literal
 
 from datasets_app.datasets.importing import readers
-from datasets_app.datasets.importing.mapping import NAMES
+from datasets_app.datasets.importing.mapping import NAMES, names_known
 from datasets_app.datasets.importing.readers import DELIMITERS, Reading
 from datasets_app.datasets.importing.readers.conll import looks_tagged
 from datasets_app.datasets.importing.readers.jsons import Pairs, objects
@@ -21,6 +21,7 @@ from datasets_app.datasets.importing.readers.tools import recognise
 from datasets_app.datasets.importing.readers.tools.doccano import is_exported
 from datasets_app.datasets.importing.roles import plain_name
 
+TAGGED = ("conll", "iob", "bio")  # endings of files of tagged tokens
 SAMPLE = 1 << 16
 LOOKED_AT = 20  # objects among which a tool is recognised
 
@@ -73,7 +74,7 @@ def parser_without_cells(sample: str, ending: str) -> str:
             return "jsonl"
         if text.startswith(PREFIX) or ending == "ft":
             return "fasttext"
-        if looks_tagged(sample):
+        if ending in TAGGED or looks_tagged(sample):
             return "conll"
     return "txt" if ending == "txt" and not has_cells(sample) else ""
 
@@ -133,14 +134,23 @@ def quotes_hold(sample: str) -> bool:
     return quoted and len({len(row) for row in rows}) == 1
 
 
+def counts_rows(rows: Sequence[Sequence[str]]) -> bool:
+    """Whether the first column is the index that pandas writes: without a name, then the numbers of the rows."""
+    below = [row[0] for row in rows[1:] if row]
+    start = int(below[0]) if below and below[0] in ("0", "1") else -1
+    return len(rows[0]) > 1 and not rows[0][0].strip() and start >= 0 and below == [str(start + at) for at in range(len(below))]
+
+
 def has_header(sample: str, delimiter: str, parser: str) -> bool:
     """Whether the first row looks like names: one of them is known, or all are short, different and unlike the cells below."""
     rows = rows_of(sample, delimiter, parser=parser)
     if not rows:
         return True
     first = [cell.strip() for cell in rows[0]]
-    if any(plain_name(cell) in names for cell in first for names in NAMES.values()):
+    if names_known(first):
         return True
+    if counts_rows(rows):
+        first, rows = first[1:], [row[1:] for row in rows]
     if len(set(first)) < len(first) or any(len(cell) > 40 or cell.count(" ") > 3 or cell[-1:] in ".?!" for cell in first):
         return False
     below = {cell for row in rows[1:] for cell in row}

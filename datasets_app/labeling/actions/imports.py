@@ -119,6 +119,11 @@ class Importer:
         known = {name: str(each.stable_id) for name, each in labels.items()}
         return values.read(upload.dataset.task, json.loads(label), about=Subject(item.text, item.content or {}), known=known)
 
+    def withdraw(self, item_ids: Sequence[int]) -> None:
+        """Delete their labels; the database lets them go only while the upload is not imported."""
+        Decision.objects.filter(item_id__in=item_ids).delete()
+        Suggestion.objects.filter(item_id__in=item_ids).delete()
+
     def finish(self, upload: Upload) -> None:
         """One event with the digest of all decisions of the upload."""
         if upload.labels_as != Upload.Labels.DECISIONS:

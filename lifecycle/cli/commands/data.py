@@ -29,6 +29,13 @@ def add(commands: Any, common: Any) -> None:
     made.add_argument(
         "--labels-as", choices=["decisions", "suggestions"], default="decisions", help="what its labels become (default: decisions)"
     )
+    made.add_argument(
+        "--map", action="append", default=[], metavar="COLUMN=ROLE", help="what a column is used for, such as worker=annotator; repeat it"
+    )  # noqa: E501
+    made.add_argument(
+        "--contradicting", choices=["first", "undecided"],
+        help="what becomes of equal texts with different labels, where no column is mapped to annotator",
+    )  # fmt: skip
     made.add_argument("--accept", action="store_true", help="import it when nothing in the file forbids that")
     made.set_defaults(run=upload)
     cold = commands.add_parser("freeze", parents=[common], help="freeze a dataset's decided items as a snapshot to train on")
@@ -41,7 +48,7 @@ def add(commands: Any, common: Any) -> None:
 def upload(session: Session) -> None:
     """Send, look, and import if asked."""
     args = session.args
-    found = inspected(session, sent(session) if Path(args.file).exists() else earlier(session, args.file))
+    found = chosen(session, inspected(session, sent(session) if Path(args.file).exists() else earlier(session, args.file)))
     lines = dry_run(found)
     if not args.accept:
         lines += [
@@ -88,7 +95,7 @@ def earlier(session: Session, name: str) -> dict[str, Any]:
 
 def inspected(session: Session, found: dict[str, Any]) -> dict[str, Any]:
     """The upload once somebody has looked through it; a large file is looked through by a job."""
-    while found["state"] == "received":
+    while found["state"] == "received" or found["looking"]:
         session.screen.live(f"{found['file_name']} is being read", "reading")
         session.sleep(watching.POLL_SECONDS)
         found = session.api.get(f"/uploads/{found['uuid']}/")
@@ -96,6 +103,19 @@ def inspected(session: Session, found: dict[str, Any]) -> dict[str, Any]:
     if found["state"] != "inspected":
         raise Refused(f"This upload is {found['state']}.", next_step=f"See {page(session, found)}")
     return found
+
+
+def chosen(session: Session, found: dict[str, Any]) -> dict[str, Any]:
+    """The upload once it was looked through as the call says."""
+    args = session.args
+    pairs = dict(each.rpartition("=")[::2] for each in args.map)
+    if unknown := next((column for column in pairs if column not in found["mapping"]), None):
+        raise Usage(f"The file has no column {unknown}; there are {', '.join(found['mapping'])}.")
+    if not pairs and not args.contradicting:
+        return found
+    reading = {name: found[name] for name in ("encoding", "parser", "delimiter", "has_header") if found[name] != ""}
+    body = reading | {"mapping": found["mapping"] | pairs, "default_split": found["default_split"], "contradicting": args.contradicting}
+    return inspected(session, session.api.post(f"/uploads/{found['uuid']}/inspect/", body))
 
 
 def looked(found: dict[str, Any]) -> dict[str, Any]:
@@ -106,6 +126,7 @@ def looked(found: dict[str, Any]) -> dict[str, Any]:
 def dry_run(found: dict[str, Any]) -> list[str]:
     """What the look at the file found, for people."""
     report = looked(found)
+    people = report.get("people", {})
     labels = sorted(report.get("labels", {}).items(), key=lambda each: (-each[1], each[0]))
     shown = ", ".join(f"{name} {number:,}" for name, number in labels[:LABELS_SHOWN])
     more = f" and {len(labels) - LABELS_SHOWN:,} more" if len(labels) > LABELS_SHOWN else ""
@@ -115,6 +136,7 @@ def dry_run(found: dict[str, Any]) -> list[str]:
         ("Repeated", f"{count(report.get('repeated') or 0, 'row')} with a text that is there already" if report.get("repeated") else ""),
         ("Columns", ", ".join(f"{name} → {role}" for name, role in found["mapping"].items())),
         ("Labels", f"{shown}{more}" if labels else "none"),
+        ("By", f"{count(len(people), 'annotator')}, {count(sum(people.values()), 'annotation')}" if people else ""),
     ])  # fmt: skip
     problems = report.get("problems", [])
     lines += [f"{'Line ' + format(each['line'], ',') if each['line'] else 'File'}: {plain(each['sentence'])} {plain(each['mend'])}" for each in problems[:PROBLEMS_SHOWN]]  # fmt: skip  # noqa: E501

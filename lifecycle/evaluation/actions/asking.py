@@ -68,8 +68,8 @@ def ask_people(
     )
     body = "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines).encode()
     upload = datasets.receive_upload(dataset=target, actor=actor, file=io.BytesIO(body), file_name="pairs.jsonl", origin=name)
-    datasets.inspect(upload_id=upload.uuid, actor=actor, encoding="utf-8", parser="jsonl")
-    datasets.set_mapping(upload_id=upload.uuid, actor=actor, mapping=MAPPING)
+    datasets.inspect(upload_id=upload.uuid, actor=actor, encoding="utf-8", parser="jsonl", wait=True)
+    datasets.set_mapping(upload_id=upload.uuid, actor=actor, mapping=MAPPING, wait=True)
     datasets.accept_upload(upload_id=upload.uuid, actor=actor)
     made = SideBySide.objects.create(
         first=first, second=second, dataset=target, upload=upload, pairs=len(chosen), same=same, seed=seed, key=key, created_by=actor,

@@ -115,8 +115,8 @@ def choose_texts(proposal: Proposal, who: User, window: Texts, now: datetime) ->
         dataset=proposal.dataset, actor=who, file=io.BytesIO(body), file_name=f"retraining-{proposal.number}.jsonl",
         origin=f"Predictions of {proposal.endpoint.slug}, {str(proposal).lower()}",
     )  # fmt: skip
-    datasets.inspect(upload_id=upload.uuid, actor=who, encoding="utf-8", parser="jsonl")
-    datasets.set_mapping(upload_id=upload.uuid, actor=who, mapping=MAPPING)
+    datasets.inspect(upload_id=upload.uuid, actor=who, encoding="utf-8", parser="jsonl", wait=True)
+    datasets.set_mapping(upload_id=upload.uuid, actor=who, mapping=MAPPING, wait=True)
     job = datasets.accept_upload(upload_id=upload.uuid, actor=who)
     keys = dict(Prediction.objects.filter(uuid__in=[text.uuid for text, _ in rows]).values_list("uuid", "pk"))
     said = [window.right.get(text.uuid, "")[:120] for text, _ in rows]

@@ -135,3 +135,17 @@ def test_wnut17_is_read_whole():
     spans = [span for row in rows for span in json.loads(row.values["spans"])]
     assert (len(rows), len(found) - len(rows)) == (1009, 0)
     assert len(spans) == 836
+
+
+@pytest.mark.parametrize("ending", ["conll", "iob", "bio"])
+def test_a_file_of_tagged_tokens_is_told_by_its_name_too(tmp_path, ending):
+    path = tmp_path / "file"
+    path.write_text("# global columns, comma separated\nEU,B-ORG\n", encoding="utf-8")
+
+    assert sniffing.propose(path, f"a.{ending}", "utf-8").parser == "conll"
+
+
+def test_remarks_above_a_sentence_are_passed_over_and_a_hash_that_is_a_token_is_not(tmp_path):
+    assert read(tmp_path / "file", "# id = 1\n# text = EU # 1\nEU\tB-ORG\n#\tO\n1\tO\n") == [
+        (3, {"text": "EU # 1", "spans": '[[0, 2, "ORG"]]'})
+    ]  # fmt: skip

@@ -201,3 +201,42 @@ def test_keys_that_first_appear_late_become_metadata():
     mapper = Mapper({"text": "text", "old": "ignore"})
 
     assert mapper.draft(Row(2_000, {"text": "a", "old": "1", "new": "2"})).metadata == {"new": "2"}
+
+
+@pytest.mark.parametrize(("second", "codes"), [("Hello.", ["equal"]), ("Hello", [])])
+def test_a_pair_of_equal_responses_is_told_and_kept(second, codes):
+    mapper = Mapper({"prompt": "prompt", "chosen": "first", "rejected": "second"}, task="preference")
+    draft = mapper.draft(Row(1, {"prompt": "Hi?", "chosen": "Hello.", "rejected": second}))
+
+    assert [(each.code, each.notice) for each in mapper.remarks(draft)] == [(code, True) for code in codes]
+
+
+@pytest.mark.parametrize(
+    ("row", "asked"),
+    [
+        ({"instruction": "Add.", "input": "1, 2", "output": "3"}, "Add.\n\n1, 2"),
+        ({"instruction": "Add.", "input": "", "output": "3"}, "Add."),
+        ({"instruction": "Add.", "output": "3"}, "Add."), ({"prompt": "Add.", "completion": "3"}, "Add."),
+    ],
+)  # fmt: skip
+def test_instructions_and_prompts_are_dialogues_where_the_task_is_one(row, asked):
+    _, draft = mapped("chat", row)
+
+    assert draft.content == {"messages": [{"role": "user", "content": asked}, {"role": "assistant", "content": "3"}]}
+
+
+@pytest.mark.parametrize(
+    ("cell", "choice"),
+    [
+        ("first", "first"), ("Tie", "tie"), ("a1", "first"), ("a2", "second"), ("A", "first"), ("B", "second"), ("right", "second"),
+        ("model_a", "first"), ("Response B", "second"), ("equal", "tie"), ("tie (bothbad)", "neither"), ("both bad", "neither"),
+    ],
+)  # fmt: skip
+def test_the_better_of_two_is_understood_by_the_names_that_files_give_it(cell, choice):
+    assert answers.chosen(cell).value == json.dumps({"choice": choice}, separators=(",", ":"))
+
+
+@pytest.mark.parametrize("cell", ["1", "2", "0", "good", "-"])
+def test_a_choice_that_may_mean_either_is_none(cell):
+    with pytest.raises(answers.Unreadable):
+        answers.chosen(cell)

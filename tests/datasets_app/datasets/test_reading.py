@@ -176,6 +176,8 @@ def test_files_of_another_kind_are_named(tmp_path, content, sentence):
         ("a.csv", "How do I locate my card?,card_arrival\nWhere is it?,card_arrival\n", "csv", ",", False),
         ("a.txt", "ham\tGo until jurong point, crazy.\nspam\tFree entry\nham\tOk lar\n", "tsv", "\t", False),
         ("a.txt", '{"text": "a"}\n', "jsonl", "", False),
+        ("a.csv", ",said,kind\n0,how are you,x\n1,I am fine,y\n", "csv", ",", True),
+        ("a.csv", ",said,kind\n,how are you,x\n1,I am fine,y\n", "csv", ",", False),
     ],
 )
 def test_parser_delimiter_and_header_are_proposed(tmp_path, name, content, parser, delimiter, has_header):
@@ -183,6 +185,23 @@ def test_parser_delimiter_and_header_are_proposed(tmp_path, name, content, parse
     path.write_text(content)
 
     assert sniffing.propose(path, name, "utf-8") == Reading("utf-8", parser, delimiter, has_header)
+
+
+@pytest.mark.parametrize(
+    ("content", "has_header", "told"),
+    [
+        (b"great film,pos\nbad film,neg\n", True, True), (b"great film,pos\nbad film,neg\n", False, False),
+        (b"text,kind\na,b\n", True, False),
+    ],
+)  # fmt: skip
+def test_a_first_row_that_names_nothing_known_is_told(tmp_path, content, has_header, told):
+    path = tmp_path / "file"
+    path.write_bytes(content)
+    reading = Reading("utf-8", "csv", ",", has_header)
+    columns = readers.header(path, reading).columns
+    found = dry_run.examine(path, reading, {columns[0]: "text", columns[1]: "label"})
+
+    assert [(problem.line, problem.code, problem.blocks) for problem in found.problems] == [(1, "header", False)] * told
 
 
 def test_columns_are_proposed_by_name_then_by_content():
@@ -207,13 +226,23 @@ def test_a_column_that_repeats_is_no_label_where_the_text_has_a_name():
         ({"text": "a", "label": "x\ny"}, "label"),
         ({"text": "a", "id": "x" * 201}, "id"),
         ({"text": "a", "split": "somewhere"}, "split"),
-        ({"text": "a", "time": "tomorrow"}, "time"),
     ],
 )
 def test_rows_that_do_not_fit_are_told(values, code):
     mapper = mapping.Mapper({name: name for name in ("text", "label", "id", "group", "time", "split")})
 
     assert mapper.draft(Row(3, values)).code == code
+
+
+def test_a_time_that_cannot_be_read_costs_no_row_and_is_told(tmp_path):
+    path = tmp_path / "file"
+    path.write_bytes(b"text,when\na,tomorrow\nb,2026-01-02\nc,\n")
+    found = list(dry_run.read_drafts(path, CSV, {"text": "text", "when": "time"}, ""))
+
+    assert [(each.line, each.code, each.notice) for each in found if isinstance(each, Problem)] == [(2, "time", True)]
+    assert [(each.text, each.metadata, bool(each.event_time)) for each in found if not isinstance(each, Problem)] == [
+        ("a", {"when": "tomorrow"}, False), ("b", {}, True), ("c", {}, False),
+    ]  # fmt: skip
 
 
 def test_splits_and_times_are_understood():
@@ -231,6 +260,16 @@ def test_a_mapping_needs_exactly_one_text():
     assert [problem.sentence for problem in mapping.check({"a": "text", "b": "label", "c": "label"}, "abc")] == [
         "2 columns are mapped to label."
     ]
+
+
+def test_texts_that_only_look_equal_are_told_once_and_are_no_repeats(tmp_path):
+    composed, parted = "caf\u00e9", "cafe\u0301"
+    path = tmp_path / "file"
+    path.write_text("\n".join(["text", parted, composed, composed, parted, "na\u00efve", "cafe", ""]), encoding="utf-8")
+    report = dry_run.examine(path, CSV, {"text": "text"})
+
+    assert [(problem.line, problem.code, problem.notice) for problem in report.problems] == [(3, "twins", True)]
+    assert (report.ok, report.repeated) == (6, 2)
 
 
 def test_a_thousand_problems_are_counted_and_the_first_hundred_kept(tmp_path):

@@ -109,7 +109,7 @@ def test_a_large_file_is_looked_through_by_a_job(dataset, ana, monkeypatch):
 
 def test_labels_of_repeated_rows_that_contradict_are_counted(dataset, ana):
     import_texts(dataset, [("a", "x"), ("b", "x")], ana)
-    upload = import_texts(dataset, [("a", "y"), ("b", "x"), ("c", "x"), ("c", "y")], ana)
+    upload = import_texts(dataset, [("a", "y"), ("b", "x"), ("c", "x"), ("c", "y")], ana, contradicting="first")
 
     assert (upload.rows_new, upload.rows_duplicate, upload.report["import"]["conflicts"]) == (1, 3, 2)
 

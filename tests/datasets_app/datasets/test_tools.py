@@ -10,6 +10,7 @@ from datasets_app.datasets import queries
 from datasets_app.datasets.importing import dry_run, mapping, readers, sniffing
 from datasets_app.datasets.importing.mapping import Draft
 from datasets_app.datasets.importing.report import Problem
+from registry.artifacts import actions as artifacts
 from tests.support.datasets import import_file, make_dataset, receive
 from tests.support.tools import annotation, as_json, choice, lines, packed, span, task
 
@@ -216,3 +217,22 @@ def test_an_archive_of_doccano_is_imported_with_its_labels(project, ana):
 
     assert (upload.parser, upload.report["dry_run"]["labels"]) == ("doccano", {"x": 1, "y": 1})
     assert [(item.text, item.member) for item in queries.items(dataset)] == [("a", "all.jsonl"), ("b", "all.jsonl")]
+
+
+@pytest.mark.django_db
+def test_a_doccano_file_of_written_texts_says_texts_and_an_empty_list_says_nothing(project, ana):
+    content = lines({"id": 1, "text": "a", "label": ["label1"]}, {"id": 2, "text": "b", "label": []})
+    upload = receive(make_dataset(project, ana, task="free_text"), ana, content, "admin.jsonl")
+    with artifacts.local_copy(upload.blob.digest) as path:
+        found = list(dry_run.read_drafts(path, queries.reading_of(upload), upload.mapping, "", "free_text"))
+
+    assert (upload.parser, [each.label for each in found]) == ("doccano", ['{"text":"label1"}', ""])
+
+
+def test_a_bare_task_among_those_of_label_studio_is_its_data(tmp_path):
+    tasks = [task(1, "a", annotation(4, choice("pos"))), {"text": "b"}, {"id": 3, "text": "c", "meta": {}}, {"id": 4}]
+
+    assert read(tmp_path, as_json(tasks), "export.json") == ("labelstudio", [
+        (1, "", [("4", "pos")], []), (2, "", [], []), (3, "", [], []),
+        (4, "json", "Object 4 has no data, as tasks of Label Studio have."),
+    ])  # fmt: skip

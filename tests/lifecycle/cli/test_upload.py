@@ -147,3 +147,28 @@ def test_a_dataset_without_decisions_is_not_frozen(as_person, mia, inbox):
     assert (said.code, said.out) == (1, "")
     assert said.err
     assert not inbox.snapshots.exists()
+
+
+VOTES = "text,who,label\nmy card is lost,w1,card\nmy card is lost,w2,refund\n"
+
+
+def test_a_column_of_annotators_and_what_contradicts_are_chosen_in_the_call(as_person, mia, inbox, tmp_path):
+    path, command = tmp_path / "votes.csv", as_person(mia)
+    path.write_text(VOTES)
+
+    assert command("upload", str(path), "--dataset", inbox.slug, "--accept").code == 1
+    upload = Upload.objects.get()
+    assert (upload.state, Item.objects.count()) == ("inspected", 0)
+    command("upload", str(upload.uuid), "--contradicting", "undecided")
+    upload.refresh_from_db()
+    assert (upload.contradicting, upload.report["dry_run"]["blocked"]) == ("undecided", False)
+
+    assert command("upload", str(upload.uuid), "--map", "who=annotator", "--accept").code == 0
+    upload.refresh_from_db()
+    assert (upload.state, upload.mapping["who"], upload.report["dry_run"]["people"]) == ("imported", "annotator", {"w1": 1, "w2": 1})
+
+
+def test_a_column_that_the_file_does_not_have_is_named(as_person, mia, inbox, file):
+    said = as_person(mia)("upload", str(file), "--dataset", inbox.slug, "--map", "who=annotator")
+
+    assert (said.code, said.err) == (2, "The file has no column who; there are text, label.\n")

@@ -2,7 +2,7 @@
 
 from datasets_app.datasets.importing.readers.archives import find_fault
 from datasets_app.datasets.importing.readers.encodings import ENCODINGS, Misfit, find_encoding, first_unreadable
-from datasets_app.datasets.importing.readers.files import header, read_rows
+from datasets_app.datasets.importing.readers.files import about_rows, header, read_rows
 from datasets_app.datasets.importing.readers.shapes import (
     BINARY,
     DELIMITERS,
@@ -18,6 +18,7 @@ from datasets_app.datasets.importing.readers.shapes import (
     Row,
 )
 from datasets_app.datasets.importing.readers.sources import open_source
+from datasets_app.datasets.importing.readers.watching import TooSlow, step, watched, within
 
 __all__ = [
     "BINARY",
@@ -34,10 +35,15 @@ __all__ = [
     "Misfit",
     "Reading",
     "Row",
+    "TooSlow",
+    "about_rows",
     "find_encoding",
     "find_fault",
     "first_unreadable",
     "header",
     "open_source",
     "read_rows",
+    "step",
+    "watched",
+    "within",
 ]

@@ -57,7 +57,7 @@ def find_fault(path: Path, limit: int) -> Fault | None:
         if head.startswith(b"\x1f\x8b"):
             check_gzip(path, limit)
         elif head.startswith((b"PK\x03\x04", b"PK\x05\x06")):
-            check_zip(path, limit)
+            check_zip(path, path.stat().st_size, limit)
         elif kind := foreign_kind(head):
             raise Unfit(f"This is {kind}, not {READABLE}.", SAVE_AS)
     except Unfit as unfit:
@@ -92,8 +92,11 @@ def check_gzip(path: Path, limit: int) -> None:
             raise Unfit("The gzip file packs an empty file.", "Choose a file with at least one row.")
 
 
-def check_zip(path: Path, limit: int) -> None:
-    """Raises Unfit for an archive, or a workbook, that is damaged, hostile, a bomb, or holds no data of one kind."""
+def check_zip(path: Path, packed: int, limit: int, total: int = 0) -> int:
+    """Raises Unfit for an archive, or a workbook, that is damaged, hostile, a bomb, or holds no data of one kind.
+
+    packed: bytes of the file that was uploaded, which may hold this workbook; total: what of it was unpacked before. Returns the new total.
+    """
     if count_entries(path) > 2 * ENTRIES_LIMIT:
         raise Unfit(f"The archive holds more than {ENTRIES_LIMIT:,} files.", "Put the rows into fewer files.")
     with damage_told("The archive"), zipfile.ZipFile(path) as archive:
@@ -105,10 +108,11 @@ def check_zip(path: Path, limit: int) -> None:
             check_entry(info)
         if not workbook:
             check_kinds([info.filename for info in infos if not info.is_dir() and not COMPANIONS.search(info.filename)])
-        check_sizes(archive, infos, path.stat().st_size, min(limit, WORKBOOK_LIMIT) if workbook else limit)
+        total = check_sizes(archive, infos, packed, limit, total, WORKBOOK_LIMIT if workbook else limit)
     if not workbook:
         for member in open_source(path).members:
-            check_member(member, limit)
+            total = check_member(member, packed, limit, total)
+    return total
 
 
 def count_entries(path: Path) -> int:
@@ -152,13 +156,14 @@ def check_kinds(entries: list[str]) -> None:
         raise Unfit(f"The archive mixes {first} ({one}) and {second} ({other}).", "Pack files of one kind only.")
 
 
-def check_sizes(archive: zipfile.ZipFile, infos: list[zipfile.ZipInfo], packed: int, limit: int) -> None:
-    """Raises Unfit when all that the archive unpacks to is too much, whatever its headers say."""
-    total = 0
+def check_sizes(archive: zipfile.ZipFile, infos: list[zipfile.ZipInfo], packed: int, limit: int, total: int, own_limit: int) -> int:
+    """Raises Unfit when all that the archive unpacks to is too much, whatever its headers say. own_limit: of this archive alone."""
+    most = min(limit, total + own_limit)
     for info in infos:
         if not info.is_dir():
             with archive.open(info) as file:
-                total = measure(file.read, packed, limit, total)
+                total = measure(file.read, packed, most, total)
+    return total
 
 
 def measure(read: Callable[[int], bytes], packed: int, limit: int, total: int = 0) -> int:
@@ -173,15 +178,18 @@ def measure(read: Callable[[int], bytes], packed: int, limit: int, total: int = 
     return total
 
 
-def check_member(member: Member, limit: int) -> None:
-    """Raises Unfit for a file inside an archive that is not what its name says."""
+def check_member(member: Member, packed: int, limit: int, total: int) -> int:
+    """Raises Unfit for a file inside an archive that is not what its name says. Workbooks unpack within the limits of all. As check_zip."""
     head = member.head(4096)
-    if member.name.lower().endswith(".xlsx"):
+    if member.name.lower().endswith(".xlsx") and head.startswith(b"PK"):
         with member.local() as path:
-            if fault := find_fault(path, limit):
-                raise Unfit(f"{member.name}: {fault.sentence}", fault.mend)
-    elif kind := foreign_kind(head):
+            try:
+                return check_zip(path, packed, limit, total)
+            except Unfit as unfit:
+                raise Unfit(f"{member.name}: {unfit.fault.sentence}", unfit.fault.mend) from unfit
+    if kind := foreign_kind(head):
         raise Unfit(f"{member.name} is {kind}.", "Leave it out of the archive.")
+    return total
 
 
 @contextmanager

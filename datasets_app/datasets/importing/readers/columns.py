@@ -13,13 +13,17 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from datasets_app.datasets.importing.readers.archives import RATIO_FROM, RATIO_LIMIT
 from datasets_app.datasets.importing.readers.checks import checked
 from datasets_app.datasets.importing.readers.shapes import COLUMNS_LIMIT, Header, Reading, Row, unreadable
 from datasets_app.datasets.importing.readers.sources import Member, Names
+from datasets_app.datasets.importing.readers.watching import no_great_step, step
 from datasets_app.datasets.importing.report import Problem
 
-BATCH = 500  # rows that are in memory at once
+BATCH, VALUES = 500, 100_000  # rows, and values of any one column, that are in memory at once
+ROWS_LIMIT = 20_000_000  # of a file; also values of any one column of a row group
 GROUP_LIMIT = 2_000_000_000  # bytes of one unpacked row group
+DENSE = 20  # unpacked bytes of a column for each packed one; where there are more, a page may be as large as the column
 MEND = "Write it anew with pyarrow, polars or datasets, or export CSV or JSONL."
 
 
@@ -28,8 +32,8 @@ def header(member: Member, reading: Reading) -> Header:
     with member.local() as path, opened(path) as file:
         if file is None:
             return unreadable("This is not a Parquet file, or it is damaged.", MEND)
-        if fault := too_large(file):
-            return unreadable(fault, "Write it with smaller row groups.")
+        if fault := too_large(file, path.stat().st_size):
+            return unreadable(fault, "Split it into several files, or export CSV or JSONL.")
         found = list(leaves(file.schema_arrow))
         columns = [name for name, kind in found if not is_bytes(kind)]
         dropped = [name for name, kind in found if is_bytes(kind)]
@@ -48,17 +52,25 @@ def named_list(names: list[str]) -> str:
     return f"Column {names[0]!r}" if len(names) == 1 else f"The columns {', '.join(map(repr, names[:5]))}"
 
 
+def count_rows(member: Member) -> int:
+    """How many rows the file says that it has."""
+    with member.local() as path, opened(path) as file:
+        return file.metadata.num_rows if file else 0
+
+
 def rows(member: Member, reading: Reading) -> Iterator[Row | Problem]:
     """Every row, a batch at a time."""
     with member.local() as path, opened(path) as file:
-        if file is None or too_large(file):
+        if file is None or too_large(file, path.stat().st_size):
             return
+        no_great_step(dense(file))
         names = class_names(file.schema_arrow)
         kept = [field.name for field in file.schema_arrow if not is_bytes(field.type)]
         number = 0
         try:
-            for batch in file.iter_batches(batch_size=BATCH, columns=kept):
-                for values in batch.to_pylist():
+            for batch in file.iter_batches(batch_size=batch_size(file), columns=kept):
+                for values in one_by_one(batch):
+                    step()
                     number += 1
                     yield row_of(number, values, names)
         except (pa.ArrowException, OSError, ValueError):
@@ -68,9 +80,14 @@ def rows(member: Member, reading: Reading) -> Iterator[Row | Problem]:
 
 @contextmanager
 def opened(path: Path) -> Iterator[pq.ParquetFile | None]:
-    """The file, or None where it is no Parquet file."""
+    """The file, or None where it is no Parquet file. Its texts are read as numbers into a list of those that differ."""
     try:
-        file = pq.ParquetFile(path, pre_buffer=False)  # which would keep all that was read until the end
+        found = pq.read_metadata(path)
+        texts = [
+            each.path for each in columns_of(found.schema) if each.physical_type == "BYTE_ARRAY" and each.logical_type.type == "STRING"
+        ]
+        # pre_buffer would keep all that was read until the end
+        file = pq.ParquetFile(path, metadata=found, read_dictionary=texts, pre_buffer=False)
     except (pa.ArrowException, OSError, ValueError):
         yield None
         return
@@ -78,10 +95,59 @@ def opened(path: Path) -> Iterator[pq.ParquetFile | None]:
         yield file
 
 
-def too_large(file: pq.ParquetFile) -> str:
-    """Why the file would not fit into memory, or the empty text."""
-    sizes = [file.metadata.row_group(at).total_byte_size for at in range(file.metadata.num_row_groups)]
-    return f"A row group unpacks to {max(sizes) // 1024**2:,} MB." if sizes and max(sizes) > GROUP_LIMIT else ""
+def columns_of(schema: pq.ParquetSchema) -> Iterator[Any]:
+    """The columns as the file keeps them, those within others too."""
+    return (schema.column(at) for at in range(len(schema)))
+
+
+def chunks(file: pq.ParquetFile) -> Iterator[pq.ColumnChunkMetaData]:
+    """What the file says of each column of each row group."""
+    groups = (file.metadata.row_group(at) for at in range(file.metadata.num_row_groups))
+    return (group.column(at) for group in groups for at in range(group.num_columns))
+
+
+def too_large(file: pq.ParquetFile, packed: int) -> str:
+    """Why the file is not read, by what it says of itself, or the empty text. packed: its bytes."""
+    found, sizes = file.metadata, [file.metadata.row_group(at).total_byte_size for at in range(file.metadata.num_row_groups)]
+    if found.num_rows > ROWS_LIMIT:
+        return f"The file has {found.num_rows:,} rows; at most {ROWS_LIMIT:,} are read."
+    if sizes and max(sizes) > GROUP_LIMIT:
+        return f"A row group unpacks to {max(sizes) // 1024**2:,} MB."
+    if sum(sizes) > max(RATIO_FROM, RATIO_LIMIT * packed):
+        return f"The file unpacks to more than {RATIO_LIMIT} times its size, as files do that are made to fill memory."
+    values = max((each.num_values for each in chunks(file)), default=0)
+    return f"A row group has {values:,} values in one column; at most {ROWS_LIMIT:,} are read." if values > ROWS_LIMIT else ""
+
+
+def dense(file: pq.ParquetFile) -> int:
+    """The unpacked bytes of the largest column that is packed so densely that one page may hold all of it; 0 for ordinary files."""
+    return max(
+        (each.total_uncompressed_size for each in chunks(file) if each.total_uncompressed_size > DENSE * each.total_compressed_size),
+        default=0,
+    )
+
+
+def batch_size(file: pq.ParquetFile) -> int:
+    """How many rows are read at once: fewer where rows hold long lists."""
+    most = max((each.num_values for each in chunks(file)), default=0)
+    return max(1, min(BATCH, VALUES * file.metadata.num_rows // max(1, most)))
+
+
+def one_by_one(batch: pa.RecordBatch) -> Iterator[dict[str, Any]]:
+    """The rows of a batch. A text that repeats is one object, and lists are unpacked a row at a time: nothing is in memory twice."""
+    columns = [shared(column) if pa.types.is_dictionary(column.type) else column for column in batch.columns]
+    for at in range(batch.num_rows):
+        yield {
+            name: column[at] if isinstance(column, list) else column[at].as_py()
+            for name, column in zip(batch.schema.names, columns, strict=True)
+        }
+
+
+def shared(column: pa.DictionaryArray) -> list[Any]:
+    """The values of a column that is kept as numbers into a list of those that differ."""
+    places = column.indices.to_pylist()
+    words = {at: column.dictionary[at].as_py() for at in set(places) - {None}}
+    return [None if at is None else words[at] for at in places]
 
 
 def leaves(fields: Any, prefix: str = "") -> Iterator[tuple[str, pa.DataType]]:
@@ -96,6 +162,8 @@ def leaves(fields: Any, prefix: str = "") -> Iterator[tuple[str, pa.DataType]]:
 
 def is_bytes(kind: pa.DataType) -> bool:
     """Whether values are bytes that are no text."""
+    if pa.types.is_dictionary(kind):
+        return is_bytes(kind.value_type)
     return bool(pa.types.is_binary(kind) or pa.types.is_large_binary(kind) or pa.types.is_fixed_size_binary(kind))
 
 

@@ -39,7 +39,7 @@ def rows(member: Member, reading: Reading) -> Iterator[Row | Problem]:
                 yield from ended(sentence, broken)
                 sentence, broken, length = [], None, 0
             last = number
-            if text.startswith(DOCUMENT):
+            if text.startswith(DOCUMENT) or is_remark(text):
                 continue
             found = line if isinstance(line, Problem) else token(number, text)
             if isinstance(found, Problem):
@@ -52,6 +52,11 @@ def rows(member: Member, reading: Reading) -> Iterator[Row | Problem]:
                 told = f"The sentence that begins before line {number:,} has more than {TEXT_LIMIT:,} characters."
                 broken = Problem(number, "long_text", told, "Put a blank line after each sentence.")
         yield from ended(sentence, broken)
+
+
+def is_remark(text: str) -> bool:
+    """Whether a line says something of its sentence: it begins with a hash and ends in no tag."""
+    return text.startswith("#") and not TAG.fullmatch(text.split()[-1])
 
 
 def token(number: int, text: str) -> Token | Problem:
@@ -74,6 +79,6 @@ def ended(sentence: list[Token], broken: Problem | None) -> Iterator[Row | Probl
 
 def looks_tagged(sample: str) -> bool:
     """Whether nearly every line that is not blank is a token with a tag."""
-    lines = [line for line in sample.splitlines() if line.strip() and not line.startswith(DOCUMENT)][:200]
+    lines = [line for line in sample.splitlines() if line.strip() and not line.startswith(DOCUMENT) and not is_remark(line)][:200]
     fitting = sum(bool(TAGGED.fullmatch(line)) for line in lines)
     return len(lines) >= 2 and fitting >= 0.95 * len(lines) and any("-" in line.split()[-1] or "\n\n" in sample for line in lines)

@@ -10,7 +10,7 @@ from typing import Protocol
 from datasets_app.datasets.importing.readers import cells, columns, conll, jsons, sheets, texts, tools
 from datasets_app.datasets.importing.readers.columns import class_name
 from datasets_app.datasets.importing.readers.shapes import COLUMNS_LIMIT, Header, Reading, Row
-from datasets_app.datasets.importing.readers.sources import Member, Names, open_source
+from datasets_app.datasets.importing.readers.sources import CHUNK, Member, Names, open_source
 from datasets_app.datasets.importing.report import Problem
 
 SPLIT = "split"  # the column that the names of files make
@@ -31,6 +31,20 @@ PARSER_OF: dict[str, Parser] = {
     "parquet": columns, "xlsx": sheets,
     "doccano": tools, "labelstudio": tools, "prodigy": tools, "argilla": tools,
 }  # fmt: skip
+
+
+def about_rows(path: Path, reading: Reading) -> int | None:
+    """How many rows there are at most, for those who wait; None where reading them is the only way to know."""
+    if reading.parser in ("json", "xlsx"):
+        return None
+    members = open_source(path).members
+    return sum(columns.count_rows(member) if reading.parser == "parquet" else count_lines(member) for member in members)
+
+
+def count_lines(member: Member) -> int:
+    """The line ends of a text."""
+    with member.open() as file:
+        return sum(chunk.count(b"\n") for chunk in iter(lambda: file.read(CHUNK), b""))
 
 
 def header(path: Path, reading: Reading) -> Header:

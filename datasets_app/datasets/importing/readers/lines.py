@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import IO, cast
 
 from datasets_app.datasets.importing.readers.sources import Member
 from datasets_app.datasets.importing.report import Problem
@@ -40,7 +41,7 @@ def open_text(member: Member, encoding: str) -> Iterator[io.TextIOWrapper]:
     """The file as text with its line ends as they are. Only a file without any newline is split at carriage returns."""
     head = member.head(HEAD).decode(encoding, "ignore")
     newline = "\r" if "\r" in head and "\n" not in head else "\n"
-    with member.open() as raw, io.TextIOWrapper(raw, encoding=encoding, newline=newline) as file:
+    with member.open() as raw, io.TextIOWrapper(cast("IO[bytes]", raw), encoding=encoding, newline=newline) as file:
         yield file
 
 

@@ -17,6 +17,7 @@ from openpyxl.utils.exceptions import InvalidFileException
 from datasets_app.datasets.importing.readers.checks import checked
 from datasets_app.datasets.importing.readers.shapes import COLUMNS_LIMIT, Header, Reading, Row, named, numbered, unreadable
 from datasets_app.datasets.importing.readers.sources import Member
+from datasets_app.datasets.importing.readers.watching import Watched, step
 from datasets_app.datasets.importing.report import Problem
 
 ROWS_LIMIT = 1_048_576  # of one sheet, whatever numbers a file gives to its rows
@@ -70,7 +71,7 @@ def opened(path: Path) -> Iterator[openpyxl.Workbook | None]:
     """The workbook, or None where it is none."""
     with path.open("rb") as file:
         try:
-            workbook = openpyxl.load_workbook(file, read_only=True, data_only=True, keep_links=False)
+            workbook = openpyxl.load_workbook(Watched(file), read_only=True, data_only=True, keep_links=False)
         except DAMAGED:
             workbook = None
         yield workbook
@@ -80,6 +81,7 @@ def filled(sheet: Any) -> Iterator[tuple[int, Cells]]:
     """The rows that are not empty with their numbers, without empty cells at their ends; whatever size the sheet says it has."""
     sheet.reset_dimensions()
     for number, row in enumerate(sheet.iter_rows(max_row=ROWS_LIMIT, values_only=True), start=1):
+        step()
         cells = [cell_of(value) for value in row[: WIDTH + 1]]
         while cells and not cells[-1]:
             cells.pop()

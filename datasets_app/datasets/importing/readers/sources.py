@@ -19,6 +19,8 @@ from typing import IO, cast
 
 import yaml
 
+from datasets_app.datasets.importing.readers.watching import Watched
+
 CHUNK = 1 << 20
 LOCAL_HEADER, LENGTHS = 30, struct.Struct("<HH")  # the bytes before a packed file; they end in the lengths of two more fields
 CARD_LIMIT = 1_000_000  # bytes of a README that are looked at
@@ -48,17 +50,17 @@ class Member:
     split: str = ""
 
     @contextmanager
-    def open(self) -> Iterator[IO[bytes]]:
-        """Its unpacked bytes, as a stream."""
+    def open(self) -> Iterator[Watched]:
+        """Its unpacked bytes, as a stream that is watched."""
         if self.entry:
             with self.path.open("rb") as archive, unpacked(archive, self.entry) as file:
-                yield file
+                yield Watched(file)
         elif self.packing == "gz":
             with gzip.open(self.path, "rb") as packed:
-                yield packed  # type: ignore[misc]
+                yield Watched(packed)  # type: ignore[arg-type]
         else:
             with self.path.open("rb") as plain:
-                yield plain
+                yield Watched(plain)
 
     @contextmanager
     def local(self) -> Iterator[Path]:
@@ -167,10 +169,18 @@ def card_names(archive: zipfile.ZipFile, entries: list[str]) -> Names:
         text = file.read(CARD_LIMIT).decode("utf-8", "replace")
     front = re.match(r"---\r?\n(.*?)\r?\n---", text, re.DOTALL)
     try:
-        found = yaml.safe_load(front[1]) if front else None
+        found = plain_yaml(front[1]) if front else None
     except (yaml.YAMLError, RecursionError):
         return {}
     return features_names(found.get("dataset_info") if isinstance(found, dict) else None)
+
+
+def plain_yaml(text: str) -> object:
+    """YAML without aliases, by which a few lines can stand for a billion. Raises YAMLError."""
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    if any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text, Loader=loader)):
+        raise yaml.YAMLError("It has aliases.")
+    return yaml.load(text, Loader=loader)  # noqa: S506 — a safe loader, in C where there is one
 
 
 def features_names(info: object) -> Names:
@@ -186,8 +196,8 @@ def features_names(info: object) -> Names:
         listed = classes.get("names") if isinstance(classes, dict) else None
         if isinstance(listed, dict):
             listed = [listed[key] for key in sorted(listed, key=lambda key: int(key) if str(key).isdigit() else 0)]
-        if isinstance(listed, list) and listed:
-            names[str(feature.get("name", ""))] = [str(name) for name in listed]
+        if isinstance(listed, list) and listed and all(isinstance(name, str | int | float) for name in listed):
+            names[str(parts.get("name", ""))[:200]] = [str(name) for name in listed]
     return names
 
 

@@ -27,6 +27,7 @@ from datasets_app.datasets.importing.readers.tools.parts import (
     texts_cell,
 )  # fmt: skip
 
+TASK_KEYS = ("id", "meta", "annotations", "completions", "predictions")  # beside the data, which a bare task is all of
 MIN_KEYS = ("id", "annotator", "annotation_id", "created_at", "updated_at", "lead_time")
 SPAN_TYPES = ("labels", "hypertextlabels")
 SIDES = {"left": "first", "right": "second"}
@@ -37,8 +38,8 @@ def from_label_studio(found: Pairs) -> Taken:
     """One task, or one row of JSON_MIN."""
     if is_short(found):
         return from_short(found)
-    data = found.get("data")
-    if not isinstance(data, Pairs):
+    data = found["data"] if "data" in found else Pairs((key, value) for key, value in found.items() if key not in TASK_KEYS)
+    if not isinstance(data, Pairs) or not data:
         raise Unfit("json", "has no data, as tasks of Label Studio have.")
     values = Pairs({"id": cell_of(found.get("id"))})
     values |= data_columns(data)

@@ -1,0 +1,87 @@
+"""Reading that somebody waits for: asked between two steps, it ends as soon as it has taken too long or is no longer wanted.
+
+A file's size says nothing about the time that it takes: 30 kB of Parquet can hold five million rows. So whoever reads is watched.
+"""
+
+from __future__ import annotations
+
+import io
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import IO
+
+MOST = 1 << 14  # bytes of a text between two steps
+Look = Callable[[], None]
+watcher: ContextVar[Look | None] = ContextVar("watcher", default=None)
+
+
+class TooSlow(Exception):
+    """Reading took longer than whoever waits for it would wait."""
+
+
+def step() -> None:
+    """Something that reads has come a little further. Raises what the watcher raises."""
+    if look := watcher.get():
+        look()
+
+
+def no_great_step(size: int, limit: int = 8_000_000) -> None:
+    """What comes next cannot be interrupted and unpacks to so many bytes. Raises TooSlow where somebody waits and that is much."""
+    if size > limit and watcher.get():
+        raise TooSlow
+    step()
+
+
+@contextmanager
+def watched(look: Look) -> Iterator[None]:
+    """Have every step of reading look, in this thread."""
+    token = watcher.set(look)
+    try:
+        yield
+    finally:
+        watcher.reset(token)
+
+
+def within(seconds: float) -> Look:
+    """Raises TooSlow once this thread has worked for so many seconds; those in which the machine does something else are not counted."""
+    end = time.thread_time() + seconds
+
+    def look() -> None:
+        if time.thread_time() > end:
+            raise TooSlow
+
+    return look
+
+
+class Watched(io.BufferedIOBase):
+    """The bytes of another stream; each read is a step."""
+
+    def __init__(self, inner: IO[bytes]) -> None:
+        self.inner = inner
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        """Up to so many bytes."""
+        step()
+        return self.inner.read(-1 if size is None else size)
+
+    def read1(self, size: int = -1, /) -> bytes:
+        """Up to so many bytes, as a text is read; few, so that steps are small."""
+        return self.read(min(size, MOST) if size >= 0 else MOST)
+
+    def readable(self) -> bool:
+        """Yes."""
+        return True
+
+    def seekable(self) -> bool:
+        """As the other stream."""
+        return self.inner.seekable()
+
+    def seek(self, offset: int, whence: int = 0, /) -> int:
+        """Go to a place."""
+        return self.inner.seek(offset, whence)
+
+    def tell(self) -> int:
+        """The place of the next byte."""
+        return self.inner.tell()
