@@ -19,6 +19,7 @@ from datasets_app.datasets.importing.roles import Role
 from datasets_app.datasets.models import Dataset, Item, Upload
 from datasets_app.datasets.rules import SPLITS, Provenance, UploadState
 from lifecycle.jobs.api import JobOut
+from lifecycle.ui.addresses import key_in
 from registry.access import policy
 from registry.access.decorators import Needs
 from registry.access.models import Project
@@ -170,14 +171,6 @@ class ItemOut(serializers.Serializer[Item]):
         return item.metadata if self.context["may_read"] else None
 
 
-def before_of(request: Request) -> int | None:
-    """The keyset position that the page before gave. Raises ValidationError for anything else."""
-    word = request.query_params.get("before", "")
-    if word and not (word.isascii() and word.isdigit() and len(word) < 19):
-        raise serializers.ValidationError({"before": ["It must be the number that the page before gave."]})
-    return int(word) if word else None
-
-
 PAGED = [OpenApiParameter("before", int), OpenApiParameter("project", UUID), OpenApiParameter("slug", str)]
 
 
@@ -190,7 +183,7 @@ class Datasets(View):
     def get(self, request: Request) -> Response:
         """List datasets by keyset, or those of a project or with a slug."""
         rows = queries.datasets(request.user).filter(**chosen(request, project=("project__uuid", IS_UUID), slug=("slug", IS_SLUG)))
-        before = before_of(request)
+        before = key_in(request.query_params)
         found = list((rows.filter(pk__lt=before) if before else rows)[: queries.PAGE + 1])
         older = found[queries.PAGE - 1].pk if len(found) > queries.PAGE else None
         return Response({"results": DatasetOut(found[: queries.PAGE], many=True).data, "before": older})

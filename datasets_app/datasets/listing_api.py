@@ -12,10 +12,11 @@ from rest_framework import serializers
 from rest_framework.response import Response
 
 from datasets_app.datasets import actions, ports, queries
-from datasets_app.datasets.api import ItemOut, before_of
+from datasets_app.datasets.api import ItemOut
 from datasets_app.datasets.models import Dataset, Export, Slice
 from datasets_app.datasets.selection import Selection
 from lifecycle.jobs.api import JobOut
+from lifecycle.ui.addresses import key_in
 from registry.access import policy
 from registry.access.decorators import Needs
 from registry.access.rest import Request, View, read
@@ -151,7 +152,7 @@ class Items(View):
     def get(self, request: Request, uuid: UUID) -> Response:
         """List items by keyset, with any filters together."""
         selection = chosen(request, queries.get_dataset(request.user, uuid))
-        page = selection.page(before=before_of(request))
+        page = selection.page(before=key_in(request.query_params))
         context = {"may_read": "q" in selection.form.fields}
         results = ItemOut(page.items, many=True, context=context).data
         return Response({"results": results, "before": page.before, "stopped": page.stopped})
@@ -200,7 +201,7 @@ class Slices(View):
     @extend_schema(operation_id="datasets_slices", responses=SlicePageOut, parameters=[OpenApiParameter("before", int)])
     def get(self, request: Request, uuid: UUID) -> Response:
         """List them by keyset."""
-        rows, before = queries.slices(request.user).filter(dataset__uuid=uuid), before_of(request)
+        rows, before = queries.slices(request.user).filter(dataset__uuid=uuid), key_in(request.query_params)
         found = list((rows.filter(pk__lt=before) if before else rows)[: queries.PAGE + 1])
         older = found[queries.PAGE - 1].pk if len(found) > queries.PAGE else None
         may_read = policy.can(request.user, "datasets.read_samples", queries.get_dataset(request.user, uuid))

@@ -11,13 +11,13 @@ from rest_framework import serializers
 from rest_framework.response import Response
 
 from datasets_app.datasets import queries as datasets
-from datasets_app.datasets.api import before_of
 from datasets_app.datasets.models import Dataset
 from datasets_app.snapshots import actions, queries
 from datasets_app.snapshots.actions.exports import MEDIA
 from datasets_app.snapshots.actions.freezing import SEED, SHARES
 from datasets_app.snapshots.models import Export, Snapshot
 from lifecycle.jobs.api import JobOut
+from lifecycle.ui.addresses import key_in
 from registry.access.decorators import Needs
 from registry.access.rest import IS_NUMBER, IS_UUID, Request, View, chosen
 from registry.artifacts import actions as artifacts
@@ -112,7 +112,7 @@ class Snapshots(View):
     )  # fmt: skip
     def get(self, request: Request) -> Response:
         """List snapshots by keyset, or those of a dataset or with a number."""
-        before = before_of(request)
+        before = key_in(request.query_params)
         rows = queries.snapshots(request.user).filter(**chosen(request, dataset=("dataset__uuid", IS_UUID), number=("number", IS_NUMBER)))
         found = list((rows.filter(pk__lt=before) if before else rows)[: PAGE + 1])
         older = found[PAGE - 1].pk if len(found) > PAGE else None

@@ -53,7 +53,7 @@ def evaluate(folder: Path, cancelled: Cancelled, learn: Learn | None = None) -> 
     found = recipe.report(probabilities, truth, info, bins=spec.bins, count=spec.bootstrap, seed=spec.seed)
     if spec.baselines and not cancelled():
         train = (folder / spec.train).resolve()
-        settings = {
+        settings: dict[str, Any] = {
             "task": info.task, "pooling": info.pooling, "max_tokens": info.max_tokens, "count": spec.bootstrap, "seed": spec.seed,
             "unit": info.unit,
         }  # fmt: skip

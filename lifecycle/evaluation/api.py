@@ -23,6 +23,7 @@ from lifecycle.jobs.api import JobOut
 from lifecycle.training.models import Run
 from lifecycle.training.pages import person
 from lifecycle.training.queries import get_run
+from lifecycle.ui.addresses import key_in
 from registry.access.decorators import Needs
 from registry.access.rest import Request, View
 
@@ -129,11 +130,9 @@ class Evaluations(View):
     def get(self, request: Request) -> Response:
         """List evaluations by keyset."""
         rows = queries.evaluations(person(request))
-        before, run = request.query_params.get("before", ""), request.query_params.get("run", "")
-        if before:
-            if not (before.isascii() and before.isdigit() and len(before) < 19):
-                raise serializers.ValidationError({"before": ["It must be the number that the page before gave."]})
-            rows = rows.filter(id__lt=int(before))
+        before, run = key_in(request.query_params), request.query_params.get("run", "")
+        if before is not None:
+            rows = rows.filter(id__lt=before)
         if run:
             rows = rows.filter(run__uuid=serializers.UUIDField().run_validation(run))
         found = list(queries.with_heads(rows, IN_LINES)[: pages.PAGE + 1])

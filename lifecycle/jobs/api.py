@@ -14,6 +14,7 @@ from lifecycle.jobs import actions, queries
 from lifecycle.jobs.models import Job
 from lifecycle.jobs.queries import JobLine
 from lifecycle.jobs.rules import PRIORITY_WORDS, Device, Priority, State
+from lifecycle.ui.addresses import key_in
 from registry.access.decorators import Needs
 from registry.access.rest import Request, View
 
@@ -76,10 +77,8 @@ class Jobs(View):
     )
     def get(self, request: Request) -> Response:
         """List jobs by keyset."""
-        before = request.query_params.get("before", "")
-        if before and not (before.isascii() and before.isdigit() and len(before) < 19):
-            raise serializers.ValidationError({"before": ["It must be the number that the page before gave."]})
-        page = queries.latest(request.user, mine=request.query_params.get("mine") in ("1", "true"), before=int(before) if before else None)
+        before = key_in(request.query_params)
+        page = queries.latest(request.user, mine=request.query_params.get("mine") in ("1", "true"), before=before)
         return Response({"results": [told(line) for line in page.lines], "before": page.before})
 
 

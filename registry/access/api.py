@@ -99,6 +99,8 @@ class TokenOut(serializers.ModelSerializer[ApiToken]):
 class Tokens(View):
     """Live tokens."""
 
+    needs = {"GET": Needs("signed_in")}
+
     @extend_schema(operation_id="tokens_list", responses=TokenOut(many=True))
     def get(self, request: Request) -> Response:
         """The caller's; everybody's with `?all=1`, for organisation admins."""
@@ -112,6 +114,7 @@ class Tokens(View):
 class OneToken(View):
     """One token."""
 
+    needs = {"DELETE": Needs("signed_in")}
     scope = Scope.READ  # a program may end what its owner has opened, so that a secret that got out is ended from anywhere
 
     @extend_schema(operation_id="tokens_revoke", responses={204: None})

@@ -15,6 +15,7 @@ from rest_framework.response import Response
 
 from lifecycle.jobs.api import JobOut
 from lifecycle.training.models import Run
+from lifecycle.ui.addresses import key_in
 from registry.access import policy
 from registry.access.decorators import Needs
 from registry.access.models import Project
@@ -184,11 +185,9 @@ class Versions(View):
     )  # fmt: skip
     def get(self, request: Request, uuid: UUID) -> Response:
         """Newest first, or the one with this semver."""
-        before = request.query_params.get("before", "")
-        if before and not (before.isascii() and before.isdigit() and len(before) < 10):
-            raise serializers.ValidationError({"before": ["It must be the number that the page before gave."]})
+        before = key_in(request.query_params)
         found = queries.versions(request.user).filter(model__uuid=uuid, **chosen(request, semver=("semver", IS_SLUG))).order_by("-number")
-        rows = list((found.filter(number__lt=int(before)) if before else found)[: queries.PAGE + 1])
+        rows = list((found if before is None else found.filter(number__lt=before))[: queries.PAGE + 1])
         page = rows[: queries.PAGE]
         return Response({"results": VersionOut(page, many=True).data, "before": page[-1].number if len(rows) > queries.PAGE else None})
 

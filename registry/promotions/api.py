@@ -10,6 +10,7 @@ from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema
 from rest_framework import serializers
 from rest_framework.response import Response
 
+from lifecycle.ui.addresses import key_in
 from registry.access import policy
 from registry.access.decorators import Needs
 from registry.access.rest import IS_NUMBER, IS_UUID, Request, View, chosen, read
@@ -146,12 +147,10 @@ class Promotions(View):
     )  # fmt: skip
     def get(self, request: Request) -> Response:
         """Newest first, or those of a project or with a number."""
-        before = request.query_params.get("before", "")
-        if before and not (before.isascii() and before.isdigit() and len(before) < 19):
-            raise serializers.ValidationError({"before": ["It must be the number that the page before gave."]})
+        before = key_in(request.query_params)
         wanted = chosen(request, project=("endpoint__model__project__uuid", IS_UUID), number=("number", IS_NUMBER))
         found = queries.visible(request.user).prefetch_related(None).filter(**wanted)
-        rows = list((found.filter(pk__lt=int(before)) if before else found)[: queries.PAGE + 1])
+        rows = list((found if before is None else found.filter(pk__lt=before))[: queries.PAGE + 1])
         page = rows[: queries.PAGE]
         return Response({"results": LineOut(page, many=True).data, "before": page[-1].pk if len(rows) > queries.PAGE else None})
 

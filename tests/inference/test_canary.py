@@ -130,5 +130,5 @@ def test_a_document_of_the_former_format_is_refused_with_its_reason(client, inst
     assert server.router.poll() is False
     assert post(client).headers["x-model-version"] == version_of(root)
     status = installation.status()
-    assert status["problem"] == ("The routes document was ignored: The routes document is of format 1, and this server reads format 2.")
+    assert status["problem"] == ("The routes document was ignored: The routes document is of format 1, and this server reads format 3.")
     assert status["epoch_applied"] == 1

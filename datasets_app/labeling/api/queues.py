@@ -16,6 +16,7 @@ from datasets_app.labeling.actions.opening import CHOICES
 from datasets_app.labeling.models import Queue
 from datasets_app.labeling.rules import BATCH, GOLD_MOST
 from lifecycle.refusals import Refused
+from lifecycle.ui.addresses import key_in
 from registry.access.api import PersonOut
 from registry.access.decorators import Needs
 from registry.access.models import User
@@ -131,9 +132,9 @@ class Queues(View):
     @extend_schema(operation_id="labeling_queues", responses=QueuePageOut, parameters=PARAMETERS)
     def get(self, request: Request) -> Response:
         """The queues that you may see, newest first, or those of a dataset or project, with a name, or in a state."""
-        before = request.query_params.get("before", "")
+        before = key_in(request.query_params)
         rows = queries.queues(request.user).filter(**chosen(request, **FILTERS))
-        found = list((rows.filter(pk__lt=int(before)) if before.isdecimal() and len(before) < 19 else rows)[: PAGE + 1])
+        found = list((rows if before is None else rows.filter(pk__lt=before))[: PAGE + 1])
         more = found[PAGE - 1].pk if len(found) > PAGE else None
         return Response(QueuePageOut({"results": queries.as_seen_by(request.user, found[:PAGE]), "before": more}).data)
 

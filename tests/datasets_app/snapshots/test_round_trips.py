@@ -178,7 +178,7 @@ def test_a_folder_names_its_classes_in_the_file_and_in_the_card(of_every_task, m
     assert packed.namelist() == ["README.md", *(f"data/{split}-00000-of-00001.parquet" for split in ("train", "validation", "test"))]
     card = packed.read("README.md").decode()
     assert "  - name: label\n    dtype:\n      class_label:\n        names:\n          '0': a\n" in card
-    assert "# Inbox of single_label, version 1" in card
+    assert r"# Inbox of single\_label, version 1" in card
     schema = parquet_schema(packed.read("data/test-00000-of-00001.parquet"))
     assert schema["info"]["features"]["label"] == {"names": ["a", "b", "c"], "_type": "ClassLabel"}
 

@@ -31,7 +31,9 @@ OWN = {
     "feedback word": ["right", "wrong"],
 }  # words of the command itself
 KNOWN = OWN | {
-    "upload --labels-as": Upload.Labels.values, "findings --status": scanning.Status.values,
+    "upload --labels-as": Upload.Labels.values, 
+    "upload --contradicting": set(Upload.Contradicting.values) - {Upload.Contradicting.ASK},
+    "findings --status": scanning.Status.values,
     "queues list --state": Queue.State.values, "queues open --source": set(Queue.Source.values) - {Queue.Source.BROUGHT},
     "queues open --order": ORDERS, "queues change --order": ORDERS, "queues open --acceptance": Queue.Acceptance.values,
     "gold list --state": STATES, "proposals list --state": GuidelineProposal.State.values,

@@ -36,7 +36,7 @@ def engine(monkeypatch):
 
 def test_equal_numbers_of_training_and_held_out_rows_are_attacked(measured, engine, mia):
     actions.analyse(evaluation=measured, kind=MEMBERSHIP, actor=mia)
-    run_ok("training")
+    run_ok("training", "evaluation")
 
     report = queries.analysis(measured, MEMBERSHIP).report
     trained = {row.item: row.label for row in snapshots.rows_of(measured.run.snapshot, "train")}
@@ -60,7 +60,7 @@ def test_held_out_rows_whose_normalised_text_was_trained_on_are_left_out(measure
     monkeypatch.setattr(queries, "normal_digests", lambda *args: real(*args) | dict.fromkeys(held_out[:3], real(*args)[trained]))
 
     actions.analyse(evaluation=measured, kind=MEMBERSHIP, actor=mia)
-    run_ok("training")
+    run_ok("training", "evaluation")
 
     report = queries.analysis(measured, MEMBERSHIP).report
     assert (report["duplicates"], report["others"], report["members"]) == (3, len(held_out) - 3, len(held_out) - 3)
@@ -97,7 +97,7 @@ def test_the_evaluations_page_offers_it_then_shows_it(measured, engine, client_f
 
     client_for(mia).post(f"{address}analyse/", {"kind": "membership"})
     waiting = client_for(mia).get(address).content.decode()
-    run_ok("training")
+    run_ok("training", "evaluation")
     page = client_for(aida).get(address).content.decode()
 
     assert 'hx-trigger="job-ended from:body"' in waiting

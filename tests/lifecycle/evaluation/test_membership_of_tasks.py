@@ -47,7 +47,7 @@ def told(of_each_task, mia) -> dict[str, int]:
                 client.get(f"/evaluations/{uuid}/")
             before[task] = len(statements)
             client.post(f"/evaluations/{uuid}/analyse/", {"kind": "membership"})
-        run_ok("training")
+        run_ok("training", "evaluation")
     return before
 
 
@@ -63,7 +63,7 @@ def test_the_losses_that_the_evaluation_kept_are_held_against_those_of_as_many_t
     trained = {row.item for row in snapshots.rows_of(evaluation.run.snapshot, "train")}
 
     actions.analyse(evaluation=evaluation, kind=MEMBERSHIP, actor=mia)
-    run_ok("training")
+    run_ok("training", "evaluation")
 
     report = queries.analysis(evaluation, MEMBERSHIP).report
     others = queries.losses_of(evaluation)
@@ -144,7 +144,7 @@ def test_of_texts_that_are_written_fewer_rows_are_compared(measure, mia, monkeyp
     monkeypatch.setattr(rules, "WRITTEN_COMPARED", 5)
 
     actions.analyse(evaluation=evaluation, kind=MEMBERSHIP, actor=mia)
-    run_ok("training")
+    run_ok("training", "evaluation")
 
     report = queries.analysis(evaluation, MEMBERSHIP).report
     assert report["members"] == report["others"] == len(asked) == 5 < evaluation.rows
@@ -163,7 +163,7 @@ def test_dialogues_whose_last_answer_is_not_learnt_stand_on_neither_side(project
     asked = made_losses(monkeypatch, lambda row: 0.1)
 
     actions.analyse(evaluation=evaluation, kind=MEMBERSHIP, actor=mia)
-    run_ok("training")
+    run_ok("training", "evaluation")
 
     told = {row["id"]: row for row in snapshots.written_rows(snapshot, "test")}
     spoken = [item for item, row in told.items() if row["messages"][-1].get("weight") != 0]
@@ -177,7 +177,7 @@ def test_training_rows_that_have_no_loss_are_not_counted(measure, mia, monkeypat
     asked = made_losses(monkeypatch, lambda row: float("nan") if row["id"] < "4" else 0.1)
 
     actions.analyse(evaluation=evaluation, kind=MEMBERSHIP, actor=mia)
-    run_ok("training")
+    run_ok("training", "evaluation")
 
     report = queries.analysis(evaluation, MEMBERSHIP).report
     assert report["members"] == sum(row["id"] >= "4" for row in asked) < report["others"] == len(asked)
@@ -202,7 +202,7 @@ def test_an_engine_that_fails_leaves_nothing_and_says_why(measure, client_for, m
     monkeypatch.setattr("lifecycle.evaluation.child.run_child", lambda *_: broken)
 
     client_for(mia).post(f"/evaluations/{evaluation.uuid}/analyse/", {"kind": "membership"})
-    (job,) = run_jobs("training")
+    (job,) = run_jobs("evaluation")
 
     assert (job.state, job.next_step) == ("failed", "Train again with a lower rate.")
     assert not Analysis.objects.exists()

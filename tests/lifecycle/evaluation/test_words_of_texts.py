@@ -71,7 +71,7 @@ def test_a_page_shades_the_prompt_and_shows_the_answer_beside_it(measured, engin
     assert "Find the words that speak" in client.get(address).content.decode()
 
     client.post(address)
-    (job,) = run_ok("training")
+    (job,) = run_ok("training", "evaluation")
     page = client.get(address)
 
     one, two, *_ = row["text"].split()
@@ -87,7 +87,7 @@ def test_the_child_gets_the_row_with_the_answer_that_was_written(measured, engin
     ended, cut = row_of(measured), row_of(measured, cut=True)
     for row in (ended, cut):
         actions.analyse(evaluation=measured, kind=WORDS, actor=mia, item=row["id"])
-    run_ok("training")
+    run_ok("training", "evaluation")
 
     (verb, first, one), (_, second, two) = engine
     assert (verb, first, one.ended, two.ended) == ("explain", ended, True, False)
@@ -101,7 +101,7 @@ def test_of_a_dialogue_each_turn_stands_by_itself(project, mia, engine, client_f
     client, address = client_for(mia), address_of(measured, row)
 
     client.post(address)
-    run_ok("training")
+    run_ok("training", "evaluation")
     page = client.get(address)
 
     ((_, sent, _),) = engine
@@ -128,7 +128,7 @@ def test_the_page_says_what_was_left_out_at_once(measured, engine, client_for, m
     monkeypatch.setitem(globals(), "FOUND", FOUND | found)
     row = row_of(measured)
     actions.analyse(evaluation=measured, kind=WORDS, actor=mia, item=row["id"])
-    run_ok("training")
+    run_ok("training", "evaluation")
 
     assert said in client_for(mia).get(address_of(measured, row)).content.decode()
 
@@ -136,7 +136,7 @@ def test_the_page_says_what_was_left_out_at_once(measured, engine, client_for, m
 def test_no_text_is_kept(measured, engine, mia):
     row = row_of(measured)
     actions.analyse(evaluation=measured, kind=WORDS, actor=mia, item=row["id"])
-    run_ok("training")
+    run_ok("training", "evaluation")
 
     report = queries.analysis(measured, WORDS, row["id"]).report
     assert set(report) == {*FOUND, "words"}
@@ -206,7 +206,7 @@ def test_a_child_that_fails_ends_the_job_with_its_sentence_and_keeps_nothing(mea
     row = row_of(measured)
     actions.analyse(evaluation=measured, kind=WORDS, actor=mia, item=row["id"])
 
-    run_jobs("training")
+    run_jobs("evaluation")
 
     job = Job.objects.get(kind="evaluation.words_written")
     assert job.state == "failed"
@@ -220,7 +220,7 @@ def test_programs_ask_for_it_and_read_it(measured, engine, client_for, mia):
     address, client, row = f"/api/v1/evaluations/{measured.uuid}/words/", client_for(mia), row_of(measured)
 
     asked = client.post(address, {"item": row["id"]}, content_type="application/json")
-    run_ok("training")
+    run_ok("training", "evaluation")
 
     assert (asked.status_code, asked.json()["kind"]) == (202, "evaluation.words_written")
     report = client.get(address, {"item": row["id"]}).json()["report"]

@@ -79,7 +79,7 @@ def test_an_engineer_is_told_of_runs_that_are_not_registered(trained, mia, lee):
 
 
 @pytest.fixture
-def request_in_review(project, mia, lee, ravi):
+def request_in_review(project, mia, lee, ravi, gita):
     model = registry.make_model(project, mia)
     version = registry.make_version(project, mia, ravi, model=model)
     return registry.asked_request(version, registry.make_endpoint(model, lee), mia)

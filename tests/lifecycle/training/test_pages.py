@@ -85,7 +85,7 @@ def test_points_come_after_a_step_and_name_the_next_address_while_the_run_is_on(
     answer = client_for(mia).get(f"/runs/{run.uuid}/points/?chart=loss&after=1").json()
 
     drawn = answer.pop("chart")
-    assert (drawn["lead"], drawn["figure"]["data"][0]["x"]) == ("Step 1 is the best so far,", [1, 2, 3])
+    assert (drawn["lead"], drawn["figure"]["data"][0]["x"]) == ("Validation loss is", [1, 2, 3])
     assert drawn["figure"]["layout"]["xaxis"]["range"] == [0, 9]
     assert answer == {
         "traces": [0, 1], "x": [[2, 3], [2, 3]], "y": [[0.5, 1 / 3], [2.0, 2.0]], "next": f"/runs/{run.uuid}/points/?chart=loss&after=3",

@@ -49,7 +49,7 @@ def test_who_has_lost_a_job_leaves_the_folder_to_whoever_took_it_over(measured, 
         raise LeaseLost
 
     monkeypatch.setattr(f"{room}.run_child", lose)
-    runner.execute(jobs.claim("training"), beating=False)
+    runner.execute(jobs.claim(job.queue), beating=False)
 
     job.refresh_from_db()
     assert job.state == "running"

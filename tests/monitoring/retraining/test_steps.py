@@ -24,7 +24,7 @@ from registry.endpoints import queries as served
 from registry.ledger.models import Event
 from registry.promotions import actions as promotions
 from registry.promotions.models import PromotionRequest
-from tests.monitoring.retraining.conftest import advance, label_queue, make_evaluation_on, train
+from tests.monitoring.retraining.conftest import advance, end_training, label_queue, make_evaluation_on, train
 from tests.support import registry, training
 from tests.support.jobs import run_ok
 from tests.support.people import PASSWORD, make_person
@@ -259,8 +259,10 @@ def test_a_rejected_promotion_ends_it(requested, gita):
 
 
 # ── Separation ──────────────────────────────────────────────────────────────
-def test_whoever_approved_the_proposal_cannot_approve_its_promotion(requested, project, lee, gita):
+def test_whoever_approved_the_proposal_cannot_approve_its_promotion(training_now, project, lee, gita):
     other = make_person("lars", project=project, role=Role.LEAD)
+    end_training(training_now, accuracy=1.0)
+    requested = advance(advance(training_now))
     request = PromotionRequest.objects.get(pk=requested.promotion_id)
 
     with pytest.raises(PermissionDenied, match="You asked for this promotion"):

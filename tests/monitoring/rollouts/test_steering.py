@@ -12,6 +12,7 @@ from monitoring.rollouts import actions
 from monitoring.rollouts.models import Rollout, Segment
 from registry.catalog import actions as catalog
 from registry.endpoints import actions as served
+from registry.endpoints.models import Deployment
 from tests.support import endpoints
 
 
@@ -287,13 +288,14 @@ def test_a_changed_card_holds_instead_of_trying_for_ever(rollout, street, mia, f
     assert "Changed since the gates were checked: the model card" in fresh(rollout).reason
 
 
-def test_a_version_in_quarantine_is_not_widened(rollout, street, omar, fresh):
-    catalog.quarantine(version_id=rollout.version.uuid, reason="Leaks.", actor=omar)
+def test_the_rollout_of_a_version_that_goes_into_quarantine_ends(rollout, street, omar, fresh):
     good(street, 1)
+    catalog.quarantine(version_id=rollout.version.uuid, reason="Leaks.", actor=omar)
 
     street.tick(3)
 
-    assert fresh(rollout).share == 500
+    found = fresh(rollout)
+    assert (found.state, found.share, Deployment.objects.filter(arm="canary", ended_at=None).count()) == ("rolled_back", 500, 0)
 
 
 def test_one_rollout_at_a_time(rollout, next_approval, street, mia):

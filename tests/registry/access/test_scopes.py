@@ -58,7 +58,7 @@ def test_every_change_has_a_scope_or_is_for_people():
     assert {path for path, scopes in found.items() if None in scopes} == {
         "projects/<uuid:uuid>/members/", "promotions/<uuid:uuid>/approve/", "promotions/<uuid:uuid>/reject/",
         "retraining/<uuid:uuid>/approve/", "retraining/<uuid:uuid>/decline/", "retraining/<uuid:uuid>/insist/",
-        "retraining/<uuid:uuid>/retry/",
+        "retraining/<uuid:uuid>/retry/", "role-proposals/<uuid:uuid>/confirm/", "role-proposals/<uuid:uuid>/end/",
     }  # fmt: skip
     assert set().union(*found.values()) == {None, *Scope} - {Scope.INFER}
 

@@ -99,4 +99,5 @@ def test_the_page_makes_one_for_who_confirms_and_shows_the_secret_once(live_endp
     shown = client.get(page).content.decode()
     assert ("ticket sorter" in shown, secret in shown, token.digest in shown) == (True, False, False)
     client.post(f"/endpoints/tokens/{token.uuid}/revoke/")
+    client.get(page)  # with the toast
     assert "ticket sorter" not in client.get(page).content.decode()

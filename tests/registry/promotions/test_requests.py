@@ -181,11 +181,18 @@ def test_a_rejection_needs_a_reason(request_, gita):
 
 @pytest.fixture
 def lena(project):
-    """A second lead, from before anything was asked for."""
+    """A second lead."""
     return make_person("lena", project=project, role=Role.LEAD)
 
 
-def test_an_approval_can_be_taken_back_by_another_reviewer_but_not_by_who_gave_it(lena, request_, lee, gita):
+@pytest.fixture
+def asked_of_two_leads(lena, version, endpoint, mia, lee, gita):
+    """A request that was made when both led already."""
+    return registry.asked_request(version, endpoint, mia)
+
+
+def test_an_approval_can_be_taken_back_by_another_reviewer_but_not_by_who_gave_it(asked_of_two_leads, lena, lee, gita):
+    request_ = asked_of_two_leads
     registry.approve(request_, lee)
     registry.approve(request_, gita)
 
