@@ -90,7 +90,15 @@ def batched(ids: Iterable[str]) -> Iterator[list[str]]:
 
 def told_of(account: Account, ids: list[str]) -> dict[str, set[str]]:
     """The facts that the trail tells of these objects, by uuid."""
-    return {each: account.told(events) for each, events in events_of(ids, account.verbs).items()}
+    return {each: facts(account, events) for each, events in events_of(ids, account.verbs).items()}
+
+
+def facts(account: Account, events: list[Told]) -> set[str]:
+    """What the events of one object leave true; of those that no action records this way, that they cannot be read."""
+    try:
+        return account.told(events)
+    except (KeyError, TypeError, ValueError) as error:
+        return {f"something that no action records ({error!r})"}
 
 
 def events_of(ids: list[str], verbs: Collection[Verb]) -> dict[str, list[Told]]:

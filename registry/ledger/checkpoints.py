@@ -69,7 +69,7 @@ def sign_checkpoint(chain: Chain) -> Checkpoint:
 
 def finish() -> None:
     """End what a process began and died in: a marked checkpoint without its row was never made, one with its row gets its line."""
-    for path in folder().glob("*.pending"):
+    for path in folder().glob("????????-????-????-????-????????????.pending"):
         row = Checkpoint.objects.filter(uuid=path.stem).first()
         if row is None:
             path.unlink()

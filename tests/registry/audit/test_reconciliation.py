@@ -4,20 +4,25 @@ import re
 
 import pytest
 from django.contrib.auth.models import Group
+from django.db import transaction
 from guardian.shortcuts import assign_perm
 
 from lifecycle.demo.actions import seed
 from lifecycle.jobs.models import Job
 from lifecycle.jobs.rules import State
 from registry.access import actions as access
+from registry.access import governing
 from registry.access.models import User
-from registry.access.roles import Role
+from registry.access.roles import ADMIN, Role
 from registry.audit import actions as audit
+from registry.catalog import actions as catalog
 from registry.catalog.models import Endpoint
 from registry.endpoints import actions as endpoints
 from registry.endpoints.models import Deployment
 from registry.ledger import accounts
+from registry.ledger.actions import record
 from registry.ledger.models import Event
+from registry.ledger.verbs import Verb
 from registry.promotions import actions as promotions
 from registry.promotions.models import PromotionRequest, Verdict
 from registry.promotions.rules import Status
@@ -227,3 +232,25 @@ def test_what_is_decided_while_rows_are_read_is_no_fault(lived, mia, monkeypatch
     monkeypatch.setattr(accounts, "told_of", told_then_decided)
 
     assert [part.faults for part in accounts.check(account)] == [0]
+
+
+def test_an_endpoint_that_a_quarantine_emptied_is_accounted_for(live_endpoint, omar):
+    catalog.quarantine(version_id=live_endpoint.alias.version.uuid, reason="Leaks.", actor=omar)
+
+    assert Endpoint.objects.get().alias.version is None
+    assert found() == []
+
+
+def test_admins_whom_admins_make_and_dismiss_are_accounted_for(ben):
+    ada, bea = (access.create_user(username=n, display_name=n, email="", password=PASSWORD, actor=None, admin=True) for n in ("ada", "bea"))
+    for gives in (True, False):
+        wanted = governing.change(person=ben, role=ADMIN, project=None, gives=gives, actor=ada, password=PASSWORD)
+        governing.confirm(proposal_id=wanted.uuid, actor=bea, password=PASSWORD)
+        assert (User.objects.get(pk=ben.pk).is_organisation_admin, found()) == (gives, [])
+
+
+def test_an_event_with_a_payload_that_no_action_writes_is_a_fault_and_no_end_of_the_verification(lived, lee):
+    with transaction.atomic():
+        record(lee, Verb.ROLLED_BACK, lived, project=lived.model.project.uuid)
+
+    assert {rule for rule, _ in found()} == {"not-in-database", "not-in-trail"}
