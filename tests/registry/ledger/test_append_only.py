@@ -86,7 +86,7 @@ def test_a_table_of_history_is_not_truncated_on_postgresql(event):
 
     def truncate():
         with connection.cursor() as cursor:
-            cursor.execute("TRUNCATE ledger_event")
+            cursor.execute("TRUNCATE ledger_event CASCADE")  # since names refer to events
 
     refused(truncate)
     assert Event.objects.filter(pk=event.pk).exists()
