@@ -178,7 +178,7 @@ def first_rows(upload: Upload) -> list[Row] | None:
     if not upload.parser or not (upload.encoding or upload.parser in BINARY):
         return []
     try:
-        with artifacts.local_copy(upload.blob.digest) as path, readers.watched(readers.within(PREVIEW_SECONDS)):
+        with artifacts.local_copy(upload.blob.digest) as path, readers.within(PREVIEW_SECONDS):
             return dry_run.first_rows(path, reading_of(upload))
     except readers.TooSlow:
         return None

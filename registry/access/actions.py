@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -12,7 +13,7 @@ from uuid import UUID
 from allauth.account.models import EmailAddress
 from django.contrib.auth.hashers import make_password
 from django.core.exceptions import PermissionDenied
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.db.models import Model
 from django.utils import timezone
 
@@ -26,6 +27,7 @@ from registry.ledger.verbs import Verb
 
 TOKEN_PREFIX = "lc_"  # noqa: S105
 TOKEN_DAYS_MAX = 366
+TAKEN, APART = "Another person's name reads like this one.", "Add what tells you apart."
 
 
 def create_project(
@@ -58,10 +60,13 @@ def create_user(*, username: str, display_name: str, email: str, password: str |
         raise Refused(f"The user name {username} is taken.", fields={"username": ["Choose another user name."]})
     if email and EmailAddress.objects.filter(email=email.lower(), verified=True).exists():
         raise Refused("Another account has this e-mail address.", fields={"email": ["Give the address of this person alone."]})
+    if User.objects.filter(name_key=names.key(username)).exists():
+        raise Refused(TAKEN, next_step=APART, fields={"username": [TAKEN]})
     name, key = free_name(display_name)
-    user = User.objects.create_user(
-        username=username, email=email, password=password, display_name=name, name_key=key, is_organisation_admin=admin
-    )
+    with taken_meanwhile("display_name"):
+        user = User.objects.create_user(
+            username=username, email=email, password=password, display_name=name, name_key=key, is_organisation_admin=admin
+        )
     if email:  # an admin vouches for it; what a person changes it to has to be confirmed from there
         EmailAddress.objects.create(user=user, email=email.lower(), verified=True, primary=True)
     record(actor, Verb.USER_CREATED, user, admin=admin)
@@ -137,6 +142,8 @@ def revoke(*, user: User, role: Role, root: Model, actor: User | None, password:
     with transaction.atomic():
         if actor:
             require_manager(actor, root)
+            if actor.pk == user.pk and actor.is_organisation_admin:  # who would else govern the project at once
+                raise PermissionDenied("You cannot take your own role away. Ask another organisation admin or a lead.")
         governing.take(user, role, root, actor)
     return None
 
@@ -211,16 +218,27 @@ def rename(*, actor: User, name: str) -> None:
     user = User.objects.select_for_update(no_key=True).get(pk=actor.pk)
     old, (user.display_name, user.name_key) = user.display_name, free_name(name, besides=user)
     if user.display_name != old:
-        user.save(update_fields=["display_name", "name_key"])
+        with taken_meanwhile("display_name"):
+            user.save(update_fields=["display_name", "name_key"])
         record(actor, Verb.NAME_CHANGED, user, old=digest("name", old), new=digest("name", user.display_name))
 
 
 def free_name(name: str, *, besides: User | None = None) -> tuple[str, str]:
     """The name as it is kept, and its key, once nobody else reads like that, by display name or user name. Raises Refused."""
-    kept, taken = names.clean(name), "Another person's name reads like this one."
+    kept = names.clean(name)
     key = names.key(kept)
     others = User.objects.exclude(pk=besides.pk) if besides else User.objects.all()
     accounts = others.exclude(username__startswith=PLACEHOLDER)
     if key and (others.filter(name_key=key).exists() or key in map(names.key, accounts.values_list("username", flat=True))):
-        raise Refused(taken, next_step="Add what tells you apart.", fields={"display_name": [taken]})
+        raise Refused(TAKEN, next_step=APART, fields={"display_name": [TAKEN]})
     return kept, key
+
+
+@contextmanager
+def taken_meanwhile(field: str) -> Iterator[None]:
+    """Somebody may take a name between the look and the writing: the constraint says so. Raises Refused."""
+    try:
+        with transaction.atomic():
+            yield
+    except IntegrityError as error:
+        raise Refused(TAKEN, next_step=APART, fields={field: [TAKEN]}) from error

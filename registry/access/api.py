@@ -105,10 +105,10 @@ class Tokens(View):
     def get(self, request: Request) -> Response:
         """The caller's; everybody's with `?all=1`, for organisation admins."""
         wants_all = request.query_params.get("all") in ("1", "true")
-        if wants_all and not request.user.is_organisation_admin:
+        if wants_all and (policy.is_limited(request.user) or not request.user.is_organisation_admin):
             raise PermissionDenied("Only an organisation admin sees other people's tokens.")
         rows = queries.all_tokens() if wants_all else queries.all_tokens().filter(user=request.user)
-        return Response(TokenOut(rows, many=True).data)
+        return Response(TokenOut(policy.within(request.user, rows, "project"), many=True).data)
 
 
 class OneToken(View):
@@ -194,7 +194,7 @@ class Proposals(View):
     def get(self, request: Request) -> Response:
         """List the open ones (organisation admins)."""
         governing.check_governor(request.user, None)
-        return Response(ProposalOut(queries.open_proposals(), many=True).data)
+        return Response(ProposalOut(policy.within(request.user, queries.open_proposals(), "project"), many=True).data)
 
 
 class ConfirmProposal(View):

@@ -71,7 +71,7 @@ def note_address(user: User, *, old: str, new: str) -> None:
 
 def users_to_reset(address: str) -> list[User]:
     """Who may get a link for a new password at this address: the person who has shown that it is theirs."""
-    return [row.user for row in EmailAddress.objects.filter(email=address.lower(), verified=True, user__is_active=True)]
+    return [row.user for row in EmailAddress.objects.filter(email=address.lower(), verified=True, primary=True, user__is_active=True)]
 
 
 def on_factor_saved(sender: type[Authenticator], instance: Authenticator, created: bool, **_: Any) -> None:

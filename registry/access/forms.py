@@ -95,11 +95,22 @@ class StepUpForm(forms.Form):
 
 
 class ProjectForm(StepUpForm):
-    """A new workspace."""
+    """A new workspace. creator: who makes it, and does not lead it."""
 
     name = forms.CharField(max_length=80)
     slug = forms.SlugField(label="Short name", max_length=50, help_text="Letters, digits and hyphens; stands in the names of files.")
     lead = PersonField(label="ML lead", help_text="User name of the first ML lead. Not yourself: who gives governing roles holds none.")
+
+    def __init__(self, *args: Any, creator: User, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.creator = creator
+
+    def clean_lead(self) -> User:
+        """Another person than the creator."""
+        lead: User = self.cleaned_data["lead"]
+        if lead == self.creator:
+            raise forms.ValidationError("Name another person.")
+        return lead
 
 
 class PersonForm(forms.Form):
@@ -136,9 +147,10 @@ class GoverningForm(StepUpForm):
 
 
 class AdminForm(StepUpForm):
-    """Making somebody an organisation admin, or the reverse."""
+    """Making somebody an organisation admin, or the reverse. gives: of the button that was pressed."""
 
     user = PersonField(label="User name")
+    gives = forms.ChoiceField(choices=[("1", "make"), ("0", "dismiss")], widget=forms.HiddenInput)
 
 
 class ConfirmForm(StepUpForm):

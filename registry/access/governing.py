@@ -19,6 +19,7 @@ from lifecycle.refusals import Conflict, Refused
 from registry.access import policy, step_up
 from registry.access.models import Project, RoleProposal, User
 from registry.access.roles import ADMIN, Role
+from registry.ledger import accounts
 from registry.ledger.actions import record
 from registry.ledger.verbs import Verb
 
@@ -42,6 +43,7 @@ def change(
 @transaction.atomic
 def change_confirmed(*, person: User, role: str, project: Project | None, gives: bool, actor: User) -> RoleProposal | None:
     """The same for an action that has asked for the password itself."""
+    lock_admins()
     person = User.objects.select_for_update(no_key=True).get(pk=person.pk)
     check_governor(actor, project)
     wanted = RoleProposal(project=project, person=person, role=role, gives=gives, proposed_by=actor)
@@ -63,10 +65,13 @@ def confirm(*, proposal_id: UUID, actor: User, password: str, code: str = "") ->
     check_governor(actor, RoleProposal.objects.select_related("project").get(uuid=proposal_id).project)
     step_up.confirm_password(actor, password, code)
     with transaction.atomic():
+        lock_admins()
         proposal = lock(proposal_id)
         check_governor(actor, proposal.project)
         if proposal.proposed_by_id == actor.pk:
             raise PermissionDenied("You proposed this; another organisation admin confirms it.")
+        if not is_recorded(proposal):
+            raise Conflict("The trail has no such proposal.", next_step="Tell an auditor, and propose it yourself.")
         if not may_govern(proposal.proposed_by, proposal.project):
             raise Conflict(f"{proposal.proposed_by} may not propose this any more.", next_step="Refuse it and propose it yourself.")
         check_change(proposal, actor)
@@ -87,6 +92,11 @@ def end(*, proposal_id: UUID, actor: User) -> RoleProposal:
 def admins() -> QuerySet[User]:
     """Those who can confirm each other's changes."""
     return User.objects.filter(is_active=True, is_organisation_admin=True)
+
+
+def lock_admins() -> None:
+    """One change at a time: of two admins who dismiss each other the second finds that they are none any more."""
+    list(admins().select_for_update(no_key=True).order_by("pk").values_list("pk"))
 
 
 def may_govern(user: User, project: Project | None) -> bool:
@@ -160,6 +170,14 @@ def lock(proposal_id: UUID) -> RoleProposal:
         raise Conflict(f"This proposal is {proposal.get_state_display().lower()} already.", next_step="Read the page as it is now.")
     proposal.person = User.objects.select_for_update(no_key=True).get(pk=proposal.person_id)
     return proposal
+
+
+def is_recorded(proposal: RoleProposal) -> bool:
+    """Whether the trail knows that the person who proposed it did: a row that somebody wrote into the database has no event."""
+    person = str(proposal.person.uuid)
+    told = accounts.events_of([person], {Verb.ROLE_PROPOSED})[person]
+    known = {(event.actor, event.payload["proposal"], event.payload["role"], event.payload["gives"]) for event in told}
+    return (str(proposal.proposed_by.uuid), str(proposal.uuid), proposal.role, proposal.gives) in known
 
 
 def close(proposal: RoleProposal, state: str, actor: User) -> RoleProposal:

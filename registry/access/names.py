@@ -11,6 +11,7 @@ TWINS = str.maketrans(
     "аеорсухкмтвнзіјѕԁԛԝӏαβεηικμνορτυχ01|i",
     "aeopcyxkmtbh3ljsdqwlabenlkuvoptyxolll",
 )  # fmt: skip
+SELECTORS = (("\u180b", "\u180f"), ("\ufe00", "\ufe0f"), ("\U000e0000", "\U000e0fff"))  # of variants, and tags
 FILLERS = "\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0"
 
 
@@ -32,13 +33,17 @@ def clean(name: str) -> str:
 def key(name: str) -> str:
     """What two names that read the same have in common: NFKC, case folded, without what is not seen, look-alikes as one letter.
 
-    At most 400 letters.
+    At most 400 letters; all dashes are one.
     """
     folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).casefold())
     words = "".join(" " if each.isspace() else each for each in folded if each.isspace() or not is_unseen(each)).split()
-    return " ".join(words).translate(TWINS)[:400]
+    return "".join("-" if unicodedata.category(each) == "Pd" else each for each in " ".join(words).translate(TWINS))[:400]
 
 
 def is_unseen(character: str) -> bool:
     """Whether a character leaves no mark: control and format characters, those of no letter, fillers and variation selectors."""
-    return unicodedata.category(character) in ("Cc", "Cf", "Cn", "Co", "Cs") or character in FILLERS or "\ufe00" <= character <= "\ufe0f"
+    return (
+        unicodedata.category(character) in ("Cc", "Cf", "Cn", "Co", "Cs")
+        or character in FILLERS
+        or any(first <= character <= last for first, last in SELECTORS)
+    )

@@ -15,6 +15,7 @@ from registry.access.models import PLACEHOLDER, ApiToken, Project, RoleProposal,
 from registry.access.policy import Person, visible_to
 from registry.access.roles import Role
 from registry.ledger.models import Event
+from registry.ledger.rules import event_hash
 from registry.ledger.verbs import Verb
 
 
@@ -57,7 +58,9 @@ def held_since(people: Iterable[User]) -> dict[tuple[str, str], datetime]:
     or what was taken away since. One statement."""
     events = Event.objects.filter(object_id__in=[str(user.uuid) for user in people], verb__in=[Verb.ROLE_GRANTED, Verb.ROLE_REVOKED])
     since: dict[tuple[str, str], datetime] = {}
-    for person, verb, at, canonical in events.order_by("pk").values_list("object_id", "verb", "at", "canonical"):
+    for person, verb, at, canonical, hashed in events.order_by("pk").values_list("object_id", "verb", "at", "canonical", "hash"):
+        if event_hash(canonical) != hashed:
+            continue
         key = person, json.loads(canonical)["payload"]["root"]
         if verb == Verb.ROLE_GRANTED:
             since[key] = at
@@ -82,7 +85,7 @@ def known_people(user: User) -> QuerySet[User]:
 
 def tokens(user: User) -> QuerySet[ApiToken]:
     """The person's own tokens, newest first, revoked ones too."""
-    return ApiToken.objects.filter(user=user).select_related("project").order_by("-created_at")
+    return ApiToken.objects.filter(user=user).select_related("project", "user").order_by("-created_at")
 
 
 def all_tokens() -> QuerySet[ApiToken]:

@@ -103,7 +103,7 @@ def show_profile(request: SignedInRequest, *, status: int = 200, **context: obje
 @signed_in
 def projects(request: SignedInRequest) -> HttpResponse:
     """The projects that one has a part in."""
-    return show_projects(request, ProjectForm())
+    return show_projects(request, ProjectForm(creator=request.user))
 
 
 @sensitive_post_parameters("password")
@@ -112,7 +112,7 @@ def projects(request: SignedInRequest) -> HttpResponse:
 def create_project(request: SignedInRequest) -> HttpResponse:
     """Make a workspace (organisation admins)."""
     governing.check_governor(request.user, None)
-    form = ProjectForm(request.POST)
+    form = ProjectForm(request.POST, creator=request.user)
     if form.is_valid():
         try:
             project = actions.create_project(actor=request.user, **form.cleaned_data)
@@ -182,6 +182,8 @@ def change_role(request: SignedInRequest, uuid: UUID, *, gives: bool) -> HttpRes
     form: RoleForm | GoverningForm = GoverningForm(request.POST, prefix="governing") if governs else RoleForm(request.POST)
     if governs:
         governing.check_governor(request.user, found)
+    if not gives:
+        form.fields["user"].queryset = User.objects.all()  # type: ignore[attr-defined]  # also from who is no longer active
     if form.is_valid():
         given = form.cleaned_data | {"role": Role(form.cleaned_data["role"])}
         try:
@@ -205,6 +207,7 @@ def told(request: SignedInRequest, person: User, label: str, proposal: RolePropo
 @sensitive_post_parameters("password")
 @require_http_methods(["GET", "HEAD", "POST"])
 @signed_in
+@reauthentication_required(allow_get=True)
 def people(request: SignedInRequest) -> HttpResponse:
     """Everybody, and adding one (organisation admins)."""
     governing.check_governor(request.user, None)
@@ -223,9 +226,9 @@ def show_people(
     request: SignedInRequest, *, status: int = 200, refused: dict[UUID, ConfirmForm] | None = None, **more: object
 ) -> HttpResponse:
     """The page of people, with whatever form was just refused; refused: that of a proposal, by its uuid."""
+    own = queries.roles_by_project(request.user)
     waiting = [
-        (each, governing.may_govern(request.user, each.project), (refused or {}).get(each.uuid) or confirm_form(each.uuid))
-        for each in queries.open_proposals()
+        (each, each.project_id not in own, (refused or {}).get(each.uuid) or confirm_form(each.uuid)) for each in queries.open_proposals()
     ]
     context = {
         "people": queries.people(), "form": PersonForm(), "admin_form": AdminForm(prefix="admin"), "proposals": waiting,
@@ -245,10 +248,10 @@ def confirm_form(uuid: UUID, data: QueryDict | None = None) -> ConfirmForm:
 def change_admin(request: SignedInRequest) -> HttpResponse:
     """Make somebody an organisation admin, or the reverse."""
     governing.check_governor(request.user, None)
-    form, gives = AdminForm(request.POST, prefix="admin"), request.POST.get("gives") == "1"
+    form = AdminForm(request.POST, prefix="admin")
     if form.is_valid():
         given = form.cleaned_data
-        person = given.pop("user")
+        person, gives = given.pop("user"), given.pop("gives") == "1"
         try:
             made = governing.change(person=person, role=ADMIN, project=None, gives=gives, actor=request.user, **given)
         except Refused as refusal:
@@ -289,6 +292,7 @@ def end(request: SignedInRequest, uuid: UUID) -> HttpResponse:
 
 @require_POST
 @signed_in
+@reauthentication_required
 def deactivate(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """End a person's access (organisation admins)."""
     person = actions.deactivate_user(user_id=get_object_or_404(User, uuid=uuid).uuid, actor=request.user)

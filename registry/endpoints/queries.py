@@ -141,12 +141,14 @@ def goes_back(rows: QuerySet[Deployment]) -> QuerySet[Deployment]:
     """Of what is live, each with the interval that a rollback goes back to: the newest of another active version that ended before the live
     version was last promoted.
 
-    So a rollback goes to what is older than the approval in force, never forward, and not to what a rollback has ended: that version needs
-    an approval again.
+    So a rollback goes to what is older than the approval in force, never forward, and not to a version that a rollback has ended since:
+    that one needs an approval again.
     """
     stable = Deployment.objects.filter(endpoint=OuterRef("endpoint"), arm=Deployment.Arm.STABLE).order_by("-id")
     promoted = stable.filter(version=OuterRef("version"), cause=Deployment.Cause.PROMOTION)
-    taken_back = Deployment.objects.filter(previous=OuterRef("pk"), cause=Deployment.Cause.ROLLBACK)
+    taken_back = Deployment.objects.filter(
+        endpoint=OuterRef("endpoint"), cause=Deployment.Cause.ROLLBACK, previous__version=OuterRef("version"), previous__gte=OuterRef("pk")
+    )  # fmt: skip
     before = stable.filter(~Q(version=OuterRef("version")), pk__lt=OuterRef("promoted"), ended_at__isnull=False)
     before = before.filter(~Exists(taken_back), version__state=ModelVersion.State.ACTIVE)
     rows = rows.annotate(promoted=Subquery(promoted.values("pk")[:1])).annotate(back=Subquery(before.values("pk")[:1]))

@@ -13,6 +13,7 @@ from typing import Any
 
 from django.db.models import Model
 
+from registry.ledger import rules
 from registry.ledger.faults import Fault, Part, Rule
 from registry.ledger.models import Event
 from registry.ledger.verbs import Verb
@@ -102,10 +103,13 @@ def facts(account: Account, events: list[Told]) -> set[str]:
 
 
 def events_of(ids: list[str], verbs: Collection[Verb]) -> dict[str, list[Told]]:
-    """The events of these kinds about each of these objects, oldest first, as they were hashed."""
+    """The events of these kinds about each of these objects, oldest first, as they were hashed; a row whose bytes do not give its hash is
+    none."""
     found: dict[str, list[Told]] = {each: [] for each in ids}
     events = Event.objects.filter(object_id__in=ids, verb__in=verbs).order_by("chain", "seq")
-    for object_id, canonical in events.values_list("object_id", "canonical"):
+    for object_id, canonical, hashed in events.values_list("object_id", "canonical", "hash"):
+        if rules.event_hash(canonical) != hashed:
+            continue
         document = json.loads(canonical)
         found[object_id].append(Told(document["verb"], document["actor"], document["payload"]))
     return found

@@ -23,7 +23,7 @@ from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from lifecycle import bundle
-from registry.ledger import keys
+from registry.ledger import keys, rules
 from registry.ledger.models import Chain, Checkpoint, Event
 
 INTERVAL = timedelta(minutes=5)  # how often the heads are signed
@@ -97,8 +97,8 @@ def folder() -> Path:
 
 
 def checkpoint_file(chain: str) -> Path:
-    """Where the checkpoints of a chain are kept, one signed JSON document a line."""
-    return folder() / f"{chain}.jsonl"
+    """Where the checkpoints of a chain are kept, one signed JSON document a line. Raises ValueError for a name that no chain has."""
+    return folder() / f"{chain if chain == rules.INSTALLATION else UUID(chain)}.jsonl"
 
 
 def marker(uuid: UUID) -> Path:

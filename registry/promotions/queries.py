@@ -17,6 +17,8 @@ from registry.access.models import ProjectGrant, User
 from registry.access.policy import Person
 from registry.access.roles import Role, roles_for
 from registry.catalog.models import ModelGrant
+from registry.ledger.models import Event
+from registry.ledger.verbs import Verb
 from registry.policies import queries as policies
 from registry.policies.rules import Step
 from registry.promotions import rules
@@ -93,7 +95,7 @@ def standing(user: User, request: PromotionRequest, *, roles: frozenset[Role] | 
     if voted:
         return Standing(False, "You have decided already; each person decides once.", False, step)
     if step is None or step.role not in held:
-        late = step is not None and holds(user, step.role, request)
+        late = roles is None and step is not None and holds(user, step.role, request)  # a list says less, and asks nothing for each line
         return Standing(False, rules.LATE if late else waiting_sentence(step), rejects, step)
     return Standing(True, "", rejects, step)
 
@@ -115,14 +117,22 @@ def holds(user: User, role: Role, request: PromotionRequest) -> bool:
 
 def decides(user: User, role: Role, request: PromotionRequest) -> bool:
     """Whether the person decides on the request by this role: holds it now, and held it when the request was made."""
-    return holds(user, role, request) and held_before(user, role, request, members.held_since([user]))
+    return holds(user, role, request) and held_before(user, role, request, members.held_since([user]), asked_at([request]))
 
 
-def held_before(user: User, role: Role, request: PromotionRequest, since: Mapping[tuple[str, str], datetime]) -> bool:
-    """Whether the role was given before the request was made, on its project or its model. since: as the trail has it."""
+def held_before(
+    user: User, role: Role, request: PromotionRequest, since: Mapping[tuple[str, str], datetime], asked: Mapping[str, datetime]
+) -> bool:
+    """Whether the role was given before the request was made, on its project or its model. since, asked: as the trail has it."""
     roots = (request.endpoint.model.project, request.endpoint.model)
-    given = (since.get((str(user.uuid), access.group_name(root, role))) for root in roots)
-    return any(at is not None and at <= request.created_at for at in given)
+    given, made = (since.get((str(user.uuid), access.group_name(root, role))) for root in roots), asked.get(str(request.uuid))
+    return any(at is not None and made is not None and at <= made for at in given)
+
+
+def asked_at(requests: Iterable[PromotionRequest]) -> dict[str, datetime]:
+    """When each request was made, by its uuid: as the trail has it, since the row's own column may have been moved. One statement."""
+    found = Event.objects.filter(object_id__in=[str(request.uuid) for request in requests], verb=Verb.PROMOTION_REQUESTED)
+    return dict(found.values_list("object_id", "at"))
 
 
 def seats(request: PromotionRequest) -> list[Seat]:
@@ -137,10 +147,10 @@ def seats(request: PromotionRequest) -> list[Seat]:
             continue
         may, barred = [], []
         people_of_role = list(access.holders(step.role, request))
-        since = members.held_since(people_of_role)
+        since, asked = members.held_since(people_of_role), asked_at([request])
         for person in people_of_role:
             why = rules.part_of(str(person.uuid), parts) or ("has decided another step" if person.pk in voted else "")
-            why = why or ("" if held_before(person, step.role, request, since) else rules.LATE)
+            why = why or ("" if held_before(person, step.role, request, since, asked) else rules.LATE)
             barred.append((person, third_person(why))) if why else may.append(person)
         found.append(Seat(step, None, tuple(may[:SHOWN_PEOPLE]), tuple(barred[:SHOWN_PEOPLE]), step == step_now))
     return found
@@ -176,18 +186,20 @@ def open_lines(user: User) -> tuple[list[Line], list[Line]]:
 
 
 def deciding_roles(user: User, requests: Sequence[PromotionRequest]) -> dict[int, frozenset[Role]]:
-    """The roles by which a person decides on each request, by its key: held on the project or on the model since before it was made. Three
+    """The roles by which a person decides on each request, by its key: held on the project or on the model since before it was made. Four
     statements, however many."""
     projects = {request.endpoint.model.project_id for request in requests}
     models = {request.endpoint.model_id for request in requests}
     on_project = grants(ProjectGrant.objects.filter(content_object__in=projects), user)
     on_model = grants(ModelGrant.objects.filter(content_object__in=models), user)
-    since = members.held_since([user])
+    since, asked = members.held_since([user]), asked_at(requests)
     held = {
         request.pk: on_project.get(request.endpoint.model.project_id, set()) | on_model.get(request.endpoint.model_id, set())
         for request in requests
     }
-    return {request.pk: frozenset(role for role in held[request.pk] if held_before(user, role, request, since)) for request in requests}
+    return {
+        request.pk: frozenset(role for role in held[request.pk] if held_before(user, role, request, since, asked)) for request in requests
+    }
 
 
 def grants(rows: QuerySet[Any], user: User) -> dict[int, set[Role]]:

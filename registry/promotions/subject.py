@@ -81,20 +81,22 @@ def test_labels(snapshot: Snapshot) -> dict[str, int]:
     return {"decisions": found["number"], "newest": found["newest"] or 0}
 
 
-AUTHORS = ("by", "annotations__user", "correction__brought_by", "correction__accepted_by", "change__schema__created_by")
+AUTHORS = ("by", "correction__brought_by", "correction__accepted_by", "change__schema__created_by")
 BROUGHT = {"how": Decision.How.IMPORTED}, {"queue__source": Queue.Source.BROUGHT}  # labels, and answers, that came with the item's upload
 
 
 def deciders(snapshot: Snapshot) -> list[str]:
     """Everyone whose work the labels of the test split are, as sorted uuids: who decided them or gave the answers that they rest on, who
     brought or accepted a file that they came with, who published a change of classes that moved them. Superseded decisions count too.
-    Who is only named in a file has no account and is left out."""
+    Who is only named in a file is left out: anybody could name anybody there, and so choose who may not approve."""
     found = test_decisions(snapshot).order_by()
     people = Q()
     for kind in BROUGHT:
         people |= Q(pk__in=found.filter(**kind).values("item__upload__uploaded_by"))
     for author in AUTHORS:
         people |= Q(pk__in=found.filter(**{f"{author}__isnull": False}).values(author))
+    answered = found.exclude(queue__source=Queue.Source.BROUGHT).filter(annotations__isnull=False)
+    people |= Q(pk__in=answered.values("annotations__user"))
     accounts = User.objects.exclude(username__startswith=PLACEHOLDER)
     return sorted(str(uuid) for uuid in accounts.filter(people).values_list("uuid", flat=True))
 

@@ -23,11 +23,14 @@ def told(events: list[Told]) -> set[str]:
     verdicts: set[str] = set()
     for event in events:
         payload = event.payload
+        if event.verb == Verb.PROMOTION_FULFILLED and lasting.get("status") != status(Status.APPROVED):
+            verdicts.add("is fulfilled without an approval")
         lasting["status"] = status(payload["new"] if event.verb in STATED else MOVES[Verb(event.verb)])
         if event.verb == Verb.PROMOTION_REQUESTED:
             lasting["asked"] = asked(event.actor, payload["version"], payload["endpoint"])
         if event.verb == Verb.PROMOTION_CHECKED and "subject_digest" in payload:
             lasting["subject"] = rests(payload["subject_digest"])
+            lasting["policy"] = by_policy(payload["policy"])
         if event.verb in (Verb.PROMOTION_APPROVED, Verb.PROMOTION_REJECTED):
             verdicts.add(verdict(event.actor, event.verb == Verb.PROMOTION_APPROVED, payload["step"], payload["subject_digest"]))
     return verdicts | set(lasting.values())
@@ -37,10 +40,10 @@ def held(requests: list[str]) -> dict[str, set[str]]:
     """What the tables say of these requests."""
     facts: dict[str, set[str]] = defaultdict(set)
     rows = PromotionRequest.objects.filter(uuid__in=requests)
-    for uuid, now, who, version, endpoint, digest in rows.values_list(
-        "uuid", "status", "requester__uuid", "version__uuid", "endpoint__uuid", "subject_digest"
+    for uuid, now, who, version, endpoint, digest, policy in rows.values_list(
+        "uuid", "status", "requester__uuid", "version__uuid", "endpoint__uuid", "subject_digest", "policy__digest"
     ):
-        facts[str(uuid)] = {status(now), asked(who, version, endpoint), *([rests(digest)] if digest else [])}
+        facts[str(uuid)] = {status(now), asked(who, version, endpoint), *([rests(digest), by_policy(policy)] if digest else [])}
     given = Verdict.objects.filter(request__uuid__in=requests)
     for uuid, who, approves, step, digest in given.values_list("request__uuid", "reviewer__uuid", "approves", "step", "subject_digest"):
         facts[str(uuid)].add(verdict(who, approves, step, digest))
@@ -60,6 +63,11 @@ def asked(who: object, version: object, endpoint: object) -> str:
 def rests(digest: str) -> str:
     """What its gates were checked for."""
     return f"rests on {digest}"
+
+
+def by_policy(digest: str) -> str:
+    """By which policy its gates were checked."""
+    return f"is judged by policy {digest}"
 
 
 def verdict(who: object, approves: bool, step: str, digest: str) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+
 from registry.ledger import accounts
 from registry.ledger.verbs import Verb
 from registry.policies import queries as policies
@@ -17,6 +19,16 @@ def recorded(request: PromotionRequest) -> list[Verdict]:
     known = {(event.actor, event.payload["step"], event.payload["subject_digest"]) for event in events}
     votes = Verdict.objects.filter(request=request, approves=True, subject_digest=request.subject_digest).select_related("reviewer")
     return [vote for vote in votes if (str(vote.reviewer.uuid), vote.step, vote.subject_digest) in known]
+
+
+def suffice(request: PromotionRequest) -> bool:
+    """Whether each step of the policy is approved, each by another person, by a recount in the trail.
+
+    The policy is the one whose digest the approvals are bound to, with the text that has it: the request's row may name another one.
+    """
+    policy, given = request.policy, recorded(request)
+    bound = policy.digest == request.subject.get("policy") == hashlib.sha256(policy.text.encode("utf-8")).hexdigest()
+    return bound and queries.next_step(request, given) is None and len({vote.reviewer_id for vote in given}) == len(given)
 
 
 def lost(request: PromotionRequest) -> list[Verdict]:

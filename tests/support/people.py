@@ -57,3 +57,16 @@ def sign_in(client: Client, user: User) -> None:
     session[HASH_SESSION_KEY] = user.get_session_auth_hash()
     session.save()
     client.cookies[settings.SESSION_COOKIE_NAME] = session.session_key
+
+
+def make_admin(username: str) -> User:
+    """An organisation admin without a role anywhere."""
+    user = make_person(username)
+    User.objects.filter(pk=user.pk).update(is_organisation_admin=True)
+    return User.objects.get(pk=user.pk)
+
+
+def confirm(client: Client) -> Client:
+    """Have a signed-in client give the password again, as accounts are changed after that alone."""
+    client.post("/accounts/reauthenticate/", {"password": PASSWORD})
+    return client

@@ -105,7 +105,7 @@ def look(
     try:
         if upload.size > AT_ONCE_BYTES:
             raise readers.TooSlow
-        with readers.watched(readers.within(AT_ONCE_SECONDS)):
+        with readers.within(AT_ONCE_SECONDS):
             found = examine(upload, choices)
     except readers.TooSlow:
         return leave_to_job(upload_id, actor, choices)
@@ -116,7 +116,7 @@ def look(
 def leave_to_job(upload_id: UUID, actor: User, choices: dict[str, Any]) -> Upload:
     """Have a job look at the upload, from its beginning."""
     upload = held(upload_id, actor)
-    args = {"upload": str(upload.uuid), "choices": choices}
+    args = {"upload": str(upload.uuid), "choices": choices, "split": upload.default_split, "contradicting": upload.contradicting}
     key = f"datasets.inspect:{upload.uuid}:{digest_of(args)[:16]}"
     jobs.enqueue("datasets.inspect", actor=actor, project=upload.dataset.project, args=args, subject=upload, key=key)
     return upload
@@ -141,6 +141,8 @@ def run_inspection(ctx: JobContext) -> None:
     upload = Upload.objects.select_related("dataset__project", "blob").get(uuid=ctx.args["upload"])
     if upload.state not in (UploadState.RECEIVED, UploadState.INSPECTED, UploadState.FAILED):
         return
+    if (upload.default_split, upload.contradicting) != (ctx.args["split"], ctx.args["contradicting"]):
+        return  # another job looks at it as it was asked for since
 
     next_look = 0.0
 

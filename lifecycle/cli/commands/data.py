@@ -109,6 +109,8 @@ def chosen(session: Session, found: dict[str, Any]) -> dict[str, Any]:
     """The upload once it was looked through as the call says."""
     args = session.args
     pairs = dict(each.rpartition("=")[::2] for each in args.map)
+    if "" in pairs:
+        raise Usage("Write --map as COLUMN=ROLE, such as --map worker=annotator.")
     if unknown := next((column for column in pairs if column not in found["mapping"]), None):
         raise Usage(f"The file has no column {unknown}; there are {', '.join(found['mapping'])}.")
     if not pairs and not args.contradicting:

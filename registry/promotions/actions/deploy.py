@@ -17,7 +17,7 @@ from registry.promotions import rules, votes
 from registry.promotions.actions.requests import check_not_frozen
 from registry.promotions.actions.upkeep import changes, lock, move, overtaken
 from registry.promotions.models import PromotionRequest
-from registry.promotions.queries import is_overdue, next_step
+from registry.promotions.queries import is_overdue
 from registry.promotions.rules import Status
 
 
@@ -66,8 +66,12 @@ def check_still_holds(request_id: UUID) -> PromotionRequest:
     if ModelVersion.objects.get(pk=request.version_id).state != ModelVersion.State.ACTIVE:
         raise Conflict("The version is not active any more.", next_step="Stop the canary.")
     check_not_frozen(request.endpoint)
-    if changed := changes(request):
+    if changed := changes(request, from_nothing=True):
         raise Conflict(rules.change_sentence(changed), next_step="Stop the canary and ask for the promotion again.")
+    if lost := votes.lost(request):
+        raise Conflict(votes.lost_sentence(request, lost), next_step="Stop the canary and ask for the promotion again.")
+    if not votes.suffice(request):
+        raise Conflict(f"{request} does not hold the approvals of its policy.", next_step="Tell an auditor: its record does not add up.")
     return request
 
 
@@ -79,8 +83,7 @@ def check_usable(request: PromotionRequest) -> None:
         raise Conflict(
             f"{request} is {state}; only an approved request can be deployed.", next_step="Open the request to see what is missing."
         )
-    given = votes.recorded(request)
-    if next_step(request, given) is not None or len({vote.reviewer_id for vote in given}) != len(given):
+    if not votes.suffice(request):
         raise Conflict(f"{request} does not hold the approvals of its policy.", next_step="Tell an auditor: its record does not add up.")
     if ModelVersion.objects.get(pk=request.version_id).state != ModelVersion.State.ACTIVE:
         raise Conflict("The version is not active any more.", next_step="Ask for the promotion of another version.")

@@ -15,13 +15,7 @@ from registry.access.policy import roles_of
 from registry.access.queries import known_people
 from registry.access.roles import ADMIN, GOVERNING, WORKING, Role
 from registry.ledger.models import Event
-from tests.support.people import PASSWORD, make_person, make_project
-
-
-def make_admin(username: str) -> User:
-    user = make_person(username)
-    User.objects.filter(pk=user.pk).update(is_organisation_admin=True)
-    return User.objects.get(pk=user.pk)
+from tests.support.people import PASSWORD, make_admin, make_person, make_project
 
 
 @pytest.fixture
@@ -141,6 +135,24 @@ def test_nobody_confirms_their_own_proposal_nor_a_role_for_themself(project, ada
     assert state() == before
 
 
+def test_a_proposal_that_somebody_wrote_into_the_database_is_not_confirmed(project, adam, adele, otto):
+    forged = RoleProposal.objects.create(project=project, person=otto, role=Role.LEAD, gives=True, proposed_by=adele)
+
+    with pytest.raises(Conflict, match="no such proposal"):
+        governing.confirm(proposal_id=forged.uuid, actor=adam, password=PASSWORD)
+
+    assert (RoleProposal.objects.get().state, roles_of(otto, project)) == ("open", [])
+
+
+def test_an_admin_does_not_leave_a_project_to_govern_it_at_once(project, adam, otto):
+    actions.grant(user=adam, role=Role.ENGINEER, root=project, actor=None)
+
+    with pytest.raises(PermissionDenied, match="take your own role away"):
+        actions.revoke(user=adam, role=Role.ENGINEER, root=project, actor=adam)
+
+    assert roles_of(adam, project) == [Role.ENGINEER]
+
+
 @pytest.mark.parametrize(("who", "ended"), [("adam", "withdrawn"), ("adele", "refused")])
 def test_a_proposal_is_withdrawn_by_its_author_and_refused_by_another(project, otto, waiting, request, who, ended):
     actor = request.getfixturevalue(who)
@@ -242,7 +254,7 @@ def test_who_makes_a_project_names_its_lead_and_is_not_it(adam, otto, client_for
         request.getfixturevalue("adele")
     form = {"name": "New", "slug": "new", "lead": "adam", "password": PASSWORD}
     client, before = client_for(adam), state()
-    assert client.post("/access/projects/create/", form).status_code == 403
+    assert client.post("/access/projects/create/", form).status_code == 422
     assert state() == before
 
     assert client.post("/access/projects/create/", form | {"lead": "otto"}).status_code == 302
@@ -272,7 +284,7 @@ def test_the_pages_propose_show_confirm_and_end(project, adam, adele, otto, gita
     gone = form | {"governing-user": "gita", "governing-role": "governance"}
     assert first.post(f"{about}revoke/", gone).status_code == 302
     assert second.post(f"/access/proposals/{RoleProposal.objects.latest('pk').uuid}/end/").status_code == 302
-    admin = {"admin-user": "otto", "admin-password": PASSWORD, "gives": "1"}
+    admin = {"admin-user": "otto", "admin-password": PASSWORD, "admin-gives": "1"}
     assert first.post("/access/people/admins/", admin).status_code == 302
     assert list(RoleProposal.objects.order_by("pk").values_list("role", "gives", "state")) == [
         ("auditor", True, "confirmed"), ("governance", False, "refused"), ("admin", True, "open"),

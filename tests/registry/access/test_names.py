@@ -27,6 +27,8 @@ from registry.ledger.verbs import Verb
         "Ｌｅｅ Park",
         "Iee Park",
         "Lee\u3164 Park",
+        "Lee\U000e0100 Park",
+        "Lee\u180b Park",
     ],
 )
 def test_names_that_read_the_same_have_one_key(other):

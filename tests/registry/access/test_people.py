@@ -9,7 +9,7 @@ from registry.access.policy import roles_of
 from registry.access.roles import Role
 from registry.ledger.models import Event
 from registry.ledger.verbs import Verb
-from tests.support.people import PASSWORD
+from tests.support.people import PASSWORD, confirm
 
 
 @pytest.mark.postgres
@@ -45,13 +45,17 @@ def test_an_organisation_admin_manages_people_of_any_project_but_sees_no_role_of
 
 @pytest.mark.postgres
 def test_an_admin_adds_a_person_who_can_sign_in(adam, client_for, client):
-    client_for(adam).post("/access/people/", {"username": "nora", "display_name": "Nora", "password": "a long enough phrase"})
+    form = {"username": "nora", "display_name": "Nora", "password": "a long enough phrase"}
+    asked = client_for(adam).post("/access/people/", form)
+    assert (asked["Location"].split("?")[0], User.objects.filter(username="nora").count()) == ("/accounts/reauthenticate/", 0)
+
+    confirm(client_for(adam)).post("/access/people/", form)
 
     assert client.login(username="nora", password="a long enough phrase")
 
 
 def test_a_weak_first_password_adds_nobody(adam, client_for):
-    answer = client_for(adam).post("/access/people/", {"username": "nora", "display_name": "Nora", "password": "short"})
+    answer = confirm(client_for(adam)).post("/access/people/", {"username": "nora", "display_name": "Nora", "password": "short"})
 
     assert answer.status_code == 422
     assert not User.objects.filter(username="nora").exists()
@@ -66,6 +70,9 @@ def test_a_deactivated_person_is_out_at_once(adam, mia, client_for):
     session = client_for(mia)
 
     client_for(adam).post(f"/access/people/{mia.uuid}/deactivate/")
+    assert session.get("/access/profile/").status_code == 200
+
+    confirm(client_for(adam)).post(f"/access/people/{mia.uuid}/deactivate/")
 
     assert session.get("/access/profile/").status_code == 302
 

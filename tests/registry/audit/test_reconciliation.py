@@ -23,6 +23,7 @@ from registry.ledger import accounts
 from registry.ledger.actions import record
 from registry.ledger.models import Event
 from registry.ledger.verbs import Verb
+from registry.policies.models import Policy
 from registry.promotions import actions as promotions
 from registry.promotions.models import PromotionRequest, Verdict
 from registry.promotions.rules import Status
@@ -104,6 +105,11 @@ def ask_for_another_version(endpoint: Endpoint) -> None:
     PromotionRequest.objects.filter(pk=rejected().pk).update(version=endpoint.alias.version)
 
 
+def judge_by_another_policy(_: Endpoint) -> None:
+    short = Policy.objects.create(name="short", version=1, text="", digest="0" * 64)
+    PromotionRequest.objects.filter(pk=rejected().pk).update(policy=short)
+
+
 def rest_on_something_else(_: Endpoint) -> None:
     PromotionRequest.objects.filter(pk=rejected().pk).update(subject_digest="f" * 64)
 
@@ -164,6 +170,7 @@ def come_back(_: Endpoint) -> None:
 DB, TRAIL = "not-in-trail", "not-in-database"  # who alone says it
 FORGERIES = {
     move_to_approved: [(DB, "is approved"), (TRAIL, "is in_review")],
+    judge_by_another_policy: [(DB, "is judged by policy DIGEST"), (TRAIL, "is judged by policy DIGEST")],
     give_a_verdict: [(DB, "LEE approves technical of DIGEST")],
     turn_a_verdict: [(DB, "LEE approves technical of DIGEST"), (TRAIL, "LEE rejects technical of DIGEST")],
     take_a_verdict_away: [(TRAIL, "LEE rejects technical of DIGEST")],
@@ -173,7 +180,7 @@ FORGERIES = {
     rest_on_something_else: [(DB, "rests on DIGEST"), (TRAIL, "rests on DIGEST")],
     take_a_request_away: [
         (TRAIL, "LEE rejects technical of DIGEST"), (TRAIL, "MIA asked for version UUID on endpoint UUID"), (TRAIL, "is rejected"),
-        (TRAIL, "rests on DIGEST"),
+        (TRAIL, "rests on DIGEST"), (TRAIL, "is judged by policy DIGEST"),
     ],
     deploy_a_shadow: [
         (DB, "deployment UUID runs"), (DB, "deployment UUID: version UUID as shadow at 100 of 10000, begun by OMAR"),

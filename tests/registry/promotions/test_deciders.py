@@ -53,12 +53,12 @@ def test_who_uploaded_labels_is_one_beside_who_accepted_them(project, mia, ana):
     assert subject.deciders(freeze(dataset, mia, shares=SHARES)) == uuids(mia, ana)
 
 
-def test_who_uploaded_the_answers_that_a_rule_decided_by_is_one(project, mia, ana):
+def test_who_uploaded_the_answers_that_a_rule_decided_by_is_one_and_who_is_named_in_the_file_is_none(project, mia, ana):
     dataset = decided_dataset(project, ana, ROWS, manager=mia)
     Upload.objects.filter(dataset=dataset).update(uploaded_by=mia)
     Queue.objects.filter(dataset=dataset).update(source=Queue.Source.BROUGHT, upload=Upload.objects.get(dataset=dataset))
 
-    assert subject.deciders(freeze(dataset, mia, shares=SHARES)) == uuids(mia, ana)
+    assert subject.deciders(freeze(dataset, mia, shares=SHARES)) == uuids(mia)
 
 
 def test_who_brought_corrections_is_one_beside_who_accepted_them(project, mia, ana, ravi):

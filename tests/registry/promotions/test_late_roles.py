@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 from django.contrib.auth.models import Group
 from django.core.exceptions import PermissionDenied
+from django.utils import timezone
 
 from lifecycle.refusals import Conflict
 from registry.access import actions as access
@@ -58,6 +61,16 @@ def test_the_request_says_who_decides_and_why_a_new_lead_does_not(request_, lee,
 
 def test_it_waits_for_whoever_held_the_role_and_not_for_the_new_lead(request_, lee, lena):
     assert [queries.waiting_count(person) for person in (lee, lena)] == [1, 0]
+
+
+def test_a_request_whose_date_was_moved_is_decided_by_nobody_who_came_since(request_, lena):
+    PromotionRequest.objects.filter(pk=request_.pk).update(created_at=timezone.now() + timedelta(days=30))
+    before = state()
+
+    with pytest.raises(PermissionDenied, match=LATE):
+        registry.approve(request_, lena)
+
+    assert state() == before
 
 
 def test_a_new_lead_decides_on_what_is_asked_for_afterwards(request_, lena, mia):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
+import yaml
 from django.db import transaction
 
 from lifecycle.refusals import Conflict
@@ -12,6 +13,7 @@ from registry.access import actions as access
 from registry.access.roles import Role
 from registry.ledger.models import Event
 from registry.ledger.rules import digest_of
+from registry.policies.models import Policy
 from registry.promotions import actions
 from registry.promotions.models import PromotionRequest, Verdict
 from registry.promotions.rules import Status
@@ -77,6 +79,19 @@ def forge_votes(request, lee, gita):
         given = {"approves": True, "reason": "Good.", "subject_digest": request.subject_digest}
         Verdict.objects.create(request=request, step=step, reviewer=reviewer, **given)
     PromotionRequest.objects.filter(pk=request.pk).update(status=Status.APPROVED)
+
+
+def test_a_policy_with_fewer_steps_that_somebody_wrote_into_the_request_approves_nothing(request_, lee):
+    registry.approve(request_, lee)
+    text = yaml.safe_dump((read := yaml.safe_load(request_.policy.text)) | {"steps": read["steps"][:1]})
+    forged = Policy.objects.create(name="short", version=1, text=text, digest=request_.subject["policy"])
+    PromotionRequest.objects.filter(pk=request_.pk).update(policy=forged, status=Status.APPROVED)
+    before = state(request_)
+
+    with pytest.raises(Conflict, match="does not hold the approvals of its policy"):
+        actions.ready_to_deploy(request_.uuid)
+
+    assert state(request_) == before
 
 
 def state(request):

@@ -15,6 +15,7 @@ from typing import IO
 MOST = 1 << 14  # bytes of a text between two steps
 Look = Callable[[], None]
 watcher: ContextVar[Look | None] = ContextVar("watcher", default=None)
+somebody_waits: ContextVar[bool] = ContextVar("somebody_waits", default=False)
 
 
 class TooSlow(Exception):
@@ -29,7 +30,7 @@ def step() -> None:
 
 def no_great_step(size: int, limit: int = 8_000_000) -> None:
     """What comes next cannot be interrupted and unpacks to so many bytes. Raises TooSlow where somebody waits and that is much."""
-    if size > limit and watcher.get():
+    if size > limit and somebody_waits.get():
         raise TooSlow
     step()
 
@@ -44,15 +45,22 @@ def watched(look: Look) -> Iterator[None]:
         watcher.reset(token)
 
 
-def within(seconds: float) -> Look:
-    """Raises TooSlow once this thread has worked for so many seconds; those in which the machine does something else are not counted."""
+@contextmanager
+def within(seconds: float) -> Iterator[None]:
+    """Somebody waits: reading raises TooSlow once this thread has worked for so many seconds, not counting those in which the machine does
+    something else, and before a great step."""
     end = time.thread_time() + seconds
 
     def look() -> None:
         if time.thread_time() > end:
             raise TooSlow
 
-    return look
+    token = somebody_waits.set(True)
+    try:
+        with watched(look):
+            yield
+    finally:
+        somebody_waits.reset(token)
 
 
 class Watched(io.BufferedIOBase):
