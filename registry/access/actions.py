@@ -53,7 +53,7 @@ def create_user(*, username: str, display_name: str, email: str, password: str |
     """Make a person who can sign in. password None: sign-in by other means, or after a reset. admin: for the system; people go by
     `governing.change`."""
     if actor and (admin or not actor.is_organisation_admin):
-        raise PermissionDenied("Only an organisation admin can add people, and none who is an admin from the start.")
+        raise PermissionDenied("Only organisation admins can add people. Add the person first, then make them an admin.")
     if User.objects.filter(username=username).exists():
         raise Refused(f"The user name {username} is taken.", fields={"username": ["Choose another user name."]})
     if email and EmailAddress.objects.filter(email=email.lower(), verified=True).exists():
@@ -125,7 +125,7 @@ def grant(*, user: User, role: Role, root: Model, actor: User | None, password: 
         if actor:
             require_manager(actor, root)
             if actor.pk == user.pk:
-                raise PermissionDenied("Nobody gives a role to themself. Ask another lead or an organisation admin.")
+                raise PermissionDenied("You can't give yourself a role. Ask another ML lead or an organisation admin.")
         governing.give(user, role, root, actor)
     return None
 

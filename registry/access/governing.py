@@ -97,14 +97,14 @@ def may_govern(user: User, project: Project | None) -> bool:
 def check_governor(actor: User, project: Project | None) -> None:
     """Raises PermissionDenied unless the person may change who governs the project, or the organisation where it is None."""
     if not may_govern(actor, project):
-        here = " who holds no role in this project" if project else ""
-        raise PermissionDenied(f"Only an organisation admin{here} changes who holds this role.")
+        here = " without a role in this project" if project else ""
+        raise PermissionDenied(f"Only an organisation admin{here} can change this role.")
 
 
 def check_change(wanted: RoleProposal, actor: User) -> None:
     """Raises PermissionDenied, Refused or Conflict where the change cannot be made now. The row of its person is locked."""
     if wanted.gives and wanted.person_id == actor.pk:
-        raise PermissionDenied("Nobody gives a role to themself. Ask another organisation admin.")
+        raise PermissionDenied("You can't give yourself a role. Ask another organisation admin.")
     if wanted.gives and not wanted.person.is_active:
         raise Refused(f"{wanted.person} has no active account.", fields={"user": ["Choose an active person."]})
     if wanted.gives == holds(wanted):

@@ -140,7 +140,7 @@ def seats(request: PromotionRequest) -> list[Seat]:
         since = members.held_since(people_of_role)
         for person in people_of_role:
             why = rules.part_of(str(person.uuid), parts) or ("has decided another step" if person.pk in voted else "")
-            why = why or ("" if held_before(person, step.role, request, since) else rules.LATE)
+            why = why or ("" if held_before(person, step.role, request, since) else "was given the role after this request was opened")
             barred.append((person, third_person(why))) if why else may.append(person)
         found.append(Seat(step, None, tuple(may[:SHOWN_PEOPLE]), tuple(barred[:SHOWN_PEOPLE]), step == step_now))
     return found
@@ -148,7 +148,7 @@ def seats(request: PromotionRequest) -> list[Seat]:
 
 def third_person(sentence: str) -> str:
     """The reason as it is told of somebody else: "asked for this promotion"."""
-    return sentence.removeprefix("You ").removesuffix(", so you cannot approve it.").removesuffix(", so you cannot decide it.")
+    return sentence.removeprefix("You ").removesuffix(", so you cannot approve it.")
 
 
 def is_overdue(request: PromotionRequest, now: datetime) -> bool:

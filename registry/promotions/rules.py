@@ -57,7 +57,7 @@ PARTS = {
     "decided": "You took part in labeling its test split, so you cannot approve it.",
 }
 # Whoever gives roles would otherwise choose, with the request before them, who decides it.
-LATE = "You got the role after this request was made, so you cannot decide it."
+LATE = "You can't decide this request: you were given the role after it was opened."
 CHANGED = {
     "root_digest": "the version's files",
     "signature": "the version's signature",
