@@ -41,7 +41,7 @@ def attention(burning: Sequence[Alert], rows: Sequence[Row], found: Sequence[End
             f"{row.endpoint.slug}: {row.health.word}",
             row.health.why,
             page("endpoints:detail", row.endpoint.uuid),
-            "Open the endpoint",
+            "Open endpoint",
         )
         for row in rows
         if row.health.word == "in quarantine"
@@ -73,7 +73,7 @@ def attention(burning: Sequence[Alert], rows: Sequence[Row], found: Sequence[End
             f"{row.endpoint.slug}: {row.health.word}",
             row.health.why,
             page("endpoints:detail", row.endpoint.uuid),
-            "Open the endpoint",
+            "Open endpoint",
         )
         for row in rows
         if row.health.kind == "warn"
