@@ -57,7 +57,7 @@ def create_user(*, username: str, display_name: str, email: str, password: str |
     if User.objects.filter(username=username).exists():
         raise Refused(f"The user name {username} is taken.", fields={"username": ["Choose another user name."]})
     if email and EmailAddress.objects.filter(email=email.lower(), verified=True).exists():
-        raise Refused("Another account has this e-mail address.", fields={"email": ["Give the address of this person alone."]})
+        raise Refused("Another account has this e-mail address.", fields={"email": ["Enter an address no other account uses."]})
     name, key = free_name(display_name)
     user = User.objects.create_user(
         username=username, email=email, password=password, display_name=name, name_key=key, is_organisation_admin=admin
@@ -101,9 +101,7 @@ def deactivate_user(*, user_id: UUID, actor: User) -> User:
     if user.pk == actor.pk:
         raise Refused("You cannot deactivate yourself.", next_step="Ask another organisation admin.")
     if user.is_organisation_admin:
-        raise Refused(
-            f"{user} is an organisation admin.", next_step="Take that away first; where there are two, another admin confirms it."
-        )
+        raise Refused(f"{user} is an organisation admin.", next_step="Remove the organisation admin role first.")
     own = queries.roles_by_project(actor)
     if any(project in own and not GOVERNING.isdisjoint(held) for project, held in queries.roles_by_project(user).items()):
         raise PermissionDenied(f"You hold a role in a project that {user} governs. Another organisation admin can deactivate them.")
@@ -217,10 +215,10 @@ def rename(*, actor: User, name: str) -> None:
 
 def free_name(name: str, *, besides: User | None = None) -> tuple[str, str]:
     """The name as it is kept, and its key, once nobody else reads like that, by display name or user name. Raises Refused."""
-    kept, taken = names.clean(name), "Another person's name reads like this one."
+    kept, taken = names.clean(name), "This name looks the same as another user's."
     key = names.key(kept)
     others = User.objects.exclude(pk=besides.pk) if besides else User.objects.all()
     accounts = others.exclude(username__startswith=PLACEHOLDER)
     if key and (others.filter(name_key=key).exists() or key in map(names.key, accounts.values_list("username", flat=True))):
-        raise Refused(taken, next_step="Add what tells you apart.", fields={"display_name": [taken]})
+        raise Refused(taken, next_step="Choose a different one.", fields={"display_name": [taken]})
     return kept, key

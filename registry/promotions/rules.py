@@ -114,9 +114,7 @@ def change_sentence(changed: Iterable[str], sentence: str = SINCE) -> str:
 def check_same_subject(seen: str, digest: str) -> None:
     """Raises Conflict unless the reviewer decided on what the request now rests on."""
     if seen != digest:
-        raise Conflict(
-            "Changed while you were reading: the gates were checked again.", next_step="Read the page as it is now, then decide."
-        )
+        raise Conflict("Changed while you were reading: the gates were checked again.", next_step="Reload the page, then decide.")
 
 
 def check_reason(reason: str, what: str) -> str:
@@ -131,4 +129,4 @@ def check_reason(reason: str, what: str) -> str:
 def check_decidable(status: Status) -> None:
     """Raises Conflict unless the request is in review."""
     if status != Status.IN_REVIEW:
-        raise Conflict(f"This request is {status.label.lower()}, so there is nothing to decide.", next_step="Read the page as it is now.")
+        raise Conflict(f"This request is {status.label.lower()}, so there is nothing to decide.", next_step="Reload the page.")
