@@ -22,7 +22,7 @@ class Verb(TextChoices):
     USER_CREATED = "access.user_created", "created a user"
     USER_DEACTIVATED = "access.user_deactivated", "deactivated a user"
     SIGNED_IN = "access.signed_in", "signed in"
-    SIGN_IN_REFUSED = "access.sign_in_refused", "had a failed sign-in"
+    SIGN_IN_REFUSED = "access.sign_in_refused", "refused a sign-in"
     SIGN_IN_FAILED = "access.sign_in_failed", "failed re-authentication"
     PASSWORD_CHANGED = "access.password_changed", "changed their password"  # noqa: S105
     PASSWORD_RESET = "access.password_reset", "reset their password by e-mail"  # noqa: S105
