@@ -51,7 +51,7 @@ def test_a_live_version_is_rolled_back_in_the_decision_that_quarantines_it(live_
     assert ([arm["version"] for arm in route["arms"]], route["standby"]) == ([str(now.version.uuid)], [])
     assert route["withdrawn"] == [live.root_digest]
     told = Notice.objects.get(user__username="omar")
-    assert told.text == f"{live_endpoint}: 1.1.0 was quarantined: It leaks names. 1.0.0 answers."
+    assert told.text == f"{live_endpoint}: 1.1.0 was quarantined: It leaks names. 1.0.0 is live."
 
 
 def test_a_canary_ends_with_the_live_version_that_it_was_compared_with(canary, live_endpoint, live, lee):
