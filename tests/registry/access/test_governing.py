@@ -82,11 +82,11 @@ def test_an_admin_with_a_part_in_the_project_changes_none_of_its_governing_roles
     actions.grant(user=adele, role=Role.ANALYST, root=project, actor=None)
     before = state()
 
-    with pytest.raises(PermissionDenied, match="holds no role in this project"):
+    with pytest.raises(PermissionDenied, match="without a role in this project"):
         actions.grant(user=otto, role=Role.AUDITOR, root=project, actor=adele, password=PASSWORD)
-    with pytest.raises(PermissionDenied, match="holds no role in this project"):
+    with pytest.raises(PermissionDenied, match="without a role in this project"):
         governing.confirm(proposal_id=waiting.uuid, actor=adele, password=PASSWORD)
-    with pytest.raises(PermissionDenied, match="holds no role in this project"):
+    with pytest.raises(PermissionDenied, match="without a role in this project"):
         governing.end(proposal_id=waiting.uuid, actor=adele)
 
     assert state() == before
