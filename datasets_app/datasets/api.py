@@ -103,7 +103,7 @@ class UploadOut(serializers.Serializer[Upload]):
     delimiter = serializers.CharField()
     has_header = serializers.BooleanField()
     mapping = serializers.DictField(child=serializers.CharField())
-    contradicting = serializers.CharField(help_text="what becomes of equal texts with different labels; empty: they block the import")
+    contradicting = serializers.CharField(help_text="what happens to texts with conflicting labels; empty: they block the import")
     default_split = serializers.CharField()
     labels_as = serializers.CharField()
     report = serializers.DictField()
@@ -133,7 +133,7 @@ class ReadingIn(serializers.Serializer[object]):
     default_split = serializers.ChoiceField(choices=list(SPLITS), required=False, allow_blank=True, default="")
     contradicting = serializers.ChoiceField(
         choices=Upload.Contradicting.choices, required=False, allow_blank=True, allow_null=True, default=None,
-        help_text="of equal texts with different labels, where no column names the annotator",
+        help_text="for texts with conflicting labels, where no annotator column is mapped",
     )  # fmt: skip
     mapping = serializers.DictField(child=serializers.ChoiceField(choices=Role.choices), required=False)
 

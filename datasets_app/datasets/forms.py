@@ -83,7 +83,7 @@ class ReadingForm(forms.Form):
     parser = forms.ChoiceField(choices=list(PARSERS.items()))
     delimiter = forms.ChoiceField(choices=list(DELIMITERS.items()))
     has_header = forms.BooleanField(label="The first row names the columns", required=False)
-    contradicting = forms.ChoiceField(label="Equal texts with different labels", choices=Upload.Contradicting.choices, required=False)
+    contradicting = forms.ChoiceField(label="Conflicting labels", choices=Upload.Contradicting.choices, required=False)
     default_split = forms.ChoiceField(label="Split of rows that have none", choices=SPLIT_CHOICES, required=False)
 
     def __init__(self, data: Any = None, *, upload: Upload) -> None:

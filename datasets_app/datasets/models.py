@@ -70,9 +70,9 @@ class Upload(models.Model):
         SUGGESTIONS = "suggestions", "Suggestions: people still label"
 
     class Contradicting(models.TextChoices):
-        ASK = "", "Ask before the import"
-        FIRST = "first", "The first label counts"
-        UNDECIDED = "undecided", "No label: people still label these texts"
+        ASK = "", "Ask before import"
+        FIRST = "first", "Keep the first label"
+        UNDECIDED = "undecided", "Leave unlabeled"
 
     uuid = models.UUIDField(default=uuid4, unique=True, editable=False)
     dataset = models.ForeignKey(Dataset, on_delete=models.PROTECT, related_name="uploads")

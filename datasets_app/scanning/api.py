@@ -116,7 +116,7 @@ class FindingsIn(serializers.Serializer[Any]):
         """A place that an earlier page gave."""
         place = pages.place_of(word)
         if word and place is None:
-            raise serializers.ValidationError("It must be what the page before gave.")
+            raise serializers.ValidationError("Use the value from the previous page's link.")
         return place
 
 

@@ -117,7 +117,7 @@ def place_of(word: str) -> Place | None:
     with suppress(ValueError):
         if math.isfinite(number := float(score)) and (row := key_in({"after": key}, "after")) is not None:
             return Place(number, row)
-    raise unreadable({"after": ["It must be the place that the page before gave."]})
+    raise unreadable({"after": ["Use the value from the previous page's link."]})
 
 
 def link(here: str, kind: Kind, status: Status, **more: str) -> str:

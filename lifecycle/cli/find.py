@@ -156,7 +156,9 @@ def only(rows: Sequence[Row], what: str) -> Row:
     if not rows:
         raise missing(what)
     if len(rows) > 1:
-        raise Usage(f"There is more than one {what}. Say which with --project, or give its uuid: {', '.join(row['uuid'] for row in rows)}.")
+        raise Usage(
+            f"There is more than one {what}. Choose a project with --project, or give its uuid: {', '.join(row['uuid'] for row in rows)}."
+        )
     return rows[0]
 
 

@@ -26,7 +26,7 @@ TOKENIZER_FILES = (
     "spiece.model",
 )
 DECODERS = ("ForCausalLM", "LMHeadModel")  # how the architectures of models that write texts are called
-SUPPORTED = "Choose an encoder of texts, such as BERT or DeBERTa, to classify, or a decoder of texts, such as Llama or Qwen, to write."
+SUPPORTED = "Choose a text encoder (BERT, DeBERTa) for classification, or a decoder (Llama, Qwen) for generation."
 # What a config.json says only of models that read something else than texts.
 OTHER = {
     "images": ("image_size", "num_channels", "vision_config"),
@@ -86,8 +86,8 @@ def missing(path: Path | str, why: str) -> EngineFault:
 
 
 def unsupported(path: Path, config: dict[str, Any], what: str) -> EngineFault:
-    """The fault for a model of another kind. what: how the sentence "it is a vit model, which …" ends."""
-    return EngineFault("base_missing", f"The base model at {path} cannot be used: it is a {config['model_type']} model, {what}.", SUPPORTED)
+    """The fault for a model of another kind. what: how the sentence "vit models …" ends."""
+    return EngineFault("base_missing", f"The base model at {path} cannot be used: {config['model_type']} models {what}.", SUPPORTED)
 
 
 def open_base(path: Path, name: str = "", expected_digest: str = "") -> BaseFolder:
@@ -142,9 +142,9 @@ def _config(path: Path) -> dict[str, Any]:
         raise missing(path, "its config.json names no model_type.")
     for read, names in OTHER.items():
         if any(config.get(name) for name in names):
-            raise unsupported(path, config, f"which reads {read}")
+            raise unsupported(path, config, f"work on {read}, not text")
     if config.get("is_encoder_decoder"):
-        raise unsupported(path, config, "an encoder-decoder, which turns a text into another")
+        raise unsupported(path, config, "are encoder-decoders, which aren't supported")
     for each in ("config.json", "tokenizer_config.json"):
         if "auto_map" in (_read(path, each) or {}):
             raise missing(path, f"its {each} asks to run code that comes with the model (auto_map), which is never done here.")
@@ -159,7 +159,7 @@ def _check_end(path: Path) -> None:
     if not named and ("eos_token" in tokenizer or tokenizer.get("tokenizer_class") in GENERIC):
         raise EngineFault(
             "base_missing",
-            f"The base model at {path} cannot be used: its tokenizer has no end-of-text token, so an answer would never end.",
+            f"The base model at {path} cannot be used: its tokenizer has no end-of-text token, so generation would never stop.",
             "Name its eos_token in tokenizer_config.json, or choose an instruction-tuned decoder.",
         )
 

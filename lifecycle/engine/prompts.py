@@ -71,7 +71,7 @@ class Truncation:
 def find_frame(tokenizer: Any) -> Frame:
     """The tokenizer's frame. Raises EngineFault `base_missing` where it has no end-of-text token, or a template that a prompt breaks."""
     if tokenizer.eos_token_id is None:
-        raise _unfit("its tokenizer has no end-of-text token, so an answer would never end.")
+        raise _unfit("its tokenizer has no end-of-text token, so generation would never stop.")
     before, behind = PLAIN
     begins: list[int] = []
     if tokenizer.chat_template:

@@ -54,8 +54,8 @@ def tasks(user: User, roles: Roles) -> list[Task]:
 def emptied(user: User, _roles: Roles) -> list[Task]:
     """Endpoints that answer nothing since their version went into quarantine, for those who may deploy another."""
     rows = policy.visible_to(user, endpoints.emptied(), "endpoints.deploy").select_related("model")[:EACH]
-    fact = "{} answers nothing: its version is in quarantine"
-    return [Task(fact.format(row.slug), row.model.name, "Open", page("endpoints:detail", row.uuid), burns=True) for row in rows]
+    fact = "{} has no live version: its version was quarantined"
+    return [Task(fact.format(row.slug), row.model.name, "Open endpoint", page("endpoints:detail", row.uuid), burns=True) for row in rows]
 
 
 def alerts(user: User, _roles: Roles) -> list[Task]:

@@ -28,11 +28,11 @@ def loss_finding(validation: Curve, kept: tuple[int, float] | None, by: str, ove
     if overfit_from is not None:
         return f"Validation loss rises since step {count(overfit_from)}", "while training loss still falls."
     low = min(validation, key=lambda point: (point[1], point[0]))
-    lowest = f"lowest, {decimals(low[1])}, at step {count(low[0])}"
     if kept is None or kept[0] == low[0] == validation[-1][0]:
-        return "Validation loss is", f"{lowest}."
-    lead = f"Step {count(kept[0])} is the best so far by {by}," if live else f"Step {count(kept[0])} is kept for its {by},"
-    return lead, f"with a validation loss of {decimals(kept[1])}" + ("." if kept[0] == low[0] else f"; it is {lowest}.")
+        return "Validation loss is", f"lowest, {decimals(low[1])}, at step {count(low[0])}."
+    lead = f"Step {count(kept[0])} is the best so far ({by});" if live else f"Step {count(kept[0])} is kept (best {by});"
+    lowest = "" if kept[0] == low[0] else f", lowest {decimals(low[1])} at step {count(low[0])}"
+    return lead, f"validation loss {decimals(kept[1])}{lowest}."
 
 
 def loss(

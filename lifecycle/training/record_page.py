@@ -137,7 +137,7 @@ def costs(run: Run) -> list[tuple[str, str]]:
         ("Peak memory", size(int(cost["peak_memory_mb"] * 2**20)) if cost["peak_memory_mb"] else "Not measured: the run failed"),
         *([("Peak memory, GPU", size(int(cost["peak_gpu_memory_mb"] * 2**20)))] if cost["peak_gpu_memory_mb"] else []),
         ("Price", priced(cost["price"])),
-        *((f"A million answers, {graph}", answers(each)) for graph, each in sorted(cost["inference"].items())),
+        *((f"Cost per 1 M predictions, {graph}", answers(each)) for graph, each in sorted(cost["inference"].items())),
         ("Energy", "Not measured: the engine reads no meter"),
     ]
 

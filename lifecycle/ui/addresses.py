@@ -24,7 +24,7 @@ def key_in(given: Mapping[str, str], name: str = "before") -> int | None:
     if not text:
         return None
     if not (text.isascii() and text.isdigit() and len(text) < 19):
-        raise unreadable({name: ["It must be the number that the page before gave."]})
+        raise unreadable({name: ["Use the value from the previous page's link."]})
     return int(text)
 
 
@@ -39,4 +39,4 @@ def choice_in(given: Mapping[str, str], name: str, choices: Collection[str], oth
 def unreadable(fields: dict[str, list[str]]) -> Unreadable:
     """The refusal of an address. fields: what is wrong, by the name in the address."""
     wrong = ", ".join(fields)
-    return Unreadable(f"This address cannot be read: {wrong}.", next_step="Open the page again without it.", fields=fields)
+    return Unreadable(f"Invalid filter: {wrong}.", next_step="Open the page without filters.", fields=fields)

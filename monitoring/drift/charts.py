@@ -18,8 +18,8 @@ DEPTH = [[0, "$hair"], [1, WINDOW]]
 BEYOND = 2.0  # of the limit: darker does not get
 LIMIT = {"color": "$bad", "width": 1, "dash": "dot"}
 END = {"xanchor": "left", "xshift": 4, "showarrow": False, "name": "end"}
-ACCURACY = "Blue: expected, with a band of three standard errors; rust: called right by people, with 95 % intervals."
-ACCURACY_HEAD = ["UTC", "expected", "low", "high", "answers", "called right", "low", "high", "judged"]
+ACCURACY = "Blue: expected, with a band of three standard errors; rust: correct from feedback, with 95 % intervals."
+ACCURACY_HEAD = ["UTC", "expected", "low", "high", "answers", "correct (from feedback)", "low", "high", "judged"]
 NAMES = {OTHER: "all others", MISSING: "missing"}
 
 
@@ -184,7 +184,7 @@ def realised(judged: Sequence[Accuracy]) -> dict[str, Any]:
         "arrayminus": [round(value - scaled(point.realised, "low"), 2) for point, value in zip(judged, values, strict=True)],
     }  # fmt: skip
     return {
-        "type": "scatter", "mode": "markers", "name": "called right", "x": [stamp(point.at) for point in judged], "y": values,
+        "type": "scatter", "mode": "markers", "name": "correct (from feedback)", "x": [stamp(point.at) for point in judged], "y": values,
         "marker": {"color": "$c3", "size": 6, "symbol": "diamond"}, "error_y": error,
     }  # fmt: skip
 
@@ -197,7 +197,7 @@ def accuracy_lead(estimated: Sequence[Accuracy], judged: Sequence[Accuracy]) -> 
         parts.append(f"Expected {percent(found['value'], 1)} [{percent(found['low'], 1)} to {percent(found['high'], 1)}].")
     if judged and judged[-1].realised:
         found = judged[-1].realised
-        parts.append(f"Called right {percent(found['value'], 1)} of {count(found['rows'])}.")
+        parts.append(f"Correct (from feedback): {percent(found['value'], 1)} of {count(found['rows'])}.")
     return " ".join(parts)
 
 

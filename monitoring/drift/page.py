@@ -165,9 +165,9 @@ def worst(report: DriftReport) -> Figure:
 def called_right(said: Mapping[str, Any] | None) -> Figure:
     """What people had said when the window was measured."""
     if not said:
-        return Figure("Called right", None, sub="no feedback by then")
+        return Figure("Correct (from feedback)", None, sub="no feedback by then")
     interval = f"{percent(said['low'], 1)} to {percent(said['high'], 1)} of {count(said['rows'])}"
-    return Figure("Called right", percent(said["value"], 1), sub=f"{interval}, when measured")
+    return Figure("Correct (from feedback)", percent(said["value"], 1), sub=f"{interval}, when measured")
 
 
 def estimated(name: str, found: Mapping[str, Any] | None, known: float | None) -> Figure:

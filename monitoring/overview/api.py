@@ -27,13 +27,13 @@ class ModelOut(serializers.Serializer[Any]):
     health = serializers.CharField(source="health.word")
     why = serializers.CharField(source="health.why")
     right = serializers.FloatField(allow_null=True)
-    called = serializers.IntegerField(help_text="answers that somebody spoke of in 30 days")
+    called = serializers.IntegerField(help_text="predictions with feedback in 30 days")
     estimate = serializers.FloatField(allow_null=True)
     psi = serializers.FloatField(allow_null=True, help_text="the largest of the newest drift report")
     drift = serializers.CharField(allow_null=True, help_text="its state: ok, drift, insufficient, failed")
     p95_ms = serializers.FloatField(allow_null=True)
     requests = serializers.IntegerField()
-    cost = serializers.FloatField(allow_null=True, help_text="of a million answers, engine CPU time")
+    cost = serializers.FloatField(allow_null=True, help_text="per 1 M predictions, inference CPU time only")
 
 
 class DifferenceOut(serializers.Serializer[Any]):

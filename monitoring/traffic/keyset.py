@@ -24,4 +24,4 @@ def read(text: str) -> Key | None:
         moment = datetime.fromisoformat(at)
         if moment.tzinfo and (key := key_in({"before": pk})) is not None:
             return moment.astimezone(UTC), key
-    raise unreadable({"before": ["It must be the place that the page before gave."]})
+    raise unreadable({"before": ["Use the value from the previous page's link."]})

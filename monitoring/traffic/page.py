@@ -84,11 +84,11 @@ def figures(total: Total) -> list[Figure]:
         Figure("p95 latency", number(total.p95_ms), "ms", "in the server"),
         Figure("Errors", None if total.error_share is None else percent(total.error_share, 2), sub=f"{count(total.errors)} requests"),
         Figure(
-            "Called right", percent(total.right_share, 1) if total.judged else None,
+            "Correct (from feedback)", percent(total.right_share, 1) if total.judged else None,
             sub=f"{percent(interval[0], 1)} to {percent(interval[1], 1)} of {count(total.judged)}" if interval else "no feedback yet",
         ),
         Figure(
-            "A million answers cost", None if cost is None else money(cost), settings.CURRENCY if cost is not None else "",
+            "Cost per 1 M predictions", None if cost is None else money(cost), settings.CURRENCY if cost is not None else "",
             sub="engine CPU time" if cost is not None else without_cost(),
         ),
     ]  # fmt: skip

@@ -27,7 +27,7 @@ from registry.ledger.verbs import Verb
 
 TOKEN_PREFIX = "lc_"  # noqa: S105
 TOKEN_DAYS_MAX = 366
-TAKEN, APART = "Another person's name reads like this one.", "Add what tells you apart."
+TAKEN, APART = "This name looks the same as another user's.", "Choose a different one."
 
 
 def create_project(
@@ -55,11 +55,11 @@ def create_user(*, username: str, display_name: str, email: str, password: str |
     """Make a person who can sign in. password None: sign-in by other means, or after a reset. admin: for the system; people go by
     `governing.change`."""
     if actor and (admin or not actor.is_organisation_admin):
-        raise PermissionDenied("Only an organisation admin can add people, and none who is an admin from the start.")
+        raise PermissionDenied("Only organisation admins can add people. Add the person first, then make them an admin.")
     if User.objects.filter(username=username).exists():
         raise Refused(f"The user name {username} is taken.", fields={"username": ["Choose another user name."]})
     if email and EmailAddress.objects.filter(email=email.lower(), verified=True).exists():
-        raise Refused("Another account has this e-mail address.", fields={"email": ["Give the address of this person alone."]})
+        raise Refused("Another account has this e-mail address.", fields={"email": ["Enter an address no other account uses."]})
     if User.objects.filter(name_key=names.key(username)).exists():
         raise Refused(TAKEN, next_step=APART, fields={"username": [TAKEN]})
     name, key = free_name(display_name)
@@ -106,9 +106,7 @@ def deactivate_user(*, user_id: UUID, actor: User) -> User:
     if user.pk == actor.pk:
         raise Refused("You cannot deactivate yourself.", next_step="Ask another organisation admin.")
     if user.is_organisation_admin:
-        raise Refused(
-            f"{user} is an organisation admin.", next_step="Take that away first; where there are two, another admin confirms it."
-        )
+        raise Refused(f"{user} is an organisation admin.", next_step="Remove the organisation admin role first.")
     own = queries.roles_by_project(actor)
     if any(project in own and not GOVERNING.isdisjoint(held) for project, held in queries.roles_by_project(user).items()):
         raise PermissionDenied(f"You hold a role in a project that {user} governs. Another organisation admin can deactivate them.")
@@ -130,7 +128,7 @@ def grant(*, user: User, role: Role, root: Model, actor: User | None, password: 
         if actor:
             require_manager(actor, root)
             if actor.pk == user.pk:
-                raise PermissionDenied("Nobody gives a role to themself. Ask another lead or an organisation admin.")
+                raise PermissionDenied("You can't give yourself a role. Ask another ML lead or an organisation admin.")
         governing.give(user, role, root, actor)
     return None
 

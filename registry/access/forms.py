@@ -99,7 +99,7 @@ class ProjectForm(StepUpForm):
 
     name = forms.CharField(max_length=80)
     slug = forms.SlugField(label="Short name", max_length=50, help_text="Letters, digits and hyphens; stands in the names of files.")
-    lead = PersonField(label="ML lead", help_text="User name of the first ML lead. Not yourself: who gives governing roles holds none.")
+    lead = PersonField(label="ML lead", help_text="User name of the first ML lead. You can't name yourself.")
 
     def __init__(self, *args: Any, creator: User, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

@@ -55,7 +55,7 @@ def change_confirmed(*, person: User, role: str, project: Project | None, gives:
         with transaction.atomic():
             wanted.save()
     except IntegrityError as error:
-        raise Conflict("A change of this role is proposed already.", next_step="Confirm or withdraw it first.") from error
+        raise Conflict("A change to this role is already proposed.", next_step="Confirm or withdraw it first.") from error
     note(actor, Verb.ROLE_PROPOSED, wanted)
     return wanted
 
@@ -73,7 +73,7 @@ def confirm(*, proposal_id: UUID, actor: User, password: str, code: str = "") ->
         if not is_recorded(proposal):
             raise Conflict("The trail has no such proposal.", next_step="Tell an auditor, and propose it yourself.")
         if not may_govern(proposal.proposed_by, proposal.project):
-            raise Conflict(f"{proposal.proposed_by} may not propose this any more.", next_step="Refuse it and propose it yourself.")
+            raise Conflict(f"{proposal.proposed_by} can no longer propose this change.", next_step="Reject it and propose it yourself.")
         check_change(proposal, actor)
         carry_out(proposal, actor, proposal=proposal.uuid, proposed_by=proposal.proposed_by.uuid)
         return close(proposal, State.CONFIRMED, actor)
@@ -107,19 +107,19 @@ def may_govern(user: User, project: Project | None) -> bool:
 def check_governor(actor: User, project: Project | None) -> None:
     """Raises PermissionDenied unless the person may change who governs the project, or the organisation where it is None."""
     if not may_govern(actor, project):
-        here = " who holds no role in this project" if project else ""
-        raise PermissionDenied(f"Only an organisation admin{here} changes who holds this role.")
+        here = " without a role in this project" if project else ""
+        raise PermissionDenied(f"Only an organisation admin{here} can change this role.")
 
 
 def check_change(wanted: RoleProposal, actor: User) -> None:
     """Raises PermissionDenied, Refused or Conflict where the change cannot be made now. The row of its person is locked."""
     if wanted.gives and wanted.person_id == actor.pk:
-        raise PermissionDenied("Nobody gives a role to themself. Ask another organisation admin.")
+        raise PermissionDenied("You can't give yourself a role. Ask another organisation admin.")
     if wanted.gives and not wanted.person.is_active:
         raise Refused(f"{wanted.person} has no active account.", fields={"user": ["Choose an active person."]})
     if wanted.gives == holds(wanted):
         state = "holds this role already" if wanted.gives else "does not hold this role"
-        raise Conflict(f"{wanted.person} {state}: {wanted.get_role_display()}.", next_step="Read the page as it is now.")
+        raise Conflict(f"{wanted.person} {state}: {wanted.get_role_display()}.", next_step="Reload the page.")
     if wanted.role == ADMIN and not wanted.gives and not admins().exclude(pk=wanted.person_id).exists():
         raise Refused("This is the only organisation admin.", next_step="Make another person one first.")
 
@@ -167,7 +167,7 @@ def lock(proposal_id: UUID) -> RoleProposal:
     rows = RoleProposal.objects.select_for_update(of=("self",), no_key=True).select_related("project", "proposed_by")
     proposal = rows.get(uuid=proposal_id)
     if proposal.state != State.OPEN:
-        raise Conflict(f"This proposal is {proposal.get_state_display().lower()} already.", next_step="Read the page as it is now.")
+        raise Conflict(f"This proposal is {proposal.get_state_display().lower()} already.", next_step="Reload the page.")
     proposal.person = User.objects.select_for_update(no_key=True).get(pk=proposal.person_id)
     return proposal
 

@@ -23,8 +23,8 @@ def clean(name: str) -> str:
     words = " ".join(unicodedata.normalize("NFC", name).split())
     if any(is_unseen(each) for each in words):
         raise Refused(
-            "The name has characters that nobody sees.",
-            next_step="Type it anew.",
+            "The name has invisible characters.",
+            next_step="Retype it.",
             fields={"display_name": ["It has invisible characters."]},
         )
     return words

@@ -39,7 +39,7 @@ class View(APIView):
         if need := self.needs.get(method):
             need.check(request.user, kwargs)
         elif method.lower() in self.http_method_names and hasattr(self, method.lower()):
-            raise PermissionDenied("This address does not say who may do that.")
+            raise PermissionDenied("This method isn't available.")
 
     def finalize_response(self, request: rest_framework_request.Request, response: Any, *args: Any, **kwargs: Any) -> Any:
         """No cache keeps an answer: it may hold texts."""
@@ -52,7 +52,7 @@ class View(APIView):
         if not isinstance(request.auth, ApiToken):
             return
         if (wanted := self.scope_for(request.method or "")) is None:
-            raise PermissionDenied("Tokens cannot do this: a person signs in and gives their password.")
+            raise PermissionDenied("API tokens can't do this. Sign in and confirm your password.")
         if wanted not in request.auth.scopes:
             raise PermissionDenied(f"The token lacks the scope {wanted}.")
 

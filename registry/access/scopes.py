@@ -8,13 +8,13 @@ from django.db.models import TextChoices
 class Scope(TextChoices):
     """A group of actions. Approving, rejecting, deciding on retraining and giving roles are in none: they are for people."""
 
-    READ = "read", "read what its owner may read"
+    READ = "read", "read everything its owner can read"
     LABEL = "label", "upload data, annotate, adjudicate, scan, create dataset versions"
     TRAIN = "train", "start and stop runs and evaluations, cancel jobs, measure drift, propose retraining"
     REQUEST = "request", "register versions, edit model cards, request promotions"
     DEPLOY = "deploy", "deploy, roll back, quarantine, freeze, steer rollouts, change and silence alerts, inject faults"
-    INFER = "infer", "ask endpoints for predictions"
-    FEEDBACK = "feedback", "give feedback on predictions, record outcomes"
+    INFER = "infer", "request predictions"
+    FEEDBACK = "feedback", "send feedback and outcomes"
 
 
 ROOMS = {

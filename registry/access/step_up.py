@@ -37,12 +37,12 @@ def _try(user: User, password: str, code: str) -> Refused | None:
         )
     if not user.check_password(password):
         record(user, Verb.SIGN_IN_FAILED, user, how="password")
-        return Refused("The password is not right; nothing was decided.", fields={"password": ["This is not your password."]})
+        return Refused("Wrong password. Nothing was changed.", fields={"password": ["This is not your password."]})
     factor = authenticator_app(user)
     if factor and not factor.wrap().validate_code(code):
         record(user, Verb.SIGN_IN_FAILED, user, how="code")
         return Refused(
-            "The code is not right, or was used already; nothing was decided.",
+            "Wrong or already used code. Nothing was changed.",
             next_step="Type the code that your authenticator app shows now.",
             fields={"code": ["This is not a fresh code of your authenticator app."]},
         )

@@ -199,7 +199,7 @@ def change_role(request: SignedInRequest, uuid: UUID, *, gives: bool) -> HttpRes
 def told(request: SignedInRequest, person: User, label: str, proposal: RoleProposal | None, *, gives: bool) -> None:
     """Say whether a change took effect, or waits for another admin."""
     if proposal:
-        toast(request, "Proposed. Another organisation admin confirms it", kind="live")
+        toast(request, "Change proposed. Another organisation admin must confirm it.", kind="live")
     else:
         toast(request, f"{person} is {'now' if gives else 'no longer'} {label}")
 

@@ -37,15 +37,15 @@ def verify(ctx: JobContext) -> None:
     if faults:
         count = counted(sum(part.faults for part in parts), "fault")
         raise Refused(
-            f"The trail does not hold: {count}. {' '.join(map(str, faults))}",
+            f"Audit log verification failed: {count}. {' '.join(map(str, faults))}",
             next_step="Treat this as an incident; keep the database as it is. The command verify_audit lists every fault.",
         )
     totals: Counter[str] = Counter()
     for part in parts:
         totals[part.what] += part.count
     checked = totals.total()
-    said = f"The trail is whole: {', '.join(f'{count:,} {what}' for what, count in totals.items())}."
-    ctx.progress(checked, checked, stage="The trail is whole", message=said)
+    said = f"Audit log verified: {', '.join(f'{count:,} {what}' for what, count in totals.items())}."
+    ctx.progress(checked, checked, stage="Audit log verified", message=said)
 
 
 def verify_url(_job: Job) -> str:

@@ -72,8 +72,8 @@ def version(user: User, found: ModelVersion) -> dict[str, Any]:
 
 def quarantine_text(found: ModelVersion) -> str:
     """What a quarantine would do now, as the dialog says it before the click."""
-    effects = serving.effects(found) or ["It serves nowhere now."]
-    return " ".join(["It is never served or downloaded again, and its open promotions are void.", *effects])
+    effects = serving.effects(found) or ["It isn't serving traffic."]
+    return " ".join(["It can't be served or downloaded again, and its open promotion requests are voided.", *effects])
 
 
 def suggest_url(user: User, found: ModelVersion) -> str:

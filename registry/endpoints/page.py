@@ -138,9 +138,9 @@ def dialogs(
     found: dict[str, Any] = {}
     if live and canary:
         text = f"The canary {canary.version.semver} ends, and all traffic goes to {live.version.semver} within a second."
-        found["roll_back"] = back_to(endpoint, live.version.semver, f"{text} Requests that run are answered.", canary.version.semver)
+        found["roll_back"] = back_to(endpoint, live.version.semver, f"{text} In-flight requests finish.", canary.version.semver)
     elif live and before:
-        text = f"All traffic goes from {live.version.semver} to {before.version.semver} within a second; requests that run are answered."
+        text = f"All traffic goes from {live.version.semver} to {before.version.semver} within a second; in-flight requests finish."
         text += f" {live.version.semver} needs a new approval to serve here again."
         found["roll_back"] = back_to(endpoint, before.version.semver, text, live.version.semver)
     if waiting:

@@ -125,6 +125,6 @@ def differences(account: Account, uuid: str) -> Iterator[Fault]:
             break
     where = f"{account.name}, {uuid}"
     for fact in sorted(held - told):
-        yield Fault(Rule.NOT_IN_TRAIL, where, f"The database says “{fact}”, the trail does not.")
+        yield Fault(Rule.NOT_IN_TRAIL, where, f"In the database but not in the audit log: “{fact}”.")
     for fact in sorted(told - held):
-        yield Fault(Rule.NOT_IN_DATABASE, where, f"The trail says “{fact}”, the database does not.")
+        yield Fault(Rule.NOT_IN_DATABASE, where, f"In the audit log but not in the database: “{fact}”.")

@@ -16,14 +16,14 @@ class Verb(TextChoices):
     ROLE_PROPOSAL_REFUSED = "access.role_proposal_refused", "refused a proposal about a governing role"
     ROLE_PROPOSAL_WITHDRAWN = "access.role_proposal_withdrawn", "withdrew a proposal about a governing role"
     ADMIN_GRANTED = "access.admin_granted", "made an organisation admin"
-    ADMIN_REVOKED = "access.admin_revoked", "took organisation admin away"
-    TOKEN_CREATED = "access.token_created", "made an API token"  # noqa: S105
+    ADMIN_REVOKED = "access.admin_revoked", "removed an organisation admin"
+    TOKEN_CREATED = "access.token_created", "created an API token"  # noqa: S105
     TOKEN_REVOKED = "access.token_revoked", "revoked an API token"  # noqa: S105
     USER_CREATED = "access.user_created", "created a user"
     USER_DEACTIVATED = "access.user_deactivated", "deactivated a user"
     SIGNED_IN = "access.signed_in", "signed in"
     SIGN_IN_REFUSED = "access.sign_in_refused", "refused a sign-in"
-    SIGN_IN_FAILED = "access.sign_in_failed", "failed to give the password or code again"
+    SIGN_IN_FAILED = "access.sign_in_failed", "failed re-authentication"
     PASSWORD_CHANGED = "access.password_changed", "changed their password"  # noqa: S105
     PASSWORD_RESET = "access.password_reset", "reset their password by e-mail"  # noqa: S105
     EMAIL_CHANGED = "access.email_changed", "changed their e-mail address"
@@ -131,7 +131,7 @@ class Verb(TextChoices):
     # endpoints and traffic
     DEPLOYED = "endpoints.deployed", "deployed a version"
     ROLLED_BACK = "endpoints.rolled_back", "rolled back an endpoint"
-    EMPTIED = "endpoints.emptied", "left an endpoint without a version"
+    EMPTIED = "endpoints.emptied", "took the last version off an endpoint"
     LOAD_REFUSED = "endpoints.load_refused", "refused to load a version"
     LOAD_RECOVERED = "endpoints.load_recovered", "loaded a version that was refused"
     CANARY_STARTED = "endpoints.canary_started", "started a canary"
@@ -142,8 +142,8 @@ class Verb(TextChoices):
     SHADOW_STOPPED = "endpoints.shadow_stopped", "stopped a shadow"
     FAULT_PLANTED = "endpoints.fault_planted", "planted a fault for a drill"
     FAULT_LIFTED = "endpoints.fault_lifted", "lifted a planted fault"
-    ENDPOINT_TOKEN_CREATED = "endpoints.token_created", "made a token of an endpoint"  # noqa: S105
-    ENDPOINT_TOKEN_REVOKED = "endpoints.token_revoked", "revoked a token of an endpoint"  # noqa: S105
+    ENDPOINT_TOKEN_CREATED = "endpoints.token_created", "created an endpoint token"  # noqa: S105
+    ENDPOINT_TOKEN_REVOKED = "endpoints.token_revoked", "revoked an endpoint token"  # noqa: S105
     FEEDBACK_RECORDED = "traffic.feedback_recorded", "gave feedback on predictions"
     KPI_DEFINED = "traffic.kpi_defined", "defined a business figure"
     OUTCOMES_RECORDED = "traffic.outcomes_recorded", "recorded outcomes"

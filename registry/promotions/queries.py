@@ -150,7 +150,8 @@ def seats(request: PromotionRequest) -> list[Seat]:
         since, asked = members.held_since(people_of_role), asked_at([request])
         for person in people_of_role:
             why = rules.part_of(str(person.uuid), parts) or ("has decided another step" if person.pk in voted else "")
-            why = why or ("" if held_before(person, step.role, request, since, asked) else rules.LATE)
+            late = "" if held_before(person, step.role, request, since, asked) else "was given the role after this request was opened"
+            why = why or late
             barred.append((person, third_person(why))) if why else may.append(person)
         found.append(Seat(step, None, tuple(may[:SHOWN_PEOPLE]), tuple(barred[:SHOWN_PEOPLE]), step == step_now))
     return found
@@ -158,7 +159,7 @@ def seats(request: PromotionRequest) -> list[Seat]:
 
 def third_person(sentence: str) -> str:
     """The reason as it is told of somebody else: "asked for this promotion"."""
-    return sentence.removeprefix("You ").removesuffix(", so you cannot approve it.").removesuffix(", so you cannot decide it.")
+    return sentence.removeprefix("You ").removesuffix(", so you cannot approve it.")
 
 
 def is_overdue(request: PromotionRequest, now: datetime) -> bool:

@@ -57,7 +57,7 @@ PARTS = {
     "decided": "You took part in labeling its test split, so you cannot approve it.",
 }
 # Whoever gives roles would otherwise choose, with the request before them, who decides it.
-LATE = "You got the role after this request was made, so you cannot decide it."
+LATE = "You can't decide this request: you were given the role after it was opened."
 CHANGED = {
     "root_digest": "the version's files",
     "signature": "the version's signature",
@@ -114,9 +114,7 @@ def change_sentence(changed: Iterable[str], sentence: str = SINCE) -> str:
 def check_same_subject(seen: str, digest: str) -> None:
     """Raises Conflict unless the reviewer decided on what the request now rests on."""
     if seen != digest:
-        raise Conflict(
-            "Changed while you were reading: the gates were checked again.", next_step="Read the page as it is now, then decide."
-        )
+        raise Conflict("Changed while you were reading: the gates were checked again.", next_step="Reload the page, then decide.")
 
 
 def check_reason(reason: str, what: str) -> str:
@@ -131,4 +129,4 @@ def check_reason(reason: str, what: str) -> str:
 def check_decidable(status: Status) -> None:
     """Raises Conflict unless the request is in review."""
     if status != Status.IN_REVIEW:
-        raise Conflict(f"This request is {status.label.lower()}, so there is nothing to decide.", next_step="Read the page as it is now.")
+        raise Conflict(f"This request is {status.label.lower()}, so there is nothing to decide.", next_step="Reload the page.")

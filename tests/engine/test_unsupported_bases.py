@@ -16,7 +16,7 @@ pytestmark = pytest.mark.engine
 OTHERS = {
     "images": ("ViTConfig", "CLIPConfig", "BeitConfig", "ConvNextConfig", "SwinConfig"),
     "sound": ("Wav2Vec2Config", "HubertConfig", "WhisperConfig"),
-    "turns a text into another": ("T5Config", "BartConfig", "MT5Config", "PegasusConfig"),
+    "encoder-decoders": ("T5Config", "BartConfig", "MT5Config", "PegasusConfig"),
 }
 
 

@@ -36,8 +36,8 @@ These rules come on top of the table, whatever the roles:
 - Approving and rejecting need a reason and the password again, and a code of the authenticator app from who has one; after five wrong
   ones in five minutes they are not looked at.
 - **ML lead, governance reviewer and auditor** are given and taken by an organisation admin who holds no role in the project, with the
-  password again; a lead gives the other roles. With two or more admins one proposes and another confirms; the only admin's change takes
-  effect at once. Who is an organisation admin is changed in the same way. Nobody gives a role to themself.
+  password again; a lead gives the other roles. With two or more admins one proposes and another confirms; a sole admin's changes take
+  effect immediately. Who is an organisation admin is changed in the same way. You can't give yourself a role.
 - A role decides on the promotions that were asked for while it was held: one given since, or taken and given again, does not.
 - Nobody settles an item that they labelled themselves.
 - Only the requester or an ML lead withdraws a request. Approving changes no traffic: deploying is an action of its own.
@@ -46,7 +46,7 @@ These rules come on top of the table, whatever the roles:
 
 ## Scopes of a token
 
-A token does what its owner's roles allow, within its scopes. None is there by itself but `read`; a token may be limited to one project.
+A token does what its owner's roles allow, within its scopes. Only `read` is on by default; a token may be limited to one project.
 
 {scopes}
 

@@ -96,7 +96,7 @@ def first_row(columns: Sequence[str], reading: Reading) -> Problem | None:
     if not reading.has_header or mappings.names_known(columns):
         return None
     sentence = f"The first row is read as the names of the columns: {', '.join(repr(each[:40]) for each in columns[:5])}."
-    return Problem(1, "header", sentence, 'If it is a row like the others, clear "The first row names the columns".', notice=True)
+    return Problem(1, "header", sentence, 'If it\'s a data row, clear "The first row names the columns".', notice=True)
 
 
 @dataclass(slots=True)
@@ -158,19 +158,16 @@ def compare_form(report: Report, draft: Draft, forms: dict[bytes, bytes], key: b
     composed = text_key(unicodedata.normalize("NFC", draft.text))
     if forms.setdefault(composed, key) not in (key, TOLD):
         forms[composed] = TOLD
-        sentence = f"The text in {draft.line:,} looks like an earlier text and is written with other characters (Unicode NFC and NFD)."
-        report.add(Problem(draft.line, "twins", sentence, "Write all texts in NFC, or both are kept.", member=draft.member, notice=True))
+        sentence = f"The text at {draft.line:,} looks the same as an earlier text but uses different Unicode characters (NFC and NFD)."
+        report.add(Problem(draft.line, "twins", sentence, "Normalize to NFC, or both are kept.", member=draft.member, notice=True))
 
 
 def asked(report: Report, where: str) -> Problem:
     """The question what equal texts with different labels are: nobody but the uploader knows."""
-    texts = "1 text carries" if report.contradicting == 1 else f"{report.contradicting:,} texts carry"
+    texts = "1 text has" if report.contradicting == 1 else f"{report.contradicting:,} texts have"
     at = [f"{row['label'][:40]!r} in {where.lower()} {row['line']:,}" for row in report.contradictions[0]["rows"]]
-    sentence = f"{texts} different labels, such as {at[0]} and {at[1]}."
-    mend = (
-        "If several people labeled each text, map the column with their names to annotator. "
-        "Otherwise choose whether the first label counts or these texts get no label."
-    )
+    sentence = f"{texts} conflicting labels, such as {at[0]} and {at[1]}."
+    mend = "If several people labeled each text, map the annotator column. Otherwise keep the first label or leave these texts unlabeled."
     return Problem(0, "contradicting", sentence, mend, blocks=True)
 
 

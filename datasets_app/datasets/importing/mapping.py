@@ -154,9 +154,7 @@ def check(mapping: Mapping[str, str], columns: Sequence[str], task: str = "singl
             mend = f"Map exactly one column to {role.value}."
             problems.append(Problem(0, "mapping", f"{count} mapped to {role.value}.", mend, blocks=True))
     if Role.ANNOTATOR in roles and Role.LABEL not in roles:
-        problems.append(
-            Problem(0, "mapping", "A column is mapped to annotator and none to label.", "Map the column of their labels.", blocks=True)
-        )
+        problems.append(Problem(0, "mapping", "An annotator column is mapped, but no label column.", "Map the label column.", blocks=True))
     for role in Role:
         if role not in (*MANY, *needed) and roles.count(role) > 1:
             sentence = f"{roles.count(role)} columns are mapped to {role.value}."
@@ -232,7 +230,7 @@ class Mapper:
         if self.task == "chat" and draft.content:
             found += [("turns", told, right) for told in contents.remarks(draft.content)]
         if self.task == "preference" and draft.content and draft.content["responses"][0] == draft.content["responses"][1]:
-            found.append(("equal", "has two equal responses: neither can be better.", "Leave it out, if that is not meant."))
+            found.append(("equal", "has two identical responses, so neither can be preferred.", "Remove the row if that's a mistake."))
         return [Problem(draft.line, code, f"{where} {told}", mend, member=draft.member, notice=True) for code, told, mend in found]
 
     def read_text(self, values: Mapping[str, str]) -> str:
@@ -317,7 +315,7 @@ MEND_TIME = "Write it as 2026-11-24T16:10:00Z or as Unix seconds."
 def wrong_person(name: str) -> Fault | None:
     """What is wrong with the name of whoever gave a label, if anything."""
     if not name:
-        return Fault("annotator", "has a label and no annotator.", "Fill in who gave it, or leave the row out.")
+        return Fault("annotator", "has a label but no annotator.", "Add the annotator or remove the row.")
     if len(name) > PERSON_LIMIT or not name.isprintable():
         said = f"has an annotator of more than {PERSON_LIMIT} characters or with control characters."
         return Fault("annotator", said, "Check that the right column is mapped to annotator.")

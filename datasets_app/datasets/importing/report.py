@@ -24,8 +24,8 @@ TITLES = {
     "new_label": "Classes that are new",
     "config": "Labeling configuration",
     "many_people": "Too many annotators",
-    "annotator": "Labels of nobody",
-    "contradicting": "Equal texts with different labels",
+    "annotator": "Labels without an annotator",
+    "contradicting": "Conflicting labels",
     "left_out": "Not taken over",
     "rows": "Too many rows",
     "empty_text": "Rows without a text",
@@ -43,8 +43,8 @@ TITLES = {
     "type": "Kind of file",
     "layout": "Layout of another task",
     "turns": "Dialogues to look at twice",
-    "equal": "Pairs of equal responses",
-    "twins": "Texts that only look equal",
+    "equal": "Identical responses",
+    "twins": "Look-alike texts",
 }
 
 

@@ -13,6 +13,6 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='upload',
             name='contradicting',
-            field=models.CharField(blank=True, choices=[('', 'Ask before the import'), ('first', 'The first label counts'), ('undecided', 'No label: people still label these texts')], default='', help_text='what becomes of equal texts with different labels where no column names the annotator', max_length=12),
+            field=models.CharField(blank=True, choices=[('', 'Ask before import'), ('first', 'Keep the first label'), ('undecided', 'Leave unlabeled')], default='', help_text='what becomes of equal texts with different labels where no column names the annotator', max_length=12),
         ),
     ]

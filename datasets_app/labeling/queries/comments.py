@@ -156,7 +156,7 @@ def place_of(before: str) -> tuple[str, int | None]:
         return "", None
     part, _, key = before.partition("-")
     if part not in ("open", "resolved") or not key:
-        raise unreadable({"before": ["It must be the place that the page before gave."]})
+        raise unreadable({"before": ["Use the value from the previous page's link."]})
     return part, key_in({"before": key})
 
 

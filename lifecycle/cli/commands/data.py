@@ -34,7 +34,7 @@ def add(commands: Any, common: Any) -> None:
     )  # noqa: E501
     made.add_argument(
         "--contradicting", choices=["first", "undecided"],
-        help="what becomes of equal texts with different labels, where no column is mapped to annotator",
+        help="keep the first of conflicting labels, or leave these texts unlabeled; for files without an annotator column",
     )  # fmt: skip
     made.add_argument("--accept", action="store_true", help="import it when nothing in the file forbids that")
     made.set_defaults(run=upload)

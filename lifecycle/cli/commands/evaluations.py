@@ -17,7 +17,7 @@ METRICS = {"macro_f1": "MACRO F1", "accuracy": "ACCURACY", "micro_f1": "MICRO F1
 
 def add(commands: Any, common: Any) -> None:
     """Tell the parser."""
-    group = commands.add_parser("evaluations", help="how a run's model does, and its predictions row by row").add_subparsers(
+    group = commands.add_parser("evaluations", help="list evaluations and download per-row predictions").add_subparsers(
         metavar="WHAT", required=True
     )
     listing = group.add_parser("list", parents=[common], help="the newest 30 of a run")

@@ -12,9 +12,7 @@ from lifecycle.cli.settings import Usage
 
 def add(commands: Any, common: Any) -> None:
     """Tell the parser."""
-    group = commands.add_parser("models", help="registered models, under whose names versions are sealed").add_subparsers(
-        metavar="WHAT", required=True
-    )
+    group = commands.add_parser("models", help="manage registered models").add_subparsers(metavar="WHAT", required=True)
     group.add_parser("list", parents=[common], help="by name").set_defaults(run=list_)
     new = group.add_parser("create", parents=[common], help="create a registered model, in --project where you see several")
     new.add_argument("slug", metavar="SLUG", help="its short name in addresses and MODEL@VERSION, such as support-inbox")
@@ -36,7 +34,7 @@ def create(session: Session) -> None:
     args, projects = session.args, find.slugs(session)
     project = find.project(session) or (next(iter(projects)) if len(projects) == 1 else "")
     if not project:
-        raise Usage(f"Say in which project with --project: {', '.join(sorted(projects.values())) or 'you see none'}.")
+        raise Usage(f"Choose a project with --project: {', '.join(sorted(projects.values())) or 'you see none'}.")
     body = {"project": project, "slug": args.slug, "name": args.name or args.slug, "purpose": args.purpose}
     made = session.api.post("/models/", body)
-    session.screen.show(made, f"{made['slug']} is created.", f"Next: lifecycle register RUN {made['slug']}@1.0.0")
+    session.screen.show(made, f"Model {made['slug']} created.", f"Next: lifecycle register RUN {made['slug']}@1.0.0")

@@ -162,7 +162,7 @@ def judged(total: dict[str, Any]) -> str:
 
 def cost(per_million: float | None, currency: str) -> str:
     """Of a million answers."""
-    return "not measured" if per_million is None else f"{per_million:,.2f} {currency} for a million answers"
+    return "not measured" if per_million is None else f"{per_million:,.2f} {currency} per 1 M predictions"
 
 
 def ms(value: float | None) -> str:

@@ -22,7 +22,7 @@ def add(commands: Any, common: Any) -> None:
     whose.add_argument("--endpoint", default="", metavar="NAME", help="of programs that ask this endpoint")
     list_.set_defaults(run=show)
     revoke_ = each.add_parser("revoke", parents=[common], help="end a token at once")
-    revoke_.add_argument("token", metavar="UUID", help="as `tokens list` names it; another person's is revoked on the page API tokens")
+    revoke_.add_argument("token", metavar="UUID", help="UUID from `tokens list`; revoke another person's on the API tokens page")
     revoke_.add_argument("--of-endpoint", action="store_true", help="it is the token of a program")
     revoke_.set_defaults(run=revoke)
 

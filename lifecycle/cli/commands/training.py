@@ -13,7 +13,7 @@ from lifecycle.cli.session import Session
 from lifecycle.cli.settings import Usage
 from lifecycle.refusals import Refused
 
-STRATEGY = "what learns: a name such as lora or full; one that isn't known is refused with the list of all (default: lora)"
+STRATEGY = "fine-tuning strategy, such as lora or full; an unknown name lists all (default: lora)"
 RUN = "a run's number, PROJECT/NUMBER or uuid"
 PRIORITIES = ("urgent", "normal", "later")
 DEVICES = ("auto", "cpu", "cuda")

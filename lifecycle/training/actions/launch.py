@@ -271,9 +271,9 @@ def fill_spec(
         text = f"{foreign[0]} is for a base that was trained here for the same task, which {base.name} was not."
         raise Refused(text, fields={foreign[0]: [text]})
     names = [*suggested, *ALWAYS]
-    has = f"On this data it has {', '.join(names)}."
+    has = f"Available settings: {', '.join(names)}."
     if foreign := sorted(options.keys() - SPEC.keys() - set(names)):
-        text = f"{foreign[0]} is no setting of {Run.Strategy(strategy).label}."
+        text = f"{foreign[0]} isn't a setting of {Run.Strategy(strategy).label}."
         raise Refused(text, next_step=has, fields={foreign[0]: [text]})
     fixed = defaults.FIXED.get(strategy, {})
     values = {"seed": 1, **fixed, **suggested, **options}
@@ -287,7 +287,7 @@ def fill_spec(
         text = error.message.removeprefix(f"spec.json: {error.field} ")
         raise Refused(f"{field} {text}", fields={field: [text[:1].upper() + text[1:]]}) from error
     if ignored := sorted(name for name in options.keys() - set(names) if getattr(spec, name) != (SPEC | fixed)[name]):
-        text = f"{ignored[0]} changes nothing with {Run.Strategy(strategy).label} on this data."
+        text = f"{ignored[0]} has no effect with {Run.Strategy(strategy).label} on this data."
         raise Refused(text, next_step=has, fields={ignored[0]: [text]})
     if spec.keep_head and base.run is not None and spec.pooling != base.run.spec["pooling"]:
         text = f"The head of {base.name} reads texts by pooling {base.run.spec['pooling']}; take that, or begin with another head."

@@ -73,17 +73,17 @@ def figures(total: Volume, burning: Burning, throughput: queries.Throughput) -> 
     pages, tickets = burning.of(Severity.PAGE), burning.of(Severity.TICKET)
     hours, right = throughput.hours, total.right_share
     failed = f"{count(total.errors)} failed, {count(total.shed)} turned away"
-    spoken = f"of {count(total.called)} that somebody spoke of; {count(total.overrides)} overruled"
+    spoken = f"of {count(total.called)} predictions with feedback; {count(total.overrides)} overridden"
     return [
         Figure("Requests", count(total.requests), sub=f"{count(total.answers)} texts answered"),
         Figure("Available", percent(1 - total.errors / served, 2) if served else None, sub=failed),
-        Figure("Called right", None if right is None else percent(right, 1), sub=spoken),
+        Figure("Correct (from feedback)", None if right is None else percent(right, 1), sub=spoken),
         Figure(
             "Engine spend", None if spend is None else money(spend), settings.CURRENCY,
             sub="CPU time of answers" if spend is not None else "set PRICE_PER_CORE_HOUR",
         ),
         Figure("Open pages", count(pages), sub=f"{count(tickets)} tickets", good=pages == 0 or None),
-        Figure("Time to a decision", None if hours is None else duration(3600 * hours), sub=f"median; {count(throughput.votes)} votes"),
+        Figure("Median approval time", None if hours is None else duration(3600 * hours), sub=f"{count(throughput.votes)} votes"),
     ]  # fmt: skip
 
 

@@ -17,7 +17,8 @@ from monitoring.traffic.queries import Comparison
 from registry.catalog.models import Endpoint
 
 SAMPLE_RATIO = (
-    "The model's side and the hold-out do not have the sizes that they should. Until that is explained their difference means nothing."
+    "Sample ratio mismatch: the group sizes don't match the configured hold-out share. "
+    "Don't rely on the difference until you find the cause."
 )
 
 
@@ -41,13 +42,13 @@ def attention(burning: Sequence[Alert], rows: Sequence[Row], found: Sequence[End
             f"{row.endpoint.slug}: {row.health.word}",
             row.health.why,
             page("endpoints:detail", row.endpoint.uuid),
-            "Open the endpoint",
+            "Open endpoint",
         )
         for row in rows
         if row.health.word == "in quarantine"
     ]
     notes += [
-        Note("bad", f"{each.kpi.name}: sample ratio off", SAMPLE_RATIO, page("traffic:kpi", each.kpi.uuid), "Look")
+        Note("bad", f"{each.kpi.name}: sample ratio off", SAMPLE_RATIO, page("traffic:kpi", each.kpi.uuid), "Open KPI")
         for each in compared
         if each.mismatch
     ]
@@ -73,7 +74,7 @@ def attention(burning: Sequence[Alert], rows: Sequence[Row], found: Sequence[End
             f"{row.endpoint.slug}: {row.health.word}",
             row.health.why,
             page("endpoints:detail", row.endpoint.uuid),
-            "Open the endpoint",
+            "Open endpoint",
         )
         for row in rows
         if row.health.kind == "warn"

@@ -131,7 +131,7 @@ def export(*, version: ModelVersion, actor: User) -> IO[bytes]:
     """
     access.require(actor, "catalog.download", version)
     if version.state == ModelVersion.State.QUARANTINED:
-        raise Refused(f"{version} is in quarantine and is not handed out: {version.state_reason}", next_step="Choose an active version.")
+        raise Refused(f"{version} is quarantined and can't be downloaded: {version.state_reason}", next_step="Choose an active version.")
     card = queries.newest_card(version)
     public = keys.public_key_path()
     about = VERIFY.format(fingerprint=bundle.fingerprint(public), root_digest=version.root_digest)

@@ -94,7 +94,7 @@ def _back_from_canary(endpoint: Endpoint, live: Deployment, running: Deployment,
     rules.check_moves(seen_moves, alias.moves)
     now = queries.canary_of(endpoint)
     if now is None or now.version_id != running.version_id:
-        raise Conflict("The canary has ended meanwhile.", next_step="Look at the page again, then decide.")
+        raise Conflict("The canary has ended meanwhile.", next_step="Reload the page, then decide.")
     canary.stop(now, actor, reason, epoch=epoch)
     return live
 
@@ -107,7 +107,7 @@ def _roll_back(endpoint: Endpoint, target: ModelVersion, actor: User, reason: st
     rules.check_moves(seen_moves, alias.moves)
     ModelVersion.objects.select_for_update(no_key=True).get(pk=target.pk)
     if queries.rollback_target(endpoint) != target:
-        raise Conflict(f"Changed while you were reading: {target} is not what {endpoint} goes back to any more.", next_step="Look again.")
+        raise Conflict(f"The rollback target of {endpoint} changed.", next_step="Reload the page, then decide.")
     if running := queries.canary_of(endpoint):
         canary.stop(running, actor, f"The endpoint was rolled back: {reason}"[:500], epoch=epoch)
     return intervals.roll_back(alias, target, actor, reason, epoch)

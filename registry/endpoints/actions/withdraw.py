@@ -48,7 +48,7 @@ def leave(alias: Alias, live: Deployment, actor: User | None, reason: str, epoch
         return
     intervals.end(live, actor, reason)
     if shadow := queries.shadow_of(endpoint):
-        intervals.stop_shadow(shadow, actor, "Nothing is live any more whose requests it could be given.")
+        intervals.stop_shadow(shadow, actor, "No live version to shadow.")
     alias.version, alias.moves = None, alias.moves + 1
     alias.save(update_fields=["version", "moves"])
     record(
@@ -60,7 +60,7 @@ def leave(alias: Alias, live: Deployment, actor: User | None, reason: str, epoch
 def now_answers(endpoint: Endpoint) -> str:
     """What answers after that."""
     live = queries.live_deployment(endpoint)
-    return f"{live.version.semver} answers." if live else "Nothing answers: clients get 503 until a version is deployed."
+    return f"{live.version.semver} is live." if live else "No version is live: requests get 503 until one is deployed."
 
 
 @transaction.atomic
@@ -75,9 +75,9 @@ def effects(version: ModelVersion) -> list[str]:
     found = []
     for row in queries.with_all(queries.running().filter(version=version)):
         if row.arm != Arm.STABLE:
-            found.append(f"{row.endpoint}: its {row.get_arm_display().lower()} ends.")
+            found.append(f"{row.endpoint}: its {row.get_arm_display().lower()} stops.")
         elif target := queries.rollback_target(row.endpoint):
             found.append(f"{row.endpoint}: all traffic goes to {target.semver} within a second.")
         else:
-            found.append(f"{row.endpoint}: there is no earlier version, so clients get 503 until another is deployed.")
+            found.append(f"{row.endpoint}: there is no earlier version, so requests get 503 until one is deployed.")
     return found

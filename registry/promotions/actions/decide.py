@@ -90,7 +90,7 @@ def give(request: PromotionRequest, step: Step, actor: User, *, approves: bool, 
                 request=request, step=step.name, reviewer=actor, approves=approves, reason=reason, subject_digest=request.subject_digest
             )
     except IntegrityError as error:
-        raise Conflict("This was decided a moment ago.", next_step="Read the page as it is now.") from error
+        raise Conflict("This was decided a moment ago.", next_step="Reload the page.") from error
 
 
 def reject(*, request_id: UUID, actor: User, reason: str, password: str, seen: str, code: str = "") -> PromotionRequest:

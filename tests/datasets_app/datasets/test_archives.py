@@ -167,7 +167,7 @@ def flagged(content: bytes, bit: int) -> bytes:
 
 ROWS = "text,label\na,x\n"
 BINARY = "The gzip file packs a binary file, not CSV, TSV, JSONL, JSON, text, CoNLL, Parquet or Excel."
-BOMB = "It unpacks to more than 250 times its size, as archives do that are made to fill a disk."
+BOMB = "It expands to more than 250 times its size, so it's rejected."
 
 
 @pytest.mark.parametrize(
@@ -204,7 +204,7 @@ def test_hostile_and_damaged_archives_are_refused_in_one_sentence(tmp_path, make
 
 def test_what_unpacks_to_more_than_the_limit_is_refused(tmp_path):
     for content in (pack({"a.csv": ROWS, "b.csv": bytes(3_000_000)}), gzip.compress(b"text\n" + b"a" * 3_000_000)):
-        assert fault(tmp_path, content, limit=2 * 1024**2) == "It unpacks to more than 2 MB."
+        assert fault(tmp_path, content, limit=2 * 1024**2) == "It expands to more than 2 MB."
 
 
 def test_what_headers_say_of_sizes_is_not_believed(tmp_path):
@@ -220,7 +220,7 @@ def test_a_workbook_that_unpacks_to_too_much_is_refused(tmp_path, monkeypatch):
     monkeypatch.setattr(archives, "WORKBOOK_LIMIT", 1_000_000)
     content = pack({"[Content_Types].xml": "<x/>", "xl/workbook.xml": "<x/>", "xl/sharedStrings.xml": " " * 2_000_000})
 
-    assert fault(tmp_path, content) == "It unpacks to more than 0 MB."
+    assert fault(tmp_path, content) == "It expands to more than 0 MB."
 
 
 def test_hundreds_of_files_and_names_in_odd_encodings_are_read(dataset, ana):

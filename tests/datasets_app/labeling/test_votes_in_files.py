@@ -108,7 +108,7 @@ def test_equal_texts_with_different_labels_stop_at_the_dry_run(dataset, mia, cli
     assert (upload.state, Item.objects.count(), Event.objects.count()) == ("inspected", 0, events)
     page = client_for(mia).get(f"/datasets/uploads/{upload.uuid}/").content.decode()
     assert 'name="contradicting"' in page
-    assert "Equal texts with different labels" in page
+    assert "Conflicting labels" in page
 
 
 @pytest.mark.django_db

@@ -121,7 +121,7 @@ def test_no_token_decides_and_the_command_says_where_a_person_does(as_person, as
 def test_the_server_does_not_let_a_token_decide_whatever_the_command_is(site, token, asked, lee):
     body = {"reason": "Better.", "password": PASSWORD, "seen": asked.subject_digest}
 
-    with pytest.raises(ApiRefusal, match="Tokens cannot do this") as refused:
+    with pytest.raises(ApiRefusal, match="API tokens can't do this") as refused:
         Client(site, token(lee), prefix="/api/v1").post(f"/promotions/{asked.uuid}/approve/", body)
 
     asked.refresh_from_db()

@@ -96,7 +96,7 @@ def test_the_server_lets_no_token_decide_whatever_the_command_is(site, token, le
     api = Client(site, token(lee), prefix="/api/v1")
     seen = api.get(f"/retraining/{proposed.uuid}/")["seen"]
 
-    with pytest.raises(ApiRefusal, match="Tokens cannot do this") as refused:
+    with pytest.raises(ApiRefusal, match="API tokens can't do this") as refused:
         api.post(f"/retraining/{proposed.uuid}/approve/", {"seen": seen})
 
     proposed.refresh_from_db()

@@ -49,7 +49,7 @@ def test_a_model_is_created_in_the_project_that_is_named(as_person, mia, runs):
     made = command("models", "create", "support", "--project", "claims", "--purpose", "Route messages", "--field", "slug")
     twice = command("models", "create", "support", "--project", "claims")
 
-    assert (unclear.code, unclear.err) == (2, "Say in which project with --project: claims, inbox.\n")
+    assert (unclear.code, unclear.err) == (2, "Choose a project with --project: claims, inbox.\n")
     model = RegisteredModel.objects.get()
     assert (made.out, twice.code) == ("support\n", 1)
     assert (model.project, model.name, model.purpose) == (runs[1].project, "support", "Route messages")

@@ -53,8 +53,8 @@ def test_an_unknown_setting_is_refused_with_those_of_the_strategy(as_person, mia
     said = as_person(mia)("launch", "inbox@1", "--set", "ranks=8")
 
     assert said.code == 1
-    assert said.err.startswith("ranks is no setting of LoRA. On this data it has ")
-    named = said.err.splitlines()[0].partition(" it has ")[2].rstrip(".").split(", ")
+    assert said.err.startswith("ranks isn't a setting of LoRA. Available settings: ")
+    named = said.err.splitlines()[0].partition(" settings: ")[2].rstrip(".").split(", ")
     assert {"rank", "alpha", "dora", "epochs", "seed", "device"} <= set(named)
     assert not {"base", "labels", "task", "width", "max_new_tokens"} & set(named)
     assert not Run.objects.exists()

@@ -181,5 +181,5 @@ def test_equal_acts_in_a_row_are_one_line(project, ana, client_for):
 
     page = client_for(ana).get("/").content.decode()
 
-    assert page.count("made an API token") == 1
+    assert page.count("created an API token") == 1
     assert ", 3 times, the last" in page

@@ -127,11 +127,11 @@ def test_a_folder_whose_configuration_says_nonsense_is_refused_with_what_is_wron
 @pytest.mark.parametrize(
     ("config", "told"),
     [
-        ({"model_type": "vit", "image_size": 224, "patch_size": 16}, "it is a vit model, which reads images."),
-        ({"model_type": "clip", "vision_config": {"image_size": 224}, "text_config": {}}, "it is a clip model, which reads images."),
-        ({"model_type": "wav2vec2", "conv_dim": [512], "vocab_size": 32}, "it is a wav2vec2 model, which reads sound."),
-        ({"model_type": "whisper", "num_mel_bins": 80, "is_encoder_decoder": True}, "it is a whisper model, which reads sound."),
-        ({"model_type": "t5", "is_encoder_decoder": True}, "it is a t5 model, an encoder-decoder, which turns a text into another."),
+        ({"model_type": "vit", "image_size": 224, "patch_size": 16}, "vit models work on images, not text."),
+        ({"model_type": "clip", "vision_config": {"image_size": 224}, "text_config": {}}, "clip models work on images, not text."),
+        ({"model_type": "wav2vec2", "conv_dim": [512], "vocab_size": 32}, "wav2vec2 models work on sound, not text."),
+        ({"model_type": "whisper", "num_mel_bins": 80, "is_encoder_decoder": True}, "whisper models work on sound, not text."),
+        ({"model_type": "t5", "is_encoder_decoder": True}, "t5 models are encoder-decoders, which aren't supported."),
     ],
 )
 def test_a_model_of_another_kind_is_refused_with_what_it_is_and_what_is_supported(root, project, mia, config, told):
@@ -151,7 +151,7 @@ def test_a_decoder_whose_answers_would_never_end_is_refused_before_any_run(root,
     folder = write_decoder(root / "decoder")
     (folder / "tokenizer_config.json").write_text(json.dumps(told))
 
-    with pytest.raises(Refused, match="its tokenizer has no end-of-text token, so an answer would never end") as refused:
+    with pytest.raises(Refused, match="its tokenizer has no end-of-text token, so generation would never stop") as refused:
         actions.add_folder_base(project=project, actor=mia, path=str(folder))
 
     assert refused.value.next_step.startswith("Name its eos_token in tokenizer_config.json")

@@ -80,8 +80,8 @@ def test_a_million_answers_are_projected_for_each_graph_from_what_validation_too
         "fp32": {"rows": 500, "cpu_seconds": 8000.0, "price": pytest.approx(0.8)},
         "int8": {"rows": 500, "cpu_seconds": 2000.0, "price": pytest.approx(0.2)},
     }
-    assert list(shown)[-3:] == ["A million answers, fp32", "A million answers, int8", "Energy"]
-    assert shown["A million answers, fp32"].replace("\N{NO-BREAK SPACE}", " ") == (
+    assert list(shown)[-3:] == ["Cost per 1 M predictions, fp32", "Cost per 1 M predictions, int8", "Energy"]
+    assert shown["Cost per 1 M predictions, fp32"].replace("\N{NO-BREAK SPACE}", " ") == (
         "2 h 13 min of cores, projected from 500 validation texts; 0.80 EUR"
     )
 

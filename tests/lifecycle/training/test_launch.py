@@ -116,9 +116,9 @@ def test_each_strategy_is_said_in_the_engines_words(strategy, options, said, sna
 @pytest.mark.parametrize(
     ("strategy", "option", "message"),
     [
-        ("full", {"rank": 4}, "rank is no setting of Full fine-tuning."),
-        ("ia3", {"width": 4}, "width is no setting of IA3."),
-        ("head", {"frozen_layers": 1}, "frozen_layers is no setting of Head only."),
+        ("full", {"rank": 4}, "rank isn't a setting of Full fine-tuning."),
+        ("ia3", {"width": 4}, "width isn't a setting of IA3."),
+        ("head", {"frozen_layers": 1}, "frozen_layers isn't a setting of Head only."),
         ("lora", {"frozen_layers": 2}, "tiny-base has 2 layers, so fewer than 2 can be frozen."),
         ("lora", {"schedule": "sawtooth"}, "schedule must be one of linear, cosine, constant"),
         ("lora", {"label_smoothing": 0.1, "focal_gamma": 2.0}, "label_smoothing must be 0 where focal_gamma is set"),

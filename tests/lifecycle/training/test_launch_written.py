@@ -93,7 +93,7 @@ def test_a_strategy_of_decoders_is_refused_for_classes(strategy, classes, mia):
         ({"class_weights": True}, "class_weights", "is a setting of labels"),
         ({"pooling": "cls"}, "pooling", "is a setting of labels"),
         ({"max_new_tokens": 0}, "max_new_tokens", "must be from 1 to 2048"),
-        ({"virtual_tokens": 8}, "virtual_tokens", "is no setting of LoRA"),
+        ({"virtual_tokens": 8}, "virtual_tokens", "isn't a setting of LoRA"),
         ({"max_tokens": 500}, "max_tokens", "reads up to 128 tokens"),
     ],
 )

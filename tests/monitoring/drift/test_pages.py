@@ -65,7 +65,7 @@ def test_weeks_and_accuracy_are_drawn(client_for, recent, omar):
 
     assert "Predicted label was beyond its limit on 3 of 3 days." in html
     assert 'data-chart="accuracy-figure"' in html
-    assert "Called right 75.0" in html
+    assert "Correct (from feedback): 75.0" in html
 
 
 def test_too_little_is_said_to_be_too_little(client_for, traffic, omar):

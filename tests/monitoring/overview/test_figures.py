@@ -24,7 +24,9 @@ def test_without_traffic_nothing_is_called_good(live_endpoint, lee, dashboard):
 
     assert (row.health.kind, row.health.word) == ("half", "no traffic")
     assert (row.right, row.psi, row.p95_ms, row.cost, row.requests) == (None, None, None, None, 0)
-    assert [figure(shown, label)[0] for label in ("Available", "Called right", "Engine spend", "Time to a decision")][:3] == [None] * 3
+    assert [figure(shown, label)[0] for label in ("Available", "Correct (from feedback)", "Engine spend", "Median approval time")][:3] == [
+        None
+    ] * 3
     assert (shown["kpi"], shown["lifts"], shown["budgets"], shown["cost"], shown["lede"]) == (None, [], [], None, [])
 
 
@@ -38,7 +40,7 @@ def test_the_strip_adds_up_what_clients_asked_and_leaves_the_shadow_out(day, lee
 
     assert figure(shown, "Requests") == ("110", "90 texts answered")
     assert figure(shown, "Available") == ("97.83\u00a0%", "2 failed, 8 turned away")  # 2 of 92 that were meant to be answered
-    assert figure(shown, "Called right") == ("75.0\u00a0%", "of 20 that somebody spoke of; 2 overruled")
+    assert figure(shown, "Correct (from feedback)") == ("75.0\u00a0%", "of 20 predictions with feedback; 2 overridden")
     assert shown["rows"][0].cost == pytest.approx(0.5)
     assert shown["rows"][0].right == 0.75
     assert [round(value, 3) for value in shown["rows"][0].interval] == [0.531, 0.888]

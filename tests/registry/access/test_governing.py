@@ -76,11 +76,11 @@ def test_an_admin_with_a_part_in_the_project_changes_none_of_its_governing_roles
     actions.grant(user=adele, role=Role.ANALYST, root=project, actor=None)
     before = state()
 
-    with pytest.raises(PermissionDenied, match="holds no role in this project"):
+    with pytest.raises(PermissionDenied, match="without a role in this project"):
         actions.grant(user=otto, role=Role.AUDITOR, root=project, actor=adele, password=PASSWORD)
-    with pytest.raises(PermissionDenied, match="holds no role in this project"):
+    with pytest.raises(PermissionDenied, match="without a role in this project"):
         governing.confirm(proposal_id=waiting.uuid, actor=adele, password=PASSWORD)
-    with pytest.raises(PermissionDenied, match="holds no role in this project"):
+    with pytest.raises(PermissionDenied, match="without a role in this project"):
         governing.end(proposal_id=waiting.uuid, actor=adele)
 
     assert state() == before
@@ -95,7 +95,7 @@ def test_without_the_right_password_nothing_changes_but_the_trail(project, adele
         lambda: governing.change(person=otto, role=ADMIN, project=None, gives=True, actor=adele, password="guess"),
         lambda: actions.create_project(name="New", slug="new", lead=otto, actor=adele, password="guess"),
     ), start=1):  # fmt: skip
-        with pytest.raises(Refused, match="password is not right"):
+        with pytest.raises(Refused, match="Wrong password"):
             attempt()
         assert state() == (groups, proposals, events + at, projects)
     assert set(Event.objects.order_by("-pk").values_list("verb", flat=True)[:4]) == {"access.sign_in_failed"}
@@ -128,7 +128,7 @@ def test_nobody_confirms_their_own_proposal_nor_a_role_for_themself(project, ada
     own = actions.grant(user=adele, role=Role.AUDITOR, root=project, actor=adam, password=PASSWORD)
     before = state()
 
-    for proposal, actor, sentence in ((waiting, adam, "You proposed this"), (own, adele, "Nobody gives a role to themself")):
+    for proposal, actor, sentence in ((waiting, adam, "You proposed this"), (own, adele, "You can't give yourself a role")):
         with pytest.raises(PermissionDenied, match=sentence):
             governing.confirm(proposal_id=proposal.uuid, actor=actor, password=PASSWORD)
 
@@ -200,9 +200,9 @@ def test_one_change_is_proposed_once(project, adam, adele, otto, waiting):
     governing.change(person=otto, role=ADMIN, project=None, gives=True, actor=adam, password=PASSWORD)
     before = state()
 
-    with pytest.raises(Conflict, match="proposed already"):
+    with pytest.raises(Conflict, match="already proposed"):
         actions.grant(user=otto, role=Role.GOVERNANCE, root=project, actor=adele, password=PASSWORD)
-    with pytest.raises(Conflict, match="proposed already"):
+    with pytest.raises(Conflict, match="already proposed"):
         governing.change(person=otto, role=ADMIN, project=None, gives=True, actor=adele, password=PASSWORD)
     for wrong in ({"role": "admin", "project": project}, {"role": "lead", "project": None}):
         with pytest.raises(IntegrityError), transaction.atomic():

@@ -91,7 +91,7 @@ def test_nobody_signs_up_alone(client, db):
 
 def test_a_wrong_password_is_refused_recorded_and_after_five_not_even_looked_at(gita):
     for _ in range(5):
-        with pytest.raises(Refused, match="password is not right"):
+        with pytest.raises(Refused, match="Wrong password"):
             step_up.confirm_password(gita, "guess")
 
     with pytest.raises(Refused, match="Too many wrong passwords"):

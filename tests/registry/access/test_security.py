@@ -114,5 +114,5 @@ def test_guesses_sent_at_once_get_no_more_tries_than_one_after_the_other():
     with ThreadPoolExecutor(12) as pool:
         said = list(pool.map(guess, range(24)))
 
-    assert said.count("The password is not right; nothing was decided.") == step_up.TRIES
+    assert said.count("Wrong password. Nothing was changed.") == step_up.TRIES
     assert said.count("Too many wrong passwords or codes.") == 24 - step_up.TRIES

@@ -51,7 +51,7 @@ def test_a_live_version_is_rolled_back_in_the_decision_that_quarantines_it(live_
     assert ([arm["version"] for arm in route["arms"]], route["standby"]) == ([str(now.version.uuid)], [])
     assert route["withdrawn"] == [live.root_digest]
     told = Notice.objects.get(user__username="omar")
-    assert told.text == f"{live_endpoint}: 1.1.0 was quarantined: It leaks names. 1.0.0 answers."
+    assert told.text == f"{live_endpoint}: 1.1.0 was quarantined: It leaks names. 1.0.0 is live."
 
 
 def test_a_canary_ends_with_the_live_version_that_it_was_compared_with(canary, live_endpoint, live, lee):
@@ -83,9 +83,9 @@ def test_without_an_earlier_version_nothing_answers_until_another_is_deployed(li
     with pytest.raises(Refused):
         actions.roll_back(endpoint_id=live_endpoint.uuid, actor=omar, reason="x", typed="1.0.0", seen_moves=3)
     for page, words in (
-        (reverse("endpoints:detail", args=[live_endpoint.uuid]), "Clients get 503"),
+        (reverse("endpoints:detail", args=[live_endpoint.uuid]), "Requests get 503"),
         (reverse("endpoints:list"), live_endpoint.slug),
-        ("/", f"{live_endpoint.slug} answers nothing: its version is in quarantine"),
+        ("/", f"{live_endpoint.slug} has no live version: its version was quarantined"),
         (reverse("overview:dashboard"), "in quarantine"),
     ):
         assert words in client_for(omar).get(page).content.decode(), page
@@ -122,7 +122,7 @@ def test_the_page_says_before_the_click_what_it_does_to_each_endpoint(live_endpo
     html = client_for(lee).get(reverse("catalog:version", args=[live.uuid])).content.decode()
 
     rolled = f"{live_endpoint}: all traffic goes to 1.0.0 within a second."
-    emptied = f"{live_endpoint}: there is no earlier version, so clients get 503 until another is deployed."
+    emptied = f"{live_endpoint}: there is no earlier version, so requests get 503 until one is deployed."
     assert (rolled in html, emptied in html) == (before, not before)
 
 

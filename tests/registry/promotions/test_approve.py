@@ -187,7 +187,7 @@ def test_an_approval_needs_a_reason(request_, lee):
 def test_an_approval_needs_the_password(request_, lee):
     before = state(request_)
 
-    with pytest.raises(Refused, match="password is not right"):
+    with pytest.raises(Refused, match="Wrong password"):
         actions.approve(request_id=request_.uuid, actor=lee, reason="Good.", password="wrong", seen=request_.subject_digest)
 
     assert state(request_) == (before[0], before[1], before[2] + 1)

@@ -172,9 +172,9 @@ def measure(read: Callable[[int], bytes], packed: int, limit: int, total: int = 
         total += len(chunk)
         if total > limit:
             mend = "Split it, or have UPLOAD_MAX_MB raised by your administrator."
-            raise Unfit(f"It unpacks to more than {limit // 1024**2:,} MB.", mend)
+            raise Unfit(f"It expands to more than {limit // 1024**2:,} MB.", mend)
         if total > RATIO_FROM and total > RATIO_LIMIT * packed:
-            raise Unfit(f"It unpacks to more than {RATIO_LIMIT} times its size, as archives do that are made to fill a disk.", SAVE_AS)
+            raise Unfit(f"It expands to more than {RATIO_LIMIT} times its size, so it's rejected.", SAVE_AS)
     return total
 
 

@@ -33,7 +33,7 @@ def header(member: Member, reading: Reading) -> Header:
         if file is None:
             return unreadable("This is not a Parquet file, or it is damaged.", MEND)
         if fault := too_large(file, path.stat().st_size):
-            return unreadable(fault, "Split it into several files, or export CSV or JSONL.")
+            return unreadable(fault, "Split it, or export CSV or JSONL.")
         found = list(leaves(file.schema_arrow))
         columns = [name for name, kind in found if not is_bytes(kind)]
         dropped = [name for name, kind in found if is_bytes(kind)]
@@ -112,9 +112,9 @@ def too_large(file: pq.ParquetFile, packed: int) -> str:
     if found.num_rows > ROWS_LIMIT:
         return f"The file has {found.num_rows:,} rows; at most {ROWS_LIMIT:,} are read."
     if sizes and max(sizes) > GROUP_LIMIT:
-        return f"A row group unpacks to {max(sizes) // 1024**2:,} MB."
+        return f"A row group expands to {max(sizes) // 1024**2:,} MB."
     if sum(sizes) > max(RATIO_FROM, RATIO_LIMIT * packed):
-        return f"The file unpacks to more than {RATIO_LIMIT} times its size, as files do that are made to fill memory."
+        return f"The file expands to more than {RATIO_LIMIT} times its size, so it's rejected."
     values = max((each.num_values for each in chunks(file)), default=0)
     return f"A row group has {values:,} values in one column; at most {ROWS_LIMIT:,} are read." if values > ROWS_LIMIT else ""
 

@@ -31,6 +31,6 @@ class Command(BaseCommand):
                 faults += isinstance(found, Fault)
                 (self.stderr if isinstance(found, Fault) else self.stdout).write(str(found))
         except Refused as refusal:
-            raise CommandError(f"The trail was not verified: {refusal} {refusal.next_step}".strip()) from refusal
+            raise CommandError(f"The audit log was not verified: {refusal} {refusal.next_step}".strip()) from refusal
         if faults:
-            raise CommandError(f"The trail does not hold: {counted(faults, 'fault')}.")
+            raise CommandError(f"Audit log verification failed: {counted(faults, 'fault')}.")
