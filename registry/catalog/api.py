@@ -128,13 +128,13 @@ class EndpointOut(serializers.Serializer[Endpoint]):
     moves = serializers.IntegerField(source="alias.moves")
 
 
-class ReasonIn(serializers.Serializer[Any]):
+class QuarantineIn(serializers.Serializer[Any]):
     """Why."""
 
     reason = serializers.CharField(max_length=300)
 
 
-class EndpointFreezeIn(ReasonIn):
+class EndpointFreezeIn(QuarantineIn):
     """A stop until a moment."""
 
     until = serializers.DateTimeField()
@@ -263,10 +263,10 @@ class QuarantineVersion(View):
 
     needs = {"POST": Needs("catalog.quarantine", ModelVersion, SEE)}
 
-    @extend_schema(operation_id="versions_quarantine", request=ReasonIn, responses=VersionOut)
+    @extend_schema(operation_id="versions_quarantine", request=QuarantineIn, responses=VersionOut)
     def post(self, request: Request, uuid: UUID) -> Response:
         """It leaves all traffic at once and is not handed out any more. The reason is kept."""
-        actions.quarantine(version_id=uuid, reason=read(ReasonIn, request.data)["reason"], actor=request.user)
+        actions.quarantine(version_id=uuid, reason=read(QuarantineIn, request.data)["reason"], actor=request.user)
         return Response(VersionOut(queries.versions(request.user).get(uuid=uuid)).data)
 
 
