@@ -59,7 +59,7 @@ class RunEstimateOut(serializers.Serializer[Any]):
     strategy = serializers.ChoiceField(choices=Run.Strategy.choices)
     spec = serializers.DictField()
     spec_digest = serializers.CharField()
-    job = serializers.UUIDField(source="job.uuid", default=None)
+    job = serializers.UUIDField(source="job.uuid", default=None, allow_null=True)
     figures = RunFiguresOut(allow_null=True)
     profile = serializers.DictField(allow_null=True)
     error = serializers.DictField(allow_null=True)

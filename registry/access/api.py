@@ -221,7 +221,9 @@ class EndProposal(View):
     @extend_schema(request=None, responses=RoleProposalOut)
     def post(self, request: Request, uuid: UUID) -> Response:
         """Refuse it, or withdraw one's own."""
-        return Response(RoleProposalOut(governing.end(proposal_id=get_object_or_404(RoleProposal, uuid=uuid).uuid, actor=request.user)).data)
+        return Response(
+            RoleProposalOut(governing.end(proposal_id=get_object_or_404(RoleProposal, uuid=uuid).uuid, actor=request.user)).data
+        )
 
 
 urlpatterns = [

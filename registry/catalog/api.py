@@ -17,6 +17,7 @@ from lifecycle.jobs.api import JobOut
 from lifecycle.training.models import Run
 from lifecycle.ui.addresses import key_in
 from registry.access import policy
+from registry.access.answers import ErrorOut
 from registry.access.decorators import Needs
 from registry.access.models import Project
 from registry.access.rest import IS_SLUG, Request, View, chosen, read
@@ -236,7 +237,7 @@ class VersionExport(View):
 
     needs = {"GET": Needs("catalog.download", ModelVersion, SEE)}
 
-    @extend_schema(operation_id="versions_export", responses={(200, "application/zip"): OpenApiTypes.BINARY})
+    @extend_schema(operation_id="versions_export", responses={(200, "application/zip"): OpenApiTypes.BINARY, 422: ErrorOut})
     def get(self, request: Request, uuid: UUID) -> FileResponse:
         """Files, signature, card, public key and how to verify without us."""
         version = ModelVersion.objects.select_related("model__project", "folder").get(uuid=uuid)
