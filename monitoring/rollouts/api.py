@@ -251,7 +251,9 @@ class Looks(View):
     @extend_schema(operation_id="rollouts_looks", responses=LookPageOut, parameters=[OpenApiParameter("before", int)])
     def get(self, request: Request, uuid: UUID) -> Response:
         """Newest first."""
-        rows, before = queries.page_of_looks(queries.visible(request.user).get(uuid=uuid), read(RolloutFilterIn, request.query_params).get("before"))
+        rows, before = queries.page_of_looks(
+            queries.visible(request.user).get(uuid=uuid), read(RolloutFilterIn, request.query_params).get("before")
+        )
         return Response({"results": LookOut(rows, many=True).data, "before": before})
 
 

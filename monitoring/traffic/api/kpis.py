@@ -155,6 +155,7 @@ class Outcomes(View):
             actions.Case(
                 line["uuid"], line["arm"], line["value"], line["at"],
                 prediction_uuid(line["prediction"], line["index"]) if line["prediction"] else None, line["subject"],
+                line["prediction"],
             )
             for line in read(OutcomesIn, request.data)["outcomes"]
         ]  # fmt: skip
