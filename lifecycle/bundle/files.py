@@ -79,9 +79,14 @@ def read_verified(folder: Path, of: Manifest, name: str) -> bytes:
 
 
 def walk(folder: Path, prefix: str = "") -> Iterator[tuple[str, Path]]:
-    """Names and paths of all regular files below a folder; raises Refused at the first entry that is not safe to follow."""
+    """Names and paths of all regular files below a folder; raises Refused at the first entry that is not safe to follow.
+
+    A folder inside that holds nothing is refused: no signature covers it, so that nobody could say whether it was added.
+    """
+    is_empty = True
     with os.scandir(folder) as entries:
         for entry in entries:
+            is_empty = False
             name = f"{prefix}{entry.name}"
             check_name(entry.name, name)
             mode = entry.stat(follow_symlinks=False).st_mode
@@ -93,6 +98,8 @@ def walk(folder: Path, prefix: str = "") -> Iterator[tuple[str, Path]]:
                 yield name, Path(entry.path)
             else:
                 raise Refused(f"{name} is neither a file nor a folder.", next_step="Remove it from the folder.")
+    if is_empty and prefix:
+        raise Refused(f"{prefix} is an empty folder, which no signature covers.", next_step="Remove it from the folder.")
 
 
 def check_name(part: str, name: str) -> None:
