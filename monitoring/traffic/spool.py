@@ -101,7 +101,12 @@ def prediction_uuid(request: UUID, index: int) -> UUID:
 
 def made_at(request: UUID) -> datetime | None:
     """When a request was answered, as its uuid tells (version 7: milliseconds since 1970 in front); None for one that tells no time."""
-    return EPOCH + timedelta(milliseconds=request.int >> 80) if request.version == 7 else None
+    if request.version != 7:
+        return None
+    try:
+        return EPOCH + timedelta(milliseconds=request.int >> 80)
+    except OverflowError:  # made up: after the year 9999
+        return None
 
 
 def parse(line: bytes) -> Parsed:

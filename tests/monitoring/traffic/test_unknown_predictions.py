@@ -42,6 +42,7 @@ def test_the_id_of_an_answer_tells_when_it_was_made():
     assert before - timedelta(milliseconds=1) <= spool.made_at(first) <= spool.made_at(second) <= after
     assert first != second
     assert spool.made_at(uuid.uuid4()) is None
+    assert spool.made_at(uuid.UUID("ffffffff-ffff-7fff-bfff-ffffffffffff")) is None
 
 
 def dated(moment):
