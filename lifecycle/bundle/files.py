@@ -79,14 +79,9 @@ def read_verified(folder: Path, of: Manifest, name: str) -> bytes:
 
 
 def walk(folder: Path, prefix: str = "") -> Iterator[tuple[str, Path]]:
-    """Names and paths of all regular files below a folder; raises Refused at the first entry that is not safe to follow.
-
-    A folder inside that holds nothing is refused: no signature covers it, so that nobody could say whether it was added.
-    """
-    is_empty = True
+    """Names and paths of all regular files below a folder; raises Refused at the first entry that is not safe to follow."""
     with os.scandir(folder) as entries:
         for entry in entries:
-            is_empty = False
             name = f"{prefix}{entry.name}"
             check_name(entry.name, name)
             mode = entry.stat(follow_symlinks=False).st_mode
@@ -98,8 +93,13 @@ def walk(folder: Path, prefix: str = "") -> Iterator[tuple[str, Path]]:
                 yield name, Path(entry.path)
             else:
                 raise Refused(f"{name} is neither a file nor a folder.", next_step="Remove it from the folder.")
-    if is_empty and prefix:
-        raise Refused(f"{prefix} is an empty folder, which no signature covers.", next_step="Remove it from the folder.")
+
+
+def check_no_empty_folder(folder: Path) -> None:
+    """Raises Refused for a folder inside that holds nothing: no signature covers it, so that nobody could say whether it was added."""
+    for path, folders, files in os.walk(folder):
+        if not folders and not files:
+            raise Refused(f"{Path(path).relative_to(folder)} is an empty folder, which no signature covers.", next_step="Remove it.")
 
 
 def check_name(part: str, name: str) -> None:

@@ -132,7 +132,7 @@ def check_public(host: str, addresses: Sequence[str], *, allow_private: bool) ->
 
 def not_reachable(host: str) -> Refused:
     """One sentence for a name that nobody knows and for one that leads inside: a channel tells nobody the names of the networks here."""
-    return _refused(f"{host} is not known, or leads to an address that is not public, which only WEBHOOK_ALLOW_PRIVATE=1 allows.")
+    return _refused(f"{host} is not known, or leads to an address that is not public. WEBHOOK_ALLOW_PRIVATE=1 allows the latter.")
 
 
 def is_public(address: Address) -> bool:

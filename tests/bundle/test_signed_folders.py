@@ -81,8 +81,10 @@ def test_an_added_empty_folder_is_refused_and_named(model, key):
     bundle.sign(model, key)
     (model / "serving" / "more" / "below").mkdir(parents=True)
 
-    with pytest.raises(Refused, match="serving/more/below/ is an empty folder"):
+    with pytest.raises(Refused, match="serving/more/below is an empty folder"):
         bundle.verify(model, bundle.public_path(key))
+    with pytest.raises(Refused, match="serving/more/below is an empty folder"):
+        bundle.sign(model, key)
 
 
 def test_a_missing_file_is_refused_and_named(model, key):
