@@ -12,12 +12,18 @@ class Refusal(Exception):
 
     code = "refused"
     status = 422  # of an HTTP answer
+    retry_after_seconds: int | None = None
 
     def __init__(self, message: str, *, next_step: str = "", fields: dict[str, list[str]] | None = None) -> None:
         super().__init__(message)
         self.message = message
         self.next_step = next_step
         self.fields = fields or {}
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """Of an HTTP answer."""
+        return {} if self.retry_after_seconds is None else {"Retry-After": str(self.retry_after_seconds)}
 
 
 class Refused(Refusal):
@@ -45,7 +51,11 @@ class Unreadable(Refusal):
 
 
 class NotReady(Refusal):
-    """It will be possible later: something it needs is still being made or does not answer (HTTP 503)."""
+    """It will be possible later: something it needs is still being made or does not answer (HTTP 503).
+
+    retry_after_seconds: when it is worth to ask again, as the answer's Retry-After says.
+    """
 
     code = "not_ready"
     status = 503
+    retry_after_seconds = 5

@@ -184,7 +184,7 @@ class ItemFile(View):
 
     needs = {"GET": Needs("datasets.export", Export, see="datasets.view")}
 
-    @extend_schema(operation_id="datasets_export_file", responses={(200, "application/octet-stream"): bytes})
+    @extend_schema(operation_id="datasets_export_file", responses={(200, "*/*"): bytes})
     def get(self, request: Request, uuid: UUID) -> FileResponse:
         """As an attachment."""
         row = queries.get_export(request.user, uuid)

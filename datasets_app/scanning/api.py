@@ -79,7 +79,7 @@ class FindingOut(serializers.Serializer[Finding]):
     queue = serializers.UUIDField(source="queue.uuid", default=None, allow_null=True)
 
 
-class MemberOut(serializers.Serializer[GroupMember]):
+class ScanGroupMemberOut(serializers.Serializer[GroupMember]):
     """An item of a group. nearest, first: Jaccard similarity to the text that it belongs through, and to the group's first."""
 
     item = serializers.UUIDField(source="item.uuid")
@@ -92,10 +92,10 @@ class OneFindingOut(FindingOut):
 
     members = serializers.SerializerMethodField()
 
-    @extend_schema_field(MemberOut(many=True))
+    @extend_schema_field(ScanGroupMemberOut(many=True))
     def get_members(self, row: Finding) -> list[dict[str, Any]]:
         """None for a finding about one item."""
-        return list(MemberOut(queries.members(row.group, MEMBERS), many=True).data) if row.group else []
+        return list(ScanGroupMemberOut(queries.members(row.group, MEMBERS), many=True).data) if row.group else []
 
 
 class FindingPageOut(serializers.Serializer[Any]):

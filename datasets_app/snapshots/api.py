@@ -169,7 +169,7 @@ class ExportFile(View):
 
     needs = {"GET": Needs("snapshots.export", Export, see="snapshots.view")}
 
-    @extend_schema(operation_id="snapshots_export_file", responses={(200, "application/octet-stream"): bytes})
+    @extend_schema(operation_id="snapshots_export_file", responses={(200, "*/*"): bytes})
     def get(self, request: Request, uuid: UUID) -> FileResponse:
         """As an attachment."""
         row = Export.objects.select_related("snapshot__dataset", "blob").get(uuid=uuid)

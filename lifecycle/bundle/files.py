@@ -95,6 +95,13 @@ def walk(folder: Path, prefix: str = "") -> Iterator[tuple[str, Path]]:
                 raise Refused(f"{name} is neither a file nor a folder.", next_step="Remove it from the folder.")
 
 
+def check_no_empty_folder(folder: Path) -> None:
+    """Raises Refused for a folder inside that holds nothing: no signature covers it, so that nobody could say whether it was added."""
+    for path, folders, files in os.walk(folder):
+        if not folders and not files:
+            raise Refused(f"{Path(path).relative_to(folder)} is an empty folder, which no signature covers.", next_step="Remove it.")
+
+
 def check_name(part: str, name: str) -> None:
     """Names mean the same on every system and in every tool: no hidden files, no control characters, nothing a shell reads."""
     if part.startswith(".") or part.endswith((".", " ")):

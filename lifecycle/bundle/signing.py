@@ -11,7 +11,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from lifecycle.bundle.files import SIGNATURE_NAME, Manifest, manifest, root_digest
+from lifecycle.bundle.files import SIGNATURE_NAME, Manifest, check_no_empty_folder, manifest, root_digest
 from lifecycle.bundle.keys import load_private, load_public
 from lifecycle.refusals import Damaged, Refused
 
@@ -23,6 +23,7 @@ def sign(folder: Path, private_key: Path) -> str:
     """Write folder/model.sig over every other file and return the root digest that it covers. An older signature is replaced."""
     load_private(private_key)
     root = root_digest(manifest(folder))
+    check_no_empty_folder(folder)
     config = _library("signing").Config().use_elliptic_key_signer(private_key=private_key)
     config.set_hashing_config(_hashing())
     with tempfile.TemporaryDirectory(dir=folder.parent) as workplace:
@@ -44,6 +45,7 @@ def verify(folder: Path, public_key: Path, *, expected_root: str | None = None) 
     if not signature.is_file() or signature.is_symlink() or signature.stat().st_size > MAX_SIGNATURE_BYTES:
         raise Refused(f"{folder.name} carries no signature ({SIGNATURE_NAME}).", next_step="Only registered, signed models are used.")
     found, statement = manifest(folder), _statement(signature)
+    check_no_empty_folder(folder)
     _compare(found, statement)
     config = _library("verifying").Config().use_elliptic_key_verifier(public_key=public_key)
     config.set_hashing_config(_hashing())

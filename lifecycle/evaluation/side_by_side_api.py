@@ -44,7 +44,7 @@ class SideBySideOut(serializers.Serializer[Any]):
     first = serializers.UUIDField(source="side.first.uuid")
     second = serializers.UUIDField(source="side.second.uuid")
     dataset = serializers.UUIDField(source="side.dataset.uuid")
-    queue = serializers.UUIDField(source="side.queue.uuid", default=None)
+    queue = serializers.UUIDField(source="side.queue.uuid", default=None, allow_null=True)
     pairs = serializers.IntegerField(source="side.pairs")
     same = serializers.IntegerField(source="side.same")
     decided = serializers.IntegerField()

@@ -6,7 +6,6 @@ import asyncio
 import hashlib
 import logging
 import time
-import uuid
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -22,7 +21,7 @@ from lifecycle.inference.metrics import Metrics
 from lifecycle.inference.protocol import InferRequest, Prediction, ProtocolError
 from lifecycle.inference.routing import CANARY, LiveArm, LiveEndpoint, bucket, choose_arm, key_digest
 from lifecycle.inference.shadow import Copy, Shadows
-from lifecycle.inference.spool import Spool
+from lifecycle.inference.spool import Spool, timed_uuid
 from lifecycle.inference.wire import failure
 
 log = logging.getLogger("lifecycle.inference")
@@ -38,7 +37,7 @@ class Exchange:
     live: LiveEndpoint
     token: str
     request_id: str
-    uuid: str = field(default_factory=lambda: str(uuid.uuid4()))
+    uuid: str = field(default_factory=lambda: str(timed_uuid()))
     at: datetime = field(default_factory=lambda: datetime.now(UTC))
     began: float = field(default_factory=time.perf_counter)
     queue_seconds: float = 0.0

@@ -28,7 +28,7 @@ class JobOut(serializers.Serializer[Job]):
     priority = serializers.ChoiceField(source="priority_word", choices=PRIORITY_WORDS)
     device = serializers.ChoiceField(choices=Device.choices)
     state = serializers.ChoiceField(choices=State.choices)
-    project = serializers.UUIDField(source="project.uuid", default=None)
+    project = serializers.UUIDField(source="project.uuid", default=None, allow_null=True)
     subject_type = serializers.CharField()
     subject = serializers.UUIDField(source="subject_uuid", allow_null=True)
     attempt = serializers.IntegerField()

@@ -21,9 +21,11 @@ from lifecycle.refusals import Refused
 BACKOFF = tuple(timedelta(seconds=seconds) for seconds in (10, 30, 120, 600, 3600, 4 * 3600))  # after the first, second … failure
 LEASE = timedelta(minutes=2)  # longer than any attempt takes; then another process may try
 ADDRESSES_MAX = 20
-NAT64 = ipaddress.ip_network("64:ff9b::/96")  # IPv4 behind a translator
-# What this Python's is_global lets through: a translator's local prefix, IPv4 in IPv6 as it once was, site-local, IETF assignments.
-NOT_PUBLIC = tuple(ipaddress.ip_network(net) for net in ("64:ff9b:1::/48", "::/96", "fec0::/10", "192.0.0.0/24"))
+TRANSLATED = tuple(ipaddress.ip_network(net) for net in ("::ffff:0:0/96", "64:ff9b::/96"))  # mapped, behind NAT64: IPv4 and nothing else
+UNICAST = ipaddress.ip_network("2000::/3")  # all of IPv6 that is given out; the rest is local, reserved or another way to write IPv4
+# What this Python's is_global lets through: IETF assignments, relays to 6to4, documentation.
+NOT_PUBLIC = tuple(ipaddress.ip_network(net) for net in ("192.0.0.0/24", "192.88.99.0/24", "3fff::/20"))
+ISATAP = (0x0000_5EFE, 0x0200_5EFE)  # the first half of an interface's id that ends in an IPv4 address
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 
@@ -116,26 +118,34 @@ def targets(host: str, port: int, *, allow_private: bool) -> list[str]:
     try:
         found = {str(info[4][0]).split("%")[0] for info in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)}
     except (OSError, UnicodeError):
-        raise _refused(f"The host {host} is not known.") from None
+        raise not_reachable(host) from None
     check_public(host, sorted(found), allow_private=allow_private)
     return sorted(found)
 
 
 def check_public(host: str, addresses: Sequence[str], *, allow_private: bool) -> None:
-    """Raises Refused for a host with an address that is not public; the sentence keeps to itself how networks here are laid out."""
+    """Raises Refused for a host with an address that is not public."""
     for each in addresses:
         if not allow_private and not is_public(ipaddress.ip_address(each)):
-            raise _refused(f"{host} leads to an address that is not public. WEBHOOK_ALLOW_PRIVATE=1 allows it.")
+            raise not_reachable(host)
+
+
+def not_reachable(host: str) -> Refused:
+    """One sentence for a name that nobody knows and for one that leads inside: a channel tells nobody the names of the networks here."""
+    return _refused(f"{host} is not known, or leads to an address that is not public. WEBHOOK_ALLOW_PRIVATE=1 allows the latter.")
 
 
 def is_public(address: Address) -> bool:
     """Whether an address is on the open internet; an IPv4 address inside an IPv6 one is looked at as what it is."""
-    inner = getattr(address, "ipv4_mapped", None) or getattr(address, "sixtofour", None) or address
-    if address in NAT64:
-        inner = ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
-    if any(address in network or inner in network for network in NOT_PUBLIC):
+    if not address.is_global and address not in TRANSLATED[0] or address.is_multicast or any(address in each for each in NOT_PUBLIC):
         return False
-    return address.is_global and inner.is_global and not inner.is_multicast and not address.is_multicast
+    if isinstance(address, ipaddress.IPv4Address):
+        return True
+    last = ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
+    if any(address in each for each in TRANSLATED):
+        return is_public(last)
+    inner = last if int(address) >> 32 & 0xFFFFFFFF in ISATAP else address.sixtofour
+    return address in UNICAST and (inner is None or is_public(inner))
 
 
 def _refused(sentence: str) -> Refused:

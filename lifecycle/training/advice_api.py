@@ -32,7 +32,7 @@ class AnswersIn(serializers.Serializer[Any]):
     minutes = serializers.FloatField(required=False, default=None, allow_null=True, min_value=0.001)
 
 
-class VerdictOut(serializers.Serializer[object]):
+class AdviceVerdictOut(serializers.Serializer[object]):
     """Whether to fine-tune: baseline, label_more, head or fine_tune, with its reason."""
 
     code = serializers.CharField()
@@ -74,7 +74,7 @@ class LengthsOut(serializers.Serializer[object]):
 class AdviceOut(serializers.Serializer[object]):
     """Advice. base, strategy and options are what `POST /runs/` takes; seconds: about how long that run takes. Nothing is started."""
 
-    verdict = VerdictOut()
+    verdict = AdviceVerdictOut()
     base = serializers.UUIDField()
     strategy = serializers.CharField()
     options = serializers.DictField()

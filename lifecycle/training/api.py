@@ -19,6 +19,7 @@ from lifecycle.training.models import BaseModel, Run
 from lifecycle.training.pages import person
 from lifecycle.ui.addresses import key_in
 from registry.access import policy
+from registry.access.answers import ErrorOut
 from registry.access.decorators import Needs
 from registry.access.models import Project
 from registry.access.rest import IS_NUMBER, IS_UUID, Request, View, chosen
@@ -42,8 +43,8 @@ class BaseModelOut(serializers.Serializer[Any]):
     kind = serializers.ChoiceField(choices=BaseModel.Kind.choices)
     origin = serializers.CharField(source="source")
     revision = serializers.CharField()
-    run = serializers.UUIDField(source="run.uuid", default=None)
-    root_digest = serializers.CharField(source="folder.root_digest", default=None)
+    run = serializers.UUIDField(source="run.uuid", default=None, allow_null=True)
+    root_digest = serializers.CharField(source="folder.root_digest", default=None, allow_null=True)
     facts = serializers.DictField()
     created_at = serializers.DateTimeField()
 
@@ -76,7 +77,7 @@ class RunOut(serializers.Serializer[Any]):
     spec_digest = serializers.CharField()
     code_version = serializers.CharField()
     state = serializers.ChoiceField(choices=Run.State.choices)
-    priority = serializers.CharField(source="job.priority_word", default=None)
+    priority = serializers.CharField(source="job.priority_word", default=None, allow_null=True)
     step = serializers.IntegerField()
     total_steps = serializers.IntegerField()
     best_step = serializers.IntegerField(allow_null=True)
@@ -86,12 +87,12 @@ class RunOut(serializers.Serializer[Any]):
     batch = serializers.SerializerMethodField()
     cost = serializers.SerializerMethodField()
     forgetting = serializers.SerializerMethodField()
-    reproduces = serializers.UUIDField(source="reproduces.uuid", default=None)
-    sweep = serializers.UUIDField(source="sweep.uuid", default=None)
+    reproduces = serializers.UUIDField(source="reproduces.uuid", default=None, allow_null=True)
+    sweep = serializers.UUIDField(source="sweep.uuid", default=None, allow_null=True)
     trial = serializers.IntegerField(allow_null=True)
     repeat = serializers.SerializerMethodField()
-    artifact = serializers.CharField(source="artifact.root_digest", default=None)
-    job = serializers.UUIDField(source="job.uuid", default=None)
+    artifact = serializers.CharField(source="artifact.root_digest", default=None, allow_null=True)
+    job = serializers.UUIDField(source="job.uuid", default=None, allow_null=True)
     created_at = serializers.DateTimeField()
     started_at = serializers.DateTimeField(allow_null=True)
     finished_at = serializers.DateTimeField(allow_null=True)
@@ -300,7 +301,7 @@ class RunManifest(View):
 
     needs = {"GET": Needs("training.launch", Run, see="training.view")}
 
-    @extend_schema(operation_id="runs_manifest", responses=ManifestOut)
+    @extend_schema(operation_id="runs_manifest", responses={200: ManifestOut, 409: ErrorOut})
     def get(self, request: Request, uuid: UUID) -> Response:
         """The run as a Kubernetes Job."""
         return Response({"yaml": record_page.manifest_of(queries.get_run(person(request), uuid))})

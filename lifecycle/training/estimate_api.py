@@ -21,7 +21,7 @@ from registry.access.decorators import Needs
 from registry.access.rest import Request, View, read
 
 
-class EstimateIn(serializers.Serializer[Estimate]):
+class RunEstimateIn(serializers.Serializer[Estimate]):
     """As for `POST /runs/`: options are fields of the engine's spec in place of those that are suggested."""
 
     snapshot = serializers.UUIDField()
@@ -30,7 +30,7 @@ class EstimateIn(serializers.Serializer[Estimate]):
     options = serializers.DictField(required=False, default=dict)
 
 
-class FiguresOut(serializers.Serializer[object]):
+class RunFiguresOut(serializers.Serializer[object]):
     """What the whole run takes, at most where it has patience. shortest, longest: its seconds at the quickest and slowest pace measured."""
 
     steps = serializers.IntegerField()
@@ -49,7 +49,7 @@ class FiguresOut(serializers.Serializer[object]):
     artifact_bytes = serializers.IntegerField()
 
 
-class EstimateOut(serializers.Serializer[Any]):
+class RunEstimateOut(serializers.Serializer[Any]):
     """Ten steps that were tried. figures and profile: null until they are measured; error: why they could not be. price: of the whole run
     in currency, null where the installation has no price of a core-hour."""
 
@@ -59,8 +59,8 @@ class EstimateOut(serializers.Serializer[Any]):
     strategy = serializers.ChoiceField(choices=Run.Strategy.choices)
     spec = serializers.DictField()
     spec_digest = serializers.CharField()
-    job = serializers.UUIDField(source="job.uuid", default=None)
-    figures = FiguresOut(allow_null=True)
+    job = serializers.UUIDField(source="job.uuid", default=None, allow_null=True)
+    figures = RunFiguresOut(allow_null=True)
     profile = serializers.DictField(allow_null=True)
     error = serializers.DictField(allow_null=True)
     price = serializers.SerializerMethodField()
@@ -82,15 +82,15 @@ class Estimates(View):
 
     needs = {"POST": Needs("signed_in")}
 
-    @extend_schema(operation_id="estimates_try", request=EstimateIn, responses={201: EstimateOut})
+    @extend_schema(operation_id="estimates_try", request=RunEstimateIn, responses={201: RunEstimateOut})
     def post(self, request: Request) -> Response:
         """Try ten steps of a run. While those of the same spec wait or run, they are returned; no run is started."""
-        given = read(EstimateIn, request.data)
+        given = read(RunEstimateIn, request.data)
         snapshot = queries.launchable(person(request)).filter(uuid=given.pop("snapshot")).first()
         base = queries.bases(person(request)).filter(uuid=given.pop("base")).first()
         if snapshot is None or base is None:
             raise Http404("There is no such snapshot to train on, or no such base model.")
-        return Response(EstimateOut(actions.estimate(snapshot=snapshot, base=base, actor=person(request), **given)).data, status=201)
+        return Response(RunEstimateOut(actions.estimate(snapshot=snapshot, base=base, actor=person(request), **given)).data, status=201)
 
 
 class OneEstimate(View):
@@ -98,10 +98,10 @@ class OneEstimate(View):
 
     needs = {"GET": Needs("training.view", Estimate)}
 
-    @extend_schema(operation_id="estimates_read", responses=EstimateOut)
+    @extend_schema(operation_id="estimates_read", responses=RunEstimateOut)
     def get(self, request: Request, uuid: UUID) -> Response:
         """What they took, and what the whole run takes."""
-        return Response(EstimateOut(queries.get_estimate(person(request), uuid)).data)
+        return Response(RunEstimateOut(queries.get_estimate(person(request), uuid)).data)
 
 
 class CancelEstimate(View):
@@ -109,11 +109,11 @@ class CancelEstimate(View):
 
     needs = {"POST": Needs("training.launch", Estimate, see="training.view")}
 
-    @extend_schema(operation_id="estimates_cancel", request=None, responses=EstimateOut)
+    @extend_schema(operation_id="estimates_cancel", request=None, responses=RunEstimateOut)
     def post(self, request: Request, uuid: UUID) -> Response:
         """Have them end, at once where they wait."""
         actions.cancel_estimate(estimate_id=uuid, actor=person(request))
-        return Response(EstimateOut(queries.get_estimate(person(request), uuid)).data)
+        return Response(RunEstimateOut(queries.get_estimate(person(request), uuid)).data)
 
 
 urlpatterns = [

@@ -31,8 +31,19 @@ def inert(text: object) -> SafeString:
 
 def visible(character: str) -> SafeString:
     """A mark that names the character."""
-    code = f"U+{ord(character):04X}"
-    return format_html('<span class="unseen" title="{}">{}</span>', unicodedata.name(character, "control character").capitalize(), code)
+    name = unicodedata.name(character, "control character").capitalize()
+    return format_html('<span class="unseen" title="{}">{}</span>', name, code(character))
+
+
+def spelt(text: object) -> SafeString:
+    """As inert without markup, for what holds text alone: titles of pages, options, attributes. What is escaped already stays so."""
+    plain = format_html("{}", text).replace("\r\n", "\n")
+    return mark_safe(UNSEEN.sub(lambda found: code(found.group()), plain))  # noqa: S308  escaped above
+
+
+def code(character: str) -> str:
+    """The character's code point."""
+    return f"U+{ord(character):04X}"
 
 
 def breakable(name: object) -> SafeString:

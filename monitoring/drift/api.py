@@ -48,7 +48,7 @@ class BandOut(serializers.Serializer[Any]):
     high = serializers.FloatField()
 
 
-class EstimateOut(serializers.Serializer[Any]):
+class AccuracyEstimateOut(serializers.Serializer[Any]):
     """What is to be expected of a window, without knowing the truth."""
 
     accuracy = BandOut()
@@ -83,7 +83,7 @@ class MeasurementOut(serializers.Serializer[Any]):
 class ReportOut(MeasurementOut):
     """Answers of a window against the evaluation."""
 
-    estimate = EstimateOut(allow_null=True)
+    estimate = AccuracyEstimateOut(allow_null=True)
     realised = RealisedOut(allow_null=True)
 
 

@@ -17,7 +17,7 @@ from registry.access.decorators import Needs
 from registry.access.rest import View
 
 
-class ModelOut(serializers.Serializer[Any]):
+class ModelHealthOut(serializers.Serializer[Any]):
     """One endpoint. right: share of answers called right in 30 days; estimate: accuracy expected from confidence; p95_ms: of 30 days."""
 
     endpoint = serializers.CharField(source="endpoint.slug")
@@ -36,7 +36,7 @@ class ModelOut(serializers.Serializer[Any]):
     cost = serializers.FloatField(allow_null=True, help_text="per 1 M predictions, inference CPU time only")
 
 
-class DifferenceOut(serializers.Serializer[Any]):
+class DashboardDifferenceOut(serializers.Serializer[Any]):
     """Model minus hold-out, with the ends of its 95 % interval."""
 
     value = serializers.FloatField()
@@ -51,7 +51,7 @@ class LiftOut(serializers.Serializer[Any]):
     name = serializers.CharField(source="comparison.kpi.name")
     endpoint = serializers.CharField(source="comparison.kpi.endpoint.slug")
     n = serializers.IntegerField(source="comparison.n", help_text="cases of both sides")
-    difference = DifferenceOut(source="comparison.difference", allow_null=True)
+    difference = DashboardDifferenceOut(source="comparison.difference", allow_null=True)
     ratio_off = serializers.BooleanField(source="comparison.mismatch")
     reading = serializers.CharField(source="comparison.reading", help_text="better, worse, unclear, insufficient data, sample ratio off")
 
@@ -101,7 +101,7 @@ class DashboardOut(serializers.Serializer[Any]):
     weeks = serializers.IntegerField()
     since = serializers.DateField()
     currency = serializers.CharField()
-    models = ModelOut(source="rows", many=True)
+    models = ModelHealthOut(source="rows", many=True)
     lifts = LiftOut(many=True)
     budgets = BudgetOut(many=True)
     attention = NoteOut(source="notes", many=True)

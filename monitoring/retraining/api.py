@@ -42,7 +42,7 @@ class ReasonOut(serializers.Serializer[Any]):
     stops = serializers.BooleanField()
 
 
-class ComparisonOut(serializers.Serializer[Any]):
+class RetrainedComparisonOut(serializers.Serializer[Any]):
     """The new model against the live one on the same rows. verdict: better, unclear, worse or incomparable."""
 
     verdict = serializers.CharField()
@@ -51,7 +51,7 @@ class ComparisonOut(serializers.Serializer[Any]):
     metrics = serializers.DictField(required=False, help_text="macro_f1, accuracy: difference (positive: better), low, high, verdict")
 
 
-class ProposalOut(serializers.Serializer[Proposal]):
+class RetrainingProposalOut(serializers.Serializer[Proposal]):
     """A proposal. Null: the step that makes it was not taken."""
 
     uuid = serializers.UUIDField()
@@ -80,27 +80,27 @@ class ProposalOut(serializers.Serializer[Proposal]):
     run = serializers.UUIDField(source="run.uuid", default=None, allow_null=True)
     evaluation = serializers.UUIDField(source="evaluation.uuid", default=None, allow_null=True)
     live_evaluation = serializers.UUIDField(source="live_evaluation.uuid", default=None, allow_null=True)
-    comparison = ComparisonOut(allow_null=True)
+    comparison = RetrainedComparisonOut(allow_null=True)
     version = serializers.UUIDField(source="version.uuid", default=None, allow_null=True)
     promotion = serializers.UUIDField(source="promotion.uuid", default=None, allow_null=True)
     created_at = serializers.DateTimeField()
     ended_at = serializers.DateTimeField(allow_null=True)
 
 
-class ProposalDetailOut(ProposalOut):
+class RetrainingProposalDetailOut(RetrainingProposalOut):
     """A proposal with what a decision is bound to."""
 
     seen = serializers.CharField(help_text="give it when you approve or decline; 409 when something changed since")
 
 
-class PageOut(serializers.Serializer[Any]):
+class RetrainingProposalPageOut(serializers.Serializer[Any]):
     """Up to 30 proposals, newest first. before: give it as ?before= to get the next page; null on the last."""
 
-    results = ProposalOut(many=True)
+    results = RetrainingProposalOut(many=True)
     before = serializers.IntegerField(allow_null=True)
 
 
-class ListIn(serializers.Serializer[Any]):
+class RetrainingFilterIn(serializers.Serializer[Any]):
     """Which proposals."""
 
     endpoint = serializers.UUIDField(required=False)
@@ -119,20 +119,20 @@ class ProposeIn(serializers.Serializer[Any]):
     min_labels = number("min_labels", required=False)
 
 
-class DecideIn(serializers.Serializer[Any]):
+class RetrainingDecisionIn(serializers.Serializer[Any]):
     """seen: from the proposal as you read it."""
 
     seen = serializers.CharField(max_length=64)
     reason = serializers.CharField(max_length=REASON_MAX, allow_blank=True, default="")
 
 
-class ReasonIn(serializers.Serializer[Any]):
+class RetrainingReasonIn(serializers.Serializer[Any]):
     """Why."""
 
     reason = serializers.CharField(max_length=REASON_MAX)
 
 
-class VerdictOut(serializers.Serializer[Any]):
+class RetrainingVerdictOut(serializers.Serializer[Any]):
     """Whether a person could propose now, and everything that speaks for and against it."""
 
     possible = serializers.BooleanField()
@@ -186,22 +186,22 @@ class Proposals(View):
     needs = {"GET": Needs("signed_in"), "POST": Needs("signed_in")}
 
     @extend_schema(
-        operation_id="retraining_list", responses=PageOut,
+        operation_id="retraining_list", responses=RetrainingProposalPageOut,
         parameters=[OpenApiParameter("endpoint", UUID), OpenApiParameter("state", str), OpenApiParameter("before", int)],
     )  # fmt: skip
     def get(self, request: Request) -> Response:
         """Newest first."""
-        rows, before = queries.page_of(request.user, **read(ListIn, request.query_params))
-        return Response({"results": ProposalOut(rows, many=True).data, "before": before})
+        rows, before = queries.page_of(request.user, **read(RetrainingFilterIn, request.query_params))
+        return Response({"results": RetrainingProposalOut(rows, many=True).data, "before": before})
 
-    @extend_schema(operation_id="retraining_propose", request=ProposeIn, responses={201: ProposalOut})
+    @extend_schema(operation_id="retraining_propose", request=ProposeIn, responses={201: RetrainingProposalOut})
     def post(self, request: Request) -> Response:
         """Propose by hand."""
         given = read(ProposeIn, request.data)
         endpoint = policy.visible_to(request.user, Endpoint, SEE).filter(uuid=given.pop("endpoint")).first()
         if endpoint is None:
             raise Refused("There is no such endpoint.", fields={"endpoint": ["Give an endpoint that you can see."]})
-        return Response(ProposalOut(actions.propose(endpoint_id=endpoint.uuid, actor=request.user, **given)).data, status=201)
+        return Response(RetrainingProposalOut(actions.propose(endpoint_id=endpoint.uuid, actor=request.user, **given)).data, status=201)
 
 
 class OneProposal(View):
@@ -209,7 +209,7 @@ class OneProposal(View):
 
     needs = {"GET": Needs(SEE, Proposal)}
 
-    @extend_schema(operation_id="retraining_read", responses=ProposalDetailOut)
+    @extend_schema(operation_id="retraining_read", responses=RetrainingProposalDetailOut)
     def get(self, request: Request, uuid: UUID) -> Response:
         """With the digest that a decision is bound to."""
         return Response(shown(request.user, uuid))
@@ -221,10 +221,10 @@ class Approve(View):
     scope = None
     needs = {"POST": Needs("retraining.decide", Proposal, SEE)}
 
-    @extend_schema(operation_id="retraining_approve", request=DecideIn, responses=ProposalDetailOut)
+    @extend_schema(operation_id="retraining_approve", request=RetrainingDecisionIn, responses=RetrainingProposalDetailOut)
     def post(self, request: Request, uuid: UUID) -> Response:
         """Let it go on, up to an open promotion."""
-        actions.approve(proposal_id=uuid, actor=request.user, **read(DecideIn, request.data))
+        actions.approve(proposal_id=uuid, actor=request.user, **read(RetrainingDecisionIn, request.data))
         return Response(shown(request.user, uuid))
 
 
@@ -234,10 +234,10 @@ class Decline(View):
     scope = None
     needs = {"POST": Needs("retraining.decide", Proposal, SEE)}
 
-    @extend_schema(operation_id="retraining_decline", request=DecideIn, responses=ProposalDetailOut)
+    @extend_schema(operation_id="retraining_decline", request=RetrainingDecisionIn, responses=RetrainingProposalDetailOut)
     def post(self, request: Request, uuid: UUID) -> Response:
         """End it with a reason."""
-        actions.decline(proposal_id=uuid, actor=request.user, **read(DecideIn, request.data))
+        actions.decline(proposal_id=uuid, actor=request.user, **read(RetrainingDecisionIn, request.data))
         return Response(shown(request.user, uuid))
 
 
@@ -246,7 +246,7 @@ class Collect(View):
 
     needs = {"POST": Needs("traffic.read_texts", Proposal, SEE)}
 
-    @extend_schema(operation_id="retraining_collect", request=None, responses=ProposalDetailOut)
+    @extend_schema(operation_id="retraining_collect", request=None, responses=RetrainingProposalDetailOut)
     def post(self, request: Request, uuid: UUID) -> Response:
         """Have them copied into the dataset in your name, where nobody behind the proposal may read them."""
         actions.collect_texts(proposal_id=uuid, actor=request.user)
@@ -258,10 +258,10 @@ class CallOff(View):
 
     needs = {"POST": Needs("retraining.propose", Proposal, SEE)}
 
-    @extend_schema(operation_id="retraining_call_off", request=ReasonIn, responses=ProposalDetailOut)
+    @extend_schema(operation_id="retraining_call_off", request=RetrainingReasonIn, responses=RetrainingProposalDetailOut)
     def post(self, request: Request, uuid: UUID) -> Response:
         """Its training is stopped, its open promotion withdrawn."""
-        actions.call_off(proposal_id=uuid, actor=request.user, **read(ReasonIn, request.data))
+        actions.call_off(proposal_id=uuid, actor=request.user, **read(RetrainingReasonIn, request.data))
         return Response(shown(request.user, uuid))
 
 
@@ -271,7 +271,7 @@ class Retry(View):
     scope = None
     needs = {"POST": Needs("retraining.decide", Proposal, SEE)}
 
-    @extend_schema(operation_id="retraining_retry", request=None, responses=ProposalDetailOut)
+    @extend_schema(operation_id="retraining_retry", request=None, responses=RetrainingProposalDetailOut)
     def post(self, request: Request, uuid: UUID) -> Response:
         """Do the failed step again."""
         actions.retry(proposal_id=uuid, actor=request.user)
@@ -284,10 +284,10 @@ class Insist(View):
     scope = None
     needs = {"POST": Needs("retraining.decide", Proposal, SEE)}
 
-    @extend_schema(operation_id="retraining_insist", request=ReasonIn, responses=ProposalDetailOut)
+    @extend_schema(operation_id="retraining_insist", request=RetrainingReasonIn, responses=RetrainingProposalDetailOut)
     def post(self, request: Request, uuid: UUID) -> Response:
         """Ask for a promotion although the new model is not better."""
-        actions.insist(proposal_id=uuid, actor=request.user, **read(ReasonIn, request.data))
+        actions.insist(proposal_id=uuid, actor=request.user, **read(RetrainingReasonIn, request.data))
         return Response(shown(request.user, uuid))
 
 
@@ -296,7 +296,7 @@ class Consider(View):
 
     needs = {"GET": Needs(SEE, Endpoint)}
 
-    @extend_schema(operation_id="retraining_consider", responses=VerdictOut)
+    @extend_schema(operation_id="retraining_consider", responses=RetrainingVerdictOut)
     def get(self, request: Request, uuid: UUID) -> Response:
         """As it is at this moment. Changes nothing."""
         endpoint = Endpoint.objects.select_related("model__project").get(uuid=uuid)
@@ -331,7 +331,7 @@ def triggers_of(endpoint: Endpoint) -> dict[str, Any]:
 def shown(user: Any, uuid: UUID) -> dict[str, Any]:
     """A proposal as it is now."""
     proposal = queries.full(user, uuid)
-    return ProposalOut(proposal).data | {"seen": queries.seen_digest(proposal, proposal.endpoint.alias)}
+    return RetrainingProposalOut(proposal).data | {"seen": queries.seen_digest(proposal, proposal.endpoint.alias)}
 
 
 urlpatterns = [

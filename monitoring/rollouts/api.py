@@ -161,7 +161,7 @@ class LookPageOut(serializers.Serializer[Any]):
     before = serializers.IntegerField(allow_null=True)
 
 
-class ListIn(serializers.Serializer[Any]):
+class RolloutFilterIn(serializers.Serializer[Any]):
     """Which rollouts."""
 
     endpoint = serializers.UUIDField(required=False)
@@ -206,7 +206,7 @@ class Rollouts(View):
     )  # fmt: skip
     def get(self, request: Request) -> Response:
         """Newest first."""
-        rows, before = queries.page_of(request.user, **read(ListIn, request.query_params))
+        rows, before = queries.page_of(request.user, **read(RolloutFilterIn, request.query_params))
         return Response({"results": RolloutOut(rows, many=True).data, "before": before})
 
     @extend_schema(operation_id="rollouts_start", request=StartIn, responses={201: RolloutOut})
@@ -251,7 +251,9 @@ class Looks(View):
     @extend_schema(operation_id="rollouts_looks", responses=LookPageOut, parameters=[OpenApiParameter("before", int)])
     def get(self, request: Request, uuid: UUID) -> Response:
         """Newest first."""
-        rows, before = queries.page_of_looks(queries.visible(request.user).get(uuid=uuid), read(ListIn, request.query_params).get("before"))
+        rows, before = queries.page_of_looks(
+            queries.visible(request.user).get(uuid=uuid), read(RolloutFilterIn, request.query_params).get("before")
+        )
         return Response({"results": LookOut(rows, many=True).data, "before": before})
 
 

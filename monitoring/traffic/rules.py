@@ -10,6 +10,7 @@ CONFIDENCE_BINS, OOV_BINS = 50, 20
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 BATCH_MAX = 1000  # words or outcomes in one request
 SKEW = timedelta(minutes=5)  # how far a clock elsewhere may be ahead before it is worth a word
+ARRIVAL = timedelta(minutes=5)  # from an answer to its prediction here, at most, once the spool is read
 SHADOW = "shadow"  # the arm whose answers no client gets
 
 
@@ -63,3 +64,11 @@ def ceil(moment: datetime, step: timedelta) -> datetime:
     """The begin of the first step that starts at a moment or after it."""
     begin = floor(moment, step)
     return begin if begin == moment else begin + step
+
+
+def may_arrive(made_at: datetime | None, waits_since: datetime | None, now: datetime) -> bool:
+    """Whether a prediction that is not here may still come. made_at: None where its id tells no time, so that no server of ours made it.
+
+    waits_since: when the oldest part of the spool was written that nobody has read; None: all is read.
+    """
+    return made_at is not None and min(waits_since or now, now) - ARRIVAL <= made_at <= now + SKEW

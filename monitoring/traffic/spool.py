@@ -11,7 +11,7 @@ import math
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid5
@@ -20,6 +20,7 @@ DEMO_PREFIX = "demo-"
 LABEL_MAX = 120
 DIGEST = re.compile("[0-9a-f]{64}")
 EARLIEST = datetime(2020, 1, 1, tzinfo=UTC)  # a time before it comes from a clock that was never set
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 COUNT_END, EPOCH_END = 2**31, 2**63
 
 
@@ -96,6 +97,16 @@ Parsed = list[Row] | Shadow | Guard
 def prediction_uuid(request: UUID, index: int) -> UUID:
     """The uuid of one text's prediction: the request's own for the first text, derived from it for the others."""
     return request if index == 0 else uuid5(request, str(index))
+
+
+def made_at(request: UUID) -> datetime | None:
+    """When a request was answered, as its uuid tells (version 7: milliseconds since 1970 in front); None for one that tells no time."""
+    if request.version != 7:
+        return None
+    try:
+        return EPOCH + timedelta(milliseconds=request.int >> 80)
+    except OverflowError:  # made up: after the year 9999
+        return None
 
 
 def parse(line: bytes) -> Parsed:

@@ -4,20 +4,39 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.core.exceptions import PermissionDenied
+from django.conf import settings
+from django.core.exceptions import PermissionDenied, RequestDataTooBig
 from django.http import Http404
-from rest_framework import exceptions
+from rest_framework import exceptions, serializers
 from rest_framework.response import Response
 from rest_framework.views import exception_handler
 
 from lifecycle.refusals import Refusal
 
 
+class ErrorOut(serializers.Serializer[Any]):
+    """Why nothing was done. code: a word for programs. message: sentences for people. fields: messages by field that needs a change."""
+
+    code = serializers.CharField()
+    message = serializers.CharField()
+    fields = serializers.DictField()  # type: ignore[assignment]
+
+
+class TooLarge(exceptions.APIException):
+    """A body that is larger than is held in memory (HTTP 413)."""
+
+    status_code = 413
+    default_code = "too_large"
+    default_detail = f"A body has at most {settings.DATA_UPLOAD_MAX_MEMORY_SIZE >> 20} MB here. Send it in parts."
+
+
 def api_exception_handler(error: Exception, context: dict[str, Any]) -> Response | None:
     """Turn whatever a view raised into the one form; None (a 500) for what nobody foresaw."""
     if isinstance(error, Refusal):
         message = " ".join(part for part in (error.message, error.next_step) if part)
-        return Response({"code": error.code, "message": message, "fields": error.fields}, status=error.status)
+        return Response({"code": error.code, "message": message, "fields": error.fields}, status=error.status, headers=error.headers)
+    if isinstance(error, RequestDataTooBig):
+        error = TooLarge()
     response = exception_handler(error, context)
     if response is not None:
         response.data = {"code": code_of(error), "message": message_of(error), "fields": fields_of(error)}

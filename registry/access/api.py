@@ -66,7 +66,7 @@ class RoleIn(serializers.Serializer[None]):
     code = serializers.CharField(required=False, max_length=20, help_text="of the caller's authenticator app, where they have one")
 
 
-class ProposalOut(serializers.ModelSerializer[RoleProposal]):
+class RoleProposalOut(serializers.ModelSerializer[RoleProposal]):
     """A change of a governing role, and how it stands. project null: who is an organisation admin."""
 
     project = serializers.UUIDField(source="project.uuid", default=None, allow_null=True)
@@ -163,12 +163,12 @@ class Members(View):
         """List people and their roles."""
         return Response(MemberOut(queries.members(Project.objects.get(uuid=uuid)), many=True).data)
 
-    @extend_schema(request=RoleIn, responses={200: MemberOut(many=True), 202: ProposalOut})
+    @extend_schema(request=RoleIn, responses={200: MemberOut(many=True), 202: RoleProposalOut})
     def post(self, request: Request, uuid: UUID) -> Response:
         """Give a role."""
         return self.change(request, uuid, give=True)
 
-    @extend_schema(request=RoleIn, responses={200: MemberOut(many=True), 202: ProposalOut})
+    @extend_schema(request=RoleIn, responses={200: MemberOut(many=True), 202: RoleProposalOut})
     def delete(self, request: Request, uuid: UUID) -> Response:
         """Take a role away."""
         return self.change(request, uuid, give=False)
@@ -181,7 +181,7 @@ class Members(View):
         act = actions.grant if give else actions.revoke
         again = {name: given.get(name, "") for name in ("password", "code")}
         if proposal := act(user=user, role=Role(given["role"]), root=project, actor=request.user, **again):
-            return Response(ProposalOut(proposal).data, status=202)
+            return Response(RoleProposalOut(proposal).data, status=202)
         return self.get(request, uuid)
 
 
@@ -190,11 +190,11 @@ class Proposals(View):
 
     needs = {"GET": Needs("signed_in")}
 
-    @extend_schema(responses=ProposalOut(many=True))
+    @extend_schema(responses=RoleProposalOut(many=True))
     def get(self, request: Request) -> Response:
         """List the open ones (organisation admins)."""
         governing.check_governor(request.user, None)
-        return Response(ProposalOut(policy.within(request.user, queries.open_proposals(), "project"), many=True).data)
+        return Response(RoleProposalOut(policy.within(request.user, queries.open_proposals(), "project"), many=True).data)
 
 
 class ConfirmProposal(View):
@@ -203,13 +203,13 @@ class ConfirmProposal(View):
     needs = {"POST": Needs("signed_in")}
     scope = None
 
-    @extend_schema(request=ConfirmIn, responses=ProposalOut)
+    @extend_schema(request=ConfirmIn, responses=RoleProposalOut)
     def post(self, request: Request, uuid: UUID) -> Response:
         """Confirm it."""
         proposal = get_object_or_404(RoleProposal.objects.select_related("project"), uuid=uuid)
         governing.check_governor(request.user, proposal.project)
         done = governing.confirm(proposal_id=uuid, actor=request.user, **read(ConfirmIn, request.data))
-        return Response(ProposalOut(done).data)
+        return Response(RoleProposalOut(done).data)
 
 
 class EndProposal(View):
@@ -218,10 +218,12 @@ class EndProposal(View):
     needs = {"POST": Needs("signed_in")}
     scope = None
 
-    @extend_schema(request=None, responses=ProposalOut)
+    @extend_schema(request=None, responses=RoleProposalOut)
     def post(self, request: Request, uuid: UUID) -> Response:
         """Refuse it, or withdraw one's own."""
-        return Response(ProposalOut(governing.end(proposal_id=get_object_or_404(RoleProposal, uuid=uuid).uuid, actor=request.user)).data)
+        return Response(
+            RoleProposalOut(governing.end(proposal_id=get_object_or_404(RoleProposal, uuid=uuid).uuid, actor=request.user)).data
+        )
 
 
 urlpatterns = [

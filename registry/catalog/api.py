@@ -17,6 +17,7 @@ from lifecycle.jobs.api import JobOut
 from lifecycle.training.models import Run
 from lifecycle.ui.addresses import key_in
 from registry.access import policy
+from registry.access.answers import ErrorOut
 from registry.access.decorators import Needs
 from registry.access.models import Project
 from registry.access.rest import IS_SLUG, Request, View, chosen, read
@@ -128,13 +129,13 @@ class EndpointOut(serializers.Serializer[Endpoint]):
     moves = serializers.IntegerField(source="alias.moves")
 
 
-class ReasonIn(serializers.Serializer[Any]):
+class QuarantineIn(serializers.Serializer[Any]):
     """Why."""
 
     reason = serializers.CharField(max_length=300)
 
 
-class EndpointFreezeIn(ReasonIn):
+class EndpointFreezeIn(QuarantineIn):
     """A stop until a moment."""
 
     until = serializers.DateTimeField()
@@ -236,7 +237,7 @@ class VersionExport(View):
 
     needs = {"GET": Needs("catalog.download", ModelVersion, SEE)}
 
-    @extend_schema(operation_id="versions_export", responses={(200, "application/zip"): OpenApiTypes.BINARY})
+    @extend_schema(operation_id="versions_export", responses={(200, "application/zip"): OpenApiTypes.BINARY, 422: ErrorOut})
     def get(self, request: Request, uuid: UUID) -> FileResponse:
         """Files, signature, card, public key and how to verify without us."""
         version = ModelVersion.objects.select_related("model__project", "folder").get(uuid=uuid)
@@ -263,10 +264,10 @@ class QuarantineVersion(View):
 
     needs = {"POST": Needs("catalog.quarantine", ModelVersion, SEE)}
 
-    @extend_schema(operation_id="versions_quarantine", request=ReasonIn, responses=VersionOut)
+    @extend_schema(operation_id="versions_quarantine", request=QuarantineIn, responses=VersionOut)
     def post(self, request: Request, uuid: UUID) -> Response:
         """It leaves all traffic at once and is not handed out any more. The reason is kept."""
-        actions.quarantine(version_id=uuid, reason=read(ReasonIn, request.data)["reason"], actor=request.user)
+        actions.quarantine(version_id=uuid, reason=read(QuarantineIn, request.data)["reason"], actor=request.user)
         return Response(VersionOut(queries.versions(request.user).get(uuid=uuid)).data)
 
 

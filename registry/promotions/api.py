@@ -43,7 +43,7 @@ class GateOut(serializers.Serializer[Any]):
     source = serializers.CharField()
 
 
-class VerdictOut(serializers.Serializer[Any]):
+class PromotionVerdictOut(serializers.Serializer[Any]):
     """One reviewer's decision."""
 
     step = serializers.CharField()
@@ -72,7 +72,7 @@ class RequestOut(serializers.Serializer[PromotionRequest]):
     subject_digest = serializers.CharField()
     comparison = serializers.JSONField(allow_null=True)
     gates = serializers.SerializerMethodField()
-    verdicts = VerdictOut(many=True)
+    verdicts = PromotionVerdictOut(many=True)
     created_at = serializers.DateTimeField()
     checked_at = serializers.DateTimeField(allow_null=True)
     due_at = serializers.DateTimeField(allow_null=True)
@@ -86,7 +86,7 @@ class RequestOut(serializers.Serializer[PromotionRequest]):
         return list(GateOut(rows, many=True).data)
 
 
-class LineOut(serializers.Serializer[PromotionRequest]):
+class PromotionLineOut(serializers.Serializer[PromotionRequest]):
     """A request in a list."""
 
     uuid = serializers.UUIDField()
@@ -102,7 +102,7 @@ class LineOut(serializers.Serializer[PromotionRequest]):
 class RequestPageOut(serializers.Serializer[Any]):
     """Up to 30 requests, newest first. before: give it as ?before= to get the next page; null on the last."""
 
-    results = LineOut(many=True)
+    results = PromotionLineOut(many=True)
     before = serializers.IntegerField(allow_null=True)
 
 
@@ -121,13 +121,13 @@ class WithdrawIn(serializers.Serializer[Any]):
     reason = serializers.CharField(max_length=REASON_MAX)
 
 
-class CommentIn(serializers.Serializer[Any]):
+class PromotionCommentIn(serializers.Serializer[Any]):
     """A comment."""
 
     text = serializers.CharField(max_length=REASON_MAX)
 
 
-class CommentOut(serializers.Serializer[Any]):
+class PromotionCommentOut(serializers.Serializer[Any]):
     """A comment."""
 
     uuid = serializers.UUIDField()
@@ -152,7 +152,7 @@ class Promotions(View):
         found = queries.visible(request.user).prefetch_related(None).filter(**wanted)
         rows = list((found if before is None else found.filter(pk__lt=before))[: queries.PAGE + 1])
         page = rows[: queries.PAGE]
-        return Response({"results": LineOut(page, many=True).data, "before": page[-1].pk if len(rows) > queries.PAGE else None})
+        return Response({"results": PromotionLineOut(page, many=True).data, "before": page[-1].pk if len(rows) > queries.PAGE else None})
 
     @extend_schema(operation_id="promotions_request", request=RequestIn, responses={201: RequestOut})
     def post(self, request: Request) -> Response:
@@ -230,17 +230,17 @@ class Comments(View):
 
     needs = {"GET": Needs(SEE, PromotionRequest), "POST": Needs("promotions.comment", PromotionRequest, SEE)}
 
-    @extend_schema(operation_id="promotion_comments_list", responses=CommentOut(many=True))
+    @extend_schema(operation_id="promotion_comments_list", responses=PromotionCommentOut(many=True))
     def get(self, request: Request, uuid: UUID) -> Response:
         """Oldest first."""
         found = PromotionRequest.objects.get(uuid=uuid)
-        return Response(CommentOut(found.comments.select_related("author").order_by("pk"), many=True).data)
+        return Response(PromotionCommentOut(found.comments.select_related("author").order_by("pk"), many=True).data)
 
-    @extend_schema(operation_id="promotions_comment", request=CommentIn, responses={201: CommentOut})
+    @extend_schema(operation_id="promotions_comment", request=PromotionCommentIn, responses={201: PromotionCommentOut})
     def post(self, request: Request, uuid: UUID) -> Response:
         """Add one."""
-        made = actions.comment(request_id=uuid, actor=request.user, **read(CommentIn, request.data))
-        return Response(CommentOut(made).data, status=201)
+        made = actions.comment(request_id=uuid, actor=request.user, **read(PromotionCommentIn, request.data))
+        return Response(PromotionCommentOut(made).data, status=201)
 
 
 def answer(request: Request, uuid: UUID, status: int = 200) -> Response:

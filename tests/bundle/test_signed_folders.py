@@ -77,6 +77,16 @@ def test_an_added_file_is_refused_and_named(model, key):
     assert refusal(model, key) == "serving/extra.txt was added after the model was signed."
 
 
+def test_an_added_empty_folder_is_refused_and_named(model, key):
+    bundle.sign(model, key)
+    (model / "serving" / "more" / "below").mkdir(parents=True)
+
+    with pytest.raises(Refused, match="serving/more/below is an empty folder"):
+        bundle.verify(model, bundle.public_path(key))
+    with pytest.raises(Refused, match="serving/more/below is an empty folder"):
+        bundle.sign(model, key)
+
+
 def test_a_missing_file_is_refused_and_named(model, key):
     bundle.sign(model, key)
     (model / "config.json").unlink()

@@ -18,6 +18,7 @@ from django.urls import URLResolver, get_resolver
 from drf_spectacular.generators import SchemaGenerator
 
 from lifecycle.home import health
+from tests.support.described import described, faults
 from tests.support.kept import rolled_back
 from tests.support.pairs import WHOLE
 from tests.support.people import sign_in
@@ -641,10 +642,10 @@ def letter(answer: HttpResponse) -> str:
     return ({404: ".", 403: "x", 405: "-"} | let_through).get(answer.status_code, str(answer.status_code))
 
 
-def ask(method: str, address: str, browser: Browser) -> str:
-    """The letter of one request."""
+def ask(method: str, address: str, browser: Browser) -> HttpResponse:
+    """The answer to one request; a form is sent empty."""
     given = {"data": "{}", "content_type": "application/json"} if method == "post" and address.startswith("/api/") else {}
-    return letter(browser.ask(method, address, **given))
+    return browser.ask(method, address, **given)
 
 
 def filled_in(path: str, thing: str, world: World) -> str:
@@ -660,13 +661,16 @@ def filled_in(path: str, thing: str, world: World) -> str:
 
 
 def differences(row: Row, world: World, browsers: list[Browser]) -> Iterator[str]:
-    """One line for each answer that is not the table's. Who gets in is asked here; other tests look at the pages."""
+    """One line for each answer that is not the table's, or not as the API's description says. Other tests look at the pages."""
     address, at = filled_in(row.path, row.thing, world), PLACES[row.path]
     with mock.patch.object(Template, "render", return_value=""), mock.patch.object(SchemaGenerator, "get_schema", return_value={}):
         for method, letters in (("get", row.get), ("post", row.post)):
             cache.clear()
             for person in who_is_asked(letters, at):
-                found = ask(method, address, browsers[person])
+                answer = ask(method, address, browsers[person])
+                found = letter(answer)
+                if address.startswith("/api/v1/"):
+                    yield from faults(method, row.path, answer)
                 if found != letters[person]:
                     yield f"{method.upper()} {row.path}: {PEOPLE[person] or 'a visitor'} gets {found}, the table says {letters[person]}"
 
@@ -674,4 +678,6 @@ def differences(row: Row, world: World, browsers: list[Browser]) -> Iterator[str
 def wrong_in(room: str, world: World) -> list[str]:
     """All differences of a room."""
     browsers = browsers_of_all(world)
+    if room.startswith("API: "):
+        described()  # before the walk takes the generator's place
     return [line for row in ROOMS[room] for line in differences(row, world, browsers)]

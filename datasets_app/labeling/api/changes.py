@@ -21,7 +21,7 @@ from registry.access.rest import Request, View, read
 LONGEST = 120
 
 
-class ChangeIn(serializers.Serializer[Any]):
+class SchemaChangeIn(serializers.Serializer[Any]):
     """One change. label: stable id of a class. into: the new name; the class of a merge; the classes of a split; empty to retire."""
 
     label = serializers.UUIDField()  # type: ignore[assignment]
@@ -33,7 +33,7 @@ class ChangesIn(serializers.Serializer[Any]):
     """Changes that make one version. seen: the version that they change. move: queues that go to the new version. taking_up: open proposals
     for the guideline that the version takes up."""
 
-    changes = ChangeIn(many=True)
+    changes = SchemaChangeIn(many=True)
     seen = serializers.IntegerField()
     move = serializers.ListField(child=serializers.UUIDField(), required=False, default=list, max_length=100)
     taking_up = serializers.ListField(child=serializers.UUIDField(), required=False, default=list, max_length=100)

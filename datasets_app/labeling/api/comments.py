@@ -44,7 +44,7 @@ class CommentOut(serializers.Serializer[Comment]):
     resolved_at = serializers.DateTimeField(allow_null=True)
 
 
-class LineOut(serializers.Serializer[Line]):
+class CommentLineOut(serializers.Serializer[Line]):
     """One comment of a conversation. by: who wrote it, or what stands for them where names are hidden."""
 
     uuid = serializers.UUIDField(source="comment.uuid")
@@ -66,8 +66,8 @@ class ThreadOut(serializers.Serializer[Thread]):
 
     uuid = serializers.UUIDField(source="root.uuid")
     item = serializers.UUIDField(source="root.item.uuid")
-    first = LineOut(allow_null=True)
-    answers = LineOut(many=True)
+    first = CommentLineOut(allow_null=True)
+    answers = CommentLineOut(many=True)
     is_resolved = serializers.BooleanField()
     may_resolve = serializers.BooleanField()
 

@@ -77,7 +77,7 @@ class AnswerFile(View):
 
     needs = {"GET": Needs("labeling.export", Export, see="labeling.view")}
 
-    @extend_schema(operation_id="labeling_export_file", responses={(200, "application/octet-stream"): bytes})
+    @extend_schema(operation_id="labeling_export_file", responses={(200, "*/*"): bytes})
     def get(self, request: Request, uuid: UUID) -> FileResponse:
         """As an attachment."""
         row = Export.objects.select_related("dataset", "blob").get(uuid=uuid)

@@ -20,7 +20,7 @@ PAGE = 30
 STATES = GuidelineProposal.State.choices
 
 
-class ProposalIn(serializers.Serializer[Any]):
+class GuidelineProposalIn(serializers.Serializer[Any]):
     """What the guideline should say. classes: stable ids. queue, item: the example, an item of that queue."""
 
     text = serializers.CharField(max_length=2000)
@@ -29,7 +29,7 @@ class ProposalIn(serializers.Serializer[Any]):
     item = serializers.UUIDField(required=False, allow_null=True, default=None)
 
 
-class ProposalOut(serializers.Serializer[GuidelineProposal]):
+class GuidelineProposalOut(serializers.Serializer[GuidelineProposal]):
     """A proposal and what became of it. version: that it speaks of; taken_up_in: the version that took it up."""
 
     uuid = serializers.UUIDField()
@@ -49,7 +49,7 @@ class ProposalOut(serializers.Serializer[GuidelineProposal]):
 class ProposalPageOut(serializers.Serializer[Any]):
     """Up to 30 proposals, newest first. before: give it as ?before= to get the next page; null on the last."""
 
-    results = ProposalOut(many=True)
+    results = GuidelineProposalOut(many=True)
     before = serializers.IntegerField(allow_null=True)
 
 
@@ -82,14 +82,14 @@ class Proposals(View):
         more = found[PAGE - 1].pk if len(found) > PAGE else None
         return Response(ProposalPageOut({"results": found[:PAGE], "before": more}).data)
 
-    @extend_schema(operation_id="labeling_propose_change", request=ProposalIn, responses={201: ProposalOut})
+    @extend_schema(operation_id="labeling_propose_change", request=GuidelineProposalIn, responses={201: GuidelineProposalOut})
     def post(self, request: Request, uuid: UUID) -> Response:
         """Propose that the guideline says something else."""
-        data = read(ProposalIn, request.data)
+        data = read(GuidelineProposalIn, request.data)
         made = actions.propose_change(
             dataset_id=uuid, actor=request.user, text=data["text"], classes=data["classes"], queue_id=data["queue"], item_id=data["item"]
         )
-        return Response(ProposalOut(made).data, status=201)
+        return Response(GuidelineProposalOut(made).data, status=201)
 
 
 class DeclineProposal(View):
@@ -97,11 +97,11 @@ class DeclineProposal(View):
 
     needs = {"POST": Needs("labeling.manage", GuidelineProposal, "labeling.view")}
 
-    @extend_schema(operation_id="labeling_decline_proposal", request=DeclineIn, responses=ProposalOut)
+    @extend_schema(operation_id="labeling_decline_proposal", request=DeclineIn, responses=GuidelineProposalOut)
     def post(self, request: Request, uuid: UUID) -> Response:
         """Decline an open proposal, with a sentence for who made it."""
         data = read(DeclineIn, request.data)
-        return Response(ProposalOut(actions.decline_proposal(proposal_id=uuid, actor=request.user, answer=data["answer"])).data)
+        return Response(GuidelineProposalOut(actions.decline_proposal(proposal_id=uuid, actor=request.user, answer=data["answer"])).data)
 
 
 class WithdrawProposal(View):
@@ -109,10 +109,10 @@ class WithdrawProposal(View):
 
     needs = {"POST": Needs("labeling.annotate", GuidelineProposal, "labeling.view")}
 
-    @extend_schema(operation_id="labeling_withdraw_proposal", request=None, responses=ProposalOut)
+    @extend_schema(operation_id="labeling_withdraw_proposal", request=None, responses=GuidelineProposalOut)
     def post(self, request: Request, uuid: UUID) -> Response:
         """Withdraw your own open proposal."""
-        return Response(ProposalOut(actions.withdraw_proposal(proposal_id=uuid, actor=request.user)).data)
+        return Response(GuidelineProposalOut(actions.withdraw_proposal(proposal_id=uuid, actor=request.user)).data)
 
 
 urlpatterns = [

@@ -150,7 +150,7 @@ class Queues(View):
         return Response(QueueOut(queue).data, status=201)
 
 
-class ChangeIn(serializers.Serializer[Any]):
+class QueueChangeIn(serializers.Serializer[Any]):
     """What can be changed of an open queue; all three are set. people: empty for everybody who may annotate."""
 
     order = serializers.ChoiceField(choices=Queue.Order.choices)
@@ -163,10 +163,10 @@ class OneQueue(View):
 
     needs = {"GET": Needs("labeling.view", Queue), "PUT": Needs("labeling.manage", Queue, "labeling.view")}
 
-    @extend_schema(operation_id="labeling_change_queue", request=ChangeIn, responses=OneQueueOut)
+    @extend_schema(operation_id="labeling_change_queue", request=QueueChangeIn, responses=OneQueueOut)
     def put(self, request: Request, uuid: UUID) -> Response:
         """Change its order, day and people; nothing that somebody holds is taken from them."""
-        data = read(ChangeIn, request.data)
+        data = read(QueueChangeIn, request.data)
         people = people_named(queries.get_queue(request.user, uuid).dataset, data.pop("people"))
         return Response(OneQueueOut(actions.change_queue(queue_id=uuid, actor=request.user, people=people, **data)).data)
 

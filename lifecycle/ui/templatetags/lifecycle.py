@@ -159,6 +159,12 @@ def inert(value: object) -> SafeString:
 
 
 @register.filter
+def spelt(value: object) -> SafeString:
+    """<option>{{ dataset.name|spelt }}</option>: as inert, where no markup may stand."""
+    return texts.spelt(value)
+
+
+@register.filter
 def label(name: object) -> SafeString:
     """{{ label.name|label }}: may break after underscores."""
     return texts.breakable(name)

@@ -82,7 +82,7 @@ class AlertCheckPageOut(serializers.Serializer[Any]):
     before = serializers.IntegerField(allow_null=True)
 
 
-class ListIn(serializers.Serializer[Any]):
+class AlertFilterIn(serializers.Serializer[Any]):
     """Which alerts."""
 
     state = serializers.ChoiceField(choices=State.choices, default="", allow_blank=True)
@@ -126,7 +126,7 @@ class Alerts(View):
     )  # fmt: skip
     def get(self, request: Request) -> Response:
         """Newest first, open or over."""
-        given = read(ListIn, request.query_params)
+        given = read(AlertFilterIn, request.query_params)
         before, endpoint = given.pop("before", None), given.pop("endpoint", "")
         rows, older = queries.all_of(request.user, queries.Filters(**given, endpoint=str(endpoint)), before)
         return Response({"results": AlertOut(rows, many=True).data, "before": older})

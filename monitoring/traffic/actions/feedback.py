@@ -11,9 +11,10 @@ from django.db import transaction
 from django.db.models import Max
 from django.utils import timezone
 
-from lifecycle.refusals import NotReady, Refused
+from lifecycle.refusals import Refused
 from monitoring.traffic import queries
 from monitoring.traffic.actions.deposit import Place, deposit
+from monitoring.traffic.actions.missing import unknown
 from monitoring.traffic.counts import Counts
 from monitoring.traffic.models import Feedback, Prediction
 from monitoring.traffic.rules import BATCH_MAX, MINUTE, FeedbackKind, Source, floor
@@ -26,26 +27,37 @@ from registry.ledger.verbs import Verb
 
 @dataclass(frozen=True)
 class Word:
-    """What somebody says of one prediction. label: the right one, where the answer was wrong and it is known; else empty."""
+    """What somebody says of one prediction. label: the right one, where the answer was wrong and it is known; else empty.
+
+    request: the uuid of its request, where the prediction's is derived from it.
+    """
 
     prediction: UUID
     right: bool
     label: str = ""
     kind: str = FeedbackKind.REVIEW
+    request: UUID | None = None
 
 
 @transaction.atomic
 def record_feedback(
-    *, prediction_id: UUID, right: bool, label: str, actor: User, kind: str = FeedbackKind.REVIEW, source: str = Source.API
+    *,
+    prediction_id: UUID,
+    right: bool,
+    label: str,
+    actor: User,
+    kind: str = FeedbackKind.REVIEW,
+    source: str = Source.API,
+    request_id: UUID | None = None,
 ) -> Feedback:
     """Say that an answer was right, or wrong and what would be right. The newest word counts; the same word twice is one.
 
     label: one of the version's labels, where the answer was wrong and the right one is known; else empty. kind: review, override or truth.
-    Raises NotReady (not taken in yet), PermissionDenied or Refused (unknown label, an answer that was never given, an override of a right
-    answer).
+    request_id: of its request, where the prediction's uuid is derived from it. Raises NotReady (not taken in yet), PermissionDenied or
+    Refused (there is none, unknown label, an answer that was never given, an override of a right answer).
     """
     counts: dict[Place, Counts] = {}
-    ((feedback, is_new),) = say([Word(prediction_id, right, label, kind)], actor, source, counts)
+    ((feedback, is_new),) = say([Word(prediction_id, right, label, kind, request_id)], actor, source, counts)
     if is_new:
         deposit(counts, timezone.now())
         record(
@@ -86,9 +98,7 @@ def say(words: Sequence[Word], actor: User, source: str, counts: dict[Place, Cou
     for word in words:
         prediction = predictions.get(word.prediction)
         if prediction is None:
-            raise NotReady(
-                "This prediction is not known yet, or not to you.", next_step="Predictions arrive within seconds; send the feedback again."
-            )
+            raise unknown(word.prediction, word.request)
         if prediction.endpoint_id not in may:
             policy.require(actor, "traffic.record_feedback", prediction)
             may.add(prediction.endpoint_id)

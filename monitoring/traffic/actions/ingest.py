@@ -6,8 +6,8 @@ import fcntl
 import logging
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
-from datetime import datetime
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
 
@@ -38,6 +38,15 @@ class Entry(NamedTuple):
 def spool_folder() -> Path:
     """Where the inference servers leave their segments."""
     return Path(settings.DATA_DIR) / "spool"
+
+
+def waits_since() -> datetime | None:
+    """When the oldest segment was last written to that waits to be read or completed; None where none waits."""
+    written = []
+    for path in (*spool_folder().glob("*.jsonl"), *spool_folder().glob("*.open")):
+        with suppress(FileNotFoundError):  # read and removed, or completed, meanwhile
+            written.append(path.stat().st_mtime)
+    return datetime.fromtimestamp(min(written), UTC) if written else None
 
 
 def ingest() -> int:

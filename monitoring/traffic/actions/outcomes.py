@@ -12,8 +12,9 @@ from uuid import UUID
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
-from lifecycle.refusals import Conflict, NotReady, Refused
+from lifecycle.refusals import Conflict, Refused
 from monitoring.traffic import queries
+from monitoring.traffic.actions.missing import unknown
 from monitoring.traffic.models import Kpi, Outcome, OutcomeDay, Side
 from monitoring.traffic.rules import BATCH_MAX, SKEW
 from monitoring.traffic.spool import EARLIEST
@@ -29,7 +30,10 @@ LARGEST = 1e12  # of a value, either way: its square still adds up without loss 
 
 @dataclass(frozen=True)
 class Case:
-    """What came of one case. uuid: the client's own, so that sending twice counts once; subject: what the case is known by, never kept."""
+    """What came of one case. uuid: the client's own, so that sending twice counts once; subject: what the case is known by, never kept.
+
+    request: the uuid of the prediction's request, where the prediction's is derived from it.
+    """
 
     uuid: UUID
     arm: str
@@ -37,6 +41,7 @@ class Case:
     at: datetime
     prediction: UUID | None = None
     subject: str = ""
+    request: UUID | None = None
 
 
 @transaction.atomic
@@ -75,7 +80,7 @@ def record_outcomes(*, kpi_id: UUID, cases: Sequence[Case], actor: User) -> list
     """Take what came of up to 1,000 cases, all or nothing, with one event. A uuid that is known with the same content counts once.
 
     Raises PermissionDenied, Refused (a senseless value, arm or time; a prediction of another endpoint), Conflict (a uuid that is known
-    with another content) or NotReady (a prediction that is not known yet, or not to the actor).
+    with another content) or NotReady (a prediction that is not known yet).
     """
     if not 0 < len(cases) <= BATCH_MAX:
         raise Refused(f"A batch holds 1 to {BATCH_MAX:,} outcomes.", next_step="Send it in parts.")
@@ -108,7 +113,7 @@ def _record_outcomes(kpi_id: UUID, cases: Sequence[Case], actor: User) -> list[O
 
 
 def predictions_of(kpi: Kpi, cases: Sequence[Case], actor: User) -> dict[UUID, int]:
-    """The keys of the predictions that the cases name. Raises NotReady for an unknown or hidden one, Refused for a foreign one."""
+    """The keys of the predictions that the cases name. Raises NotReady or Refused for unknown ones, Refused for foreign ones."""
     named = {case.prediction for case in cases if case.prediction}
     if not named:
         return {}
@@ -116,10 +121,8 @@ def predictions_of(kpi: Kpi, cases: Sequence[Case], actor: User) -> dict[UUID, i
         uuid: (pk, endpoint) for uuid, pk, endpoint in queries.visible(actor).filter(uuid__in=named).values_list("uuid", "pk", "endpoint")
     }
     if missing := named - rows.keys():
-        raise NotReady(
-            f"Prediction {min(missing)} is not known yet, or not to you.",
-            next_step="Predictions arrive within seconds; send the batch again.",
-        )
+        requests = {case.prediction: case.request for case in cases}
+        raise unknown(min(missing), requests[min(missing)])
     for uuid, (_, endpoint) in rows.items():
         if endpoint != kpi.endpoint_id:
             raise Refused(

@@ -52,7 +52,7 @@ class KpisOut(serializers.Serializer[Any]):
     results = KpiOut(many=True)
 
 
-class DifferenceOut(serializers.Serializer[Any]):
+class KpiDifferenceOut(serializers.Serializer[Any]):
     """Model minus hold-out with its 95 % interval."""
 
     value = serializers.FloatField()
@@ -60,7 +60,7 @@ class DifferenceOut(serializers.Serializer[Any]):
     high = serializers.FloatField()
 
 
-class ComparisonOut(serializers.Serializer[Any]):
+class KpiComparisonOut(serializers.Serializer[Any]):
     """A figure over whole days UTC. ratio_p: how likely chance alone splits the cases so far from the hold-out share.
 
     difference is null with fewer than 30 cases in an arm; reading: better, worse, unclear, insufficient data, sample ratio off.
@@ -73,7 +73,7 @@ class ComparisonOut(serializers.Serializer[Any]):
     holdout_cases = serializers.IntegerField()
     model_mean = serializers.FloatField(allow_null=True)
     holdout_mean = serializers.FloatField(allow_null=True)
-    difference = DifferenceOut(allow_null=True)
+    difference = KpiDifferenceOut(allow_null=True)
     ratio_p = serializers.FloatField(allow_null=True)
     mismatch = serializers.BooleanField()
     reading = serializers.CharField()
@@ -134,12 +134,12 @@ class OneKpi(View):
 
     needs = {"GET": Needs(SEE, Kpi)}
 
-    @extend_schema(operation_id="kpis_compare", responses=ComparisonOut, parameters=[SINCE, UNTIL])
+    @extend_schema(operation_id="kpis_compare", responses=KpiComparisonOut, parameters=[SINCE, UNTIL])
     def get(self, request: Request, uuid: UUID) -> Response:
         """With the model against without it, over the days that touch the window; the last 90 days by default."""
         found = policy.get_visible(request.user, queries.visible_kpis(request.user), SEE, uuid=uuid)
         since, until = window(request, HOUR * 24 * 90)
-        return Response(ComparisonOut(queries.compare(found, since, until)).data)
+        return Response(KpiComparisonOut(queries.compare(found, since, until)).data)
 
 
 class Outcomes(View):
@@ -155,6 +155,7 @@ class Outcomes(View):
             actions.Case(
                 line["uuid"], line["arm"], line["value"], line["at"],
                 prediction_uuid(line["prediction"], line["index"]) if line["prediction"] else None, line["subject"],
+                line["prediction"],
             )
             for line in read(OutcomesIn, request.data)["outcomes"]
         ]  # fmt: skip

@@ -133,8 +133,9 @@ class GiveFeedback(View):
         given = read(FeedbackIn, request.data)
         target = prediction_uuid(uuid, given["index"])
         made = actions.record_feedback(
-            prediction_id=target, right=given["right"], label=given["label"], kind=given["kind"], actor=request.user
-        )
+            prediction_id=target, right=given["right"], label=given["label"], kind=given["kind"], actor=request.user,
+            request_id=uuid,
+        )  # fmt: skip
         return Response(FeedbackOut(made).data, status=201)
 
 
@@ -150,7 +151,8 @@ class FeedbackBatch(View):
         check_may_say(request)
         lines = read(BatchIn, request.data)["feedback"]
         words = [
-            actions.Word(prediction_uuid(line["prediction"], line["index"]), line["right"], line["label"], line["kind"]) for line in lines
+            actions.Word(prediction_uuid(line["prediction"], line["index"]), line["right"], line["label"], line["kind"], line["prediction"])
+            for line in lines
         ]
         return Response({"results": FeedbackOut(actions.record_many(words=words, actor=request.user), many=True).data}, status=201)
 

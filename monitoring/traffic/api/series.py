@@ -23,7 +23,7 @@ ARMS = ("stable", "canary", "shadow")
 MOST_POINTS = 1500
 
 
-class FiguresOut(serializers.Serializer[Any]):
+class TrafficFiguresOut(serializers.Serializer[Any]):
     """Figures of a stretch of time. Shares 0 to 1; null where nothing was measured. requests = answered + errors + refused + shed."""
 
     since = serializers.DateTimeField()
@@ -51,8 +51,8 @@ class FiguresOut(serializers.Serializer[Any]):
 class SeriesOut(serializers.Serializer[Any]):
     """The figures of a window as a whole and by step. currency: of cost_per_million."""
 
-    total = FiguresOut()
-    points = FiguresOut(many=True)
+    total = TrafficFiguresOut()
+    points = TrafficFiguresOut(many=True)
     currency = serializers.CharField()
 
 

@@ -32,7 +32,7 @@ def measured(project, mia, tmp_path):
     base = make_base(project, mia, folder=make_tiny_base(tmp_path / "base"))
     options = {"epochs": 1, "batch_size": 32, "learning_rate": 1e-6, "head_learning_rate": 1e-6, "precision": "fp32"}
     run = training.launch(snapshot=snapshot, base=base, strategy="full", actor=mia, options=options)
-    run_ok("training")
+    run_ok("training", "evaluation")
     return queries.latest_evaluation(run, "test")
 
 
@@ -60,7 +60,7 @@ def test_the_words_of_responses_in_order_are_found(project, mia, tmp_path, warm_
     base = make_base(project, mia, folder=make_tiny_base(tmp_path / "base"))
     options = {"epochs": 4, "batch_size": 8, "learning_rate": 5e-3, "head_learning_rate": 0.02, "precision": "fp32", "patience": 0}
     run = training.launch(snapshot=ranked_snapshot(project, mia, "ranking"), base=base, strategy="full", actor=mia, options=options)
-    run_ok("training")
+    run_ok("training", "evaluation")
     evaluation = queries.latest_evaluation(run, "test")
     item = queries.orders_of(evaluation).ids[0]
 
@@ -81,7 +81,7 @@ def test_the_words_of_responses_in_order_are_found(project, mia, tmp_path, warm_
 
 def test_an_untrained_model_tells_no_row(measured, mia):
     actions.analyse(evaluation=measured, kind=Analysis.Kind.MEMBERSHIP, actor=mia)
-    run_ok("training")
+    run_ok("training", "evaluation")
 
     report = queries.analysis(measured, Analysis.Kind.MEMBERSHIP).report
     assert report["low"] < 0.5 < report["high"]
@@ -109,7 +109,7 @@ def trained(project, mia, tmp_path):
             snapshot, options = make_texts(project, mia, copies=15, shares=SHARES), {"max_new_tokens": 4}
         options |= {"epochs": 1, "batch_size": 16, "learning_rate": 1e-3, "precision": "fp32", "threads": 1}
         run = training.launch(snapshot=snapshot, base=base, strategy="full", actor=mia, options=options)
-        run_ok("training")
+        run_ok("training", "evaluation")
         return queries.latest_evaluation(run, "test")
 
     return make
@@ -120,7 +120,7 @@ def test_the_training_rows_of_every_task_are_attacked_and_the_job_says_how_far_i
     evaluation = trained(task)
 
     actions.analyse(evaluation=evaluation, kind=Analysis.Kind.MEMBERSHIP, actor=mia)
-    run_ok("training")
+    run_ok("training", "evaluation")
 
     report, job = queries.analysis(evaluation, Analysis.Kind.MEMBERSHIP).report, Job.objects.get(kind="evaluation.membership")
     assert report["members"] == report["others"] >= 50
@@ -160,7 +160,7 @@ def test_an_attack_that_is_cancelled_while_rows_are_answered_keeps_nothing(train
         return run_child(ctx, verb, folder, on)
 
     monkeypatch.setattr("lifecycle.evaluation.child.run_child", cancelling)
-    run_jobs("training")
+    run_jobs("training", "evaluation")
 
     job.refresh_from_db()
     assert job.state == "cancelled"

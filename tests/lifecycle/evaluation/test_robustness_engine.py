@@ -31,13 +31,13 @@ def test_a_trained_run_is_probed_by_its_job(project, mia, tmp_path):
     base = make_base(project, mia, folder=make_tiny_base(tmp_path / "base"))
     options = {"epochs": 12, "batch_size": 8, "learning_rate": 5e-3, "head_learning_rate": 0.02, "precision": "fp32", "patience": 0}
     run = training.launch(snapshot=snapshot, base=base, strategy="full", actor=mia, options=options)
-    run_ok("training")
+    run_ok("training", "evaluation")
     run.refresh_from_db()
     evaluation = queries.latest_evaluation(run, "test")
     texts = list(Item.objects.order_by("pk").values_list("text", "digest"))
 
     actions.analyse(evaluation=evaluation, kind=Analysis.Kind.ROBUSTNESS, actor=mia)
-    run_ok("training")
+    run_ok("training", "evaluation")
 
     found = Analysis.objects.get()
     assert (found.evaluation, found.created_by) == (evaluation, mia)
@@ -52,12 +52,12 @@ def test_a_run_that_marks_parts_is_probed_and_its_job_says_how_far_it_is(project
     base = make_base(project, mia, folder=make_tiny_base(tmp_path / "base"))
     options = {"epochs": 12, "batch_size": 8, "learning_rate": 5e-3, "head_learning_rate": 0.02, "precision": "fp32", "patience": 0}
     run = training.launch(snapshot=marked_snapshot(project, mia), base=base, strategy="full", actor=mia, options=options)
-    run_ok("training")
+    run_ok("training", "evaluation")
     run.refresh_from_db()
     evaluation = queries.latest_evaluation(run, "test")
 
     actions.analyse(evaluation=evaluation, kind=Analysis.Kind.ROBUSTNESS, actor=mia)
-    run_ok("training")
+    run_ok("training", "evaluation")
 
     found = Analysis.objects.get()
     assert found.report["scores"] == ["micro_f1", "exact_texts"]
@@ -72,7 +72,7 @@ def test_a_run_that_marks_parts_is_probed_and_its_job_says_how_far_it_is(project
 def test_a_job_that_is_cancelled_while_it_answers_keeps_nothing(project, mia, tmp_path, monkeypatch):
     base = make_base(project, mia, folder=make_tiny_base(tmp_path / "base"))
     run = training.launch(snapshot=several_snapshot(project, mia), base=base, strategy="full", actor=mia, options={"epochs": 1})
-    run_ok("training")
+    run_ok("training", "evaluation")
     run.refresh_from_db()
     evaluation = queries.latest_evaluation(run, "test")
     job = actions.analyse(evaluation=evaluation, kind=Analysis.Kind.ROBUSTNESS, actor=mia)
@@ -88,7 +88,7 @@ def test_a_job_that_is_cancelled_while_it_answers_keeps_nothing(project, mia, tm
         return run_child(ctx, verb, folder, on)
 
     monkeypatch.setattr("lifecycle.evaluation.child.run_child", cancelling)
-    run_jobs("training")
+    run_jobs("training", "evaluation")
 
     job.refresh_from_db()
     assert (job.state, job.unit) == ("cancelled", "rows")
@@ -101,12 +101,12 @@ def test_a_run_that_writes_is_probed_by_its_prompts(project, mia, tmp_path, clie
     options = {"epochs": 30, "batch_size": 8, "learning_rate": 2e-2, "precision": "fp32", "patience": 0, "max_new_tokens": 8}
     base = make_decoder(project, mia, tmp_path)
     run = training.launch(snapshot=written_snapshot(project, mia), base=base, strategy="full", actor=mia, options=options)
-    run_ok("training")
+    run_ok("training", "evaluation")
     run.refresh_from_db()
     evaluation = queries.latest_evaluation(run, "test")
 
     actions.analyse(evaluation=evaluation, kind=Analysis.Kind.ROBUSTNESS, actor=mia)
-    run_ok("training")
+    run_ok("training", "evaluation")
 
     found = Analysis.objects.get()
     assert found.report["clean"]["rouge_l"] == pytest.approx(evaluation.report["rouge_l"])

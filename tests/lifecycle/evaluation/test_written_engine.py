@@ -27,7 +27,7 @@ def test_a_run_learns_to_answer_is_measured_beside_baselines_and_read_about(proj
     base = make_decoder(project, mia, tmp_path)
 
     run = actions.launch(snapshot=snapshot, base=base, strategy="full", actor=mia, options=QUICK)
-    ended = run_ok("training")
+    ended = run_ok("training", "evaluation")
 
     run.refresh_from_db()
     assert [job.kind for job in ended] == ["training.train", "evaluation.evaluate"]
@@ -66,7 +66,7 @@ def measured(project, mia, tmp_path):
     run = actions.launch(
         snapshot=written_snapshot(project, mia), base=make_decoder(project, mia, tmp_path), strategy="lora", actor=mia, options=QUICK
     )
-    run_ok("training")
+    run_ok("training", "evaluation")
     return evaluations.latest_evaluation(run, "test")
 
 
@@ -76,7 +76,7 @@ def test_the_words_of_a_prompt_are_found_in_a_process_of_its_own(measured, mia, 
     text = next(row["text"] for row in rows_of(measured.snapshot, "test") if row["id"] == item)
 
     analysing.analyse(evaluation=measured, kind=Analysis.Kind.WORDS, actor=mia, item=item)
-    (job,) = run_ok("training")
+    (job,) = run_ok("training", "evaluation")
 
     report = evaluations.analysis(measured, Analysis.Kind.WORDS, item).report
     assert [text[each["start"] : each["end"]] for each in report["words"]] == text.split()
@@ -98,7 +98,7 @@ def test_a_job_that_is_cancelled_while_it_asks_keeps_no_words(measured, mia, mon
         return run_child(ctx, verb, folder, on_events)
 
     monkeypatch.setattr("lifecycle.evaluation.child.run_child", cancelling)
-    run_jobs("training")
+    run_jobs("training", "evaluation")
 
     job.refresh_from_db()
     assert job.state == "cancelled"

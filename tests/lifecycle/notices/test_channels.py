@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import ipaddress
 import json
+import socket
 import threading
 import time
 from datetime import UTC, datetime, timedelta
@@ -234,7 +236,9 @@ def test_the_deadline_ends_before_the_lease_does():
     "address",
     ["127.0.0.1", "10.1.2.3", "172.16.0.1", "192.168.1.1", "169.254.169.254", "100.64.0.1", "0.0.0.0", "::1", "fe80::1", "fc00::1",
      "::ffff:127.0.0.1", "::ffff:10.0.0.1", "2002:7f00:1::", "224.0.0.1", "64:ff9b::7f00:1",
-     "64:ff9b:1::1", "::8.8.8.8", "fec0::1", "192.0.0.9"],
+     "64:ff9b:1::1", "::8.8.8.8", "fec0::1", "192.0.0.9", "192.88.99.1", "240.0.0.1", "255.255.255.255",
+     "::ffff:192.0.0.9", "::ffff:0:127.0.0.1", "::ffff:0:8.8.8.8", "100:0:0:1::1", "3fff::1", "5f00::1", "4000::1", "e000::1", "ff0e::1",
+     "2001:4860::5efe:7f00:1", "2001:4860::200:5efe:a00:1", "2001:0:4136:e378:8000:63bf:3fff:fdd2"],
 )  # fmt: skip
 def test_a_name_that_leads_into_a_private_network_is_not_called(monkeypatch, address):
     answers = [(2, 1, 6, "", ("93.184.216.34", 443)), (2, 1, 6, "", (address, 443))]
@@ -243,7 +247,27 @@ def test_a_name_that_leads_into_a_private_network_is_not_called(monkeypatch, add
     with pytest.raises(Refused) as refusal:
         rules.targets("hooks.example.org", 443, allow_private=False)
 
-    assert str(refusal.value) == "hooks.example.org leads to an address that is not public. WEBHOOK_ALLOW_PRIVATE=1 allows it."
+    assert "hooks.example.org is not known, or leads to an address that is not public" in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    "address", ["8.8.8.8", "::ffff:8.8.8.8", "64:ff9b::808:808", "2002:808:808::1", "2001:4860::5efe:808:808", "2001:4860:4860::8888"]
+)
+def test_an_address_on_the_open_internet_may_be_called_however_it_is_written(address):
+    assert rules.is_public(ipaddress.ip_address(address))
+
+
+def test_a_failed_delivery_tells_no_name_that_leads_inside_from_one_that_nobody_knows(monkeypatch):
+    def told(answer):
+        monkeypatch.setattr(rules.socket, "getaddrinfo", answer)
+        with pytest.raises(Refused) as refusal:
+            rules.targets("vault.example.org", 443, allow_private=False)
+        return refusal.value.message, refusal.value.fields
+
+    def nobody(*_, **__):
+        raise socket.gaierror
+
+    assert told(nobody) == told(lambda *_, **__: [(2, 1, 6, "", ("10.1.2.3", 443))])
 
 
 def test_what_is_called_is_the_address_that_was_looked_up(monkeypatch):
@@ -270,7 +294,7 @@ def test_a_private_address_is_refused_at_sending_and_nothing_is_called(project, 
 
     delivery.deliver_due(NOON)
 
-    assert "127.0.0.1 leads to an address that is not public." in Delivery.objects.get().error
+    assert "leads to an address that is not public" in Delivery.objects.get().error
     assert receiver.got == []
 
 

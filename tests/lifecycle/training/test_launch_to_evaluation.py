@@ -34,7 +34,7 @@ def test_a_launched_run_trains_in_a_child_and_is_measured_on_both_splits(project
     base = make_base(project, mia, folder=tiny)
 
     run = actions.launch(snapshot=snapshot, base=base, strategy="full", actor=mia, options=QUICK)
-    jobs = run_ok("training")
+    jobs = run_ok("training", "evaluation")
 
     run.refresh_from_db()
     assert run.state == Run.State.SUCCEEDED
@@ -59,7 +59,7 @@ def test_a_launched_run_trains_in_a_child_and_is_measured_on_both_splits(project
 def test_a_run_that_is_run_again_ends_with_the_same_weights(project, mia, tiny):
     snapshot, base = make_snapshot(project, mia), make_base(project, mia, folder=tiny)
     first = actions.launch(snapshot=snapshot, base=base, strategy="fast_lora", actor=mia, options=QUICK | {"epochs": 2})
-    run_ok("training")
+    run_ok("training", "evaluation")
     first.refresh_from_db()
     found = evaluations.latest_evaluation(first, "test")
     known = found.report | {"baselines": {"majority": {"accuracy": 0.123}}}
@@ -67,7 +67,7 @@ def test_a_run_that_is_run_again_ends_with_the_same_weights(project, mia, tiny):
         measuring.keep(run=first, split="test", result=known, predictions=path, actor=None)
 
     again = actions.reproduce(run_id=first.uuid, actor=mia)
-    run_ok("training")
+    run_ok("training", "evaluation")
 
     again.refresh_from_db()
     reports = [evaluations.latest_evaluation(again, split).report for split in ("validation", "test")]

@@ -25,7 +25,7 @@ def test_a_run_learns_marked_parts_is_measured_and_suggests_them(project, mia, t
     base = make_base(project, mia, folder=make_tiny_base(tmp_path / "base"))
 
     run = actions.launch(snapshot=snapshot, base=base, strategy="full", actor=mia, options=QUICK)
-    jobs = run_ok("training")
+    jobs = run_ok("training", "evaluation")
 
     run.refresh_from_db()
     assert [job.kind for job in jobs] == ["training.train", "evaluation.evaluate"]

@@ -11,7 +11,7 @@ from django.core.exceptions import PermissionDenied
 from django.utils import timezone
 from scipy import stats
 
-from lifecycle.refusals import Conflict, NotReady, Refused
+from lifecycle.refusals import Conflict, Refused
 from monitoring.traffic import actions, outcomes, queries
 from monitoring.traffic.models import Kpi, Outcome, OutcomeDay
 from registry.ledger.models import Event
@@ -137,7 +137,7 @@ def test_predictions_are_linked_and_foreign_ones_refused(kpi, answered, live_end
     assert linked.prediction == made
     assert len(linked.subject) == 64
     assert "customer" not in linked.subject
-    with pytest.raises(NotReady):
+    with pytest.raises(Refused, match="no prediction"):
         record(kpi, mia, case(prediction=uuid.uuid4()))
     with pytest.raises(Refused, match="held out"):
         record(kpi, mia, case("holdout", prediction=made.uuid))

@@ -308,7 +308,7 @@ def test_kinds_of_feedback_by_token(live_endpoint, answered, ana):
     foreign = {"prediction": str(uuid.uuid4()), "right": True}
     assert (
         api.post("/api/v1/feedback/", {"feedback": [line | {"right": False, "label": "delivery"}, foreign]}, format="json").status_code
-        == 503
+        == 422
     )
     assert sorted(Feedback.objects.values_list("kind", flat=True)) == ["override", "truth"]
 

@@ -1,0 +1,29 @@
+"""Predictions that somebody names and that are not here."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from django.utils import timezone
+
+from lifecycle.refusals import NotReady, Refusal, Refused
+from monitoring.traffic.actions.ingest import waits_since
+from monitoring.traffic.rules import may_arrive
+from monitoring.traffic.spool import made_at
+
+
+def unknown(prediction: UUID, request: UUID | None = None) -> Refusal:
+    """What to raise for a prediction that is unknown or hidden, which look alike: NotReady while it may still arrive, Refused after that.
+
+    request: the uuid of its request, where the prediction's is derived from it.
+    """
+    if may_arrive(made_at(request or prediction), waits_since(), timezone.now()):
+        return NotReady(
+            f"Prediction {prediction} is not known yet, or not to you.", next_step="Predictions arrive within seconds; send it again."
+        )
+    sentence = f"There is no prediction {prediction}, or it is not yours to see, and none can arrive under it any more."
+    return Refused(
+        sentence,
+        next_step="Give the prediction_id of an answer, and an index below its number of texts.",
+        fields={"prediction": [sentence]},
+    )
