@@ -16,7 +16,7 @@ from lifecycle.notices import outbox
 from lifecycle.notices.models import Outbox
 from lifecycle.ui.addresses import find_url
 from lifecycle.ui.numbers import decimals, percent
-from monitoring.alerts.actions.raising import close, raise_alert, resolve_alert
+from monitoring.alerts.actions.raising import close, live_deployment, raise_alert, resolve_alert
 from monitoring.alerts.models import Alert, Objective
 from monitoring.alerts.rules.objectives import Kind, share
 from monitoring.alerts.rules.state import SERVER_SOURCE, Severity, State
@@ -59,12 +59,13 @@ def drift_opened(row: Outbox, now: datetime) -> None:
     over = f"{monitor.capitalize()} is {decimals(value, 3)}, over its limit of {decimals(limit, 3)}, and stays there."
     text = f"{over} Look at the histograms and the texts behind it."
     accuracy, target = number(row.payload.get("accuracy")), quality_target(endpoint)
-    missed = accuracy is not None and target is not None and accuracy < target
-    if missed:
+    severity = Severity.TICKET
+    if accuracy is not None and target is not None and accuracy < target:
+        severity = Severity.PAGE
         text = f"Accuracy is {percent(accuracy, 1)}, below the objective of {share(target)} right answers. {text}"
     url = find_url("drift:endpoint", uuid=endpoint.uuid) or page_of(endpoint)
     raise_alert(
-        endpoint=endpoint, source=DRIFT, key=drift_key(row.payload), severity=Severity.PAGE if missed else Severity.TICKET,
+        endpoint=endpoint, source=DRIFT, key=drift_key(row.payload), severity=severity,
         title=f"{endpoint.slug}: {monitor} drifts", text=text, url=url, value=value, now=now,
     )  # fmt: skip
 
@@ -145,28 +146,25 @@ def canary_stopped(row: Outbox, now: datetime) -> None:
 
 
 def end_left(now: datetime) -> int:
-    """End the alerts about deployments that nobody wants loaded any more, and about drift of versions that are not live any more.
-
-    Returns how many.
-    """
+    """End the alerts whose deployment nobody wants loaded any more, or whose version is not live any more. Returns how many."""
     ended = 0
-    rows = Alert.objects.filter(source__in=(LOAD, DRIFT)).exclude(state=State.RESOLVED)
-    for row in rows.only("pk", "source", "key", "endpoint"):
-        if row.source == LOAD and not Deployment.objects.filter(uuid=row.key.get("deployment"), ended_at__isnull=False).exists():
-            continue
-        if row.source == DRIFT and is_live(row.endpoint_id, row.key.get("version")):
+    for row in Alert.objects.filter(source__in=(LOAD, DRIFT)).exclude(state=State.RESOLVED).select_related("endpoint"):
+        if not is_left(row):
             continue
         with transaction.atomic():
             alert = Alert.objects.select_for_update(of=("self",), no_key=True).select_related("project", "endpoint").get(pk=row.pk)
             if alert.is_open:
-                close(alert, "The deployment ended." if alert.source == LOAD else "Another version is live.", None, now)
+                close(alert, "The deployment ended." if alert.source == LOAD else "Its version is not live any more.", None, now)
                 ended += 1
     return ended
 
 
-def is_live(endpoint: int | None, version: str | None) -> bool:
-    """Whether a version takes an endpoint's traffic now. endpoint: pk; version: uuid."""
-    return Deployment.objects.filter(endpoint=endpoint, version__uuid=version, arm=Deployment.Arm.STABLE, ended_at=None).exists()
+def is_left(alert: Alert) -> bool:
+    """Whether what an alert about a load or about drift is about has ended."""
+    if alert.source == LOAD:
+        return Deployment.objects.filter(uuid=alert.key.get("deployment"), ended_at__isnull=False).exists()
+    live = live_deployment(alert.endpoint)
+    return live is None or str(live.version.uuid) != alert.key.get("version")
 
 
 def serving_projects() -> list[Project]:

@@ -54,7 +54,7 @@ def test_a_ticket_about_drift_ends_when_its_version_is_not_live_any_more(drifted
     actions.read_outbox(NOON)
 
     alert = Alert.objects.get()
-    assert (alert.state, alert.resolution) == ("resolved", "Another version is live.")
+    assert (alert.state, alert.resolution) == ("resolved", "Its version is not live any more.")
 
 
 @pytest.mark.parametrize(
