@@ -20,7 +20,7 @@ from registry.access import policy
 from registry.access.models import User
 from registry.catalog.models import ModelVersion
 from registry.endpoints.models import Deployment
-from registry.endpoints.queries import live_at
+from registry.endpoints.queries import all_at
 from registry.promotions.models import PromotionRequest
 
 
@@ -55,12 +55,18 @@ def prediction_chain(prediction: Prediction) -> list[Link]:
     chain = [Link("Prediction", prediction.label or f"answer {prediction.code}", digest=prediction.keyed_digest, at=prediction.at)]
     if prediction.version is None:
         return [*chain, Link("Version", "No version answered this request.", missing=True)]
-    deployment = live_at(prediction.endpoint, prediction.at)
-    if deployment is None or deployment.version_id != prediction.version_id:
+    deployment = prediction.deployment or deployed_then(prediction)
+    if deployment is None:
         chain.append(Link("Deployment", "No deployment of this version covers that moment.", missing=True))
     else:
         chain += deployment_links(deployment)
     return [*chain, *version_links(prediction.version)]
+
+
+def deployed_then(prediction: Prediction) -> Deployment | None:
+    """The deployment of an answer whose server did not name it: of its version, in whichever arm, at that moment; stable before others."""
+    rows = all_at(prediction.endpoint, prediction.at).filter(version=prediction.version_id)
+    return min(rows, key=lambda each: each.arm != Deployment.Arm.STABLE, default=None)
 
 
 def deployment_links(deployment: Deployment) -> list[Link]:

@@ -21,9 +21,8 @@ from registry.catalog.models import ModelVersion
 @needs("trace.view", Prediction)
 def prediction(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """Why did the model say this? The chain down to the snapshot, and the nearest training items with who labelled them."""
-    found = Prediction.objects.select_related("endpoint__model__project", "version__model", "version__run__snapshot__dataset").get(
-        uuid=uuid
-    )
+    rows = Prediction.objects.select_related("endpoint__model__project", "deployment", "version__model", "version__run__snapshot__dataset")
+    found = rows.get(uuid=uuid)
     context = {
         "prediction": found,
         "chain": queries.prediction_chain(found),

@@ -157,7 +157,7 @@ class OfEndpoint(View):
         """The newest report and the newest that was asked for, the newest check of texts, and what stands open."""
         found = Endpoint.objects.get(uuid=uuid)
         shown: dict[str, Any] = {"report": queries.latest(found), "asked": queries.latest_asked(found)}
-        shown |= {"texts": queries.texts_for(request.user, found)}
+        shown |= {"texts": queries.texts_for(request.user, queries.latest_texts(found))}
         shown |= {"open": queries.open_episodes(found), "episodes": queries.episodes(found, queries.PAGE)}
         return Response(DriftOut(shown).data)
 

@@ -75,17 +75,20 @@ def say(found: Sequence[Measured], before: Sequence[Results], was_open: Collecti
         if each.value is None or each.critical is None:
             said.append(Said(each, False, None, is_open, acts))
             continue
-        meaning = judge(past_of(before, each.monitor), ratio=each.ratio, sure=sure[each.monitor], is_open=is_open, matters=each.matters)
-        said.append(Said(each, sure[each.monitor], meaning, is_open, acts))
+        past, certain = past_of(before, each.monitor), sure[each.monitor]
+        meaning = judge(past, ratio=each.ratio, rows=each.m, sure=certain, is_open=is_open, matters=each.matters)
+        said.append(Said(each, certain, meaning, is_open, acts))
     return said
 
 
 def state_of(said: Sequence[Said]) -> State:
-    """One state for the window. Drift only where a monitor that stands open was measured; nothing measured is insufficient, never good."""
+    """One state for the window: what its monitors are marked with at worst. Drift only where one that stands open was measured; nothing
+    measured is insufficient, never good."""
     measured = [each for each in said if each.judgement is not None]
     if not measured:
         return State.INSUFFICIENT
-    return State.DRIFT if any(each.is_open for each in measured) else State.OK
+    marks = {each.mark for each in measured}
+    return next((state for state in (State.DRIFT, State.WATCH) if state in marks), State.OK)
 
 
 def worst_of(said: Sequence[Said]) -> Said | None:
@@ -125,7 +128,10 @@ def open_sentence(each: Said) -> str:
     if said is None:
         return ""
     limit = shown(found.monitor, found.limit)
-    often = f"; over in {said.overs} of the last {said.of} windows" if each.opens or said.over else "; it closes after 3 quiet windows"
+    if each.opens and said.abrupt:
+        often = f"; {of_limit(found.ratio)} in {found.m} rows, so one window is enough"
+    else:
+        often = f"; over in {said.overs} of the last {said.of} windows" if said.over else "; it closes after 3 quiet windows"
     return f"{Monitor(found.monitor).label}: {shown(found.monitor, found.value)}, limit {limit}{often}."
 
 

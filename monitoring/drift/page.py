@@ -19,11 +19,13 @@ from lifecycle.ui.numbers import count, percent
 from monitoring.drift import cbpe, charts, judging, measuring, queries
 from monitoring.drift.charts import Accuracy, Day
 from monitoring.drift.judging import Results
-from monitoring.drift.models import Baseline, DriftReport, Episode, TextCheck
+from monitoring.drift.models import Baseline, DriftReport, Episode, Measurement, TextCheck
 from monitoring.drift.queries import Line
 from monitoring.drift.rules import DAY, MIN_TEXTS, Held, Mark, Monitor, Span, State
 from monitoring.traffic import queries as traffic
+from monitoring.traffic.counts import merge
 from monitoring.traffic.queries import Point
+from monitoring.traffic.rules import SHADOW
 from registry.access import policy
 from registry.access.models import User
 from registry.access.roles import sentence
@@ -31,7 +33,7 @@ from registry.catalog.models import Endpoint
 from registry.endpoints.queries import live_deployment
 
 MARKS = {
-    State.OK: "ok", State.DRIFT: "bad", State.INSUFFICIENT: "half", State.FAILED: "bad",
+    State.OK: "ok", State.WATCH: "warn", State.DRIFT: "bad", State.INSUFFICIENT: "half", State.FAILED: "bad",
     Mark.OK: "ok", Mark.WATCH: "warn", Mark.DRIFT: "bad", Mark.INSUFFICIENT: "half", Mark.NOT_MEASURED: "off", Mark.FAILED: "bad",
 }  # fmt: skip
 PERIODS = {"4w": ("4 weeks", timedelta(weeks=4)), "12w": ("12 weeks", timedelta(weeks=12)), "1y": ("1 year", timedelta(days=365))}
@@ -93,26 +95,27 @@ def state_of(report: DriftReport | None, opened: Sequence[Episode]) -> tuple[str
 
 # ── One endpoint ────────────────────────────────────────────────────────────
 def endpoint(user: User, found: Endpoint, given: Mapping[str, str]) -> dict[str, Any]:
-    """The page of an endpoint. given: report (uuid, else the newest), period (a key of PERIODS)."""
+    """The page of an endpoint: one window of one version, and what led to it. given: report (uuid, else the newest), period (a key of
+    PERIODS)."""
     report = chosen(user, found, given.get("report", ""))
     key = choice_in(given, "period", PERIODS, "4w")
-    check, opened, job = queries.texts_for(user, found), queries.open_episodes(found), queries.job_of(found)
+    check = queries.texts_for(user, queries.texts_beside(report) if report else queries.latest_texts(found))
+    opened, job = queries.open_after(report) if report else [], queries.job_of(found)
     since = timezone.now() - PERIODS[key][1]
-    mark, word = state_of(queries.latest(found) if report and report.asked else report, opened)
+    mark, word = state_of(report, opened)
     shown: dict[str, Any] = {
         "endpoint": found, "report": report, "check": check, "open": opened, "mark": mark, "word": word, "job": working(job),
         "failed_job": job if job and job.state == "failed" else None, "asked": queries.latest_asked(found),
-        "lines": monitor_lines(found, report, check), "period": key, "periods": [(name, PERIODS[name][0]) for name in PERIODS],
+        "lines": monitor_lines(report, check), "period": key, "periods": [(name, PERIODS[name][0]) for name in PERIODS],
         "episodes": queries.episodes(found, HISTORY), "limits": cbpe.LIMITS, "live": live_deployment(found),
         "why_not": why_not(user, found),
         "reports": [(each, MARKS[State(each.state)]) for each in queries.reports(found, HISTORY)],
         "endpoint_url": find_url("endpoints:detail", uuid=found.uuid),
     }  # fmt: skip
     if report:
-        shown |= {"figures": figures(report), "histograms": histograms(report)}
-    if days := queries.ratios_by_day(found, since):
-        shown["weeks"] = charts.heat([Day(day, ratios) for day, ratios in days.items()], list(Monitor))
-    shown["accuracy"] = accuracy(found, report, since)
+        shown |= {"figures": figures(report), "histograms": histograms(report), "accuracy": accuracy(report, since)}
+        if days := queries.ratios_by_day(found, report.version, since):
+            shown["weeks"] = charts.heat([Day(day, ratios) for day, ratios in days.items()], list(Monitor))
     return shown | texts(user, found, check)
 
 
@@ -179,13 +182,20 @@ def estimated(name: str, found: Mapping[str, Any] | None, known: float | None) -
 
 
 # ── Monitors ────────────────────────────────────────────────────────────────
-def monitor_lines(found: Endpoint, report: DriftReport | None, check: TextCheck | None) -> list[MonitorLine]:
-    """The table of monitors: counts from the report, texts from the newest check."""
+def monitor_lines(report: DriftReport | None, check: TextCheck | None) -> list[MonitorLine]:
+    """The table of monitors: counts from the report, texts from the check beside it, which says so where its window is another."""
     lines = []
     for shown in filter(None, (report, check)):
-        past = queries.newest_results(type(shown), found)
-        lines += [monitor_line(each, shown.results[each], past) for each in Monitor if each in shown.results]
+        past = queries.results_until(shown)
+        lines += [monitor_line(each, shown.results[each] | other_window(shown, report), past) for each in Monitor if each in shown.results]
     return lines
+
+
+def other_window(shown: Measurement, report: DriftReport | None) -> dict[str, str]:
+    """The window of a check of texts, where it is not that of the report."""
+    if report is None or (shown.window_start, shown.window_end) == (report.window_start, report.window_end):
+        return {}
+    return {"window": f"Texts of {shown.window_start:%d %b %H:%M} to {shown.window_end:%d %b %H:%M} UTC."}
 
 
 def monitor_line(monitor: Monitor, found: Mapping[str, Any], past: Sequence[Results]) -> MonitorLine:
@@ -194,7 +204,7 @@ def monitor_line(monitor: Monitor, found: Mapping[str, Any], past: Sequence[Resu
     known = found["value"] is not None
     held = Held(found["held"]).label if found.get("held") else ""
     often = f"Over in {found['overs']} of the last {found['of']} windows." if known and found["overs"] else ""
-    why = " ".join(filter(None, (found["why"], f"{held}." if held else "", often)))
+    why = " ".join(filter(None, (found.get("window", ""), found["why"], f"{held}." if held else "", often)))
     ratios = [each.get(monitor, {}).get("ratio") for each in past]
     if not known:
         return MonitorLine(monitor, MARKS[mark], mark.label, "", "", "", "", why, ratios, hot=False)
@@ -225,22 +235,23 @@ def grown(rows: Sequence[Sequence[Any]]) -> str:
 
 
 # ── Weeks ───────────────────────────────────────────────────────────────────
-def accuracy(found: Endpoint, report: DriftReport | None, since: datetime) -> Chart | None:
-    """Expected accuracy by window, and what people said by day; None where there is neither."""
-    windows, cut = queries.estimates(found, since)
+def accuracy(report: DriftReport, since: datetime) -> Chart | None:
+    """Expected accuracy of the report's version by window, and what people said by day; None where there is neither."""
+    found, version = report.endpoint, report.version
+    windows, cut = queries.estimates(found, version, since)
     points = [Accuracy(start, estimate["accuracy"] | {"rows": estimate["rows"]}, None) for start, estimate in windows]
-    points += [
-        Accuracy(point.start + DAY / 2, None, said(point)) for point in traffic.series(found, since, timezone.now(), DAY) if said(point)
-    ]
+    days = traffic.series(found, since, timezone.now(), DAY)
+    points += [Accuracy(point.start + DAY / 2, None, word) for point in days if (word := said(point, version.semver))]
     if not points:
         return None
-    known = report.baseline.calibration["accuracy"] if report and report.baseline else None
+    known = report.baseline.calibration["accuracy"] if report.baseline else None
     return charts.accuracy(sorted(points, key=lambda each: each.at), known, windows[0][0] if cut else None)
 
 
-def said(point: Point) -> dict[str, Any] | None:
-    """The share of a day's answers that people called right, by now."""
-    return cbpe.realised(point.counts.right, point.counts.wrong)
+def said(point: Point, semver: str) -> dict[str, Any] | None:
+    """The share of a version's answers of a day that people called right, by now."""
+    counts = merge(counts for (name, arm), counts in point.arms.items() if name == semver and arm != SHADOW)
+    return cbpe.realised(counts.right, counts.wrong)
 
 
 # ── Texts ───────────────────────────────────────────────────────────────────
@@ -280,9 +291,10 @@ def behind(user: User, found: Endpoint, given: Mapping[str, str]) -> dict[str, A
 # ── Beside other things ─────────────────────────────────────────────────────
 def panel(found: Endpoint) -> dict[str, Any]:
     """What the page of an endpoint says of its drift."""
-    report, check, opened = queries.latest(found), queries.latest_texts(found), queries.open_episodes(found)
+    report, opened = queries.latest(found), queries.open_episodes(found)
+    check = queries.texts_beside(report) if report else None
     mark, word = state_of(report, opened)
     return {
         "endpoint": found, "report": report, "check": check, "open": opened, "mark": mark, "word": word,
-        "lines": monitor_lines(found, report, check), "expected": (report.estimate or {}).get("accuracy") if report else None,
+        "lines": monitor_lines(report, check), "expected": (report.estimate or {}).get("accuracy") if report else None,
     }  # fmt: skip

@@ -41,15 +41,20 @@ def latest(endpoint: Endpoint) -> DriftReport | None:
     return scheduled(DriftReport, endpoint).select_related("version", "baseline", "endpoint").first()
 
 
+def texts_beside(report: DriftReport) -> TextCheck | None:
+    """The check of the same version's texts that was newest when a report's window ended: that of the same window where there is one."""
+    rows = TextCheck.objects.filter(endpoint=report.endpoint, version=report.version, window_end__lte=report.window_end)
+    return rows.select_related("version", "endpoint").order_by("-window_end", "-id").first()
+
+
 def latest_texts(endpoint: Endpoint) -> TextCheck | None:
     """The newest check of an endpoint's texts, also one that somebody asked for; None before the first."""
     return TextCheck.objects.filter(endpoint=endpoint).select_related("version", "endpoint").order_by("-window_end", "-id").first()
 
 
-def texts_for(user: User, endpoint: Endpoint) -> TextCheck | None:
-    """The same for a person: its words are None unless their role reads texts, which words are made of."""
-    check = latest_texts(endpoint)
-    if check and not traffic.reads_texts(user, endpoint):
+def texts_for(user: User, check: TextCheck | None) -> TextCheck | None:
+    """A check for a person: its words are None unless their role reads texts, which words are made of."""
+    if check and not traffic.reads_texts(user, check.endpoint):
         check.new_words = check.missing_words = None
     return check
 
@@ -77,6 +82,13 @@ def page_of_reports(endpoint: Endpoint, before: str, size: int = PAGE) -> tuple[
 def open_episodes(endpoint: Endpoint) -> list[Episode]:
     """The monitors that stand open, longest first."""
     rows = Episode.objects.filter(endpoint=endpoint, closed_at=None)
+    return list(rows.select_related("endpoint__model__project", "version").order_by("opened_at", "id"))
+
+
+def open_after(report: DriftReport) -> list[Episode]:
+    """The monitors of a report's version that stood open after its window, longest first."""
+    rows = Episode.objects.filter(endpoint=report.endpoint, version=report.version, opened_at__lte=report.window_end)
+    rows = rows.filter(Q(closed_at=None) | Q(closed_at__gt=report.window_end))
     return list(rows.select_related("endpoint__model__project", "version").order_by("opened_at", "id"))
 
 
@@ -185,26 +197,30 @@ def open_count(user: Person) -> int:
     return rows.values("endpoint").distinct().count()
 
 
-def newest_results(model: type[Any], endpoint: Endpoint) -> list[Results]:
-    """What the newest 24 windows measured, oldest first."""
-    return list(scheduled(model, endpoint).values_list("results", flat=True)[:SPARK])[::-1]
+def results_until(shown: Measurement) -> list[Results]:
+    """What the 24 windows of the same version up to this one measured, oldest first."""
+    rows = scheduled(type(shown), shown.endpoint).filter(version=shown.version, window_end__lte=shown.window_end)
+    return list(rows.values_list("results", flat=True)[:SPARK])[::-1]
 
 
-def ratios_by_day(endpoint: Endpoint, since: datetime) -> dict[date, dict[str, float]]:
-    """The largest ratio of each monitor by the day UTC on which its window began; one statement for counts, one for texts."""
+def ratios_by_day(endpoint: Endpoint, version: ModelVersion, since: datetime) -> dict[date, dict[str, float]]:
+    """The largest ratio of each monitor of a version by the day UTC on which its window began; one statement for counts, one for texts."""
     ratio = {each.value: KeyTextTransform("ratio", KeyTransform(each.value, "results")) for each in Monitor}
     largest = {name: Max(Cast(each, FloatField())) for name, each in ratio.items()}
     found: dict[date, dict[str, float]] = {}
     for model in (DriftReport, TextCheck):
-        rows = scheduled(model, endpoint).filter(window_end__gt=since).order_by()
+        rows = scheduled(model, endpoint).filter(version=version, window_end__gt=since).order_by()
         for row in rows.values(day=TruncDate("window_start", tzinfo=UTC)).annotate(**largest):
             found.setdefault(row["day"], {}).update({name: row[name] for name in largest if row[name] is not None})
     return dict(sorted(found.items()))
 
 
-def estimates(endpoint: Endpoint, since: datetime, limit: int = DRAWN) -> tuple[list[tuple[datetime, dict[str, Any]]], bool]:
-    """The begin and the estimate of the newest `limit` windows that ended after `since`, oldest first, and whether there are older ones."""
-    rows = scheduled(DriftReport, endpoint).filter(window_end__gt=since, estimate__isnull=False)
+def estimates(
+    endpoint: Endpoint, version: ModelVersion, since: datetime, limit: int = DRAWN
+) -> tuple[list[tuple[datetime, dict[str, Any]]], bool]:
+    """The begin and the estimate of a version's newest `limit` windows that ended after `since`, oldest first, and whether there are older
+    ones."""
+    rows = scheduled(DriftReport, endpoint).filter(version=version, window_end__gt=since, estimate__isnull=False)
     found = list(rows.values_list("window_start", "estimate")[: limit + 1])
     return found[:limit][::-1], len(found) > limit
 

@@ -15,6 +15,7 @@ MIN_ROWS = 50
 MIN_TEXTS = 50
 TEXTS_MAX = 1000
 OPEN_OVER, OPEN_OF = 3, 5
+FAR, MANY = 3.0, 100  # times the limit, with so many rows: one window is enough
 CLEAR_BELOW, CLEAR_FOR = 0.8, 3
 WEIGHT = 0.2  # of the newest window in the moving mean
 CHUNKS_LEAST, CHUNKS_MOST = 14, 56  # quiet windows that tell what is usual here
@@ -28,9 +29,10 @@ HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 
 
 class State(TextChoices):
-    """What a report says of its window."""
+    """What a report says of its window. Watch: something was over its limit and nothing stands open."""
 
     OK = "ok", "As evaluated"
+    WATCH = "watch", "Watch"
     DRIFT = "drift", "Drift"
     INSUFFICIENT = "insufficient", "Insufficient data"
     FAILED = "failed", "Failed"
@@ -103,25 +105,30 @@ class Past:
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """What a window means for a monitor. control: the chart's limit for the mean, None until enough quiet windows are known."""
+    """What a window means for a monitor. control: the chart's limit for the mean, None until enough quiet windows are known.
+
+    abrupt: over by so much, with so many rows, that no other window is needed.
+    """
 
     over: bool
     mean: float
     control: float | None
     overs: int
     of: int
+    abrupt: bool
     opens: bool
     closes: bool
     held: Held | None
 
 
-def judge(past: Sequence[Past], *, ratio: float, sure: bool, is_open: bool, matters: bool) -> Judgement:
+def judge(past: Sequence[Past], *, ratio: float, rows: int, sure: bool, is_open: bool, matters: bool) -> Judgement:
     """Whether a monitor opens, closes or stays.
 
     past: its measured windows before, oldest first; windows with too little data are not among them. sure: significant after Benjamini
-    and Hochberg. matters: above its floor. Over: sure, ratio above 1, and once 14 quiet windows are known the moving mean above their
-    control limit. Opens with 3 of the last 5 over; closes when the last 3 lie below 0.8 of their limit. What happens while a monitor is
-    over or open never becomes part of what is usual.
+    and Hochberg. rows: of the window. matters: above its floor. Over: sure, ratio above 1, and once 14 quiet windows are known the moving
+    mean above their control limit. Opens with 3 of the last 5 over, or at once with 3 times the limit in 100 rows, which chance does not
+    reach; closes when the last 3 lie below 0.8 of their limit. What happens while a monitor is over or open never becomes part of what is
+    usual.
     """
     mean = statistics.ewma([ratio], WEIGHT, past[-1].mean if past else None)[0]
     quiet = [each.ratio for each in past if each.quiet][-CHUNKS_MOST:]
@@ -130,10 +137,11 @@ def judge(past: Sequence[Past], *, ratio: float, sure: bool, is_open: bool, matt
     over = sure and ratio > 1 and unusual
     recent = [*(each.over for each in past), over][-OPEN_OF:]
     last = [*(each.ratio for each in past), ratio][-CLEAR_FOR:]
-    opens = not is_open and over and sum(recent) >= OPEN_OVER
+    abrupt = over and ratio >= FAR and rows >= MANY
+    opens = not is_open and (abrupt or (over and sum(recent) >= OPEN_OVER))
     closes = is_open and len(last) == CLEAR_FOR and all(each < CLEAR_BELOW for each in last)
     held = None if is_open or opens else why_held(sure=sure, matters=matters, beyond=ratio > 1, unusual=unusual)
-    return Judgement(over, mean, control, sum(recent), len(recent), opens, closes, held)
+    return Judgement(over, mean, control, sum(recent), len(recent), abrupt, opens, closes, held)
 
 
 def why_held(*, sure: bool, matters: bool, beyond: bool, unusual: bool) -> Held | None:
@@ -173,6 +181,12 @@ def last_day(now: datetime) -> Span:
     """The last whole day UTC whose answers have all arrived."""
     end = datetime.combine((now - SETTLE).astimezone(UTC).date(), time(), UTC)
     return Span(end - DAY, end)
+
+
+def last_hour(now: datetime) -> Span:
+    """The hour before the newest minute whose answers have all arrived."""
+    end = (now - SETTLE).replace(second=0, microsecond=0)
+    return Span(end - HOUR, end)
 
 
 def running_span(now: datetime) -> Span:

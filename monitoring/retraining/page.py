@@ -77,6 +77,14 @@ def detail(user: User, proposal: Proposal) -> dict[str, Any]:
     } | buttons(user, proposal)  # fmt: skip
 
 
+# What approving costs, told before.
+COSTS = "You count as who launched the run, so another lead has to approve its promotion."
+ALONE = (
+    "You are the only ML lead here, and who approves counts as who launched the run: nobody could approve its promotion. Have the role "
+    "given to another person first."
+)
+
+
 def word(proposal: Proposal) -> str:
     """Its state, or how it ended, in words."""
     return proposal.get_outcome_display() if proposal.outcome else proposal.get_state_display()
@@ -85,9 +93,11 @@ def word(proposal: Proposal) -> str:
 def buttons(user: User, proposal: Proposal) -> dict[str, Any]:
     """What the person may do now, and why not where they may not."""
     decides = policy.can(user, "retraining.decide", proposal)
+    approves = queries.may_approve(user, proposal)
     return {
+        "costs": (ALONE if queries.is_only_lead(user, proposal) else COSTS) if approves and proposal.state == State.OPEN else "",
         "why_not_decide": "" if decides else sentence("retraining.decide"),
-        "why_not_approve": "" if queries.may_approve(user, proposal) else OWN if decides else sentence("retraining.decide"),
+        "why_not_approve": "" if approves else OWN if decides else sentence("retraining.decide"),
         "collects": waits_for_collector(proposal),
         "why_not_collect": next((sentence(action) for action, subject in asked_for(proposal) if not policy.can(user, action, subject)), ""),
         "may_call_off": queries.may_call_off(user, proposal),

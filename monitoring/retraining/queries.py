@@ -22,7 +22,7 @@ from monitoring.alerts.rules.state import State as AlertState
 from monitoring.drift.models import DriftReport, Episode
 from monitoring.drift.rules import UNIT, Monitor
 from monitoring.retraining.models import Pick, Proposal, Trigger
-from monitoring.retraining.rules import BUSY, KINDS, LIMITS, PSI, Candidate, Drift, Facts, Kind, Policy, Shift, State, slot_of
+from monitoring.retraining.rules import BUSY, KINDS, LIMITS, PSI, Candidate, Drift, Facts, Kind, Outcome, Policy, Shift, State, slot_of
 from monitoring.traffic import queries as traffic
 from registry.access import policy
 from registry.access.models import User
@@ -143,6 +143,11 @@ def may_approve(user: Person, proposal: Proposal) -> bool:
     return policy.can(user, "retraining.decide", proposal) and proposal.proposed_by_id != user.pk
 
 
+def is_only_lead(user: Person, proposal: Proposal) -> bool:
+    """Whether nobody but this person may decide here: what they approve, no other lead can then let go live."""
+    return [each.pk for each in policy.who_can("retraining.decide", proposal)] == [user.pk]
+
+
 def may_request(user: Person, proposal: Proposal) -> bool:
     """Whether this person may ask for a promotion to the endpoint."""
     return policy.can(user, "promotions.request", proposal.endpoint)
@@ -214,7 +219,7 @@ def live_version(endpoint: Endpoint) -> ModelVersion | None:
 def gather(endpoint: Endpoint, now: datetime, window_days: int) -> Facts:
     """Everything that is known now. The window ends now; figures are of the live version's answers."""
     live, frozen = live_version(endpoint), catalog.freeze_of(endpoint, now)
-    canary, other, last = endpoints.canary_of(endpoint), busy(endpoint), Proposal.objects.filter(endpoint=endpoint).order_by("-pk").first()
+    canary, other, last = endpoints.canary_of(endpoint), busy(endpoint), cooled_by(endpoint)
     urls = {"endpoint": find_url("endpoints:detail", uuid=endpoint.uuid), "predictions": find_url("traffic:recent", uuid=endpoint.uuid)}
     common: dict[str, Any] = {
         "frozen": f"The endpoint is frozen until {frozen.until:%d %b %H:%M} UTC: {frozen.reason}" if frozen else "",
@@ -241,6 +246,11 @@ def gather(endpoint: Endpoint, now: datetime, window_days: int) -> Facts:
         labels_new=labels_since(snapshot.dataset, snapshot.created_at), learnt_at=snapshot.created_at,
         run=f"{run} trains on this data" if run else "", urls=urls, **common,
     )  # fmt: skip
+
+
+def cooled_by(endpoint: Endpoint) -> Proposal | None:
+    """The newest proposal that others wait after. One that was overtaken, as by a rollback, came to nothing, so nobody waits after it."""
+    return Proposal.objects.filter(endpoint=endpoint).exclude(outcome=Outcome.OVERTAKEN).order_by("-pk").first()
 
 
 def drift_of(endpoint: Endpoint, live: ModelVersion) -> Drift:

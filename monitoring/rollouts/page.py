@@ -25,6 +25,7 @@ from registry.catalog.models import Endpoint
 from registry.endpoints import queries as endpoints
 from registry.endpoints.rules import ALL
 from registry.promotions.models import PromotionRequest
+from registry.promotions.rules import Status
 
 
 @dataclass(frozen=True, slots=True)
@@ -254,11 +255,11 @@ def plan_lines(plan: rules.Plan) -> list[tuple[str, str]]:
 
 
 def start(request: PromotionRequest, form: Any, plan: rules.Plan | None) -> dict[str, Any]:
-    """The form, with what to expect of the plan in it."""
+    """The form, with what to expect of the plan in it; none where the request is used or ended."""
     traffic = present_traffic(request.endpoint, timezone.now())
     return {
         "request_": request, "endpoint": request.endpoint, "version": request.version, "form": form, "traffic": traffic,
         "live": endpoints.live_deployment(request.endpoint), "forecast": rules.forecast(plan, traffic) if plan else None,
-        "window": timedelta(hours=plan.max_hours) if plan else None,
+        "window": timedelta(hours=plan.max_hours) if plan else None, "is_open": request.status == Status.APPROVED,
         "step_lines": [(share_text(step.share), step) for step in rules.forecast(plan, traffic).steps] if plan else [],
     }  # fmt: skip

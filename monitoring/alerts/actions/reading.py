@@ -15,9 +15,10 @@ from django.utils import timezone
 from lifecycle.notices import outbox
 from lifecycle.notices.models import Outbox
 from lifecycle.ui.addresses import find_url
-from lifecycle.ui.numbers import decimals
-from monitoring.alerts.actions.raising import close, raise_alert, resolve_alert
-from monitoring.alerts.models import Alert
+from lifecycle.ui.numbers import decimals, percent
+from monitoring.alerts.actions.raising import close, live_deployment, raise_alert, resolve_alert
+from monitoring.alerts.models import Alert, Objective
+from monitoring.alerts.rules.objectives import Kind, share
 from monitoring.alerts.rules.state import SERVER_SOURCE, Severity, State
 from registry.access.models import Project
 from registry.catalog.models import Endpoint
@@ -41,12 +42,15 @@ def read_outbox(now: datetime | None = None) -> int:
         except Exception:
             log.exception("outbox_row_failed row=%s topic=%s", row.pk, row.topic)
         read += 1
-    end_loads(moment)
+    end_left(moment)
     return read
 
 
 def drift_opened(row: Outbox, now: datetime) -> None:
-    """A ticket: what comes in is not what the version was evaluated on. The same monitor of the same version is one alert."""
+    """A ticket: what comes in is not what the version was evaluated on. The same monitor of the same version is one alert.
+
+    A page where accuracy fell below the endpoint's objective of quality.
+    """
     endpoint = endpoint_of(row.payload)
     if endpoint is None:
         return
@@ -54,9 +58,15 @@ def drift_opened(row: Outbox, now: datetime) -> None:
     value, limit = number(row.payload.get("value")), number(row.payload.get("limit"))
     over = f"{monitor.capitalize()} is {decimals(value, 3)}, over its limit of {decimals(limit, 3)}, and stays there."
     text = f"{over} Look at the histograms and the texts behind it."
+    accuracy, target = number(row.payload.get("accuracy")), quality_target(endpoint)
+    severity = Severity.TICKET
+    if accuracy is not None and target is not None and accuracy < target:
+        severity = Severity.PAGE
+        text = f"Accuracy is {percent(accuracy, 1)}, below the objective of {share(target)} right answers. {text}"
+    url = find_url("drift:endpoint", uuid=endpoint.uuid) or page_of(endpoint)
     raise_alert(
-        endpoint=endpoint, source=DRIFT, key=drift_key(row.payload), severity=Severity.TICKET, title=f"{endpoint.slug}: {monitor} drifts",
-        text=text, url=find_url("drift:endpoint", uuid=endpoint.uuid) or page_of(endpoint), value=value, now=now,
+        endpoint=endpoint, source=DRIFT, key=drift_key(row.payload), severity=severity,
+        title=f"{endpoint.slug}: {monitor} drifts", text=text, url=url, value=value, now=now,
     )  # fmt: skip
 
 
@@ -64,6 +74,14 @@ def drift_closed(row: Outbox, now: datetime) -> None:
     """The end of that ticket."""
     if endpoint := endpoint_of(row.payload):
         resolve_alert(source=DRIFT, key=drift_key(row.payload), endpoint=endpoint, text="The measure came back below its limit.", now=now)
+
+
+def quality_target(endpoint: Endpoint) -> float | None:
+    """The share of right answers that an endpoint is meant to have; None where no objective says so."""
+    target: float | None = (
+        Objective.objects.filter(endpoint=endpoint, kind=Kind.QUALITY, is_on=True).values_list("target", flat=True).first()
+    )
+    return target
 
 
 def drift_key(payload: dict[str, Any]) -> dict[str, Any]:
@@ -127,18 +145,26 @@ def canary_stopped(row: Outbox, now: datetime) -> None:
     )  # fmt: skip
 
 
-def end_loads(now: datetime) -> int:
-    """End the alerts about deployments that nobody wants loaded any more. Returns how many."""
+def end_left(now: datetime) -> int:
+    """End the alerts whose deployment nobody wants loaded any more, or whose version is not live any more. Returns how many."""
     ended = 0
-    for row in Alert.objects.filter(source=LOAD).exclude(state=State.RESOLVED).only("pk", "key"):
-        if not Deployment.objects.filter(uuid=row.key.get("deployment"), ended_at__isnull=False).exists():
+    for row in Alert.objects.filter(source__in=(LOAD, DRIFT)).exclude(state=State.RESOLVED).select_related("endpoint"):
+        if not is_left(row):
             continue
         with transaction.atomic():
             alert = Alert.objects.select_for_update(of=("self",), no_key=True).select_related("project", "endpoint").get(pk=row.pk)
             if alert.is_open:
-                close(alert, "The deployment ended.", None, now)
+                close(alert, "The deployment ended." if alert.source == LOAD else "Its version is not live any more.", None, now)
                 ended += 1
     return ended
+
+
+def is_left(alert: Alert) -> bool:
+    """Whether what an alert about a load or about drift is about has ended."""
+    if alert.source == LOAD:
+        return Deployment.objects.filter(uuid=alert.key.get("deployment"), ended_at__isnull=False).exists()
+    live = live_deployment(alert.endpoint)
+    return live is None or str(live.version.uuid) != alert.key.get("version")
 
 
 def serving_projects() -> list[Project]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from datetime import datetime
 from typing import Any
 
 from django.db import transaction
@@ -21,6 +22,7 @@ from monitoring.drift.rules import OUTSIDE_MOST, Mark, Monitor, Span, State
 from monitoring.traffic import queries as traffic
 from monitoring.traffic.counts import Counts
 from registry.catalog.models import Endpoint, ModelVersion
+from registry.endpoints.queries import live_deployment
 from registry.ledger.actions import record
 from registry.ledger.verbs import Verb
 
@@ -54,6 +56,21 @@ def measure(endpoint: Endpoint, version: ModelVersion, span: Span, *, counts: Co
         return write_failed(endpoint, version, span, counts.answers, error, asked)
     reading = read(endpoint, version, base, span, counts)
     return write(endpoint, version, base, span, counts, reading, asked)
+
+
+def look(endpoint: Endpoint, version: ModelVersion, span: Span, counts: Counts) -> DriftReport | None:
+    """Compare an hour between the windows, so that an abrupt shift need not wait for the end of one; kept only where it opens something."""
+    try:
+        base = baseline(version)
+    except UNREADABLE:  # the next window says so
+        return None
+    reading = read(endpoint, version, base, span, counts)
+    with transaction.atomic():
+        lock(endpoint)
+        said = judged(DriftReport, endpoint, version, span, reading.found, acts=True)
+        if not any(each.opens and each.judgement and each.judgement.abrupt for each in said):
+            return None
+        return keep(endpoint, version, base, span, counts, reading, said)
 
 
 # ── Reading: nothing of it under a lock ─────────────────────────────────────
@@ -95,6 +112,14 @@ def write(
     if known:
         return known
     said = judged(DriftReport, endpoint, version, span, reading.found, acts=not asked)
+    return keep(endpoint, version, base, span, counts, reading, said, asked=asked)
+
+
+def keep(
+    endpoint: Endpoint, version: ModelVersion, base: Baseline, span: Span, counts: Counts, reading: Reading, said: Sequence[Said], *,
+    asked: bool = False,
+) -> DriftReport:  # fmt: skip
+    """The report of a window that was judged, and what follows from it."""
     report = DriftReport.objects.create(
         **common(endpoint, version, base, span, said, counts.answers, asked), estimate=reading.estimate, realised=reading.realised,
         bins={each.monitor: each.rows for each in reading.found if each.bins},
@@ -124,7 +149,8 @@ def lock(endpoint: Endpoint) -> None:
 def judged(
     model: type[Measurement], endpoint: Endpoint, version: ModelVersion, span: Span, found: Sequence[Measured], *, acts: bool
 ) -> list[Said]:
-    """What a window means, beside the windows of the same version before it."""
+    """What a window means, beside the windows of the same version before it. What is not live opens nothing: nothing could close it."""
+    acts = acts and (live := live_deployment(endpoint)) is not None and live.version_id == version.pk
     was_open = {row.monitor for row in queries.open_episodes(endpoint) if row.version_id == version.pk}
     return judging.say(found, queries.results_before(model, endpoint, version, span), was_open, acts=acts)
 
@@ -143,20 +169,23 @@ def common(
 
 
 def follow(report: Measurement, said: Sequence[Said]) -> None:
-    """Open and close episodes after a window. Those of a version that answers no more are closed: nothing can clear them.
-
-    A window that is measured late knows nothing of what opened after it began.
-    """
-    for row in queries.open_episodes(report.endpoint):
-        if row.version_id != report.version_id and row.opened_at <= report.window_start:
-            close(row, report, f"{report.version.semver} answers in its place.")
+    """Open and close episodes after a window."""
+    close_left(report.endpoint, report.window_end)
     still = {row.monitor: row for row in queries.open_episodes(report.endpoint)}
     for each in said:
         other = still.get(each.measured.monitor)
         if each.opens and other is None:
             open_episode(report, each)
         elif each.closes and other is not None and other.version_id == report.version_id:
-            close(other, report, "Three windows in a row lay well below the limit.")
+            close(other, report.window_end, "Three windows in a row lay well below the limit.", report)
+
+
+def close_left(endpoint: Endpoint, now: datetime) -> None:
+    """End the episodes of versions that are not live any more: no window can clear them. The caller holds the endpoint's lock."""
+    live = live_deployment(endpoint)
+    for row in queries.open_episodes(endpoint):
+        if live is None or row.version_id != live.version_id:
+            close(row, now, f"{live.version.semver} answers in its place." if live else "Nothing is live any more.")
 
 
 def open_episode(report: Measurement, said: Said) -> Episode:
@@ -172,20 +201,22 @@ def open_episode(report: Measurement, said: Said) -> Episode:
     return row
 
 
-def close(row: Episode, report: Measurement, reason: str) -> None:
-    """End an episode."""
-    row.closed_at, row.end_reason = max(report.window_end, row.opened_at), reason
+def close(row: Episode, at: datetime, reason: str, report: Measurement | None = None) -> None:
+    """End an episode. report: the window that ended it, if one did."""
+    row.closed_at, row.end_reason = max(at, row.opened_at), reason
     row.save(update_fields=["closed_at", "end_reason"])
     tell("drift.closed", Verb.DRIFT_CLOSED, row, report)
 
 
-def tell(topic: str, verb: Verb, row: Episode, report: Measurement) -> None:
-    """The event and the outbox row of an episode's begin or end."""
+def tell(topic: str, verb: Verb, row: Episode, report: Measurement | None) -> None:
+    """The event and the outbox row of an episode's begin or end; of accuracy with the share itself, which objectives are about."""
     project = row.endpoint.model.project
-    now = report.result(row.monitor) if row.version_id == report.version_id else {}
+    now = report.result(row.monitor) if report else {}
     facts = {
         "endpoint": str(row.endpoint.uuid), "version": str(row.version.uuid), "monitor": row.monitor,
         "value": now.get("value", row.value), "limit": now.get("limit", row.limit), "episode": str(row.uuid),
     }  # fmt: skip
+    if report and report.baseline and row.monitor == Monitor.ACCURACY:
+        facts["accuracy"] = report.baseline.calibration["accuracy"] - facts["value"]
     append(topic, project=project, **facts)
-    record(None, verb, row, project=project.uuid, **facts, report=report.uuid, why=row.end_reason)
+    record(None, verb, row, project=project.uuid, **facts, report=report.uuid if report else None, why=row.end_reason)

@@ -7,18 +7,20 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
+from django.db import transaction
 from django.utils import timezone
 
 from monitoring.drift import queries
-from monitoring.drift.actions.measure import measure
+from monitoring.drift.actions.measure import close_left, lock, look, measure
 from monitoring.drift.actions.texts import check_texts_of_day
 from monitoring.drift.models import DriftReport
-from monitoring.drift.rules import BACK, DAY, HOUR, SETTLE, WINDOWS_AT_ONCE, Span, last_day, spans
+from monitoring.drift.rules import BACK, DAY, HOUR, MANY, SETTLE, WINDOWS_AT_ONCE, Span, last_day, last_hour, spans
 from monitoring.traffic import queries as traffic
 from monitoring.traffic.counts import Counts, merge
 from monitoring.traffic.rules import SHADOW
 from registry.catalog.models import Endpoint, ModelVersion
 from registry.endpoints.models import Deployment
+from registry.endpoints.queries import live_deployment
 
 log = logging.getLogger(__name__)
 
@@ -34,6 +36,8 @@ class Answered:
 def tick(now: datetime | None = None) -> int:
     """Measure what is due on every endpoint that ever had a version, and queue its texts. Returns how many windows were measured.
 
+    What stands open of a version that is not live any more ends first. Once no window is due, the last hour is looked at.
+
     What goes wrong on one endpoint is logged and does not keep the others from their turn.
     """
     now = now or timezone.now()
@@ -41,7 +45,11 @@ def tick(now: datetime | None = None) -> int:
     rows = Endpoint.objects.filter(deployments__arm=Deployment.Arm.STABLE).distinct().select_related("model__project")
     for endpoint in rows:
         try:
-            done += len(catch_up(endpoint, now))
+            leave(endpoint, now)
+            made = len(catch_up(endpoint, now))
+            done += made
+            if made < WINDOWS_AT_ONCE:
+                look_back(endpoint, now)
             due_texts(endpoint, now)
         except Exception:
             log.exception("drift_turn_failed endpoint=%s", endpoint.uuid)
@@ -69,6 +77,23 @@ def catch_up(endpoint: Endpoint, now: datetime, *, back: timedelta = BACK, most:
         if len(made) == most:
             break
     return made
+
+
+@transaction.atomic
+def leave(endpoint: Endpoint, now: datetime) -> None:
+    """End what stands open of versions that are not live any more."""
+    if queries.open_episodes(endpoint):
+        lock(endpoint)
+        close_left(endpoint, now)
+
+
+def look_back(endpoint: Endpoint, now: datetime) -> DriftReport | None:
+    """Look at the last hour of what is live, if so much was answered that one hour may be enough."""
+    live, span = live_deployment(endpoint), last_hour(now)
+    if live is None:
+        return None
+    counts = traffic.total(endpoint, span.start, span.end, live.version)
+    return look(endpoint, live.version, span, counts) if counts.answers >= MANY else None
 
 
 def stable_intervals(endpoint: Endpoint) -> list[Deployment]:

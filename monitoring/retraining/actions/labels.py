@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from datasets_app.labeling.models import Queue
+from datasets_app.labeling.models import Queue, Slot
 from monitoring.retraining import queries
 from monitoring.retraining.actions.moves import change, move, wait
 from monitoring.retraining.models import Proposal
@@ -20,9 +20,17 @@ def count_labels(proposal: Proposal, now: datetime) -> int:
 
 
 def pass_gate(proposal: Proposal, now: datetime) -> None:
-    """Training waits for enough labels, or until everything in the queue is decided."""
+    """Training waits for enough labels and until nobody has an item of the queue in hand, or until all of it is decided.
+
+    What people have before them is lost to a snapshot that is frozen meanwhile. Closing the queue says that it need not wait for them.
+    """
     found, queue = count_labels(proposal, now), proposal.queue
     decided = queue is not None and queue_is_done(queue)
+    held = in_hand(queue, now) if queue is not None and not decided else 0
+    if held and found >= proposal.min_labels:
+        still = f"{found:,} new labels are decided, and people label on: {held:,} item{'s are' if held > 1 else ' is'} in hand"
+        wait(proposal, f"{still} in the queue {queue}. Training begins when nobody labels there, or when the queue is closed.")
+        return
     if found >= proposal.min_labels or (decided and found):
         move(proposal, State.RUNNING, gated_at=now, blocked_by="")
         return
@@ -33,6 +41,11 @@ def pass_gate(proposal: Proposal, now: datetime) -> None:
         wait(proposal, f"{missing}, and the queue {queue} has nothing left. Label other items of {proposal.dataset}.")
     else:
         wait(proposal, f"{missing}; {queue.items_decided:,} of {queue.items_total:,} items of the queue {queue} are decided.")
+
+
+def in_hand(queue: Queue, now: datetime) -> int:
+    """How many items of a queue are before somebody; a lease that has run out is none."""
+    return queue.slots.filter(state=Slot.State.LEASED, lease_until__gt=now).count()
 
 
 def queue_is_done(queue: Queue) -> bool:

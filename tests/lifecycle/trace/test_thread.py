@@ -12,8 +12,10 @@ from lifecycle.trace.models import Neighbour
 from lifecycle.training import actions as training
 from monitoring.traffic.actions import ingest
 from monitoring.traffic.models import Prediction
+from registry.access.models import User
+from registry.endpoints import actions as endpoints
 from registry.endpoints.models import Deployment
-from tests.support.endpoints import spool_line, write_segment
+from tests.support.endpoints import spool_line, with_approval, write_segment
 from tests.support.jobs import run_ok
 from tests.support.training import make_run, make_snapshot, write_base
 
@@ -63,6 +65,22 @@ def test_an_answer_outside_every_deployment_says_so_instead_of_guessing(predicti
 
     assert [(link.kind, link.missing) for link in chain][1] == ("Deployment", True)
     assert "Approval" not in {link.kind for link in chain}
+
+
+def test_an_answer_of_a_canary_keeps_the_deployment_and_the_approval_that_its_server_named(project, live_endpoint):
+    """Whatever moment it is dated: demo traffic and replays are dated back."""
+    request = with_approval(live_endpoint)
+    canary = endpoints.deploy(request_id=request.uuid, share=500, actor=User.objects.get(username="omar"))
+    for named, at in ((str(canary.uuid), "2020-01-01T00:00:00.000+00:00"), (None, "")):
+        more = {"version": str(request.version.uuid), "root_digest": request.version.root_digest, "arm": "canary", "deployment": named}
+        write_segment(spool_line(live_endpoint, at=at, **more), name=f"20260101-{len(at):04}.jsonl")
+    assert ingest() == 2
+
+    for each in Prediction.objects.select_related("endpoint", "version__run__snapshot__dataset", "version__model", "deployment"):
+        chain = queries.prediction_chain(each)
+
+        assert [link.kind for link in chain] == ["Prediction", "Deployment", "Approval", "Version", "Run", "Snapshot"]
+        assert (chain[1].at, chain[2].digest) == (canary.started_at, request.subject_digest)
 
 
 @pytest.mark.postgres

@@ -8,7 +8,7 @@ from django.db import OperationalError, transaction
 from lifecycle.notices import outbox
 from monitoring.alerts import actions
 from monitoring.alerts.actions import reading
-from monitoring.alerts.models import Alert
+from monitoring.alerts.models import Alert, Objective
 from registry.endpoints.models import Deployment
 from tests.monitoring.alerts.conftest import NOON
 from tests.support.people import make_project
@@ -45,6 +45,36 @@ def test_drift_is_a_ticket_that_its_end_resolves(drifted, live_endpoint):
     assert [(each.title, each.state) for each in Alert.objects.order_by("id")] == [
         ("support-inbox-prod: confidence drifts", "resolved"), ("support-inbox-prod: length drifts", "firing"),
     ]  # fmt: skip
+
+
+def test_a_ticket_about_drift_ends_when_its_version_is_not_live_any_more(drifted, live_endpoint):
+    drifted()
+    Deployment.objects.filter(endpoint=live_endpoint).update(ended_at=NOON)
+
+    actions.read_outbox(NOON)
+
+    alert = Alert.objects.get()
+    assert (alert.state, alert.resolution) == ("resolved", "Its version is not live any more.")
+
+
+@pytest.mark.parametrize(
+    ("monitor", "accuracy", "target", "is_on", "severity"),
+    [
+        ("accuracy", 0.89, 0.9, True, "page"),
+        ("accuracy", 0.91, 0.9, True, "ticket"),
+        ("accuracy", 0.89, 0.9, False, "ticket"),
+        ("accuracy", 0.89, None, True, "ticket"),
+        ("label", None, 0.9, True, "ticket"),
+    ],
+)
+def test_accuracy_below_the_objective_of_quality_is_a_page(live_endpoint, happened, monitor, accuracy, target, is_on, severity):
+    if target:
+        Objective.objects.create(endpoint=live_endpoint, kind="quality", target=target, is_on=is_on)
+    version = str(live_endpoint.alias.version.uuid)
+
+    happened("drift.opened", endpoint=str(live_endpoint.uuid), version=version, monitor=monitor, value=0.06, limit=0.02, accuracy=accuracy)
+
+    assert Alert.objects.get().severity == severity
 
 
 @pytest.mark.postgres

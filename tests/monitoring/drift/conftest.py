@@ -14,7 +14,8 @@ from registry.catalog.models import Endpoint
 
 NOW = datetime(2026, 3, 20, 12, 0, tzinfo=UTC)
 EVEN = {"billing": 200, "delivery": 200, "refund": 200}
-ONE_SIDED = {"billing": 550, "delivery": 25, "refund": 25}
+ONE_SIDED = {"billing": 380, "delivery": 110, "refund": 110}  # twice the limit
+ABRUPT = {"billing": 550, "delivery": 25, "refund": 25}  # ten times
 
 
 def day(number: int) -> Span:

@@ -7,7 +7,7 @@ from monitoring.drift import actions, queries
 from monitoring.drift.models import Episode
 from registry.ledger.models import Event
 from tests.monitoring.drift.conftest import EVEN, ONE_SIDED, day
-from tests.support import registry
+from tests.support import endpoints, registry
 
 BAD, GOOD = ONE_SIDED, EVEN
 
@@ -21,7 +21,7 @@ def opened(traffic):
 
 def test_it_opens_with_the_third_of_five_windows_and_not_before(traffic):
     reports = [traffic.measure(number, labels) for number, labels in enumerate([BAD, GOOD, BAD, GOOD], start=2)]
-    assert [report.state for report in reports] == ["ok", "ok", "ok", "ok"]
+    assert [report.state for report in reports] == ["watch", "ok", "watch", "ok"]
     assert not Episode.objects.exists()
 
     report = traffic.measure(6, BAD)
@@ -86,45 +86,41 @@ def test_what_somebody_asked_for_opens_and_closes_nothing(traffic, live_endpoint
     assert not Episode.objects.exists()
 
 
-def test_another_version_ends_the_episodes_of_the_one_before(project, traffic, opened, ravi, mia):
-    version = registry.make_version(project, mia, ravi, model=opened.endpoint.model, semver="1.1.0")
-    traffic.write(day(5).start, EVEN, version=version)
-
-    report = actions.measure(traffic.endpoint, version, day(5))
-
-    opened.refresh_from_db()
-    assert (report.state, opened.closed_at, opened.end_reason) == ("ok", day(5).end, "1.1.0 answers in its place.")
+@pytest.fixture
+def newer(project, live_endpoint, ravi, mia):
+    """1.1.0, which nobody deployed yet."""
+    snapshot = live_endpoint.alias.version.run.snapshot
+    return registry.make_version(project, mia, ravi, model=live_endpoint.model, snapshot=snapshot, semver="1.1.0")
 
 
-def test_a_late_window_of_the_version_before_closes_nothing_of_the_live_one(project, traffic, live_endpoint, ravi, mia):
-    old = live_endpoint.alias.version
-    version = registry.make_version(project, mia, ravi, model=live_endpoint.model, semver="1.1.0")
-    for number in (3, 4, 5):
-        traffic.write(day(number).start, BAD, version=version)
-        actions.measure(traffic.endpoint, version, day(number))
-    opened = Episode.objects.get()
+def test_what_stands_open_ends_as_soon_as_its_version_is_not_live(project, traffic, opened, newer):
+    endpoints.deploy(project, traffic.endpoint, newer)
 
-    actions.measure(traffic.endpoint, old, day(2))
+    actions.tick(day(4).end)
 
     opened.refresh_from_db()
-    assert (opened.version, opened.opened_at, opened.closed_at) == (version, day(5).end, None)
-    assert not Outbox.objects.filter(topic="drift.closed").exists()
+    assert (opened.closed_at, opened.end_reason) == (day(4).end, "1.1.0 answers in its place.")
+    assert Outbox.objects.get(topic="drift.closed").payload["episode"] == str(opened.uuid)
+    assert queries.open_episodes(traffic.endpoint) == []
 
 
-def test_a_late_window_opens_nothing_beside_what_stands_open(project, traffic, live_endpoint, ravi, mia):
+def test_a_late_window_of_a_version_that_is_not_live_opens_and_closes_nothing(project, traffic, live_endpoint, newer):
     old = live_endpoint.alias.version
     for number in (2, 3):
         traffic.measure(number, BAD)
-    version = registry.make_version(project, mia, ravi, model=live_endpoint.model, semver="1.1.0")
+    endpoints.deploy(project, live_endpoint, newer)
     for number in (5, 6, 7):
-        traffic.write(day(number).start, BAD, version=version)
-        actions.measure(traffic.endpoint, version, day(number))
+        traffic.write(day(number).start, BAD, version=newer)
+        actions.measure(traffic.endpoint, newer, day(number))
+    opened = Episode.objects.get()
     traffic.write(day(4).start, BAD, version=old)
 
     report = actions.measure(traffic.endpoint, old, day(4))
 
-    assert report.results["label"]["overs"] == 3
-    assert [row.version for row in queries.open_episodes(traffic.endpoint)] == [version]
+    assert (report.results["label"]["overs"], report.state) == (3, "watch")
+    assert queries.open_episodes(traffic.endpoint) == [opened]
+    assert (opened.version, opened.opened_at) == (newer, day(7).end)
+    assert not Outbox.objects.filter(topic="drift.closed").exists()
 
 
 def test_a_small_difference_that_is_sure_opens_nothing(traffic):

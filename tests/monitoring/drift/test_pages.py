@@ -16,7 +16,7 @@ from monitoring.traffic.models import Prediction
 from registry.access.actions import create_token
 from registry.ledger.models import Event
 from tests.monitoring.drift.conftest import EVEN, ONE_SIDED, day
-from tests.support import endpoints
+from tests.support import endpoints, registry
 
 HTMX = {"HTTP_HX_REQUEST": "true"}
 
@@ -99,6 +99,33 @@ def test_an_older_window_has_an_address(client_for, traffic, omar):
     assert f"PSI {first.results['label']['value']:.3f}" in html
     assert client.get(url("endpoint", traffic.endpoint), {"report": "nonsense"}).status_code == 404
     assert client.get(url("endpoint", traffic.endpoint), {"report": traffic.endpoint.uuid}).status_code == 404
+
+
+def test_the_page_is_about_one_version_and_one_window(client_for, project, traffic, told_apart, omar, ravi, mia):
+    """What was measured of the version after it stands on the page of that version's windows alone."""
+    first = traffic.measure(2, ONE_SIDED, right=60, wrong=0)
+    newer = registry.make_version(project, mia, ravi, model=traffic.endpoint.model, semver="1.1.0")
+    traffic.write(day(3).start, EVEN, version=newer, right=0, wrong=60)
+    second = actions.measure(traffic.endpoint, newer, day(3))
+
+    old, new = (page.endpoint(omar, traffic.endpoint, {"report": str(each.uuid), "period": "1y"}) for each in (first, second))
+
+    assert (old["word"], new["word"]) == ("Watch", "As evaluated")
+    assert (old["check"], new["check"]) == (told_apart, None)
+    ratio = {report: pytest.approx(report.results["label"]["ratio"]) for report in (first, second)}
+    assert [line.ratios for line in old["lines"] if line.monitor == "label"] == [[ratio[first]]]
+    assert [line.ratios for line in new["lines"] if line.monitor == "label"] == [[ratio[second]]]
+    since = day(1).start
+    assert list(queries.ratios_by_day(traffic.endpoint, newer, since)) == [day(3).start.date()]
+    assert [start for start, _ in queries.estimates(traffic.endpoint, newer, since)[0]] == [day(3).start]
+
+
+def test_an_older_window_shows_what_stood_open_then(traffic, omar):
+    reports = [traffic.measure(number, ONE_SIDED) for number in (2, 3, 4)]
+
+    words = [page.endpoint(omar, traffic.endpoint, {"report": str(each.uuid)})["word"] for each in reports]
+
+    assert words == ["Watch", "Watch", "Drift: predicted label"]
 
 
 def test_the_list_shows_state_and_shape(client_for, recent, omar):
@@ -215,7 +242,9 @@ def test_the_api_has_no_words_for_who_does_not_read_texts(api, client_for, told_
 def test_monitors_have_their_order_whatever_the_database_makes_of_it(client_for, traffic, omar):
     report = traffic.measure(2)
     turned = dict(reversed(report.results.items()))
-    found = page.monitor_lines(traffic.endpoint, DriftReport(results=turned), None)
+    where = {"endpoint": report.endpoint, "version": report.version, "window_end": report.window_end}
+    turned_report = DriftReport(results=turned, **where)
+    found = page.monitor_lines(turned_report, None)
 
     assert [line.monitor for line in found] == ["label", "confidence", "length", "oov", "accuracy"]
     drawn = page.histograms(DriftReport(results=turned, bins=dict(sorted(report.bins.items(), reverse=True))))
@@ -224,17 +253,17 @@ def test_monitors_have_their_order_whatever_the_database_makes_of_it(client_for,
 
 def test_a_year_has_all_its_days_and_the_estimates_say_where_they_begin(client_for, traffic, omar, monkeypatch):
     reports = [traffic.measure(number, ONE_SIDED if number == 3 else EVEN) for number in range(2, 7)]
-    since = day(2).start
+    since, version = day(2).start, reports[0].version
 
-    days = queries.ratios_by_day(traffic.endpoint, since)
+    days = queries.ratios_by_day(traffic.endpoint, version, since)
 
     assert list(days) == [day(number).start.date() for number in range(2, 7)]
     assert days[day(3).start.date()]["label"] == pytest.approx(reports[1].results["label"]["ratio"])
     assert set(days[day(2).start.date()]) == {"label", "confidence", "length", "accuracy"}
-    assert queries.estimates(traffic.endpoint, since)[1] is False
+    assert queries.estimates(traffic.endpoint, version, since)[1] is False
     monkeypatch.setattr(queries.estimates, "__defaults__", (2,))
-    assert [start for start, _ in queries.estimates(traffic.endpoint, since)[0]] == [day(5).start, day(6).start]
-    assert "Windows before 2026-03-05 00:00 UTC are too many" in page.accuracy(traffic.endpoint, None, since).caption
+    assert [start for start, _ in queries.estimates(traffic.endpoint, version, since)[0]] == [day(5).start, day(6).start]
+    assert "Windows before 2026-03-05 00:00 UTC are too many" in page.accuracy(reports[-1], since).caption
 
 
 # ── Measuring now ───────────────────────────────────────────────────────────
@@ -312,7 +341,7 @@ def test_the_api_tells_the_same(api, drifting):
     assert [each["monitor"] for each in found["open"]] == ["label"]
     assert found["episodes"] == found["open"]
     detail = api.get(reverse("api-drift-report", args=[drifting.uuid])).json()
-    assert sorted(row[2] for row in detail["bins"]["label"]) == [25, 25, 550]
+    assert sorted(row[2] for row in detail["bins"]["label"]) == [110, 110, 380]
 
 
 def test_the_api_pages_by_key(api, traffic, monkeypatch):

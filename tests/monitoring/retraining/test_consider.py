@@ -160,6 +160,18 @@ def test_figures_come_from_drift_feedback_and_labels(endpoint, traffic, mia, sna
     assert not DriftReport.objects.exists()
 
 
+def test_a_proposal_that_was_overtaken_silences_no_trigger(proposed, endpoint, lee):
+    """Going back to the version before ends what is under way; the drift that asked for it may ask again."""
+    trigger, now = actions.set_trigger(endpoint_id=endpoint.uuid, kind="schedule", actor=lee, threshold=1, enabled=True), later()
+    ended = dict.fromkeys(("overtaken", "called_off"))
+    for outcome in ended:
+        Proposal.objects.filter(pk=proposed.pk).update(state="done", outcome=outcome, ended_at=now)
+        verdict = rules.consider(queries.gather(endpoint, now, 14), queries.policy_of(trigger), now)
+        ended[outcome] = (verdict.yes, codes(verdict.reasons_against))
+
+    assert ended == {"overtaken": (True, ["few_labels"]), "called_off": (False, ["cooldown", "few_labels"])}
+
+
 @pytest.mark.postgres
 def test_reasons_are_stored_for_good(proposed):
     for change in ({"reasons_for": []}, {"min_labels": 1}, {"note": "another"}, {"live_moves": 9}):

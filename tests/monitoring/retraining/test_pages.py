@@ -9,6 +9,7 @@ from django.utils import timezone
 
 from monitoring.retraining import queries
 from monitoring.retraining.models import Proposal, Trigger
+from monitoring.retraining.page import ALONE, COSTS
 from registry.access.roles import Role
 from tests.monitoring.retraining.conftest import seen
 from tests.support.people import make_person, make_project
@@ -53,6 +54,16 @@ def test_a_lead_sees_the_reasons_and_may_decide(client_for, collected, lee, mia)
     assert "Too few new labels yet" in html
     assert 'commandfor="approve"' in html
     assert 'commandfor="approve"' not in page(client_for, mia, "detail", collected)
+
+
+def test_what_an_approval_costs_is_told_before_it_is_given(client_for, project, proposed, lee):
+    """Who approves counts as who launched the run: a lead who is alone would leave its promotion to nobody."""
+    alone = page(client_for, lee, "detail", proposed)
+    make_person("lou", project=project, role=Role.LEAD)
+
+    assert (alone.count(ALONE), alone.count(COSTS)) == (2, 0)  # beside the button, and in the question
+    accompanied = page(client_for, lee, "detail", proposed)
+    assert (accompanied.count(ALONE), accompanied.count(COSTS)) == (0, 2)
 
 
 @pytest.mark.postgres

@@ -7,6 +7,7 @@ from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.utils import timezone
 
+from datasets_app.labeling.models import Queue, Slot
 from datasets_app.snapshots.models import Snapshot
 from lifecycle.refusals import Conflict, Refused
 from lifecycle.training import actions as runs
@@ -76,6 +77,25 @@ def test_training_waits_until_enough_labels_are_decided(approved, ana):
     label_queue(approved, ana, number=8)
     found = actions.advance(approved.uuid)
     assert (found.state, found.labels_new) == (State.RUNNING, 8)
+
+
+def test_nothing_is_frozen_while_somebody_has_an_item_in_hand(approved, ana):
+    label_queue(approved, ana, number=8)
+    approved.refresh_from_db()
+    slots, now = approved.queue.slots.filter(state=Slot.State.OPEN), timezone.now()
+    held = slots.first()
+    Slot.objects.filter(pk=held.pk).update(state=Slot.State.LEASED, user=ana, lease_until=now + timedelta(minutes=10))
+
+    waiting = actions.advance(approved.uuid, now)
+    assert (waiting.state, waiting.labels_new, waiting.gated_at) == (State.APPROVED, 8, None)
+    assert waiting.blocked_by.startswith("8 new labels are decided, and people label on: 1 item is in hand")
+    assert not Snapshot.objects.filter(number=2).exists()
+
+    with transaction.atomic():
+        Queue.objects.filter(pk=approved.queue_id).update(state=Queue.State.CLOSED)
+        assert actions.advance(approved.uuid, now).state == State.RUNNING
+        transaction.set_rollback(True)
+    assert actions.advance(approved.uuid, now + timedelta(minutes=11)).state == State.RUNNING
 
 
 def test_a_model_that_is_not_better_opens_no_promotion(no_better, lee):

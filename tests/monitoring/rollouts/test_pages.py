@@ -164,3 +164,14 @@ def test_strangers_see_nothing(client_for, looked_at, street, otto):
     for name in ("detail", "live"):
         assert client.get(url(name, looked_at)).status_code == 404
     assert "1.1.0" not in text_of(client.get(reverse("rollouts:list")))
+
+
+def test_a_request_that_is_used_starts_nothing(client_for, live_endpoint, omar):
+    """Its version would be rolled out beside itself."""
+    used = PromotionRequest.objects.get(version=live_endpoint.alias.version)
+
+    html = client_for(omar).get(reverse("rollouts:start", args=[used.uuid])).content.decode()
+
+    assert used.status == "fulfilled"
+    assert ('id="plan"' in html, "beside 1.0.0" in html) == (False, False)
+    assert reverse("endpoints:detail", args=[live_endpoint.uuid]) in html
