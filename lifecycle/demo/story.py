@@ -55,7 +55,7 @@ def tell(ctx: JobContext, project: Project) -> None:
     step(ctx, 10, "A canary that fails in a drill")
     watch.canary(stage, asked, endpoint)
     step(ctx, 11, "Measuring drift day by day")
-    watch.drifted(stage)
+    watch.drifted(stage, endpoint)
     watch.proposal(stage, endpoint)
     step(ctx, 12, "Asking for 1.1.0 again")
     seed.promote(stage, candidate, endpoint, "mia", "The drill is over; nothing was wrong with the version itself.")

@@ -9,11 +9,13 @@ import logging
 import random
 import time
 from collections.abc import Callable, Iterator, Sequence
+from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid5
 
 import httpx
 from django.conf import settings
+from django.db.models import Max
 from django.utils import timezone
 
 from lifecycle.demo import inbox, past, season
@@ -33,7 +35,7 @@ from monitoring.rollouts.models import Rollout
 from monitoring.rollouts.rules import Plan
 from monitoring.traffic import actions as traffic
 from monitoring.traffic.actions import Case, Word
-from monitoring.traffic.models import Feedback, Kpi, Prediction
+from monitoring.traffic.models import Feedback, Kpi, MinuteRollup, Prediction, RollupMark
 from registry.catalog.models import Endpoint
 from registry.endpoints import actions as endpoints
 from registry.endpoints import queries as served
@@ -169,8 +171,12 @@ def ask(stage: Stage, endpoint: Endpoint, count: int, *, start: int, pause: floa
             time.sleep(pause)
 
 
-def drifted(stage: Stage) -> None:
-    """Every day of the weeks that can be looked back on is measured, as the clock would have done."""
+def drifted(stage: Stage, endpoint: Endpoint) -> None:
+    """Every day of the weeks that can be looked back on is measured, as the clock would have done: once their days are added up."""
+    weeks = MinuteRollup.objects.filter(endpoint=endpoint, start__lt=timezone.now() - timedelta(days=1))
+    newest = weeks.aggregate(newest=Max("changed_at"))["newest"]
+    days = RollupMark.objects.filter(level=RollupMark.Level.DAY)
+    stage.wait(lambda: newest is None or days.filter(changed_to__gt=newest).exists())
     while drift.tick():
         stage.ctx.raise_if_cancelled()
         stage.ctx.progress(0, 0, stage="Measuring drift day by day", unit="days")

@@ -207,10 +207,15 @@ def told(request: SignedInRequest, person: User, label: str, proposal: RolePropo
 @sensitive_post_parameters("password")
 @require_http_methods(["GET", "HEAD", "POST"])
 @signed_in
-@reauthentication_required(allow_get=True)
 def people(request: SignedInRequest) -> HttpResponse:
-    """Everybody, and adding one (organisation admins)."""
+    """Everybody, and adding one (organisation admins, who give their password again)."""
     governing.check_governor(request.user, None)
+    return people_confirmed(request)
+
+
+@reauthentication_required(allow_get=True)
+def people_confirmed(request: SignedInRequest) -> HttpResponse:
+    """The rest of `people`, once the password was given again where something is sent."""
     form = PersonForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
         try:
@@ -292,9 +297,15 @@ def end(request: SignedInRequest, uuid: UUID) -> HttpResponse:
 
 @require_POST
 @signed_in
-@reauthentication_required
 def deactivate(request: SignedInRequest, uuid: UUID) -> HttpResponse:
-    """End a person's access (organisation admins)."""
-    person = actions.deactivate_user(user_id=get_object_or_404(User, uuid=uuid).uuid, actor=request.user)
+    """End a person's access (organisation admins, who give their password again)."""
+    governing.check_governor(request.user, None)
+    return deactivate_confirmed(request, get_object_or_404(User, uuid=uuid))
+
+
+@reauthentication_required
+def deactivate_confirmed(request: SignedInRequest, person: User) -> HttpResponse:
+    """The rest of `deactivate`, once the password was given again."""
+    person = actions.deactivate_user(user_id=person.uuid, actor=request.user)
     toast(request, f"{person} can no longer sign in")
     return redirect("access:people")

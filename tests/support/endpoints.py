@@ -11,6 +11,7 @@ from typing import Any
 
 from django.conf import settings
 
+from lifecycle.inference.spool import timed_uuid
 from registry.access.models import Project, User
 from registry.access.roles import Role
 from registry.catalog.models import Alias, Endpoint, ModelVersion
@@ -106,7 +107,7 @@ def spool_line(endpoint: Endpoint, *answers: tuple[str, str, float], at: str = "
         {"sha256": digest, "chars": len(text), "tokens": 4, "text": text} for digest, (text, _, _) in zip(digests, answers, strict=True)
     ]
     return {
-        "uuid": str(uuid.uuid4()), "at": at or now(), "endpoint": endpoint.slug, "version": str(version.uuid),
+        "uuid": str(timed_uuid()), "at": at or now(), "endpoint": endpoint.slug, "version": str(version.uuid),
         "root_digest": version.root_digest, "arm": "stable", "status": "ok", "code": 200, "latency_ms": 5.0, "queue_ms": 0.1,
         "rows": len(answers), "inputs": inputs,
         "outputs": [{"label": label, "confidence": share, "scores": {label: share}} for _, label, share in answers],

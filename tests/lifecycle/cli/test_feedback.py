@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-from uuid import uuid4
 
 import pytest
 
 from lifecycle.cli import batches
+from lifecycle.inference.spool import timed_uuid
 from monitoring.traffic import actions
 from monitoring.traffic.models import Feedback, Prediction
 from tests.support import endpoints
@@ -76,7 +76,7 @@ def test_an_answer_that_has_not_arrived_is_waited_for(as_person, ana, endpoint):
 
 
 def test_one_that_never_arrives_is_not_waited_for_for_ever(as_person, ana, endpoint):
-    said = as_person(ana)("feedback", str(uuid4()), "right")
+    said = as_person(ana)("feedback", str(timed_uuid()), "right")
 
     assert (said.code, said.waits) == (1, [0.5, 1.0, 2.0, 4.0])
     assert not Feedback.objects.exists()
