@@ -299,8 +299,9 @@ def end(request: SignedInRequest, uuid: UUID) -> HttpResponse:
 @signed_in
 def deactivate(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """End a person's access (organisation admins, who give their password again)."""
+    person = get_object_or_404(User, uuid=uuid)
     governing.check_governor(request.user, None)
-    return deactivate_confirmed(request, get_object_or_404(User, uuid=uuid))
+    return deactivate_confirmed(request, person)
 
 
 @reauthentication_required

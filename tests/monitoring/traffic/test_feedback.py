@@ -6,7 +6,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from lifecycle.refusals import Refused
+from lifecycle.refusals import NotReady, Refused
 from monitoring.traffic import actions, queries
 from monitoring.traffic.models import Feedback, MinuteRollup
 from registry.ledger.models import Event
@@ -72,7 +72,7 @@ def test_there_is_nothing_to_say_of_no_answer(answered, live_endpoint, ana):
 def test_who_may_look_but_not_say(prediction, aida, otto):
     with pytest.raises(PermissionDenied):
         say(prediction, aida)
-    with pytest.raises(Refused):  # as for one that does not exist
+    with pytest.raises(NotReady):  # as for one that may still arrive
         say(prediction, otto)
     assert not Feedback.objects.exists()
 
