@@ -113,21 +113,20 @@ class ProjectForm(StepUpForm):
         return lead
 
 
-class PersonForm(forms.Form):
+class PersonForm(StepUpForm):
     """A new person."""
 
     username = forms.SlugField(label="User name", max_length=60)
     display_name = forms.CharField(label="Name", max_length=80)
     email = forms.EmailField(required=False)
-    password = forms.CharField(
-        label="First password",
+    first_password = forms.CharField(
         widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
         help_text="At least 12 characters; pass it on safely.",
     )
 
-    def clean_password(self) -> str:
+    def clean_first_password(self) -> str:
         """Held to the same rules as a password that people choose themselves."""
-        password: str = self.cleaned_data["password"]
+        password: str = self.cleaned_data["first_password"]
         validate_password(password)
         return password
 

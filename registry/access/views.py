@@ -12,7 +12,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from lifecycle.refusals import Refused
 from lifecycle.ui.forms import add_refusal
 from lifecycle.ui.toasts import toast
-from registry.access import actions, governing, policy, queries
+from registry.access import actions, governing, policy, queries, step_up
 from registry.access.decorators import needs, signed_in
 from registry.access.forms import (
     AdminForm,
@@ -204,22 +204,19 @@ def told(request: SignedInRequest, person: User, label: str, proposal: RolePropo
         toast(request, f"{person} is {'now' if gives else 'no longer'} {label}")
 
 
-@sensitive_post_parameters("password")
+@sensitive_post_parameters("first_password", "password", "code")
 @require_http_methods(["GET", "HEAD", "POST"])
 @signed_in
 def people(request: SignedInRequest) -> HttpResponse:
     """Everybody, and adding one (organisation admins, who give their password again)."""
     governing.check_governor(request.user, None)
-    return people_confirmed(request)
-
-
-@reauthentication_required(allow_get=True)
-def people_confirmed(request: SignedInRequest) -> HttpResponse:
-    """The rest of `people`, once the password was given again where something is sent."""
     form = PersonForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
+        given = form.cleaned_data
+        first = given.pop("first_password")
         try:
-            person = actions.create_user(actor=request.user, **form.cleaned_data)
+            step_up.confirm_password(request.user, given.pop("password"), given.pop("code"))
+            person = actions.create_user(actor=request.user, password=first, **given)
             toast(request, f"{person} can sign in now")
             return redirect("access:people")
         except Refused as refusal:
