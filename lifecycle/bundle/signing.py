@@ -45,8 +45,11 @@ def verify(folder: Path, public_key: Path, *, expected_root: str | None = None) 
     if not signature.is_file() or signature.is_symlink() or signature.stat().st_size > MAX_SIGNATURE_BYTES:
         raise Refused(f"{folder.name} carries no signature ({SIGNATURE_NAME}).", next_step="Only registered, signed models are used.")
     found, statement = manifest(folder), _statement(signature)
-    check_no_empty_folder(folder)
     _compare(found, statement)
+    try:
+        check_no_empty_folder(folder)
+    except Refused as refusal:
+        raise Damaged(refusal.message, next_step=AGAIN) from refusal
     config = _library("verifying").Config().use_elliptic_key_verifier(public_key=public_key)
     config.set_hashing_config(_hashing())
     try:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from lifecycle import bundle
-from lifecycle.refusals import Refused
+from lifecycle.refusals import Damaged, Refused
 
 
 @pytest.fixture
@@ -81,7 +81,7 @@ def test_an_added_empty_folder_is_refused_and_named(model, key):
     bundle.sign(model, key)
     (model / "serving" / "more" / "below").mkdir(parents=True)
 
-    with pytest.raises(Refused, match="serving/more/below is an empty folder"):
+    with pytest.raises(Damaged, match="serving/more/below is an empty folder"):
         bundle.verify(model, bundle.public_path(key))
     with pytest.raises(Refused, match="serving/more/below is an empty folder"):
         bundle.sign(model, key)
