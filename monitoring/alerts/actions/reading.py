@@ -26,6 +26,7 @@ from registry.endpoints.models import Deployment
 from registry.endpoints.queries import problem_for
 
 log = logging.getLogger(__name__)
+BACK = "The measure came back below its limit."  # of what was told before reasons were
 READER = "alerts"
 LOAD, STOPPED, DRIFT = "load", "canary_stopped", "drift"
 
@@ -73,7 +74,7 @@ def drift_opened(row: Outbox, now: datetime) -> None:
 def drift_closed(row: Outbox, now: datetime) -> None:
     """The end of that ticket."""
     if endpoint := endpoint_of(row.payload):
-        resolve_alert(source=DRIFT, key=drift_key(row.payload), endpoint=endpoint, text="The measure came back below its limit.", now=now)
+        resolve_alert(source=DRIFT, key=drift_key(row.payload), endpoint=endpoint, text=row.payload.get("reason") or BACK, now=now)
 
 
 def quality_target(endpoint: Endpoint) -> float | None:

@@ -185,7 +185,7 @@ def close_left(endpoint: Endpoint, now: datetime) -> None:
     live = live_deployment(endpoint)
     for row in queries.open_episodes(endpoint):
         if live is None or row.version_id != live.version_id:
-            close(row, now, f"{live.version.semver} answers in its place." if live else "Nothing is live any more.")
+            close(row, now, f"{live.version.semver} answers in its place." if live else "No version is live.")
 
 
 def open_episode(report: Measurement, said: Said) -> Episode:
@@ -218,5 +218,5 @@ def tell(topic: str, verb: Verb, row: Episode, report: Measurement | None) -> No
     }  # fmt: skip
     if report and report.baseline and row.monitor == Monitor.ACCURACY:
         facts["accuracy"] = report.baseline.calibration["accuracy"] - facts["value"]
-    append(topic, project=project, **facts)
+    append(topic, project=project, **facts, **({"reason": row.end_reason} if row.end_reason else {}))
     record(None, verb, row, project=project.uuid, **facts, report=report.uuid if report else None, why=row.end_reason)

@@ -57,6 +57,15 @@ def test_a_ticket_about_drift_ends_when_its_version_is_not_live_any_more(drifted
     assert (alert.state, alert.resolution) == ("resolved", "Its version is not live any more.")
 
 
+def test_a_ticket_about_drift_ends_with_the_reason_that_its_episode_ended_with(drifted, live_endpoint, happened):
+    drifted()
+    facts = {"endpoint": str(live_endpoint.uuid), "version": str(live_endpoint.alias.version.uuid), "monitor": "confidence"}
+
+    happened("drift.closed", **facts, value=0.1, limit=0.2, reason="1.1.0 answers in its place.")
+
+    assert Alert.objects.get().resolution == "1.1.0 answers in its place."
+
+
 @pytest.mark.parametrize(
     ("monitor", "accuracy", "target", "is_on", "severity"),
     [
