@@ -82,6 +82,7 @@ def confirm(*, proposal_id: UUID, actor: User, password: str, code: str = "") ->
 @transaction.atomic
 def end(*, proposal_id: UUID, actor: User) -> RoleProposal:
     """Let a proposal come to nothing: withdrawn by who made it, refused by another admin. Raises PermissionDenied or Conflict."""
+    lock_admins()
     proposal = lock(proposal_id)
     check_governor(actor, proposal.project)
     own = proposal.proposed_by_id == actor.pk
@@ -176,8 +177,9 @@ def is_recorded(proposal: RoleProposal) -> bool:
     """Whether the trail knows that the person who proposed it did: a row that somebody wrote into the database has no event."""
     person = str(proposal.person.uuid)
     told = accounts.events_of([person], {Verb.ROLE_PROPOSED})[person]
-    known = {(event.actor, event.payload["proposal"], event.payload["role"], event.payload["gives"]) for event in told}
-    return (str(proposal.proposed_by.uuid), str(proposal.uuid), proposal.role, proposal.gives) in known
+    project = str(proposal.project.uuid) if proposal.project else None
+    known = {(event.actor, event.project, event.payload["proposal"], event.payload["role"], event.payload["gives"]) for event in told}
+    return (str(proposal.proposed_by.uuid), project, str(proposal.uuid), proposal.role, proposal.gives) in known
 
 
 def close(proposal: RoleProposal, state: str, actor: User) -> RoleProposal:

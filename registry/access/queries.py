@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
@@ -14,8 +13,7 @@ from guardian.utils import get_group_obj_perms_model
 from registry.access.models import PLACEHOLDER, ApiToken, Project, RoleProposal, User
 from registry.access.policy import Person, visible_to
 from registry.access.roles import Role
-from registry.ledger.models import Event
-from registry.ledger.rules import event_hash
+from registry.ledger import accounts
 from registry.ledger.verbs import Verb
 
 
@@ -56,16 +54,15 @@ def roles_by_project(user: Person) -> dict[int, list[Role]]:
 def held_since(people: Iterable[User]) -> dict[tuple[str, str], datetime]:
     """Since when each role is held, by (uuid of the person, name of the role's group), as the trail has it: not in it is what nobody gave,
     or what was taken away since. One statement."""
-    events = Event.objects.filter(object_id__in=[str(user.uuid) for user in people], verb__in=[Verb.ROLE_GRANTED, Verb.ROLE_REVOKED])
+    events = accounts.events_of([str(user.uuid) for user in people], {Verb.ROLE_GRANTED, Verb.ROLE_REVOKED})
     since: dict[tuple[str, str], datetime] = {}
-    for person, verb, at, canonical, hashed in events.order_by("pk").values_list("object_id", "verb", "at", "canonical", "hash"):
-        if event_hash(canonical) != hashed:
-            continue
-        key = person, json.loads(canonical)["payload"]["root"]
-        if verb == Verb.ROLE_GRANTED:
-            since[key] = at
-        else:
-            since.pop(key, None)
+    for person, told in events.items():
+        for event in told:
+            key = person, event.payload["root"]
+            if event.verb == Verb.ROLE_GRANTED:
+                since[key] = event.at
+            else:
+                since.pop(key, None)
     return since
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from itertools import islice
 from typing import Any
 
@@ -23,10 +24,12 @@ BATCH = 200  # objects, with all their events
 
 @dataclass(frozen=True)
 class Told:
-    """An event as far as it tells of its object. actor: uuid of the user, or system."""
+    """An event as far as it tells of its object, by its hashed bytes. actor: uuid of the user, or system. project: uuid, or None."""
 
     verb: str
     actor: str
+    project: str | None
+    at: datetime
     payload: dict[str, Any]
 
 
@@ -103,15 +106,17 @@ def facts(account: Account, events: list[Told]) -> set[str]:
 
 
 def events_of(ids: list[str], verbs: Collection[Verb]) -> dict[str, list[Told]]:
-    """The events of these kinds about each of these objects, oldest first, as they were hashed; a row whose bytes do not give its hash is
-    none."""
+    """The events of these kinds about each of these objects, oldest first, as they were hashed; a row whose bytes do not give its hash, or
+    are about something else than its columns say, is none."""
     found: dict[str, list[Told]] = {each: [] for each in ids}
     events = Event.objects.filter(object_id__in=ids, verb__in=verbs).order_by("chain", "seq")
     for object_id, canonical, hashed in events.values_list("object_id", "canonical", "hash"):
         if rules.event_hash(canonical) != hashed:
             continue
         document = json.loads(canonical)
-        found[object_id].append(Told(document["verb"], document["actor"], document["payload"]))
+        if document["object_id"] == object_id and document["verb"] in verbs:
+            at = datetime.fromisoformat(document["at"])
+            found[object_id].append(Told(document["verb"], document["actor"], document["project"], at, document["payload"]))
     return found
 
 

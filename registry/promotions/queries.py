@@ -17,7 +17,7 @@ from registry.access.models import ProjectGrant, User
 from registry.access.policy import Person
 from registry.access.roles import Role, roles_for
 from registry.catalog.models import ModelGrant
-from registry.ledger.models import Event
+from registry.ledger import accounts
 from registry.ledger.verbs import Verb
 from registry.policies import queries as policies
 from registry.policies.rules import Step
@@ -131,8 +131,8 @@ def held_before(
 
 def asked_at(requests: Iterable[PromotionRequest]) -> dict[str, datetime]:
     """When each request was made, by its uuid: as the trail has it, since the row's own column may have been moved. One statement."""
-    found = Event.objects.filter(object_id__in=[str(request.uuid) for request in requests], verb=Verb.PROMOTION_REQUESTED)
-    return dict(found.values_list("object_id", "at"))
+    events = accounts.events_of([str(request.uuid) for request in requests], {Verb.PROMOTION_REQUESTED})
+    return {uuid: told[0].at for uuid, told in events.items() if told}
 
 
 def seats(request: PromotionRequest) -> list[Seat]:

@@ -144,6 +144,16 @@ def test_a_proposal_that_somebody_wrote_into_the_database_is_not_confirmed(proje
     assert (RoleProposal.objects.get().state, roles_of(otto, project)) == ("open", [])
 
 
+def test_a_proposal_that_was_moved_to_another_project_is_not_confirmed(project, adam, adele, otto, waiting):
+    elsewhere = make_project("elsewhere", "Elsewhere")
+    RoleProposal.objects.update(project=elsewhere)
+
+    with pytest.raises(Conflict, match="no such proposal"):
+        governing.confirm(proposal_id=waiting.uuid, actor=adele, password=PASSWORD)
+
+    assert (RoleProposal.objects.get().state, roles_of(otto, elsewhere)) == ("open", [])
+
+
 def test_an_admin_does_not_leave_a_project_to_govern_it_at_once(project, adam, otto):
     actions.grant(user=adam, role=Role.ENGINEER, root=project, actor=None)
 

@@ -31,3 +31,16 @@ def test_two_admins_who_confirm_that_the_other_goes_leave_one(adam):
 
     assert ended["done"] == 1
     assert governing.admins().count() == 1
+
+
+def test_a_proposal_that_is_confirmed_and_refused_at_once_ends_in_one_of_both(adam):
+    adele, anna = make_admin("adele"), make_admin("anna")
+    wanted = governing.change(person=anna, role=ADMIN, project=None, gives=False, actor=adam, password=PASSWORD)
+
+    ended = at_once(
+        lambda: governing.confirm(proposal_id=wanted.uuid, actor=adele, password=PASSWORD),
+        lambda: governing.end(proposal_id=wanted.uuid, actor=adam),
+    )
+
+    state = RoleProposal.objects.get().state
+    assert (ended["done"], sum(ended.values()), governing.admins().count()) == (1, 2, 2 if state == "confirmed" else 3)
