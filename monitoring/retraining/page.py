@@ -78,11 +78,8 @@ def detail(user: User, proposal: Proposal) -> dict[str, Any]:
 
 
 # What approving costs, told before.
-COSTS = "You count as who launched the run, so another lead has to approve its promotion."
-ALONE = (
-    "You are the only ML lead here, and who approves counts as who launched the run: nobody could approve its promotion. Have the role "
-    "given to another person first."
-)
+COSTS = "Approving makes you the one who launched the run, so another ML lead must approve its promotion."
+ALONE = "You are the only ML lead here, so nobody could approve the promotion. Have a second ML lead added first."
 
 
 def word(proposal: Proposal) -> str:

@@ -27,7 +27,7 @@ class TooLarge(exceptions.APIException):
 
     status_code = 413
     default_code = "too_large"
-    default_detail = f"A body has at most {settings.DATA_UPLOAD_MAX_MEMORY_SIZE >> 20} MB here. Send it in parts."
+    default_detail = f"The request body is limited to {settings.DATA_UPLOAD_MAX_MEMORY_SIZE >> 20} MB. Send it in parts."
 
 
 def api_exception_handler(error: Exception, context: dict[str, Any]) -> Response | None:

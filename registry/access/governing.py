@@ -71,7 +71,7 @@ def confirm(*, proposal_id: UUID, actor: User, password: str, code: str = "") ->
         if proposal.proposed_by_id == actor.pk:
             raise PermissionDenied("You proposed this; another organisation admin confirms it.")
         if not is_recorded(proposal):
-            raise Conflict("The trail has no such proposal.", next_step="Tell an auditor, and propose it yourself.")
+            raise Conflict("The audit log has no such proposal.", next_step="Tell an auditor, and propose it yourself.")
         if not may_govern(proposal.proposed_by, proposal.project):
             raise Conflict(f"{proposal.proposed_by} can no longer propose this change.", next_step="Reject it and propose it yourself.")
         check_change(proposal, actor)

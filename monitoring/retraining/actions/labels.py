@@ -28,8 +28,8 @@ def pass_gate(proposal: Proposal, now: datetime) -> None:
     decided = queue is not None and queue_is_done(queue)
     held = in_hand(queue, now) if queue is not None and not decided else 0
     if held and found >= proposal.min_labels:
-        still = f"{found:,} new labels are decided, and people label on: {held:,} item{'s are' if held > 1 else ' is'} in hand"
-        wait(proposal, f"{still} in the queue {queue}. Training begins when nobody labels there, or when the queue is closed.")
+        still = f"{found:,} new labels are decided. {held:,} item{'s are' if held > 1 else ' is'} still being labeled in the queue {queue}"
+        wait(proposal, f"{still}; training starts when that is done, or when the queue is closed.")
         return
     if found >= proposal.min_labels or (decided and found):
         move(proposal, State.RUNNING, gated_at=now, blocked_by="")

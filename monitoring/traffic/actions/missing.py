@@ -21,7 +21,7 @@ def unknown(prediction: UUID, request: UUID | None = None) -> Refusal:
         return NotReady(
             f"Prediction {prediction} is not known yet, or not to you.", next_step="Predictions arrive within seconds; send it again."
         )
-    sentence = f"There is no prediction {prediction}, or it is not yours to see, and none can arrive under it any more."
+    sentence = f"Prediction {prediction} does not exist, or you cannot see it."
     return Refused(
         sentence,
         next_step="Give the prediction_id of an answer, and an index below its number of texts.",

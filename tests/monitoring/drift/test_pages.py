@@ -52,7 +52,7 @@ def test_a_drifting_endpoint_names_the_monitor_its_value_and_its_limit(client_fo
     html = client_for(omar).get(url("endpoint", drifting.endpoint)).content.decode()
 
     assert "Drift: predicted label" in html
-    assert "Predicted label drifts since" in html
+    assert "Predicted label has been drifting since" in html
     assert f"PSI {drifting.results['label']['value']:.3f}" in html
     assert "PSI 0.100" in html
     assert 'data-chart="bins-label-figure"' in html

@@ -88,7 +88,7 @@ def test_nothing_is_frozen_while_somebody_has_an_item_in_hand(approved, ana):
 
     waiting = actions.advance(approved.uuid, now)
     assert (waiting.state, waiting.labels_new, waiting.gated_at) == (State.APPROVED, 8, None)
-    assert waiting.blocked_by.startswith("8 new labels are decided, and people label on: 1 item is in hand")
+    assert waiting.blocked_by.startswith("8 new labels are decided. 1 item is still being labeled")
     assert not Snapshot.objects.filter(number=2).exists()
 
     with transaction.atomic():

@@ -137,7 +137,7 @@ def test_predictions_are_linked_and_foreign_ones_refused(kpi, answered, live_end
     assert linked.prediction == made
     assert len(linked.subject) == 64
     assert "customer" not in linked.subject
-    with pytest.raises(Refused, match="no prediction"):
+    with pytest.raises(Refused, match="does not exist"):
         record(kpi, mia, case(prediction=uuid.uuid4()))
     with pytest.raises(Refused, match="held out"):
         record(kpi, mia, case("holdout", prediction=made.uuid))
