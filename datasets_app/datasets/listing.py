@@ -12,7 +12,7 @@ from django.urls import reverse
 
 from datasets_app.datasets import queries, search
 from datasets_app.datasets.forms import SliceForm
-from datasets_app.datasets.models import Dataset
+from datasets_app.datasets.models import Dataset, Slice
 from datasets_app.datasets.selection import Selection
 from lifecycle.jobs import queries as jobs
 from lifecycle.ui.addresses import find_url, key_in
@@ -72,9 +72,9 @@ def exports(user: User, dataset: Dataset) -> Context:
 
 def slice_page(user: User, uuid: UUID) -> Context:
     """One slice: what it chooses, whether its filters still hold, and what can be done with it."""
+    job = jobs.about(Slice, uuid).first()
     row = queries.get_slice(user, uuid)
     selection = Selection(row.dataset, user, row.filters, whole=True)
-    job = jobs.of_subject(row).first()
     initial = {"name": row.name, "description": row.description, "shared": row.shared}
     listed = f"{reverse('datasets:dataset', args=[row.dataset.uuid])}?{urlencode(selection.said)}#items"
     queue = find_url("labeling:open", uuid=row.dataset.uuid) if policy.can(user, "labeling.manage", row) else ""

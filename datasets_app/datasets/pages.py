@@ -83,8 +83,8 @@ def dataset_steps(row: Dataset, uploads: list[Upload]) -> list[Step]:
 
 def upload(user: User, uuid: UUID) -> Context:
     """One upload in whatever state it is."""
+    job = jobs.about(Upload, uuid).exclude(kind="datasets.clean_up").first()
     row = queries.get_upload(user, uuid)
-    job = jobs.of_subject(row).exclude(kind="datasets.clean_up").first()
     found = row.report.get("dry_run", {})
     may_upload = policy.can(user, "datasets.upload", row)
     may_read = queries.may_read(user, row.dataset) or row.uploaded_by_id == user.pk

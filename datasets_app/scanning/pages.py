@@ -85,6 +85,7 @@ def listing(user: User, params: Mapping[str, str]) -> Context:
 def of_dataset(user: User, uuid: UUID, params: Mapping[str, str]) -> Context:
     """The findings of one kind and status of a dataset, its scans, and the form that sends findings to a queue."""
     dataset = datasets.get_dataset(user, uuid)
+    scans = looks(dataset)
     tallies = queries.tallies(dataset)
     first = next((kind for kind in Kind if tallies[kind].open), Kind.NEAR_DUPLICATE)
     kind, status = Kind(choice_in(params, "kind", Kind.values, first)), Status(choice_in(params, "status", Status.values, Status.OPEN))
@@ -101,7 +102,7 @@ def of_dataset(user: User, uuid: UUID, params: Mapping[str, str]) -> Context:
             for each in Kind
         ],
         "statuses": [(each, link(here, kind, each), getattr(tallies[kind], each.value)) for each in Status],
-        "looks": looks(dataset), "pager": {"previous": link(here, kind, status) if place else "", "next": following, "about": None},
+        "looks": scans, "pager": {"previous": link(here, kind, status) if place else "", "next": following, "about": None},
         "scanned": queries.was_scanned(dataset, kind),
         "may_read": datasets.may_read(user, dataset), "may_scan": policy.can(user, "scanning.scan", dataset),
         "may_send": policy.can(user, "scanning.send", dataset), "to_send": tallies[kind].open + tallies[kind].confirmed,
@@ -129,9 +130,9 @@ def looks(dataset: Dataset) -> list[Look]:
     """Each kind of scan, with its last one."""
     found = []
     for kind in ScanKind:
-        scan = queries.newest_scan(dataset, kind)
-        job = queries.job_of(dataset, kind) if scan and scan.state in (ScanState.RUNNING, ScanState.FAILED) else None
-        found.append(Look(kind, scan, SCAN_MARKS[ScanState(scan.state)] if scan else "", job, facts(scan) if scan else []))
+        job, scan = queries.job_of(dataset, kind), queries.newest_scan(dataset, kind)
+        told = job if scan and scan.state in (ScanState.RUNNING, ScanState.FAILED) else None
+        found.append(Look(kind, scan, SCAN_MARKS[ScanState(scan.state)] if scan else "", told, facts(scan) if scan else []))
     return found
 
 

@@ -56,12 +56,12 @@ def listing(user: User, params: Mapping[str, str]) -> Context:
 def of_dataset(user: User, uuid: UUID, params: Mapping[str, str]) -> Context:
     """The snapshots of one dataset, the unfinished freeze, and the form for the next one; of the slice named by ?slice=."""
     dataset = datasets.get_dataset(user, uuid)
+    job = jobs.of_subject(dataset).filter(kind="snapshots.freeze").first()
     found = list(Snapshot.objects.filter(dataset=dataset).select_related("created_by", "schema").order_by("-number")[:100])
     newest = found[0] if found else None
     initial: dict[str, Any] = {"after": newest.number if newest else 0, "slice": params.get("slice")}
     if newest:
         initial |= {**newest.shares, "seed": newest.seed}
-    job = jobs.of_subject(dataset).filter(kind="snapshots.freeze").first()
     return {
         "dataset": dataset, "snapshots": found, "form": FreezeForm(dataset, user, initial=initial),
         "job": job, "working": job and not job.is_finished,

@@ -36,8 +36,8 @@ class Group:
 def grouped(user: User, evaluation: Evaluation) -> dict[str, Any]:
     """The groups of an evaluation's errors, or how to get them; a constant number of statements."""
     rules.check_grouped(evaluation.report)
-    analysis = queries.analysis(evaluation, Analysis.Kind.CLUSTERS)
     job = queries.analysis_job(evaluation, Analysis.Kind.CLUSTERS)
+    analysis = queries.analysis(evaluation, Analysis.Kind.CLUSTERS)
     errors = rules.errors(evaluation.report)
     return {
         "evaluation": evaluation,

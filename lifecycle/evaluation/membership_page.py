@@ -22,8 +22,8 @@ LOSS = {  # of a row, by task
 
 def leaking(user: User, evaluation: Evaluation) -> dict[str, Any]:
     """The finding of membership inference, or how to get it."""
-    analysis = queries.analysis(evaluation, Analysis.Kind.MEMBERSHIP)
     job = queries.analysis_job(evaluation, Analysis.Kind.MEMBERSHIP)
+    analysis = queries.analysis(evaluation, Analysis.Kind.MEMBERSHIP)
     return {
         "evaluation": evaluation,
         "thread": thread(evaluation),

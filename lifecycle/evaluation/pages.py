@@ -108,14 +108,15 @@ def main_score(report: Mapping[str, Any]) -> dict[str, Any]:
 
 def of_run(user: User, run: Run) -> dict[str, Any]:
     """The part of a run's page that shows what its evaluations found; validation as in training, with links to all."""
+    job, pending = queries.last_job(run), queries.unfinished_job(run)
     found = queries.of_run(run)
     shown = next((each for each in found if each.split == "validation"), found[0] if found else None)
     context = {
         "run": run,
         "evaluations": found,
         "shown": shown,
-        "job": queries.last_job(run),
-        "pending": queries.unfinished_job(run),
+        "job": job,
+        "pending": pending,
         "may_evaluate": can(user, "evaluation.evaluate", run),
         "may_suggest": run.state == RunState.SUCCEEDED
         and run.task in suggesters.CLASSED

@@ -35,7 +35,7 @@ NAMES = rules.METRICS | {name: text_rules.METRICS[name] for name in ("rouge_l", 
 def robustness(user: User, uuid: UUID, given: Mapping[str, str]) -> dict[str, Any]:
     """The probes with what they changed, the flips of the one that was asked for, and the job while it is not done."""
     evaluation = queries.get_evaluation(user, uuid)
-    found, job = queries.analysis(evaluation, Analysis.Kind.ROBUSTNESS), queries.analysis_job(evaluation, Analysis.Kind.ROBUSTNESS)
+    job, found = queries.analysis_job(evaluation, Analysis.Kind.ROBUSTNESS), queries.analysis(evaluation, Analysis.Kind.ROBUSTNESS)
     shown = given.get("probe", "")
     context: dict[str, Any] = {
         "evaluation": evaluation, "tabs": tabs(evaluation, "robustness"), "thread": thread(evaluation), "found": found,

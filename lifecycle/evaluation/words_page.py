@@ -60,8 +60,8 @@ def asked(evaluation: Evaluation, digest: str) -> dict[str, Any]:
     item = queries.items_by_digest(evaluation, [digest]).get(digest)
     if item is None:
         raise missing()
-    analysis = queries.analysis(evaluation, Analysis.Kind.WORDS, digest)
     job = queries.analysis_job(evaluation, Analysis.Kind.WORDS, digest)
+    analysis = queries.analysis(evaluation, Analysis.Kind.WORDS, digest)
     return {
         "evaluation": evaluation,
         "thread": thread(evaluation),

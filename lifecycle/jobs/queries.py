@@ -209,8 +209,17 @@ def moves(job: Job) -> list[Priority]:
 
 
 def of_subject(subject: Model) -> QuerySet[Job]:
-    """All jobs about one thing, newest first. For rooms that have already checked who may see it."""
-    return Job.objects.filter(subject_type=subject._meta.label_lower, subject_uuid=getattr(subject, "uuid", None)).order_by("-id")
+    """All jobs about one thing, newest first. For rooms that have already checked who may see it.
+
+    A page asks for the job before it asks for what the job makes: where the job has ended by then, all that it made is there. The other
+    way about, a job that ends in between leaves a page that says "running" and asks no more.
+    """
+    return about(type(subject), getattr(subject, "uuid", None))
+
+
+def about(model: type[Model], uuid: UUID | None) -> QuerySet[Job]:
+    """All jobs about the row of a model with this uuid, newest first; for a page that has not read the row yet."""
+    return Job.objects.filter(subject_type=model._meta.label_lower, subject_uuid=uuid).order_by("-id")
 
 
 def open_count(user: Person) -> int:

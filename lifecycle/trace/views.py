@@ -23,11 +23,12 @@ def prediction(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """Why did the model say this? The chain down to the snapshot, and the nearest training items with who labelled them."""
     rows = Prediction.objects.select_related("endpoint__model__project", "deployment", "version__model", "version__run__snapshot__dataset")
     found = rows.get(uuid=uuid)
+    job = of_subject(found).filter(kind="trace.neighbours").first()
     context = {
         "prediction": found,
         "chain": queries.prediction_chain(found),
         "neighbours": queries.neighbours(request.user, found),
-        "job": of_subject(found).filter(kind="trace.neighbours").first(),
+        "job": job,
         "reads": policy.can(request.user, "traffic.read_texts", found),
     }
     return respond(request, "trace/prediction.html", "chain", context)

@@ -18,7 +18,7 @@ from lifecycle.engine import defaults, text_defaults
 from lifecycle.engine.defaults import Choice
 from lifecycle.engine.tagging import tags
 from lifecycle.jobs import queries as jobs
-from lifecycle.jobs.rules import Device, Queue
+from lifecycle.jobs.rules import Device, Queue, State
 from lifecycle.training import advising, facts, queries, suggesting
 from lifecycle.training.models import BaseModel, Estimate, Run
 from lifecycle.training.rules import CONSEQUENCE, Strategy, misfit
@@ -83,10 +83,13 @@ def launch(user: User, given: Mapping[str, str]) -> dict[str, Any]:
     data = offer(queries.launchable(user), given.get("snapshot", ""))
     snapshot = data.chosen
     writes, ranks = (snapshot is not None and asked(snapshot) for asked in (queries.writes, queries.ranks))
+    waiting = queries.find_waiting_base(user, given.get("base", ""))
+    job = jobs.of_subject(waiting).first() if waiting else None
+    if job and job.state == State.SUCCEEDED:  # it came since the base was read
+        waiting = None
     kept = queries.bases(user).filter(project=snapshot.dataset.project_id if snapshot else None, folder__isnull=False)
     available = offer(kept, given.get("base", ""), lambda base: bool(base.facts.get("decoder")) == writes)
     base = available.chosen
-    waiting = queries.find_waiting_base(user, given.get("base", ""))
     fitting = [name for name in Run.Strategy.values if not misfit(name, writes=writes, ranks=ranks)]
     wanted = given.get("strategy", "")
     strategy = wanted if wanted in fitting else Run.Strategy.LORA.value
@@ -103,7 +106,7 @@ def launch(user: User, given: Mapping[str, str]) -> dict[str, Any]:
         "writes": writes,
         "advises": snapshot is not None and snapshot.dataset.task in advising.ADVISED,
         "base": base,
-        "waiting": {"base": waiting, "job": jobs.of_subject(waiting).first(), "url": start_url(waiting)} if waiting else None,
+        "waiting": {"base": waiting, "job": job, "url": start_url(waiting)} if waiting else None,
         "strategy": strategy,
         "key": uuid4(),
     }

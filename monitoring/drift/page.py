@@ -97,10 +97,11 @@ def state_of(report: DriftReport | None, opened: Sequence[Episode]) -> tuple[str
 def endpoint(user: User, found: Endpoint, given: Mapping[str, str]) -> dict[str, Any]:
     """The page of an endpoint: one window of one version, and what led to it. given: report (uuid, else the newest), period (a key of
     PERIODS)."""
+    job = queries.job_of(found)
     report = chosen(user, found, given.get("report", ""))
     key = choice_in(given, "period", PERIODS, "4w")
     check = queries.texts_for(user, queries.texts_beside(report) if report else queries.latest_texts(found))
-    opened, job = queries.open_after(report) if report else [], queries.job_of(found)
+    opened = queries.open_after(report) if report else []
     since = timezone.now() - PERIODS[key][1]
     mark, word = state_of(report, opened)
     shown: dict[str, Any] = {

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from typing import Any
+from uuid import UUID
 
 from django.forms import Form
 from django.urls import reverse
 
-from lifecycle.jobs.queries import of_subject
+from lifecycle.jobs.queries import about, of_subject
 from lifecycle.jobs.rules import State
 from lifecycle.training.thresholds import threshold_of
 from lifecycle.ui.addresses import find_url
@@ -28,21 +29,22 @@ def form(title: str, confirm: str, asked: Form, model: RegisteredModel | None = 
 
 def model(user: User, found: RegisteredModel, before: int | None) -> dict[str, Any]:
     """A model with a page of its versions, its endpoints and what runs for it now."""
+    job = of_subject(found).filter(kind="catalog.register").first()
     lines, older = queries.version_lines(found, before)
     endpoints = [(endpoint, queries.freeze_of(endpoint)) for endpoint in queries.endpoints(user).filter(model=found)]
     may = {action: policy.can(user, f"catalog.{action}", found) for action in ("register", "create_endpoint", "freeze")}
-    job = of_subject(found).filter(kind="catalog.register").first()
     return {
         "model": found, "lines": lines, "older": older, "before": before, "endpoints": endpoints, "may": may,
         "job": job if job and job.state != State.SUCCEEDED else None,
     }  # fmt: skip
 
 
-def version(user: User, found: ModelVersion) -> dict[str, Any]:
-    """A version with its thread, card, files and what was verified when."""
+def version(user: User, uuid: UUID) -> dict[str, Any]:
+    """A version with its thread, card, files and what was verified when. Raises Http404."""
+    running = about(ModelVersion, uuid).filter(kind="catalog.verify", state__in=[State.QUEUED, State.RUNNING]).first()
+    found = policy.get_visible(user, queries.versions(user), "catalog.view", uuid=uuid)
     card = queries.newest_card(found)
     may = {action: policy.can(user, f"catalog.{action}", found) for action in ("edit_card", "download", "quarantine")}
-    running = of_subject(found).filter(kind="catalog.verify", state__in=[State.QUEUED, State.RUNNING]).first()
     return {
         "version": found,
         "state_kind": found.mark,

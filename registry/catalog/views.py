@@ -126,8 +126,7 @@ def version(request: SignedInRequest, uuid: UUID) -> HttpResponse:
 
 def show_version(request: SignedInRequest, uuid: UUID, *, status: int = 200, **more: Any) -> HttpResponse:
     """The page of a version, with whatever was just refused."""
-    found = policy.get_visible(request.user, queries.versions(request.user), SEE, uuid=uuid)
-    return respond(request, "registry/catalog/version.html", "version", page.version(request.user, found) | more, status=status)
+    return respond(request, "registry/catalog/version.html", "version", page.version(request.user, uuid) | more, status=status)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

@@ -6,11 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 from django.urls import reverse
 
 from lifecycle.engine.metrics import as_change
-from lifecycle.jobs.queries import of_subject
+from lifecycle.jobs.queries import about
 from lifecycle.ui.addresses import find_url
 from lifecycle.ui.marks import Step
 from lifecycle.ui.numbers import count
@@ -66,12 +67,13 @@ def mark(request: PromotionRequest) -> tuple[str, str]:
     return request.mark, status.label
 
 
-def context(user: User, request: PromotionRequest) -> dict[str, Any]:
+def context(user: User, uuid: UUID) -> dict[str, Any]:
     """Everything the page of one request shows."""
+    job = about(PromotionRequest, uuid).first()
+    request = queries.full(user, uuid)
     gates = sorted(request.gates.filter(check_number=request.checks), key=lambda gate: (ORDER[GateResult.Status(gate.status)], gate.pk))
     shown = gates if request.status != Status.CHECKING else []
     kind, words = mark(request)
-    job = of_subject(request).first() if request.status == Status.CHECKING else None
     return {
         "request_": request,
         "version": request.version,
@@ -96,7 +98,7 @@ def context(user: User, request: PromotionRequest) -> dict[str, Any]:
         "freeze": catalog.freeze_of(request.endpoint),
         "open": request.status in OPEN,
         "may_withdraw": may_withdraw(user, request),
-        "job": job,
+        "job": job if request.status == Status.CHECKING else None,
         "deploy_url": find_url("endpoints:detail", uuid=request.endpoint.uuid) if request.status == Status.APPROVED else "",
     }
 

@@ -143,14 +143,15 @@ def comment(request: SignedInRequest, uuid: UUID) -> HttpResponse:
 
 def show(request: SignedInRequest, uuid: UUID, *, status: int = 200, **more: Any) -> HttpResponse:
     """The page of a request, with whatever form was just refused."""
-    found = queries.full(request.user, uuid)
+    context = page.context(request.user, uuid)
+    seen = context["request_"].subject_digest
     forms = {
-        "form": ApprovalForm(initial={"seen": found.subject_digest}),
-        "reject_form": DecisionForm(initial={"seen": found.subject_digest}, prefix="reject"),
+        "form": ApprovalForm(initial={"seen": seen}),
+        "reject_form": DecisionForm(initial={"seen": seen}, prefix="reject"),
         "comment_form": CommentForm(),
         "asks_code": step_up.authenticator_app(request.user) is not None,
     }
-    return respond(request, "registry/promotions/detail.html", "promotion", page.context(request.user, found) | forms | more, status=status)
+    return respond(request, "registry/promotions/detail.html", "promotion", context | forms | more, status=status)
 
 
 def address(uuid: UUID) -> str:

@@ -239,6 +239,7 @@ class Learning:
 def learning(queue: Queue, viewer: User) -> Learning:
     """How far the built-in model of a queue's dataset is, as this person may see it; a constant number of statements."""
     dataset = queue.dataset
+    job = learn_job(dataset)
     look = last_fit(dataset)
     fit = look if look is None or look.digest else Fit.objects.filter(dataset=dataset).exclude(digest="").order_by("-edition").first()
     schema = latest_schema(dataset)
@@ -249,4 +250,4 @@ def learning(queue: Queue, viewer: User) -> Learning:
     named = fit.figures["pairs"] if fit else []
     pairs = [(names[one], names[other], rows) for one, other, rows in named if one in names and other in names]
     next_at = uncertainty.next_fit_at(before_of(look))
-    return Learning(fit, look, answers_told(dataset, viewer), next_at, base_name(), learn_job(dataset), ready, ordered, pairs)
+    return Learning(fit, look, answers_told(dataset, viewer), next_at, base_name(), job, ready, ordered, pairs)

@@ -89,8 +89,8 @@ def correction(request: HttpRequest, uuid: UUID) -> HttpResponse:
 
 def shown(request: HttpRequest, uuid: UUID) -> dict[str, Any]:
     """What the page of a file shows."""
+    job = jobs.about(Correction, uuid).first()
     row = reading.get_correction(person(request), uuid)
-    job = jobs.of_subject(row).first()
     look = row.report.get("look", {})
     counts, changed = look.get("counts", {}), look.get("counts", {}).get(Outcome.CHANGED, 0)
     cases, written = look.get("cases", {}), row.report.get("written")

@@ -33,7 +33,7 @@ QUALITY = "datasets_app/labeling/quality.html"
 def quality(request: HttpRequest, uuid: UUID) -> HttpResponse:
     """The newest measure of a queue. Names, and what each person's answers are worth, are for the lead; everybody sees their own."""
     queue = queries.get_queue(person(request), uuid)
-    report, job = queries.report_of(queue), queries.measure_of(queue)
+    job, report = queries.measure_of(queue), queries.report_of(queue)
     context: dict[str, Any] = {
         "queue": queue, "report": report, "job": job if job and not job.is_finished else None,
         "failed": job if job and job.state == "failed" and (report is None or job.created_at > report.created_at) else None,

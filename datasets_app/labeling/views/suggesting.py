@@ -34,11 +34,11 @@ LIST, EDITOR = "datasets_app/labeling/rules.html", "datasets_app/labeling/rule.h
 def rules(request: HttpRequest, uuid: UUID) -> HttpResponse:
     """The rules of a dataset: what each hits in a sample, how often it is right, where rules contradict each other."""
     dataset = queries.get_dataset(person(request), uuid)
+    job = suggesting.apply_job(dataset)
     found, labels = suggesting.rules_of(dataset), suggesting.open_labels(dataset)
     able = suggesting.able(found, labels)
     findings, reached = suggesting.measure(dataset, found), suggesting.reach(found)
     unread = suggesting.unread(dataset, {rule.pk: reached[rule.pk] for rule in able})
-    job = suggesting.apply_job(dataset)
     context = {
         "dataset": dataset, "findings": findings, "unread": unread, "job": job, "working": job is not None and not job.is_finished,
         "lines": [

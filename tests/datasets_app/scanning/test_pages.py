@@ -184,7 +184,7 @@ def test_the_page_takes_the_same_number_of_statements_for_any_number(few_and_man
     client = client_for(ravi)
     for dataset in few_and_many:
         client.get(of(dataset, f"?kind={kind}"))
-        with django_assert_num_queries(12):
+        with django_assert_num_queries(14):
             client.get(of(dataset, f"?kind={kind}"), **HTMX)
 
 
