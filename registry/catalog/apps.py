@@ -16,11 +16,13 @@ class CatalogConfig(AppConfig):
         from lifecycle.ui import navigation, palette
         from lifecycle.ui.navigation import NavItem
         from registry.access.policy import can_somewhere
-        from registry.catalog import ports, tasks
+        from registry.catalog import ports, tasks, trail
         from registry.catalog.suggesting import Versions
+        from registry.ledger import accounts
 
         registry.register(JobKind("catalog.register", "Register a version", tasks.register, url=ports.model_url))
         registry.register(JobKind("catalog.verify", "Verify a version", tasks.verify, url=ports.version_url))
+        accounts.register(trail.VERSIONS)
         navigation.register(
             NavItem(
                 "Registry",

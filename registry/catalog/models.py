@@ -12,6 +12,7 @@ from lifecycle.training.models import Run
 from registry.access.models import Project
 from registry.access.roles import PERMISSIONS
 from registry.artifacts.models import Folder
+from registry.catalog import rules
 from registry.policies.models import Policy
 
 USER = settings.AUTH_USER_MODEL
@@ -53,6 +54,7 @@ class ModelVersion(models.Model):
 
     append_only = True
     changeable = ("state", "state_reason")
+    state_moves = {"state": rules.MOVES}
     project_path = "model__project"
     root_path = "model"
 

@@ -6,7 +6,7 @@ A model asks for them with class attributes:
     append_only = True; changeable = ("state",)   only these columns may be updated; a row is never deleted
     append_only = True; deletable_when = "<SQL over OLD>"   the one state of things in which a row may be deleted;
                                                             {"sqlite": …, "postgresql": …} where the two say it differently
-    status_moves = {"draft": {"checking"}, …}   which state (the column `status`) may follow which; a row begins in the first one
+    state_moves = {"status": {"draft": {"checking"}, …}}   which state of a column may follow which; a row begins in the first
 
 They are put in place after every migrate, since SQLite silently drops a table's triggers when it remakes the table.
 """
@@ -39,8 +39,8 @@ def protected_models() -> list[type[Model]]:
 
 
 def moving_models() -> list[type[Model]]:
-    """Every installed model that declares `status_moves`, by table name."""
-    return sorted((m for m in apps.get_models() if getattr(m, "status_moves", None)), key=lambda m: m._meta.db_table)
+    """Every installed model that declares `state_moves`, by table name."""
+    return sorted((m for m in apps.get_models() if getattr(m, "state_moves", None)), key=lambda m: m._meta.db_table)
 
 
 def protect_tables(using: str = DEFAULT_DB_ALIAS, **_: Any) -> None:
@@ -61,12 +61,12 @@ def protect_tables(using: str = DEFAULT_DB_ALIAS, **_: Any) -> None:
 
 
 def move_statements(connection: BaseDatabaseWrapper, model: type[Model]) -> list[str]:
-    """The SQL that (re)creates the triggers of the states of one table."""
-    table, moves = model._meta.db_table, model.status_moves  # type: ignore[attr-defined]
-    follows = " OR ".join(f"OLD.status = '{old}' AND NEW.status IN ({listed(new)})" for old, new in moves.items())
+    """The SQL that (re)creates the triggers of the state of one table."""
+    table, ((column, moves),) = model._meta.db_table, model.state_moves.items()  # type: ignore[attr-defined]
+    follows = " OR ".join(f"OLD.{column} = '{old}' AND NEW.{column} IN ({listed(new)})" for old, new in moves.items())
     triggers = {
-        "moves": f'BEFORE UPDATE OF status ON "{table}" FOR EACH ROW WHEN (NOT (OLD.status = NEW.status OR {follows}))',
-        "begins": f"BEFORE INSERT ON \"{table}\" FOR EACH ROW WHEN (NEW.status <> '{next(iter(moves))}')",
+        "moves": f'BEFORE UPDATE OF {column} ON "{table}" FOR EACH ROW WHEN (NOT (OLD.{column} = NEW.{column} OR {follows}))',
+        "begins": f"BEFORE INSERT ON \"{table}\" FOR EACH ROW WHEN (NEW.{column} <> '{next(iter(moves))}')",
     }
     sentence = NO_MOVE.format(table=table)
     if connection.vendor == "postgresql":

@@ -20,7 +20,7 @@ class PromotionRequest(models.Model):
     root_path = "endpoint__model"
 
     Status = Status
-    status_moves = MOVES
+    state_moves = {"status": MOVES}
 
     uuid = models.UUIDField(default=uuid4, unique=True, editable=False)
     number = models.PositiveIntegerField(help_text="within the project")

@@ -16,7 +16,7 @@ from registry.access.models import User
 from registry.access.roles import ADMIN, Role
 from registry.audit import actions as audit
 from registry.catalog import actions as catalog
-from registry.catalog.models import Endpoint
+from registry.catalog.models import Endpoint, ModelVersion
 from registry.endpoints import actions as endpoints
 from registry.endpoints.models import Deployment
 from registry.ledger import accounts
@@ -147,6 +147,20 @@ def move_the_alias(endpoint: Endpoint) -> None:
     endpoint.alias.save()
 
 
+def lift_a_quarantine(_: Endpoint) -> None:
+    version = rejected().version
+    catalog.quarantine(version_id=version.uuid, reason="Leaks.", actor=person("omar"))
+    behind_its_back("UPDATE catalog_modelversion SET state = 'active', state_reason = '' WHERE id = %s", version.pk)
+
+
+def quarantine_in_silence(_: Endpoint) -> None:
+    ModelVersion.objects.filter(pk=rejected().version_id).update(state="quarantined")
+
+
+def put_other_files_in_a_version(_: Endpoint) -> None:
+    behind_its_back("UPDATE catalog_modelversion SET root_digest = %s WHERE id = %s", "f" * 64, rejected().version_id)
+
+
 def join_a_group(_: Endpoint) -> None:
     Group.objects.get(name__endswith=":governance").user_set.add(person("mia"))
 
@@ -192,6 +206,11 @@ FORGERIES = {
     ],
     take_a_deployment_away: [(TRAIL, "deployment UUID: version UUID as shadow at 100 of 10000, begun by OMAR")],
     move_the_alias: [(DB, "version UUID is live"), (TRAIL, "version UUID is live")],
+    lift_a_quarantine: [(TRAIL, "is quarantined: Leaks.")],
+    quarantine_in_silence: [(DB, "is quarantined: ")],
+    put_other_files_in_a_version: [
+        (side, "1.1.0 of run UUID, judged by evaluation DIGEST, files DIGEST signed by DIGEST, registered by MIA") for side in (DB, TRAIL)
+    ],
     join_a_group: [(DB, "holds access.project:UUID:governance")],
     leave_a_group: [(TRAIL, "holds access.project:UUID:governance")],
     give_a_group_more: [(DB, "holds access.project:UUID:governance")],

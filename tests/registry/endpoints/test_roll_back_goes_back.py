@@ -1,6 +1,7 @@
 """A rollback goes to what is older than the approval in force, never to what is newer or was itself taken back."""
 
 import pytest
+from django.db import transaction
 from django.utils import timezone
 
 from lifecycle.refusals import Conflict, Refused
@@ -59,13 +60,14 @@ def lived(endpoint, versions, history, slug):
 def test_what_an_endpoint_goes_back_to_follows_from_its_history(live_endpoint, versions):
     wrong = []
     for at, (history, expected) in enumerate(HISTORIES.items()):
-        other = lived(live_endpoint, versions, history, f"e{at}")
         bad = [int(step[1]) for step in history.split() if step.startswith("-")]
-        ModelVersion.objects.filter(pk__in=[versions[each].pk for each in bad]).update(state="quarantined")
-        target = queries.rollback_target(other)
-        if (target.semver if target else None) != expected or standbys().get(other.pk) != target:
-            wrong.append((history, target))
-        ModelVersion.objects.update(state="active")
+        with transaction.atomic():
+            other = lived(live_endpoint, versions, history, f"e{at}")
+            ModelVersion.objects.filter(pk__in=[versions[each].pk for each in bad]).update(state="quarantined")
+            target = queries.rollback_target(other)
+            if (target.semver if target else None) != expected or standbys().get(other.pk) != target:
+                wrong.append((history, target))
+            transaction.set_rollback(True)
 
     assert wrong == []
 

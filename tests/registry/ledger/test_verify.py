@@ -148,6 +148,7 @@ def test_the_command_says_what_it_walked(chain):
         "endpoints: 0 compared with the trail, whole.",
         "people: 0 compared with the trail, whole.",
         "promotions: 0 compared with the trail, whole.",
+        "versions: 0 compared with the trail, whole.",
     ]
 
 
