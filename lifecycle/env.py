@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import secrets
 from pathlib import Path
@@ -91,6 +92,26 @@ def mail_settings(url: str) -> dict[str, object]:
         "EMAIL_HOST_USER": unquote(parts.username or ""), "EMAIL_HOST_PASSWORD": unquote(parts.password or ""),
         "EMAIL_USE_TLS": tls and parts.scheme == "smtp", "EMAIL_USE_SSL": parts.scheme == "smtps",
     }  # fmt: skip
+
+
+def cache_at(url: str) -> dict[str, object]:
+    """Django's cache at an address of Redis; the memory of each process at any other. Values are JSON: who writes to Redis runs no code."""
+    if not url.startswith(("redis://", "rediss://", "unix://")):
+        return {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}
+    options = {"serializer": "lifecycle.env.Json"}
+    return {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": url, "KEY_PREFIX": "lifecycle", "OPTIONS": options}
+
+
+class Json:
+    """How values stand in Redis."""
+
+    def dumps(self, value: object) -> bytes:
+        """A value of JSON's kinds as bytes. Raises TypeError for another."""
+        return json.dumps(value).encode()
+
+    def loads(self, data: bytes) -> object:
+        """The value again."""
+        return json.loads(data)
 
 
 def secret_file(path: Path, *, size: int = 50) -> str:

@@ -10,7 +10,7 @@ import django_stubs_ext
 import plotly
 from django.urls import reverse_lazy
 
-from lifecycle.env import BadSetting, env_bool, env_float, env_int, env_list, env_str, mail_settings, secret_file
+from lifecycle.env import BadSetting, cache_at, env_bool, env_float, env_int, env_list, env_str, mail_settings, secret_file
 
 os.environ.setdefault("OPENPYXL_LXML", "False")  # lxml, where it is there too, reads line ends and reports damage in its own way
 django_stubs_ext.monkeypatch()  # generic forms and querysets can be written with their type
@@ -135,6 +135,10 @@ if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
     }
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
+# ── Broker, and what all processes count together: attempts to sign in, requests of an account, used codes ──────────────
+BROKER_URL = env_str("BROKER_URL") or "filesystem://"
+CACHES = {"default": cache_at(env_str("CACHE_URL") or BROKER_URL), "process": cache_at("memory://")}
+
 # ── Blobs ───────────────────────────────────────────────────────────────────
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage", "OPTIONS": {"location": DATA_DIR / "uploads"}},
@@ -251,7 +255,6 @@ SPECTACULAR_SETTINGS = {
 }
 
 # ── Jobs ────────────────────────────────────────────────────────────────────
-BROKER_URL = env_str("BROKER_URL") or "filesystem://"
 JOB_LEASE_SECONDS = env_int("JOB_LEASE_SECONDS", 30, low=4, high=3600)  # a worker silent for this long has lost its job
 CHECKPOINT_DIR = Path(env_str("AUDIT_CHECKPOINT_DIR") or DATA_DIR / "checkpoints")  # outside the database, ideally on another disk
 

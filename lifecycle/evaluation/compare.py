@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from django.core.cache import cache
-
 from lifecycle.engine import predictions, ranked_predictions, significance, span_predictions, text_answers
 from lifecycle.engine.leading import MACRO, Leading
 from lifecycle.evaluation import marks, orders, queries, rules, text_rules
 from lifecycle.evaluation.models import Evaluation
 from lifecycle.refusals import Refused
+from lifecycle.remembered import cache
 from lifecycle.ui.numbers import GAP, count, decimals, signed, significant
 from registry.ledger.rules import digest_of
 

@@ -6,7 +6,6 @@ from dataclasses import asdict
 from typing import Any
 
 import numpy as np
-from django.core.cache import cache
 
 from lifecycle.engine import calibration as engine
 from lifecycle.engine import deciding, operating
@@ -14,6 +13,7 @@ from lifecycle.engine.operating import Costs, Scores
 from lifecycle.evaluation import queries, rules
 from lifecycle.evaluation.models import Evaluation
 from lifecycle.evaluation.threshold_words import Question, question_of
+from lifecycle.remembered import cache
 from lifecycle.ui.numbers import decimals
 from registry.ledger.rules import digest_of
 

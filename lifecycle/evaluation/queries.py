@@ -7,7 +7,6 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 import numpy as np
-from django.core.cache import cache
 from django.db.models import F, Q, QuerySet
 from django.db.models.functions import Substr
 from django.http import Http404
@@ -27,6 +26,7 @@ from lifecycle.evaluation.models import Analysis, Evaluation, SideBySide
 from lifecycle.jobs import queries as jobs
 from lifecycle.jobs.models import Job
 from lifecycle.refusals import Refused
+from lifecycle.remembered import cache
 from lifecycle.training import queries as training
 from lifecycle.training.models import Run
 from lifecycle.training.ports import Reference

@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from django.core.cache import cache
 from django.db.models import F
 from django.db.models.expressions import Combinable
 from django.db.models.functions import Length, Substr
@@ -20,6 +19,7 @@ from lifecycle.evaluation.grouping import Grouping, grouped
 from lifecycle.evaluation.models import Evaluation
 from lifecycle.evaluation.parts import may_read
 from lifecycle.refusals import Refused
+from lifecycle.remembered import cache
 from registry.access.models import User
 from registry.ledger.rules import digest_of
 

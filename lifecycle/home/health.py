@@ -11,7 +11,6 @@ from pathlib import Path
 
 import httpx
 from django.conf import settings
-from django.core.cache import cache
 from django.db import DatabaseError, connection
 from django.db.migrations.executor import MigrationExecutor
 from django.utils import timezone
@@ -19,6 +18,7 @@ from django.utils import timezone
 from lifecycle.jobs import queries as jobs
 from lifecycle.jobs.models import Job
 from lifecycle.jobs.rules import Device, Queue, State
+from lifecycle.remembered import cache
 from monitoring.alerts.actions import is_evaluation_missed
 
 DISK_MIN_BYTES = 1 << 30

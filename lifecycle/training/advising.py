@@ -7,8 +7,6 @@ from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any
 
-from django.core.cache import cache
-
 from datasets_app.datasets.models import Dataset
 from datasets_app.scanning import queries as scanning
 from datasets_app.scanning.rules import Kind
@@ -17,6 +15,7 @@ from datasets_app.snapshots.models import Snapshot
 from lifecycle.engine import defaults
 from lifecycle.engine.lengths import count_tokens
 from lifecycle.refusals import Refused
+from lifecycle.remembered import cache
 from lifecycle.training import advice, suggesting
 from lifecycle.training.advice import Advice, Answers, Candidate, Data, Lengths
 from lifecycle.training.models import BaseModel

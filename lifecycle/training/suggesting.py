@@ -8,7 +8,6 @@ from dataclasses import replace
 from itertools import islice
 from typing import Any
 
-from django.core.cache import cache
 from django.db.models import Max
 
 from datasets_app.datasets.models import Dataset
@@ -18,6 +17,7 @@ from datasets_app.snapshots.models import Snapshot
 from lifecycle.engine import defaults, text_defaults
 from lifecycle.engine.calibration import THRESHOLD_ROWS
 from lifecycle.engine.spec import RANKED
+from lifecycle.remembered import cache
 from lifecycle.training.models import BaseModel, Run
 from lifecycle.training.queries import curves_of, learnt_labels, learnt_task, ranks, writes
 from lifecycle.training.rules import RunState

@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 from django.conf import settings
-from django.core.cache import cache
+from django.core.cache import caches
 from django.db import connection, transaction
 from django.test import override_settings
 
@@ -81,7 +81,8 @@ class Kept:
             shutil.copytree(self.layers[-1].folder, folder, dirs_exist_ok=True)
         with self.blocker.unblock(), ExitStack() as stack:
             stack.enter_context(rolled_back())
-            cache.clear()
+            for cache in caches.all(initialized_only=True):
+                cache.clear()
             with data_folder(folder):
                 made = fixture.func(**{name: values.get(name) for name in fixture.argnames})
             self.layers.append(Layer(fixture, values | {fixture.argname: made}, folder, stack.pop_all().close))

@@ -17,7 +17,7 @@ from typing import Any
 from unittest import mock
 
 import pytest
-from django.core.cache import cache
+from django.core.cache import caches
 from django.db import connection
 from django.test import TransactionTestCase
 
@@ -69,7 +69,8 @@ class Worlds:
         """What this fixture makes of a world which the database holds."""
         folder, values = self.new_folder(), copy.deepcopy(world.values)
         shutil.copytree(world.folder, folder, dirs_exist_ok=True)
-        cache.clear()
+        for cache in caches.all(initialized_only=True):
+            cache.clear()
         with data_folder(folder):
             made = fixture.func(**{name: values.get(name) for name in fixture.argnames})
         return World(copied(), values | {fixture.argname: made}, folder)
