@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import scipy  # its parts are loaded when they are first used
 from numpy.typing import NDArray
-from scipy.special import ndtr, ndtri
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -170,7 +170,7 @@ def told_apart(reference: Floats, current: Floats, alpha: float, *, seed: int = 
     found = auc(scores[:, 0], targets[:, 0])
     by_chance = [auc(scores[:, at], targets[:, at]) for at in range(1, 1 + PERMUTATIONS)]
     centre, spread = max(0.5, float(np.mean(by_chance))), max(standard_error(n, m), float(np.std(by_chance, ddof=1)))
-    limit, p = centre + float(ndtri(1 - alpha)) * spread, float(ndtr((centre - found) / spread))
+    limit, p = centre + float(scipy.special.ndtri(1 - alpha)) * spread, float(scipy.special.ndtr((centre - found) / spread))
     return Verdict(found, limit, p, n, m, scores[n:, 0])
 
 

@@ -8,8 +8,8 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
+import scipy  # its parts are loaded when they are first used
 from django.db.models import Q
-from scipy.special import ndtr, ndtri
 
 from lifecycle.ui.numbers import decimals, percent
 from monitoring.drift import cbpe, statistics
@@ -211,7 +211,9 @@ def measure_accuracy(reference: Reference, estimate: Estimate | None, m: int) ->
         return Measured(Monitor.ACCURACY, Mark.NOT_MEASURED, ONE_SIDED, n=n, m=m)
     error = reference.calibration["spread"] * math.sqrt(1 / n + 1 / m)
     fall = reference.calibration["mean"] - estimate.value
-    return Measured(Monitor.ACCURACY, Mark.OK, "", fall, float(ndtri(1 - ALPHA)) * error, float(ndtr(-fall / error)), n, m)
+    return Measured(
+        Monitor.ACCURACY, Mark.OK, "", fall, float(scipy.special.ndtri(1 - ALPHA)) * error, float(scipy.special.ndtr(-fall / error)), n, m
+    )
 
 
 def tells_enough(counts: Counts) -> bool:
@@ -232,8 +234,10 @@ def measure_realised(reference: Reference, counts: Counts) -> Measured:
     pooled = (known * n + counts.right) / (n + m)
     error = math.sqrt(pooled * (1 - pooled) * (1 / n + 1 / m))
     fall = known - now
-    p = float(ndtr(-fall / error)) if error else 1.0
-    return Measured(Monitor.ACCURACY, Mark.OK, f"By {m} answers that people judged.", fall, float(ndtri(1 - ALPHA)) * error, p, n, m)
+    p = float(scipy.special.ndtr(-fall / error)) if error else 1.0
+    return Measured(
+        Monitor.ACCURACY, Mark.OK, f"By {m} answers that people judged.", fall, float(scipy.special.ndtri(1 - ALPHA)) * error, p, n, m
+    )
 
 
 def not_estimable(outside: float) -> str:

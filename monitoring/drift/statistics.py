@@ -11,8 +11,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import scipy  # its parts are loaded when they are first used
 from numpy.typing import NDArray
-from scipy.special import chdtrc, chdtri
 
 Floats = NDArray[np.float64]
 
@@ -138,7 +138,8 @@ def shift(bins: Bins, alpha: float) -> Shift | None:
     to_reference, to_current = kl(current, reference), kl(reference, current)
     value, scale = to_reference + to_current, 1 / n + 1 / m
     return Shift(
-        value=value, critical=scale * float(chdtri(degrees, alpha)), p=float(chdtrc(degrees, value / scale)), n=n, m=m,
+        value=value, critical=scale * float(scipy.special.chdtri(degrees, alpha)),
+        p=float(scipy.special.chdtrc(degrees, value / scale)), n=n, m=m,
         kl_current=to_reference, kl_reference=to_current, js=js_distance(reference, current),
     )  # fmt: skip
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from scipy.special import chdtrc, stdtrit
+import scipy  # its parts are loaded when they are first used
 
 from lifecycle.engine.calibration import wilson
 
@@ -55,7 +55,7 @@ def welch(first: Sums, second: Sums) -> Difference:
     if not spread:
         return Difference(value, value, value)
     freedom = spread**2 / sum(part**2 / (sums[0] - 1) for part, sums in zip(parts, (first, second), strict=True))
-    half = float(stdtrit(freedom, 0.975)) * math.sqrt(spread)
+    half = float(scipy.special.stdtrit(freedom, 0.975)) * math.sqrt(spread)
     return Difference(value, value - half, value + half)
 
 
@@ -87,7 +87,7 @@ def ratio_p(model: int, holdout: int, holdout_share: float) -> float | None:
 
         return float(stats.binomtest(holdout, n, holdout_share).pvalue)
     distance = sum((seen - due) ** 2 / due for seen, due in zip((model, holdout), expected, strict=True))
-    return float(chdtrc(1, distance))
+    return float(scipy.special.chdtrc(1, distance))
 
 
 def ratio_check(model: int, holdout: int, holdout_share: float) -> bool:

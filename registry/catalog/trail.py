@@ -14,7 +14,8 @@ def told(events: list[Told]) -> set[str]:
     for event in events:
         payload = event.payload
         if event.verb == Verb.VERSION_REGISTERED:
-            facts.add(registered(*(payload[name] for name in ("semver", "run", "evaluation", "root_digest", "key")), event.actor))
+            about = (payload[name] for name in ("semver", "run", "evaluation", "root_digest", "key"))
+            facts.add(registered(*about, by=event.actor))
         else:
             facts.add(is_now(QUARANTINED, payload["reason"]))
     return facts
@@ -25,12 +26,12 @@ def held(versions: list[str]) -> dict[str, set[str]]:
     facts: dict[str, set[str]] = {}
     columns = ("semver", "run__uuid", "evaluation__report_digest", "root_digest", "key_fingerprint", "registered_by__uuid")
     for row in ModelVersion.objects.filter(uuid__in=versions).values_list("uuid", "state", "state_reason", *columns):
-        uuid, state, reason, *about = row
-        facts[str(uuid)] = {registered(*about), *([] if state == ACTIVE else [is_now(state, reason)])}
+        uuid, state, reason, *about, by = row
+        facts[str(uuid)] = {registered(*about, by=by), *([] if state == ACTIVE else [is_now(state, reason)])}
     return facts
 
 
-def registered(semver: str, run: object, evaluation: str, root_digest: str, key: str, by: object) -> str:
+def registered(semver: str, run: object, evaluation: str, root_digest: str, key: str, *, by: object) -> str:
     """What the version is, and who registered it."""
     return f"{semver} of run {run}, judged by evaluation {evaluation}, files {root_digest} signed by {key}, registered by {by}"
 

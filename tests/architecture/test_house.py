@@ -42,7 +42,7 @@ def test_no_drawer_for_what_has_no_place():
 
 
 def test_a_django_process_starts_without_what_few_of_them_compute_with():
-    heavy = ("torch", "transformers", "onnxruntime", "sklearn", "scipy.stats", "pandas")
+    heavy = ("torch", "transformers", "onnxruntime", "sklearn", "scipy.special", "scipy.stats", "pandas")
     start = "import django; django.setup(); from django.urls import get_resolver; get_resolver().url_patterns"
     code = f"import sys; {start}; print([name for name in {heavy} if name in sys.modules])"
 

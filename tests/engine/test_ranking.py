@@ -155,6 +155,7 @@ def test_two_models_are_compared_on_the_rows_that_people_put_in_the_same_order()
         ranked_predictions.compare(one, RankedAnswers.of(["x"], strengths[:1], truth[:1]))
 
 
+@pytest.mark.engine
 def test_regressions_need_a_pair_to_learn_from():
     from lifecycle.engine import ranked_baselines
     from lifecycle.engine.data import Rows

@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import scipy  # its parts are loaded when they are first used
 from numpy.typing import NDArray
-from scipy.sparse import csr_array
-from scipy.special import logsumexp
 
 Floats = NDArray[np.floating[Any]]
 ROUNDS = 500
@@ -75,25 +74,25 @@ def order(value: Hashable) -> tuple[str, Any]:
     return type(value).__name__, value
 
 
-def table(rows: list[tuple[Hashable, Hashable, Hashable]], items: Any, annotators: Any, labels: Any) -> csr_array:
+def table(rows: list[tuple[Hashable, Hashable, Hashable]], items: Any, annotators: Any, labels: Any) -> scipy.sparse.csr_array:
     """How often each annotator gave each label to each item: sparse (items, annotators × labels)."""
     at_item, at_person, at_label = ({value: at for at, value in enumerate(values)} for values in (items, annotators, labels))
     places = [at_person[who] * len(labels) + at_label[label] for _, who, label in rows]
     shape = (len(items), len(annotators) * len(labels))
-    return csr_array((np.ones(len(rows)), ([at_item[item] for item, _, _ in rows], places)), shape=shape)
+    return scipy.sparse.csr_array((np.ones(len(rows)), ([at_item[item] for item, _, _ in rows], places)), shape=shape)
 
 
-def maximise(given: csr_array, posterior: Floats, shape: tuple[int, int, int], smoothing: float) -> tuple[Floats, Floats]:
+def maximise(given: scipy.sparse.csr_array, posterior: Floats, shape: tuple[int, int, int], smoothing: float) -> tuple[Floats, Floats]:
     """The prior and the confusions that fit these posteriors best (equations 2.3 and 2.4)."""
     counts = (given.T @ posterior).reshape(shape).transpose(0, 2, 1) + smoothing  # annotator, true label, given label
     sums = counts.sum(axis=2, keepdims=True)
     return posterior.mean(axis=0), np.divide(counts, sums, out=np.zeros_like(counts), where=sums > 0)
 
 
-def expect(given: csr_array, prior: Floats, confusion: Floats) -> tuple[Floats, float]:
+def expect(given: scipy.sparse.csr_array, prior: Floats, confusion: Floats) -> tuple[Floats, float]:
     """The posterior of each item under these parameters (equation 2.5), and the log-likelihood of all answers."""
     with np.errstate(divide="ignore"):
         chances = np.log(confusion).transpose(0, 2, 1).reshape(-1, len(prior))  # annotator × given label, true label
         joint = given @ chances + np.log(prior)
-    whole = logsumexp(joint, axis=1, keepdims=True)
+    whole = scipy.special.logsumexp(joint, axis=1, keepdims=True)
     return np.exp(joint - whole), float(whole.sum())

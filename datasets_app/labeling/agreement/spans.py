@@ -6,8 +6,7 @@ from collections.abc import Iterable
 from itertools import combinations
 
 import numpy as np
-from scipy.sparse import csr_array
-from scipy.sparse.csgraph import maximum_bipartite_matching
+import scipy  # its parts are loaded when they are first used
 
 from datasets_app.labeling.agreement.units import Unit
 
@@ -43,5 +42,5 @@ def overlapping(one: Spans, other: Spans) -> int:
         return 0
     rows, columns = sorted(one), sorted(other)
     touching = [[a[2] == b[2] and a[0] < b[1] and b[0] < a[1] for b in columns] for a in rows]
-    found = maximum_bipartite_matching(csr_array(np.array(touching, dtype=np.int8)), perm_type="column")
+    found = scipy.sparse.csgraph.maximum_bipartite_matching(scipy.sparse.csr_array(np.array(touching, dtype=np.int8)), perm_type="column")
     return int((found >= 0).sum())
