@@ -16,8 +16,9 @@ class CatalogConfig(AppConfig):
         from lifecycle.ui import navigation, palette
         from lifecycle.ui.navigation import NavItem
         from registry.access.policy import can_somewhere
-        from registry.catalog import ports, tasks
+        from registry.catalog import ports, tasks, trail
         from registry.catalog.suggesting import Versions
+        from registry.ledger import accounts
 
         registry.register(JobKind("catalog.register", "Register a version", tasks.register, url=ports.model_url))
         registry.register(JobKind("catalog.verify", "Verify a version", tasks.verify, url=ports.version_url))
@@ -36,3 +37,4 @@ class CatalogConfig(AppConfig):
         training.add_steps("catalog", ports.versions_of)
         training.add_reference("live", ports.live_reference, order=10)
         palette.register_search("Models and versions", ports.search)
+        accounts.register(trail.CARDS)
