@@ -49,11 +49,12 @@ def read(request: PromotionRequest, version: ModelVersion, *, from_nothing: bool
         "comparison": digest_of(request.comparison),
         "gates": gates(request),
         "people": {
-            "requester": [str(request.requester.uuid)],
+            "requester": [] if request.by_system else [str(request.requester.uuid)],
             "trained": trainers(version),
             "registered": [str(version.registered_by.uuid)] if version.registered_by else [],
             "decided": decided,
         },
+        **({"plan": digest_of(request.plan)} if request.plan else {}),  # requests from before plans keep their digest
     }
 
 
