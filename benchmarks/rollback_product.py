@@ -14,6 +14,7 @@ from registry.artifacts.actions import put_folder
 from registry.catalog.models import Alias
 from registry.endpoints import actions, queries
 from registry.endpoints.models import Deployment
+from registry.promotions import plans
 from tests.support import endpoints, registry
 from tests.support.people import PEOPLE, make_person, make_project
 
@@ -49,7 +50,7 @@ class Registry:
 
     def begin(self) -> Deployment:
         """A new approval, and a canary with half of the requests."""
-        request = endpoints.approved(self.project, self.endpoint, self.versions[1])
+        request = endpoints.approved(self.project, self.endpoint, self.versions[1], plans.by_hand(5000))
         made = actions.deploy(request_id=request.uuid, actor=self.omar, share=5000)
         self.settle()
         time.sleep(SEEN_SECONDS)

@@ -1,7 +1,8 @@
-"""A version's export, verified on this machine: every file against the signed list, the signature against a key from elsewhere."""
+"""A version's export, verified on this machine: files and model card against the signed lists, signatures against a key from elsewhere."""
 
 from __future__ import annotations
 
+import json
 import shutil
 import tempfile
 import zipfile
@@ -13,10 +14,11 @@ from lifecycle.cli import find
 from lifecycle.cli.screen import count
 from lifecycle.cli.session import Session
 from lifecycle.cli.settings import Usage
-from lifecycle.refusals import Refused
+from lifecycle.refusals import Damaged, Refused
 
-INSIDE = "model/"
+MODEL, CARD = "model/", "card/"
 FILES_MAX = 1_000
+NO_CARD = "Export the version again. For an export from before cards were signed, --without-card verifies the files alone."
 
 
 def verify(session: Session) -> None:
@@ -33,38 +35,55 @@ def verify(session: Session) -> None:
             path, promised = args.save or Path(folder) / "version.zip", version["root_digest"]
             with path.open("wb") as target:
                 session.api.download("GET", f"/versions/{version['uuid']}/export/", target)
-        model = unpacked(path, Path(folder) / "model")
-        found = bundle.verify(model, args.key, expected_root=promised)
+        found = bundle.verify(unpacked(path, Path(folder) / "model", MODEL), args.key, expected_root=promised)
+        root = bundle.root_digest(found)
+        revision = None if args.without_card else verify_card(unpacked(path, Path(folder) / "card", CARD), args.key, root)
         value: dict[str, Any] = {
-            "holds": True, "root_digest": bundle.root_digest(found), "key_fingerprint": bundle.fingerprint(args.key),
+            "holds": True, "root_digest": root, "key_fingerprint": bundle.fingerprint(args.key), "card_revision": revision,
             "files": [{"name": file.name, "sha256": file.sha256, "size": file.size} for file in found.files],
         }  # fmt: skip
     session.screen.show(
         value,
         f"{count(len(found.files), 'file')}, {found.size:,} bytes: each is as it was when it was signed.",
+        "Model card   not verified" if revision is None else f"Model card   revision {revision}, as it was when it was signed",
         f"Root digest  {value['root_digest']}",
         f"Signed with  {value['key_fingerprint']}",
     )
 
 
-def unpacked(path: Path, target: Path) -> Path:
-    """The model's files of an export in a folder of their own. Raises Refused for an archive that was made to do harm."""
+def verify_card(card: Path, key: Path, root: str) -> int:
+    """The revision of a card that is signed with this key and describes the model with this root digest. Raises Refused."""
+    found = bundle.verify(card, key)
+    try:
+        about = json.loads(bundle.read_verified(card, found, "card.json"))
+        of, revision = about["root_digest"], int(about["revision"])
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise Refused("card.json doesn't say which model the card describes.", next_step=NO_CARD) from error
+    if of != root or "README.md" not in found:
+        raise Damaged("The model card is signed, but describes another model.", next_step="Do not use this file.")
+    return revision
+
+
+def unpacked(path: Path, target: Path, inside: str) -> Path:
+    """One folder of an export, laid out at target. Raises Refused for an archive that was made to do harm."""
     target.mkdir()
     try:
         with zipfile.ZipFile(path) as archive:
-            inside = [entry for entry in archive.infolist() if entry.filename.startswith(INSIDE) and not entry.is_dir()]
-            if not inside or len(inside) > FILES_MAX:
+            entries = [entry for entry in archive.infolist() if entry.filename.startswith(inside) and not entry.is_dir()]
+            if not entries and inside == CARD:
+                raise Refused(f"{path.name} contains no signed model card.", next_step=NO_CARD)
+            if not entries or len(entries) > FILES_MAX:
                 raise Refused(f"{path.name} holds no model.", next_step="Export the version again.")
-            for entry in inside:
-                write(archive, entry, target)
+            for entry in entries:
+                write(archive, entry, target, inside)
     except (zipfile.BadZipFile, OSError, EOFError) as error:
         raise Refused(f"{path.name} is no whole zip file.", next_step="Export the version again.") from error
     return target
 
 
-def write(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, target: Path) -> None:
+def write(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, target: Path, inside: str) -> None:
     """One file, below the target whatever its name says, and no larger than the archive."""
-    name = entry.filename.removeprefix(INSIDE)
+    name = entry.filename.removeprefix(inside)
     parts = name.split("/")
     if any(part in ("", ".", "..") or "\\" in part or "\0" in part for part in parts) or entry.compress_type != zipfile.ZIP_STORED:
         raise Refused(f"{entry.filename!r} is not as an export of ours has it.", next_step="Do not use this file.")

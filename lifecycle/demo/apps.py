@@ -8,9 +8,10 @@ class DemoConfig(AppConfig):
     label = "demo"
 
     def ready(self) -> None:
-        """Bring the seeding job, and ask for it on an empty database."""
-        from lifecycle.demo import actions, tasks
+        """Bring the seeding job, ask for it on an empty database, and say where people begin."""
+        from lifecycle.demo import actions, start, tasks
         from lifecycle.jobs import registry, startup
 
         registry.register(registry.JobKind("demo.seed", "Fill the demo project", tasks.seed, url=tasks.page))
         startup.on_empty(actions.start)
+        startup.begin_at(start.path)

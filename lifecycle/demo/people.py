@@ -11,6 +11,7 @@ from pathlib import Path
 from django.conf import settings
 from django.http import HttpRequest
 
+from lifecycle.demo import start
 from lifecycle.scraping import is_here
 from registry.access.roles import Role
 
@@ -58,7 +59,12 @@ def passwords() -> dict[str, str]:
 
 
 def one_click_allowed(request: HttpRequest) -> bool:
-    """Whether signing in by a click is offered: DEMO is on, and both ends of the connection are this machine. Never behind a proxy."""
+    """Whether signing in by a click is offered: this is the demo on this machine, and the browser came with the start token."""
+    return is_demo_here(request) and start.is_remembered(request)
+
+
+def is_demo_here(request: HttpRequest) -> bool:
+    """Whether DEMO is on, and both ends of the connection are this machine. A proxy that says nothing of itself passes too."""
     if not settings.DEMO or not is_here(request.META.get("REMOTE_ADDR", ""), request.headers):
         return False
     host = request.get_host().rpartition(":")[0] or request.get_host()

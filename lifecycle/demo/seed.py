@@ -253,11 +253,13 @@ def endpoint(stage: Stage, model: RegisteredModel) -> Endpoint:
     )
 
 
-def promote(stage: Stage, candidate: ModelVersion, target: Endpoint, who: str, note: str) -> PromotionRequest:
+def promote(
+    stage: Stage, candidate: ModelVersion, target: Endpoint, who: str, note: str, plan: dict[str, Any] | None = None
+) -> PromotionRequest:
     """The engineer asks; the gates are checked by a job. Raises Refused where one holds it back or none was checked."""
     found = PromotionRequest.objects.filter(version=candidate, endpoint=target, note=note).first()
     if found is None:
-        found = promotions.request(version=candidate, endpoint=target, note=note, actor=stage.user(who))
+        found = promotions.request(version=candidate, endpoint=target, note=note, actor=stage.user(who), plan=plan)
     elif found.status == Status.DRAFT:  # an earlier demo stopped here
         found = promotions.check_again(request_id=found.uuid, actor=stage.user(who))
     checked: PromotionRequest = stage.wait(lambda: PromotionRequest.objects.filter(pk=found.pk).exclude(status=Status.CHECKING).first())

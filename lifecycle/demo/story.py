@@ -8,6 +8,7 @@ from lifecycle.jobs.context import JobContext
 from lifecycle.training.models import Run
 from registry.access.models import Project
 from registry.endpoints import actions as endpoints
+from registry.promotions import plans
 from registry.promotions.rules import Status
 
 STEPS = 13
@@ -51,7 +52,8 @@ def tell(ctx: JobContext, project: Project) -> None:
     second = seed.trained(stage, second)
     step(ctx, 9, "Registering and promoting 1.1.0")
     candidate = seed.version(stage, model, second, "1.1.0", "mia")
-    asked = seed.approve(stage, seed.promote(stage, candidate, endpoint, "mia", "LoRA instead of head only, on the same snapshot."))
+    note = "LoRA instead of head only, on the same snapshot."
+    asked = seed.approve(stage, seed.promote(stage, candidate, endpoint, "mia", note, plans.canary(watch.PLAN)))
     step(ctx, 10, "A canary that fails in a drill")
     watch.canary(stage, asked, endpoint)
     step(ctx, 11, "Measuring drift day by day")

@@ -129,7 +129,7 @@ def canary(stage: Stage, asked: PromotionRequest, endpoint: Endpoint) -> None:
     if rollout is None and asked.status == Status.APPROVED:
         ask(stage, endpoint, REQUESTS, start=1)  # what the forecast rests on
         stage.wait(endpoint.predictions.filter(request_id=f"demo-{REQUESTS}").exists)  # the last has come in from the spool
-        rollout = rollouts.start(request_id=asked.uuid, actor=omar, plan=PLAN)
+        rollout = rollouts.start(request_id=asked.uuid, actor=omar, plan=None if asked.plan else PLAN)
     if rollout is None or not is_open(rollout):
         return
     deployment = served.canary_of(endpoint)

@@ -17,3 +17,16 @@ def on_empty(step: Step) -> None:
 def steps() -> list[Step]:
     """What was registered, in order."""
     return list(_steps)
+
+
+_entrance: list[Callable[[], str]] = []
+
+
+def begin_at(path: Callable[[], str]) -> None:
+    """path: gives where people begin, without the first slash, as `manage.py up` prints it; "" for the start page."""
+    _entrance[:] = [path]
+
+
+def entrance() -> str:
+    """See begin_at."""
+    return _entrance[0]() if _entrance else ""

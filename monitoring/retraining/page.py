@@ -78,8 +78,9 @@ def detail(user: User, proposal: Proposal) -> dict[str, Any]:
 
 
 # What approving costs, told before.
-COSTS = "Approving makes you the one who launched the run, so another ML lead must approve its promotion."
-ALONE = "You are the only ML lead here, so nobody could approve the promotion. Have a second ML lead added first."
+COSTS = "Approving the start doesn't count as training: you can still approve the promotion."
+BARRED = "You {why}, so you can't approve the promotion that may follow."
+RESUMES = "This resumes the run in your name, so you can't approve its promotion."
 
 
 def word(proposal: Proposal) -> str:
@@ -92,7 +93,8 @@ def buttons(user: User, proposal: Proposal) -> dict[str, Any]:
     decides = policy.can(user, "retraining.decide", proposal)
     approves = queries.may_approve(user, proposal)
     return {
-        "costs": (ALONE if queries.is_only_lead(user, proposal) else COSTS) if approves and proposal.state == State.OPEN else "",
+        "costs": costs(user, proposal) if approves and proposal.state == State.OPEN else "",
+        "retry_costs": RESUMES if queries.retry_resumes(proposal) else "",
         "why_not_decide": "" if decides else sentence("retraining.decide"),
         "why_not_approve": "" if approves else OWN if decides else sentence("retraining.decide"),
         "collects": waits_for_collector(proposal),
@@ -100,6 +102,11 @@ def buttons(user: User, proposal: Proposal) -> dict[str, Any]:
         "may_call_off": queries.may_call_off(user, proposal),
         "may_insist": decides and proposal.state == State.DONE and proposal.outcome in (Outcome.NOT_BETTER, Outcome.INCOMPARABLE),
     }  # fmt: skip
+
+
+def costs(user: User, proposal: Proposal) -> str:
+    """What approving the start means for deciding the promotion, given what this person already did: told before they approve."""
+    return BARRED.format(why=why) if (why := queries.behind(user, proposal)) else COSTS
 
 
 def reasons(proposal: Proposal) -> list[Line]:

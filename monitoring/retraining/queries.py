@@ -13,8 +13,9 @@ from django.db.models import Case, Count, OuterRef, Q, QuerySet, Subquery, When
 from datasets_app.datasets.models import Dataset, Item
 from datasets_app.datasets.rules import UploadState, normal_digest
 from datasets_app.labeling import queries as labeling
+from datasets_app.labeling.models import Annotation
 from lifecycle.training.models import Run
-from lifecycle.training.queries import UNFINISHED
+from lifecycle.training.queries import UNFINISHED, trainers_of
 from lifecycle.ui.addresses import find_url
 from monitoring.alerts.models import Alert
 from monitoring.alerts.rules.objectives import Kind as ObjectiveKind
@@ -31,9 +32,11 @@ from registry.catalog import queries as catalog
 from registry.catalog.models import Alias, Endpoint, ModelVersion
 from registry.endpoints import queries as endpoints
 from registry.ledger.rules import digest_of
+from registry.promotions.subject import deciders
 
 PAGE = 30
 RUN_ACTIVE = UNFINISHED
+RUN_ENDED = (Run.State.FAILED, Run.State.STOPPED)
 POOL = 5_000  # newest kept texts of the window from which texts are chosen
 COUNTED = 100_000  # labels are counted up to here
 CHUNK = 500
@@ -143,9 +146,20 @@ def may_approve(user: Person, proposal: Proposal) -> bool:
     return policy.can(user, "retraining.decide", proposal) and proposal.proposed_by_id != user.pk
 
 
-def is_only_lead(user: Person, proposal: Proposal) -> bool:
-    """Whether nobody but this person may decide here: what they approve, no other lead can then let go live."""
-    return [each.pk for each in policy.who_can("retraining.decide", proposal)] == [user.pk]
+def retry_resumes(proposal: Proposal) -> bool:
+    """Whether trying the failed step again resumes a run, in the name of who tries again."""
+    return proposal.state == State.FAILED and proposal.run is not None and proposal.run.state in RUN_ENDED
+
+
+def behind(user: User, proposal: Proposal) -> str:
+    """What this person already did that keeps them from approving the promotion, whoever approves the start; "" for nothing."""
+    base = proposal.live.run.base.run
+    if base is not None and user.uuid in trainers_of(base):
+        return "launched or resumed a run that the new model starts from"
+    labelled = proposal.queue is not None and Annotation.objects.filter(queue=proposal.queue, user=user).exists()
+    if labelled or str(user.uuid) in deciders(proposal.live.run.snapshot):
+        return "took part in labeling its test split"
+    return ""
 
 
 def may_request(user: Person, proposal: Proposal) -> bool:

@@ -15,47 +15,18 @@ from rest_framework.response import Response
 from lifecycle.refusals import Refused
 from monitoring.rollouts import actions, queries, rules
 from monitoring.rollouts.models import Look, Rollout
-from monitoring.rollouts.rules.plan import ALPHAS, MAX_ALPHA, MAX_MARGIN, MAX_SHARE, MAX_TOLERANCE, MAX_WARM_UP, MIN_ALPHA, TOLERANCES
 from registry.access import policy
 from registry.access.decorators import Needs
 from registry.access.rest import View, read
 from registry.catalog.models import Endpoint
+from registry.promotions.api import PlanIn
 from registry.promotions.models import PromotionRequest
 
 SEE = "rollouts.view"
-DEFAULT = rules.Plan()
-
-
-class PlanIn(serializers.Serializer[Any]):
-    """What a rollout is to do. Shares are of 10,000; margin and rise are shares from 0 to 1."""
-
-    steps = serializers.ListField(
-        child=serializers.IntegerField(),
-        default=list(DEFAULT.steps),
-        help_text=f"rising, the last 10,000, the one before at most {MAX_SHARE:,}",
-    )
-    min_requests = serializers.IntegerField(default=DEFAULT.min_requests, help_text="of the canary, one for each sticky key and minute")
-    min_minutes = serializers.IntegerField(default=DEFAULT.min_minutes, help_text="at each step")
-    margin = serializers.FloatField(default=DEFAULT.margin, help_text=f"of the error share, at the upper bound; at most {MAX_MARGIN:g}")
-    rise = serializers.FloatField(default=DEFAULT.rise, help_text="of the error share, that must be found with 80 % power")
-    max_hours = serializers.IntegerField(default=DEFAULT.max_hours, help_text="of one step; then it holds")
-    automatic = serializers.BooleanField(default=True, help_text="false: a person widens each step")
-    warm_up = serializers.IntegerField(
-        default=DEFAULT.warm_up, help_text=f"canary requests that count for nothing, at most {MAX_WARM_UP:,}"
-    )
-    alphas = serializers.DictField(
-        child=serializers.FloatField(),
-        default=dict(ALPHAS),
-        help_text=f"errors, slow, wrong; each at least {MIN_ALPHA:g}, at most {MAX_ALPHA:g} together",
-    )
-    tolerances = serializers.DictField(
-        child=serializers.FloatField(), default=dict(TOLERANCES), help_text=f"odds ratios, 1 to {MAX_TOLERANCE:g}"
-    )
-    tau = serializers.FloatField(default=DEFAULT.tau, help_text="size of the differences that matter most")
 
 
 class StartIn(PlanIn):
-    """The approval to use, and the plan."""
+    """The approval to use. The plan is the approved one; give it only for a request from before requests named a plan."""
 
     request = serializers.UUIDField()
 
@@ -216,7 +187,8 @@ class Rollouts(View):
         wanted = policy.visible_to(request.user, PromotionRequest, "promotions.view").filter(uuid=given.pop("request")).first()
         if wanted is None:
             raise Refused("There is no such approval.", fields={"request": ["Give an approved request."]})
-        made = actions.start(request_id=wanted.uuid, actor=request.user, plan=plan_of(given))
+        named = set(request.data) - {"request"}  # whoever names no part of a plan means the approved one
+        made = actions.start(request_id=wanted.uuid, actor=request.user, plan=plan_of(given) if named else None)
         return Response(RolloutOut(made).data, status=201)
 
 

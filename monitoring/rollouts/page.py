@@ -24,6 +24,7 @@ from registry.audit.queries import history_of
 from registry.catalog.models import Endpoint
 from registry.endpoints import queries as endpoints
 from registry.endpoints.rules import ALL
+from registry.promotions import plans
 from registry.promotions.models import PromotionRequest
 from registry.promotions.rules import Status
 
@@ -55,14 +56,19 @@ def panel(user: User, endpoint: Endpoint) -> dict[str, Any]:
     if rollout:
         return {"endpoint": endpoint, "rollout": rollout, "charts": drawings(rollout)} | live(user, rollout) | buttons(user, rollout)
     waiting = endpoints.waiting(endpoint)
-    may_start = bool(waiting and endpoints.live_deployment(endpoint) and not endpoints.canary_of(endpoint))
+    ruled = bool(waiting and (not waiting.plan or plans.canary_of(waiting.plan)))
+    may_start = bool(waiting and ruled and endpoints.live_deployment(endpoint) and not endpoints.canary_of(endpoint))
     why_not = "" if policy.can(user, "rollouts.start", endpoint) else sentence("rollouts.start")
     foretell = may_start and not why_not  # it is work that nobody else needs
     return {
         "endpoint": endpoint, "rollout": None, "last": queries.last_rollout(endpoint), "waiting": waiting if may_start else None,
-        "why_not_start": why_not,
-        "forecast": rules.forecast(rules.Plan(), present_traffic(endpoint, timezone.now())) if foretell else None,
+        "why_not_start": why_not, "forecast": expected(waiting, endpoint) if foretell and waiting else None,
     }  # fmt: skip
+
+
+def expected(waiting: PromotionRequest, endpoint: Endpoint) -> rules.Forecast:
+    """What the approved plan comes to at the present traffic; the usual plan, for a request from before requests named a plan."""
+    return rules.forecast(plans.canary_of(waiting.plan) or rules.Plan(), present_traffic(endpoint, timezone.now()))
 
 
 def live(user: User, rollout: Rollout, now: datetime | None = None) -> dict[str, Any]:
@@ -259,7 +265,9 @@ def start(request: PromotionRequest, form: Any, plan: rules.Plan | None) -> dict
     traffic = present_traffic(request.endpoint, timezone.now())
     return {
         "request_": request, "endpoint": request.endpoint, "version": request.version, "form": form, "traffic": traffic,
+        "approved": plans.lines(request.plan), "named": bool(request.plan), "plan_words": plans.sentence(request.plan),
         "live": endpoints.live_deployment(request.endpoint), "forecast": rules.forecast(plan, traffic) if plan else None,
         "window": timedelta(hours=plan.max_hours) if plan else None, "is_open": request.status == Status.APPROVED,
+        "fits": not request.plan or plans.canary_of(request.plan) is not None,
         "step_lines": [(share_text(step.share), step) for step in rules.forecast(plan, traffic).steps] if plan else [],
     }  # fmt: skip

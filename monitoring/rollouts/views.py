@@ -16,13 +16,15 @@ from lifecycle.ui.forms import add_refusal, cleaned
 from lifecycle.ui.respond import redirect_or_refresh, respond
 from lifecycle.ui.toasts import toast
 from monitoring.rollouts import actions, page, queries
-from monitoring.rollouts.forms import AbortForm, PlanForm, SeenForm, WidenForm
+from monitoring.rollouts.forms import AbortForm, SeenForm, WidenForm
 from monitoring.rollouts.models import Rollout
 from monitoring.rollouts.rules import State, share_text
 from registry.access import policy
 from registry.access.decorators import needs, signed_in
 from registry.access.requests import SignedInRequest
 from registry.catalog.models import Endpoint
+from registry.promotions import plans
+from registry.promotions.forms import PlanForm
 from registry.promotions.models import PromotionRequest
 
 SEE = "rollouts.view"
@@ -89,7 +91,8 @@ def start(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     asked = PromotionRequest.objects.select_related("endpoint__model__project", "version__model").get(uuid=uuid)
     given = request.POST if request.method == "POST" else (PlanForm.DEFAULTS | request.GET.dict())
     form = PlanForm(given)
-    plan = form.cleaned_data.get("plan") if form.is_valid() else None
+    approved = plans.canary_of(asked.plan)
+    plan = approved or (form.cleaned_data.get("plan") if form.is_valid() else None)
     if request.method == "POST" and plan:
         try:
             made = actions.start(request_id=uuid, actor=request.user, plan=plan)

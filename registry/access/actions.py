@@ -57,13 +57,13 @@ def create_user(*, username: str, display_name: str, email: str, password: str |
     if actor and (admin or not actor.is_organisation_admin):
         raise PermissionDenied("Only organisation admins can add people. Add the person first, then make them an admin.")
     if User.objects.filter(username=username).exists():
-        raise Refused(f"The user name {username} is taken.", fields={"username": ["Choose another user name."]})
+        raise username_taken(username)
     if email and EmailAddress.objects.filter(email=email.lower(), verified=True).exists():
         raise Refused("Another account has this e-mail address.", fields={"email": ["Enter an address no other account uses."]})
     if User.objects.filter(name_key=names.key(username)).exists():
         raise Refused(TAKEN, next_step=APART, fields={"username": [TAKEN]})
     name, key = free_name(display_name)
-    with taken_meanwhile("display_name"):
+    with taken_meanwhile(username):
         user = User.objects.create_user(
             username=username, email=email, password=password, display_name=name, name_key=key, is_organisation_admin=admin
         )
@@ -165,13 +165,8 @@ def create_token(*, user: User, name: str, scopes: list[str], days: int, project
     unknown = sorted(set(scopes) - set(ApiToken.Scope.values))
     if unknown or not scopes:
         raise Refused(f"A token needs scopes from {', '.join(ApiToken.Scope.values)}.", fields={"scopes": ["Choose at least one scope."]})
-    if not 1 <= days <= TOKEN_DAYS_MAX:
-        raise Refused(f"A token lasts 1 to {TOKEN_DAYS_MAX} days.", fields={"days": [f"Choose 1 to {TOKEN_DAYS_MAX}."]})
-    secret = TOKEN_PREFIX + secrets.token_urlsafe(32)
-    token = ApiToken.objects.create(
-        user=user, name=name, scopes=sorted(set(scopes)), project=project, digest=token_digest(secret),
-        expires_at=timezone.now() + timedelta(days=days),
-    )  # fmt: skip
+    secret, kept = new_secret(days)
+    token = ApiToken.objects.create(user=user, name=name, scopes=sorted(set(scopes)), project=project, **kept)
     only = project.uuid if project else None
     record(user, Verb.TOKEN_CREATED, token, scopes=token.scopes, expires_at=token.expires_at, limited_to=only)
     return token, secret
@@ -195,6 +190,14 @@ def end_token(token: ApiToken, actor: User, *, reason: str = "") -> None:
     record(actor, Verb.TOKEN_REVOKED, token, user=token.user.uuid, reason=reason)
 
 
+def new_secret(days: int) -> tuple[str, dict[str, Any]]:
+    """A token's secret of 256 random bits, and the columns that are kept of it: digest and expires_at. days: 1 to 366. Raises Refused."""
+    if not 1 <= days <= TOKEN_DAYS_MAX:
+        raise Refused(f"A token lasts 1 to {TOKEN_DAYS_MAX} days.", fields={"days": [f"Choose 1 to {TOKEN_DAYS_MAX}."]})
+    secret = TOKEN_PREFIX + secrets.token_urlsafe(32)
+    return secret, {"digest": token_digest(secret), "expires_at": timezone.now() + timedelta(days=days)}
+
+
 def token_digest(secret: str) -> str:
     """sha256 of a token's secret, in hex; enough for 256 random bits."""
     return hashlib.sha256(secret.encode("utf-8")).hexdigest()
@@ -216,7 +219,7 @@ def rename(*, actor: User, name: str) -> None:
     user = User.objects.select_for_update(no_key=True).get(pk=actor.pk)
     old, (user.display_name, user.name_key) = user.display_name, free_name(name, besides=user)
     if user.display_name != old:
-        with taken_meanwhile("display_name"):
+        with taken_meanwhile():
             user.save(update_fields=["display_name", "name_key"])
         record(actor, Verb.NAME_CHANGED, user, old=digest("name", old), new=digest("name", user.display_name))
 
@@ -227,16 +230,26 @@ def free_name(name: str, *, besides: User | None = None) -> tuple[str, str]:
     key = names.key(kept)
     others = User.objects.exclude(pk=besides.pk) if besides else User.objects.all()
     accounts = others.exclude(username__startswith=PLACEHOLDER)
-    if key and (others.filter(name_key=key).exists() or key in map(names.key, accounts.values_list("username", flat=True))):
+    if key and (others.filter(name_key=key).exists() or accounts.filter(username_key=key).exists()):
         raise Refused(TAKEN, next_step=APART, fields={"display_name": [TAKEN]})
     return kept, key
 
 
 @contextmanager
-def taken_meanwhile(field: str) -> Iterator[None]:
-    """Somebody may take a name between the look and the writing: the constraint says so. Raises Refused."""
+def taken_meanwhile(username: str = "") -> Iterator[None]:
+    """Somebody may take a name between the look and the writing: the constraint says so. Raises Refused that names the field.
+
+    username: of the account that is made, which may be what was taken.
+    """
     try:
         with transaction.atomic():
             yield
     except IntegrityError as error:
-        raise Refused(TAKEN, next_step=APART, fields={field: [TAKEN]}) from error
+        if username and User.objects.filter(username=username).exists():
+            raise username_taken(username) from error
+        raise Refused(TAKEN, next_step=APART, fields={"display_name": [TAKEN]}) from error
+
+
+def username_taken(username: str) -> Refused:
+    """The refusal of a user name that somebody has."""
+    return Refused(f"The user name {username} is taken.", fields={"username": ["Choose another user name."]})

@@ -1,17 +1,33 @@
 from __future__ import annotations
 
+from typing import Any
 from uuid import UUID, uuid4
 
 from django.conf import settings
-from django.contrib.auth.models import AbstractUser
+from django.contrib.auth.models import AbstractUser, UserManager
 from django.db import models
 from django.db.models import Q
 from guardian.models import GroupObjectPermissionBase
 
+from registry.access import names
 from registry.access.roles import ADMIN, GOVERNING_CHOICES, PERMISSIONS
 from registry.access.scopes import Scope
 
 PLACEHOLDER = "brought:"  # no name of an account holds a colon
+
+
+class Accounts(UserManager["User"]):
+    """Makes accounts, each with the key of its user name, by which a display name that reads the same is refused."""
+
+    use_in_migrations = False
+
+    def create_user(self, username: str, email: str | None = None, password: str | None = None, **more: Any) -> User:
+        """As Django does, with the key."""
+        return super().create_user(username, email, password, **{"username_key": names.key(username), **more})
+
+    def create_superuser(self, username: str, email: str | None = None, password: str | None = None, **more: Any) -> User:
+        """As Django does, with the key."""
+        return super().create_superuser(username, email, password, **{"username_key": names.key(username), **more})
 
 
 class User(AbstractUser):
@@ -25,6 +41,9 @@ class User(AbstractUser):
     uuid = models.UUIDField(default=uuid4, unique=True, editable=False)
     display_name = models.CharField(max_length=80, blank=True)
     name_key = models.CharField(max_length=400, blank=True, editable=False, help_text="how the name reads: no two accounts share one")
+    username_key = models.CharField(
+        max_length=400, blank=True, editable=False, db_index=True, help_text="how the user name reads: nobody's name reads the same"
+    )
     is_organisation_admin = models.BooleanField(default=False, help_text="Manages people and projects; approves nothing, sees no samples.")
     theme = models.CharField(max_length=8, choices=Theme.choices, default=Theme.SYSTEM)
     single_keys = models.BooleanField("single-key shortcuts", default=True)
@@ -32,6 +51,8 @@ class User(AbstractUser):
     # Of a request with an API token: which, as its events say, and the key of the only project that it opens, which `policy` reads.
     by_token: UUID | None = None
     limited_to: int | None = None
+
+    objects = Accounts()  # type: ignore[misc]  # a class variable of the base
 
     class Meta(AbstractUser.Meta):
         constraints = [models.UniqueConstraint(fields=["name_key"], condition=~models.Q(name_key=""), name="one_person_a_name")]

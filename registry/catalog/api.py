@@ -105,6 +105,8 @@ class CardOut(serializers.Serializer[Card]):
     text = serializers.CharField()
     stated = serializers.JSONField()
     digest = serializers.CharField()
+    signature = serializers.CharField(help_text="OpenSSF model signature over README.md and card.json; empty before cards were signed")
+    key_fingerprint = serializers.CharField()
     created_at = serializers.DateTimeField()
 
 
@@ -239,7 +241,7 @@ class VersionExport(View):
 
     @extend_schema(operation_id="versions_export", responses={(200, "application/zip"): OpenApiTypes.BINARY, 422: ErrorOut})
     def get(self, request: Request, uuid: UUID) -> FileResponse:
-        """Files, signature, card, public key and how to verify without us."""
+        """Files and card with their signatures, public key and how to verify without us."""
         version = ModelVersion.objects.select_related("model__project", "folder").get(uuid=uuid)
         packed = actions.export(version=version, actor=request.user)
         return FileResponse(

@@ -38,3 +38,4 @@ class CatalogConfig(AppConfig):
         training.add_steps("catalog", ports.versions_of)
         training.add_reference("live", ports.live_reference, order=10)
         palette.register_search("Models and versions", ports.search)
+        accounts.register(trail.CARDS)

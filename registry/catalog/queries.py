@@ -163,7 +163,7 @@ def snapshot_facts(snapshot: Snapshot) -> dict[str, Any]:
 
 def newest_card(version: ModelVersion) -> Card | None:
     """The card that counts."""
-    return version.cards.select_related("author").order_by("-revision").first()
+    return version.cards.select_related("author", "version").order_by("-revision").first()
 
 
 def freeze_of(endpoint: Endpoint, now: datetime | None = None) -> Freeze | None:

@@ -16,7 +16,7 @@ def register(ctx: JobContext) -> None:
     ctx.progress(0, 1, stage="Hashing and signing the files")
     actions.seal(
         model_id=UUID(args["model"]), run_id=UUID(args["run"]), semver=args["semver"], stated=args["stated"],
-        actor=User.objects.get(uuid=args["actor"]),
+        actor=User.objects.get(uuid=args["actor"]), by_system=bool(args.get("by_system")),
     )  # fmt: skip
     ctx.progress(1, 1, stage="Registered")
 

@@ -101,7 +101,9 @@ class DeployIn(serializers.Serializer[Any]):
     """The approval to use. share: below 10,000 it is a canary beside the live version."""
 
     request = serializers.UUIDField()
-    share = serializers.IntegerField(default=rules.ALL, min_value=1, max_value=rules.ALL, help_text="of 10,000")
+    share = serializers.IntegerField(
+        default=rules.ALL, min_value=1, max_value=rules.ALL, help_text="of 10,000; as approved, for a request that names its plan"
+    )
 
 
 class ShareIn(serializers.Serializer[Any]):

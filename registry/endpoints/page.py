@@ -20,6 +20,7 @@ from registry.catalog.queries import freeze_of
 from registry.endpoints import history, queries, rules, steering
 from registry.endpoints.models import Deployment, Fault, Routes
 from registry.endpoints.servers import ClosedArm, ServerState
+from registry.promotions import plans
 from registry.promotions.models import PromotionRequest
 
 
@@ -68,12 +69,25 @@ def detail(user: User, endpoint: Endpoint, older_than: int | None = None) -> dic
         "lanes": lanes(endpoint), "thread": thread(endpoint, live, canary, waiting), "freeze": freeze_of(endpoint),
         "changes": history.changes(deployments), "older": older, "older_than": older_than,
         "may": {name: policy.can(user, f"endpoints.{name}", endpoint) for name in ("deploy", "roll_back", "infer", "manage_tokens")},
-        "why_not": why_nots(user, endpoint, live, canary, back), "slots": slots(endpoint),
+        "why_not": why_nots(user, endpoint, live, canary, back, waiting), "slots": slots(endpoint),
         "shadow": queries.shadow_of(endpoint), "drills": queries.drills_run(),
-        "start_url": find_url("rollouts:start", uuid=waiting.uuid) if waiting and live and not canary else "",
+        "start_url": start_url(waiting) if waiting and live and not canary else "",
         "emptied": queries.emptied_by(endpoint) if live is None else None,
         "curl": curl(endpoint), "dialogs": dialogs(endpoint, live, canary, before, waiting),
     }  # fmt: skip
+
+
+def start_url(waiting: PromotionRequest) -> str:
+    """Where a canary under a rule is started by this approval; "" where it was approved for another plan."""
+    fits = not waiting.plan or waiting.plan["kind"] == plans.Kind.CANARY
+    return find_url("rollouts:start", uuid=waiting.uuid) if fits else ""
+
+
+def other_plan(waiting: PromotionRequest | None) -> str:
+    """Why an approval doesn't deploy as the button would; "" where it does."""
+    if waiting is None or waiting.plan.get("kind") != plans.Kind.CANARY:
+        return ""
+    return f"The approved plan is a {plans.sentence(waiting.plan)}. Start the canary, or request the promotion again."
 
 
 def slots(endpoint: Endpoint) -> dict[str, str]:
@@ -113,15 +127,16 @@ def stopping(row: Deployment) -> dict[str, str]:
 
 
 def why_nots(
-    user: User, endpoint: Endpoint, live: Deployment | None, canary: Deployment | None, back: ModelVersion | None
-) -> dict[str, str]:
+    user: User, endpoint: Endpoint, live: Deployment | None, canary: Deployment | None, back: ModelVersion | None,
+    waiting: PromotionRequest | None,
+) -> dict[str, str]:  # fmt: skip
     """Why each button does nothing, for a person; empty where it does something."""
     nothing = "" if live else "Nothing is live here."
     drills = "" if queries.drills_run() else "No inference server was started for drills (INFERENCE_DRILLS=1)."
     running = f"{canary.version.semver} runs as a canary; stop it, or widen it to all traffic." if canary else ""
     shadow = "A shadow runs already." if queries.shadow_of(endpoint) else ""
     return {
-        "deploy": why_not(user, "endpoints.deploy", endpoint) or running,
+        "deploy": why_not(user, "endpoints.deploy", endpoint) or running or other_plan(waiting),
         "roll_back": ("" if back else rules.NOTHING_BEFORE) or why_not(user, "endpoints.roll_back", endpoint),
         "steer": why_not(user, "endpoints.set_share", endpoint) or (steering.why_not_by_hand(canary) if canary else ""),
         "stop_shadow": why_not(user, "endpoints.shadow", endpoint),
@@ -145,6 +160,9 @@ def dialogs(
         found["roll_back"] = back_to(endpoint, before.version.semver, text, live.version.semver)
     if waiting:
         text = f"All traffic goes to {waiting.version.semver} within a second. Everything the approval rests on is read again first."
+        if waiting.plan.get("kind") == plans.Kind.SHARE:
+            part = rules.percent(waiting.plan["share"])
+            text = f"{waiting.version.semver} answers {part} of the requests within a second, as approved. No rule steers it."
         if live:
             text += f" {live.version.semver} stays loaded for a rollback."
         title = f"Deploy {waiting.version.semver} to {endpoint.slug}?"

@@ -25,6 +25,7 @@ from registry.catalog.models import Endpoint, ModelVersion
 from registry.endpoints import actions, client, page, queries, rules
 from registry.endpoints.forms import AsOfForm, DeployForm, DrillForm, RollBackForm, ShadowForm, StopForm, TokenForm, TryForm
 from registry.endpoints.models import Deployment, EndpointToken
+from registry.promotions.models import PromotionRequest
 
 SEE = "endpoints.view"
 DETAIL, FORM = "registry/endpoints/detail.html", "registry/endpoints/form.html"
@@ -69,8 +70,11 @@ def deploy(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     form = DeployForm(request.POST)
     if not form.is_valid() or not queries.approvals(uuid).filter(uuid=form.cleaned_data["request"]).exists():
         raise Refused("There is no such approval for this endpoint.", next_step="Open the promotion to see how it stands.")
-    made = actions.deploy(request_id=form.cleaned_data["request"], actor=request.user)
-    toast(request, f"{made.version.semver} is live on {made.endpoint}", kind="live")
+    asked = PromotionRequest.objects.get(uuid=form.cleaned_data["request"])
+    share = asked.plan.get("share", rules.ALL)
+    made = actions.deploy(request_id=asked.uuid, actor=request.user, share=share)
+    part = "is live" if share == rules.ALL else f"has {rules.percent(share)}"
+    toast(request, f"{made.version.semver} {part} on {made.endpoint}", kind="live")
     return redirect_or_refresh(request, reverse("endpoints:detail", args=[uuid]))
 
 

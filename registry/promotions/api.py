@@ -15,11 +15,58 @@ from registry.access import policy
 from registry.access.decorators import Needs
 from registry.access.rest import IS_NUMBER, IS_UUID, Request, View, chosen, read
 from registry.catalog.models import Endpoint, ModelVersion
-from registry.promotions import actions, queries
+from registry.promotions import actions, plans, queries
 from registry.promotions.models import PromotionRequest
+from registry.promotions.plans import ALPHAS, MAX_ALPHA, MAX_MARGIN, MAX_SHARE, MAX_TOLERANCE, MAX_WARM_UP, MIN_ALPHA, TOLERANCES
 from registry.promotions.rules import REASON_MAX, Status
 
 SEE = "promotions.view"
+
+
+DEFAULT = plans.Plan()
+
+
+class PlanIn(serializers.Serializer[Any]):
+    """What a rollout is to do. Shares are of 10,000; margin and rise are shares from 0 to 1."""
+
+    steps = serializers.ListField(
+        child=serializers.IntegerField(),
+        default=list(DEFAULT.steps),
+        help_text=f"rising, the last 10,000, the one before at most {MAX_SHARE:,}",
+    )
+    min_requests = serializers.IntegerField(default=DEFAULT.min_requests, help_text="of the canary, one for each sticky key and minute")
+    min_minutes = serializers.IntegerField(default=DEFAULT.min_minutes, help_text="at each step")
+    margin = serializers.FloatField(default=DEFAULT.margin, help_text=f"of the error share, at the upper bound; at most {MAX_MARGIN:g}")
+    rise = serializers.FloatField(default=DEFAULT.rise, help_text="of the error share, that must be found with 80 % power")
+    max_hours = serializers.IntegerField(default=DEFAULT.max_hours, help_text="of one step; then it holds")
+    automatic = serializers.BooleanField(default=True, help_text="false: a person widens each step")
+    warm_up = serializers.IntegerField(
+        default=DEFAULT.warm_up, help_text=f"canary requests that count for nothing, at most {MAX_WARM_UP:,}"
+    )
+    alphas = serializers.DictField(
+        child=serializers.FloatField(),
+        default=dict(ALPHAS),
+        help_text=f"errors, slow, wrong; each at least {MIN_ALPHA:g}, at most {MAX_ALPHA:g} together",
+    )
+    tolerances = serializers.DictField(
+        child=serializers.FloatField(), default=dict(TOLERANCES), help_text=f"odds ratios, 1 to {MAX_TOLERANCE:g}"
+    )
+    tau = serializers.FloatField(default=DEFAULT.tau, help_text="size of the differences that matter most")
+
+
+class PromotionPlanIn(PlanIn):
+    """How the version gets its traffic. kind canary: the rule's fields; kind share: one share of 10,000, steered by hand."""
+
+    kind = serializers.ChoiceField(choices=plans.Kind.choices)
+    share = serializers.IntegerField(required=False, min_value=1, max_value=MAX_SHARE, help_text="of 10,000, for kind share")
+
+    def to_internal_value(self, data: Any) -> Any:
+        """The plan. A field of another kind is refused: it would have no effect."""
+        given = super().to_internal_value(data)
+        fits = {plans.Kind.AT_ONCE: set(), plans.Kind.SHARE: {"share"}, plans.Kind.CANARY: set(PlanIn().fields)}[given["kind"]]
+        if strange := sorted(set(data) & set(self.fields) - fits - {"kind"}):
+            raise serializers.ValidationError({name: [f"A plan of kind {given['kind']} has no {name}."] for name in strange})
+        return given
 
 
 class RequestIn(serializers.Serializer[Any]):
@@ -28,6 +75,7 @@ class RequestIn(serializers.Serializer[Any]):
     version = serializers.UUIDField()
     endpoint = serializers.UUIDField()
     note = serializers.CharField(max_length=REASON_MAX, allow_blank=True, default="")
+    plan = PromotionPlanIn(default=lambda: dict(plans.AT_ONCE), help_text="all traffic at once where not given; part of what is approved")
 
 
 class GateOut(serializers.Serializer[Any]):
@@ -67,6 +115,7 @@ class RequestOut(serializers.Serializer[PromotionRequest]):
     baseline = serializers.UUIDField(source="baseline.uuid", default=None, allow_null=True)
     requester = serializers.UUIDField(source="requester.uuid")
     note = serializers.CharField()
+    plan = serializers.JSONField(help_text="the approved plan; empty: chosen at start, for requests from before plans")
     reason = serializers.CharField()
     subject = serializers.JSONField()
     subject_digest = serializers.CharField()
@@ -160,7 +209,7 @@ class Promotions(View):
         given = read(RequestIn, request.data)
         version = policy.get_visible(request.user, ModelVersion, "catalog.view", uuid=given["version"])
         endpoint = policy.get_visible(request.user, Endpoint, "catalog.view", uuid=given["endpoint"])
-        made = actions.request(version=version, endpoint=endpoint, note=given["note"], actor=request.user)
+        made = actions.request(version=version, endpoint=endpoint, note=given["note"], plan=given["plan"], actor=request.user)
         return answer(request, made.uuid, 201)
 
 

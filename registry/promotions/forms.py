@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any
 
 from django import forms
 from django.db.models import QuerySet
 
+from lifecycle.refusals import Refused
+from registry.access.forms import StepUpForm
 from registry.access.models import User
 from registry.catalog import queries as catalog
 from registry.catalog.models import Endpoint, ModelVersion
+from registry.promotions import plans
+from registry.promotions.plans import MAX_MARGIN, MAX_SHARE, Plan
 from registry.promotions.rules import REASON_MAX
 
 
@@ -19,6 +24,69 @@ class VersionChoice(forms.ModelChoiceField):  # type: ignore[type-arg]  # it tak
     def label_from_instance(self, obj: Any) -> str:
         """Model and semver."""
         return f"{obj.model} {obj.semver}"
+
+
+DEFAULT = Plan()
+
+
+def as_percent(share: float) -> float:
+    """A share of 1 in percent, without the dust of floating point."""
+    return round(100 * share, 6)
+
+
+class PlanForm(forms.Form):
+    """The plan as a person writes it: percent and percentage points."""
+
+    steps = forms.CharField(
+        max_length=80,
+        label="Steps, %",
+        help_text=f"Rising shares of the traffic, the last 100, the one before at most {MAX_SHARE // 100}. Sticky keys keep their arm.",
+    )
+    min_requests = forms.IntegerField(
+        label="Canary requests at each step", help_text="At least 100. Requests of one sticky key in one minute count once."
+    )
+    min_minutes = forms.IntegerField(label="Minutes at each step", help_text="Three steps of 480 cover every hour of a day.")
+    margin = forms.FloatField(
+        label="Margin, percentage points",
+        help_text=f"It widens when the error share is higher by less than this, at the upper bound. At most {as_percent(MAX_MARGIN):g}.",
+    )
+    rise = forms.FloatField(
+        label="Smallest rise to detect, percentage points",
+        help_text="A canary worse by this is rolled back within the forecast time, 4 times out of 5.",
+    )
+    max_hours = forms.IntegerField(
+        label="Longest time of a step, hours", help_text="Then it holds and on-call is notified. It never widens because of time alone."
+    )
+    automatic = forms.TypedChoiceField(
+        label="When every condition holds", choices=[("yes", "Widen automatically"), ("no", "Ask a person at each step")],
+        coerce=lambda value: value == "yes", widget=forms.RadioSelect,
+    )  # fmt: skip
+
+    DEFAULTS: dict[str, Any] = {
+        "steps": ", ".join(f"{step / 100:g}" for step in DEFAULT.steps), "min_requests": DEFAULT.min_requests,
+        "min_minutes": DEFAULT.min_minutes, "margin": as_percent(DEFAULT.margin), "rise": as_percent(DEFAULT.rise),
+        "max_hours": DEFAULT.max_hours, "automatic": "yes",
+    }  # fmt: skip
+
+    def clean_steps(self) -> tuple[int, ...]:
+        """Percent as shares of 10,000."""
+        parts = self.cleaned_data["steps"].replace("%", " ").replace(",", " ").replace(";", " ").split()
+        try:
+            return tuple(round(100 * float(part)) for part in parts)
+        except (ValueError, OverflowError):
+            raise forms.ValidationError("Write numbers between commas, such as 5, 25, 50, 100.") from None
+
+    def clean(self) -> dict[str, Any]:
+        """The plan beside its fields, where it makes sense."""
+        given = super().clean() or {}
+        if self.errors:
+            return given
+        try:
+            given["plan"] = Plan(**given | {"margin": round(given["margin"] / 100, 9), "rise": round(given["rise"] / 100, 9)})
+        except Refused as refusal:
+            for name, texts in refusal.fields.items():
+                self.add_error(name if name in self.fields else None, texts)
+        return given
 
 
 class RequestForm(forms.Form):
@@ -32,6 +100,14 @@ class RequestForm(forms.Form):
         widget=forms.Textarea(attrs={"rows": 4}),
         help_text="What is better, and what reviewers should look at.",
     )
+    kind = forms.ChoiceField(
+        label="Rollout plan", choices=plans.Kind.choices, initial=plans.Kind.AT_ONCE, widget=forms.RadioSelect,
+        help_text="Approved together with the version. Another plan needs another request.",
+    )  # fmt: skip
+    share = forms.DecimalField(
+        required=False, label="Share of the canary, %", min_value=Decimal("0.01"), max_value=Decimal(MAX_SHARE) / 100, decimal_places=2,
+        initial=5, help_text="Of the requests, beside the live version. No rule widens it or rolls it back.",
+    )  # fmt: skip
 
     def __init__(self, *args: Any, user: User, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -39,22 +115,25 @@ class RequestForm(forms.Form):
         self.fields["version"].queryset = versions  # type: ignore[attr-defined]
         self.fields["endpoint"].queryset = catalog.endpoints(user)  # type: ignore[attr-defined]
 
+    def plan(self, rule: PlanForm) -> dict[str, Any] | None:
+        """The chosen plan; None, with errors in the forms, where its fields aren't complete. rule: the fields of a canary under a rule."""
+        kind, share = self.cleaned_data["kind"], self.cleaned_data.get("share")
+        if kind == plans.Kind.CANARY:
+            return plans.canary(rule.cleaned_data["plan"]) if rule.is_valid() else None
+        if kind == plans.Kind.SHARE:
+            if share is None:
+                self.add_error("share", "Enter the share.")
+                return None
+            return plans.by_hand(int(share * 100))
+        return plans.AT_ONCE
 
-class DecisionForm(forms.Form):
+
+class DecisionForm(StepUpForm):
     """A verdict: reason and password are asked again by the action; `seen` is what the reviewer had before them."""
 
     seen = forms.CharField(max_length=64, widget=forms.HiddenInput)
     reason = forms.CharField(
         max_length=REASON_MAX, widget=forms.Textarea(attrs={"rows": 3}), help_text="Required. Stored with your decision, cannot be edited."
-    )
-    password = forms.CharField(
-        label="Your password again", strip=False, max_length=4096, widget=forms.PasswordInput(attrs={"autocomplete": "current-password"})
-    )
-    code = forms.CharField(
-        label="Code of your authenticator app",
-        required=False,  # the action asks for it, of who has an app
-        max_length=20,
-        widget=forms.TextInput(attrs={"autocomplete": "one-time-code", "inputmode": "numeric"}),
     )
 
 

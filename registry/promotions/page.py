@@ -22,7 +22,7 @@ from registry.catalog.models import ModelVersion
 from registry.ledger.rules import digest_of
 from registry.policies import queries as policies
 from registry.policies.gates import Measure, with_interval
-from registry.promotions import queries, rules, subject, votes
+from registry.promotions import plans, queries, rules, subject, votes
 from registry.promotions.models import GateResult, PromotionRequest
 from registry.promotions.rules import OPEN, Status
 
@@ -91,6 +91,8 @@ def context(user: User, uuid: UUID) -> dict[str, Any]:
         "worst": (request.comparison or {}).get("worst", []),
         "chain": chain(request),
         "rules": policies.read(request.policy),
+        "plan_words": plans.sentence(request.plan),
+        "plan_lines": plans.lines(request.plan),
         "seats": queries.seats(request),
         "standing": queries.standing(user, request),
         "said": said(request),
@@ -204,6 +206,7 @@ def chain(request: PromotionRequest) -> list[tuple[str, str, str]]:
         ("Files", f"{len(version.folder.files)} files, signed", version.root_digest),
         ("Model card", f"revision {card.revision}" if card else "none", card.digest if card else ""),
         ("Policy", f"{request.policy.name}, version {request.policy.version}", request.policy.digest),
+        ("Rollout plan", plans.sentence(request.plan), known.get("plan", "")),
         ("This request", "over all of the above" if known else "not checked yet", request.subject_digest),
     ]
 

@@ -72,6 +72,7 @@ CHANGED = {
     "card": "the model card",
     "policy": "the policy",
     "endpoint": "the endpoint",
+    "plan": "the rollout plan",
     "baseline": "the version that is live",
     "comparison": "the comparison",
     "gates": "the gate results",

@@ -17,6 +17,7 @@ from lifecycle.training import queries as training
 from registry.access.models import PLACEHOLDER, User
 from registry.catalog import queries as catalog
 from registry.catalog.models import Alias, ModelVersion
+from registry.catalog.signed_cards import digest_of as digest_of_text
 from registry.ledger.rules import digest_of
 from registry.policies import queries as policies
 from registry.promotions.models import PromotionRequest
@@ -41,18 +42,19 @@ def read(request: PromotionRequest, version: ModelVersion, *, from_nothing: bool
         "label_set": snapshot.schema.digest,
         "base": base,
         "spec": run.spec_digest,
-        "card": card.digest if card else "",
+        "card": digest_of_text(card.text) if card else "",
         "policy": policies.in_force(request.endpoint.policy.name).digest,
         "endpoint": str(request.endpoint.uuid),
         "baseline": {"root_digest": alias.version.root_digest if alias.version else "", "moves": alias.moves},
         "comparison": digest_of(request.comparison),
         "gates": gates(request),
         "people": {
-            "requester": [str(request.requester.uuid)],
+            "requester": [] if request.by_system else [str(request.requester.uuid)],
             "trained": trainers(version),
             "registered": [str(version.registered_by.uuid)] if version.registered_by else [],
             "decided": decided,
         },
+        **({"plan": digest_of(request.plan)} if request.plan else {}),  # requests from before plans keep their digest
     }
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 
 from registry.ledger.accounts import Account, Told
+from registry.ledger.rules import digest_of
 from registry.ledger.verbs import Verb
 from registry.promotions.models import PromotionRequest, Verdict
 from registry.promotions.rules import Status
@@ -14,6 +15,7 @@ MOVES = {
     Verb.PROMOTION_WITHDRAWN: Status.WITHDRAWN, Verb.PROMOTION_VOIDED: Status.VOIDED, Verb.PROMOTION_EXPIRED: Status.EXPIRED,
     Verb.PROMOTION_FULFILLED: Status.FULFILLED,
 }  # fmt: skip
+BY_SYSTEM = "was asked for by the product"
 STATED = frozenset({Verb.PROMOTION_CHECKED, Verb.PROMOTION_APPROVED})  # their events say the new state
 
 
@@ -28,6 +30,10 @@ def told(events: list[Told]) -> set[str]:
         lasting["status"] = status(payload["new"] if event.verb in STATED else MOVES[Verb(event.verb)])
         if event.verb == Verb.PROMOTION_REQUESTED:
             lasting["asked"] = asked(event.actor, payload["version"], payload["endpoint"])
+            if payload.get("by_system"):
+                lasting["by_system"] = BY_SYSTEM
+            if "plan" in payload:
+                lasting["plan"] = planned(payload["plan"])
         if event.verb == Verb.PROMOTION_CHECKED and "subject_digest" in payload:
             lasting["subject"] = rests(payload["subject_digest"])
             lasting["policy"] = by_policy(payload["policy"])
@@ -40,10 +46,11 @@ def held(requests: list[str]) -> dict[str, set[str]]:
     """What the tables say of these requests."""
     facts: dict[str, set[str]] = defaultdict(set)
     rows = PromotionRequest.objects.filter(uuid__in=requests)
-    for uuid, now, who, version, endpoint, digest, policy in rows.values_list(
-        "uuid", "status", "requester__uuid", "version__uuid", "endpoint__uuid", "subject_digest", "policy__digest"
+    for uuid, now, who, version, endpoint, digest, policy, plan, by_system in rows.values_list(
+        "uuid", "status", "requester__uuid", "version__uuid", "endpoint__uuid", "subject_digest", "policy__digest", "plan", "by_system"
     ):
         facts[str(uuid)] = {status(now), asked(who, version, endpoint), *([rests(digest), by_policy(policy)] if digest else [])}
+        facts[str(uuid)] |= ({planned(plan)} if plan else set()) | ({BY_SYSTEM} if by_system else set())
     given = Verdict.objects.filter(request__uuid__in=requests)
     for uuid, who, approves, step, digest in given.values_list("request__uuid", "reviewer__uuid", "approves", "step", "subject_digest"):
         facts[str(uuid)].add(verdict(who, approves, step, digest))
@@ -58,6 +65,11 @@ def status(now: str) -> str:
 def asked(who: object, version: object, endpoint: object) -> str:
     """Whose request it is, for what."""
     return f"{who} asked for version {version} on endpoint {endpoint}"
+
+
+def planned(plan: object) -> str:
+    """By which plan it goes live."""
+    return f"has rollout plan {digest_of(plan)}"
 
 
 def rests(digest: str) -> str:

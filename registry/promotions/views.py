@@ -21,7 +21,7 @@ from registry.access.policy import can_somewhere
 from registry.access.requests import SignedInRequest
 from registry.catalog.models import ModelVersion
 from registry.promotions import actions, page, queries
-from registry.promotions.forms import ApprovalForm, CommentForm, DecisionForm, RequestForm, WithdrawForm
+from registry.promotions.forms import ApprovalForm, CommentForm, DecisionForm, PlanForm, RequestForm, WithdrawForm
 from registry.promotions.models import PromotionRequest
 
 SEE = "promotions.view"
@@ -50,16 +50,18 @@ def promotions(request: SignedInRequest) -> HttpResponse:
 def new(request: SignedInRequest) -> HttpResponse:
     """Ask for a promotion."""
     form = RequestForm(request.POST or None, user=request.user, initial=request.GET.dict())
-    if request.method == "POST" and form.is_valid():
+    rule = PlanForm(PlanForm.DEFAULTS | request.POST.dict())
+    if request.method == "POST" and form.is_valid() and (plan := form.plan(rule)):
+        given = {name: form.cleaned_data[name] for name in ("version", "endpoint", "note")}
         try:
-            made = actions.request(actor=request.user, **form.cleaned_data)
+            made = actions.request(actor=request.user, plan=plan, **given)
         except Refused as refusal:
             add_refusal(form, refusal)
         else:
             toast(request, f"Request {made.number} made; its gates are checked now", kind="live")
             return redirect_or_refresh(request, address(made.uuid))
     status = 422 if form.is_bound else 200
-    return respond(request, "registry/promotions/new.html", "form", {"form": form}, status=status)
+    return respond(request, "registry/promotions/new.html", "form", {"form": form, "rule": rule}, status=status)
 
 
 @require_safe

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 
+from registry.access import policy as access
+from registry.access import queries as members
 from registry.ledger import accounts
 from registry.ledger.verbs import Verb
 from registry.policies import queries as policies
@@ -32,10 +34,25 @@ def suffice(request: PromotionRequest) -> bool:
 
 
 def lost(request: PromotionRequest) -> list[Verdict]:
-    """Approvals whose reviewer was deactivated or no longer holds the role of the step without a break since the request was made."""
+    """Approvals whose reviewer was deactivated or no longer holds the role of the step without a break since the request was made. Asks
+    once for all votes, and once for each role."""
     rules = policies.read(request.policy)
-    given = request.verdicts.filter(approves=True).select_related("reviewer").order_by("pk")
-    return [vote for vote in given if (step := rules.step(vote.step)) is None or not queries.decides(vote.reviewer, step.role, request)]
+    given = list(request.verdicts.filter(approves=True).select_related("reviewer").order_by("pk"))
+    if not given:
+        return []
+    steps = {vote.pk: rules.step(vote.step) for vote in given}
+    holders = {
+        role: set(access.holders(role, request).values_list("pk", flat=True)) for role in {step.role for step in steps.values() if step}
+    }
+    since, asked = members.held_since([vote.reviewer for vote in given]), queries.asked_at([request])
+
+    def counts(vote: Verdict) -> bool:
+        step = steps[vote.pk]
+        if step is None or vote.reviewer_id not in holders[step.role]:
+            return False
+        return queries.held_before(vote.reviewer, step.role, request, since, asked)
+
+    return [vote for vote in given if not counts(vote)]
 
 
 def lost_sentence(request: PromotionRequest, votes: list[Verdict]) -> str:

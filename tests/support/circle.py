@@ -74,7 +74,7 @@ class Circle:
     @cached_property
     def second_approved(self) -> dict[str, Any]:
         """Version 1.1.0, approved by two people."""
-        return self.story.approve(self.story.request(self.story.second, "Fine-tuned."))
+        return self.story.approve(self.story.request(self.story.second, "Fine-tuned.", {"kind": "canary", **PLAN}))
 
     def start(self, request: dict[str, Any]) -> dict[str, Any]:
         """Omar starts a canary under the rule, once there is traffic that its forecast can rest on."""
@@ -221,14 +221,14 @@ class Circle:
         return next((row.label for row in rows if row.text == text), rows[0].label)
 
     def promote(self, request: str) -> dict[str, Any]:
-        """A second lead and Gita approve: Lee, who approved the training, counts as who launched it."""
+        """Lee, who approved that the training starts, and Gita approve."""
 
         def checked() -> dict[str, Any] | None:
             now: dict[str, Any] = self.story["mia"].api("GET", f"promotions/{request}/")
             return now if now["status"] == "in_review" else None
 
         found = until(checked, "the gates are checked")
-        for username in ("lea", "gita"):
+        for username in ("lee", "gita"):
             form = {"reason": f"{username} looked at it.", "password": PASSWORD, "seen": found["subject_digest"], "consent": "on"}
             self.story[username].post(f"/promotions/{request}/approve/", form)
         return dict(self.story["mia"].api("GET", f"promotions/{request}/"))

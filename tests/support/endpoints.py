@@ -34,10 +34,10 @@ class Crew:
         return found or make_person(name, project=self.project, role=roles[name])
 
 
-def approved(project: Project, endpoint: Endpoint, version: ModelVersion) -> PromotionRequest:
+def approved(project: Project, endpoint: Endpoint, version: ModelVersion, plan: dict[str, object] | None = None) -> PromotionRequest:
     """An approved request, asked by Mia, decided by Lee and Gita."""
     crew = Crew(project)
-    return registry.approved_request(version, endpoint, crew.mia, crew.lee, crew.gita)
+    return registry.approved_request(version, endpoint, crew.mia, crew.lee, crew.gita, plan)
 
 
 def deployed_endpoint(project: Project, *, versions: int = 1, slug: str = "support-inbox-prod") -> Endpoint:
@@ -53,12 +53,12 @@ def deployed_endpoint(project: Project, *, versions: int = 1, slug: str = "suppo
     return Endpoint.objects.get(pk=endpoint.pk)
 
 
-def with_approval(endpoint: Endpoint) -> PromotionRequest:
+def with_approval(endpoint: Endpoint, plan: dict[str, object] | None = None) -> PromotionRequest:
     """An approved request for a version after those that went live on the endpoint: as many were live, so many is its minor number."""
     project, crew, live = endpoint.model.project, Crew(endpoint.model.project), endpoint.alias.version
     semver = f"1.{endpoint.deployments.count()}.0"
     version = registry.make_version(project, crew.mia, crew.ravi, model=live.model, snapshot=live.run.snapshot, semver=semver)
-    return approved(project, endpoint, version)
+    return approved(project, endpoint, version, plan)
 
 
 def deploy(project: Project, endpoint: Endpoint, version: ModelVersion) -> Deployment:

@@ -201,9 +201,16 @@ def endpoint_rows(endpoint: Endpoint, number: int) -> list[Endpoint]:
     return made
 
 
-def asked_request(version: ModelVersion, endpoint: Endpoint, requester: User, note: str = "Better on refunds.") -> PromotionRequest:
-    """A request whose gates were checked by the real job: in review when they passed."""
-    request = promotions.request(version=version, endpoint=endpoint, note=note, actor=requester)
+FROM_BEFORE: dict[str, object] = {}  # the plan of a request from before requests named one: it is chosen at the start
+
+
+def asked_request(
+    version: ModelVersion, endpoint: Endpoint, requester: User, note: str = "Better on refunds.", plan: dict[str, object] | None = None
+) -> PromotionRequest:
+    """A request whose gates were checked by the real job: in review when they passed. plan: None for all traffic at once."""
+    request = promotions.request(version=version, endpoint=endpoint, note=note, actor=requester, plan=plan or None)
+    if plan is FROM_BEFORE:
+        PromotionRequest.objects.filter(pk=request.pk).update(plan=plan)
     run_ok("default")
     request.refresh_from_db()
     return request
@@ -217,8 +224,10 @@ def approve(
     return promotions.approve(request_id=request.uuid, actor=reviewer, reason=reason, password=PASSWORD, seen=seen)
 
 
-def approved_request(version: ModelVersion, endpoint: Endpoint, requester: User, lead: User, governance: User) -> PromotionRequest:
+def approved_request(
+    version: ModelVersion, endpoint: Endpoint, requester: User, lead: User, governance: User, plan: dict[str, object] | None = None
+) -> PromotionRequest:
     """A request that an ML lead and a governance reviewer have approved."""
-    request = asked_request(version, endpoint, requester)
+    request = asked_request(version, endpoint, requester, plan=plan)
     approve(request, lead)
     return approve(request, governance)

@@ -351,6 +351,7 @@ TABLE = r"""
 /audit/events/<slug:digest>/                               |            | L... ...++++ | ---- -------
 # models: demo
 /demo/sign-in/                                             |            | ---- ------- | .... .......
+/demo/start/<str:token>/                                   |            | .... ....... | ---- -------
 # API: data
 /api/v1/me/                                                |            | L+++ +++++++ | L--- -------
 /api/v1/projects/                                          |            | L+++ +++++++ | L--- -------
@@ -652,7 +653,7 @@ def filled_in(path: str, thing: str, world: World) -> str:
     """The address of the world's thing."""
     uuid = str(world[thing]) if "<uuid:" in path else ""
     fixed = {"<uuid:uuid>": uuid, "<int:version>": "1", "<slug:digest>": world.things["event"].hash, "<slug:name>": "errors"}
-    fixed |= {"<slug:kind>": "availability"}
+    fixed |= {"<slug:kind>": "availability", "<str:token>": "a-token"}
     fixed |= {r"^confirm-email/(?P<key>[-:\w]+)/$": "confirm-email/abc/"}
     fixed |= {r"^password/reset/key/(?P<uidb36>[0-9A-Za-z]+)-(?P<key>.+)/$": "password/reset/key/1-abc/"}
     for pattern, value in fixed.items():

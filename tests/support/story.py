@@ -242,9 +242,9 @@ class Story:
         """Version 1.1.0: the LoRA run."""
         return self.version_of(self.lora, "1.1.0")
 
-    def request(self, version: dict[str, Any], note: str) -> dict[str, Any]:
+    def request(self, version: dict[str, Any], note: str, plan: dict[str, Any] | None = None) -> dict[str, Any]:
         """Mia asks for a promotion; returns the request once its gates are checked."""
-        body = {"version": version["uuid"], "endpoint": self.endpoint, "note": note}
+        body = {"version": version["uuid"], "endpoint": self.endpoint, "note": note} | ({"plan": plan} if plan else {})
         made = self["mia"].api("POST", "promotions/", body, status=201)
 
         def checked() -> dict[str, Any] | None:

@@ -27,6 +27,7 @@ def add(commands: Any, common: Any) -> None:
     start_ = group.add_parser("start", parents=[common], help="give an approved version its first share")
     start_.add_argument("request", metavar="REQUEST", help="number or uuid of the approved promotion request")
     plan(start_)
+    start_.add_argument("--forecast", action="store_true", help="start nothing; say how long it would take at the present traffic")
     start_.set_defaults(run=start)
     for name, act, text in (
         ("status", status, "how it stands, and what the rule says"),
@@ -53,14 +54,13 @@ def named(group: Any, common: Any, name: str, text: str) -> Any:
 
 
 def plan(made: Any) -> None:
-    """The options of a plan; what is left out is as the server proposes."""
-    made.add_argument("--steps", type=shares, metavar="PERCENTS", help="such as 5,25,50,100 (the server's own by default)")
+    """The options of a plan; what is left out is as approved, or for a new request as the server proposes."""
+    made.add_argument("--steps", type=shares, metavar="PERCENTS", help="such as 5,25,50,100")
     made.add_argument("--min-requests", type=int, metavar="N", help="canary requests that each step must see")
     made.add_argument("--min-minutes", type=int, metavar="N", help="minutes that each step must last")
     made.add_argument("--max-hours", type=int, metavar="N", help="longest time of a step; then it holds until somebody decides")
     made.add_argument("--margin", type=points, metavar="PERCENT", help="the error share may be higher by less than this")
     made.add_argument("--by-hand", action="store_true", help="ask a person at each step; the rule still takes a failing canary back")
-    made.add_argument("--forecast", action="store_true", help="start nothing; say how long it would take at the present traffic")
 
 
 def shares(text: str) -> list[int]:
@@ -97,9 +97,15 @@ def start(session: Session) -> int | None:
     return begin(session, request, endpoint, planned(session.args), forecast_only=session.args.forecast)
 
 
+def is_ruled(request: Any) -> bool:
+    """Whether a request's plan is a canary under a rule."""
+    return bool(request["plan"].get("kind") == "canary")
+
+
 def begin(session: Session, request: Any, endpoint: Any, wanted: dict[str, Any], *, forecast_only: bool = False) -> int | None:
     """Say how long it will take, then start it. 1 where only a forecast was asked for and the plan could not start."""
-    expected = session.api.post(f"/endpoints/{endpoint['uuid']}/rollouts/forecast/", wanted, twice=True)
+    approved = {name: value for name, value in request["plan"].items() if name != "kind"} if is_ruled(request) else {}
+    expected = session.api.post(f"/endpoints/{endpoint['uuid']}/rollouts/forecast/", wanted or approved, twice=True)
     if forecast_only:
         session.screen.show(expected, *forecast(expected))
         return 1 if expected["problem"] else None

@@ -19,12 +19,17 @@ USUAL_STEPS = (500, 2_500, 5_000, canary.WHOLE)  # shares of 10,000
 def add(commands: Any, common: Any) -> None:
     """Tell the parser."""
     start = commands.add_parser(
-        "deploy", parents=[common], help="bring an approved request live, or with --share as a canary",
-        description="Bring the version of an approved request live at once. With --share it begins as a canary, which a rule widens or "
-        "takes back; see `lifecycle canary`.",
+        "deploy", parents=[common], help="bring an approved request live, by its plan",
+        description="Bring the version of an approved request live by the plan that was approved with it: all traffic at once, or a "
+        "canary; see `lifecycle canary`.",
     )  # fmt: skip
     start.add_argument("request", metavar="REQUEST", help="number or uuid of the promotion request")
-    start.add_argument("--share", type=canary.share, metavar="PERCENT", help="begin as a canary with this share, such as 5 or 0.5%%")
+    start.add_argument(
+        "--share",
+        type=canary.share,
+        metavar="PERCENT",
+        help="for a request from before requests named a plan: begin as a canary with this share",
+    )
     start.set_defaults(run=deploy)
     look = commands.add_parser("status", parents=[common], help="what answers on an endpoint, and how far the servers are")
     look.add_argument("endpoint", metavar="ENDPOINT", help="slug or uuid")
@@ -44,14 +49,20 @@ def add(commands: Any, common: Any) -> None:
 
 
 def deploy(session: Session) -> int | None:
-    """The version of an approved request becomes live; with --share it begins as a canary, and goes on by the usual steps."""
+    """The version of an approved request goes live by the plan that was approved; --share chooses one for a request that names none."""
     request = find.request(session, session.args.request)
     share = session.args.share
+    if share is None and canary.is_ruled(request):
+        return canary.begin(session, request, find.endpoint(session, request["endpoint"]), {})
     if share is not None and share < canary.WHOLE:
         steps = [share, *(step for step in USUAL_STEPS if step > share)]
         return canary.begin(session, request, find.endpoint(session, request["endpoint"]), {"steps": steps})
-    made = session.api.post(f"/endpoints/{request['endpoint']}/deploy/", {"request": request["uuid"]})
+    by_hand = {"share": request["plan"]["share"]} if request["plan"].get("kind") == "share" else {}
+    made = session.api.post(f"/endpoints/{request['endpoint']}/deploy/", {"request": request["uuid"]} | by_hand)
     endpoint = find.endpoint(session, request["endpoint"])
+    if by_hand:
+        session.screen.show(made, f"{made['semver']} answers {canary.part(made['share'])} of the requests on {endpoint['slug']}.")
+        return None
     session.screen.show(made, f"{made['semver']} is live on {endpoint['slug']}. {back_to(endpoint)}".rstrip())
     return None
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from lifecycle.cli import find, watching
+from lifecycle.cli.commands import canary
 from lifecycle.cli.screen import table
 from lifecycle.cli.session import Session
 from lifecycle.cli.settings import Usage
@@ -32,6 +33,9 @@ def add(commands: Any, common: Any) -> None:
     ask.add_argument("version", metavar="VERSION", help="such as 1.2.0, a version of the endpoint's model; or MODEL@VERSION, or its uuid")
     ask.add_argument("--endpoint", required=True, metavar="SLUG", help="where it shall answer, by slug or uuid")
     ask.add_argument("--note", default="", help="why, for those who decide")
+    ask.add_argument("--canary", action="store_true", help="go live as a canary under a rule, not at once; options below set its plan")
+    ask.add_argument("--share", type=canary.share, metavar="PERCENT", help="go live as a canary at this share, which people steer by hand")
+    canary.plan(ask)
     ask.set_defaults(run=promote)
 
     for name in ("approve", "reject"):
@@ -40,14 +44,16 @@ def add(commands: Any, common: Any) -> None:
         no.set_defaults(run=decide)
 
     check = commands.add_parser(
-        "verify", parents=[common], help="verify the audit trail, or a version's files and signature, on this machine",
+        "verify", parents=[common], help="verify the audit trail, or a version's files, card and signatures, on this machine",
         description="Verify on this machine, without trusting the server. Without VERSION: the audit trail, exported now or read from "
-        "--file. With VERSION: its files and signature. Take the key from whoever runs the installation, not from the server.",
+        "--file. With VERSION: its files, its model card, and the signatures. Take the key from whoever runs the installation, not from "
+        "the server.",
     )  # fmt: skip
     check.add_argument("version", nargs="?", default="", metavar="VERSION", help="MODEL@VERSION or its uuid; without it the audit trail")
     check.add_argument("--key", type=Path, metavar="PEM", help="the installation's public key (signing.pub.pem)")
     check.add_argument("--file", type=Path, metavar="FILE", help="an export that lies here: .jsonl of the trail, .zip of a version")
     check.add_argument("--save", type=Path, metavar="FILE", help="keep what was downloaded")
+    check.add_argument("--without-card", action="store_true", help="the files alone, for an export from before model cards were signed")
     check.add_argument(
         "--checkpoints", type=Path, metavar="FILE", help="signed checkpoints that you keep: all are checked, new ones are added"
     )
@@ -88,7 +94,7 @@ def promote(session: Session) -> int | None:
     args = session.args
     endpoint = find.endpoint(session, args.endpoint)
     version = find.version(session, args.version, endpoint["model"])
-    asked = session.api.post("/promotions/", {"version": version["uuid"], "endpoint": endpoint["uuid"], "note": args.note})
+    asked = session.api.post("/promotions/", {"version": version["uuid"], "endpoint": endpoint["uuid"], "note": args.note} | plan(args))
     while asked["status"] == "checking" or (asked["status"] == "draft" and not asked["checked_at"] and not asked["reason"]):
         session.screen.live("The gates are being checked", "checking")
         session.sleep(watching.POLL_SECONDS)
@@ -104,6 +110,16 @@ def promote(session: Session) -> int | None:
         return 1
     session.screen.show(asked, *lines, f"{PEOPLE} {where}", f"Then: lifecycle deploy {find.called(session, asked)}")
     return None
+
+
+def plan(args: Any) -> dict[str, Any]:
+    """The rollout plan that reviewers approve; nothing for all traffic at once. Raises Usage for two plans."""
+    rule = canary.planned(args)
+    if args.share is not None and (args.canary or rule):
+        raise Usage("--share is a canary without a rule. Leave out --canary and the options of its plan, or --share.")
+    if args.share is not None:
+        return {"plan": {"kind": "share", "share": args.share}}
+    return {"plan": {"kind": "canary"} | rule} if args.canary or rule else {}
 
 
 def gates(asked: dict[str, Any]) -> list[str]:

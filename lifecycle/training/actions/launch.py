@@ -51,9 +51,12 @@ def launch(
     priority: Priority = Priority.NORMAL,
     sweep: Sweep | None = None,
     trial: int | None = None,
+    by_system: bool = False,
 ) -> Run:
     """Queue a fine-tuning of `base` on the snapshot's train split, measured on its validation split.
 
+    by_system: the product launches it by fixed rules, after the actor approved that it starts: the run has no launcher, and the event
+    names who approved.
     sweep, trial: whose trial it is, and which. priority: in the line of what waits for a worker.
     options: fields of the engine's TrainSpec (rank, alpha, dropout for LoRA) that replace what is suggested for this data; `device` says
     which workers take it.
@@ -71,7 +74,7 @@ def launch(
         return known
     return start(
         project, actor, snapshot=snapshot, base=base, strategy=strategy, spec=document, note=note.strip()[:300], key=key,
-        priority=priority, sweep=sweep, trial=trial,
+        priority=priority, sweep=sweep, trial=trial, by_system=by_system,
     )  # fmt: skip
 
 
@@ -116,19 +119,21 @@ def sent_before(
 
 def start(
     project: Project, actor: User, *, snapshot: Snapshot, base: BaseModel, priority: Priority, device: Device | None = None,
-    reproduces: Run | None = None, **said: Any,
+    reproduces: Run | None = None, by_system: bool = False, **said: Any,
 ) -> Run:  # fmt: skip
     """A run with its number, its job and its event. device: by default what its spec asks for. said: strategy, spec, note and key, sweep
     and trial."""
     number = (Run.objects.filter(project=project).aggregate(last=Max("number"))["last"] or 0) + 1
     run = Run.objects.create(
         project=project, number=number, snapshot=snapshot, base=base, spec_digest=digest_of(said["spec"]),
-        code_version=facts.code_version(), launched_by=actor, reproduces=reproduces, **said,
+        code_version=facts.code_version(), launched_by=None if by_system else actor, reproduces=reproduces, **said,
     )  # fmt: skip
     queue_job(run, actor, priority, device or DEVICES[run.spec.get("device", "auto")])
     more = {"reproduces": reproduces.uuid} if reproduces else {"sweep": run.sweep.uuid, "trial": run.trial} if run.sweep else {}
+    more |= {"start_approved_by": actor.uuid} if by_system else {}
     record(
-        actor, Verb.RUN_LAUNCHED, run, project=project.uuid, snapshot=snapshot.uuid, snapshot_digest=snapshot.digest, base=base.uuid,
+        None if by_system else actor, Verb.RUN_LAUNCHED, run, project=project.uuid, snapshot=snapshot.uuid,
+        snapshot_digest=snapshot.digest, base=base.uuid,
         base_digest=base.folder.root_digest if base.folder else "", strategy=run.strategy, spec_digest=run.spec_digest, **more,
     )  # fmt: skip
     return run

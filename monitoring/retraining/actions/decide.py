@@ -29,7 +29,7 @@ from registry.promotions.rules import OPEN
 
 @transaction.atomic
 def approve(*, proposal_id: UUID, actor: User, seen: str, reason: str = "", now: datetime | None = None) -> Proposal:
-    """Let it go on: training begins when there are enough labels. Who approves counts as who launched, and cannot approve its promotion.
+    """Let it go on: training begins when there are enough labels. Who approves the start has not trained: they may decide its promotion.
 
     seen: queries.seen_digest as the lead read it. Raises PermissionDenied (also for who proposed it), Refused (the endpoint is frozen) or
     Conflict (decided already, or the live version changed).

@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
+
+from django.utils import timezone
 
 from monitoring.retraining import queries
 from monitoring.retraining.actions.moves import Stuck, change, done, ended, move, tell_leads, wait
 from monitoring.retraining.models import Proposal
 from monitoring.retraining.rules import Outcome, State
+from monitoring.rollouts.queries import last_rollout, present_traffic
+from monitoring.rollouts.rules import forecast
 from registry.access.models import User
 from registry.catalog import actions as catalog
 from registry.catalog import queries as versions
 from registry.catalog.models import ModelVersion
 from registry.catalog.rules import next_semver
 from registry.promotions import actions as promotions
+from registry.promotions import plans
 from registry.promotions.models import PromotionRequest
+from registry.promotions.plans import Plan
 from registry.promotions.rules import OPEN, Status
 
 
@@ -29,27 +36,38 @@ def register(proposal: Proposal, actor: User) -> None:
     elif proposal.job is None:
         newest = model.versions.order_by("-number").first()
         semver, card = next_semver(newest.semver if newest else None), versions.newest_card(proposal.live)
-        job = catalog.register(model=model, run=run, semver=semver, actor=actor, stated=dict(card.stated) if card else None)
+        stated = dict(card.stated) if card else None
+        job = catalog.register(model=model, run=run, semver=semver, actor=actor, stated=stated, by_system=True)
         change(proposal, job=job, semver=semver, blocked_by="")
     elif ended(proposal.job, "The version"):
         raise Stuck("The version was not registered.", "Try again.")
 
 
 def ask(proposal: Proposal, actor: User) -> None:
-    """Open the promotion, in the name of who approved the proposal: they launched it, so that they cannot approve it."""
+    """Open the promotion on behalf of who approved the start. Who goes on by hand asks for it, and so cannot approve it."""
     version = proposal.version
     assert version is not None  # noqa: S101  the step before
     known = PromotionRequest.objects.filter(version=version, endpoint=proposal.endpoint, status__in=sorted(OPEN)).first()
     asked = known or promotions.request(
-        version=version, endpoint=proposal.endpoint, note=note_of(proposal), actor=requester(proposal, actor)
-    )
+        version=version, endpoint=proposal.endpoint, note=note_of(proposal), actor=requester(proposal, actor), plan=plan_for(proposal),
+        by_system=proposal.insisted_by is None,
+    )  # fmt: skip
     move(proposal, State.REQUESTED, promotion=asked, blocked_by="")
     tell_leads(proposal, f"{version.semver} of {proposal} waits for its promotion to {proposal.endpoint}.")
 
 
+def plan_for(proposal: Proposal) -> dict[str, Any]:
+    """The plan of the endpoint's last rollout, else the usual one, that can decide at the present traffic; else all traffic at once."""
+    traffic, last = present_traffic(proposal.endpoint, timezone.now()), last_rollout(proposal.endpoint)
+    for plan in (*([last.rule] if last else []), Plan()):
+        if not plan.problems() and not forecast(plan, traffic).problem:
+            return plans.canary(plan)
+    return plans.AT_ONCE
+
+
 def requester(proposal: Proposal, actor: User) -> User:
-    """Who approved the proposal, while their role still allows it; else who answers for the steps."""
-    who = proposal.decided_by
+    """Who went on by hand, else who approved the start, while their role still allows it; else who answers for the steps."""
+    who = proposal.insisted_by or proposal.decided_by
     return who if who and who.is_active and queries.may_request(who, proposal) else actor
 
 

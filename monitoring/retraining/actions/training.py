@@ -29,7 +29,6 @@ from registry.catalog import queries as versions
 log = logging.getLogger(__name__)
 TEST = "test"
 NOT_IN_RECIPE = ("base", "labels", "strategy", "format", "task")
-RUN_ENDED = (Run.State.FAILED, Run.State.STOPPED)
 
 
 def take_snapshot(proposal: Proposal, actor: User) -> None:
@@ -59,15 +58,17 @@ def recipe_of(run: Run, snapshot: Snapshot) -> dict[str, Any]:
 
 
 def train(proposal: Proposal, actor: User) -> None:
-    """Launch the live version's recipe on the new snapshot, and wait for the model. Who approved the proposal counts as who launched it."""
+    """Launch the live version's recipe on the new snapshot, and wait for the model. Who approved the start is not who trained."""
     run, live = proposal.run, proposal.live.run
     assert proposal.snapshot is not None  # noqa: S101  the step before
     if run is None:
         text = f"{proposal}: {proposal.live.semver} again, on {proposal.snapshot}"
         options = recipe_of(live, proposal.snapshot)
-        made = training.launch(snapshot=proposal.snapshot, base=live.base, strategy=live.strategy, actor=actor, options=options, note=text)
+        made = training.launch(
+            snapshot=proposal.snapshot, base=live.base, strategy=live.strategy, actor=actor, options=options, note=text, by_system=True,
+        )  # fmt: skip
         change(proposal, run=made, blocked_by="")
-    elif run.state in RUN_ENDED:
+    elif run.state in queries.RUN_ENDED:
         said = (run.error or {}).get("message") or f"{run} was stopped."
         raise Stuck(
             f"{run} did not finish: {said}", (run.error or {}).get("next_step") or "Try again; it goes on from its last checkpoint."
@@ -105,7 +106,7 @@ def live_knows(proposal: Proposal) -> bool:
 def restart(proposal: Proposal, actor: User) -> None:
     """Let the failed step be done again: forget the job that failed, and have a run that stopped go on from its checkpoint."""
     change(proposal, job=None)
-    if proposal.run is not None and proposal.run.state in RUN_ENDED:
+    if proposal.run is not None and proposal.run.state in queries.RUN_ENDED:
         training.resume(run_id=proposal.run.uuid, actor=actor)
 
 

@@ -17,23 +17,29 @@ from registry.endpoints import actions as endpoints
 from registry.endpoints import queries as served
 from registry.endpoints.models import Deployment
 from registry.ledger.verbs import Verb
+from registry.promotions import plans
 from registry.promotions.models import PromotionRequest
 
 
-def start(*, request_id: UUID, actor: User, plan: rules.Plan, now: datetime | None = None) -> Rollout:
+def start(*, request_id: UUID, actor: User, plan: rules.Plan | None = None, now: datetime | None = None) -> Rollout:
     """Let an approved version take its first share of the traffic beside the live one, under a rule that widens it or takes it back.
 
-    Raises PermissionDenied, Refused (a plan that cannot decide at the present traffic within its window, nothing live to compare with, a
-    frozen endpoint, damaged files) or Conflict (the approval was used or overtaken, a canary runs already).
+    plan: None for the approved one; a request from before requests named a plan takes any.
+    Raises PermissionDenied, Refused (another plan than the approved one, a plan that cannot decide at the present traffic within its
+    window, nothing live to compare with, a frozen endpoint, damaged files) or Conflict (the approval was used or overtaken, a canary runs
+    already).
     """
     now = now or timezone.now()
     request = PromotionRequest.objects.select_related("endpoint").get(uuid=request_id)
     policy.require(actor, "rollouts.start", request)
+    plan = plan or plans.canary_of(request.plan) or rules.Plan()
+    plans.check_same(request.plan, plans.canary(plan))
     rules.check_decidable(rules.forecast(plan, queries.present_traffic(request.endpoint, now)))
     made: list[Rollout] = []
     endpoints.deploy(
-        request_id=request_id, actor=actor, share=plan.steps[0], then=lambda deployment: made.append(begin(deployment, actor, plan, now))
-    )
+        request_id=request_id, actor=actor, share=plan.steps[0], plan=plans.canary(plan),
+        then=lambda deployment: made.append(begin(deployment, actor, plan, now)),
+    )  # fmt: skip
     return made[0]
 
 

@@ -10,9 +10,9 @@ from django.db.models import TextChoices
 
 from lifecycle.ui.numbers import count, decimals, duration, signed
 from monitoring.rollouts.rules.evidence import log_limit
-from monitoring.rollouts.rules.interval import MIN_PER_ARM, Interval, difference
-from monitoring.rollouts.rules.plan import METRICS, Plan
+from monitoring.rollouts.rules.interval import Interval, difference
 from monitoring.rollouts.rules.units import Counts
+from registry.promotions.plans import METRICS, MIN_PER_ARM, Plan
 
 NAMES = {"errors": "failed requests", "slow": "slow answers", "wrong": "answers called wrong"}
 NEAR = 0.5  # of the way to the limit, on the scale of the logarithm, a condition is close

@@ -13,8 +13,8 @@ from lifecycle.refusals import Refused
 from lifecycle.ui.numbers import count, decimals, duration, percent
 from monitoring.rollouts.rules.decision import Evidence
 from monitoring.rollouts.rules.evidence import log_e, log_limit, tolerated_share
-from monitoring.rollouts.rules.interval import MIN_PER_ARM, half_width
-from monitoring.rollouts.rules.plan import WHOLE, Plan, share_text
+from monitoring.rollouts.rules.interval import half_width
+from registry.promotions.plans import MIN_PER_ARM, WHOLE, Plan, share_text
 
 POWER = 0.8
 MANY = 10**8  # requests; a plan that needs more never decides

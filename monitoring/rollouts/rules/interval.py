@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-MIN_PER_ARM = 100  # below this the normal approximation is not used
+from registry.promotions.plans import MIN_PER_ARM
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from monitoring.rollouts.rules.plan import METRICS
+from registry.promotions.plans import METRICS
 
 STABLE, CANARY = "stable", "canary"
 

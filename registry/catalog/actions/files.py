@@ -20,19 +20,21 @@ from registry.access import policy as access
 from registry.access.models import User
 from registry.artifacts.actions import write_folder
 from registry.artifacts.models import Folder
-from registry.catalog import queries
+from registry.catalog import queries, signed_cards
 from registry.catalog.actions.quarantine import quarantine
-from registry.catalog.models import ModelVersion
+from registry.catalog.models import Card, ModelVersion
 from registry.ledger import keys
 from registry.ledger.actions import record
 from registry.ledger.verbs import Verb
 
 VERIFY = """# Verify this model without the server that exported it
 
-The folder `model/` carries an OpenSSF model signature over every file in it (`model/model.sig`), made with the key `signing.pub.pem`.
+The folders `model/` and `card/` each carry an OpenSSF model signature over every file in them (`model.sig`), made with the key
+`signing.pub.pem`. `card/README.md` is the model card; `card/card.json` names the root digest of the model that it describes.
 
     pip install model-signing pyopenssl
     model_signing verify key --signature model/model.sig --public_key signing.pub.pem model
+    model_signing verify key --signature card/model.sig --public_key signing.pub.pem card
 
 Compare the key with the one that the owner of the model publishes elsewhere. Its fingerprint, sha256 of the DER form, is
 
@@ -75,9 +77,22 @@ def verified(version: ModelVersion) -> Iterator[tuple[Path, bundle.Manifest]]:
 
 
 def verify(version: ModelVersion) -> bundle.Manifest:
-    """The manifest of a version whose every file was hashed again and whose signature holds. Raises as `verified`."""
+    """The manifest of a version whose every file was hashed again and whose signature holds, that of its card too.
+
+    Raises as `verified`, and Refused for an altered card: the version stays active, since its files are what they were.
+    """
     with verified(version) as (_, listed):
+        check_card(version)
         return listed
+
+
+def check_card(version: ModelVersion) -> Card:
+    """The newest card. Raises Refused where there is none, or it isn't what was signed."""
+    card = queries.newest_card(version)
+    if card is None:
+        raise Refused(f"{version} has no model card.", next_step="Restore the database from a backup.")
+    signed_cards.check(card)
+    return card
 
 
 def check_key(version: ModelVersion) -> None:
@@ -124,25 +139,26 @@ def is_intact(folder: Path, version: ModelVersion) -> bool:
 
 
 def export(*, version: ModelVersion, actor: User) -> IO[bytes]:
-    """A zip of the version, verified just now: model/ with its signature, the card, the public key and how to verify without us.
+    """A zip of the version, verified just now: model/ and card/ with their signatures, the public key and how to verify without us.
 
     Returns an open file at its beginning; it is gone once closed. The export is an Event. Raises Refused for a version in quarantine, one
-    whose damage is found now included. Call it outside a transaction.
+    whose damage is found now included, and for an altered card. Call it outside a transaction.
     """
     access.require(actor, "catalog.download", version)
     if version.state == ModelVersion.State.QUARANTINED:
         raise Refused(f"{version} is quarantined and can't be downloaded: {version.state_reason}", next_step="Choose an active version.")
-    card = queries.newest_card(version)
+    card = check_card(version)
     public = keys.public_key_path()
     about = VERIFY.format(fingerprint=bundle.fingerprint(public), root_digest=version.root_digest)
     packed = tempfile.TemporaryFile()  # noqa: SIM115  handed to the caller, who closes it
     with verified(version) as (folder, _), zipfile.ZipFile(packed, "w", zipfile.ZIP_STORED) as archive:
-        archive.writestr("README.md", card.text if card else "")
         archive.writestr("VERIFY.md", about)
         archive.writestr("signing.pub.pem", public.read_bytes())
         for path in sorted(path for path in folder.rglob("*") if path.is_file()):
             archive.write(path, f"model/{path.relative_to(folder).as_posix()}")
+        for name, data in signed_cards.exported(card).items():
+            archive.writestr(f"card/{name}", data)
     with transaction.atomic():
-        record(actor, Verb.VERSION_EXPORTED, version, project=version.model.project.uuid, root_digest=version.root_digest)
+        record(actor, Verb.VERSION_EXPORTED, version, project=version.model.project.uuid, root_digest=version.root_digest, card=card.digest)
     packed.seek(0)
     return packed

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
+from typing import Any
 from uuid import UUID
 
 from django.db import transaction
@@ -17,17 +17,22 @@ from lifecycle.training.models import Run
 from lifecycle.training.rules import RunState
 from registry.access import policy as access
 from registry.access.models import User
-from registry.catalog import card, queries, rules
+from registry.catalog import card, queries, rules, signed_cards
 from registry.catalog.actions.files import laid_out
-from registry.catalog.models import Card, ModelVersion, RegisteredModel
+from registry.catalog.models import ModelVersion, RegisteredModel
+from registry.catalog.signed_cards import digest_of
 from registry.ledger import keys
 from registry.ledger.actions import record
 from registry.ledger.verbs import Verb
 
 
 @transaction.atomic
-def register(*, model: RegisteredModel, run: Run, semver: str, actor: User, stated: dict[str, str] | None = None) -> Job:
+def register(
+    *, model: RegisteredModel, run: Run, semver: str, actor: User, stated: dict[str, str] | None = None, by_system: bool = False
+) -> Job:
     """Have a run sealed as a version, in a job. stated: what people say in the card (purpose, limits, risks).
+
+    by_system: the product registers it by fixed rules, on behalf of the actor: the version has no registrar, and the event names the actor.
 
     Raises Refused where the run has not succeeded, was not evaluated on its frozen test split, or is registered already.
     """
@@ -35,7 +40,8 @@ def register(*, model: RegisteredModel, run: Run, semver: str, actor: User, stat
     access.require(actor, "training.view", run)
     semver, said = rules.check_semver(semver), rules.check_stated(stated or {})
     check_registrable(model, run, semver)
-    args = {"model": str(model.uuid), "run": str(run.uuid), "semver": semver, "stated": said, "actor": str(actor.uuid)}
+    args: dict[str, Any] = {"model": str(model.uuid), "run": str(run.uuid), "semver": semver, "stated": said, "actor": str(actor.uuid)}
+    args |= {"by_system": True} if by_system else {}
     return enqueue(
         "catalog.register", actor=actor, project=model.project, args=args, subject=model, key=f"catalog.register:{model.uuid}:{semver}"
     )
@@ -62,7 +68,7 @@ def check_registrable(model: RegisteredModel, run: Run, semver: str) -> Evaluati
     return evaluation
 
 
-def seal(*, model_id: UUID, run_id: UUID, semver: str, stated: dict[str, str], actor: User) -> ModelVersion:
+def seal(*, model_id: UUID, run_id: UUID, semver: str, stated: dict[str, str], actor: User, by_system: bool = False) -> ModelVersion:
     """Sign a run's files and write the version with its first card. Called by the job; a second call returns what the first made."""
     model = RegisteredModel.objects.select_related("project").get(uuid=model_id)
     run = Run.objects.select_related("artifact", "snapshot__dataset", "snapshot__schema", "base__folder", "project").get(uuid=run_id)
@@ -77,11 +83,14 @@ def seal(*, model_id: UUID, run_id: UUID, semver: str, stated: dict[str, str], a
         signature = (folder / bundle.SIGNATURE_NAME).read_text(encoding="utf-8")
     if root != run.artifact.root_digest:
         raise Refused("The files are not those that the run wrote; nothing was registered.", next_step="Run the training again.")
-    return _write(model, run, semver, stated, actor, signature)
+    return _write(model, run, semver, stated, actor, signature, by_system=by_system)
 
 
 @transaction.atomic
-def _write(model: RegisteredModel, run: Run, semver: str, stated: dict[str, str], actor: User, signature: str) -> ModelVersion:
+def _write(
+    model: RegisteredModel, run: Run, semver: str, stated: dict[str, str], actor: User, signature: str, *, by_system: bool
+) -> ModelVersion:
+    author = None if by_system else actor
     model = RegisteredModel.objects.select_for_update(no_key=True).get(pk=model.pk)
     evaluation, artifact = check_registrable(model, run, semver), run.artifact
     number = (model.versions.aggregate(Max("number"))["number__max"] or 0) + 1
@@ -91,20 +100,16 @@ def _write(model: RegisteredModel, run: Run, semver: str, stated: dict[str, str]
         model=model, number=number, semver=semver, run=run, evaluation=evaluation,
         folder=artifact,  # type: ignore[misc]  # a run without files was refused above
         root_digest=facts["root_digest"], signature=signature, key_fingerprint=bundle.fingerprint(keys.public_key_path()),
-        facts=facts, registered_by=actor,
+        facts=facts, registered_by=author,
     )  # fmt: skip
-    text = card.write(facts, said)
-    first = Card.objects.create(version=version, revision=1, text=text, stated=said, digest=digest_of(text), author=actor)
+    first = signed_cards.signed(version, revision=1, text=card.write(facts, said), stated=said, author=author)
+    first.save()
     record(
-        actor, Verb.VERSION_REGISTERED, version, project=model.project.uuid, semver=semver, root_digest=version.root_digest,
-        run=run.uuid, evaluation=evaluation.report_digest, card=first.digest, key=version.key_fingerprint,
+        author, Verb.VERSION_REGISTERED, version, project=model.project.uuid, semver=semver, root_digest=version.root_digest,
+        run=run.uuid, evaluation=evaluation.report_digest, card=first.digest, card_signature=digest_of(first.signature),
+        key=version.key_fingerprint, **({"on_behalf_of": actor.uuid} if by_system else {}),
     )  # fmt: skip
     return version
-
-
-def digest_of(text: str) -> str:
-    """sha256 of a card's text, in hex."""
-    return hashlib.sha256(text.encode("utf-8")).hexdigest()
 
 
 def ask_verification(*, version: ModelVersion, actor: User) -> Job:

@@ -5,7 +5,8 @@ Locks are taken in one order: the row of the routes, the request, its version, t
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 from uuid import UUID
 
 from django.db import transaction
@@ -19,28 +20,36 @@ from registry.endpoints import queries, rules
 from registry.endpoints.actions import canary, intervals
 from registry.endpoints.actions.publish import next_epoch
 from registry.endpoints.models import Deployment
+from registry.promotions import plans
 from registry.promotions.actions.deploy import claim_approval, fulfilled, ready_to_deploy
 from registry.promotions.models import PromotionRequest
 
 
-def deploy(*, request_id: UUID, actor: User, share: int = rules.ALL, then: Callable[[Deployment], object] | None = None) -> Deployment:
+def deploy(
+    *, request_id: UUID, actor: User, share: int = rules.ALL, plan: Mapping[str, Any] | None = None,
+    then: Callable[[Deployment], object] | None = None,
+) -> Deployment:  # fmt: skip
     """Let the version of an approved request serve its endpoint: in place of the live one, or at a share below 10,000 beside it.
 
-    share: of 10,000. then: called with the new deployment inside the same transaction, for the room that steers the canary.
-    Raises PermissionDenied, Conflict (not approved any more, used already, overtaken by a change, a canary runs) or Refused (frozen,
-    damaged files, nothing live to compare with). The files are laid out and verified before the transaction, since nothing slow happens
-    under a lock.
+    share: of 10,000. plan: by which the share was chosen, where a room steers the canary. then: called with the new deployment inside
+    the same transaction, for that room. Raises PermissionDenied, Conflict (not approved any more, used already, overtaken by a change, a
+    canary runs) or Refused (another plan than the approved one, frozen, damaged files, nothing live to compare with). The files are laid
+    out and verified before the transaction, since nothing slow happens under a lock.
     """
     policy.require(actor, "endpoints.deploy", PromotionRequest.objects.get(uuid=request_id))
     rules.check_share(share)
-    materialise(ready_to_deploy(request_id).version)
-    return _deploy(request_id, actor, share, then)
+    wanted = plan or (plans.AT_ONCE if share == rules.ALL else plans.by_hand(share))
+    ready = ready_to_deploy(request_id)
+    plans.check_same(ready.plan, wanted)
+    materialise(ready.version)
+    return _deploy(request_id, actor, share, wanted, then)
 
 
 @transaction.atomic
-def _deploy(request_id: UUID, actor: User, share: int, then: Callable[[Deployment], object] | None) -> Deployment:
+def _deploy(request_id: UUID, actor: User, share: int, plan: Mapping[str, Any], then: Callable[[Deployment], object] | None) -> Deployment:
     epoch = next_epoch()
     request = claim_approval(request_id)
+    plans.check_same(request.plan, plan)
     policy.require(actor, "endpoints.deploy", request)
     alias = Alias.objects.select_for_update().get(endpoint=request.endpoint)
     if alias.version_id == request.version_id:

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import secrets
-from datetime import timedelta
 from uuid import UUID
 
 from django.db import transaction
 from django.utils import timezone
 
-from lifecycle.refusals import Refused
 from registry.access import policy
-from registry.access.actions import TOKEN_DAYS_MAX, TOKEN_PREFIX, token_digest
+from registry.access.actions import new_secret
 from registry.access.models import User
 from registry.catalog.models import Endpoint
 from registry.endpoints.actions.publish import publish
@@ -26,12 +23,8 @@ MANAGE = "endpoints.manage_tokens"
 def create_token(*, endpoint_id: UUID, name: str, days: int, actor: User) -> tuple[EndpointToken, str]:
     """A token for a program; the secret is returned once and kept only as its hash. days: 1 to 366. Raises PermissionDenied or Refused."""
     endpoint = policy.get_permitted(actor, Endpoint.objects.select_related("model__project"), MANAGE, uuid=endpoint_id)
-    if not 1 <= days <= TOKEN_DAYS_MAX:
-        raise Refused(f"A token lasts 1 to {TOKEN_DAYS_MAX} days.", fields={"days": [f"Choose 1 to {TOKEN_DAYS_MAX}."]})
-    secret = TOKEN_PREFIX + secrets.token_urlsafe(32)
-    token = EndpointToken.objects.create(
-        endpoint=endpoint, name=name, digest=token_digest(secret), created_by=actor, expires_at=timezone.now() + timedelta(days=days)
-    )
+    secret, kept = new_secret(days)
+    token = EndpointToken.objects.create(endpoint=endpoint, name=name, created_by=actor, **kept)
     record(
         actor, Verb.ENDPOINT_TOKEN_CREATED, token, project=endpoint.model.project.uuid, endpoint=endpoint.uuid, expires_at=token.expires_at
     )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
 from uuid import UUID
 
 from django.core.exceptions import PermissionDenied
@@ -17,7 +19,7 @@ from registry.catalog.rules import check_servable
 from registry.ledger.actions import record
 from registry.ledger.verbs import Verb
 from registry.policies import queries as policies
-from registry.promotions import queries, rules
+from registry.promotions import plans, queries, rules
 from registry.promotions.actions.checks import start_check
 from registry.promotions.actions.upkeep import lock, move
 from registry.promotions.models import PromotionComment, PromotionRequest
@@ -25,15 +27,23 @@ from registry.promotions.rules import OPEN, Status
 
 
 @transaction.atomic
-def request(*, version: ModelVersion, endpoint: Endpoint, note: str, actor: User) -> PromotionRequest:
-    """Ask that one version may serve one endpoint. The gates are checked at once, in a job; then people decide.
+def request(
+    *, version: ModelVersion, endpoint: Endpoint, note: str, actor: User, plan: Mapping[str, Any] | None = None, by_system: bool = False
+) -> PromotionRequest:
+    """Ask that one version may serve one endpoint, by this plan. The gates are checked at once, in a job; then people decide.
 
-    Raises Refused where the version is of another model, not active, live there already or asked for already, or the endpoint is frozen.
+    plan: as `plans.checked` reads it, None for all traffic at once. It is part of what is approved: no other plan can use the approval.
+    by_system: the product asks by fixed rules, on behalf of the actor, who may then be one of its deciders.
+
+    Raises Refused where the version is of another model, not active, live there already or asked for already, the endpoint is frozen, or
+    the plan cannot be carried out.
     """
     access.require(actor, "promotions.request", endpoint)
     endpoint = Endpoint.objects.select_related("model__project", "policy", "alias").get(pk=endpoint.pk)
     version = ModelVersion.objects.get(pk=version.pk)
     check_askable(version, endpoint)
+    named = plans.checked(plans.AT_ONCE if plan is None else plan)
+    check_comparable(named, endpoint)
     if len(note) > rules.REASON_MAX:
         raise Refused("The note is too long.", fields={"note": [f"Up to {rules.REASON_MAX:,} characters."]})
     project = Project.objects.select_for_update(of=("self",), no_key=True).get(pk=endpoint.model.project_id)
@@ -42,13 +52,13 @@ def request(*, version: ModelVersion, endpoint: Endpoint, note: str, actor: User
         with transaction.atomic():
             made = PromotionRequest.objects.create(
                 number=(last or 0) + 1, version=version, endpoint=endpoint, policy=policies.in_force(endpoint.policy.name),
-                requester=actor, note=note.strip(),
+                requester=actor, note=note.strip(), plan=named, by_system=by_system,
             )  # fmt: skip
     except IntegrityError as error:
         raise already(version, endpoint) from error
     record(
         actor, Verb.PROMOTION_REQUESTED, made, project=project.uuid, version=version.uuid, root_digest=version.root_digest,
-        endpoint=endpoint.uuid, policy=made.policy.digest,
+        endpoint=endpoint.uuid, policy=made.policy.digest, plan=named, by_system=by_system,
     )  # fmt: skip
     start_check(made, actor)
     return made
@@ -67,6 +77,13 @@ def check_askable(version: ModelVersion, endpoint: Endpoint) -> None:
     check_not_frozen(endpoint)
     if PromotionRequest.objects.filter(version=version, endpoint=endpoint, status__in=sorted(OPEN)).exists():
         raise already(version, endpoint)
+
+
+def check_comparable(plan: Mapping[str, Any], endpoint: Endpoint) -> None:
+    """Raises Refused for a canary on an endpoint where nothing is live."""
+    if plan != plans.AT_ONCE and endpoint.alias.version_id is None:
+        sentence = f"Nothing is live on {endpoint.slug}, so a canary has nothing to be compared with."
+        raise Refused(sentence, next_step="Choose all traffic at once.", fields={"plan": [sentence]})
 
 
 def check_not_frozen(endpoint: Endpoint) -> None:

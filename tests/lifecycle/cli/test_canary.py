@@ -12,15 +12,15 @@ from monitoring.rollouts.models import Rollout
 from monitoring.rollouts.rules import Plan
 from monitoring.traffic.models import MinuteRollup, Prediction
 from registry.endpoints.models import Deployment
-from tests.support import endpoints
+from tests.support import endpoints, registry
 
 EASY = ["--min-requests", "100", "--min-minutes", "0", "--margin", "20"]
 
 
 @pytest.fixture
 def approved(live_endpoint):
-    """The approved request for 1.1.0."""
-    return endpoints.with_approval(live_endpoint)
+    """The approved request for 1.1.0, from before requests named a plan."""
+    return endpoints.with_approval(live_endpoint, registry.FROM_BEFORE)
 
 
 @pytest.fixture

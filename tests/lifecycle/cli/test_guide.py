@@ -21,7 +21,9 @@ from monitoring.rollouts import actions as rollouts
 from monitoring.rollouts.models import Rollout
 from monitoring.traffic.models import MinuteRollup
 from registry.catalog import actions as catalog
+from registry.promotions import plans
 from registry.promotions.models import PromotionRequest
+from registry.promotions.plans import Plan
 from tests.lifecycle.cli.conftest import SharedConnection
 from tests.support import endpoints, registry, training
 from tests.support.datasets import make_dataset
@@ -138,8 +140,8 @@ def test_the_nightly_build_ends_with_a_request_in_review(shell, project, mia, le
 
 @pytest.fixture
 def approved(live_endpoint):
-    """The approved request for 1.1.0, beside 1.0.0 that is live."""
-    return endpoints.with_approval(live_endpoint)
+    """The approved request for 1.1.0 as a canary, beside 1.0.0 that is live."""
+    return endpoints.with_approval(live_endpoint, plans.canary(Plan()))
 
 
 def test_the_deployment_waits_for_the_canary_and_for_alerts(shell, live_endpoint, approved, mia, omar):

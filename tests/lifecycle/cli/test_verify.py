@@ -53,8 +53,8 @@ def test_a_version_is_downloaded_and_holds(as_person, mia, version, name, key):
     lines = said.out.splitlines()
     assert (said.code, said.err) == (0, "")
     assert lines[0].endswith("each is as it was when it was signed.")
-    assert lines[1] == f"Root digest  {version.root_digest}"
-    assert lines[2] == f"Signed with  {version.key_fingerprint}"
+    assert lines[2] == f"Root digest  {version.root_digest}"
+    assert lines[3] == f"Signed with  {version.key_fingerprint}"
 
 
 def test_an_export_is_verified_with_no_server_at_all(as_person, command, mia, version, name, key, tmp_path, monkeypatch):

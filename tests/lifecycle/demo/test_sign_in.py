@@ -6,7 +6,9 @@ import pytest
 from django.test import Client, override_settings
 
 from lifecycle.demo import people
+from lifecycle.demo import start as start_token
 from lifecycle.demo.actions import seed, start
+from lifecycle.jobs import startup
 from lifecycle.jobs.models import Job
 from registry.access.models import Project, User
 from registry.access.policy import roles_of
@@ -15,8 +17,19 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
-def client() -> Client:
+def fresh() -> Client:
+    """A browser that never came with the start token."""
     return Client(SERVER_NAME="localhost")
+
+
+@pytest.fixture
+def client(settings) -> Client:
+    """A browser that came by the printed address."""
+    made, before = Client(SERVER_NAME="localhost"), settings.DEMO
+    settings.DEMO = True
+    made.get(f"/{start_token.path()}")
+    settings.DEMO = before
+    return made
 
 
 @pytest.fixture
@@ -96,3 +109,58 @@ def test_an_installation_without_demo_stays_empty(settings):
     start()
 
     assert not Project.objects.exists()
+
+
+# ── The start token ─────────────────────────────────────────────────────────
+def test_without_the_start_token_there_is_nothing(demo, fresh):
+    """As whoever comes through a proxy on this machine that says nothing of itself."""
+    assert click(fresh).status_code == 404
+    assert "_auth_user_id" not in fresh.session
+    assert "Gita Rao" not in fresh.get("/accounts/login/").content.decode()
+
+
+def test_the_printed_address_leads_to_the_one_click_sign_ins_once_for_a_browser(demo, fresh):
+    answer = fresh.get(f"/{startup.entrance()}")
+
+    assert (answer.status_code, answer["Location"]) == (302, "/accounts/login/")
+    assert start_token.token() not in str(answer.cookies)
+    assert "Gita Rao" in fresh.get("/accounts/login/").content.decode()
+    assert click(fresh).status_code == 302
+
+
+@pytest.mark.parametrize("given", ["a-token", "x" * 43, "é"])
+def test_another_token_opens_nothing(demo, fresh, given):
+    assert fresh.get(f"/demo/start/{given}/").status_code == 404
+    assert "demo_start" not in fresh.cookies
+    assert click(fresh).status_code == 404
+
+
+def test_the_right_token_opens_nothing_from_elsewhere_or_without_the_demo(demo, fresh, settings):
+    address = f"/{start_token.path()}"
+
+    assert fresh.get(address, REMOTE_ADDR="192.0.2.7").status_code == 404
+    assert fresh.get(address, HTTP_X_FORWARDED_FOR="127.0.0.1").status_code == 404
+    settings.DEMO = False
+    assert fresh.get(address).status_code == 404
+    assert (startup.entrance(), "demo_start" in fresh.cookies) == ("", False)
+
+
+def test_a_new_token_ends_what_the_old_one_opened(demo, client):
+    old = start_token.token()
+    start_token.token_path().unlink()
+
+    assert start_token.token() != old
+    assert click(client).status_code == 404
+
+
+def test_the_token_is_random_stays_and_is_readable_by_its_owner_alone(demo):
+    assert len(start_token.token()) == 43
+    assert start_token.token() == start_token.token()
+    assert stat.S_IMODE(start_token.token_path().stat().st_mode) == 0o600
+    assert [path.name for path in start_token.token_path().parent.glob("demo-start-token*")] == ["demo-start-token"]
+
+
+def test_a_forged_cookie_opens_nothing(demo, fresh):
+    fresh.cookies["demo_start"] = start_token.digest()
+
+    assert click(fresh).status_code == 404

@@ -15,6 +15,7 @@ from monitoring.traffic.models import Prediction
 from registry.access.models import User
 from registry.endpoints import actions as endpoints
 from registry.endpoints.models import Deployment
+from registry.promotions import plans
 from tests.support.endpoints import spool_line, with_approval, write_segment
 from tests.support.jobs import run_ok
 from tests.support.training import make_run, make_snapshot, write_base
@@ -69,7 +70,7 @@ def test_an_answer_outside_every_deployment_says_so_instead_of_guessing(predicti
 
 def test_an_answer_of_a_canary_keeps_the_deployment_and_the_approval_that_its_server_named(project, live_endpoint):
     """Whatever moment it is dated: demo traffic and replays are dated back."""
-    request = with_approval(live_endpoint)
+    request = with_approval(live_endpoint, plans.by_hand(500))
     canary = endpoints.deploy(request_id=request.uuid, share=500, actor=User.objects.get(username="omar"))
     for named, at in ((str(canary.uuid), "2020-01-01T00:00:00.000+00:00"), (None, "")):
         more = {"version": str(request.version.uuid), "root_digest": request.version.root_digest, "arm": "canary", "deployment": named}

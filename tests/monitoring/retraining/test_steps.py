@@ -1,5 +1,6 @@
 """From approval to an open promotion, step by step, killed anywhere, called off anywhere."""
 
+import json
 from datetime import timedelta
 
 import pytest
@@ -22,13 +23,16 @@ from registry.catalog import actions as catalog
 from registry.catalog.models import ModelVersion
 from registry.endpoints import actions as endpoints
 from registry.endpoints import queries as served
+from registry.ledger.actions import record
 from registry.ledger.models import Event
+from registry.ledger.verbs import Verb
 from registry.promotions import actions as promotions
 from registry.promotions.models import PromotionRequest
 from tests.monitoring.retraining.conftest import advance, end_training, label_queue, make_evaluation_on, train
 from tests.support import registry, training
 from tests.support.jobs import run_ok
 from tests.support.people import PASSWORD, make_person
+from tests.support.trail import behind_its_back, faults
 from tests.support.training import settle
 
 
@@ -58,7 +62,7 @@ def test_the_recipe_is_that_of_the_live_version_and_the_data_are_new(training_no
     found, old = training_now, training_now.live.run
 
     assert found.step == Step.RUN
-    assert (found.run.base, found.run.strategy, found.run.launched_by) == (old.base, old.strategy, found.decided_by)
+    assert (found.run.base, found.run.strategy, found.run.launched_by) == (old.base, old.strategy, None)
     told = {name: value for name, value in found.run.spec.items() if name not in ("labels", "base")}
     assert told == {name: value for name, value in old.spec.items() if name not in ("labels", "base")}
     assert found.snapshot.number == old.snapshot.number + 1
@@ -219,7 +223,8 @@ def test_who_lost_the_role_cannot_answer_for_the_next_step(labelled, lee, projec
     assert found.failure.startswith("Who answers for it may not do the next step")
 
     actions.retry(proposal_id=labelled.uuid, actor=other)
-    assert advance(labelled).run.launched_by == other
+    found = advance(labelled)
+    assert (found.run.launched_by, found.run.job.created_by) == (None, other)
 
 
 def test_a_frozen_endpoint_waits(labelled, omar):
@@ -279,22 +284,51 @@ def test_a_rejected_promotion_ends_it(requested, gita):
 
 
 # ── Separation ──────────────────────────────────────────────────────────────
-def test_whoever_approved_the_proposal_cannot_approve_its_promotion(training_now, project, lee, gita):
-    other = make_person("lars", project=project, role=Role.LEAD)
-    end_training(training_now, accuracy=1.0)
-    requested = advance(advance(training_now))
-    request = PromotionRequest.objects.get(pk=requested.promotion_id)
+def record_resumed(run, by):
+    """As the action that resumes a run notes it."""
+    with transaction.atomic():
+        record(by, Verb.RUN_RESUMED, run, project=run.project.uuid)
 
-    with pytest.raises(PermissionDenied, match="You asked for this promotion"):
-        registry.approve(request, lee)
-    assert request.subject["people"]["trained"] == [str(lee.uuid)]
 
-    registry.approve(request, other)
-    assert registry.approve(request, gita).status == "approved"
+def people_of(proposal):
+    """Whose own work the promotion judges, by part."""
+    return PromotionRequest.objects.get(pk=proposal.promotion_id).subject["people"]
 
 
 @pytest.mark.postgres
-def test_who_approved_and_who_tried_again_are_both_barred(labelled, project, lee):
+def test_the_only_lead_approves_the_start_and_then_the_promotion(requested, lee, gita):
+    request = PromotionRequest.objects.get(pk=requested.promotion_id)
+    launched = json.loads(Event.objects.get(verb="training.launched", object_id=str(requested.run.uuid)).canonical)
+
+    assert (launched["actor"], launched["payload"]["start_approved_by"]) == ("system", str(lee.uuid))
+    assert (requested.run.launched_by, requested.version.registered_by, request.by_system) == (None, None, True)
+    assert [people_of(requested)[part] for part in ("requester", "trained", "registered")] == [[], [], []]
+    registry.approve(request, lee)
+    assert registry.approve(request, gita).status == "approved"
+    assert faults() == []
+
+
+def test_a_lead_who_also_labelled_its_test_split_cannot_approve_it(training_now, lee):
+    behind_its_back("UPDATE labeling_decision SET by_id = %s", lee.pk)
+    end_training(training_now, accuracy=1.0)
+    request = PromotionRequest.objects.get(pk=advance(advance(training_now)).promotion_id)
+
+    with pytest.raises(PermissionDenied, match="You took part in labeling its test split"):
+        registry.approve(request, lee)
+    assert not request.verdicts.exists()
+
+
+def test_a_lead_who_resumed_the_run_cannot_approve_it(training_now, project, lee):
+    other = make_person("lars", project=project, role=Role.LEAD)
+    record_resumed(training_now.run, other)
+    end_training(training_now, accuracy=1.0)
+    found = advance(advance(training_now))
+
+    assert people_of(found)["trained"] == [str(other.uuid)]
+
+
+@pytest.mark.postgres
+def test_who_tries_another_step_again_has_not_trained(labelled, project, lee):
     other = make_person("lars", project=project, role=Role.LEAD)
     found = fresh(labelled)
     with transaction.atomic():
@@ -303,9 +337,17 @@ def test_who_approved_and_who_tried_again_are_both_barred(labelled, project, lee
     train(found)
     found = advance(advance(found))
 
-    people = PromotionRequest.objects.get(pk=found.promotion_id).subject["people"]
-    assert people["requester"] == [str(lee.uuid)]
-    assert people["trained"] == [str(other.uuid)]
+    assert [people_of(found)[part] for part in ("requester", "trained", "registered")] == [[], [], []]
+
+
+def test_whoever_goes_on_by_hand_asks_for_the_promotion_and_cannot_approve_it(no_better, lee):
+    actions.insist(proposal_id=no_better.uuid, actor=lee, reason="Its errors are cheaper.")
+    found = advance(advance(no_better))
+    request = PromotionRequest.objects.get(pk=found.promotion_id)
+
+    with pytest.raises(PermissionDenied, match="You asked for this promotion"):
+        registry.approve(request, lee)
+    assert (request.by_system, people_of(found)["requester"]) == (False, [str(lee.uuid)])
 
 
 def test_it_never_promotes_by_itself(requested, endpoint):

@@ -57,7 +57,7 @@ def test_the_form_of_a_start_shuts_nobody_out_and_foretells(opened, foretold, ap
     page.get_by_label("Canary requests at each step").fill("100")
     page.get_by_label("Margin, percentage points").fill("10")
     page.get_by_label("Minutes at each step").fill("10")
-    page.get_by_label("Rise to be found, percentage points").fill("20")
+    page.get_by_label("Smallest rise to detect, percentage points").fill("20")
     page.keyboard.press("Tab")
 
     expect(page.get_by_text("It can decide within its time")).to_be_visible()

@@ -10,6 +10,7 @@ from monitoring.traffic.models import GuardTrip
 from registry.endpoints import actions as endpoint_actions
 from registry.endpoints import queries as endpoint_queries
 from registry.ledger.models import Event
+from registry.promotions import plans
 from tests.support import endpoints, registry
 
 
@@ -17,7 +18,7 @@ from tests.support import endpoints, registry
 def canary(live_endpoint, project, mia, ravi, lee, gita, omar):
     snapshot = live_endpoint.alias.version.run.snapshot
     version = registry.make_version(project, mia, ravi, model=live_endpoint.model, snapshot=snapshot, semver="1.1.0")
-    request = endpoints.approved(project, live_endpoint, version)
+    request = endpoints.approved(project, live_endpoint, version, plans.by_hand(500))
     return endpoint_actions.deploy(request_id=request.uuid, actor=omar, share=500)
 
 

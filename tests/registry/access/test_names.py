@@ -5,7 +5,8 @@ from importlib import import_module
 
 import pytest
 from django.apps import apps
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, connection, transaction
+from django.test.utils import CaptureQueriesContext
 
 from lifecycle.refusals import Refused
 from registry.access import names
@@ -99,3 +100,56 @@ def test_names_that_were_there_twice_are_told_apart_by_the_user_name(db):
     found = dict(User.objects.values_list("username", "display_name"))
     assert found == {"lee": "Lee Park", "eve": "Lee Park (eve)", "mallory": "Lee Park (mallory)", "brought:1": "Lee Park"}
     assert User.objects.filter(name_key="").count() == 1
+
+
+@pytest.mark.postgres
+def test_a_user_name_that_was_taken_meanwhile_is_told_at_its_field_and_makes_no_account(db, monkeypatch):
+    taken = User.objects.create_user("lee")
+    monkeypatch.setattr("registry.access.actions.User.objects", Late(User.objects))
+
+    with pytest.raises(Refused) as refused:
+        create_user(username="lee", display_name="Another", email="", password=None, actor=None)
+
+    assert list(refused.value.fields) == ["username"]
+    monkeypatch.undo()
+    assert list(User.objects.filter(username="lee")) == [taken]
+
+
+class Late:
+    """Accounts as they look to whoever looked a moment too early: the first look at a user name finds nobody."""
+
+    def __init__(self, manager):
+        self.manager, self.looked = manager, False
+
+    def filter(self, **fields):
+        if "username" in fields and not self.looked:
+            self.looked = True
+            return self.manager.none()
+        return self.manager.filter(**fields)
+
+    def __getattr__(self, name):
+        return getattr(self.manager, name)
+
+
+def test_a_name_that_reads_like_a_user_name_is_found_in_as_many_statements_however_many_accounts_there_are(db):
+    eve = create_user(username="eve", display_name="Eve", email="", password=None, actor=None)
+    counted = []
+    for number in (1, 30):
+        User.objects.bulk_create(
+            User(username=f"person-{number}-{at}", username_key=names.key(f"person-{number}-{at}")) for at in range(number)
+        )
+        with CaptureQueriesContext(connection) as asked, pytest.raises(Refused):
+            rename(actor=eve, name=f"Person-{number}-0")
+        counted.append((len(asked), sum("username_key" in each["sql"] for each in asked)))
+
+    assert counted[0] == counted[1]
+
+
+def test_the_keys_of_user_names_are_given_to_the_accounts_that_are_there(db):
+    User.objects.create_user("lee")
+    User.objects.bulk_create([User(username="brought:1")])
+    User.objects.update(username_key="")
+
+    import_module("registry.access.migrations.0006_keys_of_user_names").give_keys(apps, None)
+
+    assert dict(User.objects.values_list("username", "username_key")) == {"lee": names.key("lee"), "brought:1": ""}

@@ -25,6 +25,7 @@ from registry.ledger.models import Event
 from registry.ledger.verbs import Verb
 from registry.policies.models import Policy
 from registry.promotions import actions as promotions
+from registry.promotions import plans
 from registry.promotions.models import PromotionRequest, Verdict
 from registry.promotions.rules import Status
 from tests.support import registry
@@ -39,7 +40,7 @@ pytestmark = pytest.mark.django_db
 @pytest.fixture
 def lived(live_endpoint, project, ben, mia, lee, gita, omar) -> Endpoint:
     """All that can happen to an endpoint, a request and a person: the last request is in review, the one before was rejected."""
-    request = with_approval(live_endpoint)
+    request = with_approval(live_endpoint, plans.by_hand(500))
     canary = endpoints.deploy(request_id=request.uuid, actor=omar, share=500)
     canary = endpoints.set_share(deployment_id=canary.uuid, share=2_000, actor=omar, reason="No errors.")
     endpoints.set_share(deployment_id=canary.uuid, share=10_000, actor=omar, reason="No errors.")
@@ -194,7 +195,7 @@ FORGERIES = {
     rest_on_something_else: [(DB, "rests on DIGEST"), (TRAIL, "rests on DIGEST")],
     take_a_request_away: [
         (TRAIL, "LEE rejects technical of DIGEST"), (TRAIL, "MIA asked for version UUID on endpoint UUID"), (TRAIL, "is rejected"),
-        (TRAIL, "rests on DIGEST"), (TRAIL, "is judged by policy DIGEST"),
+        (TRAIL, "rests on DIGEST"), (TRAIL, "is judged by policy DIGEST"), (TRAIL, "has rollout plan DIGEST"),
     ],
     deploy_a_shadow: [
         (DB, "deployment UUID runs"), (DB, "deployment UUID: version UUID as shadow at 100 of 10000, begun by OMAR"),

@@ -180,7 +180,7 @@ def test_an_export_is_verified_by_the_public_tool(version, mia, tmp_path):
         archive.extractall(tmp_path)
     names = sorted(path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*") if path.is_file() and "var" not in path.parts)
 
-    assert {"README.md", "VERIFY.md", "signing.pub.pem", "model/model.sig", "model/lifecycle.json"} <= set(names)
+    assert {"card/README.md", "card/model.sig", "VERIFY.md", "signing.pub.pem", "model/model.sig", "model/lifecycle.json"} <= set(names)
     assert Event.objects.latest("pk").verb == "catalog.exported"
     command = [
         sys.executable,

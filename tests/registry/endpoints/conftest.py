@@ -8,7 +8,7 @@ from registry.catalog.models import Endpoint, ModelVersion
 from registry.endpoints import actions
 from registry.endpoints.models import Deployment
 from registry.promotions.models import PromotionRequest
-from tests.support import endpoints
+from tests.support import endpoints, registry
 
 
 @pytest.fixture
@@ -19,8 +19,8 @@ def live_endpoint(project, mia, ravi, lee, gita, omar) -> Endpoint:
 
 @pytest.fixture
 def request_(live_endpoint) -> PromotionRequest:
-    """The approved request for 1.2.0."""
-    return endpoints.with_approval(live_endpoint)
+    """The approved request for 1.2.0, from before requests named a plan: it goes live at once or as a canary."""
+    return endpoints.with_approval(live_endpoint, registry.FROM_BEFORE)
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ from django.urls import reverse
 
 from registry.endpoints import actions, history, page, queries
 from registry.endpoints.models import Deployment, Fault
+from registry.promotions import plans
 from tests.support import endpoints
 
 HTMX = {"HTTP_HX_REQUEST": "true"}
@@ -143,7 +144,9 @@ def test_who_may_not_is_told_which_role_may(client_for, request, live_endpoint, 
 def test_the_timeline_tells_a_rollout_as_people_remember_it(live_endpoint, project, canary, version, mia, ravi, omar):
     wider = actions.set_share(deployment_id=canary.uuid, share=2_500, actor=omar, reason="It held.")
     actions.stop_canary(deployment_id=wider.uuid, reason="Errors.", actor=None)
-    again = actions.deploy(request_id=endpoints.approved(project, live_endpoint, version).uuid, actor=omar, share=1_000)
+    again = actions.deploy(
+        request_id=endpoints.approved(project, live_endpoint, version, plans.by_hand(1_000)).uuid, actor=omar, share=1_000
+    )
     actions.set_share(deployment_id=again.uuid, share=10_000, actor=None)
     actions.roll_back(endpoint_id=live_endpoint.uuid, actor=omar, reason="Slow.", typed="1.1.0", seen_moves=3)
     actions.start_shadow(endpoint_id=live_endpoint.uuid, version_id=version.uuid, share=5_000, actor=omar)

@@ -13,15 +13,22 @@ from registry.catalog import queries as catalog_queries
 from registry.catalog.models import Alias, ModelVersion
 from registry.endpoints import actions, queries, tasks
 from registry.ledger.models import Event
+from registry.promotions import plans
 from registry.promotions.rules import Status
 from tests.support import endpoints, registry
+
+
+@pytest.fixture
+def request_(live_endpoint):
+    """The approved request for 1.2.0 as a canary at 5 %."""
+    return endpoints.with_approval(live_endpoint, plans.by_hand(500))
 
 
 @pytest.fixture
 def next_request(canary, live_endpoint, project, mia, ravi, lee, gita):
     """While the canary runs, the approved request for 1.3.0."""
     version = registry.make_version(project, mia, ravi, model=live_endpoint.model, snapshot=canary.version.run.snapshot, semver="1.3.0")
-    return endpoints.approved(project, live_endpoint, version)
+    return endpoints.approved(project, live_endpoint, version, registry.FROM_BEFORE)
 
 
 def verbs(endpoint):
@@ -70,7 +77,7 @@ def test_nothing_is_kept_when_what_comes_with_it_fails(request_, live_endpoint, 
 
 def test_a_canary_needs_something_live_beside_it(live_endpoint, project, mia, omar):
     empty = registry.make_endpoint(live_endpoint.model, mia)
-    request = endpoints.approved(project, empty, live_endpoint.alias.version)
+    request = endpoints.approved(project, empty, live_endpoint.alias.version, registry.FROM_BEFORE)
 
     with pytest.raises(Refused, match="Nothing is live"):
         actions.deploy(request_id=request.uuid, actor=omar, share=500)

@@ -10,6 +10,7 @@ from lifecycle.refusals import Conflict, Refused
 from registry.catalog import actions as catalog
 from registry.endpoints import actions, queries
 from registry.ledger.models import Event
+from registry.promotions import plans
 from tests.support import endpoints, registry
 
 
@@ -104,7 +105,7 @@ def test_a_frozen_endpoint_starts_none_and_stops_one(shadow, project, live_endpo
 
 
 def test_it_ends_when_it_becomes_a_canary(shadow, project, live_endpoint, omar):
-    request = endpoints.approved(project, live_endpoint, shadow.version)
+    request = endpoints.approved(project, live_endpoint, shadow.version, plans.by_hand(500))
 
     actions.deploy(request_id=request.uuid, actor=omar, share=500)
 

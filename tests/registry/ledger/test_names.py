@@ -3,11 +3,12 @@
 import json
 
 import pytest
-from django.db import transaction
+from django.db import connection, transaction
+from django.test.utils import CaptureQueriesContext
 
 from lifecycle import bundle
 from registry.audit import queries
-from registry.ledger import rules
+from registry.ledger import rules, verify
 from registry.ledger.actions import record
 from registry.ledger.models import Event, Name
 from registry.ledger.verbs import Verb
@@ -103,3 +104,18 @@ def test_a_name_from_before_is_shown_with_the_events_from_before(project, otto):
 
     assert [(rule, where) for rule, where in found() if str(otto.uuid) in where] == []
     assert queries.lines([Event.objects.get(pk=event.pk)])[0].actor == "Otto"
+
+
+def test_names_from_before_are_looked_up_together(project, otto, mia):
+    counted = []
+    for people in ((otto,), (otto, mia)):
+        with transaction.atomic():
+            for person in people:
+                record(person, Verb.DATASET_CREATED, project, project=project.uuid)
+        for person in people:
+            behind_its_back("UPDATE ledger_name SET salt = '', event_id = NULL WHERE subject = %s", str(person.uuid))
+        with CaptureQueriesContext(connection) as statements:
+            list(verify.check_names())
+        counted.append(len(statements))
+
+    assert counted[0] == counted[1]

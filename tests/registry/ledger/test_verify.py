@@ -145,6 +145,7 @@ def test_the_command_says_what_it_walked(chain):
         f"{chain}: 6 events, whole.",
         f"installation: {installation} events, whole.",
         f"names: {Name.objects.count()} names, whole.",
+        "cards: 0 compared with the trail, whole.",
         "endpoints: 0 compared with the trail, whole.",
         "people: 0 compared with the trail, whole.",
         "promotions: 0 compared with the trail, whole.",

@@ -124,7 +124,7 @@ def test_a_reviewer_rejects_on_the_page(client_for, request_, gita):
 @pytest.mark.postgres
 def test_a_request_is_made_and_withdrawn_on_the_page(client_for, version, endpoint, mia):
     client = client_for(mia)
-    form = {"version": version.uuid, "endpoint": endpoint.uuid, "note": "Better."}
+    form = {"version": version.uuid, "endpoint": endpoint.uuid, "note": "Better.", "kind": "at_once"}
 
     answer = client.post(reverse("promotions:new"), form)
     made = PromotionRequest.objects.get(version=version)

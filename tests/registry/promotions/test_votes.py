@@ -6,15 +6,17 @@ import json
 
 import pytest
 import yaml
-from django.db import transaction
+from django.db import connection, transaction
+from django.test.utils import CaptureQueriesContext
 
 from lifecycle.refusals import Conflict
 from registry.access import actions as access
+from registry.access import policy
 from registry.access.roles import Role
 from registry.ledger.models import Event
 from registry.ledger.rules import digest_of
 from registry.policies.models import Policy
-from registry.promotions import actions
+from registry.promotions import actions, votes
 from registry.promotions.models import PromotionRequest, Verdict
 from registry.promotions.rules import Status
 from tests.support import registry
@@ -135,3 +137,18 @@ def test_who_was_struck_from_the_people_of_a_request_is_found_again_before_it_is
         actions.claim_approval(request.uuid)
 
     assert state(request) == before
+
+
+def test_what_was_lost_is_asked_once_for_all_votes(request_, lee, gita):
+    asked = []
+    for person in (lee, gita):
+        registry.approve(request_, person)
+        fresh = PromotionRequest.objects.select_related("endpoint__model__project", "policy").get(pk=request_.pk)
+        with CaptureQueriesContext(connection) as statements:
+            assert votes.lost(fresh) == []
+        asked.append(statements.captured_queries)
+
+    with CaptureQueriesContext(connection) as one_role:
+        list(policy.holders(Role.GOVERNANCE, fresh))
+    told = [sum("ledger_event" in each["sql"] for each in statements) for statements in asked]
+    assert (told[0], len(asked[1]) - len(asked[0])) == (told[1], len(one_role))  # one more role, and nothing more for the second vote

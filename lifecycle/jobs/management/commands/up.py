@@ -16,6 +16,7 @@ from typing import IO, Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
+from lifecycle.jobs.startup import entrance
 from lifecycle.jobs.supervisor import Supervisor
 
 
@@ -52,7 +53,7 @@ class Announcer:
         self._next = time.monotonic() + 0.5
         if answers(settings.PORT):
             self._said = True
-            self._supervisor.say(f"Lifecycle is ready at http://localhost:{settings.PORT}/ (Ctrl-C stops it).")
+            self._supervisor.say(f"Lifecycle is ready at http://localhost:{settings.PORT}/{entrance()} (Ctrl-C stops it).")
 
 
 def answers(port: int) -> bool:

@@ -1,4 +1,7 @@
-"""What a rollout is to do: its steps, what each must show, what ends it. Pure."""
+"""The plan of a promotion: all traffic at once, a canary under a rule, or a canary at one share that people steer. Pure.
+
+It is part of what reviewers approve; a request from before requests named a plan has none, and its plan is chosen at the start.
+"""
 
 from __future__ import annotations
 
@@ -6,11 +9,13 @@ from collections.abc import Mapping
 from dataclasses import InitVar, asdict, dataclass, field
 from typing import Any
 
+from django.db.models import TextChoices
+
 from lifecycle.refusals import Refused
 from lifecycle.ui.numbers import percent
-from monitoring.rollouts.rules.interval import MIN_PER_ARM
 
 WHOLE = 10_000
+MIN_PER_ARM = 100  # below this the normal approximation is not used
 METRICS = ("errors", "slow", "wrong")
 ALPHAS = {"errors": 0.03, "slow": 0.01, "wrong": 0.01}  # together 0.05
 TOLERANCES = {"errors": 1.0, "slow": 1.5, "wrong": 1.0}
@@ -98,3 +103,85 @@ class Plan:
     def next_share(self, share: int) -> int:
         """The share of the step after this one."""
         return next((step for step in self.steps if step > share), WHOLE)
+
+
+class Kind(TextChoices):
+    """How an approved version gets its traffic."""
+
+    AT_ONCE = "at_once", "All traffic at once"
+    CANARY = "canary", "Canary under a rule"
+    SHARE = "share", "Canary steered by hand"
+
+
+AT_ONCE = {"kind": Kind.AT_ONCE.value}
+CHOSEN_LATER: dict[str, Any] = {}
+
+
+def canary(plan: Plan) -> dict[str, Any]:
+    """A canary's plan as a request stores it."""
+    return {"kind": Kind.CANARY.value, **plan.as_json()}
+
+
+def by_hand(share: int) -> dict[str, Any]:
+    """A canary at one share of 10,000, without a rule, as a request stores it."""
+    return {"kind": Kind.SHARE.value, "share": share}
+
+
+def checked(given: Mapping[str, Any]) -> dict[str, Any]:
+    """A plan as it is stored, complete and in one spelling. Raises Refused with the fields that are wrong."""
+    kind = given.get("kind")
+    if kind not in Kind.values:
+        raise Refused("A request names its rollout plan.", fields={"plan": [f"Choose one of {', '.join(Kind.values)}."]})
+    if kind == Kind.AT_ONCE:
+        return dict(AT_ONCE)
+    if kind == Kind.SHARE:
+        share = given.get("share")
+        if not isinstance(share, int) or not 1 <= share <= MAX_SHARE:
+            raise Refused("The plan cannot be carried out.", fields={"plan": [f"Give a share of 10,000 from 1 to {MAX_SHARE:,}."]})
+        return by_hand(share)
+    known = {name: value for name, value in given.items() if name in Plan.__dataclass_fields__ and name != "checked"}
+    return canary(Plan(**{**known, **({"steps": tuple(known["steps"])} if "steps" in known else {})}))
+
+
+def canary_of(stored: Mapping[str, Any]) -> Plan | None:
+    """The rule's plan of a canary; None for another kind."""
+    if stored.get("kind") != Kind.CANARY:
+        return None
+    return Plan.from_json({name: value for name, value in stored.items() if name != "kind"})
+
+
+def check_same(approved: Mapping[str, Any], wanted: Mapping[str, Any]) -> None:
+    """Raises Refused where an approval is to be used with another plan than the one that was approved."""
+    if approved != CHOSEN_LATER and dict(approved) != dict(wanted):
+        raise Refused(
+            f"Another rollout plan was approved: {sentence(approved)}.",
+            next_step="Use the approved plan, or request the promotion again with the new plan.",
+        )
+
+
+def sentence(stored: Mapping[str, Any]) -> str:
+    """The plan in a few words: canary at 5 %, 25 %, 50 %, 100 %."""
+    if not stored:
+        return "chosen at start"
+    if stored["kind"] == Kind.AT_ONCE:
+        return "all traffic at once"
+    if stored["kind"] == Kind.SHARE:
+        return f"canary at {share_text(stored['share'])}, steered by hand"
+    return f"canary at {', '.join(share_text(step) for step in stored['steps'])}"
+
+
+def lines(stored: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """What reviewers read of a canary's rule: name and value."""
+    plan = canary_of(stored)
+    if plan is None:
+        return []
+    return [
+        ("Steps", ", ".join(share_text(step) for step in plan.steps)),
+        ("Each step", f"at least {plan.min_requests:,} canary requests and {plan.min_minutes:,} minutes, at most {plan.max_hours:,} hours"),
+        ("Widens", "automatically when every condition holds" if plan.automatic else "when a person confirms each step"),
+        ("Non-inferiority margin", f"{100 * plan.margin:g} percentage points of the error share"),
+        ("Rollback", f"chance of rolling back a harmless canary at most {percent(plan.alpha, 1)}"),
+        ("Tolerated odds ratio", ", ".join(f"{name} {plan.tolerances[name]:g}" for name in METRICS)),
+        ("Warm-up", f"{plan.warm_up:,} canary requests that don't count"),
+        ("Rise to detect", f"{100 * plan.rise:g} percentage points"),
+    ]

@@ -1,0 +1,98 @@
+"""Card revisions as signed folders: README.md, card.json that names the version and revision, and model.sig over both.
+
+The signature is of the same kind and key as that of the version's files, so the same tool verifies both.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from django.conf import settings
+
+from lifecycle import bundle
+from lifecycle.refusals import Refused
+from registry.access.models import User
+from registry.catalog.models import Card, ModelVersion
+from registry.ledger import keys
+
+README, ABOUT = "README.md", "card.json"
+ALTERED = "Revision {revision} of the model card was changed after it was signed."
+OTHER_KEY = "Revision {revision} of the model card was signed with key {key}, which is not this installation's key."
+SIGN_AGAIN = "Edit and save the card: the new revision is signed."
+
+
+def digest_of(text: str) -> str:
+    """sha256 of a card's text or signature, in hex."""
+    return hashlib.sha256(text.encode("utf-8")).hexdigest()
+
+
+def files(card: Card) -> dict[str, bytes]:
+    """The signed files by name. card.json keeps a card from being shown as that of another version or as another revision."""
+    version = card.version
+    about = {
+        "model": version.facts["model_slug"], "semver": version.semver, "root_digest": version.root_digest, "revision": card.revision,
+        "stated": card.stated,
+    }  # fmt: skip
+    return {README: card.text.encode("utf-8"), ABOUT: bundle.canonical_json(about) + b"\n"}
+
+
+@contextmanager
+def laid_out(content: dict[str, bytes]) -> Iterator[Path]:
+    """These files in a temporary folder."""
+    scratch = Path(settings.DATA_DIR) / "scratch"
+    scratch.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=scratch) as workplace:
+        folder = Path(workplace) / "card"
+        folder.mkdir()
+        for name, data in content.items():
+            (folder / name).write_bytes(data)
+        yield folder
+
+
+def signed(version: ModelVersion, *, revision: int, text: str, stated: dict[str, str], author: User | None) -> Card:
+    """A new revision with its signature, not saved yet."""
+    card = Card(version=version, revision=revision, text=text, stated=stated, digest=digest_of(text), author=author)
+    with laid_out(files(card)) as folder:
+        bundle.sign(folder, keys.private_key_path())
+        card.signature = (folder / bundle.SIGNATURE_NAME).read_text(encoding="utf-8")
+    card.key_fingerprint = bundle.fingerprint(keys.public_key_path())
+    return card
+
+
+def exported(card: Card) -> dict[str, bytes]:
+    """A revision as an export contains it, with its signature where it has one."""
+    signature = {bundle.SIGNATURE_NAME: card.signature.encode("utf-8")} if card.signature else {}
+    return files(card) | signature
+
+
+def is_altered(card: Card) -> bool:
+    """Whether a signed revision differs from what was signed with this installation's key, or its digest from its text."""
+    if digest_of(card.text) != card.digest:
+        return True
+    if not card.signature or card.key_fingerprint != bundle.fingerprint(keys.public_key_path()):
+        return False
+    with laid_out(exported(card)) as folder:
+        try:
+            bundle.verify(folder, keys.public_key_path())
+        except Refused:
+            return True
+    return False
+
+
+def problem(card: Card) -> str:
+    """Why a revision can't be relied on, as a sentence; "" when its signature holds, and for one from before cards were signed."""
+    if is_altered(card):
+        return ALTERED.format(revision=card.revision)
+    if card.signature and card.key_fingerprint != bundle.fingerprint(keys.public_key_path()):
+        return OTHER_KEY.format(revision=card.revision, key=card.key_fingerprint[:12])
+    return ""
+
+
+def check(card: Card) -> None:
+    """Raises Refused for a revision that was altered, or signed with another key."""
+    if sentence := problem(card):
+        raise Refused(sentence, next_step=SIGN_AGAIN)

@@ -1,0 +1,67 @@
+"""`lifecycle promote` names the rollout plan; `deploy` goes by it."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from monitoring.rollouts.models import Rollout
+from monitoring.traffic.models import MinuteRollup
+from registry.endpoints.models import Deployment
+from registry.promotions import plans
+from registry.promotions.models import PromotionRequest
+from registry.promotions.plans import Plan
+from tests.support import endpoints, registry
+
+RULE = plans.canary(Plan(steps=(1_000, 10_000), min_requests=100, min_minutes=0, margin=0.2))
+
+
+@pytest.fixture
+def version(live_endpoint, project, mia, ravi):
+    snapshot = live_endpoint.alias.version.run.snapshot
+    return registry.make_version(project, mia, ravi, model=live_endpoint.model, snapshot=snapshot, semver="1.1.0")
+
+
+@pytest.mark.parametrize(
+    ("options", "plan"),
+    [
+        ([], plans.AT_ONCE),
+        (["--canary"], plans.canary(Plan())),
+        (["--steps", "10,100", "--min-requests", "100", "--min-minutes", "0", "--margin", "20"], RULE),
+        (["--share", "5"], plans.by_hand(500)),
+    ],
+)
+def test_promote_names_the_plan(as_person, mia, live_endpoint, version, options, plan):
+    as_person(mia)("promote", "1.1.0", "--endpoint", live_endpoint.slug, *options, "--json")
+
+    assert PromotionRequest.objects.latest("pk").plan == plan
+
+
+def test_two_plans_are_a_mistake_in_the_call(as_person, mia, live_endpoint, version):
+    said = as_person(mia)("promote", "1.1.0", "--endpoint", live_endpoint.slug, "--canary", "--share", "5")
+
+    assert (said.code, PromotionRequest.objects.count()) == (2, 1)
+
+
+def test_deploy_goes_by_the_approved_plan(as_person, omar, project, live_endpoint, version):
+    start = timezone.now().replace(second=0, microsecond=0) - timedelta(minutes=30)
+    MinuteRollup.objects.create(endpoint=live_endpoint, version=live_endpoint.alias.version, arm="stable", start=start, requests=6_000)
+    request = endpoints.approved(project, live_endpoint, version, RULE)
+    command = as_person(omar)
+
+    other = command("canary", "start", str(request.number), "--steps", "20,100")
+    said = command("deploy", str(request.number), "--json")
+
+    assert (other.code, said.code, said.json["plan"]["steps"]) == (1, 0, [1_000, 10_000])
+    assert Rollout.objects.get().share == 1_000
+
+
+def test_deploy_gives_the_approved_share(as_person, omar, project, live_endpoint, version):
+    request = endpoints.approved(project, live_endpoint, version, plans.by_hand(500))
+
+    said = as_person(omar)("deploy", str(request.number))
+
+    assert said.code == 0, said.err
+    assert Deployment.objects.get(approval=request).share == 500

@@ -1,0 +1,182 @@
+"""A request names its rollout plan; reviewers approve it with the version, and no other plan can use their approval."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from django.urls import reverse
+
+from lifecycle.refusals import Refused
+from registry.endpoints import actions as endpoints_actions
+from registry.endpoints.models import Deployment
+from registry.ledger.models import Event
+from registry.ledger.rules import digest_of
+from registry.promotions import actions, plans, rules
+from registry.promotions.models import PromotionRequest
+from registry.promotions.plans import Plan, share_text
+from tests.support import endpoints, registry
+from tests.support.trail import behind_its_back, faults
+
+pytestmark = pytest.mark.django_db
+STEPS = f"{share_text(1_000)}, {share_text(10_000)}"
+RULE = plans.canary(Plan(steps=(1_000, 10_000), min_requests=200, min_minutes=0, margin=0.05))
+
+
+@pytest.fixture
+def endpoint(project, mia, ravi, lee, gita, omar):
+    """1.0.0 is live."""
+    return endpoints.deployed_endpoint(project)
+
+
+@pytest.fixture
+def version(endpoint, project, mia, ravi):
+    snapshot = endpoint.alias.version.run.snapshot
+    return registry.make_version(project, mia, ravi, model=endpoint.model, snapshot=snapshot, semver="1.1.0")
+
+
+@pytest.fixture
+def ruled(endpoint, version):
+    """Approved as a canary under a rule."""
+    return endpoints.approved(endpoint.model.project, endpoint, version, RULE)
+
+
+@pytest.mark.parametrize(
+    ("given", "stored"),
+    [
+        ({"kind": "at_once"}, plans.AT_ONCE),
+        ({"kind": "share", "share": 500}, {"kind": "share", "share": 500}),
+        ({"kind": "canary"}, plans.canary(Plan())),
+        ({"kind": "canary", "steps": [1_000, 10_000], "min_minutes": 0}, plans.canary(Plan(steps=(1_000, 10_000), min_minutes=0))),
+    ],
+)
+def test_a_plan_is_stored_complete_and_in_one_spelling(given, stored):
+    assert plans.checked(given) == stored
+    assert plans.checked(json.loads(json.dumps(stored))) == stored
+
+
+@pytest.mark.parametrize(
+    "given", [{}, {"kind": "later"}, {"kind": "share"}, {"kind": "share", "share": 10_000}, {"kind": "share", "share": 0}]
+)
+def test_what_is_no_plan_is_refused(given):
+    with pytest.raises(Refused) as refused:
+        plans.checked(given)
+
+    assert list(refused.value.fields) == ["plan"]
+
+
+def test_the_plan_is_part_of_what_is_approved(endpoint, version, mia):
+    asked = registry.asked_request(version, endpoint, mia, plan=RULE)
+
+    assert (asked.status, asked.plan, asked.subject["plan"]) == ("in_review", RULE, digest_of(RULE))
+    event = Event.objects.filter(verb="promotions.requested").latest("pk")
+    assert json.loads(event.canonical)["payload"]["plan"] == RULE
+
+
+@pytest.mark.postgres
+@pytest.mark.parametrize("plan", [plans.AT_ONCE, {}])
+def test_a_plan_that_is_changed_in_the_database_voids_the_approval_and_is_named_by_the_audit(ruled, omar, plan):
+    behind_its_back("UPDATE promotions_promotionrequest SET plan = %s WHERE id = %s", json.dumps(plan), ruled.pk)
+
+    named = {(str(fault.rule), fault.where) for fault in faults()}
+    actions.review_open()
+
+    ruled.refresh_from_db()
+    assert (ruled.status, ruled.reason) == ("voided", "Changed since the gates were checked: the rollout plan.")
+    assert ("not-in-database", f"promotions, {ruled.uuid}") in named
+
+
+@pytest.mark.parametrize(("approved", "shares"), [(RULE, [10_000, 1_000]), (plans.AT_ONCE, [500]), (plans.by_hand(500), [10_000, 501])])
+def test_another_plan_than_the_approved_one_is_refused_and_changes_nothing(endpoint, version, omar, approved, shares):
+    request = endpoints.approved(endpoint.model.project, endpoint, version, approved)
+    rows = Deployment.objects.count()
+
+    for share in shares:
+        with pytest.raises(Refused) as refused:
+            endpoints_actions.deploy(request_id=request.uuid, actor=omar, share=share)
+        assert "request the promotion again" in refused.value.next_step
+
+    request.refresh_from_db()
+    assert (request.status, Deployment.objects.count()) == ("approved", rows)
+
+
+@pytest.mark.parametrize(("approved", "share"), [(plans.AT_ONCE, 10_000), (plans.by_hand(500), 500)])
+def test_the_approved_plan_goes_live(endpoint, version, omar, client_for, approved, share):
+    request = endpoints.approved(endpoint.model.project, endpoint, version, approved)
+
+    client_for(omar).post(reverse("endpoints:deploy", args=[endpoint.uuid]), {"request": request.uuid})
+
+    made = Deployment.objects.get(approval=request)
+    assert (made.version, made.share) == (version, share)
+
+
+@pytest.mark.parametrize("share", [10_000, 700])
+def test_a_request_from_before_takes_any_plan_and_keeps_its_digest(endpoint, version, omar, share):
+    request = endpoints.approved(endpoint.model.project, endpoint, version, registry.FROM_BEFORE)
+    assert "plan" not in request.subject
+
+    endpoints_actions.deploy(request_id=request.uuid, actor=omar, share=share)
+
+    assert Deployment.objects.get(approval=request).share == share
+
+
+def test_a_canary_is_not_requested_where_nothing_is_live(project, mia, ravi):
+    first = registry.make_version(project, mia, ravi)
+    empty = registry.make_endpoint(first.model, mia)
+
+    with pytest.raises(Refused) as refused:
+        actions.request(version=first, endpoint=empty, note="", actor=mia, plan=RULE)
+
+    assert list(refused.value.fields) == ["plan"]
+    assert not PromotionRequest.objects.exists()
+
+
+def test_reviewers_read_the_plan(endpoint, version, mia, lee, client_for):
+    asked = registry.asked_request(version, endpoint, mia, plan=RULE)
+
+    context = client_for(lee).get(reverse("promotions:detail", args=[asked.uuid])).context
+
+    assert dict(context["plan_lines"])["Steps"] == STEPS
+    assert ("Rollout plan", f"canary at {STEPS}", digest_of(RULE)) in context["chain"]
+
+
+def test_the_page_asks_for_a_plan_of_each_kind(endpoint, version, mia, client_for):
+    client, form = client_for(mia), {"version": version.uuid, "endpoint": endpoint.uuid, "note": ""}
+    for fields, stored in (
+        ({"kind": "at_once"}, plans.AT_ONCE),
+        ({"kind": "share", "share": "12.5"}, plans.by_hand(1_250)),
+        ({"kind": "canary", "steps": "10, 100", "min_minutes": "0", "margin": "5", "min_requests": "200"}, RULE),
+    ):
+        answer = client.post(reverse("promotions:new"), form | fields)
+        made = PromotionRequest.objects.latest("pk")
+        assert (answer.status_code, made.plan) == (302, stored)
+        actions.withdraw(request_id=made.uuid, actor=mia, reason="Next.")
+
+
+@pytest.mark.parametrize("fields", [{}, {"kind": "share"}, {"kind": "share", "share": "95"}, {"kind": "canary", "steps": "100"}])
+def test_an_incomplete_plan_on_the_page_makes_no_request(endpoint, version, mia, client_for, fields):
+    form = {"version": version.uuid, "endpoint": endpoint.uuid, "share": "", "note": ""}
+
+    assert client_for(mia).post(reverse("promotions:new"), form | fields).status_code == 422
+    assert PromotionRequest.objects.count() == 1
+
+
+def test_over_the_api_the_plan_is_at_once_where_none_is_given_and_fields_of_another_kind_are_refused(endpoint, version, mia, client_for):
+    client, body = client_for(mia), {"version": str(version.uuid), "endpoint": str(endpoint.uuid)}
+
+    wrong = {
+        400: ({"kind": "at_once", "share": 500}, {"kind": "share", "share": 500, "steps": [500, 10_000]}, {}),
+        422: ({"kind": "share"},),
+    }
+    for status, given in wrong.items():
+        for plan in given:
+            answer = client.post("/api/v1/promotions/", body | {"plan": plan}, content_type="application/json")
+            assert answer.status_code == status, plan
+    made = client.post("/api/v1/promotions/", body, content_type="application/json")
+
+    assert (made.status_code, made.json()["plan"]) == (201, plans.AT_ONCE)
+    assert PromotionRequest.objects.count() == 2
+
+
+def test_a_change_of_the_plan_has_a_name():
+    assert rules.changes({"plan": "a"}, {"plan": "b"}) == ["the rollout plan"]
