@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,6 +29,14 @@ class Answers:
     logits: Any
     embeddings: Floats
     tokens: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Answered:
+    """Logits of labelled rows, and what answering them took: rows, seconds, cpu_seconds."""
+
+    logits: Any
+    pace: dict[str, float]
 
 
 class Predictor:
@@ -91,6 +100,14 @@ class Predictor:
     def probabilities(self, texts: Sequence[str], batch_size: int = 64) -> Any:
         """Calibrated probabilities (N, C) in order of the labels, or as the task's recipe has them."""
         return RECIPES[self.info.task].decode(self.answer(texts, batch_size).logits, self.info.temperature)
+
+
+def answer_timed(predictor: Predictor, rows: Rows) -> Answered:
+    """What a loaded artifact gives to the rows."""
+    begun = time.monotonic(), time.process_time()
+    logits = predictor.logits(rows)
+    taken = {"seconds": time.monotonic() - begun[0], "cpu_seconds": time.process_time() - begun[1]}
+    return Answered(logits, {"rows": len(rows), **{unit: round(value, 6) for unit, value in taken.items()}})
 
 
 def _of_tokens(texts: Sequence[str], encodings: Sequence[Any], found: Sequence[Floats], unit: Unit) -> Tokens:

@@ -14,7 +14,7 @@ import yaml
 from django.utils.safestring import SafeString, mark_safe
 from markdown_it import MarkdownIt
 
-from lifecycle.engine.artifact import UNITS_OF_TEXTS
+from lifecycle.engine.artifact import INT8, UNITS_OF_TEXTS
 from lifecycle.training.rules import Strategy
 from lifecycle.training.thresholds import threshold_of
 from lifecycle.ui.markdown import inline, paragraphs
@@ -213,7 +213,10 @@ def loading(facts: Mapping[str, Any]) -> str:
     if rules.gives_orders(facts):
         return RANKING
     one = FROM_A_THRESHOLD if rules.decides(facts) else ONE
-    return LOADING.replace("{answer}", MARKS if rules.gives_marks(facts) else SEVERAL if rules.gives_several(facts) else one)
+    code = LOADING.replace("{answer}", MARKS if rules.gives_marks(facts) else SEVERAL if rules.gives_several(facts) else one)
+    if rules.serving(facts).engine == "int8":  # which early artifacts do not name as what serves
+        code = code.replace('about["serving"]', f'"{INT8}"')
+    return code
 
 
 def front_matter(facts: Mapping[str, Any]) -> dict[str, Any]:

@@ -135,9 +135,10 @@ def gives_one(facts: Mapping[str, Any]) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Serving:
-    """The graph that answers for a version, and what its gate found on the frozen test rows; figures: None where not measured.
+    """The graph that answers for a version, and what its gate found on the rows of a split; figures: None where not measured.
 
-    engine: int8 or fp32; reason: a sentence; agreement: share (0 to 1) of rows that both graphs give the same answer.
+    engine: int8 or fp32; reason: a sentence; agreement: share (0 to 1) of rows that both graphs give the same answer. split: whose rows
+    decided: validation, or test of versions that were made before test rows chose nothing.
     """
 
     engine: str
@@ -148,6 +149,7 @@ class Serving:
     int8_macro_f1: float | None = None
     fp32_bytes: int | None = None
     int8_bytes: int | None = None
+    split: str = "test"
 
 
 def serving(facts: Mapping[str, Any]) -> Serving:
