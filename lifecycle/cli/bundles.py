@@ -15,7 +15,7 @@ from lifecycle.cli.session import Session
 from lifecycle.cli.settings import Usage
 from lifecycle.refusals import Refused
 
-INSIDE = "model/"
+INSIDE, CARD = "model", "README.md"
 FILES_MAX = 1_000
 
 
@@ -33,8 +33,11 @@ def verify(session: Session) -> None:
             path, promised = args.save or Path(folder) / "version.zip", version["root_digest"]
             with path.open("wb") as target:
                 session.api.download("GET", f"/versions/{version['uuid']}/export/", target)
-        model = unpacked(path, Path(folder) / "model")
-        found = bundle.verify(model, args.key, expected_root=promised)
+        whole = unpacked(path, Path(folder) / "export")
+        if (whole / bundle.SIGNATURE_NAME).exists():  # exports from before one signature covered all of it have none
+            bundle.verify(whole, args.key)
+            (whole / INSIDE / CARD).unlink(missing_ok=True)  # which is newer than the version's own signature
+        found = bundle.verify(whole / INSIDE, args.key, expected_root=promised)
         value: dict[str, Any] = {
             "holds": True, "root_digest": bundle.root_digest(found), "key_fingerprint": bundle.fingerprint(args.key),
             "files": [{"name": file.name, "sha256": file.sha256, "size": file.size} for file in found.files],
@@ -48,14 +51,14 @@ def verify(session: Session) -> None:
 
 
 def unpacked(path: Path, target: Path) -> Path:
-    """The model's files of an export in a folder of their own. Raises Refused for an archive that was made to do harm."""
+    """An export in a folder of its own. Raises Refused for an archive that was made to do harm."""
     target.mkdir()
     try:
         with zipfile.ZipFile(path) as archive:
-            inside = [entry for entry in archive.infolist() if entry.filename.startswith(INSIDE) and not entry.is_dir()]
-            if not inside or len(inside) > FILES_MAX:
+            files = [entry for entry in archive.infolist() if not entry.is_dir()]
+            if not any(entry.filename.startswith(f"{INSIDE}/") for entry in files) or len(files) > FILES_MAX:
                 raise Refused(f"{path.name} holds no model.", next_step="Export the version again.")
-            for entry in inside:
+            for entry in files:
                 write(archive, entry, target)
     except (zipfile.BadZipFile, OSError, EOFError) as error:
         raise Refused(f"{path.name} is no whole zip file.", next_step="Export the version again.") from error
@@ -64,8 +67,7 @@ def unpacked(path: Path, target: Path) -> Path:
 
 def write(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, target: Path) -> None:
     """One file, below the target whatever its name says, and no larger than the archive."""
-    name = entry.filename.removeprefix(INSIDE)
-    parts = name.split("/")
+    parts = entry.filename.split("/")
     if any(part in ("", ".", "..") or "\\" in part or "\0" in part for part in parts) or entry.compress_type != zipfile.ZIP_STORED:
         raise Refused(f"{entry.filename!r} is not as an export of ours has it.", next_step="Do not use this file.")
     place = target.joinpath(*parts)

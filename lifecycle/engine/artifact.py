@@ -16,6 +16,7 @@ DESCRIPTION = "lifecycle.json"
 HEAD = "head.safetensors"
 SERVING = "serving/model.onnx"
 INT8 = "serving/model.int8.onnx"
+BESIDE = "./base"  # where PEFT finds the base of an exported adapter; a path with a dot is never asked for over a network
 PEFT = ("lora", "ia3")  # strategies whose weights PEFT loads
 FORMAT = 1
 # Formats with a rule between logits and answers, which who does not know of it must not answer without: a class with a threshold, units.

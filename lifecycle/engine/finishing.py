@@ -75,7 +75,7 @@ def finish_decoder(
     artifact = folder / "artifact"
     shutil.rmtree(artifact, ignore_errors=True)
     artifact.mkdir(parents=True)
-    save_decoder(artifact, model, info.base_name)
+    save_decoder(artifact, model)
     prepared.tokenizer.save_pretrained(artifact, save_jinja_files=False)
     set_info(artifact, info)
     rows: Any = trainer.eval_dataset.encoded

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from lifecycle.engine.base import HUB_NAMES
 from lifecycle.engine.spec import RANKED
 from lifecycle.refusals import Conflict, Refused
 
@@ -100,6 +101,12 @@ def check_servable(facts: Mapping[str, Any]) -> None:
 def task_of(facts: Mapping[str, Any]) -> str:
     """What a version was trained for, from its frozen facts."""
     return str(facts.get("spec", {}).get("task", "single_label"))
+
+
+def base_name(facts: Mapping[str, Any]) -> str:
+    """The base model as people find it: owner and name, where they are known."""
+    name = str(facts["base"]["name"])
+    return HUB_NAMES.get(name, name)
 
 
 def decides(facts: Mapping[str, Any]) -> bool:
