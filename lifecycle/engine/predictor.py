@@ -14,6 +14,7 @@ from tokenizers import Tokenizer
 
 from lifecycle.engine import tagging
 from lifecycle.engine.artifact import INT8, ArtifactInfo
+from lifecycle.engine.classifier import length_batches
 from lifecycle.engine.data import Rows
 from lifecycle.engine.faults import EngineFault
 from lifecycle.engine.recipes import RECIPES
@@ -72,12 +73,10 @@ class Predictor:
         batch_size = 1 if self.alone else batch_size
         encodings = self.tokenizer.encode_batch(list(texts))
         ids = [each.ids for each in encodings]
-        order = sorted(range(len(ids)), key=lambda row: -len(ids[row]))
         ragged = RECIPES[self.info.task].network.is_ragged
         found: list[Floats] = [np.zeros(0, dtype=np.float32)] * len(ids)
         embeddings: Floats | None = None
-        for start in range(0, len(order), batch_size):
-            rows = order[start : start + batch_size]
+        for rows in length_batches([len(each) for each in ids], batch_size):
             some, pooled = self.session.run(["logits", "embedding"], self._batch([ids[row] for row in rows]))
             if embeddings is None:
                 embeddings = np.zeros((len(ids), pooled.shape[1]), dtype=np.float32)
