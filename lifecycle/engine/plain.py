@@ -78,8 +78,8 @@ def write_plain(artifact: Path, base: Path | None, target: Path, base_name: str 
 def tempered(head: nn.Linear, temperature: float) -> None:
     """Put the temperature into the head's weights, so that its logits need none."""
     with torch.no_grad():
-        head.weight /= temperature
-        head.bias /= temperature
+        head.weight.div_(temperature)
+        head.bias.div_(temperature)
 
 
 def _stock(ours: Classifier, info: ArtifactInfo) -> Any:
