@@ -16,7 +16,7 @@ from lifecycle.cli.session import Session
 from lifecycle.cli.settings import Usage
 from lifecycle.refusals import Damaged, Refused
 
-MODEL, CARD = "model/", "card/"
+MODEL, CARD, README = "model", "card", "README.md"
 FILES_MAX = 1_000
 NO_CARD = "Export the version again. For an export from before cards were signed, --without-card verifies the files alone."
 
@@ -35,9 +35,13 @@ def verify(session: Session) -> None:
             path, promised = args.save or Path(folder) / "version.zip", version["root_digest"]
             with path.open("wb") as target:
                 session.api.download("GET", f"/versions/{version['uuid']}/export/", target)
-        found = bundle.verify(unpacked(path, Path(folder) / "model", MODEL), args.key, expected_root=promised)
+        whole = unpacked(path, Path(folder) / "export")
+        if (whole / bundle.SIGNATURE_NAME).exists():  # exports from before one signature covered all of it have none
+            bundle.verify(whole, args.key)
+            (whole / MODEL / README).unlink(missing_ok=True)  # which is newer than the version's own signature
+        found = bundle.verify(whole / MODEL, args.key, expected_root=promised)
         root = bundle.root_digest(found)
-        revision = None if args.without_card else verify_card(unpacked(path, Path(folder) / "card", CARD), args.key, root)
+        revision = None if args.without_card else verify_card(whole / CARD, args.key, root)
         value: dict[str, Any] = {
             "holds": True, "root_digest": root, "key_fingerprint": bundle.fingerprint(args.key), "card_revision": revision,
             "files": [{"name": file.name, "sha256": file.sha256, "size": file.size} for file in found.files],
@@ -53,6 +57,8 @@ def verify(session: Session) -> None:
 
 def verify_card(card: Path, key: Path, root: str) -> int:
     """The revision of a card that is signed with this key and describes the model with this root digest. Raises Refused."""
+    if not card.is_dir():
+        raise Refused("The export contains no signed model card.", next_step=NO_CARD)
     found = bundle.verify(card, key)
     try:
         about = json.loads(bundle.read_verified(card, found, "card.json"))
@@ -64,27 +70,24 @@ def verify_card(card: Path, key: Path, root: str) -> int:
     return revision
 
 
-def unpacked(path: Path, target: Path, inside: str) -> Path:
-    """One folder of an export, laid out at target. Raises Refused for an archive that was made to do harm."""
+def unpacked(path: Path, target: Path) -> Path:
+    """An export in a folder of its own. Raises Refused for an archive that was made to do harm."""
     target.mkdir()
     try:
         with zipfile.ZipFile(path) as archive:
-            entries = [entry for entry in archive.infolist() if entry.filename.startswith(inside) and not entry.is_dir()]
-            if not entries and inside == CARD:
-                raise Refused(f"{path.name} contains no signed model card.", next_step=NO_CARD)
-            if not entries or len(entries) > FILES_MAX:
+            files = [entry for entry in archive.infolist() if not entry.is_dir()]
+            if not any(entry.filename.startswith(f"{MODEL}/") for entry in files) or len(files) > FILES_MAX:
                 raise Refused(f"{path.name} holds no model.", next_step="Export the version again.")
-            for entry in entries:
-                write(archive, entry, target, inside)
+            for entry in files:
+                write(archive, entry, target)
     except (zipfile.BadZipFile, OSError, EOFError) as error:
         raise Refused(f"{path.name} is no whole zip file.", next_step="Export the version again.") from error
     return target
 
 
-def write(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, target: Path, inside: str) -> None:
+def write(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, target: Path) -> None:
     """One file, below the target whatever its name says, and no larger than the archive."""
-    name = entry.filename.removeprefix(inside)
-    parts = name.split("/")
+    parts = entry.filename.split("/")
     if any(part in ("", ".", "..") or "\\" in part or "\0" in part for part in parts) or entry.compress_type != zipfile.ZIP_STORED:
         raise Refused(f"{entry.filename!r} is not as an export of ours has it.", next_step="Do not use this file.")
     place = target.joinpath(*parts)

@@ -19,7 +19,7 @@ NOT_NOW = {"crashed", "out_of_memory", "disk_full"}
 
 
 def call(verb: str, payload: dict[str, Any], timeout_seconds: float = 120.0) -> dict[str, Any]:
-    """The result of predict, embed, explain or probe. The engine is started where none listens, with an environment without secrets.
+    """The result of predict, embed, explain, plain or probe. The engine is started where none listens, with an environment without secrets.
 
     Raises NotReady when it did not answer (trying again may help), Refused with the engine's own sentence for what it will not do.
     """
@@ -63,6 +63,13 @@ def explain_responses(artifact: Path, prompt: str, responses: list[str], timeout
     payload = {"artifact": str(artifact), "texts": [prompt], "responses": responses}
     found: list[dict[str, Any]] = call("explain", payload, timeout_seconds)["responses"]
     return found
+
+
+def plain(artifact: Path, target: Path, *, base: Path | None, base_name: str, timeout_seconds: float = 300.0) -> dict[str, Any]:
+    """Write an artifact to the folder `target` as transformers opens it: {"loader", "trust", "largest_difference"}, as
+    `lifecycle.engine.plain.write_plain` says."""
+    payload = {"artifact": str(artifact), "target": str(target), "base": str(base) if base else None, "base_name": base_name}
+    return call("plain", payload, timeout_seconds)
 
 
 def probe(timeout_seconds: float = 120.0) -> dict[str, Any]:

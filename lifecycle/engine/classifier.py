@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from lifecycle.engine.layers import Lowest
 from lifecycle.engine.losses import CrossEntropy
+from lifecycle.engine.memory import SQUARES, rows_within
 
 HEAD_DROPOUT = 0.1
 
@@ -49,20 +50,26 @@ def collate_sets(encoded: Sequence[Sequence[Sequence[int]]], pad_id: int, *, tok
 
 
 def length_batches(lengths: Sequence[int], batch_size: int) -> Iterator[list[int]]:
-    """Row numbers in batches of like length, longest first, so that padding is small and too much memory shows at once."""
+    """Row numbers in batches of like length, longest first, so that padding is small and too much memory shows at once; fewer of rows that
+    are long, of whose attention a whole batch would hold gigabytes."""
     order = sorted(range(len(lengths)), key=lambda row: (-lengths[row], row))
-    for start in range(0, len(order), batch_size):
-        yield order[start : start + batch_size]
+    start = 0
+    while start < len(order):
+        count = rows_within(lengths[order[start]], batch_size, SQUARES)
+        yield order[start : start + count]
+        start += count
 
 
 def set_batches(lengths: Sequence[int], counts: Sequence[int], sequences: int) -> Iterator[list[int]]:
     """As `length_batches`, of rows that are several sequences each: at most so many sequences at once, or one row."""
     batch: list[int] = []
-    held = 0
+    held = most = 0
     for row in sorted(range(len(lengths)), key=lambda row: (-lengths[row], row)):
-        if batch and held + counts[row] > sequences:
+        if batch and held + counts[row] > most:
             yield batch
             batch, held = [], 0
+        if not batch:
+            most = rows_within(lengths[row], sequences, SQUARES)
         batch.append(row)
         held += counts[row]
     if batch:

@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from transformers import AutoModelForCausalLM
 
 from lifecycle.engine.answering import token_losses
-from lifecycle.engine.artifact import ArtifactInfo
+from lifecycle.engine.artifact import BESIDE, ArtifactInfo
 from lifecycle.engine.base import missing
 from lifecycle.engine.classifier import Network
 from lifecycle.engine.data import NOT_COUNTED
@@ -142,11 +142,11 @@ def _freeze_lowest(model: Any, count: int) -> None:
         module.requires_grad_(False)
 
 
-def save_decoder(folder: Path, model: Decoder, base_name: str) -> None:
+def save_decoder(folder: Path, model: Decoder) -> None:
     """What learnt, as public libraries load it: PEFT's two files with the base's config beside them, or the whole model."""
     decoder = model.encoder
     if isinstance(decoder, PeftModel):
-        decoder.peft_config["default"].base_model_name_or_path = base_name
+        decoder.peft_config["default"].base_model_name_or_path = BESIDE
         decoder.save_pretrained(folder, save_embedding_layers=False)
         (folder / "README.md").unlink(missing_ok=True)
         decoder.get_base_model().config.save_pretrained(folder)

@@ -14,7 +14,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from lifecycle.engine.adapters import load_adapters, save_adapters
-from lifecycle.engine.artifact import HEAD, PEFT, SERVING, ArtifactInfo
+from lifecycle.engine.artifact import BESIDE, HEAD, PEFT, SERVING, ArtifactInfo
 from lifecycle.engine.classifier import Classifier, collate
 from lifecycle.engine.events import write_json
 from lifecycle.engine.faults import EngineFault
@@ -44,7 +44,7 @@ def _write_weights(folder: Path, model: Classifier, info: ArtifactInfo) -> None:
     save_file({"weight": model.head.weight.detach().contiguous(), "bias": model.head.bias.detach().contiguous()}, folder / HEAD)
     encoder: Any = model.encoder
     if isinstance(encoder, PeftModel):
-        encoder.peft_config["default"].base_model_name_or_path = info.base_name
+        encoder.peft_config["default"].base_model_name_or_path = BESIDE
         encoder.save_pretrained(folder, save_embedding_layers=False)
         (folder / "README.md").unlink(missing_ok=True)
         encoder.get_base_model().config.save_pretrained(folder)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import shutil
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,12 +11,11 @@ from typing import Any
 from lifecycle.engine import devices, diagnosis, metrics
 from lifecycle.engine.answering import measure_losses
 from lifecycle.engine.artifact import ArtifactInfo, Operating
-from lifecycle.engine.data import Rows
 from lifecycle.engine.deciding import Deciding
 from lifecycle.engine.decoders import Decoder, open_decoder, save_decoder
 from lifecycle.engine.events import EventWriter
 from lifecycle.engine.export import set_info, write_artifact
-from lifecycle.engine.predictor import Predictor
+from lifecycle.engine.predictor import Predictor, answer_timed
 from lifecycle.engine.prepared import Prepared
 from lifecycle.engine.quantise import try_int8
 from lifecycle.engine.recipes import RECIPES
@@ -45,17 +43,16 @@ def finish_graph(
     )  # fmt: skip
     write_artifact(folder / "artifact", model, prepared.tokenizer, info)
     recipe, truth = RECIPES[spec.task], trainer.eval_dataset.encoded.truth
-    logits, pace = answer_timed(folder / "artifact", prepared.validation, spec.threads)
-    paces = {"fp32": pace}
+    answered = answer_timed(Predictor(folder / "artifact", spec.threads), prepared.validation)
+    logits, paces = answered.logits, {"fp32": answered.pace}
     info = recipe.calibrate(info, logits, truth)
     if recipe.gated:
-        if prepared.test is not None:
-            events.write("stage", name="int8", message=f"Comparing int8 with fp32 on {len(prepared.test):,} test rows.")
-        info = try_int8(folder / "artifact", info, prepared.test, spec.threads)
+        events.write("stage", name="int8", message=f"Comparing int8 with fp32 on {len(prepared.validation):,} validation rows.")
+        info, rounded = try_int8(folder / "artifact", info, prepared.validation, logits, spec.threads)
+        if rounded is not None:
+            logits, paces["int8"] = rounded.logits, rounded.pace
+            info = recipe.calibrate(info, logits, truth)
     set_info(folder / "artifact", info)
-    if info.int8 and info.int8.passed:
-        logits, paces["int8"] = answer_timed(folder / "artifact", prepared.validation, spec.threads)
-        info = set_info(folder / "artifact", recipe.calibrate(info, logits, truth))
     if info.operating and info.operating.missed:
         events.write("finding", **diagnosis.operating_point_missed(info.operating, info.labels).to_json())
     if info.deciding and not info.deciding.is_met:
@@ -64,15 +61,6 @@ def finish_graph(
     before = metrics.point_estimates(recipe.score(recipe.decode(logits), truth, info.thresholds))
     measured = {"validation_loss": before["log_loss"], "ece_before_temperature": before["ece"], "temperature": info.temperature}
     return values | measured, info, paces
-
-
-def answer_timed(artifact: Path, rows: Rows, threads: int) -> tuple[Any, dict[str, float]]:
-    """Logits of the rows by the graph that serves, and what answering them took; its loading is not counted."""
-    predictor = Predictor(artifact, threads)
-    begun = time.monotonic(), time.process_time()
-    logits = predictor.logits(rows)
-    taken = {"seconds": time.monotonic() - begun[0], "cpu_seconds": time.process_time() - begun[1]}
-    return logits, {"rows": len(rows), **{unit: round(value, 6) for unit, value in taken.items()}}
 
 
 def finish_decoder(
@@ -87,7 +75,7 @@ def finish_decoder(
     artifact = folder / "artifact"
     shutil.rmtree(artifact, ignore_errors=True)
     artifact.mkdir(parents=True)
-    save_decoder(artifact, model, info.base_name)
+    save_decoder(artifact, model)
     prepared.tokenizer.save_pretrained(artifact, save_jinja_files=False)
     set_info(artifact, info)
     rows: Any = trainer.eval_dataset.encoded

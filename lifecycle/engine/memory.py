@@ -14,6 +14,10 @@ from lifecycle.engine.faults import EngineFault
 
 FILE = "batch.json"
 EVALUATION_BATCH = 64
+# What attention holds grows with rows × tokens²: so much of it at a time, where the whole of it stands in the machine's own memory. What
+# learns keeps it, and more, of every layer for the way back.
+SQUARES = 64 * 128**2
+LEARNT_SQUARES = 32 * 128**2
 
 
 @dataclass(frozen=True)
@@ -58,6 +62,11 @@ class Parts:
             self.step,
             f"Next time set batch size {self.rows} and accumulation {self.count} times as high, or lower the longest text (max_tokens).",
         )
+
+
+def rows_within(tokens: int, rows: int, squares: int | None) -> int:
+    """How many rows of so many tokens pass at a time: `rows`, fewer where they are long. squares: of tokens, None for no bound."""
+    return rows if squares is None else max(1, min(rows, squares // max(tokens, 1) ** 2))
 
 
 def kept(folder: Path, batch: int) -> Parts:

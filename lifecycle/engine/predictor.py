@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,7 @@ from tokenizers import Tokenizer
 
 from lifecycle.engine import tagging
 from lifecycle.engine.artifact import INT8, ArtifactInfo
+from lifecycle.engine.classifier import length_batches
 from lifecycle.engine.data import Rows
 from lifecycle.engine.faults import EngineFault
 from lifecycle.engine.recipes import RECIPES
@@ -28,6 +30,14 @@ class Answers:
     logits: Any
     embeddings: Floats
     tokens: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Answered:
+    """Logits of labelled rows, and what answering them took: rows, seconds, cpu_seconds."""
+
+    logits: Any
+    pace: dict[str, float]
 
 
 class Predictor:
@@ -63,12 +73,10 @@ class Predictor:
         batch_size = 1 if self.alone else batch_size
         encodings = self.tokenizer.encode_batch(list(texts))
         ids = [each.ids for each in encodings]
-        order = sorted(range(len(ids)), key=lambda row: -len(ids[row]))
         ragged = RECIPES[self.info.task].network.is_ragged
         found: list[Floats] = [np.zeros(0, dtype=np.float32)] * len(ids)
         embeddings: Floats | None = None
-        for start in range(0, len(order), batch_size):
-            rows = order[start : start + batch_size]
+        for rows in length_batches([len(each) for each in ids], batch_size):
             some, pooled = self.session.run(["logits", "embedding"], self._batch([ids[row] for row in rows]))
             if embeddings is None:
                 embeddings = np.zeros((len(ids), pooled.shape[1]), dtype=np.float32)
@@ -91,6 +99,14 @@ class Predictor:
     def probabilities(self, texts: Sequence[str], batch_size: int = 64) -> Any:
         """Calibrated probabilities (N, C) in order of the labels, or as the task's recipe has them."""
         return RECIPES[self.info.task].decode(self.answer(texts, batch_size).logits, self.info.temperature)
+
+
+def answer_timed(predictor: Predictor, rows: Rows) -> Answered:
+    """What a loaded artifact gives to the rows."""
+    begun = time.monotonic(), time.process_time()
+    logits = predictor.logits(rows)
+    taken = {"seconds": time.monotonic() - begun[0], "cpu_seconds": time.process_time() - begun[1]}
+    return Answered(logits, {"rows": len(rows), **{unit: round(value, 6) for unit, value in taken.items()}})
 
 
 def _of_tokens(texts: Sequence[str], encodings: Sequence[Any], found: Sequence[Floats], unit: Unit) -> Tokens:

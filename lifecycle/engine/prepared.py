@@ -13,15 +13,13 @@ from lifecycle.engine.tagging import Unit
 
 @dataclass(frozen=True)
 class Prepared:
-    """Everything a run needs before its first step. test: for the gate of the int8 graph; None where the run has no such rows.
-    rehearsed: how many of the training rows the base learnt from before; they are the last. device: what it trains on. unit: what
-    has a tag of its own, where parts of rows are marked."""
+    """Everything a run needs before its first step. rehearsed: training rows that the base learnt from before; they are the last.
+    device: what it trains on. unit: what has a tag of its own, where parts of rows are marked."""
 
     base: BaseFolder
     tokenizer: Any
     train: Rows
     validation: Rows
-    test: Rows | None
     precision: str
     rehearsed: int = 0
     device: str = "cpu"

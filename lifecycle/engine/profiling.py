@@ -111,10 +111,7 @@ def seconds_between(one: Event, two: Event) -> float:
 
 def rows_in(folder: Path) -> Rows:
     """How many rows the folder holds of each split."""
-    test = folder / "test.jsonl"
-    return Rows(
-        len(read_rows(folder / "train.jsonl")), len(read_rows(folder / "validation.jsonl")), len(read_rows(test)) if test.exists() else 0
-    )
+    return Rows(len(read_rows(folder / "train.jsonl")), len(read_rows(folder / "validation.jsonl")))
 
 
 def size_of(folder: Path) -> int:

@@ -22,43 +22,47 @@ from onnxruntime.quantization import QuantType, quantize_dynamic
 from onnxruntime.quantization.shape_inference import quant_pre_process
 
 from lifecycle.engine import metrics
-from lifecycle.engine.artifact import INT8, ArtifactInfo, Gate
+from lifecycle.engine.artifact import INT8, SERVING, ArtifactInfo, Gate
 from lifecycle.engine.data import Rows
-from lifecycle.engine.predictor import Predictor
+from lifecycle.engine.predictor import Answered, Predictor, answer_timed
 from lifecycle.engine.recipes import RECIPES
 
 Array = NDArray[Any]
 
+SPLIT = "validation"  # whose rows decide
 MIN_ROWS = 100  # with fewer, 99 % agreement says too little
 MIN_AGREEMENT = 0.99
 MAX_F1_LOSS = 0.005
 KEPT = "The lower layers' narrowing products stay in fp32."
 
 
-def try_int8(artifact: Path, info: ArtifactInfo, test: Rows | None, threads: int = 0) -> ArtifactInfo:
-    """Make the int8 graph, compare it with fp32 on the test rows, and keep it only if it passes. Returns info with the gate.
+def try_int8(artifact: Path, info: ArtifactInfo, rows: Rows, fp32_logits: Any, threads: int = 0) -> tuple[ArtifactInfo, Answered | None]:
+    """Make the int8 graph, compare it with fp32 on the validation rows, and keep it only if it passes.
 
-    The gate chooses a graph; nothing of the test rows reaches the weights. A graph that cannot be rounded fails the gate, not the run.
+    fp32_logits: what the fp32 graph gives to these rows. Returns info with the gate and the graph that serves, and what the int8 graph
+    answered where that is the one. The gate chooses what is measured, so it decides on validation: test rows choose nothing. A graph that
+    cannot be rounded fails the gate, not the run.
     """
-    rows = len(test) if test else 0
-    if test is None or rows < MIN_ROWS:
-        told = f"{rows:,} test rows are" if rows else "no test rows are"
-        return replace(info, int8=Gate(False, f"To compare int8 with fp32 takes {MIN_ROWS} test rows; {told} in the snapshot.", rows))
+    count = len(rows)
+    if count < MIN_ROWS:
+        reason = f"To compare int8 with fp32 takes {MIN_ROWS} validation rows; {count:,} {'is' if count == 1 else 'are'} in the snapshot."
+        return replace(info, int8=Gate(False, reason, count, split=SPLIT)), None
     fp32, int8 = artifact / info.serving, artifact / INT8
-    truth = RECIPES[info.task].truth(test.targets, len(info.labels))
+    truth = RECIPES[info.task].truth(rows.targets, len(info.labels))
     try:
-        wanted = Predictor(artifact, threads, graph=fp32).logits(test)
         for kept in (False, True):
             quantise(fp32, int8, keep_lower=kept)
-            got = Predictor(artifact, threads, graph=int8).logits(test)
-            gate = judge(info, wanted, got, truth, fp32.stat().st_size, int8.stat().st_size)
+            answered = answer_timed(Predictor(artifact, threads, graph=int8), rows)
+            gate = judge(info, fp32_logits, answered.logits, truth, fp32.stat().st_size, int8.stat().st_size)
             if gate.passed:
-                return replace(info, int8=replace(gate, reason=f"{gate.reason} {KEPT}") if kept else gate)
+                gate = replace(gate, reason=f"{gate.reason} {KEPT}") if kept else gate
+                return replace(info, int8=gate, serving=INT8), answered
     except Exception as error:  # the library raises kinds of its own for each operator that it does not know
         int8.unlink(missing_ok=True)
-        return replace(info, int8=Gate(False, f"The graph could not be rounded to int8 ({type(error).__name__}).", rows))
+        reason = f"The graph could not be rounded to int8 ({type(error).__name__})."
+        return replace(info, int8=Gate(False, reason, count, split=SPLIT)), None
     int8.unlink()
-    return replace(info, int8=gate)
+    return replace(info, int8=gate, serving=SERVING), None
 
 
 def judge(info: ArtifactInfo, fp32: Array, int8: Array, truth: Array, fp32_bytes: int, int8_bytes: int) -> Gate:
@@ -67,12 +71,12 @@ def judge(info: ArtifactInfo, fp32: Array, int8: Array, truth: Array, fp32_bytes
     before, after = macro_f1(info, fp32, truth), macro_f1(info, int8, truth)
     loss = round(before - after, 9)  # exactly half a point lost is not more than half a point
     figures = (len(truth), agreement, before, after, fp32_bytes, int8_bytes)
-    found = f"int8 agrees with fp32 on {agreement * 100:.2f} % of {len(truth):,} test rows; macro-F1 {after:.4f} against {before:.4f}."
+    found = f"int8 agrees with fp32 on {agreement * 100:.2f} % of {len(truth):,} {SPLIT} rows; macro-F1 {after:.4f} against {before:.4f}."
     if agreement < MIN_AGREEMENT:
         found += f" Agreement must be {MIN_AGREEMENT * 100:g} % or more."
     if loss > MAX_F1_LOSS:
         found += f" It may lose {MAX_F1_LOSS * 100:g} points at most."
-    return Gate(agreement >= MIN_AGREEMENT and loss <= MAX_F1_LOSS, found, *figures)
+    return Gate(agreement >= MIN_AGREEMENT and loss <= MAX_F1_LOSS, found, *figures, split=SPLIT)
 
 
 def macro_f1(info: ArtifactInfo, logits: Array, truth: Array) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import tempfile
 from collections import Counter, defaultdict
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from functools import partial
@@ -92,25 +93,27 @@ def frozen_base_logreg(train: Rows, classes: int, seed: int, *, base: Path, max_
     model = TokenClassifier(encoder, int(encoder.config.hidden_size), tagging.tags(classes), "mean")
     batches = Collate(tokenizer.pad_token_id or 0, "token_type_ids" in tokenizer.model_input_names)
 
-    def read(rows: Rows) -> tuple[Any, list[NDArray[Any]], list[NDArray[np.bool_]]]:
-        """The rows encoded, and of each the vectors (T, H) of the tokens that have a tag, and which those are."""
+    def read(rows: Rows, place: str) -> tuple[Any, Any, list[NDArray[np.bool_]]]:
+        """The rows encoded, the vectors (T, H) of each one's tokens, kept in the folder `place`, and which of these have a tag."""
         encoded = recipe.encode(tokenizer, rows, classes, max_tokens, unit)
-        vectors = token_vectors(model, encoded.ids, batches, folder / "tokens.f16", EVALUATION_BATCH)
-        counted = [labels != NOT_COUNTED for labels in encoded.labels]
-        return encoded, [vectors[row].numpy()[inside] for row, inside in enumerate(counted)], counted
+        vectors = token_vectors(model, encoded.ids, batches, Path(place) / "tokens.f16", EVALUATION_BATCH)
+        return encoded, vectors, [labels != NOT_COUNTED for labels in encoded.labels]
 
-    known, learnt, counted = read(_drawn(train, seed))
-    tags = np.concatenate([labels[inside] for labels, inside in zip(known.labels, counted, strict=True)])
-    regression = LogisticRegression(max_iter=ITERATIONS, tol=TOLERANCE, random_state=seed).fit(np.concatenate(learnt), tags)
+    with tempfile.TemporaryDirectory(dir=folder) as place:
+        known, learnt, counted = read(_drawn(train, seed), place)
+        tags = np.concatenate([labels[inside] for labels, inside in zip(known.labels, counted, strict=True)])
+        seen = np.concatenate([learnt[row].numpy()[inside] for row, inside in enumerate(counted)])
+    regression = LogisticRegression(max_iter=ITERATIONS, tol=TOLERANCE, random_state=seed).fit(seen, tags)
 
     def answer(texts: Sequence[str]) -> list[list[Found]]:
-        asked, given, _ = read(Rows(tuple(map(str, range(len(texts)))), tuple(texts), (Marked(()),) * len(texts)))
         values = []
-        for vectors in given:
-            probabilities = np.zeros((len(vectors), tagging.tags(classes)))
-            if len(vectors):
-                probabilities[:, regression.classes_] = regression.predict_proba(vectors)
-            values.append(probabilities)
+        with tempfile.TemporaryDirectory(dir=folder) as place:  # of its own: the vectors of other texts are never taken for these
+            asked, given, counted = read(Rows(tuple(map(str, range(len(texts)))), tuple(texts), (Marked(()),) * len(texts)), place)
+            for row, inside in enumerate(counted):  # one at a time: all vectors of many texts are gigabytes
+                probabilities = np.zeros((int(inside.sum()), tagging.tags(classes)))
+                if len(probabilities):
+                    probabilities[:, regression.classes_] = regression.predict_proba(given[row].numpy()[inside])
+                values.append(probabilities)
         return tagging.find(Tokens(tuple(values), tuple(asked.offsets or ())))
 
     return answer

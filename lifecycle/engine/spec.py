@@ -70,7 +70,6 @@ class TrainSpec(Document):
 
     evaluations_per_epoch: how often validation is scored. patience: evaluations without a better score (macro-F1; of spans micro-F1) until
     it stops; 0 = never.
-    A run folder may hold test.jsonl: its rows decide nothing but whether the int8 graph may serve.
     warmup_fraction: share of all steps in which the rates rise to learning_rate (encoder) and head_learning_rate; schedule: how they fall
     from there. accumulation: batches of one step. processes: how many share each batch between them on this machine, one for
     each accelerator where it has any. sharded: each holds its part of the model alone, and layers are gathered where they are run, so that

@@ -213,7 +213,6 @@ def _prepare(spec: TrainSpec, folder: Path, rank: int = 0) -> Prepared:
     new_rows = read_rows(folder / "train.jsonl", spec.labels, recipe.read)
     train_rows = continuing.rehearsed(spec, new_rows, folder, recipe)
     validation = read_rows(folder / "validation.jsonl", spec.labels, recipe.read)
-    test = read_rows(folder / "test.jsonl", spec.labels, recipe.read) if (folder / "test.jsonl").exists() else None
     recipe.check(train_rows.targets, spec.labels)
     if spec.task in RANKED:  # without a pair that is decided there is no score by which a step could be the best
         recipe.check(validation.targets, spec.labels)
@@ -227,7 +226,7 @@ def _prepare(spec: TrainSpec, folder: Path, rank: int = 0) -> Prepared:
         raise EngineFault("disk_full", message, "Free some space, then resume the run.")
     rehearsed = len(train_rows) - len(new_rows)
     precision, unit = _begun_with(spec, folder, device, train_rows)
-    return Prepared(base, load_tokenizer(base.path), train_rows, validation, test, precision, rehearsed, device, unit)
+    return Prepared(base, load_tokenizer(base.path), train_rows, validation, precision, rehearsed, device, unit)
 
 
 def _begun_with(spec: TrainSpec, folder: Path, device: str, train: Rows) -> tuple[str, Unit]:

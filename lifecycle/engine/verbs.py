@@ -16,7 +16,7 @@ from transformers.utils import logging as transformers_logging
 
 from lifecycle.engine import baselines, text_evaluation
 from lifecycle.engine import probe as machine
-from lifecycle.engine.artifact import ArtifactInfo
+from lifecycle.engine.artifact import INT8, SERVING, ArtifactInfo
 from lifecycle.engine.base import open_base
 from lifecycle.engine.data import read_rows
 from lifecycle.engine.events import EventWriter
@@ -69,7 +69,7 @@ def evaluate(folder: Path, cancelled: Cancelled, learn: Learn | None = None) -> 
     status = "cancelled" if cancelled() else "succeeded"
     events.write("end", status=status, message="Finished." if status == "succeeded" else "Stopped on request.")
     cost = {"seconds": round(time.monotonic() - started, 3), "environment": machine.environment()}
-    graph = "fp32" if info.graph(folder / spec.artifact) == folder / spec.artifact / info.serving else "int8"
+    graph = "int8" if info.graph(folder / spec.artifact) == folder / spec.artifact / INT8 else "fp32"
     return {"format": 1, "status": status, "error": None, "temperature": info.temperature, "graph": graph} | found | cost
 
 
@@ -98,7 +98,7 @@ def _export(artifact: Path, base: Path | None) -> float:
     if base is not None and info.strategy != "full":
         open_base(base, info.base_name, info.base_digest)
     pad_id = load_tokenizer(artifact).pad_token_id or 0
-    return export_onnx(load_classifier(artifact, base), artifact / info.serving, info.inputs, pad_id)
+    return export_onnx(load_classifier(artifact, base), artifact / SERVING, info.inputs, pad_id)
 
 
 def quiet(threads: int) -> None:

@@ -25,6 +25,7 @@ from lifecycle.engine.base import open_base
 from lifecycle.engine.embedding import Embedder
 from lifecycle.engine.faults import EngineFault, describe
 from lifecycle.engine.occlusion import explain, explain_each
+from lifecycle.engine.plain import write_plain
 from lifecycle.engine.ranked_occlusion import explain_responses, read_ends
 from lifecycle.engine.recipes import RECIPES
 from lifecycle.engine.span_occlusion import explain_parts, tempered
@@ -202,8 +203,15 @@ def _responses(payload: dict[str, Any]) -> list[str]:
     return responses
 
 
+def _plain(payload: dict[str, Any]) -> dict[str, Any]:
+    base = Path(payload["base"]) if payload.get("base") else None
+    return write_plain(Path(str(payload.get("artifact"))), base, Path(str(payload.get("target"))), str(payload.get("base_name") or ""))
+
+
 def _probe(payload: dict[str, Any]) -> dict[str, Any]:
     return probe.probe()
 
 
-VERBS: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {"predict": _predict, "embed": _embed, "explain": _explain, "probe": _probe}
+VERBS: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
+    "predict": _predict, "embed": _embed, "explain": _explain, "plain": _plain, "probe": _probe,
+}  # fmt: skip

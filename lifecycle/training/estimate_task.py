@@ -78,9 +78,8 @@ def prepare(found: Estimate, folder: Path) -> None:
     wanted = sample_rows(spec, snapshot.counts["splits"]["train"])
     rows = sample(snapshots.rows_of(snapshot, "train"), wanted, spec.labels, snapshot.dataset.task)
     written = snapshots.write_split(snapshot, "train", folder / DATA["train"], rows)
-    for split, checked in CHECKED.items():
-        if snapshot.counts["splits"].get(split):
-            snapshots.write_split(snapshot, split, folder / DATA[split], islice(snapshots.rows_of(snapshot, split), checked))
+    checked = islice(snapshots.rows_of(snapshot, "validation"), CHECKED)
+    snapshots.write_split(snapshot, "validation", folder / DATA["validation"], checked)
     link(folder / "base", local_folder("bases", found.base.folder))
     shorten(spec, max(1, written)).write(folder / "spec.json")
 

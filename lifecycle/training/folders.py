@@ -20,7 +20,8 @@ from lifecycle.training.models import Run
 from registry.artifacts import actions as artifacts
 from registry.artifacts.models import Folder
 
-DATA = {"train": "train.jsonl", "validation": "validation.jsonl", "test": "test.jsonl"}
+DATA = {"train": "train.jsonl", "validation": "validation.jsonl"}  # a run never sees its test rows
+EARLIER_DATA = ("test.jsonl",)  # of runs that began when their int8 graph was compared on test rows
 BEFORE = (REHEARSAL, EARLIER)  # rows of the snapshot that the base learnt from
 KEPT = {"spec.json", "events.jsonl", "result.json"}  # of a finished run: no texts, no checkpoints
 
@@ -51,8 +52,6 @@ def prepare(run: Run, folder: Path) -> None:
     """Lay out everything the engine reads; what is there already (after a crash) is written again with the same bytes."""
     folder.mkdir(parents=True, exist_ok=True)
     for split, name in DATA.items():
-        if split == "test" and not run.snapshot.counts["splits"].get(split):
-            continue  # the run learns nothing from these rows; without them its int8 graph does not serve
         part = folder / f".{name}"
         snapshots.write_split(run.snapshot, split, part)
         part.replace(folder / name)
@@ -99,7 +98,7 @@ def link_model(run: Run, folder: Path) -> Base:
 
 def drop_texts(folder: Path) -> None:
     """Leave no text of the data, and nothing computed from each, in a folder that waits; a resume makes them again from the snapshot."""
-    for name in (*DATA.values(), *BEFORE):
+    for name in (*DATA.values(), *EARLIER_DATA, *BEFORE):
         for part in (name, f".{name}"):
             (folder / part).unlink(missing_ok=True)
     shutil.rmtree(folder / "cache", ignore_errors=True)

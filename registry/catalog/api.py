@@ -56,7 +56,7 @@ class VersionIn(serializers.Serializer[Any]):
 
 
 class ServingOut(serializers.Serializer[rules.Serving]):
-    """Which graph answers for a version, and what the gate of int8 found on the frozen test rows; null where not measured."""
+    """Which graph answers for a version, and what the gate of int8 found on the rows of a split; null where not measured."""
 
     engine = serializers.ChoiceField(choices=["int8", "fp32"])
     reason = serializers.CharField()
@@ -66,6 +66,7 @@ class ServingOut(serializers.Serializer[rules.Serving]):
     int8_macro_f1 = serializers.FloatField(allow_null=True)
     fp32_bytes = serializers.IntegerField(allow_null=True)
     int8_bytes = serializers.IntegerField(allow_null=True)
+    split = serializers.ChoiceField(choices=["validation", "test"], help_text="Whose rows decided; in earlier versions test.")
 
 
 class VersionOut(serializers.Serializer[ModelVersion]):

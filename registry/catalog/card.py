@@ -14,7 +14,7 @@ import yaml
 from django.utils.safestring import SafeString, mark_safe
 from markdown_it import MarkdownIt
 
-from lifecycle.engine.artifact import UNITS_OF_TEXTS
+from lifecycle.engine.artifact import INT8, UNITS_OF_TEXTS
 from lifecycle.training.rules import Strategy
 from lifecycle.training.thresholds import threshold_of
 from lifecycle.ui.markdown import inline, paragraphs
@@ -213,7 +213,10 @@ def loading(facts: Mapping[str, Any]) -> str:
     if rules.gives_orders(facts):
         return RANKING
     one = FROM_A_THRESHOLD if rules.decides(facts) else ONE
-    return LOADING.replace("{answer}", MARKS if rules.gives_marks(facts) else SEVERAL if rules.gives_several(facts) else one)
+    code = LOADING.replace("{answer}", MARKS if rules.gives_marks(facts) else SEVERAL if rules.gives_several(facts) else one)
+    if rules.serving(facts).engine == "int8":  # which early artifacts do not name as what serves
+        code = code.replace('about["serving"]', f'"{INT8}"')
+    return code
 
 
 def front_matter(facts: Mapping[str, Any]) -> dict[str, Any]:
@@ -230,7 +233,7 @@ def front_matter(facts: Mapping[str, Any]) -> dict[str, Any]:
     task = {"type": "text-generation" if rules.writes_texts(facts) else kind}
     known = {
         "library_name": "peft" if facts["strategy"] in PEFT else "transformers",
-        "base_model": base["name"],
+        "base_model": rules.base_name(facts),
         "base_model_relation": RELATION.get(facts["strategy"]),
         "license": base.get("licence") or None,
         "language": snapshot.get("language") or None,
@@ -265,7 +268,7 @@ def training(facts: Mapping[str, Any]) -> str:
     """How it was made: base, strategy, settings, effort."""
     base, spec, effort = facts["base"], facts["spec"], facts["effort"]
     lines = [
-        ("Base model", f"{inline(base['name'])}{', `sha256:' + base['digest'] + '`' if base.get('digest') else ''}"),
+        ("Base model", f"{inline(rules.base_name(facts))}{', `sha256:' + base['digest'] + '`' if base.get('digest') else ''}"),
         ("Licence of the base", inline(base.get("licence") or NOT_STATED)),
         *([("Task", "any number of classes a text, each from a threshold of its own")] if rules.gives_several(facts) else []),
         *([("Threshold", inline(threshold_of(chosen, "test").line))] if (chosen := facts["evaluation"].get("deciding")) else []),
@@ -319,7 +322,7 @@ def thread(facts: Mapping[str, Any]) -> str:
     lines = [
         ("Snapshot", f"s{facts['snapshot']['number']}", f"`{facts['snapshot']['digest']}`"),
         ("Label set", f"version {facts['snapshot']['schema_version']}", f"`{facts['snapshot']['schema_digest']}`"),
-        ("Base model", inline(facts["base"]["name"]), f"`{facts['base'].get('digest') or NOT_STATED}`"),
+        ("Base model", inline(rules.base_name(facts)), f"`{facts['base'].get('digest') or NOT_STATED}`"),
         ("Run", f"run {facts['run']['number']}", f"`{facts['run']['spec_digest']}`"),
         ("Evaluation", "frozen test split", f"`{facts['evaluation']['digest']}`"),
         ("Files", facts["semver"], f"`{facts['root_digest']}`"),

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from lifecycle.engine.base import HUB_NAMES
 from lifecycle.engine.spec import RANKED
 from lifecycle.refusals import Conflict, Refused
 
@@ -102,6 +103,12 @@ def task_of(facts: Mapping[str, Any]) -> str:
     return str(facts.get("spec", {}).get("task", "single_label"))
 
 
+def base_name(facts: Mapping[str, Any]) -> str:
+    """The base model as people find it: owner and name, where they are known."""
+    name = str(facts["base"]["name"])
+    return HUB_NAMES.get(name, name)
+
+
 def decides(facts: Mapping[str, Any]) -> bool:
     """Whether one class is the answer from a threshold on."""
     found = facts.get("evaluation", {}).get("deciding")
@@ -135,9 +142,10 @@ def gives_one(facts: Mapping[str, Any]) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Serving:
-    """The graph that answers for a version, and what its gate found on the frozen test rows; figures: None where not measured.
+    """The graph that answers for a version, and what its gate found on the rows of a split; figures: None where not measured.
 
-    engine: int8 or fp32; reason: a sentence; agreement: share (0 to 1) of rows that both graphs give the same answer.
+    engine: int8 or fp32; reason: a sentence; agreement: share (0 to 1) of rows that both graphs give the same answer. split: whose rows
+    decided: validation, or test of versions that were made before test rows chose nothing.
     """
 
     engine: str
@@ -148,6 +156,7 @@ class Serving:
     int8_macro_f1: float | None = None
     fp32_bytes: int | None = None
     int8_bytes: int | None = None
+    split: str = "test"
 
 
 def serving(facts: Mapping[str, Any]) -> Serving:

@@ -60,7 +60,7 @@ def test_a_strategy_learns_and_what_is_kept_is_the_same_model(kind, inner, base,
     last = measure_losses(model, examples, 1, 8).mean
     assert any(not torch.equal(before[name], each) for name, each in learning.items())
     assert last < first
-    save_decoder(tmp_path / "artifact", model, "tiny")
+    save_decoder(tmp_path / "artifact", model)
     opened = open_decoder(tmp_path / "artifact", base, SimpleNamespace(strategy=kind, base_name="tiny"))
     assert measure_losses(Decoder(opened), examples, 1, 8).mean == pytest.approx(last, rel=1e-4)
 

@@ -34,12 +34,22 @@ def test_a_head_that_knows_its_classes_takes_a_fifth_of_the_rate_of_one_that_doe
         assert known["head_learning_rate"].value == pytest.approx(choices["head_learning_rate"].value / 5)
 
 
-@pytest.mark.parametrize(("strategy", "rate"), [("full", 1e-3), ("lora", 1e-3), ("head", 1e-2)])
+@pytest.mark.parametrize(("strategy", "rate"), [("full", 1e-3), ("lora", 5e-3), ("head", 1e-2)])
 def test_a_head_that_reads_each_word_takes_a_smaller_rate_and_pools_nothing(strategy, rate):
     choices = suggest(rows=1000, classes=2, median_tokens=14, strategy=strategy, spans=True).choices
 
     assert choices["head_learning_rate"].value == rate
     assert "pooling" not in choices
+
+
+@pytest.mark.parametrize(
+    ("rows", "median_tokens", "batch_size", "epochs"),
+    [(589, 28, 16, 13), (589, 60, 8, 7), (60, 300, 4, 20), (5_001, 300, 32, 4), (5_000, 20, 16, 4)],
+)
+def test_where_every_word_has_a_tag_few_texts_make_a_step_and_steps_are_many(rows, median_tokens, batch_size, epochs):
+    choices = suggest(rows=rows, classes=2, median_tokens=median_tokens, spans=True).choices
+
+    assert (choices["batch_size"].value, choices["epochs"].value) == (batch_size, epochs)
 
 
 @pytest.mark.parametrize(("long_tokens", "max_tokens"), [(20, 128), (100, 128), (129, 256), (4000, 512), (None, 128)])

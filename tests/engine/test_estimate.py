@@ -17,7 +17,7 @@ pytestmark = pytest.mark.engine
 
 SPEC = TrainSpec(Base("base", "tiny"), ("card", "refund"), epochs=3, batch_size=32, evaluations_per_epoch=2)
 MEASURED = Profile(
-    rows=Rows(320, 64, 64), steps=10, step_seconds=0.2, quickest=0.1, slowest=0.4, evaluation_seconds=0.32, checkpoint_seconds=0.5,
+    rows=Rows(320, 64), steps=10, step_seconds=0.2, quickest=0.1, slowest=0.4, evaluation_seconds=0.32, checkpoint_seconds=0.5,
     prepare_seconds=6.0, once_seconds=0.0, artifact_seconds=8.0, cores=1.5, peak_memory_mb=900.0, checkpoint_bytes=2_000, best_bytes=500,
     cache_bytes=0, artifact_bytes=90_000, batch_rows=32,
 )  # fmt: skip
@@ -44,17 +44,17 @@ def test_ten_steps_take_the_rows_that_they_need(rows, batch, accumulation, sampl
     assert replace(short, epochs=3, evaluations_per_epoch=2, patience=3) == spec
 
 
-def test_enough_test_rows_are_answered_for_the_gate_of_the_int8_graph():
-    assert CHECKED["test"] == quantise.MIN_ROWS
+def test_enough_validation_rows_are_answered_for_the_gate_of_the_int8_graph():
+    assert CHECKED == quantise.MIN_ROWS
 
 
 # ── The arithmetic ──────────────────────────────────────────────────────────
 def test_the_whole_run_is_ten_steps_scaled_by_its_rows():
     """1,000 rows: 32 steps an epoch, 96 in all, evaluated every 16, so 6 times."""
-    found = estimate(MEASURED, SPEC, Rows(1_000, 200, 100))
+    found = estimate(MEASURED, SPEC, Rows(1_000, 200))
 
     train, evaluating = 96 * 0.2 + 6 * 0.5, 6 * 200 * 0.32 / 64
-    artifact = 8.0 + 2 * (136 + 36) * 0.32 / 64
+    artifact = 8.0 + 2 * 136 * 0.32 / 64
     total = 6.0 + train + evaluating + artifact
     assert found == Estimate(
         steps=96, evaluations=6, step_seconds=0.2, prepare_seconds=6.0, train_seconds=pytest.approx(train),
@@ -68,7 +68,7 @@ def test_written_texts_have_no_gate_and_their_sample_answers_cost_the_same_for_a
     """0.32 s of an evaluation of 64 rows, of which 0.19 s go into sample answers: 0.13 s / 64 a row."""
     texts, written = replace(SPEC, labels=(), task="free_text"), replace(MEASURED, sampling_seconds=0.19)
 
-    found = estimate(written, texts, Rows(1_000, 200, 100))
+    found = estimate(written, texts, Rows(1_000, 200))
 
     assert found.evaluation_seconds == pytest.approx(6 * (200 * 0.13 / 64 + 0.19))
     assert found.artifact_seconds == pytest.approx(8.0 + 136 * 0.13 / 64)
@@ -86,7 +86,7 @@ def test_a_run_of_the_sample_itself_takes_what_was_measured():
 def test_what_is_computed_once_of_each_row_grows_with_the_rows():
     cached = replace(MEASURED, once_seconds=3.84, cache_bytes=384 * 2**20)
 
-    found = estimate(cached, SPEC, Rows(3_200, 640, 64))
+    found = estimate(cached, SPEC, Rows(3_200, 640))
 
     assert found.prepare_seconds == pytest.approx(6.0 + 3.84 * 9)
     assert found.peak_memory_mb == pytest.approx(900.0 + 9 * 384)
@@ -96,7 +96,7 @@ def test_what_is_computed_once_of_each_row_grows_with_the_rows():
 def test_long_stretches_without_an_evaluation_have_a_checkpoint_a_minute():
     slow = replace(MEASURED, step_seconds=10.0)
 
-    found = estimate(slow, replace(SPEC, epochs=1, evaluations_per_epoch=1), Rows(1_000, 64, 64))
+    found = estimate(slow, replace(SPEC, epochs=1, evaluations_per_epoch=1), Rows(1_000, 64))
 
     assert found.train_seconds == pytest.approx(320 + 6 * 0.5)
 

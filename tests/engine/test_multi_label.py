@@ -161,8 +161,7 @@ def test_int8_is_compared_by_whole_sets(sets_folder, train_here):
     int8[10, 1] = 1.0
     assert not judge(info, fp32, int8, truth, 4, 1).passed
 
-    folder = sets_folder(epochs=30)
-    write_rows(folder / "test.jsonl", (SETS * 13)[:100])
+    folder = sets_folder(epochs=30, validation=(SETS * 13)[:100])
     result = train_here(folder)
     assert (result["status"], result["int8"]["rows"]) == ("succeeded", 100)
     assert result["int8"]["agreement"] is not None

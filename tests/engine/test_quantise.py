@@ -1,4 +1,4 @@
-"""The int8 graph: made at the end of a run, measured against fp32 on the test rows, and served only when it passes."""
+"""The int8 graph: made at the end of a run, measured against fp32 on the validation rows, and served only when it passes."""
 
 import json
 from dataclasses import replace
@@ -8,10 +8,10 @@ import pytest
 from onnxruntime.quantization.shape_inference import quant_pre_process
 
 from lifecycle.engine import quantise
-from lifecycle.engine.artifact import INT8, ArtifactInfo, Gate
+from lifecycle.engine.artifact import INT8, SERVING, ArtifactInfo, Gate
 from lifecycle.engine.predictor import Predictor
 from lifecycle.engine.quantise import judge
-from tests.engine.inbox import ROWS, write_rows
+from tests.engine.inbox import ROWS
 
 pytestmark = pytest.mark.engine
 
@@ -61,28 +61,26 @@ def test_the_macro_f1_of_the_gate_is_that_of_every_report():
 
 @pytest.fixture
 def trained(run_folder, train_here):
-    """Trains with so many test rows; returns the folder and its result."""
+    """Trains with so many validation rows; returns the folder and its result."""
 
     def make(rows, name="run", **fields):
-        folder = run_folder(name, **fields)
-        if rows:
-            write_rows(folder / "test.jsonl", (ROWS * (rows // len(ROWS) + 1))[:rows])
+        folder = run_folder(name, validation=(ROWS * (rows // len(ROWS) + 1))[:rows], **fields)
         return folder, train_here(folder)
 
     return make
 
 
-def test_a_run_with_test_rows_leaves_an_int8_graph_that_serves(trained, tmp_path, monkeypatch):
+def test_a_run_with_enough_validation_rows_leaves_an_int8_graph_that_serves(trained, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     folder, result = trained(104)
     artifact = folder / "artifact"
     info = ArtifactInfo.read(artifact)
 
     assert info.int8 == Gate(**result["int8"])
-    assert {graph: pace["rows"] for graph, pace in result["inference"].items()} == dict.fromkeys(("fp32", "int8"), 8)
-    assert (info.int8.passed, info.int8.rows, info.int8.agreement) == (True, 104, 1)
+    assert {graph: pace["rows"] for graph, pace in result["inference"].items()} == dict.fromkeys(("fp32", "int8"), 104)
+    assert (info.int8.passed, info.int8.rows, info.int8.agreement, info.int8.split) == (True, 104, 1, "validation")
     assert info.int8.int8_bytes == (artifact / INT8).stat().st_size
-    assert info.graph(artifact) == artifact / INT8
+    assert info.graph(artifact) == artifact / info.serving == artifact / INT8
     assert Predictor(artifact).alone
     assert json.loads((artifact / "lifecycle.json").read_text())["int8"]["fp32_macro_f1"] == 1
     assert not list(tmp_path.glob("*.onnx"))  # the library's scratch file
@@ -99,17 +97,29 @@ def test_an_int8_answer_is_the_same_alone_and_in_company(trained):
 
 
 def test_the_same_graph_gives_the_same_int8_bytes(trained, tmp_path):
-    folder, _ = trained(0, epochs=1)
+    folder, _ = trained(8, epochs=1)
     for name in ("one", "two"):
         quantise.quantise(folder / "artifact" / "serving" / "model.onnx", tmp_path / name)
 
     assert (tmp_path / "one").read_bytes() == (tmp_path / "two").read_bytes()
 
 
-@pytest.mark.parametrize(("rows", "told"), [(0, "no test rows are"), (99, "99 test rows are")])
-def test_too_few_test_rows_leave_fp32_and_say_so(trained, rows, told):
+def test_test_rows_choose_no_graph(trained, run_folder, train_here):
+    """What they are is nothing to a run: these cannot even be read."""
+    folder = run_folder(validation=(ROWS * 13)[:104])
+    (folder / "test.jsonl").write_text("not a row")
+
+    result = train_here(folder)
+
+    _, wanted = trained(104, "without")
+    assert (result["status"], result["int8"]) == ("succeeded", wanted["int8"])
+
+
+@pytest.mark.parametrize(("rows", "told"), [(1, "1 is"), (99, "99 are")])
+def test_too_few_validation_rows_leave_fp32_and_say_so(trained, rows, told):
     folder, result = trained(rows, epochs=1)
 
+    assert ArtifactInfo.read(folder / "artifact").serving == SERVING
     assert result["int8"]["passed"] is False
     assert told in result["int8"]["reason"]
     assert result["int8"]["agreement"] is None
@@ -117,7 +127,7 @@ def test_too_few_test_rows_leave_fp32_and_say_so(trained, rows, told):
 
 
 def test_a_graph_that_fails_its_gate_is_not_kept(trained, monkeypatch):
-    refused = Gate(False, "int8 agrees with fp32 on 98.00 % of 104 test rows.", 104, 0.98, 0.9, 0.88, 4, 1)
+    refused = Gate(False, "int8 agrees with fp32 on 98.00 % of 104 validation rows.", 104, 0.98, 0.9, 0.88, 4, 1)
     monkeypatch.setattr(quantise, "judge", lambda *_: refused)
 
     folder, result = trained(104, epochs=1)
@@ -147,7 +157,7 @@ def test_where_the_whole_graph_fails_one_with_the_lower_products_in_fp32_is_trie
 
 
 def test_the_narrowing_products_are_those_of_the_feed_forward_layers(trained, tmp_path):
-    folder, _ = trained(0, epochs=1)
+    folder, _ = trained(8, epochs=1)
     quant_pre_process(folder / "artifact" / "serving" / "model.onnx", tmp_path / "p.onnx", skip_symbolic_shape=True)
 
     found = quantise.narrowing(tmp_path / "p.onnx")
@@ -170,7 +180,7 @@ def test_a_graph_that_cannot_be_rounded_fails_the_gate_and_not_the_run(trained, 
 
 
 def test_an_artifact_from_before_int8_is_read_and_served_as_fp32(trained):
-    folder, _ = trained(0, epochs=1)
+    folder, _ = trained(8, epochs=1)
     path = folder / "artifact" / "lifecycle.json"
     document = json.loads(path.read_text())
     del document["int8"]
@@ -181,3 +191,16 @@ def test_an_artifact_from_before_int8_is_read_and_served_as_fp32(trained):
     assert info.int8 is None
     assert info.graph(folder / "artifact").name == "model.onnx"
     assert replace(info, int8=Gate(True, "")).graph(folder / "artifact").name == "model.onnx"  # passed, but the file is not there
+
+
+def test_an_artifact_that_names_the_fp32_graph_beside_one_that_passed_is_served_by_int8_and_its_gate_was_of_test_rows(trained):
+    folder, _ = trained(104)
+    path = folder / "artifact" / "lifecycle.json"
+    document = json.loads(path.read_text()) | {"serving": SERVING}
+    del document["int8"]["split"]
+    path.write_text(json.dumps(document))
+
+    info = ArtifactInfo.read(folder / "artifact")
+
+    assert info.int8.split == "test"
+    assert info.graph(folder / "artifact") == folder / "artifact" / INT8

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from lifecycle.engine import row_losses
-from lifecycle.engine.artifact import ArtifactInfo
+from lifecycle.engine.artifact import SERVING, ArtifactInfo
 from lifecycle.engine.events import read_events
 from lifecycle.engine.predictor import Predictor
 from tests.engine.inbox import ROWS, SETS, write_rows
@@ -88,15 +88,14 @@ def test_of_one_class_it_is_that_of_the_true_class(run_folder, train_here, tiny_
 
 @engine
 def test_a_model_that_serves_in_int8_is_measured_in_int8(run_folder, train_here, tiny_base, both):
-    run = run_folder(validation=[*ROWS, (ROWS[0][0], "refund")])  # a contradiction, so that no probability is 1
-    write_rows(run / "test.jsonl", ROWS * 13)
+    run = run_folder(validation=[*ROWS, (ROWS[0][0], "refund")] * 12)  # a contradiction, so that no probability is 1
     train_here(run)
 
     losses, report = both(run / "artifact", tiny_base, lambda path: write_rows(path, ROWS))
 
     assert report["graph"] == "int8"
     assert losses.mean() == pytest.approx(report["log_loss"])
-    fp32 = Predictor(run / "artifact", graph=run / "artifact" / ArtifactInfo.read(run / "artifact").serving)
+    fp32 = Predictor(run / "artifact", graph=run / "artifact" / SERVING)
     rounded = -np.log(fp32.probabilities([text for text, _ in ROWS])[range(8), [fp32.info.labels.index(label) for _, label in ROWS]])
     assert abs(losses - rounded).max() > 1e-6
 

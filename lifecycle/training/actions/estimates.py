@@ -86,7 +86,7 @@ def cancel_estimate(*, estimate_id: UUID, actor: User) -> Estimate:
 def keep_estimate(found: Estimate, result: Mapping[str, Any], rehearsed: int = 0) -> Estimate:
     """Keep what ten steps took and what the whole run takes. result: the engine's. rehearsed: earlier rows that the run learns from too."""
     profile, splits = Profile.from_json(result), found.snapshot.counts["splits"]
-    rows = Rows(splits["train"] + rehearsed, splits["validation"], splits.get("test", 0))
+    rows = Rows(splits["train"] + rehearsed, splits["validation"])
     found.profile = profile.to_json()
     found.figures = asdict(scale(profile, TrainSpec.from_json(found.spec), rows))
     return end(found)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import os
+import platform
 import shutil
 import tempfile
 import zipfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from importlib import metadata
 from pathlib import Path
 from typing import IO
 
@@ -15,35 +18,20 @@ from django.conf import settings
 from django.db import transaction
 
 from lifecycle import bundle
+from lifecycle.compute import warm
+from lifecycle.engine.shipped import SERVED, source
 from lifecycle.refusals import Damaged, Refused
+from lifecycle.training.folders import local_folder
 from registry.access import policy as access
 from registry.access.models import User
 from registry.artifacts.actions import write_folder
 from registry.artifacts.models import Folder
-from registry.catalog import queries, signed_cards
+from registry.catalog import exported, queries, rules, signed_cards
 from registry.catalog.actions.quarantine import quarantine
 from registry.catalog.models import Card, ModelVersion
 from registry.ledger import keys
 from registry.ledger.actions import record
 from registry.ledger.verbs import Verb
-
-VERIFY = """# Verify this model without the server that exported it
-
-The folders `model/` and `card/` each carry an OpenSSF model signature over every file in them (`model.sig`), made with the key
-`signing.pub.pem`. `card/README.md` is the model card; `card/card.json` names the root digest of the model that it describes.
-
-    pip install model-signing pyopenssl
-    model_signing verify key --signature model/model.sig --public_key signing.pub.pem model
-    model_signing verify key --signature card/model.sig --public_key signing.pub.pem card
-
-Compare the key with the one that the owner of the model publishes elsewhere. Its fingerprint, sha256 of the DER form, is
-
-    {fingerprint}
-
-The root digest of the model, sha256 over the raw digests of its files in order of name, is
-
-    {root_digest}
-"""
 
 
 @contextmanager
@@ -139,26 +127,83 @@ def is_intact(folder: Path, version: ModelVersion) -> bool:
 
 
 def export(*, version: ModelVersion, actor: User) -> IO[bytes]:
-    """A zip of the version, verified just now: model/ and card/ with their signatures, the public key and how to verify without us.
+    """A zip of the version, verified just now: model/ and card/ with their signatures, what other tools open it by, the public key, how to
+    verify without us, and a signature over all of it.
 
     Returns an open file at its beginning; it is gone once closed. The export is an Event. Raises Refused for a version in quarantine, one
-    whose damage is found now included, and for an altered card. Call it outside a transaction.
+    whose damage is found now included, and for an altered card; NotReady where the engine that puts weights together cannot answer now.
+    Call it outside a transaction.
     """
     access.require(actor, "catalog.download", version)
     if version.state == ModelVersion.State.QUARANTINED:
         raise Refused(f"{version} is quarantined and can't be downloaded: {version.state_reason}", next_step="Choose an active version.")
     card = check_card(version)
-    public = keys.public_key_path()
-    about = VERIFY.format(fingerprint=bundle.fingerprint(public), root_digest=version.root_digest)
     packed = tempfile.TemporaryFile()  # noqa: SIM115  handed to the caller, who closes it
-    with verified(version) as (folder, _), zipfile.ZipFile(packed, "w", zipfile.ZIP_STORED) as archive:
-        archive.writestr("VERIFY.md", about)
-        archive.writestr("signing.pub.pem", public.read_bytes())
-        for path in sorted(path for path in folder.rglob("*") if path.is_file()):
-            archive.write(path, f"model/{path.relative_to(folder).as_posix()}")
-        for name, data in signed_cards.exported(card).items():
-            archive.writestr(f"card/{name}", data)
+    with verified(version) as (model, _), zipfile.ZipFile(packed, "w", zipfile.ZIP_STORED) as archive:
+        whole = model.parent
+        put_beside(version, card, whole)
+        bundle.sign(whole, keys.private_key_path())
+        for path in sorted(path for path in whole.rglob("*") if path.is_file()):
+            archive.write(path, path.relative_to(whole).as_posix())
     with transaction.atomic():
         record(actor, Verb.VERSION_EXPORTED, version, project=version.model.project.uuid, root_digest=version.root_digest, card=card.digest)
     packed.seek(0)
     return packed
+
+
+def put_beside(version: ModelVersion, card: Card, whole: Path) -> None:
+    """Write what an export has beside `model/`, in the folder that holds it."""
+    text, facts, public = card.text, version.facts, keys.public_key_path()
+    base = base_beside(version, whole)
+    plain = plain_beside(version, whole)
+    files = {
+        "README.md": exported.readme(text, facts, plain, base),
+        "model/README.md": text,
+        "VERIFY.md": exported.VERIFY.format(fingerprint=bundle.fingerprint(public), root_digest=version.root_digest),
+        "signing.pub.pem": public.read_text(encoding="utf-8"),
+    }
+    if plain.loader:
+        files["transformers/README.md"] = text
+    if rules.task_of(facts) in exported.FUNCTIONS:
+        files |= {
+            "MLmodel": exported.mlmodel(facts, str(version.uuid), version.registered_at, platform.python_version()),
+            f"code/{SERVED}.py": source(SERVED),
+            "requirements.txt": "".join(f"{name}=={metadata.version(name)}\n" for name in exported.NEEDED),
+            "python_env.yaml": f"python: {platform.python_version()}\ndependencies:\n- -r requirements.txt\n",
+        }
+    for name, written in files.items():
+        (whole / name).parent.mkdir(exist_ok=True)
+        (whole / name).write_text(written, encoding="utf-8")
+    (whole / "card").mkdir()
+    for name, data in signed_cards.exported(card).items():
+        (whole / "card" / name).write_bytes(data)
+
+
+def base_beside(version: ModelVersion, whole: Path) -> str:
+    """Lay the base model out where the adapter's own file names it. Returns that place, empty where there is none."""
+    adapter, base = whole / "model" / "adapter_config.json", version.run.base.folder
+    if base is None or not adapter.is_file():
+        return ""
+    described = json.loads(adapter.read_text(encoding="utf-8"))
+    place = exported.base_place(str(described.get("base_model_name_or_path", ""))) if described.get("peft_type") != "BOTTLENECK" else ""
+    if place:
+        (whole / place).parent.mkdir(parents=True, exist_ok=True)
+        write_folder(base, whole / place)
+    return place
+
+
+def plain_beside(version: ModelVersion, whole: Path) -> exported.Plain:
+    """Have the engine put the weights together for transformers, where the version is of a kind that needs it."""
+    model = whole / "model"
+    if not exported.wants_plain(version.facts):
+        return exported.Plain()
+    if not (model / "tokenizer.json").is_file():
+        return exported.Plain(why="The version has no tokenizer.json.")
+    run = version.run
+    base = local_folder("bases", run.base.folder) if run.base.folder and run.strategy != "full" else None
+    try:
+        told = warm.plain(model, whole / "transformers", base=base, base_name=rules.base_name(version.facts))
+    except Refused as refusal:
+        shutil.rmtree(whole / "transformers", ignore_errors=True)
+        return exported.Plain(why=refusal.message)
+    return exported.Plain(told["loader"], told["trust"])

@@ -68,18 +68,19 @@ def test_an_export_is_verified_with_no_server_at_all(as_person, command, mia, ve
     assert (said.code, said.json["holds"], said.json["root_digest"]) == (0, True, version.root_digest)
 
 
-def test_one_flipped_byte_does_not_hold(as_person, command, mia, name, key, tmp_path):
+@pytest.mark.parametrize("inside", [".safetensors", "model/README.md", "VERIFY.md"])
+def test_one_flipped_byte_does_not_hold(as_person, command, mia, name, key, tmp_path, inside):
     kept, bad = tmp_path / "version.zip", tmp_path / "bad.zip"
     as_person(mia)("verify", name, "--key", str(key), "--save", str(kept))
     with zipfile.ZipFile(kept) as source, zipfile.ZipFile(bad, "w", zipfile.ZIP_STORED) as target:
         for entry in source.infolist():
             data = source.read(entry)
-            target.writestr(entry.filename, data[:-1] + bytes([data[-1] ^ 1]) if entry.filename.endswith(".safetensors") else data)
+            target.writestr(entry.filename, data[:-1] + bytes([data[-1] ^ 1]) if entry.filename.endswith(inside) else data)
 
     said = command("verify", "--file", str(bad), "--key", str(key))
 
     assert (said.code, said.out) == (1, "")
-    assert "adapter_model.safetensors" in said.err
+    assert inside in said.err
 
 
 @pytest.mark.parametrize("inside", ["model/../../evil", "model//etc/passwd", "model/a\\b"])

@@ -132,6 +132,8 @@ def test_a_folder_whose_configuration_says_nonsense_is_refused_with_what_is_wron
         ({"model_type": "wav2vec2", "conv_dim": [512], "vocab_size": 32}, "wav2vec2 models work on sound, not text."),
         ({"model_type": "whisper", "num_mel_bins": 80, "is_encoder_decoder": True}, "whisper models work on sound, not text."),
         ({"model_type": "t5", "is_encoder_decoder": True}, "t5 models are encoder-decoders, which aren't supported."),
+        ({"model_type": "t5"}, "t5 models are encoder-decoders, which aren't supported."),  # as transformers reads what is left out
+        ({"model_type": "t5", "architectures": ["T5EncoderModel"], "is_encoder_decoder": False}, "t5 models are encoder-decoders"),
     ],
 )
 def test_a_model_of_another_kind_is_refused_with_what_it_is_and_what_is_supported(root, project, mia, config, told):

@@ -104,7 +104,8 @@ def test_the_folder_is_an_ordinary_runs_of_ten_steps_and_goes_away(tried, child,
 
     def look(folder: Path) -> None:
         seen["spec"] = TrainSpec.read(folder / "spec.json")
-        seen["rows"] = {name: len((folder / f"{name}.jsonl").read_text().splitlines()) for name in ("train", "validation", "test")}
+        seen["rows"] = {name: len((folder / f"{name}.jsonl").read_text().splitlines()) for name in ("train", "validation")}
+        seen["data"] = sorted(path.name for path in folder.glob("*.jsonl"))
         seen["base"] = (folder / "base" / "config.json").exists()
 
     child(succeeded(), look=look)
@@ -112,7 +113,8 @@ def test_the_folder_is_an_ordinary_runs_of_ten_steps_and_goes_away(tried, child,
     (job,) = run_jobs("training")
 
     spec = TrainSpec.from_json(tried.spec)
-    assert seen["rows"] == snapshot.counts["splits"]  # so few that all are taken
+    assert seen["rows"] == {name: snapshot.counts["splits"][name] for name in ("train", "validation")}  # so few that all are taken
+    assert seen["data"] == ["train.jsonl", "validation.jsonl"]
     assert (seen["spec"].epochs, seen["spec"].patience, seen["base"]) == (4, 0, True)  # 3 steps an epoch
     assert (seen["spec"].batch_size, seen["spec"].learning_rate) == (spec.batch_size, spec.learning_rate)
     assert job.state == "succeeded"

@@ -137,7 +137,7 @@ def test_a_run_that_waits_for_a_worker_is_not_laid_out_and_a_paused_one_is(run, 
 
     folder = conf.DATA_DIR / "runs" / str(run.uuid)
     assert said.getvalue() == f"{folder}\n"
-    assert {each.name for each in folder.iterdir()} == {"spec.json", "train.jsonl", "validation.jsonl", "test.jsonl", "base"}
+    assert {each.name for each in folder.iterdir()} == {"spec.json", "train.jsonl", "validation.jsonl", "base"}
     assert str((folder / "base").readlink()) == f"{conf.DATA_DIR}/bases/{run.base.folder.root_digest}"
 
 

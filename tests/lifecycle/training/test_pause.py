@@ -85,7 +85,7 @@ def test_no_text_stays_with_a_run_that_is_paused_before_it_trains(run, monkeypat
     runner.execute(claim("training"), beating=False)
 
     run.refresh_from_db()
-    assert (run.state, prepared) == ("paused", [["test.jsonl", "train.jsonl", "validation.jsonl"]])
+    assert (run.state, prepared) == ("paused", [["train.jsonl", "validation.jsonl"]])
     assert list(folders.run_folder(run).glob("*.jsonl")) == []
 
 

@@ -216,9 +216,7 @@ def test_ten_steps_count_the_rows_that_are_rehearsed(ready, second, mia, monkeyp
 def test_nothing_is_laid_out_for_a_base_from_outside(first, tmp_path):
     folders.prepare(first, tmp_path / "run")
 
-    assert {path.name for path in (tmp_path / "run").iterdir()} == {
-        "base", "spec.json", "train.jsonl", "validation.jsonl", "test.jsonl",
-    }  # fmt: skip
+    assert {path.name for path in (tmp_path / "run").iterdir()} == {"base", "spec.json", "train.jsonl", "validation.jsonl"}
 
 
 def test_earlier_texts_go_when_the_run_waits(ready, second, mia, tmp_path):

@@ -181,6 +181,8 @@ def test_an_export_is_verified_by_the_public_tool(version, mia, tmp_path):
     names = sorted(path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*") if path.is_file() and "var" not in path.parts)
 
     assert {"card/README.md", "card/model.sig", "VERIFY.md", "signing.pub.pem", "model/model.sig", "model/lifecycle.json"} <= set(names)
+    assert {"README.md", "model.sig", "model/README.md"} <= set(names)
+    assert (tmp_path / "model" / "README.md").read_text() == version.cards.get().text
     assert Event.objects.latest("pk").verb == "catalog.exported"
     command = [
         sys.executable,
@@ -192,6 +194,8 @@ def test_an_export_is_verified_by_the_public_tool(version, mia, tmp_path):
         "model/model.sig",
         "--public_key",
         "signing.pub.pem",
+        "--ignore-paths",
+        "model/README.md",
         "model",
     ]
     assert subprocess.run(command, cwd=tmp_path, capture_output=True, check=False).returncode == 0

@@ -15,8 +15,9 @@ from tests.support.jobs import run_ok
 
 pytestmark = pytest.mark.django_db
 GATE = {
-    "passed": True, "reason": "int8 agrees with fp32 on 99.40 % of 3,080 test rows; macro-F1 0.9264 against 0.9271.", "rows": 3080,
-    "agreement": 0.994, "fp32_macro_f1": 0.9271, "int8_macro_f1": 0.9264, "fp32_bytes": 90_900_000, "int8_bytes": 23_100_000,
+    "passed": True, "reason": "int8 agrees with fp32 on 99.40 % of 3,080 validation rows; macro-F1 0.9264 against 0.9271.",
+    "rows": 3080, "agreement": 0.994, "fp32_macro_f1": 0.9271, "int8_macro_f1": 0.9264, "fp32_bytes": 90_900_000,
+    "int8_bytes": 23_100_000, "split": "validation",
 }  # fmt: skip
 
 
@@ -37,7 +38,7 @@ def make(project, mia, ravi):
 
 
 def test_int8_serves_only_after_its_gate_was_passed():
-    refused = GATE | {"passed": False, "reason": "int8 agrees with fp32 on 98.90 % of 3,080 test rows."}
+    refused = GATE | {"passed": False, "reason": "int8 agrees with fp32 on 98.90 % of 3,080 validation rows."}
 
     assert serving({"int8": GATE}).engine == "int8"
     assert serving({"int8": refused}).engine == "fp32"
@@ -55,6 +56,7 @@ def test_the_page_and_the_api_show_both_figures_and_who_serves(client_for, make,
 
     for text in (f"{engine} serves", "0.9271", "0.9264", "99.40 %", "91 MB", "23 MB"):
         assert text in html.replace("\N{NO-BREAK SPACE}", " "), text
+    assert ">The two graphs on 3,080 validation rows<" in html.replace("\N{NO-BREAK SPACE}", " ")
     assert found == {"engine": engine, **{name: value for name, value in gate.items() if name != "passed"}}
 
 

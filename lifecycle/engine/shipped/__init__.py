@@ -1,0 +1,13 @@
+"""Modules that go out with an exported model and work without this product: each is a file of its own, copied as it stands."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+MODELING = "modeling_lifecycle"  # of transformers, for models that none of its own classes computes exactly
+SERVED = "lifecycle_model"  # of MLflow: the graph that serves
+
+
+def source(module: str) -> str:
+    """The text of a module."""
+    return (Path(__file__).parent / f"{module}.py").read_text(encoding="utf-8")

@@ -1,0 +1,59 @@
+"""The code of a card runs the graph that was measured and serves, and gives its probabilities."""
+
+from __future__ import annotations
+
+import io
+import re
+from contextlib import redirect_stdout
+from dataclasses import asdict, replace
+
+import pytest
+
+from lifecycle.engine.artifact import INT8, SERVING, ArtifactInfo
+from lifecycle.engine.predictor import Predictor
+from registry.catalog import card
+from tests.engine.inbox import ROWS
+
+pytestmark = pytest.mark.engine
+TEXT = "Where is my card?"
+
+
+@pytest.fixture
+def artifact(run_folder, train_here):
+    """Of a run whose int8 graph passed its gate."""
+    folder = run_folder(validation=[*ROWS, (ROWS[0][0], "refund")] * 12)  # a contradiction, so that no probability is 1
+    assert train_here(folder)["int8"]["passed"] is True
+    (folder / "artifact").rename(folder / "model")
+    return folder / "model"
+
+
+def told_by(code, artifact, monkeypatch):
+    """What the code prints in a folder that holds `model/`: the label, and its probability."""
+    monkeypatch.chdir(artifact.parent)
+    told = io.StringIO()
+    with redirect_stdout(told):
+        exec(code, {})
+    label, probability = told.getvalue().split()
+    return label, float(probability)
+
+
+@pytest.mark.parametrize("named", [INT8, SERVING])  # earlier artifacts name the fp32 graph
+def test_the_cards_code_gives_the_probability_of_the_graph_that_was_measured(artifact, named, monkeypatch):
+    from lifecycle.engine.export import set_info
+
+    info = set_info(artifact, replace(ArtifactInfo.read(artifact), serving=named))
+    facts = {"spec": {"task": "single_label"}, "strategy": "full", "int8": asdict(info.int8)}
+    code = re.search(r"```python\n(.*)```", card.loading(facts), re.DOTALL)[1]
+
+    label, probability = told_by(code, artifact, monkeypatch)
+
+    measured = Predictor(artifact).probabilities([TEXT])[0]
+    other = Predictor(artifact, graph=artifact / SERVING).probabilities([TEXT])[0]
+    assert (label, probability) == (info.labels[measured.argmax()], pytest.approx(measured.max(), abs=1e-6))
+    assert abs(probability - other.max()) > 1e-5
+
+
+def test_the_cards_code_of_a_version_that_fp32_serves_runs_what_lifecycle_json_names():
+    facts = {"spec": {"task": "single_label"}, "strategy": "full", "int8": {"passed": False, "reason": "Too few rows."}}
+
+    assert 'folder / about["serving"])' in card.loading(facts)
