@@ -7,7 +7,7 @@ from typing import Any
 
 from lifecycle.evaluation import rules
 from lifecycle.ui.charts import Chart
-from lifecycle.ui.numbers import count, decimals
+from lifecycle.ui.numbers import count, decimals, things
 
 LOW_F1 = 0.8
 NAMED = 3
@@ -39,6 +39,7 @@ def confusion(report: Mapping[str, Any], *, limit: int | None, chart_id: str = "
     }
     if len(labels) <= TEXT_LIMIT:
         layout["annotations"] = cell_texts(labels, counts, errors)
+    top = max((max(line) for line in errors), default=1) or 1
     heat = {
         "type": "heatmap",
         "z": errors,
@@ -46,8 +47,8 @@ def confusion(report: Mapping[str, Any], *, limit: int | None, chart_id: str = "
         "y": labels,
         "colorscale": "seq",
         "zmin": 0,
-        "zmax": max(1, *(max(line) for line in errors)) * 1.3 if errors else 1,
-        "showscale": False,
+        "zmax": top * 1.3,
+        "colorbar": {"tickvals": [0, top], "ticktext": ["no errors", things(top, "row")]},
         "hovertemplate": f"%{{y}} {read_as} %{{x}}: %{{z}}<extra></extra>",
     }
     rows = [[pair.true, pair.predicted, pair.count] for pair in rules.confused(report, TABLE)]

@@ -11,6 +11,7 @@ from django.urls import reverse
 
 from monitoring.rollouts.models import Look, Rollout
 from registry.access.models import User
+from registry.endpoints import queries as endpoints
 from registry.promotions.models import PromotionRequest
 from tests.monitoring.rollouts.conftest import HTMX, Street, text_of, url
 
@@ -175,3 +176,18 @@ def test_a_request_that_is_used_starts_nothing(client_for, live_endpoint, omar):
     assert used.status == "fulfilled"
     assert ('id="plan"' in html, "beside 1.0.0" in html) == (False, False)
     assert reverse("endpoints:detail", args=[live_endpoint.uuid]) in html
+
+
+def test_an_approved_request_of_the_live_version_starts_nothing(client_for, live_endpoint, omar):
+    """A second request for the same version may be approved before the first is used."""
+    again = PromotionRequest.objects.get(version=live_endpoint.alias.version)
+    PromotionRequest.objects.filter(pk=again.pk).update(status="approved")
+    client = client_for(omar)
+
+    html = client.get(reverse("rollouts:start", args=[again.uuid])).content.decode()
+
+    assert ('id="plan"' in html, "beside 1.0.0" in html) == (False, False)
+    assert reverse("endpoints:detail", args=[live_endpoint.uuid]) in html
+    for page in (url("panel", live_endpoint), reverse("endpoints:detail", args=[live_endpoint.uuid])):
+        assert reverse("rollouts:start", args=[again.uuid]) not in client.get(page).content.decode()
+    assert endpoints.waiting(live_endpoint) is None
