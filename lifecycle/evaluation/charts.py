@@ -8,6 +8,7 @@ from typing import Any
 from lifecycle.evaluation import rules
 from lifecycle.ui.charts import Chart
 from lifecycle.ui.numbers import count, decimals, things
+from lifecycle.ui.text import shortened
 
 LOW_F1 = 0.8
 NAMED = 3
@@ -27,7 +28,7 @@ def confusion(report: Mapping[str, Any], *, limit: int | None, chart_id: str = "
     row_name, read_as = ("missed class", "missed, and given") if several else ("true class", "read as")
     names: dict[str, Any] = {
         "tickvals": labels,
-        "ticktext": [name if len(name) <= NAME_LIMIT else f"{name[:NAME_LIMIT]}…" for name in labels],
+        "ticktext": [shortened(name, NAME_LIMIT + 1) for name in labels],
     }
     if len(labels) > 3 * TEXT_LIMIT:
         names = {"showticklabels": False}

@@ -62,6 +62,14 @@ def shortened(text: str, most: int) -> str:
     return text if len(ends) <= most else f"{text[: ends[most - 2]] if most > 1 else ''}…"
 
 
+def boundary(text: str, at: int) -> int:
+    """Where the character begins, as people see it, that stands at this place; the text's length behind its end."""
+    for found in regex.finditer(r"\X", text, pos=max(0, at - 64)):  # longer ones are nobody's writing
+        if found.end() > at:
+            return found.start()
+    return len(text)
+
+
 def code(character: str) -> str:
     """The character's code point."""
     return f"U+{ord(character):04X}"

@@ -105,7 +105,9 @@
     const row = document.createElement("li");
     const who = document.createElement("strong");
     who.textContent = "You";
-    row.append(who, ` ${text}`);
+    const said = document.createElement("bdi");
+    said.textContent = text;
+    row.append(who, " ", said);
     document.getElementById("talk")?.append(row);
     dispatchEvent(new CustomEvent("toast", { detail: { kind: "ok", text: "Comment added" } }));
   });

@@ -5,7 +5,7 @@ from django import forms
 from django.conf import settings
 from django.template import Context, Template
 
-from lifecycle.ui.text import breakable, inert, initials, shortened, spelt
+from lifecycle.ui.text import boundary, breakable, inert, initials, shortened, spelt
 
 
 class Choosing(forms.Form):
@@ -91,6 +91,11 @@ def test_a_joiner_that_joins_nothing_is_shown(text):
 def test_a_shortened_text_ends_between_two_characters(text, most, shown):
     assert shortened(text, most) == shown
     assert Template("{% load lifecycle %}{{ text|truncatechars:most }}").render(Context({"text": text, "most": most})) == shown
+
+
+@pytest.mark.parametrize(("at", "begins"), [(0, 0), (1, 1), (2, 1), (5, 1), (6, 6), (7, 7), (99, 7)])
+def test_no_place_lies_within_a_character(at, begins):
+    assert boundary("a👩\u200d👩\u200d👧b", at) == begins
 
 
 def test_every_text_of_people_runs_in_its_own_direction():
