@@ -18,7 +18,7 @@ MEASURE = r"""() => {
   const broken = (node, owner) => { // a word of letters alone that goes on in the next line
     for (const word of node.data.matchAll(/[\p{L}\p{M}]{4,14}/gu)) {
       const around = /\S*$/u.exec(node.data.slice(0, word.index))[0].length + /^\S*/u.exec(node.data.slice(word.index))[0].length;
-      if (around > 24) continue; // an id or an address
+      if (around > 24 || "_" === node.data[word.index - 1]) continue; // an id, an address or the name of a setting
       range.setStart(node, word.index);
       range.setEnd(node, word.index + word[0].length);
       const lines = new Set([...range.getClientRects()].filter((each) => each.width > 0.5).map((each) => Math.round(each.top / 4)));
@@ -48,7 +48,7 @@ MEASURE = r"""() => {
     if (counts) for (const rect of rects) texts.push({ rect, owner, text: quote(node.data) });
   }
 
-  for (const box of top.querySelectorAll(":not(.bell, .vh, .plot, .plot *, svg, svg *)")) {
+  for (const box of top.querySelectorAll(":not(.bell, .vh, .plot, .plot *, svg, svg *, :has(.figs))")) {
     const style = getComputedStyle(box), over = box.scrollWidth - box.clientWidth;
     if (over < 2 || box.clientWidth < 3 || style.display === "inline" || scrolls(style) || !shown(box)) continue;
     if (style.textOverflow === "ellipsis" || style.webkitLineClamp !== "none" || box.closest(".vh")) continue;
