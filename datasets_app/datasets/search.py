@@ -21,7 +21,7 @@ from django.db import connection
 from django.utils.safestring import SafeString, mark_safe
 
 from lifecycle.refusals import Refused
-from lifecycle.ui.text import inert
+from lifecycle.ui.text import boundary, inert
 
 TEXT_SEARCHED = 100_000  # characters
 MOST_TERMS = 20
@@ -133,7 +133,7 @@ def excerpt(text: str, found: Sequence[tuple[int, int]]) -> tuple[int, int]:
         start = max(0, found[0][0] - LEAD)
         blank = text.find(" ", start, found[0][0])
         start = blank + 1 if blank > 0 else start
-    return start, min(len(text), start + LINE)
+    return start, boundary(text, start + LINE)
 
 
 def marked(text: str, query: Query | None) -> SafeString:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import date
 
 from lifecycle.ui.charts import Chart
-from lifecycle.ui.numbers import count
+from lifecycle.ui.numbers import count, things
 
 DAY_MS = 86_400_000
 
@@ -32,6 +32,6 @@ def throughput(days: Sequence[tuple[str, int]], week: int) -> Chart:
     best = max(range(len(days)), key=numbers.__getitem__)
     caption = f"Most on one day: {count(numbers[best])}, on {names[best]}. Answers that were replaced since are not counted."
     return Chart(
-        id="throughput", lead=f"{count(week)} answers in the last 7 days.", caption=caption,
+        id="throughput", lead=f"{things(week, 'answer')} in the last 7 days.", caption=caption,
         figure={"data": [bars], "layout": layout}, head=["day", "answers"], rows=[[day, answers] for day, answers in days], size="short",
     )  # fmt: skip

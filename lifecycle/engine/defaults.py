@@ -247,7 +247,8 @@ def _epochs(rows: int, batch_size: int, strategy: str, least_steps: int) -> Choi
     if epochs > 4:
         return Choice(
             epochs,
-            f"{rows:,} rows make {steps} steps an epoch; {epochs} epochs make {epochs * steps} (at least {least_steps}, up to 20 epochs).",
+            f"{rows:,} rows make {steps} step{'s' * (steps != 1)} an epoch; {epochs} epochs make {epochs * steps}"
+            f" (at least {least_steps}, up to 20 epochs).",
         )
     return Choice(4, f"{4 * steps:,} steps. On data like this the best step is usually in the third or fourth epoch.")
 

@@ -117,7 +117,7 @@ def spans(text: str) -> list[tuple[int, int]]:
         if start is not None and (is_alone or not (is_inside or is_joiner) or (not is_mark and stands_alone(text[start]))):
             found.append((start, at))
             start = None
-        if start is None and is_inside:
+        if start is None and is_inside and not is_mark:  # a mark belongs to what stands before it, such as an emoji
             start = at
     return found if start is None else [*found, (start, len(text))]
 

@@ -64,8 +64,9 @@ def suggest(
     longest = next((each for each in LENGTHS if each >= needed), LENGTHS[-1])
     answer = next((each for each in ANSWERS if each >= 1.25 * long_answer), ANSWERS[-1])
     tail = "of longer ones a part of the prompt is left out" if needed > longest else "batches are padded only to their own longest row"
+    passes = f"{rows:,} rows make {steps:,} step{'s' * (steps != 1)} an epoch, {epochs * steps:,} in all; the best step is kept."
     choices = {
-        "epochs": Choice(epochs, f"{rows:,} rows make {steps:,} steps an epoch, {epochs * steps:,} in all; the best step is kept."),
+        "epochs": Choice(epochs, passes),
         "batch_size": Choice(batch, "Few rows at a time: the logits of a large vocabulary take most of the memory."),
         "learning_rate": Choice(RATE[strategy], RATE_REASONS[strategy]),
         "max_tokens": Choice(longest, f"99 of 100 rows have up to about {needed:.0f} tokens, prompt and answer; {tail}."),

@@ -7,7 +7,8 @@ from typing import Any
 
 from lifecycle.evaluation import rules
 from lifecycle.ui.charts import Chart
-from lifecycle.ui.numbers import count, decimals
+from lifecycle.ui.numbers import count, decimals, things
+from lifecycle.ui.text import shortened
 
 LOW_F1 = 0.8
 NAMED = 3
@@ -27,7 +28,7 @@ def confusion(report: Mapping[str, Any], *, limit: int | None, chart_id: str = "
     row_name, read_as = ("missed class", "missed, and given") if several else ("true class", "read as")
     names: dict[str, Any] = {
         "tickvals": labels,
-        "ticktext": [name if len(name) <= NAME_LIMIT else f"{name[:NAME_LIMIT]}…" for name in labels],
+        "ticktext": [shortened(name, NAME_LIMIT + 1) for name in labels],
     }
     if len(labels) > 3 * TEXT_LIMIT:
         names = {"showticklabels": False}
@@ -39,6 +40,7 @@ def confusion(report: Mapping[str, Any], *, limit: int | None, chart_id: str = "
     }
     if len(labels) <= TEXT_LIMIT:
         layout["annotations"] = cell_texts(labels, counts, errors)
+    top = max((max(line) for line in errors), default=1) or 1
     heat = {
         "type": "heatmap",
         "z": errors,
@@ -46,8 +48,8 @@ def confusion(report: Mapping[str, Any], *, limit: int | None, chart_id: str = "
         "y": labels,
         "colorscale": "seq",
         "zmin": 0,
-        "zmax": max(1, *(max(line) for line in errors)) * 1.3 if errors else 1,
-        "showscale": False,
+        "zmax": top * 1.3,
+        "colorbar": {"tickvals": [0, top], "ticktext": ["no errors", things(top, "row")]},
         "hovertemplate": f"%{{y}} {read_as} %{{x}}: %{{z}}<extra></extra>",
     }
     rows = [[pair.true, pair.predicted, pair.count] for pair in rules.confused(report, TABLE)]

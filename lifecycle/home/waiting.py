@@ -15,6 +15,7 @@ from datasets_app.labeling import queries as labeling
 from datasets_app.labeling.models import Queue, Slot
 from lifecycle.training import queries as training
 from lifecycle.training.rules import RunState
+from lifecycle.ui.numbers import things
 from monitoring.alerts.models import Alert
 from monitoring.alerts.queries import most_urgent
 from monitoring.alerts.rules.state import Severity
@@ -116,7 +117,7 @@ def disagreements(user: User, _roles: Roles) -> list[Task]:
     rows = Queue.objects.filter(items_disputed__gt=0).exclude(state=Queue.State.CLOSED).select_related("dataset")
     found = []
     for row in policy.visible_to(user, rows, "labeling.decide").order_by("-items_disputed", "id")[:EACH]:
-        fact = f"{counted(row.items_disputed, 'disagreement')} in {row.name}"
+        fact = f"{things(row.items_disputed, 'disagreement')} in {row.name}"
         found.append(Task(fact, row.dataset.name, "Review", page("labeling:review", row.uuid)))
     return found
 
@@ -130,7 +131,7 @@ def answers(user: User, roles: Roles) -> list[Task]:
     rows = labeling.queues(user).filter(Q(dataset__project__in=analyst_in) | Q(seats__user=user), Exists(left), state=Queue.State.OPEN)
     found = []
     for row in labeling.as_seen_by(user, list(policy.visible_to(user, rows.distinct(), "labeling.annotate")[:EACH])):
-        fact = f"{counted(max(1, row.slots_total - row.slots_done), 'answer')} left in {row.name}"
+        fact = f"{things(max(1, row.slots_total - row.slots_done), 'answer')} left in {row.name}"
         found.append(Task(fact, row.dataset.name, "Label", page("labeling:bench", row.uuid)))
     return found
 
@@ -158,7 +159,7 @@ def runs(user: User, _roles: Roles) -> list[Task]:
 def newcomers(user: User, _roles: Roles) -> list[Task]:
     """People without a role, for organisation admins."""
     found = people_without_role(100) if user.is_organisation_admin else 0
-    fact = f"{counted(found, 'person', 'people')} without a role"
+    fact = f"{things(found, 'person', 'people')} without a role"
     return [Task(fact, "They see nothing yet", "Give roles", reverse("access:projects"))] if found else []
 
 
@@ -170,8 +171,3 @@ SOURCES: list[Callable[[User, Roles], list[Task]]] = [
 def page(name: str, uuid: UUID) -> str:
     """The page of a thing."""
     return reverse(name, args=[uuid])
-
-
-def counted(number: int, one: str, many: str = "") -> str:
-    """ "1 disagreement", "12 disagreements"."""
-    return f"{number:,} {one if number == 1 else many or one + 's'}"

@@ -19,7 +19,7 @@ BARE = ("checkbox", "radio", "file", "hidden", "range", "color")
 
 
 class BoundField(forms.BoundField):
-    """A field whose text inputs, selects and text areas carry the class `in`."""
+    """A field whose text inputs, selects and text areas carry the class `in`. What people write runs in its own direction."""
 
     def build_widget_attrs(self, attrs: dict[str, Any], widget: forms.Widget | None = None) -> dict[str, Any]:
         """Django's attributes plus our class, kept beside the widget's own."""
@@ -28,6 +28,8 @@ class BoundField(forms.BoundField):
         kind = getattr(widget, "input_type", "")
         if kind not in BARE and not isinstance(widget, forms.CheckboxSelectMultiple | forms.RadioSelect):
             built["class"] = f"{widget.attrs.get('class', '')} in".strip()
+        if kind in ("text", "search") or isinstance(widget, forms.Textarea):
+            built.setdefault("dir", "auto")
         return built
 
     @property

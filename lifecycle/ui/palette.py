@@ -58,8 +58,11 @@ def find(user: Person, query: str) -> list[Section]:
     """Pages first, then each provider's hits, at most LIMIT each; empty sections are left out. An empty query lists the pages."""
     words = query.casefold().split()
     sections = [Section("Pages", tuple(pages(user, words)))]
-    if words:
-        sections += [Section(label, tuple(search(user, query.strip())[:LIMIT])) for label, search in sorted(_searches.items())]
+    seen = {(hit.url, hit.title) for hit in sections[0].hits}
+    for label, search in sorted(_searches.items()) if words else ():
+        hits = {key: hit for hit in search(user, query.strip()) if (key := (hit.url, hit.title)) not in seen}
+        sections.append(Section(label, tuple(hits.values())[:LIMIT]))
+        seen |= hits.keys()
     return [section for section in sections if section.hits]
 
 
@@ -69,8 +72,11 @@ def fits_word(page: Page, word: str) -> bool:
 
 
 def pages(user: Person, words: list[str]) -> list[Hit]:
-    """The pages that every word fits; the group of a navigation item is a keyword."""
-    known = [Page(item.label, item.url_name, item.show, item.group) for item in navigation.items()] + list(_pages.values())
+    """The pages that every word fits, each once; the group of a navigation item is a keyword beside those that its room registered."""
+    listed = {item.url_name: item for item in navigation.items()}
+    words_of = {url_name: _pages[url_name].keywords for url_name in listed.keys() & _pages.keys()}
+    known = [Page(item.label, item.url_name, item.show, f"{item.group} {words_of.get(item.url_name, '')}") for item in listed.values()]
+    known += [page for page in _pages.values() if page.url_name not in listed]
     fits = [page for page in known if all(fits_word(page, word) for word in words)]
     found = [Hit(page.label, url) for page in fits if (url := find_url(page.url_name)) and page.show(user)]
     return found[:LIMIT] if words else found

@@ -15,7 +15,7 @@ from monitoring.drift.statistics import MISSING, OTHER
 
 WINDOW, REFERENCE = "$c1", "$c2"
 DEPTH = [[0, "$hair"], [1, WINDOW]]
-BEYOND = 2.0  # of the limit: darker does not get
+BEYOND = 2.0  # of the limit: the end of the scale
 LIMIT = {"color": "$bad", "width": 1, "dash": "dot"}
 END = {"xanchor": "left", "xshift": 4, "showarrow": False, "name": "end"}
 ACCURACY = "Blue: expected, with a band of three standard errors; rust: correct from feedback, with 95 % intervals."

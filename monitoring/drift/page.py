@@ -115,7 +115,8 @@ def endpoint(user: User, found: Endpoint, given: Mapping[str, str]) -> dict[str,
     }  # fmt: skip
     if report:
         shown |= {"figures": figures(report), "histograms": histograms(report), "accuracy": accuracy(report, since)}
-        if days := queries.ratios_by_day(found, report.version, since):
+        days = queries.ratios_by_day(found, report.version, since)
+        if any(days.values()):  # a window that said too little is no measurement
             shown["weeks"] = charts.heat([Day(day, ratios) for day, ratios in days.items()], list(Monitor))
     return shown | texts(user, found, check)
 

@@ -12,7 +12,7 @@ from django.utils import timezone
 from lifecycle.ui.addresses import find_url
 from lifecycle.ui.charts import Chart
 from lifecycle.ui.marks import Step
-from lifecycle.ui.numbers import count, decimals, duration, percent
+from lifecycle.ui.numbers import count, decimals, duration, percent, things
 from monitoring.rollouts import charts, queries, rules
 from monitoring.rollouts.models import Rollout
 from monitoring.rollouts.queries import arm_points, per_second, present_traffic
@@ -134,7 +134,7 @@ def coming(rollout: Rollout, share: int, ahead: int, left: timedelta | None) -> 
     if share == ALL:
         return f"{rollout.baseline.semver} stays loaded"
     if ahead > 1:
-        return f"after {duration(60 * rollout.rule.min_minutes)} and {count(rollout.rule.min_requests)} requests"
+        return f"after {duration(60 * rollout.rule.min_minutes)} and {things(rollout.rule.min_requests, 'request')}"
     if left is None:
         return "not foreseeable yet"
     return f"expected in {duration(left)}" if left else "when every condition holds"
@@ -262,12 +262,13 @@ def plan_lines(plan: rules.Plan) -> list[tuple[str, str]]:
 
 def start(request: PromotionRequest, form: Any, plan: rules.Plan | None) -> dict[str, Any]:
     """The form, with what to expect of the plan in it; none where the request is used or ended."""
-    traffic = present_traffic(request.endpoint, timezone.now())
+    traffic, live = present_traffic(request.endpoint, timezone.now()), endpoints.live_deployment(request.endpoint)
+    is_live = bool(live and live.version_id == request.version_id)
     return {
-        "request_": request, "endpoint": request.endpoint, "version": request.version, "form": form, "traffic": traffic,
+        "request_": request, "is_live": is_live, "endpoint": request.endpoint, "version": request.version, "form": form, "traffic": traffic,
         "approved": plans.lines(request.plan), "named": bool(request.plan), "plan_words": plans.sentence(request.plan),
-        "live": endpoints.live_deployment(request.endpoint), "forecast": rules.forecast(plan, traffic) if plan else None,
-        "window": timedelta(hours=plan.max_hours) if plan else None, "is_open": request.status == Status.APPROVED,
+        "live": live, "forecast": rules.forecast(plan, traffic) if plan else None,
+        "window": timedelta(hours=plan.max_hours) if plan else None, "is_open": request.status == Status.APPROVED and not is_live,
         "fits": not request.plan or plans.canary_of(request.plan) is not None,
         "step_lines": [(share_text(step.share), step) for step in rules.forecast(plan, traffic).steps] if plan else [],
     }  # fmt: skip

@@ -14,7 +14,7 @@ from django.utils import timezone
 from lifecycle.engine.calibration import wilson
 from lifecycle.ui.addresses import find_url
 from lifecycle.ui.marks import Figure
-from lifecycle.ui.numbers import count, decimals, money, percent, signed, significant
+from lifecycle.ui.numbers import count, decimals, money, percent, signed, significant, things
 from monitoring.traffic import charts, keyset, queries
 from monitoring.traffic.forms import FeedbackForm, KpiForm, OutcomeForm
 from monitoring.traffic.models import Kpi, Prediction
@@ -82,7 +82,7 @@ def figures(total: Total) -> list[Figure]:
         Figure("Requests", count(total.requests), sub=f"{decimals(total.per_minute or 0.0, 1)} a minute"),
         Figure("p50 latency", number(total.p50_ms), "ms", "in the server"),
         Figure("p95 latency", number(total.p95_ms), "ms", "in the server"),
-        Figure("Errors", None if total.error_share is None else percent(total.error_share, 2), sub=f"{count(total.errors)} requests"),
+        Figure("Errors", None if total.error_share is None else percent(total.error_share, 2), sub=things(total.errors, "request")),
         Figure(
             "Correct (from feedback)", percent(total.right_share, 1) if total.judged else None,
             sub=f"{percent(interval[0], 1)} to {percent(interval[1], 1)} of {count(total.judged)}" if interval else "no feedback yet",

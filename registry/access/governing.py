@@ -81,7 +81,7 @@ def confirm(*, proposal_id: UUID, actor: User, password: str, code: str = "") ->
 
 @transaction.atomic
 def end(*, proposal_id: UUID, actor: User) -> RoleProposal:
-    """Let a proposal come to nothing: withdrawn by who made it, refused by another admin. Raises PermissionDenied or Conflict."""
+    """Let a proposal come to nothing: withdrawn by who made it, rejected by another admin. Raises PermissionDenied or Conflict."""
     lock_admins()
     proposal = lock(proposal_id)
     check_governor(actor, proposal.project)
@@ -168,7 +168,7 @@ def lock(proposal_id: UUID) -> RoleProposal:
     rows = RoleProposal.objects.select_for_update(of=("self",), no_key=True).select_related("project", "proposed_by")
     proposal = rows.get(uuid=proposal_id)
     if proposal.state != State.OPEN:
-        raise Conflict(f"This proposal is {proposal.get_state_display().lower()} already.", next_step="Reload the page.")
+        raise Conflict(f"This proposal is {proposal.ended_as} already.", next_step="Reload the page.")
     proposal.person = User.objects.select_for_update(no_key=True).get(pk=proposal.person_id)
     return proposal
 

@@ -125,6 +125,11 @@ class RoleProposal(models.Model):
     def __str__(self) -> str:
         return f"{'give' if self.gives else 'take away'} {self.get_role_display()}: {self.person}"
 
+    @property
+    def ended_as(self) -> str:
+        """How it ended, in the verb of the button that ends it."""
+        return "rejected" if self.state == self.State.REFUSED else self.get_state_display().lower()
+
 
 class ApiToken(models.Model):
     """A secret for programs, kept only as its hash. It acts for its user, within its scopes, until it expires or is revoked.

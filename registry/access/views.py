@@ -286,9 +286,9 @@ def confirm(request: SignedInRequest, uuid: UUID) -> HttpResponse:
 @require_POST
 @signed_in
 def end(request: SignedInRequest, uuid: UUID) -> HttpResponse:
-    """Refuse a proposal, or withdraw one's own."""
+    """Reject a proposal, or withdraw one's own."""
     proposal = governing.end(proposal_id=get_object_or_404(RoleProposal, uuid=uuid).uuid, actor=request.user)
-    toast(request, f"Proposal {proposal.get_state_display().lower()}", kind="warn")
+    toast(request, f"Proposal {proposal.ended_as}", kind="warn")
     return redirect("access:people")
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from uuid import UUID
 
 from django.conf import settings
-from django.db.models import Exists, OuterRef, Q, QuerySet, Subquery
+from django.db.models import Exists, F, OuterRef, Q, QuerySet, Subquery
 from django.urls import reverse
 from django.utils import timezone
 
@@ -251,9 +251,14 @@ def approvals(endpoint_id: UUID) -> QuerySet[PromotionRequest]:
     return PromotionRequest.objects.filter(endpoint__uuid=endpoint_id, status=Status.APPROVED).order_by("-pk")
 
 
+def not_live(requests: QuerySet[PromotionRequest]) -> QuerySet[PromotionRequest]:
+    """Those of these requests whose version isn't live on their endpoint: it cannot be deployed, nor stand beside itself."""
+    return requests.exclude(version=F("endpoint__alias__version"))
+
+
 def waiting(endpoint: Endpoint) -> PromotionRequest | None:
-    """The approved request that waits to be deployed."""
-    return approvals(endpoint.uuid).select_related("version__model", "version__run__snapshot", "endpoint").first()
+    """The approved request that waits to be deployed: none for what is live already."""
+    return not_live(approvals(endpoint.uuid)).select_related("version__model", "version__run__snapshot", "endpoint").first()
 
 
 @dataclass(frozen=True)
@@ -272,7 +277,8 @@ def lines(user: Person) -> list[Line]:
     found = list(visible(user))
     rows = running().filter(endpoint__in=found).select_related("version", "started_by")
     now = {(row.endpoint_id, row.arm): row for row in rows}
-    waits = set(PromotionRequest.objects.filter(endpoint__in=found, status=Status.APPROVED).values_list("endpoint_id", flat=True))
+    approved = PromotionRequest.objects.filter(endpoint__in=found, status=Status.APPROVED)
+    waits = set(not_live(approved).values_list("endpoint_id", flat=True))
     return [
         Line(row, now.get((row.pk, "stable")), now.get((row.pk, "canary")), now.get((row.pk, "shadow")), row.pk in waits) for row in found
     ]

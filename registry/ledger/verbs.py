@@ -13,7 +13,7 @@ class Verb(TextChoices):
     ROLE_GRANTED = "access.role_granted", "gave a role"
     ROLE_REVOKED = "access.role_revoked", "took a role away"
     ROLE_PROPOSED = "access.role_proposed", "proposed to give or take a governing role"
-    ROLE_PROPOSAL_REFUSED = "access.role_proposal_refused", "refused a proposal about a governing role"
+    ROLE_PROPOSAL_REFUSED = "access.role_proposal_refused", "rejected a proposal about a governing role"
     ROLE_PROPOSAL_WITHDRAWN = "access.role_proposal_withdrawn", "withdrew a proposal about a governing role"
     ADMIN_GRANTED = "access.admin_granted", "made an organisation admin"
     ADMIN_REVOKED = "access.admin_revoked", "removed an organisation admin"

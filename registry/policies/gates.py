@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
-from lifecycle.ui.numbers import NOT_MEASURED, count, decimals, signed
+from lifecycle.ui.numbers import NOT_MEASURED, count, decimals, signed, things
 from registry.policies.rules import Rules
 
 NAMES = {"macro_f1": "macro-F1", "accuracy": "accuracy", "weighted_f1": "weighted F1", "ece": "ECE"}
@@ -215,7 +215,7 @@ def signature(gate: Gate, evidence: Evidence) -> Finding:
         return gate.found(title, Outcome.FAILED, NOT_RUN.format("the files were not hashed again"))
     if evidence.signature_problem:
         return gate.found(title, Outcome.FAILED, evidence.signature_problem, value="refused", threshold="valid", source=evidence.key)
-    told = f"{count(evidence.files)} files hashed again, signature valid, key {evidence.key[:12]}."
+    told = f"{things(evidence.files, 'file')} hashed again, signature valid, key {evidence.key[:12]}."
     return gate.found(title, Outcome.PASSED, told, value="valid", threshold="valid", source=evidence.key)
 
 

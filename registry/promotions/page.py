@@ -14,7 +14,7 @@ from lifecycle.engine.metrics import as_change
 from lifecycle.jobs.queries import about
 from lifecycle.ui.addresses import find_url
 from lifecycle.ui.marks import Step
-from lifecycle.ui.numbers import count
+from lifecycle.ui.numbers import count, things
 from registry.access.models import User
 from registry.catalog import queries as catalog
 from registry.catalog.card import SHOWN
@@ -197,12 +197,12 @@ def chain(request: PromotionRequest) -> list[tuple[str, str, str]]:
     card = catalog.newest_card(version)
     rows = snapshot.counts.get("rows")
     return [
-        ("Snapshot", f"s{snapshot.number}, {count(rows)} rows", snapshot.digest),
+        ("Snapshot", f"s{snapshot.number}, {things(rows, 'row')}", snapshot.digest),
         ("Labels", f"schema version {snapshot.schema.version}, {len(frozen['snapshot']['labels'])} labels", snapshot.schema.digest),
-        ("Test split", f"{count(version.evaluation.rows)} rows, frozen", snapshot.test_digest),
+        ("Test split", f"{things(version.evaluation.rows, 'row')}, frozen", snapshot.test_digest),
         ("Base model", frozen["base"]["name"], frozen["base"]["digest"]),
         ("Settings", f"run {version.run.number}, seed {frozen['spec'].get('seed', 'not stated')}", version.run.spec_digest),
-        ("Evaluation", f"frozen test split, {count(version.evaluation.rows)} rows", version.evaluation.report_digest),
+        ("Evaluation", f"frozen test split, {things(version.evaluation.rows, 'row')}", version.evaluation.report_digest),
         ("Files", f"{len(version.folder.files)} files, signed", version.root_digest),
         ("Model card", f"revision {card.revision}" if card else "none", card.digest if card else ""),
         ("Policy", f"{request.policy.name}, version {request.policy.version}", request.policy.digest),

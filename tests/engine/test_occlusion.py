@@ -62,6 +62,7 @@ def test_only_the_first_words_that_the_model_reads_are_taken():
         ("cafe\u0301 12,5 €", ["cafe\u0301", "12", "5"]),
         ("卡丢了ok", ["卡", "丢", "了", "ok"]),
         ("😀 card", ["card"]),
+        ("card ❤️‍🔥 1️⃣ !\u0308", ["card", "1️⃣"]),
         ("", []),
     ],
 )

@@ -59,9 +59,10 @@ BEHIND = {
 
 
 @transaction.atomic
-def claim(*, queue_id: UUID, actor: User, k: int = rules.HAND, skipped: bool = False) -> list[Slot]:
+def claim(*, queue_id: UUID, actor: User, k: int = rules.HAND, skipped: bool = False, page: bool = False) -> list[Slot]:
     """Up to k slots for this person, leased for 15 minutes: those already in their hand first, then the next ones of the queue.
 
+    page: a new page shows them, so that an older one that is left gives none of them back.
     skipped: give out again what this person skipped and nobody has labelled since. Gold stands among the others where the queue
     mixes it in, as long as something else is left. Returns slots with item and upload.
     Raises PermissionDenied, or Conflict when the queue gives out nothing (paused, closed, their work held). An empty list: nothing is left.
@@ -69,6 +70,8 @@ def claim(*, queue_id: UUID, actor: User, k: int = rules.HAND, skipped: bool = F
     queue = policy.get_permitted(actor, Queue, "labeling.annotate", uuid=queue_id)
     seat = seat_of(queue, actor)
     held = in_hand(queue, actor)
+    if page:
+        retoken(held)
     renew(held)
     wanted = max(1, min(k, 20)) - len(held)
     if wanted > 0 and queue.state != Queue.State.OPEN:
@@ -125,6 +128,17 @@ def renew(slots: list[Slot]) -> None:
     if due:
         kept = unlocked(Slot.objects.filter(pk__in=[slot.pk for slot in due], state=LEASED, lease_until__lt=until))
         Slot.objects.filter(pk__in=kept).update(lease_until=until)
+
+
+def retoken(slots: list[Slot]) -> None:
+    """Give these leases a token that only the page knows that is being made. Those that somebody is answering keep theirs."""
+    token = uuid4()
+    taken = set(unlocked(Slot.objects.filter(pk__in=[slot.pk for slot in slots], state=LEASED))) if slots else set()
+    if taken:
+        Slot.objects.filter(pk__in=taken).update(lease_token=token)
+    for slot in slots:
+        if slot.pk in taken:
+            slot.lease_token = token
 
 
 def unlocked(slots: QuerySet[Slot]) -> QuerySet[Slot, int]:
@@ -234,19 +248,34 @@ def heartbeat(*, queue_id: UUID, actor: User) -> int:
     return len(held)
 
 
-def release(*, queue_id: UUID, actor: User, slot_ids: list[int] | None = None) -> int:
+@transaction.atomic
+def release(*, queue_id: UUID, actor: User, slot_ids: list[int] | None = None, tokens: list[UUID] | None = None) -> int:
     """Give slots back (all of this person in the queue when none are named), so that others get them at once. Returns how many.
 
-    What a reviewer returned to this person stays theirs for its day.
+    tokens: of the leases as the page got them; a slot that a newer page of this person shows is not given back. They come first again when
+    this person goes on before others took them. What a reviewer returned to this person stays theirs for its day.
     """
     queue = Queue.objects.get(uuid=queue_id)
     policy.require(actor, "labeling.annotate", queue)
     kept_until = timezone.now() + 2 * rules.LEASE
     held = Slot.objects.filter(queue=queue, user=actor, state=LEASED, lease_until__lt=kept_until)
-    released = (held if slot_ids is None else held.filter(pk__in=slot_ids[:100])).update(**FREE)
+    if slot_ids is not None:
+        held = held.filter(pk__in=slot_ids[:100])
+    if tokens is not None:
+        held = held.filter(lease_token__in=tokens)
+    given = list(held.select_for_update().order_by("pk").values_list("priority", "pk", "is_gold"))
+    released = Slot.objects.filter(pk__in=[pk for _, pk, _ in given]).update(**FREE) if given else 0
+    if places := [(priority, pk) for priority, pk, is_gold in given if not is_gold]:
+        move_back(queue, actor, *min(places))
     if queue.state == Queue.State.CLOSED:
         close_rest(queue)
     return released
+
+
+def move_back(queue: Queue, user: User, priority: int, slot: int) -> None:
+    """The person's next claim begins with this slot, unless it begins before it anyway."""
+    ahead = Q(priority__gt=priority) | Q(priority=priority, slot__gte=slot)
+    Seat.objects.filter(ahead, queue=queue, user=user).update(priority=priority, slot=slot - 1)
 
 
 def hand_over(slot: Slot, user: User) -> Slot:

@@ -26,6 +26,8 @@ from registry.access import policy
 from registry.access.decorators import needs
 
 Form = AnswerForm | SkipForm
+DIGITS = 10  # keys for classes: 1 to 9, then 0
+LIKELY = 5  # classes in the list beside the class map
 SIDES = (("left", "Left is better"), ("right", "Right is better"), ("tie", "About the same"), ("neither", "Both are bad"))
 
 
@@ -35,16 +37,16 @@ SIDES = (("left", "Left is better"), ("right", "Right is better"), ("tie", "Abou
 def bench(request: HttpRequest, uuid: UUID) -> HttpResponse:
     """The next items of a queue, leased to the person who looks."""
     queue = queries.get_queue(person(request), uuid)
-    items, closed = next_items(queue, request, skipped="skipped" in request.GET)
+    items, closed = next_items(queue, request, skipped="skipped" in request.GET, page=True)
     return render(request, "datasets_app/labeling/bench.html", bench_context(request, queue, items, closed))
 
 
 def next_items(
-    queue: Queue, request: HttpRequest, *, have: Sequence[int] = (), skipped: bool = False
+    queue: Queue, request: HttpRequest, *, have: Sequence[int] = (), skipped: bool = False, page: bool = False
 ) -> tuple[list[dict[str, Any]], Conflict | None]:
     """What the person holds now and the page does not have, and why nothing more is given out, if so."""
     try:
-        slots = actions.claim(queue_id=queue.uuid, actor=person(request), skipped=skipped)
+        slots = actions.claim(queue_id=queue.uuid, actor=person(request), skipped=skipped, page=page)
     except Conflict as error:
         return [], error
     return queries.bench_items(queue, [slot for slot in slots if mask(slot.pk, "slot") not in have], person(request)), None
@@ -58,7 +60,8 @@ def bench_context(request: HttpRequest, queue: Queue, items: list[dict[str, Any]
     uses_classes = TASKS[queue.dataset.task].USES_CLASSES
     few = len(labels) <= FEW
     scores = dict(first["ranks"]) if first else {}
-    order = list(by_id.values()) if few else [by_id[key] for key in [*scores, *(key for key in by_id if key not in scores)]][:5]
+    shown = DIGITS if queue.dataset.task == "spans" else LIKELY
+    order = list(by_id.values()) if few else [by_id[key] for key in [*scores, *(key for key in by_id if key not in scores)]][:shown]
     last = queries.last_answer(queue, person(request))
     before = queries.known_before(queue, person(request)) if first else None
     said = (first["said"] if first else None) or {}
@@ -73,7 +76,7 @@ def bench_context(request: HttpRequest, queue: Queue, items: list[dict[str, Any]
         "guideline": None if uses_classes else guideline_html(queue.schema),
         "stage": queries.readable(first["content"]) if first else {},
         "posted": posted_sides(first) if queue.dataset.task == "preference" and first else [],
-        "ranks": [{"label": label, "score": scores.get(str(label.uuid)), "key": at} for at, label in enumerate(order, start=1)],
+        "ranks": [{"label": label, "score": scores.get(str(label.uuid)), "key": at % DIGITS} for at, label in enumerate(order, start=1)],
         "columns": class_map(labels), "progress": queries.progress(queue, person(request)),
         "last": last, "last_words": words(queries.value_of(last), queries.names_in(queue.schema)) if last else "",
         "client_key": uuid4(), "undo_key": uuid4(), "closed": closed, "urls": urls, "hits": queries.hit_rate(queue),
@@ -221,7 +224,8 @@ def heartbeat(request: HttpRequest, uuid: UUID) -> HttpResponse:
 def release(request: HttpRequest, uuid: UUID) -> HttpResponse:
     """Give back what is on the screen."""
     slots = [unmask(int(part), "slot") for part in request.POST.get("slots", "").split(",") if part.isdecimal() and len(part) < 19]
-    return JsonResponse({"released": actions.release(queue_id=uuid, actor=person(request), slot_ids=slots)})
+    tokens = [key for part in request.POST.get("tokens", "").split(",") if (key := as_key(part))]
+    return JsonResponse({"released": actions.release(queue_id=uuid, actor=person(request), slot_ids=slots, tokens=tokens)})
 
 
 @require_POST

@@ -33,7 +33,7 @@ from lifecycle.refusals import Refused
 from lifecycle.ui.addresses import find_url, key_in
 from lifecycle.ui.forms import add_refusal
 from lifecycle.ui.marks import Figure
-from lifecycle.ui.numbers import count, decimals, duration
+from lifecycle.ui.numbers import count, decimals, duration, things
 from lifecycle.ui.toasts import toast
 from registry.access import policy
 from registry.access.decorators import needs, signed_in
@@ -108,7 +108,7 @@ def figures(queue: Queue, found: Agreement | None, ahead: queries.Forecast) -> l
     elif found.too_few:
         agree = Figure("Agreement", "Too few", sub=f"{count(found.items)} of 20 items")
     else:
-        agree = Figure("Agreement", decimals(found.alpha, 2), sub=f"Krippendorff's alpha, {count(found.items)} items")
+        agree = Figure("Agreement", decimals(found.alpha, 2), sub=f"Krippendorff's alpha, {things(found.items, 'item')}")
     accepted = [Figure("To accept", count(queue.items_agreed), sub="people agree")] if queue.acceptance == ACCEPT else []
     return [
         Figure("Answers", count(queue.slots_done), sub=f"of {count(queue.slots_total)}"),

@@ -17,7 +17,7 @@ from datasets_app.labeling.models import Label, QualityReport, Queue, Seat
 from datasets_app.labeling.values.parts import DROPPED
 from lifecycle.engine.calibration import wilson
 from lifecycle.ui.marks import Figure
-from lifecycle.ui.numbers import count, decimals, duration, percent
+from lifecycle.ui.numbers import count, decimals, duration, percent, things
 
 PEOPLE, LABELS, WORST = 12, 10, 10  # of a matrix at first, of a list
 DEPTHS = (1, 2, 3, 5, 6)  # of the sequential scale that a cell can have
@@ -230,7 +230,7 @@ def of_people(report: QualityReport, standings: Sequence[queries.Standing]) -> d
 
 
 def people_matrix(items: str, report: QualityReport, people: dict[int, queries.Standing], *, limit: int | None) -> Matrix:
-    """How often each two of them were equal on the items that both answered; deeper where they differ more."""
+    """How often each two of them were equal on the items that both answered; coloured by how much they differ."""
     shown = list(people)[:limit]
     pairs = {(row[0], row[1]): row for row in report.figures["pairs"]}
     rows = []
@@ -295,8 +295,8 @@ def label_cell(items: str, labels: Sequence[Label], one: int, other: int, met: i
         return BLANK
     first, second = labels[one], labels[other]
     if one == other:
-        return Cell(count(met), told=f"{first.name}, given by two or more: {count(met)} items")
-    return Cell(count(met), "", f"{first.name} and {second.name}: {count(met)} items", label_url(items, first, second), depth(met, top))
+        return Cell(count(met), told=f"{first.name}, given by two or more: {things(met, 'item')}")
+    return Cell(count(met), "", f"{first.name} and {second.name}: {things(met, 'item')}", label_url(items, first, second), depth(met, top))
 
 
 def most_confused(items: str, report: QualityReport, labels: Sequence[Label]) -> list[PairRow]:

@@ -12,7 +12,7 @@ from django.urls import reverse
 from lifecycle.compute.price import price_of, price_per_million
 from lifecycle.ui.charts import Chart
 from lifecycle.ui.marks import Figure
-from lifecycle.ui.numbers import count, duration, money, percent, signed
+from lifecycle.ui.numbers import count, duration, money, percent, signed, things
 from monitoring.alerts import queries as alerts
 from monitoring.alerts.models import Objective
 from monitoring.alerts.rules.state import Severity
@@ -75,15 +75,15 @@ def figures(total: Volume, burning: Burning, throughput: queries.Throughput) -> 
     failed = f"{count(total.errors)} failed, {count(total.shed)} turned away"
     spoken = f"of {count(total.called)} predictions with feedback; {count(total.overrides)} overridden"
     return [
-        Figure("Requests", count(total.requests), sub=f"{count(total.answers)} texts answered"),
+        Figure("Requests", count(total.requests), sub=f"{things(total.answers, 'text')} answered"),
         Figure("Available", percent(1 - total.errors / served, 2) if served else None, sub=failed),
         Figure("Correct (from feedback)", None if right is None else percent(right, 1), sub=spoken),
         Figure(
             "Engine spend", None if spend is None else money(spend), settings.CURRENCY,
             sub="CPU time of answers" if spend is not None else "set PRICE_PER_CORE_HOUR",
         ),
-        Figure("Open pages", count(pages), sub=f"{count(tickets)} tickets", good=pages == 0 or None),
-        Figure("Median approval time", None if hours is None else duration(3600 * hours), sub=f"{count(throughput.votes)} votes"),
+        Figure("Open pages", count(pages), sub=things(tickets, "ticket"), good=pages == 0 or None),
+        Figure("Median approval time", None if hours is None else duration(3600 * hours), sub=things(throughput.votes, "vote")),
     ]  # fmt: skip
 
 

@@ -4,7 +4,7 @@
 (() => {
   const bench = /** @type {HTMLElement} */ (document.getElementById("bench"));
   if (!bench) return;
-  const { inert, named, element } = /** @type {any} */ (window).words;
+  const { inert, named, element, cut } = /** @type {any} */ (window).words;
   /** @param {string} id */
   const $ = (id) => /** @type {any} */ (document.getElementById(id));
   /** @param {string} id */
@@ -16,7 +16,9 @@
   /** @type {any[]} */
   const hand = read("items");
   const LONG = 280; // characters: longer texts stand smaller, so that the classes stay in sight
+  const DIGITS = "1234567890"; // the keys of what is shown, in its order
   const few = bench.dataset.few === "yes";
+  const most = bench.dataset.task === "spans" ? DIGITS.length : 5; // shown while nothing is typed: spans have no class map beside them
   const digitsInNames = classes.some((each) => /\d/.test(each.name));
   const questionsInNames = classes.some((each) => each.name.includes("?"));
   const narrow = matchMedia("(max-width: 60rem)");
@@ -30,12 +32,35 @@
   let active = 0;
   let began = performance.now();
   let undoing = false;
+  let filled = ""; // what the bench itself wrote into the field: typing replaces it
   /** @type {string[]} */
   let options = [];
   let count = Number($("bar").value);
 
+  /** What an answer lacks, said beside the button until it is there. */
+  const missing = $("missing");
+  /** @type {HTMLElement | null} */
+  let lacking = null;
+  const complete = () => {
+    missing.hidden = true;
+    lacking?.removeAttribute("aria-invalid");
+    lacking?.removeAttribute("aria-describedby");
+    lacking = null;
+  };
+  /** @param {string} text @param {HTMLElement} field where it is to be given */
+  const lack = (text, field) => {
+    complete();
+    lacking = field;
+    missing.textContent = text;
+    missing.hidden = false;
+    field.setAttribute("aria-invalid", "true");
+    field.setAttribute("aria-describedby", "missing");
+    field.focus();
+  };
+  $("answer").addEventListener("input", complete);
+
   /** How this task is answered; undefined where a choice is the whole answer. @type {any} */
-  const mode = /** @type {any} */ (window).modes?.[bench.dataset.task ?? ""]?.({ byId, classes, find, item: () => hand[0], send: (value, words, more = {}) => send({ value: JSON.stringify(value), ...more }, words, value), draw: () => draw(), announce: (text) => { announce.textContent = text; } });
+  const mode = /** @type {any} */ (window).modes?.[bench.dataset.task ?? ""]?.({ byId, classes, find, item: () => hand[0], send: (value, words, more = {}) => send({ value: JSON.stringify(value), ...more }, words, value), draw: () => draw(), lack, announce: (text) => { announce.textContent = text; } });
 
   /** Where people are told how they did, the next item waits until it is known whether there is something to tell. */
   const feedback = bench.dataset.feedback === "yes";
@@ -90,10 +115,10 @@
   };
   const shown = () => {
     const text = find.value.trim().toLowerCase();
-    if (text) return search(text).slice(0, narrow.matches ? 20 : few ? 9 : 5);
+    if (text) return search(text).slice(0, narrow.matches ? 20 : few ? 9 : most);
     if (few) return classes.map((each) => each.id);
     const score = scores();
-    return [...score.keys(), ...classes.map((each) => each.id).filter((id) => !score.has(id))].slice(0, 5);
+    return [...score.keys(), ...classes.map((each) => each.id).filter((id) => !score.has(id))].slice(0, most);
   };
 
   const bar = (share) => {
@@ -115,9 +140,9 @@
   const row = (id, at, text) => {
     const score = scores().get(id);
     const each = byId.get(id);
-    const name = element("span", {}, named(each?.name ?? "", text));
-    if (few && each?.definition) name.append(element("small", {}, inert(each.definition.slice(0, 90))));
-    const key = at < 9 ? element("kbd", { "aria-hidden": "true" }, String(at + 1)) : element("i");
+    const name = element("span", { dir: "auto" }, named(each?.name ?? "", text));
+    if (few && each?.definition) name.append(element("small", {}, inert(cut(each.definition, 90))));
+    const key = at < DIGITS.length ? element("kbd", { "aria-hidden": "true" }, DIGITS[at]) : element("i");
     const made = element("li", { role: "option", id: `o${at}`, "aria-selected": String(at === active), "data-label": id }, key, name, score == null ? element("i") : bar(score), element("span", { class: "num" }, score == null ? "" : score.toFixed(2)));
     mode?.dress(made, id);
     return made;
@@ -129,6 +154,8 @@
     options = shown();
     active = Math.min(active, Math.max(0, options.length - 1));
     ranks.replaceChildren(...(options.length ? options.map((id, at) => row(id, at, text)) : [element("li", { class: "none", role: "option", "aria-disabled": "true" }, `No class contains “`, inert(text), `”. `, element("kbd", {}, "Esc"), " clears.")]));
+    const rest = text || few ? 0 : classes.length - options.length;
+    if (rest && most > 5) ranks.append(element("li", { class: "none muted", role: "option", "aria-disabled": "true" }, `${rest} more: type to find.`));
     const hits = text ? new Set(search(text)) : null;
     for (const button of map) {
       button.disabled = hits !== null && !hits.has(button.value);
@@ -147,16 +174,16 @@
     $("guide-name").replaceChildren(named(each.name));
     $("guide-says").replaceChildren(inert(each.definition || "No definition yet."));
     $("guide-like").hidden = !each.examples.length;
-    $("guide-like").lastElementChild.replaceChildren(...each.examples.map((text) => element("q", {}, inert(text))));
+    $("guide-like").lastElementChild.replaceChildren(...each.examples.map((text) => element("q", { dir: "auto" }, inert(text))));
     $("guide-close").hidden = !each.lookalikes.length;
-    $("guide-close").lastElementChild.replaceChildren(...each.lookalikes.map((close) => element("p", {}, element("b", {}, named(close.name)), " ", inert(close.note ?? ""))));
+    $("guide-close").lastElementChild.replaceChildren(...each.lookalikes.map((close) => element("p", {}, element("b", {}, named(close.name)), " ", element("bdi", {}, inert(close.note ?? "")))));
   };
 
   /** What was written to this person about the item, and their own comments. */
   const talk = (item) => {
     const page = `${$("talk").dataset.page}?item=${item.item}`;
     $("talk").hidden = !item.talk.length;
-    $("talk").replaceChildren(...item.talk.map((each) => element("li", {}, element("strong", {}, inert(each.who)), " ", element("span", { class: "written" }, inert(each.text)), " ", element("a", { class: "small", href: `${page}#comment-${each.id}`, "data-answer": each.id, "data-who": each.who }, "Answer"))));
+    $("talk").replaceChildren(...item.talk.map((each) => element("li", {}, element("strong", {}, inert(each.who)), " ", element("span", { class: "written", dir: "auto" }, inert(each.text)), " ", element("a", { class: "small", href: `${page}#comment-${each.id}`, "data-answer": each.id, "data-who": each.who }, "Answer"))));
     $("comment-form").elements.item.value = item.item;
     const propose = new URL($("propose").href);
     propose.searchParams.set("item", item.item);
@@ -171,16 +198,17 @@
     if (!mode?.show(item)) { $("utter").replaceChildren(inert(item.text)); $("utter").closest(".utter")?.classList.toggle("long", item.text.length > LONG); }
     $("meta").replaceChildren(...item.meta.map((line) => element("span", {}, line)), element("span", { class: "mono" }, inert(item.name)));
     $("note").hidden = !item.note;
-    $("note").replaceChildren(element("strong", {}, "Returned by a reviewer."), " ", inert(item.note));
+    $("note").replaceChildren(element("strong", {}, "Returned by a reviewer."), " ", element("bdi", {}, inert(item.note)));
     talk(item);
     $("source").textContent = item.source ? sourceLine(item.source) : "";
     $("flag").setAttribute("aria-pressed", String(item.flagged));
     for (const name of ["slot", "token"]) /** @type {any} */ (document.querySelector(`#answer [name=${name}]`)).value = item[name];
-    find.value = "";
+    complete();
+    find.value = filled = "";
     options = shown();
     const chosen = item.said?.label;
     active = Math.max(0, options.indexOf(chosen));
-    if (chosen && !options.includes(chosen)) { find.value = byId.get(chosen)?.name ?? ""; active = 0; }
+    if (chosen && !options.includes(chosen)) { find.value = filled = byId.get(chosen)?.name ?? ""; find.select(); active = 0; }
     if (fresh) began = performance.now();
     draw();
   };
@@ -197,7 +225,13 @@
   const seconds = () => ((performance.now() - began) / 1000).toFixed(2);
   const choose = (id) => {
     if (!id) return;
-    if (mode) { mode.choose(id); focusField(); } else send({ label: id }, byId.get(id)?.name ?? "", { label: id });
+    if (!mode) { send({ label: id }, byId.get(id)?.name ?? "", { label: id }); return; }
+    const item = hand[0];
+    complete();
+    if (find.value) { find.value = ""; active = 0; }
+    mode.choose(id);
+    if (hand[0] === item) draw();
+    focusField();
   };
   /** @param {Record<string, string>} fields @param {string} words @param {any} said */
   const send = (fields, words, said) => {
@@ -206,7 +240,7 @@
     if (post.full) { dispatchEvent(new CustomEvent("toast", { detail: { kind: "bad", text: "3 answers are not saved. Try again before you go on." } })); return; }
     hand.shift();
     item.said = said;
-    $("last-text").replaceChildren(inert(item.text.slice(0, 120)));
+    $("last-text").replaceChildren(inert(cut(item.text, 120)));
     tell("ok", words);
     announce.textContent = `Saved as ${words}`;
     $("undo").hidden = false;
@@ -271,15 +305,16 @@
   const acts = { S: () => open("skip-dialog"), F: flag, C: () => open("comment-dialog"), U: undo, G: () => toggle("guide"), P: () => $("propose").click(), V: () => { if (!$("changed").hidden) $("see-changes").click(); }, M: () => toggle("map"), "?": () => $("keys")?.showModal() };
 
   /** Saves, or for a task of its own: takes what was found by typing, and saves once nothing is typed. */
-  const enter = () => { if (!mode) choose(options[active]); else if (find.value.trim()) { choose(options[active]); find.value = ""; active = 0; draw(); } else mode.save(); };
-  $("save")?.addEventListener("click", () => { mode?.save(); focusField(); });
+  const enter = () => { if (!mode || find.value.trim()) choose(options[active]); else mode.save(); };
+  $("save")?.addEventListener("click", () => { mode?.save(); if (!lacking) focusField(); });
 
   find.addEventListener("keydown", (event) => {
-    if ((event.ctrlKey || event.metaKey) && event.key === "z" && !find.value) { event.preventDefault(); undo(); return; }
+    if ((event.ctrlKey || event.metaKey) && event.key === "z" && (!find.value || find.value === filled)) { event.preventDefault(); undo(); return; }
     if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return;
     const single = document.body.dataset.keys !== "off";
     if (mode?.key?.(event)) { event.preventDefault(); return; }
-    if (/^[1-9]$/.test(event.key) && (!digitsInNames || !find.value)) { event.preventDefault(); choose(options[Number(event.key) - 1]); }
+    const digit = event.key.length === 1 ? DIGITS.indexOf(event.key) : -1;
+    if (digit >= 0 && digit < Math.max(9, options.length) && (!digitsInNames || !find.value)) { event.preventDefault(); choose(options[digit]); }
     else if (single && event.key in acts && (event.key === "?" ? !questionsInNames || !find.value : event.shiftKey)) { event.preventDefault(); acts[event.key](); }
     else if (event.key === "Enter") { event.preventDefault(); if (!event.repeat) enter(); }
     else if (event.key === "ArrowDown" || event.key === "ArrowUp") { event.preventDefault(); if (options.length) active = (active + (event.key === "ArrowDown" ? 1 : options.length - 1)) % options.length; draw(); }
@@ -313,7 +348,7 @@
     const target = /** @type {Element} */ (event.target);
     if (pausing || document.querySelector("dialog[open]") || target.closest("input, textarea, select, button, a") || event.ctrlKey || event.metaKey || event.altKey || event.key.length > 1) return;
     focusField();
-    find.dispatchEvent(new KeyboardEvent("keydown", { key: event.key, shiftKey: event.shiftKey, bubbles: false, cancelable: true })) && !/[1-9]/.test(event.key) && !(event.key in acts) ? null : event.preventDefault();
+    find.dispatchEvent(new KeyboardEvent("keydown", { key: event.key, shiftKey: event.shiftKey, bubbles: false, cancelable: true })) && !DIGITS.includes(event.key) && !(event.key in acts) ? null : event.preventDefault();
   }, true);
 
   $("leave").addEventListener("click", async (event) => { // what is on its way arrives first; what is stuck is asked about by the browser
@@ -330,6 +365,7 @@
     if (leaving || !hand.length) return;
     const body = new FormData();
     body.set("slots", hand.map((item) => item.slot).join(","));
+    body.set("tokens", [...new Set(hand.map((item) => item.token))].join(","));
     body.set("csrfmiddlewaretoken", JSON.parse(document.body.getAttribute("hx-headers") || "{}")["X-CSRFToken"] ?? "");
     navigator.sendBeacon(bench.dataset.release ?? "", body);
   });

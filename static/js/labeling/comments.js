@@ -75,7 +75,7 @@
       if (marked && [...text].slice(marked.start, marked.end).join("") !== marked.quote) marked = null; // another item is shown by now
       for (const name of /** @type {const} */ (["start", "end", "quote"])) input(form, name).value = marked ? String(marked[name]) : "";
       quoted.hidden = !marked;
-      if (quoted.firstElementChild) quoted.firstElementChild.textContent = marked && marked.quote.length > 200 ? `${marked.quote.slice(0, 200)}…` : marked?.quote ?? "";
+      if (quoted.firstElementChild) quoted.firstElementChild.textContent = marked ? /** @type {any} */ (window).words.cut(marked.quote, 200) : "";
     };
     /** @param {string} id @param {string} who */
     const answer = (id, who) => {

@@ -5,13 +5,14 @@
   const { inert, element } = /** @type {any} */ (window).words;
   /** @type {any} */
   const modes = ((/** @type {any} */ (window)).modes ??= {});
+  const written = (text) => element("div", { dir: "auto" }, inert(text));
   const letter = (at) => String.fromCharCode(65 + at);
 
   /** The prompt, a text or a dialogue, and the responses side by side. @param {any} content @param {(at: number) => string} title */
   const stage = (content, title) => {
-    const said = (what) => (typeof what === "string" ? [element("article", {}, element("h2", {}, "Prompt"), inert(what))] : what.map((turn) => element("article", { class: turn.role }, element("h2", {}, turn.role), inert(String(turn.content ?? "")))));
+    const said = (what) => (typeof what === "string" ? [element("article", {}, element("h2", {}, "Prompt"), written(what))] : what.map((turn) => element("article", { class: turn.role }, element("h2", {}, turn.role), written(String(turn.content ?? "")))));
     const answer = (what) => (typeof what === "string" ? what : what.map((turn) => turn.content).join("\n\n"));
-    const sides = content.responses.map((what, at) => element("article", { class: "assistant", "data-at": String(at) }, element("h2", {}, title(at)), inert(answer(what))));
+    const sides = content.responses.map((what, at) => element("article", { class: "assistant", "data-at": String(at) }, element("h2", {}, title(at)), written(answer(what))));
     document.getElementById("utter")?.replaceChildren(...(content.prompt ? said(content.prompt) : []), element("div", { class: "sides" }, ...sides));
   };
 
@@ -29,7 +30,7 @@
   });
 
   /** @param {any} bench */
-  modes.ranking = ({ item, send, draw, announce }) => {
+  modes.ranking = ({ find, item, send, draw, lack, announce }) => {
     /** @type {number[]} places on the screen, the best first */
     let ranked = [];
     const count = () => item()?.content.responses.length ?? 0;
@@ -52,10 +53,9 @@
         if (ranked.length === count() - 1) ranked.push([...Array(count()).keys()].find((each) => !ranked.includes(each)) ?? 0);
         announce(ranked.length ? `In order: ${ranked.map(letter).join(", ")}` : "Nothing is ranked");
         tell();
-        draw();
       },
       save: () => {
-        if (!item() || ranked.length < count()) { announce("Rank every response first."); return; }
+        if (!item() || ranked.length < count()) { lack("Rank every response first.", find); return; }
         const { order } = item().content;
         send({ ranking: ranked.map((at) => order[at]) }, ranked.map(letter).join(" > "), { shown: order.join(",") });
       },

@@ -6,7 +6,7 @@
   const modes = ((/** @type {any} */ (window)).modes ??= {});
 
   /** @param {any} bench */
-  modes.multi_label = ({ byId, item, send, draw, announce }) => {
+  modes.multi_label = ({ byId, item, send, announce }) => {
     /** @type {Set<string>} */
     let ticked = new Set();
     let sure = false; // that no class fits: asked for by a second Enter
@@ -27,7 +27,6 @@
         ticked.has(id) ? ticked.delete(id) : ticked.add(id);
         announce(`${name(id)} ${ticked.has(id) ? "ticked" : "not ticked"}, ${ticked.size} in all`);
         tell();
-        draw();
       },
       save: () => {
         if (!item()) return;

@@ -62,31 +62,35 @@
     const { text: marked, said, classes } = JSON.parse(document.getElementById("case")?.textContent ?? "{}");
     const byId = new Map(classes.map((each) => [each.id, each]));
     const ranks = /** @type {HTMLElement} */ (document.getElementById("ranks"));
+    const DIGITS = "1234567890";
+    const digitsInNames = classes.some((each) => /\d/.test(each.name));
     let options = [];
     let begun = false;
     const draw = () => {
       const typing = other.value.trim().toLowerCase();
-      options = classes.filter((each) => each.name.toLowerCase().includes(typing)).slice(0, 9);
+      options = classes.filter((each) => each.name.toLowerCase().includes(typing)).slice(0, DIGITS.length);
       ranks.replaceChildren(...options.map((each, at) => {
-        const row = element("li", { "data-label": each.id }, element("kbd", { "aria-hidden": "true" }, String(at + 1)), element("span", {}, named(each.name)));
+        const row = element("li", { "data-label": each.id }, element("kbd", { "aria-hidden": "true" }, DIGITS[at]), element("span", { dir: "auto" }, named(each.name)));
         mode.dress(row, each.id);
         return row;
       }));
     };
     const item = { text: marked, said };
-    const mode = /** @type {any} */ (window).modes.spans({ byId, classes, find: other, item: () => item, draw, send: (value, words) => { done(JSON.stringify(value), `Decide ${words} and go on`); confirm.focus(); }, announce: (told) => { /** @type {HTMLElement} */ (document.getElementById("said")).textContent = begun ? told : ""; } });
+    const mode = /** @type {any} */ (window).modes.spans({ byId, classes, find: other, item: () => item, send: (value, words) => { done(JSON.stringify(value), `Decide ${words} and go on`); confirm.focus(); }, announce: (told) => { /** @type {HTMLElement} */ (document.getElementById("said")).textContent = begun ? told : ""; } });
     mode.show(item);
     draw();
     begun = true;
     display = (value) => mode.show({ ...item, said: value });
-    ranks.addEventListener("click", (event) => { const id = /** @type {HTMLElement | null} */ (/** @type {Element} */ (event.target).closest("[data-label]"))?.dataset.label; if (id) mode.choose(id); other.focus(); });
+    /** @param {string} id */
+    const take = (id) => { mode.choose(id); other.value = ""; draw(); };
+    ranks.addEventListener("click", (event) => { const id = /** @type {HTMLElement | null} */ (/** @type {Element} */ (event.target).closest("[data-label]"))?.dataset.label; if (id) take(id); other.focus(); });
     document.getElementById("save")?.addEventListener("click", () => mode.save());
     other.addEventListener("input", draw);
     other.addEventListener("keydown", (event) => {
       if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return;
       if (mode.key(event)) event.preventDefault();
-      else if (/^[1-9]$/.test(event.key) && options[Number(event.key) - 1]) { event.preventDefault(); mode.choose(options[Number(event.key) - 1].id); }
-      else if (event.key === "Enter") { event.preventDefault(); if (other.value && options[0]) { mode.choose(options[0].id); other.value = ""; draw(); } else mode.save(); }
+      else if (event.key.length === 1 && options[DIGITS.indexOf(event.key)] && (!digitsInNames || !other.value)) { event.preventDefault(); take(options[DIGITS.indexOf(event.key)].id); }
+      else if (event.key === "Enter") { event.preventDefault(); if (other.value && options[0]) take(options[0].id); else mode.save(); }
       else if (event.key === "Escape") { other.value = ""; draw(); other.blur(); }
     });
   }
@@ -101,7 +105,9 @@
     const row = document.createElement("li");
     const who = document.createElement("strong");
     who.textContent = "You";
-    row.append(who, ` ${text}`);
+    const said = document.createElement("bdi");
+    said.textContent = text;
+    row.append(who, " ", said);
     document.getElementById("talk")?.append(row);
     dispatchEvent(new CustomEvent("toast", { detail: { kind: "ok", text: "Comment added" } }));
   });

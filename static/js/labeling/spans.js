@@ -2,7 +2,7 @@
 /* Marked parts of a text. Left and right move by word, Shift extends, digits set the class, Tab goes to the next span, Backspace removes,
    Enter saves; the mouse drags over words and clicks spans. Offsets count Unicode code points, as the server does; the page has UTF-16. */
 (() => {
-  const { inert, element, named } = /** @type {any} */ (window).words;
+  const { inert, element, named, graphemes } = /** @type {any} */ (window).words;
   /** @typedef {{start: number, end: number, label: string, origin: string, score?: number}} Span offsets in UTF-16 units */
   /** @typedef {{start: number, end: number}} Word */
 
@@ -20,7 +20,7 @@
         continue;
       }
       const [, before, , after] = /** @type {RegExpExecArray} */ (/^(\p{P}*)(.*?)(\p{P}*)$/su.exec(run[0]));
-      const marks = (piece, at) => { for (const one of piece) { found.push({ start: at, end: at + one.length }); at += one.length; } };
+      const marks = (piece, at) => { for (const one of graphemes(piece)) { found.push({ start: at, end: at + one.length }); at += one.length; } };
       const inner = run[0].length - before.length - after.length;
       marks(before, start);
       if (inner) found.push({ start: start + before.length, end: start + before.length + inner });
@@ -44,7 +44,7 @@
   const modes = ((/** @type {any} */ (window)).modes ??= {});
 
   /** @param {any} bench */
-  modes.spans = ({ byId, classes, find, item, send, draw, announce }) => {
+  modes.spans = ({ byId, classes, find, item, send, announce }) => {
     const $ = (id) => /** @type {HTMLElement} */ (document.getElementById(id));
     const box = $("utter");
     const colour = new Map(classes.map((each, at) => [each.id, `k${(at % 8) + 1}`]));
@@ -104,7 +104,7 @@
       const rows = spans.map((span, index) => {
         const origin = span.origin === "suggested" ? element("span", { class: "st wait" }, `suggested${span.score == null ? "" : ` ${span.score.toFixed(2)}`}`) : span.origin;
         const remove = element("button", { class: "btn quiet small", type: "button", "data-remove": String(index), "aria-label": `Remove ${name(span.label)} ${quoted(span)}`, title: "Remove" }, "✕");
-        const row = element("tr", { "data-span": String(index), "aria-selected": String(index === held) }, element("td", {}, element("i", { class: `swatch ${colour.get(span.label)}` }), named(name(span.label))), element("th", { scope: "row" }, inert(quoted(span))), element("td", { class: "num muted" }, `${map.points(span.start)}–${map.points(span.end)}`), element("td", {}, origin), element("td", { class: "end" }, remove));
+        const row = element("tr", { "data-span": String(index), "aria-selected": String(index === held) }, element("td", {}, element("i", { class: `swatch ${colour.get(span.label)}` }), named(name(span.label))), element("th", { scope: "row", dir: "auto" }, inert(quoted(span))), element("td", { class: "num muted" }, `${map.points(span.start)}–${map.points(span.end)}`), element("td", {}, origin), element("td", { class: "end" }, remove));
         return row;
       });
       $("marked").replaceChildren(...rows);
@@ -200,7 +200,19 @@
     const trimmed = (start, end) => {
       while (start < end && /\s/u.test(text[start])) start += 1;
       while (end > start && /\s/u.test(text[end - 1])) end -= 1;
-      return start < end ? { start, end } : null;
+      return start < end ? whole(start, end) : null;
+    };
+    /** A selection that begins or ends within a character as people see it takes all of it. */
+    const whole = (start, end) => {
+      let at = 0;
+      const exactly = { start, end };
+      for (const character of graphemes(text)) {
+        const next = at + character.length;
+        if (at < start && start < next) exactly.start = at;
+        if (at < end && end < next) exactly.end = next;
+        at = next;
+      }
+      return exactly;
     };
 
     box.addEventListener("mouseup", (event) => {
@@ -219,8 +231,12 @@
     $("marks").addEventListener("click", (event) => {
       const target = /** @type {Element} */ (event.target);
       const button = /** @type {HTMLElement | null} */ (target.closest("[data-remove]"));
-      if (button) remove(Number(button.dataset.remove));
-      else if (target.closest("tr[data-span]")) hold(Number(/** @type {HTMLElement} */ (target.closest("tr[data-span]")).dataset.span));
+      if (button) {
+        const at = Number(button.dataset.remove);
+        remove(at);
+        const next = event.detail === 0 ? $("marks").querySelector(`[data-remove="${Math.min(at, spans.length - 1)}"]`) : null; // by a key: on to the next row
+        if (next) { /** @type {HTMLElement} */ (next).focus(); return; }
+      } else if (target.closest("tr[data-span]")) hold(Number(/** @type {HTMLElement} */ (target.closest("tr[data-span]")).dataset.span));
       find.focus({ preventScroll: true });
     });
 
@@ -246,7 +262,6 @@
         const now = exact ?? range();
         exact = null;
         if (now) add({ ...now, label: id, origin: "yours" });
-        draw();
       },
       save: () => {
         if (!item()) return;
@@ -264,7 +279,12 @@
       /** @param {KeyboardEvent} event @returns {boolean} whether it was taken */
       key: (event) => {
         if (find.value) return false;
-        if (event.key === "ArrowLeft" || event.key === "ArrowRight") { exact = null; move(event.key === "ArrowRight" ? 1 : -1, event.shiftKey); return true; }
+        if (event.key === "ArrowLeft" || event.key === "ArrowRight") {
+          const onwards = getComputedStyle(box).direction === "rtl" ? "ArrowLeft" : "ArrowRight";
+          exact = null;
+          move(event.key === onwards ? 1 : -1, event.shiftKey);
+          return true;
+        }
         if (event.key === "Home" || event.key === "End") { exact = null; move(event.key === "End" ? words.length : -words.length, event.shiftKey); return true; }
         if (event.key === "Tab") return next(event.shiftKey ? -1 : 1);
         if (event.key === "Escape" && held >= 0) { hold(-1); return true; }

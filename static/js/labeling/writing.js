@@ -1,7 +1,7 @@
 // @ts-check
 /* A text that is written, and a dialogue whose answers are mended. Ctrl+Enter saves; Esc leaves the text, so that capitals act. */
 (() => {
-  const { inert, element } = /** @type {any} */ (window).words;
+  const { inert, element, cut } = /** @type {any} */ (window).words;
   /** @type {any} */
   const modes = ((/** @type {any} */ (window)).modes ??= {});
   const MOST = 1_500; // words of either side up to which the difference is shown
@@ -25,10 +25,10 @@
     if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) { event.preventDefault(); if (!event.repeat) save(); }
     if (event.key === "Escape") { event.preventDefault(); out.focus({ preventScroll: true }); }
   });
-  const short = (text) => (text.length > 60 ? `${text.slice(0, 60)}…` : text);
+  const short = (text) => cut(text, 60);
 
   /** @param {any} bench */
-  modes.free_text = ({ find, item, send, announce }) => {
+  modes.free_text = ({ find, item, send, lack }) => {
     const area = /** @type {HTMLTextAreaElement} */ (document.getElementById("write"));
     const diff = /** @type {HTMLElement} */ (document.getElementById("diff"));
     let draft = "";
@@ -39,7 +39,7 @@
     };
     const save = () => {
       if (!item()) return;
-      if (!area.value.trim()) { announce("Write something, or skip the item."); area.focus(); return; }
+      if (!area.value.trim()) { lack("Your text is empty. Write it, or skip the item.", area); return; }
       send({ text: area.value }, short(area.value.trim()));
     };
     keys(area, save, find);
@@ -57,7 +57,7 @@
   };
 
   /** @param {any} bench */
-  modes.chat = ({ find, item, send, announce }) => {
+  modes.chat = ({ find, item, send, lack }) => {
     const box = /** @type {HTMLElement} */ (document.getElementById("utter"));
     /** @type {any[]} */
     let turns = [];
@@ -70,7 +70,7 @@
     const save = () => {
       if (!item()) return;
       const empty = areas().find((area) => !area.value.trim());
-      if (empty) { announce("A turn of the assistant is empty. Write it, or skip the item."); empty.focus(); return; }
+      if (empty) { lack("A turn of the assistant is empty. Write it, or skip the item.", empty); return; }
       send(value(), short(areas().at(-1)?.value.trim() ?? ""));
     };
     /** @type {HTMLElement} */ (document.getElementById("save-text")).textContent = "Save";
@@ -84,8 +84,8 @@
         if (turns.at(-1)?.role !== "assistant") turns = [...turns, { role: "assistant", content: "" }];
         box.replaceChildren(...turns.map((turn, at) => {
           const made = element("article", { class: turn.role }, element("h2", {}, turn.role));
-          if (turn.role !== "assistant" || turn.tool_calls) { made.append(inert(String(turn.content ?? "") || "a tool call")); return made; }
-          const area = element("textarea", { class: "in", "data-turn": String(at), rows: String(Math.min(12, 2 + Math.ceil(String(turn.content).length / 80))), "aria-label": `Turn ${at + 1}, the assistant's` });
+          if (turn.role !== "assistant" || turn.tool_calls) { made.append(element("div", { dir: "auto" }, inert(String(turn.content ?? "") || "a tool call"))); return made; }
+          const area = element("textarea", { class: "in", dir: "auto", "data-turn": String(at), rows: String(Math.min(12, 2 + Math.ceil(String(turn.content).length / 80))), "aria-label": `Turn ${at + 1}, the assistant's` });
           area.value = turn.content;
           keys(area, save, find);
           made.append(area);

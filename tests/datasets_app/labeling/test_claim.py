@@ -71,6 +71,28 @@ def test_nobody_gets_an_item_twice_however_many_slots_are_open(project, mia, ana
     assert len(actions.claim(queue_id=queue.uuid, actor=ana)) == 2
 
 
+def test_a_page_that_is_left_gives_back_nothing_that_a_newer_one_shows(queue, ana):
+    older = actions.claim(queue_id=queue.uuid, actor=ana, page=True)
+    tokens = [slot.lease_token for slot in older]
+    newer = actions.claim(queue_id=queue.uuid, actor=ana, page=True)
+    keys = [slot.pk for slot in older]
+
+    assert [slot.pk for slot in newer] == keys
+    assert actions.release(queue_id=queue.uuid, actor=ana, slot_ids=keys, tokens=tokens) == 0
+    assert actions.release(queue_id=queue.uuid, actor=ana, slot_ids=keys, tokens=[newer[0].lease_token]) == len(keys)
+
+
+def test_whoever_gave_items_back_goes_on_with_them(queue, ana, ravi):
+    first = actions.claim(queue_id=queue.uuid, actor=ana, k=3)
+    actions.release(queue_id=queue.uuid, actor=ana)
+    assert [slot.pk for slot in actions.claim(queue_id=queue.uuid, actor=ana, k=3)] == [slot.pk for slot in first]
+
+    actions.release(queue_id=queue.uuid, actor=ana)
+    taken = actions.claim(queue_id=queue.uuid, actor=ravi, k=2)
+    assert texts(taken) == TEXTS[:2]
+    assert texts(actions.claim(queue_id=queue.uuid, actor=ana, k=2)) == TEXTS[2:4]
+
+
 def test_released_items_go_to_the_next_person(queue, ana, ravi):
     held = actions.claim(queue_id=queue.uuid, actor=ana)
 

@@ -35,7 +35,7 @@ def test_the_report_shows_the_last_question_with_the_turns_before_it_folded(foun
     page = client_for(mia).get(f"/evaluations/{found.uuid}/").content.decode()
 
     assert page.count("3 turns before</summary>") == 6
-    assert page.count('<p class="written"><b>system</b> please</p>') == 6
+    assert page.count('<p class="written"><b>system</b> <bdi>please</bdi></p>') == 6
     assert "Not measured: what an answer of a dialogue has to rest on stands in its turns" in page
     omitted = found.report["left_out"]["with calls of tools"]
     assert omitted + found.rows == found.snapshot.counts["splits"]["test"]

@@ -38,6 +38,20 @@ def test_providers_are_asked_for_the_person_and_cut_to_eight():
     assert titles("mia", " 184 ") == {"Datasets": [f"184 {number} for mia" for number in range(8)]}
 
 
+def test_a_page_of_the_navigation_is_listed_once_and_found_by_its_rooms_keywords():
+    palette.register_page("All runs", "work:runs", keywords="curves")
+
+    assert titles("mia", "") == {"Pages": ["Runs", "Compare runs"]}
+    assert titles("mia", "curves") == {"Pages": ["Runs"]}
+
+
+def test_a_thing_that_two_providers_find_is_listed_once():
+    palette.register_search("Datasets", lambda user, text: [Hit("One", "/d/"), Hit("One", "/d/"), Hit("Two", "/d/2/")])
+    palette.register_search("Slices", lambda user, text: [Hit("Two", "/d/2/"), Hit("Three", "/d/3/")])
+
+    assert titles("mia", "184") == {"Datasets": ["One", "Two"], "Slices": ["Three"]}
+
+
 def test_providers_are_not_asked_for_nothing():
     palette.register_search("Datasets", lambda user, text: pytest.fail("asked"))
 

@@ -5,7 +5,7 @@ from django import forms
 from django.conf import settings
 from django.template import Context, Template
 
-from lifecycle.ui.text import breakable, inert, initials, spelt
+from lifecycle.ui.text import boundary, breakable, inert, initials, shortened, spelt
 
 
 class Choosing(forms.Form):
@@ -61,6 +61,59 @@ def test_no_template_writes_markup_where_text_alone_may_stand():
 @pytest.mark.parametrize("text", ["Grüße, 你好 🙂", "tab\there", "line\nbreak", "naïve", "नमस्ते"])
 def test_ordinary_text_is_left_alone(text):
     assert inert(text) == text
+
+
+JOINED = ["👨🏻‍🚒", "👩‍❤️‍👨", "❤️‍🔥", "🏴󠁧󠁢󠁥󠁮󠁧󠁿", "می‌خواهم", "क्‍ष"]  # by U+200D, tags, U+200C
+
+
+@pytest.mark.parametrize("text", JOINED)
+def test_what_joins_one_character_or_word_is_left_alone(text):
+    assert inert(text) == text
+    assert spelt(text) == text
+
+
+@pytest.mark.parametrize("text", ["a\u200db", "👍\u200d", "\u200d👍", "a\u200cb", "\U0001f3f4\U000e0067", "م\u200ca"])
+def test_a_joiner_that_joins_nothing_is_shown(text):
+    assert 'class="unseen"' in inert(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "most", "shown"),
+    [
+        ("abc", 3, "abc"),
+        ("abcd", 3, "ab…"),
+        ("👨🏻‍🚒" * 4, 3, "👨🏻‍🚒" * 2 + "…"),
+        ("e\u0301" * 3, 3, "e\u0301" * 3),
+        ("ab", 1, "…"),
+        ("", 2, ""),
+    ],
+)
+def test_a_shortened_text_ends_between_two_characters(text, most, shown):
+    assert shortened(text, most) == shown
+    assert Template("{% load lifecycle %}{{ text|truncatechars:most }}").render(Context({"text": text, "most": most})) == shown
+
+
+@pytest.mark.parametrize(("at", "begins"), [(0, 0), (1, 1), (2, 1), (5, 1), (6, 6), (7, 7), (99, 7)])
+def test_no_place_lies_within_a_character(at, begins):
+    assert boundary("a👩\u200d👩\u200d👧b", at) == begins
+
+
+def test_every_text_of_people_runs_in_its_own_direction():
+    """What people wrote stands in an element of its own, which takes its direction from it: dir="auto", or bdi."""
+    written = re.compile(
+        r"(?:text|content|prompt|response|explanation|definition|passage|reference|excerpt)(?:\|[^{}]+)*\|(?:inert|said)\b"
+    )
+    markup = re.compile(r"{%.*?%}|{#.*?#}|{{.*?}}", re.DOTALL)
+    found = set()
+    for path in (settings.BASE_DIR / "templates").rglob("*.html"):
+        source = path.read_text()
+        bare = markup.sub(lambda each: "\0" * len(each.group()), source)
+        for place in re.finditer(r"{{ ?[\w.]*" + written.pattern + "[^{}]*}}", source):
+            tags = re.findall(r"<[^<>]*>", bare[: place.start()])
+            if not any('dir="auto"' in tag or tag == "<bdi>" for tag in tags[-3:]) and path.name != "shaded.html":
+                found.add(f"{path.name}: {place.group()}")
+
+    assert found == set()
 
 
 def test_windows_line_ends_become_plain_ones():

@@ -11,8 +11,13 @@ from django.urls import reverse
 
 from monitoring.rollouts.models import Look, Rollout
 from registry.access.models import User
+from registry.catalog.models import Alias
+from registry.endpoints import queries as endpoints
+from registry.endpoints.actions import roll_back
+from registry.endpoints.models import Deployment
 from registry.promotions.models import PromotionRequest
 from tests.monitoring.rollouts.conftest import HTMX, Street, text_of, url
+from tests.support.endpoints import approved, deployed_endpoint
 
 PLAN = {"min_requests": 2000, "max_hours": 720}
 
@@ -175,3 +180,23 @@ def test_a_request_that_is_used_starts_nothing(client_for, live_endpoint, omar):
     assert used.status == "fulfilled"
     assert ('id="plan"' in html, "beside 1.0.0" in html) == (False, False)
     assert reverse("endpoints:detail", args=[live_endpoint.uuid]) in html
+
+
+def test_an_approved_request_of_the_version_that_is_live_starts_nothing(client_for, project, omar):
+    """It was approved while another version was live, and a rollback came before it was used."""
+    endpoint = deployed_endpoint(project, versions=2)
+    again = approved(project, endpoint, Deployment.objects.earliest("id").version)
+    roll_back(
+        endpoint_id=endpoint.uuid, actor=omar, reason="Worse.", typed="1.0.0", seen_moves=Alias.objects.get(endpoint=endpoint).moves
+    )  # fmt: skip
+    client, start = client_for(omar), reverse("rollouts:start", args=[again.uuid])
+
+    html = client.get(start).content.decode()
+
+    again.refresh_from_db()
+    assert (again.status, endpoints.live_deployment(endpoint).version) == ("approved", again.version)
+    assert ('id="plan"' in html, "beside 1.0.0" in html) == (False, False)
+    assert reverse("endpoints:detail", args=[endpoint.uuid]) in html
+    for page in (url("panel", endpoint), reverse("endpoints:detail", args=[endpoint.uuid])):
+        assert start not in client.get(page).content.decode()
+    assert endpoints.waiting(endpoint) is None

@@ -171,7 +171,7 @@ def test_a_proposal_is_withdrawn_by_its_author_and_refused_by_another(project, o
 
     assert (roles_of(otto, project), events_about(otto)[-1][:2]) == ([], (f"access.role_proposal_{ended}", str(actor.uuid)))
     before = state()
-    with pytest.raises(Conflict, match=f"is {ended} already"):
+    with pytest.raises(Conflict, match="is withdrawn already" if ended == "withdrawn" else "is rejected already"):
         governing.confirm(proposal_id=waiting.uuid, actor=make_admin("agnes"), password=PASSWORD)
     with pytest.raises(Conflict):
         governing.end(proposal_id=waiting.uuid, actor=actor)
@@ -343,3 +343,12 @@ def test_the_page_of_a_project_names_nobody_of_another(project, lee, ana, client
 
     assert 'value="ana"' in page
     assert "zoe" not in page.lower()
+
+
+def test_the_page_says_of_a_rejected_proposal_what_its_button_says(client_for, waiting, adele):
+    page = client_for(adele).get("/access/people/").content.decode()
+    answer = client_for(adele).post(f"/access/proposals/{waiting.uuid}/end/", follow=True)
+
+    assert "Reject proposal" in page
+    assert "Proposal rejected" in answer.content.decode()
+    assert (RoleProposal.objects.get().state, RoleProposal.objects.get().ended_as) == ("refused", "rejected")
