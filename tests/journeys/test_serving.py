@@ -31,8 +31,10 @@ def test_a_version_is_sealed_and_anyone_can_verify_it(story: Story, tmp_path: Pa
     with zipfile.ZipFile(io.BytesIO(packed)) as archive:
         archive.extractall(tmp_path)
 
-    folder = next(tmp_path.rglob("model.sig")).parent
-    key = next(tmp_path.rglob("*.pem"))
+    folder, key = tmp_path / "model", tmp_path / "signing.pub.pem"
+    bundle.verify(tmp_path, key)
+    assert "lifecycle" in (tmp_path / "transformers" / "config.json").read_text()  # its weights were put together
+    (folder / "README.md").unlink()  # the card, which is newer than the version's own signature
     bundle.verify(folder, key, expected_root=version["root_digest"])
     assert bundle.root_digest(bundle.manifest(folder)) == version["root_digest"] == story.head["artifact"]
 
