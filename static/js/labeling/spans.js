@@ -19,7 +19,7 @@
         for (const part of new Intl.Segmenter(undefined, { granularity: "word" }).segment(run[0])) found.push({ start: start + part.index, end: start + part.index + part.segment.length });
         continue;
       }
-      const [, before, , after] = /** @type {RegExpExecArray} */ (/^(\p{P}*)(.*?)(\p{P}*)$/su.exec(run[0]));
+      const [, before, , after] = /** @type {RegExpExecArray} */ (/^((?:\p{P}(?!\p{M}))*)(.*?)((?:\p{P}(?!\p{M}))*)$/su.exec(run[0])); // "#️⃣" is no punctuation
       const marks = (piece, at) => { for (const one of graphemes(piece)) { found.push({ start: at, end: at + one.length }); at += one.length; } };
       const inner = run[0].length - before.length - after.length;
       marks(before, start);
