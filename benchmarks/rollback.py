@@ -1,12 +1,14 @@
-"""How long the old split still answers after a rollback is committed, under load, and whether any request fails.
+"""How soon a rollback is served after the click on it, how long a stopped canary still answers, under load, and whether a request fails.
 
     python -m benchmarks.rollback [--rounds 20]
 
-Three real processes: the registry (this one, on an SQLite installation of its own), the inference server, and a load. Two versions of
+Real processes: the registry (this one, on an SQLite installation of its own), web server, inference server and a load. Two versions of
 all-MiniLM-L6-v2 with heads of their own are trained by the engine first. The capacity is measured in the same run, by 16 clients that ask
 without a pause; then requests come at 60 % of it, on a schedule that does not wait for answers, through all rollbacks. Every second
-rollback stops a canary with half of the requests, as the rule does; every other one takes back a version that has all of them, as a
-person does. Measured: from the commit of the registry's transaction to the last answer of the version that was taken back.
+rollback stops a canary with half of the requests, as the rule does: measured from the commit of the registry's transaction to the last
+answer of the version that was taken back. Every other one takes back a version that has all of them, as a person does on the page: measured
+from the click, which is when its POST leaves, to the first answer by the older version, and to the last one of the version taken back.
+The limit of a second holds for all of these; `ratio` says how many times over.
 """
 
 from __future__ import annotations
@@ -43,11 +45,13 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="lifecycle-rollback-") as folder, installation(Path(folder)) as environment:
         artifacts = [train(Path(folder) / f"train-{seed}", seed) for seed in (1, 2)]
         product = importlib.import_module("benchmarks.rollback_product")  # its imports need Django set up
-        figures = play(product.Registry(artifacts), Path(folder), environment, given.rounds, given.capacity_seconds)
+        figures = play(product.Registry(artifacts), Path(folder), environment, max(2, given.rounds), given.capacity_seconds)
     table(figures)
-    met = figures["p99_ms"] <= 1000 * BAR_SECONDS and figures["failed"] == 0
+    slowest = max(figures["p99_ms"], figures["click"]["to_first_p99_ms"])
+    met = slowest <= 1000 * BAR_SECONDS and figures["failed"] == 0
     bar = {"p99_ms": 1000 * BAR_SECONDS, "failed": 0}
-    ratio = round(1000 * BAR_SECONDS / max(1.0, figures["p99_ms"]), 2)
+    ratio = round(1000 * BAR_SECONDS / max(1.0, slowest), 2)
+    print(f"limit {1000 * BAR_SECONDS:,.0f} ms, ratio {ratio}, {'met' if met else 'not met'}")
     print(json.dumps({"benchmark": "rollback", "figures": figures, "ratio": ratio, "bar": bar, "met": met}))
     return 0 if met else 1
 
@@ -94,9 +98,12 @@ def train(folder: Path, seed: int) -> Path:
 
 def play(registry: Any, folder: Path, environment: dict[str, str], rounds: int, seconds: float) -> dict[str, Any]:
     """Serve, measure the capacity, roll back under 60 % of it. registry: benchmarks.rollback_product.Registry."""
-    port = free_port()
-    with process([sys.executable, "-m", "lifecycle.inference"], environment | {"INFERENCE_PORT": str(port)}, folder / "inference.log"):
+    port, site = free_port(), free_port()
+    ports = environment | {"INFERENCE_PORT": str(port), "PORT": str(site)}
+    web = [sys.executable, "-m", "gunicorn", "--config", "deploy/gunicorn.conf.py", "lifecycle.wsgi"]
+    with process([sys.executable, "-m", "lifecycle.inference"], ports, folder / "inference.log"), process(web, ports, folder / "web.log"):
         registry.settle()
+        registry.sign_in(f"http://127.0.0.1:{site}")
         where = ["127.0.0.1", str(port), f"/v2/models/{registry.slug}/infer", registry.secret]
         asking(where, 0, 3, folder / "warm.jsonl")
         capacity = len([line for line in asking(where, 0, seconds, folder / "capacity.jsonl") if line["code"] == 200]) / seconds
@@ -129,6 +136,13 @@ def read(file: Path) -> list[dict[str, Any]]:
 
 def figures_of(lines: list[dict[str, Any]], taken: list[dict[str, Any]], capacity: float, rate: float) -> dict[str, Any]:
     """From what was asked and what was taken back. taken: kind, commit (monotonic), until (when the next round began), version."""
+    clicks = [each for each in taken if "older" in each]
+    firsts, posts = [], [1000 * (each["answered"] - each["commit"]) for each in clicks]
+    for each in clicks:
+        served = [line["ended"] for line in lines if line["version"] == each["older"] and each["commit"] < line["ended"] < each["until"]]
+        if not served:
+            raise SystemExit("The older version never answered after a click.")
+        firsts.append(1000 * (min(served) - each["commit"]))
     lags: dict[str, list[float]] = {"canary stopped": [], "rolled back": []}
     for each in taken:
         if not any(line["version"] == each["version"] and line["begun"] < each["commit"] for line in lines):
@@ -143,6 +157,10 @@ def figures_of(lines: list[dict[str, Any]], taken: list[dict[str, Any]], capacit
     return {
         "rollbacks": len(taken), "p50_ms": percentile(both, 50), "p99_ms": percentile(both, 99), "max_ms": round(max(both), 1),
         "by_kind": {kind: {"p50_ms": percentile(each, 50), "max_ms": round(max(each), 1)} for kind, each in lags.items() if each},
+        "click": {
+            "clicks": len(clicks), "to_first_p50_ms": percentile(firsts, 50), "to_first_p99_ms": percentile(firsts, 99),
+            "to_first_max_ms": round(max(firsts), 1), "post_p50_ms": percentile(posts, 50), "post_max_ms": round(max(posts), 1),
+        },
         "requests": len(lines), "failed": len(failed), "codes": sorted({line["code"] for line in failed}),
         "capacity_per_second": round(capacity, 1), "asked_per_second": round(rate, 1),
         "answered_per_second": round(len(lines) / (lines[-1]["ended"] - lines[0]["begun"]), 1),
@@ -197,8 +215,13 @@ def table(figures: dict[str, Any]) -> None:
     waits = figures["latency_ms"]
     print(f"{'latency from due time, ms':34}{waits['p50']:>10.1f} p50 {waits['p95']:10.1f} p95 {waits['p99']:10.1f} p99")
     for kind, each in figures["by_kind"].items():
-        print(f"{kind + ', commit to last answer, ms':34}{each['p50_ms']:>10.1f} p50 {each['max_ms']:10.1f} max")
-    print(f"{'all, ms':34}{figures['p50_ms']:>10.1f} p50 {figures['p99_ms']:10.1f} p99 {figures['max_ms']:10.1f} max\n")
+        begun = "commit" if kind == "canary stopped" else "click"
+        print(f"{kind + f', {begun} to last answer':34}{each['p50_ms']:>10.1f} p50 {each['max_ms']:10.1f} max")
+    click = figures["click"]
+    p50, p99, most = click["to_first_p50_ms"], click["to_first_p99_ms"], click["to_first_max_ms"]
+    print(f"{'click to first answer of older':34}{p50:>10.1f} p50 {p99:10.1f} p99 {most:10.1f} max")
+    print(f"{'click to the answer of the site':34}{click['post_p50_ms']:>10.1f} p50 {click['post_max_ms']:10.1f} max")
+    print(f"{'all, to the last answer':34}{figures['p50_ms']:>10.1f} p50 {figures['p99_ms']:10.1f} p99 {figures['max_ms']:10.1f} max\n")
 
 
 if __name__ == "__main__":

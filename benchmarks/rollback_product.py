@@ -1,4 +1,4 @@
-"""The registry's part of the rollback benchmark: approvals, canaries, and rollbacks whose commit is timed."""
+"""The registry's part of the rollback benchmark: approvals, canaries, stops of canaries that are timed, and clicks that roll back."""
 
 from __future__ import annotations
 
@@ -7,7 +7,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import httpx
+from django.conf import settings
 from django.db import transaction
+from django.test import Client
 
 from registry.access.actions import create_token
 from registry.artifacts.actions import put_folder
@@ -43,6 +46,21 @@ class Registry:
         _, self.secret = create_token(user=people["ana"], name="load", scopes=["infer"], days=1)
         endpoints.deploy(project, self.endpoint, self.versions[0])
 
+    def sign_in(self, url: str) -> None:
+        """Have Omar look at the endpoint's page on the web process, as whoever rolls back does before."""
+        client = Client()
+        client.force_login(self.omar)
+        cookies = {settings.SESSION_COOKIE_NAME: client.cookies[settings.SESSION_COOKIE_NAME].value}
+        self.browser = httpx.Client(base_url=url, cookies=cookies, headers={"Referer": url}, timeout=120)
+        until(lambda: self.opens(), "the site shows the endpoint")
+
+    def opens(self) -> bool:
+        """Whether the page comes; the site may still be starting."""
+        try:
+            return self.browser.get(f"/endpoints/{self.endpoint.uuid}/").status_code == 200
+        except httpx.TransportError:
+            return False
+
     def settle(self) -> None:
         """Until the server has the newest routes and answers with all that they name."""
         wanted = max(row.epoch for row in Deployment.objects.filter(endpoint=self.endpoint, ended_at=None))
@@ -53,6 +71,7 @@ class Registry:
         request = endpoints.approved(self.project, self.endpoint, self.versions[1], plans.by_hand(5000))
         made = actions.deploy(request_id=request.uuid, actor=self.omar, share=5000)
         self.settle()
+        actions.verify_in_use(changed=True)  # as a worker does every half minute
         time.sleep(SEEN_SECONDS)
         return made
 
@@ -65,30 +84,36 @@ class Registry:
         return self.told("canary stopped", moment)
 
     def rolled_back(self) -> dict[str, Any]:
-        """It has all requests, and a person takes it back."""
+        """It has all requests, and a person clicks on the site to take it back. Timed from the click."""
         canary = self.begin()
         actions.set_share(deployment_id=canary.uuid, share=10_000, actor=self.omar, reason="Good.")
         self.settle()
         time.sleep(SEEN_SECONDS)
-        moves = Alias.objects.get(endpoint=self.endpoint).moves
-        with transaction.atomic():
-            moment = Moment()
-            actions.roll_back(endpoint_id=self.endpoint.uuid, actor=self.omar, reason="Errors.", typed="1.0.0", seen_moves=moves)
-        return self.told("rolled back", moment)
+        assert self.opens()
+        seen = Alias.objects.get(endpoint=self.endpoint).moves
+        given = {"reason": "Errors.", "typed": "1.0.0", "seen": seen, "csrfmiddlewaretoken": self.browser.cookies["csrftoken"]}
+        moment = Moment()
+        moment.note()
+        answer = self.browser.post(f"/endpoints/{self.endpoint.uuid}/roll_back/", data=given)
+        answered = time.monotonic()
+        if answer.status_code != 302:
+            raise SystemExit(f"The site did not roll back: {answer.status_code} {answer.text[:500]}")
+        return self.told("rolled back", moment) | {"answered": answered, "older": str(self.versions[0].uuid)}
 
     def told(self, kind: str, moment: Moment) -> dict[str, Any]:
-        """What the figures need to know of it. until: well before the version answers again."""
+        """What the figures need to know of it. commit: of a click, its own moment. until: well before the version answers again."""
         self.settle()
         time.sleep(2 * SEEN_SECONDS)
         return {"kind": kind, "commit": moment.at, "until": time.monotonic(), "version": str(self.versions[1].uuid)}
 
 
 class Moment:
-    """The moment right after the commit of the transaction in which it is made, before anything else that happens then."""
+    """A moment that is noted: right after the commit of the transaction in which it is made, before anything else that happens then."""
 
     def __init__(self) -> None:
         self.at = 0.0
-        transaction.on_commit(self.note)
+        if transaction.get_connection().in_atomic_block:
+            transaction.on_commit(self.note)
 
     def note(self) -> None:
         """Now."""

@@ -6,7 +6,7 @@ The signature is an OpenSSF model signature (OMS), so `model_signing verify key`
 from __future__ import annotations
 
 from lifecycle.bundle.documents import canonical_json, sign_document, verify_document
-from lifecycle.bundle.files import SIGNATURE_NAME, File, Manifest, manifest, read_verified, root_digest
+from lifecycle.bundle.files import SIGNATURE_NAME, File, Manifest, manifest, read_verified, root_digest, stamps
 from lifecycle.bundle.intake import accept_model_folder
 from lifecycle.bundle.keys import ensure_key, fingerprint, generate_key, public_path
 from lifecycle.bundle.signing import sign, verify
@@ -26,6 +26,7 @@ __all__ = [
     "root_digest",
     "sign",
     "sign_document",
+    "stamps",
     "verify",
     "verify_document",
 ]

@@ -78,6 +78,19 @@ def read_verified(folder: Path, of: Manifest, name: str) -> bytes:
     return data
 
 
+def stamps(folder: Path) -> list[list[str | int]]:
+    """Of every file below the folder, its signature too: name, inode, size, and when its bytes and its inode were last changed, in ns.
+
+    Nothing is read. As long as these stay, so do the bytes: whoever changes a file sets its time of change, and the system alone sets the
+    time of change of its inode. Raises Refused as `manifest` does, and for an empty folder inside.
+    """
+    if not folder.is_dir() or folder.is_symlink():
+        raise Refused(f"{folder.name} is not a folder.", next_step="Give the folder that holds the model's files.")
+    check_no_empty_folder(folder)
+    found = ((name, path.stat(follow_symlinks=False)) for name, path in walk(folder))
+    return sorted([name, its.st_ino, its.st_size, its.st_mtime_ns, its.st_ctime_ns] for name, its in found)
+
+
 def walk(folder: Path, prefix: str = "") -> Iterator[tuple[str, Path]]:
     """Names and paths of all regular files below a folder; raises Refused at the first entry that is not safe to follow."""
     with os.scandir(folder) as entries:

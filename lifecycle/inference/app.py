@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import hashlib
 import re
@@ -26,24 +27,32 @@ from lifecycle.inference.protocol import ProtocolError, model_metadata
 from lifecycle.inference.router import Router
 from lifecycle.inference.routing import LiveArm, LiveEndpoint, knows
 from lifecycle.inference.shadow import Shadows
+from lifecycle.inference.siblings import Siblings
+from lifecycle.inference.signs import BEAT_SECONDS
 from lifecycle.inference.spool import Spool
 from lifecycle.inference.wire import answer, failure
 from lifecycle.scraping import exposition, may_scrape
 
 REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,64}\Z")
 INFO = ("endpoint", "version", "arm", "root_digest", "precision")
+LOOK_SECONDS = 0.05
 EXTENSIONS = ["binary_tensor_data", "parameters", "statistics", "model_repository"]
 
 
 class Server:
-    """The parts of one server process and the handlers over them."""
+    """The parts of one server process and the handlers over them. It begins to listen when what its routes name is loaded or refused, so
+    that a client whose connection is taken is answered; without routes at once, since nothing would come.
 
-    def __init__(self, config: Config, *, router: Router | None = None, slots: Slots | None = None) -> None:
+    group: what it shares with the other servers of its socket; see Siblings.
+    """
+
+    def __init__(self, config: Config, *, router: Router | None = None, slots: Slots | None = None, group: str = "") -> None:
         self.config = config
         self.draining = False
         self.router = router or Router(config.data_dir / "serving", config.public_key, name=config.name, drills=config.drills)
         self.spool = Spool(config.data_dir / "spool", max_bytes=config.spool_mb * 1_000_000)
         self.metrics = Metrics()
+        self.siblings = Siblings(config.data_dir / "serving", config.name, group)
         self.slots = slots or Slots(config.slots, config.queue_texts)
         self.shadows = Shadows(lambda: self.slots.texts >= config.slots, self.spool.put)
         self.router.told = lambda closed: self.spool.put(closed.as_line())
@@ -83,13 +92,22 @@ class Server:
         self.spool.start()
         self.router.start()
         self.shadows.start()
+        beating = asyncio.create_task(self._keep_telling())
         try:
+            while self.router.begins and not self.draining:
+                await asyncio.sleep(LOOK_SECONDS)
             yield
         finally:
+            beating.cancel()
             self.router.stop()
             self.slots.close()
             self.shadows.stop()
             self.spool.stop()
+
+    async def _keep_telling(self) -> None:
+        while self.siblings.shares:
+            await asyncio.to_thread(self.siblings.write, self._counted())  # counted here: only this thread writes the counts
+            await asyncio.sleep(BEAT_SECONDS)
 
     async def live(self, _request: Request) -> Response:
         """The process answers."""
@@ -167,8 +185,12 @@ class Server:
         token, peer = self.config.metrics_token, request.client.host if request.client else ""
         if not may_scrape(token=token, peer=peer, headers=request.headers):
             raise unauthorised() if token else HTTPException(404)
-        content, kind = exposition([*self.metrics.families(), *self.families(), *metrics.process()], request.headers.get("accept", ""))
+        families = await asyncio.to_thread(self.siblings.told, self._counted())
+        content, kind = exposition(families, request.headers.get("accept", ""))
         return Response(content, headers={"content-type": kind})
+
+    def _counted(self) -> list[Metric]:
+        return [*self.metrics.families(), *self.families(), *metrics.process()]
 
     def families(self) -> list[Metric]:
         """What the parts of this server say of themselves, as Prometheus' families."""

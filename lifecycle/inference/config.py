@@ -13,7 +13,8 @@ from lifecycle.env import env_bool, env_int, env_str
 class Config:
     """Settings of one server process. slots: parallel engine runs; queue_texts: texts that may run or wait; drain_seconds: between
     SIGTERM and closing the port, while `ready` already says no; name: of this replica, where several share a data folder; drills: whether
-    planted faults are obeyed."""
+    planted faults are obeyed; socket: number of an open listening socket that was inherited, 0 for one of its own at host and port;
+    processes: how many servers `manage.py up` keeps on one port, which a server itself does not read."""
 
     data_dir: Path
     host: str = "127.0.0.1"
@@ -25,6 +26,8 @@ class Config:
     name: str = ""
     metrics_token: str = ""
     drills: bool = False
+    socket: int = 0
+    processes: int = 2
 
     @property
     def public_key(self) -> Path:
@@ -45,4 +48,6 @@ def from_environment() -> Config:
         name=env_str("INFERENCE_NAME"),
         metrics_token=env_str("METRICS_TOKEN"),
         drills=env_bool("INFERENCE_DRILLS", False),
+        socket=env_int("INFERENCE_SOCKET", 0, low=0, high=1_000_000),
+        processes=env_int("INFERENCE_PROCESSES", 2, low=1, high=64),
     )

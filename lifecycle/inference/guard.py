@@ -1,11 +1,13 @@
 """The guard: a canary whose requests fail one after another is closed inside the server, so that it holds with the web application down.
 
 Closed means that the stable version gets its requests. The guard only closes: what becomes of the canary is decided in the registry, which
-learns of it from the spool and the status file, and answers with a routes document that does not name the deployment any more.
+learns of it from the spool and the status file, and answers with a routes document that does not name the deployment any more. Each server
+counts what it answered itself; what one of them closed, those on the same data folder close too.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import os
@@ -49,17 +51,12 @@ class Guard:
         self.closed: dict[str, Closed] = {}
         self._path, self._on_close = path, on_close
         self._last: dict[str, deque[bool]] = {}
+        self._others: dict[Path, tuple[tuple[int, int], list[Closed]]] = {}
         self._lock = threading.Lock()
 
     def start(self) -> list[Closed]:
         """Read what an earlier process closed, and return it. A file that cannot be read is as none, and said so in the log."""
-        try:
-            found = [Closed(**raw) for raw in json.loads(self._path.read_bytes())["closed"]]
-        except FileNotFoundError:
-            found = []
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            log.error("guard_not_read reason=%r", str(error))
-            found = []
+        found = read(self._path)
         self.closed = {each.deployment: each for each in found}
         return found
 
@@ -77,6 +74,24 @@ class Guard:
             self._write()
         log.error("guard_closed endpoint=%s deployment=%s failures=%d of=%d", endpoint, deployment, failures, len(last))
         self._on_close(closed)  # outside the lock: it asks the router for its own
+
+    def adopt(self, deployments: Collection[str]) -> bool:
+        """Close those of these canaries that another server on this folder closed; True if there was one. The other tells of it."""
+        found: dict[str, Closed] = {}
+        for path in self._path.parent.glob("guard*.json"):
+            with contextlib.suppress(OSError):
+                its = path.stat()
+                seen = (its.st_mtime_ns, its.st_ino)
+                if path != self._path and self._others.get(path, (None,))[0] != seen:
+                    self._others[path] = (seen, read(path))
+        for _, closed in self._others.values():
+            found |= {each.deployment: each for each in closed if each.deployment in deployments}
+        with self._lock:
+            new = {name: each for name, each in found.items() if name not in self.closed}
+            if new:
+                self.closed = self.closed | new
+                self._write()
+        return bool(new)
 
     def keep(self, deployments: Collection[str]) -> None:
         """Forget what is not among these deployments: the routes do not name it as a canary any more."""
@@ -98,6 +113,17 @@ class Guard:
             part.replace(self._path)
         except OSError as error:  # a full disk must not keep a broken canary open
             log.error("guard_not_written reason=%r", error.strerror)
+
+
+def read(path: Path) -> list[Closed]:
+    """What a file says was closed. One that cannot be read is as none, and said so in the log."""
+    try:
+        return [Closed(**raw) for raw in json.loads(path.read_bytes())["closed"]]
+    except FileNotFoundError:
+        return []
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        log.error("guard_not_read reason=%r", str(error))
+        return []
 
 
 def _now() -> str:

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import os
 import threading
+import time
 from collections.abc import Callable
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from lifecycle import bundle
-from lifecycle.inference import engines
+from lifecycle.inference import engines, signs
 from lifecycle.inference.engines import Engine
 from lifecycle.inference.faults import Faults
 from lifecycle.inference.guard import Closed, Guard
@@ -44,6 +45,7 @@ class Router:
         self._loaded: dict[str, Engine] = {}
         self._refused: dict[str, str] = {}
         self._seen: tuple[int, int, int] | None = None
+        self._beat_at = 0.0
         self._floor = self._last_epoch()
         self._lock = threading.Lock()
         self._work, self._stop = threading.Event(), threading.Event()
@@ -72,6 +74,11 @@ class Router:
         return wanted <= self._loaded.keys() | self._refused.keys()
 
     @property
+    def begins(self) -> bool:
+        """A document was read, and a version that shall answer is still to be loaded for the first time: nobody should be sent here yet."""
+        return self._routes is not None and not self.answers
+
+    @property
     def answers(self) -> bool:
         """A document was read and each endpoint that shall answer does, or its version was refused: a swap under way changes nothing."""
         routes, live = self._routes, self.table.endpoints
@@ -84,6 +91,9 @@ class Router:
         if self.faults and self.faults.poll():
             with self._lock:
                 self._write_status()
+        if self._routes and self.guard.adopt(self._routes.canaries):
+            with self._lock:
+                self._rebuild()
         path = self._folder / "routes.json"
         try:
             found = path.stat()
@@ -101,10 +111,17 @@ class Router:
         with self._lock:
             self._routes, self._refused, self.problem = routes, {}, ""
             self.guard.keep(routes.canaries)
+            self.guard.adopt(routes.canaries)
             self._rebuild()
         log.info("routes_taken epoch=%d endpoints=%d", routes.epoch, len(routes.endpoints))
         self._work.set()
         return True
+
+    def beat(self) -> None:
+        """Write the status again when it is due, though nothing changed: whoever reads it believes in a server that still writes."""
+        if time.monotonic() >= self._beat_at:
+            with self._lock:
+                self._write_status()
 
     def load_next(self) -> bool:
         """Verify, load and warm up one version that the document names and that is not there yet. False if there is none."""
@@ -178,8 +195,7 @@ class Router:
         status = {
             "epoch_applied": self._floor,
             "epoch_seen": self._routes.epoch if self._routes else None,
-            "at": datetime.now(UTC).isoformat(timespec="milliseconds"),
-            "pid": os.getpid(),
+            **signs.sign(),
             "problem": " ".join(filter(None, [self.problem, self.faults.problem if self.faults else ""])),
             "drills": self.faults is not None,
             "guard": self.guard.as_status(),
@@ -193,6 +209,7 @@ class Router:
                 for slug, live in self.table.endpoints.items()
             },
         }
+        self._beat_at = time.monotonic() + signs.BEAT_SECONDS
         part = self._status_path.with_name(f"{self._status_path.name}.{os.getpid()}")
         try:
             part.write_text(json.dumps(status, indent=1), encoding="utf-8")
@@ -206,14 +223,17 @@ class Router:
         return states | {digest: {"state": "refused", "reason": reason} for digest, reason in self._refused.items()}
 
     def _last_epoch(self) -> int:
-        try:
-            return max(0, int(json.loads(self._status_path.read_bytes())["epoch_applied"]))
-        except (OSError, ValueError, KeyError, TypeError):
-            return 0
+        """The highest epoch that any server of this folder ever applied, under whatever name."""
+        found = [0]
+        for path in self._folder.glob("status*.json"):
+            with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+                found.append(int(json.loads(path.read_bytes())["epoch_applied"]))
+        return max(found)
 
     def _keep_polling(self) -> None:
         while not self._stop.wait(POLL_SECONDS):
             self.poll()
+            self.beat()
 
     def _keep_loading(self) -> None:
         while not self._stop.is_set():

@@ -9,6 +9,7 @@ import os
 import queue
 import shlex
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -32,11 +33,13 @@ GRACE_SECONDS = 30.0  # from SIGTERM to SIGKILL: a training child writes its che
 
 @dataclass
 class Program:
-    """One line of the Procfile and the process that runs it now."""
+    """One line of the Procfile, or one copy of it, and the process that runs it now. inherits: open files that it is handed."""
 
     name: str
     command: list[str]
     colour: str
+    environment: dict[str, str]
+    inherits: tuple[int, ...] = ()
     process: subprocess.Popen[bytes] | None = None
     began: float = 0.0
     quick_ends: int = 0
@@ -49,17 +52,44 @@ class Program:
         return min(2.0 ** (self.quick_ends - 1), 30.0) if self.quick_ends else 0.0
 
 
-class Supervisor:
-    """Runs programs until it is told to stop. It starts all processes from the thread that calls `run`."""
+@dataclass(frozen=True)
+class Shared:
+    """Several copies of one program, which all accept from one listening socket.
 
-    def __init__(self, procfile: str, environment: Mapping[str, str], *, grace_seconds: float = GRACE_SECONDS) -> None:
+    copies: by name, what each has in its environment beside the rest. The supervisor holds the socket open as well: its queue of
+    connections is one for all copies, so that none waits at a copy that has died, and none is refused while a copy starts again. A socket
+    of each copy's own on the same port (SO_REUSEPORT) has a queue of its own, and what waits there dies with it.
+    """
+
+    socket: socket.socket
+    copies: Mapping[str, Mapping[str, str]]
+
+
+class Supervisor:
+    """Runs programs until it is told to stop. It starts all processes from the thread that calls `run`.
+
+    shared: by the name of a program, what runs in its place.
+    """
+
+    def __init__(
+        self,
+        procfile: str,
+        environment: Mapping[str, str],
+        *,
+        grace_seconds: float = GRACE_SECONDS,
+        shared: Mapping[str, Shared] | None = None,
+    ) -> None:
         colours = get_colours()
         self.environment = dict(environment)
         self.grace_seconds = grace_seconds
-        self.programs = [
-            Program(name, [expand(part, self.environment) for part in shlex.split(line)], next(colours))
-            for name, line in parse_procfile(procfile).processes.items()
-        ]
+        self.programs: list[Program] = []
+        self._shared = dict(shared or {})
+        for name, line in parse_procfile(procfile).processes.items():
+            command, found = [expand(part, self.environment) for part in shlex.split(line)], self._shared.get(name)
+            copies: Mapping[str, Mapping[str, str]] = found.copies if found else {name: {}}
+            inherits = (found.socket.fileno(),) if found else ()
+            for copy, more in copies.items():
+                self.programs.append(Program(copy, command, next(colours), {**self.environment, **more}, inherits))
         self._lines: queue.Queue[Message] = queue.Queue()
         self._printer = Printer(sys.stdout, width=max(len(program.name) for program in self.programs))
         self._stop = threading.Event()
@@ -103,7 +133,8 @@ class Supervisor:
 
     def _start(self, program: Program) -> None:
         program.process = subprocess.Popen(
-            program.command, env=self.environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+            program.command, env=program.environment, pass_fds=program.inherits,
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
             start_new_session=True, preexec_fn=die_with_parent if LIBC else None,  # noqa: PLW1509
         )  # fmt: skip
         program.began = time.monotonic()
@@ -122,7 +153,12 @@ class Supervisor:
                 self._printer.write(self._lines.get_nowait())
 
     def _end_all(self) -> None:
-        """Ask every process to leave, wait, and kill the process groups of those that stay."""
+        """Ask every process to leave, wait, and kill the process groups of those that stay.
+
+        A socket that was shared closes with the last that accepts there.
+        """
+        for each in self._shared.values():
+            each.socket.close()
         running = [program.process for program in self.programs if program.process and program.process.poll() is None]
         for process in running:
             with contextlib.suppress(ProcessLookupError):

@@ -12,6 +12,7 @@ from monitoring.traffic.rules import CONFIDENCE_BINS, OOV_BINS, Ending, ending, 
 
 NUMBERS = (
     "requests", "errors", "refused", "shed", "answers", "truncated", "cpu_us", "timed", "right", "wrong", "overrides", "agree", "disagree",
+    "lost_milli",
 )  # fmt: skip
 HISTOGRAMS = ("latency", "labels", "confidence", "chars", "tokens", "oov")
 FIELDS = (*NUMBERS, *HISTOGRAMS)
@@ -19,7 +20,11 @@ FIELDS = (*NUMBERS, *HISTOGRAMS)
 
 @dataclass
 class Counts:
-    """What a rollup holds. requests = answered + errors (5xx) + refused (4xx but 429) + shed (429); answers counts texts."""
+    """What a rollup holds. requests = answered + errors (5xx) + refused (4xx but 429) + shed (429); answers counts texts.
+
+    lost_milli: thousandths of requests that are believed to have come while no server could take them, and that are in none of the others;
+    see `actions.probing`.
+    """
 
     requests: int = 0
     errors: int = 0
@@ -34,6 +39,7 @@ class Counts:
     overrides: int = 0
     agree: int = 0
     disagree: int = 0
+    lost_milli: int = 0
     latency: Histogram = field(default_factory=dict)
     labels: Histogram = field(default_factory=dict)
     confidence: Histogram = field(default_factory=dict)
@@ -69,6 +75,11 @@ class Counts:
             histogram.count(self.chars, histogram.bucket(chars))
         if tokens:
             histogram.count(self.tokens, histogram.bucket(tokens))
+
+    @property
+    def lost(self) -> int:
+        """Requests that no server could take, to the nearest whole one."""
+        return round(self.lost_milli / 1000)
 
     def add(self, other: Any) -> None:
         """Add another one, or a rollup, to this one. Shares nothing with it afterwards."""

@@ -82,7 +82,7 @@ def figures(total: Total) -> list[Figure]:
         Figure("Requests", count(total.requests), sub=f"{decimals(total.per_minute or 0.0, 1)} a minute"),
         Figure("p50 latency", number(total.p50_ms), "ms", "in the server"),
         Figure("p95 latency", number(total.p95_ms), "ms", "in the server"),
-        Figure("Errors", None if total.error_share is None else percent(total.error_share, 2), sub=things(total.errors, "request")),
+        Figure("Errors", None if total.error_share is None else percent(total.error_share, 2), sub=failed(total)),
         Figure(
             "Correct (from feedback)", percent(total.right_share, 1) if total.judged else None,
             sub=f"{percent(interval[0], 1)} to {percent(interval[1], 1)} of {count(total.judged)}" if interval else "no feedback yet",
@@ -92,6 +92,12 @@ def figures(total: Total) -> list[Figure]:
             sub="engine CPU time" if cost is not None else without_cost(),
         ),
     ]  # fmt: skip
+
+
+def failed(total: Total) -> str:
+    """How many requests failed, and how many no server could take, which are in no other figure."""
+    lost = f", about {count(total.lost)} lost" if total.lost else ""
+    return f"{things(total.errors, 'request')}{lost}"
 
 
 def without_cost() -> str:

@@ -27,3 +27,15 @@ def build_rollups() -> None:
 def clear_old() -> None:
     """Delete predictions and small figures that are older than they are kept."""
     actions.clear_old()
+
+
+@shared_task  # type: ignore[untyped-decorator]
+def probe() -> None:
+    """Ask the serving port as a client would."""
+    actions.probe()
+
+
+@shared_task  # type: ignore[untyped-decorator]
+def count_lost() -> None:
+    """Count what clients lost while no server answered."""
+    actions.count_lost()

@@ -95,6 +95,21 @@ class ModelVersion(models.Model):
         return {self.State.ACTIVE: "ok", self.State.QUARANTINED: "bad"}.get(self.State(self.state), "off")
 
 
+class VerifiedCopy(models.Model):
+    """The files that the inference servers were given of a version, as they were when each was last hashed and the signature held.
+
+    stamps: see bundle.stamps. As long as the files have them, they are what was verified, with the key of this fingerprint.
+    """
+
+    version = models.OneToOneField(ModelVersion, on_delete=models.CASCADE, related_name="verified_copy")
+    stamps = models.JSONField()
+    key_fingerprint = models.CharField(max_length=64)
+    verified_at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return f"{self.version} {self.verified_at:%Y-%m-%d %H:%M}"
+
+
 class Card(models.Model):
     """One revision of a version's model card. The newest counts; every one is kept."""
 

@@ -8,7 +8,7 @@ class EndpointsConfig(AppConfig):
     label = "endpoints"
 
     def ready(self) -> None:
-        """Bring the page into the navigation and the palette, and have the servers tended every five seconds."""
+        """Bring the page into the navigation and the palette, and have the servers tended every five seconds and files verified."""
         from lifecycle.jobs import schedule
         from lifecycle.ui import navigation, palette
         from lifecycle.ui.navigation import NavItem
@@ -19,6 +19,8 @@ class EndpointsConfig(AppConfig):
 
         serving.register(serving.Server(actions.lock, actions.withdraw, actions.effects))
         schedule.every(5, "registry.endpoints.tasks.tend")
+        schedule.every(30, "registry.endpoints.tasks.verify_changed")
+        schedule.every(3600, "registry.endpoints.tasks.verify_in_use")
         navigation.register(
             NavItem(
                 "Serving", "Endpoints", "endpoints:list", order=10, key="e", match=("endpoints", "traffic"),

@@ -9,6 +9,7 @@ from typing import Any
 from django.conf import settings
 from django.forms import Form
 from django.urls import reverse
+from django.utils import timezone
 
 from lifecycle.ui.addresses import find_url
 from lifecycle.ui.marks import Step
@@ -212,6 +213,7 @@ def servers(endpoint: Endpoint) -> dict[str, Any]:
     published = Routes.objects.values_list("published_epoch", flat=True).first() or 0
     running = list(queries.serving(endpoint))
     lines = [server(state, endpoint, running, published) for state in queries.server_states_for(endpoint)]
+    lines += [Server(state.name or "server", "bad", "Not running", "", state) for state in queries.lately_dead(timezone.now())]
     return {"published": published, "lines": lines, "pending": any(line.kind == "wait" for line in lines)}
 
 

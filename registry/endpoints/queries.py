@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -26,6 +26,7 @@ from registry.endpoints.models import Deployment, EndpointToken, Fault, Routes
 from registry.endpoints.servers import ClosedArm as ClosedArm
 from registry.endpoints.servers import ServerState as ServerState
 from registry.endpoints.servers import server_states as server_states
+from registry.endpoints.servers import written_states as written_states
 from registry.ledger import keys
 from registry.ledger.models import Event
 from registry.ledger.verbs import Verb
@@ -33,6 +34,7 @@ from registry.promotions.models import PromotionRequest
 from registry.promotions.rules import Status
 
 PAGE = 20
+MISSED_FOR = timedelta(hours=1)
 ELSEWHERE = "It refused them for what they say of an endpoint of another project."
 
 
@@ -315,14 +317,19 @@ def problem_for(project_id: int, problem: str) -> str:
 
 
 def server_states_for(endpoint: Endpoint) -> list[ServerState]:
-    """What every server says, as the people of an endpoint's project may read it."""
+    """What every server that lives says, as the people of an endpoint's project may read it."""
     project_id = endpoint.model.project_id
     return [replace(state, problem=problem_for(project_id, state.problem)) if state.problem else state for state in server_states()]
 
 
+def lately_dead(now: datetime) -> list[ServerState]:
+    """The servers that fell silent within the last hour; an older file is of a server that nobody misses."""
+    return [state for state in written_states() if not state.lives and state.at and now - state.at < MISSED_FOR]
+
+
 def guard_of(deployment: Deployment) -> ClosedArm | None:
-    """What a server says of a canary that it closed; None when none did."""
-    closed = [arm for state in server_states() for arm in state.closed]
+    """What a server says of a canary that it closed; None when none did. That it has died since undoes nothing."""
+    closed = [arm for state in written_states() for arm in state.closed]
     return next((arm for arm in closed if arm.deployment == str(deployment.uuid)), None)
 
 

@@ -1,4 +1,9 @@
-"""What the inference servers write about themselves, as values. Reads files, never the database."""
+"""What the inference servers write about themselves, as values. Reads files, never the database.
+
+A file outlives its server. What it says of the present (ready, refused, a problem, drills) is believed of a server that lives alone, which
+`server_states` gives; what it says was done (epochs that were applied, canaries that were closed) stays true, and is read from
+`written_states`.
+"""
 
 from __future__ import annotations
 
@@ -9,8 +14,10 @@ from pathlib import Path
 from typing import Any
 
 from django.conf import settings
+from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 
+from lifecycle.inference.signs import is_alive
 from registry.catalog.models import ModelVersion
 
 
@@ -25,7 +32,8 @@ class ClosedArm:
 
 @dataclass(frozen=True)
 class ServerState:
-    """What one inference server last wrote about itself. epoch: applied. answers: endpoint slug → version uuids that answer now."""
+    """What one inference server last wrote about itself. epoch: applied. answers: endpoint slug → version uuids that answer now. lives: see
+    lifecycle.inference.signs."""
 
     name: str
     epoch: int
@@ -36,6 +44,7 @@ class ServerState:
     answers: dict[str, list[str]]
     closed: tuple[ClosedArm, ...] = ()
     drills: bool = False
+    lives: bool = True
 
     def refusal_of(self, version: ModelVersion) -> str:
         """Why the server does not load a version; empty when it does, or says nothing."""
@@ -48,7 +57,12 @@ class ServerState:
 
 
 def server_states() -> list[ServerState]:
-    """What every inference server that shares our data folder wrote last, by name."""
+    """What every inference server that lives and shares our data folder wrote last, by name."""
+    return [state for state in written_states() if state.lives]
+
+
+def written_states() -> list[ServerState]:
+    """The same of those that are dead, too."""
     found = [server_state(path) for path in sorted((Path(settings.DATA_DIR) / "serving").glob("status*.json"))]
     return [state for state in found if state]
 
@@ -62,6 +76,7 @@ def server_state(path: Path) -> ServerState | None:
             name=path.stem.removeprefix("status").removeprefix("."), epoch=int(status["epoch_applied"]),
             epoch_seen=status.get("epoch_seen"), at=parse_datetime(str(status["at"])), problem=str(status.get("problem") or "")[:300],
             versions=dict(status.get("versions", {})), answers=answers, drills=status.get("drills") is True,
+            lives=is_alive(status, timezone.now()),
             closed=tuple(ClosedArm(str(arm["deployment"]), int(arm["failures"]), int(arm["of"])) for arm in status.get("guard", [])),
         )  # fmt: skip
     except (OSError, ValueError, KeyError, TypeError, AttributeError):

@@ -16,3 +16,15 @@ def tend() -> None:
     actions.publish_faults()
     actions.check_loads()
     actions.check_problems()
+
+
+@shared_task  # type: ignore[untyped-decorator]
+def verify_changed() -> None:
+    """Hash the files of versions in use that are new or were touched."""
+    actions.verify_in_use(changed=True)
+
+
+@shared_task  # type: ignore[untyped-decorator]
+def verify_in_use() -> None:
+    """Hash the files of all versions in use."""
+    actions.verify_in_use()

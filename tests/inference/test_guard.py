@@ -141,10 +141,7 @@ def test_it_stays_closed_over_a_restart_and_is_told_again_under_the_same_name(cl
         on_canary(client)
 
     again = Server(Config(data_dir=installation.folder))
-    again.router._threads = []
-    with TestClient(again.application()) as other:
-        follow(again)
-
+    with TestClient(again.application()) as other:  # which begins when all is loaded
         assert {plain(other).headers["x-arm"] for _ in range(20)} == {"stable"}
         assert installation.status()["guard"] == [{"deployment": CANARY, "failures": 10, "of": 10}]
     server.spool.stop()
@@ -191,3 +188,23 @@ def test_a_full_disk_does_not_keep_a_broken_canary_open(tmp_path, caplog):
     assert list(guard.closed) == ["d1"]
     assert len(said) == 1
     assert "guard_not_written" in caplog.text
+
+
+def test_what_one_server_closed_another_on_its_folder_closes_and_forgets_with_the_routes(installation, server, canary, root):
+    beside = Server(Config(data_dir=installation.folder, name="2"))
+    follow(beside)
+    breaks(server)
+    with TestClient(server.application(), raise_server_exceptions=False) as client:
+        assert [on_canary(client).status_code for _ in range(10)] == [500] * 10
+    assert CANARY not in beside.router.guard.closed
+
+    beside.router.poll()
+
+    assert list(beside.router.guard.closed) == list(server.router.guard.closed)
+    assert [arm.arm.name for arm in beside.router.table.endpoints["support"].arms] == ["stable"]
+    assert not beside.router.guard.adopt({CANARY})  # once
+    assert not beside.router.guard.adopt({"another"})
+
+    installation.publish(support=endpoint(root))
+    follow(beside)
+    assert beside.router.guard.closed == {}

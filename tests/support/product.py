@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -13,6 +14,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import urlsplit, urlunsplit
@@ -21,6 +23,7 @@ import httpx
 import psutil
 import psycopg
 
+from lifecycle.inference import signs
 from lifecycle.jobs.supervisor import die_with_parent
 from tests.support import tables
 from tests.support.hand import Hand
@@ -176,6 +179,11 @@ class Product:
         finally:
             for process in stopped:
                 process.resume()
+
+    def servers(self) -> list[dict[str, Any]]:
+        """What the inference servers that live say of themselves, by name."""
+        found = [json.loads(path.read_bytes()) for path in sorted((self.data_dir / "serving").glob("status*.json"))]
+        return [each for each in found if signs.is_alive(each, datetime.now(UTC))]
 
     def spool_is_empty(self) -> bool:
         """Whether all that the inference server wrote of its answers has been taken in."""

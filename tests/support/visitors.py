@@ -123,14 +123,15 @@ class Program:
         return self.client.post(f"{self.product.inference}/v2/models/{slug}/infer", json=body)
 
     def answered_by(self, slug: str, version: str) -> None:
-        """Wait until the endpoint answers with this version, whatever happens to its server meanwhile."""
+        """Wait until every server of the endpoint answers with this version, whatever happens to them meanwhile."""
 
         def answers() -> bool:
             try:
                 answer = self.ask(slug, "Hello")
             except httpx.TransportError:
                 return False
-            return answer.status_code == 200 and answer.json()["model_version"] == version
+            said = answer.status_code == 200 and answer.json()["model_version"] == version
+            return said and all(version in each["endpoints"].get(slug, {}).get("versions", []) for each in self.product.servers())
 
         until(answers, f"{slug} answers with {version}")
 

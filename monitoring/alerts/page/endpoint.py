@@ -184,7 +184,7 @@ def budget_chart(objective: Objective, points: list[traffic.Point]) -> Chart | N
 def proposal(found: Endpoint, kind: Kind, total: traffic.Total) -> Proposal:
     """What the last seven days, or the evaluation of the live version, speak for."""
     if kind == Kind.AVAILABILITY:
-        return rules.propose_availability(Count(total.errors, total.taken))
+        return rules.propose_availability(rules.count_of(kind, None, total))
     if kind == Kind.LATENCY:
         return rules.propose_latency(total.p95_ms, sum(total.latency.values()))
     return rules.propose_quality(Count(total.wrong, total.judged), evaluated(found))

@@ -22,7 +22,8 @@ ENOUGH = 1000  # events from which a proposal rests on what was measured
 
 
 class Kind(TextChoices):
-    """availability: answered without 5xx; refused (4xx) and shed (429) requests do not count. latency: answered within a threshold.
+    """availability: answered without 5xx, and not lost while no server answered; refused (4xx) and shed (429) requests do not count.
+    latency: answered within a threshold.
     quality: answers that people called right, of those they judged."""
 
     AVAILABILITY = "availability", "Availability"
@@ -39,9 +40,12 @@ BAD = {Kind.AVAILABILITY: "failed requests", Kind.LATENCY: "slow answers", Kind.
 
 
 def count_of(kind: str, threshold_ms: float | None, counts: Counts) -> Count:
-    """What counts for an objective. Refused (4xx) and shed (429) requests never do; latency is of answered requests."""
+    """What counts for an objective. What was lost while no server answered is a failed request that none wrote down.
+
+    Refused (4xx) and shed (429) requests never count; latency is of answered requests.
+    """
     if kind == Kind.AVAILABILITY:
-        return Count(counts.errors, counts.requests - counts.refused - counts.shed)
+        return Count(counts.errors + counts.lost, counts.requests - counts.refused - counts.shed + counts.lost)
     if kind == Kind.QUALITY:
         return Count(counts.wrong, counts.right + counts.wrong)
     return Count(histogram.above(counts.latency, threshold_ms or 0.0), sum(counts.latency.values()))

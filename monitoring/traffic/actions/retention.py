@@ -10,6 +10,7 @@ from django.db.models import Exists, OuterRef, QuerySet
 from django.utils import timezone
 
 from monitoring.traffic.actions.building import DAYS, HOURS, OVERLAP, Step
+from monitoring.traffic.actions.probing import forget_probes
 from monitoring.traffic.models import Prediction, RollupMark, ShadowAnswer
 from monitoring.traffic.rules import DAY, floor
 from registry.catalog.models import Endpoint
@@ -36,7 +37,7 @@ def clear_old(now: datetime | None = None) -> int:
     for endpoint in Endpoint.objects.order_by("pk"):
         gone += clear(unlinked(Prediction.objects.filter(endpoint=endpoint, at__lt=limit)))
         gone += clear(ShadowAnswer.objects.filter(endpoint=endpoint, at__lt=limit))
-    return gone + clear_level(HOURS, now, settings.MINUTE_DAYS) + clear_level(DAYS, now, settings.HOUR_DAYS)
+    return gone + forget_probes(now) + clear_level(HOURS, now, settings.MINUTE_DAYS) + clear_level(DAYS, now, settings.HOUR_DAYS)
 
 
 def unlinked(rows: QuerySet[Prediction]) -> QuerySet[Prediction]:

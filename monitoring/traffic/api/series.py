@@ -24,7 +24,10 @@ MOST_POINTS = 1500
 
 
 class TrafficFiguresOut(serializers.Serializer[Any]):
-    """Figures of a stretch of time. Shares 0 to 1; null where nothing was measured. requests = answered + errors + refused + shed."""
+    """Figures of a stretch of time. Shares 0 to 1; null where nothing was measured. requests = answered + errors + refused + shed.
+
+    lost: requests that no server could take, beside these, as probes tell.
+    """
 
     since = serializers.DateTimeField()
     until = serializers.DateTimeField()
@@ -32,6 +35,7 @@ class TrafficFiguresOut(serializers.Serializer[Any]):
     errors = serializers.IntegerField()  # type: ignore[assignment]
     refused = serializers.IntegerField()
     shed = serializers.IntegerField()
+    lost = serializers.IntegerField()
     answers = serializers.IntegerField()
     error_share = serializers.FloatField(allow_null=True)
     availability = serializers.FloatField(allow_null=True)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from monitoring.traffic.models.outcome import Kpi, Outcome, OutcomeDay, Side
 from monitoring.traffic.models.prediction import Feedback, GuardTrip, Prediction, ShadowAnswer
+from monitoring.traffic.models.probe import ProbeMinute
 from monitoring.traffic.models.rollup import DayRollup, HourRollup, MinuteRollup, Rollup, RollupMark
 
 __all__ = [
-    "DayRollup", "Feedback", "GuardTrip", "HourRollup", "Kpi", "MinuteRollup", "Outcome", "OutcomeDay", "Prediction", "Rollup",
-    "RollupMark", "ShadowAnswer", "Side",
+    "DayRollup", "Feedback", "GuardTrip", "HourRollup", "Kpi", "MinuteRollup", "Outcome", "OutcomeDay", "Prediction", "ProbeMinute",
+    "Rollup", "RollupMark", "ShadowAnswer", "Side",
 ]  # fmt: skip

@@ -35,6 +35,7 @@ class Rollup(models.Model):
     overrides = models.PositiveIntegerField(default=0, help_text="of the wrong ones, those on which somebody acted otherwise")
     agree = models.PositiveIntegerField(default=0, help_text="shadow answers with the client's label")
     disagree = models.PositiveIntegerField(default=0)
+    lost_milli = models.PositiveBigIntegerField(default=0, help_text="thousandths of requests that no server could take, beside requests")
     latency = models.JSONField(default=dict, help_text=f"ms on a log scale, of requests that were answered; {JSON_HELP}")
     labels = models.JSONField(default=dict, help_text="label → count")
     confidence = models.JSONField(default=dict, help_text=f"50 equal bins of 0 to 1; {JSON_HELP}")

@@ -53,8 +53,9 @@ class Total(Counts):
 
     @property
     def availability(self) -> float | None:
-        """1 − errors / (requests − refused − shed)."""
-        return 1 - self.errors / self.taken if self.taken else None
+        """1 − (errors + lost) / (requests − refused − shed + lost), as objectives count it."""
+        asked = self.taken + self.lost
+        return 1 - (self.errors + self.lost) / asked if asked else None
 
     @property
     def p50_ms(self) -> float | None:

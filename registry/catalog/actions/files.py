@@ -16,6 +16,7 @@ from typing import IO
 
 from django.conf import settings
 from django.db import transaction
+from django.utils import timezone
 
 from lifecycle import bundle
 from lifecycle.compute import warm
@@ -28,7 +29,7 @@ from registry.artifacts.actions import write_folder
 from registry.artifacts.models import Folder
 from registry.catalog import exported, queries, rules, signed_cards
 from registry.catalog.actions.quarantine import quarantine
-from registry.catalog.models import Card, ModelVersion
+from registry.catalog.models import Card, ModelVersion, VerifiedCopy
 from registry.ledger import keys
 from registry.ledger.actions import record
 from registry.ledger.verbs import Verb
@@ -98,8 +99,8 @@ def materialise(version: ModelVersion) -> Path:
     """
     if version.state != ModelVersion.State.ACTIVE:
         raise Refused(f"{version} is {version.get_state_display().lower()} and is not served.", next_step="Choose an active version.")
-    target = Path(settings.DATA_DIR) / "serving" / "artifacts" / version.root_digest
-    if is_intact(target, version):
+    target = served_folder(version)
+    if is_intact(version):
         return target
     with verified(version) as (folder, _):
         for path in folder.rglob("*"):
@@ -110,20 +111,48 @@ def materialise(version: ModelVersion) -> Path:
         try:
             os.replace(folder, target)
         except OSError:
-            if not is_intact(target, version):
+            if not is_intact(version):
                 raise
     return target
 
 
-def is_intact(folder: Path, version: ModelVersion) -> bool:
-    """Whether a folder holds exactly the version's files with a valid signature."""
-    if not folder.exists():
-        return False
+def served_folder(version: ModelVersion) -> Path:
+    """Where the inference servers find the version's files."""
+    return Path(settings.DATA_DIR) / "serving" / "artifacts" / version.root_digest
+
+
+def is_intact(version: ModelVersion) -> bool:
+    """Whether the servers' folder holds exactly the version's files with a valid signature, every file hashed. If so, it is remembered."""
     try:
-        bundle.verify(folder, keys.public_key_path(), expected_root=version.root_digest)
-    except Refused:
+        verify_copy(version)
+    except (Refused, OSError):
         return False
     return True
+
+
+def verify_copy(version: ModelVersion) -> None:
+    """Hash the files that the servers were given, and remember that they hold.
+
+    Raises Damaged naming what was changed or added, Refused for what is missing. What changes while it is hashed is not remembered.
+    """
+    folder, key = served_folder(version), keys.public_key_path()
+    before = bundle.stamps(folder)
+    bundle.verify(folder, key, expected_root=version.root_digest)
+    if bundle.stamps(folder) == before:
+        found = {"stamps": before, "key_fingerprint": bundle.fingerprint(key), "verified_at": timezone.now()}
+        VerifiedCopy.objects.update_or_create(version=version, defaults=found)
+
+
+def is_remembered(version: ModelVersion) -> bool:
+    """Whether the files that the servers were given are those that were last verified, told by their stamps: nothing is hashed."""
+    copy = VerifiedCopy.objects.filter(version=version).first()
+    if copy is None:
+        return False
+    try:
+        key = bundle.fingerprint(keys.public_key_path())
+        return bool(copy.key_fingerprint == key and copy.stamps == bundle.stamps(served_folder(version)))
+    except (Refused, OSError):
+        return False
 
 
 def export(*, version: ModelVersion, actor: User) -> IO[bytes]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from registry.endpoints.actions.canary import set_share, stop_canary, stop_closed
 from registry.endpoints.actions.drills import lift_fault, lift_what_is_over, plant_fault, publish_faults
-from registry.endpoints.actions.loads import check_loads, check_problems, lay_out_missing, take_out
+from registry.endpoints.actions.loads import check_loads, check_problems, lay_out_missing, take_out, verify_in_use
 from registry.endpoints.actions.publish import lock, publish, publish_anew
 from registry.endpoints.actions.shadow import start_shadow, stop_shadow
 from registry.endpoints.actions.switch import deploy, roll_back
@@ -33,5 +33,6 @@ __all__ = [
     "stop_closed",
     "stop_shadow",
     "take_out",
+    "verify_in_use",
     "withdraw",
 ]

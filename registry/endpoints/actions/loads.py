@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import logging
-from pathlib import Path
 
-from django.conf import settings
 from django.db import transaction
 from django.urls import reverse
 
-from lifecycle import bundle
 from lifecycle.notices import outbox
 from lifecycle.refusals import Damaged, Refused
-from registry.catalog.actions.files import materialise
+from registry.catalog.actions.files import is_remembered, materialise, served_folder, verify_copy
 from registry.catalog.actions.quarantine import quarantine
 from registry.catalog.models import Endpoint, ModelVersion
 from registry.catalog.rules import QUARANTINED
@@ -22,7 +19,6 @@ from registry.endpoints.actions.telling import page_of, tell
 from registry.endpoints.actions.withdraw import withdraw_what_is_left
 from registry.endpoints.models import Deployment, Routes
 from registry.endpoints.routes import standbys
-from registry.ledger import keys
 from registry.ledger.actions import record
 from registry.ledger.verbs import Verb
 
@@ -46,22 +42,39 @@ def check_loads() -> int:
     return noted
 
 
-def folder_of(version: ModelVersion) -> Path:
-    """Where the servers find the version's files."""
-    return Path(settings.DATA_DIR) / "serving" / "artifacts" / version.root_digest
-
-
 def lay_out_missing() -> bool:
     """Bring back files of running and standby versions that are gone from where the servers look, as after a restore. True if any came."""
-    came, running = False, queries.running().select_related("version__folder", "version__model")
-    for version in {*(row.version for row in running), *standbys().values()}:
+    came = False
+    for version in in_use():
         came |= lay_out_again(version)
     return came
 
 
+def in_use() -> set[ModelVersion]:
+    """The versions that run in any arm, and those that a rollback would make live."""
+    running = queries.running().select_related("version__folder", "version__model")
+    return {*(row.version for row in running), *standbys().values()}
+
+
+def verify_in_use(*, changed: bool = False) -> int:
+    """Hash the files of versions in use again, quarantine what does not hold, and return how many versions were hashed.
+
+    changed: of those alone that were never hashed, or whose files are not as they were then. What holds is remembered, so that a rollback
+    need not hash it while clients wait. Call it outside a transaction.
+    """
+    hashed = 0
+    for version in in_use():
+        if version.state != ModelVersion.State.ACTIVE or not served_folder(version).exists() or (changed and is_remembered(version)):
+            continue
+        hashed += 1
+        if damage := damage_of(version):
+            quarantine(version_id=version.uuid, reason=f"Its files were changed where they are served: {damage}", actor=None)
+    return hashed
+
+
 def lay_out_again(version: ModelVersion) -> bool:
     """Lay out an active version whose folder is gone. False where there was nothing to do, or the bytes are missing or damaged."""
-    if version.state != ModelVersion.State.ACTIVE or folder_of(version).exists():
+    if version.state != ModelVersion.State.ACTIVE or served_folder(version).exists():
         return False
     try:
         materialise(version)
@@ -74,10 +87,10 @@ def lay_out_again(version: ModelVersion) -> bool:
 def damage_of(version: ModelVersion) -> str:
     """What is wrong with the files that the servers were given; empty when they verify."""
     try:
-        bundle.verify(folder_of(version), keys.public_key_path(), expected_root=version.root_digest)
+        verify_copy(version)
     except Damaged as refusal:
         return refusal.message
-    except Refused:
+    except (Refused, OSError):
         return ""  # missing is not damaged
     return ""
 
@@ -110,12 +123,14 @@ def note_recovery(deployment: Deployment) -> None:
 
 
 def take_out() -> int:
-    """End the canaries that a server's guard closed, and all that serves a version in quarantine. Returns how many.
+    """End the canaries that a server's guard closed, also one that has died since, and all that serves a version in quarantine.
+
+    Returns how many.
 
     A guard's line in the spool says the same; whichever is read first stops the canary, the other finds it stopped. A quarantine ends what
     it concerns by itself; what an earlier release left running ends here.
     """
-    taken, states = 0, queries.server_states()
+    taken, states = 0, queries.written_states()
     closed = {arm.deployment: arm for state in states for arm in state.closed}
     for row in queries.running().filter(arm=Deployment.Arm.CANARY):
         if arm := closed.get(str(row.uuid)):
@@ -127,22 +142,23 @@ def take_out() -> int:
 
 
 def check_problems() -> int:
-    """Look at whether a server says that something is wrong with its routes, and raise it once, and once more when it is gone.
+    """Look at whether a server says that something is wrong with its routes, raise it once, and once more when it or the server is gone.
 
     Returns how many servers changed their mind. The topic `endpoints.server_problem` carries the server's sentence, empty when all is well.
     """
     changed, noted = 0, queries.routes_row().problems
-    for state in queries.server_states():
-        problem = state.problem[:PROBLEM_MAX]
-        if problem == noted.get(state.name, ""):
+    says = {state.name: (state.problem[:PROBLEM_MAX], state.epoch) for state in queries.server_states()}
+    gone = {name: ("", 0) for name in noted if name not in says}
+    for server, (problem, epoch) in (says | gone).items():
+        if problem == noted.get(server, ""):
             continue
         with transaction.atomic():
             row = Routes.objects.select_for_update().get(pk=queries.routes_row().pk)
-            row.problems = {name: said for name, said in (row.problems | {state.name: problem}).items() if said}
+            row.problems = {name: said for name, said in (row.problems | {server: problem}).items() if said}
             row.save(update_fields=["problems"])
-            outbox.append("endpoints.server_problem", server=state.name, problem=problem, epoch=state.epoch)
+            outbox.append("endpoints.server_problem", server=server, problem=problem, epoch=epoch)
             if problem:
-                tell_everywhere(state.name or "default", problem, state.epoch)
+                tell_everywhere(server or "default", problem, epoch)
         changed += 1
     return changed
 

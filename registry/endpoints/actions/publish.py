@@ -71,7 +71,7 @@ def next_epoch() -> int:
 def newest_outside() -> int:
     """The highest epoch that was ever published or applied as far as the files say: servers refuse to go below it, over restarts too."""
     document = queries.published()
-    return max([int(document["epoch"]) if document else 0, *(state.epoch for state in queries.server_states())])
+    return max([int(document["epoch"]) if document else 0, *(state.epoch for state in queries.written_states())])
 
 
 def write(epoch: int, endpoints: dict[str, Any]) -> None:

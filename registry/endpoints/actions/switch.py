@@ -14,7 +14,7 @@ from django.db import transaction
 from lifecycle.refusals import Conflict, Refused
 from registry.access import policy
 from registry.access.models import User
-from registry.catalog.actions.files import materialise
+from registry.catalog.actions.files import is_remembered, materialise
 from registry.catalog.models import Alias, Endpoint, ModelVersion
 from registry.endpoints import queries, rules
 from registry.endpoints.actions import canary, intervals
@@ -74,6 +74,9 @@ def roll_back(*, endpoint_id: UUID, actor: User, reason: str, typed: str, seen_m
     """Send all traffic back to the version that was live before the approval in force. Needs a role, a reason and the typed version; no
     approval. What is newer, or was itself taken back, is no target (`queries.goes_back`): it needs an approval again.
 
+    Clients wait for this, so the files of the version are not hashed where they are those that were hashed last (every hour, and within
+    half a minute of a change); else they are, now.
+
     typed: the semver that has all traffic afterwards. While a canary runs, typing the live version stops the canary; typing the version
     before it stops the canary and makes that one live. seen_moves: the alias' count of moves on the page the person looked at.
     Returns the deployment that has all traffic. Raises PermissionDenied, Conflict (another version is live meanwhile) or Refused (no
@@ -91,7 +94,8 @@ def roll_back(*, endpoint_id: UUID, actor: User, reason: str, typed: str, seen_m
         raise Refused(f"{live.version.semver} has all traffic already.", fields={"typed": [f"Type {target.semver} to go back to it."]})
     rules.check_typed(typed, *([live.version.semver] if live and running else []), target.semver)
     reason = rules.check_reason(reason)
-    materialise(target)
+    if not is_remembered(target):
+        materialise(target)
     return _roll_back(endpoint, target, actor, reason, seen_moves)
 
 

@@ -16,8 +16,11 @@ from typing import IO, Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
+from lifecycle.inference import config as inference
 from lifecycle.jobs.startup import entrance
-from lifecycle.jobs.supervisor import Supervisor
+from lifecycle.jobs.supervisor import Shared, Supervisor
+
+BACKLOG = 2048  # connections that wait to be accepted, as many as uvicorn asks for
 
 
 class Command(BaseCommand):
@@ -30,7 +33,10 @@ class Command(BaseCommand):
         check_port("PORT", settings.PORT)
         check_port("INFERENCE_PORT", settings.INFERENCE_PORT)
         lock = hold_data_dir(settings.DATA_DIR)
-        supervisor = Supervisor((settings.BASE_DIR / "Procfile").read_text(encoding="utf-8"), environment())
+        servers = Shared(*inference_servers(inference.from_environment()))
+        supervisor = Supervisor(
+            (settings.BASE_DIR / "Procfile").read_text(encoding="utf-8"), environment(), shared={"inference": servers}
+        )  # fmt: skip
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, supervisor.stop)
         os.chdir(settings.BASE_DIR)
@@ -89,6 +95,24 @@ def hold_data_dir(data_dir: Path) -> IO[str]:
         lock.close()
         raise CommandError(f"Lifecycle runs already on {data_dir}. Stop it, or choose another folder: DATA_DIR=… make run.") from error
     return lock
+
+
+def inference_servers(config: inference.Config) -> tuple[socket.socket, dict[str, dict[str, str]]]:
+    """The socket on which clients reach all inference servers, and what each of them has in its environment, by the name of its process.
+
+    One server keeps its INFERENCE_NAME; of several each has a number too, for its status and its counts. Raises CommandError.
+    """
+    family = socket.AF_INET6 if ":" in config.host else socket.AF_INET
+    try:
+        listening = socket.create_server((config.host, config.port), family=family, backlog=BACKLOG)
+    except OSError as error:
+        where = f"INFERENCE_HOST={config.host}, INFERENCE_PORT={config.port}"
+        raise CommandError(f"The inference servers cannot listen at {where}: {error.strerror}. Choose another address.") from error
+    handed = {"INFERENCE_SOCKET": str(listening.fileno())}
+    if config.processes == 1:
+        return listening, {"inference": handed}
+    names = {f"inference-{at}": f"{config.name}-{at}".lstrip("-") for at in range(1, config.processes + 1)}
+    return listening, {process: handed | {"INFERENCE_NAME": name} for process, name in names.items()}
 
 
 # The demo's canary fails in a drill, and its dashboard shows what answers cost; a real installation says both itself.

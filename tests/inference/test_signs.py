@@ -1,0 +1,59 @@
+"""A file that a server writes about itself says when and by whom, so that a dead server's file is told from a living one's."""
+
+import os
+import subprocess
+import sys
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from lifecycle.inference import signs
+
+NOW = datetime(2026, 6, 1, 12, 0, tzinfo=UTC)
+
+
+@pytest.fixture(scope="module")
+def ended():
+    """The number of a process that is gone."""
+    process = subprocess.Popen([sys.executable, "-c", ""])
+    process.wait(30)
+    return process.pid
+
+
+def test_a_writer_lives_that_wrote_lately_and_is_there(ended):
+    here, own = signs.host(), os.getpid()
+    for silent_seconds, pid, host, lives in (
+        (0, own, here, True),
+        (10, own, here, True),
+        (10.1, own, here, False),
+        (0, ended, here, False),
+        (0, ended, "elsewhere", True),
+        (10.1, ended, "elsewhere", False),
+        (-3, own, here, True),
+    ):
+        said = {"at": (NOW - timedelta(seconds=silent_seconds)).isoformat(), "pid": pid, "host": host}
+        assert signs.is_alive(said, NOW) is lives, said
+
+
+@pytest.mark.parametrize(
+    "said", [{}, {"at": None}, {"at": "yesterday"}, {"at": "2026-06-01T12:00:00"}, {"at": NOW.isoformat(), "pid": "x"}]
+)
+def test_a_file_that_does_not_say_when_is_nobodys(said):
+    assert not signs.is_alive(said, NOW)
+
+
+def test_its_own_sign_is_alive():
+    assert signs.is_alive(signs.sign(), datetime.now(UTC))
+
+
+@pytest.mark.engine
+def test_a_server_writes_its_status_again_when_a_beat_is_due_and_not_before(installation, server, monkeypatch):
+    wrote = installation.status()["at"]
+    server.router.beat()
+    assert installation.status()["at"] == wrote
+
+    monkeypatch.setattr("lifecycle.inference.router.time.monotonic", lambda: server.router._beat_at)
+    server.router.beat()
+
+    assert installation.status()["at"] > wrote
+    assert installation.status()["endpoints"]["support"]["epoch"] == installation.epoch

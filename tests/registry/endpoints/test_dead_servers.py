@@ -1,0 +1,88 @@
+"""What a dead server left behind is not believed of the present; what it did stays done."""
+
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from lifecycle.notices.models import Outbox
+from registry.catalog.models import Alias
+from registry.endpoints import actions, queries, tasks
+from tests.support import endpoints
+
+LONG_AGO = "2026-01-01T00:00:00+00:00"
+
+
+@pytest.fixture
+def dead():
+    """Writes the file of a server that fell silent."""
+
+    def write(name="2", **more):
+        return endpoints.write_status(name=name, at=LONG_AGO, **more)
+
+    return write
+
+
+def test_of_two_files_the_living_servers_is_read_alone(live_endpoint, dead, client_for, omar):
+    endpoints.write_status(name="1")
+    dead()
+
+    assert [state.name for state in queries.server_states()] == ["1"]
+    said = client_for(omar).get(f"/api/v1/endpoints/{live_endpoint.uuid}/").json()["servers"]
+    assert [each["name"] for each in said] == ["1"]
+
+
+def test_what_a_dead_server_refused_quarantines_nothing_and_hides_no_recovery(live_endpoint, dead):
+    version = Alias.objects.get(endpoint=live_endpoint).version
+    dead(refused={version.root_digest: "Damaged."})
+    assert actions.check_loads() == 0
+
+    endpoints.write_status(name="1", refused={version.root_digest: "MemoryError."})
+    assert actions.check_loads() == 1
+    endpoints.write_status(name="1", versions={version.root_digest: {"state": "ready"}})
+    actions.check_loads()
+    assert Outbox.objects.filter(topic="endpoints.load_recovered").count() == 1
+
+
+def test_drills_of_a_dead_server_are_over(live_endpoint, dead):
+    dead(drills=True)
+    assert not queries.drills_run()
+
+    endpoints.write_status(name="1", drills=True)
+    assert queries.drills_run()
+
+
+def test_a_problem_ends_with_its_server(live_endpoint, dead):
+    endpoints.write_status(name="2", problem="The routes document was ignored.")
+    assert actions.check_problems() == 1
+
+    dead(problem="The routes document was ignored.")
+    assert [actions.check_problems() for _ in range(2)] == [1, 0]
+
+    said = [row.payload["problem"] for row in Outbox.objects.filter(topic="endpoints.server_problem").order_by("pk")]
+    assert said == ["The routes document was ignored.", ""]
+
+
+def test_a_canary_that_a_server_closed_before_it_died_is_stopped(live_endpoint, canary, dead):
+    dead(guard=[{"deployment": str(canary.uuid), "failures": 10, "of": 14}])
+
+    tasks.tend()
+
+    canary.refresh_from_db()
+    assert canary.end_reason == "The server's guard closed it: 10 of its last 14 requests failed."
+
+
+def test_the_epoch_of_a_dead_server_is_not_published_again(live_endpoint, dead):
+    dead(epoch=70)
+
+    assert actions.publish() >= 70
+
+
+def test_the_page_names_a_server_that_fell_silent_within_the_hour_and_none_that_left_long_ago(live_endpoint, dead, client_for, omar):
+    dead(name="old")
+    endpoints.write_status(name="new", at=(timezone.now() - timedelta(minutes=5)).isoformat())
+
+    html = client_for(omar).get(f"/endpoints/{live_endpoint.uuid}/servers/").content.decode()
+
+    assert ("new, wrote" in html, "old, wrote" in html) == (True, False)
+    assert "Not running" in html
