@@ -41,6 +41,8 @@ TITLES = {
     "mapping": "Mapping of columns",
     "empty": "Nothing to import",
     "type": "Kind of file",
+    "memory": "Memory needed",
+    "slow": "Time needed",
     "layout": "Layout of another task",
     "turns": "Dialogues to look at twice",
     "equal": "Identical responses",

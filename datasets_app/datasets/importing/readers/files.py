@@ -7,8 +7,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 
-from datasets_app.datasets.importing.readers import cells, columns, conll, jsons, sheets, texts, tools
+from datasets_app.datasets.importing.readers import cells, conll, jsons, texts, tools
 from datasets_app.datasets.importing.readers.columns import class_name
+from datasets_app.datasets.importing.readers.confined import Confined
 from datasets_app.datasets.importing.readers.shapes import COLUMNS_LIMIT, Header, Reading, Row
 from datasets_app.datasets.importing.readers.sources import CHUNK, Member, Names, open_source
 from datasets_app.datasets.importing.report import Problem
@@ -26,9 +27,10 @@ class Parser(Protocol):
         """The rows of one file in order, and a Problem in the place of each that cannot be read."""
 
 
+CONFINED = Confined()
 PARSER_OF: dict[str, Parser] = {
     "csv": cells, "tsv": cells, "jsonl": jsons, "json": jsons, "txt": texts, "fasttext": texts, "conll": conll,
-    "parquet": columns, "xlsx": sheets,
+    "parquet": CONFINED, "xlsx": CONFINED,
     "doccano": tools, "labelstudio": tools, "prodigy": tools, "argilla": tools,
 }  # fmt: skip
 
@@ -38,7 +40,7 @@ def about_rows(path: Path, reading: Reading) -> int | None:
     if reading.parser in ("json", "xlsx"):
         return None
     members = open_source(path).members
-    return sum(columns.count_rows(member) if reading.parser == "parquet" else count_lines(member) for member in members)
+    return sum(CONFINED.count_rows(member, reading) if reading.parser == "parquet" else count_lines(member) for member in members)
 
 
 def count_lines(member: Member) -> int:
