@@ -185,9 +185,14 @@ def written(cell: str) -> Said:
 
 
 def chosen(cell: str) -> Said:
-    """Which of two responses is better. Raises Unreadable."""
+def side(cell: str) -> str:
+    """The choice that a word means; empty for none."""
     word = cell.casefold()
-    choice = word if word in CHOICES else SIDES.get(plain_name(word), "")
+    return word if word in CHOICES else SIDES.get(plain_name(word), "")
+
+
+    """Which of two responses is better. Raises Unreadable."""
+    choice = side(cell)
     if not choice:
         raise Unreadable(f"has a choice that is not {', '.join(CHOICES)}.")
     return Said(canonical({"choice": choice}))

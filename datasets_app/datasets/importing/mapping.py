@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from datasets_app.datasets.importing import answers, brought, contents, own
 from datasets_app.datasets.importing.brought import Given, Told
+from datasets_app.datasets.importing.label_values import LabelValues
 from datasets_app.datasets.importing.readers import Row
 from datasets_app.datasets.importing.recognising import OWN, recognise, roles_of
 from datasets_app.datasets.importing.report import Problem
@@ -165,10 +166,15 @@ def check(mapping: Mapping[str, str], columns: Sequence[str], task: str = "singl
 class Mapper:
     """Turns rows into drafts under a checked mapping. default_split: where the file says no split. parser: of the file.
 
+    values: what the values of the label column become; as they are where it is not given.
     Keys of objects that none of the first rows has are not in the mapping; they become metadata.
     """
 
-    def __init__(self, mapping: Mapping[str, str], default_split: str = "", parser: str = "", task: str = "single_label") -> None:
+    def __init__(
+        self, mapping: Mapping[str, str], default_split: str = "", parser: str = "", task: str = "single_label",
+        values: LabelValues | None = None,
+    ) -> None:  # fmt: skip
+        self.values = values or LabelValues(task, {})
         self.place, self.task = place(parser), task
         column = {role: column for column, role in mapping.items() if role not in MANY}
         self.text, self.label, self.id, self.group, self.split, self.time, self.annotator = (
@@ -194,7 +200,7 @@ class Mapper:
             text = answers.readable(content) if content else self.read_text(values)
             if fault := wrong_text(text):
                 return fault.told(self.place, row)
-            told = brought.tell(row.brought, self.label, self.task, text, content) if row.brought else None
+            told = brought.tell(row.brought, self.label, self.values, text, content) if row.brought else None
             said = told.own if told else self.read_answer(values, text, content) if self.task != "single_label" else None
             metadata = self.read_metadata(values)
         except answers.Unreadable as error:
@@ -202,7 +208,7 @@ class Mapper:
         label, external_id, group, split_word, time_word = (
             values.get(column, "").strip() if column else "" for column in (self.label, self.id, self.group, self.split, self.time)
         )
-        names = told.names if told else one_name(label) if said is None else said.names
+        names = told.names if told else self.class_names(label) if said is None else said.names
         split = SPLIT_WORDS.get(split_word.casefold(), "") if split_word else self.default_split
         moment = read_time(time_word) if time_word else None
         fault = (
@@ -268,7 +274,13 @@ class Mapper:
             return answers.chosen("first")  # a file of pairs names the better one so
         if self.task == "chat" and not self.label and content and content["messages"][-1]["role"] == "assistant":
             return answers.Said(answers.canonical(content))
-        return answers.read(self.task, cell, text, content or {})
+        if self.task == "preference" and cell.strip() not in ("", "null"):
+            cell = self.values.read(cell)
+        return self.values.said(answers.read(self.task, cell, text, content or {}))
+
+    def class_names(self, label: str) -> Sequence[str]:
+        """The names in the cell of a class, as their values were mapped."""
+        return [name for each in one_name(label) if (name := self.values.read(each))]
 
     def read_metadata(self, values: Mapping[str, str]) -> dict[str, str]:
         """What is kept beside the text. Raises answers.Unreadable."""
