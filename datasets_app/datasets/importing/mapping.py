@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from datasets_app.datasets.importing import answers, brought, contents, own
+from datasets_app.datasets.importing import answers, brought, contents, dialogues, own
 from datasets_app.datasets.importing.brought import Given, Told
 from datasets_app.datasets.importing.label_values import LabelValues
 from datasets_app.datasets.importing.readers import Row
@@ -70,6 +70,7 @@ SPLIT_WORDS = {
     **dict.fromkeys(("validation", "valid", "val", "dev", "development"), "validation"),
     **dict.fromkeys(("test", "testing", "tst", "eval", "evaluation", "holdout"), "test"),
 }
+SPOKEN_LOOKED_AT = 20  # cells of a column that are taken for dialogues
 LABEL_LIMIT, ID_LIMIT, PERSON_LIMIT = 120, 200, 100
 BETTER = ("chosen", "preferredoutput")
 MEND_ANSWER = "Write it as the guide says, or leave the row out."
@@ -117,9 +118,21 @@ def propose(columns: Sequence[str], rows: Sequence[Row], task: str = "single_lab
         known = [column for name in names for column in columns if plain_name(column) == name and column not in found]
         if known and role not in found.values():
             found[known[0]] = role
+    if spoken := [column for column in dialogue_columns(columns, rows) if found.get(column, Role.METADATA) == Role.METADATA]:
+        role = {"chat": Role.MESSAGES}.get(task, Role.TEXT)
+        if role not in found.values() and role in roles_for(task):
+            found[spoken[0]] = str(role)
     if task not in WAYS and layout is not OWN:
         by_content(columns, rows, found, guess_label=not found and task == "single_label")
     return {column: found.get(column, str(Role.METADATA)) for column in columns}
+
+
+def dialogue_columns(columns: Sequence[str], rows: Sequence[Row]) -> list[str]:
+    """The columns of a labeling tool's file that hold dialogues wherever they hold anything."""
+    if not any(row.brought for row in rows):
+        return []
+    cells = {column: [cell for row in rows if (cell := row.values.get(column, ""))] for column in columns}
+    return [column for column, values in cells.items() if values and all(dialogues.as_text(cell) for cell in values[:SPOKEN_LOOKED_AT])]
 
 
 def names_known(columns: Sequence[str]) -> bool:
@@ -175,7 +188,7 @@ class Mapper:
         values: LabelValues | None = None,
     ) -> None:  # fmt: skip
         self.values = values or LabelValues(task, {})
-        self.place, self.task = place(parser), task
+        self.place, self.task, self.parser = place(parser), task, parser
         column = {role: column for column, role in mapping.items() if role not in MANY}
         self.text, self.label, self.id, self.group, self.split, self.time, self.annotator = (
             column.get(role, "") for role in (Role.TEXT, Role.LABEL, Role.ID, Role.GROUP, Role.SPLIT, Role.TIME, Role.ANNOTATOR)
@@ -240,8 +253,13 @@ class Mapper:
         return [Problem(draft.line, code, f"{where} {told}", mend, member=draft.member, notice=True) for code, told, mend in found]
 
     def read_text(self, values: Mapping[str, str]) -> str:
-        """The text of a row; tokens with one blank between where parts of it are marked. Raises answers.Unreadable."""
+        """The text of a row; tokens with one blank between where parts of it are marked. Raises answers.Unreadable.
+
+        A dialogue of Label Studio becomes a text of a line a turn.
+        """
         text = values.get(self.text, "")
+        if self.parser == "labelstudio" and (spoken := dialogues.as_text(text)):
+            return spoken
         return answers.joined(text) if self.task == "spans" else text
 
     def read_content(self, values: Mapping[str, str]) -> dict[str, Any] | None:
@@ -250,7 +268,7 @@ class Mapper:
         if cells.get(Role.CONTENT, "").strip():
             return contents.whole(cells[Role.CONTENT], self.task)
         if self.task not in WAYS:
-            return contents.with_context(values.get(self.text, ""), cells.get(Role.CONTEXT, ""))
+            return contents.with_context(self.read_text(values), cells.get(Role.CONTEXT, ""))
         prompt = cells.get(Role.PROMPT, "")
         if self.task == "chat":
             told = Role.MESSAGES in cells
