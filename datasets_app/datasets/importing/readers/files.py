@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 
-from datasets_app.datasets.importing.readers import cells, conll, jsons, texts, tools
+from datasets_app.datasets.importing.readers import cells, conll, json_columns, jsons, texts, tools
 from datasets_app.datasets.importing.readers.columns import class_name
 from datasets_app.datasets.importing.readers.confined import Confined
 from datasets_app.datasets.importing.readers.shapes import COLUMNS_LIMIT, Header, Reading, Row
@@ -29,7 +29,8 @@ class Parser(Protocol):
 
 CONFINED = Confined()
 PARSER_OF: dict[str, Parser] = {
-    "csv": cells, "tsv": cells, "jsonl": jsons, "json": jsons, "txt": texts, "fasttext": texts, "conll": conll,
+    "csv": cells, "tsv": cells, "jsonl": jsons, "json": jsons, "json_columns": json_columns, "txt": texts, "fasttext": texts,
+    "conll": conll,
     "parquet": CONFINED, "xlsx": CONFINED,
     "doccano": tools, "labelstudio": tools, "prodigy": tools, "argilla": tools,
 }  # fmt: skip
@@ -37,7 +38,7 @@ PARSER_OF: dict[str, Parser] = {
 
 def about_rows(path: Path, reading: Reading) -> int | None:
     """How many rows there are at most, for those who wait; None where reading them is the only way to know."""
-    if reading.parser in ("json", "xlsx"):
+    if reading.parser in ("json", "json_columns", "xlsx"):
         return None
     members = open_source(path).members
     return sum(CONFINED.count_rows(member, reading) if reading.parser == "parquet" else count_lines(member) for member in members)
