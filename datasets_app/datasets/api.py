@@ -103,6 +103,7 @@ class UploadOut(serializers.Serializer[Upload]):
     delimiter = serializers.CharField()
     has_header = serializers.BooleanField()
     mapping = serializers.DictField(child=serializers.CharField())
+    label_values = serializers.DictField(child=serializers.CharField(), help_text="what values of the label column become")
     contradicting = serializers.CharField(help_text="what happens to texts with conflicting labels; empty: they block the import")
     default_split = serializers.CharField()
     labels_as = serializers.CharField()
@@ -136,6 +137,10 @@ class ReadingIn(serializers.Serializer[object]):
         help_text="for texts with conflicting labels, where no annotator column is mapped",
     )  # fmt: skip
     mapping = serializers.DictField(child=serializers.ChoiceField(choices=Role.choices), required=False)
+    label_values = serializers.DictField(
+        child=serializers.CharField(allow_blank=True, max_length=120), required=False,
+        help_text="value of the label column → name of a class, new or not; empty: no label",
+    )  # fmt: skip
 
 
 class AcceptIn(serializers.Serializer[object]):

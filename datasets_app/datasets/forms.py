@@ -9,6 +9,7 @@ from django import forms
 
 from datasets_app.datasets import queries
 from datasets_app.datasets.importing import label_config
+from datasets_app.datasets.importing.answers import CHOICES
 from datasets_app.datasets.importing.mapping import roles_for
 from datasets_app.datasets.importing.readers import BINARY, DELIMITERS, ENCODINGS, PARSERS, TEXTUAL, WITH_HEADER
 from datasets_app.datasets.importing.roles import Role
@@ -16,6 +17,8 @@ from datasets_app.datasets.models import Dataset, Upload
 from datasets_app.datasets.rules import SPLITS, Provenance
 from registry.access.models import User
 
+VALUES_SHOWN = 40  # values of a label column that the page asks about; the API takes all
+KEEP = "="  # in front of the name that a value becomes, since no name at all leaves it out
 SPLIT_CHOICES = [("", "None: divided when a snapshot is frozen"), *((split, split.capitalize()) for split in SPLITS)]
 
 
@@ -87,6 +90,7 @@ class ReadingForm(forms.Form):
     default_split = forms.ChoiceField(label="Split of rows that have none", choices=SPLIT_CHOICES, required=False)
 
     def __init__(self, data: Any = None, *, upload: Upload) -> None:
+        self.upload = upload
         initial = {
             name: getattr(upload, name) for name in ("encoding", "parser", "delimiter", "has_header", "default_split", "contradicting")
         }
@@ -98,6 +102,7 @@ class ReadingForm(forms.Form):
         for place, column in enumerate(self.columns):
             field = forms.ChoiceField(label=column, choices=roles, initial=upload.mapping.get(column, Role.IGNORE))
             self.fields[f"column_{place}"] = field
+        self.ask_values(upload)
         self.fields["parser"].choices = parser_choices(upload.parser)  # type: ignore[attr-defined]
         if upload.parser in BINARY:
             del self.fields["encoding"]
@@ -105,6 +110,40 @@ class ReadingForm(forms.Form):
             del self.fields["delimiter"]
         if upload.parser and upload.parser not in WITH_HEADER:
             del self.fields["has_header"]
+
+    def ask_values(self, upload: Upload) -> None:
+        """One select for each of the most frequent values of the label column: a class, a new class of that name, or no label."""
+        found: dict[str, int] = upload.report.get("dry_run", {}).get("values", {})
+        self.values = sorted(found, key=lambda value: (-found[value], value))[:VALUES_SHOWN]
+        self.values_left = len(found) - len(self.values)
+        known = list(CHOICES) if upload.dataset.task == Dataset.Task.PREFERENCE else queries.known_labels(upload.dataset)
+        for place, value in enumerate(self.values):
+            target = upload.label_values.get(value, value)
+            names = dict.fromkeys((*known, *({target} - {""})))
+            options = [(f"{KEEP}{name}", name) for name in names if name != value or name in known]
+            if value not in known:
+                options.insert(
+                    0, (f"{KEEP}{value}", "Not mapped: its rows are rejected" if known == list(CHOICES) else f"New class: {value}")
+                )
+            field = forms.ChoiceField(
+                label=f"{value} ({found[value]:,} {'row' if found[value] == 1 else 'rows'})", choices=[*options, ("", "Leave out")],
+                initial=f"{KEEP}{target}" if target else "", required=False,
+            )  # fmt: skip
+            self.fields[f"value_{place}"] = field
+        self.values_open = any(upload.label_values.values()) or bool(known) and any(value not in known for value in self.values)
+
+    @property
+    def value_fields(self) -> list[forms.BoundField]:
+        """The selects of the values, the most frequent first."""
+        return [self[f"value_{place}"] for place in range(len(self.values))]
+
+    def label_values(self) -> dict[str, str] | None:
+        """What each value becomes; None where another column holds the labels now, or nothing was asked."""
+        label = [column for column, role in self.upload.mapping.items() if role == Role.LABEL]
+        if not self.values or label != [column for column, role in self.mapping().items() if role == Role.LABEL]:
+            return None
+        asked = [(value, f"value_{place}") for place, value in enumerate(self.values) if f"value_{place}" in self.data]
+        return self.upload.label_values | {value: self.cleaned_data[name].removeprefix(KEEP) for value, name in asked}
 
     @property
     def column_fields(self) -> list[forms.BoundField]:

@@ -85,6 +85,9 @@ class Upload(models.Model):
     delimiter = models.CharField(max_length=4, blank=True)
     has_header = models.BooleanField(default=True, help_text="whether the first row holds the names of the columns")
     mapping = models.JSONField(default=dict, help_text="column of the file → text, label, id, group, time, split, metadata, ignore")
+    label_values = models.JSONField(
+        default=dict, help_text="value of the label column → name of a class or choice; empty: the row gets no label"
+    )
     labels_as = models.CharField(max_length=12, choices=Labels.choices, default=Labels.DECISIONS)
     contradicting = models.CharField(
         max_length=12, choices=Contradicting.choices, default=Contradicting.ASK, blank=True,

@@ -101,7 +101,8 @@ def upload(user: User, uuid: UUID) -> Context:
         "labels": sorted(found.get("labels", {}).items(), key=lambda pair: (-pair[1], pair[0]))[:LABELS_SHOWN],
         "people": [(name, answers, found["accounts"].get(name, "")) for name, answers in found.get("people", {}).items()][:PEOPLE_SHOWN],
         "people_left": max(0, len(found.get("people", {})) - PEOPLE_SHOWN), "models": list(found.get("models", {}).items())[:PEOPLE_SHOWN],
-        "labels_left": max(0, len(found.get("labels", {})) - LABELS_SHOWN), **head(row, may_read=may_read),
+        "labels_left": max(0, len(found.get("labels", {})) - LABELS_SHOWN), "mapped": list(row.label_values.items())[:LABELS_SHOWN],
+        "mapped_left": max(0, len(row.label_values) - LABELS_SHOWN), **head(row, may_read=may_read),
     }  # fmt: skip
 
 

@@ -12,6 +12,7 @@ from django.db import connection
 from django.db.models import Q, QuerySet
 from django.http import Http404
 
+from datasets_app.datasets import ports
 from datasets_app.datasets.importing import dry_run, readers
 from datasets_app.datasets.importing.readers import BINARY, Reading, Row
 from datasets_app.datasets.models import Dataset, Export, Item, Slice, Upload
@@ -200,6 +201,12 @@ def importing_now(dataset_id: int) -> Upload | None:
     return Upload.objects.filter(dataset=dataset_id, state=UploadState.IMPORTING).first()
 
 
+def known_labels(dataset: Dataset) -> list[str]:
+    """The names of its classes, in their order; none where no room understands labels."""
+    importer = ports.label_importer()
+    return list(importer.known_names(dataset)) if importer else []
+
+
 def seen_digest(upload: Upload) -> str:
     """What a person accepts: the file, how it is read, and what its columns are used for."""
     return digest_of(
@@ -212,5 +219,6 @@ def seen_digest(upload: Upload) -> str:
             upload.mapping,
             upload.default_split,
             upload.contradicting,
+            upload.label_values,
         ]
     )

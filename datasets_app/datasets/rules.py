@@ -47,7 +47,13 @@ SPLITS = ("train", "validation", "test")
 TEXT_LIMIT = 100_000  # characters of one text
 CELL_LIMIT = 1_000_000  # characters of any one cell
 LABELS_LIMIT = 1_000  # different labels of one file
-PLACES = {"parquet": "Row", "xlsx": "Row", "json": "Object", "labelstudio": "Object"}  # what the place of a row counts, by parser
+PLACES = {
+    "parquet": "Row",
+    "xlsx": "Row",
+    "json": "Object",
+    "json_columns": "Row",
+    "labelstudio": "Object",
+}  # what the place of a row counts, by parser
 
 
 def place(parser: str) -> str:

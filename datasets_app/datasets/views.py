@@ -117,6 +117,7 @@ def inspect(request: SignedInRequest, uuid: UUID) -> HttpResponse:
                 mapping=form.mapping(),
                 default_split=chosen["default_split"],
                 contradicting=chosen["contradicting"],
+                label_values=form.label_values(),
             )
         else:
             if "has_header" not in form.fields:

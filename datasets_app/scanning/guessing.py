@@ -1,10 +1,12 @@
 """Which decided labels are probably wrong: `python -m datasets_app.scanning.guessing label-errors DIR`. A program without Django.
 
-It reads rows.jsonl, one {"item", "form", "text", "label"} a line (form: equal for duplicates; label: a number from 0), and spec.json
-with {"folds", "seed"}. Every text gets its probabilities from a small model (TF-IDF of words and word pairs, logistic regression) that
-was trained on the other folds; duplicates stand in one fold. Confident learning (Northcutt, Jiang and Chuang, 2021; cleanlab) then
-estimates how many labels are wrong and ranks them by the probability of the given label. It writes issues.jsonl, the most doubtful
-first, and result.json. Texts and probabilities stay on disk but for the rows that a fold trains on.
+It reads rows.jsonl, one {"item", "form", "text", "label"} a line (form: equal for duplicates; label: a number from 0), spec.json with
+{"folds", "seed", "width"}, and where width is not 0 the file vectors: a vector of so many float16 for each row. Every text gets its
+probabilities from logistic regression, on these vectors or else on TF-IDF of words and word pairs, that was trained on the other folds;
+duplicates stand in one fold. Temperature and rate of wrong labels are then fitted to all held-out rows, so that a probability is one.
+Confident learning (Northcutt, Jiang and Chuang, 2021; cleanlab) estimates how many labels are wrong and picks them by the probability of
+the given label; the doubt of each is the probability that its label is wrong, given the text and the label. It writes issues.jsonl, the
+most doubtful first, and result.json. Texts, vectors and probabilities stay on disk but for the rows that a fold trains on.
 """
 
 from __future__ import annotations
@@ -19,6 +21,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from cleanlab.experimental.label_issues_batched import LabelInspector
 from numpy.typing import NDArray
+from scipy.optimize import minimize
+from scipy.sparse import csr_matrix
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedKFold
@@ -29,6 +33,10 @@ from lifecycle.engine.program import leave_with_parent
 BATCH = 1_000
 TRAIN_LIMIT = 50_000  # texts that one fold's model is trained on
 STRENGTH, ITERATIONS, TOLERANCE, FEATURES = 10.0, 100, 1e-3, 20_000
+CELLS_LIMIT = 8_000_000  # probabilities to which temperature and rate are fitted
+TEMPERATURES, RATES = (0.1, 10.0), (0.001, 0.4)
+USUAL_RATE = 0.03  # of wrong labels, where few rows say otherwise
+LEAST = 1e-12
 
 
 class Labels(NamedTuple):
@@ -41,7 +49,7 @@ class Labels(NamedTuple):
 
 
 class Issue(NamedTuple):
-    """A row whose label is probably wrong. score: 1 less the probability of its label."""
+    """A row whose label is probably wrong. score: the probability that it is."""
 
     row: int
     score: float
@@ -59,17 +67,21 @@ def find(folder: Path) -> dict[str, Any]:
     guesses = np.memmap(folder / "guesses", dtype=np.float32, mode="w+", shape=(len(labels.given), len(labels.kept)))
     for fold in range(spec["folds"]):
         events.write("metric", step=fold, total_steps=spec["folds"])
-        guess(folder, labels, fold, spec["seed"], guesses)
+        guess(folder, labels, fold, spec, guesses)
     events.write("metric", step=spec["folds"], total_steps=spec["folds"])
     events.write("stage", name="Judging labels")
     rows = np.flatnonzero(labels.fold >= 0)
     given = numbered(labels)[rows]
-    issues = judge(given, Rows(guesses, rows))
+    noise = fit_noise(given, Rows(guesses, rows), spec["seed"])
+    for part in parts(rows):
+        guesses[part] = tempered(guesses[part], noise.temperature)
+    issues = judge(given, Rows(guesses, rows), noise.rate)
     write_issues(folder, labels, [Issue(int(rows[at]), score, labels.kept[best]) for at, score, best in issues])
     agree = sum(int(np.sum(guesses[part].argmax(1) == numbered(labels)[part])) for part in parts(rows))
     return {
         "status": "succeeded", "rows": len(rows), "issues": len(issues), "left_out": labels.left_out,
         "left_out_rows": len(labels.given) - len(rows), "agreement": agree / len(rows), "folds": spec["folds"],
+        "noise": round(noise.rate, 4), "temperature": round(noise.temperature, 4),
     }  # fmt: skip
 
 
@@ -107,21 +119,106 @@ def numbered(labels: Labels) -> NDArray[np.int32]:
     return np.searchsorted(labels.kept, labels.given).astype(np.int32)
 
 
-def guess(folder: Path, labels: Labels, fold: int, seed: int, guesses: NDArray[np.float32]) -> None:
+def guess(folder: Path, labels: Labels, fold: int, spec: dict[str, Any], guesses: NDArray[np.float32]) -> None:
     """Fill in the probabilities of one fold from a model of the others."""
-    chosen = sample(np.flatnonzero((labels.fold >= 0) & (labels.fold != fold)), labels.given, seed)
-    wanted = np.zeros(len(labels.given), dtype=bool)
-    wanted[chosen] = True
-    texts = [row["text"] for at, row in enumerate(read(folder)) if wanted[at]]
-    vectorizer = TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True, max_features=FEATURES, token_pattern=r"(?u)\S+")  # noqa: S106
-    model = LogisticRegression(C=STRENGTH, max_iter=ITERATIONS, tol=TOLERANCE, random_state=seed)
-    model.fit(vectorizer.fit_transform(texts), numbered(labels)[chosen])
-    held = ((at, row["text"]) for at, row in enumerate(read(folder)) if labels.fold[at] == fold)
-    while batch := list(islice(held, BATCH)):
-        rows = np.array([at for at, _ in batch])
+    chosen = sample(np.flatnonzero((labels.fold >= 0) & (labels.fold != fold)), labels.given, spec["seed"])
+    model = LogisticRegression(C=STRENGTH, max_iter=ITERATIONS, tol=TOLERANCE, random_state=spec["seed"])
+    read_as = Vectors(folder, len(labels.given), spec["width"]) if spec.get("width") else Words(folder)
+    model.fit(read_as.learn(chosen), numbered(labels)[chosen])
+    for rows, features in read_as.batches(labels.fold == fold):
         part = np.zeros((len(rows), len(labels.kept)), dtype=np.float32)
-        part[:, model.classes_] = model.predict_proba(vectorizer.transform([text for _, text in batch]))
+        part[:, model.classes_] = model.predict_proba(features)
         guesses[rows] = part
+
+
+class Words:
+    """Texts as TF-IDF of their words and pairs of words."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.vectorizer = TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True, max_features=FEATURES, token_pattern=r"(?u)\S+")  # noqa: S106
+
+    def learn(self, chosen: NDArray[np.int64]) -> csr_matrix:
+        """The features of these rows, whose words become the vocabulary."""
+        wanted = set(chosen.tolist())
+        return self.vectorizer.fit_transform([row["text"] for at, row in enumerate(read(self.folder)) if at in wanted])
+
+    def batches(self, held: NDArray[np.bool_]) -> Iterator[tuple[NDArray[np.int64], csr_matrix]]:
+        """The rows that are held out with their features, some at a time."""
+        found = ((at, row["text"]) for at, row in enumerate(read(self.folder)) if held[at])
+        while batch := list(islice(found, BATCH)):
+            yield np.array([at for at, _ in batch]), self.vectorizer.transform([text for _, text in batch])
+
+
+class Vectors:
+    """Texts as the vectors that an encoder made of them."""
+
+    def __init__(self, folder: Path, rows: int, width: int) -> None:
+        self.matrix = np.memmap(folder / "vectors", dtype=np.float16, mode="r", shape=(rows, width))
+
+    def learn(self, chosen: NDArray[np.int64]) -> NDArray[np.float32]:
+        """The vectors of these rows."""
+        return self.matrix[chosen].astype(np.float32)
+
+    def batches(self, held: NDArray[np.bool_]) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float32]]]:
+        """The rows that are held out with their vectors, some at a time."""
+        for rows in parts(np.flatnonzero(held)):
+            yield rows, self.matrix[rows].astype(np.float32)
+
+
+class Rows(NamedTuple):
+    """Some rows of a matrix on disk."""
+
+    matrix: NDArray[np.float32]
+    rows: NDArray[np.int64]
+
+
+class Noise(NamedTuple):
+    """What is fitted to held-out rows. temperature: by which logits are divided. rate: the share of labels that are any label at random."""
+
+    temperature: float
+    rate: float
+
+
+def fit_noise(given: NDArray[np.int32], guesses: Rows, seed: int) -> Noise:
+    """The temperature and the rate under which the given labels are likeliest, near 1 and USUAL_RATE where few rows say otherwise.
+
+    A given label g has the probability (1 - rate) p(g) + rate / K, with p of K classes by the model at this temperature.
+    """
+    classes = guesses.matrix.shape[1]
+    chosen = np.arange(len(given))
+    if len(chosen) * classes > CELLS_LIMIT:
+        chosen = np.sort(np.random.default_rng(seed).choice(len(given), max(1, CELLS_LIMIT // classes), replace=False))
+    logits = np.log(np.maximum(guesses.matrix[guesses.rows[chosen]], LEAST))
+    mine = np.arange(len(chosen)), given[chosen]
+
+    def loss(point: NDArray[np.float64]) -> float:
+        temperature, rate = np.exp(point)
+        probability = softmax(logits / np.float32(temperature))[mine]
+        likelihood = np.log((1 - rate) * probability + rate / classes).sum()
+        return float(-likelihood + (point[0] ** 2 + (point[1] - np.log(USUAL_RATE)) ** 2) / 2)
+
+    bounds = [tuple(np.log(TEMPERATURES)), tuple(np.log(RATES))]
+    found = minimize(loss, np.array([0.0, np.log(USUAL_RATE)]), method="Nelder-Mead", bounds=bounds, options={"xatol": 1e-2, "fatol": 1e-2})
+    temperature, rate = np.exp(found.x).tolist()
+    return Noise(temperature, rate)
+
+
+def softmax(logits: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Probabilities over the last axis."""
+    found = np.exp(logits - logits.max(axis=1, keepdims=True))
+    return found / found.sum(axis=1, keepdims=True)
+
+
+def tempered(probabilities: NDArray[np.float32], temperature: float) -> NDArray[np.float32]:
+    """Probabilities (N, K) whose logits are divided by the temperature."""
+    return softmax(np.log(np.maximum(probabilities, LEAST)) / np.float32(temperature)).astype(np.float32)
+
+
+def doubt(probability: float, rate: float, classes: int) -> float:
+    """The probability that a label is wrong, given how probable the model finds it and the share of labels that are any at random."""
+    wrong = rate / classes * (1 - probability)
+    return wrong / ((1 - rate) * probability + rate / classes)
 
 
 def sample(rows: NDArray[np.int64], given: NDArray[np.int32], seed: int) -> NDArray[np.int64]:
@@ -133,17 +230,10 @@ def sample(rows: NDArray[np.int64], given: NDArray[np.int32], seed: int) -> NDAr
     return np.sort(np.unique(np.concatenate([shuffled[first], shuffled[:TRAIN_LIMIT]]))[: TRAIN_LIMIT + len(first)])
 
 
-class Rows(NamedTuple):
-    """Some rows of a matrix on disk."""
-
-    matrix: NDArray[np.float32]
-    rows: NDArray[np.int64]
-
-
-def judge(given: NDArray[np.int32], guesses: Rows) -> list[tuple[int, float, int]]:
+def judge(given: NDArray[np.int32], guesses: Rows, rate: float = USUAL_RATE) -> list[tuple[int, float, int]]:
     """(position, score, likeliest class) of the labels that are probably wrong, the most doubtful first.
 
-    given: (N,) classes from 0, each with a row at least; guesses: (N, K) out-of-sample probabilities.
+    given: (N,) classes from 0, each with a row at least; guesses: (N, K) out-of-sample probabilities; rate: of wrong labels.
     """
     inspector = LabelInspector(num_class=guesses.matrix.shape[1], verbose=False, n_jobs=1)
     whole = range(0, len(given), BATCH)
@@ -154,7 +244,8 @@ def judge(given: NDArray[np.int32], guesses: Rows) -> list[tuple[int, float, int
     found = []
     for at in inspector.get_label_issues().tolist():
         probabilities = guesses.matrix[guesses.rows[at]]
-        found.append((at, round(1 - float(probabilities[given[at]]), 6), int(probabilities.argmax())))
+        score = doubt(float(probabilities[given[at]]), rate, len(probabilities))
+        found.append((at, round(min(score, 0.999999), 6), int(probabilities.argmax())))
     return [each for each in found if each[2] != given[each[0]]]
 
 

@@ -147,6 +147,11 @@ def facts(scan: Scan) -> list[tuple[str, str]]:
     ]
     if "agreement" in report:
         found.append(("The model agrees", f"{numbers.percent(report['agreement'], 1)} of the labels, texts it was not trained on"))
+    if "encoder" in report:
+        words = "TF-IDF of words: the package with all-MiniLM-L6-v2 isn't installed, so expect more false alarms"
+        found.append(("Features", f"Sentence embeddings ({report['encoder']})" if report["encoder"] else words))
+    if "noise" in report:
+        found.append(("Estimated wrong labels", numbers.percent(report["noise"], 1)))
     if report.get("left_out_rows"):
         names = ", ".join(report["left_out"][:5]) + (" …" if len(report["left_out"]) > 5 else "")
         told = f"{numbers.count(report['left_out_rows'])} of labels with fewer than {report['folds']} different texts: {names}"

@@ -53,7 +53,7 @@ def accept_upload(
     ledger.record(
         actor, Verb.UPLOAD_ACCEPTED, upload, project=upload.dataset.project.uuid, dataset=upload.dataset.uuid, file=upload.blob.digest,
         mapping=digest_of(upload.mapping), labels_as=labels_as, default_split=upload.default_split, rows=upload.report["dry_run"]["ok"],
-        provenance=upload.provenance.document(),
+        provenance=upload.provenance.document(), **({"label_values": upload.label_values} if upload.label_values else {}),
     )  # fmt: skip
     return job
 

@@ -17,6 +17,7 @@ from datasets_app.datasets import ports, queries, rules
 from datasets_app.datasets.actions.ahead import ahead
 from datasets_app.datasets.actions.writing import Prepared, insert_items, keys_of, prepare, room_for_indexes
 from datasets_app.datasets.importing import dry_run
+from datasets_app.datasets.importing.label_values import LabelValues
 from datasets_app.datasets.importing.mapping import Draft
 from datasets_app.datasets.importing.report import Problem
 from datasets_app.datasets.models import Dataset, Item, Upload
@@ -84,7 +85,9 @@ def run_import(ctx: JobContext) -> None:
             importer.begin(upload, [*listed, *sorted(set(dry["labels"]) - set(listed))])
     total = dry["rows"]
     with artifacts.local_copy(upload.blob.digest) as path, room_for_indexes():
-        found = dry_run.read_drafts(path, queries.reading_of(upload), upload.mapping, upload.default_split, upload.dataset.task)
+        task, reading = upload.dataset.task, queries.reading_of(upload)
+        chosen = LabelValues(task, upload.label_values)
+        found = dry_run.read_drafts(path, reading, upload.mapping, upload.default_split, task, chosen)
         rows = (each for each in found if isinstance(each, Draft) or not each.notice)
         with closing(worked_out(islice(rows, tally.rows, None))) as source:
             for batch in paced(source):

@@ -11,7 +11,8 @@ from uuid import UUID
 from django.db import transaction
 
 from datasets_app.datasets import ports
-from datasets_app.datasets.importing import dry_run, label_config, mapping, readers, sniffing
+from datasets_app.datasets.importing import dry_run, label_config, label_values, mapping, readers, sniffing
+from datasets_app.datasets.importing.label_values import LabelValues
 from datasets_app.datasets.importing.readers import Misfit, Reading
 from datasets_app.datasets.importing.report import Problem, Report
 from datasets_app.datasets.importing.roles import Role
@@ -43,15 +44,19 @@ def inspect(
     default_split: str | None = None,
     contradicting: str | None = None,
     mapping: dict[str, str] | None = None,
+    label_values: dict[str, str] | None = None,
     wait: bool = False,
 ) -> Upload:
     """Look at an upload and propose how to read it; what is given is taken as chosen. What takes long is left to a job.
 
     contradicting: of `Upload.Contradicting`; None to leave it as it is. mapping: of columns, as in `set_mapping`; None to have it proposed.
+    label_values: what values of the label column become: the name of a class, or empty for no label. Those that are not named become the
+    class that they obviously are, else themselves. None to leave them as they were, unless the label column is another one.
     wait: stay until it is done, however long it takes: for files that the product itself made.
     Raises PermissionDenied, Refused for an unknown choice, or Conflict once the upload is being imported.
     """
     choices: dict[str, Any] = {"encoding": encoding, "parser": parser, "delimiter": delimiter, "has_header": has_header, "mapping": mapping}
+    choices["label_values"] = label_values
     check_choices(choices, default_split, contradicting)
     return look(upload_id, actor, choices, default_split, contradicting, wait=wait)
 
@@ -63,12 +68,16 @@ def set_mapping(
     mapping: dict[str, str],
     default_split: str | None = None,
     contradicting: str | None = None,
+    label_values: dict[str, str] | None = None,
     wait: bool = False,
 ) -> Upload:
-    """Choose what each column is used for, and look again. Columns that are not named are left out. wait, raises: as `inspect`."""
+    """Choose what each column is used for, and look again. Columns that are not named are left out.
+
+    label_values, wait, raises: as `inspect`.
+    """
     upload = Upload.objects.get(uuid=upload_id)
     choices: dict[str, Any] = {field: getattr(upload, field) for field in ("encoding", "parser", "delimiter", "has_header")}
-    choices["mapping"] = mapping
+    choices |= {"mapping": mapping, "label_values": label_values}
     check_choices(choices, default_split, contradicting)
     return look(upload_id, actor, choices, default_split, contradicting, wait=wait)
 
@@ -94,6 +103,8 @@ def look(
     """Dry-run a file now, or in a job where it is large or takes longer than somebody would wait."""
     with transaction.atomic():
         upload = held(upload_id, actor)
+        if told := label_values.wrong_target(upload.dataset.task, choices.get("label_values") or {}):
+            raise Refused(told, fields={"label_values": [told]})
         chosen = {"default_split": default_split, "contradicting": contradicting}
         fields = [name for name, value in chosen.items() if value is not None]
         for name in fields:
@@ -171,11 +182,23 @@ def examine(upload: Upload, choices: dict[str, Any], tick: dry_run.Tick | None =
         if roles is None:
             roles = mapping.propose(columns, dry_run.first_rows(path, reading, 200), upload.dataset.task)
         roles = {column: roles.get(column, str(Role.IGNORE)) for column in columns}
-        report = dry_run.examine(path, reading, roles, upload.default_split, tick, upload.dataset.task, upload.contradicting)
+        values = values_of(upload, roles, choices.get("label_values"))
+        report = dry_run.examine(path, reading, roles, upload.default_split, tick, upload.dataset.task, upload.contradicting, values)
         if reading.parser == "labelstudio":
             read_config(readers.open_source(path).config, roles, upload.dataset.task, report)
     compare(upload.dataset, report)
     return reading, roles, report
+
+
+def values_of(upload: Upload, roles: dict[str, str], chosen: dict[str, str] | None) -> LabelValues:
+    """What the values of the label column become. chosen: None to keep what was chosen before of the same column."""
+    label = [column for column, role in roles.items() if role == Role.LABEL]
+    before = [column for column, role in upload.mapping.items() if role == Role.LABEL]
+    if chosen is None:
+        chosen = upload.label_values if label == before else {}
+    importer, task = ports.label_importer(), upload.dataset.task
+    known = importer.known_names(upload.dataset) if importer and task in label_values.MAPPED else ()
+    return LabelValues(task, {label_values.clean(value): target for value, target in chosen.items()}, known)
 
 
 def read_config(text: str, roles: dict[str, str], task: str, report: Report) -> None:
@@ -257,6 +280,6 @@ def write_findings(upload: Upload, reading: Reading, roles: dict[str, str], repo
     check_move(UploadState(fresh.state), UploadState.INSPECTED)
     fresh.encoding, fresh.parser, fresh.delimiter = reading.encoding, reading.parser, reading.delimiter
     fresh.has_header, fresh.mapping, fresh.report = reading.has_header, roles, {"dry_run": report.as_json()}
-    fresh.state = UploadState.INSPECTED
-    fresh.save(update_fields=["encoding", "parser", "delimiter", "has_header", "mapping", "report", "state"])
+    fresh.label_values, fresh.state = report.decided, UploadState.INSPECTED
+    fresh.save(update_fields=["encoding", "parser", "delimiter", "has_header", "mapping", "label_values", "report", "state"])
     return fresh

@@ -10,6 +10,7 @@ import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from datasets_app.datasets.importing import dialogues
 from datasets_app.datasets.importing.roles import plain_name
 from datasets_app.datasets.importing.tags import TAG, spans_of
 from datasets_app.datasets.rules import TEXT_LIMIT
@@ -184,10 +185,15 @@ def written(cell: str) -> Said:
     return Said(canonical({"text": cell}))
 
 
+def side(cell: str) -> str:
+    """The choice that a word means; empty for none."""
+    word = cell.casefold()
+    return word if word in CHOICES else SIDES.get(plain_name(word), "")
+
+
 def chosen(cell: str) -> Said:
     """Which of two responses is better. Raises Unreadable."""
-    word = cell.casefold()
-    choice = word if word in CHOICES else SIDES.get(plain_name(word), "")
+    choice = side(cell)
     if not choice:
         raise Unreadable(f"has a choice that is not {', '.join(CHOICES)}.")
     return Said(canonical({"choice": choice}))
@@ -248,7 +254,10 @@ def flat(cell: str) -> dict[str, str]:
 
 # ── Contents ────────────────────────────────────────────────────────────────
 def dialogue(cell: str) -> list[dict[str, Any]]:
-    """Messages with role and content (OpenAI, TRL) or from and value (ShareGPT), everything else of them kept. Raises Unreadable."""
+    """Messages with role and content (OpenAI, TRL) or from and value (ShareGPT), everything else of them kept; or author and text.
+
+    Raises Unreadable.
+    """
     return turns(loaded(cell, "messages"))
 
 
@@ -256,7 +265,7 @@ def turns(raw: Any) -> list[dict[str, Any]]:
     """The messages of a dialogue, whatever was found in their place. Raises Unreadable."""
     if not isinstance(raw, list) or not raw:
         raise Unreadable("has no messages.")
-    found = [message(each) for each in raw]
+    found = [message(each) for each in dialogues.with_roles(raw)]
     if found[0]["role"] not in ("system", "developer", "user"):
         raise Unreadable(f"has a dialogue that begins with {found[0]['role']}, not with system or user.")
     return found

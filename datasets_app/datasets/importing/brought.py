@@ -10,6 +10,7 @@ from typing import Any
 
 from datasets_app.datasets.importing import answers
 from datasets_app.datasets.importing.answers import Said, Unreadable
+from datasets_app.datasets.importing.label_values import LabelValues
 from datasets_app.datasets.importing.readers import Answer, Brought, Cell, Kind
 from datasets_app.datasets.importing.times import read_time
 
@@ -52,13 +53,16 @@ class Told:
     unread: int = 0
 
 
-def tell(brought: Brought, column: str, task: str, text: str, content: Mapping[str, Any] | None) -> Told:
-    """The answers to the question in this column. Raises Unreadable for an answer that is none of the task; such guesses are counted."""
+def tell(brought: Brought, column: str, values: LabelValues, text: str, content: Mapping[str, Any] | None) -> Told:
+    """The answers to the question in this column. values: what their values become.
+
+    Raises Unreadable for an answer that is none of the task; such guesses are counted.
+    """
     own, names, unread = Said(""), set[str](), 0
     given: list[Given] = []
     guesses: list[Guess] = []
     for each in brought.answers:
-        said = read(each, column, task, text, content)
+        said = read(each, column, values, text, content)
         if each.skipped and each.person:
             given.append(Given(each.person, "", skipped=True, seconds=seconds_of(each), at=read_time(each.at)))
         elif said is not None and each.person:
@@ -69,7 +73,7 @@ def tell(brought: Brought, column: str, task: str, text: str, content: Mapping[s
             names.update(said.names)
     for each in brought.guesses:
         try:
-            guessed = read(each, column, task, text, content)
+            guessed = read(each, column, values, text, content)
         except Unreadable:
             unread += 1
             continue
@@ -79,9 +83,9 @@ def tell(brought: Brought, column: str, task: str, text: str, content: Mapping[s
     return Told(own, tuple(given), tuple(guesses), tuple(sorted(names)), unread)
 
 
-def read(answer: Answer, column: str, task: str, text: str, content: Mapping[str, Any] | None) -> Said | None:
+def read(answer: Answer, column: str, values: LabelValues, text: str, content: Mapping[str, Any] | None) -> Said | None:
     """What somebody said to the question; None where nothing was said. An answer without any regions marks nothing. Raises Unreadable."""
-    cell = answer.cells.get(column)
+    cell, task = answer.cells.get(column), values.task
     if cell is None:
         silent = column and not answer.cells and not answer.skipped and answer.person and task in EMPTY
         return Said(answers.canonical(EMPTY[task])) if silent else None
@@ -89,26 +93,28 @@ def read(answer: Answer, column: str, task: str, text: str, content: Mapping[str
         return None
     if cell.kind not in FITS[task]:
         raise Unreadable(f"has an answer of {cell.kind} in column {column!r}, which says nothing to this task.")
-    return said_by(cell, task, text, content)
+    return said_by(cell, values, text, content)
 
 
 EMPTY: dict[str, dict[str, list[Any]]] = {"spans": {"spans": []}, "multi_label": {"labels": []}}
 
 
-def said_by(cell: Cell, task: str, text: str, content: Mapping[str, Any] | None) -> Said:
-    """A cell of a fitting kind as an answer of the task. Raises Unreadable."""
+def said_by(cell: Cell, values: LabelValues, text: str, content: Mapping[str, Any] | None) -> Said | None:
+    """A cell of a fitting kind as an answer of the task; None for a value that is left out. Raises Unreadable."""
+    task = values.task
     if task == "spans":
-        return answers.marked(cell.text, text)
+        return values.said(answers.marked(cell.text, text))
     if task == "multi_label":
-        return answers.ticked(cell.text if cell.kind == Kind.NAMES else json.dumps([cell.text]))
+        return values.said(answers.ticked(cell.text if cell.kind == Kind.NAMES else json.dumps([cell.text])))
     if task == "ranking":
         return answers.ranked(cell.text, len((content or {}).get("responses", [])))
     if task == "chat":
         return answers.continued(cell.text, (content or {}).get("messages", []))
     word = cell.text if cell.kind in (Kind.PLAIN, Kind.CHOICE) else only(cell.text, "labels" if task == "single_label" else "answers")
+    if task in ("single_label", "preference") and not (word := values.read(word)):
+        return None
     if task == "single_label":
-        name = " ".join(word.split())
-        return Said(name, (name,))
+        return Said(word, (word,))
     return answers.chosen(word) if task == "preference" else answers.written(word)
 
 

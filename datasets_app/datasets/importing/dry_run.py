@@ -11,6 +11,7 @@ from pathlib import Path
 
 from datasets_app.datasets.importing import mapping as mappings
 from datasets_app.datasets.importing import readers
+from datasets_app.datasets.importing.label_values import LabelValues
 from datasets_app.datasets.importing.mapping import Draft, Mapper
 from datasets_app.datasets.importing.readers import Reading, Row
 from datasets_app.datasets.importing.recognising import misfit, recognise
@@ -27,10 +28,11 @@ ROWS_LIMIT = 20_000_000
 
 
 def read_drafts(
-    path: Path, reading: Reading, mapping: Mapping[str, str], default_split: str, task: str = "single_label"
-) -> Iterator[Draft | Problem]:
+    path: Path, reading: Reading, mapping: Mapping[str, str], default_split: str, task: str = "single_label",
+    values: LabelValues | None = None,
+) -> Iterator[Draft | Problem]:  # fmt: skip
     """Every row of the file as the item it would become, or what is wrong with it. The import and the dry run both read so."""
-    mapper = Mapper(mapping, default_split, reading.parser, task)
+    mapper = Mapper(mapping, default_split, reading.parser, task, values)
     for row in readers.read_rows(path, reading):
         found = mapper.draft(row) if isinstance(row, Row) else row
         if isinstance(found, Draft):
@@ -48,14 +50,15 @@ def first_rows(path: Path, reading: Reading, count: int = FIRST) -> list[Row]:
 
 def examine(
     path: Path, reading: Reading, mapping: Mapping[str, str], default_split: str = "", tick: Tick | None = None,
-    task: str = "single_label", contradicting: str = "",
+    task: str = "single_label", contradicting: str = "", values: LabelValues | None = None,
 ) -> Report:  # fmt: skip
     """The report of a dry run. The encoding is known to fit. task: of the dataset.
 
     contradicting: what somebody chose for equal texts with different labels, as `Upload.Contradicting`; where nobody did, they block.
+    values: what the values of the label column become.
     tick: told the number of rows read, now and then, and of about how many.
     """
-    report = Report()
+    report, values = Report(), values or LabelValues(task, {})
     header = readers.header(path, reading)
     report.columns = list(header.columns)
     layout = recognise(header.columns, first_rows(path, reading))
@@ -69,7 +72,7 @@ def examine(
     seen: dict[bytes, Seen] = {}
     forms: dict[bytes, bytes] = {}
     total = readers.about_rows(path, reading) if tick else None
-    for found in read_drafts(path, reading, mapping, default_split, task):
+    for found in read_drafts(path, reading, mapping, default_split, task, values):
         if isinstance(found, Problem) and found.notice:
             report.add(found)
             continue
@@ -84,6 +87,7 @@ def examine(
             count_draft(report, found, seen, forms)
         if tick and report.rows % TICK == 0:
             tick(report.rows, max(total, report.rows) if total else None)
+    report.values, report.decided = dict(values.found), values.decided()
     if not report.ok:
         report.add(nothing(report.rows))
     if report.contradicting and not contradicting:

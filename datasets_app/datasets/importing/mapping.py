@@ -7,8 +7,9 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from datasets_app.datasets.importing import answers, brought, contents, own
+from datasets_app.datasets.importing import answers, brought, contents, dialogues, own
 from datasets_app.datasets.importing.brought import Given, Told
+from datasets_app.datasets.importing.label_values import LabelValues
 from datasets_app.datasets.importing.readers import Row
 from datasets_app.datasets.importing.recognising import OWN, recognise, roles_of
 from datasets_app.datasets.importing.report import Problem
@@ -69,6 +70,7 @@ SPLIT_WORDS = {
     **dict.fromkeys(("validation", "valid", "val", "dev", "development"), "validation"),
     **dict.fromkeys(("test", "testing", "tst", "eval", "evaluation", "holdout"), "test"),
 }
+SPOKEN_LOOKED_AT = 20  # cells of a column that are taken for dialogues
 LABEL_LIMIT, ID_LIMIT, PERSON_LIMIT = 120, 200, 100
 BETTER = ("chosen", "preferredoutput")
 MEND_ANSWER = "Write it as the guide says, or leave the row out."
@@ -116,9 +118,21 @@ def propose(columns: Sequence[str], rows: Sequence[Row], task: str = "single_lab
         known = [column for name in names for column in columns if plain_name(column) == name and column not in found]
         if known and role not in found.values():
             found[known[0]] = role
+    if spoken := [column for column in dialogue_columns(columns, rows) if found.get(column, Role.METADATA) == Role.METADATA]:
+        role = {"chat": Role.MESSAGES}.get(task, Role.TEXT)
+        if role not in found.values() and role in roles_for(task):
+            found[spoken[0]] = str(role)
     if task not in WAYS and layout is not OWN:
         by_content(columns, rows, found, guess_label=not found and task == "single_label")
     return {column: found.get(column, str(Role.METADATA)) for column in columns}
+
+
+def dialogue_columns(columns: Sequence[str], rows: Sequence[Row]) -> list[str]:
+    """The columns of a labeling tool's file that hold dialogues wherever they hold anything."""
+    if not any(row.brought for row in rows):
+        return []
+    cells = {column: [cell for row in rows if (cell := row.values.get(column, ""))] for column in columns}
+    return [column for column, values in cells.items() if values and all(dialogues.as_text(cell) for cell in values[:SPOKEN_LOOKED_AT])]
 
 
 def names_known(columns: Sequence[str]) -> bool:
@@ -165,11 +179,16 @@ def check(mapping: Mapping[str, str], columns: Sequence[str], task: str = "singl
 class Mapper:
     """Turns rows into drafts under a checked mapping. default_split: where the file says no split. parser: of the file.
 
+    values: what the values of the label column become; as they are where it is not given.
     Keys of objects that none of the first rows has are not in the mapping; they become metadata.
     """
 
-    def __init__(self, mapping: Mapping[str, str], default_split: str = "", parser: str = "", task: str = "single_label") -> None:
-        self.place, self.task = place(parser), task
+    def __init__(
+        self, mapping: Mapping[str, str], default_split: str = "", parser: str = "", task: str = "single_label",
+        values: LabelValues | None = None,
+    ) -> None:  # fmt: skip
+        self.values = values or LabelValues(task, {})
+        self.place, self.task, self.parser = place(parser), task, parser
         column = {role: column for column, role in mapping.items() if role not in MANY}
         self.text, self.label, self.id, self.group, self.split, self.time, self.annotator = (
             column.get(role, "") for role in (Role.TEXT, Role.LABEL, Role.ID, Role.GROUP, Role.SPLIT, Role.TIME, Role.ANNOTATOR)
@@ -194,7 +213,7 @@ class Mapper:
             text = answers.readable(content) if content else self.read_text(values)
             if fault := wrong_text(text):
                 return fault.told(self.place, row)
-            told = brought.tell(row.brought, self.label, self.task, text, content) if row.brought else None
+            told = brought.tell(row.brought, self.label, self.values, text, content) if row.brought else None
             said = told.own if told else self.read_answer(values, text, content) if self.task != "single_label" else None
             metadata = self.read_metadata(values)
         except answers.Unreadable as error:
@@ -202,7 +221,7 @@ class Mapper:
         label, external_id, group, split_word, time_word = (
             values.get(column, "").strip() if column else "" for column in (self.label, self.id, self.group, self.split, self.time)
         )
-        names = told.names if told else one_name(label) if said is None else said.names
+        names = told.names if told else self.class_names(label) if said is None else said.names
         split = SPLIT_WORDS.get(split_word.casefold(), "") if split_word else self.default_split
         moment = read_time(time_word) if time_word else None
         fault = (
@@ -234,8 +253,13 @@ class Mapper:
         return [Problem(draft.line, code, f"{where} {told}", mend, member=draft.member, notice=True) for code, told, mend in found]
 
     def read_text(self, values: Mapping[str, str]) -> str:
-        """The text of a row; tokens with one blank between where parts of it are marked. Raises answers.Unreadable."""
+        """The text of a row; tokens with one blank between where parts of it are marked. Raises answers.Unreadable.
+
+        A dialogue of Label Studio becomes a text of a line a turn.
+        """
         text = values.get(self.text, "")
+        if self.parser == "labelstudio" and (spoken := dialogues.as_text(text)):
+            return spoken
         return answers.joined(text) if self.task == "spans" else text
 
     def read_content(self, values: Mapping[str, str]) -> dict[str, Any] | None:
@@ -244,7 +268,7 @@ class Mapper:
         if cells.get(Role.CONTENT, "").strip():
             return contents.whole(cells[Role.CONTENT], self.task)
         if self.task not in WAYS:
-            return contents.with_context(values.get(self.text, ""), cells.get(Role.CONTEXT, ""))
+            return contents.with_context(self.read_text(values), cells.get(Role.CONTEXT, ""))
         prompt = cells.get(Role.PROMPT, "")
         if self.task == "chat":
             told = Role.MESSAGES in cells
@@ -268,7 +292,13 @@ class Mapper:
             return answers.chosen("first")  # a file of pairs names the better one so
         if self.task == "chat" and not self.label and content and content["messages"][-1]["role"] == "assistant":
             return answers.Said(answers.canonical(content))
-        return answers.read(self.task, cell, text, content or {})
+        if self.task == "preference" and cell.strip() not in ("", "null"):
+            cell = self.values.read(cell)
+        return self.values.said(answers.read(self.task, cell, text, content or {}))
+
+    def class_names(self, label: str) -> Sequence[str]:
+        """The names in the cell of a class, as their values were mapped."""
+        return [name for each in one_name(label) if (name := self.values.read(each))]
 
     def read_metadata(self, values: Mapping[str, str]) -> dict[str, str]:
         """What is kept beside the text. Raises answers.Unreadable."""

@@ -41,6 +41,8 @@ TITLES = {
     "mapping": "Mapping of columns",
     "empty": "Nothing to import",
     "type": "Kind of file",
+    "memory": "Memory needed",
+    "slow": "Time needed",
     "layout": "Layout of another task",
     "turns": "Dialogues to look at twice",
     "equal": "Identical responses",
@@ -73,6 +75,7 @@ class Report:
     people, models: those who said something in another labeling tool, with how often.
     accounts: of the people, those who have an account here, with what it is called.
     contradicting: texts that carry different labels, with no annotator named; contradictions: the first of them, as lines and labels.
+    values: of the label column as the file has them, with how often; decided: those that become something else, or that somebody mapped.
     config: the labeling configuration beside the data, as text. classes: those that it lists for the question that was taken.
     """
 
@@ -89,6 +92,8 @@ class Report:
     accounts: dict[str, str] = field(default_factory=dict)
     classes: list[str] = field(default_factory=list)
     config: str = ""
+    values: dict[str, int] = field(default_factory=dict)
+    decided: dict[str, str] = field(default_factory=dict)
     splits: Counter[str] = field(default_factory=Counter)
     columns: list[str] = field(default_factory=list)
     repeated: int | None = 0
@@ -130,6 +135,7 @@ class Report:
             "repeated": self.repeated, "layout": self.layout, "contradicting": self.contradicting, "contradictions": self.contradictions,
             "problems": [asdict(problem) for problem in self.problems], "counts": dict(self.counts), "columns": self.columns,
             "labels": dict(sorted(self.labels.most_common(LABELS_LIMIT))), "splits": dict(self.splits),
+            **({"values": self.values} if self.values else {}),
             **({"classes": self.classes, "config": self.config} if self.config else {}),
             **(self.said() if self.people or self.models else {}),
         }  # fmt: skip

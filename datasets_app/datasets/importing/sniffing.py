@@ -14,6 +14,7 @@ from datasets_app.datasets.importing import readers
 from datasets_app.datasets.importing.mapping import NAMES, names_known
 from datasets_app.datasets.importing.readers import DELIMITERS, Reading
 from datasets_app.datasets.importing.readers.conll import looks_tagged
+from datasets_app.datasets.importing.readers.json_columns import looks_like_columns
 from datasets_app.datasets.importing.readers.jsons import Pairs, objects
 from datasets_app.datasets.importing.readers.sources import Member
 from datasets_app.datasets.importing.readers.texts import PREFIX
@@ -21,6 +22,7 @@ from datasets_app.datasets.importing.readers.tools import recognise
 from datasets_app.datasets.importing.readers.tools.doccano import is_exported
 from datasets_app.datasets.importing.roles import plain_name
 
+CELLS = ("csv", "tsv", "tab")  # endings of tables
 TAGGED = ("conll", "iob", "bio")  # endings of files of tagged tokens
 SAMPLE = 1 << 16
 LOOKED_AT = 20  # objects among which a tool is recognised
@@ -39,6 +41,8 @@ def propose(path: Path, file_name: str, encoding: str, *, lists: bool = True) ->
     if len(raw) == SAMPLE and "\n" in sample:
         sample = sample[: sample.rindex("\n") + 1]
     ending = ending_of(member.name or file_name)
+    if ending not in CELLS and sample.lstrip().startswith("{") and looks_like_columns(sample, whole=len(raw) < SAMPLE):
+        return Reading(encoding, "json_columns", "", has_header=False)
     if parser := parser_without_cells(sample, ending):
         return Reading(encoding, tool_of(members, encoding, parser, lists=lists) or parser, "", has_header=False)
     delimiter = find_delimiter(sample)
@@ -67,7 +71,7 @@ def ending_of(file_name: str) -> str:
 def parser_without_cells(sample: str, ending: str) -> str:
     """json, jsonl, fasttext, conll or txt where the sample or the name says so; empty for cells with a delimiter."""
     text = sample.lstrip()
-    if ending not in ("csv", "tsv", "tab"):
+    if ending not in CELLS:
         if text.startswith("["):
             return "json"
         if text.startswith("{") or ending in ("jsonl", "ndjson", "json"):

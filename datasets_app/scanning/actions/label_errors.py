@@ -10,7 +10,10 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from datasets_app.datasets.models import Item
+from datasets_app.labeling import embeddings
 from datasets_app.labeling.models import Label
 from datasets_app.scanning import queries, rules
 from datasets_app.scanning.actions.recording import Draft, record
@@ -18,6 +21,7 @@ from datasets_app.scanning.actions.scans import finish, load
 from datasets_app.scanning.models import Scan
 from datasets_app.scanning.rules import FOLDS, SEED, TEXT_LIMIT, Kind
 from lifecycle.compute.child import run_child
+from lifecycle.engine.base import BaseFolder
 from lifecycle.jobs.context import JobContext
 from lifecycle.refusals import Refused
 
@@ -38,8 +42,10 @@ def run_label_errors(ctx: JobContext) -> None:
     ctx.checkpoint({})  # of an earlier attempt, whose folder is gone
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        classes = write_rows(ctx, scan, folder)
-        (folder / "spec.json").write_text(json.dumps({"folds": FOLDS, "seed": SEED}), encoding="utf-8")
+        base = embeddings.packaged_base()
+        classes = write_rows(ctx, scan, folder, base)
+        spec = {"folds": FOLDS, "seed": SEED, "width": base.hidden_size if base else 0}
+        (folder / "spec.json").write_text(json.dumps(spec), encoding="utf-8")
         result = run_child(ctx, "label-errors", folder, lambda _: None, program=PROGRAM, grace_seconds=5.0)
         ctx.raise_if_cancelled()
         if not result.ok:
@@ -47,17 +53,23 @@ def run_label_errors(ctx: JobContext) -> None:
         for done in write_findings(ctx, scan, folder, classes):
             ctx.progress(done, result.data["issues"], stage="Writing findings", unit="findings")
             ctx.raise_if_cancelled()
-    kept = ("rows", "left_out_rows", "agreement", "folds")
+    kept = ("rows", "left_out_rows", "agreement", "folds", "noise")
     left_out = [classes.rows[number].name for number in result.data["left_out"]]
-    finish(ctx, scan, {key: result.data[key] for key in kept} | {"left_out": left_out})
+    finish(ctx, scan, {key: result.data[key] for key in kept} | {"left_out": left_out, "encoder": embeddings.base_name()})
 
 
-def write_rows(ctx: JobContext, scan: Scan, folder: Path) -> Classes:
-    """rows.jsonl, by pages: every decided item with the beginning of its text."""
+def write_rows(ctx: JobContext, scan: Scan, folder: Path, base: BaseFolder | None) -> Classes:
+    """rows.jsonl, by pages: every decided item with the beginning of its text; in the file vectors what the base makes of it."""
     classes = Classes({}, [])
     done = 0
-    with (folder / "rows.jsonl").open("w", encoding="utf-8") as file:
+
+    def tell(number: int) -> None:
+        ctx.progress(done + number, scan.dataset.items_total, stage="Reading labeled texts", unit="texts")
+        ctx.raise_if_cancelled()
+
+    with (folder / "rows.jsonl").open("w", encoding="utf-8") as file, (folder / "vectors").open("wb") as vectors:
         for page in queries.decided(scan.dataset):
+            texts: list[tuple[str, str]] = []
             for decision in page:
                 item, label = decision.item, decision.label
                 if label is None:  # of another task
@@ -69,9 +81,11 @@ def write_rows(ctx: JobContext, scan: Scan, folder: Path) -> Classes:
                     classes.rows[number] = label  # as a newer version of the schema has it
                 row = {"item": item.pk, "form": item.normal_digest, "text": item.text[:TEXT_LIMIT], "label": number}
                 file.write(json.dumps(row, ensure_ascii=False) + "\n")
+                texts.append((item.digest, row["text"]))
+            if base is not None and texts:
+                vectors.write(embeddings.vectors(base, texts, tell).astype(np.float16).tobytes())
+            tell(len(page))
             done += len(page)
-            ctx.progress(done, scan.dataset.items_total, stage="Reading decisions", unit="texts")
-            ctx.raise_if_cancelled()
     return classes
 
 

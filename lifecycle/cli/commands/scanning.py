@@ -37,6 +37,7 @@ def scan(session: Session) -> None:
     lines = [
         f"{count(report['rows'], 'text')}: {count(report['new'], 'new finding')}; {report['again']:,} known, {report['gone']:,} gone.",
         *([f"The model agrees with {percent(report['agreement'])} of the labels."] if "agreement" in report else []),
+        *([f"Features: {report['encoder'] or 'TF-IDF of words'}."] if "encoder" in report else []),
         *([f"Left out: {report['left_out_rows']:,} of labels with too few texts."] if report.get("left_out_rows") else []),
         "Open: " + ", ".join(f"{WORDS[each['kind']]} {each['open']:,}" for each in found["findings"]),
         "Page: " + session.page(f"/scanning/dataset/{dataset['uuid']}/"),

@@ -16,6 +16,7 @@ from datasets_app.datasets import actions, queries
 from datasets_app.datasets.actions import inspection
 from datasets_app.datasets.importing import dry_run, mapping, readers
 from datasets_app.datasets.importing.readers import Reading, archives, columns
+from datasets_app.datasets.importing.readers.sources import Member
 from datasets_app.datasets.models import Upload
 from lifecycle.jobs import actions as jobs
 from lifecycle.jobs.models import Job
@@ -48,7 +49,7 @@ def equal_rows(count: int, text: str = "my card is lost") -> pa.Table:
 def faults(tmp_path, content: bytes) -> list[str]:
     path = tmp_path / "file"
     path.write_bytes(content)
-    return [problem.sentence for problem in readers.header(path, PARQUET).problems if problem.blocks]
+    return [problem.sentence for problem in columns.header(Member(path), PARQUET).problems if problem.blocks]
 
 
 # ── By what the file says of itself ─────────────────────────────────────────
@@ -75,7 +76,7 @@ def test_a_file_that_is_refused_is_not_read(tmp_path, monkeypatch):
     monkeypatch.setattr(columns, "ROWS_LIMIT", 9)
     (tmp_path / "file").write_bytes(parquet(pa.table({"text": ["a"] * 10})))
 
-    assert list(readers.read_rows(tmp_path / "file", PARQUET)) == []
+    assert list(columns.rows(Member(tmp_path / "file"), PARQUET)) == []
 
 
 @pytest.mark.parametrize("nested", [False, True])
@@ -89,7 +90,7 @@ def test_equal_values_of_parquet_are_in_memory_once(tmp_path, nested):
     before, most, count = pa.total_allocated_bytes(), 0, 0
     del table
 
-    for _ in readers.read_rows(path, PARQUET):
+    for _ in columns.rows(Member(path), PARQUET):
         count, most = count + 1, max(most, pa.total_allocated_bytes() - before)
 
     assert count == (20 if nested else 20_000)
@@ -106,17 +107,6 @@ def test_texts_that_repeat_and_lists_are_read_as_they_are(tmp_path):
         {"text": "a", "list": '["x", "x"]', "n": "1"}, {"text": "", "list": "[]", "n": "2"},
         {"text": "a", "list": "", "n": "3"}, {"text": "ü", "list": '["y", null]', "n": "4"},
     ]  # fmt: skip
-
-
-def test_a_page_of_parquet_that_unpacks_to_much_is_not_opened_while_somebody_waits(tmp_path, monkeypatch):
-    monkeypatch.setattr(columns, "RATIO_FROM", 1 << 30)
-    path = tmp_path / "file"
-    path.write_bytes(parquet(pa.table({"text": ["a" * 999] * 20_000}), use_dictionary=False))
-
-    with pytest.raises(readers.TooSlow), readers.within(99):
-        next(iter(readers.read_rows(path, PARQUET)))
-    with readers.watched(lambda: None):  # as a job reads
-        assert next(iter(readers.read_rows(path, PARQUET))).line == 1
 
 
 def test_workbooks_in_an_archive_unpack_within_the_limits_of_one(tmp_path, monkeypatch):

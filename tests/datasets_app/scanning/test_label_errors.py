@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
+from unittest.mock import patch
 
 import numpy as np
 import pytest
 from cleanlab.filter import find_label_issues
 
+from datasets_app.labeling import embeddings
 from datasets_app.labeling.models import Decision
 from datasets_app.scanning import actions, guessing
 from datasets_app.scanning.actions import label_errors
 from datasets_app.scanning.models import Finding, Scan, Tally
+from lifecycle.compute import warm
 from lifecycle.compute.child import read_result
 from lifecycle.jobs import actions as jobs
 from lifecycle.jobs.models import Job
@@ -19,11 +22,18 @@ from lifecycle.refusals import Refused
 from tests.support.datasets import import_texts, make_dataset
 from tests.support.jobs import run_jobs
 from tests.support.scanning import scan
+from tests.support.training import write_base
 
 pytestmark = pytest.mark.django_db
 WORDS = {"card": "card payment terminal", "cash": "cash machine notes", "transfer": "transfer abroad account"}
 ROWS = [(f"{words} question {n} about {words}", label) for label, words in WORDS.items() for n in range(12)]
 WRONG = ("card payment terminal question again about card payment terminal", "cash")
+
+
+@pytest.fixture(autouse=True)
+def _without_encoder():
+    with patch.object(embeddings, "bundled_minilm", lambda: None):
+        yield
 
 
 @pytest.fixture
@@ -63,8 +73,10 @@ def test_a_planted_error_is_found_with_the_label_that_fits_and_no_label_changes(
     assert (found.item.text, found.given.name, found.suggested.name) == (WRONG[0], "cash", "card")
     assert (found.kind, found.status, found.group) == ("label_error", "open", None)
     assert 0.5 < found.score < 1
+    assert 0.001 < made.report.pop("noise") < 0.2
     assert made.report == {
-        "rows": 37, "left_out_rows": 1, "left_out": ["rare"], "agreement": 36 / 37, "folds": 5, "new": 1, "again": 0, "gone": 0,
+        "encoder": "", "rows": 37, "left_out_rows": 1, "left_out": ["rare"], "agreement": 36 / 37, "folds": 5, "new": 1, "again": 0,
+        "gone": 0,
     }  # fmt: skip
     assert list(Decision.objects.values_list("digest", flat=True)) == before
     assert Tally.objects.get().open == 1
@@ -108,6 +120,48 @@ def test_a_cancelled_scan_ends_its_program_and_writes_nothing(dataset, ravi, mon
 
     assert (Job.objects.get(pk=job.pk).state, Scan.objects.get().state) == ("cancelled", "cancelled")
     assert (Finding.objects.count(), Tally.objects.get().open) == (0, 0)
+
+
+@pytest.mark.usefixtures("_here")
+def test_vectors_of_the_encoder_are_used_where_it_is_there(dataset, ravi, monkeypatch, tmp_path):
+    folder = write_base(tmp_path / "base")
+    asked: list[str] = []
+
+    def embed_base(base, texts, **_):
+        asked.extend(texts)
+        return [[float(word in text) for word in WORDS] + [0.1] * 5 for text in texts]
+
+    monkeypatch.setattr(embeddings, "bundled_minilm", lambda: folder)
+    monkeypatch.setattr(warm, "embed_base", embed_base)
+    made = scan(dataset, ravi, "label_errors")
+
+    found = Finding.objects.get()
+    assert (made.report["encoder"], made.report["agreement"]) == ("all-MiniLM-L6-v2", 36 / 37)
+    assert (found.item.text, found.given.name, found.suggested.name) == (WRONG[0], "cash", "card")
+    assert sorted(asked) == sorted([text for text, _ in ROWS] + [WRONG[0], "only one of its kind"])
+    assert scan(dataset, ravi, "label_errors").report["again"] == 1
+    assert len(asked) == 38  # each text is read once
+
+
+def test_doubts_are_the_share_of_wrong_labels_among_rows_like_it():
+    """Labels drawn from known probabilities of a model that is too sure, one in ten of them any at random."""
+    random = np.random.default_rng(5)
+    classes, count = 8, 8_000
+    true = random.dirichlet(np.full(classes, 0.15), count)
+    clean = (true.cumsum(1) > random.random((count, 1))).argmax(1)
+    noisy = random.random(count) < 0.1
+    given = np.where(noisy, random.integers(0, classes, count), clean).astype(np.int32)
+    sure = guessing.tempered(true.astype(np.float32), 0.5)
+
+    noise = guessing.fit_noise(given, guessing.Rows(sure, np.arange(count)), 13)
+
+    assert abs(noise.temperature - 2) < 0.2
+    assert abs(noise.rate - 0.1) < 0.02
+    mine = guessing.tempered(sure, noise.temperature)[np.arange(count), given]
+    doubts = np.array([guessing.doubt(float(each), noise.rate, classes) for each in mine])
+    for low, high in ((0.0, 0.2), (0.2, 0.6), (0.6, 0.9), (0.9, 1.0)):
+        here = (doubts >= low) & (doubts < high)
+        assert abs(doubts[here].mean() - (given != clean)[here].mean()) < 0.1, (low, high)
 
 
 def test_without_decisions_no_scan_begins(project, ana, ravi):

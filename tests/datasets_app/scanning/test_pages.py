@@ -10,6 +10,7 @@ from datasets_app.labeling.models import Queue
 from datasets_app.scanning import pages
 from datasets_app.scanning.models import Finding, Scan
 from lifecycle.jobs.models import Job
+from lifecycle.ui import numbers
 from tests.support.datasets import import_texts, make_dataset
 from tests.support.jobs import run_ok
 from tests.support.scanning import scan
@@ -248,3 +249,12 @@ def test_a_scan_asked_for_twice_over_the_api_answers_409(dataset, ravi, client_f
 
     assert client.post(url, {"kind": "near_duplicates"}, content_type="application/json").status_code == 409
     assert Job.objects.filter(kind="scanning.near_duplicates").count() == 1
+
+
+@pytest.mark.parametrize(("encoder", "told"), [("all-MiniLM-L6-v2", "Sentence embeddings (all-MiniLM-L6-v2)"), ("", "TF-IDF of words")])
+def test_the_page_says_what_the_scan_read_texts_with(encoder, told):
+    report = {"rows": 9, "new": 1, "again": 0, "gone": 0, "agreement": 0.9, "encoder": encoder, "noise": 0.05, "left_out_rows": 0}
+    found = dict(pages.facts(Scan(report=report)))
+
+    assert found["Features"].startswith(told)
+    assert found["Estimated wrong labels"] == numbers.percent(0.05, 1)

@@ -172,3 +172,12 @@ def test_a_column_that_the_file_does_not_have_is_named(as_person, mia, inbox, fi
     said = as_person(mia)("upload", str(file), "--dataset", inbox.slug, "--map", "who=annotator")
 
     assert (said.code, said.err) == (2, "The file has no column who; there are text, label.\n")
+
+
+def test_values_of_the_label_column_are_mapped_from_the_command(as_person, mia, inbox, file):
+    said = as_person(mia)("upload", str(file), "--dataset", inbox.slug, "--value", "card=lost card", "--value", "refund=")
+
+    assert said.code == 0
+    assert "Values   card → lost card, refund → left out" in said.out.splitlines()
+    assert Upload.objects.get().label_values == {"card": "lost card", "refund": ""}
+    assert as_person(mia)("upload", str(file), "--dataset", inbox.slug, "--value", "card").code == 2

@@ -17,13 +17,13 @@ from datasets_app.datasets.importing.readers.archives import RATIO_FROM, RATIO_L
 from datasets_app.datasets.importing.readers.checks import checked
 from datasets_app.datasets.importing.readers.shapes import COLUMNS_LIMIT, Header, Reading, Row, unreadable
 from datasets_app.datasets.importing.readers.sources import Member, Names
-from datasets_app.datasets.importing.readers.watching import no_great_step, step
+from datasets_app.datasets.importing.readers.watching import step
 from datasets_app.datasets.importing.report import Problem
 
 BATCH, VALUES = 500, 100_000  # rows, and values of any one column, that are in memory at once
 ROWS_LIMIT = 20_000_000  # of a file; also values of any one column of a row group
 GROUP_LIMIT = 2_000_000_000  # bytes of one unpacked row group
-DENSE = 20  # unpacked bytes of a column for each packed one; where there are more, a page may be as large as the column
+READ = 1 << 20  # packed bytes of a column that are in memory at once
 MEND = "Write it anew with pyarrow, polars or datasets, or export CSV or JSONL."
 
 
@@ -63,16 +63,17 @@ def rows(member: Member, reading: Reading) -> Iterator[Row | Problem]:
     with member.local() as path, opened(path) as file:
         if file is None or too_large(file, path.stat().st_size):
             return
-        no_great_step(dense(file))
         names = class_names(file.schema_arrow)
         kept = [field.name for field in file.schema_arrow if not is_bytes(field.type)]
         number = 0
         try:
-            for batch in file.iter_batches(batch_size=batch_size(file), columns=kept):
+            for batch in file.iter_batches(batch_size=batch_size(file), columns=kept, use_threads=False):
                 for values in one_by_one(batch):
                     step()
                     number += 1
                     yield row_of(number, values, names)
+        except MemoryError:
+            raise
         except (pa.ArrowException, OSError, ValueError):
             sentence = f"The file is damaged behind row {number:,}."
             yield Problem(number + 1, "type", sentence, MEND, blocks=True)
@@ -84,10 +85,14 @@ def opened(path: Path) -> Iterator[pq.ParquetFile | None]:
     try:
         found = pq.read_metadata(path)
         texts = [
-            each.path for each in columns_of(found.schema) if each.physical_type == "BYTE_ARRAY" and each.logical_type.type == "STRING"
+            each.path
+            for at, each in enumerate(columns_of(found.schema))
+            if each.physical_type == "BYTE_ARRAY" and each.logical_type.type == "STRING" and not has_deltas(found, at)
         ]
         # pre_buffer would keep all that was read until the end
-        file = pq.ParquetFile(path, metadata=found, read_dictionary=texts, pre_buffer=False)
+        file = pq.ParquetFile(path, metadata=found, read_dictionary=texts, pre_buffer=False, buffer_size=READ)
+    except MemoryError:
+        raise
     except (pa.ArrowException, OSError, ValueError):
         yield None
         return
@@ -98,6 +103,12 @@ def opened(path: Path) -> Iterator[pq.ParquetFile | None]:
 def columns_of(schema: pq.ParquetSchema) -> Iterator[Any]:
     """The columns as the file keeps them, those within others too."""
     return (schema.column(at) for at in range(len(schema)))
+
+
+def has_deltas(found: pq.FileMetaData, at: int) -> bool:
+    """Whether a column is kept as differences to the text before, which is not read as numbers into a list."""
+    groups = (found.row_group(group) for group in range(found.num_row_groups))
+    return any(encoding.startswith("DELTA") for group in groups for encoding in group.column(at).encodings)
 
 
 def chunks(file: pq.ParquetFile) -> Iterator[pq.ColumnChunkMetaData]:
@@ -117,14 +128,6 @@ def too_large(file: pq.ParquetFile, packed: int) -> str:
         return f"The file expands to more than {RATIO_LIMIT} times its size, so it's rejected."
     values = max((each.num_values for each in chunks(file)), default=0)
     return f"A row group has {values:,} values in one column; at most {ROWS_LIMIT:,} are read." if values > ROWS_LIMIT else ""
-
-
-def dense(file: pq.ParquetFile) -> int:
-    """The unpacked bytes of the largest column that is packed so densely that one page may hold all of it; 0 for ordinary files."""
-    return max(
-        (each.total_uncompressed_size for each in chunks(file) if each.total_uncompressed_size > DENSE * each.total_compressed_size),
-        default=0,
-    )
 
 
 def batch_size(file: pq.ParquetFile) -> int:

@@ -7,8 +7,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 
-from datasets_app.datasets.importing.readers import cells, columns, conll, jsons, sheets, texts, tools
+from datasets_app.datasets.importing.readers import cells, conll, json_columns, jsons, texts, tools
 from datasets_app.datasets.importing.readers.columns import class_name
+from datasets_app.datasets.importing.readers.confined import Confined
 from datasets_app.datasets.importing.readers.shapes import COLUMNS_LIMIT, Header, Reading, Row
 from datasets_app.datasets.importing.readers.sources import CHUNK, Member, Names, open_source
 from datasets_app.datasets.importing.report import Problem
@@ -26,19 +27,21 @@ class Parser(Protocol):
         """The rows of one file in order, and a Problem in the place of each that cannot be read."""
 
 
+CONFINED = Confined()
 PARSER_OF: dict[str, Parser] = {
-    "csv": cells, "tsv": cells, "jsonl": jsons, "json": jsons, "txt": texts, "fasttext": texts, "conll": conll,
-    "parquet": columns, "xlsx": sheets,
+    "csv": cells, "tsv": cells, "jsonl": jsons, "json": jsons, "json_columns": json_columns, "txt": texts, "fasttext": texts,
+    "conll": conll,
+    "parquet": CONFINED, "xlsx": CONFINED,
     "doccano": tools, "labelstudio": tools, "prodigy": tools, "argilla": tools,
 }  # fmt: skip
 
 
 def about_rows(path: Path, reading: Reading) -> int | None:
     """How many rows there are at most, for those who wait; None where reading them is the only way to know."""
-    if reading.parser in ("json", "xlsx"):
+    if reading.parser in ("json", "json_columns", "xlsx"):
         return None
     members = open_source(path).members
-    return sum(columns.count_rows(member) if reading.parser == "parquet" else count_lines(member) for member in members)
+    return sum(CONFINED.count_rows(member, reading) if reading.parser == "parquet" else count_lines(member) for member in members)
 
 
 def count_lines(member: Member) -> int:

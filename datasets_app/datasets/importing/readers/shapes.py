@@ -13,6 +13,7 @@ PARSERS = {
     "tsv": "TSV: quotes are plain characters",
     "jsonl": "JSONL: one object a line",
     "json": "JSON: a list of objects",
+    "json_columns": "JSON: an object of columns",
     "txt": "Plain text: one text a line",
     "fasttext": "fastText: __label__name and the text",
     "conll": "CoNLL: a token a line, with its tag in the last column",

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import io
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -15,7 +16,7 @@ from typing import IO
 MOST = 1 << 14  # bytes of a text between two steps
 Look = Callable[[], None]
 watcher: ContextVar[Look | None] = ContextVar("watcher", default=None)
-somebody_waits: ContextVar[bool] = ContextVar("somebody_waits", default=False)
+elsewhere: ContextVar[deque[float]] = ContextVar("elsewhere", default=deque(maxlen=0))  # noqa: B039 — it keeps nothing
 
 
 class TooSlow(Exception):
@@ -28,11 +29,9 @@ def step() -> None:
         look()
 
 
-def no_great_step(size: int, limit: int = 8_000_000) -> None:
-    """What comes next cannot be interrupted and unpacks to so many bytes. Raises TooSlow where somebody waits and that is much."""
-    if size > limit and somebody_waits.get():
-        raise TooSlow
-    step()
+def spent_elsewhere(seconds: float) -> None:
+    """Another process worked for so long on what this thread waits for."""
+    elsewhere.get().append(seconds)
 
 
 @contextmanager
@@ -47,20 +46,21 @@ def watched(look: Look) -> Iterator[None]:
 
 @contextmanager
 def within(seconds: float) -> Iterator[None]:
-    """Somebody waits: reading raises TooSlow once this thread has worked for so many seconds, not counting those in which the machine does
-    something else, and before a great step."""
+    """Somebody waits: reading raises TooSlow once this thread, and what reads for it, has worked for so many seconds, not counting those in
+    which the machine does something else."""
     end = time.thread_time() + seconds
+    others: deque[float] = deque()
 
     def look() -> None:
-        if time.thread_time() > end:
+        if time.thread_time() + sum(others) > end:
             raise TooSlow
 
-    token = somebody_waits.set(True)
+    token = elsewhere.set(others)
     try:
         with watched(look):
             yield
     finally:
-        somebody_waits.reset(token)
+        elsewhere.reset(token)
 
 
 class Watched(io.BufferedIOBase):

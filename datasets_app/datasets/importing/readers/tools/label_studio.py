@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from datasets_app.datasets.importing import dialogues
 from datasets_app.datasets.importing.readers.jsons import Number, Pairs, cell_of, json_text
 from datasets_app.datasets.importing.readers.shapes import Answer, Cell, Kind
 from datasets_app.datasets.importing.readers.tools.parts import (
@@ -29,6 +30,7 @@ from datasets_app.datasets.importing.readers.tools.parts import (
 
 TASK_KEYS = ("id", "meta", "annotations", "completions", "predictions")  # beside the data, which a bare task is all of
 MIN_KEYS = ("id", "annotator", "annotation_id", "created_at", "updated_at", "lead_time")
+SPOKEN = {"role", "author", "speaker"}  # of what somebody said, not of a response to be ranked
 SPAN_TYPES = ("labels", "hypertextlabels")
 SIDES = {"left": "first", "right": "second"}
 BARE = "holds predictions as bare numbers, without what they say"
@@ -41,12 +43,13 @@ def from_label_studio(found: Pairs) -> Taken:
     data = found["data"] if "data" in found else Pairs((key, value) for key, value in found.items() if key not in TASK_KEYS)
     if not isinstance(data, Pairs) or not data:
         raise Unfit("json", "has no data, as tasks of Label Studio have.")
+    annotations = [each for each in listed(found.get("annotations", found.get("completions"))) if isinstance(each, Pairs)]
+    data = with_dialogue(data, annotations)
     values = Pairs({"id": cell_of(found.get("id"))})
     values |= data_columns(data)
     values |= {"meta": found["meta"]} if found.get("meta") else {}
     left: list[str] = []
     places = option_places(data)
-    annotations = [each for each in listed(found.get("annotations", found.get("completions"))) if isinstance(each, Pairs)]
     answers = [answer_of(each, data, values, places, left) for each in annotations]
     predictions = listed(found.get("predictions"))
     if any(not isinstance(each, Pairs) for each in predictions):
@@ -55,12 +58,26 @@ def from_label_studio(found: Pairs) -> Taken:
     return taken(values, named_apart(answers), guesses, left)
 
 
+def with_dialogue(data: Pairs, annotations: Sequence[Pairs]) -> Pairs:
+    """The data of a task; of a chat that began empty, with what the first annotator and the model wrote to each other."""
+    empty = next((key for key, value in data.items() if value in ([], None, "")), "")
+    if not empty or any(dialogues.turns(value) for value in data.values()):
+        return data
+    for annotation in annotations:
+        regions = [each for each in listed(annotation.get("result")) if isinstance(each, Pairs)]
+        found = [read for each in regions if (read := read_region(each, {}, data)) and read[0] == Kind.MESSAGES]
+        messages = [message for _, part in found for message in part]
+        if any(message.get("role") == "user" for message in messages):
+            return Pairs(data | {empty: messages})
+    return data
+
+
 def data_columns(data: Pairs) -> Pairs:
     """The fields of a task: the text under its own name, every other one as data.name."""
     columns = Pairs()
     for key, value in data.items():
         items = [each for each in listed(value) if isinstance(each, Pairs)]
-        options = items and len(items) == len(value) and all("id" in each and "role" not in each for each in items)
+        options = items and len(items) == len(value) and all("id" in each and not each.keys() & SPOKEN for each in items)
         columns["text" if key == "text" else f"data.{key}"] = [option_text(each) for each in items] if options else value
     return columns
 
@@ -110,7 +127,7 @@ def cells_of(result: Sequence[Any], data: Pairs, columns: Pairs, places: Mapping
     """The answers in the regions of one result, by question. left: told what is not taken."""
     regions: dict[str, list[tuple[Kind, Any]]] = {}
     for region in result:
-        read = read_region(region, places) if isinstance(region, Pairs) else None
+        read = read_region(region, places, data) if isinstance(region, Pairs) else None
         if read is None:
             kind = cell_of(region.get("type")) if isinstance(region, Pairs) else ""
             left.append(f"has regions of type {kind[:40] or 'unknown'}")
@@ -120,13 +137,15 @@ def cells_of(result: Sequence[Any], data: Pairs, columns: Pairs, places: Mapping
     return {name: joined(found, data) for name, found in regions.items()}
 
 
-def read_region(region: Pairs, places: Mapping[str, int]) -> tuple[Kind, Any] | None:
+def read_region(region: Pairs, places: Mapping[str, int], data: Pairs) -> tuple[Kind, Any] | None:
     """What a region says, by what kind of answer it is; None for one that is not read here."""
     kind, value = region.get("type"), region.get("value")
     if not isinstance(value, Pairs):
         return None
     if kind in SPAN_TYPES:
         return spans_of(kind, value)
+    if kind == "paragraphlabels":
+        return spans_of(kind, in_text(value, data))
     if "start" in value or "startOffset" in value:
         return None  # about a part of the text
     if kind == "choices" and isinstance(value.get("choices"), list):
@@ -152,6 +171,21 @@ def spans_of(kind: str, value: Pairs) -> tuple[Kind, Any] | None:
     return Kind.SPANS, [Pairs({"start": where.get("start"), "end": where.get("end"), "label": label} | words) for label in labels]
 
 
+def in_text(value: Pairs, data: Pairs) -> Pairs:
+    """A region of a dialogue with its places in the text that the dialogue becomes; as it is where it has none."""
+    dialogue = next((each for each in data.values() if dialogues.turns(each)), [])
+    try:
+        first, last, start, end = (int(str(value.get(key))) for key in ("start", "end", "startOffset", "endOffset"))
+    except ValueError:
+        return value
+    found = dialogues.place(dialogue, first, start), dialogues.place(dialogue, last, end)
+    rest = {key: each for key, each in value.items() if key not in ("startOffset", "endOffset", "globalOffsets")}
+    if None in found:
+        return value
+    words = {"text": value["text"]} if first == last and "text" in value else {}
+    return Pairs(rest | {"text": None} | words | {"start": Number(str(found[0])), "end": Number(str(found[1]))})
+
+
 def ranking_of(ranker: Any, places: Mapping[str, int]) -> tuple[Kind, Any] | None:
     """The places of the responses, the best first: ids in order, alone or as the one list of an object."""
     if isinstance(ranker, Pairs) and len(ranker) == 1:
@@ -172,13 +206,8 @@ def joined(found: Sequence[tuple[Kind, Any]], data: Pairs) -> Cell:
     if kind == Kind.SPANS:
         return spans_cell(flat)
     if kind == Kind.MESSAGES and not any(one.get("role") in ("user", "system") for one in flat):
-        flat = [*next((value for value in data.values() if is_dialogue(value)), []), *flat]
+        flat = [*next((dialogues.with_roles(value) for value in data.values() if dialogues.turns(value)), []), *flat]
     return Cell(kind, cell_of(flat[-1]) if kind == Kind.CHOICE else json_text(flat) if kind == Kind.MESSAGES else str(flat))
-
-
-def is_dialogue(value: Any) -> bool:
-    """Whether a field holds messages."""
-    return isinstance(value, list) and bool(value) and all(isinstance(each, Pairs) and "role" in each for each in value)
 
 
 # ── JSON_MIN ────────────────────────────────────────────────────────────────

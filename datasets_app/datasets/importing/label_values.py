@@ -1,0 +1,108 @@
+"""From the values of a file's label column to the names of classes, or to the choices of a preference. Pure but for counting."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+
+from datasets_app.datasets.importing import answers
+from datasets_app.datasets.importing.answers import CHOICES, Said
+from datasets_app.datasets.rules import LABELS_LIMIT
+
+MAPPED = ("single_label", "multi_label", "spans", "preference")  # tasks whose label column holds values that can be mapped
+LEAVE_OUT = ""
+NAME_LIMIT = 120
+SAME = (
+    {"pos", "positive"}, {"neg", "negative"}, {"neu", "neutral"}, {"yes", "y", "true"}, {"no", "n", "false"},
+    {"ham", "notspam", "nospam"},
+)  # fmt: skip
+
+
+def clean(value: str) -> str:
+    """A value without blanks around it and without repeated ones."""
+    return " ".join(value.split())
+
+
+def plain(name: str) -> str:
+    """A name without case, blanks and marks."""
+    return re.sub(r"[\W_]", "", name.casefold())
+
+
+class LabelValues:
+    """What each value becomes: what somebody chose, else the known name that it obviously is, else itself.
+
+    chosen: target by value; LEAVE_OUT takes no label. known: names that obvious values are matched with; none where all was chosen.
+    found: how often each value was read, as the file has it.
+    """
+
+    def __init__(self, task: str, chosen: Mapping[str, str], known: Sequence[str] = ()) -> None:
+        self.task, self.chosen = task, chosen
+        self.known = frozenset(known)
+        self.found: Counter[str] = Counter()
+        self._by_plain: dict[str, list[str]] = {}
+        for name in known:
+            self._by_plain.setdefault(plain(name), []).append(name)
+        self._target: dict[str, str] = {}
+
+    def target(self, value: str) -> str:
+        """What a value becomes. value: as `clean` gives it."""
+        if value not in self._target:
+            if len(self._target) > LABELS_LIMIT:
+                self._target.clear()
+            chosen = self.chosen.get(value)
+            self._target[value] = self.obvious(value) if chosen is None else chosen
+        return self._target[value]
+
+    def obvious(self, value: str) -> str:
+        """The known name that a value is beyond doubt; else the value."""
+        if self.task == "preference":
+            return answers.side(value) or value
+        if value in self.known:
+            return value
+        form = plain(value)
+        forms = next((each for each in SAME if form in each), {form}) - {""}
+        names = [name for each in forms for name in self._by_plain.get(each, ())]
+        return names[0] if len(names) == 1 else value
+
+    def read(self, value: str) -> str:
+        """Count a value and return what it becomes."""
+        if len(value) > NAME_LIMIT or not value.isprintable():
+            return value  # no name of a class
+        value = clean(value)
+        if value and (value in self.found or len(self.found) < LABELS_LIMIT):
+            self.found[value] += 1
+        return self.target(value) if value else value
+
+    def said(self, said: Said) -> Said:
+        """An answer of several classes with what each of them becomes; those that are left out are taken from it."""
+        if not said.names or self.task not in ("multi_label", "spans"):
+            return said
+        targets = {name: self.read(name) for name in said.names}
+        if all(name == target for name, target in targets.items()):
+            return said
+        names = tuple(sorted(set(targets.values()) - {LEAVE_OUT}))
+        if self.task == "multi_label":
+            return Said(answers.canonical({"labels": names}), names)
+        spans = answers.loaded(said.value, "spans")["spans"]
+        found = sorted({(each["start"], each["end"], name) for each in spans if (name := targets[each["label"]])})
+        value = [{"start": start, "end": end, "label": label} for start, end, label in found]
+        return Said(answers.canonical({"spans": value}), names)
+
+    def decided(self) -> dict[str, str]:
+        """The values that become something else, and those that somebody chose."""
+        return {value: self.target(value) for value in self.found if value in self.chosen or self.target(value) != value}
+
+
+def wrong_target(task: str, targets: Mapping[str, str]) -> str:
+    """What is wrong with a map of values, as a sentence, or the empty text."""
+    if targets and task not in MAPPED:
+        return "Labels of this task have no values that can be mapped."
+    for value, target in targets.items():
+        if task == "preference" and target and target not in CHOICES:
+            return f"{value!r} can be {', '.join(CHOICES)}, or empty to leave it out; {target!r} is none of them."
+        if len(target) > NAME_LIMIT or not target.isprintable() or target != clean(target):
+            return f"{value!r} is mapped to a name of more than {NAME_LIMIT} characters, or with characters that don't show."
+    if len(targets) > LABELS_LIMIT:
+        return f"At most {LABELS_LIMIT:,} values can be mapped."
+    return ""

@@ -1,0 +1,111 @@
+"""Dialogues in exports of Label Studio become chat items, or texts to be classified or marked, as the dataset's task asks."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from datasets_app.datasets.importing import dialogues
+from datasets_app.datasets.models import Item
+from datasets_app.labeling.models import Annotation, Decision
+from datasets_app.labeling.queries import labels_of_items
+from tests.support.datasets import import_file, make_dataset, receive
+from tests.support.tools import annotation, as_json, choice, region, task
+
+SPOKEN = [
+    {"author": "Anna", "text": "my card is lost"},
+    {"author": "Ben", "text": "which card?"},
+    {"author": "Anna", "text": "the blue one"},
+]
+TEXT = "Anna: my card is lost\nBen: which card?\nAnna: the blue one"
+TURNS = [("user", "my card is lost"), ("assistant", "which card?"), ("user", "the blue one")]
+
+
+def paragraphs(*regions, **data) -> bytes:
+    return as_json([task(1, "", annotation(1, *regions), data=data or {"conversation_log": SPOKEN})])
+
+
+@pytest.mark.parametrize(
+    ("raw", "roles"),
+    [
+        (SPOKEN, ["user", "assistant", "user"]),
+        ([{"speaker": "Agent", "utterance": "a"}, {"speaker": "Tom", "utterance": "b"}], ["assistant", "user"]),
+        ([{"author": "Customer", "text": "a"}, {"author": "Tom", "text": "b"}], ["user", "assistant"]),
+        ([{"author": "A", "text": "a"}, {"author": "B", "text": "b"}, {"author": "C", "text": "c"}], [None, None, None]),
+        ([{"role": "user", "content": "a", "weight": 1}], ["user"]),
+        ([{"from": "human", "value": "a"}], [None]),
+    ],
+)
+def test_two_speakers_are_the_user_and_the_assistant(raw, roles):
+    assert [each.get("role") for each in dialogues.with_roles(raw)] == roles
+
+
+def test_only_a_list_of_turns_is_a_dialogue():
+    assert dialogues.as_text(json.dumps(SPOKEN)) == TEXT
+    assert [dialogues.as_text(cell) for cell in ('[{"a": 1}]', "[{broken", "text", "[]", '[{"author": "A"}]')] == [""] * 5
+    assert [dialogues.place(SPOKEN, 1, 0), dialogues.place(SPOKEN, 1, 99), dialogues.place(SPOKEN, 9, 0)] == [
+        TEXT.index("which"),
+        None,
+        None,
+    ]
+
+
+@pytest.mark.django_db
+def test_paragraphs_with_authors_become_a_chat(project, mia):
+    dataset = make_dataset(project, mia, task="chat")
+
+    upload = import_file(dataset, mia, paragraphs(), "p.json")
+
+    assert (upload.parser, upload.mapping["data.conversation_log"], upload.rows_failed) == ("labelstudio", "messages", 0)
+    messages = Item.objects.get().content["messages"]
+    assert [(each["role"], each["content"]) for each in messages] == TURNS
+    assert [each["name"] for each in messages] == ["Anna", "Ben", "Anna"]
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("data", [{"conversation_log": SPOKEN}, {"log": [{"role": speaker, "content": said} for speaker, said in TURNS]}])
+def test_a_dialogue_that_is_classified_is_a_text_with_its_label(project, mia, data):
+    dataset = make_dataset(project, mia)
+
+    import_file(dataset, mia, paragraphs(choice("card"), **data), "p.json")
+
+    item = Item.objects.get()
+    assert item.text == ("\n".join(f"{who}: {said}" for who, said in TURNS) if "log" in data else TEXT)
+    assert labels_of_items([item.pk]) == {item.pk: "card"}
+
+
+@pytest.mark.django_db
+def test_parts_that_are_marked_in_a_turn_keep_their_places(project, mia):
+    dataset = make_dataset(project, mia, task="spans")
+    mark = {"start": "2", "end": "2", "startOffset": 4, "endOffset": 8, "text": "blue", "paragraphlabels": ["COLOUR"]}
+
+    upload = import_file(dataset, mia, paragraphs(region("paragraphlabels", mark)), "p.json")
+
+    (span,) = Annotation.objects.get().value["spans"]
+    assert upload.rows_failed == 0
+    assert (Item.objects.get().text[span["start"] : span["end"]], span["start"]) == ("blue", TEXT.index("blue"))
+
+
+@pytest.mark.django_db
+def test_a_chat_that_the_annotator_began_is_the_item_and_its_answer(project, mia):
+    dataset = make_dataset(project, mia, task="chat")
+    said = [region("chatmessage", {"chatmessage": {"role": role, "content": words}}) for role, words in TURNS[:2]]
+
+    upload = import_file(dataset, mia, paragraphs(*said, chat=[]), "p.json")
+
+    value = {"messages": [{"role": role, "content": words} for role, words in TURNS[:2]]}
+    assert (upload.mapping["data.chat"], upload.rows_failed) == ("messages", 0)
+    assert Item.objects.get().content == value
+    assert Decision.objects.get().value == value
+
+
+@pytest.mark.django_db
+def test_three_speakers_are_no_chat_and_nothing_is_imported(project, mia):
+    three = [{"author": each, "text": "hello"} for each in "ABC"]
+    dataset = make_dataset(project, mia, task="chat")
+
+    upload = receive(dataset, mia, paragraphs(conversation=three), "p.json")
+
+    assert (upload.report["dry_run"]["failed"], upload.report["dry_run"]["blocked"]) == (1, True)
+    assert not Item.objects.exists()
