@@ -15,16 +15,16 @@ run: setup ## web, workers, beat and inference on one machine; Ctrl-C stops all
 	@DEMO=$${DEMO:-1} exec $(BIN)/python manage.py up
 
 test: $(VENV)/.ready-dev ## the fast suite, on SQLite, with no service running
-	$(PYTEST) --costs=test -m "not journey and not browser and not engine"
+	$(PYTEST) --costs=test -m "not journey and not browser and not engine and not fuzz"
 
 affected: $(VENV)/.ready-dev ## of the fast suite what is near the changes since the last commit, or SINCE=a commit
-	$(BIN)/python -m tests.support.affected $(or $(SINCE),HEAD) | xargs $(PYTEST) -m "not journey and not browser and not engine"
+	$(BIN)/python -m tests.support.affected $(or $(SINCE),HEAD) | xargs $(PYTEST) -m "not journey and not browser and not engine and not fuzz"
 
 test-database: $(VENV)/.ready-dev ## of the fast suite what PostgreSQL does in its own way; DATABASE_URL names one
-	$(PYTEST) --costs=test-database -m "postgres and not journey and not browser and not engine"
+	$(PYTEST) --costs=test-database -m "postgres and not journey and not browser and not engine and not fuzz"
 
-slow: $(VENV)/.ready-dev ## real fine-tuning, and Debian's Chromium on the tests' own server
-	$(PYTEST) --costs=slow -m "(engine or browser) and not journey"
+slow: $(VENV)/.ready-dev ## real fine-tuning, Debian's Chromium on the tests' own server, and the API under Schemathesis
+	$(PYTEST) --costs=slow -m "(engine or browser or fuzz) and not journey"
 
 journeys: $(VENV)/.ready-dev ## the whole product as real processes, with a worker, real fine-tuning and a browser; three at once, since they wait a lot
 	$(BIN)/python -m pytest -n 3 --dist loadscope --no-loadscope-reorder -p tests.support.stories --costs=journeys -m journey

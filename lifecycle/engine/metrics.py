@@ -6,7 +6,7 @@ Intervals are 95 % percentile intervals over resampled rows. All resampling is b
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -17,6 +17,7 @@ from lifecycle.engine import calibration
 from lifecycle.engine.deciding import Cut, confidence, decide
 
 Floats = NDArray[np.float64]
+Tell = Callable[[int, int], None]  # (done, of)
 Ints = NDArray[np.int64]
 
 RESAMPLES = 1000
@@ -150,6 +151,10 @@ def mean_loss(nats: Floats, counted: Floats) -> Floats:
     return np.divide(nats, counted, out=np.full(len(nats), np.nan), where=counted > 0)
 
 
+def quietly(done: int, of: int) -> None:
+    """Tell nobody."""
+
+
 def resamples(rows: int, count: int, seed: int) -> Iterator[Floats]:
     """Blocks (b, rows) of row counts of bootstrap samples, `count` samples in all; the same for the same arguments."""
     random = np.random.default_rng(seed)
@@ -268,19 +273,30 @@ def paired(
 
 
 def paired_rows(
-    one: Countable, two: Countable, compared: Sequence[str], *, labels: Sequence[str] | None, count: int, seed: int
+    one: Countable, two: Countable, compared: Sequence[str], *, labels: Sequence[str] | None, count: int, seed: int, tell: Tell = quietly
 ) -> dict[str, dict[str, Any]]:
-    """As `paired`, of rows that are scored already."""
+    """As `paired`, of rows that are scored already. tell: gets the resamples done and all there are, block by block; what it raises ends
+    the work."""
     points = point_estimates(one), point_estimates(two)
     drawn: dict[str, list[Floats]] = {name: [] for name in compared}
-    for weights in resamples(len(one), count, seed):
+    rounds = 2 * count if labels else count
+    for weights, done in counted(resamples(len(one), count, seed)):
+        tell(done, rounds)
         before, after = one.aggregate(weights), two.aggregate(weights)
         for name in compared:
             drawn[name].append(_sign(name) * (after[name] - before[name]))
     return {
         name: _verdict(points[0][name], points[1][name], _sign(name), np.concatenate(drawn[name]) if drawn[name] else np.zeros(0))
         for name in compared
-    } | ({"per_class": paired_per_class(one, two, labels, count, seed)} if labels else {})
+    } | ({"per_class": paired_per_class(one, two, labels, count, seed, lambda done, _: tell(count + done, rounds))} if labels else {})
+
+
+def counted(blocks: Iterable[Floats]) -> Iterator[tuple[Floats, int]]:
+    """Each block of resamples with how many came before it."""
+    done = 0
+    for block in blocks:
+        yield block, done
+        done += len(block)
 
 
 def _sign(name: str) -> float:
@@ -301,9 +317,15 @@ def as_change(name: str, found: Mapping[str, Any]) -> dict[str, Any]:
     return dict(found) | {"difference": -found["difference"], "low": -found["high"], "high": -found["low"], "better": "down"}
 
 
-def paired_per_class(one: Countable, two: Countable, labels: Sequence[str], count: int, seed: int) -> dict[str, Any]:
+def paired_per_class(
+    one: Countable, two: Countable, labels: Sequence[str], count: int, seed: int, tell: Tell = quietly
+) -> dict[str, Any]:  # fmt: skip
     """F1 of each label with support under both models, and the interval of its difference."""
-    drawn = np.concatenate([two.class_f1(weights) - one.class_f1(weights) for weights in resamples(len(one), count, seed)])
+    blocks = []
+    for weights, done in counted(resamples(len(one), count, seed)):
+        tell(done, count)
+        blocks.append(two.class_f1(weights) - one.class_f1(weights))
+    drawn = np.concatenate(blocks)
     whole = np.ones((1, len(one)))
     before, after, support = one.class_f1(whole)[0], two.class_f1(whole)[0], one.support()
     return {

@@ -223,9 +223,10 @@ def _probabilities(path: Path) -> Iterator[NDArray[np.float64]]:
 
 
 def compare(
-    baseline: Predictions, candidate: Predictions, *, count: int = metrics.RESAMPLES, seed: int = 1, bins: int = 15
-) -> dict[str, Any]:
-    """metrics.paired over the items that both answered with the same truth, and how many those are.
+    baseline: Predictions, candidate: Predictions, *, count: int = metrics.RESAMPLES, seed: int = 1, bins: int = 15,
+    tell: metrics.Tell = metrics.quietly,
+) -> dict[str, Any]:  # fmt: skip
+    """metrics.paired over the items that both answered with the same truth, and how many those are. tell: as in metrics.paired_rows.
 
     Returns rows (compared), left_out (items of only one side, or whose truth differs), and `metrics`. The labels must be the same
     set; their order may differ. Raises ValueError when they differ, when one gives one label and the other sets, or no item is shared.
@@ -247,7 +248,7 @@ def compare(
         raise ValueError("The two evaluations share no item, so they cannot be compared. Evaluate both on the same snapshot and split.")
     one, two = [pair[0] for pair in pairs], [pair[1] for pair in pairs]
     answers = baseline.probabilities[one], candidate.probabilities[two][:, reorder]
-    options: dict[str, Any] = {"count": count, "seed": seed, "labels": baseline.labels}
+    options: dict[str, Any] = {"count": count, "seed": seed, "labels": baseline.labels, "tell": tell}
     if not baseline.thresholds or not candidate.thresholds:
         moved = candidate.cut and Cut(reorder.index(candidate.cut.index), candidate.cut.threshold)
         first, second = (metrics.score_rows(answers[at], baseline.truth[one], bins, (baseline.cut, moved)[at]) for at in (0, 1))

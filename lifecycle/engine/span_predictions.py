@@ -159,7 +159,10 @@ def _placed(column: pa.ListArray, label: str) -> tuple[list[tuple[int, int, int,
     return list(zip(*(each.to_pylist() for each in parts), strict=True)), flat
 
 
-def compare(baseline: SpanPredictions, candidate: SpanPredictions, *, count: int = metrics.RESAMPLES, seed: int = 1) -> dict[str, Any]:
+def compare(
+    baseline: SpanPredictions, candidate: SpanPredictions, *, count: int = metrics.RESAMPLES, seed: int = 1,
+    tell: metrics.Tell = metrics.quietly,
+) -> dict[str, Any]:  # fmt: skip
     """As predictions.compare, of spans: paired over the texts that both answered with the same truth.
 
     Raises ValueError when the labels differ or no text is shared.
@@ -179,5 +182,5 @@ def compare(baseline: SpanPredictions, candidate: SpanPredictions, *, count: int
     before, after = baseline.scored([one for one, _ in pairs]), other.scored([two for _, two in pairs])
     alike = np.array_equal(before.tokens, after.tokens)  # else a loss for each of them says nothing of the two
     compared = spans.COMPARED if alike else tuple(name for name in spans.COMPARED if name != "log_loss")
-    found = metrics.paired_rows(before, after, compared, labels=baseline.labels, count=count, seed=seed)
+    found = metrics.paired_rows(before, after, compared, labels=baseline.labels, count=count, seed=seed, tell=tell)
     return {"rows": len(pairs), "left_out": len(set(baseline.ids) | set(other.ids)) - len(pairs), "metrics": found}

@@ -20,6 +20,7 @@ from lifecycle.evaluation.actions import PARQUET, SPLITS
 from lifecycle.evaluation.models import Analysis, Evaluation
 from lifecycle.evaluation.suggest_page import line
 from lifecycle.jobs.api import JobOut
+from lifecycle.refusals import Refused
 from lifecycle.training.models import Run
 from lifecycle.training.pages import person
 from lifecycle.training.queries import get_run
@@ -93,6 +94,13 @@ class EvaluateIn(serializers.Serializer[Run]):
     """Which split to measure on."""
 
     split = serializers.ChoiceField(choices=SPLITS)
+
+
+class CompareIn(serializers.Serializer[object]):
+    """Two evaluations, by uuid. b is the candidate."""
+
+    a = serializers.UUIDField()
+    b = serializers.UUIDField()
 
 
 class ComparisonOut(serializers.Serializer[object]):
@@ -196,17 +204,32 @@ class Evaluate(View):
 class Compare(View):
     """Comparing two evaluations."""
 
-    needs = {"GET": Needs("signed_in")}
+    needs = {"GET": Needs("signed_in"), "POST": Needs("signed_in")}
 
     @extend_schema(
-        operation_id="evaluations_compare", responses=ComparisonOut,
+        operation_id="evaluations_compare", responses={200: ComparisonOut, 202: JobOut},
         parameters=[OpenApiParameter("a", UUID, required=True), OpenApiParameter("b", UUID, required=True)],
     )  # fmt: skip
     def get(self, request: Request) -> Response:
-        """Paired differences on the items that both answered."""
-        field = serializers.UUIDField()
-        a, b = (queries.get_evaluation(person(request), field.run_validation(request.query_params.get(name, ""))) for name in ("a", "b"))
-        return Response(compare.paired_report(a, b))
+        """Paired differences on the items that both answered. 202 while a job compares two large ones, 422 before it is started."""
+        given = CompareIn(data={name: request.query_params.get(name, "") for name in ("a", "b")})
+        given.is_valid(raise_exception=True)
+        a, b = (queries.get_evaluation(person(request), given.validated_data[name]) for name in ("a", "b"))
+        compare.check_dataset(a, b)
+        if compare.is_ready(a, b):
+            return Response(compare.paired_report(a, b))
+        job = queries.comparison_job(a, b)
+        if job and not job.is_finished:
+            return Response(JobOut(job).data, status=202)
+        raise Refused("These two evaluations are too large to compare in a request.", next_step="POST to start a job that compares them.")
+
+    @extend_schema(operation_id="evaluations_compare_start", request=CompareIn, responses={202: JobOut})
+    def post(self, request: Request) -> Response:
+        """Compare two large evaluations; the job says when it is done. 409 where none is needed: the answer is there to get."""
+        given = CompareIn(data=request.data)
+        given.is_valid(raise_exception=True)
+        a, b = (queries.get_evaluation(person(request), given.validated_data[name]) for name in ("a", "b"))
+        return Response(JobOut(actions.start_comparison(a=a, b=b, actor=person(request))).data, status=202)
 
 
 class AnalyseIn(serializers.Serializer[Analysis]):

@@ -34,6 +34,12 @@ class EvaluationConfig(AppConfig):
                 url=lambda job: find_url("evaluation:suggest", uuid=job.args["dataset"]),
             )
         )  # fmt: skip
+        register(
+            JobKind(
+                "evaluation.compare", "Compare two evaluations", actions.run_comparison, queue=Queue.EVALUATION,
+                url=lambda job: queries.address_of_comparison(job.args["a"], job.args["b"]),
+            )
+        )  # fmt: skip
         for kind, computation in actions.COMPUTATIONS.items():
             queues = {actions.job_kind(kind, written=True): Queue.EVALUATION, actions.job_kind(kind): computation.queue}
             for name, queue in queues.items():

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from lifecycle.engine import predictions, ranked_predictions, significance, span_predictions, text_answers
 from lifecycle.engine.leading import MACRO, Leading
+from lifecycle.engine.metrics import quietly
 from lifecycle.evaluation import marks, orders, queries, rules, text_rules
 from lifecycle.evaluation.models import Evaluation
 from lifecycle.refusals import Refused
@@ -15,6 +16,25 @@ from lifecycle.ui.numbers import GAP, count, decimals, signed, significant
 from registry.ledger.rules import digest_of
 
 LEAST_P = 0.00001  # smaller ones are not written out
+LARGE = 2_000_000  # rows times classes: more than this is compared by a job
+LISTED = 30  # changed items that are kept and shown
+Tell = Callable[[int, int], None]
+
+
+def is_large(a: Evaluation, b: Evaluation) -> bool:
+    """Whether comparing two takes longer than a request may."""
+    return max(a.rows * classes_of(a), b.rows * classes_of(b)) > LARGE
+
+
+def classes_of(evaluation: Evaluation) -> int:
+    """How many classes an evaluation counts; 1 where it counts none."""
+    report = evaluation.report
+    return max(1, len((report.get("confusion") or {}).get("labels") or report.get("per_class") or ()))
+
+
+def is_ready(a: Evaluation, b: Evaluation) -> bool:
+    """Whether the comparison is known or computed at once."""
+    return not is_large(a, b) or queries.comparison(a, b) is not None
 
 
 def paired_report(a: Evaluation, b: Evaluation) -> dict[str, Any]:
@@ -30,7 +50,8 @@ def paired_report(a: Evaluation, b: Evaluation) -> dict[str, Any]:
     key = f"evaluation:paired:2:{a.report_digest}:{b.report_digest}:{a.predictions_id}:{b.predictions_id}"
     known: dict[str, Any] | None = cache.get(key)
     if known is None:
-        known = _texts(a, b) if text_rules.writes(a.report) else _report(a, b)
+        kept = queries.comparison(a, b) if is_large(a, b) else None
+        known = in_order(kept.report) if kept else computed(a, b)
         cache.set(key, known, 3600)
     return known | {
         "same_snapshot": a.snapshot_id == b.snapshot_id,
@@ -39,6 +60,23 @@ def paired_report(a: Evaluation, b: Evaluation) -> dict[str, Any]:
         else summary(known, str(a.run), str(b.run), rules.leading_of(a.report)),
         "a": {"uuid": str(a.uuid), "report_digest": a.report_digest},
         "b": {"uuid": str(b.uuid), "report_digest": b.report_digest},
+    }
+
+
+def computed(a: Evaluation, b: Evaluation, tell: Tell | None = None) -> dict[str, Any]:
+    """What is found of two evaluations alone, without words. tell: gets the resamples done and all there are. Raises as paired_report."""
+    return _texts(a, b) if text_rules.writes(a.report) else _report(a, b, tell or quietly)
+
+
+def kept_as(report: dict[str, Any]) -> dict[str, Any]:
+    """A report as a database keeps it: PostgreSQL puts names in an order of its own."""
+    return report | {"order": list(report["metrics"])}
+
+
+def in_order(kept: dict[str, Any]) -> dict[str, Any]:
+    """A report as it was computed, from `kept_as`."""
+    return {name: value for name, value in kept.items() if name != "order"} | {
+        "metrics": {name: kept["metrics"][name] for name in kept["order"]}
     }
 
 
@@ -75,20 +113,20 @@ def check_dataset(a: Evaluation, b: Evaluation) -> None:
             raise Refused(f"One of the two {told} and the other does not.", next_step="Choose two evaluations of one task.")
 
 
-def _report(a: Evaluation, b: Evaluation) -> dict[str, Any]:
+def _report(a: Evaluation, b: Evaluation, tell: Tell) -> dict[str, Any]:
     check_dataset(a, b)
     first: Any
     second: Any
     try:
         if rules.is_marks(a.report):
             first, second = queries.marks_of(a), queries.marks_of(b)
-            found = span_predictions.compare(first, second)
+            found = span_predictions.compare(first, second, tell=tell)
         elif rules.is_orders(a.report):
             first, second = queries.orders_of(a), queries.orders_of(b)
             found = ranked_predictions.compare(first, second)
         else:
             first, second = queries.predictions_of(a), queries.predictions_of(b)
-            found = predictions.compare(first, second)
+            found = predictions.compare(first, second, tell=tell)
     except ValueError as error:
         raise Refused(str(error), next_step="Choose two evaluations with the same labels on the same split.") from error
     metrics = rules.finite(found["metrics"])
@@ -167,12 +205,13 @@ def summary(report: dict[str, Any], first: str, second: str, leading: Leading = 
     return {"verdict": f1["verdict"], "fact": facts[f1["verdict"]], "text": text}
 
 
-def first_changes(a: Evaluation, b: Evaluation, count: int) -> list[rules.Change]:
-    """The first of `changed_items`, kept for an hour: the same two give the same ones."""
-    key = f"evaluation:changed:1:{a.predictions_id}:{b.predictions_id}:{count}"
+def first_changes(a: Evaluation, b: Evaluation) -> list[rules.Change]:
+    """The first LISTED of `changed_items`, kept for an hour, or for ever with a comparison that a job made: the same two give the same."""
+    key = f"evaluation:changed:2:{a.predictions_id}:{b.predictions_id}"
     known: list[rules.Change] | None = cache.get(key)
     if known is None:
-        known = changed_items(a, b)[:count]
+        kept = queries.comparison(a, b) if is_large(a, b) else None
+        known = [rules.Change.of(*each) for each in kept.changed] if kept else changed_items(a, b)[:LISTED]
         cache.set(key, known, 3600)
     return known
 

@@ -76,6 +76,29 @@ class Analysis(models.Model):
         return f"{self.get_kind_display()} of {self.evaluation}"
 
 
+class Comparison(models.Model):
+    """How much better b is than a, where that took a job. Made when the computation is done, and never changed. It holds digests, labels
+    and numbers, no text."""
+
+    append_only = True
+    project_path = "a__run__project"
+    root_path = "a__snapshot__dataset"
+
+    uuid = models.UUIDField(default=uuid4, unique=True, editable=False)
+    a = models.ForeignKey(Evaluation, on_delete=models.PROTECT, related_name="+", db_index=False)
+    b = models.ForeignKey(Evaluation, on_delete=models.PROTECT, related_name="+")
+    report = models.JSONField(help_text="as compare.computed has it, with the order of its metrics")
+    changed = models.JSONField(help_text="the first items answered differently: [digest, true, first, second, kind]")
+    created_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="+")
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["a", "b"], name="one_comparison_of_two")]
+
+    def __str__(self) -> str:
+        return f"{self.b.run} against {self.a.run}"
+
+
 class SideBySide(models.Model):
     """People choose between the answers of two models to the same prompts, without knowing whose they are.
 

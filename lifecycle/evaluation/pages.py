@@ -329,6 +329,10 @@ def comparison(user: User, given: Mapping[str, str]) -> dict[str, Any]:
     if a is None or b is None:
         return context
     try:
+        compare.check_dataset(a, b)
+        if not compare.is_ready(a, b):
+            job = queries.comparison_job(a, b)
+            return context | {"large": True, "job": job, "waits": job is not None and not job.is_finished, "classes": compare.classes_of(a)}
         report = compare.paired_report(a, b)
     except Refused as refusal:
         return context | {"refusal": refusal}
@@ -350,7 +354,7 @@ def comparison(user: User, given: Mapping[str, str]) -> dict[str, Any]:
             "sides": list(queries.sides_of(user, a, b)[:5]),
             "usual": side_by_side.USUAL,
         }
-    changed = compare.first_changes(a, b, PAGE)
+    changed = compare.first_changes(a, b)
     context["marks"] = rules.is_marks(a.report)
     return context | {
         "report": report,

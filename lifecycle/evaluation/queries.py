@@ -22,7 +22,7 @@ from lifecycle.engine.ranked_predictions import RankedAnswers
 from lifecycle.engine.span_predictions import SpanPredictions
 from lifecycle.engine.text_answers import TextAnswers
 from lifecycle.evaluation import marks, rules, text_rules
-from lifecycle.evaluation.models import Analysis, Evaluation, SideBySide
+from lifecycle.evaluation.models import Analysis, Comparison, Evaluation, SideBySide
 from lifecycle.jobs import queries as jobs
 from lifecycle.jobs.models import Job
 from lifecycle.refusals import Refused
@@ -73,6 +73,14 @@ def head_of(evaluation: Evaluation, names: Sequence[str]) -> dict[str, Any]:
 def get_evaluation(user: Person, uuid: UUID) -> Evaluation:
     """One evaluation that the user may see. Raises Http404."""
     return policy.get_visible(user, Evaluation.objects.select_related(*RELATED), "evaluation.view", uuid=uuid)
+
+
+def found_evaluation(user: Person, uuid: str) -> Evaluation:
+    """One evaluation that the user may see, by what a form says of its uuid. Raises Http404."""
+    try:
+        return get_evaluation(user, UUID(uuid))
+    except ValueError:
+        raise Http404 from None
 
 
 def latest_evaluation(run: Run, split: str) -> Evaluation | None:
@@ -329,6 +337,21 @@ def analysis(evaluation: Evaluation, kind: Analysis.Kind, item: str = "") -> Ana
     """What was found of this kind. item: digest of the item that it is about, "" for the whole evaluation."""
     rows = Analysis.objects.select_related("rows", "created_by")
     return rows.filter(evaluation=evaluation, kind=kind, item=item).first()
+
+
+def comparison(a: Evaluation, b: Evaluation) -> Comparison | None:
+    """What a job found of two evaluations."""
+    return Comparison.objects.filter(a=a, b=b).first()
+
+
+def comparison_job(a: Evaluation, b: Evaluation) -> Job | None:
+    """The newest job that compares two evaluations, in any state."""
+    return jobs.of_subject(b).filter(kind="evaluation.compare", args__a=str(a.uuid)).first()
+
+
+def address_of_comparison(a: UUID | str, b: UUID | str) -> str:
+    """The page on which two evaluations are compared."""
+    return f"{find_url('evaluation:compare')}?a={a}&b={b}"
 
 
 def address_of(kind: Analysis.Kind, evaluation: UUID | str, item: str = "") -> str:

@@ -104,6 +104,11 @@ class Change:
     second: tuple[str, ...]
     kind: str
 
+    @classmethod
+    def of(cls, item: str, true: Sequence[str], first: Sequence[str], second: Sequence[str], kind: str) -> Change:
+        """One as JSON holds it, in the order of the fields."""
+        return cls(item, tuple(true), tuple(first), tuple(second), kind)
+
 
 def report_of(result: Mapping[str, Any]) -> dict[str, Any]:
     """The engine's result without what differs from one execution to the next."""

@@ -178,10 +178,14 @@ def robustness(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     )
 
 
-@require_safe
+@require_http_methods(["GET", "HEAD", "POST"])
 @signed_in
 def compare(request: SignedInRequest) -> HttpResponse:
-    """Two evaluations on the same items."""
+    """Two evaluations on the same items; sent as a form, the comparison of two large ones begins."""
+    if request.method == "POST":
+        a, b = (queries.found_evaluation(person(request), request.POST.get(name, "")) for name in ("a", "b"))
+        actions.start_comparison(a=a, b=b, actor=person(request))
+        return redirect_or_refresh(request, queries.address_of_comparison(a.uuid, b.uuid))
     return respond(request, "lifecycle/evaluation/compare.html", "compare", pages.comparison(person(request), request.GET))
 
 

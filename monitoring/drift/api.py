@@ -83,6 +83,7 @@ class MeasurementOut(serializers.Serializer[Any]):
 class ReportOut(MeasurementOut):
     """Answers of a window against the evaluation."""
 
+    between = serializers.BooleanField(help_text="an hour measured early because it was far off; it isn't one of the windows")
     estimate = AccuracyEstimateOut(allow_null=True)
     realised = RealisedOut(allow_null=True)
 
@@ -131,12 +132,12 @@ class EpisodeOut(serializers.Serializer[Episode]):
 
 
 class DriftOut(serializers.Serializer[Any]):
-    """What is known of an endpoint's drift; null where nothing was measured yet."""
+    """What is known of the drift of an endpoint's live version; null where nothing was measured yet."""
 
     report = ReportOut(allow_null=True)
     asked = ReportOut(allow_null=True, help_text="the newest that somebody asked for")
     texts = TextCheckOut(allow_null=True)
-    open = EpisodeOut(many=True)
+    open = EpisodeOut(many=True, help_text="of the live version")
     episodes = EpisodeOut(many=True, help_text="open or over, newest first, up to 30")
 
 
@@ -158,7 +159,7 @@ class OfEndpoint(View):
         found = Endpoint.objects.get(uuid=uuid)
         shown: dict[str, Any] = {"report": queries.latest(found), "asked": queries.latest_asked(found)}
         shown |= {"texts": queries.texts_for(request.user, queries.latest_texts(found))}
-        shown |= {"open": queries.open_episodes(found), "episodes": queries.episodes(found, queries.PAGE)}
+        shown |= {"open": queries.open_of_live(found), "episodes": queries.episodes(found, queries.PAGE)}
         return Response(DriftOut(shown).data)
 
 

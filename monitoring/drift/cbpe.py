@@ -87,7 +87,8 @@ def calibrated(confidence: Floats, right: NDArray[Any]) -> Curve:
     Ten stratified shuffles that hold a tenth out, as NannyML does. Not tried with one class, with fewer than ten rows of either, or where
     confidence alone tells right from wrong nearly perfectly.
     """
-    truth = np.asarray(right, dtype=np.int64)
+    order = np.lexsort((right, confidence))  # what is drawn by chance below must not hang on the order of the rows
+    confidence, truth = confidence[order], np.asarray(right, dtype=np.int64)[order]
     smaller = min(int(truth.sum()), int((1 - truth).sum()))
     if smaller < SPLITS or separation(confidence, truth) > CLEAR_AUC:
         return IDENTITY
@@ -120,8 +121,8 @@ def separation(confidence: Floats, truth: Ints) -> float:
 # ── Estimates ───────────────────────────────────────────────────────────────
 def accuracy(calibrated_confidence: Floats, weight: Floats, spread: float) -> Estimate:
     """Expected accuracy of rows with these calibrated confidences. weight: rows each; spread: deviation of one reference row."""
-    rows = float(weight.sum())
-    return banded(float((calibrated_confidence * weight).sum() / rows), spread / math.sqrt(rows))
+    rows = math.fsum(weight)
+    return banded(math.fsum(calibrated_confidence * weight) / rows, spread / math.sqrt(rows))
 
 
 def macro_f1(predicted: Ints, probabilities: Floats, spread: float) -> Estimate:
@@ -131,12 +132,22 @@ def macro_f1(predicted: Ints, probabilities: Floats, spread: float) -> Estimate:
     a whole row are left out, as they are where the truth is known.
     """
     own = np.eye(probabilities.shape[1])[predicted]
-    hit = (probabilities * own).sum(axis=0)
-    false_positive, false_negative = own.sum(axis=0) - hit, (probabilities * (1 - own)).sum(axis=0)
+    hit = summed(probabilities * own)
+    false_positive, false_negative = own.sum(axis=0) - hit, summed(probabilities * (1 - own))
     counted = 2 * hit + false_positive + false_negative
     held = counted >= 1
     value = float((2 * hit[held] / counted[held]).mean()) if held.any() else 0.0
     return banded(value, spread / math.sqrt(len(predicted)))
+
+
+def summed(rows: Floats) -> Floats:
+    """The sum of each column, rounded once: the same to the last bit in whatever order the rows come. rows: (N, C)."""
+    return np.array([math.fsum(column) for column in rows.T])
+
+
+def mean(values: Floats) -> float:
+    """The mean, rounded as a sum once: the same to the last bit in whatever order the values come."""
+    return math.fsum(values) / len(values)
 
 
 def banded(value: float, error: float) -> Estimate:
@@ -155,11 +166,14 @@ def renormalised(curves: Sequence[Curve], probabilities: Floats) -> Floats:
 
 def spread_over(rows_of_one: Floats) -> float:
     """The standard deviation of one row's value."""
-    return float(np.std(rows_of_one))
+    middle = mean(rows_of_one)
+    return math.sqrt(mean((rows_of_one - middle) ** 2))
 
 
 def f1_spread(truth: Ints, predicted: Ints, classes: int) -> float:
-    """The deviation of macro-F1 over resamples of the rows, times the root of their number."""
+    """The deviation of macro-F1 over resamples of the rows, times the root of their number; the order of the rows does not matter."""
+    order = np.lexsort((predicted, truth))
+    truth, predicted = truth[order], predicted[order]
     random = np.random.default_rng(SEED)
     found = []
     for _ in range(RESAMPLES):

@@ -71,6 +71,7 @@ class Measurement(models.Model):
 class DriftReport(Measurement):
     """Answers of a window against the baseline: labels, confidence, length, unknown words, and the accuracy to be expected."""
 
+    between = models.BooleanField(default=False, help_text="an hour measured early because it was far off; it isn't one of the windows")
     bins = models.JSONField(default=dict, help_text="monitor → [[name, reference, window]], counts")
     estimate = models.JSONField(null=True, help_text="expected accuracy and macro-F1 with bands; null: not estimated")
     realised = models.JSONField(null=True, help_text="share called right by then, with its interval; null: nobody said")
@@ -78,7 +79,7 @@ class DriftReport(Measurement):
     class Meta:
         constraints = [
             models.UniqueConstraint(
-                fields=["endpoint", "version", "window_start", "window_end", "asked"], name="one_drift_report_per_window"
+                fields=["endpoint", "version", "window_start", "window_end", "asked", "between"], name="one_drift_report_per_window"
             )
         ]
         indexes = [models.Index(fields=["endpoint", "-window_end", "-id"], name="drift_newest")]

@@ -79,31 +79,40 @@ def listing(user: User) -> dict[str, Any]:
 def endpoint_line(line: Line) -> EndpointLine:
     """One endpoint."""
     report = line.report
-    mark, word = state_of(report, line.open)
-    worst = f"{Monitor(report.worst).label}, {judging.of_limit(report.ratio)}" if report and report.ratio is not None else ""
+    mark, word = state_of(report, line.texts, line.open)
+    nearest = max(
+        (each for each in (report, line.texts) if each and each.ratio is not None), key=lambda each: each.ratio or 0, default=None
+    )
+    worst = f"{Monitor(nearest.worst).label}, {judging.of_limit(nearest.ratio)}" if nearest and nearest.ratio is not None else ""
     return EndpointLine(line, mark, word, worst, bool(line.open))
 
 
-def state_of(report: DriftReport | None, opened: Sequence[Episode]) -> tuple[str, str]:
-    """The mark and the word for an endpoint. An open episode stays drift while windows are too small to say more."""
+def state_of(report: DriftReport | None, check: TextCheck | None, opened: Sequence[Episode]) -> tuple[str, str]:
+    """The mark and the word for an endpoint. An open episode stays drift while windows are too small to say more.
+
+    Counts that are as evaluated do not stand for texts beside them that were over their limit.
+    """
     if opened:
         return "bad", f"Drift: {judging.listed(queries.names(opened)).lower()}"
     if report is None:
         return "off", "Not measured"
-    return MARKS[State(report.state)], State(report.state).label
+    state = State(report.state)
+    if state == State.OK and check and check.state in (State.WATCH, State.DRIFT):
+        state = State.WATCH
+    return MARKS[state], state.label
 
 
 # ── One endpoint ────────────────────────────────────────────────────────────
 def endpoint(user: User, found: Endpoint, given: Mapping[str, str]) -> dict[str, Any]:
-    """The page of an endpoint: one window of one version, and what led to it. given: report (uuid, else the newest), period (a key of
-    PERIODS)."""
+    """The page of an endpoint: one window of one version, and what led to it. given: report (uuid, else the newest of the live version),
+    period (a key of PERIODS)."""
     job = queries.job_of(found)
     report = chosen(user, found, given.get("report", ""))
     key = choice_in(given, "period", PERIODS, "4w")
     check = queries.texts_for(user, queries.texts_beside(report) if report else queries.latest_texts(found))
-    opened = queries.open_after(report) if report else []
+    opened = queries.open_after(report) if report else queries.open_of_live(found)
     since = timezone.now() - PERIODS[key][1]
-    mark, word = state_of(report, opened)
+    mark, word = state_of(report, check, opened)
     shown: dict[str, Any] = {
         "endpoint": found, "report": report, "check": check, "open": opened, "mark": mark, "word": word, "job": working(job),
         "failed_job": job if job and job.state == "failed" else None, "asked": queries.latest_asked(found),
@@ -122,7 +131,7 @@ def endpoint(user: User, found: Endpoint, given: Mapping[str, str]) -> dict[str,
 
 
 def chosen(user: User, found: Endpoint, wanted: str) -> DriftReport | None:
-    """The report that the address names, else the newest of the endpoint's own. Raises Http404 for one that is not there."""
+    """The report that the address names, else the newest of the live version. Raises Http404 for one that is not there."""
     if not wanted:
         return queries.latest(found) or queries.latest_asked(found)
     try:
@@ -293,9 +302,9 @@ def behind(user: User, found: Endpoint, given: Mapping[str, str]) -> dict[str, A
 # ── Beside other things ─────────────────────────────────────────────────────
 def panel(found: Endpoint) -> dict[str, Any]:
     """What the page of an endpoint says of its drift."""
-    report, opened = queries.latest(found), queries.open_episodes(found)
+    report, opened = queries.latest(found), queries.open_of_live(found)
     check = queries.texts_beside(report) if report else None
-    mark, word = state_of(report, opened)
+    mark, word = state_of(report, check, opened)
     return {
         "endpoint": found, "report": report, "check": check, "open": opened, "mark": mark, "word": word,
         "lines": monitor_lines(report, check), "expected": (report.estimate or {}).get("accuracy") if report else None,

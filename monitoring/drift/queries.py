@@ -25,20 +25,28 @@ from registry.access import policy
 from registry.access.models import User
 from registry.access.policy import Person
 from registry.catalog.models import Endpoint, ModelVersion
+from registry.endpoints.queries import live_deployment
 
 BEFORE = CHUNKS_MOST + 24  # windows that a judgement looks back on; some of them may have measured nothing
 SPARK = 24
 DRAWN = 1200  # windows of one chart: fifty days of hours
 PAGE = 30
 F1_ROWS = 500
+LIVE = Q(endpoint__alias__version=None) | Q(version=F("endpoint__alias__version"))  # of the live version; of any where none is live
 KINDS = ("drift.measure", "drift.texts")
 OUTSIDE_HOLDS = timedelta(days=3)  # how long a text check speaks for later windows
 
 
 # ── The newest ──────────────────────────────────────────────────────────────
 def latest(endpoint: Endpoint) -> DriftReport | None:
-    """The newest report of an endpoint's own windows; None before the first."""
-    return scheduled(DriftReport, endpoint).select_related("version", "baseline", "endpoint").first()
+    """The newest report of the live version; None before its first. Where no version is live, the newest of any."""
+    return of_live(scheduled(DriftReport, endpoint), endpoint).select_related("version", "baseline", "endpoint").first()
+
+
+def of_live(rows: QuerySet[Any], endpoint: Endpoint) -> QuerySet[Any]:
+    """Of an endpoint's rows, those of its live version; all where none is live."""
+    live = live_deployment(endpoint)
+    return rows.filter(version=live.version_id) if live else rows
 
 
 def texts_beside(report: DriftReport) -> TextCheck | None:
@@ -48,8 +56,9 @@ def texts_beside(report: DriftReport) -> TextCheck | None:
 
 
 def latest_texts(endpoint: Endpoint) -> TextCheck | None:
-    """The newest check of an endpoint's texts, also one that somebody asked for; None before the first."""
-    return TextCheck.objects.filter(endpoint=endpoint).select_related("version", "endpoint").order_by("-window_end", "-id").first()
+    """The newest check of the live version's texts, also one that somebody asked for; None before the first."""
+    rows = of_live(TextCheck.objects.filter(endpoint=endpoint), endpoint)
+    return rows.select_related("version", "endpoint").order_by("-window_end", "-id").first()
 
 
 def texts_for(user: User, check: TextCheck | None) -> TextCheck | None:
@@ -60,8 +69,9 @@ def texts_for(user: User, check: TextCheck | None) -> TextCheck | None:
 
 
 def latest_asked(endpoint: Endpoint) -> DriftReport | None:
-    """The newest report that somebody asked for."""
-    return DriftReport.objects.filter(endpoint=endpoint, asked=True).select_related("version", "baseline").order_by("-id").first()
+    """The newest report of the live version that somebody asked for."""
+    rows = of_live(DriftReport.objects.filter(endpoint=endpoint, asked=True), endpoint)
+    return rows.select_related("version", "baseline").order_by("-id").first()
 
 
 def reports(endpoint: Endpoint, limit: int) -> list[DriftReport]:
@@ -85,6 +95,12 @@ def open_episodes(endpoint: Endpoint) -> list[Episode]:
     return list(rows.select_related("endpoint__model__project", "version").order_by("opened_at", "id"))
 
 
+def open_of_live(endpoint: Endpoint) -> list[Episode]:
+    """The monitors of the live version that stand open, longest first."""
+    live = live_deployment(endpoint)
+    return [row for row in open_episodes(endpoint) if live is None or row.version_id == live.version_id]
+
+
 def open_after(report: DriftReport) -> list[Episode]:
     """The monitors of a report's version that stood open after its window, longest first."""
     rows = Episode.objects.filter(endpoint=report.endpoint, version=report.version, opened_at__lte=report.window_end)
@@ -99,26 +115,32 @@ def episodes(endpoint: Endpoint, limit: int) -> list[Episode]:
 
 
 def scheduled(model: type[Any], endpoint: Endpoint) -> QuerySet[Any]:
-    """What the beat measured, newest first; what somebody asked for is not among it."""
+    """What the beat measured, newest first; what somebody asked for is not among it, an hour between windows is."""
     rows: QuerySet[Any] = model.objects.filter(endpoint=endpoint, asked=False).order_by("-window_end", "-id")
     return rows
 
 
+def windows(model: type[Any], endpoint: Endpoint) -> QuerySet[Any]:
+    """The windows that the beat measured, newest first, without the hours between them: no answer is in two of them."""
+    rows = scheduled(model, endpoint)
+    return rows.filter(between=False) if model is DriftReport else rows
+
+
 # ── For measuring ───────────────────────────────────────────────────────────
 def report_of(endpoint: Endpoint, version: ModelVersion, span: Span, *, asked: bool) -> DriftReport | None:
-    """The report of a window, if it was measured already."""
-    return same_window(DriftReport, endpoint, version, span, asked=asked)
+    """The report of a window, if it was measured already; an hour between windows is not one."""
+    return same_window(DriftReport, endpoint, version, span, asked=asked, between=False)
 
 
-def same_window(model: type[Any], endpoint: Endpoint, version: ModelVersion, span: Span, *, asked: bool) -> Any:
+def same_window(model: type[Any], endpoint: Endpoint, version: ModelVersion, span: Span, *, asked: bool, **more: Any) -> Any:
     """What was measured in a window already; None where nothing was."""
-    rows = model.objects.filter(endpoint=endpoint, version=version, window_start=span.start, window_end=span.end, asked=asked)
+    rows = model.objects.filter(endpoint=endpoint, version=version, window_start=span.start, window_end=span.end, asked=asked, **more)
     return rows.first()
 
 
 def results_before(model: type[Any], endpoint: Endpoint, version: ModelVersion, span: Span) -> list[Results]:
     """The results of the windows before one, of the same version, oldest first."""
-    rows = scheduled(model, endpoint).filter(version=version, window_end__lt=span.end)
+    rows = windows(model, endpoint).filter(version=version, window_end__lt=span.end)
     return list(rows.values_list("results", flat=True)[:BEFORE])[::-1]
 
 
@@ -137,7 +159,7 @@ def scores_of(endpoint: Endpoint, version: ModelVersion, span: Span) -> list[tup
 
 def last_end(endpoint: Endpoint) -> datetime | None:
     """The end of the last window that the beat looked at."""
-    end: datetime | None = scheduled(DriftReport, endpoint).values_list("window_end", flat=True).first()
+    end: datetime | None = windows(DriftReport, endpoint).values_list("window_end", flat=True).first()
     return end
 
 
@@ -170,17 +192,18 @@ def visible(user: Person) -> QuerySet[Endpoint]:
 
 
 def lines(user: Person) -> list[Line]:
-    """The endpoints that the user may see with what the last 60 days say of each; four statements, however many."""
+    """The endpoints that the user may see with what the last 60 days say of each one's live version (of any where none is live); four
+    statements, however many."""
     found = {row.pk: Line(row) for row in visible(user)}
     recent: dict[str, Any] = {"endpoint__in": found, "asked": False, "window_end__gt": timezone.now() - BACK}
-    numbered = DriftReport.objects.filter(**recent).defer("bins", "results").select_related("version")
+    numbered = DriftReport.objects.filter(LIVE, **recent).defer("bins", "results").select_related("version")
     for row in newest_of_each(numbered, SPARK):
         line = found[row.endpoint_id]
         line.report = line.report or row
         line.ratios.insert(0, row.ratio)
-    for check in newest_of_each(TextCheck.objects.filter(**recent).defer("results"), 1):
+    for check in newest_of_each(TextCheck.objects.filter(LIVE, **recent).defer("results"), 1):
         found[check.endpoint_id].texts = check
-    for episode in Episode.objects.filter(endpoint__in=found, closed_at=None).order_by("opened_at", "id"):
+    for episode in Episode.objects.filter(LIVE, endpoint__in=found, closed_at=None).order_by("opened_at", "id"):
         found[episode.endpoint_id].open.append(episode)
     return list(found.values())
 
@@ -192,15 +215,16 @@ def newest_of_each(rows: QuerySet[Any], count: int) -> QuerySet[Any]:
 
 
 def open_count(user: Person) -> int:
-    """How many endpoints of the user have a monitor that stands open: the number in the navigation."""
-    rows = policy.visible_to(user, Episode, "drift.view").filter(closed_at=None)
+    """How many endpoints of the user have an open monitor of their live version: the number in the navigation."""
+    rows = policy.visible_to(user, Episode, "drift.view").filter(LIVE, closed_at=None)
     return rows.values("endpoint").distinct().count()
 
 
 def results_until(shown: Measurement) -> list[Results]:
-    """What the 24 windows of the same version up to this one measured, oldest first."""
-    rows = scheduled(type(shown), shown.endpoint).filter(version=shown.version, window_end__lte=shown.window_end)
-    return list(rows.values_list("results", flat=True)[:SPARK])[::-1]
+    """What the 24 windows of the same version up to this one measured, oldest first; an hour between windows counts where it is shown."""
+    rows = windows(type(shown), shown.endpoint).filter(version=shown.version, window_end__lte=shown.window_end)
+    found = list(rows.values_list("results", flat=True)[:SPARK])[::-1]
+    return [*found, shown.results][-SPARK:] if getattr(shown, "between", False) else found
 
 
 def ratios_by_day(endpoint: Endpoint, version: ModelVersion, since: datetime) -> dict[date, dict[str, float]]:
@@ -220,7 +244,7 @@ def estimates(
 ) -> tuple[list[tuple[datetime, dict[str, Any]]], bool]:
     """The begin and the estimate of a version's newest `limit` windows that ended after `since`, oldest first, and whether there are older
     ones."""
-    rows = scheduled(DriftReport, endpoint).filter(version=version, window_end__gt=since, estimate__isnull=False)
+    rows = windows(DriftReport, endpoint).filter(version=version, window_end__gt=since, estimate__isnull=False)
     found = list(rows.values_list("window_start", "estimate")[: limit + 1])
     return found[:limit][::-1], len(found) > limit
 

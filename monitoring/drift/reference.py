@@ -54,7 +54,7 @@ def calibrate(answers: Predictions) -> dict[str, Any]:
     return {
         "labels": list(answers.labels),
         "expected": expected(curve, confidence),
-        "mean": float(read.mean()),
+        "mean": cbpe.mean(read),
         "accuracy": float(right.mean()),
         "spread": cbpe.spread_over(right),
         "isotonic": curve is not cbpe.IDENTITY,
@@ -69,7 +69,7 @@ def expected(curve: Curve, confidence: NDArray[np.float64]) -> list[float]:
     bins = np.array([share_bin(float(each), CONFIDENCE_BINS) for each in confidence])
     middles = curve((np.arange(CONFIDENCE_BINS) + 0.5) / CONFIDENCE_BINS)
     read = curve(confidence)
-    return [round(float(read[bins == at].mean() if (bins == at).any() else middles[at]), 6) for at in range(CONFIDENCE_BINS)]
+    return [round(cbpe.mean(read[bins == at]) if (bins == at).any() else float(middles[at]), 6) for at in range(CONFIDENCE_BINS)]
 
 
 def rounded(values: Sequence[float]) -> list[float]:

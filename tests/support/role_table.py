@@ -217,7 +217,7 @@ TABLE = r"""
 /runs/<uuid:uuid>/train-on/                                | run        | ---- ------- | L... xx++xxx
 # models: evaluations
 /evaluations/                                              |            | L+++ +++++++ | ---- -------
-/evaluations/compare/                                      |            | L+++ +++++++ | ---- -------
+/evaluations/compare/                                      |            | L+++ +++++++ | L... .......
 /evaluations/side-by-side/                                 |            | ---- ------- | L+++ +++++++
 /evaluations/side-by-side/<uuid:uuid>/                     | side       | L... +++++++ | ---- -------
 /evaluations/side-by-side/<uuid:uuid>/open/                | side       | ---- ------- | L... x+++xxx
@@ -459,7 +459,7 @@ TABLE = r"""
 /api/v1/side-by-side/<uuid:uuid>/                          | side       | L... +++++++ | L--- -------
 /api/v1/side-by-side/<uuid:uuid>/open/                     | side       | L--- ------- | L... x+++xxx
 /api/v1/evaluations/                                       |            | L+++ +++++++ | L--- -------
-/api/v1/evaluations/compare/                               |            | L+++ +++++++ | L--- -------
+/api/v1/evaluations/compare/                               |            | L+++ +++++++ | L+++ +++++++
 /api/v1/evaluations/<uuid:uuid>/                           | evaluation | L... +++++++ | L--- -------
 /api/v1/evaluations/<uuid:uuid>/predictions.parquet        | evaluation | L... +++x+xx | L--- -------
 /api/v1/evaluations/<uuid:uuid>/predictions.csv            | evaluation | L... +++x+xx | L--- -------

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -16,7 +16,7 @@ from lifecycle.notices import outbox
 from lifecycle.notices.models import Outbox
 from lifecycle.ui.addresses import find_url
 from lifecycle.ui.numbers import decimals, percent
-from monitoring.alerts.actions.raising import close, live_deployment, raise_alert, resolve_alert
+from monitoring.alerts.actions.raising import close, raise_alert, resolve_alert
 from monitoring.alerts.models import Alert, Objective
 from monitoring.alerts.rules.objectives import Kind, share
 from monitoring.alerts.rules.state import SERVER_SOURCE, Severity, State
@@ -147,11 +147,12 @@ def canary_stopped(row: Outbox, now: datetime) -> None:
 
 
 def end_left(now: datetime) -> int:
-    """End the alerts whose deployment nobody wants loaded any more, or whose version is not live any more. Returns how many."""
+    """End the alerts whose deployment nobody wants loaded any more, or whose version is not live any more. Returns how many.
+
+    Three statements, however many alerts are open.
+    """
     ended = 0
-    for row in Alert.objects.filter(source__in=(LOAD, DRIFT)).exclude(state=State.RESOLVED).select_related("endpoint"):
-        if not is_left(row):
-            continue
+    for row in left(list(Alert.objects.filter(source__in=(LOAD, DRIFT)).exclude(state=State.RESOLVED))):
         with transaction.atomic():
             alert = Alert.objects.select_for_update(of=("self",), no_key=True).select_related("project", "endpoint").get(pk=row.pk)
             if alert.is_open:
@@ -160,12 +161,20 @@ def end_left(now: datetime) -> int:
     return ended
 
 
-def is_left(alert: Alert) -> bool:
-    """Whether what an alert about a load or about drift is about has ended."""
-    if alert.source == LOAD:
-        return Deployment.objects.filter(uuid=alert.key.get("deployment"), ended_at__isnull=False).exists()
-    live = live_deployment(alert.endpoint)
-    return live is None or str(live.version.uuid) != alert.key.get("version")
+def left(alerts: Sequence[Alert]) -> list[Alert]:
+    """Of alerts about a load or about drift, those whose subject has ended."""
+    wanted = [uuid_of(each.key, "deployment") for each in alerts if each.source == LOAD]
+    over = set(Deployment.objects.filter(uuid__in=wanted, ended_at__isnull=False).values_list("uuid", flat=True)) if wanted else set()
+    drifting = {each.endpoint_id for each in alerts if each.source == DRIFT}
+    rows = Deployment.objects.filter(endpoint__in=drifting, arm=Deployment.Arm.STABLE, ended_at=None)
+    live = dict(rows.values_list("endpoint", "version__uuid")) if drifting else {}
+
+    def is_left(alert: Alert) -> bool:
+        if alert.source == LOAD:
+            return uuid_of(alert.key, "deployment") in over
+        return live.get(alert.endpoint_id) != uuid_of(alert.key, "version")
+
+    return [each for each in alerts if is_left(each)]
 
 
 def serving_projects() -> list[Project]:

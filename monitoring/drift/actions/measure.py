@@ -59,7 +59,10 @@ def measure(endpoint: Endpoint, version: ModelVersion, span: Span, *, counts: Co
 
 
 def look(endpoint: Endpoint, version: ModelVersion, span: Span, counts: Counts) -> DriftReport | None:
-    """Compare an hour between the windows, so that an abrupt shift need not wait for the end of one; kept only where it opens something."""
+    """Compare an hour between the windows, so that an abrupt shift need not wait for the end of one; kept only where it opens something.
+
+    What is kept is marked: the next window comes when it would have come, and later windows are judged without it.
+    """
     try:
         base = baseline(version)
     except UNREADABLE:  # the next window says so
@@ -70,7 +73,7 @@ def look(endpoint: Endpoint, version: ModelVersion, span: Span, counts: Counts) 
         said = judged(DriftReport, endpoint, version, span, reading.found, acts=True)
         if not any(each.opens and each.judgement and each.judgement.abrupt for each in said):
             return None
-        return keep(endpoint, version, base, span, counts, reading, said)
+        return keep(endpoint, version, base, span, counts, reading, said, between=True)
 
 
 # ── Reading: nothing of it under a lock ─────────────────────────────────────
@@ -117,12 +120,12 @@ def write(
 
 def keep(
     endpoint: Endpoint, version: ModelVersion, base: Baseline, span: Span, counts: Counts, reading: Reading, said: Sequence[Said], *,
-    asked: bool = False,
+    asked: bool = False, between: bool = False,
 ) -> DriftReport:  # fmt: skip
     """The report of a window that was judged, and what follows from it."""
     report = DriftReport.objects.create(
-        **common(endpoint, version, base, span, said, counts.answers, asked), estimate=reading.estimate, realised=reading.realised,
-        bins={each.monitor: each.rows for each in reading.found if each.bins},
+        **common(endpoint, version, base, span, said, counts.answers, asked), between=between, estimate=reading.estimate,
+        realised=reading.realised, bins={each.monitor: each.rows for each in reading.found if each.bins},
     )  # fmt: skip
     if not asked:
         follow(report, said)

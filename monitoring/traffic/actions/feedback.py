@@ -14,6 +14,7 @@ from django.utils import timezone
 from lifecycle.refusals import Refused
 from monitoring.traffic import queries
 from monitoring.traffic.actions.deposit import Place, deposit
+from monitoring.traffic.actions.ingest import waits_since
 from monitoring.traffic.actions.missing import unknown
 from monitoring.traffic.counts import Counts
 from monitoring.traffic.models import Feedback, Prediction
@@ -91,6 +92,7 @@ def record_many(*, words: list[Word], actor: User, source: str = Source.API) -> 
 
 def say(words: Sequence[Word], actor: User, source: str, counts: dict[Place, Counts]) -> list[tuple[Feedback, bool]]:
     """Words in the caller's transaction, each with whether it is new. counts takes what they change in the figures."""
+    waits = waits_since()
     predictions = locked(words, actor)
     newest = newest_words(predictions)
     may: set[int] = set()
@@ -98,7 +100,7 @@ def say(words: Sequence[Word], actor: User, source: str, counts: dict[Place, Cou
     for word in words:
         prediction = predictions.get(word.prediction)
         if prediction is None:
-            raise unknown(word.prediction, word.request)
+            raise unknown(word.prediction, word.request, waits)
         if prediction.endpoint_id not in may:
             policy.require(actor, "traffic.record_feedback", prediction)
             may.add(prediction.endpoint_id)

@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from uuid import UUID
 
 from django.utils import timezone
 
 from lifecycle.refusals import NotReady, Refusal, Refused
-from monitoring.traffic.actions.ingest import waits_since
 from monitoring.traffic.rules import may_arrive
 from monitoring.traffic.spool import made_at
 
 
-def unknown(prediction: UUID, request: UUID | None = None) -> Refusal:
+def unknown(prediction: UUID, request: UUID | None, waits: datetime | None) -> Refusal:
     """What to raise for a prediction that is unknown or hidden, which look alike: NotReady while it may still arrive, Refused after that.
 
-    request: the uuid of its request, where the prediction's is derived from it.
+    request: the uuid of its request, where the prediction's is derived from it. waits: what `waits_since` said before predictions were
+    looked for; said afterwards, it may not know of a backlog that was taken in meanwhile, with the prediction in it.
     """
-    if may_arrive(made_at(request or prediction), waits_since(), timezone.now()):
+    if may_arrive(made_at(request or prediction), waits, timezone.now()):
         return NotReady(
             f"Prediction {prediction} is not known yet, or not to you.", next_step="Predictions arrive within seconds; send it again."
         )

@@ -14,6 +14,7 @@ from django.utils import timezone
 
 from lifecycle.refusals import Conflict, Refused
 from monitoring.traffic import queries
+from monitoring.traffic.actions.ingest import waits_since
 from monitoring.traffic.actions.missing import unknown
 from monitoring.traffic.models import Kpi, Outcome, OutcomeDay, Side
 from monitoring.traffic.rules import BATCH_MAX, SKEW
@@ -117,12 +118,13 @@ def predictions_of(kpi: Kpi, cases: Sequence[Case], actor: User) -> dict[UUID, i
     named = {case.prediction for case in cases if case.prediction}
     if not named:
         return {}
+    waits = waits_since()
     rows = {
         uuid: (pk, endpoint) for uuid, pk, endpoint in queries.visible(actor).filter(uuid__in=named).values_list("uuid", "pk", "endpoint")
     }
     if missing := named - rows.keys():
         requests = {case.prediction: case.request for case in cases}
-        raise unknown(min(missing), requests[min(missing)])
+        raise unknown(min(missing), requests[min(missing)], waits)
     for uuid, (_, endpoint) in rows.items():
         if endpoint != kpi.endpoint_id:
             raise Refused(

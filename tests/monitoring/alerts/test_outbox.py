@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import pytest
-from django.db import OperationalError, transaction
+from django.db import OperationalError, connection, transaction
+from django.test.utils import CaptureQueriesContext
 
 from lifecycle.notices import outbox
 from monitoring.alerts import actions
 from monitoring.alerts.actions import reading
+from monitoring.alerts.actions.raising import raise_alert
 from monitoring.alerts.models import Alert, Objective
 from registry.endpoints.models import Deployment
 from tests.monitoring.alerts.conftest import NOON
+from tests.support import endpoints
 from tests.support.people import make_project
 
 
@@ -55,6 +58,27 @@ def test_a_ticket_about_drift_ends_when_its_version_is_not_live_any_more(drifted
 
     alert = Alert.objects.get()
     assert (alert.state, alert.resolution) == ("resolved", "Its version is not live any more.")
+
+
+def test_more_open_tickets_need_no_more_statements(drifted, live_endpoint, project):
+    deployment = live_endpoint.deployments.get(ended_at=None)
+    for source, key in (("drift", {"monitor": "confidence", "version": str(live_endpoint.alias.version.uuid)}), ("load", {})):
+        fields = {"source": source, "severity": "ticket", "title": "One of many", "text": "", "url": "/", "now": NOON}
+        raise_alert(endpoint=live_endpoint, key=key | {"deployment": str(deployment.uuid)}, **fields)
+    with CaptureQueriesContext(connection) as few:
+        assert reading.end_left(NOON) == 0
+
+    for at in range(8):
+        other = endpoints.copied(live_endpoint, f"more-{at}")
+        raise_alert(
+            endpoint=other, key={"monitor": "length", "version": str(live_endpoint.alias.version.uuid)}, **(fields | {"source": "drift"})
+        )
+        raise_alert(endpoint=other, key={"deployment": str(other.deployments.get(ended_at=None).uuid)}, **fields)
+    with CaptureQueriesContext(connection) as many:
+        assert reading.end_left(NOON) == 0
+
+    assert (len(few), len(many)) == (3, 3)
+    assert Alert.objects.exclude(state="resolved").count() == 18
 
 
 def test_a_ticket_about_drift_ends_with_the_reason_that_its_episode_ended_with(drifted, live_endpoint, happened):

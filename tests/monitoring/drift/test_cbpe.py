@@ -6,7 +6,9 @@ from sklearn.isotonic import IsotonicRegression
 from sklearn.metrics import f1_score, roc_auc_score
 
 from lifecycle.engine.calibration import ece
-from monitoring.drift import cbpe
+from lifecycle.engine.predictions import Predictions
+from monitoring.drift import cbpe, measuring, reference
+from monitoring.traffic.counts import Counts
 
 
 def overconfident(rows=4000, seed=1):
@@ -109,3 +111,49 @@ def test_realised_accuracy_has_a_wilson_interval_or_is_not_measured():
     found = cbpe.realised(80, 20)
     assert (found["value"], found["rows"]) == (0.8, 100)
     assert (round(found["low"], 4), round(found["high"], 4)) == (0.7112, 0.8666)
+
+
+def answered(rows=900, classes=4, seed=3):
+    """Answers of an evaluation whose probabilities lie near the truth more often than not."""
+    random = np.random.default_rng(seed)
+    probabilities = random.dirichlet(np.ones(classes), rows)
+    truth = np.where(random.uniform(size=rows) < 0.6, probabilities.argmax(axis=1), random.integers(0, classes, rows))
+    return tuple(f"{at:064x}" for at in range(rows)), truth, probabilities
+
+
+def test_a_calibration_is_the_same_to_the_last_bit_in_whatever_order_the_rows_come():
+    ids, truth, probabilities = answered()
+    labels = ("a", "b", "c", "d")
+    made = []
+    for seed in range(4):
+        order = np.random.default_rng(seed).permutation(len(ids)) if seed else np.arange(len(ids))
+        made.append(reference.calibrate(Predictions(labels, tuple(ids[at] for at in order), truth[order], probabilities[order])))
+
+    assert made[0]["isotonic"] is True
+    assert made == [made[0]] * 4
+
+
+def test_estimates_are_the_same_to_the_last_bit_in_whatever_order_the_rows_come():
+    _, _, probabilities = answered(901)
+    predicted, weight = probabilities.argmax(axis=1), np.random.default_rng(5).uniform(1, 9, 901)
+    found = set()
+    for seed in range(6):
+        order = np.random.default_rng(seed).permutation(901)
+        found.add(
+            (
+                cbpe.accuracy(probabilities.max(axis=1)[order], weight[order], 0.4),
+                cbpe.macro_f1(predicted[order], probabilities[order], 0.3),
+            )
+        )
+
+    assert len(found) == 1
+
+
+def test_a_window_is_expected_the_same_in_whatever_order_its_bins_are_counted():
+    calibration = {"expected": [0.1 + at / 70 for at in range(50)], "spread": 0.4}
+    bins = {str(at): at * 37 % 101 + 1 for at in range(50)}
+    turned = dict(sorted(bins.items(), key=lambda pair: pair[1]))
+
+    asked = [measuring.expected_accuracy(measuring.Reference(900, {}, calibration), Counts(confidence=each)) for each in (bins, turned)]
+
+    assert asked[0] == asked[1]

@@ -8,7 +8,8 @@ import pytest
 from rest_framework.test import APIClient
 
 from lifecycle.inference.spool import timed_uuid
-from monitoring.traffic import actions, spool
+from lifecycle.refusals import NotReady
+from monitoring.traffic import actions, queries, spool
 from monitoring.traffic.models import Feedback, Outcome
 from monitoring.traffic.rules import may_arrive
 from tests.support import endpoints
@@ -73,3 +74,30 @@ def test_what_may_arrive_is_asked_for_again_and_what_cannot_is_refused_for_good(
     assert answers(dated(now - HOUR), 0) == {(503, "not_ready", "5")}
     assert not Feedback.objects.exists()
     assert not Outcome.objects.exists()
+
+
+@pytest.mark.parametrize("what", ["feedback", "outcome"])
+def test_what_arrives_from_a_backlog_while_it_is_looked_for_may_be_said_again(live_endpoint, lee, monkeypatch, what):
+    """The server answered an hour ago, its segment waited since, and is taken in between the two reads."""
+    kpi = actions.define_kpi(endpoint_id=live_endpoint.uuid, name="Handled", direction="up", kind="share", holdout_share=0.1, actor=lee)
+    now = datetime.now(UTC)
+    waiting = endpoints.write_segment(endpoints.spool_line(live_endpoint))
+    os.utime(waiting, ((now - HOUR).timestamp(),) * 2)
+    visible = queries.visible
+
+    def taken_in_afterwards(actor):
+        waiting.unlink(missing_ok=True)
+        return visible(actor)
+
+    monkeypatch.setattr(queries, "visible", taken_in_afterwards)
+    prediction = dated(now - HOUR)
+    case = actions.Case(uuid.uuid4(), "model", 1.0, now, prediction=prediction)
+
+    said = {
+        "feedback": lambda: actions.record_feedback(prediction_id=prediction, right=True, label="", actor=lee),
+        "outcome": lambda: actions.record_outcomes(kpi_id=kpi.uuid, cases=[case], actor=lee),
+    }
+
+    with pytest.raises(NotReady):
+        said[what]()
+    assert (Feedback.objects.exists(), Outcome.objects.exists(), waiting.exists()) == (False, False, False)

@@ -1,0 +1,52 @@
+"""Comparing two evaluations that are too large for a request: a job, whose result is kept."""
+
+from __future__ import annotations
+
+from dataclasses import astuple
+from typing import Any
+
+from django.db import transaction
+
+from lifecycle.evaluation import compare, queries, text_rules
+from lifecycle.evaluation.models import Comparison, Evaluation
+from lifecycle.jobs.actions import enqueue
+from lifecycle.jobs.context import JobContext
+from lifecycle.jobs.models import Job
+from lifecycle.refusals import Conflict
+from registry.access.models import User
+from registry.access.policy import require
+
+
+@transaction.atomic
+def start_comparison(*, a: Evaluation, b: Evaluation, actor: User) -> Job:
+    """Queue the comparison of two evaluations. While the same one waits or runs, that one is returned.
+
+    Raises PermissionDenied, Conflict (it needs no job, or is there already) or Refused (of different datasets or tasks).
+    """
+    for each in (a, b):
+        require(actor, "evaluation.view", each)
+    compare.check_dataset(a, b)
+    if compare.is_ready(a, b):
+        raise Conflict(f"{b.run} against {a.run} is computed already.", next_step="Open the comparison.")
+    args = {"a": str(a.uuid), "b": str(b.uuid)}
+    key = f"compare:{a.uuid}:{b.uuid}"
+    return enqueue("evaluation.compare", actor=actor, project=b.run.project, args=args, subject=b, key=key)
+
+
+def run_comparison(ctx: JobContext) -> None:
+    """The job: compute, then keep. The same figures as computed at once, to the last bit; a job that runs twice keeps one."""
+    a, b = queries.whole(ctx.args["a"]), queries.whole(ctx.args["b"])
+
+    def tell(done: int, of: int) -> None:
+        ctx.raise_if_cancelled()
+        ctx.progress(done, of, stage="Resampling", unit="resamples")
+
+    ctx.progress(0, stage="Reading predictions")
+    report = compare.computed(a, b, tell)
+    ctx.raise_if_cancelled()
+    ctx.progress(0, stage="Listing changed items")
+    changed: list[Any] = [] if text_rules.writes(a.report) else compare.changed_items(a, b)[: compare.LISTED]
+    with transaction.atomic():
+        ctx.hold()
+        found = {"report": compare.kept_as(report), "changed": [list(astuple(each)) for each in changed], "created_by": ctx.job.created_by}
+        Comparison.objects.get_or_create(a=a, b=b, defaults=found)

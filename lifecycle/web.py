@@ -1,0 +1,146 @@
+"""The web process's worker: gunicorn starts, counts and ends processes; waitress takes in whole requests, and only then a thread works on
+one.
+
+A client that sends half of a request, or a body drop by drop, holds a connection and no thread. A request has deadlines: its header within
+HEADER_SECONDS, its body at BODY_LEAST bytes a second at least, on average, once BODY_GRACE_SECONDS are over. A large body goes to a file
+(`TMPDIR`) as it comes, so that memory stays flat; so does an answer that its client reads slowly.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+import time
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from django.conf import settings
+from gunicorn.workers.base import Worker  # type: ignore[import-untyped]
+from waitress import wasyncore  # type: ignore[import-untyped]
+from waitress.adjustments import Adjustments  # type: ignore[import-untyped]
+from waitress.channel import HTTPChannel  # type: ignore[import-untyped]
+from waitress.server import TcpWSGIServer, UnixWSGIServer  # type: ignore[import-untyped]
+from waitress.task import ThreadedTaskDispatcher  # type: ignore[import-untyped]
+
+HEADER_SECONDS = 10.0
+BODY_GRACE_SECONDS, BODY_LEAST = 60.0, 1024
+SILENT_SECONDS = 60  # a connection on which nothing moves, and that no thread works for
+CONNECTIONS = 1000
+ROUND_SECONDS = 1.0  # how often the worker gives a sign of life and looks at its deadlines
+ABOVE_UPLOADS = 64 * 1024 * 1024  # what is a little too large is refused by the page that it is sent to, in its own words
+ANSWER_MOST = 1024 * 1024 * 1024  # of an answer may wait in a file for its client; a longer one waits in its thread
+AT_ONCE = 4  # so many times the largest upload may wait in files for the rest of their requests
+
+Application = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
+
+
+class Channel(HTTPChannel):  # type: ignore[misc]
+    """A connection that knows since when its present request has been coming in."""
+
+    began = 0.0
+
+    def received(self, data: bytes) -> bool:
+        """Take in what came."""
+        before = self.request
+        taken: bool = super().received(data)
+        if self.request is not before:
+            self.began = time.time()
+        return taken
+
+    def is_late(self, now: float) -> bool:
+        """Whether the request that comes in takes longer than it may; never where none does."""
+        coming = self.request
+        if coming is None:
+            return False
+        since = now - self.began
+        if not coming.headers_finished:
+            return since > HEADER_SECONDS
+        return bool(coming.body_bytes_received < (since - BODY_GRACE_SECONDS) * BODY_LEAST)
+
+    @property
+    def waiting_bytes(self) -> int:
+        """What of a body has come in without its rest."""
+        return int(self.request.body_bytes_received) if self.request else 0
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether a request is worked on, answered, or was understood so far as to be waited for."""
+        return bool(self.requests or self.total_outbufs_len or (self.request and self.request.headers_finished))
+
+
+class Deadlines:
+    """What a listening socket does every second."""
+
+    channel_class = Channel
+    active_channels: dict[int, Channel]
+    waiting_most: int = AT_ONCE * 512 * 1024 * 1024
+
+    def maintenance(self, now: float) -> None:
+        """Hang up on who is late, on whom nothing moves, and, where too much waits in files, on who came last."""
+        super().maintenance(now)  # type: ignore[misc]
+        waiting = 0
+        for channel in sorted(self.active_channels.values(), key=lambda each: each.began):
+            waiting += channel.waiting_bytes
+            if channel.requests:  # nothing is read meanwhile: what came of the next one is not late
+                channel.began = now
+            if channel.is_late(now) or (channel.waiting_bytes and waiting > self.waiting_most):
+                channel.will_close = True
+
+
+class Tcp(Deadlines, TcpWSGIServer):  # type: ignore[misc]
+    """Of an address and port."""
+
+
+class Unix(Deadlines, UnixWSGIServer):  # type: ignore[misc]
+    """Of a path."""
+
+
+class BufferingWorker(Worker):  # type: ignore[misc]
+    """One process: a loop that moves bytes, and `threads` threads that answer whole requests."""
+
+    def run(self) -> None:
+        """Serve until told to end, or until max_requests; then answer what has come, for graceful_timeout seconds at most."""
+        logging.getLogger("waitress.queue").setLevel(logging.ERROR)  # a line for each request that waits for a thread
+        servers = list_servers([each.sock for each in self.sockets], self.counted, self.cfg.threads, settings.UPLOAD_MAX_BYTES)
+        while self.alive and os.getppid() == self.ppid:
+            self.turn(servers)
+        for server in servers:
+            server.accepting = False
+        end = time.monotonic() + self.cfg.graceful_timeout
+        while time.monotonic() < end and any(channel.is_busy for server in servers for channel in list(server.active_channels.values())):
+            self.turn(servers)
+        servers[0].task_dispatcher.shutdown(timeout=0)
+
+    def turn(self, servers: list[Any]) -> None:
+        """Give a sign of life and move what there is to move."""
+        self.notify()
+        wasyncore.loop(timeout=ROUND_SECONDS, use_poll=True, map=servers[0]._map, count=1)
+
+    def counted(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        """The application, and an end after max_requests of its answers."""
+        self.nr += 1
+        if self.nr >= self.max_requests:
+            self.alive = False
+        answer: Iterable[bytes] = self.wsgi(environ, start_response)
+        return answer
+
+
+def list_servers(sockets: list[socket.socket], application: Application, threads: int, upload_most: int) -> list[Any]:
+    """A server for each listening socket; they share their threads and their loop. upload_most: bytes of the largest upload."""
+    adjustments = Adjustments(
+        sockets=sockets, threads=threads, connection_limit=CONNECTIONS, channel_timeout=SILENT_SECONDS, cleanup_interval=int(ROUND_SECONDS),
+        max_request_body_size=upload_most + ABOVE_UPLOADS, clear_untrusted_proxy_headers=False, ident=None, log_socket_errors=False,
+        outbuf_high_watermark=ANSWER_MOST, asyncore_use_poll=True,
+    )  # fmt: skip
+    dispatcher = ThreadedTaskDispatcher()
+    dispatcher.set_thread_count(threads)
+    map_: dict[int, Any] = {}
+    servers = []
+    for each in sockets:
+        kind = Unix if each.family == socket.AF_UNIX else Tcp
+        about = (each.family, each.type, each.proto, each.getsockname())
+        server = kind(application, map_, _sock=each, dispatcher=dispatcher, adj=adjustments, sockinfo=about, bind_socket=False)
+        server.waiting_most = AT_ONCE * upload_most
+        servers.append(server)
+    return servers

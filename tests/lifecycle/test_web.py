@@ -1,0 +1,180 @@
+"""The web process takes in whole requests before a thread works on one: half-sent ones hold no thread, and end."""
+
+import socket
+import time
+from types import SimpleNamespace
+
+import pytest
+from waitress import wasyncore
+
+from lifecycle import web
+
+THREADS, UPLOAD_MOST = 2, 1024 * 1024
+WHOLE = b"GET /whole HTTP/1.1\r\nHost: site\r\nX-Forwarded-Proto: https\r\n\r\n"
+HALF_A_HEADER = b"GET / HTTP/1.1\r\nHost: si"
+HALF_A_BODY = b"POST /half HTTP/1.1\r\nHost: site\r\nContent-Length: 100\r\n\r\nsome"
+
+
+class Site:
+    """A server on a port of its own; the test is its loop."""
+
+    def __init__(self) -> None:
+        self.seen = []
+        self.listening = socket.create_server(("127.0.0.1", 0))
+        (self.server,) = web.list_servers([self.listening], self.answer, THREADS, UPLOAD_MOST)
+        self.clients = []
+
+    def answer(self, environ, start_response):
+        into = environ["wsgi.input"]
+        self.seen.append((environ["PATH_INFO"], len(into.read()), type(into).__name__, environ.get("HTTP_X_FORWARDED_PROTO")))
+        start_response("200 OK", [("Content-Length", "2")])
+        return [b"ok"]
+
+    def send(self, *parts: bytes) -> socket.socket:
+        client = socket.create_connection(self.listening.getsockname())
+        client.setblocking(False)
+        self.clients.append(client)
+        for part in parts:
+            rest = memoryview(part)
+            while rest:
+                self.turn()
+                try:
+                    rest = rest[client.send(rest) :]
+                except BlockingIOError:
+                    continue
+        return client
+
+    def turn(self) -> None:
+        wasyncore.loop(timeout=0.01, use_poll=True, map=self.server._map, count=1)
+
+    def status(self, client: socket.socket) -> bytes:
+        """The first line of the answer, b"" where the server hung up without one."""
+        for _ in range(3000):
+            self.turn()
+            try:
+                return client.recv(65536).split(b"\r\n")[0]
+            except BlockingIOError:
+                continue
+            except ConnectionResetError:
+                return b""
+        raise AssertionError("No answer came.")
+
+    def take_in(self, connections: int) -> None:
+        """Until so many clients have sent what they send."""
+        for _ in range(3000):
+            self.turn()
+            if sum(channel.request is not None for channel in self.server.active_channels.values()) == connections:
+                return
+        raise AssertionError("They did not all arrive.")
+
+    def later(self, seconds: float) -> None:
+        self.server.maintenance(time.time() + seconds)
+
+
+@pytest.fixture
+def site():
+    made = Site()
+    yield made
+    for each in made.clients:
+        each.close()
+    made.server.task_dispatcher.shutdown(timeout=1)
+    wasyncore.close_all(made.server._map)
+
+
+@pytest.mark.parametrize("half", [HALF_A_HEADER, HALF_A_BODY])
+def test_half_sent_requests_keep_nobody_waiting(site, half):
+    for _ in range(50):
+        site.send(half)
+    site.take_in(50)
+
+    assert site.status(site.send(WHOLE)) == b"HTTP/1.1 200 OK"
+    assert site.seen == [("/whole", 0, "BytesIO", "https")]
+
+
+def test_a_header_that_does_not_end_is_hung_up_on_and_a_body_has_longer(site):
+    header, body = site.send(HALF_A_HEADER), site.send(HALF_A_BODY)
+    site.take_in(2)
+
+    site.later(web.HEADER_SECONDS + 1)
+
+    assert site.status(header) == b""
+    site.take_in(1)
+    site.later(web.BODY_GRACE_SECONDS + 1)
+    assert site.status(body) == b""
+    assert site.seen == []
+
+
+@pytest.mark.parametrize(
+    ("headers_finished", "received", "seconds", "late"),
+    [
+        (False, 0, web.HEADER_SECONDS, False),
+        (False, 0, web.HEADER_SECONDS + 0.1, True),
+        (True, 0, web.BODY_GRACE_SECONDS, False),
+        (True, 0, web.BODY_GRACE_SECONDS + 1, True),
+        (True, 1024 * web.BODY_LEAST, web.BODY_GRACE_SECONDS + 1024, False),
+        (True, 1024 * web.BODY_LEAST, web.BODY_GRACE_SECONDS + 1025, True),
+    ],
+)
+def test_who_is_late(headers_finished, received, seconds, late):
+    coming = SimpleNamespace(headers_finished=headers_finished, body_bytes_received=received)
+
+    assert web.Channel.is_late(SimpleNamespace(request=coming, began=1000.0), 1000.0 + seconds) is late
+    assert web.Channel.is_late(SimpleNamespace(request=None, began=1000.0), 1000.0 + seconds) is False
+
+
+def test_a_connection_on_which_requests_follow_each_other_is_never_late(site):
+    client = site.send(WHOLE)
+    assert site.status(client) == b"HTTP/1.1 200 OK"
+
+    site.later(web.HEADER_SECONDS + 1)
+    client.send(WHOLE)
+
+    assert site.status(client) == b"HTTP/1.1 200 OK"
+
+
+@pytest.mark.parametrize(("requests", "closed"), [([object()], False), ([], True)])
+def test_what_is_not_read_while_a_thread_works_is_not_late(requests, closed):
+    class Quiet:
+        def maintenance(self, now):
+            """Nothing else to do."""
+
+    class Listening(web.Deadlines, Quiet):
+        """A socket without connections of its own."""
+
+    channel = SimpleNamespace(began=0.0, waiting_bytes=0, requests=requests, will_close=False)
+    channel.is_late = lambda now: now - channel.began > web.HEADER_SECONDS
+    listening = Listening()
+    listening.active_channels = {1: channel}
+
+    listening.maintenance(web.HEADER_SECONDS + 1)
+
+    assert channel.will_close is closed
+
+
+def test_a_large_body_comes_by_a_file(site):
+    head = b"POST /large HTTP/1.1\r\nHost: site\r\nContent-Length: %d\r\n\r\n"
+
+    assert site.status(site.send(head % UPLOAD_MOST, b"x" * UPLOAD_MOST)) == b"HTTP/1.1 200 OK"
+    assert site.seen[0][:2] == ("/large", UPLOAD_MOST)
+    assert site.seen[0][2] != "BytesIO"
+
+
+def test_a_body_far_above_every_limit_is_refused_before_it_comes(site):
+    head = b"POST /large HTTP/1.1\r\nHost: site\r\nContent-Length: %d\r\n\r\n"
+
+    assert site.status(site.send(head % (UPLOAD_MOST + web.ABOVE_UPLOADS))) == b"HTTP/1.1 413 Request Entity Too Large"
+    assert site.seen == []
+
+
+def test_who_came_last_is_hung_up_on_where_too_much_waits_in_files(site):
+    site.server.waiting_most = 6
+    first = site.send(HALF_A_BODY)
+    site.take_in(1)
+    second = site.send(HALF_A_BODY)
+    site.take_in(2)
+
+    site.later(0)
+
+    assert site.status(second) == b""
+    first.send(b"x" * 96)
+    assert site.status(first) == b"HTTP/1.1 200 OK"
