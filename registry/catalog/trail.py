@@ -32,7 +32,7 @@ def held_of_versions(versions: list[str]) -> dict[str, set[str]]:
     columns = ("semver", "run__uuid", "evaluation__report_digest", "root_digest", "key_fingerprint", "registered_by__uuid")
     for row in ModelVersion.objects.filter(uuid__in=versions).values_list("uuid", "state", "state_reason", *columns):
         uuid, state, reason, *about, by = row
-        facts[str(uuid)] = {registered(*about, by=by), *([] if state == ACTIVE else [is_now(state, reason)])}
+        facts[str(uuid)] = {registered(*about, by=by or "system"), *([] if state == ACTIVE else [is_now(state, reason)])}
     return facts
 
 

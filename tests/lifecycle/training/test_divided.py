@@ -63,7 +63,7 @@ def test_a_run_of_several_whole_models_is_told_by_their_number(client_for, snaps
 
     page = client_for(mia).get(f"/runs/{run.uuid}/").content.decode()
 
-    assert "whichever is free first, 2 processes</dd>" in page
+    assert "whichever is free first, 2 processes</bdi></dd>" in page
 
 
 def test_one_process_has_nobody_to_divide_with_and_the_field_says_so(client_for, snapshot, base, mia):

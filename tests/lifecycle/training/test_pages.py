@@ -168,8 +168,8 @@ def test_a_run_page_tells_how_many_rows_passed_at_a_time_where_memory_ran_out(cl
     parts = client_for(mia).get(f"/runs/{run.uuid}/").content.decode()
     told = client_for(mia).get(f"/api/v1/runs/{run.uuid}/").json()["batch"]
 
-    assert "batch 32</dd>" in whole
-    assert "batch 32, 8 rows at a time</dd>" in parts
+    assert "batch 32</bdi></dd>" in whole
+    assert "batch 32, 8 rows at a time</bdi></dd>" in parts
     assert told == {"batch_size": 8, "accumulation": 4}
 
 

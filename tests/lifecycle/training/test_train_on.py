@@ -259,7 +259,7 @@ def test_the_page_tells_what_is_forgotten(continued, ready, mia, client_for):
     assert "It learnt from 7 earlier rows beside the new ones." in page
     assert "Both were asked about the 2 classes that both know." in page
     assert page.index('<th scope="row">login</th>') < page.index('<th scope="row">card</th>')
-    assert f'<a href="/runs/{ready.run.uuid}/">Run 1</a>' in page
+    assert f'<a dir="auto" href="/runs/{ready.run.uuid}/">Run 1</a>' in page
     assert "50% of the training rows at most" in page.replace("\u202f", "").replace("\xa0", "")
 
 

@@ -210,7 +210,8 @@ FORGERIES = {
     lift_a_quarantine: [(TRAIL, "is quarantined: Leaks.")],
     quarantine_in_silence: [(DB, "is quarantined: ")],
     put_other_files_in_a_version: [
-        (side, "1.1.0 of run UUID, judged by evaluation DIGEST, files DIGEST signed by DIGEST, registered by MIA") for side in (DB, TRAIL)
+        (DB, "card revision 1 isn't what was signed"),
+        *((side, "1.1.0 of run UUID, judged by evaluation DIGEST, files DIGEST signed by DIGEST, registered by MIA") for side in (DB, TRAIL)),
     ],
     join_a_group: [(DB, "holds access.project:UUID:governance")],
     leave_a_group: [(TRAIL, "holds access.project:UUID:governance")],
