@@ -96,7 +96,7 @@ def test_people_choose_with_the_dialogue_as_the_prompt(runs, mia, ana, client_fo
         assert [each["role"] for each in item.content["prompt"]] == ["system", "user", "assistant", "user"]
         assert item.text.startswith("system: please\nuser: ")
     bench = client_for(ana).get(f"/labeling/{side.queue.uuid}/bench/").content.decode()
-    assert "<b>system</b> please" in bench
+    assert "<b>system</b> <bdi>please</bdi>" in bench
     assert json.dumps(str(runs[0])) not in bench
 
 
