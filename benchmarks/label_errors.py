@@ -28,7 +28,7 @@ from numpy.typing import NDArray
 from datasets_app.datasets.rules import normal_digest
 from datasets_app.scanning import guessing
 from datasets_app.scanning.rules import FOLDS, SEED, TEXT_LIMIT
-from lifecycle.engine.base import MINILM, bundled_minilm, open_base
+from lifecycle.engine.base import bundled_minilm
 from lifecycle.engine.embedding import Embedder
 
 NOISE = 20  # one label in so many
@@ -51,7 +51,7 @@ def main() -> int:
         return 2
     texts, given, planted = planted_errors(source)
     began = time.perf_counter()
-    vectors = Embedder(open_base(base, MINILM), "mean", MAX_TOKENS).embed(texts).astype(np.float16)
+    vectors = Embedder(base, "mean", MAX_TOKENS).embed(texts).astype(np.float16)
     seconds = {"encoding": time.perf_counter() - began}
     found: dict[str, dict[str, Any]] = {}
     for name, features in (("words", None), ("vectors", vectors)):

@@ -204,7 +204,7 @@ def fit_noise(given: NDArray[np.int32], guesses: Rows, seed: int) -> Noise:
     return Noise(temperature, rate)
 
 
-def softmax(logits: NDArray[np.float32]) -> NDArray[np.float32]:
+def softmax(logits: NDArray[Any]) -> NDArray[Any]:
     """Probabilities over the last axis."""
     found = np.exp(logits - logits.max(axis=1, keepdims=True))
     return found / found.sum(axis=1, keepdims=True)

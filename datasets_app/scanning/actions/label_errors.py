@@ -81,7 +81,7 @@ def write_rows(ctx: JobContext, scan: Scan, folder: Path, base: BaseFolder | Non
                     classes.rows[number] = label  # as a newer version of the schema has it
                 row = {"item": item.pk, "form": item.normal_digest, "text": item.text[:TEXT_LIMIT], "label": number}
                 file.write(json.dumps(row, ensure_ascii=False) + "\n")
-                texts.append((item.digest, row["text"]))
+                texts.append((item.digest, item.text[:TEXT_LIMIT]))
             if base is not None and texts:
                 vectors.write(embeddings.vectors(base, texts, tell).astype(np.float16).tobytes())
             tell(len(page))

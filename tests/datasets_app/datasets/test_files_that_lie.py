@@ -164,12 +164,17 @@ def test_a_reader_that_dies_is_a_problem_behind_the_last_row(plain, monkeypatch)
     assert [type(each) for each in readers.read_rows(plain, PARQUET)] == [Row, Problem]
 
 
-def test_who_reads_is_counted_for_who_waits(tmp_path):
-    path = tmp_path / "file"
-    path.write_bytes(lying())
+def test_what_a_reader_takes_is_counted_for_who_waits():
+    reader = confined.Child(os.getpid())
+    reader.seen = -100.0  # a hundred seconds before this process began
+    reader.look()  # for nobody
+    reader.seen = -100.0
 
-    with pytest.raises(readers.TooSlow), readers.within(0.1):
-        list(readers.read_rows(path, PARQUET))
+    with readers.within(99):
+        readers.step()
+        reader.look()
+        with pytest.raises(readers.TooSlow):
+            readers.step()
 
 
 def test_a_row_that_is_too_long_as_a_whole_is_left_out(tmp_path):

@@ -49,6 +49,7 @@ def test_columns_are_rows_with_their_values_as_written(tmp_path, content, packed
         (b'{"text": "a", "label": "b"}', "jsonl"),
         (b'{"text": "a", "tags": ["b"]}', "jsonl"),
         (b'{"messages": [{"role": "user", "content": "a"}]}', "jsonl"),
+        (b'{"messages": [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]}', "jsonl"),
         (b'{"text": ["a"], "label": ["b"]}', "json_columns"),
         (b'{"text": ["a", "b"], "label": ["b"]}', "doccano"),
         (b'{"text": ["' + b"a" * 70_000 + b'", "b"], "label": ["b", "c"]}', "json_columns"),

@@ -52,7 +52,8 @@ def before(dataset) -> list[str]:
 @pytest.fixture
 def scanned(dataset, before, ravi) -> Scan:
     """By the program in a process of its own."""
-    return scan(dataset, ravi, "label_errors")
+    with patch.object(embeddings, "bundled_minilm", lambda: None):
+        return scan(dataset, ravi, "label_errors")
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import closing, suppress
 from dataclasses import asdict
 from functools import lru_cache
@@ -170,7 +170,7 @@ def refused(end: str, kind: str, last: int) -> Problem:
     return Problem(last + 1, "memory", sentence, MEND[kind], blocks=True)
 
 
-def asked(path: Path, reading: Reading, what: str) -> Iterator[Message]:
+def asked(path: Path, reading: Reading, what: str) -> Generator[Message, None, None]:
     """The messages of a child that reads the file, the last with its end. Each wait is a step that may raise."""
     request = {"path": str(path), "reading": asdict(reading), "what": what, "memory": MEMORY}
     for attempt in range(2):
@@ -211,6 +211,8 @@ def received(line: socket.socket, child: Child | None) -> Message | None:
         child.step = 0.0
     size = exactly(line, 4, child)
     content = exactly(line, int.from_bytes(size, "little"), child) if size else None
+    if content and child:
+        child.look()  # also where it never keeps anybody waiting
     return json.loads(content.decode("utf-8", "surrogatepass")) if content else None
 
 

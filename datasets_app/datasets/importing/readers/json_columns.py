@@ -199,6 +199,8 @@ def looks_like_columns(sample: str, *, whole: bool) -> bool:
         return begins(text)
     if not isinstance(found, Pairs) or rest.strip() or not whole:
         return False
+    if any(isinstance(inner, Pairs) for each in found.values() if isinstance(each, list) for inner in each):
+        return False  # messages or spans of one row
     sizes = {len(each) if isinstance(each, list | Pairs) else -1 for each in found.values()}
     return len(sizes) == 1 and -1 not in sizes and (sizes != {1} or all(plain(each) for each in found.values()))
 

@@ -173,7 +173,7 @@ def spans_of(kind: str, value: Pairs) -> tuple[Kind, Any] | None:
 
 def in_text(value: Pairs, data: Pairs) -> Pairs:
     """A region of a dialogue with its places in the text that the dialogue becomes; as it is where it has none."""
-    dialogue = next((each for each in data.values() if dialogues.turns(each)), [])
+    dialogue: list[Any] = next((each for each in data.values() if dialogues.turns(each)), [])
     try:
         first, last, start, end = (int(str(value.get(key))) for key in ("start", "end", "startOffset", "endOffset"))
     except ValueError:
