@@ -183,6 +183,7 @@ def come_back(_: Endpoint) -> None:
 
 
 DB, TRAIL = "not-in-trail", "not-in-database"  # who alone says it
+SEALED = "1.1.0 of run UUID, judged by evaluation DIGEST, files DIGEST signed by DIGEST, registered by MIA"
 FORGERIES = {
     move_to_approved: [(DB, "is approved"), (TRAIL, "is in_review")],
     judge_by_another_policy: [(DB, "is judged by policy DIGEST"), (TRAIL, "is judged by policy DIGEST")],
@@ -211,7 +212,7 @@ FORGERIES = {
     quarantine_in_silence: [(DB, "is quarantined: ")],
     put_other_files_in_a_version: [
         (DB, "card revision 1 isn't what was signed"),
-        *((side, "1.1.0 of run UUID, judged by evaluation DIGEST, files DIGEST signed by DIGEST, registered by MIA") for side in (DB, TRAIL)),
+        *((side, SEALED) for side in (DB, TRAIL)),
     ],
     join_a_group: [(DB, "holds access.project:UUID:governance")],
     leave_a_group: [(TRAIL, "holds access.project:UUID:governance")],

@@ -1,8 +1,10 @@
 """A rollback hashes nothing where the files are those that were hashed before; a touched file is hashed, and a changed one is out."""
 
 import os
+from pathlib import Path
 
 import pytest
+from django.core.files.storage import storages
 
 from lifecycle import bundle
 from lifecycle.refusals import Refused
@@ -72,10 +74,10 @@ def test_a_changed_file_is_not_what_is_remembered_whatever_its_times_say(live_en
     assert not files.is_remembered(target)
 
 
-def test_a_rollback_to_files_that_do_not_hold_is_refused_and_moves_nothing(live_endpoint, target, weights, omar, settings):
+def test_a_rollback_to_files_that_do_not_hold_is_refused_and_moves_nothing(live_endpoint, target, weights, omar):
     actions.verify_in_use()
     change(weights)
-    for path in (settings.DATA_DIR / "blobs").rglob("*"):  # what the copy would be made of again
+    for path in Path(storages["blobs"].location).rglob("*"):  # what the copy would be made of again
         if path.is_file() and path.name in {each["sha256"] for each in target.folder.files}:
             path.chmod(0o600)
             change(path)
