@@ -21,7 +21,7 @@ IMMUTABLE = {
     "datasets.export", "datasets.item",
     "drift.baseline", "drift.driftreport", "drift.episode", "drift.textcheck",
     "endpoints.deployment", "endpoints.fault",
-    "evaluation.analysis", "evaluation.evaluation",
+    "evaluation.analysis", "evaluation.comparison", "evaluation.evaluation",
     "labeling.annotation", "labeling.comment", "labeling.decision", "labeling.export", "labeling.fit", "labeling.gold",
     "labeling.guidelineproposal", "labeling.label", "labeling.labelchange", "labeling.labelschema", "labeling.qualityreport",
     "labeling.rule", "labeling.slotskip", "labeling.suggestion",
