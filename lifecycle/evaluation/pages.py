@@ -332,7 +332,7 @@ def comparison(user: User, given: Mapping[str, str]) -> dict[str, Any]:
         compare.check_dataset(a, b)
         if not compare.is_ready(a, b):
             job = queries.comparison_job(a, b)
-            return context | {"large": True, "job": job, "waits": job is not None and not job.is_finished, "classes": compare.classes_of(a)}
+            return context | {"large": True, "job": job, "waits": job is not None and not job.is_finished}
         report = compare.paired_report(a, b)
     except Refused as refusal:
         return context | {"refusal": refusal}

@@ -167,7 +167,7 @@ def left(alerts: Sequence[Alert]) -> list[Alert]:
     over = set(Deployment.objects.filter(uuid__in=wanted, ended_at__isnull=False).values_list("uuid", flat=True)) if wanted else set()
     drifting = {each.endpoint_id for each in alerts if each.source == DRIFT}
     rows = Deployment.objects.filter(endpoint__in=drifting, arm=Deployment.Arm.STABLE, ended_at=None)
-    live = dict(rows.values_list("endpoint", "version__uuid")) if drifting else {}
+    live: dict[int | None, UUID] = dict(rows.values_list("endpoint", "version__uuid")) if drifting else {}
 
     def is_left(alert: Alert) -> bool:
         if alert.source == LOAD:
