@@ -1,11 +1,14 @@
 """A rollback hashes nothing where the files are those that were hashed before; a touched file is hashed, and a changed one is out."""
 
 import os
+from pathlib import Path
 
 import pytest
+from django.core.files.storage import storages
 
 from lifecycle import bundle
 from lifecycle.refusals import Refused
+from registry.artifacts.actions import key
 from registry.catalog.actions import files
 from registry.catalog.models import Alias, ModelVersion, VerifiedCopy
 from registry.endpoints import actions, queries
@@ -72,13 +75,13 @@ def test_a_changed_file_is_not_what_is_remembered_whatever_its_times_say(live_en
     assert not files.is_remembered(target)
 
 
-def test_a_rollback_to_files_that_do_not_hold_is_refused_and_moves_nothing(live_endpoint, target, weights, omar, settings):
+def test_a_rollback_to_files_that_do_not_hold_is_refused_and_moves_nothing(live_endpoint, target, weights, omar):
     actions.verify_in_use()
     change(weights)
-    for path in (settings.DATA_DIR / "blobs").rglob("*"):  # what the copy would be made of again
-        if path.is_file() and path.name in {each["sha256"] for each in target.folder.files}:
-            path.chmod(0o600)
-            change(path)
+    name = next(each for each in target.folder.files if each["name"] == "serving/model.onnx")
+    kept = Path(storages["blobs"].path(key(name["sha256"])))  # what the copy would be made of again
+    kept.chmod(0o600)
+    change(kept)
 
     with pytest.raises(Refused):
         roll_back(live_endpoint, omar)
