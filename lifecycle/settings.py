@@ -137,7 +137,9 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # ── Broker, and what all processes count together: attempts to sign in, requests of an account, used codes ──────────────
 BROKER_URL = env_str("BROKER_URL") or "filesystem://"
-CACHES = {"default": cache_at(env_str("CACHE_URL") or BROKER_URL), "process": cache_at("memory://")}
+if not (CACHE_URL := env_str("CACHE_URL", "")).startswith(("redis://", "rediss://", "unix://", "memory://")) and CACHE_URL:
+    raise BadSetting("CACHE_URL is the address of a Redis (redis://, rediss://, unix://), or memory://.")
+CACHES = {"default": cache_at(CACHE_URL or BROKER_URL), "process": cache_at("memory://")}
 
 # ── Blobs ───────────────────────────────────────────────────────────────────
 STORAGES = {

@@ -2,7 +2,7 @@
 one.
 
 A client that sends half of a request, or a body drop by drop, holds a connection and no thread. A request has deadlines: its header within
-HEADER_SECONDS, its body at BODY_LEAST bytes a second at least, on average, once BODY_GRACE_SECONDS are over. A large body goes to a file
+HEADER_SECONDS, its body at BODY_LEAST bytes a second at least, on average over each BODY_SECONDS. A large body goes to a file
 (`TMPDIR`) as it comes, so that memory stays flat; so does an answer that its client reads slowly.
 """
 
@@ -24,7 +24,9 @@ from waitress.server import TcpWSGIServer, UnixWSGIServer  # type: ignore[import
 from waitress.task import ThreadedTaskDispatcher  # type: ignore[import-untyped]
 
 HEADER_SECONDS = 10.0
-BODY_GRACE_SECONDS, BODY_LEAST = 60.0, 1024
+BODY_SECONDS, BODY_LEAST = 60.0, 1024  # in each stretch of so many seconds, so many bytes a second on average
+CHUNK_LINE_MOST, TRAILER_MOST = 1024, 64 * 1024  # bytes of a chunked body that are kept in memory and searched
+HEADER_MOST = 32 * 1024
 SILENT_SECONDS = 60  # a connection on which nothing moves, and that no thread works for
 CONNECTIONS = 1000
 ROUND_SECONDS = 1.0  # how often the worker gives a sign of life and looks at its deadlines
@@ -39,24 +41,33 @@ class Channel(HTTPChannel):  # type: ignore[misc]
     """A connection that knows since when its present request has been coming in."""
 
     began = 0.0
+    looked_at, looked_bytes = 0.0, 0  # when its body's rate was last looked at, and what had come by then
 
     def received(self, data: bytes) -> bool:
-        """Take in what came."""
+        """Take in what came. A chunked body whose sizes or trailer do not end is hung up on: waitress would search all of it each time."""
         before = self.request
         taken: bool = super().received(data)
-        if self.request is not before:
-            self.began = time.time()
+        if self.request is not before or not self.began:
+            self.began = self.looked_at = time.time()
+            self.looked_bytes = 0
+        chunks = getattr(self.request, "body_rcv", None)
+        if len(getattr(chunks, "control_line", b"")) > CHUNK_LINE_MOST or len(getattr(chunks, "trailer", b"")) > TRAILER_MOST:
+            self.will_close = True
         return taken
 
     def is_late(self, now: float) -> bool:
-        """Whether the request that comes in takes longer than it may; never where none does."""
+        """Whether the request that comes in takes longer than it may, or the first one does not come at all."""
         coming = self.request
         if coming is None:
-            return False
-        since = now - self.began
+            return not self.began and now - self.creation_time > HEADER_SECONDS
         if not coming.headers_finished:
-            return since > HEADER_SECONDS
-        return bool(coming.body_bytes_received < (since - BODY_GRACE_SECONDS) * BODY_LEAST)
+            return now - self.began > HEADER_SECONDS
+        since = now - self.looked_at
+        if since < BODY_SECONDS:
+            return False
+        is_slow = coming.body_bytes_received - self.looked_bytes < since * BODY_LEAST
+        self.looked_at, self.looked_bytes = now, coming.body_bytes_received
+        return is_slow
 
     @property
     def waiting_bytes(self) -> int:
@@ -77,14 +88,17 @@ class Deadlines:
     waiting_most: int = AT_ONCE * 512 * 1024 * 1024
 
     def maintenance(self, now: float) -> None:
-        """Hang up on who is late, on whom nothing moves, and, where too much waits in files, on who came last."""
+        """Hang up on who is late, on whom nothing moves, and, where too much waits in files, on whom most of it is of."""
         super().maintenance(now)  # type: ignore[misc]
-        waiting = 0
-        for channel in sorted(self.active_channels.values(), key=lambda each: each.began):
-            waiting += channel.waiting_bytes
+        channels = list(self.active_channels.values())
+        waiting = sum(channel.waiting_bytes for channel in channels)
+        for channel in sorted(channels, key=lambda each: each.waiting_bytes, reverse=True):
             if channel.requests:  # nothing is read meanwhile: what came of the next one is not late
-                channel.began = now
-            if channel.is_late(now) or (channel.waiting_bytes and waiting > self.waiting_most):
+                channel.began = channel.looked_at = now
+            if channel.is_late(now):
+                channel.will_close = True
+            elif channel.waiting_bytes and waiting > self.waiting_most:
+                waiting -= channel.waiting_bytes
                 channel.will_close = True
 
 
@@ -130,8 +144,8 @@ def list_servers(sockets: list[socket.socket], application: Application, threads
     """A server for each listening socket; they share their threads and their loop. upload_most: bytes of the largest upload."""
     adjustments = Adjustments(
         sockets=sockets, threads=threads, connection_limit=CONNECTIONS, channel_timeout=SILENT_SECONDS, cleanup_interval=int(ROUND_SECONDS),
-        max_request_body_size=upload_most + ABOVE_UPLOADS, clear_untrusted_proxy_headers=False, ident=None, log_socket_errors=False,
-        outbuf_high_watermark=ANSWER_MOST, asyncore_use_poll=True,
+        max_request_body_size=upload_most + ABOVE_UPLOADS, max_request_header_size=HEADER_MOST, clear_untrusted_proxy_headers=False,
+        ident=None, log_socket_errors=False, outbuf_high_watermark=ANSWER_MOST, asyncore_use_poll=True,
     )  # fmt: skip
     dispatcher = ThreadedTaskDispatcher()
     dispatcher.set_thread_count(threads)

@@ -35,7 +35,7 @@ TRAIN_LIMIT = 50_000  # texts that one fold's model is trained on
 STRENGTH, ITERATIONS, TOLERANCE, FEATURES = 10.0, 100, 1e-3, 20_000
 CELLS_LIMIT = 8_000_000  # probabilities to which temperature and rate are fitted
 TEMPERATURES, RATES = (0.1, 10.0), (0.001, 0.4)
-USUAL_RATE = 0.03  # of wrong labels, where few rows say otherwise
+USUAL_RATE = 0.03  # of labels at random, where few rows say otherwise
 LEAST = 1e-12
 
 
@@ -81,7 +81,7 @@ def find(folder: Path) -> dict[str, Any]:
     return {
         "status": "succeeded", "rows": len(rows), "issues": len(issues), "left_out": labels.left_out,
         "left_out_rows": len(labels.given) - len(rows), "agreement": agree / len(rows), "folds": spec["folds"],
-        "noise": round(noise.rate, 4), "temperature": round(noise.temperature, 4),
+        "noise": round(noise.wrong, 4), "temperature": round(noise.temperature, 4),
     }  # fmt: skip
 
 
@@ -174,10 +174,17 @@ class Rows(NamedTuple):
 
 
 class Noise(NamedTuple):
-    """What is fitted to held-out rows. temperature: by which logits are divided. rate: the share of labels that are any label at random."""
+    """What is fitted to held-out rows. temperature: by which logits are divided. rate: the share of labels that are any of the `classes`
+    at random, the right one among them."""
 
     temperature: float
     rate: float
+    classes: int
+
+    @property
+    def wrong(self) -> float:
+        """The share of wrong labels."""
+        return self.rate * (1 - 1 / self.classes)
 
 
 def fit_noise(given: NDArray[np.int32], guesses: Rows, seed: int) -> Noise:
@@ -201,7 +208,7 @@ def fit_noise(given: NDArray[np.int32], guesses: Rows, seed: int) -> Noise:
     bounds = [tuple(np.log(TEMPERATURES)), tuple(np.log(RATES))]
     found = minimize(loss, np.array([0.0, np.log(USUAL_RATE)]), method="Nelder-Mead", bounds=bounds, options={"xatol": 1e-2, "fatol": 1e-2})
     temperature, rate = np.exp(found.x).tolist()
-    return Noise(temperature, rate)
+    return Noise(temperature, rate, classes)
 
 
 def softmax(logits: NDArray[Any]) -> NDArray[Any]:
@@ -233,7 +240,7 @@ def sample(rows: NDArray[np.int64], given: NDArray[np.int32], seed: int) -> NDAr
 def judge(given: NDArray[np.int32], guesses: Rows, rate: float = USUAL_RATE) -> list[tuple[int, float, int]]:
     """(position, score, likeliest class) of the labels that are probably wrong, the most doubtful first.
 
-    given: (N,) classes from 0, each with a row at least; guesses: (N, K) out-of-sample probabilities; rate: of wrong labels.
+    given: (N,) classes from 0, each with a row at least; guesses: (N, K) out-of-sample probabilities; rate: see Noise.
     """
     inspector = LabelInspector(num_class=guesses.matrix.shape[1], verbose=False, n_jobs=1)
     whole = range(0, len(given), BATCH)

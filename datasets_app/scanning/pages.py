@@ -193,7 +193,7 @@ def detail(user: User, uuid: UUID) -> Context:
         "finding": finding, "dataset": finding.dataset, "mark": MARKS[Status(finding.status)], "about": ABOUT[Kind(finding.kind)],
         "members": [MemberLine(each, labels.get(each.item_id), each.first < THRESHOLD) for each in members],
         "left": finding.group.size - len(members) if finding.group else 0, "now": labels.get(finding.item_id or 0),
-        "told": told(finding), "probability": numbers.significant(1 - finding.score), "may_read": datasets.may_read(user, finding.dataset),
+        "told": told(finding), "chance": numbers.significant(finding.score), "may_read": datasets.may_read(user, finding.dataset),
         "list_url": link(here, Kind(finding.kind), Status.OPEN),
         "may_judge": policy.can(user, "scanning.judge", finding), "seen": {"seen": finding.status},
         "next_url": reverse("scanning:finding", args=[following.uuid]) if following else "",

@@ -54,6 +54,8 @@ def verify(folder: Path, public_key: Path, *, expected_root: str | None = None) 
     config.set_hashing_config(_hashing())
     try:
         config.verify(folder, signature)
+    except (OSError, MemoryError):  # a full disk, no file left to open: says nothing of the signature
+        raise
     except Exception as error:  # the library lets ValueError, KeyError and InvalidSignature through, all meaning "no"
         raise Damaged(f"The signature of {folder.name} was not made with this key, or was changed.", next_step=AGAIN) from error
     root = root_digest(found)

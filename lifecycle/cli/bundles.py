@@ -17,6 +17,7 @@ from lifecycle.cli.settings import Usage
 from lifecycle.refusals import Damaged, Refused
 
 MODEL, CARD, README = "model", "card", "README.md"
+OLD = (README, "VERIFY.md", "signing.pub.pem")  # words and the key, beside the two signed folders
 FILES_MAX = 1_000
 NO_CARD = "Export the version again. For an export from before cards were signed, --without-card verifies the files alone."
 
@@ -36,9 +37,11 @@ def verify(session: Session) -> None:
             with path.open("wb") as target:
                 session.api.download("GET", f"/versions/{version['uuid']}/export/", target)
         whole = unpacked(path, Path(folder) / "export")
-        if (whole / bundle.SIGNATURE_NAME).exists():  # exports from before one signature covered all of it have none
+        if (whole / bundle.SIGNATURE_NAME).exists():
             bundle.verify(whole, args.key)
             (whole / MODEL / README).unlink(missing_ok=True)  # which is newer than the version's own signature
+        else:
+            check_old(whole)
         found = bundle.verify(whole / MODEL, args.key, expected_root=promised)
         root = bundle.root_digest(found)
         revision = None if args.without_card else verify_card(whole / CARD, args.key, root)
@@ -53,6 +56,13 @@ def verify(session: Session) -> None:
         f"Root digest  {value['root_digest']}",
         f"Signed with  {value['key_fingerprint']}",
     )
+
+
+def check_old(whole: Path) -> None:
+    """Raises Damaged for anything that an export from before one signature covered all of it did not have: nobody has signed it."""
+    for path in sorted(path.relative_to(whole) for path in whole.rglob("*") if path.is_file()):
+        if path.parts[0] not in (MODEL, CARD) and path.as_posix() not in OLD:
+            raise Damaged(f"{path.as_posix()} is covered by no signature.", next_step="Do not use this file. Export the version again.")
 
 
 def verify_card(card: Path, key: Path, root: str) -> int:

@@ -35,7 +35,7 @@ def is_alive(said: Mapping[str, Any], now: datetime) -> bool:
     try:
         silent = (now - datetime.fromisoformat(str(said["at"]))).total_seconds()
         pid = int(said.get("pid") or 0)
-    except (KeyError, ValueError, TypeError):
+    except (KeyError, ValueError, TypeError, OverflowError):
         return False
     if silent > BEATS_MISSED * BEAT_SECONDS:
         return False
@@ -46,8 +46,8 @@ def is_running(pid: int) -> bool:
     """Whether a process of this number is there."""
     try:
         os.kill(pid, 0)
-    except ProcessLookupError:
+    except (ProcessLookupError, OverflowError):
         return False
-    except PermissionError:
+    except PermissionError:  # of somebody else
         return True
-    return True
+    return pid > 0

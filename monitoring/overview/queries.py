@@ -26,7 +26,7 @@ from monitoring.traffic import histogram
 from monitoring.traffic.histogram import Histogram
 from monitoring.traffic.models import Kpi, Rollup, RollupMark
 from monitoring.traffic.queries.figures import pieces
-from monitoring.traffic.rules import DAY, SHADOW
+from monitoring.traffic.rules import DAY, SHADOW, availability
 from registry.access import policy
 from registry.access.models import Project, User
 from registry.access.queries import projects
@@ -66,6 +66,12 @@ class Volume:
     overrides: int = 0
     cpu_us: int = 0
     timed: int = 0
+    lost_milli: int = 0
+
+    @property
+    def availability(self) -> float | None:
+        """As objectives count it; None where nothing was asked."""
+        return availability(self.requests - self.refused - self.shed, self.errors, round(self.lost_milli / 1000))
 
     @property
     def called(self) -> int:

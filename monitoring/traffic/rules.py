@@ -47,6 +47,12 @@ def ending(code: int) -> Ending:
     return Ending.REFUSED if code >= 400 else Ending.ANSWERED
 
 
+def availability(taken: int, errors: int, lost: int) -> float | None:
+    """1 − (errors + lost) / (taken + lost), None of nothing. taken: requests but the refused and the shed ones; lost: beside them, those
+    that no server could take."""
+    return 1 - (errors + lost) / (taken + lost) if taken + lost else None
+
+
 def share_bin(value: float, bins: int) -> int:
     """The bin, 0 to bins − 1, of a share from 0 to 1; the last one holds 1 itself. Values outside go to the nearest end."""
     return min(bins - 1, max(0, int(value * bins)))

@@ -16,7 +16,21 @@ from registry.catalog import rules
 
 FUNCTIONS = ("single_label", "multi_label")  # tasks whose answers MLflow's function gives
 NEEDED = ("numpy", "onnxruntime", "tokenizers")  # by that function
-FOLDERS = frozenset({"model", "card", "transformers", "code"})
+TAKEN = frozenset(
+    {
+        "model",
+        "card",
+        "transformers",
+        "code",
+        "readme.md",
+        "verify.md",
+        "signing.pub.pem",
+        "model.sig",
+        "mlmodel",
+        "requirements.txt",
+        "python_env.yaml",
+    }
+)  # as a file system without upper case reads them
 SEGMENT = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_ .-]*")
 
 VERIFY = """# Verify this model without the server that exported it
@@ -68,7 +82,7 @@ def base_place(named: str) -> str:
     """Where the base stands in the export, so that PEFT finds it by the name in adapter_config.json; empty where no place can be made."""
     parts = named.removeprefix("./").split("/")
     is_safe = all(SEGMENT.fullmatch(part) and not part.endswith((" ", ".")) for part in parts)
-    return "/".join(parts) if is_safe and parts[0] not in FOLDERS else ""
+    return "/".join(parts) if is_safe and parts[0].casefold() not in TAKEN else ""
 
 
 def readme(card: str, facts: Mapping[str, Any], plain: Plain, base: str) -> str:

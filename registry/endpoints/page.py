@@ -84,10 +84,12 @@ def start_url(waiting: PromotionRequest) -> str:
     return find_url("rollouts:start", uuid=waiting.uuid) if fits else ""
 
 
-def other_plan(waiting: PromotionRequest | None) -> str:
+def other_plan(waiting: PromotionRequest | None, live: Deployment | None) -> str:
     """Why an approval doesn't deploy as the button would; "" where it does."""
     if waiting is None or waiting.plan.get("kind") != plans.Kind.CANARY:
         return ""
+    if live is None:
+        return "Nothing is live here, so the approved canary can't start. Request the promotion again with all traffic at once."
     return f"The approved plan is a {plans.sentence(waiting.plan)}. Start the canary, or request the promotion again."
 
 
@@ -137,7 +139,7 @@ def why_nots(
     running = f"{canary.version.semver} runs as a canary; stop it, or widen it to all traffic." if canary else ""
     shadow = "A shadow runs already." if queries.shadow_of(endpoint) else ""
     return {
-        "deploy": why_not(user, "endpoints.deploy", endpoint) or running or other_plan(waiting),
+        "deploy": why_not(user, "endpoints.deploy", endpoint) or running or other_plan(waiting, live),
         "roll_back": ("" if back else rules.NOTHING_BEFORE) or why_not(user, "endpoints.roll_back", endpoint),
         "steer": why_not(user, "endpoints.set_share", endpoint) or (steering.why_not_by_hand(canary) if canary else ""),
         "stop_shadow": why_not(user, "endpoints.shadow", endpoint),

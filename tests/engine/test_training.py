@@ -63,7 +63,7 @@ def test_events_tell_losses_scores_speed_and_memory(run_folder, train_here):
 
     events, _ = read_events(folder / "events.jsonl")
     assert [event["seq"] for event in events] == list(range(len(events)))
-    assert [event["name"] for event in events if event["kind"] == "stage"] == ["prepare", "train", "artifact"]
+    assert [event["name"] for event in events if event["kind"] == "stage"] == ["prepare", "train", "artifact", "int8"]
     assert events[-1]["kind"] == "end"
     curve = points(events)
     assert curve[-1].step == 12

@@ -99,27 +99,42 @@ def test_a_header_that_does_not_end_is_hung_up_on_and_a_body_has_longer(site):
 
     assert site.status(header) == b""
     site.take_in(1)
-    site.later(web.BODY_GRACE_SECONDS + 1)
+    site.later(web.BODY_SECONDS + 1)
     assert site.status(body) == b""
     assert site.seen == []
 
 
-@pytest.mark.parametrize(
-    ("headers_finished", "received", "seconds", "late"),
-    [
-        (False, 0, web.HEADER_SECONDS, False),
-        (False, 0, web.HEADER_SECONDS + 0.1, True),
-        (True, 0, web.BODY_GRACE_SECONDS, False),
-        (True, 0, web.BODY_GRACE_SECONDS + 1, True),
-        (True, 1024 * web.BODY_LEAST, web.BODY_GRACE_SECONDS + 1024, False),
-        (True, 1024 * web.BODY_LEAST, web.BODY_GRACE_SECONDS + 1025, True),
-    ],
-)
-def test_who_is_late(headers_finished, received, seconds, late):
-    coming = SimpleNamespace(headers_finished=headers_finished, body_bytes_received=received)
+def connection(request=None, began=1000.0):
+    return SimpleNamespace(request=request, began=began, creation_time=1000.0, looked_at=began, looked_bytes=0)
 
-    assert web.Channel.is_late(SimpleNamespace(request=coming, began=1000.0), 1000.0 + seconds) is late
-    assert web.Channel.is_late(SimpleNamespace(request=None, began=1000.0), 1000.0 + seconds) is False
+
+@pytest.mark.parametrize(("seconds", "late"), [(web.HEADER_SECONDS, False), (web.HEADER_SECONDS + 0.1, True)])
+def test_a_header_or_a_first_request_that_does_not_come_is_late_and_a_next_one_is_not(seconds, late):
+    coming = SimpleNamespace(headers_finished=False, body_bytes_received=0)
+
+    assert web.Channel.is_late(connection(coming), 1000.0 + seconds) is late
+    assert web.Channel.is_late(connection(began=0.0), 1000.0 + seconds) is late
+    assert web.Channel.is_late(connection(), 1000.0 + seconds) is False
+
+
+def test_a_body_has_to_come_at_its_rate_in_each_stretch_however_much_came_at_first():
+    body = SimpleNamespace(headers_finished=True, body_bytes_received=10**9)
+    client, found = connection(body), []
+    for stretch in range(1, 4):
+        found.append(web.Channel.is_late(client, 1000.0 + stretch * web.BODY_SECONDS))
+        body.body_bytes_received += int(web.BODY_SECONDS * web.BODY_LEAST) - (stretch == 2)
+
+    assert found == [False, False, True]
+
+
+@pytest.mark.parametrize("endless", [b"f" * 3000, b"0\r\nX: " + b"y" * 70_000])
+def test_a_chunked_body_whose_size_or_trailer_does_not_end_is_hung_up_on(site, endless):
+    client = site.send(b"POST /large HTTP/1.1\r\nHost: site\r\nTransfer-Encoding: chunked\r\n\r\n", endless)
+    site.take_in(1)
+    site.later(0)
+
+    assert site.status(client) == b""
+    assert site.seen == []
 
 
 def test_a_connection_on_which_requests_follow_each_other_is_never_late(site):
@@ -141,7 +156,7 @@ def test_what_is_not_read_while_a_thread_works_is_not_late(requests, closed):
     class Listening(web.Deadlines, Quiet):
         """A socket without connections of its own."""
 
-    channel = SimpleNamespace(began=0.0, waiting_bytes=0, requests=requests, will_close=False)
+    channel = SimpleNamespace(began=0.0, looked_at=0.0, waiting_bytes=0, requests=requests, will_close=False)
     channel.is_late = lambda now: now - channel.began > web.HEADER_SECONDS
     listening = Listening()
     listening.active_channels = {1: channel}
@@ -166,15 +181,15 @@ def test_a_body_far_above_every_limit_is_refused_before_it_comes(site):
     assert site.seen == []
 
 
-def test_who_came_last_is_hung_up_on_where_too_much_waits_in_files(site):
+def test_of_whom_most_waits_in_files_is_hung_up_on_where_it_is_too_much(site):
     site.server.waiting_most = 6
-    first = site.send(HALF_A_BODY)
+    most = site.send(HALF_A_BODY, b"x")
     site.take_in(1)
-    second = site.send(HALF_A_BODY)
+    other = site.send(HALF_A_BODY)
     site.take_in(2)
 
     site.later(0)
 
-    assert site.status(second) == b""
-    first.send(b"x" * 96)
-    assert site.status(first) == b"HTTP/1.1 200 OK"
+    assert site.status(most) == b""
+    other.send(b"x" * 96)
+    assert site.status(other) == b"HTTP/1.1 200 OK"

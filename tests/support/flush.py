@@ -54,12 +54,20 @@ def triggers_lifted(connection, table: str = "") -> Iterator[None]:
         return
     tables = [each for each in _tables_with_triggers(connection) if table in ("", each)]
     with connection.cursor() as cursor:
+        _check_now(cursor)
         for table in tables:
             cursor.execute(f'ALTER TABLE "{table}" DISABLE TRIGGER USER')
     yield
     with connection.cursor() as cursor:
+        _check_now(cursor)
         for table in tables:
             cursor.execute(f'ALTER TABLE "{table}" ENABLE TRIGGER USER')
+
+
+def _check_now(cursor) -> None:
+    """Foreign keys that are checked at the end of a transaction keep its tables from being altered."""
+    cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
+    cursor.execute("SET CONSTRAINTS ALL DEFERRED")
 
 
 def _tables_with_triggers(connection) -> list[str]:

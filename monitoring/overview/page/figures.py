@@ -68,7 +68,6 @@ class Budget:
 
 def figures(total: Volume, burning: Burning, throughput: queries.Throughput) -> list[Figure]:
     """The strip: volume, availability, what people called right, spend, what burns."""
-    served = total.requests - total.refused - total.shed
     spend = price_of(total.cpu_us / 1e6)
     pages, tickets = burning.of(Severity.PAGE), burning.of(Severity.TICKET)
     hours, right = throughput.hours, total.right_share
@@ -76,7 +75,7 @@ def figures(total: Volume, burning: Burning, throughput: queries.Throughput) -> 
     spoken = f"of {count(total.called)} predictions with feedback; {count(total.overrides)} overridden"
     return [
         Figure("Requests", count(total.requests), sub=f"{things(total.answers, 'text')} answered"),
-        Figure("Available", percent(1 - total.errors / served, 2) if served else None, sub=failed),
+        Figure("Available", None if total.availability is None else percent(total.availability, 2), sub=failed),
         Figure("Correct (from feedback)", None if right is None else percent(right, 1), sub=spoken),
         Figure(
             "Engine spend", None if spend is None else money(spend), settings.CURRENCY,

@@ -55,7 +55,7 @@ def probe(now: datetime | None = None) -> bool | None:
 def answers() -> bool:
     """Whether somebody answers on the serving port, and not with a failure."""
     try:
-        return not httpx.get(f"{settings.INFERENCE_URL}/v2/health/live", timeout=TIMEOUT_SECONDS).is_server_error
+        return not httpx.get(f"{settings.INFERENCE_URL}/v2/health/live", timeout=TIMEOUT_SECONDS, trust_env=False).is_server_error
     except httpx.HTTPError:
         return False
 

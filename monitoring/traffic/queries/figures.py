@@ -14,7 +14,7 @@ from lifecycle.engine.calibration import wilson
 from monitoring.traffic import histogram
 from monitoring.traffic.counts import FIELDS, Counts
 from monitoring.traffic.models import DayRollup, HourRollup, MinuteRollup, Rollup, RollupMark
-from monitoring.traffic.rules import CONFIDENCE_BINS, DAY, HOUR, MINUTE, OOV_BINS, SHADOW, ceil, floor
+from monitoring.traffic.rules import CONFIDENCE_BINS, DAY, HOUR, MINUTE, OOV_BINS, SHADOW, availability, ceil, floor
 from registry.catalog.models import Endpoint, ModelVersion
 
 Level = RollupMark.Level
@@ -53,9 +53,8 @@ class Total(Counts):
 
     @property
     def availability(self) -> float | None:
-        """1 − (errors + lost) / (requests − refused − shed + lost), as objectives count it."""
-        asked = self.taken + self.lost
-        return 1 - (self.errors + self.lost) / asked if asked else None
+        """As objectives count it."""
+        return availability(self.taken, self.errors, self.lost)
 
     @property
     def p50_ms(self) -> float | None:

@@ -133,8 +133,10 @@ def is_intact(version: ModelVersion) -> bool:
 def verify_copy(version: ModelVersion) -> None:
     """Hash the files that the servers were given, and remember that they hold.
 
-    Raises Damaged naming what was changed or added, Refused for what is missing. What changes while it is hashed is not remembered.
+    Raises Damaged naming what was changed or added, Refused for what is missing or where the installation has another key. What changes
+    while it is hashed is not remembered.
     """
+    check_key(version)
     folder, key = served_folder(version), keys.public_key_path()
     before = bundle.stamps(folder)
     bundle.verify(folder, key, expected_root=version.root_digest)

@@ -69,6 +69,8 @@ def verify_in_use(*, changed: bool = False) -> int:
         hashed += 1
         if damage := damage_of(version):
             quarantine(version_id=version.uuid, reason=f"Its files were changed where they are served: {damage}", actor=None)
+        elif not is_remembered(version):  # a file is missing
+            lay_out(version)
     return hashed
 
 
@@ -76,6 +78,11 @@ def lay_out_again(version: ModelVersion) -> bool:
     """Lay out an active version whose folder is gone. False where there was nothing to do, or the bytes are missing or damaged."""
     if version.state != ModelVersion.State.ACTIVE or served_folder(version).exists():
         return False
+    return lay_out(version)
+
+
+def lay_out(version: ModelVersion) -> bool:
+    """Lay out a version for the servers, whole. False where the bytes are missing or damaged, or the key is another."""
     try:
         materialise(version)
     except Refused as refusal:

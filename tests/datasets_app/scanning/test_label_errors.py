@@ -158,6 +158,7 @@ def test_doubts_are_the_share_of_wrong_labels_among_rows_like_it():
 
     assert abs(noise.temperature - 2) < 0.2
     assert abs(noise.rate - 0.1) < 0.02
+    assert abs(noise.wrong - (given != clean).mean()) < 0.02
     mine = guessing.tempered(sure, noise.temperature)[np.arange(count), given]
     doubts = np.array([guessing.doubt(float(each), noise.rate, classes) for each in mine])
     for low, high in ((0.0, 0.2), (0.2, 0.6), (0.6, 0.9), (0.9, 1.0)):

@@ -33,11 +33,11 @@ def kept(version, mia, tmp_path):
 
 
 def rewritten(kept, change):
-    """The export with other bytes and without the signature over all of it, which would not hold: change gives the bytes of an entry, None
-    to leave it out."""
+    """The export with other bytes, as one from before one signature covered all of it: change gives the bytes of an entry, None to leave it
+    out."""
     with zipfile.ZipFile(kept) as source, zipfile.ZipFile(kept.with_name("changed.zip"), "w", zipfile.ZIP_STORED) as target:
         for entry in source.infolist():
-            if entry.filename in ("model.sig", "model/README.md"):
+            if not entry.filename.startswith(("model/", "card/")) or entry.filename == "model/README.md":
                 continue
             if (data := change(entry.filename, source.read(entry))) is not None:
                 target.writestr(entry.filename, data)
@@ -81,3 +81,13 @@ def test_a_signed_card_of_another_model_does_not_hold(command, kept, key, tmp_pa
     said = verified(command, changed, key)
 
     assert (said.code, "describes another model" in said.err) == (1, True)
+
+
+@pytest.mark.parametrize("name", ["code/lifecycle_model.py", "transformers/modeling_lifecycle.py", "MLmodel", "requirements.txt"])
+def test_what_no_signature_covers_does_not_hold_beside_folders_that_do(command, kept, key, name):
+    with zipfile.ZipFile(rewritten(kept, lambda entry, data: data), "a", zipfile.ZIP_STORED) as forged:
+        forged.writestr(name, "import os")
+
+    said = verified(command, kept.with_name("changed.zip"), key)
+
+    assert (said.code, f"{name} is covered by no signature" in said.err) == (1, True)

@@ -46,6 +46,12 @@ def test_the_strip_adds_up_what_clients_asked_and_leaves_the_shadow_out(day, lee
     assert [round(value, 3) for value in shown["rows"][0].interval] == [0.531, 0.888]
 
 
+def test_what_no_server_could_take_was_not_available(day, lee, dashboard):
+    day(1, requests=90, answers=90, lost_milli=10_000)
+
+    assert figure(dashboard(lee), "Available")[0] == "90.00\u00a0%"
+
+
 def test_a_share_of_few_words_is_not_told(day, lee, dashboard):
     day(1, requests=19, answers=19, right=19)
 

@@ -11,6 +11,7 @@ from lifecycle.refusals import Refused
 from registry.catalog.actions import files
 from registry.catalog.models import Alias, ModelVersion, VerifiedCopy
 from registry.endpoints import actions, queries
+from registry.ledger import keys
 from tests.registry.endpoints.test_roll_back import live, roll_back
 
 
@@ -103,6 +104,27 @@ def test_what_is_added_or_gone_or_verified_with_another_key_is_not_what_is_remem
     other.key_fingerprint = "0" * 64
     other.save()
     assert not files.is_remembered(other.version)
+
+
+def test_an_installation_that_has_another_key_for_a_while_quarantines_nothing(live_endpoint, target):
+    own = keys.private_key_path()
+    own.unlink()
+    bundle.public_path(own).unlink()
+    bundle.ensure_key(own)
+
+    for changed in (True, False):
+        actions.verify_in_use(changed=changed)
+
+    assert set(ModelVersion.objects.values_list("state", flat=True)) == {ModelVersion.State.ACTIVE}
+    assert not files.is_remembered(target)
+
+
+def test_a_file_that_is_missing_comes_back(live_endpoint, target, weights):
+    weights.unlink()
+
+    actions.verify_in_use(changed=True)
+
+    assert files.is_remembered(target)
 
 
 def test_the_hourly_look_quarantines_what_no_longer_holds_and_the_endpoint_leaves_it(live_endpoint, target, weights):
