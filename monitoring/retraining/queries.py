@@ -37,6 +37,7 @@ from registry.promotions.subject import deciders
 PAGE = 30
 RUN_ACTIVE = UNFINISHED
 RUN_ENDED = (Run.State.FAILED, Run.State.STOPPED)
+SETTLED = timedelta(days=1)  # a trigger that was set or changed since is like a proposal by hand
 POOL = 5_000  # newest kept texts of the window from which texts are chosen
 COUNTED = 100_000  # labels are counted up to here
 CHUNK = 500
@@ -160,6 +161,17 @@ def behind(user: User, proposal: Proposal) -> str:
     if labelled or str(user.uuid) in deciders(proposal.live.run.snapshot):
         return "took part in labeling its test split"
     return ""
+
+
+def people_behind(proposal: Proposal) -> set[UUID]:
+    """Whose work the new version is, beside those who trained it: who proposed it, by hand or by a trigger that was set or changed within a
+    day before, and who labeled texts for it."""
+    trigger = proposal.trigger
+    fresh = trigger is not None and trigger.set_at > proposal.created_at - SETTLED
+    found = {each.uuid for each in (proposal.proposed_by, trigger.author if trigger and fresh else None) if each}
+    if proposal.queue is not None:
+        found |= set(Annotation.objects.filter(queue=proposal.queue).order_by().values_list("user__uuid", flat=True).distinct())
+    return found
 
 
 def may_request(user: Person, proposal: Proposal) -> bool:

@@ -21,7 +21,7 @@ from registry.ledger import accounts
 from registry.ledger.verbs import Verb
 from registry.policies import queries as policies
 from registry.policies.rules import Step
-from registry.promotions import rules
+from registry.promotions import rules, subject
 from registry.promotions.models import PromotionRequest, Verdict
 from registry.promotions.rules import OPEN, Status
 
@@ -74,7 +74,7 @@ def next_step(request: PromotionRequest, verdicts: Iterable[Verdict]) -> Step | 
 def people(request: PromotionRequest) -> dict[str, list[str]]:
     """Whose own work is judged, as uuids by part. Before the first check only the requester is known."""
     known: dict[str, list[str]] = request.subject.get("people", {})
-    return known or {"requester": [] if request.by_system else [str(request.requester.uuid)]}
+    return known or subject.asked(request)[0]
 
 
 def standing(user: User, request: PromotionRequest, *, roles: frozenset[Role] | None = None, now: datetime | None = None) -> Standing:

@@ -53,6 +53,7 @@ def check_move(old: Status, new: Status) -> None:
 PARTS = {
     "requester": "You asked for this promotion, so you cannot approve it.",
     "trained": "You launched or resumed a run behind this version, so you cannot approve it.",
+    "behind": "You proposed this retraining or labeled texts for it, so you cannot approve it.",
     "registered": "You registered this version, so you cannot approve it.",
     "decided": "You took part in labeling its test split, so you cannot approve it.",
 }

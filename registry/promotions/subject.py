@@ -18,7 +18,9 @@ from registry.access.models import PLACEHOLDER, User
 from registry.catalog import queries as catalog
 from registry.catalog.models import Alias, ModelVersion
 from registry.catalog.signed_cards import digest_of as digest_of_text
+from registry.ledger import accounts
 from registry.ledger.rules import digest_of
+from registry.ledger.verbs import Verb
 from registry.policies import queries as policies
 from registry.promotions.models import PromotionRequest
 
@@ -28,6 +30,7 @@ def read(request: PromotionRequest, version: ModelVersion, *, from_nothing: bool
     is carried over from the request, whose row may have been forged."""
     run, snapshot, known = version.run, version.run.snapshot, {} if from_nothing else request.subject
     card, alias = catalog.newest_card(version), Alias.objects.select_related("version").get(endpoint=request.endpoint)
+    people, plan = asked(request, by_trail=from_nothing)
     labels = test_labels(snapshot)
     decided = known["people"]["decided"] if known and known.get("test_labels") == labels else deciders(snapshot)
     base = run.base.folder.root_digest if run.base.folder else str(version.facts["base"].get("digest", ""))
@@ -49,13 +52,23 @@ def read(request: PromotionRequest, version: ModelVersion, *, from_nothing: bool
         "comparison": digest_of(request.comparison),
         "gates": gates(request),
         "people": {
-            "requester": [] if request.by_system else [str(request.requester.uuid)],
+            **people,
             "trained": trainers(version),
             "registered": [str(version.registered_by.uuid)] if version.registered_by else [],
             "decided": decided,
         },
-        **({"plan": digest_of(request.plan)} if request.plan else {}),  # requests from before plans keep their digest
+        **({"plan": digest_of(plan)} if plan else {}),  # requests from before plans keep their digest
     }
+
+
+def asked(request: PromotionRequest, *, by_trail: bool = False) -> tuple[dict[str, list[str]], dict[str, Any]]:
+    """Whose work a request is, by part, and its plan. by_trail: as its event says, where there is one, whatever the row says by now."""
+    requester, by_system, behind, plan = str(request.requester.uuid), request.by_system, request.behind, request.plan
+    uuid = str(request.uuid)
+    for event in accounts.events_of([uuid], {Verb.PROMOTION_REQUESTED})[uuid] if by_trail else []:
+        requester, told = event.actor, event.payload
+        by_system, behind, plan = told.get("by_system", False), told.get("behind", []), told.get("plan", {})
+    return {"requester": [] if by_system else [requester]} | ({"behind": behind} if behind else {}), plan
 
 
 def reports(request: PromotionRequest, version: ModelVersion) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Iterable
 
 from registry.ledger.accounts import Account, Told
 from registry.ledger.rules import digest_of
@@ -34,6 +35,8 @@ def told(events: list[Told]) -> set[str]:
                 lasting["by_system"] = BY_SYSTEM
             if "plan" in payload:
                 lasting["plan"] = planned(payload["plan"])
+            if payload.get("behind"):
+                lasting["behind"] = is_work_of(payload["behind"])
         if event.verb == Verb.PROMOTION_CHECKED and "subject_digest" in payload:
             lasting["subject"] = rests(payload["subject_digest"])
             lasting["policy"] = by_policy(payload["policy"])
@@ -46,11 +49,21 @@ def held(requests: list[str]) -> dict[str, set[str]]:
     """What the tables say of these requests."""
     facts: dict[str, set[str]] = defaultdict(set)
     rows = PromotionRequest.objects.filter(uuid__in=requests)
-    for uuid, now, who, version, endpoint, digest, policy, plan, by_system in rows.values_list(
-        "uuid", "status", "requester__uuid", "version__uuid", "endpoint__uuid", "subject_digest", "policy__digest", "plan", "by_system"
+    for uuid, now, who, version, endpoint, digest, policy, plan, by_system, behind in rows.values_list(
+        "uuid",
+        "status",
+        "requester__uuid",
+        "version__uuid",
+        "endpoint__uuid",
+        "subject_digest",
+        "policy__digest",
+        "plan",
+        "by_system",
+        "behind",
     ):
         facts[str(uuid)] = {status(now), asked(who, version, endpoint), *([rests(digest), by_policy(policy)] if digest else [])}
         facts[str(uuid)] |= ({planned(plan)} if plan else set()) | ({BY_SYSTEM} if by_system else set())
+        facts[str(uuid)] |= {is_work_of(behind)} if behind else set()
     given = Verdict.objects.filter(request__uuid__in=requests)
     for uuid, who, approves, step, digest in given.values_list("request__uuid", "reviewer__uuid", "approves", "step", "subject_digest"):
         facts[str(uuid)].add(verdict(who, approves, step, digest))
@@ -70,6 +83,11 @@ def asked(who: object, version: object, endpoint: object) -> str:
 def planned(plan: object) -> str:
     """By which plan it goes live."""
     return f"has rollout plan {digest_of(plan)}"
+
+
+def is_work_of(people: Iterable[str]) -> str:
+    """Whose work it is beside the requester's."""
+    return f"is the work of {', '.join(people)}"
 
 
 def rests(digest: str) -> str:

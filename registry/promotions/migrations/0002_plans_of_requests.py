@@ -19,4 +19,11 @@ class Migration(migrations.Migration):
                 default=False, help_text="the product asked by fixed rules, on behalf of the requester, whose own work it is not"
             ),
         ),
+        migrations.AddField(
+            model_name="promotionrequest",
+            name="behind",
+            field=models.JSONField(
+                default=list, help_text="uuids of people whose work it is too: who proposed the retraining, who labeled for it"
+            ),
+        ),
     ]
