@@ -112,7 +112,7 @@ class ReadingForm(forms.Form):
             del self.fields["has_header"]
 
     def ask_values(self, upload: Upload) -> None:
-        """One select for each of the most frequent values of the label column: a class, a new class of that name, or no label."""
+        """One select for each of the most frequent values of the label column: a label, a new label of that name, or no label."""
         found: dict[str, int] = upload.report.get("dry_run", {}).get("values", {})
         self.values = sorted(found, key=lambda value: (-found[value], value))[:VALUES_SHOWN]
         self.values_left = len(found) - len(self.values)
@@ -122,11 +122,9 @@ class ReadingForm(forms.Form):
             names = dict.fromkeys((*known, *({target} - {""})))
             options = [(f"{KEEP}{name}", name) for name in names if name != value or name in known]
             if value not in known:
-                options.insert(
-                    0, (f"{KEEP}{value}", "Not mapped: its rows are rejected" if known == list(CHOICES) else f"New class: {value}")
-                )
+                options.insert(0, (f"{KEEP}{value}", "Not mapped (rows rejected)" if known == list(CHOICES) else f"New label: {value}"))
             field = forms.ChoiceField(
-                label=f"{value} ({found[value]:,} {'row' if found[value] == 1 else 'rows'})", choices=[*options, ("", "Leave out")],
+                label=f"{value} ({found[value]:,} {'row' if found[value] == 1 else 'rows'})", choices=[*options, ("", "No label")],
                 initial=f"{KEEP}{target}" if target else "", required=False,
             )  # fmt: skip
             self.fields[f"value_{place}"] = field

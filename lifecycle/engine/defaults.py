@@ -248,7 +248,7 @@ def _epochs(rows: int, batch_size: int, strategy: str, least_steps: int) -> Choi
         return Choice(
             epochs,
             f"{rows:,} rows make {steps} step{'s' * (steps != 1)} an epoch; {epochs} epochs make {epochs * steps}"
-            f" (at least {least_steps}, up to 20 epochs).",
+            f" ({least_steps} steps where 20 epochs allow it).",
         )
     return Choice(4, f"{4 * steps:,} steps. On data like this the best step is usually in the third or fourth epoch.")
 

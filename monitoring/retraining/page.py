@@ -79,7 +79,7 @@ def detail(user: User, proposal: Proposal) -> dict[str, Any]:
 
 # What approving costs, told before.
 COSTS = "Approving the start doesn't count as training: you can still approve the promotion."
-BARRED = "You {why}, so you can't approve the promotion that may follow."
+BARRED = "You {why}."
 RESUMES = "This resumes the run in your name, so you can't approve its promotion."
 
 

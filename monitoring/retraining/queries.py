@@ -153,13 +153,14 @@ def retry_resumes(proposal: Proposal) -> bool:
 
 
 def behind(user: User, proposal: Proposal) -> str:
-    """What this person already did that keeps them from approving the promotion, whoever approves the start; "" for nothing."""
+    """What this person already did, and that it bars or may bar them from approving the promotion; "" for nothing."""
     base = proposal.live.run.base.run
     if base is not None and user.uuid in trainers_of(base):
-        return "launched or resumed a run that the new model starts from"
-    labelled = proposal.queue is not None and Annotation.objects.filter(queue=proposal.queue, user=user).exists()
-    if labelled or str(user.uuid) in deciders(proposal.live.run.snapshot):
-        return "took part in labeling its test split"
+        return "launched or resumed a run that the new model starts from, so you can't approve the promotion that may follow"
+    if str(user.uuid) in deciders(proposal.live.run.snapshot):
+        return "took part in labeling its test split, so you can't approve the promotion that may follow"
+    if proposal.queue is not None and Annotation.objects.filter(queue=proposal.queue, user=user).exists():
+        return "labeled texts that may become its test split, so you may not be able to approve the promotion"
     return ""
 
 

@@ -25,6 +25,7 @@ HOUR = 3600  # for which an answer that depends on nothing else is remembered
 README, ABOUT = "README.md", "card.json"
 ALTERED = "Revision {revision} of the model card was changed after it was signed."
 OTHER_KEY = "Revision {revision} of the model card was signed with key {key}, which is not this installation's key."
+RESTORE = "Compare it with the audit log or a backup, correct it, then save it."
 SIGN_AGAIN = "Edit and save the card: the new revision is signed."
 
 
@@ -117,4 +118,4 @@ def problem(card: Card) -> str:
 def check(card: Card) -> None:
     """Raises Refused for a revision that was altered, or signed with another key."""
     if sentence := problem(card):
-        raise Refused(sentence, next_step=SIGN_AGAIN)
+        raise Refused(sentence, next_step=RESTORE if is_altered(card) else SIGN_AGAIN)

@@ -48,11 +48,11 @@ class PlanForm(forms.Form):
     min_minutes = forms.IntegerField(label="Minutes at each step", help_text="Three steps of 480 cover every hour of a day.")
     margin = forms.FloatField(
         label="Margin, percentage points",
-        help_text=f"It widens when the error share is higher by less than this, at the upper bound. At most {as_percent(MAX_MARGIN):g}.",
+        help_text=f"The canary widens when the upper bound of its error-rate increase is below this. At most {as_percent(MAX_MARGIN):g}.",
     )
     rise = forms.FloatField(
         label="Smallest rise to detect, percentage points",
-        help_text="A canary worse by this is rolled back within the forecast time, 4 times out of 5.",
+        help_text="A canary worse by this is rolled back within the forecast time with 80 % power.",
     )
     max_hours = forms.IntegerField(
         label="Longest time of a step, hours", help_text="Then it holds and on-call is notified. It never widens because of time alone."
@@ -106,7 +106,8 @@ class RequestForm(forms.Form):
     )  # fmt: skip
     share = forms.DecimalField(
         required=False, label="Share of the canary, %", min_value=Decimal("0.01"), max_value=Decimal(MAX_SHARE) / 100, decimal_places=2,
-        initial=5, help_text="Of the requests, beside the live version. No rule widens it or rolls it back.",
+        initial=5, help_text="Of the requests, beside the live version. "
+        "You widen or stop it; the server still closes it after 10 failures in 20 requests.",
     )  # fmt: skip
 
     def __init__(self, *args: Any, user: User, **kwargs: Any) -> None:

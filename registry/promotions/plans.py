@@ -109,8 +109,8 @@ class Kind(TextChoices):
     """How an approved version gets its traffic."""
 
     AT_ONCE = "at_once", "All traffic at once"
-    CANARY = "canary", "Canary under a rule"
-    SHARE = "share", "Canary steered by hand"
+    CANARY = "canary", "Automatic canary"
+    SHARE = "share", "Manual canary"
 
 
 AT_ONCE = {"kind": Kind.AT_ONCE.value}
@@ -166,7 +166,7 @@ def sentence(stored: Mapping[str, Any]) -> str:
     if stored["kind"] == Kind.AT_ONCE:
         return "all traffic at once"
     if stored["kind"] == Kind.SHARE:
-        return f"canary at {share_text(stored['share'])}, steered by hand"
+        return f"manual canary at {share_text(stored['share'])}"
     return f"canary at {', '.join(share_text(step) for step in stored['steps'])}"
 
 

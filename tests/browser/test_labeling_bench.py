@@ -120,7 +120,7 @@ def test_the_whole_queue_by_keys(open_bench, ana, queue):
         expect(page.locator("#utter")).to_have_text(f"text {at}")
         page.keyboard.press("1")
 
-    expect(page.get_by_role("heading", name="All 9 answers of Batch 1 are given.")).to_be_visible()
+    expect(page.get_by_role("heading", name="All 9 annotations of Batch 1 are done.")).to_be_visible()
     assert answers() == [(f"text {n}", "activate_card") for n in range(9)]
 
 

@@ -102,7 +102,7 @@ def wrong_target(task: str, targets: Mapping[str, str]) -> str:
         if task == "preference" and target and target not in CHOICES:
             return f"{value!r} can be {', '.join(CHOICES)}, or empty to leave it out; {target!r} is none of them."
         if len(target) > NAME_LIMIT or not target.isprintable() or target != clean(target):
-            return f"{value!r} is mapped to a name of more than {NAME_LIMIT} characters, or with characters that don't show."
+            return f"{value!r} maps to a label that is longer than {NAME_LIMIT} characters or has invisible characters."
     if len(targets) > LABELS_LIMIT:
         return f"At most {LABELS_LIMIT:,} values can be mapped."
     return ""

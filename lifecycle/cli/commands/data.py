@@ -33,8 +33,8 @@ def add(commands: Any, common: Any) -> None:
         "--map", action="append", default=[], metavar="COLUMN=ROLE", help="what a column is used for, such as worker=annotator; repeat it"
     )  # noqa: E501
     made.add_argument(
-        "--value", action="append", default=[], metavar="VALUE=CLASS",
-        help="the class that a value of the label column becomes, new or not; VALUE= leaves its labels out; repeat it",
+        "--value", action="append", default=[], metavar="VALUE=LABEL",
+        help="the label that a value of the label column becomes, new or not; VALUE= imports the rows without a label; repeat it",
     )  # fmt: skip
     made.add_argument(
         "--contradicting", choices=["first", "undecided"],
@@ -118,7 +118,7 @@ def chosen(session: Session, found: dict[str, Any]) -> dict[str, Any]:
     if unknown := next((column for column in pairs if column not in found["mapping"]), None):
         raise Usage(f"The file has no column {unknown}; there are {', '.join(found['mapping'])}.")
     if not all(value and mark for value, mark, _ in (each.rpartition("=") for each in args.value)):
-        raise Usage("Write --value as VALUE=CLASS, such as --value pos=positive.")
+        raise Usage("Write --value as VALUE=LABEL, such as --value pos=positive.")
     if not pairs and not args.contradicting and not args.value:
         return found
     reading = {name: found[name] for name in ("encoding", "parser", "delimiter", "has_header") if found[name] != ""}
@@ -146,7 +146,7 @@ def dry_run(found: dict[str, Any]) -> list[str]:
         ("Repeated", f"{count(report.get('repeated') or 0, 'row')} with a text that is there already" if report.get("repeated") else ""),
         ("Columns", ", ".join(f"{name} → {role}" for name, role in found["mapping"].items())),
         ("Labels", f"{shown}{more}" if labels else "none"),
-        ("Values", ", ".join(f"{value} → {name or 'left out'}" for value, name in list(found["label_values"].items())[:LABELS_SHOWN])),
+        ("Values", ", ".join(f"{value} → {name or 'no label'}" for value, name in list(found["label_values"].items())[:LABELS_SHOWN])),
         ("By", f"{count(len(people), 'annotator')}, {count(sum(people.values()), 'annotation')}" if people else ""),
     ])  # fmt: skip
     problems = report.get("problems", [])

@@ -44,14 +44,14 @@ def add(commands: Any, common: Any) -> None:
         no.set_defaults(run=decide)
 
     check = commands.add_parser(
-        "verify", parents=[common], help="verify the audit trail, or a version's files, card and signatures, on this machine",
-        description="Verify on this machine, without trusting the server. Without VERSION: the audit trail, exported now or read from "
+        "verify", parents=[common], help="verify the audit log, or a version's files, card and signatures, on this machine",
+        description="Verify on this machine, without trusting the server. Without VERSION: the audit log, exported now or read from "
         "--file. With VERSION: its files, its model card, and the signatures. Take the key from whoever runs the installation, not from "
         "the server.",
     )  # fmt: skip
-    check.add_argument("version", nargs="?", default="", metavar="VERSION", help="MODEL@VERSION or its uuid; without it the audit trail")
+    check.add_argument("version", nargs="?", default="", metavar="VERSION", help="MODEL@VERSION or its uuid; without it the audit log")
     check.add_argument("--key", type=Path, metavar="PEM", help="the installation's public key (signing.pub.pem)")
-    check.add_argument("--file", type=Path, metavar="FILE", help="an export that lies here: .jsonl of the trail, .zip of a version")
+    check.add_argument("--file", type=Path, metavar="FILE", help="an export that lies here: .jsonl of the audit log, .zip of a version")
     check.add_argument("--save", type=Path, metavar="FILE", help="keep what was downloaded")
     check.add_argument("--without-card", action="store_true", help="the files alone, for an export from before model cards were signed")
     check.add_argument(

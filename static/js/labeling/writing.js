@@ -70,7 +70,7 @@
     const save = () => {
       if (!item()) return;
       const empty = areas().find((area) => !area.value.trim());
-      if (empty) { lack("A turn of the assistant is empty. Write it, or skip the item.", empty); return; }
+      if (empty) { lack("An assistant turn is empty. Fill it in or skip the item.", empty); return; }
       send(value(), short(areas().at(-1)?.value.trim() ?? ""));
     };
     /** @type {HTMLElement} */ (document.getElementById("save-text")).textContent = "Save";

@@ -55,7 +55,7 @@ def test_every_task_with_values_maps_them(task, values, expected, names):
 @pytest.mark.parametrize(
     ("task", "targets", "told"),
     [
-        ("single_label", {"a": "x" * 121}, "'a' is mapped"),
+        ("single_label", {"a": "x" * 121}, "'a' maps to"),
         ("preference", {"0": "left"}, "'0' can be first"),
         ("chat", {"a": "b"}, "Labels"),
     ],

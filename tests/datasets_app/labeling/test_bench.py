@@ -164,7 +164,7 @@ def test_the_done_page_says_what_follows(queue, ravi, ana, mia, client_for):
 
     page = client_for(ravi).get(url("bench", queue)).content
 
-    assert b"All 16 answers of Batch 1 are given." in page
+    assert b"All 16 annotations of Batch 1 are done." in page
     assert b"Review 1 disagreements" in page
 
 

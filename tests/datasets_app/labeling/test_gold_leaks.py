@@ -108,7 +108,7 @@ def test_the_end_is_told_by_what_is_needed(project, mia, ravi, ana, client_for):
 
     page = client_for(ana).get(reverse("labeling:bench", args=[queue.uuid])).content
 
-    assert b"All 1 answer of Mixed is given." in page
+    assert b"All 1 annotation of Mixed is done." in page
 
 
 def test_neither_name_nor_time_nor_earlier_answers_tell_that_an_item_is_out_of_its_order(project, mia, ravi, ana, ben):

@@ -432,7 +432,7 @@ def test_what_answers_or_suggestions_dispute_comes_first(project, mia, ana):
 def test_the_queue_says_that_its_built_in_model_has_learnt_nothing_yet(queue, mia, client_for):
     page = client_for(mia).get(f"/labeling/{queue.uuid}/").content.decode()
 
-    assert "Nothing is learnt yet; items come as they came." in page
+    assert "Not trained yet; items come as they came." in page
     assert "No base model is installed, so it reads words alone." in page
     assert "It looks again at 10 answers" in page
 
@@ -442,7 +442,7 @@ def test_the_queue_says_how_far_its_built_in_model_is(learnt, mia, ana, client_f
     page = client.get(url).content.decode()
     assert "14 labelled texts, at 14 answers" in page
     assert "too few: 14 of 20 texts" in page
-    assert "at 34 answers; 14 now" in page
+    assert "34 answers; 14 now" in page
     label(queue, ana, range(14, 20))
     learn_now(queue, mia)
 

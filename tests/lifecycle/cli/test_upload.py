@@ -178,6 +178,6 @@ def test_values_of_the_label_column_are_mapped_from_the_command(as_person, mia, 
     said = as_person(mia)("upload", str(file), "--dataset", inbox.slug, "--value", "card=lost card", "--value", "refund=")
 
     assert said.code == 0
-    assert "Values   card → lost card, refund → left out" in said.out.splitlines()
+    assert "Values   card → lost card, refund → no label" in said.out.splitlines()
     assert Upload.objects.get().label_values == {"card": "lost card", "refund": ""}
     assert as_person(mia)("upload", str(file), "--dataset", inbox.slug, "--value", "card").code == 2

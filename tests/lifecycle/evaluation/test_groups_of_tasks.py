@@ -219,7 +219,7 @@ def test_rows_without_a_context_say_nothing_of_groundedness(measured, mia, clien
     assert found["phone"]["scores"]["rouge_l"]["value"] == 0.5
     assert found["mail"]["difference"] is None is found["mail"]["p"]
     assert (report["worst"], report["worse"], report["compared"], report["summary"]) == (None, [], 0, None)
-    assert "20 rows say something" in page
+    assert "20 rows measured" in page
     assert "is lowest" not in page
     assert "below the rest" not in page
     by_rouge = named(told(client_for(mia), measured))

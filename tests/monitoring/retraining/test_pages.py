@@ -11,7 +11,7 @@ from monitoring.retraining import queries
 from monitoring.retraining.models import Proposal, Trigger
 from monitoring.retraining.page import BARRED, COSTS
 from registry.access.roles import Role
-from tests.monitoring.retraining.conftest import seen
+from tests.monitoring.retraining.conftest import label_queue, seen
 from tests.support.people import make_person, make_project
 from tests.support.retraining import make_proposal
 from tests.support.trail import behind_its_back
@@ -63,7 +63,16 @@ def test_what_an_approval_means_for_the_promotion_is_told_before_it_is_given(cli
 
     behind_its_back("UPDATE labeling_decision SET by_id = %s", lee.pk)
     context = client_for(lee).get(reverse("retraining:detail", args=[proposed.uuid])).context
-    assert context["costs"] == BARRED.format(why="took part in labeling its test split")
+    assert context["costs"] == BARRED.format(why="took part in labeling its test split, so you can't approve the promotion that may follow")
+
+
+def test_who_labeled_in_the_queue_may_have_labeled_test_rows(collected, lee):
+    assert queries.behind(lee, collected) == ""
+
+    label_queue(collected, lee)
+    assert queries.behind(lee, collected) == (
+        "labeled texts that may become its test split, so you may not be able to approve the promotion"
+    )
 
 
 @pytest.mark.postgres

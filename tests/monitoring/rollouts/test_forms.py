@@ -18,7 +18,7 @@ def test_an_empty_list_says_where_one_starts(client_for, live_endpoint, lee):
 def test_the_panel_offers_a_start_and_the_form_tells_the_time(client_for, foretold, street, approval, mia):
     client = client_for(mia)
 
-    assert "Plan a rollout of 1.1.0" in text_of(client.get(url("panel", street.endpoint)))
+    assert "Start rollout of 1.1.0" in text_of(client.get(url("panel", street.endpoint)))
     said = text_of(client.get(url("start", approval)))
     for words in ("Roll out 1.1.0 on support-inbox-prod", "400 requests an hour, 0.99 % errors", "Steps, %", "Margin, percentage points",
                   "Requests of one sticky key in one minute count once.", "This plan cannot decide"):  # fmt: skip

@@ -96,9 +96,10 @@ def test_an_altered_card_is_not_exported(version, mia):
     card = queries.newest_card(version)
     alter(card, text=one_byte(card.text))
 
-    with pytest.raises(Refused, match="was changed after it was signed"):
+    with pytest.raises(Refused, match="was changed after it was signed") as refused:
         actions.export(version=version, actor=mia)
 
+    assert refused.value.next_step == signed_cards.RESTORE
     assert not Event.objects.filter(verb="catalog.exported").exists()
 
 

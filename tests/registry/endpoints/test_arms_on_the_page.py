@@ -27,7 +27,7 @@ def test_a_waiting_version_may_start_as_a_canary(client_for, live_endpoint, requ
     html = html_of(client_for(omar), live_endpoint)
 
     assert f'href="{reverse("rollouts:start", args=[request_.uuid])}"' in html
-    assert "Start a canary of 1.2.0" in html
+    assert "Start rollout of 1.2.0" in html
     assert "Deploy 1.2.0" in html
 
 

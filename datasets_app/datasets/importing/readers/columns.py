@@ -75,7 +75,7 @@ def rows(member: Member, reading: Reading) -> Iterator[Row | Problem]:
         except MemoryError:
             raise
         except (pa.ArrowException, OSError, ValueError):
-            sentence = f"The file is damaged behind row {number:,}."
+            sentence = f"The file is damaged after row {number:,}."
             yield Problem(number + 1, "type", sentence, MEND, blocks=True)
 
 

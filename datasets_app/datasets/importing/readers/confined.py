@@ -162,10 +162,10 @@ def describe(key: Key, _changed: int, _size: int) -> tuple[Header, int]:
 def refused(end: str, kind: str, last: int) -> Problem:
     """Why a file was not read to its end. end: what its reader said, or "slow", or "lost" where it went without a word."""
     if end == "slow":
-        sentence = f"The file takes more than {STEP_SECONDS:.0f} seconds behind row {last:,}, so it's rejected."
+        sentence = f"The file was rejected: reading stalled after row {last:,}."
         return Problem(last + 1, "slow", sentence, MEND[kind], blocks=True)
     if end == "damaged":
-        return Problem(last + 1, "type", f"The file is damaged behind row {last:,}.", MEND[kind], blocks=True)
+        return Problem(last + 1, "type", f"The file is damaged after row {last:,}.", MEND[kind], blocks=True)
     sentence = f"Reading the file takes more than {MEMORY // 1024**2:,} MB of memory, so it's rejected."
     return Problem(last + 1, "memory", sentence, MEND[kind], blocks=True)
 

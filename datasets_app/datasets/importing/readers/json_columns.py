@@ -130,7 +130,7 @@ def lay_out(window: Window, columns: Columns) -> None:
         window.at += 1
     expect(window, "}")
     if window.peek():
-        raise Broken("Something stands behind the end of the object.")
+        raise Broken("The file has extra text after the JSON object.")
     if not columns.names:
         raise Broken("The file is one JSON object, and no key of it has a list of values.")
 
@@ -146,7 +146,7 @@ def expect(window: Window, sign: str) -> None:
     """Pass over a sign. Raises Broken."""
     found = window.peek()
     if found != sign:
-        raise Broken(f"The file breaks off where {sign} should stand." if not found else f"{found!r} stands where {sign} should stand.")
+        raise Broken(f"The file ends where {sign} was expected." if not found else f"The file has {found!r} where {sign} was expected.")
     window.at += 1
 
 

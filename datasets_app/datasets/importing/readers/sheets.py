@@ -63,7 +63,7 @@ def rows(member: Member, reading: Reading) -> Iterator[Row | Problem]:
                     padded = cells + [""] * (len(columns) - len(cells))
                     yield checked(Row(number, dict(zip(columns, padded, strict=True))), "Row")
         except DAMAGED:
-            yield Problem(number + 1, "type", f"The sheet is damaged behind row {number:,}.", MEND, blocks=True)
+            yield Problem(number + 1, "type", f"The sheet is damaged after row {number:,}.", MEND, blocks=True)
 
 
 @contextmanager
