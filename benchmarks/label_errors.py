@@ -53,6 +53,7 @@ def main() -> int:
     began = time.perf_counter()
     vectors = Embedder(base, "mean", MAX_TOKENS).embed(texts).astype(np.float16)
     seconds = {"encoding": time.perf_counter() - began}
+    print(f"{len(texts):,} texts as vectors after {seconds['encoding']:.0f} s.", flush=True)
     found: dict[str, dict[str, Any]] = {}
     for name, features in (("words", None), ("vectors", vectors)):
         with tempfile.TemporaryDirectory() as path:
@@ -68,6 +69,7 @@ def main() -> int:
             order = sorted(ranked, key=lambda row: -plain[row])
             found["words, plain"] = scores(order, planted) | over(plain[order], order, planted)
         found[name] = scores(ranked, planted) | over(doubts, ranked, planted)
+        print(f"Judged by {name} after {seconds[name]:.0f} s.", flush=True)
         found[name] |= {"noise": result["noise"], "temperature": result["temperature"], "agreement": round(result["agreement"], 4)}
         for label, options in DIRECT.items():
             found[f"{name}: {label}"] = scores(find_label_issues(numbers, matrix, n_jobs=1, **options).tolist(), planted)

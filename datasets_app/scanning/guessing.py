@@ -72,16 +72,16 @@ def find(folder: Path) -> dict[str, Any]:
     events.write("stage", name="Judging labels")
     rows = np.flatnonzero(labels.fold >= 0)
     given = numbered(labels)[rows]
-    noise = fit_noise(given, Rows(guesses, rows), spec["seed"])
-    for part in parts(rows):
+    noise = fit_noise(given, Rows(guesses, rows), spec["seed"]) if spec.get("width") else None  # on words the fit ends at its bounds
+    for part in parts(rows) if noise else ():
         guesses[part] = tempered(guesses[part], noise.temperature)
-    issues = judge(given, Rows(guesses, rows), noise.rate)
+    issues = judge(given, Rows(guesses, rows), noise.rate if noise else None)
     write_issues(folder, labels, [Issue(int(rows[at]), score, labels.kept[best]) for at, score, best in issues])
     agree = sum(int(np.sum(guesses[part].argmax(1) == numbered(labels)[part])) for part in parts(rows))
     return {
         "status": "succeeded", "rows": len(rows), "issues": len(issues), "left_out": labels.left_out,
         "left_out_rows": len(labels.given) - len(rows), "agreement": agree / len(rows), "folds": spec["folds"],
-        "noise": round(noise.wrong, 4), "temperature": round(noise.temperature, 4),
+        **({"noise": round(noise.wrong, 4), "temperature": round(noise.temperature, 4)} if noise else {}),
     }  # fmt: skip
 
 
@@ -237,10 +237,11 @@ def sample(rows: NDArray[np.int64], given: NDArray[np.int32], seed: int) -> NDAr
     return np.sort(np.unique(np.concatenate([shuffled[first], shuffled[:TRAIN_LIMIT]]))[: TRAIN_LIMIT + len(first)])
 
 
-def judge(given: NDArray[np.int32], guesses: Rows, rate: float = USUAL_RATE) -> list[tuple[int, float, int]]:
+def judge(given: NDArray[np.int32], guesses: Rows, rate: float | None = USUAL_RATE) -> list[tuple[int, float, int]]:
     """(position, score, likeliest class) of the labels that are probably wrong, the most doubtful first.
 
-    given: (N,) classes from 0, each with a row at least; guesses: (N, K) out-of-sample probabilities; rate: see Noise.
+    given: (N,) classes from 0, each with a row at least; guesses: (N, K) out-of-sample probabilities; rate: see Noise, None where it is not
+    known: the score is then one minus the probability of the given label.
     """
     inspector = LabelInspector(num_class=guesses.matrix.shape[1], verbose=False, n_jobs=1)
     whole = range(0, len(given), BATCH)
@@ -251,7 +252,8 @@ def judge(given: NDArray[np.int32], guesses: Rows, rate: float = USUAL_RATE) -> 
     found = []
     for at in inspector.get_label_issues().tolist():
         probabilities = guesses.matrix[guesses.rows[at]]
-        score = doubt(float(probabilities[given[at]]), rate, len(probabilities))
+        mine = float(probabilities[given[at]])
+        score = 1 - mine if rate is None else doubt(mine, rate, len(probabilities))
         found.append((at, round(min(score, 0.999999), 6), int(probabilities.argmax())))
     return [each for each in found if each[2] != given[each[0]]]
 

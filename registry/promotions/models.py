@@ -38,9 +38,7 @@ class PromotionRequest(models.Model):
     by_system = models.BooleanField(
         default=False, help_text="the product asked by fixed rules, on behalf of the requester, whose own work it is not"
     )
-    behind = models.JSONField(
-        default=list, help_text="uuids of people whose work it is too: who proposed the retraining, who labeled for it"
-    )
+    behind = models.JSONField(default=list, help_text="uuids of others whose work it is: who proposed the retraining, who labeled for it")
     note = models.TextField(blank=True)
     status = models.CharField(max_length=10, choices=Status.choices, default=Status.DRAFT)
     subject = models.JSONField(default=dict, help_text="digests of everything that an approval rests on")

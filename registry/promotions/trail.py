@@ -33,7 +33,7 @@ def told(events: list[Told]) -> set[str]:
             lasting["asked"] = asked(event.actor, payload["version"], payload["endpoint"])
             if payload.get("by_system"):
                 lasting["by_system"] = BY_SYSTEM
-            if "plan" in payload:
+            if payload.get("plan"):
                 lasting["plan"] = planned(payload["plan"])
             if payload.get("behind"):
                 lasting["behind"] = is_work_of(payload["behind"])
@@ -49,18 +49,8 @@ def held(requests: list[str]) -> dict[str, set[str]]:
     """What the tables say of these requests."""
     facts: dict[str, set[str]] = defaultdict(set)
     rows = PromotionRequest.objects.filter(uuid__in=requests)
-    for uuid, now, who, version, endpoint, digest, policy, plan, by_system, behind in rows.values_list(
-        "uuid",
-        "status",
-        "requester__uuid",
-        "version__uuid",
-        "endpoint__uuid",
-        "subject_digest",
-        "policy__digest",
-        "plan",
-        "by_system",
-        "behind",
-    ):
+    columns = ("uuid", "status", "requester__uuid", "version__uuid", "endpoint__uuid", "subject_digest", "policy__digest", "plan")
+    for uuid, now, who, version, endpoint, digest, policy, plan, by_system, behind in rows.values_list(*columns, "by_system", "behind"):
         facts[str(uuid)] = {status(now), asked(who, version, endpoint), *([rests(digest), by_policy(policy)] if digest else [])}
         facts[str(uuid)] |= ({planned(plan)} if plan else set()) | ({BY_SYSTEM} if by_system else set())
         facts[str(uuid)] |= {is_work_of(behind)} if behind else set()

@@ -101,11 +101,12 @@ def test_the_lead_approves_the_analysts_label_and_a_better_model_asks_to_be_prom
     assert asked["comparison"]["verdict"] == "better"
 
 
-def test_who_approved_the_start_of_the_training_may_approve_its_promotion(circle: Circle):
+def test_who_set_its_trigger_on_the_same_day_cannot_approve_its_promotion(circle: Circle):
     request = circle.proposal_now()["promotion"]
-    page = circle.story["lee"].page(f"/promotions/{request}/")
+    until(lambda: circle.story["mia"].api("GET", f"promotions/{request}/")["status"] == "in_review", "the gates are checked")
 
-    assert 'name="consent"' in page
+    assert 'name="consent"' not in circle.story["lee"].page(f"/promotions/{request}/")
+    assert 'name="consent"' in circle.story["lea"].page(f"/promotions/{request}/")
 
 
 def test_the_new_version_goes_out_as_a_canary_to_all_traffic(circle: Circle):

@@ -221,14 +221,14 @@ class Circle:
         return next((row.label for row in rows if row.text == text), rows[0].label)
 
     def promote(self, request: str) -> dict[str, Any]:
-        """Lee, who approved that the training starts, and Gita approve."""
+        """A second lead and Gita approve: Lee set the trigger of the retraining on the same day."""
 
         def checked() -> dict[str, Any] | None:
             now: dict[str, Any] = self.story["mia"].api("GET", f"promotions/{request}/")
             return now if now["status"] == "in_review" else None
 
         found = until(checked, "the gates are checked")
-        for username in ("lee", "gita"):
+        for username in ("lea", "gita"):
             form = {"reason": f"{username} looked at it.", "password": PASSWORD, "seen": found["subject_digest"], "consent": "on"}
             self.story[username].post(f"/promotions/{request}/approve/", form)
         return dict(self.story["mia"].api("GET", f"promotions/{request}/"))

@@ -7,8 +7,10 @@ needs no training: registration, checks and decisions then go through the real a
 from __future__ import annotations
 
 import tempfile
+from contextlib import ExitStack
 from itertools import count
 from pathlib import Path
+from unittest import mock
 
 import numpy as np
 from django.utils import timezone
@@ -31,6 +33,8 @@ from registry.catalog import actions as catalog
 from registry.catalog.models import Alias, Endpoint, ModelVersion, RegisteredModel
 from registry.ledger.rules import digest_of
 from registry.promotions import actions as promotions
+from registry.promotions import plans
+from registry.promotions.actions import requests
 from registry.promotions.models import PromotionRequest
 from tests.support.jobs import run_ok
 from tests.support.people import PASSWORD
@@ -208,9 +212,11 @@ def asked_request(
     version: ModelVersion, endpoint: Endpoint, requester: User, note: str = "Better on refunds.", plan: dict[str, object] | None = None
 ) -> PromotionRequest:
     """A request whose gates were checked by the real job: in review when they passed. plan: None for all traffic at once."""
-    request = promotions.request(version=version, endpoint=endpoint, note=note, actor=requester, plan=plan or None)
-    if plan is FROM_BEFORE:
-        PromotionRequest.objects.filter(pk=request.pk).update(plan=plan)
+    with ExitStack() as stack:
+        if plan is FROM_BEFORE:
+            stack.enter_context(mock.patch.object(plans, "checked", return_value=plan))
+            stack.enter_context(mock.patch.object(requests, "check_comparable"))
+        request = promotions.request(version=version, endpoint=endpoint, note=note, actor=requester, plan=plan or None)
     run_ok("default")
     request.refresh_from_db()
     return request

@@ -53,7 +53,7 @@ def run_label_errors(ctx: JobContext) -> None:
         for done in write_findings(ctx, scan, folder, classes):
             ctx.progress(done, result.data["issues"], stage="Writing findings", unit="findings")
             ctx.raise_if_cancelled()
-    kept = ("rows", "left_out_rows", "agreement", "folds", "noise")
+    kept = [each for each in ("rows", "left_out_rows", "agreement", "folds", "noise") if each in result.data]
     left_out = [classes.rows[number].name for number in result.data["left_out"]]
     finish(ctx, scan, {key: result.data[key] for key in kept} | {"left_out": left_out, "encoder": embeddings.base_name()})
 

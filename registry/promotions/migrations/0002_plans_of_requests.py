@@ -23,7 +23,7 @@ class Migration(migrations.Migration):
             model_name="promotionrequest",
             name="behind",
             field=models.JSONField(
-                default=list, help_text="uuids of people whose work it is too: who proposed the retraining, who labeled for it"
+                default=list, help_text="uuids of others whose work it is: who proposed the retraining, who labeled for it"
             ),
         ),
     ]

@@ -13,9 +13,9 @@ from datasets_app.snapshots.models import Snapshot
 from lifecycle.refusals import Conflict, Refused
 from lifecycle.training import actions as runs
 from lifecycle.training.models import Run
-from monitoring.retraining import actions, rules
+from monitoring.retraining import actions, queries, rules
 from monitoring.retraining.actions import steps
-from monitoring.retraining.models import Proposal
+from monitoring.retraining.models import Proposal, Trigger
 from monitoring.retraining.rules import Outcome, State, Step
 from registry.access.actions import revoke
 from registry.access.roles import Role
@@ -316,6 +316,19 @@ def test_a_lead_who_also_labelled_its_test_split_cannot_approve_it(training_now,
     with pytest.raises(PermissionDenied, match="You took part in labeling its test split"):
         registry.approve(request, lee)
     assert not request.verdicts.exists()
+
+
+def test_who_proposed_it_by_hand_and_who_labeled_for_it_cannot_approve_it(requested, mia, ana):
+    assert people_of(requested)["behind"] == sorted([str(mia.uuid), str(ana.uuid)])
+
+
+@pytest.mark.parametrize(("age", "is_behind"), [(timedelta(hours=23), True), (timedelta(hours=25), False)])
+def test_a_trigger_that_was_set_for_the_occasion_is_a_proposal_by_hand(requested, lee, age, is_behind):
+    trigger = actions.set_trigger(endpoint_id=requested.endpoint.uuid, kind=rules.Kind.DRIFT, actor=lee, threshold=0.2, enabled=True)
+    Trigger.objects.filter(pk=trigger.pk).update(set_at=requested.created_at - age)
+    requested.trigger = Trigger.objects.get(pk=trigger.pk)
+
+    assert (lee.uuid in queries.people_behind(requested)) is is_behind
 
 
 def test_a_lead_who_resumed_the_run_cannot_approve_it(training_now, project, lee):
