@@ -73,8 +73,9 @@ def find(folder: Path) -> dict[str, Any]:
     rows = np.flatnonzero(labels.fold >= 0)
     given = numbered(labels)[rows]
     noise = fit_noise(given, Rows(guesses, rows), spec["seed"]) if spec.get("width") else None  # on words the fit ends at its bounds
-    for part in parts(rows) if noise else ():
-        guesses[part] = tempered(guesses[part], noise.temperature)
+    if noise:
+        for part in parts(rows):
+            guesses[part] = tempered(guesses[part], noise.temperature)
     issues = judge(given, Rows(guesses, rows), noise.rate if noise else None)
     write_issues(folder, labels, [Issue(int(rows[at]), score, labels.kept[best]) for at, score, best in issues])
     agree = sum(int(np.sum(guesses[part].argmax(1) == numbered(labels)[part])) for part in parts(rows))
