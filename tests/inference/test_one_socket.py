@@ -1,9 +1,9 @@
 """Several servers on one listening socket, as `manage.py up` keeps them: the death of one is nobody's refused connection."""
 
-import contextlib
 import json
 import os
 import signal
+import subprocess
 import sys
 import threading
 import time
@@ -15,7 +15,6 @@ from prometheus_client.parser import text_string_to_metric_families as read_text
 
 from lifecycle.inference.config import Config
 from lifecycle.jobs.management.commands.up import inference_servers
-from lifecycle.jobs.supervisor import Shared, Supervisor
 from tests.inference.models import ask, auth, version_of
 from tests.inference.test_real_process import free_port, until
 
@@ -23,20 +22,33 @@ pytestmark = pytest.mark.engine
 TOTAL = "lifecycle_inference_requests_total"
 
 
+# In a process of its own: a supervisor ends everything that its process has started.
+PROGRAM = """
+import os, signal, sys
+from pathlib import Path
+import django
+django.setup()
+from lifecycle.inference.config import Config
+from lifecycle.jobs.management.commands.up import inference_servers
+from lifecycle.jobs.supervisor import Shared, Supervisor
+config = Config(data_dir=Path(os.environ["DATA_DIR"]), port=int(sys.argv[1]), processes=int(sys.argv[2]))
+servers = Shared(*inference_servers(config))
+supervisor = Supervisor(f"inference: {sys.executable} -m lifecycle.inference", os.environ, shared={"inference": servers})
+signal.signal(signal.SIGTERM, supervisor.stop)
+supervisor.run()
+"""
+
+
 class Servers:
-    """The processes, under the supervisor of `up` in a thread of its own: whoever started a process must outlive it."""
+    """The processes, under the supervisor of `up`."""
 
     def __init__(self, installation, processes):
-        self.serving = installation.serving
-        config = Config(data_dir=installation.folder, port=free_port(), processes=processes)
-        self.url = f"http://127.0.0.1:{config.port}"
+        self.serving, port = installation.serving, free_port()
+        self.url = f"http://127.0.0.1:{port}"
         environment = os.environ | {"DATA_DIR": str(installation.folder), "INFERENCE_DRAIN_SECONDS": "0"}
-        line = f"inference: {sys.executable} -m lifecycle.inference"
-        self.log = (installation.folder / "up.log").open("w")
-        with contextlib.redirect_stdout(self.log):
-            self.supervisor = Supervisor(line, environment, shared={"inference": Shared(*inference_servers(config))})
-        self.thread = threading.Thread(target=self.supervisor.run)
-        self.thread.start()
+        command = [sys.executable, "-c", PROGRAM, str(port), str(processes)]
+        with (installation.folder / "up.log").open("w") as log:
+            self.process = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
 
     def states(self):
         return [json.loads(path.read_text()) for path in sorted(self.serving.glob("status*.json"))]
@@ -48,9 +60,8 @@ class Servers:
         return httpx.post(f"{self.url}/v2/models/support/infer", json=ask("card"), headers=auth(), timeout=60)
 
     def end(self):
-        self.supervisor.stop()
-        self.thread.join(60)
-        self.log.close()
+        self.process.terminate()
+        self.process.wait(60)
 
 
 @pytest.fixture
