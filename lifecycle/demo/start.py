@@ -6,13 +6,13 @@ The address that `manage.py up` prints carries it. A browser needs it once and k
 from __future__ import annotations
 
 import hashlib
-import os
-import secrets
 from pathlib import Path
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.utils.crypto import constant_time_compare
+
+from lifecycle.env import secret_file
 
 COOKIE, SALT = "demo_start", "lifecycle.demo.start"
 MAX_AGE = 365 * 24 * 3600  # seconds
@@ -24,20 +24,8 @@ def token_path() -> Path:
 
 
 def token() -> str:
-    """256 random bits, made at the first call of an installation. Two processes that ask at once get the same."""
-    path = token_path()
-    if not path.exists():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        part = path.with_name(f"{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
-        with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="ascii") as file:
-            file.write(secrets.token_urlsafe(32))
-        try:
-            os.link(part, path)  # whole, and never over another's
-        except FileExistsError:
-            pass
-        finally:
-            part.unlink()
-    return path.read_text(encoding="ascii").strip()
+    """256 random bits, made at the first call of an installation."""
+    return secret_file(token_path(), size=32)
 
 
 def path() -> str:
