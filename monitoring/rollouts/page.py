@@ -12,7 +12,7 @@ from django.utils import timezone
 from lifecycle.ui.addresses import find_url
 from lifecycle.ui.charts import Chart
 from lifecycle.ui.marks import Step
-from lifecycle.ui.numbers import count, decimals, duration, percent, things
+from lifecycle.ui.numbers import count, duration, things
 from monitoring.rollouts import charts, queries, rules
 from monitoring.rollouts.models import Rollout
 from monitoring.rollouts.queries import arm_points, per_second, present_traffic
@@ -222,7 +222,7 @@ def detail(user: User, rollout: Rollout, before: int | None = None) -> dict[str,
     shown = live(user, rollout, rollout.ended_at or timezone.now()) | (buttons(user, rollout) if rollout.is_open else {})
     return shown | {
         "rollout": rollout, "endpoint": rollout.endpoint, "thread": thread(rollout), "looks": looks, "older": older, "before": before,
-        "charts": drawings(rollout), "events": history_of(rollout.uuid), "plan_lines": plan_lines(rollout.rule),
+        "charts": drawings(rollout), "events": history_of(rollout.uuid), "plan_lines": plans.lines(rollout.rule),
         "stretches": [(each, queries.counts(each)) for each in queries.segments(rollout)],
         "lasted": (rollout.ended_at or timezone.now()) - rollout.started_at,
     }  # fmt: skip
@@ -247,28 +247,16 @@ def thread(rollout: Rollout) -> list[Step]:
     )
 
 
-def plan_lines(plan: rules.Plan) -> list[tuple[str, str]]:
-    """The plan in words."""
-    return [
-        ("Steps", ", ".join(share_text(step) for step in plan.steps)),
-        ("At each step, at least", f"{count(plan.min_requests)} canary requests and {duration(60 * plan.min_minutes)}"),
-        ("At each step, at most", f"{duration(3600 * plan.max_hours)}; then it holds and asks"),
-        ("Margin", f"error share higher by less than {decimals(100 * plan.margin, 2)} percentage points, upper bound"),
-        ("False rollback", f"at most {percent(plan.alpha, 1)} of harmless canaries, at any number of looks"),
-        ("Widening", "by itself" if plan.automatic else "a person at each step"),
-        ("Warm-up", f"the first {count(plan.warm_up)} canary requests count for nothing" if plan.warm_up else "none"),
-    ]  # fmt: skip
-
-
 def start(request: PromotionRequest, form: Any, plan: rules.Plan | None) -> dict[str, Any]:
     """The form, with what to expect of the plan in it; none where the request is used or ended."""
     traffic, live = present_traffic(request.endpoint, timezone.now()), endpoints.live_deployment(request.endpoint)
     is_live = bool(live and live.version_id == request.version_id)
+    forecast = rules.forecast(plan, traffic) if plan else None
     return {
         "request_": request, "is_live": is_live, "endpoint": request.endpoint, "version": request.version, "form": form, "traffic": traffic,
-        "approved": plans.lines(request.plan), "named": bool(request.plan), "plan_words": plans.sentence(request.plan),
-        "live": live, "forecast": rules.forecast(plan, traffic) if plan else None,
+        "approved": plans.lines(plans.canary_of(request.plan)), "named": bool(request.plan), "plan_words": plans.sentence(request.plan),
+        "live": live, "forecast": forecast,
         "window": timedelta(hours=plan.max_hours) if plan else None, "is_open": request.status == Status.APPROVED and not is_live,
         "fits": not request.plan or plans.canary_of(request.plan) is not None,
-        "step_lines": [(share_text(step.share), step) for step in rules.forecast(plan, traffic).steps] if plan else [],
+        "step_lines": [(share_text(step.share), step) for step in forecast.steps] if forecast else [],
     }  # fmt: skip

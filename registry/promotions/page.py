@@ -92,7 +92,7 @@ def context(user: User, uuid: UUID) -> dict[str, Any]:
         "chain": chain(request),
         "rules": policies.read(request.policy),
         "plan_words": plans.sentence(request.plan),
-        "plan_lines": plans.lines(request.plan),
+        "plan_lines": plans.lines(plans.canary_of(request.plan)),
         "seats": queries.seats(request),
         "standing": queries.standing(user, request),
         "said": said(request),

@@ -12,7 +12,7 @@ from typing import Any
 from django.db.models import TextChoices
 
 from lifecycle.refusals import Refused
-from lifecycle.ui.numbers import percent
+from lifecycle.ui.numbers import count, duration, percent
 
 WHOLE = 10_000
 MIN_PER_ARM = 100  # below this the normal approximation is not used
@@ -170,18 +170,20 @@ def sentence(stored: Mapping[str, Any]) -> str:
     return f"canary at {', '.join(share_text(step) for step in stored['steps'])}"
 
 
-def lines(stored: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """What reviewers read of a canary's rule: name and value."""
-    plan = canary_of(stored)
-    if plan is None:
-        return []
-    return [
-        ("Steps", ", ".join(share_text(step) for step in plan.steps)),
-        ("Each step", f"at least {plan.min_requests:,} canary requests and {plan.min_minutes:,} minutes, at most {plan.max_hours:,} hours"),
-        ("Widens", "automatically when every condition holds" if plan.automatic else "when a person confirms each step"),
-        ("Non-inferiority margin", f"{100 * plan.margin:g} percentage points of the error share"),
-        ("Rollback", f"chance of rolling back a harmless canary at most {percent(plan.alpha, 1)}"),
-        ("Tolerated odds ratio", ", ".join(f"{name} {plan.tolerances[name]:g}" for name in METRICS)),
-        ("Warm-up", f"{plan.warm_up:,} canary requests that don't count"),
-        ("Rise to detect", f"{100 * plan.rise:g} percentage points"),
-    ]
+def lines(plan: Plan | None) -> list[tuple[str, str]]:
+    """A canary's rule as people read it wherever it stands, name and value; nothing for another kind of plan."""
+    return (
+        []
+        if plan is None
+        else [
+            ("Steps", ", ".join(share_text(step) for step in plan.steps)),
+            ("Each step", f"at least {count(plan.min_requests)} canary requests and {duration(60 * plan.min_minutes)}"),
+            ("Longest step", f"{duration(3600 * plan.max_hours)}; then it holds and asks"),
+            ("Widens", "automatically when every condition holds" if plan.automatic else "when a person confirms each step"),
+            ("Non-inferiority margin", f"{100 * plan.margin:g} percentage points of the error share"),
+            ("Rollback", f"chance of rolling back a harmless canary at most {percent(plan.alpha, 1)}"),
+            ("Tolerated odds ratio", ", ".join(f"{name} {plan.tolerances[name]:g}" for name in METRICS)),
+            ("Warm-up", f"{count(plan.warm_up)} canary requests that don't count"),
+            ("Rise to detect", f"{100 * plan.rise:g} percentage points"),
+        ]
+    )
