@@ -216,9 +216,9 @@ class Compare(View):
         given.is_valid(raise_exception=True)
         a, b = (queries.get_evaluation(person(request), given.validated_data[name]) for name in ("a", "b"))
         compare.check_dataset(a, b)
+        job = queries.comparison_job(a, b) if compare.is_large(a, b) else None
         if compare.is_ready(a, b):
             return Response(compare.paired_report(a, b))
-        job = queries.comparison_job(a, b)
         if job and not job.is_finished:
             return Response(JobOut(job).data, status=202)
         raise Refused("These two evaluations are too large to compare in a request.", next_step="POST to start a job that compares them.")

@@ -330,8 +330,8 @@ def comparison(user: User, given: Mapping[str, str]) -> dict[str, Any]:
         return context
     try:
         compare.check_dataset(a, b)
+        job = queries.comparison_job(a, b) if compare.is_large(a, b) else None
         if not compare.is_ready(a, b):
-            job = queries.comparison_job(a, b)
             return context | {"large": True, "job": job, "waits": job is not None and not job.is_finished}
         report = compare.paired_report(a, b)
     except Refused as refusal:

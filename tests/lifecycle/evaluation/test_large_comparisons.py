@@ -1,12 +1,13 @@
 """Two evaluations that are too large for a request are compared by a job: the same figures, kept, and nothing half done."""
 
 import pytest
-from django.core.cache import cache
 
 from lifecycle.evaluation import actions, compare, queries
 from lifecycle.evaluation.models import Comparison
 from lifecycle.jobs import actions as jobs
 from lifecycle.jobs.models import Job
+from lifecycle.remembered import cache
+from tests.lifecycle.jobs.test_ends_while_a_page_is_read import body, body_during
 from tests.support.jobs import run_jobs, run_ok
 from tests.support.training import make_run, make_snapshot
 
@@ -52,6 +53,14 @@ def test_a_job_finds_the_same_figures_and_keeps_them(client_for, large, mia):
     assert len(changed) > 0
     assert client.get(API, of(a, b)).json() == at_once
     assert client.get(PAGE, of(a, b)).context["report"] == at_once
+
+
+def test_a_job_that_ends_while_the_page_is_read_leaves_no_page_that_offers_it_again(client_for, large, mia):
+    a, b, *_ = large
+    actions.start_comparison(a=a, b=b, actor=mia)
+    client, url = client_for(mia), f"{PAGE}?a={a.uuid}&b={b.uuid}"
+
+    assert body_during(client, url) == body(client, url)
 
 
 def test_the_api_says_what_is_to_be_done_next(client_for, large, mia):
