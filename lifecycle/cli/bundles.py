@@ -17,6 +17,7 @@ from lifecycle.cli.settings import Usage
 from lifecycle.refusals import Damaged, Refused
 
 MODEL, CARD, README = "model", "card", "README.md"
+DESCRIBED = "lifecycle.json"
 OLD = (README, "VERIFY.md", "signing.pub.pem")  # words and the key, beside the two signed folders
 FILES_MAX = 1_000
 NO_CARD = "Export the version again. For an export from before cards were signed, --without-card verifies the files alone."
@@ -43,6 +44,8 @@ def verify(session: Session) -> None:
         else:
             check_old(whole)
         found = bundle.verify(whole / MODEL, args.key, expected_root=promised)
+        if DESCRIBED not in found:  # a card is signed with the same key, and is no model
+            raise Damaged("model/ is signed, but is no model.", next_step="Do not use this file.")
         root = bundle.root_digest(found)
         revision = None if args.without_card else verify_card(whole / CARD, args.key, root)
         value: dict[str, Any] = {
