@@ -11,7 +11,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from lifecycle.inference import answering
 
-HEADER_SECONDS = 10.0
+HEADER_SECONDS, HEADER_MOST = 10.0, 64 * 1024  # bytes
 BODY_SECONDS = 2 * answering.BODY_SECONDS  # of what the application does not read; what it reads, it waits for itself
 
 
@@ -23,6 +23,7 @@ def refusal(status: bytes, says: str) -> bytes:
 
 
 MALFORMED = refusal(b"400 Bad Request", "This is not an HTTP request as the standard describes it.")
+ENDLESS = refusal(b"431 Request Header Fields Too Large", f"The header of a request has at most {HEADER_MOST:,} bytes.")
 LATE = refusal(b"408 Request Timeout", "The request did not arrive in time.")
 
 
@@ -31,11 +32,19 @@ class Protocol(HttpToolsProtocol):
 
     _deadline: TimerHandle | None = None
     _in_body = False
+    _header_bytes = 0  # of the header that comes in, which the parser keeps in memory
 
     def connection_made(self, transport: Transport) -> None:  # type: ignore[override]
         """A connection, on which a request should follow."""
         super().connection_made(transport)
         self._expect(HEADER_SECONDS)
+
+    def data_received(self, data: bytes) -> None:
+        """Take in what came; a header that does not end is refused."""
+        super().data_received(data)
+        self._header_bytes = 0 if self._in_body else self._header_bytes + len(data)
+        if self._header_bytes > HEADER_MOST and not self.transport.is_closing():
+            self._end_with(ENDLESS)
 
     def on_message_begin(self) -> None:
         """The first byte of a request."""
@@ -61,8 +70,11 @@ class Protocol(HttpToolsProtocol):
 
     def send_400_response(self, msg: str) -> None:
         """Refuse and hang up."""
+        self._end_with(MALFORMED)
+
+    def _end_with(self, answer: bytes) -> None:
         self._settle()
-        self.transport.write(MALFORMED)
+        self.transport.write(answer)
         self.transport.close()
 
     def _expect(self, seconds: float) -> None:

@@ -8,7 +8,7 @@ import pytest
 from uvicorn import Config
 from uvicorn.server import ServerState
 
-from lifecycle.inference.malformed import BODY_SECONDS, HEADER_SECONDS, Protocol
+from lifecycle.inference.malformed import BODY_SECONDS, HEADER_MOST, HEADER_SECONDS, Protocol
 
 HALF_A_HEADER = b"POST /v2/models/m/infer HTTP/1.1\r\nHost: s"
 HALF_A_BODY = b"POST /v2/models/m/infer HTTP/1.1\r\nHost: s\r\nContent-Length: 10\r\n\r\nhalf"
@@ -53,6 +53,9 @@ class Line:
 
     def close(self):
         self.closed = True
+
+    def is_closing(self):
+        return self.closed
 
     def get_extra_info(self, _):
         return None
@@ -113,6 +116,16 @@ def test_bytes_that_drip_do_not_move_the_deadline(connection):
     connection.data_received(HALF_A_HEADER[20:])
 
     assert connection.loop.waits == [first]
+
+
+def test_a_header_that_does_not_end_is_refused_and_a_long_body_is_not(connection):
+    connection.data_received(b"POST / HTTP/1.1\r\nHost: s\r\nContent-Length: 200000\r\n\r\n" + b"x" * 100_000)
+    connection.data_received(b"x" * 100_000)
+    assert not connection.transport.closed
+
+    connection.data_received(HALF_A_HEADER + b"s" * HEADER_MOST)
+
+    assert (connection.transport.written[:13], connection.transport.closed) == (b"HTTP/1.1 431 ", True)
 
 
 def test_a_whole_request_has_no_deadline(connection):
