@@ -7,7 +7,7 @@ import json
 import pytest
 from django.urls import reverse
 
-from lifecycle.refusals import Refused
+from lifecycle.refusals import Conflict, Refused
 from registry.endpoints import actions as endpoints_actions
 from registry.endpoints.models import Deployment
 from registry.ledger.models import Event
@@ -16,6 +16,7 @@ from registry.promotions import actions, plans, rules
 from registry.promotions.models import PromotionRequest
 from registry.promotions.plans import Plan, share_text
 from tests.support import endpoints, registry
+from tests.support.jobs import run_ok
 from tests.support.trail import behind_its_back, faults
 
 pytestmark = pytest.mark.django_db
@@ -84,6 +85,23 @@ def test_a_plan_that_is_changed_in_the_database_voids_the_approval_and_is_named_
     ruled.refresh_from_db()
     assert (ruled.status, ruled.reason) == ("voided", "Changed since the gates were checked: the rollout plan.")
     assert ("not-in-database", f"promotions, {ruled.uuid}") in named
+
+
+@pytest.mark.parametrize("forged", [{"plan": {}}, {"by_system": True}, {"behind": []}])
+def test_what_a_request_says_of_itself_is_believed_of_its_event_when_it_is_used(endpoint, version, mia, lee, gita, omar, aida, forged):
+    """Written into the row before the gates are checked, so that the approvals are bound to it."""
+    asked = actions.request(version=version, endpoint=endpoint, note="", actor=mia, plan=plans.by_hand(500), behind=[aida.uuid])
+    PromotionRequest.objects.filter(pk=asked.pk).update(**forged)
+    run_ok("default")
+    asked.refresh_from_db()
+    for reviewer in (lee, gita):
+        asked = registry.approve(asked, reviewer)
+    rows = Deployment.objects.count()
+
+    with pytest.raises(Conflict, match="Changed since the gates were checked"):
+        endpoints_actions.deploy(request_id=asked.uuid, actor=omar, share=500)
+
+    assert (Deployment.objects.count(), PromotionRequest.objects.get(pk=asked.pk).status == "fulfilled") == (rows, False)
 
 
 @pytest.mark.parametrize(("approved", "shares"), [(RULE, [10_000, 1_000]), (plans.AT_ONCE, [500]), (plans.by_hand(500), [10_000, 501])])
