@@ -26,7 +26,7 @@ from registry.endpoints import queries as endpoints
 from registry.endpoints.rules import ALL
 from registry.promotions import plans
 from registry.promotions.models import PromotionRequest
-from registry.promotions.rules import Status
+from registry.promotions.rules import OPEN, Status
 
 
 @dataclass(frozen=True, slots=True)
@@ -257,6 +257,7 @@ def start(request: PromotionRequest, form: Any, plan: rules.Plan | None) -> dict
         "approved": plans.lines(plans.canary_of(request.plan)), "named": bool(request.plan), "plan_words": plans.sentence(request.plan),
         "live": live, "forecast": forecast,
         "window": timedelta(hours=plan.max_hours) if plan else None, "is_open": request.status == Status.APPROVED and not is_live,
+        "undecided": request.status in OPEN - {Status.APPROVED},
         "fits": not request.plan or plans.canary_of(request.plan) is not None,
         "step_lines": [(share_text(step.share), step) for step in forecast.steps] if forecast else [],
     }  # fmt: skip

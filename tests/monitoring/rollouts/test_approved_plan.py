@@ -52,6 +52,15 @@ def test_an_approval_for_all_traffic_at_once_starts_no_rollout(asked, live_endpo
     assert (page.context["fits"], Rollout.objects.count()) == (False, 0)
 
 
+def test_a_request_that_is_not_decided_yet_leads_to_its_decision(live_endpoint, version, mia, client_for):
+    request = registry.asked_request(version, live_endpoint, mia, plan=plans.canary(QUICK))
+
+    page = client_for(mia).get(reverse("rollouts:start", args=[request.uuid]))
+
+    assert (page.context["undecided"], reverse("promotions:detail", args=[request.uuid]) in page.content.decode()) == (True, True)
+    assert 'id="plan"' not in page.content.decode()
+
+
 def test_the_page_shows_the_approved_plan_and_starts_it_whatever_is_posted(foretold, ruled, mia, client_for):
     client, url = client_for(mia), reverse("rollouts:start", args=[ruled.uuid])
 
