@@ -18,7 +18,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sacrebleu.metrics import BLEU, CHRF
 
 from lifecycle.engine import metrics, words
 from lifecycle.engine.leading import IN_REPORTS
@@ -93,6 +92,8 @@ class ScoredTexts:
 
 def bleu_of(statistics: Floats) -> float:
     """BLEU, 0 to 100, of statistics (10,) added up over segments: lengths of answers and references, then n-grams right and in all."""
+    from sacrebleu.metrics import BLEU  # here: few processes score texts, and all would be the slower to start
+
     right, of = statistics[2:6].tolist(), statistics[6:10].tolist()
     found = BLEU.compute_bleu(right, of, int(statistics[0]), int(statistics[1]), smooth_method="exp", max_ngram_order=4)
     return float(found.score)
@@ -119,6 +120,8 @@ def score_texts(
     tokens: NDArray[Any] | None = None,
 ) -> ScoredTexts:
     """Per-row quantities. contexts: empty texts where a row has none. nats, tokens: as of Losses, where the model gives probabilities."""
+    from sacrebleu.metrics import BLEU, CHRF
+
     if not answers or not len(answers) == len(references) == len(contexts):
         raise ValueError(f"Scores need as many answers as references and contexts, one or more; got {len(answers)}, {len(references)}.")
     rouges = [words.rouge(one, two) for one, two in zip(answers, references, strict=True)]

@@ -10,17 +10,16 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from enum import Enum
 from itertools import product
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import optuna
-from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
-from optuna.trial import TrialState
 
 from lifecycle.engine.spec import POOLINGS, SCHEDULES, Strategy, TrainSpec
 from lifecycle.refusals import Refused
 
-optuna.logging.set_verbosity(optuna.logging.WARNING)
+if TYPE_CHECKING:  # each function that asks Optuna loads it: every process of the product would be the slower to start
+    import optuna
+    from optuna.distributions import BaseDistribution
 
 KINDS = {each.name: str(each.type) for each in (*fields(TrainSpec), *fields(Strategy))}
 SEARCHED = (
@@ -219,6 +218,8 @@ def usual_domain(name: str, value: Any) -> Domain:
 
 def distribution(name: str, domain: Domain) -> BaseDistribution:
     """The domain as Optuna knows it."""
+    from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
+
     if isinstance(domain, Choices):
         return CategoricalDistribution(domain.values)
     if KINDS[name] == "int":
@@ -228,11 +229,11 @@ def distribution(name: str, domain: Domain) -> BaseDistribution:
 
 # ── Trials ──────────────────────────────────────────────────────────────────
 class Outcome(Enum):
-    """How a trial ended. FAILED: without a score, whatever the reason."""
+    """How a trial ended, by the name of Optuna's TrialState. FAILED: without a score, whatever the reason."""
 
-    SCORED = TrialState.COMPLETE
-    PRUNED = TrialState.PRUNED
-    FAILED = TrialState.FAIL
+    SCORED = "COMPLETE"
+    PRUNED = "PRUNED"
+    FAILED = "FAIL"
 
 
 @dataclass(frozen=True, slots=True)
@@ -262,13 +263,16 @@ class Cut:
 
 def study(space: Space, trials: Iterable[Trial], sampler: optuna.samplers.BaseSampler | None = None) -> optuna.Study:
     """A study in memory that was told these trials."""
+    import optuna
+
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
     made = optuna.create_study(direction="maximize", sampler=sampler)
     distributions = {name: distribution(name, domain) for name, domain in space.items()}
     for trial in trials:
         steps = dict(enumerate(trial.evaluations, 1))
         made.add_trial(
             optuna.create_trial(
-                state=trial.outcome.value,
+                state=optuna.trial.TrialState[trial.outcome.value],
                 value=trial.value,
                 params=dict(trial.params),
                 distributions=distributions,
@@ -289,12 +293,14 @@ def suggest(space: Space, trials: Sequence[Trial], *, sampler: str, seed: int, n
     sampler: tpe or random. Settings that were tried already would give the same weights: others are drawn at random in their place, at last
     from what is left. None where nothing is left, as in a range that is as narrow as its numbers.
     """
+    from optuna.samplers import RandomSampler, TPESampler
+
     tried = [dict(trial.params) for trial in trials]
     distributions = {name: distribution(name, domain) for name, domain in space.items()}
     for attempt in range(ATTEMPTS):
         drawn = seed_of(seed, number, attempt)
         asks_tpe = sampler == "tpe" and not attempt
-        chosen = optuna.samplers.TPESampler(seed=drawn) if asks_tpe else optuna.samplers.RandomSampler(seed=drawn)
+        chosen = TPESampler(seed=drawn) if asks_tpe else RandomSampler(seed=drawn)
         params = study(space, trials if asks_tpe else (), chosen).ask(distributions).params
         if params not in tried:
             return params
@@ -333,7 +339,8 @@ def importances(space: Space, trials: Sequence[Trial]) -> dict[str, float] | Non
     scored = [trial for trial in trials if trial.outcome is Outcome.SCORED]
     if len(scored) < IMPORTANT_FROM or len({trial.score for trial in scored}) < 2:
         return None
-    importance = optuna.importance  # loaded when it is first used, and scikit-learn with it
-    evaluator = importance.PedAnovaImportanceEvaluator(target_quantile=max(0.1, BEST / len(scored)))
-    found = importance.get_param_importances(study(space, scored), evaluator=evaluator)
+    from optuna.importance import PedAnovaImportanceEvaluator, get_param_importances
+
+    evaluator = PedAnovaImportanceEvaluator(target_quantile=max(0.1, BEST / len(scored)))
+    found = get_param_importances(study(space, scored), evaluator=evaluator)
     return found if sum(found.values()) > 0 else None

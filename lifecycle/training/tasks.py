@@ -15,8 +15,6 @@ from uuid import UUID
 
 from django.conf import settings
 from django.db import transaction
-from huggingface_hub import snapshot_download
-from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError, RepositoryNotFoundError, RevisionNotFoundError
 
 from lifecycle.compute.child import Result, read_result, run_child, tail, wait_until_free
 from lifecycle.engine import leading, memory
@@ -112,6 +110,9 @@ def licence_of_package() -> str:
 
 def fetch(base: BaseModel, target: Path) -> Path:
     """Fetch one commit of a hub model, without anything that could execute. Raises Refused or NotReady with what to do."""
+    from huggingface_hub import snapshot_download  # here: every process of the product would be the slower to start
+    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError, RepositoryNotFoundError, RevisionNotFoundError
+
     check_online()
     try:
         snapshot_download(base.source, revision=base.revision, local_dir=target, allow_patterns=WANTED, token=False)

@@ -14,7 +14,7 @@ class AccessConfig(AppConfig):
         from django.db.models.signals import post_delete, post_save
 
         from lifecycle.ui import palette
-        from registry.access import credentials, schema, trail  # noqa: F401  schema registers itself with the API's description
+        from registry.access import credentials, trail
         from registry.ledger import accounts
 
         post_save.connect(credentials.on_factor_saved, sender=Authenticator)

@@ -10,7 +10,6 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-import openpyxl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -75,6 +74,8 @@ def write_csv(path: Path, entries: Iterator[Entry], tally: Tally, about: About) 
 
 def write_xlsx(path: Path, entries: Iterator[Entry], tally: Tally, about: About) -> None:
     """One sheet, every cell a text, formulae neutralised. What Excel cannot hold is counted."""
+    import openpyxl  # here: no process has to load it that writes no workbook
+
     columns = columns_of(about)
     book = openpyxl.Workbook(write_only=True)
     sheet = book.create_sheet("rows")

@@ -12,7 +12,7 @@ from django.core.exceptions import PermissionDenied
 from lifecycle.engine.base import SUPPORTED
 from lifecycle.jobs.models import Job
 from lifecycle.refusals import NotReady, Refused
-from lifecycle.training import actions, facts, tasks
+from lifecycle.training import actions, facts
 from lifecycle.training.models import BaseModel
 from registry.ledger.models import Event
 from tests.support.jobs import run_jobs, run_ok
@@ -194,7 +194,7 @@ def test_the_hub_is_refused_offline_and_asked_for_a_commit_only(project, mia, se
         asked.append((source, options["revision"]))
         write_base(options["local_dir"])
 
-    monkeypatch.setattr(tasks, "snapshot_download", fetch)
+    monkeypatch.setattr("huggingface_hub.snapshot_download", fetch)
     settings.HF_HUB_OFFLINE = True
     with pytest.raises(NotReady, match="offline"):
         actions.add_hub_base(project=project, actor=mia, hub_id="owner/name", revision="a" * 40)
