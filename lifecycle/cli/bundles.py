@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from lifecycle import bundle
-from lifecycle.cli import find
+from lifecycle.cli import find, watching
 from lifecycle.cli.screen import count
 from lifecycle.cli.session import Session
 from lifecycle.cli.settings import Usage
@@ -35,8 +35,10 @@ def verify(session: Session) -> None:
         if not path:
             version = find.version(session, args.version)
             path, promised = args.save or Path(folder) / "version.zip", version["root_digest"]
+            where = f"/versions/{version['uuid']}/export/"
+            watching.follow_job(session, session.api.post(where, twice=True)["uuid"])
             with path.open("wb") as target:
-                session.api.download("GET", f"/versions/{version['uuid']}/export/", target)
+                session.api.download("GET", where, target)
         whole = unpacked(path, Path(folder) / "export")
         if (whole / bundle.SIGNATURE_NAME).exists():
             bundle.verify(whole, args.key)

@@ -24,7 +24,10 @@ ROOMS = {
     "endpoints": Scope.DEPLOY, "rollouts": Scope.DEPLOY, "alerts": Scope.DEPLOY,
     "traffic": Scope.FEEDBACK,
 }  # fmt: skip
-ACTIONS = {"catalog.freeze": Scope.DEPLOY, "catalog.quarantine": Scope.DEPLOY, "traffic.define_kpi": Scope.REQUEST}  # unlike their room
+ACTIONS = {  # unlike their room
+    "catalog.freeze": Scope.DEPLOY, "catalog.quarantine": Scope.DEPLOY, "traffic.define_kpi": Scope.REQUEST,
+    "catalog.download": Scope.READ,  # has a file made that its owner can read, and changes nothing
+}  # fmt: skip
 
 
 def needed(room: str, action: str) -> Scope:

@@ -238,16 +238,22 @@ class VersionCard(View):
 class VersionExport(View):
     """A version as a zip."""
 
-    needs = {"GET": Needs("catalog.download", ModelVersion, SEE)}
+    needs = {"GET": Needs("catalog.download", ModelVersion, SEE), "POST": Needs("catalog.download", ModelVersion, SEE)}
 
-    @extend_schema(operation_id="versions_export", responses={(200, "application/zip"): OpenApiTypes.BINARY, 422: ErrorOut})
+    @extend_schema(
+        operation_id="versions_download", responses={(200, "application/zip"): OpenApiTypes.BINARY, 409: ErrorOut, 422: ErrorOut}
+    )
     def get(self, request: Request, uuid: UUID) -> FileResponse:
-        """Files and card with their signatures, public key and how to verify without us."""
-        version = ModelVersion.objects.select_related("model__project", "folder").get(uuid=uuid)
-        packed = actions.export(version=version, actor=request.user)
-        return FileResponse(
-            packed, as_attachment=True, filename=f"{version.model.slug}-{version.semver}.zip", content_type="application/zip"
-        )
+        """Files and card with their signatures, public key and how to verify without us. 409 until the newest card is exported."""
+        version = ModelVersion.objects.select_related("model__project").get(uuid=uuid)
+        packed = actions.download(version=version, actor=request.user)
+        return FileResponse(packed, as_attachment=True, filename=version.export_name, content_type="application/zip")
+
+    @extend_schema(operation_id="versions_export", request=None, responses={202: JobOut, 422: ErrorOut})
+    def post(self, request: Request, uuid: UUID) -> Response:
+        """Have the zip made; answers with the job that does it. It is kept until nobody has downloaded it for a week."""
+        version = ModelVersion.objects.select_related("model__project").get(uuid=uuid)
+        return Response(JobOut(actions.ask_export(version=version, actor=request.user)).data, status=202)
 
 
 class VerifyVersion(View):

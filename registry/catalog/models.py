@@ -90,6 +90,11 @@ class ModelVersion(models.Model):
         return f"{self.model} {self.semver}"
 
     @property
+    def export_name(self) -> str:
+        """What its export is called on somebody's disk."""
+        return f"{self.model.slug}-{self.semver}.zip"
+
+    @property
     def mark(self) -> str:
         """The mark that goes with its state: ok, bad, off."""
         return {self.State.ACTIVE: "ok", self.State.QUARANTINED: "bad"}.get(self.State(self.state), "off")

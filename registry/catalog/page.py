@@ -42,6 +42,7 @@ def model(user: User, found: RegisteredModel, before: int | None) -> dict[str, A
 def version(user: User, uuid: UUID) -> dict[str, Any]:
     """A version with its thread, card, files and what was verified when. Raises Http404."""
     running = about(ModelVersion, uuid).filter(kind="catalog.verify", state__in=[State.QUEUED, State.RUNNING]).first()
+    export_job = about(ModelVersion, uuid).filter(kind="catalog.export").first()
     found = policy.get_visible(user, queries.versions(user), "catalog.view", uuid=uuid)
     card = queries.newest_card(found)
     may = {action: policy.can(user, f"catalog.{action}", found) for action in ("edit_card", "download", "quarantine")}
@@ -62,6 +63,8 @@ def version(user: User, uuid: UUID) -> dict[str, Any]:
         "card_history": list(found.cards.select_related("author").order_by("-revision")[:20]),
         "checked": queries.last_verification(found),
         "job": running,
+        "export": queries.made_export(card) if card else None,
+        "export_job": export_job if export_job and export_job.state != State.SUCCEEDED else None,
         "may": may,
         "quarantine_text": quarantine_text(found) if may["quarantine"] else "",
         "live_on": list(Endpoint.objects.filter(alias__version=found).values_list("slug", flat=True)),

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
+from django.conf import settings
 from django.db.models import Count, QuerySet
 from django.utils import timezone
 
@@ -36,6 +38,14 @@ class VersionLine:
     live_on: tuple[str, ...]
     leading: Leading
     score: dict[str, float | None] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Export:
+    """A version as a zip that can be downloaded. size: in bytes."""
+
+    size: int
+    made_at: datetime
 
 
 def models(user: Person) -> QuerySet[RegisteredModel]:
@@ -164,6 +174,25 @@ def snapshot_facts(snapshot: Snapshot) -> dict[str, Any]:
 def newest_card(version: ModelVersion) -> Card | None:
     """The card that counts."""
     return version.cards.select_related("author", "version").order_by("-revision").first()
+
+
+def exports_folder() -> Path:
+    """Where exports wait for their download."""
+    return Path(settings.DATA_DIR) / "exports"
+
+
+def export_path(card: Card) -> Path:
+    """Where the export of a version with this revision of its card is put, once it is whole."""
+    return exports_folder() / f"{card.uuid}.zip"
+
+
+def made_export(card: Card) -> Export | None:
+    """The export of a version with this revision of its card, where there is one."""
+    try:
+        found = export_path(card).stat()
+    except FileNotFoundError:
+        return None
+    return Export(found.st_size, datetime.fromtimestamp(found.st_mtime, UTC))
 
 
 def freeze_of(endpoint: Endpoint, now: datetime | None = None) -> Freeze | None:

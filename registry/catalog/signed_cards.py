@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -73,12 +73,16 @@ def exported(card: Card) -> dict[str, bytes]:
     return files(card) | signature
 
 
-def is_altered(card: Card) -> bool:
-    """Whether a signed revision differs from what was signed with this installation's key, or its digest from its text."""
+def is_altered(card: Card, signed: Collection[tuple[str, int]] | None = None) -> bool:
+    """Whether a signed revision differs from what was signed with this installation's key, or its digest from its text.
+
+    signed: what `signed_revisions` knows of its version, where the caller has many cards.
+    """
     if digest_of(card.text) != card.digest:
         return True
     if not card.signature:
-        return was_signed(card)
+        version = str(card.version.uuid)
+        return (version, card.revision) in (signed_revisions([version]) if signed is None else signed)
     if card.key_fingerprint != bundle.fingerprint(keys.public_key_path()):
         return False
     content = exported(card)
@@ -87,13 +91,15 @@ def is_altered(card: Card) -> bool:
     return answer
 
 
-def was_signed(card: Card) -> bool:
-    """Whether the trail says that this revision was saved with a signature, which is gone from the table then."""
-    version = str(card.version.uuid)
-    for event in accounts.events_of([version], {Verb.VERSION_REGISTERED, Verb.CARD_CHANGED})[version]:
-        if event.payload.get("revision", 1) == card.revision and "card_signature" in event.payload:
-            return True
-    return False
+def signed_revisions(versions: list[str]) -> set[tuple[str, int]]:
+    """The revisions, by their version's uuid, that the audit log says were saved with a signature. One query."""
+    events = accounts.events_of(versions, {Verb.VERSION_REGISTERED, Verb.CARD_CHANGED})
+    return {
+        (version, event.payload.get("revision", 1))
+        for version, found in events.items()
+        for event in found
+        if "card_signature" in event.payload
+    }
 
 
 def holds(content: dict[str, bytes]) -> bool:

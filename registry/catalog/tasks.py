@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from uuid import UUID
 
+from celery import shared_task
+from django.utils import timezone
+
 from lifecycle.jobs.context import JobContext
 from registry.access.models import User
 from registry.catalog import actions
@@ -27,3 +30,9 @@ def verify(ctx: JobContext) -> None:
     ctx.progress(0, 1, stage="Hashing the files again")
     actions.verify(version)
     ctx.progress(1, 1, stage="Verified")
+
+
+@shared_task  # type: ignore[untyped-decorator]
+def sweep_exports() -> None:
+    """Remove exports that nobody downloads any more."""
+    actions.sweep_exports(timezone.now())

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
-from django.http import FileResponse, HttpResponse
+from django.http import FileResponse, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
@@ -174,13 +174,16 @@ def quarantine(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     return redirect_or_refresh(request, reverse("catalog:version", args=[uuid]))
 
 
-@require_safe
+@require_http_methods(["GET", "POST"])
 @needs("catalog.download", ModelVersion, see=SEE)
-def export(request: SignedInRequest, uuid: UUID) -> FileResponse:
-    """The version as a zip that can be verified without us."""
-    found = ModelVersion.objects.select_related("model__project", "folder").get(uuid=uuid)
-    packed = actions.export(version=found, actor=request.user)
-    return FileResponse(packed, as_attachment=True, filename=f"{found.model.slug}-{found.semver}.zip", content_type="application/zip")
+def export(request: SignedInRequest, uuid: UUID) -> HttpResponseBase:
+    """The version as a zip that can be verified without us; a POST has it made."""
+    found = ModelVersion.objects.select_related("model__project").get(uuid=uuid)
+    if request.method == "POST":
+        actions.ask_export(version=found, actor=request.user)
+        return redirect_or_refresh(request, f"{reverse('catalog:version', args=[uuid])}#export")
+    packed = actions.download(version=found, actor=request.user)
+    return FileResponse(packed, as_attachment=True, filename=found.export_name, content_type="application/zip")
 
 
 @require_POST

@@ -10,6 +10,7 @@ import tempfile
 from contextlib import ExitStack
 from itertools import count
 from pathlib import Path
+from typing import IO
 from unittest import mock
 
 import numpy as np
@@ -189,6 +190,13 @@ def make_version(
     catalog.register(model=model, run=run, semver=semver, actor=registrar or trainer, stated=STATED if stated is None else stated)
     run_ok("default")
     return ModelVersion.objects.get(model=model, semver=semver)
+
+
+def exported(version: ModelVersion, actor: User) -> IO[bytes]:
+    """The zip of a version, made by the real job and downloaded."""
+    catalog.ask_export(version=version, actor=actor)
+    run_ok("default")
+    return catalog.download(version=version, actor=actor)
 
 
 def make_endpoint(model: RegisteredModel, creator: User, *, slug: str = "", environment: str = "production") -> Endpoint:

@@ -251,7 +251,7 @@ TABLE = r"""
 /models/versions/<uuid:uuid>/card/                         | version    | L... xx++xxx | L... xx++xxx
 /models/versions/<uuid:uuid>/verify/                       | version    | ---- ------- | L... +++++++
 /models/versions/<uuid:uuid>/quarantine/                   | version    | ---- ------- | L... xxx+++x
-/models/versions/<uuid:uuid>/export/                       | version    | L... xx++++x | ---- -------
+/models/versions/<uuid:uuid>/export/                       | version    | L... xx++++x | L... xx++++x
 /models/endpoints/<uuid:uuid>/freeze/                      | endpoint   | ---- ------- | L... xxx+++x
 /models/freezes/<uuid:uuid>/lift/                          | freeze     | ---- ------- | L... xxx+++x
 # models: promotions
@@ -479,7 +479,7 @@ TABLE = r"""
 /api/v1/models/<uuid:uuid>/endpoints/                      | model      | L... +++++++ | L... xx++xxx
 /api/v1/versions/<uuid:uuid>/                              | version    | L... +++++++ | L--- -------
 /api/v1/versions/<uuid:uuid>/card/                         | version    | L... +++++++ | L... xx++xxx
-/api/v1/versions/<uuid:uuid>/export/                       | version    | L... xx++++x | L--- -------
+/api/v1/versions/<uuid:uuid>/export/                       | version    | L... xx++++x | L... xx++++x
 /api/v1/versions/<uuid:uuid>/verify/                       | version    | L--- ------- | L... +++++++
 /api/v1/versions/<uuid:uuid>/quarantine/                   | version    | L--- ------- | L... xxx+++x
 /api/v1/endpoints/<uuid:uuid>/freeze/                      | endpoint   | L--- ------- | L... xxx+++x

@@ -1,44 +1,35 @@
-"""The files of a version: laid out, verified, handed to the inference server, exported."""
+"""The files of a version: laid out, verified, handed to the inference server."""
 
 from __future__ import annotations
 
-import json
+import fcntl
 import os
-import platform
 import shutil
 import tempfile
-import zipfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from importlib import metadata
 from pathlib import Path
-from typing import IO
 
 from django.conf import settings
-from django.db import transaction
 from django.utils import timezone
 
 from lifecycle import bundle
-from lifecycle.compute import warm
-from lifecycle.engine.shipped import SERVED, source
 from lifecycle.refusals import Damaged, Refused
-from lifecycle.training.folders import local_folder
-from registry.access import policy as access
-from registry.access.models import User
 from registry.artifacts.actions import write_folder
 from registry.artifacts.models import Folder
-from registry.catalog import exported, queries, rules, signed_cards
+from registry.catalog import queries, signed_cards
 from registry.catalog.actions.quarantine import quarantine
 from registry.catalog.models import Card, ModelVersion, VerifiedCopy
 from registry.ledger import keys
-from registry.ledger.actions import record
-from registry.ledger.verbs import Verb
 
 
 @contextmanager
-def laid_out(folder: Folder, signature: str = "") -> Iterator[Path]:
-    """The files in a folder of their own that is gone afterwards, with model.sig where there is one. Raises Refused for damaged bytes."""
-    scratch = Path(settings.DATA_DIR) / "scratch"
+def laid_out(folder: Folder, signature: str = "", *, scratch: Path | None = None) -> Iterator[Path]:
+    """The files in a folder of their own that is gone afterwards, with model.sig where there is one. Raises Refused for damaged bytes.
+
+    scratch: in which that folder is made, for a caller who also removes what a killed process left there.
+    """
+    scratch = scratch or Path(settings.DATA_DIR) / "scratch"
     scratch.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=scratch) as workplace:
         target = write_folder(folder, Path(workplace) / "model")
@@ -48,8 +39,8 @@ def laid_out(folder: Folder, signature: str = "") -> Iterator[Path]:
 
 
 @contextmanager
-def verified(version: ModelVersion) -> Iterator[tuple[Path, bundle.Manifest]]:
-    """A version's files and signature in a folder of their own, every file hashed again, with their manifest.
+def verified(version: ModelVersion, *, scratch: Path | None = None) -> Iterator[tuple[Path, bundle.Manifest]]:
+    """A version's files and signature in a folder of their own, every file hashed again, with their manifest. scratch: as in `laid_out`.
 
     Raises Damaged naming what is wrong, and the version is then quarantined; Refused where bytes or the key are missing, which a restore
     mends. Call it outside a transaction, so that the quarantine stays.
@@ -57,7 +48,7 @@ def verified(version: ModelVersion) -> Iterator[tuple[Path, bundle.Manifest]]:
     check_key(version)
     with ExitStack() as stack:
         try:
-            folder = stack.enter_context(laid_out(version.folder, version.signature))
+            folder = stack.enter_context(laid_out(version.folder, version.signature, scratch=scratch))
             listed = bundle.verify(folder, keys.public_key_path(), expected_root=version.root_digest)
         except Damaged as refusal:
             quarantine(version_id=version.uuid, reason=refusal.message, actor=None)
@@ -145,6 +136,20 @@ def verify_copy(version: ModelVersion) -> None:
         VerifiedCopy.objects.update_or_create(version=version, defaults=found)
 
 
+@contextmanager
+def hashing_alone(version: ModelVersion) -> Iterator[bool]:
+    """Whether nobody else hashes the version's served files while this lasts. A process that dies lets go."""
+    path = Path(settings.DATA_DIR) / "serving" / "verifying" / f"{version.root_digest}.lock"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            yield False
+        else:
+            yield True
+
+
 def is_remembered(version: ModelVersion) -> bool:
     """Whether the files that the servers were given are those that were last verified, told by their stamps: nothing is hashed."""
     copy = VerifiedCopy.objects.filter(version=version).first()
@@ -155,86 +160,3 @@ def is_remembered(version: ModelVersion) -> bool:
         return bool(copy.key_fingerprint == key and copy.stamps == bundle.stamps(served_folder(version)))
     except (Refused, OSError):
         return False
-
-
-def export(*, version: ModelVersion, actor: User) -> IO[bytes]:
-    """A zip of the version, verified just now: model/ and card/ with their signatures, what other tools open it by, the public key, how to
-    verify without us, and a signature over all of it.
-
-    Returns an open file at its beginning; it is gone once closed. The export is an Event. Raises Refused for a version in quarantine, one
-    whose damage is found now included, and for an altered card; NotReady where the engine that puts weights together cannot answer now.
-    Call it outside a transaction.
-    """
-    access.require(actor, "catalog.download", version)
-    if version.state == ModelVersion.State.QUARANTINED:
-        raise Refused(f"{version} is quarantined and can't be downloaded: {version.state_reason}", next_step="Choose an active version.")
-    card = check_card(version)
-    packed = tempfile.TemporaryFile()  # noqa: SIM115  handed to the caller, who closes it
-    with verified(version) as (model, _), zipfile.ZipFile(packed, "w", zipfile.ZIP_STORED) as archive:
-        whole = model.parent
-        put_beside(version, card, whole)
-        bundle.sign(whole, keys.private_key_path())
-        for path in sorted(path for path in whole.rglob("*") if path.is_file()):
-            archive.write(path, path.relative_to(whole).as_posix())
-    with transaction.atomic():
-        record(actor, Verb.VERSION_EXPORTED, version, project=version.model.project.uuid, root_digest=version.root_digest, card=card.digest)
-    packed.seek(0)
-    return packed
-
-
-def put_beside(version: ModelVersion, card: Card, whole: Path) -> None:
-    """Write what an export has beside `model/`, in the folder that holds it."""
-    text, facts, public = card.text, version.facts, keys.public_key_path()
-    base = base_beside(version, whole)
-    plain = plain_beside(version, whole)
-    files = {
-        "README.md": exported.readme(text, facts, plain, base),
-        "model/README.md": text,
-        "VERIFY.md": exported.VERIFY.format(fingerprint=bundle.fingerprint(public), root_digest=version.root_digest),
-        "signing.pub.pem": public.read_text(encoding="utf-8"),
-    }
-    if plain.loader:
-        files["transformers/README.md"] = text
-    if rules.task_of(facts) in exported.FUNCTIONS:
-        files |= {
-            "MLmodel": exported.mlmodel(facts, str(version.uuid), version.registered_at, platform.python_version()),
-            f"code/{SERVED}.py": source(SERVED),
-            "requirements.txt": "".join(f"{name}=={metadata.version(name)}\n" for name in exported.NEEDED),
-            "python_env.yaml": f"python: {platform.python_version()}\ndependencies:\n- -r requirements.txt\n",
-        }
-    for name, written in files.items():
-        (whole / name).parent.mkdir(exist_ok=True)
-        (whole / name).write_text(written, encoding="utf-8")
-    (whole / "card").mkdir()
-    for name, data in signed_cards.exported(card).items():
-        (whole / "card" / name).write_bytes(data)
-
-
-def base_beside(version: ModelVersion, whole: Path) -> str:
-    """Lay the base model out where the adapter's own file names it. Returns that place, empty where there is none."""
-    adapter, base = whole / "model" / "adapter_config.json", version.run.base.folder
-    if base is None or not adapter.is_file():
-        return ""
-    described = json.loads(adapter.read_text(encoding="utf-8"))
-    place = exported.base_place(str(described.get("base_model_name_or_path", ""))) if described.get("peft_type") != "BOTTLENECK" else ""
-    if place:
-        (whole / place).parent.mkdir(parents=True, exist_ok=True)
-        write_folder(base, whole / place)
-    return place
-
-
-def plain_beside(version: ModelVersion, whole: Path) -> exported.Plain:
-    """Have the engine put the weights together for transformers, where the version is of a kind that needs it."""
-    model = whole / "model"
-    if not exported.wants_plain(version.facts):
-        return exported.Plain()
-    if not (model / "tokenizer.json").is_file():
-        return exported.Plain(why="The version has no tokenizer.json.")
-    run = version.run
-    base = local_folder("bases", run.base.folder) if run.base.folder and run.strategy != "full" else None
-    try:
-        told = warm.plain(model, whole / "transformers", base=base, base_name=rules.base_name(version.facts))
-    except Refused as refusal:
-        shutil.rmtree(whole / "transformers", ignore_errors=True)
-        return exported.Plain(why=refusal.message)
-    return exported.Plain(told["loader"], told["trust"])

@@ -12,14 +12,14 @@ from lifecycle import bundle
 from lifecycle.evaluation.models import Evaluation
 from lifecycle.jobs.actions import enqueue
 from lifecycle.jobs.models import Job
-from lifecycle.refusals import Refused
+from lifecycle.refusals import NotReady, Refused
 from lifecycle.training.models import Run
 from lifecycle.training.rules import RunState
 from registry.access import policy as access
 from registry.access.models import User
 from registry.catalog import card, queries, rules, signed_cards
 from registry.catalog.actions.files import laid_out
-from registry.catalog.models import ModelVersion, RegisteredModel
+from registry.catalog.models import Card, ModelVersion, RegisteredModel
 from registry.catalog.signed_cards import digest_of
 from registry.ledger import keys
 from registry.ledger.actions import record
@@ -76,38 +76,40 @@ def seal(*, model_id: UUID, run_id: UUID, semver: str, stated: dict[str, str], a
     if made is not None:
         return made
     access.require(actor, "catalog.register", model)
-    check_registrable(model, run, semver)
+    evaluation = check_registrable(model, run, semver)
     assert run.artifact is not None  # noqa: S101  check_registrable refused otherwise
     with laid_out(run.artifact) as folder:
         root = bundle.sign(folder, keys.private_key_path())
         signature = (folder / bundle.SIGNATURE_NAME).read_text(encoding="utf-8")
     if root != run.artifact.root_digest:
         raise Refused("The files are not those that the run wrote; nothing was registered.", next_step="Run the training again.")
-    return _write(model, run, semver, stated, actor, signature, by_system=by_system)
+    author = None if by_system else actor
+    facts = queries.facts(run, model, semver, evaluation)
+    said = {"purpose": model.purpose} | stated if model.purpose else dict(stated)
+    version = ModelVersion(
+        model=model, semver=semver, run=run, evaluation=evaluation, folder=run.artifact, root_digest=root, signature=signature,
+        key_fingerprint=bundle.fingerprint(keys.public_key_path()), facts=facts, registered_by=author,
+    )  # fmt: skip
+    first = signed_cards.signed(version, revision=1, text=card.write(facts, said), stated=said, author=author)  # ahead of the lock
+    return _write(version, first, on_behalf_of=actor if by_system else None)
 
 
 @transaction.atomic
-def _write(
-    model: RegisteredModel, run: Run, semver: str, stated: dict[str, str], actor: User, signature: str, *, by_system: bool
-) -> ModelVersion:
-    author = None if by_system else actor
-    model = RegisteredModel.objects.select_for_update(no_key=True).get(pk=model.pk)
-    evaluation, artifact = check_registrable(model, run, semver), run.artifact
-    number = (model.versions.aggregate(Max("number"))["number__max"] or 0) + 1
-    said = {"purpose": model.purpose} | stated if model.purpose else dict(stated)
-    facts = queries.facts(run, model, semver, evaluation)
-    version = ModelVersion.objects.create(
-        model=model, number=number, semver=semver, run=run, evaluation=evaluation,
-        folder=artifact,  # type: ignore[misc]  # a run without files was refused above
-        root_digest=facts["root_digest"], signature=signature, key_fingerprint=bundle.fingerprint(keys.public_key_path()),
-        facts=facts, registered_by=author,
-    )  # fmt: skip
-    first = signed_cards.signed(version, revision=1, text=card.write(facts, said), stated=said, author=author)
+def _write(version: ModelVersion, first: Card, *, on_behalf_of: User | None) -> ModelVersion:
+    """Save a version that was read and signed ahead of the lock, with its card. Raises NotReady where what it was read from has changed
+    since: the job then starts again."""
+    model = RegisteredModel.objects.select_for_update(no_key=True).select_related("project").get(pk=version.model_id)
+    evaluation, was = check_registrable(model, version.run, version.semver), version.model
+    if evaluation != version.evaluation or (model.name, model.purpose) != (was.name, was.purpose):
+        raise NotReady("The run was evaluated again, or its model was changed, while the files were signed.")
+    version.number = (model.versions.aggregate(Max("number"))["number__max"] or 0) + 1
+    version.save()
     first.save()
     record(
-        author, Verb.VERSION_REGISTERED, version, project=model.project.uuid, semver=semver, root_digest=version.root_digest,
-        run=run.uuid, evaluation=evaluation.report_digest, card=first.digest, card_signature=digest_of(first.signature),
-        key=version.key_fingerprint, **({"on_behalf_of": actor.uuid} if by_system else {}),
+        version.registered_by, Verb.VERSION_REGISTERED, version, project=model.project.uuid, semver=version.semver,
+        root_digest=version.root_digest, run=version.run.uuid, evaluation=evaluation.report_digest, card=first.digest,
+        card_signature=digest_of(first.signature), key=version.key_fingerprint,
+        **({"on_behalf_of": on_behalf_of.uuid} if on_behalf_of else {}),
     )  # fmt: skip
     return version
 

@@ -9,7 +9,7 @@ from django.urls import reverse
 
 from lifecycle.notices import outbox
 from lifecycle.refusals import Damaged, Refused
-from registry.catalog.actions.files import is_remembered, materialise, served_folder, verify_copy
+from registry.catalog.actions.files import hashing_alone, is_remembered, materialise, served_folder, verify_copy
 from registry.catalog.actions.quarantine import quarantine
 from registry.catalog.models import Endpoint, ModelVersion
 from registry.catalog.rules import QUARANTINED
@@ -60,18 +60,23 @@ def verify_in_use(*, changed: bool = False) -> int:
     """Hash the files of versions in use again, quarantine what does not hold, and return how many versions were hashed.
 
     changed: of those alone that were never hashed, or whose files are not as they were then. What holds is remembered, so that a rollback
-    need not hash it while clients wait. Call it outside a transaction.
+    need not hash it while clients wait. A version that an earlier check still hashes is left to it. Call it outside a transaction.
     """
-    hashed = 0
-    for version in in_use():
-        if version.state != ModelVersion.State.ACTIVE or not served_folder(version).exists() or (changed and is_remembered(version)):
-            continue
-        hashed += 1
+    return sum(verify_served(version, changed=changed) for version in in_use())
+
+
+def verify_served(version: ModelVersion, *, changed: bool) -> bool:
+    """Whether a version was hashed, and what does not hold quarantined. changed: as in `verify_in_use`."""
+    if version.state != ModelVersion.State.ACTIVE or not served_folder(version).exists():
+        return False
+    with hashing_alone(version) as alone:
+        if not alone or (changed and is_remembered(version)):
+            return False
         if damage := damage_of(version):
             quarantine(version_id=version.uuid, reason=f"Its files were changed where they are served: {damage}", actor=None)
         elif not is_remembered(version):  # a file is missing
             lay_out(version)
-    return hashed
+    return True
 
 
 def lay_out_again(version: ModelVersion) -> bool:

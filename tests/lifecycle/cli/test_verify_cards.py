@@ -7,7 +7,6 @@ import zipfile
 import pytest
 
 from lifecycle import bundle
-from registry.catalog import actions
 from registry.ledger import keys
 from tests.support import registry
 
@@ -27,7 +26,7 @@ def key(version, tmp_path):
 @pytest.fixture
 def kept(version, mia, tmp_path):
     path = tmp_path / "version.zip"
-    with actions.export(version=version, actor=mia) as packed:
+    with registry.exported(version, mia) as packed:
         path.write_bytes(packed.read())
     return path
 

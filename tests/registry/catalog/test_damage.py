@@ -11,6 +11,7 @@ from registry.catalog import actions
 from registry.catalog.models import ModelVersion
 from registry.ledger import keys
 from registry.ledger.models import Event
+from tests.support.jobs import run_jobs
 from tests.support.registry import make_version
 
 
@@ -58,8 +59,10 @@ def test_altered_bytes_that_an_export_finds_quarantine_the_version_and_nothing_i
     path.chmod(0o600)
     path.write_bytes(path.read_bytes() + b"x")
 
-    with pytest.raises(Damaged):
-        actions.export(version=version, actor=mia)
+    actions.ask_export(version=version, actor=mia)
+    [job] = run_jobs("default")
 
-    assert ModelVersion.objects.get().state == "quarantined"
+    assert (job.state, ModelVersion.objects.get().state) == ("failed", "quarantined")
+    with pytest.raises(Refused, match="is quarantined"):
+        actions.download(version=version, actor=mia)
     assert not Event.objects.filter(verb="catalog.exported").exists()

@@ -15,11 +15,12 @@ import pytest
 from lifecycle import bundle
 from lifecycle.refusals import Refused
 from registry.artifacts.actions import put_folder
-from registry.catalog import actions, exported
+from registry.catalog import exported
 from registry.catalog.exported import Plain
 from registry.catalog.models import ModelVersion
 from registry.ledger.models import Event
 from tests.engine.inbox import ROWS, write_rows
+from tests.support import registry
 from tests.support.registry import make_version
 from tests.support.tiny_models import make_tiny_base
 
@@ -86,7 +87,7 @@ def trained(project, mia, ravi, tmp_path, monkeypatch) -> ModelVersion:
 
 def unpacked(version, actor, folder: Path) -> Path:
     """The export, laid out."""
-    with actions.export(version=version, actor=actor) as packed, zipfile.ZipFile(packed) as archive:
+    with registry.exported(version, actor) as packed, zipfile.ZipFile(packed) as archive:
         archive.extractall(folder)
     return folder
 

@@ -67,7 +67,7 @@ def test_a_verification_says_when(client_for, version, aida):
 
 
 URLS = [("model", "get"), ("register", "get"), ("new_endpoint", "get")]
-VERSION_URLS = [("version", "get"), ("edit_card", "get"), ("verify", "post"), ("quarantine", "post"), ("export", "get")]
+VERSION_URLS = [("version", "get"), ("edit_card", "get"), ("verify", "post"), ("quarantine", "post"), ("export", "get"), ("export", "post")]
 
 
 @pytest.mark.parametrize(("name", "method"), URLS + VERSION_URLS)
@@ -81,7 +81,8 @@ def test_strangers_find_nothing(client_for, version, otto, name, method):
 
 
 @pytest.mark.parametrize(
-    ("name", "method"), [("register", "get"), ("new_endpoint", "get"), ("edit_card", "get"), ("quarantine", "post"), ("export", "get")]
+    ("name", "method"),
+    [("register", "get"), ("new_endpoint", "get"), ("edit_card", "get"), ("quarantine", "post"), ("export", "get"), ("export", "post")],
 )
 def test_an_auditor_may_look_but_not_do(client_for, version, aida, name, method):
     subject = version if (name, method) in VERSION_URLS else version.model

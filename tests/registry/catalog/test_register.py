@@ -10,18 +10,20 @@ from datetime import timedelta
 import pytest
 import yaml
 from django.core.exceptions import PermissionDenied
-from django.db import DatabaseError, transaction
+from django.db import DatabaseError, connection, transaction
 from django.urls import reverse
 from django.utils import timezone
 
+from lifecycle import bundle
 from lifecycle.jobs.models import Job
 from lifecycle.jobs.rules import State
 from lifecycle.refusals import Conflict, Refused
-from registry.catalog import actions, card, queries, rules
+from registry.catalog import actions, card, queries, rules, signed_cards
 from registry.catalog.models import Alias, Card, Endpoint, Freeze, ModelVersion
 from registry.ledger.models import Event
 from tests.support import registry
-from tests.support.jobs import run_jobs
+from tests.support.jobs import run_jobs, run_ok
+from tests.support.transactions import is_open
 
 pytestmark = pytest.mark.django_db
 
@@ -92,6 +94,38 @@ def test_a_run_that_was_overtaken_while_waiting_is_refused_by_its_job(model, run
 
     assert sorted(job.state for job in run_jobs("default")) == [State.FAILED, State.SUCCEEDED]
     assert ModelVersion.objects.count() == 1
+
+
+def test_nothing_is_signed_while_rows_are_locked(model, run, mia, monkeypatch):
+    sign, found = bundle.sign, []
+    monkeypatch.setattr(bundle, "sign", lambda *given: found.append(is_open(connection)) or sign(*given))
+    actions.register(model=model, run=run, semver="1.0.0", actor=mia)
+
+    run_ok("default")
+
+    assert found == [False, False]  # the files, and the card
+    assert signed_cards.problem(Card.objects.get()) == ""
+
+
+@pytest.mark.postgres
+def test_a_run_that_is_evaluated_again_while_its_card_is_signed_is_registered_by_what_is_newest(model, run, mia, monkeypatch):
+    signed, again = signed_cards.signed, iter([True])
+
+    def overtaken(*given, **said):
+        card = signed(*given, **said)
+        if next(again, False):
+            registry.evaluate(run, run.snapshot, mia, wrong=7)
+        return card
+
+    monkeypatch.setattr(signed_cards, "signed", overtaken)
+    actions.register(model=model, run=run, semver="1.0.0", actor=mia)
+
+    [job] = run_ok("default")
+
+    version = ModelVersion.objects.get()
+    assert (job.attempt, version.evaluation) == (2, queries.frozen_evaluation(run))
+    assert version.facts["evaluation"]["digest"] == version.evaluation.report_digest
+    assert [signed_cards.problem(card) for card in Card.objects.all()] == [""]
 
 
 @pytest.mark.parametrize("username", ["ana", "ravi", "gita", "omar", "aida", "otto", "adam"])
@@ -176,7 +210,7 @@ def test_a_card_is_edited_as_another_revision(version, mia):
 
 @pytest.mark.postgres
 def test_an_export_is_verified_by_the_public_tool(version, mia, tmp_path):
-    with actions.export(version=version, actor=mia) as packed, zipfile.ZipFile(packed) as archive:
+    with registry.exported(version, mia) as packed, zipfile.ZipFile(packed) as archive:
         archive.extractall(tmp_path)
     names = sorted(path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*") if path.is_file() and "var" not in path.parts)
 
@@ -207,7 +241,7 @@ def test_an_export_is_verified_by_the_public_tool(version, mia, tmp_path):
 def test_who_may_not_export(version, ana, aida):
     for person in (ana, aida):
         with pytest.raises(PermissionDenied):
-            actions.export(version=version, actor=person)
+            actions.ask_export(version=version, actor=person)
 
 
 def test_a_quarantined_version_stays_so(version, lee):

@@ -8,6 +8,8 @@ import sys
 import zipfile
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from lifecycle import bundle
 from lifecycle.jobs.models import Job
@@ -15,6 +17,7 @@ from lifecycle.jobs.rules import State
 from lifecycle.refusals import Refused
 from registry.catalog import actions, queries, signed_cards
 from registry.catalog.models import Card, ModelVersion
+from registry.catalog.trail import held_of_cards
 from registry.ledger import keys
 from registry.ledger.models import Event
 from registry.promotions import actions as promotions
@@ -88,7 +91,7 @@ def test_a_signature_that_was_taken_away_is_missed_everywhere(version, mia):
 
     assert signed_cards.is_altered(queries.newest_card(version))
     with pytest.raises(Refused, match="was changed after it was signed"):
-        actions.export(version=version, actor=mia)
+        actions.ask_export(version=version, actor=mia)
     assert any("card revision 1 has a signature" in fault.detail for fault in faults())
 
 
@@ -97,7 +100,7 @@ def test_an_altered_card_is_not_exported(version, mia):
     alter(card, text=one_byte(card.text))
 
     with pytest.raises(Refused, match="was changed after it was signed") as refused:
-        actions.export(version=version, actor=mia)
+        actions.ask_export(version=version, actor=mia)
 
     assert refused.value.next_step == signed_cards.RESTORE
     assert not Event.objects.filter(verb="catalog.exported").exists()
@@ -116,7 +119,7 @@ def test_an_altered_card_is_shown_as_such_and_its_verification_fails(version, mi
 
 
 def test_a_card_from_before_cards_were_signed_is_signed_by_saving_it(version, mia, monkeypatch):
-    monkeypatch.setattr(signed_cards, "was_signed", lambda card: False)  # as where its event names no signature
+    monkeypatch.setattr(signed_cards, "signed_revisions", lambda versions: set())  # as where its event names no signature
     card = queries.newest_card(version)
     alter(card, signature="", key_fingerprint="")
     assert actions.verify(version).files
@@ -129,8 +132,38 @@ def test_a_card_from_before_cards_were_signed_is_signed_by_saving_it(version, mi
     assert Card.objects.count() == 2
 
 
+def test_a_version_page_asks_the_same_for_many_revisions_and_verifies_the_newest_once(version, mia, client_for, monkeypatch):
+    client, page = client_for(mia), f"/models/versions/{version.uuid}/"
+    client.get(page)
+    with CaptureQueriesContext(connection) as one:
+        client.get(page)
+    for at in range(3):
+        actions.edit_card(version=version, stated={"purpose": f"Purpose {at}."}, seen=queries.newest_card(version).digest, actor=mia)
+    verified, holds = [], signed_cards.holds
+    monkeypatch.setattr(signed_cards, "holds", lambda content: verified.append(len(content)) or holds(content))
+
+    with CaptureQueriesContext(connection) as four:
+        client.get(page)
+        client.get(page)
+
+    assert (len(four) - 2 * len(one), verified) == (0, [3])
+
+
+def test_the_audit_asks_the_same_for_one_unsigned_card_and_for_many(version, other):
+    for each in (version, other):
+        alter(queries.newest_card(each), signature="", key_fingerprint="")
+    asked = []
+    for versions in ([version], [version, other]):
+        with CaptureQueriesContext(connection) as found:
+            held = held_of_cards([str(each.uuid) for each in versions])
+        asked.append(len(found))
+
+    assert asked == [2, 2]
+    assert all("card revision 1 isn't what was signed" in held[str(each.uuid)] for each in (version, other))
+
+
 def test_the_public_tool_verifies_the_card_of_an_export(version, mia, tmp_path):
-    with actions.export(version=version, actor=mia) as packed, zipfile.ZipFile(packed) as archive:
+    with registry.exported(version, mia) as packed, zipfile.ZipFile(packed) as archive:
         archive.extractall(tmp_path)
     card = tmp_path / "card"
     command = [sys.executable, "-m", "model_signing", "verify", "key", "--signature", "card/model.sig"]

@@ -10,7 +10,7 @@ from registry.catalog.models import Alias, ModelVersion
 from registry.endpoints import actions, queries
 from registry.endpoints.models import Deployment
 from registry.ledger.models import Event
-from tests.support import endpoints
+from tests.support import endpoints, registry
 
 
 @pytest.fixture
@@ -127,13 +127,15 @@ def test_the_page_says_before_the_click_what_it_does_to_each_endpoint(live_endpo
 
 
 def test_it_is_not_handed_out_by_page_or_api(live, lee, client_for):
+    registry.exported(live, lee).close()
     quarantine(live, lee)
     exported = Event.objects.filter(verb="catalog.exported").count()
     browser = client_for(lee)
 
-    assert browser.get(reverse("catalog:export", args=[live.uuid])).status_code == 422
-    answer = browser.get(f"/api/v1/versions/{live.uuid}/export/")
-    assert answer.status_code == 422
-    assert "It leaks names." in answer.json()["message"]
+    for send in (browser.get, browser.post):
+        assert send(reverse("catalog:export", args=[live.uuid])).status_code == 422
+        answer = send(f"/api/v1/versions/{live.uuid}/export/")
+        assert answer.status_code == 422
+        assert "It leaks names." in answer.json()["message"]
     assert reverse("catalog:export", args=[live.uuid]) not in browser.get(reverse("catalog:version", args=[live.uuid])).content.decode()
     assert Event.objects.filter(verb="catalog.exported").count() == exported

@@ -170,3 +170,11 @@ def test_what_changes_while_it_is_hashed_is_not_remembered(live_endpoint, target
     files.verify_copy(target)
 
     assert not VerifiedCopy.objects.filter(version=target).exists()
+
+
+def test_a_version_that_an_earlier_check_still_hashes_is_left_to_it(live_endpoint, target, hashed):
+    with files.hashing_alone(target) as alone:
+        assert (alone, [actions.verify_in_use(changed=changed) for changed in (True, False)]) == (True, [1, 1])
+        assert target.root_digest not in hashed
+
+    assert (actions.verify_in_use(), target.root_digest in hashed) == (2, True)

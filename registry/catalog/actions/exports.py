@@ -1,0 +1,250 @@
+"""A version as a zip that anyone can verify and open without us: made by a job, kept for a while, handed out as long as it is current."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import platform
+import shutil
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime, timedelta
+from importlib import metadata
+from pathlib import Path
+from typing import IO
+
+from django.db import transaction
+from django.db.models import Exists, OuterRef
+from django.utils import timezone
+
+from lifecycle import bundle
+from lifecycle.compute import warm
+from lifecycle.engine.shipped import SERVED, source
+from lifecycle.jobs.actions import enqueue
+from lifecycle.jobs.context import JobContext
+from lifecycle.jobs.models import Job
+from lifecycle.refusals import Conflict, Refused
+from lifecycle.training.folders import forget, local_folder, scratch
+from registry.access import policy as access
+from registry.access.models import User
+from registry.artifacts.actions import CHUNK, write_folder
+from registry.catalog import exported, queries, rules, signed_cards
+from registry.catalog.actions.files import check_card, verified
+from registry.catalog.models import Card, ModelVersion
+from registry.ledger import keys
+from registry.ledger.actions import record
+from registry.ledger.verbs import Verb
+
+KIND = "catalog.export"
+UNUSED = timedelta(days=7)  # after which an export that nobody downloads is removed
+
+
+def ask_export(*, version: ModelVersion, actor: User) -> Job:
+    """Have a version exported with the newest revision of its card, in a job; the same job while that is unfinished. Where the export is
+    there already, the job ends at once.
+
+    Raises PermissionDenied, or Refused for a version in quarantine and for an altered card.
+    """
+    access.require(actor, "catalog.download", version)
+    check_open(version)
+    card = check_card(version)
+    return enqueue(
+        KIND, actor=actor, project=version.model.project, args={"card": str(card.uuid)}, subject=version, key=f"{KIND}:{card.uuid}"
+    )
+
+
+def run_export(ctx: JobContext) -> None:
+    """The job: lay the files out, verify them, pack and sign them, and only then put the zip where it is downloaded from.
+
+    Nothing is recorded: nothing leaves the server before somebody downloads it. Raises Refused for a version in quarantine, one whose
+    damage is found now included, for an altered card, and for a full disk; NotReady where the engine that puts weights together cannot
+    answer now.
+    """
+    card = Card.objects.select_related("version__model__project", "version__folder", "version__run__base__folder").get(
+        uuid=ctx.args["card"]
+    )
+    check_open(card.version)
+    if queries.made_export(card):
+        return
+    signed_cards.check(card)
+    forget(ctx.job)  # what a worker left that was lost
+    try:
+        with disk_checked():
+            publish(ctx, card, pack(ctx, card, scratch(ctx.job)))
+    finally:
+        if not ctx.lost:  # else it is that of whoever took the job over
+            forget(ctx.job)
+
+
+def pack(ctx: JobContext, card: Card, place: Path) -> Path:
+    """The zip of a version, verified just now, in the folder `place`: model/ and card/ with their signatures, what other tools open it by,
+    the public key, how to verify without us, and a signature over all of it."""
+    packed = place / "export.zip"
+    ctx.progress(0, stage="Verifying the files")
+    with verified(card.version, scratch=place) as (model, _):
+        whole = model.parent
+        ctx.raise_if_cancelled()
+        ctx.progress(0, stage="Merging the weights")
+        put_beside(card, whole)
+        ctx.raise_if_cancelled()
+        ctx.progress(0, stage="Signing")
+        bundle.sign(whole, keys.private_key_path())
+        paths = sorted(path for path in whole.rglob("*") if path.is_file())
+        done, total = 0, sum(path.stat().st_size for path in paths)
+        with packed.open("xb") as file:
+            with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
+                for path in paths:
+                    entry = zipfile.ZipInfo.from_file(path, path.relative_to(whole).as_posix())
+                    with path.open("rb") as original, archive.open(entry, "w") as member:
+                        while chunk := original.read(CHUNK):
+                            ctx.raise_if_cancelled()
+                            member.write(chunk)
+                            done += len(chunk)
+                            ctx.progress(done, total, stage="Packing", unit="bytes")
+            file.flush()
+            os.fsync(file.fileno())
+    return packed
+
+
+@transaction.atomic
+def publish(ctx: JobContext, card: Card, packed: Path) -> None:
+    """Put the zip, whole, where it is downloaded from. Raises Refused for a version that was quarantined meanwhile, Conflict for one whose
+    card has a newer revision."""
+    ctx.hold()
+    check_current(card, locked(card.version))
+    target = queries.export_path(card)
+    target.parent.mkdir(exist_ok=True)
+    os.replace(packed, target)
+
+
+def download(*, version: ModelVersion, actor: User) -> IO[bytes]:
+    """The export of a version with the newest revision of its card, as an open file at its beginning. The download is an Event.
+
+    Raises PermissionDenied, Refused for a version in quarantine and for an altered card, Conflict where it was not exported yet.
+    """
+    access.require(actor, "catalog.download", version)
+    check_open(version)
+    card = check_card(version)  # ahead of the lock
+    path = queries.export_path(card)
+    with transaction.atomic():
+        version = locked(version)
+        check_current(card, version)
+        try:
+            packed = path.open("rb")
+        except FileNotFoundError as error:
+            raise Conflict(f"{version} isn't exported yet.", next_step="Export it, then download it when the job has ended.") from error
+        record(actor, Verb.VERSION_EXPORTED, version, project=version.model.project.uuid, root_digest=version.root_digest, card=card.digest)
+    with suppress(FileNotFoundError):  # it was swept just now; what is open stays
+        os.utime(path, (timezone.now().timestamp(), path.stat().st_mtime))
+    return packed
+
+
+def sweep_exports(now: datetime) -> int:
+    """Remove the exports that nobody has downloaded for a week, those of earlier revisions of a card, and those of versions in quarantine.
+    Returns how many."""
+    found = {path.stem: path for path in queries.exports_folder().glob("????????-????-????-????-????????????.zip")}
+    later = Card.objects.filter(version=OuterRef("version"), revision__gt=OuterRef("revision"))
+    rows = Card.objects.filter(~Exists(later), uuid__in=found).exclude(version__state=rules.QUARANTINED)
+    current = {str(uuid) for uuid in rows.values_list("uuid", flat=True)}
+    swept = [path for name, path in found.items() if name not in current or used_at(path) < now - UNUSED]
+    for path in swept:
+        path.unlink(missing_ok=True)
+    return len(swept)
+
+
+def used_at(path: Path) -> datetime:
+    """When an export was downloaded last, or made."""
+    found = path.stat()
+    return datetime.fromtimestamp(max(found.st_atime, found.st_mtime), UTC)
+
+
+def locked(version: ModelVersion) -> ModelVersion:
+    """The version, its row locked: no card and no quarantine comes in between."""
+    rows = ModelVersion.objects.select_for_update(of=("self",), no_key=True).select_related("model__project")
+    return rows.get(pk=version.pk)
+
+
+def check_open(version: ModelVersion) -> None:
+    """Raises Refused for a version in quarantine."""
+    if version.state == rules.QUARANTINED:
+        raise Refused(f"{version} is quarantined and can't be downloaded: {version.state_reason}", next_step="Choose an active version.")
+
+
+def check_current(card: Card, version: ModelVersion) -> None:
+    """Raises Refused for a version in quarantine, Conflict for a card that has a newer revision."""
+    check_open(version)
+    if queries.newest_card(version) != card:
+        raise Conflict(f"The model card of {version} has a newer revision.", next_step="Export the version again.")
+
+
+@contextmanager
+def disk_checked() -> Iterator[None]:
+    """A full disk becomes a sentence. Raises Refused."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        raise Refused(
+            "The server's disk is full, so the version wasn't exported.", next_step="Free some space, then export it again."
+        ) from error
+
+
+def put_beside(card: Card, whole: Path) -> None:
+    """Write what an export has beside `model/`, in the folder that holds it."""
+    version, text, facts, public = card.version, card.text, card.version.facts, keys.public_key_path()
+    base = base_beside(version, whole)
+    plain = plain_beside(version, whole)
+    files = {
+        "README.md": exported.readme(text, facts, plain, base),
+        "model/README.md": text,
+        "VERIFY.md": exported.VERIFY.format(fingerprint=bundle.fingerprint(public), root_digest=version.root_digest),
+        "signing.pub.pem": public.read_text(encoding="utf-8"),
+    }
+    if plain.loader:
+        files["transformers/README.md"] = text
+    if rules.task_of(facts) in exported.FUNCTIONS:
+        files |= {
+            "MLmodel": exported.mlmodel(facts, str(version.uuid), version.registered_at, platform.python_version()),
+            f"code/{SERVED}.py": source(SERVED),
+            "requirements.txt": "".join(f"{name}=={metadata.version(name)}\n" for name in exported.NEEDED),
+            "python_env.yaml": f"python: {platform.python_version()}\ndependencies:\n- -r requirements.txt\n",
+        }
+    for name, written in files.items():
+        (whole / name).parent.mkdir(exist_ok=True)
+        (whole / name).write_text(written, encoding="utf-8")
+    (whole / "card").mkdir()
+    for name, data in signed_cards.exported(card).items():
+        (whole / "card" / name).write_bytes(data)
+
+
+def base_beside(version: ModelVersion, whole: Path) -> str:
+    """Lay the base model out where the adapter's own file names it. Returns that place, empty where there is none."""
+    adapter, base = whole / "model" / "adapter_config.json", version.run.base.folder
+    if base is None or not adapter.is_file():
+        return ""
+    described = json.loads(adapter.read_text(encoding="utf-8"))
+    place = exported.base_place(str(described.get("base_model_name_or_path", ""))) if described.get("peft_type") != "BOTTLENECK" else ""
+    if place:
+        (whole / place).parent.mkdir(parents=True, exist_ok=True)
+        write_folder(base, whole / place)
+    return place
+
+
+def plain_beside(version: ModelVersion, whole: Path) -> exported.Plain:
+    """Have the engine put the weights together for transformers, where the version is of a kind that needs it."""
+    model = whole / "model"
+    if not exported.wants_plain(version.facts):
+        return exported.Plain()
+    if not (model / "tokenizer.json").is_file():
+        return exported.Plain(why="The version has no tokenizer.json.")
+    run = version.run
+    base = local_folder("bases", run.base.folder) if run.base.folder and run.strategy != "full" else None
+    try:
+        told = warm.plain(model, whole / "transformers", base=base, base_name=rules.base_name(version.facts))
+    except Refused as refusal:
+        shutil.rmtree(whole / "transformers", ignore_errors=True)
+        return exported.Plain(why=refusal.message)
+    return exported.Plain(told["loader"], told["trust"])

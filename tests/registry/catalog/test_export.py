@@ -1,0 +1,268 @@
+"""An export is made by a job once for each revision of the card, kept while it is used, and never handed out of a version in quarantine."""
+
+from __future__ import annotations
+
+import errno
+import os
+import zipfile
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from django.conf import settings
+from django.core.exceptions import PermissionDenied
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
+from django.utils import timezone
+from rest_framework.test import APIClient
+
+from lifecycle.jobs import actions as jobs
+from lifecycle.jobs import runner
+from lifecycle.jobs.models import Job
+from lifecycle.jobs.rules import State
+from lifecycle.refusals import Conflict, Refused
+from registry.access.actions import create_token
+from registry.catalog import actions, queries
+from registry.catalog.actions import exports
+from registry.catalog.models import ModelVersion
+from registry.ledger.models import Event
+from tests.support import registry
+from tests.support.jobs import run_jobs, run_ok
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def version(project, mia, ravi) -> ModelVersion:
+    return registry.make_version(project, mia, ravi)
+
+
+class Killed(BaseException):
+    """The worker is killed here: no handler of errors sees it."""
+
+
+def lying() -> list[str]:
+    """What lies in the folder of exports, and what jobs left where they work."""
+    folders = [queries.exports_folder(), Path(settings.DATA_DIR) / "scratch"]
+    return sorted(path.relative_to(folder).as_posix() for folder in folders for path in folder.rglob("*") if path.is_file())
+
+
+def the_zip(version: ModelVersion) -> str:
+    return f"{queries.newest_card(version).uuid}.zip"
+
+
+def downloads() -> int:
+    return Event.objects.filter(verb="catalog.exported").count()
+
+
+def revise(version: ModelVersion, actor, purpose: str = "Other.") -> None:
+    actions.edit_card(version=version, stated={"purpose": purpose}, seen=queries.newest_card(version).digest, actor=actor)
+
+
+def during(monkeypatch, act) -> None:
+    """Have something happen while an export is made, before it is packed."""
+    put_beside = exports.put_beside
+    monkeypatch.setattr(exports, "put_beside", lambda *given: (put_beside(*given), act()))
+
+
+@pytest.mark.postgres
+def test_an_export_is_made_once_and_each_download_is_an_event(version, mia, lee):
+    first = actions.ask_export(version=version, actor=mia)
+    assert actions.ask_export(version=version, actor=lee) == first
+    run_ok("default")
+    assert (lying(), downloads()) == ([the_zip(version)], 0)
+
+    for person in (mia, lee):
+        with actions.download(version=version, actor=person) as packed, zipfile.ZipFile(packed) as archive:
+            assert archive.testzip() is None
+
+    assert [event.actor for event in Event.objects.filter(verb="catalog.exported").order_by("pk")] == [str(mia.uuid), str(lee.uuid)]
+
+
+def test_one_that_is_there_is_not_made_again(version, mia, monkeypatch):
+    registry.exported(version, mia).close()
+    monkeypatch.setattr(exports, "pack", None)
+
+    actions.ask_export(version=version, actor=mia)
+
+    run_ok("default")
+    assert Job.objects.filter(kind="catalog.export").count() == 2
+
+
+@pytest.mark.postgres
+def test_a_new_revision_of_the_card_is_another_export(version, mia):
+    registry.exported(version, mia).close()
+    earlier = the_zip(version)
+    revise(version, mia)
+
+    with pytest.raises(Conflict, match="isn't exported yet"):
+        actions.download(version=version, actor=mia)
+    assert downloads() == 1
+
+    with registry.exported(version, mia) as packed, zipfile.ZipFile(packed) as archive:
+        assert archive.read("model/README.md").decode() == queries.newest_card(version).text
+    assert sorted(lying()) == sorted([earlier, the_zip(version)])
+
+
+@pytest.mark.parametrize("meanwhile", ["quarantine", "revision"])
+def test_what_is_no_longer_handed_out_when_it_is_packed_ends_the_job(version, mia, lee, monkeypatch, meanwhile):
+    actions.ask_export(version=version, actor=mia)
+    acts = {
+        "quarantine": lambda: actions.quarantine(version_id=version.uuid, reason="It leaks names.", actor=lee),
+        "revision": lambda: revise(version, mia),
+    }
+    during(monkeypatch, acts[meanwhile])
+
+    [job] = run_jobs("default")
+
+    told = {"quarantine": "It leaks names.", "revision": "newer revision"}[meanwhile]
+    assert (job.state, told in job.error, lying()) == (State.FAILED, True, [])
+
+
+@pytest.mark.postgres
+def test_nothing_is_made_or_handed_out_of_a_version_in_quarantine_not_even_what_was_made_before(version, mia, lee):
+    registry.exported(version, mia).close()
+    version.refresh_from_db()
+    stale = ModelVersion.objects.select_related("model__project").get(pk=version.pk)
+    actions.quarantine(version_id=version.uuid, reason="It leaks names.", actor=lee)
+
+    for act in (actions.ask_export, actions.download):
+        with pytest.raises(Refused, match="It leaks names"):
+            act(version=ModelVersion.objects.get(pk=version.pk), actor=mia)
+    with pytest.raises(Refused, match="It leaks names"):
+        actions.download(version=stale, actor=mia)  # read just before
+    assert (downloads(), Job.objects.filter(kind="catalog.export").count()) == (1, 1)
+    assert actions.sweep_exports(timezone.now()) == 1
+    assert lying() == []
+
+
+def test_a_cancelled_export_leaves_nothing(version, mia, monkeypatch):
+    job = actions.ask_export(version=version, actor=mia)
+    during(monkeypatch, lambda: jobs.cancel(job.uuid, mia))
+
+    [ended] = run_jobs("default")
+
+    assert (ended.state, lying()) == (State.CANCELLED, [])
+
+
+def test_what_a_killed_worker_left_is_removed_and_the_job_is_done_by_another(version, mia, monkeypatch):
+    def kill() -> None:
+        (exports.scratch(job) / "export.zip").write_bytes(b"half")
+        raise Killed
+
+    actions.ask_export(version=version, actor=mia)
+    job = jobs.claim("default")
+    with monkeypatch.context() as patched:
+        patched.setattr(exports, "forget", lambda job: None)  # a kill runs no clean-up
+        during(patched, kill)
+        with pytest.raises(Killed):
+            runner.execute(job, beating=False)
+    assert lying() == [f"{job.uuid}/export.zip"]
+    Job.objects.filter(pk=job.pk).update(lease_until=timezone.now() - timedelta(hours=1))
+
+    assert jobs.reap() == 1
+    run_ok("default")
+
+    assert lying() == [the_zip(version)]
+
+
+def test_a_job_that_is_given_up_leaves_nothing(version, mia):
+    actions.ask_export(version=version, actor=mia)
+    job = jobs.claim("default")
+    exports.scratch(job).mkdir(parents=True)
+    (exports.scratch(job) / "export.zip").write_bytes(b"half")
+    Job.objects.filter(pk=job.pk).update(attempt=job.max_attempts, lease_until=timezone.now() - timedelta(hours=1))
+
+    assert jobs.reap() == 1
+
+    job.refresh_from_db()
+    assert (job.state, lying()) == (State.FAILED, [])
+
+
+def test_a_full_disk_is_said_and_nothing_is_left(version, mia, monkeypatch):
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    actions.ask_export(version=version, actor=mia)
+    monkeypatch.setattr(exports.os, "fsync", full)
+
+    [job] = run_jobs("default")
+
+    assert (job.state, job.error, lying()) == (State.FAILED, "The server's disk is full, so the version wasn't exported.", [])
+    assert downloads() == 0
+
+
+def test_an_export_is_swept_a_week_after_its_last_use_or_when_the_card_has_another_revision(version, mia):
+    registry.exported(version, mia).close()
+    path, week_ago = queries.exports_folder() / the_zip(version), (timezone.now() - timedelta(days=8)).timestamp()
+    os.utime(path, (week_ago, week_ago))
+    actions.download(version=version, actor=mia).close()
+    assert (actions.sweep_exports(timezone.now()), path.stat().st_mtime) == (0, week_ago)
+
+    assert actions.sweep_exports(timezone.now() + timedelta(days=8)) == 1
+    assert lying() == []
+
+    registry.exported(version, mia).close()
+    revise(version, mia)
+    assert actions.sweep_exports(timezone.now()) == 1
+    assert lying() == []
+
+
+def test_a_sweep_asks_the_same_for_one_export_and_for_many(version, mia):
+    registry.exported(version, mia).close()
+    with CaptureQueriesContext(connection) as one:
+        actions.sweep_exports(timezone.now())
+    for at in range(20):
+        (queries.exports_folder() / f"00000000-0000-4000-8000-{at:012}.zip").write_bytes(b"")  # of rows that a restore took back
+
+    with CaptureQueriesContext(connection) as many:
+        assert actions.sweep_exports(timezone.now()) == 20
+    assert len(many) == len(one) == 1
+
+
+def test_who_may_not_export_neither_starts_nor_downloads_one(version, mia, ana, aida):
+    registry.exported(version, mia).close()
+
+    for person in (ana, aida):
+        for act in (actions.ask_export, actions.download):
+            with pytest.raises(PermissionDenied):
+                act(version=version, actor=person)
+    assert (downloads(), Job.objects.filter(kind="catalog.export").count()) == (1, 1)
+
+
+def test_the_page_goes_from_the_button_to_progress_to_the_download(version, mia, aida, client_for):
+    client, page, address = client_for(mia), f"/models/versions/{version.uuid}/", reverse("catalog:export", args=[version.uuid])
+    assert client.get(address).status_code == 409
+    assert (client.get(page).context["export"], client.get(page).context["export_job"]) == (None, None)
+
+    answer = client.post(address)
+    assert (answer.status_code, answer["Location"]) == (302, f"{page}#export")
+    job = client.get(page).context["export_job"]
+    assert (job.kind, job.state, str(job.uuid) in client.get(page).content.decode()) == ("catalog.export", State.QUEUED, True)
+    run_ok("default")
+
+    assert client.get(page).context["export"].size == (queries.exports_folder() / the_zip(version)).stat().st_size
+    answer = client.get(address)
+    assert (answer["Content-Type"], answer["Content-Disposition"]) == (
+        "application/zip", f'attachment; filename="{version.model.slug}-1.0.0.zip"'
+    )  # fmt: skip
+    assert int(answer["Content-Length"]) == len(b"".join(answer.streaming_content))
+    assert address not in client_for(aida).get(page).content.decode()
+
+
+@pytest.mark.postgres
+def test_a_program_that_may_only_read_exports_over_the_api(version, mia):
+    _, secret = create_token(user=mia, name="ci", scopes=["read"], days=1)
+    client, address = APIClient(), f"/api/v1/versions/{version.uuid}/export/"
+    client.credentials(HTTP_AUTHORIZATION=f"Bearer {secret}")
+    assert client.get(address).status_code == 409
+
+    job = client.post(address)
+    assert (job.status_code, job.json()["state"], job.json()["subject"]) == (202, "queued", str(version.uuid))
+    assert client.post(address).json()["uuid"] == job.json()["uuid"]
+    run_ok("default")
+
+    answer = client.get(address)
+    assert (answer.status_code, b"".join(answer.streaming_content)[:2]) == (200, b"PK")
+    assert downloads() == 1
