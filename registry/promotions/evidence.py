@@ -11,6 +11,7 @@ from datasets_app.snapshots import queries as snapshots
 from datasets_app.snapshots.models import Snapshot
 from datasets_app.snapshots.rules import TEST, TRAIN
 from lifecycle.evaluation import queries as evaluations
+from lifecycle.evaluation.actions import keep_comparison
 from lifecycle.evaluation.compare import paired_report
 from lifecycle.evaluation.models import Analysis, Evaluation
 from lifecycle.refusals import Refused
@@ -79,6 +80,7 @@ def compare(version: ModelVersion, baseline: ModelVersion | None) -> tuple[dict[
     candidate = version.evaluation
     known = queries.frozen_evaluation(baseline.run, candidate.snapshot) or baseline.evaluation
     try:
+        keep_comparison(known, candidate)
         found = paired_report(known, candidate)
     except Refused as refusal:
         return None, (

@@ -117,6 +117,7 @@ class World:
         things, mia = self.things, self.people["mia"]
         endpoint = deployed_endpoint(self.project)
         version = endpoint.alias.version
+        registry.exported(version, mia).close()
         newer = registry.make_version(
             self.project, mia, self.people["ravi"], model=version.model, semver="1.1.0", stated=dict.fromkeys(registry.STATED, SCRIPT)
         )

@@ -45,8 +45,20 @@ def run_comparison(ctx: JobContext) -> None:
     report = compare.computed(a, b, tell)
     ctx.raise_if_cancelled()
     ctx.progress(0, stage="Listing changed items")
-    changed: list[Any] = [] if text_rules.writes(a.report) else compare.changed_items(a, b)[: compare.LISTED]
+    found = columns(a, b, report)
     with transaction.atomic():
         ctx.hold()
-        found = {"report": compare.kept_as(report), "changed": [list(astuple(each)) for each in changed], "created_by": ctx.job.created_by}
-        Comparison.objects.get_or_create(a=a, b=b, defaults=found)
+        Comparison.objects.get_or_create(a=a, b=b, defaults=found | {"created_by": ctx.job.created_by})
+
+
+def keep_comparison(a: Evaluation, b: Evaluation) -> None:
+    """Compute and keep a comparison that is too large for a request, unless it is kept already: for work that needs it and is no request.
+    Raises Refused where the two cannot be compared."""
+    if not compare.is_ready(a, b):
+        Comparison.objects.get_or_create(a=a, b=b, defaults=columns(a, b, compare.computed(a, b)))
+
+
+def columns(a: Evaluation, b: Evaluation, report: dict[str, Any]) -> dict[str, Any]:
+    """What a Comparison keeps. report: of compare.computed."""
+    changed: list[Any] = [] if text_rules.writes(a.report) else compare.changed_items(a, b)[: compare.LISTED]
+    return {"report": compare.kept_as(report), "changed": [list(astuple(each)) for each in changed]}

@@ -133,6 +133,7 @@ def compare_ahead(proposal: Proposal) -> dict[str, Any] | None:
 def compared_with(old: Evaluation, new: Evaluation) -> dict[str, Any]:
     """Paired differences on the items that both answered, and what they come to: better, unclear, worse, or incomparable with why."""
     try:
+        evaluation.keep_comparison(old, new)
         report = compare.paired_report(old, new)
     except Refused as refusal:
         return {"verdict": "incomparable", "why": refusal.message}

@@ -38,6 +38,7 @@ from registry.ledger.actions import record
 from registry.ledger.verbs import Verb
 
 KIND = "catalog.export"
+MB = 1_000_000
 UNUSED = timedelta(days=7)  # after which an export that nobody downloads is removed
 
 
@@ -102,7 +103,7 @@ def pack(ctx: JobContext, card: Card, place: Path) -> Path:
                             ctx.raise_if_cancelled()
                             member.write(chunk)
                             done += len(chunk)
-                            ctx.progress(done, total, stage="Packing", unit="bytes")
+                            ctx.progress(done // MB, total // MB, stage="Packing", unit="MB")
             file.flush()
             os.fsync(file.fileno())
     return packed

@@ -51,7 +51,7 @@ def test_a_version_is_downloaded_and_holds(as_person, mia, version, name, key):
     said = as_person(mia)("verify", name, "--key", str(key))
 
     lines = said.out.splitlines()
-    assert (said.code, said.err) == (0, "")
+    assert (said.code, said.err) == (0, "Waiting for a worker\n")
     assert lines[0].endswith("each is as it was when it was signed.")
     assert lines[2] == f"Root digest  {version.root_digest}"
     assert lines[3] == f"Signed with  {version.key_fingerprint}"

@@ -129,3 +129,20 @@ def test_who_may_not_see_an_evaluation_has_nothing_compared(client_for, large, o
 
     assert [answer.status_code for answer in found] == [404, 404, 404]
     assert not Job.objects.filter(kind="evaluation.compare").exists()
+
+
+def test_work_that_needs_one_keeps_it_as_the_job_does_and_computes_it_once(large, monkeypatch):
+    a, b, at_once, changed = large
+
+    actions.keep_comparison(a, b)
+    monkeypatch.setattr(compare, "computed", None)
+    actions.keep_comparison(a, b)
+
+    assert [(kept.a, kept.b, kept.created_by) for kept in Comparison.objects.all()] == [(a, b, None)]
+    assert (compare.paired_report(a, b), compare.first_changes(a, b)) == (at_once, changed)
+
+
+def test_one_that_is_small_is_not_kept(two):
+    actions.keep_comparison(*two[:2])
+
+    assert not Comparison.objects.exists()

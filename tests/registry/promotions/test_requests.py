@@ -10,7 +10,10 @@ from django.core.exceptions import PermissionDenied
 from django.core.files.storage import storages
 from django.utils import timezone
 
+from lifecycle.evaluation import compare
+from lifecycle.evaluation.models import Comparison
 from lifecycle.refusals import Conflict, Refused
+from lifecycle.remembered import cache
 from registry.access.roles import Role
 from registry.artifacts.actions import key
 from registry.catalog import actions as catalog
@@ -109,7 +112,21 @@ def test_a_worse_version_fails_against_the_live_one(live, mia, ravi):
     assert request.gates.get(gate="live").status == "failed"
 
 
-@pytest.mark.postgres
+def test_a_large_comparison_is_kept_by_the_check_and_not_computed_by_the_next(live, mia, ravi, monkeypatch):
+    monkeypatch.setattr(compare, "LARGE", 0)
+    request = asked_with(live, ravi, mia, 9)
+    kept = Comparison.objects.get()
+    cache.clear()
+    monkeypatch.setattr(compare, "computed", None)
+
+    actions.check_again(request_id=request.uuid, actor=mia)
+    run_ok("default")
+
+    request.refresh_from_db()
+    assert (request.checks, request.comparison["digest"]) == (2, kept.report["digest"])
+    assert request.gates.get(gate="live", check_number=2).status == "failed"
+
+
 def test_a_live_version_on_other_data_fails_the_gate_with_what_to_do(live, project, mia, ravi):
     old = live.version
     new = registry.make_version(project, mia, ravi, model=old.model, semver="1.1.0")
