@@ -239,6 +239,7 @@ class VersionExport(View):
     """A version as a zip."""
 
     needs = {"GET": Needs("catalog.download", ModelVersion, SEE), "POST": Needs("catalog.download", ModelVersion, SEE)}
+    http_method_names = ("get", "post")  # a HEAD would be recorded as a download
 
     @extend_schema(
         operation_id="versions_download", responses={(200, "application/zip"): OpenApiTypes.BINARY, 409: ErrorOut, 422: ErrorOut}

@@ -174,7 +174,7 @@ def quarantine(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     return redirect_or_refresh(request, reverse("catalog:version", args=[uuid]))
 
 
-@require_http_methods(["GET", "POST"])
+@require_http_methods(["GET", "POST"])  # a HEAD would be recorded as a download
 @needs("catalog.download", ModelVersion, see=SEE)
 def export(request: SignedInRequest, uuid: UUID) -> HttpResponseBase:
     """The version as a zip that can be verified without us; a POST has it made."""

@@ -248,6 +248,8 @@ def test_the_page_goes_from_the_button_to_progress_to_the_download(version, mia,
         "application/zip", f'attachment; filename="{version.model.slug}-1.0.0.zip"'
     )  # fmt: skip
     assert int(answer["Content-Length"]) == len(b"".join(answer.streaming_content))
+    assert [client.head(each).status_code for each in (address, f"/api/v1/versions/{version.uuid}/export/")] == [405, 405]
+    assert downloads() == 1
     assert address not in client_for(aida).get(page).content.decode()
 
 
