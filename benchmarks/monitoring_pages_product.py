@@ -209,10 +209,10 @@ def line(endpoint: Endpoint, chance: random.Random) -> bytes:
         "text": text,
     }
     data = {
-        "uuid": str(uuid.uuid4()), "at": at.isoformat(timespec="milliseconds"), "endpoint": endpoint.slug, "version": str(version.uuid),
-        "root_digest": version.root_digest, "arm": "stable", "deployment": None, "key": f"{chance.getrandbits(64):016x}", "status": "ok",
-        "code": 200, "latency_ms": round(chance.lognormvariate(2.5, 0.5), 3), "queue_ms": 0.1,
-        "cpu_ms": round(chance.lognormvariate(1.8, 0.3), 3), "rows": 1, "inputs": [asked],
+        "uuid": str(uuid.uuid4()), "at": at.isoformat(timespec="milliseconds"), "endpoint": endpoint.full_name,
+        "version": str(version.uuid), "root_digest": version.root_digest, "arm": "stable", "deployment": None,
+        "key": f"{chance.getrandbits(64):016x}", "status": "ok", "code": 200, "latency_ms": round(chance.lognormvariate(2.5, 0.5), 3),
+        "queue_ms": 0.1, "cpu_ms": round(chance.lognormvariate(1.8, 0.3), 3), "rows": 1, "inputs": [asked],
         "outputs": [{"label": label, "confidence": scores[label], "scores": scores}], "token": "01234567", "request_id": "", "epoch": 1,
     }  # fmt: skip
     return json.dumps(data, separators=(",", ":")).encode() + b"\n"

@@ -104,7 +104,7 @@ def play(registry: Any, folder: Path, environment: dict[str, str], rounds: int, 
     with process([sys.executable, "-m", "lifecycle.inference"], ports, folder / "inference.log"), process(web, ports, folder / "web.log"):
         registry.settle()
         registry.sign_in(f"http://127.0.0.1:{site}")
-        where = ["127.0.0.1", str(port), f"/v2/models/{registry.slug}/infer", registry.secret]
+        where = ["127.0.0.1", str(port), f"/v2/models/{registry.endpoint.full_name}/infer", registry.secret]
         asking(where, 0, 3, folder / "warm.jsonl")
         capacity = len([line for line in asking(where, 0, seconds, folder / "capacity.jsonl") if line["code"] == 200]) / seconds
         rate = SHARE_OF_CAPACITY * capacity

@@ -27,8 +27,6 @@ SEEN_SECONDS = 0.7  # of both splits, before and after each rollback
 class Registry:
     """One endpoint: 1.0.0 is live, 1.1.0 comes and goes. Answers carry a version's uuid in X-Model-Version."""
 
-    slug = "rollback-prod"
-
     def __init__(self, artifacts: list[Path]) -> None:
         project = make_project("benchmark", "Benchmark")
         people = {name: make_person(name, project=project, role=role) for name, role in PEOPLE.items()}
@@ -42,7 +40,7 @@ class Registry:
                 )
             )
             model = self.versions[0].model
-        self.endpoint = registry.make_endpoint(self.versions[0].model, people["mia"], slug=self.slug)
+        self.endpoint = registry.make_endpoint(self.versions[0].model, people["mia"], slug="rollback-prod")
         _, self.secret = create_token(user=people["ana"], name="load", scopes=["infer"], days=1)
         endpoints.deploy(project, self.endpoint, self.versions[0])
 

@@ -47,7 +47,7 @@ PACKAGES = {
 }
 STOCK = ("mlflow", "bentoml", "fastapi_pipeline")
 OURS, STRONG = "ours", "fastapi_int8"
-TOKEN, SLUG = "token-of-the-benchmark", "banking77"  # noqa: S105  good for this run's own server only
+TOKEN, NAME = "token-of-the-benchmark", "benchmark/banking77"  # noqa: S105  good for this run's own server only
 CLIENTS, ROUNDS, REQUESTS, WARM_UP = 4, 5, 200, 60
 START_SECONDS = 600
 BARS = {"cpu_vs_stock": 3.0, "cpu_vs_int8": 0.9, "memory_vs_mlflow": 2.0}
@@ -183,11 +183,11 @@ def start_ours(artifact: Path, folder: Path, environment: dict[str, str]) -> Pee
         "keep_text": True,
         "tokens": [{"digest": hashlib.sha256(TOKEN.encode()).hexdigest(), "until": None}],
     }  # fmt: skip
-    document = {"format": FORMAT, "epoch": 1, "at": "2026-01-01T00:00:00Z", "endpoints": {SLUG: endpoint}}
+    document = {"format": FORMAT, "epoch": 1, "at": "2026-01-01T00:00:00Z", "endpoints": {NAME: endpoint}}
     (serving / "routes.json").write_bytes(bundle.sign_document(document, key))
     settings = {"DATA_DIR": str(folder), "INFERENCE_PORT": "8169", "INFERENCE_SLOTS": "2", "METRICS_TOKEN": TOKEN}
     process = spawn([sys.executable, "-m", "lifecycle.inference"], folder, environment | settings | {"PYTHONPATH": str(ROOT)})
-    return Peer(OURS, process, 8169, f"/v2/models/{SLUG}/infer", {"authorization": f"Bearer {TOKEN}"})
+    return Peer(OURS, process, 8169, f"/v2/models/{NAME}/infer", {"authorization": f"Bearer {TOKEN}"})
 
 
 def start_peer(name: str, port: int, model: Path, scratch: Path, environment: dict[str, str]) -> Peer:

@@ -1,4 +1,4 @@
-"""From what people call a thing (inbox@3, run 12, support-inbox-prod) to the thing itself."""
+"""From what people call a thing (inbox@3, run 12, inbox/support-inbox-prod) to the thing itself."""
 
 from __future__ import annotations
 
@@ -128,11 +128,15 @@ def registered_model(session: Session, slug: str) -> Row:
 
 
 def endpoint(session: Session, name: str) -> Row:
-    """By slug, which is one of a kind in an installation, or uuid; with all that its page says."""
+    """By slug, PROJECT/SLUG or uuid; with all that its page says. Raises Usage, naming all, where several projects have that slug."""
     if is_uuid(name):
         return read(session, f"/endpoints/{name}/", f"endpoint {name}")
-    found = only([row for row in session.api.get("/endpoints/") if row["slug"] == name], f"endpoint {name}")
-    return read(session, f"/endpoints/{found['uuid']}/", f"endpoint {name}")
+    wanted = "" if "/" in name else project(session)
+    rows = [row for row in session.api.get("/endpoints/") if name in (row["full_name"], row["slug"]) and wanted in ("", row["project"])]
+    if len(rows) > 1:
+        named = ", ".join(sorted(row["full_name"] for row in rows))
+        raise Usage(f"{len(rows)} projects have an endpoint {name}. Choose one of {named}.")
+    return read(session, f"/endpoints/{only(rows, f'endpoint {name}')['uuid']}/", f"endpoint {name}")
 
 
 def request(session: Session, name: str) -> Row:

@@ -29,15 +29,15 @@ STOP_SECONDS = 30
 MARK = "demo-past-"
 
 
-def answer(ctx: JobContext, slug: str, token: str, sent: Sequence[Sent]) -> list[dict[str, object]]:
+def answer(ctx: JobContext, name: str, token: str, sent: Sequence[Sent]) -> list[dict[str, object]]:
     """The lines that a server of its own wrote for these messages, in their order, each dated back to when its message came."""
     now = datetime.now(UTC)
     with TemporaryDirectory() as folder:
         with private_server(Path(folder)) as url, httpx.Client(headers={"Authorization": f"Bearer {token}"}, timeout=30) as client:
-            if not wait_until_ready(ctx, client, url, slug):
+            if not wait_until_ready(ctx, client, url, name):
                 raise Refused("A server for the demo's past traffic did not start.", next_step="Look at the worker's log.")
             for at, each in enumerate(sent):
-                infer(client, url, slug, each.message.text, request_id=f"{MARK}{at}", key=f"case-{each.message.number}")
+                infer(client, url, name, each.message.text, request_id=f"{MARK}{at}", key=f"case-{each.message.number}")
                 if at % 50 == 0:
                     ctx.raise_if_cancelled()
                     ctx.progress(at, len(sent), stage="Answering twelve weeks of messages", unit="messages")

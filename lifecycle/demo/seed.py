@@ -248,7 +248,7 @@ def registered_model(stage: Stage) -> RegisteredModel:
 
 def endpoint(stage: Stage, model: RegisteredModel) -> Endpoint:
     """Noah makes the address that customers' messages are sent to."""
-    return Endpoint.objects.filter(slug="support-inbox-prod").first() or catalog.create_endpoint(
+    return Endpoint.objects.filter(project=stage.project, slug="support-inbox-prod").first() or catalog.create_endpoint(
         model=model, slug="support-inbox-prod", environment=Endpoint.Environment.PRODUCTION, keep_text=True, actor=stage.user("noah")
     )
 

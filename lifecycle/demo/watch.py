@@ -62,7 +62,7 @@ def twelve_weeks(stage: Stage, endpoint: Endpoint) -> dict[UUID, Sent]:
     sent = season.past()
     arrived = Prediction.objects.filter(endpoint=endpoint, request_id__startswith=past.MARK)
     if not arrived.exists():
-        past.drop(past.answer(stage.ctx, endpoint.slug, served.web_token(), sent))
+        past.drop(past.answer(stage.ctx, endpoint.full_name, served.web_token(), sent))
         stage.ctx.progress(len(sent), len(sent), stage="Taking in twelve weeks of traffic", unit="messages")
         stage.wait(lambda: arrived.exists() and not list(past.dropped()))
     rows = arrived.values_list("uuid", "request_id")
@@ -157,7 +157,7 @@ def ask(stage: Stage, endpoint: Endpoint, count: int, *, start: int, pause: floa
     """Send the season's newest messages to the server that answers everybody, while go_on says so. pause: seconds after each."""
     messages = season.past()[-count:]
     with httpx.Client(headers={"Authorization": f"Bearer {served.web_token()}"}, timeout=30) as client:
-        if not wait_until_ready(stage.ctx, client, settings.INFERENCE_URL, endpoint.slug):
+        if not wait_until_ready(stage.ctx, client, settings.INFERENCE_URL, endpoint.full_name):
             raise NotReady("The inference server did not answer within a minute.", next_step="Start it, then start the demo again.")
         for at, each in enumerate(messages):
             if at % 20 == 0:
@@ -166,7 +166,12 @@ def ask(stage: Stage, endpoint: Endpoint, count: int, *, start: int, pause: floa
                 if not go_on():
                     return
             infer(
-                client, settings.INFERENCE_URL, endpoint.slug, each.message.text, request_id=f"demo-{start + at}", key=f"now-{start + at}"
+                client,
+                settings.INFERENCE_URL,
+                endpoint.full_name,
+                each.message.text,
+                request_id=f"demo-{start + at}",
+                key=f"now-{start + at}",
             )
             time.sleep(pause)
 

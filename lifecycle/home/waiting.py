@@ -54,21 +54,23 @@ def tasks(user: User, roles: Roles) -> list[Task]:
 
 def emptied(user: User, _roles: Roles) -> list[Task]:
     """Endpoints that answer nothing since their version went into quarantine, for those who may deploy another."""
-    rows = policy.visible_to(user, endpoints.emptied(), "endpoints.deploy").select_related("model")[:EACH]
+    rows = policy.visible_to(user, endpoints.emptied(), "endpoints.deploy")[:EACH]
     fact = "{} has no live version: its version was quarantined"
-    return [Task(fact.format(row.slug), row.model.name, "Open endpoint", page("endpoints:detail", row.uuid), burns=True) for row in rows]
+    return [
+        Task(fact.format(row.full_name), row.model.name, "Open endpoint", page("endpoints:detail", row.uuid), burns=True) for row in rows
+    ]
 
 
 def alerts(user: User, _roles: Roles) -> list[Task]:
     """What burns and nobody has taken, pages before tickets, for those who may take it."""
     rows = Alert.objects.filter(state=AlertState.FIRING, inhibited_by=None).exclude(severity=Severity.DIGEST)
-    first = most_urgent(policy.visible_to(user, rows.select_related("endpoint"), "alerts.acknowledge"))[:EACH]
+    first = most_urgent(policy.visible_to(user, rows.select_related("endpoint__model__project"), "alerts.acknowledge"))[:EACH]
     return [Task(row.title, place(row), "Look", page("alerts:detail", row.uuid), burns=row.severity == Severity.PAGE) for row in first]
 
 
 def place(alert: Alert) -> str:
     """Where something burns."""
-    return alert.endpoint.slug if alert.endpoint else "The product itself"
+    return alert.endpoint.full_name if alert.endpoint else "The product itself"
 
 
 def canaries(user: User, _roles: Roles) -> list[Task]:
@@ -76,7 +78,7 @@ def canaries(user: User, _roles: Roles) -> list[Task]:
     found = []
     for row in rollouts.to_steer(user)[:EACH]:
         fact, link = ("holds", "Decide") if row.state == row.State.HOLDING else ("may be widened", "Widen")
-        found.append(Task(f"The canary {row.version.semver} {fact}", row.endpoint.slug, link, page("rollouts:detail", row.uuid)))
+        found.append(Task(f"The canary {row.version.semver} {fact}", row.endpoint.full_name, link, page("rollouts:detail", row.uuid)))
     return found
 
 
@@ -85,7 +87,7 @@ def proposals(user: User, _roles: Roles) -> list[Task]:
     found = []
     for row in retraining.to_decide(user)[:EACH]:
         fact, link = ("failed on the way", "Look") if row.state == ProposalState.FAILED else ("waits for your decision", "Decide")
-        found.append(Task(f"{row} to retrain {fact}", row.endpoint.slug, link, page("retraining:detail", row.uuid)))
+        found.append(Task(f"{row} to retrain {fact}", row.endpoint.full_name, link, page("retraining:detail", row.uuid)))
     return found
 
 
@@ -97,17 +99,18 @@ def decisions(user: User, _roles: Roles) -> list[Task]:
         if request.status == Status.APPROVED:  # among the deployments
             continue
         asks, link = ("waits for your approval", "Decide") if line.standing.may else ("has gates to mend", "Mend")
-        about = f"{request.version} to {request.endpoint.slug}"
+        about = f"{request.version} to {request.endpoint.full_name}"
         found.append(Task(f"{request} {asks}", about, link, page("promotions:detail", request.uuid)))
     return found[:EACH]
 
 
 def deployments(user: User, _roles: Roles) -> list[Task]:
     """Approved versions that nobody has deployed, for those who may."""
-    rows = PromotionRequest.objects.filter(status=Status.APPROVED).select_related("endpoint", "version__model").order_by("pk")
+    rows = PromotionRequest.objects.filter(status=Status.APPROVED).order_by("pk")
+    rows = rows.select_related("endpoint__model__project", "version__model")
     found = []
     for row in policy.visible_to(user, rows, "endpoints.deploy")[:EACH]:
-        about, url = f"{row.version} to {row.endpoint.slug}", page("endpoints:detail", row.endpoint.uuid)
+        about, url = f"{row.version} to {row.endpoint.full_name}", page("endpoints:detail", row.endpoint.uuid)
         found.append(Task(f"{row} is approved and not deployed", about, "Deploy", url))
     return found
 

@@ -69,12 +69,12 @@ class Answering:
         except ProtocolError as error:
             response = failure(error)
         except PlantedError:
-            log.warning("planted_error request_id=%s endpoint=%s", exchange.request_id, exchange.live.endpoint.slug)
+            log.warning("planted_error request_id=%s endpoint=%s", exchange.request_id, exchange.live.endpoint.name)
             response = failure(ProtocolError(500, FAILED))
         except ClientDisconnect:
             response = failure(ProtocolError(400, "The client left before its request was complete."))
         except Exception:
-            log.exception("infer_failed request_id=%s endpoint=%s", exchange.request_id, exchange.live.endpoint.slug)
+            log.exception("infer_failed request_id=%s endpoint=%s", exchange.request_id, exchange.live.endpoint.name)
             response = failure(ProtocolError(500, FAILED))
         response.headers["x-request-id"] = exchange.request_id
         self._report(exchange, response.status_code)
@@ -108,7 +108,7 @@ class Answering:
         seconds = time.perf_counter() - exchange.began
         arm = exchange.arm.arm if exchange.arm else None
         self._metrics.observe(
-            exchange.live.endpoint.slug,
+            exchange.live.endpoint.name,
             arm.version if arm else "",
             arm.name if arm else "",
             code,
@@ -120,7 +120,7 @@ class Answering:
         )
         self._spool.put(row(exchange, code, seconds))
         if arm and arm.name == CANARY and not exchange.pinned and (code == 200 or code >= 500):
-            self._guard.observe(exchange.live.endpoint.slug, arm.deployment, failed=code != 200)
+            self._guard.observe(exchange.live.endpoint.name, arm.deployment, failed=code != 200)
         self._copy(exchange, code)
 
     def _copy(self, exchange: Exchange, code: int) -> None:
@@ -128,7 +128,7 @@ class Answering:
         shadow, asked, prediction = exchange.live.shadow, exchange.asked, exchange.prediction
         if shadow and asked and prediction and code == 200 and bucket(exchange.chance("shadow")) < shadow.arm.share:
             primary_ms = round(exchange.run_seconds * 1000, 3)
-            self._shadows.offer(Copy(exchange.live.endpoint.slug, shadow, exchange.uuid, asked.texts, prediction, primary_ms))
+            self._shadows.offer(Copy(exchange.live.endpoint.name, shadow, exchange.uuid, asked.texts, prediction, primary_ms))
 
 
 async def suffer(exchange: Exchange, fault: Fault) -> None:
@@ -142,7 +142,7 @@ async def suffer(exchange: Exchange, fault: Fault) -> None:
 def head(exchange: Exchange, asked: InferRequest, arm: LiveArm) -> dict[str, Any]:
     """The members of an answer beside its tensors."""
     parameters = {"arm": arm.arm.name, "version_label": arm.arm.label, "prediction_id": exchange.uuid}
-    named: dict[str, Any] = {"model_name": exchange.live.endpoint.slug, "model_version": arm.arm.version, "parameters": parameters}
+    named: dict[str, Any] = {"model_name": exchange.live.endpoint.name, "model_version": arm.arm.version, "parameters": parameters}
     return named if asked.id is None else named | {"id": asked.id}
 
 
@@ -198,7 +198,7 @@ def row(exchange: Exchange, code: int, seconds: float) -> dict[str, Any]:
     return {
         "uuid": exchange.uuid,
         "at": exchange.at.isoformat(timespec="milliseconds"),
-        "endpoint": exchange.live.endpoint.slug,
+        "endpoint": exchange.live.endpoint.name,
         "version": arm.version if arm else None,
         "root_digest": arm.root_digest if arm else None,
         "deployment": arm.deployment if arm else None,

@@ -13,6 +13,7 @@ from typing import Any
 
 from prometheus_client import Metric
 from starlette.applications import Starlette
+from starlette.convertors import StringConvertor, register_url_convertor
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
@@ -23,6 +24,7 @@ from lifecycle.inference.answering import Answering, Exchange, nothing_answers
 from lifecycle.inference.batching import Slots
 from lifecycle.inference.config import Config
 from lifecycle.inference.metrics import Metrics
+from lifecycle.inference.names import IN_ADDRESS, meant
 from lifecycle.inference.protocol import ProtocolError, model_metadata
 from lifecycle.inference.router import Router
 from lifecycle.inference.routing import LiveArm, LiveEndpoint, knows
@@ -37,6 +39,15 @@ REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,64}\Z")
 INFO = ("endpoint", "version", "arm", "root_digest", "precision")
 LOOK_SECONDS = 0.05
 EXTENSIONS = ["binary_tensor_data", "parameters", "statistics", "model_repository"]
+
+
+class NameConvertor(StringConvertor):
+    """The name of an endpoint in an address."""
+
+    regex = IN_ADDRESS
+
+
+register_url_convertor("endpoint", NameConvertor())
 
 
 class Server:
@@ -60,7 +71,7 @@ class Server:
 
     def application(self) -> Starlette:
         """The ASGI application over this server."""
-        model = "/v2/models/{slug}"
+        model = "/v2/models/{name:endpoint}"
         version = model + "/versions/{version}"
         paths = [
             Route("/v2/health/live", self.live),
@@ -138,13 +149,13 @@ class Server:
         about: dict[str, Any] = {"precision": engine.precision, "reason": engine.reason}
         if engine.cut:
             about["deciding"] = {"label": engine.labels[engine.cut.index], "threshold": engine.cut.threshold}
-        return answer(model_metadata(live.endpoint.slug, versions, engine.labels, engine.hidden, engine.platform, about))
+        return answer(model_metadata(live.endpoint.name, versions, engine.labels, engine.hidden, engine.platform, about))
 
     async def model_ready(self, request: Request) -> Response:
         """Whether the endpoint answers now."""
         live, _token = self._authorise(request)
         ready = bool(_arms(live, request)) and not self.draining
-        return answer({"name": live.endpoint.slug, "ready": ready}, status=200 if ready else 503)
+        return answer({"name": live.endpoint.name, "ready": ready}, status=200 if ready else 503)
 
     async def model_config(self, request: Request) -> Response:
         """The part of Triton's model configuration that clients read."""
@@ -152,7 +163,7 @@ class Server:
         names = (("LABEL", "TYPE_STRING"), ("CONFIDENCE", "TYPE_FP32"), ("SCORES", "TYPE_FP32"))
         return answer(
             {
-                "name": live.endpoint.slug,
+                "name": live.endpoint.name,
                 "platform": "onnxruntime_onnx",
                 "max_batch_size": 0,
                 "input": [{"name": "TEXT", "data_type": "TYPE_STRING", "dims": [-1]}],
@@ -163,18 +174,18 @@ class Server:
     async def stats(self, request: Request) -> Response:
         """Counts and durations since the start of the process."""
         live, _token = self._authorise(request)
-        return answer({"model_stats": [self.metrics.statistics(live.endpoint.slug, arm.arm.version) for arm in _arms(live, request)]})
+        return answer({"model_stats": [self.metrics.statistics(live.endpoint.name, arm.arm.version) for arm in _arms(live, request)]})
 
     async def all_stats(self, request: Request) -> Response:
         """Statistics of every endpoint that the token may use."""
         mine = self._endpoints_of(token_digest(request))
-        return answer({"model_stats": [self.metrics.statistics(live.endpoint.slug, arm.arm.version) for live in mine for arm in live.arms]})
+        return answer({"model_stats": [self.metrics.statistics(live.endpoint.name, arm.arm.version) for live in mine for arm in live.arms]})
 
     async def index(self, request: Request) -> Response:
         """The endpoints that the token may use."""
         return answer(
             [
-                {"name": live.endpoint.slug, "version": arm.arm.version, "state": "READY", "reason": ""}
+                {"name": live.endpoint.name, "version": arm.arm.version, "state": "READY", "reason": ""}
                 for live in self._endpoints_of(token_digest(request))
                 for arm in live.arms
             ]
@@ -195,8 +206,8 @@ class Server:
     def families(self) -> list[Metric]:
         """What the parts of this server say of themselves, as Prometheus' families."""
         live = self.router.table.endpoints.values()
-        arms = [(each.endpoint.slug, arm) for each in live for arm in each.arms]
-        about = [((slug, arm.arm.version, arm.arm.name, arm.arm.root_digest, arm.engine.precision), 1.0) for slug, arm in arms]
+        arms = [(each.endpoint.name, arm) for each in live for arm in each.arms]
+        about = [((name, arm.arm.version, arm.arm.name, arm.arm.root_digest, arm.engine.precision), 1.0) for name, arm in arms]
         closed = [((each.endpoint, each.deployment), 1.0) for each in self.router.guard.closed.values()]
         return [
             metrics.gauge("ready", "1 where traffic may be sent here.", self.router.answers and not self.draining),
@@ -216,14 +227,16 @@ class Server:
         """The endpoint of the path and the token's digest.
 
         A token that is missing or good for nothing gets 401 whatever the path says; a good token gets the same 404 for an endpoint
-        that isn't there and for one that it may not use.
+        that isn't there and for one that it may not use. A slug alone is looked for among those that the token may use.
         """
-        digest = token_digest(request)
-        self._endpoints_of(digest)
-        live = self.router.table.endpoints.get(request.path_params["slug"])
-        if live is None or not knows(live.endpoint.tokens, digest, time.time()):
+        digest, wanted = token_digest(request), request.path_params["name"]
+        mine = {live.endpoint.name: live for live in self._endpoints_of(digest)}
+        found = meant(wanted, mine)
+        if not found:
             raise ProtocolError(404, "There is no model of this name that this token may use.")
-        return live, digest
+        if len(found) > 1:
+            raise ProtocolError(409, f"This token may use {len(found)} models called {wanted}. Use one of {', '.join(found)}.")
+        return mine[found[0]], digest
 
     def _endpoints_of(self, digest: str) -> list[LiveEndpoint]:
         now = time.time()

@@ -53,7 +53,7 @@ class Metrics:
 
     def observe(
         self,
-        slug: str,
+        endpoint: str,
         version: str,
         arm: str,
         code: int,
@@ -65,28 +65,28 @@ class Metrics:
         at_ms: int,
     ) -> None:
         """Count one answered request. cpu_seconds: of the engine."""
-        self._requests[slug, version, arm, code].add(seconds)
+        self._requests[endpoint, version, arm, code].add(seconds)
         if code == 200:
-            self._queue[slug, version].add(queue_seconds)
-            self._texts[slug, version] += texts
-            self._cpu[slug, version] += cpu_seconds
-            self._last[slug, version] = at_ms
+            self._queue[endpoint, version].add(queue_seconds)
+            self._texts[endpoint, version] += texts
+            self._cpu[endpoint, version] += cpu_seconds
+            self._last[endpoint, version] = at_ms
 
-    def statistics(self, slug: str, version: str) -> dict[str, Any]:
+    def statistics(self, endpoint: str, version: str) -> dict[str, Any]:
         """The protocol's statistics of one version of an endpoint."""
         success, fail = Times(), Times()
         for (of, which, _arm, code), times in self._requests.items():
-            if (of, which) == (slug, version):
+            if (of, which) == (endpoint, version):
                 total = success if code == 200 else fail
                 total.count += times.count
                 total.seconds += times.seconds
-        queue = self._queue.get((slug, version), Times())
+        queue = self._queue.get((endpoint, version), Times())
         kinds = {"success": success, "fail": fail, "queue": queue}
         return {
-            "name": slug,
+            "name": endpoint,
             "version": version,
-            "last_inference": self._last.get((slug, version), 0),
-            "inference_count": self._texts.get((slug, version), 0),
+            "last_inference": self._last.get((endpoint, version), 0),
+            "inference_count": self._texts.get((endpoint, version), 0),
             "execution_count": success.count,
             "inference_stats": {kind: {"count": times.count, "ns": int(times.seconds * 1e9)} for kind, times in kinds.items()},
             "batch_stats": [],
@@ -100,17 +100,17 @@ class Metrics:
         )
         shed = CounterMetricFamily(f"{PREFIX}_shed", "Requests sent away with 429 because the queue was full.", labels=("endpoint",))
         away: defaultdict[str, int] = defaultdict(int)
-        for (slug, version, arm, code), times in sorted(self._requests.items()):
-            requests.add_metric((slug, version, arm, str(code)), times.count)
-            durations.add_metric((slug, version, arm, str(code)), times.cumulative(), times.seconds)
-            away[slug] += times.count if code == SHED else 0
-        for slug, count in away.items():
-            shed.add_metric((slug,), count)
+        for (endpoint, version, arm, code), times in sorted(self._requests.items()):
+            requests.add_metric((endpoint, version, arm, str(code)), times.count)
+            durations.add_metric((endpoint, version, arm, str(code)), times.cumulative(), times.seconds)
+            away[endpoint] += times.count if code == SHED else 0
+        for endpoint, count in away.items():
+            shed.add_metric((endpoint,), count)
         yield from (requests, durations, shed)
         names = ("endpoint", "version")
         waits = HistogramMetricFamily(f"{PREFIX}_queue_wait_seconds", "What answered requests waited for a free slot.", labels=names)
-        for (slug, version), times in sorted(self._queue.items()):
-            waits.add_metric((slug, version), times.cumulative(), times.seconds)
+        for (endpoint, version), times in sorted(self._queue.items()):
+            waits.add_metric((endpoint, version), times.cumulative(), times.seconds)
         yield waits
         yield counter("texts", "Texts answered.", self._texts, names)
         yield counter("cpu_seconds", "CPU time of the engine for answered requests.", self._cpu, names)

@@ -83,7 +83,7 @@ class Router:
         """A document was read and each endpoint that shall answer does, or its version was refused: a swap under way changes nothing."""
         routes, live = self._routes, self.table.endpoints
         return routes is not None and (
-            self.settled or all(slug in live and live[slug].arms for slug, each in routes.endpoints.items() if each.arms)
+            self.settled or all(name in live and live[name].arms for name, each in routes.endpoints.items() if each.arms)
         )
 
     def poll(self) -> bool:
@@ -201,12 +201,12 @@ class Router:
             "guard": self.guard.as_status(),
             "versions": self._versions(),
             "endpoints": {
-                slug: {
+                name: {
                     "epoch": live.epoch,
                     "versions": [arm.arm.version for arm in live.arms],
                     "digests": [arm.arm.root_digest for arm in live.arms],
                 }
-                for slug, live in self.table.endpoints.items()
+                for name, live in self.table.endpoints.items()
             },
         }
         self._beat_at = time.monotonic() + signs.BEAT_SECONDS

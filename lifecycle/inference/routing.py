@@ -11,15 +11,15 @@ from datetime import datetime
 from typing import Any
 
 from lifecycle.inference.engines import Engine
+from lifecycle.inference.names import NAME
 from lifecycle.refusals import Refused
 
-FORMAT = 3
+FORMAT = 4
 BUCKETS = 10_000
 STABLE, CANARY = "stable", "canary"
 ARMS = (STABLE, CANARY)
 DIGEST = re.compile(r"[0-9a-f]{64}\Z")
 VERSION = re.compile(r"[A-Za-z0-9._-]{1,64}\Z")
-SLUG = re.compile(r"[a-z0-9][a-z0-9-]{0,99}\Z")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,10 +44,11 @@ class Token:
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """One endpoint as published. arms: none where no version may answer. shadow: what gets copies of a share of requests; standby: root
-    digests kept loaded for rollback; withdrawn: those of versions in quarantine, which answer no more whatever happens to the others."""
+    """One endpoint as published. name: project/slug; arms: none where no version may answer. shadow: what gets copies of a share of
+    requests; standby: root digests kept loaded for rollback; withdrawn: those of versions in quarantine, which answer no more whatever
+    happens to the others."""
 
-    slug: str
+    name: str
     salt: str
     arms: tuple[Arm, ...]
     shadow: Arm | None
@@ -120,8 +121,8 @@ def build_table(routes: Routes, loaded: Mapping[str, Engine], previous: Table, c
     version never goes on: then nothing answers until what replaces it is loaded.
     """
     endpoints = {}
-    for slug, endpoint in routes.endpoints.items():
-        before = previous.endpoints.get(slug)
+    for name, endpoint in routes.endpoints.items():
+        before = previous.endpoints.get(name)
         if all(arm.root_digest in loaded for arm in endpoint.arms if arm.name == STABLE):
             epoch, arms = routes.epoch, tuple(LiveArm(arm, loaded[arm.root_digest]) for arm in endpoint.arms if arm.root_digest in loaded)
         elif before:
@@ -130,7 +131,7 @@ def build_table(routes: Routes, loaded: Mapping[str, Engine], previous: Table, c
             epoch, arms = routes.epoch, ()
         shadow = endpoint.shadow
         copied = LiveArm(shadow, loaded[shadow.root_digest]) if shadow and shadow.root_digest in loaded else None
-        endpoints[slug] = LiveEndpoint(endpoint, epoch, tuple(live for live in arms if live.arm.deployment not in closed), copied)
+        endpoints[name] = LiveEndpoint(endpoint, epoch, tuple(live for live in arms if live.arm.deployment not in closed), copied)
     return Table(endpoints)
 
 
@@ -182,25 +183,26 @@ def parse_routes(document: Mapping[str, Any]) -> Routes:
         published = dict(document["endpoints"])
     except (KeyError, TypeError, ValueError) as error:
         raise Refused("The routes document lacks its format, epoch or endpoints.", next_step="Publish the routes again.") from error
-    return Routes(document["epoch"], {slug: _endpoint(slug, raw) for slug, raw in published.items()})
+    return Routes(document["epoch"], {name: _endpoint(name, raw) for name, raw in published.items()})
 
 
-def _endpoint(slug: str, raw: Mapping[str, Any]) -> Endpoint:
+def _endpoint(name: str, raw: Mapping[str, Any]) -> Endpoint:
     try:
         arms = tuple(_arm(arm, ARMS) for arm in raw["arms"])
         shadow = _arm({"arm": "shadow"} | dict(raw["shadow"]), ("shadow",)) if raw["shadow"] is not None else None
         standby = tuple(_digest(version["root_digest"]) for version in raw.get("standby", ()))
         tokens = tuple(_token(token) for token in raw["tokens"])
         withdrawn = frozenset(_digest(each) for each in raw["withdrawn"])
-        endpoint = Endpoint(slug, str(raw["salt"]), arms, shadow, standby, tokens, raw["keep_text"] is True, withdrawn)
+        endpoint = Endpoint(name, str(raw["salt"]), arms, shadow, standby, tokens, raw["keep_text"] is True, withdrawn)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise Refused(f"Endpoint {slug[:100]!r} of the routes document is not as agreed: {error}.", next_step="Publish again.") from error
+        raise Refused(f"Endpoint {name[:111]!r} of the routes document is not as agreed: {error}.", next_step="Publish again.") from error
     names = [arm.name for arm in arms]
-    if not SLUG.match(slug) or (
+    if not NAME.match(name) or (
         arms and (sum(arm.share for arm in arms) != BUCKETS or names[0] != STABLE or len(set(names)) != len(names))
     ):
         raise Refused(
-            f"Endpoint {slug[:100]!r} of the routes document must have one stable arm, and shares that add up to {BUCKETS}.",
+            f"Endpoint {name[:111]!r} of the routes document must be named by project and slug, have one stable arm, and shares that add "
+            f"up to {BUCKETS}.",
             next_step="Publish the routes again.",
         )
     return endpoint

@@ -171,7 +171,7 @@ def everything() -> SimpleNamespace:
         page={"about": 312, "as_of": NOON, "previous": "", "next": "#"},
         tricky="Send \u202egpj.exe\u202c to\u200b me\x07",
         soon=timezone.now() - timedelta(minutes=3),
-        code='POST /v2/models/example-intents/infer\n{"inputs": [{"name": "text", "datatype": "BYTES", "shape": [1], "data": ["Hello"]}]}',
+        code='POST /v2/models/example/intents/infer\n{"inputs": [{"name": "text", "datatype": "BYTES", "shape": [1], "data": ["Hello"]}]}',
         kinds=[
             "wait queued",
             "live running",

@@ -111,10 +111,10 @@ class SilenceForm(forms.Form):
     def __init__(self, *args: Any, user: User, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         rows = Endpoint.objects.select_related("model__project")
-        self.endpoints = {f"endpoint:{row.uuid}": row for row in visible_to(user, rows, "alerts.silence").order_by("slug")[:200]}
+        self.endpoints = {f"endpoint:{row.uuid}": row for row in visible_to(user, rows, "alerts.silence").order_by("slug", "pk")[:200]}
         self.projects = {f"project:{row.uuid}": row for row in queries.projects(user, "alerts.silence")}
         self.fields["where"].choices = [  # type: ignore[attr-defined]
-            ("Endpoints", [(key, row.slug) for key, row in self.endpoints.items()]),
+            ("Endpoints", [(key, row.full_name) for key, row in self.endpoints.items()]),
             ("Whole projects", [(key, f"All of {row.name}") for key, row in self.projects.items()]),
         ]
 
@@ -155,7 +155,7 @@ class FilterForm(forms.Form):
     def __init__(self, *args: Any, user: User, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         choose(self.fields["source"], [(name, name.replace("_", " ").capitalize()) for name in queries.sources(user)])
-        choose(self.fields["endpoint"], [(str(row.uuid), row.slug) for row in queries.endpoints(user)])
+        choose(self.fields["endpoint"], [(str(row.uuid), row.full_name) for row in queries.endpoints(user)])
 
     @property
     def filters(self) -> queries.Filters:
@@ -171,7 +171,7 @@ class SuppressedForm(forms.Form):
 
     def __init__(self, *args: Any, user: User, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        choose(self.fields["endpoint"], [(str(row.uuid), row.slug) for row in queries.endpoints(user)])
+        choose(self.fields["endpoint"], [(str(row.uuid), row.full_name) for row in queries.endpoints(user)])
 
 
 def choose(field: forms.Field, choices: list[tuple[str, str]]) -> None:

@@ -91,7 +91,7 @@ def sources(user: Person) -> list[str]:
 
 def endpoints(user: Person) -> list[Endpoint]:
     """The endpoints whose alerts the user may see, by name; up to 200."""
-    return list(policy.visible_to(user, Endpoint.objects.select_related("model__project"), SEE).order_by("slug")[:200])
+    return list(policy.visible_to(user, Endpoint.objects.select_related("model__project"), SEE).order_by("slug", "pk")[:200])
 
 
 def burning(user: Person) -> int:
@@ -130,7 +130,8 @@ def objectives(endpoint: Endpoint) -> list[Objective]:
 
 def objectives_of(user: Person) -> list[Objective]:
     """The objectives that are on and that the user may see; the least budget left first, the unmeasured last. Up to 100."""
-    rows = policy.visible_to(user, Objective.objects.filter(is_on=True).select_related("endpoint"), SEE).order_by("pk")[:COUNT_MAX]
+    known = Objective.objects.filter(is_on=True).select_related("endpoint__model__project")
+    rows = policy.visible_to(user, known, SEE).order_by("pk")[:COUNT_MAX]
     left = {row.pk: found.left for row in rows if (found := budget(row)) and found.left is not None}
     return sorted(rows, key=lambda row: (row.pk not in left, left.get(row.pk, 0.0), row.pk))
 
@@ -147,10 +148,10 @@ def burn_rates() -> list[dict[str, Any]]:
     Windows without any event are left out, since nothing was measured there.
     """
     found = []
-    for objective in Objective.objects.filter(is_on=True).select_related("endpoint").order_by("endpoint__slug", "kind"):
+    for objective in Objective.objects.filter(is_on=True).select_related("endpoint__model__project").order_by("endpoint__slug", "kind"):
         for window, value in objective.reading.get("burns", {}).items():
             if value is not None:
-                found.append({"endpoint": objective.endpoint.slug, "slo": objective.kind, "window": window, "value": value})
+                found.append({"endpoint": objective.endpoint.full_name, "slo": objective.kind, "window": window, "value": value})
     return found
 
 
@@ -170,7 +171,7 @@ def held_back_of(alert: Alert) -> list[Check]:
 
 def suppressed(user: Person, *, endpoint: str = "", why: str = "", before: int | None = None) -> tuple[list[Check], int | None]:
     """What looked wrong and was not said, newest first, and the key of the next page."""
-    rows = Check.objects.filter(state=Answer.SUPPRESSED).select_related("endpoint", "project", "alert")
+    rows = Check.objects.filter(state=Answer.SUPPRESSED).select_related("endpoint__model__project", "project", "alert")
     rows = policy.visible_to(user, rows, SEE).order_by("-id")
     given = {"endpoint__uuid": endpoint, "why": why}
     rows = rows.filter(**{name: value for name, value in given.items() if value})
@@ -186,7 +187,7 @@ def held_back(user: Person, since: datetime) -> int:
 
 def silences(user: Person, now: datetime) -> tuple[list[Silence], list[Silence]]:
     """Those that hold, the next to end first, and up to 30 that are over."""
-    rows = policy.visible_to(user, Silence.objects.select_related("project", "endpoint", "author", "ended_by"), SEE)
+    rows = policy.visible_to(user, Silence.objects.select_related("project", "endpoint__model__project", "author", "ended_by"), SEE)
     hold = rows.filter(ended_at=None, until__gt=now)
     over = rows.exclude(pk__in=hold.values("pk")).order_by("-id")[:PAGE]
     return list(hold.order_by("until")[:COUNT_MAX]), list(over)

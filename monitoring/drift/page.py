@@ -72,7 +72,7 @@ class EndpointLine:
 def listing(user: User) -> dict[str, Any]:
     """All endpoints with what is known of each: those with drift first, then by name."""
     lines = [endpoint_line(line) for line in queries.lines(user)]
-    lines.sort(key=lambda each: (not each.line.open, each.line.endpoint.slug))
+    lines.sort(key=lambda each: (not each.line.open, each.line.endpoint.full_name))
     return {"lines": lines, "drifting": sum(bool(each.line.open) for each in lines)}
 
 

@@ -188,7 +188,7 @@ class Line:
 
 def visible(user: Person) -> QuerySet[Endpoint]:
     """The endpoints whose drift the user may see, by slug."""
-    return policy.visible_to(user, Endpoint.objects.select_related("model__project", "alias__version"), "drift.view").order_by("slug")
+    return policy.visible_to(user, Endpoint.objects.select_related("model__project", "alias__version"), "drift.view").order_by("slug", "pk")
 
 
 def lines(user: Person) -> list[Line]:

@@ -20,7 +20,7 @@ from registry.access.rest import View
 class ModelHealthOut(serializers.Serializer[Any]):
     """One endpoint. right: share of answers called right in 30 days; estimate: accuracy expected from confidence; p95_ms: of 30 days."""
 
-    endpoint = serializers.CharField(source="endpoint.slug")
+    endpoint = serializers.CharField(source="endpoint.full_name")
     uuid = serializers.UUIDField(source="endpoint.uuid")
     version = serializers.CharField(source="live.version.semver", default=None, allow_null=True)
     canary = serializers.CharField(help_text="its version; empty without one")
@@ -49,7 +49,7 @@ class LiftOut(serializers.Serializer[Any]):
 
     kpi = serializers.UUIDField(source="comparison.kpi.uuid")
     name = serializers.CharField(source="comparison.kpi.name")
-    endpoint = serializers.CharField(source="comparison.kpi.endpoint.slug")
+    endpoint = serializers.CharField(source="comparison.kpi.endpoint.full_name")
     n = serializers.IntegerField(source="comparison.n", help_text="cases of both sides")
     difference = DashboardDifferenceOut(source="comparison.difference", allow_null=True)
     ratio_off = serializers.BooleanField(source="comparison.mismatch")
@@ -59,7 +59,7 @@ class LiftOut(serializers.Serializer[Any]):
 class BudgetOut(serializers.Serializer[Any]):
     """What is left of an error budget: 1 is all of it, below 0 is overspent."""
 
-    endpoint = serializers.CharField(source="objective.endpoint.slug")
+    endpoint = serializers.CharField(source="objective.endpoint.full_name")
     objective = serializers.CharField(source="objective.kind")
     left = serializers.FloatField(allow_null=True)
     days = serializers.FloatField(allow_null=True, help_text="until it is spent, at the last day's rate")

@@ -48,7 +48,7 @@ def visible_projects(user: User) -> list[Project]:
 
 def endpoints(user: User, project: Project | None) -> list[Endpoint]:
     """The endpoints that the user sees, of one project or of all."""
-    rows = policy.visible_to(user, Endpoint.objects.select_related("model__project"), SEE).order_by("slug")
+    rows = policy.visible_to(user, Endpoint.objects.select_related("model__project"), SEE).order_by("slug", "pk")
     return list(rows.filter(model__project=project) if project else rows)
 
 
@@ -150,7 +150,7 @@ def releases(found: Sequence[Endpoint], since: date) -> dict[int, list[Deploymen
 
 def open_rollouts(found: Sequence[Endpoint]) -> dict[int, Rollout]:
     """Endpoint → its rollout under way."""
-    rows = Rollout.objects.filter(endpoint__in=found, state__in=OPEN).select_related("version", "endpoint")
+    rows = Rollout.objects.filter(endpoint__in=found, state__in=OPEN).select_related("version", "endpoint__model__project")
     return {row.endpoint_id: row for row in rows}
 
 
@@ -165,7 +165,8 @@ def drift_reports(found: Sequence[Endpoint], now: datetime) -> dict[int, DriftRe
 
 def objectives(found: Sequence[Endpoint]) -> list[Objective]:
     """The objectives that are switched on, by endpoint and kind."""
-    return list(Objective.objects.filter(endpoint__in=found, is_on=True).select_related("endpoint").order_by("endpoint__slug", "kind"))
+    rows = Objective.objects.filter(endpoint__in=found, is_on=True).select_related("endpoint__model__project")
+    return list(rows.order_by("endpoint__slug", "endpoint_id", "kind"))
 
 
 def firing(user: User, project: Project | None) -> QuerySet[Alert]:
@@ -176,7 +177,7 @@ def firing(user: User, project: Project | None) -> QuerySet[Alert]:
 
 def open_alerts(user: User, project: Project | None) -> list[Alert]:
     """The 50 most urgent of it."""
-    return list(most_urgent(firing(user, project).select_related("endpoint"))[:50])
+    return list(most_urgent(firing(user, project).select_related("endpoint__model__project"))[:50])
 
 
 @dataclass(frozen=True)
@@ -198,7 +199,8 @@ def burning(user: User, project: Project | None) -> Burning:
 
 def kpis(found: Sequence[Endpoint]) -> list[Kpi]:
     """The business figures of these endpoints."""
-    return list(Kpi.objects.filter(endpoint__in=found).select_related("endpoint", "owner").order_by("endpoint__slug", "id"))
+    rows = Kpi.objects.filter(endpoint__in=found).select_related("endpoint__model__project", "owner")
+    return list(rows.order_by("endpoint__slug", "endpoint_id", "id"))
 
 
 @dataclass(frozen=True)
@@ -242,13 +244,13 @@ def throughput(found: Sequence[Endpoint], since: date, now: datetime) -> Through
 def waiting(found: Sequence[Endpoint]) -> list[PromotionRequest]:
     """Requests that wait for somebody's vote, the oldest first."""
     rows = PromotionRequest.objects.filter(endpoint__in=found, status=Status.IN_REVIEW)
-    return list(rows.select_related("version__model", "endpoint").order_by("pk")[:20])
+    return list(rows.select_related("version__model", "endpoint__model__project").order_by("pk")[:20])
 
 
 def open_proposals(found: Sequence[Endpoint]) -> list[Proposal]:
     """Retrainings that somebody should decide on, the oldest first."""
     rows = Proposal.objects.filter(endpoint__in=found, state=Proposal.State.OPEN)
-    return list(rows.select_related("endpoint").order_by("pk")[:20])
+    return list(rows.select_related("endpoint__model__project").order_by("pk")[:20])
 
 
 @dataclass(frozen=True)

@@ -122,7 +122,7 @@ def page_of(user: User, *, before: int | None = None, endpoint: UUID | None = No
 def to_decide(user: Person) -> QuerySet[Proposal]:
     """The open and failed proposals that wait for this person, oldest first; what they proposed themselves waits for somebody else."""
     rows = Proposal.objects.filter(state__in=[State.OPEN, State.FAILED]).exclude(state=State.OPEN, proposed_by=user.pk)
-    rows = rows.select_related("endpoint", "live")
+    rows = rows.select_related("endpoint__model__project", "live")
     return policy.visible_to(user, rows, "retraining.decide").order_by("pk")
 
 

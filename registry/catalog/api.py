@@ -124,7 +124,9 @@ class EndpointOut(serializers.Serializer[Endpoint]):
 
     uuid = serializers.UUIDField()
     model = serializers.UUIDField(source="model.uuid")
-    slug = serializers.CharField()
+    project = serializers.UUIDField(source="model.project.uuid")
+    slug = serializers.CharField(help_text="unique in its project")
+    full_name = serializers.CharField(help_text="project/slug: its name in the addresses of the inference server")
     environment = serializers.CharField()
     policy = serializers.UUIDField(source="policy.uuid")
     keep_text = serializers.BooleanField()

@@ -39,7 +39,7 @@ class EndpointForm(forms.Form):
     """A new endpoint of a model."""
 
     slug = forms.CharField(
-        label="Address", max_length=60, help_text="Clients call /v2/models/<address>/infer. Unique in this installation."
+        label="Address", max_length=60, help_text="Clients call /v2/models/<project>/<address>/infer. Unique in the project."
     )
     environment = forms.ChoiceField(choices=Endpoint.Environment.choices, initial=Endpoint.Environment.PRODUCTION)
     keep_text = forms.BooleanField(label="Keep the texts of requests beside their predictions", required=False, initial=True)

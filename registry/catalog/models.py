@@ -19,8 +19,10 @@ USER = settings.AUTH_USER_MODEL
 
 
 class RegisteredModel(models.Model):
-    """A model as the organisation knows it: a name under which versions are registered."""
+    """A model as the organisation knows it: a name under which versions are registered. It stays in its project, and is never deleted."""
 
+    append_only = True
+    changeable = ("name", "purpose", "owner")
     project_path = "project"
     root_path = "pk"
 
@@ -143,8 +145,14 @@ class Card(models.Model):
 
 
 class Endpoint(models.Model):
-    """A model in an environment, under an address: what clients call, and what promotions are asked for."""
+    """A model in an environment, under an address: what clients call, and what promotions are asked for.
 
+    project: always the model's; it stands here so that a slug is unique within it. Neither of the three ever changes, and no endpoint is
+    deleted: what was answered under an address stays where it was answered.
+    """
+
+    append_only = True
+    changeable = ("environment", "policy", "keep_text")
     project_path = "model__project"
     root_path = "model"
 
@@ -154,7 +162,8 @@ class Endpoint(models.Model):
 
     uuid = models.UUIDField(default=uuid4, unique=True, editable=False)
     model = models.ForeignKey(RegisteredModel, on_delete=models.PROTECT, related_name="endpoints")
-    slug = models.SlugField(max_length=60, unique=True, help_text="in the address: /v2/models/<slug>/infer")
+    project = models.ForeignKey(Project, on_delete=models.PROTECT, related_name="endpoints")
+    slug = models.SlugField(max_length=60, help_text="in the address: /v2/models/<project>/<slug>/infer")
     environment = models.CharField(max_length=12, choices=Environment.choices, default=Environment.PRODUCTION)
     policy = models.ForeignKey(
         Policy, on_delete=models.PROTECT, related_name="endpoints", help_text="the version in force for new requests"
@@ -163,8 +172,16 @@ class Endpoint(models.Model):
     created_by = models.ForeignKey(USER, null=True, on_delete=models.PROTECT, related_name="+")
     created_at = models.DateTimeField(auto_now_add=True)
 
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["project", "slug"], name="one_endpoint_per_slug")]
+
     def __str__(self) -> str:
         return self.slug
+
+    @property
+    def full_name(self) -> str:
+        """What it is called beyond its project and to the inference servers: project/slug. Select its model's project with it."""
+        return f"{self.model.project.slug}/{self.slug}"
 
 
 class Alias(models.Model):

@@ -63,7 +63,7 @@ def versions(user: Person) -> QuerySet[ModelVersion]:
 def endpoints(user: Person) -> QuerySet[Endpoint]:
     """The endpoints that the user may see, by slug."""
     rows = Endpoint.objects.select_related("model__project", "policy", "alias__version")
-    return policy.visible_to(user, rows, "catalog.view").order_by("slug")
+    return policy.visible_to(user, rows, "catalog.view").order_by("slug", "pk")
 
 
 def version_lines(model: RegisteredModel, before: int | None = None) -> tuple[list[VersionLine], int | None]:

@@ -10,6 +10,7 @@ from typing import Any
 
 from lifecycle.engine.base import HUB_NAMES
 from lifecycle.engine.spec import RANKED
+from lifecycle.inference.names import WORDS
 from lifecycle.refusals import Conflict, Refused
 
 # https://semver.org, without build metadata: two builds of one version would be two contents under one name.
@@ -18,7 +19,6 @@ SEMVER = re.compile(
 )
 SLUG = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,58}[a-z0-9])?")
 FREEZE_DAYS_MAX = 90
-RESERVED = frozenset({"stats"})  # words with a meaning of their own in the addresses of the inference server
 STATED = ("purpose", "limits", "risks")
 STATED_MAX = 4000
 ACTIVE, QUARANTINED, RETIRED = "active", "quarantined", "retired"
@@ -47,7 +47,7 @@ def check_slug(text: str, what: str) -> str:
     if not SLUG.fullmatch(text):
         sentence = f"The short name of the {what} takes 1 to 60 small letters, digits and dashes, and begins and ends without a dash."
         raise Refused(sentence, fields={"slug": [sentence]})
-    if what == "endpoint" and text in RESERVED:
+    if what == "endpoint" and text in WORDS:
         sentence = f"“{text}” has a meaning of its own in the addresses of the inference server. Choose another short name."
         raise Refused(sentence, fields={"slug": [sentence]})
     return text

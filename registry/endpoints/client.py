@@ -36,7 +36,7 @@ def ask(endpoint: Endpoint, text: str) -> Answer:
     headers = {"Authorization": f"Bearer {queries.web_token()}", "X-Request-Id": f"try-{uuid4()}"}
     begun = perf_counter()
     try:
-        response = httpx.post(f"{settings.INFERENCE_URL}/v2/models/{endpoint.slug}/infer", json=body, headers=headers, timeout=SECONDS)
+        response = httpx.post(f"{settings.INFERENCE_URL}/v2/models/{endpoint.full_name}/infer", json=body, headers=headers, timeout=SECONDS)
     except httpx.HTTPError as error:
         raise NotReady("The inference server does not answer.", next_step="Check that it runs, then ask again.") from error
     latency_ms = (perf_counter() - begun) * 1000

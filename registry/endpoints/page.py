@@ -237,14 +237,14 @@ def server(state: ServerState, endpoint: Endpoint, running: list[Deployment], pu
 
 def going_on(state: ServerState, endpoint: Endpoint) -> str:
     """What a server that refused a version answers with instead."""
-    answering = ModelVersion.objects.filter(uuid__in=state.answers.get(endpoint.slug, [])).first()
+    answering = ModelVersion.objects.filter(uuid__in=state.answers.get(endpoint.full_name, [])).first()
     return f"It goes on answering with {answering.semver}." if answering else "It answers with nothing for this endpoint."
 
 
 def curl(endpoint: Endpoint) -> str:
     """How a client calls it."""
     return (
-        f"curl {settings.INFERENCE_URL}/v2/models/{endpoint.slug}/infer \\\n"
+        f"curl {settings.INFERENCE_URL}/v2/models/{endpoint.full_name}/infer \\\n"
         '  -H "Authorization: Bearer $TOKEN" -H "Content-Type: application/json" \\\n'
         """  -d '{"inputs": [{"name": "TEXT", "datatype": "BYTES", "shape": [1], "data": ["I lost my card"]}]}'"""
     )

@@ -131,7 +131,7 @@ def last_live(endpoint: Endpoint) -> Deployment | None:
 
 def emptied() -> QuerySet[Endpoint]:
     """The endpoints that had a live version and have none: it went into quarantine, with none before it."""
-    return Endpoint.objects.filter(alias__version=None, alias__moves__gt=0).order_by("slug")
+    return Endpoint.objects.filter(alias__version=None, alias__moves__gt=0).select_related("model__project").order_by("slug", "pk")
 
 
 def emptied_by(endpoint: Endpoint) -> Deployment | None:
@@ -307,8 +307,9 @@ def is_refusal_noted(deployment: Deployment) -> bool:
 
 def projects_named(text: str) -> set[int]:
     """The keys of the projects whose endpoints a sentence names: what others may not learn of."""
-    words = set(re.findall(r"[\w-]+", text))
-    return set(Endpoint.objects.filter(slug__in=words).values_list("model__project", flat=True))
+    named = set(re.findall(r"([\w-]+)/([\w-]+)", text))
+    rows = Endpoint.objects.filter(slug__in={slug for _, slug in named}).values_list("project__slug", "slug", "project")
+    return {key for project, slug, key in rows if (project, slug) in named}
 
 
 def problem_for(project_id: int, problem: str) -> str:
@@ -336,10 +337,10 @@ def guard_of(deployment: Deployment) -> ClosedArm | None:
 def visible(user: Person) -> QuerySet[Endpoint]:
     """The endpoints that the user may see, by slug."""
     rows = Endpoint.objects.select_related("model__project", "policy", "alias__version")
-    return policy.visible_to(user, rows, "endpoints.view").order_by("slug")
+    return policy.visible_to(user, rows, "endpoints.view").order_by("slug", "pk")
 
 
 def search(user: Person, query: str) -> list[Hit]:
     """Endpoints by their short name or their model's name."""
     found = visible(user).filter(Q(slug__icontains=query) | Q(model__name__icontains=query))[:6]
-    return [Hit(row.slug, reverse("endpoints:detail", args=[row.uuid]), row.model.name) for row in found]
+    return [Hit(row.full_name, reverse("endpoints:detail", args=[row.uuid]), row.model.name) for row in found]

@@ -21,7 +21,7 @@ Arm = Deployment.Arm
 def routes() -> list[rules.Route]:
     """Every endpoint with a live version, and those that answer nothing since theirs went into quarantine."""
     arms: dict[int, dict[str, Deployment]] = defaultdict(dict)
-    for row in queries.running().select_related("endpoint__model", "version__model"):
+    for row in queries.running().select_related("endpoint__model__project", "version__model"):
         arms[row.endpoint_id][row.arm] = row
     own, back, experiments, given, gone = rules.Token(token_digest(queries.web_token())), standbys(), salts(), tokens(), withdrawn()
     known = [*(found[Arm.STABLE].endpoint for found in arms.values() if Arm.STABLE in found), *queries.emptied()]
@@ -38,7 +38,7 @@ def route(
     """One endpoint of the document. arms: what runs on it; back: what is kept loaded for a rollback; experiment: see `salts`; gone: see
     `withdrawn`."""
     return rules.Route(
-        slug=endpoint.slug,
+        name=endpoint.full_name,
         uuid=str(endpoint.uuid),
         salt=str(experiment or endpoint.uuid),
         task="single_label",

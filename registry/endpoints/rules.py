@@ -8,7 +8,7 @@ from typing import Any
 
 from lifecycle.refusals import Conflict, Refused
 
-FORMAT = 3
+FORMAT = 4
 FAULTS_FORMAT = 1
 MAX_DELAY_MS = 30_000
 MAX_DRILL_MINUTES = 24 * 60
@@ -45,13 +45,13 @@ class Token:
 
 @dataclass(frozen=True)
 class Route:
-    """One endpoint of the document. salt: what the arm of a sticky key hangs on.
+    """One endpoint of the document. name: project/slug; salt: what the arm of a sticky key hangs on.
 
     stable: None where nothing may answer; canary: what answers a share; shadow: what gets copies; standby: what is kept loaded for a
     rollback; withdrawn: root digests of versions in quarantine that ever served it, which no server goes on with.
     """
 
-    slug: str
+    name: str
     uuid: str
     salt: str
     task: str
@@ -73,9 +73,9 @@ class Route:
 
 
 def endpoints_document(routes: Iterable[Route]) -> dict[str, Any]:
-    """The `endpoints` member of the routes document, in order of slug: equal content gives equal JSON."""
+    """The `endpoints` member of the routes document, in order of name: equal content gives equal JSON."""
     return {
-        route.slug: {
+        route.name: {
             "uuid": route.uuid,
             "task": route.task,
             "salt": route.salt,
@@ -86,7 +86,7 @@ def endpoints_document(routes: Iterable[Route]) -> dict[str, Any]:
             "keep_text": route.keep_text,
             "withdrawn": sorted(route.withdrawn),
         }
-        for route in sorted(routes, key=lambda route: route.slug)
+        for route in sorted(routes, key=lambda route: route.name)
     }
 
 

@@ -32,8 +32,8 @@ class ClosedArm:
 
 @dataclass(frozen=True)
 class ServerState:
-    """What one inference server last wrote about itself. epoch: applied. answers: endpoint slug → version uuids that answer now. lives: see
-    lifecycle.inference.signs."""
+    """What one inference server last wrote about itself. epoch: applied. answers: endpoint's full name → version uuids that answer now.
+    lives: see lifecycle.inference.signs."""
 
     name: str
     epoch: int
@@ -71,7 +71,7 @@ def server_state(path: Path) -> ServerState | None:
     """One server's file; None when it cannot be read."""
     try:
         status = json.loads(path.read_bytes())
-        answers = {slug: [str(each) for each in said["versions"]] for slug, said in status.get("endpoints", {}).items()}
+        answers = {name: [str(each) for each in said["versions"]] for name, said in status.get("endpoints", {}).items()}
         return ServerState(
             name=path.stem.removeprefix("status").removeprefix("."), epoch=int(status["epoch_applied"]),
             epoch_seen=status.get("epoch_seen"), at=parse_datetime(str(status["at"])), problem=str(status.get("problem") or "")[:300],

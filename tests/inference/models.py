@@ -87,12 +87,13 @@ class Installation:
         return root
 
     def document(self, **endpoints: dict) -> dict:
+        """endpoints: by name; one without a project is of the project inbox."""
         self.epoch += 1
         return {
-            "format": 3,
+            "format": 4,
             "epoch": self.epoch,
             "at": "2026-01-01T00:00:00Z",
-            "endpoints": {k.replace("_", "-"): v for k, v in endpoints.items()},
+            "endpoints": {name if "/" in name else f"inbox/{name.replace('_', '-')}": each for name, each in endpoints.items()},
         }
 
     def publish(self, document: dict | None = None, *, key: Path | None = None, **endpoints: dict) -> int:

@@ -32,7 +32,7 @@ def test_an_endpoint_of_others_looks_like_one_that_is_not_there(client, installa
 
     assert foreign.status_code == missing.status_code == 404
     assert foreign.json() == missing.json() == {"error": "There is no model of this name that this token may use."}
-    assert [model["name"] for model in client.post("/v2/repository/index", headers=auth()).json()] == ["support"]
+    assert [model["name"] for model in client.post("/v2/repository/index", headers=auth()).json()] == ["inbox/support"]
 
 
 def test_a_revoked_token_is_out_even_if_the_new_version_is_damaged(client, installation, server, root):

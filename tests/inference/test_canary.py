@@ -74,7 +74,7 @@ def test_a_canary_that_is_loading_or_refused_takes_nothing_from_the_stable_versi
 
     assert [post(client).headers["x-arm"] for _ in range(5)] == ["stable"] * 5
     assert installation.status()["versions"][digest]["state"] == "refused"
-    assert installation.status()["endpoints"]["support"]["versions"] == [version_of(root)]
+    assert installation.status()["endpoints"]["inbox/support"]["versions"] == [version_of(root)]
 
 
 def test_a_canary_that_is_not_named_any_more_is_out_though_the_next_version_is_damaged(client, installation, server, root, canary):
@@ -112,9 +112,9 @@ def test_a_token_is_out_when_its_time_has_come_though_nobody_published(client, i
 
 def test_a_list_with_the_token_twice_goes_by_the_later_end(installation, root):
     document = installation.document(support=endpoint(root, until="2026-06-01T12:00:00+00:00"))
-    (token,) = document["endpoints"]["support"]["tokens"]
-    document["endpoints"]["support"]["tokens"].append(token | {"until": "2026-06-01T13:00:00+00:00"})
-    tokens = parse_routes(document).endpoints["support"].tokens
+    (token,) = document["endpoints"]["inbox/support"]["tokens"]
+    document["endpoints"]["inbox/support"]["tokens"].append(token | {"until": "2026-06-01T13:00:00+00:00"})
+    tokens = parse_routes(document).endpoints["inbox/support"].tokens
     noon = datetime(2026, 6, 1, 12, tzinfo=UTC).timestamp()
 
     good = [knows(tokens, token["digest"], noon + hours * 3_600) for hours in (-1, 0, 1)]
@@ -130,5 +130,5 @@ def test_a_document_of_the_former_format_is_refused_with_its_reason(client, inst
     assert server.router.poll() is False
     assert post(client).headers["x-model-version"] == version_of(root)
     status = installation.status()
-    assert status["problem"] == ("The routes document was ignored: The routes document is of format 1, and this server reads format 3.")
+    assert status["problem"] == ("The routes document was ignored: The routes document is of format 1, and this server reads format 4.")
     assert status["epoch_applied"] == 1

@@ -28,7 +28,7 @@ def breaks(server):
     def fail(texts):
         raise RuntimeError("no")
 
-    server.router.table.endpoints["support"].arms[1].engine.predict = fail
+    server.router.table.endpoints["inbox/support"].arms[1].engine.predict = fail
 
 
 def pinned(client, digest):
@@ -60,8 +60,8 @@ def test_ten_failures_of_the_last_twenty_close_it(tmp_path, outcomes, closed):
     said = []
     guard = Guard(tmp_path / "guard.json", said.append)
     for outcome in outcomes:
-        guard.observe("support", "d1", failed=outcome == "F")
-        guard.observe("support", "d2", failed=False)
+        guard.observe("inbox/support", "d1", failed=outcome == "F")
+        guard.observe("inbox/support", "d2", failed=False)
 
     assert [(each.deployment, each.failures, each.of) for each in said] == ([("d1", *closed)] if closed else [])
     assert guard.closed.keys() == ({"d1"} if closed else set())
@@ -79,16 +79,16 @@ def test_its_requests_go_to_the_stable_version_and_everybody_is_told(client, ins
     assert pinned(client, canary).status_code == 404
     status = installation.status()
     assert status["guard"] == [{"deployment": CANARY, "failures": 10, "of": 10}]
-    assert status["endpoints"]["support"]["versions"] == [version_of(root)]
+    assert status["endpoints"]["inbox/support"]["versions"] == [version_of(root)]
     server.spool.stop()
     (line,) = [line for line in installation.spooled() if line.get("kind") == "guard"]
     assert {name: line[name] for name in ("endpoint", "deployment", "failures", "of")} == {
-        "endpoint": "support", "deployment": CANARY, "failures": 10, "of": 10,
+        "endpoint": "inbox/support", "deployment": CANARY, "failures": 10, "of": 10,
     }  # fmt: skip
 
 
 def test_answers_that_are_no_numbers_are_counted_failures_and_close_it(client, installation, server, canary):
-    runner = server.router.table.endpoints["support"].arms[1].engine._runner
+    runner = server.router.table.endpoints["inbox/support"].arms[1].engine._runner
     run = runner.run
     runner.run = lambda feed: (run(feed)[0] * float("nan"), None)
 
@@ -126,7 +126,7 @@ def test_a_stable_version_that_fails_is_never_closed(client, installation, serve
     def fail(texts):
         raise RuntimeError("no")
 
-    engine = server.router.table.endpoints["support"].arms[0].engine
+    engine = server.router.table.endpoints["inbox/support"].arms[0].engine
     works, engine.predict = engine.predict, fail
     assert [plain(client).status_code for _ in range(25)] == [500] * 25
     engine.predict = works
@@ -166,7 +166,7 @@ def test_it_opens_when_the_routes_do_not_name_the_deployment_any_more(client, in
 
     assert json.loads(kept.read_text()) == {"closed": []}
     assert installation.status()["guard"] == []
-    assert len(server.router.table.endpoints["support"].arms) == (2 if more else 1)
+    assert len(server.router.table.endpoints["inbox/support"].arms) == (2 if more else 1)
 
 
 @pytest.mark.parametrize("data", [b"", b"{", b'{"closed": [{"x": 1}]}', b"[]", b'{"closed": 5}'])
@@ -183,7 +183,7 @@ def test_a_full_disk_does_not_keep_a_broken_canary_open(tmp_path, caplog):
     said = []
     guard = Guard(tmp_path / "no such folder" / "guard.json", said.append)
     for _ in range(10):
-        guard.observe("support", "d1", failed=True)
+        guard.observe("inbox/support", "d1", failed=True)
 
     assert list(guard.closed) == ["d1"]
     assert len(said) == 1
@@ -201,7 +201,7 @@ def test_what_one_server_closed_another_on_its_folder_closes_and_forgets_with_th
     beside.router.poll()
 
     assert list(beside.router.guard.closed) == list(server.router.guard.closed)
-    assert [arm.arm.name for arm in beside.router.table.endpoints["support"].arms] == ["stable"]
+    assert [arm.arm.name for arm in beside.router.table.endpoints["inbox/support"].arms] == ["stable"]
     assert not beside.router.guard.adopt({CANARY})  # once
     assert not beside.router.guard.adopt({"another"})
 

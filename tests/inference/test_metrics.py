@@ -30,9 +30,9 @@ def test_requests_times_texts_and_cpu_are_counted_by_endpoint_version_arm_and_co
 
     found = values(client)
 
-    ok = (("arm", "stable"), ("code", "200"), ("endpoint", "support"), ("version", version))
-    bad = (("arm", ""), ("code", "400"), ("endpoint", "support"), ("version", ""))
-    mine = (("endpoint", "support"), ("version", version))
+    ok = (("arm", "stable"), ("code", "200"), ("endpoint", "inbox/support"), ("version", version))
+    bad = (("arm", ""), ("code", "400"), ("endpoint", "inbox/support"), ("version", ""))
+    mine = (("endpoint", "inbox/support"), ("version", version))
     assert found["requests_total", *ok] == found["request_duration_seconds_count", *ok] == 2
     assert found["requests_total", *bad] == 1
     assert found["request_duration_seconds_bucket", *ok[:3], ("le", "+Inf"), ok[3]] == 2
@@ -40,13 +40,13 @@ def test_requests_times_texts_and_cpu_are_counted_by_endpoint_version_arm_and_co
     assert found["texts_total", *mine] == 3
     assert 0 < found["cpu_seconds_total", *mine] < found["request_duration_seconds_sum", *ok]
     assert found["queue_wait_seconds_count", *mine] == 2
-    assert found["shed_total", ("endpoint", "support")] == 0
+    assert found["shed_total", ("endpoint", "inbox/support")] == 0
 
 
 def test_the_state_of_the_server_is_told(client, installation, server, root):
     found = values(client)
 
-    about = (("arm", "stable"), ("endpoint", "support"), ("precision", "fp32"), ("root_digest", root), ("version", version_of(root)))
+    about = (("arm", "stable"), ("endpoint", "inbox/support"), ("precision", "fp32"), ("root_digest", root), ("version", version_of(root)))
     assert found["model_info", *about] == 1
     assert found["ready",] == 1
     assert found["routing_epoch",] == installation.epoch
@@ -61,7 +61,7 @@ def test_shed_requests_and_closed_canaries_are_told(client, installation, server
     canary = installation.artifact(1)
     installation.publish(support=endpoint(root, canary=canary, share=9_999))
     follow(server)
-    arm = server.router.table.endpoints["support"].arms[1].arm
+    arm = server.router.table.endpoints["inbox/support"].arms[1].arm
 
     async def full(*_):
         raise ProtocolError(429, "The server is busy.", retry_after_seconds=1)
@@ -69,12 +69,12 @@ def test_shed_requests_and_closed_canaries_are_told(client, installation, server
     monkeypatch.setattr(server.slots, "run", full)
     response = client.post("/v2/models/support/infer", json=ask("card"), headers=auth())
     for _ in range(10):
-        server.router.guard.observe("support", arm.deployment, failed=True)
+        server.router.guard.observe("inbox/support", arm.deployment, failed=True)
 
     found = values(client)
     assert (response.status_code, response.headers["retry-after"]) == (429, "1")
-    assert found["shed_total", ("endpoint", "support")] == 1
-    assert found["guard_closed", ("deployment", arm.deployment), ("endpoint", "support")] == 1
+    assert found["shed_total", ("endpoint", "inbox/support")] == 1
+    assert found["guard_closed", ("deployment", arm.deployment), ("endpoint", "inbox/support")] == 1
 
 
 def test_openmetrics_is_spoken_to_whoever_asks_for_it(client):

@@ -23,7 +23,7 @@ def test_an_answer_names_label_confidence_scores_version_and_prediction(client, 
 
     assert response.status_code == 200
     found = response.json()
-    assert (found["model_name"], found["model_version"], found["id"]) == ("support", version_of(root), "r-1")
+    assert (found["model_name"], found["model_version"], found["id"]) == ("inbox/support", version_of(root), "r-1")
     assert found["parameters"]["arm"] == "stable"
     assert found["parameters"]["version_label"] == "tiny 1.0.0"
     assert len(found["parameters"]["prediction_id"]) == 36
@@ -206,7 +206,7 @@ def test_metadata_config_stats_and_index_describe_what_the_token_may_use(client,
     assert stats["model_stats"][0]["inference_count"] == 2
     assert stats["model_stats"][0]["inference_stats"]["success"]["count"] == 1
     index = client.post("/v2/repository/index", headers=auth()).json()
-    assert index == [{"name": "support", "version": version_of(root), "state": "READY", "reason": ""}]
+    assert index == [{"name": "inbox/support", "version": version_of(root), "state": "READY", "reason": ""}]
 
 
 def test_a_version_in_the_path_must_be_one_that_answers(client, installation, root):

@@ -127,7 +127,7 @@ def test_versions_are_swapped_and_rolled_back_under_load_without_a_failed_reques
     until(lambda: len(load.versions) > 20, "the old version answers")
     installation.publish(support=endpoint(new, standby=(root,)))
     until(lambda: version_of(new) in load.versions, "the new version answers")
-    until(lambda: installation.status()["endpoints"]["support"]["versions"] == [version_of(new)], "the status says so")
+    until(lambda: installation.status()["endpoints"]["inbox/support"]["versions"] == [version_of(new)], "the status says so")
     assert server.version() == version_of(new)
     marked = len(load.versions)
     installation.publish(support=endpoint(root, standby=(new,)))
@@ -244,7 +244,7 @@ def test_triton_client_reads_health_metadata_and_errors(shared):
     assert client.is_model_ready("support", headers=auth())
     assert client.get_model_metadata("support", headers=auth())["versions"] == [version]
     assert client.get_model_config("support", headers=auth())["input"][0]["data_type"] == "TYPE_STRING"
-    assert client.get_inference_statistics("support", headers=auth())["model_stats"][0]["name"] == "support"
+    assert client.get_inference_statistics("support", headers=auth())["model_stats"][0]["name"] == "inbox/support"
     assert client.get_model_repository_index(headers=auth())[0]["state"] == "READY"
     with pytest.raises(InferenceServerException, match="valid token"):
         client.get_model_metadata("support")
@@ -294,7 +294,7 @@ def test_a_bad_canary_is_closed_and_stays_closed_over_a_kill(installation, root,
     named = {"deployment": deployment_of("canary-1"), "kind": "error", "share": 10_000, "delay_ms": 0, "until": "2999-01-01T00:00:00+00:00"}
     installation.plant(named)
     server = start(INFERENCE_DRILLS="1")
-    until(lambda: len(installation.status()["endpoints"]["support"]["versions"]) == 2, "the canary is loaded")
+    until(lambda: len(installation.status()["endpoints"]["inbox/support"]["versions"]) == 2, "the canary is loaded")
 
     codes = [server.ask("card", parameters={"route_key": f"k{number}"}).status_code for number in range(30)]
     assert codes == [500] * 10 + [200] * 20

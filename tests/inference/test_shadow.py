@@ -34,7 +34,7 @@ class Engine:
 
 def copy(answer, *, answered=None, texts=("card",)):
     arm = Arm("shadow", 10_000, "v2", "tiny 1.2.0", "0" * 64, "d3")
-    return Copy("support", LiveArm(arm, Engine(answer)), REQUEST, texts, answered or said([0.75, 0.25]), 4.5)
+    return Copy("inbox/support", LiveArm(arm, Engine(answer)), REQUEST, texts, answered or said([0.75, 0.25]), 4.5)
 
 
 def test_two_answers_are_compared_text_by_text():
@@ -46,7 +46,7 @@ def test_two_answers_are_compared_text_by_text():
     assert second["kl"] == 0.549306  # ln(3) / 2
     assert second["prediction"] != REQUEST
     assert first["uuid"] != second["uuid"]
-    assert (first["kind"], first["endpoint"], first["deployment"], first["version"]) == ("shadow", "support", "d3", "v2")
+    assert (first["kind"], first["endpoint"], first["deployment"], first["version"]) == ("shadow", "inbox/support", "d3", "v2")
     assert first["latency_ms"] >= 0
 
 
@@ -134,7 +134,7 @@ def test_the_copy_is_compared_with_what_the_client_got(still, client, installati
     assert (second["kind"], second["prediction"], second["agrees"], second["label"]) == ("shadow", first["uuid"], False, "money")
     assert (second["version"], second["root_digest"], second["deployment"]) == (version_of(shadow), shadow, deployment_of("shadow-1"))
     assert second["kl"] > 1
-    assert installation.status()["endpoints"]["support"]["versions"] == [version_of(root)]
+    assert installation.status()["endpoints"]["inbox/support"]["versions"] == [version_of(root)]
 
 
 def test_no_client_reaches_a_shadow(client, shadow):
@@ -164,7 +164,7 @@ def test_a_shadow_that_crashes_changes_no_answer(client, installation, server, r
         raise MemoryError
 
     before = post(client).json()
-    server.router.table.endpoints["support"].shadow.engine.predict = crash
+    server.router.table.endpoints["inbox/support"].shadow.engine.predict = crash
 
     after = [post(client) for _ in range(30)]
 
@@ -182,7 +182,7 @@ def test_a_shadow_that_hangs_changes_no_answer_and_no_end(client, installation, 
         leave.wait(30)
         raise RuntimeError
 
-    server.router.table.endpoints["support"].shadow.engine.predict = hang
+    server.router.table.endpoints["inbox/support"].shadow.engine.predict = hang
     assert post(client).status_code == 200
     assert entered.wait(10)
 

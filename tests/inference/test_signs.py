@@ -56,4 +56,4 @@ def test_a_server_writes_its_status_again_when_a_beat_is_due_and_not_before(inst
     server.router.beat()
 
     assert installation.status()["at"] > wrote
-    assert installation.status()["endpoints"]["support"]["epoch"] == installation.epoch
+    assert installation.status()["endpoints"]["inbox/support"]["epoch"] == installation.epoch

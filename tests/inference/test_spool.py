@@ -21,7 +21,7 @@ def test_a_prediction_is_one_line_that_names_its_version_and_its_token_in_part(c
 
     (line,) = installation.spooled()
     assert line["uuid"] == answered["parameters"]["prediction_id"]
-    assert (line["endpoint"], line["version"], line["root_digest"], line["arm"]) == ("support", version_of(root), root, "stable")
+    assert (line["endpoint"], line["version"], line["root_digest"], line["arm"]) == ("inbox/support", version_of(root), root, "stable")
     assert (line["status"], line["code"], line["rows"], line["epoch"], line["request_id"]) == ("ok", 200, 2, 1, "r1")
     assert line["token"] == hashlib.sha256(TOKEN.encode()).hexdigest()[:8]
     assert (line["deployment"], line["key"]) == (deployment_of("stable-1"), "")

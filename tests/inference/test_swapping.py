@@ -61,7 +61,7 @@ def test_a_version_that_nothing_names_is_let_go(installation, server, root):
 
 def test_a_request_in_flight_ends_on_the_version_it_began_with(client, installation, server, root):
     entered, leave = threading.Event(), threading.Event()
-    engine = server.router.table.endpoints["support"].arms[0].engine
+    engine = server.router.table.endpoints["inbox/support"].arms[0].engine
     predict = engine.predict
 
     def held(texts):
@@ -94,7 +94,7 @@ def test_a_flipped_byte_is_refused_and_the_old_version_goes_on(client, installat
     assert answer(client)["model_version"] == version_of(root)
     assert installation.status()["versions"][new]["state"] == "refused"
     assert installation.status()["versions"][new]["reason"].startswith("serving/model.onnx was changed after the model was signed.")
-    assert installation.status()["endpoints"]["support"] == {"epoch": 1, "versions": [version_of(root)], "digests": [root]}
+    assert installation.status()["endpoints"]["inbox/support"] == {"epoch": 1, "versions": [version_of(root)], "digests": [root]}
 
 
 def test_a_version_signed_by_another_key_or_absent_is_refused(client, installation, server, root):
@@ -157,8 +157,8 @@ def test_a_broken_document_is_ignored(client, installation, server, data):
 
 def change(shares=None, **fields):
     def apply(document):
-        document["endpoints"]["support"] |= fields
-        for arm, share in zip(document["endpoints"]["support"]["arms"], shares or [], strict=False):
+        document["endpoints"]["inbox/support"] |= fields
+        for arm, share in zip(document["endpoints"]["inbox/support"]["arms"], shares or [], strict=False):
             arm["share"] = share
 
     return apply
@@ -180,7 +180,7 @@ def change(shares=None, **fields):
         lambda document: document.pop("endpoints"),
         lambda document: document.update(format=1),
         lambda document: document.update(epoch="3"),
-        lambda document: document["endpoints"].update({"../x": document["endpoints"]["support"]}),
+        lambda document: document["endpoints"].update({"../x": document["endpoints"]["inbox/support"]}),
     ],
 )
 def test_a_signed_document_that_is_not_as_agreed_is_ignored_as_a_whole(client, installation, server, root, spoil):
@@ -251,7 +251,7 @@ def test_a_full_queue_answers_429_with_a_time_to_come_back(client, installation,
 
 
 def test_an_engine_that_fails_costs_one_request_and_not_the_server(client, server, caplog):
-    engine = server.router.table.endpoints["support"].arms[0].engine
+    engine = server.router.table.endpoints["inbox/support"].arms[0].engine
     works, engine.predict = engine.predict, lambda texts: 1 / 0
 
     response = client.post("/v2/models/support/infer", json=ask("card"), headers=auth() | {"x-request-id": "r9"})

@@ -36,7 +36,7 @@ def counted(circle: Circle) -> tuple[int, int]:
 @pytest.fixture(scope="module")
 def live(circle: Circle) -> str:
     """The version that answers."""
-    circle.story.client.answered_by(circle.story.slug, circle.version)
+    circle.story.client.answered_by(circle.story.full_name, circle.version)
     return circle.version
 
 
@@ -54,7 +54,7 @@ def test_servers_killed_one_by_one_refuse_nobody_come_back_right_and_nothing_is_
                 killed.wait(60)
             answer = circle.ask(text)
             assert (answer["status"], answer["model_version"]) == (200, live), answer
-    circle.story.client.answered_by(circle.story.slug, live)
+    circle.story.client.answered_by(circle.story.full_name, live)
 
     until(product.spool_is_empty, "what the server wrote is taken in")
     predictions, requests = (now - then for now, then in zip(counted(circle), before, strict=True))

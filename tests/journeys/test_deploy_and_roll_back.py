@@ -103,7 +103,7 @@ def test_deploy_answer_roll_back(project, mia, ravi, lee, gita, omar, ana, serve
     snapshot = registry.make_snapshot(project, ravi)
     first = registry.make_version(project, mia, ravi, snapshot=snapshot, artifact=tiny_artifact(0))
     endpoint = registry.make_endpoint(first.model, mia, slug="support-inbox-prod")
-    url = f"{server}/v2/models/{endpoint.slug}/infer"
+    url = f"{server}/v2/models/{endpoint.full_name}/infer"
     bearer = {"Authorization": f"Bearer {secret}"}
 
     def asks():
@@ -153,7 +153,9 @@ def test_a_damaged_version_changes_nothing(project, mia, ravi, lee, gita, omar, 
 
     def version():
         try:
-            return httpx.post(f"{server}/v2/models/{endpoint.slug}/infer", json=ask("card"), headers=bearer).json().get("model_version")
+            return (
+                httpx.post(f"{server}/v2/models/{endpoint.full_name}/infer", json=ask("card"), headers=bearer).json().get("model_version")
+            )
         except httpx.TransportError:
             return None
 

@@ -167,7 +167,7 @@ def test_the_version_is_deployed_tried_and_rolled_back(desk: Desk, story: Story)
     page.get_by_role("button", name="Deploy 1.1.0").click()
     page.locator("#deploy").get_by_role("button", name="Deploy", exact=True).click()
     expect(page.get_by_text("1.1.0 is live on").first).to_be_visible()
-    story.client.answered_by(story.slug, story.second["uuid"])
+    story.client.answered_by(story.full_name, story.second["uuid"])
 
     text = story.corpus.history[0].text
     page.get_by_label("Text").fill(text)
@@ -183,12 +183,12 @@ def test_the_version_is_deployed_tried_and_rolled_back(desk: Desk, story: Story)
     dialog.get_by_label("Type 1.0.0 to confirm").fill("1.0.0")
     confirm.click()
     expect(page.get_by_text("Rolled back to 1.0.0").first).to_be_visible()
-    story.client.answered_by(story.slug, story.first["uuid"])
+    story.client.answered_by(story.full_name, story.first["uuid"])
 
 
 # ── Evidence and home ───────────────────────────────────────────────────────
 def test_the_auditor_reads_the_trail_and_the_chain(desk: Desk, story: Story):
-    prediction = story.client.ask(story.slug, story.corpus.history[0].text).json()["parameters"]["prediction_id"]
+    prediction = story.client.ask(story.full_name, story.corpus.history[0].text).json()["parameters"]["prediction_id"]
     page = desk["aida"]
     page.goto("/audit/")
     expect(page.get_by_role("table").get_by_text("rolled back").first).to_be_visible()

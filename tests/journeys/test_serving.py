@@ -126,7 +126,7 @@ def test_two_people_approve_and_no_traffic_changes(story: Story):
         ("technical", story["lee"].uuid),
         ("governance", story["gita"].uuid),
     ]
-    assert "first_live" in story.__dict__ or story.client.ask(story.slug, "Hello").status_code in (
+    assert "first_live" in story.__dict__ or story.client.ask(story.full_name, "Hello").status_code in (
         401,
         503,
     )  # no endpoint yet, so no token is known
@@ -136,15 +136,15 @@ def test_two_people_approve_and_no_traffic_changes(story: Story):
 def test_a_deployed_version_answers_programs_with_a_token(story: Story):
     version = story.first_live
     texts = [row.text for row in story.corpus.history[:20]]
-    answer = story.client.ask(story.slug, *texts).json()
+    answer = story.client.ask(story.full_name, *texts).json()
 
-    assert (answer["model_name"], answer["model_version"]) == (story.slug, version)
+    assert (answer["model_name"], answer["model_version"]) == (story.full_name, version)
     labels = answer["outputs"][0]["data"]
     right = sum(label == row.label for label, row in zip(labels, story.corpus.history, strict=False))
     assert right >= 15
-    assert story["otto"].token("infer").ask(story.slug, "Hello").status_code in (401, 404)
-    assert story["aida"].token("infer").ask(story.slug, "Hello").status_code in (401, 404)
-    assert story["ana"].token("read").ask(story.slug, "Hello").status_code in (401, 404)
+    assert story["otto"].token("infer").ask(story.full_name, "Hello").status_code in (401, 404)
+    assert story["aida"].token("infer").ask(story.full_name, "Hello").status_code in (401, 404)
+    assert story["ana"].token("read").ask(story.full_name, "Hello").status_code in (401, 404)
 
 
 def test_the_try_it_box_answers(story: Story):
@@ -161,14 +161,14 @@ def test_a_roll_back_needs_the_typed_version_and_drops_no_request(story: Story):
     form = {"reason": "Complaints from the desk.", "typed": "1.0.0", "seen": moves}
     omar.post(f"/endpoints/{story.endpoint}/roll_back/", form | {"typed": "1.1.0"}, status=422)
     story["mia"].post(f"/endpoints/{story.endpoint}/roll_back/", form, status=403)
-    assert story.client.ask(story.slug, "Hello").json()["model_version"] == second
+    assert story.client.ask(story.full_name, "Hello").json()["model_version"] == second
 
     answers: list[tuple[int, str]] = []
     done = threading.Event()
 
     def keep_asking() -> None:
         while not done.is_set():
-            answer = story.client.ask(story.slug, "Where is my order?")
+            answer = story.client.ask(story.full_name, "Where is my order?")
             answers.append((answer.status_code, answer.json().get("model_version", "")))
 
     asking = threading.Thread(target=keep_asking)
@@ -194,7 +194,7 @@ def test_a_roll_back_needs_the_typed_version_and_drops_no_request(story: Story):
 def prediction_of(story: Story, text: str) -> str:
     """Ask about a text; returns the prediction once it has arrived."""
     assert story.first_live
-    uuid = str(story.client.ask(story.slug, text).json()["parameters"]["prediction_id"])
+    uuid = str(story.client.ask(story.full_name, text).json()["parameters"]["prediction_id"])
     until(lambda: story["ana"].client.get(f"/api/v1/predictions/{uuid}/").status_code == 200, "the prediction arrives")
     return uuid
 

@@ -74,7 +74,7 @@ def test_web_and_inference_come_back_with_what_was_live(inbox_story: Story):
     gone = story.product.kill("gunicorn") + story.product.kill("lifecycle.inference")
     until(lambda: not {each.pid for each in story.product.running()} & set(gone) and story.product.answers(), "both answer again")
 
-    story.client.answered_by(story.slug, live)
+    story.client.answered_by(story.full_name, live)
     assert story["omar"].api("GET", f"endpoints/{story.endpoint}/")["live"] == live  # the session holds, too
 
 

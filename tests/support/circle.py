@@ -62,7 +62,7 @@ class Circle:
             "inputs": [{"name": "TEXT", "datatype": "BYTES", "shape": [1], "data": [text]}],
             "outputs": [{"name": "LABEL"}, {"name": "CONFIDENCE"}, {"name": "SCORES"}],
         }
-        url = f"{self.story.client.product.inference}/v2/models/{self.story.slug}/infer"
+        url = f"{self.story.client.product.inference}/v2/models/{self.story.full_name}/infer"
         answer = self.story.client.client.post(url, json=body, headers={"X-Route-Key": f"customer-{self.asked}"})
         return {"status": answer.status_code} | answer.json()
 
@@ -151,7 +151,7 @@ class Circle:
         named = dict(zip(answer["outputs"][2]["parameters"]["labels"], scores, strict=True))
         words = {"sha256": "0" * 64, "chars": len(text), "tokens": len(text.split()) + 2, "oov": 0.6, "truncated": False, "text": text}
         return {
-            "uuid": str(uuid.uuid4()), "at": at.isoformat(), "endpoint": self.story.slug, "version": live["uuid"],
+            "uuid": str(uuid.uuid4()), "at": at.isoformat(), "endpoint": self.story.full_name, "version": live["uuid"],
             "root_digest": live["root_digest"], "deployment": None, "arm": "stable", "key": "", "status": "ok", "code": 200,
             "latency_ms": 5.0, "queue_ms": 0.1, "cpu_ms": 4.0, "rows": 1, "inputs": [words],
             "outputs": [{"label": label[0], "confidence": confidence[0], "scores": named}], "token": "", "request_id": "", "epoch": 1,

@@ -68,7 +68,7 @@ def deploy(project: Project, endpoint: Endpoint, version: ModelVersion) -> Deplo
 
 def copied(endpoint: Endpoint, slug: str, *, before: bool = True) -> Endpoint:
     """Another endpoint of the model as rows, for tests of many: the same is live on it, and unless `before` is false was before that."""
-    fields = {name: getattr(endpoint, name) for name in ("model", "environment", "policy", "created_by")}
+    fields = {name: getattr(endpoint, name) for name in ("model", "project", "environment", "policy", "created_by")}
     other = Endpoint.objects.create(slug=slug, **fields)
     Alias.objects.create(endpoint=other, version=endpoint.alias.version, moves=endpoint.alias.moves)
     for row in endpoint.deployments.order_by("id") if before else endpoint.deployments.filter(ended_at=None):
@@ -107,7 +107,7 @@ def spool_line(endpoint: Endpoint, *answers: tuple[str, str, float], at: str = "
         {"sha256": digest, "chars": len(text), "tokens": 4, "text": text} for digest, (text, _, _) in zip(digests, answers, strict=True)
     ]
     return {
-        "uuid": str(timed_uuid()), "at": at or now(), "endpoint": endpoint.slug, "version": str(version.uuid),
+        "uuid": str(timed_uuid()), "at": at or now(), "endpoint": endpoint.full_name, "version": str(version.uuid),
         "root_digest": version.root_digest, "arm": "stable", "status": "ok", "code": 200, "latency_ms": 5.0, "queue_ms": 0.1,
         "rows": len(answers), "inputs": inputs,
         "outputs": [{"label": label, "confidence": share, "scores": {label: share}} for _, label, share in answers],

@@ -207,7 +207,7 @@ def make_endpoint(model: RegisteredModel, creator: User, *, slug: str = "", envi
 
 def endpoint_rows(endpoint: Endpoint, number: int) -> list[Endpoint]:
     """So many more endpoints of a model as rows, as lists read them; nothing is live on them."""
-    copied = {name: getattr(endpoint, name) for name in ("model", "environment", "policy", "created_by")}
+    copied = {name: getattr(endpoint, name) for name in ("model", "project", "environment", "policy", "created_by")}
     made = Endpoint.objects.bulk_create(Endpoint(slug=f"inbox-prod-row-{at}", **copied) for at in range(number))
     Alias.objects.bulk_create(Alias(endpoint=each) for each in made)
     return made

@@ -32,6 +32,7 @@ class Story:
         self.workspace, self.corpus = workspace, corpus
         self.product: Product = workspace.product
         self.slug = f"{workspace.slug}-prod"
+        self.full_name = f"{workspace.slug}/{self.slug}"
 
     def __getitem__(self, username: str) -> Visitor:
         return self.workspace[username]
@@ -285,7 +286,7 @@ class Story:
         """1.0.0 answers; returns the version's uuid."""
         self.deploy(self.first_approved)
         version = str(self.first["uuid"])
-        self.client.answered_by(self.slug, version)
+        self.client.answered_by(self.full_name, version)
         return version
 
     @cached_property
@@ -294,7 +295,7 @@ class Story:
         assert self.first_live
         version = str(self.second["uuid"])
         self.deploy(self.approve(self.request(self.second, "Better on messages that look alike.")))
-        self.client.answered_by(self.slug, version)
+        self.client.answered_by(self.full_name, version)
         return version
 
 

@@ -117,23 +117,23 @@ class Program:
         assert answer.status_code == status, f"{method} {path}: {answer.status_code} {answer.text[:800]}"
         return answer.json()
 
-    def ask(self, slug: str, *texts: str) -> httpx.Response:
+    def ask(self, name: str, *texts: str) -> httpx.Response:
         """Ask an endpoint of the inference server."""
         body = {"inputs": [{"name": "TEXT", "datatype": "BYTES", "shape": [len(texts)], "data": list(texts)}]}
-        return self.client.post(f"{self.product.inference}/v2/models/{slug}/infer", json=body)
+        return self.client.post(f"{self.product.inference}/v2/models/{name}/infer", json=body)
 
-    def answered_by(self, slug: str, version: str) -> None:
+    def answered_by(self, name: str, version: str) -> None:
         """Wait until every server of the endpoint answers with this version, whatever happens to them meanwhile."""
 
         def answers() -> bool:
             try:
-                answer = self.ask(slug, "Hello")
+                answer = self.ask(name, "Hello")
             except httpx.TransportError:
                 return False
             said = answer.status_code == 200 and answer.json()["model_version"] == version
-            return said and all(version in each["endpoints"].get(slug, {}).get("versions", []) for each in self.product.servers())
+            return said and all(version in each["endpoints"].get(name, {}).get("versions", []) for each in self.product.servers())
 
-        until(answers, f"{slug} answers with {version}")
+        until(answers, f"{name} answers with {version}")
 
 
 class Workspace:

@@ -23,7 +23,7 @@ def add(commands: Any, common: Any) -> None:
         dest="what", metavar="WHAT", required=True
     )
     listing = group.add_parser("list", parents=[common], help="the open ones; with --all the newest 30")
-    listing.add_argument("--endpoint", default="", metavar="SLUG", help="of this endpoint alone")
+    listing.add_argument("--endpoint", default="", metavar="ENDPOINT", help="of this endpoint alone")
     listing.add_argument("--severity", default="", choices=SEVERITIES, help="of this severity alone")
     listing.add_argument("--all", action="store_true", help="those that are over too")
     listing.add_argument("--check", action="store_true", help="exit with 1 while one is open, for scripts")
@@ -34,7 +34,9 @@ def add(commands: Any, common: Any) -> None:
     end.add_argument("--reason", required=True, help="what was found; it is kept in the trail")
     end.set_defaults(run=resolve)
     quiet = group.add_parser("silence", parents=[common], help="no messages for a while; alerts are raised and shown all the same")
-    quiet.add_argument("endpoint", nargs="?", default="", metavar="ENDPOINT", help="slug or uuid; without it all of --project")
+    quiet.add_argument(
+        "endpoint", nargs="?", default="", metavar="ENDPOINT", help="slug, PROJECT/SLUG or uuid; without it all of --project"
+    )
     quiet.add_argument("--for", dest="span", required=True, type=span, metavar="TIME", help="such as 30m, 2h or 3d; at most 7d")
     quiet.add_argument("--source", default="", help="of this rule alone, such as drift")
     quiet.add_argument("--reason", required=True, help="why; it is kept in the trail")
@@ -44,7 +46,7 @@ def add(commands: Any, common: Any) -> None:
     loud.add_argument("silence", metavar="SILENCE", help="its uuid, or how it begins")
     loud.set_defaults(run=unsilence)
     held = group.add_parser("objectives", parents=[common], help="what an endpoint is held to, and what is left of its budgets")
-    held.add_argument("endpoint", metavar="ENDPOINT", help="slug or uuid")
+    held.add_argument("endpoint", metavar="ENDPOINT", help="slug, PROJECT/SLUG or uuid")
     held.set_defaults(run=objectives)
 
 
@@ -147,7 +149,7 @@ def silence(session: Session) -> None:
     made = session.api.post("/silences/", body | {"until": until, "reason": args.reason, "source": args.source})
     session.screen.show(
         made,
-        f"No messages about {endpoint['slug'] if endpoint else args.project} until {moment(made['until'])} UTC.",
+        f"No messages about {endpoint['full_name'] if endpoint else args.project} until {moment(made['until'])} UTC.",
         f"End it: lifecycle alerts unsilence {made['uuid'][:SHORT]}",
     )
 
@@ -155,7 +157,7 @@ def silence(session: Session) -> None:
 def silences(session: Session) -> None:
     """Those in force, the next to end first."""
     rows = session.api.get("/silences/")["results"]
-    names = {row["uuid"]: row["slug"] for row in [*session.api.get("/endpoints/"), *session.api.get("/projects/")]}
+    names = {row["uuid"]: row["full_name"] for row in session.api.get("/endpoints/")} | find.slugs(session)
     lines = table(
         ["SILENCE", "ABOUT", "RULE", "UNTIL", "WHY"],
         [
@@ -198,7 +200,7 @@ def objectives(session: Session) -> None:
             for row in rows
         ],
     )
-    session.screen.show(rows, *(lines if rows else [f"Nothing is asked of {endpoint['slug']} yet. Set objectives on its page."]))
+    session.screen.show(rows, *(lines if rows else [f"Nothing is asked of {endpoint['full_name']} yet. Set objectives on its page."]))
 
 
 def state(row: dict[str, Any]) -> str:

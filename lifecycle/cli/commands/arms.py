@@ -52,7 +52,9 @@ def running(session: Session, arm: str) -> tuple[dict[str, Any], dict[str, Any]]
     for row in endpoint["arms"]:
         if row["arm"] == arm:
             return endpoint, row
-    raise Refused(f"No {arm} version runs on {endpoint['slug']}.", next_step=f"See what does: lifecycle status {endpoint['slug']}")
+    raise Refused(
+        f"No {arm} version runs on {endpoint['full_name']}.", next_step=f"See what does: lifecycle status {endpoint['full_name']}"
+    )
 
 
 def start(session: Session) -> None:
@@ -62,8 +64,8 @@ def start(session: Session) -> None:
     made = session.api.post(f"/endpoints/{endpoint['uuid']}/shadow/", {"version": version["uuid"], "share": args.share})
     session.screen.show(
         made,
-        f"{made['semver']} answers copies of {part(made['share'])} of the requests on {endpoint['slug']}. Nobody gets its answers.",
-        f"Stop it: lifecycle shadow stop {endpoint['slug']}",
+        f"{made['semver']} answers copies of {part(made['share'])} of the requests on {endpoint['full_name']}. Nobody gets its answers.",
+        f"Stop it: lifecycle shadow stop {endpoint['full_name']}",
     )
 
 
@@ -71,7 +73,7 @@ def stop(session: Session) -> None:
     """It ends."""
     endpoint, row = running(session, "shadow")
     made = session.api.post(f"/deployments/{row['deployment']}/stop_shadow/", {"reason": session.args.reason})
-    session.screen.show(made, f"{made['semver']} gets no copies of {endpoint['slug']} any more.")
+    session.screen.show(made, f"{made['semver']} gets no copies of {endpoint['full_name']} any more.")
 
 
 def plant(session: Session) -> None:
@@ -82,9 +84,9 @@ def plant(session: Session) -> None:
     made = session.api.post(f"/deployments/{row['deployment']}/plant_fault/", body)
     session.screen.show(
         made,
-        f"{part(made['share'])} of the requests to {row['semver']} on {endpoint['slug']} {KINDS[made['kind']]} "
+        f"{part(made['share'])} of the requests to {row['semver']} on {endpoint['full_name']} {KINDS[made['kind']]} "
         f"until {moment(made['until'])} UTC.",
-        f"Stop it: lifecycle drill stop {endpoint['slug']} --arm {args.arm}",
+        f"Stop it: lifecycle drill stop {endpoint['full_name']} --arm {args.arm}",
     )
 
 
@@ -92,4 +94,4 @@ def lift(session: Session) -> None:
     """It ends before its time."""
     endpoint, row = running(session, session.args.arm)
     made = session.api.post(f"/deployments/{row['deployment']}/lift_fault/")
-    session.screen.show(made, f"{row['semver']} on {endpoint['slug']} has no planted fault any more.")
+    session.screen.show(made, f"{row['semver']} on {endpoint['full_name']} has no planted fault any more.")

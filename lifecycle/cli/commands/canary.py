@@ -49,7 +49,7 @@ def add(commands: Any, common: Any) -> None:
 def named(group: Any, common: Any, name: str, text: str) -> Any:
     """A command on the canary of an endpoint."""
     made = group.add_parser(name, parents=[common], help=text)
-    made.add_argument("endpoint", metavar="ENDPOINT", help="slug or uuid")
+    made.add_argument("endpoint", metavar="ENDPOINT", help="slug, PROJECT/SLUG or uuid")
     return made
 
 
@@ -113,9 +113,9 @@ def begin(session: Session, request: Any, endpoint: Any, wanted: dict[str, Any],
     made = session.api.post("/rollouts/", wanted | {"request": request["uuid"]})
     session.screen.show(
         made,
-        f"{made['semver']} answers {part(made['share'])} of the requests on {endpoint['slug']}, beside {made['baseline_semver']}.",
-        f"Follow it: lifecycle canary watch {endpoint['slug']}",
-        f"Stop it: lifecycle canary abort {endpoint['slug']} --to {made['baseline_semver']} --reason …",
+        f"{made['semver']} answers {part(made['share'])} of the requests on {endpoint['full_name']}, beside {made['baseline_semver']}.",
+        f"Follow it: lifecycle canary watch {endpoint['full_name']}",
+        f"Stop it: lifecycle canary abort {endpoint['full_name']} --to {made['baseline_semver']} --reason …",
     )
     return None
 
@@ -144,7 +144,7 @@ def current(session: Session, *, ended: bool = False) -> tuple[dict[str, Any], d
     rows = session.api.get("/rollouts/", endpoint=endpoint["uuid"])["results"]
     found = [row for row in rows if row["state"] in OPEN] or (rows if ended else [])
     if not found:
-        raise Refused(f"No canary runs on {endpoint['slug']}.", next_step="Start one: lifecycle canary start REQUEST")
+        raise Refused(f"No canary runs on {endpoint['full_name']}.", next_step="Start one: lifecycle canary start REQUEST")
     return endpoint, found[0]
 
 
@@ -159,7 +159,7 @@ def described(session: Session, endpoint: dict[str, Any], found: dict[str, Any])
     """For people: the state, the rule line by line, what was counted of each arm."""
     is_open = found["state"] in OPEN
     lines = facts([
-        ("Canary", f"{found['semver']} beside {found['baseline_semver']} on {endpoint['slug']}"),
+        ("Canary", f"{found['semver']} beside {found['baseline_semver']} on {endpoint['full_name']}"),
         ("State", f"{STATES.get(found['state'], found['state'])}, {part(found['share'])} of the requests"),
         ("Because", found["reason"]),
         ("The rule says", f"{RULE.get(found['decision'], found['decision'])}: {found['why']}" if is_open else ""),
@@ -182,7 +182,7 @@ def watch(session: Session) -> int | None:
             session.screen.live(line(found), f"{found['state']} {found['share']} {found['decision']}")
             session.sleep(watching.POLL_SECONDS)
     except KeyboardInterrupt:
-        session.screen.tell(f"The canary goes on. Look again: lifecycle canary watch {endpoint['slug']}")
+        session.screen.tell(f"The canary goes on. Look again: lifecycle canary watch {endpoint['full_name']}")
         return INTERRUPTED
     session.screen.show(found, *described(session, endpoint, found))
     return None if found["state"] == "promoted" else 1
@@ -199,26 +199,26 @@ def line(found: dict[str, Any]) -> str:
 def pause(session: Session) -> None:
     """It keeps its share."""
     endpoint, made = steered(session, "pause", {})
-    told(session, made, f"{made['semver']} stays at {part(made['share'])} on {endpoint['slug']}. It is still taken back if it fails.")
+    told(session, made, f"{made['semver']} stays at {part(made['share'])} on {endpoint['full_name']}. It is still taken back if it fails.")
 
 
 def resume(session: Session) -> None:
     """The rule goes on."""
     endpoint, made = steered(session, "resume", {})
-    told(session, made, f"The rule widens {made['semver']} on {endpoint['slug']} again; it is at {part(made['share'])}.")
+    told(session, made, f"The rule widens {made['semver']} on {endpoint['full_name']} again; it is at {part(made['share'])}.")
 
 
 def widen(session: Session) -> None:
     """The next step, now."""
     endpoint, made = steered(session, "widen", {"reason": session.args.reason})
     whole = made["state"] == "promoted"
-    told(session, made, f"{made['semver']} answers {'all requests' if whole else part(made['share'])} on {endpoint['slug']}.")
+    told(session, made, f"{made['semver']} answers {'all requests' if whole else part(made['share'])} on {endpoint['full_name']}.")
 
 
 def abort(session: Session) -> None:
     """All traffic to the version beside it."""
     endpoint, made = steered(session, "abort", {"reason": session.args.reason, "typed": session.args.to})
-    told(session, made, f"{made['baseline_semver']} answers all requests on {endpoint['slug']} again; {made['semver']} is stopped.")
+    told(session, made, f"{made['baseline_semver']} answers all requests on {endpoint['full_name']} again; {made['semver']} is stopped.")
 
 
 def steered(session: Session, verb: str, body: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -30,7 +30,7 @@ def add(commands: Any, common: Any) -> None:
         ("history", history, "the newest 30 windows"),
     ):
         made = group.add_parser(name, parents=[common], help=text)
-        made.add_argument("endpoint", metavar="ENDPOINT", help="slug or uuid")
+        made.add_argument("endpoint", metavar="ENDPOINT", help="slug, PROJECT/SLUG or uuid")
         if act is show:
             made.add_argument("--check", action="store_true", help="exit with 1 while drift stands open, for scripts")
         made.set_defaults(run=act)
@@ -64,14 +64,14 @@ def history(session: Session) -> None:
             for row in rows
         ],
     )
-    session.screen.show(rows, *(lines if rows else ["Not measured yet. Measure now: lifecycle drift measure " + endpoint["slug"]]))
+    session.screen.show(rows, *(lines if rows else ["Not measured yet. Measure now: lifecycle drift measure " + endpoint["full_name"]]))
 
 
 def described(session: Session, endpoint: dict[str, Any], found: dict[str, Any]) -> list[str]:
     """For people: the window, each monitor, the words, what stands open."""
     report, texts = found["report"], found["texts"]
     lines = facts([
-        ("Endpoint", endpoint["slug"]),
+        ("Endpoint", endpoint["full_name"]),
         ("Window", span(report) if report else "not measured yet"),
         ("Found", ": ".join(filter(None, (MARKS[report["state"]], report["why"]))) if report else ""),
         ("Accuracy", accuracy(report) if report else ""),

@@ -22,11 +22,11 @@ def add(commands: Any, common: Any) -> None:
         dest="what", metavar="WHAT", required=True
     )
     look = group.add_parser("show", parents=[common], help="each figure of an endpoint, its difference and its interval")
-    look.add_argument("endpoint", metavar="ENDPOINT", help="slug or uuid")
+    look.add_argument("endpoint", metavar="ENDPOINT", help="slug, PROJECT/SLUG or uuid")
     look.add_argument("--days", type=int, default=90, metavar="N", help="how far back (default: 90)")
     look.set_defaults(run=show)
     new = group.add_parser("define", parents=[common], help="name a business figure that an endpoint is meant to move")
-    new.add_argument("endpoint", metavar="ENDPOINT", help="slug or uuid")
+    new.add_argument("endpoint", metavar="ENDPOINT", help="slug, PROJECT/SLUG or uuid")
     new.add_argument("name", metavar="NAME", help="such as 'Solved at once'")
     new.add_argument("--kind", choices=["share", "number"], required=True, help="share: each case is 0 or 1")
     new.add_argument("--better", choices=["up", "down"], required=True, help="which way is good")
@@ -38,13 +38,13 @@ def add(commands: Any, common: Any) -> None:
         description='Send a file of JSON lines: {"uuid": "…", "arm": "model", "value": 1, "at": "2026-11-25T10:00:00Z"}, with "prediction" '
         'and "subject" where they are known. A uuid that is sent twice counts once.',
     )  # fmt: skip
-    give.add_argument("endpoint", metavar="ENDPOINT", help="slug or uuid")
+    give.add_argument("endpoint", metavar="ENDPOINT", help="slug, PROJECT/SLUG or uuid")
     give.add_argument("--figure", required=True, metavar="NAME", help="which business figure, by name or uuid")
     give.add_argument("--file", type=Path, required=True, metavar="JSONL", help="the cases, sent in batches of 1,000")
     give.add_argument("--from", dest="start", type=int, default=1, metavar="LINE", help="the line to begin with, to go on after a stop")
     give.set_defaults(run=send)
     flow = commands.add_parser("traffic", parents=[common], help="how much came to an endpoint, how fast, how well")
-    flow.add_argument("endpoint", metavar="ENDPOINT", help="slug or uuid")
+    flow.add_argument("endpoint", metavar="ENDPOINT", help="slug, PROJECT/SLUG or uuid")
     flow.add_argument("--hours", type=int, default=24, metavar="N", help="how far back (default: 24)")
     flow.add_argument("--arm", default="", choices=["stable", "canary", "shadow"], help="of this arm alone")
     flow.set_defaults(run=traffic)
@@ -71,7 +71,9 @@ def show(session: Session) -> None:
             for each in found
         ],
     )
-    session.screen.show(found, *(lines if found else [f"No business figure is defined for {endpoint['slug']}. An ML lead defines one."]))
+    session.screen.show(
+        found, *(lines if found else [f"No business figure is defined for {endpoint['full_name']}. An ML lead defines one."])
+    )
 
 
 def define(session: Session) -> None:
@@ -81,8 +83,8 @@ def define(session: Session) -> None:
     made = session.api.post(f"/endpoints/{endpoint['uuid']}/kpis/", body)
     session.screen.show(
         made,
-        f"{made['name']} of {endpoint['slug']} is compared with a hold-out of {percent(made['holdout_share'])} of the cases.",
-        f"Send what came of them: lifecycle outcomes send {endpoint['slug']} --figure {made['uuid']} --file cases.jsonl",
+        f"{made['name']} of {endpoint['full_name']} is compared with a hold-out of {percent(made['holdout_share'])} of the cases.",
+        f"Send what came of them: lifecycle outcomes send {endpoint['full_name']} --figure {made['uuid']} --file cases.jsonl",
     )
 
 
@@ -111,7 +113,7 @@ def send(session: Session) -> None:
     args = session.args
     endpoint = find.endpoint(session, args.endpoint)
     rows = [kpi for kpi in figures(session, endpoint) if args.figure in (kpi["name"], kpi["uuid"])]
-    kpi = find.only(rows, f"business figure {args.figure} of {endpoint['slug']}")
+    kpi = find.only(rows, f"business figure {args.figure} of {endpoint['full_name']}")
     sent = batches.send(
         session, args.file, args.start, shaped,
         lambda lines: session.api.post(f"/kpis/{kpi['uuid']}/outcomes/", {"outcomes": lines}, twice=True),
@@ -143,7 +145,7 @@ def traffic(session: Session) -> None:
     total = found["total"]
     parts = ", ".join(f"{total[name]:,} {name}" for name in ("answers", "errors", "refused", "shed"))
     lines = facts([
-        ("Endpoint", f"{endpoint['slug']}, the last {count(hours, 'hour')}" + (f", {args.arm} alone" if args.arm else "")),
+        ("Endpoint", f"{endpoint['full_name']}, the last {count(hours, 'hour')}" + (f", {args.arm} alone" if args.arm else "")),
         ("Requests", f"{total['requests']:,}: {parts}"),
         ("Availability", percent(total["availability"], 2)),
         ("Latency", ", ".join(f"{ms(total[name])} {words}" for name, words in QUANTILES.items())),

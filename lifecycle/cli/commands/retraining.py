@@ -24,7 +24,7 @@ def add(commands: Any, common: Any) -> None:
         "measured beside the live version, and a promotion is asked for. It never promotes itself.",
     ).add_subparsers(dest="what", metavar="WHAT", required=True)  # fmt: skip
     listing = group.add_parser("list", parents=[common], help="the newest 30 proposals")
-    listing.add_argument("--endpoint", default="", metavar="SLUG", help="of this endpoint alone")
+    listing.add_argument("--endpoint", default="", metavar="ENDPOINT", help="of this endpoint alone")
     listing.add_argument("--state", default="", choices=STATES, help="in this state alone")
     listing.set_defaults(run=list_)
     of_endpoint(group, common, "consider", "what speaks for and against it now; 1 where nobody could propose").set_defaults(run=consider)
@@ -45,7 +45,7 @@ def add(commands: Any, common: Any) -> None:
 def of_endpoint(group: Any, common: Any, name: str, text: str) -> Any:
     """A command on an endpoint."""
     made = group.add_parser(name, parents=[common], help=text)
-    made.add_argument("endpoint", metavar="ENDPOINT", help="slug or uuid")
+    made.add_argument("endpoint", metavar="ENDPOINT", help="slug, PROJECT/SLUG or uuid")
     return made
 
 
@@ -61,7 +61,7 @@ def list_(session: Session) -> None:
     args = session.args
     endpoint = find.endpoint(session, args.endpoint)["uuid"] if args.endpoint else ""
     rows = session.api.get("/retraining/", endpoint=endpoint, state=args.state)["results"]
-    names = {row["uuid"]: row["slug"] for row in session.api.get("/endpoints/")}
+    names = {row["uuid"]: row["full_name"] for row in session.api.get("/endpoints/")}
     lines = table(
         ["NO.", "ENDPOINT", "STATE", "BY", "NEXT", "PROPOSED"],
         [
@@ -77,7 +77,7 @@ def consider(session: Session) -> int | None:
     """Changes nothing."""
     endpoint = find.endpoint(session, session.args.endpoint)
     found = session.api.get(f"/endpoints/{endpoint['uuid']}/retraining/consider/")
-    said = f"Propose it: lifecycle retraining propose {endpoint['slug']}" if found["possible"] else "Nobody can propose it now."
+    said = f"Propose it: lifecycle retraining propose {endpoint['full_name']}" if found["possible"] else "Nobody can propose it now."
     session.screen.show(found, *reasons(found), said)
     return None if found["possible"] else 1
 
@@ -94,7 +94,9 @@ def triggers(session: Session) -> None:
             for row in rows
         ],
     )  # fmt: skip
-    session.screen.show(rows, *(lines if rows else [f"Nothing proposes a retraining of {endpoint['slug']} by itself. Set it on its page."]))
+    session.screen.show(
+        rows, *(lines if rows else [f"Nothing proposes a retraining of {endpoint['full_name']} by itself. Set it on its page."])
+    )
 
 
 def propose(session: Session) -> None:
@@ -104,7 +106,7 @@ def propose(session: Session) -> None:
     limits = {name: getattr(args, name) for name in LIMITS if getattr(args, name) is not None}
     made = session.api.post("/retraining/", {"endpoint": endpoint["uuid"], "note": args.note} | limits)
     session.screen.show(
-        made, f"Proposal {made['number']} for {endpoint['slug']} waits for an ML lead.", *reasons(made), f"Page  {page(session, made)}"
+        made, f"Proposal {made['number']} for {endpoint['full_name']} waits for an ML lead.", *reasons(made), f"Page  {page(session, made)}"
     )
 
 

@@ -32,17 +32,17 @@ def add(commands: Any, common: Any) -> None:
     )
     start.set_defaults(run=deploy)
     look = commands.add_parser("status", parents=[common], help="what answers on an endpoint, and how far the servers are")
-    look.add_argument("endpoint", metavar="ENDPOINT", help="slug or uuid")
+    look.add_argument("endpoint", metavar="ENDPOINT", help="slug, PROJECT/SLUG or uuid")
     look.set_defaults(run=status)
     back = commands.add_parser("roll-back", parents=[common], help="go back to the version that was live before")
-    back.add_argument("endpoint", metavar="ENDPOINT", help="slug or uuid")
+    back.add_argument("endpoint", metavar="ENDPOINT", help="slug, PROJECT/SLUG or uuid")
     back.add_argument(
         "--to", required=True, metavar="VERSION", help="the version that becomes live, typed so that nobody rolls back the wrong endpoint"
     )
     back.add_argument("--reason", required=True, help="why; it is kept in the trail")
     back.set_defaults(run=roll_back)
     ask = commands.add_parser("predict", parents=[common], help="ask an endpoint; needs a token with the scope infer")
-    ask.add_argument("endpoint", metavar="ENDPOINT", help="slug")
+    ask.add_argument("endpoint", metavar="ENDPOINT", help="slug, or PROJECT/SLUG where the token opens several of that slug")
     ask.add_argument("text", metavar="TEXT", help="a text, or - for one text a line from stdin")
     ask.add_argument("--route-key", default="", help="keeps one user on one version while two share the traffic")
     ask.set_defaults(run=predict)
@@ -61,9 +61,9 @@ def deploy(session: Session) -> int | None:
     made = session.api.post(f"/endpoints/{request['endpoint']}/deploy/", {"request": request["uuid"]} | by_hand)
     endpoint = find.endpoint(session, request["endpoint"])
     if by_hand:
-        session.screen.show(made, f"{made['semver']} answers {canary.part(made['share'])} of the requests on {endpoint['slug']}.")
+        session.screen.show(made, f"{made['semver']} answers {canary.part(made['share'])} of the requests on {endpoint['full_name']}.")
         return None
-    session.screen.show(made, f"{made['semver']} is live on {endpoint['slug']}. {back_to(endpoint)}".rstrip())
+    session.screen.show(made, f"{made['semver']} is live on {endpoint['full_name']}. {back_to(endpoint)}".rstrip())
     return None
 
 
@@ -73,7 +73,7 @@ def status(session: Session) -> None:
     live = session.api.get(f"/versions/{endpoint['live']}/") if endpoint["live"] else None
     waiting = session.api.get(f"/promotions/{endpoint['waiting']}/") if endpoint["waiting"] else None
     lines = facts([
-        ("Endpoint", f"{endpoint['slug']} ({endpoint['environment']})"),
+        ("Endpoint", f"{endpoint['full_name']} ({endpoint['environment']})"),
         ("Live", live["semver"] if live else "nothing yet"),
         *((each["arm"].capitalize(), arm_line(each)) for each in endpoint["arms"] if each["arm"] != "stable"),
         ("Can go back to", endpoint["rollback_to"]),
@@ -104,13 +104,13 @@ def roll_back(session: Session) -> None:
     endpoint = find.endpoint(session, args.endpoint)
     body = {"reason": args.reason, "typed": args.to, "seen_moves": endpoint["moves"]}
     made = session.api.post(f"/endpoints/{endpoint['uuid']}/roll_back/", body)
-    session.screen.show(made, f"{made['semver']} is live on {endpoint['slug']} again.")
+    session.screen.show(made, f"{made['semver']} is live on {endpoint['full_name']} again.")
 
 
 def back_to(endpoint: dict[str, Any]) -> str:
     """How the deployment is undone."""
     target = endpoint["rollback_to"]
-    return f"Back: lifecycle roll-back {endpoint['slug']} --to {target} --reason …" if target else ""
+    return f"Back: lifecycle roll-back {endpoint['full_name']} --to {target} --reason …" if target else ""
 
 
 def predict(session: Session) -> None:
@@ -133,7 +133,7 @@ def asked(session: Session, args: Any, texts: list[str]) -> list[dict[str, Any]]
     body: dict[str, Any] = {"inputs": [{"name": "TEXT", "datatype": "BYTES", "shape": [len(texts)], "data": texts}]}
     if args.route_key:
         body["parameters"] = {"route_key": args.route_key}
-    answer = session.inference.post(f"/v2/models/{quote(args.endpoint, safe='')}/infer", body)
+    answer = session.inference.post(f"/v2/models/{quote(args.endpoint)}/infer", body)
     columns = {each["name"]: each for each in answer["outputs"]}
     names, width = columns["SCORES"]["parameters"]["labels"], columns["SCORES"]["shape"][1]
     about = answer["parameters"]

@@ -31,7 +31,7 @@ def add(commands: Any, common: Any) -> None:
         description="Ask for a promotion and wait until its gates are checked. It is approved by people, on its page.",
     )  # fmt: skip
     ask.add_argument("version", metavar="VERSION", help="such as 1.2.0, a version of the endpoint's model; or MODEL@VERSION, or its uuid")
-    ask.add_argument("--endpoint", required=True, metavar="SLUG", help="where it shall answer, by slug or uuid")
+    ask.add_argument("--endpoint", required=True, metavar="ENDPOINT", help="where it shall answer, by slug, PROJECT/SLUG or uuid")
     ask.add_argument("--note", default="", help="why, for those who decide")
     ask.add_argument("--canary", action="store_true", help="go live as a canary under a rule, not at once; options below set its plan")
     ask.add_argument("--share", type=canary.share, metavar="PERCENT", help="go live as a canary at this share, which people steer by hand")
@@ -76,7 +76,7 @@ def register(session: Session) -> None:
         made,
         f"Run {run['number']} is sealed as {slug}@{semver}.",
         f"Root digest  {made['root_digest']}",
-        f"Next: lifecycle promote {slug}@{semver} --endpoint SLUG",
+        f"Next: lifecycle promote {slug}@{semver} --endpoint ENDPOINT",
     )
 
 
@@ -100,7 +100,7 @@ def promote(session: Session) -> int | None:
         session.sleep(watching.POLL_SECONDS)
         asked = session.api.get(f"/promotions/{asked['uuid']}/")
     where = session.page(f"/promotions/{asked['uuid']}/")
-    lines = [f"Request {asked['number']}: {version['semver']} to {endpoint['slug']}", *gates(asked)]
+    lines = [f"Request {asked['number']}: {version['semver']} to {endpoint['full_name']}", *gates(asked)]
     if asked["status"] == "draft":
         lines += [
             asked["reason"] or "Its gates are not met, so nobody is asked yet.",

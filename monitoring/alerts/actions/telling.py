@@ -144,7 +144,8 @@ def tell_ends(now: datetime) -> int:
     """Tell the channels that got an alert that it is over. Ends of more than an hour ago are no news."""
     rows = Alert.objects.filter(state=State.RESOLVED, resolved_at__gt=now - timedelta(hours=1), told_at__isnull=False)
     ended = 0
-    for alert in rows.filter(told_at__lte=F("resolved_at")).exclude(severity=Severity.DIGEST).select_related("project", "endpoint"):
+    rows = rows.filter(told_at__lte=F("resolved_at")).exclude(severity=Severity.DIGEST)
+    for alert in rows.select_related("project", "endpoint__model__project"):
         ended += delivery.broadcast(
             alert.project, alert.severity, key=f"alert:{alert.uuid}:{RESOLVED}", subject=f"Over: {alert.title}", text=alert.resolution,
             url=page_of(alert), data=document(RESOLVED, [alert]), now=now,
@@ -159,7 +160,7 @@ def document(event: str, alerts: Sequence[Alert]) -> dict[str, Any]:
         "alerts": [
             {
                 "uuid": str(alert.uuid), "fingerprint": alert.fingerprint, "severity": alert.severity, "state": alert.state,
-                "source": alert.source, "title": alert.title, "endpoint": alert.endpoint.slug if alert.endpoint else None,
+                "source": alert.source, "title": alert.title, "endpoint": alert.endpoint.full_name if alert.endpoint else None,
                 "value": alert.value, "first_at": alert.first_at.isoformat(timespec="seconds"), "count": alert.count,
             }
             for alert in alerts

@@ -55,7 +55,7 @@ def lede(lifts: Sequence[Lift], rows: Sequence[Row], throughput: queries.Through
     said = []
     if best := next((each.comparison for each in lifts if each.comparison.reading in LEDES), None):
         said.append((f"{best.kpi.name} is ", LEDES[best.reading], " the hold-out."))
-    ill = [row.endpoint.slug for row in rows if row.health.kind == "bad"]
+    ill = [row.endpoint.full_name for row in rows if row.health.kind == "bad"]
     if ill:
         said.append(("", rules.listed(ill), f" need{'s' if len(ill) == 1 else ''} a person."))
     elif any(row.health.kind == "ok" for row in rows):

@@ -70,7 +70,7 @@ def models(
             )
         )  # fmt: skip
     order = {"bad": 0, "warn": 1, "half": 2, "ok": 3, "off": 4}
-    return sorted(rows, key=lambda row: (order[row.health.kind], row.endpoint.slug))
+    return sorted(rows, key=lambda row: (order[row.health.kind], row.endpoint.full_name))
 
 
 def right_share(volume: Volume | None) -> float | None:

@@ -39,7 +39,7 @@ def attention(burning: Sequence[Alert], rows: Sequence[Row], found: Sequence[End
     notes += [
         Note(
             "bad",
-            f"{row.endpoint.slug}: {row.health.word}",
+            f"{row.endpoint.full_name}: {row.health.word}",
             row.health.why,
             page("endpoints:detail", row.endpoint.uuid),
             "Open endpoint",
@@ -58,7 +58,7 @@ def attention(burning: Sequence[Alert], rows: Sequence[Row], found: Sequence[End
             Note(
                 "warn",
                 fact,
-                f"{request.version} to {request.endpoint.slug}.",
+                f"{request.version} to {request.endpoint.full_name}.",
                 page("promotions:detail", request.uuid),
                 f"Open {str(request).lower()}",
             )
@@ -66,12 +66,18 @@ def attention(burning: Sequence[Alert], rows: Sequence[Row], found: Sequence[End
     for proposal in queries.open_proposals(found):
         why = proposal.reasons_for[0]["fact"] if proposal.reasons_for else ""
         notes.append(
-            Note("warn", f"{proposal} to retrain {proposal.endpoint.slug} waits", why, page("retraining:detail", proposal.uuid), "Decide")
+            Note(
+                "warn",
+                f"{proposal} to retrain {proposal.endpoint.full_name} waits",
+                why,
+                page("retraining:detail", proposal.uuid),
+                "Decide",
+            )
         )
     notes += [
         Note(
             "warn",
-            f"{row.endpoint.slug}: {row.health.word}",
+            f"{row.endpoint.full_name}: {row.health.word}",
             row.health.why,
             page("endpoints:detail", row.endpoint.uuid),
             "Open endpoint",
@@ -99,7 +105,7 @@ def burns(burning: Sequence[Alert]) -> list[Note]:
         elif alert is together[0] and alert.endpoint is not None:
             monitors = rules.listed([monitor_name(each) for each in reversed(together)], most=len(together))
             text = f"{monitors.capitalize()} are over their limits and stay there. Look at the histograms and the texts behind."
-            notes.append(Note(kind, f"{alert.endpoint.slug} drifts", text, alert.url, "Look"))
+            notes.append(Note(kind, f"{alert.endpoint.full_name} drifts", text, alert.url, "Look"))
     return notes
 
 

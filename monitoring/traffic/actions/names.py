@@ -4,22 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from lifecycle.inference.names import slug_of
 from monitoring.traffic import spool
 from registry.catalog.models import Endpoint, ModelVersion
 from registry.endpoints.models import Deployment
 
 
 class Names:
-    """Endpoints by slug, versions and deployments by uuid, as keys of the database; None for what is not there or is somebody else's."""
+    """Endpoints by name, versions and deployments by uuid, as keys of the database; None for what is not there or is somebody else's."""
 
     def __init__(self, batch: Iterable[spool.Parsed]) -> None:
         said = [each[0] if isinstance(each, list) else each for each in batch]
         versions = {each.version for each in said if not isinstance(each, spool.Guard) and each.version}
         deployments = {each.deployment for each in said if each.deployment}
-        slugs = {each.endpoint for each in said}
-        endpoints = list(Endpoint.objects.filter(slug__in=slugs).values_list("slug", "pk", "model__project__is_demo"))
-        self._endpoints: dict[str, int] = {slug: pk for slug, pk, _ in endpoints}
-        self._demo = {pk for _, pk, is_demo in endpoints if is_demo}
+        slugs = {slug_of(each.endpoint) for each in said}
+        called = Endpoint.objects.filter(slug__in=slugs).order_by("-pk")
+        endpoints = list(called.values_list("project__slug", "slug", "pk", "project__is_demo"))
+        self._endpoints: dict[str, int] = {f"{project}/{slug}": pk for project, slug, pk, _ in endpoints}
+        self._endpoints |= {slug: pk for _, slug, pk, _ in endpoints}  # a line of an earlier release: only the oldest was called so then
+        self._demo = {pk for _, _, pk, is_demo in endpoints if is_demo}
         self._versions: dict[tuple[str, str], int] = {}
         if versions:
             rows = ModelVersion.objects.filter(uuid__in=versions).values_list("uuid", "root_digest", "pk")
@@ -29,9 +32,9 @@ class Names:
             found = Deployment.objects.filter(uuid__in=deployments).values_list("uuid", "endpoint_id", "pk")
             self._deployments = {(str(uuid), endpoint): pk for uuid, endpoint, pk in found}
 
-    def endpoint(self, slug: str) -> int | None:
-        """The endpoint of a slug."""
-        return self._endpoints.get(slug)
+    def endpoint(self, name: str) -> int | None:
+        """The endpoint that the inference servers call so."""
+        return self._endpoints.get(name)
 
     def is_demo(self, endpoint: int) -> bool:
         """Whether the endpoint is one of a demo project."""

@@ -34,11 +34,12 @@ def create_endpoint(*, model: RegisteredModel, slug: str, environment: str, keep
     rules.check_slug(slug, "endpoint")
     if environment not in Endpoint.Environment.values:
         raise Refused("An endpoint is for staging or for production.", fields={"environment": ["Choose one of the two."]})
-    if Endpoint.objects.filter(slug=slug).exists():
-        raise Refused(f"The address {slug} is taken in this installation.", fields={"slug": ["Choose another short name."]})
+    if Endpoint.objects.filter(project=model.project, slug=slug).exists():
+        raise Refused(f"The project has an endpoint {slug} already.", fields={"slug": ["Choose another short name."]})
     endpoint = Endpoint.objects.create(
-        model=model, slug=slug, environment=environment, keep_text=keep_text, policy=policies.default(), created_by=actor
-    )
+        model=model, project=model.project, slug=slug, environment=environment, keep_text=keep_text, policy=policies.default(),
+        created_by=actor,
+    )  # fmt: skip
     Alias.objects.create(endpoint=endpoint)
     record(actor, Verb.ENDPOINT_CREATED, endpoint, project=model.project.uuid, slug=slug, environment=environment, keep_text=keep_text)
     return endpoint

@@ -119,12 +119,12 @@ def test_an_endpoint_is_silenced_for_a_while_and_talks_again(as_person, omar, en
     made = Silence.objects.get()
     assert said.code == 0, said.err
     assert said.out.splitlines() == [
-        f"No messages about support-inbox-prod until {made.until:%Y-%m-%d %H:%M} UTC.",
+        f"No messages about inbox/support-inbox-prod until {made.until:%Y-%m-%d %H:%M} UTC.",
         f"End it: lifecycle alerts unsilence {start(made)}",
     ]
     assert abs(made.until - datetime.now(UTC) - timedelta(hours=2)) < timedelta(minutes=2)
     assert (made.source, made.reason) == ("drift", "Load test.")
-    assert command("alerts", "silences").out.splitlines()[1].split()[:3] == [start(made), "support-inbox-prod", "drift"]
+    assert command("alerts", "silences").out.splitlines()[1].split()[:3] == [start(made), "inbox/support-inbox-prod", "drift"]
 
     assert command("alerts", "unsilence", start(made)).out == "Messages come again.\n"
     made.refresh_from_db()
@@ -160,7 +160,7 @@ def test_what_is_no_silence_silences_nothing(as_person, omar, endpoint, words, c
 def test_objectives_say_not_measured_before_they_are(as_person, omar, endpoint):
     command = as_person(omar)
     assert command("alerts", "objectives", endpoint.slug).out == (
-        "Nothing is asked of support-inbox-prod yet. Set objectives on its page.\n"
+        "Nothing is asked of inbox/support-inbox-prod yet. Set objectives on its page.\n"
     )
 
     actions.set_objective(

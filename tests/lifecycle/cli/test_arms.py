@@ -26,8 +26,8 @@ def test_a_shadow_is_started_and_stopped(as_person, omar, endpoint, version):
 
     assert begun.code == 0, begun.err
     assert begun.out.splitlines() == [
-        "1.2.0 answers copies of 20 % of the requests on support-inbox-prod. Nobody gets its answers.",
-        "Stop it: lifecycle shadow stop support-inbox-prod",
+        "1.2.0 answers copies of 20 % of the requests on inbox/support-inbox-prod. Nobody gets its answers.",
+        "Stop it: lifecycle shadow stop inbox/support-inbox-prod",
     ]
     shadow = Deployment.objects.get(arm="shadow")
     assert (shadow.version, shadow.share, shadow.ended_at) == (version, 2_000, None)
@@ -35,10 +35,10 @@ def test_a_shadow_is_started_and_stopped(as_person, omar, endpoint, version):
     ended = command("shadow", "stop", endpoint.slug, "--reason", "Seen enough.")
 
     shadow.refresh_from_db()
-    assert (ended.code, ended.out) == (0, "1.2.0 gets no copies of support-inbox-prod any more.\n")
+    assert (ended.code, ended.out) == (0, "1.2.0 gets no copies of inbox/support-inbox-prod any more.\n")
     assert shadow.end_reason == "Seen enough."
     assert command("shadow", "stop", endpoint.slug).err == (
-        "No shadow version runs on support-inbox-prod. See what does: lifecycle status support-inbox-prod\n"
+        "No shadow version runs on inbox/support-inbox-prod. See what does: lifecycle status inbox/support-inbox-prod\n"
     )
 
 
@@ -58,15 +58,15 @@ def test_a_fault_is_planted_and_lifted(as_person, omar, endpoint):
     fault = Fault.objects.get()
     assert planted.code == 0, planted.err
     assert planted.out.splitlines() == [
-        f"5 % of the requests to 1.0.0 on support-inbox-prod fail until {fault.until:%Y-%m-%d %H:%M} UTC.",
-        "Stop it: lifecycle drill stop support-inbox-prod --arm stable",
+        f"5 % of the requests to 1.0.0 on inbox/support-inbox-prod fail until {fault.until:%Y-%m-%d %H:%M} UTC.",
+        "Stop it: lifecycle drill stop inbox/support-inbox-prod --arm stable",
     ]
     assert (fault.kind, fault.share) == ("error", 500)
 
     lifted = command("drill", "stop", endpoint.slug, "--arm", "stable")
 
     fault.refresh_from_db()
-    assert (lifted.code, lifted.out) == (0, "1.0.0 on support-inbox-prod has no planted fault any more.\n")
+    assert (lifted.code, lifted.out) == (0, "1.0.0 on inbox/support-inbox-prod has no planted fault any more.\n")
     assert fault.lifted_at is not None
 
 

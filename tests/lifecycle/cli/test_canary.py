@@ -53,9 +53,9 @@ def test_starting_tells_the_time_to_a_decision_first(as_person, omar, endpoint, 
     assert forecast[1].split()[:3] == ["10", "%", "600.0"]
     assert forecast[-1].startswith("All traffic after ")
     assert said.out.splitlines() == [
-        "1.1.0 answers 10 % of the requests on support-inbox-prod, beside 1.0.0.",
-        "Follow it: lifecycle canary watch support-inbox-prod",
-        "Stop it: lifecycle canary abort support-inbox-prod --to 1.0.0 --reason …",
+        "1.1.0 answers 10 % of the requests on inbox/support-inbox-prod, beside 1.0.0.",
+        "Follow it: lifecycle canary watch inbox/support-inbox-prod",
+        "Stop it: lifecycle canary abort inbox/support-inbox-prod --to 1.0.0 --reason …",
     ]
     assert canary(endpoint) == 1000
     assert Rollout.objects.get().plan["min_requests"] == 100
@@ -108,7 +108,7 @@ def test_status_shows_the_rule_and_both_arms(as_person, omar, endpoint, running,
 
     lines = said.out.splitlines()
     assert (said.code, said.err) == (0, "")
-    assert lines[0] == "Canary         1.1.0 beside 1.0.0 on support-inbox-prod"
+    assert lines[0] == "Canary         1.1.0 beside 1.0.0 on inbox/support-inbox-prod"
     assert lines[1] == "State          running, 5 % of the requests"
     assert lines[2].startswith("The rule says  go on: ")
     assert lines[3] == "Next step      25 %"
@@ -127,14 +127,14 @@ def test_pause_resume_and_widen(as_person, omar, endpoint, running):
     command = as_person(omar)
 
     paused = command("canary", "pause", endpoint.slug)
-    assert (paused.code, paused.out) == (0, "1.1.0 stays at 5 % on support-inbox-prod. It is still taken back if it fails.\n")
+    assert (paused.code, paused.out) == (0, "1.1.0 stays at 5 % on inbox/support-inbox-prod. It is still taken back if it fails.\n")
     assert Rollout.objects.get().state == "paused"
 
     resumed = command("canary", "resume", endpoint.slug)
-    assert (resumed.code, resumed.out) == (0, "The rule widens 1.1.0 on support-inbox-prod again; it is at 5 %.\n")
+    assert (resumed.code, resumed.out) == (0, "The rule widens 1.1.0 on inbox/support-inbox-prod again; it is at 5 %.\n")
 
     widened = command("canary", "widen", endpoint.slug, "--reason", "Checked by hand.")
-    assert (widened.code, widened.out) == (0, "1.1.0 answers 25 % on support-inbox-prod.\n")
+    assert (widened.code, widened.out) == (0, "1.1.0 answers 25 % on inbox/support-inbox-prod.\n")
     assert canary(endpoint) == 2500
 
 
@@ -149,7 +149,7 @@ def test_widening_before_the_rule_would_needs_a_reason(as_person, omar, endpoint
 def test_aborting_gives_all_traffic_to_the_other(as_person, omar, endpoint, running):
     said = as_person(omar)("canary", "abort", endpoint.slug, "--to", "1.0.0", "--reason", "Customers complain.")
 
-    assert (said.code, said.out) == (0, "1.0.0 answers all requests on support-inbox-prod again; 1.1.0 is stopped.\n")
+    assert (said.code, said.out) == (0, "1.0.0 answers all requests on inbox/support-inbox-prod again; 1.1.0 is stopped.\n")
     assert (canary(endpoint), Rollout.objects.get().state) == (None, "aborted")
 
 
@@ -178,7 +178,7 @@ def test_ctrl_c_leaves_it_running(as_person, omar, endpoint, running):
     said = as_person(omar)("canary", "watch", endpoint.slug, during=interrupt)
 
     assert (said.code, said.out) == (130, "")
-    assert said.err.splitlines()[-1] == "The canary goes on. Look again: lifecycle canary watch support-inbox-prod"
+    assert said.err.splitlines()[-1] == "The canary goes on. Look again: lifecycle canary watch inbox/support-inbox-prod"
     assert canary(endpoint) == 500
 
 
@@ -193,7 +193,7 @@ def test_where_none_runs_it_is_said(as_person, omar, endpoint):
     for word in ("status", "watch", "pause", "resume", "widen"):
         said = as_person(omar)("canary", word, endpoint.slug)
         assert (said.code, said.err) == (
-            1, "No canary runs on support-inbox-prod. Start one: lifecycle canary start REQUEST\n"
+            1, "No canary runs on inbox/support-inbox-prod. Start one: lifecycle canary start REQUEST\n"
         )  # fmt: skip
 
 

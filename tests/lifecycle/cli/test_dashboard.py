@@ -13,7 +13,7 @@ def test_the_models_and_what_needs_a_person(as_person, live_endpoint, lee, site)
     assert lines[0].endswith(", 4 weeks")
     assert lines[1:3] == ["Promotions  1 asked, 1 approved, 0 waiting", f"Page        {site}/dashboard/"]
     assert lines[4].split() == ["ENDPOINT", "VERSION", "HEALTH", "RIGHT", "REQUESTS", "P95", "MS", "DRIFT"]
-    assert lines[5].split() == ["support-inbox-prod", "1.0.0", "no", "traffic", "–", "0", "–", "–"]
+    assert lines[5].split() == ["inbox/support-inbox-prod", "1.0.0", "no", "traffic", "–", "0", "–", "–"]
     assert lines[-1] == "Nothing burns and nothing waits for a decision."
     assert command("dashboard", "--field", "models.0.health").out == "no traffic\n"
 

@@ -31,7 +31,9 @@ def test_deploying_brings_it_live_and_says_the_way_back(as_person, omar, endpoin
     said = as_person(omar)("deploy", str(approved.number))
 
     assert (said.code, said.err) == (0, "")
-    assert said.out == ("1.2.0 is live on support-inbox-prod. Back: lifecycle roll-back support-inbox-prod --to 1.1.0 --reason …\n")
+    assert said.out == (
+        "1.2.0 is live on inbox/support-inbox-prod. Back: lifecycle roll-back inbox/support-inbox-prod --to 1.1.0 --reason …\n"
+    )
     assert live(endpoint) == "1.2.0"
 
 
@@ -80,7 +82,7 @@ def test_status_says_what_answers_and_how_far_the_servers_are(as_person, omar, e
 
     assert (said.code, said.err) == (0, "")
     assert said.out.splitlines()[:4] == [
-        "Endpoint        support-inbox-prod (production)",
+        "Endpoint        inbox/support-inbox-prod (production)",
         "Live            1.1.0",
         "Can go back to  1.0.0",
         f"Routes          epoch {published}",
@@ -100,7 +102,7 @@ def test_rolling_back_takes_the_typed_version_and_keeps_the_reason(as_person, om
     said = as_person(omar)("roll-back", endpoint.slug, "--to", "1.0.0", "--reason", "Refunds are misread.")
 
     now = Deployment.objects.get(endpoint=endpoint, ended_at=None)
-    assert (said.code, said.out, said.err) == (0, "1.0.0 is live on support-inbox-prod again.\n", "")
+    assert (said.code, said.out, said.err) == (0, "1.0.0 is live on inbox/support-inbox-prod again.\n", "")
     assert (now.version.semver, now.cause, now.reason) == ("1.0.0", "rollback", "Refunds are misread.")
 
 

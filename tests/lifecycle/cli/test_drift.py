@@ -39,14 +39,14 @@ def test_nothing_measured_is_said_as_such_and_not_as_good(as_person, omar, endpo
 
     assert (said.code, said.err) == (0, "")
     assert said.out.splitlines() == [
-        "Endpoint  support-inbox-prod",
+        "Endpoint  inbox/support-inbox-prod",
         "Window    not measured yet",
         "Texts     not measured yet",
         "Open      nothing",
         f"Page      {site}/drift/endpoints/{endpoint.uuid}/",
     ]
     assert as_person(omar)("drift", "history", endpoint.slug).out == (
-        "Not measured yet. Measure now: lifecycle drift measure support-inbox-prod\n"
+        "Not measured yet. Measure now: lifecycle drift measure inbox/support-inbox-prod\n"
     )
 
 
@@ -70,7 +70,7 @@ def test_measuring_waits_for_the_job_and_says_what_was_found(as_person, omar, en
     assert (said.code, said.waits) == (0, [2.0])
     found = rows(said.out)
     assert float(found["predicted label"][1]) > float(found["predicted label"][2])
-    assert said.out.splitlines()[0].split() == ["Endpoint", "support-inbox-prod"]
+    assert said.out.splitlines()[0].split() == ["Endpoint", "inbox/support-inbox-prod"]
     assert "600 answers, against 1.0.0" in said.out
     assert as_person(omar)("drift", "show", endpoint.slug, "--json").json["report"] is None
     assert (DriftReport.objects.get().asked, DriftReport.objects.get().rows) == (True, 600)

@@ -88,8 +88,10 @@ def test_nobody_answers(command, monkeypatch):
 
 
 def test_what_may_not_be_done_twice_is_not_sent_twice_when_nobody_answers(command, stub):
-    stub.says(200, [{"uuid": "4f1ae4a8-0000-4000-8000-000000000000", "slug": "inbox-prod"}])
-    stub.says(200, {"uuid": "4f1ae4a8-0000-4000-8000-000000000000", "slug": "inbox-prod", "moves": 3})
+    stub.says(
+        200, [{"uuid": "4f1ae4a8-0000-4000-8000-000000000000", "project": "p", "slug": "inbox-prod", "full_name": "inbox/inbox-prod"}]
+    )
+    stub.says(200, {"uuid": "4f1ae4a8-0000-4000-8000-000000000000", "slug": "inbox-prod", "full_name": "inbox/inbox-prod", "moves": 3})
     stub.says(502, b"<html>Bad Gateway</html>")
 
     said = command("roll-back", "inbox-prod", "--to", "1.0.0", "--reason", "Wrong.")

@@ -157,7 +157,7 @@ def test_the_deployment_waits_for_the_canary_and_for_alerts(shell, live_endpoint
     code, out = shell(mia, "read", "deploy", REQUEST=str(approved.number)).run("deploy", somebody_widens)
 
     assert code == 0, out
-    assert "1.1.0 answers 5 % of the requests on support-inbox-prod, beside 1.0.0." in out
+    assert "1.1.0 answers 5 % of the requests on inbox/support-inbox-prod, beside 1.0.0." in out
     assert out.rstrip().endswith("Nothing burns.")
     endpoint.alias.refresh_from_db()
     assert endpoint.alias.version == approved.version

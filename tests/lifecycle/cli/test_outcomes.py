@@ -56,8 +56,8 @@ def test_a_figure_is_defined(as_person, lee, endpoint):
     made = Kpi.objects.get()
     assert said.code == 0, said.err
     assert said.out.splitlines() == [
-        "Solved at once of support-inbox-prod is compared with a hold-out of 10.0 % of the cases.",
-        f"Send what came of them: lifecycle outcomes send support-inbox-prod --figure {made.uuid} --file cases.jsonl",
+        "Solved at once of inbox/support-inbox-prod is compared with a hold-out of 10.0 % of the cases.",
+        f"Send what came of them: lifecycle outcomes send inbox/support-inbox-prod --figure {made.uuid} --file cases.jsonl",
     ]
     assert (made.kind, made.direction, made.holdout_share, made.owner) == ("share", "up", 0.1, lee)
 
@@ -79,7 +79,7 @@ def test_too_few_cases_are_called_so(as_person, mia, endpoint, figure):
 def test_no_figure_is_said_as_such(as_person, mia, endpoint):
     said = as_person(mia)("outcomes", "show", endpoint.slug)
 
-    assert (said.code, said.out) == (0, "No business figure is defined for support-inbox-prod. An ML lead defines one.\n")
+    assert (said.code, said.out) == (0, "No business figure is defined for inbox/support-inbox-prod. An ML lead defines one.\n")
 
 
 @pytest.mark.parametrize(
@@ -106,7 +106,7 @@ def test_a_figure_that_is_not_there_is_named(as_person, mia, endpoint, figure, f
     said = as_person(mia)("outcomes", "send", endpoint.slug, "--figure", "Sales", "--file", str(file))
 
     assert (said.code, said.out) == (1, "")
-    assert said.err.startswith("There is no business figure Sales of support-inbox-prod that you may see.")
+    assert said.err.startswith("There is no business figure Sales of inbox/support-inbox-prod that you may see.")
 
 
 def test_traffic_is_summed(as_person, mia, endpoint):
@@ -127,7 +127,7 @@ def test_traffic_is_summed(as_person, mia, endpoint):
 
     assert (said.code, said.err) == (0, "")
     assert said.out.splitlines()[:3] == [
-        "Endpoint      support-inbox-prod, the last 6 hours",
+        "Endpoint      inbox/support-inbox-prod, the last 6 hours",
         "Requests      200: 196 answers, 4 errors, 0 refused, 0 shed",
         "Availability  98.00 %",
     ]

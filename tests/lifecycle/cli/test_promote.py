@@ -49,7 +49,7 @@ def test_a_run_is_sealed_and_its_digest_printed(as_person, mia, model, snapshot)
     assert said.out.splitlines() == [
         f"Run {run.number} is sealed as {model.slug}@1.2.0.",
         f"Root digest  {version.root_digest}",
-        f"Next: lifecycle promote {model.slug}@1.2.0 --endpoint SLUG",
+        f"Next: lifecycle promote {model.slug}@1.2.0 --endpoint ENDPOINT",
     ]
     assert (version.run, version.semver, version.cards.get().stated["limits"]) == (run, "1.2.0", "English.")
 
@@ -76,7 +76,7 @@ def test_promoting_waits_for_the_gates_and_says_who_decides(as_person, mia, lee,
     request = PromotionRequest.objects.get()
     lines = said.out.splitlines()
     assert (said.code, said.waits) == (0, [2.0]), said.err
-    assert lines[0] == f"Request {request.number}: 1.0.0 to support-inbox-prod"
+    assert lines[0] == f"Request {request.number}: 1.0.0 to inbox/support-inbox-prod"
     assert lines[1].split() == ["GATE", "FOUND", "VALUE", "LIMIT"]
     assert lines[-2:] == [
         "Approvals are for people, each with their password; no token gives one. They read it and decide on "

@@ -25,7 +25,7 @@ def test_considering_says_why_and_why_not_and_changes_nothing(as_person, mia, en
 
     assert (said.code, said.err) == (0, "")
     assert [line for line in said.out.splitlines() if line.startswith(("Why yes", "Why not"))]
-    assert said.out.splitlines()[-1] == "Propose it: lifecycle retraining propose support-inbox-prod"
+    assert said.out.splitlines()[-1] == "Propose it: lifecycle retraining propose inbox/support-inbox-prod"
     assert not Proposal.objects.exists()
 
 
@@ -40,7 +40,7 @@ def test_considering_while_one_is_open_says_so_and_fails(as_person, mia, endpoin
 def test_triggers_are_shown_as_they_are_set(as_person, lee, endpoint):
     command = as_person(lee)
     assert command("retraining", "triggers", endpoint.slug).out == (
-        "Nothing proposes a retraining of support-inbox-prod by itself. Set it on its page.\n"
+        "Nothing proposes a retraining of inbox/support-inbox-prod by itself. Set it on its page.\n"
     )
     made = Trigger.objects.create(endpoint=endpoint, kind="drift", enabled=True, threshold=3, author=lee, set_at=timezone.now())
 
@@ -54,7 +54,7 @@ def test_proposing_says_who_decides(as_person, mia, endpoint, site):
 
     made = Proposal.objects.get()
     assert (said.code, said.err) == (0, "")
-    assert said.out.splitlines()[0] == "Proposal 1 for support-inbox-prod waits for an ML lead."
+    assert said.out.splitlines()[0] == "Proposal 1 for inbox/support-inbox-prod waits for an ML lead."
     assert said.out.splitlines()[-1] == f"Page  {site}/retraining/{made.uuid}/"
     assert (made.state, made.note, made.min_labels, made.proposed_by) == ("open", "Refunds are misread.", 8, mia)
 
@@ -73,7 +73,7 @@ def test_they_are_listed_and_shown(as_person, mia, endpoint, proposed, site):
     listed, shown = command("retraining", "list", "--endpoint", endpoint.slug), command("retraining", "show", "1")
 
     assert listed.out.splitlines()[0].split() == ["NO.", "ENDPOINT", "STATE", "BY", "NEXT", "PROPOSED"]
-    assert listed.out.splitlines()[1].split()[:5] == ["1", "support-inbox-prod", "open", "a", "person"]
+    assert listed.out.splitlines()[1].split()[:5] == ["1", "inbox/support-inbox-prod", "open", "a", "person"]
     assert shown.out.splitlines()[0] == "Proposal    1, open"
     assert f"Page        {site}/retraining/{proposed.uuid}/" in shown.out.splitlines()
     assert command("retraining", "list", "--state", "failed").out.startswith("No proposals.")

@@ -6,7 +6,7 @@ import pytest
 
 from lifecycle.training import actions
 from registry.catalog.models import RegisteredModel
-from tests.support import training
+from tests.support import registry, training
 from tests.support.people import crew, make_project
 
 
@@ -59,3 +59,20 @@ def test_a_model_is_created_in_the_project_that_is_named(as_person, mia, runs):
 def test_the_only_project_needs_no_name(as_person, project, mia):
     assert as_person(mia)("models", "create", "support", "--name", "Support").code == 0
     assert RegisteredModel.objects.get().project == project
+
+
+def test_a_slug_of_an_endpoint_that_two_projects_have_is_refused_with_names_that_work(as_person, mia, project):
+    for each in (project, make_project("claims", "Claims")):
+        crew(each, "mia")
+        registry.make_endpoint(registry.make_model(each, mia), mia, slug="support-triage")
+    command = as_person(mia)
+
+    unclear, by_name = command("status", "support-triage"), command("status", "claims/support-triage")
+    by_option, nobody = command("status", "support-triage", "--project", "claims"), command("status", "other/support-triage")
+
+    assert (unclear.code, unclear.err) == (
+        2, "2 projects have an endpoint support-triage. Choose one of claims/support-triage, inbox/support-triage.\n",
+    )  # fmt: skip
+    assert by_name.out == by_option.out
+    assert by_name.out.splitlines()[0].split() == ["Endpoint", "claims/support-triage", "(production)"]
+    assert (nobody.code, nobody.err.startswith("There is no endpoint other/support-triage that you may see.")) == (1, True)

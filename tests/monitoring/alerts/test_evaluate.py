@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 from django.db import transaction
 
-from monitoring.alerts import actions
+from monitoring.alerts import actions, queries
 from monitoring.alerts.actions import evaluating
 from monitoring.alerts.models import Alert, Check, Objective
 from monitoring.alerts.rules.burn import Count
@@ -34,6 +34,7 @@ def test_a_burst_pages_and_opens_the_ticket_that_the_page_hides(objective, traff
     actions.tell(NOON)
 
     page, ticket = Alert.objects.order_by("severity")
+    assert {row["endpoint"] for row in queries.burn_rates()} == {"inbox/support-inbox-prod"}
     assert page.title == "support-inbox-prod: failed requests burn the error budget 16.0 times too fast"
     assert page.text == (
         "8.00\u00a0% of requests failed in 1\u00a0h (80 of 1,000), and 8.00\u00a0% in 5\u00a0min. The objective of 99.5\u00a0% allows "

@@ -192,10 +192,10 @@ def test_what_a_server_says_of_an_endpoint_is_for_its_project_alone(happened, li
     other = make_project("other", "Other")
     monkeypatch.setattr(reading, "serving_projects", lambda: [project, other])
 
-    happened("endpoints.server_problem", server="a", problem="Endpoint support-inbox-prod: two stable arms.", epoch=7)
+    happened("endpoints.server_problem", server="a", problem="Endpoint inbox/support-inbox-prod: two stable arms.", epoch=7)
 
     assert list(Alert.objects.order_by("project_id").values_list("project__slug", "text")) == [
-        ("inbox", "Endpoint support-inbox-prod: two stable arms. It stays on epoch 7: changes of traffic do not reach it."),
+        ("inbox", "Endpoint inbox/support-inbox-prod: two stable arms. It stays on epoch 7: changes of traffic do not reach it."),
         (
             "other",
             "It refused them for what they say of an endpoint of another project. It stays on epoch 7: changes of traffic do not reach it.",

@@ -45,7 +45,7 @@ def test_a_page_is_told_at_once_to_on_call_the_lead_and_the_channel(raised, chan
     assert sent.data["event"] == "alert.firing"
     assert json.loads(json.dumps(sent.data))["alerts"][0] == {
         "uuid": str(alert.uuid), "fingerprint": alert.fingerprint, "severity": "page", "state": "firing", "source": "drill",
-        "title": "Errors burn", "endpoint": "support-inbox-prod", "value": 16.0, "first_at": "2026-11-24T12:00:00+00:00", "count": 1,
+        "title": "Errors burn", "endpoint": "inbox/support-inbox-prod", "value": 16.0, "first_at": "2026-11-24T12:00:00+00:00", "count": 1,
     }  # fmt: skip
     assert Alert.objects.get().told_at == NOON
 

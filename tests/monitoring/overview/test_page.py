@@ -76,7 +76,7 @@ def test_what_drifts_together_is_one_note(live_endpoint, project, lee, dashboard
 
     notes = dashboard(lee)["notes"]
 
-    assert [(note.fact, note.url) for note in notes] == [("support-inbox-prod drifts", "/drift/")]
+    assert [(note.fact, note.url) for note in notes] == [("inbox/support-inbox-prod drifts", "/drift/")]
     assert notes[0].text.startswith("Confidence, length and unknown words are over their limits")
 
 
@@ -112,7 +112,7 @@ def test_the_api_gives_the_figures_of_the_page(live_endpoint, day, lee, client_f
 
     model = said["models"][0]
     assert (model["endpoint"], model["version"], model["requests"], model["right"], model["called"]) == (
-        "support-inbox-prod", "1.0.0", 100, 0.75, 40,
+        "inbox/support-inbox-prod", "1.0.0", 100, 0.75, 40,
     )  # fmt: skip
     assert (model["psi"], model["drift"], model["cost"]) == (None, None, None)
     assert (said["weeks"], said["governance"]["asked"], said["governance"]["votes"]) == (4, 1, 2)

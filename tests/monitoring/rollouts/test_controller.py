@@ -50,7 +50,9 @@ def test_the_servers_are_told_on_commit(rollout, street, django_capture_on_commi
     with django_capture_on_commit_callbacks(execute=True):
         street.tick(2)
 
-    assert [(arm["arm"], arm["share"]) for arm in endpoints.routes()["endpoints"][street.endpoint.slug]["arms"]] == [("stable", 10_000)]
+    assert [(arm["arm"], arm["share"]) for arm in endpoints.routes()["endpoints"][street.endpoint.full_name]["arms"]] == [
+        ("stable", 10_000)
+    ]
 
 
 def test_a_look_at_the_same_thing_decides_nothing_twice(rollout, street, fresh):

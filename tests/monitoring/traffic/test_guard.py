@@ -24,7 +24,7 @@ def canary(live_endpoint, project, mia, ravi, lee, gita, omar):
 
 def guard_line(deployment, **more):
     return {
-        "kind": "guard", "uuid": str(uuid.uuid4()), "at": endpoints.now(), "endpoint": deployment.endpoint.slug,
+        "kind": "guard", "uuid": str(uuid.uuid4()), "at": endpoints.now(), "endpoint": deployment.endpoint.full_name,
         "deployment": str(deployment.uuid), "failures": 12, "of": 20,
     } | more  # fmt: skip
 

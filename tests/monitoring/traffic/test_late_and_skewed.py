@@ -88,7 +88,7 @@ def test_a_shadow_is_counted_apart_and_once(live_endpoint):
     asked = endpoints.spool_line(live_endpoint)
     version = live_endpoint.alias.version
     answer = {
-        "kind": "shadow", "uuid": "11111111-0000-4000-8000-000000000001", "at": asked["at"], "endpoint": live_endpoint.slug,
+        "kind": "shadow", "uuid": "11111111-0000-4000-8000-000000000001", "at": asked["at"], "endpoint": live_endpoint.full_name,
         "version": str(version.uuid), "root_digest": version.root_digest, "deployment": None, "prediction": asked["uuid"], "code": 200,
         "label": "refund", "confidence": 0.6, "agrees": False, "kl": 0.4, "latency_ms": 9.0, "primary_latency_ms": 5.0,
     }  # fmt: skip

@@ -158,7 +158,7 @@ def test_shadows_beside_the_clients_answers(client_for, live_endpoint, answered,
     assert f'<a class="btn" href="/endpoints/{live_endpoint.uuid}/">Start one on the endpoint' in page
     asked, version = endpoints.spool_line(live_endpoint), live_endpoint.alias.version
     answer = {
-        "kind": "shadow", "uuid": str(uuid.uuid4()), "at": asked["at"], "endpoint": live_endpoint.slug, "version": str(version.uuid),
+        "kind": "shadow", "uuid": str(uuid.uuid4()), "at": asked["at"], "endpoint": live_endpoint.full_name, "version": str(version.uuid),
         "root_digest": version.root_digest, "deployment": None, "prediction": asked["uuid"], "code": 200, "label": "refund",
         "confidence": 0.6, "agrees": False, "kl": 0.4, "latency_ms": 9.0, "primary_latency_ms": 5.0,
     }  # fmt: skip

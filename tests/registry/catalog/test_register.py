@@ -266,7 +266,7 @@ def test_an_endpoint_has_its_own_address_and_nothing_live(version, mia):
     endpoint = registry.make_endpoint(version.model, mia, slug="inbox")
 
     assert (endpoint.policy.name, Alias.objects.get().version, Alias.objects.get().moves) == ("standard", None, 0)
-    with pytest.raises(Refused, match="taken in this installation"):
+    with pytest.raises(Refused, match="has an endpoint inbox already"):
         registry.make_endpoint(registry.make_model(version.model.project, mia), mia, slug="inbox")
     assert Endpoint.objects.count() == 1
 

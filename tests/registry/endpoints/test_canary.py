@@ -36,7 +36,7 @@ def verbs(endpoint):
 
 
 def served(endpoint):
-    route = endpoints.routes()["endpoints"][endpoint.slug]
+    route = endpoints.routes()["endpoints"][endpoint.full_name]
     return [(arm["arm"], arm["share"], arm["label"].split()[-1]) for arm in route["arms"]], [
         s["label"].split()[-1] for s in route["standby"]
     ]
@@ -58,7 +58,7 @@ def test_it_takes_its_share_and_the_live_version_the_rest(request_, live_endpoin
     request_.refresh_from_db()
     assert request_.status == Status.FULFILLED
     assert served(live_endpoint) == ([("stable", 9500, "1.1.0"), ("canary", 500, "1.2.0")], ["1.0.0"])
-    assert endpoints.routes()["endpoints"][live_endpoint.slug]["arms"][1]["deployment"] == str(made.uuid)
+    assert endpoints.routes()["endpoints"][live_endpoint.full_name]["arms"][1]["deployment"] == str(made.uuid)
     assert verbs(live_endpoint)[-1] == "endpoints.canary_started"
 
 
@@ -260,7 +260,7 @@ def test_a_wider_share_needs_a_reason_and_a_smaller_one_does_not(canary, live_en
 def test_the_keys_of_a_canary_are_its_own_and_stay_while_its_share_changes(canary, next_request, live_endpoint, omar):
     def salt():
         actions.publish()
-        return endpoints.routes()["endpoints"][live_endpoint.slug]["salt"]
+        return endpoints.routes()["endpoints"][live_endpoint.full_name]["salt"]
 
     assert salt() == str(canary.uuid)
     wider = actions.set_share(deployment_id=canary.uuid, share=2500, actor=None)

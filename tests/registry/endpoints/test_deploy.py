@@ -50,7 +50,7 @@ def test_the_version_is_live_and_the_servers_are_told(request_, version, endpoin
     assert (deployment.cause, deployment.approval, deployment.started_by, deployment.previous) == ("promotion", request_, omar, None)
     document = endpoints.routes()
     assert document["epoch"] == deployment.epoch == 1
-    route = document["endpoints"]["support-inbox-prod"]
+    route = document["endpoints"][endpoint.full_name]
     served = {"version": str(version.uuid), "label": str(version), "root_digest": version.root_digest, "deployment": str(deployment.uuid)}
     assert route["arms"] == [{"arm": "stable", "share": 10000} | served]
     assert route["shadow"] is None
@@ -71,7 +71,7 @@ def test_the_version_before_ends_and_stands_by(endpoint, next_request, omar, dja
     first, second = Deployment.objects.order_by("id")
     assert (first.ended_by, first.end_reason, second.previous) == (omar, "Replaced by 1.1.0.", first)
     assert first.ended_at is not None
-    route = endpoints.routes()["endpoints"][endpoint.slug]
+    route = endpoints.routes()["endpoints"][endpoint.full_name]
     assert [arm["label"] for arm in route["arms"]] == [str(second.version)]
     assert [each["root_digest"] for each in route["standby"]] == [first.version.root_digest]
 

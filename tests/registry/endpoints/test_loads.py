@@ -52,7 +52,7 @@ def test_a_damaged_live_version_is_rolled_back(version, folder, live_endpoint, d
     actions.check_loads()
     actions.publish()
 
-    route = endpoints.routes()["endpoints"][live_endpoint.slug]
+    route = endpoints.routes()["endpoints"][live_endpoint.full_name]
     assert [arm["label"] for arm in route["arms"]] == [str(live_endpoint.deployments.order_by("id").first().version)]
     assert route["withdrawn"] == [version.root_digest]
 
@@ -120,7 +120,7 @@ def test_missing_files_are_no_damage(version, folder, live_endpoint):
 @pytest.mark.postgres
 def test_the_page_says_what_the_servers_do_instead(client_for, version, live_endpoint, omar):
     before = live_endpoint.deployments.order_by("id").first().version
-    endpoints.write_status(refused={version.root_digest: "Damaged."}, endpoints={live_endpoint.slug: {"versions": [str(before.uuid)]}})
+    endpoints.write_status(refused={version.root_digest: "Damaged."}, endpoints={live_endpoint.full_name: {"versions": [str(before.uuid)]}})
 
     html = client_for(omar).get(f"/endpoints/{live_endpoint.uuid}/servers/").content.decode()
 
@@ -191,11 +191,14 @@ def test_what_a_server_says_of_an_endpoint_is_for_its_project_alone(client_for, 
         make_person(name, project=other, role=PEOPLE[name])
     elsewhere = endpoints.deployed_endpoint(other, slug="secret-plans")
     stranger = make_person("olga", project=other, role=Role.ONCALL)
-    endpoints.write_status(problem="Endpoint support-inbox-prod: two stable arms.")
+    endpoints.write_status(problem="Endpoint inbox/support-inbox-prod: two stable arms.")
 
     actions.check_problems()
 
-    own, neutral = "Endpoint support-inbox-prod: two stable arms.", "It refused them for what they say of an endpoint of another project."
+    own, neutral = (
+        "Endpoint inbox/support-inbox-prod: two stable arms.",
+        "It refused them for what they say of an endpoint of another project.",
+    )
     told = {row.user: row.text for row in Notice.objects.filter(user__in=[omar, stranger], url="/endpoints/")}
     assert told[stranger] == f"Inference server default: {neutral} It stays on epoch 1."
     assert told[omar] == f"Inference server default: {own} It stays on epoch 1."

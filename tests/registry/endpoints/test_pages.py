@@ -37,7 +37,7 @@ def test_the_page_says_what_is_live_and_offers_the_way_back(client_for, live_end
     assert "Roll back to 1.0.0" in html
     assert '<input type="hidden" name="seen" value="2">' in html
     assert "1.1.0 deployed" in html
-    assert "/v2/models/support-inbox-prod/infer" in html
+    assert "/v2/models/inbox/support-inbox-prod/infer" in html
 
 
 def test_who_may_not_roll_back_is_told_why(client_for, live_endpoint, mia):

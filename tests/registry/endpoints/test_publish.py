@@ -44,10 +44,12 @@ def test_a_new_token_is_published_and_an_expired_one_goes(live_endpoint, ana, ai
     assert document["epoch"] == first + 1
     until = token.expires_at.isoformat(timespec="seconds")
     named = {own: None, token_digest(secret): until}
-    assert document["endpoints"][live_endpoint.slug]["tokens"] == [{"digest": digest, "until": named[digest]} for digest in sorted(named)]
+    assert document["endpoints"][live_endpoint.full_name]["tokens"] == [
+        {"digest": digest, "until": named[digest]} for digest in sorted(named)
+    ]
     ApiToken.objects.filter(pk=token.pk).update(expires_at=timezone.now() - timedelta(seconds=1))
     actions.publish()
-    assert endpoints.routes()["endpoints"][live_endpoint.slug]["tokens"] == [{"digest": own, "until": None}]
+    assert endpoints.routes()["endpoints"][live_endpoint.full_name]["tokens"] == [{"digest": own, "until": None}]
 
 
 def test_the_routes_of_many_endpoints_are_read_in_as_many_statements_as_those_of_one(live_endpoint, ana, django_assert_num_queries):
@@ -59,7 +61,7 @@ def test_the_routes_of_many_endpoints_are_read_in_as_many_statements_as_those_of
     with django_assert_num_queries(11):
         found = routes()
 
-    assert [route.slug for route in found] == ["a", "b", live_endpoint.slug]
+    assert [route.name for route in found] == [each.full_name for each in (*others, live_endpoint)]
     for route, endpoint in zip(found, [*others, live_endpoint], strict=True):
         assert route.standby.version == str(queries.rollback_target(endpoint).uuid)
         assert len(route.tokens) == 2
@@ -89,7 +91,7 @@ def test_a_forged_document_is_replaced(live_endpoint):
     path.write_bytes(path.read_bytes().replace(b'"share":10000', b'"share":1'))
 
     assert actions.publish() >= epoch
-    assert endpoints.routes()["endpoints"][live_endpoint.slug]["arms"][0]["share"] == 10000
+    assert endpoints.routes()["endpoints"][live_endpoint.full_name]["arms"][0]["share"] == 10000
 
 
 def test_the_web_token_is_a_file_of_its_owner(live_endpoint, settings):
@@ -106,7 +108,7 @@ def test_the_server_reads_what_is_written(project, live_endpoint, request_, mia,
         canary = actions.deploy(request_id=request_.uuid, actor=omar, share=500)
         shadow = actions.start_shadow(endpoint_id=live_endpoint.uuid, version_id=third.uuid, share=100, actor=omar)
 
-    read = parse_routes(endpoints.routes()).endpoints[live_endpoint.slug]
+    read = parse_routes(endpoints.routes()).endpoints[live_endpoint.full_name]
 
     live = queries.live_deployment(live_endpoint)
     assert [(arm.name, arm.share, arm.deployment) for arm in read.arms] == [

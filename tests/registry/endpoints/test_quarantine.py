@@ -47,7 +47,7 @@ def test_a_live_version_is_rolled_back_in_the_decision_that_quarantines_it(live_
     assert (alias.version.semver, alias.moves) == ("1.0.0", 3)
     now = queries.live_deployment(live_endpoint)
     assert (now.cause, now.started_by, now.reason) == ("rollback", gita, "1.1.0 was quarantined: It leaks names.")
-    route = endpoints.routes()["endpoints"][live_endpoint.slug]
+    route = endpoints.routes()["endpoints"][live_endpoint.full_name]
     assert ([arm["version"] for arm in route["arms"]], route["standby"]) == ([str(now.version.uuid)], [])
     assert route["withdrawn"] == [live.root_digest]
     told = Notice.objects.get(user__username="omar")
@@ -77,7 +77,7 @@ def test_without_an_earlier_version_nothing_answers_until_another_is_deployed(li
     assert verbs(before) == ["catalog.quarantined", "endpoints.shadow_stopped", "endpoints.emptied"]
     assert running(live_endpoint) == []
     assert Alias.objects.get(endpoint=live_endpoint).version is None
-    route = endpoints.routes()["endpoints"][live_endpoint.slug]
+    route = endpoints.routes()["endpoints"][live_endpoint.full_name]
     assert (route["arms"], route["shadow"], route["standby"]) == ([], None, [])
     assert route["withdrawn"] == sorted([first.root_digest, live.root_digest])
     with pytest.raises(Refused):
@@ -85,7 +85,7 @@ def test_without_an_earlier_version_nothing_answers_until_another_is_deployed(li
     for page, words in (
         (reverse("endpoints:detail", args=[live_endpoint.uuid]), "Requests get 503"),
         (reverse("endpoints:list"), live_endpoint.slug),
-        ("/", f"{live_endpoint.slug} has no live version: its version was quarantined"),
+        ("/", f"{live_endpoint.full_name} has no live version: its version was quarantined"),
         (reverse("overview:dashboard"), "in quarantine"),
     ):
         assert words in client_for(omar).get(page).content.decode(), page

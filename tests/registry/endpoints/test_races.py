@@ -40,7 +40,7 @@ def test_two_rollbacks_at_once_give_one(project, mia, ravi, lee, gita, omar):
     assert Deployment.objects.count() == 3
     live = queries.live_deployment(endpoint)
     assert live.version.semver == "1.0.0"
-    assert endpoints.routes()["endpoints"][endpoint.slug]["arms"][0]["version"] == str(live.version.uuid)
+    assert endpoints.routes()["endpoints"][endpoint.full_name]["arms"][0]["version"] == str(live.version.uuid)
 
 
 def test_a_version_that_is_quarantined_while_it_is_deployed_serves_nowhere(project, mia, ravi, lee, gita, omar):

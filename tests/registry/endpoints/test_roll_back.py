@@ -34,7 +34,7 @@ def test_the_last_live_version_is_live_again(endpoint, omar, django_capture_on_c
     assert (deployment.cause, deployment.approval, deployment.reason) == ("rollback", None, "Wrong answers on refunds.")
     ended = deployment.previous
     assert (ended.version.semver, ended.ended_by, ended.end_reason) == ("1.1.0", omar, "Wrong answers on refunds.")
-    route = endpoints.routes()["endpoints"][endpoint.slug]
+    route = endpoints.routes()["endpoints"][endpoint.full_name]
     assert route["arms"][0]["version"] == str(deployment.version.uuid)
     assert route["standby"] == []
     event = Event.objects.get(verb="endpoints.rolled_back")

@@ -45,7 +45,7 @@ def versions(live_endpoint):
 
 def lived(endpoint, versions, history, slug):
     """An endpoint of its own with these intervals as rows."""
-    fields = {name: getattr(endpoint, name) for name in ("model", "environment", "policy", "created_by")}
+    fields = {name: getattr(endpoint, name) for name in ("model", "project", "environment", "policy", "created_by")}
     other, previous = Endpoint.objects.create(slug=slug, **fields), None
     approval, steps = PromotionRequest.objects.first(), history.split()
     for at, step in enumerate(steps):

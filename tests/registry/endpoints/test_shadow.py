@@ -41,7 +41,7 @@ def test_the_servers_are_told_and_no_client_is_touched(live_endpoint, version, m
     with django_capture_on_commit_callbacks(execute=True):
         made = start(live_endpoint, version, mia)
 
-    route = endpoints.routes()["endpoints"][live_endpoint.slug]
+    route = endpoints.routes()["endpoints"][live_endpoint.full_name]
     assert [(arm["arm"], arm["share"]) for arm in route["arms"]] == [("stable", 10_000)]
     named = {"version": str(version.uuid), "label": str(version), "root_digest": version.root_digest}
     assert route["shadow"] == named | {"share": 2500, "deployment": str(made.uuid)}
@@ -56,7 +56,7 @@ def test_stopping_takes_it_out(shadow, live_endpoint, lee, django_capture_on_com
         ended = actions.stop_shadow(deployment_id=shadow.uuid, actor=lee, reason="")
 
     assert (ended.ended_by, ended.end_reason) == (lee, "Stopped.")
-    assert endpoints.routes()["endpoints"][live_endpoint.slug]["shadow"] is None
+    assert endpoints.routes()["endpoints"][live_endpoint.full_name]["shadow"] is None
     assert verbs(live_endpoint)[-1] == "endpoints.shadow_stopped"
     with pytest.raises(Conflict, match="has ended already"):
         actions.stop_shadow(deployment_id=shadow.uuid, actor=lee, reason="")

@@ -19,7 +19,7 @@ from tests.support.people import PASSWORD
 
 def opened(digest: str) -> set[str]:
     """The endpoints that a token may ask, as the routes say."""
-    return {route.slug for route in routes() if digest in {token.digest for token in route.tokens}}
+    return {route.name for route in routes() if digest in {token.digest for token in route.tokens}}
 
 
 def make(endpoint, actor) -> tuple[EndpointToken, str]:
@@ -32,8 +32,8 @@ def test_it_opens_its_endpoint_and_no_other_and_nothing_of_the_product(live_endp
     token, secret = make(live_endpoint, omar)
     mine, persons = create_token(user=ana, name="trying out", scopes=["infer"], days=1)
 
-    assert opened(token_digest(secret)) == {live_endpoint.slug}
-    assert opened(mine.digest) == {live_endpoint.slug, "other"}
+    assert opened(token_digest(secret)) == {live_endpoint.full_name}
+    assert opened(mine.digest) == {live_endpoint.full_name, "inbox/other"}
     assert Client().get("/api/v1/me/", headers={"Authorization": f"Bearer {secret}"}).status_code == 401
     made = Event.objects.get(verb=Verb.ENDPOINT_TOKEN_CREATED)
     assert (made.actor, made.object_id, made.project) == (str(omar.uuid), str(token.uuid), live_endpoint.model.project.uuid)
@@ -46,24 +46,24 @@ def test_a_persons_token_of_another_project_opens_no_endpoint_here(live_endpoint
     here, _ = create_token(user=ana, name="here", scopes=["infer"], days=1, project=live_endpoint.model.project)
     there, _ = create_token(user=ana, name="there", scopes=["infer"], days=1, project=other)
 
-    assert (opened(here.digest), opened(there.digest)) == ({live_endpoint.slug}, set())
+    assert (opened(here.digest), opened(there.digest)) == ({live_endpoint.full_name}, set())
 
 
 @pytest.mark.postgres
 def test_it_ends_when_it_is_revoked_or_over_and_outlives_who_made_it(live_endpoint, omar, lee, django_capture_on_commit_callbacks):
     with django_capture_on_commit_callbacks(execute=True):
         token, secret = make(live_endpoint, omar)
-    published = {each["digest"] for each in endpoints.routes()["endpoints"][live_endpoint.slug]["tokens"]}
+    published = {each["digest"] for each in endpoints.routes()["endpoints"][live_endpoint.full_name]["tokens"]}
     assert token_digest(secret) in published
     omar.is_active = False
     omar.save()
-    assert opened(token.digest) == {live_endpoint.slug}
+    assert opened(token.digest) == {live_endpoint.full_name}
 
     with django_capture_on_commit_callbacks(execute=True):
         actions.revoke_token(token_id=token.uuid, actor=lee)
         actions.revoke_token(token_id=token.uuid, actor=lee)
 
-    published = {each["digest"] for each in endpoints.routes()["endpoints"][live_endpoint.slug]["tokens"]}
+    published = {each["digest"] for each in endpoints.routes()["endpoints"][live_endpoint.full_name]["tokens"]}
     assert token.digest not in published
     assert Event.objects.filter(verb=Verb.ENDPOINT_TOKEN_REVOKED, actor=str(lee.uuid)).count() == 1
     over, _ = make(live_endpoint, lee)
