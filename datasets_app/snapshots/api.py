@@ -60,7 +60,10 @@ class SnapshotOut(serializers.Serializer[Snapshot]):
     schema = serializers.UUIDField(source="schema.uuid")
     seed = serializers.IntegerField()
     shares = serializers.DictField(child=serializers.IntegerField())
-    counts = serializers.DictField()
+    counts = serializers.DictField(
+        help_text="rows, splits, labels; label_protocol: how many rows were decided how, and how far annotators agree on their items, with "
+        "the coefficient, its interval, items and annotators; absent of a snapshot frozen before this was counted"
+    )
     leakage = serializers.DictField()
     filters_digest = serializers.CharField(help_text="of the slice whose items it holds; empty where it holds every decided item")
     note = serializers.CharField()

@@ -35,7 +35,9 @@ class Snapshot(models.Model):
     seed = models.PositiveBigIntegerField()
     shares = models.JSONField(help_text='percent by split: {"train": 80, "validation": 10, "test": 10}')
     filters = models.JSONField(null=True, help_text="of the slice that it takes, chosen as `created_by` saw them; null: every decided item")
-    counts = models.JSONField(help_text='{"rows", "splits": {split: rows}, "labels": {label: {split: rows}}}')
+    counts = models.JSONField(
+        help_text='{"rows", "splits": {split: rows}, "labels": {label: {split: rows}}, "label_protocol": as `counting`}'
+    )
     leakage = models.JSONField(help_text="what the duplicate and leakage rules found and left out, with counts and the first cases")
     note = models.CharField(max_length=300, blank=True)
     created_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="+")

@@ -12,7 +12,7 @@ from django.urls import reverse
 from datasets_app.datasets import queries as datasets
 from datasets_app.datasets.models import Dataset
 from datasets_app.datasets.selection import Selection
-from datasets_app.snapshots import queries
+from datasets_app.snapshots import protocol, queries
 from datasets_app.snapshots.formats import FORMATS
 from datasets_app.snapshots.forms import ExportForm, FreezeForm
 from datasets_app.snapshots.models import Snapshot
@@ -78,11 +78,12 @@ def of_dataset(user: User, uuid: UUID, params: Mapping[str, str]) -> Context:
 def detail(user: User, uuid: UUID) -> Context:
     """One snapshot: its thread, counts, what was left out, and its files."""
     snapshot = queries.get_snapshot(user, uuid)
-    export = jobs.of_subject(snapshot).filter(kind="snapshots.export").first()
+    export, made = jobs.of_subject(snapshot).filter(kind="snapshots.export").first(), snapshot.counts.get("label_protocol")
     launch = find_url("training:launch")
     return {
         "snapshot": snapshot, "dataset": snapshot.dataset, "steps": steps(snapshot), "figures": figures(snapshot), "splits": SPLITS,
         "of_slice": Selection(snapshot.dataset, user, snapshot.filters, whole=True).words if snapshot.filters else "",
+        "decided_by": protocol.decided_by(made), "agreement": protocol.agreement(made),
         "labels": label_lines(snapshot), "left_out": left_out(snapshot), "cases": cases(snapshot),
         "exports": list(snapshot.exports.select_related("blob", "created_by").order_by("-id")[:20]),
         "export_form": ExportForm(snapshot),

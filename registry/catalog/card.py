@@ -14,6 +14,7 @@ import yaml
 from django.utils.safestring import SafeString, mark_safe
 from markdown_it import MarkdownIt
 
+from datasets_app.snapshots import protocol
 from lifecycle.engine.artifact import INT8, UNITS_OF_TEXTS
 from lifecycle.training.rules import Strategy
 from lifecycle.training.thresholds import threshold_of
@@ -249,15 +250,14 @@ def data(snapshot: Mapping[str, Any]) -> str:
     """What it was trained and tested on, and how the labels came about."""
     splits = snapshot["counts"].get("splits", {})
     rows = ", ".join(f"{count(number)} {inline(name)}" for name, number in splits.items()) or NOT_STATED
-    made = ", ".join(f"{count(number)} {how}" for how, number in snapshot["decisions"].items()) or NOT_STATED
-    agreement = snapshot.get("agreement")
+    made = snapshot.get("label_protocol")
     lines = [
         ("Dataset", f"{inline(snapshot['dataset'])}, snapshot s{snapshot['number']}"),
         ("Snapshot digest", f"`sha256:{snapshot['digest']}`"),
         ("Rows", rows),
         ("Labels", f"{len(snapshot['labels'])} in schema version {snapshot['schema_version']}, `sha256:{snapshot['schema_digest']}`"),
-        ("Label protocol", made),
-        ("Agreement", decimals(agreement) if agreement is not None else NOT_MEASURED),
+        ("Label protocol", protocol.decided_by(made)),
+        ("Agreement", protocol.agreement(made)),
         ("Language", inline(snapshot.get("language") or NOT_STATED)),
         ("Licence of the data", inline(snapshot.get("licence") or NOT_STATED)),
     ]

@@ -12,7 +12,6 @@ from django.conf import settings
 from django.db.models import Count, QuerySet
 from django.utils import timezone
 
-from datasets_app.labeling.models import Decision
 from datasets_app.snapshots.models import Snapshot
 from lifecycle.engine.leading import Leading
 from lifecycle.evaluation.models import Evaluation
@@ -148,11 +147,8 @@ def facts(run: Run, model: RegisteredModel, semver: str, evaluation: Evaluation)
 
 
 def snapshot_facts(snapshot: Snapshot) -> dict[str, Any]:
-    """The data behind a version: digests, counts, and how its labels were decided."""
+    """The data behind a version: digests, counts, and how its labels were decided, as it was counted when they were frozen."""
     dataset, schema = snapshot.dataset, snapshot.schema
-    decided = Decision.objects.filter(item__dataset=dataset, superseded_by=None, item__assignment__snapshot__number__lte=snapshot.number)
-    how = dict(Decision.How.choices)
-    counted = decided.order_by().values_list("how").annotate(number=Count("pk")).order_by("how")
     return {
         "uuid": str(snapshot.uuid),
         "number": snapshot.number,
@@ -166,8 +162,7 @@ def snapshot_facts(snapshot: Snapshot) -> dict[str, Any]:
         "schema_version": schema.version,
         "schema_digest": schema.digest,
         "labels": list(schema.labels.order_by("position").values_list("name", flat=True)),
-        "decisions": {str(how[kind]).lower(): number for kind, number in counted},
-        "agreement": snapshot.counts.get("agreement"),
+        "label_protocol": snapshot.counts.get("label_protocol"),
     }
 
 

@@ -57,7 +57,7 @@ def run_measure(ctx: JobContext) -> None:
     edition = before.edition + 1 if before else 1
     began = timezone.now()
     clear(ctx, queue, keep=edition - 1)
-    labels = queries.ordered_labels(queue)
+    labels = queries.ordered_labels(queue.schema)
     found = read(ctx, queue, labels, edition, began)
     count_gold_again(ctx, queue, found)
     figures = found.figures() | {"labels": [str(label.stable_id) for label in labels]}
@@ -73,8 +73,8 @@ def run_measure(ctx: JobContext) -> None:
 
 def read(ctx: JobContext, queue: Queue, labels: list[Label], edition: int, now: datetime) -> Measure:
     """Take in every answer that stands, and write down where two people differ."""
-    kind = queries.answer_kind(queue)
-    places = queries.places_of(queue, labels)
+    kind = queries.answer_kind(queue.dataset)
+    places = queries.places_of(queue.schema, labels)
     found = Measure(now, kind, range(len(labels)) if kind == Kind.SINGLE else ())
     done = 0
     ctx.progress(0, queue.slots_done, stage="Reading answers", unit="answers")

@@ -13,6 +13,7 @@ from datasets_app.labeling.agreement.alpha import krippendorff_alpha, masi, nomi
 from datasets_app.labeling.agreement.consensus import Consensus, dawid_skene
 from datasets_app.labeling.agreement.intervals import Interval, bootstrap
 from datasets_app.labeling.agreement.kappa import cohen_interval, cohen_kappa, cohen_of, fleiss_kappa
+from datasets_app.labeling.agreement.names import NAMES, leading, names
 from datasets_app.labeling.agreement.spans import span_f1
 from datasets_app.labeling.agreement.tally import Coefficient, Kind, Tally
 from datasets_app.labeling.agreement.units import FEWEST, Answer, Unit, counts, paired, percent, shared
@@ -35,7 +36,9 @@ __all__ = [
     "dawid_skene",
     "fleiss_kappa",
     "krippendorff_alpha",
+    "leading",
     "masi",
+    "names",
     "nominal",
     "paired",
     "percent",
@@ -49,15 +52,17 @@ __all__ = [
 class Agreement:
     """The coefficients of one queue. items: units with at least two answers. None: not defined, or too few items.
 
-    as_of: when all answers were measured; None where this was computed from the newest ones just now.
+    value: of the coefficient that leads, which `name` names. as_of: when all answers were measured; None where this was computed from the
+    newest ones just now.
     """
 
     items: int
     percent: float | None
-    alpha: float | None
+    value: float | None
     fleiss: float | None
     cohen: float | None
     as_of: datetime | None = None
+    name: str = NAMES["alpha"][0]
 
     @property
     def too_few(self) -> bool:

@@ -77,6 +77,8 @@ class Tally:
             hits, spans = span_counts(unit, overlap=False)
             self.matched[group] += (hits, span_counts(unit, overlap=True)[0], spans)
             return
+        if self.kind == Kind.MULTI and len(self.values) > MOST_SETS:
+            return  # alpha is not measured any more, so what was given, which may be whole texts, is not kept
         table = {self.values.setdefault(value, len(self.values)): count for value, count in given.items()}
         self.margins[group].update(table)
         if self.ranks is not None and max(table) < len(self.ranks[group]):

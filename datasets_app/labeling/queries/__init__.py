@@ -1,6 +1,14 @@
 """Reading labels, queues and decisions."""
 
-from datasets_app.labeling.queries.answers import answer_kind, answers_by_item, decided, ordered_labels, places_of, sent_back
+from datasets_app.labeling.queries.answers import (
+    answer_kind,
+    answers_by_item,
+    answers_of_items,
+    decided,
+    ordered_labels,
+    places_of,
+    sent_back,
+)
 from datasets_app.labeling.queries.bench import bench_items, hit_rate, label_documents, last_answer, progress, skipped_open
 from datasets_app.labeling.queries.changes import classes_now, labels_now, newest_labels, older_names, present_ids
 from datasets_app.labeling.queries.comments import (
@@ -121,6 +129,7 @@ __all__ = [
     "answer_kind",
     "answers_by_item",
     "answers_in",
+    "answers_of_items",
     "as_seen_by",
     "answers_to",
     "behind",

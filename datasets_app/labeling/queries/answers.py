@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from itertools import groupby
 from typing import Any
@@ -12,7 +12,7 @@ from django.db.models import Q
 
 from datasets_app.datasets.models import Dataset
 from datasets_app.labeling.agreement import Kind
-from datasets_app.labeling.models import Annotation, Comment, Decision, Label, Queue, Slot
+from datasets_app.labeling.models import ARRIVING, Annotation, Comment, Decision, Label, LabelSchema, Queue, Slot
 from datasets_app.labeling.quality import Given
 from datasets_app.labeling.queries.changes import present_ids
 from datasets_app.labeling.queries.decisions import chunks, standing
@@ -29,25 +29,25 @@ FIELDS = (
 Places = dict[int | str, int]
 
 
-def answer_kind(queue: Queue) -> Kind:
-    """What an answer of the queue is. Where answers name no class, each is a set of one: two of them are equal or they are not."""
-    return {Dataset.Task.SINGLE_LABEL: Kind.SINGLE, Dataset.Task.SPANS: Kind.SPANS}.get(Dataset.Task(queue.dataset.task), Kind.MULTI)
+def answer_kind(dataset: Dataset) -> Kind:
+    """What an answer in the dataset is. Where answers name no class, each is a set of one: two of them are equal or they are not."""
+    return {Dataset.Task.SINGLE_LABEL: Kind.SINGLE, Dataset.Task.SPANS: Kind.SPANS}.get(Dataset.Task(dataset.task), Kind.MULTI)
 
 
-def ordered_labels(queue: Queue) -> list[Label]:
-    """The labels of the queue's schema, from first to last: a value is a place in this list."""
-    return list(queue.schema.labels.order_by("position"))
+def ordered_labels(schema: LabelSchema) -> list[Label]:
+    """The labels of a version of the schema, from first to last: a value is a place in this list."""
+    return list(schema.labels.order_by("position"))
 
 
-def places_of(queue: Queue, labels: list[Label]) -> Places:
+def places_of(schema: LabelSchema, labels: list[Label]) -> Places:
     """The place of every label of every version of the schema, by key and by stable id; a merged one stands where it leads.
 
-    Labels that the queue's version dropped otherwise are left out.
+    labels: of this version; those that it dropped otherwise are left out.
     """
     places = {label.stable_id: at for at, label in enumerate(labels)}
-    merged = present_ids(queue.dataset_id)
+    merged = present_ids(schema.dataset_id)
     found: Places = {}
-    for pk, stable in Label.objects.filter(schema__dataset=queue.dataset_id).values_list("pk", "stable_id"):
+    for pk, stable in Label.objects.filter(schema__dataset=schema.dataset_id).values_list("pk", "stable_id"):
         if (now := merged.get(stable, stable)) in places:
             found[pk] = found[str(stable)] = places[now]
     return found
@@ -75,6 +75,14 @@ def answers_by_item(queue: Queue, places: Places) -> Iterator[list[list[Given]]]
         after = items[-1][0][0]
         told = [[each for row in group if (each := given(row, places)) is not None] for group in items]
         yield [answers for answers in told if answers]
+
+
+def answers_of_items(item_ids: Sequence[int], places: Places) -> Iterator[list[Given]]:
+    """The answers that stand for each of these items, whatever queue asked for them; of who answered in several, the newest."""
+    rows = Slot.objects.filter(item_id__in=item_ids, state=Slot.State.DONE, is_gold=False, annotation__isnull=False)
+    found = rows.exclude(queue__in=Queue.objects.filter(ARRIVING)).order_by("item_id", "annotation_id").values_list(*FIELDS)
+    for _, group in groupby(found, key=lambda row: row[0]):
+        yield list({answer.user: answer for row in group if (answer := given(row, places)) is not None}.values())
 
 
 def given(row: tuple[Any, ...], places: Places) -> Given | None:

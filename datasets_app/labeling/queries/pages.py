@@ -19,7 +19,7 @@ from datasets_app.labeling.models import ARRIVING, LabelSchema, QualityReport, Q
 from datasets_app.labeling.queries.changes import classes_now
 from datasets_app.labeling.queries.decisions import is_uuid
 from datasets_app.labeling.queries.quality import report_of
-from datasets_app.labeling.values import canonical
+from datasets_app.labeling.values import TASKS, canonical
 from registry.access import policy
 from registry.access.models import User
 
@@ -133,7 +133,7 @@ def queue_agreement(queue: Queue, report: QualityReport | None = None) -> agreem
         return agreement.summarise([])
     report = report or report_of(queue)
     if report is not None:
-        return as_measured(report)
+        return as_measured(queue.dataset, report)
     rows = Slot.objects.filter(queue=queue, state=Slot.State.DONE, is_gold=False, annotation__isnull=False).order_by("-annotation_id")
     now = classes_now(queue.dataset_id)
     units: dict[int, list[agreement.Answer]] = defaultdict(list)
@@ -143,12 +143,13 @@ def queue_agreement(queue: Queue, report: QualityReport | None = None) -> agreem
     return agreement.summarise([unit for unit in units.values() if len(unit) >= 2])
 
 
-def as_measured(report: QualityReport) -> agreement.Agreement:
+def as_measured(dataset: Dataset, report: QualityReport) -> agreement.Agreement:
     """The coefficients of a report. Cohen's kappa compares two people, so it is there where two worked."""
     found = {each["name"]: each["value"] for each in report.figures["coefficients"]}
-    alpha, pairs = found.get("alpha", found.get("alpha_masi")), report.figures["pairs"]
+    main, pairs = agreement.leading(report.figures["coefficients"]), report.figures["pairs"]
     cohen = pairs[0][4] if len(pairs) == 1 else None
-    return agreement.Agreement(report.figures["items"], found["percent"], alpha, found.get("fleiss"), cohen, report.as_of)
+    name, _ = agreement.names(uses_classes=TASKS[dataset.task].USES_CLASSES)[main["name"]]
+    return agreement.Agreement(report.figures["items"], found["percent"], main["value"], found.get("fleiss"), cohen, report.as_of, name)
 
 
 @dataclass(frozen=True, slots=True)

@@ -108,7 +108,7 @@ def figures(queue: Queue, found: Agreement | None, ahead: queries.Forecast) -> l
     elif found.too_few:
         agree = Figure("Agreement", "Too few", sub=f"{count(found.items)} of 20 items")
     else:
-        agree = Figure("Agreement", decimals(found.alpha, 2), sub=f"Krippendorff's alpha, {things(found.items, 'item')}")
+        agree = Figure("Agreement", decimals(found.value, 2), sub=f"{found.name}, {things(found.items, 'item')}")
     accepted = [Figure("To accept", count(queue.items_agreed), sub="people agree")] if queue.acceptance == ACCEPT else []
     return [
         Figure("Answers", count(queue.slots_done), sub=f"of {count(queue.slots_total)}"),

@@ -12,8 +12,9 @@ from django.utils.html import escape
 from django.utils.safestring import SafeString, mark_safe
 
 from datasets_app.labeling import quality, queries
-from datasets_app.labeling.agreement import FEWEST
+from datasets_app.labeling.agreement import FEWEST, leading, names
 from datasets_app.labeling.models import Label, QualityReport, Queue, Seat
+from datasets_app.labeling.values import TASKS
 from datasets_app.labeling.values.parts import DROPPED
 from lifecycle.engine.calibration import wilson
 from lifecycle.ui.marks import Figure
@@ -21,16 +22,6 @@ from lifecycle.ui.numbers import count, decimals, duration, percent, things
 
 PEOPLE, LABELS, WORST = 12, 10, 10  # of a matrix at first, of a list
 DEPTHS = (1, 2, 3, 5, 6)  # of the sequential scale that a cell can have
-NAMES = {
-    "percent": ("Equal pairs of answers", ""),
-    "alpha": ("Krippendorff's alpha, nominal", "any number of people, missing answers allowed"),
-    "alpha_ordinal": ("Krippendorff's alpha, ordinal", "says something only where the order of the classes is a scale"),
-    "alpha_masi": ("Krippendorff's alpha, MASI distance", "sets of classes; partly equal sets count partly"),
-    "fleiss": ("Fleiss' kappa", "the same number of answers everywhere"),
-    "span_f1": ("Span F1, exact", "both ends and the class are equal"),
-    "span_f1_overlap": ("Span F1, overlapping", "same class, at least one character in common"),
-}
-WITHOUT_CLASSES = {"alpha_masi": ("Krippendorff's alpha", "two answers are equal or they are not")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,10 +107,10 @@ class PersonRow:
 
 def coefficients(report: QualityReport, *, uses_classes: bool = True) -> list[CoefficientRow]:
     """The table of coefficients. uses_classes: whether answers name classes, in part or whole."""
-    names = NAMES if uses_classes else NAMES | WITHOUT_CLASSES
+    words = names(uses_classes=uses_classes)
     return [
         CoefficientRow(
-            name=names[each["name"]][0], note=names[each["name"]][1], value=each["value"], low=each["low"], high=each["high"],
+            name=words[each["name"]][0], note=words[each["name"]][1], value=each["value"], low=each["low"], high=each["high"],
             n=each["n"], why=each["why"], is_share=each["name"] == "percent",
         )
         for each in report.figures["coefficients"]
@@ -312,12 +303,13 @@ def most_confused(items: str, report: QualityReport, labels: Sequence[Label]) ->
 def figures(queue: Queue, report: QualityReport, ahead: quality.Forecast) -> list[Figure]:
     """The head numbers of the page."""
     known = {each["name"]: each for each in report.figures["coefficients"]}
-    main = next(known[name] for name in ("alpha", "alpha_masi", "span_f1") if name in known)
+    main = leading(report.figures["coefficients"])
+    name, _ = names(uses_classes=TASKS[queue.dataset.task].USES_CLASSES)[main["name"]]
     sub = main["why"] or "95\u00a0% " + between(main["low"], main["high"])
     pace = f"{decimals(ahead.per_day, 1 if ahead.per_day < 10 else 0)} a day" if ahead.per_day else "no pace"
     done = duration(ahead.days * 86_400) if ahead.days else "Done" if ahead.days == 0 else "Cannot be told"
     return [
-        Figure(NAMES[main["name"]][0].split(",")[0], decimals(main["value"], 2), sub=sub),
+        Figure(name.split(",")[0], decimals(main["value"], 2), sub=sub),
         Figure("Equal pairs", percent(known["percent"]["value"]), sub=f"of answers to {count(known['percent']['n'])} items"),
         Figure("Answers", count(report.figures["answers"]), sub="stand and fill a place"),
         Figure("Left", count(ahead.left), sub="answers, now"),

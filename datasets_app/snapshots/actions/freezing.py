@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Container
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -19,6 +20,7 @@ from datasets_app.scanning import queries as scanning
 from datasets_app.scanning.rules import Kind
 from datasets_app.snapshots import manifest, queries, rules
 from datasets_app.snapshots.actions.choosing import choose, chosen, selection_of
+from datasets_app.snapshots.counting import label_protocol
 from datasets_app.snapshots.dividing import Division, divide
 from datasets_app.snapshots.models import Snapshot, SplitAssignment
 from datasets_app.snapshots.queries import Cut
@@ -134,15 +136,22 @@ def make(ctx: JobContext, dataset: Dataset) -> Snapshot:
         path = Path(folder) / "manifest.parquet"
         manifest.write(path, division.placed, filters_digest)
         blob = artifacts.put_file(path, media_type="application/vnd.apache.parquet")
+        labels = {"label_protocol": label_protocol(schema, manifest.read(path), partial(count_labels, ctx))}
     items = cut.items if taken is None else len(taken)
     whole, test = rules.digests(division.placed, schema.digest, filters_digest)
     values = {
-        "schema": schema, "manifest": blob, "digest": whole, "test_digest": test, "counts": rules.counts(division.placed),
+        "schema": schema, "manifest": blob, "digest": whole, "test_digest": test, "counts": rules.counts(division.placed) | labels,
         "leakage": leakage(dataset, division, undecided=max(0, items - len(read.rows) - read.removed)),
         "filters": filters,
     }  # fmt: skip
     ctx.raise_if_cancelled()
     return record(ctx, dataset, values)
+
+
+def count_labels(ctx: JobContext, rows: int) -> None:
+    """Note how many labels were counted."""
+    ctx.progress(rows, stage="Counting how labels were decided", unit="rows")
+    ctx.raise_if_cancelled()
 
 
 class Read(NamedTuple):

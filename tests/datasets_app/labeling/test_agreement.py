@@ -45,11 +45,22 @@ def test_below_twenty_items_nothing_is_said():
 def test_one_label_throughout_defines_no_coefficient():
     found = agreement.summarise([[("a", "x"), ("b", "x")]] * 20)
 
-    assert (found.percent, found.alpha, found.fleiss, found.cohen) == (1.0, None, None, None)
+    assert (found.percent, found.value, found.fleiss, found.cohen) == (1.0, None, None, None)
 
 
 def test_unequal_numbers_of_answers_leave_fleiss_undefined():
     units = [[("a", "x"), ("b", "y")]] * 10 + [[("a", "x"), ("b", "x"), ("c", "y")]] * 10
 
     assert agreement.summarise(units).fleiss is None
-    assert agreement.summarise(units).alpha is not None
+    assert agreement.summarise(units).value is not None
+
+
+def test_more_different_sets_than_can_be_compared_are_not_kept(monkeypatch):
+    monkeypatch.setattr("datasets_app.labeling.agreement.tally.MOST_SETS", 30)
+    tally = agreement.Tally(agreement.Kind.MULTI)
+    for n in range(100):
+        tally.add([("a", frozenset({n})), ("b", frozenset({-1}))])
+
+    assert len(tally.values) == 31
+    assert tally.coefficients()[1].why == "Not measured: more than 30 different sets of labels."
+    assert (tally.items, tally.coefficients()[0].value) == (100, 0.0)

@@ -226,7 +226,7 @@ def test_a_queue_is_measured_by_itself_once_and_again_when_it_changed_and_a_day_
 
 
 def test_reading_takes_a_few_statements_a_page_and_none_an_item(queue, mia):
-    places = queries.places_of(queue, queries.ordered_labels(queue))
+    places = queries.places_of(queue.schema, queries.ordered_labels(queue.schema))
 
     with CaptureQueriesContext(connection) as captured:
         read = [queries.decided([unit[0].item for unit in items], places) for items in queries.answers_by_item(queue, places)]

@@ -56,6 +56,7 @@ def test_a_snapshot_holds_what_is_decided(decided, ana, mia):
         "rows": 40,
         "splits": {"train": 32, "validation": 4, "test": 4},
         "labels": {"card": {"train": 16, "validation": 2, "test": 2}, "cash": {"train": 16, "validation": 2, "test": 2}},
+        "label_protocol": snapshot.counts["label_protocol"],
     }
     assert (snapshot.leakage["leaked"], snapshot.leakage["undecided"], snapshot.leakage["left_out"]) == (0, 2, {})
     assert SplitAssignment.objects.filter(snapshot=snapshot).count() == 40

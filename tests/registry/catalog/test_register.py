@@ -14,6 +14,7 @@ from django.db import DatabaseError, connection, transaction
 from django.urls import reverse
 from django.utils import timezone
 
+from datasets_app.snapshots import protocol
 from lifecycle import bundle
 from lifecycle.jobs.models import Job
 from lifecycle.jobs.rules import State
@@ -167,8 +168,18 @@ def test_the_card_says_what_is_known_and_not_more(project, mia, ravi):
     assert head["license"] == "apache-2.0"
     assert [metric["type"] for metric in head["model-index"][0]["results"][0]["metrics"]] == ["accuracy", "f1"]
     assert "## Risks\n\n*not stated*" in text
-    assert "| Agreement | not measured |" in text
+    assert f"| Label protocol | {protocol.NOT_COUNTED} |\n| Agreement | {protocol.NOT_COUNTED} |" in text
     assert version.run.snapshot.digest in text
+
+
+def test_the_card_says_of_labels_what_was_counted_when_they_were_frozen(version):
+    alpha = {"coefficient": "Krippendorff's alpha, nominal", "value": 0.867, "low": 0.802, "high": 0.914, "n": 150, "annotators": 3}
+    snapshot = version.facts["snapshot"] | {"label_protocol": {"decisions": {"imported": 80, "adjudicated": 10}, "agreement": alpha}}
+
+    text = card.write(version.facts | {"snapshot": snapshot}, {})
+
+    words = "Krippendorff's alpha, nominal: 0.867, 95\u00a0% interval 0.802 to 0.914, 150 items, 3 annotators"
+    assert f"| Label protocol | 80 imported, 10 adjudicated |\n| Agreement | {words} |" in text
 
 
 @pytest.mark.postgres

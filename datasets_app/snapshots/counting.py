@@ -1,0 +1,40 @@
+"""How the labels of a snapshot came about, counted over its own rows while it is frozen."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from itertools import islice
+from typing import Any
+
+from datasets_app.labeling import queries as labeling
+from datasets_app.labeling.agreement import Kind, Tally, leading, names
+from datasets_app.labeling.models import Decision, LabelSchema
+from datasets_app.labeling.quality import told
+from datasets_app.labeling.values import TASKS
+from datasets_app.snapshots.manifest import ManifestRow
+
+BATCH = 1_000
+
+
+def label_protocol(schema: LabelSchema, rows: Iterator[ManifestRow], counted: Callable[[int], None]) -> dict[str, Any]:
+    """Who decided these rows and how far annotators agree on their items, as JSON, in memory that does not grow with them.
+
+    {"decisions": {how: rows}, "agreement": the coefficient that leads on a queue's page, as `quality.told` gives it with its name in
+    words as coefficient, and annotators: whose answers it rests on}. The decisions are those of the rows, whatever was decided since;
+    the answers are those that stand now. counted: called with the number of rows so far.
+    """
+    kind, labels = labeling.answer_kind(schema.dataset), labeling.ordered_labels(schema)
+    places = labeling.places_of(schema, labels)
+    tally, annotators = Tally(kind, range(len(labels)) if kind == Kind.SINGLE else ()), set[int]()
+    decisions: Counter[str] = Counter()
+    while batch := list(islice(rows, BATCH)):
+        found = list(Decision.objects.filter(uuid__in=[row.decision_uuid for row in batch]).values_list("how", "item_id"))
+        decisions.update(how for how, _ in found)
+        for answers in labeling.answers_of_items([item for _, item in found], places):
+            tally.add([(answer.user, answer.value) for answer in answers])
+            annotators.update(answer.user for answer in answers if len(answers) > 1)
+        counted(decisions.total())
+    main = leading([told(each) for each in tally.coefficients()])
+    name, _ = names(uses_classes=TASKS[schema.dataset.task].USES_CLASSES)[main["name"]]
+    return {"decisions": dict(sorted(decisions.items())), "agreement": {**main, "coefficient": name, "annotators": len(annotators)}}
