@@ -142,6 +142,9 @@ def live(gate: Gate, evidence: Evidence) -> Finding:
     if difference is None:
         problem = known.problem or f"there is no paired comparison with {known.name}"
         return gate.found(title, Outcome.FAILED, NOT_RUN.format(problem.rstrip(".")), threshold=threshold)
+    if bound == "low" and difference.low is None:
+        problem = f"the comparison with {known.name} states no interval for {NAMES[metric]}"
+        return gate.found(title, Outcome.FAILED, NOT_RUN.format(problem), threshold=threshold)
     low = difference.value if difference.low is None else difference.low
     counted = low if bound == "low" else difference.value
     outcome = Outcome.FAILED if counted < -worse else Outcome.WATCH if low < -worse else Outcome.PASSED
