@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
-MCE_MINIMUM = 20
+LEAST_IN_BIN = 20  # rows below which a bin's gap is mostly chance
 THRESHOLD_ROWS = 20  # of a class, below which its threshold would follow chance
 Z95 = 1.959963984540054
 GOLDEN = (math.sqrt(5) - 1) / 2
@@ -151,8 +151,11 @@ def ece(confidence: Floats, correct: NDArray[Any], bins: int = 15) -> float:
     return float((np.abs(gaps) * counts).sum() / max(counts.sum(), 1))
 
 
-def mce(confidence: Floats, correct: NDArray[Any], bins: int = 15, minimum: int = MCE_MINIMUM) -> float | None:
-    """The largest gap of a bin that holds at least `minimum` rows; None where no bin does."""
+def largest_gap(confidence: Floats, correct: NDArray[Any], bins: int = 15, minimum: int = LEAST_IN_BIN) -> float | None:
+    """The largest |accuracy - confidence| of a bin that holds at least `minimum` rows; None where no bin does.
+
+    That is not the maximum calibration error, which takes every bin: it may be below the ECE, to which small bins add.
+    """
     gaps, counts, _ = _gaps(confidence, correct, bins)
     large = counts >= minimum
     return float(np.abs(gaps[large]).max()) if large.any() else None

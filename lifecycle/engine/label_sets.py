@@ -64,7 +64,7 @@ class ScoredSets:
         }
 
     def extras(self, weights: Floats) -> dict[str, Floats]:
-        """ece_debiased and mce of each weighting (B,); mce is NaN where no bin holds enough decisions."""
+        """ece_debiased and largest_gap of each weighting (B,); largest_gap is NaN where no bin holds enough decisions."""
         counts = weights @ self.counts
         held = metrics.ratio(weights @ self.held, counts)
         return metrics.calibration_extras(held - metrics.ratio(weights @ self.sums, counts), counts, held)
@@ -192,7 +192,7 @@ def report(
         **metrics.point_estimates(rows),
         "macro_ap": float(np.mean(ranked)) if ranked else None,
         "ece_debiased": calibration.ece_debiased(flat, true, bins),
-        "mce": calibration.mce(flat, true, bins),
+        "largest_gap": calibration.largest_gap(flat, true, bins),
         "wrong_rows": int((rows.truth != rows.decided).any(axis=1).sum()),
         "labels_per_row": {"true": float(rows.truth.sum(axis=1).mean()), "given": float(rows.decided.sum(axis=1).mean())},
         "intervals": {name: {"low": low, "high": high} for name, (low, high) in metrics.bootstrap(rows, count, seed).items()},

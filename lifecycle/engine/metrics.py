@@ -24,7 +24,9 @@ RESAMPLES = 1000
 BLOCK_CELLS = 4_000_000
 METRICS = ("accuracy", "macro_f1", "weighted_f1", "macro_precision", "macro_recall", "log_loss", "brier", "ece")
 COMPARED = ("accuracy", "macro_f1", "log_loss", "brier", "ece")
-LOWER_IS_BETTER = frozenset({"log_loss", "brier", "ece", "ece_debiased", "mce", "hamming_loss", "loss", "perplexity", "empty_answers"})
+LOWER_IS_BETTER = frozenset(
+    {"log_loss", "brier", "ece", "ece_debiased", "largest_gap", "hamming_loss", "loss", "perplexity", "empty_answers"}
+)
 
 
 class Countable(Protocol):
@@ -36,7 +38,7 @@ class Countable(Protocol):
         """Every score of each weighting (B,)."""
 
     def extras(self, weights: Floats) -> dict[str, Floats]:
-        """ece_debiased and mce of each weighting (B,)."""
+        """ece_debiased and largest_gap of each weighting (B,)."""
 
     def class_f1(self, weights: Floats) -> Floats:
         """F1 of each label under each weighting (B, C)."""
@@ -71,7 +73,7 @@ class Scored:
         return aggregate(self, weights)
 
     def extras(self, weights: Floats) -> dict[str, Floats]:
-        """ece_debiased and mce of each weighting (B,); mce is NaN where no bin holds enough rows."""
+        """ece_debiased and largest_gap of each weighting (B,); largest_gap is NaN where no bin holds enough rows."""
         number = calibration.bin_of(self.confidence, self.bins)
         counts = _by_group(weights, number, self.bins)
         accuracy = ratio(_by_group(weights * self.correct, number, self.bins), counts)
@@ -172,7 +174,7 @@ def point_estimates(rows: Countable) -> dict[str, float]:
 
 
 def bootstrap(rows: Countable, count: int = RESAMPLES, seed: int = 1) -> dict[str, tuple[float, float]]:
-    """95 % interval of each of METRICS, and of ece_debiased and mce; empty when count is 0."""
+    """95 % interval of each of METRICS, and of ece_debiased and largest_gap; empty when count is 0."""
     if count == 0:
         return {}
     samples: dict[str, list[Floats]] = {}
@@ -190,10 +192,10 @@ def summary(rows: Countable, *, count: int, seed: int) -> dict[str, Any]:
 
 
 def calibration_extras(gap: Floats, counts: Floats, accuracy: Floats) -> dict[str, Floats]:
-    """ece_debiased and mce of each weighting (B,) from its bins (B, bins)."""
-    large = counts >= calibration.MCE_MINIMUM
+    """ece_debiased and largest_gap of each weighting (B,) from its bins (B, bins)."""
+    large = counts >= calibration.LEAST_IN_BIN
     widest = np.where(large.any(axis=1), np.where(large, np.abs(gap), 0.0).max(axis=1), np.nan)
-    return {"ece_debiased": calibration.debiased(gap, counts, accuracy), "mce": widest}
+    return {"ece_debiased": calibration.debiased(gap, counts, accuracy), "largest_gap": widest}
 
 
 def _interval(values: Floats) -> tuple[float, float]:
@@ -236,12 +238,11 @@ def report(
 ) -> dict[str, Any]:
     """Everything an evaluation shows of one model: point values, intervals {name: {low, high}}, per_class, confusion, reliability."""
     rows = score_rows(probabilities, truth, bins, cut)
-    mce = calibration.mce(rows.confidence, rows.correct, bins)
     return {
         "rows": len(rows.truth),
         **point_estimates(rows),
         "ece_debiased": calibration.ece_debiased(rows.confidence, rows.correct, bins),
-        "mce": mce,
+        "largest_gap": calibration.largest_gap(rows.confidence, rows.correct, bins),
         "intervals": {name: {"low": low, "high": high} for name, (low, high) in bootstrap(rows, count, seed).items()},
         "per_class": per_class(rows, labels),
         "confusion": {"labels": list(labels), "counts": confusion(rows).tolist()},

@@ -119,7 +119,7 @@ class ScoredSpans:
         }
 
     def extras(self, weights: Floats) -> dict[str, Floats]:
-        """ece_debiased and mce of each weighting (B,); mce is NaN where no bin holds enough spans."""
+        """ece_debiased and largest_gap of each weighting (B,); largest_gap is NaN where no bin holds enough spans."""
         counts = weights @ self.counts
         right = metrics.ratio(weights @ self.right, counts)
         return metrics.calibration_extras(right - metrics.ratio(weights @ self.sums, counts), counts, right)
@@ -260,7 +260,7 @@ def report_found(
         "spans": {"true": int(rows.held.sum()), "found": int(rows.called.sum())},
         **metrics.point_estimates(rows),
         "ece_debiased": calibration.ece_debiased(sure, right, bins),
-        "mce": calibration.mce(sure, right, bins),
+        "largest_gap": calibration.largest_gap(sure, right, bins),
         "wrong_rows": int((~rows.exact).sum()),
         "lost": asdict(not_found),
         "kinds": {kind: sum(each.kind == kind for each in every) for kind in KINDS},

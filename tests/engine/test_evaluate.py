@@ -30,8 +30,8 @@ def test_an_evaluation_has_every_part_of_the_contract(evaluated):
     for name in ("accuracy", "macro_f1", "weighted_f1", "macro_precision", "macro_recall", "log_loss", "brier", "ece", "ece_debiased"):
         assert result["intervals"][name]["low"] <= result["intervals"][name]["high"]
         assert isinstance(result[name], float)
-    assert result["mce"] is None  # no bin holds twenty rows
-    assert result["intervals"]["mce"] == {"low": None, "high": None}
+    assert result["largest_gap"] is None  # no bin holds twenty rows
+    assert result["intervals"]["largest_gap"] == {"low": None, "high": None}
     assert result["confusion"] == {"labels": ["card", "refund"], "counts": [[4, 0], [0, 4]]}
     assert [each["support"] for each in result["per_class"]] == [4, 4]
     assert len(result["reliability"]) == 15

@@ -97,7 +97,7 @@ def test_each_bootstrap_sample_is_scored_as_if_its_rows_were_repeated(answers):
         again = np.repeat(np.arange(len(truth)), weights[number].astype(int))
         alone = metrics.point_estimates(label_sets.score_sets(probabilities[again], truth[again], THRESHOLDS))
         alone["ece_debiased"] = calibration.ece_debiased(probabilities[again].ravel(), truth[again].ravel())
-        alone["mce"] = calibration.mce(probabilities[again].ravel(), truth[again].ravel())
+        alone["largest_gap"] = calibration.largest_gap(probabilities[again].ravel(), truth[again].ravel())
         for name, value in alone.items():
             assert many[name][number] == pytest.approx(value, abs=1e-9), name
 

@@ -82,8 +82,16 @@ def test_ece_by_hand():
     correct = np.array([1, 1, 0, 1])
 
     assert calibration.ece(confidence, correct, 10) == pytest.approx((0.05 + 0.15 + 0.65 + 0.45) / 4)
-    assert calibration.mce(confidence, correct, 10, minimum=1) == pytest.approx(0.65)
-    assert calibration.mce(confidence, correct, 10) is None
+    assert calibration.largest_gap(confidence, correct, 10, minimum=1) == pytest.approx(0.65)
+    assert calibration.largest_gap(confidence, correct, 10) is None
+
+
+def test_the_largest_gap_leaves_small_bins_out_and_may_be_below_the_ece():
+    confidence = np.array([0.95] * 20 + [0.55] * 10)
+    correct = np.array([1] * 20 + [0] * 10)
+
+    assert calibration.largest_gap(confidence, correct, 10) == pytest.approx(0.05)
+    assert calibration.ece(confidence, correct, 10) == pytest.approx((20 * 0.05 + 10 * 0.55) / 30)
 
 
 def test_bins_are_closed_on_the_right():
