@@ -41,15 +41,19 @@ class EvaluationOut(serializers.Serializer[Evaluation]):
     root_digest = serializers.CharField()
     report_digest = serializers.CharField()
     predictions_digest = serializers.CharField(source="predictions.digest")
-    report = serializers.DictField()
+    report = serializers.DictField(
+        help_text="largest_gap: the largest |accuracy - confidence| of the reliability bins that hold 20 rows or more (spans, decisions), so "
+        "it may be below ece; reports from before call it mce"
+    )
     rival = serializers.SerializerMethodField()
     created_at = serializers.DateTimeField()
 
     def get_rival(self, evaluation: Evaluation) -> dict[str, Any] | None:
         """The best baseline, where the run does not clearly beat it: name, metric (the task's leading score), value, own (the
-        run's), is_ahead. Else null.
+        run's), is_ahead. Else null. is_ahead: the baseline's 95 % interval lies wholly above the run's; false: neither is clearly better.
 
-        Where texts are written, by ROUGE-L on the same rows: name, metric, value, own, low and high of the difference, is_ahead.
+        Where texts are written, by ROUGE-L on the same rows: name, metric, value, own, low and high of the difference, is_ahead (the
+        interval of the difference lies wholly below 0).
         """
         if text_rules.writes(evaluation.report):
             written = text_rules.rival(evaluation.report)
@@ -104,7 +108,8 @@ class CompareIn(serializers.Serializer[object]):
 
 
 class ComparisonOut(serializers.Serializer[object]):
-    """How much better b is than a on shared items; plus is always better for b.
+    """How much better b is than a on shared items. In metrics and per_class, difference, low and high are signed so that positive is better
+    for b, whatever the score: of a log loss that falls from 0.9 to 0.7, difference is +0.2. Pages show the same as b minus a: −0.2.
 
     changes: items that only b (fixed) or only a (broken) answers rightly, other changed errors, and McNemar's p. per_class: with p adjusted
     for the number of classes (p_holm), on which its verdict rests. rows_needed: rows that would tell the difference of macro-F1 with 80 %
@@ -116,7 +121,9 @@ class ComparisonOut(serializers.Serializer[object]):
     left_out = serializers.IntegerField()
     same_items = serializers.BooleanField()
     same_snapshot = serializers.BooleanField()
-    metrics = serializers.DictField()
+    metrics = serializers.DictField(
+        help_text="by score: baseline (a's value), candidate (b's); difference, low, high: positive is better for b; verdict"
+    )
     per_class = serializers.DictField()
     changes = serializers.DictField()
     rows_needed = serializers.IntegerField(allow_null=True)

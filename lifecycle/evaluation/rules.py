@@ -18,6 +18,7 @@ from lifecycle.evaluation import text_rules
 from lifecycle.refusals import Refused
 from lifecycle.ui.numbers import GAP, decimals, percent
 
+LARGEST_GAP = f"Largest gap of a bin with {calibration.LEAST_IN_BIN} or more"
 METRICS = {
     "macro_f1": "Macro-F1",
     "micro_f1": "Micro-F1",
@@ -42,7 +43,8 @@ METRICS = {
     "brier": "Brier score",
     "ece": "ECE",
     "ece_debiased": "ECE, debiased",
-    "mce": "MCE",
+    "largest_gap": LARGEST_GAP,
+    "mce": LARGEST_GAP,  # the same, in reports from before it was called what it is
 }
 BASELINES = {
     "majority": "Most frequent class",
@@ -125,7 +127,7 @@ def interval(report: Mapping[str, Any], name: str) -> tuple[float | None, float 
 class Rival:
     """The best baseline, where a run does not clearly beat it by its task's leading score.
 
-    metric: that score's name; value: the baseline's; own: the run's. is_ahead: it is at least as good; else the intervals overlap.
+    metric: that score's name; value: the baseline's; own: the run's. is_ahead: it is clearly better; else neither is.
     """
 
     name: str
@@ -141,16 +143,20 @@ class Rival:
 
 
 def rival(report: Mapping[str, Any]) -> Rival | None:
-    """The baseline that speaks against a fine-tune; None where it is clearly better than all, or there are none."""
+    """The baseline that speaks against a fine-tune; None where that is clearly better than all, or there are none.
+
+    Clearly better, either way, is whose 95 % interval lies wholly above the other's; without intervals, whose score is higher.
+    """
     metric = leading_of(report).name
     found = {name: each for name, each in (report.get("baselines") or {}).items() if each.get(metric) is not None and name != PLACE}
     if not found or report.get(metric) is None:
         return None
     best = max(found, key=lambda name: found[name][metric])
     own, theirs = report[metric], found[best][metric]
-    (low, _), (_, high) = interval(report, metric), interval(found[best], metric)
-    overlap = low is not None and high is not None and high >= low
-    return Rival(baseline_name(report, best), metric, theirs, own, theirs >= own) if theirs >= own or overlap else None
+    (low, high), (their_low, their_high) = interval(report, metric), interval(found[best], metric)
+    if low is None or high is None or their_low is None or their_high is None:
+        low, high, their_low, their_high = own, own, theirs, theirs
+    return None if low > their_high else Rival(baseline_name(report, best), metric, theirs, own, their_low > high)
 
 
 def leading_of(report: Mapping[str, Any]) -> Leading:

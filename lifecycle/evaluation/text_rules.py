@@ -67,7 +67,10 @@ def writes(report: Mapping[str, Any]) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Rival:
-    """The best baseline, where a model does not clearly beat it by ROUGE-L on the same rows. is_ahead: it is at least as good."""
+    """The best baseline, where a model does not clearly beat it by ROUGE-L on the same rows.
+
+    is_ahead: it is clearly better; else neither is.
+    """
 
     name: str
     value: float
@@ -85,7 +88,7 @@ def rival(report: Mapping[str, Any]) -> Rival | None:
         return None
     name = strongest(left)
     found = left[name]
-    ahead = found["baseline"] >= found["candidate"]
+    ahead = found["verdict"] == "worse"
     return Rival(BASELINES[name], found["baseline"], found["candidate"], found["low"] or 0.0, found["high"] or 0.0, ahead)
 
 
@@ -126,9 +129,9 @@ def lead(report: Mapping[str, Any]) -> Told | None:
         base = f" {stands(UNTUNED, found[UNTUNED])}"
     if not left:
         return Told("ok", "This run beats every baseline.", f"{text}{base}")
-    if found[name]["baseline"] >= found[name]["candidate"]:
+    if found[name]["verdict"] == "worse":
         step = "Take the baseline, or look at data, rates and epochs before you go on."
-        return Told("bad", "This run does not beat a baseline.", f"{text}{base} {step}")
+        return Told("bad", "A baseline is better than this run.", f"{text}{base} {step}")
     return Told("warn", "This run is not clearly better than a baseline.", f"{text}{base} More rows in this split would tell.")
 
 

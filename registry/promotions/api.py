@@ -119,7 +119,11 @@ class RequestOut(serializers.Serializer[PromotionRequest]):
     reason = serializers.CharField()
     subject = serializers.JSONField()
     subject_digest = serializers.CharField()
-    comparison = serializers.JSONField(allow_null=True)
+    comparison = serializers.JSONField(
+        allow_null=True,
+        help_text="with the live version; in measures and worst, difference, low and high are signed so that positive is better for this "
+        "version, whatever the score, as the live gate reads them; pages show this version minus the live one",
+    )
     gates = serializers.SerializerMethodField()
     verdicts = PromotionVerdictOut(many=True)
     created_at = serializers.DateTimeField()

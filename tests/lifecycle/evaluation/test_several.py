@@ -135,7 +135,7 @@ def test_no_baseline_is_held_against_scores_whose_thresholds_were_chosen_on_the_
     page = client_for(mia).get(f"/evaluations/{validation.uuid}/").content.decode()
 
     assert "The thresholds were chosen on these rows." in page
-    assert "does not beat a baseline" not in page
+    assert "A baseline is better" not in page
     assert client_for(mia).get(f"/api/v1/evaluations/{validation.uuid}/").json()["rival"] is None
 
 

@@ -59,7 +59,7 @@ def test_the_report_page_holds_scores_baselines_copies_and_the_worst_rows(found,
     assert f"{cut} of {of} answers ({percent(cut / of)}) were cut at {longest} tokens, without an end of their own." in page
     assert page.count("cut at its longest length") == min(cut, 6)
     assert "please look again" in page
-    assert "This run does not beat a baseline" not in page
+    assert "than this run." not in page
     assert page.index("This run beats every baseline.") < page.index("Against baselines")
     assert f"/evaluations/{found.uuid}/answers/" in page
     for absent in ("Confusion", "Reliability", "Macro-F1", "Threshold"):
@@ -87,12 +87,12 @@ def test_a_run_that_is_no_better_than_the_base_is_told_first(run, mia, client_fo
     page = client_for(mia).get(f"/evaluations/{weak.uuid}/").content.decode()
     told = text_rules.rival(weak.report)
 
-    assert told.is_ahead
+    assert not told.is_ahead  # 0.17 against 0.07, but on a few rows: the difference reaches 0
     assert told.own == weak.report["rouge_l"]
-    assert page.index("This run does not beat a baseline.") < page.index("Against baselines")
+    assert page.index("This run is not clearly better than a baseline.") < page.index("Against baselines")
     answer = client_for(mia).get(f"/api/v1/evaluations/{weak.uuid}/").json()
     assert answer["rival"]["metric"] == "rouge_l"
-    assert answer["rival"]["is_ahead"] is True
+    assert answer["rival"]["is_ahead"] is False
 
 
 def test_how_it_stands_to_the_untrained_base_is_told_beside_a_stronger_baseline():
@@ -115,7 +115,7 @@ def test_how_it_stands_to_the_untrained_base_is_told_beside_a_stronger_baseline(
     assert kinds == [
         ("warn", "This run is not clearly better than a baseline."),
         ("ok", "This run beats every baseline."),
-        ("bad", "This run does not beat a baseline."),
+        ("bad", "A baseline is better than this run."),
     ]
     assert told[0].text == f"{near} {ends} {base} {ends} More rows in this split would tell."
     assert told[1].text == f"{base} {ends}"
