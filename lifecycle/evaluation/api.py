@@ -42,7 +42,7 @@ class EvaluationOut(serializers.Serializer[Evaluation]):
     report_digest = serializers.CharField()
     predictions_digest = serializers.CharField(source="predictions.digest")
     report = serializers.DictField(
-        help_text="largest_gap: the largest |accuracy - confidence| of the reliability bins that hold 20 rows or more (spans, decisions), so "
+        help_text="largest_gap: the largest |accuracy - confidence| of the reliability bins that hold 20 rows or more (spans, decisions); "
         "it may be below ece; reports from before call it mce"
     )
     rival = serializers.SerializerMethodField()

@@ -17,7 +17,7 @@ from lifecycle.ui.numbers import count, decimals
 from registry.access import policy
 from registry.access.models import User
 from registry.catalog import card as cards
-from registry.catalog import queries, rules, serving, signed_cards
+from registry.catalog import queries, rules, serving, signed_cards, verifications
 from registry.catalog.models import Endpoint, ModelVersion, RegisteredModel
 
 
@@ -61,7 +61,7 @@ def version(user: User, uuid: UUID) -> dict[str, Any]:
         "card_body": cards.body(card.text) if card else "",
         "card_problem": signed_cards.problem(card) if card else "",
         "card_history": list(found.cards.select_related("author").order_by("-revision")[:20]),
-        "checked": queries.last_verification(found),
+        "checked": verifications.newest(found),
         "job": running,
         "export": queries.made_export(card) if card else None,
         "export_job": export_job if export_job and export_job.state != State.SUCCEEDED else None,

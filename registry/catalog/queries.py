@@ -16,9 +16,6 @@ from datasets_app.snapshots.models import Snapshot
 from lifecycle.engine.leading import Leading
 from lifecycle.evaluation.models import Evaluation
 from lifecycle.evaluation.rules import leading_of
-from lifecycle.jobs.models import Job
-from lifecycle.jobs.queries import of_subject
-from lifecycle.jobs.rules import State
 from lifecycle.training.models import Run
 from lifecycle.training.rules import RunState
 from registry.access import policy
@@ -193,9 +190,3 @@ def made_export(card: Card) -> Export | None:
 def freeze_of(endpoint: Endpoint, now: datetime | None = None) -> Freeze | None:
     """The freeze that holds an endpoint now, if any."""
     return endpoint.freezes.filter(lifted_at=None, until__gt=now or timezone.now()).select_related("owner").first()
-
-
-def last_verification(version: ModelVersion) -> Job | None:
-    """The last job that hashed the version's files again and ended well or badly."""
-    rows = of_subject(version).filter(kind="catalog.verify", state__in=[State.SUCCEEDED, State.FAILED])
-    return rows.order_by("-finished_at").first()

@@ -14,6 +14,7 @@ class PromotionsConfig(AppConfig):
         from lifecycle.ui import navigation
         from lifecycle.ui.navigation import NavItem
         from registry.access.policy import can_somewhere
+        from registry.catalog import verifications
         from registry.ledger import accounts
         from registry.promotions import actions, ports, queries, tasks, trail
 
@@ -31,3 +32,4 @@ class PromotionsConfig(AppConfig):
             )
         )  # fmt: skip
         accounts.register(trail.REQUESTS)
+        verifications.register(ports.verified_by_gate)
