@@ -14,8 +14,9 @@ class EndpointsConfig(AppConfig):
         from lifecycle.ui.navigation import NavItem
         from registry.access.policy import can_somewhere
         from registry.catalog import serving
-        from registry.endpoints import actions, queries, trail
+        from registry.endpoints import actions, fates, queries, trail
         from registry.ledger import accounts
+        from registry.promotions import fates as promotions
 
         serving.register(serving.Server(actions.lock, actions.withdraw, actions.effects))
         schedule.every(5, "registry.endpoints.tasks.tend")
@@ -29,3 +30,4 @@ class EndpointsConfig(AppConfig):
         )  # fmt: skip
         palette.register_search("Endpoints", queries.search)
         accounts.register(trail.DEPLOYMENTS)
+        promotions.register(fates.fate_of)

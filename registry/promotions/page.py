@@ -22,11 +22,13 @@ from registry.catalog.models import ModelVersion
 from registry.ledger.rules import digest_of
 from registry.policies import queries as policies
 from registry.policies.gates import Measure, with_interval
-from registry.promotions import plans, queries, rules, subject, votes
+from registry.promotions import fates, plans, queries, rules, subject, votes
+from registry.promotions.fates import Fate
 from registry.promotions.models import GateResult, PromotionRequest
 from registry.promotions.rules import OPEN, Status
 
 ORDER = {GateResult.Status.FAILED: 0, GateResult.Status.WATCH: 1, GateResult.Status.PASSED: 2}
+ENDED = {"Rolled back": "rolled back", "Replaced": "replaced", "Ended": "ended"}
 COMPARED = ("macro_f1", "accuracy", "ece", "log_loss", "brier")
 
 
@@ -74,13 +76,15 @@ def context(user: User, uuid: UUID) -> dict[str, Any]:
     gates = sorted(request.gates.filter(check_number=request.checks), key=lambda gate: (ORDER[GateResult.Status(gate.status)], gate.pk))
     shown = gates if request.status != Status.CHECKING else []
     kind, words = mark(request)
+    fate = fates.of(request) if request.status == Status.FULFILLED else None
     return {
         "request_": request,
         "version": request.version,
         "endpoint": request.endpoint,
         "state_kind": kind,
         "state_words": words,
-        "thread": thread(request),
+        "fate": fate,
+        "thread": thread(request, fate),
         "gates": [(gate, source(request, gate)) for gate in shown],
         "failed": tally(shown, GateResult.Status.FAILED, "failed"),
         "watched": tally(shown, GateResult.Status.WATCH, "to watch"),
@@ -95,7 +99,7 @@ def context(user: User, uuid: UUID) -> dict[str, Any]:
         "plan_lines": plans.lines(plans.canary_of(request.plan)),
         "seats": queries.seats(request),
         "standing": queries.standing(user, request),
-        "said": said(request),
+        "said": said(request, fate),
         "stale": stale(request),
         "freeze": catalog.freeze_of(request.endpoint),
         "open": request.status in OPEN,
@@ -111,21 +115,21 @@ def tally(gates: list[GateResult], status: GateResult.Status, words: str) -> str
     return f"{number} gate{'' if number == 1 else 's'} {words}" if number else ""
 
 
-def thread(request: PromotionRequest) -> list[Step]:
-    """From the snapshot to the endpoint."""
+def thread(request: PromotionRequest, fate: Fate | None) -> list[Step]:
+    """From the snapshot to the endpoint. fate: of a request whose version was deployed."""
     run, snapshot = request.version.run, request.version.run.snapshot
-    replaced = f"replaces {request.baseline.semver}" if request.baseline else "first version"
-    fulfilled = request.status == Status.FULFILLED
+    planned = f"replaces {request.baseline.semver}" if request.baseline else "first version"
+    serves = fate is not None and fate.serves
     return [
         Step("Snapshot", f"s{snapshot.number}", find_url("snapshots:detail", uuid=snapshot.uuid)),
         Step("Run", str(run.number), find_url("training:detail", uuid=run.uuid)),
         Step("Version", request.version.semver, reverse("catalog:version", args=[request.version.uuid])),
-        Step("Promotion", f"request {request.number}", at="" if fulfilled else "now"),
+        Step("Promotion", f"request {request.number}", at="" if serves else "now"),
         Step(
             request.endpoint.get_environment_display(),
-            replaced,
+            fate.word.lower() if fate else planned if request.status in OPEN else "not deployed",
             find_url("endpoints:detail", uuid=request.endpoint.uuid),
-            "now" if fulfilled else "next",
+            "now" if serves else "" if fate else "next",
         ),
     ]
 
@@ -153,7 +157,8 @@ def against(request: PromotionRequest) -> str:
             if known
             else f"{leading.title} not measured"
         )
-        first = "First version, nothing to compare" if request.baseline is None else f"{request.baseline.semver} is live; not compared"
+        stood = "is" if request.status in OPEN else "was"
+        first = "First version, nothing to compare" if request.baseline is None else f"{request.baseline.semver} {stood} live; not compared"
         return f"{first}. {told} on {count(request.version.evaluation.rows)} test rows."
     by = {
         verdict: [SHOWN[name] for name in COMPARED if comparison["measures"].get(name, {}).get("verdict") == verdict]
@@ -229,9 +234,9 @@ def source(request: PromotionRequest, gate: GateResult) -> tuple[str, str]:
     return places.get(gate.gate, ("", ""))
 
 
-def said(request: PromotionRequest) -> list[Said]:
-    """Request, verdicts, comments and the end, newest first."""
-    found = [Said("", request.requester, "asked for this promotion", request.note, request.created_at)]
+def said(request: PromotionRequest, fate: Fate | None) -> list[Said]:
+    """Request, verdicts, comments, the end and what became of the version, newest first."""
+    found = [Said("", request.requester, "requested this promotion", request.note, request.created_at)]
     if request.checked_at:
         found.append(Said("", None, f"checked the gates (check {request.checks})", "", request.checked_at))
     for verdict in request.verdicts.all():
@@ -241,6 +246,11 @@ def said(request: PromotionRequest) -> list[Said]:
         found.append(Said("", comment.author, "commented", comment.text, comment.created_at))
     if request.closed_at and request.status in (Status.VOIDED, Status.EXPIRED, Status.WITHDRAWN):
         found.append(Said("warn", None, Status(request.status).label.lower(), request.reason, request.closed_at))
+    if request.closed_at and request.status == Status.FULFILLED:
+        how = f", {plans.sentence(request.plan)}" if request.plan else ""
+        found.append(Said("ok", None, f"deployed {request.version.semver}{how}", "", request.closed_at))
+    if fate and not fate.serves:
+        found.append(Said(fate.kind, fate.by, f"{ENDED[fate.word]} {request.version.semver}", fate.text, fate.at))
     return sorted(found, key=lambda entry: entry.at, reverse=True)
 
 

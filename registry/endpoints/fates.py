@@ -1,0 +1,31 @@
+"""What became of a version that was deployed for a promotion request, told from its intervals."""
+
+from __future__ import annotations
+
+from registry.endpoints import queries, rules
+from registry.endpoints.models import Deployment
+from registry.promotions.fates import Fate
+from registry.promotions.models import PromotionRequest
+
+Arm = Deployment.Arm
+
+
+def fate_of(request: PromotionRequest) -> Fate | None:
+    """Whether the version of a request is live, a canary, replaced or rolled back. None where nothing was deployed for it."""
+    last = Deployment.objects.filter(approval=request).select_related("version", "ended_by").order_by("-pk").first()
+    if last is None:
+        return None
+    semver, slug, live = last.version.semver, request.endpoint.slug, queries.live_deployment(request.endpoint)
+    if live and live.version_id == request.version_id:
+        return Fate("prod", "Live", f"{semver} is live on {slug}.", live.started_at, serves=True)
+    if last.ended_at is None:
+        return Fate("live", "Canary", f"{semver} has {rules.percent(last.share)} of {slug}'s traffic.", last.started_at, serves=True)
+    at, by, why = last.ended_at, last.ended_by, last.end_reason
+    if last.arm == Arm.CANARY:
+        return Fate("bad", "Rolled back", f"All traffic stayed on the live version. {why}", at, by)
+    then = Deployment.objects.filter(previous=last, arm=Arm.STABLE).select_related("version").order_by("pk").first()
+    if then is None:
+        return Fate("bad", "Ended", why, at, by)
+    if then.cause == Deployment.Cause.ROLLBACK:
+        return Fate("bad", "Rolled back", f"All traffic went back to {then.version.semver}. {why}", at, by)
+    return Fate("off", "Replaced", f"{then.version.semver} was deployed in its place.", at, by)

@@ -1,0 +1,40 @@
+"""What became of the version of a fulfilled request: the room that deploys says so, since this one stands below it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from registry.access.models import User
+from registry.promotions.models import PromotionRequest
+
+
+@dataclass(frozen=True, slots=True)
+class Fate:
+    """How a version fared on its endpoint. kind: a mark; word: Live, Canary, Rolled back, Replaced, Ended; text: a sentence with why.
+
+    at: since when; by: who ended it, None for the product itself. serves: whether it still gets traffic.
+    """
+
+    kind: str
+    word: str
+    text: str
+    at: datetime
+    by: User | None = None
+    serves: bool = False
+
+
+Source = Callable[[PromotionRequest], Fate | None]
+_sources: list[Source] = []
+
+
+def register(source: Source) -> None:
+    """source: of the room above; None for a request of which it deployed nothing."""
+    if source not in _sources:
+        _sources.append(source)
+
+
+def of(request: PromotionRequest) -> Fate | None:
+    """What became of it; None where it was not deployed."""
+    return next((found for source in _sources if (found := source(request)) is not None), None)

@@ -1,0 +1,76 @@
+"""The page of a fulfilled request says what became of its version, and speaks of the check in the past."""
+
+from __future__ import annotations
+
+import pytest
+from django.urls import reverse
+
+from registry.endpoints import actions, fates
+from registry.promotions.models import PromotionRequest
+from tests.registry.endpoints.test_roll_back import roll_back
+
+pytestmark = pytest.mark.django_db
+
+
+def told(request):
+    """(word, whether it serves, who ended it, last bead of the thread)."""
+    found = fates.fate_of(PromotionRequest.objects.get(pk=request.pk))
+    return found and (found.word, found.serves, found.by and found.by.username)
+
+
+def page_of(client, request):
+    return client.get(reverse("promotions:detail", args=[request.uuid]))
+
+
+def first_request(live_endpoint):
+    return PromotionRequest.objects.filter(endpoint=live_endpoint).order_by("pk").first()
+
+
+def test_the_first_request_of_an_endpoint_says_that_nothing_was_live(live_endpoint, lee, client_for):
+    request = first_request(live_endpoint)
+
+    page = page_of(client_for(lee), request)
+
+    assert (page.context["request_"].baseline, page.context["open"]) == (None, False)
+    assert f"Nothing is live on {live_endpoint.slug}" not in page.content.decode()
+    assert f"Nothing was live on {live_endpoint.slug} when the gates were checked." in page.content.decode()
+
+
+def test_what_was_not_deployed_has_no_fate(request_):
+    assert told(request_) is None
+
+
+@pytest.mark.postgres
+def test_a_version_that_is_live_is_the_present_of_its_request_alone(live_endpoint, request_, omar, lee, client_for):
+    before = PromotionRequest.objects.filter(endpoint=live_endpoint, version__semver="1.1.0").get()
+    assert told(before) == ("Live", True, None)
+
+    actions.deploy(request_id=request_.uuid, actor=omar)
+
+    assert (told(request_), told(before)) == (("Live", True, None), ("Replaced", False, "omar"))
+    steps = [page_of(client_for(lee), each).context["thread"][-2:] for each in (request_, before)]
+    assert [[(step.label, step.text, step.at) for step in each] for each in steps] == [
+        [("Promotion", f"request {request_.number}", ""), ("Production", "live", "now")],
+        [("Promotion", f"request {before.number}", "now"), ("Production", "replaced", "")],
+    ]
+
+
+def test_a_canary_that_the_rule_stopped_is_rolled_back_on_its_requests_page(canary, request_, lee, client_for):
+    assert told(request_) == ("Canary", True, None)
+
+    actions.stop_canary(deployment_id=canary.uuid, actor=None, reason="Too many errors.")
+
+    assert told(request_) == ("Rolled back", False, None)
+    page = page_of(client_for(lee), request_)
+    assert (page.context["thread"][-1].text, page.context["thread"][-1].at) == ("rolled back", "")
+    assert [entry.did for entry in page.context["said"][:2]] == ["rolled back 1.2.0", "deployed 1.2.0"]
+    assert "Too many errors." in page.context["fate"].text
+
+
+def test_a_rollback_ends_one_and_makes_the_other_live_again(live_endpoint, omar):
+    first, second = PromotionRequest.objects.filter(endpoint=live_endpoint).order_by("pk")
+    assert (told(first)[0], told(second)[0]) == ("Replaced", "Live")
+
+    roll_back(live_endpoint, omar)
+
+    assert (told(first), told(second)) == (("Live", True, None), ("Rolled back", False, "omar"))
