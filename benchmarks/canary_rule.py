@@ -1,4 +1,4 @@
-"""How often the rule of a canary takes back a harmless one, and how soon a bad one, over 240 looks; two usual rules beside it.
+"""How often the rule of a canary rolls back a harmless one, and how soon a bad one, over 240 looks; two usual rules beside it.
 
     python -m benchmarks.canary_rule [--paths 4000]
 
@@ -135,7 +135,7 @@ def total(pair: tuple[Counted, Counted]) -> tuple[Counted, Counted]:
 
 
 def verdicts(played: Played, plan: rules.Plan) -> dict[str, Hits]:
-    """At which looks each rule would take it back, (paths, 240)."""
+    """At which looks each rule would roll it back, (paths, 240)."""
     errors, retried = played.counts["errors"], played.requests
     by_metric = [found_out(played.counts[name], plan.alphas[name], plan.tolerances[name]) for name in rules.METRICS]
     return {
@@ -172,7 +172,7 @@ def z_test(canary: Counted, stable: Counted) -> Hits:
 
 
 def ending(hits: Hits) -> dict[str, float | None]:
-    """The share of paths that were ever taken back, and the median window in which they were; None where none was."""
+    """The share of paths that were ever rolled back, and the median window in which they were; None where none was."""
     ever = hits.any(axis=1)
     return {"rolled_back": float(ever.mean()), "windows": float(np.median(hits.argmax(axis=1)[ever] + 1)) if ever.any() else None}
 
@@ -187,7 +187,7 @@ def walk(played: Played, plan: rules.Plan) -> dict[str, float]:
         kinds = [decision(played, plan, path, look).kind for look in range(ends or LOOKS)]
         taken_back = kinds.index(rules.Kind.ROLLBACK) + 1 if rules.Kind.ROLLBACK in kinds else None
         if taken_back != ends:
-            raise SystemExit(f"Path {path}: the decision takes it back in window {taken_back}, the evidence in {ends}.")
+            raise SystemExit(f"Path {path}: the decision rolls it back in window {taken_back}, the evidence in {ends}.")
         widened += rules.Kind.PROMOTE in kinds
         held += rules.Kind.HOLD in kinds and rules.Kind.PROMOTE not in kinds[: kinds.index(rules.Kind.HOLD)]
     return {"walked": paths, "widened": widened / paths, "held": held / paths}
@@ -207,7 +207,7 @@ def table(rows: dict[str, dict[str, Any]], plan: rules.Plan, paths: int) -> None
     """What was found, for people."""
     chances = ", ".join(f"{name} {alpha}" for name, alpha in plan.alphas.items())
     print(f"{paths:,} paths, {LOOKS} looks, {CANARY} of {CANARY + STABLE} requests a window on the canary")
-    print(f"share of canaries taken back (median window). product: three kinds of evidence, {chances}; one event for each key")
+    print(f"share of canaries rolled back (median window). product: three kinds of evidence, {chances}; one event for each key")
     print("every retry: the same evidence on errors, if each failed request of a key counted\n")
     heads = {"fixed": "fixed 1 %", "z_test": "z-test", "every_retry": "every retry", "errors_alone": "errors alone", "product": "product"}
     print(f"{'truth':30}" + "".join(f"{head:>16}" for head in heads.values()) + f"{'widened to 25 %':>18}")

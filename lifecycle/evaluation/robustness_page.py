@@ -95,7 +95,7 @@ def explained(report: Mapping[str, Any]) -> str:
         own = "the share of the row’s pairs that are right"
         return f"Beside a change stands {own}, before and after; beside an order how likely its first is better than its second."
     if rules.is_marks(report):
-        return "Beside a change stands the F1 of the text’s own marked parts, before and after; beside parts the surest that changed."
+        return "Beside a change stands the F1 of the text’s own spans, before and after; beside spans the surest that changed."
     if rules.is_several(report):
         return "Beside a change stands the F1 of the text’s own classes, before and after; beside classes the surest decision that changed."
     return ""

@@ -212,8 +212,8 @@ def check_one(report: Mapping[str, Any]) -> None:
     """Raises Refused where a text may have several classes, has marked parts, is written or an order, for what is computed of one class."""
     check_classes(report)
     if is_marks(report):
-        step = "The report shows what is measured of marked parts."
-        raise Refused("So far this is computed where a text has one class, not of marked parts.", next_step=step)
+        step = "The report shows what is measured of spans."
+        raise Refused("So far this is computed where a text has one label, not of spans.", next_step=step)
     if is_several(report):
         raise Refused("So far this is computed where a text has one class.", next_step="The report shows what is measured of several.")
 

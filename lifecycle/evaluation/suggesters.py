@@ -29,7 +29,7 @@ from registry.access.policy import Person
 
 KINDS_LIMIT = 30  # newest models of a kind that are offered
 CLASSED = (Dataset.Task.SINGLE_LABEL, Dataset.Task.MULTI_LABEL, Dataset.Task.SPANS)  # tasks of which models suggest labels
-OTHER_TASK = "Models suggest classes and marked parts of texts so far, and this dataset's task is another."
+OTHER_TASK = "Models suggest labels and spans so far, and this dataset's task is another."
 OTHER_TASK_STEP = "Import a file with suggestions, or send them by the API."
 
 

@@ -67,7 +67,7 @@ def check_advisable(snapshot: Snapshot) -> None:
     """Raises Refused where texts do not get classes."""
     if snapshot.dataset.task not in ADVISED:
         raise Refused(
-            "Advice is of classes of texts so far; marked parts, orders and written texts have their defaults, each with its reason.",
+            "Advice is for labels of whole texts so far; spans, rankings and generation have their defaults, each with its reason.",
             next_step="Try 10 steps of these settings, and compare runs.",
         )
 

@@ -88,7 +88,7 @@ class GovernanceOut(serializers.Serializer[Any]):
 
 
 class RollbacksOut(serializers.Serializer[Any]):
-    """What was taken back. minutes: median life of a canary that was."""
+    """What was rolled back. minutes: median life of a canary that was."""
 
     versions = serializers.IntegerField()
     canaries = serializers.IntegerField()

@@ -278,7 +278,7 @@ def ended_runs(of: Sequence[Project], since: date) -> dict[date, EndedRuns]:
 
 @dataclass(frozen=True)
 class Rollbacks:
-    """What was taken back in a period. canaries: rollouts that ended in a rollback; minutes: the median time that such a canary lived."""
+    """What was rolled back in a period. canaries: rollouts that ended in a rollback; minutes: the median time that such a canary lived."""
 
     versions: int
     canaries: int
@@ -286,7 +286,7 @@ class Rollbacks:
 
 
 def rollbacks(found: Sequence[Endpoint], since: date) -> Rollbacks:
-    """Live versions and canaries that were taken back."""
+    """Live versions and canaries that were rolled back."""
     begin = at_midnight(since)
     versions = Deployment.objects.filter(endpoint__in=found, cause=Deployment.Cause.ROLLBACK, started_at__gte=begin).count()
     ended = Rollout.objects.filter(endpoint__in=found, state=Rollout.State.ROLLED_BACK, ended_at__gte=begin)

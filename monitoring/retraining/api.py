@@ -286,7 +286,7 @@ class Insist(View):
 
     @extend_schema(operation_id="retraining_insist", request=RetrainingReasonIn, responses=RetrainingProposalDetailOut)
     def post(self, request: Request, uuid: UUID) -> Response:
-        """Ask for a promotion although the new model is not better."""
+        """Request promotion although the new model is not better."""
         actions.insist(proposal_id=uuid, actor=request.user, **read(RetrainingReasonIn, request.data))
         return Response(shown(request.user, uuid))
 

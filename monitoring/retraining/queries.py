@@ -176,7 +176,7 @@ def people_behind(proposal: Proposal) -> set[UUID]:
 
 
 def may_request(user: Person, proposal: Proposal) -> bool:
-    """Whether this person may ask for a promotion to the endpoint."""
+    """Whether this person may request promotion to the endpoint."""
     return policy.can(user, "promotions.request", proposal.endpoint)
 
 

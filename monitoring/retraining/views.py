@@ -144,7 +144,7 @@ def retry(request: SignedInRequest, uuid: UUID) -> HttpResponse:
 @require_POST
 @needs("retraining.decide", Proposal, see=SEE)
 def insist(request: SignedInRequest, uuid: UUID) -> HttpResponse:
-    """Ask for a promotion although the model is not better."""
+    """Request promotion although the model is not better."""
     return done(
         request, actions.insist(proposal_id=uuid, actor=request.user, **cleaned(ReasonForm(request.POST))), "Going on by hand", "live"
     )

@@ -236,7 +236,7 @@ class Pause(View):
 
     @extend_schema(operation_id="rollouts_pause", request=SeenIn, responses=RolloutOut)
     def post(self, request: Request, uuid: UUID) -> Response:
-        """Stop widening; it is still taken back if it fails."""
+        """Stop widening; it is still rolled back if it fails."""
         return Response(RolloutOut(actions.pause(rollout_id=uuid, actor=request.user, **read(SeenIn, request.data))).data)
 
 

@@ -79,7 +79,7 @@ RELATION = dict.fromkeys(("lora", "fast_lora", "ia3", "adapter", "prompt", "p_tu
 PEFT = ("lora", "fast_lora", "ia3", "prompt", "p_tuning", "prefix")
 ENCODED = frozenset({"head_learning_rate", "pooling"})  # settings that a decoder does not have
 RANKED = "responses to a prompt in order; a pair is right where the one that people prefer is the stronger"
-MARKED = "marked parts of texts, each with a class; a span is right where place and class are"
+MARKED = "spans of texts, each with a label; a span is right where place and label are"
 LOADING = """```python
 import json
 from pathlib import Path

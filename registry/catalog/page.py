@@ -101,7 +101,7 @@ def train_on_url(user: User, found: ModelVersion) -> str:
 
 
 def promote_url(user: User, found: ModelVersion) -> str:
-    """Where to ask for a promotion of this version; "" where this person or this version cannot."""
+    """Where to request promotion of this version; "" where this person or this version cannot."""
     able = found.state == ModelVersion.State.ACTIVE and rules.gives_one(found.facts)
     if not able or not policy.can(user, "promotions.request", found):
         return ""

@@ -118,7 +118,7 @@ class Verb(TextChoices):
     ENDPOINT_UNFROZEN = "catalog.unfrozen", "lifted a freeze"
     # promotions
     PROMOTION_DRAFTED = "promotions.drafted", "drafted a promotion"
-    PROMOTION_REQUESTED = "promotions.requested", "asked for a promotion"
+    PROMOTION_REQUESTED = "promotions.requested", "requested promotion"
     PROMOTION_CHECK_ASKED = "promotions.check_asked", "asked for another check of a promotion"
     PROMOTION_CHECKED = "promotions.checked", "checked the gates of a promotion"
     PROMOTION_APPROVED = "promotions.approved", "approved a promotion"

@@ -48,7 +48,7 @@ def promotions(request: SignedInRequest) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 @signed_in
 def new(request: SignedInRequest) -> HttpResponse:
-    """Ask for a promotion."""
+    """Request promotion."""
     form = RequestForm(request.POST or None, user=request.user, initial=request.GET.dict())
     rule = PlanForm(PlanForm.DEFAULTS | request.POST.dict())
     if request.method == "POST" and form.is_valid() and (plan := form.plan(rule)):

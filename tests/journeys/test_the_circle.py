@@ -1,4 +1,4 @@
-"""The circle closes: a canary fails and is taken back, inputs drift, retraining is proposed, relabelled, trained, approved and released."""
+"""The circle closes: a canary fails and is rolled back, inputs drift, a retraining is proposed, labeled, trained, approved and released."""
 
 from __future__ import annotations
 

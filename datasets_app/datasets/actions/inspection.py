@@ -208,7 +208,7 @@ def read_config(text: str, roles: dict[str, str], task: str, report: Report) -> 
     try:
         found = label_config.controls(text)
     except label_config.Unreadable as error:
-        report.add(Problem(0, "config", str(error), "Nothing: classes are added in the order of their names.", notice=True))
+        report.add(Problem(0, "config", str(error), "Nothing: labels are added in the order of their names.", notice=True))
         return
     asked = next((column for column, role in roles.items() if role == Role.LABEL), "")
     control = next((each for each in found if each.name == asked), found[0])
@@ -228,7 +228,7 @@ def compare(dataset: Dataset, report: Report) -> None:
     known = list(importer.known_names(dataset))
     for name in sorted(set(report.labels) - set(known))[:NEW_SHOWN] if known else ():
         near = get_close_matches(name, known, n=1)
-        told = f"{name!r} is no class of this dataset yet; accepting the file adds it."
+        told = f"{name!r} isn't a label of this dataset yet. Accepting the file adds it."
         report.add(Problem(0, "new_label", told, f"Did you mean {near[0]!r}?" if near else "Nothing, if that is right.", notice=True))
 
 

@@ -21,7 +21,7 @@ TITLES = {
     "long_cell": "Cells that are too long",
     "json": "Entries that are not a JSON object",
     "unread": "Predictions that cannot be read",
-    "new_label": "Classes that are new",
+    "new_label": "New labels",
     "config": "Labeling configuration",
     "many_people": "Too many annotators",
     "annotator": "Labels without an annotator",

@@ -1,4 +1,4 @@
-"""canary: an approved version that answers a share of the requests beside the live one, under a rule that widens it or takes it back."""
+"""canary: an approved version that answers a share of the requests beside the live one, under a rule that widens it or rolls it back."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ WHOLE = 10_000
 OPEN = ("running", "holding", "paused")
 INTERRUPTED = 130
 STATES = {"rolled_back": "rolled back"}
-RULE = {"continue": "go on", "promote": "widen", "hold": "hold", "rollback": "take it back"}
+RULE = {"continue": "go on", "promote": "widen", "hold": "hold", "rollback": "roll it back"}
 
 
 def add(commands: Any, common: Any) -> None:
@@ -22,7 +22,7 @@ def add(commands: Any, common: Any) -> None:
     group = commands.add_parser(
         "canary", help="start, watch and steer a canary",
         description="A canary is an approved version that answers a share of the requests beside the live one. A rule widens it step by "
-        "step, or takes it back.",
+        "step, or rolls it back.",
     ).add_subparsers(dest="what", metavar="WHAT", required=True)  # fmt: skip
     start_ = group.add_parser("start", parents=[common], help="give an approved version its first share")
     start_.add_argument("request", metavar="REQUEST", help="number or uuid of the approved promotion request")
@@ -31,8 +31,8 @@ def add(commands: Any, common: Any) -> None:
     start_.set_defaults(run=start)
     for name, act, text in (
         ("status", status, "how it stands, and what the rule says"),
-        ("watch", watch, "follow it to its end; 0 when it got all traffic, 1 when it was taken back"),
-        ("pause", pause, "stop widening; a failing canary is still taken back"),
+        ("watch", watch, "follow it to its end; 0 when it got all traffic, 1 when it was rolled back"),
+        ("pause", pause, "stop widening; a failing canary is still rolled back"),
         ("resume", resume, "let the rule widen it again"),
     ):
         made = named(group, common, name, text)
@@ -199,7 +199,7 @@ def line(found: dict[str, Any]) -> str:
 def pause(session: Session) -> None:
     """It keeps its share."""
     endpoint, made = steered(session, "pause", {})
-    told(session, made, f"{made['semver']} stays at {part(made['share'])} on {endpoint['full_name']}. It is still taken back if it fails.")
+    told(session, made, f"{made['semver']} stays at {part(made['share'])} on {endpoint['full_name']}. It is still rolled back if it fails.")
 
 
 def resume(session: Session) -> None:

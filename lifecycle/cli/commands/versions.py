@@ -28,7 +28,7 @@ def add(commands: Any, common: Any) -> None:
 
     ask = commands.add_parser(
         "promote", parents=[common], help="ask for a version's promotion to an endpoint",
-        description="Ask for a promotion and wait until its gates are checked. It is approved by people, on its page.",
+        description="Request promotion and wait until its gates are checked. It is approved by people, on its page.",
     )  # fmt: skip
     ask.add_argument("version", metavar="VERSION", help="such as 1.2.0, a version of the endpoint's model; or MODEL@VERSION, or its uuid")
     ask.add_argument("--endpoint", required=True, metavar="ENDPOINT", help="where it shall answer, by slug, PROJECT/SLUG or uuid")

@@ -22,7 +22,7 @@ from registry.promotions.models import PromotionRequest
 
 
 def start(*, request_id: UUID, actor: User, plan: rules.Plan | None = None, now: datetime | None = None) -> Rollout:
-    """Let an approved version take its first share of the traffic beside the live one, under a rule that widens it or takes it back.
+    """Let an approved version take its first share of the traffic beside the live one, under a rule that widens it or rolls it back.
 
     plan: None for the approved one; a request from before requests named a plan takes any.
     Raises PermissionDenied, Refused (another plan than the approved one, a plan that cannot decide at the present traffic within its

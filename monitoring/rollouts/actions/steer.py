@@ -24,7 +24,7 @@ from registry.ledger.verbs import Verb
 
 @transaction.atomic
 def pause(*, rollout_id: UUID, actor: User, seen: int, now: datetime | None = None) -> Rollout:
-    """Stop widening. The canary keeps its share, and is still taken back if the evidence says so.
+    """Stop widening. The canary keeps its share, and is still rolled back if the evidence says so.
 
     seen: the rollout's moves on the page. Raises PermissionDenied or Conflict (moved, paused or ended meanwhile).
     """
@@ -71,7 +71,7 @@ def decide_to_widen(rollout_id: UUID, actor: User, seen: int, reason: str, now: 
     if found.blocked:
         raise Refused(f"It cannot be widened: {found.blocked[0].lower()}{found.blocked[1:]}", next_step="It keeps its share meanwhile.")
     if decision.kind == rules.Kind.ROLLBACK:
-        raise Refused(decision.why, next_step="It is taken back within seconds.")
+        raise Refused(decision.why, next_step="It is rolled back within seconds.")
     why = reason.strip()
     if decision.kind != rules.Kind.PROMOTE:
         why = rules.check_reason(reason, "Widening before the rule would")

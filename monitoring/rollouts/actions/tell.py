@@ -45,7 +45,7 @@ def ended(rollout: Rollout, by: User | None, now: datetime) -> None:
         return
     words = {
         State.PROMOTED: f"{semver} has all traffic of {endpoint}.",
-        State.ROLLED_BACK: f"{semver} was taken back from {endpoint}: {rollout.reason}",
+        State.ROLLED_BACK: f"{semver} was rolled back on {endpoint}: {rollout.reason}",
         State.ABORTED: f"The rollout of {semver} on {endpoint} was aborted: {rollout.reason}",
     }
     notify([person for person in owners(rollout) if person != by], words[State(rollout.state)], url(rollout))

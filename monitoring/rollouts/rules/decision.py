@@ -101,7 +101,7 @@ def decide(plan: Plan, found: Evidence) -> Decision:
 
 
 def accusation(metric: str, plan: Plan, found: Evidence) -> str:
-    """Why it is taken back: what happened on either arm, and how strong the evidence is."""
+    """Why it is rolled back: what happened on either arm, and how strong the evidence is."""
     (bad, bad_stable), (of, of_stable) = found.counts.of(metric), found.counts.of("units")
     shares = f"{count(bad)} of {count(of)} on the canary, {count(bad_stable)} of {count(of_stable)} on the stable arm"
     return f"Too many {NAMES[metric]}: {shares}. Evidence {e_text(found.log_e[metric])}, limit {e_text(log_limit(plan.alphas[metric]))}."

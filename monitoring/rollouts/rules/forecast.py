@@ -57,7 +57,7 @@ class StepForecast:
 
 @dataclass(frozen=True)
 class Forecast:
-    """The plan against the clock. detect_requests, detect_hours: canary requests and time until the stated rise is taken back with
+    """The plan against the clock. detect_requests, detect_hours: canary requests and time until the stated rise is rolled back with
     80 % power at the first step; None: never. caution: what the plan can do less well
     than it reads, though it may start.
     """
@@ -82,7 +82,7 @@ class Forecast:
 
     @property
     def detect_lasts(self) -> timedelta | None:
-        """The hours until the stated rise is taken back, as a length of time."""
+        """The hours until the stated rise is rolled back, as a length of time."""
         return as_time(self.detect_hours)
 
 
@@ -127,7 +127,7 @@ def too_few_customers(traffic: Traffic, share: int) -> str:
     met = traffic.customers * share / WHOLE
     return (
         f"About {count(traffic.customers)} returning customers send {percent(1 - traffic.alone)} of the requests, of which about "
-        f"{decimals(met, 0 if met >= 10 else 1)} meet the canary at {share_text(share)}: too few for the rule to take it back; "
+        f"{decimals(met, 0 if met >= 10 else 1)} meet the canary at {share_text(share)}: too few for the rule to roll it back; "
         "the server's guard and you remain."
     )
 
@@ -206,7 +206,7 @@ def requests_to_bound(share: float, error_share: float, margin: float, alpha: fl
 
 
 def requests_to_detect(share: float, error_share: float, rise: float, alpha: float, tolerance: float = 1.0) -> int | None:
-    """The canary requests after which an error share higher by `rise` has been taken back with 80 % power; None for never.
+    """The canary requests after which an error share higher by `rise` has been rolled back with 80 % power; None for never.
 
     Exact for the number of failures: of m failures the canary's part is binomial with q = s·p₁/(s·p₁ + (1−s)·p₀), and the e-value after
     them depends on that number alone. The smallest m with P(E ≥ 1/α) ≥ 0.8, times the canary requests for one failure. Looks in between

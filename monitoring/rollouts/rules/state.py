@@ -10,7 +10,7 @@ REASON_MAX = 500
 
 
 class State(TextChoices):
-    """promoted, rolled_back and aborted are final. In all others a failing canary is still taken back."""
+    """promoted, rolled_back and aborted are final. In all others a failing canary is still rolled back."""
 
     RUNNING = "running", "Running"
     PAUSED = "paused", "Paused"

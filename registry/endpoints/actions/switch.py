@@ -72,7 +72,7 @@ def _deploy(request_id: UUID, actor: User, share: int, plan: Mapping[str, Any], 
 
 def roll_back(*, endpoint_id: UUID, actor: User, reason: str, typed: str, seen_moves: int) -> Deployment:
     """Send all traffic back to the version that was live before the approval in force. Needs a role, a reason and the typed version; no
-    approval. What is newer, or was itself taken back, is no target (`queries.goes_back`): it needs an approval again.
+    approval. What is newer, or was itself rolled back, is no target (`queries.goes_back`): it needs an approval again.
 
     Clients wait for this, so the files of the version are not hashed where they are those that were hashed last (every hour, and within
     half a minute of a change); else they are, now.

@@ -48,11 +48,11 @@ def claim_approval(request_id: UUID) -> PromotionRequest:
     request = lock(request_id)
     check_usable(request)
     if is_overdue(request, timezone.now()):
-        raise Conflict(f"{request} has expired.", next_step="Ask for the promotion again.")
+        raise Conflict(f"{request} has expired.", next_step="Request promotion again.")
     if changed := changes(request, from_nothing=True):
-        raise Conflict(rules.change_sentence(changed), next_step="Ask for the promotion again; the gates are then checked anew.")
+        raise Conflict(rules.change_sentence(changed), next_step="Request promotion again; the gates are then checked anew.")
     if lost := votes.lost(request):
-        raise Conflict(votes.lost_sentence(request, lost), next_step="Ask for the promotion again.")
+        raise Conflict(votes.lost_sentence(request, lost), next_step="Request promotion again.")
     return request
 
 
@@ -67,9 +67,9 @@ def check_still_holds(request_id: UUID) -> PromotionRequest:
         raise Conflict("The version is not active any more.", next_step="Stop the canary.")
     check_not_frozen(request.endpoint)
     if changed := changes(request, from_nothing=True):
-        raise Conflict(rules.change_sentence(changed), next_step="Stop the canary and ask for the promotion again.")
+        raise Conflict(rules.change_sentence(changed), next_step="Stop the canary and request promotion again.")
     if lost := votes.lost(request):
-        raise Conflict(votes.lost_sentence(request, lost), next_step="Stop the canary and ask for the promotion again.")
+        raise Conflict(votes.lost_sentence(request, lost), next_step="Stop the canary and request promotion again.")
     if not votes.suffice(request):
         raise Conflict(f"{request} does not hold the approvals of its policy.", next_step="Tell an auditor: its record does not add up.")
     return request
@@ -86,7 +86,7 @@ def check_usable(request: PromotionRequest) -> None:
     if not votes.suffice(request):
         raise Conflict(f"{request} does not hold the approvals of its policy.", next_step="Tell an auditor: its record does not add up.")
     if ModelVersion.objects.get(pk=request.version_id).state != ModelVersion.State.ACTIVE:
-        raise Conflict("The version is not active any more.", next_step="Ask for the promotion of another version.")
+        raise Conflict("The version is not active any more.", next_step="Request promotion of another version.")
     check_not_frozen(request.endpoint)
 
 

@@ -88,7 +88,7 @@ def expire(request: PromotionRequest) -> Conflict:
     reason = "Nobody decided in time." if was == Status.IN_REVIEW else "The approval was not used in time."
     move(request, Status.EXPIRED, reason=reason)
     record(None, Verb.PROMOTION_EXPIRED, request, project=request.endpoint.model.project.uuid, old=was, reason=reason)
-    return Conflict(f"{request} has expired. {reason}", next_step="Ask for the promotion again.")
+    return Conflict(f"{request} has expired. {reason}", next_step="Request promotion again.")
 
 
 def void(request: PromotionRequest, sentence: str, **why: list[str]) -> Conflict:
@@ -99,7 +99,7 @@ def void(request: PromotionRequest, sentence: str, **why: list[str]) -> Conflict
         None, Verb.PROMOTION_VOIDED, request, project=request.endpoint.model.project.uuid, old=was, subject_digest=request.subject_digest,
         **why,
     )  # fmt: skip
-    return Conflict(f"{sentence} {request} is void.", next_step="Ask for the promotion again; the gates are then checked anew.")
+    return Conflict(f"{sentence} {request} is void.", next_step="Request promotion again; the gates are then checked anew.")
 
 
 def review_open() -> int:

@@ -114,7 +114,7 @@ def test_the_dry_run_names_the_people_and_the_nearest_class(dataset, mia, ana):
     found = upload.report["dry_run"]
     assert (found["people"], found["accounts"], found["labels"]) == ({"ana@x.org": 1, "7": 1}, {"ana@x.org": str(ana)}, {"postive": 1})
     assert [(each["sentence"], each["mend"]) for each in found["problems"]] == [
-        ("'postive' is no class of this dataset yet; accepting the file adds it.", "Did you mean 'positive'?")
+        ("'postive' isn't a label of this dataset yet. Accepting the file adds it.", "Did you mean 'positive'?")
     ]
 
 

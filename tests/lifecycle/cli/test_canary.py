@@ -127,7 +127,7 @@ def test_pause_resume_and_widen(as_person, omar, endpoint, running):
     command = as_person(omar)
 
     paused = command("canary", "pause", endpoint.slug)
-    assert (paused.code, paused.out) == (0, "1.1.0 stays at 5 % on inbox/support-inbox-prod. It is still taken back if it fails.\n")
+    assert (paused.code, paused.out) == (0, "1.1.0 stays at 5 % on inbox/support-inbox-prod. It is still rolled back if it fails.\n")
     assert Rollout.objects.get().state == "paused"
 
     resumed = command("canary", "resume", endpoint.slug)

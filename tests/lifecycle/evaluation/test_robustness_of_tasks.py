@@ -57,7 +57,7 @@ def test_its_own_scores_are_shown_and_a_finding_only_where_the_interval_excludes
     assert f"Typos: {first} falls by" in told
     assert "with 95 % the loss is 0.050 to 0.200" in told.replace("\N{NO-BREAK SPACE}", " ")
     assert (found["report"], found["report"]["scores"]) == (probed.report, probed.report["scores"])
-    assert ("3 marked parts in 2 texts did not survive" in told) is (task == "spans")
+    assert ("3 spans in 2 texts did not survive" in told) is (task == "spans")
 
 
 def test_where_no_change_is_told_the_page_says_so(measure, client_for, mia):

@@ -244,11 +244,11 @@ def test_other_tasks_are_refused_with_what_can_be_done_instead(project, run, mia
     for task in ("free_text", "chat", "preference", "ranking"):
         dataset = make_dataset(project, mia, (), name=task, slug=task.replace("_", "-"), task=task)
 
-        with pytest.raises(Refused, match="Models suggest classes and marked parts of texts so far"):
+        with pytest.raises(Refused, match="Models suggest labels and spans so far"):
             actions.suggest(dataset=dataset, model=model_of(run, mia), actor=mia)
 
         page = client_for(mia).get(f"/evaluations/suggest/{dataset.uuid}/").content.decode()
-        assert "Models suggest classes and marked parts of texts so far" in page
+        assert "Models suggest labels and spans so far" in page
     assert not Job.objects.filter(kind="evaluation.suggest").exists()
 
 

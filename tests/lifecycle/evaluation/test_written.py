@@ -259,7 +259,7 @@ def test_no_groups_of_errors_are_looked_for(found, mia):
 def test_it_suggests_no_labels(run, snapshot, mia):
     model = suggesters.get_model(mia, "run", run.uuid)
 
-    with pytest.raises(Refused, match="Models suggest classes and marked parts of texts so far"):
+    with pytest.raises(Refused, match="Models suggest labels and spans so far"):
         actions.suggest(dataset=snapshot.dataset, model=model, actor=mia)
 
 

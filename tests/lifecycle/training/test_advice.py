@@ -174,7 +174,7 @@ def test_where_texts_get_no_classes_advice_is_refused_in_a_sentence_and_not_offe
         refused = client.get(address)
 
         assert (shown.status_code, shown.context["base"], b'id="advice"' in shown.content) == (200, fitting, False)
-        assert (refused.status_code, b"Advice is of classes of texts so far" in refused.content) == (422, True)
+        assert (refused.status_code, b"Advice is for labels of whole texts so far" in refused.content) == (422, True)
 
 
 def test_ten_steps_of_a_base_that_does_not_fit_are_refused_and_nothing_is_queued(mia, marked, written, base, decoder):

@@ -135,7 +135,7 @@ def test_ten_steps_are_tried_of_dialogues(snapshot, base, mia):
 def test_advice_is_refused_in_a_sentence(snapshot, base, mia, client_for):
     refused = client_for(mia).get(f"/api/v1/snapshots/{snapshot.uuid}/advice/")
 
-    assert (refused.status_code, b"Advice is of classes of texts so far" in refused.content) == (422, True)
+    assert (refused.status_code, b"Advice is for labels of whole texts so far" in refused.content) == (422, True)
 
 
 def test_a_run_of_dialogues_goes_on_from_one_of_prompts_and_rehearses_them(snapshot, base, project, mia, tmp_path):

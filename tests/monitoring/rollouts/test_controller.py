@@ -1,4 +1,4 @@
-"""The controller on real rows: it takes a bad canary back, widens a good one, and never widens without evidence."""
+"""The controller on real rows: it rolls a bad canary back, widens a good one, and never widens without evidence."""
 
 import json
 

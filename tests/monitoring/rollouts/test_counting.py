@@ -185,7 +185,7 @@ def test_when_the_rollout_ends_no_key_is_kept(rollout, street, fresh):
 def test_three_clients_that_fail_all_day_do_not_take_back_a_harmless_canary(rollout, share, taken_back, by_the_minute):
     """40 days of 480 minutes: 2 failures a minute of 400 requests at random, and 3 sticky clients that fail on either arm, every minute.
 
-    by_the_minute: how many would be taken back if a key were evidence once for each minute, at 3 % allowed.
+    by_the_minute: how many would be rolled back if a key were evidence once for each minute, at 3 % allowed.
     """
     segment = queries.segments(rollout)[0]
     minutes = [segment.started_at + minute * timedelta(minutes=1) for minute in range(480)]

@@ -75,7 +75,7 @@ def test_a_few_customers_who_return_are_too_few_to_take_a_canary_back():
     assert (found.detect_requests, found.detect_hours, found.problem) == (441, None, "")
     assert found.caution == (
         "About 40 returning customers send 100\u00a0% of the requests, of which about 2.0 meet the canary at 5\u00a0%: too few for the "
-        "rule to take it back; the server's guard and you remain."
+        "rule to roll it back; the server's guard and you remain."
     )
     check_decidable(found)
 

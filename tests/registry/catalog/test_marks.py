@@ -37,7 +37,7 @@ def test_it_is_registered_with_its_own_scores_and_loading_code(version, client_f
     text = version.cards.get().text
     assert "pipeline_tag: token-classification" in text
     assert "| Micro-F1 |" in text
-    assert "| Task | marked parts of texts, each with a class; a span is right where place and class are |" in text
+    assert "| Task | spans of texts, each with a label; a span is right where place and label are |" in text
     assert "| Baseline | Micro-F1 | Macro-F1 |" in text
 
     page = client_for(mia).get(f"/models/versions/{version.uuid}/").content.decode()

@@ -1,4 +1,4 @@
-"""A rollback goes to what is older than the approval in force, never to what is newer or was itself taken back."""
+"""A rollback goes to what is older than the approval in force, never to what is newer or was itself rolled back."""
 
 import pytest
 from django.db import transaction
