@@ -18,7 +18,7 @@ from lifecycle.evaluation import text_rules
 from lifecycle.refusals import Refused
 from lifecycle.ui.numbers import GAP, decimals, percent
 
-LARGEST_GAP = f"Largest gap of a bin with {calibration.LEAST_IN_BIN} or more"
+LARGEST_GAP = f"Largest gap (bins of {calibration.LEAST_IN_BIN} rows or more)"
 METRICS = {
     "macro_f1": "Macro-F1",
     "micro_f1": "Micro-F1",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from registry.endpoints import queries, rules
 from registry.endpoints.models import Deployment
 from registry.promotions.fates import Fate
@@ -12,9 +14,12 @@ Arm = Deployment.Arm
 
 def fate_of(request: PromotionRequest) -> Fate | None:
     """Whether the version of a request is live, a canary, replaced or rolled back. None where nothing was deployed for it."""
-    last = Deployment.objects.filter(approval=request).select_related("version", "ended_by").order_by("-pk").first()
-    if last is None:
-        return None
+    rows = list(Deployment.objects.filter(approval=request).select_related("version", "started_by", "ended_by").order_by("pk"))
+    return replace(of_last(request, rows[-1]), deployed_by=rows[0].started_by) if rows else None
+
+
+def of_last(request: PromotionRequest, last: Deployment) -> Fate:
+    """The same from the newest interval that the request's approval began."""
     semver, slug, live = last.version.semver, request.endpoint.slug, queries.live_deployment(request.endpoint)
     if live and live.version_id == request.version_id:
         return Fate("prod", "Live", f"{semver} is live on {slug}.", live.started_at, serves=True)

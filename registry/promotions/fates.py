@@ -14,7 +14,7 @@ from registry.promotions.models import PromotionRequest
 class Fate:
     """How a version fared on its endpoint. kind: a mark; word: Live, Canary, Rolled back, Replaced, Ended; text: a sentence with why.
 
-    at: since when; by: who ended it, None for the product itself. serves: whether it still gets traffic.
+    at: since when; by: who ended it, None for the product itself. serves: whether it still gets traffic. deployed_by: who began it.
     """
 
     kind: str
@@ -23,6 +23,7 @@ class Fate:
     at: datetime
     by: User | None = None
     serves: bool = False
+    deployed_by: User | None = None
 
 
 Source = Callable[[PromotionRequest], Fate | None]

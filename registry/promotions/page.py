@@ -248,7 +248,8 @@ def said(request: PromotionRequest, fate: Fate | None) -> list[Said]:
         found.append(Said("warn", None, Status(request.status).label.lower(), request.reason, request.closed_at))
     if request.closed_at and request.status == Status.FULFILLED:
         how = f", {plans.sentence(request.plan)}" if request.plan else ""
-        found.append(Said("ok", None, f"deployed {request.version.semver}{how}", "", request.closed_at))
+        by = fate.deployed_by if fate else None
+        found.append(Said("ok", by, f"deployed {request.version.semver}{how}", "", request.closed_at))
     if fate and not fate.serves:
         found.append(Said(fate.kind, fate.by, f"{ENDED[fate.word]} {request.version.semver}", fate.text, fate.at))
     return sorted(found, key=lambda entry: entry.at, reverse=True)

@@ -63,7 +63,8 @@ def test_a_canary_that_the_rule_stopped_is_rolled_back_on_its_requests_page(cana
     assert told(request_) == ("Rolled back", False, None)
     page = page_of(client_for(lee), request_)
     assert (page.context["thread"][-1].text, page.context["thread"][-1].at) == ("rolled back", "")
-    assert [entry.did for entry in page.context["said"][:2]] == ["rolled back 1.2.0", "deployed 1.2.0"]
+    said = [(entry.who and entry.who.username, entry.did) for entry in page.context["said"][:2]]
+    assert said == [(None, "rolled back 1.2.0"), ("omar", "deployed 1.2.0")]
     assert "Too many errors." in page.context["fate"].text
 
 
