@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from datasets_app.labeling.agreement.names import NAMES
 from datasets_app.labeling.models import QualityReport
-from datasets_app.labeling.views.quality_page import NAMES
 from lifecycle.cli.commands import quality
 from tests.support.labeling import label_items, make_dataset, make_queue
 
