@@ -26,6 +26,8 @@ from registry.access import policy
 from registry.access.policy import Person
 from registry.catalog.card import SHOWN
 from registry.catalog.models import Alias, Card, Endpoint, Freeze, ModelVersion, RegisteredModel
+from registry.ledger import accounts
+from registry.ledger.verbs import Verb
 
 PAGE = 30
 
@@ -193,6 +195,13 @@ def made_export(card: Card) -> Export | None:
     except FileNotFoundError:
         return None
     return Export(found.st_size, datetime.fromtimestamp(found.st_mtime, UTC))
+
+
+def is_governed(endpoint: Endpoint) -> bool:
+    """Whether the trail knows that the endpoint is governed by its policy; also where its event is from before events named one."""
+    uuid = str(endpoint.uuid)
+    events = accounts.events_of([uuid], {Verb.ENDPOINT_CREATED})[uuid]
+    return {event.payload.get("policy") for event in events} <= {None, endpoint.policy.name}
 
 
 def freeze_of(endpoint: Endpoint, now: datetime | None = None) -> Freeze | None:

@@ -29,3 +29,4 @@ class EndpointsConfig(AppConfig):
         )  # fmt: skip
         palette.register_search("Endpoints", queries.search)
         accounts.register(trail.DEPLOYMENTS)
+        accounts.register(trail.TOKENS)

@@ -54,6 +54,8 @@ PARTS = {
     "requester": "You asked for this promotion, so you cannot approve it.",
     "trained": "You launched or resumed a run behind this version, so you cannot approve it.",
     "behind": "You proposed this retraining or labeled texts for it, so you cannot approve it.",
+    "froze": "You froze the snapshot that this version was tested on, so you cannot approve it.",
+    "card": "You wrote in the model card of this version, so you cannot approve it.",
     "registered": "You registered this version, so you cannot approve it.",
     "decided": "You took part in labeling its test split, so you cannot approve it.",
 }

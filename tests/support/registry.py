@@ -14,6 +14,7 @@ from typing import IO
 from unittest import mock
 
 import numpy as np
+from django.db import transaction
 from django.utils import timezone
 
 from datasets_app.datasets.models import Dataset, Item, Upload
@@ -24,6 +25,7 @@ from datasets_app.snapshots.models import Snapshot, SplitAssignment
 from datasets_app.snapshots.queries import rows_of
 from datasets_app.snapshots.rules import Placed, Row
 from lifecycle.engine import metrics, predictions
+from lifecycle.evaluation import rules
 from lifecycle.evaluation.models import Evaluation
 from lifecycle.training.models import BaseModel, Run
 from lifecycle.training.rules import RunState
@@ -32,7 +34,9 @@ from registry.artifacts.actions import put_bytes, put_file, put_folder
 from registry.artifacts.models import Folder
 from registry.catalog import actions as catalog
 from registry.catalog.models import Alias, Endpoint, ModelVersion, RegisteredModel
+from registry.ledger.actions import record
 from registry.ledger.rules import digest_of
+from registry.ledger.verbs import Verb
 from registry.promotions import actions as promotions
 from registry.promotions import plans
 from registry.promotions.actions import requests
@@ -153,24 +157,22 @@ def evaluate(run: Run, snapshot: Snapshot, by: User, *, wrong: int = 3) -> Evalu
     with tempfile.TemporaryDirectory() as folder:
         predictions.write(Path(folder) / "predictions.parquet", answers, "test")
         blob = put_file(Path(folder) / "predictions.parquet")
-    report = metrics_as_json(report)
-    return Evaluation.objects.create(
-        run=run, root_digest=run.artifact.root_digest, snapshot=snapshot, split="test", rows=len(rows), report=report,
-        report_digest=digest_of([report, str(run.uuid)]), predictions=blob, created_by=by,
+    made = Evaluation(
+        run=run, root_digest=run.artifact.root_digest, snapshot=snapshot, split="test", rows=len(rows), report=rules.finite(report),
+        predictions=blob, created_by=by,
     )  # fmt: skip
+    made.report_digest = made.computed_digest
+    with transaction.atomic():
+        made.save()
+        record(
+            by, Verb.EVALUATION_RECORDED, made, project=snapshot.dataset.project.uuid, run=run.uuid, split=made.split, rows=made.rows,
+            root_digest=made.root_digest, report_digest=made.report_digest, snapshot_digest=snapshot.digest,
+        )  # fmt: skip
+    return made
 
 
 def manifest_rows(snapshot: Snapshot):
     return rows_of(snapshot, "test")
-
-
-def metrics_as_json(value):
-    """NaN has no place in JSON."""
-    if isinstance(value, dict):
-        return {key: metrics_as_json(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [metrics_as_json(item) for item in value]
-    return None if isinstance(value, float) and value != value else value
 
 
 def make_model(project: Project, owner: User) -> RegisteredModel:
