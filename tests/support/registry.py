@@ -49,8 +49,11 @@ STATED = {"purpose": "Route support messages.", "limits": "English only.", "risk
 _numbers = count(1)
 
 
-def make_snapshot(project: Project, accepted_by: User, *, train: int = 30, test: int = 60, dataset: Dataset | None = None) -> Snapshot:
-    """A frozen snapshot whose labels were imported and accepted by one person. Rows: train + test, labels in turn."""
+def make_snapshot(
+    project: Project, accepted_by: User, *, train: int = 30, test: int = 60, dataset: Dataset | None = None, frozen_by: User | None = None
+) -> Snapshot:
+    """A snapshot whose labels were imported and accepted by one person, who froze it unless another did. Rows: train + test, labels in
+    turn."""
     n = next(_numbers)
     dataset = dataset or Dataset.objects.create(
         project=project, slug=f"inbox-{n}", name=f"Inbox {n}", language="en", created_by=accepted_by
@@ -77,7 +80,7 @@ def make_snapshot(project: Project, accepted_by: User, *, train: int = 30, test:
     )  # fmt: skip
     placed = [place(decision, "train" if at < train else "test") for at, decision in enumerate(decisions)]
     placed.sort(key=lambda each: each.row.item)
-    snapshot = write_snapshot(dataset, schema, placed, accepted_by)
+    snapshot = write_snapshot(dataset, schema, placed, frozen_by or accepted_by)
     by_digest = {item.digest: item for item in items}
     SplitAssignment.objects.bulk_create(
         SplitAssignment(item=by_digest[each.row.item], split=each.split, cluster=each.cluster, snapshot=snapshot) for each in placed
