@@ -209,6 +209,14 @@ def freeze_of(endpoint: Endpoint, now: datetime | None = None) -> Freeze | None:
     return endpoint.freezes.filter(lifted_at=None, until__gt=now or timezone.now()).select_related("owner").first()
 
 
+def frozen_until(endpoint: Endpoint) -> datetime | None:
+    """Until when the endpoint is frozen as the trail has it, whatever the rows say by now; None where it is not."""
+    uuid, until = str(endpoint.uuid), None
+    for event in accounts.events_of([uuid], {Verb.ENDPOINT_FROZEN, Verb.ENDPOINT_UNFROZEN})[uuid]:
+        until = datetime.fromisoformat(event.payload["until"]) if event.verb == Verb.ENDPOINT_FROZEN else None
+    return until if until and until > timezone.now() else None
+
+
 def last_verification(version: ModelVersion) -> Job | None:
     """The last job that hashed the version's files again and ended well or badly."""
     rows = of_subject(version).filter(kind="catalog.verify", state__in=[State.SUCCEEDED, State.FAILED])

@@ -132,6 +132,10 @@ def make_trained_run(
         artifact=artifact or make_artifact(n), finished_at=timezone.now(),
         result={"seconds": 12.5, "trainable_parameters": 1000, "total_parameters": 20000},
     )  # fmt: skip
+    with transaction.atomic():
+        record(
+            launched_by, Verb.RUN_LAUNCHED, run, project=project.uuid, snapshot=snapshot.uuid, base=base.uuid, spec_digest=run.spec_digest,
+        )  # fmt: skip
     if evaluated:
         evaluate(run, snapshot, launched_by, wrong=wrong)
     return run

@@ -92,10 +92,13 @@ def check_comparable(plan: Mapping[str, Any], endpoint: Endpoint) -> None:
 
 
 def check_not_frozen(endpoint: Endpoint) -> None:
-    """Raises Refused while a freeze holds the endpoint."""
+    """Raises Refused while a freeze holds the endpoint: also one that was lifted in the database alone."""
     if held := catalog.freeze_of(endpoint):
         until = f"{held.until:%d %b %H:%M} UTC"
         raise Refused(f"{endpoint.slug} is frozen until {until}: {held.reason}", next_step=f"Ask {held.owner}, who froze it.")
+    if ends := catalog.frozen_until(endpoint):
+        text = f"{endpoint.slug} is frozen until {ends:%d %b %H:%M} UTC by the audit log, and not by its own record."
+        raise Refused(text, next_step="Tell an auditor: its record does not add up.")
 
 
 def already(version: ModelVersion, endpoint: Endpoint) -> Refused:

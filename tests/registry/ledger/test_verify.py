@@ -166,6 +166,7 @@ def test_the_command_says_what_it_walked(chain):
         "people: 0 compared with the trail, whole.",
         "policies: 1 compared with the trail, whole.",
         "promotions: 0 compared with the trail, whole.",
+        "runs: 0 compared with the trail, whole.",
         "versions: 0 compared with the trail, whole.",
     ]
 
