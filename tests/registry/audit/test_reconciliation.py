@@ -6,8 +6,9 @@ from hashlib import sha256
 
 import pytest
 from django.contrib.auth.models import Group
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models import F
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from guardian.shortcuts import assign_perm
 
@@ -92,6 +93,24 @@ def test_what_the_actions_do_is_accounted_for(lived):
     assert found() == []
     assert {deployment.arm for deployment in Deployment.objects.all()} == {"stable", "canary", "shadow"}
     assert set(PromotionRequest.objects.values_list("status", flat=True)) == {"fulfilled", "rejected", "withdrawn", "in_review"}
+
+
+def test_an_account_of_more_objects_asks_no_more_often(lived, project, mia, ravi):
+    def statements() -> dict[str, int]:
+        counted = {}
+        for account in accounts.registered():
+            with CaptureQueriesContext(connection) as asked:
+                assert [part.faults for part in accounts.check(account)] == [0]
+            counted[account.name] = len(asked)
+        return counted
+
+    before = statements()
+    version = registry.make_version(project, mia, ravi, model=lived.model, snapshot=lived.alias.version.run.snapshot, semver="9.0.0")
+    registry.asked_request(version, registry.make_endpoint(lived.model, mia), mia)
+    policies.publish(text=LAX, actor=None)
+    access.create_token(user=mia, name="cd", scopes=["read"], days=9)
+
+    assert statements() == before
 
 
 def test_the_demo_of_an_installation_is_accounted_for(db):
