@@ -94,7 +94,7 @@ def told_of_settings(events: list[Told]) -> set[str]:
         payload = event.payload
         match event.verb:
             case Verb.ENDPOINT_CREATED:
-                facts.add(is_for(payload["environment"], payload["keep_text"], by=event.actor))
+                facts.add(is_for(payload["slug"], payload["environment"], payload["keep_text"], by=event.actor))
                 facts.add(stated(event, GOVERNED, "policy"))
             case Verb.ENDPOINT_FROZEN:
                 if until:  # it was over: there is one at a time
@@ -111,8 +111,9 @@ def held_of_settings(endpoints: list[str]) -> dict[str, set[str]]:
     """What the tables say of these endpoints and their freezes."""
     facts: dict[str, set[str]] = {}
     rows = Endpoint.objects.filter(uuid__in=endpoints)
-    for uuid, environment, keeps, by, policy in rows.values_list("uuid", "environment", "keep_text", "created_by__uuid", "policy__name"):
-        facts[str(uuid)] = {is_for(environment, keeps, by=by or "system"), f"{GOVERNED}{policy}"}
+    about = ("slug", "environment", "keep_text", "created_by__uuid", "policy__name")
+    for uuid, slug, environment, keeps, by, policy in rows.values_list("uuid", *about):
+        facts[str(uuid)] = {is_for(slug, environment, keeps, by=by or "system"), f"{GOVERNED}{policy}"}
     columns = ("endpoint__uuid", "uuid", "until", "reason", "owner__uuid", "lifted_at", "lifted_by__uuid")
     for endpoint, uuid, until, reason, owner, at, by in Freeze.objects.filter(endpoint__uuid__in=endpoints).values_list(*columns):
         facts[str(endpoint)].add(frozen(until, reason, by=owner))
@@ -121,9 +122,9 @@ def held_of_settings(endpoints: list[str]) -> dict[str, set[str]]:
     return facts
 
 
-def is_for(environment: str, keep_text: bool, *, by: object) -> str:
+def is_for(slug: str, environment: str, keep_text: bool, *, by: object) -> str:
     """How the endpoint was made."""
-    return f"is for {environment} and {'keeps' if keep_text else 'drops'} the texts of requests, created by {by}"
+    return f"is {slug}, for {environment}, and {'keeps' if keep_text else 'drops'} the texts of requests, created by {by}"
 
 
 def frozen(until: str | datetime, reason: str, *, by: object) -> str:

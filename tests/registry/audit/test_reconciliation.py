@@ -243,6 +243,10 @@ def drop_the_texts(endpoint: Endpoint) -> None:
     Endpoint.objects.filter(pk=endpoint.pk).update(keep_text=False)
 
 
+def address_it_otherwise(endpoint: Endpoint) -> None:
+    behind_its_back("UPDATE catalog_endpoint SET slug = 'other' WHERE id = %s", endpoint.pk)
+
+
 def call_it_staging(endpoint: Endpoint) -> None:
     Endpoint.objects.filter(pk=endpoint.pk).update(environment="staging")
 
@@ -359,7 +363,7 @@ LAUNCHED = "base UUID on snapshot UUID by settings DIGEST, launched by {}"
 ENDED = "deployment UUID: ended at TIME for a reason with digest DIGEST"
 FROZEN = "frozen by OMAR until TIME: Fair."
 WIDE, LIMITED = ("is limited to project " + which for which in ("None", "UUID"))
-SET = "is for production and {} the texts of requests, created by MIA"
+SET = "is support-inbox-prod, for production, and {} the texts of requests, created by MIA"
 FORGERIES = {
     move_to_approved: [(DB, "is approved"), (TRAIL, "is in_review")],
     judge_by_another_policy: [(DB, "is judged by policy DIGEST"), (TRAIL, "is judged by policy DIGEST")],
@@ -410,6 +414,7 @@ FORGERIES = {
     ],
     govern_by_another_policy: [(DB, "is governed by policy short"), (TRAIL, "is governed by policy standard")],
     drop_the_texts: [(DB, SET.format("drops")), (TRAIL, SET.format("keeps"))],
+    address_it_otherwise: [(DB, SET.format("keeps").replace("support-inbox-prod", "other")), (TRAIL, SET.format("keeps"))],
     call_it_staging: [(DB, SET.format("keeps").replace("production", "staging")), (TRAIL, SET.format("keeps"))],
     lift_a_freeze: [(DB, "freeze UUID lifted by MIA")],
     let_a_freeze_run_out: [(DB, "the freeze until TIME ran out")],
@@ -507,7 +512,8 @@ def test_an_event_that_leaves_a_fact_open_is_no_way_in(lived, mia, monkeypatch):
     govern_by_another_policy(lived)
     monkeypatch.setattr(rules, "FORM", 2)
     with transaction.atomic():
-        record(mia, Verb.ENDPOINT_CREATED, lived, project=lived.model.project.uuid, environment="production", keep_text=True)
+        said = {"slug": lived.slug, "environment": "production", "keep_text": True}
+        record(mia, Verb.ENDPOINT_CREATED, lived, project=lived.model.project.uuid, **said)
     monkeypatch.undo()
 
     assert "event-of-old-form" in {rule for rule, _ in found()}
