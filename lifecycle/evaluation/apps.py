@@ -9,7 +9,7 @@ class EvaluationConfig(AppConfig):
 
     def ready(self) -> None:
         """Measure every run that succeeds, and bring the comparison into the navigation."""
-        from lifecycle.evaluation import actions, ports, queries, suggesters, tasks
+        from lifecycle.evaluation import actions, ports, queries, suggesters, tasks, trail
         from lifecycle.jobs.registry import JobKind, register
         from lifecycle.jobs.rules import Queue
         from lifecycle.training import ports as training
@@ -18,6 +18,7 @@ class EvaluationConfig(AppConfig):
         from lifecycle.ui.addresses import find_url
         from lifecycle.ui.navigation import NavItem, Person
         from registry.access.policy import can_somewhere
+        from registry.ledger import accounts
 
         def sees(user: Person) -> bool:
             return can_somewhere(user, "evaluation.view")
@@ -46,6 +47,7 @@ class EvaluationConfig(AppConfig):
                 run, url = actions.runner(kind), tasks.page_of(kind)
                 register(JobKind(name, computation.label, run, queue=queue, url=url, on_failed=forget, on_cancelled=forget))
         ports.add_shelf("run", suggesters.Runs(), order=10)
+        accounts.register(trail.EVALUATIONS)
         training.after_success("evaluation", actions.after_success)
         training.add_reference("evaluation", queries.baseline_reference, order=20)
         navigation.register(NavItem("Training", "Evaluations", "evaluation:list", 20, show=sees))

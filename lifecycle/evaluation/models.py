@@ -10,6 +10,7 @@ from datasets_app.labeling.models import Queue
 from datasets_app.snapshots.models import Snapshot
 from lifecycle.training.models import Run
 from registry.artifacts.models import Blob
+from registry.ledger.rules import digest_of
 
 
 class Evaluation(models.Model):
@@ -39,6 +40,11 @@ class Evaluation(models.Model):
 
     def __str__(self) -> str:
         return f"evaluation on {self.split}"
+
+    @property
+    def computed_digest(self) -> str:
+        """The digest of its report and of its predictions as they are now."""
+        return digest_of({"report": self.report, "predictions": self.predictions.digest})
 
 
 class Analysis(models.Model):

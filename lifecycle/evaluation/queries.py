@@ -34,6 +34,8 @@ from lifecycle.ui.addresses import find_url
 from registry.access import policy
 from registry.access.policy import Person
 from registry.artifacts import actions as artifacts
+from registry.ledger import accounts
+from registry.ledger.verbs import Verb
 
 trainers_of = training.trainers_of
 ROWS_AT_ONCE = 1_000  # items that one statement asks for
@@ -331,6 +333,15 @@ def said_to(evaluation: Evaluation, digest: str) -> Said | None:
     found = texts_of(evaluation)
     row = found.ids.index(digest) if digest in found.ids else None
     return None if row is None else Said(found.answers[row], bool(found.cut and found.cut[row]))
+
+
+def is_recorded(evaluation: Evaluation) -> bool:
+    """Whether the trail knows this very report, these predictions and whose they are: a row that was changed has another digest."""
+    uuid = str(evaluation.uuid)
+    events = accounts.events_of([uuid], {Verb.EVALUATION_RECORDED})[uuid]
+    known = {(event.payload["run"], event.payload["split"], event.payload["report_digest"]) for event in events}
+    digest = evaluation.computed_digest
+    return evaluation.report_digest == digest and (str(evaluation.run.uuid), evaluation.split, digest) in known
 
 
 def analysis(evaluation: Evaluation, kind: Analysis.Kind, item: str = "") -> Analysis | None:

@@ -384,10 +384,15 @@ def changes_by_class(changed: Sequence[Change]) -> dict[str, tuple[int, int]]:
     return {label: (fixed, broken) for label, (fixed, broken) in found.items()}
 
 
+EXACT = 1e16  # from here on PostgreSQL gives a float back as a whole number, which it is
+
+
 def finite(value: Any) -> Any:
-    """The value with NaN as None, in depth, as JSON needs it."""
+    """The value with NaN as None, in depth, as JSON needs it; with numbers as every database gives them back, so that its digest stays."""
     if isinstance(value, float):
-        return value if math.isfinite(value) else None
+        if not math.isfinite(value):
+            return None
+        return int(value) if abs(value) >= EXACT else value + 0.0  # no negative zero
     if isinstance(value, dict):
         return {key: finite(each) for key, each in value.items()}
     return [finite(each) for each in value] if isinstance(value, list | tuple) else value

@@ -11,10 +11,11 @@ class TrainingConfig(AppConfig):
         """Bring this room's jobs, its place in the navigation and its search."""
         from lifecycle.jobs.registry import JobKind, register
         from lifecycle.jobs.rules import Queue
-        from lifecycle.training import estimate_task, queries, tasks
+        from lifecycle.training import estimate_task, queries, tasks, trail
         from lifecycle.ui import navigation, palette
         from lifecycle.ui.navigation import NavItem, Person
         from registry.access.policy import can_somewhere
+        from registry.ledger import accounts
 
         register(
             JobKind(
@@ -42,6 +43,8 @@ class TrainingConfig(AppConfig):
             )
         )  # fmt: skip
         register(JobKind("training.keep_base", "Keep a base model", tasks.keep_base, url=lambda job: "/runs/bases/"))
+
+        accounts.register(trail.RUNS)
 
         def sees(user: Person) -> bool:
             return can_somewhere(user, "training.view")

@@ -107,7 +107,7 @@ def deactivate_user(*, user_id: UUID, actor: User) -> User:
         raise Refused("You cannot deactivate yourself.", next_step="Ask another organisation admin.")
     if user.is_organisation_admin:
         raise Refused(f"{user} is an organisation admin.", next_step="Remove the organisation admin role first.")
-    own = queries.roles_by_project(actor)
+    own = policy.projects_of(actor)
     if any(project in own and not GOVERNING.isdisjoint(held) for project, held in queries.roles_by_project(user).items()):
         raise PermissionDenied(f"You hold a role in a project that {user} governs. Another organisation admin can deactivate them.")
     user.is_active = False
@@ -168,7 +168,7 @@ def create_token(*, user: User, name: str, scopes: list[str], days: int, project
     secret, kept = new_secret(days)
     token = ApiToken.objects.create(user=user, name=name, scopes=sorted(set(scopes)), project=project, **kept)
     only = project.uuid if project else None
-    record(user, Verb.TOKEN_CREATED, token, scopes=token.scopes, expires_at=token.expires_at, limited_to=only)
+    record(user, Verb.TOKEN_CREATED, token, scopes=token.scopes, expires_at=token.expires_at, limited_to=only, digest=token.digest)
     return token, secret
 
 

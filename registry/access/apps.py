@@ -25,3 +25,4 @@ class AccessConfig(AppConfig):
         palette.register_page("Projects and members", "access:projects", keywords="roles people access")
         palette.register_page("People", "access:people", show=lambda user: user.is_organisation_admin, keywords="users admin")
         accounts.register(trail.ROLES)
+        accounts.register(trail.TOKENS)

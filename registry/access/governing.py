@@ -101,8 +101,8 @@ def lock_admins() -> None:
 
 
 def may_govern(user: User, project: Project | None) -> bool:
-    """Whether the database says now that the person is an organisation admin, and holds no role in the project."""
-    return admins().filter(pk=user.pk).exists() and (project is None or not policy.roles_of(user, project))
+    """Whether the database says now that the person is an organisation admin, and holds no role in the project, nor on a part of it."""
+    return admins().filter(pk=user.pk).exists() and (project is None or project.pk not in policy.projects_of(user))
 
 
 def check_governor(actor: User, project: Project | None) -> None:

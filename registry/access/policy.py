@@ -10,12 +10,14 @@ from functools import cache
 from typing import Any, TypeVar
 from uuid import UUID
 
+from django.apps import apps
 from django.contrib.auth.models import AnonymousUser
 from django.core.exceptions import PermissionDenied
 from django.db import connection
 from django.db.models import Model, Q, QuerySet
 from django.db.models.expressions import RawSQL
 from django.http import Http404
+from guardian.models import BaseGenericObjectPermission, GroupObjectPermissionBase
 from guardian.utils import get_group_obj_perms_model
 
 from registry.access import roles
@@ -211,6 +213,23 @@ def project_uuid(subject: Model) -> UUID:
     """The uuid of the project that an object belongs to: what an event names as its chain."""
     key = root_key(subject, type(subject).project_path)  # type: ignore[attr-defined]
     return Project.objects.values_list("uuid", flat=True).get(pk=key)
+
+
+def grant_models() -> list[type[Model]]:
+    """The tables whose rows give roles: one for each kind of root."""
+    bases = [model for model in apps.get_models() if issubclass(model, GroupObjectPermissionBase)]
+    return [model for model in bases if not issubclass(model, BaseGenericObjectPermission)]
+
+
+def projects_of(user: User) -> set[int]:
+    """The keys of the projects in which a person holds any role, on the project itself or on a dataset or model of it, whatever the
+    request's token is limited to. A statement for each kind of root."""
+    found: set[int] = set()
+    for grants in grant_models():
+        path: str = grants._meta.get_field("content_object").related_model.project_path  # type: ignore[union-attr]
+        project = "content_object" if path == "pk" else f"content_object__{path}"
+        found |= set(grants._default_manager.filter(group__user=user.pk).values_list(project, flat=True))
+    return found
 
 
 def roles_of(user: Person, project: Project) -> list[roles.Role]:

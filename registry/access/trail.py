@@ -1,15 +1,17 @@
-"""Which roles people hold, by the trail and by the tables that decide it: what was given by another road is found by verification."""
+"""Which roles people hold and which tokens act for them, by the trail and by the tables that decide it: what was given by another road is
+found by verification."""
 
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Iterable
+from datetime import datetime
 
-from django.apps import apps
-from django.db.models import F, Model
-from guardian.models import BaseGenericObjectPermission, GroupObjectPermissionBase
+from django.db.models import F
 
-from registry.access.models import PLACEHOLDER, User
-from registry.ledger.accounts import Account, Told
+from registry.access.models import PLACEHOLDER, ApiToken, User
+from registry.access.policy import grant_models
+from registry.ledger.accounts import Account, Told, moment, stated
 from registry.ledger.verbs import Verb
 
 ADMIN = "is an organisation admin"
@@ -54,16 +56,39 @@ def held(people: list[str]) -> dict[str, set[str]]:
     return facts
 
 
-def grant_models() -> list[type[Model]]:
-    """The tables whose rows give roles: one for each kind of root, as `policy` reads them."""
-    bases = [model for model in apps.get_models() if issubclass(model, GroupObjectPermissionBase)]
-    return [model for model in bases if not issubclass(model, BaseGenericObjectPermission)]
-
-
 def holds(root: str) -> str:
     """root: kind, uuid and role, as a grant's event and group name them."""
     return f"holds {root}"
 
 
+def told_of_tokens(events: list[Told]) -> set[str]:
+    """What stands after these events about a person's token."""
+    facts: set[str] = set()
+    for event in events:
+        payload = event.payload
+        if event.verb == Verb.TOKEN_REVOKED:
+            facts.add(REVOKED)
+            continue
+        facts.add(acts_for(event.actor, payload["scopes"], payload["expires_at"]))
+        facts |= {stated(event, LIMITED, "limited_to"), stated(event, KEPT, "digest")}
+    return facts
+
+
+def held_of_tokens(tokens: list[str]) -> dict[str, set[str]]:
+    """What the table says of these tokens."""
+    facts: dict[str, set[str]] = {}
+    columns = ("uuid", "user__uuid", "scopes", "expires_at", "project__uuid", "digest", "revoked_at")
+    for uuid, user, scopes, until, project, digest, revoked in ApiToken.objects.filter(uuid__in=tokens).values_list(*columns):
+        facts[str(uuid)] = {acts_for(user, scopes, until), f"{LIMITED}{project}", KEPT + digest, *([REVOKED] if revoked else [])}
+    return facts
+
+
+def acts_for(user: object, scopes: Iterable[str], until: str | datetime) -> str:
+    """Whose token it is, for what and how long."""
+    return f"acts for {user} with {', '.join(scopes)} until {moment(until)}"
+
+
+REVOKED, LIMITED, KEPT = "is revoked", "is limited to project ", "is kept as "
 VERBS = frozenset({Verb.USER_CREATED, Verb.USER_DEACTIVATED, Verb.ADMIN_GRANTED, Verb.ADMIN_REVOKED, Verb.ROLE_GRANTED, Verb.ROLE_REVOKED})
 ROLES = Account("people", User, VERBS, told, held)
+TOKENS = Account("API tokens", ApiToken, frozenset({Verb.TOKEN_CREATED, Verb.TOKEN_REVOKED}), told_of_tokens, held_of_tokens)

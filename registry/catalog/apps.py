@@ -44,3 +44,4 @@ class CatalogConfig(AppConfig):
         training.add_reference("live", ports.live_reference, order=10)
         palette.register_search("Models and versions", ports.search)
         accounts.register(trail.CARDS)
+        accounts.register(trail.SETTINGS)

@@ -196,8 +196,10 @@ class Alias(models.Model):
 
 
 class Freeze(models.Model):
-    """A stop on promotions and deployments of an endpoint, with an owner and an end."""
+    """A stop on promotions and deployments of an endpoint, with an owner and an end. Only that it was lifted is written later."""
 
+    append_only = True
+    changeable = ("lifted_at", "lifted_by")
     project_path = "endpoint__model__project"
     root_path = "endpoint__model"
 

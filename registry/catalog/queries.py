@@ -22,6 +22,8 @@ from registry.access import policy
 from registry.access.policy import Person
 from registry.catalog.card import SHOWN
 from registry.catalog.models import Alias, Card, Endpoint, Freeze, ModelVersion, RegisteredModel
+from registry.ledger import accounts
+from registry.ledger.verbs import Verb
 
 PAGE = 30
 
@@ -187,6 +189,21 @@ def made_export(card: Card) -> Export | None:
     return Export(found.st_size, datetime.fromtimestamp(found.st_mtime, UTC))
 
 
+def is_governed(endpoint: Endpoint) -> bool:
+    """Whether the trail knows that the endpoint is governed by its policy; also where its event is from before events named one."""
+    uuid = str(endpoint.uuid)
+    events = accounts.events_of([uuid], {Verb.ENDPOINT_CREATED})[uuid]
+    return {event.payload.get("policy") for event in events} <= {None, endpoint.policy.name}
+
+
 def freeze_of(endpoint: Endpoint, now: datetime | None = None) -> Freeze | None:
     """The freeze that holds an endpoint now, if any."""
     return endpoint.freezes.filter(lifted_at=None, until__gt=now or timezone.now()).select_related("owner").first()
+
+
+def frozen_until(endpoint: Endpoint) -> datetime | None:
+    """Until when the endpoint is frozen as the trail has it, whatever the rows say by now; None where it is not."""
+    uuid, until = str(endpoint.uuid), None
+    for event in accounts.events_of([uuid], {Verb.ENDPOINT_FROZEN, Verb.ENDPOINT_UNFROZEN})[uuid]:
+        until = datetime.fromisoformat(event.payload["until"]) if event.verb == Verb.ENDPOINT_FROZEN else None
+    return until if until and until > timezone.now() else None

@@ -1,15 +1,16 @@
-"""Versions and their cards, by the trail and by the tables: verification finds a quarantine that was lifted in the database, and a card
-that was altered, added or removed behind the product's back."""
+"""Versions, their cards and endpoints, by the trail and by the tables: verification finds a quarantine or a freeze that was lifted in the
+database, a card that was altered, added or removed behind the product's back, and an endpoint that was put under another policy."""
 
 from __future__ import annotations
 
 from collections import defaultdict
+from datetime import datetime
 
 from registry.catalog import signed_cards
-from registry.catalog.models import Card, ModelVersion
+from registry.catalog.models import Card, Endpoint, Freeze, ModelVersion
 from registry.catalog.rules import ACTIVE, QUARANTINED
 from registry.catalog.signed_cards import digest_of
-from registry.ledger.accounts import Account, Told
+from registry.ledger.accounts import Account, Told, moment, stated
 from registry.ledger.verbs import Verb
 
 
@@ -82,7 +83,70 @@ def signed(revision: int, digest: str) -> str:
     return f"card revision {revision} has a signature with digest {digest}"
 
 
+GOVERNED = "is governed by policy "
+
+
+def told_of_settings(events: list[Told]) -> set[str]:
+    """What stands after these events about an endpoint: what it is for, and every freeze."""
+    facts: set[str] = set()
+    until = ""  # of the freeze that nobody lifted
+    for event in events:
+        payload = event.payload
+        match event.verb:
+            case Verb.ENDPOINT_CREATED:
+                facts.add(is_for(payload["slug"], payload["environment"], payload["keep_text"], by=event.actor))
+                facts.add(stated(event, GOVERNED, "policy"))
+            case Verb.ENDPOINT_FROZEN:
+                if until:  # it was over: there is one at a time
+                    facts.add(ran_out(until))
+                until = payload["until"]
+                facts.add(frozen(until, payload["reason"], by=event.actor))
+            case Verb.ENDPOINT_UNFROZEN:
+                until = ""
+                facts.add(lifted(payload["freeze"], by=event.actor))
+    return facts
+
+
+def held_of_settings(endpoints: list[str]) -> dict[str, set[str]]:
+    """What the tables say of these endpoints and their freezes."""
+    facts: dict[str, set[str]] = {}
+    rows = Endpoint.objects.filter(uuid__in=endpoints)
+    about = ("slug", "environment", "keep_text", "created_by__uuid", "policy__name")
+    for uuid, slug, environment, keeps, by, policy in rows.values_list("uuid", *about):
+        facts[str(uuid)] = {is_for(slug, environment, keeps, by=by or "system"), f"{GOVERNED}{policy}"}
+    columns = ("endpoint__uuid", "uuid", "until", "reason", "owner__uuid", "lifted_at", "lifted_by__uuid")
+    for endpoint, uuid, until, reason, owner, at, by in Freeze.objects.filter(endpoint__uuid__in=endpoints).values_list(*columns):
+        facts[str(endpoint)].add(frozen(until, reason, by=owner))
+        if at is not None:
+            facts[str(endpoint)].add(ran_out(until) if by is None and at == until else lifted(uuid, by=by))
+    return facts
+
+
+def is_for(slug: str, environment: str, keep_text: bool, *, by: object) -> str:
+    """How the endpoint was made."""
+    return f"is {slug}, for {environment}, and {'keeps' if keep_text else 'drops'} the texts of requests, created by {by}"
+
+
+def frozen(until: str | datetime, reason: str, *, by: object) -> str:
+    """Who froze it, how long and why."""
+    return f"frozen by {by} until {moment(until)}: {reason}"
+
+
+def ran_out(until: str | datetime) -> str:
+    """That a freeze was over when the next one began."""
+    return f"the freeze until {moment(until)} ran out"
+
+
+def lifted(freeze: object, *, by: object) -> str:
+    """Who ended a freeze before its time."""
+    return f"freeze {freeze} lifted by {by or 'nobody'}"
+
+
 VERSIONS = Account(
     "versions", ModelVersion, frozenset({Verb.VERSION_REGISTERED, Verb.VERSION_QUARANTINED}), told_of_versions, held_of_versions
 )
 CARDS = Account("cards", ModelVersion, frozenset({Verb.VERSION_REGISTERED, Verb.CARD_CHANGED}), told_of_cards, held_of_cards)
+SETTINGS = Account(
+    "endpoint settings", Endpoint, frozenset({Verb.ENDPOINT_CREATED, Verb.ENDPOINT_FROZEN, Verb.ENDPOINT_UNFROZEN}), told_of_settings,
+    held_of_settings,
+)  # fmt: skip

@@ -31,3 +31,4 @@ class EndpointsConfig(AppConfig):
         palette.register_search("Endpoints", queries.search)
         accounts.register(trail.DEPLOYMENTS)
         promotions.register(fates.fate_of)
+        accounts.register(trail.TOKENS)

@@ -1,19 +1,24 @@
-"""What served an endpoint, by the trail and by the tables: a deployment that no action made is found by verification."""
+"""What served an endpoint and who may ask it, by the trail and by the tables: verification finds a deployment that no action made or
+ended, and a token that nobody created."""
 
 from __future__ import annotations
 
 from collections import defaultdict
+from datetime import datetime
 
 from registry.catalog.models import Alias, Endpoint
-from registry.endpoints.models import Deployment
+from registry.endpoints.models import Deployment, EndpointToken
 from registry.endpoints.rules import ALL
-from registry.ledger.accounts import Account, Told
+from registry.ledger.accounts import Account, Told, moment, stated
+from registry.ledger.rules import digest_of
 from registry.ledger.verbs import Verb
 
+Cause = Deployment.Cause
 STABLE, CANARY, SHADOW = Deployment.Arm.STABLE, Deployment.Arm.CANARY, Deployment.Arm.SHADOW
 BEGINS = {
     Verb.DEPLOYED: STABLE, Verb.ROLLED_BACK: STABLE, Verb.CANARY_STARTED: CANARY, Verb.SHARE_SET: CANARY, Verb.SHADOW_STARTED: SHADOW,
 }  # fmt: skip
+CAUSES = {Verb.ROLLED_BACK: Cause.ROLLBACK, Verb.SHADOW_STARTED: Cause.SHADOW}  # the others: by an approved promotion
 ENDS = {Verb.CANARY_STOPPED: CANARY, Verb.SHADOW_STOPPED: SHADOW, Verb.EMPTIED: STABLE}
 
 
@@ -27,9 +32,11 @@ def told(events: list[Told]) -> set[str]:
         payload, verb = event.payload, Verb(event.verb)
         if verb in ENDS:
             running.pop(ENDS[verb], None)
+            facts |= ending(event, payload["deployment"])
             live = "" if verb == Verb.EMPTIED else live
             continue
         deployment, arm = payload["deployment"], BEGINS[verb]
+        before = running.get(arm)
         request = approvals.get(payload["previous"]) if verb == Verb.SHARE_SET else payload.get("request")
         if arm == CANARY:
             approvals[deployment] = request
@@ -37,10 +44,15 @@ def told(events: list[Told]) -> set[str]:
             live = is_live(payload["version"])
         if "canary" in payload:
             running.pop(CANARY, None)
+            facts |= ending(event, payload["canary"])
+        if before:
+            facts |= ending(event, before)
+        why = payload["reason"] if verb in (Verb.ROLLED_BACK, Verb.SHARE_SET) else ""
+        facts.add(follows(deployment, CAUSES.get(verb, Cause.PROMOTION), before, why))
         share = payload.get("new" if verb == Verb.SHARE_SET else "share", ALL)
         facts.add(interval(deployment, payload["version"], arm, share, event.actor, request))
-        running[arm] = runs(deployment)
-    return facts | set(running.values()) | ({live} if live else set())
+        running[arm] = deployment
+    return facts | {runs(each) for each in running.values()} | ({live} if live else set())
 
 
 def held(endpoints: list[str]) -> dict[str, set[str]]:
@@ -48,10 +60,11 @@ def held(endpoints: list[str]) -> dict[str, set[str]]:
     facts: dict[str, set[str]] = defaultdict(set)
     rows = Deployment.objects.filter(endpoint__uuid__in=endpoints)
     columns = ("uuid", "version__uuid", "arm", "share", "started_by__uuid", "approval__uuid")
-    for endpoint, ended, uuid, version, arm, share, by, request in rows.values_list("endpoint__uuid", "ended_at", *columns):
-        facts[str(endpoint)].add(interval(uuid, version, arm, share, by or "system", request))
-        if ended is None:
-            facts[str(endpoint)].add(runs(uuid))
+    how, over = ("cause", "previous__uuid", "reason"), ("ended_at", "ended_by__uuid", "end_reason")
+    for endpoint, *row in rows.values_list("endpoint__uuid", *columns, *how, *over).iterator(chunk_size=1000):
+        uuid, version, arm, share, by, request, cause, previous, why, at, ender, end_reason = row
+        facts[str(endpoint)] |= {interval(uuid, version, arm, share, by or "system", request), follows(uuid, cause, previous, why)}
+        facts[str(endpoint)] |= {runs(uuid)} if at is None else {ended_by(uuid, ender or "system"), ended(uuid) + end(at, end_reason)}
     for endpoint, version in Alias.objects.filter(endpoint__uuid__in=endpoints, version__isnull=False).values_list(
         "endpoint__uuid", "version__uuid"
     ):
@@ -65,6 +78,36 @@ def interval(deployment: object, version: object, arm: str, share: int, by: obje
     return f"deployment {deployment}: version {version} as {arm} at {share} of 10000, begun by {by}{by_approval}"
 
 
+def follows(deployment: object, cause: str, previous: object, reason: str) -> str:
+    """What it took over from, and why."""
+    why = f" for a reason with digest {digest_of(reason)}" if reason else ""
+    return f"deployment {deployment}: {Cause(cause)} after {previous or 'nothing'}{why}"
+
+
+def ending(event: Told, deployment: str) -> set[str]:
+    """How the event that ended a deployment says that it ended."""
+
+    def own(ends: dict[str, dict[str, str]]) -> str:
+        return end(ends[deployment]["at"], ends[deployment]["reason"])
+
+    return {ended_by(deployment, event.actor), stated(event, ended(deployment), "ends", own)}
+
+
+def ended_by(deployment: object, by: object) -> str:
+    """Who ended it."""
+    return f"deployment {deployment}: ended by {by}"
+
+
+def ended(deployment: object) -> str:
+    """How its end begins to be told; when and why follow."""
+    return f"deployment {deployment}: ended at "
+
+
+def end(at: str | datetime, reason: str) -> str:
+    """When and why it ended."""
+    return f"{moment(at)} for a reason with digest {digest_of(reason)}"
+
+
 def runs(deployment: object) -> str:
     """That it has not ended."""
     return f"deployment {deployment} runs"
@@ -75,4 +118,35 @@ def is_live(version: object) -> str:
     return f"version {version} is live"
 
 
+def told_of_tokens(events: list[Told]) -> set[str]:
+    """What stands after these events about a program's token."""
+    facts: set[str] = set()
+    for event in events:
+        if event.verb == Verb.ENDPOINT_TOKEN_REVOKED:
+            facts.add(REVOKED)
+            continue
+        facts |= {opens(event.payload["endpoint"], event.payload["expires_at"], by=event.actor), stated(event, KEPT, "digest")}
+    return facts
+
+
+def held_of_tokens(tokens: list[str]) -> dict[str, set[str]]:
+    """What the table says of these tokens."""
+    facts: dict[str, set[str]] = {}
+    rows = EndpointToken.objects.filter(uuid__in=tokens)
+    columns = ("uuid", "endpoint__uuid", "expires_at", "created_by__uuid", "digest", "revoked_at")
+    for uuid, endpoint, until, by, digest, revoked in rows.values_list(*columns):
+        facts[str(uuid)] = {opens(endpoint, until, by=by), KEPT + digest, *([REVOKED] if revoked else [])}
+    return facts
+
+
+def opens(endpoint: object, until: str | datetime, *, by: object) -> str:
+    """What the token is good for, and who created it."""
+    return f"opens endpoint {endpoint} until {moment(until)}, created by {by}"
+
+
+REVOKED, KEPT = "is revoked", "is kept as "
+TOKENS = Account(
+    "endpoint tokens", EndpointToken, frozenset({Verb.ENDPOINT_TOKEN_CREATED, Verb.ENDPOINT_TOKEN_REVOKED}), told_of_tokens,
+    held_of_tokens,
+)  # fmt: skip
 DEPLOYMENTS = Account("endpoints", Endpoint, frozenset({*BEGINS, *ENDS}), told, held)

@@ -12,6 +12,7 @@ class Rule(StrEnum):
     EVENT_MISSING = "event-missing"
     EVENT_ALTERED = "event-altered"
     EVENT_OUT_OF_ORDER = "event-out-of-order"
+    EVENT_OF_OLD_FORM = "event-of-old-form"
     COLUMNS_DIFFER = "columns-differ"
     HEAD_DIFFERS = "head-differs"
     TAIL_CUT = "tail-cut"
@@ -46,12 +47,15 @@ class Fault:
 
 @dataclass(frozen=True)
 class Part:
-    """A part of the trail that was walked to its end. count: how many of its `what`. faults: how many were found in it."""
+    """A part of the trail that was walked to its end. count: how many of its `what`. faults: how many were found in it. in_part: how many
+    could be compared in part alone, since their events are from before events stated all of it."""
 
     name: str
     count: int
     what: str
     faults: int
+    in_part: int = 0
 
     def __str__(self) -> str:
-        return f"{self.name}: {self.count:,} {self.what}, {counted(self.faults, 'fault') if self.faults else 'whole'}."
+        before = f"; {self.in_part:,} in part, from before events stated all of it" if self.in_part else ""
+        return f"{self.name}: {self.count:,} {self.what}, {counted(self.faults, 'fault') if self.faults else 'whole'}{before}."

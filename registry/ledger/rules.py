@@ -10,7 +10,12 @@ from lifecycle import bundle
 GENESIS = "0" * 64
 INSTALLATION = "installation"
 SYSTEM = "system"
-FORM = 2  # of an event: 2 is hashed with digests of its names, before it there was no `form`
+FORM = 3  # of an event: 3 states all that rows are compared by, 2 is hashed with digests of its names, before it there was no `form`
+
+
+def form_of(document: dict[str, Any]) -> int:
+    """The form of an event, by what was hashed."""
+    return int(document.get("form", 1))
 
 
 def event_hash(canonical: str) -> str:

@@ -117,7 +117,6 @@ class Verb(TextChoices):
     ENDPOINT_FROZEN = "catalog.frozen", "froze an endpoint"
     ENDPOINT_UNFROZEN = "catalog.unfrozen", "lifted a freeze"
     # promotions
-    PROMOTION_DRAFTED = "promotions.drafted", "drafted a promotion"
     PROMOTION_REQUESTED = "promotions.requested", "requested promotion"
     PROMOTION_CHECK_ASKED = "promotions.check_asked", "asked for another check of a promotion"
     PROMOTION_CHECKED = "promotions.checked", "checked the gates of a promotion"
@@ -175,7 +174,6 @@ class Verb(TextChoices):
     RETRAIN_ENDED = "retraining.ended", "ended a retraining"
     # audit and jobs
     TRAIL_EXPORTED = "audit.exported", "exported the trail"
-    CHECKPOINT_SIGNED = "audit.checkpoint_signed", "signed a checkpoint of the trail"
     JOB_CANCELLED = "jobs.cancelled", "cancelled a job"
     JOB_PRIORITISED = "jobs.prioritised", "changed a job's priority"
     DEMO_SEEDED = "demo.seeded", "seeded the demo project"

@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterable, Iterator
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 from django.db.models import Min
 from django.utils import timezone
@@ -46,12 +47,13 @@ def check_chain(name: str, signed: dict[int, str]) -> tuple[int, Fault | None]:
 
     signed: seq → hash.
     """
-    previous, seq = rules.GENESIS, 0
+    previous, seq, form = rules.GENESIS, 0, 0
     while True:  # what is recorded meanwhile is walked too
         for event in Event.objects.filter(chain=name, seq__gt=seq).order_by("seq").iterator(chunk_size=1000):
-            if fault := event_fault(event, previous, seq + 1, signed.get(seq + 1)):
+            document = hashed(event)
+            if fault := event_fault(event, document, previous, seq + 1, signed.get(seq + 1), form):
                 return seq, fault
-            previous, seq = event.hash, event.seq
+            previous, seq, form = event.hash, event.seq, rules.form_of(document)
         head = Chain.objects.filter(name=name).first()
         if head is None or head.seq <= seq or not Event.objects.filter(chain=name, seq__gt=seq).exists():
             break
@@ -64,16 +66,24 @@ def check_chain(name: str, signed: dict[int, str]) -> tuple[int, Fault | None]:
     return seq, None
 
 
-def event_fault(event: Event, previous: str, seq: int, signed: str | None) -> Fault | None:
-    """What is wrong with one event, given the hash before it, the seq that is due and the hash that was signed; None when it fits."""
+def hashed(event: Event) -> dict[str, Any]:
+    """What an event says; nothing where its bytes do not give its hash."""
+    found: dict[str, Any] = json.loads(event.canonical) if rules.event_hash(event.canonical) == event.hash else {}
+    return found
+
+
+def event_fault(event: Event, document: dict[str, Any], previous: str, seq: int, signed: str | None, form: int) -> Fault | None:
+    """What is wrong with one event, given what it says, the hash before it, the seq that is due, the hash that was signed and the form of
+    the event before it; None when it fits."""
     where = f"chain {event.chain}, event {seq}"
     if event.seq != seq:
         return Fault(Rule.EVENT_MISSING, where, f"The next one found is {event.seq}.")
-    if rules.event_hash(event.canonical) != event.hash:
+    if not document:
         return Fault(Rule.EVENT_ALTERED, where, "The stored bytes do not give the stored hash.")
-    document = json.loads(event.canonical)
     if document["previous"] != previous or event.previous_hash != previous:
         return Fault(Rule.EVENT_OUT_OF_ORDER, where, "It does not follow from the event before it.")
+    if rules.form_of(document) < form:
+        return Fault(Rule.EVENT_OF_OLD_FORM, where, f"It has form {rules.form_of(document)} and follows one of form {form}.")
     stated = [*(document[column] for column in COLUMNS), document["project"], document["at"]]
     project, at = str(event.project) if event.project else None, event.at.isoformat(timespec="microseconds")
     if stated != [*(getattr(event, column) for column in COLUMNS), project, at]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-
 from django.core.exceptions import PermissionDenied
 from django.db import connection, transaction
 
@@ -27,7 +25,7 @@ def publish(*, text: str, actor: User | None) -> Policy:
         raise PermissionDenied("A policy is published by two persons together; until that is offered, the operator publishes it.")
     stated = rules.read(text)
     newest = Policy.objects.select_for_update().filter(name=stated.name).order_by("-version").first()
-    digest = hashlib.sha256(text.encode("utf-8")).hexdigest()
+    digest = rules.digest_of(text)
     if newest and newest.digest == digest:
         raise Refused(f"This is version {newest.version} of {stated.name} already.", next_step="Change the text first.")
     policy = Policy.objects.create(

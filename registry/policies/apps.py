@@ -9,9 +9,12 @@ class PoliciesConfig(AppConfig):
     label = "policies"
 
     def ready(self) -> None:
-        """Have the standard policy published, and the pages found."""
+        """Have the standard policy published, the pages found, and policies compared with the trail."""
         from lifecycle.ui import palette
+        from registry.ledger import accounts
+        from registry.policies import trail
         from registry.policies.actions import publish_standard
 
         post_migrate.connect(publish_standard, sender=self, dispatch_uid="policies.publish_standard")
         palette.register_page("Policies", "policies:list", keywords="gates steps rules")
+        accounts.register(trail.POLICIES)

@@ -48,7 +48,7 @@ class Live:
 class Evidence:
     """What was found about one version. None always means: could not be found, and the gate that needs it fails.
 
-    membership: AUC with which training rows are told from others by their loss.
+    membership: AUC with which training rows are told from others by their loss; analysis: digest of what found it.
     leaked: test rows whose text, normalised text or group is in the training split. overruled: test labels decided anew since the freeze.
     files: how many were hashed again; signature_problem: "" when every one and the signature hold. stated: card fields that say something.
     """
@@ -58,6 +58,7 @@ class Evidence:
     evaluation: str = ""
     live: Live | None = None
     membership: Measure | None = None
+    analysis: str = ""
     leaked: int | None = None
     snapshot: str = ""
     overruled: int | None = None
@@ -179,7 +180,7 @@ def membership(gate: Gate, evidence: Evidence) -> Finding:
     outcome = Outcome.FAILED if measure.low > limit else Outcome.WATCH if measure.value > limit else Outcome.PASSED
     return gate.found(
         title, outcome, f"{with_interval(measure)}; the lower end counts, 0.5 is guessing.", value=decimals(measure.low),
-        threshold=threshold, source=evidence.evaluation,
+        threshold=threshold, source=evidence.analysis,
     )  # fmt: skip
 
 

@@ -11,6 +11,8 @@ from django.http import Http404
 
 from registry.access import policy as access
 from registry.access.policy import Person
+from registry.ledger import accounts
+from registry.ledger.verbs import Verb
 from registry.policies import rules
 from registry.policies.models import Policy
 from registry.policies.rules import Rules
@@ -40,6 +42,14 @@ def in_force(name: str) -> Policy:
 def default() -> Policy:
     """The policy that a new endpoint gets."""
     return in_force("standard")
+
+
+def is_published(policy: Policy) -> bool:
+    """Whether the trail knows that this name, version and text were published: a row that somebody wrote into the database has no event."""
+    uuid, digest = str(policy.uuid), rules.digest_of(policy.text)
+    events = accounts.events_of([uuid], {Verb.POLICY_PUBLISHED})[uuid]
+    known = {(event.payload["name"], event.payload["version"], event.payload["digest"]) for event in events}
+    return policy.digest == digest and (policy.name, policy.version, digest) in known
 
 
 def read(policy: Policy) -> Rules:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -55,6 +56,11 @@ class Rules:
     def step(self, name: str) -> Step | None:
         """The step of this name, if the policy has it."""
         return next((step for step in self.steps if step.name == name), None)
+
+
+def digest_of(text: str) -> str:
+    """What approvals name a policy by: sha256 of its text, in hex."""
+    return hashlib.sha256(text.encode("utf-8")).hexdigest()
 
 
 def read(text: str) -> Rules:

@@ -18,21 +18,25 @@ from lifecycle.refusals import Refused
 from registry.catalog import actions as catalog
 from registry.catalog import queries
 from registry.catalog.models import ModelVersion
+from registry.ledger.rules import digest_of
 from registry.policies.gates import Evidence, Live, Measure
 
 BATCH = 5000
 
 
 def gather(version: ModelVersion, baseline: ModelVersion | None, comparison: dict[str, Any] | None, problem: str) -> Evidence:
-    """Everything about one version that the gates ask for. comparison, problem: as `compare` gave them."""
+    """Everything about one version that the gates ask for. comparison, problem: as `compare` gave them. Raises Refused where the report is
+    not the one that was recorded."""
+    check_recorded(version.evaluation)
     evaluation, snapshot, card = version.evaluation, version.run.snapshot, queries.newest_card(version)
-    measured = queries.measures(evaluation.report)
+    measured, leak = queries.measures(evaluation.report), evaluations.analysis(evaluation, Analysis.Kind.MEMBERSHIP)
     files, damage = verify(version)
     return Evidence(
         rows=evaluation.rows,
         metrics={name: Measure(float(found["value"] or 0), found["low"], found["high"]) for name, found in measured.items()},
         evaluation=evaluation.report_digest,
-        membership=membership(evaluation),
+        membership=Measure(leak.report["auc"], leak.report["low"], leak.report["high"]) if leak else None,
+        analysis=digest_of(leak.report) if leak else "",
         live=live(baseline, comparison, problem),
         leaked=leaked(snapshot),
         snapshot=snapshot.digest,
@@ -45,10 +49,11 @@ def gather(version: ModelVersion, baseline: ModelVersion | None, comparison: dic
     )
 
 
-def membership(evaluation: Evaluation) -> Measure | None:
-    """How well training rows are told by their loss, where somebody had that computed."""
-    found = evaluations.analysis(evaluation, Analysis.Kind.MEMBERSHIP)
-    return Measure(found.report["auc"], found.report["low"], found.report["high"]) if found else None
+def check_recorded(evaluation: Evaluation) -> None:
+    """Raises Refused for a report that the trail does not know: it was changed, or somebody wrote it into the database."""
+    if not evaluations.is_recorded(evaluation):
+        text = f"The evaluation of {evaluation.run} isn't the one in the audit log."
+        raise Refused(text, next_step="Tell an auditor: its record does not add up.")
 
 
 def verify(version: ModelVersion) -> tuple[int, str]:
@@ -80,6 +85,7 @@ def compare(version: ModelVersion, baseline: ModelVersion | None) -> tuple[dict[
     candidate = version.evaluation
     known = queries.frozen_evaluation(baseline.run, candidate.snapshot) or baseline.evaluation
     try:
+        check_recorded(known)
         keep_comparison(known, candidate)
         found = paired_report(known, candidate)
     except Refused as refusal:

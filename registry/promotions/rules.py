@@ -56,6 +56,8 @@ PARTS = {
     "behind": "You proposed this retraining or labeled texts for it, so you cannot approve it.",
     "registered": "You registered this version, so you cannot approve it.",
     "decided": "You took part in labeling its test split, so you cannot approve it.",
+    "froze": "You froze the snapshot that it was trained and tested on, so you cannot approve it.",
+    "card": "You wrote in its model card, so you cannot approve it.",
 }
 # Whoever gives roles would otherwise choose, with the request before them, who decides it.
 LATE = "You can't decide this request: you were given the role after it was opened."

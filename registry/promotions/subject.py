@@ -54,6 +54,9 @@ def read(request: PromotionRequest, version: ModelVersion, *, from_nothing: bool
         "people": {
             **people,
             "trained": trainers(version),
+            # what the product freezes for a retraining, it divides as the live version's snapshot was
+            "froze": [str(snapshot.created_by.uuid)] if snapshot.created_by and people["requester"] else [],
+            "card": card_authors(version),
             "registered": [str(version.registered_by.uuid)] if version.registered_by else [],
             "decided": decided,
         },
@@ -79,8 +82,10 @@ def reports(request: PromotionRequest, version: ModelVersion) -> list[str]:
 
 def gates(request: PromotionRequest) -> str:
     """One digest over the results of the newest check."""
-    rows = request.gates.filter(check_number=request.checks).order_by("gate")
-    return digest_of([list(row) for row in rows.values_list("gate", "status", "blocking", "value", "threshold", "evidence", "source")])
+    return digest_of([list(row) for row in request.gates.filter(check_number=request.checks).order_by("gate").values_list(*RESULT)])
+
+
+RESULT = ("gate", "status", "blocking", "value", "threshold", "evidence", "source")  # what of a gate's result an approval rests on
 
 
 def test_decisions(snapshot: Snapshot) -> QuerySet[Decision]:
@@ -114,6 +119,11 @@ def deciders(snapshot: Snapshot) -> list[str]:
     people |= Q(pk__in=answered.values("annotations__user"))
     accounts = User.objects.exclude(username__startswith=PLACEHOLDER)
     return sorted(str(uuid) for uuid in accounts.filter(people).values_list("uuid", flat=True))
+
+
+def card_authors(version: ModelVersion) -> list[str]:
+    """Who wrote a revision of the version's card, as sorted uuids: the newest rests on those before it."""
+    return sorted(str(uuid) for uuid in version.cards.filter(author__isnull=False).values_list("author__uuid", flat=True).distinct())
 
 
 def trainers(version: ModelVersion) -> list[str]:

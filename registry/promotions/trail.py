@@ -1,15 +1,18 @@
-"""Requests and their verdicts, by the trail and by the tables: verification finds an approval that somebody wrote into the database."""
+"""Requests and what belongs to them, by the trail and by the tables: verification finds an approval that somebody wrote into the database,
+and words, gates or a comparison that were changed."""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from typing import Any
 
-from registry.ledger.accounts import Account, Told
+from registry.ledger.accounts import Account, Told, stated
 from registry.ledger.rules import digest_of
 from registry.ledger.verbs import Verb
-from registry.promotions.models import PromotionRequest, Verdict
+from registry.promotions.models import GateResult, PromotionComment, PromotionRequest, Verdict
 from registry.promotions.rules import Status
+from registry.promotions.subject import RESULT
 
 MOVES = {
     Verb.PROMOTION_REQUESTED: Status.CHECKING, Verb.PROMOTION_CHECK_ASKED: Status.CHECKING, Verb.PROMOTION_REJECTED: Status.REJECTED,
@@ -18,19 +21,25 @@ MOVES = {
 }  # fmt: skip
 BY_SYSTEM = "was asked for by the product"
 STATED = frozenset({Verb.PROMOTION_CHECKED, Verb.PROMOTION_APPROVED})  # their events say the new state
+ENDINGS = frozenset({Verb.PROMOTION_REJECTED, Verb.PROMOTION_WITHDRAWN, Verb.PROMOTION_VOIDED, Verb.PROMOTION_EXPIRED})
+NOTED, BECAUSE = "has a note with digest ", "has a reason with digest "
 
 
 def told(events: list[Told]) -> set[str]:
     """What stands after these events about a request."""
     lasting: dict[str, str] = {}
-    verdicts: set[str] = set()
+    added: set[str] = set()
     for event in events:
         payload = event.payload
+        if event.verb == Verb.PROMOTION_COMMENTED:
+            added |= {commented(event.actor, payload["comment"]), stated(event, reads(payload["comment"]), "digest")}
+            continue
         if event.verb == Verb.PROMOTION_FULFILLED and lasting.get("status") != status(Status.APPROVED):
-            verdicts.add("is fulfilled without an approval")
+            added.add("is fulfilled without an approval")
         lasting["status"] = status(payload["new"] if event.verb in STATED else MOVES[Verb(event.verb)])
         if event.verb == Verb.PROMOTION_REQUESTED:
             lasting["asked"] = asked(event.actor, payload["version"], payload["endpoint"])
+            lasting["note"], lasting["reason"] = stated(event, NOTED, "note"), BECAUSE + digest_of("")
             if payload.get("by_system"):
                 lasting["by_system"] = BY_SYSTEM
             if payload.get("plan"):
@@ -40,24 +49,57 @@ def told(events: list[Told]) -> set[str]:
         if event.verb == Verb.PROMOTION_CHECKED and "subject_digest" in payload:
             lasting["subject"] = rests(payload["subject_digest"])
             lasting["policy"] = by_policy(payload["policy"])
+            added |= {found(payload["check"], gate, outcome) for gate, outcome in payload["gates"].items()}
+        if event.verb in ENDINGS | {Verb.PROMOTION_CHECKED}:
+            lasting["reason"] = stated(event, BECAUSE, "reason", digest_of)
         if event.verb in (Verb.PROMOTION_APPROVED, Verb.PROMOTION_REJECTED):
-            verdicts.add(verdict(event.actor, event.verb == Verb.PROMOTION_APPROVED, payload["step"], payload["subject_digest"]))
-    return verdicts | set(lasting.values())
+            added.add(verdict(event.actor, event.verb == Verb.PROMOTION_APPROVED, payload["step"], payload["subject_digest"]))
+            added.add(stated(event, because(event.actor), "reason", digest_of))
+    return added | set(lasting.values())
 
 
 def held(requests: list[str]) -> dict[str, set[str]]:
     """What the tables say of these requests."""
     facts: dict[str, set[str]] = defaultdict(set)
-    rows = PromotionRequest.objects.filter(uuid__in=requests)
-    columns = ("uuid", "status", "requester__uuid", "version__uuid", "endpoint__uuid", "subject_digest", "policy__digest", "plan")
-    for uuid, now, who, version, endpoint, digest, policy, plan, by_system, behind in rows.values_list(*columns, "by_system", "behind"):
-        facts[str(uuid)] = {status(now), asked(who, version, endpoint), *([rests(digest), by_policy(policy)] if digest else [])}
-        facts[str(uuid)] |= ({planned(plan)} if plan else set()) | ({BY_SYSTEM} if by_system else set())
-        facts[str(uuid)] |= {is_work_of(behind)} if behind else set()
+    results = results_of(requests)
+    rows = PromotionRequest.objects.filter(uuid__in=requests).select_related("requester", "version", "endpoint", "policy")
+    for row in rows.iterator(chunk_size=100):
+        kept, checks = facts[str(row.uuid)], results[str(row.uuid)]
+        kept |= {status(row.status), asked(row.requester.uuid, row.version.uuid, row.endpoint.uuid)}
+        kept |= {NOTED + digest_of(row.note), BECAUSE + digest_of(row.reason)}
+        kept |= {rests(row.subject_digest), by_policy(row.policy.digest)} if row.subject_digest else set()
+        kept |= ({planned(row.plan)} if row.plan else set()) | ({BY_SYSTEM} if row.by_system else set())
+        kept |= {is_work_of(row.behind)} if row.behind else set()
+        kept |= {found(number, gate, outcome) for number, each in checks.items() for gate, outcome, *_ in each}
+        kept |= set(differing(row, checks[max(checks)] if checks else []))
     given = Verdict.objects.filter(request__uuid__in=requests)
-    for uuid, who, approves, step, digest in given.values_list("request__uuid", "reviewer__uuid", "approves", "step", "subject_digest"):
-        facts[str(uuid)].add(verdict(who, approves, step, digest))
+    columns = ("request__uuid", "reviewer__uuid", "approves", "step", "subject_digest", "reason")
+    for uuid, who, approves, step, digest, reason in given.values_list(*columns):
+        facts[str(uuid)] |= {verdict(who, approves, step, digest), because(who) + digest_of(reason)}
+    said = PromotionComment.objects.filter(request__uuid__in=requests)
+    for uuid, who, comment, text in said.values_list("request__uuid", "author__uuid", "uuid", "text").iterator(chunk_size=100):
+        facts[str(uuid)] |= {commented(who, comment), reads(comment) + digest_of(text)}
     return facts
+
+
+def results_of(requests: list[str]) -> dict[str, dict[int, list[list[Any]]]]:
+    """What the gates of each request found, by the number of the check, in the order and by the columns that a subject's digest is of."""
+    results: dict[str, dict[int, list[list[Any]]]] = defaultdict(lambda: defaultdict(list))
+    rows = GateResult.objects.filter(request__uuid__in=requests).order_by("gate")
+    for uuid, number, *result in rows.values_list("request__uuid", "check_number", *RESULT):
+        results[str(uuid)][number].append(result)
+    return results
+
+
+def differing(request: PromotionRequest, newest: list[list[Any]]) -> Iterator[str]:
+    """What of a request is not what its own digests say. newest: the results of its newest check that came to an end."""
+    subject = request.subject
+    if subject and digest_of(subject) != request.subject_digest:
+        yield "keeps another subject than that of its digest"
+    if digest_of(request.comparison) != subject.get("comparison", digest_of(None)):
+        yield "keeps another comparison than was judged"
+    if digest_of(newest) != subject.get("gates", digest_of([])):
+        yield "keeps other gate results than were judged"
 
 
 def status(now: str) -> str:
@@ -90,9 +132,29 @@ def by_policy(digest: str) -> str:
     return f"is judged by policy {digest}"
 
 
+def found(number: int, gate: str, outcome: str) -> str:
+    """What one gate came to at one check."""
+    return f"check {number}: {gate} {outcome}"
+
+
+def commented(who: object, comment: object) -> str:
+    """Whose comment it is."""
+    return f"{who} wrote comment {comment}"
+
+
+def reads(comment: object) -> str:
+    """How what a comment says begins; its digest follows."""
+    return f"comment {comment} has digest "
+
+
+def because(who: object) -> str:
+    """How one reviewer's reason begins; its digest follows."""
+    return f"{who} decides for a reason with digest "
+
+
 def verdict(who: object, approves: bool, step: str, digest: str) -> str:
     """One reviewer's decision."""
     return f"{who} {'approves' if approves else 'rejects'} {step} of {digest}"
 
 
-REQUESTS = Account("promotions", PromotionRequest, STATED | MOVES.keys(), told, held)
+REQUESTS = Account("promotions", PromotionRequest, STATED | MOVES.keys() | {Verb.PROMOTION_COMMENTED}, told, held)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
-
 from registry.access import policy as access
 from registry.access import queries as members
+from registry.catalog import queries as catalog
 from registry.ledger import accounts
 from registry.ledger.verbs import Verb
 from registry.policies import queries as policies
+from registry.policies.models import Policy
 from registry.promotions import queries
 from registry.promotions.models import PromotionRequest, Verdict
 
@@ -29,8 +29,13 @@ def suffice(request: PromotionRequest) -> bool:
     The policy is the one whose digest the approvals are bound to, with the text that has it: the request's row may name another one.
     """
     policy, given = request.policy, recorded(request)
-    bound = policy.digest == request.subject.get("policy") == hashlib.sha256(policy.text.encode("utf-8")).hexdigest()
+    bound = policy.digest == request.subject.get("policy") and governs(policy, request)
     return bound and queries.next_step(request, given) is None and len({vote.reviewer_id for vote in given}) == len(given)
+
+
+def governs(policy: Policy, request: PromotionRequest) -> bool:
+    """Whether the trail knows that the policy was published, and that the request's endpoint is governed by it."""
+    return policy.name == request.endpoint.policy.name and policies.is_published(policy) and catalog.is_governed(request.endpoint)
 
 
 def lost(request: PromotionRequest) -> list[Verdict]:

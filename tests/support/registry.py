@@ -14,6 +14,7 @@ from typing import IO
 from unittest import mock
 
 import numpy as np
+from django.db import transaction
 from django.utils import timezone
 
 from datasets_app.datasets.models import Dataset, Item, Upload
@@ -24,6 +25,7 @@ from datasets_app.snapshots.models import Snapshot, SplitAssignment
 from datasets_app.snapshots.queries import rows_of
 from datasets_app.snapshots.rules import Placed, Row
 from lifecycle.engine import metrics, predictions
+from lifecycle.evaluation import rules
 from lifecycle.evaluation.models import Evaluation
 from lifecycle.training.models import BaseModel, Run
 from lifecycle.training.rules import RunState
@@ -32,7 +34,9 @@ from registry.artifacts.actions import put_bytes, put_file, put_folder
 from registry.artifacts.models import Folder
 from registry.catalog import actions as catalog
 from registry.catalog.models import Alias, Endpoint, ModelVersion, RegisteredModel
+from registry.ledger.actions import record
 from registry.ledger.rules import digest_of
+from registry.ledger.verbs import Verb
 from registry.promotions import actions as promotions
 from registry.promotions import plans
 from registry.promotions.actions import requests
@@ -45,8 +49,11 @@ STATED = {"purpose": "Route support messages.", "limits": "English only.", "risk
 _numbers = count(1)
 
 
-def make_snapshot(project: Project, accepted_by: User, *, train: int = 30, test: int = 60, dataset: Dataset | None = None) -> Snapshot:
-    """A frozen snapshot whose labels were imported and accepted by one person. Rows: train + test, labels in turn."""
+def make_snapshot(
+    project: Project, accepted_by: User, *, train: int = 30, test: int = 60, dataset: Dataset | None = None, frozen_by: User | None = None
+) -> Snapshot:
+    """A snapshot whose labels were imported and accepted by one person, who froze it unless another did. Rows: train + test, labels in
+    turn."""
     n = next(_numbers)
     dataset = dataset or Dataset.objects.create(
         project=project, slug=f"inbox-{n}", name=f"Inbox {n}", language="en", created_by=accepted_by
@@ -73,7 +80,7 @@ def make_snapshot(project: Project, accepted_by: User, *, train: int = 30, test:
     )  # fmt: skip
     placed = [place(decision, "train" if at < train else "test") for at, decision in enumerate(decisions)]
     placed.sort(key=lambda each: each.row.item)
-    snapshot = write_snapshot(dataset, schema, placed, accepted_by)
+    snapshot = write_snapshot(dataset, schema, placed, frozen_by or accepted_by)
     by_digest = {item.digest: item for item in items}
     SplitAssignment.objects.bulk_create(
         SplitAssignment(item=by_digest[each.row.item], split=each.split, cluster=each.cluster, snapshot=snapshot) for each in placed
@@ -125,6 +132,10 @@ def make_trained_run(
         artifact=artifact or make_artifact(n), finished_at=timezone.now(),
         result={"seconds": 12.5, "trainable_parameters": 1000, "total_parameters": 20000},
     )  # fmt: skip
+    with transaction.atomic():
+        record(
+            launched_by, Verb.RUN_LAUNCHED, run, project=project.uuid, snapshot=snapshot.uuid, base=base.uuid, spec_digest=run.spec_digest,
+        )  # fmt: skip
     if evaluated:
         evaluate(run, snapshot, launched_by, wrong=wrong)
     return run
@@ -153,24 +164,22 @@ def evaluate(run: Run, snapshot: Snapshot, by: User, *, wrong: int = 3) -> Evalu
     with tempfile.TemporaryDirectory() as folder:
         predictions.write(Path(folder) / "predictions.parquet", answers, "test")
         blob = put_file(Path(folder) / "predictions.parquet")
-    report = metrics_as_json(report)
-    return Evaluation.objects.create(
-        run=run, root_digest=run.artifact.root_digest, snapshot=snapshot, split="test", rows=len(rows), report=report,
-        report_digest=digest_of([report, str(run.uuid)]), predictions=blob, created_by=by,
+    made = Evaluation(
+        run=run, root_digest=run.artifact.root_digest, snapshot=snapshot, split="test", rows=len(rows), report=rules.finite(report),
+        predictions=blob, created_by=by,
     )  # fmt: skip
+    made.report_digest = made.computed_digest
+    with transaction.atomic():
+        made.save()
+        record(
+            by, Verb.EVALUATION_RECORDED, made, project=snapshot.dataset.project.uuid, run=run.uuid, split=made.split, rows=made.rows,
+            root_digest=made.root_digest, report_digest=made.report_digest, snapshot_digest=snapshot.digest,
+        )  # fmt: skip
+    return made
 
 
 def manifest_rows(snapshot: Snapshot):
     return rows_of(snapshot, "test")
-
-
-def metrics_as_json(value):
-    """NaN has no place in JSON."""
-    if isinstance(value, dict):
-        return {key: metrics_as_json(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [metrics_as_json(item) for item in value]
-    return None if isinstance(value, float) and value != value else value
 
 
 def make_model(project: Project, owner: User) -> RegisteredModel:

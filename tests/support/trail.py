@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import Any
 
 from django.db import connection
 
-from registry.ledger import verify
+from lifecycle import bundle
+from registry.ledger import rules, verify
 from registry.ledger.faults import Fault
+from registry.ledger.models import Chain, Event
 from tests.support.flush import triggers_lifted
 
 
@@ -21,6 +25,18 @@ def faults(kept: Iterable[Path] = ()) -> list[Fault]:
 def found(kept: Iterable[Path] = ()) -> list[tuple[str, str]]:
     """The rule and the place of everything that does not hold now."""
     return [(str(fault.rule), fault.where) for fault in faults(kept)]
+
+
+def rewrite(chain: str, change: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
+    """Have every event of a chain say what `change` makes of what it says, as if it had always said so."""
+    previous = rules.GENESIS
+    for event in Event.objects.filter(chain=chain).order_by("seq"):
+        canonical = bundle.canonical_json(change(json.loads(event.canonical)) | {"previous": previous}).decode()
+        hashed = rules.event_hash(canonical)
+        columns = "canonical = %s, previous_hash = %s, hash = %s"
+        behind_its_back(f"UPDATE ledger_event SET {columns} WHERE id = %s", canonical, previous, hashed, event.pk)  # noqa: S608
+        previous = hashed
+    Chain.objects.filter(name=chain).update(hash=previous)
 
 
 def behind_its_back(statement: str, *params: object) -> None:

@@ -21,7 +21,6 @@ from registry.access.models import User
 from registry.access.policy import require
 from registry.artifacts import actions as artifacts
 from registry.ledger.actions import record
-from registry.ledger.rules import digest_of
 from registry.ledger.verbs import Verb
 
 SPLITS = ("validation", "test")
@@ -113,7 +112,7 @@ def keep(
             root_digest=artifact.root_digest,
             snapshot=measured,
             split=split,
-            report_digest=digest_of({"report": report, "predictions": blob.digest}),
+            report_digest=Evaluation(report=report, predictions=blob).computed_digest,
             defaults={"rows": report["rows"], "report": report, "predictions": blob, "created_by": actor},
         )
         if created:

@@ -41,5 +41,8 @@ def create_endpoint(*, model: RegisteredModel, slug: str, environment: str, keep
         created_by=actor,
     )  # fmt: skip
     Alias.objects.create(endpoint=endpoint)
-    record(actor, Verb.ENDPOINT_CREATED, endpoint, project=model.project.uuid, slug=slug, environment=environment, keep_text=keep_text)
+    record(
+        actor, Verb.ENDPOINT_CREATED, endpoint, project=model.project.uuid, slug=slug, environment=environment, keep_text=keep_text,
+        policy=endpoint.policy.name,
+    )  # fmt: skip
     return endpoint

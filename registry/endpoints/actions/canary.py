@@ -91,7 +91,7 @@ def wider(alias: Alias, old: Deployment, actor: User | None, reason: str, epoch:
     """The canary becomes the live version; what was live stays loaded for a rollback."""
     intervals.end(old, actor, reason or "It has all traffic now.")
     new = intervals.switch(alias, old.version, actor, epoch=epoch, cause=old.cause, approval=old.approval)
-    intervals.record_deployed(new, actor, canary=old.uuid, reason=reason)
+    intervals.record_deployed(new, actor, old, reason=reason)
     return new
 
 
@@ -106,7 +106,7 @@ def changed(old: Deployment, share: int, actor: User | None, reason: str, epoch:
     )  # fmt: skip
     record(
         actor, Verb.SHARE_SET, old.endpoint, project=old.endpoint.model.project.uuid, deployment=new.uuid, previous=old.uuid,
-        version=old.version.uuid, old=old.share, new=share, reason=reason, epoch=epoch,
+        version=old.version.uuid, old=old.share, new=share, reason=reason, epoch=epoch, ends=intervals.ends(old),
     )  # fmt: skip
     return new
 
@@ -167,6 +167,7 @@ def stop(running: Deployment, actor: User | None, reason: str, *, epoch: int) ->
     record(
         actor, Verb.CANARY_STOPPED, endpoint, project=endpoint.model.project.uuid, deployment=running.uuid, reason=reason[:500],
         version=running.version.uuid, root_digest=running.version.root_digest, share=running.share, epoch=epoch,
+        ends=intervals.ends(running),
     )  # fmt: skip
     outbox.append(
         "endpoints.canary_stopped", project=endpoint.model.project, endpoint=str(endpoint.uuid), deployment=str(running.uuid),

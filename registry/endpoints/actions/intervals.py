@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.db import transaction
 from django.utils import timezone
 
@@ -27,6 +29,11 @@ def end(deployment: Deployment, actor: User | None, reason: str) -> None:
     deployment.ended_at, deployment.ended_by, deployment.end_reason = timezone.now(), actor, reason[:500]
     deployment.save(update_fields=["ended_at", "ended_by", "end_reason"])
     transaction.on_commit(publish, robust=True)
+
+
+def ends(*deployments: Deployment | None) -> dict[str, dict[str, Any]]:
+    """When and why these intervals ended, by uuid: as the event of what ended them states it."""
+    return {str(each.uuid): {"at": each.ended_at, "reason": each.end_reason} for each in deployments if each}
 
 
 def switch(
@@ -55,6 +62,7 @@ def roll_back(alias: Alias, target: ModelVersion, actor: User | None, reason: st
     record(
         actor, Verb.ROLLED_BACK, new.endpoint, project=new.endpoint.model.project.uuid, deployment=new.uuid, reason=new.reason,
         version=target.uuid, root_digest=target.root_digest, previous=new.previous.version.uuid if new.previous else None, epoch=epoch,
+        ends=ends(new.previous),
     )  # fmt: skip
     return new
 
@@ -72,12 +80,13 @@ def stop_shadow(shadow: Deployment, actor: User | None, reason: str) -> None:
     record_shadow_stopped(shadow, actor)
 
 
-def record_deployed(new: Deployment, actor: User | None, **more: object) -> None:
-    """A version has all traffic by an approval."""
+def record_deployed(new: Deployment, actor: User | None, canary: Deployment | None = None, **more: object) -> None:
+    """A version has all traffic by an approval. canary: the interval in which it had a share until now."""
+    more |= {"canary": canary.uuid} if canary else {}
     record(
         actor, Verb.DEPLOYED, new.endpoint, project=new.endpoint.model.project.uuid, deployment=new.uuid, version=new.version.uuid,
         root_digest=new.version.root_digest, previous=new.previous.version.uuid if new.previous else None,
-        request=new.approval.uuid if new.approval else None, epoch=new.epoch, **more,
+        request=new.approval.uuid if new.approval else None, epoch=new.epoch, ends=ends(new.previous, canary), **more,
     )  # fmt: skip
 
 
@@ -85,5 +94,5 @@ def record_shadow_stopped(shadow: Deployment, actor: User | None) -> None:
     """A shadow has ended."""
     record(
         actor, Verb.SHADOW_STOPPED, shadow.endpoint, project=shadow.endpoint.model.project.uuid, deployment=shadow.uuid,
-        version=shadow.version.uuid, reason=shadow.end_reason,
+        version=shadow.version.uuid, reason=shadow.end_reason, ends=ends(shadow),
     )  # fmt: skip

@@ -26,8 +26,9 @@ def create_token(*, endpoint_id: UUID, name: str, days: int, actor: User) -> tup
     secret, kept = new_secret(days)
     token = EndpointToken.objects.create(endpoint=endpoint, name=name, created_by=actor, **kept)
     record(
-        actor, Verb.ENDPOINT_TOKEN_CREATED, token, project=endpoint.model.project.uuid, endpoint=endpoint.uuid, expires_at=token.expires_at
-    )
+        actor, Verb.ENDPOINT_TOKEN_CREATED, token, project=endpoint.model.project.uuid, endpoint=endpoint.uuid,
+        expires_at=token.expires_at, digest=token.digest,
+    )  # fmt: skip
     transaction.on_commit(publish, robust=True)
     return token, secret
 

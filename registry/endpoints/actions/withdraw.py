@@ -53,7 +53,7 @@ def leave(alias: Alias, live: Deployment, actor: User | None, reason: str, epoch
     alias.save(update_fields=["version", "moves"])
     record(
         actor, Verb.EMPTIED, endpoint, project=endpoint.model.project.uuid, deployment=live.uuid, version=live.version.uuid,
-        root_digest=live.version.root_digest, reason=reason[:500], epoch=epoch,
+        root_digest=live.version.root_digest, reason=reason[:500], epoch=epoch, ends=intervals.ends(live),
     )  # fmt: skip
 
 

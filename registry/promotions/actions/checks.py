@@ -12,6 +12,7 @@ from django.utils import timezone
 
 from lifecycle.jobs.actions import enqueue
 from lifecycle.jobs.models import Job
+from lifecycle.refusals import Refused
 from registry.access import policy as access
 from registry.access.models import User
 from registry.catalog.models import Alias, ModelVersion
@@ -21,7 +22,7 @@ from registry.ledger.verbs import Verb
 from registry.policies import gates
 from registry.policies import queries as policies
 from registry.policies.models import Policy
-from registry.promotions import evidence, rules, subject
+from registry.promotions import evidence, rules, subject, votes
 from registry.promotions.actions.upkeep import lock, lock_version, move
 from registry.promotions.models import GateResult, PromotionRequest
 from registry.promotions.rules import Status
@@ -46,7 +47,10 @@ def check_again(*, request_id: UUID, actor: User) -> PromotionRequest:
 
 
 def check(*, request_id: UUID, number: int, actor: User | None, say: Callable[[str], None] = lambda stage: None) -> PromotionRequest:
-    """Find out about every gate, then write the results. Called by the job; a check that was overtaken changes nothing."""
+    """Find out about every gate, then write the results. Called by the job; a check that was overtaken changes nothing.
+
+    Raises Refused where the policy, or the report that the version rests on, is not what the trail knows.
+    """
     request = PromotionRequest.objects.select_related("endpoint__policy").get(uuid=request_id)
     if request.status != Status.CHECKING or request.checks != number:
         return request
@@ -56,6 +60,9 @@ def check(*, request_id: UUID, number: int, actor: User | None, say: Callable[[s
     before = subject.read(request, version)  # ahead of all that is judged
     alias = Alias.objects.select_related("version__run").get(endpoint=request.endpoint)
     policy = policies.in_force(request.endpoint.policy.name)
+    if not votes.governs(policy, request):
+        text = f"The audit log doesn't say that {request.endpoint} is governed by {policy}."
+        raise Refused(text, next_step="Tell an auditor: its record does not add up.")
     say("Comparing with the live version")
     comparison, problem = evidence.compare(version, alias.version)
     say("Hashing the files and reading the evidence")
@@ -94,6 +101,7 @@ def write(
     record(
         actor, Verb.PROMOTION_CHECKED, request, project=request.endpoint.model.project.uuid, check=number, new=request.status,
         subject_digest=request.subject_digest, policy=policy.digest, gates={finding.gate: finding.outcome.value for finding in found},
+        reason=request.reason,
     )  # fmt: skip
     return request
 
@@ -114,4 +122,4 @@ def check_failed(job: Job) -> None:
         return
     move(request, Status.DRAFT, reason=job.error or "The check was cancelled.")
     project = request.endpoint.model.project.uuid
-    record(None, Verb.PROMOTION_CHECKED, request, project=project, check=request.checks, new=request.status, problem=request.reason)
+    record(None, Verb.PROMOTION_CHECKED, request, project=project, check=request.checks, new=request.status, reason=request.reason)

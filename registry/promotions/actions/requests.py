@@ -17,6 +17,7 @@ from registry.catalog import queries as catalog
 from registry.catalog.models import Endpoint, ModelVersion
 from registry.catalog.rules import check_servable
 from registry.ledger.actions import record
+from registry.ledger.rules import digest_of
 from registry.ledger.verbs import Verb
 from registry.policies import queries as policies
 from registry.promotions import plans, queries, rules
@@ -62,7 +63,7 @@ def request(
         raise already(version, endpoint) from error
     record(
         actor, Verb.PROMOTION_REQUESTED, made, project=project.uuid, version=version.uuid, root_digest=version.root_digest,
-        endpoint=endpoint.uuid, policy=made.policy.digest, plan=named, by_system=by_system, behind=others,
+        endpoint=endpoint.uuid, policy=made.policy.digest, plan=named, by_system=by_system, behind=others, note=digest_of(made.note),
     )  # fmt: skip
     start_check(made, actor)
     return made
@@ -91,10 +92,13 @@ def check_comparable(plan: Mapping[str, Any], endpoint: Endpoint) -> None:
 
 
 def check_not_frozen(endpoint: Endpoint) -> None:
-    """Raises Refused while a freeze holds the endpoint."""
+    """Raises Refused while a freeze holds the endpoint: also one that was lifted in the database alone."""
     if held := catalog.freeze_of(endpoint):
         until = f"{held.until:%d %b %H:%M} UTC"
         raise Refused(f"{endpoint.slug} is frozen until {until}: {held.reason}", next_step=f"Ask {held.owner}, who froze it.")
+    if ends := catalog.frozen_until(endpoint):
+        text = f"{endpoint.slug} is frozen until {ends:%d %b %H:%M} UTC by the audit log, and not by its own record."
+        raise Refused(text, next_step="Tell an auditor: its record does not add up.")
 
 
 def already(version: ModelVersion, endpoint: Endpoint) -> Refused:
@@ -118,12 +122,13 @@ def withdraw(*, request_id: UUID, actor: User, reason: str) -> PromotionRequest:
 
 @transaction.atomic
 def comment(*, request_id: UUID, actor: User, text: str) -> PromotionComment:
-    """Say something to everyone who reads the request. The Event names the comment, not its words."""
+    """Say something to everyone who reads the request. The Event holds the digest of its words."""
     found = lock(request_id)
     access.require(actor, "promotions.comment", found)
     said = text.strip()
     if not said or len(said) > rules.REASON_MAX:
         raise Refused("A comment takes 1 to 4,000 characters.", fields={"text": ["Write 1 to 4,000 characters."]})
     made = PromotionComment.objects.create(request=found, author=actor, text=said)
-    record(actor, Verb.PROMOTION_COMMENTED, found, project=found.endpoint.model.project.uuid, comment=made.uuid)
+    project = found.endpoint.model.project.uuid
+    record(actor, Verb.PROMOTION_COMMENTED, found, project=project, comment=made.uuid, digest=digest_of(said))
     return made

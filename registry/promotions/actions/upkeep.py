@@ -38,6 +38,7 @@ def lock_version(request: PromotionRequest) -> ModelVersion:
         "model",
         "run__snapshot__schema",
         "run__snapshot__dataset",
+        "run__snapshot__created_by",
         "run__base__folder",
         "run__launched_by",
         "evaluation",
@@ -97,7 +98,7 @@ def void(request: PromotionRequest, sentence: str, **why: list[str]) -> Conflict
     move(request, Status.VOIDED, reason=sentence)
     record(
         None, Verb.PROMOTION_VOIDED, request, project=request.endpoint.model.project.uuid, old=was, subject_digest=request.subject_digest,
-        **why,
+        reason=sentence, **why,
     )  # fmt: skip
     return Conflict(f"{sentence} {request} is void.", next_step="Request promotion again; the gates are then checked anew.")
 

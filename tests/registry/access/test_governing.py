@@ -8,13 +8,16 @@ import pytest
 from django.core.exceptions import PermissionDenied
 from django.db import IntegrityError, transaction
 
+from datasets_app.datasets.models import Dataset
 from lifecycle.refusals import Conflict, Refused
 from registry.access import actions, governing
 from registry.access.models import Project, RoleProposal, User
 from registry.access.policy import roles_of
 from registry.access.queries import known_people
 from registry.access.roles import ADMIN, GOVERNING, WORKING, Role
+from registry.catalog.models import RegisteredModel
 from registry.ledger.models import Event
+from tests.support import registry
 from tests.support.people import PASSWORD, make_admin, make_person, make_project
 
 
@@ -72,8 +75,24 @@ def test_the_only_admin_gives_and_takes_at_once(project, adam, otto):
     ]
 
 
-def test_an_admin_with_a_part_in_the_project_changes_none_of_its_governing_roles(project, adam, adele, otto, waiting):
-    actions.grant(user=adele, role=Role.ANALYST, root=project, actor=None)
+def whole(project: Project, lead: User) -> Project:
+    return project
+
+
+def model(project: Project, lead: User) -> RegisteredModel:
+    return registry.make_model(project, lead)
+
+
+def dataset(project: Project, lead: User) -> Dataset:
+    return Dataset.objects.create(project=project, slug="inbox", name="Inbox", language="en", created_by=lead)
+
+
+ROOTS = pytest.mark.parametrize("root", [whole, model, dataset])
+
+
+@ROOTS
+def test_an_admin_with_a_part_in_the_project_changes_none_of_its_governing_roles(project, adam, adele, lee, otto, waiting, root):
+    actions.grant(user=adele, role=Role.ANALYST, root=root(project, lee), actor=None)
     before = state()
 
     with pytest.raises(PermissionDenied, match="without a role in this project"):
@@ -247,8 +266,9 @@ def test_the_last_admin_stays_one_and_no_admin_is_made_with_the_account(adam):
     assert state() == before
 
 
-def test_an_admin_with_a_part_in_a_project_deactivates_none_of_those_who_govern_it(project, adam, gita, ana):
-    actions.grant(user=adam, role=Role.ENGINEER, root=project, actor=None)
+@ROOTS
+def test_an_admin_with_a_part_in_a_project_deactivates_none_of_those_who_govern_it(project, adam, gita, lee, ana, root):
+    actions.grant(user=adam, role=Role.ENGINEER, root=root(project, lee), actor=None)
     before = state()
 
     with pytest.raises(PermissionDenied, match="You hold a role in a project that"):

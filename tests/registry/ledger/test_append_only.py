@@ -17,7 +17,7 @@ pytestmark = pytest.mark.postgres
 # Whoever adds or removes a table here changes what the product promises: say why in the commit.
 IMMUTABLE = {
     "artifacts.blob", "artifacts.folder",
-    "catalog.card", "catalog.endpoint", "catalog.modelversion", "catalog.registeredmodel",
+    "catalog.card", "catalog.endpoint", "catalog.freeze", "catalog.modelversion", "catalog.registeredmodel",
     "datasets.export", "datasets.item",
     "drift.baseline", "drift.driftreport", "drift.episode", "drift.textcheck",
     "endpoints.deployment", "endpoints.fault",

@@ -13,7 +13,7 @@ from registry.ledger.actions import record
 from registry.ledger.faults import Rule
 from registry.ledger.models import Chain, Event, Name
 from registry.ledger.verbs import Verb
-from tests.support.trail import behind_its_back, found
+from tests.support.trail import behind_its_back, found, rewrite
 
 pytestmark = pytest.mark.django_db
 
@@ -112,8 +112,8 @@ def test_a_replaced_chain_is_found_by_a_signed_checkpoint(chain, project):
     assert found() == [("chain-replaced", at(chain, 6))]
 
 
-def test_an_event_from_before_events_had_a_form_still_verifies_and_cannot_be_made_of_a_new_one(chain, project):
-    """Form 1 had neither `form` nor `names`."""
+def test_no_event_of_an_old_form_is_made_of_a_new_one_or_put_after_one(chain, project):
+    """Form 1 had neither `form` nor `names`: what it does not state is left open, so it must not come in later."""
     event = Event.objects.get(chain=chain, seq=6)
     document = {key: value for key, value in event_document(event).items() if key not in ("form", "names")}
     old = bundle.canonical_json(document).decode()
@@ -125,7 +125,19 @@ def test_an_event_from_before_events_had_a_form_still_verifies_and_cannot_be_mad
     with transaction.atomic():
         record(None, Verb.DATASET_CREATED, project, project=project.uuid)
 
-    assert found() == []
+    assert found() == [("event-of-old-form", at(chain, 6))]
+
+
+def test_a_chain_that_began_before_events_had_a_form_still_verifies(chain, project):
+    def of_old_form(document: dict) -> dict:
+        return {key: value for key, value in document.items() if key not in ("form", "names")}
+
+    behind_its_back("DELETE FROM ledger_name")
+    rewrite(chain, of_old_form)
+    with transaction.atomic():
+        record(None, Verb.DATASET_CREATED, project, project=project.uuid)
+
+    assert (found(), "form" in event_document(Event.objects.get(chain=chain, seq=6))) == ([], False)
 
 
 def event_document(event: Event) -> dict:
@@ -145,10 +157,16 @@ def test_the_command_says_what_it_walked(chain):
         f"{chain}: 6 events, whole.",
         f"installation: {installation} events, whole.",
         f"names: {Name.objects.count()} names, whole.",
+        "API tokens: 0 compared with the trail, whole.",
         "cards: 0 compared with the trail, whole.",
+        "endpoint settings: 0 compared with the trail, whole.",
+        "endpoint tokens: 0 compared with the trail, whole.",
         "endpoints: 0 compared with the trail, whole.",
+        "evaluations: 0 compared with the trail, whole.",
         "people: 0 compared with the trail, whole.",
+        "policies: 1 compared with the trail, whole.",
         "promotions: 0 compared with the trail, whole.",
+        "runs: 0 compared with the trail, whole.",
         "versions: 0 compared with the trail, whole.",
     ]
 

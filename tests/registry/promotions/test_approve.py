@@ -11,6 +11,8 @@ from registry.access import actions as access
 from registry.access.decorators import Needs
 from registry.access.models import User
 from registry.access.roles import Role
+from registry.catalog import queries as catalog
+from registry.catalog.actions import edit_card
 from registry.ledger.actions import record
 from registry.ledger.models import Event
 from registry.ledger.verbs import Verb
@@ -44,6 +46,7 @@ def test_gates_that_pass_bring_it_into_review(request_):
     assert request_.subject["people"] == {
         "requester": [str(request_.requester.uuid)], "trained": [str(User.objects.get(username="mia").uuid)],
         "registered": [str(User.objects.get(username="mia").uuid)], "decided": [str(User.objects.get(username="ravi").uuid)],
+        "froze": [str(User.objects.get(username="ravi").uuid)], "card": [str(User.objects.get(username="mia").uuid)],
     }  # fmt: skip
 
 
@@ -77,19 +80,25 @@ def test_the_requester_cannot_approve_whatever_their_role(version, endpoint, lee
 
 @pytest.mark.parametrize(
     ("part", "sentence"),
-    [("trained", "You launched or resumed"), ("registered", "You registered"), ("decided", "You took part in labeling")],
-)
+    [
+        ("trained", "You launched or resumed"), ("registered", "You registered"), ("decided", "You took part in labeling"),
+        ("froze", "You froze the snapshot"), ("card", "You wrote in its model card"),
+    ],
+)  # fmt: skip
 def test_whoever_took_part_cannot_approve(project, mia, ravi, lee, gita, part, sentence):
-    people = {"trained": mia, "registered": mia, "decided": ravi} | {part: lee}
-    version = registry.make_version(project, people["trained"], people["decided"], registrar=people["registered"])
+    people = {"trained": mia, "registered": mia, "decided": ravi, "froze": mia, "card": mia} | {part: lee}
+    snapshot = registry.make_snapshot(project, people["decided"], frozen_by=people["froze"])
+    version = registry.make_version(project, people["trained"], ravi, registrar=people["registered"], snapshot=snapshot)
+    card = catalog.newest_card(version)
+    edit_card(version=version, stated=registry.STATED | {"limits": "None known."}, seen=card.digest, actor=people["card"])
     request = registry.asked_request(version, registry.make_endpoint(version.model, mia), mia)
     before = state(request)
 
     with pytest.raises(PermissionDenied, match=sentence):
         registry.approve(request, lee)
 
-    took_part = {name: str(lee.uuid) in uuids for name, uuids in request.subject["people"].items()}
-    assert took_part == {"requester": False, "trained": False, "registered": False, "decided": False} | {part: True}
+    took_part = {name for name, uuids in request.subject["people"].items() if str(lee.uuid) in uuids}
+    assert took_part == {part} | ({"card"} if part == "registered" else set())  # who registers writes the first revision
     assert state(request) == before
 
 

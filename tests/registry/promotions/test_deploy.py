@@ -5,11 +5,12 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
-from django.db import transaction
+from django.db import DatabaseError, transaction
 from django.utils import timezone
 
 from lifecycle.refusals import Conflict, Refused
 from registry.catalog import actions as catalog
+from registry.catalog.models import Freeze
 from registry.ledger.models import Event
 from registry.promotions import actions
 from registry.promotions.models import PromotionRequest
@@ -65,6 +66,22 @@ def test_a_frozen_endpoint_takes_no_deployment_and_no_decision(approved, version
 
     catalog.lift_freeze(freeze_id=freeze.uuid, actor=lee)
     assert actions.ready_to_deploy(approved.uuid).status == Status.APPROVED
+
+
+@pytest.mark.postgres
+def test_a_freeze_that_was_lifted_in_the_database_alone_still_holds(approved, endpoint, lee):
+    until = timezone.now() + timedelta(days=2)
+    freeze = catalog.freeze(endpoint_id=endpoint.uuid, reason="Audit.", until=until, actor=lee)
+    with pytest.raises(DatabaseError), transaction.atomic():
+        Freeze.objects.update(until=timezone.now())
+    with pytest.raises(DatabaseError), transaction.atomic():
+        Freeze.objects.filter(pk=freeze.pk).delete()
+
+    Freeze.objects.update(lifted_at=timezone.now(), lifted_by=lee)
+
+    with pytest.raises(Refused, match="by the audit log"), transaction.atomic():
+        actions.claim_approval(approved.uuid)
+    assert (PromotionRequest.objects.get().status, Freeze.objects.get().until) == (Status.APPROVED, until)
 
 
 def test_a_claim_is_made_inside_the_transaction_that_deploys(approved, monkeypatch):

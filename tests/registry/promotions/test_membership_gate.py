@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from lifecycle.evaluation.models import Analysis
+from registry.ledger.rules import digest_of
 from registry.policies.gates import Gate, Measure
 from registry.policies.gates import membership as judge
 from registry.policies.rules import GATES
@@ -27,5 +28,5 @@ def test_the_gate_reads_the_attack_on_the_evaluation_of_the_version(project, mia
     assert (before.outcome, before.evidence.startswith("Not run:")) == ("failed", True)
     assert evidence.membership == Measure(0.62, 0.58, 0.66)
     found = judge(gate, evidence)
-    assert (found.outcome, found.value, found.source) == ("failed", "0.580", version.evaluation.report_digest)
+    assert (found.outcome, found.value, found.source) == ("failed", "0.580", digest_of(report))
     assert GATES["membership"] == ("at_most",)

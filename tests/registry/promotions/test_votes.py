@@ -3,26 +3,42 @@
 from __future__ import annotations
 
 import json
+from hashlib import sha256
 
 import pytest
 import yaml
 from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 
+from lifecycle.jobs.models import Job
+from lifecycle.jobs.rules import State
 from lifecycle.refusals import Conflict
 from registry.access import actions as access
 from registry.access import policy
 from registry.access.roles import Role
+from registry.catalog.models import Endpoint
 from registry.ledger.models import Event
 from registry.ledger.rules import digest_of
+from registry.policies import actions as policies
 from registry.policies.models import Policy
 from registry.promotions import actions, votes
 from registry.promotions.models import PromotionRequest, Verdict
 from registry.promotions.rules import Status
 from tests.support import registry
+from tests.support.jobs import run_jobs
 from tests.support.people import PASSWORD
+from tests.support.trail import behind_its_back
 
 pytestmark = pytest.mark.django_db
+LAX = """
+format: 1
+name: standard
+title: Lax
+gates: {leakage: {}, signature: {}}
+steps: [{name: technical, title: Technical review, role: lead}]
+days_to_decide: 14
+days_valid: 7
+"""
 
 
 @pytest.fixture
@@ -122,9 +138,42 @@ def test_a_vote_of_another_subject_is_none(approved):
     assert state(approved) == before
 
 
-def test_who_was_struck_from_the_people_of_a_request_is_found_again_before_it_is_deployed(project, endpoint, version, mia, ravi, lee, gita):
+def test_an_approval_by_a_policy_that_nobody_published_is_not_deployed(approved):
+    behind_its_back("UPDATE ledger_event SET verb = 'policies.drafted' WHERE verb = 'policies.published'")
+    before = state(approved)
+
+    with pytest.raises(Conflict, match="does not hold the approvals of its policy"), transaction.atomic():
+        actions.claim_approval(approved.uuid)
+
+    assert state(approved) == before
+
+
+def publish_in_the_database(endpoint):
+    Policy.objects.create(name="standard", version=99, text=LAX, digest=sha256(LAX.encode()).hexdigest())
+
+
+def move_to_a_policy_of_others(endpoint):
+    lax = policies.publish(text=LAX.replace("name: standard", "name: lax"), actor=None)
+    Endpoint.objects.filter(pk=endpoint.pk).update(policy=lax)
+
+
+@pytest.mark.parametrize("forge", [publish_in_the_database, move_to_a_policy_of_others])
+def test_no_gate_is_checked_by_a_policy_that_the_trail_does_not_know(project, endpoint, version, mia, ravi, forge):
+    worse = registry.make_version(project, mia, ravi, model=version.model, snapshot=version.run.snapshot, semver="2.0.0", wrong=55)
+    forge(endpoint)
+
+    request = actions.request(version=worse, endpoint=endpoint, note="", actor=mia)
+    (job,) = run_jobs("default")
+
+    request.refresh_from_db()
+    assert (Job.objects.get(pk=job.pk).state, request.status, request.gates.count()) == (State.FAILED, Status.DRAFT, 0)
+    assert f"governed by {Policy.objects.latest('pk')}" in request.reason
+
+
+def test_who_was_struck_from_the_people_of_a_request_is_found_again_before_it_is_deployed(project, mia, ravi, lee, gita):
     access.grant(user=ravi, role=Role.LEAD, root=project, actor=None)
-    request = registry.asked_request(version, endpoint, mia)
+    version = registry.make_version(project, mia, ravi, snapshot=registry.make_snapshot(project, ravi, frozen_by=mia))
+    request = registry.asked_request(version, registry.make_endpoint(version.model, mia), mia)
     people = request.subject["people"]
     assert people["decided"] == [str(ravi.uuid)]
     forged = {**request.subject, "people": {**people, "decided": []}}
