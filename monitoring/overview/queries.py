@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
 from datetime import UTC, date, datetime, timedelta
 
-from django.db.models import Count, OuterRef, Q, QuerySet, Subquery, Sum
+from django.db.models import Count, Q, QuerySet, Sum
 from django.db.models.functions import TruncMonth, TruncWeek
 
 from lifecycle.engine.calibration import wilson
@@ -16,7 +16,6 @@ from monitoring.alerts.models import Alert, Objective
 from monitoring.alerts.queries import most_urgent
 from monitoring.alerts.rules.state import Severity
 from monitoring.alerts.rules.state import State as AlertState
-from monitoring.drift.models import DriftReport
 from monitoring.overview import rules
 from monitoring.retraining.models import Proposal
 from monitoring.retraining.rules import Kind
@@ -152,15 +151,6 @@ def open_rollouts(found: Sequence[Endpoint]) -> dict[int, Rollout]:
     """Endpoint → its rollout under way."""
     rows = Rollout.objects.filter(endpoint__in=found, state__in=OPEN).select_related("version", "endpoint__model__project")
     return {row.endpoint_id: row for row in rows}
-
-
-def drift_reports(found: Sequence[Endpoint], now: datetime) -> dict[int, DriftReport]:
-    """Endpoint → the newest report of a month that the beat made of the version that is live, without its bins."""
-    mine = DriftReport.objects.filter(
-        endpoint=OuterRef("pk"), version=OuterRef("alias__version"), asked=False, window_end__gte=now - MONTH
-    ).order_by("-window_end", "-id")  # fmt: skip
-    newest = Endpoint.objects.filter(pk__in=[each.pk for each in found]).values(newest=Subquery(mine.values("pk")[:1]))
-    return {row.endpoint_id: row for row in DriftReport.objects.filter(pk__in=newest).defer("bins")}
 
 
 def objectives(found: Sequence[Endpoint]) -> list[Objective]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 
 WEEKS = (4, 13, 26)
+WATCH = "watch"
 BUDGET_LOW = 0.25  # of an error budget: below it somebody should look
 
 
@@ -14,7 +15,7 @@ BUDGET_LOW = 0.25  # of an error budget: below it somebody should look
 class Standing:
     """The facts of one endpoint that its health is judged by. None: not measured.
 
-    drift: the state of the newest report (ok, drift, insufficient, failed). budgets: what is left of each error budget, 1 is all, below 0
+    drift: its state (ok, watch, drift, insufficient, failed), as the pages of drift have it. budgets: what is left of each error budget, 1 is all, below 0
     is overspent. requests: in the last 30 days.
     """
 
@@ -59,6 +60,8 @@ def health(facts: Standing) -> Health:
         return Health("half", "no traffic", "Nobody asked it in 30 days.")
     if facts.drift == "insufficient":
         return Health("half", "insufficient data", "Too few requests to tell whether it drifts.")
+    if facts.drift == "watch":
+        return Health("warn", WATCH, "A drift monitor was over its limit. It opened nothing, so nobody was alerted.")
     if facts.drift is None or least is None:
         missing = " and ".join([*(["drift"] if facts.drift is None else []), *(["objectives"] if least is None else [])])
         return Health("half", "partly measured", f"Without {missing} nobody can call it healthy.")

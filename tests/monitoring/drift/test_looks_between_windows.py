@@ -60,5 +60,5 @@ def test_a_look_at_exactly_a_window_does_not_stand_for_it(traffic):
 
 
 def test_what_is_shown_of_an_early_hour_is_that_hour(looked):
-    assert queries.latest(looked.endpoint) == looked
+    assert queries.standing([looked.endpoint])[looked.endpoint.pk].report == looked
     assert queries.estimates(looked.endpoint, looked.version, day(1).start)[0][-1][0] < looked.window_start

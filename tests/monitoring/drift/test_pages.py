@@ -321,7 +321,7 @@ def test_more_endpoints_need_no_more_queries(client_for, traffic, omar):
         actions.measure(other, other.alias.version, day(2))
 
     assert count(client, reverse("drift:list")) == before
-    assert len(queries.lines(omar)) == 3
+    assert len(page.listing(omar)["lines"]) == 3
 
 
 # ── API ─────────────────────────────────────────────────────────────────────
