@@ -75,7 +75,7 @@ class NoteOut(serializers.Serializer[Any]):
 
 
 class GovernanceOut(serializers.Serializer[Any]):
-    """Promotions of the period. hours: median from request to decision."""
+    """Promotions of the period. hours: median from request to approval, of those approved in it."""
 
     asked = serializers.IntegerField()
     approved = serializers.IntegerField()

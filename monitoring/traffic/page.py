@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import timedelta
 from typing import Any
 
 from django.conf import settings
@@ -20,7 +18,7 @@ from monitoring.traffic.forms import FeedbackForm, KpiForm, OutcomeForm
 from monitoring.traffic.models import Kpi, Prediction
 from monitoring.traffic.outcomes import SMALLEST
 from monitoring.traffic.queries import Comparison, Total
-from monitoring.traffic.rules import DAY, HOUR, MINUTE, SHADOW, floor
+from monitoring.traffic.rules import DAY, MINUTE, SHADOW, WINDOWS, Window, floor
 from registry.access import policy
 from registry.access.models import User
 from registry.access.roles import sentence
@@ -28,33 +26,11 @@ from registry.catalog.models import Endpoint
 from registry.endpoints.queries import shadow_of
 
 
-@dataclass(frozen=True)
-class Window:
-    """A stretch of time up to now, in steps."""
-
-    key: str
-    label: str
-    length: timedelta
-    step: timedelta
-
-
-WINDOWS = {
-    window.key: window
-    for window in (
-        Window("1h", "1 hour", HOUR, MINUTE),
-        Window("24h", "24 hours", DAY, 15 * MINUTE),
-        Window("7d", "7 days", 7 * DAY, 2 * HOUR),
-        Window("30d", "30 days", 30 * DAY, 12 * HOUR),
-        Window("90d", "90 days", 90 * DAY, DAY),
-    )
-}
-
-
 def panels(endpoint: Endpoint, key: str, *, full: bool) -> dict[str, Any]:
     """The figures and charts of a window. key: one of WINDOWS; else the smallest that has traffic. full: all charts, not three."""
     window = WINDOWS.get(key) or busy_window(endpoint)
-    until = floor(timezone.now(), window.step) + window.step
-    points = queries.series(endpoint, until - window.length, until, window.step)
+    since, until = window.span(timezone.now())
+    points = queries.series(endpoint, since, until, window.step)
     total = queries.whole(points)
     measured = any(point.arms for point in points)
     shown = {
@@ -208,7 +184,8 @@ def kpi_figures(found: Comparison, *, is_share: bool) -> list[Figure]:
 def interval(found: Comparison, *, is_share: bool) -> str:
     """The 95 % interval of a difference in words."""
     if found.difference is None:
-        return f"needs {SMALLEST} cases in each arm"
+        few = min(found.model_cases, found.holdout_cases) < SMALLEST
+        return f"needs {SMALLEST} cases in each arm" if few else "no interval: in each arm all values are the same"
     factor, digits = (100, 1) if is_share else (1, 3)
     return f"95\u00a0%: {signed(found.difference.low * factor, digits)} to {signed(found.difference.high * factor, digits)}"
 

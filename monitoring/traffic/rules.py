@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.db.models import TextChoices
@@ -70,6 +71,33 @@ def ceil(moment: datetime, step: timedelta) -> datetime:
     """The begin of the first step that starts at a moment or after it."""
     begin = floor(moment, step)
     return begin if begin == moment else begin + step
+
+
+@dataclass(frozen=True)
+class Window:
+    """A stretch of time up to now, in steps: what "the last 30 days" are on every page."""
+
+    key: str
+    label: str
+    length: timedelta
+    step: timedelta
+
+    def span(self, now: datetime) -> tuple[datetime, datetime]:
+        """[since, until): whole steps, the one that runs included."""
+        until = floor(now, self.step) + self.step
+        return until - self.length, until
+
+
+WINDOWS = {
+    window.key: window
+    for window in (
+        Window("1h", "1 hour", HOUR, MINUTE),
+        Window("24h", "24 hours", DAY, 15 * MINUTE),
+        Window("7d", "7 days", 7 * DAY, 2 * HOUR),
+        Window("30d", "30 days", 30 * DAY, 12 * HOUR),
+        Window("90d", "90 days", 90 * DAY, DAY),
+    )
+}
 
 
 def may_arrive(made_at: datetime | None, waits_since: datetime | None, now: datetime) -> bool:

@@ -34,7 +34,7 @@ def endpoint(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """Figures and series of an endpoint: a page, and with fewer charts a fragment of the endpoint's page."""
     found = Endpoint.objects.select_related("model").get(uuid=uuid)
     full = not wants_fragment(request) or "full" in request.GET
-    shown = page.panels(found, choice_in(request.GET, "window", page.WINDOWS), full=full)
+    shown = page.panels(found, choice_in(request.GET, "window", WINDOWS), full=full)
     return respond(request, "monitoring/traffic/endpoint.html", "traffic", shown)
 
 

@@ -82,7 +82,10 @@ def figures(total: Volume, burning: Burning, throughput: queries.Throughput) -> 
             sub="CPU time of answers" if spend is not None else "set PRICE_PER_CORE_HOUR",
         ),
         Figure("Open pages", count(pages), sub=things(tickets, "ticket"), good=pages == 0 or None),
-        Figure("Median approval time", None if hours is None else duration(3600 * hours), sub=things(throughput.votes, "vote")),
+        Figure(
+            "Median approval time", None if hours is None else duration(3600 * hours),
+            sub=f"of {things(throughput.timed, 'approved request')}" if throughput.timed else "no request approved",
+        ),
     ]  # fmt: skip
 
 

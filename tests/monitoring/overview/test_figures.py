@@ -118,7 +118,7 @@ def kpi(live_endpoint, lee):
 
 
 def outcomes(kpi, arm, n, total):
-    OutcomeDay.objects.create(kpi=kpi, day=timezone.now().date(), arm=arm, n=n, total=total, squares=total)
+    OutcomeDay.objects.create(kpi=kpi, day=timezone.now().date(), arm=arm, n=n, total=total, spread=total - total * total / n)
 
 
 @pytest.mark.parametrize(
