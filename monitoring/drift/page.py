@@ -15,7 +15,7 @@ from lifecycle.jobs.models import Job
 from lifecycle.ui.addresses import choice_in, find_url
 from lifecycle.ui.charts import Chart
 from lifecycle.ui.marks import Figure
-from lifecycle.ui.numbers import count, percent
+from lifecycle.ui.numbers import count, percent, things
 from monitoring.drift import cbpe, charts, judging, measuring, queries
 from monitoring.drift.charts import Accuracy, Day
 from monitoring.drift.judging import Results
@@ -25,7 +25,7 @@ from monitoring.drift.rules import BACK, DAY, MIN_TEXTS, Held, Mark, Monitor, Sp
 from monitoring.traffic import queries as traffic
 from monitoring.traffic.counts import merge
 from monitoring.traffic.queries import Point
-from monitoring.traffic.rules import SHADOW
+from monitoring.traffic.rules import FEEDBACK_LEAST, SHADOW
 from registry.access import policy
 from registry.access.models import User
 from registry.access.roles import sentence
@@ -180,8 +180,9 @@ def worst(report: DriftReport) -> Figure:
 
 def called_right(said: Mapping[str, Any] | None) -> Figure:
     """What people had said when the window was measured."""
-    if not said:
-        return Figure("Correct (from feedback)", None, sub="no feedback by then")
+    if not said or said["rows"] < FEEDBACK_LEAST:
+        few = f"{things(said['rows'], 'prediction')} with feedback by then; {FEEDBACK_LEAST} needed" if said else "no feedback by then"
+        return Figure("Correct (from feedback)", None, sub=few)
     interval = f"{percent(said['low'], 1)} to {percent(said['high'], 1)} of {count(said['rows'])}"
     return Figure("Correct (from feedback)", percent(said["value"], 1), sub=f"{interval}, when measured")
 

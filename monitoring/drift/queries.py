@@ -97,7 +97,7 @@ def texts_beside(reports: Iterable[DriftReport]) -> dict[int, TextCheck]:
     keys = [report.pk for report in reports]
     mine = TextCheck.objects.filter(endpoint=OuterRef("endpoint"), version=OuterRef("version"), window_end__lte=OuterRef("window_end"))
     newest = Subquery(mine.order_by("-window_end", "-id").values("pk")[:1])
-    pairs = dict(DriftReport.objects.filter(pk__in=keys).annotate(check=newest).values_list("pk", "check"))
+    pairs = dict(DriftReport.objects.filter(pk__in=keys).annotate(beside=newest).values_list("pk", "beside"))
     checks = TextCheck.objects.select_related("version", "endpoint").in_bulk([pk for pk in pairs.values() if pk])
     return {report: checks[check] for report, check in pairs.items() if check}
 

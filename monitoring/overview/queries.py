@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 
 from django.db.models import Count, Max, Q, QuerySet, Sum
 from django.db.models.functions import TruncMonth, TruncWeek
 
-from lifecycle.engine.calibration import wilson
 from lifecycle.training.models import Run
 from monitoring.alerts.models import Alert, Objective
 from monitoring.alerts.queries import most_urgent
@@ -25,7 +24,7 @@ from monitoring.traffic import histogram
 from monitoring.traffic.histogram import Histogram
 from monitoring.traffic.models import Kpi, Rollup, RollupMark
 from monitoring.traffic.queries.figures import pieces
-from monitoring.traffic.rules import DAY, SHADOW, WINDOWS, availability
+from monitoring.traffic.rules import DAY, SHADOW, WINDOWS, availability, right_interval, right_share
 from registry.access import policy
 from registry.access.models import Project, User
 from registry.access.queries import projects
@@ -35,7 +34,6 @@ from registry.promotions.models import PromotionRequest, Verdict
 from registry.promotions.rules import Status
 
 SEE = "overview.view"
-FEW_CALLED = 20  # words on answers: below it a share says nothing
 
 
 def visible_projects(user: User) -> list[Project]:
@@ -78,12 +76,12 @@ class Volume:
     @property
     def right_share(self) -> float | None:
         """Of these; None where they are too few to tell."""
-        return self.right / self.called if self.called >= FEW_CALLED else None
+        return right_share(self.right, self.wrong)
 
     @property
     def right_interval(self) -> tuple[float, float] | None:
         """The 95 % Wilson interval of `right_share`."""
-        return wilson(self.right, self.called) if self.called >= FEW_CALLED else None
+        return right_interval(self.right, self.wrong)
 
     def __add__(self, other: Volume) -> Volume:
         return Volume(*(getattr(self, name) + getattr(other, name) for name in COUNTED))

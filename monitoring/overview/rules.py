@@ -6,17 +6,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 
+from lifecycle.ui.numbers import percent
+from monitoring.alerts.rules.burn import BUDGET_LOW
+
 WEEKS = (4, 13, 26)
 WATCH = "watch"
-BUDGET_LOW = 0.25  # of an error budget: below it somebody should look
 
 
 @dataclass(frozen=True)
 class Standing:
     """The facts of one endpoint that its health is judged by. None: not measured.
 
-    drift: its state (ok, watch, drift, insufficient, failed), as the pages of drift have it. budgets: what is left of each error budget, 1 is all, below 0
-    is overspent. requests: in the last 30 days.
+    drift: its state (ok, watch, drift, insufficient, failed), as the pages of drift have it. budgets: what is left of each error budget,
+    1 is all, below 0 is overspent. requests: in the last 30 days.
     """
 
     live: bool
@@ -53,7 +55,7 @@ def health(facts: Standing) -> Health:
     if facts.holding:
         return Health("warn", "canary holds", "A canary waits for a person.")
     if least is not None and least < BUDGET_LOW:
-        return Health("warn", "budget low", f"{least:.0%} of an error budget is left.".replace("%", "\u00a0%"))
+        return Health("warn", "budget low", f"{percent(least, unlike=(0,))} of an error budget is left.")
     if facts.drift == "failed":
         return Health("warn", "drift not measured", "The newest measurement of drift failed.")
     if not facts.requests:

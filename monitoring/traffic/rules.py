@@ -7,11 +7,14 @@ from datetime import datetime, timedelta
 
 from django.db.models import TextChoices
 
+from lifecycle.engine.calibration import wilson
+
 CONFIDENCE_BINS, OOV_BINS = 50, 20
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 BATCH_MAX = 1000  # words or outcomes in one request
 SKEW = timedelta(minutes=5)  # how far a clock elsewhere may be ahead before it is worth a word
 ARRIVAL = timedelta(minutes=5)  # from an answer to its prediction here, at most, once the spool is read
+FEEDBACK_LEAST = 20  # predictions with feedback, below which no share of correct ones is shown as a figure; a decision may need more
 SHADOW = "shadow"  # the arm whose answers no client gets
 
 
@@ -52,6 +55,18 @@ def availability(taken: int, errors: int, lost: int) -> float | None:
     """1 − (errors + lost) / (taken + lost), None of nothing. taken: requests but the refused and the shed ones; lost: beside them, those
     that no server could take."""
     return 1 - (errors + lost) / (taken + lost) if taken + lost else None
+
+
+def right_share(right: int, wrong: int) -> float | None:
+    """The share of predictions with feedback that are correct; None where they are too few to show it."""
+    judged = right + wrong
+    return right / judged if judged >= FEEDBACK_LEAST else None
+
+
+def right_interval(right: int, wrong: int) -> tuple[float, float] | None:
+    """The 95 % Wilson interval of `right_share`."""
+    judged = right + wrong
+    return wilson(right, judged) if judged >= FEEDBACK_LEAST else None
 
 
 def share_bin(value: float, bins: int) -> int:

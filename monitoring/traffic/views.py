@@ -18,7 +18,7 @@ from lifecycle.ui.toasts import toast
 from monitoring.traffic import actions, page, queries
 from monitoring.traffic.forms import FeedbackForm, KpiForm, OutcomeForm
 from monitoring.traffic.models import Kpi, Prediction
-from monitoring.traffic.rules import FeedbackKind, Source
+from monitoring.traffic.rules import WINDOWS, FeedbackKind, Source
 from registry.access import policy
 from registry.access.decorators import needs
 from registry.access.requests import SignedInRequest

@@ -66,19 +66,13 @@ def models(
             Row(
                 endpoint=endpoint, live=now_live, canary=rollout.version.semver if rollout else "", called=volume.called,
                 right=volume.right_share, interval=volume.right_interval, estimate=estimate(drifts.report),
-                weekly=[right_share(weekly.get(endpoint.pk, {}).get(monday)) for monday in mondays], psi=worst_psi(drifts.report),
+                weekly=[weekly.get(endpoint.pk, {}).get(monday, Volume()).right_share for monday in mondays], psi=worst_psi(drifts.report),
                 drift=drifts.state, p95_ms=histogram.quantile(latency, 0.95), requests=volume.requests,
                 cost=price_per_million(volume.cpu_us, volume.timed), health=rules.health(facts),
             )
         )  # fmt: skip
     order = {"bad": 0, "warn": 1, "half": 2, "ok": 3, "off": 4}
     return sorted(rows, key=lambda row: (order[row.health.kind], row.endpoint.full_name))
-
-
-def right_share(volume: Volume | None) -> float | None:
-    """Of the answers of a week that somebody spoke of; None below five."""
-    called = volume.right + volume.wrong if volume else 0
-    return volume.right / called if volume and called >= 5 else None
 
 
 def worst_psi(report: DriftReport | None) -> float | None:

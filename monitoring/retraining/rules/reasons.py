@@ -11,7 +11,7 @@ from lifecycle.engine.calibration import wilson
 from lifecycle.ui.numbers import count, percent
 from monitoring.retraining.rules.settings import Kind
 
-CALLED_LEAST = 30  # answers that somebody called right or wrong, below which no accuracy is told
+CALLED_LEAST = 30  # predictions with feedback from which they are a reason to train; a page shows their share from fewer
 OVERRIDES_WORTH = 0.05  # of all answers: people overrule the model so often that it is a reason by itself
 BUDGET_DAYS = 30
 

@@ -115,9 +115,9 @@ def added(
     """The days of [since, until) added up. group: to what a day of a figure (by primary key) and an arm belongs."""
     rows = OutcomeDay.objects.filter(kpi__in=kpis, day__gte=since, day__lt=until).order_by("day")
     found: dict[tuple[Any, str], Sums] = {}
-    for kpi, day, arm, *sums in rows.values_list("kpi", "day", "arm", "n", "total", "spread"):
+    for kpi, day, arm, n, total, spread in rows.values_list("kpi", "day", "arm", "n", "total", "spread"):
         key = group(kpi, day, arm)
-        found[key] = outcomes.joined(found.get(key, NOTHING), (sums[0], sums[1], sums[2]))
+        found[key] = outcomes.joined(found.get(key, NOTHING), (n, total, spread))
     return found
 
 

@@ -40,7 +40,7 @@ def test_an_open_alert_only_grows_more_urgent(raised, omar):
     more = raised("page")
     assert (more.severity, more.state, more.told_at, more.acknowledged_by) == (Severity.PAGE, State.FIRING, None, None)
     event = Event.objects.get(verb="alerts.raised_further")
-    said = payload_of(event)
+    said = payload_of(event)["payload"]
     assert (event.object_id, said["old"], said["severity"], said["acknowledged_by"]) == (str(made.uuid), "ticket", "page", str(omar.uuid))
 
 

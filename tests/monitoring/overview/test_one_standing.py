@@ -55,7 +55,8 @@ def test_an_endpoint_has_one_state_of_drift(measured, live_endpoint, lee, dashbo
         "dashboard API": client.get("/api/v1/dashboard/").json()["models"][0]["drift"],
         "drift API": client.get(f"/api/v1/endpoints/{live_endpoint.uuid}/drift/").json()["state"],
     } == dict.fromkeys(("dashboard", "dashboard API", "drift API"), state)
-    assert [page.listing(lee)["lines"][0].word, page.panel(live_endpoint)["word"], page.endpoint(lee, live_endpoint, {})["word"]] == [word] * 3
+    shown = page.panel(live_endpoint), page.endpoint(lee, live_endpoint, {})
+    assert [page.listing(lee)["lines"][0].word, *(each["word"] for each in shown)] == [word] * 3
 
 
 @pytest.mark.parametrize(("is_open", "told"), [(True, "drifting"), (False, "watch")])

@@ -298,7 +298,8 @@ def test_weeks_have_no_gaps(kpi, mia):
 def test_sums_of_squares_become_spreads_and_back(live_endpoint, lee, mia):
     moved = import_module("monitoring.traffic.migrations.0003_spread_of_outcomes")
     number, share = (
-        actions.define_kpi(endpoint_id=live_endpoint.uuid, actor=lee, **GIVEN | {"name": kind, "kind": kind}) for kind in ("number", "share")
+        actions.define_kpi(endpoint_id=live_endpoint.uuid, actor=lee, **GIVEN | {"name": kind, "kind": kind})
+        for kind in ("number", "share")
     )
     values = [1e8, 1e8 + 1, 1e8 + 2, 1e8 + 5]
     record(number, mia, *[case(value=value) for value in values])
