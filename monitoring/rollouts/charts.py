@@ -151,7 +151,7 @@ def error_lead(look: Look | None) -> str:
     """No difference shown, +0.02 [−0.42, +0.46]."""
     if look is None or look.interval is None:
         return too_few()
-    found, bounds = look.interval, f"[{signed(100 * look.interval.low, 2)}, {signed(100 * look.interval.high, 2)}]"
+    found, bounds = look.interval, f"[{signed(100 * look.interval.low, 2, (0,))}, {signed(100 * look.interval.high, 2, (0,))}]"
     said = "More errors on the canary" if found.low > 0 else "Fewer errors on the canary" if found.high < 0 else "No difference shown"
     return f"{said}, {signed(100 * found.difference, 2)} {bounds}."
 

@@ -71,8 +71,8 @@ def drift_said(endpoint: Endpoint, payload: dict[str, Any]) -> dict[str, Any]:
     if payload.get("monitor") not in Monitor.values or value is None or limit is None:
         return {}
     monitor, severity = Monitor(payload["monitor"]), Severity.TICKET
-    now = "and stays there" if value > limit else "back within it; it closes after three windows well below"
-    text = f"{monitor.label}: {judging.against(monitor, value, limit)}, {now}. Look at the histograms and the texts behind it."
+    now = "over its limit" if value > limit else "within its limit again; it closes after three windows well below"
+    text = f"{monitor.label}: {judging.against(monitor, value, limit)}; {now}. Look at the histograms and the texts behind it."
     accuracy, target = number(payload.get("accuracy")), quality_target(endpoint)
     if accuracy is not None and target is not None and accuracy < target:
         severity = Severity.PAGE

@@ -42,7 +42,7 @@ def test_drift_is_a_ticket_that_its_end_resolves(drifted, live_endpoint):
     assert drifted() == 1
     alert = Alert.objects.get()
     assert (alert.severity, alert.title, alert.value) == ("ticket", "support-inbox-prod: confidence drifts", 0.31)
-    assert alert.text.startswith("Confidence: PSI 0.310, limit PSI 0.200, and stays there.")
+    assert alert.text.startswith("Confidence: PSI 0.310, limit PSI 0.200; over its limit.")
     drifted(monitor="length")
 
     drifted("drift.closed")
@@ -59,10 +59,10 @@ def test_each_window_says_anew_what_an_open_monitor_measures(drifted, live_endpo
 
     alert = Alert.objects.get()
     assert (alert.value, alert.count) == (1.858, 2)
-    assert alert.text.startswith("Predicted label: PSI 1.858, limit PSI 0.325, and stays there.")
+    assert alert.text.startswith("Predicted label: PSI 1.858, limit PSI 0.325; over its limit.")
     assert [(each.label, each.value) for each in detail.alert(omar, alert)["figures"]][3] == ("Predicted label", "PSI 1.858")
     drifted("drift.measured", monitor="label", value=0.05, limit=0.325)
-    assert "back within it" in Alert.objects.get().text
+    assert "within its limit again" in Alert.objects.get().text
 
 
 def test_a_window_opens_no_alert_that_a_person_has_resolved(drifted, omar):
@@ -80,7 +80,7 @@ def test_a_fall_of_accuracy_is_told_in_points_as_the_page_of_drift_has_it(drifte
     drifted(monitor="accuracy", value=0.165, limit=0.086, accuracy=0.742)
 
     assert Alert.objects.get().text.startswith(
-        "Accuracy is 74.2\u00a0%, below the objective of 85\u00a0% right answers. Accuracy: down 16.5 points, limit 8.6 points, and stays"
+        "Accuracy is 74.2\u00a0%, below the objective of 85\u00a0% right answers. Accuracy: down 16.5 points, limit 8.6 points; over its limit."
     )
 
 
