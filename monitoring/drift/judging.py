@@ -107,8 +107,14 @@ def shown(monitor: str, value: float | None) -> str:
 
 def against(monitor: str, value: float | None, limit: float | None) -> str:
     """A value with its limit: PSI 0.316, limit PSI 0.242; of accuracy: down 16.5 points, limit 8.6 points."""
-    down = "down " if UNIT.get(Monitor(monitor)) == "fall" else ""
-    return f"{down}{shown(monitor, value)}, limit {shown(monitor, limit)}"
+    return f"{moved(monitor, value)}, limit {shown(monitor, limit)}"
+
+
+def moved(monitor: str, value: float | None) -> str:
+    """What a monitor measured: as `shown`, with the direction of accuracy, whose value is a fall: down 16.5 points, up 0.4 points."""
+    if value is None or UNIT.get(Monitor(monitor)) != "fall":
+        return shown(monitor, value)
+    return f"{'down' if value >= 0 else 'up'} {shown(monitor, abs(value))}"
 
 
 def sentence(said: Sequence[Said], rows: int) -> str:

@@ -222,7 +222,7 @@ def monitor_line(monitor: Monitor, found: Mapping[str, Any], past: Sequence[Resu
     ratios = [each.get(monitor, {}).get("ratio") for each in past]
     if not known:
         return MonitorLine(monitor, MARKS[mark], mark.label, "", "", "", "", why, ratios, hot=False)
-    value, limit = judging.shown(monitor, found["value"]), judging.shown(monitor, found["limit"])
+    value, limit = judging.moved(monitor, found["value"]), judging.shown(monitor, found["limit"])
     rows, hot = f"{count(found['n'])} / {count(found['m'])}", mark in (Mark.DRIFT, Mark.WATCH)
     return MonitorLine(monitor, MARKS[mark], mark.label, value, limit, judging.chance(found["p"]), rows, why, ratios, hot)
 

@@ -74,7 +74,7 @@ def measure_of(alert: Alert) -> tuple[str, str | None]:
         return "Value", None
     monitor = alert.key.get("monitor")
     if alert.source == DRIFT_SOURCE and monitor in Monitor.values:
-        return Monitor(monitor).label, judging.shown(monitor, alert.value)
+        return Monitor(monitor).label, judging.moved(monitor, alert.value)
     return "Burn rate" if alert.source == OBJECTIVE_SOURCE else "Value", decimals(alert.value, 2)
 
 

@@ -79,8 +79,11 @@ def test_a_fall_of_accuracy_is_told_in_points_as_the_page_of_drift_has_it(drifte
 
     drifted(monitor="accuracy", value=0.165, limit=0.086, accuracy=0.742)
 
-    assert Alert.objects.get().text.startswith(
-        "Accuracy is 74.2\u00a0%, below the objective of 85\u00a0% right answers. Accuracy: down 16.5 points, limit 8.6 points; over its limit."
+    alert = Alert.objects.get()
+    assert detail.measure_of(alert) == ("Accuracy", "down 16.5 points")
+    assert alert.text.startswith(
+        "Accuracy is 74.2\u00a0%, below the objective of 85\u00a0% right answers. "
+        "Accuracy: down 16.5 points, limit 8.6 points; over its limit."
     )
 
 
