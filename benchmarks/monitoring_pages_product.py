@@ -132,7 +132,7 @@ def lay_down(endpoint: Endpoint, days: int, each: float, now: datetime, chance: 
     )
     today = now.date()
     sums = [
-        OutcomeDay(kpi=kpi, day=today - timedelta(days=at), arm=arm, n=n, total=float(total), squares=float(total))
+        OutcomeDay(kpi=kpi, day=today - timedelta(days=at), arm=arm, n=n, total=float(total), spread=total - total * total / n)
         for at in range(days)
         for arm, n, total in ((Side.MODEL, 900, chance.randint(600, 700)), (Side.HOLDOUT, 100, chance.randint(55, 70)))
     ]

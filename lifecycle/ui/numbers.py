@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 
@@ -10,16 +11,30 @@ from django.utils import timezone
 
 MINUS, GAP = "\u2212", "\u00a0"
 NOT_MEASURED = "Not measured"
+DIGITS_MORE = 6
 Number = int | float | Decimal
 
 
-def decimals(value: Number | None, digits: int = 3) -> str:
-    """0.927; 1,204.5; −0.013. What was not measured, or is not a number, says so."""
+def decimals(value: Number | None, digits: int = 3, unlike: Sequence[Number] = ()) -> str:
+    """0.927; 1,204.5; −0.013. What was not measured, or is not a number, says so.
+
+    unlike: limits that the value is compared with, such as 0 or a threshold: it has as many more decimals as it takes to read as another
+    number than those that it differs from, so that 0.69996 is never 0.700 beside "at least 0.700".
+    """
     if value is None or value != value:  # noqa: PLR0124  NaN is the one value unequal to itself
         return NOT_MEASURED
-    text = f"{abs(value):,.{digits}f}"
+    text = f"{abs(value):,.{digits + more_digits(value, digits, unlike)}f}"
     negative = value < 0 and any(digit in text for digit in "123456789")
     return MINUS + text if negative else text
+
+
+def more_digits(value: Number, digits: int, unlike: Sequence[Number]) -> int:
+    """How many more decimals than `digits` tell a value from the numbers that it differs from: up to six, else none."""
+
+    def reads_like(other: Number, more: int) -> bool:
+        return value != other and float(f"{value:.{digits + more}f}") == float(f"{other:.{digits + more}f}")
+
+    return next((more for more in range(DIGITS_MORE + 1) if not any(reads_like(other, more) for other in unlike)), 0)
 
 
 def significant(value: Number | None, digits: int = 2) -> str:
@@ -52,15 +67,18 @@ def ordinal(value: int) -> str:
     return f"{value:,}{ending}"
 
 
-def signed(value: Number | None, digits: int = 3) -> str:
-    """A difference: +0.013, −0.005, 0.000."""
-    text = decimals(value, digits)
+def signed(value: Number | None, digits: int = 3, unlike: Sequence[Number] = ()) -> str:
+    """A difference: +0.013, −0.005, 0.000. unlike: as for `decimals`."""
+    text = decimals(value, digits, unlike)
     return "+" + text if value is not None and value > 0 and any(digit in text for digit in "123456789") else text
 
 
-def percent(share: Number | None, digits: int = 0) -> str:
-    """A share from 0 to 1 as 5 % (with a no-break space)."""
-    return NOT_MEASURED if share is None or share != share else decimals(share * 100, digits) + GAP + "%"
+def percent(share: Number | None, digits: int = 0, unlike: Sequence[Number] = ()) -> str:
+    """A share from 0 to 1 as 5 % (with a no-break space). unlike: shares, as for `decimals`: with (0, 1) only none reads as
+    0 % and only all as 100 %."""
+    if share is None or share != share:  # noqa: PLR0124
+        return NOT_MEASURED
+    return decimals(share * 100, digits, [other * 100 for other in unlike]) + GAP + "%"
 
 
 def unit(value: Number | None, name: str, digits: int = 0) -> str:

@@ -124,16 +124,21 @@ class EpisodeOut(serializers.Serializer[Episode]):
     endpoint = serializers.UUIDField(source="endpoint.uuid")
     version = serializers.UUIDField(source="version.uuid")
     monitor = serializers.ChoiceField(choices=Monitor.choices)
-    value = serializers.FloatField()
-    limit = serializers.FloatField()
+    value = serializers.FloatField(help_text="in the window that opened it; the report has that of the newest")
+    limit = serializers.FloatField(help_text="in the same window")
     opened_at = serializers.DateTimeField()
     closed_at = serializers.DateTimeField(allow_null=True)
     end_reason = serializers.CharField()
 
 
 class DriftOut(serializers.Serializer[Any]):
-    """What is known of the drift of an endpoint's live version; null where nothing was measured yet."""
+    """What is known of the drift of an endpoint's live version; null where nothing was measured yet.
 
+    state: of the endpoint: drift while a monitor stands open, watch where the report or the texts beside it were over a limit, else that of
+    the report.
+    """
+
+    state = serializers.ChoiceField(choices=State.choices, allow_null=True)
     report = ReportOut(allow_null=True)
     asked = ReportOut(allow_null=True, help_text="the newest that somebody asked for")
     texts = TextCheckOut(allow_null=True)
@@ -157,9 +162,10 @@ class OfEndpoint(View):
     def get(self, request: Request, uuid: UUID) -> Response:
         """The newest report and the newest that was asked for, the newest check of texts, and what stands open."""
         found = Endpoint.objects.get(uuid=uuid)
-        shown: dict[str, Any] = {"report": queries.latest(found), "asked": queries.latest_asked(found)}
+        standing = queries.standing([found])[found.pk]
+        shown: dict[str, Any] = {"state": standing.state, "report": standing.report, "asked": queries.latest_asked(found)}
         shown |= {"texts": queries.texts_for(request.user, queries.latest_texts(found))}
-        shown |= {"open": queries.open_of_live(found), "episodes": queries.episodes(found, queries.PAGE)}
+        shown |= {"open": standing.open, "episodes": queries.episodes(found, queries.PAGE)}
         return Response(DriftOut(shown).data)
 
 

@@ -12,6 +12,7 @@ from lifecycle.ui.numbers import count, decimals, percent
 from monitoring.drift.judging import shown
 from monitoring.drift.rules import Monitor
 from monitoring.drift.statistics import MISSING, OTHER
+from monitoring.traffic.rules import FEEDBACK_LEAST
 
 WINDOW, REFERENCE = "$c1", "$c2"
 DEPTH = [[0, "$hair"], [1, WINDOW]]
@@ -190,13 +191,14 @@ def realised(judged: Sequence[Accuracy]) -> dict[str, Any]:
 
 
 def accuracy_lead(estimated: Sequence[Accuracy], judged: Sequence[Accuracy]) -> str:
-    """The newest of both."""
+    """The newest of both; of feedback the newest day with enough of it."""
     parts = []
     if estimated and estimated[-1].estimate:
         found = estimated[-1].estimate
         parts.append(f"Expected {percent(found['value'], 1)} [{percent(found['low'], 1)} to {percent(found['high'], 1)}].")
-    if judged and judged[-1].realised:
-        found = judged[-1].realised
+    enough = [each.realised for each in judged if each.realised and each.realised["rows"] >= FEEDBACK_LEAST]
+    if enough:
+        found = enough[-1]
         parts.append(f"Correct (from feedback): {percent(found['value'], 1)} of {count(found['rows'])}.")
     return " ".join(parts)
 

@@ -105,6 +105,18 @@ def shown(monitor: str, value: float | None) -> str:
     return f"{decimals(100 * value, 1)} points" if unit == "fall" else f"{unit} {decimals(value, 3 if unit == 'PSI' else 2)}"
 
 
+def against(monitor: str, value: float | None, limit: float | None) -> str:
+    """A value with its limit: PSI 0.316, limit PSI 0.242; of accuracy: down 16.5 points, limit 8.6 points."""
+    return f"{moved(monitor, value)}, limit {shown(monitor, limit)}"
+
+
+def moved(monitor: str, value: float | None) -> str:
+    """What a monitor measured: as `shown`, with the direction of accuracy, whose value is a fall: down 16.5 points, up 0.4 points."""
+    if value is None or UNIT.get(Monitor(monitor)) != "fall":
+        return shown(monitor, value)
+    return f"{'down' if value >= 0 else 'up'} {shown(monitor, abs(value))}"
+
+
 def sentence(said: Sequence[Said], rows: int) -> str:
     """Why the window has its state."""
     measured = [each for each in said if each.judgement is not None]
@@ -127,12 +139,11 @@ def open_sentence(each: Said) -> str:
     found, said = each.measured, each.judgement
     if said is None:
         return ""
-    limit = shown(found.monitor, found.limit)
     if each.opens and said.abrupt:
         often = f"; {of_limit(found.ratio)} in {found.m} rows, so one window is enough"
     else:
         often = f"; over in {said.overs} of the last {said.of} windows" if said.over else "; it closes after 3 quiet windows"
-    return f"{Monitor(found.monitor).label}: {shown(found.monitor, found.value)}, limit {limit}{often}."
+    return f"{Monitor(found.monitor).label}: {against(found.monitor, found.value, found.limit)}{often}."
 
 
 def held_sentence(each: Said) -> str:

@@ -15,17 +15,17 @@ from lifecycle.jobs.models import Job
 from lifecycle.ui.addresses import choice_in, find_url
 from lifecycle.ui.charts import Chart
 from lifecycle.ui.marks import Figure
-from lifecycle.ui.numbers import count, percent
+from lifecycle.ui.numbers import count, percent, things
 from monitoring.drift import cbpe, charts, judging, measuring, queries
 from monitoring.drift.charts import Accuracy, Day
 from monitoring.drift.judging import Results
-from monitoring.drift.models import Baseline, DriftReport, Episode, Measurement, TextCheck
-from monitoring.drift.queries import Line
-from monitoring.drift.rules import DAY, MIN_TEXTS, Held, Mark, Monitor, Span, State
+from monitoring.drift.models import Baseline, DriftReport, Measurement, TextCheck
+from monitoring.drift.queries import Standing
+from monitoring.drift.rules import BACK, DAY, MIN_TEXTS, Held, Mark, Monitor, Span, State
 from monitoring.traffic import queries as traffic
 from monitoring.traffic.counts import merge
 from monitoring.traffic.queries import Point
-from monitoring.traffic.rules import SHADOW
+from monitoring.traffic.rules import FEEDBACK_LEAST, SHADOW
 from registry.access import policy
 from registry.access.models import User
 from registry.access.roles import sentence
@@ -60,46 +60,41 @@ class MonitorLine:
 # ── The list ────────────────────────────────────────────────────────────────
 @dataclass(frozen=True, slots=True)
 class EndpointLine:
-    """An endpoint as the list shows it."""
+    """An endpoint as the list shows it. ratios: of its last windows, oldest first; None where one measured nothing."""
 
-    line: Line
+    endpoint: Endpoint
+    standing: Standing
+    ratios: list[float | None]
     mark: str
     word: str
     worst: str
-    hot: bool
 
 
 def listing(user: User) -> dict[str, Any]:
-    """All endpoints with what is known of each: those with drift first, then by name."""
-    lines = [endpoint_line(line) for line in queries.lines(user)]
-    lines.sort(key=lambda each: (not each.line.open, each.line.endpoint.full_name))
-    return {"lines": lines, "drifting": sum(bool(each.line.open) for each in lines)}
+    """All endpoints with what the last 60 days say of each: those with drift first, then by name."""
+    found = list(queries.visible(user))
+    standing = queries.standing(found, timezone.now() - BACK)
+    ratios = queries.trends(standing)
+    lines = [endpoint_line(each, standing[each.pk], ratios[each.pk]) for each in found]
+    lines.sort(key=lambda each: (not each.standing.open, each.endpoint.full_name))
+    return {"lines": lines, "drifting": sum(bool(each.standing.open) for each in lines)}
 
 
-def endpoint_line(line: Line) -> EndpointLine:
+def endpoint_line(found: Endpoint, standing: Standing, ratios: list[float | None]) -> EndpointLine:
     """One endpoint."""
-    report = line.report
-    mark, word = state_of(report, line.texts, line.open)
-    nearest = max(
-        (each for each in (report, line.texts) if each and each.ratio is not None), key=lambda each: each.ratio or 0, default=None
-    )
+    mark, word = marked(standing)
+    measured = [each for each in (standing.report, standing.texts) if each and each.ratio is not None]
+    nearest = max(measured, key=lambda each: each.ratio or 0, default=None)
     worst = f"{Monitor(nearest.worst).label}, {judging.of_limit(nearest.ratio)}" if nearest and nearest.ratio is not None else ""
-    return EndpointLine(line, mark, word, worst, bool(line.open))
+    return EndpointLine(found, standing, ratios, mark, word, worst)
 
 
-def state_of(report: DriftReport | None, check: TextCheck | None, opened: Sequence[Episode]) -> tuple[str, str]:
-    """The mark and the word for an endpoint. An open episode stays drift while windows are too small to say more.
-
-    Counts that are as evaluated do not stand for texts beside them that were over their limit.
-    """
-    if opened:
-        return "bad", f"Drift: {judging.listed(queries.names(opened)).lower()}"
-    if report is None:
-        return "off", "Not measured"
-    state = State(report.state)
-    if state == State.OK and check and check.state in (State.WATCH, State.DRIFT):
-        state = State.WATCH
-    return MARKS[state], state.label
+def marked(standing: Standing) -> tuple[str, str]:
+    """The mark and the word for where an endpoint stands."""
+    if standing.open:
+        return MARKS[State.DRIFT], f"Drift: {judging.listed(queries.names(standing.open)).lower()}"
+    state = standing.state
+    return (MARKS[state], state.label) if state else ("off", "Not measured")
 
 
 # ── One endpoint ────────────────────────────────────────────────────────────
@@ -107,15 +102,15 @@ def endpoint(user: User, found: Endpoint, given: Mapping[str, str]) -> dict[str,
     """The page of an endpoint: one window of one version, and what led to it. given: report (uuid, else the newest of the live version),
     period (a key of PERIODS)."""
     job = queries.job_of(found)
-    report = chosen(user, found, given.get("report", ""))
-    key = choice_in(given, "period", PERIODS, "4w")
-    check = queries.texts_for(user, queries.texts_beside(report) if report else queries.latest_texts(found))
-    opened = queries.open_after(report) if report else queries.open_of_live(found)
+    asked = queries.latest_asked(found)
+    standing = shown_standing(user, found, given.get("report", ""), asked)
+    report, key = standing.report, choice_in(given, "period", PERIODS, "4w")
+    check = queries.texts_for(user, standing.texts or (None if report else queries.latest_texts(found)))
     since = timezone.now() - PERIODS[key][1]
-    mark, word = state_of(report, check, opened)
+    mark, word = marked(standing)
     shown: dict[str, Any] = {
-        "endpoint": found, "report": report, "check": check, "open": opened, "mark": mark, "word": word, "job": working(job),
-        "failed_job": job if job and job.state == "failed" else None, "asked": queries.latest_asked(found),
+        "endpoint": found, "report": report, "check": check, "open": standing.open, "mark": mark, "word": word,
+        "job": working(job), "failed_job": job if job and job.state == "failed" else None, "asked": asked,
         "lines": monitor_lines(report, check), "period": key, "periods": [(name, PERIODS[name][0]) for name in PERIODS],
         "episodes": queries.episodes(found, HISTORY), "limits": cbpe.LIMITS, "live": live_deployment(found),
         "why_not": why_not(user, found),
@@ -130,10 +125,17 @@ def endpoint(user: User, found: Endpoint, given: Mapping[str, str]) -> dict[str,
     return shown | texts(user, found, check)
 
 
-def chosen(user: User, found: Endpoint, wanted: str) -> DriftReport | None:
-    """The report that the address names, else the newest of the live version. Raises Http404 for one that is not there."""
-    if not wanted:
-        return queries.latest(found) or queries.latest_asked(found)
+def shown_standing(user: User, found: Endpoint, wanted: str, asked: DriftReport | None) -> Standing:
+    """Where the endpoint stands; where it stood after the report that the address names, or after the one that was asked for while there is
+    no other. Raises Http404 for a report that is not there."""
+    if wanted:
+        return queries.standing_after(report_of(user, found, wanted))
+    standing = queries.standing([found])[found.pk]
+    return standing if standing.report or asked is None else queries.standing_after(asked)
+
+
+def report_of(user: User, found: Endpoint, wanted: str) -> DriftReport:
+    """The report that the address names. Raises Http404 for one that is not there."""
     try:
         uuid = UUID(wanted)
     except ValueError:
@@ -178,8 +180,9 @@ def worst(report: DriftReport) -> Figure:
 
 def called_right(said: Mapping[str, Any] | None) -> Figure:
     """What people had said when the window was measured."""
-    if not said:
-        return Figure("Correct (from feedback)", None, sub="no feedback by then")
+    if not said or said["rows"] < FEEDBACK_LEAST:
+        few = f"{things(said['rows'], 'prediction')} with feedback by then; {FEEDBACK_LEAST} needed" if said else "no feedback by then"
+        return Figure("Correct (from feedback)", None, sub=few)
     interval = f"{percent(said['low'], 1)} to {percent(said['high'], 1)} of {count(said['rows'])}"
     return Figure("Correct (from feedback)", percent(said["value"], 1), sub=f"{interval}, when measured")
 
@@ -219,7 +222,7 @@ def monitor_line(monitor: Monitor, found: Mapping[str, Any], past: Sequence[Resu
     ratios = [each.get(monitor, {}).get("ratio") for each in past]
     if not known:
         return MonitorLine(monitor, MARKS[mark], mark.label, "", "", "", "", why, ratios, hot=False)
-    value, limit = judging.shown(monitor, found["value"]), judging.shown(monitor, found["limit"])
+    value, limit = judging.moved(monitor, found["value"]), judging.shown(monitor, found["limit"])
     rows, hot = f"{count(found['n'])} / {count(found['m'])}", mark in (Mark.DRIFT, Mark.WATCH)
     return MonitorLine(monitor, MARKS[mark], mark.label, value, limit, judging.chance(found["p"]), rows, why, ratios, hot)
 
@@ -280,7 +283,7 @@ def behind(user: User, found: Endpoint, given: Mapping[str, str]) -> dict[str, A
 
     Raises Http404 for what is not there.
     """
-    report = chosen(user, found, given.get("report", ""))
+    report = shown_standing(user, found, given.get("report", ""), queries.latest_asked(found)).report
     if report is None or not report.bins or report.baseline is None:
         return {"endpoint": found, "report": None}
     monitor = given.get("monitor") or next(each for each in Monitor if each in report.bins)
@@ -302,10 +305,10 @@ def behind(user: User, found: Endpoint, given: Mapping[str, str]) -> dict[str, A
 # ── Beside other things ─────────────────────────────────────────────────────
 def panel(found: Endpoint) -> dict[str, Any]:
     """What the page of an endpoint says of its drift."""
-    report, opened = queries.latest(found), queries.open_of_live(found)
-    check = queries.texts_beside(report) if report else None
-    mark, word = state_of(report, check, opened)
+    standing = queries.standing([found])[found.pk]
+    report, check = standing.report, standing.texts
+    mark, word = marked(standing)
     return {
-        "endpoint": found, "report": report, "check": check, "open": opened, "mark": mark, "word": word,
+        "endpoint": found, "report": report, "check": check, "open": standing.open, "mark": mark, "word": word,
         "lines": monitor_lines(report, check), "expected": (report.estimate or {}).get("accuracy") if report else None,
     }  # fmt: skip

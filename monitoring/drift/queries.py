@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from django.db.models import F, FloatField, Max, Q, QuerySet, Window
+from django.db.models import F, FloatField, Max, OuterRef, Q, QuerySet, Subquery, Window
 from django.db.models.fields.json import KeyTextTransform, KeyTransform
 from django.db.models.functions import Cast, RowNumber, TruncDate
 from django.utils import timezone
@@ -17,7 +17,7 @@ from lifecycle.jobs import queries as jobs
 from lifecycle.jobs.models import Job
 from monitoring.drift.judging import Results
 from monitoring.drift.models import DriftReport, Episode, Measurement, TextCheck
-from monitoring.drift.rules import BACK, CHUNKS_MOST, Monitor, Span
+from monitoring.drift.rules import BACK, CHUNKS_MOST, Monitor, Span, State, standing_of
 from monitoring.traffic import keyset
 from monitoring.traffic import queries as traffic
 from monitoring.traffic.models import Prediction
@@ -25,7 +25,6 @@ from registry.access import policy
 from registry.access.models import User
 from registry.access.policy import Person
 from registry.catalog.models import Endpoint, ModelVersion
-from registry.endpoints.queries import live_deployment
 
 BEFORE = CHUNKS_MOST + 24  # windows that a judgement looks back on; some of them may have measured nothing
 SPARK = 24
@@ -37,27 +36,76 @@ KINDS = ("drift.measure", "drift.texts")
 OUTSIDE_HOLDS = timedelta(days=3)  # how long a text check speaks for later windows
 
 
+# ── Where endpoints stand ───────────────────────────────────────────────────
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What a monitor measured in the window that ended `at`, in its unit. newest: False where it is the window that opened its episode."""
+
+    value: float
+    limit: float
+    at: datetime
+    newest: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What is known of an endpoint's drift: a report, the text check beside it, and the monitors open after it, longest first."""
+
+    report: DriftReport | None = None
+    texts: TextCheck | None = None
+    open: Sequence[Episode] = ()
+
+    @property
+    def state(self) -> State | None:
+        """One state for pages, dashboard, triggers and API; None where nothing was measured."""
+        return standing_of(self.report.state if self.report else None, self.texts.state if self.texts else None, is_open=bool(self.open))
+
+    def reading(self, episode: Episode) -> Reading:
+        """What the monitor of an open episode measured last; where the newest window couldn't measure it, what opened the episode."""
+        for shown in filter(None, (self.report, self.texts)):
+            found = shown.result(episode.monitor)
+            if found.get("value") is not None and shown.window_end >= episode.opened_at:
+                return Reading(found["value"], found["limit"], shown.window_end, newest=True)
+        return Reading(episode.value, episode.limit, episode.opened_at, newest=False)
+
+
+def standing(found: Sequence[Endpoint], since: datetime | None = None) -> dict[int, Standing]:
+    """Where endpoints stand by what was measured of the version that is live on each (of any where none is live): primary key → Standing.
+
+    since: reports of windows that ended before say nothing. Three statements, however many endpoints.
+    """
+    mine = DriftReport.objects.filter(LIVE, endpoint=OuterRef("pk"), asked=False).order_by("-window_end", "-id")
+    mine = mine.filter(window_end__gt=since) if since else mine
+    newest = Endpoint.objects.filter(pk__in=[each.pk for each in found]).values(newest=Subquery(mine.values("pk")[:1]))
+    rows = DriftReport.objects.filter(pk__in=newest).select_related("version", "baseline", "endpoint").defer("bins")
+    reports = {row.endpoint_id: row for row in rows}
+    beside = {check.endpoint_id: check for check in texts_beside(reports.values()).values()}
+    opened: dict[int, list[Episode]] = {each.pk: [] for each in found}
+    for episode in Episode.objects.filter(LIVE, endpoint__in=found, closed_at=None).order_by("opened_at", "id"):
+        opened[episode.endpoint_id].append(episode)
+    return {each.pk: Standing(reports.get(each.pk), beside.get(each.pk), opened[each.pk]) for each in found}
+
+
+def standing_after(report: DriftReport) -> Standing:
+    """Where an endpoint stood after the window of a report."""
+    return Standing(report, texts_beside([report]).get(report.pk), open_after(report))
+
+
+def texts_beside(reports: Iterable[DriftReport]) -> dict[int, TextCheck]:
+    """Primary key of each report → the check of the same version's texts that was newest when its window ended: that of the same window
+    where there is one."""
+    keys = [report.pk for report in reports]
+    mine = TextCheck.objects.filter(endpoint=OuterRef("endpoint"), version=OuterRef("version"), window_end__lte=OuterRef("window_end"))
+    newest = Subquery(mine.order_by("-window_end", "-id").values("pk")[:1])
+    pairs = dict(DriftReport.objects.filter(pk__in=keys).annotate(beside=newest).values_list("pk", "beside"))
+    checks = TextCheck.objects.select_related("version", "endpoint").in_bulk([pk for pk in pairs.values() if pk])
+    return {report: checks[check] for report, check in pairs.items() if check}
+
+
 # ── The newest ──────────────────────────────────────────────────────────────
-def latest(endpoint: Endpoint) -> DriftReport | None:
-    """The newest report of the live version; None before its first. Where no version is live, the newest of any."""
-    return of_live(scheduled(DriftReport, endpoint), endpoint).select_related("version", "baseline", "endpoint").first()
-
-
-def of_live(rows: QuerySet[Any], endpoint: Endpoint) -> QuerySet[Any]:
-    """Of an endpoint's rows, those of its live version; all where none is live."""
-    live = live_deployment(endpoint)
-    return rows.filter(version=live.version_id) if live else rows
-
-
-def texts_beside(report: DriftReport) -> TextCheck | None:
-    """The check of the same version's texts that was newest when a report's window ended: that of the same window where there is one."""
-    rows = TextCheck.objects.filter(endpoint=report.endpoint, version=report.version, window_end__lte=report.window_end)
-    return rows.select_related("version", "endpoint").order_by("-window_end", "-id").first()
-
-
 def latest_texts(endpoint: Endpoint) -> TextCheck | None:
     """The newest check of the live version's texts, also one that somebody asked for; None before the first."""
-    rows = of_live(TextCheck.objects.filter(endpoint=endpoint), endpoint)
+    rows = TextCheck.objects.filter(LIVE, endpoint=endpoint)
     return rows.select_related("version", "endpoint").order_by("-window_end", "-id").first()
 
 
@@ -70,7 +118,7 @@ def texts_for(user: User, check: TextCheck | None) -> TextCheck | None:
 
 def latest_asked(endpoint: Endpoint) -> DriftReport | None:
     """The newest report of the live version that somebody asked for."""
-    rows = of_live(DriftReport.objects.filter(endpoint=endpoint, asked=True), endpoint)
+    rows = DriftReport.objects.filter(LIVE, endpoint=endpoint, asked=True)
     return rows.select_related("version", "baseline").order_by("-id").first()
 
 
@@ -93,12 +141,6 @@ def open_episodes(endpoint: Endpoint) -> list[Episode]:
     """The monitors that stand open, longest first."""
     rows = Episode.objects.filter(endpoint=endpoint, closed_at=None)
     return list(rows.select_related("endpoint__model__project", "version").order_by("opened_at", "id"))
-
-
-def open_of_live(endpoint: Endpoint) -> list[Episode]:
-    """The monitors of the live version that stand open, longest first."""
-    live = live_deployment(endpoint)
-    return [row for row in open_episodes(endpoint) if live is None or row.version_id == live.version_id]
 
 
 def open_after(report: DriftReport) -> list[Episode]:
@@ -175,37 +217,24 @@ def job_of(endpoint: Endpoint) -> Job | None:
 
 
 # ── Pages ───────────────────────────────────────────────────────────────────
-@dataclass
-class Line:
-    """An endpoint as the list shows it. ratios: of its last windows, oldest first; None where one measured nothing."""
-
-    endpoint: Endpoint
-    report: DriftReport | None = None
-    texts: TextCheck | None = None
-    open: list[Episode] = field(default_factory=list)
-    ratios: list[float | None] = field(default_factory=list)
-
-
 def visible(user: Person) -> QuerySet[Endpoint]:
     """The endpoints whose drift the user may see, by slug."""
     return policy.visible_to(user, Endpoint.objects.select_related("model__project", "alias__version"), "drift.view").order_by("slug", "pk")
 
 
-def lines(user: Person) -> list[Line]:
-    """The endpoints that the user may see with what the last 60 days say of each one's live version (of any where none is live); four
-    statements, however many."""
-    found = {row.pk: Line(row) for row in visible(user)}
-    recent: dict[str, Any] = {"endpoint__in": found, "asked": False, "window_end__gt": timezone.now() - BACK}
-    numbered = DriftReport.objects.filter(LIVE, **recent).defer("bins", "results").select_related("version")
-    for row in newest_of_each(numbered, SPARK):
-        line = found[row.endpoint_id]
-        line.report = line.report or row
-        line.ratios.insert(0, row.ratio)
-    for check in newest_of_each(TextCheck.objects.filter(LIVE, **recent).defer("results"), 1):
-        found[check.endpoint_id].texts = check
-    for episode in Episode.objects.filter(LIVE, endpoint__in=found, closed_at=None).order_by("opened_at", "id"):
-        found[episode.endpoint_id].open.append(episode)
-    return list(found.values())
+def trends(found: Mapping[int, Standing]) -> dict[int, list[float | None]]:
+    """Primary key of each endpoint → the ratios of its last 24 windows of the last 60 days, oldest first; None where one measured nothing.
+
+    found: as `standing` has it. An hour between windows is no window; it counts where it is the newest report, as on the endpoint's page.
+    """
+    rows = DriftReport.objects.filter(LIVE, endpoint__in=found, asked=False, between=False, window_end__gt=timezone.now() - BACK)
+    ratios: dict[int, list[float | None]] = {key: [] for key in found}
+    for key, ratio in newest_of_each(rows, SPARK).values_list("endpoint", "ratio"):
+        ratios[key].insert(0, ratio)
+    for key, each in found.items():
+        if each.report and each.report.between:
+            ratios[key] = [*ratios[key], each.report.ratio][-SPARK:]
+    return ratios
 
 
 def newest_of_each(rows: QuerySet[Any], count: int) -> QuerySet[Any]:
@@ -228,12 +257,15 @@ def results_until(shown: Measurement) -> list[Results]:
 
 
 def ratios_by_day(endpoint: Endpoint, version: ModelVersion, since: datetime) -> dict[date, dict[str, float]]:
-    """The largest ratio of each monitor of a version by the day UTC on which its window began; one statement for counts, one for texts."""
+    """The largest ratio of each monitor of a version's windows by the day UTC on which they began; one statement for counts, one for texts.
+
+    An hour between windows is no window.
+    """
     ratio = {each.value: KeyTextTransform("ratio", KeyTransform(each.value, "results")) for each in Monitor}
     largest = {name: Max(Cast(each, FloatField())) for name, each in ratio.items()}
     found: dict[date, dict[str, float]] = {}
     for model in (DriftReport, TextCheck):
-        rows = scheduled(model, endpoint).filter(version=version, window_end__gt=since).order_by()
+        rows = windows(model, endpoint).filter(version=version, window_end__gt=since).order_by()
         for row in rows.values(day=TruncDate("window_start", tzinfo=UTC)).annotate(**largest):
             found.setdefault(row["day"], {}).update({name: row[name] for name in largest if row[name] is not None})
     return dict(sorted(found.items()))

@@ -49,6 +49,19 @@ class Mark(TextChoices):
     FAILED = "failed", "Failed"
 
 
+def standing_of(report: str | None, texts: str | None, *, is_open: bool) -> State | None:
+    """The state of an endpoint. report, texts: states of its newest report and of the text check beside it, None where there is none.
+
+    An open monitor stays drift while windows are too small to say more. Counts that are as evaluated do not stand for texts beside them
+    that were over their limit. None: nothing was measured.
+    """
+    if is_open:
+        return State.DRIFT
+    if report == State.OK and texts in (State.WATCH, State.DRIFT):
+        return State.WATCH
+    return State(report) if report else None
+
+
 class Monitor(TextChoices):
     """What is compared with the reference. The first five from counts, the last two from kept texts."""
 

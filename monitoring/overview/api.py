@@ -30,7 +30,7 @@ class ModelHealthOut(serializers.Serializer[Any]):
     called = serializers.IntegerField(help_text="predictions with feedback in 30 days")
     estimate = serializers.FloatField(allow_null=True)
     psi = serializers.FloatField(allow_null=True, help_text="the largest of the newest drift report")
-    drift = serializers.CharField(allow_null=True, help_text="its state: ok, drift, insufficient, failed")
+    drift = serializers.CharField(allow_null=True, help_text="its state: ok, watch, drift, insufficient, failed")
     p95_ms = serializers.FloatField(allow_null=True)
     requests = serializers.IntegerField()
     cost = serializers.FloatField(allow_null=True, help_text="per 1 M predictions, inference CPU time only")
@@ -75,7 +75,7 @@ class NoteOut(serializers.Serializer[Any]):
 
 
 class GovernanceOut(serializers.Serializer[Any]):
-    """Promotions of the period. hours: median from request to decision."""
+    """Promotions of the period. hours: median from request to approval, of those approved in it."""
 
     asked = serializers.IntegerField()
     approved = serializers.IntegerField()

@@ -5,18 +5,16 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 
-from django.db.models import Count, OuterRef, Q, QuerySet, Subquery, Sum
+from django.db.models import Count, Max, Q, QuerySet, Sum
 from django.db.models.functions import TruncMonth, TruncWeek
 
-from lifecycle.engine.calibration import wilson
 from lifecycle.training.models import Run
 from monitoring.alerts.models import Alert, Objective
 from monitoring.alerts.queries import most_urgent
 from monitoring.alerts.rules.state import Severity
 from monitoring.alerts.rules.state import State as AlertState
-from monitoring.drift.models import DriftReport
 from monitoring.overview import rules
 from monitoring.retraining.models import Proposal
 from monitoring.retraining.rules import Kind
@@ -26,19 +24,16 @@ from monitoring.traffic import histogram
 from monitoring.traffic.histogram import Histogram
 from monitoring.traffic.models import Kpi, Rollup, RollupMark
 from monitoring.traffic.queries.figures import pieces
-from monitoring.traffic.rules import DAY, SHADOW, availability
+from monitoring.traffic.rules import DAY, SHADOW, WINDOWS, availability, right_interval, right_share
 from registry.access import policy
 from registry.access.models import Project, User
 from registry.access.queries import projects
 from registry.catalog.models import Endpoint
 from registry.endpoints.models import Deployment
 from registry.promotions.models import PromotionRequest, Verdict
-from registry.promotions.rules import OPEN as UNDECIDED
 from registry.promotions.rules import Status
 
 SEE = "overview.view"
-MONTH = timedelta(days=30)
-FEW_CALLED = 20  # words on answers: below it a share says nothing
 
 
 def visible_projects(user: User) -> list[Project]:
@@ -81,12 +76,12 @@ class Volume:
     @property
     def right_share(self) -> float | None:
         """Of these; None where they are too few to tell."""
-        return self.right / self.called if self.called >= FEW_CALLED else None
+        return right_share(self.right, self.wrong)
 
     @property
     def right_interval(self) -> tuple[float, float] | None:
         """The 95 % Wilson interval of `right_share`."""
-        return wilson(self.right, self.called) if self.called >= FEW_CALLED else None
+        return right_interval(self.right, self.wrong)
 
     def __add__(self, other: Volume) -> Volume:
         return Volume(*(getattr(self, name) + getattr(other, name) for name in COUNTED))
@@ -100,10 +95,10 @@ def at_midnight(day: date) -> datetime:
     return datetime(day.year, day.month, day.day, tzinfo=UTC)
 
 
-def rollups(found: Sequence[Endpoint], since: date, now: datetime) -> Iterator[QuerySet[Rollup]]:
-    """The rollups that together hold what clients asked from a day on until now, in at most three querysets. Shadows answer nobody."""
+def rollups(found: Sequence[Endpoint], since: datetime, until: datetime) -> Iterator[QuerySet[Rollup]]:
+    """The rollups that together hold what clients asked in [since, until), in at most three querysets. Shadows answer nobody."""
     marks = {mark.level: mark for mark in RollupMark.objects.all()}
-    for model, spans in pieces(at_midnight(since), now, DAY, marks).items():
+    for model, spans in pieces(since, until, DAY, marks).items():
         inside = Q()
         for begin, end in spans:
             inside |= Q(start__gte=begin, start__lt=end)
@@ -113,7 +108,7 @@ def rollups(found: Sequence[Endpoint], since: date, now: datetime) -> Iterator[Q
 def weekly(found: Sequence[Endpoint], since: date, now: datetime) -> dict[int, dict[date, Volume]]:
     """Endpoint → Monday → counts, of the weeks in which anything was asked."""
     weeks: dict[int, dict[date, Volume]] = defaultdict(lambda: defaultdict(Volume))
-    for rows in rollups(found, since, now):
+    for rows in rollups(found, at_midnight(since), now):
         by_week = rows.annotate(week=TruncWeek("start", tzinfo=UTC)).values_list("endpoint", "week")
         for endpoint, week, *counts in by_week.annotate(*(Sum(name) for name in COUNTED)):
             weeks[endpoint][week.date()] += Volume(*counts)
@@ -121,9 +116,9 @@ def weekly(found: Sequence[Endpoint], since: date, now: datetime) -> dict[int, d
 
 
 def last_month(found: Sequence[Endpoint], now: datetime) -> dict[int, tuple[Volume, Histogram]]:
-    """Endpoint → counts and latency histogram of the last 30 days."""
+    """Endpoint → counts and latency histogram of the last 30 days, which are those of the traffic page."""
     sums: dict[int, tuple[Volume, Histogram]] = {}
-    for rows in rollups(found, now.date() - MONTH, now):
+    for rows in rollups(found, *WINDOWS["30d"].span(now)):
         for endpoint, latency, *counts in rows.values_list("endpoint", "latency", *COUNTED):
             volume, times = sums.setdefault(endpoint, (Volume(), {}))
             histogram.add_to(times, latency)
@@ -152,15 +147,6 @@ def open_rollouts(found: Sequence[Endpoint]) -> dict[int, Rollout]:
     """Endpoint → its rollout under way."""
     rows = Rollout.objects.filter(endpoint__in=found, state__in=OPEN).select_related("version", "endpoint__model__project")
     return {row.endpoint_id: row for row in rows}
-
-
-def drift_reports(found: Sequence[Endpoint], now: datetime) -> dict[int, DriftReport]:
-    """Endpoint → the newest report of a month that the beat made of the version that is live, without its bins."""
-    mine = DriftReport.objects.filter(
-        endpoint=OuterRef("pk"), version=OuterRef("alias__version"), asked=False, window_end__gte=now - MONTH
-    ).order_by("-window_end", "-id")  # fmt: skip
-    newest = Endpoint.objects.filter(pk__in=[each.pk for each in found]).values(newest=Subquery(mine.values("pk")[:1]))
-    return {row.endpoint_id: row for row in DriftReport.objects.filter(pk__in=newest).defer("bins")}
 
 
 def objectives(found: Sequence[Endpoint]) -> list[Objective]:
@@ -205,7 +191,8 @@ def kpis(found: Sequence[Endpoint]) -> list[Kpi]:
 
 @dataclass(frozen=True)
 class Throughput:
-    """What governance did in a period. hours: from request to end, of those that ended decided; overdue: open past their date now."""
+    """What governance did in a period. hours: median from request to approval, of the `timed` requests approved in it; overdue: open past
+    their date now."""
 
     asked: int
     approved: int
@@ -214,6 +201,7 @@ class Throughput:
     waiting: int
     overdue: int
     hours: float | None
+    timed: int
     votes: int
 
 
@@ -230,15 +218,11 @@ def throughput(found: Sequence[Endpoint], since: date, now: datetime) -> Through
         waiting=Count("pk", filter=Q(status=Status.IN_REVIEW)),
         overdue=Count("pk", filter=Q(status=Status.IN_REVIEW, due_at__lt=now)),
     )
-    votes = Verdict.objects.filter(request__endpoint__in=found, created_at__gte=begin).select_related("request")
-    last: dict[int, tuple[datetime, datetime]] = {}
-    number = 0
-    for vote in votes.order_by("created_at"):
-        number += 1
-        if vote.request.status not in UNDECIDED or vote.request.status == Status.APPROVED:
-            last[vote.request_id] = (vote.request.created_at, vote.created_at)
-    hours = rules.median([(end - start).total_seconds() / 3600 for start, end in last.values()])
-    return Throughput(**counts, hours=hours, votes=number)
+    votes = Verdict.objects.filter(request__endpoint__in=found, created_at__gte=begin)
+    approved = votes.filter(request__status__in=(Status.APPROVED, Status.FULFILLED)).order_by().values("request", "request__created_at")
+    taken = [row["last"] - row["request__created_at"] for row in approved.annotate(last=Max("created_at"))]
+    hours = rules.median([each.total_seconds() / 3600 for each in taken])
+    return Throughput(**counts, hours=hours, timed=len(taken), votes=votes.count())
 
 
 def waiting(found: Sequence[Endpoint]) -> list[PromotionRequest]:

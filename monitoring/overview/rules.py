@@ -6,16 +6,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 
+from lifecycle.ui.numbers import percent
+from monitoring.alerts.rules.burn import BUDGET_LOW
+
 WEEKS = (4, 13, 26)
-BUDGET_LOW = 0.25  # of an error budget: below it somebody should look
+WATCH = "watch"
 
 
 @dataclass(frozen=True)
 class Standing:
     """The facts of one endpoint that its health is judged by. None: not measured.
 
-    drift: the state of the newest report (ok, drift, insufficient, failed). budgets: what is left of each error budget, 1 is all, below 0
-    is overspent. requests: in the last 30 days.
+    drift: its state (ok, watch, drift, insufficient, failed), as the pages of drift have it. budgets: what is left of each error budget,
+    1 is all, below 0 is overspent. requests: in the last 30 days.
     """
 
     live: bool
@@ -52,13 +55,15 @@ def health(facts: Standing) -> Health:
     if facts.holding:
         return Health("warn", "canary holds", "A canary waits for a person.")
     if least is not None and least < BUDGET_LOW:
-        return Health("warn", "budget low", f"{least:.0%} of an error budget is left.".replace("%", "\u00a0%"))
+        return Health("warn", "budget low", f"{percent(least, unlike=(0,))} of an error budget is left.")
     if facts.drift == "failed":
         return Health("warn", "drift not measured", "The newest measurement of drift failed.")
     if not facts.requests:
         return Health("half", "no traffic", "Nobody asked it in 30 days.")
     if facts.drift == "insufficient":
         return Health("half", "insufficient data", "Too few requests to tell whether it drifts.")
+    if facts.drift == "watch":
+        return Health("warn", WATCH, "A drift monitor was over its limit. It opened nothing, so nobody was alerted.")
     if facts.drift is None or least is None:
         missing = " and ".join([*(["drift"] if facts.drift is None else []), *(["objectives"] if least is None else [])])
         return Health("half", "partly measured", f"Without {missing} nobody can call it healthy.")

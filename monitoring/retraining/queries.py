@@ -20,10 +20,12 @@ from lifecycle.ui.addresses import find_url
 from monitoring.alerts.models import Alert
 from monitoring.alerts.rules.objectives import Kind as ObjectiveKind
 from monitoring.alerts.rules.state import State as AlertState
-from monitoring.drift.models import DriftReport, Episode
+from monitoring.drift import judging
+from monitoring.drift import queries as drift
+from monitoring.drift.models import Episode
 from monitoring.drift.rules import UNIT, Monitor
 from monitoring.retraining.models import Pick, Proposal, Trigger
-from monitoring.retraining.rules import BUSY, KINDS, LIMITS, PSI, Candidate, Drift, Facts, Kind, Outcome, Policy, Shift, State, slot_of
+from monitoring.retraining.rules import BUSY, KINDS, LIMITS, Candidate, Drift, Facts, Kind, Outcome, Policy, Shift, State, slot_of
 from monitoring.traffic import queries as traffic
 from registry.access import policy
 from registry.access.models import User
@@ -281,13 +283,17 @@ def cooled_by(endpoint: Endpoint) -> Proposal | None:
 
 
 def drift_of(endpoint: Endpoint, live: ModelVersion) -> Drift:
-    """What the newest measurement says of the live version, and which monitors stand open."""
-    report = DriftReport.objects.filter(endpoint=endpoint, version=live, asked=False).order_by("-window_end", "-id").first()
-    rows = Episode.objects.filter(endpoint=endpoint, version=live, closed_at=None).order_by("opened_at", "id")
-    shifts = [
-        Shift(each.get_monitor_display(), each.value, each.limit, UNIT.get(Monitor(each.monitor), PSI), each.opened_at) for each in rows
-    ]
-    return Drift(report.state if report else "", tuple(shifts))
+    """Where the live version stands, as the page of drift has it, and which of its monitors are open with what they measured last."""
+    standing = drift.standing([endpoint])[endpoint.pk]
+    return Drift(standing.state or "", tuple(shift_of(standing, each) for each in standing.open if each.version_id == live.pk))
+
+
+def shift_of(standing: drift.Standing, episode: Episode) -> Shift:
+    """An open monitor as the rules read it."""
+    found, monitor = standing.reading(episode), Monitor(episode.monitor)
+    opened = "" if found.newest else f" when it opened, {found.at:%d %b}"
+    told = f"{judging.against(monitor, found.value, found.limit)}{opened}"
+    return Shift(monitor.label, None if monitor in UNIT else found.value, told, episode.opened_at)
 
 
 def quality_alert(endpoint: Endpoint) -> str:

@@ -8,10 +8,11 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from lifecycle.ui.charts import Chart
-from lifecycle.ui.numbers import decimals, signed, unit
+from lifecycle.ui.numbers import count, decimals, signed
 from monitoring.rollouts import rules
 from monitoring.rollouts.models import Look, Rollout
 from monitoring.rollouts.rules.points import ArmPoint
+from monitoring.traffic import histogram
 
 CANARY, STABLE, SHADOW = "$c1", "$c2", "$c3"
 END = {"xanchor": "left", "xshift": 4, "showarrow": False, "name": "end"}
@@ -119,13 +120,25 @@ def places(values: dict[str, list[float]]) -> list[int]:
 
 def latency(points: Sequence[ArmPoint], began: datetime, updates_url: str = "") -> Chart:
     """p95 of both arms on one scale."""
-    canary, stable = newest([point.p95_ms.get("canary") for point in points]), newest([point.p95_ms.get("stable") for point in points])
-    if canary is None or stable is None:
-        lead = "Canary not measured yet." if canary is None else f"Canary {unit(canary, 'ms', 1)}."
-    else:
-        lead = f"Canary {signed(canary - stable, 1)} against stable." if round(canary - stable, 1) else "Canary as quick as stable."
     values = {arm: [point.p95_ms.get(arm) for point in points] for arm in ("stable", "canary")}
-    return by_arm("latency", lead, "p95 latency, ms, measured in the server.", points, values, began, 1, updates_url)
+    return by_arm("latency", latency_lead(points), "p95 latency, ms, measured in the server.", points, values, began, 1, updates_url)
+
+
+def latency_lead(points: Sequence[ArmPoint]) -> str:
+    """p95 of the canary minus that of stable over the steps in which both answered; not of fewer than errors are compared by."""
+    both = [point.latency for point in points if point.latency.get("canary") and point.latency.get("stable")]
+    canary, stable = (histogram.merge(latency[arm] for latency in both) for arm in ("canary", "stable"))
+    of = [sum(each.values()) for each in (canary, stable)]
+    if min(of) < rules.MIN_PER_ARM:
+        return too_few()
+    apart = (histogram.quantile(canary, 0.95) or 0.0) - (histogram.quantile(stable, 0.95) or 0.0)
+    told = f"{signed(apart, 1)}\u00a0ms against stable" if round(apart, 1) else "as quick as stable"
+    return f"Canary {told}: p95 of {count(of[0])} and {count(of[1])} answers."
+
+
+def too_few() -> str:
+    """What is said where an arm is too small to be compared."""
+    return f"Insufficient data: fewer than {rules.MIN_PER_ARM} requests of an arm."
 
 
 def errors(points: Sequence[ArmPoint], began: datetime, look: Look | None, margin: float, updates_url: str = "") -> Chart:
@@ -137,8 +150,8 @@ def errors(points: Sequence[ArmPoint], began: datetime, look: Look | None, margi
 def error_lead(look: Look | None) -> str:
     """No difference shown, +0.02 [−0.42, +0.46]."""
     if look is None or look.interval is None:
-        return f"Insufficient data: fewer than {rules.MIN_PER_ARM} requests of an arm."
-    found, bounds = look.interval, f"[{signed(100 * look.interval.low, 2)}, {signed(100 * look.interval.high, 2)}]"
+        return too_few()
+    found, bounds = look.interval, f"[{signed(100 * look.interval.low, 2, (0,))}, {signed(100 * look.interval.high, 2, (0,))}]"
     said = "More errors on the canary" if found.low > 0 else "Fewer errors on the canary" if found.high < 0 else "No difference shown"
     return f"{said}, {signed(100 * found.difference, 2)} {bounds}."
 

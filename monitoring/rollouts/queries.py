@@ -311,7 +311,10 @@ def point(step: traffic.Point) -> ArmPoint:
             arms.setdefault(arm, traffic.Total()).add(counts)
     errors = {arm: total.error_share for arm, total in arms.items()}
     shadow = arms.get("shadow")
-    return ArmPoint(step.start, errors, {arm: total.p95_ms for arm, total in arms.items()}, shadow.agree_share if shadow else None)
+    return ArmPoint(
+        step.start, errors, {arm: total.p95_ms for arm, total in arms.items()}, shadow.agree_share if shadow else None,
+        {arm: total.latency for arm, total in arms.items()},
+    )  # fmt: skip
 
 
 def to_steer(user: Person) -> QuerySet[Rollout]:

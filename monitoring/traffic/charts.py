@@ -79,7 +79,7 @@ def errors(points: Sequence[Point], total: Total) -> Chart:
     }
     rows = [[stamp(each), each.counts.errors, each.counts.shed, each.counts.refused, each.counts.requests] for each in points]
     lead = f"{count(total.errors)} of {count(total.taken)} requests failed," if total.errors else "No request failed."
-    caption = f"{percent(total.error_share, 2)}." if total.errors else ""
+    caption = f"{percent(total.error_share, 2, (0, 1))}." if total.errors else ""
     aside = f"{count(total.shed)} were turned away, {count(total.refused)} were the client's fault." if total.shed or total.refused else ""
     return Chart(
         id="errors", lead=lead, caption=f"{caption} {aside}".strip(), figure=figure,

@@ -1,11 +1,13 @@
 """What outcomes say: the difference between cases with the model and without it, its interval, and whether the split can be believed. Pure.
 
-Sums are (n, total, squares): the number of cases, the sum of their values and the sum of their squared values.
+Sums are (n, total, spread): the number of cases, the sum of their values and the sum of their squared deviations from their mean. Squared
+values themselves would not do: of values near 100 million a double holds no deviation of 1.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import scipy  # its parts are loaded when they are first used
@@ -13,6 +15,7 @@ import scipy  # its parts are loaded when they are first used
 from lifecycle.engine.calibration import wilson
 
 Sums = tuple[int, float, float]
+NOTHING: Sums = (0, 0.0, 0.0)
 SHARE = "share"
 FEW_EXPECTED = 10  # cases in an arm below which chi-square is too rough
 SMALLEST = 30  # cases in an arm below which its interval is not told: too few for either formula
@@ -29,7 +32,8 @@ class Difference:
 
 
 def compare(kind: str, model: Sums, holdout: Sums) -> Difference | None:
-    """The difference of the two means: Newcombe's interval for shares, Welch's for numbers. None with fewer than 30 cases in an arm."""
+    """The difference of the two means: Newcombe's interval for shares, Welch's for numbers. None with fewer than 30 cases in an arm, and of
+    numbers that are all the same in each arm: where nothing varies no interval can be told, and a difference without one is none."""
     if min(model[0], holdout[0]) < SMALLEST:
         return None
     if kind == SHARE:
@@ -47,13 +51,14 @@ def newcombe(first: tuple[int, int], second: tuple[int, int]) -> Difference:
     )
 
 
-def welch(first: Sums, second: Sums) -> Difference:
-    """The difference of two means of unequal variance: Student's t with Welch's degrees of freedom. At least two cases in each."""
+def welch(first: Sums, second: Sums) -> Difference | None:
+    """The difference of two means of unequal variance: Student's t with Welch's degrees of freedom. At least two cases in each; None where
+    neither varies."""
     value = mean(first) - mean(second)
     parts = [variance(sums) / sums[0] for sums in (first, second)]
     spread = sum(parts)
     if not spread:
-        return Difference(value, value, value)
+        return None
     freedom = spread**2 / sum(part**2 / (sums[0] - 1) for part, sums in zip(parts, (first, second), strict=True))
     half = float(scipy.special.stdtrit(freedom, 0.975)) * math.sqrt(spread)
     return Difference(value, value - half, value + half)
@@ -65,9 +70,23 @@ def mean(sums: Sums) -> float:
 
 
 def variance(sums: Sums) -> float:
-    """The sample variance of at least two cases; never below 0, whatever rounding does."""
-    n, total, squares = sums
-    return max(0.0, (squares - total * total / n) / (n - 1))
+    """The sample variance of at least two cases."""
+    return sums[2] / (sums[0] - 1)
+
+
+def sums_of(values: Sequence[float]) -> Sums:
+    """The sums of at least one case."""
+    total = math.fsum(values)
+    middle = total / len(values)
+    return len(values), total, math.fsum((value - middle) ** 2 for value in values)
+
+
+def joined(first: Sums, second: Sums) -> Sums:
+    """Two sums as one: Chan, Golub and LeVeque (1979), Updating formulae and a pairwise algorithm for computing sample variances."""
+    if not first[0] or not second[0]:
+        return first if first[0] else second
+    n, apart = first[0] + second[0], mean(second) - mean(first)
+    return n, first[1] + second[1], first[2] + second[2] + apart * apart * first[0] * second[0] / n
 
 
 def ratio_p(model: int, holdout: int, holdout_share: float) -> float | None:

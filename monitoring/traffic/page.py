@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import timedelta
 from typing import Any
 
 from django.conf import settings
@@ -20,7 +18,7 @@ from monitoring.traffic.forms import FeedbackForm, KpiForm, OutcomeForm
 from monitoring.traffic.models import Kpi, Prediction
 from monitoring.traffic.outcomes import SMALLEST
 from monitoring.traffic.queries import Comparison, Total
-from monitoring.traffic.rules import DAY, HOUR, MINUTE, SHADOW, floor
+from monitoring.traffic.rules import DAY, FEEDBACK_LEAST, MINUTE, SHADOW, WINDOWS, Window, floor
 from registry.access import policy
 from registry.access.models import User
 from registry.access.roles import sentence
@@ -28,33 +26,11 @@ from registry.catalog.models import Endpoint
 from registry.endpoints.queries import shadow_of
 
 
-@dataclass(frozen=True)
-class Window:
-    """A stretch of time up to now, in steps."""
-
-    key: str
-    label: str
-    length: timedelta
-    step: timedelta
-
-
-WINDOWS = {
-    window.key: window
-    for window in (
-        Window("1h", "1 hour", HOUR, MINUTE),
-        Window("24h", "24 hours", DAY, 15 * MINUTE),
-        Window("7d", "7 days", 7 * DAY, 2 * HOUR),
-        Window("30d", "30 days", 30 * DAY, 12 * HOUR),
-        Window("90d", "90 days", 90 * DAY, DAY),
-    )
-}
-
-
 def panels(endpoint: Endpoint, key: str, *, full: bool) -> dict[str, Any]:
     """The figures and charts of a window. key: one of WINDOWS; else the smallest that has traffic. full: all charts, not three."""
     window = WINDOWS.get(key) or busy_window(endpoint)
-    until = floor(timezone.now(), window.step) + window.step
-    points = queries.series(endpoint, until - window.length, until, window.step)
+    since, until = window.span(timezone.now())
+    points = queries.series(endpoint, since, until, window.step)
     total = queries.whole(points)
     measured = any(point.arms for point in points)
     shown = {
@@ -82,10 +58,10 @@ def figures(total: Total) -> list[Figure]:
         Figure("Requests", count(total.requests), sub=f"{decimals(total.per_minute or 0.0, 1)} a minute"),
         Figure("p50 latency", number(total.p50_ms), "ms", "in the server"),
         Figure("p95 latency", number(total.p95_ms), "ms", "in the server"),
-        Figure("Errors", None if total.error_share is None else percent(total.error_share, 2), sub=failed(total)),
+        Figure("Errors", None if total.error_share is None else percent(total.error_share, 2, (0, 1)), sub=failed(total)),
         Figure(
-            "Correct (from feedback)", percent(total.right_share, 1) if total.judged else None,
-            sub=f"{percent(interval[0], 1)} to {percent(interval[1], 1)} of {count(total.judged)}" if interval else "no feedback yet",
+            "Correct (from feedback)", percent(total.right_share, 1) if interval else None,
+            sub=f"{percent(interval[0], 1)} to {percent(interval[1], 1)} of {count(total.judged)}" if interval else few(total.judged),
         ),
         Figure(
             "Cost per 1 M predictions", None if cost is None else money(cost), settings.CURRENCY if cost is not None else "",
@@ -98,6 +74,11 @@ def failed(total: Total) -> str:
     """How many requests failed, and how many no server could take, which are in no other figure."""
     lost = f", about {count(total.lost)} lost" if total.lost else ""
     return f"{things(total.errors, 'request')}{lost}"
+
+
+def few(judged: int) -> str:
+    """Why no share of correct predictions is shown."""
+    return f"{things(judged, 'prediction')} with feedback; {FEEDBACK_LEAST} needed" if judged else "no feedback yet"
 
 
 def without_cost() -> str:
@@ -194,7 +175,7 @@ def kpi_figures(found: Comparison, *, is_share: bool) -> list[Figure]:
         Figure("With the model", told(found.model_mean), unit, f"{count(found.model[0])} cases"),
         Figure("Hold-out", told(found.holdout_mean), unit, f"{count(found.holdout[0])} cases"),
         Figure(
-            "Difference", None if found.difference is None else signed(found.difference.value * factor, digits),
+            "Difference", None if found.difference is None else signed(found.difference.value * factor, digits, (0,)),
             "points" if is_share else unit, interval(found, is_share=is_share),
         ),
         Figure(
@@ -208,9 +189,11 @@ def kpi_figures(found: Comparison, *, is_share: bool) -> list[Figure]:
 def interval(found: Comparison, *, is_share: bool) -> str:
     """The 95 % interval of a difference in words."""
     if found.difference is None:
-        return f"needs {SMALLEST} cases in each arm"
+        few = min(found.model_cases, found.holdout_cases) < SMALLEST
+        return f"needs {SMALLEST} cases in each arm" if few else "no interval: in each arm all values are the same"
     factor, digits = (100, 1) if is_share else (1, 3)
-    return f"95\u00a0%: {signed(found.difference.low * factor, digits)} to {signed(found.difference.high * factor, digits)}"
+    low, high = (signed(end * factor, digits, (0,)) for end in (found.difference.low, found.difference.high))
+    return f"95\u00a0%: {low} to {high}"
 
 
 def curl(kpi: Kpi) -> str:

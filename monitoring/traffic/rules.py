@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.db.models import TextChoices
+
+from lifecycle.engine.calibration import wilson
 
 CONFIDENCE_BINS, OOV_BINS = 50, 20
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 BATCH_MAX = 1000  # words or outcomes in one request
 SKEW = timedelta(minutes=5)  # how far a clock elsewhere may be ahead before it is worth a word
 ARRIVAL = timedelta(minutes=5)  # from an answer to its prediction here, at most, once the spool is read
+FEEDBACK_LEAST = 20  # predictions with feedback, below which no share of correct ones is shown as a figure; a decision may need more
 SHADOW = "shadow"  # the arm whose answers no client gets
 
 
@@ -53,6 +57,18 @@ def availability(taken: int, errors: int, lost: int) -> float | None:
     return 1 - (errors + lost) / (taken + lost) if taken + lost else None
 
 
+def right_share(right: int, wrong: int) -> float | None:
+    """The share of predictions with feedback that are correct; None where they are too few to show it."""
+    judged = right + wrong
+    return right / judged if judged >= FEEDBACK_LEAST else None
+
+
+def right_interval(right: int, wrong: int) -> tuple[float, float] | None:
+    """The 95 % Wilson interval of `right_share`."""
+    judged = right + wrong
+    return wilson(right, judged) if judged >= FEEDBACK_LEAST else None
+
+
 def share_bin(value: float, bins: int) -> int:
     """The bin, 0 to bins − 1, of a share from 0 to 1; the last one holds 1 itself. Values outside go to the nearest end."""
     return min(bins - 1, max(0, int(value * bins)))
@@ -70,6 +86,33 @@ def ceil(moment: datetime, step: timedelta) -> datetime:
     """The begin of the first step that starts at a moment or after it."""
     begin = floor(moment, step)
     return begin if begin == moment else begin + step
+
+
+@dataclass(frozen=True)
+class Window:
+    """A stretch of time up to now, in steps: what "the last 30 days" are on every page."""
+
+    key: str
+    label: str
+    length: timedelta
+    step: timedelta
+
+    def span(self, now: datetime) -> tuple[datetime, datetime]:
+        """[since, until): whole steps, the one that runs included."""
+        until = floor(now, self.step) + self.step
+        return until - self.length, until
+
+
+WINDOWS = {
+    window.key: window
+    for window in (
+        Window("1h", "1 hour", HOUR, MINUTE),
+        Window("24h", "24 hours", DAY, 15 * MINUTE),
+        Window("7d", "7 days", 7 * DAY, 2 * HOUR),
+        Window("30d", "30 days", 30 * DAY, 12 * HOUR),
+        Window("90d", "90 days", 90 * DAY, DAY),
+    )
+}
 
 
 def may_arrive(made_at: datetime | None, waits_since: datetime | None, now: datetime) -> bool:

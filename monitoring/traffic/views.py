@@ -18,7 +18,7 @@ from lifecycle.ui.toasts import toast
 from monitoring.traffic import actions, page, queries
 from monitoring.traffic.forms import FeedbackForm, KpiForm, OutcomeForm
 from monitoring.traffic.models import Kpi, Prediction
-from monitoring.traffic.rules import FeedbackKind, Source
+from monitoring.traffic.rules import WINDOWS, FeedbackKind, Source
 from registry.access import policy
 from registry.access.decorators import needs
 from registry.access.requests import SignedInRequest
@@ -34,7 +34,7 @@ def endpoint(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """Figures and series of an endpoint: a page, and with fewer charts a fragment of the endpoint's page."""
     found = Endpoint.objects.select_related("model").get(uuid=uuid)
     full = not wants_fragment(request) or "full" in request.GET
-    shown = page.panels(found, choice_in(request.GET, "window", page.WINDOWS), full=full)
+    shown = page.panels(found, choice_in(request.GET, "window", WINDOWS), full=full)
     return respond(request, "monitoring/traffic/endpoint.html", "traffic", shown)
 
 

@@ -154,6 +154,7 @@ class Verb(TextChoices):
     CHANNEL_SET = "alerts.channel_set", "set a channel for alerts"
     CHANNEL_TESTED = "alerts.channel_tested", "tested a channel for alerts"
     ALERT_FIRED = "alerts.fired", "raised an alert"
+    ALERT_ESCALATED = "alerts.raised_further", "raised an alert further"
     ALERT_ACKNOWLEDGED = "alerts.acknowledged", "acknowledged an alert"
     ALERT_RESOLVED = "alerts.resolved", "resolved an alert"
     ALERT_SILENCED = "alerts.silenced", "silenced alerts"
@@ -171,6 +172,9 @@ class Verb(TextChoices):
     RETRAIN_APPROVED = "retraining.approved", "approved a retraining"
     RETRAIN_COLLECTED = "retraining.collected", "took on collecting the texts of a retraining"
     RETRAIN_DECLINED = "retraining.declined", "declined a retraining"
+    RETRAIN_RESUMED = "retraining.resumed", "tried a retraining again"
+    RETRAIN_INSISTED = "retraining.insisted", "went on with a retraining that is not better"
+    RETRAIN_FAILED = "retraining.failed", "stopped a retraining that failed"
     RETRAIN_ENDED = "retraining.ended", "ended a retraining"
     # audit and jobs
     TRAIL_EXPORTED = "audit.exported", "exported the trail"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
@@ -123,8 +123,9 @@ def quality(gate: Gate, evidence: Evidence) -> Finding:
     outcome = Outcome.FAILED if counted < limit else Outcome.PASSED
     if outcome is Outcome.PASSED and measure.low is not None and measure.low < limit:
         outcome = Outcome.WATCH
-    told = f"{with_interval(measure)}, {count(evidence.rows)} test rows."
-    return gate.found(title, outcome, told, value=decimals(counted), threshold=threshold, source=evidence.evaluation)
+    told = f"{with_interval(measure, unlike=(limit,))}, {count(evidence.rows)} test rows."
+    value, threshold = decimals(counted, unlike=(limit,)), f"≥ {decimals(limit, unlike=(counted,))}"
+    return gate.found(title, outcome, told, value=value, threshold=threshold, source=evidence.evaluation)
 
 
 def live(gate: Gate, evidence: Evidence) -> Finding:
@@ -149,8 +150,9 @@ def live(gate: Gate, evidence: Evidence) -> Finding:
     low = difference.value if difference.low is None else difference.low
     counted = low if bound == "low" else difference.value
     outcome = Outcome.FAILED if counted < -worse else Outcome.WATCH if low < -worse else Outcome.PASSED
-    told = f"{with_interval(difference, signed)} against {known.name}, {count(known.rows)} test rows, paired bootstrap."
-    return gate.found(title, outcome, told, value=signed(counted), threshold=threshold, source=known.source)
+    told = f"{with_interval(difference, signed, (-worse,))} against {known.name}, {count(known.rows)} test rows, paired bootstrap."
+    value, threshold = signed(counted, unlike=(-worse,)), f"≥ {signed(-worse, unlike=(counted,))}"
+    return gate.found(title, outcome, told, value=value, threshold=threshold, source=known.source)
 
 
 def calibration(gate: Gate, evidence: Evidence) -> Finding:
@@ -165,8 +167,9 @@ def calibration(gate: Gate, evidence: Evidence) -> Finding:
     outcome = Outcome.FAILED if measure.value > limit else Outcome.PASSED
     if outcome is Outcome.PASSED and measure.high is not None and measure.high > limit:
         outcome = Outcome.WATCH
-    told = f"{with_interval(measure)}, {count(evidence.rows)} test rows."
-    return gate.found(title, outcome, told, value=decimals(measure.value), threshold=threshold, source=evidence.evaluation)
+    told = f"{with_interval(measure, unlike=(limit,))}, {count(evidence.rows)} test rows."
+    value, threshold = decimals(measure.value, unlike=(limit,)), f"≤ {decimals(limit, unlike=(measure.value,))}"
+    return gate.found(title, outcome, told, value=value, threshold=threshold, source=evidence.evaluation)
 
 
 def membership(gate: Gate, evidence: Evidence) -> Finding:
@@ -178,10 +181,9 @@ def membership(gate: Gate, evidence: Evidence) -> Finding:
         told = NOT_RUN.format("nobody has tried to tell training rows on the evaluation’s page")
         return gate.found(title, Outcome.FAILED, told, threshold=threshold)
     outcome = Outcome.FAILED if measure.low > limit else Outcome.WATCH if measure.value > limit else Outcome.PASSED
-    return gate.found(
-        title, outcome, f"{with_interval(measure)}; the lower end counts, 0.5 is guessing.", value=decimals(measure.low),
-        threshold=threshold, source=evidence.analysis,
-    )  # fmt: skip
+    value, threshold = decimals(measure.low, unlike=(limit,)), f"≤ {decimals(limit, unlike=(measure.low,))}"
+    told = f"{with_interval(measure, unlike=(limit,))}; the lower end counts, 0.5 is guessing."
+    return gate.found(title, outcome, told, value=value, threshold=threshold, source=evidence.analysis)
 
 
 def leakage(gate: Gate, evidence: Evidence) -> Finding:
@@ -252,11 +254,13 @@ CHECKS: dict[str, Callable[[Gate, Evidence], Finding]] = {
 }
 
 
-def with_interval(measure: Measure, write: Callable[[float, int], str] = decimals) -> str:
-    """0.927 [0.914, 0.939]; the number alone where there is no interval."""
+def with_interval(
+    measure: Measure, write: Callable[[float, int, Sequence[float]], str] = decimals, unlike: Sequence[float] = ()
+) -> str:  # fmt: skip
+    """0.927 [0.914, 0.939]; the number alone where there is no interval. unlike: limits, as for `decimals`."""
     if measure.low is None or measure.high is None:
-        return f"{write(measure.value, 3)}, interval {NOT_MEASURED.lower()}"
-    return f"{write(measure.value, 3)} [{write(measure.low, 3)}, {write(measure.high, 3)}]"
+        return f"{write(measure.value, 3, unlike)}, interval {NOT_MEASURED.lower()}"
+    return f"{write(measure.value, 3, unlike)} [{write(measure.low, 3, unlike)}, {write(measure.high, 3, unlike)}]"
 
 
 def rows(number: int) -> str:

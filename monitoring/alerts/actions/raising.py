@@ -52,6 +52,17 @@ def raise_alert(
         return see_again(found, severity, title, text, value, now)
 
 
+def renew_alert(
+    *, endpoint: Endpoint, source: str, key: Mapping[str, Any], severity: str, title: str, text: str, value: float | None, now: datetime
+) -> Alert | None:  # fmt: skip
+    """Note that an alert is still so, as `raise_alert` does. None where no such alert is open."""
+    print_ = fingerprint(source, same(endpoint, endpoint.model.project, key))
+    with transaction.atomic():
+        rows = Alert.objects.select_for_update(no_key=True).exclude(state=State.RESOLVED)
+        found = rows.filter(fingerprint=print_).first()
+        return see_again(found, severity, title, text, value, now) if found else None
+
+
 def open_alert(**fields: Any) -> Alert | None:
     """The new row; None when another process has opened the same meanwhile."""
     try:
@@ -65,6 +76,8 @@ def see_again(alert: Alert, severity: str, title: str, text: str, value: float |
     """Note that it is still so. One that became more urgent is said anew, and an acknowledgement of the lesser one is not one of this."""
     more = worse(alert.severity, severity)
     if more != alert.severity:
+        had = alert.acknowledged_by.uuid if alert.acknowledged_by else None
+        record(None, Verb.ALERT_ESCALATED, alert, project=alert.project.uuid, old=alert.severity, severity=more, acknowledged_by=had)
         alert.severity, alert.told_at, alert.state = more, None, State.FIRING
         alert.acknowledged_at = alert.acknowledged_by = None
     alert.title, alert.text, alert.value, alert.calm = title[:200], text, value, 0

@@ -15,11 +15,13 @@ from django.utils import timezone
 from lifecycle.notices import outbox
 from lifecycle.notices.models import Outbox
 from lifecycle.ui.addresses import find_url
-from lifecycle.ui.numbers import decimals, percent
-from monitoring.alerts.actions.raising import close, raise_alert, resolve_alert
+from lifecycle.ui.numbers import percent
+from monitoring.alerts.actions.raising import close, raise_alert, renew_alert, resolve_alert
 from monitoring.alerts.models import Alert, Objective
 from monitoring.alerts.rules.objectives import Kind, share
-from monitoring.alerts.rules.state import SERVER_SOURCE, Severity, State
+from monitoring.alerts.rules.state import DRIFT_SOURCE, SERVER_SOURCE, Severity, State
+from monitoring.drift import judging
+from monitoring.drift.rules import Monitor
 from registry.access.models import Project
 from registry.catalog.models import Endpoint
 from registry.endpoints.models import Deployment
@@ -28,7 +30,7 @@ from registry.endpoints.queries import problem_for
 log = logging.getLogger(__name__)
 BACK = "The measure came back below its limit."  # of what was told before reasons were
 READER = "alerts"
-LOAD, STOPPED, DRIFT = "load", "canary_stopped", "drift"
+LOAD, STOPPED = "load", "canary_stopped"
 
 
 def read_outbox(now: datetime | None = None) -> int:
@@ -52,29 +54,36 @@ def drift_opened(row: Outbox, now: datetime) -> None:
 
     A page where accuracy fell below the endpoint's objective of quality.
     """
-    endpoint = endpoint_of(row.payload)
-    if endpoint is None:
-        return
-    monitor = str(row.payload.get("monitor", "")).replace("_", " ")
-    value, limit = number(row.payload.get("value")), number(row.payload.get("limit"))
-    over = f"{monitor.capitalize()} is {decimals(value, 3)}, over its limit of {decimals(limit, 3)}, and stays there."
-    text = f"{over} Look at the histograms and the texts behind it."
-    accuracy, target = number(row.payload.get("accuracy")), quality_target(endpoint)
-    severity = Severity.TICKET
+    if (endpoint := endpoint_of(row.payload)) and (said := drift_said(endpoint, row.payload)):
+        url = find_url("drift:endpoint", uuid=endpoint.uuid) or page_of(endpoint)
+        raise_alert(endpoint=endpoint, source=DRIFT_SOURCE, key=drift_key(row.payload), url=url, now=now, **said)
+
+
+def drift_measured(row: Outbox, now: datetime) -> None:
+    """Another window of it: the open alert says what that window measured. One that a person has resolved stays so."""
+    if (endpoint := endpoint_of(row.payload)) and (said := drift_said(endpoint, row.payload)):
+        renew_alert(endpoint=endpoint, source=DRIFT_SOURCE, key=drift_key(row.payload), now=now, **said)
+
+
+def drift_said(endpoint: Endpoint, payload: dict[str, Any]) -> dict[str, Any]:
+    """severity, title, text and value of an alert about drift, in the words and units of the page of drift; empty for no such monitor."""
+    value, limit = number(payload.get("value")), number(payload.get("limit"))
+    if payload.get("monitor") not in Monitor.values or value is None or limit is None:
+        return {}
+    monitor, severity = Monitor(payload["monitor"]), Severity.TICKET
+    now = "over its limit" if value > limit else "within its limit again; it closes after three windows well below"
+    text = f"{monitor.label}: {judging.against(monitor, value, limit)}; {now}. Look at the histograms and the texts behind it."
+    accuracy, target = number(payload.get("accuracy")), quality_target(endpoint)
     if accuracy is not None and target is not None and accuracy < target:
         severity = Severity.PAGE
         text = f"Accuracy is {percent(accuracy, 1)}, below the objective of {share(target)} right answers. {text}"
-    url = find_url("drift:endpoint", uuid=endpoint.uuid) or page_of(endpoint)
-    raise_alert(
-        endpoint=endpoint, source=DRIFT, key=drift_key(row.payload), severity=severity,
-        title=f"{endpoint.slug}: {monitor} drifts", text=text, url=url, value=value, now=now,
-    )  # fmt: skip
+    return {"severity": severity, "title": f"{endpoint.slug}: {monitor.label.lower()} drifts", "text": text, "value": value}
 
 
 def drift_closed(row: Outbox, now: datetime) -> None:
     """The end of that ticket."""
     if endpoint := endpoint_of(row.payload):
-        resolve_alert(source=DRIFT, key=drift_key(row.payload), endpoint=endpoint, text=row.payload.get("reason") or BACK, now=now)
+        resolve_alert(source=DRIFT_SOURCE, key=drift_key(row.payload), endpoint=endpoint, text=row.payload.get("reason") or BACK, now=now)
 
 
 def quality_target(endpoint: Endpoint) -> float | None:
@@ -152,7 +161,7 @@ def end_left(now: datetime) -> int:
     Three statements, however many alerts are open.
     """
     ended = 0
-    for row in left(list(Alert.objects.filter(source__in=(LOAD, DRIFT)).exclude(state=State.RESOLVED))):
+    for row in left(list(Alert.objects.filter(source__in=(LOAD, DRIFT_SOURCE)).exclude(state=State.RESOLVED))):
         with transaction.atomic():
             alert = Alert.objects.select_for_update(of=("self",), no_key=True).select_related("project", "endpoint").get(pk=row.pk)
             if alert.is_open:
@@ -165,7 +174,7 @@ def left(alerts: Sequence[Alert]) -> list[Alert]:
     """Of alerts about a load or about drift, those whose subject has ended."""
     wanted = [uuid_of(each.key, "deployment") for each in alerts if each.source == LOAD]
     over = set(Deployment.objects.filter(uuid__in=wanted, ended_at__isnull=False).values_list("uuid", flat=True)) if wanted else set()
-    drifting = {each.endpoint_id for each in alerts if each.source == DRIFT}
+    drifting = {each.endpoint_id for each in alerts if each.source == DRIFT_SOURCE}
     rows = Deployment.objects.filter(endpoint__in=drifting, arm=Deployment.Arm.STABLE, ended_at=None)
     live: dict[int | None, UUID] = dict(rows.values_list("endpoint", "version__uuid")) if drifting else {}
 
@@ -214,6 +223,7 @@ def number(value: Any) -> float | None:
 
 HANDLERS: dict[str, Callable[[Outbox, datetime], None]] = {
     "drift.opened": drift_opened,
+    "drift.measured": drift_measured,
     "drift.closed": drift_closed,
     "endpoints.server_problem": server_problem,
     "endpoints.load_refused": load_refused,

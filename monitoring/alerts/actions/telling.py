@@ -15,7 +15,7 @@ from django.utils import timezone
 from lifecycle.notices import delivery
 from lifecycle.notices.actions import notify
 from lifecycle.ui.numbers import count
-from monitoring.alerts.actions.raising import note
+from monitoring.alerts.actions.raising import close, note
 from monitoring.alerts.models import Alert, Check, Heartbeat, Objective, Silence
 from monitoring.alerts.rules.state import (
     FLAP_WINDOW,
@@ -208,8 +208,10 @@ def digest_of(project: Project, since: datetime, until: datetime, now: datetime)
         project, DIGEST, key=f"digest:{until:%Y-%m-%d}", subject=subject, text=said, url=reverse("alerts:list"),
         data={"event": "alert.digest", "since": since.isoformat(), "raised": len(rows), "open": len(still), "held_back": held}, now=now,
     )  # fmt: skip
-    ended = {"state": State.RESOLVED, "resolved_at": now, "resolution": "Said in the digest.", "told_at": now}
-    Alert.objects.filter(project=project, severity=Severity.DIGEST, first_at__lt=until).exclude(state=State.RESOLVED).update(**ended)
+    read = Alert.objects.select_for_update(of=("self",), no_key=True).select_related("project", "endpoint").exclude(state=State.RESOLVED)
+    for alert in read.filter(project=project, severity=Severity.DIGEST, first_at__lt=until).order_by("pk"):
+        alert.told_at = now
+        close(alert, "Said in the digest.", None, now)
     return True
 
 

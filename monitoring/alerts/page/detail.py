@@ -17,7 +17,9 @@ from monitoring.alerts import charts, queries
 from monitoring.alerts.models import Alert, Check, Objective
 from monitoring.alerts.rules import text
 from monitoring.alerts.rules.burn import ROWS
-from monitoring.alerts.rules.state import OBJECTIVE_SOURCE, Answer, Why
+from monitoring.alerts.rules.state import DRIFT_SOURCE, OBJECTIVE_SOURCE, Answer, Why
+from monitoring.drift import judging
+from monitoring.drift.rules import Monitor
 from registry.access import policy
 from registry.access.models import User
 from registry.access.roles import sentence
@@ -54,8 +56,7 @@ def silence_url(alert: Alert) -> str:
 
 def figures(alert: Alert, ends: datetime) -> list[Figure]:
     """The strip above."""
-    value = decimals(alert.value, 2) if alert.value is not None else None
-    name = "Burn rate" if alert.source == OBJECTIVE_SOURCE else "Value"
+    name, value = measure_of(alert)
     return [
         Figure("Began", moment(alert.first_at, timezone.now()), sub="UTC"),
         Figure("Lasts" if alert.is_open else "Lasted", duration((ends - alert.first_at).total_seconds())),
@@ -65,6 +66,16 @@ def figures(alert: Alert, ends: datetime) -> list[Figure]:
             "Said", moment(alert.told_at, timezone.now()) if alert.told_at else "not said", sub="" if alert.told_at else "see below why"
         ),
     ]
+
+
+def measure_of(alert: Alert) -> tuple[str, str | None]:
+    """What the alert is about and how much it was, as its own page says it: a burn rate, a monitor of drift in its unit."""
+    if alert.value is None:
+        return "Value", None
+    monitor = alert.key.get("monitor")
+    if alert.source == DRIFT_SOURCE and monitor in Monitor.values:
+        return Monitor(monitor).label, judging.moved(monitor, alert.value)
+    return "Burn rate" if alert.source == OBJECTIVE_SOURCE else "Value", decimals(alert.value, 2)
 
 
 def links(alert: Alert) -> list[tuple[str, str]]:

@@ -10,13 +10,13 @@ from django.urls import reverse
 from django.utils import timezone
 
 from lifecycle.ui.charts import Chart
-from lifecycle.ui.numbers import decimals, percent
 from monitoring.alerts import charts, queries
 from monitoring.alerts.forms import ObjectiveForm
 from monitoring.alerts.models import Objective
+from monitoring.alerts.page.budget import BudgetLine, line_of
 from monitoring.alerts.page.detail import ANSWER_MARKS
 from monitoring.alerts.rules import objectives as rules
-from monitoring.alerts.rules.burn import ROWS, Budget, Count
+from monitoring.alerts.rules.burn import ROWS, Count
 from monitoring.alerts.rules.objectives import GOOD, Kind, Proposal
 from monitoring.alerts.rules.state import Answer, Severity, is_missed
 from monitoring.traffic import queries as traffic
@@ -27,18 +27,6 @@ from registry.access.roles import sentence
 from registry.catalog.models import Endpoint, ModelVersion
 
 STEP = 6 * HOUR
-LOW = 0.25  # of a budget: below it somebody should look
-
-
-@dataclass(frozen=True, slots=True)
-class BudgetLine:
-    """One error budget. share: left, 0 to 1, None where nothing was measured; kind: of the bar."""
-
-    objective: Objective
-    title: str
-    said: str
-    share: float | None
-    kind: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,27 +67,6 @@ def watch(now: datetime) -> dict[str, Any]:
     """When alerts were last evaluated, and whether that is too long ago."""
     last = queries.last_beat()
     return {"last": last, "late": last is not None and is_missed(last, last, now)}
-
-
-def line_of(objective: Objective) -> BudgetLine:
-    """A budget as a bar with a sentence."""
-    title = f"{objective.get_kind_display()} {rules.share(objective.target)}"
-    if objective.threshold_ms:
-        title = f"{rules.share(objective.target)} within {decimals(objective.threshold_ms, 0)}\u00a0ms"
-    found = queries.budget(objective)
-    if found is None or found.left is None:
-        return BudgetLine(objective, title, "not measured", None, "ghost")
-    kind = "bad" if found.left <= 0 else "warn" if found.left < LOW else "ok"
-    return BudgetLine(objective, title, left_text(found), max(0.0, found.left), kind)
-
-
-def left_text(found: Budget) -> str:
-    """64 % left, 3.2 days at this rate."""
-    left = found.left or 0.0
-    if left <= 0:
-        return f"spent, {percent(-left)} over" if left < -0.005 else "spent"
-    soon = f", {decimals(found.days_left, 1)} days at this rate" if found.days_left is not None and found.days_left < 30 else ""
-    return f"{percent(left)} left{soon}"
 
 
 def objectives(user: User, found: Endpoint, form: ObjectiveForm | None = None, kind: str = "") -> dict[str, Any]:

@@ -13,8 +13,9 @@ from lifecycle.ui.forms import filters_in
 from monitoring.alerts import queries
 from monitoring.alerts.forms import FilterForm, SilenceForm, SuppressedForm
 from monitoring.alerts.models import Silence
+from monitoring.alerts.page.budget import line_of
 from monitoring.alerts.page.detail import check_line
-from monitoring.alerts.page.endpoint import line_of, watch
+from monitoring.alerts.page.endpoint import watch
 from monitoring.traffic.rules import DAY
 from registry.access import policy
 from registry.access.models import User

@@ -17,6 +17,7 @@ from monitoring.alerts.rules.state import CALM_SHARE, Severity
 
 BAD_MIN = 5  # fewer bad events than this are judged by the Wilson bound
 BAD_LEAST = 3  # fewer wake nobody: the bound alone would page for the single failed request of a night (1 of 1: 0.21)
+BUDGET_LOW = 0.25  # of a budget: below it somebody should look
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 
 

@@ -19,6 +19,7 @@ THRESHOLD_MAX_MS = 60_000.0
 LADDER = (0.9999, 0.9995, 0.999, 0.998, 0.995, 0.99, 0.98, 0.95, 0.9)  # what a target is rounded down to
 LATENCY_STEPS_MS = (5, 10, 20, 30, 50, 75, 100, 150, 200, 300, 500, 750, 1000, 1500, 2000, 3000, 5000)
 ENOUGH = 1000  # events from which a proposal rests on what was measured
+JUDGED_ENOUGH = 100  # predictions with feedback from which a proposed target rests on them; a page shows their share from fewer
 
 
 class Kind(TextChoices):
@@ -119,7 +120,7 @@ def propose_latency(p95_ms: float | None, total: int) -> Proposal:
 
 def propose_quality(count: Count, evaluated: float | None) -> Proposal:
     """From feedback where there is enough, else from the live version's evaluation, five points below."""
-    if count.total >= 100:
+    if count.total >= JUDGED_ENOUGH:
         good = 1 - count.bad / count.total
         target = max(TARGET_MIN, math.floor((good - 0.02) * 100 + 1e-9) / 100)
         return Proposal(

@@ -21,7 +21,7 @@ FLAPS, FLAP_WINDOW = 3, timedelta(hours=1)  # opened so often within the hour: n
 CALM_NEEDED = 3  # evaluations below 0.8 of the limit before an alert of an objective ends
 CALM_SHARE = 0.8
 HEARTBEAT_MAX = timedelta(minutes=2)  # without a beat for longer, somebody else raises a page
-HEARTBEAT_SOURCE, OBJECTIVE_SOURCE, SERVER_SOURCE = "heartbeat", "objective", "server"
+DRIFT_SOURCE, HEARTBEAT_SOURCE, OBJECTIVE_SOURCE, SERVER_SOURCE = "drift", "heartbeat", "objective", "server"
 FLAP_STAYS = timedelta(minutes=10)  # what came and went, and now stays for so long, is said after all
 
 

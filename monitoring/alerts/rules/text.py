@@ -52,7 +52,8 @@ def burning(
     title = f"{name}: {BAD[Kind(kind)]} burn the error budget {times(burn)} too fast"
     text = (
         f"{happened(kind, long, row.long)}, and {percent(short.ratio, 2)} in {span(row.short)}. The objective of {share(target)} allows "
-        f"{percent(1 - target, 2)} over {window // DAY} days; at this rate that budget lasts {lasts(burn, window)}. {TO_DO[Kind(kind)]}"
+        f"{percent(1 - target, 2)} over {window // DAY} days; at this rate a whole budget would last {lasts(burn, window)}. "
+        f"{TO_DO[Kind(kind)]}"
     )
     return Said(title, text)
 

@@ -172,7 +172,7 @@ def common(
 
 
 def follow(report: Measurement, said: Sequence[Said]) -> None:
-    """Open and close episodes after a window."""
+    """Open and close episodes after a window, and tell what those that stay open measure now."""
     close_left(report.endpoint, report.window_end)
     still = {row.monitor: row for row in queries.open_episodes(report.endpoint)}
     for each in said:
@@ -181,6 +181,8 @@ def follow(report: Measurement, said: Sequence[Said]) -> None:
             open_episode(report, each)
         elif each.closes and other is not None and other.version_id == report.version_id:
             close(other, report.window_end, "Three windows in a row lay well below the limit.", report)
+        elif other is not None and other.version_id == report.version_id and each.judgement is not None:
+            append("drift.measured", project=other.endpoint.model.project, **facts_of(other, report))
 
 
 def close_left(endpoint: Endpoint, now: datetime) -> None:
@@ -212,8 +214,15 @@ def close(row: Episode, at: datetime, reason: str, report: Measurement | None = 
 
 
 def tell(topic: str, verb: Verb, row: Episode, report: Measurement | None) -> None:
-    """The event and the outbox row of an episode's begin or end; of accuracy with the share itself, which objectives are about."""
-    project = row.endpoint.model.project
+    """The event and the outbox row of an episode's begin or end."""
+    project, facts = row.endpoint.model.project, facts_of(row, report)
+    append(topic, project=project, **facts, **({"reason": row.end_reason} if row.end_reason else {}))
+    record(None, verb, row, project=project.uuid, **facts, report=report.uuid if report else None, why=row.end_reason)
+
+
+def facts_of(row: Episode, report: Measurement | None) -> dict[str, Any]:
+    """What an episode's monitor measured in a window, else in the one that opened it; of accuracy with the share itself, which objectives
+    are about."""
     now = report.result(row.monitor) if report else {}
     facts = {
         "endpoint": str(row.endpoint.uuid), "version": str(row.version.uuid), "monitor": row.monitor,
@@ -221,5 +230,4 @@ def tell(topic: str, verb: Verb, row: Episode, report: Measurement | None) -> No
     }  # fmt: skip
     if report and report.baseline and row.monitor == Monitor.ACCURACY:
         facts["accuracy"] = report.baseline.calibration["accuracy"] - facts["value"]
-    append(topic, project=project, **facts, **({"reason": row.end_reason} if row.end_reason else {}))
-    record(None, verb, row, project=project.uuid, **facts, report=report.uuid if report else None, why=row.end_reason)
+    return facts

@@ -7,14 +7,13 @@ from dataclasses import dataclass
 from datetime import date, datetime
 
 from django.conf import settings
-from django.urls import reverse
 
 from lifecycle.compute.price import price_of, price_per_million
 from lifecycle.ui.charts import Chart
 from lifecycle.ui.marks import Figure
 from lifecycle.ui.numbers import count, duration, money, percent, signed, things
-from monitoring.alerts import queries as alerts
 from monitoring.alerts.models import Objective
+from monitoring.alerts.page.budget import BudgetLine, line_of
 from monitoring.alerts.rules.state import Severity
 from monitoring.overview import charts, queries, rules
 from monitoring.overview.queries import Burning, Volume
@@ -45,25 +44,15 @@ class Lift:
         found, kpi = self.comparison.difference, self.comparison.kpi
         if found is None:
             return ""
-        return signed(100 * found.value, 1) + "\u00a0pp" if kpi.kind == Kpi.Kind.SHARE else f"{signed(found.value, 2)} {kpi.unit}".strip()
+        share = kpi.kind == Kpi.Kind.SHARE
+        return signed(100 * found.value, 1, (0,)) + "\u00a0pp" if share else f"{signed(found.value, 2, (0,))} {kpi.unit}".strip()
 
     @property
     def interval_text(self) -> str:
         """The ends of its 95 % interval, in the same unit."""
         found = self.comparison.difference
         factor, digits = (100, 1) if self.comparison.kpi.kind == Kpi.Kind.SHARE else (1, 2)
-        return ", ".join(signed(factor * end, digits) for end in (found.low, found.high)) if found else ""
-
-
-@dataclass(frozen=True)
-class Budget:
-    """One objective. left: share of the error budget, None before anything was measured; kind: of the bar."""
-
-    objective: Objective
-    url: str
-    left: float | None
-    days: float | None
-    kind: str
+        return ", ".join(signed(factor * end, digits, (0,)) for end in (found.low, found.high)) if found else ""
 
 
 def figures(total: Volume, burning: Burning, throughput: queries.Throughput) -> list[Figure]:
@@ -75,14 +64,17 @@ def figures(total: Volume, burning: Burning, throughput: queries.Throughput) -> 
     spoken = f"of {count(total.called)} predictions with feedback; {count(total.overrides)} overridden"
     return [
         Figure("Requests", count(total.requests), sub=f"{things(total.answers, 'text')} answered"),
-        Figure("Available", None if total.availability is None else percent(total.availability, 2), sub=failed),
+        Figure("Available", None if total.availability is None else percent(total.availability, 2, (0, 1)), sub=failed),
         Figure("Correct (from feedback)", None if right is None else percent(right, 1), sub=spoken),
         Figure(
             "Engine spend", None if spend is None else money(spend), settings.CURRENCY,
             sub="CPU time of answers" if spend is not None else "set PRICE_PER_CORE_HOUR",
         ),
         Figure("Open pages", count(pages), sub=things(tickets, "ticket"), good=pages == 0 or None),
-        Figure("Median approval time", None if hours is None else duration(3600 * hours), sub=things(throughput.votes, "vote")),
+        Figure(
+            "Median approval time", None if hours is None else duration(3600 * hours),
+            sub=f"of {things(throughput.timed, 'approved request')}" if throughput.timed else "no request approved",
+        ),
     ]  # fmt: skip
 
 
@@ -111,16 +103,9 @@ def mean(sums: Sums) -> float | None:
     return sums[1] / sums[0] if sums[0] else None
 
 
-def error_budgets(objectives: Sequence[Objective]) -> list[Budget]:
+def error_budgets(objectives: Sequence[Objective]) -> list[BudgetLine]:
     """What is left of each budget, the emptiest first, what was never measured last."""
-    rows = []
-    for objective in objectives:
-        budget = alerts.budget(objective)
-        left = budget.left if budget else None
-        kind = "off" if left is None else "bad" if left <= 0 else "warn" if left < rules.BUDGET_LOW else "ok"
-        url = reverse("alerts:endpoint", args=[objective.endpoint.uuid])
-        rows.append(Budget(objective, url, left, budget.days_left if budget else None, kind))
-    return sorted(rows, key=lambda row: (row.left is None, row.left or 0.0))
+    return sorted(map(line_of, objectives), key=lambda line: (line.left is None, line.left or 0.0))
 
 
 def run_chart(projects: Sequence[Project], today: date, weeks: int) -> Chart | None:

@@ -10,6 +10,8 @@ from lifecycle.compute.price import price_per_million
 from monitoring.alerts import queries as alerts
 from monitoring.alerts.rules.state import Severity
 from monitoring.drift.models import DriftReport
+from monitoring.drift.queries import standing
+from monitoring.drift.rules import BACK
 from monitoring.overview import queries, rules
 from monitoring.overview.queries import Burning, Volume
 from monitoring.overview.rules import Health
@@ -43,7 +45,7 @@ def models(
     found: Sequence[Endpoint], weekly: Mapping[int, Mapping[date, Volume]], mondays: Sequence[date], burning: Burning, now: datetime
 ) -> list[Row]:
     """One line an endpoint, those that need somebody first."""
-    live, rollouts, reports = queries.live(found), queries.open_rollouts(found), queries.drift_reports(found, now)
+    live, rollouts, drift = queries.live(found), queries.open_rollouts(found), standing(found, now - BACK)
     month, emptied = queries.last_month(found, now), set(served.emptied().values_list("pk", flat=True))
     budgets: dict[int, list[float]] = {}
     for each in queries.objectives(found):
@@ -51,32 +53,26 @@ def models(
             budgets.setdefault(each.endpoint_id, []).append(budget.left)
     rows = []
     for endpoint in found:
-        now_live, rollout, report = live.get(endpoint.pk), rollouts.get(endpoint.pk), reports.get(endpoint.pk)
+        now_live, rollout, drifts = live.get(endpoint.pk), rollouts.get(endpoint.pk), drift[endpoint.pk]
         volume, latency = month.get(endpoint.pk, (Volume(), {}))
-        standing = rules.Standing(
+        facts = rules.Standing(
             live=now_live is not None,
             quarantined=endpoint.pk in emptied,
             pages=burning.of(Severity.PAGE, endpoint.pk),
-            drift=report.state if report else None, budgets=budgets.get(endpoint.pk, ()), requests=volume.requests,
+            drift=drifts.state, budgets=budgets.get(endpoint.pk, ()), requests=volume.requests,
             holding=rollout is not None and rollout.state == "holding",
         )  # fmt: skip
         rows.append(
             Row(
                 endpoint=endpoint, live=now_live, canary=rollout.version.semver if rollout else "", called=volume.called,
-                right=volume.right_share, interval=volume.right_interval, estimate=estimate(report),
-                weekly=[right_share(weekly.get(endpoint.pk, {}).get(monday)) for monday in mondays], psi=worst_psi(report),
-                drift=report.state if report else None, p95_ms=histogram.quantile(latency, 0.95), requests=volume.requests,
-                cost=price_per_million(volume.cpu_us, volume.timed), health=rules.health(standing),
+                right=volume.right_share, interval=volume.right_interval, estimate=estimate(drifts.report),
+                weekly=[weekly.get(endpoint.pk, {}).get(monday, Volume()).right_share for monday in mondays], psi=worst_psi(drifts.report),
+                drift=drifts.state, p95_ms=histogram.quantile(latency, 0.95), requests=volume.requests,
+                cost=price_per_million(volume.cpu_us, volume.timed), health=rules.health(facts),
             )
         )  # fmt: skip
     order = {"bad": 0, "warn": 1, "half": 2, "ok": 3, "off": 4}
     return sorted(rows, key=lambda row: (order[row.health.kind], row.endpoint.full_name))
-
-
-def right_share(volume: Volume | None) -> float | None:
-    """Of the answers of a week that somebody spoke of; None below five."""
-    called = volume.right + volume.wrong if volume else 0
-    return volume.right / called if volume and called >= 5 else None
 
 
 def worst_psi(report: DriftReport | None) -> float | None:

@@ -12,7 +12,6 @@ from django.utils import timezone
 from lifecycle.refusals import Conflict, Refused
 from lifecycle.training import actions as training
 from monitoring.retraining import queries, rules
-from monitoring.retraining.actions import steps
 from monitoring.retraining.actions.collect import asked_for, waits_for_collector
 from monitoring.retraining.actions.moves import change, end, lock, move, note
 from monitoring.retraining.actions.training import restart
@@ -95,7 +94,7 @@ def retry(*, proposal_id: UUID, actor: User, now: datetime | None = None) -> Pro
     state = State.RUNNING if proposal.gated_at else State.APPROVED
     move(proposal, state, failure="", failure_step="", ended_at=None, acting=actor)
     restart(proposal, actor)
-    steps.resumed(proposal, actor, "tried again")
+    note(actor, Verb.RETRAIN_RESUMED, proposal, step=proposal.step)
     return proposal
 
 
@@ -112,7 +111,7 @@ def insist(*, proposal_id: UUID, actor: User, reason: str, now: datetime | None 
     said = rules.check_reason(reason, "Going on")
     check_not_frozen(proposal, now)
     move(proposal, State.RUNNING, outcome="", ended_at=None, insisted_by=actor, insist_reason=said, acting=actor)
-    note(actor, Verb.RETRAIN_APPROVED, proposal, insists=True, reason=said, verdict=(proposal.comparison or {}).get("verdict"))
+    note(actor, Verb.RETRAIN_INSISTED, proposal, reason=said, verdict=(proposal.comparison or {}).get("verdict"))
     return proposal
 
 

@@ -73,7 +73,7 @@ def end(
     reason: str = "",
     **more: Any,
 ) -> None:
-    """The last move with its event, for rooms above too."""
+    """A move to an end, or to a failure that can be tried again, with its event; for rooms above too."""
     old = proposal.state
     move(proposal, state, outcome=outcome, ended_at=now, blocked_by="", **more)
     note(actor, verb, proposal, old=old, outcome=outcome or state, reason=reason)
@@ -86,7 +86,7 @@ def end(
 def fail(proposal: Proposal, sentence: str, next_step: str, now: datetime) -> None:
     """A step could not be done: a person has to look, and may try again."""
     said = sentence[:FAILURE_MAX]
-    end(proposal, State.FAILED, "", None, now, reason=said, failure=said, failure_step=next_step[:STEP_MAX])
+    end(proposal, State.FAILED, "", None, now, verb=Verb.RETRAIN_FAILED, reason=said, failure=said, failure_step=next_step[:STEP_MAX])
     tell_leads(proposal, f"{proposal} to retrain {proposal.endpoint} failed: {sentence}")
 
 

@@ -20,7 +20,7 @@ from lifecycle.refusals import Conflict, NotReady, Refusal
 from monitoring.retraining import queries, rules
 from monitoring.retraining.actions.collect import collect, settle, texts_ahead
 from monitoring.retraining.actions.labels import count_labels, pass_gate
-from monitoring.retraining.actions.moves import Stuck, acting_for, done, fail, lock, note, wait
+from monitoring.retraining.actions.moves import Stuck, acting_for, done, fail, lock, wait
 from monitoring.retraining.actions.promotion import ask, follow_promotion, register
 from monitoring.retraining.actions.training import compare_ahead, judge, measure, stop_run, take_snapshot, train
 from monitoring.retraining.models import Proposal
@@ -29,7 +29,6 @@ from monitoring.retraining.rules import Outcome, State, Step
 from registry.access.models import User
 from registry.catalog import queries as versions
 from registry.catalog.models import Alias
-from registry.ledger.verbs import Verb
 
 log = logging.getLogger(__name__)
 STEPS_MOST = 16
@@ -135,8 +134,3 @@ def overtaken(proposal: Proposal) -> bool:
 STEPS: dict[Step, Callable[[Proposal, User], None]] = {
     Step.SNAPSHOT: take_snapshot, Step.RUN: train, Step.EVALUATION: measure, Step.VERSION: register, Step.PROMOTION: ask,
 }  # fmt: skip
-
-
-def resumed(proposal: Proposal, actor: User, reason: str) -> None:
-    """One event about going on by hand."""
-    note(actor, Verb.RETRAIN_APPROVED, proposal, again=True, step=proposal.step, reason=reason)

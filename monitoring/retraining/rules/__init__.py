@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from monitoring.retraining.rules.picks import Candidate, Choice, choose
-from monitoring.retraining.rules.reasons import PSI, Drift, Facts, Policy, Reason, Shift, Verdict, consider, weigh
+from monitoring.retraining.rules.reasons import Drift, Facts, Policy, Reason, Shift, Verdict, consider, weigh
 from monitoring.retraining.rules.settings import KINDS, LIMITS, Kind, check_settings, out_of_range
 from monitoring.retraining.rules.state import (
     BUSY,
@@ -31,7 +31,6 @@ __all__ = [
     "MARKS",
     "NAMES",
     "OWN",
-    "PSI",
     "REASON_MAX",
     "Candidate",
     "Choice",

@@ -8,23 +8,22 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from lifecycle.engine.calibration import wilson
-from lifecycle.ui.numbers import count, decimals, percent
+from lifecycle.ui.numbers import count, percent
 from monitoring.retraining.rules.settings import Kind
 
-CALLED_LEAST = 30  # answers that somebody called right or wrong, below which no accuracy is told
+CALLED_LEAST = 30  # predictions with feedback from which they are a reason to train; a page shows their share from fewer
 OVERRIDES_WORTH = 0.05  # of all answers: people overrule the model so often that it is a reason by itself
 BUDGET_DAYS = 30
-PSI = "PSI"
 
 
 @dataclass(frozen=True, slots=True)
 class Shift:
-    """A monitor of drift that stands open. value and limit: when it opened, in `unit` (PSI, AUC, fall of accuracy)."""
+    """A monitor of drift that stands open. psi: what the newest window measured, None in another unit; told: that value and its limit, as
+    the page of drift has them."""
 
     what: str
-    value: float
-    limit: float
-    unit: str
+    psi: float | None
+    told: str
     since: datetime
 
 
@@ -135,7 +134,7 @@ SIGNALS = {
 def reaches(reason: Reason, facts: Facts, policy: Policy) -> bool:
     """Whether a reason of the trigger's own kind reaches its threshold. Drift that is not told in PSI counts whatever its size."""
     if reason.code == "drift":
-        return any(shift.unit != PSI or shift.value >= policy.threshold for shift in facts.drift.shifts)
+        return any(shift.psi is None or shift.psi >= policy.threshold for shift in facts.drift.shifts)
     if reason.code == "accuracy":
         high = wilson(facts.right, facts.called)[1]
         return facts.expected is not None and high < facts.expected - policy.threshold
@@ -148,8 +147,7 @@ def drifted(facts: Facts, _policy: Policy, now: datetime) -> Iterator[Reason]:
     for shift in facts.drift.shifts:
         days = (now - shift.since).days
         fact = f"Drift of {shift.what.lower()}" + (f" for {count(days)} day{'s' * (days != 1)}" if days else " since today")
-        value = f"{shift.unit} {decimals(shift.value, 3)}, limit {decimals(shift.limit, 3)}"
-        yield Reason("drift", fact, value, facts.urls.get("drift", ""))
+        yield Reason("drift", fact, shift.told, facts.urls.get("drift", ""))
 
 
 def burning(facts: Facts, _policy: Policy, _now: datetime) -> Reason | None:

@@ -24,21 +24,21 @@ from registry.promotions.models import PromotionRequest
 def start(*, request_id: UUID, actor: User, plan: rules.Plan | None = None, now: datetime | None = None) -> Rollout:
     """Let an approved version take its first share of the traffic beside the live one, under a rule that widens it or rolls it back.
 
-    plan: None for the approved one; a request from before requests named a plan takes any.
+    plan: None for the approved one; a request from before requests named a plan takes any. now: another clock than the real one, by which
+    it begins with its canary, once its files are laid out.
     Raises PermissionDenied, Refused (another plan than the approved one, a plan that cannot decide at the present traffic within its
     window, nothing live to compare with, a frozen endpoint, damaged files) or Conflict (the approval was used or overtaken, a canary runs
     already).
     """
-    now = now or timezone.now()
     request = PromotionRequest.objects.select_related("endpoint").get(uuid=request_id)
     policy.require(actor, "rollouts.start", request)
     plan = plan or plans.canary_of(request.plan) or rules.Plan()
     plans.check_same(request.plan, plans.canary(plan))
-    rules.check_decidable(rules.forecast(plan, queries.present_traffic(request.endpoint, now)))
+    rules.check_decidable(rules.forecast(plan, queries.present_traffic(request.endpoint, now or timezone.now())))
     made: list[Rollout] = []
     endpoints.deploy(
         request_id=request_id, actor=actor, share=plan.steps[0], plan=plans.canary(plan),
-        then=lambda deployment: made.append(begin(deployment, actor, plan, now)),
+        then=lambda deployment: made.append(begin(deployment, actor, plan, now or deployment.started_at)),
     )  # fmt: skip
     return made[0]
 

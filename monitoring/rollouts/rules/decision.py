@@ -132,7 +132,7 @@ def difference_line(plan: Plan, bounds: Interval | None) -> Condition:
     title = f"Error difference below {points(plan.margin)}, upper bound"
     if bounds is None:
         return Condition(title, f"insufficient data, {MIN_PER_ARM} of each arm needed", "half", "open")
-    now = signed(100 * bounds.high, 2)
+    now = signed(100 * bounds.high, 2, (100 * plan.margin,))
     if bounds.low >= plan.margin:
         return Condition(title, now, "bad", "fails")
     return Condition(title, now, *reached(bounds.high < plan.margin))

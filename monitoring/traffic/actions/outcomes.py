@@ -17,6 +17,7 @@ from monitoring.traffic import queries
 from monitoring.traffic.actions.ingest import waits_since
 from monitoring.traffic.actions.missing import unknown
 from monitoring.traffic.models import Kpi, Outcome, OutcomeDay, Side
+from monitoring.traffic.outcomes import joined, sums_of
 from monitoring.traffic.rules import BATCH_MAX, SKEW
 from monitoring.traffic.spool import EARLIEST
 from registry.access import policy
@@ -179,18 +180,15 @@ def check_same(known: Outcome, given: Outcome) -> None:
 
 def add_to_days(kpi: Kpi, rows: list[Outcome]) -> None:
     """Count new outcomes in the sums of their days, under the lock of the figure."""
-    sums: dict[tuple[date, str], list[float]] = {}
+    values: dict[tuple[date, str], list[float]] = {}
     for row in rows:
-        mine = sums.setdefault((row.at.astimezone(UTC).date(), row.arm), [0, 0.0, 0.0])
-        mine[0] += 1
-        mine[1] += row.value
-        mine[2] += row.value * row.value
-    days = {(row.day, row.arm): row for row in OutcomeDay.objects.filter(kpi=kpi, day__in={day for day, _ in sums})}
-    missing = [OutcomeDay(kpi=kpi, day=day, arm=arm) for day, arm in sorted(sums) if (day, arm) not in days]
+        values.setdefault((row.at.astimezone(UTC).date(), row.arm), []).append(row.value)
+    days = {(row.day, row.arm): row for row in OutcomeDay.objects.filter(kpi=kpi, day__in={day for day, _ in values})}
+    missing = [OutcomeDay(kpi=kpi, day=day, arm=arm) for day, arm in sorted(values) if (day, arm) not in days]
     days |= {(row.day, row.arm): row for row in missing}
-    for place, (n, total, squares) in sums.items():
+    for place, added in values.items():
         day = days[place]
-        day.n, day.total, day.squares = day.n + int(n), day.total + total, day.squares + squares
+        day.n, day.total, day.spread = joined((day.n, day.total, day.spread), sums_of(added))
     OutcomeDay.objects.bulk_create(missing)
-    changed = [days[place] for place in sums if days[place] not in missing]
-    OutcomeDay.objects.bulk_update(changed, ["n", "total", "squares"], batch_size=100)
+    changed = [days[place] for place in values if days[place] not in missing]
+    OutcomeDay.objects.bulk_update(changed, ["n", "total", "spread"], batch_size=100)

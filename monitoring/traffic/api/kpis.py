@@ -63,7 +63,8 @@ class KpiDifferenceOut(serializers.Serializer[Any]):
 class KpiComparisonOut(serializers.Serializer[Any]):
     """A figure over whole days UTC. ratio_p: how likely chance alone splits the cases so far from the hold-out share.
 
-    difference is null with fewer than 30 cases in an arm; reading: better, worse, unclear, insufficient data, sample ratio off.
+    difference is null with fewer than 30 cases in an arm, and where in each arm all values are the same; reading: better, worse, unclear,
+    insufficient data, sample ratio off.
     """
 
     kpi = KpiOut()

@@ -86,7 +86,7 @@ class OutcomeDay(models.Model):
     arm = models.CharField(max_length=7, choices=Side.choices)
     n = models.PositiveIntegerField(default=0)
     total = models.FloatField(default=0.0)
-    squares = models.FloatField(default=0.0, help_text="sum of the squared values")
+    spread = models.FloatField(default=0.0, help_text="sum of the squared deviations from the mean of the day")
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["kpi", "day", "arm"], name="one_outcome_day")]

@@ -10,11 +10,22 @@ from typing import Any
 from django.db.models import Q
 
 from lifecycle.compute.price import price_per_million
-from lifecycle.engine.calibration import wilson
 from monitoring.traffic import histogram
 from monitoring.traffic.counts import FIELDS, Counts
 from monitoring.traffic.models import DayRollup, HourRollup, MinuteRollup, Rollup, RollupMark
-from monitoring.traffic.rules import CONFIDENCE_BINS, DAY, HOUR, MINUTE, OOV_BINS, SHADOW, availability, ceil, floor
+from monitoring.traffic.rules import (
+    CONFIDENCE_BINS,
+    DAY,
+    HOUR,
+    MINUTE,
+    OOV_BINS,
+    SHADOW,
+    availability,
+    ceil,
+    floor,
+    right_interval,
+    right_share,
+)
 from registry.catalog.models import Endpoint, ModelVersion
 
 Level = RollupMark.Level
@@ -78,13 +89,13 @@ class Total(Counts):
 
     @property
     def right_share(self) -> float | None:
-        """Of the answers that somebody called right or wrong."""
-        return self.right / self.judged if self.judged else None
+        """Of the answers that somebody called right or wrong; None where they are too few."""
+        return right_share(self.right, self.wrong)
 
     @property
     def right_interval(self) -> tuple[float, float] | None:
         """The 95 % Wilson interval of right_share."""
-        return wilson(self.right, self.judged) if self.judged else None
+        return right_interval(self.right, self.wrong)
 
     @property
     def agree_share(self) -> float | None:

@@ -2,28 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
-from django.db.models import QuerySet, Sum
-from django.db.models.functions import TruncWeek
+from django.db.models import QuerySet
 
 from monitoring.traffic import outcomes
 from monitoring.traffic.models import Kpi, Outcome, OutcomeDay, Side
-from monitoring.traffic.outcomes import Difference, Sums
+from monitoring.traffic.outcomes import NOTHING, Difference, Sums
 from monitoring.traffic.rules import DAY, ceil, floor
 from registry.access import policy
 from registry.access.models import User
 from registry.catalog.models import Endpoint
 
-NOTHING: Sums = (0, 0.0, 0.0)
-
 
 @dataclass(frozen=True)
 class Comparison:
-    """A figure over whole days UTC, with the model and without. model, holdout: (n, total, squares).
+    """A figure over whole days UTC, with the model and without. model, holdout: (n, total, spread).
 
     ratio_p: how likely chance alone splits the cases so far from the hold-out share; None without cases.
     """
@@ -61,7 +58,7 @@ class Comparison:
 
     @property
     def difference(self) -> Difference | None:
-        """Model minus hold-out with its 95 % interval; None with fewer than 30 cases in an arm."""
+        """Model minus hold-out with its 95 % interval; None with fewer than 30 cases in an arm, or where nothing varies."""
         return outcomes.compare(self.kpi.kind, self.model, self.holdout)
 
     @property
@@ -97,8 +94,7 @@ def compare(kpi: Kpi, since: datetime, until: datetime) -> Comparison:
 def comparisons(kpis: Sequence[Kpi], since: datetime, until: datetime) -> list[Comparison]:
     """The same of several figures, in one statement too."""
     since, until = floor(since.astimezone(UTC), DAY), ceil(until.astimezone(UTC), DAY)
-    rows = OutcomeDay.objects.filter(kpi__in=kpis, day__gte=since.date(), day__lt=until.date()).order_by()
-    sums = {(row["kpi"], row["arm"]): summed(row) for row in added(rows.values("kpi", "arm"))}
+    sums = added((each.pk for each in kpis), since.date(), until.date(), lambda kpi, _day, arm: (kpi, arm))
     return [
         Comparison(kpi, since, until, sums.get((kpi.pk, Side.MODEL), NOTHING), sums.get((kpi.pk, Side.HOLDOUT), NOTHING)) for kpi in kpis
     ]
@@ -108,20 +104,21 @@ def weeks(kpi: Kpi, since: datetime, until: datetime) -> list[Week]:
     """A figure by week, without gaps, from the week that holds `since`; in one statement."""
     first = floor(since.astimezone(UTC), DAY)
     first -= first.weekday() * DAY
-    rows = OutcomeDay.objects.filter(kpi=kpi, day__gte=first.date(), day__lt=ceil(until, DAY).date()).order_by()
-    sums = {(row["week"], row["arm"]): summed(row) for row in added(rows.annotate(week=TruncWeek("day")).values("week", "arm"))}
+    sums = added([kpi.pk], first.date(), ceil(until, DAY).date(), lambda _kpi, day, arm: (day - day.weekday() * DAY, arm))
     starts = [first + at * timedelta(days=7) for at in range(max(0, -((first - until) // timedelta(days=7))))]
     return [Week(start, sums.get((start.date(), Side.MODEL), NOTHING), sums.get((start.date(), Side.HOLDOUT), NOTHING)) for start in starts]
 
 
-def added(rows: QuerySet[Any, Any]) -> QuerySet[Any, Any]:
-    """Grouped days with their sums."""
-    return rows.annotate(cases=Sum("n"), sum=Sum("total"), sum_of_squares=Sum("squares"))
-
-
-def summed(row: dict[str, Any]) -> Sums:
-    """(n, total, squares) of a group."""
-    return row["cases"], row["sum"], row["sum_of_squares"]
+def added(
+    kpis: Iterable[int], since: date, until: date, group: Callable[[int, date, str], tuple[Any, str]]
+) -> dict[tuple[Any, str], Sums]:  # fmt: skip
+    """The days of [since, until) added up. group: to what a day of a figure (by primary key) and an arm belongs."""
+    rows = OutcomeDay.objects.filter(kpi__in=kpis, day__gte=since, day__lt=until).order_by("day")
+    found: dict[tuple[Any, str], Sums] = {}
+    for kpi, day, arm, n, total, spread in rows.values_list("kpi", "day", "arm", "n", "total", "spread"):
+        key = group(kpi, day, arm)
+        found[key] = outcomes.joined(found.get(key, NOTHING), (n, total, spread))
+    return found
 
 
 def kpis(endpoint: Endpoint) -> list[Kpi]:

@@ -26,6 +26,33 @@ def test_decimals_use_a_real_minus_and_never_minus_zero(value, digits, text):
 
 
 @pytest.mark.parametrize(
+    ("value", "digits", "unlike", "text"),
+    [
+        (0.69996, 3, (0.7,), "0.69996"),
+        (0.7, 3, (0.69996,), "0.70000"),
+        (0.7, 3, (0.7,), "0.700"),
+        (0.1004, 3, (0.1,), "0.1004"),
+        (-0.0104, 3, (-0.01,), "−0.0104"),
+        (-0.0001, 3, (0,), "−0.0001"),
+        (0.004, 2, (0,), "0.004"),
+        (0.01, 2, (0,), "0.01"),
+        (99.997, 2, (0, 100), "99.997"),
+        (0.7 + 1e-13, 3, (0.7,), "0.700"),
+        (None, 3, (0.7,), "Not measured"),
+    ],
+)
+def test_a_value_reads_as_another_than_the_limits_that_it_differs_from(value, digits, unlike, text):
+    assert numbers.decimals(value, digits, unlike) == text
+
+
+def test_only_none_and_all_read_as_none_and_all():
+    shares = (0.0, 0.00003, 0.5, 0.99997, 1.0)
+
+    assert [numbers.percent(share, 2, (0, 1)).split()[0] for share in shares] == ["0.00", "0.003", "50.00", "99.997", "100.00"]
+    assert numbers.signed(0.0004, 2, (0,)) == "+0.0004"
+
+
+@pytest.mark.parametrize(
     ("value", "text"), [(0.013, "+0.013"), (-0.005, "−0.005"), (0.0, "0.000"), (0.0001, "0.000"), (None, "Not measured")]
 )
 def test_differences_carry_their_sign(value, text):

@@ -38,7 +38,8 @@ def test_a_burst_pages_and_opens_the_ticket_that_the_page_hides(objective, traff
     assert page.title == "support-inbox-prod: failed requests burn the error budget 16.0 times too fast"
     assert page.text == (
         "8.00\u00a0% of requests failed in 1\u00a0h (80 of 1,000), and 8.00\u00a0% in 5\u00a0min. The objective of 99.5\u00a0% allows "
-        "0.50\u00a0% over 30 days; at this rate that budget lasts 1\u00a0d 21\u00a0h. See what changed just before. If a version did it, "
+        "0.50\u00a0% over 30 days; at this rate a whole budget would last 1\u00a0d 21\u00a0h. "
+        "See what changed just before. If a version did it, "
         "roll back; if the server is down, start it."
     )
     assert (page.severity, page.value) == ("page", pytest.approx(16))

@@ -11,6 +11,7 @@ from monitoring.alerts import actions
 from monitoring.alerts.actions import reading
 from monitoring.alerts.actions.raising import raise_alert
 from monitoring.alerts.models import Alert, Objective
+from monitoring.alerts.page import detail
 from registry.endpoints.models import Deployment
 from tests.monitoring.alerts.conftest import NOON
 from tests.support import endpoints
@@ -29,9 +30,10 @@ def happened(live_endpoint, project):
 
 @pytest.fixture
 def drifted(live_endpoint, happened):
-    def say(topic="drift.opened", monitor="confidence"):
+    def say(topic="drift.opened", monitor="confidence", value=0.31, limit=0.2, **more):
         version = str(live_endpoint.alias.version.uuid)
-        return happened(topic, endpoint=str(live_endpoint.uuid), version=version, monitor=monitor, value=0.31, limit=0.2, episode="e1")
+        facts = {"monitor": monitor, "value": value, "limit": limit, "episode": "e1"} | more
+        return happened(topic, endpoint=str(live_endpoint.uuid), version=version, **facts)
 
     return say
 
@@ -40,7 +42,7 @@ def test_drift_is_a_ticket_that_its_end_resolves(drifted, live_endpoint):
     assert drifted() == 1
     alert = Alert.objects.get()
     assert (alert.severity, alert.title, alert.value) == ("ticket", "support-inbox-prod: confidence drifts", 0.31)
-    assert alert.text.startswith("Confidence is 0.310, over its limit of 0.200, and stays there.")
+    assert alert.text.startswith("Confidence: PSI 0.310, limit PSI 0.200; over its limit.")
     drifted(monitor="length")
 
     drifted("drift.closed")
@@ -48,6 +50,41 @@ def test_drift_is_a_ticket_that_its_end_resolves(drifted, live_endpoint):
     assert [(each.title, each.state) for each in Alert.objects.order_by("id")] == [
         ("support-inbox-prod: confidence drifts", "resolved"), ("support-inbox-prod: length drifts", "firing"),
     ]  # fmt: skip
+
+
+def test_each_window_says_anew_what_an_open_monitor_measures(drifted, live_endpoint, omar, client_for):
+    drifted(monitor="label")
+
+    drifted("drift.measured", monitor="label", value=1.858, limit=0.325)
+
+    alert = Alert.objects.get()
+    assert (alert.value, alert.count) == (1.858, 2)
+    assert alert.text.startswith("Predicted label: PSI 1.858, limit PSI 0.325; over its limit.")
+    assert [(each.label, each.value) for each in detail.alert(omar, alert)["figures"]][3] == ("Predicted label", "PSI 1.858")
+    drifted("drift.measured", monitor="label", value=0.05, limit=0.325)
+    assert "within its limit again" in Alert.objects.get().text
+
+
+def test_a_window_opens_no_alert_that_a_person_has_resolved(drifted, omar):
+    drifted()
+    actions.resolve(alert_id=Alert.objects.get().uuid, actor=omar, reason="A new product.", seen="firing")
+
+    drifted("drift.measured")
+
+    assert [(each.state, each.count) for each in Alert.objects.all()] == [("resolved", 1)]
+
+
+def test_a_fall_of_accuracy_is_told_in_points_as_the_page_of_drift_has_it(drifted, live_endpoint):
+    Objective.objects.create(endpoint=live_endpoint, kind="quality", target=0.85, is_on=True)
+
+    drifted(monitor="accuracy", value=0.165, limit=0.086, accuracy=0.742)
+
+    alert = Alert.objects.get()
+    assert detail.measure_of(alert) == ("Accuracy", "down 16.5 points")
+    assert alert.text.startswith(
+        "Accuracy is 74.2\u00a0%, below the objective of 85\u00a0% right answers. "
+        "Accuracy: down 16.5 points, limit 8.6 points; over its limit."
+    )
 
 
 def test_a_ticket_about_drift_ends_when_its_version_is_not_live_any_more(drifted, live_endpoint):
@@ -222,7 +259,7 @@ def test_of_a_canary_that_a_rollout_took_back_the_page_of_the_rollout_speaks_alo
 
 
 @pytest.mark.parametrize("payload", [{}, {"endpoint": "nothing", "deployment": None}, {"endpoint": "00000000-0000-0000-0000-000000000001"}])
-@pytest.mark.parametrize("topic", ["drift.opened", "drift.closed", "endpoints.load_refused", "endpoints.canary_stopped"])
+@pytest.mark.parametrize("topic", ["drift.opened", "drift.measured", "drift.closed", "endpoints.load_refused", "endpoints.canary_stopped"])
 def test_a_payload_about_nothing_is_passed_over(happened, topic, payload):
     assert happened(topic, **payload) == 1
     assert Alert.objects.count() == 0

@@ -9,6 +9,7 @@ import pytest
 from monitoring.alerts import actions
 from monitoring.alerts.models import Alert, Check
 from monitoring.alerts.rules.state import Severity, State
+from registry.audit.queries import payload_of
 from registry.ledger.models import Event
 from tests.monitoring.alerts.conftest import NOON
 
@@ -34,9 +35,13 @@ def test_an_open_alert_only_grows_more_urgent(raised, omar):
 
     lesser = raised("digest")
     assert (lesser.severity, lesser.state) == (Severity.TICKET, State.ACKNOWLEDGED)
+    assert not Event.objects.filter(verb="alerts.raised_further").exists()
 
     more = raised("page")
     assert (more.severity, more.state, more.told_at, more.acknowledged_by) == (Severity.PAGE, State.FIRING, None, None)
+    event = Event.objects.get(verb="alerts.raised_further")
+    said = payload_of(event)["payload"]
+    assert (event.object_id, said["old"], said["severity"], said["acknowledged_by"]) == (str(made.uuid), "ticket", "page", str(omar.uuid))
 
 
 def test_what_is_over_is_closed_and_what_comes_back_is_a_new_alert(raised, live_endpoint):

@@ -14,6 +14,7 @@ from lifecycle.refusals import Conflict, Refused
 from monitoring.alerts import actions
 from monitoring.alerts.models import Alert, Check, Silence
 from monitoring.alerts.rules.state import is_flapping
+from registry.ledger.models import Event
 from tests.monitoring.alerts.conftest import NOON
 
 SECOND, MIN, HOUR = timedelta(seconds=1), timedelta(minutes=1), timedelta(hours=1)
@@ -205,7 +206,9 @@ def test_the_digest_is_one_message_a_day_from_eight_on(raised, project, channel)
         "- Digest: A canary was stopped by Lee (firing)\n- Ticket: Length drifts (firing)\n\nNothing was held back."
     )
     assert told() == ["lee", "omar"]
-    assert Alert.objects.get(severity="digest").resolution == "Said in the digest."
+    read = Alert.objects.get(severity="digest")
+    assert (read.resolution, read.told_at is None) == ("Said in the digest.", False)
+    assert [event.object_id for event in Event.objects.filter(verb="alerts.resolved")] == [str(read.uuid)]
 
 
 def test_a_digest_alert_is_never_said_alone(raised, channel):

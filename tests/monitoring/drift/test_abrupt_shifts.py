@@ -70,6 +70,6 @@ def test_the_day_is_measured_all_the_same_after_an_hour_of_it_opened(traffic, li
 
     actions.tick(day(20).end + timedelta(minutes=10))
 
-    newest = queries.latest(live_endpoint)
+    newest = queries.standing([live_endpoint])[live_endpoint.pk].report
     assert (newest.window_start, newest.window_end, newest.rows) == (day(20).start, day(20).end, 600)
     assert Episode.objects.count() == 1

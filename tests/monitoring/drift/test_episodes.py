@@ -52,6 +52,16 @@ def test_an_open_monitor_does_not_open_twice(traffic, opened):
     assert Outbox.objects.filter(topic="drift.opened").count() == 1
 
 
+def test_each_window_of_an_open_monitor_is_told_above_with_what_it_measured(traffic, opened):
+    report = traffic.measure(5, GOOD)
+    traffic.measure(6, {"billing": 10})
+
+    said = Outbox.objects.get(topic="drift.measured").payload
+    assert (said["monitor"], said["episode"], said["value"]) == ("label", str(opened.uuid), report.results["label"]["value"])
+    standing = queries.standing([traffic.endpoint])[traffic.endpoint.pk]
+    assert standing.reading(opened) == queries.Reading(opened.value, opened.limit, opened.opened_at, newest=False)
+
+
 @pytest.mark.postgres
 def test_it_closes_after_three_quiet_windows(traffic, opened):
     reports = [traffic.measure(number, GOOD) for number in (5, 6)]

@@ -60,5 +60,19 @@ def test_a_look_at_exactly_a_window_does_not_stand_for_it(traffic):
 
 
 def test_what_is_shown_of_an_early_hour_is_that_hour(looked):
-    assert queries.latest(looked.endpoint) == looked
+    assert queries.standing([looked.endpoint])[looked.endpoint.pk].report == looked
     assert queries.estimates(looked.endpoint, looked.version, day(1).start)[0][-1][0] < looked.window_start
+
+
+def test_a_line_of_windows_holds_an_early_hour_only_while_it_is_the_newest(looked, monkeypatch):
+    monkeypatch.setattr(queries, "BACK", timedelta(days=36_500))
+    by_day = queries.ratios_by_day(looked.endpoint, looked.version, day(1).start)
+    assert max(each["label"] for each in by_day.values()) < 1 < looked.results["label"]["ratio"]
+    windows = DriftReport.objects.filter(between=False).order_by("window_end").values_list("ratio", flat=True)
+    assert queries.trends(queries.standing([looked.endpoint]))[looked.endpoint.pk] == [*windows.all(), looked.ratio]
+
+    actions.tick(NOW + timedelta(minutes=66))
+
+    standing = queries.standing([looked.endpoint])
+    assert standing[looked.endpoint.pk].report == DriftReport.objects.get(window_end=NOW + HOUR, between=False)
+    assert queries.trends(standing)[looked.endpoint.pk] == list(windows.all())

@@ -175,7 +175,7 @@ def test_the_newest_report_and_what_was_asked_for_are_apart(traffic):
     traffic.measure(3)
     asked = actions.measure(traffic.endpoint, first.version, day(4), asked=True)
 
-    assert queries.latest(traffic.endpoint).window_end == day(3).end
+    assert queries.standing([traffic.endpoint])[traffic.endpoint.pk].report.window_end == day(3).end
     assert queries.latest_asked(traffic.endpoint) == asked
     assert [each.window_end for each in queries.reports(traffic.endpoint, 5)] == [day(3).end, day(2).end]
 
@@ -183,7 +183,7 @@ def test_the_newest_report_and_what_was_asked_for_are_apart(traffic):
 def test_nothing_is_known_of_an_endpoint_that_was_never_measured(live_endpoint):
     endpoint = live_endpoint
 
-    assert queries.latest(endpoint) is None
+    assert queries.standing([endpoint])[endpoint.pk].report is None
     assert queries.latest_texts(endpoint) is None
     assert queries.open_episodes(endpoint) == []
     assert queries.reports(endpoint, 5) == []

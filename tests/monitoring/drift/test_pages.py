@@ -9,7 +9,7 @@ from django.urls import reverse
 from rest_framework.test import APIClient
 
 from lifecycle.jobs.models import Job
-from monitoring.drift import actions, page, queries
+from monitoring.drift import actions, charts, page, queries
 from monitoring.drift.models import DriftReport, TextCheck
 from monitoring.traffic import actions as spool
 from monitoring.traffic.models import Prediction
@@ -321,7 +321,7 @@ def test_more_endpoints_need_no_more_queries(client_for, traffic, omar):
         actions.measure(other, other.alias.version, day(2))
 
     assert count(client, reverse("drift:list")) == before
-    assert len(queries.lines(omar)) == 3
+    assert len(page.listing(omar)["lines"]) == 3
 
 
 # ── API ─────────────────────────────────────────────────────────────────────
@@ -373,3 +373,19 @@ def test_the_api_has_it_measured(api, live_endpoint):
 
     assert answer.status_code == 202
     assert answer.json()["kind"] == "drift.measure"
+
+
+def test_a_page_asks_once_what_is_live(traffic, omar):
+    traffic.measure(2)
+    with CaptureQueriesContext(connection) as seen:
+        page.endpoint(omar, traffic.endpoint, {})
+
+    assert sum('FROM "endpoints_deployment"' in each["sql"] for each in seen) == 1
+
+
+@pytest.mark.parametrize(("rows", "shown"), [(19, None), (20, "100.0\u00a0%")])
+def test_a_share_of_little_feedback_is_no_figure_here_either(rows, shown):
+    said = {"value": 1.0, "low": 0.83, "high": 1.0, "rows": rows}
+
+    assert page.called_right(said).value == shown
+    assert (charts.accuracy_lead([], [charts.Accuracy(day(2).start, None, said)]) != "") == (shown is not None)

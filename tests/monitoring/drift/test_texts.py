@@ -197,4 +197,4 @@ def test_measuring_now_gives_counts_and_texts_and_opens_nothing(live_endpoint, e
     assert (report.asked, found.asked, report.rows, found.rows) == (True, True, 60, 60)
     assert report.results["label"]["mark"] == "watch"
     assert queries.open_episodes(live_endpoint) == []
-    assert queries.latest(live_endpoint) is None
+    assert queries.standing([live_endpoint])[live_endpoint.pk].report is None

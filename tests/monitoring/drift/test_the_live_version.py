@@ -33,8 +33,8 @@ def test_what_the_version_before_left_is_not_shown_as_todays(rolled_back, omar):
 
     assert [(each["report"], each["open"], each["word"]) for each in (shown, panel)] == [(None, [], "Not measured")] * 2
     assert [row.pk for row, _ in shown["reports"]] == [rolled_back.pk]
-    line = next(each for each in queries.lines(omar) if each.endpoint == found)
-    assert (line.report, line.open, queries.open_count(omar)) == (None, [], 0)
+    standing = queries.standing([found])[found.pk]
+    assert (standing.report, standing.open, queries.open_count(omar)) == (None, [], 0)
 
 
 def test_a_report_that_the_address_names_is_shown(rolled_back, omar):

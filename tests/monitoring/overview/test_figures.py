@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from types import SimpleNamespace
 
 import pytest
 from django.utils import timezone
 
+from monitoring.alerts.models import Objective
+from monitoring.alerts.page import listing
 from monitoring.drift.models import DriftReport
-from monitoring.overview import queries
+from monitoring.drift.queries import standing
+from monitoring.overview.page.figures import Lift
 from monitoring.traffic import histogram
-from monitoring.traffic.models import Kpi, OutcomeDay
+from monitoring.traffic import page as traffic
+from monitoring.traffic.models import Kpi, MinuteRollup, OutcomeDay
+from monitoring.traffic.outcomes import Difference
+from registry.promotions import actions as promotions
+from registry.promotions.models import PromotionRequest
 from tests.support import registry
+from tests.support.people import PASSWORD
 
 
 def figure(shown, label):
@@ -60,6 +69,46 @@ def test_a_share_of_few_words_is_not_told(day, lee, dashboard):
     assert (row.right, row.called) == (None, 19)
 
 
+@pytest.mark.parametrize(("right", "shown"), [(19, None), (20, "100.0\u00a0%")])
+def test_one_minimum_shows_what_people_called_correct(day, lee, dashboard, live_endpoint, right, shown):
+    day(1, requests=right, answers=right, right=right)
+
+    found, page = dashboard(lee), traffic.panels(live_endpoint, "7d", full=False)
+    assert [figure(each, "Correct (from feedback)")[0] for each in (found, page)] == [shown, shown]
+    assert {found["rows"][0].right, *filter(None, found["rows"][0].weekly)} == {1.0 if shown else None, *([1.0] if shown else [])}
+
+
+def test_the_last_thirty_days_are_the_same_on_the_dashboard_and_on_the_page_of_traffic(day, lee, dashboard, live_endpoint):
+    since = traffic.panels(live_endpoint, "30d", full=False)["total"].since
+    for at, requests in ((since - timedelta(minutes=1), 500), (since, 7)):
+        MinuteRollup.objects.create(
+            endpoint=live_endpoint, version=live_endpoint.alias.version, arm="stable", start=at, requests=requests, answers=requests
+        )
+
+    assert dashboard(lee)["rows"][0].requests == traffic.panels(live_endpoint, "30d", full=False)["total"].requests == 7
+
+
+def test_few_failures_of_many_are_not_shown_as_none(day, lee, dashboard, live_endpoint):
+    day(1, requests=1_000_000, errors=30, answers=999_970)
+
+    assert figure(dashboard(lee), "Available") == ("99.997\u00a0%", "30 failed, 0 turned away")
+    assert figure(traffic.panels(live_endpoint, "7d", full=False), "Errors") == ("0.003\u00a0%", "30 requests")
+
+
+def test_the_time_to_an_approval_is_that_of_approved_requests_alone(project, live_endpoint, mia, ravi, lee, dashboard):
+    before = dashboard(lee)["throughput"]
+    version = registry.make_version(
+        project, mia, ravi, model=live_endpoint.model, snapshot=live_endpoint.alias.version.run.snapshot, semver="3.0.0"
+    )  # fmt: skip
+    request = registry.asked_request(version, live_endpoint, mia)
+    PromotionRequest.objects.filter(pk=request.pk).update(created_at=timezone.now() - timedelta(days=10))
+    promotions.reject(request_id=request.uuid, actor=lee, reason="No.", password=PASSWORD, seen=request.subject_digest)
+
+    found = dashboard(lee)
+    assert (found["throughput"].hours, found["throughput"].timed, found["throughput"].rejected) == (before.hours, 1, 1)
+    assert figure(found, "Median approval time")[1] == "of 1 approved request"
+
+
 def test_the_p95_comes_from_the_added_histograms(day, lee, dashboard):
     latency = {str(histogram.bucket(5.0)): 90, str(histogram.bucket(100.0)): 10}
     day(1, requests=100, answers=100, latency=latency)
@@ -100,14 +149,32 @@ def test_drift_is_that_of_the_newest_window_which_nobody_asked_for_of_the_versio
     drift(1, "ok", version=replaced)
 
     assert dashboard(lee)["rows"][0].drift == "drift"
-    found = queries.drift_reports([live_endpoint], timezone.now())[live_endpoint.pk]
+    found = standing([live_endpoint])[live_endpoint.pk].report
     assert (found, found.get_deferred_fields()) == (newest, {"bins"})
 
 
-def test_drift_of_a_month_ago_is_none(drift, lee, dashboard):
-    drift(31 * 24, "drift")
+def test_drift_of_more_than_sixty_days_ago_is_none(drift, lee, dashboard):
+    drift(61 * 24, "drift")
 
     assert dashboard(lee)["rows"][0].drift is None
+
+
+def test_a_budget_reads_the_same_on_the_dashboard_and_among_the_alerts(live_endpoint, lee, dashboard):
+    spent = {"bad": 57, "total": 1000, "allowed": 20.0, "left": -1.85, "burn": 3.0, "days_left": 0.0}
+    nearly = {"bad": 1, "total": 1000, "allowed": 5.0, "left": 0.004, "burn": 1.0, "days_left": 0.04}
+    for kind, budget in (("quality", spent), ("availability", nearly)):
+        Objective.objects.create(endpoint=live_endpoint, kind=kind, target=0.98, reading={"budget": budget}, read_at=timezone.now())
+
+    told = [line.said for line in dashboard(lee)["budgets"]]
+    assert told == ["spent, 185\u00a0% over", "0.4\u00a0% left, 0.04 days at this rate"]
+    assert [line.said for line in listing.alerts(lee, {}, None)["budgets"]] == told
+
+
+def test_a_lift_that_is_told_to_be_better_does_not_read_as_nothing(live_endpoint, lee):
+    kpi = Kpi(endpoint=live_endpoint, name="Time saved", unit="h", direction="up", kind="number", holdout_share=0.5)
+    lift = Lift(SimpleNamespace(difference=Difference(0.004, 0.001, 0.007), kpi=kpi, reading="better"))
+
+    assert (lift.value_text, lift.interval_text) == ("+0.004 h", "+0.001, +0.01")
 
 
 @pytest.fixture
@@ -118,7 +185,7 @@ def kpi(live_endpoint, lee):
 
 
 def outcomes(kpi, arm, n, total):
-    OutcomeDay.objects.create(kpi=kpi, day=timezone.now().date(), arm=arm, n=n, total=total, squares=total)
+    OutcomeDay.objects.create(kpi=kpi, day=timezone.now().date(), arm=arm, n=n, total=total, spread=total - total * total / n)
 
 
 @pytest.mark.parametrize(

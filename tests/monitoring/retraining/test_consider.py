@@ -18,8 +18,8 @@ from tests.monitoring.retraining.conftest import say_wrong
 
 NOW = datetime(2026, 3, 31, 12, tzinfo=UTC)
 GOOD = Facts(live="1.0.0", expected=0.95, drift=Drift("ok"), answers=1000, learnt_at=NOW - timedelta(days=10))
-SHIFT = Shift("Predicted label", 0.31, 0.1, "PSI", NOW - timedelta(days=4))
-AUC = Shift("Words of the texts", 0.61, 0.55, "AUC", NOW)
+SHIFT = Shift("Predicted label", 0.31, "PSI 0.310, limit PSI 0.100", NOW - timedelta(days=4))
+AUC = Shift("Words of the texts", None, "AUC 0.61, limit AUC 0.55", NOW)
 
 
 def policy(kind, threshold=0.2, **more):
@@ -70,7 +70,7 @@ def test_each_reason_has_its_figure_and_its_evidence():
 
     drift, accuracy = rules.consider(facts, policy(Kind.DRIFT), NOW).reasons_for
 
-    assert (drift.fact, drift.value, drift.evidence) == ("Drift of predicted label for 4 days", "PSI 0.310, limit 0.100", "/drift/1/")
+    assert (drift.fact, drift.value, drift.evidence) == ("Drift of predicted label for 4 days", "PSI 0.310, limit PSI 0.100", "/drift/1/")
     assert accuracy.value.startswith("60.0")
     assert "of 100" in accuracy.value
     assert accuracy.evidence == "/p/"
@@ -155,9 +155,29 @@ def test_figures_come_from_drift_feedback_and_labels(endpoint, traffic, mia, sna
 
     assert (facts.live, facts.right, facts.called, facts.answers, facts.labels_new) == ("1.0.0", 0, 30, 30, 7)
     assert facts.expected == live.evaluation.report["accuracy"]
-    assert facts.drift == Drift("", (Shift("Predicted label", 0.4, 0.1, "PSI", now),))
+    assert facts.drift == Drift("drift", (Shift("Predicted label", 0.4, f"PSI 0.400, limit PSI 0.100 when it opened, {now:%d %b}", now),))
     assert facts.learnt_at == snapshot.created_at
     assert not DriftReport.objects.exists()
+
+
+def test_drift_is_told_as_the_newest_window_measured_it(endpoint):
+    live, now = endpoint.alias.version, timezone.now()
+    where = {"endpoint": endpoint, "version": live}
+    for monitor in ("label", "accuracy"):
+        Episode.objects.create(**where, monitor=monitor, value=0.165, limit=0.086, opened_at=now - timedelta(days=23))
+    label, accuracy = {"value": 1.858, "limit": 0.325, "unit": "PSI"}, {"value": 0.237, "limit": 0.099, "unit": "fall"}
+    DriftReport.objects.create(
+        **where, window_start=now - timedelta(days=1), window_end=now, rows=600, state="drift", why="x",
+        results={"label": label, "accuracy": accuracy},
+    )  # fmt: skip
+
+    reasons = rules.weigh(queries.gather(endpoint, now, 14), policy(Kind.DRIFT, 1.5), now).reasons_for
+
+    assert [(each.fact, each.value) for each in reasons] == [
+        ("Drift of predicted label for 23 days", "PSI 1.858, limit PSI 0.325"),
+        ("Drift of accuracy for 23 days", "down 23.7 points, limit 9.9 points"),
+    ]
+    assert [each.psi for each in queries.gather(endpoint, now, 14).drift.shifts] == [1.858, None]
 
 
 def test_a_proposal_that_was_overtaken_silences_no_trigger(proposed, endpoint, lee):

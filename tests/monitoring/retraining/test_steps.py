@@ -119,6 +119,7 @@ def test_a_lead_can_go_on_by_hand_with_a_reason(no_better, mia, lee):
     assert fresh(no_better).state == State.DONE
 
     actions.insist(proposal_id=no_better.uuid, actor=lee, reason="It knows the new product.")
+    assert verbs() == ["retraining.proposed", "retraining.approved", "retraining.ended", "retraining.insisted"]
     found = advance(advance(no_better))
     assert (found.state, found.version.semver) == (State.REQUESTED, "1.1.0")
     assert "It knows the new product." in found.promotion.note
@@ -206,9 +207,10 @@ def test_a_failed_run_fails_the_proposal_and_is_resumed_by_whoever_tries_again(t
     found = actions.advance(training_now.uuid)
     assert (found.state, found.failure_step) == (State.FAILED, "Choose smaller batches.")
     assert "ran out of memory" in found.failure
-    assert Event.objects.filter(verb="retraining.ended").count() == 1
+    assert verbs()[-1] == "retraining.failed"
 
     actions.retry(proposal_id=training_now.uuid, actor=other)
+    assert verbs() == ["retraining.proposed", "retraining.approved", "retraining.failed", "retraining.resumed"]
     found = fresh(training_now)
     assert (found.state, found.acting, found.failure) == (State.RUNNING, other, "")
     assert found.run.state == Run.State.QUEUED

@@ -1,13 +1,18 @@
 """What the charts of a rollout are drawn from: few looks of many, and figures that stay when the minutes are cleared away."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from monitoring.rollouts import queries
+from monitoring.rollouts import actions, charts, queries, rules
 from monitoring.rollouts.models import Look
+from monitoring.rollouts.rules.points import ArmPoint
 from monitoring.traffic import actions as traffic
+from monitoring.traffic import histogram
 from monitoring.traffic.models import MinuteRollup
+from tests.monitoring.rollouts.conftest import QUICK
+
+NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
 
 
 def test_a_chart_of_an_old_rollout_is_drawn_from_hours_when_the_minutes_are_gone(rollout, street):
@@ -41,3 +46,36 @@ def test_a_chart_reads_a_hundred_looks_of_however_many_and_always_the_last(rollo
         with django_assert_num_queries(2):
             found = queries.chart_looks(rollout, only)
         assert (len(found), found[0].log_e_errors, found[-1].log_e_errors) == (drawn, 0, looks - 1)
+
+
+def lead(**ms):
+    """Of a chart of one step; by arm: (how many answers, how long each took)."""
+    latency = {arm: {str(histogram.bucket(each)): number} for arm, (number, each) in ms.items()}
+    point = ArmPoint(NOON, {}, {arm: each for arm, (_, each) in ms.items()}, latency=latency)
+    return charts.latency([point], NOON).lead
+
+
+@pytest.mark.parametrize(
+    ("canary", "stable", "told"),
+    [
+        ((99, 20.0), (5000, 30.0), "Insufficient data: fewer than 100 requests of an arm."),
+        ((5000, 20.0), (99, 30.0), "Insufficient data: fewer than 100 requests of an arm."),
+        ((100, 20.0), (5000, 30.0), "Canary −9.7\u00a0ms against stable: p95 of 100 and 5,000 answers."),
+        ((100, 20.0), (5000, 20.0), "Canary as quick as stable: p95 of 100 and 5,000 answers."),
+    ],
+)
+def test_latency_is_compared_from_as_many_requests_as_errors_and_with_its_unit(canary, stable, told):
+    assert lead(canary=canary, stable=stable) == told
+
+
+def test_latency_of_one_arm_alone_is_not_compared():
+    assert lead(stable=(5000, 30.0)) == "Insufficient data: fewer than 100 requests of an arm."
+
+
+def test_a_rollout_begins_with_its_canary_and_not_while_files_are_laid_out(asked, approval, mia):
+    asked.take_in_now(400, 2)
+    rollout = actions.start(request_id=approval.uuid, actor=mia, plan=rules.Plan(**QUICK | {"max_hours": 48}))
+
+    begun = approval.endpoint.deployments.get(arm="canary", ended_at=None).started_at
+    segment = queries.segments(rollout)[0]
+    assert {rollout.started_at, rollout.step_started_at, rollout.window_started_at, segment.started_at} == {begun}

@@ -1,12 +1,15 @@
 """Business figures: defined by the lead, cases counted once, sums exact, intervals as the literature and scipy have them."""
 
+import functools
 import math
 import uuid
 from datetime import UTC, datetime, timedelta
 from fractions import Fraction
+from importlib import import_module
 
 import numpy as np
 import pytest
+from django.apps import apps
 from django.core.exceptions import PermissionDenied
 from django.utils import timezone
 from scipy import stats
@@ -35,7 +38,7 @@ def record(kpi, actor, *cases):
 
 
 def days(kpi):
-    return {(row.day.isoformat(), row.arm): (row.n, row.total, row.squares) for row in OutcomeDay.objects.filter(kpi=kpi)}
+    return {(row.day.isoformat(), row.arm): (row.n, row.total, row.spread) for row in OutcomeDay.objects.filter(kpi=kpi)}
 
 
 def test_the_lead_defines_a_figure_once(live_endpoint, lee, omar):
@@ -75,7 +78,7 @@ def test_cases_count_once_in_the_sums_of_their_day(kpi, mia):
     assert len(record(kpi, mia, first, late, case("holdout"))) == 3
 
     assert days(kpi) == {
-        ("2026-05-04", "model"): (2, 1.0, 1.0), ("2026-05-04", "holdout"): (2, 1.0, 1.0), ("2026-05-05", "model"): (1, 1.0, 1.0),
+        ("2026-05-04", "model"): (2, 1.0, 0.5), ("2026-05-04", "holdout"): (2, 1.0, 0.5), ("2026-05-05", "model"): (1, 1.0, 0.0),
     }  # fmt: skip
     assert Outcome.objects.count() == 5
     events = Event.objects.filter(verb="traffic.outcomes_recorded").order_by("id")
@@ -149,10 +152,6 @@ def test_predictions_are_linked_and_foreign_ones_refused(kpi, answered, live_end
 
 
 # ── What the sums say ───────────────────────────────────────────────────────
-def sums(values):
-    return len(values), float(np.sum(values)), float(np.sum(np.square(values)))
-
-
 @pytest.mark.parametrize(
     ("first", "second", "low", "high"),
     [  # Newcombe (1998), Statistics in Medicine 17, table II, method 10
@@ -179,14 +178,41 @@ def test_welch_as_scipy(seed):
     first, second = chance.normal(10, 2, 45 + seed), chance.normal(9, 5, 33)
     expected = stats.ttest_ind(first, second, equal_var=False).confidence_interval(0.95)
 
-    found = outcomes.welch(sums(first), sums(second))
+    found = outcomes.welch(outcomes.sums_of(first), outcomes.sums_of(second))
 
     assert found.value == pytest.approx(first.mean() - second.mean(), rel=1e-10)
     assert (found.low, found.high) == pytest.approx((expected.low, expected.high), rel=1e-9)
 
 
-def test_no_spread_is_no_interval():
-    assert outcomes.welch((40, 40.0, 40.0), (40, 0.0, 0.0)) == outcomes.Difference(1.0, 1.0, 1.0)
+def test_where_nothing_varies_no_interval_and_no_reading_is_told():
+    found = outcomes.compare("number", outcomes.sums_of([10.0] * 30), outcomes.sums_of([9.0] * 30))
+
+    assert (found, outcomes.reading(found, up=True, mismatch=False)) == (None, "insufficient data")
+
+
+@pytest.mark.parametrize("level", [0.0, 1e6, 1e8, 1e9])
+def test_large_values_have_the_interval_of_small_ones(level):
+    chance = np.random.default_rng(7)
+    first, second = ([level + value for value in chance.normal(0, 1, 1000)] for _ in range(2))
+    parts = [outcomes.sums_of(first[at : at + 70]) for at in range(0, 1000, 70)]
+
+    sums = functools.reduce(outcomes.joined, parts, outcomes.NOTHING)
+
+    assert outcomes.variance(sums) == pytest.approx(np.var(first, ddof=1), rel=1e-6)
+    assert outcomes.reading(outcomes.compare("number", sums, outcomes.sums_of(second)), up=True, mismatch=False) == "unclear"
+
+
+def test_large_values_are_added_up_over_batches_and_days(live_endpoint, lee, mia):
+    made = actions.define_kpi(endpoint_id=live_endpoint.uuid, actor=lee, **GIVEN | {"kind": "number", "holdout_share": 0.5})
+    values = [1e8 + each for each in (0.0, 1.0, 2.0, 5.0)] * 10
+    for day, batch in enumerate((values[:15], values[15:25], values[25:])):
+        record(made, mia, *[case(arm, value, at=WHEN + timedelta(days=day // 2)) for value in batch for arm in ("model", "holdout")])
+
+    found = queries.compare(made, WHEN, WHEN + timedelta(days=2))
+
+    assert (found.model, found.holdout_mean) == ((40, 40e8 + 80, pytest.approx(140.0)), 1e8 + 2)
+    assert (found.difference.value, found.reading) == (0.0, "unclear")
+    assert [week.model[0] for week in queries.weeks(made, WHEN, WHEN + timedelta(days=2))] == [40]
 
 
 @pytest.mark.parametrize(("model", "holdout", "share"), [(900, 100, 0.1), (880, 120, 0.1), (500, 480, 0.5), (8600, 1400, 0.1)])
@@ -242,7 +268,7 @@ def test_a_comparison_of_a_share(kpi, mia):
 
     found = queries.compare(kpi, WHEN, WHEN + timedelta(hours=1))
 
-    assert (found.model, found.holdout) == ((270, 189.0, 189.0), (30, 12.0, 12.0))
+    assert (found.model, found.holdout) == ((270, 189.0, pytest.approx(56.7)), (30, 12.0, pytest.approx(7.2)))
     assert (found.model_mean, found.holdout_mean) == (0.7, 0.4)
     assert found.difference == outcomes.newcombe((189, 270), (12, 30))
     assert (found.ratio_p, found.mismatch, found.reading) == (1.0, False, "better")
@@ -265,3 +291,26 @@ def test_weeks_have_no_gaps(kpi, mia):
     assert [(week.start.date().isoformat(), week.model[0], week.holdout[0]) for week in found] == [
         ("2026-05-04", 1, 0), ("2026-05-11", 0, 0), ("2026-05-18", 0, 1),
     ]  # fmt: skip
+
+
+# ── What was added up as squared values before ──────────────────────────────
+@pytest.mark.postgres
+def test_sums_of_squares_become_spreads_and_back(live_endpoint, lee, mia):
+    moved = import_module("monitoring.traffic.migrations.0003_spread_of_outcomes")
+    number, share = (
+        actions.define_kpi(endpoint_id=live_endpoint.uuid, actor=lee, **GIVEN | {"name": kind, "kind": kind})
+        for kind in ("number", "share")
+    )
+    values = [1e8, 1e8 + 1, 1e8 + 2, 1e8 + 5]
+    record(number, mia, *[case(value=value) for value in values])
+    record(share, mia, *[case(value=value) for value in (1, 1, 1, 0)])
+    gone = OutcomeDay.objects.create(kpi=number, day=WHEN - timedelta(days=400), arm="model", n=2, total=3.0, spread=1.0 + 4.0)
+    OutcomeDay.objects.filter(kpi=number, day=WHEN).update(spread=sum(value * value for value in values))
+    OutcomeDay.objects.filter(kpi=share).update(spread=3.0)
+
+    moved.spread(apps, None)
+
+    kept = dict(OutcomeDay.objects.exclude(pk=gone.pk).values_list("kpi__name", "spread"))
+    assert (kept, OutcomeDay.objects.get(pk=gone.pk).spread) == ({"number": 14.0, "share": 0.75}, 0.5)
+    moved.squares(apps, None)
+    assert OutcomeDay.objects.get(kpi=share).spread == 3.0

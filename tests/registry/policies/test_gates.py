@@ -32,6 +32,7 @@ TABLE = [
     ("quality", POINT, measured(0.8, 0.8, 0.85), "passed", "0.800"),
     ("quality", POINT, measured(0.799, 0.7, 0.85), "failed", "0.799"),
     ("quality", POINT, measured(0.9), "passed", "0.900"),
+    ("quality", LOW, measured(0.9, 0.79996, 0.95), "failed", "0.79996"),
     ("quality", LOW, measured(0.9), "failed", ""),
     ("quality", LOW, Evidence(), "failed", ""),
     ("live", LIVE_POINT, Evidence(live=Live()), "passed", "first version"),
@@ -91,3 +92,19 @@ def test_a_gate_that_does_not_block_still_fails():
 
 def test_a_first_version_has_nothing_to_compare_with():
     assert gates.CHECKS["live"](Gate("live", LIVE_POINT), Evidence(live=Live())).evidence == "First version, nothing to compare."
+
+
+@pytest.mark.parametrize(
+    ("gate", "limits", "evidence", "value", "threshold"),
+    [
+        ("quality", LOW, measured(0.9, 0.79996, 0.95), "0.79996", "≥ 0.80000"),
+        ("calibration", ECE, measured(0.0504, 0.04, 0.06, name="ece"), "0.0504", "≤ 0.0500"),
+        ("live", LIVE_LOW, against(0.0, -0.0104, 0.01), "−0.0104", "≥ −0.0100"),
+        ("membership", AUC, Evidence(membership=Measure(0.6, 0.5504, 0.65)), "0.5504", "≤ 0.5500"),
+    ],
+)
+def test_a_figure_that_failed_does_not_read_as_its_threshold(gate, limits, evidence, value, threshold):
+    found = gates.CHECKS[gate](Gate(gate, limits), evidence)
+
+    assert (found.outcome, found.value, found.threshold) == ("failed", value, threshold)
+    assert value in found.evidence
