@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import socket
 import time
 from collections.abc import Callable, Iterable
@@ -20,6 +21,7 @@ from gunicorn.workers.base import Worker  # type: ignore[import-untyped]
 from waitress import wasyncore  # type: ignore[import-untyped]
 from waitress.adjustments import Adjustments  # type: ignore[import-untyped]
 from waitress.channel import HTTPChannel  # type: ignore[import-untyped]
+from waitress.parser import HTTPRequestParser, ParsingError  # type: ignore[import-untyped]
 from waitress.server import TcpWSGIServer, UnixWSGIServer  # type: ignore[import-untyped]
 from waitress.task import ThreadedTaskDispatcher  # type: ignore[import-untyped]
 
@@ -34,12 +36,34 @@ ABOVE_UPLOADS = 64 * 1024 * 1024  # what is a little too large is refused by the
 ANSWER_MOST = 1024 * 1024 * 1024  # of an answer may wait in a file for its client; a longer one waits in its thread
 AT_ONCE = 4  # so many times the largest upload may wait in files for the rest of their requests
 
+TRANSFER_ENCODING = re.compile(rb"^transfer-encoding:[ \t]*(.*?)[ \t]*\r?$", re.IGNORECASE | re.MULTILINE)
+
 Application = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
+
+
+class Parser(HTTPRequestParser):  # type: ignore[misc]
+    """A request whose end nobody in front can place elsewhere, and that is asked for no more than is read of it."""
+
+    def parse_header(self, header_plus: bytes) -> None:
+        """Read the header. Raises ParsingError (400, and the connection ends) for a Transfer-Encoding beside a Content-Length, in another
+        version than 1.1, or of anything but one `chunked`: a proxy that goes by the other would take the rest for another request."""
+        super().parse_header(header_plus)
+        encodings = [each.lower() for each in TRANSFER_ENCODING.findall(header_plus)]
+        if encodings and (encodings != [b"chunked"] or not self.chunked or "CONTENT_LENGTH" in self.headers):
+            raise ParsingError("The request's length is ambiguous: send either Content-Length or Transfer-Encoding: chunked.")
+
+    def received(self, data: bytes) -> int:
+        """Take in what came. Who is refused, or has nothing to send, is not told to go on: waitress would take in a body after all."""
+        taken: int = super().received(data)
+        if self.completed:
+            self.expect_continue = False
+        return taken
 
 
 class Channel(HTTPChannel):  # type: ignore[misc]
     """A connection that knows since when its present request has been coming in."""
 
+    parser_class = Parser
     began = 0.0
     looked_at, looked_bytes = 0.0, 0  # when its body's rate was last looked at, and what had come by then
 

@@ -2,11 +2,12 @@ from __future__ import annotations
 
 from django.conf import settings
 from django.db import DatabaseError
-from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseServerError, JsonResponse
 from django.shortcuts import redirect, render
 from django.templatetags.static import static
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
+from django.views.defaults import server_error
 
 from lifecycle.home import health, queries
 from lifecycle.home import metrics as measured
@@ -17,6 +18,24 @@ from lifecycle.ui.respond import wants_fragment
 from registry.access.decorators import public, signed_in
 from registry.access.policy import can_somewhere
 from registry.access.requests import SignedInRequest
+
+BARE = """<!doctype html>
+<html lang="en">
+<head><meta charset="utf-8"><title>Failed · Lifecycle</title></head>
+<body>
+<h1>The server failed to answer</h1>
+<p>The failure is in the server's log. Tell the people who run this installation when it happened.</p>
+</body>
+</html>
+"""
+
+
+def failed(request: HttpRequest) -> HttpResponse:
+    """The page of a failure; a bare one where that page can't be rendered either, as without the manifest of static files."""
+    try:
+        return server_error(request)
+    except Exception:  # whatever broke it: nothing comes after this page
+        return HttpResponseServerError(BARE)
 
 
 @require_safe

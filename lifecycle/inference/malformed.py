@@ -4,8 +4,9 @@ that do not come to an end."""
 from __future__ import annotations
 
 import json
-from asyncio import Transport
+from asyncio import AbstractEventLoop, Transport
 from asyncio.events import TimerHandle
+from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
@@ -13,6 +14,9 @@ from lifecycle.inference import answering
 
 HEADER_SECONDS, HEADER_MOST = 10.0, 64 * 1024  # bytes
 BODY_SECONDS = 2 * answering.BODY_SECONDS  # of what the application does not read; what it reads, it waits for itself
+LINGER_SECONDS = 5.0
+UNREAD_SECONDS = 60.0  # for which a client may leave more than the write buffer's limit of its answers unread
+PIPELINED_MOST = 100  # requests that wait on one connection for the answer before theirs
 
 
 def refusal(status: bytes, says: str) -> bytes:
@@ -24,48 +28,135 @@ def refusal(status: bytes, says: str) -> bytes:
 
 MALFORMED = refusal(b"400 Bad Request", "This is not an HTTP request as the standard describes it.")
 ENDLESS = refusal(b"431 Request Header Fields Too Large", f"The header of a request has at most {HEADER_MOST:,} bytes.")
+TRAILED = refusal(b"400 Bad Request", "A request can't have trailers.")
 LATE = refusal(b"408 Request Timeout", "The request did not arrive in time.")
 
 
-class Protocol(HttpToolsProtocol):
-    """uvicorn's, with refusals in JSON and with deadlines: for a header from its first byte or from the connection, and for a body."""
+class LingeringTransport:
+    """A transport that closes in two steps while its client still sends: nothing more is written or parsed, and LINGER_SECONDS later the
+    socket closes. One that closes with bytes unread is reset, and the client may lose the answer (RFC 9112, 9.6)."""
 
+    def __init__(self, transport: Transport, loop: AbstractEventLoop) -> None:
+        self.receives = False  # part of a request, which has not ended
+        self._transport, self._loop, self._lingers = transport, loop, False
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._transport, name)
+
+    def is_closing(self) -> bool:
+        """Whether the connection ends, be it that bytes are still taken in and dropped."""
+        return self._lingers or self._transport.is_closing()
+
+    def write(self, data: bytes) -> None:
+        """Send, unless the connection ends."""
+        if not self._lingers:
+            self._transport.write(data)
+
+    def close(self) -> None:
+        """End the connection."""
+        if self.is_closing():
+            return
+        if not self.receives:
+            self._transport.close()
+            return
+        self._lingers = True
+        self._transport.write_eof()
+        self._transport.resume_reading()
+        self._loop.call_later(LINGER_SECONDS, self._transport.abort)
+
+
+class Protocol(HttpToolsProtocol):
+    """uvicorn's, with refusals in JSON, with deadlines and with limits on what a connection keeps in memory.
+
+    A header has a deadline from its first byte or from the connection on, and so has a body. An answer that is sent before its request has
+    ended ends the connection, as does one to a request for another protocol.
+    """
+
+    transport: LingeringTransport  # type: ignore[assignment]
     _deadline: TimerHandle | None = None
+    _unread: TimerHandle | None = None
     _in_body = False
-    _header_bytes = 0  # of the header that comes in, which the parser keeps in memory
+    _kept_bytes = 0  # came in since the parser last passed something on: it keeps the header, chunk size or trailer that they are part of
+    _keeps_alive = False
 
     def connection_made(self, transport: Transport) -> None:  # type: ignore[override]
         """A connection, on which a request should follow."""
-        super().connection_made(transport)
+        super().connection_made(LingeringTransport(transport, self.loop))  # type: ignore[arg-type]
         self._expect(HEADER_SECONDS)
 
     def data_received(self, data: bytes) -> None:
-        """Take in what came; a header that does not end is refused."""
+        """Take in what came; a header that does not end is refused, and what follows a refusal is dropped."""
+        if self.transport.is_closing():
+            return
+        self._kept_bytes += len(data)
         super().data_received(data)
-        self._header_bytes = 0 if self._in_body else self._header_bytes + len(data)
-        if self._header_bytes > HEADER_MOST and not self.transport.is_closing():
+        if self._kept_bytes > HEADER_MOST:
             self._end_with(ENDLESS)
+        elif self._kept_bytes and self._deadline is None and self.cycle is not None and self.cycle.response_complete:
+            self._expect(HEADER_SECONDS)  # of empty lines before a request, which end the wait for it, the parser says nothing
 
     def on_message_begin(self) -> None:
         """The first byte of a request."""
         super().on_message_begin()
-        self._in_body = False
+        self.transport.receives, self._in_body = True, False
         self._expect(HEADER_SECONDS)
 
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """One of the header; one of the trailer is refused, since nothing here reads it."""
+        if self._in_body:
+            self._end_with(TRAILED)
+            raise ValueError("A trailer.")  # stops the parser
+        super().on_header(name, value)
+
     def on_headers_complete(self) -> None:
-        """The header is there."""
-        self._in_body = True
+        """The header is there. Raises ValueError, which stops the parser, for one request too many."""
+        if len(self.pipeline) >= PIPELINED_MOST:
+            raise ValueError("Too many requests at once.")
+        self._in_body, self._kept_bytes = True, 0
         self._expect(BODY_SECONDS)
         super().on_headers_complete()
+        self._keeps_alive = self.cycle.keep_alive and not self.parser.should_upgrade()
+        self.cycle.keep_alive = False  # until the request has ended
+
+    def on_body(self, body: bytes) -> None:
+        """Some of the body."""
+        self._kept_bytes = 0
+        super().on_body(body)
 
     def on_message_complete(self) -> None:
         """All of the request is there."""
         self._settle()
+        self.transport.receives, self._in_body, self._kept_bytes = False, False, 0
+        if not self.cycle.response_started:
+            self.cycle.keep_alive = self._keeps_alive
         super().on_message_complete()
+
+    def shutdown(self) -> None:
+        """The server ends: so does the connection, after the answer that is due."""
+        self._keeps_alive = False
+        super().shutdown()
+
+    def pause_writing(self) -> None:
+        """The client does not read its answers as fast as they are written."""
+        super().pause_writing()
+        self._unread = self.loop.call_later(UNREAD_SECONDS, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        """The client has caught up."""
+        super().resume_writing()
+        if self._unread is not None:
+            self._unread.cancel()
+            self._unread = None
+
+    def timeout_keep_alive_handler(self) -> None:
+        """No further request came; what the client left unread of its answers is dropped."""
+        self.transport.abort()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The end."""
         self._settle()
+        self.resume_writing()
+        self.transport.receives = False
         super().connection_lost(exc)
 
     def send_400_response(self, msg: str) -> None:
@@ -73,8 +164,11 @@ class Protocol(HttpToolsProtocol):
         self._end_with(MALFORMED)
 
     def _end_with(self, answer: bytes) -> None:
+        """Hang up; with this answer, unless the request that comes in has another one, or one before it is still to be answered."""
         self._settle()
-        self.transport.write(answer)
+        last = self.cycle
+        if last is None or (not last.response_started and not self.pipeline if self._in_body else last.response_complete):
+            self.transport.write(answer)
         self.transport.close()
 
     def _expect(self, seconds: float) -> None:
@@ -87,11 +181,11 @@ class Protocol(HttpToolsProtocol):
             self._deadline = None
 
     def _late(self) -> None:
-        """Refuse and hang up, unless it is this side that does not read."""
+        """Refuse and hang up, unless it is this side that does not read. Of a connection without a request there is nothing to refuse."""
         self._deadline = None
         if self.flow.read_paused:
             self._expect(BODY_SECONDS)
-            return
-        if self.headers is not None and not (self._in_body and self.cycle.response_started):
-            self.transport.write(LATE)
-        self.transport.close()
+        elif self.headers is None:
+            self.transport.close()
+        else:
+            self._end_with(LATE)

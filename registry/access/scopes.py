@@ -30,6 +30,7 @@ ACTIONS = {  # unlike their room
 }  # fmt: skip
 
 
-def needed(room: str, action: str) -> Scope:
-    """The scope that a token needs for a change. room: whose address it is; action: what it needs of the person, or "signed_in"."""
-    return ACTIONS.get(action) or ROOMS[room]
+def needed(room: str, action: str) -> Scope | None:
+    """The scope that a token needs for a change; None in a room where tokens change nothing. room: whose address it is; action: what it
+    needs of the person, or "signed_in"."""
+    return ACTIONS.get(action) or ROOMS.get(room)

@@ -38,8 +38,8 @@ def files(card: Card) -> dict[str, bytes]:
     """The signed files by name. card.json keeps a card from being shown as that of another version or as another revision."""
     version = card.version
     about = {
-        "model": version.facts["model_slug"], "semver": version.semver, "root_digest": version.root_digest, "revision": card.revision,
-        "stated": card.stated,
+        "model": version.facts.get("model_slug", ""), "semver": version.semver, "root_digest": version.root_digest,
+        "revision": card.revision, "stated": card.stated,
     }  # fmt: skip
     return {README: card.text.encode("utf-8"), ABOUT: bundle.canonical_json(about) + b"\n"}
 

@@ -7,13 +7,14 @@ finds an event of an old form that follows a newer one.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import islice
 from typing import Any
+from uuid import UUID
 
+from django.core.exceptions import ValidationError
 from django.db.models import Model
 
 from registry.ledger import rules
@@ -95,7 +96,7 @@ def check(account: Account) -> Iterator[Fault | Part]:
     count = faults = in_part = 0
     for ids in batches(account):
         count += len(ids)
-        told, held = told_of(account, ids), account.held(ids)
+        told, held = told_of(account, ids), held_of(account, ids)
         in_part += sum(any(isinstance(fact, Untold) for fact in facts) for facts in told.values())
         for each in ids:
             if any(unlike(told[each], held.get(each, set()))):
@@ -111,9 +112,17 @@ def batches(account: Account) -> Iterator[list[str]]:
     yield from batched(str(uuid) for uuid in rows.iterator(chunk_size=1000))
     known = Event.objects.filter(verb__in=account.verbs).order_by("object_id").values_list("object_id", flat=True).distinct()
     for ids in batched(known.iterator(chunk_size=1000)):
-        there = {str(uuid) for uuid in account.model._default_manager.filter(uuid__in=ids).values_list("uuid", flat=True)}
+        there = {str(uuid) for uuid in rows.filter(uuid__in=[each for each in ids if is_uuid(each)])}
         if gone := [each for each in ids if each not in there]:
             yield gone
+
+
+def is_uuid(text: str) -> bool:
+    """Whether an object can have this id."""
+    try:
+        return str(UUID(text)) == text
+    except ValueError:
+        return False
 
 
 def batched(ids: Iterable[str]) -> Iterator[list[str]]:
@@ -132,8 +141,18 @@ def facts(account: Account, events: list[Told]) -> set[str]:
     """What the events of one object leave true; of those that no action records this way, that they cannot be read."""
     try:
         return account.told(events)
-    except (KeyError, TypeError, ValueError) as error:
+    except rules.UNREADABLE as error:
         return {f"something that no action records ({error!r})"}
+
+
+def held_of(account: Account, ids: list[str]) -> dict[str, set[str]]:
+    """The facts that the rows hold of these objects, by uuid; of an object whose rows say what no action writes, that it can't be read."""
+    try:
+        return account.held(ids)
+    except (*rules.UNREADABLE, ValidationError) as error:
+        if len(ids) == 1:
+            return {ids[0]: {f"something that no action writes ({error!r})"}}
+    return {uuid: found for each in ids for uuid, found in held_of(account, [each]).items()}
 
 
 def events_of(ids: list[str], verbs: Collection[Verb]) -> dict[str, list[Told]]:
@@ -144,8 +163,8 @@ def events_of(ids: list[str], verbs: Collection[Verb]) -> dict[str, list[Told]]:
     for object_id, canonical, hashed in events.values_list("object_id", "canonical", "hash"):
         if rules.event_hash(canonical) != hashed:
             continue
-        document = json.loads(canonical)
-        if document["object_id"] == object_id and document["verb"] in verbs:
+        document = rules.document_of(canonical)
+        if document and document["object_id"] == object_id and document["verb"] in verbs:
             at, form = datetime.fromisoformat(document["at"]), rules.form_of(document)
             found[object_id].append(Told(document["verb"], document["actor"], document["project"], at, document["payload"], form))
     return found
@@ -155,7 +174,7 @@ def differences(account: Account, uuid: str) -> Iterator[Fault]:
     """What differs of one object when no event came while its rows were read: the product goes on meanwhile."""
     told = told_of(account, [uuid])[uuid]
     while True:
-        held = account.held([uuid]).get(uuid, set())
+        held = held_of(account, [uuid]).get(uuid, set())
         before, told = told, told_of(account, [uuid])[uuid]
         if told == before:
             break

@@ -18,6 +18,8 @@ class Rule(StrEnum):
     TAIL_CUT = "tail-cut"
     TAIL_UNSIGNED = "tail-unsigned"
     CHAIN_REPLACED = "chain-replaced"
+    DATED_BACK = "dated-back"
+    ROW_UNREADABLE = "row-unreadable"
     CHECKPOINT_UNREADABLE = "checkpoint-unreadable"
     CHECKPOINT_ALTERED = "checkpoint-altered"
     CHECKPOINTS_CONTRADICT = "checkpoints-contradict"

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import json
 from uuid import uuid4
 
 from django.db import models
@@ -76,9 +75,11 @@ class Name(models.Model):
 
     def is_bound_by(self, event: Event) -> bool:
         """Whether the event's hashed bytes hold it as the name of its actor or its object."""
-        document = json.loads(event.canonical)
+        document = rules.document_of(event.canonical)
+        if document is None:
+            return False
         ids = {"actor": document["actor"], "object": document["object_id"]}
-        return any(ids[part] == self.subject and digest == self.digest for part, digest in document.get("names", {}).items())
+        return any(ids.get(part) == self.subject and digest == self.digest for part, digest in document.get("names", {}).items())
 
 
 class Checkpoint(models.Model):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import json
+from datetime import datetime
 from typing import Any
 
 from lifecycle import bundle
@@ -10,6 +12,8 @@ from lifecycle import bundle
 GENESIS = "0" * 64
 INSTALLATION = "installation"
 SYSTEM = "system"
+PARTS = ("chain", "at", "verb", "actor", "object_type", "object_id", "previous")  # texts, in every event
+UNREADABLE = (LookupError, TypeError, ValueError, AttributeError, RecursionError)  # what reading something raises that no action wrote
 FORM = 3  # of an event: 3 states all that rows are compared by, 2 is hashed with digests of its names, before it there was no `form`
 
 
@@ -21,6 +25,18 @@ def form_of(document: dict[str, Any]) -> int:
 def event_hash(canonical: str) -> str:
     """sha256, in hex, of the stored bytes; they hold the chain, the seq and the hash before."""
     return hashlib.sha256(canonical.encode("utf-8")).hexdigest()
+
+
+def document_of(canonical: str) -> dict[str, Any] | None:
+    """What the stored bytes say; None for bytes that are no event, whatever hash they were given."""
+    try:
+        document: dict[str, Any] = json.loads(canonical)
+        fits = [isinstance(document[part], str) for part in PARTS] + [datetime.fromisoformat(document["at"]).tzinfo is not None]
+        fits += [isinstance(document["payload"], dict), isinstance(document.get("names", {}), dict), "project" in document]
+        fits.append(isinstance(document.get("form", 1), int))
+    except UNREADABLE:
+        return None
+    return document if all(fits) else None
 
 
 def digest_of(document: Any) -> str:

@@ -4,16 +4,25 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
+from datetime import datetime
 from pathlib import Path
 from typing import NamedTuple
 
 from lifecycle import bundle
 from lifecycle.refusals import Refused
-from registry.ledger import checkpoints, keys
+from registry.ledger import checkpoints, keys, rules
 from registry.ledger.faults import Fault, Part, Rule, counted
 from registry.ledger.models import Checkpoint
 
-Signed = dict[str, dict[int, str]]  # chain → seq → hash; all in memory, some 150 bytes a checkpoint
+
+class Signature(NamedTuple):
+    """What the key signed of one event: its hash, and when it was signed."""
+
+    hash: str
+    at: datetime
+
+
+Signed = dict[str, dict[int, Signature]]  # chain → seq → signature; all in memory, some 250 bytes a checkpoint
 
 
 class Statement(NamedTuple):
@@ -103,7 +112,8 @@ def under_way() -> set[tuple[str, int]]:
 
 def add(signed: Signed, said: Statement, where: str) -> Iterator[Fault]:
     """Take a statement in; a fault where another one knows the event by another hash."""
-    if signed.setdefault(said.chain, {}).setdefault(said.seq, said.hash) != said.hash:
+    signature = Signature(said.hash, datetime.fromisoformat(said.at))
+    if signed.setdefault(said.chain, {}).setdefault(said.seq, signature).hash != said.hash:
         detail = f"It knows event {said.seq} of chain {said.chain} by another hash than a checkpoint that was read before it."
         yield Fault(Rule.CHECKPOINTS_CONTRADICT, where, detail)
 
@@ -113,6 +123,7 @@ def statement(document: str, public: Path) -> Statement | None:
     try:
         said = bundle.verify_document(document.encode("utf-8"), public)
         found = Statement(said["chain"], said["seq"], said["hash"], said["at"])
-    except (Refused, KeyError):
+        datetime.fromisoformat(found.at)
+    except (Refused, *rules.UNREADABLE):
         return None
     return found if [type(each) for each in found] == [str, int, str, str] else None

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Iterator
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import UTC, datetime, timedelta
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -14,9 +15,11 @@ from django.utils import timezone
 from registry.ledger import accounts, checkpoints, rules, statements
 from registry.ledger.faults import Fault, Part, Rule
 from registry.ledger.models import Chain, Event, Name
+from registry.ledger.statements import Signature
 
 COLUMNS = ("chain", "seq", "verb", "actor", "object_type", "object_id")
 NAMES_AT_ONCE = 1000
+CLOCKS = timedelta(minutes=15)  # by which clocks may differ, and within which a turn signs all chains that moved
 
 
 def verify_all(kept: Iterable[Path] = ()) -> Iterator[Fault | Part]:
@@ -25,70 +28,109 @@ def verify_all(kept: Iterable[Path] = ()) -> Iterator[Fault | Part]:
     The product may go on meanwhile. Raises Refused where the signing key is gone.
     """
     signed: statements.Signed = {}
-    yield from statements.check(signed, kept)
+    yield from readable("checkpoints", statements.check(signed, kept))
     names = {*signed, *Chain.objects.values_list("name", flat=True), *Event.objects.order_by().values_list("chain", flat=True).distinct()}
     late = {chain.name: chain for chain in checkpoints.late(timezone.now())}
+    signings = sorted({signature.at for chain in signed.values() for signature in chain.values()})
     for name in sorted(names):
-        count, fault = check_chain(name, signed.get(name, {}))
-        found = [fault] if fault else []
-        if name in late:
-            where = f"chain {name}, event {late[name].signed + 1}"
-            detail = f"It was recorded at {late[name].since:%Y-%m-%d %H:%M} UTC, and no checkpoint was signed since."
-            found.append(Fault(Rule.TAIL_UNSIGNED, where, detail))
-        yield from found
-        yield Part(name, count, "events", len(found))
-    yield from check_names()
+        yield from readable(name, check_chain(name, signed.get(name, {}), signings, late.get(name)))
+    yield from readable("names", check_names())
     for account in accounts.registered():
-        yield from accounts.check(account)
+        yield from readable(account.name, accounts.check(account))
 
 
-def check_chain(name: str, signed: dict[int, str]) -> tuple[int, Fault | None]:
-    """How many events of a chain hold, and the first that does not: its hash, columns and order, the chain's head, the signed hashes.
+def readable(name: str, part: Iterator[Fault | Part]) -> Iterator[Fault | Part]:
+    """What the walk over a part yields; where a row can't even be read, a fault in place of the rest, so that other parts are walked."""
+    try:
+        yield from part
+    except rules.UNREADABLE as error:
+        yield Fault(Rule.ROW_UNREADABLE, name, f"A row holds what no action writes ({error!r}), and the rest of this part wasn't verified.")
+        yield Part(name, 0, "verified", 1)
 
-    signed: seq → hash.
-    """
-    previous, seq, form = rules.GENESIS, 0, 0
+
+def check_chain(name: str, signed: Mapping[int, Signature], signings: list[datetime], late: Any = None) -> Iterator[Fault | Part]:
+    """The faults of a chain. signed: by seq; signings: of any chain, in order; late: the chain's row where an event of it waits too long
+    for its checkpoint."""
+    count = faults = 0
+    for seq, fault in walk(name, signed, signings):
+        count = seq
+        if fault:
+            faults += 1
+            yield fault
+    if late:
+        faults += 1
+        detail = f"It was recorded at {late.since:%Y-%m-%d %H:%M} UTC, and no checkpoint was signed since."
+        yield Fault(Rule.TAIL_UNSIGNED, f"chain {name}, event {late.signed + 1}", detail)
+    yield Part(name, count, "events", faults)
+
+
+def walk(name: str, signed: Mapping[int, Signature], signings: list[datetime]) -> Iterator[tuple[int, Fault | None]]:
+    """How many events of a chain hold so far, and what was found now: each event that is dated back, then the first that does not hold
+    (hash, columns, order, the signed hash), which ends the walk, or what is wrong with the chain's head."""
+    previous, seq, form, before = rules.GENESIS, 0, 0, datetime.fromtimestamp(0, UTC)
+    marks = sorted(signed)
     while True:  # what is recorded meanwhile is walked too
         for event in Event.objects.filter(chain=name, seq__gt=seq).order_by("seq").iterator(chunk_size=1000):
-            document = hashed(event)
-            if fault := event_fault(event, document, previous, seq + 1, signed.get(seq + 1), form):
-                return seq, fault
+            document = rules.document_of(event.canonical)
+            if (fault := event_fault(event, document, previous, seq + 1, signed.get(seq + 1), form)) or not document:
+                yield seq, fault
+                return
             previous, seq, form = event.hash, event.seq, rules.form_of(document)
+            place = bisect_left(marks, seq)
+            until = signed[marks[place]].at if place < len(marks) else timezone.now()
+            yield seq, date_fault(event, earliest(before, until, signings))
+            before = event.at
         head = Chain.objects.filter(name=name).first()
         if head is None or head.seq <= seq or not Event.objects.filter(chain=name, seq__gt=seq).exists():
             break
     where = f"chain {name}, event {seq + 1}"
     if head is None or (head.seq, head.hash) != (seq, previous):
         at = head.seq if head else 0
-        return seq, Fault(Rule.HEAD_DIFFERS, where, f"The head of the chain says event {at}, the last event found is {seq}.")
-    if (beyond := max(signed, default=0)) > seq:
-        return seq, Fault(Rule.TAIL_CUT, where, f"A signed checkpoint knows event {beyond}, but the chain ends at {seq}.")
-    return seq, None
+        yield seq, Fault(Rule.HEAD_DIFFERS, where, f"The head of the chain says event {at}, the last event found is {seq}.")
+    elif marks and marks[-1] > seq:
+        yield seq, Fault(Rule.TAIL_CUT, where, f"A signed checkpoint knows event {marks[-1]}, but the chain ends at {seq}.")
 
 
-def hashed(event: Event) -> dict[str, Any]:
-    """What an event says; nothing where its bytes do not give its hash."""
-    found: dict[str, Any] = json.loads(event.canonical) if rules.event_hash(event.canonical) == event.hash else {}
-    return found
+def earliest(before: datetime, until: datetime, signings: list[datetime]) -> datetime:
+    """When an event may be dated at the earliest: as the event before it, or as the last signing that did not find it there, by CLOCKS.
+
+    before: when the event before was recorded; until: when it was signed; signings: of any chain, in order, since each takes all chains
+    that moved. Nothing later than `until` counts: a clock that was set back, and was right when it signed, dates nothing back.
+    """
+    place = bisect_left(signings, until - CLOCKS)
+    known = max(before, signings[place - 1]) if place else before
+    return min(known, until) - CLOCKS
 
 
-def event_fault(event: Event, document: dict[str, Any], previous: str, seq: int, signed: str | None, form: int) -> Fault | None:
-    """What is wrong with one event, given what it says, the hash before it, the seq that is due, the hash that was signed and the form of
-    the event before it; None when it fits."""
+def date_fault(event: Event, since: datetime) -> Fault | None:
+    """A date before it was possible. Roles count from their event on, so that a date put back lets somebody decide who may not."""
+    if event.at >= since:
+        return None
+    detail = f"It's dated {event.at:%Y-%m-%d %H:%M} UTC, but it was recorded after {since:%Y-%m-%d %H:%M} UTC."
+    return Fault(Rule.DATED_BACK, f"chain {event.chain}, event {event.seq}", detail)
+
+
+def event_fault(
+    event: Event, document: dict[str, Any] | None, previous: str, seq: int, signed: Signature | None, form: int
+) -> Fault | None:
+    """What is wrong with one event, given what its bytes say, the hash before it, the seq that is due, what was signed and the form of the
+    event before it; None when it fits."""
     where = f"chain {event.chain}, event {seq}"
     if event.seq != seq:
         return Fault(Rule.EVENT_MISSING, where, f"The next one found is {event.seq}.")
-    if not document:
+    if rules.event_hash(event.canonical) != event.hash:
         return Fault(Rule.EVENT_ALTERED, where, "The stored bytes do not give the stored hash.")
+    if document is None:
+        return Fault(Rule.EVENT_ALTERED, where, "The stored bytes aren't an event.")
     if document["previous"] != previous or event.previous_hash != previous:
         return Fault(Rule.EVENT_OUT_OF_ORDER, where, "It does not follow from the event before it.")
     if rules.form_of(document) < form:
         return Fault(Rule.EVENT_OF_OLD_FORM, where, f"It has form {rules.form_of(document)} and follows one of form {form}.")
-    stated = [*(document[column] for column in COLUMNS), document["project"], document["at"]]
+    stated = [*(document.get(column) for column in COLUMNS), document["project"], document["at"]]
     project, at = str(event.project) if event.project else None, event.at.isoformat(timespec="microseconds")
     if stated != [*(getattr(event, column) for column in COLUMNS), project, at]:
         return Fault(Rule.COLUMNS_DIFFER, where, "Its searchable columns differ from its hashed bytes.")
-    if signed not in (None, event.hash):
+    if signed and signed.hash != event.hash:
         return Fault(Rule.CHAIN_REPLACED, where, "A signed checkpoint has another hash for it.")
     return None
 
@@ -116,4 +158,4 @@ def from_before(subjects: set[str]) -> set[str]:
         for subject, pk in rows:
             first[subject] = min(pk, first.get(subject, pk))
     documents = dict(Event.objects.filter(pk__in=set(first.values())).values_list("pk", "canonical"))
-    return {subject for subject, pk in first.items() if "form" not in json.loads(documents[pk])}
+    return {subject for subject, pk in first.items() if "form" not in (rules.document_of(documents[pk]) or {"form": None})}

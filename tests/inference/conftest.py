@@ -5,6 +5,7 @@ from starlette.testclient import TestClient
 
 from lifecycle.inference.app import Server
 from lifecycle.inference.config import Config
+from tests.inference.connections import connect
 from tests.inference.models import Installation, endpoint
 
 
@@ -27,6 +28,11 @@ def server(installation, root):
     made.router.start = lambda: None
     follow(made)
     return made
+
+
+@pytest.fixture
+def connection():
+    return connect()
 
 
 @pytest.fixture

@@ -17,7 +17,8 @@ def test_every_setting_of_the_server_is_in_the_guide_and_no_other():
 
 
 def test_every_status_that_the_server_answers_with_is_in_the_guide():
-    answered = {code for path in ROOM.glob("*.py") for code in re.findall(r"ProtocolError\(\s*(\d{3})", path.read_text(encoding="utf-8"))}
+    says = r"(?:ProtocolError\(|refusal\(b\")\s*(\d{3})"
+    answered = {code for path in ROOM.glob("*.py") for code in re.findall(says, path.read_text(encoding="utf-8"))}
 
     assert answered == set(re.findall(r"^\| (\d{3}) \|", GUIDE, re.MULTILINE))
 

@@ -193,3 +193,43 @@ def test_of_whom_most_waits_in_files_is_hung_up_on_where_it_is_too_much(site):
     assert site.status(most) == b""
     other.send(b"x" * 96)
     assert site.status(other) == b"HTTP/1.1 200 OK"
+
+
+CHUNKED = b"Transfer-Encoding: chunked\r\n"
+
+
+@pytest.mark.parametrize(
+    ("version", "header"),
+    [
+        (b"1.1", b"Content-Length: 5\r\n" + CHUNKED),
+        (b"1.1", CHUNKED + b"Content-Length: 0\r\n"),
+        (b"1.1", CHUNKED + CHUNKED),
+        (b"1.1", b"Transfer-Encoding: chunked, chunked\r\n"),
+        (b"1.1", b"Transfer-Encoding:\r\nContent-Length: 5\r\n"),
+        (b"1.1", b"Transfer-Encoding:\r\n chunked\r\n"),
+        (b"1.0", CHUNKED + b"Connection: keep-alive\r\n"),
+        (b"1.2", CHUNKED),
+    ],
+)
+def test_a_request_whose_length_can_be_read_in_two_ways_is_refused_and_hung_up_on(site, version, header):
+    client = site.send(b"POST /two HTTP/" + version + b"\r\nHost: site\r\n" + header + b"\r\n0\r\n\r\n" + WHOLE)
+
+    lines = list(iter(lambda: site.status(client), b""))
+    assert [line[9:] for line in lines if line.startswith(b"HTTP/")] == [b"400 Bad Request"]
+    assert site.seen == []
+
+
+def test_a_chunked_body_is_read(site):
+    client = site.send(b"POST /chunks HTTP/1.1\r\nHost: site\r\n" + CHUNKED + b"\r\n4\r\nsome\r\n0\r\n\r\n")
+
+    assert site.status(client) == b"HTTP/1.1 200 OK"
+    assert [(path, length) for path, length, *_ in site.seen] == [("/chunks", 4)]
+
+
+@pytest.mark.parametrize(
+    ("length", "status"), [(0, b"200 OK"), (UPLOAD_MOST + web.ABOVE_UPLOADS, b"413 Request Entity Too Large"), (4, b"100 Continue")]
+)
+def test_only_who_has_a_body_that_will_be_read_is_told_to_go_on(site, length, status):
+    client = site.send(b"POST /waits HTTP/1.1\r\nHost: site\r\nExpect: 100-continue\r\nContent-Length: %d\r\n\r\n" % length)
+
+    assert site.status(client)[9:] == status

@@ -63,6 +63,17 @@ def test_every_change_has_a_scope_or_is_for_people():
     assert set().union(*found.values()) == {None, *Scope} - {Scope.INFER}
 
 
+def test_rooms_whose_changes_no_scope_names_refuse_a_token_whatever_the_method(mia):
+    views = [part.callback.view_class for _, part in patterns() if issubclass(getattr(part.callback, "view_class", object), View)]
+    unnamed = {view.__module__.split(".")[1] for view in views if view.scope == "" and view.scope_for("PUT") is None}
+    assert unnamed == {"access", "audit", "overview", "policies", "trace"}
+    _, secret = create_token(user=mia, name="robot", scopes=Scope.values, days=1)
+
+    answers = {ask(secret, path, method).status_code for path in ("me/", "tokens/", "audit/events/") for method in ("post", "put", "patch")}
+
+    assert answers == {403}
+
+
 @pytest.mark.parametrize("scope", [each for each in Scope if each != Scope.DEPLOY])
 def test_no_other_scope_rolls_back_or_quarantines(scope, lee):
     _, secret = create_token(user=lee, name="robot", scopes=[scope, "read"], days=1)

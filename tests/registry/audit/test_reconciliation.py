@@ -565,3 +565,44 @@ def test_an_event_with_a_payload_that_no_action_writes_is_a_fault_and_no_end_of_
         record(lee, Verb.ROLLED_BACK, lived, project=lived.model.project.uuid)
 
     assert {rule for rule, _ in found()} == {"not-in-database", "not-in-trail"}
+
+
+def test_rows_that_no_action_writes_are_faults_and_no_end_of_the_verification(lived):
+    version, request = rejected().version, last()
+    behind_its_back("UPDATE catalog_modelversion SET facts = '[]' WHERE id = %s", version.pk)
+    behind_its_back("UPDATE promotions_promotionrequest SET status = 'odd' WHERE id = %s", request.pk)
+    give_a_verdict(lived)
+    administer(lived)
+
+    assert {where for rule, where in found() if rule == DB} == {
+        f"cards, {version.uuid}", f"people, {person('mia').uuid}", f"promotions, {request.uuid}",
+    }  # fmt: skip
+    assert not [fault for fault in faults() if fault.rule == "row-unreadable"]
+
+
+def test_a_card_of_a_version_without_its_facts_was_altered(lived):
+    version = rejected().version
+    behind_its_back("UPDATE catalog_modelversion SET facts = '{}' WHERE id = %s", version.pk)
+
+    assert [(fault.where, plain(fault.detail)) for fault in faults()] == [
+        (f"cards, {version.uuid}", "card revision 1 isn't what was signed")
+    ]
+
+
+def test_an_event_about_what_can_be_no_object_is_a_fault_and_no_end_of_the_verification(lived, lee):
+    odd = Endpoint(uuid="no-uuid")
+    with transaction.atomic():
+        record(lee, Verb.ROLLED_BACK, odd, project=lived.model.project.uuid)
+    administer(lived)
+
+    assert {where for _, where in found()} == {"endpoints, no-uuid", f"people, {person('mia').uuid}"}
+
+
+def test_a_part_that_cannot_be_read_is_a_fault_and_the_others_are_walked(lived, monkeypatch):
+    def torn(_account):
+        raise ValueError("badly formed hexadecimal UUID string")
+        yield
+
+    monkeypatch.setattr(accounts, "batches", torn)
+
+    assert [where for rule, where in found() if rule == "row-unreadable"] == [each.name for each in accounts.registered()]

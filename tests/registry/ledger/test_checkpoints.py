@@ -219,5 +219,5 @@ def test_what_is_recorded_while_a_chain_is_walked_is_walked_too(project, chain):
     with mock.patch("django.db.models.query.QuerySet.first", autospec=True, side_effect=head):
         from registry.ledger.verify import check_chain
 
-        assert check_chain(chain, {}) == (3, None)
+        assert [str(part) for part in check_chain(chain, {}, [])] == [f"{chain}: 3 events, whole."]
     assert Event.objects.filter(chain=chain).count() == 3

@@ -144,6 +144,15 @@ def event_document(event: Event) -> dict:
     return json.loads(event.canonical)
 
 
+def test_an_event_that_is_no_event_is_found_though_its_hash_fits(chain):
+    for text in ("no JSON", "[]", '{"at": "never"}', "[" * 10_000):
+        behind_its_back(
+            "UPDATE ledger_event SET canonical = %s, hash = %s WHERE chain = %s AND seq = 3", text, rules.event_hash(text), chain
+        )
+
+        assert found() == [("event-altered", at(chain, 3))]
+
+
 @pytest.mark.postgres
 def test_the_command_says_what_it_walked(chain):
     checkpoints.sign_checkpoints()

@@ -1,0 +1,103 @@
+"""A connection of the inference server without a socket or a loop: the test sends, answers and lets time pass."""
+
+import asyncio
+from types import SimpleNamespace
+
+from uvicorn import Config
+from uvicorn.server import ServerState
+
+from lifecycle.inference.malformed import Protocol
+
+WHOLE = b"GET /v2/health/live HTTP/1.1\r\nHost: s\r\n\r\n"
+HALF_A_HEADER = b"POST /v2/models/m/infer HTTP/1.1\r\nHost: s"
+HALF_A_BODY = b"POST /v2/models/m/infer HTTP/1.1\r\nHost: s\r\nContent-Length: 10\r\n\r\nhalf"
+CHUNKED = b"POST /v2/models/m/infer HTTP/1.1\r\nHost: s\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+
+class Task:
+    """Of the application, which is not run."""
+
+    def add_done_callback(self, function):
+        """It never ends."""
+
+
+class Loop:
+    """Keeps what is to be called later, and when."""
+
+    def __init__(self):
+        self.later = []
+
+    def call_later(self, seconds, function, *args):
+        timer = SimpleNamespace(seconds=seconds, run=lambda: function(*args), cancelled=False)
+        timer.cancel = lambda: setattr(timer, "cancelled", True)
+        self.later.append(timer)
+        return timer
+
+    def create_task(self, coroutine, **_):
+        coroutine.close()
+        return Task()
+
+    @property
+    def waits(self):
+        return [timer for timer in self.later if not timer.cancelled]
+
+
+class Line:
+    """The transport: what was written, whether that was all, and whether it was closed."""
+
+    def __init__(self):
+        self.written, self.ended, self.closed = b"", False, False
+
+    def write(self, data):
+        self.written += data
+
+    def close(self):
+        self.closed = True
+
+    abort = close
+
+    def write_eof(self):
+        self.ended = True
+
+    def is_closing(self):
+        return self.closed
+
+    def get_extra_info(self, _):
+        return None
+
+    def pause_reading(self):
+        pass
+
+    resume_reading = pause_reading
+
+
+def connect():
+    """A connection on which nothing has come yet, of an application that is never run."""
+
+    async def application(scope, receive, send):
+        await asyncio.Event().wait()
+
+    config = Config(application, lifespan="off", log_config=None, ws="none")
+    made = Protocol(config=config, server_state=ServerState(), app_state={}, _loop=Loop())
+    made.connection_made(Line())
+    return made
+
+
+def respond(connection, status=401):
+    """Answer the request that came last."""
+    for message in (
+        {"type": "http.response.start", "status": status, "headers": [(b"content-length", b"0")]},
+        {"type": "http.response.body"},
+    ):
+        try:
+            connection.cycle.send(message).send(None)
+        except StopIteration:
+            continue
+
+
+def end(connection):
+    """Let the one time that is waited for pass, and return its seconds."""
+    (timer,) = connection.loop.waits
+    timer.cancelled = True  # it is over
+    timer.run()
+    return timer.seconds
