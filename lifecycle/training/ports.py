@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+from uuid import UUID
 
+from lifecycle.training.rules import Workers
 from lifecycle.ui.marks import Step
 
 if TYPE_CHECKING:
@@ -20,10 +22,12 @@ class Reference:
     values: Mapping[str, float]
 
 
+Earlier = Callable[[Collection[UUID]], Workers]
 Later = Callable[["Run"], list[Step]]
 After = Callable[["Run"], None]
 Refer = Callable[["Run"], Reference | None]
 _after: dict[str, After] = {}
+_earlier: dict[str, Earlier] = {}
 _later: dict[str, Later] = {}
 _references: dict[str, tuple[int, Refer]] = {}
 
@@ -37,6 +41,17 @@ def succeeded(run: Run) -> None:
     """Tell every room that asked to know."""
     for call in _after.values():
         call(run)
+
+
+def add_workers(name: str, call: Earlier) -> None:
+    """Have `call(runs)` say who worked on these runs, by uuid: of those whose launch was recorded before its event named who is behind
+    them. The same name again replaces it."""
+    _earlier[name] = call
+
+
+def earlier_workers(runs: Collection[UUID]) -> list[Workers]:
+    """What rooms above say of runs from before."""
+    return [call(runs) for call in _earlier.values()] if runs else []
 
 
 def add_reference(name: str, call: Refer, *, order: int) -> None:

@@ -17,13 +17,15 @@ from datasets_app.snapshots.models import Snapshot
 from lifecycle.compute.price import MANY, price_of
 from lifecycle.engine import leading
 from lifecycle.engine.spec import RANKED
+from lifecycle.training import ports
 from lifecycle.training.models import BaseModel, Estimate, MetricPoint, Run
-from lifecycle.training.rules import FINISHED, Attempt, Repeat, RunState, compare_repeat
+from lifecycle.training.rules import FINISHED, Attempt, Repeat, RunState, Workers, compare_repeat
 from lifecycle.ui.palette import Hit
 from registry.access import policy
 from registry.access.models import User
 from registry.access.policy import Person
-from registry.ledger.models import Event
+from registry.ledger import accounts
+from registry.ledger.rules import SYSTEM
 from registry.ledger.verbs import Verb
 
 M = TypeVar("M", bound=Model)
@@ -36,6 +38,7 @@ BEST = {
 ACTIVE = (RunState.QUEUED, RunState.TRAINING, RunState.PAUSING, RunState.STOPPING)
 UNFINISHED = (*ACTIVE, RunState.PAUSED)
 OF_LABELS = ("class_weights", "label_smoothing", "focal_gamma")  # settings that mean nothing without labels
+WORKED = frozenset({Verb.RUN_LAUNCHED, Verb.RUN_RESUMED, Verb.RUN_INSISTED})
 labels_of = snapshots.labels_of
 
 
@@ -152,15 +155,31 @@ def lineage(run: Run) -> set[UUID]:
     return found
 
 
-def trainers_of(run: Run) -> set[UUID]:
-    """Everyone who launched or resumed a run or one that it comes from, by uuid: they cannot approve what came of it."""
+def workers_of(run: Run) -> Workers:
+    """Everyone whose work a run or one that it comes from is, as the events of these runs name them."""
     runs = lineage(run)
-    events = Event.objects.filter(
-        object_type=run._meta.label_lower, object_id__in=map(str, runs), verb__in=[Verb.RUN_LAUNCHED, Verb.RUN_RESUMED]
-    )
-    people = {UUID(actor) for actor in events.values_list("actor", flat=True) if actor != "system"}
-    launched = Run.objects.filter(uuid__in=runs, launched_by__isnull=False)
-    return people | set(launched.values_list("launched_by__uuid", flat=True))
+    trained = set(Run.objects.filter(uuid__in=runs, launched_by__isnull=False).values_list("launched_by__uuid", flat=True))
+    behind: set[UUID] = set()
+    insisted: set[UUID] = set()
+    launched: set[UUID] = set()
+    before: set[UUID] = set()
+    for uuid, events in accounts.events_of([str(each) for each in runs], WORKED).items():
+        for event in events:
+            if event.actor != SYSTEM:
+                (insisted if event.verb == Verb.RUN_INSISTED else trained).add(UUID(event.actor))
+            behind |= {UUID(each) for each in event.payload.get("behind", ())}
+            if "start_approved_by" in event.payload:
+                launched.add(UUID(uuid))
+                before |= set() if "behind" in event.payload else {UUID(uuid)}
+    for earlier in ports.earlier_workers(before):
+        behind |= earlier.behind
+        insisted |= earlier.insisted
+    return Workers(frozenset(trained), frozenset(behind), frozenset(insisted), run.uuid in launched)
+
+
+def trainers_of(run: Run) -> frozenset[UUID]:
+    """Everyone who launched or resumed a run or one that it comes from, by uuid."""
+    return workers_of(run).trained
 
 
 def trainers(run: Run) -> QuerySet[User]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+from uuid import UUID
 
 from django.db.models import TextChoices
 
@@ -18,6 +19,20 @@ class Attempt:
 
     weights: Mapping[str, str]
     conditions: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Workers:
+    """Whose work a run is, by uuid: none of them approves what comes of it.
+
+    trained: launched or resumed it. behind: proposed the retraining that launched it, or labeled for that. insisted: requested a promotion
+    although the run was not better. retrained: whether the product launched it, for a retraining.
+    """
+
+    trained: frozenset[UUID] = frozenset()
+    behind: frozenset[UUID] = frozenset()
+    insisted: frozenset[UUID] = frozenset()
+    retrained: bool = False
 
 
 class RunState(TextChoices):

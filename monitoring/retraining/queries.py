@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -16,6 +16,7 @@ from datasets_app.labeling import queries as labeling
 from datasets_app.labeling.models import Annotation
 from lifecycle.training.models import Run
 from lifecycle.training.queries import UNFINISHED, trainers_of
+from lifecycle.training.rules import Workers
 from lifecycle.ui.addresses import find_url
 from monitoring.alerts.models import Alert
 from monitoring.alerts.rules.objectives import Kind as ObjectiveKind
@@ -33,7 +34,9 @@ from registry.access.policy import Person
 from registry.catalog import queries as catalog
 from registry.catalog.models import Alias, Endpoint, ModelVersion
 from registry.endpoints import queries as endpoints
-from registry.ledger.rules import digest_of
+from registry.ledger import accounts
+from registry.ledger.rules import SYSTEM, digest_of
+from registry.ledger.verbs import Verb
 from registry.promotions.subject import deciders
 
 PAGE = 30
@@ -166,15 +169,31 @@ def behind(user: User, proposal: Proposal) -> str:
     return ""
 
 
-def people_behind(proposal: Proposal) -> set[UUID]:
-    """Whose work the new version is, beside those who trained it: who proposed it, by hand or by a trigger that was set or changed within a
-    day before, and who labeled texts for it."""
-    trigger = proposal.trigger
-    fresh = trigger is not None and trigger.set_at > proposal.created_at - SETTLED
-    found = {each.uuid for each in (proposal.proposed_by, trigger.author if trigger and fresh else None) if each}
+def people_behind(proposal: Proposal) -> frozenset[UUID]:
+    """Whose work the new model is, beside those who trained it: who proposed it, by hand or by a trigger that was set or changed within a
+    day before, and who labeled texts for it before its run was launched. By the rows and by the trail: neither alone frees anybody."""
+    trigger, made = proposal.trigger, proposal.created_at
+    rows = [(proposal.proposed_by, made), (trigger.author, trigger.set_at) if trigger else (None, made)]
+    work = [(str(each.uuid), at) for each, at in rows if each]
+    subjects = [str(proposal.uuid), *([str(trigger.uuid)] if trigger else [])]
+    events = accounts.events_of(subjects, {Verb.RETRAIN_PROPOSED, Verb.TRIGGER_SET})
+    work += [(event.actor, made if event.verb == Verb.RETRAIN_PROPOSED else event.at) for told in events.values() for event in told]
+    found = {UUID(actor) for actor, at in work if actor != SYSTEM and made - SETTLED < at <= made}
     if proposal.queue is not None:
-        found |= set(Annotation.objects.filter(queue=proposal.queue).order_by().values_list("user__uuid", flat=True).distinct())
-    return found
+        answers = Annotation.objects.filter(queue=proposal.queue)
+        answers = answers.filter(created_at__lte=proposal.run.created_at) if proposal.run else answers
+        found |= set(answers.order_by().values_list("user__uuid", flat=True).distinct())
+    return frozenset(found)
+
+
+def workers_of(runs: Collection[UUID]) -> Workers:
+    """Who is behind retrainings whose runs were launched before the event of a launch named them, and who requested a promotion although a
+    model was not better."""
+    rows = list(Proposal.objects.filter(run__uuid__in=runs).select_related("trigger__author", "proposed_by", "queue", "run"))
+    events = accounts.events_of([str(row.uuid) for row in rows], {Verb.RETRAIN_APPROVED, Verb.RETRAIN_INSISTED})
+    insists = [event for told in events.values() for event in told if event.verb == Verb.RETRAIN_INSISTED or event.payload.get("insists")]
+    insisted = {UUID(event.actor) for event in insists}
+    return Workers(behind=frozenset().union(*map(people_behind, rows)), insisted=frozenset(insisted))
 
 
 def may_request(user: Person, proposal: Proposal) -> bool:

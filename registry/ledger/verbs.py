@@ -95,6 +95,7 @@ class Verb(TextChoices):
     RUN_STOPPED = "training.stopped", "stopped a run"
     RUN_RESUMED = "training.resumed", "resumed a run"
     RUN_ENDED = "training.ended", "ended a run"
+    RUN_INSISTED = "training.insisted", "requested a promotion although the run was not better"
     SWEEP_STARTED = "training.sweep_started", "started a sweep"
     SWEEP_CANCELLED = "training.sweep_cancelled", "cancelled a sweep"
     SWEEP_ENDED = "training.sweep_ended", "ended a sweep"

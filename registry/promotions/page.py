@@ -19,7 +19,6 @@ from registry.access.models import User
 from registry.catalog import queries as catalog
 from registry.catalog.card import SHOWN
 from registry.catalog.models import ModelVersion
-from registry.ledger.rules import digest_of
 from registry.policies import queries as policies
 from registry.policies.gates import Measure, with_interval
 from registry.promotions import fates, plans, queries, rules, subject, votes
@@ -264,9 +263,9 @@ def stale(request: PromotionRequest) -> str:
         "run__snapshot__schema", "run__base__folder", "run__launched_by", "evaluation", "registered_by"
     )
     now = subject.read(request, rows.get(pk=request.version_id))
-    if digest_of(now) == request.subject_digest:
-        return votes.lost_sentence(request, lost) if (lost := votes.lost(request)) else ""
-    return rules.change_sentence(rules.changes(request.subject, now) or ["the record of the check"])
+    if changed := queries.changes(request, now):
+        return rules.change_sentence(changed)
+    return votes.lost_sentence(request, lost) if (lost := votes.lost(request)) else ""
 
 
 def may_withdraw(user: User, request: PromotionRequest) -> bool:

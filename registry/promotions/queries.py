@@ -18,6 +18,7 @@ from registry.access.policy import Person
 from registry.access.roles import Role, roles_for
 from registry.catalog.models import ModelGrant
 from registry.ledger import accounts
+from registry.ledger.rules import digest_of
 from registry.ledger.verbs import Verb
 from registry.policies import queries as policies
 from registry.policies.rules import Step
@@ -27,6 +28,7 @@ from registry.promotions.rules import OPEN, Status
 
 PAGE = 30
 SHOWN_PEOPLE = 4
+RECORD = "the record of the check itself"
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +77,14 @@ def people(request: PromotionRequest) -> dict[str, list[str]]:
     """Whose own work is judged, as uuids by part. Before the first check only the requester is known."""
     known: dict[str, list[str]] = request.subject.get("people", {})
     return known or subject.asked(request)[0]
+
+
+def changes(request: PromotionRequest, now: Mapping[str, Any]) -> list[str]:
+    """What changed since the check, in words; empty when the digest still holds. now: the subject, as it is read. What the request's row
+    says of itself counts only while the digest that was approved is its own."""
+    if digest_of(request.subject) != request.subject_digest:
+        return [RECORD]
+    return [] if digest_of(now) == request.subject_digest else rules.changes(request.subject, now) or [RECORD]
 
 
 def standing(user: User, request: PromotionRequest, *, roles: frozenset[Role] | None = None, now: datetime | None = None) -> Standing:

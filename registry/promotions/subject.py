@@ -7,19 +7,23 @@ the test split, is carried over while no decision was added: decisions are appen
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from typing import Any
 
-from django.db.models import Count, Max, Q, QuerySet
+from django.db.models import CharField, Count, Max, Q, QuerySet, Value
+from django.db.models.functions import Cast, Replace
 
 from datasets_app.labeling.models import Decision, Queue
 from datasets_app.snapshots.models import Snapshot
 from lifecycle.training import queries as training
+from lifecycle.training.models import Run
 from registry.access.models import PLACEHOLDER, User
 from registry.catalog import queries as catalog
 from registry.catalog.models import Alias, ModelVersion
 from registry.catalog.signed_cards import digest_of as digest_of_text
 from registry.ledger import accounts
-from registry.ledger.rules import digest_of
+from registry.ledger.models import Event
+from registry.ledger.rules import SYSTEM, digest_of
 from registry.ledger.verbs import Verb
 from registry.policies import queries as policies
 from registry.promotions.models import PromotionRequest
@@ -53,9 +57,7 @@ def read(request: PromotionRequest, version: ModelVersion, *, from_nothing: bool
         "gates": gates(request),
         "people": {
             **people,
-            "trained": trainers(version),
-            # what the product freezes for a retraining, it divides as the live version's snapshot was
-            "froze": [str(snapshot.created_by.uuid)] if snapshot.created_by and people["requester"] else [],
+            **workers(version.run, people),
             "card": card_authors(version),
             "registered": [str(version.registered_by.uuid)] if version.registered_by else [],
             "decided": decided,
@@ -103,12 +105,20 @@ def test_labels(snapshot: Snapshot) -> dict[str, int]:
 
 AUTHORS = ("by", "correction__brought_by", "correction__accepted_by", "change__schema__created_by")
 BROUGHT = {"how": Decision.How.IMPORTED}, {"queue__source": Queue.Source.BROUGHT}  # labels, and answers, that came with the item's upload
+RECORDED = {
+    Verb.ITEM_DECIDED: (Q(), "uuid"), Verb.DECISIONS_IMPORTED: (Q(how=Decision.How.IMPORTED), "item__upload__uuid"),
+    Verb.DECISIONS_CORRECTED: (Q(correction__isnull=False), "correction__uuid"),
+    Verb.CLASSES_CHANGED: (Q(change__isnull=False), "change__schema__uuid"),
+}  # fmt: skip  # which decisions an event of this kind tells of, and the object that it is about
+DASH = Value("-")
 
 
 def deciders(snapshot: Snapshot) -> list[str]:
     """Everyone whose work the labels of the test split are, as sorted uuids: who decided them or gave the answers that they rest on, who
     brought or accepted a file that they came with, who published a change of classes that moved them. Superseded decisions count too.
-    Who is only named in a file is left out: anybody could name anybody there, and so choose who may not approve."""
+    Who is only named in a file is left out: anybody could name anybody there, and so choose who may not approve.
+
+    Whom the events name counts beside whom the rows name: neither alone frees anybody."""
     found = test_decisions(snapshot).order_by()
     people = Q()
     for kind in BROUGHT:
@@ -117,8 +127,9 @@ def deciders(snapshot: Snapshot) -> list[str]:
         people |= Q(pk__in=found.filter(**{f"{author}__isnull": False}).values(author))
     answered = found.exclude(queue__source=Queue.Source.BROUGHT).filter(annotations__isnull=False)
     people |= Q(pk__in=answered.values("annotations__user"))
-    accounts = User.objects.exclude(username__startswith=PLACEHOLDER)
-    return sorted(str(uuid) for uuid in accounts.filter(people).values_list("uuid", flat=True))
+    people |= Q(uuid__in=recorded_deciders(snapshot, found))
+    known = User.objects.exclude(username__startswith=PLACEHOLDER)
+    return sorted(str(uuid) for uuid in known.filter(people).values_list("uuid", flat=True))
 
 
 def card_authors(version: ModelVersion) -> list[str]:
@@ -126,6 +137,24 @@ def card_authors(version: ModelVersion) -> list[str]:
     return sorted(str(uuid) for uuid in version.cards.filter(author__isnull=False).values_list("author__uuid", flat=True).distinct())
 
 
-def trainers(version: ModelVersion) -> list[str]:
-    """Who launched or resumed the version's run or one that it comes from, as sorted uuids."""
-    return sorted(str(uuid) for uuid in training.trainers_of(version.run))
+def recorded_deciders(snapshot: Snapshot, found: QuerySet[Decision]) -> list[str]:
+    """Who decided them or had them written, as their events say. In one statement: ids are compared as the digits that every database has
+    in common."""
+    events = Event.objects.filter(project=snapshot.dataset.project.uuid).exclude(actor=SYSTEM).annotate(digits=Replace("object_id", DASH))
+    told = []
+    for verb, (kind, subject) in RECORDED.items():
+        digits = found.filter(kind).values_list(Replace(Cast(subject, CharField()), DASH))
+        told.append(events.filter(verb=verb, digits__in=digits).values_list("actor", flat=True))
+    return list(told[0].union(*told[1:]))
+
+
+def workers(run: Run, asking: Mapping[str, list[str]]) -> dict[str, list[str]]:
+    """Whose work a run or one that it comes from is, as sorted uuids by part. asking: whose work the request is by itself; one from before
+    launches told who is behind them tells it too, and whoever insisted by asking themselves is its requester alone: so its digest holds.
+    """
+    found, froze = training.workers_of(run), run.snapshot.created_by
+    behind, insisted = {*asking.get("behind", ()), *map(str, found.behind)}, {*map(str, found.insisted)} - {*asking["requester"]}
+    parts = {"behind": sorted(behind), "insisted": sorted(insisted)}
+    # what the product freezes for a retraining, it divides as the live version's snapshot was
+    always = {"trained": sorted(map(str, found.trained)), "froze": [str(froze.uuid)] if froze and not found.retrained else []}
+    return always | {part: people for part, people in parts.items() if people}

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
+
 from registry.access import policy as access
 from registry.access import queries as members
 from registry.catalog import queries as catalog
 from registry.ledger import accounts
+from registry.ledger.rules import digest_of
 from registry.ledger.verbs import Verb
 from registry.policies import queries as policies
 from registry.policies.models import Policy
 from registry.promotions import queries
 from registry.promotions.models import PromotionRequest, Verdict
+from registry.promotions.rules import part_of
 
 
 def recorded(request: PromotionRequest) -> list[Verdict]:
@@ -23,14 +27,18 @@ def recorded(request: PromotionRequest) -> list[Verdict]:
     return [vote for vote in votes if (str(vote.reviewer.uuid), vote.step, vote.subject_digest) in known]
 
 
-def suffice(request: PromotionRequest) -> bool:
-    """Whether each step of the policy is approved, each by another person, by a recount in the trail.
+def suffice(request: PromotionRequest, people: Mapping[str, Iterable[str]]) -> bool:
+    """Whether each step of the policy is approved, each by another person who took no part, by a recount in the trail.
 
     The policy is the one whose digest the approvals are bound to, with the text that has it: the request's row may name another one.
+    people: whose own work is judged, as uuids by part, read afresh: the row may have named others when they approved.
     """
+    if digest_of(request.subject) != request.subject_digest:
+        return False
     policy, given = request.policy, recorded(request)
     bound = policy.digest == request.subject.get("policy") and governs(policy, request)
-    return bound and queries.next_step(request, given) is None and len({vote.reviewer_id for vote in given}) == len(given)
+    apart = not any(part_of(str(vote.reviewer.uuid), people) for vote in given)
+    return bound and apart and queries.next_step(request, given) is None and len({vote.reviewer_id for vote in given}) == len(given)
 
 
 def governs(policy: Policy, request: PromotionRequest) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import fields
 from typing import Any
 from uuid import UUID
@@ -52,11 +52,12 @@ def launch(
     sweep: Sweep | None = None,
     trial: int | None = None,
     by_system: bool = False,
+    behind: Collection[UUID] = (),
 ) -> Run:
     """Queue a fine-tuning of `base` on the snapshot's train split, measured on its validation split.
 
     by_system: the product launches it by fixed rules, after the actor approved that it starts: the run has no launcher, and the event
-    names who approved.
+    names who approved, and who is behind it: who proposed it, who labeled for it.
     sweep, trial: whose trial it is, and which. priority: in the line of what waits for a worker.
     options: fields of the engine's TrainSpec (rank, alpha, dropout for LoRA) that replace what is suggested for this data; `device` says
     which workers take it.
@@ -74,7 +75,7 @@ def launch(
         return known
     return start(
         project, actor, snapshot=snapshot, base=base, strategy=strategy, spec=document, note=note.strip()[:300], key=key,
-        priority=priority, sweep=sweep, trial=trial, by_system=by_system,
+        priority=priority, sweep=sweep, trial=trial, by_system=by_system, behind=behind,
     )  # fmt: skip
 
 
@@ -119,7 +120,7 @@ def sent_before(
 
 def start(
     project: Project, actor: User, *, snapshot: Snapshot, base: BaseModel, priority: Priority, device: Device | None = None,
-    reproduces: Run | None = None, by_system: bool = False, **said: Any,
+    reproduces: Run | None = None, by_system: bool = False, behind: Collection[UUID] = (), **said: Any,
 ) -> Run:  # fmt: skip
     """A run with its number, its job and its event. device: by default what its spec asks for. said: strategy, spec, note and key, sweep
     and trial."""
@@ -129,8 +130,9 @@ def start(
         code_version=facts.code_version(), launched_by=None if by_system else actor, reproduces=reproduces, **said,
     )  # fmt: skip
     queue_job(run, actor, priority, device or DEVICES[run.spec.get("device", "auto")])
-    more = {"reproduces": reproduces.uuid} if reproduces else {"sweep": run.sweep.uuid, "trial": run.trial} if run.sweep else {}
-    more |= {"start_approved_by": actor.uuid} if by_system else {}
+    more: dict[str, Any] = {"reproduces": reproduces.uuid} if reproduces else {}
+    more |= {"sweep": run.sweep.uuid, "trial": run.trial} if run.sweep else {}
+    more |= {"start_approved_by": actor.uuid, "behind": set(behind)} if by_system else {}
     record(
         None if by_system else actor, Verb.RUN_LAUNCHED, run, project=project.uuid, snapshot=snapshot.uuid,
         snapshot_digest=snapshot.digest, base=base.uuid,

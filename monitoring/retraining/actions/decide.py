@@ -21,6 +21,7 @@ from registry.access import policy
 from registry.access.models import User
 from registry.catalog import queries as catalog
 from registry.catalog.models import Alias
+from registry.ledger.actions import record
 from registry.ledger.verbs import Verb
 from registry.promotions import actions as promotions
 from registry.promotions.rules import OPEN
@@ -108,10 +109,13 @@ def insist(*, proposal_id: UUID, actor: User, reason: str, now: datetime | None 
     policy.require(actor, "retraining.decide", proposal)
     if proposal.state != State.DONE or proposal.outcome not in (Outcome.NOT_BETTER, Outcome.INCOMPARABLE):
         raise Conflict("Only a proposal that ended without a promotion can be carried on by hand.")
+    assert proposal.run is not None  # noqa: S101  it was compared
     said = rules.check_reason(reason, "Going on")
     check_not_frozen(proposal, now)
     move(proposal, State.RUNNING, outcome="", ended_at=None, insisted_by=actor, insist_reason=said, acting=actor)
-    note(actor, Verb.RETRAIN_INSISTED, proposal, reason=said, verdict=(proposal.comparison or {}).get("verdict"))
+    verdict = (proposal.comparison or {}).get("verdict")
+    note(actor, Verb.RETRAIN_INSISTED, proposal, reason=said, verdict=verdict)
+    record(actor, Verb.RUN_INSISTED, proposal.run, project=proposal.run.project.uuid, proposal=proposal.uuid, verdict=verdict)
     return proposal
 
 

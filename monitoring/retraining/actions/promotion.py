@@ -50,7 +50,7 @@ def ask(proposal: Proposal, actor: User) -> None:
     known = PromotionRequest.objects.filter(version=version, endpoint=proposal.endpoint, status__in=sorted(OPEN)).first()
     asked = known or promotions.request(
         version=version, endpoint=proposal.endpoint, note=note_of(proposal), actor=requester(proposal, actor), plan=plan_for(proposal),
-        by_system=proposal.insisted_by is None, behind=queries.people_behind(proposal),
+        by_system=proposal.insisted_by is None,
     )  # fmt: skip
     move(proposal, State.REQUESTED, promotion=asked, blocked_by="")
     tell_leads(proposal, f"{version.semver} of {proposal} waits for its promotion to {proposal.endpoint}.")

@@ -66,6 +66,7 @@ def train(proposal: Proposal, actor: User) -> None:
         options = recipe_of(live, proposal.snapshot)
         made = training.launch(
             snapshot=proposal.snapshot, base=live.base, strategy=live.strategy, actor=actor, options=options, note=text, by_system=True,
+            behind=queries.people_behind(proposal),
         )  # fmt: skip
         change(proposal, run=made, blocked_by="")
     elif run.state in queries.RUN_ENDED:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
@@ -15,9 +16,9 @@ from registry.ledger.actions import record
 from registry.ledger.verbs import Verb
 from registry.promotions import rules, votes
 from registry.promotions.actions.requests import check_not_frozen
-from registry.promotions.actions.upkeep import changes, lock, move, overtaken
+from registry.promotions.actions.upkeep import fresh, lock, move, overtaken
 from registry.promotions.models import PromotionRequest
-from registry.promotions.queries import is_overdue
+from registry.promotions.queries import changes, is_overdue
 from registry.promotions.rules import Status
 
 
@@ -31,7 +32,7 @@ def ready_to_deploy(request_id: UUID) -> PromotionRequest:
         request = lock(request_id)
         refusal = overtaken(request, timezone.now())
         if refusal is None:
-            check_usable(request)
+            check_usable(request, fresh(request))
     if refusal is not None:
         raise refusal
     return request
@@ -46,10 +47,11 @@ def claim_approval(request_id: UUID) -> PromotionRequest:
     if not transaction.get_connection().in_atomic_block:
         raise RuntimeError("An approval is claimed inside the transaction that deploys.")
     request = lock(request_id)
-    check_usable(request)
+    now = fresh(request)
+    check_usable(request, now)
     if is_overdue(request, timezone.now()):
         raise Conflict(f"{request} has expired.", next_step="Request promotion again.")
-    if changed := changes(request, from_nothing=True):
+    if changed := changes(request, now):
         raise Conflict(rules.change_sentence(changed), next_step="Request promotion again; the gates are then checked anew.")
     if lost := votes.lost(request):
         raise Conflict(votes.lost_sentence(request, lost), next_step="Request promotion again.")
@@ -66,24 +68,25 @@ def check_still_holds(request_id: UUID) -> PromotionRequest:
     if ModelVersion.objects.get(pk=request.version_id).state != ModelVersion.State.ACTIVE:
         raise Conflict("The version is not active any more.", next_step="Stop the canary.")
     check_not_frozen(request.endpoint)
-    if changed := changes(request, from_nothing=True):
+    now = fresh(request)
+    if changed := changes(request, now):
         raise Conflict(rules.change_sentence(changed), next_step="Stop the canary and request promotion again.")
     if lost := votes.lost(request):
         raise Conflict(votes.lost_sentence(request, lost), next_step="Stop the canary and request promotion again.")
-    if not votes.suffice(request):
+    if not votes.suffice(request, now["people"]):
         raise Conflict(f"{request} does not hold the approvals of its policy.", next_step="Tell an auditor: its record does not add up.")
     return request
 
 
-def check_usable(request: PromotionRequest) -> None:
+def check_usable(request: PromotionRequest, now: Mapping[str, Any]) -> None:
     """Raises Conflict unless the locked request is approved, by a recount of the approvals in the trail; Refused while the endpoint is
-    frozen."""
+    frozen. now: its subject, read afresh."""
     if request.status != Status.APPROVED:
         state = Status(request.status).label.lower()
         raise Conflict(
             f"{request} is {state}; only an approved request can be deployed.", next_step="Open the request to see what is missing."
         )
-    if not votes.suffice(request):
+    if not votes.suffice(request, now["people"]):
         raise Conflict(f"{request} does not hold the approvals of its policy.", next_step="Tell an auditor: its record does not add up.")
     if ModelVersion.objects.get(pk=request.version_id).state != ModelVersion.State.ACTIVE:
         raise Conflict("The version is not active any more.", next_step="Request promotion of another version.")

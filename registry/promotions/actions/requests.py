@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
@@ -29,14 +29,12 @@ from registry.promotions.rules import OPEN, Status
 
 @transaction.atomic
 def request(
-    *, version: ModelVersion, endpoint: Endpoint, note: str, actor: User, plan: Mapping[str, Any] | None = None, by_system: bool = False,
-    behind: Iterable[UUID] = (),
-) -> PromotionRequest:  # fmt: skip
+    *, version: ModelVersion, endpoint: Endpoint, note: str, actor: User, plan: Mapping[str, Any] | None = None, by_system: bool = False
+) -> PromotionRequest:
     """Ask that one version may serve one endpoint, by this plan. The gates are checked at once, in a job; then people decide.
 
     plan: as `plans.checked` reads it, None for all traffic at once. It is part of what is approved: no other plan can use the approval.
-    by_system: the product asks by fixed rules, on behalf of the actor, who may then be one of its deciders. behind: others whose work the
-    version is, who may not.
+    by_system: the product asks by fixed rules, on behalf of the actor, who may then be one of its deciders.
 
     Raises Refused where the version is of another model, not active, live there already or asked for already, the endpoint is frozen, or
     the plan cannot be carried out.
@@ -47,7 +45,6 @@ def request(
     check_askable(version, endpoint)
     named = plans.checked(plans.AT_ONCE if plan is None else plan)
     check_comparable(named, endpoint)
-    others = sorted(map(str, behind))
     if len(note) > rules.REASON_MAX:
         raise Refused("The note is too long.", fields={"note": [f"Up to {rules.REASON_MAX:,} characters."]})
     project = Project.objects.select_for_update(of=("self",), no_key=True).get(pk=endpoint.model.project_id)
@@ -57,13 +54,12 @@ def request(
             made = PromotionRequest.objects.create(
                 number=(last or 0) + 1, version=version, endpoint=endpoint, policy=policies.in_force(endpoint.policy.name),
                 requester=actor, note=note.strip(), plan=named, by_system=by_system,
-                behind=others,
             )  # fmt: skip
     except IntegrityError as error:
         raise already(version, endpoint) from error
     record(
         actor, Verb.PROMOTION_REQUESTED, made, project=project.uuid, version=version.uuid, root_digest=version.root_digest,
-        endpoint=endpoint.uuid, policy=made.policy.digest, plan=named, by_system=by_system, behind=others, note=digest_of(made.note),
+        endpoint=endpoint.uuid, policy=made.policy.digest, plan=named, by_system=by_system, note=digest_of(made.note),
     )  # fmt: skip
     start_check(made, actor)
     return made

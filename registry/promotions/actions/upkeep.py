@@ -13,7 +13,6 @@ from django.utils import timezone
 from lifecycle.refusals import Conflict
 from registry.catalog.models import ModelVersion
 from registry.ledger.actions import record
-from registry.ledger.rules import digest_of
 from registry.ledger.verbs import Verb
 from registry.promotions import queries, rules, subject, votes
 from registry.promotions.models import PromotionRequest
@@ -68,19 +67,16 @@ def overtaken(request: PromotionRequest, now: datetime) -> Conflict | None:
         return expire(request)
     if request.status not in (Status.IN_REVIEW, Status.APPROVED):
         return None
-    if changed := changes(request):
+    if changed := queries.changes(request, subject.read(request, lock_version(request))):
         return void(request, rules.change_sentence(changed), changed=changed)
     if lost := votes.lost(request):
         return void(request, votes.lost_sentence(request, lost), lost=[str(vote.reviewer.uuid) for vote in lost])
     return None
 
 
-def changes(request: PromotionRequest, *, from_nothing: bool = False) -> list[str]:
-    """What changed since the check, in words; empty when the digest still holds. from_nothing: as `subject.read`."""
-    now = subject.read(request, lock_version(request), from_nothing=from_nothing)
-    if digest_of(now) == request.subject_digest:
-        return []
-    return rules.changes(request.subject, now) or ["the record of the check itself"]
+def fresh(request: PromotionRequest) -> dict[str, Any]:
+    """The subject as it is now, of which nothing is taken from the request's row; its version is locked."""
+    return subject.read(request, lock_version(request), from_nothing=True)
 
 
 def expire(request: PromotionRequest) -> Conflict:

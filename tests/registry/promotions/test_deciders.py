@@ -19,10 +19,11 @@ from registry.artifacts import actions as artifacts
 from registry.promotions import subject
 from tests.support.datasets import csv_bytes, import_texts, make_dataset, receive
 from tests.support.jobs import run_ok
-from tests.support.labeling import decided_dataset, label_items, make_queue
+from tests.support.labeling import decided_dataset, label_items, make_queue, says
 from tests.support.people import make_person
 from tests.support.registry import make_snapshot, make_trained_run
 from tests.support.snapshots import freeze
+from tests.support.trail import behind_its_back
 
 pytestmark = pytest.mark.django_db
 ROWS = [(f"text {n}", ("billing", "card", "lost")[n % 3]) for n in range(30)]
@@ -49,8 +50,29 @@ def test_who_uploaded_labels_is_one_beside_who_accepted_them(project, mia, ana):
     upload = receive(dataset, mia, csv_bytes(ROWS, ("text", "label")))
     datasets.accept_upload(upload_id=upload.uuid, actor=ana, labels_as="decisions")
     run_ok("default")
+    snapshot = freeze(dataset, mia, shares=SHARES)
+    assert subject.deciders(snapshot) == uuids(mia, ana)
 
-    assert subject.deciders(freeze(dataset, mia, shares=SHARES)) == uuids(mia, ana)
+    behind_its_back("UPDATE labeling_decision SET by_id = %s", mia.pk)
+
+    assert subject.deciders(snapshot) == uuids(mia, ana)
+
+
+@pytest.mark.postgres
+def test_who_adjudicated_is_one_also_where_the_table_names_another_by_now(project, mia, ana, ben, ravi, gita):
+    dataset = make_dataset(project, mia)
+    import_texts(dataset, [text for text, _ in ROWS], mia)
+    queue = make_queue(dataset, mia, schema=["billing", "card", "lost"], overlap=2)
+    label_items(queue, {ana: [label for _, label in ROWS], ben: [label.replace("lost", "card") for _, label in ROWS]})
+    card = says(queue.schema.labels.get(name="card"))
+    for dispute in queue.disputes.select_related("item"):
+        actions.decide(queue_id=queue.uuid, item_id=dispute.item.uuid, actor=ravi, value=card)
+    snapshot = freeze(dataset, mia, shares=SHARES)
+    assert subject.deciders(snapshot) == uuids(ana, ben, ravi)
+
+    behind_its_back("UPDATE labeling_decision SET by_id = %s WHERE how = 'adjudicated'", gita.pk)
+
+    assert subject.deciders(snapshot) == uuids(ana, ben, ravi, gita)
 
 
 def test_who_uploaded_the_answers_that_a_rule_decided_by_is_one_and_who_is_named_in_the_file_is_none(project, mia, ana):
@@ -112,4 +134,8 @@ def test_who_merged_classes_of_test_rows_answers_for_their_labels(project, mia, 
     run_ok()
 
     assert subject.deciders(snapshot) == uuids(ana, lee)
+
+    behind_its_back("UPDATE labeling_labelschema SET created_by_id = %s", mia.pk)
+
+    assert subject.deciders(snapshot) == uuids(ana, lee, mia)
     assert subject.test_labels(snapshot) != before  # what was looked at is another, so open requests are void

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from hashlib import sha256
 
 import pytest
 import yaml
+from django.core.exceptions import PermissionDenied
 from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 
@@ -21,7 +23,7 @@ from registry.ledger.models import Event
 from registry.ledger.rules import digest_of
 from registry.policies import actions as policies
 from registry.policies.models import Policy
-from registry.promotions import actions, votes
+from registry.promotions import actions, rules, votes
 from registry.promotions.models import PromotionRequest, Verdict
 from registry.promotions.rules import Status
 from tests.support import registry
@@ -170,7 +172,7 @@ def test_no_gate_is_checked_by_a_policy_that_the_trail_does_not_know(project, en
     assert f"governed by {Policy.objects.latest('pk')}" in request.reason
 
 
-def test_who_was_struck_from_the_people_of_a_request_is_found_again_before_it_is_deployed(project, mia, ravi, lee, gita):
+def test_who_was_struck_from_the_people_of_a_request_is_found_again_when_they_approve(project, mia, ravi):
     access.grant(user=ravi, role=Role.LEAD, root=project, actor=None)
     version = registry.make_version(project, mia, ravi, snapshot=registry.make_snapshot(project, ravi, frozen_by=mia))
     request = registry.asked_request(version, registry.make_endpoint(version.model, mia), mia)
@@ -178,12 +180,64 @@ def test_who_was_struck_from_the_people_of_a_request_is_found_again_before_it_is
     assert people["decided"] == [str(ravi.uuid)]
     forged = {**request.subject, "people": {**people, "decided": []}}
     PromotionRequest.objects.filter(pk=request.pk).update(subject=forged, subject_digest=digest_of(forged))
-    registry.approve(request, ravi)  # who decided the labels of its test split
-    registry.approve(request, gita)
     before = state(request)
 
-    with pytest.raises(Conflict, match="who took part in making it"), transaction.atomic():
-        actions.claim_approval(request.uuid)
+    with pytest.raises(PermissionDenied, match="labeling its test split"):
+        registry.approve(request, ravi)
+
+    assert state(request) == before
+
+
+def test_a_subject_that_is_not_the_one_of_its_digest_is_void_and_who_was_struck_from_it_gives_no_vote(version, endpoint, lee, client_for):
+    request = registry.asked_request(version, endpoint, lee)
+    strike(request, "requester", "trained", "registered")
+    events = Event.objects.count()
+
+    assert "the record of the check itself" in client_for(lee).get(f"/promotions/{request.uuid}/").content.decode()
+    body = {"reason": "Good.", "password": PASSWORD, "seen": request.subject_digest}
+    answer = client_for(lee).post(f"/api/v1/promotions/{request.uuid}/approve/", body, content_type="application/json")
+
+    assert (answer.status_code, state(request)) == (409, (Status.VOIDED, 0, events + 1))
+    assert Event.objects.latest("pk").verb == "promotions.voided"
+
+
+def strike(request, *parts):
+    people = {**request.subject["people"], **dict.fromkeys(parts, [])}
+    PromotionRequest.objects.filter(pk=request.pk).update(subject={**request.subject, "people": people})
+
+
+def test_a_shorter_policy_in_the_subject_and_the_row_approves_nothing(request_, lee):
+    registry.approve(request_, lee)
+    text = yaml.safe_dump((read := yaml.safe_load(request_.policy.text)) | {"name": "short", "steps": read["steps"][:1]})
+    digest = hashlib.sha256(text.encode()).hexdigest()
+    short = Policy.objects.create(name="short", version=1, text=text, digest=digest)
+    forged = {"policy": short, "status": Status.APPROVED, "subject": {**request_.subject, "policy": digest}}
+    PromotionRequest.objects.filter(pk=request_.pk).update(**forged)
+    before = state(request_)
+
+    with pytest.raises(Conflict, match="does not hold the approvals of its policy"), transaction.atomic():
+        actions.claim_approval(request_.uuid)
+    assert state(request_) == before
+    with pytest.raises(Conflict, match="the record of the check itself"):
+        actions.ready_to_deploy(request_.uuid)
+
+    assert state(request_)[0] == Status.VOIDED
+
+
+@pytest.mark.parametrize(("status", "use"), [(Status.APPROVED, "ready_to_deploy"), (Status.FULFILLED, "check_still_holds")])
+def test_a_vote_of_somebody_who_took_part_is_none_however_it_came_about(
+    project, version, endpoint, ravi, mia, gita, status, use, monkeypatch
+):
+    access.grant(user=ravi, role=Role.LEAD, root=project, actor=None)
+    request = registry.asked_request(version, endpoint, mia)
+    monkeypatch.setattr(rules, "check_separation", lambda person, people: None)
+    registry.approve(request, ravi)  # who decided the labels of its test split
+    registry.approve(request, gita)
+    PromotionRequest.objects.filter(pk=request.pk).update(status=status)
+    before = state(request)
+
+    with pytest.raises(Conflict, match="does not hold the approvals of its policy"), transaction.atomic():
+        getattr(actions, use)(request.uuid)
 
     assert state(request) == before
 

@@ -1,0 +1,183 @@
+"""Whose work a retrained model is hangs on its run: whoever asks for its promotion, for whichever model or endpoint, and however often."""
+
+from datetime import timedelta
+from functools import partial
+from importlib import import_module
+
+import pytest
+from django.core.exceptions import PermissionDenied
+from django.utils import timezone
+
+from lifecycle.refusals import Conflict
+from lifecycle.training import queries as runs
+from monitoring.retraining import actions, queries
+from monitoring.retraining.actions import decide
+from monitoring.retraining.models import Proposal, Trigger
+from monitoring.retraining.rules import Kind
+from registry.access.actions import grant
+from registry.access.roles import Role
+from registry.catalog import actions as catalog
+from registry.catalog.models import ModelVersion
+from registry.ledger.actions import record
+from registry.ledger.models import Event
+from registry.promotions import actions as promotions
+from registry.promotions.models import PromotionRequest, Verdict
+from tests.monitoring.retraining.conftest import advance, end_training, measure
+from tests.support import registry, training
+from tests.support.jobs import run_ok
+from tests.support.people import PASSWORD, make_person
+from tests.support.trail import behind_its_back
+
+
+@pytest.fixture
+def noah(project):
+    """An engineer who has no part in the retraining."""
+    return make_person("noah", project=project, role=Role.ENGINEER)
+
+
+@pytest.fixture
+def ana_leads(project, ana):
+    """Ana, who labeled for the retraining, may decide promotions as an ML lead."""
+    grant(user=ana, role=Role.LEAD, root=project, actor=None)
+    return ana
+
+
+def asked_again(found: Proposal, lee, noah) -> PromotionRequest:
+    promotions.withdraw(request_id=found.promotion.uuid, actor=lee, reason="Asked for anew.")
+    return registry.asked_request(found.version, found.endpoint, noah)
+
+
+def asked_for_another_endpoint(found: Proposal, lee, noah) -> PromotionRequest:
+    return registry.asked_request(found.version, registry.make_endpoint(found.version.model, noah, slug="other-prod"), noah)
+
+
+def registered_in_a_second_model(found: Proposal, lee, noah) -> PromotionRequest:
+    model = registry.make_model(found.endpoint.model.project, noah)
+    catalog.register(model=model, run=found.run, semver="1.0.0", actor=noah, stated=registry.STATED)
+    run_ok("default")
+    return registry.asked_request(ModelVersion.objects.get(model=model), registry.make_endpoint(model, noah, slug="second-prod"), noah)
+
+
+ROADS = [asked_again, asked_for_another_endpoint, registered_in_a_second_model]
+
+
+def refused(request: PromotionRequest, person, client_for) -> None:
+    """Neither the action nor the page nor the API lets this person approve, and nothing is written."""
+    request.refresh_from_db()
+    assert request.status == "in_review"
+    body = {"reason": "Better where it counts.", "password": PASSWORD, "seen": request.subject_digest, "consent": "on"}
+    before = Verdict.objects.count(), Event.objects.count()
+
+    with pytest.raises(PermissionDenied):
+        registry.approve(request, person)
+    statuses = [
+        client_for(person).post(f"/promotions/{request.uuid}/approve/", body).status_code,
+        client_for(person).post(f"/api/v1/promotions/{request.uuid}/approve/", body, content_type="application/json").status_code,
+    ]
+
+    assert statuses == [403, 403]
+    assert (Verdict.objects.count(), Event.objects.count()) == before
+
+
+@pytest.mark.parametrize("road", ROADS)
+def test_who_labeled_for_a_retraining_approves_it_by_no_road(ana_leads, requested, lee, noah, client_for, road):
+    request = road(requested, lee, noah)
+
+    refused(request, ana_leads, client_for)
+    assert registry.approve(request, lee).verdicts.count() == 1
+
+
+@pytest.mark.parametrize("road", ROADS)
+def test_who_requested_a_promotion_although_it_was_not_better_approves_it_by_no_road(no_better, lee, noah, client_for, project, road):
+    lars = make_person("lars", project=project, role=Role.LEAD)
+    actions.insist(proposal_id=no_better.uuid, actor=lee, reason="Its errors are cheaper.")
+    request = road(advance(advance(no_better)), lee, noah)
+
+    assert request.subject["people"]["insisted"] == [str(lee.uuid)]
+    refused(request, lee, client_for)
+    assert registry.approve(request, lars).verdicts.count() == 1
+
+
+def ask_by_hand(found: Proposal, noah) -> PromotionRequest:
+    """Noah registers the run and asks, before the product does."""
+    catalog.register(model=found.endpoint.model, run=found.run, semver="1.1.0", actor=noah, stated=registry.STATED)
+    run_ok("default")
+    return registry.asked_request(ModelVersion.objects.get(run=found.run), found.endpoint, noah)
+
+
+def test_who_labeled_for_it_does_not_approve_a_request_that_the_product_finds_there(ana_leads, training_now, noah, client_for):
+    training.finish_run(training_now.run, accuracy=1.0)
+    measure(training_now, accuracy=1.0)
+    request = ask_by_hand(training_now, noah)
+
+    assert advance(training_now).promotion == request
+    refused(request, ana_leads, client_for)
+
+
+def test_a_request_from_before_somebody_insisted_is_void_and_who_insisted_does_not_approve_the_next(no_better, lee, noah, client_for):
+    request = ask_by_hand(no_better, noah)
+    actions.insist(proposal_id=no_better.uuid, actor=lee, reason="Its errors are cheaper.")
+    assert advance(no_better).promotion == request
+
+    with pytest.raises(Conflict, match="who took part in making it"):
+        registry.approve(request, lee)
+
+    assert (PromotionRequest.objects.get(pk=request.pk).status, Verdict.objects.filter(request=request).exists()) == ("voided", False)
+    refused(registry.asked_request(request.version, request.endpoint, noah), lee, client_for)
+
+
+# ── Launched before the event of a launch named who is behind it ─────────────
+@pytest.fixture
+def before(monkeypatch):
+    """Runs are launched as they were."""
+    monkeypatch.setattr(
+        import_module("lifecycle.training.actions.launch"), "record", lambda *given, behind=None, **said: record(*given, **said)
+    )
+
+
+@pytest.fixture
+def from_before(before, labelled) -> Proposal:
+    """Its run was launched then."""
+    return advance(labelled)
+
+
+def test_of_a_run_from_before_its_proposal_and_its_queue_tell_who_is_behind_it(from_before, mia, ana):
+    assert runs.workers_of(from_before.run).behind == {mia.uuid, ana.uuid}
+
+    behind_its_back("UPDATE labeling_annotation SET created_at = %s", from_before.run.created_at + timedelta(seconds=1))
+
+    assert runs.workers_of(from_before.run).behind == {mia.uuid}  # the run could not learn from what was said since
+
+
+def test_of_a_run_from_before_its_proposal_tells_who_insisted(from_before, lee, monkeypatch):
+    monkeypatch.setattr(decide, "record", lambda *given, **said: None)
+    found = end_training(from_before, accuracy=0.9)
+
+    actions.insist(proposal_id=found.uuid, actor=lee, reason="Its errors are cheaper.")
+
+    assert runs.workers_of(found.run).insisted == {lee.uuid}
+
+
+@pytest.mark.parametrize("road", ROADS)
+def test_who_labeled_for_a_run_from_before_approves_it_by_no_road(ana_leads, from_before, lee, noah, client_for, road):
+    end_training(from_before, accuracy=1.0)
+
+    refused(road(advance(advance(from_before)), lee, noah), ana_leads, client_for)
+
+
+# ── Who is behind a proposal, by the rows and by the trail ───────────────────
+def test_another_proposer_in_the_table_frees_nobody(collected, mia, gita):
+    behind_its_back("UPDATE retraining_proposal SET proposed_by_id = %s", gita.pk)
+
+    assert queries.people_behind(Proposal.objects.get(pk=collected.pk)) == {mia.uuid, gita.uuid}
+
+
+def test_who_set_the_trigger_before_it_proposed_is_behind_it_and_who_changes_it_since_is_not(collected, lee, mia, project):
+    lars = make_person("lars", project=project, role=Role.LEAD)
+    set_drift = partial(actions.set_trigger, endpoint_id=collected.endpoint.uuid, kind=Kind.DRIFT, enabled=True)
+    set_drift(actor=lee, threshold=0.2)
+    collected.created_at = timezone.now()
+    set_drift(actor=lars, threshold=0.3)
+    collected.trigger = Trigger.objects.get()
+
+    assert queries.people_behind(collected) == {mia.uuid, lee.uuid}
