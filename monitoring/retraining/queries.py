@@ -14,8 +14,9 @@ from datasets_app.datasets.models import Dataset, Item
 from datasets_app.datasets.rules import UploadState, normal_digest
 from datasets_app.labeling import queries as labeling
 from datasets_app.labeling.models import Annotation
+from lifecycle.training import queries as training
 from lifecycle.training.models import Run
-from lifecycle.training.queries import UNFINISHED, trainers_of
+from lifecycle.training.queries import UNFINISHED
 from lifecycle.training.rules import Workers
 from lifecycle.ui.addresses import find_url
 from monitoring.alerts.models import Alert
@@ -160,7 +161,10 @@ def retry_resumes(proposal: Proposal) -> bool:
 def behind(user: User, proposal: Proposal) -> str:
     """What this person already did, and that it bars or may bar them from approving the promotion; "" for nothing."""
     base = proposal.live.run.base.run
-    if base is not None and user.uuid in trainers_of(base):
+    workers = training.workers_of(base) if base else Workers()
+    if user.uuid in workers.behind | workers.insisted:
+        return "took part in a retraining that the new model starts from, so you can't approve the promotion that may follow"
+    if user.uuid in workers.trained:
         return "launched or resumed a run that the new model starts from, so you can't approve the promotion that may follow"
     if str(user.uuid) in deciders(proposal.live.run.snapshot):
         return "took part in labeling its test split, so you can't approve the promotion that may follow"

@@ -14,7 +14,6 @@ from monitoring.retraining import actions, queries
 from monitoring.retraining.actions import decide
 from monitoring.retraining.models import Proposal, Trigger
 from monitoring.retraining.rules import Kind
-from registry.access.actions import grant
 from registry.access.roles import Role
 from registry.catalog import actions as catalog
 from registry.catalog.models import ModelVersion
@@ -22,7 +21,7 @@ from registry.ledger.actions import record
 from registry.ledger.models import Event
 from registry.promotions import actions as promotions
 from registry.promotions.models import PromotionRequest, Verdict
-from tests.monitoring.retraining.conftest import advance, end_training, measure
+from tests.monitoring.retraining.conftest import advance, end_training, measure, propose
 from tests.support import registry, training
 from tests.support.jobs import run_ok
 from tests.support.people import PASSWORD, make_person
@@ -36,10 +35,15 @@ def noah(project):
 
 
 @pytest.fixture
-def ana_leads(project, ana):
-    """Ana, who labeled for the retraining, may decide promotions as an ML lead."""
-    grant(user=ana, role=Role.LEAD, root=project, actor=None)
-    return ana
+def lars(project):
+    """A lead."""
+    return make_person("lars", project=project, role=Role.LEAD)
+
+
+@pytest.fixture
+def proposed(endpoint, traffic, lars, mia) -> Proposal:
+    """Lars, who has no other part in it, proposed it by hand; Mia collects its texts, which he may not read."""
+    return actions.collect_texts(proposal_id=propose(endpoint, lars).uuid, actor=mia)
 
 
 def asked_again(found: Proposal, lee, noah) -> PromotionRequest:
@@ -80,22 +84,23 @@ def refused(request: PromotionRequest, person, client_for) -> None:
 
 
 @pytest.mark.parametrize("road", ROADS)
-def test_who_labeled_for_a_retraining_approves_it_by_no_road(ana_leads, requested, lee, noah, client_for, road):
+def test_who_proposed_a_retraining_approves_it_by_no_road(lars, requested, ana, lee, noah, client_for, road):
     request = road(requested, lee, noah)
 
-    refused(request, ana_leads, client_for)
+    assert request.subject["people"]["behind"] == sorted([str(ana.uuid), str(lars.uuid)])
+    refused(request, lars, client_for)
     assert registry.approve(request, lee).verdicts.count() == 1
 
 
 @pytest.mark.parametrize("road", ROADS)
 def test_who_requested_a_promotion_although_it_was_not_better_approves_it_by_no_road(no_better, lee, noah, client_for, project, road):
-    lars = make_person("lars", project=project, role=Role.LEAD)
+    lena = make_person("lena", project=project, role=Role.LEAD)
     actions.insist(proposal_id=no_better.uuid, actor=lee, reason="Its errors are cheaper.")
     request = road(advance(advance(no_better)), lee, noah)
 
     assert request.subject["people"]["insisted"] == [str(lee.uuid)]
     refused(request, lee, client_for)
-    assert registry.approve(request, lars).verdicts.count() == 1
+    assert registry.approve(request, lena).verdicts.count() == 1
 
 
 def ask_by_hand(found: Proposal, noah) -> PromotionRequest:
@@ -105,13 +110,13 @@ def ask_by_hand(found: Proposal, noah) -> PromotionRequest:
     return registry.asked_request(ModelVersion.objects.get(run=found.run), found.endpoint, noah)
 
 
-def test_who_labeled_for_it_does_not_approve_a_request_that_the_product_finds_there(ana_leads, training_now, noah, client_for):
+def test_who_proposed_it_does_not_approve_a_request_that_the_product_finds_there(lars, training_now, noah, client_for):
     training.finish_run(training_now.run, accuracy=1.0)
     measure(training_now, accuracy=1.0)
     request = ask_by_hand(training_now, noah)
 
     assert advance(training_now).promotion == request
-    refused(request, ana_leads, client_for)
+    refused(request, lars, client_for)
 
 
 def test_a_request_from_before_somebody_insisted_is_void_and_who_insisted_does_not_approve_the_next(no_better, lee, noah, client_for):
@@ -141,12 +146,12 @@ def from_before(before, labelled) -> Proposal:
     return advance(labelled)
 
 
-def test_of_a_run_from_before_its_proposal_and_its_queue_tell_who_is_behind_it(from_before, mia, ana):
-    assert runs.workers_of(from_before.run).behind == {mia.uuid, ana.uuid}
+def test_of_a_run_from_before_its_proposal_and_its_queue_tell_who_is_behind_it(from_before, lars, ana):
+    assert runs.workers_of(from_before.run).behind == {lars.uuid, ana.uuid}
 
     behind_its_back("UPDATE labeling_annotation SET created_at = %s", from_before.run.created_at + timedelta(seconds=1))
 
-    assert runs.workers_of(from_before.run).behind == {mia.uuid}  # the run could not learn from what was said since
+    assert runs.workers_of(from_before.run).behind == {lars.uuid}  # the run could not learn from what was said since
 
 
 def test_of_a_run_from_before_its_proposal_tells_who_insisted(from_before, lee, monkeypatch):
@@ -159,25 +164,25 @@ def test_of_a_run_from_before_its_proposal_tells_who_insisted(from_before, lee, 
 
 
 @pytest.mark.parametrize("road", ROADS)
-def test_who_labeled_for_a_run_from_before_approves_it_by_no_road(ana_leads, from_before, lee, noah, client_for, road):
+def test_who_proposed_a_run_from_before_approves_it_by_no_road(lars, from_before, lee, noah, client_for, road):
     end_training(from_before, accuracy=1.0)
 
-    refused(road(advance(advance(from_before)), lee, noah), ana_leads, client_for)
+    refused(road(advance(advance(from_before)), lee, noah), lars, client_for)
 
 
 # ── Who is behind a proposal, by the rows and by the trail ───────────────────
-def test_another_proposer_in_the_table_frees_nobody(collected, mia, gita):
+def test_another_proposer_in_the_table_frees_nobody(collected, lars, gita):
     behind_its_back("UPDATE retraining_proposal SET proposed_by_id = %s", gita.pk)
 
-    assert queries.people_behind(Proposal.objects.get(pk=collected.pk)) == {mia.uuid, gita.uuid}
+    assert queries.people_behind(Proposal.objects.get(pk=collected.pk)) == {lars.uuid, gita.uuid}
 
 
-def test_who_set_the_trigger_before_it_proposed_is_behind_it_and_who_changes_it_since_is_not(collected, lee, mia, project):
-    lars = make_person("lars", project=project, role=Role.LEAD)
+def test_who_set_the_trigger_before_it_proposed_is_behind_it_and_who_changes_it_since_is_not(collected, lars, lee, project):
+    lena = make_person("lena", project=project, role=Role.LEAD)
     set_drift = partial(actions.set_trigger, endpoint_id=collected.endpoint.uuid, kind=Kind.DRIFT, enabled=True)
     set_drift(actor=lee, threshold=0.2)
     collected.created_at = timezone.now()
-    set_drift(actor=lars, threshold=0.3)
+    set_drift(actor=lena, threshold=0.3)
     collected.trigger = Trigger.objects.get()
 
-    assert queries.people_behind(collected) == {mia.uuid, lee.uuid}
+    assert queries.people_behind(collected) == {lars.uuid, lee.uuid}

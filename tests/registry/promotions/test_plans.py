@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+from functools import partial
+from unittest import mock
 
 import pytest
+from django.core.exceptions import PermissionDenied
 from django.urls import reverse
 
 from lifecycle.refusals import Conflict, Refused
@@ -13,6 +16,7 @@ from registry.endpoints.models import Deployment
 from registry.ledger.models import Event
 from registry.ledger.rules import digest_of
 from registry.promotions import actions, plans, rules
+from registry.promotions.actions import requests
 from registry.promotions.models import PromotionRequest
 from registry.promotions.plans import Plan, share_text
 from tests.support import endpoints, registry
@@ -105,6 +109,21 @@ def test_what_a_request_says_of_itself_is_believed_of_its_event_when_it_is_used(
         endpoints_actions.deploy(request_id=asked.uuid, actor=omar, share=500)
 
     assert (Deployment.objects.count(), PromotionRequest.objects.get(pk=asked.pk).status == "fulfilled") == (rows, False)
+
+
+@pytest.mark.parametrize("struck", [False, True])
+def test_whom_the_event_of_an_older_request_names_as_behind_it_does_not_approve_it(endpoint, version, mia, lee, gita, struck):
+    named = [str(lee.uuid)]
+    with mock.patch.object(requests, "record", partial(requests.record, behind=named)):
+        asked = actions.request(version=version, endpoint=endpoint, note="", actor=mia)
+    PromotionRequest.objects.filter(pk=asked.pk).update(behind=[] if struck else named)
+    run_ok("default")
+    before = Event.objects.count()
+
+    with pytest.raises(PermissionDenied, match="proposed this retraining"):
+        registry.approve(asked, lee)
+
+    assert (asked.verdicts.count(), Event.objects.count()) == (0, before)
 
 
 @pytest.mark.parametrize(("approved", "shares"), [(RULE, [10_000, 1_000]), (plans.AT_ONCE, [500]), (plans.by_hand(500), [10_000, 501])])
