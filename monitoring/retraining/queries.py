@@ -169,7 +169,7 @@ def behind(user: User, proposal: Proposal) -> str:
     if str(user.uuid) in deciders(proposal.live.run.snapshot):
         return "took part in labeling its test split, so you can't approve the promotion that may follow"
     if proposal.queue is not None and Annotation.objects.filter(queue=proposal.queue, user=user).exists():
-        return "labeled texts that may become its test split, so you may not be able to approve the promotion"
+        return "labeled texts for it, so you can't approve the promotion that may follow"
     return ""
 
 

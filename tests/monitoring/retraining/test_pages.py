@@ -66,13 +66,11 @@ def test_what_an_approval_means_for_the_promotion_is_told_before_it_is_given(cli
     assert context["costs"] == BARRED.format(why="took part in labeling its test split, so you can't approve the promotion that may follow")
 
 
-def test_who_labeled_in_the_queue_may_have_labeled_test_rows(collected, lee):
+def test_who_labeled_in_the_queue_is_told_that_they_cannot_approve_the_promotion(collected, lee):
     assert queries.behind(lee, collected) == ""
 
     label_queue(collected, lee)
-    assert queries.behind(lee, collected) == (
-        "labeled texts that may become its test split, so you may not be able to approve the promotion"
-    )
+    assert queries.behind(lee, collected) == ("labeled texts for it, so you can't approve the promotion that may follow")
 
 
 @pytest.mark.postgres
