@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from hashlib import sha256
 
@@ -209,7 +208,7 @@ def strike(request, *parts):
 def test_a_shorter_policy_in_the_subject_and_the_row_approves_nothing(request_, lee):
     registry.approve(request_, lee)
     text = yaml.safe_dump((read := yaml.safe_load(request_.policy.text)) | {"name": "short", "steps": read["steps"][:1]})
-    digest = hashlib.sha256(text.encode()).hexdigest()
+    digest = sha256(text.encode()).hexdigest()
     short = Policy.objects.create(name="short", version=1, text=text, digest=digest)
     forged = {"policy": short, "status": Status.APPROVED, "subject": {**request_.subject, "policy": digest}}
     PromotionRequest.objects.filter(pk=request_.pk).update(**forged)
