@@ -83,10 +83,10 @@ def fingerprint(hexadecimal: str) -> SafeString:
 
 
 def digest(value: str | None, *, icon: SafeString | None = None) -> SafeString:
-    """A sha256 as bars, eight digits and the whole in its title. icon: adds the copy button. Not measured for an empty value."""
+    """A sha256 as bars, eight digits and the whole in its title. icon: adds the copy button. "none" for an empty value."""
     full = (value or "").lower().removeprefix("sha256:")
     if not full:
-        return format_html('<span class="muted">{}</span>', NOT_MEASURED)
+        return SafeString('<span class="muted">none</span>')
     if not HEX.fullmatch(full):
         return format_html("<code>{}</code>", value)
     short = full[:8]

@@ -112,7 +112,7 @@ def follow(
 
 def sentence(objective: Objective, firing: Sequence[Reading], counts: Windows) -> tuple[text.Said, float | None]:
     """What is said of it, and the burn rate that it is about: of the quickest row that fires."""
-    name, kind, target = objective.endpoint.slug, objective.kind, objective.target
+    name, kind, target = objective.endpoint.full_name, objective.kind, objective.target
     if not firing:
         return text.sustained(name, kind, target, counts), burn.burn_rate(counts[3 * burn.DAY], 1 - target)
     return text.burning(name, kind, target, timedelta(days=objective.window_days), firing[0].row, counts), firing[0].long

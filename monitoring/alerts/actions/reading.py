@@ -77,7 +77,7 @@ def drift_said(endpoint: Endpoint, payload: dict[str, Any]) -> dict[str, Any]:
     if accuracy is not None and target is not None and accuracy < target:
         severity = Severity.PAGE
         text = f"Accuracy is {percent(accuracy, 1)}, below the objective of {share(target)} right answers. {text}"
-    return {"severity": severity, "title": f"{endpoint.slug}: {monitor.label.lower()} drifts", "text": text, "value": value}
+    return {"severity": severity, "title": f"{endpoint.full_name}: {monitor.label.lower()} drifts", "text": text, "value": value}
 
 
 def drift_closed(row: Outbox, now: datetime) -> None:
@@ -128,7 +128,7 @@ def load_refused(row: Outbox, now: datetime) -> None:
     damaged = " It is damaged and in quarantine." if row.payload.get("quarantined") else ""
     raise_alert(
         endpoint=endpoint, source=LOAD, key={"deployment": str(deployment.uuid)}, severity=severity,
-        title=f"{endpoint.slug}: a server refused to load {semver}",
+        title=f"{endpoint.full_name}: a server refused to load {semver}",
         text=f"{semver} was to serve as {deployment.get_arm_display().lower()} and does not.{damaged} The server stays on what it has.",
         url=page_of(endpoint), now=now,
     )  # fmt: skip
@@ -150,7 +150,7 @@ def canary_stopped(row: Outbox, now: datetime) -> None:
     text = f"All traffic is on the stable version. {deployment.end_reason}".strip()
     raise_alert(
         endpoint=endpoint, source=STOPPED, key={"deployment": str(deployment.uuid)},
-        severity=Severity.DIGEST if person else Severity.TICKET, title=f"{endpoint.slug}: the canary {semver} was stopped", text=text,
+        severity=Severity.DIGEST if person else Severity.TICKET, title=f"{endpoint.full_name}: the canary {semver} was stopped", text=text,
         url=reverse("endpoints:deployment", args=[deployment.uuid]), now=now,
     )  # fmt: skip
 

@@ -31,7 +31,7 @@ def test_a_digest_offers_its_whole_value_to_copy():
 
 def test_what_is_no_digest_is_escaped_and_not_drawn():
     assert marks.digest("<script>") == "<code>&lt;script&gt;</code>"
-    assert marks.digest(None) == '<span class="muted">Not measured</span>'
+    assert marks.digest(None) == '<span class="muted">none</span>'
 
 
 def test_an_interval_right_of_zero_is_blue_and_told():

@@ -35,7 +35,7 @@ def test_a_burst_pages_and_opens_the_ticket_that_the_page_hides(objective, traff
 
     page, ticket = Alert.objects.order_by("severity")
     assert {row["endpoint"] for row in queries.burn_rates()} == {"inbox/support-inbox-prod"}
-    assert page.title == "support-inbox-prod: failed requests burn the error budget 16.0 times too fast"
+    assert page.title == "inbox/support-inbox-prod: failed requests burn the error budget 16.0 times too fast"
     assert page.text == (
         "8.00\u00a0% of requests failed in 1\u00a0h (80 of 1,000), and 8.00\u00a0% in 5\u00a0min. The objective of 99.5\u00a0% allows "
         "0.50\u00a0% over 30 days; at this rate a whole budget would last 1\u00a0d 21\u00a0h. "
@@ -120,7 +120,7 @@ def test_slow_answers_are_counted_from_the_latency_histogram(live_endpoint, omar
     actions.evaluate(NOON)
 
     page = Alert.objects.get(severity="page")
-    assert page.title == "support-inbox-prod: slow answers burn the error budget 20.0 times too fast"
+    assert page.title == "inbox/support-inbox-prod: slow answers burn the error budget 20.0 times too fast"
     assert page.text.startswith("20.00\u00a0% of answers were slow in 1\u00a0h (200 of 1,000)")
 
 
@@ -145,7 +145,7 @@ def test_a_quiet_endpoint_that_fails_day_after_day_gets_one_ticket(objective, tr
     actions.evaluate(NOON)
 
     ticket = Alert.objects.get()
-    assert (ticket.severity, ticket.title) == ("ticket", "support-inbox-prod: failed requests go on at little traffic")
+    assert (ticket.severity, ticket.title) == ("ticket", "inbox/support-inbox-prod: failed requests go on at little traffic")
 
 
 def test_an_objective_that_is_off_is_not_measured(objective, traffic, omar):

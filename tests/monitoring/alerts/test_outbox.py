@@ -41,14 +41,14 @@ def drifted(live_endpoint, happened):
 def test_drift_is_a_ticket_that_its_end_resolves(drifted, live_endpoint):
     assert drifted() == 1
     alert = Alert.objects.get()
-    assert (alert.severity, alert.title, alert.value) == ("ticket", "support-inbox-prod: confidence drifts", 0.31)
+    assert (alert.severity, alert.title, alert.value) == ("ticket", "inbox/support-inbox-prod: confidence drifts", 0.31)
     assert alert.text.startswith("Confidence: PSI 0.310, limit PSI 0.200; over its limit.")
     drifted(monitor="length")
 
     drifted("drift.closed")
 
     assert [(each.title, each.state) for each in Alert.objects.order_by("id")] == [
-        ("support-inbox-prod: confidence drifts", "resolved"), ("support-inbox-prod: length drifts", "firing"),
+        ("inbox/support-inbox-prod: confidence drifts", "resolved"), ("inbox/support-inbox-prod: length drifts", "firing"),
     ]  # fmt: skip
 
 
@@ -177,7 +177,7 @@ def test_a_version_that_a_server_refuses_is_a_page_until_its_deployment_ends(hap
     happened("endpoints.load_refused", quarantined=True, **given)
 
     alert = Alert.objects.get()
-    assert (alert.severity, alert.title) == ("page", "support-inbox-prod: a server refused to load 1.0.0")
+    assert (alert.severity, alert.title) == ("page", "inbox/support-inbox-prod: a server refused to load 1.0.0")
     assert "It is damaged and in quarantine." in alert.text
     assert actions.read_outbox(NOON) == 0
     assert Alert.objects.get().is_open
@@ -246,7 +246,7 @@ def test_a_canary_that_was_stopped_is_a_ticket_unless_a_person_did_it(happened, 
 
     happened("endpoints.canary_stopped", endpoint=str(live_endpoint.uuid), deployment=str(live.uuid), version=str(live.version.uuid), by=by)
 
-    assert (Alert.objects.get().severity, Alert.objects.get().title) == (severity, "support-inbox-prod: the canary 1.0.0 was stopped")
+    assert (Alert.objects.get().severity, Alert.objects.get().title) == (severity, "inbox/support-inbox-prod: the canary 1.0.0 was stopped")
 
 
 @pytest.mark.parametrize(("by", "told"), [(None, 0), ("9d2c7a86-7f28-4f8c-9c0e-0b0b6c5f2a11", 1)])
