@@ -12,6 +12,7 @@ from django.db.models import F
 from registry.access.models import PLACEHOLDER, ApiToken, User
 from registry.access.policy import grant_models
 from registry.ledger.accounts import Account, Told, moment, stated
+from registry.ledger.rules import FORM
 from registry.ledger.verbs import Verb
 
 ADMIN = "is an organisation admin"
@@ -69,7 +70,10 @@ def told_of_tokens(events: list[Told]) -> set[str]:
         if event.verb == Verb.TOKEN_REVOKED:
             facts.add(REVOKED)
             continue
-        facts.add(acts_for(event.actor, payload["scopes"], payload["expires_at"]))
+        scopes = payload["scopes"]
+        if WRITE in scopes and event.form < FORM:  # the upgrade gave its tokens what it stood for, without an event
+            scopes = sorted({*scopes, *INSTEAD_OF_WRITE} - {WRITE})
+        facts.add(acts_for(event.actor, scopes, payload["expires_at"]))
         facts |= {stated(event, LIMITED, "limited_to"), stated(event, KEPT, "digest")}
     return facts
 
@@ -88,6 +92,7 @@ def acts_for(user: object, scopes: Iterable[str], until: str | datetime) -> str:
     return f"acts for {user} with {', '.join(scopes)} until {moment(until)}"
 
 
+WRITE, INSTEAD_OF_WRITE = "write", ("label", "request", "train")  # a scope of before, and what migration 0004 made of it
 REVOKED, LIMITED, KEPT = "is revoked", "is limited to project ", "is kept as "
 VERBS = frozenset({Verb.USER_CREATED, Verb.USER_DEACTIVATED, Verb.ADMIN_GRANTED, Verb.ADMIN_REVOKED, Verb.ROLE_GRANTED, Verb.ROLE_REVOKED})
 ROLES = Account("people", User, VERBS, told, held)

@@ -23,7 +23,10 @@ from registry.access.policy import Person
 from registry.catalog.card import SHOWN
 from registry.catalog.models import Alias, Card, Endpoint, Freeze, ModelVersion, RegisteredModel
 from registry.ledger import accounts
+from registry.ledger.accounts import Told
+from registry.ledger.rules import FORM
 from registry.ledger.verbs import Verb
+from registry.policies import queries as policies
 
 PAGE = 30
 
@@ -190,10 +193,14 @@ def made_export(card: Card) -> Export | None:
 
 
 def is_governed(endpoint: Endpoint) -> bool:
-    """Whether the trail knows that the endpoint is governed by its policy; also where its event is from before events named one."""
+    """Whether the trail knows that the endpoint is governed by its policy."""
     uuid = str(endpoint.uuid)
-    events = accounts.events_of([uuid], {Verb.ENDPOINT_CREATED})[uuid]
-    return {event.payload.get("policy") for event in events} <= {None, endpoint.policy.name}
+    return {policy_of(event) for event in accounts.events_of([uuid], {Verb.ENDPOINT_CREATED})[uuid]} == {endpoint.policy.name}
+
+
+def policy_of(event: Told) -> str:
+    """The policy under which an endpoint was created: the default one where its event is from before events named it."""
+    return str(event.payload["policy"] if "policy" in event.payload or event.form >= FORM else policies.DEFAULT)
 
 
 def freeze_of(endpoint: Endpoint, now: datetime | None = None) -> Freeze | None:

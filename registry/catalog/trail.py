@@ -6,12 +6,14 @@ from __future__ import annotations
 from collections import defaultdict
 from datetime import datetime
 
-from registry.catalog import signed_cards
+from registry.catalog import queries, signed_cards
 from registry.catalog.models import Card, Endpoint, Freeze, ModelVersion
 from registry.catalog.rules import ACTIVE, QUARANTINED
 from registry.catalog.signed_cards import digest_of
 from registry.ledger.accounts import Account, Told, moment, stated
 from registry.ledger.verbs import Verb
+
+IN_PROJECT, OF_MODEL = "is in project ", "is of model "
 
 
 def told_of_versions(events: list[Told]) -> set[str]:
@@ -21,7 +23,7 @@ def told_of_versions(events: list[Told]) -> set[str]:
         payload = event.payload
         if event.verb == Verb.VERSION_REGISTERED:
             about = (payload[name] for name in ("semver", "run", "evaluation", "root_digest", "key"))
-            facts.add(registered(*about, by=event.actor))
+            facts |= {registered(*about, by=event.actor), f"{IN_PROJECT}{event.project}", stated(event, OF_MODEL, "model")}
         else:
             facts.add(is_now(QUARANTINED, payload["reason"]))
     return facts
@@ -31,9 +33,11 @@ def held_of_versions(versions: list[str]) -> dict[str, set[str]]:
     """What the tables say of these versions."""
     facts: dict[str, set[str]] = {}
     columns = ("semver", "run__uuid", "evaluation__report_digest", "root_digest", "key_fingerprint", "registered_by__uuid")
-    for row in ModelVersion.objects.filter(uuid__in=versions).values_list("uuid", "state", "state_reason", *columns):
-        uuid, state, reason, *about, by = row
-        facts[str(uuid)] = {registered(*about, by=by or "system"), *([] if state == ACTIVE else [is_now(state, reason)])}
+    where = ("model__project__uuid", "model__uuid")
+    for row in ModelVersion.objects.filter(uuid__in=versions).values_list("uuid", "state", "state_reason", *where, *columns):
+        uuid, state, reason, project, model, *about, by = row
+        facts[str(uuid)] = {registered(*about, by=by or "system"), f"{IN_PROJECT}{project}", f"{OF_MODEL}{model}"}
+        facts[str(uuid)] |= set() if state == ACTIVE else {is_now(state, reason)}
     return facts
 
 
@@ -53,7 +57,7 @@ def told_of_cards(events: list[Told]) -> set[str]:
     for event in events:
         first = event.verb == Verb.VERSION_REGISTERED
         revision, digest = (1, event.payload["card"]) if first else (event.payload["revision"], event.payload["new"])
-        facts.add(reads(revision, digest))
+        facts.add(reads(revision, digest, by=event.actor))
         if "card_signature" in event.payload:
             facts.add(signed(revision, event.payload["card_signature"]))
     return facts
@@ -63,9 +67,9 @@ def held_of_cards(versions: list[str]) -> dict[str, set[str]]:
     """What the table says of the cards of these versions; digests are computed from the texts."""
     facts: dict[str, set[str]] = defaultdict(set)
     known = signed_cards.signed_revisions(versions)
-    for card in Card.objects.filter(version__uuid__in=versions).select_related("version").iterator(chunk_size=100):
+    for card in Card.objects.filter(version__uuid__in=versions).select_related("version", "author").iterator(chunk_size=100):
         found = facts[str(card.version.uuid)]
-        found.add(reads(card.revision, digest_of(card.text)))
+        found.add(reads(card.revision, digest_of(card.text), by=card.author.uuid if card.author else "system"))
         if card.signature:
             found.add(signed(card.revision, digest_of(card.signature)))
         if signed_cards.is_altered(card, known):
@@ -73,9 +77,9 @@ def held_of_cards(versions: list[str]) -> dict[str, set[str]]:
     return facts
 
 
-def reads(revision: int, digest: str) -> str:
-    """The text of a revision, by its digest."""
-    return f"card revision {revision} has digest {digest}"
+def reads(revision: int, digest: str, *, by: object) -> str:
+    """The text of a revision, by its digest, and who wrote it."""
+    return f"card revision {revision} has digest {digest}, written by {by}"
 
 
 def signed(revision: int, digest: str) -> str:
@@ -95,7 +99,7 @@ def told_of_settings(events: list[Told]) -> set[str]:
         match event.verb:
             case Verb.ENDPOINT_CREATED:
                 facts.add(is_for(payload["slug"], payload["environment"], payload["keep_text"], by=event.actor))
-                facts.add(stated(event, GOVERNED, "policy"))
+                facts |= {f"{IN_PROJECT}{event.project}", stated(event, OF_MODEL, "model"), f"{GOVERNED}{queries.policy_of(event)}"}
             case Verb.ENDPOINT_FROZEN:
                 if until:  # it was over: there is one at a time
                     facts.add(ran_out(until))
@@ -111,9 +115,10 @@ def held_of_settings(endpoints: list[str]) -> dict[str, set[str]]:
     """What the tables say of these endpoints and their freezes."""
     facts: dict[str, set[str]] = {}
     rows = Endpoint.objects.filter(uuid__in=endpoints)
-    about = ("slug", "environment", "keep_text", "created_by__uuid", "policy__name")
-    for uuid, slug, environment, keeps, by, policy in rows.values_list("uuid", *about):
-        facts[str(uuid)] = {is_for(slug, environment, keeps, by=by or "system"), f"{GOVERNED}{policy}"}
+    about = ("slug", "environment", "keep_text", "created_by__uuid", "policy__name", "model__uuid", "model__project__uuid", "project__uuid")
+    for uuid, slug, environment, keeps, by, policy, model, *projects in rows.values_list("uuid", *about):
+        facts[str(uuid)] = {is_for(slug, environment, keeps, by=by or "system"), f"{GOVERNED}{policy}", f"{OF_MODEL}{model}"}
+        facts[str(uuid)] |= {f"{IN_PROJECT}{each}" for each in projects}
     columns = ("endpoint__uuid", "uuid", "until", "reason", "owner__uuid", "lifted_at", "lifted_by__uuid")
     for endpoint, uuid, until, reason, owner, at, by in Freeze.objects.filter(endpoint__uuid__in=endpoints).values_list(*columns):
         facts[str(endpoint)].add(frozen(until, reason, by=owner))

@@ -18,6 +18,7 @@ from registry.policies.models import Policy
 from registry.policies.rules import Rules
 
 STANDARD = Path(__file__).parent / "standard.yaml"
+DEFAULT = "standard"  # of every new endpoint
 
 
 def visible_to(user: Person) -> QuerySet[Policy]:
@@ -41,7 +42,7 @@ def in_force(name: str) -> Policy:
 
 def default() -> Policy:
     """The policy that a new endpoint gets."""
-    return in_force("standard")
+    return in_force(DEFAULT)
 
 
 def is_published(policy: Policy) -> bool:

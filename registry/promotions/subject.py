@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from typing import Any
+from uuid import UUID
 
 from django.db.models import CharField, Count, Max, Q, QuerySet, Value
 from django.db.models.functions import Cast, Replace
@@ -133,8 +134,14 @@ def deciders(snapshot: Snapshot) -> list[str]:
 
 
 def card_authors(version: ModelVersion) -> list[str]:
-    """Who wrote a revision of the version's card, as sorted uuids: the newest rests on those before it."""
-    return sorted(str(uuid) for uuid in version.cards.filter(author__isnull=False).values_list("author__uuid", flat=True).distinct())
+    """Who wrote a revision of the version's card, by rows or events, as sorted uuids: the newest rests on those before it."""
+    rows = version.cards.filter(author__isnull=False).values_list("author__uuid", flat=True)
+    return sorted({*map(str, rows), *actors(version.uuid, Verb.VERSION_REGISTERED, Verb.CARD_CHANGED)})
+
+
+def actors(uuid: UUID, *verbs: Verb) -> set[str]:
+    """The people who did these things with an object, as their events name them."""
+    return {event.actor for event in accounts.events_of([str(uuid)], verbs)[str(uuid)]} - {SYSTEM}
 
 
 def recorded_deciders(snapshot: Snapshot, found: QuerySet[Decision]) -> list[str]:
@@ -152,9 +159,11 @@ def workers(run: Run, asking: Mapping[str, list[str]]) -> dict[str, list[str]]:
     """Whose work a run or one that it comes from is, as sorted uuids by part. asking: whose work the request is by itself; one from before
     launches told who is behind them tells it too, and whoever insisted by asking themselves is its requester alone: so its digest holds.
     """
-    found, froze = training.workers_of(run), run.snapshot.created_by
+    found, snapshot = training.workers_of(run), run.snapshot
+    froze = {str(snapshot.created_by.uuid)} if snapshot.created_by else set()
+    froze |= actors(snapshot.uuid, Verb.SNAPSHOT_FROZEN)
     behind, insisted = {*asking.get("behind", ()), *map(str, found.behind)}, {*map(str, found.insisted)} - {*asking["requester"]}
     parts = {"behind": sorted(behind), "insisted": sorted(insisted)}
     # what the product freezes for a retraining, it divides as the live version's snapshot was
-    always = {"trained": sorted(map(str, found.trained)), "froze": [str(froze.uuid)] if froze and not found.retrained else []}
+    always = {"trained": sorted(map(str, found.trained)), "froze": [] if found.retrained else sorted(froze)}
     return always | {part: people for part, people in parts.items() if people}

@@ -43,6 +43,6 @@ def create_endpoint(*, model: RegisteredModel, slug: str, environment: str, keep
     Alias.objects.create(endpoint=endpoint)
     record(
         actor, Verb.ENDPOINT_CREATED, endpoint, project=model.project.uuid, slug=slug, environment=environment, keep_text=keep_text,
-        policy=endpoint.policy.name,
+        policy=endpoint.policy.name, model=model.uuid,
     )  # fmt: skip
     return endpoint

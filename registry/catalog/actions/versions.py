@@ -106,7 +106,7 @@ def _write(version: ModelVersion, first: Card, *, on_behalf_of: User | None) -> 
     version.save()
     first.save()
     record(
-        version.registered_by, Verb.VERSION_REGISTERED, version, project=model.project.uuid, semver=version.semver,
+        version.registered_by, Verb.VERSION_REGISTERED, version, project=model.project.uuid, model=model.uuid, semver=version.semver,
         root_digest=version.root_digest, run=version.run.uuid, evaluation=evaluation.report_digest, card=first.digest,
         card_signature=digest_of(first.signature), key=version.key_fingerprint,
         **({"on_behalf_of": on_behalf_of.uuid} if on_behalf_of else {}),

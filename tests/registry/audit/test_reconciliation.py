@@ -3,8 +3,10 @@
 import re
 from datetime import timedelta
 from hashlib import sha256
+from importlib import import_module
 
 import pytest
+from django.apps import apps
 from django.contrib.auth.models import Group
 from django.db import connection, transaction
 from django.db.models import F
@@ -207,6 +209,20 @@ def put_other_files_in_a_version(_: Endpoint) -> None:
     behind_its_back("UPDATE catalog_modelversion SET root_digest = %s WHERE id = %s", "f" * 64, rejected().version_id)
 
 
+def write_a_card_in_anothers_name(_: Endpoint) -> None:
+    behind_its_back("UPDATE catalog_card SET author_id = %s WHERE version_id = %s", person("omar").pk, rejected().version_id)
+
+
+def move_a_version(endpoint: Endpoint) -> None:
+    other = registry.make_model(endpoint.model.project, person("mia"))
+    behind_its_back("UPDATE catalog_modelversion SET model_id = %s WHERE id = %s", other.pk, rejected().version_id)
+
+
+def move_an_endpoint(endpoint: Endpoint) -> None:
+    other = access.create_project(name="Other", slug="other", actor=None)
+    behind_its_back("UPDATE catalog_endpoint SET project_id = %s WHERE id = %s", other.pk, endpoint.pk)
+
+
 def join_a_group(_: Endpoint) -> None:
     Group.objects.get(name__endswith=":governance").user_set.add(person("mia"))
 
@@ -358,6 +374,7 @@ def be_somebody_elses_run(_: Endpoint) -> None:
 
 DB, TRAIL = "not-in-trail", "not-in-database"  # who alone says it
 SEALED = "1.1.0 of run UUID, judged by evaluation DIGEST, files DIGEST signed by DIGEST, registered by MIA"
+WRITTEN = "card revision 1 has digest DIGEST, written by {}"
 MEASURED = "run UUID, files DIGEST, on 60 test rows of snapshot DIGEST: report DIGEST"
 LAUNCHED = "base UUID on snapshot UUID by settings DIGEST, launched by {}"
 ENDED = "deployment UUID: ended at TIME for a reason with digest DIGEST"
@@ -402,6 +419,9 @@ FORGERIES = {
         (DB, "card revision 1 isn't what was signed"),
         *((side, SEALED) for side in (DB, TRAIL)),
     ],
+    write_a_card_in_anothers_name: [(DB, WRITTEN.format("OMAR")), (TRAIL, WRITTEN.format("MIA"))],
+    move_a_version: [(DB, "is of model UUID"), (TRAIL, "is of model UUID")],
+    move_an_endpoint: [(DB, "is in project UUID")],
     join_a_group: [(DB, "holds access.project:UUID:governance")],
     leave_a_group: [(TRAIL, "holds access.project:UUID:governance")],
     give_a_group_more: [(DB, "holds access.project:UUID:governance")],
@@ -464,15 +484,15 @@ def test_what_was_written_behind_the_products_back_is_named(lived, forge):
 
 # What events of form 2 did not state, by verb.
 ADDED_BY_FORM_3 = {
-    Verb.ENDPOINT_CREATED: "policy", Verb.PROMOTION_REQUESTED: "note", Verb.PROMOTION_CHECKED: "reason", Verb.PROMOTION_VOIDED: "reason",
-    Verb.PROMOTION_COMMENTED: "digest", Verb.ENDPOINT_TOKEN_CREATED: "digest", Verb.TOKEN_CREATED: "digest",
-    **dict.fromkeys([*BEGINS, *ENDS], "ends"),
+    Verb.ENDPOINT_CREATED: ("policy", "model"), Verb.VERSION_REGISTERED: ("model",), Verb.PROMOTION_REQUESTED: ("note",),
+    Verb.PROMOTION_CHECKED: ("reason",), Verb.PROMOTION_VOIDED: ("reason",), Verb.PROMOTION_COMMENTED: ("digest",),
+    Verb.ENDPOINT_TOKEN_CREATED: ("digest",), Verb.TOKEN_CREATED: ("digest",), **dict.fromkeys([*BEGINS, *ENDS], ("ends",)),
 }  # fmt: skip
 
 
 def of_form_2(document: dict) -> dict:
     """What an event of the time before would say."""
-    payload = {name: value for name, value in document["payload"].items() if name != ADDED_BY_FORM_3.get(document["verb"])}
+    payload = {name: value for name, value in document["payload"].items() if name not in ADDED_BY_FORM_3.get(document["verb"], ())}
     return document | {"form": 2, "payload": payload}
 
 
@@ -484,10 +504,11 @@ def from_before(lived) -> Endpoint:
     return lived
 
 
-LEFT_OPEN = [change_a_comment, end_at_another_time, end_for_another_reason, govern_by_another_policy, write_a_note]
+LEFT_OPEN = [change_a_comment, end_at_another_time, end_for_another_reason, move_a_version, write_a_note]
 AS_EVER = [
     put_words_into_a_verdict, better_a_gate, compare_otherwise, strike_people, comment_in_anothers_name, end_in_anothers_name,
-    call_a_rollback_a_promotion, drop_the_texts, shorten_a_freeze, publish_a_policy, open_an_endpoint, act_for_somebody, replace_a_report,
+    call_a_rollback_a_promotion, drop_the_texts, govern_by_another_policy, move_an_endpoint, write_a_card_in_anothers_name,
+    shorten_a_freeze, publish_a_policy, open_an_endpoint, act_for_somebody, replace_a_report,
 ]  # fmt: skip
 
 
@@ -497,6 +518,7 @@ def test_what_events_from_before_did_not_state_is_no_fault_and_is_counted(from_b
     assert found() == []
     assert {name: number for name, number in parts.items() if number} == {
         "API tokens": 1, "endpoint settings": 1, "endpoint tokens": 1, "endpoints": 1, "promotions": PromotionRequest.objects.count(),
+        "versions": ModelVersion.objects.count(),
     }  # fmt: skip
 
 
@@ -505,6 +527,19 @@ def test_what_events_from_before_stated_is_compared_as_ever(from_before, forge):
     forge(from_before)
 
     assert sorted((str(fault.rule), plain(fault.detail)) for fault in faults()) == ([] if forge in LEFT_OPEN else sorted(FORGERIES[forge]))
+
+
+def test_a_token_of_before_has_what_the_upgrade_made_of_its_scopes(from_before, mia):
+    def of_its_time(document: dict) -> dict:
+        return document | {"payload": document["payload"] | ({"scopes": ["read", "write"]} if "scopes" in document["payload"] else {})}
+
+    for chain in Chain.objects.values_list("name", flat=True):
+        rewrite(chain, of_its_time)
+    ApiToken.objects.update(scopes=["read", "write"])
+    upgrade = import_module("registry.access.migrations.0004_scopes_by_group_of_actions")
+    upgrade.divide_write(apps, None)
+
+    assert (ApiToken.objects.get().scopes, found()) == (["label", "read", "request", "train"], [])
 
 
 def test_an_event_that_leaves_a_fact_open_is_no_way_in(lived, mia, monkeypatch):

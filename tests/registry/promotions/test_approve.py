@@ -22,6 +22,7 @@ from registry.promotions.models import PromotionRequest, Verdict
 from registry.promotions.rules import Status
 from tests.support import registry
 from tests.support.people import PASSWORD, make_person
+from tests.support.trail import behind_its_back
 
 pytestmark = pytest.mark.django_db
 
@@ -229,3 +230,30 @@ def test_other_roles_cannot_approve(request, request_, username):
         registry.approve(request_, person)
 
     assert state(request_) == before
+
+
+@pytest.mark.parametrize("part", ["froze", "card"])
+def test_who_froze_or_wrote_in_the_card_is_who_the_audit_log_says_whatever_the_rows_say(project, mia, ravi, lee, part):
+    snapshot = registry.make_snapshot(project, ravi, frozen_by=mia)
+    if part == "froze":
+        with transaction.atomic():
+            record(lee, Verb.SNAPSHOT_FROZEN, snapshot, project=project.uuid)
+    version = registry.make_version(project, mia, ravi, snapshot=snapshot)
+    if part == "card":
+        card = catalog.newest_card(version)
+        edit_card(version=version, stated=registry.STATED | {"limits": "None known."}, seen=card.digest, actor=lee)
+    behind_its_back("UPDATE catalog_card SET author_id = %s", mia.pk)
+    request = registry.asked_request(version, registry.make_endpoint(version.model, mia), mia)
+    events = Event.objects.count()
+
+    with pytest.raises(PermissionDenied):
+        registry.approve(request, lee)
+    assert (request.verdicts.count(), Event.objects.count()) == (0, events)
+
+
+def test_an_endpoint_that_no_event_tells_of_is_governed_by_no_policy(project, mia):
+    endpoint = registry.make_endpoint(registry.make_model(project, mia), mia)
+    assert catalog.is_governed(endpoint)
+    behind_its_back("UPDATE ledger_event SET object_id = %s WHERE object_id = %s", "another", str(endpoint.uuid))
+
+    assert not catalog.is_governed(endpoint)
