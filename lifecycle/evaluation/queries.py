@@ -35,6 +35,7 @@ from registry.access import policy
 from registry.access.policy import Person
 from registry.artifacts import actions as artifacts
 from registry.ledger import accounts
+from registry.ledger.rules import digest_of
 from registry.ledger.verbs import Verb
 
 trainers_of = training.trainers_of
@@ -348,6 +349,14 @@ def analysis(evaluation: Evaluation, kind: Analysis.Kind, item: str = "") -> Ana
     """What was found of this kind. item: digest of the item that it is about, "" for the whole evaluation."""
     rows = Analysis.objects.select_related("rows", "created_by")
     return rows.filter(evaluation=evaluation, kind=kind, item=item).first()
+
+
+def is_analysis_recorded(found: Analysis) -> bool:
+    """Whether the trail knows that this very report was found, of this kind and about this evaluation and item."""
+    uuid = str(found.uuid)
+    events = accounts.events_of([uuid], {Verb.ANALYSIS_RECORDED})[uuid]
+    known = {tuple(event.payload[name] for name in ("evaluation", "kind", "item", "report_digest")) for event in events}
+    return (str(found.evaluation.uuid), found.kind, found.item or None, digest_of(found.report)) in known
 
 
 def comparison(a: Evaluation, b: Evaluation) -> Comparison | None:

@@ -11,8 +11,7 @@ from datasets_app.snapshots import queries as snapshots
 from datasets_app.snapshots.models import Snapshot
 from datasets_app.snapshots.rules import TEST, TRAIN
 from lifecycle.evaluation import queries as evaluations
-from lifecycle.evaluation.actions import keep_comparison
-from lifecycle.evaluation.compare import paired_report
+from lifecycle.evaluation.actions import compare_anew
 from lifecycle.evaluation.models import Analysis, Evaluation
 from lifecycle.refusals import Refused
 from registry.catalog import actions as catalog
@@ -25,11 +24,13 @@ BATCH = 5000
 
 
 def gather(version: ModelVersion, baseline: ModelVersion | None, comparison: dict[str, Any] | None, problem: str) -> Evidence:
-    """Everything about one version that the gates ask for. comparison, problem: as `compare` gave them. Raises Refused where the report is
+    """Everything about one version that the gates ask for. comparison, problem: as `compare` gave them. Raises Refused where a report is
     not the one that was recorded."""
     check_recorded(version.evaluation)
     evaluation, snapshot, card = version.evaluation, version.run.snapshot, queries.newest_card(version)
     measured, leak = queries.measures(evaluation.report), evaluations.analysis(evaluation, Analysis.Kind.MEMBERSHIP)
+    if leak:
+        check_membership(leak)
     files, damage = verify(version)
     return Evidence(
         rows=evaluation.rows,
@@ -53,6 +54,13 @@ def check_recorded(evaluation: Evaluation) -> None:
     """Raises Refused for a report that the trail does not know: it was changed, or somebody wrote it into the database."""
     if not evaluations.is_recorded(evaluation):
         text = f"The evaluation of {evaluation.run} isn't the one in the audit log."
+        raise Refused(text, next_step="Tell an auditor: its record does not add up.")
+
+
+def check_membership(found: Analysis) -> None:
+    """Raises Refused for a membership inference that the trail does not know."""
+    if not evaluations.is_analysis_recorded(found):
+        text = f"The membership inference of {found.evaluation.run} isn't the one in the audit log."
         raise Refused(text, next_step="Tell an auditor: its record does not add up.")
 
 
@@ -86,8 +94,7 @@ def compare(version: ModelVersion, baseline: ModelVersion | None) -> tuple[dict[
     known = queries.frozen_evaluation(baseline.run, candidate.snapshot) or baseline.evaluation
     try:
         check_recorded(known)
-        keep_comparison(known, candidate)
-        found = paired_report(known, candidate)
+        found = compare_anew(known, candidate)
     except Refused as refusal:
         return None, (
             f"{baseline.semver}, which is live, could not be compared. {refusal.message} "

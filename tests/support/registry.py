@@ -26,7 +26,9 @@ from datasets_app.snapshots.queries import rows_of
 from datasets_app.snapshots.rules import Placed, Row
 from lifecycle.engine import metrics, predictions
 from lifecycle.evaluation import rules
-from lifecycle.evaluation.models import Evaluation
+from lifecycle.evaluation.actions import keep_finding
+from lifecycle.evaluation.findings import Finding
+from lifecycle.evaluation.models import Analysis, Evaluation
 from lifecycle.training.models import BaseModel, Run
 from lifecycle.training.rules import RunState
 from registry.access.models import Project, User
@@ -176,6 +178,11 @@ def evaluate(run: Run, snapshot: Snapshot, by: User, *, wrong: int = 3) -> Evalu
             root_digest=made.root_digest, report_digest=made.report_digest, snapshot_digest=snapshot.digest,
         )  # fmt: skip
     return made
+
+
+def make_membership(version: ModelVersion, report: dict[str, float]) -> Analysis:
+    """What a job found of the version's evaluation. report: auc, low, high."""
+    return keep_finding(version.evaluation, Analysis.Kind.MEMBERSHIP, Finding(report), actor=None)
 
 
 def manifest_rows(snapshot: Snapshot):

@@ -51,11 +51,14 @@ def run_comparison(ctx: JobContext) -> None:
         Comparison.objects.get_or_create(a=a, b=b, defaults=found | {"created_by": ctx.job.created_by})
 
 
-def keep_comparison(a: Evaluation, b: Evaluation) -> None:
-    """Compute and keep a comparison that is too large for a request, unless it is kept already: for work that needs it and is no request.
-    Raises Refused where the two cannot be compared."""
+def compare_anew(a: Evaluation, b: Evaluation) -> dict[str, Any]:
+    """The comparison, as compare.computed has it, for work that decides: nothing kept or remembered is read, since whoever can write to
+    the database may have made it up. One that is too large for a request is kept for its page, unless one is kept already. Raises Refused
+    where the two cannot be compared."""
+    report = compare.computed(a, b)
     if not compare.is_ready(a, b):
-        Comparison.objects.get_or_create(a=a, b=b, defaults=columns(a, b, compare.computed(a, b)))
+        Comparison.objects.get_or_create(a=a, b=b, defaults=columns(a, b, report))
+    return report
 
 
 def columns(a: Evaluation, b: Evaluation, report: dict[str, Any]) -> dict[str, Any]:

@@ -13,7 +13,6 @@ from datasets_app.snapshots import actions as snapshots
 from datasets_app.snapshots.actions.freezing import SHARES
 from datasets_app.snapshots.models import Snapshot
 from lifecycle.evaluation import actions as evaluation
-from lifecycle.evaluation import compare
 from lifecycle.evaluation.models import Evaluation
 from lifecycle.refusals import Refusal, Refused
 from lifecycle.training import actions as training
@@ -134,8 +133,7 @@ def compare_ahead(proposal: Proposal) -> dict[str, Any] | None:
 def compared_with(old: Evaluation, new: Evaluation) -> dict[str, Any]:
     """Paired differences on the items that both answered, and what they come to: better, unclear, worse, or incomparable with why."""
     try:
-        evaluation.keep_comparison(old, new)
-        report = compare.paired_report(old, new)
+        report = evaluation.compare_anew(old, new)
     except Refused as refusal:
         return {"verdict": "incomparable", "why": refusal.message}
     metrics = {name: report["metrics"][name] for name in ("macro_f1", "accuracy") if name in report["metrics"]}

@@ -131,18 +131,28 @@ def test_who_may_not_see_an_evaluation_has_nothing_compared(client_for, large, o
     assert not Job.objects.filter(kind="evaluation.compare").exists()
 
 
-def test_work_that_needs_one_keeps_it_as_the_job_does_and_computes_it_once(large, monkeypatch):
+def test_work_that_decides_keeps_it_as_the_job_does_and_keeps_one(large):
     a, b, at_once, changed = large
 
-    actions.keep_comparison(a, b)
-    monkeypatch.setattr(compare, "computed", None)
-    actions.keep_comparison(a, b)
+    found = [actions.compare_anew(a, b), actions.compare_anew(a, b)]
 
+    assert [each.items() <= at_once.items() for each in found] == [True, True]
     assert [(kept.a, kept.b, kept.created_by) for kept in Comparison.objects.all()] == [(a, b, None)]
     assert (compare.paired_report(a, b), compare.first_changes(a, b)) == (at_once, changed)
 
 
+def test_work_that_decides_reads_no_comparison_that_is_kept_or_remembered(large):
+    a, b, at_once, _ = large
+    Comparison.objects.create(a=a, b=b, report=compare.kept_as(at_once | {"rows": 7}), changed=[])
+    assert compare.paired_report(a, b)["rows"] == 7
+
+    found = actions.compare_anew(a, b)
+
+    assert (found["rows"], found["digest"]) == (at_once["rows"], at_once["digest"])
+    assert Comparison.objects.get().report["rows"] == 7  # it is for ever, and the page's alone
+
+
 def test_one_that_is_small_is_not_kept(two):
-    actions.keep_comparison(*two[:2])
+    actions.compare_anew(*two[:2])
 
     assert not Comparison.objects.exists()

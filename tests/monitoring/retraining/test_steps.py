@@ -10,6 +10,8 @@ from django.utils import timezone
 
 from datasets_app.labeling.models import Queue, Slot
 from datasets_app.snapshots.models import Snapshot
+from lifecycle.evaluation import compare
+from lifecycle.evaluation.models import Comparison, Evaluation
 from lifecycle.refusals import Conflict, Refused
 from lifecycle.training import actions as runs
 from lifecycle.training.models import Run
@@ -28,7 +30,7 @@ from registry.ledger.models import Event
 from registry.ledger.verbs import Verb
 from registry.promotions import actions as promotions
 from registry.promotions.models import PromotionRequest
-from tests.monitoring.retraining.conftest import advance, end_training, label_queue, make_evaluation_on, train
+from tests.monitoring.retraining.conftest import LIVE_ACCURACY, advance, end_training, label_queue, make_evaluation_on, measure, train
 from tests.support import registry, training
 from tests.support.jobs import run_ok
 from tests.support.people import PASSWORD, make_person
@@ -108,6 +110,22 @@ def test_a_model_that_is_not_better_opens_no_promotion(no_better, lee):
     assert not PromotionRequest.objects.filter(version__semver="1.1.0").exists()
     assert '"outcome":"not_better"' in Event.objects.get(verb="retraining.ended").canonical
     assert lee.notices.filter(text__contains="opened no promotion").exists()
+
+
+def test_a_comparison_that_was_made_up_in_the_database_opens_no_promotion(training_now, monkeypatch):
+    training.finish_run(training_now.run, accuracy=LIVE_ACCURACY)
+    measure(training_now, accuracy=LIVE_ACCURACY)
+    old, new = Evaluation.objects.filter(snapshot=fresh(training_now).snapshot, split="test").order_by("-pk")[:2]
+    made_up = compare.computed(old, new)
+    for each in made_up["metrics"].values():
+        each.update(difference=0.4, low=0.3, high=0.5, verdict="better")
+    monkeypatch.setattr(compare, "LARGE", 0)
+    Comparison.objects.create(a=old, b=new, report=compare.kept_as(made_up), changed=[])
+
+    found = actions.advance(training_now.uuid)
+
+    assert (found.live_evaluation, found.evaluation) == (old, new)
+    assert (found.state, found.outcome) == (State.DONE, Outcome.NOT_BETTER)
 
 
 @pytest.mark.postgres

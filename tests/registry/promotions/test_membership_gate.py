@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-from lifecycle.evaluation.models import Analysis
 from registry.ledger.rules import digest_of
 from registry.policies.gates import Gate, Measure
 from registry.policies.gates import membership as judge
@@ -22,7 +21,7 @@ def test_the_gate_reads_the_attack_on_the_evaluation_of_the_version(project, mia
     before = judge(gate, gather(version, None, None, ""))
 
     report = {"auc": 0.62, "low": 0.58, "high": 0.66}
-    Analysis.objects.create(evaluation=version.evaluation, kind=Analysis.Kind.MEMBERSHIP, report=report)
+    registry.make_membership(version, report)
     evidence = gather(version, None, None, "")
 
     assert (before.outcome, before.evidence.startswith("Not run:")) == ("failed", True)

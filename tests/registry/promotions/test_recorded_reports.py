@@ -1,4 +1,5 @@
-"""The gates judge the report that was recorded: one that was replaced in the database is refused, whatever its digest says."""
+"""The gates judge what was recorded or what they compute: what was replaced or made up in the database passes none, whatever its digest
+says."""
 
 from __future__ import annotations
 
@@ -6,11 +7,14 @@ import json
 
 import pytest
 
-from lifecycle.evaluation import rules
-from lifecycle.evaluation.models import Evaluation
+from lifecycle.evaluation import compare, rules
+from lifecycle.evaluation.models import Analysis, Comparison, Evaluation
 from lifecycle.jobs.models import Job
 from lifecycle.jobs.rules import State
+from lifecycle.refusals import Refused
+from registry.catalog.models import Alias
 from registry.promotions import actions
+from registry.promotions.evidence import gather
 from registry.promotions.rules import Status
 from tests.support import registry
 from tests.support.jobs import run_jobs
@@ -48,6 +52,41 @@ def test_a_report_that_was_replaced_passes_no_gate(project, endpoint, version, m
     request.refresh_from_db()
     assert (Job.objects.get(pk=job.pk).state, request.status, request.gates.count()) == (State.FAILED, Status.DRAFT, 0)
     assert f"The evaluation of {worse.run}" in request.reason
+
+
+def test_a_comparison_that_was_made_up_passes_no_gate(project, endpoint, version, mia, ravi, monkeypatch):
+    Alias.objects.filter(endpoint=endpoint).update(version=version, moves=1)
+    snapshot = version.run.snapshot
+    worse = registry.make_version(project, mia, ravi, model=version.model, snapshot=snapshot, semver="2.0.0", wrong=9)
+    monkeypatch.setattr(compare, "LARGE", 0)
+    made_up = compare.computed(version.evaluation, version.evaluation)
+    Comparison.objects.create(a=version.evaluation, b=worse.evaluation, report=compare.kept_as(made_up), changed=[])
+    assert compare.paired_report(version.evaluation, worse.evaluation)["changes"]["broken"] == 0  # as its page has it
+
+    request = registry.asked_request(worse, endpoint, mia)
+
+    assert (request.status, request.gates.get(gate="live").status) == (Status.DRAFT, "failed")
+    assert request.comparison["measures"]["accuracy"]["difference"] == -0.1
+
+
+@pytest.mark.postgres
+@pytest.mark.parametrize("column", ["report", "evaluation_id"])
+def test_a_membership_inference_that_was_replaced_is_judged_by_no_gate(project, version, mia, ravi, column):
+    other = registry.make_version(project, mia, ravi, model=version.model, snapshot=version.run.snapshot, semver="2.0.0")
+    found = registry.make_membership(other, {"auc": 0.62, "low": 0.58, "high": 0.66})
+    values = {"report": json.dumps({"auc": 0.5, "low": 0.45, "high": 0.55}), "evaluation_id": version.evaluation_id}
+    behind_its_back(f"UPDATE evaluation_analysis SET {column} = %s WHERE id = %s", values[column], found.pk)
+
+    with pytest.raises(Refused, match="isn't the one in the audit log"):
+        gather(version if column == "evaluation_id" else other, None, None, "")
+
+
+def test_a_membership_inference_that_was_made_up_is_judged_by_no_gate(version):
+    report = {"auc": 0.5, "low": 0.45, "high": 0.55}
+    Analysis.objects.create(evaluation=version.evaluation, kind=Analysis.Kind.MEMBERSHIP, report=report)
+
+    with pytest.raises(Refused, match="isn't the one in the audit log"):
+        gather(version, None, None, "")
 
 
 @pytest.mark.postgres
