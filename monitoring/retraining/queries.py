@@ -13,7 +13,7 @@ from django.db.models import Case, Count, OuterRef, Q, QuerySet, Subquery, When
 from datasets_app.datasets.models import Dataset, Item
 from datasets_app.datasets.rules import UploadState, normal_digest
 from datasets_app.labeling import queries as labeling
-from datasets_app.labeling.models import Annotation
+from datasets_app.labeling.models import Annotation, Decision, Queue
 from lifecycle.training import queries as training
 from lifecycle.training.models import Run
 from lifecycle.training.queries import UNFINISHED
@@ -38,7 +38,7 @@ from registry.endpoints import queries as endpoints
 from registry.ledger import accounts
 from registry.ledger.rules import SYSTEM, digest_of
 from registry.ledger.verbs import Verb
-from registry.promotions.subject import deciders
+from registry.promotions.subject import deciders, deciders_of
 
 PAGE = 30
 RUN_ACTIVE = UNFINISHED
@@ -168,14 +168,15 @@ def behind(user: User, proposal: Proposal) -> str:
         return "launched or resumed a run that the new model starts from, so you can't approve the promotion that may follow"
     if str(user.uuid) in deciders(proposal.live.run.snapshot):
         return "took part in labeling its test split, so you can't approve the promotion that may follow"
-    if proposal.queue is not None and Annotation.objects.filter(queue=proposal.queue, user=user).exists():
+    if proposal.queue is not None and user.uuid in labelers(proposal.queue):
         return "labeled texts for it, so you can't approve the promotion that may follow"
     return ""
 
 
 def people_behind(proposal: Proposal) -> frozenset[UUID]:
     """Whose work the new model is, beside those who trained it: who proposed it, by hand or by a trigger that was set or changed within a
-    day before, and who labeled texts for it before its run was launched. By the rows and by the trail: neither alone frees anybody."""
+    day before, and whose work the labels of its queue were when its run was launched. By the rows and by the trail: neither alone frees
+    anybody."""
     trigger, made = proposal.trigger, proposal.created_at
     rows = [(proposal.proposed_by, made), (trigger.author, trigger.set_at) if trigger else (None, made)]
     work = [(str(each.uuid), at) for each, at in rows if each]
@@ -184,16 +185,23 @@ def people_behind(proposal: Proposal) -> frozenset[UUID]:
     work += [(event.actor, made if event.verb == Verb.RETRAIN_PROPOSED else event.at) for told in events.values() for event in told]
     found = {UUID(actor) for actor, at in work if actor != SYSTEM and made - SETTLED < at <= made}
     if proposal.queue is not None:
-        answers = Annotation.objects.filter(queue=proposal.queue)
-        answers = answers.filter(created_at__lte=proposal.run.created_at) if proposal.run else answers
-        found |= set(answers.order_by().values_list("user__uuid", flat=True).distinct())
+        found |= labelers(proposal.queue, until=proposal.run.created_at if proposal.run else None)
     return frozenset(found)
+
+
+def labelers(queue: Queue, *, until: datetime | None = None) -> set[UUID]:
+    """Who annotated texts in a queue, and whose work its decisions are: who adjudicated is behind them without an annotation. until: what
+    came later doesn't count."""
+    then = {"queue": queue} | ({"created_at__lte": until} if until else {})
+    annotators = Annotation.objects.filter(**then).order_by().values_list("user__uuid", flat=True).distinct()
+    return {*annotators, *map(UUID, deciders_of(Decision.objects.filter(**then).order_by(), queue.dataset.project.uuid))}
 
 
 def workers_of(runs: Collection[UUID]) -> Workers:
     """Who is behind retrainings whose runs were launched before the event of a launch named them, and who requested a promotion although a
     model was not better."""
-    rows = list(Proposal.objects.filter(run__uuid__in=runs).select_related("trigger__author", "proposed_by", "queue", "run"))
+    parts = ("trigger__author", "proposed_by", "queue__dataset__project", "run")
+    rows = list(Proposal.objects.filter(run__uuid__in=runs).select_related(*parts))
     events = accounts.events_of([str(row.uuid) for row in rows], {Verb.RETRAIN_APPROVED, Verb.RETRAIN_INSISTED})
     insists = [event for told in events.values() for event in told if event.verb == Verb.RETRAIN_INSISTED or event.payload.get("insists")]
     insisted = {UUID(event.actor) for event in insists}

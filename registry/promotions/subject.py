@@ -115,12 +115,16 @@ DASH = Value("-")
 
 
 def deciders(snapshot: Snapshot) -> list[str]:
-    """Everyone whose work the labels of the test split are, as sorted uuids: who decided them or gave the answers that they rest on, who
-    brought or accepted a file that they came with, who published a change of classes that moved them. Superseded decisions count too.
-    Who is only named in a file is left out: anybody could name anybody there, and so choose who may not approve.
+    """Everyone whose work the labels of the test split are, as sorted uuids. Superseded decisions count too."""
+    return deciders_of(test_decisions(snapshot).order_by(), snapshot.dataset.project.uuid)
+
+
+def deciders_of(found: QuerySet[Decision], project: UUID) -> list[str]:
+    """Everyone whose work these decisions of a project are, as sorted uuids: who took them or gave the answers that they rest on, who
+    brought or accepted a file that they came with, who published a change of classes that moved them. Who is only named in a file is left
+    out: anybody could name anybody there, and so choose who may not approve.
 
     Whom the events name counts beside whom the rows name: neither alone frees anybody."""
-    found = test_decisions(snapshot).order_by()
     people = Q()
     for kind in BROUGHT:
         people |= Q(pk__in=found.filter(**kind).values("item__upload__uploaded_by"))
@@ -128,7 +132,7 @@ def deciders(snapshot: Snapshot) -> list[str]:
         people |= Q(pk__in=found.filter(**{f"{author}__isnull": False}).values(author))
     answered = found.exclude(queue__source=Queue.Source.BROUGHT).filter(annotations__isnull=False)
     people |= Q(pk__in=answered.values("annotations__user"))
-    people |= Q(uuid__in=recorded_deciders(snapshot, found))
+    people |= Q(uuid__in=recorded_deciders(found, project))
     known = User.objects.exclude(username__startswith=PLACEHOLDER)
     return sorted(str(uuid) for uuid in known.filter(people).values_list("uuid", flat=True))
 
@@ -144,10 +148,10 @@ def actors(uuid: UUID, *verbs: Verb) -> set[str]:
     return {event.actor for event in accounts.events_of([str(uuid)], verbs)[str(uuid)]} - {SYSTEM}
 
 
-def recorded_deciders(snapshot: Snapshot, found: QuerySet[Decision]) -> list[str]:
+def recorded_deciders(found: QuerySet[Decision], project: UUID) -> list[str]:
     """Who decided them or had them written, as their events say. In one statement: ids are compared as the digits that every database has
     in common."""
-    events = Event.objects.filter(project=snapshot.dataset.project.uuid).exclude(actor=SYSTEM).annotate(digits=Replace("object_id", DASH))
+    events = Event.objects.filter(project=project).exclude(actor=SYSTEM).annotate(digits=Replace("object_id", DASH))
     told = []
     for verb, (kind, subject) in RECORDED.items():
         digits = found.filter(kind).values_list(Replace(Cast(subject, CharField()), DASH))

@@ -8,12 +8,15 @@ import pytest
 from django.core.exceptions import PermissionDenied
 from django.utils import timezone
 
+from datasets_app.labeling import actions as labeling_actions
+from datasets_app.labeling import queries as labels
 from lifecycle.refusals import Conflict
 from lifecycle.training import queries as runs
 from monitoring.retraining import actions, queries
 from monitoring.retraining.actions import decide
 from monitoring.retraining.models import Proposal, Trigger
 from monitoring.retraining.rules import Kind
+from registry.access.actions import grant
 from registry.access.roles import Role
 from registry.catalog import actions as catalog
 from registry.catalog.models import ModelVersion
@@ -22,7 +25,7 @@ from registry.ledger.models import Event
 from registry.promotions import actions as promotions
 from registry.promotions.models import PromotionRequest, Verdict
 from tests.monitoring.retraining.conftest import advance, end_training, measure, propose
-from tests.support import registry, training
+from tests.support import labeling, registry, training
 from tests.support.jobs import run_ok
 from tests.support.people import PASSWORD, make_person
 from tests.support.trail import behind_its_back
@@ -38,6 +41,20 @@ def noah(project):
 def lars(project):
     """A lead."""
     return make_person("lars", project=project, role=Role.LEAD)
+
+
+@pytest.fixture
+def lena(project):
+    """Another lead."""
+    return make_person("lena", project=project, role=Role.LEAD)
+
+
+@pytest.fixture
+def rosa(project):
+    """A lead who adjudicates too."""
+    person = make_person("rosa", project=project, role=Role.LEAD)
+    grant(user=person, role=Role.ADJUDICATOR, root=project, actor=None)
+    return person
 
 
 @pytest.fixture
@@ -93,8 +110,7 @@ def test_who_proposed_a_retraining_approves_it_by_no_road(lars, requested, ana, 
 
 
 @pytest.mark.parametrize("road", ROADS)
-def test_who_requested_a_promotion_although_it_was_not_better_approves_it_by_no_road(no_better, lee, noah, client_for, project, road):
-    lena = make_person("lena", project=project, role=Role.LEAD)
+def test_who_requested_a_promotion_although_it_was_not_better_approves_it_by_no_road(no_better, lee, lena, noah, client_for, road):
     actions.insist(proposal_id=no_better.uuid, actor=lee, reason="Its errors are cheaper.")
     request = road(advance(advance(no_better)), lee, noah)
 
@@ -149,7 +165,8 @@ def from_before(before, labelled) -> Proposal:
 def test_of_a_run_from_before_its_proposal_and_its_queue_tell_who_is_behind_it(from_before, lars, ana):
     assert runs.workers_of(from_before.run).behind == {lars.uuid, ana.uuid}
 
-    behind_its_back("UPDATE labeling_annotation SET created_at = %s", from_before.run.created_at + timedelta(seconds=1))
+    for table in ("labeling_annotation", "labeling_decision"):
+        behind_its_back(f"UPDATE {table} SET created_at = %s", from_before.run.created_at + timedelta(seconds=1))
 
     assert runs.workers_of(from_before.run).behind == {lars.uuid}  # the run could not learn from what was said since
 
@@ -177,8 +194,47 @@ def test_another_proposer_in_the_table_frees_nobody(collected, lars, gita):
     assert queries.people_behind(Proposal.objects.get(pk=collected.pk)) == {lars.uuid, gita.uuid}
 
 
-def test_who_set_the_trigger_before_it_proposed_is_behind_it_and_who_changes_it_since_is_not(collected, lars, lee, project):
-    lena = make_person("lena", project=project, role=Role.LEAD)
+def decide_first(proposal: Proposal, reviewer) -> None:
+    """Decide one item of the queue, otherwise than Ana did."""
+    item = labeling.queue_items(proposal.queue)[0]
+    other = next(label for label in labels.labels_now(proposal.queue).values() if label.name != "refund")
+    settle = partial(labeling_actions.decide, queue_id=proposal.queue.uuid, item_id=item.uuid, value=labeling.says(other))
+    settle(actor=reviewer, reason="It asks for no money.")
+
+
+@pytest.fixture
+def adjudicated(labelled, rosa) -> Proposal:
+    """Rosa decided an item of its queue, which she did not annotate."""
+    decide_first(labelled, rosa)
+    return labelled
+
+
+def test_who_adjudicated_its_queue_is_behind_it_without_an_annotation(adjudicated, lars, ana, rosa):
+    assert queries.people_behind(adjudicated) == {lars.uuid, ana.uuid, rosa.uuid}
+    assert "labeled texts for it" in queries.behind(rosa, adjudicated)
+
+
+@pytest.mark.postgres
+def test_another_adjudicator_in_the_table_frees_nobody(adjudicated, lars, ana, rosa, gita):
+    behind_its_back("UPDATE labeling_decision SET by_id = %s WHERE by_id = %s", gita.pk, rosa.pk)
+
+    assert queries.people_behind(adjudicated) == {lars.uuid, ana.uuid, rosa.uuid, gita.uuid}
+
+
+def test_who_adjudicates_its_queue_after_its_run_was_launched_is_not_behind_it(training_now, lars, ana, rosa):
+    decide_first(training_now, rosa)
+
+    assert queries.people_behind(training_now) == {lars.uuid, ana.uuid}
+
+
+@pytest.mark.parametrize("road", ROADS)
+def test_who_adjudicated_its_queue_approves_it_by_no_road(adjudicated, rosa, lee, noah, client_for, road):
+    end_training(advance(adjudicated), accuracy=1.0)
+
+    refused(road(advance(advance(adjudicated)), lee, noah), rosa, client_for)
+
+
+def test_who_set_the_trigger_before_it_proposed_is_behind_it_and_who_changes_it_since_is_not(collected, lars, lee, lena):
     set_drift = partial(actions.set_trigger, endpoint_id=collected.endpoint.uuid, kind=Kind.DRIFT, enabled=True)
     set_drift(actor=lee, threshold=0.2)
     collected.created_at = timezone.now()
