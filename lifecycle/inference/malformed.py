@@ -15,7 +15,7 @@ from lifecycle.inference import answering
 HEADER_SECONDS, HEADER_MOST = 10.0, 64 * 1024  # bytes
 BODY_SECONDS = 2 * answering.BODY_SECONDS  # of what the application does not read; what it reads, it waits for itself
 LINGER_SECONDS = 5.0
-UNREAD_SECONDS = 60.0  # for which a client may leave more than the write buffer's limit of its answers unread
+UNREAD_SECONDS = 60.0  # for which a client may read nothing while more than the write buffer's limit of its answers is unread
 PIPELINED_MOST = 100  # requests that wait on one connection for the answer before theirs
 
 
@@ -139,7 +139,7 @@ class Protocol(HttpToolsProtocol):
     def pause_writing(self) -> None:
         """The client does not read its answers as fast as they are written."""
         super().pause_writing()
-        self._unread = self.loop.call_later(UNREAD_SECONDS, self.transport.abort)
+        self._look_again()
 
     def resume_writing(self) -> None:
         """The client has caught up."""
@@ -147,6 +147,17 @@ class Protocol(HttpToolsProtocol):
         if self._unread is not None:
             self._unread.cancel()
             self._unread = None
+
+    def _look_again(self) -> None:
+        left = self.transport.get_write_buffer_size()
+        self._unread = self.loop.call_later(UNREAD_SECONDS, self._abort_unless_read, left)
+
+    def _abort_unless_read(self, left: int) -> None:
+        """Hang up on a client that read nothing since so many bytes were left; nothing is written meanwhile."""
+        if self.transport.get_write_buffer_size() < left:
+            self._look_again()
+        else:
+            self.transport.abort()
 
     def timeout_keep_alive_handler(self) -> None:
         """No further request came; what the client left unread of its answers is dropped."""

@@ -43,7 +43,9 @@ class Loop:
 
 
 class Line:
-    """The transport: what was written, whether that was all, and whether it was closed."""
+    """The transport: what was written, how many bytes of it the client left unread, whether that was all, and whether it was closed."""
+
+    unread = 0
 
     def __init__(self):
         self.written, self.ended, self.closed = b"", False, False
@@ -64,6 +66,9 @@ class Line:
 
     def get_extra_info(self, _):
         return None
+
+    def get_write_buffer_size(self):
+        return self.unread
 
     def pause_reading(self):
         pass
@@ -93,6 +98,11 @@ def respond(connection, status=401):
             connection.cycle.send(message).send(None)
         except StopIteration:
             continue
+
+
+def leave_unread(connection, size):
+    """So many bytes of what was written are still unread."""
+    connection.transport._transport.unread = size
 
 
 def end(connection):

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from lifecycle.inference.malformed import BODY_SECONDS, HEADER_MOST, HEADER_SECONDS, UNREAD_SECONDS
-from tests.inference.connections import HALF_A_BODY, HALF_A_HEADER, WHOLE, end, respond
+from tests.inference.connections import HALF_A_BODY, HALF_A_HEADER, WHOLE, end, leave_unread, respond
 
 
 def test_a_connection_without_a_request_is_closed_in_silence(connection):
@@ -84,6 +84,18 @@ def test_who_does_not_read_the_answers_is_hung_up_on(connection):
 
     assert end(connection) == UNREAD_SECONDS
     assert connection.transport.closed
+
+
+def test_who_reads_slowly_stays_and_who_stops_is_hung_up_on(connection):
+    connection.data_received(WHOLE)
+    leave_unread(connection, 300_000)
+    connection.pause_writing()
+
+    for left in (200_000, 199_999):
+        leave_unread(connection, left)
+        assert (end(connection), connection.transport.is_closing()) == (UNREAD_SECONDS, False)
+
+    assert (end(connection), connection.transport.closed, connection.loop.waits) == (UNREAD_SECONDS, True, [])
 
 
 def test_who_reads_on_in_time_stays(connection):
