@@ -144,6 +144,18 @@ class Card(models.Model):
         return f"card {self.revision} of {self.version}"
 
 
+class PackedExport(models.Model):
+    """The zip of a version with this revision of its card, as it was when it was put where it is downloaded from. As long as the file has
+    the stamp, it is what was packed."""
+
+    card = models.OneToOneField(Card, on_delete=models.CASCADE, related_name="packed_export")
+    stamp = models.JSONField(help_text="as queries.stamp_of has it")
+    used_at = models.DateTimeField(help_text="when it was downloaded last, or made")
+
+    def __str__(self) -> str:
+        return f"{self.card} {self.used_at:%Y-%m-%d %H:%M}"
+
+
 class Endpoint(models.Model):
     """A model in an environment, under an address: what clients call, and what promotions are asked for.
 

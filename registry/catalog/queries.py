@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -21,7 +22,7 @@ from lifecycle.training.rules import RunState
 from registry.access import policy
 from registry.access.policy import Person
 from registry.catalog.card import SHOWN
-from registry.catalog.models import Alias, Card, Endpoint, Freeze, ModelVersion, RegisteredModel
+from registry.catalog.models import Alias, Card, Endpoint, Freeze, ModelVersion, PackedExport, RegisteredModel
 from registry.ledger import accounts
 from registry.ledger.accounts import Told
 from registry.ledger.rules import FORM
@@ -184,12 +185,22 @@ def export_path(card: Card) -> Path:
 
 
 def made_export(card: Card) -> Export | None:
-    """The export of a version with this revision of its card, where there is one."""
+    """The export of a version with this revision of its card, where there is one that is as it was packed."""
     try:
         found = export_path(card).stat()
     except FileNotFoundError:
         return None
-    return Export(found.st_size, datetime.fromtimestamp(found.st_mtime, UTC))
+    return Export(found.st_size, datetime.fromtimestamp(found.st_mtime, UTC)) if is_as_packed(card, found) else None
+
+
+def is_as_packed(card: Card, found: os.stat_result) -> bool:
+    """Whether the file in the place of an export is the one that was packed, told by its stamp: nothing is read."""
+    return PackedExport.objects.filter(card=card).values_list("stamp", flat=True).first() == stamp_of(found)
+
+
+def stamp_of(found: os.stat_result) -> list[int]:
+    """Inode, size, and when bytes and inode were last changed, in ns. As long as these stay, so do the bytes: see bundle.stamps."""
+    return [found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns]
 
 
 def is_governed(endpoint: Endpoint) -> bool:

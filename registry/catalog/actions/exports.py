@@ -32,7 +32,7 @@ from registry.access.models import User
 from registry.artifacts.actions import CHUNK, write_folder
 from registry.catalog import exported, queries, rules, signed_cards
 from registry.catalog.actions.files import check_card, verified
-from registry.catalog.models import Card, ModelVersion
+from registry.catalog.models import Card, ModelVersion, PackedExport
 from registry.ledger import keys
 from registry.ledger.actions import record
 from registry.ledger.verbs import Verb
@@ -118,28 +118,36 @@ def publish(ctx: JobContext, card: Card, packed: Path) -> None:
     target = queries.export_path(card)
     target.parent.mkdir(exist_ok=True)
     os.replace(packed, target)
+    now = {"stamp": queries.stamp_of(target.stat()), "used_at": timezone.now()}
+    PackedExport.objects.update_or_create(card=card, defaults=now)
 
 
 def download(*, version: ModelVersion, actor: User) -> IO[bytes]:
     """The export of a version with the newest revision of its card, as an open file at its beginning. The download is an Event.
 
-    Raises PermissionDenied, Refused for a version in quarantine and for an altered card, Conflict where it was not exported yet.
+    Raises PermissionDenied, Refused for a version in quarantine and for an altered card, Conflict where it was not exported yet, or
+    was changed since: exported again, it is packed anew.
     """
     access.require(actor, "catalog.download", version)
     check_open(version)
     card = check_card(version)  # ahead of the lock
-    path = queries.export_path(card)
     with transaction.atomic():
         version = locked(version)
         check_current(card, version)
-        try:
-            packed = path.open("rb")
-        except FileNotFoundError as error:
-            raise Conflict(f"{version} isn't exported yet.", next_step="Export it, then download it when the job has ended.") from error
+        packed = open_packed(card)
         record(actor, Verb.VERSION_EXPORTED, version, project=version.model.project.uuid, root_digest=version.root_digest, card=card.digest)
-    with suppress(FileNotFoundError):  # it was swept just now; what is open stays
-        os.utime(path, (timezone.now().timestamp(), path.stat().st_mtime))
+        PackedExport.objects.filter(card=card).update(used_at=timezone.now())
     return packed
+
+
+def open_packed(card: Card) -> IO[bytes]:
+    """The zip as it was packed. Raises Conflict where there is none."""
+    with suppress(FileNotFoundError):
+        packed = queries.export_path(card).open("rb")
+        if queries.is_as_packed(card, os.fstat(packed.fileno())):
+            return packed
+        packed.close()
+    raise Conflict(f"{card.version} isn't exported yet.", next_step="Export it, then download it when the job has ended.")
 
 
 def sweep_exports(now: datetime) -> int:
@@ -148,17 +156,17 @@ def sweep_exports(now: datetime) -> int:
     found = {path.stem: path for path in queries.exports_folder().glob("????????-????-????-????-????????????.zip")}
     later = Card.objects.filter(version=OuterRef("version"), revision__gt=OuterRef("revision"))
     rows = Card.objects.filter(~Exists(later), uuid__in=found).exclude(version__state=rules.QUARANTINED)
-    current = {str(uuid) for uuid in rows.values_list("uuid", flat=True)}
-    swept = [path for name, path in found.items() if name not in current or used_at(path) < now - UNUSED]
+    current = {str(uuid): used_at for uuid, used_at in rows.values_list("uuid", "packed_export__used_at")}
+    swept = [path for name, path in found.items() if name not in current or last_used(path, current[name]) < now - UNUSED]
     for path in swept:
         path.unlink(missing_ok=True)
     return len(swept)
 
 
-def used_at(path: Path) -> datetime:
-    """When an export was downloaded last, or made."""
-    found = path.stat()
-    return datetime.fromtimestamp(max(found.st_atime, found.st_mtime), UTC)
+def last_used(path: Path, used_at: datetime | None) -> datetime:
+    """When an export was downloaded last, or made. used_at: as its row says, which one that is being put there may lack."""
+    made = datetime.fromtimestamp(path.stat().st_mtime, UTC)
+    return max(made, used_at or made)
 
 
 def locked(version: ModelVersion) -> ModelVersion:

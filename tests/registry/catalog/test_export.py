@@ -25,7 +25,7 @@ from lifecycle.refusals import Conflict, Refused
 from registry.access.actions import create_token
 from registry.catalog import actions, queries
 from registry.catalog.actions import exports
-from registry.catalog.models import ModelVersion
+from registry.catalog.models import ModelVersion, PackedExport
 from registry.ledger.models import Event
 from tests.support import registry
 from tests.support.jobs import run_jobs, run_ok
@@ -197,6 +197,7 @@ def test_an_export_is_swept_a_week_after_its_last_use_or_when_the_card_has_anoth
     registry.exported(version, mia).close()
     path, week_ago = queries.exports_folder() / the_zip(version), (timezone.now() - timedelta(days=8)).timestamp()
     os.utime(path, (week_ago, week_ago))
+    PackedExport.objects.update(stamp=queries.stamp_of(path.stat()), used_at=timezone.now() - timedelta(days=8))
     actions.download(version=version, actor=mia).close()
     assert (actions.sweep_exports(timezone.now()), path.stat().st_mtime) == (0, week_ago)
 
@@ -207,6 +208,33 @@ def test_an_export_is_swept_a_week_after_its_last_use_or_when_the_card_has_anoth
     revise(version, mia)
     assert actions.sweep_exports(timezone.now()) == 1
     assert lying() == []
+
+
+def in_its_place(path: Path) -> None:
+    path.with_suffix(".new").write_bytes(b"PK another")
+    path.with_suffix(".new").replace(path)
+
+
+def in_its_bytes(path: Path) -> None:
+    """Of the same size, and dated back."""
+    found = path.stat()
+    with path.open("r+b") as file:
+        file.write(b"PK another")
+    os.utime(path, ns=(found.st_atime_ns, found.st_mtime_ns))
+
+
+@pytest.mark.parametrize("change", [in_its_place, in_its_bytes])
+def test_what_was_changed_on_the_disk_is_not_handed_out_and_is_packed_anew(version, mia, client_for, change):
+    with registry.exported(version, mia) as packed:
+        whole = packed.read()
+    change(queries.exports_folder() / the_zip(version))
+
+    with pytest.raises(Conflict, match="isn't exported yet"):
+        actions.download(version=version, actor=mia)
+    assert (client_for(mia).get(f"/models/versions/{version.uuid}/").context["export"], downloads()) == (None, 1)
+
+    with registry.exported(version, mia) as packed, zipfile.ZipFile(packed) as archive:
+        assert (archive.testzip(), packed.seek(0, os.SEEK_END)) == (None, len(whole))
 
 
 def test_a_sweep_asks_the_same_for_one_export_and_for_many(version, mia):
