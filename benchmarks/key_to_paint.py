@@ -21,6 +21,7 @@ from playwright.sync_api import Page, sync_playwright
 from tests.support.product import Product, running_product, until
 
 PAINT_MS = 100.0
+BROWSERS = ("/usr/bin/chromium", "/usr/bin/chromium-headless-shell")
 ARGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"]
 PASSWORD = "a key and a painted item"
 THINK_MS = 300
@@ -63,11 +64,11 @@ def main() -> int:
     parser.add_argument("--items", type=int, default=60, help="answered in each pass")
     parser.add_argument("--rows", type=int, default=5_000, help="items of each queue")
     given = parser.parse_args()
-    with running_product() as product, sync_playwright() as playwright:
+    with running_product(from_nothing=True) as product, sync_playwright() as playwright:
         said = product.python(LAY_DOWN.format(rows=given.rows, password=PASSWORD))
         queues = dict(line.split() for line in said.splitlines() if line.startswith(tuple(KEYS)))
         until(lambda: filled(product), "the queues are filled")
-        chromium = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=ARGS)
+        chromium = playwright.chromium.launch(executable_path=next(filter(os.path.exists, BROWSERS)), args=ARGS)
         page = chromium.new_context(viewport={"width": 1440, "height": 1000}, base_url=product.url, bypass_csp=True).new_page()
         sign_in(page)
         found = {task: measure(page, queues[task], task, given.items) for task in KEYS}

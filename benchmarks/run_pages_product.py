@@ -32,6 +32,7 @@ from tests.support.training import make_run, make_snapshot
 
 LOGGED = ("train_loss", "learning_rate", "examples_per_second", "memory_mb", "gradient_norm")
 SCORED = ("validation_loss", "accuracy", "macro_f1", "ece", "predicted_classes")
+FEW_POINTS = 20_000  # of the small world
 EVALUATIONS, LOG_STEPS, TEXTS = 1_000, 10, 20
 
 
@@ -43,6 +44,7 @@ def play(points: int, items: int, labels: int, runs: int, rounds: int) -> dict[s
     mia = make_person("mia", project=project, role=Role.ENGINEER)
     few = make_run(make_snapshot(project, mia, name="few"), mia)
     other = make_run(few.snapshot, mia, accuracy=0.8, seed=2)
+    add_points(few, FEW_POINTS)
     small = statements(mia, few, other)
     began = time.monotonic()
     snapshot = make_snapshot(project, mia, name="many", texts=texts(labels), copies=1)
