@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import pytest
 from django.core.cache import cache
 
+from tests.support import registry
 from tests.support.pairs import WHOLE
 from tests.support.role_table import PEOPLE, ROWS, Browser, Row, filled_in
 from tests.support.world import NUMBER, SCRIPT, World
@@ -59,6 +60,7 @@ def walker(row: Row) -> str | None:
 @pytest.fixture
 def pages(world) -> list[Page]:
     """Every address that somebody may see, as the first of the walkers sees it."""
+    registry.copies_are_as_packed()
     browsers = {name: Browser(world, name) for name in WALKERS}
     return [visit(row, browsers[name], name, world) for row in ROWS if (name := walker(row))]
 

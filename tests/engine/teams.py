@@ -5,11 +5,11 @@ from __future__ import annotations
 import time
 from threading import Thread
 
-import psutil
 import pytest
 from safetensors.torch import load_file
 
 from lifecycle.engine.events import points, read_events
+from tests.support.processes import family
 
 PACE = {"examples_per_second", "memory_mb"}
 
@@ -42,7 +42,7 @@ def assert_same_artifact(alone, divided):
 
 def children():
     """The other processes of a run that is trained here."""
-    return [each for each in psutil.Process().children(recursive=True) if "calm_follower" in " ".join(each.cmdline())]
+    return family("calm_follower")
 
 
 def kill_when(condition):

@@ -27,6 +27,7 @@ from lifecycle.inference import signs
 from lifecycle.jobs.supervisor import die_with_parent
 from tests.support import tables
 from tests.support.hand import Hand
+from tests.support.processes import family
 
 ROOT = Path(__file__).parents[2]
 LEASE_SECONDS = 8  # until the work of a worker that was killed goes on; a busy machine is silent for some of them
@@ -149,15 +150,7 @@ class Product:
     def running(self, *words: str) -> list[psutil.Process]:
         """The processes of this product whose command line holds all these words."""
         assert self.process is not None
-        found = []
-        for process in psutil.Process(self.process.pid).children(recursive=True):
-            try:
-                line = " ".join(process.cmdline())
-            except (psutil.NoSuchProcess, psutil.ZombieProcess):
-                continue
-            if all(word in line for word in words):
-                found.append(process)
-        return found
+        return family(*words, of=self.process.pid)
 
     def kill(self, *words: str) -> list[int]:
         """`kill -9` the processes whose command line holds all these words; returns who they were."""

@@ -10,7 +10,6 @@ import threading
 from datetime import timedelta
 from pathlib import Path
 
-import psutil
 import pytest
 from django.utils import timezone
 
@@ -21,6 +20,7 @@ from lifecycle.jobs.context import JobContext, LeaseLost, Released
 from lifecycle.jobs.models import Job
 from lifecycle.jobs.rules import State
 from tests.support.jobs import kind
+from tests.support.processes import family
 
 pytestmark = pytest.mark.django_db
 PROGRAM = (sys.executable, str(Path(__file__).parents[2] / "support" / "fake_engine.py"))
@@ -233,7 +233,7 @@ def test_what_scikit_learn_fits_is_the_same_however_many_cores_there_are(threads
 
 
 def children():
-    return [process for process in psutil.Process().children(recursive=True) if "fake_engine" in " ".join(process.cmdline())]
+    return family("fake_engine")
 
 
 def _owner(ctx, person):

@@ -11,7 +11,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from functools import partial
 from itertools import count
 from pathlib import Path
@@ -23,6 +22,7 @@ import pytest
 from lifecycle.engine.checkpoint import MARKER
 from lifecycle.engine.events import points, read_events
 from tests.support import tables
+from tests.support.processes import family
 
 ROOT = Path(__file__).parents[3]
 HAND = [sys.executable, str(ROOT / "tests" / "support" / "worker_process.py")]
@@ -219,11 +219,7 @@ def test_training_that_is_preempted_goes_on_with_another_worker_to_the_weights_o
 
 def process_of(run: str, worker: subprocess.Popen) -> psutil.Process | None:
     """The engine's process of a run under this worker."""
-    for each in psutil.Process(worker.pid).children(recursive=True):
-        with suppress(psutil.NoSuchProcess):
-            if run in " ".join(each.cmdline()):
-                return each
-    return None
+    return next(iter(family(run, of=worker.pid)), None)
 
 
 def strike(
