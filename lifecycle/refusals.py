@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import errno
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 
 class Refusal(Exception):
     """An action was not carried out, nothing has changed, and `str(self)` is a sentence that says why.
@@ -59,3 +63,14 @@ class NotReady(Refusal):
     code = "not_ready"
     status = 503
     retry_after_seconds = 5
+
+
+@contextmanager
+def full_disk_refused(message: str, *, next_step: str) -> Iterator[None]:
+    """A disk, or a share of it, that is full in the block becomes a sentence. Raises Refused."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        raise Refused(message, next_step=next_step) from error

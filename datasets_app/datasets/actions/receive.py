@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import IO, Any
 
@@ -18,7 +18,7 @@ from django.db import transaction
 from datasets_app.datasets.importing import readers, sniffing
 from datasets_app.datasets.models import Dataset, Upload
 from datasets_app.datasets.rules import Provenance
-from lifecycle.refusals import Refused
+from lifecycle.refusals import Refused, full_disk_refused
 from registry.access import policy
 from registry.access.models import User
 from registry.artifacts import actions as artifacts
@@ -26,6 +26,9 @@ from registry.artifacts.models import Blob
 
 CHUNK = 1 << 20
 UNSAID = Provenance()
+disk_checked = partial(
+    full_disk_refused, "The server's disk is full, so the file was not kept.", next_step="Tell your administrator, then upload it again."
+)
 
 
 def receive_upload(
@@ -68,19 +71,6 @@ def arrived(chunks: Iterable[bytes]) -> Iterator[Path]:
             scratch.write(chunk)
         scratch.flush()
         yield Path(scratch.name)
-
-
-@contextmanager
-def disk_checked() -> Iterator[None]:
-    """A full disk becomes a sentence. Raises Refused."""
-    try:
-        yield
-    except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
-            raise
-        raise Refused(
-            "The server's disk is full, so the file was not kept.", next_step="Tell your administrator, then upload it again."
-        ) from error
 
 
 def keep(dataset: Dataset, actor: User, path: Path, file_name: str, provenance: Provenance) -> Upload:

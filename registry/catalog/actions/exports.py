@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import errno
 import json
 import os
 import platform
 import shutil
 import zipfile
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from importlib import metadata
 from pathlib import Path
@@ -25,7 +23,7 @@ from lifecycle.engine.shipped import SERVED, source
 from lifecycle.jobs.actions import enqueue
 from lifecycle.jobs.context import JobContext
 from lifecycle.jobs.models import Job
-from lifecycle.refusals import Conflict, Refused
+from lifecycle.refusals import Conflict, Refused, full_disk_refused
 from lifecycle.training.folders import forget, local_folder, scratch
 from registry.access import policy as access
 from registry.access.models import User
@@ -72,7 +70,9 @@ def run_export(ctx: JobContext) -> None:
     signed_cards.check(card)
     forget(ctx.job)  # what a worker left that was lost
     try:
-        with disk_checked():
+        with full_disk_refused(
+            "The server's disk is full, so the version wasn't exported.", next_step="Free some space, then export it again."
+        ):
             publish(ctx, card, pack(ctx, card, scratch(ctx.job)))
     finally:
         if not ctx.lost:  # else it is that of whoever took the job over
@@ -186,19 +186,6 @@ def check_current(card: Card, version: ModelVersion) -> None:
     check_open(version)
     if queries.newest_card(version) != card:
         raise Conflict(f"The model card of {version} has a newer revision.", next_step="Export the version again.")
-
-
-@contextmanager
-def disk_checked() -> Iterator[None]:
-    """A full disk becomes a sentence. Raises Refused."""
-    try:
-        yield
-    except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
-            raise
-        raise Refused(
-            "The server's disk is full, so the version wasn't exported.", next_step="Free some space, then export it again."
-        ) from error
 
 
 def put_beside(card: Card, whole: Path) -> None:
