@@ -48,6 +48,15 @@ from tests.support.jobs import run_ok
 from tests.support.people import PASSWORD
 
 LABELS = ["billing", "delivery", "refund"]
+LAX = """
+format: 1
+name: standard
+title: Lax
+gates: {leakage: {}, signature: {}}
+steps: [{name: technical, title: Technical review, role: lead}]
+days_to_decide: 14
+days_valid: 7
+"""
 STATED = {"purpose": "Route support messages.", "limits": "English only.", "risks": "Wrong routing delays an answer."}
 _numbers = count(1)
 

@@ -47,15 +47,6 @@ from tests.support.trail import behind_its_back, faults, found, rewrite
 
 pytestmark = pytest.mark.django_db
 STANDARD_GATES = ("quality", "live", "calibration", "leakage", "labels", "signature", "card")
-LAX = """
-format: 1
-name: standard
-title: Lax
-gates: {leakage: {}, signature: {}}
-steps: [{name: technical, title: Technical review, role: lead}]
-days_to_decide: 14
-days_valid: 7
-"""
 
 
 @pytest.fixture
@@ -109,7 +100,7 @@ def test_an_account_of_more_objects_asks_no_more_often(lived, project, mia, ravi
     before = statements()
     version = registry.make_version(project, mia, ravi, model=lived.model, snapshot=lived.alias.version.run.snapshot, semver="9.0.0")
     registry.asked_request(version, registry.make_endpoint(lived.model, mia), mia)
-    policies.publish(text=LAX, actor=None)
+    policies.publish(text=registry.LAX, actor=None)
     access.create_token(user=mia, name="cd", scopes=["read"], days=9)
 
     assert statements() == before
@@ -154,7 +145,7 @@ def ask_for_another_version(endpoint: Endpoint) -> None:
 
 
 def judge_by_another_policy(_: Endpoint) -> None:
-    short = policies.publish(text=LAX.replace("standard", "short"), actor=None)
+    short = policies.publish(text=registry.LAX.replace("standard", "short"), actor=None)
     PromotionRequest.objects.filter(pk=rejected().pk).update(policy=short)
 
 
@@ -244,15 +235,15 @@ def come_back(_: Endpoint) -> None:
 
 
 def publish_a_policy(_: Endpoint) -> None:
-    Policy.objects.create(name="standard", version=99, text=LAX, digest=sha256(LAX.encode()).hexdigest())
+    Policy.objects.create(name="standard", version=99, text=registry.LAX, digest=sha256(registry.LAX.encode()).hexdigest())
 
 
 def change_a_policy(_: Endpoint) -> None:
-    behind_its_back("UPDATE policies_policy SET text = %s WHERE version = 1", LAX)
+    behind_its_back("UPDATE policies_policy SET text = %s WHERE version = 1", registry.LAX)
 
 
 def govern_by_another_policy(endpoint: Endpoint) -> None:
-    Endpoint.objects.filter(pk=endpoint.pk).update(policy=policies.publish(text=LAX.replace("standard", "short"), actor=None))
+    Endpoint.objects.filter(pk=endpoint.pk).update(policy=policies.publish(text=registry.LAX.replace("standard", "short"), actor=None))
 
 
 def drop_the_texts(endpoint: Endpoint) -> None:

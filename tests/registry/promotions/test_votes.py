@@ -31,15 +31,6 @@ from tests.support.people import PASSWORD
 from tests.support.trail import behind_its_back
 
 pytestmark = pytest.mark.django_db
-LAX = """
-format: 1
-name: standard
-title: Lax
-gates: {leakage: {}, signature: {}}
-steps: [{name: technical, title: Technical review, role: lead}]
-days_to_decide: 14
-days_valid: 7
-"""
 
 
 @pytest.fixture
@@ -150,11 +141,11 @@ def test_an_approval_by_a_policy_that_nobody_published_is_not_deployed(approved)
 
 
 def publish_in_the_database(endpoint):
-    Policy.objects.create(name="standard", version=99, text=LAX, digest=sha256(LAX.encode()).hexdigest())
+    Policy.objects.create(name="standard", version=99, text=registry.LAX, digest=sha256(registry.LAX.encode()).hexdigest())
 
 
 def move_to_a_policy_of_others(endpoint):
-    lax = policies.publish(text=LAX.replace("name: standard", "name: lax"), actor=None)
+    lax = policies.publish(text=registry.LAX.replace("name: standard", "name: lax"), actor=None)
     Endpoint.objects.filter(pk=endpoint.pk).update(policy=lax)
 
 
