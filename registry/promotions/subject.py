@@ -11,8 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
-from django.db.models import CharField, Count, Max, Q, QuerySet, Value
-from django.db.models.functions import Cast, Replace
+from django.db.models import Count, Max, Q, QuerySet
 
 from datasets_app.labeling.models import Decision, Queue
 from datasets_app.snapshots.models import Snapshot
@@ -111,7 +110,6 @@ RECORDED = {
     Verb.DECISIONS_CORRECTED: (Q(correction__isnull=False), "correction__uuid"),
     Verb.CLASSES_CHANGED: (Q(change__isnull=False), "change__schema__uuid"),
 }  # fmt: skip  # which decisions an event of this kind tells of, and the object that it is about
-DASH = Value("-")
 
 
 def deciders(snapshot: Snapshot) -> list[str]:
@@ -149,14 +147,15 @@ def actors(uuid: UUID, *verbs: Verb) -> set[str]:
 
 
 def recorded_deciders(found: QuerySet[Decision], project: UUID) -> list[str]:
-    """Who decided them or had them written, as their events say. In one statement: ids are compared as the digits that every database has
-    in common."""
-    events = Event.objects.filter(project=project).exclude(actor=SYSTEM).annotate(digits=Replace("object_id", DASH))
-    told = []
+    """Who decided them or had them written, as their events say: looked up by what an event is about, so many at a time, which has an
+    index however long the audit log is."""
+    told: set[str] = set()
     for verb, (kind, subject) in RECORDED.items():
-        digits = found.filter(kind).values_list(Replace(Cast(subject, CharField()), DASH))
-        told.append(events.filter(verb=verb, digits__in=digits).values_list("actor", flat=True))
-    return list(told[0].union(*told[1:]))
+        about = found.filter(kind, **{f"{subject}__isnull": False}).values_list(subject, flat=True).distinct()
+        for ids in accounts.batched(str(uuid) for uuid in about.iterator(chunk_size=1000)):
+            events = Event.objects.filter(project=project, verb=verb, object_id__in=ids).exclude(actor=SYSTEM)
+            told.update(events.order_by().values_list("actor", flat=True).distinct())
+    return sorted(told)
 
 
 def workers(run: Run, asking: Mapping[str, list[str]]) -> dict[str, list[str]]:
