@@ -194,7 +194,7 @@ def labelers(queue: Queue, *, until: datetime | None = None) -> set[UUID]:
     came later doesn't count."""
     then = {"queue": queue} | ({"created_at__lte": until} if until else {})
     annotators = Annotation.objects.filter(**then).order_by().values_list("user__uuid", flat=True).distinct()
-    return {*annotators, *map(UUID, deciders_of(Decision.objects.filter(**then).order_by(), queue.dataset.project.uuid))}
+    return {*annotators, *map(UUID, deciders_of(Decision.objects.filter(**then).order_by()))}
 
 
 def workers_of(runs: Collection[UUID]) -> Workers:

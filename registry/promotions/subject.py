@@ -114,11 +114,11 @@ RECORDED = {
 
 def deciders(snapshot: Snapshot) -> list[str]:
     """Everyone whose work the labels of the test split are, as sorted uuids. Superseded decisions count too."""
-    return deciders_of(test_decisions(snapshot).order_by(), snapshot.dataset.project.uuid)
+    return deciders_of(test_decisions(snapshot).order_by())
 
 
-def deciders_of(found: QuerySet[Decision], project: UUID) -> list[str]:
-    """Everyone whose work these decisions of a project are, as sorted uuids: who took them or gave the answers that they rest on, who
+def deciders_of(found: QuerySet[Decision]) -> list[str]:
+    """Everyone whose work these decisions are, as sorted uuids: who took them or gave the answers that they rest on, who
     brought or accepted a file that they came with, who published a change of classes that moved them. Who is only named in a file is left
     out: anybody could name anybody there, and so choose who may not approve.
 
@@ -130,7 +130,7 @@ def deciders_of(found: QuerySet[Decision], project: UUID) -> list[str]:
         people |= Q(pk__in=found.filter(**{f"{author}__isnull": False}).values(author))
     answered = found.exclude(queue__source=Queue.Source.BROUGHT).filter(annotations__isnull=False)
     people |= Q(pk__in=answered.values("annotations__user"))
-    people |= Q(uuid__in=recorded_deciders(found, project))
+    people |= Q(uuid__in=recorded_deciders(found))
     known = User.objects.exclude(username__startswith=PLACEHOLDER)
     return sorted(str(uuid) for uuid in known.filter(people).values_list("uuid", flat=True))
 
@@ -146,15 +146,15 @@ def actors(uuid: UUID, *verbs: Verb) -> set[str]:
     return {event.actor for event in accounts.events_of([str(uuid)], verbs)[str(uuid)]} - {SYSTEM}
 
 
-def recorded_deciders(found: QuerySet[Decision], project: UUID) -> list[str]:
+def recorded_deciders(found: QuerySet[Decision]) -> list[str]:
     """Who decided them or had them written, as their events say: looked up by what an event is about, so many at a time, which has an
     index however long the audit log is."""
     told: set[str] = set()
     for verb, (kind, subject) in RECORDED.items():
         about = found.filter(kind, **{f"{subject}__isnull": False}).values_list(subject, flat=True).distinct()
         for ids in accounts.batched(str(uuid) for uuid in about.iterator(chunk_size=1000)):
-            events = Event.objects.filter(project=project, verb=verb, object_id__in=ids).exclude(actor=SYSTEM)
-            told.update(events.order_by().values_list("actor", flat=True).distinct())
+            events = Event.objects.filter(object_id__in=ids).order_by().values_list("verb", "actor").distinct()
+            told.update(actor for did, actor in events if did == verb and actor != SYSTEM)
     return sorted(told)
 
 
