@@ -32,8 +32,9 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn import metrics as peer
 
-from lifecycle.engine import fairness, label_sets, metrics, spans, text_scores
+from lifecycle.engine import label_sets, spans, text_scores
 from lifecycle.engine.tagging import Found, Span
+from lifecycle.statistics import fairness, metrics
 
 BENCH = Path(__file__).resolve().parent.parent / "var" / "bench"
 FAIRLEARN = Path(__file__).resolve().parent / "evaluation_peers" / "fairlearn_measures.py"

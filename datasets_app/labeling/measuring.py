@@ -8,7 +8,7 @@ from uuid import UUID
 
 from datasets_app.labeling.matching import Matcher, Span
 from datasets_app.labeling.values import Value, classes_of, task_of
-from lifecycle.engine.calibration import wilson
+from lifecycle.statistics.intervals import wilson
 
 MARKING = "spans"  # the task in which a rule marks parts of a text, each of which is right or wrong by itself
 FEW = 20  # decided claims below which a precision says too little

@@ -8,9 +8,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from lifecycle.engine.deciding import Cut, Deciding, Rule
 from lifecycle.engine.faults import EngineFault
 from lifecycle.engine.tagging import CLOSING, OPENING, Unit
+from lifecycle.statistics.deciding import Cut, Deciding, Rule
 
 DESCRIPTION = "lifecycle.json"
 HEAD = "head.safetensors"

@@ -22,12 +22,13 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 from sklearn.multiclass import OneVsRestClassifier
 
-from lifecycle.engine import calibration, metrics, ranked_baselines, span_baselines
+from lifecycle.engine import ranked_baselines, span_baselines
 from lifecycle.engine.data import Rows, read_rows
 from lifecycle.engine.embedding import Embedder
 from lifecycle.engine.recipes import RECIPES
 from lifecycle.engine.spec import RANKED
 from lifecycle.engine.tagging import Unit
+from lifecycle.statistics import calibration, metrics
 
 ITERATIONS = 100
 TOLERANCE = 1e-3  # ten times scikit-learn's: faster with many classes, for nearly the same accuracy

@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from safetensors.torch import load_file
 
-from lifecycle.engine import memory, metrics
+from lifecycle.engine import memory
 from lifecycle.engine.answering import Losses, measure_losses
 from lifecycle.engine.artifact import HEAD, ArtifactInfo
 from lifecycle.engine.batches import Collate, EncodedRows
@@ -22,12 +22,13 @@ from lifecycle.engine.diagnosis import Diagnosis
 from lifecycle.engine.document import SpecError
 from lifecycle.engine.export import load_classifier
 from lifecycle.engine.leading import Leading, of_lists
-from lifecycle.engine.metrics import Countable, Floats
 from lifecycle.engine.predictor import Predictor
 from lifecycle.engine.recipes import RECIPES, Recipe
 from lifecycle.engine.recipes.free_text import EVALUATION_ROWS
 from lifecycle.engine.spec import TrainSpec
 from lifecycle.engine.tagging import Tokens
+from lifecycle.statistics import metrics
+from lifecycle.statistics.metrics import Countable, Floats
 
 NEVER = -1e4  # the logit of what a model does not know
 MUCH = 0.05  # of a score between 0 and 1

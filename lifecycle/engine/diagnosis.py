@@ -8,10 +8,10 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from lifecycle.engine.artifact import Operating
-from lifecycle.engine.calibration import THRESHOLD_ROWS
-from lifecycle.engine.deciding import Deciding
 from lifecycle.engine.events import Point
 from lifecycle.engine.faults import Unstable
+from lifecycle.statistics.calibration import THRESHOLD_ROWS
+from lifecycle.statistics.deciding import Deciding
 
 SPIKE_FACTOR = 2.5
 SPIKE_MINIMUM = 0.3

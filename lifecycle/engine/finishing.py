@@ -8,10 +8,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from lifecycle.engine import devices, diagnosis, metrics
+from lifecycle.engine import devices, diagnosis
 from lifecycle.engine.answering import measure_losses
 from lifecycle.engine.artifact import ArtifactInfo, Operating
-from lifecycle.engine.deciding import Deciding
 from lifecycle.engine.decoders import Decoder, open_decoder, save_decoder
 from lifecycle.engine.events import EventWriter
 from lifecycle.engine.export import set_info, write_artifact
@@ -22,6 +21,8 @@ from lifecycle.engine.recipes import RECIPES
 from lifecycle.engine.recipes.free_text import EVALUATION_ROWS
 from lifecycle.engine.spec import TrainSpec
 from lifecycle.engine.trainer import EngineTrainer
+from lifecycle.statistics import metrics
+from lifecycle.statistics.deciding import Deciding
 
 INPUTS = ("input_ids", "attention_mask", "token_type_ids")
 Paces = dict[str, dict[str, float]]  # by graph, what answering the validation texts took: rows, seconds, cpu_seconds

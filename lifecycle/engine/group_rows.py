@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from lifecycle.engine import predictions, ranked_predictions, span_predictions
-from lifecycle.engine.groups import MacroF1, Measure, Quotient, added
+from lifecycle.statistics.groups import MacroF1, Measure, Quotient, added
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]

@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lifecycle.engine import calibration, metrics
-from lifecycle.engine.metrics import Floats, Ints
+from lifecycle.statistics import calibration, metrics
+from lifecycle.statistics.metrics import Floats, Ints
 
 Bools = NDArray[np.bool_]
 

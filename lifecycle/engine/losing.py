@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from lifecycle.engine import metrics, prompts, row_losses
+from lifecycle.engine import prompts, row_losses
 from lifecycle.engine.answering import measure_losses
 from lifecycle.engine.artifact import ArtifactInfo
 from lifecycle.engine.base import open_base
@@ -17,13 +17,14 @@ from lifecycle.engine.data import Rows, parts, read_rows
 from lifecycle.engine.decoders import Decoder, open_decoder
 from lifecycle.engine.events import EventWriter, Stopped, teller
 from lifecycle.engine.faults import EngineFault
-from lifecycle.engine.metrics import Floats
 from lifecycle.engine.probing.subject import AT_ONCE
 from lifecycle.engine.recipes import RECIPES
 from lifecycle.engine.recipes.free_text import EVALUATION_ROWS, examples_of
 from lifecycle.engine.spec import PredictSpec
 from lifecycle.engine.strategies import load_tokenizer
 from lifecycle.engine.verbs import open_predictor, quiet
+from lifecycle.statistics import metrics
+from lifecycle.statistics.metrics import Floats
 
 WRITTEN_AT_ONCE = 4 * EVALUATION_ROWS  # rows between two looks at whether to stop, where texts are written
 

@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lifecycle.engine.calibration import sigmoid, softmax
-from lifecycle.engine.deciding import Cut, decide
+from lifecycle.statistics.calibration import sigmoid, softmax
+from lifecycle.statistics.deciding import Cut, decide
 
 MOST_WORDS = 200
 CLASSES = 5  # that are looked at, at least, where a text may have several

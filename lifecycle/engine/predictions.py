@@ -14,9 +14,10 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from lifecycle.engine import deciding, label_sets, metrics
-from lifecycle.engine.deciding import Cut
-from lifecycle.engine.operating import Scores
+from lifecycle.engine import label_sets
+from lifecycle.statistics import deciding, metrics
+from lifecycle.statistics.deciding import Cut
+from lifecycle.statistics.operating import Scores
 
 SCHEMA = pa.schema(
     [

@@ -21,11 +21,11 @@ from numpy.typing import NDArray
 from onnxruntime.quantization import QuantType, quantize_dynamic
 from onnxruntime.quantization.shape_inference import quant_pre_process
 
-from lifecycle.engine import metrics
 from lifecycle.engine.artifact import INT8, SERVING, ArtifactInfo, Gate
 from lifecycle.engine.data import Rows
 from lifecycle.engine.predictor import Answered, Predictor, answer_timed
 from lifecycle.engine.recipes import RECIPES
+from lifecycle.statistics import metrics
 
 Array = NDArray[Any]
 

@@ -19,12 +19,13 @@ from scipy import sparse
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 
-from lifecycle.engine import metrics, ranking
+from lifecycle.engine import ranking
 from lifecycle.engine.data import Rows
 from lifecycle.engine.embedding import Embedder
-from lifecycle.engine.metrics import Floats
 from lifecycle.engine.ranking import Ranked
 from lifecycle.engine.recipes import RECIPES
+from lifecycle.statistics import metrics
+from lifecycle.statistics.metrics import Floats
 
 ITERATIONS = 100
 TOLERANCE = 1e-3

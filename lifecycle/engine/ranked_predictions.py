@@ -11,9 +11,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from lifecycle.engine import metrics, ranking
-from lifecycle.engine.metrics import Floats, Ints
+from lifecycle.engine import ranking
 from lifecycle.engine.ranking import Ranked, ScoredRanks
+from lifecycle.statistics import metrics
+from lifecycle.statistics.metrics import Floats, Ints
 
 SCHEMA = pa.schema(
     [

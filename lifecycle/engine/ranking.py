@@ -24,8 +24,8 @@ from typing import Any
 
 import numpy as np
 
-from lifecycle.engine import calibration, metrics
-from lifecycle.engine.metrics import Floats, Ints
+from lifecycle.statistics import calibration, metrics
+from lifecycle.statistics.metrics import Floats, Ints
 
 METRICS = (
     *("pair_accuracy", "best_first", "kendall_tau", "log_loss", "ece"),

@@ -8,19 +8,19 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from lifecycle.engine import metrics
 from lifecycle.engine.artifact import ArtifactInfo
-from lifecycle.engine.calibration import wilson
 from lifecycle.engine.data import Rows, parts, read_rows, some
 from lifecycle.engine.events import EventWriter, Stopped, teller
 from lifecycle.engine.flips import Flip, write_flips
-from lifecycle.engine.metrics import Countable
 from lifecycle.engine.perturb import PROBES
 from lifecycle.engine.probing import open_subject
 from lifecycle.engine.probing.subject import Sides, Subject
 from lifecycle.engine.recipes import RECIPES
 from lifecycle.engine.spec import RobustnessSpec
 from lifecycle.engine.verbs import quiet
+from lifecycle.statistics import metrics
+from lifecycle.statistics.intervals import wilson
+from lifecycle.statistics.metrics import Countable
 
 
 def robustness(folder: Path, cancelled: Callable[[], bool]) -> dict[str, Any]:

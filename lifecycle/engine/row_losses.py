@@ -20,7 +20,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from lifecycle.engine import metrics, ranked_predictions
+from lifecycle.engine import ranked_predictions
+from lifecycle.statistics import metrics
 
 Floats = NDArray[np.float64]
 

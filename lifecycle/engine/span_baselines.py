@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 
-from lifecycle.engine import metrics, spans, tagging
+from lifecycle.engine import spans, tagging
 from lifecycle.engine.batches import Collate
 from lifecycle.engine.classifier import TokenClassifier
 from lifecycle.engine.data import NOT_COUNTED, Rows
@@ -23,6 +23,7 @@ from lifecycle.engine.memory import EVALUATION_BATCH
 from lifecycle.engine.recipes import RECIPES
 from lifecycle.engine.strategies import load_encoder, load_tokenizer
 from lifecycle.engine.tagging import Found, Marked, Tokens, Unit
+from lifecycle.statistics import metrics
 
 WORD = re.compile(r"\w+|[^\w\s]")
 MOSTLY = 0.5  # share of its occurrences in the training texts that must be marked, for a text to stand in the dictionary

@@ -19,10 +19,11 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from lifecycle.engine import metrics, spans
-from lifecycle.engine.operating import UNSCORED, Scores
+from lifecycle.engine import spans
 from lifecycle.engine.spans import Match
 from lifecycle.engine.tagging import Found, Span
+from lifecycle.statistics import metrics
+from lifecycle.statistics.operating import UNSCORED, Scores
 
 EXACT = "exact"
 PLACE = [("start", pa.int32()), ("end", pa.int32()), ("label", pa.string())]

@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lifecycle.engine import calibration, metrics
-from lifecycle.engine.metrics import Floats, Ints
 from lifecycle.engine.tagging import Found, Marked, Span, Tokens, find, tag, unreachable
+from lifecycle.statistics import calibration, metrics
+from lifecycle.statistics.metrics import Floats, Ints
 
 METRICS = (
     *("micro_f1", "micro_precision", "micro_recall", "macro_f1", "macro_precision", "macro_recall", "weighted_f1", "exact_texts"),

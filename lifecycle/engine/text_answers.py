@@ -16,8 +16,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from lifecycle.engine import metrics, text_scores, verbatim
+from lifecycle.engine import text_scores, verbatim
 from lifecycle.engine.text_scores import ScoredTexts
+from lifecycle.statistics import metrics
 
 FLAT = tuple(each.name for each in fields(ScoredTexts) if each.name not in ("bleu", "chrf"))
 

@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 from sklearn.feature_extraction.text import TfidfVectorizer
 
-from lifecycle.engine import metrics, prompts, text_answers, text_scores, verbatim, words
+from lifecycle.engine import prompts, text_answers, text_scores, verbatim, words
 from lifecycle.engine.answering import Losses, answer, measure_losses
 from lifecycle.engine.artifact import ArtifactInfo
 from lifecycle.engine.base import open_base
@@ -35,6 +35,7 @@ from lifecycle.engine.recipes.free_text import EVALUATION_ROWS, Target, examples
 from lifecycle.engine.spec import EvaluateSpec
 from lifecycle.engine.strategies import load_tokenizer
 from lifecycle.engine.text_scores import ScoredTexts, score_texts
+from lifecycle.statistics import metrics
 
 Cancelled = Callable[[], bool]
 WORDS = r"(?u)\b\w+\b"  # of one letter too

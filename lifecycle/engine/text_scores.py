@@ -19,9 +19,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lifecycle.engine import metrics, words
+from lifecycle.engine import words
 from lifecycle.engine.leading import IN_REPORTS
-from lifecycle.engine.metrics import Floats, Ints
+from lifecycle.statistics import metrics
+from lifecycle.statistics.metrics import Floats, Ints
 
 METRICS = (
     *("loss", "perplexity", "exact_match", "token_f1", "rouge_1", "rouge_2", "rouge_l", "chrf", "bleu", "groundedness"),

@@ -16,7 +16,7 @@ from transformers import PrinterCallback, Trainer, TrainingArguments
 from transformers.trainer_pt_utils import get_length_grouped_indices
 from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR
 
-from lifecycle.engine import best, checkpoint, devices, memory, metrics
+from lifecycle.engine import best, checkpoint, devices, memory
 from lifecycle.engine.batches import EncodedRows
 from lifecycle.engine.classifier import Network
 from lifecycle.engine.diagnosis import jumps
@@ -26,6 +26,7 @@ from lifecycle.engine.recipes import RECIPES
 from lifecycle.engine.spec import TrainSpec
 from lifecycle.engine.strategies import counts, load_trainable, trainable_state
 from lifecycle.engine.team import Team
+from lifecycle.statistics import metrics
 
 WEIGHTS = "weights.safetensors"
 LOG_STEPS = 10

@@ -17,7 +17,7 @@ import torch
 from transformers import TrainerCallback, TrainerState
 from transformers.utils import logging as transformers_logging
 
-from lifecycle.engine import best, checkpoint, continuing, deciding, devices, diagnosis, memory, sharding
+from lifecycle.engine import best, checkpoint, continuing, devices, diagnosis, memory, sharding
 from lifecycle.engine.base import open_base
 from lifecycle.engine.batches import Collate, EncodedRows
 from lifecycle.engine.classifier import Network
@@ -39,6 +39,7 @@ from lifecycle.engine.strategies import counts, load_tokenizer
 from lifecycle.engine.tagging import Unit
 from lifecycle.engine.team import Obey, Team, set_threads
 from lifecycle.engine.trainer import EngineTrainer, Show, arguments
+from lifecycle.statistics import deciding
 
 PATIENCE = 60.0  # seconds that the other processes have to end after the last step
 DISK_SHARE = {"full": 6.0}  # of the base's size: weights, best weights, checkpoints of optimizer and weights, and the graphs

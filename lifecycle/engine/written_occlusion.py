@@ -23,7 +23,6 @@ from lifecycle.engine.data import NOT_COUNTED, Rows, read_rows
 from lifecycle.engine.decoders import Decoder
 from lifecycle.engine.events import EventWriter
 from lifecycle.engine.faults import EngineFault
-from lifecycle.engine.metrics import Floats
 from lifecycle.engine.occlusion import MOST_WORDS, spans, without
 from lifecycle.engine.probing.written import Written
 from lifecycle.engine.prompts import Example, said_of
@@ -31,6 +30,7 @@ from lifecycle.engine.recipes import RECIPES
 from lifecycle.engine.recipes.free_text import Target, prompts_of
 from lifecycle.engine.spec import ExplainSpec
 from lifecycle.engine.verbs import quiet
+from lifecycle.statistics.metrics import Floats
 
 MOST_TOKENS = 100_000  # that are read in all
 LEAST_UNITS = 16  # that are left out however long prompt and answer are

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
-from lifecycle.engine.clusters import telling_words
 from lifecycle.evaluation import marks_page, pages, queries, rules
 from lifecycle.evaluation.models import Analysis, Evaluation
 from lifecycle.evaluation.parts import may_read, thread
+from lifecycle.statistics.clusters import telling_words
 from registry.access.models import User
 from registry.access.policy import can
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from lifecycle.engine import predictions, ranked_predictions, significance, span_predictions, text_answers
+from lifecycle.engine import predictions, ranked_predictions, span_predictions, text_answers
 from lifecycle.engine.leading import MACRO, Leading
-from lifecycle.engine.metrics import quietly
 from lifecycle.evaluation import marks, orders, queries, rules, text_rules
 from lifecycle.evaluation.models import Evaluation
 from lifecycle.refusals import Refused
 from lifecycle.remembered import cache
+from lifecycle.statistics import significance
+from lifecycle.statistics.metrics import quietly
 from lifecycle.ui.numbers import GAP, count, decimals, signed, significant
 from registry.ledger.rules import digest_of
 

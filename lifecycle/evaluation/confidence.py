@@ -7,13 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from lifecycle.engine import calibration as engine
-from lifecycle.engine import deciding, operating
-from lifecycle.engine.operating import Costs, Scores
 from lifecycle.evaluation import queries, rules
 from lifecycle.evaluation.models import Evaluation
 from lifecycle.evaluation.threshold_words import Question, question_of
 from lifecycle.remembered import cache
+from lifecycle.statistics import calibration as engine
+from lifecycle.statistics import deciding, operating
+from lifecycle.statistics.operating import Costs, Scores
 from lifecycle.ui.numbers import decimals
 from registry.ledger.rules import digest_of
 

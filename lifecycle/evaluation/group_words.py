@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from lifecycle.engine.groups import FISHER, NORMAL, PERMUTATION
 from lifecycle.evaluation import rules, text_rules
+from lifecycle.statistics.groups import FISHER, NORMAL, PERMUTATION
 from lifecycle.ui.numbers import GAP, count, decimals, signed, significant
 
 TESTS = {

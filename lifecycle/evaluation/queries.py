@@ -16,7 +16,6 @@ from datasets_app.labeling import queries as labeling
 from datasets_app.snapshots.models import Snapshot
 from lifecycle.engine import group_rows, predictions, ranked_predictions, row_losses, span_predictions, text_answers
 from lifecycle.engine.group_rows import Rows
-from lifecycle.engine.operating import Scores
 from lifecycle.engine.predictions import Answers, Predictions, Sets
 from lifecycle.engine.ranked_predictions import RankedAnswers
 from lifecycle.engine.span_predictions import SpanPredictions
@@ -27,6 +26,7 @@ from lifecycle.jobs import queries as jobs
 from lifecycle.jobs.models import Job
 from lifecycle.refusals import Refused
 from lifecycle.remembered import cache
+from lifecycle.statistics.operating import Scores
 from lifecycle.training import queries as training
 from lifecycle.training.models import Run
 from lifecycle.training.ports import Reference

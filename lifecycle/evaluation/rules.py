@@ -10,12 +10,13 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from lifecycle.engine import calibration, leading
+from lifecycle.engine import leading
 from lifecycle.engine.leading import Leading
 from lifecycle.engine.predictions import Answers, Predictions, Sets, sureness
 from lifecycle.engine.spec import RANKED
 from lifecycle.evaluation import text_rules
 from lifecycle.refusals import Refused
+from lifecycle.statistics import calibration
 from lifecycle.ui.numbers import GAP, decimals, percent
 
 LARGEST_GAP = f"Largest gap (bins of {calibration.LEAST_IN_BIN} rows or more)"

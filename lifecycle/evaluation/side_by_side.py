@@ -7,9 +7,9 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from lifecycle.engine.calibration import wilson
-from lifecycle.engine.significance import TOLD, mcnemar
 from lifecycle.engine.text_answers import TextAnswers
+from lifecycle.statistics.intervals import wilson
+from lifecycle.statistics.significance import TOLD, mcnemar
 from lifecycle.ui.numbers import GAP, count, percent, significant
 
 LEAST, MOST, USUAL = 10, 500, 60  # pairs

@@ -12,7 +12,6 @@ from django.db.models.functions import Length, Substr
 
 from datasets_app.datasets.filters import told_in_metadata
 from datasets_app.datasets.models import Item
-from lifecycle.engine import fairness, groups
 from lifecycle.engine.group_rows import Classes, Rows
 from lifecycle.evaluation import group_words
 from lifecycle.evaluation.grouping import Grouping, grouped
@@ -20,6 +19,7 @@ from lifecycle.evaluation.models import Evaluation
 from lifecycle.evaluation.parts import may_read
 from lifecycle.refusals import Refused
 from lifecycle.remembered import cache
+from lifecycle.statistics import fairness, groups
 from registry.access.models import User
 from registry.ledger.rules import digest_of
 

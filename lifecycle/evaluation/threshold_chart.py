@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lifecycle.engine.operating import Curve
 from lifecycle.evaluation.threshold_words import Question
+from lifecycle.statistics.operating import Curve
 from lifecycle.ui.charts import Chart
 from lifecycle.ui.numbers import decimals
 

@@ -7,8 +7,8 @@ from typing import Any
 
 from django import forms
 
-from lifecycle.engine.operating import Costs
 from lifecycle.evaluation.threshold_words import EVERY, GOALS, question_of
+from lifecycle.statistics.operating import Costs
 
 HIGHEST = 1e6
 

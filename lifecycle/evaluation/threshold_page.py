@@ -7,13 +7,13 @@ from typing import Any
 from urllib.parse import urlencode
 from uuid import UUID
 
-from lifecycle.engine import operating
 from lifecycle.evaluation import confidence, queries, rules
 from lifecycle.evaluation.models import Evaluation
 from lifecycle.evaluation.parts import tabs, thread
 from lifecycle.evaluation.threshold_chart import operating_chart
 from lifecycle.evaluation.threshold_form import ThresholdForm
 from lifecycle.evaluation.threshold_words import Question, advice, instead, places
+from lifecycle.statistics import operating
 from lifecycle.ui.marks import Figure
 from lifecycle.ui.numbers import decimals, percent, signed
 from registry.access.models import User

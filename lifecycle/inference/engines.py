@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
 from lifecycle import bundle
-from lifecycle.engine.deciding import Cut
 from lifecycle.inference.protocol import Floats, Prediction
 from lifecycle.refusals import Refused
+from lifecycle.statistics.deciding import Cut
 
 MARKER = "lifecycle.json"
 INT8 = "serving/model.int8.onnx"

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lifecycle.engine.deciding import Cut, confidence, decide
+from lifecycle.statistics.deciding import Cut, confidence, decide
 
 MAX_BODY_BYTES = 1_000_000
 MAX_DIGITS = 18

@@ -8,8 +8,8 @@ from uuid import UUID
 
 from django.http import QueryDict
 
-from lifecycle.engine.metrics import LOWER_IS_BETTER
 from lifecycle.engine.spec import RANKED
+from lifecycle.statistics.metrics import LOWER_IS_BETTER
 from lifecycle.training import charts, queries
 from lifecycle.training.models import Run
 from lifecycle.ui.numbers import decimals, duration, percent, size

@@ -15,10 +15,10 @@ from rest_framework.request import Request
 
 from lifecycle.engine import leading
 from lifecycle.engine.leading import Leading
-from lifecycle.engine.metrics import LOWER_IS_BETTER
 from lifecycle.engine.spec import MERGED, RANKED
 from lifecycle.jobs import queries as jobs
 from lifecycle.jobs.rules import State
+from lifecycle.statistics.metrics import LOWER_IS_BETTER
 from lifecycle.training import charts, forgetting_page, ports, queries, record_page
 from lifecycle.training.models import Diagnosis, Run
 from lifecycle.training.rules import RunState

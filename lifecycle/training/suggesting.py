@@ -15,9 +15,9 @@ from datasets_app.labeling.queries import present_ids
 from datasets_app.snapshots import queries as snapshots
 from datasets_app.snapshots.models import Snapshot
 from lifecycle.engine import defaults, text_defaults
-from lifecycle.engine.calibration import THRESHOLD_ROWS
 from lifecycle.engine.spec import RANKED
 from lifecycle.remembered import cache
+from lifecycle.statistics.calibration import THRESHOLD_ROWS
 from lifecycle.training.models import BaseModel, Run
 from lifecycle.training.queries import curves_of, learnt_labels, learnt_task, ranks, writes
 from lifecycle.training.rules import RunState

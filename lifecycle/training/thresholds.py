@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from lifecycle.engine.calibration import THRESHOLD_ROWS
+from lifecycle.statistics.calibration import THRESHOLD_ROWS
 from lifecycle.ui.numbers import GAP, decimals
 
 OTHER = {"precision": "recall", "recall": "precision"}

@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import scipy  # its parts are loaded when they are first used
 
-from lifecycle.engine.calibration import wilson
+from lifecycle.statistics.intervals import Interval, newcombe
 
 Sums = tuple[int, float, float]
 NOTHING: Sums = (0, 0.0, 0.0)
@@ -22,36 +21,20 @@ SMALLEST = 30  # cases in an arm below which its interval is not told: too few f
 MISMATCH_P = 0.001  # a split that chance would give more rarely than this is an alarm
 
 
-@dataclass(frozen=True)
-class Difference:
-    """Model minus hold-out, in the unit of the figure (shares: 0 to 1), with its 95 % interval."""
+def compare(kind: str, model: Sums, holdout: Sums) -> Interval | None:
+    """Model minus hold-out, in the unit of the figure (shares: 0 to 1): Newcombe's interval for shares, Welch's for numbers.
 
-    value: float
-    low: float
-    high: float
-
-
-def compare(kind: str, model: Sums, holdout: Sums) -> Difference | None:
-    """The difference of the two means: Newcombe's interval for shares, Welch's for numbers. None with fewer than 30 cases in an arm, and of
-    numbers that are all the same in each arm: where nothing varies no interval can be told, and a difference without one is none."""
+    None with fewer than 30 cases in an arm, and of numbers that are all the same in each arm: where nothing varies no interval can be told,
+    and a difference without one is none.
+    """
     if min(model[0], holdout[0]) < SMALLEST:
         return None
     if kind == SHARE:
-        return newcombe((round(model[1]), model[0]), (round(holdout[1]), holdout[0]))
+        return newcombe(round(model[1]), model[0], round(holdout[1]), holdout[0])
     return welch(model, holdout)
 
 
-def newcombe(first: tuple[int, int], second: tuple[int, int]) -> Difference:
-    """The difference of two shares, each (how many, of how many), by Newcombe's hybrid of Wilson's intervals (his method 10)."""
-    shares = [k / n for k, n in (first, second)]
-    (low1, high1), (low2, high2) = wilson(*first), wilson(*second)
-    value = shares[0] - shares[1]
-    return Difference(
-        value, value - math.hypot(shares[0] - low1, high2 - shares[1]), value + math.hypot(high1 - shares[0], shares[1] - low2)
-    )
-
-
-def welch(first: Sums, second: Sums) -> Difference | None:
+def welch(first: Sums, second: Sums) -> Interval | None:
     """The difference of two means of unequal variance: Student's t with Welch's degrees of freedom. At least two cases in each; None where
     neither varies."""
     value = mean(first) - mean(second)
@@ -61,7 +44,7 @@ def welch(first: Sums, second: Sums) -> Difference | None:
         return None
     freedom = spread**2 / sum(part**2 / (sums[0] - 1) for part, sums in zip(parts, (first, second), strict=True))
     half = float(scipy.special.stdtrit(freedom, 0.975)) * math.sqrt(spread)
-    return Difference(value, value - half, value + half)
+    return Interval(value, value - half, value + half)
 
 
 def mean(sums: Sums) -> float:
@@ -115,7 +98,7 @@ def ratio_check(model: int, holdout: int, holdout_share: float) -> bool:
     return p is not None and p < MISMATCH_P
 
 
-def reading(difference: Difference | None, *, up: bool, mismatch: bool) -> str:
+def reading(difference: Interval | None, *, up: bool, mismatch: bool) -> str:
     """What a figure says in a word or three: better, worse, unclear, insufficient data, or sample ratio off. up: whether more is better."""
     if mismatch:
         return "sample ratio off"

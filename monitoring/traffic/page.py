@@ -9,7 +9,7 @@ from typing import Any
 from django.conf import settings
 from django.utils import timezone
 
-from lifecycle.engine.calibration import wilson
+from lifecycle.statistics.intervals import wilson
 from lifecycle.ui.addresses import find_url
 from lifecycle.ui.marks import Figure
 from lifecycle.ui.numbers import count, decimals, money, percent, signed, significant, things

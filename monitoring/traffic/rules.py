@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 from django.db.models import TextChoices
 
-from lifecycle.engine.calibration import wilson
+from lifecycle.statistics.intervals import wilson
 
 CONFIDENCE_BINS, OOV_BINS = 50, 20
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)

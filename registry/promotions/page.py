@@ -10,8 +10,8 @@ from uuid import UUID
 
 from django.urls import reverse
 
-from lifecycle.engine.metrics import as_change
 from lifecycle.jobs.queries import about
+from lifecycle.statistics.metrics import as_change
 from lifecycle.ui.addresses import find_url
 from lifecycle.ui.marks import Step
 from lifecycle.ui.numbers import count, things

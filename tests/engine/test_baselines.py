@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 from sklearn.linear_model import LogisticRegression
 
-from lifecycle.engine import baselines, calibration, span_baselines
+from lifecycle.engine import baselines, span_baselines
 from lifecycle.engine.data import Rows
 from lifecycle.engine.tagging import Found, Marked
+from lifecycle.statistics import calibration
 
 pytestmark = pytest.mark.engine
 

@@ -9,7 +9,6 @@ from sklearn.metrics import accuracy_score, f1_score
 from lifecycle.engine import (
     group_rows,
     label_sets,
-    metrics,
     predictions,
     ranked_predictions,
     ranking,
@@ -24,6 +23,7 @@ from lifecycle.engine.ranking import Ranked
 from lifecycle.engine.span_predictions import SpanPredictions
 from lifecycle.engine.tagging import Found
 from lifecycle.engine.text_answers import TextAnswers
+from lifecycle.statistics import metrics
 
 LABELS = ("a", "b", "c")
 

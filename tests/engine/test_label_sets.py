@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from sklearn import metrics as sk
 
-from lifecycle.engine import calibration, label_sets, metrics, predictions
+from lifecycle.engine import label_sets, predictions
+from lifecycle.statistics import calibration, metrics
 
 THRESHOLDS = (0.5, 0.3, 0.6, 0.5, 0.9)
 

@@ -13,8 +13,9 @@ from lifecycle.engine.spec import TASKS
 
 @pytest.mark.engine
 def test_the_engine_keeps_the_best_step_by_the_score_that_is_shown():
-    from lifecycle.engine import metrics, text_scores
+    from lifecycle.engine import text_scores
     from lifecycle.engine.recipes import RECIPES
+    from lifecycle.statistics import metrics
 
     assert {task: (each.best_by, each.best_name) for task, each in RECIPES.items()} == {
         task: (leading.of_training(task).name, leading.of_training(task).words) for task in TASKS

@@ -12,9 +12,9 @@ from sklearn.metrics import precision_score, recall_score
 from lifecycle.engine.artifact import ArtifactInfo, Operating
 from lifecycle.engine.document import SpecError
 from lifecycle.engine.events import read_events
-from lifecycle.engine.operating import choose_for
 from lifecycle.engine.recipes import RECIPES
 from lifecycle.engine.spec import Base, TrainSpec
+from lifecycle.statistics.operating import choose_for
 
 pytestmark = pytest.mark.engine
 

@@ -9,9 +9,10 @@ import pytest
 from scipy.stats import kendalltau
 from sklearn.metrics import log_loss, roc_auc_score
 
-from lifecycle.engine import calibration, metrics, ranked_predictions, ranking
+from lifecycle.engine import ranked_predictions, ranking
 from lifecycle.engine.ranked_predictions import RankedAnswers
 from lifecycle.engine.ranking import Ranked
+from lifecycle.statistics import calibration, metrics
 
 NAN = float("nan")
 

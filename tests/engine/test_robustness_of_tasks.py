@@ -9,7 +9,6 @@ import pytest
 from sklearn.metrics import f1_score
 
 from lifecycle.engine import label_sets, ranking, words
-from lifecycle.engine.calibration import wilson
 from lifecycle.engine.data import Rows
 from lifecycle.engine.dialogues import Turn
 from lifecycle.engine.events import read_events
@@ -24,6 +23,7 @@ from lifecycle.engine.probing.written import Written
 from lifecycle.engine.recipes import RECIPES
 from lifecycle.engine.recipes.free_text import Target
 from lifecycle.engine.tagging import Found, Marked
+from lifecycle.statistics.intervals import wilson
 from tests.engine.inbox import SETS, write_rows
 from tests.engine.questions import make_run, write_pairs
 from tests.engine.test_ranking_training import ORDERS, PAIRS, ranked_folder  # noqa: F401  a fixture

@@ -5,10 +5,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from lifecycle.engine import metrics, span_predictions, spans
-from lifecycle.engine.operating import UNSCORED
+from lifecycle.engine import span_predictions, spans
 from lifecycle.engine.span_predictions import SpanPredictions
 from lifecycle.engine.tagging import Found, Marked, Tokens, tag
+from lifecycle.statistics import metrics
+from lifecycle.statistics.operating import UNSCORED
 
 LABELS = ("LOC", "ORG", "PER")
 

@@ -9,8 +9,9 @@ import sys
 import numpy as np
 import pytest
 
-from lifecycle.engine import metrics, text_scores, words
+from lifecycle.engine import text_scores, words
 from lifecycle.engine.text_scores import score_texts
+from lifecycle.statistics import metrics
 
 VOCABULARY = "the a cat dog sat on mat, it's 3,5 and ran. fast Ünder don't red-blue card_arrival (yes) an".split()  # noqa: SIM905
 

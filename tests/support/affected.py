@@ -19,7 +19,7 @@ import grimp
 ROOT = Path(__file__).parents[2]
 PACKAGES = ("lifecycle", "datasets_app", "registry", "monitoring")
 ALWAYS = ("tests/architecture/test_house.py",)
-ELSEWHERE = {"lifecycle/engine": "engine", "lifecycle/inference": "inference", "lifecycle/bundle": "bundle"}  # tests of these rooms
+ELSEWHERE = {f"lifecycle/{room}": room for room in ("engine", "statistics", "inference", "bundle")}  # tests of these rooms
 SITEWIDE = {"home", "jobs", "notices", "trace"}  # rooms whose templates stand at the top
 
 

@@ -12,17 +12,7 @@ import numpy as np
 from datasets_app.datasets.models import Dataset, Item
 from datasets_app.snapshots import queries as snapshots
 from datasets_app.snapshots.models import Snapshot
-from lifecycle.engine import (
-    label_sets,
-    metrics,
-    predictions,
-    ranked_predictions,
-    ranking,
-    span_predictions,
-    text_answers,
-    text_scores,
-    verbatim,
-)
+from lifecycle.engine import label_sets, predictions, ranked_predictions, ranking, span_predictions, text_answers, text_scores, verbatim
 from lifecycle.engine.predictions import Predictions
 from lifecycle.engine.ranked_predictions import RankedAnswers
 from lifecycle.engine.ranking import Ranked
@@ -31,6 +21,7 @@ from lifecycle.engine.tagging import Found
 from lifecycle.engine.text_answers import TextAnswers
 from lifecycle.evaluation import actions
 from lifecycle.evaluation.models import Evaluation
+from lifecycle.statistics import metrics
 from lifecycle.training.models import Run
 from registry.access.models import Project, User
 from tests.support import marks

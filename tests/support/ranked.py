@@ -12,11 +12,12 @@ import numpy as np
 from datasets_app.datasets.models import Dataset
 from datasets_app.snapshots import queries as snapshots
 from datasets_app.snapshots.models import Snapshot
-from lifecycle.engine import metrics, ranked_predictions, ranking
+from lifecycle.engine import ranked_predictions, ranking
 from lifecycle.engine.ranked_predictions import RankedAnswers
 from lifecycle.engine.ranking import Ranked
 from lifecycle.evaluation import actions as evaluation
 from lifecycle.evaluation.models import Evaluation
+from lifecycle.statistics import metrics
 from lifecycle.training.models import Run
 from registry.access.models import Project, User
 from tests.support.datasets import import_texts, make_dataset

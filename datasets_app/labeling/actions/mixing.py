@@ -18,9 +18,9 @@ from datasets_app.labeling.actions.gold import UNJUDGED_TOLD
 from datasets_app.labeling.models import Annotation, Gold, Queue, Seat, Slot
 from datasets_app.labeling.queries import value_of
 from datasets_app.labeling.values import UNJUDGED, Value
-from lifecycle.engine.calibration import wilson
 from lifecycle.notices.actions import notify
 from lifecycle.refusals import Conflict, Refused
+from lifecycle.statistics.intervals import wilson
 from registry.access import policy
 from registry.access.models import User
 from registry.ledger import actions as ledger

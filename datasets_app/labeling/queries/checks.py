@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from datasets_app.labeling.models import Queue, Sampled, SpotCheck
-from lifecycle.engine.calibration import wilson
+from lifecycle.statistics.intervals import wilson
 from registry.access import policy
 from registry.access.models import User
 

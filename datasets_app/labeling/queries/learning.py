@@ -21,9 +21,9 @@ from datasets_app.labeling.embeddings import base_name
 from datasets_app.labeling.models import Fit, Queue, Slot
 from datasets_app.labeling.queries.changes import present_ids
 from datasets_app.labeling.queries.decisions import chunks, latest_schema, standing
-from lifecycle.engine.calibration import wilson
 from lifecycle.jobs import queries as jobs
 from lifecycle.jobs.models import Job
+from lifecycle.statistics.intervals import wilson
 from registry.access import policy
 from registry.access.models import User
 

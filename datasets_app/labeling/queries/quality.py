@@ -14,9 +14,9 @@ from datasets_app.labeling import quality
 from datasets_app.labeling.agreement import FEWEST
 from datasets_app.labeling.models import ARRIVING, Annotation, Difference, Label, QualityReport, Queue, Seat, Slot
 from datasets_app.labeling.queries.decisions import names_in, put_in_words
-from lifecycle.engine.calibration import wilson
 from lifecycle.jobs import queries as jobs
 from lifecycle.jobs.models import Job
+from lifecycle.statistics.intervals import wilson
 from registry.access import policy
 from registry.access.models import User
 

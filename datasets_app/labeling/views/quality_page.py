@@ -16,7 +16,7 @@ from datasets_app.labeling.agreement import FEWEST, leading, names
 from datasets_app.labeling.models import Label, QualityReport, Queue, Seat
 from datasets_app.labeling.values import TASKS
 from datasets_app.labeling.values.parts import DROPPED
-from lifecycle.engine.calibration import wilson
+from lifecycle.statistics.intervals import wilson
 from lifecycle.ui.marks import Figure
 from lifecycle.ui.numbers import count, decimals, duration, percent, things
 

@@ -10,13 +10,13 @@ import numpy as np
 
 from lifecycle.engine import spans, tagging
 from lifecycle.engine.data import Rows
-from lifecycle.engine.metrics import Floats, ratio
 from lifecycle.engine.perturb import Disturbed, disturb
 from lifecycle.engine.predictor import Predictor
 from lifecycle.engine.probing.subject import AT_ONCE, Sides, Told
 from lifecycle.engine.recipes import RECIPES
 from lifecycle.engine.spans import ScoredSpans
 from lifecycle.engine.tagging import Found, Marked, Span
+from lifecycle.statistics.metrics import Floats, ratio
 
 Place = tuple[int, int]
 

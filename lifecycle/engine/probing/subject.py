@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lifecycle.engine.data import Rows
-from lifecycle.engine.metrics import Countable, Floats
+from lifecycle.statistics.metrics import Countable, Floats
 
 AT_ONCE = 256  # rows that a graph answers between two looks at whether to stop
 

@@ -22,7 +22,6 @@ from lifecycle.engine.artifact import ArtifactInfo
 from lifecycle.engine.batches import Collate, Encoded, EncodedRows
 from lifecycle.engine.classifier import collate
 from lifecycle.engine.data import NOT_COUNTED, Rows
-from lifecycle.engine.deciding import Rule
 from lifecycle.engine.decoders import AnswerLoss, Decoder, build_decoder
 from lifecycle.engine.dialogues import Turn
 from lifecycle.engine.faults import EngineFault
@@ -30,6 +29,7 @@ from lifecycle.engine.leading import LEADING
 from lifecycle.engine.prompts import Example, Frame, encode_examples, encode_prompts, find_frame, truncation
 from lifecycle.engine.spec import TrainSpec
 from lifecycle.engine.tagging import Unit
+from lifecycle.statistics.deciding import Rule
 
 SAMPLES = 4  # validation rows that are answered at each evaluation, the first of the file, whose order is that of digests
 SAMPLE_TOKENS = 48

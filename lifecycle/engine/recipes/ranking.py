@@ -15,12 +15,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
 
-from lifecycle.engine import calibration, leading, metrics, ranking
+from lifecycle.engine import leading, ranking
 from lifecycle.engine.artifact import ArtifactInfo
 from lifecycle.engine.batches import Collate, Encoded, EncodedRows
 from lifecycle.engine.classifier import Classifier, Ranker, collate_sets, set_batches
 from lifecycle.engine.data import NOT_COUNTED, Rows
-from lifecycle.engine.deciding import Rule
 from lifecycle.engine.devices import beside
 from lifecycle.engine.diagnosis import Diagnosis
 from lifecycle.engine.faults import EngineFault
@@ -31,6 +30,8 @@ from lifecycle.engine.ranking import Ranked, ScoredRanks
 from lifecycle.engine.recipes.texts import OfTexts
 from lifecycle.engine.spec import TrainSpec
 from lifecycle.engine.tagging import Unit
+from lifecycle.statistics import calibration, metrics
+from lifecycle.statistics.deciding import Rule
 
 
 @dataclass(frozen=True)

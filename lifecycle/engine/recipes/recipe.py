@@ -26,11 +26,11 @@ from lifecycle.engine.artifact import ArtifactInfo
 from lifecycle.engine.batches import Collate, Encoded, EncodedRows
 from lifecycle.engine.classifier import Network
 from lifecycle.engine.data import Rows
-from lifecycle.engine.deciding import Rule
 from lifecycle.engine.layers import Activations
-from lifecycle.engine.metrics import Countable
 from lifecycle.engine.spec import TrainSpec
 from lifecycle.engine.tagging import Unit
+from lifecycle.statistics.deciding import Rule
+from lifecycle.statistics.metrics import Countable
 
 Array = NDArray[Any]
 

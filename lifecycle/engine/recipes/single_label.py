@@ -11,14 +11,14 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import nn
 
-from lifecycle.engine import calibration, deciding, metrics
 from lifecycle.engine.artifact import ArtifactInfo
-from lifecycle.engine.deciding import Cut, Rule
 from lifecycle.engine.faults import EngineFault
 from lifecycle.engine.losses import CrossEntropy, balanced_weights
-from lifecycle.engine.metrics import Floats, Ints, Scored
 from lifecycle.engine.recipes.texts import OfTexts
 from lifecycle.engine.spec import TrainSpec
+from lifecycle.statistics import calibration, deciding, metrics
+from lifecycle.statistics.deciding import Cut, Rule
+from lifecycle.statistics.metrics import Floats, Ints, Scored
 
 Array = NDArray[Any]
 

@@ -14,12 +14,11 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
 
-from lifecycle.engine import calibration, leading, metrics, spans, tagging
+from lifecycle.engine import leading, spans, tagging
 from lifecycle.engine.artifact import ArtifactInfo
 from lifecycle.engine.batches import Collate, Encoded, EncodedRows
 from lifecycle.engine.classifier import Classifier, TokenClassifier
 from lifecycle.engine.data import NOT_COUNTED, Rows
-from lifecycle.engine.deciding import Rule
 from lifecycle.engine.diagnosis import Diagnosis
 from lifecycle.engine.faults import EngineFault
 from lifecycle.engine.forward import token_logits, token_vectors
@@ -29,6 +28,8 @@ from lifecycle.engine.recipes.texts import OfTexts
 from lifecycle.engine.spans import ScoredSpans
 from lifecycle.engine.spec import TrainSpec
 from lifecycle.engine.tagging import Marked, Tokens, Unit
+from lifecycle.statistics import calibration, metrics
+from lifecycle.statistics.deciding import Rule
 
 Array = NDArray[Any]
 KEYS = ("start", "end", "label")

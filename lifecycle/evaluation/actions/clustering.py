@@ -5,13 +5,13 @@ from __future__ import annotations
 import numpy as np
 
 from lifecycle.compute import warm
-from lifecycle.engine import clusters
 from lifecycle.evaluation import marks, mistakes, queries, rules
 from lifecycle.evaluation.findings import Finding
 from lifecycle.evaluation.mistakes import Slip
 from lifecycle.evaluation.models import Evaluation
 from lifecycle.jobs.context import JobContext
 from lifecycle.refusals import Refused
+from lifecycle.statistics import clusters
 from lifecycle.training.folders import local_folder
 
 MOST = 2_000  # errors that are grouped, the most confident ones

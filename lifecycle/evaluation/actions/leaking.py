@@ -11,7 +11,7 @@ from datasets_app.snapshots import queries as snapshots
 from datasets_app.snapshots.learnable import is_quiet
 from datasets_app.snapshots.manifest import ManifestRow
 from datasets_app.snapshots.models import Snapshot
-from lifecycle.engine import membership, row_losses
+from lifecycle.engine import row_losses
 from lifecycle.engine.spec import Base, PredictSpec
 from lifecycle.evaluation import queries, rules
 from lifecycle.evaluation.child import carried_out
@@ -19,6 +19,7 @@ from lifecycle.evaluation.findings import Finding
 from lifecycle.evaluation.models import Evaluation
 from lifecycle.jobs.context import JobContext
 from lifecycle.refusals import Refused
+from lifecycle.statistics import membership
 from lifecycle.training.models import Run
 
 SEED = 1

@@ -14,12 +14,12 @@ from datasets_app.datasets.models import Dataset
 from datasets_app.snapshots.models import Snapshot
 from lifecycle.engine import defaults, text_defaults
 from lifecycle.engine.base import MINILM, SMOLLM2
-from lifecycle.engine.calibration import THRESHOLD_ROWS
 from lifecycle.engine.document import SpecError
 from lifecycle.engine.spec import TrainSpec
 from lifecycle.jobs.actions import enqueue
 from lifecycle.jobs.rules import Device, Priority
 from lifecycle.refusals import Conflict, NotReady, Refused
+from lifecycle.statistics.calibration import THRESHOLD_ROWS
 from lifecycle.training import facts, queries, suggesting
 from lifecycle.training.models import BaseModel, Run, Sweep
 from lifecycle.training.rules import RunState, misfit

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from lifecycle.engine.significance import Z_TOLD, rows_needed
+from lifecycle.statistics.significance import Z_TOLD, rows_needed
 from lifecycle.training.advice.shapes import FEW_ROWS, MEMBERSHIP, SETFIT, SEVERITIES, Answers, Concern, Data, Lengths
 
 DIFFERENCE, DISAGREED = 0.02, 0.1

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
-from lifecycle.engine.calibration import wilson
+from lifecycle.statistics.intervals import wilson
 from monitoring.alerts.rules.state import CALM_SHARE, Severity
 
 BAD_MIN = 5  # fewer bad events than this are judged by the Wilson bound

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from lifecycle.engine.calibration import wilson
+from lifecycle.statistics.intervals import wilson
 from lifecycle.ui.numbers import count, percent
 from monitoring.retraining.rules.settings import Kind
 

@@ -9,9 +9,10 @@ from typing import Any
 
 from django.db.models import QuerySet
 
+from lifecycle.statistics.intervals import Interval
 from monitoring.traffic import outcomes
 from monitoring.traffic.models import Kpi, Outcome, OutcomeDay, Side
-from monitoring.traffic.outcomes import NOTHING, Difference, Sums
+from monitoring.traffic.outcomes import NOTHING, Sums
 from monitoring.traffic.rules import DAY, ceil, floor
 from registry.access import policy
 from registry.access.models import User
@@ -57,7 +58,7 @@ class Comparison:
         return outcomes.mean(self.holdout) if self.holdout[0] else None
 
     @property
-    def difference(self) -> Difference | None:
+    def difference(self) -> Interval | None:
         """Model minus hold-out with its 95 % interval; None with fewer than 30 cases in an arm, or where nothing varies."""
         return outcomes.compare(self.kpi.kind, self.model, self.holdout)
 

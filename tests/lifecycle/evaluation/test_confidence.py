@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from datasets_app.datasets.models import Item
-from lifecycle.engine import calibration
 from lifecycle.evaluation import confidence, queries
 from lifecycle.evaluation.models import Evaluation
+from lifecycle.statistics import calibration
 from lifecycle.training.models import Run
 from tests.support.evaluations import channelled, evaluated
 from tests.support.training import make_run

@@ -11,10 +11,10 @@ from django.utils.html import strip_tags
 from scipy.stats import fisher_exact
 
 from datasets_app.datasets.models import Item
-from lifecycle.engine import groups
-from lifecycle.engine.calibration import wilson
 from lifecycle.evaluation import queries
 from lifecycle.evaluation.models import Evaluation
+from lifecycle.statistics import groups
+from lifecycle.statistics.intervals import wilson
 from tests.support.grouped import grouped_evaluation, is_wrong
 
 TASKS = ("multi_label", "spans", "preference", "ranking", "free_text")

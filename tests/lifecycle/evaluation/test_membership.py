@@ -7,11 +7,11 @@ import pytest
 from django.core.exceptions import PermissionDenied
 
 from datasets_app.snapshots import queries as snapshots
-from lifecycle.engine import membership
 from lifecycle.evaluation import actions, queries, rules
 from lifecycle.evaluation.models import Analysis
 from lifecycle.jobs.models import Job
 from lifecycle.refusals import Refused
+from lifecycle.statistics import membership
 from tests.support.jobs import run_ok
 from tests.support.losses import made_losses
 from tests.support.training import make_evaluation, make_run, make_snapshot

@@ -13,11 +13,11 @@ from django.test.utils import CaptureQueriesContext
 
 from datasets_app.snapshots import queries as snapshots
 from lifecycle.compute.child import Result
-from lifecycle.engine import membership
 from lifecycle.evaluation import actions, membership_page, queries, rules
 from lifecycle.evaluation.models import Analysis, Evaluation
 from lifecycle.jobs.models import Job
 from lifecycle.refusals import Refused
+from lifecycle.statistics import membership
 from registry.ledger.models import Event
 from tests.support.jobs import run_jobs, run_ok
 from tests.support.losses import made_losses

@@ -5,8 +5,8 @@ import pytest
 from sklearn.isotonic import IsotonicRegression
 from sklearn.metrics import f1_score, roc_auc_score
 
-from lifecycle.engine.calibration import ece
 from lifecycle.engine.predictions import Predictions
+from lifecycle.statistics.calibration import ece
 from monitoring.drift import cbpe, measuring, reference
 from monitoring.traffic.counts import Counts
 

@@ -8,6 +8,7 @@ from types import SimpleNamespace
 import pytest
 from django.utils import timezone
 
+from lifecycle.statistics.intervals import Interval
 from monitoring.alerts.models import Objective
 from monitoring.alerts.page import listing
 from monitoring.drift.models import DriftReport
@@ -16,7 +17,6 @@ from monitoring.overview.page.figures import Lift
 from monitoring.traffic import histogram
 from monitoring.traffic import page as traffic
 from monitoring.traffic.models import Kpi, MinuteRollup, OutcomeDay
-from monitoring.traffic.outcomes import Difference
 from registry.promotions import actions as promotions
 from registry.promotions.models import PromotionRequest
 from tests.support import registry
@@ -172,7 +172,7 @@ def test_a_budget_reads_the_same_on_the_dashboard_and_among_the_alerts(live_endp
 
 def test_a_lift_that_is_told_to_be_better_does_not_read_as_nothing(live_endpoint, lee):
     kpi = Kpi(endpoint=live_endpoint, name="Time saved", unit="h", direction="up", kind="number", holdout_share=0.5)
-    lift = Lift(SimpleNamespace(difference=Difference(0.004, 0.001, 0.007), kpi=kpi, reading="better"))
+    lift = Lift(SimpleNamespace(difference=Interval(0.004, 0.001, 0.007), kpi=kpi, reading="better"))
 
     assert (lift.value_text, lift.interval_text) == ("+0.004 h", "+0.001, +0.01")
 

@@ -15,6 +15,7 @@ from django.utils import timezone
 from scipy import stats
 
 from lifecycle.refusals import Conflict, Refused
+from lifecycle.statistics.intervals import Interval, newcombe
 from monitoring.traffic import actions, outcomes, queries
 from monitoring.traffic.models import Kpi, Outcome, OutcomeDay
 from registry.ledger.models import Event
@@ -152,26 +153,6 @@ def test_predictions_are_linked_and_foreign_ones_refused(kpi, answered, live_end
 
 
 # ── What the sums say ───────────────────────────────────────────────────────
-@pytest.mark.parametrize(
-    ("first", "second", "low", "high"),
-    [  # Newcombe (1998), Statistics in Medicine 17, table II, method 10
-        ((56, 70), (48, 80), 0.0524, 0.3339),
-        ((9, 10), (3, 10), 0.1705, 0.8090),
-        ((6, 7), (2, 7), 0.0582, 0.8062),
-        ((5, 56), (0, 29), -0.0381, 0.1926),
-        ((0, 10), (0, 20), -0.1611, 0.2775),
-        ((0, 10), (0, 10), -0.2775, 0.2775),
-        ((10, 10), (0, 20), 0.6791, 1.0000),
-        ((10, 10), (0, 10), 0.6075, 1.0000),
-    ],
-)
-def test_newcombe_as_published(first, second, low, high):
-    found = outcomes.newcombe(first, second)
-
-    assert (round(found.low, 4), round(found.high, 4)) == (low, high)
-    assert found.value == first[0] / first[1] - second[0] / second[1]
-
-
 @pytest.mark.parametrize("seed", range(5))
 def test_welch_as_scipy(seed):
     chance = np.random.default_rng(seed)
@@ -270,16 +251,16 @@ def test_a_comparison_of_a_share(kpi, mia):
 
     assert (found.model, found.holdout) == ((270, 189.0, pytest.approx(56.7)), (30, 12.0, pytest.approx(7.2)))
     assert (found.model_mean, found.holdout_mean) == (0.7, 0.4)
-    assert found.difference == outcomes.newcombe((189, 270), (12, 30))
+    assert found.difference == newcombe(189, 270, 12, 30)
     assert (found.ratio_p, found.mismatch, found.reading) == (1.0, False, "better")
     assert queries.compare(kpi, WHEN - timedelta(days=10), WHEN + timedelta(hours=1)).model[0] == 271
 
 
 def test_worse_unclear_and_a_ratio_that_is_off():
-    better = outcomes.Difference(0.2, 0.1, 0.3)
+    better = Interval(0.2, 0.1, 0.3)
     assert outcomes.reading(better, up=True, mismatch=False) == "better"
     assert outcomes.reading(better, up=False, mismatch=False) == "worse"
-    assert outcomes.reading(outcomes.Difference(0.0, -0.1, 0.1), up=True, mismatch=False) == "unclear"
+    assert outcomes.reading(Interval(0.0, -0.1, 0.1), up=True, mismatch=False) == "unclear"
     assert outcomes.reading(better, up=True, mismatch=True) == "sample ratio off"
 
 

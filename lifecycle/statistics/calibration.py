@@ -1,4 +1,4 @@
-"""How far confidence can be believed: reliability bins, ECE and its debiased form, Wilson intervals, temperature. numpy only.
+"""How far confidence can be believed: reliability bins, ECE and its debiased form, temperature. numpy only.
 
 Confidence is the probability of the answer. Bins are equally wide and closed on the right: of fifteen, 1.0 is in the last and 0.2 in
 the third.
@@ -13,12 +13,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from lifecycle.statistics.intervals import wilson
+
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 LEAST_IN_BIN = 20  # rows below which a bin's gap is mostly chance
 THRESHOLD_ROWS = 20  # of a class, below which its threshold would follow chance
-Z95 = 1.959963984540054
 GOLDEN = (math.sqrt(5) - 1) / 2
 ERF = np.vectorize(math.erf, otypes=[np.float64])
 
@@ -111,16 +112,6 @@ def bin_of(confidence: Floats, bins: int) -> Ints:
     """Number of each confidence's bin (N,), 0 to bins - 1; an edge belongs to the bin on its left."""
     edges = np.linspace(0.0, 1.0, bins + 1)
     return np.clip(np.searchsorted(edges, confidence, side="left") - 1, 0, bins - 1).astype(np.int64)
-
-
-def wilson(successes: float, count: float, z: float = Z95) -> tuple[float, float]:
-    """Wilson interval of a share, 95 % unless another z is given; (0, 1) where nothing was counted."""
-    if count <= 0:
-        return 0.0, 1.0
-    share = successes / count
-    centre = (share + z**2 / (2 * count)) / (1 + z**2 / count)
-    half = z * math.sqrt(share * (1 - share) / count + z**2 / (4 * count**2)) / (1 + z**2 / count)
-    return max(0.0, centre - half), min(1.0, centre + half)
 
 
 def reliability(confidence: Floats, correct: NDArray[Any], bins: int = 15) -> list[dict[str, Any]]:

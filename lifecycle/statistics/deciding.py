@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lifecycle.engine import operating
-from lifecycle.engine.calibration import THRESHOLD_ROWS, wilson
-from lifecycle.engine.operating import Outcome
+from lifecycle.statistics import operating
+from lifecycle.statistics.calibration import THRESHOLD_ROWS
+from lifecycle.statistics.intervals import wilson
+from lifecycle.statistics.operating import Outcome
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]

@@ -15,9 +15,9 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from lifecycle.engine import metrics
-from lifecycle.engine.calibration import Z95, wilson
-from lifecycle.engine.significance import holm
+from lifecycle.statistics import metrics
+from lifecycle.statistics.intervals import Interval, difference, wilson
+from lifecycle.statistics.significance import holm
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -31,15 +31,6 @@ PERMUTED = 5_000  # rows beyond which a permutation test is taken for its normal
 FISHER, PERMUTATION, NORMAL = "fisher", "permutation", "normal"
 
 
-@dataclass(frozen=True)
-class Value:
-    """A score, or a difference of two, with its 95 % interval."""
-
-    value: float
-    low: float
-    high: float
-
-
 # ── What is measured ────────────────────────────────────────────────────────
 class Measure(Protocol):
     """A score of rows."""
@@ -48,7 +39,7 @@ class Measure(Protocol):
     def name(self) -> str:
         """As reports have it."""
 
-    def of_groups(self, codes: Ints, groups: int, seed: int) -> list[Value | None]:
+    def of_groups(self, codes: Ints, groups: int, seed: int) -> list[Interval | None]:
         """Of each group; None where fewer than LEAST rows say something. codes: number of each row's group (N,), 0 to groups - 1."""
 
 
@@ -62,7 +53,7 @@ class Quotient:
     below: Floats
     is_share: bool = False
 
-    def of_groups(self, codes: Ints, groups: int, seed: int = 1) -> list[Value | None]:
+    def of_groups(self, codes: Ints, groups: int, seed: int = 1) -> list[Interval | None]:
         """As Measure says."""
         return sums(self, codes, groups, seed).values()
 
@@ -76,13 +67,13 @@ class MacroF1:
     classes: int
     name: str = "macro_f1"
 
-    def of_groups(self, codes: Ints, groups: int, seed: int = 1) -> list[Value | None]:
+    def of_groups(self, codes: Ints, groups: int, seed: int = 1) -> list[Interval | None]:
         """As Measure says."""
         inside = [np.flatnonzero(codes == number) for number in range(groups)]
         return [macro_f1_of(self.truth[rows], self.predicted[rows], self.classes, seed) if len(rows) >= LEAST else None for rows in inside]
 
 
-def macro_f1_of(truth: Ints, predicted: Ints, classes: int, seed: int = 1) -> Value:
+def macro_f1_of(truth: Ints, predicted: Ints, classes: int, seed: int = 1) -> Interval:
     """Macro-F1 over the labels that occur in truth or predictions, and its 95 % percentile interval over resampled rows."""
     cells, counts = np.unique(truth * classes + predicted, return_counts=True)
     none = np.zeros(len(cells))
@@ -96,7 +87,7 @@ def macro_f1_of(truth: Ints, predicted: Ints, classes: int, seed: int = 1) -> Va
     )
     value = metrics.aggregate(rows, counts[None].astype(np.float64))["macro_f1"][0]
     low, high = np.percentile(drawn, (2.5, 97.5))
-    return Value(float(value), float(low), float(high))
+    return Interval(float(value), float(low), float(high))
 
 
 @dataclass(frozen=True)
@@ -109,16 +100,16 @@ class Sums:
     counted: Ints
     drawn: tuple[Floats, Floats] | None
 
-    def values(self) -> list[Value | None]:
+    def values(self) -> list[Interval | None]:
         """Of each group; None where fewer than LEAST rows say something."""
         return [self.own(number) if count >= LEAST else None for number, count in enumerate(self.counted)]
 
-    def own(self, number: int) -> Value:
+    def own(self, number: int) -> Interval:
         """Of one group, in which some row says something: Wilson for shares and where it stands at 0 or 1, else bootstrap."""
         drawn = None if self.drawn is None else (self.drawn[0][:, number], self.drawn[1][:, number])
         return _value(self.above[number], self.below[number], int(self.counted[number]), drawn)
 
-    def rest(self, number: int) -> Value:
+    def rest(self, number: int) -> Interval:
         """The same of all other groups together."""
         drawn = None if self.drawn is None else tuple(each.sum(axis=1) - each[:, number] for each in self.drawn)
         above, below = (each.sum() - each[number] for each in (self.above, self.below))
@@ -129,13 +120,13 @@ class Sums:
         return int(self.counted.sum() - self.counted[number])
 
 
-def _value(above: float, below: float, counted: int, drawn: tuple[Floats, ...] | None) -> Value:
+def _value(above: float, below: float, counted: int, drawn: tuple[Floats, ...] | None) -> Interval:
     value = min(1.0, max(0.0, float(above / below)))  # sums of floats may end a hair beyond
     if drawn is None or math.isclose(value, 0.0, abs_tol=1e-12) or math.isclose(value, 1.0):
-        return Value(value, *wilson(value * counted, counted))
+        return Interval(value, *wilson(value * counted, counted))
     samples = drawn[0][drawn[1] > 0] / drawn[1][drawn[1] > 0]
     low, high = np.percentile(samples, (2.5, 97.5))
-    return Value(value, float(low), float(high))
+    return Interval(value, float(low), float(high))
 
 
 def added(values: Floats, codes: Ints, groups: int) -> Floats:
@@ -181,8 +172,8 @@ class Score:
     rows: int
     counted: int
     by: str
-    values: dict[str, Value | None] = field(default_factory=dict)
-    difference: Value | None = None
+    values: dict[str, Interval | None] = field(default_factory=dict)
+    difference: Interval | None = None
     p: float | None = None
 
     @property
@@ -212,19 +203,6 @@ def scores(measures: Sequence[Measure], by: Quotient, codes: Ints, groups: int, 
         )
         for number, count in enumerate(np.bincount(codes, minlength=groups))
     ]
-
-
-def difference(one: Value, two: Value) -> Value:
-    """The first less the second, of other rows: the interval from both of theirs (Newcombe 1998, method 10; Zou and Donner 2008)."""
-    low = math.hypot(one.value - one.low, two.high - two.value)
-    high = math.hypot(one.high - one.value, two.value - two.low)
-    return Value(one.value - two.value, one.value - two.value - low, one.value - two.value + high)
-
-
-def newcombe(hits: int, count: int, other_hits: int, other_count: int, z: float = Z95) -> tuple[float, float]:
-    """Interval of a difference of two shares, from their Wilson intervals (Newcombe 1998, method 10); 95 % unless another z is given."""
-    found = difference(*(Value(one / of, *wilson(one, of, z)) for one, of in ((hits, count), (other_hits, other_count))))
-    return found.low, found.high
 
 
 # ── Whether a group differs from the rest ───────────────────────────────────

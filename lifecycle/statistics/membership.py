@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lifecycle.engine.metrics import RESAMPLES
+from lifecycle.statistics.metrics import RESAMPLES
 
 FALSE_POSITIVES = {0.01: 1_000, 0.001: 10_000}  # rate → other rows that it takes to tell it: ten of them are then above the threshold
 Floats = NDArray[np.float64]

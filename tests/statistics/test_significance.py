@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from scipy import stats
 
-from lifecycle.engine.significance import holm, mcnemar, rows_needed
+from lifecycle.statistics.significance import holm, mcnemar, rows_needed
 
 
 @pytest.mark.parametrize(

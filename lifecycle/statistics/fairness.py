@@ -10,7 +10,8 @@ from statistics import NormalDist
 import numpy as np
 from numpy.typing import NDArray
 
-from lifecycle.engine.groups import SURE, newcombe
+from lifecycle.statistics.groups import SURE
+from lifecycle.statistics.intervals import newcombe
 
 Bools = NDArray[np.bool_]
 Ints = NDArray[np.int64]
@@ -97,4 +98,5 @@ def _widest(shares: Mapping[int, tuple[int, int]], compared: int) -> Gap | None:
     low = min((at for at in shared if at != high), key=lambda at: shared[at])
     z = NormalDist().inv_cdf(1 - SURE / 2 / compared)
     (hits, count), (other_hits, other_count) = shares[high], shares[low]
-    return Gap(hits / count - other_hits / other_count, high, low, newcombe(hits, count, other_hits, other_count, z))
+    found = newcombe(hits, count, other_hits, other_count, z)
+    return Gap(found.value, high, low, (found.low, found.high))

@@ -13,8 +13,8 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from lifecycle.engine import calibration
-from lifecycle.engine.deciding import Cut, confidence, decide
+from lifecycle.statistics import calibration
+from lifecycle.statistics.deciding import Cut, confidence, decide
 
 Floats = NDArray[np.float64]
 Tell = Callable[[int, int], None]  # (done, of)

@@ -14,7 +14,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from lifecycle.engine.calibration import THRESHOLD_ROWS, wilson
+from lifecycle.statistics.calibration import THRESHOLD_ROWS
+from lifecycle.statistics.intervals import wilson
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]

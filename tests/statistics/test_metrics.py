@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import accuracy_score, brier_score_loss, f1_score, log_loss, precision_score, recall_score
 
-from lifecycle.engine import calibration, metrics
+from lifecycle.statistics import calibration, metrics
 
 
 @pytest.fixture
@@ -105,11 +105,6 @@ def test_debiased_ece_is_smaller_and_exact_where_nothing_is_random():
 
     assert calibration.ece_debiased(confidence, correct) < calibration.ece(confidence, correct)
     assert calibration.ece_debiased(np.full(10, 0.9), np.ones(10)) == pytest.approx(0.1)
-
-
-def test_wilson_interval_of_eight_out_of_ten():
-    assert calibration.wilson(8, 10) == pytest.approx((0.4901625, 0.9433178), abs=1e-6)
-    assert calibration.wilson(0, 0) == (0.0, 1.0)
 
 
 def test_reliability_counts_every_row_once():

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 from sklearn.metrics import precision_recall_curve
 
-from lifecycle.engine import calibration, operating
-from lifecycle.engine.operating import NEVER, UNSCORED, Costs
+from lifecycle.statistics import operating
+from lifecycle.statistics.intervals import wilson
+from lifecycle.statistics.operating import NEVER, UNSCORED, Costs
 
 SCORES = np.array([0.1, 0.2, 0.2, 0.4, 0.6, 0.6, 0.8, 0.9])
 POSITIVE = np.array([0, 0, 1, 0, 1, 0, 1, 1], dtype=bool)
@@ -80,9 +81,9 @@ def test_what_a_choice_does_is_counted_with_intervals():
     found = operating.outcome(SCORES, POSITIVE, 0.2, 0.6)
 
     assert found == operating.Outcome(hit=3, false=1, missed=0, passed=1, person=3, positives=4)
-    assert found.share("precision") == (0.75, *calibration.wilson(3, 4))
-    assert found.share("recall") == (0.75, *calibration.wilson(3, 4))
-    assert found.share("person") == (0.375, *calibration.wilson(3, 8))
+    assert found.share("precision") == (0.75, *wilson(3, 4))
+    assert found.share("recall") == (0.75, *wilson(3, 4))
+    assert found.share("person") == (0.375, *wilson(3, 8))
     assert operating.outcome(SCORES, POSITIVE, NEVER, NEVER).share("precision") == (None, 0.0, 1.0)
 
 
@@ -138,8 +139,8 @@ def test_what_has_no_score_is_neither_kept_nor_handed_over():
 
     assert (low, high) == (0.7, NEVER)
     assert found == operating.Outcome(hit=0, false=0, missed=3, passed=1, person=3, positives=4, unscored=3)
-    assert found.share("person") == (0.75, *calibration.wilson(3, 4))
-    assert found.share("called") == (0, *calibration.wilson(0, 4))
+    assert found.share("person") == (0.75, *wilson(3, 4))
+    assert found.share("called") == (0, *wilson(0, 4))
     assert found.cost(costs)[0] == pytest.approx(1000 * (3 * 3 + 3 * 0.1) / 7)
     assert operating.cheapest(operating.curve(SPANS, RIGHT), Costs(1, 3)) == (0.7, 0.7)
     assert operating.cheapest(operating.curve(SPANS, RIGHT), Costs(1, 1)) == (NEVER, NEVER)
