@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TypeVar
 
 Name = TypeVar("Name", str, int)
@@ -24,6 +24,28 @@ def mcnemar(fixed: int, broken: int) -> float:
         tail = sum(math.comb(rows, each) for each in range(min(fixed, broken) + 1))
         return min(1.0, 2 * tail / 2**rows)
     return math.erfc(abs(abs(fixed - broken) - 1) / math.sqrt(2 * rows))
+
+
+def mcnemar_clustered(turned: Iterable[int]) -> float:
+    """The same where rows come in clusters. turned: of each cluster, rows that were fixed less rows that were broken.
+
+    If neither model is better, the balance of each cluster is as likely to be the other way round. p is the share of all ways to turn whole
+    clusters round whose sum is as far from 0: exact below 25 clusters that are not balanced, from there on the normal limit with variance
+    Σ balance² (Yang, Sun and Hardin, "A note on the tests for clustered matched-pair binary data", Biometrical Journal 52(5), 2010) and
+    McNemar's continuity correction. Where each row is a cluster of its own both are McNemar's test.
+    """
+    signed = [each for each in turned if each]
+    balances, found = [abs(each) for each in signed], abs(sum(signed))
+    if len(balances) < EXACT_BELOW:
+        ways = {0: 1}
+        for each in balances:
+            moved: dict[int, int] = {}
+            for total, count in ways.items():
+                for place in (total - each, total + each):
+                    moved[place] = moved.get(place, 0) + count
+            ways = moved
+        return sum(count for total, count in ways.items() if abs(total) >= found) / 2 ** len(balances)
+    return math.erfc(max(0, found - 1) / math.sqrt(2 * sum(each**2 for each in balances)))
 
 
 def holm(p_values: Mapping[Name, float]) -> dict[Name, float]:
