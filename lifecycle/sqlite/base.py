@@ -14,6 +14,8 @@ from threading import Lock
 from django.db import OperationalError
 from django.db.backends.sqlite3 import base
 
+from lifecycle.sqlite.schema import DatabaseSchemaEditor
+
 TURNS: defaultdict[str, Lock] = defaultdict(Lock)  # by database; other processes are told apart by SQLite's own lock
 PATIENCE = 5.0  # seconds, as sqlite3's own
 os.register_at_fork(after_in_child=TURNS.clear)  # the threads that hold them are not there
@@ -22,6 +24,7 @@ os.register_at_fork(after_in_child=TURNS.clear)  # the threads that hold them ar
 class DatabaseWrapper(base.DatabaseWrapper):
     """A connection that holds its process's turn from BEGIN to COMMIT or ROLLBACK; it is made for transaction_mode IMMEDIATE."""
 
+    SchemaEditorClass = DatabaseSchemaEditor
     turn: Lock | None = None
 
     def _start_transaction_under_autocommit(self) -> None:
