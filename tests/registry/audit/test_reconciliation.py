@@ -20,7 +20,7 @@ from lifecycle.jobs.rules import State
 from lifecycle.training.models import Run
 from registry.access import actions as access
 from registry.access import governing
-from registry.access.models import ApiToken, User
+from registry.access.models import ApiToken, Project, User
 from registry.access.roles import ADMIN, Role
 from registry.audit import actions as audit
 from registry.catalog import actions as catalog
@@ -254,6 +254,12 @@ def address_it_otherwise(endpoint: Endpoint) -> None:
     behind_its_back("UPDATE catalog_endpoint SET slug = 'other' WHERE id = %s", endpoint.pk)
 
 
+def take_anothers_address(endpoint: Endpoint) -> None:
+    project, other = endpoint.model.project, access.create_project(name="Other", slug="other", actor=None)
+    for slug, pk in (("third", project.pk), (project.slug, other.pk), ("other", project.pk)):
+        behind_its_back("UPDATE access_project SET slug = %s WHERE id = %s", slug, pk)
+
+
 def call_it_staging(endpoint: Endpoint) -> None:
     Endpoint.objects.filter(pk=endpoint.pk).update(environment="staging")
 
@@ -426,6 +432,7 @@ FORGERIES = {
     govern_by_another_policy: [(DB, "is governed by policy short"), (TRAIL, "is governed by policy standard")],
     drop_the_texts: [(DB, SET.format("drops")), (TRAIL, SET.format("keeps"))],
     address_it_otherwise: [(DB, SET.format("keeps").replace("support-inbox-prod", "other")), (TRAIL, SET.format("keeps"))],
+    take_anothers_address: [(side, f"is called {slug}") for slug in ("other", "inbox") for side in (DB, TRAIL)],
     call_it_staging: [(DB, SET.format("keeps").replace("production", "staging")), (TRAIL, SET.format("keeps"))],
     lift_a_freeze: [(DB, "freeze UUID lifted by MIA")],
     let_a_freeze_run_out: [(DB, "the freeze until TIME ran out")],
@@ -543,6 +550,34 @@ def test_an_event_that_leaves_a_fact_open_is_no_way_in(lived, mia, monkeypatch):
     monkeypatch.undo()
 
     assert "event-of-old-form" in {rule for rule, _ in found()}
+
+
+UPPER = {
+    "API tokens": (ApiToken, act_for_somebody), "endpoint tokens": (EndpointToken, open_an_endpoint), "people": (User, administer),
+    "projects": (Project, lambda _: access.create_project(name="Other", slug="other", actor=None)),
+}  # fmt: skip
+
+
+@pytest.mark.skipif(connection.vendor != "sqlite", reason="PostgreSQL writes a uuid in one way")
+@pytest.mark.parametrize("name", UPPER)
+def test_a_row_whose_uuid_is_written_otherwise_hides_from_nobody(lived, name):
+    model, make = UPPER[name]
+    make(lived)
+    row = model.objects.latest("pk")
+    behind_its_back(f"UPDATE {model._meta.db_table} SET uuid = upper(uuid) WHERE id = %s", row.pk)  # noqa: S608
+
+    assert ("row-unreadable", f"{name}, row {row.pk}") in found()
+
+
+@pytest.mark.skipif(connection.vendor != "sqlite", reason="PostgreSQL writes a uuid in one way")
+def test_the_twin_of_a_row_that_the_trail_knows_is_named(lived):
+    columns = "user_id, name, scopes, project_id, created_at, expires_at, revoked_at"
+    behind_its_back(
+        f"INSERT INTO access_apitoken (uuid, digest, {columns}) SELECT upper(uuid), %s, {columns} FROM access_apitoken",  # noqa: S608
+        "a" * 64,
+    )
+
+    assert found() == [("row-unreadable", f"API tokens, row {ApiToken.objects.latest('pk').pk}")]
 
 
 def test_a_request_that_was_moved_to_approved_is_named_by_command_and_page(lived, aida, client_for):
