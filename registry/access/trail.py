@@ -12,7 +12,6 @@ from django.db.models import F
 from registry.access.models import PLACEHOLDER, ApiToken, Project, User
 from registry.access.policy import grant_models
 from registry.ledger.accounts import Account, Told, moment, stated
-from registry.ledger.rules import FORM
 from registry.ledger.verbs import Verb
 
 ADMIN = "is an organisation admin"
@@ -86,7 +85,7 @@ def told_of_tokens(events: list[Told]) -> set[str]:
             facts.add(REVOKED)
             continue
         scopes = payload["scopes"]
-        if WRITE in scopes and event.form < FORM:  # the upgrade gave its tokens what it stood for, without an event
+        if WRITE in scopes and event.form < 3:  # the upgrade gave its tokens what it stood for, without an event
             scopes = sorted({*scopes, *INSTEAD_OF_WRITE} - {WRITE})
         facts.add(acts_for(event.actor, scopes, payload["expires_at"]))
         facts |= {stated(event, LIMITED, "limited_to"), stated(event, KEPT, "digest")}

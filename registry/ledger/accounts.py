@@ -42,10 +42,10 @@ class Untold(str):
     __slots__ = ()
 
 
-def stated(event: Told, begins: str, name: str, read: Callable[[Any], str] = str) -> str:
+def stated(event: Told, begins: str, name: str, read: Callable[[Any], str] = str, *, since: int = 3) -> str:
     """The fact that an event states in its payload under a name: `begins`, and the value as `read` puts it. Untold where the event is from
-    before events stated it."""
-    if name not in event.payload and event.form < rules.FORM:
+    before events stated it. since: the form that does."""
+    if name not in event.payload and event.form < since:
         return Untold(begins)
     return begins + read(event.payload[name])
 
@@ -121,9 +121,7 @@ def batches(account: Account) -> Iterator[tuple[list[str], list[Fault]]]:
 
 def hidden(account: Account, pk: int) -> Fault:
     """SQLite keeps a uuid as text, and compares it as such."""
-    return Fault(
-        Rule.ROW_UNREADABLE, f"{account.name}, row {pk}", "Its uuid isn't written as actions write it: nothing finds the row by it."
-    )
+    return Fault(Rule.ROW_UNREADABLE, f"{account.name}, row {pk}", "Its uuid isn't written as actions write it, and nothing finds it.")
 
 
 def batched(ids: Iterable[str]) -> Iterator[list[str]]:

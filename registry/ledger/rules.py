@@ -18,7 +18,9 @@ SYSTEM = "system"
 PARTS = ("chain", "at", "verb", "actor", "object_type", "object_id", "previous")  # texts, in every event
 # What reading something raises that no action wrote.
 UNREADABLE = (LookupError, TypeError, ValueError, ArithmeticError, AttributeError, RecursionError, DataError)
-FORM = 3  # of an event: 3 states all that rows are compared by, 2 is hashed with digests of its names, before it there was no `form`
+# Of an event: 4 states the digest of a version's facts too, 3 all else that rows are compared by, 2 is hashed with digests of its names,
+# before it there was no `form`.
+FORM = 4
 
 
 def form_of(document: dict[str, Any]) -> int:

@@ -71,9 +71,7 @@ def check_forms(forms: Forms) -> Iterator[Fault | Part]:
         since = min((first for later, first in forms.first.items() if later > form), default=at)
         if at - since > CLOCKS:
             faults += 1
-            detail = (
-                f"It has form {form} and is dated {at:%Y-%m-%d %H:%M} UTC, but since {since:%Y-%m-%d %H:%M} UTC events have a later form."
-            )
+            detail = f"It has form {form} and is dated {at:%Y-%m-%d %H:%M} UTC, but later forms began at {since:%Y-%m-%d %H:%M} UTC."
             yield Fault(Rule.EVENT_OF_OLD_FORM, f"chain {chain}, event {seq}", detail)
     yield Part("event forms", len(forms.first), "forms of events", faults)
 
@@ -105,7 +103,7 @@ def walk(name: str, signed: Mapping[int, Signature], signings: list[datetime], f
             if (fault := event_fault(event, document, previous, seq + 1, signed.get(seq + 1), form)) or not document:
                 yield seq, fault
                 return
-            previous, seq, form = event.hash, event.seq, rules.form_of(document)
+            previous, seq, form = event.hash, event.seq, min(rules.form_of(document), rules.FORM)
             place = bisect_left(marks, seq)
             until = signed[marks[place]].at if place < len(marks) else timezone.now()
             if fault := date_fault(event, earliest(before, until, signings)):
@@ -147,10 +145,9 @@ def date_fault(event: Event, since: datetime) -> Fault | None:
 def chain_fault(event: Event) -> Fault | None:
     """An event in a chain that is not its project's, or the beginning of a chain that is none."""
     where = f"chain {event.chain}, event {event.seq}"
-    if event.chain != (str(event.project) if event.project else rules.INSTALLATION):
-        return Fault(
-            Rule.WRONG_CHAIN, where, f"It belongs into the chain of {f'project {event.project}' if event.project else 'the installation'}."
-        )
+    due = str(event.project) if event.project else rules.INSTALLATION
+    if event.chain != due:
+        return Fault(Rule.WRONG_CHAIN, where, f"It belongs in chain {due}.")
     if event.project and event.seq == 1 and (event.verb, event.object_id) != (Verb.PROJECT_CREATED, event.chain):
         return Fault(Rule.WRONG_CHAIN, where, "The chain doesn't begin with the creation of its project.")
     return None

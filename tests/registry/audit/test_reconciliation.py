@@ -1,5 +1,6 @@
 """What the database holds of approvals, deployments and roles is what the trail says, and nothing else, on either side."""
 
+import json
 import re
 from datetime import timedelta
 from hashlib import sha256
@@ -202,6 +203,17 @@ def put_other_files_in_a_version(_: Endpoint) -> None:
 
 def write_a_card_in_anothers_name(_: Endpoint) -> None:
     behind_its_back("UPDATE catalog_card SET author_id = %s WHERE version_id = %s", person("omar").pk, rejected().version_id)
+
+
+def better_what_a_version_is_worth(_: Endpoint) -> None:
+    version = ModelVersion.objects.get(pk=rejected().version_id)
+    version.facts["evaluation"]["metrics"]["macro_f1"]["value"] = 0.999
+    behind_its_back("UPDATE catalog_modelversion SET facts = %s WHERE id = %s", json.dumps(version.facts), version.pk)
+
+
+def state_something_else_by_another_key(_: Endpoint) -> None:
+    pk = rejected().version_id
+    behind_its_back("UPDATE catalog_card SET stated = %s, key_fingerprint = 'ab' WHERE version_id = %s", '{"limits": "None."}', pk)
 
 
 def move_a_version(endpoint: Endpoint) -> None:
@@ -417,6 +429,8 @@ FORGERIES = {
         *((side, SEALED) for side in (DB, TRAIL)),
     ],
     write_a_card_in_anothers_name: [(DB, WRITTEN.format("OMAR")), (TRAIL, WRITTEN.format("MIA"))],
+    better_what_a_version_is_worth: [(side, "has facts with digest DIGEST") for side in (DB, TRAIL)],
+    state_something_else_by_another_key: [(DB, "card revision 1 is signed with key ab, which isn't this installation's")],
     move_a_version: [(DB, "is of model UUID"), (TRAIL, "is of model UUID")],
     move_an_endpoint: [(DB, "is in project UUID")],
     join_a_group: [(DB, "holds access.project:UUID:governance")],
@@ -481,8 +495,8 @@ def test_what_was_written_behind_the_products_back_is_named(lived, forge):
 
 
 # What events of form 2 did not state, by verb.
-ADDED_BY_FORM_3 = {
-    Verb.ENDPOINT_CREATED: ("policy", "model"), Verb.VERSION_REGISTERED: ("model",), Verb.PROMOTION_REQUESTED: ("note",),
+ADDED_SINCE = {
+    Verb.ENDPOINT_CREATED: ("policy", "model"), Verb.VERSION_REGISTERED: ("model", "facts"), Verb.PROMOTION_REQUESTED: ("note",),
     Verb.PROMOTION_CHECKED: ("reason",), Verb.PROMOTION_VOIDED: ("reason",), Verb.PROMOTION_COMMENTED: ("digest",),
     Verb.ENDPOINT_TOKEN_CREATED: ("digest",), Verb.TOKEN_CREATED: ("digest",), **dict.fromkeys([*BEGINS, *ENDS], ("ends",)),
 }  # fmt: skip
@@ -490,7 +504,7 @@ ADDED_BY_FORM_3 = {
 
 def of_form_2(document: dict) -> dict:
     """What an event of the time before would say."""
-    payload = {name: value for name, value in document["payload"].items() if name not in ADDED_BY_FORM_3.get(document["verb"], ())}
+    payload = {name: value for name, value in document["payload"].items() if name not in ADDED_SINCE.get(document["verb"], ())}
     return document | {"form": 2, "payload": payload}
 
 
@@ -502,7 +516,7 @@ def from_before(lived) -> Endpoint:
     return lived
 
 
-LEFT_OPEN = [change_a_comment, end_at_another_time, end_for_another_reason, move_a_version, write_a_note]
+LEFT_OPEN = [better_what_a_version_is_worth, change_a_comment, end_at_another_time, end_for_another_reason, move_a_version, write_a_note]
 AS_EVER = [
     put_words_into_a_verdict, better_a_gate, compare_otherwise, strike_people, comment_in_anothers_name, end_in_anothers_name,
     call_a_rollback_a_promotion, drop_the_texts, govern_by_another_policy, move_an_endpoint, write_a_card_in_anothers_name,
@@ -628,6 +642,16 @@ def test_an_event_with_a_payload_that_no_action_writes_is_a_fault_and_no_end_of_
     assert {rule for rule, _ in found()} == {"not-in-database", "not-in-trail"}
 
 
+def test_an_event_with_a_date_that_no_clock_shows_is_a_fault_and_no_end_of_the_verification(lived, mia):
+    token = ApiToken.objects.get()
+    with transaction.atomic():
+        said = {"scopes": ["read"], "expires_at": "0001-01-01T00:00:00+14:00", "limited_to": None, "digest": token.digest}
+        record(mia, Verb.TOKEN_CREATED, token, **said)
+    administer(lived)
+
+    assert {where for _, where in found()} == {f"API tokens, {token.uuid}", f"people, {mia.uuid}"}
+
+
 def test_rows_that_no_action_writes_are_faults_and_no_end_of_the_verification(lived):
     version, request = rejected().version, last()
     behind_its_back("UPDATE catalog_modelversion SET facts = '[]' WHERE id = %s", version.pk)
@@ -636,7 +660,7 @@ def test_rows_that_no_action_writes_are_faults_and_no_end_of_the_verification(li
     administer(lived)
 
     assert {where for rule, where in found() if rule == DB} == {
-        f"cards, {version.uuid}", f"people, {person('mia').uuid}", f"promotions, {request.uuid}",
+        f"cards, {version.uuid}", f"versions, {version.uuid}", f"people, {person('mia').uuid}", f"promotions, {request.uuid}",
     }  # fmt: skip
     assert not [fault for fault in faults() if fault.rule == "row-unreadable"]
 
@@ -646,7 +670,8 @@ def test_a_card_of_a_version_without_its_facts_was_altered(lived):
     behind_its_back("UPDATE catalog_modelversion SET facts = '{}' WHERE id = %s", version.pk)
 
     assert [(fault.where, plain(fault.detail)) for fault in faults()] == [
-        (f"cards, {version.uuid}", "card revision 1 isn't what was signed")
+        (f"cards, {version.uuid}", "card revision 1 isn't what was signed"),
+        *[(f"versions, {version.uuid}", "has facts with digest DIGEST")] * 2,
     ]
 
 

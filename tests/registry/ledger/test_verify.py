@@ -120,7 +120,7 @@ def test_a_replaced_chain_is_found_by_a_signed_checkpoint(chain, project):
 def write_event(chain: str, *, project: str | None, **said: object) -> None:
     """The first event of a chain, as somebody writes it into the tables who knows how it is hashed."""
     document = {
-        "chain": chain, "seq": 1, "at": timezone.now().isoformat(timespec="microseconds"), "verb": Verb.DATASET_CREATED, "actor": rules.SYSTEM,
+        "chain": chain, "seq": 1, "at": timezone.now().isoformat(timespec="microseconds"), "verb": Verb.DATASET_CREATED, "actor": "system",
         "object_type": "datasets.dataset", "object_id": chain, "project": project, "payload": {}, "previous": rules.GENESIS, **said,
     }  # fmt: skip
     canonical = bundle.canonical_json(document).decode()
@@ -223,22 +223,19 @@ def test_a_date_at_the_beginning_of_time_is_a_fault_and_no_end_of_the_verificati
     assert found() == [("dated-back", at(chain, 2))]
 
 
-SQLITE = pytest.mark.skipif(connection.vendor != "sqlite", reason="PostgreSQL refuses such values")
+ALTERED = [("event-altered", "chain {chain}, event 3")]
 
 
-@SQLITE
+@pytest.mark.skipif(connection.vendor != "sqlite", reason="PostgreSQL refuses such values")
 @pytest.mark.parametrize(
     ("damage", "expected"),
     [
-        ("UPDATE ledger_event SET canonical = CAST(x'ff' AS TEXT) WHERE chain = %s AND seq = 3", [("event-altered", "chain {chain}, event 3")]),
-        ("UPDATE ledger_event SET canonical = x'7b7d' WHERE chain = %s AND seq = 3", [("event-altered", "chain {chain}, event 3")]),
+        ("UPDATE ledger_event SET canonical = CAST(x'ff' AS TEXT) WHERE seq = 3 AND chain = %s", ALTERED),
+        ("UPDATE ledger_event SET canonical = x'7b7d' WHERE seq = 3 AND chain = %s", ALTERED),
         ("UPDATE ledger_event SET at = 'never' WHERE chain = %s AND seq = 3", [("row-unreadable", "{chain}")]),
         ("UPDATE ledger_chain SET seq = 'many' WHERE name = %s", [("row-unreadable", "{chain}")]),
         ("UPDATE ledger_checkpoint SET at = 'never' WHERE chain = %s", [("checkpoint-altered", "checkpoint {uuid}")]),
-        (
-            "UPDATE ledger_checkpoint SET uuid = 'none' WHERE chain = %s",
-            [("row-unreadable", "checkpoints, row {checkpoint}")],
-        ),
+        ("UPDATE ledger_checkpoint SET uuid = 'none' WHERE chain = %s", [("row-unreadable", "checkpoints, row {checkpoint}")]),
         ("UPDATE ledger_name SET text = x'ff' WHERE subject = %s", [("name-altered", "name {name} of {chain}")]),
         (
             "UPDATE access_project SET uuid = 'none' WHERE 'x' <> %s",
@@ -248,14 +245,8 @@ SQLITE = pytest.mark.skipif(connection.vendor != "sqlite", reason="PostgreSQL re
 )  # fmt: skip
 def test_one_damaged_value_is_one_fault_and_all_else_is_verified(chain, project, damage, expected):
     checkpoints.sign_checkpoints()
-    signed = Checkpoint.objects.get(chain=chain)
-    places = {
-        "chain": chain,
-        "project": project.pk,
-        "name": Name.objects.get(subject=chain).pk,
-        "checkpoint": signed.pk,
-        "uuid": signed.uuid,
-    }
+    signed, name = Checkpoint.objects.get(chain=chain), Name.objects.get(subject=chain)
+    places = {"chain": chain, "project": project.pk, "name": name.pk, "checkpoint": signed.pk, "uuid": signed.uuid}
     elsewhere = ("head-differs", at("installation", Chain.objects.get(name="installation").seq + 1))
     Chain.objects.filter(name="installation").update(seq=99)
     behind_its_back(damage, chain)
