@@ -109,17 +109,18 @@ def walk(path: Path, signed: Statements) -> dict[str, Link]:
         try:
             said = json.loads(canonical)
             chain, seq, previous = str(said["chain"]), int(said["seq"]), str(said["previous"])
-        except (ValueError, KeyError, TypeError, RecursionError) as error:
+            computed = hashlib.sha256(canonical.encode()).hexdigest()
+        except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
             raise Refused("An event of the export cannot be read.", next_step=NOT_OURS) from error
         link = links.setdefault(chain, Link(newest=seq, oldest=seq + 1, wanted=digest))
         if not link.fault:
-            step(link, signed.get(chain, {}), seq, digest, previous, canonical)
+            step(link, signed.get(chain, {}), seq, digest, previous, computed)
     return links
 
 
-def step(link: Link, signed: dict[int, str], seq: int, digest: str, previous: str, canonical: str) -> None:
-    """One event further down its chain."""
-    if hashlib.sha256(canonical.encode()).hexdigest() != digest:
+def step(link: Link, signed: dict[int, str], seq: int, digest: str, previous: str, computed: str) -> None:
+    """One event further down its chain. computed: what its bytes give."""
+    if computed != digest:
         link.fault = f"event {seq}: its bytes do not give its hash. It was altered."
     elif seq >= link.oldest:
         link.fault = f"event {seq} stands after event {link.oldest}: the order was changed."

@@ -10,9 +10,12 @@ from __future__ import annotations
 import os
 from collections import defaultdict
 from threading import Lock
+from typing import Any
 
 from django.db import OperationalError
 from django.db.backends.sqlite3 import base
+
+from lifecycle.sqlite.schema import DatabaseSchemaEditor
 
 TURNS: defaultdict[str, Lock] = defaultdict(Lock)  # by database; other processes are told apart by SQLite's own lock
 PATIENCE = 5.0  # seconds, as sqlite3's own
@@ -22,7 +25,14 @@ os.register_at_fork(after_in_child=TURNS.clear)  # the threads that hold them ar
 class DatabaseWrapper(base.DatabaseWrapper):
     """A connection that holds its process's turn from BEGIN to COMMIT or ROLLBACK; it is made for transaction_mode IMMEDIATE."""
 
+    SchemaEditorClass = DatabaseSchemaEditor
     turn: Lock | None = None
+
+    def get_new_connection(self, conn_params: dict[str, Any]) -> Any:
+        """As Django's, but text that isn't UTF-8, which nothing here writes, ends no page and no verification: it reads as U+FFFD."""
+        made = super().get_new_connection(conn_params)
+        made.text_factory = lambda text: text.decode("utf-8", "replace")
+        return made
 
     def _start_transaction_under_autocommit(self) -> None:
         turn = TURNS[str(self.settings_dict["NAME"])]

@@ -67,8 +67,10 @@ class User(AbstractUser):
 
 
 class Project(models.Model):
-    """A workspace: the root of everything a team shares, and of its roles."""
+    """A workspace: the root of everything a team shares, and of its roles. Its slug is part of the addresses of endpoints, and stays."""
 
+    append_only = True
+    changeable = ("name", "is_demo")
     project_path = "pk"
 
     uuid = models.UUIDField(default=uuid4, unique=True, editable=False)

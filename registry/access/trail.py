@@ -1,5 +1,5 @@
-"""Which roles people hold and which tokens act for them, by the trail and by the tables that decide it: what was given by another road is
-found by verification."""
+"""What projects are called, which roles people hold and which tokens act for them, by the trail and by the tables that decide it: what was
+given by another road is found by verification."""
 
 from __future__ import annotations
 
@@ -9,10 +9,9 @@ from datetime import datetime
 
 from django.db.models import F
 
-from registry.access.models import PLACEHOLDER, ApiToken, User
+from registry.access.models import PLACEHOLDER, ApiToken, Project, User
 from registry.access.policy import grant_models
 from registry.ledger.accounts import Account, Told, moment, stated
-from registry.ledger.rules import FORM
 from registry.ledger.verbs import Verb
 
 ADMIN = "is an organisation admin"
@@ -62,6 +61,21 @@ def holds(root: str) -> str:
     return f"holds {root}"
 
 
+def told_of_projects(events: list[Told]) -> set[str]:
+    """What the event of a project says of it."""
+    return {called(event.payload["slug"]) for event in events}
+
+
+def held_of_projects(projects: list[str]) -> dict[str, set[str]]:
+    """What the table says of these projects."""
+    return {str(uuid): {called(slug)} for uuid, slug in Project.objects.filter(uuid__in=projects).values_list("uuid", "slug")}
+
+
+def called(slug: str) -> str:
+    """What the project is called in addresses."""
+    return f"is called {slug}"
+
+
 def told_of_tokens(events: list[Told]) -> set[str]:
     """What stands after these events about a person's token."""
     facts: set[str] = set()
@@ -71,7 +85,7 @@ def told_of_tokens(events: list[Told]) -> set[str]:
             facts.add(REVOKED)
             continue
         scopes = payload["scopes"]
-        if WRITE in scopes and event.form < FORM:  # the upgrade gave its tokens what it stood for, without an event
+        if WRITE in scopes and event.form < 3:  # the upgrade gave its tokens what it stood for, without an event
             scopes = sorted({*scopes, *INSTEAD_OF_WRITE} - {WRITE})
         facts.add(acts_for(event.actor, scopes, payload["expires_at"]))
         facts |= {stated(event, LIMITED, "limited_to"), stated(event, KEPT, "digest")}
@@ -95,5 +109,6 @@ def acts_for(user: object, scopes: Iterable[str], until: str | datetime) -> str:
 WRITE, INSTEAD_OF_WRITE = "write", ("label", "request", "train")  # a scope of before, and what migration 0004 made of it
 REVOKED, LIMITED, KEPT = "is revoked", "is limited to project ", "is kept as "
 VERBS = frozenset({Verb.USER_CREATED, Verb.USER_DEACTIVATED, Verb.ADMIN_GRANTED, Verb.ADMIN_REVOKED, Verb.ROLE_GRANTED, Verb.ROLE_REVOKED})
+PROJECTS = Account("projects", Project, frozenset({Verb.PROJECT_CREATED}), told_of_projects, held_of_projects)
 ROLES = Account("people", User, VERBS, told, held)
 TOKENS = Account("API tokens", ApiToken, frozenset({Verb.TOKEN_CREATED, Verb.TOKEN_REVOKED}), told_of_tokens, held_of_tokens)

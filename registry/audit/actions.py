@@ -21,7 +21,8 @@ from registry.access.policy import can_somewhere
 from registry.audit import queries
 from registry.ledger import checkpoints
 from registry.ledger.actions import record
-from registry.ledger.models import Chain, Event
+from registry.ledger.models import Event
+from registry.ledger.rules import is_chain
 from registry.ledger.verbs import Verb
 
 COLUMNS = [
@@ -60,8 +61,8 @@ def as_json_lines(events: QuerySet[Event]) -> Iterator[str]:
     for event in events.iterator(chunk_size=1000):
         chains.add(event.chain)
         yield json.dumps({"hash": event.hash, "canonical": event.canonical}, ensure_ascii=False) + "\n"
-    for chain in Chain.objects.filter(name__in=chains).order_by("name"):
-        path = checkpoints.checkpoint_file(chain.name)
+    for chain in filter(is_chain, sorted(chains)):
+        path = checkpoints.checkpoint_file(chain)
         for text in path.read_text(encoding="utf-8").splitlines()[-1:] if path.exists() else []:
             yield json.dumps({"checkpoint": json.loads(text)}) + "\n"
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
@@ -17,7 +16,7 @@ from registry.access.models import Project, User
 from registry.access.policy import can_somewhere, is_limited, visible_to
 from registry.ledger import checkpoints
 from registry.ledger.models import Checkpoint, Event, Name
-from registry.ledger.rules import SYSTEM
+from registry.ledger.rules import SYSTEM, document_of
 from registry.ledger.verbs import Verb
 
 PAGE = 50
@@ -135,7 +134,7 @@ def lines(events: Iterable[Event]) -> list[Line]:
 def line(event: Event, names: dict[tuple[str, str], str]) -> Line:
     """One event as a page shows it. names: by id and by the digest that the event was hashed with, if it was."""
     document = payload_of(event)
-    payload, digests = document["payload"], document.get("names", {})
+    payload, digests = document.get("payload", {}), document.get("names", {})
     actor = names.get((event.actor, digests.get("actor", "")), event.actor[:8])
     subject = names.get((event.object_id, digests.get("object", "")), f"{event.object_type.rpartition('.')[2]} {event.object_id[:8]}")
     return Line(
@@ -180,6 +179,5 @@ def checkpoint_is_late() -> bool:
 
 
 def payload_of(event: Event) -> dict[str, Any]:
-    """What the event says, as it was hashed."""
-    document: dict[str, Any] = json.loads(event.canonical)
-    return document
+    """What the event says, as it was hashed; nothing where its bytes are no event's, as verification then says."""
+    return document_of(event.canonical) or {}

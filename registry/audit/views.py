@@ -43,7 +43,8 @@ def events(request: SignedInRequest) -> HttpResponse:
 def event(request: SignedInRequest, digest: str) -> HttpResponse:
     """One event: what was decided, the bytes that were hashed, and its neighbours in the chain."""
     found = get_object_or_404(queries.visible_events(request.user), hash=digest)
-    context = {"line": queries.lines([found])[0], "document": json.dumps(queries.payload_of(found), indent=2, ensure_ascii=False)}
+    document = json.dumps(queries.payload_of(found) or found.canonical, indent=2, ensure_ascii=False)
+    context = {"line": queries.lines([found])[0], "document": document}
     return render(request, "registry/audit/event.html", context)
 
 

@@ -16,6 +16,7 @@ from django.utils import timezone
 from datasets_app.snapshots.models import Snapshot
 from lifecycle.engine.leading import Leading
 from lifecycle.evaluation.models import Evaluation
+from lifecycle.evaluation.queries import is_recorded
 from lifecycle.evaluation.rules import leading_of
 from lifecycle.training.models import Run
 from lifecycle.training.rules import RunState
@@ -25,7 +26,7 @@ from registry.catalog.card import SHOWN
 from registry.catalog.models import Alias, Card, Endpoint, Freeze, ModelVersion, PackedExport, RegisteredModel
 from registry.ledger import accounts
 from registry.ledger.accounts import Told
-from registry.ledger.rules import FORM
+from registry.ledger.rules import UNREADABLE, digest_of
 from registry.ledger.verbs import Verb
 from registry.policies import queries as policies
 
@@ -138,15 +139,38 @@ def facts(run: Run, model: RegisteredModel, semver: str, evaluation: Evaluation)
         **({"ended_early": run.error["message"]} if run.error else {}),
         "int8": run.result.get("int8"),
         "snapshot": snapshot_facts(run.snapshot),
-        "evaluation": {
-            "uuid": str(evaluation.uuid),
-            "digest": evaluation.report_digest,
-            "rows": evaluation.rows,
-            "metrics": measures(evaluation.report),
-            "baselines": evaluation.report.get("baselines") or {},
-            **({"deciding": evaluation.report["deciding"]} if evaluation.report.get("deciding") else {}),
-        },
+        "evaluation": evaluation_facts(evaluation),
     }
+
+
+def evaluation_facts(evaluation: Evaluation) -> dict[str, Any]:
+    """How good a version is, by its evaluation's report."""
+    return {
+        "uuid": str(evaluation.uuid),
+        "digest": evaluation.report_digest,
+        "rows": evaluation.rows,
+        "metrics": measures(evaluation.report),
+        "baselines": evaluation.report.get("baselines") or {},
+        **({"deciding": evaluation.report["deciding"]} if evaluation.report.get("deciding") else {}),
+    }
+
+
+def has_its_facts(version: ModelVersion) -> bool:
+    """Whether a version's facts are those that it was registered with, by the trail; where its event is from before events stated them,
+    whether they say of its evaluation what the recorded report says."""
+    uuid = str(version.uuid)
+    events = accounts.events_of([uuid], {Verb.VERSION_REGISTERED})[uuid]
+    if any(event.form >= 4 for event in events):
+        return {event.payload.get("facts") for event in events} == {digest_of(version.facts)}
+    if not events or not is_recorded(version.evaluation):
+        return False
+    known = evaluation_facts(version.evaluation)
+    measured = known.pop("metrics")
+    try:
+        told = dict(version.facts["evaluation"])
+        return bool(told.pop("metrics").items() <= measured.items() and told.items() <= known.items())
+    except UNREADABLE:
+        return False
 
 
 def snapshot_facts(snapshot: Snapshot) -> dict[str, Any]:
@@ -211,7 +235,7 @@ def is_governed(endpoint: Endpoint) -> bool:
 
 def policy_of(event: Told) -> str:
     """The policy under which an endpoint was created: the default one where its event is from before events named it."""
-    return str(event.payload["policy"] if "policy" in event.payload or event.form >= FORM else policies.DEFAULT)
+    return str(event.payload["policy"] if "policy" in event.payload or event.form >= 3 else policies.DEFAULT)
 
 
 def freeze_of(endpoint: Endpoint, now: datetime | None = None) -> Freeze | None:

@@ -10,10 +10,11 @@ from registry.catalog import queries, signed_cards
 from registry.catalog.models import Card, Endpoint, Freeze, ModelVersion
 from registry.catalog.rules import ACTIVE, QUARANTINED
 from registry.catalog.signed_cards import digest_of
+from registry.ledger import rules
 from registry.ledger.accounts import Account, Told, moment, stated
 from registry.ledger.verbs import Verb
 
-IN_PROJECT, OF_MODEL = "is in project ", "is of model "
+IN_PROJECT, OF_MODEL, FACTS = "is in project ", "is of model ", "has facts with digest "
 
 
 def told_of_versions(events: list[Told]) -> set[str]:
@@ -24,6 +25,7 @@ def told_of_versions(events: list[Told]) -> set[str]:
         if event.verb == Verb.VERSION_REGISTERED:
             about = (payload[name] for name in ("semver", "run", "evaluation", "root_digest", "key"))
             facts |= {registered(*about, by=event.actor), f"{IN_PROJECT}{event.project}", stated(event, OF_MODEL, "model")}
+            facts.add(stated(event, FACTS, "facts", since=4))
         else:
             facts.add(is_now(QUARANTINED, payload["reason"]))
     return facts
@@ -33,10 +35,11 @@ def held_of_versions(versions: list[str]) -> dict[str, set[str]]:
     """What the tables say of these versions."""
     facts: dict[str, set[str]] = {}
     columns = ("semver", "run__uuid", "evaluation__report_digest", "root_digest", "key_fingerprint", "registered_by__uuid")
-    where = ("model__project__uuid", "model__uuid")
+    where = ("facts", "model__project__uuid", "model__uuid")
     for row in ModelVersion.objects.filter(uuid__in=versions).values_list("uuid", "state", "state_reason", *where, *columns):
-        uuid, state, reason, project, model, *about, by = row
+        uuid, state, reason, known, project, model, *about, by = row
         facts[str(uuid)] = {registered(*about, by=by or "system"), f"{IN_PROJECT}{project}", f"{OF_MODEL}{model}"}
+        facts[str(uuid)].add(FACTS + rules.digest_of(known))
         facts[str(uuid)] |= set() if state == ACTIVE else {is_now(state, reason)}
     return facts
 
@@ -74,6 +77,8 @@ def held_of_cards(versions: list[str]) -> dict[str, set[str]]:
             found.add(signed(card.revision, digest_of(card.signature)))
         if signed_cards.is_altered(card, known):
             found.add(f"card revision {card.revision} isn't what was signed")
+        if signed_cards.is_of_another_key(card):
+            found.add(f"card revision {card.revision} is signed with key {card.key_fingerprint}, which isn't this installation's")
     return facts
 
 

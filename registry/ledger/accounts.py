@@ -10,14 +10,12 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from itertools import islice
 from typing import Any
-from uuid import UUID
 
 from django.core.exceptions import ValidationError
 from django.db.models import Model
 
-from registry.ledger import rules
+from registry.ledger import reading, rules
 from registry.ledger.faults import Fault, Part, Rule
 from registry.ledger.models import Event
 from registry.ledger.verbs import Verb
@@ -44,10 +42,10 @@ class Untold(str):
     __slots__ = ()
 
 
-def stated(event: Told, begins: str, name: str, read: Callable[[Any], str] = str) -> str:
+def stated(event: Told, begins: str, name: str, read: Callable[[Any], str] = str, *, since: int = 3) -> str:
     """The fact that an event states in its payload under a name: `begins`, and the value as `read` puts it. Untold where the event is from
-    before events stated it."""
-    if name not in event.payload and event.form < rules.FORM:
+    before events stated it. since: the form that does."""
+    if name not in event.payload and event.form < since:
         return Untold(begins)
     return begins + read(event.payload[name])
 
@@ -94,8 +92,9 @@ def registered() -> list[Account]:
 def check(account: Account) -> Iterator[Fault | Part]:
     """Every fact that only the rows or only the trail knows."""
     count = faults = in_part = 0
-    for ids in batches(account):
-        count += len(ids)
+    for ids, unread in batches(account):
+        count, faults = count + len(ids), faults + len(unread)
+        yield from unread
         told, held = told_of(account, ids), held_of(account, ids)
         in_part += sum(any(isinstance(fact, Untold) for fact in facts) for facts in told.values())
         for each in ids:
@@ -106,30 +105,28 @@ def check(account: Account) -> Iterator[Fault | Part]:
     yield Part(account.name, count, "compared with the trail", faults, in_part)
 
 
-def batches(account: Account) -> Iterator[list[str]]:
-    """The uuids of all objects that have a row, then of those that the trail alone knows."""
-    rows = account.model._default_manager.order_by("pk").values_list("uuid", flat=True)
-    yield from batched(str(uuid) for uuid in rows.iterator(chunk_size=1000))
+def batches(account: Account) -> Iterator[tuple[list[str], list[Fault]]]:
+    """The uuids of all objects that have a row, with a fault for each row that can't be read or found; then of those that the trail alone
+    knows."""
+    rows = account.model._default_manager.values_list("pk", "uuid")
+    for found, unread in reading.batches(rows, account.name, BATCH):
+        there = set(rows.filter(uuid__in=[uuid for _, uuid in found]))
+        yield [str(uuid) for _, uuid in there], unread + [hidden(account, pk) for pk, uuid in found if (pk, uuid) not in there]
     known = Event.objects.filter(verb__in=account.verbs).order_by("object_id").values_list("object_id", flat=True).distinct()
     for ids in batched(known.iterator(chunk_size=1000)):
-        there = {str(uuid) for uuid in rows.filter(uuid__in=[each for each in ids if is_uuid(each)])}
-        if gone := [each for each in ids if each not in there]:
-            yield gone
+        of_rows = {str(uuid) for _, uuid in rows.filter(uuid__in=[each for each in ids if rules.is_uuid(each)])}
+        if gone := [each for each in ids if each not in of_rows]:
+            yield gone, []
 
 
-def is_uuid(text: str) -> bool:
-    """Whether an object can have this id."""
-    try:
-        return str(UUID(text)) == text
-    except ValueError:
-        return False
+def hidden(account: Account, pk: int) -> Fault:
+    """SQLite keeps a uuid as text, and compares it as such."""
+    return Fault(Rule.ROW_UNREADABLE, f"{account.name}, row {pk}", "Its uuid isn't written as actions write it, and nothing finds it.")
 
 
 def batched(ids: Iterable[str]) -> Iterator[list[str]]:
-    """So many at a time."""
-    left = iter(ids)
-    while batch := list(islice(left, BATCH)):
-        yield batch
+    """So many objects at a time as are compared together."""
+    return reading.batched(ids, BATCH)
 
 
 def told_of(account: Account, ids: list[str]) -> dict[str, set[str]]:
@@ -161,10 +158,10 @@ def events_of(ids: list[str], verbs: Collection[Verb]) -> dict[str, list[Told]]:
     found: dict[str, list[Told]] = {each: [] for each in ids}
     events = Event.objects.filter(object_id__in=ids, verb__in=verbs).order_by("chain", "seq")
     for object_id, canonical, hashed in events.values_list("object_id", "canonical", "hash"):
-        if rules.event_hash(canonical) != hashed:
-            continue
         document = rules.document_of(canonical)
-        if document and document["object_id"] == object_id and document["verb"] in verbs:
+        if document is None or rules.event_hash(canonical) != hashed:
+            continue
+        if document["object_id"] == object_id and document["verb"] in verbs:
             at, form = datetime.fromisoformat(document["at"]), rules.form_of(document)
             found[object_id].append(Told(document["verb"], document["actor"], document["project"], at, document["payload"], form))
     return found

@@ -18,7 +18,7 @@ from uuid import UUID, uuid4
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import F, OuterRef, QuerySet, Subquery, Value
+from django.db.models import Exists, F, OuterRef, QuerySet, Subquery, Value
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
@@ -31,25 +31,24 @@ LATE = 2 * INTERVAL  # an event waits for the next turn, and the turn for what i
 
 
 def sign_checkpoints() -> list[Checkpoint]:
-    """Sign the head of every chain that moved since its last checkpoint. Raises RuntimeError inside a transaction, which could take
-    rows back whose lines are written."""
+    """Sign the head of every chain that moved since its last checkpoint, if it is an event: a head that was made up is left to
+    verification. Raises RuntimeError inside a transaction, which could take rows back whose lines are written."""
     with one_signer():
         finish()
-        return [sign_checkpoint(chain) for chain in unsigned()]
+        head = Event.objects.filter(chain=OuterRef("name"), seq=OuterRef("seq"), hash=OuterRef("hash"))
+        return [sign_checkpoint(chain) for chain in unsigned().filter(Exists(head)) if rules.is_chain(chain.name)]
 
 
 def unsigned() -> QuerySet[Any, Any]:
-    """The chains with events that no checkpoint covers. signed: the seq that the last one covers, or 0; since: when the next
-    event was recorded."""
+    """The chains with events that no checkpoint covers. signed: the seq that the last one covers, or 0."""
     last = Checkpoint.objects.filter(chain=OuterRef("name")).order_by("-seq").values("seq")[:1]
-    after = Event.objects.filter(chain=OuterRef("name"), seq=OuterRef("signed") + 1).values("at")[:1]
-    chains = Chain.objects.annotate(signed=Coalesce(Subquery(last), Value(0))).filter(seq__gt=F("signed"))
-    return chains.annotate(since=Subquery(after)).order_by("name")
+    return Chain.objects.annotate(signed=Coalesce(Subquery(last), Value(0))).filter(seq__gt=F("signed")).order_by("name")
 
 
 def late(now: datetime) -> QuerySet[Any, Any]:
-    """Those of the unsigned chains that should have been signed by now."""
-    return unsigned().filter(since__lt=now - LATE)
+    """Those of the unsigned chains that should have been signed by now. since: when the first event that isn't was recorded."""
+    after = Event.objects.filter(chain=OuterRef("name"), seq=OuterRef("signed") + 1).values("at")[:1]
+    return unsigned().annotate(since=Subquery(after)).filter(since__lt=now - LATE)
 
 
 def sign_checkpoint(chain: Chain) -> Checkpoint:
@@ -68,10 +67,11 @@ def sign_checkpoint(chain: Chain) -> Checkpoint:
 
 
 def finish() -> None:
-    """End what a process began and died in: a marked checkpoint without its row was never made, one with its row gets its line."""
+    """End what a process began and died in: a marked checkpoint without its row was never made, one with its row gets its line, if a chain
+    can have its name."""
     for path in folder().glob("????????-????-????-????-????????????.pending"):
-        row = Checkpoint.objects.filter(uuid=path.stem).first()
-        if row is None:
+        row = Checkpoint.objects.filter(uuid=path.stem).only("uuid", "chain", "document").first()
+        if row is None or not rules.is_chain(row.chain):
             path.unlink()
             continue
         file = checkpoint_file(row.chain)

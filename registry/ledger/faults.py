@@ -18,6 +18,7 @@ class Rule(StrEnum):
     TAIL_CUT = "tail-cut"
     TAIL_UNSIGNED = "tail-unsigned"
     CHAIN_REPLACED = "chain-replaced"
+    WRONG_CHAIN = "wrong-chain"
     DATED_BACK = "dated-back"
     ROW_UNREADABLE = "row-unreadable"
     CHECKPOINT_UNREADABLE = "checkpoint-unreadable"

@@ -8,7 +8,8 @@ A model asks for them with class attributes:
                                                             {"sqlite": …, "postgresql": …} where the two say it differently
     state_moves = {"status": {"draft": {"checking"}, …}}   which state of a column may follow which; a row begins in the first
 
-They are put in place after every migrate, since SQLite silently drops a table's triggers when it remakes the table.
+They are put in place after every migrate, since SQLite silently drops a table's triggers when it remakes the table. Those of other tables
+that read it, as a `deletable_when` may, would keep it from being remade: `lifecycle.sqlite.schema` puts them aside meanwhile.
 """
 
 from __future__ import annotations

@@ -6,6 +6,9 @@ import hashlib
 import json
 from datetime import datetime
 from typing import Any
+from uuid import UUID
+
+from django.db import DataError
 
 from lifecycle import bundle
 
@@ -13,13 +16,29 @@ GENESIS = "0" * 64
 INSTALLATION = "installation"
 SYSTEM = "system"
 PARTS = ("chain", "at", "verb", "actor", "object_type", "object_id", "previous")  # texts, in every event
-UNREADABLE = (LookupError, TypeError, ValueError, AttributeError, RecursionError)  # what reading something raises that no action wrote
-FORM = 3  # of an event: 3 states all that rows are compared by, 2 is hashed with digests of its names, before it there was no `form`
+# What reading something raises that no action wrote.
+UNREADABLE = (LookupError, TypeError, ValueError, ArithmeticError, AttributeError, RecursionError, DataError)
+# Of an event: 4 states the digest of a version's facts too, 3 all else that rows are compared by, 2 is hashed with digests of its names,
+# before it there was no `form`.
+FORM = 4
 
 
 def form_of(document: dict[str, Any]) -> int:
     """The form of an event, by what was hashed."""
     return int(document.get("form", 1))
+
+
+def is_chain(name: object) -> bool:
+    """Whether a chain can have this name: the installation's, or the uuid of a project."""
+    return name == INSTALLATION or is_uuid(name)
+
+
+def is_uuid(text: object) -> bool:
+    """Whether an object can have this id, as events write it."""
+    try:
+        return isinstance(text, str) and str(UUID(text)) == text
+    except ValueError:
+        return False
 
 
 def event_hash(canonical: str) -> str:
@@ -31,8 +50,9 @@ def document_of(canonical: str) -> dict[str, Any] | None:
     """What the stored bytes say; None for bytes that are no event, whatever hash they were given."""
     try:
         document: dict[str, Any] = json.loads(canonical)
-        fits = [isinstance(document[part], str) for part in PARTS] + [datetime.fromisoformat(document["at"]).tzinfo is not None]
-        fits += [isinstance(document["payload"], dict), isinstance(document.get("names", {}), dict), "project" in document]
+        fits = [isinstance(canonical, str), all(isinstance(digest, str) for digest in document.get("names", {}).values())]
+        fits += [isinstance(document[part], str) for part in PARTS] + [datetime.fromisoformat(document["at"]).tzinfo is not None]
+        fits += [isinstance(document["payload"], dict), "project" in document]
         fits.append(isinstance(document.get("form", 1), int))
     except UNREADABLE:
         return None

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from lifecycle import bundle
 from lifecycle.refusals import Refused
-from registry.ledger import checkpoints, keys, rules
+from registry.ledger import checkpoints, keys, reading, rules
 from registry.ledger.faults import Fault, Part, Rule, counted
 from registry.ledger.models import Checkpoint
 
@@ -61,16 +61,23 @@ def faults_in(signed: Signed, rows: set[tuple[str, int]], kept: list[Path]) -> I
 def check_rows(signed: Signed, rows: set[tuple[str, int]]) -> Iterator[Fault]:
     """The rows against what is signed in them. rows: filled with the chain and seq of each."""
     public = keys.public_key_path()
-    for row in Checkpoint.objects.order_by("pk").iterator(chunk_size=1000):
-        where = f"checkpoint {row.uuid}"
-        rows.add((row.chain, row.seq))
-        said = statement(row.document, public)
-        if said is None:
-            yield Fault(Rule.CHECKPOINT_UNREADABLE, where, "The signature of the row does not hold.")
-            continue
-        if said != (row.chain, row.seq, row.hash, row.at.isoformat(timespec="seconds")):
-            yield Fault(Rule.CHECKPOINT_ALTERED, where, "The columns of the row differ from what is signed in it.")
-        yield from add(signed, said, where)
+    for found, unread in reading.batches(Checkpoint.objects.all(), "checkpoints", 1000):
+        yield from unread
+        for row in found:
+            rows.add((row.chain, row.seq))
+            yield from check_row(row, statement(row.document, public), signed)
+
+
+def check_row(row: Checkpoint, said: Statement | None, signed: Signed) -> Iterator[Fault]:
+    """One row against what is signed in it."""
+    where = f"checkpoint {row.uuid}"
+    if said is None:
+        yield Fault(Rule.CHECKPOINT_UNREADABLE, where, "The signature of the row does not hold.")
+        return
+    at = row.at.isoformat(timespec="seconds") if row.at else ""  # which SQLite gives none of for a text that is no date
+    if said != (row.chain, row.seq, row.hash, at):
+        yield Fault(Rule.CHECKPOINT_ALTERED, where, "The columns of the row differ from what is signed in it.")
+    yield from add(signed, said, where)
 
 
 def check_file(path: Path, signed: Signed, rows: set[tuple[str, int]], written: set[tuple[str, int]]) -> Iterator[Fault]:
@@ -98,6 +105,9 @@ def check_written(missing: set[tuple[str, int]]) -> Iterator[Fault]:
     for chain, seq in missing:
         by_chain[chain].append(seq)
     for chain, seqs in sorted(by_chain.items()):
+        if not rules.is_chain(chain):
+            yield Fault(Rule.CHECKPOINT_NOT_ON_DISK, f"chain {chain}", "No chain has this name, and no file the checkpoints of its rows.")
+            continue
         path = checkpoints.checkpoint_file(chain)
         what = "The file lacks" if path.exists() else "The file is gone, and with it"
         detail = f"{what} {counted(len(seqs), 'checkpoint')} with a row in the database, the first at event {min(seqs)}."
@@ -106,7 +116,7 @@ def check_written(missing: set[tuple[str, int]]) -> Iterator[Fault]:
 
 def under_way() -> set[tuple[str, int]]:
     """The newest checkpoint, while it has a marker: its line may not be written yet."""
-    newest = Checkpoint.objects.order_by("-pk").first()
+    newest = Checkpoint.objects.order_by("-pk").only("uuid", "chain", "seq").first()
     return {(newest.chain, newest.seq)} if newest and checkpoints.marker(newest.uuid).exists() else set()
 
 

@@ -4,21 +4,23 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from django.db.models import Min
 from django.utils import timezone
 
-from registry.ledger import accounts, checkpoints, rules, statements
+from registry.ledger import accounts, checkpoints, reading, rules, statements
 from registry.ledger.faults import Fault, Part, Rule
 from registry.ledger.models import Chain, Event, Name
 from registry.ledger.statements import Signature
+from registry.ledger.verbs import Verb
 
 COLUMNS = ("chain", "seq", "verb", "actor", "object_type", "object_id")
 NAMES_AT_ONCE = 1000
+EPOCH = datetime.fromtimestamp(0, UTC)
 CLOCKS = timedelta(minutes=15)  # by which clocks may differ, and within which a turn signs all chains that moved
 
 
@@ -30,10 +32,11 @@ def verify_all(kept: Iterable[Path] = ()) -> Iterator[Fault | Part]:
     signed: statements.Signed = {}
     yield from readable("checkpoints", statements.check(signed, kept))
     names = {*signed, *Chain.objects.values_list("name", flat=True), *Event.objects.order_by().values_list("chain", flat=True).distinct()}
-    late = {chain.name: chain for chain in checkpoints.late(timezone.now())}
+    forms = Forms()
     signings = sorted({signature.at for chain in signed.values() for signature in chain.values()})
-    for name in sorted(names):
-        yield from readable(name, check_chain(name, signed.get(name, {}), signings, late.get(name)))
+    for name in sorted(names, key=str):
+        yield from readable(str(name), check_chain(name, signed.get(name, {}), signings, forms))
+    yield from check_forms(forms)
     yield from readable("names", check_names())
     for account in accounts.registered():
         yield from readable(account.name, accounts.check(account))
@@ -48,11 +51,36 @@ def readable(name: str, part: Iterator[Fault | Part]) -> Iterator[Fault | Part]:
         yield Part(name, 0, "verified", 1)
 
 
-def check_chain(name: str, signed: Mapping[int, Signature], signings: list[datetime], late: Any = None) -> Iterator[Fault | Part]:
-    """The faults of a chain. signed: by seq; signings: of any chain, in order; late: the chain's row where an event of it waits too long
-    for its checkpoint."""
+@dataclass
+class Forms:
+    """When events of each form were recorded. first: of any chain; last: by chain and form, with their seq."""
+
+    first: dict[int, datetime] = field(default_factory=dict)
+    last: dict[tuple[str, int], tuple[datetime, int]] = field(default_factory=dict)
+
+    def add(self, event: Event, form: int, until: datetime) -> None:
+        """until: when it was signed, at the latest."""
+        self.first[form] = min(event.at, self.first.get(form, event.at))
+        self.last[event.chain, form] = max((min(event.at, until), event.seq), self.last.get((event.chain, form), (EPOCH, 0)))
+
+
+def check_forms(forms: Forms) -> Iterator[Fault | Part]:
+    """In each chain the last event of a form that was recorded when events had a later one already: it states less than it should."""
+    faults = 0
+    for (chain, form), (at, seq) in sorted(forms.last.items()):
+        since = min((first for later, first in forms.first.items() if later > form), default=at)
+        if at - since > CLOCKS:
+            faults += 1
+            detail = f"It has form {form} and is dated {at:%Y-%m-%d %H:%M} UTC, but later forms began at {since:%Y-%m-%d %H:%M} UTC."
+            yield Fault(Rule.EVENT_OF_OLD_FORM, f"chain {chain}, event {seq}", detail)
+    yield Part("event forms", len(forms.first), "forms of events", faults)
+
+
+def check_chain(name: str, signed: Mapping[int, Signature], signings: list[datetime], forms: Forms) -> Iterator[Fault | Part]:
+    """The faults of a chain. signed: by seq; signings: of any chain, in order; forms: filled with those of its events."""
     count = faults = 0
-    for seq, fault in walk(name, signed, signings):
+    late = checkpoints.late(timezone.now()).filter(name=name).first()
+    for seq, fault in walk(name, signed, signings, forms):
         count = seq
         if fault:
             faults += 1
@@ -64,10 +92,10 @@ def check_chain(name: str, signed: Mapping[int, Signature], signings: list[datet
     yield Part(name, count, "events", faults)
 
 
-def walk(name: str, signed: Mapping[int, Signature], signings: list[datetime]) -> Iterator[tuple[int, Fault | None]]:
-    """How many events of a chain hold so far, and what was found now: each event that is dated back, then the first that does not hold
-    (hash, columns, order, the signed hash), which ends the walk, or what is wrong with the chain's head."""
-    previous, seq, form, before = rules.GENESIS, 0, 0, datetime.fromtimestamp(0, UTC)
+def walk(name: str, signed: Mapping[int, Signature], signings: list[datetime], forms: Forms) -> Iterator[tuple[int, Fault | None]]:
+    """How many events of a chain hold so far, and what was found now: each event that is dated back or of another chain, then the first
+    that does not hold (hash, columns, order, the signed hash), which ends the walk, or what is wrong with the chain's head."""
+    previous, seq, form, before = rules.GENESIS, 0, 0, EPOCH
     marks = sorted(signed)
     while True:  # what is recorded meanwhile is walked too
         for event in Event.objects.filter(chain=name, seq__gt=seq).order_by("seq").iterator(chunk_size=1000):
@@ -75,11 +103,15 @@ def walk(name: str, signed: Mapping[int, Signature], signings: list[datetime]) -
             if (fault := event_fault(event, document, previous, seq + 1, signed.get(seq + 1), form)) or not document:
                 yield seq, fault
                 return
-            previous, seq, form = event.hash, event.seq, rules.form_of(document)
+            previous, seq, form = event.hash, event.seq, min(rules.form_of(document), rules.FORM)
             place = bisect_left(marks, seq)
             until = signed[marks[place]].at if place < len(marks) else timezone.now()
-            yield seq, date_fault(event, earliest(before, until, signings))
-            before = event.at
+            if fault := date_fault(event, earliest(before, until, signings)):
+                yield seq, fault
+            else:
+                forms.add(event, form, until)
+            yield seq, chain_fault(event)
+            before = max(event.at, EPOCH)  # an earlier one is dated back, and from the year 1 nothing can be taken
         head = Chain.objects.filter(name=name).first()
         if head is None or head.seq <= seq or not Event.objects.filter(chain=name, seq__gt=seq).exists():
             break
@@ -110,6 +142,17 @@ def date_fault(event: Event, since: datetime) -> Fault | None:
     return Fault(Rule.DATED_BACK, f"chain {event.chain}, event {event.seq}", detail)
 
 
+def chain_fault(event: Event) -> Fault | None:
+    """An event in a chain that is not its project's, or the beginning of a chain that is none."""
+    where = f"chain {event.chain}, event {event.seq}"
+    due = str(event.project) if event.project else rules.INSTALLATION
+    if event.chain != due:
+        return Fault(Rule.WRONG_CHAIN, where, f"It belongs in chain {due}.")
+    if event.project and event.seq == 1 and (event.verb, event.object_id) != (Verb.PROJECT_CREATED, event.chain):
+        return Fault(Rule.WRONG_CHAIN, where, "The chain doesn't begin with the creation of its project.")
+    return None
+
+
 def event_fault(
     event: Event, document: dict[str, Any] | None, previous: str, seq: int, signed: Signature | None, form: int
 ) -> Fault | None:
@@ -118,10 +161,10 @@ def event_fault(
     where = f"chain {event.chain}, event {seq}"
     if event.seq != seq:
         return Fault(Rule.EVENT_MISSING, where, f"The next one found is {event.seq}.")
-    if rules.event_hash(event.canonical) != event.hash:
-        return Fault(Rule.EVENT_ALTERED, where, "The stored bytes do not give the stored hash.")
     if document is None:
         return Fault(Rule.EVENT_ALTERED, where, "The stored bytes aren't an event.")
+    if rules.event_hash(event.canonical) != event.hash:
+        return Fault(Rule.EVENT_ALTERED, where, "The stored bytes do not give the stored hash.")
     if document["previous"] != previous or event.previous_hash != previous:
         return Fault(Rule.EVENT_OUT_OF_ORDER, where, "It does not follow from the event before it.")
     if rules.form_of(document) < form:
@@ -138,15 +181,24 @@ def event_fault(
 def check_names() -> Iterator[Fault | Part]:
     """Every name against the event that was hashed with it. A name that was erased is not there, and no fault."""
     count = faults = 0
-    rows = Name.objects.select_related("event").order_by("pk").iterator(chunk_size=NAMES_AT_ONCE)
-    while names := list(islice(rows, NAMES_AT_ONCE)):
-        count += len(names)
+    rows = Name.objects.select_related("event").only("subject", "text", "salt", "event__canonical")
+    for names, unread in reading.batches(rows, "names", NAMES_AT_ONCE):
+        count, faults = count + len(names), faults + len(unread)
+        yield from unread
         old = from_before({name.subject for name in names if name.event is None and not name.salt})
         for name in names:
-            if not (name.is_bound_by(name.event) if name.event else not name.salt and name.subject in old):
+            if not is_whole(name, old):
                 faults += 1
                 yield Fault(Rule.NAME_ALTERED, f"name {name.pk} of {name.subject}", "No event was hashed with it.")
     yield Part("names", count, "names", faults)
+
+
+def is_whole(name: Name, old: set[str]) -> bool:
+    """Whether an event was hashed with a name. old: subjects of which nothing can be said."""
+    try:
+        return name.is_bound_by(name.event) if name.event else not name.salt and name.subject in old
+    except rules.UNREADABLE:
+        return False
 
 
 def from_before(subjects: set[str]) -> set[str]:

@@ -9,6 +9,7 @@ from registry.access import policy as access
 from registry.access.models import User
 from registry.catalog import card as cards
 from registry.catalog import queries, rules, signed_cards
+from registry.catalog.actions.files import check_facts
 from registry.catalog.models import Card, ModelVersion
 from registry.catalog.signed_cards import digest_of
 from registry.ledger.actions import record
@@ -23,10 +24,11 @@ def changed() -> Conflict:
 def edit_card(*, version: ModelVersion, stated: dict[str, str], seen: str, actor: User) -> Card:
     """Write and sign another revision of a card: purpose, limits and risks. Open promotions of the version are void at their next use.
 
-    seen: digest of the card that the author had before them. Raises Conflict when it is not the newest, Refused when nothing differs; a
-    revision that isn't signed, or was altered, may be written again as it is.
+    seen: digest of the card that the author had before them. Raises Conflict when it is not the newest, Refused when nothing differs or the
+    version's facts were changed; a revision that isn't signed, or was altered, may be written again as it is.
     """
     access.require(actor, "catalog.edit_card", version)
+    check_facts(version)
     said, newest = rules.check_stated(stated), queries.newest_card(version)
     if newest is None or newest.digest != seen:
         raise changed()

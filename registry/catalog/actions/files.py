@@ -67,12 +67,20 @@ def verify(version: ModelVersion) -> bundle.Manifest:
 
 
 def check_card(version: ModelVersion) -> Card:
-    """The newest card. Raises Refused where there is none, or it isn't what was signed."""
+    """The newest card. Raises Refused where there is none, or it isn't what was signed, or what it is written from was changed."""
+    check_facts(version)
     card = queries.newest_card(version)
     if card is None:
         raise Refused(f"{version} has no model card.", next_step="Restore the database from a backup.")
     signed_cards.check(card)
     return card
+
+
+def check_facts(version: ModelVersion) -> None:
+    """Raises Refused where a version's facts, which its card is written from, aren't those that it was registered with."""
+    if not queries.has_its_facts(version):
+        sentence = f"What is known of {version} isn't what it was when the version was registered."
+        raise Refused(sentence, next_step="Compare it with the audit log, and restore the database from a backup.")
 
 
 def check_key(version: ModelVersion) -> None:

@@ -23,6 +23,7 @@ from registry.catalog.models import Card, ModelVersion, RegisteredModel
 from registry.catalog.signed_cards import digest_of
 from registry.ledger import keys
 from registry.ledger.actions import record
+from registry.ledger.rules import digest_of as digest_of_facts
 from registry.ledger.verbs import Verb
 
 
@@ -104,11 +105,12 @@ def _write(version: ModelVersion, first: Card, *, on_behalf_of: User | None) -> 
         raise NotReady("The run was evaluated again, or its model was changed, while the files were signed.")
     version.number = (model.versions.aggregate(Max("number"))["number__max"] or 0) + 1
     version.save()
+    version.refresh_from_db(fields=["facts"])  # whose numbers PostgreSQL gives back in its own way
     first.save()
     record(
         version.registered_by, Verb.VERSION_REGISTERED, version, project=model.project.uuid, model=model.uuid, semver=version.semver,
         root_digest=version.root_digest, run=version.run.uuid, evaluation=evaluation.report_digest, card=first.digest,
-        card_signature=digest_of(first.signature), key=version.key_fingerprint,
+        card_signature=digest_of(first.signature), key=version.key_fingerprint, facts=digest_of_facts(version.facts),
         **({"on_behalf_of": on_behalf_of.uuid} if on_behalf_of else {}),
     )  # fmt: skip
     return version

@@ -176,7 +176,14 @@ def test_a_tail_that_was_cut_off_is_known_by_the_checkpoints_that_were_kept(comm
     assert "Its tail is missing." in said.out
 
 
-@pytest.mark.parametrize("content", ["", "{}\n", "not json\n", '{"hash": 1}\n', "[]\n", '{"hash": "a", "canonical": "{}"}\n'])
+@pytest.mark.parametrize(
+    "content",
+    [
+        "", "{}\n", "not json\n", '{"hash": 1}\n', "[]\n", '{"hash": "a", "canonical": "{}"}\n',
+        json.dumps({"hash": "a", "canonical": '{"chain": "a", "seq": 1e999, "previous": ""}'}),
+        json.dumps({"hash": "a", "canonical": '{"chain": "\ud800", "seq": 1, "previous": ""}'}),
+    ],
+)  # fmt: skip
 def test_what_is_no_export_is_no_traceback(command, tmp_path, content):
     path = tmp_path / "trail.jsonl"
     path.write_text(content)

@@ -1,5 +1,6 @@
 """What the database holds of approvals, deployments and roles is what the trail says, and nothing else, on either side."""
 
+import json
 import re
 from datetime import timedelta
 from hashlib import sha256
@@ -20,7 +21,7 @@ from lifecycle.jobs.rules import State
 from lifecycle.training.models import Run
 from registry.access import actions as access
 from registry.access import governing
-from registry.access.models import ApiToken, User
+from registry.access.models import ApiToken, Project, User
 from registry.access.roles import ADMIN, Role
 from registry.audit import actions as audit
 from registry.catalog import actions as catalog
@@ -204,6 +205,17 @@ def write_a_card_in_anothers_name(_: Endpoint) -> None:
     behind_its_back("UPDATE catalog_card SET author_id = %s WHERE version_id = %s", person("omar").pk, rejected().version_id)
 
 
+def better_what_a_version_is_worth(_: Endpoint) -> None:
+    version = ModelVersion.objects.get(pk=rejected().version_id)
+    version.facts["evaluation"]["metrics"]["macro_f1"]["value"] = 0.999
+    behind_its_back("UPDATE catalog_modelversion SET facts = %s WHERE id = %s", json.dumps(version.facts), version.pk)
+
+
+def state_something_else_by_another_key(_: Endpoint) -> None:
+    pk = rejected().version_id
+    behind_its_back("UPDATE catalog_card SET stated = %s, key_fingerprint = 'ab' WHERE version_id = %s", '{"limits": "None."}', pk)
+
+
 def move_a_version(endpoint: Endpoint) -> None:
     other = registry.make_model(endpoint.model.project, person("mia"))
     behind_its_back("UPDATE catalog_modelversion SET model_id = %s WHERE id = %s", other.pk, rejected().version_id)
@@ -252,6 +264,12 @@ def drop_the_texts(endpoint: Endpoint) -> None:
 
 def address_it_otherwise(endpoint: Endpoint) -> None:
     behind_its_back("UPDATE catalog_endpoint SET slug = 'other' WHERE id = %s", endpoint.pk)
+
+
+def take_anothers_address(endpoint: Endpoint) -> None:
+    project, other = endpoint.model.project, access.create_project(name="Other", slug="other", actor=None)
+    for slug, pk in (("third", project.pk), (project.slug, other.pk), ("other", project.pk)):
+        behind_its_back("UPDATE access_project SET slug = %s WHERE id = %s", slug, pk)
 
 
 def call_it_staging(endpoint: Endpoint) -> None:
@@ -411,6 +429,8 @@ FORGERIES = {
         *((side, SEALED) for side in (DB, TRAIL)),
     ],
     write_a_card_in_anothers_name: [(DB, WRITTEN.format("OMAR")), (TRAIL, WRITTEN.format("MIA"))],
+    better_what_a_version_is_worth: [(side, "has facts with digest DIGEST") for side in (DB, TRAIL)],
+    state_something_else_by_another_key: [(DB, "card revision 1 is signed with key ab, which isn't this installation's")],
     move_a_version: [(DB, "is of model UUID"), (TRAIL, "is of model UUID")],
     move_an_endpoint: [(DB, "is in project UUID")],
     join_a_group: [(DB, "holds access.project:UUID:governance")],
@@ -426,6 +446,7 @@ FORGERIES = {
     govern_by_another_policy: [(DB, "is governed by policy short"), (TRAIL, "is governed by policy standard")],
     drop_the_texts: [(DB, SET.format("drops")), (TRAIL, SET.format("keeps"))],
     address_it_otherwise: [(DB, SET.format("keeps").replace("support-inbox-prod", "other")), (TRAIL, SET.format("keeps"))],
+    take_anothers_address: [(side, f"is called {slug}") for slug in ("other", "inbox") for side in (DB, TRAIL)],
     call_it_staging: [(DB, SET.format("keeps").replace("production", "staging")), (TRAIL, SET.format("keeps"))],
     lift_a_freeze: [(DB, "freeze UUID lifted by MIA")],
     let_a_freeze_run_out: [(DB, "the freeze until TIME ran out")],
@@ -474,8 +495,8 @@ def test_what_was_written_behind_the_products_back_is_named(lived, forge):
 
 
 # What events of form 2 did not state, by verb.
-ADDED_BY_FORM_3 = {
-    Verb.ENDPOINT_CREATED: ("policy", "model"), Verb.VERSION_REGISTERED: ("model",), Verb.PROMOTION_REQUESTED: ("note",),
+ADDED_SINCE = {
+    Verb.ENDPOINT_CREATED: ("policy", "model"), Verb.VERSION_REGISTERED: ("model", "facts"), Verb.PROMOTION_REQUESTED: ("note",),
     Verb.PROMOTION_CHECKED: ("reason",), Verb.PROMOTION_VOIDED: ("reason",), Verb.PROMOTION_COMMENTED: ("digest",),
     Verb.ENDPOINT_TOKEN_CREATED: ("digest",), Verb.TOKEN_CREATED: ("digest",), **dict.fromkeys([*BEGINS, *ENDS], ("ends",)),
 }  # fmt: skip
@@ -483,7 +504,7 @@ ADDED_BY_FORM_3 = {
 
 def of_form_2(document: dict) -> dict:
     """What an event of the time before would say."""
-    payload = {name: value for name, value in document["payload"].items() if name not in ADDED_BY_FORM_3.get(document["verb"], ())}
+    payload = {name: value for name, value in document["payload"].items() if name not in ADDED_SINCE.get(document["verb"], ())}
     return document | {"form": 2, "payload": payload}
 
 
@@ -495,7 +516,7 @@ def from_before(lived) -> Endpoint:
     return lived
 
 
-LEFT_OPEN = [change_a_comment, end_at_another_time, end_for_another_reason, move_a_version, write_a_note]
+LEFT_OPEN = [better_what_a_version_is_worth, change_a_comment, end_at_another_time, end_for_another_reason, move_a_version, write_a_note]
 AS_EVER = [
     put_words_into_a_verdict, better_a_gate, compare_otherwise, strike_people, comment_in_anothers_name, end_in_anothers_name,
     call_a_rollback_a_promotion, drop_the_texts, govern_by_another_policy, move_an_endpoint, write_a_card_in_anothers_name,
@@ -543,6 +564,34 @@ def test_an_event_that_leaves_a_fact_open_is_no_way_in(lived, mia, monkeypatch):
     monkeypatch.undo()
 
     assert "event-of-old-form" in {rule for rule, _ in found()}
+
+
+UPPER = {
+    "API tokens": (ApiToken, act_for_somebody), "endpoint tokens": (EndpointToken, open_an_endpoint), "people": (User, administer),
+    "projects": (Project, lambda _: access.create_project(name="Other", slug="other", actor=None)),
+}  # fmt: skip
+
+
+@pytest.mark.skipif(connection.vendor != "sqlite", reason="PostgreSQL writes a uuid in one way")
+@pytest.mark.parametrize("name", UPPER)
+def test_a_row_whose_uuid_is_written_otherwise_hides_from_nobody(lived, name):
+    model, make = UPPER[name]
+    make(lived)
+    row = model.objects.latest("pk")
+    behind_its_back(f"UPDATE {model._meta.db_table} SET uuid = upper(uuid) WHERE id = %s", row.pk)  # noqa: S608
+
+    assert ("row-unreadable", f"{name}, row {row.pk}") in found()
+
+
+@pytest.mark.skipif(connection.vendor != "sqlite", reason="PostgreSQL writes a uuid in one way")
+def test_the_twin_of_a_row_that_the_trail_knows_is_named(lived):
+    columns = "user_id, name, scopes, project_id, created_at, expires_at, revoked_at"
+    behind_its_back(
+        f"INSERT INTO access_apitoken (uuid, digest, {columns}) SELECT upper(uuid), %s, {columns} FROM access_apitoken",  # noqa: S608
+        "a" * 64,
+    )
+
+    assert found() == [("row-unreadable", f"API tokens, row {ApiToken.objects.latest('pk').pk}")]
 
 
 def test_a_request_that_was_moved_to_approved_is_named_by_command_and_page(lived, aida, client_for):
@@ -593,6 +642,16 @@ def test_an_event_with_a_payload_that_no_action_writes_is_a_fault_and_no_end_of_
     assert {rule for rule, _ in found()} == {"not-in-database", "not-in-trail"}
 
 
+def test_an_event_with_a_date_that_no_clock_shows_is_a_fault_and_no_end_of_the_verification(lived, mia):
+    token = ApiToken.objects.get()
+    with transaction.atomic():
+        said = {"scopes": ["read"], "expires_at": "0001-01-01T00:00:00+14:00", "limited_to": None, "digest": token.digest}
+        record(mia, Verb.TOKEN_CREATED, token, **said)
+    administer(lived)
+
+    assert {where for _, where in found()} == {f"API tokens, {token.uuid}", f"people, {mia.uuid}"}
+
+
 def test_rows_that_no_action_writes_are_faults_and_no_end_of_the_verification(lived):
     version, request = rejected().version, last()
     behind_its_back("UPDATE catalog_modelversion SET facts = '[]' WHERE id = %s", version.pk)
@@ -601,7 +660,7 @@ def test_rows_that_no_action_writes_are_faults_and_no_end_of_the_verification(li
     administer(lived)
 
     assert {where for rule, where in found() if rule == DB} == {
-        f"cards, {version.uuid}", f"people, {person('mia').uuid}", f"promotions, {request.uuid}",
+        f"cards, {version.uuid}", f"versions, {version.uuid}", f"people, {person('mia').uuid}", f"promotions, {request.uuid}",
     }  # fmt: skip
     assert not [fault for fault in faults() if fault.rule == "row-unreadable"]
 
@@ -611,7 +670,8 @@ def test_a_card_of_a_version_without_its_facts_was_altered(lived):
     behind_its_back("UPDATE catalog_modelversion SET facts = '{}' WHERE id = %s", version.pk)
 
     assert [(fault.where, plain(fault.detail)) for fault in faults()] == [
-        (f"cards, {version.uuid}", "card revision 1 isn't what was signed")
+        (f"cards, {version.uuid}", "card revision 1 isn't what was signed"),
+        *[(f"versions, {version.uuid}", "has facts with digest DIGEST")] * 2,
     ]
 
 

@@ -1,6 +1,7 @@
 """The trail is searched, read and exported by those who may, and by nobody else."""
 
 import csv
+import html
 import io
 import json
 
@@ -16,6 +17,7 @@ from registry.ledger.actions import record
 from registry.ledger.models import Event
 from registry.ledger.verbs import Verb
 from tests.support.people import make_person, make_project
+from tests.support.trail import behind_its_back
 
 
 def decide(actor, project, verb=Verb.DATASET_CREATED, **payload) -> Event:
@@ -30,6 +32,17 @@ def test_an_auditor_reads_the_events_of_the_project(project, aida, mia, client_f
 
     assert "created the dataset" in page
     assert "because of =cmd()" in page
+
+
+@pytest.mark.parametrize("text", ["no JSON", "[]", '{"payload": {}}', '{"payload": [], "names": {"actor": []}}'])
+def test_an_event_whose_bytes_are_none_hides_no_other(project, aida, mia, client_for, text):
+    damaged, whole = decide(mia, project), decide(mia, project, reason="because of =cmd()")
+    behind_its_back("UPDATE ledger_event SET canonical = %s WHERE id = %s", text, damaged.pk)
+    client = client_for(aida)
+
+    assert "because of =cmd()" in client.get("/audit/").content.decode()
+    assert [client.get(f"/audit/events/{event.hash}/").status_code for event in (damaged, whole)] == [200, 200]
+    assert json.dumps(text) in html.unescape(client.get(f"/audit/events/{damaged.hash}/").content.decode())
 
 
 def test_a_stranger_sees_none_of_it(project, otto, mia, client_for):

@@ -18,13 +18,13 @@ from lifecycle.refusals import Refused
 from registry.catalog import actions, queries, signed_cards
 from registry.catalog.models import Card, ModelVersion
 from registry.catalog.trail import held_of_cards
-from registry.ledger import keys
+from registry.ledger import keys, rules
 from registry.ledger.models import Event
 from registry.promotions import actions as promotions
 from registry.promotions.models import PromotionRequest
 from tests.support import registry
 from tests.support.jobs import run_jobs
-from tests.support.trail import behind_its_back, faults
+from tests.support.trail import behind_its_back, faults, rewrite
 
 pytestmark = pytest.mark.django_db
 
@@ -130,6 +130,32 @@ def test_a_card_from_before_cards_were_signed_is_signed_by_saving_it(version, mi
     with pytest.raises(Refused, match="Nothing differs"):
         actions.edit_card(version=version, stated=card.stated, seen=again.digest, actor=mia)
     assert Card.objects.count() == 2
+
+
+@pytest.mark.postgres
+@pytest.mark.parametrize("form", [3, rules.FORM])
+def test_no_card_is_written_from_facts_that_were_changed(version, mia, form):
+    if form == 3:  # whose events don't state the facts
+        rewrite(str(version.model.project.uuid), lambda said: said | {"form": 3, "payload": without_facts(said["payload"])})
+    first = queries.newest_card(version)
+    facts = json.loads(json.dumps(version.facts))
+    facts["evaluation"]["metrics"]["macro_f1"]["value"] = 0.999
+    behind_its_back("UPDATE catalog_modelversion SET facts = %s WHERE id = %s", json.dumps(facts), version.pk)
+    changed = ModelVersion.objects.get(pk=version.pk)
+
+    with pytest.raises(Refused, match="isn't what it was when the version was registered"):
+        actions.edit_card(version=changed, stated={"purpose": "Other."}, seen=first.digest, actor=mia)
+    with pytest.raises(Refused, match="isn't what it was when the version was registered"):
+        actions.verify(changed)
+
+    assert [card.text for card in Card.objects.all()] == [first.text]
+    behind_its_back("UPDATE catalog_modelversion SET facts = %s WHERE id = %s", json.dumps(version.facts), version.pk)
+    again = ModelVersion.objects.get(pk=version.pk)
+    assert actions.edit_card(version=again, stated={"purpose": "Other."}, seen=first.digest, actor=mia).revision == 2
+
+
+def without_facts(payload: dict) -> dict:
+    return {name: value for name, value in payload.items() if name != "facts"}
 
 
 def test_a_version_page_asks_the_same_for_many_revisions_and_verifies_the_newest_once(version, mia, client_for, monkeypatch):

@@ -7,6 +7,7 @@ from django.apps import apps
 from django.core.management.sql import emit_post_migrate_signal
 from django.db import DatabaseError, connection, transaction
 
+from registry.access.models import Project
 from registry.ledger.actions import record
 from registry.ledger.immutable import fixed_columns, protect_tables, protected_models
 from registry.ledger.models import Event
@@ -16,6 +17,7 @@ pytestmark = pytest.mark.postgres
 
 # Whoever adds or removes a table here changes what the product promises: say why in the commit.
 IMMUTABLE = {
+    "access.project",
     "artifacts.blob", "artifacts.folder",
     "catalog.card", "catalog.endpoint", "catalog.freeze", "catalog.modelversion", "catalog.registeredmodel",
     "datasets.export", "datasets.item",
@@ -77,6 +79,14 @@ def test_an_event_is_not_deleted(event):
     refused(lambda: Event.objects.filter(pk=event.pk).delete())
 
     assert Event.objects.filter(pk=event.pk).exists()
+
+
+def test_a_project_keeps_its_slug_and_stays(project):
+    refused(lambda: Project.objects.filter(pk=project.pk).update(slug="other"))
+    refused(project.delete)
+    Project.objects.filter(pk=project.pk).update(name="Other")
+
+    assert Project.objects.values_list("slug", "name").get() == (project.slug, "Other")
 
 
 @pytest.mark.django_db

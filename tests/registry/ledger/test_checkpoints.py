@@ -198,6 +198,41 @@ def test_a_marker_excuses_the_newest_checkpoint_alone(chain, file):
     assert faults()[0].detail == "The file is gone, and with it 1 checkpoint with a row in the database, the first at event 1."
 
 
+@pytest.mark.parametrize("name", ["!", "../../elsewhere", "00000000-0000-0000-0000-000000000000"])
+def test_a_chain_that_nobody_recorded_to_is_not_signed_and_keeps_no_other_from_it(project, chain, name):
+    Chain.objects.create(name=name, seq=1)
+    with transaction.atomic():
+        record(None, Verb.DATASET_CREATED, project, project=project.uuid)
+
+    assert [row.chain for row in checkpoints.sign_checkpoints()] == [chain]
+    assert found() == [("head-differs", f"chain {name}, event 1")]
+    Chain.objects.filter(name=name).delete()
+    assert (checkpoints.sign_checkpoints(), found(), list(checkpoints.folder().glob("*.pending"))) == ([], [], [])
+
+
+def test_a_head_that_is_no_event_is_not_signed(project, chain):
+    """It would keep the chain from being signed until it is longer than that."""
+    Chain.objects.filter(name=chain).update(seq=10**9)
+    assert checkpoints.sign_checkpoints() == []
+
+    Chain.objects.filter(name=chain).update(seq=2)
+    with transaction.atomic():
+        record(None, Verb.DATASET_CREATED, project, project=project.uuid)
+
+    assert ([row.seq for row in checkpoints.sign_checkpoints()], found()) == ([3], [])
+
+
+def test_a_marker_of_what_has_no_file_is_taken_away_and_its_row_is_a_fault(project, chain):
+    row = Checkpoint.objects.create(chain="!", seq=1, hash="f" * 64, at=timezone.now(), document=signed(chain="!"))
+    checkpoints.marker(row.uuid).touch()
+    with transaction.atomic():
+        record(None, Verb.DATASET_CREATED, project, project=project.uuid)
+
+    assert [row.chain for row in checkpoints.sign_checkpoints()] == [chain]
+    assert list(checkpoints.folder().glob("*.pending")) == []
+    assert found() == [("checkpoint-unreadable", f"checkpoint {row.uuid}"), ("checkpoint-not-on-disk", "chain !")]
+
+
 @pytest.mark.django_db(transaction=True)
 def test_nothing_is_signed_in_a_transaction_that_may_fail(project):
     with pytest.raises(RuntimeError, match="durable"), transaction.atomic():
@@ -217,7 +252,7 @@ def test_what_is_recorded_while_a_chain_is_walked_is_walked_too(project, chain):
 
     original = type(Chain.objects.all()).first
     with mock.patch("django.db.models.query.QuerySet.first", autospec=True, side_effect=head):
-        from registry.ledger.verify import check_chain
+        from registry.ledger.verify import Forms, check_chain
 
-        assert [str(part) for part in check_chain(chain, {}, [])] == [f"{chain}: 3 events, whole."]
+        assert [str(part) for part in check_chain(chain, {}, [], Forms())] == [f"{chain}: 3 events, whole."]
     assert Event.objects.filter(chain=chain).count() == 3

@@ -2,18 +2,21 @@
 
 import io
 import json
+from datetime import timedelta
 
 import pytest
 from django.core.management import CommandError, call_command
-from django.db import transaction
+from django.db import connection, transaction
+from django.utils import timezone
 
 from lifecycle import bundle
+from registry.access import actions as access
 from registry.ledger import checkpoints, rules
 from registry.ledger.actions import record
 from registry.ledger.faults import Rule
-from registry.ledger.models import Chain, Event, Name
+from registry.ledger.models import Chain, Checkpoint, Event, Name
 from registry.ledger.verbs import Verb
-from tests.support.trail import behind_its_back, found, rewrite
+from tests.support.trail import behind_its_back, faults, found, rewrite
 
 pytestmark = pytest.mark.django_db
 
@@ -92,12 +95,14 @@ def test_a_cut_tail_is_found_by_a_signed_checkpoint_and_only_by_it(chain):
 
 
 def replace(chain: str, project) -> None:
-    """The same number of events, others in them."""
+    """The same number of events, of which all but the first say something else."""
     length = Chain.objects.get(name=chain).seq
     behind_its_back("DELETE FROM ledger_name")
     behind_its_back("DELETE FROM ledger_event WHERE chain = %s", chain)
     Chain.objects.filter(name=chain).update(seq=0, hash="0" * 64)
-    for _ in range(length):
+    with transaction.atomic():
+        record(None, Verb.PROJECT_CREATED, project, project=project.uuid, slug=project.slug)
+    for _ in range(length - 1):
         with transaction.atomic():
             record(None, Verb.DATASET_CREATED, project, project=project.uuid)
 
@@ -110,6 +115,61 @@ def test_a_replaced_chain_is_found_by_a_signed_checkpoint(chain, project):
     replace(chain, project)
 
     assert found() == [("chain-replaced", at(chain, 6))]
+
+
+def write_event(chain: str, *, project: str | None, **said: object) -> None:
+    """The first event of a chain, as somebody writes it into the tables who knows how it is hashed."""
+    document = {
+        "chain": chain, "seq": 1, "at": timezone.now().isoformat(timespec="microseconds"), "verb": Verb.DATASET_CREATED, "actor": "system",
+        "object_type": "datasets.dataset", "object_id": chain, "project": project, "payload": {}, "previous": rules.GENESIS, **said,
+    }  # fmt: skip
+    canonical = bundle.canonical_json(document).decode()
+    columns = {name: document[name] for name in ("chain", "seq", "at", "verb", "actor", "object_type", "object_id", "project")}
+    made = Event.objects.create(**columns, canonical=canonical, previous_hash=rules.GENESIS, hash=rules.event_hash(canonical))
+    Chain.objects.create(name=chain, seq=1, hash=made.hash)
+
+
+def test_a_chain_that_does_not_begin_with_its_project_is_found(chain):
+    made_up = "00000000-0000-0000-0000-000000000000"
+    write_event(made_up, project=made_up, form=rules.FORM)
+
+    assert found() == [("wrong-chain", at(made_up, 1))]
+
+
+def test_a_chain_whose_project_is_not_there_is_found(chain):
+    made_up = "00000000-0000-0000-0000-000000000000"
+    write_event(made_up, project=made_up, verb=Verb.PROJECT_CREATED, payload={"slug": "made-up"}, form=rules.FORM)
+
+    assert found() == [("not-in-database", f"projects, {made_up}")]
+
+
+@pytest.mark.parametrize("about", [None, "11111111-1111-1111-1111-111111111111"])
+def test_an_event_in_a_chain_that_is_not_its_projects_is_found(chain, about):
+    made_up = "00000000-0000-0000-0000-000000000000"
+    write_event(made_up, project=about, form=rules.FORM)
+
+    assert ("wrong-chain", at(made_up, 1)) in found()
+
+
+def test_an_event_of_an_old_form_is_found_in_a_chain_of_its_own_too(chain, project):
+    """What it does not state is left open: it would vouch for whatever a row says."""
+    other = access.create_project(name="Other", slug="other", actor=None)
+
+    def of_old_form(document: dict) -> dict:
+        return {key: value for key, value in document.items() if key not in ("form", "names")}
+
+    behind_its_back("DELETE FROM ledger_name")
+    rewrite(str(other.uuid), of_old_form)
+    assert found() == []  # it may be from just before
+
+    dated = timezone.now() - timedelta(hours=1)
+    rewrite(chain, lambda document: document | {"at": dated.isoformat(timespec="microseconds")})
+    behind_its_back("UPDATE ledger_event SET at = %s WHERE chain = %s", dated, chain)
+    checkpoints.sign_checkpoints()
+
+    assert found() == [("event-of-old-form", at(str(other.uuid), 1))]
+    (fault,) = faults()
+    assert fault.detail.startswith("It has form 1 and is dated ")
 
 
 def test_no_event_of_an_old_form_is_made_of_a_new_one_or_put_after_one(chain, project):
@@ -153,6 +213,47 @@ def test_an_event_that_is_no_event_is_found_though_its_hash_fits(chain):
         assert found() == [("event-altered", at(chain, 3))]
 
 
+def test_a_date_at_the_beginning_of_time_is_a_fault_and_no_end_of_the_verification(chain, project):
+    """Of the second event, where nothing was signed, and with another one after it."""
+    first = "0001-01-01T00:00:00.000000+00:00"
+    rewrite(chain, lambda document: document | ({"at": first} if document["seq"] == 2 else {}))
+    behind_its_back("UPDATE ledger_event SET at = %s WHERE chain = %s AND seq = 2", first.replace("T", " "), chain)
+    checkpoints.sign_checkpoints()
+
+    assert found() == [("dated-back", at(chain, 2))]
+
+
+ALTERED = [("event-altered", "chain {chain}, event 3")]
+
+
+@pytest.mark.skipif(connection.vendor != "sqlite", reason="PostgreSQL refuses such values")
+@pytest.mark.parametrize(
+    ("damage", "expected"),
+    [
+        ("UPDATE ledger_event SET canonical = CAST(x'ff' AS TEXT) WHERE seq = 3 AND chain = %s", ALTERED),
+        ("UPDATE ledger_event SET canonical = x'7b7d' WHERE seq = 3 AND chain = %s", ALTERED),
+        ("UPDATE ledger_event SET at = 'never' WHERE chain = %s AND seq = 3", [("row-unreadable", "{chain}")]),
+        ("UPDATE ledger_chain SET seq = 'many' WHERE name = %s", [("row-unreadable", "{chain}")]),
+        ("UPDATE ledger_checkpoint SET at = 'never' WHERE chain = %s", [("checkpoint-altered", "checkpoint {uuid}")]),
+        ("UPDATE ledger_checkpoint SET uuid = 'none' WHERE chain = %s", [("row-unreadable", "checkpoints, row {checkpoint}")]),
+        ("UPDATE ledger_name SET text = x'ff' WHERE subject = %s", [("name-altered", "name {name} of {chain}")]),
+        (
+            "UPDATE access_project SET uuid = 'none' WHERE 'x' <> %s",
+            [("not-in-database", "projects, {chain}"), ("row-unreadable", "projects, row {project}")],
+        ),
+    ],
+)  # fmt: skip
+def test_one_damaged_value_is_one_fault_and_all_else_is_verified(chain, project, damage, expected):
+    checkpoints.sign_checkpoints()
+    signed, name = Checkpoint.objects.get(chain=chain), Name.objects.get(subject=chain)
+    places = {"chain": chain, "project": project.pk, "name": name.pk, "checkpoint": signed.pk, "uuid": signed.uuid}
+    elsewhere = ("head-differs", at("installation", Chain.objects.get(name="installation").seq + 1))
+    Chain.objects.filter(name="installation").update(seq=99)
+    behind_its_back(damage, chain)
+
+    assert sorted(found()) == sorted([elsewhere, *((rule, where.format(**places)) for rule, where in expected)])
+
+
 @pytest.mark.postgres
 def test_the_command_says_what_it_walked(chain):
     checkpoints.sign_checkpoints()
@@ -165,6 +266,7 @@ def test_the_command_says_what_it_walked(chain):
         "checkpoints: 2 signed statements, whole.",
         f"{chain}: 6 events, whole.",
         f"installation: {installation} events, whole.",
+        "event forms: 1 forms of events, whole.",
         f"names: {Name.objects.count()} names, whole.",
         "API tokens: 0 compared with the trail, whole.",
         "cards: 0 compared with the trail, whole.",
@@ -174,6 +276,7 @@ def test_the_command_says_what_it_walked(chain):
         "evaluations: 0 compared with the trail, whole.",
         "people: 0 compared with the trail, whole.",
         "policies: 1 compared with the trail, whole.",
+        "projects: 1 compared with the trail, whole.",
         "promotions: 0 compared with the trail, whole.",
         "runs: 0 compared with the trail, whole.",
         "versions: 0 compared with the trail, whole.",
