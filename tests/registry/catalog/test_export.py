@@ -15,6 +15,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
+from model_signing._signing.sign_sigstore_pb import Signature
 from rest_framework.test import APIClient
 
 from lifecycle.jobs import actions as jobs
@@ -178,6 +179,23 @@ def test_a_job_that_is_given_up_leaves_nothing(version, mia):
 
     job.refresh_from_db()
     assert (job.state, lying()) == (State.FAILED, [])
+
+
+@pytest.mark.parametrize("attempts", ["none left", "one more"])
+def test_a_worker_that_loses_its_job_while_it_verifies_quarantines_nothing(version, mia, monkeypatch, attempts):
+    def lose() -> None:
+        used = Job.objects.get(kind="catalog.export").max_attempts if attempts == "none left" else 1
+        Job.objects.filter(kind="catalog.export").update(attempt=used, lease_until=timezone.now() - timedelta(hours=1))
+        assert jobs.reap() == 1
+        exports.forget(Job.objects.get(kind="catalog.export"))  # as the worker does that takes it over
+
+    actions.ask_export(version=version, actor=mia)
+    read = Signature.read
+    monkeypatch.setattr(Signature, "read", lambda path: (read(path), lose())[0])
+    runner.execute(jobs.claim("default"), beating=False)
+
+    state = State.FAILED if attempts == "none left" else State.QUEUED
+    assert (ModelVersion.objects.get().state, Job.objects.get(kind="catalog.export").state, lying()) == ("active", state, [])
 
 
 def test_a_full_disk_is_said_and_nothing_is_left(version, mia, monkeypatch):
