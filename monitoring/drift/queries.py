@@ -75,8 +75,8 @@ def standing(found: Sequence[Endpoint]) -> dict[int, Standing]:
     Reports of windows that ended more than 60 days ago don't count. Four statements, however many endpoints.
     """
     mine = DriftReport.objects.filter(LIVE, endpoint=OuterRef("pk"), asked=False, window_end__gt=timezone.now() - BACK)
-    mine = mine.order_by("-window_end", "-id").values("pk")
-    newest = Endpoint.objects.filter(pk__in=[each.pk for each in found]).values(newest=Subquery(mine[:1]))
+    newest_of_mine = Subquery(mine.order_by("-window_end", "-id").values("pk")[:1])
+    newest = Endpoint.objects.filter(pk__in=[each.pk for each in found]).values(newest=newest_of_mine)
     rows = DriftReport.objects.filter(pk__in=newest).select_related("version", "baseline", "endpoint").defer("bins")
     reports = {row.endpoint_id: row for row in rows}
     beside = {check.endpoint_id: check for check in texts_beside(reports.values()).values()}
