@@ -87,6 +87,11 @@ def stamps(folder: Path) -> list[list[str | int]]:
     if not folder.is_dir() or folder.is_symlink():
         raise Refused(f"{folder.name} is not a folder.", next_step="Give the folder that holds the model's files.")
     check_no_empty_folder(folder)
+    return stamps_of_files(folder)
+
+
+def stamps_of_files(folder: Path) -> list[list[str | int]]:
+    """The same of whatever holds files: empty folders inside do not count."""
     found = ((name, path.stat(follow_symlinks=False)) for name, path in walk(folder))
     return sorted([name, its.st_ino, its.st_size, its.st_mtime_ns, its.st_ctime_ns] for name, its in found)
 

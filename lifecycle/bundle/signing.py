@@ -11,7 +11,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from lifecycle.bundle.files import SIGNATURE_NAME, Manifest, check_no_empty_folder, manifest, root_digest
+from lifecycle.bundle.files import SIGNATURE_NAME, Manifest, check_no_empty_folder, manifest, root_digest, stamps_of_files
 from lifecycle.bundle.keys import load_private, load_public
 from lifecycle.refusals import Damaged, Refused
 
@@ -38,12 +38,31 @@ def sign(folder: Path, private_key: Path) -> str:
 def verify(folder: Path, public_key: Path, *, expected_root: str | None = None) -> Manifest:
     """The manifest of a folder whose signature covers exactly the files that are there.
 
-    expected_root: the root digest that the caller was promised. Raises Refused, naming the file that was changed, added or lost.
+    expected_root: the root digest that the caller was promised. Raises Refused, naming the file that was changed, added or lost; it is
+    Damaged only where the folder stayed as it is all the while: somebody may be removing it, or laying it out again.
     """
     load_public(public_key)
     signature = folder / SIGNATURE_NAME
     if not signature.is_file() or signature.is_symlink() or signature.stat().st_size > MAX_SIGNATURE_BYTES:
         raise Refused(f"{folder.name} carries no signature ({SIGNATURE_NAME}).", next_step="Only registered, signed models are used.")
+    before = stamps_of_files(folder)
+    try:
+        return _verified(folder, public_key, expected_root)
+    except Damaged as damage:
+        if not _has_stayed(folder, before):
+            raise Refused(f"{folder.name} changed while it was being verified.", next_step="Verify it again.") from damage
+        raise
+
+
+def _has_stayed(folder: Path, before: list[list[str | int]]) -> bool:
+    try:
+        return stamps_of_files(folder) == before
+    except (OSError, Refused):
+        return False
+
+
+def _verified(folder: Path, public_key: Path, expected_root: str | None) -> Manifest:
+    signature = folder / SIGNATURE_NAME
     found, statement = manifest(folder), _statement(signature)
     _compare(found, statement)
     try:

@@ -49,8 +49,9 @@ class EvaluationOut(serializers.Serializer[Evaluation]):
     created_at = serializers.DateTimeField()
 
     def get_rival(self, evaluation: Evaluation) -> dict[str, Any] | None:
-        """The best baseline, where the run does not clearly beat it: name, metric (the task's leading score), value, own (the
-        run's), is_ahead. Else null. is_ahead: the baseline's 95 % interval lies wholly above the run's; false: neither is clearly better.
+        """The best baseline that the run does not clearly beat: name, metric (the task's leading score), value, own (the run's), is_ahead,
+        by_intervals. Else null. is_ahead: the baseline's 95 % interval lies wholly above the run's; false: neither is clearly better.
+        by_intervals: false where there are none, so that the scores alone were compared.
 
         Where texts are written, by ROUGE-L on the same rows: name, metric, value, own, low and high of the difference, is_ahead (the
         interval of the difference lies wholly below 0).

@@ -126,9 +126,10 @@ def interval(report: Mapping[str, Any], name: str) -> tuple[float | None, float 
 
 @dataclass(frozen=True, slots=True)
 class Rival:
-    """The best baseline, where a run does not clearly beat it by its task's leading score.
+    """A baseline that a run does not clearly beat by its task's leading score.
 
-    metric: that score's name; value: the baseline's; own: the run's. is_ahead: it is clearly better; else neither is.
+    metric: that score's name; value: the baseline's; own: the run's. is_ahead: it is clearly better; else neither is. by_intervals: whether
+    both have a 95 % interval; else the scores alone were compared.
     """
 
     name: str
@@ -136,6 +137,7 @@ class Rival:
     value: float
     own: float
     is_ahead: bool
+    by_intervals: bool = True
 
     @property
     def one(self) -> str:
@@ -144,7 +146,8 @@ class Rival:
 
 
 def rival(report: Mapping[str, Any]) -> Rival | None:
-    """The baseline that speaks against a fine-tune; None where that is clearly better than all, or there are none.
+    """The baseline that speaks against a fine-tune: the best of those that are clearly better, else of those that it is not clearly better
+    than; None where it is clearly better than all, or there are none.
 
     Clearly better, either way, is whose 95 % interval lies wholly above the other's; without intervals, whose score is higher.
     """
@@ -152,12 +155,17 @@ def rival(report: Mapping[str, Any]) -> Rival | None:
     found = {name: each for name, each in (report.get("baselines") or {}).items() if each.get(metric) is not None and name != PLACE}
     if not found or report.get(metric) is None:
         return None
-    best = max(found, key=lambda name: found[name][metric])
-    own, theirs = report[metric], found[best][metric]
-    (low, high), (their_low, their_high) = interval(report, metric), interval(found[best], metric)
+    unbeaten = filter(None, (against(report, metric, baseline_name(report, name), each) for name, each in found.items()))
+    return max(unbeaten, key=lambda each: (each.is_ahead, each.value), default=None)
+
+
+def against(report: Mapping[str, Any], metric: str, name: str, baseline: Mapping[str, Any]) -> Rival | None:
+    """A baseline beside a run; None where the run is clearly better."""
+    own, theirs = report[metric], baseline[metric]
+    (low, high), (their_low, their_high) = interval(report, metric), interval(baseline, metric)
     if low is None or high is None or their_low is None or their_high is None:
-        low, high, their_low, their_high = own, own, theirs, theirs
-    return None if low > their_high else Rival(baseline_name(report, best), metric, theirs, own, their_low > high)
+        return None if own > theirs else Rival(name, metric, theirs, own, theirs > own, by_intervals=False)
+    return None if low > their_high else Rival(name, metric, theirs, own, their_low > high)
 
 
 def leading_of(report: Mapping[str, Any]) -> Leading:

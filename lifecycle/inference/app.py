@@ -24,7 +24,7 @@ from lifecycle.inference.answering import Answering, Exchange, nothing_answers
 from lifecycle.inference.batching import Slots
 from lifecycle.inference.config import Config
 from lifecycle.inference.metrics import Metrics
-from lifecycle.inference.names import IN_ADDRESS, meant
+from lifecycle.inference.names import IN_ADDRESS, WORDS, meant
 from lifecycle.inference.protocol import ProtocolError, model_metadata
 from lifecycle.inference.router import Router
 from lifecycle.inference.routing import LiveArm, LiveEndpoint, knows
@@ -235,7 +235,8 @@ class Server:
         if not found:
             raise ProtocolError(404, "There is no model of this name that this token may use.")
         if len(found) > 1:
-            raise ProtocolError(409, f"This token may use {len(found)} models called {wanted}. Use one of {', '.join(found)}.")
+            way = "a token of one endpoint" if wanted in WORDS else f"one of {', '.join(found)}"
+            raise ProtocolError(409, f"This token may use {len(found)} models called {wanted}. Use {way}.")
         return mine[found[0]], digest
 
     def _endpoints_of(self, digest: str) -> list[LiveEndpoint]:

@@ -15,7 +15,7 @@ from lifecycle.inference import answering
 HEADER_SECONDS, HEADER_MOST = 10.0, 64 * 1024  # bytes
 BODY_SECONDS = 2 * answering.BODY_SECONDS  # of what the application does not read; what it reads, it waits for itself
 LINGER_SECONDS = 5.0
-UNREAD_SECONDS = 60.0  # for which a client may read nothing while more than the write buffer's limit of its answers is unread
+UNREAD_SECONDS = 60.0  # for which a client may read nothing while answers wait for it: more than the write buffer's limit, or the last
 PIPELINED_MOST = 100  # requests that wait on one connection for the answer before theirs
 
 
@@ -34,7 +34,12 @@ LATE = refusal(b"408 Request Timeout", "The request did not arrive in time.")
 
 class LingeringTransport:
     """A transport that closes in two steps while its client still sends: nothing more is written or parsed, and LINGER_SECONDS later the
-    socket closes. One that closes with bytes unread is reset, and the client may lose the answer (RFC 9112, 9.6)."""
+    socket closes. One that closes with bytes unread is reset, and the client may lose the answer (RFC 9112, 9.6).
+
+    It hangs up on a client that reads nothing for UNREAD_SECONDS where it is to be watched.
+    """
+
+    _unread: TimerHandle | None = None
 
     def __init__(self, transport: Transport, loop: AbstractEventLoop) -> None:
         self.receives = False  # part of a request, which has not ended
@@ -49,20 +54,43 @@ class LingeringTransport:
 
     def write(self, data: bytes) -> None:
         """Send, unless the connection ends."""
-        if not self._lingers:
+        if not self.is_closing():
             self._transport.write(data)
 
     def close(self) -> None:
-        """End the connection."""
+        """End the connection; where the client has not read all of its answers, once it has."""
         if self.is_closing():
             return
         if not self.receives:
+            left = self._transport.get_write_buffer_size()
             self._transport.close()
+            if left:
+                self.watch(left)
             return
         self._lingers = True
         self._transport.write_eof()
         self._transport.resume_reading()
-        self._loop.call_later(LINGER_SECONDS, self._transport.abort)
+        self._loop.call_later(LINGER_SECONDS, self.abort)
+
+    def abort(self) -> None:
+        """End the connection now."""
+        self.unwatch()
+        self._transport.abort()
+
+    def watch(self, left: int) -> None:
+        """Hang up unless the client reads on. left: bytes that it has not read; nothing is written meanwhile."""
+        self.unwatch()
+        self._unread = self._loop.call_later(UNREAD_SECONDS, self._abort_unless_read, left)
+
+    def unwatch(self) -> None:
+        """The client has caught up, or is gone."""
+        if self._unread is not None:
+            self._unread.cancel()
+            self._unread = None
+
+    def _abort_unless_read(self, before: int) -> None:
+        left = self._transport.get_write_buffer_size()
+        self.watch(left) if left < before else self.abort()
 
 
 class Protocol(HttpToolsProtocol):
@@ -74,7 +102,6 @@ class Protocol(HttpToolsProtocol):
 
     transport: LingeringTransport  # type: ignore[assignment]
     _deadline: TimerHandle | None = None
-    _unread: TimerHandle | None = None
     _in_body = False
     _kept_bytes = 0  # came in since the parser last passed something on: it keeps the header, chunk size or trailer that they are part of
     _keeps_alive = False
@@ -139,25 +166,13 @@ class Protocol(HttpToolsProtocol):
     def pause_writing(self) -> None:
         """The client does not read its answers as fast as they are written."""
         super().pause_writing()
-        self._look_again()
+        self.transport.watch(self.transport.get_write_buffer_size())
 
     def resume_writing(self) -> None:
-        """The client has caught up."""
+        """The client has caught up, but for what is left of its last answers."""
         super().resume_writing()
-        if self._unread is not None:
-            self._unread.cancel()
-            self._unread = None
-
-    def _look_again(self) -> None:
-        left = self.transport.get_write_buffer_size()
-        self._unread = self.loop.call_later(UNREAD_SECONDS, self._abort_unless_read, left)
-
-    def _abort_unless_read(self, left: int) -> None:
-        """Hang up on a client that read nothing since so many bytes were left; nothing is written meanwhile."""
-        if self.transport.get_write_buffer_size() < left:
-            self._look_again()
-        else:
-            self.transport.abort()
+        if not self.transport.is_closing():
+            self.transport.unwatch()
 
     def timeout_keep_alive_handler(self) -> None:
         """No further request came; what the client left unread of its answers is dropped."""
@@ -166,7 +181,7 @@ class Protocol(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """The end."""
         self._settle()
-        self.resume_writing()
+        self.transport.unwatch()
         self.transport.receives = False
         super().connection_lost(exc)
 

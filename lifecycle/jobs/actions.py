@@ -174,9 +174,11 @@ def finish(job: Job) -> bool:
     return _end(job, State.RUNNING, State.SUCCEEDED, _progress(job) | {"error": "", "next_step": ""})
 
 
-def fail(job: Job, error: str, next_step: str = "") -> bool:
-    """The work cannot be done. error, next_step: sentences for people. False, and nothing changed, when the lease was lost meanwhile."""
-    return _end(job, State.RUNNING, State.FAILED, _progress(job) | {"error": error[:1000], "next_step": next_step[:500]})
+def fail(job: Job, error: str, next_step: str = "", *, refusal: str = "") -> bool:
+    """The work cannot be done. error, next_step: sentences for people; refusal: its code, where it was refused. False, and nothing changed,
+    when the lease was lost meanwhile."""
+    told = {"error": error[:1000], "next_step": next_step[:500], "refusal": refusal}
+    return _end(job, State.RUNNING, State.FAILED, _progress(job) | told)
 
 
 def finish_cancelled(job: Job) -> bool:

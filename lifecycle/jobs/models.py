@@ -54,6 +54,7 @@ class Job(models.Model):
     message = models.CharField(max_length=500, blank=True, default="")
     error = models.CharField(max_length=1000, blank=True, default="")
     next_step = models.CharField(max_length=500, blank=True, default="")
+    refusal = models.CharField(max_length=20, blank=True, default="", help_text="Its code, where the work was refused and didn't break.")
 
     created_at = models.DateTimeField(auto_now_add=True)
     started_at = models.DateTimeField(null=True)

@@ -58,6 +58,6 @@ def _end_badly(job: Job, error: Exception) -> bool:
     if isinstance(error, registry.UnknownKind):
         return actions.fail(job, str(error), "Install the room that brings this kind of work, or start a newer worker.")
     if isinstance(error, Refusal):
-        return actions.fail(job, error.message, error.next_step)
+        return actions.fail(job, error.message, error.next_step, refusal=error.code)
     log.error("job_failed job=%s kind=%s", job.uuid, job.kind, exc_info=error)
     return actions.fail(job, f"The job stopped on an internal error ({type(error).__name__}).", NEXT_STEP)

@@ -43,7 +43,8 @@ def budget(kind: str, starts: Sequence[datetime], counts: Sequence[Count], targe
     if last is None:
         lead = "No budget: nothing was measured."
     else:
-        lead = f"{percent(last / 100, 1)} of the budget is left," if last > 0 else f"The budget is spent, {percent(-last / 100, 1)} over,"
+        over = f"The budget is spent, {percent(-last / 100, 1, (0,))} over," if last < 0 else "The budget is spent,"
+        lead = f"{percent(last / 100, 1, (0, 1))} of the budget is left," if last > 0 else over
     caption = "" if last is None else f"{decimals(spent, 0)} spent of {decimals(allowed, 1)} in {window_days} days."
     rows = [
         [time, count.bad, count.total, "" if value is None else decimals(value, 1)]

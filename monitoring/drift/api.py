@@ -132,7 +132,7 @@ class EpisodeOut(serializers.Serializer[Episode]):
 
 
 class DriftOut(serializers.Serializer[Any]):
-    """What is known of the drift of an endpoint's live version; null where nothing was measured yet.
+    """What is known of the drift of an endpoint's live version; null where nothing was measured in the last 60 days.
 
     state: of the endpoint: drift while a monitor stands open, watch where the report or the texts beside it were over a limit, else that of
     the report.
@@ -141,7 +141,8 @@ class DriftOut(serializers.Serializer[Any]):
     state = serializers.ChoiceField(choices=State.choices, allow_null=True)
     report = ReportOut(allow_null=True)
     asked = ReportOut(allow_null=True, help_text="the newest that somebody asked for")
-    texts = TextCheckOut(allow_null=True)
+    texts = TextCheckOut(allow_null=True, help_text="beside the report")
+    asked_texts = TextCheckOut(allow_null=True, help_text="the newest that somebody asked for; it counts for nothing")
     open = EpisodeOut(many=True, help_text="of the live version")
     episodes = EpisodeOut(many=True, help_text="open or over, newest first, up to 30")
 
@@ -160,11 +161,12 @@ class OfEndpoint(View):
 
     @extend_schema(operation_id="drift_read", responses=DriftOut)
     def get(self, request: Request, uuid: UUID) -> Response:
-        """The newest report and the newest that was asked for, the newest check of texts, and what stands open."""
+        """The newest report with the check of texts beside it, the newest of both that somebody asked for, and what stands open."""
         found = Endpoint.objects.get(uuid=uuid)
         standing = queries.standing([found])[found.pk]
         shown: dict[str, Any] = {"state": standing.state, "report": standing.report, "asked": queries.latest_asked(found)}
-        shown |= {"texts": queries.texts_for(request.user, queries.latest_texts(found))}
+        shown |= {"texts": queries.texts_for(request.user, standing.texts)}
+        shown |= {"asked_texts": queries.texts_for(request.user, queries.latest_asked_texts(found))}
         shown |= {"open": standing.open, "episodes": queries.episodes(found, queries.PAGE)}
         return Response(DriftOut(shown).data)
 

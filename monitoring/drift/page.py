@@ -21,7 +21,7 @@ from monitoring.drift.charts import Accuracy, Day
 from monitoring.drift.judging import Results
 from monitoring.drift.models import Baseline, DriftReport, Measurement, TextCheck
 from monitoring.drift.queries import Standing
-from monitoring.drift.rules import BACK, DAY, MIN_TEXTS, Held, Mark, Monitor, Span, State
+from monitoring.drift.rules import DAY, MIN_TEXTS, Held, Mark, Monitor, Span, State
 from monitoring.traffic import queries as traffic
 from monitoring.traffic.counts import merge
 from monitoring.traffic.queries import Point
@@ -73,7 +73,7 @@ class EndpointLine:
 def listing(user: User) -> dict[str, Any]:
     """All endpoints with what the last 60 days say of each: those with drift first, then by name."""
     found = list(queries.visible(user))
-    standing = queries.standing(found, timezone.now() - BACK)
+    standing = queries.standing(found)
     ratios = queries.trends(standing)
     lines = [endpoint_line(each, standing[each.pk], ratios[each.pk]) for each in found]
     lines.sort(key=lambda each: (not each.standing.open, each.endpoint.full_name))
@@ -105,7 +105,7 @@ def endpoint(user: User, found: Endpoint, given: Mapping[str, str]) -> dict[str,
     asked = queries.latest_asked(found)
     standing = shown_standing(user, found, given.get("report", ""), asked)
     report, key = standing.report, choice_in(given, "period", PERIODS, "4w")
-    check = queries.texts_for(user, standing.texts or (None if report else queries.latest_texts(found)))
+    check = queries.texts_for(user, standing.texts)
     since = timezone.now() - PERIODS[key][1]
     mark, word = marked(standing)
     shown: dict[str, Any] = {

@@ -69,14 +69,14 @@ class Standing:
         return Reading(episode.value, episode.limit, episode.opened_at, newest=False)
 
 
-def standing(found: Sequence[Endpoint], since: datetime | None = None) -> dict[int, Standing]:
+def standing(found: Sequence[Endpoint]) -> dict[int, Standing]:
     """Where endpoints stand by what was measured of the version that is live on each (of any where none is live): primary key → Standing.
 
-    since: reports of windows that ended before say nothing. Three statements, however many endpoints.
+    Reports of windows that ended more than 60 days ago don't count. Four statements, however many endpoints.
     """
-    mine = DriftReport.objects.filter(LIVE, endpoint=OuterRef("pk"), asked=False).order_by("-window_end", "-id")
-    mine = mine.filter(window_end__gt=since) if since else mine
-    newest = Endpoint.objects.filter(pk__in=[each.pk for each in found]).values(newest=Subquery(mine.values("pk")[:1]))
+    mine = DriftReport.objects.filter(LIVE, endpoint=OuterRef("pk"), asked=False, window_end__gt=timezone.now() - BACK)
+    newest_of_mine = Subquery(mine.order_by("-window_end", "-id").values("pk")[:1])
+    newest = Endpoint.objects.filter(pk__in=[each.pk for each in found]).values(newest=newest_of_mine)
     rows = DriftReport.objects.filter(pk__in=newest).select_related("version", "baseline", "endpoint").defer("bins")
     reports = {row.endpoint_id: row for row in rows}
     beside = {check.endpoint_id: check for check in texts_beside(reports.values()).values()}
@@ -93,9 +93,10 @@ def standing_after(report: DriftReport) -> Standing:
 
 def texts_beside(reports: Iterable[DriftReport]) -> dict[int, TextCheck]:
     """Primary key of each report → the check of the same version's texts that was newest when its window ended: that of the same window
-    where there is one."""
+    where there is one. A check that somebody asked for stands beside a report that somebody asked for alone."""
     keys = [report.pk for report in reports]
     mine = TextCheck.objects.filter(endpoint=OuterRef("endpoint"), version=OuterRef("version"), window_end__lte=OuterRef("window_end"))
+    mine = mine.filter(Q(asked=False) | Q(asked=OuterRef("asked")))
     newest = Subquery(mine.order_by("-window_end", "-id").values("pk")[:1])
     pairs = dict(DriftReport.objects.filter(pk__in=keys).annotate(beside=newest).values_list("pk", "beside"))
     checks = TextCheck.objects.select_related("version", "endpoint").in_bulk([pk for pk in pairs.values() if pk])
@@ -103,12 +104,6 @@ def texts_beside(reports: Iterable[DriftReport]) -> dict[int, TextCheck]:
 
 
 # ── The newest ──────────────────────────────────────────────────────────────
-def latest_texts(endpoint: Endpoint) -> TextCheck | None:
-    """The newest check of the live version's texts, also one that somebody asked for; None before the first."""
-    rows = TextCheck.objects.filter(LIVE, endpoint=endpoint)
-    return rows.select_related("version", "endpoint").order_by("-window_end", "-id").first()
-
-
 def texts_for(user: User, check: TextCheck | None) -> TextCheck | None:
     """A check for a person: its words are None unless their role reads texts, which words are made of."""
     if check and not traffic.reads_texts(user, check.endpoint):
@@ -120,6 +115,12 @@ def latest_asked(endpoint: Endpoint) -> DriftReport | None:
     """The newest report of the live version that somebody asked for."""
     rows = DriftReport.objects.filter(LIVE, endpoint=endpoint, asked=True)
     return rows.select_related("version", "baseline").order_by("-id").first()
+
+
+def latest_asked_texts(endpoint: Endpoint) -> TextCheck | None:
+    """The newest check of the live version's texts that somebody asked for."""
+    rows = TextCheck.objects.filter(LIVE, endpoint=endpoint, asked=True)
+    return rows.select_related("version", "endpoint").order_by("-id").first()
 
 
 def reports(endpoint: Endpoint, limit: int) -> list[DriftReport]:
@@ -187,8 +188,8 @@ def results_before(model: type[Any], endpoint: Endpoint, version: ModelVersion, 
 
 
 def outside_share(endpoint: Endpoint, version: ModelVersion, at: datetime) -> float | None:
-    """The share of texts unlike anything evaluated, as the last check of texts before `at` has it; None where none speaks for it."""
-    rows = TextCheck.objects.filter(endpoint=endpoint, version=version, outside__isnull=False)
+    """The share of texts unlike anything evaluated, as the last scheduled check of texts before `at` has it; None where there is none."""
+    rows = TextCheck.objects.filter(endpoint=endpoint, version=version, asked=False, outside__isnull=False)
     near = rows.filter(window_end__lte=at + OUTSIDE_HOLDS, window_end__gt=at - OUTSIDE_HOLDS)
     return near.order_by("-window_end", "-id").values_list("outside", flat=True).first()
 

@@ -18,6 +18,7 @@ NOTHING: Sums = (0, 0.0, 0.0)
 SHARE = "share"
 FEW_EXPECTED = 10  # cases in an arm below which chi-square is too rough
 SMALLEST = 30  # cases in an arm below which its interval is not told: too few for either formula
+ROUNDED = 1e-13  # of a mean: what values of one size can deviate from it because doubles were added up, over days and batches
 MISMATCH_P = 0.001  # a split that chance would give more rarely than this is an alarm
 
 
@@ -53,13 +54,16 @@ def mean(sums: Sums) -> float:
 
 
 def variance(sums: Sums) -> float:
-    """The sample variance of at least two cases."""
-    return sums[2] / (sums[0] - 1)
+    """The sample variance of at least two cases; 0 where they deviate from their mean by no more than rounding makes of equal values."""
+    found = sums[2] / (sums[0] - 1)
+    return found if found > (ROUNDED * mean(sums)) ** 2 else 0.0
 
 
 def sums_of(values: Sequence[float]) -> Sums:
     """The sums of at least one case."""
     total = math.fsum(values)
+    if min(values) == max(values):
+        return len(values), total, 0.0
     middle = total / len(values)
     return len(values), total, math.fsum((value - middle) ** 2 for value in values)
 

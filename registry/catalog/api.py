@@ -21,7 +21,7 @@ from registry.access.answers import ErrorOut
 from registry.access.decorators import Needs
 from registry.access.models import Project
 from registry.access.rest import IS_SLUG, Request, View, chosen, read
-from registry.catalog import actions, queries, rules
+from registry.catalog import actions, queries, rules, verifications
 from registry.catalog.models import Card, Endpoint, Freeze, ModelVersion, RegisteredModel
 
 SEE = "catalog.view"
@@ -90,6 +90,36 @@ class VersionOut(serializers.Serializer[ModelVersion]):
     def get_serving(self, version: ModelVersion) -> dict[str, Any]:
         """What answers for it."""
         return dict(ServingOut(rules.serving(version.facts)).data)
+
+
+class VerificationOut(serializers.Serializer[verifications.Verification]):
+    """Every file hashed and the signature checked. problem: empty where all held."""
+
+    at = serializers.DateTimeField()
+    by = serializers.CharField(help_text="what did it: a job, the gates of a request, or where they are served")
+    problem = serializers.CharField()
+
+
+class VersionDetailOut(VersionOut):
+    """A sealed version, and when its files were verified last since it was signed; null: never.
+
+    verified: the stored files; verified_copy: those that the inference servers were given.
+    """
+
+    verified = serializers.SerializerMethodField()
+    verified_copy = serializers.SerializerMethodField()
+
+    @extend_schema_field(VerificationOut(allow_null=True))
+    def get_verified(self, version: ModelVersion) -> Any:
+        """Of the stored files."""
+        found = verifications.of_stored(version)
+        return VerificationOut(found).data if found else None
+
+    @extend_schema_field(VerificationOut(allow_null=True))
+    def get_verified_copy(self, version: ModelVersion) -> Any:
+        """Of the served ones."""
+        found = verifications.of_served_copy(version)
+        return VerificationOut(found).data if found else None
 
 
 class CardIn(serializers.Serializer[Any]):
@@ -212,10 +242,10 @@ class OneVersion(View):
 
     needs = {"GET": Needs(SEE, ModelVersion)}
 
-    @extend_schema(operation_id="versions_read", responses=VersionOut)
+    @extend_schema(operation_id="versions_read", responses=VersionDetailOut)
     def get(self, request: Request, uuid: UUID) -> Response:
-        """Its thread, digest and state."""
-        return Response(VersionOut(queries.versions(request.user).get(uuid=uuid)).data)
+        """Its thread, digest and state, and when its files were verified."""
+        return Response(VersionDetailOut(queries.versions(request.user).get(uuid=uuid)).data)
 
 
 class VersionCard(View):

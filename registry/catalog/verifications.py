@@ -1,4 +1,7 @@
-"""When a version's files were last hashed again, and by what: rooms above bring what they found, since this one stands below them."""
+"""When a version's files were last hashed again, and by what: rooms above bring what they found, since this one stands below them.
+
+The stored files and the copy that the inference servers were given are different bytes: that the one holds says nothing of the other.
+"""
 
 from __future__ import annotations
 
@@ -6,8 +9,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
+from django.db.models import Q
+
 from lifecycle.jobs.queries import of_subject
 from lifecycle.jobs.rules import State
+from lifecycle.refusals import Damaged, Refused
 from registry.catalog.models import ModelVersion, VerifiedCopy
 
 
@@ -25,25 +31,25 @@ _sources: list[Source] = []
 
 
 def register(source: Source) -> None:
-    """source: the newest verification that a room above knows of a version, None where there is none."""
+    """source: the newest verification of the stored files that a room above knows of a version, None where there is none."""
     if source not in _sources:
         _sources.append(source)
 
 
-def newest(version: ModelVersion) -> Verification | None:
-    """The last verification of a version, whatever made it; None where it was not verified since it was signed."""
-    found = [each for source in (by_job, of_served_copy, *_sources) if (each := source(version)) is not None]
+def of_stored(version: ModelVersion) -> Verification | None:
+    """The last verification of the stored files, whatever made it; None where they were not verified since they were signed."""
+    found = [each for source in (by_job, *_sources) if (each := source(version)) is not None]
     return max(found, key=lambda each: each.at, default=None)
 
 
 def by_job(version: ModelVersion) -> Verification | None:
-    """The last job that somebody started for it, which ended well or badly."""
-    rows = of_subject(version).filter(kind="catalog.verify", state__in=[State.SUCCEEDED, State.FAILED], finished_at__isnull=False)
-    job = rows.order_by("-finished_at").first()
+    """The last job that somebody started for it and that verified the files, or refused them. One that broke has done neither."""
+    ended = Q(state=State.SUCCEEDED) | Q(state=State.FAILED, refusal__in=[Refused.code, Damaged.code])
+    job = of_subject(version).filter(ended, kind="catalog.verify", finished_at__isnull=False).order_by("-finished_at").first()
     return Verification(job.finished_at, "by a job", job.error if job.state == State.FAILED else "") if job and job.finished_at else None
 
 
 def of_served_copy(version: ModelVersion) -> Verification | None:
     """The last time that the files which the inference servers were given held; damage quarantines the version."""
     copy = VerifiedCopy.objects.filter(version=version).only("verified_at").first()
-    return Verification(copy.verified_at, "as served") if copy else None
+    return Verification(copy.verified_at, "where they are served") if copy else None

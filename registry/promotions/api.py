@@ -15,7 +15,7 @@ from registry.access import policy
 from registry.access.decorators import Needs
 from registry.access.rest import IS_NUMBER, IS_UUID, Request, View, chosen, read
 from registry.catalog.models import Endpoint, ModelVersion
-from registry.promotions import actions, plans, queries
+from registry.promotions import actions, fates, plans, queries
 from registry.promotions.models import PromotionRequest
 from registry.promotions.plans import ALPHAS, MAX_ALPHA, MAX_MARGIN, MAX_SHARE, MAX_TOLERANCE, MAX_WARM_UP, MIN_ALPHA, TOLERANCES
 from registry.promotions.rules import REASON_MAX, Status
@@ -102,6 +102,17 @@ class PromotionVerdictOut(serializers.Serializer[Any]):
     created_at = serializers.DateTimeField()
 
 
+class FateOut(serializers.Serializer[fates.Fate]):
+    """How the version of a fulfilled request fared on its endpoint."""
+
+    word = serializers.CharField(help_text="Live, Canary, Rolled back, Replaced, Ended")
+    text = serializers.CharField(help_text="a sentence with why")
+    at = serializers.DateTimeField(help_text="since when")
+    by = serializers.UUIDField(source="by.uuid", default=None, allow_null=True, help_text="who ended it; null for the product itself")
+    serves = serializers.BooleanField(help_text="whether it still gets traffic")
+    deployed_by = serializers.UUIDField(source="deployed_by.uuid", default=None, allow_null=True)
+
+
 class RequestOut(serializers.Serializer[PromotionRequest]):
     """A request with what it rests on."""
 
@@ -125,6 +136,7 @@ class RequestOut(serializers.Serializer[PromotionRequest]):
         "version, whatever the score, as the live gate reads them; pages show this version minus the live one",
     )
     gates = serializers.SerializerMethodField()
+    fate = serializers.SerializerMethodField()
     verdicts = PromotionVerdictOut(many=True)
     created_at = serializers.DateTimeField()
     checked_at = serializers.DateTimeField(allow_null=True)
@@ -137,6 +149,12 @@ class RequestOut(serializers.Serializer[PromotionRequest]):
         """The results of the newest check."""
         rows = request.gates.filter(check_number=request.checks).order_by("pk")
         return list(GateOut(rows, many=True).data)
+
+    @extend_schema_field(FateOut(allow_null=True))
+    def get_fate(self, request: PromotionRequest) -> Any:
+        """What became of the version; null where it was not deployed."""
+        found = fates.of(request)
+        return FateOut(found).data if found else None
 
 
 class PromotionLineOut(serializers.Serializer[PromotionRequest]):

@@ -8,6 +8,7 @@ from datetime import datetime
 
 from registry.access.models import User
 from registry.promotions.models import PromotionRequest
+from registry.promotions.rules import Status
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,4 +39,6 @@ def register(source: Source) -> None:
 
 def of(request: PromotionRequest) -> Fate | None:
     """What became of it; None where it was not deployed."""
+    if request.status != Status.FULFILLED:
+        return None
     return next((found for source in _sources if (found := source(request)) is not None), None)

@@ -75,7 +75,7 @@ def context(user: User, uuid: UUID) -> dict[str, Any]:
     gates = sorted(request.gates.filter(check_number=request.checks), key=lambda gate: (ORDER[GateResult.Status(gate.status)], gate.pk))
     shown = gates if request.status != Status.CHECKING else []
     kind, words = mark(request)
-    fate = fates.of(request) if request.status == Status.FULFILLED else None
+    fate = fates.of(request)
     return {
         "request_": request,
         "version": request.version,

@@ -16,9 +16,9 @@ def request_url(job: Job) -> str:
 
 
 def verified_by_gate(version: ModelVersion) -> Verification | None:
-    """The last check of a request for this version that hashed its files."""
-    rows = GateResult.objects.filter(request__version=version, gate="signature").select_related("request").order_by("-pk")
-    if (gate := rows.first()) is None:
+    """The last check of a request for this version that hashed its stored files."""
+    rows = GateResult.objects.filter(request__version=version, gate="signature").exclude(value="")  # which says that none was hashed
+    if (gate := rows.select_related("request").order_by("-pk").first()) is None:
         return None
     problem = gate.evidence if gate.status == GateResult.Status.FAILED else ""
     return Verification(gate.created_at, f"by the gates of promotion request {gate.request.number}", problem)

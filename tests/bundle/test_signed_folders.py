@@ -1,13 +1,17 @@
 """A signed folder verifies as it was signed, here and with the public tool, and not otherwise."""
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from model_signing._signing.sign_sigstore_pb import Signature
+from model_signing.verifying import Config
 
 from lifecycle import bundle
+from lifecycle.bundle import signing
 from lifecycle.refusals import Damaged, Refused
 
 
@@ -92,6 +96,51 @@ def test_a_missing_file_is_refused_and_named(model, key):
     (model / "config.json").unlink()
 
     assert refusal(model, key) == "config.json is missing: it was there when the model was signed."
+
+
+def a_file(folder: Path) -> None:
+    (folder / "serving" / "model.onnx").unlink()
+
+
+def everything(folder: Path) -> None:
+    shutil.rmtree(folder)
+
+
+@pytest.mark.parametrize("taken", [a_file, everything])
+@pytest.mark.parametrize("when", ["listed", "read"])
+def test_what_others_take_away_while_it_is_verified_is_not_damage(model, key, monkeypatch, taken, when):
+    bundle.sign(model, key)
+    owner, name = {"listed": (signing, "_compare"), "read": (Signature, "read")}[when]
+    own = getattr(owner, name)
+    monkeypatch.setattr(owner, name, lambda *given: (own(*given), taken(model))[0])
+
+    with pytest.raises((Refused, OSError)) as caught:
+        bundle.verify(model, bundle.public_path(key))
+
+    assert not isinstance(caught.value, Damaged)
+
+
+def test_a_folder_that_is_laid_out_again_while_it_is_verified_is_not_damaged(model, key, monkeypatch):
+    bundle.sign(model, key)
+    copy, read, differing = Path(shutil.copytree(model, model.with_name("copy"))), Signature.read, Config._get_manifest_diff
+    monkeypatch.setattr(Signature, "read", lambda path: (read(path), everything(model / "serving"))[0])
+    monkeypatch.setattr(Config, "_get_manifest_diff", lambda *given: (differing(*given), everything(model), copy.rename(model))[0])
+
+    assert refusal(model, key) == "model changed while it was being verified."
+
+    monkeypatch.undo()
+    assert len(bundle.verify(model, bundle.public_path(key)).files) == 3
+
+
+def test_what_is_changed_while_it_is_verified_is_refused_and_named_as_soon_as_it_is_still(model, key, monkeypatch):
+    bundle.sign(model, key)
+    with monkeypatch.context() as patched:
+        own = Signature.read
+        patched.setattr(Signature, "read", lambda path: (own(path), (model / "config.json").write_text("{}"))[0])
+        assert refusal(model, key) == "model changed while it was being verified."
+
+    with pytest.raises(Damaged, match="config.json was changed"):
+        bundle.verify(model, bundle.public_path(key))
 
 
 def test_a_signature_of_another_key_is_refused(model, key, tmp_path):

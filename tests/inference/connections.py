@@ -43,20 +43,24 @@ class Loop:
 
 
 class Line:
-    """The transport: what was written, how many bytes of it the client left unread, whether that was all, and whether it was closed."""
+    """The transport: what was written, how many bytes of it the client left unread, whether that was all, whether it was closed, and
+    whether without waiting for the client to read the rest."""
 
     unread = 0
 
     def __init__(self):
-        self.written, self.ended, self.closed = b"", False, False
+        self.written, self.ended, self.closed, self.aborted = b"", False, False, False
 
     def write(self, data):
+        if self.aborted:
+            raise RuntimeError("The handler is closed.")
         self.written += data
 
     def close(self):
         self.closed = True
 
-    abort = close
+    def abort(self):
+        self.closed = self.aborted = True
 
     def write_eof(self):
         self.ended = True

@@ -7,6 +7,8 @@ import pytest
 from lifecycle.inference.malformed import BODY_SECONDS, HEADER_MOST, HEADER_SECONDS, UNREAD_SECONDS
 from tests.inference.connections import HALF_A_BODY, HALF_A_HEADER, WHOLE, end, leave_unread, respond
 
+LAST = WHOLE.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n")
+
 
 def test_a_connection_without_a_request_is_closed_in_silence(connection):
     assert end(connection) == HEADER_SECONDS
@@ -105,6 +107,57 @@ def test_who_reads_on_in_time_stays(connection):
     connection.resume_writing()
 
     assert (connection.loop.waits, connection.transport.is_closing()) == ([], False)
+
+
+@pytest.fixture
+def closing(connection):
+    """A connection that closes after its last answer, of which the client has left 12 kB unread."""
+    connection.data_received(LAST)
+    leave_unread(connection, 12_000)
+    respond(connection)
+    assert (connection.transport.closed, connection.transport.aborted) == (True, False)
+    return connection
+
+
+def test_who_does_not_read_the_last_answer_is_hung_up_on(closing):
+    leave_unread(closing, 11_999)
+    assert (end(closing), closing.transport.aborted) == (UNREAD_SECONDS, False)
+
+    assert (end(closing), closing.transport.aborted, closing.loop.waits) == (UNREAD_SECONDS, True, [])
+
+
+def test_who_reads_some_of_the_last_answer_and_then_nothing_is_hung_up_on(connection):
+    connection.data_received(LAST)
+    leave_unread(connection, 90_000)
+    respond(connection)
+    connection.pause_writing()
+    leave_unread(connection, 12_000)
+    connection.resume_writing()
+
+    assert (end(connection), connection.transport.aborted) == (UNREAD_SECONDS, False)
+    assert (end(connection), connection.transport.aborted) == (UNREAD_SECONDS, True)
+
+
+def test_who_has_read_the_last_answer_is_not_looked_at_again(closing):
+    closing.connection_lost(None)
+
+    assert closing.loop.waits == []
+
+
+def test_a_last_answer_that_was_read_at_once_is_waited_for_by_nobody(connection):
+    connection.data_received(LAST)
+    respond(connection)
+
+    assert (connection.transport.closed, connection.loop.waits) == (True, [])
+
+
+def test_what_is_answered_after_a_hang_up_is_dropped(connection):
+    connection.data_received(WHOLE + WHOLE)
+    connection.transport.abort()
+
+    respond(connection)
+
+    assert (connection.transport.aborted, connection.transport.written, connection.loop.waits) == (True, b"", [])
 
 
 def test_empty_lines_after_an_answer_do_not_keep_a_connection(connection):

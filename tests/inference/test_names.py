@@ -103,6 +103,17 @@ def test_each_answers_under_its_full_name_and_to_its_own_token_under_its_slug(cl
     assert [(each["name"], each["version"]) for each in index] == [(full, version_of(roots[project]))]
 
 
+def test_no_name_is_recommended_that_means_another_address(client, installation, server):
+    digest = installation.artifact()
+    installation.publish(**{f"{project}/ready": endpoint(digest) for project in ("alpha", "beta")})
+    follow(server)
+
+    answer = client.post("/v2/models/ready/infer", json=ask("card"), headers=auth())
+
+    told = "This token may use 2 models called ready. Use a token of one endpoint."
+    assert (answer.status_code, answer.json()) == (409, {"error": told})
+
+
 @pytest.mark.parametrize("word", ["", "/ready", "/config", "/stats", "/infer", "/versions/1", "/versions/1/infer"])
 def test_that_of_another_project_looks_like_one_that_is_not_there(client, roots, word):
     names = ("beta/support-triage", "beta%2Fsupport-triage", "beta/nothing", "gamma/support-triage", "nothing", "beta%252Fsupport-triage")

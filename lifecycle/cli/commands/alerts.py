@@ -186,14 +186,14 @@ def objectives(session: Session) -> None:
     endpoint = find.endpoint(session, session.args.endpoint)
     rows = session.api.get(f"/endpoints/{endpoint['uuid']}/objectives/")["results"]
     lines = table(
-        ["OBJECTIVE", "TARGET", "DAYS", "STATE", "BUDGET LEFT", "BURN", "MEASURED"],
+        ["OBJECTIVE", "TARGET", "DAYS", "STATE", "BUDGET", "BURN", "MEASURED"],
         [
             (
                 row["kind"] + (f" below {row['threshold_ms']:g} ms" if row["threshold_ms"] else ""),
                 percent(row["target"], 2),
                 row["window_days"],
                 state(row),
-                percent((row["budget"] or {}).get("left")),
+                row["budget_left"],
                 figure((row["budget"] or {}).get("burn")),
                 moment(row["measured_at"]),
             )

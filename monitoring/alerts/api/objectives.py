@@ -14,6 +14,7 @@ from monitoring.alerts import actions, queries
 from monitoring.alerts.models import Objective
 from monitoring.alerts.rules import objectives as rules
 from monitoring.alerts.rules.objectives import WINDOW_DAYS, Kind
+from monitoring.alerts.rules.text import left_text
 from registry.access.decorators import Needs
 from registry.access.models import User
 from registry.access.rest import Request, View, read
@@ -66,10 +67,15 @@ class ObjectiveOut(serializers.Serializer[Objective]):
     measured_at = serializers.DateTimeField(source="read_at", allow_null=True)
     state = serializers.CharField(source="reading.state", default=None, allow_null=True)
     budget = ErrorBudgetOut(source="reading.budget", default=None, allow_null=True)
+    budget_left = serializers.SerializerMethodField(help_text="the same in the words of the pages: spent, 185 % over")
     burns = serializers.DictField(
         source="reading.burns", default=dict, child=serializers.FloatField(allow_null=True), help_text="burn rate by window"
     )
     warnings = serializers.SerializerMethodField(help_text="rows that can never fire")
+
+    def get_budget_left(self, row: Objective) -> str:
+        """What is left of its budget."""
+        return left_text(queries.budget(row))
 
     def get_warnings(self, row: Objective) -> list[str]:
         """What is worth knowing of it."""

@@ -6,11 +6,12 @@ from dataclasses import dataclass
 
 from django.urls import reverse
 
-from lifecycle.ui.numbers import decimals, percent
+from lifecycle.ui.numbers import decimals
 from monitoring.alerts import queries
 from monitoring.alerts.models import Objective
 from monitoring.alerts.rules import objectives as rules
-from monitoring.alerts.rules.burn import BUDGET_LOW, Budget
+from monitoring.alerts.rules.burn import BUDGET_LOW
+from monitoring.alerts.rules.text import left_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,15 +44,6 @@ def line_of(objective: Objective) -> BudgetLine:
         title = f"{rules.share(objective.target)} within {decimals(objective.threshold_ms, 0)}\u00a0ms"
     found = queries.budget(objective)
     if found is None or found.left is None:
-        return BudgetLine(objective, title, "not measured", None, None, "ghost")
+        return BudgetLine(objective, title, left_text(found), None, None, "ghost")
     kind = "bad" if found.left <= 0 else "warn" if found.left < BUDGET_LOW else "ok"
     return BudgetLine(objective, title, left_text(found), found.left, found.days_left, kind)
-
-
-def left_text(found: Budget) -> str:
-    """64 % left, 3.2 days at this rate; spent, 185 % over."""
-    left = found.left or 0.0
-    if left <= 0:
-        return f"spent, {percent(-left)} over" if left < -0.005 else "spent"
-    soon = f", {decimals(found.days_left, 1, (0,))} days at this rate" if found.days_left is not None and found.days_left < 30 else ""
-    return f"{percent(left, unlike=(0, 1))} left{soon}"

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from lifecycle.ui.numbers import count, decimals, duration, percent
-from monitoring.alerts.rules.burn import DAY, Count, Reading, Row, burn_rate, span
+from monitoring.alerts.rules.burn import DAY, Budget, Count, Reading, Row, burn_rate, span
 from monitoring.alerts.rules.objectives import BAD, Kind, share
 
 VERBS = {Kind.AVAILABILITY: "failed", Kind.LATENCY: "were slow", Kind.QUALITY: "were wrong"}
@@ -127,3 +127,14 @@ OTHER = ("Acknowledge, so that others know that you look.", "Open the page behin
 def steps(source: str) -> tuple[str, ...]:
     """What to do about an alert of a source."""
     return STEPS.get(source, OTHER)
+
+
+def left_text(found: Budget | None) -> str:
+    """What is left of an error budget: 64 % left, 3.2 days at this rate; spent, 185 % over; not measured."""
+    if found is None or found.left is None:
+        return "not measured"
+    left = found.left
+    if left <= 0:
+        return f"spent, {percent(-left)} over" if left < -0.005 else "spent"
+    soon = f", {decimals(found.days_left, 1, (0,))} days at this rate" if found.days_left is not None and found.days_left < 30 else ""
+    return f"{percent(left, unlike=(0, 1))} left{soon}"

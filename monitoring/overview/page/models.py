@@ -11,7 +11,6 @@ from monitoring.alerts import queries as alerts
 from monitoring.alerts.rules.state import Severity
 from monitoring.drift.models import DriftReport
 from monitoring.drift.queries import standing
-from monitoring.drift.rules import BACK
 from monitoring.overview import queries, rules
 from monitoring.overview.queries import Burning, Volume
 from monitoring.overview.rules import Health
@@ -45,7 +44,7 @@ def models(
     found: Sequence[Endpoint], weekly: Mapping[int, Mapping[date, Volume]], mondays: Sequence[date], burning: Burning, now: datetime
 ) -> list[Row]:
     """One line an endpoint, those that need somebody first."""
-    live, rollouts, drift = queries.live(found), queries.open_rollouts(found), standing(found, now - BACK)
+    live, rollouts, drift = queries.live(found), queries.open_rollouts(found), standing(found)
     month, emptied = queries.last_month(found, now), set(served.emptied().values_list("pk", flat=True))
     budgets: dict[int, list[float]] = {}
     for each in queries.objectives(found):

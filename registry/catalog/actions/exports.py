@@ -8,10 +8,11 @@ import platform
 import shutil
 import zipfile
 from contextlib import suppress
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from importlib import metadata
 from pathlib import Path
 from typing import IO
+from uuid import UUID
 
 from django.db import transaction
 from django.db.models import Exists, OuterRef
@@ -65,7 +66,7 @@ def run_export(ctx: JobContext) -> None:
         uuid=ctx.args["card"]
     )
     check_open(card.version)
-    if queries.made_export(card):
+    if keep(card):
         return
     signed_cards.check(card)
     forget(ctx.job)  # what a worker left that was lost
@@ -77,6 +78,13 @@ def run_export(ctx: JobContext) -> None:
     finally:
         if not ctx.lost:  # else it is that of whoever took the job over
             forget(ctx.job)
+
+
+@transaction.atomic
+def keep(card: Card) -> bool:
+    """Whether the export is there, which is then kept for another week."""
+    locked(card.version)
+    return queries.made_export(card) is not None and bool(PackedExport.objects.filter(card=card).update(used_at=timezone.now()))
 
 
 def pack(ctx: JobContext, card: Card, place: Path) -> Path:
@@ -151,22 +159,31 @@ def open_packed(card: Card) -> IO[bytes]:
 
 
 def sweep_exports(now: datetime) -> int:
-    """Remove the exports that nobody has downloaded for a week, those of earlier revisions of a card, and those of versions in quarantine.
-    Returns how many."""
+    """Remove the exports that nobody has asked for or downloaded for a week, those of earlier revisions of a card, and those of versions in
+    quarantine. Returns how many."""
     found = {path.stem: path for path in queries.exports_folder().glob("????????-????-????-????-????????????.zip")}
     later = Card.objects.filter(version=OuterRef("version"), revision__gt=OuterRef("revision"))
     rows = Card.objects.filter(~Exists(later), uuid__in=found).exclude(version__state=rules.QUARANTINED)
     current = {str(uuid): used_at for uuid, used_at in rows.values_list("uuid", "packed_export__used_at")}
-    swept = [path for name, path in found.items() if name not in current or last_used(path, current[name]) < now - UNUSED]
-    for path in swept:
-        path.unlink(missing_ok=True)
-    return len(swept)
+    swept = 0
+    for name, path in found.items():
+        if name not in current:
+            path.unlink(missing_ok=True)
+            swept += 1
+        elif (used_at := current[name]) is None or used_at < now - UNUSED:
+            swept += remove_unused(UUID(name), now)
+    return swept
 
 
-def last_used(path: Path, used_at: datetime | None) -> datetime:
-    """When an export was downloaded last, or made. used_at: as its row says, which one that is being put there may lack."""
-    made = datetime.fromtimestamp(path.stat().st_mtime, UTC)
-    return max(made, used_at or made)
+@transaction.atomic
+def remove_unused(uuid: UUID, now: datetime) -> bool:
+    """Remove the export of a card unless it was packed, asked for or downloaded meanwhile. Returns whether it was removed."""
+    card = Card.objects.select_related("version").get(uuid=uuid)
+    locked(card.version)
+    if PackedExport.objects.filter(card=card, used_at__gte=now - UNUSED).exists():
+        return False
+    queries.export_path(card).unlink(missing_ok=True)
+    return True
 
 
 def locked(version: ModelVersion) -> ModelVersion:

@@ -11,6 +11,16 @@ def give_projects(apps, schema_editor):
     endpoint.objects.update(project=Subquery(model.objects.filter(pk=OuterRef("model")).values("project")))
 
 
+WORDS = {"config", "infer", "ready", "stats", "versions"}  # lifecycle.inference.names.WORDS: what follows a name in an address
+
+
+def name_words(apps, schema_editor):
+    """Tell the operator which endpoints have a slug that none may have any more."""
+    for slug, project in apps.get_model("catalog", "Endpoint").objects.filter(slug__in=WORDS).values_list("slug", "project__slug"):
+        name = f"{project}/{slug}"
+        print(f"\nThe endpoint {name} answers under its slug alone: its full name means another address. Create one with another slug.")
+
+
 def refuse_namesakes(apps, schema_editor):
     """The schema of before holds no two endpoints of one slug, whose addresses clients call: nobody but a person can choose between them."""
     rows = apps.get_model("catalog", "Endpoint").objects.order_by()
@@ -29,6 +39,7 @@ class Migration(migrations.Migration):
             models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name="endpoints", to="access.project"),
         ),
         migrations.RunPython(give_projects, migrations.RunPython.noop),
+        migrations.RunPython(name_words, migrations.RunPython.noop),
         migrations.AlterField(
             "endpoint",
             "project",

@@ -5,9 +5,11 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from django.utils import timezone
 
 from monitoring.alerts import actions
-from monitoring.alerts.models import Alert, Silence
+from monitoring.alerts.models import Alert, Objective, Silence
+from monitoring.alerts.page.budget import line_of
 
 NOON = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
 
@@ -168,4 +170,16 @@ def test_objectives_say_not_measured_before_they_are(as_person, omar, endpoint):
     )
     said = command("alerts", "objectives", endpoint.slug)
 
-    assert said.out.splitlines()[1].split() == ["availability", "99.50", "%", "30", "not", "measured", "–", "–", "–"]
+    assert said.out.splitlines()[1].split() == ["availability", "99.50", "%", "30", "not", "measured", "not", "measured", "–", "–"]
+
+
+@pytest.mark.parametrize(
+    ("left", "days", "words"), [(-1.85, 0.0, "spent, 185\u00a0% over"), (0.0004, 0.004, "0.04\u00a0% left, 0.004 days at this rate")]
+)
+def test_a_budget_reads_as_on_the_pages(as_person, omar, endpoint, left, days, words):
+    budget = {"bad": 57, "total": 1000, "allowed": 20.0, "left": left, "burn": 3.0, "days_left": days}
+    row = Objective.objects.create(endpoint=endpoint, kind="quality", target=0.98, reading={"budget": budget}, read_at=timezone.now())
+
+    said = as_person(omar)("alerts", "objectives", endpoint.slug)
+
+    assert (words.replace("\u00a0", " ") in said.out, line_of(row).said) == (True, words)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from django.template.loader import render_to_string
 
 from lifecycle.evaluation import queries, rules
 from tests.support.training import make_run, make_snapshot
@@ -27,17 +28,34 @@ def scored(macro_f1, low=None, high=None):
         ({"tfidf_logreg": scored(0.93, 0.91, 0.95)}, ("TF-IDF + logistic regression", "macro_f1", 0.93, 0.9, False)),
         ({"tfidf_logreg": scored(0.95, 0.921, 0.97)}, ("TF-IDF + logistic regression", "macro_f1", 0.95, 0.9, True)),
         ({"tfidf_logreg": scored(0.9, 0.88, 0.92)}, ("TF-IDF + logistic regression", "macro_f1", 0.9, 0.9, False)),
-        ({"tfidf_logreg": scored(0.9)}, ("TF-IDF + logistic regression", "macro_f1", 0.9, 0.9, False)),
+        ({"tfidf_logreg": scored(0.9)}, ("TF-IDF + logistic regression", "macro_f1", 0.9, 0.9, False, False)),
+        (
+            {"tfidf_logreg": scored(0.87, 0.865, 0.875), "majority": scored(0.8, 0.7, 0.89)},
+            ("Most frequent class", "macro_f1", 0.8, 0.9, False),
+        ),
+        (
+            {"tfidf_logreg": scored(0.96, 0.9, 0.99), "majority": scored(0.95, 0.93, 0.97)},
+            ("Most frequent class", "macro_f1", 0.95, 0.9, True),
+        ),
         ({"frozen_base_logreg": scored(0.87, 0.85, 0.89)}, ("Frozen pretrained base + logistic regression", "macro_f1", 0.87, 0.9, False)),
         ({"frozen_base_logreg": scored(0.87, 0.85, 0.8799)}, None),
         ({"frozen_base_logreg": scored(0.87)}, None),
-        ({"of another version": scored(0.95)}, ("of another version", "macro_f1", 0.95, 0.9, True)),
+        ({"of another version": scored(0.95)}, ("of another version", "macro_f1", 0.95, 0.9, True, False)),
     ],
 )
 def test_the_best_baseline_is_a_rival_where_it_is_not_clearly_beaten(baselines, found):
     rival = rules.rival(scored(0.9, 0.88, 0.92) | {"baselines": baselines})
 
     assert rival == (found and rules.Rival(*found))
+
+
+@pytest.mark.parametrize(("low", "high", "told"), [(0.88, 0.92, "by their 95 % intervals"), (None, None, "0.900, and so does this run.")])
+def test_intervals_are_named_only_where_there_are_some(low, high, told):
+    found = rules.rival(scored(0.9, low, high) | {"baselines": {"tfidf_logreg": scored(0.9, low, high)}})
+
+    page = render_to_string("lifecycle/evaluation/rival.html", {"rival": found})
+
+    assert (told in page, "95 % intervals" in page) == (True, low is not None)
 
 
 def test_marked_parts_are_held_against_baselines_by_micro_f1():

@@ -137,6 +137,7 @@ def test_refusal_of_a_handler_is_what_people_read():
         (job,) = run_jobs()
 
     assert (job.state, job.error, job.next_step) == (State.FAILED, "The file holds one class.", "Add rows of a second class.")
+    assert job.refusal == "refused"
     assert failed == [(State.FAILED, "The file holds one class.")]
 
 
@@ -149,7 +150,7 @@ def test_bug_in_a_handler_shows_no_detail_to_people():
         (job,) = run_jobs()
 
     assert job.state == State.FAILED
-    assert job.error == "The job stopped on an internal error (KeyError)."
+    assert (job.error, job.refusal) == ("The job stopped on an internal error (KeyError).", "")
     assert "user" not in job.error + job.next_step + job.message
     assert job.attempt == 1
 

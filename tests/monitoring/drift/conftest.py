@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from monitoring.drift import actions
+from monitoring.drift import actions, queries
 from monitoring.drift.rules import DAY, Span
 from monitoring.traffic.models import MinuteRollup
 from registry.catalog.models import Endpoint
@@ -16,6 +17,12 @@ NOW = datetime(2026, 3, 20, 12, 0, tzinfo=UTC)
 EVEN = {"billing": 200, "delivery": 200, "refund": 200}
 ONE_SIDED = {"billing": 380, "delivery": 110, "refund": 110}  # twice the limit
 ABRUPT = {"billing": 550, "delivery": 25, "refund": 25}  # ten times
+
+
+@pytest.fixture(autouse=True)
+def clock(monkeypatch):
+    """What is read is read at NOW: the days of March are not older than what counts."""
+    monkeypatch.setattr(queries, "timezone", SimpleNamespace(now=lambda: NOW))
 
 
 def day(number: int) -> Span:

@@ -183,7 +183,7 @@ def test_the_newest_report_and_what_was_asked_for_are_apart(traffic):
 def test_nothing_is_known_of_an_endpoint_that_was_never_measured(live_endpoint):
     endpoint = live_endpoint
 
-    assert queries.standing([endpoint])[endpoint.pk].report is None
-    assert queries.latest_texts(endpoint) is None
+    assert queries.standing([endpoint])[endpoint.pk] == queries.Standing(None, None, [])
+    assert (queries.latest_asked(endpoint), queries.latest_asked_texts(endpoint)) == (None, None)
     assert queries.open_episodes(endpoint) == []
     assert queries.reports(endpoint, 5) == []

@@ -209,14 +209,18 @@ def test_bins_that_are_not_there(client_for, answers, ana, wanted):
     assert client_for(ana).get(url("behind", answers.endpoint), wanted).status_code == 404
 
 
-@pytest.fixture
-def told_apart(live_endpoint):
+def text_check(endpoint, *, asked):
     """A check of texts that names words."""
     return TextCheck.objects.create(
-        endpoint=live_endpoint, version=live_endpoint.alias.version, window_start=day(2).start, window_end=day(2).end, rows=60,
+        endpoint=endpoint, version=endpoint.alias.version, window_start=day(2).start, window_end=day(2).end, asked=asked, rows=60,
         reference_rows=60, state="ok", new_words=[{"word": "zebulon", "reference": 0.0, "current": 0.4}],
         missing_words=[{"word": "parcel", "reference": 0.4, "current": 0.1}],
     )  # fmt: skip
+
+
+@pytest.fixture
+def told_apart(live_endpoint):
+    return text_check(live_endpoint, asked=False)
 
 
 def test_words_of_texts_are_for_those_who_read_texts(client_for, told_apart, traffic, ana, omar):
@@ -230,13 +234,16 @@ def test_words_of_texts_are_for_those_who_read_texts(client_for, told_apart, tra
     assert "Only an analyst, an adjudicator, an ML engineer or a governance reviewer can do this." in html
 
 
-def test_the_api_has_no_words_for_who_does_not_read_texts(api, client_for, told_apart, ana):
+def test_the_api_has_no_words_for_who_does_not_read_texts(api, client_for, told_apart, live_endpoint, traffic, ana):
+    traffic.measure(2)
+    text_check(live_endpoint, asked=True)
     address = reverse("api-drift", args=[told_apart.endpoint.uuid])
 
-    hidden = api.get(address).json()["texts"]
-    assert (hidden["new_words"], hidden["missing_words"], hidden["rows"]) == (None, None, 60)
-    shown = client_for(ana).get(address).json()["texts"]
-    assert [each["word"] for each in (*shown["new_words"], *shown["missing_words"])] == ["zebulon", "parcel"]
+    for name in ("texts", "asked_texts"):
+        hidden = api.get(address).json()[name]
+        assert (hidden["new_words"], hidden["missing_words"], hidden["rows"]) == (None, None, 60)
+        shown = client_for(ana).get(address).json()[name]
+        assert [each["word"] for each in (*shown["new_words"], *shown["missing_words"])] == ["zebulon", "parcel"]
 
 
 def test_monitors_have_their_order_whatever_the_database_makes_of_it(client_for, traffic, omar):

@@ -160,7 +160,7 @@ def test_an_engine_that_does_not_answer_is_failed_and_not_good(live_endpoint, ke
     (job,) = run_jobs("default")
 
     assert (job.state, job.attempt) == ("failed", 3)
-    found = queries.latest_texts(live_endpoint)
+    found = TextCheck.objects.get()
     assert (found.state, found.why) == ("failed", "The engine did not answer.")
 
 
@@ -198,3 +198,14 @@ def test_measuring_now_gives_counts_and_texts_and_opens_nothing(live_endpoint, e
     assert report.results["label"]["mark"] == "watch"
     assert queries.open_episodes(live_endpoint) == []
     assert queries.standing([live_endpoint])[live_endpoint.pk].report is None
+
+
+def test_texts_that_somebody_had_compared_do_not_say_whether_accuracy_can_be_estimated(live_endpoint):
+    version, span = live_endpoint.alias.version, day(2)
+    for asked, outside in ((False, 0.1), (True, 0.9)):
+        TextCheck.objects.create(
+            endpoint=live_endpoint, version=version, window_start=span.start, window_end=span.end, rows=60, reference_rows=60, state="ok",
+            asked=asked, outside=outside,
+        )  # fmt: skip
+
+    assert queries.outside_share(live_endpoint, version, span.end) == 0.1

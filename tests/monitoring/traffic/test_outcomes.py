@@ -276,6 +276,35 @@ def test_weeks_have_no_gaps(kpi, mia):
 
 # ── What was added up as squared values before ──────────────────────────────
 @pytest.mark.postgres
+@pytest.mark.parametrize(("model", "holdout"), [((41, 0.05), (30, 0.03)), ((49, 4.35), (35, 4.3)), ((60, 1e8 / 3), (60, 1e8 / 7))])
+def test_values_that_do_not_vary_have_no_interval_however_they_were_rounded_and_added_up(model, holdout):
+    whole = [outcomes.sums_of([value] * n) for n, value in (model, holdout)]
+    assert [spread for _, _, spread in whole] == [0.0, 0.0]
+    days = [functools.reduce(outcomes.joined, [outcomes.sums_of([value] * 7)] * (n // 7 + 1)) for n, value in (model, holdout)]
+
+    assert [outcomes.compare("number", *sums) for sums in (whole, days)] == [None, None]
+
+
+def test_no_decimal_and_no_number_of_days_makes_a_difference_of_what_does_not_vary():
+    chance = np.random.default_rng(3)
+    for _ in range(300):
+        arms = []
+        for _ in range(2):
+            value = round(float(chance.normal(0, 10.0 ** chance.integers(-3, 9))), int(chance.integers(0, 5)))
+            parts = [outcomes.sums_of([value] * int(n)) for n in chance.integers(1, 40, size=chance.integers(30, 90))]
+            arms.append(functools.reduce(outcomes.joined, parts))
+        assert outcomes.compare("number", *arms) is None, arms
+
+
+def test_what_varies_in_its_last_digits_keeps_its_interval():
+    first, second = ([1e8 + at % 2 * 1e-3 for at in range(at, at + 40)] for at in (0, 1))
+
+    found = outcomes.compare("number", outcomes.sums_of([value + 0.01 for value in first]), outcomes.sums_of(second))
+
+    assert found.value == pytest.approx(0.01, abs=1e-6)
+    assert 0.009 < found.low < found.value < found.high < 0.011
+
+
 def test_sums_of_squares_become_spreads_and_back(live_endpoint, lee, mia):
     moved = import_module("monitoring.traffic.migrations.0003_spread_of_outcomes")
     number, share = (

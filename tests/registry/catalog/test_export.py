@@ -15,6 +15,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
+from model_signing._signing.sign_sigstore_pb import Signature
 from rest_framework.test import APIClient
 
 from lifecycle.jobs import actions as jobs
@@ -58,6 +59,14 @@ def downloads() -> int:
 
 def revise(version: ModelVersion, actor, purpose: str = "Other.") -> None:
     actions.edit_card(version=version, stated={"purpose": purpose}, seen=queries.newest_card(version).digest, actor=actor)
+
+
+def leave_unused(version: ModelVersion, actor) -> None:
+    """An export that nobody has downloaded for eight days."""
+    registry.exported(version, actor).close()
+    path, long_ago = queries.exports_folder() / the_zip(version), timezone.now() - timedelta(days=8)
+    os.utime(path, (long_ago.timestamp(), long_ago.timestamp()))
+    PackedExport.objects.update(stamp=queries.stamp_of(path.stat()), used_at=long_ago)
 
 
 def during(monkeypatch, act) -> None:
@@ -180,6 +189,23 @@ def test_a_job_that_is_given_up_leaves_nothing(version, mia):
     assert (job.state, lying()) == (State.FAILED, [])
 
 
+@pytest.mark.parametrize("attempts", ["none left", "one more"])
+def test_a_worker_that_loses_its_job_while_it_verifies_quarantines_nothing(version, mia, monkeypatch, attempts):
+    def lose() -> None:
+        used = Job.objects.get(kind="catalog.export").max_attempts if attempts == "none left" else 1
+        Job.objects.filter(kind="catalog.export").update(attempt=used, lease_until=timezone.now() - timedelta(hours=1))
+        assert jobs.reap() == 1
+        exports.forget(Job.objects.get(kind="catalog.export"))  # as the worker does that takes it over
+
+    actions.ask_export(version=version, actor=mia)
+    read = Signature.read
+    monkeypatch.setattr(Signature, "read", lambda path: (read(path), lose())[0])
+    runner.execute(jobs.claim("default"), beating=False)
+
+    state = State.FAILED if attempts == "none left" else State.QUEUED
+    assert (ModelVersion.objects.get().state, Job.objects.get(kind="catalog.export").state, lying()) == ("active", state, [])
+
+
 def test_a_full_disk_is_said_and_nothing_is_left(version, mia, monkeypatch):
     def full(*_: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
@@ -194,12 +220,9 @@ def test_a_full_disk_is_said_and_nothing_is_left(version, mia, monkeypatch):
 
 
 def test_an_export_is_swept_a_week_after_its_last_use_or_when_the_card_has_another_revision(version, mia):
-    registry.exported(version, mia).close()
-    path, week_ago = queries.exports_folder() / the_zip(version), (timezone.now() - timedelta(days=8)).timestamp()
-    os.utime(path, (week_ago, week_ago))
-    PackedExport.objects.update(stamp=queries.stamp_of(path.stat()), used_at=timezone.now() - timedelta(days=8))
+    leave_unused(version, mia)
     actions.download(version=version, actor=mia).close()
-    assert (actions.sweep_exports(timezone.now()), path.stat().st_mtime) == (0, week_ago)
+    assert (actions.sweep_exports(timezone.now()), lying()) == (0, [the_zip(version)])
 
     assert actions.sweep_exports(timezone.now() + timedelta(days=8)) == 1
     assert lying() == []
@@ -207,6 +230,40 @@ def test_an_export_is_swept_a_week_after_its_last_use_or_when_the_card_has_anoth
     registry.exported(version, mia).close()
     revise(version, mia)
     assert actions.sweep_exports(timezone.now()) == 1
+    assert lying() == []
+
+
+def test_who_asks_again_for_an_export_that_is_there_can_download_it_for_another_week(version, mia, monkeypatch):
+    leave_unused(version, mia)
+    monkeypatch.setattr(exports, "pack", None)
+    actions.ask_export(version=version, actor=mia)
+    run_ok("default")
+
+    assert (actions.sweep_exports(timezone.now()), lying()) == (0, [the_zip(version)])
+    actions.download(version=version, actor=mia).close()
+
+
+def test_what_is_packed_while_a_sweep_decides_is_not_removed(version, mia, monkeypatch):
+    def publish_first(found: ModelVersion) -> ModelVersion:
+        PackedExport.objects.update(used_at=timezone.now())
+        return locked(found)
+
+    leave_unused(version, mia)
+    locked = exports.locked
+    monkeypatch.setattr(exports, "locked", publish_first)
+
+    assert (actions.sweep_exports(timezone.now()), lying()) == (0, [the_zip(version)])
+
+
+def test_two_sweeps_at_once_do_not_disturb_each_other(version, mia, monkeypatch):
+    leave_unused(version, mia)
+    found = list(queries.exports_folder().glob("*"))
+    assert actions.sweep_exports(timezone.now()) == 1
+
+    monkeypatch.setattr(Path, "glob", lambda *_: found)  # as the other one had listed them
+
+    actions.sweep_exports(timezone.now())
+    monkeypatch.undo()
     assert lying() == []
 
 

@@ -68,6 +68,18 @@ def test_a_canary_that_the_rule_stopped_is_rolled_back_on_its_requests_page(cana
     assert "Too many errors." in page.context["fate"].text
 
 
+def test_the_api_tells_the_fate_with_who_deployed_it_and_who_ended_it(live_endpoint, request_, omar, lee, client_for):
+    first, second = PromotionRequest.objects.filter(endpoint=live_endpoint).order_by("pk")[:2]
+    roll_back(live_endpoint, omar)
+    read = [client_for(lee).get(reverse("api-promotion", args=[each.uuid])).json()["fate"] for each in (request_, first, second)]
+
+    assert read[0] is None
+    assert [(each["word"], each["serves"], each["by"], each["deployed_by"]) for each in read[1:]] == [
+        ("Live", True, None, str(omar.uuid)), ("Rolled back", False, str(omar.uuid), str(omar.uuid)),
+    ]  # fmt: skip
+    assert read[2]["text"].startswith("All traffic went back to 1.0.0. ")
+
+
 def test_a_rollback_ends_one_and_makes_the_other_live_again(live_endpoint, omar):
     first, second = PromotionRequest.objects.filter(endpoint=live_endpoint).order_by("pk")
     assert (told(first)[0], told(second)[0]) == ("Replaced", "Live")
