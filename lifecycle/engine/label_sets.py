@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lifecycle.statistics import calibration, metrics
+from lifecycle.statistics.calibration import Binned
 from lifecycle.statistics.metrics import Floats, Ints
 
 Bools = NDArray[np.bool_]
@@ -22,7 +23,7 @@ METRICS = (
     *("macro_f1", "micro_f1", "weighted_f1", "macro_precision", "macro_recall", "subset_accuracy", "hamming_loss", "lrap"),
     *("log_loss", "brier", "ece"),
 )
-COMPARED = ("macro_f1", "micro_f1", "subset_accuracy", "hamming_loss", "log_loss", "ece")
+COMPARED = ("macro_f1", "micro_f1", "subset_accuracy", "hamming_loss", "log_loss")
 
 
 @dataclass(frozen=True)
@@ -63,11 +64,9 @@ class ScoredSets:
             "ece": gap.sum(axis=1) / (total * labels),
         }
 
-    def extras(self, weights: Floats) -> dict[str, Floats]:
-        """ece_debiased and largest_gap of each weighting (B,); largest_gap is NaN where no bin holds enough decisions."""
-        counts = weights @ self.counts
-        held = metrics.ratio(weights @ self.held, counts)
-        return metrics.calibration_extras(held - metrics.ratio(weights @ self.sums, counts), counts, held)
+    def binned(self) -> Binned:
+        """All decisions about labels by their probability."""
+        return Binned(self.counts.sum(axis=0), self.held.sum(axis=0), self.sums.sum(axis=0))
 
     def class_f1(self, weights: Floats) -> Floats:
         """F1 of each label under each weighting (B, C)."""
@@ -189,13 +188,10 @@ def report(
     return {
         "task": "multi_label",
         "rows": len(rows),
-        **metrics.point_estimates(rows),
+        **metrics.summary(rows, count=count, seed=seed),
         "macro_ap": float(np.mean(ranked)) if ranked else None,
-        "ece_debiased": calibration.ece_debiased(flat, true, bins),
-        "largest_gap": calibration.largest_gap(flat, true, bins),
         "wrong_rows": int((rows.truth != rows.decided).any(axis=1).sum()),
         "labels_per_row": {"true": float(rows.truth.sum(axis=1).mean()), "given": float(rows.decided.sum(axis=1).mean())},
-        "intervals": {name: {"low": low, "high": high} for name, (low, high) in metrics.bootstrap(rows, count, seed).items()},
         "per_class": classes,
         "confusion": {"labels": list(labels), "counts": confusion(rows).tolist()},
         "reliability": calibration.reliability(flat, true, bins),

@@ -25,13 +25,14 @@ from typing import Any
 import numpy as np
 
 from lifecycle.statistics import calibration, metrics
+from lifecycle.statistics.calibration import Binned
 from lifecycle.statistics.metrics import Floats, Ints
 
 METRICS = (
     *("pair_accuracy", "best_first", "kendall_tau", "log_loss", "ece"),
     *("accuracy_longer", "accuracy_shorter", "longer_preferred", "longer_surplus"),
 )
-COMPARED = ("pair_accuracy", "best_first", "kendall_tau", "log_loss", "ece")
+COMPARED = ("pair_accuracy", "best_first", "kendall_tau", "log_loss")
 NONE = -1  # the rank where a row has no such response
 
 
@@ -116,7 +117,7 @@ def pairs_of(strengths: Floats, truth: Sequence[Ranked]) -> Pairs:
 
 @dataclass(frozen=True)
 class ScoredRanks:
-    """Rows ready to be counted: sums over the pairs of each row, (N,), and of calibration (N, bins).
+    """Rows ready to be counted: sums over the pairs of each row, (N,), and of calibration (N, bins); bins: all of them together.
 
     best, tau: NaN of rows whose responses people find equal. longer, shorter: (right, pairs) where people prefer the longer, the shorter.
     """
@@ -128,6 +129,7 @@ class ScoredRanks:
     best: Floats
     tau: Floats
     gap: Floats
+    bins: Binned
     longer: tuple[Floats, Floats]
     shorter: tuple[Floats, Floats]
     chosen_longer: tuple[Floats, Floats]
@@ -155,9 +157,9 @@ class ScoredRanks:
             "longer_surplus": share(self.chosen_longer[0] - self.people_longer, self.chosen_longer[1]),
         }
 
-    def extras(self, weights: Floats) -> dict[str, Floats]:
-        """None more."""
-        return {}
+    def binned(self) -> Binned:
+        """Pairs of which people prefer one, by how sure the model is of the one that it prefers."""
+        return self.bins
 
     def class_f1(self, weights: Floats) -> Floats:
         """There are no classes (B, 0)."""
@@ -211,6 +213,7 @@ def _of_pairs(pairs: Pairs, strengths: Floats, truth: Sequence[Ranked], bins: in
         best=np.where(told, best, np.nan),
         tau=np.where(told, tau, np.nan),
         gap=gap.reshape(rows, bins),
+        bins=calibration.binned(pairs.confidence[decided], pairs.right[decided], bins),
         longer=(summed(pairs.right, longer), summed(one, longer)),
         shorter=(summed(pairs.right, shorter), summed(one, shorter)),
         chosen_longer=(summed(chosen, apart), summed(one, apart)),

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from lifecycle.engine.tagging import Found, Marked, Span, Tokens, find, tag, unreachable
 from lifecycle.statistics import calibration, metrics
+from lifecycle.statistics.calibration import Binned
 from lifecycle.statistics.metrics import Floats, Ints
 
 METRICS = (
@@ -118,11 +119,9 @@ class ScoredSpans:
             "ece": metrics.ratio(gap, (weights @ self.counts).sum(axis=1)),
         }
 
-    def extras(self, weights: Floats) -> dict[str, Floats]:
-        """ece_debiased and largest_gap of each weighting (B,); largest_gap is NaN where no bin holds enough spans."""
-        counts = weights @ self.counts
-        right = metrics.ratio(weights @ self.right, counts)
-        return metrics.calibration_extras(right - metrics.ratio(weights @ self.sums, counts), counts, right)
+    def binned(self) -> Binned:
+        """Found spans by their confidence."""
+        return Binned(self.counts.sum(axis=0), self.right.sum(axis=0), self.sums.sum(axis=0))
 
     def class_f1(self, weights: Floats) -> Floats:
         """F1 of each class under each weighting (B, C)."""
@@ -258,13 +257,10 @@ def report_found(
         "task": "spans",
         "rows": len(rows),
         "spans": {"true": int(rows.held.sum()), "found": int(rows.called.sum())},
-        **metrics.point_estimates(rows),
-        "ece_debiased": calibration.ece_debiased(sure, right, bins),
-        "largest_gap": calibration.largest_gap(sure, right, bins),
+        **metrics.summary(rows, count=count, seed=seed),
         "wrong_rows": int((~rows.exact).sum()),
         "lost": asdict(not_found),
         "kinds": {kind: sum(each.kind == kind for each in every) for kind in KINDS},
-        "intervals": {name: {"low": low, "high": high} for name, (low, high) in metrics.bootstrap(rows, count, seed).items()},
         "per_class": per_class(rows, every, labels),
         "confusion": {"labels": list(labels), "counts": confusion(every, len(labels)).tolist()},
         "reliability": calibration.reliability(sure, right, bins),

@@ -78,9 +78,8 @@ class ScoredTexts:
             "length_ratio": metrics.ratio(weights @ self.length, weights @ self.wanted),
         }
 
-    def extras(self, weights: Floats) -> dict[str, Floats]:
-        """None more."""
-        return {}
+    def binned(self) -> None:
+        """A text that is written has no confidence."""
 
     def class_f1(self, weights: Floats) -> Floats:
         """There are no classes (B, 0)."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,7 @@ Ints = NDArray[np.int64]
 
 LEAST_IN_BIN = 20  # rows below which a bin's gap is mostly chance
 THRESHOLD_ROWS = 20  # of a class, below which its threshold would follow chance
+CHANCES = 1_000  # draws of `by_chance`
 GOLDEN = (math.sqrt(5) - 1) / 2
 ERF = np.vectorize(math.erf, otypes=[np.float64])
 
@@ -57,6 +59,27 @@ def decision_loss_rows(probabilities: Floats, truth: NDArray[np.bool_]) -> Float
     return rows
 
 
+def smoothed_loss_rows(probabilities: Floats, truth: Ints) -> Floats:
+    """`log_loss_rows` against targets that leave room for one wrong row and one right one more than were seen (N,).
+
+    The true label has (N + 1) / (N + 2), the others share the rest (J. Platt 1999, "Probabilistic outputs for support vector machines",
+    section 2.2): with targets of 1, rows that are all right would make the model as sure as numbers can tell.
+    """
+    rows, labels = np.asarray(probabilities).shape
+    logs = np.log(np.clip(probabilities, 1e-15, 1.0))
+    true, every = logs[np.arange(rows), truth], logs.sum(axis=1)
+    left = 1 / (rows + 2)
+    smoothed: Floats = -(1 - left) * true - left * (every - true) / max(1, labels - 1)
+    return smoothed
+
+
+def smoothed_decision_loss_rows(probabilities: Floats, truth: NDArray[np.bool_]) -> Floats:
+    """The same of the decision about each class, as `decision_loss_rows`. Both (N, C)."""
+    left = 1 / (len(truth) + 2)
+    smoothed: Floats = (1 - left) * decision_loss_rows(probabilities, truth) + left * decision_loss_rows(probabilities, ~truth)
+    return smoothed
+
+
 def fit_temperature(
     logits: NDArray[Any],
     truth: NDArray[Any],
@@ -64,14 +87,16 @@ def fit_temperature(
     high: float = 20.0,
     *,
     decode: Callable[[NDArray[Any], float], Floats] = softmax,
-    loss_rows: Callable[[Floats, NDArray[Any]], Floats] = log_loss_rows,
+    loss_rows: Callable[[Floats, NDArray[Any]], Floats] = smoothed_loss_rows,
 ) -> float:
-    """The temperature above 0 that minimises log loss, by golden section over its logarithm; 1.0 without rows."""
-    if len(truth) == 0:
-        return 1.0
+    """The temperature above 0 that minimises the loss, by golden section over its logarithm; 1.0 where no temperature changes it: without
+    rows, or where all logits of each row are equal."""
 
     def loss(exponent: float) -> float:
         return float(loss_rows(decode(logits, math.exp(exponent)), truth).mean())
+
+    if len(truth) == 0 or loss(math.log(low)) == loss(math.log(high)) == loss(0.0):
+        return 1.0
 
     left, right = math.log(low), math.log(high)
     one, two = right - GOLDEN * (right - left), left + GOLDEN * (right - left)
@@ -136,43 +161,76 @@ def reliability(confidence: Floats, correct: NDArray[Any], bins: int = 15) -> li
     return entries
 
 
+@dataclass(frozen=True, slots=True)
+class Binned:
+    """Answers in bins of confidence, (bins,) each. counts: answers; right: of these (a half where two are equally right); sums: of their
+    confidences."""
+
+    counts: Floats
+    right: Floats
+    sums: Floats
+
+    @property
+    def ece(self) -> float:
+        """Expected calibration error: mean over answers of |accuracy - confidence| of their bin."""
+        return float(np.abs(self.right - self.sums).sum() / max(self.counts.sum(), 1))
+
+    @property
+    def debiased(self) -> float:
+        """ECE less the part that chance alone adds (it is biased upwards by about the root of bins / rows); 0 at least."""
+        held = np.maximum(self.counts, 1)
+        return debiased(self.right / held, self.sums / held, self.counts)
+
+    @property
+    def largest_gap(self) -> float | None:
+        """The largest |accuracy - confidence| of a bin that holds at least LEAST_IN_BIN answers; None where no bin does.
+
+        That is not the maximum calibration error, which takes every bin: it may be below the ECE, to which small bins add.
+        """
+        large = self.counts >= LEAST_IN_BIN
+        return float((np.abs(self.right - self.sums)[large] / self.counts[large]).max()) if large.any() else None
+
+
+def binned(confidence: Floats, correct: NDArray[Any], bins: int = 15) -> Binned:
+    """Of answers with these confidences, 1 where they are right (N,)."""
+    number = bin_of(confidence, bins)
+    counts, right, sums = (
+        np.bincount(number, weights=each, minlength=bins).astype(np.float64) for each in (None, np.asarray(correct, np.float64), confidence)
+    )
+    return Binned(counts, right, sums)
+
+
 def ece(confidence: Floats, correct: NDArray[Any], bins: int = 15) -> float:
-    """Expected calibration error: mean over rows of |accuracy - confidence| of their bin."""
-    gaps, counts, _ = _gaps(confidence, correct, bins)
-    return float((np.abs(gaps) * counts).sum() / max(counts.sum(), 1))
+    """As Binned has it."""
+    return binned(confidence, correct, bins).ece
 
 
-def largest_gap(confidence: Floats, correct: NDArray[Any], bins: int = 15, minimum: int = LEAST_IN_BIN) -> float | None:
-    """The largest |accuracy - confidence| of a bin that holds at least `minimum` rows; None where no bin does.
-
-    That is not the maximum calibration error, which takes every bin: it may be below the ECE, to which small bins add.
-    """
-    gaps, counts, _ = _gaps(confidence, correct, bins)
-    large = counts >= minimum
-    return float(np.abs(gaps[large]).max()) if large.any() else None
-
-
-def ece_debiased(confidence: Floats, correct: NDArray[Any], bins: int = 15) -> float:
-    """ECE less the part that chance alone adds (it is biased upwards by about the root of bins / rows); 0 at least."""
-    gaps, counts, accuracy = _gaps(confidence, correct, bins)
-    return float(debiased(gaps[None], counts[None], accuracy[None])[0])
-
-
-def debiased(gaps: Floats, counts: Floats, accuracy: Floats) -> Floats:
-    """2 ECE - E[ECE] with each bin's accuracy normal around what was seen (Kumar et al. 2019, p = 1). All (B, bins); returns (B,)."""
-    spread = np.sqrt(accuracy * (1 - accuracy) / np.maximum(counts, 1))
+def debiased(accuracy: Floats, confidence: Floats, counts: Floats) -> float:
+    """2 ECE - E[ECE] with each bin's accuracy normal around what was seen (Kumar et al. 2019, p = 1), of bins (bins,); 0 at least."""
+    gaps, spread = accuracy - confidence, np.sqrt(accuracy * (1 - accuracy) / np.maximum(counts, 1))
     ratio = np.divide(gaps, spread, out=np.zeros_like(gaps), where=spread > 0)
     folded = spread * math.sqrt(2 / math.pi) * np.exp(-(ratio**2) / 2) + gaps * ERF(ratio / math.sqrt(2))
     expected = np.where(spread > 0, folded, np.abs(gaps))
-    total = np.maximum(counts.sum(axis=1), 1)
-    corrected: Floats = np.maximum(((2 * np.abs(gaps) - expected) * counts).sum(axis=1) / total, 0.0)
-    return corrected
+    return max(0.0, float(((2 * np.abs(gaps) - expected) * counts).sum() / max(counts.sum(), 1)))
 
 
-def _gaps(confidence: Floats, correct: NDArray[Any], bins: int) -> tuple[Floats, Floats, Floats]:
-    number = bin_of(confidence, bins)
-    counts = np.bincount(number, minlength=bins).astype(np.float64)
-    held = np.maximum(counts, 1)
-    accuracy = np.bincount(number, weights=np.asarray(correct, dtype=np.float64), minlength=bins) / held
-    mean = np.bincount(number, weights=confidence, minlength=bins) / held
-    return accuracy - mean, counts, accuracy
+def by_chance(found: Binned, *, count: int = CHANCES, seed: int = 1) -> Floats:
+    """ECE of a model whose every confidence is exactly right, on as many rows with the same confidences: `count` draws.
+
+    Consistency resampling (Bröcker and Smith, "Increasing the reliability of reliability diagrams", Weather and Forecasting 22(3), 2007):
+    the right ones of a bin are drawn with its mean confidence, which varies a little more than drawing each row with its own.
+    """
+    means = np.divide(found.sums, found.counts, out=np.zeros_like(found.sums), where=found.counts > 0)
+    right = np.random.default_rng(seed).binomial(found.counts.astype(np.int64), np.clip(means, 0.0, 1.0), size=(count, len(means)))
+    drawn: Floats = np.abs(right - found.sums).sum(axis=1) / max(found.counts.sum(), 1)
+    return drawn
+
+
+def ece_interval(found: Binned, resampled: Floats, *, seed: int = 1) -> tuple[float, float]:
+    """95 % interval of a calibration error, around its debiased value. resampled: ECE of resampled rows (B,).
+
+    Resampling adds once more what chance adds to an ECE, so that its percentiles leave out the 0 of a perfectly calibrated model. The lower
+    end takes off all that chance explains in 97.5 %, and is 0 unless perfect calibration is refuted; the upper end keeps it.
+    """
+    low = max(0.0, found.ece - float(np.quantile(by_chance(found, seed=seed), 0.975)))
+    return min(low, found.debiased), max(float(np.nanquantile(resampled, 0.975)), found.debiased)

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lifecycle.statistics import calibration
+from lifecycle.statistics.calibration import Binned
 from lifecycle.statistics.deciding import Cut, confidence, decide
 
 Floats = NDArray[np.float64]
@@ -23,7 +24,7 @@ Ints = NDArray[np.int64]
 RESAMPLES = 1000
 BLOCK_CELLS = 4_000_000
 METRICS = ("accuracy", "macro_f1", "weighted_f1", "macro_precision", "macro_recall", "log_loss", "brier", "ece")
-COMPARED = ("accuracy", "macro_f1", "log_loss", "brier", "ece")
+COMPARED = ("accuracy", "macro_f1", "log_loss", "brier")  # an ECE is lower of the sharper of two models that are perfectly calibrated
 LOWER_IS_BETTER = frozenset(
     {"log_loss", "brier", "ece", "ece_debiased", "largest_gap", "hamming_loss", "loss", "perplexity", "empty_answers"}
 )
@@ -37,8 +38,8 @@ class Countable(Protocol):
     def aggregate(self, weights: Floats) -> dict[str, Floats]:
         """Every score of each weighting (B,)."""
 
-    def extras(self, weights: Floats) -> dict[str, Floats]:
-        """ece_debiased and largest_gap of each weighting (B,)."""
+    def binned(self) -> Binned | None:
+        """The answers by their confidence; None where they have none."""
 
     def class_f1(self, weights: Floats) -> Floats:
         """F1 of each label under each weighting (B, C)."""
@@ -72,12 +73,9 @@ class Scored:
         """As the function of this name."""
         return aggregate(self, weights)
 
-    def extras(self, weights: Floats) -> dict[str, Floats]:
-        """ece_debiased and largest_gap of each weighting (B,); largest_gap is NaN where no bin holds enough rows."""
-        number = calibration.bin_of(self.confidence, self.bins)
-        counts = _by_group(weights, number, self.bins)
-        accuracy = ratio(_by_group(weights * self.correct, number, self.bins), counts)
-        return calibration_extras(accuracy - ratio(_by_group(weights * self.confidence, number, self.bins), counts), counts, accuracy)
+    def binned(self) -> Binned:
+        """The rows by their confidence."""
+        return calibration.binned(self.confidence, self.correct, self.bins)
 
     def class_f1(self, weights: Floats) -> Floats:
         """F1 of each label under each weighting (B, C)."""
@@ -174,28 +172,27 @@ def point_estimates(rows: Countable) -> dict[str, float]:
 
 
 def bootstrap(rows: Countable, count: int = RESAMPLES, seed: int = 1) -> dict[str, tuple[float, float]]:
-    """95 % interval of each of METRICS, and of ece_debiased and largest_gap; empty when count is 0."""
+    """95 % interval of each of METRICS, and of ece_debiased where there is an ECE; empty when count is 0."""
     if count == 0:
         return {}
     samples: dict[str, list[Floats]] = {}
     for weights in resamples(len(rows), count, seed):
-        for name, values in (rows.aggregate(weights) | rows.extras(weights)).items():
+        for name, values in rows.aggregate(weights).items():
             samples.setdefault(name, []).append(values)
-    return {name: _interval(np.concatenate(values)) for name, values in samples.items()}
+    drawn = {name: np.concatenate(values) for name, values in samples.items()}
+    found = {name: _interval(values) for name, values in drawn.items()}
+    if (answers := rows.binned()) and answers.counts.any():
+        found["ece"] = found["ece_debiased"] = calibration.ece_interval(answers, drawn["ece"], seed=seed)
+    return found
 
 
 def summary(rows: Countable, *, count: int, seed: int) -> dict[str, Any]:
-    """Every score and `intervals` {name: {low, high}}, 95 %, of those that are known."""
-    points = {name: value for name, value in point_estimates(rows).items() if not np.isnan(value)}
+    """Every score that is known, ece_debiased and largest_gap where there is an ECE, and `intervals` {name: {low, high}}, 95 %."""
+    points: dict[str, Any] = {name: value for name, value in point_estimates(rows).items() if not np.isnan(value)}
+    if (answers := rows.binned()) and "ece" in points:
+        points |= {"ece_debiased": answers.debiased, "largest_gap": answers.largest_gap}
     intervals = {name: {"low": low, "high": high} for name, (low, high) in bootstrap(rows, count, seed).items() if name in points}
     return {**points, "intervals": intervals}
-
-
-def calibration_extras(gap: Floats, counts: Floats, accuracy: Floats) -> dict[str, Floats]:
-    """ece_debiased and largest_gap of each weighting (B,) from its bins (B, bins)."""
-    large = counts >= calibration.LEAST_IN_BIN
-    widest = np.where(large.any(axis=1), np.where(large, np.abs(gap), 0.0).max(axis=1), np.nan)
-    return {"ece_debiased": calibration.debiased(gap, counts, accuracy), "largest_gap": widest}
 
 
 def _interval(values: Floats) -> tuple[float, float]:
@@ -240,10 +237,7 @@ def report(
     rows = score_rows(probabilities, truth, bins, cut)
     return {
         "rows": len(rows.truth),
-        **point_estimates(rows),
-        "ece_debiased": calibration.ece_debiased(rows.confidence, rows.correct, bins),
-        "largest_gap": calibration.largest_gap(rows.confidence, rows.correct, bins),
-        "intervals": {name: {"low": low, "high": high} for name, (low, high) in bootstrap(rows, count, seed).items()},
+        **summary(rows, count=count, seed=seed),
         "per_class": per_class(rows, labels),
         "confusion": {"labels": list(labels), "counts": confusion(rows).tolist()},
         "reliability": calibration.reliability(rows.confidence, rows.correct, bins),

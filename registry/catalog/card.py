@@ -44,6 +44,7 @@ SHOWN = {
     "log_loss": "Log loss",
     "brier": "Brier score",
     "ece": "ECE",
+    "ece_debiased": "ECE, debiased",
     "rouge_l": "ROUGE-L",
     "token_f1": "Token F1",
     "exact_match": "Exact match",

@@ -10,7 +10,8 @@ from typing import Any
 from lifecycle.ui.numbers import NOT_MEASURED, count, decimals, signed, things
 from registry.policies.rules import Rules
 
-NAMES = {"macro_f1": "macro-F1", "accuracy": "accuracy", "weighted_f1": "weighted F1", "ece": "ECE"}
+NAMES = {"macro_f1": "macro-F1", "accuracy": "accuracy", "weighted_f1": "weighted F1", "ece_debiased": "debiased ECE"}
+JUDGED_BY = {"ece": "ece_debiased"}  # an ECE by itself grows as rows get fewer
 
 
 class Outcome(StrEnum):
@@ -156,9 +157,9 @@ def live(gate: Gate, evidence: Evidence) -> Finding:
 
 
 def calibration(gate: Gate, evidence: Evidence) -> Finding:
-    """The expected calibration error on the frozen test split stays below the limit."""
-    metric, limit = gate.settings["metric"], float(gate.settings["at_most"])
-    title, threshold = f"{NAMES[metric]} at most {decimals(limit)}", f"≤ {decimals(limit)}"
+    """The debiased calibration error on the frozen test split stays below the limit."""
+    metric, limit = JUDGED_BY[gate.settings["metric"]], float(gate.settings["at_most"])
+    title, threshold = f"{NAMES[metric][0].upper()}{NAMES[metric][1:]} at most {decimals(limit)}", f"≤ {decimals(limit)}"
     measure = evidence.metrics.get(metric)
     if measure is None or evidence.rows is None:
         return gate.found(
@@ -173,16 +174,21 @@ def calibration(gate: Gate, evidence: Evidence) -> Finding:
 
 
 def membership(gate: Gate, evidence: Evidence) -> Finding:
-    """Training rows are not told from held-out ones by their loss: the lower end of the attack's AUC is not above the limit."""
+    """Training rows are not told from held-out ones by their loss: the whole interval of the attack's AUC stays at or below the limit.
+
+    Where it reaches beyond, a leak is not shown, and neither is that there is none: too few rows were compared.
+    """
     limit = float(gate.settings["at_most"])
     title, threshold = f"Training rows told with an AUC of at most {decimals(limit)}", f"≤ {decimals(limit)}"
     measure = evidence.membership
-    if measure is None or measure.low is None:
+    if measure is None or measure.low is None or measure.high is None:
         told = NOT_RUN.format("nobody has tried to tell training rows on the evaluation’s page")
         return gate.found(title, Outcome.FAILED, told, threshold=threshold)
-    outcome = Outcome.FAILED if measure.low > limit else Outcome.WATCH if measure.value > limit else Outcome.PASSED
-    value, threshold = decimals(measure.low, unlike=(limit,)), f"≤ {decimals(limit, unlike=(measure.low,))}"
-    told = f"{with_interval(measure, unlike=(limit,))}; the lower end counts, 0.5 is guessing."
+    outcome = Outcome.PASSED if measure.high <= limit else Outcome.FAILED
+    value, threshold = decimals(measure.high, unlike=(limit,)), f"≤ {decimals(limit, unlike=(measure.high,))}"
+    told = f"{with_interval(measure, unlike=(limit,))}; the upper end counts, 0.5 is guessing."
+    if measure.low <= limit < measure.high:
+        told += " Not enough data: a leak is neither shown nor ruled out. Compare more rows, which takes a larger test split."
     return gate.found(title, outcome, told, value=value, threshold=threshold, source=evidence.analysis)
 
 

@@ -75,7 +75,7 @@ class MultiLabel(OfTexts):
 
     def calibrate(self, info: ArtifactInfo, logits: Array, truth: Array) -> ArtifactInfo:
         """With the temperature of the least log loss, and for each label the threshold of the best F1, or of what the artifact says."""
-        loss_rows = calibration.decision_loss_rows
+        loss_rows = calibration.smoothed_decision_loss_rows
         temperature = calibration.fit_temperature(logits, truth, decode=calibration.sigmoid, loss_rows=loss_rows)
         probabilities = calibration.sigmoid(logits, temperature)
         if info.operating is None:

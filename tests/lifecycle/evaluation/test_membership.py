@@ -67,14 +67,15 @@ def test_held_out_rows_whose_normalised_text_was_trained_on_are_left_out(measure
 
 
 @pytest.mark.parametrize(
-    ("low", "kind", "fact"),
+    ("low", "high", "kind", "fact"),
     [
-        (0.56, "bad", "Training rows can be told from others by their loss."), (0.55, "warn", "a little better than by guessing"),
-        (0.5, "ok", "This attack tells no leak."), (0.3, "ok", "This attack tells no leak."),
+        (0.56, 0.64, "bad", "Training rows can be told from others by their loss."), (0.55, 0.64, "warn", "Not enough data"),
+        (0.45, 0.56, "warn", "Not enough data"), (0.51, 0.55, "warn", "a little better than by guessing"),
+        (0.5, 0.55, "ok", "no leak"), (0.45, 0.5, "ok", "no leak"),
     ],
 )  # fmt: skip
-def test_the_finding_rests_on_the_lower_end_of_the_interval(low, kind, fact):
-    found = rules.leak(REPORT | {"low": low})
+def test_a_leak_is_found_by_the_lower_end_of_the_interval_and_ruled_out_by_the_upper_one(low, high, kind, fact):
+    found = rules.leak(REPORT | {"low": low, "high": high})
 
     assert (found.kind, fact in found.fact) == (kind, True)
 

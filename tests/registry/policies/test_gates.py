@@ -45,13 +45,14 @@ TABLE = [
     ("live", LIVE_LOW, against(0.005, -0.01, 0.02), "passed", "\u22120.010"),
     ("live", LIVE_LOW, against(0.005, None, None), "failed", ""),
     ("live", LIVE_POINT, against(0.005, None, None), "passed", "+0.005"),
-    ("calibration", ECE, measured(0.04, 0.02, 0.05, "ece"), "passed", "0.040"),
-    ("calibration", ECE, measured(0.04, 0.02, 0.06, "ece"), "watch", "0.040"),
-    ("calibration", ECE, measured(0.051, 0.02, 0.06, "ece"), "failed", "0.051"),
+    ("calibration", ECE, measured(0.04, 0.02, 0.05, "ece_debiased"), "passed", "0.040"),
+    ("calibration", ECE, measured(0.04, 0.02, 0.06, "ece_debiased"), "watch", "0.040"),
+    ("calibration", ECE, measured(0.051, 0.02, 0.06, "ece_debiased"), "failed", "0.051"),
+    ("calibration", ECE, measured(0.01, 0.0, 0.02, "ece"), "failed", ""),
     ("calibration", ECE, Evidence(), "failed", ""),
-    ("membership", AUC, Evidence(membership=Measure(0.54, 0.5, 0.58)), "passed", "0.500"),
-    ("membership", AUC, Evidence(membership=Measure(0.56, 0.55, 0.58)), "watch", "0.550"),
-    ("membership", AUC, Evidence(membership=Measure(0.6, 0.551, 0.65)), "failed", "0.551"),
+    ("membership", AUC, Evidence(membership=Measure(0.52, 0.5, 0.55)), "passed", "0.550"),
+    ("membership", AUC, Evidence(membership=Measure(0.52, 0.48, 0.56)), "failed", "0.560"),
+    ("membership", AUC, Evidence(membership=Measure(0.6, 0.551, 0.65)), "failed", "0.650"),
     ("membership", AUC, Evidence(membership=Measure(0.4)), "failed", ""),
     ("membership", AUC, Evidence(), "failed", ""),
     ("leakage", {}, Evidence(leaked=0), "passed", "0"),
@@ -77,6 +78,12 @@ def test_gate(name, given, evidence, outcome, value):
     assert found.evidence.endswith(".")
 
 
+def test_a_leak_that_is_neither_shown_nor_ruled_out_is_told_apart_from_one_that_is_shown():
+    told = [gates.membership(Gate("membership", AUC), Evidence(membership=Measure(0.6, low, 0.65))).evidence for low in (0.55, 0.551)]
+
+    assert ["Not enough data" in each for each in told] == [True, False]
+
+
 def test_nothing_known_fails_every_gate_of_the_standard_policy():
     found = gates.check(RULES, Evidence())
 
@@ -98,9 +105,9 @@ def test_a_first_version_has_nothing_to_compare_with():
     ("gate", "limits", "evidence", "value", "threshold"),
     [
         ("quality", LOW, measured(0.9, 0.79996, 0.95), "0.79996", "≥ 0.80000"),
-        ("calibration", ECE, measured(0.0504, 0.04, 0.06, name="ece"), "0.0504", "≤ 0.0500"),
+        ("calibration", ECE, measured(0.0504, 0.04, 0.06, name="ece_debiased"), "0.0504", "≤ 0.0500"),
         ("live", LIVE_LOW, against(0.0, -0.0104, 0.01), "−0.0104", "≥ −0.0100"),
-        ("membership", AUC, Evidence(membership=Measure(0.6, 0.5504, 0.65)), "0.5504", "≤ 0.5500"),
+        ("membership", AUC, Evidence(membership=Measure(0.52, 0.5, 0.5504)), "0.5504", "≤ 0.5500"),
     ],
 )
 def test_a_figure_that_failed_does_not_read_as_its_threshold(gate, limits, evidence, value, threshold):
