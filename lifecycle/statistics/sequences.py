@@ -60,6 +60,16 @@ def half_width(variance: float, tau: float, alpha: float = ALPHA) -> float:
     return math.sqrt(variance * both / tau**2 * (2 * math.log(1 / alpha) + math.log(both / variance)))
 
 
+def quantile(count: float, best_at: float, alpha: float = ALPHA) -> float:
+    """How many standard errors an interval goes to each side after so many observations, in place of 1.96, so that it may be looked at
+    again and again: `half_width` in units of the standard error, with the τ that `tau_for` gives for best_at observations.
+
+    For any formula that takes a z (Wilson's, Newcombe's, Student's). count may be any measure of information that grows about as the
+    variance falls. Infinite of nothing.
+    """
+    return half_width(1 / count, tau_for(1.0, best_at, alpha), alpha) * math.sqrt(count) if count > 0 else math.inf
+
+
 def tau_for(variance_of_one: float, count: float, alpha: float = ALPHA) -> float:
     """The τ at which `half_width` is shortest once there are so many clusters; variance_of_one: of one cluster.
 
