@@ -14,7 +14,6 @@ from lifecycle.ui.numbers import count, decimals, percent
 from monitoring.drift.rules import JUDGED_LEAST, MIN_ROWS
 from monitoring.retraining.rules.settings import Kind
 
-BEST_AT = 200  # predictions at which an interval that is looked at every ten minutes is narrowest
 OVERRIDES_WORTH = 0.05  # of all answers: people overrule the model so often that it is a reason by itself
 BUDGET_DAYS = 30
 
@@ -170,7 +169,7 @@ def fall_of(facts: Facts) -> Interval | None:
     if not facts.tells or facts.expected is None or not facts.tested or not facts.judged.below:
         return None
     tested = intervals.share(round(facts.expected * facts.tested), facts.tested)
-    return intervals.difference(tested, clustered.share(facts.judged, sequences.quantile(facts.judged.below, BEST_AT)))
+    return intervals.difference(tested, clustered.share(facts.judged, sequences.quantile(facts.judged.below)))
 
 
 def less_accurate(facts: Facts, _policy: Policy, _now: datetime) -> Reason | None:
@@ -189,7 +188,7 @@ def less_accurate(facts: Facts, _policy: Policy, _now: datetime) -> Reason | Non
 def overruled(facts: Facts, _policy: Policy, _now: datetime) -> Reason | None:
     """People override more than 5 % of the predictions, by the lower end of an interval that holds at every look; predictions are taken as
     independent, and those that nobody looked at as not overridden."""
-    if not facts.answers or wilson(facts.overrides, facts.answers, sequences.quantile(facts.answers, BEST_AT))[0] <= OVERRIDES_WORTH:
+    if not facts.answers or wilson(facts.overrides, facts.answers, sequences.quantile(facts.answers))[0] <= OVERRIDES_WORTH:
         return None
     value = f"{percent(facts.overrides / facts.answers, 1)} of {count(facts.answers)}"
     return Reason("overrides", "People overrule the answers", value, facts.urls.get("predictions", ""))
