@@ -24,7 +24,6 @@ LEAST = {"share": 30, "number": 100}  # groups with a case in each arm, below wh
 SUBJECTS_LEAST = {"share": 32, "number": 130}  # about so many subjects fill them
 MISMATCH_P = 0.001  # a split that chance would ever give more rarely than this is an alarm
 SURENESS = 100  # subjects that the prior of the split weighs: narrowest where the hold-out is off by its standard error at so many
-ROUNDING = 1e-12  # of a sum: a deviation within it is none
 
 
 def group_of(uuid: UUID, subject: str) -> int:
@@ -89,28 +88,18 @@ def added(cases: Iterable[tuple[int, float]], *, subjects: int, unnamed: int) ->
 def compare(kind: str, model: Arm, holdout: Arm, figures: int = 1) -> Interval | None:
     """Model minus hold-out, in the unit of the figure (shares: 0 to 1). figures: how many the endpoint has; with 95 % all of them hold.
 
-    Shares by Newcombe's interval at the effective number of rows, numbers by Student's t over groups of subjects, both as wide as may be
-    looked at again and again. None where too few groups have a case, and of numbers that are all the same in each arm: where nothing
-    varies no interval can be told, and a difference without one is none.
+    Shares by Newcombe's interval at the effective number of rows, numbers by Hall's for skewed values, both over groups of subjects and as
+    wide as may be looked at again and again. None where too few groups have a case, and of numbers that are all the same in each arm:
+    where nothing varies no interval can be told, and a difference without one is none.
     """
     if min(model.filled, holdout.filled) < LEAST[kind]:
         return None
     z = sequences.quantile(model.n * holdout.n / (model.n + holdout.n), sequences.ALPHA / figures)
+    (n, total), (other_n, other_total) = model.groups, holdout.groups
     if kind == SHARE:
-        one, two = (clustered.sums(arm.groups[1], arm.groups[0]) for arm in (model, holdout))
-        return clustered.difference(one, two, z)
-    found = intervals.difference(mean(model, z), mean(holdout, z))
+        return clustered.difference(clustered.sums(total, n), clustered.sums(other_total, other_n), z)
+    found = intervals.difference(clustered.skewed(total, n, z), clustered.skewed(other_total, other_n, z))
     return found if found.low < found.high else None
-
-
-def mean(arm: Arm, z: float) -> Interval:
-    """The mean of at least one case. Deviations are taken before they are squared: of squares near 1e16 a double holds no variance of 1."""
-    n, totals = arm.groups
-    middle = arm.total / arm.n
-    apart = totals - middle * n
-    apart[np.abs(apart) <= ROUNDING * np.abs(totals)] = 0.0
-    found = clustered.ratio(clustered.sums(apart, n), z)
-    return Interval(middle, middle + found.low, middle + found.high)
 
 
 def ratio_p(model: int, holdout: int, holdout_share: float) -> float | None:
