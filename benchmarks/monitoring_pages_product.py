@@ -27,6 +27,7 @@ from registry.access.models import User
 from registry.access.roles import Role
 from registry.catalog.models import Endpoint
 from tests.support import endpoints as support
+from tests.support.outcomes import day_of
 from tests.support.people import make_project
 
 LABELS = ["billing", "delivery", "refund"]
@@ -132,7 +133,7 @@ def lay_down(endpoint: Endpoint, days: int, each: float, now: datetime, chance: 
     )
     today = now.date()
     sums = [
-        OutcomeDay(kpi=kpi, day=today - timedelta(days=at), arm=arm, n=n, total=float(total), spread=total - total * total / n)
+        day_of(kpi, today - timedelta(days=at), arm, n, total)
         for at in range(days)
         for arm, n, total in ((Side.MODEL, 900, chance.randint(600, 700)), (Side.HOLDOUT, 100, chance.randint(55, 70)))
     ]

@@ -18,6 +18,7 @@ from lifecycle.statistics import intervals
 from lifecycle.statistics.intervals import Z95, Interval, wilson
 
 Ints = NDArray[np.int64]
+ROUNDING = 1e-12  # of a sum: a deviation within it is none
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +85,31 @@ def ratio(found: Sums, z: float = Z95) -> Interval:
     """A quotient with its interval: Student's t on one degree of freedom less than there are clusters."""
     half = quantile(found.clusters - 1, z) * math.sqrt(found.variance)
     return Interval(found.value, found.value - half, found.value + half)
+
+
+def skewed(above: ArrayLike, below: ArrayLike, z: float = Z95) -> Interval:
+    """A quotient of values that may be far from normal, such as money: `ratio` with Student's t set right for the skewness of the clusters.
+
+    above, below: of each cluster (G,). By Hall's monotone transformation ("On the removal of skewness by transformation", Journal of the
+    Royal Statistical Society B 54(1), 1992): g(T) = T + γT²/3 + γ²T³/27 + γ/6, γ being the skewness of the estimate. From about 100
+    clusters on, also of money that most do not spend. Where clusters differ by rounding alone, both ends are the quotient.
+    """
+    one, two = np.asarray(above, dtype=np.float64), np.asarray(below, dtype=np.float64)
+    one, two = one[two > 0], two[two > 0]
+    value = float(one.sum() / two.sum())
+    apart = one - value * two  # before they are squared: of squares near 1e16 a double holds no variance of 1
+    apart[np.abs(apart) <= ROUNDING * np.abs(one)] = 0.0
+    squares = float((apart**2).sum())
+    if not squares:
+        return Interval(value, value, value)
+    error = math.sqrt(len(two) / (len(two) - 1) * squares) / float(two.sum())
+    gamma, t = float((apart**3).sum()) / squares**1.5, quantile(len(two) - 1, z)
+
+    def inverse(x: float) -> float:
+        """T of g(T)."""
+        return x if abs(gamma) < 1e-9 else 3 / gamma * (float(np.cbrt(1 + gamma * (x - gamma / 6))) - 1)
+
+    return Interval(value, value - error * inverse(t), value - error * inverse(-t))
 
 
 def effective(found: Sums, z: float = Z95) -> float:

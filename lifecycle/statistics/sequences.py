@@ -12,6 +12,7 @@ from collections.abc import Callable
 import scipy  # its parts are loaded when they are first used
 
 ALPHA = 0.05
+BEST_AT = 200  # observations at which intervals are narrowest, for their error; from 30 to 10,000 at most a fifth wider
 
 
 def share(successes: float, count: float, alpha: float = ALPHA, *, prior: tuple[float, float] = (0.5, 0.5)) -> tuple[float, float]:
@@ -23,18 +24,30 @@ def share(successes: float, count: float, alpha: float = ALPHA, *, prior: tuple[
     """
     if count <= 0:
         return 0.0, 1.0
-    failures = count - successes
-    mixed = float(scipy.special.betaln(prior[0] + successes, prior[1] + failures) - scipy.special.betaln(*prior))
 
     def told(p: float) -> float:
         """How far the martingale is beyond 1/α: negative inside."""
-        against = float(scipy.special.xlogy(successes, p) + scipy.special.xlog1py(failures, -p))
-        return mixed - against - math.log(1 / alpha)
+        return evidence(successes, count, p, prior) - math.log(1 / alpha)
 
     middle = successes / count
     low = 0.0 if told(0.0) <= 0 else crossing(told, 0.0, middle)
     high = 1.0 if told(1.0) <= 0 else crossing(told, 1.0, middle)
     return low, high
+
+
+def evidence(successes: float, count: float, expected: float, prior: tuple[float, float]) -> float:
+    """The logarithm of the mixture of likelihood ratios against a share, which is a martingale under it."""
+    failures = count - successes
+    mixed = float(scipy.special.betaln(prior[0] + successes, prior[1] + failures) - scipy.special.betaln(*prior))
+    return mixed - float(scipy.special.xlogy(successes, expected) + scipy.special.xlog1py(failures, -expected))
+
+
+def p_of_share(successes: float, count: float, expected: float, *, prior: tuple[float, float] = (0.5, 0.5)) -> float:
+    """The always-valid p-value that the chance of a success is what is expected: the largest α at which `share` leaves it out, else 1.
+
+    Under that chance the smallest p of all looks is below α in at most α.
+    """
+    return math.exp(min(0.0, -evidence(successes, count, expected, prior)))
 
 
 def crossing(told: Callable[[float], float], outside: float, inside: float) -> float:
@@ -58,6 +71,16 @@ def half_width(variance: float, tau: float, alpha: float = ALPHA) -> float:
         return math.inf
     both = variance + tau**2
     return math.sqrt(variance * both / tau**2 * (2 * math.log(1 / alpha) + math.log(both / variance)))
+
+
+def quantile(count: float, alpha: float = ALPHA, *, best_at: float = BEST_AT) -> float:
+    """How many standard errors an interval goes to each side after so many observations, in place of 1.96, so that it may be looked at
+    again and again: `half_width` in units of the standard error, with the τ that `tau_for` gives for best_at observations.
+
+    For any formula that takes a z (Wilson's, Newcombe's, Student's). count may be any measure of information that grows about as the
+    variance falls. Infinite of nothing.
+    """
+    return half_width(1 / count, tau_for(1.0, best_at), alpha) * math.sqrt(count) if count > 0 else math.inf
 
 
 def tau_for(variance_of_one: float, count: float, alpha: float = ALPHA) -> float:

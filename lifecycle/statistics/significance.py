@@ -1,4 +1,4 @@
-"""Whether the difference between two models on the same rows can be told from chance. Standard library only."""
+"""Whether a difference can be told from chance: between two models on the same rows, or of a share from a limit. scipy."""
 
 from __future__ import annotations
 
@@ -6,11 +6,21 @@ import math
 from collections.abc import Iterable, Mapping
 from typing import TypeVar
 
+import scipy  # its parts are loaded when they are first used
+
 Name = TypeVar("Name", str, int)
 
 EXACT_BELOW = 25
 TOLD = 0.05  # a p-value below this tells a difference
 Z_TOLD, Z_POWER = 1.959964, 0.841621  # of the normal distribution: 95 % on two sides, 80 % power
+
+
+def at_least(successes: int, count: int, share: float) -> float:
+    """The chance of so many successes or more in independent trials of this share (0 to 1, exclusive): the exact one-sided binomial test.
+
+    Below alpha where the lower bound of Clopper and Pearson (1934) at alpha is above the share, however few there are; 1 of no success.
+    """
+    return float(scipy.special.betainc(successes, count - successes + 1, share)) if successes > 0 else 1.0
 
 
 def mcnemar(fixed: int, broken: int) -> float:

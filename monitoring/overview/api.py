@@ -37,7 +37,7 @@ class ModelHealthOut(serializers.Serializer[Any]):
 
 
 class DashboardDifferenceOut(serializers.Serializer[Any]):
-    """Model minus hold-out, with the ends of its 95 % interval."""
+    """Model minus hold-out, with the ends of an interval that holds at every look, with 95 % together with the endpoint's other figures."""
 
     value = serializers.FloatField()
     low = serializers.FloatField()
@@ -53,7 +53,9 @@ class LiftOut(serializers.Serializer[Any]):
     n = serializers.IntegerField(source="comparison.n", help_text="cases of both sides")
     difference = DashboardDifferenceOut(source="comparison.difference", allow_null=True)
     ratio_off = serializers.BooleanField(source="comparison.mismatch")
-    reading = serializers.CharField(source="comparison.reading", help_text="better, worse, unclear, insufficient data, sample ratio off")
+    reading = serializers.CharField(
+        source="comparison.reading", help_text="better, worse, no clear difference, not enough data, not measured, sample ratio off"
+    )
 
 
 class BudgetOut(serializers.Serializer[Any]):

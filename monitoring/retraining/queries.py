@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -14,6 +14,8 @@ from datasets_app.datasets.models import Dataset, Item
 from datasets_app.datasets.rules import UploadState, normal_digest
 from datasets_app.labeling import queries as labeling
 from datasets_app.labeling.models import Annotation, Decision, Queue
+from lifecycle.statistics import clustered
+from lifecycle.statistics.clustered import Sums
 from lifecycle.training import queries as training
 from lifecycle.training.models import Run
 from lifecycle.training.queries import UNFINISHED
@@ -24,6 +26,7 @@ from monitoring.alerts.rules.objectives import Kind as ObjectiveKind
 from monitoring.alerts.rules.state import State as AlertState
 from monitoring.drift import judging
 from monitoring.drift import queries as drift
+from monitoring.drift.measuring import tells_enough
 from monitoring.drift.models import Episode
 from monitoring.drift.rules import UNIT, Monitor
 from monitoring.retraining.models import Pick, Proposal, Trigger
@@ -44,7 +47,7 @@ PAGE = 30
 RUN_ACTIVE = UNFINISHED
 RUN_ENDED = (Run.State.FAILED, Run.State.STOPPED)
 SETTLED = timedelta(days=1)  # a trigger that was set or changed since is like a proposal by hand
-POOL = 5_000  # newest kept texts of the window from which texts are chosen
+POOL = 5_000  # newest kept texts of the window from which texts are chosen; newest predictions with feedback that tell the accuracy
 COUNTED = 100_000  # labels are counted up to here
 CHUNK = 500
 RECENT = timedelta(days=30)
@@ -292,7 +295,8 @@ def gather(endpoint: Endpoint, now: datetime, window_days: int) -> Facts:
         urls["proposal"] = find_url("retraining:detail", uuid=other.uuid)
     if live is None:
         return Facts(urls=urls, **common)
-    snapshot, total = live.run.snapshot, traffic.total(endpoint, now - timedelta(days=window_days), now, version=live)
+    since = now - timedelta(days=window_days)
+    snapshot, total = live.run.snapshot, traffic.total(endpoint, since, now, version=live)
     run = Run.objects.filter(snapshot__dataset=snapshot.dataset_id, state__in=UNFINISHED).order_by("-pk").first()
     if run:
         urls["run"] = find_url("training:detail", uuid=run.uuid)
@@ -301,11 +305,20 @@ def gather(endpoint: Endpoint, now: datetime, window_days: int) -> Facts:
         "drift": find_url("drift:endpoint", uuid=endpoint.uuid), "alerts": find_url("alerts:endpoint", uuid=endpoint.uuid),
     }  # fmt: skip
     return Facts(
-        live=live.semver, drift=drift_of(endpoint, live), quality_alert=quality_alert(endpoint), right=total.right, called=total.judged,
-        expected=live.evaluation.report.get("accuracy"), overrides=total.overrides, answers=total.answers,
+        live=live.semver, drift=drift_of(endpoint, live), quality_alert=quality_alert(endpoint), called=total.judged,
+        judged=by_key(traffic.judged(endpoint, since, now, POOL, live)), tells=tells_enough(total),
+        expected=live.evaluation.report.get("accuracy"), tested=live.evaluation.rows, overrides=total.overrides, answers=total.answers,
         labels_new=labels_since(snapshot.dataset, snapshot.created_at), learnt_at=snapshot.created_at,
         run=f"{run} trains on this data" if run else "", urls=urls, **common,
     )  # fmt: skip
+
+
+def by_key(words: Iterable[tuple[str, bool]]) -> Sums:
+    """Correct predictions / predictions with feedback, by sticky key; without a key each is a cluster of its own."""
+    clusters: dict[str, list[bool]] = {}
+    for at, (key, right) in enumerate(words):
+        clusters.setdefault(key or f"row {at}", []).append(right)
+    return clustered.sums([sum(each) for each in clusters.values()], [len(each) for each in clusters.values()])
 
 
 def cooled_by(endpoint: Endpoint) -> Proposal | None:

@@ -144,13 +144,13 @@ def kpi(name: str, unit_name: str, is_share: bool, weeks: Sequence[Week]) -> Cha
     times = [week.start.strftime("%Y-%m-%d") for week in weeks]
     factor = 100.0 if is_share else 1.0
     found = {"model": [week.model for week in weeks], "hold-out": [week.holdout for week in weeks]}
-    sides = {side: [factor * total / n if n else None for n, total, _ in sums] for side, sums in found.items()}
+    sides = {side: [None if mean is None else factor * mean for mean, _ in sums] for side, sums in found.items()}
     lines = [line("with the model", "$c1", times, sides["model"]), line("hold-out", "$c2", times, sides["hold-out"])]
     ends = [end("with the model", "$c1", times, sides["model"]), end("hold-out", "$c2", times, sides["hold-out"])]
     suffix = "%" if is_share else unit_name
     layout = {"yaxis": {"ticksuffix": f"\u00a0{suffix}" if suffix else ""}, "annotations": [each for each in ends if each]}
     rows = [
-        [at, rounded(sides["model"][place]), weeks[place].model[0], rounded(sides["hold-out"][place]), weeks[place].holdout[0]]
+        [at, rounded(sides["model"][place]), weeks[place].model[1], rounded(sides["hold-out"][place]), weeks[place].holdout[1]]
         for place, at in enumerate(times)
     ]
     return Chart(

@@ -1,113 +1,112 @@
 """What outcomes say: the difference between cases with the model and without it, its interval, and whether the split can be believed. Pure.
 
-Sums are (n, total, spread): the number of cases, the sum of their values and the sum of their squared deviations from their mean. Squared
-values themselves would not do: of values near 100 million a double holds no deviation of 1.
+Cases of one subject (a customer) resemble each other, and figures are looked at every day. So outcomes are added up by random groups of
+subjects, which are independent of each other and take the place of rows, and intervals and p-values hold at every look.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from uuid import UUID
 
-import scipy  # its parts are loaded when they are first used
+import numpy as np
+from numpy.typing import NDArray
 
-from lifecycle.statistics.intervals import Interval, newcombe
+from lifecycle.statistics import clustered, intervals, sequences
+from lifecycle.statistics.intervals import Interval
 
-Sums = tuple[int, float, float]
-NOTHING: Sums = (0, 0.0, 0.0)
+Floats = NDArray[np.float64]
 SHARE = "share"
-FEW_EXPECTED = 10  # cases in an arm below which chi-square is too rough
-SMALLEST = 30  # cases in an arm below which its interval is not told: too few for either formula
-ROUNDED = 1e-13  # of a mean: what values of one size can deviate from it because doubles were added up, over days and batches
-MISMATCH_P = 0.001  # a split that chance would give more rarely than this is an alarm
+GROUPS = 256  # random groups of subjects: as many independent sums tell a variance to within 10 %, whatever the number of subjects
+LEAST = {"share": 30, "number": 100}  # groups with a case in each arm, below which no difference is told: skewed numbers need more
+SUBJECTS_LEAST = {"share": 32, "number": 130}  # about so many subjects fill them
+MISMATCH_P = 0.001  # a split that chance would ever give more rarely than this is an alarm
+SURENESS = 100  # subjects that the prior of the split weighs: narrowest where the hold-out is off by its standard error at so many
 
 
-def compare(kind: str, model: Sums, holdout: Sums) -> Interval | None:
-    """Model minus hold-out, in the unit of the figure (shares: 0 to 1): Newcombe's interval for shares, Welch's for numbers.
+def group_of(uuid: UUID, subject: str) -> int:
+    """The group of a case, 0 to 255. subject: its digest; a case without one is a subject of its own."""
+    return int(subject[:2], 16) if subject else hashlib.sha256(uuid.bytes).digest()[0]
 
-    None with fewer than 30 cases in an arm, and of numbers that are all the same in each arm: where nothing varies no interval can be told,
-    and a difference without one is none.
+
+@dataclass(frozen=True, eq=False)
+class Arm:
+    """The outcomes of one arm, added up. groups: (2, 256), the number of cases and the sum of their values by group of subjects.
+
+    subjects: those of which a case was reported for the first time, so that days add up; unnamed: cases that came without a subject.
     """
-    if min(model[0], holdout[0]) < SMALLEST:
+
+    subjects: int = 0
+    unnamed: int = 0
+    groups: Floats = field(default_factory=lambda: np.zeros((2, GROUPS)))
+
+    def __add__(self, other: Arm) -> Arm:
+        """Both as one."""
+        return Arm(self.subjects + other.subjects, self.unnamed + other.unnamed, self.groups + other.groups)
+
+    @property
+    def n(self) -> int:
+        """Cases."""
+        return int(self.groups[0].sum())
+
+    @property
+    def total(self) -> float:
+        """The sum of their values."""
+        return float(self.groups[1].sum())
+
+    @property
+    def mean(self) -> float | None:
+        """None without cases."""
+        return self.total / self.n if self.n else None
+
+    @property
+    def filled(self) -> int:
+        """Groups with a case: at most as many as there are subjects."""
+        return int((self.groups[0] > 0).sum())
+
+    @property
+    def packed(self) -> bytes:
+        """The groups as they are stored: 512 doubles, little-endian."""
+        return self.groups.astype("<f8").tobytes()
+
+
+def unpacked(stored: bytes | memoryview) -> Floats:
+    """The groups (2, 256) from their stored form."""
+    return np.frombuffer(stored, dtype="<f8").reshape(2, GROUPS)
+
+
+def added(cases: Iterable[tuple[int, float]], *, subjects: int, unnamed: int) -> Arm:
+    """Cases (group, value) as sums."""
+    groups = np.zeros((2, GROUPS))
+    for group, value in cases:
+        groups[:, group] += 1, value
+    return Arm(subjects, unnamed, groups)
+
+
+def compare(kind: str, model: Arm, holdout: Arm, figures: int = 1) -> Interval | None:
+    """Model minus hold-out, in the unit of the figure (shares: 0 to 1). figures: how many the endpoint has; with 95 % all of them hold.
+
+    Shares by Newcombe's interval at the effective number of rows, numbers by Hall's for skewed values, both over groups of subjects and as
+    wide as may be looked at again and again. None where too few groups have a case, and of numbers that are all the same in each arm:
+    where nothing varies no interval can be told, and a difference without one is none.
+    """
+    if min(model.filled, holdout.filled) < LEAST[kind]:
         return None
+    z = sequences.quantile(model.n * holdout.n / (model.n + holdout.n), sequences.ALPHA / figures)
+    (n, total), (other_n, other_total) = model.groups, holdout.groups
     if kind == SHARE:
-        return newcombe(round(model[1]), model[0], round(holdout[1]), holdout[0])
-    return welch(model, holdout)
-
-
-def welch(first: Sums, second: Sums) -> Interval | None:
-    """The difference of two means of unequal variance: Student's t with Welch's degrees of freedom. At least two cases in each; None where
-    neither varies."""
-    value = mean(first) - mean(second)
-    parts = [variance(sums) / sums[0] for sums in (first, second)]
-    spread = sum(parts)
-    if not spread:
-        return None
-    freedom = spread**2 / sum(part**2 / (sums[0] - 1) for part, sums in zip(parts, (first, second), strict=True))
-    half = float(scipy.special.stdtrit(freedom, 0.975)) * math.sqrt(spread)
-    return Interval(value, value - half, value + half)
-
-
-def mean(sums: Sums) -> float:
-    """The mean of at least one case."""
-    return sums[1] / sums[0]
-
-
-def variance(sums: Sums) -> float:
-    """The sample variance of at least two cases; 0 where they deviate from their mean by no more than rounding makes of equal values."""
-    found = sums[2] / (sums[0] - 1)
-    return found if found > (ROUNDED * mean(sums)) ** 2 else 0.0
-
-
-def sums_of(values: Sequence[float]) -> Sums:
-    """The sums of at least one case."""
-    total = math.fsum(values)
-    if min(values) == max(values):
-        return len(values), total, 0.0
-    middle = total / len(values)
-    return len(values), total, math.fsum((value - middle) ** 2 for value in values)
-
-
-def joined(first: Sums, second: Sums) -> Sums:
-    """Two sums as one: Chan, Golub and LeVeque (1979), Updating formulae and a pairwise algorithm for computing sample variances."""
-    if not first[0] or not second[0]:
-        return first if first[0] else second
-    n, apart = first[0] + second[0], mean(second) - mean(first)
-    return n, first[1] + second[1], first[2] + second[2] + apart * apart * first[0] * second[0] / n
+        return clustered.difference(clustered.sums(total, n), clustered.sums(other_total, other_n), z)
+    found = intervals.difference(clustered.skewed(total, n, z), clustered.skewed(other_total, other_n, z))
+    return found if found.low < found.high else None
 
 
 def ratio_p(model: int, holdout: int, holdout_share: float) -> float | None:
-    """How likely chance alone splits the cases at least so far from the hold-out share.
-
-    Chi-square, one degree of freedom; exactly by the binomial distribution where fewer than 10 cases are expected in an arm. None without
-    cases; 0.0 where an arm has cases that should have none.
-    """
-    n = model + holdout
-    if not n:
+    """How likely chance alone ever splits the subjects so far from the hold-out share, however often one looks (Lindon and Malek, "Anytime-
+    valid inference for multinomial count data", NeurIPS 2022). None without subjects; 0.0 where an arm has some that should have none."""
+    if not model + holdout:
         return None
-    expected = n * (1 - holdout_share), n * holdout_share
-    if not all(expected):
+    if holdout_share in (0, 1):
         return 0.0 if (holdout if holdout_share == 0 else model) else 1.0
-    if min(expected) < FEW_EXPECTED:
-        from scipy import stats  # late: slows the start of every process, and few compute with it
-
-        return float(stats.binomtest(holdout, n, holdout_share).pvalue)
-    distance = sum((seen - due) ** 2 / due for seen, due in zip((model, holdout), expected, strict=True))
-    return float(scipy.special.chdtrc(1, distance))
-
-
-def ratio_check(model: int, holdout: int, holdout_share: float) -> bool:
-    """Whether the sample ratio is off: p below 0.001. Then some cases went missing or came twice, and no difference can be believed."""
-    p = ratio_p(model, holdout, holdout_share)
-    return p is not None and p < MISMATCH_P
-
-
-def reading(difference: Interval | None, *, up: bool, mismatch: bool) -> str:
-    """What a figure says in a word or three: better, worse, unclear, insufficient data, or sample ratio off. up: whether more is better."""
-    if mismatch:
-        return "sample ratio off"
-    if difference is None:
-        return "insufficient data"
-    if difference.low > 0 or difference.high < 0:
-        return "better" if (difference.low > 0) == up else "worse"
-    return "unclear"
+    return sequences.p_of_share(holdout, model + holdout, holdout_share, prior=(SURENESS * holdout_share, SURENESS * (1 - holdout_share)))

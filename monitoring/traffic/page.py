@@ -16,7 +16,7 @@ from lifecycle.ui.numbers import count, decimals, money, percent, signed, signif
 from monitoring.traffic import charts, keyset, queries
 from monitoring.traffic.forms import FeedbackForm, KpiForm, OutcomeForm
 from monitoring.traffic.models import Kpi, Prediction
-from monitoring.traffic.outcomes import SMALLEST
+from monitoring.traffic.outcomes import LEAST, SUBJECTS_LEAST
 from monitoring.traffic.queries import Comparison, Total
 from monitoring.traffic.rules import DAY, FEEDBACK_LEAST, MINUTE, SHADOW, WINDOWS, Window, floor
 from registry.access import policy
@@ -172,33 +172,38 @@ def kpi_figures(found: Comparison, *, is_share: bool) -> list[Figure]:
         return None if value is None else percent(value, 1) if is_share else significant(value, 4)
 
     return [
-        Figure("With the model", told(found.model_mean), unit, f"{count(found.model[0])} cases"),
-        Figure("Hold-out", told(found.holdout_mean), unit, f"{count(found.holdout[0])} cases"),
+        Figure("With the model", told(found.model_mean), unit, f"{count(found.model.n)} cases"),
+        Figure("Hold-out", told(found.holdout_mean), unit, f"{count(found.holdout.n)} cases"),
         Figure(
             "Difference", None if found.difference is None else signed(found.difference.value * factor, digits, (0,)),
             "points" if is_share else unit, interval(found, is_share=is_share),
         ),
-        Figure(
-            "Held out", None if not found.n else percent(found.holdout[0] / found.n, 1),
-            sub=f"{percent(found.kpi.holdout_share, 1)} should be; p {'below 0.001' if found.mismatch else decimals(found.ratio_p, 3)}"
-            if found.ratio_p is not None else f"{percent(found.kpi.holdout_share, 1)} should be",
-        ),
+        Figure("Held out", None if not found.subjects else percent(found.holdout.subjects / found.subjects, 1), sub=split_of(found)),
     ]  # fmt: skip
 
 
+def split_of(found: Comparison) -> str:
+    """What the share of subjects that were held out is compared with."""
+    wanted = f"{percent(found.kpi.holdout_share, 1)} should be"
+    if found.ratio_p is None:
+        return wanted
+    return f"of {things(found.subjects, 'new subject')}; {wanted}; p {'below 0.001' if found.mismatch else decimals(found.ratio_p, 3)}"
+
+
 def interval(found: Comparison, *, is_share: bool) -> str:
-    """The 95 % interval of a difference in words."""
+    """The interval of a difference in words."""
     if found.difference is None:
-        few = min(found.model_cases, found.holdout_cases) < SMALLEST
-        return f"needs {SMALLEST} cases in each arm" if few else "no interval: in each arm all values are the same"
+        few = min(found.model.filled, found.holdout.filled) < LEAST[found.kpi.kind]
+        least = f"needs about {SUBJECTS_LEAST[found.kpi.kind]} subjects in each arm"
+        return least if few else "no interval: in each arm all values are the same"
     factor, digits = (100, 1) if is_share else (1, 3)
     low, high = (signed(end * factor, digits, (0,)) for end in (found.difference.low, found.difference.high))
-    return f"95\u00a0%: {low} to {high}"
+    return f"{low} to {high}, at every look"
 
 
 def curl(kpi: Kpi) -> str:
     """How a program reports what came of a case."""
-    body = {"outcomes": [{"uuid": "6f1c2c0a-…", "arm": "model", "value": 1, "at": "2026-11-25T10:00:00Z", "prediction": None}]}
+    body = {"outcomes": [{"uuid": "6f1c2c0a-…", "arm": "model", "value": 1, "at": "2026-11-25T10:00:00Z", "subject": "customer 7"}]}
     return (
         f"curl -X POST {settings.SITE_URL}/api/v1/kpis/{kpi.uuid}/outcomes/ \\\n"
         f'  -H "Authorization: Bearer $TOKEN" -H "Content-Type: application/json" \\\n  -d \'{json.dumps(body, ensure_ascii=False)}\''

@@ -72,3 +72,11 @@ def test_the_tau_for_a_number_of_clusters_is_near_the_best_there():
 
     best = min(sequences.half_width(4.0 / 250, tau * factor) for factor in np.geomspace(0.1, 10, 400))
     assert sequences.half_width(4.0 / 250, tau) <= 1.002 * best
+
+
+def test_as_a_quantile_the_sequence_has_the_width_that_it_has_as_an_interval():
+    for count in (20, 200, 5000):
+        variance = 0.09 / count
+        wanted = sequences.half_width(variance, sequences.tau_for(0.09, sequences.BEST_AT))
+        assert sequences.quantile(count) * variance**0.5 == pytest.approx(wanted, rel=1e-12)
+    assert sequences.quantile(0) == math.inf

@@ -6,7 +6,14 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from lifecycle.statistics.significance import holm, mcnemar, mcnemar_clustered, rows_needed
+from lifecycle.statistics.significance import at_least, holm, mcnemar, mcnemar_clustered, rows_needed
+
+
+@pytest.mark.parametrize(("bad", "total", "share"), [(0, 0, 0.5), (0, 9, 0.1), (1, 1, 0.072), (3, 3, 0.072), (19, 100, 0.072)])
+def test_the_chance_of_so_many_or_more_is_that_of_scipys_binomial_test(bad, total, share):
+    wanted = stats.binomtest(bad, total, share, alternative="greater").pvalue if total else 1.0
+
+    assert at_least(bad, total, share) == pytest.approx(wanted, rel=1e-9)
 
 
 @pytest.mark.parametrize(

@@ -36,7 +36,7 @@ def add(commands: Any, common: Any) -> None:
     give = group.add_parser(
         "send", parents=[common], help="send what came of cases; needs a token with the scope feedback",
         description='Send a file of JSON lines: {"uuid": "…", "arm": "model", "value": 1, "at": "2026-11-25T10:00:00Z"}, with "prediction" '
-        'and "subject" where they are known. A uuid that is sent twice counts once.',
+        'and "subject" where they are known: cases of one subject count as a cluster. A uuid that is sent twice counts once.',
     )  # fmt: skip
     give.add_argument("endpoint", metavar="ENDPOINT", help="slug, PROJECT/SLUG or uuid")
     give.add_argument("--figure", required=True, metavar="NAME", help="which business figure, by name or uuid")
@@ -56,7 +56,7 @@ def show(session: Session) -> None:
     since = ago(timedelta(days=max(session.args.days, 1)))
     found = [session.api.get(f"/kpis/{kpi['uuid']}/", since=since) for kpi in figures(session, endpoint)]
     lines = table(
-        ["FIGURE", "MODEL", "CASES", "HOLD-OUT", "CASES", "DIFFERENCE", "95 % INTERVAL", "READING"],
+        ["FIGURE", "MODEL", "CASES", "HOLD-OUT", "CASES", "DIFFERENCE", "INTERVAL", "READING"],
         [
             (
                 each["kpi"]["name"],

@@ -77,8 +77,7 @@ def judge(objective: Objective, counts: Windows, now: datetime, *, keep: bool = 
     """One evaluation of one objective. keep: write the reading on the objective, for pages; counts then hold its whole window too."""
     window = timedelta(days=objective.window_days)
     readings = burn.read_rows(counts, objective.target, window)
-    steady = burn.is_sustained(counts, objective.target, window)
-    alerts = [follow(objective, severity, readings, counts, now, steady=steady) for severity in (Severity.PAGE, Severity.TICKET)]
+    alerts = [follow(objective, severity, readings, counts, now) for severity in (Severity.PAGE, Severity.TICKET)]
     answer, why, said = outcome(objective, readings, counts, firing=any(alerts))
     if keep:
         keep_reading(objective, readings, counts, answer)
@@ -90,32 +89,22 @@ def judge(objective: Objective, counts: Windows, now: datetime, *, keep: bool = 
     )  # fmt: skip
 
 
-def follow(
-    objective: Objective, severity: Severity, readings: Sequence[Reading], counts: Windows, now: datetime, *, steady: bool
-) -> bool:  # fmt: skip
+def follow(objective: Objective, severity: Severity, readings: Sequence[Reading], counts: Windows, now: datetime) -> bool:
     """Open, renew or end the alert of one severity; whether it fires now."""
     mine = [reading for reading in readings if reading.row.severity == severity]
     firing = [reading for reading in mine if reading.fires]
-    steady = steady and severity == Severity.TICKET
     key = {"objective": objective.kind, "severity": severity.value}
-    if firing or steady:
-        said, value = sentence(objective, firing, counts)
+    if firing:
+        quickest, window = firing[0], timedelta(days=objective.window_days)
+        said = text.burning(objective.endpoint.full_name, objective.kind, objective.target, window, quickest.row, counts)
         url = reverse("alerts:endpoint", args=[objective.endpoint.uuid])
         raise_alert(
             endpoint=objective.endpoint, source=OBJECTIVE_SOURCE, key=key, severity=severity, title=said.title, text=said.text, url=url,
-            value=value, now=now,
+            value=quickest.long, now=now,
         )  # fmt: skip
         return True
     calm_down(objective, key, now, calm=all(reading.calm for reading in mine))
     return False
-
-
-def sentence(objective: Objective, firing: Sequence[Reading], counts: Windows) -> tuple[text.Said, float | None]:
-    """What is said of it, and the burn rate that it is about: of the quickest row that fires."""
-    name, kind, target = objective.endpoint.full_name, objective.kind, objective.target
-    if not firing:
-        return text.sustained(name, kind, target, counts), burn.burn_rate(counts[3 * burn.DAY], 1 - target)
-    return text.burning(name, kind, target, timedelta(days=objective.window_days), firing[0].row, counts), firing[0].long
 
 
 def calm_down(objective: Objective, key: Mapping[str, Any], now: datetime, *, calm: bool) -> None:

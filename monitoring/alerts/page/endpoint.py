@@ -129,7 +129,7 @@ def burn_lines(objective: Objective) -> list[BurnLine]:
         if read.get("fires"):
             mark, word = ("bad" if row.severity == Severity.PAGE else "warn"), "fires"
         elif read.get("few"):
-            mark, word = "half", "too few"
+            mark, word = "half", "not enough data"
         elif long is None:
             mark, word = "off", "not measured"
         else:

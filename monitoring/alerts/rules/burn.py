@@ -7,16 +7,14 @@ Google's multiwindow, multi-burn-rate alerts (The Site Reliability Workbook, cha
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
-from lifecycle.statistics.intervals import wilson
+from lifecycle.statistics.significance import at_least
 from monitoring.alerts.rules.state import CALM_SHARE, Severity
 
-BAD_MIN = 5  # fewer bad events than this are judged by the Wilson bound
-BAD_LEAST = 3  # fewer wake nobody: the bound alone would page for the single failed request of a night (1 of 1: 0.21)
+SURE = 0.0002  # the chance at one look; looked at every minute for a month, an endpoint on its budget opens a ticket in less than 5 %
 BUDGET_LOW = 0.25  # of a budget: below it somebody should look
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 
@@ -64,9 +62,9 @@ class Count:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """One row, measured. long, short: burn rates, None where nothing happened. fires: both are over, and enough was seen to say so.
+    """One row, measured. long, short: burn rates, None where nothing happened. fires: both are over, the long one beyond chance.
 
-    few: over by the plain ratio, but too few events to be sure. calm: under 0.8 of the limit, so that an alert may end.
+    few: both are over, but it could be chance. calm: under 0.8 of the limit, so that an alert may end.
     """
 
     row: Row
@@ -92,21 +90,10 @@ def burn_rate(count: Count, budget: float) -> float | None:
     return None if ratio is None else ratio / budget
 
 
-def total_needed(budget: float, burn: float) -> int:
-    """Events from which the plain ratio is believed: ceil(3 / (budget · burn)), so that three bad ones are expected at the limit."""
-    return math.ceil(3 / (budget * burn) - 1e-9)
-
-
-def is_sure(count: Count, budget: float, burn: float) -> bool:
-    """Whether a window is over its limit beyond doubt: at least 5 bad of enough events, or 3 bad and the lower 95 % Wilson bound
-    over it as well."""
-    ratio = count.ratio
-    if ratio is None or ratio <= burn * budget:
-        return False
-    if count.bad >= BAD_MIN and count.total >= total_needed(budget, burn):
-        return True
-    low, _ = wilson(count.bad, count.total)
-    return count.bad >= BAD_LEAST and low > burn * budget
+def is_sure(count: Count, limit: float) -> bool:
+    """Whether a window is over its limit (a share of events, below 1) beyond chance: with requests that fail independently at the limit, so
+    many bad ones or more would come in less than 0.02 %. One rule for little and much traffic: at a limit of 7.2 % 4 of 4, 19 of 100."""
+    return at_least(count.bad, count.total, limit) < SURE
 
 
 def read_row(row: Row, counts: Mapping[timedelta, Count], target: float, window: timedelta) -> Reading:
@@ -115,7 +102,7 @@ def read_row(row: Row, counts: Mapping[timedelta, Count], target: float, window:
     long, short = counts[row.long], counts[row.short]
     slow, quick = burn_rate(long, budget), burn_rate(short, budget)
     over = slow is not None and quick is not None and slow > limit and quick > limit
-    sure = over and is_sure(long, budget, limit)
+    sure = over and is_sure(long, limit * budget)
     calm = slow is None or slow < CALM_SHARE * limit or (quick is not None and quick < CALM_SHARE * limit)
     return Reading(row, limit, slow, quick, fires=sure, few=over and not sure, calm=calm)
 
@@ -135,16 +122,6 @@ def worst(readings: Sequence[Reading]) -> Reading | None:
     """The row that is farthest over its limit, by its slower window; None where nothing was measured."""
     known = [reading for reading in readings if reading.long is not None]
     return max(known, key=lambda reading: (reading.fires, min(reading.long or 0, reading.short or 0) / reading.limit), default=None)
-
-
-def is_sustained(counts: Mapping[timedelta, Count], target: float, window: timedelta) -> bool:
-    """The rule for endpoints too quiet for rates: 5 bad in a day, one of them in the last 6 h, more than the budget allows over three
-    days, and fewer events in three days than any row believes."""
-    slowest = ROWS[-1]
-    budget, long = 1 - target, counts[slowest.long]
-    quiet = long.total < total_needed(budget, slowest.burn(window))
-    over = long.ratio is not None and long.ratio > budget
-    return quiet and over and counts[DAY].bad >= BAD_MIN and counts[slowest.short].bad >= 1
 
 
 def never_fires(target: float, window: timedelta) -> list[Row]:

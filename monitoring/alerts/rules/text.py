@@ -58,23 +58,12 @@ def burning(
     return Said(title, text)
 
 
-def sustained(name: str, kind: str, target: float, counts: Mapping[timedelta, Count]) -> Said:
-    """Of an endpoint too quiet for rates that fails again and again."""
-    days, day = counts[3 * DAY], counts[DAY]
-    title = f"{name}: {BAD[Kind(kind)]} go on at little traffic"
-    text = (
-        f"{happened(kind, days, 3 * DAY)}, {count(day.bad)} of them in {span(DAY)}: more than the {percent(1 - target, 2)} that the "
-        f"objective allows, with too little traffic to tell a rate. {TO_DO[Kind(kind)]}"
-    )
-    return Said(title, text)
-
-
 def too_few(kind: str, readings: Sequence[Reading], counts: Mapping[timedelta, Count]) -> str:
-    """Why a row that is over its limit says nothing."""
+    """Why a row that is over its limit doesn't fire."""
     row = next(reading.row for reading in readings if reading.few)
     found = counts[row.long]
     seen = f"{count(found.bad)} of {count(found.total)} {NOUNS[Kind(kind)]} {VERBS[Kind(kind)]} in {span(row.long)}"
-    return f"{seen}: too few to be sure of the {row.severity.label.lower()} row {row.name}."
+    return f"{seen}: over the limit of the {row.severity.label.lower()} row {row.name}, but it could be chance."
 
 
 def calm(kind: str) -> str:

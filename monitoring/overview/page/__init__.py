@@ -8,6 +8,7 @@ from typing import Any
 
 from django.conf import settings
 
+from lifecycle.statistics.verdicts import Verdict
 from lifecycle.ui.addresses import choice_in
 from lifecycle.ui.numbers import count
 from monitoring.overview import queries, rules
@@ -19,7 +20,7 @@ from monitoring.traffic import queries as traffic
 from registry.access.models import User
 
 DEFAULT_WEEKS = 13
-LEDES = {"better": "better than", "worse": "worse than", "unclear": "not clearly different from"}
+LEDES = {Verdict.BETTER.words: "better than", Verdict.WORSE.words: "worse than", Verdict.UNCLEAR.words: "not clearly different from"}
 
 
 def dashboard(user: User, given: Mapping[str, str], now: datetime) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from datetime import date, datetime
 from django.conf import settings
 
 from lifecycle.compute.price import price_of, price_per_million
+from lifecycle.statistics.verdicts import Verdict
 from lifecycle.ui.charts import Chart
 from lifecycle.ui.marks import Figure
 from lifecycle.ui.numbers import count, duration, money, percent, signed, things
@@ -19,12 +20,11 @@ from monitoring.overview import charts, queries, rules
 from monitoring.overview.queries import Burning, Volume
 from monitoring.traffic import queries as traffic
 from monitoring.traffic.models import Kpi
-from monitoring.traffic.outcomes import Sums
 from monitoring.traffic.queries import Comparison
 from registry.access.models import Project
 from registry.endpoints.models import Deployment
 
-READING_MARKS = {"better": "ok", "worse": "bad", "sample ratio off": "warn"}
+READING_MARKS = {Verdict.BETTER.words: "ok", Verdict.WORSE.words: "bad", Verdict.NOT_MEASURED.words: "off", "sample ratio off": "warn"}
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class Lift:
 
     @property
     def interval_text(self) -> str:
-        """The ends of its 95 % interval, in the same unit."""
+        """The ends of its interval, in the same unit."""
         found = self.comparison.difference
         factor, digits = (100, 1) if self.comparison.kpi.kind == Kpi.Kind.SHARE else (1, 2)
         return ", ".join(signed(factor * end, digits, (0,)) for end in (found.low, found.high)) if found else ""
@@ -87,20 +87,15 @@ def kpi_chart(
     if shown is None:
         return None
     weeks = {week.start.date(): week for week in traffic.weeks(shown, queries.at_midnight(mondays[0]), now)}
-    sides = [(weeks[monday].model, weeks[monday].holdout) if monday in weeks else ((0, 0.0, 0.0),) * 2 for monday in mondays]
+    sides = [(weeks[monday].model[0], weeks[monday].holdout[0]) if monday in weeks else (None, None) for monday in mondays]
     names: dict[str, list[str]] = {}
     for row in releases.get(shown.endpoint_id, []):
         names.setdefault(rules.monday_of(row.started_at.date()).isoformat(), []).append(row.version.semver)
     chart = charts.kpi(
-        shown.name, shown.unit, shown.kind == Kpi.Kind.SHARE, mondays, [mean(model) for model, _ in sides],
-        [mean(holdout) for _, holdout in sides], {week: ", ".join(semvers) for week, semvers in names.items()},
+        shown.name, shown.unit, shown.kind == Kpi.Kind.SHARE, mondays, [model for model, _ in sides],
+        [holdout for _, holdout in sides], {week: ", ".join(semvers) for week, semvers in names.items()},
     )  # fmt: skip
     return shown, chart
-
-
-def mean(sums: Sums) -> float | None:
-    """The mean of outcomes that were added up; None without any."""
-    return sums[1] / sums[0] if sums[0] else None
 
 
 def error_budgets(objectives: Sequence[Objective]) -> list[BudgetLine]:

@@ -7,11 +7,13 @@ from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from lifecycle.statistics.intervals import wilson
-from lifecycle.ui.numbers import count, percent
+from lifecycle.statistics import clustered, intervals, sequences
+from lifecycle.statistics.clustered import Sums
+from lifecycle.statistics.intervals import Interval, wilson
+from lifecycle.ui.numbers import count, decimals, percent
+from monitoring.drift.rules import JUDGED_LEAST, MIN_ROWS
 from monitoring.retraining.rules.settings import Kind
 
-CALLED_LEAST = 30  # predictions with feedback from which they are a reason to train; a page shows their share from fewer
 OVERRIDES_WORTH = 0.05  # of all answers: people overrule the model so often that it is a reason by itself
 BUDGET_DAYS = 30
 
@@ -39,18 +41,21 @@ class Drift:
 class Facts:
     """What is known of an endpoint. urls: where the evidence stands, by fact.
 
-    quality_alert: what the open alert of the quality objective says. right, called: of the live version's answers in the window that
-    somebody called right or wrong. expected: accuracy on its frozen test split. overrides: answers that people replaced. labels_new:
-    decided since its snapshot. frozen, canary, run, proposal: what is in the way, as words; empty where nothing is. recent: retrainings in
-    the last 30 days.
+    quality_alert: what the open alert of the quality objective says. answers, called, overrides: of the live version in the window, those
+    with feedback of them, and those that people replaced. tells: whether so many, and so large a part, have feedback that it speaks for the
+    rest. judged: correct ones of the newest with feedback, by sticky key. expected: accuracy on so many `tested` rows of its frozen test
+    split. labels_new: decided since its snapshot. frozen, canary, run, proposal: what is in the way, as words; empty where nothing is.
+    recent: retrainings in the last 30 days.
     """
 
     live: str = ""
     drift: Drift = Drift()
     quality_alert: str = ""
-    right: int = 0
     called: int = 0
+    tells: bool = False
+    judged: Sums = Sums()
     expected: float | None = None
+    tested: int = 0
     overrides: int = 0
     answers: int = 0
     labels_new: int = 0
@@ -136,8 +141,8 @@ def reaches(reason: Reason, facts: Facts, policy: Policy) -> bool:
     if reason.code == "drift":
         return any(shift.psi is None or shift.psi >= policy.threshold for shift in facts.drift.shifts)
     if reason.code == "accuracy":
-        high = wilson(facts.right, facts.called)[1]
-        return facts.expected is not None and high < facts.expected - policy.threshold
+        fall = fall_of(facts)
+        return fall is not None and fall.low > policy.threshold
     return True
 
 
@@ -155,23 +160,35 @@ def burning(facts: Facts, _policy: Policy, _now: datetime) -> Reason | None:
     return Reason("alert", facts.quality_alert, "open alert", facts.urls.get("alerts", "")) if facts.quality_alert else None
 
 
+def fall_of(facts: Facts) -> Interval | None:
+    """Accuracy on the test split less that of the window, with its interval; None where it isn't known.
+
+    Newcombe's (1998): the test rows, independent, at 95 %; the window's predictions, by sticky key, at every look of a trigger. That those
+    without feedback are like those with it is assumed once half of all have it.
+    """
+    if not facts.tells or facts.expected is None or not facts.tested or not facts.judged.below:
+        return None
+    tested = intervals.share(round(facts.expected * facts.tested), facts.tested)
+    return intervals.difference(tested, clustered.share(facts.judged, sequences.quantile(facts.judged.below)))
+
+
 def less_accurate(facts: Facts, _policy: Policy, _now: datetime) -> Reason | None:
-    """People find more answers wrong than the evaluation let expect: even the upper end of the 95 % Wilson interval lies below it."""
-    if facts.called < CALLED_LEAST or facts.expected is None:
+    """By feedback, more predictions are wrong than on the test split: the whole interval of the fall is above 0."""
+    fall = fall_of(facts)
+    if fall is None or fall.low <= 0:
         return None
-    low, high = wilson(facts.right, facts.called)
-    if high >= facts.expected:
-        return None
-    value = f"{percent(facts.right / facts.called, 1)} [{percent(low, 1)}, {percent(high, 1)}] of {count(facts.called)}"
+    ends = f"{decimals(100 * fall.low, 1)} to {decimals(100 * fall.high, 1)} points below"
+    value = f"{percent(facts.judged.value, 1)} of {count(int(facts.judged.below))}: {ends}"
     return Reason(
-        "accuracy", f"Less accurate than the evaluation's {percent(facts.expected, 1)}, by what people called right or wrong", value,
+        "accuracy", f"Less accurate than the evaluation's {percent(facts.expected, 1)} of {count(facts.tested)} rows, by feedback", value,
         facts.urls.get("predictions", ""),
     )  # fmt: skip
 
 
 def overruled(facts: Facts, _policy: Policy, _now: datetime) -> Reason | None:
-    """People replace more than 5 % of the answers, by the lower end of the interval."""
-    if not facts.answers or wilson(facts.overrides, facts.answers)[0] <= OVERRIDES_WORTH:
+    """People override more than 5 % of the predictions, by the lower end of an interval that holds at every look; predictions are taken as
+    independent, and those that nobody looked at as not overridden."""
+    if not facts.answers or wilson(facts.overrides, facts.answers, sequences.quantile(facts.answers))[0] <= OVERRIDES_WORTH:
         return None
     value = f"{percent(facts.overrides / facts.answers, 1)} of {count(facts.answers)}"
     return Reason("overrides", "People overrule the answers", value, facts.urls.get("predictions", ""))
@@ -242,9 +259,9 @@ def no_data(facts: Facts, policy: Policy, _now: datetime) -> Reason | None:
     if policy.kind == Kind.DRIFT and not facts.drift.shifts and facts.drift.state in words:
         value = words[facts.drift.state]
         return Reason("data", "Drift is not known", value, facts.urls.get("drift", ""), blocks=True)
-    if policy.kind == Kind.QUALITY and facts.called < CALLED_LEAST and not facts.quality_alert:
-        value = f"{count(facts.called)} of {CALLED_LEAST} answers"
-        return Reason("data", "Too few answers were called right or wrong", value, facts.urls.get("predictions", ""), blocks=True)
+    if policy.kind in (Kind.QUALITY, None) and not facts.tells:
+        value = f"{count(facts.called)} of {count(facts.answers)}; needs {MIN_ROWS} and {percent(JUDGED_LEAST)}"
+        return Reason("data", "Too few predictions with feedback to tell the accuracy", value, facts.urls.get("predictions", ""))
     return None
 
 

@@ -17,7 +17,7 @@ from monitoring.traffic import queries
 from monitoring.traffic.actions.ingest import waits_since
 from monitoring.traffic.actions.missing import unknown
 from monitoring.traffic.models import Kpi, Outcome, OutcomeDay, Side
-from monitoring.traffic.outcomes import joined, sums_of
+from monitoring.traffic.outcomes import Arm, added, group_of, unpacked
 from monitoring.traffic.rules import BATCH_MAX, SKEW
 from monitoring.traffic.spool import EARLIEST
 from registry.access import policy
@@ -104,8 +104,9 @@ def _record_outcomes(kpi_id: UUID, cases: Sequence[Case], actor: User) -> list[O
         check_same(row, wanted[row.uuid])
     fresh = [row for row in wanted.values() if row.uuid not in known]
     if fresh:
+        subjects = known_subjects(kpi, fresh)
         Outcome.objects.bulk_create(fresh)
-        add_to_days(kpi, fresh)
+        add_to_days(kpi, fresh, subjects)
         digest = digest_of([[str(row.uuid), row.arm, row.value, row.at.isoformat()] for row in fresh])
         record(
             actor, Verb.OUTCOMES_RECORDED, kpi, project=kpi.endpoint.model.project.uuid, endpoint=kpi.endpoint.uuid, count=len(fresh),
@@ -178,17 +179,27 @@ def check_same(known: Outcome, given: Outcome) -> None:
         )
 
 
-def add_to_days(kpi: Kpi, rows: list[Outcome]) -> None:
-    """Count new outcomes in the sums of their days, under the lock of the figure."""
-    values: dict[tuple[date, str], list[float]] = {}
+def known_subjects(kpi: Kpi, rows: list[Outcome]) -> set[str]:
+    """Of the subjects of these rows, those of which the figure has outcomes."""
+    found = Outcome.objects.filter(kpi=kpi, subject__in={row.subject for row in rows if row.subject}).exclude(subject="")
+    return set(found.values_list("subject", flat=True).distinct())
+
+
+def add_to_days(kpi: Kpi, rows: list[Outcome], known: set[str]) -> None:
+    """Count new outcomes in the sums of their days, under the lock of the figure. known: subjects of which it had outcomes before."""
+    places: dict[tuple[date, str], list[Outcome]] = {}
     for row in rows:
-        values.setdefault((row.at.astimezone(UTC).date(), row.arm), []).append(row.value)
-    days = {(row.day, row.arm): row for row in OutcomeDay.objects.filter(kpi=kpi, day__in={day for day, _ in values})}
-    missing = [OutcomeDay(kpi=kpi, day=day, arm=arm) for day, arm in sorted(values) if (day, arm) not in days]
+        places.setdefault((row.at.astimezone(UTC).date(), row.arm), []).append(row)
+    days = {(row.day, row.arm): row for row in OutcomeDay.objects.filter(kpi=kpi, day__in={day for day, _ in places})}
+    missing = [OutcomeDay(kpi=kpi, day=day, arm=arm, groups=Arm().packed) for day, arm in sorted(places) if (day, arm) not in days]
     days |= {(row.day, row.arm): row for row in missing}
-    for place, added in values.items():
-        day = days[place]
-        day.n, day.total, day.spread = joined((day.n, day.total, day.spread), sums_of(added))
+    for place, cases in places.items():
+        day, named = days[place], {row.subject for row in cases if row.subject}
+        fresh, unnamed = named - known, sum(not row.subject for row in cases)
+        known |= named
+        found = added(((group_of(row.uuid, row.subject), row.value) for row in cases), subjects=len(fresh) + unnamed, unnamed=unnamed)
+        found += Arm(day.subjects, day.unnamed, unpacked(day.groups))
+        day.n, day.total, day.subjects, day.unnamed, day.groups = found.n, found.total, found.subjects, found.unnamed, found.packed
     OutcomeDay.objects.bulk_create(missing)
-    changed = [days[place] for place in values if days[place] not in missing]
-    OutcomeDay.objects.bulk_update(changed, ["n", "total", "spread"], batch_size=100)
+    changed = [days[place] for place in places if days[place] not in missing]
+    OutcomeDay.objects.bulk_update(changed, ["n", "total", "subjects", "unnamed", "groups"], batch_size=100)

@@ -53,7 +53,7 @@ class KpisOut(serializers.Serializer[Any]):
 
 
 class KpiDifferenceOut(serializers.Serializer[Any]):
-    """Model minus hold-out with its 95 % interval."""
+    """Model minus hold-out with an interval that holds at every look, with 95 % together with those of the endpoint's other figures."""
 
     value = serializers.FloatField()
     low = serializers.FloatField()
@@ -61,10 +61,12 @@ class KpiDifferenceOut(serializers.Serializer[Any]):
 
 
 class KpiComparisonOut(serializers.Serializer[Any]):
-    """A figure over whole days UTC. ratio_p: how likely chance alone splits the cases so far from the hold-out share.
+    """A figure over whole days UTC. figures: of the endpoint, this one included. model_subjects, holdout_subjects: those of which a case
+    was reported for the first time, in either arm; ratio_p: how likely chance alone ever splits them so far from the hold-out share.
+    unnamed: cases without a subject, each of which counts as one.
 
-    difference is null with fewer than 30 cases in an arm, and where in each arm all values are the same; reading: better, worse, unclear,
-    insufficient data, sample ratio off.
+    difference is null with fewer than about 32 subjects in an arm (130 of a number), and where in each arm all values are the same.
+    reading: better, worse, no clear difference, not enough data, not measured, sample ratio off.
     """
 
     kpi = KpiOut()
@@ -72,6 +74,10 @@ class KpiComparisonOut(serializers.Serializer[Any]):
     until = serializers.DateTimeField()
     model_cases = serializers.IntegerField()
     holdout_cases = serializers.IntegerField()
+    model_subjects = serializers.IntegerField(source="model.subjects")
+    holdout_subjects = serializers.IntegerField(source="holdout.subjects")
+    unnamed = serializers.IntegerField()
+    figures = serializers.IntegerField()
     model_mean = serializers.FloatField(allow_null=True)
     holdout_mean = serializers.FloatField(allow_null=True)
     difference = KpiDifferenceOut(allow_null=True)
@@ -81,7 +87,8 @@ class KpiComparisonOut(serializers.Serializer[Any]):
 
 
 class OutcomeIn(serializers.Serializer[Any]):
-    """What came of one case. uuid: your own, so that sending twice counts once; subject: what you know it by, kept as a digest alone."""
+    """What came of one case. uuid: your own, so that sending twice counts once; subject: whom you held out or not, such as a customer, kept
+    as a digest alone: cases of one subject count as a cluster."""
 
     uuid = serializers.UUIDField()
     arm = serializers.ChoiceField(choices=Side.choices)

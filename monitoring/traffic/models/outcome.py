@@ -72,21 +72,29 @@ class Outcome(models.Model):
     received_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
-        indexes = [models.Index(fields=["kpi", "-at", "-id"], name="outcome_newest")]
+        indexes = [
+            models.Index(fields=["kpi", "-at", "-id"], name="outcome_newest"),
+            models.Index(fields=["kpi", "subject"], condition=~Q(subject=""), name="outcome_subject"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.kpi}: {self.value:g}"
 
 
 class OutcomeDay(models.Model):
-    """The outcomes of a day UTC in an arm, added up: enough for means, variances and shares."""
+    """The outcomes of a day UTC in an arm, added up: enough for means and shares, and for their variance over groups of subjects.
+
+    subjects: those of which the figure had no outcome before, in either arm. unnamed: outcomes without a subject.
+    """
 
     kpi = models.ForeignKey(Kpi, on_delete=models.CASCADE, related_name="days", db_index=False)
     day = models.DateField()
     arm = models.CharField(max_length=7, choices=Side.choices)
     n = models.PositiveIntegerField(default=0)
     total = models.FloatField(default=0.0)
-    spread = models.FloatField(default=0.0, help_text="sum of the squared deviations from the mean of the day")
+    subjects = models.PositiveIntegerField(default=0)
+    unnamed = models.PositiveIntegerField(default=0)
+    groups = models.BinaryField(help_text="n and total by group of subjects: 2 times 256 doubles, little-endian")
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["kpi", "day", "arm"], name="one_outcome_day")]

@@ -27,10 +27,10 @@ from monitoring.traffic.queries.predictions import (
     shadow_answers,
     visible,
 )
-from monitoring.traffic.queries.window import Kept, Wrong, called_wrong, texts, wrong_without_text
+from monitoring.traffic.queries.window import Kept, Wrong, called_wrong, judged, texts, wrong_without_text
 
 __all__ = [
     "FEW", "PAGE", "Comparison", "Kept", "Point", "Total", "Week", "Wrong", "called_wrong", "compare", "comparisons", "deployment_of",
-    "disagreements", "history", "kpis", "labels_of", "newest_at", "newest_feedback", "newest_outcomes", "reads_texts", "recent", "series",
-    "shadow_answers", "texts", "total", "totals", "visible", "visible_kpis", "weeks", "whole", "wrong_without_text",
+    "disagreements", "history", "judged", "kpis", "labels_of", "newest_at", "newest_feedback", "newest_outcomes", "reads_texts", "recent",
+    "series", "shadow_answers", "texts", "total", "totals", "visible", "visible_kpis", "weeks", "whole", "wrong_without_text",
 ]  # fmt: skip

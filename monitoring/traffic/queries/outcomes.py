@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
-from typing import Any
+from functools import cached_property
 
-from django.db.models import QuerySet
+from django.db.models import Count, QuerySet
 
 from lifecycle.statistics.intervals import Interval
+from lifecycle.statistics.verdicts import Verdict, verdict
 from monitoring.traffic import outcomes
 from monitoring.traffic.models import Kpi, Outcome, OutcomeDay, Side
-from monitoring.traffic.outcomes import NOTHING, Sums
+from monitoring.traffic.outcomes import Arm
 from monitoring.traffic.rules import DAY, ceil, floor
 from registry.access import policy
 from registry.access.models import User
@@ -21,105 +22,130 @@ from registry.catalog.models import Endpoint
 
 @dataclass(frozen=True)
 class Comparison:
-    """A figure over whole days UTC, with the model and without. model, holdout: (n, total, spread).
+    """A figure over whole days UTC, with the model and without. figures: how many the endpoint has, all of which hold together.
 
-    ratio_p: how likely chance alone splits the cases so far from the hold-out share; None without cases.
+    ratio_p: how likely chance alone ever splits the subjects so far from the hold-out share; None without subjects.
     """
 
     kpi: Kpi
     since: datetime
     until: datetime
-    model: Sums = NOTHING
-    holdout: Sums = NOTHING
+    model: Arm = Arm()
+    holdout: Arm = Arm()
+    figures: int = 1
 
     @property
     def model_cases(self) -> int:
         """Cases with the model."""
-        return self.model[0]
+        return self.model.n
 
     @property
     def holdout_cases(self) -> int:
         """Cases without it."""
-        return self.holdout[0]
+        return self.holdout.n
 
     @property
     def n(self) -> int:
         """Cases in both arms."""
-        return self.model[0] + self.holdout[0]
+        return self.model.n + self.holdout.n
+
+    @property
+    def subjects(self) -> int:
+        """Subjects of which a case was reported for the first time."""
+        return self.model.subjects + self.holdout.subjects
+
+    @property
+    def unnamed(self) -> int:
+        """Cases without a subject, each of which counts as one."""
+        return self.model.unnamed + self.holdout.unnamed
 
     @property
     def model_mean(self) -> float | None:
         """None without cases."""
-        return outcomes.mean(self.model) if self.model[0] else None
+        return self.model.mean
 
     @property
     def holdout_mean(self) -> float | None:
         """None without cases."""
-        return outcomes.mean(self.holdout) if self.holdout[0] else None
+        return self.holdout.mean
 
-    @property
+    @cached_property
     def difference(self) -> Interval | None:
-        """Model minus hold-out with its 95 % interval; None with fewer than 30 cases in an arm, or where nothing varies."""
-        return outcomes.compare(self.kpi.kind, self.model, self.holdout)
+        """Model minus hold-out with an interval that holds at every look, with 95 % together with those of the endpoint's other figures;
+        None with too few subjects in an arm, or where nothing varies."""
+        return outcomes.compare(self.kpi.kind, self.model, self.holdout, self.figures)
 
-    @property
+    @cached_property
     def ratio_p(self) -> float | None:
         """See above."""
-        return outcomes.ratio_p(self.model[0], self.holdout[0], self.kpi.holdout_share)
+        return outcomes.ratio_p(self.model.subjects, self.holdout.subjects, self.kpi.holdout_share)
 
     @property
     def mismatch(self) -> bool:
-        """Whether the split is so unlikely that no difference can be believed."""
-        return outcomes.ratio_check(self.model[0], self.holdout[0], self.kpi.holdout_share)
+        """Whether the sample ratio is off: some cases went missing or came twice, and no difference can be believed."""
+        return self.ratio_p is not None and self.ratio_p < outcomes.MISMATCH_P
+
+    @property
+    def verdict(self) -> Verdict:
+        """What its interval says, if the split can be believed."""
+        if not self.n:
+            return Verdict.NOT_MEASURED
+        return verdict(self.difference, up=self.kpi.direction == Kpi.Direction.UP) if self.difference else Verdict.FEW
 
     @property
     def reading(self) -> str:
-        """better, worse, unclear, insufficient data, or sample ratio off."""
-        return outcomes.reading(self.difference, up=self.kpi.direction == Kpi.Direction.UP, mismatch=self.mismatch)
+        """The words of the verdict, or sample ratio off."""
+        return "sample ratio off" if self.mismatch else self.verdict.words
 
 
 @dataclass(frozen=True)
 class Week:
-    """One week of a figure, from its Monday."""
+    """One week of a figure, from its Monday. model, holdout: the means, None without cases, and the cases."""
 
     start: datetime
-    model: Sums
-    holdout: Sums
+    model: tuple[float | None, int]
+    holdout: tuple[float | None, int]
 
 
 def compare(kpi: Kpi, since: datetime, until: datetime) -> Comparison:
-    """A figure over the days that touch [since, until), in one statement."""
+    """A figure over the days that touch [since, until), in two statements."""
     return comparisons([kpi], since, until)[0]
 
 
 def comparisons(kpis: Sequence[Kpi], since: datetime, until: datetime) -> list[Comparison]:
-    """The same of several figures, in one statement too."""
+    """The same of several figures, in two statements too."""
     since, until = floor(since.astimezone(UTC), DAY), ceil(until.astimezone(UTC), DAY)
-    sums = added((each.pk for each in kpis), since.date(), until.date(), lambda kpi, _day, arm: (kpi, arm))
+    arms: dict[tuple[int, str], Arm] = {}
+    rows = OutcomeDay.objects.filter(kpi__in=[each.pk for each in kpis], day__gte=since.date(), day__lt=until.date())
+    for pk, arm, subjects, unnamed, groups in rows.values_list("kpi", "arm", "subjects", "unnamed", "groups"):
+        arms[pk, arm] = arms.get((pk, arm), Arm()) + Arm(subjects, unnamed, outcomes.unpacked(groups))
+    counted = Kpi.objects.filter(endpoint__in={each.endpoint_id for each in kpis}).order_by().values_list("endpoint")
+    figures = dict(counted.annotate(number=Count("pk")))
     return [
-        Comparison(kpi, since, until, sums.get((kpi.pk, Side.MODEL), NOTHING), sums.get((kpi.pk, Side.HOLDOUT), NOTHING)) for kpi in kpis
-    ]
+        Comparison(
+            kpi, since, until, arms.get((kpi.pk, Side.MODEL), Arm()), arms.get((kpi.pk, Side.HOLDOUT), Arm()), figures[kpi.endpoint_id]
+        )
+        for kpi in kpis
+    ]  # fmt: skip
 
 
 def weeks(kpi: Kpi, since: datetime, until: datetime) -> list[Week]:
     """A figure by week, without gaps, from the week that holds `since`; in one statement."""
     first = floor(since.astimezone(UTC), DAY)
     first -= first.weekday() * DAY
-    sums = added([kpi.pk], first.date(), ceil(until, DAY).date(), lambda _kpi, day, arm: (day - day.weekday() * DAY, arm))
+    rows = OutcomeDay.objects.filter(kpi=kpi, day__gte=first.date(), day__lt=ceil(until, DAY).date())
+    sums: dict[tuple[date, str], tuple[int, float]] = {}
+    for day, arm, n, total in rows.values_list("day", "arm", "n", "total"):
+        place = day - day.weekday() * DAY, arm
+        known = sums.get(place, (0, 0.0))
+        sums[place] = known[0] + n, known[1] + total
+
+    def mean(monday: date, arm: str) -> tuple[float | None, int]:
+        n, total = sums.get((monday, arm), (0, 0.0))
+        return total / n if n else None, n
+
     starts = [first + at * timedelta(days=7) for at in range(max(0, -((first - until) // timedelta(days=7))))]
-    return [Week(start, sums.get((start.date(), Side.MODEL), NOTHING), sums.get((start.date(), Side.HOLDOUT), NOTHING)) for start in starts]
-
-
-def added(
-    kpis: Iterable[int], since: date, until: date, group: Callable[[int, date, str], tuple[Any, str]]
-) -> dict[tuple[Any, str], Sums]:  # fmt: skip
-    """The days of [since, until) added up. group: to what a day of a figure (by primary key) and an arm belongs."""
-    rows = OutcomeDay.objects.filter(kpi__in=kpis, day__gte=since, day__lt=until).order_by("day")
-    found: dict[tuple[Any, str], Sums] = {}
-    for kpi, day, arm, n, total, spread in rows.values_list("kpi", "day", "arm", "n", "total", "spread"):
-        key = group(kpi, day, arm)
-        found[key] = outcomes.joined(found.get(key, NOTHING), (n, total, spread))
-    return found
+    return [Week(start, mean(start.date(), Side.MODEL), mean(start.date(), Side.HOLDOUT)) for start in starts]
 
 
 def kpis(endpoint: Endpoint) -> list[Kpi]:

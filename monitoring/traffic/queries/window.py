@@ -47,6 +47,12 @@ def called_wrong(endpoint: Endpoint, since: datetime, until: datetime, limit: in
     return [Wrong(*row) for row in rows.order_by("-predicted_at", "-id").values_list(*columns, "label")[:limit]]
 
 
+def judged(endpoint: Endpoint, since: datetime, until: datetime, limit: int, version: ModelVersion) -> list[tuple[str, bool]]:
+    """(sticky key, whether it is correct) of a version's predictions of [since, until) with feedback, newest first; at most `limit`."""
+    rows = newest_words(endpoint, since, until, version).order_by("-predicted_at", "-id")
+    return list(rows.values_list("prediction__key", "right")[:limit])
+
+
 def wrong_without_text(endpoint: Endpoint, since: datetime, until: datetime, version: ModelVersion) -> int:
     """How many of them have no text any more, or never had one."""
     return wrong_words(endpoint, since, until, version).filter(prediction__text__isnull=True).count()
@@ -59,6 +65,11 @@ def kept(endpoint: Endpoint, since: datetime, until: datetime) -> QuerySet[Predi
 
 def wrong_words(endpoint: Endpoint, since: datetime, until: datetime, version: ModelVersion) -> QuerySet[Feedback]:
     """The newest word on each prediction of a window, where it says wrong."""
+    return newest_words(endpoint, since, until, version).filter(right=False)
+
+
+def newest_words(endpoint: Endpoint, since: datetime, until: datetime, version: ModelVersion) -> QuerySet[Feedback]:
+    """The newest word on each prediction of a window."""
     newest = Feedback.objects.filter(prediction=OuterRef("prediction")).order_by("-id").values("id")[:1]
     rows = Feedback.objects.filter(endpoint=endpoint, predicted_at__gte=since, predicted_at__lt=until, prediction__version=version)
-    return rows.filter(right=False, id=Subquery(newest))
+    return rows.filter(id=Subquery(newest))

@@ -73,7 +73,7 @@ def test_too_few_cases_are_called_so(as_person, mia, endpoint, figure):
     said = as_person(mia)("outcomes", "show", endpoint.slug)
 
     assert said.code == 0
-    assert said.out.rstrip().endswith("insufficient data")
+    assert said.out.rstrip().endswith("not measured")
 
 
 def test_no_figure_is_said_as_such(as_person, mia, endpoint):

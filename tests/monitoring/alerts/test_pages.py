@@ -309,7 +309,7 @@ def test_what_was_not_said_is_listed_with_why(client_for, gita, objective, traff
     actions.evaluate(now)
 
     page = client_for(gita).get(url("suppressed")).content.decode()
-    assert "1 of 1 requests failed in 1\u00a0h: too few to be sure of the page row" in page
+    assert "1 of 1 requests failed in 1\u00a0h: over the limit of the page row" in page
     assert "Too little traffic to tell" in page
     assert "Nothing was held back for this reason." in client_for(gita).get(url("suppressed"), {"why": "silenced"}).content.decode()
 

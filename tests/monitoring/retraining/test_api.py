@@ -16,7 +16,7 @@ def test_proposing_reading_and_deciding(client_for, endpoint, traffic, mia, lee)
     uuid = made.json()["uuid"]
     found = client_for(lee).get(f"{LIST}{uuid}/").json()
     assert (found["state"], found["step"], found["trigger"], found["min_labels"]) == ("open", "queue", None, 9)
-    assert [reason["code"] for reason in found["reasons_against"]] == ["few_labels"]
+    assert [reason["code"] for reason in found["reasons_against"]] == ["data", "few_labels"]
 
     stale = client_for(lee).post(f"{LIST}{uuid}/approve/", {"seen": "0" * 64}, content_type="application/json")
     assert (stale.status_code, stale.json()["code"]) == (409, "conflict")
@@ -51,7 +51,7 @@ def test_what_speaks_for_it_changes_nothing(client_for, endpoint, ana):
     found = client_for(ana).get(f"/api/v1/endpoints/{endpoint.uuid}/retraining/consider/").json()
 
     assert found["possible"] is True
-    assert [reason["code"] for reason in found["reasons_against"]] == ["few_labels"]
+    assert [reason["code"] for reason in found["reasons_against"]] == ["data", "few_labels"]
     assert not Proposal.objects.exists()
 
 

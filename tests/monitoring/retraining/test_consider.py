@@ -3,12 +3,14 @@
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
+import numpy as np
 import pytest
 from django.core.exceptions import PermissionDenied
 from django.db import DatabaseError, transaction
 from django.utils import timezone
 
 from lifecycle.refusals import Refused
+from lifecycle.statistics.clustered import Sums
 from monitoring.drift.models import DriftReport, Episode
 from monitoring.retraining import actions, queries, rules
 from monitoring.retraining.models import Proposal, Trigger
@@ -17,7 +19,17 @@ from registry.ledger.models import Event
 from tests.monitoring.retraining.conftest import say_wrong
 
 NOW = datetime(2026, 3, 31, 12, tzinfo=UTC)
-GOOD = Facts(live="1.0.0", expected=0.95, drift=Drift("ok"), answers=1000, learnt_at=NOW - timedelta(days=10))
+
+
+def told(right, called, *, keys=None):
+    """Facts about feedback on so many of 1,000 predictions, the first ones correct. keys: the sticky key of each, else all differ."""
+    words = [(keys[at] if keys else "", at < right) for at in range(called)]
+    return {"judged": queries.by_key(words), "called": called, "tells": called >= 500}
+
+
+GOOD = Facts(
+    live="1.0.0", expected=0.95, tested=1000, drift=Drift("ok"), answers=1000, learnt_at=NOW - timedelta(days=10), **told(570, 600)
+)
 SHIFT = Shift("Predicted label", 0.31, "PSI 0.310, limit PSI 0.100", NOW - timedelta(days=4))
 AUC = Shift("Words of the texts", None, "AUC 0.61, limit AUC 0.55", NOW)
 
@@ -39,11 +51,11 @@ def codes(reasons):
         (Kind.DRIFT, 0.4, {"drift": Drift("drift", (SHIFT, AUC))}, True, ["drift", "drift"], ["few_labels"]),
         (Kind.DRIFT, 0.2, {"drift": Drift()}, False, [], ["data", "few_labels"]),
         (Kind.DRIFT, 0.2, {"drift": Drift("insufficient")}, False, [], ["data", "few_labels"]),
-        (Kind.QUALITY, 0.03, {"right": 60, "called": 100}, True, ["accuracy"], ["few_labels"]),
-        (Kind.QUALITY, 0.30, {"right": 60, "called": 100}, False, ["accuracy"], ["few_labels"]),
-        (Kind.QUALITY, 0.03, {"right": 95, "called": 100}, False, [], ["few_labels"]),
-        (Kind.QUALITY, 0.03, {"right": 5, "called": 20}, False, [], ["data", "few_labels"]),
-        (Kind.QUALITY, 0.03, {"overrides": 100, "called": 40, "right": 38}, True, ["overrides"], ["few_labels"]),
+        (Kind.QUALITY, 0.03, told(360, 600), True, ["accuracy"], ["few_labels"]),
+        (Kind.QUALITY, 0.30, told(360, 600), False, ["accuracy"], ["few_labels"]),
+        (Kind.QUALITY, 0.03, told(560, 600), False, [], ["few_labels"]),
+        (Kind.QUALITY, 0.03, told(120, 400), False, [], ["data", "few_labels"]),
+        (Kind.QUALITY, 0.03, {"overrides": 100}, True, ["overrides"], ["few_labels"]),
         (Kind.QUALITY, 0.03, {"quality_alert": "Quality burns"}, True, ["alert"], ["few_labels"]),
         (Kind.LABELS, 200, {"labels_new": 200}, True, ["labels"], []),
         (Kind.LABELS, 200, {"labels_new": 199}, False, [], []),
@@ -66,14 +78,48 @@ def test_what_a_trigger_says(kind, threshold, facts, yes, found_for, against):
 
 
 def test_each_reason_has_its_figure_and_its_evidence():
-    facts = replace(GOOD, drift=Drift("drift", (SHIFT,)), right=60, called=100, urls={"drift": "/drift/1/", "predictions": "/p/"})
+    facts = replace(GOOD, drift=Drift("drift", (SHIFT,)), urls={"drift": "/drift/1/", "predictions": "/p/"}, **told(360, 600))
 
     drift, accuracy = rules.consider(facts, policy(Kind.DRIFT), NOW).reasons_for
 
     assert (drift.fact, drift.value, drift.evidence) == ("Drift of predicted label for 4 days", "PSI 0.310, limit PSI 0.100", "/drift/1/")
-    assert accuracy.value.startswith("60.0")
-    assert "of 100" in accuracy.value
+    assert accuracy.fact == "Less accurate than the evaluation's 95.0\u00a0% of 1,000 rows, by feedback"
+    assert accuracy.value == "60.0\u00a0% of 600: 28.8 to 41.4 points below"
     assert accuracy.evidence == "/p/"
+
+
+# ── How often it is wrong ───────────────────────────────────────────────────
+def test_a_month_of_looks_hardly_ever_finds_an_unchanged_model_less_accurate():
+    """200 test rows, 100 predictions a day with feedback, both right in 90 %; the window of 14 days is looked at every day. With what the
+    test split shows taken as known it was 40 % of months."""
+    chance, wrong, months = np.random.default_rng(9), 0, 40
+    for _ in range(months):
+        expected, days = chance.binomial(200, 0.9) / 200, chance.binomial(100, 0.9, size=42)
+        rights = {int(days[at : at + 14].sum()) for at in range(29)}
+        seen = [
+            replace(GOOD, expected=expected, tested=200, judged=Sums(1400, right, right, right, 1400, (right, right, 1400)))
+            for right in rights
+        ]
+        wrong += any("accuracy" in codes(rules.weigh(facts, policy(None), NOW).reasons_for) for facts in seen)
+
+    assert wrong <= 5  # 5 % of 40, and twice the standard error of simulation
+
+
+def test_where_mostly_wrong_predictions_get_feedback_no_accuracy_is_known_and_it_says_so():
+    """900 of 1,000 are correct; people report every wrong one and a tenth of the others."""
+    verdict = rules.consider(replace(GOOD, **told(90, 190)), policy(Kind.QUALITY, 0.03), NOW)
+
+    assert (verdict.yes, codes(verdict.reasons_for), codes(verdict.reasons_against)) == (False, [], ["data", "few_labels"])
+    assert verdict.reasons_against[0].value == "190 of 1,000; needs 50 and 50\u00a0%"
+
+
+def test_one_customer_of_whom_everything_fails_is_no_fall_of_the_accuracy():
+    """Of 20 customers with 30 predictions each, two fail always: 90 % of 600, which as independent rows would be told from 95 %."""
+    keys = [f"customer {at // 30}" for at in range(600)]
+
+    as_rows, as_customers = (rules.weigh(replace(GOOD, **told(540, 600, keys=each)), policy(None), NOW) for each in (None, keys))
+
+    assert (codes(as_rows.reasons_for), codes(as_customers.reasons_for)) == (["accuracy"], [])
 
 
 def test_a_person_is_stopped_by_little_and_told_everything():
@@ -153,8 +199,9 @@ def test_figures_come_from_drift_feedback_and_labels(endpoint, traffic, mia, sna
 
     facts = queries.gather(endpoint, now, 14)
 
-    assert (facts.live, facts.right, facts.called, facts.answers, facts.labels_new) == ("1.0.0", 0, 30, 30, 7)
-    assert facts.expected == live.evaluation.report["accuracy"]
+    assert (facts.live, facts.called, facts.tells, facts.answers, facts.labels_new) == ("1.0.0", 30, False, 30, 7)
+    assert (facts.judged.clusters, facts.judged.above, facts.judged.below) == (30, 0, 30)
+    assert (facts.expected, facts.tested) == (live.evaluation.report["accuracy"], live.evaluation.rows)
     assert facts.drift == Drift("drift", (Shift("Predicted label", 0.4, f"PSI 0.400, limit PSI 0.100 when it opened, {now:%d %b}", now),))
     assert facts.learnt_at == snapshot.created_at
     assert not DriftReport.objects.exists()

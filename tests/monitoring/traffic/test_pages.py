@@ -146,9 +146,10 @@ def test_business_figures_from_the_pages(client_for, live_endpoint, answered, le
     assert client_for(aida).post(url("record_outcomes", kpi), {"arm": "model", "value": "1"}).status_code == 403
 
     page = client_for(aida).get(url("kpi", kpi)).content.decode()
-    assert "insufficient data" in page
-    assert "needs 30 cases in each arm" in page
-    assert "insufficient data" in client_for(aida).get(url("kpis", live_endpoint)).content.decode()
+    assert "not enough data" in page
+    assert "needs about 32 subjects in each arm" in page
+    assert "1 of 1 cases were reported without a subject and count as independent." in page
+    assert "not enough data" in client_for(aida).get(url("kpis", live_endpoint)).content.decode()
 
 
 @pytest.mark.postgres
@@ -334,7 +335,7 @@ def test_outcomes_by_token(live_endpoint, answered, lee, ana, otto):
 
     found = api.get(f"/api/v1/kpis/{kpi['uuid']}/").json()
     assert (found["model_cases"], found["holdout_cases"], found["model_mean"], found["difference"]) == (1, 0, 1.0, None)
-    assert found["reading"] == "insufficient data"
+    assert found["reading"] == "not enough data"
     listed = api.get(f"/api/v1/endpoints/{live_endpoint.uuid}/kpis/").json()["results"]
     assert [each["name"] for each in listed] == ["Handled"]
 
