@@ -17,7 +17,8 @@ from datasets_app.labeling.models import Decision, Queue
 from datasets_app.snapshots.models import Snapshot
 from lifecycle.training import queries as training
 from lifecycle.training.models import Run
-from registry.access.models import PLACEHOLDER, User
+from registry.access import queries as access
+from registry.access.models import User
 from registry.catalog import queries as catalog
 from registry.catalog.models import Alias, ModelVersion
 from registry.catalog.signed_cards import digest_of as digest_of_text
@@ -111,6 +112,8 @@ RECORDED = {
     Verb.CLASSES_CHANGED: (Q(change__isnull=False), "change__schema__uuid"),
 }  # fmt: skip  # which decisions an event of this kind tells of, and the object that it is about
 
+AT_ONCE = 10_000  # objects whose events are looked up by one statement
+
 
 def deciders(snapshot: Snapshot) -> list[str]:
     """Everyone whose work the labels of the test split are, as sorted uuids. Superseded decisions count too."""
@@ -123,16 +126,12 @@ def deciders_of(found: QuerySet[Decision]) -> list[str]:
     out: anybody could name anybody there, and so choose who may not approve.
 
     Whom the events name counts beside whom the rows name: neither alone frees anybody."""
-    people = Q()
-    for kind in BROUGHT:
-        people |= Q(pk__in=found.filter(**kind).values("item__upload__uploaded_by"))
-    for author in AUTHORS:
-        people |= Q(pk__in=found.filter(**{f"{author}__isnull": False}).values(author))
+    people = [found.filter(**kind).values_list("item__upload__uploaded_by") for kind in BROUGHT]
+    people += [found.filter(**{f"{author}__isnull": False}).values_list(author) for author in AUTHORS]
     answered = found.exclude(queue__source=Queue.Source.BROUGHT).filter(annotations__isnull=False)
-    people |= Q(pk__in=answered.values("annotations__user"))
-    people |= Q(uuid__in=recorded_deciders(found))
-    known = User.objects.exclude(username__startswith=PLACEHOLDER)
-    return sorted(str(uuid) for uuid in known.filter(people).values_list("uuid", flat=True))
+    people += [answered.values_list("annotations__user")]
+    named = User.objects.filter(pk__in=[pk for (pk,) in people[0].union(*people[1:])])
+    return sorted(access.with_account(named) | recorded_deciders(found))
 
 
 def card_authors(version: ModelVersion) -> list[str]:
@@ -146,16 +145,17 @@ def actors(uuid: UUID, *verbs: Verb) -> set[str]:
     return {event.actor for event in accounts.events_of([str(uuid)], verbs)[str(uuid)]} - {SYSTEM}
 
 
-def recorded_deciders(found: QuerySet[Decision]) -> list[str]:
-    """Who decided them or had them written, as their events say: looked up by what an event is about, so many at a time, which has an
-    index however long the audit log is."""
+def recorded_deciders(found: QuerySet[Decision]) -> set[str]:
+    """Who decided them or had them written, as their events say, as uuids: looked up by what an event is about, thousands at a time, since
+    it is done while others wait for the turn to write."""
     told: set[str] = set()
     for verb, (kind, subject) in RECORDED.items():
         about = found.filter(kind, **{f"{subject}__isnull": False}).values_list(subject, flat=True).distinct()
-        for ids in accounts.batched(str(uuid) for uuid in about.iterator(chunk_size=1000)):
-            events = Event.objects.filter(object_id__in=ids).order_by().values_list("verb", "actor").distinct()
-            told.update(actor for did, actor in events if did == verb and actor != SYSTEM)
-    return sorted(told)
+        ids = [str(uuid) for uuid in about]
+        for at in range(0, len(ids), AT_ONCE):
+            events = Event.objects.filter(object_id__in=ids[at : at + AT_ONCE]).order_by().values_list("verb", "actor").distinct()
+            told.update(actor for did, actor in events if did == verb)
+    return told - {SYSTEM}
 
 
 def workers(run: Run, asking: Mapping[str, list[str]]) -> dict[str, list[str]]:
