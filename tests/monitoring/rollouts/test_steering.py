@@ -30,7 +30,9 @@ def test_a_paused_rollout_keeps_its_share_and_goes_on_when_resumed(rollout, stre
     street.tick(7)
 
     assert (fresh(rollout).state, fresh(rollout).share) == ("running", 2500)
-    assert verbs(rollout) == ["rollouts.started", "rollouts.paused", "rollouts.resumed", "rollouts.widened"]
+    assert verbs(rollout) == [
+        "rollouts.started", "rollouts.paused", "rollouts.resumed", "rollouts.step_decided", "rollouts.widened",
+    ]  # fmt: skip
 
 
 def test_a_paused_canary_is_still_taken_back(rollout, street, omar, fresh):
@@ -56,7 +58,7 @@ def test_widening_before_the_rule_would_needs_a_reason_and_keeps_the_persons_nam
     assert (rollout.share, rollout.going_to, rollout.step_started_at) == (2500, None, street.at(2))
     last = Segment.objects.order_by("number").last()
     assert (last.number, last.share, last.deployment.started_by, last.deployment.reason) == (2, 2500, lee, "Known from shadow.")
-    assert verbs(rollout) == ["rollouts.started", "rollouts.widened"]
+    assert verbs(rollout) == ["rollouts.started", "rollouts.step_decided", "rollouts.widened"]
 
 
 def test_a_plan_may_ask_a_person_at_each_step_once(begun, street, mia, lee, fresh):
