@@ -14,6 +14,7 @@ from datasets_app.datasets import actions as dataset_actions
 from datasets_app.labeling import actions as labeling_actions
 from datasets_app.labeling import queries as labels
 from datasets_app.labeling.models import Queue
+from datasets_app.snapshots import actions as snapshot_actions
 from lifecycle.refusals import Conflict
 from lifecycle.training import queries as runs
 from monitoring.retraining import actions, queries
@@ -28,7 +29,7 @@ from registry.ledger.actions import record
 from registry.ledger.models import Event
 from registry.promotions import actions as promotions
 from registry.promotions.models import PromotionRequest, Verdict
-from tests.monitoring.retraining.conftest import advance, end_training, label_queue, measure, propose
+from tests.monitoring.retraining.conftest import advance, approve, collect, end_training, label_queue, measure, propose
 from tests.support import datasets, labeling, registry, training
 from tests.support.jobs import run_ok
 from tests.support.people import PASSWORD, make_person
@@ -249,6 +250,35 @@ def test_how_often_is_asked_does_not_grow_with_the_labels(approved, ana):
         asked.append(len(statements))
 
     assert asked[0] == asked[1]
+
+
+def freeze_by_hand(proposal: Proposal, person) -> None:
+    """Divide what is decided by a seed and shares of one's own."""
+    snapshot_actions.freeze(dataset=proposal.dataset, actor=person, seed=99, shares={"train": 60, "validation": 20, "test": 20})
+    run_ok("default")
+
+
+def test_who_divided_its_new_texts_before_the_product_did_froze_them(labelled, lee, lena, noah, client_for):
+    freeze_by_hand(labelled, lena)
+    end_training(advance(labelled), accuracy=1.0)
+    found = advance(advance(labelled))
+
+    assert found.promotion.subject["people"]["froze"] == [str(lena.uuid)]
+    refused(asked_again(found, lee, noah), lena, client_for)
+
+
+def test_who_froze_what_the_live_version_learnt_has_not_frozen_what_came_since(requested, mia):
+    assert requested.live.run.snapshot.created_by == mia
+    assert requested.promotion.subject["people"]["froze"] == []
+
+
+def test_what_an_earlier_retraining_froze_nobody_did(no_better, endpoint, lars, mia, ana, lena):
+    again = approve(collect(actions.collect_texts(proposal_id=propose(endpoint, lars).uuid, actor=mia)), lena)
+    label_queue(again, ana)
+
+    found = advance(advance(end_training(advance(again), accuracy=1.0)))
+
+    assert found.promotion.subject["people"]["froze"] == []
 
 
 @pytest.fixture

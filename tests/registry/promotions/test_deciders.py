@@ -132,8 +132,8 @@ def test_who_trained_what_a_run_comes_from_answers_for_it_too(project, mia, ravi
     Run.objects.filter(pk=last.pk).update(base=base)
     make_trained_run(snapshot, gita, evaluated=False)  # of the same base, and no part of it
 
-    assert training.trainers_of(Run.objects.get(pk=last.pk)) == {lee.uuid, omar.uuid, mia.uuid}
-    assert training.trainers_of(Run.objects.get(pk=first.pk)) == {lee.uuid}
+    assert training.workers_of(Run.objects.get(pk=last.pk)).trained == {lee.uuid, omar.uuid, mia.uuid}
+    assert training.workers_of(Run.objects.get(pk=first.pk)).trained == {lee.uuid}
 
 
 def test_who_merged_classes_of_test_rows_answers_for_their_labels(project, mia, ana, lee):
