@@ -85,6 +85,12 @@ def page_of_canary(canary: Deployment) -> str:
     return reverse("rollouts:detail", args=[found.uuid]) if found else ""
 
 
+def end_of_canary(canary: Deployment) -> tuple[str, str] | None:
+    """The mark and the word of the ended rollout whose canary this was last; None where no rollout steered it to its end."""
+    found = Rollout.objects.filter(segments__deployment=canary).exclude(state__in=rules.OPEN).first()
+    return (found.mark, found.get_state_display()) if found else None
+
+
 def last_rollout(endpoint: Endpoint) -> Rollout | None:
     """The newest rollout of an endpoint, ended or not."""
     return with_all(Rollout.objects.filter(endpoint=endpoint)).order_by("-id").first()
