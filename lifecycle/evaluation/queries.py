@@ -27,7 +27,6 @@ from lifecycle.jobs.models import Job
 from lifecycle.refusals import Refused
 from lifecycle.remembered import cache
 from lifecycle.statistics.operating import Scores
-from lifecycle.training import queries as training
 from lifecycle.training.models import Run
 from lifecycle.training.ports import Reference
 from lifecycle.ui.addresses import find_url
@@ -38,7 +37,6 @@ from registry.ledger import accounts
 from registry.ledger.rules import digest_of
 from registry.ledger.verbs import Verb
 
-trainers_of = training.trainers_of
 ROWS_AT_ONCE = 1_000  # items that one statement asks for
 TEXT_READ = 20_000  # characters of a text that a model gets
 RELATED = ("run__project", "run__base", "snapshot__dataset", "predictions", "created_by")  # what pages show beside an evaluation

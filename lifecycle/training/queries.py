@@ -22,7 +22,6 @@ from lifecycle.training.models import BaseModel, Estimate, MetricPoint, Run
 from lifecycle.training.rules import FINISHED, Attempt, Repeat, RunState, Workers, compare_repeat
 from lifecycle.ui.palette import Hit
 from registry.access import policy
-from registry.access.models import User
 from registry.access.policy import Person
 from registry.ledger import accounts
 from registry.ledger.rules import SYSTEM
@@ -161,30 +160,18 @@ def workers_of(run: Run) -> Workers:
     trained = set(Run.objects.filter(uuid__in=runs, launched_by__isnull=False).values_list("launched_by__uuid", flat=True))
     behind: set[UUID] = set()
     insisted: set[UUID] = set()
-    launched: set[UUID] = set()
     before: set[UUID] = set()
     for uuid, events in accounts.events_of([str(each) for each in runs], WORKED).items():
         for event in events:
             if event.actor != SYSTEM:
                 (insisted if event.verb == Verb.RUN_INSISTED else trained).add(UUID(event.actor))
             behind |= {UUID(each) for each in event.payload.get("behind", ())}
-            if "start_approved_by" in event.payload:
-                launched.add(UUID(uuid))
-                before |= set() if "behind" in event.payload else {UUID(uuid)}
+            if "start_approved_by" in event.payload and "behind" not in event.payload:
+                before.add(UUID(uuid))
     for earlier in ports.earlier_workers(before):
         behind |= earlier.behind
         insisted |= earlier.insisted
-    return Workers(frozenset(trained), frozenset(behind), frozenset(insisted), run.uuid in launched)
-
-
-def trainers_of(run: Run) -> frozenset[UUID]:
-    """Everyone who launched or resumed a run or one that it comes from, by uuid."""
-    return workers_of(run).trained
-
-
-def trainers(run: Run) -> QuerySet[User]:
-    """The people of `trainers_of`."""
-    return User.objects.filter(uuid__in=trainers_of(run)).order_by("pk")
+    return Workers(frozenset(trained), frozenset(behind), frozenset(insisted))
 
 
 # ── Curves ──────────────────────────────────────────────────────────────────

@@ -26,13 +26,12 @@ class Workers:
     """Whose work a run is, by uuid: none of them approves what comes of it.
 
     trained: launched or resumed it. behind: proposed the retraining that launched it, or labeled for that. insisted: requested a promotion
-    although the run was not better. retrained: whether the product launched it, for a retraining.
+    although the run was not better.
     """
 
     trained: frozenset[UUID] = frozenset()
     behind: frozenset[UUID] = frozenset()
     insisted: frozenset[UUID] = frozenset()
-    retrained: bool = False
 
 
 class RunState(TextChoices):

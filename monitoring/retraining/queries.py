@@ -13,7 +13,7 @@ from django.db.models import Case, Count, OuterRef, Q, QuerySet, Subquery, When
 from datasets_app.datasets.models import Dataset, Item
 from datasets_app.datasets.rules import UploadState, normal_digest
 from datasets_app.labeling import queries as labeling
-from datasets_app.labeling.models import Annotation, Decision, Queue
+from datasets_app.labeling.models import Annotation, Decision
 from lifecycle.statistics import clustered
 from lifecycle.statistics.clustered import Sums
 from lifecycle.training import queries as training
@@ -171,15 +171,14 @@ def behind(user: User, proposal: Proposal) -> str:
         return "launched or resumed a run that the new model starts from, so you can't approve the promotion that may follow"
     if str(user.uuid) in deciders(proposal.live.run.snapshot):
         return "took part in labeling its test split, so you can't approve the promotion that may follow"
-    if proposal.queue is not None and user.uuid in labelers(proposal.queue):
+    if user.uuid in labelers(proposal):
         return "labeled texts for it, so you can't approve the promotion that may follow"
     return ""
 
 
 def people_behind(proposal: Proposal) -> frozenset[UUID]:
     """Whose work the new model is, beside those who trained it: who proposed it, by hand or by a trigger that was set or changed within a
-    day before, and whose work the labels of its queue were when its run was launched. By the rows and by the trail: neither alone frees
-    anybody."""
+    day before, and whose work its new labels were when its run was launched. By the rows and by the trail: neither alone frees anybody."""
     trigger, made = proposal.trigger, proposal.created_at
     rows = [(proposal.proposed_by, made), (trigger.author, trigger.set_at) if trigger else (None, made)]
     work = [(str(each.uuid), at) for each, at in rows if each]
@@ -187,23 +186,22 @@ def people_behind(proposal: Proposal) -> frozenset[UUID]:
     events = accounts.events_of(subjects, {Verb.RETRAIN_PROPOSED, Verb.TRIGGER_SET})
     work += [(event.actor, made if event.verb == Verb.RETRAIN_PROPOSED else event.at) for told in events.values() for event in told]
     found = {UUID(actor) for actor, at in work if actor != SYSTEM and made - SETTLED < at <= made}
-    if proposal.queue is not None:
-        found |= labelers(proposal.queue, until=proposal.run.created_at if proposal.run else None)
-    return frozenset(found)
+    return frozenset(found | labelers(proposal, until=proposal.run.created_at if proposal.run else None))
 
 
-def labelers(queue: Queue, *, until: datetime | None = None) -> set[UUID]:
-    """Who annotated texts in a queue, and whose work its decisions are: who adjudicated is behind them without an annotation. until: what
-    came later doesn't count."""
-    then = {"queue": queue} | ({"created_at__lte": until} if until else {})
-    annotators = Annotation.objects.filter(**then).order_by().values_list("user__uuid", flat=True).distinct()
-    return {*annotators, *map(UUID, deciders_of(Decision.objects.filter(**then).order_by()))}
+def labelers(proposal: Proposal, *, until: datetime | None = None) -> set[UUID]:
+    """Whose work the labels are that its model learns and the live version did not, whatever queue or file they came by, and who annotated
+    its texts. until: what came later doesn't count."""
+    then = {"created_at__lte": until} if until else {}
+    decided = Decision.objects.filter(item__dataset=proposal.dataset_id, created_at__gt=proposal.live.run.snapshot.created_at, **then)
+    annotated = Annotation.objects.filter(item__upload=proposal.upload_id, **then) if proposal.upload_id else Annotation.objects.none()
+    return {*annotated.order_by().values_list("user__uuid", flat=True).distinct(), *map(UUID, deciders_of(decided.order_by()))}
 
 
 def workers_of(runs: Collection[UUID]) -> Workers:
     """Who is behind retrainings whose runs were launched before the event of a launch named them, and who requested a promotion although a
     model was not better."""
-    parts = ("trigger__author", "proposed_by", "queue__dataset__project", "run")
+    parts = ("trigger__author", "proposed_by", "live__run__snapshot", "run")
     rows = list(Proposal.objects.filter(run__uuid__in=runs).select_related(*parts))
     events = accounts.events_of([str(row.uuid) for row in rows], {Verb.RETRAIN_APPROVED, Verb.RETRAIN_INSISTED})
     insists = [event for told in events.values() for event in told if event.verb == Verb.RETRAIN_INSISTED or event.payload.get("insists")]

@@ -12,12 +12,14 @@ class RolloutsConfig(AppConfig):
         from lifecycle.jobs import schedule
         from lifecycle.ui import navigation
         from lifecycle.ui.navigation import NavItem
-        from monitoring.rollouts import queries
+        from monitoring.rollouts import queries, trail
         from registry.access.policy import can_somewhere
         from registry.endpoints import steering
+        from registry.ledger import accounts
 
         schedule.every(10, "monitoring.rollouts.tasks.tick")
-        steering.register(queries.page_of_canary)
+        steering.register(queries.page_of_canary, queries.end_of_canary)
+        accounts.register(trail.ROLLOUTS)
         navigation.register(
             NavItem(
                 "Serving", "Rollouts", "rollouts:list", order=20, show=lambda user: can_somewhere(user, "rollouts.view"),

@@ -26,6 +26,8 @@ from registry.catalog.queries import freeze_of
 from registry.endpoints import queries as endpoints
 from registry.endpoints.models import Deployment
 from registry.endpoints.rules import ALL
+from registry.ledger import accounts
+from registry.ledger.verbs import Verb
 
 PAGE = 20
 MINUTE = timedelta(minutes=1)
@@ -34,6 +36,7 @@ LAG = timedelta(seconds=10)  # within which every server has taken a new split; 
 MIN_FOR_SLOW = 100
 CHART_POINTS = 120
 KEYS_READ = 10_000
+STEPS = (Verb.ROLLOUT_STEP_DECIDED, Verb.ROLLOUT_STEP_DROPPED, Verb.ROLLOUT_WIDENED)
 
 
 def with_all(rows: QuerySet[Rollout]) -> QuerySet[Rollout]:
@@ -65,10 +68,27 @@ def open_rollout(endpoint: Endpoint) -> Rollout | None:
     return open_rollouts().filter(endpoint=endpoint).first()
 
 
+def beginning(rollout: Rollout) -> accounts.Told | None:
+    """The event of its start, which holds its plan."""
+    return next(iter(accounts.events_of([str(rollout.uuid)], {Verb.ROLLOUT_STARTED})[str(rollout.uuid)]), None)
+
+
+def open_claim(rollout: Rollout) -> accounts.Told | None:
+    """The event of the wider share that was decided on and is neither in force nor dropped."""
+    events = accounts.events_of([str(rollout.uuid)], STEPS)[str(rollout.uuid)]
+    return events[-1] if events and events[-1].verb == Verb.ROLLOUT_STEP_DECIDED else None
+
+
 def page_of_canary(canary: Deployment) -> str:
     """The page of the open rollout that steers a canary; empty when none does."""
     found = Rollout.objects.filter(endpoint=canary.endpoint_id, request=canary.approval_id, state__in=rules.OPEN).first()
     return reverse("rollouts:detail", args=[found.uuid]) if found else ""
+
+
+def end_of_canary(canary: Deployment) -> tuple[str, str] | None:
+    """The mark and the word of the ended rollout whose canary this was last; None where no rollout steered it to its end."""
+    found = Rollout.objects.filter(segments__deployment=canary).exclude(state__in=rules.OPEN).first()
+    return (found.mark, found.get_state_display()) if found else None
 
 
 def last_rollout(endpoint: Endpoint) -> Rollout | None:
@@ -79,6 +99,11 @@ def last_rollout(endpoint: Endpoint) -> Rollout | None:
 def segments(rollout: Rollout) -> list[Segment]:
     """The stretches of a rollout, the first first."""
     return list(rollout.segments.select_related("deployment").order_by("number"))
+
+
+def running_share(rollout: Rollout) -> int:
+    """What its canary has or had last, of 10,000, by its deployment."""
+    return segments(rollout)[-1].deployment.share
 
 
 def counts(segment: Segment) -> rules.Counts:

@@ -14,6 +14,7 @@ from registry.access.models import PLACEHOLDER, ApiToken, Project, RoleProposal,
 from registry.access.policy import Person, visible_to
 from registry.access.roles import Role
 from registry.ledger import accounts
+from registry.ledger.models import Event
 from registry.ledger.verbs import Verb
 
 
@@ -104,3 +105,12 @@ def people_without_role(limit: int) -> int:
 def people() -> QuerySet[User]:
     """Everybody who has an account, for an organisation admin."""
     return User.objects.exclude(username__startswith=PLACEHOLDER).order_by("display_name", "username")
+
+
+def with_account(rows: QuerySet[User]) -> set[str]:
+    """Those of these people who have an account, as uuids. Nobody becomes a placeholder by a name: the audit log has events about accounts
+    alone."""
+    found = {str(uuid): name.startswith(PLACEHOLDER) for uuid, name in rows.values_list("uuid", "username")}
+    named = [uuid for uuid, is_placeholder in found.items() if is_placeholder]
+    known = Event.objects.filter(object_id__in=named).order_by().values_list("object_id", flat=True).distinct() if named else ()
+    return found.keys() - {*named} | {*known}

@@ -18,6 +18,7 @@ from lifecycle.engine.leading import Leading
 from lifecycle.evaluation.models import Evaluation
 from lifecycle.evaluation.queries import is_recorded
 from lifecycle.evaluation.rules import leading_of
+from lifecycle.jobs.models import Job
 from lifecycle.training.models import Run
 from lifecycle.training.rules import RunState
 from registry.access import policy
@@ -231,6 +232,11 @@ def is_governed(endpoint: Endpoint) -> bool:
     """Whether the trail knows that the endpoint is governed by its policy."""
     uuid = str(endpoint.uuid)
     return {policy_of(event) for event in accounts.events_of([uuid], {Verb.ENDPOINT_CREATED})[uuid]} == {endpoint.policy.name}
+
+
+def asking(job: Job) -> Told | None:
+    """The event of the registration that a job was queued for."""
+    return next(iter(accounts.events_of([str(job.uuid)], {Verb.REGISTRATION_REQUESTED})[str(job.uuid)]), None)
 
 
 def policy_of(event: Told) -> str:

@@ -2,25 +2,18 @@
 
 from __future__ import annotations
 
-from uuid import UUID
-
 from celery import shared_task
 from django.utils import timezone
 
 from lifecycle.jobs.context import JobContext
-from registry.access.models import User
 from registry.catalog import actions
 from registry.catalog.models import ModelVersion
 
 
 def register(ctx: JobContext) -> None:
     """Sign a run's files and write the version."""
-    args = ctx.args
     ctx.progress(0, 1, stage="Hashing and signing the files")
-    actions.seal(
-        model_id=UUID(args["model"]), run_id=UUID(args["run"]), semver=args["semver"], stated=args["stated"],
-        actor=User.objects.get(uuid=args["actor"]), by_system=bool(args.get("by_system")),
-    )  # fmt: skip
+    actions.seal(ctx.job)
     ctx.progress(1, 1, stage="Registered")
 
 

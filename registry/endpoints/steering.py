@@ -11,18 +11,25 @@ from lifecycle.refusals import Refused
 from registry.endpoints.models import Deployment
 
 PageOf = Callable[[Deployment], str]
-_rooms: list[PageOf] = []
+EndOf = Callable[[Deployment], tuple[str, str] | None]
+_rooms: list[tuple[PageOf, EndOf]] = []
 
 
-def register(page_of: PageOf) -> None:
-    """page_of: the address of the page where a canary is steered; empty for one that it does not steer."""
-    if page_of not in _rooms:
-        _rooms.append(page_of)
+def register(page_of: PageOf, end_of: EndOf) -> None:
+    """page_of: the address of the page where a canary is steered; empty for one that it does not steer. end_of: the mark and the word of
+    how it ended there; None for one that it did not steer to its end."""
+    if (page_of, end_of) not in _rooms:
+        _rooms.append((page_of, end_of))
 
 
 def page_of(canary: Deployment) -> str:
     """Where a canary is steered; empty where no rule does it."""
-    return next(filter(None, (page_of(canary) for page_of in _rooms)), "")
+    return next(filter(None, (page_of(canary) for page_of, _ in _rooms)), "")
+
+
+def end_of(canary: Deployment) -> tuple[str, str]:
+    """The mark and the word of how a canary ended, as the page where it was steered has them."""
+    return next(filter(None, (end_of(canary) for _, end_of in _rooms)), ("bad", "Rolled back"))
 
 
 def why_not_by_hand(canary: Deployment) -> str:

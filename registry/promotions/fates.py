@@ -13,7 +13,7 @@ from registry.promotions.rules import Status
 
 @dataclass(frozen=True, slots=True)
 class Fate:
-    """How a version fared on its endpoint. kind: a mark; word: Live, Canary, Rolled back, Replaced, Ended; text: a sentence with why.
+    """How a version fared on its endpoint. kind: a mark; word: Live, Canary, Rolled back, Aborted, Replaced, Ended; text: a sentence.
 
     at: since when; by: who ended it, None for the product itself. serves: whether it still gets traffic. deployed_by: who began it.
     """

@@ -27,7 +27,6 @@ from registry.promotions.models import GateResult, PromotionRequest
 from registry.promotions.rules import OPEN, Status
 
 ORDER = {GateResult.Status.FAILED: 0, GateResult.Status.WATCH: 1, GateResult.Status.PASSED: 2}
-ENDED = {"Rolled back": "rolled back", "Replaced": "replaced", "Ended": "ended"}
 COMPARED = ("macro_f1", "accuracy", "ece", "log_loss", "brier")
 
 
@@ -250,7 +249,7 @@ def said(request: PromotionRequest, fate: Fate | None) -> list[Said]:
         by = fate.deployed_by if fate else None
         found.append(Said("ok", by, f"deployed {request.version.semver}{how}", "", request.closed_at))
     if fate and not fate.serves:
-        found.append(Said(fate.kind, fate.by, f"{ENDED[fate.word]} {request.version.semver}", fate.text, fate.at))
+        found.append(Said(fate.kind, fate.by, f"{fate.word.lower()} {request.version.semver}", fate.text, fate.at))
     return sorted(found, key=lambda entry: entry.at, reverse=True)
 
 

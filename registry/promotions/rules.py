@@ -57,7 +57,7 @@ PARTS = {
     "insisted": "You requested a promotion although the retrained model was not better, so you cannot approve it.",
     "registered": "You registered this version, so you cannot approve it.",
     "decided": "You took part in labeling its test split, so you cannot approve it.",
-    "froze": "You froze the snapshot that it was trained and tested on, so you cannot approve it.",
+    "froze": "You froze the snapshot that it was trained and tested on, or one whose splits it took over, so you cannot approve it.",
     "card": "You wrote in its model card, so you cannot approve it.",
 }
 # Whoever gives roles would otherwise choose, with the request before them, who decides it.

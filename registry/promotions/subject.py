@@ -11,13 +11,14 @@ from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
-from django.db.models import Count, Max, Q, QuerySet
+from django.db.models import Count, Exists, Max, OuterRef, Q, QuerySet
 
 from datasets_app.labeling.models import Decision, Queue
-from datasets_app.snapshots.models import Snapshot
+from datasets_app.snapshots.models import Snapshot, SplitAssignment
 from lifecycle.training import queries as training
 from lifecycle.training.models import Run
-from registry.access.models import PLACEHOLDER, User
+from registry.access import queries as access
+from registry.access.models import User
 from registry.catalog import queries as catalog
 from registry.catalog.models import Alias, ModelVersion
 from registry.catalog.signed_cards import digest_of as digest_of_text
@@ -33,7 +34,7 @@ def read(request: PromotionRequest, version: ModelVersion, *, from_nothing: bool
     """The subject of a request as it is now. version: its version, locked by the caller where the answer has to hold. from_nothing: nothing
     is carried over from the request, whose row may have been forged."""
     run, snapshot, known = version.run, version.run.snapshot, {} if from_nothing else request.subject
-    card, alias = catalog.newest_card(version), Alias.objects.select_related("version").get(endpoint=request.endpoint)
+    card, alias = catalog.newest_card(version), Alias.objects.select_related("version__run__snapshot").get(endpoint=request.endpoint)
     people, plan = asked(request, by_trail=from_nothing)
     labels = test_labels(snapshot)
     decided = known["people"]["decided"] if known and known.get("test_labels") == labels else deciders(snapshot)
@@ -58,6 +59,7 @@ def read(request: PromotionRequest, version: ModelVersion, *, from_nothing: bool
         "people": {
             **people,
             **workers(version.run, people),
+            "froze": freezers(run, alias.version),
             "card": card_authors(version),
             "registered": [str(version.registered_by.uuid)] if version.registered_by else [],
             "decided": decided,
@@ -111,6 +113,8 @@ RECORDED = {
     Verb.CLASSES_CHANGED: (Q(change__isnull=False), "change__schema__uuid"),
 }  # fmt: skip  # which decisions an event of this kind tells of, and the object that it is about
 
+AT_ONCE = 10_000  # objects whose events are looked up by one statement
+
 
 def deciders(snapshot: Snapshot) -> list[str]:
     """Everyone whose work the labels of the test split are, as sorted uuids. Superseded decisions count too."""
@@ -123,16 +127,12 @@ def deciders_of(found: QuerySet[Decision]) -> list[str]:
     out: anybody could name anybody there, and so choose who may not approve.
 
     Whom the events name counts beside whom the rows name: neither alone frees anybody."""
-    people = Q()
-    for kind in BROUGHT:
-        people |= Q(pk__in=found.filter(**kind).values("item__upload__uploaded_by"))
-    for author in AUTHORS:
-        people |= Q(pk__in=found.filter(**{f"{author}__isnull": False}).values(author))
+    people = [found.filter(**kind).values_list("item__upload__uploaded_by") for kind in BROUGHT]
+    people += [found.filter(**{f"{author}__isnull": False}).values_list(author) for author in AUTHORS]
     answered = found.exclude(queue__source=Queue.Source.BROUGHT).filter(annotations__isnull=False)
-    people |= Q(pk__in=answered.values("annotations__user"))
-    people |= Q(uuid__in=recorded_deciders(found))
-    known = User.objects.exclude(username__startswith=PLACEHOLDER)
-    return sorted(str(uuid) for uuid in known.filter(people).values_list("uuid", flat=True))
+    people += [answered.values_list("annotations__user")]
+    named = User.objects.filter(pk__in=[pk for (pk,) in people[0].union(*people[1:])])
+    return sorted(access.with_account(named) | recorded_deciders(found))
 
 
 def card_authors(version: ModelVersion) -> list[str]:
@@ -146,27 +146,44 @@ def actors(uuid: UUID, *verbs: Verb) -> set[str]:
     return {event.actor for event in accounts.events_of([str(uuid)], verbs)[str(uuid)]} - {SYSTEM}
 
 
-def recorded_deciders(found: QuerySet[Decision]) -> list[str]:
-    """Who decided them or had them written, as their events say: looked up by what an event is about, so many at a time, which has an
-    index however long the audit log is."""
+def recorded_deciders(found: QuerySet[Decision]) -> set[str]:
+    """Who decided them or had them written, as their events say, as uuids: looked up by what an event is about, thousands at a time, since
+    it is done while others wait for the turn to write."""
     told: set[str] = set()
     for verb, (kind, subject) in RECORDED.items():
         about = found.filter(kind, **{f"{subject}__isnull": False}).values_list(subject, flat=True).distinct()
-        for ids in accounts.batched(str(uuid) for uuid in about.iterator(chunk_size=1000)):
-            events = Event.objects.filter(object_id__in=ids).order_by().values_list("verb", "actor").distinct()
-            told.update(actor for did, actor in events if did == verb and actor != SYSTEM)
-    return sorted(told)
+        ids = [str(uuid) for uuid in about]
+        for at in range(0, len(ids), AT_ONCE):
+            events = Event.objects.filter(object_id__in=ids[at : at + AT_ONCE]).order_by().values_list("verb", "actor").distinct()
+            told.update(actor for did, actor in events if did == verb)
+    return told - {SYSTEM}
 
 
 def workers(run: Run, asking: Mapping[str, list[str]]) -> dict[str, list[str]]:
     """Whose work a run or one that it comes from is, as sorted uuids by part. asking: whose work the request is by itself; one from before
     launches told who is behind them tells it too, and whoever insisted by asking themselves is its requester alone: so its digest holds.
     """
-    found, snapshot = training.workers_of(run), run.snapshot
-    froze = {str(snapshot.created_by.uuid)} if snapshot.created_by else set()
-    froze |= actors(snapshot.uuid, Verb.SNAPSHOT_FROZEN)
+    found = training.workers_of(run)
     behind, insisted = {*asking.get("behind", ()), *map(str, found.behind)}, {*map(str, found.insisted)} - {*asking["requester"]}
     parts = {"behind": sorted(behind), "insisted": sorted(insisted)}
-    # what the product freezes for a retraining, it divides as the live version's snapshot was
-    always = {"trained": sorted(map(str, found.trained)), "froze": [] if found.retrained else sorted(froze)}
-    return always | {part: people for part, people in parts.items() if people}
+    return {"trained": sorted(map(str, found.trained))} | {part: people for part, people in parts.items() if people}
+
+
+def freezers(run: Run, live: ModelVersion | None) -> list[str]:
+    """Who divided what a run learns and is judged by, as sorted uuids: who froze its snapshot, or one since the live version's whose splits
+    it took over. What the product freezes for a retraining is nobody's division: it goes as the live version's went."""
+    own = run.snapshot
+    known = live.run.snapshot.number if live and live.run.snapshot.dataset_id == own.dataset_id else 0
+    before = Q(Exists(SplitAssignment.objects.filter(snapshot=OuterRef("pk"))), number__gt=known, number__lt=own.number)
+    rows = Snapshot.objects.filter(Q(pk=own.pk) | before, dataset=own.dataset_id)
+    froze = {str(uuid): {str(by)} - {"None"} for uuid, by in rows.values_list("uuid", "created_by__uuid")}
+    unclaimed = Run.objects.filter(snapshot__in=rows, launched_by=None).values_list("uuid", "snapshot__uuid")
+    learnt = {str(uuid): str(snapshot) for uuid, snapshot in unclaimed}
+    about = [*froze, *learnt, str(own.dataset.uuid)]
+    for uuid, events in accounts.events_of(about, {Verb.SNAPSHOT_REQUESTED, Verb.SNAPSHOT_FROZEN, Verb.RUN_LAUNCHED}).items():
+        for event in events:
+            if event.verb == Verb.RUN_LAUNCHED and "start_approved_by" in event.payload:
+                froze.pop(learnt[uuid], None)
+            elif event.verb != Verb.RUN_LAUNCHED and (snapshot := event.payload.get("snapshot", uuid)) in froze:
+                froze[snapshot].add(event.actor)
+    return sorted(set().union(*froze.values()) - {SYSTEM})

@@ -112,12 +112,6 @@ def read_rows(counts: Mapping[timedelta, Count], target: float, window: timedelt
     return [read_row(row, counts, target, window) for row in ROWS]
 
 
-def severity_of(readings: Sequence[Reading]) -> Severity | None:
-    """Rows are joined by "or" in each severity; a page inhibits the ticket of the same objective."""
-    firing = {reading.row.severity for reading in readings if reading.fires}
-    return next((severity for severity in (Severity.PAGE, Severity.TICKET) if severity in firing), None)
-
-
 def worst(readings: Sequence[Reading]) -> Reading | None:
     """The row that is farthest over its limit, by its slower window; None where nothing was measured."""
     known = [reading for reading in readings if reading.long is not None]

@@ -25,8 +25,14 @@ REASON_MAX = rules.REASON_MAX
 
 
 def lock(rollout_id: UUID) -> Rollout:
-    """The rollout with everything it names, its row locked until the caller's transaction ends."""
-    return queries.with_all(Rollout.objects.select_for_update(of=("self",), no_key=True)).get(uuid=rollout_id)
+    """The rollout with everything it names, its row locked until the caller's transaction ends. Its plan is the one that it was started by,
+    whatever its row says by now. Raises Conflict for one that nobody started."""
+    rollout = queries.with_all(Rollout.objects.select_for_update(of=("self",), no_key=True)).get(uuid=rollout_id)
+    begun = queries.beginning(rollout)
+    if begun is None:
+        raise Conflict("The audit log doesn't name who started this rollout.", next_step="Roll the endpoint back.")
+    rollout.plan = begun.payload["plan"]
+    return rollout
 
 
 def lock_open(rollout_id: UUID, seen: int) -> Rollout:
@@ -93,28 +99,22 @@ def follow(rollout: Rollout, now: datetime) -> Segment | None:
 
 def widened(rollout: Rollout, deployment: Deployment, at: datetime) -> None:
     """Its canary has another share."""
-    by, why, old = author(rollout, deployment.share, deployment.started_by, deployment.reason), deployment.reason, rollout.share
-    why = rollout.going_why if rollout.going_to == deployment.share else why
+    old = rollout.share
     change(
         rollout, share=deployment.share, step_started_at=at, window_started_at=at, asked_at=None,
         going_to=None, going_by=None, going_why="",
         state=State.RUNNING if rollout.state == State.HOLDING else rollout.state, reason="",
     )  # fmt: skip
     tell.no_longer_holds(rollout, at)
-    note(by, Verb.ROLLOUT_WIDENED, rollout, old=old, new=deployment.share, reason=why, deployment=deployment.uuid)
-
-
-def author(rollout: Rollout, share: int, by: User | None, reason: str) -> User | None:
-    """Who decided on a share: whoever it was decided by here, or whoever set it elsewhere."""
-    return rollout.going_by if rollout.going_to == share else by
+    said = {"old": old, "new": deployment.share, "reason": deployment.reason, "deployment": deployment.uuid}
+    note(deployment.started_by, Verb.ROLLOUT_WIDENED, rollout, **said)
 
 
 def close(rollout: Rollout, deployment: Deployment, now: datetime) -> None:
     """The canary has ended without going on as one: it has all traffic, or none."""
     live = endpoints.live_deployment(rollout.endpoint)
     if live and live.version_id == rollout.version_id:
-        by = author(rollout, ALL, live.started_by, "")
-        why = rollout.going_why if rollout.going_to == ALL else deployment.end_reason
+        by, why = live.started_by, deployment.end_reason
         finish(rollout, State.PROMOTED, Verb.ROLLOUT_PROMOTED, by, why, now, share=ALL, deployment=live.uuid)
     else:
         finish(

@@ -12,7 +12,7 @@ from lifecycle.refusals import Conflict, Refused
 from monitoring.rollouts import queries, rules
 from monitoring.rollouts.actions import tell
 from monitoring.rollouts.actions.moves import finish, follow, lock_open, move, note
-from monitoring.rollouts.actions.wider import carry_out, claim
+from monitoring.rollouts.actions.wider import Claim, carry_out, claim
 from monitoring.rollouts.models import Rollout
 from monitoring.rollouts.rules import State
 from registry.access import policy
@@ -57,13 +57,12 @@ def widen(*, rollout_id: UUID, actor: User, seen: int, reason: str = "", now: da
     is against it). Nothing has changed then.
     """
     now = now or timezone.now()
-    share = decide_to_widen(rollout_id, actor, seen, reason, now)
-    return carry_out(rollout_id, share, actor, now)
+    return carry_out(rollout_id, decide_to_widen(rollout_id, actor, seen, reason, now), now)
 
 
 @transaction.atomic
-def decide_to_widen(rollout_id: UUID, actor: User, seen: int, reason: str, now: datetime) -> int:
-    """Check and claim the next step; the share to go to."""
+def decide_to_widen(rollout_id: UUID, actor: User, seen: int, reason: str, now: datetime) -> Claim:
+    """Check and claim the next step."""
     rollout = lock_open(rollout_id, seen)
     policy.require(actor, "rollouts.steer", rollout)
     plan, found = rollout.rule, queries.evidence(rollout, now)
@@ -75,7 +74,7 @@ def decide_to_widen(rollout_id: UUID, actor: User, seen: int, reason: str, now: 
     why = reason.strip()
     if decision.kind != rules.Kind.PROMOTE:
         why = rules.check_reason(reason, "Widening before the rule would")
-    return claim(rollout, plan.next_share(rollout.share), actor, why or decision.why)
+    return claim(rollout, plan.next_share(queries.running_share(rollout)), actor, why or decision.why)
 
 
 @transaction.atomic

@@ -14,7 +14,7 @@ from monitoring.rollouts import queries, rules
 from monitoring.rollouts.actions import tell
 from monitoring.rollouts.actions.count import count
 from monitoring.rollouts.actions.moves import change, finish, follow, lock, move, note
-from monitoring.rollouts.actions.wider import carry_out, claim
+from monitoring.rollouts.actions.wider import Claim, carry_out, claim, cut_off
 from monitoring.rollouts.models import Look, Rollout, Segment
 from monitoring.rollouts.rules import Kind, State
 from registry.endpoints import actions as endpoints
@@ -43,17 +43,17 @@ def look_at(rollout: Rollout, now: datetime) -> bool:
     """Count, decide, act. Returns whether the rollout moved."""
     before = rollout.moves
     complete = count(rollout, now)
-    share = decide(rollout.uuid, now, behind=not complete)
-    if share is not None:
+    claimed = decide(rollout.uuid, now, behind=not complete)
+    if claimed:
         try:
-            carry_out(rollout.uuid, share, Rollout.objects.select_related("going_by").get(pk=rollout.pk).going_by, now)
+            carry_out(rollout.uuid, claimed, now)
         except Refusal as refusal:
-            refused(rollout.uuid, share, refusal, now)
+            refused(rollout.uuid, claimed.share, refusal, now)
     return Rollout.objects.values_list("moves", flat=True).get(pk=rollout.pk) != before
 
 
 @transaction.atomic
-def decide(rollout_id: UUID, now: datetime, *, behind: bool) -> int | None:
+def decide(rollout_id: UUID, now: datetime, *, behind: bool) -> Claim | None:
     """One look under the rollout's lock. Returns the share to go to, when it is to be widened.
 
     A rollback happens here, in this transaction: whatever the state, paused and holding ones included.
@@ -67,8 +67,8 @@ def decide(rollout_id: UUID, now: datetime, *, behind: bool) -> int | None:
     remember(rollout, segment, found, decision, now)
     if decision.kind == Kind.ROLLBACK:
         take_back(rollout, segment, decision.why, now)
-    elif rollout.going_to is not None:
-        return rollout.going_to  # a widening that was cut off
+    elif claimed := cut_off(rollout):
+        return claimed
     elif rollout.state == State.RUNNING and decision.kind == Kind.HOLD:
         hold(rollout, decision.why, now)
     elif rollout.state == State.RUNNING and decision.kind == Kind.PROMOTE:
@@ -112,9 +112,9 @@ def hold(rollout: Rollout, why: str, now: datetime) -> None:
     tell.holds(rollout, rollout.reason, now)
 
 
-def may_widen(rollout: Rollout, why: str, now: datetime) -> int | None:
+def may_widen(rollout: Rollout, why: str, now: datetime) -> Claim | None:
     """Claim the next step, or ask a person for it, once."""
-    share = rollout.rule.next_share(rollout.share)
+    share = rollout.rule.next_share(queries.running_share(rollout))
     if rollout.rule.automatic:
         return claim(rollout, share, None, why)
     if rollout.asked_at is None:

@@ -1,12 +1,14 @@
 """Giving a canary its next share, in three steps that may be cut off anywhere: claim, do, note.
 
 The share itself is set by endpoints in a transaction of its own, since it verifies the model's files first and that is no work for under a
-lock. The claim keeps others from pausing or widening in between; whatever is cut off, the next tick finishes.
+lock. The claim keeps others from pausing or widening in between; whatever is cut off, the next tick finishes. Who claimed what, and why, is
+what the audit log says: the row could name anybody.
 """
 
 from __future__ import annotations
 
 from datetime import datetime
+from typing import NamedTuple
 from uuid import UUID
 
 from django.core.exceptions import PermissionDenied
@@ -14,31 +16,53 @@ from django.db import transaction
 
 from lifecycle.refusals import Conflict, Refusal
 from monitoring.rollouts import queries
-from monitoring.rollouts.actions.moves import change, follow, lock
+from monitoring.rollouts.actions.moves import change, follow, lock, note
 from monitoring.rollouts.models import Rollout
 from monitoring.rollouts.rules import REASON_MAX
 from registry.access.models import User
 from registry.endpoints import actions as endpoints
+from registry.ledger.rules import SYSTEM
+from registry.ledger.verbs import Verb
 
 
-def claim(rollout: Rollout, share: int, actor: User | None, why: str) -> int:
+class Claim(NamedTuple):
+    """The wider share that a person, or the rule (None), decided on."""
+
+    share: int
+    actor: User | None
+    why: str
+
+
+def claim(rollout: Rollout, share: int, actor: User | None, why: str) -> Claim:
     """Note on the locked rollout that it goes to this share. Raises Conflict when it is on its way already."""
     if rollout.going_to is not None:
         raise Conflict("It is being widened just now.", next_step="Look again in a moment.")
-    change(rollout, going_to=share, going_by=actor, going_why=why[:REASON_MAX])
-    return share
+    made = Claim(share, actor, why[:REASON_MAX])
+    change(rollout, going_to=share, going_by=actor, going_why=made.why)
+    note(actor, Verb.ROLLOUT_STEP_DECIDED, rollout, old=rollout.share, new=share, reason=made.why)
+    return made
 
 
-def carry_out(rollout_id: UUID, share: int, actor: User | None, now: datetime) -> Rollout:
+def cut_off(rollout: Rollout) -> Claim | None:
+    """What the locked rollout is on its way to. What its row alone says is dropped."""
+    if rollout.going_to is None:
+        return None
+    event = queries.open_claim(rollout)
+    by = str(rollout.going_by.uuid) if rollout.going_by else SYSTEM
+    if event and (rollout.going_to, by, rollout.going_why) == (event.payload["new"], event.actor, event.payload["reason"]):
+        return Claim(rollout.going_to, rollout.going_by, rollout.going_why)
+    drop(rollout, "The audit log doesn't name who decided on it.")
+    return None
+
+
+def carry_out(rollout_id: UUID, claimed: Claim, now: datetime) -> Rollout:
     """Set the claimed share and note it. Raises what endpoints refuses; the claim is given up then, and the canary keeps its share."""
-    rollout = queries.with_all(Rollout.objects.all()).get(uuid=rollout_id)
-    segment = queries.segments(rollout)[-1]
+    share, actor, why = claimed
+    segment = queries.segments(Rollout.objects.get(uuid=rollout_id))[-1]
     try:
-        endpoints.set_share(
-            deployment_id=segment.deployment.uuid, share=share, actor=actor, reason=rollout.going_why, steered=True
-        )  # fmt: skip
-    except (Refusal, PermissionDenied):
-        give_up(rollout_id, now)
+        endpoints.set_share(deployment_id=segment.deployment.uuid, share=share, actor=actor, reason=why, steered=True)
+    except (Refusal, PermissionDenied) as refusal:
+        give_up(rollout_id, str(refusal), now)
         raise
     with transaction.atomic():
         rollout = lock(rollout_id)
@@ -48,8 +72,14 @@ def carry_out(rollout_id: UUID, share: int, actor: User | None, now: datetime) -
 
 
 @transaction.atomic
-def give_up(rollout_id: UUID, now: datetime) -> None:
+def give_up(rollout_id: UUID, why: str, now: datetime) -> None:
     """The claimed share was refused, or another process has set it meanwhile: see what runs."""
     rollout = lock(rollout_id)
     if rollout.is_open and follow(rollout, now) is not None and rollout.going_to is not None:
-        change(rollout, going_to=None, going_by=None, going_why="")
+        drop(rollout, why)
+
+
+def drop(rollout: Rollout, why: str) -> None:
+    """The locked rollout keeps its share."""
+    note(None, Verb.ROLLOUT_STEP_DROPPED, rollout, new=rollout.going_to, reason=why[:REASON_MAX])
+    change(rollout, going_to=None, going_by=None, going_why="")

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-from uuid import UUID
-
 from django.db import transaction
 from django.db.models import Max
 
@@ -23,7 +20,8 @@ from registry.catalog.models import Card, ModelVersion, RegisteredModel
 from registry.catalog.signed_cards import digest_of
 from registry.ledger import keys
 from registry.ledger.actions import record
-from registry.ledger.rules import digest_of as digest_of_facts
+from registry.ledger.rules import SYSTEM
+from registry.ledger.rules import digest_of as digest_of_json
 from registry.ledger.verbs import Verb
 
 
@@ -41,11 +39,14 @@ def register(
     access.require(actor, "training.view", run)
     semver, said = rules.check_semver(semver), rules.check_stated(stated or {})
     check_registrable(model, run, semver)
-    args: dict[str, Any] = {"model": str(model.uuid), "run": str(run.uuid), "semver": semver, "stated": said, "actor": str(actor.uuid)}
-    args |= {"by_system": True} if by_system else {}
-    return enqueue(
-        "catalog.register", actor=actor, project=model.project, args=args, subject=model, key=f"catalog.register:{model.uuid}:{semver}"
-    )
+    key = f"catalog.register:{model.uuid}:{semver}"
+    job = enqueue("catalog.register", actor=actor, project=model.project, args={"stated": said}, subject=model, key=key)
+    if queries.asking(job) is None:
+        record(
+            None if by_system else actor, Verb.REGISTRATION_REQUESTED, job, project=model.project.uuid, model=model.uuid, run=run.uuid,
+            semver=semver, stated=digest_of_json(said), **({"on_behalf_of": actor.uuid} if by_system else {}),
+        )  # fmt: skip
+    return job
 
 
 def check_registrable(model: RegisteredModel, run: Run, semver: str) -> Evaluation:
@@ -69,10 +70,18 @@ def check_registrable(model: RegisteredModel, run: Run, semver: str) -> Evaluati
     return evaluation
 
 
-def seal(*, model_id: UUID, run_id: UUID, semver: str, stated: dict[str, str], actor: User, by_system: bool = False) -> ModelVersion:
-    """Sign a run's files and write the version with its first card. Called by the job; a second call returns what the first made."""
-    model = RegisteredModel.objects.select_related("project").get(uuid=model_id)
-    run = Run.objects.select_related("artifact", "snapshot__dataset", "snapshot__schema", "base__folder", "project").get(uuid=run_id)
+def seal(job: Job) -> ModelVersion:
+    """Sign a run's files and write the version with its first card. Called by the job; a second call returns what the first made.
+
+    Who asked for what is read from the audit log: the job's row could name anybody. Raises Refused where it isn't there.
+    """
+    asking, stated = queries.asking(job), job.args["stated"]
+    if asking is None or asking.payload["stated"] != digest_of_json(stated):
+        raise Refused("The audit log doesn't say who requested this registration.", next_step="Register the run again.")
+    asked, by_system = asking.payload, asking.actor == SYSTEM
+    actor, semver = User.objects.get(uuid=asked["on_behalf_of"] if by_system else asking.actor), asked["semver"]
+    model = RegisteredModel.objects.select_related("project").get(uuid=asked["model"])
+    run = Run.objects.select_related("artifact", "snapshot__dataset", "snapshot__schema", "base__folder", "project").get(uuid=asked["run"])
     made = model.versions.filter(run=run, semver=semver).first()
     if made is not None:
         return made
@@ -110,7 +119,7 @@ def _write(version: ModelVersion, first: Card, *, on_behalf_of: User | None) -> 
     record(
         version.registered_by, Verb.VERSION_REGISTERED, version, project=model.project.uuid, model=model.uuid, semver=version.semver,
         root_digest=version.root_digest, run=version.run.uuid, evaluation=evaluation.report_digest, card=first.digest,
-        card_signature=digest_of(first.signature), key=version.key_fingerprint, facts=digest_of_facts(version.facts),
+        card_signature=digest_of(first.signature), key=version.key_fingerprint, facts=digest_of_json(version.facts),
         **({"on_behalf_of": on_behalf_of.uuid} if on_behalf_of else {}),
     )  # fmt: skip
     return version

@@ -212,7 +212,7 @@ def test_a_run_that_waits_stops_at_once_and_resumes_with_a_new_job(run, mia, lee
     run.refresh_from_db()
     assert run.state == Run.State.QUEUED
     assert run.job != first
-    assert queries.trainers_of(run) == {mia.uuid, lee.uuid}
+    assert queries.workers_of(run).trained == {mia.uuid, lee.uuid}
     verbs = ["training.launched", "training.stopped", "training.ended", "training.resumed"]
     assert list(Event.objects.filter(object_id=str(run.uuid)).order_by("seq").values_list("verb", flat=True)) == verbs
 

@@ -6,15 +6,20 @@ from importlib import import_module
 
 import pytest
 from django.core.exceptions import PermissionDenied
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
+from datasets_app.datasets import actions as dataset_actions
 from datasets_app.labeling import actions as labeling_actions
 from datasets_app.labeling import queries as labels
+from datasets_app.labeling.models import Queue
+from datasets_app.snapshots import actions as snapshot_actions
 from lifecycle.refusals import Conflict
 from lifecycle.training import queries as runs
 from monitoring.retraining import actions, queries
 from monitoring.retraining.actions import decide
-from monitoring.retraining.models import Proposal, Trigger
+from monitoring.retraining.models import Pick, Proposal, Trigger
 from monitoring.retraining.rules import Kind
 from registry.access.actions import grant
 from registry.access.roles import Role
@@ -24,8 +29,8 @@ from registry.ledger.actions import record
 from registry.ledger.models import Event
 from registry.promotions import actions as promotions
 from registry.promotions.models import PromotionRequest, Verdict
-from tests.monitoring.retraining.conftest import advance, end_training, measure, propose
-from tests.support import labeling, registry, training
+from tests.monitoring.retraining.conftest import advance, approve, collect, end_training, label_queue, measure, propose
+from tests.support import datasets, labeling, registry, training
 from tests.support.jobs import run_ok
 from tests.support.people import PASSWORD, make_person
 from tests.support.trail import behind_its_back
@@ -200,6 +205,80 @@ def decide_first(proposal: Proposal, reviewer) -> None:
     other = next(label for label in labels.labels_now(proposal.queue).values() if label.name != "refund")
     settle = partial(labeling_actions.decide, queue_id=proposal.queue.uuid, item_id=item.uuid, value=labeling.says(other))
     settle(actor=reviewer, reason="It asks for no money.")
+
+
+@pytest.fixture
+def labelled_elsewhere(approved, lena) -> Proposal:
+    """Lena answered its texts, but for those of the test split, in a queue of her own."""
+    upload = Proposal.objects.get(pk=approved.pk).upload
+    queue = labeling_actions.open_queue(
+        dataset_id=approved.dataset.uuid, actor=lena, name="Again", overlap=1, source=Queue.Source.UPLOAD, upload_id=upload.uuid
+    )
+    run_ok("default")
+    items = [pick.item for pick in approved.picks.exclude(kind=Pick.Kind.SAMPLE).select_related("item")]
+    labeling.label_items(queue, {lena: ["refund"] * len(items)}, items)
+    return Proposal.objects.get(pk=approved.pk)
+
+
+def test_who_labeled_its_texts_in_another_queue_is_behind_it(labelled_elsewhere, lars, lena):
+    assert queries.people_behind(labelled_elsewhere) == {lars.uuid, lena.uuid}
+    assert "labeled texts for it" in queries.behind(lena, labelled_elsewhere)
+
+
+@pytest.mark.postgres
+@pytest.mark.parametrize("road", ROADS)
+def test_who_labeled_its_texts_in_another_queue_approves_it_by_no_road(labelled_elsewhere, lena, lee, noah, client_for, road):
+    end_training(advance(labelled_elsewhere), accuracy=1.0)
+
+    refused(road(advance(advance(labelled_elsewhere)), lee, noah), lena, client_for)
+
+
+def test_who_brought_labels_that_the_gate_counted_is_behind_it(approved, lars, lena):
+    upload = datasets.receive(approved.dataset, lena, datasets.csv_bytes([("one more wish", "refund")], ("text", "label")))
+    dataset_actions.accept_upload(upload_id=upload.uuid, actor=lena, labels_as="decisions")
+    run_ok("default")
+
+    assert queries.people_behind(approved) == {lars.uuid, lena.uuid}
+
+
+def test_how_often_is_asked_does_not_grow_with_the_labels(approved, ana):
+    asked = []
+    for number in (2, 15):
+        label_queue(approved, ana, number=number)
+        with CaptureQueriesContext(connection) as statements:
+            queries.people_behind(approved)
+        asked.append(len(statements))
+
+    assert asked[0] == asked[1]
+
+
+def freeze_by_hand(proposal: Proposal, person) -> None:
+    """Divide what is decided by a seed and shares of one's own."""
+    snapshot_actions.freeze(dataset=proposal.dataset, actor=person, seed=99, shares={"train": 60, "validation": 20, "test": 20})
+    run_ok("default")
+
+
+def test_who_divided_its_new_texts_before_the_product_did_froze_them(labelled, lee, lena, noah, client_for):
+    freeze_by_hand(labelled, lena)
+    end_training(advance(labelled), accuracy=1.0)
+    found = advance(advance(labelled))
+
+    assert found.promotion.subject["people"]["froze"] == [str(lena.uuid)]
+    refused(asked_again(found, lee, noah), lena, client_for)
+
+
+def test_who_froze_what_the_live_version_learnt_has_not_frozen_what_came_since(requested, mia):
+    assert requested.live.run.snapshot.created_by == mia
+    assert requested.promotion.subject["people"]["froze"] == []
+
+
+def test_what_an_earlier_retraining_froze_nobody_did(no_better, endpoint, lars, mia, ana, lena):
+    again = approve(collect(actions.collect_texts(proposal_id=propose(endpoint, lars).uuid, actor=mia)), lena)
+    label_queue(again, ana)
+
+    found = advance(advance(end_training(advance(again), accuracy=1.0)))
+
+    assert found.promotion.subject["people"]["froze"] == []
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ from monitoring.alerts.models import Alert
 from monitoring.rollouts.models import Look, Minute, Segment
 from registry.ledger.models import Event
 from tests.support import endpoints
+from tests.support.trail import found
 
 
 def test_starting_gives_the_first_share_and_begins_the_evidence(rollout, street, approval, mia, verbs):
@@ -76,7 +77,11 @@ def test_a_good_canary_goes_5_25_50_100_by_itself(rollout, street, verbs, fresh)
     rollout = fresh(rollout)
     assert (rollout.state, rollout.ended_by, rollout.reason) == ("promoted", None, "Every condition holds.")
     assert street.running() == [("stable", "1.1.0", 10_000)]
-    assert verbs(rollout) == ["rollouts.started", "rollouts.widened", "rollouts.widened", "rollouts.promoted"]
+    decided = "rollouts.step_decided"
+    assert verbs(rollout) == [
+        "rollouts.started", decided, "rollouts.widened", decided, "rollouts.widened", decided, "rollouts.promoted",
+    ]  # fmt: skip
+    assert found() == []
     assert [(each.share, each.started_at) for each in Segment.objects.order_by("number")] == [
         (500, street.at(0)), (2500, street.at(2.5)), (5000, street.at(12.5)),
     ]  # fmt: skip

@@ -421,14 +421,6 @@ def test_one_rollout_that_fails_leaves_the_others_alone(rollout, street, fresh, 
     assert street.tick(3) == 1
 
 
-def test_a_widening_that_was_cut_off_is_finished_by_the_next_tick(rollout, street, fresh):
-    type(rollout).objects.filter(pk=rollout.pk).update(going_to=2500, going_why="Every condition holds.")
-
-    street.tick(2)
-
-    assert (fresh(rollout).share, fresh(rollout).going_to) == (2500, None)
-
-
 def test_a_tick_reads_the_clock_itself(rollout, street, fresh):
     street.feed(1, canary=(20, 7), stable=(380, 2))
 

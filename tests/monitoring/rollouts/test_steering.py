@@ -12,6 +12,7 @@ from monitoring.rollouts import actions
 from monitoring.rollouts.models import Rollout, Segment
 from registry.catalog import actions as catalog
 from registry.endpoints import actions as served
+from registry.endpoints import fates
 from registry.endpoints.models import Deployment
 from tests.support import endpoints
 
@@ -30,7 +31,9 @@ def test_a_paused_rollout_keeps_its_share_and_goes_on_when_resumed(rollout, stre
     street.tick(7)
 
     assert (fresh(rollout).state, fresh(rollout).share) == ("running", 2500)
-    assert verbs(rollout) == ["rollouts.started", "rollouts.paused", "rollouts.resumed", "rollouts.widened"]
+    assert verbs(rollout) == [
+        "rollouts.started", "rollouts.paused", "rollouts.resumed", "rollouts.step_decided", "rollouts.widened",
+    ]  # fmt: skip
 
 
 def test_a_paused_canary_is_still_taken_back(rollout, street, omar, fresh):
@@ -56,7 +59,7 @@ def test_widening_before_the_rule_would_needs_a_reason_and_keeps_the_persons_nam
     assert (rollout.share, rollout.going_to, rollout.step_started_at) == (2500, None, street.at(2))
     last = Segment.objects.order_by("number").last()
     assert (last.number, last.share, last.deployment.started_by, last.deployment.reason) == (2, 2500, lee, "Known from shadow.")
-    assert verbs(rollout) == ["rollouts.started", "rollouts.widened"]
+    assert verbs(rollout) == ["rollouts.started", "rollouts.step_decided", "rollouts.widened"]
 
 
 def test_a_plan_may_ask_a_person_at_each_step_once(begun, street, mia, lee, fresh):
@@ -97,6 +100,23 @@ def test_aborting_sends_all_traffic_back_in_a_freeze_too(rollout, street, omar, 
     assert street.running() == [("stable", "1.0.0", 10_000)]
     assert verbs(rollout)[-1] == "rollouts.aborted"
     assert not Alert.objects.exists()
+
+
+def test_the_page_of_the_request_has_the_word_of_the_rollout(rollout, approval, street, omar, fresh):
+    actions.abort(rollout_id=rollout.uuid, actor=omar, seen=0, reason="Complaints.", typed="1.0.0", now=street.at(2))
+
+    found = fates.fate_of(approval)
+
+    assert (found.word, found.kind, found.text, found.by) == ("Aborted", fresh(rollout).mark, "Complaints.", omar)
+
+
+def test_a_canary_that_the_rule_took_back_is_rolled_back_on_both_pages(rollout, approval, street, fresh):
+    street.feed(1, canary=(20, 7), stable=(380, 2))
+    street.tick(2)
+
+    found = fates.fate_of(approval)
+
+    assert (found.word, found.kind, found.text) == ("Rolled back", "bad", fresh(rollout).reason)
 
 
 @pytest.mark.parametrize("step", ["pause", "resume", "widen", "abort"])

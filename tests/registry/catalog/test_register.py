@@ -6,6 +6,7 @@ import subprocess
 import sys
 import zipfile
 from datetime import timedelta
+from uuid import uuid4
 
 import pytest
 import yaml
@@ -22,6 +23,7 @@ from lifecycle.refusals import Conflict, Refused
 from registry.catalog import actions, card, queries, rules, signed_cards
 from registry.catalog.models import Alias, Card, Endpoint, Freeze, ModelVersion
 from registry.ledger.models import Event
+from registry.promotions import subject
 from tests.support import registry
 from tests.support.jobs import run_jobs, run_ok
 from tests.support.transactions import is_open
@@ -127,6 +129,51 @@ def test_a_run_that_is_evaluated_again_while_its_card_is_signed_is_registered_by
     assert (job.attempt, version.evaluation) == (2, queries.frozen_evaluation(run))
     assert version.facts["evaluation"]["digest"] == version.evaluation.report_digest
     assert [signed_cards.problem(card) for card in Card.objects.all()] == [""]
+
+
+@pytest.mark.parametrize("args", [{"by_system": True}, {"actor": "omar"}])
+def test_what_is_written_into_a_waiting_job_frees_nobody(project, ravi, mia, lee, omar, args):
+    """Lee registers the run of Mia; the job says otherwise by the time it runs."""
+    run = registry.make_trained_run(registry.make_snapshot(project, ravi), mia)
+    job = actions.register(model=registry.make_model(project, mia), run=run, semver="1.0.0", actor=lee, stated=registry.STATED)
+    said = args if args.get("by_system") else {"actor": str(omar.uuid)}
+    Job.objects.filter(pk=job.pk).update(args=job.args | said, created_by=omar)
+
+    run_ok("default")
+
+    version = ModelVersion.objects.get()
+    assert (version.registered_by, version.cards.get().author, subject.card_authors(version)) == (lee, lee, [str(lee.uuid)])
+    request = registry.asked_request(version, registry.make_endpoint(version.model, mia), mia)
+    before = counts()
+    with pytest.raises(PermissionDenied):
+        registry.approve(request, lee)
+    assert (counts(), request.verdicts.count()) == (before, 0)
+
+
+def say_other_words(job):
+    Job.objects.filter(pk=job.pk).update(args=job.args | {"stated": {"purpose": "Anything."}})
+
+
+def have_no_event(job):
+    Job.objects.filter(pk=job.pk).update(uuid=uuid4())
+
+
+@pytest.mark.parametrize("forge", [say_other_words, have_no_event])
+def test_a_registration_that_nobody_asked_for_makes_no_version(model, run, mia, forge):
+    forge(actions.register(model=model, run=run, semver="1.0.0", actor=mia, stated=registry.STATED))
+
+    [job] = run_jobs("default")
+
+    assert (job.state, job.error) == (State.FAILED, "The audit log doesn't say who requested this registration.")
+    assert (ModelVersion.objects.count(), Card.objects.count()) == (0, 0)
+
+
+def test_asking_twice_is_asking_once(model, run, mia, lee):
+    jobs = {actions.register(model=model, run=run, semver="1.0.0", actor=person) for person in (mia, lee)}
+    run_ok("default")
+
+    assert (len(jobs), Event.objects.filter(verb="catalog.registration_requested").count()) == (1, 1)
+    assert ModelVersion.objects.get().registered_by == mia
 
 
 @pytest.mark.parametrize("username", ["ana", "ravi", "gita", "omar", "aida", "otto", "adam"])

@@ -5,9 +5,11 @@ from __future__ import annotations
 import pytest
 from django.urls import reverse
 
+from registry.catalog import actions as catalog
 from registry.endpoints import actions, fates
 from registry.promotions.models import PromotionRequest
 from tests.registry.endpoints.test_roll_back import roll_back
+from tests.support.endpoints import approved
 
 pytestmark = pytest.mark.django_db
 
@@ -78,6 +80,25 @@ def test_the_api_tells_the_fate_with_who_deployed_it_and_who_ended_it(live_endpo
         ("Live", True, None, str(omar.uuid)), ("Rolled back", False, str(omar.uuid), str(omar.uuid)),
     ]  # fmt: skip
     assert read[2]["text"].startswith("All traffic went back to 1.0.0. ")
+
+
+def test_a_later_request_for_the_same_version_has_a_fate_of_its_own(canary, request_, live_endpoint, omar):
+    actions.stop_canary(deployment_id=canary.uuid, actor=None, reason="Too many errors.")
+    again = approved(live_endpoint.model.project, live_endpoint, request_.version)
+
+    actions.deploy(request_id=again.uuid, actor=omar)
+
+    assert (told(request_), told(again)) == (("Rolled back", False, None), ("Live", True, None))
+    assert fates.fate_of(request_).text == "Too many errors."
+
+
+def test_the_page_of_a_canary_says_nothing_of_what_is_live_where_the_live_version_was_quarantined(canary, request_, live_endpoint, omar):
+    catalog.quarantine(version_id=live_endpoint.alias.version.uuid, reason="Leaks.", actor=omar)
+
+    found = fates.fate_of(request_)
+
+    assert (found.word, "live version" in found.text) == ("Rolled back", False)
+    assert "1.1.0 was quarantined" in found.text
 
 
 def test_a_rollback_ends_one_and_makes_the_other_live_again(live_endpoint, omar):

@@ -11,9 +11,10 @@ from datasets_app.labeling import actions, queries
 from datasets_app.labeling.models import Queue
 from datasets_app.labeling.relabelling import Change
 from datasets_app.snapshots import actions as snapshots
-from datasets_app.snapshots.models import Export
+from datasets_app.snapshots.models import Export, Snapshot
 from lifecycle.training import queries as training
 from lifecycle.training.models import BaseModel, Run
+from registry.access import actions as access
 from registry.access.roles import Role
 from registry.artifacts import actions as artifacts
 from registry.promotions import subject
@@ -58,8 +59,9 @@ def test_who_uploaded_labels_is_one_beside_who_accepted_them(project, mia, ana):
     assert subject.deciders(snapshot) == uuids(mia, ana)
 
 
-@pytest.mark.postgres
-def test_who_adjudicated_is_one_also_where_the_table_names_another_by_now(project, mia, ana, ben, ravi, gita):
+@pytest.fixture
+def adjudicated(project, mia, ana, ben, ravi) -> Snapshot:
+    """Ana and Ben differ about some texts, which Ravi decided."""
     dataset = make_dataset(project, mia)
     import_texts(dataset, [text for text, _ in ROWS], mia)
     queue = make_queue(dataset, mia, schema=["billing", "card", "lost"], overlap=2)
@@ -67,12 +69,16 @@ def test_who_adjudicated_is_one_also_where_the_table_names_another_by_now(projec
     card = says(queue.schema.labels.get(name="card"))
     for dispute in queue.disputes.select_related("item"):
         actions.decide(queue_id=queue.uuid, item_id=dispute.item.uuid, actor=ravi, value=card)
-    snapshot = freeze(dataset, mia, shares=SHARES)
-    assert subject.deciders(snapshot) == uuids(ana, ben, ravi)
+    return freeze(dataset, mia, shares=SHARES)
+
+
+@pytest.mark.postgres
+def test_who_adjudicated_is_one_also_where_the_table_names_another_by_now(adjudicated, ana, ben, ravi, gita):
+    assert subject.deciders(adjudicated) == uuids(ana, ben, ravi)
 
     behind_its_back("UPDATE labeling_decision SET by_id = %s WHERE how = 'adjudicated'", gita.pk)
 
-    assert subject.deciders(snapshot) == uuids(ana, ben, ravi, gita)
+    assert subject.deciders(adjudicated) == uuids(ana, ben, ravi, gita)
 
 
 def test_who_uploaded_the_answers_that_a_rule_decided_by_is_one_and_who_is_named_in_the_file_is_none(project, mia, ana):
@@ -105,10 +111,17 @@ def test_who_brought_corrections_is_one_beside_who_accepted_them(project, mia, a
 
 def test_who_is_only_named_in_a_file_has_no_account_and_is_not_listed(project, mia, ana):
     dataset = decided_dataset(project, ana, ROWS, manager=mia)
-    ana.username = "brought:0"
-    ana.save()
+    named = access.make_placeholders({"0": "Zoe"}, origin="answers.csv")["0"]
+    behind_its_back("UPDATE labeling_annotation SET user_id = %s", named.pk)
 
     assert subject.deciders(freeze(dataset, mia, shares=SHARES)) == []
+
+
+@pytest.mark.postgres
+def test_a_name_like_those_of_people_in_files_frees_nobody(adjudicated, ana, ben, ravi):
+    behind_its_back("UPDATE access_user SET username = 'brought:' || username")
+
+    assert subject.deciders(adjudicated) == uuids(ana, ben, ravi)
 
 
 def test_who_trained_what_a_run_comes_from_answers_for_it_too(project, mia, ravi, lee, omar, gita):
@@ -119,8 +132,8 @@ def test_who_trained_what_a_run_comes_from_answers_for_it_too(project, mia, ravi
     Run.objects.filter(pk=last.pk).update(base=base)
     make_trained_run(snapshot, gita, evaluated=False)  # of the same base, and no part of it
 
-    assert training.trainers_of(Run.objects.get(pk=last.pk)) == {lee.uuid, omar.uuid, mia.uuid}
-    assert training.trainers_of(Run.objects.get(pk=first.pk)) == {lee.uuid}
+    assert training.workers_of(Run.objects.get(pk=last.pk)).trained == {lee.uuid, omar.uuid, mia.uuid}
+    assert training.workers_of(Run.objects.get(pk=first.pk)).trained == {lee.uuid}
 
 
 def test_who_merged_classes_of_test_rows_answers_for_their_labels(project, mia, ana, lee):

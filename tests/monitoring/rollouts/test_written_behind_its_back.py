@@ -1,0 +1,119 @@
+"""What somebody writes into a rollout's row widens no canary: who decided, and by which plan, is what the audit log says."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from lifecycle.refusals import Conflict
+from monitoring.rollouts import actions
+from monitoring.rollouts.actions import steer
+from monitoring.rollouts.models import Rollout, Segment
+from registry.endpoints import actions as served
+from registry.ledger.models import Event
+from tests.support import endpoints
+from tests.support.trail import behind_its_back, found
+
+HASTY = {"steps": [500, 10_000], "margin": 0.9, "min_requests": 1, "min_minutes": 0}  # a plan that nobody agreed to
+
+
+def claim_in_the_name_of(person) -> None:
+    Rollout.objects.update(going_to=10_000, going_by=person, going_why="All well.")
+
+
+def test_a_share_that_nobody_claimed_is_dropped_and_given_in_nobodys_name(rollout, street, omar, verbs, fresh):
+    claim_in_the_name_of(omar)
+    assert found() == [("not-in-trail", f"rollouts, {rollout.uuid}")]
+
+    street.tick(2)
+
+    assert street.running() == [("stable", "1.0.0", 10_000), ("canary", "1.1.0", 500)]
+    assert (fresh(rollout).state, fresh(rollout).going_to, fresh(rollout).going_by) == ("running", None, None)
+    assert verbs(rollout) == ["rollouts.started", "rollouts.step_dropped"]
+    assert not Event.objects.filter(actor=str(omar.uuid), object_type="rollouts.rollout").exists()
+    assert found() == []
+
+
+def test_it_is_decided_anew(rollout, street, omar, verbs, fresh):
+    street.feed(1, canary=(120, 0), stable=(400, 9))
+    claim_in_the_name_of(omar)
+
+    street.tick(3)
+
+    assert (fresh(rollout).share, verbs(rollout)) == (
+        2500, ["rollouts.started", "rollouts.step_dropped", "rollouts.step_decided", "rollouts.widened"],
+    )  # fmt: skip
+
+
+@pytest.mark.postgres
+def test_a_widening_that_was_cut_off_is_finished_in_the_name_of_who_decided_it(rollout, street, lee, verbs, fresh):
+    steer.decide_to_widen(rollout.uuid, lee, 0, "Known from shadow.", street.at(1))
+
+    street.tick(2)
+
+    assert (fresh(rollout).share, fresh(rollout).going_to) == (2500, None)
+    assert verbs(rollout) == ["rollouts.started", "rollouts.step_decided", "rollouts.widened"]
+    assert set(Event.objects.filter(object_id=str(rollout.uuid)).exclude(verb="rollouts.started").values_list("actor", flat=True)) == {
+        str(lee.uuid)
+    }
+
+
+@pytest.mark.parametrize("change", [{"going_to": 10_000}, {"going_by": None}, {"going_why": "All well."}])
+def test_a_claim_that_was_changed_is_dropped(rollout, street, lee, fresh, change):
+    steer.decide_to_widen(rollout.uuid, lee, 0, "Known from shadow.", street.at(1))
+    Rollout.objects.update(**change)
+
+    street.tick(2)
+
+    assert (fresh(rollout).share, fresh(rollout).going_to, len(street.running())) == (500, None, 2)
+
+
+def test_a_claim_that_was_given_up_is_not_taken_up_again(rollout, street, lee, fresh, verbs, canary_of):
+    claimed = steer.decide_to_widen(rollout.uuid, lee, 0, "Known from shadow.", street.at(1))
+    endpoints.write_status(guard=[{"deployment": str(canary_of(rollout).uuid), "failures": 10, "of": 20}])
+    with pytest.raises(Conflict, match="A server closed"):
+        steer.carry_out(rollout.uuid, claimed, street.at(1))
+    endpoints.write_status()
+    Rollout.objects.update(going_to=2500, going_by=lee, going_why="Known from shadow.")
+
+    street.tick(2)
+
+    dropped = "rollouts.step_dropped"
+    assert (fresh(rollout).share, fresh(rollout).going_to) == (500, None)
+    assert verbs(rollout) == ["rollouts.started", "rollouts.step_decided", dropped, dropped]
+
+
+def test_the_rule_goes_by_the_plan_that_it_was_started_by(rollout, street, fresh):
+    street.feed(1, canary=(20, 0), stable=(380, 2))
+    behind_its_back("UPDATE rollouts_rollout SET plan = %s", json.dumps(rollout.plan | HASTY))
+
+    street.tick(2)
+
+    assert (fresh(rollout).share, street.running()) == (500, [("stable", "1.0.0", 10_000), ("canary", "1.1.0", 500)])
+    assert [rule for rule, _ in found()] == ["not-in-trail", "not-in-database"]
+
+
+def test_the_next_step_goes_by_the_share_of_the_canary(rollout, street, fresh):
+    street.feed(1, canary=(120, 0), stable=(400, 9))
+    Rollout.objects.update(share=5000)
+
+    street.tick(3)
+
+    assert street.running() == [("stable", "1.0.0", 10_000), ("canary", "1.1.0", 2500)]
+
+
+def test_a_rollout_that_nobody_started_widens_nothing(next_approval, rollout, street, omar, lee):
+    actions.abort(rollout_id=rollout.uuid, actor=omar, seen=0, reason="Errors.", typed="1.0.0", now=street.at(1))
+    canary = served.deploy(request_id=next_approval.uuid, actor=omar, share=500)
+    made = Rollout.objects.create(
+        endpoint=canary.endpoint, request=next_approval, version=canary.version, baseline=rollout.baseline, plan=rollout.plan | HASTY,
+        share=500, step_started_at=street.at(1), window_started_at=street.at(1), started_at=street.at(1), started_by=lee,
+    )  # fmt: skip
+    Segment.objects.create(rollout=made, number=1, deployment=canary, share=500, started_at=street.at(1))
+
+    street.tick(30)
+    with pytest.raises(Conflict, match="doesn't name who started"):
+        actions.widen(rollout_id=made.uuid, actor=lee, seen=0, reason="All well.")
+
+    assert street.running() == [("stable", "1.0.0", 10_000), ("canary", "1.2.0", 500)]
