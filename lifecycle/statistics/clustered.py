@@ -142,3 +142,96 @@ def share(found: Sums, z: float = Z95) -> Interval:
 def difference(one: Sums, two: Sums, z: float = Z95) -> Interval:
     """The first share less the second, of other clusters."""
     return intervals.difference(share(one, z), share(two, z))
+
+
+# ── Counts in bins ──────────────────────────────────────────────────────────
+@dataclass(frozen=True, slots=True)
+class Design:
+    """What clusters do to the shares of rows in bins.
+
+    clusters: how many there are. effect: how many times as large as of independent rows the variance is on average (the mean generalised
+    design effect), 1 or more. uneven: squared coefficient of variation of the generalised design effects, 0 or more.
+    """
+
+    clusters: int
+    effect: float
+    uneven: float
+
+
+def more_alike(sampled: int, rows: float) -> float:
+    """How many times as many others of its cluster a row has among all rows as in a random sample; design effects, less 1, grow so."""
+    return max(1.0, (rows - 1) / (sampled - 1))
+
+
+def design(bins: ArrayLike, codes: ArrayLike, rows: float) -> Design | None:
+    """From a random sample of the rows. bins: number of each sampled row's bin (N,), codes: its cluster's number; rows: how many there are.
+
+    V is the covariance of the shares over clusters, G/(G−1) · Σ (its counts − its rows · shares)(…)ᵀ / N², P that of independent rows; the
+    generalised design effects are the eigenvalues of P⁻¹V (Rao and Scott, "The analysis of categorical data from complex sample surveys",
+    Journal of the American Statistical Association 76, 1981). None with fewer than two clusters or filled bins: they tell nothing of it.
+    """
+    _, bin_of = np.unique(np.asarray(bins), return_inverse=True)
+    _, cluster_of = np.unique(np.asarray(codes), return_inverse=True)
+    sampled = len(bin_of)
+    if sampled < 2 or not bin_of.any() or not cluster_of.any():
+        return None
+    clusters, filled = int(cluster_of.max()) + 1, int(bin_of.max()) + 1
+    counts = np.bincount(cluster_of * filled + bin_of, minlength=clusters * filled).reshape(clusters, filled).astype(np.float64)
+    shares = counts.sum(axis=0) / sampled
+    rest = counts - counts.sum(axis=1, keepdims=True) * shares
+    root = np.sqrt(shares)
+    alike = clusters / (clusters - 1) * (rest.T @ rest) / sampled / np.outer(root, root)
+    independent = np.eye(filled) - np.outer(root, root)
+    alike = independent + (alike - independent) * more_alike(sampled, rows)
+    effect = float(np.trace(alike)) / (filled - 1)
+    if effect <= 1:
+        return Design(clusters, 1.0, 0.0)
+    uneven = float((alike**2).sum()) / (filled - 1) / effect**2 - 1
+    return Design(clusters, effect, max(0.0, uneven))
+
+
+def effect_of_mean(values: ArrayLike, codes: ArrayLike, rows: float) -> float:
+    """The design effect of a mean of all rows, 1 or more, from a random sample of them (N,); 1 where it tells nothing of it."""
+    known, (_, cluster_of) = np.asarray(values, dtype=np.float64), np.unique(np.asarray(codes), return_inverse=True)
+    if len(known) < 2 or not cluster_of.any() or np.ptp(known) == 0:
+        return 1.0
+    found = sums(per_cluster(known, cluster_of), np.bincount(cluster_of))
+    effect = found.variance / (float(known.var()) / len(known))
+    return max(1.0, 1 + (effect - 1) * more_alike(len(known), rows))
+
+
+@dataclass(frozen=True, slots=True)
+class ByChance:
+    """How a sum over bins of (difference of two shares)² / share comes out where nothing differs: `scale` times a chi-square with
+    `degrees`; over Student-like `freedom` where the scale itself is estimated from clusters."""
+
+    scale: float
+    degrees: float
+    freedom: float = math.inf
+
+    def p(self, value: float) -> float:
+        """The probability of a sum at least this large."""
+        if math.isinf(self.freedom):
+            return float(scipy.special.chdtrc(self.degrees, value / self.scale))
+        return float(scipy.special.fdtrc(self.degrees, self.freedom, value / self.scale / self.degrees))
+
+    def critical(self, alpha: float) -> float:
+        """What the sum exceeds with probability alpha."""
+        if math.isinf(self.freedom):
+            return self.scale * float(scipy.special.chdtri(self.degrees, alpha))
+        return self.scale * self.degrees * float(scipy.special.fdtri(self.degrees, self.freedom, 1 - alpha))
+
+
+def by_chance(degrees: int, n: int, m: int, found: Design | None) -> ByChance:
+    """For n independent rows against m that come in clusters, of `degrees` + 1 bins. found: the clusters' design, None: independent too.
+
+    The second-order correction: scale and degrees are such that mean and variance are right (Rao and Scott 1981, after Satterthwaite), and
+    F with as many degrees as the clusters allow takes the place of the chi-square (Thomas and Rao, Journal of the American Statistical
+    Association 82, 1987). The first-order correction alone is beyond its 1 % in up to 13 % where 20 clusters are of unequal size.
+    """
+    scale = 1 / n + (found.effect if found else 1) / m
+    if found is None:
+        return ByChance(scale, degrees)
+    uneven = found.uneven * (found.effect / m / scale) ** 2
+    left = degrees / (1 + uneven)
+    return ByChance(scale * (1 + uneven), left, left * (found.clusters - 1))

@@ -1,35 +1,38 @@
 """How often the answers are right, estimated without knowing the truth: confidence-based performance estimation (NannyML's CBPE). Pure.
 
 Confidences are calibrated on the reference by isotonic regression, never on training rows; the mean of calibrated confidences is the
-expected accuracy. It cannot see that the same text now has another right answer, so LIMITS stand beside every estimate.
+expected accuracy. Its band holds both errors: that of the window's answers, and that of a calibration from so few reference rows. It cannot
+see that the same text now has another right answer, so LIMITS stand beside every estimate.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import scipy  # its parts are loaded when they are first used
 from numpy.typing import NDArray
 
-from lifecycle.statistics.calibration import ece
 from lifecycle.statistics.intervals import wilson
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
-SPLITS, HELD_OUT, SEED = 10, 0.1, 42
-RESAMPLES = 200
+LEAST = 10  # reference rows right, and as many wrong, from which a curve is learned
+SEED = 42
+RESAMPLES, F1_RESAMPLES = 100, 40  # the second fits a curve for each label
+LEFT_OUT = 1e-6  # of the variance over resamples: the mean of all bins varies far less than one of them
 BAND = 3.0
 ROWS = 500
-CLEAR_AUC = 0.999
+SCORES = 5  # the best so many classes are kept of an answer
 LIMITS = (
     "It assumes that a text still means what it meant: a label whose meaning moved is not seen.",
     "It assumes texts of the kind that was evaluated: where many lie outside, nothing is estimated.",
-    "It believes confidences as they were calibrated on the reference.",
-    f"Below {ROWS} answers the band is wide.",
+    "It believes confidences as they were calibrated on the reference; the band holds how few rows that had.",
+    f"Below {ROWS} answers, or {ROWS} rows of the evaluation, the band is wide.",
 )
 
 
@@ -55,23 +58,12 @@ class Curve:
         return np.interp(confidence, self.x, self.y)
 
 
-IDENTITY = Curve((0.0, 1.0), (0.0, 1.0))
-
-
-def isotonic(confidence: Floats, right: NDArray[Any]) -> Curve:
-    """The rising curve with the smallest squared error, by pooling adjacent violators; equal confidences are one point."""
+def isotonic(confidence: Floats, right: NDArray[Any], weight: NDArray[Any]) -> Curve:
+    """The rising curve with the smallest squared error, weighted; equal confidences are one point. Weights are positive."""
     x, place = np.unique(confidence, return_inverse=True)
-    weight = np.bincount(place).astype(np.float64)
-    mean = np.bincount(place, weights=np.asarray(right, dtype=np.float64)) / weight
-    blocks: list[list[float]] = []  # mean, weight, points
-    for each, heavy in zip(mean, weight, strict=True):
-        blocks.append([float(each), float(heavy), 1])
-        while len(blocks) > 1 and blocks[-2][0] >= blocks[-1][0]:
-            last = blocks.pop()
-            before = blocks[-1]
-            total = before[1] + last[1]
-            blocks[-1] = [(before[0] * before[1] + last[0] * last[1]) / total, total, before[2] + last[2]]
-    y = np.repeat([block[0] for block in blocks], [int(block[2]) for block in blocks])
+    heavy = np.bincount(place, weights=weight)
+    mean = np.bincount(place, weights=weight * right) / heavy
+    y = scipy.optimize.isotonic_regression(mean, weights=heavy).x
     kept = corners(y)
     return Curve(tuple(x[kept].tolist()), tuple(y[kept].tolist()))
 
@@ -82,68 +74,75 @@ def corners(y: Floats) -> Ints:
     return np.unique(np.concatenate([[0], changes, changes + 1, [len(y) - 1]])).astype(np.int64)
 
 
-def calibrated(confidence: Floats, right: NDArray[Any]) -> Curve:
-    """The isotonic curve where it lowers the cross-validated ECE, else the confidences as they are.
+def levelled(confidence: Floats, right: NDArray[Any], weight: NDArray[Any]) -> Curve:
+    """A straight line whose mean is the share that was right: confidences shrunk towards 0 where they promised too much, else towards 1."""
+    promised, held = (float(np.average(each, weights=weight)) for each in (confidence, right))
+    return Curve((0.0, 1.0), (0.0, held / promised) if held < promised else (1 - (1 - held) / (1 - promised) if promised < 1 else 0.0, 1.0))
 
-    Ten stratified shuffles that hold a tenth out, as NannyML does. Not tried with one class, with fewer than ten rows of either, or where
-    confidence alone tells right from wrong nearly perfectly.
+
+def calibrated(confidence: Floats, right: NDArray[Any], weight: NDArray[Any] | None = None) -> Curve:
+    """The isotonic curve; with fewer than ten rows right, or wrong, the line that is `levelled`. Their mean over the rows is what held.
+
+    weight: how often each row counts, such as in a resample; None: once.
     """
-    order = np.lexsort((right, confidence))  # what is drawn by chance below must not hang on the order of the rows
-    confidence, truth = confidence[order], np.asarray(right, dtype=np.int64)[order]
-    smaller = min(int(truth.sum()), int((1 - truth).sum()))
-    if smaller < SPLITS or separation(confidence, truth) > CLEAR_AUC:
-        return IDENTITY
-    before, after = [], []
-    for seen, held_out in shuffles(truth):
-        curve = isotonic(confidence[seen], truth[seen])
-        before.append(ece(confidence[held_out], truth[held_out]))
-        after.append(ece(curve(confidence[held_out]), truth[held_out]))
-    return isotonic(confidence, truth) if np.mean(after) < np.mean(before) else IDENTITY
+    if weight is None:
+        weight = np.ones(len(confidence))
+    held = weight > 0
+    confidence, right, weight = confidence[held], np.asarray(right, dtype=np.float64)[held], weight[held]
+    hits = float(weight @ right)
+    fit = isotonic if LEAST <= hits <= float(weight.sum()) - LEAST else levelled
+    return fit(confidence, right, weight)
 
 
-def shuffles(truth: Ints) -> list[tuple[Ints, Ints]]:
-    """(rows to learn from, rows held out), SPLITS times: a tenth of each class is held out, one row at least."""
+def over_resamples(figures: Callable[[Floats], Floats], rows: int, count: int = RESAMPLES) -> Floats:
+    """The figures (K,) of so many resamples, each a row; figures: computed with so many of each of the `rows` rows, in their order."""
     random = np.random.default_rng(SEED)
-    made = []
-    for _ in range(SPLITS):
-        held = [random.permutation(rows)[: max(1, round(HELD_OUT * len(rows)))] for rows in (np.flatnonzero(truth == k) for k in (0, 1))]
-        out = np.sort(np.concatenate(held))
-        made.append((np.setdiff1d(np.arange(len(truth)), out), out))
-    return made
+    return np.stack([figures(np.bincount(random.integers(rows, size=rows), minlength=rows).astype(np.float64)) for _ in range(count)])
 
 
-def separation(confidence: Floats, truth: Ints) -> float:
-    """The area under the ROC curve of confidence as a sign of being right."""
-    from_below = np.searchsorted(np.sort(confidence[truth == 0]), confidence[truth == 1], side="left")
-    to_above = np.searchsorted(np.sort(confidence[truth == 0]), confidence[truth == 1], side="right")
-    return float((from_below + to_above).sum() / 2 / ((truth == 0).sum() * (truth == 1).sum()))
+def factor(resampled: Floats) -> Floats:
+    """Few rows F (R, K) of many resamples of K figures: the variance of any sum a of them is that of F a, |F a|², but for a millionth."""
+    _, sizes, directions = np.linalg.svd((resampled - resampled.mean(axis=0)) / math.sqrt(len(resampled) - 1), full_matrices=False)
+    left = np.append(np.cumsum((sizes**2)[::-1])[::-1], 0.0)  # the variance without the first few
+    count = int((left > LEFT_OUT * left[0]).sum())
+    found: Floats = sizes[:count, None] * directions[:count]
+    return found
 
 
 # ── Estimates ───────────────────────────────────────────────────────────────
-def accuracy(calibrated_confidence: Floats, weight: Floats, spread: float) -> Estimate:
-    """Expected accuracy of rows with these calibrated confidences. weight: rows each; spread: deviation of one reference row."""
-    rows = math.fsum(weight)
-    return banded(math.fsum(calibrated_confidence * weight) / rows, spread / math.sqrt(rows))
+def accuracy(expected: Floats, weight: Floats, errors: Floats, rows: int, effect: float = 1.0) -> Estimate:
+    """Expected accuracy of a window. expected: calibrated confidence of each bin (B,); weight: the window's answers in it.
+
+    errors: of the expected values, as `factor` gives them (R, B). rows: of the reference. effect: design effect of the window's senders.
+    """
+    answers = math.fsum(weight)
+    share = weight / answers
+    value = math.fsum(expected * share)
+    return banded(value, math.hypot(of_share(value, rows) * math.sqrt(effect / answers), error(errors, share)))
 
 
-def macro_f1(predicted: Ints, probabilities: Floats, spread: float) -> Estimate:
+def of_share(value: float, rows: int) -> float:
+    """The deviation of one row's rightness; also where nearly all are right, with two right and two wrong more (Agresti and Coull 1998)."""
+    shrunk = (value * rows + 2) / (rows + 4)
+    return math.sqrt(shrunk * (1 - shrunk))
+
+
+def error(errors: Floats, sum_of: Floats) -> float:
+    """The standard error of a sum of figures, as `factor` kept them."""
+    return math.sqrt(math.fsum((errors @ sum_of) ** 2))
+
+
+def macro_f1(predicted: Ints, probabilities: Floats, weight: Floats | None = None) -> float:
     """Expected macro-F1 from one-versus-rest counts. predicted: (N,); probabilities: calibrated (N, C), rows summing to 1.
 
-    spread: deviation of macro-F1 over resamples of the reference, times the root of its rows. Classes neither predicted nor expected in
-    a whole row are left out, as they are where the truth is known.
+    weight: how often each row counts; None: once. Classes neither predicted nor expected in a whole row are left out, as they are where the
+    truth is known.
     """
-    own = np.eye(probabilities.shape[1])[predicted]
-    hit = summed(probabilities * own)
-    false_positive, false_negative = own.sum(axis=0) - hit, summed(probabilities * (1 - own))
-    counted = 2 * hit + false_positive + false_negative
+    weight, classes = np.ones(len(predicted)) if weight is None else weight, probabilities.shape[1]
+    hit = np.bincount(predicted, weights=weight * probabilities[np.arange(len(predicted)), predicted], minlength=classes)
+    counted = np.bincount(predicted, weights=weight, minlength=classes) + weight @ probabilities
     held = counted >= 1
-    value = float((2 * hit[held] / counted[held]).mean()) if held.any() else 0.0
-    return banded(value, spread / math.sqrt(len(predicted)))
-
-
-def summed(rows: Floats) -> Floats:
-    """The sum of each column, rounded once: the same to the last bit in whatever order the rows come. rows: (N, C)."""
-    return np.array([math.fsum(column) for column in rows.T])
+    return round(float((2 * hit[held] / counted[held]).mean()), 12) if held.any() else 0.0  # the same in whatever order the rows come
 
 
 def mean(values: Floats) -> float:
@@ -171,22 +170,11 @@ def spread_over(rows_of_one: Floats) -> float:
     return math.sqrt(mean((rows_of_one - middle) ** 2))
 
 
-def f1_spread(truth: Ints, predicted: Ints, classes: int) -> float:
-    """The deviation of macro-F1 over resamples of the rows, times the root of their number; the order of the rows does not matter."""
-    order = np.lexsort((predicted, truth))
-    truth, predicted = truth[order], predicted[order]
-    random = np.random.default_rng(SEED)
-    found = []
-    for _ in range(RESAMPLES):
-        rows = random.integers(len(truth), size=len(truth))
-        found.append(f1_of(truth[rows], predicted[rows], classes))
-    return float(np.std(found) * math.sqrt(len(truth)))
-
-
-def f1_of(truth: Ints, predicted: Ints, classes: int) -> float:
-    """Macro-F1 over the classes that are there or were answered."""
-    hit = np.bincount(truth[truth == predicted], minlength=classes).astype(np.float64)
-    counted = np.bincount(truth, minlength=classes) + np.bincount(predicted, minlength=classes)
+def f1_of(truth: Ints, predicted: Ints, classes: int, weight: Floats | None = None) -> float:
+    """Macro-F1 over the classes that are there or were answered. weight: how often each row counts; None: once."""
+    weight = np.ones(len(truth)) if weight is None else weight
+    hit = np.bincount(truth, weights=weight * (truth == predicted), minlength=classes)
+    counted = np.bincount(truth, weights=weight, minlength=classes) + np.bincount(predicted, weights=weight, minlength=classes)
     held = counted > 0
     return float((2 * hit[held] / counted[held]).mean())
 
@@ -209,7 +197,22 @@ def spread_out(scores: Sequence[Mapping[str, Any]], place: Mapping[str, int]) ->
     for each in scores:
         if (at := place.get(str(each["label"]))) is not None:
             row[at] = float(each["score"])
-    known = row >= 0
-    left = max(0.0, 1.0 - float(row[known].sum()))
-    row[~known] = left / max(1, int((~known).sum()))
-    return row
+    return shared(row[None])[0]
+
+
+def best_few(probabilities: Floats) -> Floats:
+    """Probabilities (N, C) as `spread_out` would find them in what is kept of an answer."""
+    if probabilities.shape[1] <= SCORES:
+        return probabilities
+    kept = np.argsort(-probabilities, axis=1, kind="stable")[:, :SCORES]
+    rows = np.full_like(probabilities, -1.0)
+    np.put_along_axis(rows, kept, np.take_along_axis(probabilities, kept, axis=1), axis=1)
+    return shared(rows)
+
+
+def shared(rows: Floats) -> Floats:
+    """What probabilities (N, C) lack of 1 is shared evenly by those that are not known (below 0)."""
+    known = rows >= 0
+    left = np.maximum(0.0, 1.0 - np.where(known, rows, 0.0).sum(axis=1)) / np.maximum(1, (~known).sum(axis=1))
+    filled: Floats = np.where(known, rows, left[:, None])
+    return filled

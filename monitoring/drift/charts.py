@@ -19,7 +19,7 @@ DEPTH = [[0, "$hair"], [1, WINDOW]]
 BEYOND = 2.0  # of the limit: the end of the scale
 LIMIT = {"color": "$bad", "width": 1, "dash": "dot"}
 END = {"xanchor": "left", "xshift": 4, "showarrow": False, "name": "end"}
-ACCURACY = "Blue: expected, with a band of three standard errors; rust: correct from feedback, with 95 % intervals."
+ACCURACY = "Blue: expected, with a band of three errors of window and evaluation; rust: correct from feedback, with 95 % intervals."
 ACCURACY_HEAD = ["UTC", "expected", "low", "high", "answers", "correct (from feedback)", "low", "high", "judged"]
 NAMES = {OTHER: "all others", MISSING: "missing"}
 

@@ -1,4 +1,8 @@
-"""Texts of a window against texts of the reference: by their words, and by the model's own vectors. Pure; numpy."""
+"""Texts of a window against texts of the reference: by their words, and by the model's own vectors. Pure; numpy.
+
+Each text counts once on its side, however often it was sent: what many people send in the same words is no news, and a classifier that has
+met a text knows it again. The texts of one sender, and a text that stands on both sides, share a fold.
+"""
 
 from __future__ import annotations
 
@@ -42,12 +46,21 @@ def too_few(n: int, m: int) -> Compared | None:
 TEXTUAL = (Monitor.WORDS, Monitor.MEANING)
 
 
+def once(texts: Sequence[str]) -> list[int]:
+    """The places of the texts that differ, each where it stands first; case, width and blanks make no difference."""
+    first: dict[str, int] = {}
+    for at, text in enumerate(texts):
+        first.setdefault(normal_digest(text), at)
+    return list(first.values())
+
+
 def compare(
     reference: Sequence[str], current: Sequence[str], keys: Sequence[str], vectors: Vectors | str, step: Callable[[str], None]
 ) -> Compared:
     """Both classifiers, the words, the texts most typical of the window, and how many lie outside what was evaluated.
 
-    keys: who sent each current text, empty where nobody says so; then the text itself stands for its sender.
+    reference, current: each text `once`. keys: who sent each current text, empty where nobody says so; then the text itself stands for its
+    sender.
     vectors: of reference and current in the model's embedding, or the sentence why there are none. step: told what comes next.
     """
     n = len(reference)
@@ -55,25 +68,37 @@ def compare(
     table = domain.tf_idf([*reference, *current])
     same = [normal_digest(text) for text in (*reference, *current)]
     senders = [*same[:n], *(key or text for key, text in zip(keys, same[n:], strict=True))]
-    by_words = verdict_of(table.matrix, n) if table.words else None
+    groups, known = grouped(same, n, keys)
+    by_words = domain.told_apart(table.matrix[:n], table.matrix[n:], ALPHA, groups) if table.words else None
     new, missing = domain.telling_words(table, n, same, senders) if table.words else ([], [])
-    found = [told(Monitor.WORDS, by_words) if by_words else Measured(Monitor.WORDS, Mark.NOT_MEASURED, WORDLESS)]
+    found = [told(Monitor.WORDS, by_words, known) if by_words else Measured(Monitor.WORDS, Mark.NOT_MEASURED, WORDLESS)]
     if isinstance(vectors, str):
         found.append(Measured(Monitor.MEANING, Mark.NOT_MEASURED, vectors))
         return Compared(tuple(found), new, missing, domain.most_typical(by_words.scores) if by_words else [])
     step("Comparing meanings")
     rows = domain.unit(np.vstack(vectors).astype(np.float64))
-    by_meaning = verdict_of(rows, n)
-    found.append(told(Monitor.MEANING, by_meaning))
+    by_meaning = domain.told_apart(rows[:n], rows[n:], ALPHA, groups)
+    found.append(told(Monitor.MEANING, by_meaning, known))
     outside = domain.outside_share(vectors[0], vectors[1])
     return Compared(tuple(found), new, missing, domain.most_typical(by_meaning.scores), outside)
 
 
-def verdict_of(rows: NDArray[np.float64], n: int) -> Verdict:
-    """Whether a classifier tells the rows from n on from those before."""
-    return domain.told_apart(rows[:n], rows[n:], ALPHA)
+def grouped(same: Sequence[str], n: int, keys: Sequence[str]) -> tuple[NDArray[np.int64], int | None]:
+    """The group of each row, and how many senders are known; None where fewer than two are, so that a key does not tell who asks.
+
+    same: what is the same text, of each row, the reference's n first. A current text is of its sender's group, and a text of the reference
+    that was sent too is of the same.
+    """
+    known = len(set(filter(None, keys)))
+    senders = [key if key and known > 1 else text for key, text in zip(keys, same[n:], strict=True)]
+    sent = dict(zip(same[n:], senders, strict=True))
+    _, groups = np.unique(np.array([*(sent.get(text, text) for text in same[:n]), *senders], dtype=object), return_inverse=True)
+    return groups.astype(np.int64), known if known > 1 else None
 
 
-def told(monitor: Monitor, verdict: Verdict) -> Measured:
+def told(monitor: Monitor, verdict: Verdict, senders: int | None) -> Measured:
     """A classifier's verdict as a monitor's value."""
-    return Measured(monitor, Mark.OK, "", verdict.auc, verdict.limit, verdict.p, verdict.n, verdict.m)
+    effect = verdict.effect if senders else None
+    return Measured(
+        monitor, Mark.OK, "", verdict.auc, verdict.limit, verdict.p, verdict.n, verdict.m, senders=senders, design_effect=effect
+    )

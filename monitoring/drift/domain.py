@@ -17,6 +17,8 @@ import numpy as np
 import scipy  # its parts are loaded when they are first used
 from numpy.typing import NDArray
 
+from lifecycle.statistics import clustered
+
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
@@ -37,7 +39,8 @@ class Verdict:
     """How well current texts can be told from reference ones.
 
     auc: out of fold, 0 to 1. limit: what it exceeds with probability alpha where the sides are alike. p: one-sided. scores: out of fold,
-    of the current rows in their order; large is typical of today.
+    of the current rows in their order; large is typical of today. effect: the design effect of the current rows' groups on the AUC, 1 or
+    more.
     """
 
     auc: float
@@ -46,6 +49,7 @@ class Verdict:
     n: int
     m: int
     scores: Floats
+    effect: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,14 +105,21 @@ def unit(matrix: Floats) -> Floats:
 
 
 # ── The classifier ──────────────────────────────────────────────────────────
-def folds(sides: Ints, count: int, seed: int) -> Ints:
-    """The fold of each row: each side is dealt out evenly, in an order that the seed decides."""
-    dealt = np.empty(len(sides), dtype=np.int64)
-    random = np.random.default_rng(seed)
-    for side in np.unique(sides):
-        rows = np.flatnonzero(sides == side)
-        dealt[random.permutation(rows)] = np.arange(len(rows)) % count
-    return dealt
+def folds(sides: Ints, groups: Ints, count: int, seed: int) -> Ints:
+    """The fold of each row: that of its group, so that no classifier meets a row whose like it has seen.
+
+    Groups are dealt out the largest first, else in an order that the seed decides, each to the fold that lacks most of its sides.
+    """
+    _, group_of = np.unique(groups, return_inverse=True)
+    held = np.stack([np.bincount(group_of, weights=sides == side) for side in np.unique(sides)], axis=1)
+    of_side = held / held.sum(axis=0)
+    order = np.random.default_rng(seed).permutation(len(held))
+    order = order[np.argsort(-held[order].sum(axis=1), kind="stable")]
+    full, fold_of = np.zeros((count, held.shape[1])), np.empty(len(held), dtype=np.int64)
+    for group in order:
+        fold_of[group] = np.argmin(full @ of_side[group])
+        full[fold_of[group]] += of_side[group]
+    return fold_of[group_of]
 
 
 def solve(gram: Floats, targets: Floats) -> tuple[Floats, Floats]:
@@ -155,23 +166,38 @@ def standard_error(n: int, m: int) -> float:
     return math.sqrt((n + m + 1) / (12 * n * m))
 
 
-def told_apart(reference: Floats, current: Floats, alpha: float, *, seed: int = SEED) -> Verdict:
+def told_apart(reference: Floats, current: Floats, alpha: float, groups: Ints | None = None, *, seed: int = SEED) -> Verdict:
     """Whether a classifier tells the current rows (m, D) from the reference's (n, D) out of fold. Both hold FOLDS rows at least.
 
+    groups: a number for the sender of each of the n + m rows, or for its text; rows of one group share a fold. None: each its own.
+
     Scores of different folds depend on each other, which widens the AUC's spread to about one and a half of `standard_error`. So the
-    spread is taken from 199 permutations of the sides within folds, and never less than the formula's.
+    spread is taken from 199 permutations of the sides within folds, and never less than the formula's. Where the current rows come in
+    groups their part of it, n / (n + m), is multiplied by the design effect of their placements among the reference (Obuchowski,
+    "Nonparametric analysis of clustered ROC curve data", Biometrics 53, 1997), and Student's t on the groups stands for the normal.
     """
     rows = np.vstack([reference, current]).astype(np.float64)
     n, m = len(reference), len(current)
     sides = np.repeat(np.array([0, 1], dtype=np.int64), [n, m])
-    number = folds(sides, FOLDS, seed)
+    groups = np.arange(n + m) if groups is None else groups
+    number = folds(sides, groups, FOLDS, seed)
     targets = shuffled(sides, number, PERMUTATIONS, seed)
     scores = out_of_fold(rows @ rows.T, targets, number)
     found = auc(scores[:, 0], targets[:, 0])
     by_chance = [auc(scores[:, at], targets[:, at]) for at in range(1, 1 + PERMUTATIONS)]
     centre, spread = max(0.5, float(np.mean(by_chance))), max(standard_error(n, m), float(np.std(by_chance, ddof=1)))
-    limit, p = centre + float(scipy.special.ndtri(1 - alpha)) * spread, float(scipy.special.ndtr((centre - found) / spread))
-    return Verdict(found, limit, p, n, m, scores[n:, 0])
+    effect, freedom = clustered.effect_of_mean(placements(scores[:, 0], n), groups[n:], m), len(np.unique(groups[n:])) - 1
+    spread *= math.sqrt((n * effect + m) / (n + m))
+    limit = min(1.0, centre + clustered.quantile(freedom, float(scipy.special.ndtri(1 - alpha))) * spread)
+    p = float(scipy.special.stdtr(freedom, (centre - found) / spread)) if freedom else 1.0
+    return Verdict(found, limit, p, n, m, scores[n:, 0], effect)
+
+
+def placements(scores: Floats, n: int) -> Floats:
+    """The share of the n reference scores below each current one, ties counted half; their mean is the AUC. (m,)."""
+    known = np.sort(scores[:n])
+    found: Floats = (np.searchsorted(known, scores[n:], "left") + np.searchsorted(known, scores[n:], "right")) / (2 * n)
+    return found
 
 
 # ── What tells them apart ───────────────────────────────────────────────────

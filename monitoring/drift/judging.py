@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from lifecycle.ui.numbers import decimals, percent
+from lifecycle.ui.numbers import count, decimals, percent
 from monitoring.drift import measuring
 from monitoring.drift.measuring import Measured
 from monitoring.drift.rules import UNIT, Held, Judgement, Mark, Monitor, Past, State, judge
@@ -161,6 +161,13 @@ def of_limit(ratio: float) -> str:
 def listed(names: Sequence[str]) -> str:
     """a, b and c."""
     return " and ".join(filter(None, [", ".join(names[:-1]), names[-1]])) if names else ""
+
+
+def asked_by(found: Mapping[str, Any]) -> str:
+    """The senders of a monitor's rows with their design effect: 50, effect 7.3. Windows measured before senders were looked at say none."""
+    if found.get("senders") is None:
+        return "not known"
+    return f"{count(found['senders'])}, effect {decimals(found['design_effect'], 1)}"
 
 
 def chance(p: float | None) -> str:

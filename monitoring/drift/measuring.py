@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -11,15 +12,20 @@ import numpy as np
 import scipy  # its parts are loaded when they are first used
 from django.db.models import Q
 
+from lifecycle.statistics import clustered
+from lifecycle.statistics.clustered import Design
 from lifecycle.ui.numbers import decimals, percent
 from monitoring.drift import cbpe, statistics
-from monitoring.drift.cbpe import Curve, Estimate
+from monitoring.drift.cbpe import Curve, Estimate, Floats
 from monitoring.drift.rules import ALPHA, JUDGED_LEAST, MIN_ROWS, UNIT, Mark, Monitor, floor_of, limit_of, ratio_of
+from monitoring.drift.senders import Senders
 from monitoring.drift.statistics import Bins
 from monitoring.traffic import histogram
 from monitoring.traffic.counts import Counts
 from monitoring.traffic.rules import CONFIDENCE_BINS, OOV_BINS
 
+OF_OLD = "Its old baseline does not say how sure the calibration is, and its evaluation cannot be read again. Evaluate the run again."
+F1_ROWS_A_LABEL = 5
 HOW = {
     Monitor.OOV: "Reference or window does not say how many words the vocabulary lacks. Servers report it once they are up to date.",
     Monitor.LENGTH: "The lengths of the reference's texts, or of the window's, are not known.",
@@ -38,7 +44,10 @@ class Reference:
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """One monitor in one window. value, critical: in the monitor's unit; None where it was not measured, and why says so. p: by chance."""
+    """One monitor in one window. value, critical: in the monitor's unit; None where it was not measured, and why says so. p: by chance.
+
+    senders: how many, in the sample that the design effect was estimated from. Both None: the window's rows are taken as independent.
+    """
 
     monitor: str
     mark: str
@@ -52,6 +61,8 @@ class Measured:
     js: float | None = None
     kl_current: float | None = None
     kl_reference: float | None = None
+    senders: int | None = None
+    design_effect: float | None = None
 
     @property
     def limit(self) -> float | None:
@@ -160,21 +171,38 @@ def ends_of(monitor: str, edges: Sequence[int]) -> list[float]:
     return [(edge + 1) / bins for edge in edges]
 
 
-def measure(monitor: str, reference: Reference, counts: Counts) -> Measured:
-    """One of the PSI monitors."""
+def design_of(monitor: str, reference: Reference, counts: Counts, senders: Senders | None) -> Design | None:
+    """What the window's senders do to the shares of a monitor's bins; None where nobody says who asked."""
+    if senders is None:
+        return None
+    known, now = reference.histograms[FIELD[monitor]] or {}, senders.values[FIELD[monitor]]
+    told = [at for at, value in enumerate(now) if value is not None or monitor != Monitor.OOV]  # which has no bin for what is missing
+    if monitor == Monitor.LABEL:
+        place = {name: at for at, name in enumerate(statistics.categorical_bins(known, {}).names)}
+        bins = [place[statistics.MISSING] if now[at] is None else place.get(now[at], place[statistics.OTHER]) for at in told]
+    else:
+        edges = statistics.quantile_edges({int(key): count for key, count in known.items()})
+        bins = [len(edges) + 1 if now[at] is None else bisect_left(edges, now[at]) for at in told]
+    return clustered.design(bins, senders.codes[told], counts.answers)
+
+
+def measure(monitor: str, reference: Reference, counts: Counts, senders: Senders | None = None) -> Measured:
+    """One of the PSI monitors. senders: who asked; None: nobody says so, and answers are taken as independent."""
     if reference.histograms.get(FIELD[monitor]) is not None and counts.answers < MIN_ROWS:
         return too_few(monitor, counts.answers, MIN_ROWS)
     bins = bins_of(monitor, reference, counts)
     if bins is None:
         return Measured(monitor, Mark.NOT_MEASURED, HOW.get(Monitor(monitor), "The window says nothing of it."))
-    shift = statistics.shift(bins, ALPHA)
+    design = design_of(monitor, reference, counts, senders)
+    shift = statistics.shift(bins, ALPHA, design)
     if shift is None or shift.m < MIN_ROWS:
         return too_few(monitor, shift.m if shift else 0, MIN_ROWS)
     if shift.n < MIN_ROWS:
         return small_reference(monitor, shift.n, shift.m)
     return Measured(
         monitor, Mark.OK, unknown_labels(reference, counts) if monitor == Monitor.LABEL else "", shift.value, shift.critical, shift.p,
-        shift.n, shift.m, bins.filled, shift.js, shift.kl_current, shift.kl_reference,
+        shift.n, shift.m, bins.filled, shift.js, shift.kl_current, shift.kl_reference, senders.known if senders and design else None,
+        design.effect if design else None,
     )  # fmt: skip
 
 
@@ -190,30 +218,59 @@ def unknown_labels(reference: Reference, counts: Counts) -> str:
 
 
 # ── Expected accuracy ───────────────────────────────────────────────────────
-def expected_accuracy(reference: Reference, counts: Counts) -> Estimate | None:
-    """The accuracy to be expected of a window from its 50 bins of confidence; None without any.
+def expected_accuracy(reference: Reference, counts: Counts, senders: Senders | None = None) -> Estimate | None:
+    """The accuracy to be expected of a window from its 50 bins of confidence; None without any, or of a baseline that keeps no errors.
 
     A bin stands for the mean calibrated confidence of the reference rows in it.
     """
-    bins = {int(key): count for key, count in counts.confidence.items() if count}
-    if not bins:
+    known = reference.calibration
+    if not (weight := confidences(counts)).any() or "errors" not in known:
         return None
-    expected = np.array([reference.calibration["expected"][at] for at in bins], dtype=np.float64)
-    return cbpe.accuracy(expected, np.array(list(bins.values()), dtype=np.float64), reference.calibration["spread"])
+    effect = effect_on_accuracy(reference, counts, senders) or 1.0
+    return cbpe.accuracy(np.array(known["expected"]), weight, errors_of(known)[:, :-1], reference.rows, effect)
 
 
-def measure_accuracy(reference: Reference, estimate: Estimate | None, m: int) -> Measured:
-    """How far the expected accuracy of m answers fell below what is expected of the reference."""
-    n = reference.rows
-    if estimate is None or m < MIN_ROWS or n < MIN_ROWS:
+def confidences(counts: Counts) -> Floats:
+    """The window's answers in each of the 50 bins."""
+    return np.array([counts.confidence.get(str(at), 0) for at in range(CONFIDENCE_BINS)], dtype=np.float64)
+
+
+def errors_of(calibration: Mapping[str, Any]) -> Floats:
+    """How far chance moves the expected value of each bin and the mean, as `cbpe.factor` gave it (R, 51)."""
+    return np.array(calibration["errors"], dtype=np.float64).reshape(-1, CONFIDENCE_BINS + 1)
+
+
+def effect_on_accuracy(reference: Reference, counts: Counts, senders: Senders | None) -> float | None:
+    """The design effect of the senders on the mean expected value; None where nobody says who asked."""
+    if senders is None:
+        return None
+    bins, expected = senders.values[FIELD[Monitor.CONFIDENCE]], reference.calibration["expected"]
+    told = [at for at, value in enumerate(bins) if value is not None]
+    if not told:
+        return None
+    return clustered.effect_of_mean([expected[bins[at]] for at in told], senders.codes[told], sum(counts.confidence.values()))
+
+
+def measure_accuracy(reference: Reference, counts: Counts, senders: Senders | None = None) -> Measured:
+    """How far the expected accuracy of a window fell below what is expected of the reference.
+
+    Chance moves it by the window's own answers, and by how few rows the calibration is from; what the calibration does to both sides alike
+    cancels out.
+    """
+    weight, known = confidences(counts), reference.calibration
+    n, m = reference.rows, int(weight.sum())
+    if m < MIN_ROWS or n < MIN_ROWS:
         return too_few(Monitor.ACCURACY, m, MIN_ROWS)
-    if not reference.calibration["spread"]:
-        return Measured(Monitor.ACCURACY, Mark.NOT_MEASURED, ONE_SIDED, n=n, m=m)
-    error = reference.calibration["spread"] * math.sqrt(1 / n + 1 / m)
-    fall = reference.calibration["mean"] - estimate.value
+    if not known["spread"] or "errors" not in known:
+        return Measured(Monitor.ACCURACY, Mark.NOT_MEASURED, OF_OLD if known["spread"] else ONE_SIDED, n=n, m=m)
+    effect = effect_on_accuracy(reference, counts, senders)
+    own = cbpe.of_share(known["mean"], n) * math.sqrt((effect or 1.0) / m)
+    error = math.hypot(own, cbpe.error(errors_of(known), np.append(weight / m, -1.0)))
+    fall = known["mean"] - float(weight @ np.array(known["expected"])) / m
     return Measured(
-        Monitor.ACCURACY, Mark.OK, "", fall, float(scipy.special.ndtri(1 - ALPHA)) * error, float(scipy.special.ndtr(-fall / error)), n, m
-    )
+        Monitor.ACCURACY, Mark.OK, "", fall, float(scipy.special.ndtri(1 - ALPHA)) * error, float(scipy.special.ndtr(-fall / error)), n, m,
+        senders=senders.known if senders and effect else None, design_effect=effect,
+    )  # fmt: skip
 
 
 def tells_enough(counts: Counts) -> bool:
@@ -246,15 +303,21 @@ def not_estimable(outside: float) -> str:
 
 
 def expected_f1(reference: Reference, rows: Sequence[tuple[str, Sequence[Mapping[str, Any]]]]) -> Estimate | None:
-    """Macro-F1 to be expected, from answers (label, best scores). None where there are too few, or labels the calibration does not know."""
-    calibration = reference.calibration
-    place = {label: at for at, label in enumerate(calibration["labels"])}
-    known = [(place[label], scores) for label, scores in rows if label in place and scores]
-    if len(known) < MIN_ROWS:
+    """Macro-F1 to be expected, from answers (label, best scores). None where there are too few, or labels the calibration does not know,
+    and of a baseline that keeps no errors.
+
+    Put right by how far the same curves were off on the reference: calibrating label by label does not make macro-F1 come out there.
+    """
+    known = reference.calibration
+    place = {label: at for at, label in enumerate(known["labels"])}
+    told = [(place[label], scores) for label, scores in rows if label in place and scores]
+    if len(told) < max(MIN_ROWS, F1_ROWS_A_LABEL * len(place)) or "f1_error" not in known:
         return None
-    probabilities = np.stack([cbpe.spread_out(scores, place) for _, scores in known])
-    curves = [Curve(tuple(each["x"]), tuple(each["y"])) for each in calibration["curves"]]
-    return cbpe.macro_f1(np.array([at for at, _ in known]), cbpe.renormalised(curves, probabilities), calibration["f1_spread"])
+    probabilities = np.stack([cbpe.spread_out(scores, place) for _, scores in told])
+    curves = [Curve(tuple(each["x"]), tuple(each["y"])) for each in known["curves"]]
+    expected = cbpe.macro_f1(np.array([at for at, _ in told]), cbpe.renormalised(curves, probabilities))
+    value = min(1.0, max(0.0, expected + known["macro_f1"] - known["f1_expected"]))
+    return cbpe.banded(value, math.hypot(known["f1_spread"] / math.sqrt(len(told)), known["f1_error"]))
 
 
 # ── All of a window ─────────────────────────────────────────────────────────

@@ -52,6 +52,7 @@ class MonitorLine:
     limit: str
     chance: str
     rows: str
+    senders: str
     why: str
     ratios: list[float | None]
     hot: bool
@@ -221,10 +222,12 @@ def monitor_line(monitor: Monitor, found: Mapping[str, Any], past: Sequence[Resu
     why = " ".join(filter(None, (found.get("window", ""), found["why"], f"{held}." if held else "", often)))
     ratios = [each.get(monitor, {}).get("ratio") for each in past]
     if not known:
-        return MonitorLine(monitor, MARKS[mark], mark.label, "", "", "", "", why, ratios, hot=False)
+        return MonitorLine(monitor, MARKS[mark], mark.label, "", "", "", "", "", why, ratios, hot=False)
     value, limit = judging.moved(monitor, found["value"]), judging.shown(monitor, found["limit"])
     rows, hot = f"{count(found['n'])} / {count(found['m'])}", mark in (Mark.DRIFT, Mark.WATCH)
-    return MonitorLine(monitor, MARKS[mark], mark.label, value, limit, judging.chance(found["p"]), rows, why, ratios, hot)
+    return MonitorLine(
+        monitor, MARKS[mark], mark.label, value, limit, judging.chance(found["p"]), rows, judging.asked_by(found), why, ratios, hot
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@ from lifecycle.jobs.models import Job
 from monitoring.drift.judging import Results
 from monitoring.drift.models import DriftReport, Episode, Measurement, TextCheck
 from monitoring.drift.rules import BACK, CHUNKS_MOST, Monitor, Span, State, standing_of
+from monitoring.drift.senders import SAMPLE, Senders, of_answers
 from monitoring.traffic import keyset
 from monitoring.traffic import queries as traffic
 from monitoring.traffic.models import Prediction
@@ -198,6 +199,11 @@ def scores_of(endpoint: Endpoint, version: ModelVersion, span: Span) -> list[tup
     """(label, best scores) of the newest answers of a window, at most 500."""
     rows = Prediction.objects.filter(endpoint=endpoint, version=version, at__gte=span.start, at__lt=span.end).exclude(label="")
     return list(rows.order_by("-at", "-id").values_list("label", "scores")[:F1_ROWS])
+
+
+def senders_of(endpoint: Endpoint, version: ModelVersion, span: Span, answers: int) -> Senders | None:
+    """Who asked, of about 10,000 of a window's answers drawn from all of it; None where nobody says so, or no answer is kept."""
+    return of_answers(traffic.asked(endpoint, span.start, span.end, version, SAMPLE, answers))
 
 
 def last_end(endpoint: Endpoint) -> datetime | None:

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import json
+import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
 from lifecycle.engine.predictions import Predictions
 from monitoring.drift import cbpe
-from monitoring.drift.cbpe import Curve
+from monitoring.drift.cbpe import Curve, Floats, Ints
 from monitoring.traffic import histogram
 from monitoring.traffic.rules import CONFIDENCE_BINS, OOV_BINS, share_bin
 from registry.artifacts import actions as artifacts
@@ -40,41 +40,73 @@ def counted(keys: Any) -> Histogram:
 
 # ── Calibration ─────────────────────────────────────────────────────────────
 def calibrate(answers: Predictions) -> dict[str, Any]:
-    """How to read confidences of this version, learned on labelled rows that it was not trained on.
+    """How to read confidences of this version, learned on labelled rows that it was not trained on, and how far chance moves what is read.
 
-    expected: of each of the 50 bins of confidence, the mean calibrated confidence. mean: over the reference. accuracy, macro_f1: what they
-    are there. spread, f1_spread: deviation of one row's rightness, and of macro-F1 times the root of the rows. curves: a calibration for
-    each label against the others. isotonic: whether calibrating lowered the cross-validated ECE.
+    labels, and what `of_accuracy` and `of_macro_f1` say.
     """
-    best, confidence = answers.predicted, answers.confidence
-    right = (best == answers.truth).astype(np.float64)
-    curve = cbpe.calibrated(confidence, right)
-    read = curve(confidence)
-    own = [cbpe.calibrated(answers.probabilities[:, at], answers.truth == at) for at in range(len(answers.labels))]
-    return {
-        "labels": list(answers.labels),
-        "expected": expected(curve, confidence),
-        "mean": cbpe.mean(read),
-        "accuracy": float(right.mean()),
-        "spread": cbpe.spread_over(right),
-        "isotonic": curve is not cbpe.IDENTITY,
-        "macro_f1": cbpe.f1_of(answers.truth, best, len(answers.labels)),
-        "f1_spread": cbpe.f1_spread(answers.truth, best, len(answers.labels)),
-        "curves": [{"x": rounded(each.x), "y": rounded(each.y)} for each in own],
-    }
+    order = np.argsort(answers.ids)  # what is drawn by chance below must not hang on the order of the rows
+    truth, best, classes = answers.truth[order], answers.predicted[order], len(answers.labels)
+    read = of_accuracy(answers.confidence[order], (best == truth).astype(np.float64))
+    return {"labels": list(answers.labels)} | read | of_macro_f1(answers.probabilities[order], truth, best, classes)
 
 
-def expected(curve: Curve, confidence: NDArray[np.float64]) -> list[float]:
-    """The mean calibrated confidence of the rows in each bin; in an empty one, that of its middle."""
+def of_accuracy(confidence: Floats, right: Floats) -> dict[str, Any]:
+    """expected: of each of the 50 bins of confidence, the mean calibrated confidence. mean: over the reference. accuracy: what it is there.
+
+    spread: of one row's rightness, 0 to 0.5. errors: how far chance moves the expected values and the mean, from resamples of the rows on
+    which all is fitted anew, as `cbpe.factor` gives it (R, 51).
+    """
     bins = np.array([share_bin(float(each), CONFIDENCE_BINS) for each in confidence])
+
+    def read(weight: Floats) -> Floats:
+        """The expected value of each bin, and the mean."""
+        curve = cbpe.calibrated(confidence, right, weight)
+        return np.append(expected(curve, confidence, bins), np.average(curve(confidence), weights=weight))
+
+    known = read(np.ones(len(right)))
+    return {
+        "expected": rounded(known[:-1]), "mean": float(known[-1]), "accuracy": float(right.mean()), "spread": cbpe.spread_over(right),
+        "errors": [rounded(each) for each in cbpe.factor(cbpe.over_resamples(read, len(right)))],
+    }  # fmt: skip
+
+
+def of_macro_f1(probabilities: Floats, truth: Ints, best: Ints, classes: int) -> dict[str, Any]:
+    """macro_f1: on the reference. curves: a calibration for each label against the others. f1_expected: the macro-F1 that they give there.
+
+    f1_spread: deviation of the macro-F1 over resamples of the rows, times the root of their number. f1_error: deviation of an expected
+    macro-F1 by curves from a resample, put right by how far they were off on it.
+    """
+    kept = cbpe.best_few(probabilities)
+
+    def curves(weight: Floats) -> list[Curve]:
+        return [cbpe.calibrated(kept[:, at], truth == at, weight) for at in range(classes)]
+
+    def f1(weight: Floats) -> Floats:
+        """The macro-F1 of a resample; an expected one by its curves, put right."""
+        found, real = cbpe.renormalised(curves(weight), kept), cbpe.f1_of(truth, best, classes, weight)
+        return np.array([real, cbpe.macro_f1(best, found) + real - cbpe.macro_f1(best, found, weight)])
+
+    own = curves(np.ones(len(truth)))
+    spread, error = cbpe.over_resamples(f1, len(truth), cbpe.F1_RESAMPLES).std(axis=0, ddof=1).tolist()
+    return {
+        "macro_f1": cbpe.f1_of(truth, best, classes), "f1_expected": cbpe.macro_f1(best, cbpe.renormalised(own, kept)),
+        "f1_spread": spread * math.sqrt(len(truth)), "f1_error": error,
+        "curves": [{"x": rounded(each.x), "y": rounded(each.y)} for each in own],
+    }  # fmt: skip
+
+
+def expected(curve: Curve, confidence: Floats, bins: Ints) -> Floats:
+    """The mean calibrated confidence of the rows in each bin; in an empty one, that of its middle. bins: of each row (N,)."""
     middles = curve((np.arange(CONFIDENCE_BINS) + 0.5) / CONFIDENCE_BINS)
-    read = curve(confidence)
-    return [round(cbpe.mean(read[bins == at]) if (bins == at).any() else float(middles[at]), 6) for at in range(CONFIDENCE_BINS)]
+    count = np.bincount(bins, minlength=CONFIDENCE_BINS)
+    summed = np.bincount(bins, weights=curve(confidence), minlength=CONFIDENCE_BINS)
+    found: Floats = np.where(count > 0, summed / np.maximum(count, 1), middles)
+    return found
 
 
-def rounded(values: Sequence[float]) -> list[float]:
+def rounded(values: Iterable[float]) -> list[float]:
     """Six digits are enough of a share."""
-    return [round(value, 6) for value in values]
+    return [round(float(value), 6) for value in values]
 
 
 # ── Unknown words ───────────────────────────────────────────────────────────

@@ -1,7 +1,8 @@
 """How far two samples lie apart, from their histograms alone. Pure; natural logarithms unless a base is named.
 
 PSI as credit scoring has it, with a threshold that knows the sample sizes: without any drift PSI is about (1/n + 1/m) times a chi-square
-with B - 1 degrees of freedom (Yurdakul 2018), so a small window does not cry wolf and a large one does not sleep.
+with B - 1 degrees of freedom (Yurdakul 2018), so a small window does not cry wolf and a large one does not sleep. Where the same senders
+ask again and again, 1/m is multiplied by their design effect (`lifecycle.statistics.clustered.by_chance`).
 """
 
 from __future__ import annotations
@@ -11,8 +12,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import scipy  # its parts are loaded when they are first used
 from numpy.typing import NDArray
+
+from lifecycle.statistics.clustered import Design, by_chance
 
 Floats = NDArray[np.float64]
 
@@ -122,10 +124,11 @@ def js_distance(p: Floats, q: Floats) -> float:
     return math.sqrt(max(0.0, (kl(p, middle) + kl(q, middle)) / 2 / math.log(2)))
 
 
-def shift(bins: Bins, alpha: float) -> Shift | None:
+def shift(bins: Bins, alpha: float, design: Design | None = None) -> Shift | None:
     """PSI of two filled samples with its threshold at this alpha; None where one of them is empty.
 
-    Bins that are empty on both sides are left out. With one bin left there is nothing to differ in: PSI 0, p 1.
+    design: what the current sample's senders do to its shares; None: its rows are taken as independent. Bins that are empty on both sides
+    are left out. With one bin left there is nothing to differ in: PSI 0, p 1.
     """
     filled = bins.filled
     n, m = sum(filled.reference), sum(filled.current)
@@ -136,11 +139,10 @@ def shift(bins: Bins, alpha: float) -> Shift | None:
         return Shift(0.0, 0.0, 1.0, n, m, 0.0, 0.0, 0.0)
     reference, current = smoothed(filled.reference), smoothed(filled.current)
     to_reference, to_current = kl(current, reference), kl(reference, current)
-    value, scale = to_reference + to_current, 1 / n + 1 / m
+    value, chance = to_reference + to_current, by_chance(degrees, n, m, design)
     return Shift(
-        value=value, critical=scale * float(scipy.special.chdtri(degrees, alpha)),
-        p=float(scipy.special.chdtrc(degrees, value / scale)), n=n, m=m,
-        kl_current=to_reference, kl_reference=to_current, js=js_distance(reference, current),
+        value=value, critical=chance.critical(alpha), p=chance.p(value), n=n, m=m, kl_current=to_reference, kl_reference=to_current,
+        js=js_distance(reference, current),
     )  # fmt: skip
 
 

@@ -83,10 +83,10 @@ def described(session: Session, endpoint: dict[str, Any], found: dict[str, Any])
     ])  # fmt: skip
     results = [(name, each) for part in (report, texts) if part for name, each in part["results"].items()]
     rows = [
-        (MONITORS[name], MARKS[each["mark"]], figure(each["value"]), figure(each["limit"]), each["unit"], each["why"])
+        (MONITORS[name], MARKS[each["mark"]], figure(each["value"]), figure(each["limit"]), each["unit"], senders(each), each["why"])
         for name, each in results
     ]
-    return [*lines, "", *table(["MONITOR", "FOUND", "VALUE", "LIMIT", "UNIT", ""], rows)] if rows else lines
+    return [*lines, "", *table(["MONITOR", "FOUND", "VALUE", "LIMIT", "UNIT", "SENDERS", ""], rows)] if rows else lines
 
 
 def span(part: dict[str, Any]) -> str:
@@ -117,6 +117,13 @@ def words(texts: dict[str, Any], name: str) -> str:
 def worst(row: dict[str, Any]) -> str:
     """The monitor that was nearest to its limit, or farthest beyond."""
     return f"{MONITORS[row['worst']]}, {row['ratio']:.1f} times its limit" if row["worst"] and row["ratio"] is not None else ""
+
+
+def senders(found: dict[str, Any]) -> str:
+    """How many with their design effect; where they are not known the limit assumes that requests are independent."""
+    if found["value"] is None:
+        return ""
+    return "not known" if found["senders"] is None else f"{found['senders']}, effect {found['design_effect']:.1f}"
 
 
 def figure(value: float | None) -> str:

@@ -9,30 +9,43 @@ import numpy as np
 from lifecycle.engine.predictions import Predictions
 from lifecycle.evaluation import queries as evaluations
 from lifecycle.evaluation.models import Evaluation
-from lifecycle.refusals import Refused
+from lifecycle.refusals import Refusal, Refused
 from monitoring.drift import reference
-from monitoring.drift.models import Baseline
+from monitoring.drift.models import FORM, Baseline
 from registry.catalog.models import ModelVersion
 from registry.ledger.rules import digest_of
 
 BATCH = 500
+UNREADABLE = (Refusal, OSError, ValueError, KeyError)  # of an evaluation whose files are gone or damaged
 
 
 def baseline(version: ModelVersion) -> Baseline:
     """What the version saw and answered on its frozen test, counted. Made at the first question; later the same row.
 
+    One of an older form is made anew beside it; where its evaluation cannot be read any more, it goes on being the reference.
+
     Raises Refused (no answer of the evaluation can be used) or Damaged (its file is not what was kept).
     """
-    evaluation = version.evaluation
-    known = Baseline.objects.filter(version=version, evaluation=evaluation).first()
-    if known:
+    known = Baseline.objects.filter(version=version, evaluation=version.evaluation).order_by("-form").first()
+    if known and known.form == FORM:
         return known
+    try:
+        return make(version)
+    except UNREADABLE:
+        if known is None:
+            raise
+        return known
+
+
+def make(version: ModelVersion) -> Baseline:
+    """Count it. Raises as `baseline` does."""
+    evaluation = version.evaluation
     answers = finite(evaluations.predictions_of(evaluation))
     if not len(answers.ids):
         raise Refused(f"The evaluation of {version} holds no usable answer, so there is nothing to compare with.")
     texts = texts_of(evaluation, answers.ids)
     made, _ = Baseline.objects.get_or_create(
-        version=version, evaluation=evaluation,
+        version=version, evaluation=evaluation, form=FORM,
         defaults={
             "split": evaluation.split, "rows": len(answers.ids), "calibration": reference.calibrate(answers),
             "histograms": reference.histograms(answers, texts, reference.oov_shares(version.folder, texts)),

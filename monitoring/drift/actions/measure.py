@@ -13,12 +13,13 @@ from django.db import transaction
 from lifecycle.notices.outbox import append
 from lifecycle.refusals import Refusal
 from monitoring.drift import cbpe, judging, measuring, queries
-from monitoring.drift.actions.baseline import baseline
+from monitoring.drift.actions.baseline import UNREADABLE, baseline
 from monitoring.drift.cbpe import Estimate
 from monitoring.drift.judging import Said
 from monitoring.drift.measuring import Measured, Reference
 from monitoring.drift.models import Baseline, DriftReport, Episode, Measurement
-from monitoring.drift.rules import OUTSIDE_MOST, Mark, Monitor, Span, State
+from monitoring.drift.rules import FAR, OUTSIDE_MOST, Mark, Monitor, Span, State
+from monitoring.drift.senders import Senders
 from monitoring.traffic import queries as traffic
 from monitoring.traffic.counts import Counts
 from registry.catalog.models import Endpoint, ModelVersion
@@ -27,7 +28,6 @@ from registry.ledger.actions import record
 from registry.ledger.verbs import Verb
 
 log = logging.getLogger(__name__)
-UNREADABLE = (Refusal, OSError, ValueError, KeyError)  # of a baseline whose files are gone or damaged
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,20 +54,25 @@ def measure(endpoint: Endpoint, version: ModelVersion, span: Span, *, counts: Co
     except UNREADABLE as error:
         log.warning("drift_baseline_failed version=%s error=%s", version.uuid, type(error).__name__)
         return write_failed(endpoint, version, span, counts.answers, error, asked)
-    reading = read(endpoint, version, base, span, counts)
+    reading = read(endpoint, version, base, span, counts, queries.senders_of(endpoint, version, span, counts.answers))
     return write(endpoint, version, base, span, counts, reading, asked)
 
 
 def look(endpoint: Endpoint, version: ModelVersion, span: Span, counts: Counts) -> DriftReport | None:
     """Compare an hour between the windows, so that an abrupt shift need not wait for the end of one; kept only where it opens something.
 
-    What is kept is marked: the next window comes when it would have come, and later windows are judged without it.
+    What is kept is marked: the next window comes when it would have come, and later windows are judged without it. Senders only bring a
+    monitor nearer to as evaluated, so they are looked at where it was far off without them.
     """
     try:
         base = baseline(version)
     except UNREADABLE:  # the next window says so
         return None
     reading = read(endpoint, version, base, span, counts)
+    if not any(each.value is not None and each.ratio >= FAR for each in reading.found):
+        return None
+    if senders := queries.senders_of(endpoint, version, span, counts.answers):
+        reading = read(endpoint, version, base, span, counts, senders)
     with transaction.atomic():
         lock(endpoint)
         said = judged(DriftReport, endpoint, version, span, reading.found, acts=True)
@@ -77,20 +82,20 @@ def look(endpoint: Endpoint, version: ModelVersion, span: Span, counts: Counts) 
 
 
 # ── Reading: nothing of it under a lock ─────────────────────────────────────
-def read(endpoint: Endpoint, version: ModelVersion, base: Baseline, span: Span, counts: Counts) -> Reading:
-    """Every monitor of the counts, the accuracy to be expected, and what people said by now."""
+def read(endpoint: Endpoint, version: ModelVersion, base: Baseline, span: Span, counts: Counts, senders: Senders | None = None) -> Reading:
+    """Every monitor of the counts, the accuracy to be expected, and what people said by now. senders: None where nobody says who asked."""
     reference = Reference(base.rows, base.histograms, base.calibration)
-    found = [measuring.measure(monitor, reference, counts) for monitor in measuring.FIELD]
+    found = [measuring.measure(monitor, reference, counts, senders) for monitor in measuring.FIELD]
     realised = cbpe.realised(counts.right, counts.wrong)
     outside = queries.outside_share(endpoint, version, span.end)
     unknown = outside is not None and outside > OUTSIDE_MOST
-    expected = None if unknown else measuring.expected_accuracy(reference, counts)
+    expected = None if unknown else measuring.expected_accuracy(reference, counts, senders)
     if measuring.tells_enough(counts):
         found.append(measuring.measure_realised(reference, counts))
     elif unknown and outside is not None:
         found.append(Measured(Monitor.ACCURACY, Mark.NOT_MEASURED, measuring.not_estimable(outside)))
     else:
-        found.append(measuring.measure_accuracy(reference, expected, sum(counts.confidence.values())))
+        found.append(measuring.measure_accuracy(reference, counts, senders))
     return Reading(found, estimate(reference, endpoint, version, span, expected, counts), realised)
 
 

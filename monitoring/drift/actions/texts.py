@@ -45,7 +45,8 @@ def check_texts_of_day(endpoint: Endpoint, version: ModelVersion, span: Span, *,
 
 
 def check_texts(ctx: JobContext, endpoint: Endpoint, version: ModelVersion, span: Span, *, asked: bool = False) -> TextCheck:
-    """Compare the newest kept texts of a window (1,000 at most) with as many of the evaluation; the same window again is the same check.
+    """Compare kept texts of a window, 1,000 drawn from all of it, with as many of the evaluation, each text once; the same window again is
+    the same check.
 
     Raises NotReady where the engine does not answer (it is tried again), Refused or Damaged where the evaluation cannot be used.
     """
@@ -59,7 +60,8 @@ def check_texts(ctx: JobContext, endpoint: Endpoint, version: ModelVersion, span
 
     step("Reading texts")
     base = baseline(version)
-    current = traffic.texts(endpoint, span.start, span.end, TEXTS_MAX, version)
+    current = traffic.drawn_texts(endpoint, span.start, span.end, TEXTS_MAX, version)
+    current = [current[at] for at in comparing.once([each.text for each in current])]
     digests, reference = sample(base)
     compared = comparing.too_few(len(reference), len(current))
     if compared is None:
@@ -73,12 +75,13 @@ def check_texts(ctx: JobContext, endpoint: Endpoint, version: ModelVersion, span
 
 # ── Reading ─────────────────────────────────────────────────────────────────
 def sample(base: Baseline) -> tuple[list[str], list[str]]:
-    """Up to 1,000 items of the evaluation that still have a text, the same ones each time: (digests, texts)."""
+    """Up to 1,000 items of the evaluation that still have a text, each text once, the same ones each time: (digests, texts)."""
     answers = evaluations.predictions_of(base.evaluation)
     order = np.random.default_rng(SEED).permutation(len(answers.ids))[:TEXTS_MAX]
     digests = [answers.ids[at] for at in sorted(order.tolist())]
     items = evaluations.items_by_digest(base.evaluation, digests)
     kept = [digest for digest in digests if digest in items and items[digest].text]
+    kept = [kept[at] for at in comparing.once([items[digest].text for digest in kept])]
     return kept, [items[digest].text for digest in kept]
 
 

@@ -1,12 +1,13 @@
-"""The texts and the words of a window: for whoever looks at what is behind a figure. Callers ask the policy who may read texts."""
+"""The answers, texts and words of a window: for whoever looks at what is behind a figure. Callers ask the policy who may read texts."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from random import Random
 from uuid import UUID
 
-from django.db.models import OuterRef, QuerySet, Subquery
+from django.db.models import F, OuterRef, QuerySet, Subquery
 
 from monitoring.traffic.models import Feedback, Prediction
 from registry.catalog.models import Endpoint, ModelVersion
@@ -22,6 +23,17 @@ class Kept:
     confidence: float | None
     at: datetime
     key: str
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """An answer as rollups count it. key: digest of who asked, empty where nobody says so; confidence, oov: 0 to 1, None: not known."""
+
+    key: str
+    label: str
+    confidence: float | None
+    chars: int
+    oov: float | None
 
 
 @dataclass(frozen=True)
@@ -40,6 +52,57 @@ def texts(endpoint: Endpoint, since: datetime, until: datetime, limit: int, vers
     return [Kept(uuid, text or "", label, share, at, key) for uuid, text, label, share, at, key in values]
 
 
+# ── Drawn by chance ─────────────────────────────────────────────────────────
+MOST = 30_000  # SQLite takes no more values in a statement
+PRIME = 1_000_003  # below it products of two numbers fit into 64 bits
+
+
+def asked(endpoint: Endpoint, since: datetime, until: datetime, version: ModelVersion, limit: int, answers: int) -> list[Asked]:
+    """About `limit` of a version's answers of [since, until), drawn from all of it: each with the same chance, the same ones each time.
+
+    answers: how many there are, by the rollups. Fewer, or none, where they are deleted already.
+    """
+    rows = Prediction.objects.filter(endpoint=endpoint, at__gte=since, at__lt=until)
+    found = drawn(rows, limit / max(1, answers), seed_of(endpoint, since))
+    values = found.values_list("version_id", "key", "label", "confidence", "chars", "oov")
+    return [Asked(*row[1:]) for row in values if row[0] == version.pk and (row[2] or row[3] is not None)]
+
+
+def drawn_texts(endpoint: Endpoint, since: datetime, until: datetime, limit: int, version: ModelVersion) -> list[Kept]:
+    """At most `limit` of the version's kept texts of [since, until), drawn from all of it: each with the same chance, the same each time.
+
+    Kept texts are counted by their index, so that it is a matter for jobs.
+    """
+    rows, seed = Prediction.objects.filter(endpoint=endpoint, at__gte=since, at__lt=until, text__isnull=False), seed_of(endpoint, since)
+    found = drawn(rows, OVER * limit / max(1, rows.count()), seed).exclude(label="")
+    values = found.values_list("version_id", "uuid", "text", "label", "confidence", "at", "key")
+    found_own = (Kept(row[1], row[2] or "", *row[3:]) for row in values if row[0] == version.pk)
+    own = sorted(found_own, key=lambda each: each.uuid)
+    return own if len(own) <= limit else Random(seed).sample(own, limit)  # noqa: S311  a sample, no secret
+
+
+OVER = 2  # of the texts that are drawn some are another version's
+
+
+def drawn(rows: QuerySet[Prediction], share: float, seed: int) -> QuerySet[Prediction]:
+    """Each row with this chance, whatever its neighbours' luck: those whose primary key falls on a low place of PRIME.
+
+    The place is a polynomial of the key, which makes any three of them independent (Carter and Wegman 1979). It's computed on the index,
+    which holds the key; only the rows that are drawn are read, by a statement of their own, and nothing is sorted.
+    """
+    one, two, three = Random(seed).sample(range(1, PRIME), 3)  # noqa: S311  a sample, no secret
+    key = F("id") % PRIME
+    place = ((key * key % PRIME) * one + key * two + three) % PRIME
+    chosen = rows.order_by().alias(place=place).filter(place__lt=min(PRIME, round(share * PRIME)))
+    return Prediction.objects.filter(pk__in=list(chosen.values_list("pk", flat=True)[:MOST]))
+
+
+def seed_of(endpoint: Endpoint, since: datetime) -> int:
+    """The same for the same window."""
+    return endpoint.pk * 1_000_000_007 + int(since.timestamp())
+
+
+# ── Called wrong ────────────────────────────────────────────────────────────
 def called_wrong(endpoint: Endpoint, since: datetime, until: datetime, limit: int, version: ModelVersion) -> list[Wrong]:
     """A version's answers of [since, until) that the newest word calls wrong and whose texts are kept, newest first; at most `limit`."""
     rows = wrong_words(endpoint, since, until, version).filter(prediction__text__isnull=False)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from sklearn.isotonic import IsotonicRegression
-from sklearn.metrics import f1_score, roc_auc_score
+from sklearn.metrics import f1_score
 
 from lifecycle.engine.predictions import Predictions
 from lifecycle.statistics.calibration import ece
@@ -21,80 +21,149 @@ def overconfident(rows=4000, seed=1):
 def test_isotonic_curve_is_scikit_learns():
     confidence, right = overconfident(300)
     confidence = np.round(confidence, 2)  # with ties
-    known = IsotonicRegression(increasing=True, out_of_bounds="clip").fit(confidence, right)
+    weight = np.random.default_rng(1).integers(1, 4, 300).astype(float)
+    known = IsotonicRegression(increasing=True, out_of_bounds="clip").fit(confidence, right, weight)
     asked = np.linspace(0, 1, 101)
 
-    assert cbpe.isotonic(confidence, right)(asked) == pytest.approx(known.predict(asked))
+    assert cbpe.isotonic(confidence, right, weight)(asked) == pytest.approx(known.predict(asked))
 
 
-def test_calibration_is_kept_where_it_lowers_the_cross_validated_ece():
+def test_a_calibration_makes_good_what_confidences_promised():
     confidence, right = overconfident()
 
     curve = cbpe.calibrated(confidence, right)
 
-    assert curve is not cbpe.IDENTITY
     assert ece(curve(confidence), right) < 0.05 < ece(confidence, right)
+    assert curve(confidence).mean() == pytest.approx(right.mean())
 
 
-@pytest.mark.parametrize("right", ["none", "all", "few", "perfect"])
-def test_calibration_is_not_tried_where_it_cannot_help(right):
+@pytest.mark.parametrize(("right", "at_half"), [("none", 0.0), ("all", 1.0), ("few", 0.5 * 0.05 / 0.55), ("most", 1 - 0.5 * 0.05 / 0.45)])
+def test_too_few_rows_right_or_wrong_only_level_the_confidences(right, at_half):
+    """Of a hundred from 0.1 to 1, mean 0.55: shrunk towards 0 where they promised more than held, else towards 1."""
     confidence = np.linspace(0.1, 1, 100)
-    said = {"none": np.zeros(100), "all": np.ones(100), "few": (np.arange(100) < 5) * 1.0, "perfect": (np.arange(100) >= 40) * 1.0}
+    said = {"none": np.zeros(100), "all": np.ones(100), "few": (np.arange(100) < 5) * 1.0, "most": (np.arange(100) >= 5) * 1.0}[right]
 
-    assert cbpe.calibrated(confidence, said[right]) is cbpe.IDENTITY
+    curve = cbpe.calibrated(confidence, said)
+
+    assert curve(np.array([0.5]))[0] == pytest.approx(at_half)
+    assert curve(confidence).mean() == pytest.approx(said.mean())
 
 
-def test_separation_is_the_roc_curves_area():
+def test_a_resample_is_calibrated_as_if_its_rows_stood_there_so_often():
     confidence, right = overconfident(200)
+    weight = np.random.default_rng(2).integers(0, 3, 200)
 
-    assert cbpe.separation(confidence, right.astype(int)) == pytest.approx(roc_auc_score(right, confidence))
+    assert cbpe.calibrated(confidence, right, weight.astype(float)) == cbpe.calibrated(
+        np.repeat(confidence, weight), np.repeat(right, weight)
+    )
+
+
+def test_a_factor_keeps_the_variance_of_every_sum():
+    random = np.random.default_rng(3)
+    resampled = random.normal(size=(100, 6)) * np.array([3, 2, 1, 1e-4, 1e-4, 0]) @ random.normal(size=(6, 6))
+
+    found = cbpe.factor(resampled)
+
+    assert len(found) == 3
+    for each in random.normal(size=(5, 6)):
+        assert cbpe.error(found, each) == pytest.approx((resampled @ each).std(ddof=1), rel=0.01)
+    assert len(cbpe.factor(np.ones((100, 6)))) == 0
+
+
+def test_what_is_kept_tells_the_error_of_the_mean_of_all_bins_as_well():
+    """It varies a hundred times less than a bin of few rows: so much is kept that its error is right to a twentieth."""
+    confidence, right = drawn(np.random.default_rng(5), 300)
+    known = reference.of_accuracy(confidence, right)
+    share = np.bincount((confidence * 50).astype(int).clip(0, 49), minlength=50) / 300
+    random, fallen = np.random.default_rng(cbpe.SEED), []
+    for _ in range(cbpe.RESAMPLES):
+        weight = np.bincount(random.integers(300, size=300), minlength=300).astype(float)
+        curve = cbpe.calibrated(confidence, right, weight)
+        fallen.append(curve(confidence).mean() - np.average(curve(confidence), weights=weight))
+
+    found = cbpe.error(np.array(known["errors"]), np.append(share, -1.0))
+
+    assert found == pytest.approx(np.std(fallen, ddof=1), rel=0.05)
 
 
 def test_expected_accuracy_by_hand():
-    """Half the rows right with 0.9, half with 0.7: 0.8; three errors of 0.4 / sqrt(100) to each side."""
-    found = cbpe.accuracy(np.array([0.9, 0.7]), np.array([50.0, 50.0]), 0.4)
+    """Half the rows at 0.9, half at 0.7: 0.8. With two right and two wrong more 0.8 of 96 is 0.788, so sqrt(0.788 · 0.212 · 2 / 100) for
+    the answers of senders with a design effect of 2; the reference moves both bins by 0.03: three roots of both squares to each side."""
+    found = cbpe.accuracy(np.array([0.9, 0.7]), np.array([50.0, 50.0]), np.array([[0.03, 0.03]]), 96, effect=2.0)
 
-    assert (found.value, found.low, found.high) == pytest.approx((0.8, 0.68, 0.92))
+    half = 3 * (0.788 * 0.212 * 2 / 100 + 0.03**2) ** 0.5
+    assert (found.value, found.low, found.high) == pytest.approx((0.8, 0.8 - half, min(1, 0.8 + half)))
 
 
 def test_expected_macro_f1_by_hand():
     """Two rows of a (0.8, 0.6), one of b (0.7): TP 1.4, FP 0.6, FN 0.3 for a; TP 0.7, FP 0.3, FN 0.6 for b."""
     probabilities = np.array([[0.8, 0.2], [0.6, 0.4], [0.3, 0.7]])
 
-    found = cbpe.macro_f1(np.array([0, 0, 1]), probabilities, 0.0)
+    found = cbpe.macro_f1(np.array([0, 0, 1]), probabilities)
 
-    assert found.value == pytest.approx((2.8 / (2.8 + 0.9) + 1.4 / (1.4 + 0.9)) / 2)
+    assert found == pytest.approx((2.8 / (2.8 + 0.9) + 1.4 / (1.4 + 0.9)) / 2)
 
 
 def test_where_probabilities_are_certain_the_expected_f1_is_the_real_one():
     random = np.random.default_rng(4)
     truth, predicted = random.integers(0, 3, 200), random.integers(0, 3, 200)
 
-    assert cbpe.macro_f1(predicted, np.eye(3)[truth], 0.0).value == pytest.approx(f1_score(truth, predicted, average="macro"))
+    assert cbpe.macro_f1(predicted, np.eye(3)[truth]) == pytest.approx(f1_score(truth, predicted, average="macro"))
     assert cbpe.f1_of(truth, predicted, 3) == pytest.approx(f1_score(truth, predicted, average="macro"))
 
 
-def test_the_band_holds_what_later_turns_out():
-    """Seeded, 200 windows of 500 rows with other confidences than the reference: the truth leaves the band of 3 errors at most twice."""
-    confidence, right = overconfident()
-    curve, spread = cbpe.calibrated(confidence, right), cbpe.spread_over(right)
-    random = np.random.default_rng(9)
-    outside = 0
-    for _ in range(200):
-        now = random.beta(5, 2, 500) / 2 + 0.5
-        real = (random.uniform(size=500) < now - 0.2).mean()
-        band = cbpe.accuracy(curve(now), np.ones(500), spread)
-        outside += not band.low <= real <= band.high
+def test_the_band_and_the_limit_know_how_few_rows_the_evaluation_had():
+    """Seeded: 40 evaluations of 150 rows, each with a window of 200 and of 5,000 in which nothing changed. With the window's error alone
+    the band was left by more than half of the large ones."""
+    random, left, alarms = np.random.default_rng(9), 0, 0
+    for _ in range(40):
+        known = measuring.Reference(150, {}, reference.of_accuracy(*drawn(random, 150)))
+        for rows in (200, 5000):
+            confidence, right = drawn(random, rows)
+            bins, count = np.unique(np.minimum((confidence * 50).astype(int), 49), return_counts=True)
+            counts = Counts(confidence={str(at): int(held) for at, held in zip(bins, count, strict=True)})
+            band, found = measuring.expected_accuracy(known, counts), measuring.measure_accuracy(known, counts)
+            left += not band.low <= right.mean() <= band.high
+            alarms += found.value > found.critical
 
-    assert outside <= 2
+    assert left <= 2
+    assert alarms <= 2
+
+
+def drawn(random, rows):
+    """Confidences from 0.5 to 1 that promise 0.15 more than they hold, and which were right."""
+    confidence = 0.5 + 0.5 * random.beta(4, 1.5, rows)
+    return confidence, (random.uniform(size=rows) < confidence - 0.15).astype(float)
+
+
+def test_expected_macro_f1_holds_what_later_turns_out():
+    """Seeded: evaluations of 300 rows with four labels, windows of 400; calibrating label by label alone comes out low."""
+    left = 0
+    for seed in range(8):
+        ids, truth, probabilities = answered(300, seed=seed)
+        known = measuring.Reference(300, {}, reference.calibrate(Predictions(("a", "b", "c", "d"), ids, truth, probabilities)))
+        _, truth, probabilities = answered(400, seed=seed + 100)
+        best = probabilities.argmax(axis=1)
+        scores = [[{"label": "abcd"[k], "score": row[k]} for k in range(4)] for row in probabilities]
+        rows = [("abcd"[at], each) for at, each in zip(best, scores, strict=True)]
+        band, real = measuring.expected_f1(known, rows), f1_score(truth, best, average="macro")
+        left += not band.low <= real <= band.high
+
+    assert left == 0
+
+
+def test_macro_f1_is_not_estimated_from_fewer_than_five_answers_a_label():
+    known = measuring.Reference(900, {}, {"labels": [str(at) for at in range(77)], "f1_error": 0.01})
+
+    assert measuring.expected_f1(known, [("1", [{"label": "1", "score": 1.0}])] * 384) is None
 
 
 def test_probabilities_are_calibrated_label_by_label_and_sum_to_one():
     half = cbpe.Curve((0.0, 1.0), (0.0, 0.5))
-    nothing = cbpe.Curve((0.0, 1.0), (0.0, 0.0))
+    nothing, same = cbpe.Curve((0.0, 1.0), (0.0, 0.0)), cbpe.Curve((0.0, 1.0), (0.0, 1.0))
     row = np.array([[0.6, 0.4]])
 
-    assert cbpe.renormalised([half, cbpe.IDENTITY], row) == pytest.approx(np.array([[0.3 / 0.7, 0.4 / 0.7]]))
+    assert cbpe.renormalised([half, same], row) == pytest.approx(np.array([[0.3 / 0.7, 0.4 / 0.7]]))
     assert cbpe.renormalised([nothing, nothing], row) == pytest.approx(row)
 
 
@@ -129,7 +198,6 @@ def test_a_calibration_is_the_same_to_the_last_bit_in_whatever_order_the_rows_co
         order = np.random.default_rng(seed).permutation(len(ids)) if seed else np.arange(len(ids))
         made.append(reference.calibrate(Predictions(labels, tuple(ids[at] for at in order), truth[order], probabilities[order])))
 
-    assert made[0]["isotonic"] is True
     assert made == [made[0]] * 4
 
 
@@ -139,18 +207,13 @@ def test_estimates_are_the_same_to_the_last_bit_in_whatever_order_the_rows_come(
     found = set()
     for seed in range(6):
         order = np.random.default_rng(seed).permutation(901)
-        found.add(
-            (
-                cbpe.accuracy(probabilities.max(axis=1)[order], weight[order], 0.4),
-                cbpe.macro_f1(predicted[order], probabilities[order], 0.3),
-            )
-        )
+        found.add(cbpe.macro_f1(predicted[order], probabilities[order], weight[order]))
 
     assert len(found) == 1
 
 
 def test_a_window_is_expected_the_same_in_whatever_order_its_bins_are_counted():
-    calibration = {"expected": [0.1 + at / 70 for at in range(50)], "spread": 0.4}
+    calibration = {"expected": [0.1 + at / 70 for at in range(50)], "errors": [[0.001 * at for at in range(51)]]}
     bins = {str(at): at * 37 % 101 + 1 for at in range(50)}
     turned = dict(sorted(bins.items(), key=lambda pair: pair[1]))
 

@@ -7,7 +7,7 @@ from sklearn.linear_model import Ridge
 from sklearn.metrics import roc_auc_score
 from sklearn.neighbors import NearestNeighbors
 
-from monitoring.drift import domain
+from monitoring.drift import comparing, domain
 
 CARDS = [f"please block my lost card {word}" for word in ("today", "now", "soon", "abroad", "again")] * 12
 LOANS = [f"what does the mortgage loan cost {word}" for word in ("today", "now", "soon", "abroad", "again")] * 12
@@ -50,7 +50,7 @@ def test_ridge_in_the_dual_is_ridge():
 def test_scores_are_of_a_classifier_that_has_not_seen_the_row():
     random = np.random.default_rng(1)
     rows, sides = random.normal(size=(40, 3)), np.repeat([0, 1], 20)
-    number = domain.folds(sides, 5, 1)
+    number = domain.folds(sides, np.arange(40), 5, 1)
 
     found = domain.out_of_fold(rows @ rows.T, np.where(sides == 1, 1.0, -1.0)[:, None], number)[:, 0]
 
@@ -58,6 +58,22 @@ def test_scores_are_of_a_classifier_that_has_not_seen_the_row():
         known = Ridge(alpha=domain.RIDGE).fit(rows[number != fold], np.where(sides == 1, 1.0, -1.0)[number != fold])
         assert found[number == fold] == pytest.approx(known.predict(rows[number == fold]))
         assert [int((sides[number == fold] == side).sum()) for side in (0, 1)] == [4, 4]
+
+
+def test_rows_of_a_group_share_a_fold_and_sides_are_dealt_out_evenly():
+    sides, groups = np.repeat([0, 1], [100, 60]), np.concatenate([np.arange(100), np.arange(60) // 3 + 95])
+
+    number = domain.folds(sides, groups, 5, 1)
+
+    assert all(len(np.unique(number[groups == group])) == 1 for group in np.unique(groups))
+    assert [int((number[sides == 0] == fold).sum()) for fold in range(5)] == [20] * 5
+    assert [int((number[sides == 1] == fold).sum()) for fold in range(5)] == [12] * 5
+
+
+def test_placements_have_the_auc_as_their_mean():
+    scores = np.random.default_rng(8).integers(0, 6, 80).astype(float)
+
+    assert domain.placements(scores, 50).mean() == pytest.approx(domain.auc(scores, np.repeat([-1, 1], [50, 30])))
 
 
 def test_auc_is_scikit_learns_with_ties():
@@ -137,3 +153,55 @@ def test_distance_to_the_nearest_is_scikit_learns_and_a_far_cluster_lies_outside
 
 def test_most_typical_come_first():
     assert domain.most_typical(np.array([0.1, 0.9, -1.0, 0.9]), 3) == [1, 3, 0]
+
+
+def sentences(random, rows):
+    """Rows of six words each, of forty of which some are frequent."""
+    names = [f"{a}{b}" for a in ("ba", "do", "ki", "lu", "me") for b in ("ra", "le", "mi", "no", "kus", "tix", "wen", "zor")]
+    share = 1 / np.arange(1, 41)
+    return [" ".join(random.choice(names, 6, p=share / share.sum())) for _ in range(rows)]
+
+
+def by_words(reference, current, keys=None):
+    """The words monitor, as the check of a window asks for it."""
+    sides = [[side[at] for at in comparing.once(side)] for side in (reference, current)]
+    keys = [(keys or [""] * len(current))[at] for at in comparing.once(current)]
+    return comparing.compare(*sides, keys, "Not asked for.", lambda _: None).found[0]
+
+
+def test_texts_that_are_sent_again_and_again_are_no_drift():
+    """Seeded: in ten windows of one kind with the evaluation, three tenths are repeats; all were told apart while their twins were in other
+    folds."""
+    random, over = np.random.default_rng(3), 0
+    for _ in range(10):
+        reference, current = sentences(random, 120), sentences(random, 120)
+        for at in range(36):
+            current[at] = current[119 - at % 4]
+        found = by_words(reference, current)
+        over += found.ratio > 1
+
+    assert over == 0
+
+
+def test_a_text_on_both_sides_and_all_texts_of_a_sender_share_a_fold():
+    groups, known = comparing.grouped(["a", "b", "c", "b", "d", "e"], 3, ["one", "two", "one"])
+
+    assert known == 2
+    assert groups[1] == groups[3] == groups[5]
+    assert len({groups[0], groups[1], groups[2], groups[4]}) == 4
+
+
+def test_one_key_alone_tells_no_senders():
+    assert comparing.grouped(["a", "b", "c"], 1, ["service", "service"])[1] is None
+
+
+def test_senders_with_words_of_their_own_are_no_drift():
+    """Seeded: eight senders, each with a word of its own in every text. Where nobody says who sent them, they are told apart by these."""
+    found = []
+    for known in (False, True):
+        random = np.random.default_rng(6)
+        reference, current = sentences(random, 100), [f"{text} habit{'abcdefgh'[at % 8]}" for at, text in enumerate(sentences(random, 96))]
+        found.append(by_words(reference, current, [f"sender {at % 8}" if known else "" for at in range(96)]))
+
+    assert found[0].ratio > 1 > found[1].ratio
+    assert (found[0].senders, found[1].senders) == (None, 8)
