@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from lifecycle.statistics import calibration, metrics
 from lifecycle.statistics.calibration import Binned
-from lifecycle.statistics.metrics import Floats, Ints
+from lifecycle.statistics.metrics import ByClass, Floats, Ints
 
 Bools = NDArray[np.bool_]
 
@@ -46,16 +46,15 @@ class ScoredSets:
     def aggregate(self, weights: Floats) -> dict[str, Floats]:
         """METRICS of each weighting of the rows. weights: (B, N), how often each row counts. Returns (B,) arrays."""
         total, labels = weights.sum(axis=1), self.truth.shape[1]
-        tp, support, called = (weights @ each for each in (self.truth & self.decided, self.truth, self.decided))  # (B, C)
-        precision, recall, f1 = metrics.ratio(tp, called), metrics.ratio(tp, support), metrics.ratio(2 * tp, support + called)
+        found = self.by_class(weights)
         gap = np.abs(weights @ (self.held - self.sums))
         differs = self.truth != self.decided
         return {
-            "macro_f1": f1.mean(axis=1),
-            "micro_f1": metrics.ratio(2 * tp.sum(axis=1), (support + called).sum(axis=1)),
-            "weighted_f1": metrics.ratio((f1 * support).sum(axis=1), support.sum(axis=1)),
-            "macro_precision": precision.mean(axis=1),
-            "macro_recall": recall.mean(axis=1),
+            "macro_f1": found.f1.mean(axis=1),
+            "micro_f1": metrics.ratio(2 * found.right.sum(axis=1), (found.true + found.given).sum(axis=1)),
+            "weighted_f1": metrics.ratio((found.f1 * found.true).sum(axis=1), found.true.sum(axis=1)),
+            "macro_precision": found.precision.mean(axis=1),
+            "macro_recall": found.recall.mean(axis=1),
             "subset_accuracy": weights @ ~differs.any(axis=1) / total,
             "hamming_loss": weights @ differs.mean(axis=1) / total,
             "lrap": weights @ self.lrap / total,
@@ -68,14 +67,9 @@ class ScoredSets:
         """All decisions about labels by their probability."""
         return Binned(self.counts.sum(axis=0), self.held.sum(axis=0), self.sums.sum(axis=0))
 
-    def class_f1(self, weights: Floats) -> Floats:
-        """F1 of each label under each weighting (B, C)."""
-        tp, support, called = (weights @ each for each in (self.truth & self.decided, self.truth, self.decided))
-        return metrics.ratio(2 * tp, support + called)
-
-    def support(self) -> Ints:
-        """Rows that have each label (C,)."""
-        return self.truth.sum(axis=0)
+    def by_class(self, weights: Floats) -> ByClass:
+        """Of each label under each weighting."""
+        return ByClass(*(weights @ each for each in (self.truth & self.decided, self.truth, self.decided)))
 
 
 def decide(probabilities: NDArray[Any], thresholds: Sequence[float]) -> Bools:

@@ -26,7 +26,7 @@ import numpy as np
 
 from lifecycle.statistics import calibration, metrics
 from lifecycle.statistics.calibration import Binned
-from lifecycle.statistics.metrics import Floats, Ints
+from lifecycle.statistics.metrics import ByClass, Floats, Ints
 
 METRICS = (
     *("pair_accuracy", "best_first", "kendall_tau", "log_loss", "ece"),
@@ -161,13 +161,9 @@ class ScoredRanks:
         """Pairs of which people prefer one, by how sure the model is of the one that it prefers."""
         return self.bins
 
-    def class_f1(self, weights: Floats) -> Floats:
-        """There are no classes (B, 0)."""
-        return np.zeros((len(weights), 0))
-
-    def support(self) -> Ints:
-        """There are no classes (0,)."""
-        return np.zeros(0, dtype=np.int64)
+    def by_class(self, weights: Floats) -> ByClass:
+        """There are no classes."""
+        return ByClass(*np.zeros((3, len(weights), 0)))
 
 
 def _quotient(above: Floats, below: Floats) -> Floats:

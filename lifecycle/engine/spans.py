@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from lifecycle.engine.tagging import Found, Marked, Span, Tokens, find, tag, unreachable
 from lifecycle.statistics import calibration, metrics
 from lifecycle.statistics.calibration import Binned
-from lifecycle.statistics.metrics import Floats, Ints
+from lifecycle.statistics.metrics import ByClass, Floats, Ints
 
 METRICS = (
     *("micro_f1", "micro_precision", "micro_recall", "macro_f1", "macro_precision", "macro_recall", "weighted_f1", "exact_texts"),
@@ -100,20 +100,18 @@ class ScoredSpans:
 
     def aggregate(self, weights: Floats) -> dict[str, Floats]:
         """METRICS of each weighting of the texts. weights: (B, N), how often each text counts. Returns (B,) arrays."""
-        hits, held, called = (weights @ each for each in (self.hits, self.held, self.called))  # (B, C)
-        precision, recall, f1 = metrics.ratio(hits, called), metrics.ratio(hits, held), metrics.ratio(2 * hits, held + called)
-        present = (held + called) > 0
-        shown = present.sum(axis=1).astype(np.float64)
-        every, all_held, all_called = hits.sum(axis=1), held.sum(axis=1), called.sum(axis=1)
+        found = self.by_class(weights)
+        shown = found.occurs.sum(axis=1).astype(np.float64)
+        every, all_held, all_called = (each.sum(axis=1) for each in found)
         gap = np.abs(weights @ (self.right - self.sums)).sum(axis=1)
         return {
             "micro_f1": metrics.ratio(2 * every, all_held + all_called),
             "micro_precision": metrics.ratio(every, all_called),
             "micro_recall": metrics.ratio(every, all_held),
-            "macro_f1": metrics.ratio((f1 * present).sum(axis=1), shown),
-            "macro_precision": metrics.ratio((precision * present).sum(axis=1), shown),
-            "macro_recall": metrics.ratio((recall * present).sum(axis=1), shown),
-            "weighted_f1": metrics.ratio((f1 * held).sum(axis=1), all_held),
+            "macro_f1": metrics.ratio(found.f1.sum(axis=1), shown),
+            "macro_precision": metrics.ratio(found.precision.sum(axis=1), shown),
+            "macro_recall": metrics.ratio(found.recall.sum(axis=1), shown),
+            "weighted_f1": metrics.ratio((found.f1 * found.true).sum(axis=1), all_held),
             "exact_texts": weights @ self.exact / weights.sum(axis=1),
             "log_loss": metrics.ratio(weights @ self.loss, weights @ self.tokens),
             "ece": metrics.ratio(gap, (weights @ self.counts).sum(axis=1)),
@@ -123,14 +121,9 @@ class ScoredSpans:
         """Found spans by their confidence."""
         return Binned(self.counts.sum(axis=0), self.right.sum(axis=0), self.sums.sum(axis=0))
 
-    def class_f1(self, weights: Floats) -> Floats:
-        """F1 of each class under each weighting (B, C)."""
-        hits, held, called = (weights @ each for each in (self.hits, self.held, self.called))
-        return metrics.ratio(2 * hits, held + called)
-
-    def support(self) -> Ints:
-        """True spans of each class (C,)."""
-        return self.held.sum(axis=0).astype(np.int64)
+    def by_class(self, weights: Floats) -> ByClass:
+        """Spans of each class under each weighting."""
+        return ByClass(*(weights @ each for each in (self.hits, self.held, self.called)))
 
 
 def token_losses(probabilities: Tokens, truth: Sequence[Marked]) -> tuple[Floats, Floats]:

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from lifecycle.engine import words
 from lifecycle.engine.leading import IN_REPORTS
 from lifecycle.statistics import metrics
-from lifecycle.statistics.metrics import Floats, Ints
+from lifecycle.statistics.metrics import ByClass, Floats
 
 METRICS = (
     *("loss", "perplexity", "exact_match", "token_f1", "rouge_1", "rouge_2", "rouge_l", "chrf", "bleu", "groundedness"),
@@ -81,13 +81,9 @@ class ScoredTexts:
     def binned(self) -> None:
         """A text that is written has no confidence."""
 
-    def class_f1(self, weights: Floats) -> Floats:
-        """There are no classes (B, 0)."""
-        return np.zeros((len(weights), 0))
-
-    def support(self) -> Ints:
-        """There are no classes (0,)."""
-        return np.zeros(0, dtype=np.int64)
+    def by_class(self, weights: Floats) -> ByClass:
+        """There are no classes."""
+        return ByClass(*np.zeros((3, len(weights), 0)))
 
 
 def bleu_of(statistics: Floats) -> float:

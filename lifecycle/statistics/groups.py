@@ -74,20 +74,17 @@ class MacroF1:
 
 
 def macro_f1_of(truth: Ints, predicted: Ints, classes: int, seed: int = 1) -> Interval:
-    """Macro-F1 over the labels that occur in truth or predictions, and its 95 % percentile interval over resampled rows."""
+    """Macro-F1 over the labels that occur in truth or predictions, and its 95 % interval as `metrics.bootstrap` has it."""
     cells, counts = np.unique(truth * classes + predicted, return_counts=True)
     none = np.zeros(len(cells))
     rows = metrics.Scored(cells // classes, cells % classes, none, none, none, classes, bins=1)
-    random, block = np.random.default_rng(seed), max(1, metrics.BLOCK_CELLS // len(cells))
-    drawn = np.concatenate(
-        [
-            metrics.aggregate(rows, random.multinomial(counts.sum(), counts / counts.sum(), size=size).astype(np.float64))["macro_f1"]
-            for size in (min(block, RESAMPLES - start) for start in range(0, RESAMPLES, block))
-        ]
-    )
-    value = metrics.aggregate(rows, counts[None].astype(np.float64))["macro_f1"][0]
-    low, high = np.percentile(drawn, (2.5, 97.5))
-    return Interval(float(value), float(low), float(high))
+    whole, random, block = counts[None].astype(np.float64), np.random.default_rng(seed), max(1, metrics.BLOCK_CELLS // len(cells))
+    points = {"macro_f1": float(metrics.aggregate(rows, whole)["macro_f1"][0])}
+    few, drawn = metrics.Few.of(rows.by_class(whole), seed), []
+    for size in (min(block, RESAMPLES - start) for start in range(0, RESAMPLES, block)):
+        weights = random.multinomial(counts.sum(), counts / counts.sum(), size=size).astype(np.float64)
+        drawn.append((few.macros(points, rows.by_class(weights)) if few else metrics.aggregate(rows, weights))["macro_f1"])
+    return Interval(points["macro_f1"], *metrics.bounded(points["macro_f1"], np.concatenate(drawn), int(counts.sum())))
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,18 +16,57 @@ from numpy.typing import NDArray
 from lifecycle.statistics import calibration
 from lifecycle.statistics.calibration import Binned
 from lifecycle.statistics.deciding import Cut, confidence, decide
+from lifecycle.statistics.intervals import wilson
 
 Floats = NDArray[np.float64]
 Tell = Callable[[int, int], None]  # (done, of)
 Ints = NDArray[np.int64]
 
+Bools = NDArray[np.bool_]
+
 RESAMPLES = 1000
+ENOUGH = 100  # rows of a label on average, from which on resampling them tells how its scores vary
+ROUNDING = 1e-12
+BOUNDED = frozenset(
+    {"accuracy", "macro_f1", "weighted_f1", "macro_precision", "macro_recall", "micro_f1", "micro_precision", "micro_recall"}
+    | {"subset_accuracy", "exact_texts", "lrap", "pair_accuracy", "best_first", "accuracy_longer", "accuracy_shorter", "longer_preferred"}
+    | {"exact_match", "token_f1", "rouge_1", "rouge_2", "rouge_l", "groundedness", "hamming_loss", "empty_answers"}
+)  # scores from 0 to 1
+MACROS = {"macro_f1": "f1", "macro_precision": "precision", "macro_recall": "recall"}
 BLOCK_CELLS = 4_000_000
 METRICS = ("accuracy", "macro_f1", "weighted_f1", "macro_precision", "macro_recall", "log_loss", "brier", "ece")
 COMPARED = ("accuracy", "macro_f1", "log_loss", "brier")  # an ECE is lower of the sharper of two models that are perfectly calibrated
 LOWER_IS_BETTER = frozenset(
     {"log_loss", "brier", "ece", "ece_debiased", "largest_gap", "hamming_loss", "loss", "perplexity", "empty_answers"}
 )
+
+
+class ByClass(NamedTuple):
+    """Counts of each label, (B, C) each. true: rows, or spans, that have it; given: that got it; right: both."""
+
+    right: Floats
+    true: Floats
+    given: Floats
+
+    @property
+    def f1(self) -> Floats:
+        """0 where a label is neither there nor given."""
+        return ratio(2 * self.right, self.true + self.given)
+
+    @property
+    def precision(self) -> Floats:
+        """0 of a label that is never given."""
+        return ratio(self.right, self.given)
+
+    @property
+    def recall(self) -> Floats:
+        """0 of a label that is never there."""
+        return ratio(self.right, self.true)
+
+    @property
+    def occurs(self) -> Bools:
+        """Labels that are there, or given."""
+        return (self.true + self.given) > 0
 
 
 class Countable(Protocol):
@@ -41,11 +80,8 @@ class Countable(Protocol):
     def binned(self) -> Binned | None:
         """The answers by their confidence; None where they have none."""
 
-    def class_f1(self, weights: Floats) -> Floats:
-        """F1 of each label under each weighting (B, C)."""
-
-    def support(self) -> Ints:
-        """Rows that have each label (C,)."""
+    def by_class(self, weights: Floats) -> ByClass:
+        """Of each label under each weighting; no columns where there are no labels."""
 
 
 @dataclass(frozen=True)
@@ -77,14 +113,10 @@ class Scored:
         """The rows by their confidence."""
         return calibration.binned(self.confidence, self.correct, self.bins)
 
-    def class_f1(self, weights: Floats) -> Floats:
-        """F1 of each label under each weighting (B, C)."""
-        tp = _by_group(weights * self.correct, self.truth, self.classes)
-        return ratio(2 * tp, _by_group(weights, self.truth, self.classes) + _by_group(weights, self.predicted, self.classes))
-
-    def support(self) -> Ints:
-        """Rows of each true label (C,)."""
-        return np.bincount(self.truth, minlength=self.classes)
+    def by_class(self, weights: Floats) -> ByClass:
+        """Of each label under each weighting."""
+        columns = (weights * self.correct, self.truth), (weights, self.truth), (weights, self.predicted)
+        return ByClass(*(_by_group(values, group, self.classes) for values, group in columns))
 
 
 def score_rows(probabilities: NDArray[Any], truth: NDArray[Any], bins: int = 15, cut: Cut | None = None) -> Scored:
@@ -107,23 +139,16 @@ def score_rows(probabilities: NDArray[Any], truth: NDArray[Any], bins: int = 15,
 
 def aggregate(rows: Scored, weights: Floats) -> dict[str, Floats]:
     """METRICS of each weighting of the rows. weights: (B, N), how often each row counts. Returns (B,) arrays."""
-    total = weights.sum(axis=1)
-    hit = weights * rows.correct
-    tp = _by_group(hit, rows.truth, rows.classes)  # (B, C)
-    support = _by_group(weights, rows.truth, rows.classes)
-    called = _by_group(weights, rows.predicted, rows.classes)
-    precision, recall = ratio(tp, called), ratio(tp, support)
-    f1 = ratio(2 * tp, support + called)
-    present = (support + called) > 0
+    total, found = weights.sum(axis=1), rows.by_class(weights)
+    shown = found.occurs.sum(axis=1)
     bin_number = calibration.bin_of(rows.confidence, rows.bins)
     gap = np.abs(_by_group(weights * (rows.correct - rows.confidence), bin_number, rows.bins))
-    shown = present.sum(axis=1)
     return {
-        "accuracy": hit.sum(axis=1) / total,
-        "macro_f1": (f1 * present).sum(axis=1) / shown,
-        "weighted_f1": (f1 * support).sum(axis=1) / total,
-        "macro_precision": (precision * present).sum(axis=1) / shown,
-        "macro_recall": (recall * present).sum(axis=1) / shown,
+        "accuracy": found.right.sum(axis=1) / total,
+        "macro_f1": found.f1.sum(axis=1) / shown,
+        "weighted_f1": (found.f1 * found.true).sum(axis=1) / total,
+        "macro_precision": found.precision.sum(axis=1) / shown,
+        "macro_recall": found.recall.sum(axis=1) / shown,
         "log_loss": weights @ rows.loss / total,
         "brier": weights @ rows.brier / total,
         "ece": gap.sum(axis=1) / total,
@@ -172,18 +197,82 @@ def point_estimates(rows: Countable) -> dict[str, float]:
 
 
 def bootstrap(rows: Countable, count: int = RESAMPLES, seed: int = 1) -> dict[str, tuple[float, float]]:
-    """95 % interval of each of METRICS, and of ece_debiased where there is an ECE; empty when count is 0."""
+    """95 % interval of each of METRICS, and of ece_debiased where there is an ECE; empty when count is 0.
+
+    Of scores from 0 to 1 as `bounded` has it, whose macro means are drawn by `Few` where labels have few rows; of a calibration error as
+    `calibration.ece_interval` has it; of all others percentiles over resampled rows.
+    """
     if count == 0:
         return {}
-    samples: dict[str, list[Floats]] = {}
+    points, samples = point_estimates(rows), dict[str, list[Floats]]()
+    few = Few.of(rows.by_class(np.ones((1, len(rows)))), seed)
     for weights in resamples(len(rows), count, seed):
-        for name, values in rows.aggregate(weights).items():
+        scores = rows.aggregate(weights) | (few.macros(points, rows.by_class(weights)) if few else {})
+        for name, values in scores.items():
             samples.setdefault(name, []).append(values)
     drawn = {name: np.concatenate(values) for name, values in samples.items()}
-    found = {name: _interval(values) for name, values in drawn.items()}
+    found = {name: bounded(points[name], each, len(rows)) if name in BOUNDED else _interval(each) for name, each in drawn.items()}
     if (answers := rows.binned()) and answers.counts.any():
         found["ece"] = found["ece_debiased"] = calibration.ece_interval(answers, drawn["ece"], seed=seed)
     return found
+
+
+def bounded(value: float, drawn: Floats, rows: int) -> tuple[float, float]:
+    """95 % interval of a score from 0 to 1. drawn: the score of resampled rows (B,).
+
+    Wilson's interval at the number of rows at which a share would vary as much, around the value less its bootstrap bias. Where nothing
+    varies, as of 30 right rows of 30, it is that of all rows, where percentiles would have no length. Of a share of rows that is Wilson's.
+    """
+    known = drawn[~np.isnan(drawn)]
+    if not len(known) or np.isnan(value):
+        return float("nan"), float("nan")
+    mean, spread = float(known.mean()), float(known.std())
+    effective = min(float(rows), max(1.0, mean * (1 - mean) / spread**2)) if spread > ROUNDING else float(rows)
+    centre = min(1.0, max(0.0, 2 * value - mean))
+    low, high = wilson(centre * effective, effective)
+    return min(low, value), max(high, value)
+
+
+@dataclass(frozen=True)
+class Few:
+    """How macro means vary where labels have few rows: resampling them alone would say that a label with two right rows is always right.
+
+    To each label that occurs come as many right, missed and wrongly given rows as half a row more would bring, drawn as Poisson counts, if
+    it were right as often as all rows are, and wrong ones were spread as what is given. Such smoothed cells are Agresti and Coull's idea
+    (1998) for a table. whole: of all rows once.
+    """
+
+    whole: ByClass
+    random: np.random.Generator
+
+    @classmethod
+    def of(cls, whole: ByClass, seed: int) -> Few | None:
+        """None where labels have ENOUGH rows on average, or there are none."""
+        labels = int(whole.occurs.sum())
+        return cls(whole, np.random.default_rng([seed, 1])) if labels and whole.true.sum() < ENOUGH * labels else None
+
+    def macros(self, points: Mapping[str, float], drawn: ByClass) -> dict[str, Floats]:
+        """The macro means of resampled rows (B,), around the value that all rows give."""
+        occurs = self.whole.occurs[0]
+        wrong = 0.5 * (1 - (self.whole.right.sum() + 1) / (self.whole.true.sum() + 2))
+        given = (self.whole.given[0, occurs] + 1) / (self.whole.given[0, occurs] + 1).mean()
+        expected = [0.5 - wrong, wrong, wrong * given]
+        base = added(self.whole, occurs, expected)
+        found = added(drawn, occurs, [self.random.poisson(each, (len(drawn.right), len(given))) for each in expected])
+        shown = {}
+        for name, part in MACROS.items():
+            if name in points:
+                own = float(getattr(self.whole, part)[0, occurs].mean())
+                scale = points[name] / own if own else 1.0  # of means over labels that do not occur too
+                shown[name] = points[name] + scale * (getattr(found, part).mean(axis=1) - getattr(base, part).mean())
+        return shown
+
+
+def added(counts: ByClass, occurs: Bools, more: Sequence[Any]) -> ByClass:
+    """The counts of the labels that occur with more rows that are right, missed and wrongly given."""
+    right, missed, wrong = more
+    own = [each[:, occurs] for each in counts]
+    return ByClass(own[0] + right, own[1] + right + missed, own[2] + right + wrong)
 
 
 def summary(rows: Countable, *, count: int, seed: int) -> dict[str, Any]:
@@ -319,10 +408,11 @@ def paired_per_class(
     blocks = []
     for weights, done in counted(resamples(len(one), count, seed)):
         tell(done, count)
-        blocks.append(two.class_f1(weights) - one.class_f1(weights))
+        blocks.append(two.by_class(weights).f1 - one.by_class(weights).f1)
     drawn = np.concatenate(blocks)
     whole = np.ones((1, len(one)))
-    before, after, support = one.class_f1(whole)[0], two.class_f1(whole)[0], one.support()
+    counts = one.by_class(whole)
+    before, after, support = counts.f1[0], two.by_class(whole).f1[0], counts.true[0]
     return {
         label: {**_verdict(float(before[number]), float(after[number]), 1.0, drawn[:, number]), "support": int(support[number])}
         for number, label in enumerate(labels)

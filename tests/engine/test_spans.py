@@ -66,7 +66,7 @@ def test_the_scores_are_those_of_seqeval_in_strict_mode(seed):
         if mean != "weighted":
             assert (found[f"{mean}_precision"], found[f"{mean}_recall"]) == pytest.approx(wanted[:2], abs=1e-12)
     wanted = seqeval.precision_recall_fscore_support(*words, average=None, scheme=scheme.IOB2, zero_division=0)
-    assert scored(true, mine).class_f1(np.ones((1, len(true))))[0] == pytest.approx(wanted[2], abs=1e-12)
+    assert scored(true, mine).by_class(np.ones((1, len(true)))).f1[0] == pytest.approx(wanted[2], abs=1e-12)
 
 
 def test_counts_by_hand():
