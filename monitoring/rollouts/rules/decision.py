@@ -122,13 +122,13 @@ def decide(plan: Plan, found: Evidence) -> Decision:
         return Decision(Kind.CONTINUE, "There are requests that were not counted yet.")
     if found.blocked:
         return Decision(Kind.CONTINUE, found.blocked)
-    return Decision(Kind.PROMOTE, f"Every condition holds{unmeasured(found)}.")
+    return Decision(Kind.PROMOTE, promotion(found))
 
 
-def unmeasured(found: Evidence) -> str:
-    """What a promotion does not rest on, as the end of its sentence; nothing where all was measured."""
-    names = [NAMES[metric] for metric in METRICS if metric in found.unmeasured]
-    return f" that could be measured. Not measured: {', '.join(names)}" if names else ""
+def promotion(found: Evidence) -> str:
+    """Why it is widened, and what that does not rest on."""
+    names = ", ".join(NAMES[metric] for metric in METRICS if metric in found.unmeasured)
+    return f"Every condition holds that could be measured. Not measured: {names}." if names else "Every condition holds."
 
 
 def accusation(metric: str, plan: Plan, found: Evidence) -> str:
