@@ -68,10 +68,14 @@ TENFOLD = "0.5 -> 5 %"
 
 @dataclass(frozen=True)
 class Played:
-    """Cumulative counts after each window, (paths, 240), by metric: canary and stable. requests: failures with retries, of either arm."""
+    """Cumulative counts after each window, (paths, 240), by metric: canary and stable. requests: failures with retries, of either arm.
+
+    customers: as of the truth.
+    """
 
     counts: dict[str, tuple[Counted, Counted]]
     requests: tuple[Counted, Counted]
+    customers: int = 0
 
 
 def main() -> int:
@@ -126,7 +130,7 @@ def once_each(truth: Truth, rng: np.random.Generator, size: tuple[int, int]) -> 
                 left -= new[:, look]
             arms.append(new)
         counts[name] = total((arms[0], arms[1]))
-    return Played(counts, counts["errors"])
+    return Played(counts, counts["errors"], truth.customers)
 
 
 def total(pair: tuple[Counted, Counted]) -> tuple[Counted, Counted]:
@@ -200,7 +204,17 @@ def decision(played: Played, plan: rules.Plan, path: int, look: int) -> rules.De
     sides = [rules.Side(asked[at], asked[at], bad["errors"][at], bad["slow"][at], bad["wrong"][at]) for at in (0, 1)]
     log_e = {name: float(rules.log_e(*bad[name], SHARE, plan.tolerances[name])) for name in rules.METRICS}
     minutes = float(MINUTES * (look + 1))
-    return rules.decide(plan, rules.Evidence(rules.Counts(*sides), log_e, minutes, minutes))
+    return rules.decide(plan, rules.Evidence(rules.Counts(*sides), dealt(sides, played.customers), log_e, minutes, minutes))
+
+
+def dealt(sides: list[rules.Side], customers: int) -> rules.Groups:
+    """The units by group of keys: each of a key of its own, or all of these customers, who are equal."""
+    groups, rng = rules.Groups(), np.random.default_rng([side.errors for side in sides])
+    for arm, side, part in zip(groups.sums, sides, (SHARE, 1 - SHARE), strict=True):
+        keys = arm[: min(len(arm), round(customers * part)) if customers else len(arm)]
+        keys[:, 0] = rng.multinomial(side.units, np.full(len(keys), 1 / len(keys)))
+        keys[:, 1] = rng.multivariate_hypergeometric(keys[:, 0], side.errors)
+    return groups
 
 
 def table(rows: dict[str, dict[str, Any]], plan: rules.Plan, paths: int) -> None:

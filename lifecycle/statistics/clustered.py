@@ -81,6 +81,48 @@ def quantile(freedom: int, z: float = Z95) -> float:
     return float(scipy.special.stdtrit(freedom, scipy.special.ndtr(z))) if freedom > 0 else math.inf
 
 
+def design_effect(found: Sums) -> float:
+    """How many times the variance of a share is that of as many independent rows: at least 1, infinite with fewer than two clusters.
+
+    1 where no row is above, or all are: nothing tells then how much the rows of a cluster resemble each other (L. Kish 1965).
+    """
+    if found.clusters < 2:
+        return math.inf
+    alone = found.value * (1 - found.value) / found.below
+    return max(1.0, found.variance / alone) if alone > 0 else 1.0
+
+
+def alike(found: Sums) -> float:
+    """How much the rows of a cluster resemble each other: the intraclass correlation of a share, 0 to 1, from its design effect; 0 where
+    each row is a cluster of its own, or nothing tells.
+
+    The design effect is 1 + (m − 1) ρ with m = Σ below² / Σ below, the size of the cluster of a row that is drawn (L. Kish 1965).
+    """
+    effect, size = design_effect(found), found.squares[2] / found.below if found.below else 0.0
+    return min(1.0, (effect - 1) / (size - 1)) if size > 1 and math.isfinite(effect) else 0.0
+
+
+def dealt(one: Sums, two: Sums) -> tuple[float, float]:
+    """The first share less the second, and the variance of that, of clusters that chance dealt to two arms; infinite with fewer than two.
+
+    Since chance dealt them, rows are as much alike on either arm, and both are given the larger of the two design effects. With an arm's
+    own alone the variance is too small just where the share is: where by luck few clusters with anything above were dealt to it. At the
+    rows divided by the design effect the variance is p (1 − p) / rows with p = (above + 2) / (rows + 4), so that an arm with nothing above
+    has one (A. Agresti and B. Coull, "Approximate is better than exact for interval estimation of binomial proportions", American
+    Statistician 52(2), 1998). This never moves the difference.
+    """
+    apart, effect = one.value - two.value, max(design_effect(one), design_effect(two))
+    if math.isinf(effect):
+        return apart, math.inf
+    return apart, sum(moved(each.value, each.below / effect) for each in (one, two))
+
+
+def moved(share: float, rows: float) -> float:
+    """The variance of a share of so many independent rows, by Agresti and Coull."""
+    p = (share * rows + 2) / (rows + 4)
+    return p * (1 - p) / rows
+
+
 def ratio(found: Sums, z: float = Z95) -> Interval:
     """A quotient with its interval: Student's t on one degree of freedom less than there are clusters."""
     half = quantile(found.clusters - 1, z) * math.sqrt(found.variance)

@@ -61,7 +61,7 @@ class SideOut(serializers.Serializer[Any]):
 
 
 class ConditionOut(serializers.Serializer[Any]):
-    """One line of the rule. word: holds, open, close, fails; stops: it takes the canary back."""
+    """One line of the rule. word: holds, open, close, fails, not measured; stops: it takes the canary back."""
 
     title = serializers.CharField()
     now = serializers.CharField()
@@ -118,7 +118,7 @@ class LookOut(serializers.Serializer[Look]):
     canary = SideOut(source="counts.canary")
     stable = SideOut(source="counts.stable")
     e_values = serializers.DictField(source="log_e", child=serializers.FloatField(), help_text="natural logarithms")
-    difference = serializers.FloatField(allow_null=True, help_text="null: fewer than 100 requests of an arm")
+    difference = serializers.FloatField(allow_null=True, help_text="null: fewer than 100 requests or 30 sticky keys of an arm")
     low = serializers.FloatField(allow_null=True)
     high = serializers.FloatField(allow_null=True)
     decision = serializers.CharField()
@@ -141,7 +141,7 @@ class RolloutFilterIn(serializers.Serializer[Any]):
 
 
 class StepForecastOut(serializers.Serializer[Any]):
-    """One step. needed: canary requests until it can widen if the canary is as good; null: never."""
+    """One step. needed: canary requests until it can widen with 80 % power, if the canary is as good; null: never."""
 
     share = serializers.IntegerField()
     per_hour = serializers.FloatField()
@@ -159,7 +159,7 @@ class ForecastOut(serializers.Serializer[Any]):
     customers = serializers.IntegerField(source="traffic.customers", help_text="sticky keys of the last day, by its last 10,000 answers")
     error_share = serializers.FloatField(source="traffic.error_share")
     steps = StepForecastOut(many=True)
-    hours = serializers.FloatField(allow_null=True)
+    hours = serializers.FloatField(allow_null=True, help_text="until all traffic with 80 % power, if the canary is as good")
     detect_requests = serializers.IntegerField(allow_null=True, help_text="canary requests until the stated rise is found, 80 % power")
     detect_hours = serializers.FloatField(allow_null=True)
     problem = serializers.CharField()

@@ -136,9 +136,9 @@ def latency_lead(points: Sequence[ArmPoint]) -> str:
     return f"Canary {told}: p95 of {count(of[0])} and {count(of[1])} answers."
 
 
-def too_few() -> str:
-    """What is said where an arm is too small to be compared."""
-    return f"Insufficient data: fewer than {rules.MIN_PER_ARM} requests of an arm."
+def too_few(more: str = "") -> str:
+    """What is said where an arm is too small to be compared. more: what else it may lack."""
+    return f"Insufficient data: fewer than {rules.MIN_PER_ARM} requests{more} of an arm."
 
 
 def errors(points: Sequence[ArmPoint], began: datetime, look: Look | None, margin: float, updates_url: str = "") -> Chart:
@@ -150,10 +150,10 @@ def errors(points: Sequence[ArmPoint], began: datetime, look: Look | None, margi
 def error_lead(look: Look | None) -> str:
     """No difference shown, +0.02 [−0.42, +0.46]."""
     if look is None or look.interval is None:
-        return too_few()
+        return too_few(f" or {rules.MIN_KEYS} sticky keys")
     found, bounds = look.interval, f"[{signed(100 * look.interval.low, 2, (0,))}, {signed(100 * look.interval.high, 2, (0,))}]"
     said = "More errors on the canary" if found.low > 0 else "Fewer errors on the canary" if found.high < 0 else "No difference shown"
-    return f"{said}, {signed(100 * found.difference, 2)} {bounds}."
+    return f"{said}, {signed(100 * found.value, 2)} {bounds}."
 
 
 def agreement(points: Sequence[ArmPoint], name: str, updates_url: str = "") -> Chart:

@@ -6,7 +6,8 @@ from django.conf import settings
 from django.db import models
 from django.db.models import Q
 
-from monitoring.rollouts.rules import METRICS, OPEN, Counts, Interval, Kind, Plan, Side, State, share_text
+from lifecycle.statistics.intervals import Interval
+from monitoring.rollouts.rules import METRICS, OPEN, Counts, Kind, Plan, Side, State, share_text
 from monitoring.rollouts.rules.decision import DECISION_MARKS
 from monitoring.rollouts.rules.state import MARKS, WORDS
 from registry.catalog.models import Endpoint, ModelVersion
@@ -92,7 +93,7 @@ class Segment(models.Model):
     """A stretch of a rollout with one share. Evidence is counted within it and multiplied across segments."""
 
     append_only = True
-    changeable = ("counted_from", "ended_at")
+    changeable = ("counted_from", "ended_at", "groups")
 
     rollout = models.ForeignKey(Rollout, on_delete=models.PROTECT, related_name="segments")
     number = models.PositiveSmallIntegerField()
@@ -101,6 +102,7 @@ class Segment(models.Model):
     started_at = models.DateTimeField()
     counted_from = models.DateTimeField(null=True, help_text="after the warm-up; null while that lasts")
     ended_at = models.DateTimeField(null=True)
+    groups = models.JSONField(default=dict, help_text="those of its minutes added up, so that a look reads one row: rules.Groups")
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["rollout", "number"], name="one_segment_per_number")]
@@ -156,6 +158,9 @@ class Minute(Sides):
     stable_first_errors = models.PositiveIntegerField(default=0)
     stable_first_slow = models.PositiveIntegerField(default=0)
     stable_first_wrong = models.PositiveIntegerField(default=0)
+    groups = models.JSONField(
+        null=True, help_text="units by group of keys: rules.Groups; null: counted before groups were, so counted again"
+    )
 
     FIRSTS = tuple(f"{arm}_first_{metric}" for arm in ("canary", "stable") for metric in METRICS)
 
@@ -232,7 +237,7 @@ class Look(Sides):
     def points(self) -> tuple[float, float, float] | None:
         """The difference and its bounds in percentage points."""
         found = self.interval
-        return (100 * found.difference, 100 * found.low, 100 * found.high) if found else None
+        return (100 * found.value, 100 * found.low, 100 * found.high) if found else None
 
     @property
     def mark(self) -> str:

@@ -137,7 +137,7 @@ def coming(rollout: Rollout, share: int, ahead: int, left: timedelta | None) -> 
         return f"after {duration(60 * rollout.rule.min_minutes)} and {things(rollout.rule.min_requests, 'request')}"
     if left is None:
         return "not foreseeable yet"
-    return f"expected in {duration(left)}" if left else "when every condition holds"
+    return f"expected in {duration(left)}" if left else "when no condition is open"
 
 
 def buttons(user: User, rollout: Rollout) -> dict[str, Any]:

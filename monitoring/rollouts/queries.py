@@ -12,6 +12,7 @@ from django.db.models.functions import RowNumber
 from django.urls import reverse
 from django.utils import timezone
 
+from lifecycle.statistics import clustered
 from monitoring.rollouts import rules
 from monitoring.rollouts.models import FirstEvent, Look, Minute, Rollout, Segment
 from monitoring.rollouts.rules.points import ArmPoint
@@ -112,9 +113,11 @@ def counts(segment: Segment) -> rules.Counts:
 
 
 def whole(segment: Segment) -> Minute:
-    """All minutes of the segment as one."""
-    sums = Minute.objects.filter(segment=segment).aggregate(**{name: Sum(name) for name in (*Minute.COLUMNS, *Minute.FIRSTS)})
-    return Minute(**{name: value or 0 for name, value in sums.items()})
+    """All minutes of the segment as one: their sums, and the highest bound of what is slow; null where none had one."""
+    sums = Minute.objects.filter(segment=segment).aggregate(
+        **{name: Sum(name, default=0) for name in (*Minute.COLUMNS, *Minute.FIRSTS)}, slow_ms=Max("slow_ms")
+    )
+    return Minute(**sums)
 
 
 def first_events(segment: Segment, starts: Collection[datetime]) -> QuerySet[FirstEvent, tuple[datetime, str, str, int]]:
@@ -139,15 +142,19 @@ def minutes_with(segment: Segment, metrics: Collection[str], besides: Collection
 
 def evidence(rollout: Rollout, now: datetime, *, behind: bool = False) -> rules.Evidence:
     """What the counted minutes say at this moment: counts of the present segment, evidence of all."""
-    plan, log_e, present = rollout.rule, dict.fromkeys(rules.METRICS, 0.0), rules.Counts()
+    plan, log_e, measured = rollout.rule, dict.fromkeys(rules.METRICS, 0.0), set[str]()
+    present, groups = rules.Counts(), rules.Groups()
     for segment in segments(rollout):
         found = whole(segment)
-        present = found.counts
+        present, groups = found.counts, rules.Groups.from_json(segment.groups)
+        measured |= groups.measured | ({"slow"} if found.slow_ms is not None else set())
         for metric in rules.METRICS:
             log_e[metric] += float(rules.log_e(*found.events[metric], segment.share / ALL, plan.tolerances[metric]))
+            measured |= {metric} if any(found.events[metric]) else set()
     return rules.Evidence(
-        present, log_e, (now - rollout.step_started_at) / MINUTE, (now - rollout.window_started_at) / MINUTE, behind, blocked(rollout, now)
-    )
+        present, groups, log_e, (now - rollout.step_started_at) / MINUTE, (now - rollout.window_started_at) / MINUTE, behind,
+        blocked(rollout, now), frozenset(rules.METRICS) - measured,
+    )  # fmt: skip
 
 
 def blocked(rollout: Rollout, now: datetime) -> str:
@@ -164,12 +171,15 @@ def blocked(rollout: Rollout, now: datetime) -> str:
 
 
 def due_minutes(segment: Segment, now: datetime) -> dict[datetime, str]:
-    """The minutes of a segment that were not counted since their rollups last changed, oldest first, with their stamps."""
+    """The minutes of a segment that were not counted since their rollups last changed, oldest first, with their stamps.
+
+    So are those that were counted before groups of keys were.
+    """
     if segment.counted_from is None:
         return {}
     until = segment.ended_at + LAG if segment.ended_at else now
     found = stamps(segment.rollout.endpoint, segment.counted_from.replace(second=0, microsecond=0), until)
-    known = dict(Minute.objects.filter(segment=segment).values_list("start", "stamp"))
+    known = dict(Minute.objects.filter(segment=segment, groups__isnull=False).values_list("start", "stamp"))
     return {start: stamp for start, stamp in sorted(found.items()) if known.get(start) != stamp}
 
 
@@ -226,6 +236,7 @@ def requests_of(segment: Segment, start: datetime) -> Iterator[rules.Request]:
             wrong=newest.get(pk) is False,
             is_first=is_first(uuid),
             keyed=bool(key),
+            judged=pk in newest,
         )
 
 
@@ -248,29 +259,41 @@ class SlowBounds:
 
 
 def present_traffic(endpoint: Endpoint, now: datetime) -> rules.Traffic:
-    """The live version's traffic of the last hour, or of the last day where that hour was silent."""
-    for hours in (1, 24):
-        rows = MinuteRollup.objects.filter(
-            endpoint=endpoint, arm__in=(STABLE, CANARY), start__gte=now - timedelta(hours=hours), start__lte=now
-        )
-        sums = rows.aggregate(requests=Sum("requests"), errors=Sum("errors"), refused=Sum("refused"), shed=Sum("shed"))
-        asked = (sums["requests"] or 0) - (sums["refused"] or 0) - (sums["shed"] or 0)
-        if asked:
-            return rules.Traffic(asked / hours, asked, sums["errors"] or 0, *customers(endpoint, now))
+    """The live version's traffic of the last hour, or of the last day where that hour was silent; feedback and keys of the last day."""
+    names = ("requests", "errors", "refused", "shed", "right", "wrong")
+    rows = MinuteRollup.objects.filter(endpoint=endpoint, arm__in=(STABLE, CANARY), start__gte=now - timedelta(days=1), start__lte=now)
+    day = rows.aggregate(**{name: Sum(name, default=0) for name in names})
+    hour = rows.filter(start__gte=now - timedelta(hours=1)).aggregate(**{name: Sum(name, default=0) for name in names})
+    for hours, sums in ((1, hour), (24, day)):
+        if asked := answered(sums):
+            judged, wrong = (min(1.0, part / answered(day)) for part in (day["right"] + day["wrong"], day["wrong"]))
+            return rules.Traffic(asked / hours, asked, sums["errors"], *customers(endpoint, now), judged, wrong)
     return rules.Traffic(0.0, 0, 0)
 
 
-def customers(endpoint: Endpoint, now: datetime) -> tuple[int, float]:
-    """How many sticky keys the last day had, and the share of requests that came without a key or with one that was new.
+def answered(sums: dict[str, int]) -> int:
+    """The requests that were neither refused nor shed."""
+    return sums["requests"] - sums["refused"] - sums["shed"]
+
+
+def customers(endpoint: Endpoint, now: datetime) -> tuple[int, float, float]:
+    """How many sticky keys the last day had, the share of requests that came without a key or with one that was new, and how much the
+    failures of a key resemble each other.
 
     By its last 10,000 answers: new is a key of the newer half that the older half does not have.
     """
     rows = Prediction.objects.filter(endpoint=endpoint, arm__in=(STABLE, CANARY), at__gt=now - timedelta(days=1), at__lte=now)
-    found = rows.exclude(code__gte=400, code__lt=500).order_by("-at", "-id")
-    keys = list(found.values_list("key", flat=True)[:KEYS_READ])
+    found = list(rows.exclude(code__gte=400, code__lt=500).order_by("-at", "-id").values_list("key", "code", "at")[:KEYS_READ])
+    keys = [key for key, *_ in found]
     newer, older = keys[: len(keys) // 2], keys[len(keys) // 2 :]
     alone = newer.count("") + len({*newer} - {*older, ""})
-    return len({*keys} - {""}), alone / len(newer) if newer else 1.0
+    failed: dict[str, dict[datetime, bool]] = {}  # by key, then by minute: what makes a unit
+    for number, (key, code, at) in enumerate(found):
+        units = failed.setdefault(key or str(number), {})
+        minute = at.replace(second=0, microsecond=0)
+        units[minute] = units.get(minute, False) or code >= 500
+    alike = clustered.alike(clustered.sums([sum(each.values()) for each in failed.values()], [len(each) for each in failed.values()]))
+    return len({*keys} - {""}), alone / len(newer) if newer else 1.0, alike
 
 
 def last_look(rollout: Rollout) -> Look | None:

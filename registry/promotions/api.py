@@ -37,6 +37,10 @@ class PlanIn(serializers.Serializer[Any]):
     min_requests = serializers.IntegerField(default=DEFAULT.min_requests, help_text="of the canary, one for each sticky key and minute")
     min_minutes = serializers.IntegerField(default=DEFAULT.min_minutes, help_text="at each step")
     margin = serializers.FloatField(default=DEFAULT.margin, help_text=f"of the error share, at the upper bound; at most {MAX_MARGIN:g}")
+    wrong_margin = serializers.FloatField(
+        default=None, allow_null=True,
+        help_text=f"of the share of wrong answers, of those with feedback, likewise; at most {MAX_MARGIN:g}; null: no bound is required",
+    )  # fmt: skip
     rise = serializers.FloatField(default=DEFAULT.rise, help_text="of the error share, that must be found with 80 % power")
     max_hours = serializers.IntegerField(default=DEFAULT.max_hours, help_text="of one step; then it holds")
     automatic = serializers.BooleanField(default=True, help_text="false: a person widens each step")

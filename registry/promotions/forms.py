@@ -50,6 +50,12 @@ class PlanForm(forms.Form):
         label="Margin, percentage points",
         help_text=f"The canary widens when the upper bound of its error-rate increase is below this. At most {as_percent(MAX_MARGIN):g}.",
     )
+    wrong_margin = forms.FloatField(
+        required=False,
+        label="Margin of wrong answers, percentage points",
+        help_text="Optional. The canary then also needs feedback, and widens only when the upper bound of the increase of wrong answers, "
+        "of those with feedback, is below this. Empty: it widens without feedback and says so.",
+    )
     rise = forms.FloatField(
         label="Smallest rise to detect, percentage points",
         help_text="A canary worse by this is rolled back within the forecast time with 80 % power.",
@@ -58,13 +64,13 @@ class PlanForm(forms.Form):
         label="Longest time of a step, hours", help_text="Then it holds and on-call is notified. It never widens because of time alone."
     )
     automatic = forms.TypedChoiceField(
-        label="When every condition holds", choices=[("yes", "Widen automatically"), ("no", "Ask a person at each step")],
+        label="When no condition is open", choices=[("yes", "Widen automatically"), ("no", "Ask a person at each step")],
         coerce=lambda value: value == "yes", widget=forms.RadioSelect,
     )  # fmt: skip
 
     DEFAULTS: dict[str, Any] = {
         "steps": ", ".join(f"{step / 100:g}" for step in DEFAULT.steps), "min_requests": DEFAULT.min_requests,
-        "min_minutes": DEFAULT.min_minutes, "margin": as_percent(DEFAULT.margin), "rise": as_percent(DEFAULT.rise),
+        "min_minutes": DEFAULT.min_minutes, "margin": as_percent(DEFAULT.margin), "wrong_margin": "", "rise": as_percent(DEFAULT.rise),
         "max_hours": DEFAULT.max_hours, "automatic": "yes",
     }  # fmt: skip
 
@@ -82,7 +88,8 @@ class PlanForm(forms.Form):
         if self.errors:
             return given
         try:
-            given["plan"] = Plan(**given | {"margin": round(given["margin"] / 100, 9), "rise": round(given["rise"] / 100, 9)})
+            points = ("margin", "wrong_margin", "rise")
+            given["plan"] = Plan(**given | {name: given[name] and round(given[name] / 100, 9) for name in points})
         except Refused as refusal:
             for name, texts in refusal.fields.items():
                 self.add_error(name if name in self.fields else None, texts)

@@ -15,7 +15,7 @@ from lifecycle.refusals import Refused
 from lifecycle.ui.numbers import count, duration, percent
 
 WHOLE = 10_000
-MIN_PER_ARM = 100  # below this the normal approximation is not used
+MIN_PER_ARM, MIN_KEYS = 100, 30  # requests and different sticky keys; below these the normal approximation is not used
 METRICS = ("errors", "slow", "wrong")
 ALPHAS = {"errors": 0.03, "slow": 0.01, "wrong": 0.01}  # together 0.05
 TOLERANCES = {"errors": 1.0, "slow": 1.5, "wrong": 1.0}
@@ -40,7 +40,8 @@ class Plan:
     max_hours: of one step; then it holds. automatic: whether the rule widens by itself, or asks a person at each step. warm_up: requests
     of the canary after it was loaded that count for nothing. alphas: chance of a false rollback, for each kind of evidence. tolerances:
     odds ratios up to which the canary counts as harmless. tau: see interval.difference. checked: whether it may be agreed now; what was
-    agreed before is read as it was.
+    agreed before is read as it was. wrong_margin: of the answers with feedback, the share of wrong ones may be higher by less than
+    this, at the upper bound; None: no bound is required, and it widens without feedback too.
     """
 
     steps: tuple[int, ...] = (500, 2500, 5000, WHOLE)
@@ -54,6 +55,7 @@ class Plan:
     alphas: Mapping[str, float] = field(default_factory=lambda: dict(ALPHAS))
     tolerances: Mapping[str, float] = field(default_factory=lambda: dict(TOLERANCES))
     tau: float = 0.01
+    wrong_margin: float | None = None
     checked: InitVar[bool] = True
 
     def __post_init__(self, checked: bool) -> None:
@@ -71,6 +73,8 @@ class Plan:
             ("min_requests", MIN_PER_ARM <= self.min_requests <= 10**7, f"At least {MIN_PER_ARM}, so that a difference can be bounded."),
             ("min_minutes", 0 <= self.min_minutes <= 60 * self.max_hours, "Not more than the longest time of a step."),
             ("margin", 0 < self.margin <= MAX_MARGIN, f"More than 0, at most {100 * MAX_MARGIN:g} percentage points."),
+            ("wrong_margin", self.wrong_margin is None or 0 < self.wrong_margin <= MAX_MARGIN,
+             f"More than 0, at most {100 * MAX_MARGIN:g} percentage points; nothing for no bound."),
             ("rise", 0 < self.rise <= 0.9, "More than 0, at most 90 percentage points."),
             ("max_hours", 1 <= self.max_hours <= 24 * 30, "1 hour to 30 days."),
             ("warm_up", 0 <= self.warm_up <= MAX_WARM_UP, f"0 to {MAX_WARM_UP:,} requests; the rule does not see them."),
@@ -88,8 +92,9 @@ class Plan:
         return sum(self.alphas.values())
 
     def as_json(self) -> dict[str, Any]:
-        """As it is stored and told."""
-        return asdict(self) | {"steps": list(self.steps), "alphas": dict(self.alphas), "tolerances": dict(self.tolerances)}
+        """As it is stored and told. Without what it does not require: plans from before that could be required keep their digest."""
+        told = asdict(self) | {"steps": list(self.steps), "alphas": dict(self.alphas), "tolerances": dict(self.tolerances)}
+        return {name: value for name, value in told.items() if value is not None}
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Plan:
@@ -167,7 +172,13 @@ def sentence(stored: Mapping[str, Any]) -> str:
         return "all traffic at once"
     if stored["kind"] == Kind.SHARE:
         return f"manual canary at {share_text(stored['share'])}"
-    return f"canary at {', '.join(share_text(step) for step in stored['steps'])}"
+    bound = f", wrong answers at most {points(stored['wrong_margin'])} more" if stored.get("wrong_margin") else ""
+    return f"canary at {', '.join(share_text(step) for step in stored['steps'])}{bound}"
+
+
+def points(share: float) -> str:
+    """A difference of shares: 0.5 percentage points."""
+    return f"{100 * share:g} percentage points"
 
 
 def lines(plan: Plan | None) -> list[tuple[str, str]]:
@@ -179,11 +190,18 @@ def lines(plan: Plan | None) -> list[tuple[str, str]]:
             ("Steps", ", ".join(share_text(step) for step in plan.steps)),
             ("Each step", f"at least {count(plan.min_requests)} canary requests and {duration(60 * plan.min_minutes)}"),
             ("Longest step", f"{duration(3600 * plan.max_hours)}; then it holds and asks"),
-            ("Widens", "automatically when every condition holds" if plan.automatic else "when a person confirms each step"),
-            ("Non-inferiority margin", f"{100 * plan.margin:g} percentage points of the error share"),
+            ("Widens", "automatically when no condition is open" if plan.automatic else "when a person confirms each step"),
+            ("Different sticky keys", f"at least {MIN_KEYS} on each arm at each step"),
+            ("Non-inferiority margin", f"{points(plan.margin)} of the error share"),
+            (
+                "Margin of wrong answers",
+                "none: widens without feedback too"
+                if plan.wrong_margin is None
+                else f"{points(plan.wrong_margin)} of the answers with feedback",
+            ),
             ("Rollback", f"chance of rolling back a harmless canary at most {percent(plan.alpha, 1)}"),
             ("Tolerated odds ratio", ", ".join(f"{name} {plan.tolerances[name]:g}" for name in METRICS)),
             ("Warm-up", f"{count(plan.warm_up)} canary requests that don't count"),
-            ("Rise to detect", f"{100 * plan.rise:g} percentage points"),
+            ("Rise to detect", points(plan.rise)),
         ]
     )

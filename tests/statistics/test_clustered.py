@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 from scipy import stats
@@ -52,6 +54,45 @@ def test_of_rows_that_are_all_alike_each_cluster_counts_once():
     assert clustered.effective(sums(np.zeros(30), np.full(30, 4))) == 30
     assert clustered.effective(Sums()) == 0
     assert clustered.share(sums([4, 4, 4], [4, 4, 4])).low == pytest.approx(wilson(3, 3)[0])
+
+
+def test_the_design_effect_and_how_alike_rows_are():
+    """20 clusters of 5 rows of which all or none are above: a correlation of 1, five rows worth one."""
+    whole = sums(np.repeat([5, 0], 10), np.full(20, 5))
+
+    assert clustered.design_effect(whole) == pytest.approx(5 * 20 / 19)
+    assert clustered.alike(whole) == 1.0
+    assert (clustered.design_effect(sums([0, 0, 0], [4, 5, 6])), clustered.alike(sums([0, 0, 0], [4, 5, 6]))) == (1.0, 0.0)
+    assert (clustered.design_effect(Sums()), clustered.alike(Sums())) == (math.inf, 0.0)
+    assert clustered.alike(sums(np.repeat([1, 0], [8, 42]), np.ones(50))) == 0.0
+
+
+def test_the_correlation_of_a_beta_binomial_is_found_again():
+    random = np.random.default_rng(1)
+    count = 1 + random.poisson(20, 4_000)
+
+    found = sums(random.binomial(count, random.beta(0.1 * 9, 0.9 * 9, 4_000)), count)
+
+    assert clustered.alike(found) == pytest.approx(0.1, abs=0.015)  # 1 / (9 + 1)
+
+
+def test_arms_of_rows_of_their_own_have_the_variance_of_agresti_and_coull():
+    apart, variance = clustered.dealt(sums(np.repeat([1, 0], [8, 42]), np.ones(50)), sums(np.zeros(90), np.ones(90)))
+
+    p, q = 10 / 54, 2 / 94
+    effect = 50 / 49
+    assert apart == pytest.approx(0.16)
+    assert variance == pytest.approx(p * (1 - p) / 50 + q * (1 - q) / 90, rel=3 * (effect - 1))
+    assert clustered.dealt(sums([1], [50]), sums([1, 2], [50, 60]))[1] == math.inf
+
+
+def test_rows_of_an_arm_are_taken_as_much_alike_as_those_of_the_other():
+    """An arm without anything above shows nothing of how alike its rows are; chance dealt it the same kind of clusters."""
+    alike, none = sums(np.repeat([20, 0], [8, 42]), np.full(50, 20)), sums(np.zeros(50), np.full(50, 20))
+
+    rows = 1_000 / clustered.design_effect(alike)
+    p, q = (0.16 * rows + 2) / (rows + 4), 2 / (rows + 4)
+    assert clustered.dealt(alike, none)[1] == pytest.approx((p * (1 - p) + q * (1 - q)) / rows)
 
 
 @pytest.mark.parametrize("alike", [0.0, 0.02, 0.3, 0.8])

@@ -60,6 +60,9 @@ def plan(made: Any) -> None:
     made.add_argument("--min-minutes", type=int, metavar="N", help="minutes that each step must last")
     made.add_argument("--max-hours", type=int, metavar="N", help="longest time of a step; then it holds until somebody decides")
     made.add_argument("--margin", type=points, metavar="PERCENT", help="the error share may be higher by less than this")
+    made.add_argument(
+        "--wrong-margin", type=points, metavar="PERCENT", help="require feedback: of it, the share of wrong answers may be higher by less"
+    )
     made.add_argument("--by-hand", action="store_true", help="ask a person at each step; the rule still takes a failing canary back")
 
 
@@ -86,7 +89,7 @@ def points(text: str) -> float:
 
 def planned(args: Any) -> dict[str, Any]:
     """The parts of the plan that were given."""
-    given = {name: getattr(args, name) for name in ("steps", "min_requests", "min_minutes", "max_hours", "margin")}
+    given = {name: getattr(args, name) for name in ("steps", "min_requests", "min_minutes", "max_hours", "margin", "wrong_margin")}
     return {name: value for name, value in given.items() if value is not None} | ({"automatic": False} if args.by_hand else {})
 
 
@@ -123,7 +126,11 @@ def begin(session: Session, request: Any, endpoint: Any, wanted: dict[str, Any],
 def forecast(expected: dict[str, Any]) -> list[str]:
     """For people: the time to a decision at each step."""
     rows = [(part(each["share"]), f"{each['per_hour']:,.1f}", each["needed"], hours(each["hours"])) for each in expected["steps"]]
-    told = [expected["problem"]] if expected["problem"] else [f"All traffic after {hours(expected['hours'])} if it is as good."]
+    told = (
+        [expected["problem"]]
+        if expected["problem"]
+        else [f"All traffic within {hours(expected['hours'])}, 4 times of 5, if it is as good."]
+    )
     told += [expected["caution"]] if expected["caution"] else []
     return [*table(["SHARE", "REQUESTS/H", "NEEDED", "TIME"], rows), *told]
 

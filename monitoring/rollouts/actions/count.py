@@ -61,18 +61,28 @@ def count_minutes(segment: Segment, due: dict[datetime, str]) -> int:
         if not lock(segment.rollout.uuid).is_open:
             return 0  # it ended meanwhile, and its keys are not kept
         firsts, lost = events(segment, found)
+        regroup(segment, found)
         Minute.objects.bulk_create(
             [
                 Minute(
                     segment=segment, start=start, stamp=due[start], slow_ms=slow_ms[start], **Minute.columns_of(found[start].counts),
-                    **firsts[start],
+                    **firsts[start], groups=found[start].groups.as_json(),
                 )
                 for start in found
             ],
             update_conflicts=True, unique_fields=["segment", "start"],
-            update_fields=["stamp", "slow_ms", *Minute.COLUMNS, *Minute.FIRSTS],
+            update_fields=["stamp", "slow_ms", "groups", *Minute.COLUMNS, *Minute.FIRSTS],
         )  # fmt: skip
         return queries.minutes_with(segment, lost, found).update(stamp="") if lost else 0
+
+
+def regroup(segment: Segment, found: dict[datetime, rules.Tally]) -> None:
+    """Put these minutes' sums by group of keys in the place of what they were counted as before, in the sums of their segment."""
+    segment.refresh_from_db(fields=["groups"])
+    before = Minute.objects.filter(segment=segment, start__in=found).values_list("groups", flat=True)
+    new, old = sum((tally.groups for tally in found.values()), rules.Groups()), sum(map(rules.Groups.from_json, before), rules.Groups())
+    segment.groups = (rules.Groups.from_json(segment.groups) + new - old).as_json()
+    segment.save(update_fields=["groups"])
 
 
 def events(segment: Segment, found: dict[datetime, rules.Tally]) -> tuple[dict[datetime, dict[str, int]], set[str]]:

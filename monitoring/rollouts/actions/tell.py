@@ -74,7 +74,7 @@ def no_longer_holds(rollout: Rollout, now: datetime) -> None:
     resolve_alert(source=SOURCE, key=key(rollout, "holds"), endpoint=rollout.endpoint, text="The rollout went on or ended.", now=now)
 
 
-def asks(rollout: Rollout, share: int) -> None:
+def asks(rollout: Rollout, share: int, why: str) -> None:
     """The rule would widen, and the plan wants a person to do it."""
-    text = f"{rollout.version.semver} on {rollout.endpoint} may go to {share_text(share)}: every condition holds. Somebody has to widen it."
+    text = f"{rollout.version.semver} on {rollout.endpoint} may go to {share_text(share)}. {why} Somebody has to widen it."
     notify(owners(rollout), text, url(rollout))

@@ -85,7 +85,7 @@ def remember(rollout: Rollout, segment: Segment, found: rules.Evidence, decision
     Look.objects.create(
         rollout=rollout, segment=segment, at=now, decision=decision.kind, why=decision.why[:500], **Look.columns_of(found.counts),
         **{f"log_e_{metric}": value for metric, value in found.log_e.items()},
-        **({"difference": bounds.difference, "low": bounds.low, "high": bounds.high} if bounds else {}),
+        **({"difference": bounds.value, "low": bounds.low, "high": bounds.high} if bounds else {}),
     )  # fmt: skip
 
 
@@ -119,5 +119,5 @@ def may_widen(rollout: Rollout, why: str, now: datetime) -> Claim | None:
         return claim(rollout, share, None, why)
     if rollout.asked_at is None:
         change(rollout, asked_at=now)
-        tell.asks(rollout, share)
+        tell.asks(rollout, share, why)
     return None

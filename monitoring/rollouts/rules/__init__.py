@@ -5,10 +5,10 @@ from __future__ import annotations
 from monitoring.rollouts.rules.decision import Condition, Decision, Evidence, Kind, conditions, decide, e_text
 from monitoring.rollouts.rules.evidence import ODDS_RATIOS, log_e, log_limit, tolerated_share
 from monitoring.rollouts.rules.forecast import Forecast, StepForecast, Traffic, check_decidable, forecast, time_left
-from monitoring.rollouts.rules.interval import Interval, difference
+from monitoring.rollouts.rules.interval import difference
 from monitoring.rollouts.rules.state import OPEN, REASON_MAX, State, check_move, check_reason, check_same_state
-from monitoring.rollouts.rules.units import Counts, Request, Side, Tally, tally
-from registry.promotions.plans import METRICS, MIN_PER_ARM, Plan, share_text
+from monitoring.rollouts.rules.units import Counts, Groups, Request, Side, Tally, tally
+from registry.promotions.plans import METRICS, MIN_KEYS, MIN_PER_ARM, Plan, share_text
 
 __all__ = [
     "Condition",
@@ -16,9 +16,10 @@ __all__ = [
     "Decision",
     "Evidence",
     "Forecast",
-    "Interval",
+    "Groups",
     "Kind",
     "METRICS",
+    "MIN_KEYS",
     "MIN_PER_ARM",
     "ODDS_RATIOS",
     "OPEN",

@@ -8,13 +8,20 @@ from dataclasses import dataclass
 
 from django.db.models import TextChoices
 
+from lifecycle.statistics.intervals import Interval
 from lifecycle.ui.numbers import count, decimals, duration, signed
 from monitoring.rollouts.rules.evidence import log_limit
-from monitoring.rollouts.rules.interval import Interval, difference
-from monitoring.rollouts.rules.units import Counts
-from registry.promotions.plans import METRICS, MIN_PER_ARM, Plan
+from monitoring.rollouts.rules.interval import difference
+from monitoring.rollouts.rules.units import Counts, Groups
+from registry.promotions.plans import METRICS, MIN_KEYS, MIN_PER_ARM, Plan
 
 NAMES = {"errors": "failed requests", "slow": "slow answers", "wrong": "answers called wrong"}
+DIFFERENCES = {"errors": "Error difference", "wrong": "Difference of wrong answers, of those with feedback,"}
+HIGHER = {"errors": "Errors", "wrong": "Wrong answers"}
+NEEDED = {
+    "errors": f"insufficient data, {MIN_PER_ARM} of each arm needed",
+    "wrong": f"insufficient data, {MIN_PER_ARM} with feedback of each arm needed, of {MIN_KEYS} keys",
+}
 NEAR = 0.5  # of the way to the limit, on the scale of the logarithm, a condition is close
 
 
@@ -34,21 +41,37 @@ DECISION_MARKS = {Kind.CONTINUE: "half", Kind.PROMOTE: "ok", Kind.HOLD: "warn", 
 class Evidence:
     """What is known at a look.
 
-    counts: of the present step, one unit for each key and minute. log_e: by metric, over all steps. minutes: at this step. waited: of the
-    longest time of a step, in minutes; begins anew when somebody resumes. behind: whether there are minutes that were not counted yet:
-    then nothing widens and no time runs out. blocked: why nothing may widen now, as a sentence; empty when nothing is.
+    counts: of the present step, one unit for each key and minute; groups: the same by group of keys. log_e: by metric, over all steps;
+    unmeasured: the metrics of which no step could see anything, such as answers called wrong where there is no feedback on an arm.
+    minutes: at this step. waited: of the longest time of a step, in minutes; begins anew when somebody resumes. behind: whether there are
+    minutes that were not counted yet: then nothing widens and no time runs out. blocked: why nothing may widen now, as a sentence; empty
+    when nothing is.
     """
 
     counts: Counts
+    groups: Groups
     log_e: Mapping[str, float]
     minutes: float
     waited: float
     behind: bool = False
     blocked: str = ""
+    unmeasured: frozenset[str] = frozenset()
 
     def interval(self, plan: Plan) -> Interval | None:
         """The difference of the error shares with its always-valid bounds; None while there is too little."""
-        return difference(self.counts.of("errors"), self.counts.of("units"), alpha=plan.alpha, tau=plan.tau)
+        return difference(*self.groups.of("errors"), alpha=plan.alpha, tau=plan.tau)
+
+    def wrong_interval(self, plan: Plan) -> Interval | None:
+        """The difference of the shares of wrong answers, of those with feedback, likewise."""
+        canary, stable = self.groups.of("judged")
+        if min(canary.above, stable.above) < MIN_PER_ARM or min(canary.some, stable.some) < MIN_KEYS:
+            return None
+        return difference(*self.groups.of("wrong"), alpha=plan.alpha, tau=plan.tau, judged=(canary + stable).value)
+
+    def bounded(self, plan: Plan) -> list[tuple[str, Interval | None, float]]:
+        """What must be shown to be no worse before it widens: metric, difference, margin."""
+        wrong = [] if plan.wrong_margin is None else [("wrong", self.wrong_interval(plan), plan.wrong_margin)]
+        return [("errors", self.interval(plan), plan.margin), *wrong]
 
 
 @dataclass(frozen=True)
@@ -61,7 +84,9 @@ class Decision:
 
 @dataclass(frozen=True)
 class Condition:
-    """One line of the rule. mark: a mark of ui.marks (ok, half, warn, bad); word: holds, open, close, fails. stops: it takes back."""
+    """One line of the rule. mark: of ui.marks (ok, half, warn, bad, off); word: holds, open, close, fails, not measured. stops: it takes
+    back.
+    """
 
     title: str
     now: str
@@ -70,9 +95,9 @@ class Condition:
     stops: bool = False
 
     @property
-    def holds(self) -> bool:
-        """Whether it stands in the way of nothing."""
-        return self.mark in ("ok", "warn")
+    def is_open(self) -> bool:
+        """Whether it stands in the way of widening."""
+        return self.mark in ("half", "bad")
 
 
 def decide(plan: Plan, found: Evidence) -> Decision:
@@ -83,11 +108,11 @@ def decide(plan: Plan, found: Evidence) -> Decision:
     for metric in METRICS:
         if found.log_e[metric] >= log_limit(plan.alphas[metric]):
             return Decision(Kind.ROLLBACK, accusation(metric, plan, found))
-    open_ones = [each for each in conditions(plan, found) if not each.holds]
-    bounds = found.interval(plan)
-    if bounds and bounds.low >= plan.margin:
-        said = f"Errors are higher by at least {signed(100 * bounds.low, 2)} points, and the plan allows less than {points(plan.margin)}."
-        return Decision(Kind.HOLD, said)
+    open_ones = [each for each in conditions(plan, found) if each.is_open]
+    for metric, bounds, margin in found.bounded(plan):
+        if bounds and bounds.low >= margin:
+            least = f"{signed(100 * bounds.low, 2)} points"
+            return Decision(Kind.HOLD, f"{HIGHER[metric]} are higher by at least {least}, and the plan allows less than {points(margin)}.")
     if found.waited >= 60 * plan.max_hours and not found.behind and (open_ones or found.blocked):
         missing = "; ".join(f"{each.title}: {each.now}" for each in open_ones) or found.blocked
         return Decision(Kind.HOLD, f"Insufficient evidence after {duration(60 * found.waited)}. {missing}.".replace("..", "."))
@@ -97,7 +122,13 @@ def decide(plan: Plan, found: Evidence) -> Decision:
         return Decision(Kind.CONTINUE, "There are requests that were not counted yet.")
     if found.blocked:
         return Decision(Kind.CONTINUE, found.blocked)
-    return Decision(Kind.PROMOTE, "Every condition holds.")
+    return Decision(Kind.PROMOTE, promotion(found))
+
+
+def promotion(found: Evidence) -> str:
+    """Why it is widened, and what that does not rest on."""
+    names = ", ".join(NAMES[metric] for metric in METRICS if metric in found.unmeasured)
+    return f"Every condition holds that could be measured. Not measured: {names}." if names else "Every condition holds."
 
 
 def accusation(metric: str, plan: Plan, found: Evidence) -> str:
@@ -117,7 +148,8 @@ def conditions(plan: Plan, found: Evidence) -> list[Condition]:
             duration(60 * found.minutes),
             *reached(found.minutes >= plan.min_minutes),
         ),
-        difference_line(plan, found.interval(plan)),
+        Condition(f"{MIN_KEYS} different sticky keys on each arm", keys_text(found), *reached(found.groups.keys >= MIN_KEYS)),
+        *(difference_line(*each) for each in found.bounded(plan)),
     ]
     return lines + [evidence_line(metric, plan, found) for metric in METRICS]
 
@@ -127,15 +159,22 @@ def reached(yes: bool) -> tuple[str, str]:
     return ("ok", "holds") if yes else ("half", "open")
 
 
-def difference_line(plan: Plan, bounds: Interval | None) -> Condition:
-    """The upper bound of the difference, against the margin."""
-    title = f"Error difference below {points(plan.margin)}, upper bound"
+def keys_text(found: Evidence) -> str:
+    """How many keys each arm met at least, by the groups into which they fall; unknown of what was counted before groups were."""
+    if not found.groups.sums.any():
+        return "not counted by key" if found.counts.canary.units else "0"
+    return f"at least {count(found.groups.keys)}"
+
+
+def difference_line(metric: str, bounds: Interval | None, margin: float) -> Condition:
+    """The upper bound of a difference, against its margin."""
+    title = f"{DIFFERENCES[metric]} below {points(margin)}, upper bound"
     if bounds is None:
-        return Condition(title, f"insufficient data, {MIN_PER_ARM} of each arm needed", "half", "open")
-    now = signed(100 * bounds.high, 2, (100 * plan.margin,))
-    if bounds.low >= plan.margin:
+        return Condition(title, NEEDED[metric], "half", "open")
+    now = signed(100 * bounds.high, 2, (100 * margin,))
+    if bounds.low >= margin:
         return Condition(title, now, "bad", "fails")
-    return Condition(title, now, *reached(bounds.high < plan.margin))
+    return Condition(title, now, *reached(bounds.high < margin))
 
 
 def evidence_line(metric: str, plan: Plan, found: Evidence) -> Condition:
@@ -144,6 +183,8 @@ def evidence_line(metric: str, plan: Plan, found: Evidence) -> Condition:
     title = f"Evidence of too many {NAMES[metric]} below {e_text(limit)}"
     if value >= limit:
         return Condition(title, e_text(value), "bad", "fails", stops=True)
+    if metric in found.unmeasured:
+        return Condition(title, "not measured", "off", "not measured", stops=True)
     if not any(found.counts.of(metric)) and value == 0:
         return Condition(title, "none yet", "ok", "holds", stops=True)
     mark, word = ("warn", "close") if value >= NEAR * limit else ("ok", "holds")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -10,13 +11,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lifecycle.refusals import Refused
+from lifecycle.statistics import clustered, sequences
 from lifecycle.ui.numbers import count, decimals, duration, percent
 from monitoring.rollouts.rules.decision import Evidence
 from monitoring.rollouts.rules.evidence import log_e, log_limit, tolerated_share
-from monitoring.rollouts.rules.interval import half_width
-from registry.promotions.plans import MIN_PER_ARM, WHOLE, Plan, share_text
+from monitoring.rollouts.rules.units import GROUPS
+from registry.promotions.plans import MIN_KEYS, MIN_PER_ARM, WHOLE, Plan, share_text
 
-POWER = 0.8
+POWER, POWER_Z = 0.8, 0.8416212335729143  # of all that is foretold, and its quantile of the normal distribution
+KEYS = math.ceil(math.log(1 - MIN_KEYS / GROUPS) / math.log(1 - 1 / GROUPS))  # that fill 30 groups on average
 MANY = 10**8  # requests; a plan that needs more never decides
 
 
@@ -25,7 +28,8 @@ class Traffic:
     """What the endpoint sees at present. per_hour: requests; errors of them, over `requests` that were looked at.
 
     customers: the sticky keys of late. alone: the share of the requests, 0 to 1, that come without a key or with one that is new; the rest
-    is sent by keys that return, each of which is evidence once a step, however often it asks.
+    is sent by keys that return, each of which is evidence once a step, however often it asks. alike: how much the failures of a key
+    resemble each other, an intraclass correlation from 0 to 1. judged, wrong: the shares of the requests with feedback, and called wrong.
     """
 
     per_hour: float
@@ -33,6 +37,13 @@ class Traffic:
     errors: int
     customers: int = 0
     alone: float = 1.0
+    alike: float = 0.0
+    judged: float = 0.0
+    wrong: float = 0.0
+
+    def effect(self, part: float, requests: float) -> float:
+        """The design effect of so many requests to this part of the traffic: 1 + (requests of a key − 1) · alike (L. Kish 1965)."""
+        return 1 + self.alike * max(0.0, requests / max(1.0, part * self.customers + self.alone * requests) - 1)
 
     @property
     def error_share(self) -> float:
@@ -42,12 +53,15 @@ class Traffic:
 
 @dataclass(frozen=True)
 class StepForecast:
-    """One step. needed: canary requests until it can widen, if the canary is as good as the stable arm; None: never. hours: until then."""
+    """One step. needed: canary requests until it can widen with 80 % power, if the canary is as good as the stable arm; None: never.
+    hours: until then. few: too few different keys meet an arm, so that it never widens.
+    """
 
     share: int
     per_hour: float
     needed: int | None
     hours: float | None
+    few: bool = False
 
     @property
     def lasts(self) -> timedelta | None:
@@ -71,7 +85,7 @@ class Forecast:
 
     @property
     def hours(self) -> float | None:
-        """Until all traffic, if all goes well; None where a step never ends."""
+        """Until all traffic with 80 % power, if the canary is as good; None where a step never ends."""
         each = [step.hours for step in self.steps]
         return None if any(hours is None for hours in each) else math.fsum(hours for hours in each if hours is not None)
 
@@ -99,7 +113,7 @@ def forecast(plan: Plan, traffic: Traffic) -> Forecast:
     rate = traffic.per_hour * first
     hours = None if found is None or not rate else found / rate
     wrong = problem(plan, traffic, steps, found, hours)
-    if wrong or reaches_its_limit(plan, traffic):
+    if (wrong and not any(step.few for step in steps)) or reaches_its_limit(plan, traffic):
         return Forecast(traffic, steps, found, hours, wrong)
     return Forecast(traffic, steps, found, None, wrong, too_few_customers(traffic, plan.steps[0]))
 
@@ -124,41 +138,75 @@ def reaches_its_limit(plan: Plan, traffic: Traffic) -> bool:
 
 def too_few_customers(traffic: Traffic, share: int) -> str:
     """That the rule will hardly take a canary back, since the same few keys ask again and again."""
+    return f"{customers_met(traffic, share)}: too few for the rule to roll it back; the server's guard and you remain."
+
+
+def customers_met(traffic: Traffic, share: int) -> str:
+    """How many of the customers who return meet the canary at a share."""
     met = traffic.customers * share / WHOLE
     return (
         f"About {count(traffic.customers)} returning customers send {percent(1 - traffic.alone)} of the requests, of which about "
-        f"{decimals(met, 0 if met >= 10 else 1)} meet the canary at {share_text(share)}: too few for the rule to roll it back; "
-        "the server's guard and you remain."
+        f"{decimals(met, 0 if met >= 10 else 1)} meet the canary at {share_text(share)}"
     )
 
 
 def check_decidable(found: Forecast) -> None:
     """Raises Refused for a plan that cannot decide within its window."""
     if found.problem:
-        raise Refused(found.problem, next_step="Take a larger first share, a wider margin, a lower minimum or a longer window.")
+        raise Refused(
+            found.problem, next_step="Take a larger first share, a wider margin, a lower minimum, a longer window, or a manual canary."
+        )
 
 
 def step_forecast(plan: Plan, traffic: Traffic, share: int) -> StepForecast:
-    """When one step can widen: its minimum of requests and of time, and a bound below the margin."""
+    """When one step can widen: its minimum of requests, keys and time, and every bound below its margin."""
     part = share / WHOLE
-    bounded = requests_to_bound(part, traffic.error_share, plan.margin, plan.alpha, plan.tau)
-    rate = traffic.per_hour * part
-    if bounded is None or not rate:
-        return StepForecast(share, rate, bounded, None)
-    needed = max(bounded, plan.min_requests)
-    return StepForecast(share, rate, needed, max(needed / rate, plan.min_minutes / 60))
+    rate, keys, bounds = traffic.per_hour * part, hours_to_keys(traffic, part), requests_to_bounds(plan, traffic, part)
+    needed = None if None in bounds else max(plan.min_requests, *(each for each in bounds if each is not None))
+    if needed is None or keys is None or not rate:
+        return StepForecast(share, rate, needed, None, keys is None)
+    return StepForecast(share, rate, needed, max(needed / rate, keys, plan.min_minutes / 60))
+
+
+def requests_to_bounds(plan: Plan, traffic: Traffic, part: float) -> list[int | None]:
+    """The canary requests after which each bound of the plan is below its margin; None: never."""
+
+    def effect(requests: float) -> float:
+        return traffic.effect(part, requests)
+
+    found = [requests_to_bound(part, traffic.error_share, plan.margin, plan.alpha, plan.tau, effect)]
+    if plan.wrong_margin is None:
+        return found
+    if not traffic.judged:
+        return [*found, None]
+    margin, tau = plan.wrong_margin * traffic.judged, plan.tau * traffic.judged  # of all requests, as traffic.wrong is
+    wrong = requests_to_bound(part, traffic.wrong, margin, plan.alpha, tau, effect)
+    return [*found, wrong and max(wrong, math.ceil(MIN_PER_ARM / traffic.judged))]
+
+
+def hours_to_keys(traffic: Traffic, part: float) -> float | None:
+    """The hours until each arm has met enough different keys with 80 % power; None for never. Each key falls to an arm by chance."""
+    from scipy import stats  # late, as in `power`
+
+    missing = KEYS + float(stats.nbinom.ppf(POWER, KEYS, min(part, 1 - part))) - traffic.customers
+    if missing <= 0:
+        return 0.0
+    new = traffic.alone * traffic.per_hour
+    return missing / new if new else None
 
 
 def time_left(plan: Plan, found: Evidence, share: int) -> timedelta | None:
-    """Until this step can widen, if the canary is as good as the stable arm; zero where nothing is missing, None for never.
+    """Until this step can widen with 80 % power, if the canary is as good as the stable arm; zero where nothing is missing, None for never.
 
-    At the pace at which the step was counted so far. None as well while no canary request of this step is counted.
+    At the pace at which the step was counted so far, and with failures that are as much alike within a key as they are so far. None as well
+    while no canary request of this step is counted. Of feedback nothing is foretold.
     """
     canary, stable, part = found.counts.canary, found.counts.stable, share / WHOLE
     if not canary.units or found.minutes <= 0 or not 0 < part < 1:
         return None
     failing = (canary.errors + stable.errors + 2) / (canary.units + stable.units + 4)
-    bounded = requests_to_bound(part, failing, plan.margin, plan.alpha, plan.tau)
+    effect = max(clustered.design_effect(arm) for arm in found.groups.of("errors"))
+    bounded = requests_to_bound(part, failing, plan.margin, plan.alpha, plan.tau, lambda _: effect) if math.isfinite(effect) else None
     if bounded is None:
         return None
     bounds = found.interval(plan)
@@ -172,6 +220,10 @@ def problem(plan: Plan, traffic: Traffic, steps: tuple[StepForecast, ...], detec
     """Why the plan cannot decide within its window; empty when it can."""
     if not traffic.per_hour:
         return "No request came in the last 24 hours, so a canary would learn nothing."
+    if plan.wrong_margin is not None and not traffic.judged:
+        return "The plan requires a bound on wrong answers, and no request of the last 24 hours has feedback."
+    if few := next((step for step in steps if step.few), None):
+        return f"{customers_met(traffic, few.share)}: it never widens, since {MIN_KEYS} different sticky keys are needed on each arm."
     slow = next((step for step in steps if step.hours is None or step.hours > plan.max_hours), None)
     if slow:
         share, rate = share_text(slow.share), decimals(slow.per_hour, 0 if slow.per_hour >= 10 else 1)
@@ -184,15 +236,19 @@ def problem(plan: Plan, traffic: Traffic, steps: tuple[StepForecast, ...], detec
     return ""
 
 
-def requests_to_bound(share: float, error_share: float, margin: float, alpha: float, tau: float) -> int | None:
-    """The canary requests after which the upper bound of the difference is below the margin, if both arms fail equally often.
+def requests_to_bound(
+    share: float, error_share: float, margin: float, alpha: float, tau: float, effect: Callable[[float], float] = lambda _: 1.0
+) -> int | None:
+    """The canary requests until the upper bound of the difference is below the margin with 80 % power, if both arms fail equally often.
 
-    None where the margin is never reached within 100 million. The stable arm has (1−s)/s times as many requests meanwhile.
+    None where the margin is never reached within 100 million. The stable arm has (1−s)/s times as many requests meanwhile. effect: the
+    design effect of so many canary requests. The upper bound is normal about the half width; with looks in between it is there sooner.
     """
 
     def half(requests: float) -> float:
-        others = requests * (1 - share) / share
-        return half_width(error_share * (1 - error_share) * (1 / requests + 1 / others), alpha, tau)
+        rows = requests / effect(requests)
+        variance = sum(clustered.moved(error_share, arm) for arm in (rows, rows * (1 - share) / share))
+        return sequences.half_width(variance, tau, alpha) + POWER_Z * math.sqrt(variance)
 
     if half(MANY) >= margin:
         return None

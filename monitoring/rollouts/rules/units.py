@@ -1,21 +1,30 @@
-"""From requests to what the rule counts: units, one for each sticky key and minute, and the events that are evidence. Pure."""
+"""From requests to what the rule counts: units, one for each sticky key and minute, their sums by group of keys, and events. Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field
+from hashlib import blake2b
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
+from lifecycle.statistics import clustered
+from lifecycle.statistics.clustered import Sums
 from registry.promotions.plans import METRICS
 
 STABLE, CANARY = "stable", "canary"
+ARMS = (CANARY, STABLE)
+GROUPS = 256
 
 
 @dataclass(frozen=True)
 class Request:
     """One request of one minute, as the spool told it. unit: its sticky key, or its own id where it has none; keyed: which of the two.
 
-    A request of several texts comes once for each, with one unit; is_first: whether this is the one that is counted as a request.
+    A request of several texts comes once for each, with one unit; is_first: whether this is the one that is counted as a request. judged:
+    whether anybody gave feedback on it, right or wrong.
     """
 
     arm: str
@@ -25,6 +34,7 @@ class Request:
     wrong: bool
     is_first: bool = True
     keyed: bool = False
+    judged: bool = False
 
 
 @dataclass(frozen=True)
@@ -70,6 +80,62 @@ class Counts:
 
 
 @dataclass(frozen=True)
+class Groups:
+    """Units summed by group of sticky keys: a key's units of all minutes are in one of 256 groups, by its hash. Units of a key resemble
+    each other, those of different groups do not, so that groups tell how uncertain a share is however often the same keys return, while
+    what is kept does not grow with the keys. A unit without a key is dealt to the groups by itself.
+
+    sums: whole numbers (2, 256, 4), of the canary and the stable arm: units, errors, judged, wrong.
+    """
+
+    COLUMNS = ("units", "errors", "judged", "wrong")
+
+    sums: NDArray[np.int64] = field(default_factory=lambda: np.zeros((len(ARMS), GROUPS, 4), dtype=np.int64))
+
+    def __add__(self, other: Groups) -> Groups:
+        return Groups(self.sums + other.sums)
+
+    def __sub__(self, other: Groups) -> Groups:
+        return Groups(self.sums - other.sums)
+
+    def of(self, column: str) -> tuple[Sums, Sums]:
+        """Of the canary and the stable arm: so many of the units were that, by group."""
+        at = self.COLUMNS.index(column)
+        canary, stable = (clustered.sums(arm[:, at], arm[:, 0]) for arm in self.sums)
+        return canary, stable
+
+    @property
+    def keys(self) -> int:
+        """At least so many different keys were met by each arm: its groups that have units."""
+        return int((self.sums[:, :, 0] > 0).sum(axis=1).min())
+
+    @property
+    def measured(self) -> set[str]:
+        """The metrics of which both arms could show something: errors of units, wrong answers of those that were judged."""
+        return {name for name, of in (("errors", "units"), ("wrong", "judged")) if all(arm.above for arm in self.of(of))}
+
+    def as_json(self) -> dict[str, list[list[int]]]:
+        """By arm the groups that have units: their number, then the sums."""
+        return {
+            arm: [[int(at), *map(int, rows[at])] for at in np.flatnonzero(rows[:, 0])] for arm, rows in zip(ARMS, self.sums, strict=True)
+        }
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, list[list[int]]] | None) -> Groups:
+        """As it was stored; nothing for what was counted before groups were."""
+        found = cls()
+        for arm, rows in zip(ARMS, found.sums, strict=True):
+            for at, *sums in (data or {}).get(arm, []):
+                rows[at] = sums
+        return found
+
+
+def group_of(unit: str) -> int:
+    """The group of a key, or of a request that has none: 0 to 255."""
+    return blake2b(unit.encode(), digest_size=1).digest()[0]
+
+
+@dataclass(frozen=True)
 class Tally:
     """One minute. counts: all units; alone: those without a key; keyed: (metric, key, arm) of every key's unit that was that.
 
@@ -80,6 +146,7 @@ class Tally:
     counts: Counts
     alone: Counts
     keyed: frozenset[tuple[str, str, str]]
+    groups: Groups
 
 
 def tally(requests: Iterable[Request], slow_ms: float | None) -> Tally:
@@ -93,10 +160,11 @@ def tally(requests: Iterable[Request], slow_ms: float | None) -> Tally:
     asked = {STABLE: 0, CANARY: 0}
     for each in requests:
         asked[each.arm] += each.is_first
-        found = units.setdefault((each.arm, each.unit, each.keyed), [False, False, False])
+        found = units.setdefault((each.arm, each.unit, each.keyed), [False] * 4)
         found[0] |= each.failed
         found[1] |= slow_ms is not None and each.latency_ms is not None and each.latency_ms > slow_ms
         found[2] |= each.wrong
+        found[3] |= each.judged or each.wrong
     sums = {(arm, keyed): [0] * (1 + len(METRICS)) for arm in asked for keyed in (False, True)}  # units, and those of each metric
     bad = set()
     for (arm, key, keyed), flags in units.items():
@@ -107,6 +175,12 @@ def tally(requests: Iterable[Request], slow_ms: float | None) -> Tally:
                 of_kind[at + 1] += 1
                 if keyed:
                     bad.add((metric, key, arm))
+    groups = Groups()
+    np.add.at(
+        groups.sums,
+        ([ARMS.index(arm) for arm, *_ in units], [group_of(key) for _, key, _ in units]),
+        np.array([(1, failed, judged, wrong) for failed, _, wrong, judged in units.values()], dtype=np.int64).reshape(-1, 4),
+    )
     alone = {arm: Side(0, *sums[arm, False]) for arm in asked}
     every = {arm: alone[arm] + Side(asked[arm], *sums[arm, True]) for arm in asked}
-    return Tally(Counts(every[CANARY], every[STABLE]), Counts(alone[CANARY], alone[STABLE]), frozenset(bad))
+    return Tally(Counts(every[CANARY], every[STABLE]), Counts(alone[CANARY], alone[STABLE]), frozenset(bad), groups)

@@ -51,7 +51,7 @@ def test_starting_tells_the_time_to_a_decision_first(as_person, omar, endpoint, 
     assert said.code == 0, said.err
     assert forecast[0].split() == ["SHARE", "REQUESTS/H", "NEEDED", "TIME"]
     assert forecast[1].split()[:3] == ["10", "%", "600.0"]
-    assert forecast[-1].startswith("All traffic after ")
+    assert forecast[-1].startswith("All traffic within ")
     assert said.out.splitlines() == [
         "1.1.0 answers 10 % of the requests on inbox/support-inbox-prod, beside 1.0.0.",
         "Follow it: lifecycle canary watch inbox/support-inbox-prod",
@@ -88,9 +88,10 @@ def test_a_forecast_says_where_the_same_few_customers_ask_again_and_again(as_per
 
     said = as_person(omar)("canary", "start", str(approved.number), *EASY, "--forecast")
 
-    assert said.code == 0
-    assert said.out.splitlines()[-1].startswith("About 4 returning customers send 100")
-    assert said.out.splitlines()[-2].startswith("All traffic after ")
+    assert said.code == 1
+    told = said.out.splitlines()[-2:]
+    assert all(line.startswith("About 4 returning customers send 100") for line in told)
+    assert ("it never widens" in told[0], "too few for the rule to roll it back" in told[1]) == (True, True)
 
 
 def test_a_plan_that_cannot_decide_is_refused_and_nothing_starts(as_person, omar, endpoint, approved):

@@ -7,6 +7,7 @@ import uuid
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+import numpy as np
 import pytest
 from django.urls import reverse
 from django.utils import timezone
@@ -192,6 +193,18 @@ def verbs():
 @pytest.fixture
 def canary_of():
     return lambda rollout: Deployment.objects.get(endpoint=rollout.endpoint, arm="canary", ended_at=None)
+
+
+def dealt(counts: rules.Counts, keys: int = 200, judged: tuple[int, int] = (0, 0)) -> rules.Groups:
+    """These units by group, as evenly as whole numbers go, as if of so many different keys; of both arms so many were judged."""
+
+    def evenly(count: int) -> list[int]:
+        return [count * (at + 1) // keys - count * at // keys for at in range(keys)]
+
+    groups = rules.Groups()
+    for arm, side, of_it in zip(groups.sums, (counts.canary, counts.stable), judged, strict=True):
+        arm[:keys] = np.transpose([evenly(each) for each in (side.units, side.errors, of_it, side.wrong)])
+    return groups
 
 
 def key(name: str) -> str:

@@ -34,7 +34,7 @@ def test_forecast_start_read_steer_and_abort(api_for, foretold, street, approval
     assert (found["decision"], found["why"], found["next_share"]) == ("continue", "100 canary requests: 0.", 10_000)
     assert found["canary"] == {"requests": 0, "units": 0, "errors": 0, "slow": 0, "wrong": 0}
     assert found["e_values"] == {"errors": 0.0, "slow": 0.0, "wrong": 0.0}
-    assert len(found["conditions"]) == 6
+    assert len(found["conditions"]) == 7
     assert [row["uuid"] for row in client.get("/api/v1/rollouts/?state=running").json()["results"]] == [made["uuid"]]
     assert client.get("/api/v1/rollouts/?state=aborted").json() == {"results": [], "before": None}
 

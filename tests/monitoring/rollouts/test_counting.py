@@ -10,7 +10,8 @@ from django.utils import timezone
 from monitoring.rollouts import actions, queries
 from monitoring.rollouts.actions import count as counting
 from monitoring.rollouts.models import FirstEvent, Look, Minute
-from monitoring.rollouts.rules import Counts, Request, Side, log_e, log_limit, tally
+from monitoring.rollouts.rules import Counts, Groups, Request, Side, decide, log_e, log_limit, tally
+from monitoring.rollouts.rules.units import group_of
 from monitoring.traffic.actions import record_feedback
 from monitoring.traffic.models import Prediction
 from tests.monitoring.rollouts.conftest import key
@@ -282,6 +283,47 @@ def test_the_same_segment_twice_counts_once(rollout, street):
     street.tick(3)
 
     assert counted()[0] == (5, 5, 0, 0, 0)
+
+
+def test_the_groups_of_a_segment_are_those_of_its_minutes_however_often_they_are_counted(rollout, street, omar):
+    street.take_in(*[street.line("canary", minute, failed=name == "ana", key=key(name)) for minute in (1, 2) for name in ("ana", "ben")])
+    street.tick(3)
+    street.take_in(street.line("canary", 1, failed=True, key=key("cleo")), street.line("stable", 2, key=key("dan")))
+    record_feedback(prediction_id=Prediction.objects.get(key=key("dan")).uuid, right=True, label="", actor=omar)
+    street.tick(4)
+
+    groups = Groups.from_json(queries.segments(rollout)[0].groups)
+    assert (groups.sums == sum(map(Groups.from_json, Minute.objects.values_list("groups", flat=True)), Groups()).sums).all()
+    assert groups.sums.sum(axis=1).tolist() == [[5, 3, 0, 0], [1, 0, 1, 0]]  # units, errors, judged, wrong
+    assert groups.sums[0, group_of(key("ana"))].tolist() == [2, 2, 0, 0]
+
+
+def test_what_was_counted_before_keys_were_grouped_is_counted_again_and_widens_by_no_older_rule(rollout, street, fresh):
+    """An upgrade while a rollout runs: until its minutes are counted again there is no bound."""
+    street.feed(1, canary=(110, 0), stable=(400, 9))
+    street.tick(1.5)
+    Minute.objects.update(groups=None)
+    type(queries.segments(rollout)[0]).objects.update(groups={})
+
+    evidence = queries.evidence(rollout, street.at(3))
+    decision = decide(rollout.rule, evidence)
+    assert (evidence.interval(rollout.rule), decision.kind, decision.why) == (
+        None, "continue", "30 different sticky keys on each arm: not counted by key.",
+    )  # fmt: skip
+    street.tick(3)
+
+    assert (fresh(rollout).share, Minute.objects.filter(groups=None).count()) == (2500, 0)
+
+
+def test_twenty_customers_who_return_widen_nothing_however_often_they_ask(rollout, street, fresh):
+    for minute in range(1, 9):
+        lines = [street.line(arm, minute, key=key(f"{arm}{at}")) for at in range(20) for arm in ("canary", "stable")]
+        street.take_in(*lines)
+    street.tick(10)
+
+    assert (fresh(rollout).share, queries.counts(queries.segments(rollout)[0]).canary.units) == (500, 160)
+    assert Look.objects.get().why.startswith("30 different sticky keys on each arm: at least ")
+    assert Look.objects.get().interval is None
 
 
 def test_late_feedback_is_counted_again(rollout, street, omar, fresh):

@@ -17,6 +17,7 @@ from monitoring.rollouts.rules import (
     log_e,
     log_limit,
 )
+from tests.monitoring.rollouts.conftest import dealt
 
 PLAN = Plan(min_requests=2000, min_minutes=60, margin=0.005, max_hours=24)
 NONE = {"errors": 0.0, "slow": 0.0, "wrong": 0.0}
@@ -25,7 +26,8 @@ GOOD = Counts(Side(2500, 2400, 7, 120, 2), Side(50_000, 45_600, 130, 2300, 40))
 
 def found(counts=GOOD, minutes=120.0, **more):
     log_e = NONE | {name: more.pop(name) for name in NONE if name in more}
-    return Evidence(counts, log_e, minutes, more.pop("waited", minutes), **more)
+    groups = more.pop("groups", None) or dealt(counts)
+    return Evidence(counts, groups, log_e, minutes, more.pop("waited", minutes), **more)
 
 
 def test_a_healthy_canary_with_enough_evidence_widens():
@@ -104,6 +106,7 @@ def test_the_rule_reads_line_by_line():
     assert [(line.title, line.now, line.word) for line in lines] == [
         ("2,000 canary requests", "60", "open"),
         ("At least 1\u00a0h at this step", "2\u00a0h", "holds"),
+        ("30 different sticky keys on each arm", "at least 60", "holds"),
         ("Error difference below +0.5 pp, upper bound", "insufficient data, 100 of each arm needed", "open"),
         ("Evidence of too many failed requests below 33", "1.0", "holds"),
         ("Evidence of too many slow answers below 100", "20", "close"),

@@ -36,7 +36,7 @@ def test_the_forecast_alone_follows_the_fields(client_for, foretold, approval, m
     assert "canary requests" in said
 
 
-def test_of_a_few_customers_who_return_the_forecast_says_that_the_rule_has_little_to_go_by(client_for, foretold, street, approval, mia):
+def test_of_a_few_customers_who_return_the_forecast_says_that_the_plan_cannot_widen(client_for, foretold, street, approval, mia):
     street.shift(-5)
     line = street.line("stable", 1)
     street.take_in(*[line | {"uuid": str(uuid.uuid4()), "key": f"{at % 4:016x}"} for at in range(800)])
@@ -44,7 +44,7 @@ def test_of_a_few_customers_who_return_the_forecast_says_that_the_rule_has_littl
 
     said = text_of(client_for(mia).get(url("start", approval), plan, **HTMX))
 
-    assert "About 4 returning customers send 100 % of the requests, of which about 0.2 meet the canary at 5 %: too few for the rule" in said
+    assert "About 4 returning customers send 100 % of the requests, of which about 0.2 meet the canary at 5 %: it never widens" in said
     assert "not found in time" in said
     assert "It can decide within its time" not in said
 

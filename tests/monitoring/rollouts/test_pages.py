@@ -113,7 +113,7 @@ def test_the_evidence_of_each_kind_is_drawn_against_its_own_limit(client_for, lo
 def test_the_panel_tells_when_a_decision_is_expected(client_for, looked_at, street, omar):
     said = text_of(client_for(omar).get(url("panel", street.endpoint)))
 
-    assert "A decision on 25 % is expected in 47 d" in said  # 120 requests in the three days since
+    assert "A decision on 25 % is expected within 47 d" in said  # 120 requests in the three days since
     assert "if 1.1.0 is as good as 1.0.0." in said
 
 
