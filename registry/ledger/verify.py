@@ -73,7 +73,7 @@ def check_forms(forms: Forms) -> Iterator[Fault | Part]:
             faults += 1
             detail = f"It has form {form} and is dated {at:%Y-%m-%d %H:%M} UTC, but later forms began at {since:%Y-%m-%d %H:%M} UTC."
             yield Fault(Rule.EVENT_OF_OLD_FORM, f"chain {chain}, event {seq}", detail)
-    yield Part("event forms", len(forms.first), "forms of events", faults)
+    yield Part("event forms", len(forms.first), "in use", faults)
 
 
 def check_chain(name: str, signed: Mapping[int, Signature], signings: list[datetime], forms: Forms) -> Iterator[Fault | Part]:

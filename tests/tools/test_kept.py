@@ -19,7 +19,7 @@ runs: list[str] = []
 def renamed(project, mia) -> Project:
     runs.append("renamed")
     project.name = "Renamed"
-    project.save()
+    project.save(update_fields=["name"])
     storages["blobs"].save("kept", ContentFile(b"bytes"))
     return project
 
@@ -43,7 +43,7 @@ def test_what_a_test_changes_is_not_seen_by_the_next(turn, renamed, project, mia
     assert storages["blobs"].exists("kept")
 
     renamed.name = f"Changed in turn {turn}"
-    renamed.save()
+    renamed.save(update_fields=["name"])
     mia.delete()
     storages["blobs"].delete("kept")
 

@@ -8,7 +8,7 @@ import pytest
 from django.utils import timezone
 
 from monitoring.drift.models import DriftReport, Episode, TextCheck
-from tests.monitoring.drift.conftest import ONE_SIDED, Traffic
+from tests.monitoring.drift.conftest import ONE_SIDED, Traffic, clock  # noqa: F401  reads at a day of March
 
 
 @pytest.fixture

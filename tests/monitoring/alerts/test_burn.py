@@ -110,7 +110,7 @@ def months(rate: int, budgets: float, *, target: float, number: int) -> Iterator
             return Count(bads[end] - bads[begin], totals[end] - totals[begin])
 
         ends = [int(at) + 1 for at in np.flatnonzero(bad) if at >= 3 * DAY / MIN]
-        yield [burn.severity_of(burn.read_rows({each: seen(end, each) for each in burn.WINDOWS}, target, T30)) for end in ends]
+        yield [loudest(burn.read_rows({each: seen(end, each) for each in burn.WINDOWS}, target, T30)) for end in ends]
 
 
 @pytest.mark.parametrize(("rate", "budgets", "target"), [(20, 0.5, 0.995), (100, 1, 0.995), (20, 1, 0.999), (100, 0.5, 0.999)])

@@ -266,7 +266,7 @@ def test_the_command_says_what_it_walked(chain):
         "checkpoints: 2 signed statements, whole.",
         f"{chain}: 6 events, whole.",
         f"installation: {installation} events, whole.",
-        "event forms: 1 forms of events, whole.",
+        "event forms: 1 in use, whole.",
         f"names: {Name.objects.count()} names, whole.",
         "API tokens: 0 compared with the trail, whole.",
         "cards: 0 compared with the trail, whole.",
@@ -278,6 +278,7 @@ def test_the_command_says_what_it_walked(chain):
         "policies: 1 compared with the trail, whole.",
         "projects: 1 compared with the trail, whole.",
         "promotions: 0 compared with the trail, whole.",
+        "rollouts: 0 compared with the trail, whole.",
         "runs: 0 compared with the trail, whole.",
         "versions: 0 compared with the trail, whole.",
     ]
