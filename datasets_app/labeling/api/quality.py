@@ -52,7 +52,7 @@ class WorkerOut(serializers.Serializer[Any]):
     gold_done = serializers.IntegerField(default=0)
     gold_right = serializers.IntegerField(default=0)
     gold_interval = serializers.ListField(
-        child=serializers.FloatField(), allow_null=True, help_text="95 % Wilson interval of gold_right; null below 20 answers"
+        child=serializers.FloatField(), allow_null=True, help_text="95 % interval of the share, at every look; null below 20 answers"
     )
     gold_classes = serializers.JSONField(default=dict, help_text="by stable id of the known class: [answers, right]")
     likely_right = serializers.FloatField(allow_null=True)

@@ -107,7 +107,7 @@ def on_gold(row: dict[str, Any]) -> str:
         return "–"
     said = f"{row['gold_right']:,} of {row['gold_done']:,}"
     if row["gold_interval"] is None:
-        return f"{said}, too few (below {FEWEST})"
+        return f"{said}, not enough data (below {FEWEST})"
     low, high = row["gold_interval"]
     return f"{said}, {low * 100:.0f} to {high * 100:.0f} %"
 

@@ -4,12 +4,15 @@ import random
 from collections import Counter
 from datetime import UTC, datetime, timedelta
 
+import numpy as np
 import pytest
 
-from datasets_app.labeling import quality
+from datasets_app.labeling import quality, rules
 from datasets_app.labeling.agreement import Kind
 from datasets_app.labeling.quality import Given, Measure, Worker, forecast
 from datasets_app.labeling.queries.quality import letter
+from lifecycle.statistics import sequences
+from lifecycle.statistics.intervals import Interval
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 
@@ -132,6 +135,26 @@ def test_of_many_items_an_even_share_is_kept_for_the_consensus(monkeypatch):
         measure.add([Given(item, user, 0, 1.0, NOW) for user in (1, 2)])
 
     assert [answers[0].item for answers in measure.sample] == list(range(0, 100, 8))
+
+
+def test_of_people_exactly_at_the_minimum_at_most_five_of_a_hundred_are_ever_below_it():
+    """2,000 people, each looked at after each of 200 answers: Wilson's interval put 17 of 100 below, this one 1. At half of it: at once."""
+    share, most, least_right = 0.9, 200, [0]
+    for done in range(1, most + 1):  # fewest right answers at which somebody is not below
+        right = least_right[-1]
+        while (found := rules.gold_accuracy(right, done)) and found.high < share:
+            right += 1
+        least_right.append(right)
+    chance = np.random.default_rng(16)
+    at_minimum, at_half = (np.cumsum(chance.random((2_000, most)) < chances, axis=1) < least_right[1:] for chances in (share, share / 2))
+
+    assert at_minimum.any(axis=1).mean() <= 0.05
+    assert np.percentile(at_half.argmax(axis=1) + 1, 90) == rules.GOLD_FEWEST == 20
+
+
+def test_gold_accuracy_is_not_told_below_twenty_answers():
+    assert rules.gold_accuracy(19, 19) is None
+    assert rules.gold_accuracy(20, 20) == Interval(1.0, *sequences.share(20, 20))
 
 
 def test_letters_go_on_behind_z():
