@@ -88,7 +88,8 @@ class PersonRow:
     """One person's figures, ready to be read; None for what was not measured.
 
     right: share, ends of its 95 % interval, items. gold: answers, and the share that was right, None where they are too few. accepted:
-    share, suggestions. likely: the share of all answers that is likely right.
+    share, suggestions. likely: the share of all answers that is likely right; likely_interval: its ends, None in reports from before it
+    was measured; likely_why: why there is no share.
     """
 
     name: str
@@ -100,9 +101,16 @@ class PersonRow:
     right: tuple[float, float, float, int] | None
     accepted: tuple[float, int] | None
     likely: float | None
+    likely_interval: tuple[float, float] | None
+    likely_why: str
     sent_back: int | None
     warned: bool
     gold: tuple[int, Interval | None] | None = None
+
+    @property
+    def likely_verdict(self) -> str:
+        """In a word why there is no share; a dash in reports that say nothing of it."""
+        return self.likely_why.partition(":")[0].lower() or "–"
 
 
 def coefficients(report: QualityReport, *, uses_classes: bool = True) -> list[CoefficientRow]:
@@ -130,7 +138,9 @@ def person_row(standing: queries.Standing, *, is_self: bool) -> PersonRow:
     return PersonRow(
         name=standing.name, is_self=is_self, done=seat.labelled, skipped=seat.skipped, skip_rate=standing.skip_rate,
         median=found["median_seconds"] if found else None, right=right, accepted=accepted,
-        likely=found["likely_right"] if found else None, sent_back=found["sent_back"] if found else None, warned=standing.warned, gold=gold,
+        likely=found["likely_right"] if found else None, likely_interval=found.get("likely_interval") if found else None,
+        likely_why=found.get("likely_why", "") if found else "", sent_back=found["sent_back"] if found else None, warned=standing.warned,
+        gold=gold,
     )  # fmt: skip
 
 
@@ -306,4 +316,4 @@ def figures(queue: Queue, report: QualityReport, ahead: quality.Forecast) -> lis
 
 def between(low: float | None, high: float | None) -> str:
     """The ends of an interval as text."""
-    return "interval not defined" if low is None or high is None else f"interval {decimals(low, 2)} to {decimals(high, 2)}"
+    return "interval not measured" if low is None or high is None else f"interval {decimals(low, 2)} to {decimals(high, 2)}"

@@ -125,7 +125,49 @@ def test_two_people_cannot_be_told_apart():
     for item in range(40):
         measure.add([Given(item, user, (item + user) % 2, 1.0, NOW) for user in (1, 2)])
 
-    assert {each["likely_right"] for each in measure.figures()["people"].values()} == {None}
+    people = measure.figures()["people"].values()
+    assert {(each["likely_right"], each["likely_interval"]) for each in people} == {(None, None)}
+    assert {each["likely_why"][:12] for each in people} == {"Not measured"}
+
+
+def shared_answers(seed, shares, items, *, labels=3):
+    """A measure of people of these shares of right answers, each of whom answered all items."""
+    chance, measure = random.Random(seed), Measure(NOW, order=range(labels))
+    for item in range(items):
+        truth = chance.randrange(labels)
+        wrong = [at for at in range(labels) if at != truth]
+        said = {user: truth if chance.random() < share else chance.choice(wrong) for user, share in shares.items()}
+        measure.add([Given(item, user, value, 1.0, NOW) for user, value in said.items()])
+    return measure.figures()["people"]
+
+
+def test_the_interval_of_who_is_likely_right_holds_the_truth_in_95_of_100():
+    """20 queues of 30 items."""
+    shares, held = {1: 0.9, 2: 0.75, 3: 0.65}, 0
+    for seed in range(20):
+        people = shared_answers(seed, shares, 30)
+        for user, share in shares.items():
+            low, high = people[str(user)]["likely_interval"]
+            held += low <= share <= high
+
+    assert held >= 56  # of 60
+
+
+def test_who_is_likely_right_is_not_told_from_fewer_answers_than_a_confusion_has_cells():
+    few = shared_answers(1, {1: 0.9, 2: 0.9, 3: 0.9}, 25)["1"]
+
+    assert (few["likely_right"], few["likely_why"]) == (None, "Not enough data: fewer than 26 answers to items that others answered.")
+
+
+def test_everybody_right_throughout_has_an_interval_all_the_same():
+    sure = shared_answers(1, {1: 1.0, 2: 1.0, 3: 1.0}, 40)["1"]
+
+    assert sure["likely_right"] == pytest.approx(1, abs=0.002)
+    assert sure["likely_interval"][0] < 0.92
+
+
+def test_the_same_answers_give_the_same_interval():
+    assert shared_answers(3, {1: 0.9, 2: 0.8, 3: 0.7}, 40) == shared_answers(3, {1: 0.9, 2: 0.8, 3: 0.7}, 40)
 
 
 def test_of_many_items_an_even_share_is_kept_for_the_consensus(monkeypatch):
