@@ -14,6 +14,7 @@ from itertools import combinations
 from typing import Any, NamedTuple
 
 from datasets_app.labeling.agreement import FEWEST, Coefficient, Kind, Tally, cohen_interval, cohen_of, dawid_skene
+from lifecycle.statistics.intervals import Interval
 
 WEEK = timedelta(days=7)
 DAYS_KEPT = 60
@@ -22,6 +23,7 @@ MOST_PEOPLE = 60  # those with most answers whose agreement in pairs is kept
 CONSENSUS_ITEMS = 5_000  # items, spread over the queue, from whose answers a consensus is estimated; at most twice as many
 CONSENSUS_CELLS = 5_000_000  # people × labels × labels up to which their confusions are estimated
 CONSENSUS_PEOPLE = 3  # fewer people cannot be told apart
+SMOOTHING = 0.03  # answers added to what each annotator says of a true label, in equal parts
 MOST_CELLS = 2_000  # pairs of labels that are kept, those mixed up most first
 ALWAYS_SHOWN, ALWAYS_SHARE = 50, 0.98
 ALWAYS_WRONG, ALWAYS_TAKEN = 5, 0.5
@@ -149,19 +151,25 @@ class Measure:
         if len(self.sample) >= 2 * CONSENSUS_ITEMS:
             self.sample, self.every = self.sample[::2], 2 * self.every
 
-    def likely_right(self) -> dict[int, float]:
-        """How often each person names the label that is likely from everybody's answers, for those with 20 of them or more.
+    def likely_right(self) -> tuple[dict[int, Interval], str]:
+        """How often each person names the label that is likely from everybody's answers, and why it is not told of all others.
 
-        Empty where fewer than three people share items: two who differ cannot be told apart. Empty, too, for thousands of labels.
+        Of nobody where fewer than three people share 20 items or more: two who differ cannot be told apart; nor for thousands of labels.
         """
+        if self.kind != Kind.SINGLE:
+            return {}, "Not measured: only where an answer is one class."
         given = [(answer.item, answer.user, answer.value) for answers in self.sample for answer in answers]
         people = Counter(user for _, user, _ in given)
         known = {user for user, answers in people.items() if answers >= FEWEST}
         labels = len({value for *_, value in given})
-        if len(known) < CONSENSUS_PEOPLE or len(people) * labels**2 > CONSENSUS_CELLS:
-            return {}
-        accuracy = dawid_skene(given, smoothing=0.01).accuracy()
-        return {user: accuracy[user] for user in known}
+        if len(known) < CONSENSUS_PEOPLE:
+            return {}, f"Not measured: fewer than {CONSENSUS_PEOPLE} people have {FEWEST} answers to items that others answered."
+        if len(people) * labels**2 > CONSENSUS_CELLS:
+            return {}, "Not measured: too many people and classes."
+        found = dawid_skene(given, smoothing=SMOOTHING / labels).accuracy_intervals()
+        needed = labels * (labels - 1) + FEWEST
+        why = f"Not enough data: fewer than {needed:,} answers to items that others answered."
+        return {user: found[user] for user in known if user in found}, why
 
     def compare(self, answers: Sequence[Given]) -> Iterator[Apart]:
         """Count the pairs of answers of one item; those that differ come out."""
@@ -181,13 +189,13 @@ class Measure:
 
     def figures(self) -> dict[str, Any]:
         """Everything that was measured, as JSON. People are keys, labels places in the order given."""
-        likely = self.likely_right()
+        likely, why = self.likely_right()
         kept = [user for user, _ in sorted(self.workers.items(), key=lambda row: (-row[1].answers, row[0]))[:MOST_PEOPLE]]
         return {
             "kind": self.kind.value, "items": self.tally.items, "answers": sum(each.answers for each in self.workers.values()),
             "coefficients": [told(each) for each in self.tally.coefficients()],
             "people": {
-                str(user): worker.document() | {"likely_right": rounded(likely.get(user))}
+                str(user): worker.document() | told_likely(likely.get(user), why)
                 for user, worker in sorted(self.workers.items())
             },
             "pairs": [self.pair(one, other) for one, other in combinations(sorted(kept), 2) if (one, other) in self.pairs],
@@ -224,6 +232,13 @@ def told(each: Coefficient) -> dict[str, Any]:
     """A coefficient as JSON."""
     ends = {"value": rounded(each.value), "low": rounded(each.low), "high": rounded(each.high)}
     return {"name": each.name, **ends, "n": each.n, "why": each.why}
+
+
+def told_likely(share: Interval | None, why: str) -> dict[str, Any]:
+    """How often a person is likely right, as JSON. why: it is not told of those of whom it is not."""
+    if share is None:
+        return {"likely_right": None, "likely_interval": None, "likely_why": why}
+    return {"likely_right": rounded(share.value), "likely_interval": [rounded(share.low), rounded(share.high)], "likely_why": ""}
 
 
 def rounded(value: float | None) -> float | None:

@@ -16,6 +16,8 @@ from django.db.models import TextChoices
 
 from datasets_app.labeling.values import Value, canonical, classes_of, contested, task_of
 from lifecycle.refusals import Refused
+from lifecycle.statistics import sequences
+from lifecycle.statistics.intervals import Interval
 
 LEASE = timedelta(minutes=15)
 RETURN_LEASE = timedelta(hours=24)  # a returned item waits this long for the same person, then for anybody
@@ -198,6 +200,16 @@ def is_gold_place(seed: bytes, place: int, rate: int) -> bool:
     """Whether the item at this place of what a person gets is gold: by chance, at `rate` percent, each place whatever the others are."""
     mark = hashlib.sha256(seed + b"place" + str(place).encode()).digest()
     return int.from_bytes(mark[:8], "big") % 100 < rate
+
+
+def gold_accuracy(right: int, done: int) -> Interval | None:
+    """The share of gold that was answered rightly, with an interval that holds with 95 % at every look; None below GOLD_FEWEST answers.
+
+    It is looked at after each answer: of people exactly at a minimum, fewer than 5 % are ever below it by the upper end.
+    """
+    if done < GOLD_FEWEST:
+        return None
+    return Interval(right / done, *sequences.share(right, done))
 
 
 def gold_start(seed: bytes, place: int) -> int:

@@ -31,5 +31,5 @@ def agreement(protocol: Mapping[str, Any] | None) -> str:
     on = f"{things(found['n'], 'item')}, {things(found['annotators'], 'annotator')}"
     if found["value"] is None:
         return f"{found['coefficient']}: {found['why'][0].lower()}{found['why'][1:].rstrip('.')} ({on})"
-    ends = "interval not defined" if found["low"] is None else f"95\u00a0% interval {decimals(found['low'])} to {decimals(found['high'])}"
+    ends = "interval not measured" if found["low"] is None else f"95\u00a0% interval {decimals(found['low'])} to {decimals(found['high'])}"
     return f"{found['coefficient']}: {decimals(found['value'])}, {ends}, {on}"

@@ -20,7 +20,6 @@ from datasets_app.labeling.queries import value_of
 from datasets_app.labeling.values import UNJUDGED, Value
 from lifecycle.notices.actions import notify
 from lifecycle.refusals import Conflict, Refused
-from lifecycle.statistics.intervals import wilson
 from registry.access import policy
 from registry.access.models import User
 from registry.ledger import actions as ledger
@@ -160,8 +159,9 @@ def watch(queue: Queue, user: User) -> None:
     if queue.gold_minimum is None:
         return
     seat = Seat.objects.select_for_update().get(queue=queue, user=user)
-    done, right = max(0, seat.gold_done - seat.excused_done), max(0, seat.gold_right - seat.excused_right)
-    below = done >= rules.GOLD_FEWEST and wilson(min(done, right), done)[1] < queue.gold_minimum / 100
+    right, done = seat.gold_looked_at
+    found = rules.gold_accuracy(right, done)
+    below = found is not None and found.high < queue.gold_minimum / 100
     if below == (seat.below_at is not None):
         return
     now = timezone.now()

@@ -39,9 +39,10 @@ def bootstrap(totals: Floats, statistic: Callable[[Floats], Floats], draws: int 
 
 
 def spread(values: Floats) -> Interval | None:
-    """The middle 95 % of the values. None where more than half of them are NaN."""
+    """The middle 95 % of the values. None where half of them or more are NaN, or where all are the same: drawn again, items that are all
+    alike say nothing of how others may be."""
     known = values[~np.isnan(values)]
-    if len(known) * 2 <= len(values):
+    if len(known) * 2 <= len(values) or np.ptp(known) < 1e-12:
         return None
     low, high = np.percentile(known, [2.5, 97.5])
     return Interval(float(low), float(high))

@@ -21,12 +21,14 @@ from datasets_app.labeling.agreement.intervals import bootstrap
 from datasets_app.labeling.agreement.kappa import beyond
 from datasets_app.labeling.agreement.spans import span_counts
 from datasets_app.labeling.agreement.units import FEWEST, Unit
+from lifecycle.statistics import clustered
 
 Floats = NDArray[np.floating[Any]]
 Statistic = Callable[[Floats], Floats]
 GROUPS = 512
 MOST_RANKS = 30  # labels up to which an order of them can be a scale
 MOST_SETS = 2_000  # different sets of labels up to which their distances are tabled
+ALIKE = "Interval not measured: people agree on every item alike."
 ITEMS, EQUAL, PAIRS, APART = range(4)  # the first sums of a group: items, equal pairs of answers, pairs, summed distances
 
 
@@ -38,9 +40,13 @@ class Kind(StrEnum):
     SPANS = "spans"
 
 
+SHARES = {Kind.SINGLE: ("percent",), Kind.MULTI: ("percent",), Kind.SPANS: ("percent", "span_f1", "span_f1_overlap")}
+
+
 @dataclass(frozen=True, slots=True)
 class Coefficient:
-    """One coefficient with its 95 % interval. value: None where it is not defined or there are too few items; why: a sentence then."""
+    """One coefficient with its 95 % interval. value: None where it is not defined or there are too few items; why: a sentence then, or
+    where the interval alone is not measured."""
 
     name: str
     value: float | None
@@ -58,8 +64,8 @@ class Tally:
         self.sizes: set[int] = set()
         self.values: dict[Hashable, int] = {value: at for at, value in enumerate(order)}
         self.sums = np.zeros((GROUPS, 4))
+        self.shares: dict[str, Counter[tuple[float, float]]] = {name: Counter() for name in SHARES[kind]}
         self.margins: list[Counter[int]] = [Counter() for _ in range(GROUPS)]
-        self.matched = np.zeros((GROUPS, 3))  # exactly, by overlap, spans of both
         self.ranks = np.zeros((GROUPS, len(order), len(order))) if kind == Kind.SINGLE and 3 <= len(order) <= MOST_RANKS else None
 
     def add(self, unit: Unit) -> None:
@@ -72,10 +78,13 @@ class Tally:
         self.sizes.add(len(unit))
         given = Counter(value for _, value in unit)
         equal = sum(count * (count - 1) for count in given.values()) / 2
-        self.sums[group] += (1, equal, len(unit) * (len(unit) - 1) / 2, self.apart(given))
+        pairs = len(unit) * (len(unit) - 1) / 2
+        self.sums[group] += (1, equal, pairs, self.apart(given))
+        self.shares["percent"][equal, pairs] += 1
         if self.kind == Kind.SPANS:
-            hits, spans = span_counts(unit, overlap=False)
-            self.matched[group] += (hits, span_counts(unit, overlap=True)[0], spans)
+            for name, overlap in (("span_f1", False), ("span_f1_overlap", True)):
+                hits, spans = span_counts(unit, overlap=overlap)
+                self.shares[name][2 * hits, spans] += 1
             return
         if self.kind == Kind.MULTI and len(self.values) > MOST_SETS:
             return  # alpha is not measured any more, so what was given, which may be whole texts, is not kept
@@ -94,25 +103,41 @@ class Tally:
 
     def coefficients(self) -> list[Coefficient]:
         """Every coefficient that fits the kind of answer, those that are not defined with the reason."""
-        share = self.told("percent", self.sums, lambda sums: divided(sums[:, EQUAL], sums[:, PAIRS]))
+        found = [self.share(name) for name in self.shares]
         if self.kind == Kind.SPANS:
-            exact = self.told("span_f1", self.matched, lambda sums: divided(2 * sums[:, 0], sums[:, 2]))
-            return [share, exact, self.told("span_f1_overlap", self.matched, lambda sums: divided(2 * sums[:, 1], sums[:, 2]))]
+            return found
         if self.kind == Kind.MULTI:
-            return [share, self.masi_alpha()]
-        found = [share, self.told("alpha", self.table(), nominal_alpha), self.fleiss()]
+            return [*found, self.masi_alpha()]
+        found += [self.told("alpha", self.table(), nominal_alpha), self.fleiss()]
         return found if self.ranks is None else [*found, self.told("alpha_ordinal", self.ranks.reshape(GROUPS, -1), ordinal_alpha)]
+
+    def share(self, name: str) -> Coefficient:
+        """A share with its interval over items, which has a length where all answers are equal too."""
+        if self.items < FEWEST:
+            return self.too_few(name)
+        cells = np.array(list(self.shares[name]), dtype=float)
+        found = clustered.sums(*np.repeat(cells, list(self.shares[name].values()), axis=0).T)
+        if not found.below:
+            return Coefficient(name, None, None, None, self.items, "Not defined: every answer is the same.")
+        share = clustered.share(found)
+        return Coefficient(name, share.value, share.low, share.high, self.items)
+
+    def too_few(self, name: str) -> Coefficient:
+        """What there is to say of so few items."""
+        return Coefficient(name, None, None, None, self.items, f"Too few: {self.items} of {FEWEST} items.")
 
     def told(self, name: str, totals: Floats, statistic: Statistic) -> Coefficient:
         """A coefficient of the groups that hold something, with its interval."""
         if self.items < FEWEST:
-            return Coefficient(name, None, None, None, self.items, f"Too few: {self.items} of {FEWEST} items.")
+            return self.too_few(name)
         used = totals[: min(self.items, GROUPS)]
         value = float(statistic(used.sum(axis=0, keepdims=True))[0])
         if np.isnan(value):
             return Coefficient(name, None, None, None, self.items, "Not defined: every answer is the same.")
         interval = bootstrap(used, statistic)
-        return Coefficient(name, value, interval.low if interval else None, interval.high if interval else None, self.items)
+        if interval is None:
+            return Coefficient(name, value, None, None, self.items, ALIKE)
+        return Coefficient(name, value, interval.low, interval.high, self.items)
 
     def table(self) -> Floats:
         """The sums of each group, then how often each value was given: (groups, 4 + values)."""

@@ -18,7 +18,10 @@ from registry.access.rest import Request, View
 
 
 class CoefficientOut(serializers.Serializer[Any]):
-    """One coefficient of agreement with its bootstrap 95 % interval. value: null where it is not defined; why then says so."""
+    """One coefficient of agreement with its 95 % interval over items: Wilson's for shares, bootstrap for others.
+
+    value: null where it is not defined; low, high: null where they are not measured. why then says so.
+    """
 
     name = serializers.CharField()
     value = serializers.FloatField(allow_null=True)
@@ -52,10 +55,17 @@ class WorkerOut(serializers.Serializer[Any]):
     gold_done = serializers.IntegerField(default=0)
     gold_right = serializers.IntegerField(default=0)
     gold_interval = serializers.ListField(
-        child=serializers.FloatField(), allow_null=True, help_text="95 % Wilson interval of gold_right; null below 20 answers"
+        child=serializers.FloatField(), allow_null=True, help_text="95 % interval of the share, at every look; null below 20 answers"
     )
     gold_classes = serializers.JSONField(default=dict, help_text="by stable id of the known class: [answers, right]")
-    likely_right = serializers.FloatField(allow_null=True)
+    likely_right = serializers.FloatField(allow_null=True, help_text="by Dawid and Skene, from everybody's answers alone")
+    likely_interval = serializers.ListField(
+        child=serializers.FloatField(),
+        allow_null=True,
+        default=None,
+        help_text="its 95 % interval; null in older reports",
+    )
+    likely_why = serializers.CharField(default="", help_text="why likely_right is null")
     sent_back = serializers.IntegerField()
     shown = serializers.IntegerField()
     accepted = serializers.IntegerField()

@@ -176,6 +176,12 @@ class Seat(models.Model):
     def __str__(self) -> str:
         return f"seat of {self.user_id}"
 
+    @property
+    def gold_looked_at(self) -> tuple[int, int]:
+        """(right, answers) to gold since a lead last let them go on."""
+        done = max(0, self.gold_done - self.excused_done)
+        return min(done, max(0, self.gold_right - self.excused_right)), done
+
 
 class SlotSkip(models.Model):
     """A person who skipped an item, so that it goes to others first."""

@@ -10,13 +10,12 @@ from typing import Any
 from django.db.models import Exists, F, OuterRef, Q, QuerySet, Subquery
 
 from datasets_app.datasets.models import Item
-from datasets_app.labeling import quality
+from datasets_app.labeling import quality, rules
 from datasets_app.labeling.agreement import FEWEST
 from datasets_app.labeling.models import ARRIVING, Annotation, Difference, Label, QualityReport, Queue, Seat, Slot
 from datasets_app.labeling.queries.decisions import names_in, put_in_words
 from lifecycle.jobs import queries as jobs
 from lifecycle.jobs.models import Job
-from lifecycle.statistics.intervals import wilson
 from registry.access import policy
 from registry.access.models import User
 
@@ -130,9 +129,9 @@ def quality_document(queue: Queue, viewer: User) -> dict[str, Any]:
 def person_document(row: Standing) -> dict[str, Any]:
     """One person's figures as programs read them."""
     seat, found = row.seat, row.figures or {}
-    done = found.get("gold_done", 0)
-    gold = {"gold_interval": list(wilson(found["gold_right"], done)) if done >= FEWEST else None}
-    return found | gold | {
+    gold = rules.gold_accuracy(found.get("gold_right", 0), found.get("gold_done", 0))
+    return found | {
+        "gold_interval": [gold.low, gold.high] if gold else None,
         "user": seat.user.uuid, "name": row.name, "done": seat.labelled, "skipped": seat.skipped, "nearly_always_accepts": row.warned,
     }  # fmt: skip
 

@@ -11,12 +11,12 @@ from django.urls import reverse
 from django.utils.html import escape
 from django.utils.safestring import SafeString, mark_safe
 
-from datasets_app.labeling import quality, queries
+from datasets_app.labeling import quality, queries, rules
 from datasets_app.labeling.agreement import FEWEST, leading, names
 from datasets_app.labeling.models import Label, QualityReport, Queue, Seat
 from datasets_app.labeling.values import TASKS
 from datasets_app.labeling.values.parts import DROPPED
-from lifecycle.statistics.intervals import wilson
+from lifecycle.statistics.intervals import Interval, wilson
 from lifecycle.ui.marks import Figure
 from lifecycle.ui.numbers import count, decimals, duration, percent, things
 
@@ -87,8 +87,9 @@ class PairRow:
 class PersonRow:
     """One person's figures, ready to be read; None for what was not measured.
 
-    right, gold: share, ends of its 95 % interval, items; of gold, the share is None where too few were answered. accepted: share,
-    suggestions. likely: the share of all answers that is likely right.
+    right: share, ends of its 95 % interval, items. gold: answers, and the share that was right, None where they are too few. accepted:
+    share, suggestions. likely: the share of all answers that is likely right; likely_interval: its ends, None in reports from before it
+    was measured; likely_why: why there is no share.
     """
 
     name: str
@@ -100,9 +101,16 @@ class PersonRow:
     right: tuple[float, float, float, int] | None
     accepted: tuple[float, int] | None
     likely: float | None
+    likely_interval: tuple[float, float] | None
+    likely_why: str
     sent_back: int | None
     warned: bool
-    gold: tuple[float | None, float, float, int] | None = None
+    gold: tuple[int, Interval | None] | None = None
+
+    @property
+    def likely_verdict(self) -> str:
+        """In a word why there is no share; a dash in reports that say nothing of it."""
+        return self.likely_why.partition(":")[0].lower() or "–"
 
 
 def coefficients(report: QualityReport, *, uses_classes: bool = True) -> list[CoefficientRow]:
@@ -126,14 +134,13 @@ def person_row(standing: queries.Standing, *, is_self: bool) -> PersonRow:
     if found and found["shown"]:
         accepted = (found["accepted"] / found["shown"], found["shown"])
     golds = found.get("gold_done", 0) if found else 0  # older reports know of none
-    gold = None
-    if found and golds:
-        low, high = wilson(found["gold_right"], golds)
-        gold = (found["gold_right"] / golds if golds >= FEWEST else None, low, high, golds)
+    gold = (golds, rules.gold_accuracy(found["gold_right"], golds)) if found and golds else None
     return PersonRow(
         name=standing.name, is_self=is_self, done=seat.labelled, skipped=seat.skipped, skip_rate=standing.skip_rate,
         median=found["median_seconds"] if found else None, right=right, accepted=accepted,
-        likely=found["likely_right"] if found else None, sent_back=found["sent_back"] if found else None, warned=standing.warned, gold=gold,
+        likely=found["likely_right"] if found else None, likely_interval=found.get("likely_interval") if found else None,
+        likely_why=found.get("likely_why", "") if found else "", sent_back=found["sent_back"] if found else None, warned=standing.warned,
+        gold=gold,
     )  # fmt: skip
 
 
@@ -144,9 +151,7 @@ class GoldClass:
     name: str
     done: int
     right: int
-    share: float | None
-    low: float
-    high: float
+    share: Interval | None
 
 
 def gold_classes(report: QualityReport, labels: Sequence[Label]) -> list[GoldClass]:
@@ -158,11 +163,8 @@ def gold_classes(report: QualityReport, labels: Sequence[Label]) -> list[GoldCla
             found[key] += done
             right[key] += well
     names = {str(label.stable_id): label.name for label in labels}
-    rows = [
-        GoldClass(names.get(key, DROPPED), n, right[key], right[key] / n if n >= FEWEST else None, *wilson(right[key], n))
-        for key, n in found.items()
-    ]
-    return sorted(rows, key=lambda row: (row.share is None, row.share or 0, -row.done, row.name))
+    rows = [GoldClass(names.get(key, DROPPED), n, right[key], rules.gold_accuracy(right[key], n)) for key, n in found.items()]
+    return sorted(rows, key=lambda row: (row.share is None, row.share.value if row.share else 0, -row.done, row.name))
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,17 +174,12 @@ class Below:
     seat: Seat
     right: int
     done: int
-    low: float
-    high: float
+    share: Interval | None
 
 
 def below(seats: Sequence[Seat]) -> list[Below]:
     """Everybody below, with what counted since a lead last let them go on."""
-    found = []
-    for seat in seats:
-        done, right = max(0, seat.gold_done - seat.excused_done), max(0, seat.gold_right - seat.excused_right)
-        found.append(Below(seat, min(done, right), done, *wilson(min(done, right), done)))
-    return found
+    return [Below(seat, *seat.gold_looked_at, rules.gold_accuracy(*seat.gold_looked_at)) for seat in seats]
 
 
 def items_url(queue: Queue) -> str:
@@ -319,4 +316,4 @@ def figures(queue: Queue, report: QualityReport, ahead: quality.Forecast) -> lis
 
 def between(low: float | None, high: float | None) -> str:
     """The ends of an interval as text."""
-    return "interval not defined" if low is None or high is None else f"interval {decimals(low, 2)} to {decimals(high, 2)}"
+    return "interval not measured" if low is None or high is None else f"interval {decimals(low, 2)} to {decimals(high, 2)}"

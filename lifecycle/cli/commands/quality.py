@@ -90,7 +90,7 @@ def people(rows: list[dict[str, Any]]) -> list[str]:
     """Each person's figures; of others only for who may assess them."""
     if not rows:
         return []
-    heads = ["PERSON", "ANSWERS", "SKIPPED", "MEDIAN", "RIGHT", "GOLD", "SENT BACK", ""]
+    heads = ["PERSON", "ANSWERS", "SKIPPED", "MEDIAN", "RIGHT", "GOLD", "LIKELY RIGHT", "SENT BACK", ""]
     return ["", *table(heads, [person(row) for row in rows])]
 
 
@@ -98,7 +98,8 @@ def person(row: dict[str, Any]) -> tuple[object, ...]:
     """One line."""
     right = f"{row['right']:,} of {row['judged']:,}" if row["judged"] else "–"
     warned = "nearly always takes what is suggested" if row["nearly_always_accepts"] else ""
-    return row["name"], row["done"], row["skipped"], seconds(row["median_seconds"]) or "–", right, on_gold(row), row["sent_back"], warned
+    time = seconds(row["median_seconds"]) or "–"
+    return row["name"], row["done"], row["skipped"], time, right, on_gold(row), likely(row), row["sent_back"], warned
 
 
 def on_gold(row: dict[str, Any]) -> str:
@@ -107,9 +108,19 @@ def on_gold(row: dict[str, Any]) -> str:
         return "–"
     said = f"{row['gold_right']:,} of {row['gold_done']:,}"
     if row["gold_interval"] is None:
-        return f"{said}, too few (below {FEWEST})"
+        return f"{said}, not enough data (below {FEWEST})"
     low, high = row["gold_interval"]
     return f"{said}, {low * 100:.0f} to {high * 100:.0f} %"
+
+
+def likely(row: dict[str, Any]) -> str:
+    """The share that is right by everybody's answers alone, with its interval; in a word why there is none."""
+    if row["likely_right"] is None:
+        return row["likely_why"].partition(":")[0].lower() or "–"
+    if row["likely_interval"] is None:
+        return f"{row['likely_right'] * 100:.0f} %, interval not measured"
+    low, high = row["likely_interval"]
+    return f"{row['likely_right'] * 100:.0f} %, {low * 100:.0f} to {high * 100:.0f} %"
 
 
 def mixed_up(rows: list[dict[str, Any]], names: dict[str, str]) -> list[str]:

@@ -4,12 +4,15 @@ import random
 from collections import Counter
 from datetime import UTC, datetime, timedelta
 
+import numpy as np
 import pytest
 
-from datasets_app.labeling import quality
+from datasets_app.labeling import quality, rules
 from datasets_app.labeling.agreement import Kind
 from datasets_app.labeling.quality import Given, Measure, Worker, forecast
 from datasets_app.labeling.queries.quality import letter
+from lifecycle.statistics import sequences
+from lifecycle.statistics.intervals import Interval
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 
@@ -122,7 +125,49 @@ def test_two_people_cannot_be_told_apart():
     for item in range(40):
         measure.add([Given(item, user, (item + user) % 2, 1.0, NOW) for user in (1, 2)])
 
-    assert {each["likely_right"] for each in measure.figures()["people"].values()} == {None}
+    people = measure.figures()["people"].values()
+    assert {(each["likely_right"], each["likely_interval"]) for each in people} == {(None, None)}
+    assert {each["likely_why"][:12] for each in people} == {"Not measured"}
+
+
+def shared_answers(seed, shares, items, *, labels=3):
+    """A measure of people of these shares of right answers, each of whom answered all items."""
+    chance, measure = random.Random(seed), Measure(NOW, order=range(labels))
+    for item in range(items):
+        truth = chance.randrange(labels)
+        wrong = [at for at in range(labels) if at != truth]
+        said = {user: truth if chance.random() < share else chance.choice(wrong) for user, share in shares.items()}
+        measure.add([Given(item, user, value, 1.0, NOW) for user, value in said.items()])
+    return measure.figures()["people"]
+
+
+def test_the_interval_of_who_is_likely_right_holds_the_truth_in_95_of_100():
+    """20 queues of 30 items."""
+    shares, held = {1: 0.9, 2: 0.75, 3: 0.65}, 0
+    for seed in range(20):
+        people = shared_answers(seed, shares, 30)
+        for user, share in shares.items():
+            low, high = people[str(user)]["likely_interval"]
+            held += low <= share <= high
+
+    assert held >= 56  # of 60
+
+
+def test_who_is_likely_right_is_not_told_from_fewer_answers_than_a_confusion_has_cells():
+    few = shared_answers(1, {1: 0.9, 2: 0.9, 3: 0.9}, 25)["1"]
+
+    assert (few["likely_right"], few["likely_why"]) == (None, "Not enough data: fewer than 26 answers to items that others answered.")
+
+
+def test_everybody_right_throughout_has_an_interval_all_the_same():
+    sure = shared_answers(1, {1: 1.0, 2: 1.0, 3: 1.0}, 40)["1"]
+
+    assert sure["likely_right"] == pytest.approx(1, abs=0.002)
+    assert sure["likely_interval"][0] < 0.92
+
+
+def test_the_same_answers_give_the_same_interval():
+    assert shared_answers(3, {1: 0.9, 2: 0.8, 3: 0.7}, 40) == shared_answers(3, {1: 0.9, 2: 0.8, 3: 0.7}, 40)
 
 
 def test_of_many_items_an_even_share_is_kept_for_the_consensus(monkeypatch):
@@ -132,6 +177,26 @@ def test_of_many_items_an_even_share_is_kept_for_the_consensus(monkeypatch):
         measure.add([Given(item, user, 0, 1.0, NOW) for user in (1, 2)])
 
     assert [answers[0].item for answers in measure.sample] == list(range(0, 100, 8))
+
+
+def test_of_people_exactly_at_the_minimum_at_most_five_of_a_hundred_are_ever_below_it():
+    """2,000 people, each looked at after each of 200 answers: Wilson's interval put 17 of 100 below, this one 1. At half of it: at once."""
+    share, most, least_right = 0.9, 200, [0]
+    for done in range(1, most + 1):  # fewest right answers at which somebody is not below
+        right = least_right[-1]
+        while (found := rules.gold_accuracy(right, done)) and found.high < share:
+            right += 1
+        least_right.append(right)
+    chance = np.random.default_rng(16)
+    at_minimum, at_half = (np.cumsum(chance.random((2_000, most)) < chances, axis=1) < least_right[1:] for chances in (share, share / 2))
+
+    assert at_minimum.any(axis=1).mean() <= 0.05
+    assert np.percentile(at_half.argmax(axis=1) + 1, 90) == rules.GOLD_FEWEST == 20
+
+
+def test_gold_accuracy_is_not_told_below_twenty_answers():
+    assert rules.gold_accuracy(19, 19) is None
+    assert rules.gold_accuracy(20, 20) == Interval(1.0, *sequences.share(20, 20))
 
 
 def test_letters_go_on_behind_z():

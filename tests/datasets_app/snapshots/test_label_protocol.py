@@ -99,7 +99,7 @@ def test_it_is_put_in_words():
 
     assert lines == [
         "Krippendorff's alpha, nominal: 0.867, 95\u00a0% interval 0.800 to 0.914, 150 items, 3 annotators",
-        "Krippendorff's alpha, nominal: 0.867, interval not defined, 150 items, 3 annotators",
+        "Krippendorff's alpha, nominal: 0.867, interval not measured, 150 items, 3 annotators",
         "Krippendorff's alpha, nominal: too few: 1 of 20 items (1 item, 2 annotators)",
         protocol.NOT_MEASURED,
     ]

@@ -63,10 +63,19 @@ def test_who_may_not_see_it_measures_nothing(as_person, queue, ana):
     assert (said.code, said.out, QualityReport.objects.count()) == (1, "", 0)
 
 
-def test_on_gold_says_too_few_below_twenty_answers():
+def test_on_gold_says_not_enough_data_below_twenty_answers():
     some = {"gold_done": 19, "gold_right": 18, "gold_interval": None}
     enough = {"gold_done": 40, "gold_right": 36, "gold_interval": [0.7695, 0.9604]}
 
-    assert quality.on_gold(some) == "18 of 19, too few (below 20)"
+    assert quality.on_gold(some) == "18 of 19, not enough data (below 20)"
     assert quality.on_gold(enough) == "36 of 40, 77 to 96 %"
     assert quality.on_gold({"gold_done": 0}) == "–"
+
+
+def test_likely_right_has_its_interval_or_says_in_a_word_why_not():
+    found = {"likely_right": 0.874, "likely_interval": [0.61, 0.97], "likely_why": ""}
+
+    assert quality.likely(found) == "87 %, 61 to 97 %"
+    assert quality.likely(found | {"likely_interval": None}) == "87 %, interval not measured"
+    assert quality.likely({"likely_right": None, "likely_why": "Not enough data: fewer than 26 answers."}) == "not enough data"
+    assert quality.likely({"likely_right": None, "likely_why": ""}) == "–"
