@@ -102,9 +102,9 @@ def test_who_may_not_measure_is_told_who_may(as_person, ana, endpoint):
     assert not DriftReport.objects.exists()
 
 
-def test_words_are_hidden_from_who_does_not_read_texts(as_person, omar, mia, endpoint):
+def test_words_are_hidden_from_who_does_not_read_texts(as_person, omar, mia, endpoint, measured):
     TextCheck.objects.create(
-        endpoint=endpoint, version=endpoint.alias.version, window_start="2026-03-19T00:00Z", window_end="2026-03-20T00:00Z", rows=60,
+        endpoint=endpoint, version=endpoint.alias.version, window_start="2026-03-03T00:00Z", window_end="2026-03-04T00:00Z", rows=60,
         reference_rows=60, state="ok", new_words=[{"word": "zebulon", "reference": 0.0, "current": 0.4}],
     )  # fmt: skip
 

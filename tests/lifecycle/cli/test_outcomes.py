@@ -25,11 +25,11 @@ def figure(endpoint, lee):
 
 @pytest.fixture
 def file(tmp_path):
-    """100 cases: solved with the model 80 of 100 times, without it 40 of 100 times."""
+    """400 cases: solved with the model 80 of 100 times, without it 40 of 100 times."""
     at = (datetime.now(UTC) - timedelta(days=2)).isoformat()
     rows = [
         {"uuid": str(uuid4()), "arm": arm, "value": int(n < solved), "at": at, "subject": f"case {arm} {n}"}
-        for arm, solved in (("model", 40), ("holdout", 20)) for n in range(50)
+        for arm, solved in (("model", 160), ("holdout", 80)) for n in range(200)
     ]  # fmt: skip
     path = tmp_path / "outcomes.jsonl"
     path.write_text("".join(json.dumps(row) + "\n" for row in rows))
@@ -42,10 +42,10 @@ def test_cases_are_sent_once_however_often_and_shown_as_a_difference(as_person, 
     said = [command("outcomes", "send", endpoint.slug, "--figure", "Solved at once", "--file", str(file)) for _ in range(2)]
     shown = command("outcomes", "show", endpoint.slug)
 
-    assert [(each.code, each.out) for each in said] == [(0, "100 outcomes of Solved at once are noted.\n")] * 2, said[0].err
-    assert Outcome.objects.count() == 100
+    assert [(each.code, each.out) for each in said] == [(0, "400 outcomes of Solved at once are noted.\n")] * 2, said[0].err
+    assert Outcome.objects.count() == 400
     cells = [cell.strip() for cell in shown.out.splitlines()[1].split("  ") if cell.strip()]
-    assert cells[:6] == ["Solved at once", "80.0 %", "50", "40.0 %", "50", "+40.0 points"]
+    assert cells[:6] == ["Solved at once", "80.0 %", "200", "40.0 %", "200", "+40.0 points"]
     assert shown.out.rstrip().endswith("better")
     assert command("outcomes", "show", endpoint.slug, "--json").json[0]["reading"] == "better"
 
