@@ -7,8 +7,6 @@ passes than told here.
 
 from __future__ import annotations
 
-from functools import lru_cache
-
 import numpy as np
 import scipy  # its parts are loaded when they are first used
 
@@ -32,7 +30,6 @@ def quality(accepted: float, size: int, most: int) -> float | None:
     return float(scipy.special.betaincinv(most + 1, size - most, 1 - accepted)) if most >= 0 else None
 
 
-@lru_cache(maxsize=4_096)
 def chance(share: float, size: int, tolerated: int, *, judged: int = 0, wrong: int = 0, more: int = 0) -> float:
     """How likely a lot is accepted of which this share is wrong, by a sample or, where it is rejected, by one of `more` further ones.
 
