@@ -8,14 +8,14 @@ from collections.abc import Iterable, Sequence
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import F
+from django.db.models import F, QuerySet
 from django.utils import timezone
 
 from datasets_app.labeling import queries, rules
 from datasets_app.labeling.actions.settling import BY_RULE, settle, with_named
 from datasets_app.labeling.models import Agreed, Annotation, Decision, Queue, Sampled, Slot, SpotCheck
 from datasets_app.labeling.queries import answers_in, value_of
-from datasets_app.labeling.queries.checks import sample_of
+from datasets_app.labeling.queries.checks import earlier_of, sample_of, that_count
 from datasets_app.labeling.values import Value
 from lifecycle.jobs import actions as jobs
 from lifecycle.jobs.context import JobContext
@@ -36,8 +36,9 @@ State, ACCEPTED = SpotCheck.State, Decision.How.ACCEPTED
 def start_check(*, queue_id: UUID, actor: User, size: int, tolerated: int) -> SpotCheck:
     """Draw a sample of the items that wait to be accepted, by chance, without those that this reviewer labelled.
 
-    size: of the sample, 1 to 500; all that wait where they are fewer. tolerated: percent of the sample that may be wrong, 0 to 50.
-    Raises PermissionDenied, Refused that names the field (out of range, nothing waits for this reviewer) or Conflict (one is under way).
+    size: of the sample, 1 to 500; all that wait where they are fewer. tolerated: percent of the sample that may be wrong, 0 to 50, and of
+    it and earlier samples that count together. Items that those left unjudged come first. Raises PermissionDenied, Refused that names the
+    field (out of range, nothing waits for this reviewer) or Conflict (one is under way).
     """
     queue = locked(queue_id)
     policy.require(actor, "labeling.decide", queue)
@@ -50,13 +51,18 @@ def start_check(*, queue_id: UUID, actor: User, size: int, tolerated: int) -> Sp
         raise Refused("No sample was drawn.", next_step=next(iter(problems.values()))[0], fields=problems)
     if under_way := queue.checks.filter(state=State.OPEN).select_related("created_by").first():
         raise Conflict(f"{under_way.created_by} is checking a sample of {queue.name}.", next_step="Finish or drop that check first.")
+    before = that_count(queue)
+    earlier = earlier_of(before)
     newest = Agreed.objects.filter(queue=queue).order_by("-id").values_list("pk", flat=True).first()
-    drawn = draw(queue, actor, size) if newest else []
+    drawn = draw(queue, actor, size, before) if newest else []
     if newest is None or not drawn:
         raise Refused(
             "No agreed item waits that you have not labelled yourself.", next_step="Wait for answers, or ask another adjudicator."
         )
-    check = SpotCheck.objects.create(queue=queue, waiting=queue.items_agreed, last=newest, tolerated=tolerated, created_by=actor)
+    check = SpotCheck.objects.create(
+        queue=queue, waiting=queue.items_agreed, last=newest, tolerated=tolerated, created_by=actor, earlier_judged=earlier.judged,
+        earlier_wrong=earlier.wrong,
+    )  # fmt: skip
     Sampled.objects.bulk_create([Sampled(check_of=check, item_id=item) for item in drawn])
     project = queue.dataset.project.uuid
     ledger.record(actor, Verb.CHECK_STARTED, check, project=project, queue=queue.uuid, size=len(drawn), tolerated=tolerated)
@@ -68,18 +74,20 @@ def locked(queue_id: UUID) -> Queue:
     return Queue.objects.select_for_update(of=("self",), no_key=True).select_related("dataset__project", "schema").get(uuid=queue_id)
 
 
-def draw(queue: Queue, actor: User, size: int) -> list[int]:
-    """Keys of up to `size` items that wait and that the actor has not answered: along their places by chance, from a place by chance, and
-    round again; at most 1,000 to each side of it are looked at."""
+def draw(queue: Queue, actor: User, size: int, before: QuerySet[SpotCheck]) -> list[int]:
+    """Keys of up to `size` items that wait and that the actor has not answered: those that the checks before drew and left unjudged, since
+    leaving out what looks wrong must not help; then along their places by chance, from a place by chance, and round again; at most 1,000
+    of each are looked at."""
     start = secrets.randbelow(rules.RANGE)
     rows = Agreed.objects.filter(queue=queue).order_by("place", "id").values_list("item_id", flat=True)
-    found: list[int] = []
-    for part in (rows.filter(place__gte=start), rows.filter(place__lt=start)):
+    left = rows.filter(item__in=Sampled.objects.filter(check_of__in=before, right=None).values("item"))
+    found: dict[int, None] = {}
+    for part in (left, rows.filter(place__gte=start), rows.filter(place__lt=start)):
         if len(found) < size:
             some = list(part[: 2 * LARGEST])
             own = set(queries.standing_answers().filter(user=actor, item_id__in=some).values_list("item_id", flat=True))
-            found += [item for item in some if item not in own]
-    return found[:size]
+            found |= dict.fromkeys(item for item in some if item not in own)
+    return list(found)[:size]
 
 
 @transaction.atomic
@@ -103,14 +111,15 @@ def accept_check(*, check_id: UUID, actor: User) -> Job:
     if found.left:
         raise Refused(f"{found.left} of the sample's {found.size} items are not looked at yet.", next_step="Settle them first.")
     if found.too_wrong:
-        told = f"{found.wrong} of {found.size} were wrong, and up to {check.tolerated} % are tolerated."
-        raise Refused(told, next_step="Drop the check, clear up with the annotators what went wrong, and draw another sample.")
+        together = f", with earlier samples {found.together.wrong} of {found.together.judged}" if found.earlier.judged else ""
+        told = f"{found.wrong} of {found.size} were wrong{together}, and up to {check.tolerated} % are tolerated."
+        raise Refused(told, next_step="Drop the check and clear up with the annotators what went wrong; this sample counts in the next.")
     check.state, check.ended_at = State.ACCEPTED, timezone.now()
     check.save(update_fields=["state", "ended_at"])
     project = check.queue.dataset.project
     ledger.record(
         actor, Verb.CHECK_ACCEPTED, check, project=project.uuid, queue=check.queue.uuid, size=found.size, wrong=found.wrong,
-        tolerated=check.tolerated, waiting=check.waiting,
+        tolerated=check.tolerated, waiting=check.waiting, earlier_judged=found.earlier.judged, earlier_wrong=found.earlier.wrong,
     )  # fmt: skip
     return jobs.enqueue(
         KIND, actor=actor, project=project, args={"check": str(check.uuid), "queue": str(check.queue.uuid)}, subject=check.queue

@@ -21,7 +21,8 @@ TOLERANCE = 1e-9  # relative gain in log-likelihood at which EM stops
 DRAWS = 50  # of all items, from which the error of an accuracy is estimated: to within a tenth
 SETTLED = 5e-4  # change of every accuracy at which EM on drawn items stops
 REDRAWN_ROUNDS = 60
-AT_ONCE = 1_000_000  # cells (draws × items × labels) that are worked on together
+AT_ONCE = 1_000_000  # cells of posteriors, or of confusions, of the draws that are worked on together
+LEAST_SMOOTHING = 1e-6  # so that items which a draw lacks are possible in it
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,10 +61,13 @@ class Consensus:
         a confusion, labels × (labels - 1); who has fewer than 20 is left out. The same answers always give the same intervals.
         """
         answers = self.given.sum(axis=0).reshape(len(self.annotators), -1).sum(axis=1)
+        cells = len(self.labels) * (len(self.labels) - 1)
+        if answers.max() - cells < FEWEST:
+            return {}
         variances = np.concatenate(list(self.redrawn(draws))).var(axis=0, ddof=1)
         found: dict[Hashable, Interval] = {}
         for (annotator, share), variance, count in zip(self.accuracy().items(), variances, answers, strict=True):
-            freedom = int(count) - len(self.labels) * (len(self.labels) - 1)
+            freedom = int(count) - cells
             if freedom >= FEWEST:
                 rows = min(float(count), share * (1 - share) / variance) if variance > 0 else float(count)
                 rows *= freedom / count * (Z95 / quantile(freedom)) ** 2
@@ -75,11 +79,11 @@ class Consensus:
         given, start, counts = self.alike()
         items, labels = start.shape
         chance = generator(counts)
-        most = max(1, AT_ONCE // (items * labels))
+        most = max(1, AT_ONCE // (labels * max(items, len(self.annotators) * labels)))
         for done in range(0, draws, most):
             times = min(most, draws - done)
             weights = chance.multinomial(int(counts.sum()), counts / counts.sum(), size=times).T[:, :, None].astype(float)
-            yield again(given, start[:, None, :], weights, self.confusion.shape, self.smoothing)
+            yield again(given, start[:, None, :], weights, self.confusion.shape, max(self.smoothing, LEAST_SMOOTHING))
 
     def alike(self) -> tuple[scipy.sparse.csr_array, Floats, Floats]:
         """Items with the same answers once: their answers, posterior, and how many items these are."""
@@ -172,7 +176,7 @@ def again(given: scipy.sparse.csr_array, start: Floats, weights: Floats, shape: 
     for _ in range(REDRAWN_ROUNDS):
         counted = (posterior * weights).reshape(len(start), -1)
         sums = (given.T @ counted).reshape(people, labels, draws, labels).transpose(2, 0, 3, 1) + smoothing  # draw, person, true, given
-        confusion = sums / np.maximum(sums.sum(axis=3, keepdims=True), 1e-300)
+        confusion = sums / sums.sum(axis=3, keepdims=True)
         prior = counted.reshape(-1, draws, labels).sum(axis=0) / weights.sum(axis=0)
         right = accuracies(confusion, prior)
         if np.abs(right - before).max() < SETTLED:

@@ -28,7 +28,7 @@ Statistic = Callable[[Floats], Floats]
 GROUPS = 512
 MOST_RANKS = 30  # labels up to which an order of them can be a scale
 MOST_SETS = 2_000  # different sets of labels up to which their distances are tabled
-ALIKE = "Interval not measured: people agree on every item alike."
+ALIKE = "Interval not measured: too few items differ."
 ITEMS, EQUAL, PAIRS, APART = range(4)  # the first sums of a group: items, equal pairs of answers, pairs, summed distances
 
 

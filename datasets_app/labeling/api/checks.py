@@ -6,7 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from django.urls import path
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import extend_schema, extend_schema_field
 from rest_framework import serializers
 from rest_framework.response import Response
 
@@ -25,6 +25,14 @@ class CheckIn(serializers.Serializer[Any]):
     tolerated = serializers.IntegerField(min_value=0, max_value=50, default=2)
 
 
+class ChanceOut(serializers.Serializer[Any]):
+    """How often a lot is accepted of which the share `wrong` is wrong: by this sample, and by it or one of up to three more after it."""
+
+    wrong = serializers.FloatField()
+    accepted = serializers.FloatField()
+    accepted_later = serializers.FloatField()
+
+
 class CheckOut(serializers.Serializer[SpotCheck]):
     """A check. waiting: items that waited when the sample was drawn. to_look_at: those of the sample that nobody settled yet."""
 
@@ -36,6 +44,12 @@ class CheckOut(serializers.Serializer[SpotCheck]):
     right = serializers.SerializerMethodField()
     wrong = serializers.SerializerMethodField()
     to_look_at = serializers.SerializerMethodField()
+    earlier_judged = serializers.IntegerField(help_text="items of earlier samples that count too")
+    earlier_wrong = serializers.IntegerField(help_text="of these, wrong")
+    allowed = serializers.SerializerMethodField()
+    accepted_in_95 = serializers.SerializerMethodField()
+    accepted_in_10 = serializers.SerializerMethodField()
+    chances = serializers.SerializerMethodField()
     accepted = serializers.IntegerField(help_text="decided by accepting it, so far")
     left_out = serializers.IntegerField(help_text="not decided, since the reviewer had labelled them")
 
@@ -46,6 +60,23 @@ class CheckOut(serializers.Serializer[SpotCheck]):
     def get_wrong(self, row: SpotCheck) -> int:
         """Items that were decided otherwise, or returned."""
         return sample_of(row).wrong
+
+    def get_allowed(self, row: SpotCheck) -> int:
+        """How many of the sample may be wrong, also with earlier ones; negative where it cannot be accepted."""
+        return sample_of(row).allowed
+
+    def get_accepted_in_95(self, row: SpotCheck) -> float | None:
+        """The share of wrong items at which a lot is accepted in 95 of 100 (0 to 1)."""
+        return sample_of(row).passing.in_95
+
+    def get_accepted_in_10(self, row: SpotCheck) -> float | None:
+        """The share of wrong items at which a lot is accepted in 10 of 100 (0 to 1)."""
+        return sample_of(row).passing.in_10
+
+    @extend_schema_field(ChanceOut(many=True))
+    def get_chances(self, row: SpotCheck) -> list[dict[str, float]]:
+        """How often lots of several qualities are accepted."""
+        return [each._asdict() for each in sample_of(row).chances]
 
     def get_to_look_at(self, row: SpotCheck) -> list[str]:
         """Uuids of items."""

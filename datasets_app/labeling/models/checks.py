@@ -48,6 +48,8 @@ class SpotCheck(models.Model):
     waiting = models.PositiveIntegerField(help_text="items that waited when the sample was drawn")
     last = models.BigIntegerField(help_text="key of the newest of them: what agreed later is not accepted by this check")
     tolerated = models.PositiveSmallIntegerField(help_text="percent of the sample that may be wrong", validators=[MaxValueValidator(50)])
+    earlier_judged = models.PositiveIntegerField(default=0, help_text="items of earlier samples that count too, when this one was drawn")
+    earlier_wrong = models.PositiveIntegerField(default=0, help_text="of these, wrong")
     accepted = models.PositiveIntegerField(default=0, help_text="items that were decided by accepting it, so far")
     left_out = models.PositiveIntegerField(default=0, help_text="of these, not decided, since the reviewer had labelled them")
     created_by = models.ForeignKey(USER, on_delete=models.PROTECT, related_name="+")

@@ -21,7 +21,7 @@ from datasets_app.labeling.forms.schemas import SchemaForm, write_classes
 from datasets_app.labeling.models import Queue
 from datasets_app.labeling.quality import ALWAYS_RULE
 from datasets_app.labeling.queries import changes
-from datasets_app.labeling.queries.checks import check_under_way, sample_of
+from datasets_app.labeling.queries.checks import check_under_way, sample_of, to_draw
 from datasets_app.labeling.queries.learning import learning
 from datasets_app.labeling.rules import Proposer
 from datasets_app.labeling.values import TASKS
@@ -85,6 +85,7 @@ def queue_context(request: HttpRequest, uuid: UUID, change: ChangeForm | None = 
         "agreement": agreed, "figures": figures(queue, agreed, ahead), "forecast": ahead,
         "newest": queries.latest_schema(queue.dataset), "may_decide": may["decide"], "check_form": CheckForm(auto_id="check_%s"),
         "check": (check := check_under_way(queue)), "sample": sample_of(check) if check else None,
+        **(to_draw(queue) if may["decide"] and queue.items_agreed and not check else {}),
         "open_comments": queries.open_comments(queue, person(request)) if may["comment"] else 0,
         "mix": mix_form(queue) if may["manage"] and queue.state != "closed" else None, "judged": queries.judged(queue.dataset),
         "chosen": Selection(queue.dataset, person(request), queue.filters, whole=True).words if queue.filters else "",

@@ -16,7 +16,7 @@ from datasets_app.labeling import actions, queries
 from datasets_app.labeling.forms.answers import DecideForm, ReturnForm, as_key
 from datasets_app.labeling.forms.checks import CheckForm
 from datasets_app.labeling.models import Queue
-from datasets_app.labeling.queries.checks import check_under_way, sample_of, to_look_at
+from datasets_app.labeling.queries.checks import check_under_way, sample_of, to_draw, to_look_at
 from datasets_app.labeling.queries.review import LIST, ORDERS
 from datasets_app.labeling.values import contested, words
 from datasets_app.labeling.views.answering import person
@@ -57,6 +57,8 @@ def show(request: HttpRequest, queue: Queue, wanted: UUID | None, *, form: Decid
         "may_decide": True,
         "check_form": CheckForm(auto_id="check_%s"),
     }
+    if order == SAMPLE and check is None and queue.items_agreed:
+        context |= to_draw(queue)
     if item is not None:
         context |= item_context(request, queue, item, waiting, order)
     else:

@@ -45,10 +45,25 @@ def told(session: Session, queue: dict[str, Any], check: dict[str, Any]) -> list
     size = check["right"] + check["wrong"] + left
     return facts([
         ("Sample", f"{count(size, 'item')} of {check['waiting']:,} that waited; up to {check['tolerated']} % may be wrong"),
+        ("Accepts", accepts(check)),
+        ("Earlier", earlier(check)),
         ("Looked at", f"{check['right']:,} right, {check['wrong']:,} wrong; {left:,} to go"),
         ("Look at", session.page(f"/labeling/{queue['uuid']}/review/?order=sample") if left else ""),
         ("Accept", "" if left else f"lifecycle checks accept {queue['uuid']}"),
     ])  # fmt: skip
+
+
+def accepts(check: dict[str, Any]) -> str:
+    """Which lots the sample accepts."""
+    if check["allowed"] < 0:
+        return "no lot, since too many were wrong in earlier samples"
+    good, bad = check["accepted_in_95"] * 100, check["accepted_in_10"] * 100
+    return f"with {check['allowed']:,} wrong or fewer; what is {good:.1f} % wrong in 95 of 100, what is {bad:.1f} % wrong in 10 of 100"
+
+
+def earlier(check: dict[str, Any]) -> str:
+    """What was found in earlier samples that count; nothing without any."""
+    return f"{check['earlier_wrong']:,} of {check['earlier_judged']:,} wrong in samples that count too" if check["earlier_judged"] else ""
 
 
 def draw(session: Session) -> None:

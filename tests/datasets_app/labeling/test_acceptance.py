@@ -9,7 +9,7 @@ from django.urls import reverse
 
 from datasets_app.labeling import actions, queries
 from datasets_app.labeling.models import Agreed, Decision, Dispute, Queue, Sampled, SpotCheck
-from datasets_app.labeling.queries.checks import sample_of, to_look_at
+from datasets_app.labeling.queries.checks import earlier_of, sample_of, that_count, to_look_at
 from lifecycle.jobs.models import Job
 from lifecycle.refusals import Conflict, Refused
 from registry.ledger.models import Event
@@ -274,6 +274,74 @@ def test_a_dropped_check_accepts_nothing_and_makes_room_for_another(agreed, ravi
     assert actions.start_check(queue_id=agreed.uuid, actor=ravi, size=9, tolerated=0).sample.count() == 4
 
 
+def found_wrong(queue: Queue, ravi, *, size: int) -> SpotCheck:
+    """A sample of which the first is found wrong, dropped."""
+    check = actions.start_check(queue_id=queue.uuid, actor=ravi, size=size, tolerated=0)
+    decide(queue, ravi, to_look_at(check)[0].item, "billing", reason="An invoice.")
+    return actions.drop_check(check_id=check.uuid, actor=ravi)
+
+
+def test_a_sample_drawn_after_a_rejected_one_counts_it_so_that_drawing_again_helps_nobody(agreed, ravi):
+    found_wrong(agreed, ravi, size=1)
+    check = check_all(agreed, ravi, size=2)
+
+    assert (check.earlier_judged, check.earlier_wrong) == (1, 1)
+    with pytest.raises(Refused, match="0 of 2 were wrong, with earlier samples 1 of 3, and up to 0 % are tolerated."):
+        actions.accept_check(check_id=check.uuid, actor=ravi)
+    assert (SpotCheck.objects.get(pk=check.pk).state, counters(agreed)) == ("open", (3, 3, 0))
+
+
+def test_what_an_earlier_sample_left_unjudged_is_drawn_first(agreed, ravi):
+    left = {row.item_id for row in to_look_at(found_wrong(agreed, ravi, size=4))}
+
+    check = actions.start_check(queue_id=agreed.uuid, actor=ravi, size=3, tolerated=0)
+
+    assert {row.item_id for row in to_look_at(check)} == left
+
+
+def test_earlier_samples_count_no_more_when_nothing_that_waited_then_still_waits(agreed, ravi, ana, bo):
+    found_wrong(agreed, ravi, size=1)
+    for row in list(Agreed.objects.select_related("item")):
+        answer(agreed, bo, row.item, "billing")
+        answer(agreed, ana, row.item, "billing")
+
+    check = actions.start_check(queue_id=agreed.uuid, actor=ravi, size=2, tolerated=0)
+
+    assert (check.waiting, check.earlier_judged) == (5, 0)
+
+
+def test_earlier_samples_count_no_more_after_an_acceptance(of_the_reviewer, ravi):
+    queue = of_the_reviewer
+    found_wrong(queue, ravi, size=1)
+    check = actions.start_check(queue_id=queue.uuid, actor=ravi, size=1, tolerated=50)
+    decide(queue, ravi, to_look_at(check)[0].item, "card")
+    check.refresh_from_db()
+    SpotCheck.objects.filter(pk=check.pk).update(state="accepted")
+
+    assert earlier_of(that_count(queue)) == (0, 0)
+
+
+def test_the_page_says_before_and_while_a_sample_is_judged_which_lots_it_accepts(agreed, ravi, client_for):
+    url = reverse("labeling:queue", args=[agreed.uuid])
+    before = client_for(ravi).get(url)
+    found_wrong(agreed, ravi, size=1)
+    again = client_for(ravi).get(url)
+    actions.start_check(queue_id=agreed.uuid, actor=ravi, size=3, tolerated=40)
+    judged = client_for(ravi).get(url).content.decode()
+
+    assert [(size, round(100 * cells[2].in_10, 1)) for size, cells in before.context["plans"]] == [
+        (50, 7.6),
+        (100, 5.2),
+        (200, 4.0),
+        (500, 3.1),
+    ]
+    assert "Earlier samples of items that still wait count too: 1 of 1 were wrong." in again.content.decode()
+    assert again.context["plans"][0][1][0].in_95 is None
+    assert "of this sample 0. Earlier samples of items that still wait count too: 1 of 1 were wrong." in judged
+    assert "This sample accepts a lot that is 1.7 % wrong in 95 of 100, and one that is 53.6 % wrong in 10 of 100." in judged
+    assert "Accepted by it or up to three more" in judged
+
+
 def test_an_accepted_item_is_settled_so_a_second_answer_is_refused(agreed, ravi, bo):
     check = check_all(agreed, ravi)
     actions.accept_check(check_id=check.uuid, actor=ravi)
@@ -376,7 +444,12 @@ def test_the_api_draws_and_accepts(agreed, ravi, client_for):
     check, (item,) = made.json()["uuid"], made.json()["to_look_at"]
     assert made.json() | {"uuid": "", "to_look_at": []} == {
         "uuid": "", "queue": str(agreed.uuid), "state": "open", "waiting": 6, "tolerated": 0, "right": 0, "wrong": 0, "to_look_at": [],
-        "accepted": 0, "left_out": 0,
+        "accepted": 0, "left_out": 0, "earlier_judged": 0, "earlier_wrong": 0, "allowed": 0, "accepted_in_95": pytest.approx(0.05),
+        "accepted_in_10": pytest.approx(0.9),
+        "chances": [
+            {"wrong": share, "accepted": pytest.approx(1 - share), "accepted_later": pytest.approx(1 - share)}
+            for share in (0.01, 0.02, 0.04, 0.08)
+        ],
     }  # fmt: skip
     decide(agreed, ravi, Sampled.objects.get(item__uuid=item).item, "card")
     assert client.get(f"/api/v1/labeling/checks/{check}/").json()["right"] == 1

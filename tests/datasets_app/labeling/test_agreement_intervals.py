@@ -88,7 +88,7 @@ def test_items_on_which_all_agree_leave_room_for_some_on_which_people_differ():
 
     assert (found["percent"].low, found["percent"].high) == pytest.approx(wilson(30, 30))
     assert {(found[name].value, found[name].low, found[name].high) for name in ("alpha", "fleiss", "alpha_ordinal")} == {(1.0, None, None)}
-    assert found["alpha"].why == "Interval not measured: people agree on every item alike."
+    assert found["alpha"].why == "Interval not measured: too few items differ."
     assert agreement.cohen_interval({("a", "a"): 15, ("b", "b"): 15}) is None
 
 
@@ -103,7 +103,10 @@ def test_equal_pairs_of_people_who_nearly_always_agree_are_covered_in_95_of_100(
     chance, held = np.random.default_rng(6), 0
     for _ in range(120):
         apart = int(chance.binomial(100, 0.02))
-        found = tally_of([[(1, "a"), (2, "a"), (3, "b" if at < apart else "a")] for at in range(100)])["percent"]
+        tally = Tally()
+        for at in range(100):
+            tally.add([(1, "a"), (2, "a"), (3, "b" if at < apart else "a")])
+        found = tally.share("percent")
         held += found.low <= 1 - 0.02 * 2 / 3 <= found.high
 
     assert held >= 0.93 * 120

@@ -209,6 +209,16 @@ def test_consensus_recovers_what_was_planted_where_the_majority_is_wrong():
     assert found.accuracy()["x"] > 0.9 > found.accuracy()["p"]
 
 
+def test_intervals_of_the_published_method_are_numbers_too():
+    chance = random.Random(7)
+    given = [(item, who, (item + (chance.random() < 0.2)) % 2) for item in range(40) for who in range(3)]
+
+    found = agreement.dawid_skene(given).accuracy_intervals()
+
+    assert all(0 < each.low < each.value < each.high <= 1 for each in found.values())
+    assert len(found) == 3
+
+
 def test_no_answer_is_no_consensus():
     with pytest.raises(ValueError, match="no answer"):
         agreement.dawid_skene([])

@@ -239,3 +239,24 @@ def test_the_page_is_a_fragment_for_htmx(measured, mia, client_for):
     part = client_for(mia).get(reverse("labeling:quality", args=[measured.uuid]), headers={"HX-Request": "true"})
 
     assert part.content.lstrip().startswith(b'<div id="quality"')
+
+
+def test_an_older_report_says_that_the_interval_of_likely_right_is_not_measured(measured, ana, lee, client_for):
+    report = QualityReport.objects.get()
+    report.figures["people"][str(ana.pk)]["likely_right"] = 0.874
+    for person in report.figures["people"].values():
+        del person["likely_interval"], person["likely_why"]
+    QualityReport.objects.create(
+        queue=measured, edition=2, as_of=report.as_of, slots_done=48, items_decided=0, figures=report.figures, created_by=None
+    )
+
+    answered = page(client_for(lee), measured).content.decode()
+    read = {row["name"]: row for row in client_for(lee).get(f"/api/v1/labeling/queues/{measured.uuid}/quality/").json()["people"]}
+
+    assert '87\u00a0%<br><small class="muted">interval not measured</small>' in answered
+    assert (read["Ana"]["likely_right"], read["Ana"]["likely_interval"]) == (0.874, None)
+    assert (read["Ben"]["likely_right"], read["Ben"]["likely_why"]) == (None, "")
+
+
+def test_two_people_are_not_told_to_be_likely_right_and_the_page_says_so(measured, lee, client_for):
+    assert client_for(lee).get(reverse("labeling:quality", args=[measured.uuid])).content.decode().count(">not measured</span>") == 2

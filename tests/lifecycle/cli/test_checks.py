@@ -34,6 +34,7 @@ def test_what_waits_is_told_a_sample_is_drawn_and_the_rest_is_accepted(as_person
     drawn = command("checks", "draw", "Batch 1", "--size", "2", "--tolerated", "0")
     assert drawn.out.splitlines() == [
         "Sample     2 items of 6 that waited; up to 0 % may be wrong",
+        "Accepts    with 0 wrong or fewer; what is 2.5 % wrong in 95 of 100, what is 68.4 % wrong in 10 of 100",
         "Looked at  0 right, 0 wrong; 2 to go",
         f"Look at    {site}/labeling/{queue.uuid}/review/?order=sample",
     ]
@@ -42,7 +43,7 @@ def test_what_waits_is_told_a_sample_is_drawn_and_the_rest_is_accepted(as_person
     look_through(queue, ravi)
 
     shown = command("checks", "show", "Batch 1").out.splitlines()
-    assert shown[3:] == ["Looked at  2 right, 0 wrong; 0 to go", f"Accept     lifecycle checks accept {queue.uuid}"]
+    assert shown[4:] == ["Looked at  2 right, 0 wrong; 0 to go", f"Accept     lifecycle checks accept {queue.uuid}"]
     said = command("checks", "accept", "Batch 1")
     assert (said.code, said.out) == (0, "4 items of Batch 1 are decided as people agreed.\n")
     assert Decision.objects.filter(how="accepted").count() == 4
