@@ -23,11 +23,11 @@ def allowed(size: int, tolerated: int, *, judged: int = 0, wrong: int = 0) -> in
 
 
 def quality(accepted: float, size: int, most: int) -> float | None:
-    """The share of wrong items (0 to 1) at which a sample that may have `most` wrong items is accepted with this chance; None if never.
+    """The share of wrong items (0 to 1) at which a sample that may have `most` wrong items is accepted so often; None if never or always.
 
     The quantile of a beta distribution, as of the interval by Clopper and Pearson (1934).
     """
-    return float(scipy.special.betaincinv(most + 1, size - most, 1 - accepted)) if most >= 0 else None
+    return float(scipy.special.betaincinv(most + 1, size - most, 1 - accepted)) if 0 <= most < size else None
 
 
 def chance(share: float, size: int, tolerated: int, *, judged: int = 0, wrong: int = 0, more: int = 0) -> float:

@@ -51,5 +51,5 @@ def test_after_a_rejected_sample_all_that_was_judged_has_to_hold():
     assert sampling.allowed(50, 2, judged=50, wrong=2) == 0
     assert sampling.allowed(50, 2, judged=50, wrong=3) == -1
     assert sampling.allowed(50, 2, judged=500, wrong=0) == 1  # what was right before makes up for nothing now
-    assert sampling.quality(0.95, 50, -1) is None
+    assert sampling.quality(0.95, 50, -1) is sampling.quality(0.95, 0, 0) is None
     assert sampling.chance(0.01, 50, 2, judged=50, wrong=3) == 0

@@ -55,8 +55,8 @@ def told(session: Session, queue: dict[str, Any], check: dict[str, Any]) -> list
 
 def accepts(check: dict[str, Any]) -> str:
     """Which lots the sample accepts."""
-    if check["allowed"] < 0:
-        return "no lot, since too many were wrong in earlier samples"
+    if check["accepted_in_95"] is None:
+        return "no lot, since too many were wrong in earlier samples" if check["allowed"] < 0 else ""
     good, bad = check["accepted_in_95"] * 100, check["accepted_in_10"] * 100
     return f"with {check['allowed']:,} wrong or fewer; what is {good:.1f} % wrong in 95 of 100, what is {bad:.1f} % wrong in 10 of 100"
 
