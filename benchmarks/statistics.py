@@ -114,7 +114,7 @@ def main() -> int:
                 print(line(row, errors), flush=True)
     missed = [f"{row.what}, {row.world}, {row.size}, {row.kind}" for row in rows if not row.met(errors)]
     figures = {"rows": len(rows), "missed": missed, "cpu_s": round(time.process_time() - began), "load": os.getloadavg()[0]}
-    bar = {"coverage": NOMINAL - POINTS, "false_alarms": "α", "power": OF_ORACLE}
+    bar = {"coverage": round(NOMINAL - POINTS, 2), "false_alarms": "α", "power": OF_ORACLE}
     print(f"\n{len(rows) - len(missed)} of {len(rows)} bars met" + "".join(f"\n  missed: {each}" for each in missed))
     print(json.dumps({"benchmark": "statistics", "figures": figures, "quick": given.quick, "bar": bar, "met": not missed}))
     return int(bool(missed))
