@@ -33,6 +33,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special, stats
 
+from datasets_app.labeling import rules as labeling
 from lifecycle.statistics import (
     calibration,
     clustered,
@@ -47,10 +48,11 @@ from lifecycle.statistics import (
 )
 from lifecycle.statistics.clustered import Sums, sums
 from monitoring.alerts.rules import burn
-from monitoring.drift.measuring import tells_enough
+from monitoring.drift import statistics as drift
+from monitoring.drift.rules import JUDGED_LEAST, MIN_ROWS
 from monitoring.retraining.rules import reasons
+from monitoring.rollouts.rules import interval as rollouts
 from monitoring.traffic import outcomes
-from monitoring.traffic.counts import Counts
 from registry.policies import gates
 
 COVERAGE, ALARMS, POWER = "coverage", "false alarms", "power"
@@ -456,6 +458,23 @@ def calibration_error(draw: Draw) -> Iterator[Row]:
         )
 
 
+def scores(draw: Draw) -> Iterator[Row]:
+    """Accuracy and macro-F1 of a model that is right in 99 or 85 %; 300 resamples stand for the product's 1,000."""
+    worlds = ("accuracy", 30, 2, 0.99), ("accuracy", 100, 2, 0.99), ("accuracy", 1000, 2, 0.85), ("macro_f1", 800, 77, 0.85)
+    for name, n, classes, right in worlds:
+        runs, resampled = draw.runs(400), 300
+        ours, peer = [], []
+        for run in range(runs):
+            truth = draw.random.integers(0, classes, n)
+            said = (truth + (draw.random.random(n) >= right) * draw.random.integers(1, classes, n)) % classes
+            rows = metrics.score_rows(np.eye(classes)[said], truth)
+            ours.append(metrics.bootstrap(rows, resampled, run)[name])
+            drawn = np.concatenate([metrics.aggregate(rows, weights)[name] for weights in metrics.resamples(n, resampled, run)])
+            peer.append(tuple(np.percentile(drawn, (2.5, 97.5))))
+        named = (name.replace("_f1", "-F1"), f"independent, right in {100 * right:g} %", f"{n:,} rows, {classes} classes")
+        yield covers(named, runs, holds(ours, right).mean(), holds(peer, right).mean(), "percentile bootstrap")
+
+
 def membership_area(draw: Draw) -> Iterator[Row]:
     """AUC of the attack by loss: exponential losses whose scales stand as true to 1 − true."""
     for n in (30, 100, 1000):
@@ -776,7 +795,7 @@ def less_accurate(draw: Draw) -> Iterator[Row]:
             correct = int(draw.random.binomial(1400, 0.9))
             good, bad = int(draw.random.binomial(correct, right)), int(draw.random.binomial(1400 - correct, wrong))
             judged = Sums(good + bad, good, good, good, good + bad, (good, good, good + bad))
-            tells = tells_enough(Counts(answers=1400, right=good, wrong=bad))
+            tells = good + bad >= max(MIN_ROWS, JUDGED_LEAST * 1400)  # as measuring.tells_enough, whose module needs Django
             expected = float(draw.random.binomial(1000, 0.9) / 1000)
             fall = reasons.fall_of(reasons.Facts(tells=tells, expected=expected, tested=1000, judged=judged))
             alarms.append((fall is not None and fall.low > 0, intervals.wilson(good, good + bad)[1] < expected))
@@ -799,10 +818,72 @@ def overruled(draw: Draw) -> Iterator[Row]:
 
 
 NO_POLICY = reasons.Policy(None, 0.0, 0, 0, 0)
+
+
+# ── Rollouts, drift and labeling ────────────────────────────────────────────
+def widening(draw: Draw) -> Iterator[Row]:
+    """The difference that widens a canary: a tenth of the customers is on it, who return; 60 looks, 12,000 requests, 2 % fail."""
+    looks, chance, margin = 60, 0.02, 0.01
+    for keys, icc in ((2000, 0.0), (2000, 0.02), (400, 0.02), (400, 0.3)):
+        runs = draw.runs(500)
+        inside, falsely, peer = np.zeros(runs), np.zeros(runs), np.zeros(runs)
+        for run in range(runs):
+            on = draw.random.random(keys) < 0.1
+            worse, usual = (alike_within(draw, (1, keys), each, icc)[0] for each in (chance + margin, chance))
+            own = np.where(on, worse, usual)
+            asked = draw.random.poisson(200 / keys, (looks, keys))
+            failed, asked = draw.random.binomial(asked, own).cumsum(axis=0), asked.cumsum(axis=0)
+            truth_in, widened, by_rows = True, False, False
+            for bad, of in zip(failed, asked, strict=True):
+                found = rollouts.difference(sums(bad[on], of[on]), sums(bad[~on], of[~on]), alpha=ALPHA, tau=0.01)
+                if found is not None:
+                    truth_in, widened = truth_in and found.low <= margin <= found.high, widened or found.high < margin
+                    parts = [(float(bad[arm].sum()), float(of[arm].sum())) for arm in (on, ~on)]
+                    apart = parts[0][0] / parts[0][1] - parts[1][0] / parts[1][1]
+                    error = sum(b / n * (1 - b / n) / n for b, n in parts) ** 0.5
+                    by_rows = by_rows or apart + Z * error < margin
+            inside[run], falsely[run], peer[run] = truth_in, widened, by_rows
+        named = (f"worse by the margin, ICC {icc:g}", f"{keys:,} keys, {looks} looks")
+        yield covers(("canary less stable", *named), runs, inside.mean())
+        yield cries(("canary widened", *named), runs, falsely.mean(), peer.mean(), "z of requests at each look")
+
+
+def population(draw: Draw) -> Iterator[Row]:
+    """PSI of 1,000 answers against 3,000 of the reference; nothing changed. A sender's answers resemble each other."""
+    shares, alpha = np.arange(1, 11) / 55, 0.01
+    for senders, alike in ((1000, 0.0), (200, 0.3), (50, 0.3), (20, 0.3)):
+        runs = draw.runs(2000)
+        found = np.zeros((2, runs))
+        for run in range(runs):
+            who = draw.random.integers(0, senders, 1000)
+            favourite = draw.random.choice(10, senders, p=shares)[who]
+            label = np.where(draw.random.random(1000) < alike**0.5, favourite, draw.random.choice(10, 1000, p=shares))
+            reference = draw.random.multinomial(3000, shares).tolist()
+            bins = drift.Bins(tuple(map(str, range(10))), tuple(reference), tuple(np.bincount(label, minlength=10).tolist()))
+            tries = drift.shift(bins, alpha, clustered.design(label, who, 1000)), drift.shift(bins, alpha)
+            found[:, run] = [each is not None and each.p <= alpha for each in tries]
+        world = f"{senders:,} senders, ICC {alike:g}"
+        yield cries(("PSI", world, "1,000 answers"), runs, found[0].mean(), found[1].mean(), "chi-square of rows", alpha)
+
+
+def gold(draw: Draw) -> Iterator[Row]:
+    """Gold accuracy of people who are exactly at the minimum, after each annotation: whether they are ever held."""
+    for minimum in (0.8, 0.9):
+        runs, last = draw.runs(4000), 300
+        right = (draw.random.random((runs, last)) < minimum).cumsum(axis=1)
+        held = np.zeros((2, runs), dtype=bool)
+        for done in range(labeling.GOLD_FEWEST, last + 1, 4):
+            for rule, of in enumerate((labeling.gold_accuracy, intervals.share)):
+                high = {int(each): of(int(each), done).high for each in np.unique(right[:, done - 1])}
+                held[rule] |= np.array([high[int(each)] < minimum for each in right[:, done - 1]])
+        named = ("gold accuracy below the minimum", f"exactly at {100 * minimum:g} %", f"{last} annotations, every fourth looked at")
+        yield cries(named, runs, held[0].mean(), held[1].mean(), "Wilson at each look")
+
+
 CASES: tuple[Case, ...] = (
     share, share_of_clusters, difference, difference_of_clusters, skewed, share_at_every_look, mean_at_every_look, mcnemar, holm, slices,
     fairness_gap, calibration_error, membership_area, membership_gate, cost_of_rows, business_figures, sample_ratio, burn_rate,
-    less_accurate, overruled,
+    less_accurate, overruled, scores, widening, population, gold,
 )  # fmt: skip
 
 
