@@ -106,9 +106,10 @@ def test_no_two_verbs_share_a_value():
 
 # ── What pages point at ─────────────────────────────────────────────────────
 def anchors(text: str) -> set[str]:
-    """The anchors that GitHub makes of headings."""
+    """The anchors that GitHub makes of headings, and those that stand in the text."""
     heads = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
-    return {re.sub(r"[^\w\- ]", "", head.replace("`", "").lower()).replace(" ", "-") for head in heads}
+    made = {re.sub(r"[^\w\- ]", "", head.replace("`", "").lower()).replace(" ", "-") for head in heads}
+    return made | set(re.findall(r'<a id="([^"]+)"></a>', text))
 
 
 def not_drawn_yet(path: Path) -> bool:
