@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -33,6 +34,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(scope="session", autouse=True)
 def _history_can_be_flushed():
     with flush_leaves_history_alone():
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _history_may_wait_for_its_signature():
+    """The installation's first event is as old as the process of the tests, which on a busy machine works for longer than a turn waits."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("registry.ledger.checkpoints.LATE", timedelta(hours=6))
         yield
 
 

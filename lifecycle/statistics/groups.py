@@ -79,12 +79,13 @@ def macro_f1_of(truth: Ints, predicted: Ints, classes: int, seed: int = 1) -> In
     none = np.zeros(len(cells))
     rows = metrics.Scored(cells // classes, cells % classes, none, none, none, classes, bins=1)
     whole, random, block = counts[None].astype(np.float64), np.random.default_rng(seed), max(1, metrics.BLOCK_CELLS // len(cells))
-    points = {"macro_f1": float(metrics.aggregate(rows, whole)["macro_f1"][0])}
-    few, drawn = metrics.Few.of(rows.by_class(whole), seed), []
+    value = float(metrics.aggregate(rows, whole)["macro_f1"][0])
+    few, drawn = metrics.Few.of({"macro_f1": value}, rows.by_class(whole), seed), []
     for size in (min(block, RESAMPLES - start) for start in range(0, RESAMPLES, block)):
         weights = random.multinomial(counts.sum(), counts / counts.sum(), size=size).astype(np.float64)
-        drawn.append((few.macros(points, rows.by_class(weights)) if few else metrics.aggregate(rows, weights))["macro_f1"])
-    return Interval(points["macro_f1"], *metrics.bounded(points["macro_f1"], np.concatenate(drawn), int(counts.sum())))
+        drawn.append((few.macros(rows.by_class(weights)) if few else metrics.aggregate(rows, weights))["macro_f1"])
+    around = few.around["macro_f1"] if few else value
+    return Interval(value, *metrics.bounded(value, np.concatenate(drawn), int(counts.sum()), around))
 
 
 @dataclass(frozen=True)

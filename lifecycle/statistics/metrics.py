@@ -205,20 +205,23 @@ def bootstrap(rows: Countable, count: int = RESAMPLES, seed: int = 1) -> dict[st
     if count == 0:
         return {}
     points, samples = point_estimates(rows), dict[str, list[Floats]]()
-    few = Few.of(rows.by_class(np.ones((1, len(rows)))), seed)
+    few = Few.of(points, rows.by_class(np.ones((1, len(rows)))), seed)
     for weights in resamples(len(rows), count, seed):
-        scores = rows.aggregate(weights) | (few.macros(points, rows.by_class(weights)) if few else {})
+        scores = rows.aggregate(weights) | (few.macros(rows.by_class(weights)) if few else {})
         for name, values in scores.items():
             samples.setdefault(name, []).append(values)
     drawn = {name: np.concatenate(values) for name, values in samples.items()}
-    found = {name: bounded(points[name], each, len(rows)) if name in BOUNDED else _interval(each) for name, each in drawn.items()}
+    around = {**points, **(few.around if few else {})}
+    found = {
+        name: bounded(points[name], each, len(rows), around[name]) if name in BOUNDED else _interval(each) for name, each in drawn.items()
+    }
     if (answers := rows.binned()) and answers.counts.any():
         found["ece"] = found["ece_debiased"] = calibration.ece_interval(answers, drawn["ece"], seed=seed)
     return found
 
 
-def bounded(value: float, drawn: Floats, rows: int) -> tuple[float, float]:
-    """95 % interval of a score from 0 to 1. drawn: the score of resampled rows (B,).
+def bounded(value: float, drawn: Floats, rows: int, around: float) -> tuple[float, float]:
+    """95 % interval of a score from 0 to 1. drawn: the score of resampled rows (B,), which vary around `around`.
 
     Wilson's interval at the number of rows at which a share would vary as much, around the value less its bootstrap bias. Where nothing
     varies, as of 30 right rows of 30, it is that of all rows, where percentiles would have no length. Of a share of rows that is Wilson's.
@@ -228,7 +231,7 @@ def bounded(value: float, drawn: Floats, rows: int) -> tuple[float, float]:
         return float("nan"), float("nan")
     mean, spread = float(known.mean()), float(known.std())
     effective = min(float(rows), max(1.0, mean * (1 - mean) / spread**2)) if spread > ROUNDING else float(rows)
-    centre = min(1.0, max(0.0, 2 * value - mean))
+    centre = min(1.0, max(0.0, value + around - mean))
     low, high = wilson(centre * effective, effective)
     return min(low, value), max(high, value)
 
@@ -238,34 +241,36 @@ class Few:
     """How macro means vary where labels have few rows: resampling them alone would say that a label with two right rows is always right.
 
     To each label that occurs come as many right, missed and wrongly given rows as half a row more would bring, drawn as Poisson counts, if
-    it were right as often as all rows are, and wrong ones were spread as what is given. Such smoothed cells are Agresti and Coull's idea
-    (1998) for a table. whole: of all rows once.
+    it were right as often as all rows are, and wrong ones were spread as what is given: the idea of Agresti and Coull (1998) for a table.
+    occurs: labels that do (C,). more: rows of each kind that are expected. scales: to means over labels that do not occur too, by score.
+    around: what the macro means vary around, by score.
     """
 
-    whole: ByClass
+    occurs: Bools
+    more: Sequence[Any]
+    scales: Mapping[str, float]
+    around: Mapping[str, float]
     random: np.random.Generator
 
     @classmethod
-    def of(cls, whole: ByClass, seed: int) -> Few | None:
-        """None where labels have ENOUGH rows on average, or there are none."""
-        labels = int(whole.occurs.sum())
-        return cls(whole, np.random.default_rng([seed, 1])) if labels and whole.true.sum() < ENOUGH * labels else None
+    def of(cls, points: Mapping[str, float], whole: ByClass, seed: int) -> Few | None:
+        """points: the scores of all rows; whole: their counts. None where labels have ENOUGH rows on average, or there are none."""
+        occurs = whole.occurs[0]
+        if not occurs.any() or whole.true.sum() >= ENOUGH * occurs.sum():
+            return None
+        wrong = 0.5 * (1 - (whole.right.sum() + 1) / (whole.true.sum() + 2))
+        given = whole.given[0, occurs] + 1
+        more = [np.full(len(given), 0.5 - wrong), np.full(len(given), wrong), wrong * given / given.mean()]
+        own = {name: float(getattr(whole, part)[0, occurs].mean()) for name, part in MACROS.items() if name in points}
+        scales = {name: points[name] / value if value else 1.0 for name, value in own.items()}
+        base = added(whole, occurs, more)
+        around = {name: scale * float(getattr(base, MACROS[name]).mean()) for name, scale in scales.items()}
+        return cls(occurs, more, scales, around, np.random.default_rng([seed, 1]))
 
-    def macros(self, points: Mapping[str, float], drawn: ByClass) -> dict[str, Floats]:
-        """The macro means of resampled rows (B,), around the value that all rows give."""
-        occurs = self.whole.occurs[0]
-        wrong = 0.5 * (1 - (self.whole.right.sum() + 1) / (self.whole.true.sum() + 2))
-        given = (self.whole.given[0, occurs] + 1) / (self.whole.given[0, occurs] + 1).mean()
-        expected = [0.5 - wrong, wrong, wrong * given]
-        base = added(self.whole, occurs, expected)
-        found = added(drawn, occurs, [self.random.poisson(each, (len(drawn.right), len(given))) for each in expected])
-        shown = {}
-        for name, part in MACROS.items():
-            if name in points:
-                own = float(getattr(self.whole, part)[0, occurs].mean())
-                scale = points[name] / own if own else 1.0  # of means over labels that do not occur too
-                shown[name] = points[name] + scale * (getattr(found, part).mean(axis=1) - getattr(base, part).mean())
-        return shown
+    def macros(self, drawn: ByClass) -> dict[str, Floats]:
+        """The macro means of resampled rows (B,), whose counts `drawn` are."""
+        found = added(drawn, self.occurs, [self.random.poisson(each, (len(drawn.right), len(each))) for each in self.more])
+        return {name: scale * getattr(found, MACROS[name]).mean(axis=1) for name, scale in self.scales.items()}
 
 
 def added(counts: ByClass, occurs: Bools, more: Sequence[Any]) -> ByClass:

@@ -166,6 +166,15 @@ def test_where_all_rows_are_right_the_interval_of_a_share_is_wilsons_and_has_a_l
     assert found["macro_f1"][1] == 1.0
 
 
+def test_where_no_row_is_right_the_interval_of_macro_f1_is_short_too():
+    truth = np.arange(60) % 3
+
+    low, high = metrics.bootstrap(metrics.score_rows(np.eye(3)[(truth + 1) % 3], truth), 200)["macro_f1"]
+
+    assert low == 0.0
+    assert high < 0.15
+
+
 def test_the_interval_of_an_accuracy_is_about_wilsons():
     truth = np.zeros(200, dtype=np.int64)
     scored = metrics.score_rows(np.eye(2)[np.repeat([0, 1], [170, 30])], truth)

@@ -8,6 +8,7 @@ from django.template.loader import render_to_string
 from lifecycle.evaluation import queries, rules
 from tests.support.training import make_run, make_snapshot
 
+MANY = {"copies": 20, "shares": {"train": 20, "validation": 40, "test": 40}}
 SAID = ("A baseline is better than this run.", "This run is not clearly better than a baseline.")
 
 
@@ -72,8 +73,8 @@ def test_marked_parts_are_held_against_baselines_by_micro_f1():
     ("accuracy", "told"),
     [(0.0, SAID[0]), (1.0, ""), (0.3, SAID[1])],
 )
-def test_it_stands_before_all_figures(accuracy, told, snapshot, mia, client_for):
-    run = make_run(snapshot, mia, accuracy=accuracy, seed=3)
+def test_it_stands_before_all_figures(accuracy, told, project, mia, client_for):
+    run = make_run(make_snapshot(project, mia, **MANY), mia, accuracy=accuracy, seed=3)
     evaluation = queries.latest_evaluation(run, "test")
     client = client_for(mia)
 
@@ -85,7 +86,7 @@ def test_it_stands_before_all_figures(accuracy, told, snapshot, mia, client_for)
 
 
 def test_programs_are_told_too(project, mia, client_for):
-    evaluation = queries.latest_evaluation(make_run(make_snapshot(project, mia), mia, accuracy=0.0), "test")
+    evaluation = queries.latest_evaluation(make_run(make_snapshot(project, mia, **MANY), mia, accuracy=0.0), "test")
 
     told = client_for(mia).get(f"/api/v1/evaluations/{evaluation.uuid}/").json()["rival"]
 
