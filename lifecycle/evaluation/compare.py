@@ -42,7 +42,7 @@ def paired_report(a: Evaluation, b: Evaluation) -> dict[str, Any]:
     rows_needed: to tell the difference of the task's leading score; None where it is told or nil. The same two give the same
     report. Raises Refused when the labels differ or no item is shared.
     """
-    key = f"evaluation:paired:2:{a.report_digest}:{b.report_digest}:{a.predictions_id}:{b.predictions_id}"
+    key = f"evaluation:paired:3:{a.report_digest}:{b.report_digest}:{a.predictions_id}:{b.predictions_id}"
     known: dict[str, Any] | None = cache.get(key)
     if known is None:
         kept = queries.comparison(a, b) if is_large(a, b) else None
@@ -69,9 +69,9 @@ def kept_as(report: dict[str, Any]) -> dict[str, Any]:
 
 
 def in_order(kept: dict[str, Any]) -> dict[str, Any]:
-    """A report as it was computed, from `kept_as`."""
+    """A report as it was computed, from `kept_as`, without the verdict on an ECE that earlier ones have: it tells no better model."""
     return {name: value for name, value in kept.items() if name != "order"} | {
-        "metrics": {name: kept["metrics"][name] for name in kept["order"]}
+        "metrics": {name: kept["metrics"][name] for name in kept["order"] if name != "ece"}
     }
 
 

@@ -27,7 +27,8 @@ from registry.promotions.models import GateResult, PromotionRequest
 from registry.promotions.rules import OPEN, Status
 
 ORDER = {GateResult.Status.FAILED: 0, GateResult.Status.WATCH: 1, GateResult.Status.PASSED: 2}
-COMPARED = ("macro_f1", "accuracy", "ece", "log_loss", "brier")
+COMPARED = ("macro_f1", "accuracy", "log_loss", "brier")  # comparisons of before have an ECE too, which tells no better model
+ALONE = ("macro_f1", "accuracy", "ece", "log_loss", "brier")  # of a version that was not compared
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,7 +178,7 @@ def rows(request: PromotionRequest) -> list[Row]:
     measures = (request.comparison or {}).get("measures", {})
     if not measures:
         known = catalog.measures(request.version.evaluation.report)
-        found = ((name, known[name]) for name in COMPARED if name in known)
+        found = ((name, known[name]) for name in ALONE if name in known)
         return [Row(SHOWN[name], None, float(each["value"] or 0), low=each["low"], high=each["high"]) for name, each in found]
     gate = policies.read(request.policy).gates.get("live", {})
     return [row(name, measures[name], gate) for name in COMPARED if name in measures]

@@ -152,6 +152,14 @@ def test_work_that_decides_reads_no_comparison_that_is_kept_or_remembered(large)
     assert Comparison.objects.get().report["rows"] == 7  # it is for ever, and the page's alone
 
 
+def test_a_kept_comparison_of_before_judges_no_ece(large):
+    a, b, at_once, _ = large
+    judged = at_once["metrics"] | {"ece": at_once["metrics"]["log_loss"] | {"verdict": "better"}}
+    Comparison.objects.create(a=a, b=b, report=compare.kept_as(at_once | {"metrics": judged}), changed=[])
+
+    assert compare.paired_report(a, b) == at_once
+
+
 def test_one_that_is_small_is_not_kept(two):
     actions.compare_anew(*two[:2])
 

@@ -19,7 +19,7 @@ from registry.catalog import actions as catalog
 from registry.catalog import queries
 from registry.catalog.models import Alias, ModelVersion
 from registry.ledger.models import Event
-from registry.promotions import actions
+from registry.promotions import actions, page
 from registry.promotions.models import GateResult, PromotionComment, PromotionRequest
 from registry.promotions.rules import Status
 from tests.support import registry
@@ -102,6 +102,14 @@ def test_a_better_version_is_compared_on_the_same_rows(live, mia, ravi):
     accuracy = request.comparison["measures"]["accuracy"]
     assert (accuracy["baseline"], accuracy["candidate"], accuracy["difference"]) == (0.95, 1.0, 0.05)
     assert request.gates.get(gate="live").status == "passed"
+
+
+def test_a_comparison_of_before_calls_no_version_better_by_its_ece(live, mia, ravi):
+    request = asked_with(live, ravi, mia, 0)
+    shown, told = page.rows(request), page.against(request)
+    request.comparison["measures"]["ece"] = request.comparison["measures"]["log_loss"] | {"verdict": "better"}
+
+    assert (page.rows(request), page.against(request)) == (shown, told)
 
 
 def test_a_worse_version_fails_against_the_live_one(live, mia, ravi):
