@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.conf import settings
 from django.utils import timezone
@@ -136,7 +136,8 @@ def kpis(user: User, endpoint: Endpoint, form: KpiForm | None = None) -> dict[st
     """The business figures of an endpoint over 90 days, and the form for a new one."""
     until = floor(timezone.now(), DAY) + DAY
     return {
-        "endpoint": endpoint, "rows": queries.comparisons(queries.kpis(endpoint), until - 90 * DAY, until), "days": 90,
+        "endpoint": endpoint, "days": 90,
+        "rows": [(each, difference(each)) for each in queries.comparisons(queries.kpis(endpoint), until - 90 * DAY, until)],
         "form": form or KpiForm(), "may_define": policy.can(user, "traffic.define_kpi", endpoint),
         "why_not": sentence("traffic.define_kpi"),
     }  # fmt: skip
@@ -165,8 +166,7 @@ def kpi(user: User, found: Kpi, key: str, form: OutcomeForm | None = None) -> di
 
 def kpi_figures(found: Comparison, *, is_share: bool) -> list[Figure]:
     """The strip of a business figure."""
-    unit = "" if is_share else found.kpi.unit
-    factor, digits = (100, 1) if is_share else (1, 3)
+    unit, apart = "" if is_share else found.kpi.unit, difference(found)
 
     def told(value: float | None) -> str | None:
         return None if value is None else percent(value, 1) if is_share else significant(value, 4)
@@ -174,31 +174,44 @@ def kpi_figures(found: Comparison, *, is_share: bool) -> list[Figure]:
     return [
         Figure("With the model", told(found.model_mean), unit, f"{count(found.model.n)} cases"),
         Figure("Hold-out", told(found.holdout_mean), unit, f"{count(found.holdout.n)} cases"),
-        Figure(
-            "Difference", None if found.difference is None else signed(found.difference.value * factor, digits, (0,)),
-            "points" if is_share else unit, interval(found, is_share=is_share),
-        ),
+        Figure("Difference", apart.value if apart else None, apart.unit if apart else "", interval(found, apart)),
         Figure("Held out", None if not found.subjects else percent(found.holdout.subjects / found.subjects, 1), sub=split_of(found)),
     ]  # fmt: skip
 
 
 def split_of(found: Comparison) -> str:
     """What the share of subjects that were held out is compared with."""
-    wanted = f"{percent(found.kpi.holdout_share, 1)} should be"
+    wanted = f"{percent(found.kpi.holdout_share, 1)} expected"
     if found.ratio_p is None:
         return wanted
     return f"of {things(found.subjects, 'new subject')}; {wanted}; p {'below 0.001' if found.mismatch else decimals(found.ratio_p, 3)}"
 
 
-def interval(found: Comparison, *, is_share: bool) -> str:
-    """The interval of a difference in words."""
+class Difference(NamedTuple):
+    """A difference with the ends of its interval, as people read it on every page. unit: points of a share, else the figure's."""
+
+    value: str
+    low: str
+    high: str
+    unit: str
+
+
+def difference(found: Comparison) -> Difference | None:
+    """Model minus hold-out; None where it is not told."""
     if found.difference is None:
+        return None
+    factor, digits, unit = (100, 1, "points") if found.kpi.kind == Kpi.Kind.SHARE else (1, 3, found.kpi.unit)
+    value, low, high = (signed(end * factor, digits, (0,)) for end in (found.difference.value, found.difference.low, found.difference.high))
+    return Difference(value, low, high, unit)
+
+
+def interval(found: Comparison, apart: Difference | None) -> str:
+    """The interval of a difference in words."""
+    if apart is None:
         few = min(found.model.filled, found.holdout.filled) < LEAST[found.kpi.kind]
         least = f"needs about {SUBJECTS_LEAST[found.kpi.kind]} subjects in each arm"
         return least if few else "no interval: in each arm all values are the same"
-    factor, digits = (100, 1) if is_share else (1, 3)
-    low, high = (signed(end * factor, digits, (0,)) for end in (found.difference.low, found.difference.high))
-    return f"{low} to {high}, at every look"
+    return f"{apart.low} to {apart.high}, at every look"
 
 
 def curl(kpi: Kpi) -> str:

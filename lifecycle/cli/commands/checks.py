@@ -58,7 +58,7 @@ def accepts(check: dict[str, Any]) -> str:
     if check["accepted_in_95"] is None:
         return "no lot, since too many were wrong in earlier samples" if check["allowed"] < 0 else ""
     good, bad = check["accepted_in_95"] * 100, check["accepted_in_10"] * 100
-    return f"with {check['allowed']:,} wrong or fewer; what is {good:.1f} % wrong in 95 of 100, what is {bad:.1f} % wrong in 10 of 100"
+    return f"with {check['allowed']:,} wrong or fewer: a lot with {good:.1f} % wrong 95 times in 100, one with {bad:.1f} % 10 times"
 
 
 def earlier(check: dict[str, Any]) -> str:

@@ -337,9 +337,9 @@ def test_the_page_says_before_and_while_a_sample_is_judged_which_lots_it_accepts
     ]
     assert "Earlier samples of items that still wait count too: 1 of 1 were wrong." in again.content.decode()
     assert again.context["plans"][0][1][0].in_95 is None
-    assert "of this sample 0. Earlier samples of items that still wait count too: 1 of 1 were wrong." in judged
-    assert "This sample accepts a lot that is 1.7 % wrong in 95 of 100, and one that is 53.6 % wrong in 10 of 100." in judged
-    assert "Accepted by it or up to three more" in judged
+    assert "which is 0 of this sample. Earlier samples of items that still wait count too: 1 of 1 were wrong." in judged
+    assert "A lot with 1.7 % wrong items passes this check 95 times in 100, one with 53.6 % passes it 10 times." in judged
+    assert "Passes it or one of up to three more" in judged
 
 
 def test_an_accepted_item_is_settled_so_a_second_answer_is_refused(agreed, ravi, bo):

@@ -34,7 +34,7 @@ def test_what_waits_is_told_a_sample_is_drawn_and_the_rest_is_accepted(as_person
     drawn = command("checks", "draw", "Batch 1", "--size", "2", "--tolerated", "0")
     assert drawn.out.splitlines() == [
         "Sample     2 items of 6 that waited; up to 0 % may be wrong",
-        "Accepts    with 0 wrong or fewer; what is 2.5 % wrong in 95 of 100, what is 68.4 % wrong in 10 of 100",
+        "Accepts    with 0 wrong or fewer: a lot with 2.5 % wrong 95 times in 100, one with 68.4 % 10 times",
         "Looked at  0 right, 0 wrong; 2 to go",
         f"Look at    {site}/labeling/{queue.uuid}/review/?order=sample",
     ]

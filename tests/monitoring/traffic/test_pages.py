@@ -14,9 +14,10 @@ from rest_framework.test import APIClient
 from monitoring.traffic import actions, queries
 from monitoring.traffic.api.kpis import OutcomeIn
 from monitoring.traffic.api.predictions import FeedbackLineIn
-from monitoring.traffic.models import Feedback, Kpi, Outcome
+from monitoring.traffic.models import Feedback, Kpi, Outcome, OutcomeDay
 from registry.access.actions import create_token
 from tests.support import endpoints
+from tests.support.outcomes import day_of
 
 HTMX = {"HTTP_HX_REQUEST": "true"}
 
@@ -150,6 +151,20 @@ def test_business_figures_from_the_pages(client_for, live_endpoint, answered, le
     assert "needs about 32 subjects in each arm" in page
     assert "1 of 1 cases were reported without a subject and count as independent." in page
     assert "not enough data" in client_for(aida).get(url("kpis", live_endpoint)).content.decode()
+
+
+def test_the_list_and_the_page_of_a_figure_tell_one_difference_in_one_unit(live_endpoint, client_for, lee, aida):
+    kpi = actions.define_kpi(endpoint_id=live_endpoint.uuid, name="Handled", direction="up", kind="share", holdout_share=0.5, actor=lee)
+    today = timezone.now().date()
+    OutcomeDay.objects.bulk_create([day_of(kpi, today, "model", 400, 320), day_of(kpi, today, "holdout", 400, 160)])
+
+    (_, listed), *_ = client_for(aida).get(url("kpis", live_endpoint)).context["rows"]
+    page = client_for(aida).get(url("kpi", kpi))
+
+    assert (listed.value, listed.unit) == ("+40.0", "points")
+    assert next((each.value, each.unit, each.sub) for each in page.context["figures"] if each.label == "Difference") == (
+        "+40.0", "points", f"{listed.low} to {listed.high}, at every look",
+    )  # fmt: skip
 
 
 @pytest.mark.postgres
