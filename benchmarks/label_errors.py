@@ -65,12 +65,12 @@ def main() -> int:
         ranked, doubts = [each["item"] for each in issues], np.array([each["score"] for each in issues])
         numbers = np.searchsorted(kept, given)
         if name == "words":
-            plain = 1 - guessing.tempered(matrix, 1 / result["temperature"])[np.arange(len(given)), numbers]
+            plain = 1 - matrix[np.arange(len(given)), numbers]
             order = sorted(ranked, key=lambda row: -plain[row])
             found["words, plain"] = scores(order, planted) | over(plain[order], order, planted)
         found[name] = scores(ranked, planted) | over(doubts, ranked, planted)
         print(f"Judged by {name} after {seconds[name]:.0f} s.", flush=True)
-        found[name] |= {"noise": result["noise"], "temperature": result["temperature"], "agreement": round(result["agreement"], 4)}
+        found[name] |= {key: round(result[key], 4) for key in ("noise", "temperature", "agreement") if key in result}
         for label, options in DIRECT.items():
             found[f"{name}: {label}"] = scores(find_label_issues(numbers, matrix, n_jobs=1, **options).tolist(), planted)
     table(found, seconds, int(planted.sum()))
