@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from datasets_app.snapshots.rules import Placed
@@ -15,6 +16,7 @@ COLUMNS = ("item", "item_uuid", "decision", "decision_uuid", "label", "split", "
 SCHEMA = pa.schema([pa.field(name, pa.string(), nullable=False) for name in COLUMNS])
 ROW_GROUP = 20_000
 BATCH = 1_000
+COMPARED = 100_000  # rows that are compared with another file at once
 
 
 class ManifestRow(NamedTuple):
@@ -65,3 +67,18 @@ def items_at(path: Path, split: str, numbers: Collection[int]) -> dict[int, str]
     """The item digests of some rows of a split, which are counted from 0 in the order of the file; numbers beyond its end are left out."""
     table = pq.read_table(path, columns=["item"], filters=[("split", "=", split)])
     return {number: table["item"][number].as_py() for number in numbers if 0 <= number < len(table)}
+
+
+def newer(path: Path, before: Path | None, split: str = "") -> Iterator[tuple[list[str], list[str]]]:
+    """What a file has and another lacks, of one split or of all: the uuids of items that are not in it, and of other decisions on items
+    that are. Without another file all items are new."""
+    known = pq.read_table(before, columns=["item_uuid", "decision_uuid"]) if before else None
+    with pq.ParquetFile(path, pre_buffer=False) as file:
+        for batch in file.iter_batches(batch_size=COMPARED, columns=["item_uuid", "decision_uuid", "split"]):
+            rows = batch.filter(pc.equal(batch["split"], split)) if split else batch
+            if known is None:
+                yield rows["item_uuid"].to_pylist(), []
+                continue
+            rows = rows.filter(pc.invert(pc.is_in(rows["decision_uuid"], value_set=known["decision_uuid"])))
+            had = pc.is_in(rows["item_uuid"], value_set=known["item_uuid"])
+            yield rows["item_uuid"].filter(pc.invert(had)).to_pylist(), rows["decision_uuid"].filter(had).to_pylist()

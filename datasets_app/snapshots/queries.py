@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Iterable, Iterator, Sequence
+from contextlib import nullcontext
 from datetime import datetime
 from itertools import islice
 from pathlib import Path
@@ -27,11 +28,13 @@ from datasets_app.snapshots.models import Snapshot, SplitAssignment
 from datasets_app.snapshots.rules import Anchor, ExportFormat, Reason, Row
 from lifecycle.jobs import queries as jobs
 from lifecycle.jobs.models import Job
+from lifecycle.refusals import Refused
 from registry.access import policy
 from registry.access.models import User
 from registry.artifacts import actions as artifacts
 
 BATCH = 1_000
+AT_ONCE = 4_000  # keys in one statement, which may name them several times: SQLite takes 32,766 values
 WRITTEN = ("text", "messages")  # the values that people write
 RANKED = (Dataset.Task.PREFERENCE, Dataset.Task.RANKING)  # whose answers put responses in order
 WRITTEN_TASKS = frozenset({Dataset.Task.FREE_TEXT, Dataset.Task.CHAT})  # whose decisions are texts that a model learns to write
@@ -96,6 +99,30 @@ def open_snapshot(snapshot: Snapshot) -> Iterator[ManifestRow]:
 def rows_of(snapshot: Snapshot, split: str) -> Iterator[ManifestRow]:
     """The rows of one split, in order; no texts."""
     return (row for row in open_snapshot(snapshot) if row.split == split)
+
+
+class Newer(NamedTuple):
+    """Some rows that a snapshot has and another lacks. items: keys of items that are not in it; decisions: uuids of other decisions on
+    items that are."""
+
+    items: list[int]
+    decisions: list[str]
+
+
+def newer(snapshot: Snapshot, before: Snapshot | None = None, split: str = "") -> Iterator[Newer]:
+    """What a snapshot's manifest has of a split, or in all, and another's lacks, AT_ONCE at a time; all of it where there is no other.
+
+    Raises Refused where an item is gone from the database: whose work it was is not known then.
+    """
+    other = artifacts.local_copy(before.manifest.digest) if before else nullcontext()
+    with artifacts.local_copy(snapshot.manifest.digest) as path, other as known:
+        for items, decisions in manifest.newer(path, known, split):
+            for at in range(0, max(len(items), len(decisions)), AT_ONCE):
+                uuids = items[at : at + AT_ONCE]
+                keys = list(Item.objects.filter(uuid__in=uuids).order_by().values_list("pk", flat=True)) if uuids else []
+                if len(keys) < len(uuids):
+                    raise Refused(f"Items of {snapshot} are gone from the database.", next_step="Restore the database from its backup.")
+                yield Newer(keys, decisions[at : at + AT_ONCE])
 
 
 def with_items(snapshot: Snapshot, rows: Iterator[ManifestRow]) -> Iterator[TextRow]:

@@ -10,10 +10,12 @@ from uuid import UUID
 
 from django.db.models import Case, Count, OuterRef, Q, QuerySet, Subquery, When
 
-from datasets_app.datasets.models import Dataset, Item
+from datasets_app.datasets.models import Dataset, Item, Upload
 from datasets_app.datasets.rules import UploadState, normal_digest
 from datasets_app.labeling import queries as labeling
 from datasets_app.labeling.models import Annotation, Decision
+from datasets_app.snapshots import queries as snapshots
+from datasets_app.snapshots.models import Snapshot
 from lifecycle.statistics import clustered
 from lifecycle.statistics.clustered import Sums
 from lifecycle.training import queries as training
@@ -41,7 +43,7 @@ from registry.endpoints import queries as endpoints
 from registry.ledger import accounts
 from registry.ledger.rules import SYSTEM, digest_of
 from registry.ledger.verbs import Verb
-from registry.promotions.subject import deciders, deciders_of
+from registry.promotions.subject import deciders, deciders_of, uploaders_of
 
 PAGE = 30
 RUN_ACTIVE = UNFINISHED
@@ -170,15 +172,29 @@ def behind(user: User, proposal: Proposal) -> str:
     if user.uuid in workers.trained:
         return "launched or resumed a run that the new model starts from, so you can't approve the promotion that may follow"
     if str(user.uuid) in deciders(proposal.live.run.snapshot):
-        return "took part in labeling its test split, so you can't approve the promotion that may follow"
-    if user.uuid in labelers(proposal):
-        return "labeled texts for it, so you can't approve the promotion that may follow"
+        return "labeled or uploaded rows of its test split, so you can't approve the promotion that may follow"
+    if is_labeler(user, proposal):
+        return "labeled or uploaded texts for it, so you can't approve the promotion that may follow"
     return ""
+
+
+def is_labeler(user: User, proposal: Proposal) -> bool:
+    """Whether this person's work is among the labels and texts that its run learns and the live version did not. Before it is launched:
+    whether they decided, annotated or uploaded anything in the dataset since the live version's snapshot, much of which it may learn."""
+    if proposal.run:
+        return user.uuid in training.workers_of(proposal.run).behind
+    since = {"created_at__gt": proposal.live.run.snapshot.created_at}
+    uploads = Upload.objects.filter(dataset=proposal.dataset_id, **since).exclude(pk=proposal.upload_id or 0)
+    return (
+        Annotation.objects.filter(user=user, item__dataset=proposal.dataset_id, **since).exists()
+        or Decision.objects.filter(by=user, item__dataset=proposal.dataset_id, **since).exists()
+        or uploads.filter(Q(uploaded_by=user) | Q(accepted_by=user)).exists()
+    )
 
 
 def people_behind(proposal: Proposal) -> frozenset[UUID]:
     """Whose work the new model is, beside those who trained it: who proposed it, by hand or by a trigger that was set or changed within a
-    day before, and whose work its new labels were when its run was launched. By the rows and by the trail: neither alone frees anybody."""
+    day before, and whose work its new labels and texts are. By the rows and by the trail: neither alone frees anybody."""
     trigger, made = proposal.trigger, proposal.created_at
     rows = [(proposal.proposed_by, made), (trigger.author, trigger.set_at) if trigger else (None, made)]
     work = [(str(each.uuid), at) for each, at in rows if each]
@@ -186,16 +202,23 @@ def people_behind(proposal: Proposal) -> frozenset[UUID]:
     events = accounts.events_of(subjects, {Verb.RETRAIN_PROPOSED, Verb.TRIGGER_SET})
     work += [(event.actor, made if event.verb == Verb.RETRAIN_PROPOSED else event.at) for told in events.values() for event in told]
     found = {UUID(actor) for actor, at in work if actor != SYSTEM and made - SETTLED < at <= made}
-    return frozenset(found | labelers(proposal, until=proposal.run.created_at if proposal.run else None))
+    snapshot = proposal.run.snapshot if proposal.run else proposal.snapshot
+    return frozenset(found | (labelers(snapshot, proposal.live.run.snapshot) if snapshot else set()))
 
 
-def labelers(proposal: Proposal, *, until: datetime | None = None) -> set[UUID]:
-    """Whose work the labels are that its model learns and the live version did not, whatever queue or file they came by, and who annotated
-    its texts. until: what came later doesn't count."""
-    then = {"created_at__lte": until} if until else {}
-    decided = Decision.objects.filter(item__dataset=proposal.dataset_id, created_at__gt=proposal.live.run.snapshot.created_at, **then)
-    annotated = Annotation.objects.filter(item__upload=proposal.upload_id, **then) if proposal.upload_id else Annotation.objects.none()
-    return {*annotated.order_by().values_list("user__uuid", flat=True).distinct(), *map(UUID, deciders_of(decided.order_by()))}
+def labelers(snapshot: Snapshot, live: Snapshot) -> set[UUID]:
+    """Whose work the labels are that a snapshot has and the live version's lacks, whatever queue or file they came by and whenever, and who
+    annotated or uploaded the texts that are new in it. What came after it was frozen doesn't count."""
+    then = {"created_at__lte": snapshot.created_at}
+    people: set[str] = set()
+    for rows in snapshots.newer(snapshot, live):
+        people |= {
+            *map(str, Annotation.objects.filter(item__in=rows.items, **then).order_by().values_list("user__uuid", flat=True).distinct())
+        }
+        people |= deciders_of(Decision.objects.filter(item__in=rows.items, **then).order_by())
+        people |= deciders_of(Decision.objects.filter(uuid__in=rows.decisions).order_by())
+        people |= uploaders_of(Item.objects.filter(pk__in=rows.items))
+    return {*map(UUID, people)}
 
 
 def workers_of(runs: Collection[UUID]) -> Workers:

@@ -53,10 +53,10 @@ def check_move(old: Status, new: Status) -> None:
 PARTS = {
     "requester": "You asked for this promotion, so you cannot approve it.",
     "trained": "You launched or resumed a run behind this version, so you cannot approve it.",
-    "behind": "You proposed this retraining or labeled texts for it, so you cannot approve it.",
+    "behind": "You proposed this retraining, or labeled or uploaded texts for it, so you cannot approve it.",
     "insisted": "You requested a promotion although the retrained model was not better, so you cannot approve it.",
     "registered": "You registered this version, so you cannot approve it.",
-    "decided": "You took part in labeling its test split, so you cannot approve it.",
+    "decided": "You labeled or uploaded rows of its test split, so you cannot approve it.",
     "froze": "You froze the snapshot that it was trained and tested on, or one whose splits it took over, so you cannot approve it.",
     "card": "You wrote in its model card, so you cannot approve it.",
 }

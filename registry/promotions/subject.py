@@ -1,7 +1,8 @@
 """What an approval rests on, as one JSON value with one digest: read when the gates are checked, and again at every use.
 
-Everything is read anew from the database, where each row is immutable or names its own digest. The one costly part, who decided labels of
-the test split, is carried over while no decision was added: decisions are append-only, so their number and newest id tell.
+Everything is read anew from the database, where each row is immutable or names its own digest. Two costly parts are carried over: who
+decided labels of the test split, while no decision was added (decisions are append-only, so their number and newest id tell), and who
+divided the rows, while snapshot and live version are the same.
 """
 
 from __future__ import annotations
@@ -11,9 +12,11 @@ from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
-from django.db.models import Count, Exists, Max, OuterRef, Q, QuerySet
+from django.db.models import Count, Max, Q, QuerySet
 
+from datasets_app.datasets.models import Item, Upload
 from datasets_app.labeling.models import Decision, Queue
+from datasets_app.snapshots import queries as snapshots
 from datasets_app.snapshots.models import Snapshot, SplitAssignment
 from lifecycle.training import queries as training
 from lifecycle.training.models import Run
@@ -38,6 +41,9 @@ def read(request: PromotionRequest, version: ModelVersion, *, from_nothing: bool
     people, plan = asked(request, by_trail=from_nothing)
     labels = test_labels(snapshot)
     decided = known["people"]["decided"] if known and known.get("test_labels") == labels else deciders(snapshot)
+    baseline = {"root_digest": alias.version.root_digest if alias.version else "", "moves": alias.moves}
+    is_divided = known and (known["snapshot"], known["baseline"]) == (snapshot.digest, baseline)
+    froze = known["people"]["froze"] if is_divided else freezers(run, alias.version)
     base = run.base.folder.root_digest if run.base.folder else str(version.facts["base"].get("digest", ""))
     return {
         "root_digest": version.root_digest,
@@ -53,13 +59,13 @@ def read(request: PromotionRequest, version: ModelVersion, *, from_nothing: bool
         "card": digest_of_text(card.text) if card else "",
         "policy": policies.in_force(request.endpoint.policy.name).digest,
         "endpoint": str(request.endpoint.uuid),
-        "baseline": {"root_digest": alias.version.root_digest if alias.version else "", "moves": alias.moves},
+        "baseline": baseline,
         "comparison": digest_of(request.comparison),
         "gates": gates(request),
         "people": {
             **people,
             **workers(version.run, people),
-            "froze": freezers(run, alias.version),
+            "froze": froze,
             "card": card_authors(version),
             "registered": [str(version.registered_by.uuid)] if version.registered_by else [],
             "decided": decided,
@@ -92,19 +98,16 @@ def gates(request: PromotionRequest) -> str:
 RESULT = ("gate", "status", "blocking", "value", "threshold", "evidence", "source")  # what of a gate's result an approval rests on
 
 
-def test_decisions(snapshot: Snapshot) -> QuerySet[Decision]:
-    """Every decision ever taken, by person or rule, on an item that is in the test split up to this snapshot."""
-    return Decision.objects.filter(
-        item__dataset=snapshot.dataset_id, item__assignment__split="test", item__assignment__snapshot__number__lte=snapshot.number
-    )
-
-
 def test_labels(snapshot: Snapshot) -> dict[str, int]:
-    """How many decisions there are on test items, and the newest: any new one changes both."""
-    found = test_decisions(snapshot).order_by().aggregate(number=Count("pk"), newest=Max("pk"))
-    return {"decisions": found["number"], "newest": found["newest"] or 0}
+    """How many decisions there are on the rows of its test split, and the newest: any new one changes both."""
+    number = newest = 0
+    for rows in snapshots.newer(snapshot, split=TEST):
+        found = Decision.objects.filter(item__in=rows.items).order_by().aggregate(number=Count("pk"), newest=Max("pk"))
+        number, newest = number + found["number"], max(newest, found["newest"] or 0)
+    return {"decisions": number, "newest": newest}
 
 
+TEST = "test"
 AUTHORS = ("by", "correction__brought_by", "correction__accepted_by", "change__schema__created_by")
 BROUGHT = {"how": Decision.How.IMPORTED}, {"queue__source": Queue.Source.BROUGHT}  # labels, and answers, that came with the item's upload
 RECORDED = {
@@ -117,12 +120,17 @@ AT_ONCE = 10_000  # objects whose events are looked up by one statement
 
 
 def deciders(snapshot: Snapshot) -> list[str]:
-    """Everyone whose work the labels of the test split are, as sorted uuids. Superseded decisions count too."""
-    return deciders_of(test_decisions(snapshot).order_by())
+    """Everyone whose work the labels of the test split are, and who put rows into it by a file that says their split, as sorted uuids.
+    Superseded decisions count too."""
+    people: set[str] = set()
+    for rows in snapshots.newer(snapshot, split=TEST):
+        people |= deciders_of(Decision.objects.filter(item__in=rows.items).order_by())
+        people |= uploaders_of(Item.objects.filter(pk__in=rows.items).exclude(split=""))
+    return sorted(people)
 
 
-def deciders_of(found: QuerySet[Decision]) -> list[str]:
-    """Everyone whose work these decisions are, as sorted uuids: who took them or gave the answers that they rest on, who
+def deciders_of(found: QuerySet[Decision]) -> set[str]:
+    """Everyone whose work these decisions are, as uuids: who took them or gave the answers that they rest on, who
     brought or accepted a file that they came with, who published a change of classes that moved them. Who is only named in a file is left
     out: anybody could name anybody there, and so choose who may not approve.
 
@@ -132,7 +140,19 @@ def deciders_of(found: QuerySet[Decision]) -> list[str]:
     answered = found.exclude(queue__source=Queue.Source.BROUGHT).filter(annotations__isnull=False)
     people += [answered.values_list("annotations__user")]
     named = User.objects.filter(pk__in=[pk for (pk,) in people[0].union(*people[1:])])
-    return sorted(access.with_account(named) | recorded_deciders(found))
+    return access.with_account(named) | recorded_deciders(found)
+
+
+def uploaders_of(items: QuerySet[Item]) -> set[str]:
+    """Who uploaded and who accepted the files that these items came with, as uuids. Texts that the product chose from traffic are nobody's
+    choice: its event says so."""
+    rows = Upload.objects.filter(pk__in=items.order_by().values("upload"))
+    by_uuid = {str(uuid): {*people} - {None} for uuid, *people in rows.values_list("uuid", "uploaded_by__uuid", "accepted_by__uuid")}
+    found: set[str] = set()
+    for uuid, events in accounts.events_of([*by_uuid], {Verb.UPLOAD_ACCEPTED}).items():
+        if not any(event.payload.get("by_system") for event in events):
+            found |= {*map(str, by_uuid[uuid])} | {event.actor for event in events} - {SYSTEM}
+    return found
 
 
 def card_authors(version: ModelVersion) -> list[str]:
@@ -170,14 +190,16 @@ def workers(run: Run, asking: Mapping[str, list[str]]) -> dict[str, list[str]]:
 
 
 def freezers(run: Run, live: ModelVersion | None) -> list[str]:
-    """Who divided what a run learns and is judged by, as sorted uuids: who froze its snapshot, or one since the live version's whose splits
-    it took over. What the product freezes for a retraining is nobody's division: it goes as the live version's went."""
-    own = run.snapshot
-    known = live.run.snapshot.number if live and live.run.snapshot.dataset_id == own.dataset_id else 0
-    before = Q(Exists(SplitAssignment.objects.filter(snapshot=OuterRef("pk"))), number__gt=known, number__lt=own.number)
-    rows = Snapshot.objects.filter(Q(pk=own.pk) | before, dataset=own.dataset_id)
-    froze = {str(uuid): {str(by)} - {"None"} for uuid, by in rows.values_list("uuid", "created_by__uuid")}
-    unclaimed = Run.objects.filter(snapshot__in=rows, launched_by=None).values_list("uuid", "snapshot__uuid")
+    """Who divided what a run learns and is judged by, as sorted uuids: who froze its snapshot, or one that gave the splits of rows that are
+    new since the live version's. What the product freezes for a retraining is nobody's division: it goes as the live version's went."""
+    own, divided = run.snapshot, {run.snapshot.pk}
+    for rows in snapshots.newer(own, live.run.snapshot if live else None):
+        fresh = SplitAssignment.objects.filter(item__in=rows.items).exclude(snapshot__in=divided)
+        divided |= {*fresh.order_by().values_list("snapshot", flat=True).distinct()}
+    froze = {
+        str(uuid): {str(by)} - {"None"} for uuid, by in Snapshot.objects.filter(pk__in=divided).values_list("uuid", "created_by__uuid")
+    }
+    unclaimed = Run.objects.filter(snapshot__in=divided, launched_by=None).values_list("uuid", "snapshot__uuid")
     learnt = {str(uuid): str(snapshot) for uuid, snapshot in unclaimed}
     about = [*froze, *learnt, str(own.dataset.uuid)]
     for uuid, events in accounts.events_of(about, {Verb.SNAPSHOT_REQUESTED, Verb.SNAPSHOT_FROZEN, Verb.RUN_LAUNCHED}).items():

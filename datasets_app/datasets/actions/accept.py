@@ -29,11 +29,13 @@ def accept_upload(
     default_split: str | None = None,
     origin: str = "",
     seen: str = "",
+    by_system: bool = False,
 ) -> Job:
     """Have an inspected upload imported by a job. Its items appear together when the job is done.
 
     labels_as: whether labels of the file become decisions, adjudicated by the actor, or suggestions. default_split: of rows whose split the
     file does not say; empty for none, None for what the dry run had. seen: the digest (queries.seen_digest) that the page showed.
+    by_system: the product chose these texts, on behalf of the actor.
     Raises PermissionDenied, Refused (something blocks the file), or Conflict (changed since, or another import runs in the dataset).
     """
     upload = Upload.objects.select_for_update(of=("self",), no_key=True).select_related("dataset__project", "blob").get(uuid=upload_id)
@@ -54,6 +56,7 @@ def accept_upload(
         actor, Verb.UPLOAD_ACCEPTED, upload, project=upload.dataset.project.uuid, dataset=upload.dataset.uuid, file=upload.blob.digest,
         mapping=digest_of(upload.mapping), labels_as=labels_as, default_split=upload.default_split, rows=upload.report["dry_run"]["ok"],
         provenance=upload.provenance.document(), **({"label_values": upload.label_values} if upload.label_values else {}),
+        **({"by_system": True} if by_system else {}),
     )  # fmt: skip
     return job
 

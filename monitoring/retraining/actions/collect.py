@@ -117,7 +117,7 @@ def choose_texts(proposal: Proposal, who: User, window: Texts, now: datetime) ->
     )  # fmt: skip
     datasets.inspect(upload_id=upload.uuid, actor=who, encoding="utf-8", parser="jsonl", wait=True)
     datasets.set_mapping(upload_id=upload.uuid, actor=who, mapping=MAPPING, wait=True)
-    job = datasets.accept_upload(upload_id=upload.uuid, actor=who)
+    job = datasets.accept_upload(upload_id=upload.uuid, actor=who, by_system=True)
     keys = dict(Prediction.objects.filter(uuid__in=[text.uuid for text, _ in rows]).values_list("uuid", "pk"))
     said = [window.right.get(text.uuid, "")[:120] for text, _ in rows]
     Pick.objects.bulk_create(

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from django.core.exceptions import PermissionDenied
@@ -22,7 +22,7 @@ from monitoring.retraining.actions.collect import collect, settle, texts_ahead
 from monitoring.retraining.actions.labels import count_labels, pass_gate
 from monitoring.retraining.actions.moves import Stuck, acting_for, done, fail, lock, wait
 from monitoring.retraining.actions.promotion import ask, follow_promotion, register
-from monitoring.retraining.actions.training import compare_ahead, judge, measure, stop_run, take_snapshot, train
+from monitoring.retraining.actions.training import behind_ahead, compare_ahead, judge, measure, stop_run, take_snapshot, train
 from monitoring.retraining.models import Proposal
 from monitoring.retraining.queries import Texts
 from monitoring.retraining.rules import Outcome, State, Step
@@ -32,6 +32,14 @@ from registry.catalog.models import Alias
 
 log = logging.getLogger(__name__)
 STEPS_MOST = 16
+
+
+class Ahead(NamedTuple):
+    """What takes long and is read before the lock; None each where it is not its turn."""
+
+    texts: Texts | None
+    compared: dict[str, Any] | None
+    behind: frozenset[UUID] | None
 
 
 def advance(proposal_id: UUID, now: datetime | None = None) -> Proposal:
@@ -53,14 +61,14 @@ def place(proposal: Proposal) -> tuple[Any, ...]:
 def advance_once(proposal_id: UUID, now: datetime) -> Proposal:
     """One step. What a room below refuses for now is waited for; what it refuses for good ends in a failure that can be tried again."""
     proposal = queries.singly().get(uuid=proposal_id)
-    texts, compared = texts_ahead(proposal), compare_ahead(proposal)  # what takes long is read before the lock
+    ahead = Ahead(texts_ahead(proposal), compare_ahead(proposal), behind_ahead(proposal))
     with transaction.atomic():
         proposal = lock(proposal_id)
         if proposal.state not in rules.BUSY:
             return proposal
         try:
             with transaction.atomic():
-                step(proposal, texts, compared, now)
+                step(proposal, ahead, now)
         except (Conflict, NotReady) as refusal:
             wait(lock(proposal_id), f"{refusal.message} {refusal.next_step}".strip())
         except (Stuck, Refusal, PermissionDenied) as stopped:
@@ -88,7 +96,7 @@ def give_up(proposal: Proposal, sentence: str, next_step: str, now: datetime) ->
         fail(proposal, sentence, next_step, now)
 
 
-def step(proposal: Proposal, texts: Texts | None, compared: dict[str, Any] | None, now: datetime) -> None:
+def step(proposal: Proposal, ahead: Ahead, now: datetime) -> None:
     """What is next for the locked proposal, in its state."""
     if proposal.state == State.REQUESTED:
         follow_promotion(proposal, now)
@@ -98,21 +106,23 @@ def step(proposal: Proposal, texts: Texts | None, compared: dict[str, Any] | Non
         stop_run(proposal)
         done(proposal, Outcome.OVERTAKEN, now, f"{proposal} to retrain {proposal.endpoint} is overtaken: {what}.")
     elif proposal.state == State.OPEN:
-        prepare(proposal, texts, now)
+        prepare(proposal, ahead.texts, now)
     elif frozen := versions.freeze_of(proposal.endpoint, now):
         wait(proposal, f"{proposal.endpoint} is frozen until {frozen.until:%d %b %H:%M} UTC: {frozen.reason}")
     elif proposal.step is not None:
-        work(proposal, proposal.step, texts, compared, now)
+        work(proposal, proposal.step, ahead, now)
 
 
-def work(proposal: Proposal, wanted: Step, texts: Texts | None, compared: dict[str, Any] | None, now: datetime) -> None:
+def work(proposal: Proposal, wanted: Step, ahead: Ahead, now: datetime) -> None:
     """The step of an approved proposal."""
     if wanted == Step.QUEUE:
-        collect(proposal, texts, now)
+        collect(proposal, ahead.texts, now)
     elif wanted == Step.LABELS:
         pass_gate(proposal, now)
+    elif wanted == Step.RUN:
+        train(proposal, acting_for(proposal), ahead.behind)
     elif wanted == Step.COMPARISON:
-        judge(proposal, compared, now)
+        judge(proposal, ahead.compared, now)
     else:
         STEPS[wanted](proposal, acting_for(proposal))
 
@@ -132,5 +142,5 @@ def overtaken(proposal: Proposal) -> bool:
 
 
 STEPS: dict[Step, Callable[[Proposal, User], None]] = {
-    Step.SNAPSHOT: take_snapshot, Step.RUN: train, Step.EVALUATION: measure, Step.VERSION: register, Step.PROMOTION: ask,
+    Step.SNAPSHOT: take_snapshot, Step.EVALUATION: measure, Step.VERSION: register, Step.PROMOTION: ask,
 }  # fmt: skip

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
@@ -56,16 +57,24 @@ def recipe_of(run: Run, snapshot: Snapshot) -> dict[str, Any]:
     return values | strategy_settings(run) | followed(run.spec, run.snapshot, snapshot)
 
 
-def train(proposal: Proposal, actor: User) -> None:
+def behind_ahead(proposal: Proposal) -> frozenset[UUID] | None:
+    """Who is behind the run that is launched next, looked up before the lock is taken; None where it is not its turn."""
+    is_next = proposal.state == State.RUNNING and proposal.step == Step.RUN and proposal.snapshot and proposal.run is None
+    return queries.people_behind(proposal) if is_next else None
+
+
+def train(proposal: Proposal, actor: User, behind: frozenset[UUID] | None) -> None:
     """Launch the live version's recipe on the new snapshot, and wait for the model. Who approved the start is not who trained."""
     run, live = proposal.run, proposal.live.run
     assert proposal.snapshot is not None  # noqa: S101  the step before
     if run is None:
+        if behind is None:
+            return
         text = f"{proposal}: {proposal.live.semver} again, on {proposal.snapshot}"
         options = recipe_of(live, proposal.snapshot)
         made = training.launch(
             snapshot=proposal.snapshot, base=live.base, strategy=live.strategy, actor=actor, options=options, note=text, by_system=True,
-            behind=queries.people_behind(proposal),
+            behind=behind,
         )  # fmt: skip
         change(proposal, run=made, blocked_by="")
     elif run.state in queries.RUN_ENDED:

@@ -63,14 +63,16 @@ def test_what_an_approval_means_for_the_promotion_is_told_before_it_is_given(cli
 
     behind_its_back("UPDATE labeling_decision SET by_id = %s", lee.pk)
     context = client_for(lee).get(reverse("retraining:detail", args=[proposed.uuid])).context
-    assert context["costs"] == BARRED.format(why="took part in labeling its test split, so you can't approve the promotion that may follow")
+    assert context["costs"] == BARRED.format(
+        why="labeled or uploaded rows of its test split, so you can't approve the promotion that may follow"
+    )
 
 
 def test_who_labeled_in_the_queue_is_told_that_they_cannot_approve_the_promotion(collected, lee):
     assert queries.behind(lee, collected) == ""
 
     label_queue(collected, lee)
-    assert queries.behind(lee, collected) == ("labeled texts for it, so you can't approve the promotion that may follow")
+    assert queries.behind(lee, collected) == ("labeled or uploaded texts for it, so you can't approve the promotion that may follow")
 
 
 @pytest.mark.postgres

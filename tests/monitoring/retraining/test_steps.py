@@ -170,8 +170,8 @@ def test_every_step_again_makes_nothing_twice(labelled, monkeypatch):
     """The process dies behind each step in turn: what it did is there once, and the next tick goes on."""
     real, calls = steps.step, []
 
-    def dies(proposal: Proposal, texts, compared, now):
-        real(proposal, texts, compared, now)
+    def dies(proposal: Proposal, ahead, now):
+        real(proposal, ahead, now)
         calls.append(proposal.step)
         raise KeyboardInterrupt
 
@@ -333,7 +333,7 @@ def test_a_lead_who_also_labelled_its_test_split_cannot_approve_it(training_now,
     end_training(training_now, accuracy=1.0)
     request = PromotionRequest.objects.get(pk=advance(advance(training_now)).promotion_id)
 
-    with pytest.raises(PermissionDenied, match="You took part in labeling its test split"):
+    with pytest.raises(PermissionDenied, match="You labeled or uploaded rows of its test split"):
         registry.approve(request, lee)
     assert not request.verdicts.exists()
 

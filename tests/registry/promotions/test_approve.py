@@ -82,7 +82,7 @@ def test_the_requester_cannot_approve_whatever_their_role(version, endpoint, lee
 @pytest.mark.parametrize(
     ("part", "sentence"),
     [
-        ("trained", "You launched or resumed"), ("registered", "You registered"), ("decided", "You took part in labeling"),
+        ("trained", "You launched or resumed"), ("registered", "You registered"), ("decided", "You labeled or uploaded rows"),
         ("froze", "You froze the snapshot"), ("card", "You wrote in its model card"),
     ],
 )  # fmt: skip

@@ -2,16 +2,18 @@
 
 import csv
 import io
+from uuid import uuid4
 
 import pytest
 
 from datasets_app.datasets import actions as datasets
 from datasets_app.datasets.models import Upload
 from datasets_app.labeling import actions, queries
-from datasets_app.labeling.models import Queue
+from datasets_app.labeling.models import Decision, Queue
 from datasets_app.labeling.relabelling import Change
 from datasets_app.snapshots import actions as snapshots
 from datasets_app.snapshots.models import Export, Snapshot
+from lifecycle.refusals import Refused
 from lifecycle.training import queries as training
 from lifecycle.training.models import BaseModel, Run
 from registry.access import actions as access
@@ -152,3 +154,55 @@ def test_who_merged_classes_of_test_rows_answers_for_their_labels(project, mia, 
 
     assert subject.deciders(snapshot) == uuids(ana, lee, mia)
     assert subject.test_labels(snapshot) != before  # what was looked at is another, so open requests are void
+
+
+@pytest.fixture
+def slices(project, mia, ana, lee) -> tuple[Snapshot, Snapshot]:
+    """Long texts, which Lee labeled and froze, and short ones, which Ana labeled and Mia froze."""
+    dataset = make_dataset(project, mia)
+    import_texts(dataset, [(f"{text}, told at such length that nobody calls it short", label) for text, label in ROWS], lee)
+    import_texts(dataset, ROWS, ana)
+    kept = [
+        datasets.save_slice(dataset_id=dataset.uuid, actor=mia, name=name, filters=filters, shared=True)
+        for name, filters in (("Long", {"length_from": "30"}), ("Short", {"length_to": "29"}))
+    ]
+    return tuple(freeze(dataset, who, shares=SHARES, slice_id=each.uuid) for who, each in zip((lee, mia), kept, strict=True))
+
+
+def test_of_a_slice_only_who_labeled_and_divided_its_own_rows_answers(slices, mia, ana, lee):
+    long, short = slices
+
+    assert (subject.deciders(long), subject.deciders(short)) == (uuids(lee), uuids(ana))
+    assert subject.freezers(make_trained_run(long, ana, evaluated=False), None) == uuids(lee)
+    assert subject.freezers(make_trained_run(short, ana, evaluated=False), None) == uuids(mia)
+
+
+def test_a_decision_on_a_row_of_another_slice_changes_nothing_for_a_request(slices, mia):
+    long, short = slices
+    before = [subject.test_labels(each) for each in slices]
+
+    known = Decision.objects.filter(item__assignment__split="test", item__assignment__snapshot=long).first()
+    Decision.objects.create(item=known.item, label=known.label, how=known.how, by=mia, digest="0" * 64, reason="Again.", supersedes=known)
+
+    assert [subject.test_labels(each) for each in slices][1] == before[1]
+    assert subject.test_labels(long) != before[0]
+
+
+def test_who_put_rows_into_the_test_split_by_a_file_is_one_whoever_labels_them(project, mia, ana, lee):
+    dataset = decided_dataset(project, ana, ROWS, manager=mia)
+    import_texts(dataset, [(f"easy {at}", "test") for at in range(9)], lee, header=("text", "split"))
+    snapshot = freeze(dataset, mia, shares=SHARES)
+    assert subject.deciders(snapshot) == uuids(ana)  # nobody has labeled them, so they are no part of it
+
+    queue = make_queue(dataset, mia, name="Batch 2", overlap=1)
+    run_ok("default")
+    label_items(queue, {ana: ["card"] * 9}, list(dataset.items.filter(split="test")))
+
+    assert subject.deciders(freeze(dataset, mia, shares=SHARES)) == uuids(ana, lee)
+
+
+def test_a_row_that_is_gone_from_the_database_leaves_open_whose_work_it_was(adjudicated):
+    behind_its_back("UPDATE datasets_item SET uuid = %s WHERE id = %s", uuid4().hex, adjudicated.assignments.first().item_id)
+
+    with pytest.raises(Refused):
+        subject.freezers(make_trained_run(adjudicated, adjudicated.created_by, evaluated=False), None)

@@ -172,7 +172,7 @@ def test_who_was_struck_from_the_people_of_a_request_is_found_again_when_they_ap
     PromotionRequest.objects.filter(pk=request.pk).update(subject=forged, subject_digest=digest_of(forged))
     before = state(request)
 
-    with pytest.raises(PermissionDenied, match="labeling its test split"):
+    with pytest.raises(PermissionDenied, match="rows of its test split"):
         registry.approve(request, ravi)
 
     assert state(request) == before
