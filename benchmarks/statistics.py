@@ -559,6 +559,26 @@ def cost_of_rows(draw: Draw) -> Iterator[Row]:
         yield covers(("cost of 1,000 rows", "independent", f"{n:,} rows"), runs, holds(found, truth).mean())
 
 
+def threshold_at_precision(draw: Draw) -> Iterator[Row]:
+    """Whether a threshold for a precision of .9, chosen on validation, has it in truth, or none is promised; scores are true chances."""
+    for centre, spread, world in ((-2.0, 2.0, "15 % positive"), (0.0, 2.0, "50 % positive"), (2.0, 1.5, "80 % positive")):
+        truth = np.sort(special.expit(draw.random.normal(centre, spread, 400_000)))[::-1]
+        best = int(np.flatnonzero(truth.cumsum() >= 0.9 * np.arange(1, len(truth) + 1))[-1])
+        for n in (200, 1000, 10_000):
+            runs = draw.runs(2000 if n < 10_000 else 400)
+            ours, peer = np.ones(runs), np.ones(runs)
+            for run in range(runs):
+                scores = special.expit(draw.random.normal(centre, spread, n))
+                found = operating.curve(scores, draw.random.random(n) < scores)
+                for kept, rule in ((ours, operating.promised), (peer, operating.reached)):
+                    allowed = rule(found, "precision", 0.9)
+                    if allowed.any():
+                        kept[run] = found.thresholds[allowed][0] >= truth[best]
+            yield Row(
+                "threshold at precision .9", world, f"{n:,} rows", COVERAGE, runs, ours.mean(), NOMINAL, peer.mean(), "lowest that has it"
+            )
+
+
 # ── Business figures ────────────────────────────────────────────────────────
 @dataclass
 class Quarter:
@@ -882,8 +902,8 @@ def gold(draw: Draw) -> Iterator[Row]:
 
 CASES: tuple[Case, ...] = (
     share, share_of_clusters, difference, difference_of_clusters, skewed, share_at_every_look, mean_at_every_look, mcnemar, holm, slices,
-    fairness_gap, calibration_error, membership_area, membership_gate, cost_of_rows, business_figures, sample_ratio, burn_rate,
-    less_accurate, overruled, scores, widening, population, gold,
+    fairness_gap, calibration_error, membership_area, membership_gate, cost_of_rows, threshold_at_precision, business_figures,
+    sample_ratio, burn_rate, less_accurate, overruled, scores, widening, population, gold,
 )  # fmt: skip
 
 
