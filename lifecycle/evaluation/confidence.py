@@ -132,6 +132,7 @@ def operating_point(evaluation: Evaluation, label: str, goal: str, target: float
     known = own(evaluation)
     is_own = known and known["is_met"] and (label, goal, target) == (known["label"], known["by"], known["target"])
     ends: tuple[float, float] | None
+    promised: bool | None
     scores = scores_of(choosing, label)
     found = operating.curve(scores.score, scores.positive)
     if known and is_own and (home := where_chosen(evaluation)):

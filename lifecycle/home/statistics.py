@@ -58,7 +58,7 @@ def section(title: str, body: str) -> Section:
             head = [cell[:1].upper() + cell[1:] for cell in cells(line)[1:]]
         elif not (head and line.startswith("|---")):
             lines.append(line)
-    html = MARKDOWN.render("\n".join(lines))
+    html = MARKDOWN.render("\n".join(lines)).replace("<th></th>", "<td></td>")  # a head without words heads nothing
     text = html.replace("<table>", WRAPPED.format(name=escape(title or "Statistics"))).replace("</table>", "</table></div>")
     return Section(slugify(title), title, mark_safe(text), entries)  # noqa: S308  the product's own file, rendered without raw HTML
 
