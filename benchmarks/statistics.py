@@ -560,23 +560,31 @@ def cost_of_rows(draw: Draw) -> Iterator[Row]:
 
 
 def threshold_at_precision(draw: Draw) -> Iterator[Row]:
-    """Whether a threshold for a precision of .9, chosen on validation, has it in truth, or none is promised; scores are true chances."""
-    for centre, spread, world in ((-2.0, 2.0, "15 % positive"), (0.0, 2.0, "50 % positive"), (2.0, 1.5, "80 % positive")):
-        truth = np.sort(special.expit(draw.random.normal(centre, spread, 400_000)))[::-1]
-        best = int(np.flatnonzero(truth.cumsum() >= 0.9 * np.arange(1, len(truth) + 1))[-1])
+    """Whether a threshold for a precision of .9, chosen on validation, has it in truth, or none is promised.
+
+    Scores are true chances, but for the surest 2 % of rows of one world, which are wrong half of the time; in another each text stands five
+    times. The procedure claims to hold in neither of these two."""
+    for world, centre, spread, copies, wrong in (
+        ("15 % positive", -2.0, 2.0, 1, 0.0), ("50 % positive", 0.0, 2.0, 1, 0.0), ("80 % positive", 2.0, 1.5, 1, 0.0),
+        ("80 % positive, surest 2 % wrong", 2.0, 1.5, 1, 0.02), ("80 % positive, each text five times", 2.0, 1.5, 5, 0.0),
+    ):  # fmt: skip
+        many = np.sort(special.expit(draw.random.normal(centre, spread, 400_000)))
+        sure = float(np.quantile(many, 1 - wrong)) if wrong else 1.0
+        chances = np.where(many > sure, 0.5, many)
+        precision = chances[::-1].cumsum()[::-1] / np.arange(len(many), 0, -1)  # from each score on
         for n in (200, 1000, 10_000):
             runs = draw.runs(2000 if n < 10_000 else 400)
             ours, peer = np.ones(runs), np.ones(runs)
             for run in range(runs):
-                scores = special.expit(draw.random.normal(centre, spread, n))
-                found = operating.curve(scores, draw.random.random(n) < scores)
+                scores = special.expit(draw.random.normal(centre, spread, n // copies))
+                positive = draw.random.random(len(scores)) < np.where(scores > sure, 0.5, scores)
+                found = operating.curve(np.repeat(scores, copies), np.repeat(positive, copies))
                 for kept, rule in ((ours, operating.promised), (peer, operating.reached)):
                     allowed = rule(found, "precision", 0.9)
                     if allowed.any():
-                        kept[run] = found.thresholds[allowed][0] >= truth[best]
-            yield Row(
-                "threshold at precision .9", world, f"{n:,} rows", COVERAGE, runs, ours.mean(), NOMINAL, peer.mean(), "lowest that has it"
-            )
+                        kept[run] = precision[min(np.searchsorted(many, found.thresholds[allowed][0]), len(many) - 1)] >= 0.9
+            named = ("threshold at precision .9", world, f"{n:,} rows")
+            yield Row(*named, COVERAGE, runs, ours.mean(), NOMINAL, peer.mean(), "lowest that has it")
 
 
 # ── Business figures ────────────────────────────────────────────────────────
