@@ -137,12 +137,12 @@ def promised(found: Curve, by: str, target: float, sure: float = SURE) -> Bools:
         return none
     levels = np.zeros(len(none))
     np.add.at(levels, np.searchsorted(called, np.geomspace(fewest, found.rows, starts + 1)[:-1] - 1e-9), alpha / starts)
-    told, handed = none.copy(), 0.0
-    for at, p in enumerate(_at_least(found.hits[strictest_first], called, target)):
-        level = levels[at] + handed
-        told[at] = 0 < level >= p
-        handed = level if told[at] else 0.0
-    return told[strictest_first]
+    told, handed = [], 0.0
+    for own, p in zip(levels.tolist(), _at_least(found.hits[strictest_first], called, target).tolist(), strict=True):
+        level = own + handed
+        told.append(0 < level >= p)
+        handed = level if told[-1] else 0.0
+    return np.array(told, dtype=np.bool_)[strictest_first]
 
 
 def _at_least(successes: Ints, trials: Ints, share: float) -> Floats:
