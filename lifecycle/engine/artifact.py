@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -44,11 +44,18 @@ class Gate:
 @dataclass(frozen=True)
 class Operating:
     """What the thresholds were chosen for on validation: by "precision" or "recall", at least target for each label. missed: the labels
-    that reach it at no threshold, or have too few rows to tell, which are at the nearest threshold or at 0.5."""
+    that reach it at no threshold, or have too few rows to tell, which are at the nearest threshold or at 0.5. promised: those whose other
+    rows reach it too, each by itself; of all others it is estimated, as in artifacts from before there was a promise."""
 
     by: str
     target: float
     missed: tuple[str, ...] = ()
+    promised: tuple[str, ...] = ()
+
+    @classmethod
+    def read(cls, found: Mapping[str, Any]) -> Operating:
+        """As JSON has it; raises KeyError or TypeError where it is something else."""
+        return cls(found["by"], found["target"], tuple(found["missed"]), tuple(found.get("promised", ())))
 
 
 @dataclass(frozen=True)
@@ -121,9 +128,7 @@ class ArtifactInfo:
                 int8=Gate(**document["int8"]) if document.get("int8") else None,
                 thresholds=tuple(map(float, document["thresholds"])) if document.get("thresholds") else None,
                 max_new_tokens=document.get("max_new_tokens"),
-                operating=Operating(**document["operating"] | {"missed": tuple(document["operating"]["missed"])})
-                if document.get("operating")
-                else None,
+                operating=Operating.read(document["operating"]) if document.get("operating") else None,
                 deciding=Deciding(**document["deciding"]) if document.get("deciding") else None,
                 unit=Unit.told(document),
             )

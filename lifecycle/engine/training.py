@@ -110,6 +110,8 @@ def _train(folder: Path, cancelled: Callable[[], bool], effort: Effort) -> dict[
     result |= {"metrics": values, "int8": asdict(info.int8) if info.int8 else None, "inference": paces, "rehearsed": prepared.rehearsed}
     if info.deciding:
         result["deciding"] = deciding.to_json(info.deciding)
+    if info.operating:
+        result["operating"] = asdict(info.operating)
     if forgotten := continuing.forgetting(spec, folder, prepared.tokenizer, trainer.data_collator):
         result["forgetting"] = forgotten
         reporter.report([each for each in [continuing.forgot(forgotten, of_lists(spec.task), spec.base.name)] if each])

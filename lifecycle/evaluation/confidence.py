@@ -9,7 +9,7 @@ import numpy as np
 
 from lifecycle.evaluation import queries, rules
 from lifecycle.evaluation.models import Evaluation
-from lifecycle.evaluation.threshold_words import Question, question_of
+from lifecycle.evaluation.threshold_words import Question, question_of, words_of
 from lifecycle.remembered import cache
 from lifecycle.statistics import calibration as engine
 from lifecycle.statistics import deciding, operating
@@ -84,7 +84,10 @@ def own_of_several(evaluation: Evaluation, label: str) -> str:
     elif spec.get("operating_point", "f1") == "f1":
         why = f"chosen on {there} for the best F1"
     else:
-        why = f"chosen on {there}, where a {spec['operating_point']} of {decimals(spec['operating_target'], 2)} or more was asked for"
+        operating_point = evaluation.run.result.get("operating") or {}
+        basis = "missed" if label in operating_point.get("missed", ()) else words_of(label in operating_point.get("promised", ()))
+        wanted = f"a {spec['operating_point']} of {decimals(spec['operating_target'], 2)} or more"
+        why = f"chosen on {there}, where {wanted} was asked for ({basis})"
     return f"{label} from {decimals(found[label])} on, {why}"
 
 
@@ -119,8 +122,9 @@ def operating_point(evaluation: Evaluation, label: str, goal: str, target: float
 
     label: empty for any class. goal: precision, recall or cost; target: of the first two. Returns {"class", "goal", "target", "costs",
     "chosen_on", "measured_on", "same_rows", "positives": of the question where it was chosen, "most_recall" there at any threshold,
-    "reached": false where no threshold has the target, "low", "high": thresholds, null where no row is called, "outcome": null where
-    not reached, "likeliest": what the model's own answers do on the same rows, which are its likeliest classes unless classes have
+    "reached": false where no threshold has the target, "promised": whether other rows reach it too, as `operating.promised`, else it is
+    estimated; null of costs and where not reached, "low", "high": thresholds, null where no row is called, "outcome": null where not
+    reached, "likeliest": what the model's own answers do on the same rows, which are its likeliest classes unless classes have
     thresholds, and of marked parts all that it finds, "effect": on serving}.
     """
     question = question_of(evaluation.report, label)
@@ -128,19 +132,20 @@ def operating_point(evaluation: Evaluation, label: str, goal: str, target: float
     known = own(evaluation)
     is_own = known and known["is_met"] and (label, goal, target) == (known["label"], known["by"], known["target"])
     ends: tuple[float, float] | None
+    promised: bool | None
     scores = scores_of(choosing, label)
     found = operating.curve(scores.score, scores.positive)
     if known and is_own and (home := where_chosen(evaluation)):
-        choosing, ends = home, (known["threshold"],) * 2
+        choosing, ends, promised = home, (known["threshold"],) * 2, bool(known.get("promised"))
     else:
-        ends = chosen(found, question, goal, target, costs)
+        ends, promised = chosen(found, question, goal, target, costs)
     measured = scores_of(measuring, label)
     unscored = operating.count_unscored(measured.score)
     return {
         "class": label, "goal": goal, "target": target, "costs": asdict(costs),
         "chosen_on": named(choosing), "measured_on": named(measuring), "same_rows": rows_of(choosing) == rows_of(measuring),
         "positives": found.positives, "most_recall": float(found.recall.max(initial=0.0)) if found.positives else None,
-        "reached": ends is not None,
+        "reached": ends is not None, "promised": promised,
         "low": rules.finite(ends[0]) if ends else None, "high": rules.finite(ends[1]) if ends else None,
         "outcome": told(operating.outcome(measured.score, measured.positive, *ends), costs) if ends else None,
         "likeliest": told(operating.outcome_of(measured.positive, measured.called, unscored=unscored), costs),
@@ -148,16 +153,15 @@ def operating_point(evaluation: Evaluation, label: str, goal: str, target: float
     }  # fmt: skip
 
 
-def chosen(found: operating.Curve, question: Question, goal: str, target: float | None, costs: Costs) -> tuple[float, float] | None:
-    """(low, high) for a goal; None where no threshold reaches the target."""
+def chosen(
+    found: operating.Curve, question: Question, goal: str, target: float | None, costs: Costs
+) -> tuple[tuple[float, float] | None, bool | None]:
+    """(low, high) for a goal, None where no threshold reaches the target; and whether it is promised, None where nothing can be."""
     divides = question.divides
     if goal == "cost":
-        return operating.cheapest(found, costs) if divides else (0.0, operating.cheapest_confidence(found, costs))
-    if goal == "precision":
-        high = operating.for_precision(found, target or 0.0)
-    else:
-        high = (operating.for_recall if divides else operating.for_coverage)(found, target or 0.0)
-    return None if high is None else (high if divides else 0.0, high)
+        return operating.cheapest(found, costs) if divides else (0.0, operating.cheapest_confidence(found, costs)), None
+    choice = operating.choose(found, goal if divides or goal == "precision" else "coverage", target or 0.0)
+    return ((choice.threshold if divides else 0.0, choice.threshold), choice.promised) if choice else (None, None)
 
 
 def rows_of(evaluation: Evaluation) -> tuple[int, str]:

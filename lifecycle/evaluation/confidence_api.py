@@ -47,7 +47,8 @@ class OperatingPointOut(serializers.Serializer[Any]):
     where no row tells it. Of marked parts rows are spans; unscored of the missed ones were not found, so that no threshold keeps them.
     likeliest is what the model's own answers do: of several classes a text by its own threshold, of marked parts all that it finds.
     positives: rows of the class where it is chosen; most_recall: at any threshold there, null without such a row. reached: false where no
-    threshold has the target. effect: on serving, which is none.
+    threshold has the target. promised: other rows reach it too, with 95 % confidence; false where it is estimated, null of costs and where
+    it is not reached. effect: on serving, which is none.
     """
 
     goal = serializers.CharField()
@@ -59,6 +60,7 @@ class OperatingPointOut(serializers.Serializer[Any]):
     positives = serializers.IntegerField()
     most_recall = serializers.FloatField(allow_null=True)
     reached = serializers.BooleanField()
+    promised = serializers.BooleanField(allow_null=True)
     low = serializers.FloatField(allow_null=True)
     high = serializers.FloatField(allow_null=True)
     outcome = serializers.DictField(allow_null=True)

@@ -31,7 +31,7 @@ from lifecycle.refusals import Refused
 from lifecycle.statistics.metrics import LOWER_IS_BETTER, as_change
 from lifecycle.training.models import Run
 from lifecycle.training.rules import RunState
-from lifecycle.training.thresholds import Threshold, threshold_of
+from lifecycle.training.thresholds import Threshold, promises, threshold_of
 from lifecycle.ui.addresses import find_url, key_in
 from lifecycle.ui.marks import Figure
 from lifecycle.ui.numbers import count, decimals
@@ -163,6 +163,7 @@ def parts(evaluation: Evaluation) -> dict[str, Any]:
         "rival": None if queries.is_flattering(evaluation) else rules.rival(report),
         "flattering": queries.is_flattering(evaluation),
         "several": rules.is_several(report),
+        "promises": promises_of(evaluation),
         "read_as": read_as(report),
         "errors": rules.errors(report),
         "held": sum(pair.count for pair in pairs),
@@ -171,6 +172,13 @@ def parts(evaluation: Evaluation) -> dict[str, Any]:
         "f1": charts.f1_by_class(report),
         "reliability": charts.reliability(report),
     }
+
+
+def promises_of(evaluation: Evaluation) -> str:
+    """Of which classes a precision or recall is promised from their thresholds on; empty where none was asked for."""
+    spec = evaluation.run.spec
+    asked = rules.is_several(evaluation.report) and spec.get("operating_point", "f1") != "f1"
+    return promises(evaluation.run.result.get("operating"), spec["labels"]) if asked else ""
 
 
 def read_as(report: Mapping[str, Any]) -> str:

@@ -12,7 +12,7 @@ from lifecycle.evaluation.models import Evaluation
 from lifecycle.evaluation.parts import tabs, thread
 from lifecycle.evaluation.threshold_chart import operating_chart
 from lifecycle.evaluation.threshold_form import ThresholdForm
-from lifecycle.evaluation.threshold_words import Question, advice, instead, places
+from lifecycle.evaluation.threshold_words import Question, advice, basis, instead, places, words_of
 from lifecycle.statistics import operating
 from lifecycle.ui.marks import Figure
 from lifecycle.ui.numbers import decimals, percent, signed
@@ -41,7 +41,7 @@ def threshold(user: User, uuid: UUID, given: Mapping[str, str]) -> dict[str, Any
     }
     return context | {
         "report": report, "figures": figures(question, report), "chart": operating_chart(curves, question, report),
-        "rows": table(question, report), "places": places(question, report),
+        "rows": table(question, report), "places": places(question, report), "basis": basis(question, report),
         "advice": advice(question, report) if report["reached"] else "", "instead": "" if report["reached"] else instead(question, report),
     }  # fmt: skip
 
@@ -80,7 +80,7 @@ def figures(question: Question, report: Mapping[str, Any]) -> list[Figure]:
     person, cost = found["person"], found["cost"]
     change = cost["value"] - report["likeliest"]["cost"]["value"] if cost else 0.0
     return [
-        Figure("Threshold", decimals(report["high"]) if report["high"] is not None else "none"),
+        Figure("Threshold", decimals(report["high"]) if report["high"] is not None else "none", sub=words_of(report["promised"])),
         figure(question.precision, found["precision"]),
         figure(question.recall, found["recall"]) if question.divides else figure(question.called, found["called"]),
         Figure("To a person", percent(person["value"], 1), sub=f"{percent(person['low'], 1)} to {percent(person['high'], 1)}")

@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from lifecycle.evaluation.rules import is_marks, is_several
-from lifecycle.ui.numbers import count, decimals
+from lifecycle.statistics.operating import SURE
+from lifecycle.ui.numbers import GAP, count, decimals
 
 GOALS = {"precision": "Target precision", "recall": "Target recall", "cost": "Least cost"}
 GOALS_OF_ANY = {"precision": "Target accuracy", "recall": "Target share answered", "cost": "Least cost"}
@@ -79,6 +80,22 @@ def instead(question: Question, found: Mapping[str, Any]) -> str:
         what = f"on {split} keeping all that it finds has a recall of {decimals(most)}"
         return f"A span that is not found has no confidence: {what}. Ask for less, or train on more texts with such spans."
     return f"Ask for less, or train on more {question.unit} of what is confused."
+
+
+def words_of(promised: bool | None) -> str:
+    """What is told of a target that is reached where the threshold was chosen; empty where there is none."""
+    return "" if promised is None else "promised" if promised else "estimated"
+
+
+def basis(question: Question, found: Mapping[str, Any]) -> str:
+    """Whether the target is promised for other rows, in a sentence; empty where there is none, or it is not reached."""
+    if found["promised"] is None:
+        return ""
+    split, unit, target = found["chosen_on"]["split"], question.unit, decimals(found["target"])
+    if found["promised"]:
+        return f"Promised: other {unit} like those of {split} reach {target} too, with {SURE * 100:.0f}{GAP}% confidence."
+    shown = "" if found["same_rows"] else f" The interval on {found['measured_on']['split']} shows what to expect."
+    return f"Estimated: {split} can’t promise {target} for other {unit}.{shown}"
 
 
 def places(question: Question, found: Mapping[str, Any]) -> str:

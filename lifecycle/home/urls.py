@@ -7,6 +7,7 @@ urlpatterns = [
     path("", views.home, name="home"),
     path("navigation/counts/", views.counts, name="counts"),
     path("find/", views.find, name="palette"),
+    path("statistics/", views.statistics, name="statistics"),
     path("styleguide/", views.styleguide, name="styleguide"),
     path("favicon.ico", views.favicon, name="favicon"),
     path("healthz", views.healthz, name="healthz"),

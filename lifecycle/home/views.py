@@ -11,6 +11,7 @@ from django.views.defaults import server_error
 
 from lifecycle.home import health, queries
 from lifecycle.home import metrics as measured
+from lifecycle.home import statistics as worked_out
 from lifecycle.scraping import exposition, is_here, may_scrape, sends
 from lifecycle.ui import navigation, palette
 from lifecycle.ui.csp import charts
@@ -60,6 +61,14 @@ def find(request: SignedInRequest) -> HttpResponse:
     query = request.GET.get("q", "")[:200]
     context = {"sections": palette.find(request.user, query), "query": query}
     return render(request, "components/palette_results.html" if wants_fragment(request) else "home/palette.html", context)
+
+
+@require_safe
+@signed_in
+def statistics(request: SignedInRequest) -> HttpResponse:
+    """What each number on a page is, what it assumes, and how that was checked."""
+    text = (settings.BASE_DIR / "docs" / "statistics.md").read_text(encoding="utf-8")
+    return render(request, "home/statistics.html", {"sections": worked_out.sections(text)})
 
 
 @require_safe

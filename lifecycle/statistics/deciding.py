@@ -36,6 +36,7 @@ class Deciding:
     label: the class; by: "precision" or "recall" of it, at least target. threshold: of its calibrated probability; None before it is
     chosen, and where fewer than THRESHOLD_ROWS validation rows have the class, so that the likeliest class answers.
     hits: validation rows of the class that are given it; called: all rows that are given it; positives: all rows of the class.
+    promised: other rows reach the target too, as `operating.promised`; false of runs from before there was a promise.
     """
 
     label: str
@@ -45,6 +46,7 @@ class Deciding:
     hits: int = 0
     called: int = 0
     positives: int = 0
+    promised: bool = False
 
     @property
     def of(self) -> int:
@@ -88,8 +90,8 @@ def confidence(probabilities: NDArray[Any], decided: Ints) -> Floats:
 def choose(wanted: Deciding, labels: Sequence[str], probabilities: Floats, truth: Ints) -> Deciding:
     """With the threshold for what is wanted on these rows, and what it does there. probabilities: (N, C), calibrated; truth: (N,).
 
-    As `operating.choose_for` chooses it: of recall the most precise threshold that reaches the target; of precision the lowest one, or the
-    most precise where none reaches it.
+    As `operating.choose_for` chooses it, among thresholds of which the target is promised where there are any: of recall the most precise;
+    of precision the lowest one, or the most precise where none reaches it.
     """
     index = list(labels).index(wanted.label)
     scores, positive = probabilities[:, index], truth == index
@@ -97,9 +99,10 @@ def choose(wanted: Deciding, labels: Sequence[str], probabilities: Floats, truth
     if positives < THRESHOLD_ROWS:
         called = decide(probabilities) == index
         return replace(wanted, threshold=None, hits=int((called & positive).sum()), called=int(called.sum()), positives=positives)
-    threshold, _ = operating.choose_one(wanted.by, wanted.target, scores, positive)
+    threshold, _, promised = operating.choose_one(wanted.by, wanted.target, scores, positive)
     found = operating.outcome(scores, positive, threshold, threshold)
-    return replace(wanted, threshold=threshold, hits=found.hit, called=found.hit + found.false, positives=positives)
+    called = found.hit + found.false
+    return replace(wanted, threshold=threshold, hits=found.hit, called=called, positives=positives, promised=promised)
 
 
 def told(deciding: Deciding, decided: Ints, truth: Ints, index: int) -> dict[str, Any]:
@@ -115,7 +118,7 @@ def to_json(deciding: Deciding) -> dict[str, Any]:
     measured = {"value": deciding.reached, "low": low, "high": high, "hits": deciding.hits, "of": deciding.of}
     return {
         "label": deciding.label, "by": deciding.by, "target": deciding.target, "threshold": deciding.threshold,
-        "is_met": deciding.is_met, "positives": deciding.positives, "validation": measured,
+        "is_met": deciding.is_met, "promised": deciding.promised, "positives": deciding.positives, "validation": measured,
     }  # fmt: skip
 
 

@@ -1,9 +1,12 @@
-"""Acting on answers only from a score on: precision, recall, what goes to a person, and what it all costs. numpy only.
+"""Acting on answers only from a score on: precision, recall, what goes to a person, and what it all costs. numpy and scipy.
 
 Three questions share the arithmetic. One class: score is its probability, positive means that the row has that class; rows from `high` on
 are called that class, rows below `low` are not, rows between go to a person. Any class: score is the confidence, positive means that the
 answer is right; rows from `high` on are answered, all others go to a person, so `low` is 0. Marked parts: a row is a span that was found,
 score is its confidence, positive means that it is right; or a true span that was not found, which is positive and UNSCORED.
+
+A threshold that has a precision on some rows seldom has it on others, as it is the lowest that chance lets through: of calibrated models
+3 to 5 of ten do. So a threshold is *promised* where these rows show that others like them reach the target, and else *estimated*.
 """
 
 from __future__ import annotations
@@ -12,6 +15,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
+import scipy  # its parts are loaded when they are first used
 from numpy.typing import NDArray
 
 from lifecycle.statistics.calibration import THRESHOLD_ROWS
@@ -25,6 +29,8 @@ NEVER = float("inf")  # the threshold that no score reaches
 UNSCORED = -NEVER  # in place of the score that a positive row has not: no threshold calls it, and nobody is handed it
 RESAMPLES = 1000
 PER = 1000  # rows for which a cost is told
+SURE = 0.95  # with which a target is promised
+STARTS, ROWS_A_START = 3, 200  # places of the curve at which testing precision begins
 
 
 class Scores(NamedTuple):
@@ -76,22 +82,73 @@ def curve(scores: Floats, positive: Bools) -> Curve:
 
 
 # ── Choosing ────────────────────────────────────────────────────────────────
-def for_precision(found: Curve, target: float) -> float | None:
-    """The lowest threshold with at least this precision, so that most rows are called; None where none has it."""
-    enough = np.flatnonzero(found.precision >= target)
-    return float(found.thresholds[enough[0]]) if len(enough) else None
+class Choice(NamedTuple):
+    """A threshold for a target. is_met: these rows reach it; promised: other rows like them do too, with SURE."""
+
+    threshold: float
+    is_met: bool = True
+    promised: bool = False
 
 
-def for_recall(found: Curve, target: float) -> float | None:
-    """The most precise threshold with at least this recall, of equals the highest; None where none has it, as some rows have no score, or
-    where no row is positive."""
-    enough = found.recall >= target
-    return _most_precise(found, enough) if found.positives and enough.any() else None
+def choose(found: Curve, by: str, target: float) -> Choice | None:
+    """The threshold for at least this precision, recall or coverage (`by`): of those that are promised, else of those that reach it here.
+
+    Of a precision it is the lowest, so that most rows are called; of the others the most precise, of equals the highest. None where none
+    reaches the target here, as where some positive rows have no score, or where no row is positive.
+    """
+    for allowed, sure in ((promised(found, by, target), True), (reached(found, by, target), False)):
+        if allowed.any():
+            lowest = float(found.thresholds[np.flatnonzero(allowed)[0]])
+            return Choice(lowest if by == "precision" else _most_precise(found, allowed), promised=sure)
+    return None
 
 
-def for_coverage(found: Curve, target: float) -> float:
-    """The most precise threshold that calls at least this share of all rows; of equals the highest."""
-    return _most_precise(found, found.coverage >= target)
+def reached(found: Curve, by: str, target: float) -> Bools:
+    """The thresholds at which these rows have at least this precision, recall or coverage (T,)."""
+    share: Floats = getattr(found, by)
+    return (share >= target) & (found.positives > 0 if by == "recall" else True)
+
+
+def promised(found: Curve, by: str, target: float, sure: float = SURE) -> Bools:
+    """The thresholds at which other rows reach the target (0 to 1) too (T,): with `sure` that holds of all of them at once.
+
+    Learn then Test (Angelopoulos, Bates, Candès, Jordan and Lei, "Learn then Test: calibrating predictive algorithms to achieve risk
+    control", 2021): of each threshold the exact binomial p-value that the target is missed there, in an order that looks at no truth.
+    Recall and coverage fall as the threshold rises, so they are tested from the lowest up until one is not told. Precision need not
+    fall step by step and is told by few rows at the strictest thresholds: testing begins at up to STARTS places, one for each ROWS_A_START
+    rows, spaced by their number of called rows from the fewest on that could tell; each has its part of 1 − sure, and hands on what it has
+    while thresholds below are told (the fallback procedure: Wiens and Dmitrienko, Journal of Biopharmaceutical Statistics 15, 2005).
+
+    Assumes independent rows of the kind that is asked about, which chose neither weights nor scores, and a precision that does not fall
+    as the threshold rises. Rows that resemble each other, such as near duplicates, make it promise too much. With too few rows nothing is
+    promised: a precision or recall of 0.9 takes 29 rows, all of them right; 1 is never promised.
+    """
+    alpha, none = 1 - sure, np.zeros(len(found.thresholds), dtype=np.bool_)
+    if not 0 < target < 1:
+        return none
+    if by != "precision":
+        successes, trials = (found.hits, found.positives) if by == "recall" else (found.called, found.rows)
+        return _at_least(successes, np.full(len(none), trials), target) <= alpha
+    strictest_first = slice(None, None, -1)
+    called = found.called[strictest_first]
+    starts = min(STARTS, max(1, found.rows // ROWS_A_START))
+    fewest = np.ceil(np.log(alpha / starts) / np.log(target))
+    if fewest > found.rows:
+        return none
+    levels = np.zeros(len(none))
+    np.add.at(levels, np.searchsorted(called, np.geomspace(fewest, found.rows, starts + 1)[:-1] - 1e-9), alpha / starts)
+    told, handed = [], 0.0
+    for own, p in zip(levels.tolist(), _at_least(found.hits[strictest_first], called, target).tolist(), strict=True):
+        level = own + handed
+        told.append(0 < level >= p)
+        handed = level if told[-1] else 0.0
+    return np.array(told, dtype=np.bool_)[strictest_first]
+
+
+def _at_least(successes: Ints, trials: Ints, share: float) -> Floats:
+    """The chance of so many successes or more, as `significance.at_least` has it (T,)."""
+    some = np.maximum(successes, 1)
+    return np.where(successes > 0, scipy.special.betainc(some, np.maximum(trials - some, 0) + 1, share), 1.0)
 
 
 def _most_precise(found: Curve, allowed: Bools) -> float:
@@ -99,26 +156,25 @@ def _most_precise(found: Curve, allowed: Bools) -> float:
     return float(found.thresholds[np.flatnonzero(precision == precision.max())[-1]])
 
 
-def choose_for(by: str, target: float, probabilities: Floats, truth: Bools, minimum: int = THRESHOLD_ROWS) -> list[tuple[float, bool]]:
-    """For each class of probabilities and truth (N, C) a threshold with at least this precision or recall on these rows, and whether it is
-    reached. by: "precision", then most rows are called; "recall", then the most precise. Where no threshold reaches a precision the most
-    precise one is taken; where fewer than `minimum` rows have the class it is 0.5, and nothing is reached.
+def choose_for(by: str, target: float, probabilities: Floats, truth: Bools, minimum: int = THRESHOLD_ROWS) -> list[Choice]:
+    """For each class of probabilities and truth (N, C) a threshold for at least this precision or recall, by itself. by: "precision", then
+    most rows are called; "recall", then the most precise. Where no threshold reaches a precision the most precise one is taken; where fewer
+    than `minimum` rows have the class it is 0.5, and nothing is reached.
 
     Thresholds stand in the middle between two scores, so that a score that is computed a little otherwise falls on the same side.
     """
     return [choose_one(by, target, probabilities[:, at], truth[:, at], minimum) for at in range(truth.shape[1])]
 
 
-def choose_one(by: str, target: float, scores: Floats, positive: Bools, minimum: int = THRESHOLD_ROWS) -> tuple[float, bool]:
+def choose_one(by: str, target: float, scores: Floats, positive: Bools, minimum: int = THRESHOLD_ROWS) -> Choice:
     """As `choose_for`, of one class. scores: its probabilities (N,); positive: the rows that have it (N,)."""
     if int(positive.sum()) < minimum:
-        return 0.5, False
+        return Choice(0.5, is_met=False)
     found = curve(scores, positive)
-    chosen = for_precision(found, target) if by == "precision" else for_recall(found, target)
-    threshold = chosen if chosen is not None else _most_precise(found, np.ones(len(found.hits), dtype=np.bool_))
-    at = int(np.searchsorted(found.thresholds, threshold))
+    chosen = choose(found, by, target) or Choice(_most_precise(found, np.ones(len(found.hits), dtype=np.bool_)), is_met=False)
+    at = int(np.searchsorted(found.thresholds, chosen.threshold))
     below = float(found.thresholds[at - 1]) if at else 0.0
-    return (below + threshold) / 2, chosen is not None
+    return chosen._replace(threshold=(below + chosen.threshold) / 2)
 
 
 @dataclass(frozen=True)

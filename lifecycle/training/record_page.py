@@ -16,7 +16,7 @@ from lifecycle.training import manifest, queries
 from lifecycle.training.folders import begun_on, run_folder
 from lifecycle.training.models import Run
 from lifecycle.training.rules import CONDITIONS, RunState
-from lifecycle.training.thresholds import threshold_of
+from lifecycle.training.thresholds import promises, threshold_of
 from lifecycle.ui.numbers import count, duration, money, percent, size
 
 UNTRAINABLE = (RunState.SUCCEEDED, RunState.PRUNED)
@@ -64,7 +64,7 @@ def provenance(run: Run) -> list[dict[str, str]]:
         ("Split", "", ", ".join(f"{name} {count(splits[name])}" for name in ("train", "validation", "test") if splits.get(name))),
     ]
     if run.task == Dataset.Task.MULTI_LABEL:
-        rows.append(("Thresholds", "", thresholds_for(spec)))
+        rows.append(("Thresholds", "", thresholds_for(spec, run.result.get("operating"), bool(run.artifact))))
     if spec.get("operating_class"):
         chosen = run.result.get("deciding")
         rows.append(("Threshold", "", threshold_of(chosen).line if chosen else wanted(spec)))
@@ -95,10 +95,14 @@ def wanted(spec: Mapping[str, Any]) -> str:
     return f"for {spec['operating_class']}, {spec['operating_point']} of {spec['operating_target']:g} or more; chosen when it has trained"
 
 
-def thresholds_for(spec: Mapping[str, Any]) -> str:
-    """What the thresholds of classes are chosen for, in words."""
+def thresholds_for(spec: Mapping[str, Any], chosen: Mapping[str, Any] | None = None, has_trained: bool = False) -> str:
+    """What the thresholds of classes are chosen for, in words; once it has trained with what validation promises of them."""
     by = spec.get("operating_point", "f1")
-    return "best F1 of each class" if by == "f1" else f"{by} of {spec['operating_target']:g} or more of each class"
+    if by == "f1":
+        return "best F1 of each class"
+    wanted_of_each = f"{by} of {spec['operating_target']:g} or more of each class"
+    told = promises(chosen, spec["labels"]) if has_trained else ""
+    return f"{wanted_of_each}: {told}" if told else wanted_of_each
 
 
 def repeat_line(run: Run) -> dict[str, Any]:

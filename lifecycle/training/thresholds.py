@@ -1,15 +1,19 @@
-"""What is said of a class that is the answer from a threshold on: what was asked for, what validation gave, what other rows say. Pure."""
+"""Thresholds for a precision or recall in words: what was asked for, what validation gave, what it promises, what other rows say. Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from lifecycle.statistics.calibration import THRESHOLD_ROWS
+from lifecycle.statistics.operating import SURE
 from lifecycle.ui.numbers import GAP, decimals
 
 OTHER = {"precision": "recall", "recall": "precision"}
+PROMISED = f"Promised: other rows reach it too, with {SURE * 100:.0f}{GAP}% confidence."
+ESTIMATED = "Estimated: validation can’t promise it for other rows."
+NAMED = 5  # classes in a sentence
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,9 +41,26 @@ def threshold_of(found: Mapping[str, Any], split: str = "") -> Threshold:
     chosen = f"Chosen on validation for a {by} of {target} or more: {there}."
     if not found["is_met"]:
         chosen = f"No threshold has a {by} of {target} on validation. The nearest was taken: {there}."
+    else:
+        chosen = f"{chosen} {PROMISED if found.get('promised') else ESTIMATED}"
     fact = f"{found['label']} is the answer from {decimals(found['threshold'])} on, else the likeliest other class."
     kind = "info" if found["is_met"] and not falls_short(found, split) else "warn"
     return Threshold(kind, fact, " ".join([chosen, *here(found, split)]))
+
+
+def promises(operating: Mapping[str, Any] | None, labels: Sequence[str]) -> str:
+    """Of which classes, each with a threshold, a precision or recall is promised, and of which it is estimated. operating: of
+    `ArtifactInfo`; None of runs that do not state it, which were chosen without a promise."""
+    sure = [label for label in labels if operating and label in operating.get("promised", ())]
+    rest = [label for label in labels if label not in sure and not (operating and label in operating["missed"])]
+    told = [f"{word} of {named(some)}" for word, some in (("promised", sure), ("estimated", rest)) if some]
+    return "; ".join(told)
+
+
+def named(labels: Sequence[str]) -> str:
+    """3 classes (card, refund, order)."""
+    more = f" and {len(labels) - NAMED} more" if len(labels) > NAMED else ""
+    return f"{len(labels)} {'class' if len(labels) == 1 else 'classes'} ({', '.join(labels[:NAMED])}{more})"
 
 
 def here(found: Mapping[str, Any], split: str) -> list[str]:

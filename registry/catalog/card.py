@@ -17,7 +17,7 @@ from markdown_it import MarkdownIt
 from datasets_app.snapshots import protocol
 from lifecycle.engine.artifact import INT8, UNITS_OF_TEXTS
 from lifecycle.training.rules import Strategy
-from lifecycle.training.thresholds import threshold_of
+from lifecycle.training.thresholds import promises, threshold_of
 from lifecycle.ui.markdown import inline, paragraphs
 from lifecycle.ui.numbers import count, decimals
 from registry.catalog import rules
@@ -272,6 +272,7 @@ def training(facts: Mapping[str, Any]) -> str:
         ("Base model", f"{inline(rules.base_name(facts))}{', `sha256:' + base['digest'] + '`' if base.get('digest') else ''}"),
         ("Licence of the base", inline(base.get("licence") or NOT_STATED)),
         *([("Task", "any number of classes a text, each from a threshold of its own")] if rules.gives_several(facts) else []),
+        *([("Thresholds", inline(thresholds(facts)))] if facts.get("operating") else []),
         *([("Threshold", inline(threshold_of(chosen, "test").line))] if (chosen := facts["evaluation"].get("deciding")) else []),
         *([("Task", MARKED)] if rules.gives_marks(facts) else []),
         *([("Task", RANKED)] if rules.gives_orders(facts) else []),
@@ -288,6 +289,13 @@ def training(facts: Mapping[str, Any]) -> str:
         ("Training time", f"{decimals(effort['seconds'], 0)} s" if effort.get("seconds") is not None else NOT_MEASURED),
     ]
     return "## Training\n\n" + table(("Fact", "Value"), lines)
+
+
+def thresholds(facts: Mapping[str, Any]) -> str:
+    """What those of classes were chosen for, and of which of them it is promised for other rows."""
+    found = facts["operating"]
+    told = promises(found, facts["snapshot"]["labels"])
+    return f"{found['by']} of {found['target']:g} or more of each class on validation: {told or 'reached by none'}"
 
 
 def served(facts: Mapping[str, Any]) -> str:

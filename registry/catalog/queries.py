@@ -139,6 +139,7 @@ def facts(run: Run, model: RegisteredModel, semver: str, evaluation: Evaluation)
         },
         **({"ended_early": run.error["message"]} if run.error else {}),
         "int8": run.result.get("int8"),
+        **({"operating": run.result["operating"]} if run.result.get("operating") else {}),
         "snapshot": snapshot_facts(run.snapshot),
         "evaluation": evaluation_facts(evaluation),
     }

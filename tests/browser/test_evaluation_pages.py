@@ -136,3 +136,14 @@ def test_on_paper_a_page_says_what_it_is_about_and_nothing_is_cut_off(opened, ev
         assert [(round(width), round(height)) for _, _, width, height in boxes] == [(842, 595)]
         if SHOTS:
             (Path(SHOTS) / f"{name}.pdf").write_bytes(paper)
+
+
+def test_how_a_number_is_worked_out_is_reached_by_keys_and_fits(opened, evaluation, mia):
+    page = opened(f"/evaluations/{evaluation.uuid}/", mia)
+
+    page.get_by_role("link", name="ECE", exact=True).focus()
+    page.keyboard.press("Enter")
+
+    expect(page).to_have_url(re.compile(r"/statistics/#ece$"))
+    expect(page.locator("#ece h3")).to_be_in_viewport()
+    shuts_nobody_out(page, "statistics", both_schemes=True)

@@ -97,6 +97,16 @@ def test_with_few_rows_of_the_class_there_is_no_threshold_and_the_likeliest_clas
     assert (found.is_met, found.cut(("a", "b"))) == (False, None)
 
 
+def test_a_recall_is_promised_where_other_rows_reach_it_too_and_the_most_precise_of_such_thresholds_is_taken():
+    probabilities, truth = rows([0.9] * 95 + [0.5] * 5, [0.6] * 10 + [0.1] * 70)
+
+    more, less = (deciding.choose(Deciding("b", "recall", target), ("a", "b"), probabilities, truth) for target in (0.9, 0.85))
+
+    assert more == Deciding("b", "recall", 0.9, pytest.approx(0.3), hits=100, called=110, positives=100, promised=True)
+    assert less == Deciding("b", "recall", 0.85, pytest.approx(0.75), hits=95, called=95, positives=100, promised=True)
+    assert deciding.to_json(more)["promised"] is True
+
+
 def test_it_is_chosen_on_probabilities_after_temperature():
     random = np.random.default_rng(1)
     truth = random.integers(0, 2, 400)

@@ -14,7 +14,7 @@ from lifecycle.engine.document import SpecError
 from lifecycle.engine.events import read_events
 from lifecycle.engine.recipes import RECIPES
 from lifecycle.engine.spec import Base, TrainSpec
-from lifecycle.statistics.operating import choose_for
+from lifecycle.statistics.operating import Choice, choose_for
 
 pytestmark = pytest.mark.engine
 
@@ -34,17 +34,17 @@ INFO = ArtifactInfo(("rare", "odd"), 64, "mean", 1.0, "full", "tiny", "", ("inpu
     ],
 )
 def test_a_threshold_has_the_precision_or_recall_that_was_asked_for(by, target, threshold, reached):
-    assert choose_for(by, target, SCORES, TRUTH, minimum=1) == [(pytest.approx(threshold), reached)]
+    assert choose_for(by, target, SCORES, TRUTH, minimum=1) == [Choice(pytest.approx(threshold), reached, promised=False)]
 
 
 def test_a_precision_that_nothing_reaches_takes_the_most_precise_threshold_and_says_so():
     truth = np.array([[False], [True], [True], [False], [False], [False]])
 
-    assert choose_for("precision", 0.9, SCORES, truth, minimum=1) == [(pytest.approx(0.65), False)]
+    assert choose_for("precision", 0.9, SCORES, truth, minimum=1) == [Choice(pytest.approx(0.65), is_met=False)]
 
 
 def test_a_class_with_few_rows_stays_at_a_half():
-    assert choose_for("recall", 0.9, SCORES, TRUTH, minimum=4) == [(0.5, False)]
+    assert choose_for("recall", 0.9, SCORES, TRUTH, minimum=4) == [Choice(0.5, is_met=False)]
 
 
 @pytest.mark.parametrize(("by", "measure"), [("precision", precision_score), ("recall", recall_score)])
@@ -54,7 +54,7 @@ def test_what_scikit_learn_measures_at_the_threshold_reaches_the_target(by, meas
     truth = random.random((500, 1)) < 0.1
     scores = np.clip(random.normal(0.3 + 0.3 * truth, 0.15), 0.001, 0.999)
 
-    ((threshold, reached),) = choose_for(by, target, scores, truth)
+    ((threshold, reached, _),) = choose_for(by, target, scores, truth)
 
     assert reached
     assert measure(truth[:, 0], scores[:, 0] >= threshold) >= target
@@ -66,18 +66,26 @@ def test_calibration_keeps_what_was_asked_for_and_what_missed_it():
 
     info = RECIPES["multi_label"].calibrate(replace(INFO, operating=Operating("recall", 0.8)), logits, truth)
 
-    assert info.operating == Operating("recall", 0.8, ("odd",))
+    assert info.operating == Operating("recall", 0.8, ("odd",), ("rare",))
     assert info.thresholds[1] == 0.5
     assert ((logits[:, 0] >= 0) == truth[:, 0]).all()
-    assert info.to_json()["operating"] == {"by": "recall", "target": 0.8, "missed": ("odd",)}
+    assert info.to_json()["operating"] == {"by": "recall", "target": 0.8, "missed": ("odd",), "promised": ("rare",)}
 
 
 def test_an_artifact_is_read_back_with_its_operating_point_and_without_one(tmp_path):
     plain = replace(INFO, thresholds=(0.2, 0.4))
-    for info in (replace(plain, operating=Operating("precision", 0.9, ("odd",))), plain):
+    for info in (replace(plain, operating=Operating("precision", 0.9, ("odd",), ("rare",))), plain):
         (tmp_path / "lifecycle.json").write_text(json.dumps(info.to_json()))
 
         assert ArtifactInfo.read(tmp_path) == info
+
+
+def test_of_an_artifact_from_before_there_was_a_promise_nothing_is_promised(tmp_path):
+    document = replace(INFO, thresholds=(0.2, 0.4), operating=Operating("precision", 0.9, ("odd",))).to_json()
+    del document["operating"]["promised"]
+    (tmp_path / "lifecycle.json").write_text(json.dumps(document))
+
+    assert ArtifactInfo.read(tmp_path).operating == Operating("precision", 0.9, ("odd",), promised=())
 
 
 def test_one_class_a_text_has_no_threshold_until_a_class_is_named():
@@ -96,4 +104,5 @@ def test_a_run_leaves_thresholds_of_the_recall_that_was_asked_for(run_folder, tr
 
     info = ArtifactInfo.read(folder / "artifact")
     assert (result["status"], info.operating) == ("succeeded", Operating("recall", 1.0))
+    assert result["operating"] == {"by": "recall", "target": 1.0, "missed": [], "promised": []}
     assert not [each for each in read_events(folder / "events.jsonl")[0] if each.get("code") == "operating_point"]

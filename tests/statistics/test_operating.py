@@ -6,6 +6,8 @@ import itertools
 
 import numpy as np
 import pytest
+from scipy.special import expit
+from scipy.stats import binom
 from sklearn.metrics import precision_recall_curve
 
 from lifecycle.statistics import operating
@@ -14,6 +16,13 @@ from lifecycle.statistics.operating import NEVER, UNSCORED, Costs
 
 SCORES = np.array([0.1, 0.2, 0.2, 0.4, 0.6, 0.6, 0.8, 0.9])
 POSITIVE = np.array([0, 0, 1, 0, 1, 0, 1, 1], dtype=bool)
+
+
+def estimated(scores, positive, by, target):
+    """The threshold for a target where so few rows promise none; None where none reaches it."""
+    found = operating.choose(operating.curve(scores, positive), by, target)
+    assert found is None or (found.is_met, found.promised) == (True, False)
+    return found and found.threshold
 
 
 @pytest.fixture
@@ -35,17 +44,77 @@ def test_the_curve_is_that_of_scikit_learn(rows):
 
 
 def test_the_lowest_threshold_with_the_precision_is_chosen():
-    found = operating.curve(SCORES, POSITIVE)
-
-    assert [operating.for_precision(found, target) for target in (0.5, 0.6, 0.75, 0.76)] == [0.1, 0.4, 0.6, 0.8]
-    assert operating.for_precision(operating.curve(SCORES, SCORES < 0.9), 0.99) is None
+    assert [estimated(SCORES, POSITIVE, "precision", target) for target in (0.5, 0.6, 0.75, 0.76)] == [0.1, 0.4, 0.6, 0.8]
+    assert estimated(SCORES, SCORES < 0.9, "precision", 0.99) is None
 
 
 def test_the_most_precise_threshold_with_the_recall_or_the_share_is_chosen():
-    found = operating.curve(SCORES, POSITIVE)
+    assert [estimated(SCORES, POSITIVE, "recall", target) for target in (0.5, 0.6, 1.0)] == [0.8, 0.6, 0.2]
+    of_share = [operating.choose(operating.curve(SCORES, POSITIVE), "coverage", target) for target in (0.1, 0.5, 1.0)]
+    assert of_share == [(0.6, True, True), (0.2, True, True), (0.1, True, False)]
 
-    assert [operating.for_recall(found, target) for target in (0.5, 0.6, 1.0)] == [0.8, 0.6, 0.2]
-    assert [operating.for_coverage(found, target) for target in (0.1, 0.5, 1.0)] == [0.9, 0.6, 0.1]
+
+# ── What is promised ────────────────────────────────────────────────────────
+def ranked(truth):
+    """The curve of rows whose scores fall evenly from 1 on; truth: from the highest score down."""
+    return operating.curve(np.linspace(1, 0.01, len(truth)), np.array(truth, dtype=bool))
+
+
+def test_a_precision_of_9_tenths_takes_29_rows_all_of_them_right_and_one_of_1_is_never_promised():
+    assert [int(operating.promised(ranked([1] * rows), "precision", 0.9).sum()) for rows in (28, 29, 40)] == [0, 1, 12]
+    assert not operating.promised(ranked([1] * 29 + [0]), "precision", 0.95).any()
+    assert not operating.promised(ranked([1] * 5000), "precision", 1.0).any()
+
+
+@pytest.mark.parametrize("by", ["recall", "coverage"])
+def test_recall_and_the_share_that_is_called_are_promised_up_to_the_order_statistic_of_wilks(by):
+    found = ranked([1] * 100)
+
+    sure = operating.promised(found, by, 0.9)
+
+    fewest = int(binom.ppf(0.95, 100, 0.9)) + 1  # of 100 rows that are to be called
+    assert (found.called[sure].min(), int(sure.sum())) == (fewest, 101 - fewest)
+
+
+def test_a_promised_threshold_is_taken_before_one_that_only_these_rows_reach():
+    truth = [1] * 60 + [0] * 6 + [1] * 34
+
+    found = ranked(truth)
+    choice = operating.choose(found, "precision", 0.9)
+
+    assert choice.promised
+    assert operating.reached(found, "precision", 0.9).all()
+    assert found.called[found.thresholds == choice.threshold] == [62]
+
+
+def test_an_error_among_the_surest_rows_ends_one_beginning_and_not_the_others():
+    sure = operating.promised(ranked([0, 0, 0] + [1] * 597), "precision", 0.9)
+
+    called = np.arange(600, 0, -1)[sure]
+    assert (called.min(), called.max()) == (97, 600)
+
+
+@pytest.mark.parametrize(("centre", "spread"), [(-2, 2), (0, 2), (2, 1.5), (2.2, 0.6)])
+def test_what_is_promised_is_reached_in_truth_in_95_of_100_where_the_lowest_that_validation_lets_through_is_in_about_half(centre, spread):
+    random = np.random.default_rng(19)
+    truth = np.sort(expit(random.normal(centre, spread, 200_000)))[::-1]  # chances that are also the scores: a calibrated model
+    right = np.cumsum(truth) / np.arange(1, len(truth) + 1)
+    least = truth[np.flatnonzero(right >= 0.9)[-1]]
+    share = truth[np.flatnonzero(np.cumsum(truth) >= 0.9 * truth.sum())[0]]  # the highest with a recall of .9
+    kept = {"precision": [], "recall": []}
+    point = {"precision": [], "recall": []}
+    for rows in (200, 1000):
+        for _ in range(200):
+            scores = expit(random.normal(centre, spread, rows))
+            found = operating.curve(scores, random.random(rows) < scores)
+            for by, holds in (("precision", lambda at: at >= least), ("recall", lambda at: at <= share)):
+                sure = found.thresholds[operating.promised(found, by, 0.9)]
+                kept[by].append(all(holds(each) for each in (sure.min(initial=1), sure.max(initial=0)) if len(sure)))
+                lowest = found.thresholds[operating.reached(found, by, 0.9)]
+                point[by] += [holds(lowest[0] if by == "precision" else lowest[-1])] if len(lowest) else []
+
+    assert all(np.mean(each) >= 0.95 for each in kept.values()), {by: np.mean(each) for by, each in kept.items()}
+    assert all(0.25 < np.mean(each) < 0.75 for each in point.values()), {by: np.mean(each) for by, each in point.items()}
 
 
 @pytest.mark.parametrize("person", [None, 0.0, 0.1, 0.3, 5.0])
@@ -103,9 +172,7 @@ RIGHT = np.array([0, 0, 0, 1, 1, 1, 1], dtype=bool)
 
 
 def test_no_recall_is_reached_where_no_row_is_positive():
-    found = operating.curve(np.array([0.2, 0.9]), np.array([False, False]))
-
-    assert operating.for_recall(found, 0.5) is None
+    assert estimated(np.array([0.2, 0.9]), np.array([False, False]), "recall", 0.5) is None
 
 
 def test_rows_without_a_score_are_missed_at_every_threshold():
@@ -115,8 +182,8 @@ def test_rows_without_a_score_are_missed_at_every_threshold():
     assert (found.positives, found.rows) == (4, 4)
     assert found.recall.tolist() == [0.25, 0.25, 0, 0]
     assert found.coverage.tolist() == [1, 0.75, 0.5, 0.25]
-    assert (operating.for_recall(found, 0.25), operating.for_recall(found, 0.26)) == (0.7, None)
-    assert operating.for_precision(found, 1 / 3) == 0.7
+    assert [estimated(SPANS, RIGHT, "recall", target) for target in (0.25, 0.26)] == [0.7, None]
+    assert estimated(SPANS, RIGHT, "precision", 1 / 3) == 0.7
 
 
 def test_the_curve_with_rows_without_a_score_is_that_of_scikit_learn_above_them(rows):
@@ -150,7 +217,7 @@ def test_without_any_score_nothing_can_be_chosen_and_without_a_row_nothing_costs
     some, none = operating.curve(SPANS[4:], RIGHT[4:]), operating.curve(SPANS[:0], RIGHT[:0])
 
     for found in (some, none):
-        assert (operating.for_precision(found, 0.1), operating.for_recall(found, 0.1)) == (None, None)
+        assert [operating.choose(found, by, 0.1) for by in ("precision", "recall", "coverage")] == [None] * 3
         assert operating.cheapest(found, Costs(1, 1, 1)) == (NEVER, NEVER)
     assert operating.outcome(SPANS[:0], RIGHT[:0], 0, 0).cost(Costs(1, 1))[0] is None
     assert operating.outcome(SPANS[4:], RIGHT[4:], NEVER, NEVER).share("person") == (None, 0.0, 1.0)

@@ -102,12 +102,13 @@ opened again and gives the same losses; `tests/engine/test_answering.py` compare
   keys and values of every layer. They need decoders, and far larger rates. Prefix tuning does not go with gradient checkpointing.
 - *Any number of classes*: a sigmoid for each class, and a threshold of its own, that of the best F1 on validation; 0.5 for a class that
   fewer than 20 validation rows have. With `operating_point` *precision* or *recall* it is one of at least `operating_target` there, and
-  the artifact says which classes do not reach it; the best step is chosen at the best F1. Class weights count a yes of a rare class more,
-  up to a hundred times.
+  the artifact says which classes do not reach it, and of which it is promised for other rows; the best step is chosen at the best F1.
+  Class weights count a yes of a rare class more, up to a hundred times.
 - *One class*: a softmax, and the likeliest class is the answer. With `operating_class` that class is the answer from a threshold on, and
   below it the likeliest other class. After training and temperature the threshold is chosen on validation for a precision or recall
   (`operating_point`) of at least `operating_target`: of recall the most precise threshold, of precision the lowest, or the most precise
-  where none has as much. It takes 20 validation rows of the class; the best step is that of the likeliest class.
+  where none has as much. Thresholds that promise it for other rows, with 95 % confidence, go before those that only reach it there. It
+  takes 20 validation rows of the class; the best step is that of the likeliest class.
 - *Marked parts*: a softmax over the tags of each word (IOB2), for which its first piece speaks (as Devlin et al. 2019 do). A word is what
   stands between spaces, without brackets and quotes around it and stops behind it (`unit` *spaced* in `lifecycle.json`); where more than
   one training span in a hundred begins or ends within those, a run of letters and digits (*word*); and where spans begin within these too,

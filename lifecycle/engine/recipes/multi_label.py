@@ -81,9 +81,11 @@ class MultiLabel(OfTexts):
         if info.operating is None:
             return replace(info, temperature=temperature, thresholds=calibration.choose_thresholds(probabilities, truth))
         chosen = operating.choose_for(info.operating.by, info.operating.target, probabilities, truth)
-        missed = tuple(label for label, (_, reached) in zip(info.labels, chosen, strict=True) if not reached)
-        thresholds = tuple(threshold for threshold, _ in chosen)
-        return replace(info, temperature=temperature, thresholds=thresholds, operating=replace(info.operating, missed=missed))
+        missed = tuple(label for label, each in zip(info.labels, chosen, strict=True) if not each.is_met)
+        promised = tuple(label for label, each in zip(info.labels, chosen, strict=True) if each.promised)
+        thresholds = tuple(each.threshold for each in chosen)
+        operating_point = replace(info.operating, missed=missed, promised=promised)
+        return replace(info, temperature=temperature, thresholds=thresholds, operating=operating_point)
 
     def decode(self, logits: Array, temperature: float = 1.0) -> Floats:
         """A sigmoid of each."""

@@ -22,6 +22,7 @@ from lifecycle.ui.numbers import Number
 
 register = template.Library()
 NO_NAMES = SafeString('<span class="muted">none</span>')
+ANCHORS = {"ece": "ECE", "psi": "PSI", "mcnemar": "McNemar", "gate-live": "not worse than live"}  # that aren't their own names
 YOU = SafeString(' <span class="muted">you</span>')
 
 
@@ -49,6 +50,21 @@ def ci(value: Number | None, low: Number | None, high: Number | None, **options:
 def spark(values: Sequence[Number | None], hot: bool = False) -> SafeString:
     """{% spark values %}: the shape of a series."""
     return marks.spark(values, hot=hot)
+
+
+@register.simple_tag
+def how_known(*anchors: str) -> SafeString:
+    """{% how_known "widening" %}: a link to the line of docs/statistics.md that says what a number is, assumes, and how it was checked.
+
+    Of several, {% how_known "scores" "losses" %}, each is named.
+    """
+    if not (page := find_url("home:statistics")):
+        return SafeString("")
+    named = [(page, anchor, ANCHORS.get(anchor) or anchor.removeprefix("gate-").replace("-", " ")) for anchor in anchors]
+    if len(named) == 1:
+        return format_html('<a class="how" href="{}#{}">How this is worked out<span class="vh">: {}</span></a>', *named[0])
+    links = format_html_join(", ", '<a href="{}#{}">{}</a>', named)
+    return format_html('<span class="how">How this is worked out: {}</span>', links)
 
 
 @register.simple_tag

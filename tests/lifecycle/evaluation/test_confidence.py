@@ -93,7 +93,7 @@ def test_a_threshold_is_chosen_on_validation_and_measured_on_test(client_for, ru
         found = told(client_for, mia, evaluation, goal="precision", target="0.9").json()
 
         assert (found["chosen_on"]["split"], found["measured_on"]["split"], found["same_rows"]) == ("validation", "test", False)
-        assert (found["low"], found["high"]) == (0.0, 0.75)
+        assert (found["low"], found["high"], found["promised"]) == (0.0, 0.75, False)  # too few rows
         counts = {"hit": 230, "false": 0, "missed": 0, "passed": 0, "person": 250, "positives": 350, "unscored": 0}
         assert found["outcome"]["counts"] == counts
         assert found["outcome"]["person"]["value"] == 250 / 480
@@ -101,6 +101,7 @@ def test_a_threshold_is_chosen_on_validation_and_measured_on_test(client_for, ru
         assert found["likeliest"]["cost"]["value"] == pytest.approx(1000 * 130 / 480)
     page = asked(client_for, mia, test, goal="precision", target="0.9").content.decode()
     assert "Answer from a confidence of 0.750 on, and hand every other row over." in page
+    assert "Estimated: validation can’t promise 0.900 for other rows. The interval on test shows what to expect." in page
     assert "flatters" not in page
     assert "the model goes on answering with its likeliest class" in page
 
@@ -138,15 +139,23 @@ def test_what_cannot_be_reached_or_asked_is_said(client_for, test, mia):
     assert b"Enter a number." in page.content
 
 
+def test_a_precision_that_230_rows_out_of_230_have_is_promised(client_for, test, mia):
+    found = told(client_for, mia, test, goal="precision", target="0.9").json()
+    page = asked(client_for, mia, test, goal="precision", target="0.9").content.decode()
+
+    assert (found["high"], found["promised"]) == (0.735, True)  # ten rows below are wrong, and ten below them right
+    assert "Promised: other rows like those of test reach 0.900 too, with 95" in page
+
+
 def test_no_threshold_is_an_answer(client_for, run, mia):
     never = evaluated(run, "test", lambda item, label: {OTHER[label]: 0.9, label: 0.1})
 
     found = told(client_for, mia, never, goal="precision", target="0.5").json()
     cost = told(client_for, mia, never, goal="cost").json()
 
-    assert (found["reached"], found["outcome"], found["high"]) == (False, None, None)
+    assert (found["reached"], found["promised"], found["outcome"], found["high"]) == (False, None, None, None)
     assert b"No threshold reaches 0.500 on test." in asked(client_for, mia, never, goal="precision", target="0.5").content
-    assert (cost["reached"], cost["high"], cost["outcome"]["counts"]["person"]) == (True, None, 480)
+    assert (cost["reached"], cost["promised"], cost["high"], cost["outcome"]["counts"]["person"]) == (True, None, None, 480)
     assert b"Handing every row over costs least." in asked(client_for, mia, never, goal="cost").content
 
 

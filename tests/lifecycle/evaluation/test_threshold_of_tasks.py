@@ -91,10 +91,16 @@ def test_what_its_threshold_was_chosen_for_is_told_as_the_run_was_asked(several)
 
     best = confidence.effect(test, "card")
     test.run.spec |= {"operating_point": "recall", "operating_target": 0.95}
-    asked = confidence.effect(test, "card")
+    asked = []
+    for promised, missed in (([], []), (["card"], []), ([], ["card"])):
+        test.run.result["operating"] = {"by": "recall", "target": 0.95, "missed": missed, "promised": promised}
+        asked.append(confidence.effect(test, "card"))
+    del test.run.result["operating"]  # a run from before there was a promise
+    asked.append(confidence.effect(test, "card"))
 
     assert "card from 0.500 on, chosen on validation of s1 for the best F1." in best
-    assert "card from 0.500 on, chosen on validation of s1, where a recall of 0.95 or more was asked for." in asked
+    for word, each in zip(("estimated", "promised", "missed", "estimated"), asked, strict=True):
+        assert f"on validation of s1, where a recall of 0.95 or more was asked for ({word})." in each
 
 
 def test_costs_hand_rows_of_several_classes_over(several, client_for, mia):

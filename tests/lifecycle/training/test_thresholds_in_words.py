@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from lifecycle.training.thresholds import threshold_of
+from lifecycle.training.thresholds import promises, threshold_of
 from lifecycle.ui.numbers import GAP
 
 CHOSEN = {
@@ -16,12 +16,13 @@ MISSED = REACHED | {"recall": {"value": 0.8, "low": 0.7, "high": 0.88}}
 
 
 def test_the_choice_is_told_with_its_interval_and_with_what_test_says():
-    found = threshold_of(CHOSEN | {"measured": REACHED}, "test")
+    found = threshold_of(CHOSEN | {"measured": REACHED, "promised": True}, "test")
 
     assert found.kind == "info"
     assert found.fact == "fraud is the answer from 0.310 on, else the likeliest other class."
     assert found.text == (
         f"Chosen on validation for a recall of 0.95 or more: 0.957 there (22 of 23 rows, 95{GAP}% 0.790 to 0.992). "
+        f"Promised: other rows reach it too, with 95{GAP}% confidence. "
         "On test: recall 0.930 (0.850 to 0.970), with precision 0.610 (0.500 to 0.710)."
     )
     assert found.line == f"{found.fact} {found.text}"
@@ -32,6 +33,30 @@ def test_a_test_split_that_chance_does_not_explain_is_warned_of():
 
     assert found.kind == "warn"
     assert found.text.endswith("Even the upper end of its interval is below 0.95.")
+
+
+@pytest.mark.parametrize("stored", [{"promised": False}, {}])
+def test_without_a_promise_and_in_reports_from_before_there_was_one_it_is_estimated(stored):
+    found = threshold_of(CHOSEN | stored, "test")
+
+    assert (found.kind, found.text.endswith(" Estimated: validation can’t promise it for other rows.")) == ("info", True)
+
+
+@pytest.mark.parametrize(
+    ("operating", "told"),
+    [
+        (None, "estimated of 3 classes (a, b, c)"),
+        ({"missed": ["c"]}, "estimated of 2 classes (a, b)"),
+        ({"missed": ["c"], "promised": ["b"]}, "promised of 1 class (b); estimated of 1 class (a)"),
+        ({"missed": ["a", "b", "c"], "promised": []}, ""),
+    ],
+)
+def test_of_which_classes_a_target_is_promised_is_told_by_name(operating, told):
+    assert promises(operating, ["a", "b", "c"]) == told
+
+
+def test_of_many_classes_the_first_five_are_named():
+    assert promises(None, list("abcdefg")) == "estimated of 7 classes (a, b, c, d, e and 2 more)"
 
 
 @pytest.mark.parametrize("measured", [{}, {"measured": MISSED}])

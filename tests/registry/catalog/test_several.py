@@ -41,6 +41,18 @@ def test_it_is_registered_with_its_own_scores_and_loading_code(version, client_f
     assert "/promotions/new/" not in page
 
 
+def test_its_card_says_of_which_classes_a_precision_is_promised(project, mia):
+    run = make_run(several_snapshot(project, mia), mia)
+    run.result["operating"] = {"by": "precision", "target": 0.9, "missed": ["refund"], "promised": ["card"]}
+    run.save()
+    catalog.register(model=make_model(project, mia), run=run, semver="1.0.0", actor=mia, stated=STATED)
+    run_ok("default")
+
+    text = ModelVersion.objects.get().cards.get().text
+
+    assert "| Thresholds | precision of 0.9 or more of each class on validation: promised of 1 class (card)" in text
+
+
 def test_a_promotion_is_refused_before_anybody_looks_at_it(version, mia):
     endpoint = make_endpoint(version.model, mia)
 

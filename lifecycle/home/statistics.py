@@ -1,0 +1,73 @@
+"""docs/statistics.md as a page: what each number is, what it assumes and how that was checked. Pure."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+
+from django.utils.html import escape
+from django.utils.safestring import SafeString, mark_safe
+from django.utils.text import slugify
+from markdown_it import MarkdownIt
+
+MARKDOWN = MarkdownIt("commonmark", {"html": False}).enable("table")
+ANCHORED = re.compile(r'^\| <a id="([a-z-]+)"></a>')
+CELL = re.compile(r"(?<!\\)\|")
+WRAPPED = '<div class="tw" tabindex="0" role="region" aria-label="{name}"><table class="tbl">'
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A number. facts: (head of the column, what stands there) of each cell that is not empty."""
+
+    anchor: str
+    name: SafeString
+    facts: list[tuple[str, SafeString]]
+
+
+@dataclass
+class Section:
+    """anchor, title: of the heading. text: what stands before its numbers; of a section without any, all of it."""
+
+    anchor: str
+    title: str
+    text: SafeString = SafeString("")
+    entries: list[Entry] = field(default_factory=list)
+
+
+def sections(markdown: str) -> list[Section]:
+    """What stands under each heading of the second level; before them, without a title, what the page begins with.
+
+    A table whose rows begin with an anchor becomes entries, which a phone shows below each other.
+    """
+    parts = re.split(r"^## (.+)$", markdown, flags=re.MULTILINE)
+    beginning = parts[0].split("\n", 1)[1]  # after the title
+    named = zip(parts[1::2], parts[2::2], strict=True)
+    return [section("", beginning), *(section(title.strip(), body) for title, body in named)]
+
+
+def section(title: str, body: str) -> Section:
+    """One of them."""
+    lines, entries, head = [], list[Entry](), list[str]()
+    for line in body.splitlines():
+        if anchored := ANCHORED.match(line):
+            name, *rest = cells(line.replace(f'<a id="{anchored[1]}"></a>', "", 1))
+            entries.append(Entry(anchored[1], inline(name), [(top, inline(cell)) for top, cell in zip(head, rest, strict=True) if cell]))
+            continue
+        if line.startswith("| number |"):
+            head = [cell[:1].upper() + cell[1:] for cell in cells(line)[1:]]
+        elif not (head and line.startswith("|---")):
+            lines.append(line)
+    html = MARKDOWN.render("\n".join(lines)).replace("<th></th>", "<td></td>")  # a head without words heads nothing
+    text = html.replace("<table>", WRAPPED.format(name=escape(title or "Statistics"))).replace("</table>", "</table></div>")
+    return Section(slugify(title), title, mark_safe(text), entries)  # noqa: S308  the product's own file, rendered without raw HTML
+
+
+def cells(line: str) -> list[str]:
+    """Of a row of a table in Markdown."""
+    return [cell.strip() for cell in CELL.split(line.strip().strip("|"))]
+
+
+def inline(cell: str) -> SafeString:
+    """What stands in a cell, as HTML."""
+    return mark_safe(MARKDOWN.renderInline(cell.replace("\\|", "|")))  # noqa: S308  as above
