@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
-from django.db.models import Count, Max, Q, QuerySet
+from django.db.models import Count, Exists, Max, OuterRef, Q, QuerySet
 
 from datasets_app.datasets.models import Item, Upload
 from datasets_app.labeling.models import Decision, Queue
@@ -193,9 +193,13 @@ def freezers(run: Run, live: ModelVersion | None) -> list[str]:
     """Who divided what a run learns and is judged by, as sorted uuids: who froze its snapshot, or one that gave the splits of rows that are
     new since the live version's. What the product freezes for a retraining is nobody's division: it goes as the live version's went."""
     own, divided = run.snapshot, {run.snapshot.pk}
-    for rows in snapshots.newer(own, live.run.snapshot if live else None):
-        fresh = SplitAssignment.objects.filter(item__in=rows.items).exclude(snapshot__in=divided)
+    gave_splits = Exists(SplitAssignment.objects.filter(snapshot=OuterRef("pk")))
+    others = {*Snapshot.objects.filter(gave_splits, dataset=own.dataset_id, number__lt=own.number).values_list("pk", flat=True)}
+    for rows in snapshots.newer(own, live.run.snapshot if live else None) if others else ():
+        fresh = SplitAssignment.objects.filter(item__in=rows.items, snapshot__in=others - divided)
         divided |= {*fresh.order_by().values_list("snapshot", flat=True).distinct()}
+        if divided >= others:
+            break
     froze = {
         str(uuid): {str(by)} - {"None"} for uuid, by in Snapshot.objects.filter(pk__in=divided).values_list("uuid", "created_by__uuid")
     }

@@ -202,7 +202,9 @@ def test_who_put_rows_into_the_test_split_by_a_file_is_one_whoever_labels_them(p
 
 
 def test_a_row_that_is_gone_from_the_database_leaves_open_whose_work_it_was(adjudicated):
-    behind_its_back("UPDATE datasets_item SET uuid = %s WHERE id = %s", uuid4().hex, adjudicated.assignments.first().item_id)
+    behind_its_back(
+        "UPDATE datasets_item SET uuid = %s WHERE id = %s", uuid4().hex, adjudicated.assignments.filter(split="test").first().item_id
+    )
 
     with pytest.raises(Refused):
-        subject.freezers(make_trained_run(adjudicated, adjudicated.created_by, evaluated=False), None)
+        subject.deciders(adjudicated)
