@@ -475,6 +475,29 @@ def scores(draw: Draw) -> Iterator[Row]:
         yield covers(named, runs, holds(ours, right).mean(), holds(peer, right).mean(), "percentile bootstrap")
 
 
+def scores_of_clusters(draw: Draw) -> Iterator[Row]:
+    """Accuracy of near duplicates in clusters of five, and two models on the same rows that are equally good; 300 resamples stand for the
+    product's 1,000. A row is as the rest of its cluster, which two models answer apart."""
+    size, resampled, right = 5, 300, 0.85
+    for clusters in (40, 160, 1000):
+        for icc in (0.0, 0.8):
+            runs, told = draw.runs(400), f"{clusters} × {size}"
+            codes, none = np.repeat(np.arange(clusters), size), np.zeros(clusters * size)
+            ours, peer, apart, rows_apart = [], [], [], []
+            for run in range(runs):
+                own = alike_within(draw, (2, clusters), right, icc)[:, codes]
+                said = (draw.random.random(own.shape) >= own).astype(np.int64)
+                one, two = (metrics.Scored(none.astype(np.int64), each, none, none, none, 2, 15) for each in said)
+                for by, found, pairs in ((codes, ours, apart), (None, peer, rows_apart)):
+                    found.append(metrics.bootstrap(one, resampled, run, by)["accuracy"])
+                    both = metrics.paired_rows(one, two, ["accuracy"], labels=None, count=resampled, seed=run, clusters=by)["accuracy"]
+                    pairs.append((both["low"], both["high"]))
+            named = "accuracy, by cluster", world_of(icc), told
+            yield covers(named, runs, holds(ours, right).mean(), holds(peer, right).mean(), "resampled rows")
+            named = "paired difference, by cluster", world_of(icc), told
+            yield covers(named, runs, holds(apart, 0.0).mean(), holds(rows_apart, 0.0).mean(), "resampled rows")
+
+
 def membership_area(draw: Draw) -> Iterator[Row]:
     """AUC of the attack by loss: exponential losses whose scales stand as true to 1 − true."""
     for n in (30, 100, 1000):
@@ -883,7 +906,7 @@ def gold(draw: Draw) -> Iterator[Row]:
 CASES: tuple[Case, ...] = (
     share, share_of_clusters, difference, difference_of_clusters, skewed, share_at_every_look, mean_at_every_look, mcnemar, holm, slices,
     fairness_gap, calibration_error, membership_area, membership_gate, cost_of_rows, business_figures, sample_ratio, burn_rate,
-    less_accurate, overruled, scores, widening, population, gold,
+    less_accurate, overruled, scores, scores_of_clusters, widening, population, gold,
 )  # fmt: skip
 
 

@@ -120,7 +120,7 @@ def learn(
 
 
 def _scores(answer: Answer, task: str, count: int, seed: int, test: Rows) -> dict[str, Any]:
-    scores = metrics.summary(ranking.score(answer(test), test.targets), count=count, seed=seed)
+    scores = metrics.summary(ranking.score(answer(test), test.targets), count=count, seed=seed, clusters=test.codes)
     shown = RECIPES[task].shown
     found = {score: scores[score] for score in shown if score in scores}
     return found | {"intervals": {score: scores["intervals"][score] for score in shown if score in scores["intervals"]}}

@@ -141,7 +141,7 @@ def learn(
 def _scores(answer: Answer, classes: int, count: int, seed: int, test: Rows) -> dict[str, Any]:
     zeros = np.zeros(len(test))
     rows = spans.score_spans(answer(test.texts), [each.spans for each in test.targets], zeros, zeros, classes)
-    values, intervals = metrics.point_estimates(rows), metrics.bootstrap(rows, count, seed)
+    values, intervals = metrics.point_estimates(rows), metrics.bootstrap(rows, count, seed, test.codes)
     shown = RECIPES["spans"].shown
     return {name: values[name] for name in shown} | {
         "intervals": {name: {"low": intervals[name][0], "high": intervals[name][1]} for name in shown if name in intervals}

@@ -48,9 +48,9 @@ def evaluate(folder: Path, cancelled: Cancelled, learn: Learn | None = None) -> 
     events.write("stage", name="predict", message=f"Answering {len(rows):,} rows.")
     probabilities = recipe.decode(predictor.logits(rows, spec.batch_size), info.temperature)
     truth = recipe.truth(rows.targets, len(info.labels))
-    recipe.keep(folder / "predictions.parquet", rows.ids, probabilities, truth, info, spec.split)
+    recipe.keep(folder / "predictions.parquet", rows.ids, probabilities, truth, info, spec.split, rows.codes)
     events.write("stage", name="score", message=f"Scoring, with {spec.bootstrap:,} bootstrap samples.")
-    found = recipe.report(probabilities, truth, info, bins=spec.bins, count=spec.bootstrap, seed=spec.seed)
+    found = recipe.report(probabilities, truth, info, bins=spec.bins, count=spec.bootstrap, seed=spec.seed, clusters=rows.codes)
     if spec.baselines and not cancelled():
         train = (folder / spec.train).resolve()
         settings: dict[str, Any] = {

@@ -42,8 +42,9 @@ class EvaluationOut(serializers.Serializer[Evaluation]):
     report_digest = serializers.CharField()
     predictions_digest = serializers.CharField(source="predictions.digest")
     report = serializers.DictField(
-        help_text="largest_gap: the largest |accuracy - confidence| of the reliability bins that hold 20 rows or more (spans, decisions); "
-        "it may be below ece; reports from before call it mce"
+        help_text="clusters: how many groups of near duplicates, or of a declared group, the rows come in, each of which intervals take as "
+        "one; older reports lack it. largest_gap: the largest |accuracy - confidence| of the reliability bins that hold 20 rows or more "
+        "(spans, decisions); it may be below ece; reports from before call it mce"
     )
     rival = serializers.SerializerMethodField()
     created_at = serializers.DateTimeField()
@@ -109,7 +110,8 @@ class CompareIn(serializers.Serializer[object]):
 
 
 class ComparisonOut(serializers.Serializer[object]):
-    """How much better b is than a on shared items. In metrics and per_class, difference, low and high are signed so that positive is better
+    """How much better b is than a on shared items. clusters: how many groups of near duplicates, or of a declared group, the rows come in;
+    intervals and p-values take each as one. In metrics and per_class, difference, low and high are signed so that positive is better
     for b, whatever the score: of a log loss that falls from 0.9 to 0.7, difference is +0.2. Pages show the same as b minus a: −0.2.
 
     changes: items that only b (fixed) or only a (broken) answers rightly, other changed errors, and McNemar's p. per_class: with p adjusted
@@ -119,6 +121,7 @@ class ComparisonOut(serializers.Serializer[object]):
     """
 
     rows = serializers.IntegerField()
+    clusters = serializers.IntegerField()
     left_out = serializers.IntegerField()
     same_items = serializers.BooleanField()
     same_snapshot = serializers.BooleanField()

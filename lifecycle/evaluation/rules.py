@@ -97,6 +97,10 @@ class Answer:
     loss: float
 
 
+SIDES = {"fixed": 1, "broken": -1}
+Turned = dict[str, int]  # item → 1 where it was fixed, −1 where broken
+
+
 @dataclass(frozen=True, slots=True)
 class Change:
     """An item that two models answered differently. kind: fixed (only the second is right), broken (only the first), other."""
@@ -383,14 +387,14 @@ def changes(first: Predictions, second: Predictions) -> list[Change]:
     return sorted(found, key=lambda change: (("broken", "fixed", "other").index(change.kind), change.item))
 
 
-def changes_by_class(changed: Sequence[Change]) -> dict[str, tuple[int, int]]:
-    """(fixed, broken) of each class: rows of which only the second, only the first, says rightly whether they are of the class."""
-    found: dict[str, list[int]] = {}
+def changes_by_class(changed: Sequence[Change]) -> dict[str, Turned]:
+    """Of each class the rows of which only the second, only the first, says rightly whether they are of the class."""
+    found: dict[str, Turned] = {}
     for change in changed:
         for label in {*change.first} ^ {*change.second}:
             is_fixed = (label in change.second) == (label in change.true)
-            found.setdefault(label, [0, 0])[not is_fixed] += 1
-    return {label: (fixed, broken) for label, (fixed, broken) in found.items()}
+            found.setdefault(label, {})[change.item] = SIDES["fixed" if is_fixed else "broken"]
+    return found
 
 
 EXACT = 1e16  # from here on PostgreSQL gives a float back as a whole number, which it is

@@ -85,7 +85,7 @@ def macro_f1_of(truth: Ints, predicted: Ints, classes: int, seed: int = 1) -> In
         weights = random.multinomial(counts.sum(), counts / counts.sum(), size=size).astype(np.float64)
         drawn.append((few.macros(rows.by_class(weights)) if few else metrics.aggregate(rows, weights))["macro_f1"])
     around = few.around["macro_f1"] if few else value
-    return Interval(value, *metrics.bounded(value, np.concatenate(drawn), int(counts.sum()), around))
+    return Interval(value, *metrics.bounded(value, np.concatenate(drawn), metrics.Together.of(int(counts.sum()), None), around))
 
 
 @dataclass(frozen=True)
