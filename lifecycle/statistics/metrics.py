@@ -454,6 +454,17 @@ def paired_rows(
     return found
 
 
+def drawn(rows: Countable, name: str, *, count: int, seed: int, clusters: Ints | None = None) -> Floats:
+    """A score of resampled rows (count,). The same rows, count, seed and clusters give the same resamples, so two models' are paired."""
+    return np.concatenate([np.zeros(0), *(rows.aggregate(weights)[name] for weights in resamples(len(rows), count, seed, clusters))])
+
+
+def apart(name: str, before: tuple[float, Floats], after: tuple[float, Floats], clusters: Ints) -> dict[str, Any]:
+    """How much better the second is, as an entry of `paired`. before, after: a model's score and what `drawn` has of it (B,)."""
+    differences = _sign(name) * (after[1] - before[1])
+    return _verdict(before[0], after[0], _sign(name), differences, Together.of(len(clusters), clusters))
+
+
 def counted(blocks: Iterable[Floats]) -> Iterator[tuple[Floats, int]]:
     """Each block of resamples with how many came before it."""
     done = 0
