@@ -111,6 +111,11 @@ def clusters_in(table: pa.Table) -> Ints | None:
     return table[CLUSTER].to_numpy().astype(np.int64) if CLUSTER in table.column_names else None
 
 
+def read_clusters(path: Path) -> Ints | None:
+    """The same of a file of any task."""
+    return clusters_in(pq.read_table(path, columns=[CLUSTER])) if CLUSTER in pq.read_schema(path).names else None
+
+
 def _of_one(predictions: Predictions) -> dict[str, Any]:
     scored = metrics.score_rows(predictions.probabilities, predictions.truth, cut=predictions.cut)
     return {

@@ -219,7 +219,7 @@ def scores_of(evaluation: Evaluation, label: str) -> Scores:
 def rows_of(evaluation: Evaluation) -> Rows:
     """What the rows of an evaluation of any task are grouped and measured by, from the same file."""
     with artifacts.local_copy(evaluation.predictions.digest) as path:
-        return group_rows.READERS[evaluation.report.get("task", "single_label")](path)
+        return group_rows.read(path, evaluation.report.get("task", "single_label"))
 
 
 def losses_of(evaluation: Evaluation) -> dict[str, float]:

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from lifecycle.statistics import calibration, metrics
+from lifecycle.statistics import calibration, groups, metrics
 from lifecycle.statistics.clustered import numbered
 
 SIZE, CLUSTERS = 5, 80
@@ -44,15 +44,14 @@ def test_where_each_row_is_a_cluster_of_its_own_nothing_changes():
     )
 
 
-@pytest.mark.parametrize("chance", [0.8, 0.95])
-def test_the_interval_of_an_accuracy_holds_where_near_duplicates_are_alike(chance):
+def test_the_interval_of_an_accuracy_holds_where_near_duplicates_are_alike():
     """Resampled one by one, such rows give an interval that holds in about 65 %."""
     random, held = np.random.default_rng(1), np.zeros(2)
     for _ in range(150):
-        rows = scored(alike(random, chance))
+        rows = scored(alike(random, 0.8))
         for at, clusters in enumerate((CODES, None)):
             low, high = metrics.bootstrap(rows, 100, 1, clusters)["accuracy"]
-            held[at] += low <= chance <= high
+            held[at] += low <= 0.8 <= high
 
     assert held[0] / 150 >= 0.93
     assert held[1] / 150 < 0.8
@@ -61,14 +60,14 @@ def test_the_interval_of_an_accuracy_holds_where_near_duplicates_are_alike(chanc
 def test_a_paired_interval_holds_where_near_duplicates_are_alike():
     """Nothing differs in truth; by rows, a third is told apart."""
     random, told = np.random.default_rng(1), np.zeros(2)
-    for _ in range(150):
+    for _ in range(80):
         one, two = scored(alike(random, 0.8)), scored(alike(random, 0.8))
         for at, clusters in enumerate((CODES, None)):
             found = metrics.paired_rows(one, two, ["accuracy"], labels=None, count=200, seed=1, clusters=clusters)
             told[at] += found["accuracy"]["verdict"] != "unclear"
 
-    assert told[0] / 150 <= 0.07
-    assert told[1] / 150 > 0.2
+    assert told[0] / 80 <= 0.07
+    assert told[1] / 80 > 0.2
 
 
 def test_where_all_rows_are_right_each_cluster_counts_once():
@@ -93,3 +92,44 @@ def test_rows_of_one_cluster_tell_no_difference():
     found = metrics.paired_rows(one, two, ["accuracy"], labels=None, count=20, seed=1, clusters=np.zeros(len(CODES), dtype=np.int64))
 
     assert (found["accuracy"]["difference"], found["accuracy"]["verdict"]) == (1.0, "unclear")
+
+
+def slices_of(right, codes, clusters):
+    by = groups.Quotient("accuracy", right.astype(float), np.ones(len(right)), is_share=True, clusters=clusters)
+    macro = groups.MacroF1(np.zeros(len(right), dtype=np.int64), 1 - right, 2, clusters=clusters)
+    return groups.scores((by, macro), by, codes, int(codes.max()) + 1)
+
+
+def test_of_slices_that_do_not_differ_hardly_one_is_called_better_or_worse(monkeypatch):
+    """Four slices of 20 clusters; Fisher's test of rows calls one in about a third of such tables."""
+    monkeypatch.setattr(groups, "PERMUTED", 0)  # the limit of the test, which costs little
+    random, told = np.random.default_rng(1), np.zeros(2)
+    codes = np.repeat(np.arange(4), len(CODES) // 4)
+    for _ in range(60):
+        right = alike(random, 0.8)
+        for at, clusters in enumerate((CODES, None)):
+            told[at] += any(score.verdict in ("better", "worse") for score in slices_of(right, codes, clusters))
+
+    assert told[0] / 60 <= 0.05 + 2 * (0.05 * 0.95 / 60) ** 0.5
+    assert told[1] / 60 > 0.2
+
+
+def test_scores_of_slices_are_the_same_and_their_intervals_are_those_of_clusters():
+    right, codes = alike(np.random.default_rng(2), 0.8), np.repeat([0, 1], len(CODES) // 2)
+
+    by_clusters, by_rows = (slices_of(right, codes, clusters)[0] for clusters in (CODES, None))
+
+    for name in ("accuracy", "macro_f1"):
+        one, two = by_clusters.values[name], by_rows.values[name]
+        assert one.value == two.value
+        assert one.low < two.low < two.high < one.high
+    assert by_clusters.difference.value == pytest.approx(by_rows.difference.value)
+    assert groups.tested_by(groups.Quotient("accuracy", NONE, NONE, is_share=True, clusters=CODES)) == groups.PERMUTATION
+
+
+def test_what_a_cluster_has_in_one_slice_is_one_part():
+    measure = groups.Quotient("f1", np.array([1.0, 0, 2, 1]), np.array([1.0, 1, 2, 2]), clusters=np.array([0, 0, 1, 1]))
+
+    parts, codes = groups.parted(measure, np.array([1, 0, 1, 1]))
+
+    assert (parts.above.tolist(), parts.below.tolist(), codes.tolist()) == ([0.0, 1.0, 3.0], [1.0, 1.0, 4.0], [0, 1, 1])
