@@ -148,8 +148,8 @@ def write_split(snapshot: Snapshot, split: str, path: Path, rows: Iterable[Manif
     """Write one split, or some of its rows, as the engine reads it, one {"id": item digest, "text", "label"} a line; of several classes a
     text, "labels" is a list of them; of marked parts "spans" a list of {"start", "end", "label"}; of a text that was written, "answer" is
     that and "context" what stands below the prompt; of a dialogue, "messages" are its turns, and a line of "id" and "left_out" says why
-    nothing is learnt from it; of responses in order as `ranked` says. Returns the number of rows without those left out. rows: in the
-    order of the split."""
+    nothing is learnt from it; of responses in order as `ranked` says. "cluster" names what the row was split together with. Returns the
+    number of rows without those left out. rows: in the order of the split."""
     taken = iter(rows) if rows is not None else rows_of(snapshot, split)
     if snapshot.dataset.task in WRITTEN_TASKS:
         return write_lines(path, told(with_written(with_items(snapshot, taken))))
@@ -158,7 +158,7 @@ def write_split(snapshot: Snapshot, split: str, path: Path, rows: Iterable[Manif
     count, listed = 0, LISTED.get(snapshot.dataset.task)
     with path.open("w", encoding="utf-8") as file:
         for row, item in with_items(snapshot, taken):
-            said = {listed: json.loads(row.label)} if listed else {"label": row.label}
+            said = ({listed: json.loads(row.label)} if listed else {"label": row.label}) | {"cluster": row.cluster}
             file.write(json.dumps({"id": row.item, "text": item.text} | said, ensure_ascii=False) + "\n")
             count += 1
     return count
@@ -175,8 +175,8 @@ def told_rows(snapshot: Snapshot, split: str) -> Iterator[dict[str, Any]]:
 
 
 def written(rows: Iterator[TextRow]) -> Iterator[dict[str, Any]]:
-    """Of each row id, text, answer, and context where the item has one; of a dialogue messages too, as `learnt_from` says. Rows whose
-    answer was erased, and dialogues from which nothing is learnt, are left out."""
+    """Of each row id, cluster, text, answer, and context where the item has one; of a dialogue messages too, as `learnt_from` says. Rows
+    whose answer was erased, and dialogues from which nothing is learnt, are left out."""
     return (row for row in told(rows) if "left_out" not in row)
 
 
@@ -186,10 +186,11 @@ def told(rows: Iterator[TextRow]) -> Iterator[dict[str, Any]]:
         answer = json.loads(row.label)
         if isinstance(answer, str):
             context = (item.content or {}).get("context")
-            yield {"id": row.item, "text": item.text, "answer": answer} | ({"context": context} if context else {})
+            said = {"id": row.item, "cluster": row.cluster, "text": item.text, "answer": answer}
+            yield said | ({"context": context} if context else {})
         elif answer is not None:
             try:
-                yield {"id": row.item} | learnt_from(answer)
+                yield {"id": row.item, "cluster": row.cluster} | learnt_from(answer)
             except Unlearnable as error:
                 yield {"id": row.item, "left_out": str(error)}
 
@@ -214,15 +215,16 @@ def ranked_of(snapshot: Snapshot, digests: Sequence[str]) -> dict[str, dict[str,
 
 
 def ranked(rows: Iterable[TextRow]) -> Iterator[dict[str, Any]]:
-    """Of each row id, text (the prompt), responses (texts) and ranks (of each, 0 the best; equal where neither is better); rows that were
-    erased are left out. Two that are about the same and two that are both bad are equal, as Chatbot Arena counts them."""
+    """Of each row id, cluster, text (the prompt), responses (texts) and ranks (of each, 0 the best; equal where neither is better); rows
+    that were erased are left out. Two that are about the same and two that are both bad are equal, as Chatbot Arena counts them."""
     for row, item in rows:
         content = item.content or {}
         if responses := content.get("responses"):
             said = json.loads(row.label)
             order = said if isinstance(said, list) else {"first": [0, 1], "second": [1, 0]}.get(said)
             ranks = [order.index(at) if order else 0 for at in range(len(responses))]
-            yield {"id": row.item, "text": plain(content.get("prompt", "")), "responses": list(map(plain, responses)), "ranks": ranks}
+            said = {"id": row.item, "cluster": row.cluster, "text": plain(content.get("prompt", ""))}
+            yield said | {"responses": list(map(plain, responses)), "ranks": ranks}
 
 
 def plain(said: str | list[dict[str, Any]]) -> str:

@@ -103,7 +103,7 @@ def forgetting(spec: TrainSpec, folder: Path, tokenizer: Any, batches: Collate) 
     written = recipe.served_by == "torch"
     pair = _losses(spec, folder, tokenizer, batches, rows) if written else _answers(spec, folder, tokenizer, batches, rows, labels)
     compared = [leading] if written else list(dict.fromkeys((leading, *recipe.shown)))
-    found = metrics.paired_rows(pair[0], pair[1], compared, labels=labels, count=metrics.RESAMPLES, seed=spec.seed)
+    found = metrics.paired_rows(pair[0], pair[1], compared, labels=labels, count=metrics.RESAMPLES, seed=spec.seed, clusters=rows.codes)
     return {"rows": len(rows), "labels": len(shared), "by": leading, "per_class": found.pop("per_class", {}), "metrics": found}
 
 

@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from lifecycle.engine.faults import EngineFault
+from lifecycle.statistics import clustered
+from lifecycle.statistics.clustered import Ints
 
 REHEARSAL = "rehearsal.jsonl"  # of a run folder: rows that its base learnt from
 EARLIER = "earlier.jsonl"  # rows that its base was measured on, and that it does not learn from
@@ -21,12 +23,19 @@ Read = Callable[[Mapping[str, Any], Mapping[str, int]], Any]
 @dataclass(frozen=True)
 class Rows:
     """Rows in file order. targets: what each says, as its recipe reads it; empty where that was not asked for. left_out: what is the
-    matter with each line that is no row, such as "with calls of tools"."""
+    matter with each line that is no row, such as "with calls of tools". clusters: name of the cluster that each row was split with, such as
+    near duplicates; its own id where the file names none."""
 
     ids: tuple[str, ...]
     texts: tuple[str, ...]
     targets: tuple[Any, ...] = ()
     left_out: tuple[str, ...] = ()
+    clusters: tuple[str, ...] = ()
+
+    @property
+    def codes(self) -> Ints:
+        """Number of each row's cluster (N,), as of `clustered.numbered`."""
+        return clustered.numbered(self.clusters or self.ids)
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -45,7 +54,7 @@ def read_rows(path: Path, labels: tuple[str, ...] = (), read: Read | None = None
     Raises EngineFault `bad_data` naming the line.
     """
     index = {label: number for number, label in enumerate(labels)}
-    ids, texts, targets, left_out = [], [], [], []
+    ids, texts, targets, left_out, clusters = [], [], [], [], []
     try:
         file = path.open("rb")
     except FileNotFoundError:
@@ -60,6 +69,7 @@ def read_rows(path: Path, labels: tuple[str, ...] = (), read: Read | None = None
                 continue
             ids.append(row["id"])
             texts.append(row["text"])
+            clusters.append(str(row.get("cluster") or row["id"]))
             if read is not None:
                 try:
                     targets.append(read(row, index))
@@ -68,7 +78,7 @@ def read_rows(path: Path, labels: tuple[str, ...] = (), read: Read | None = None
     if not ids:
         but = f", but {len(left_out):,} that are left out, such as one {left_out[0]}" if left_out else ""
         raise EngineFault("bad_data", f"{path.name} holds no rows{but}.", "Freeze a snapshot that has rows in this split.")
-    return Rows(tuple(ids), tuple(texts), tuple(targets), tuple(left_out))
+    return Rows(tuple(ids), tuple(texts), tuple(targets), tuple(left_out), tuple(clusters))
 
 
 def _row(path: Path, number: int, line: bytes) -> dict[str, Any]:
@@ -86,7 +96,8 @@ def _row(path: Path, number: int, line: bytes) -> dict[str, Any]:
 
 def some(rows: Rows, kept: Sequence[int]) -> Rows:
     """A few of the rows, in this order."""
-    return Rows(tuple(rows.ids[at] for at in kept), tuple(rows.texts[at] for at in kept), tuple(rows.targets[at] for at in kept))
+    parts = {"ids": rows.ids, "texts": rows.texts, "targets": rows.targets, "clusters": rows.clusters or rows.ids}
+    return Rows(**{name: tuple(each[at] for at in kept) for name, each in parts.items()})
 
 
 def parts(rows: Rows, at_once: int) -> Iterator[Rows]:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow.compute as pc
@@ -38,13 +39,15 @@ class Classes:
 class Rows:
     """Rows in file order. measures: quotients, by the first of which groups are compared unless another is asked for, and others. wrong:
     which rows have a mistake (N,), None where a row is not right or wrong. weight: how bad it is, the worst the highest (N,). classes: None
-    where the task has none that fairness could be told of."""
+    where the task has none that fairness could be told of. clusters: how many clusters, such as near duplicates, the rows come in; None
+    where each is one of its own."""
 
     ids: tuple[str, ...]
     measures: tuple[Measure, ...]
     wrong: Bools | None
     weight: Floats
     classes: Classes | None = None
+    clusters: int | None = None
 
     @property
     def quotients(self) -> dict[str, Quotient]:
@@ -117,6 +120,16 @@ def of_texts(path: Path) -> Rows:
     known = {name: each for name, each in values.items() if not np.isnan(each).all()}
     measures = tuple(share(name, each > 0) if name == "exact_match" else mean(name, each) for name, each in known.items())
     return Rows(tuple(table["id"].to_pylist()), measures, None, np.zeros(table.num_rows))
+
+
+def read(path: Path, task: str) -> Rows:
+    """The rows of a file of this task."""
+    found = READERS[task](path)
+    clusters = predictions.read_clusters(path)
+    if clusters is None or (number := int(clusters.max()) + 1) == len(clusters):
+        return found
+    measures: Any = found.measures
+    return replace(found, measures=tuple(replace(each, clusters=clusters) for each in measures), clusters=number)
 
 
 READERS: Mapping[str, Callable[[Path], Rows]] = {

@@ -171,6 +171,7 @@ def report(
     bins: int = 15,
     count: int = metrics.RESAMPLES,
     seed: int = 1,
+    clusters: Ints | None = None,
 ) -> dict[str, Any]:
     """As metrics.report, of sets: with macro_ap over the labels that occur (no interval: each sample would be ranked anew), wrong_rows, and
     the rows' mean number of labels, true and given."""
@@ -182,7 +183,8 @@ def report(
     return {
         "task": "multi_label",
         "rows": len(rows),
-        **metrics.summary(rows, count=count, seed=seed),
+        "clusters": metrics.Together.of(len(rows), clusters).clusters,
+        **metrics.summary(rows, count=count, seed=seed, clusters=clusters),
         "macro_ap": float(np.mean(ranked)) if ranked else None,
         "wrong_rows": int((rows.truth != rows.decided).any(axis=1).sum()),
         "labels_per_row": {"true": float(rows.truth.sum(axis=1).mean()), "given": float(rows.decided.sum(axis=1).mean())},

@@ -15,7 +15,8 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from lifecycle.engine import label_sets
-from lifecycle.statistics import deciding, metrics
+from lifecycle.statistics import clustered, deciding, metrics
+from lifecycle.statistics.clustered import Ints
 from lifecycle.statistics.deciding import Cut
 from lifecycle.statistics.operating import Scores
 
@@ -28,6 +29,7 @@ SCHEMA = pa.schema(
         ("probabilities", pa.list_(pa.float64())),
         ("loss", pa.float64()),
         ("split", pa.string()),
+        ("cluster", pa.int32()),
     ]
 )
 SETS_SCHEMA = pa.schema(
@@ -38,8 +40,10 @@ SETS_SCHEMA = pa.schema(
         ("probabilities", pa.list_(pa.float64())),
         ("loss", pa.float64()),
         ("split", pa.string()),
+        ("cluster", pa.int32()),
     ]
 )
+CLUSTER = "cluster"
 ROWS_AT_ONCE = 8_192  # whose probabilities are held at a time, where few of them are kept
 
 
@@ -48,7 +52,8 @@ class Predictions:
     """A model's answers on labelled rows. truth: label numbers (N,); probabilities: (N, C) in order of labels.
 
     Of answers that are sets of labels, truth is bool (N, C), and thresholds are those from which on each label is given; else None.
-    cut: of one label a text, the one that has a threshold; None where the likeliest is the answer.
+    cut: of one label a text, the one that has a threshold; None where the likeliest is the answer. clusters: number of each row's cluster
+    (N,), such as near duplicates that were split together; None where a file was written before that was kept.
     """
 
     labels: tuple[str, ...]
@@ -57,6 +62,7 @@ class Predictions:
     probabilities: NDArray[np.float64]
     thresholds: tuple[float, ...] | None = None
     cut: Cut | None = None
+    clusters: Ints | None = None
 
     @property
     def predicted(self) -> NDArray[np.int64]:
@@ -83,11 +89,31 @@ def write(path: Path, predictions: Predictions, split: str) -> None:
     else:
         columns, schema = _of_sets(predictions, predictions.thresholds), SETS_SCHEMA
         kept["thresholds"] = json.dumps(predictions.thresholds)
-    rows = {"id": list(predictions.ids), "probabilities": list(predictions.probabilities), "split": [split] * len(predictions.ids)}
+    rows: dict[str, Any] = {
+        "id": list(predictions.ids),
+        "probabilities": list(predictions.probabilities),
+        "split": [split] * len(predictions.ids),
+    }
+    rows[CLUSTER] = kept_clusters(predictions.clusters, len(predictions.ids))
     table = pa.table({name: (columns | rows)[name] for name in schema.names}, schema=schema.with_metadata(kept))
     temporary = path.with_name(f".{path.name}")
     pq.write_table(table, temporary, compression="zstd")
     temporary.replace(path)
+
+
+def kept_clusters(clusters: Ints | None, rows: int) -> Ints:
+    """The column of a file's clusters: each row one of its own where none are known."""
+    return np.arange(rows) if clusters is None else clusters
+
+
+def clusters_in(table: pa.Table) -> Ints | None:
+    """Number of each row's cluster (N,); None where the file has no such column."""
+    return table[CLUSTER].to_numpy().astype(np.int64) if CLUSTER in table.column_names else None
+
+
+def read_clusters(path: Path) -> Ints | None:
+    """The same of a file of any task."""
+    return clusters_in(pq.read_table(path, columns=[CLUSTER])) if CLUSTER in pq.read_schema(path).names else None
 
 
 def _of_one(predictions: Predictions) -> dict[str, Any]:
@@ -129,6 +155,7 @@ def read(path: Path) -> Predictions:
         probabilities=flat.reshape(table.num_rows, len(labels)),
         thresholds=tuple(json.loads(thresholds)) if thresholds is not None else None,
         cut=Cut(**json.loads(cut)) if cut is not None else None,
+        clusters=clusters_in(table),
     )
 
 
@@ -229,8 +256,9 @@ def compare(
 ) -> dict[str, Any]:  # fmt: skip
     """metrics.paired over the items that both answered with the same truth, and how many those are. tell: as in metrics.paired_rows.
 
-    Returns rows (compared), left_out (items of only one side, or whose truth differs), and `metrics`. The labels must be the same
-    set; their order may differ. Raises ValueError when they differ, when one gives one label and the other sets, or no item is shared.
+    Returns rows (compared), clusters (of these), left_out (items of only one side, or whose truth differs), and `metrics`. The labels must
+    be the same set; their order may differ. Raises ValueError when they differ, when one gives one label and the other sets, or no item is
+    shared.
     """
     if set(baseline.labels) != set(candidate.labels):
         differing = sorted(set(baseline.labels) ^ set(candidate.labels))
@@ -249,7 +277,8 @@ def compare(
         raise ValueError("The two evaluations share no item, so they cannot be compared. Evaluate both on the same snapshot and split.")
     one, two = [pair[0] for pair in pairs], [pair[1] for pair in pairs]
     answers = baseline.probabilities[one], candidate.probabilities[two][:, reorder]
-    options: dict[str, Any] = {"count": count, "seed": seed, "labels": baseline.labels, "tell": tell}
+    clusters = shared_clusters(baseline.clusters, candidate.clusters, one, two)
+    options: dict[str, Any] = {"count": count, "seed": seed, "labels": baseline.labels, "clusters": clusters, "tell": tell}
     if not baseline.thresholds or not candidate.thresholds:
         moved = candidate.cut and Cut(reorder.index(candidate.cut.index), candidate.cut.threshold)
         first, second = (metrics.score_rows(answers[at], baseline.truth[one], bins, (baseline.cut, moved)[at]) for at in (0, 1))
@@ -258,7 +287,15 @@ def compare(
         thresholds = baseline.thresholds, [candidate.thresholds[at] for at in reorder]
         before, after = (label_sets.score_sets(answers[at], baseline.truth[one], thresholds[at], bins) for at in (0, 1))
         found = metrics.paired_rows(before, after, label_sets.COMPARED, **options)
-    return {"rows": len(pairs), "left_out": len(set(baseline.ids) | set(candidate.ids)) - len(pairs), "metrics": found}
+    left_out = len(set(baseline.ids) | set(candidate.ids)) - len(pairs)
+    return {"rows": len(pairs), "clusters": int(clusters.max()) + 1, "left_out": left_out, "metrics": found}
+
+
+def shared_clusters(one: Ints | None, two: Ints | None, first: Sequence[int] | Ints, second: Sequence[int] | Ints) -> Ints:
+    """Numbers of the clusters of rows that two files share (n,): those of the first file that knows them; each row one of its own where
+    neither does. one, two: of all rows of each file; first, second: numbers of the shared rows in each, side by side."""
+    known = one[list(first)] if one is not None else two[list(second)] if two is not None else range(len(first))
+    return clustered.numbered(known)
 
 
 def nearest(embeddings: NDArray[Any], query: Sequence[float], count: int = 10) -> list[tuple[int, float]]:

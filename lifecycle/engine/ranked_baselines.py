@@ -20,11 +20,11 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 
 from lifecycle.engine import ranking
+from lifecycle.engine.baseline_scores import Measured, measure
 from lifecycle.engine.data import Rows
 from lifecycle.engine.embedding import Embedder
 from lifecycle.engine.ranking import Ranked
 from lifecycle.engine.recipes import RECIPES
-from lifecycle.statistics import metrics
 from lifecycle.statistics.metrics import Floats
 
 ITERATIONS = 100
@@ -107,8 +107,8 @@ def frozen_base(train: Rows, task: str, seed: int, *, base: Path, pooling: str, 
 
 def learn(
     train: Rows, *, task: str, base: Path | None, pooling: str, max_tokens: int, count: int, seed: int
-) -> dict[str, Callable[[Rows], dict[str, Any]]]:
-    """Each baseline by name: the recipe's `shown` scores on some rows, with intervals. The base's is left out where no base is given, and
+) -> dict[str, Callable[[Rows], Measured]]:
+    """Each baseline by name: what it reaches on some rows. The base's is left out where no base is given, and
     so are both regressions where the training rows prefer no response."""
     answers: dict[str, Answer] = {"first": by_place, "longer": by_length}
     teaches = any(len(set(each.ranks)) > 1 for each in train.targets)
@@ -119,8 +119,5 @@ def learn(
     return {name: partial(_scores, answer, task, count, seed) for name, answer in answers.items()}
 
 
-def _scores(answer: Answer, task: str, count: int, seed: int, test: Rows) -> dict[str, Any]:
-    scores = metrics.summary(ranking.score(answer(test), test.targets), count=count, seed=seed)
-    shown = RECIPES[task].shown
-    found = {score: scores[score] for score in shown if score in scores}
-    return found | {"intervals": {score: scores["intervals"][score] for score in shown if score in scores["intervals"]}}
+def _scores(answer: Answer, task: str, count: int, seed: int, test: Rows) -> Measured:
+    return measure(ranking.score(answer(test), test.targets), test, task=task, count=count, seed=seed)

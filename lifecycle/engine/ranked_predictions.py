@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from lifecycle.engine import ranking
+from lifecycle.engine.predictions import CLUSTER, clusters_in, kept_clusters, shared_clusters
 from lifecycle.engine.ranking import Ranked, ScoredRanks
 from lifecycle.statistics import metrics
 from lifecycle.statistics.metrics import Floats, Ints
@@ -23,6 +24,7 @@ SCHEMA = pa.schema(
         ("lengths", pa.list_(pa.int64())),
         ("strengths", pa.list_(pa.float64())),
         ("split", pa.string()),
+        (CLUSTER, pa.int32()),
     ]
 )
 
@@ -30,18 +32,19 @@ SCHEMA = pa.schema(
 @dataclass(frozen=True)
 class RankedAnswers:
     """A model's strengths of responses that people put in order, of each row as many. lengths: characters of the responses, whose texts are
-    not kept."""
+    not kept. clusters: number of each row's cluster (N,); None where a file was written before that was kept."""
 
     ids: tuple[str, ...]
     ranks: tuple[tuple[int, ...], ...]
     lengths: tuple[tuple[int, ...], ...]
     strengths: tuple[tuple[float, ...], ...]
+    clusters: Ints | None = field(default=None, compare=False)
 
     @classmethod
-    def of(cls, ids: Sequence[str], strengths: Floats, truth: Sequence[Ranked]) -> RankedAnswers:
+    def of(cls, ids: Sequence[str], strengths: Floats, truth: Sequence[Ranked], clusters: Ints | None = None) -> RankedAnswers:
         """Of a model's strengths (N, M)."""
         known = tuple(tuple(row[: len(each.ranks)].tolist()) for row, each in zip(strengths, truth, strict=True))
-        return cls(tuple(ids), tuple(each.ranks for each in truth), tuple(each.lengths for each in truth), known)
+        return cls(tuple(ids), tuple(each.ranks for each in truth), tuple(each.lengths for each in truth), known, clusters)
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -75,7 +78,7 @@ def write(path: Path, answers: RankedAnswers, split: str) -> None:
     """Write the rows."""
     columns: dict[str, Any] = {
         "id": list(answers.ids), "ranks": list(answers.ranks), "lengths": list(answers.lengths), "strengths": list(answers.strengths),
-        "split": [split] * len(answers),
+        "split": [split] * len(answers), CLUSTER: kept_clusters(answers.clusters, len(answers)),
     }  # fmt: skip
     temporary = path.with_name(f".{path.name}")
     pq.write_table(pa.table(columns, schema=SCHEMA), temporary, compression="zstd")
@@ -86,7 +89,7 @@ def read(path: Path) -> RankedAnswers:
     """Read the rows back."""
     table = pq.read_table(path)
     ranks, lengths, strengths = (tuple(map(tuple, table[name].to_pylist())) for name in ("ranks", "lengths", "strengths"))
-    return RankedAnswers(tuple(table["id"].to_pylist()), ranks, lengths, strengths)
+    return RankedAnswers(tuple(table["id"].to_pylist()), ranks, lengths, strengths, clusters_in(table))
 
 
 def shared(one: RankedAnswers, two: RankedAnswers) -> tuple[Ints, Ints]:
@@ -99,19 +102,21 @@ def shared(one: RankedAnswers, two: RankedAnswers) -> tuple[Ints, Ints]:
 
 def some(answers: RankedAnswers, rows: Sequence[int] | Ints) -> RankedAnswers:
     """A few of the rows, in this order."""
-    parts: Any = ((each[row] for row in rows) for each in (answers.ids, answers.ranks, answers.lengths, answers.strengths))
-    return RankedAnswers(*map(tuple, parts))
+    parts = {name: tuple(getattr(answers, name)[row] for row in rows) for name in ("ids", "ranks", "lengths", "strengths")}
+    clusters = None if answers.clusters is None else answers.clusters[np.asarray(rows, dtype=np.int64)]
+    return RankedAnswers(**parts, clusters=clusters)
 
 
 def compare(one: RankedAnswers, two: RankedAnswers, *, count: int = metrics.RESAMPLES, seed: int = 1) -> dict[str, Any]:
     """ranking.paired over the items that both ordered with the same truth, and how many those are.
 
-    Returns rows (compared), left_out (items of only one side, or whose truth differs), and `metrics`. Raises ValueError when no item is
-    shared.
+    Returns rows (compared), clusters (of these), left_out (items of only one side, or whose truth differs), and `metrics`. Raises
+    ValueError when no item is shared.
     """
     first, second = shared(one, two)
     if not len(first):
         raise ValueError("The two evaluations share no item, so they cannot be compared. Evaluate both on the same snapshot and split.")
     left_out = len(set(one.ids) | set(two.ids)) - len(first)
-    found = ranking.paired(some(one, first).scored, some(two, second).scored, count=count, seed=seed)
-    return {"rows": len(first), "left_out": left_out, "metrics": found}
+    clusters = shared_clusters(one.clusters, two.clusters, first, second)
+    found = ranking.paired(some(one, first).scored, some(two, second).scored, count=count, seed=seed, clusters=clusters)
+    return {"rows": len(first), "clusters": int(clusters.max()) + 1, "left_out": left_out, "metrics": found}

@@ -217,7 +217,7 @@ def _of_pairs(pairs: Pairs, strengths: Floats, truth: Sequence[Ranked], bins: in
     )
 
 
-def report(strengths: Floats, truth: Sequence[Ranked], *, bins: int, count: int, seed: int) -> dict[str, Any]:
+def report(strengths: Floats, truth: Sequence[Ranked], *, bins: int, count: int, seed: int, clusters: Ints | None = None) -> dict[str, Any]:
     """Everything an evaluation tells: METRICS with `intervals`, how many pairs there are, reliability, and what people think of length.
 
     longer_preferred_by_people: share of the pairs of different length of which people prefer the longer; None where there are none.
@@ -227,16 +227,19 @@ def report(strengths: Floats, truth: Sequence[Ranked], *, bins: int, count: int,
     apart = decided & (pairs.longer != 0)
     return {
         "rows": len(truth),
+        "clusters": metrics.Together.of(len(truth), clusters).clusters,
         "pairs": int(decided.sum()),
         "ties": int((~decided).sum()),
         "apart": int(apart.sum()),
         "wrong_rows": int((rows.right < rows.decided).sum()),
         "longer_preferred_by_people": float((pairs.order == pairs.longer)[apart].mean()) if apart.any() else None,
-        **metrics.summary(rows, count=count, seed=seed),
+        **metrics.summary(rows, count=count, seed=seed, clusters=clusters),
         "reliability": calibration.reliability(pairs.confidence[decided], pairs.right[decided], bins),
     }
 
 
-def paired(one: ScoredRanks, two: ScoredRanks, *, count: int = metrics.RESAMPLES, seed: int = 1) -> dict[str, dict[str, Any]]:
+def paired(
+    one: ScoredRanks, two: ScoredRanks, *, count: int = metrics.RESAMPLES, seed: int = 1, clusters: Ints | None = None
+) -> dict[str, dict[str, Any]]:
     """How much better `two` orders the same rows than `one`, by each of COMPARED; as metrics.paired."""
-    return metrics.paired_rows(one, two, COMPARED, labels=None, count=count, seed=seed)
+    return metrics.paired_rows(one, two, COMPARED, labels=None, count=count, seed=seed, clusters=clusters)

@@ -20,7 +20,7 @@ from lifecycle.engine.spec import RobustnessSpec
 from lifecycle.engine.verbs import quiet
 from lifecycle.statistics import metrics
 from lifecycle.statistics.intervals import wilson
-from lifecycle.statistics.metrics import Countable
+from lifecycle.statistics.metrics import Countable, Ints
 
 
 def robustness(folder: Path, cancelled: Callable[[], bool]) -> dict[str, Any]:
@@ -60,10 +60,10 @@ def probed(subject: Subject, rows: Rows, spec: RobustnessSpec, tell: Callable[[i
     for probe in PROBES:
         disturbed = subject.disturb(probe, rows, spec.seed)
         sides = subject.hold(rows, clean, disturbed, answered_again(subject, rows, clean, disturbed, tell))
-        found[probe] = scored(subject, sides.after, spec) | compared(subject, sides, spec)
+        found[probe] = scored(subject, sides.after, spec, rows.codes) | compared(subject, sides, spec, rows.codes)
         flips += flipped(probe, rows, sides)
     write_flips(path, flips)
-    return {"clean": scored(subject, subject.score(rows, clean), spec), "probes": found}
+    return {"clean": scored(subject, subject.score(rows, clean), spec, rows.codes), "probes": found}
 
 
 def answered(subject: Subject, rows: Rows, tell: Callable[[int], None]) -> list[Any]:
@@ -86,21 +86,22 @@ def answered_again(subject: Subject, rows: Rows, clean: list[Any], disturbed: Ro
     return found
 
 
-def scored(subject: Subject, rows: Countable, spec: RobustnessSpec) -> dict[str, Any]:
+def scored(subject: Subject, rows: Countable, spec: RobustnessSpec, clusters: Ints) -> dict[str, Any]:
     """The scores that are shown with their bootstrap intervals; those are left out that these rows do not tell."""
-    told = metrics.summary(rows, count=spec.bootstrap, seed=spec.seed)
+    told = metrics.summary(rows, count=spec.bootstrap, seed=spec.seed, clusters=clusters)
     names = [name for name in subject.shown if name in told]
     return {name: told[name] for name in names} | {
         "intervals": {name: told["intervals"][name] for name in names if name in told["intervals"]}
     }
 
 
-def compared(subject: Subject, sides: Sides, spec: RobustnessSpec) -> dict[str, Any]:
+def compared(subject: Subject, sides: Sides, spec: RobustnessSpec, clusters: Ints) -> dict[str, Any]:
     """change: paired differences from the clean rows; flipped: answers that changed, with a 95 % Wilson interval; broken, fixed: rows whose
     own score fell, and rose; of marked parts also lost: those that are not asked for."""
     count, changed = len(sides.before), int(sides.changed.sum())
     low, high = wilson(changed, count)
-    paired = metrics.paired_rows(sides.before, sides.after, subject.shown, labels=None, count=spec.bootstrap, seed=spec.seed)
+    options: dict[str, Any] = {"labels": None, "count": spec.bootstrap, "seed": spec.seed, "clusters": clusters}
+    paired = metrics.paired_rows(sides.before, sides.after, subject.shown, **options)
     before, after = sides.own
     return {
         "change": paired,

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 
 from lifecycle.engine import spans, tagging
+from lifecycle.engine.baseline_scores import Measured, measure
 from lifecycle.engine.batches import Collate
 from lifecycle.engine.classifier import TokenClassifier
 from lifecycle.engine.data import NOT_COUNTED, Rows
@@ -23,7 +24,6 @@ from lifecycle.engine.memory import EVALUATION_BATCH
 from lifecycle.engine.recipes import RECIPES
 from lifecycle.engine.strategies import load_encoder, load_tokenizer
 from lifecycle.engine.tagging import Found, Marked, Tokens, Unit
-from lifecycle.statistics import metrics
 
 WORD = re.compile(r"\w+|[^\w\s]")
 MOSTLY = 0.5  # share of its occurrences in the training texts that must be marked, for a text to stand in the dictionary
@@ -130,19 +130,15 @@ def _drawn(train: Rows, seed: int) -> Rows:
 
 def learn(
     train: Rows, *, classes: int, base: Path | None, folder: Path, max_tokens: int, unit: Unit, count: int, seed: int
-) -> dict[str, Callable[[Rows], dict[str, Any]]]:
-    """Each baseline by name: the recipe's `shown` scores on some rows, with intervals. folder: for what does not fit in memory."""
+) -> dict[str, Callable[[Rows], Measured]]:
+    """Each baseline by name: what it reaches on some rows. folder: for what does not fit in memory."""
     answers = {"majority": nothing, "dictionary": dictionary(train)}
     if base is not None:
         answers["frozen_base_logreg"] = frozen_base_logreg(train, classes, seed, base=base, max_tokens=max_tokens, unit=unit, folder=folder)
     return {name: partial(_scores, answer, classes, count, seed) for name, answer in answers.items()}
 
 
-def _scores(answer: Answer, classes: int, count: int, seed: int, test: Rows) -> dict[str, Any]:
+def _scores(answer: Answer, classes: int, count: int, seed: int, test: Rows) -> Measured:
     zeros = np.zeros(len(test))
     rows = spans.score_spans(answer(test.texts), [each.spans for each in test.targets], zeros, zeros, classes)
-    values, intervals = metrics.point_estimates(rows), metrics.bootstrap(rows, count, seed)
-    shown = RECIPES["spans"].shown
-    return {name: values[name] for name in shown} | {
-        "intervals": {name: {"low": intervals[name][0], "high": intervals[name][1]} for name in shown if name in intervals}
-    }
+    return measure(rows, test, task="spans", count=count, seed=seed)

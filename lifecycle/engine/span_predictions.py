@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +20,11 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from lifecycle.engine import spans
+from lifecycle.engine.predictions import CLUSTER, clusters_in, kept_clusters, shared_clusters
 from lifecycle.engine.spans import Match
 from lifecycle.engine.tagging import Found, Span
 from lifecycle.statistics import metrics
+from lifecycle.statistics.clustered import Ints
 from lifecycle.statistics.operating import UNSCORED, Scores
 
 EXACT = "exact"
@@ -38,13 +40,16 @@ SCHEMA = pa.schema(
         ("matches", pa.list_(pa.struct([("kind", pa.string()), ("true", pa.string()), ("found", pa.string())]))),
         ("surest", pa.float64()),
         ("wrong", pa.int32()),
+        (CLUSTER, pa.int32()),
     ]
 )
 
 
 @dataclass(frozen=True)
 class SpanPredictions:
-    """A model's spans in N texts. truth, found: of each text. loss, tokens: (N,), the tokens' losses added up in nats, and how many."""
+    """A model's spans in N texts. truth, found: of each text. loss, tokens: (N,), the tokens' losses added up in nats, and how many.
+
+    clusters: number of each text's cluster (N,); None where a file was written before that was kept."""
 
     labels: tuple[str, ...]
     ids: tuple[str, ...]
@@ -52,6 +57,7 @@ class SpanPredictions:
     found: tuple[tuple[Found, ...], ...]
     loss: NDArray[np.float64]
     tokens: NDArray[np.float64]
+    clusters: Ints | None = None
 
     def scored(self, order: Sequence[int] = ()) -> spans.ScoredSpans:
         """Ready to be counted. order: which texts; all by default."""
@@ -64,7 +70,7 @@ class SpanPredictions:
         number = [list(labels).index(label) for label in self.labels]
         truth = tuple(tuple((start, end, number[label]) for start, end, label in some) for some in self.truth)
         found = tuple(tuple(Found(each.start, each.end, number[each.label], each.confidence) for each in some) for some in self.found)
-        return SpanPredictions(tuple(labels), self.ids, truth, found, self.loss, self.tokens)
+        return replace(self, labels=tuple(labels), truth=truth, found=found)
 
 
 def write(path: Path, given: SpanPredictions, split: str) -> None:
@@ -85,6 +91,7 @@ def write(path: Path, given: SpanPredictions, split: str) -> None:
         "matches": [[_told(each, names) for each in some] for some in every],
         "surest": [max((each.found.confidence for each in some if each.found), default=0.0) for some in mistakes],
         "wrong": [len(some) for some in mistakes],
+        CLUSTER: kept_clusters(given.clusters, len(given.ids)).astype(np.int32),
     }
     kept = {"task": "spans", "labels": json.dumps(names, ensure_ascii=False)}
     temporary = path.with_name(f".{path.name}")
@@ -118,7 +125,8 @@ def find(path: Path, *, kind: str = "", true: str | None = "", found: str | None
 def read(path: Path, rows: Sequence[int] | None = None, *, only: Sequence[str] | None = None) -> SpanPredictions:
     """Read the rows back. rows: these alone, in this order. only: the ids of those that are wanted."""
     wanted = pc.field("id").isin(pa.array(only, pa.string())) if only is not None else None
-    table = pq.read_table(path, columns=["id", "spans", "predicted", "loss", "tokens"], filters=wanted)
+    kept = [CLUSTER] if CLUSTER in pq.read_schema(path).names else []
+    table = pq.read_table(path, columns=["id", "spans", "predicted", "loss", "tokens", *kept], filters=wanted)
     table = table if rows is None else table.take(pa.array(rows, type=pa.int64()))
     labels = tuple(json.loads(table.schema.metadata[b"labels"]))
     index = {label: number for number, label in enumerate(labels)}
@@ -132,6 +140,7 @@ def read(path: Path, rows: Sequence[int] | None = None, *, only: Sequence[str] |
         ),
         loss=table["loss"].to_numpy(),
         tokens=table["tokens"].to_numpy().astype(np.float64),
+        clusters=clusters_in(table),
     )
 
 
@@ -180,8 +189,10 @@ def compare(
     ]
     if not pairs:
         raise ValueError("The two evaluations share no item, so they cannot be compared. Evaluate both on the same snapshot and split.")
-    before, after = baseline.scored([one for one, _ in pairs]), other.scored([two for _, two in pairs])
+    one, two = [pair[0] for pair in pairs], [pair[1] for pair in pairs]
+    before, after, clusters = baseline.scored(one), other.scored(two), shared_clusters(baseline.clusters, other.clusters, one, two)
     alike = np.array_equal(before.tokens, after.tokens)  # else a loss for each of them says nothing of the two
     compared = spans.COMPARED if alike else tuple(name for name in spans.COMPARED if name != "log_loss")
-    found = metrics.paired_rows(before, after, compared, labels=baseline.labels, count=count, seed=seed, tell=tell)
-    return {"rows": len(pairs), "left_out": len(set(baseline.ids) | set(other.ids)) - len(pairs), "metrics": found}
+    found = metrics.paired_rows(before, after, compared, labels=baseline.labels, count=count, seed=seed, clusters=clusters, tell=tell)
+    left_out = len(set(baseline.ids) | set(other.ids)) - len(pairs)
+    return {"rows": len(pairs), "clusters": int(clusters.max()) + 1, "left_out": left_out, "metrics": found}

@@ -222,11 +222,12 @@ def report(
     bins: int = 15,
     count: int = metrics.RESAMPLES,
     seed: int = 1,
+    clusters: Ints | None = None,
 ) -> dict[str, Any]:
     """As `report_found`, of what a model gives to the tokens."""
     found, true = find(probabilities), [each.spans for each in truth]
     losses = token_losses(probabilities, truth)
-    return report_found(found, true, *losses, labels, lost(probabilities, truth), bins=bins, count=count, seed=seed)
+    return report_found(found, true, *losses, labels, lost(probabilities, truth), bins=bins, count=count, seed=seed, clusters=clusters)
 
 
 def report_found(
@@ -240,6 +241,7 @@ def report_found(
     bins: int = 15,
     count: int = metrics.RESAMPLES,
     seed: int = 1,
+    clusters: Ints | None = None,
 ) -> dict[str, Any]:
     """Everything an evaluation shows of one model: point values, intervals {name: {low, high}}, per_class, confusion, kinds of matches,
     reliability of found spans, and `lost`."""
@@ -249,8 +251,9 @@ def report_found(
     return {
         "task": "spans",
         "rows": len(rows),
+        "clusters": metrics.Together.of(len(rows), clusters).clusters,
         "spans": {"true": int(rows.held.sum()), "found": int(rows.called.sum())},
-        **metrics.summary(rows, count=count, seed=seed),
+        **metrics.summary(rows, count=count, seed=seed, clusters=clusters),
         "wrong_rows": int((~rows.exact).sum()),
         "lost": asdict(not_found),
         "kinds": {kind: sum(each.kind == kind for each in every) for kind in KINDS},

@@ -17,8 +17,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from lifecycle.engine import text_scores, verbatim
+from lifecycle.engine.predictions import CLUSTER, clusters_in, kept_clusters, shared_clusters
 from lifecycle.engine.text_scores import ScoredTexts
 from lifecycle.statistics import metrics
+from lifecycle.statistics.clustered import Ints
 
 FLAT = tuple(each.name for each in fields(ScoredTexts) if each.name not in ("bleu", "chrf"))
 
@@ -26,8 +28,8 @@ FLAT = tuple(each.name for each in fields(ScoredTexts) if each.name not in ("ble
 @dataclass(frozen=True)
 class TextAnswers:
     """A model's answers. base_answers: of the model before it was tuned; None where that was not asked. copied: the longest run of words
-    that an answer shares with a training completion. cut: whether an answer reached its longest length without an end; None where a file
-    was written before that was kept."""
+    that an answer shares with a training completion. cut: whether an answer reached its longest length without an end; clusters: number of
+    each row's cluster (N,); both None where a file was written before that was kept."""
 
     ids: tuple[str, ...]
     targets: tuple[str, ...]
@@ -36,6 +38,7 @@ class TextAnswers:
     copied: tuple[verbatim.Run, ...]
     base_answers: tuple[str, ...] | None = None
     cut: tuple[bool, ...] | None = None
+    clusters: Ints | None = None
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -58,6 +61,7 @@ def write(path: Path, found: TextAnswers, split: str) -> None:
         "copied_row": [each.row for each in found.copied],
         "copied_text": [each.text for each in found.copied],
         "split": [split] * count,
+        CLUSTER: kept_clusters(found.clusters, count).astype(np.int32),
     }
     columns |= {"cut": list(found.cut)} if found.cut is not None else {}
     columns |= {name: getattr(found.scored, name) for name in FLAT}
@@ -92,6 +96,7 @@ def read(path: Path) -> TextAnswers:
         tuple(verbatim.Run(*each) for each in runs),
         None if any(each is None for each in base) else tuple(base),
         tuple(table["cut"].to_pylist()) if "cut" in table.column_names else None,
+        clusters_in(table),
     )
 
 
@@ -101,7 +106,7 @@ def chosen(scored: ScoredTexts, rows: Sequence[int]) -> ScoredTexts:
 
 
 def compare(one: TextAnswers, two: TextAnswers, *, count: int = metrics.RESAMPLES, seed: int = 1) -> dict[str, Any]:
-    """text_scores.paired over the rows that both answered and that ask for the same: {"rows", "left_out", "metrics"}.
+    """text_scores.paired over the rows that both answered and that ask for the same: {"rows", "clusters", "left_out", "metrics"}.
 
     Raises ValueError where no row is shared.
     """
@@ -113,9 +118,11 @@ def compare(one: TextAnswers, two: TextAnswers, *, count: int = metrics.RESAMPLE
     ]
     if not pairs:
         raise ValueError("The two evaluations share no item, so they cannot be compared. Evaluate both on the same snapshot and split.")
-    sides = chosen(one.scored, [pair[0] for pair in pairs]), chosen(two.scored, [pair[1] for pair in pairs])
-    found = text_scores.paired(*sides, count=count, seed=seed)
-    return {"rows": len(pairs), "left_out": len(set(one.ids) | set(two.ids)) - len(pairs), "metrics": found}
+    first, second = [pair[0] for pair in pairs], [pair[1] for pair in pairs]
+    clusters = shared_clusters(one.clusters, two.clusters, first, second)
+    found = text_scores.paired(chosen(one.scored, first), chosen(two.scored, second), count=count, seed=seed, clusters=clusters)
+    left_out = len(set(one.ids) | set(two.ids)) - len(pairs)
+    return {"rows": len(pairs), "clusters": int(clusters.max()) + 1, "left_out": left_out, "metrics": found}
 
 
 def cut_report(own: list[bool], base: list[bool] | None) -> dict[str, Any]:

@@ -127,13 +127,13 @@ def _measure(
     folder: Path, spec: EvaluateSpec, info: ArtifactInfo, rows: Rows, train: Rows | None, own: Said, base: Said | None, setting: Setting
 ) -> dict[str, Any]:
     references, contexts = [each.answer for each in rows.targets], [each.context for each in rows.targets]
-    options = {"count": spec.bootstrap, "seed": spec.seed}
+    options: dict[str, Any] = {"count": spec.bootstrap, "seed": spec.seed, "clusters": rows.codes}
     scored = score_texts(own.answers, references, contexts, own.losses.nats, own.losses.tokens)
     learnt = verbatim.Learnt((each.taught for each in train.targets), [*own.answers, *references]) if train else None
     copied = [learnt.longest(*each) for each in zip(own.answers, rows.texts, strict=True)] if learnt else [verbatim.NONE] * len(rows)
     kept = text_answers.TextAnswers(
         rows.ids, tuple(map(asked_for, rows.texts, rows.targets)), tuple(own.answers), scored, tuple(copied),
-        tuple(base.answers) if base else None, tuple(own.cut),
+        tuple(base.answers) if base else None, tuple(own.cut), rows.codes,
     )  # fmt: skip
     text_answers.write(folder / "predictions.parquet", kept, spec.split)
     rivals: dict[str, ScoredTexts] = {}
@@ -146,6 +146,7 @@ def _measure(
     return {
         "task": info.task,
         "rows": len(rows),
+        "clusters": metrics.Together.of(len(rows), rows.codes).clusters,
         "dialogues": sum(bool(each.turns) for each in rows.targets),
         "left_out": dict(Counter(rows.left_out)),
         "with_context": sum(map(bool, contexts)),

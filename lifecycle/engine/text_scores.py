@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from lifecycle.engine import words
 from lifecycle.engine.leading import IN_REPORTS
 from lifecycle.statistics import metrics
-from lifecycle.statistics.metrics import ByClass, Floats
+from lifecycle.statistics.metrics import ByClass, Floats, Ints
 
 METRICS = (
     *("loss", "perplexity", "exact_match", "token_f1", "rouge_1", "rouge_2", "rouge_l", "chrf", "bleu", "groundedness"),
@@ -148,8 +148,10 @@ def _statistics(metric: Any, answers: Sequence[str], references: Sequence[str]) 
     return np.array(metric._extract_corpus_statistics(list(answers), [list(references)]), dtype=np.float64)
 
 
-def paired(one: ScoredTexts, two: ScoredTexts, *, count: int = metrics.RESAMPLES, seed: int = 1) -> dict[str, dict[str, Any]]:
+def paired(
+    one: ScoredTexts, two: ScoredTexts, *, count: int = metrics.RESAMPLES, seed: int = 1, clusters: Ints | None = None
+) -> dict[str, dict[str, Any]]:
     """How much better `two` is than `one` on the same rows, by each of COMPARED that both know; as metrics.paired."""
     known = [metrics.point_estimates(each) for each in (one, two)]
     names = [name for name in COMPARED if not any(np.isnan(each[name]) for each in known)]
-    return metrics.paired_rows(one, two, names, labels=None, count=count, seed=seed)
+    return metrics.paired_rows(one, two, names, labels=None, count=count, seed=seed, clusters=clusters)

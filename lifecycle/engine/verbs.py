@@ -18,6 +18,7 @@ from lifecycle.engine import baselines, text_evaluation
 from lifecycle.engine import probe as machine
 from lifecycle.engine.artifact import INT8, SERVING, ArtifactInfo
 from lifecycle.engine.base import open_base
+from lifecycle.engine.baseline_scores import Measured, told
 from lifecycle.engine.data import read_rows
 from lifecycle.engine.events import EventWriter
 from lifecycle.engine.export import export_onnx, load_classifier
@@ -48,9 +49,9 @@ def evaluate(folder: Path, cancelled: Cancelled, learn: Learn | None = None) -> 
     events.write("stage", name="predict", message=f"Answering {len(rows):,} rows.")
     probabilities = recipe.decode(predictor.logits(rows, spec.batch_size), info.temperature)
     truth = recipe.truth(rows.targets, len(info.labels))
-    recipe.keep(folder / "predictions.parquet", rows.ids, probabilities, truth, info, spec.split)
+    recipe.keep(folder / "predictions.parquet", rows.ids, probabilities, truth, info, spec.split, rows.codes)
     events.write("stage", name="score", message=f"Scoring, with {spec.bootstrap:,} bootstrap samples.")
-    found = recipe.report(probabilities, truth, info, bins=spec.bins, count=spec.bootstrap, seed=spec.seed)
+    found = recipe.report(probabilities, truth, info, bins=spec.bins, count=spec.bootstrap, seed=spec.seed, clusters=rows.codes)
     if spec.baselines and not cancelled():
         train = (folder / spec.train).resolve()
         settings: dict[str, Any] = {
@@ -60,12 +61,13 @@ def evaluate(folder: Path, cancelled: Cancelled, learn: Learn | None = None) -> 
         digest = baselines.digest_of(train, folder / spec.data, labels=info.labels, base=info.base_digest if base else None, **settings)
         earlier = json.loads((folder / spec.earlier).read_text(encoding="utf-8")) if spec.earlier else {}
         if earlier.get("baselines_digest") == digest:
-            found["baselines"] = earlier["baselines"]
+            measured = {name: Measured(each, earlier["baselines_drawn"][name]) for name, each in earlier["baselines"].items()}
         else:
             events.write("stage", name="baselines", message="Fitting the baselines on the training rows.")
             learnt = (learn or baselines.learn)(train, info.labels, base=base and base.resolve(), **settings)
-            found["baselines"] = {name: measure(rows) for name, measure in learnt.items()}
-        found["baselines_digest"] = digest
+            measured = {name: measure(rows) for name, measure in learnt.items()}
+        own = recipe.score(probabilities, truth, info.rule())
+        found |= told(own, rows, measured, task=info.task, count=spec.bootstrap, seed=spec.seed) | {"baselines_digest": digest}
     status = "cancelled" if cancelled() else "succeeded"
     events.write("end", status=status, message="Finished." if status == "succeeded" else "Stopped on request.")
     cost = {"seconds": round(time.monotonic() - started, 3), "environment": machine.environment()}

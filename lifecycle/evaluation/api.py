@@ -42,19 +42,21 @@ class EvaluationOut(serializers.Serializer[Evaluation]):
     report_digest = serializers.CharField()
     predictions_digest = serializers.CharField(source="predictions.digest")
     report = serializers.DictField(
-        help_text="largest_gap: the largest |accuracy - confidence| of the reliability bins that hold 20 rows or more (spans, decisions); "
-        "it may be below ece; reports from before call it mce"
+        help_text="clusters: how many groups of near duplicates, or of a declared group, the rows come in, each of which intervals take as "
+        "one; older reports lack it. against: by baseline, the paired difference of the leading score. baselines_drawn: by baseline, that "
+        "score on each resample, to which a later run is paired. largest_gap: the largest |accuracy - confidence| of the reliability "
+        "bins that hold 20 rows or more (spans, decisions); it may be below ece; reports from before call it mce"
     )
     rival = serializers.SerializerMethodField()
     created_at = serializers.DateTimeField()
 
     def get_rival(self, evaluation: Evaluation) -> dict[str, Any] | None:
-        """The best baseline that the run does not clearly beat: name, metric (the task's leading score), value, own (the run's), is_ahead,
-        by_intervals. Else null. is_ahead: the baseline's 95 % interval lies wholly above the run's; false: neither is clearly better.
-        by_intervals: false where there are none, so that the scores alone were compared.
+        """The best baseline that the run does not clearly beat: name, metric (the task's leading score), value, own (the run's), low and
+        high of the difference on the same rows (the run less the baseline), is_ahead. Else null. is_ahead: the interval of the difference
+        lies wholly below 0; false: neither is clearly better.
 
-        Where texts are written, by ROUGE-L on the same rows: name, metric, value, own, low and high of the difference, is_ahead (the
-        interval of the difference lies wholly below 0).
+        Reports from before have no paired difference: low and high are null, and the two 95 % intervals are compared, or the scores alone
+        where by_intervals is false. Where texts are written, there is no by_intervals.
         """
         if text_rules.writes(evaluation.report):
             written = text_rules.rival(evaluation.report)
@@ -109,7 +111,8 @@ class CompareIn(serializers.Serializer[object]):
 
 
 class ComparisonOut(serializers.Serializer[object]):
-    """How much better b is than a on shared items. In metrics and per_class, difference, low and high are signed so that positive is better
+    """How much better b is than a on shared items. clusters: how many groups of near duplicates, or of a declared group, the rows come in;
+    intervals and p-values take each as one. In metrics and per_class, difference, low and high are signed so that positive is better
     for b, whatever the score: of a log loss that falls from 0.9 to 0.7, difference is +0.2. Pages show the same as b minus a: −0.2.
 
     changes: items that only b (fixed) or only a (broken) answers rightly, other changed errors, and McNemar's p. per_class: with p adjusted
@@ -119,6 +122,7 @@ class ComparisonOut(serializers.Serializer[object]):
     """
 
     rows = serializers.IntegerField()
+    clusters = serializers.IntegerField()
     left_out = serializers.IntegerField()
     same_items = serializers.BooleanField()
     same_snapshot = serializers.BooleanField()

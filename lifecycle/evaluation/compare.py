@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -35,14 +36,15 @@ def is_ready(a: Evaluation, b: Evaluation) -> bool:
 def paired_report(a: Evaluation, b: Evaluation) -> dict[str, Any]:
     """How much better b is than a on the items that both answered with the same true label; right of zero is always better for b.
 
-    Returns {"rows", "left_out", "same_items", "same_snapshot", "metrics": {name: {"baseline", "candidate", "difference", "low", "high",
-    "verdict"}}, "per_class": {label: …}, "changes": {"fixed", "broken", "other", "p"}, "rows_needed", "a": {"uuid", "report_digest"},
-    "b": …, "digest", "summary": {"verdict", "fact", "text"}}: a paired bootstrap, 1,000 seeded resamples, 95 %, and McNemar's test.
+    Returns {"rows", "clusters", "left_out", "same_items", "same_snapshot", "metrics": {name: {"baseline", "candidate", "difference", "low",
+    "high", "verdict"}}, "per_class": {label: …}, "changes": {"fixed", "broken", "other", "p"}, "rows_needed", "a": {"uuid",
+    "report_digest"}, "b": …, "digest", "summary": {"verdict", "fact", "text"}}: a paired bootstrap, 1,000 seeded resamples, 95 %, and
+    McNemar's test. Both take rows that were split together, such as near duplicates, as one of `clusters`.
     per_class has fixed, broken (one class against the rest), p, p_holm, and as verdict better or worse only where p_holm is below 0.05.
     rows_needed: to tell the difference of the task's leading score; None where it is told or nil. The same two give the same
     report. Raises Refused when the labels differ or no item is shared.
     """
-    key = f"evaluation:paired:3:{a.report_digest}:{b.report_digest}:{a.predictions_id}:{b.predictions_id}"
+    key = f"evaluation:paired:4:{a.report_digest}:{b.report_digest}:{a.predictions_id}:{b.predictions_id}"
     known: dict[str, Any] | None = cache.get(key)
     if known is None:
         kept = queries.comparison(a, b) if is_large(a, b) else None
@@ -69,10 +71,13 @@ def kept_as(report: dict[str, Any]) -> dict[str, Any]:
 
 
 def in_order(kept: dict[str, Any]) -> dict[str, Any]:
-    """A report as it was computed, from `kept_as`, without the verdict on an ECE that earlier ones have: it tells no better model."""
-    return {name: value for name, value in kept.items() if name != "order"} | {
-        "metrics": {name: kept["metrics"][name] for name in kept["order"] if name != "ece"}
-    }
+    """A report as it was computed, from `kept_as`, without the verdict on an ECE that earlier ones have: it tells no better model. Earlier
+    ones took each row as a cluster of its own."""
+    return (
+        {"clusters": kept["rows"]}
+        | {name: value for name, value in kept.items() if name != "order"}
+        | {"metrics": {name: kept["metrics"][name] for name in kept["order"] if name != "ece"}}
+    )
 
 
 def _texts(a: Evaluation, b: Evaluation) -> dict[str, Any]:
@@ -85,15 +90,17 @@ def _texts(a: Evaluation, b: Evaluation) -> dict[str, Any]:
     except ValueError as error:
         raise Refused(str(error), next_step="Choose two evaluations on the same split.") from error
     metrics = rules.finite(found["metrics"])
-    moved = {name: len(items) for name, items in text_rules.turned(first, second).items()}
+    check_clusters(found)
+    turned = text_rules.turned(first, second)
+    sides = {item: side for name, side in (("better", 1), ("worse", -1)) for item in turned[name]}
     key = metrics[text_rules.KEY]
     needed = None if key["verdict"] != "unclear" else significance.rows_needed(found["rows"], key["difference"], key["low"], key["high"])
     report = {
         "rows": found["rows"], "left_out": found["left_out"], "same_items": found["left_out"] == 0, "metrics": metrics, "per_class": {},
     }  # fmt: skip
     digest = digest_of({"report": report, "a": a.report_digest, "b": b.report_digest})
-    changes = moved | {"p": significance.mcnemar(moved["better"], moved["worse"])}
-    return report | {"changes": changes, "rows_needed": needed, "digest": digest}
+    changes = {name: len(items) for name, items in turned.items()} | {"p": mcnemar(sides, clusters_of(first, second))}
+    return report | {"clusters": found["clusters"], "changes": changes, "rows_needed": needed, "digest": digest}
 
 
 def check_dataset(a: Evaluation, b: Evaluation) -> None:
@@ -106,6 +113,13 @@ def check_dataset(a: Evaluation, b: Evaluation) -> None:
     for kind, told in ((rules.is_marks, "marks parts of texts"), (rules.is_orders, "puts responses in order")):
         if kind(a.report) != kind(b.report):
             raise Refused(f"One of the two {told} and the other does not.", next_step="Choose two evaluations of one task.")
+
+
+def check_clusters(found: Mapping[str, Any]) -> None:
+    """Raises Refused where all shared rows are of one cluster: nothing says how another would be answered."""
+    if found["clusters"] < 2 <= found["rows"]:
+        text = "All rows that both answered are near duplicates of each other, so nothing tells the two apart."
+        raise Refused(text, next_step="Add other rows to this split, freeze again, and evaluate both on that snapshot.")
 
 
 def _report(a: Evaluation, b: Evaluation, tell: Tell) -> dict[str, Any]:
@@ -124,6 +138,7 @@ def _report(a: Evaluation, b: Evaluation, tell: Tell) -> dict[str, Any]:
             found = predictions.compare(first, second, tell=tell)
     except ValueError as error:
         raise Refused(str(error), next_step="Choose two evaluations with the same labels on the same split.") from error
+    check_clusters(found)
     metrics = rules.finite(found["metrics"])
     per_class = metrics.pop("per_class", {})
     report = {
@@ -135,28 +150,54 @@ def _report(a: Evaluation, b: Evaluation, tell: Tell) -> dict[str, Any]:
     if metrics[leading]["difference"] is None:
         text = "In none of the rows that both answered do people prefer one response, so nothing tells the two apart."
         raise Refused(text, next_step="Compare more responses, freeze again, and evaluate both on that snapshot.")
+    turned: dict[str, rules.Turned] = {}
     if rules.is_orders(a.report):
-        return report | tests(report, orders.changes(first, second), {}, leading) | {"digest": digest}
-    if rules.is_marks(a.report):
-        turned = marks.turned_by_class(first, second)
-        return report | tests(report, marks.changes(first, second), turned, leading) | {"digest": digest}
-    changed = rules.changes(first, second)
-    return report | tests(report, changed, rules.changes_by_class(changed), leading) | {"digest": digest}
+        changed = orders.changes(first, second)
+    elif rules.is_marks(a.report):
+        changed, turned = marks.changes(first, second), marks.turned_by_class(first, second)
+    else:
+        changed = rules.changes(first, second)
+        turned = rules.changes_by_class(changed)
+    told = tests(report, changed, turned, leading, clusters_of(first, second))
+    return report | {"clusters": found["clusters"]} | told | {"digest": digest}
 
 
-def tests(report: dict[str, Any], changed: list[rules.Change], counts: Mapping[str, tuple[int, int]], leading: str) -> dict[str, Any]:
+def clusters_of(first: Any, second: Any) -> dict[str, int]:
+    """The number of each item's cluster, by the first of the two that knows it; {} where neither does, or each item is one of its own."""
+    known = first if first.clusters is not None else second
+    if known.clusters is None or int(known.clusters.max()) + 1 == len(known.ids):
+        return {}
+    return dict(zip(known.ids, known.clusters.tolist(), strict=True))
+
+
+def mcnemar(turned: rules.Turned, clusters: Mapping[str, int]) -> float:
+    """p of McNemar's test; by clusters where there are any. clusters: of `clusters_of`."""
+    if clusters:
+        balances: Counter[int] = Counter()
+        for item, side in turned.items():
+            balances[clusters[item]] += side
+        return significance.mcnemar_clustered(balances.values())
+    fixed = sum(side > 0 for side in turned.values())
+    return significance.mcnemar(fixed, len(turned) - fixed)
+
+
+def tests(
+    report: dict[str, Any], changed: list[rules.Change], turned: Mapping[str, rules.Turned], leading: str, clusters: Mapping[str, int]
+) -> dict[str, Any]:
     """What McNemar's test says of the items and of each class, and how many rows would tell the difference of the leading metric.
 
-    counts: of each class, rows that were fixed and broken about it.
+    turned: of each class, rows that were fixed and broken about it. clusters: of `clusters_of`.
     """
     kinds = {kind: sum(change.kind == kind for change in changed) for kind in ("fixed", "broken", "other")}
-    classes = {label: counts.get(label, (0, 0)) for label in report["per_class"]}
-    alone = {label: significance.mcnemar(*pair) for label, pair in classes.items()}
+    sides = {change.item: rules.SIDES[change.kind] for change in changed if change.kind in rules.SIDES}
+    own = {label: turned.get(label, {}) for label in report["per_class"]}
+    classes = {label: (sum(side > 0 for side in each.values()), sum(side < 0 for side in each.values())) for label, each in own.items()}
+    alone = {label: mcnemar(each, clusters) for label, each in own.items()}
     together = significance.holm(alone)
     f1 = report["metrics"][leading]
     open_rows = None if f1["verdict"] != "unclear" else significance.rows_needed(report["rows"], f1["difference"], f1["low"], f1["high"])
     return {
-        "changes": kinds | {"p": significance.mcnemar(kinds["fixed"], kinds["broken"])},
+        "changes": kinds | {"p": mcnemar(sides, clusters)},
         "rows_needed": open_rows,
         "per_class": {
             label: row

@@ -9,7 +9,7 @@ from typing import Any
 from lifecycle.engine.span_predictions import SpanPredictions
 from lifecycle.engine.spans import KINDS, Match, matches
 from lifecycle.engine.tagging import Found, Span
-from lifecycle.evaluation.rules import Answer, Change
+from lifecycle.evaluation.rules import SIDES, Answer, Change, Turned
 
 NAMES = {
     "exact": "Right",
@@ -166,15 +166,15 @@ def answers(predictions: SpanPredictions) -> Iterator[Answer]:
         yield Answer(each.item, placed(each.true, predictions.labels), found, sure, 0.0)
 
 
-def turned_by_class(first: SpanPredictions, second: SpanPredictions) -> dict[str, tuple[int, int]]:
-    """(fixed, broken) of each class: texts in which only the second, only the first, has all its spans right and none too many."""
-    found = {label: [0, 0] for label in first.labels}
-    for _, truth, mine, new in shared(first, second):
+def turned_by_class(first: SpanPredictions, second: SpanPredictions) -> dict[str, Turned]:
+    """Of each class the texts in which only the second, only the first, has all its spans right and none too many."""
+    found: dict[str, Turned] = {label: {} for label in first.labels}
+    for item, truth, mine, new in shared(first, second):
         for number, label in enumerate(first.labels):
             before, after = ({s for s in some if s[2] == number} == {s for s in truth if s[2] == number} for some in (mine, new))
             if before != after:
-                found[label][int(before)] += 1
-    return {label: (fixed, broken) for label, (fixed, broken) in found.items()}
+                found[label][item] = SIDES["broken" if before else "fixed"]
+    return found
 
 
 def changes(first: SpanPredictions, second: SpanPredictions) -> list[Change]:

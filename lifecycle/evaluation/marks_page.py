@@ -48,7 +48,8 @@ def detail(user: User, evaluation: Evaluation, given: Mapping[str, str]) -> dict
         "rival": rules.rival(report),
         "figures": figures(report),
         "metrics": [pages.measure(report, name) for name in rules.METRICS if name in report],
-        "baselines": baselines(report),
+        "baselines": pages.baselines(report, BESIDE),
+        "against": pages.held_against(evaluation),
         "beside": [rules.METRICS[name] for name in BESIDE],
         "kinds": marks.kinds(report),
         "lost": report["lost"],
@@ -71,14 +72,6 @@ def figures(report: Mapping[str, Any]) -> list[Figure]:
         sub = f"{decimals(low)} to {decimals(high)}" if low is not None else ""
         strip.append(Figure(rules.METRICS[name], decimals(report[name]) if report.get(name) is not None else None, sub=sub))
     return [*strip, Figure("True spans", count(report["spans"]["true"]), sub=f"{count(report['rows'])} texts")]
-
-
-def baselines(report: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """The run and each baseline, with the metrics of BESIDE and their intervals."""
-    found = {"This run": report} | {
-        rules.baseline_name(report, name): each for name in rules.BASELINES if (each := (report.get("baselines") or {}).get(name))
-    }
-    return [{"name": name, "cells": [pages.measure(each, metric) for metric in BESIDE]} for name, each in found.items()]
 
 
 def matrix(report: Mapping[str, Any]) -> dict[str, Any] | None:

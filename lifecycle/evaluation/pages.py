@@ -153,8 +153,9 @@ def parts(evaluation: Evaluation) -> dict[str, Any]:
             "orders": True,
             "rival": rules.rival(report),
             "length": orders.length(report),
-            "baselines": baselines(report),
+            "baselines": baselines(report, beside(report)),
             "beside": [rules.METRICS[name] for name in beside(report)],
+            "against": held_against(evaluation),
         }
     pairs = rules.confused(report, PAIRS)
     return {
@@ -203,8 +204,9 @@ def detail(user: User, evaluation: Evaluation, given: Mapping[str, str]) -> dict
         "figures": figures(report),
         "every": every,
         "metrics": [measure(report, name) for name in rules.METRICS if name in report],
-        "baselines": baselines(report),
+        "baselines": baselines(report, beside(report)),
         "beside": [rules.METRICS[name] for name in beside(report)],
+        "against": held_against(evaluation),
         "matrix": None if every else matrix(report, rules.worst(report, WORST)),
         "all_chart": charts.confusion(report, limit=None) if every else None,
         "all_pairs": rules.confused(report, charts.TABLE) if every else [],
@@ -233,12 +235,20 @@ def beside(report: Mapping[str, Any]) -> tuple[str, ...]:
     return BESIDE_ORDERS if rules.is_orders(report) else BESIDE_SEVERAL if rules.is_several(report) else BESIDE
 
 
-def baselines(report: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """The run and each baseline, with the metrics of `beside` and their intervals."""
-    found = {"This run": report} | {
-        rules.baseline_name(report, name): each for name in rules.BASELINES if (each := (report.get("baselines") or {}).get(name))
+def baselines(report: Mapping[str, Any], names: Sequence[str]) -> list[dict[str, Any]]:
+    """The run and each baseline, with these metrics, their intervals, and the paired difference of the leading score."""
+    known = report.get("baselines") or {}
+    found = {"This run": (report, None)} | {
+        rules.baseline_name(report, name): (each, rules.paired(report, name)) for name in rules.BASELINES if (each := known.get(name))
     }
-    return [{"name": name, "cells": [measure(each, metric) for metric in beside(report)]} for name, each in found.items()]
+    return [{"name": name, "cells": [measure(each, metric) for metric in names], "against": apart} for name, (each, apart) in found.items()]
+
+
+def held_against(evaluation: Evaluation) -> str:
+    """The score by which the run is held against baselines row by row; empty where it isn't."""
+    report = evaluation.report
+    known = not queries.is_flattering(evaluation) and any(rules.paired(report, name) for name in report.get("baselines") or {})
+    return rules.leading_of(report).title if known else ""
 
 
 def matrix(report: Mapping[str, Any], positions: Sequence[int]) -> dict[str, Any] | None:

@@ -93,7 +93,7 @@ def latest_evaluation(run: Run, split: str) -> Evaluation | None:
 def baselines_before(run: Run, snapshot: Snapshot, split: str) -> dict[str, Any]:
     """What the newest report on these rows, of any run from the same base, says of baselines; {} where there is none."""
     reports = Evaluation.objects.filter(snapshot=snapshot, split=split, run__base=run.base_id).order_by("-id")
-    found = reports.values(baselines=F("report__baselines"), baselines_digest=F("report__baselines_digest")).first()
+    found = reports.values(**{name: F(f"report__{name}") for name in ("baselines", "baselines_drawn", "baselines_digest")}).first()
     return dict(found or {})
 
 
@@ -219,7 +219,7 @@ def scores_of(evaluation: Evaluation, label: str) -> Scores:
 def rows_of(evaluation: Evaluation) -> Rows:
     """What the rows of an evaluation of any task are grouped and measured by, from the same file."""
     with artifacts.local_copy(evaluation.predictions.digest) as path:
-        return group_rows.READERS[evaluation.report.get("task", "single_label")](path)
+        return group_rows.read(path, evaluation.report.get("task", "single_label"))
 
 
 def losses_of(evaluation: Evaluation) -> dict[str, float]:

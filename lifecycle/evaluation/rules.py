@@ -97,6 +97,10 @@ class Answer:
     loss: float
 
 
+SIDES = {"fixed": 1, "broken": -1}
+Turned = dict[str, int]  # item → 1 where it was fixed, −1 where broken
+
+
 @dataclass(frozen=True, slots=True)
 class Change:
     """An item that two models answered differently. kind: fixed (only the second is right), broken (only the first), other."""
@@ -129,7 +133,8 @@ class Rival:
     """A baseline that a run does not clearly beat by its task's leading score.
 
     metric: that score's name; value: the baseline's; own: the run's. is_ahead: it is clearly better; else neither is. by_intervals: whether
-    both have a 95 % interval; else the scores alone were compared.
+    there is a 95 % interval; else the scores alone were compared. low, high: of the difference on the same rows, the run less the baseline;
+    None in reports from before that was measured, of which the intervals of both are compared.
     """
 
     name: str
@@ -138,6 +143,8 @@ class Rival:
     own: float
     is_ahead: bool
     by_intervals: bool = True
+    low: float | None = None
+    high: float | None = None
 
     @property
     def one(self) -> str:
@@ -149,23 +156,34 @@ def rival(report: Mapping[str, Any]) -> Rival | None:
     """The baseline that speaks against a fine-tune: the best of those that are clearly better, else of those that it is not clearly better
     than; None where it is clearly better than all, or there are none.
 
-    Clearly better, either way, is whose 95 % interval lies wholly above the other's; without intervals, whose score is higher.
+    Clearly better, either way, is where the paired difference says so; in reports from before, whose 95 % interval lies wholly above the
+    other's; without intervals, whose score is higher.
     """
     metric = leading_of(report).name
     found = {name: each for name, each in (report.get("baselines") or {}).items() if each.get(metric) is not None and name != PLACE}
     if not found or report.get(metric) is None:
         return None
-    unbeaten = filter(None, (against(report, metric, baseline_name(report, name), each) for name, each in found.items()))
+    unbeaten = filter(None, (against(report, metric, name, each) for name, each in found.items()))
     return max(unbeaten, key=lambda each: (each.is_ahead, each.value), default=None)
 
 
 def against(report: Mapping[str, Any], metric: str, name: str, baseline: Mapping[str, Any]) -> Rival | None:
-    """A baseline beside a run; None where the run is clearly better."""
-    own, theirs = report[metric], baseline[metric]
+    """A baseline beside a run; None where the run is clearly better. name: as the report has it."""
+    own, theirs, apart = report[metric], baseline[metric], paired(report, name)
+    name = baseline_name(report, name)
+    if apart:
+        ahead, ends = apart["verdict"] == "worse", (apart["low"], apart["high"])
+        return None if apart["verdict"] == "better" else Rival(name, metric, theirs, own, ahead, True, *ends)
     (low, high), (their_low, their_high) = interval(report, metric), interval(baseline, metric)
     if low is None or high is None or their_low is None or their_high is None:
         return None if own > theirs else Rival(name, metric, theirs, own, theirs > own, by_intervals=False)
     return None if low > their_high else Rival(name, metric, theirs, own, their_low > high)
+
+
+def paired(report: Mapping[str, Any], name: str) -> Mapping[str, Any] | None:
+    """The difference of the leading score from a baseline on the same rows, as of `metrics.paired`; None where that was not measured."""
+    found: Mapping[str, Any] | None = (report.get("against") or {}).get(name, {}).get(leading_of(report).name)
+    return found if found and found["low"] is not None else None
 
 
 def leading_of(report: Mapping[str, Any]) -> Leading:
@@ -383,14 +401,14 @@ def changes(first: Predictions, second: Predictions) -> list[Change]:
     return sorted(found, key=lambda change: (("broken", "fixed", "other").index(change.kind), change.item))
 
 
-def changes_by_class(changed: Sequence[Change]) -> dict[str, tuple[int, int]]:
-    """(fixed, broken) of each class: rows of which only the second, only the first, says rightly whether they are of the class."""
-    found: dict[str, list[int]] = {}
+def changes_by_class(changed: Sequence[Change]) -> dict[str, Turned]:
+    """Of each class the rows of which only the second, only the first, says rightly whether they are of the class."""
+    found: dict[str, Turned] = {}
     for change in changed:
         for label in {*change.first} ^ {*change.second}:
             is_fixed = (label in change.second) == (label in change.true)
-            found.setdefault(label, [0, 0])[not is_fixed] += 1
-    return {label: (fixed, broken) for label, (fixed, broken) in found.items()}
+            found.setdefault(label, {})[change.item] = SIDES["fixed" if is_fixed else "broken"]
+    return found
 
 
 EXACT = 1e16  # from here on PostgreSQL gives a float back as a whole number, which it is

@@ -89,12 +89,12 @@ def measure_of(rows: Rows, name: str) -> groups.Quotient:
 def report(evaluation: Evaluation, rows: Rows, column: Column, by: str = "", label: str = "") -> dict[str, Any]:
     """How the model does on each group, and for a label how far groups are treated alike; ready for JSON.
 
-    by: the measure by which groups are compared, the task's first by default. Returns {"column", "name", "rows", "least", "measures": their
-    names, "measure": by which groups are compared, "test": of groups.tested_by, "groups": [{"number", "name", "missing", "rows", "counted",
-    "wrong": rows with a mistake, or null, "scores": {measure: {"value", "low", "high"} or null}, "difference", "difference_low",
-    "difference_high", "p", "verdict"}], "worst": number of the group with the lowest score, of those that are below the rest by more than
-    chance if there are any, or null, "worse": numbers of these, the lowest first, "compared": groups that were tested against the rest,
-    "fairness": null or as `treated`, "summary": of group_words}.
+    by: the measure by which groups are compared, the task's first by default. Returns {"column", "name", "rows", "clusters", "least",
+    "measures": their names, "measure": by which groups are compared, "test": of groups.tested_by, "groups": [{"number", "name", "missing",
+    "rows", "counted", "wrong": rows with a mistake, or null, "scores": {measure: {"value", "low", "high"} or null}, "difference",
+    "difference_low", "difference_high", "p", "verdict"}], "worst": number of the group with the lowest score, of those that are below the
+    rest by more than chance if there are any, or null, "worse": numbers of these, the lowest first, "compared": groups that were tested
+    against the rest, "fairness": null or as `treated`, "summary": of group_words}.
     Raises Refused: too many values, no such measure or no such label.
     """
     compared = measure_of(rows, by)
@@ -109,6 +109,7 @@ def report(evaluation: Evaluation, rows: Rows, column: Column, by: str = "", lab
         "column": column.key,
         "name": column.name,
         "rows": len(rows.ids),
+        "clusters": rows.clusters or len(rows.ids),
         "least": groups.LEAST,
         "measures": [each.name for each in rows.measures],
         "measure": compared.name,
@@ -128,7 +129,7 @@ def report(evaluation: Evaluation, rows: Rows, column: Column, by: str = "", lab
 
 def scores_of(evaluation: Evaluation, rows: Rows, column: Column, by: groups.Quotient, grouping: Grouping) -> list[groups.Score]:
     """One a group, computed once an hour."""
-    key = f"evaluation:groups:{evaluation.pk}:{by.name}:{digest_of(column.key)}"
+    key = f"evaluation:groups:2:{evaluation.pk}:{by.name}:{digest_of(column.key)}"
     known: list[groups.Score] | None = cache.get(key)
     if known is None:
         known = groups.scores(rows.measures, by, grouping.codes, len(grouping.names))

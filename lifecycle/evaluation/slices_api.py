@@ -45,7 +45,8 @@ class GroupOut(serializers.Serializer[Any]):
 
 
 class GroupsOut(serializers.Serializer[Any]):
-    """columns: what can be asked for. The rest is null without a column. measures: scores of each group; measure: by which groups are
+    """columns: what can be asked for. The rest is null without a column. clusters: how many groups of near duplicates the rows come in;
+    intervals and tests take each as one. measures: scores of each group; measure: by which groups are
     compared, test: how (fisher, permutation, or normal for its limit). worst: number of the group with the lowest score, of those below the
     rest by more than chance if there are any; worse: all of these, the lowest first. summary: verdict, fact and text, in words; null where
     fewer than two groups have rows enough.
@@ -58,6 +59,7 @@ class GroupsOut(serializers.Serializer[Any]):
     column = serializers.CharField(allow_null=True)
     name = serializers.CharField(allow_null=True)
     rows = serializers.IntegerField(allow_null=True)
+    clusters = serializers.IntegerField(allow_null=True)
     least = serializers.IntegerField(allow_null=True)
     measures = serializers.ListField(child=serializers.CharField(), allow_null=True)
     measure = serializers.CharField(allow_null=True)
@@ -71,7 +73,8 @@ class GroupsOut(serializers.Serializer[Any]):
 
 
 EMPTY = dict.fromkeys(
-    ("column", "name", "rows", "least", "measures", "measure", "test", "groups", "worst", "worse", "compared", "fairness", "summary")
+    ("column", "name", "rows", "clusters", "least", "measures", "measure", "test", "groups", "worst", "worse", "compared", "fairness")
+    + ("summary",)
 )  # fmt: skip
 
 

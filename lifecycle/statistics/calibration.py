@@ -214,23 +214,25 @@ def debiased(accuracy: Floats, confidence: Floats, counts: Floats) -> float:
     return max(0.0, float(((2 * np.abs(gaps) - expected) * counts).sum() / max(counts.sum(), 1)))
 
 
-def by_chance(found: Binned, *, count: int = CHANCES, seed: int = 1) -> Floats:
-    """ECE of a model whose every confidence is exactly right, on as many rows with the same confidences: `count` draws.
+def by_chance(found: Binned, *, count: int = CHANCES, seed: int = 1, effect: float = 1.0) -> Floats:
+    """ECE of a model whose every confidence is exactly right, on as many rows with the same confidences: `count` draws. effect: how many
+    times the variance of a share is that of independent rows.
 
     Consistency resampling (Bröcker and Smith, "Increasing the reliability of reliability diagrams", Weather and Forecasting 22(3), 2007):
     the right ones of a bin are drawn with its mean confidence, which varies a little more than drawing each row with its own.
     """
     means = np.divide(found.sums, found.counts, out=np.zeros_like(found.sums), where=found.counts > 0)
     right = np.random.default_rng(seed).binomial(found.counts.astype(np.int64), np.clip(means, 0.0, 1.0), size=(count, len(means)))
-    drawn: Floats = np.abs(right - found.sums).sum(axis=1) / max(found.counts.sum(), 1)
+    drawn: Floats = math.sqrt(effect) * np.abs(right - found.sums).sum(axis=1) / max(found.counts.sum(), 1)
     return drawn
 
 
-def ece_interval(found: Binned, resampled: Floats, *, seed: int = 1) -> tuple[float, float]:
-    """95 % interval of a calibration error, around its debiased value. resampled: ECE of resampled rows (B,).
+def ece_interval(found: Binned, resampled: Floats, *, seed: int = 1, effect: float = 1.0) -> tuple[float, float]:
+    """95 % interval of a calibration error, around its debiased value. resampled: ECE of resampled rows (B,). effect: as of `by_chance`; of
+    rows in clusters, that of rows which are all alike within one.
 
     Resampling adds once more what chance adds to an ECE, so that its percentiles leave out the 0 of a perfectly calibrated model. The lower
     end takes off all that chance explains in 97.5 %, and is 0 unless perfect calibration is refuted; the upper end keeps it.
     """
-    low = max(0.0, found.ece - float(np.quantile(by_chance(found, seed=seed), 0.975)))
+    low = max(0.0, found.ece - float(np.quantile(by_chance(found, seed=seed, effect=effect), 0.975)))
     return min(low, found.debiased), max(float(np.nanquantile(resampled, 0.975)), found.debiased)

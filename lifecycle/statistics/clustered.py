@@ -8,6 +8,7 @@ kept, and holds however much the rows of a cluster resemble each other. With eac
 from __future__ import annotations
 
 import math
+from collections.abc import Hashable, Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -61,6 +62,13 @@ class Sums:
         ratio, (of_above, of_both, of_below) = self.value, self.squares
         summed = max(0.0, of_above - 2 * ratio * of_both + ratio**2 * of_below)
         return self.clusters / (self.clusters - 1) * summed / self.below**2
+
+
+def numbered(names: Iterable[Hashable]) -> Ints:
+    """The number of each row's cluster (N,), 0 to G − 1, in the order in which clusters first come: of rows that each are one of their own,
+    0 to N − 1. names: of each row's cluster."""
+    known: dict[Hashable, int] = {}
+    return np.array([known.setdefault(name, len(known)) for name in names], dtype=np.int64)
 
 
 def sums(above: ArrayLike, below: ArrayLike) -> Sums:

@@ -3,6 +3,9 @@
 Most scores are quotients of sums over rows. Resampling rows is the same as drawing the counts of their distinct values from one
 multinomial, which costs as much for a million rows as for a thousand where few values are distinct. Sums of many rows with many values are
 drawn from their normal limit, so that no page waits for a large evaluation.
+
+Rows that come in clusters, such as near duplicates, are taken by parts: what a cluster has in one group changes groups, and is resampled,
+as one. Where a cluster is in several groups this is on the safe side, since its rows then differ less than those of two.
 """
 
 from __future__ import annotations
@@ -10,12 +13,12 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lifecycle.statistics import metrics
+from lifecycle.statistics import clustered, metrics
 from lifecycle.statistics.intervals import Interval, difference, wilson
 from lifecycle.statistics.significance import holm
 
@@ -46,12 +49,14 @@ class Measure(Protocol):
 @dataclass(frozen=True)
 class Quotient:
     """A score from 0 to 1 that is one sum over rows to another, higher being better. above, below: of each row (N,); a row with nothing
-    below says nothing of it. is_share: the score counts rows, each of which is 0 or 1 to 1."""
+    below says nothing of it. is_share: the score counts rows, each of which is 0 or 1 to 1. clusters: number of each row's cluster (N,);
+    None where rows are independent."""
 
     name: str
     above: Floats
     below: Floats
     is_share: bool = False
+    clusters: Ints | None = None
 
     def of_groups(self, codes: Ints, groups: int, seed: int = 1) -> list[Interval | None]:
         """As Measure says."""
@@ -60,58 +65,90 @@ class Quotient:
 
 @dataclass(frozen=True)
 class MacroF1:
-    """Macro-F1 over the labels that occur in truth or predictions of a group. truth, predicted: label numbers below classes (N,)."""
+    """Macro-F1 over the labels that occur in truth or predictions of a group. truth, predicted: label numbers below classes (N,). clusters:
+    as of Quotient."""
 
     truth: Ints
     predicted: Ints
     classes: int
     name: str = "macro_f1"
+    clusters: Ints | None = None
 
     def of_groups(self, codes: Ints, groups: int, seed: int = 1) -> list[Interval | None]:
         """As Measure says."""
         inside = [np.flatnonzero(codes == number) for number in range(groups)]
-        return [macro_f1_of(self.truth[rows], self.predicted[rows], self.classes, seed) if len(rows) >= LEAST else None for rows in inside]
+        return [
+            macro_f1_of(self.truth[rows], self.predicted[rows], self.classes, seed, self._effective(rows)) if len(rows) >= LEAST else None
+            for rows in inside
+        ]
+
+    def _effective(self, rows: Ints) -> int:
+        """As many independent rows would tell the accuracy of these as well."""
+        if self.clusters is None:
+            return len(rows)
+        right, codes = self.truth[rows] == self.predicted[rows], self.clusters[rows]
+        return max(1, round(clustered.effective(by_cluster(right, np.ones(len(rows)), codes))))
 
 
-def macro_f1_of(truth: Ints, predicted: Ints, classes: int, seed: int = 1) -> Interval:
-    """Macro-F1 over the labels that occur in truth or predictions, and its 95 % interval as `metrics.bootstrap` has it."""
+def macro_f1_of(truth: Ints, predicted: Ints, classes: int, seed: int = 1, effective: int = 0) -> Interval:
+    """Macro-F1 over the labels that occur in truth or predictions, and its 95 % interval as `metrics.bootstrap` has it. effective: as how
+    many independent rows these count; by default as all."""
     cells, counts = np.unique(truth * classes + predicted, return_counts=True)
     none = np.zeros(len(cells))
     rows = metrics.Scored(cells // classes, cells % classes, none, none, none, classes, bins=1)
     whole, random, block = counts[None].astype(np.float64), np.random.default_rng(seed), max(1, metrics.BLOCK_CELLS // len(cells))
     value = float(metrics.aggregate(rows, whole)["macro_f1"][0])
-    few, drawn = metrics.Few.of({"macro_f1": value}, rows.by_class(whole), seed), []
-    for size in (min(block, RESAMPLES - start) for start in range(0, RESAMPLES, block)):
-        weights = random.multinomial(counts.sum(), counts / counts.sum(), size=size).astype(np.float64)
+    every = int(counts.sum())
+    size = every / (effective or every)
+    few, drawn = metrics.Few.of({"macro_f1": value}, rows.by_class(whole), seed, size), []
+    for many in (min(block, RESAMPLES - start) for start in range(0, RESAMPLES, block)):
+        weights = size * random.multinomial(effective or every, counts / every, size=many).astype(np.float64)
         drawn.append((few.macros(rows.by_class(weights)) if few else metrics.aggregate(rows, weights))["macro_f1"])
     around = few.around["macro_f1"] if few else value
-    return Interval(value, *metrics.bounded(value, np.concatenate(drawn), int(counts.sum()), around))
+    return Interval(value, *metrics.bounded(value, np.concatenate(drawn), metrics.Together.of(effective or every, None), around))
 
 
 @dataclass(frozen=True)
 class Sums:
     """What a quotient is made of in each group: (G,); counted: rows that say something. drawn: the same two sums over resampled rows
-    (RESAMPLES, G), each group resampled apart; empty for shares, which need none."""
+    (RESAMPLES, G), each group resampled apart; empty for shares, which need none. rows: the quotient, and each row's group, of rows that
+    come in clusters."""
 
     above: Floats
     below: Floats
     counted: Ints
     drawn: tuple[Floats, Floats] | None
+    rows: tuple[Quotient, Ints] | None = None
 
     def values(self) -> list[Interval | None]:
         """Of each group; None where fewer than LEAST rows say something."""
         return [self.own(number) if count >= LEAST else None for number, count in enumerate(self.counted)]
 
     def own(self, number: int) -> Interval:
-        """Of one group, in which some row says something: Wilson for shares and where it stands at 0 or 1, else bootstrap."""
+        """Of one group, in which some row says something: Wilson for shares and where it stands at 0 or 1, else bootstrap. Of clusters
+        shares have Dean and Pagano's interval, as `clustered.share`."""
+        found = self._clusters(number, rest=False)
+        if found and self.drawn is None:
+            return clustered.share(found)
         drawn = None if self.drawn is None else (self.drawn[0][:, number], self.drawn[1][:, number])
-        return _value(self.above[number], self.below[number], int(self.counted[number]), drawn)
+        return _value(self.above[number], self.below[number], found.clusters if found else int(self.counted[number]), drawn)
 
     def rest(self, number: int) -> Interval:
         """The same of all other groups together."""
+        found = self._clusters(number, rest=True)
+        if found and self.drawn is None:
+            return clustered.share(found)
         drawn = None if self.drawn is None else tuple(each.sum(axis=1) - each[:, number] for each in self.drawn)
         above, below = (each.sum() - each[number] for each in (self.above, self.below))
-        return _value(above, below, self.counted_rest(number), drawn)
+        return _value(above, below, found.clusters if found else self.counted_rest(number), drawn)
+
+    def _clusters(self, number: int, *, rest: bool) -> clustered.Sums | None:
+        """Of a group, or of all others; None where rows are independent."""
+        if self.rows is None or self.rows[0].clusters is None:
+            return None
+        measure, codes = self.rows
+        inside = (codes == number) != rest
+        return by_cluster(measure.above[inside], measure.below[inside], self.rows[0].clusters[inside])
 
     def counted_rest(self, number: int) -> int:
         """Rows of all other groups that say something."""
@@ -127,6 +164,21 @@ def _value(above: float, below: float, counted: int, drawn: tuple[Floats, ...] |
     return Interval(value, float(low), float(high))
 
 
+def by_cluster(above: NDArray[Any], below: Floats, clusters: Ints) -> clustered.Sums:
+    """From each row's above and below, and the number of its cluster (n,)."""
+    return clustered.sums(*(clustered.per_cluster(each, clusters) for each in (above, below)))
+
+
+def parted(measure: Quotient, codes: Ints) -> tuple[Quotient, Ints]:
+    """The measure of each part of a cluster that is in one group, and the number of the part's group; where rows are independent, of each
+    row."""
+    if measure.clusters is None:
+        return measure, codes
+    known, part = np.unique(np.stack([codes, measure.clusters]), axis=1, return_inverse=True)
+    above, below = (added(each, part.ravel(), known.shape[1]) for each in (measure.above, measure.below))
+    return Quotient(measure.name, above, below), known[0]
+
+
 def added(values: Floats, codes: Ints, groups: int) -> Floats:
     """The sum of the values (N,) of each group (G,)."""
     return np.bincount(codes, weights=values, minlength=groups).astype(np.float64)
@@ -136,7 +188,8 @@ def sums(measure: Quotient, codes: Ints, groups: int, seed: int = 1) -> Sums:
     """Of each group."""
     above, below = (added(each, codes, groups) for each in (measure.above, measure.below))
     counted = np.bincount(codes, weights=measure.below > 0, minlength=groups).astype(np.int64)
-    return Sums(above, below, counted, None if measure.is_share else _drawn(measure, codes, groups, seed))
+    drawn = None if measure.is_share else _drawn(*parted(measure, codes), groups, seed)
+    return Sums(above, below, counted, drawn, None if measure.clusters is None else (measure, codes))
 
 
 def _drawn(measure: Quotient, codes: Ints, groups: int, seed: int) -> tuple[Floats, Floats]:
@@ -205,15 +258,18 @@ def scores(measures: Sequence[Measure], by: Quotient, codes: Ints, groups: int, 
 
 # ── Whether a group differs from the rest ───────────────────────────────────
 def tested_by(measure: Quotient) -> str:
-    """How p-values of this measure come about: FISHER for shares, else PERMUTATION, or NORMAL where there are too many rows for it."""
-    return FISHER if measure.is_share else PERMUTATION if len(measure.above) <= PERMUTED else NORMAL
+    """How p-values of this measure come about: FISHER for shares of independent rows, else PERMUTATION, or NORMAL where there are too many
+    rows for it."""
+    return FISHER if measure.is_share and measure.clusters is None else PERMUTATION if len(measure.above) <= PERMUTED else NORMAL
 
 
 def p_values(measure: Quotient, found: Sums, codes: Ints, compared: Sequence[int], seed: int = 1) -> list[float]:
     """Two-sided p of each of the groups `compared` against all other rows, not adjusted."""
     if not compared:
         return []
-    return {FISHER: fisher, PERMUTATION: permuted, NORMAL: normal}[tested_by(measure)](measure, found, codes, compared, seed)
+    test = {FISHER: fisher, PERMUTATION: permuted, NORMAL: normal}[tested_by(measure)]
+    parts, groups_of = parted(measure, codes)
+    return test(parts, found, groups_of, compared, seed)
 
 
 def fisher(measure: Quotient, found: Sums, codes: Ints, compared: Sequence[int], seed: int) -> list[float]:

@@ -2,6 +2,8 @@
 
 Macro means go over the labels that occur in truth or predictions, as scikit-learn does; a label without predictions has precision 0.
 Intervals are 95 % percentile intervals over resampled rows. All resampling is by one seeded generator, so equal input gives equal output.
+Rows that come in clusters, such as near duplicates, are resampled by whole clusters: C. Field and A. Welsh, "Bootstrapping clustered
+data", Journal of the Royal Statistical Society B 69(3), 2007. Where each row is a cluster of its own, that is resampling rows.
 """
 
 from __future__ import annotations
@@ -13,10 +15,10 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from lifecycle.statistics import calibration
+from lifecycle.statistics import calibration, clustered
 from lifecycle.statistics.calibration import Binned
 from lifecycle.statistics.deciding import Cut, confidence, decide
-from lifecycle.statistics.intervals import wilson
+from lifecycle.statistics.intervals import Z95, wilson
 
 Floats = NDArray[np.float64]
 Tell = Callable[[int, int], None]  # (done, of)
@@ -180,15 +182,20 @@ def quietly(done: int, of: int) -> None:
     """Tell nobody."""
 
 
-def resamples(rows: int, count: int, seed: int) -> Iterator[Floats]:
-    """Blocks (b, rows) of row counts of bootstrap samples, `count` samples in all; the same for the same arguments."""
+def resamples(rows: int, count: int, seed: int, clusters: Ints | None = None) -> Iterator[Floats]:
+    """Blocks (b, rows) of row counts of bootstrap samples, `count` samples in all; the same for the same arguments.
+
+    clusters: number of each row's cluster (rows,), as `clustered.numbered` has it; whole clusters are drawn. None: rows are independent.
+    """
     random = np.random.default_rng(seed)
     block = max(1, BLOCK_CELLS // max(rows, 1))
+    units = rows if clusters is None else int(clusters.max()) + 1
     for start in range(0, count, block):
         size = min(block, count - start)
-        drawn = random.integers(0, rows, size=(size, rows))
-        drawn += np.arange(size)[:, None] * rows
-        yield np.bincount(drawn.ravel(), minlength=size * rows).reshape(size, rows).astype(np.float64)
+        drawn = random.integers(0, units, size=(size, units))
+        drawn += np.arange(size)[:, None] * units
+        counts = np.bincount(drawn.ravel(), minlength=size * units).reshape(size, units).astype(np.float64)
+        yield counts if clusters is None or units == rows else counts[:, clusters]
 
 
 def point_estimates(rows: Countable) -> dict[str, float]:
@@ -196,8 +203,10 @@ def point_estimates(rows: Countable) -> dict[str, float]:
     return {name: float(value[0]) for name, value in rows.aggregate(np.ones((1, len(rows)))).items()}
 
 
-def bootstrap(rows: Countable, count: int = RESAMPLES, seed: int = 1) -> dict[str, tuple[float, float]]:
-    """95 % interval of each of METRICS, and of ece_debiased where there is an ECE; empty when count is 0.
+def bootstrap(
+    rows: Countable, count: int = RESAMPLES, seed: int = 1, clusters: Ints | None = None
+) -> dict[str, tuple[float, float]]:  # fmt: skip
+    """95 % interval of each of METRICS, and of ece_debiased where there is an ECE; empty when count is 0. clusters: as of `resamples`.
 
     Of scores from 0 to 1 as `bounded` has it, whose macro means are drawn by `Few` where labels have few rows; of a calibration error as
     `calibration.ece_interval` has it; of all others percentiles over resampled rows.
@@ -205,32 +214,83 @@ def bootstrap(rows: Countable, count: int = RESAMPLES, seed: int = 1) -> dict[st
     if count == 0:
         return {}
     points, samples = point_estimates(rows), dict[str, list[Floats]]()
-    few = Few.of(points, rows.by_class(np.ones((1, len(rows)))), seed)
-    for weights in resamples(len(rows), count, seed):
+    together = Together.of(len(rows), clusters)
+    few = Few.of(points, rows.by_class(np.ones((1, len(rows)))), seed, together.size)
+    for weights in resamples(len(rows), count, seed, clusters):
         scores = rows.aggregate(weights) | (few.macros(rows.by_class(weights)) if few else {})
         for name, values in scores.items():
             samples.setdefault(name, []).append(values)
     drawn = {name: np.concatenate(values) for name, values in samples.items()}
     around = {**points, **(few.around if few else {})}
     found = {
-        name: bounded(points[name], each, len(rows), around[name]) if name in BOUNDED else _interval(each) for name, each in drawn.items()
+        name: bounded(points[name], each, together, around[name]) if name in BOUNDED else _interval(each, points[name], together)
+        for name, each in drawn.items()
     }
     if (answers := rows.binned()) and answers.counts.any():
-        found["ece"] = found["ece_debiased"] = calibration.ece_interval(answers, drawn["ece"], seed=seed)
+        effect = len(rows) / together.least
+        found["ece"] = found["ece_debiased"] = calibration.ece_interval(answers, drawn["ece"], seed=seed, effect=effect)
     return found
 
 
-def bounded(value: float, drawn: Floats, rows: int, around: float) -> tuple[float, float]:
+@dataclass(frozen=True, slots=True)
+class Together:
+    """How rows come in clusters. least: as how many independent ones they count if all rows of a cluster are alike (L. Kish 1965)."""
+
+    rows: int
+    clusters: int
+    least: float
+
+    @classmethod
+    def of(cls, rows: int, clusters: Ints | None) -> Together:
+        """clusters: number of each row's cluster (rows,); None: rows are independent."""
+        if clusters is None:
+            return cls(rows, rows, float(rows))
+        sizes = np.bincount(clusters)
+        return cls(rows, len(sizes), rows**2 / float((sizes**2).sum()))
+
+    @property
+    def size(self) -> float:
+        """Rows of a cluster on average."""
+        return self.rows / self.clusters
+
+    def effective(self, mean: float, spread: float) -> float:
+        """How many independent rows tell a score from 0 to 1 as well. mean, spread: of the score of resampled rows.
+
+        Shortened for how few clusters it comes from, as `clustered.effective` does: the clusters in which the rarer outcome is expected are
+        the degrees of freedom (Dean and Pagano 2015), since three clusters with a mistake tell little of a fourth.
+        """
+        if spread <= ROUNDING:
+            return self.least
+        found = mean * (1 - mean) / spread**2
+        if self.clusters == self.rows:
+            return min(float(self.rows), max(1.0, found))
+        few = max(2, min(round(min(mean, 1 - mean) * self.clusters), self.clusters - 1))
+        shortened = found * (1 - 1 / self.clusters) * (Z95 / clustered.quantile(few)) ** 2
+        return min(float(self.rows), max(self.least, shortened))
+
+    def wide(self, low: float, value: float, high: float) -> tuple[float, float]:
+        """Percentiles of resampled clusters, as wide as so few ask for: resampling n of them shows (n − 1) / n of the variance, and has as
+        many degrees of freedom as n − 1. Of rows they stay as they are; one cluster of several rows tells nothing."""
+        if self.clusters == self.rows:
+            return low, high
+        if self.clusters < 2:
+            return float("-inf"), float("inf")
+        more = clustered.quantile(self.clusters - 1) / Z95 * (self.clusters / (self.clusters - 1)) ** 0.5
+        return value - more * (value - low), value + more * (high - value)
+
+
+def bounded(value: float, drawn: Floats, together: Together, around: float) -> tuple[float, float]:
     """95 % interval of a score from 0 to 1. drawn: the score of resampled rows (B,), which vary around `around`.
 
     Wilson's interval at the number of rows at which a share would vary as much, around the value less its bootstrap bias. Where nothing
-    varies, as of 30 right rows of 30, it is that of all rows, where percentiles would have no length. Of a share of rows that is Wilson's.
+    varies, as of 30 right rows of 30, it is that of all rows, where percentiles would have no length; of clusters, that of rows which are
+    all alike within one. Of a share of independent rows that is Wilson's.
     """
     known = drawn[~np.isnan(drawn)]
     if not len(known) or np.isnan(value):
         return float("nan"), float("nan")
-    mean, spread = float(known.mean()), float(known.std())
-    effective = min(float(rows), max(1.0, mean * (1 - mean) / spread**2)) if spread > ROUNDING else float(rows)
+    mean = float(known.mean())
+    effective = together.effective(mean, float(known.std()))
     centre = min(1.0, max(0.0, value + around - mean))
     low, high = wilson(centre * effective, effective)
     return min(low, value), max(high, value)
@@ -242,8 +302,10 @@ class Few:
 
     To each label that occurs come as many right, missed and wrongly given rows as half a row more would bring, drawn as Poisson counts, if
     it were right as often as all rows are, and wrong ones were spread as what is given: the idea of Agresti and Coull (1998) for a table.
-    occurs: labels that do (C,). more: rows of each kind that are expected. scales: to means over labels that do not occur too, by score.
-    around: what the macro means vary around, by score.
+    Of rows in clusters, the half row is half a cluster.
+
+    occurs: labels that do (C,). more: clusters of each kind that are expected, of `size` rows. scales: to means over labels that do not
+    occur too, by score. around: what the macro means vary around, by score.
     """
 
     occurs: Bools
@@ -251,25 +313,28 @@ class Few:
     scales: Mapping[str, float]
     around: Mapping[str, float]
     random: np.random.Generator
+    size: float = 1.0
 
     @classmethod
-    def of(cls, points: Mapping[str, float], whole: ByClass, seed: int) -> Few | None:
-        """points: the scores of all rows; whole: their counts. None where labels have ENOUGH rows on average, or there are none."""
+    def of(cls, points: Mapping[str, float], whole: ByClass, seed: int, size: float = 1.0) -> Few | None:
+        """points: the scores of all rows; whole: their counts; size: rows of a cluster on average. None where labels have ENOUGH clusters
+        on average, or there are none."""
         occurs = whole.occurs[0]
-        if not occurs.any() or whole.true.sum() >= ENOUGH * occurs.sum():
+        if not occurs.any() or whole.true.sum() >= ENOUGH * size * occurs.sum():
             return None
         wrong = 0.5 * (1 - (whole.right.sum() + 1) / (whole.true.sum() + 2))
         given = whole.given[0, occurs] + 1
         more = [np.full(len(given), 0.5 - wrong), np.full(len(given), wrong), wrong * given / given.mean()]
         own = {name: float(getattr(whole, part)[0, occurs].mean()) for name, part in MACROS.items() if name in points}
         scales = {name: points[name] / value if value else 1.0 for name, value in own.items()}
-        base = added(whole, occurs, more)
+        base = added(whole, occurs, [size * each for each in more])
         around = {name: scale * float(getattr(base, MACROS[name]).mean()) for name, scale in scales.items()}
-        return cls(occurs, more, scales, around, np.random.default_rng([seed, 1]))
+        return cls(occurs, more, scales, around, np.random.default_rng([seed, 1]), size)
 
     def macros(self, drawn: ByClass) -> dict[str, Floats]:
         """The macro means of resampled rows (B,), whose counts `drawn` are."""
-        found = added(drawn, self.occurs, [self.random.poisson(each, (len(drawn.right), len(each))) for each in self.more])
+        more = [self.size * self.random.poisson(each, (len(drawn.right), len(each))) for each in self.more]
+        found = added(drawn, self.occurs, more)
         return {name: scale * getattr(found, MACROS[name]).mean(axis=1) for name, scale in self.scales.items()}
 
 
@@ -280,18 +345,20 @@ def added(counts: ByClass, occurs: Bools, more: Sequence[Any]) -> ByClass:
     return ByClass(own[0] + right, own[1] + right + missed, own[2] + right + wrong)
 
 
-def summary(rows: Countable, *, count: int, seed: int) -> dict[str, Any]:
-    """Every score that is known, ece_debiased and largest_gap where there is an ECE, and `intervals` {name: {low, high}}, 95 %."""
+def summary(rows: Countable, *, count: int, seed: int, clusters: Ints | None = None) -> dict[str, Any]:
+    """Every score that is known, ece_debiased and largest_gap where there is an ECE, and `intervals` {name: {low, high}}, 95 %. clusters:
+    as of `resamples`."""
     points: dict[str, Any] = {name: value for name, value in point_estimates(rows).items() if not np.isnan(value)}
     if (answers := rows.binned()) and "ece" in points:
         points |= {"ece_debiased": answers.debiased, "largest_gap": answers.largest_gap}
-    intervals = {name: {"low": low, "high": high} for name, (low, high) in bootstrap(rows, count, seed).items() if name in points}
+    found = bootstrap(rows, count, seed, clusters)
+    intervals = {name: {"low": low, "high": high} for name, (low, high) in found.items() if name in points}
     return {**points, "intervals": intervals}
 
 
-def _interval(values: Floats) -> tuple[float, float]:
+def _interval(values: Floats, value: float, together: Together) -> tuple[float, float]:
     low, high = np.nanpercentile(values, (2.5, 97.5)) if not np.isnan(values).all() else (np.nan, np.nan)
-    return float(low), float(high)
+    return together.wide(float(low), value, float(high))
 
 
 def per_class(rows: Scored, labels: Sequence[str]) -> list[dict[str, Any]]:
@@ -326,12 +393,14 @@ def report(
     count: int = RESAMPLES,
     seed: int = 1,
     cut: Cut | None = None,
+    clusters: Ints | None = None,
 ) -> dict[str, Any]:
     """Everything an evaluation shows of one model: point values, intervals {name: {low, high}}, per_class, confusion, reliability."""
     rows = score_rows(probabilities, truth, bins, cut)
     return {
         "rows": len(rows.truth),
-        **summary(rows, count=count, seed=seed),
+        "clusters": Together.of(len(rows), clusters).clusters,
+        **summary(rows, count=count, seed=seed, clusters=clusters),
         "per_class": per_class(rows, labels),
         "confusion": {"labels": list(labels), "counts": confusion(rows).tolist()},
         "reliability": calibration.reliability(rows.confidence, rows.correct, bins),
@@ -362,22 +431,38 @@ def paired(
 
 
 def paired_rows(
-    one: Countable, two: Countable, compared: Sequence[str], *, labels: Sequence[str] | None, count: int, seed: int, tell: Tell = quietly
-) -> dict[str, dict[str, Any]]:
-    """As `paired`, of rows that are scored already. tell: gets the resamples done and all there are, block by block; what it raises ends
-    the work."""
+    one: Countable, two: Countable, compared: Sequence[str], *, labels: Sequence[str] | None, count: int, seed: int,
+    clusters: Ints | None = None, tell: Tell = quietly,
+) -> dict[str, dict[str, Any]]:  # fmt: skip
+    """As `paired`, of rows that are scored already. clusters: as of `resamples`. tell: gets the resamples done and all there are, block by
+    block; what it raises ends the work."""
     points = point_estimates(one), point_estimates(two)
     drawn: dict[str, list[Floats]] = {name: [] for name in compared}
     rounds = 2 * count if labels else count
-    for weights, done in counted(resamples(len(one), count, seed)):
+    for weights, done in counted(resamples(len(one), count, seed, clusters)):
         tell(done, rounds)
         before, after = one.aggregate(weights), two.aggregate(weights)
         for name in compared:
             drawn[name].append(_sign(name) * (after[name] - before[name]))
-    return {
-        name: _verdict(points[0][name], points[1][name], _sign(name), np.concatenate(drawn[name]) if drawn[name] else np.zeros(0))
+    together = Together.of(len(one), clusters)
+    found = {
+        name: _verdict(points[0][name], points[1][name], _sign(name), np.concatenate(drawn[name]) if drawn[name] else np.zeros(0), together)
         for name in compared
-    } | ({"per_class": paired_per_class(one, two, labels, count, seed, lambda done, _: tell(count + done, rounds))} if labels else {})
+    }
+    if labels:
+        found["per_class"] = paired_per_class(one, two, labels, count, seed, clusters, lambda done, _: tell(count + done, rounds))
+    return found
+
+
+def drawn(rows: Countable, name: str, *, count: int, seed: int, clusters: Ints | None = None) -> Floats:
+    """A score of resampled rows (count,). The same rows, count, seed and clusters give the same resamples, so two models' are paired."""
+    return np.concatenate([np.zeros(0), *(rows.aggregate(weights)[name] for weights in resamples(len(rows), count, seed, clusters))])
+
+
+def apart(name: str, before: tuple[float, Floats], after: tuple[float, Floats], clusters: Ints) -> dict[str, Any]:
+    """How much better the second is, as an entry of `paired`. before, after: a model's score and what `drawn` has of it (B,)."""
+    differences = _sign(name) * (after[1] - before[1])
+    return _verdict(before[0], after[0], _sign(name), differences, Together.of(len(clusters), clusters))
 
 
 def counted(blocks: Iterable[Floats]) -> Iterator[tuple[Floats, int]]:
@@ -392,10 +477,11 @@ def _sign(name: str) -> float:
     return -1.0 if name in LOWER_IS_BETTER else 1.0
 
 
-def _verdict(before: float, after: float, sign: float, differences: Floats) -> dict[str, Any]:
-    low, high = _interval(differences) if len(differences) else (float("nan"), float("nan"))
+def _verdict(before: float, after: float, sign: float, differences: Floats, together: Together) -> dict[str, Any]:
+    difference = sign * (after - before)
+    low, high = _interval(differences, difference, together) if len(differences) else (float("nan"), float("nan"))
     verdict = "better" if low > 0 else "worse" if high < 0 else "unclear"
-    return {"baseline": before, "candidate": after, "difference": sign * (after - before), "low": low, "high": high, "verdict": verdict}
+    return {"baseline": before, "candidate": after, "difference": difference, "low": low, "high": high, "verdict": verdict}
 
 
 def as_change(name: str, found: Mapping[str, Any]) -> dict[str, Any]:
@@ -407,19 +493,20 @@ def as_change(name: str, found: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def paired_per_class(
-    one: Countable, two: Countable, labels: Sequence[str], count: int, seed: int, tell: Tell = quietly
-) -> dict[str, Any]:  # fmt: skip
+    one: Countable, two: Countable, labels: Sequence[str], count: int, seed: int, clusters: Ints | None = None, tell: Tell = quietly
+) -> dict[str, Any]:
     """F1 of each label with support under both models, and the interval of its difference."""
     blocks = []
-    for weights, done in counted(resamples(len(one), count, seed)):
+    for weights, done in counted(resamples(len(one), count, seed, clusters)):
         tell(done, count)
         blocks.append(two.by_class(weights).f1 - one.by_class(weights).f1)
     drawn = np.concatenate(blocks)
     whole = np.ones((1, len(one)))
     counts = one.by_class(whole)
+    together = Together.of(len(one), clusters)
     before, after, support = counts.f1[0], two.by_class(whole).f1[0], counts.true[0]
     return {
-        label: {**_verdict(float(before[number]), float(after[number]), 1.0, drawn[:, number]), "support": int(support[number])}
+        label: {**_verdict(float(before[number]), float(after[number]), 1.0, drawn[:, number], together), "support": int(support[number])}
         for number, label in enumerate(labels)
         if support[number]
     }

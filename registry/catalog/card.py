@@ -314,7 +314,8 @@ def results(evaluation: Mapping[str, Any]) -> str:
         )
         for name, metric in evaluation["metrics"].items()
     ]
-    text = f"## Results\n\nFrozen test split, {count(evaluation['rows'])} rows, report `sha256:{evaluation['digest']}`.\n\n"
+    groups = f" in {count(evaluation['clusters'])} groups of near duplicates" if "clusters" in evaluation else ""
+    text = f"## Results\n\nFrozen test split, {count(evaluation['rows'])} rows{groups}, report `sha256:{evaluation['digest']}`.\n\n"
     text += table(("Metric", "Value", "95 % interval"), lines)
     shown = ("subset_accuracy" if "subset_accuracy" in evaluation["metrics"] else "accuracy", "macro_f1")
     if "exact_texts" in evaluation["metrics"]:

@@ -153,6 +153,7 @@ def evaluation_facts(evaluation: Evaluation) -> dict[str, Any]:
         "rows": evaluation.rows,
         "metrics": measures(evaluation.report),
         "baselines": evaluation.report.get("baselines") or {},
+        **({"clusters": clusters} if (clusters := evaluation.report.get("clusters", evaluation.rows)) < evaluation.rows else {}),
         **({"deciding": evaluation.report["deciding"]} if evaluation.report.get("deciding") else {}),
     }
 

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from lifecycle.engine import baselines, predictions
+from lifecycle.statistics import metrics
 from tests.engine.inbox import ROWS, write_rows
 
 pytestmark = pytest.mark.engine
@@ -48,6 +49,20 @@ def test_the_baselines_are_measured_on_the_same_rows(evaluated):
     assert set(result["baselines"]["tfidf_logreg"]["intervals"]) == {"accuracy", "macro_f1"}
 
 
+def test_the_run_is_held_against_each_baseline_on_the_same_resamples(evaluated):
+    folder, result = evaluated
+    own = predictions.read(folder / "predictions.parquet")
+    right, majority = (metrics.score_rows(shares, own.truth) for shares in (own.probabilities, np.tile([0.5, 0.5], (8, 1))))
+
+    paired = metrics.paired_rows(majority, right, ["macro_f1"], labels=None, count=50, seed=1)["macro_f1"]
+
+    assert set(result["against"]) == set(result["baselines_drawn"]) == set(result["baselines"])
+    assert {len(drawn) for drawn in result["baselines_drawn"].values()} == {50}
+    assert result["against"]["majority"]["macro_f1"] == paired | {
+        name: pytest.approx(paired[name], abs=1e-6) for name in ("baseline", "candidate", "difference", "low", "high")
+    }
+
+
 def test_two_splits_share_what_baselines_learn_and_read_as_each_does_alone(evaluated, train_here, monkeypatch):
     folder, alone = evaluated
     spec = json.loads((folder / "spec.json").read_text())
@@ -75,7 +90,8 @@ def test_baselines_of_an_earlier_report_are_taken_where_they_were_measured_from_
     again = train_here(folder, verb="evaluate")
 
     assert learnt == []
-    assert (again["baselines"], again["baselines_digest"]) == (first["baselines"], first["baselines_digest"])
+    for part in ("baselines", "baselines_digest", "baselines_drawn", "against"):
+        assert again[part] == first[part]
     for changed in ({"seed": 2}, {"base": None}):
         (folder / "spec.json").write_text(json.dumps(spec | changed))
         assert train_here(folder, verb="evaluate")["baselines_digest"] != first["baselines_digest"]

@@ -30,6 +30,7 @@ from lifecycle.engine.prompts import Example, Frame, encode_examples, encode_pro
 from lifecycle.engine.spec import TrainSpec
 from lifecycle.engine.tagging import Unit
 from lifecycle.statistics.deciding import Rule
+from lifecycle.statistics.metrics import Ints
 
 SAMPLES = 4  # validation rows that are answered at each evaluation, the first of the file, whose order is that of digests
 SAMPLE_TOKENS = 48
@@ -218,11 +219,15 @@ class FreeText:
         """Raises EngineFault."""
         raise writes()
 
-    def report(self, probabilities: Any, truth: Any, info: ArtifactInfo, *, bins: int, count: int, seed: int) -> NoReturn:
+    def report(
+        self, probabilities: Any, truth: Any, info: ArtifactInfo, *, bins: int, count: int, seed: int, clusters: Ints | None = None
+    ) -> NoReturn:
         """Raises EngineFault."""
         raise writes()
 
-    def keep(self, path: Path, ids: Sequence[str], probabilities: Any, truth: Any, info: ArtifactInfo, split: str) -> NoReturn:
+    def keep(
+        self, path: Path, ids: Sequence[str], probabilities: Any, truth: Any, info: ArtifactInfo, split: str, clusters: Ints | None = None
+    ) -> NoReturn:
         """Raises EngineFault."""
         raise writes()
 

@@ -21,7 +21,7 @@ from lifecycle.engine.recipes.texts import OfTexts
 from lifecycle.engine.spec import TrainSpec
 from lifecycle.statistics import calibration, metrics, operating
 from lifecycle.statistics.deciding import Cut, Rule
-from lifecycle.statistics.metrics import Floats
+from lifecycle.statistics.metrics import Floats, Ints
 
 Array = NDArray[Any]
 NAMED = 5  # labels that a refusal names
@@ -136,6 +136,9 @@ class MultiLabel(OfTexts):
         found = {name: values[name] for name in ("log_loss", *self.watched)}
         return found | {"predicted_sets": float(len(np.unique(scored.decided, axis=0)))}
 
-    def report(self, probabilities: Array, truth: Array, info: ArtifactInfo, *, bins: int, count: int, seed: int) -> dict[str, Any]:
+    def report(
+        self, probabilities: Array, truth: Array, info: ArtifactInfo, *, bins: int, count: int, seed: int, clusters: Ints | None = None
+    ) -> dict[str, Any]:
         """As label_sets.report."""
-        return label_sets.report(probabilities, truth, info.labels, self._thresholds(info), bins=bins, count=count, seed=seed)
+        options: dict[str, Any] = {"bins": bins, "count": count, "seed": seed, "clusters": clusters}
+        return label_sets.report(probabilities, truth, info.labels, self._thresholds(info), **options)

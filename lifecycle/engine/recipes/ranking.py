@@ -32,6 +32,7 @@ from lifecycle.engine.spec import TrainSpec
 from lifecycle.engine.tagging import Unit
 from lifecycle.statistics import calibration, metrics
 from lifecycle.statistics.deciding import Rule
+from lifecycle.statistics.metrics import Ints
 
 
 @dataclass(frozen=True)
@@ -200,15 +201,19 @@ class Ranking(OfTexts):
         values = metrics.point_estimates(self.score(self.decode(outputs), truth))
         return {name: values[name] for name in ("log_loss", *self.watched)}
 
-    def report(self, probabilities: Any, truth: Any, info: ArtifactInfo, *, bins: int, count: int, seed: int) -> dict[str, Any]:
+    def report(
+        self, probabilities: Any, truth: Any, info: ArtifactInfo, *, bins: int, count: int, seed: int, clusters: Ints | None = None
+    ) -> dict[str, Any]:
         """As ranking.report."""
-        return {"task": info.task} | ranking.report(probabilities, truth, bins=bins, count=count, seed=seed)
+        return {"task": info.task} | ranking.report(probabilities, truth, bins=bins, count=count, seed=seed, clusters=clusters)
 
-    def keep(self, path: Path, ids: Sequence[str], probabilities: Any, truth: Any, info: ArtifactInfo, split: str) -> None:
+    def keep(
+        self, path: Path, ids: Sequence[str], probabilities: Any, truth: Any, info: ArtifactInfo, split: str, clusters: Ints | None = None
+    ) -> None:
         """As ranked_predictions.write."""
         from lifecycle.engine import ranked_predictions  # late: pyarrow is nothing to a run that learns
 
-        ranked_predictions.write(path, ranked_predictions.RankedAnswers.of(ids, probabilities, truth), split)
+        ranked_predictions.write(path, ranked_predictions.RankedAnswers.of(ids, probabilities, truth, clusters), split)
 
 
 def padded(scores: Any, counts: Sequence[int]) -> Any:

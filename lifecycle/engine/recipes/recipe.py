@@ -30,7 +30,7 @@ from lifecycle.engine.layers import Activations
 from lifecycle.engine.spec import TrainSpec
 from lifecycle.engine.tagging import Unit
 from lifecycle.statistics.deciding import Rule
-from lifecycle.statistics.metrics import Countable
+from lifecycle.statistics.metrics import Countable, Ints
 
 Array = NDArray[Any]
 
@@ -129,8 +129,12 @@ class Recipe(Protocol):
     def losses(self, probabilities: Any, truth: Any) -> Array:
         """The loss of each row (N,), in nats; NaN where it has none."""
 
-    def report(self, probabilities: Any, truth: Any, info: ArtifactInfo, *, bins: int, count: int, seed: int) -> dict[str, Any]:
-        """Everything that an evaluation tells."""
+    def report(
+        self, probabilities: Any, truth: Any, info: ArtifactInfo, *, bins: int, count: int, seed: int, clusters: Ints | None = None
+    ) -> dict[str, Any]:
+        """Everything that an evaluation tells. clusters: number of each row's cluster (N,), None where rows are independent."""
 
-    def keep(self, path: Path, ids: Sequence[str], probabilities: Any, truth: Any, info: ArtifactInfo, split: str) -> None:
+    def keep(
+        self, path: Path, ids: Sequence[str], probabilities: Any, truth: Any, info: ArtifactInfo, split: str, clusters: Ints | None = None
+    ) -> None:
         """Write the answers as a Parquet file, one row an item."""

@@ -105,9 +105,11 @@ class SingleLabel(OfTexts):
         found = {name: values[name] for name in ("log_loss", *self.watched)}
         return found | {"predicted_classes": float(len(np.unique(scored.predicted)))}
 
-    def report(self, probabilities: Array, truth: Array, info: ArtifactInfo, *, bins: int, count: int, seed: int) -> dict[str, Any]:
+    def report(
+        self, probabilities: Array, truth: Array, info: ArtifactInfo, *, bins: int, count: int, seed: int, clusters: Ints | None = None
+    ) -> dict[str, Any]:
         """As metrics.report, and "deciding", as deciding.told, where a class was to have a threshold."""
-        found = metrics.report(probabilities, truth, info.labels, bins=bins, count=count, seed=seed, cut=info.cut)
+        found = metrics.report(probabilities, truth, info.labels, bins=bins, count=count, seed=seed, cut=info.cut, clusters=clusters)
         if info.deciding is None:
             return found
         decided = deciding.decide(probabilities, info.cut)

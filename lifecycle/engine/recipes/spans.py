@@ -30,6 +30,7 @@ from lifecycle.engine.spec import TrainSpec
 from lifecycle.engine.tagging import Marked, Tokens, Unit
 from lifecycle.statistics import calibration, metrics
 from lifecycle.statistics.deciding import Rule
+from lifecycle.statistics.metrics import Ints
 
 Array = NDArray[Any]
 KEYS = ("start", "end", "label")
@@ -177,18 +178,22 @@ class Spans(OfTexts):
         found = {name: values[name] for name in ("log_loss", *self.watched)}
         return found | {"predicted_spans": float(scored.called.sum())}
 
-    def report(self, probabilities: Any, truth: Any, info: ArtifactInfo, *, bins: int, count: int, seed: int) -> dict[str, Any]:
+    def report(
+        self, probabilities: Any, truth: Any, info: ArtifactInfo, *, bins: int, count: int, seed: int, clusters: Ints | None = None
+    ) -> dict[str, Any]:
         """As spans.report."""
-        return spans.report(probabilities, truth, info.labels, bins=bins, count=count, seed=seed)
+        return spans.report(probabilities, truth, info.labels, bins=bins, count=count, seed=seed, clusters=clusters)
 
-    def keep(self, path: Path, ids: Sequence[str], probabilities: Any, truth: Any, info: ArtifactInfo, split: str) -> None:
+    def keep(
+        self, path: Path, ids: Sequence[str], probabilities: Any, truth: Any, info: ArtifactInfo, split: str, clusters: Ints | None = None
+    ) -> None:
         """As span_predictions.write."""
         from lifecycle.engine import span_predictions  # late: pyarrow is nothing to a run that learns
 
         found = tuple(tuple(some) for some in tagging.find(probabilities))
         losses = spans.token_losses(probabilities, truth)
         known = tuple(each.spans for each in truth)
-        span_predictions.write(path, span_predictions.SpanPredictions(info.labels, tuple(ids), known, found, *losses), split)
+        span_predictions.write(path, span_predictions.SpanPredictions(info.labels, tuple(ids), known, found, *losses, clusters), split)
 
 
 def _placed(label: str, start: int, end: int) -> str:

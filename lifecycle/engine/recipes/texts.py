@@ -19,6 +19,7 @@ from lifecycle.engine.layers import Activations
 from lifecycle.engine.spec import TrainSpec
 from lifecycle.engine.strategies import build
 from lifecycle.engine.tagging import Unit
+from lifecycle.statistics.metrics import Ints
 
 
 class OfTexts:
@@ -85,8 +86,11 @@ class OfTexts:
         """Whether all logits are numbers."""
         return bool(np.isfinite(outputs).all())
 
-    def keep(self, path: Path, ids: Sequence[str], probabilities: Any, truth: Any, info: ArtifactInfo, split: str) -> None:
+    def keep(
+        self, path: Path, ids: Sequence[str], probabilities: Any, truth: Any, info: ArtifactInfo, split: str, clusters: Ints | None = None
+    ) -> None:
         """As `predictions.write`."""
         from lifecycle.engine import predictions  # late: pyarrow is nothing to a run that learns
 
-        predictions.write(path, predictions.Predictions(info.labels, tuple(ids), truth, probabilities, info.thresholds, info.cut), split)
+        given = predictions.Predictions(info.labels, tuple(ids), truth, probabilities, info.thresholds, info.cut, clusters)
+        predictions.write(path, given, split)

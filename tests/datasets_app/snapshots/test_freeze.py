@@ -103,7 +103,7 @@ def test_splits_of_the_file_are_kept_and_what_leaks_is_left_out_and_shown(datase
 def test_a_split_is_written_as_the_engine_reads_it(frozen, tmp_path):
     assert queries.write_split(frozen, "test", tmp_path / "test.jsonl") == 4
     lines = [json.loads(line) for line in (tmp_path / "test.jsonl").read_text().splitlines()]
-    assert [line["id"] for line in lines] == [row.item for row in queries.rows_of(frozen, "test")]
+    assert [(line["id"], line["cluster"]) for line in lines] == [(row.item, row.cluster) for row in queries.rows_of(frozen, "test")]
     assert {(line["text"], line["label"]) for line in lines} <= set(ROWS)
 
 

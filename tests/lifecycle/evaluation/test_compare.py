@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
+from django.template.loader import render_to_string
 
+from lifecycle.engine.predictions import Predictions
 from lifecycle.evaluation import compare, queries, rules
 from lifecycle.refusals import Refused
 from tests.support.snapshots import freeze
@@ -53,7 +56,9 @@ def test_a_worse_one_and_two_alike_are_said_plainly():
 
 
 def test_a_changed_answer_counts_for_the_class_that_was_left_and_the_one_that_was_said():
-    assert rules.changes_by_class(CHANGED) == {"a": (1, 1), "b": (3, 1), "c": (1, 1)}
+    assert rules.changes_by_class(CHANGED) == {
+        "a": {"1": 1, "2": -1}, "b": {"1": 1, "2": -1, "3": 1, "4": 1}, "c": {"3": -1, "4": 1},
+    }  # fmt: skip
 
 
 def test_a_class_is_told_only_where_it_holds_among_all_classes():
@@ -65,6 +70,46 @@ def test_a_class_that_is_no_longer_given_is_not_better_for_its_fewer_wrong_rows(
     # 10 rows: the first gives it to all of them and to 30 others, the second to none
     assert compare.class_verdict(-0.4, 30, 10, 0.005) == "unclear"
     assert compare.class_verdict(None, 30, 10, 0.005) == "unclear"
+
+
+def test_near_duplicates_that_turn_together_are_one_event_for_mcnemars_test():
+    changed = [rules.Change(str(at), ("a",), ("b",), ("a",), "fixed") for at in range(25)]
+    alone = {"metrics": {"macro_f1": {"verdict": "better"}}, "per_class": {"a": {"difference": 0.2}}, "rows": 60}
+
+    by_rows, by_clusters = (
+        compare.tests(alone, changed, rules.changes_by_class(changed), "macro_f1", clusters)
+        for clusters in ({}, {str(at): at // 5 for at in range(25)})
+    )
+
+    assert (by_rows["changes"]["p"], by_rows["per_class"]["a"]["verdict"]) == (compare.significance.mcnemar(25, 0), "better")
+    assert by_clusters["changes"] == {"fixed": 25, "broken": 0, "other": 0, "p": 2 / 2**5}
+    assert [by_clusters["per_class"]["a"][name] for name in ("fixed", "p", "verdict")] == [25, 2 / 2**5, "unclear"]
+
+
+def test_items_have_clusters_where_either_file_knows_them_and_some_are_shared():
+    def answered(clusters):
+        known = None if clusters is None else np.array(clusters)
+        return Predictions(("a", "b"), ("x", "y"), np.array([0, 1]), np.eye(2), clusters=known)
+
+    assert compare.clusters_of(answered(None), answered([0, 0])) == {"x": 0, "y": 0}
+    assert compare.clusters_of(answered([0, 1]), answered([0, 0])) == compare.clusters_of(answered(None), answered(None)) == {}
+
+
+def test_comparisons_kept_from_before_took_each_row_as_a_cluster_of_its_own():
+    kept = {"rows": 7, "metrics": {"macro_f1": {}}, "order": ["macro_f1"]}
+
+    assert compare.in_order(kept) == {"clusters": 7, "rows": 7, "metrics": {"macro_f1": {}}}
+    assert compare.in_order(kept | {"clusters": 3})["clusters"] == 3
+
+
+def test_a_page_says_in_how_many_groups_of_near_duplicates_the_rows_come():
+    def told(**numbers):
+        return render_to_string("lifecycle/evaluation/in_groups.html", numbers)
+
+    assert (told(rows=1800, groups=1650), told(rows=2, groups=1)) == (
+        " in 1,650 groups of near duplicates", " in 1 group of near duplicates"
+    )  # fmt: skip
+    assert told(rows=8, groups=8) == told(rows=8, groups=None) == ""
 
 
 def test_pages_and_programs_are_told_the_same(client_for, project, mia):

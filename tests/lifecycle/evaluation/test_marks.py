@@ -99,7 +99,7 @@ def test_changes_compare_all_spans_of_a_text_whatever_the_order_of_the_classes()
 
     assert [(each.item, each.kind) for each in marks.changes(ONE, right)] == [("two", "broken"), ("one", "fixed")]
     assert marks.changes(ONE, ONE) == []
-    assert marks.turned_by_class(ONE, right) == {"LOC": (1, 1), "PER": (1, 0)}
+    assert marks.turned_by_class(ONE, right) == {"LOC": {"one": 1, "two": -1}, "PER": {"one": 1}}
 
 
 @pytest.fixture

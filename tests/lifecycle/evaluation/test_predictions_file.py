@@ -98,7 +98,7 @@ def test_a_cell_that_looks_like_a_formula_is_none_and_numbers_stay_numbers(tmp_p
 
     header, first, second = csv.reader(io.StringIO("".join(rows_file.lines(tmp_path / "rows.parquet"))))
 
-    assert header == ["id", "label", "predicted", "confidence", "loss", "split", f"probability: {labels[0]}", "probability: -1"]
+    assert header == ["id", "label", "predicted", "confidence", "loss", "split", "cluster", f"probability: {labels[0]}", "probability: -1"]
     assert (first[1], second[2]) == (f"'{labels[0]}", "'-1")
     assert [float(each) for each in second[-2:]] == [0.1, 0.9]
     assert not any(cell.startswith("'") for cell in (*first[3:5], *first[6:]))

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 from django.template.loader import render_to_string
 
-from lifecycle.evaluation import queries, rules
+from lifecycle.engine import baseline_scores
+from lifecycle.engine.data import Rows
+from lifecycle.evaluation import pages, queries, rules
+from lifecycle.statistics import metrics
 from tests.support.training import make_run, make_snapshot
 
 MANY = {"copies": 20, "shares": {"train": 20, "validation": 40, "test": 40}}
@@ -57,6 +61,64 @@ def test_intervals_are_named_only_where_there_are_some(low, high, told):
     page = render_to_string("lifecycle/evaluation/rival.html", {"rival": found})
 
     assert (told in page, "95 % intervals" in page) == (True, low is not None)
+
+
+def apart(verdict, low=-0.01, high=0.02):
+    """A run's macro-F1 of 0.9 against that of 0.89, on the same rows."""
+    found = {"baseline": 0.89, "candidate": 0.9, "difference": 0.01, "low": low, "high": high, "verdict": verdict}
+    return {"against": {"tfidf_logreg": {"macro_f1": found}}}
+
+
+@pytest.mark.parametrize(("verdict", "is_ahead"), [("better", None), ("unclear", False), ("worse", True)])
+def test_the_paired_difference_decides_where_it_was_measured(verdict, is_ahead):
+    name = "TF-IDF + logistic regression"
+    report = scored(0.9, 0.88, 0.92) | {"baselines": {"tfidf_logreg": scored(0.89, 0.87, 0.91)}} | apart(verdict)
+
+    told = None if is_ahead is None else rules.Rival(name, "macro_f1", 0.89, 0.9, is_ahead, low=-0.01, high=0.02)
+    assert rules.rival(report) == told
+
+
+def test_an_interval_that_was_not_measured_leaves_the_two_of_the_scores():
+    report = scored(0.9, 0.88, 0.92) | {"baselines": {"tfidf_logreg": scored(0.8, 0.7, 0.87)}} | apart("unclear", None, None)
+
+    assert rules.rival(report) is None
+
+
+def test_the_page_says_between_what_the_difference_is_on_the_same_rows():
+    report = scored(0.9, 0.88, 0.92) | {"baselines": {"tfidf_logreg": scored(0.89, 0.87, 0.91)}} | apart("unclear")
+
+    page = render_to_string("lifecycle/evaluation/rival.html", {"rival": rules.rival(report)})
+
+    assert "on the same rows, the difference is between −0.010 and +0.020 (95 %)" in page
+
+
+def test_the_table_of_baselines_has_a_column_only_where_the_run_was_held_against_them():
+    report = scored(0.9, 0.88, 0.92) | {"baselines": {"tfidf_logreg": scored(0.89, 0.87, 0.91)}} | apart("unclear")
+    rows = pages.baselines(report, ("macro_f1",))
+
+    page, before = (
+        render_to_string("lifecycle/evaluation/baselines.html", {"beside": ["Macro-F1"], "baselines": rows, "against": title})
+        for title in ("Macro-F1", "")
+    )
+
+    assert [row["against"] and row["against"]["difference"] for row in rows] == [None, 0.01]
+    assert ("+0.010" in page, "this run against it" in page) == (True, True)
+    assert ("+0.010" in before, "this run against it" in before) == (False, False)
+
+
+def test_a_run_that_is_5_points_better_is_told_to_be_though_the_two_intervals_overlap():
+    """Of 600 rows both models are wrong on 10 %, only the run on 2 %, only the baseline on 7 %; Rows are in one group each."""
+    random, told = np.random.default_rng(1), np.zeros(2)
+    rows = Rows(tuple(map(str, range(600))), ("",) * 600)
+    options = {"task": "single_label", "count": 200, "seed": 1}
+    for _ in range(30):
+        truth, kind = random.integers(0, 2, 600), random.choice(4, 600, p=[0.10, 0.02, 0.07, 0.81])
+        own, theirs = (metrics.score_rows(np.eye(2)[np.where(np.isin(kind, wrong), 1 - truth, truth)], truth) for wrong in ([0, 1], [0, 2]))
+        baseline = baseline_scores.measure(theirs, rows, **options)
+        whole = metrics.summary(own, count=200, seed=1) | baseline_scores.told(own, rows, {"tfidf_logreg": baseline}, **options)
+        told += rules.rival(whole) is None, rules.rival(whole | {"against": {}}) is None
+
+    assert (told[0] / 30 >= 0.9, told[1] / 30 <= 0.4) == (True, True)
 
 
 def test_marked_parts_are_held_against_baselines_by_micro_f1():

@@ -47,7 +47,7 @@ def test_a_run_learns_to_write_and_its_rows_carry_every_turn(snapshot, base, mia
     count, rows = rows_in(snapshot, "train", tmp_path)
     assert count == len(rows) == snapshot.counts["splits"]["train"]
     row = rows[0]
-    assert set(row) == {"id", "text", "answer", "messages"}
+    assert set(row) == {"id", "cluster", "text", "answer", "messages"}
     assert [each["role"] for each in row["messages"]] == ["system", "user", "assistant", "user", "assistant"]
     assert row["answer"] == row["messages"][-1]["content"]
     assert row["text"] == "\n".join(f"{each['role']}: {each['content']}" for each in row["messages"][:-1])

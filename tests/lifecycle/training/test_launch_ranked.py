@@ -42,7 +42,7 @@ def test_the_spec_says_the_task_and_the_rows_carry_responses_with_ranks(snapshot
 
     assert (run.spec["task"], run.spec["labels"], run.ranks, run.writes) == ("preference", [], True, False)
     rows = [row for split in ("train", "validation", "test") for row in rows_of(snapshot, split, tmp_path)]
-    assert {frozenset(row) for row in rows} == {frozenset({"id", "text", "responses", "ranks"})}
+    assert {frozenset(row) for row in rows} == {frozenset({"id", "cluster", "text", "responses", "ranks"})}
     for row in rows:
         at = int(row["text"].rpartition(" ")[2])
         even = at % 10 == 9 or at % 11 == 10  # a tie, or both bad

@@ -33,7 +33,7 @@ def test_the_spec_says_the_task_and_the_rows_carry_lists(snapshot, mia, base, tm
     count = snapshots.write_split(snapshot, "train", tmp_path / "train.jsonl")
     rows = [json.loads(line) for line in (tmp_path / "train.jsonl").read_text().splitlines()]
     assert count == len(rows) == snapshot.counts["splits"]["train"]
-    assert all(set(row) == {"id", "text", "labels"} for row in rows)
+    assert all(set(row) == {"id", "cluster", "text", "labels"} for row in rows)
     assert [] in [row["labels"] for row in rows]
     assert ["card", "refund"] in [row["labels"] for row in rows]
 

@@ -44,7 +44,10 @@ def test_the_spec_says_the_task_and_the_rows_carry_answers_and_contexts(snapshot
     count = snapshots.write_split(snapshot, "train", tmp_path / "train.jsonl")
     rows = [json.loads(line) for line in (tmp_path / "train.jsonl").read_text().splitlines()]
     assert count == len(rows) == snapshot.counts["splits"]["train"]
-    assert {frozenset(row) for row in rows} == {frozenset({"id", "text", "answer"}), frozenset({"id", "text", "answer", "context"})}
+    assert {frozenset(row) for row in rows} == {
+        frozenset({"id", "cluster", "text", "answer"}),
+        frozenset({"id", "cluster", "text", "answer", "context"}),
+    }
     with_context = next(row for row in rows if "context" in row)
     assert with_context["context"] == f"please {with_context['answer']}"
     assert with_context["text"].endswith(f"\n\n{with_context['context']}")

@@ -1,0 +1,87 @@
+"""What rows were split together is written with them, kept with every kind of answers, and resampled together."""
+
+import json
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+
+from lifecycle.engine import predictions, ranked_predictions, span_predictions, text_answers, verbatim
+from lifecycle.engine.data import Rows, read_rows, some
+from lifecycle.engine.predictions import Predictions
+from lifecycle.engine.ranked_predictions import RankedAnswers
+from lifecycle.engine.ranking import Ranked
+from lifecycle.engine.span_predictions import SpanPredictions
+from lifecycle.engine.tagging import Found
+from lifecycle.engine.text_scores import score_texts
+
+CODES = np.array([0, 1, 0, 0])
+IDS = ("a", "b", "c", "d")
+
+
+def classes(clusters):
+    return Predictions(
+        ("x", "y"), IDS, np.array([0, 1, 0, 0]), np.array([[0.9, 0.1], [0.2, 0.8], [0.3, 0.7], [0.4, 0.6]]), None, None, clusters
+    )
+
+
+def sets(clusters):
+    truth = np.array([[True, False]] * 4)
+    return Predictions(("x", "y"), IDS, truth, np.full((4, 2), 0.6), (0.5, 0.5), None, clusters)
+
+
+def marked(clusters):
+    found = ((Found(0, 4, 0, 0.9),), (), (Found(0, 4, 0, 0.8),), ())
+    return SpanPredictions(("x",), IDS, (((0, 4, 0),),) * 4, found, np.zeros(4), np.ones(4), clusters)
+
+
+def orders(clusters):
+    strengths = np.array([[1.0, 0.0], [0.0, 1.0], [2.0, 0.0], [0.0, 3.0]])
+    return RankedAnswers.of(IDS, strengths, [Ranked.of(("one", "two"), (0, 1))] * 4, clusters)
+
+
+def texts(clusters):
+    answers = ("my card", "no", "my card", "card")
+    scored = score_texts(answers, ("my card",) * 4, ("",) * 4)
+    return text_answers.TextAnswers(IDS, ("t",) * 4, answers, scored, (verbatim.NONE,) * 4, clusters=clusters)
+
+
+FORMATS = [
+    (predictions, classes), (predictions, sets), (span_predictions, marked), (ranked_predictions, orders), (text_answers, texts),
+]  # fmt: skip
+
+
+def test_rows_know_what_they_were_split_together_with(tmp_path):
+    lines = [{"id": "a", "text": "1", "cluster": "k"}, {"id": "b", "text": "2"}, {"id": "c", "text": "3", "cluster": "k"}]
+    (tmp_path / "data.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+
+    rows = read_rows(tmp_path / "data.jsonl")
+
+    assert rows.clusters == ("k", "b", "k")
+    assert rows.codes.tolist() == [0, 1, 0]
+    assert some(Rows(rows.ids, rows.texts, (1, 2, 3), clusters=rows.clusters), [2, 1]).clusters == ("k", "b")
+    assert Rows(("a", "b"), ("1", "2")).codes.tolist() == [0, 1]
+
+
+@pytest.mark.parametrize(("kept", "made"), FORMATS)
+def test_answers_keep_their_clusters_and_are_compared_by_them(kept, made, tmp_path):
+    kept.write(tmp_path / "rows.parquet", made(CODES), "test")
+
+    read = kept.read(tmp_path / "rows.parquet")
+
+    assert read.clusters.tolist() == CODES.tolist()
+    found = kept.compare(read, made(None), count=20)
+    assert (found["rows"], found["clusters"]) == (4, 2)
+    assert kept.compare(made(None), read, count=20)["clusters"] == 2
+
+
+@pytest.mark.parametrize(("kept", "made"), FORMATS)
+def test_a_file_from_before_is_read_with_each_row_as_a_cluster_of_its_own(kept, made, tmp_path):
+    kept.write(tmp_path / "rows.parquet", made(CODES), "test")
+    table = pq.read_table(tmp_path / "rows.parquet")
+    pq.write_table(table.drop_columns(["cluster"]), tmp_path / "rows.parquet")
+
+    read = kept.read(tmp_path / "rows.parquet")
+
+    assert read.clusters is None
+    assert kept.compare(read, read, count=20)["clusters"] == 4

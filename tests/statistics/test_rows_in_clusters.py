@@ -1,0 +1,135 @@
+"""Near duplicates are resampled together: intervals and paired differences hold however much the rows of a cluster are alike."""
+
+import numpy as np
+import pytest
+
+from lifecycle.statistics import calibration, groups, metrics
+from lifecycle.statistics.clustered import numbered
+
+SIZE, CLUSTERS = 5, 80
+CODES = np.repeat(np.arange(CLUSTERS), SIZE)
+NONE = np.zeros(len(CODES))
+
+
+def alike(random, chance):
+    """1 where a row is right, with this chance, and as the rest of its cluster: two of one correlate by 0.8."""
+    own = random.beta(chance / 4, (1 - chance) / 4, CLUSTERS)
+    return (random.random(len(CODES)) < own[CODES]).astype(np.int64)
+
+
+def scored(right):
+    return metrics.Scored(NONE.astype(np.int64), 1 - right, NONE, NONE, NONE, 2, 15)
+
+
+def test_clusters_are_numbered_as_they_first_come():
+    assert numbered(["b", "a", "b", "c", "a"]).tolist() == [0, 1, 0, 2, 1]
+
+
+def test_whole_clusters_are_drawn():
+    (weights,) = metrics.resamples(6, 50, 1, np.array([0, 1, 0, 2, 1, 0]))
+
+    assert (weights[:, [0, 2, 5, 1]] == weights[:, [2, 5, 0, 4]]).all()
+    assert (weights[:, [0, 1, 3]].sum(axis=1) == 3).all()
+
+
+def test_where_each_row_is_a_cluster_of_its_own_nothing_changes():
+    random = np.random.default_rng(4)
+    truth, own = random.integers(0, 4, 90), np.arange(90)
+    one, two = (metrics.score_rows(calibration.softmax(random.normal(size=(90, 4)) + np.eye(4)[truth]), truth) for _ in range(2))
+
+    assert metrics.bootstrap(one, 100, 3, own) == metrics.bootstrap(one, 100, 3)
+    options = {"labels": list("abcd"), "count": 60, "seed": 2}
+    assert metrics.paired_rows(one, two, metrics.COMPARED, **options, clusters=own) == metrics.paired_rows(
+        one, two, metrics.COMPARED, **options
+    )
+
+
+def test_the_interval_of_an_accuracy_holds_where_near_duplicates_are_alike():
+    """Resampled one by one, such rows give an interval that holds in about 65 %."""
+    random, held = np.random.default_rng(1), np.zeros(2)
+    for _ in range(150):
+        rows = scored(alike(random, 0.8))
+        for at, clusters in enumerate((CODES, None)):
+            low, high = metrics.bootstrap(rows, 100, 1, clusters)["accuracy"]
+            held[at] += low <= 0.8 <= high
+
+    assert held[0] / 150 >= 0.93
+    assert held[1] / 150 < 0.8
+
+
+def test_a_paired_interval_holds_where_near_duplicates_are_alike():
+    """Nothing differs in truth; by rows, a third is told apart."""
+    random, told = np.random.default_rng(1), np.zeros(2)
+    for _ in range(80):
+        one, two = scored(alike(random, 0.8)), scored(alike(random, 0.8))
+        for at, clusters in enumerate((CODES, None)):
+            found = metrics.paired_rows(one, two, ["accuracy"], labels=None, count=200, seed=1, clusters=clusters)
+            told[at] += found["accuracy"]["verdict"] != "unclear"
+
+    assert told[0] / 80 <= 0.07
+    assert told[1] / 80 > 0.2
+
+
+def test_where_all_rows_are_right_each_cluster_counts_once():
+    rows = scored(np.ones(len(CODES), dtype=np.int64))
+
+    assert metrics.bootstrap(rows, 50, 1, CODES)["accuracy"] == pytest.approx((0.9542, 1.0), abs=1e-4)  # Wilson of 80 of 80
+
+
+def test_the_lower_end_of_a_calibration_error_knows_that_clusters_say_less():
+    random = np.random.default_rng(1)
+    confidence = random.beta(6, 1, CLUSTERS)[CODES]
+    right = np.repeat(random.random(CLUSTERS) < confidence[::SIZE], SIZE).astype(np.int64)
+    found = calibration.binned(confidence, right)
+
+    assert calibration.ece_interval(found, np.array([0.1]), effect=float(SIZE))[0] == 0.0
+    assert calibration.ece_interval(found, np.array([0.1]))[0] > 0
+
+
+def test_rows_of_one_cluster_tell_no_difference():
+    one, two = scored(np.zeros(len(CODES), dtype=np.int64)), scored(np.ones(len(CODES), dtype=np.int64))
+
+    found = metrics.paired_rows(one, two, ["accuracy"], labels=None, count=20, seed=1, clusters=np.zeros(len(CODES), dtype=np.int64))
+
+    assert (found["accuracy"]["difference"], found["accuracy"]["verdict"]) == (1.0, "unclear")
+
+
+def slices_of(right, codes, clusters):
+    by = groups.Quotient("accuracy", right.astype(float), np.ones(len(right)), is_share=True, clusters=clusters)
+    macro = groups.MacroF1(np.zeros(len(right), dtype=np.int64), 1 - right, 2, clusters=clusters)
+    return groups.scores((by, macro), by, codes, int(codes.max()) + 1)
+
+
+def test_of_slices_that_do_not_differ_hardly_one_is_called_better_or_worse(monkeypatch):
+    """Four slices of 20 clusters; Fisher's test of rows calls one in about a third of such tables."""
+    monkeypatch.setattr(groups, "PERMUTED", 0)  # the limit of the test, which costs little
+    random, told = np.random.default_rng(1), np.zeros(2)
+    codes = np.repeat(np.arange(4), len(CODES) // 4)
+    for _ in range(60):
+        right = alike(random, 0.8)
+        for at, clusters in enumerate((CODES, None)):
+            told[at] += any(score.verdict in ("better", "worse") for score in slices_of(right, codes, clusters))
+
+    assert told[0] / 60 <= 0.05 + 2 * (0.05 * 0.95 / 60) ** 0.5
+    assert told[1] / 60 > 0.2
+
+
+def test_scores_of_slices_are_the_same_and_their_intervals_are_those_of_clusters():
+    right, codes = alike(np.random.default_rng(2), 0.8), np.repeat([0, 1], len(CODES) // 2)
+
+    by_clusters, by_rows = (slices_of(right, codes, clusters)[0] for clusters in (CODES, None))
+
+    for name in ("accuracy", "macro_f1"):
+        one, two = by_clusters.values[name], by_rows.values[name]
+        assert one.value == two.value
+        assert one.low < two.low < two.high < one.high
+    assert by_clusters.difference.value == pytest.approx(by_rows.difference.value)
+    assert groups.tested_by(groups.Quotient("accuracy", NONE, NONE, is_share=True, clusters=CODES)) == groups.PERMUTATION
+
+
+def test_what_a_cluster_has_in_one_slice_is_one_part():
+    measure = groups.Quotient("f1", np.array([1.0, 0, 2, 1]), np.array([1.0, 1, 2, 2]), clusters=np.array([0, 0, 1, 1]))
+
+    parts, codes = groups.parted(measure, np.array([1, 0, 1, 1]))
+
+    assert (parts.above.tolist(), parts.below.tolist(), codes.tolist()) == ([0.0, 1.0, 3.0], [1.0, 1.0, 4.0], [0, 1, 1])
