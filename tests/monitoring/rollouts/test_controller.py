@@ -165,7 +165,7 @@ def test_a_canary_that_is_worse_than_the_margin_holds_even_where_evidence_of_har
         min_requests=100_000,
         rise=0.5,
         max_hours=720,
-        tolerances={"errors": 3.0, "slow": 1.5, "wrong": 1.0},
+        rate_ratios={"errors": 3.0, "slow": 1.5, "wrong": 1.0},
     )
     street.feed(1, canary=(1500, 375), stable=(1500, 225))
 
