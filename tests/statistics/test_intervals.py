@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from lifecycle.statistics.intervals import Z95, Interval, low_if_worse, newcombe, rows_for_margin, wilson
+from lifecycle.statistics.intervals import Z95, Interval, low_if_worse, newcombe, p_value, rows_for_margin, wilson
 
 
 def test_wilson_interval_of_eight_out_of_ten():
@@ -57,6 +57,17 @@ def test_the_error_is_that_under_the_margin_by_the_largest_likelihood(fixed, bro
 def test_so_few_rows_as_show_nothing_without_one_that_turned_are_told():
     assert [rows_for_margin(margin) for margin in (0.01, 0.02, 0.05)] == [381, 189, 73]
     assert [low_if_worse(of(0, 0, rows), 0.02, rows) >= -0.02 for rows in (188, 189)] == [False, True]
+
+
+@pytest.mark.parametrize(
+    ("found", "p"), [((0.02, 0.0, 0.05), 0.05), ((-0.02, -0.05, 0.0), 0.05), ((0.02, -0.02, 0.04), 0.3270950), ((0.0, -0.1, 0.1), 1.0)]
+)
+def test_a_p_value_is_below_5_percent_where_the_interval_leaves_0_out(found, p):
+    assert p_value(Interval(*found)) == pytest.approx(p)
+
+
+def test_an_interval_without_a_length_leaves_0_out_unless_it_is_0():
+    assert [p_value(Interval(each, each, each)) for each in (0.0, 0.1, -0.1)] == [1.0, 0.0, 0.0]
 
 
 def of(fixed, broken, rows):
