@@ -107,7 +107,7 @@ def test_the_rule_reads_line_by_line():
         ("2,000 canary requests", "60", "open"),
         ("At least 1\u00a0h at this step", "2\u00a0h", "holds"),
         ("30 different sticky keys on each arm", "at least 60", "holds"),
-        ("Error difference below +0.5 pp, upper bound", "insufficient data, 100 of each arm needed", "open"),
+        ("Error difference below +0.5 pp, upper bound", "not enough data, 100 of each arm needed", "open"),
         ("Evidence of too many failed requests below 33", "1.0", "holds"),
         ("Evidence of too many slow answers below 100", "20", "close"),
         ("Evidence of too many answers called wrong below 100", "none yet", "holds"),
