@@ -141,7 +141,7 @@ def total(pair: tuple[Counted, Counted]) -> tuple[Counted, Counted]:
 def verdicts(played: Played, plan: rules.Plan) -> dict[str, Hits]:
     """At which looks each rule would roll it back, (paths, 240)."""
     errors, retried = played.counts["errors"], played.requests
-    by_metric = [found_out(played.counts[name], plan.alphas[name], plan.tolerances[name]) for name in rules.METRICS]
+    by_metric = [found_out(played.counts[name], plan.alphas[name], plan.rate_ratios[name]) for name in rules.METRICS]
     return {
         "fixed": fixed_limit(errors[0]),
         "z_test": z_test(*errors),
@@ -151,10 +151,10 @@ def verdicts(played: Played, plan: rules.Plan) -> dict[str, Hits]:
     }
 
 
-def found_out(bad: tuple[Counted, Counted], alpha: float, tolerance: float = 1.0) -> Hits:
+def found_out(bad: tuple[Counted, Counted], alpha: float, ratio: float = 1.0) -> Hits:
     """Where the evidence reaches its limit; 200 paths at a time, since each takes 20 numbers a look."""
     parts = range(0, len(bad[0]), 200)
-    found = [rules.log_e(bad[0][at : at + 200], bad[1][at : at + 200], SHARE, tolerance) for at in parts]
+    found = [rules.log_e(bad[0][at : at + 200], bad[1][at : at + 200], SHARE, ratio) for at in parts]
     hits: Hits = np.concatenate(found) >= rules.log_limit(alpha)
     return hits
 
@@ -202,7 +202,7 @@ def decision(played: Played, plan: rules.Plan, path: int, look: int) -> rules.De
     bad = {name: (int(played.counts[name][0][path, look]), int(played.counts[name][1][path, look])) for name in rules.METRICS}
     asked = CANARY * (look + 1), STABLE * (look + 1)
     sides = [rules.Side(asked[at], asked[at], bad["errors"][at], bad["slow"][at], bad["wrong"][at]) for at in (0, 1)]
-    log_e = {name: float(rules.log_e(*bad[name], SHARE, plan.tolerances[name])) for name in rules.METRICS}
+    log_e = {name: float(rules.log_e(*bad[name], SHARE, plan.rate_ratios[name])) for name in rules.METRICS}
     minutes = float(MINUTES * (look + 1))
     return rules.decide(plan, rules.Evidence(rules.Counts(*sides), dealt(sides, played.customers), log_e, minutes, minutes))
 

@@ -13,7 +13,9 @@ from lifecycle.evaluation.models import Evaluation
 from lifecycle.refusals import Refused
 from lifecycle.remembered import cache
 from lifecycle.statistics import significance
+from lifecycle.statistics.intervals import Interval, p_value
 from lifecycle.statistics.metrics import quietly
+from lifecycle.statistics.verdicts import Verdict, verdict
 from lifecycle.ui.numbers import GAP, count, decimals, signed, significant
 from registry.ledger.rules import digest_of
 
@@ -42,13 +44,13 @@ def paired_report(a: Evaluation, b: Evaluation) -> dict[str, Any]:
     McNemar's test. Both take rows that were split together, such as near duplicates, as one of `clusters`.
     per_class has fixed, broken (one class against the rest), p, p_holm, and as verdict better or worse only where p_holm is below 0.05.
     rows_needed: to tell the difference of the task's leading score; None where it is told or nil. The same two give the same
-    report. Raises Refused when the labels differ or no item is shared.
+    report. Metrics have p, p_holm and their verdict by `judged`. Raises Refused when the labels differ or no item is shared.
     """
     key = f"evaluation:paired:4:{a.report_digest}:{b.report_digest}:{a.predictions_id}:{b.predictions_id}"
     known: dict[str, Any] | None = cache.get(key)
     if known is None:
         kept = queries.comparison(a, b) if is_large(a, b) else None
-        known = in_order(kept.report) if kept else computed(a, b)
+        known = judged(in_order(kept.report), key_of(a)) if kept else computed(a, b)
         cache.set(key, known, 3600)
     return known | {
         "same_snapshot": a.snapshot_id == b.snapshot_id,
@@ -62,7 +64,36 @@ def paired_report(a: Evaluation, b: Evaluation) -> dict[str, Any]:
 
 def computed(a: Evaluation, b: Evaluation, tell: Tell | None = None) -> dict[str, Any]:
     """What is found of two evaluations alone, without words. tell: gets the resamples done and all there are. Raises as paired_report."""
-    return _texts(a, b) if text_rules.writes(a.report) else _report(a, b, tell or quietly)
+    return judged(_texts(a, b) if text_rules.writes(a.report) else _report(a, b, tell or quietly), key_of(a))
+
+
+def key_of(a: Evaluation) -> str:
+    """The score by which two evaluations of this task are compared first."""
+    return text_rules.KEY if text_rules.writes(a.report) else rules.leading_of(a.report).name
+
+
+def judged(report: dict[str, Any], key: str) -> dict[str, Any]:
+    """A report, from before too, with p of each metric by its interval, p_holm, adjusted for how many metrics there are (Holm), the verdict
+    of each by the one rule, and rows_needed for the key's difference."""
+    metrics = report["metrics"]
+    known = {
+        name: Interval(each["difference"], each["low"], each["high"])
+        for name, each in metrics.items()
+        if None not in (each["difference"], each["low"], each["high"])
+    }
+    alone = {name: p_value(found) for name, found in known.items()}
+    together = significance.holm(alone)
+    verdicts = {name: verdict(found, p=together[name]) for name, found in known.items()}
+    needed = report["rows_needed"]
+    if needed is None and verdicts.get(key) is Verdict.UNCLEAR:
+        needed = significance.rows_needed(report["rows"], known[key].value, known[key].low, known[key].high)
+    return report | {
+        "rows_needed": needed,
+        "metrics": {
+            name: row | {"p": alone.get(name), "p_holm": together.get(name), "verdict": verdicts.get(name, Verdict.NOT_MEASURED).value}
+            for name, row in metrics.items()
+        },
+    }
 
 
 def kept_as(report: dict[str, Any]) -> dict[str, Any]:
@@ -214,9 +245,8 @@ def class_verdict(f1: float | None, fixed: int, broken: int, p_holm: float) -> s
     f1: the difference of F1, which has to point the same way: a rare class that is no longer given has fewer wrong rows and no F1.
     """
     turned = fixed - broken
-    if p_holm >= significance.TOLD or not f1 or f1 * turned <= 0:
-        return "unclear"
-    return "better" if turned > 0 else "worse"
+    agrees = f1 is not None and f1 * turned > 0
+    return (verdict(Interval(turned, turned, turned), p=p_holm) if agrees else Verdict.UNCLEAR).value
 
 
 def summary(report: dict[str, Any], first: str, second: str, leading: Leading = MACRO) -> dict[str, str]:
@@ -228,7 +258,7 @@ def summary(report: dict[str, Any], first: str, second: str, leading: Leading = 
     facts = {
         "better": f"{second} is better: {points} {interval}.",
         "worse": f"{second} is worse: {points} {interval}.",
-        "unclear": f"No difference between {first} and {second} can be told: {points} {interval}.",
+        "unclear": f"No clear difference between {first} and {second}: {points} {interval}.",
     }
     p = f"p{GAP}<{GAP}{decimals(LEAST_P, 5)}" if changed["p"] < LEAST_P else f"p{GAP}={GAP}{significant(changed['p'])}"
     text = "Both are right on the same items."

@@ -8,11 +8,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from lifecycle.engine.text_answers import TextAnswers
-from lifecycle.statistics.intervals import wilson
-from lifecycle.statistics.significance import TOLD, mcnemar
+from lifecycle.statistics.intervals import Interval, wilson
+from lifecycle.statistics.significance import mcnemar
+from lifecycle.statistics.verdicts import Verdict, verdict
 from lifecycle.ui.numbers import GAP, count, percent, significant
 
 LEAST, MOST, USUAL = 10, 500, 60  # pairs
+EVEN = 0.5
 OTHER = {"first": "second", "second": "first"}
 SILENT = "(nothing was written)"
 
@@ -50,7 +52,11 @@ class Tally:
     @property
     def verdict(self) -> str:
         """first, second, or unclear where chance explains it."""
-        return "unclear" if self.p >= TOLD or self.first == self.second else "first" if self.first > self.second else "second"
+        if self.share is None:
+            return Verdict.UNCLEAR.value
+        sides = {Verdict.BETTER: "second", Verdict.WORSE: "first"}
+        told = verdict(Interval(self.share - EVEN, self.low - EVEN, self.high - EVEN), p=self.p)
+        return sides.get(told, told.value)
 
 
 def pairs_of(first: TextAnswers, second: TextAnswers, *, most: int, seed: int) -> tuple[list[Pair], int]:
@@ -84,7 +90,7 @@ def told(found: Tally, first: str, second: str) -> Mapping[str, str]:
     facts = {
         "first": f"People prefer {first}.",
         "second": f"People prefer {second}.",
-        "unclear": f"People prefer neither {first} nor {second}: chance would explain what they chose.",
+        "unclear": f"No clear difference between {first} and {second}: chance would explain what people chose.",
     }
     share = f"{second} was the better one in {percent(found.share, 0)} {interval} of {count(found.first + found.second)} pairs"
     rest = f"{count(found.tie)} about the same, {count(found.neither)} both bad"

@@ -28,7 +28,8 @@ class ColumnOut(serializers.Serializer[Any]):
 class GroupOut(serializers.Serializer[Any]):
     """One group. scores: of each measure {value, low, high}, null where fewer than `least` rows say something of it. counted: rows that say
     something of the measure by which groups are compared. wrong: rows with a mistake, null of written texts. difference: to all other
-    rows, by that measure; p: of none, adjusted by Holm; null without a rest of `least` rows. verdict: also "too few"."""
+    rows, by that measure; p: of none, adjusted by Holm; null without a rest of `least` rows. verdict: better, worse, unclear,
+    insufficient, or empty where there is no rest."""
 
     number = serializers.IntegerField()
     name = serializers.CharField()

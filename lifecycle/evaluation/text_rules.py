@@ -259,7 +259,7 @@ def summary(report: Mapping[str, Any], first: str, second: str) -> dict[str, str
     facts = {
         "better": f"{second} is better: {points} {interval}.",
         "worse": f"{second} is worse: {points} {interval}.",
-        "unclear": f"No difference between {first} and {second} can be told: {points} {interval}.",
+        "unclear": f"No clear difference between {first} and {second}: {points} {interval}.",
     }
     better, worse, same = (count(changed[name]) for name in ("better", "worse", "same"))
     text = f"{better} answers are nearer to their reference, {worse} farther, {same} as near"

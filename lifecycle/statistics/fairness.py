@@ -10,8 +10,8 @@ from statistics import NormalDist
 import numpy as np
 from numpy.typing import NDArray
 
-from lifecycle.statistics.groups import SURE
 from lifecycle.statistics.intervals import newcombe
+from lifecycle.statistics.verdicts import SURE
 
 Bools = NDArray[np.bool_]
 Ints = NDArray[np.int64]

@@ -21,15 +21,15 @@ from numpy.typing import NDArray
 from lifecycle.statistics import clustered, metrics
 from lifecycle.statistics.intervals import Interval, difference, wilson
 from lifecycle.statistics.significance import holm
+from lifecycle.statistics.verdicts import Verdict, verdict
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 LEAST = 20  # rows below which nothing is said of a group, nor of the rest that it is held against
-SURE = 0.05
 RESAMPLES = 1000
 FEW, MANY = 50, 1_000  # distinct values up to which their counts are drawn; rows up to which rows are
-DRAWS = 1000  # permutations for every ten groups that are compared, so that the least p-value stays below SURE after its correction
+DRAWS = 1000  # permutations for every ten groups that are compared, so that the least p-value stays below 0.05 after its correction
 PERMUTED = 5_000  # rows beyond which a permutation test is taken for its normal limit
 FISHER, PERMUTATION, NORMAL = "fisher", "permutation", "normal"
 
@@ -229,12 +229,10 @@ class Score:
 
     @property
     def verdict(self) -> str:
-        """Against the rest: better, worse, or unclear; "too few" rows; empty where there is no rest to speak of."""
+        """Against the rest, by the one rule; empty where there is no rest to speak of."""
         if self.values.get(self.by) is None:
-            return "too few"
-        if self.p is None or self.difference is None:
-            return ""
-        return "unclear" if self.p >= SURE else "worse" if self.difference.value < 0 else "better"
+            return Verdict.FEW.value
+        return "" if self.p is None or self.difference is None else verdict(self.difference, p=self.p).value
 
 
 def scores(measures: Sequence[Measure], by: Quotient, codes: Ints, groups: int, *, seed: int = 1) -> list[Score]:

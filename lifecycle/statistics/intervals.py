@@ -49,3 +49,31 @@ def difference(one: Interval, two: Interval) -> Interval:
 def newcombe(hits: int, count: int, other_hits: int, other_count: int, z: float = Z95) -> Interval:
     """The difference of two shares of independent rows, from their Wilson intervals (Newcombe 1998, method 10)."""
     return difference(share(hits, count, z), share(other_hits, other_count, z))
+
+
+def low_if_worse(found: Interval, margin: float, rows: int, z: float = Z95) -> float:
+    """The lower end of a paired difference for a decision that one is not worse than the other by a margin (0 to 1).
+
+    found: the difference of two shares, or of two scores that weigh all rows alike, on the same `rows` rows. Were it −margin, more rows
+    would turn than where it is nil, so the standard error is that of the score test under −margin (Nam 1997; Tango 1998), of as many rows
+    fixed and broken as the interval is wide for. The end of the interval itself stands where it is lower. One that is worse by the margin
+    passes in 2.5 %, also on few rows; one that answers alike passes from `rows_for_margin` on.
+    """
+    error = (found.high - found.low) / (2 * z)
+    turned = max(abs(found.value), rows * error**2 + found.value**2)  # a share of rows, as the two below
+    fixed, broken = (turned + found.value) / 2, (turned - found.value) / 2
+    middle = (2 + fixed - broken) * margin - turned
+    least = (math.sqrt(middle**2 + 8 * fixed * margin * (1 - margin)) - middle) / 4  # fixed, were the difference −margin
+    return min(found.low, found.value - z * math.sqrt((2 * least + margin * (1 - margin)) / rows))
+
+
+def rows_for_margin(margin: float, z: float = Z95) -> int:
+    """The fewest rows on which two that answer alike are told to be within a margin (above 0) of each other."""
+    return math.ceil(z**2 * (1 - margin) / margin)
+
+
+def p_value(found: Interval, z: float = Z95) -> float:
+    """The two-sided p-value that belongs to a difference's interval, by the normal distribution: below 0.05 where the 95 % interval leaves
+    0 out. The half towards 0 counts where the two differ; 1 where the difference is nil."""
+    half = found.value - found.low if found.value > 0 else found.high - found.value
+    return math.erfc(abs(found.value) / (half / z) / math.sqrt(2)) if found.value and half > 0 else float(not found.value)

@@ -15,7 +15,6 @@ NAMES = {
     "macro_f1": "Macro-F1", "micro_f1": "Micro-F1", "accuracy": "Accuracy", "subset_accuracy": "Subset accuracy",
     "perplexity": "Perplexity",
 }  # fmt: skip
-VERDICTS = {"worse": ("bad", "worse"), "better": ("ok", "better"), "unclear": ("off", "no difference told")}
 CLASSES = 10  # that are shown
 
 
@@ -49,7 +48,7 @@ def fact(score: Mapping[str, Any], by: leading.Leading, before: str, run: str) -
         return f"{run} has forgotten some of what {before} knew: {values}."
     if score["verdict"] == "better":
         return f"{run} knows what {before} knew, and more of it: {values}."
-    return f"No forgetting can be told: {values}."
+    return f"No clear difference between {run} and {before}: {values}."
 
 
 def told(run: Run, found: Mapping[str, Any]) -> str:
@@ -62,7 +61,6 @@ def told(run: Run, found: Mapping[str, Any]) -> str:
 
 def line(label: str, each: Mapping[str, Any], digits: int) -> dict[str, Any]:
     """A score as its table shows it; a rise is better, of perplexity a fall."""
-    kind, verdict = VERDICTS[each["verdict"]]
     low, high = each["low"], each["high"]
     return {
         "label": label,
@@ -70,6 +68,5 @@ def line(label: str, each: Mapping[str, Any], digits: int) -> dict[str, Any]:
         "after": decimals(each["candidate"], digits),
         "difference": signed(each["difference"], digits),
         "interval": f"{decimals(low, digits)} to {decimals(high, digits)}" if low is not None and high is not None else f"not{GAP}known",
-        "kind": kind,
-        "verdict": verdict,
+        "verdict": each["verdict"],
     }

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 
+from lifecycle.statistics.verdicts import Verdict
 from lifecycle.ui.numbers import percent
 from monitoring.alerts.rules.burn import BUDGET_LOW
 
@@ -61,7 +62,7 @@ def health(facts: Standing) -> Health:
     if not facts.requests:
         return Health("half", "no traffic", "Nobody asked it in 30 days.")
     if facts.drift == "insufficient":
-        return Health("half", "insufficient data", "Too few requests to tell whether it drifts.")
+        return Health("half", Verdict.FEW.words, "Too few requests to tell whether it drifts.")
     if facts.drift == "watch":
         return Health("warn", WATCH, "A drift monitor was over its limit. It opened nothing, so nobody was alerted.")
     if facts.drift is None or least is None:

@@ -149,7 +149,7 @@ def evidence(rollout: Rollout, now: datetime, *, behind: bool = False) -> rules.
         present, groups = found.counts, rules.Groups.from_json(segment.groups)
         measured |= groups.measured | ({"slow"} if found.slow_ms is not None else set())
         for metric in rules.METRICS:
-            log_e[metric] += float(rules.log_e(*found.events[metric], segment.share / ALL, plan.tolerances[metric]))
+            log_e[metric] += float(rules.log_e(*found.events[metric], segment.share / ALL, plan.rate_ratios[metric]))
             measured |= {metric} if any(found.events[metric]) else set()
     return rules.Evidence(
         present, groups, log_e, (now - rollout.step_started_at) / MINUTE, (now - rollout.window_started_at) / MINUTE, behind,

@@ -7,6 +7,9 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from lifecycle.statistics.intervals import Interval, low_if_worse, rows_for_margin
+from lifecycle.statistics.significance import rows_needed
+from lifecycle.statistics.verdicts import Verdict, verdict
 from lifecycle.ui.numbers import NOT_MEASURED, count, decimals, signed, things
 from registry.policies.rules import Rules
 
@@ -130,7 +133,8 @@ def quality(gate: Gate, evidence: Evidence) -> Finding:
 
 
 def live(gate: Gate, evidence: Evidence) -> Finding:
-    """The paired difference to the live version is not worse than the limit. A first version has nothing to compare, and passes."""
+    """The paired difference to the live version is not worse than the limit: its lower end, or its value where the policy says `point`. A
+    first version has nothing to compare, and passes."""
     metric, bound, worse = gate.settings["metric"], gate.settings["bound"], float(gate.settings["at_most_worse"])
     title, threshold = (
         f"{NAMES[metric][0].upper()}{NAMES[metric][1:]} not worse than live by more than {decimals(worse)}",
@@ -145,15 +149,35 @@ def live(gate: Gate, evidence: Evidence) -> Finding:
     if difference is None:
         problem = known.problem or f"there is no paired comparison with {known.name}"
         return gate.found(title, Outcome.FAILED, NOT_RUN.format(problem.rstrip(".")), threshold=threshold)
-    if bound == "low" and difference.low is None:
+    found = None if difference.low is None or difference.high is None else Interval(difference.value, difference.low, difference.high)
+    if bound == "low" and found is None:
         problem = f"the comparison with {known.name} states no interval for {NAMES[metric]}"
         return gate.found(title, Outcome.FAILED, NOT_RUN.format(problem), threshold=threshold)
-    low = difference.value if difference.low is None else difference.low
+    low = low_if_worse(found, worse, known.rows) if found else difference.value
     counted = low if bound == "low" else difference.value
     outcome = Outcome.FAILED if counted < -worse else Outcome.WATCH if low < -worse else Outcome.PASSED
-    told = f"{with_interval(difference, signed, (-worse,))} against {known.name}, {count(known.rows)} test rows, paired bootstrap."
+    words = by_the_bound(found, low, worse, known) if found and bound == "low" else "The value counts, not its interval."
+    told = f"{with_interval(difference, signed, (-worse,))} against {known.name}, {count(known.rows)} test rows, paired. {words}"
     value, threshold = signed(counted, unlike=(-worse,)), f"≥ {signed(-worse, unlike=(counted,))}"
     return gate.found(title, outcome, told, value=value, threshold=threshold, source=known.source)
+
+
+def by_the_bound(found: Interval, low: float, worse: float, known: Live) -> str:
+    """What counts where the lower end does; where it is beyond the limit, whether the version is shown to be worse, or too little is known.
+
+    low: as `low_if_worse` has it.
+    """
+    told = "The lower end counts" + (f", by a score test {signed(low, unlike=(-worse,))}." if low < found.low else ".")
+    if low >= -worse:
+        return told
+    if verdict(found, matters=worse) is Verdict.WORSE:
+        return f"{told} Shown to be worse than {known.name} by more than {decimals(worse)}."
+    told += f" Not enough data: whether it is worse by more than {decimals(worse)} is neither shown nor ruled out."
+    if found.value <= -worse:
+        return told
+    needed = max(rows_needed(known.rows, found.value + worse, found.low, found.high) or 0, rows_for_margin(worse) if worse else 0)
+    more = f" If the difference stays as it is, about {count(rounded(needed))} test rows rule it out."
+    return told + more if needed > known.rows else told
 
 
 def calibration(gate: Gate, evidence: Evidence) -> Finding:
@@ -267,6 +291,12 @@ def with_interval(
     if measure.low is None or measure.high is None:
         return f"{write(measure.value, 3, unlike)}, interval {NOT_MEASURED.lower()}"
     return f"{write(measure.value, 3, unlike)} [{write(measure.low, 3, unlike)}, {write(measure.high, 3, unlike)}]"
+
+
+def rounded(number: int) -> int:
+    """To two digits, upwards: 1,234 is 1,300."""
+    unit = 10 ** max(0, len(str(number)) - 2)
+    return -(-number // unit) * unit
 
 
 def rows(number: int) -> str:

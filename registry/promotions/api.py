@@ -17,7 +17,7 @@ from registry.access.rest import IS_NUMBER, IS_UUID, Request, View, chosen, read
 from registry.catalog.models import Endpoint, ModelVersion
 from registry.promotions import actions, fates, plans, queries
 from registry.promotions.models import PromotionRequest
-from registry.promotions.plans import ALPHAS, MAX_ALPHA, MAX_MARGIN, MAX_SHARE, MAX_TOLERANCE, MAX_WARM_UP, MIN_ALPHA, TOLERANCES
+from registry.promotions.plans import ALPHAS, MAX_ALPHA, MAX_MARGIN, MAX_RATIO, MAX_SHARE, MAX_WARM_UP, MIN_ALPHA, RATE_RATIOS
 from registry.promotions.rules import REASON_MAX, Status
 
 SEE = "promotions.view"
@@ -52,10 +52,17 @@ class PlanIn(serializers.Serializer[Any]):
         default=dict(ALPHAS),
         help_text=f"errors, slow, wrong; each at least {MIN_ALPHA:g}, at most {MAX_ALPHA:g} together",
     )
-    tolerances = serializers.DictField(
-        child=serializers.FloatField(), default=dict(TOLERANCES), help_text=f"odds ratios, 1 to {MAX_TOLERANCE:g}"
-    )
+    rate_ratios = serializers.DictField(
+        child=serializers.FloatField(), default=dict(RATE_RATIOS),
+        help_text=f"errors, slow, wrong: up to how many times the stable version's rate counts as harmless, 1 to {MAX_RATIO:g}",
+    )  # fmt: skip
     tau = serializers.FloatField(default=DEFAULT.tau, help_text="size of the differences that matter most")
+
+    def to_internal_value(self, data: Any) -> Any:
+        """The plan. A field under its name of before is refused: it would have no effect."""
+        if old := [name for name in plans.FROM_BEFORE if name in data]:
+            raise serializers.ValidationError({name: [f"This field is called {plans.FROM_BEFORE[name]} now."] for name in old})
+        return super().to_internal_value(data)
 
 
 class PromotionPlanIn(PlanIn):

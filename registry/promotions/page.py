@@ -12,6 +12,7 @@ from django.urls import reverse
 
 from lifecycle.jobs.queries import about
 from lifecycle.statistics.metrics import as_change
+from lifecycle.statistics.verdicts import Verdict
 from lifecycle.ui.addresses import find_url
 from lifecycle.ui.marks import Step
 from lifecycle.ui.numbers import count, things
@@ -164,8 +165,10 @@ def against(request: PromotionRequest) -> str:
         for verdict in ("better", "worse")
     }
     parts = [f"{verdict} on {listed(names)}" for verdict, names in by.items() if names]
-    told = " and ".join(parts) if parts else "not shown to differ on any measure"
-    return f"{semver} is {told} against {comparison['baseline_semver']}, {count(comparison['rows'])} test rows."
+    live, tested = comparison["baseline_semver"], f"{count(comparison['rows'])} test rows"
+    if not parts:
+        return f"{Verdict.UNCLEAR.words.capitalize()} between {semver} and {live} on any measure, {tested}."
+    return f"{semver} is {' and '.join(parts)} against {live}, {tested}."
 
 
 def listed(names: list[str]) -> str:

@@ -18,9 +18,10 @@ WHOLE = 10_000
 MIN_PER_ARM, MIN_KEYS = 100, 30  # requests and different sticky keys; below these the normal approximation is not used
 METRICS = ("errors", "slow", "wrong")
 ALPHAS = {"errors": 0.03, "slow": 0.01, "wrong": 0.01}  # together 0.05
-TOLERANCES = {"errors": 1.0, "slow": 1.5, "wrong": 1.0}
+RATE_RATIOS = {"errors": 1.0, "slow": 1.5, "wrong": 1.0}
+FROM_BEFORE = {"tolerances": "rate_ratios"}  # as stored plans name it that were made before it was called what it is
 # Beyond these the rule would never take a canary back, or after so much harm that it might as well not.
-MIN_ALPHA, MAX_ALPHA, MAX_TOLERANCE = 0.001, 0.2, 3.0
+MIN_ALPHA, MAX_ALPHA, MAX_RATIO = 0.001, 0.2, 3.0
 MAX_WARM_UP, MAX_SHARE = 1_000, 9_000
 MAX_MARGIN = 0.2  # it has no part in taking back, but says what is still called no worse
 
@@ -38,10 +39,10 @@ class Plan:
     canary, at most one for each sticky key and minute. margin: the error share may be higher than the stable arm's by less than this,
     at the upper bound. rise: the increase of the error share that must be found, by which the time to a decision is told beforehand.
     max_hours: of one step; then it holds. automatic: whether the rule widens by itself, or asks a person at each step. warm_up: requests
-    of the canary after it was loaded that count for nothing. alphas: chance of a false rollback, for each kind of evidence. tolerances:
-    odds ratios up to which the canary counts as harmless. tau: see interval.difference. checked: whether it may be agreed now; what was
-    agreed before is read as it was. wrong_margin: of the answers with feedback, the share of wrong ones may be higher by less than
-    this, at the upper bound; None: no bound is required, and it widens without feedback too.
+    of the canary after it was loaded that count for nothing. alphas: chance of a false rollback, for each kind of evidence. rate_ratios:
+    how many times the stable version's rate that of the canary may be and still count as harmless. tau: see interval.difference.
+    checked: whether it may be agreed now; what was agreed before is read as it was. wrong_margin: of the answers with feedback, the
+    share of wrong ones may be higher by less than this, at the upper bound; None: no bound is required, and it widens without feedback too.
     """
 
     steps: tuple[int, ...] = (500, 2500, 5000, WHOLE)
@@ -53,7 +54,7 @@ class Plan:
     automatic: bool = True
     warm_up: int = 20
     alphas: Mapping[str, float] = field(default_factory=lambda: dict(ALPHAS))
-    tolerances: Mapping[str, float] = field(default_factory=lambda: dict(TOLERANCES))
+    rate_ratios: Mapping[str, float] = field(default_factory=lambda: dict(RATE_RATIOS))
     tau: float = 0.01
     wrong_margin: float | None = None
     checked: InitVar[bool] = True
@@ -81,8 +82,8 @@ class Plan:
             ("tau", 0 < self.tau <= 1, "More than 0, at most 1."),
             ("alphas", set(self.alphas) == set(METRICS) and all(chance >= MIN_ALPHA for chance in chances) and sum(chances) <= MAX_ALPHA,
              f"A chance for errors, slow and wrong; each at least {MIN_ALPHA:g}, together at most {MAX_ALPHA:g}."),
-            ("tolerances", set(self.tolerances) == set(METRICS) and all(1 <= t <= MAX_TOLERANCE for t in self.tolerances.values()),
-             f"An odds ratio of 1 to {MAX_TOLERANCE:g} for errors, slow and wrong."),
+            ("rate_ratios", set(self.rate_ratios) == set(METRICS) and all(1 <= each <= MAX_RATIO for each in self.rate_ratios.values()),
+             f"A ratio of rates of 1 to {MAX_RATIO:g} for errors, slow and wrong."),
         ]  # fmt: skip
         return {name: [text] for name, holds, text in checks if not holds}
 
@@ -93,13 +94,13 @@ class Plan:
 
     def as_json(self) -> dict[str, Any]:
         """As it is stored and told. Without what it does not require: plans from before that could be required keep their digest."""
-        told = asdict(self) | {"steps": list(self.steps), "alphas": dict(self.alphas), "tolerances": dict(self.tolerances)}
+        told = asdict(self) | {"steps": list(self.steps), "alphas": dict(self.alphas), "rate_ratios": dict(self.rate_ratios)}
         return {name: value for name, value in told.items() if value is not None}
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Plan:
-        """As it was stored."""
-        return cls(**{**data, "steps": tuple(data["steps"])}, checked=False)
+        """As it was stored, also before a field had its name."""
+        return cls(**{**named(data), "steps": tuple(data["steps"])}, checked=False)
 
     def step_of(self, share: int) -> int:
         """The index of the widest step that a share has reached; 0 where it is below the first."""
@@ -144,8 +145,13 @@ def checked(given: Mapping[str, Any]) -> dict[str, Any]:
         if not isinstance(share, int) or not 1 <= share <= MAX_SHARE:
             raise Refused("The plan cannot be carried out.", fields={"plan": [f"Give a share of 10,000 from 1 to {MAX_SHARE:,}."]})
         return by_hand(share)
-    known = {name: value for name, value in given.items() if name in Plan.__dataclass_fields__ and name != "checked"}
+    known = {name: value for name, value in named(given).items() if name in Plan.__dataclass_fields__ and name != "checked"}
     return canary(Plan(**{**known, **({"steps": tuple(known["steps"])} if "steps" in known else {})}))
+
+
+def named(stored: Mapping[str, Any]) -> dict[str, Any]:
+    """A stored plan under the names that its fields have now."""
+    return {FROM_BEFORE.get(name, name): value for name, value in stored.items()}
 
 
 def canary_of(stored: Mapping[str, Any]) -> Plan | None:
@@ -157,7 +163,7 @@ def canary_of(stored: Mapping[str, Any]) -> Plan | None:
 
 def check_same(approved: Mapping[str, Any], wanted: Mapping[str, Any]) -> None:
     """Raises Refused where an approval is to be used with another plan than the one that was approved."""
-    if approved != CHOSEN_LATER and dict(approved) != dict(wanted):
+    if approved != CHOSEN_LATER and named(approved) != named(wanted):
         raise Refused(
             f"Another rollout plan was approved: {sentence(approved)}.",
             next_step="Use the approved plan, or request the promotion again with the new plan.",
@@ -200,7 +206,7 @@ def lines(plan: Plan | None) -> list[tuple[str, str]]:
                 else f"{points(plan.wrong_margin)} of the answers with feedback",
             ),
             ("Rollback", f"chance of rolling back a harmless canary at most {percent(plan.alpha, 1)}"),
-            ("Tolerated odds ratio", ", ".join(f"{name} {plan.tolerances[name]:g}" for name in METRICS)),
+            ("Harmless up to", f"{', '.join(f'{name} {plan.rate_ratios[name]:g} ×' for name in METRICS)} the stable version's rate"),
             ("Warm-up", f"{count(plan.warm_up)} canary requests that don't count"),
             ("Rise to detect", points(plan.rise)),
         ]

@@ -165,7 +165,7 @@ def test_nothing_is_said_of_fewer_than_20_rows_nor_against_a_rest_of_fewer():
 
     assert (enough.verdict, enough.values["accuracy"].value, enough.p, enough.difference) == ("", 1.0, None, None)
     assert few == groups.Score(19, 19, "accuracy", {"accuracy": None})
-    assert few.verdict == "too few"
+    assert few.verdict == "insufficient"
     assert (alone.values["accuracy"].value, alone.difference, alone.p, alone.verdict) == (1.0, None, None, "")
 
 
@@ -175,7 +175,11 @@ def test_rows_that_say_nothing_of_a_measure_are_not_counted():
 
     found = told(mean("groundedness", grounded), codes, 3)
 
-    assert [(score.rows, score.counted, score.verdict) for score in found] == [(30, 30, "worse"), (25, 25, "better"), (25, 10, "too few")]
+    assert [(score.rows, score.counted, score.verdict) for score in found] == [
+        (30, 30, "worse"),
+        (25, 25, "better"),
+        (25, 10, "insufficient"),
+    ]
     assert found[0].difference.value == pytest.approx(0.5 - 0.9)
 
 

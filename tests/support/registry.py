@@ -41,6 +41,9 @@ from registry.catalog.models import Alias, Endpoint, ModelVersion, PackedExport,
 from registry.ledger.actions import record
 from registry.ledger.rules import digest_of
 from registry.ledger.verbs import Verb
+from registry.policies import queries as policies
+from registry.policies.actions import publish
+from registry.policies.models import Policy
 from registry.promotions import actions as promotions
 from registry.promotions import plans
 from registry.promotions.actions import requests
@@ -58,12 +61,20 @@ steps: [{name: technical, title: Technical review, role: lead}]
 days_to_decide: 14
 days_valid: 7
 """
+LOW, POINT = "bound: low\n    at_most_worse: 0.020", "bound: point\n    at_most_worse: 0.010"
 STATED = {"purpose": "Route support messages.", "limits": "English only.", "risks": "Wrong routing delays an answer."}
 _numbers = count(1)
 
 
+def publish_by_value() -> Policy:
+    """The standard policy, but the value of the difference to the live version counts: of a few rows its interval shows nothing."""
+    text = policies.STANDARD.read_text(encoding="utf-8")
+    assert LOW in text
+    return publish(text=text.replace(LOW, POINT), actor=None)
+
+
 def make_snapshot(
-    project: Project, accepted_by: User, *, train: int = 30, test: int = 60, dataset: Dataset | None = None, frozen_by: User | None = None
+    project: Project, accepted_by: User, *, train: int = 30, test: int = 200, dataset: Dataset | None = None, frozen_by: User | None = None
 ) -> Snapshot:
     """A snapshot whose labels were imported and accepted by one person, who froze it unless another did. Rows: train + test, labels in
     turn, and stand in the files in this order: which rows are wrong doesn't depend on how many worlds were made before."""

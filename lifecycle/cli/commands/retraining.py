@@ -160,7 +160,7 @@ def described(session: Session, found: dict[str, Any]) -> list[str]:
         ("Next", ", ".join(filter(None, (found["step"], found["blocked_by"])))),
         ("Failed", found["failure"]),
         ("New labels", f"{found['labels_new']:,} of {found['min_labels']:,}"),
-        ("Compared", f"{compared['verdict']}: {compared['why']}" if compared else ""),
+        ("Compared", compared["why"] if compared else ""),
         ("Page", page(session, found)),
     ])  # fmt: skip
     return [*lines, "", *reasons(found)]

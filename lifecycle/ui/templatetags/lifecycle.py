@@ -13,6 +13,7 @@ from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
 
+from lifecycle.statistics.verdicts import Verdict
 from lifecycle.ui import marks, numbers, toasts
 from lifecycle.ui import text as texts
 from lifecycle.ui.addresses import find_url
@@ -79,6 +80,13 @@ def state(kind: str, word: str = "", boxed: bool = False) -> SafeString:
     word = str(word) or str(kind)
     known = str(kind) if str(kind) in marks.STATES else marks.kind_of(str(kind))
     return marks.state(known, word, boxed=boxed)
+
+
+@register.simple_tag
+def verdict(code: str) -> SafeString:
+    """{% verdict row.verdict %}: what a difference comes to, as `lifecycle.statistics.verdicts` words it."""
+    words = Verdict(code).words
+    return marks.state(marks.kind_of(words), words)
 
 
 @register.simple_tag

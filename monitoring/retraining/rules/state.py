@@ -122,5 +122,5 @@ def judge(metrics: Mapping[str, Mapping[str, Any]]) -> tuple[str, str]:
         f"{NAMES[name]} {signed(each['difference'], 3)} [{signed(each['low'], 3)}, {signed(each['high'], 3)}]"
         for name, each in metrics.items()
     )
-    words = {"worse": "the new model is worse", "better": "the new model is better", "unclear": "no difference can be told"}
+    words = {"worse": "the new model is worse", "better": "the new model is better", "unclear": "there is no clear difference"}
     return verdict, f"{words[verdict]} on the same rows: {said}."

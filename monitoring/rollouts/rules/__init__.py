@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from monitoring.rollouts.rules.decision import Condition, Decision, Evidence, Kind, conditions, decide, e_text
-from monitoring.rollouts.rules.evidence import ODDS_RATIOS, log_e, log_limit, tolerated_share
+from monitoring.rollouts.rules.evidence import RATIOS, log_e, log_limit, tolerated_share
 from monitoring.rollouts.rules.forecast import Forecast, StepForecast, Traffic, check_decidable, forecast, time_left
 from monitoring.rollouts.rules.interval import difference
 from monitoring.rollouts.rules.state import OPEN, REASON_MAX, State, check_move, check_reason, check_same_state
@@ -21,7 +21,7 @@ __all__ = [
     "METRICS",
     "MIN_KEYS",
     "MIN_PER_ARM",
-    "ODDS_RATIOS",
+    "RATIOS",
     "OPEN",
     "Plan",
     "REASON_MAX",

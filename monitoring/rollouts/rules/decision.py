@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from django.db.models import TextChoices
 
 from lifecycle.statistics.intervals import Interval
+from lifecycle.statistics.verdicts import Verdict
 from lifecycle.ui.numbers import count, decimals, duration, signed
 from monitoring.rollouts.rules.evidence import log_limit
 from monitoring.rollouts.rules.interval import difference
@@ -19,8 +20,8 @@ NAMES = {"errors": "failed requests", "slow": "slow answers", "wrong": "answers 
 DIFFERENCES = {"errors": "Error difference", "wrong": "Difference of wrong answers, of those with feedback,"}
 HIGHER = {"errors": "Errors", "wrong": "Wrong answers"}
 NEEDED = {
-    "errors": f"insufficient data, {MIN_PER_ARM} of each arm needed",
-    "wrong": f"insufficient data, {MIN_PER_ARM} with feedback of each arm needed, of {MIN_KEYS} keys",
+    "errors": f"{Verdict.FEW.words}, {MIN_PER_ARM} of each arm needed",
+    "wrong": f"{Verdict.FEW.words}, {MIN_PER_ARM} with feedback of each arm needed, of {MIN_KEYS} keys",
 }
 NEAR = 0.5  # of the way to the limit, on the scale of the logarithm, a condition is close
 

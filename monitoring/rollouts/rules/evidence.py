@@ -22,28 +22,31 @@ import math
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-ODDS_RATIOS: NDArray[np.float64] = np.geomspace(1.2, 20.0, 20)
+RATIOS: NDArray[np.float64] = np.geomspace(1.2, 20.0, 20)
 
 
-def tolerated_share(share: float, tolerance: float = 1.0) -> float:
-    """The share of the failures that a canary may have: s·ρ/(s·ρ + 1 − s). share: 0 to 1, both excluded; tolerance ρ ≥ 1, odds ratio."""
+def tolerated_share(share: float, ratio: float = 1.0) -> float:
+    """The share of the failures that a canary may have whose rate of failures is ρ times that of the stable version: s·ρ/(s·ρ + 1 − s).
+
+    share: 0 to 1, both excluded; ratio: ρ, at least 1.
+    """
     if not 0 < share < 1:
         raise ValueError(f"A share between 0 and 1 is compared, not {share}.")
-    if tolerance < 1:
-        raise ValueError(f"The tolerance is an odds ratio of at least 1, not {tolerance}.")
-    return share * tolerance / (share * tolerance + 1 - share)
+    if ratio < 1:
+        raise ValueError(f"The canary's rate of failures may be at least the stable version's, not {ratio} of it.")
+    return share * ratio / (share * ratio + 1 - share)
 
 
-def log_e(canary: ArrayLike, stable: ArrayLike, share: float, tolerance: float = 1.0) -> NDArray[np.float64]:
+def log_e(canary: ArrayLike, stable: ArrayLike, share: float, ratio: float = 1.0) -> NDArray[np.float64]:
     """The natural logarithm of the e-value after so many failures on either arm; 0 before the first.
 
     canary, stable: counts, numbers or arrays of one shape (…); the answer has that shape. The two counts are the whole state: the order of
-    the failures does not matter. share: the canary's part of the traffic while they happened. tolerance: the odds ratio up to which the
-    canary counts as harmless. Evidence of stretches with different shares adds up (e-values multiply), since each is 1 in expectation
-    given everything before it.
+    the failures does not matter. share: the canary's part of the traffic while they happened. ratio: of the canary's rate of failures
+    to the stable version's, up to which it counts as harmless. Evidence of stretches with different shares adds up (e-values multiply),
+    since each is 1 in expectation given everything before it.
     """
-    fair = tolerated_share(share, tolerance)
-    biased = ODDS_RATIOS * fair / (ODDS_RATIOS * fair + 1 - fair)  # (20,) shares of the failures if the canary is that much worse
+    fair = tolerated_share(share, ratio)
+    biased = RATIOS * fair / (RATIOS * fair + 1 - fair)  # (20,) shares of the failures if the canary is that much worse
     x, y = np.asarray(canary, dtype=float)[..., None], np.asarray(stable, dtype=float)[..., None]
     terms = x * np.log(biased / fair) + y * np.log((1 - biased) / (1 - fair))  # (…, 20)
     peak = terms.max(axis=-1)

@@ -109,7 +109,7 @@ def forecast(plan: Plan, traffic: Traffic) -> Forecast:
     """What to expect of a plan."""
     steps = tuple(step_forecast(plan, traffic, share) for share in plan.steps if share < WHOLE)
     first = plan.steps[0] / WHOLE
-    found = requests_to_detect(first, traffic.error_share, plan.rise, plan.alphas["errors"], plan.tolerances["errors"])
+    found = requests_to_detect(first, traffic.error_share, plan.rise, plan.alphas["errors"], plan.rate_ratios["errors"])
     rate = traffic.per_hour * first
     hours = None if found is None or not rate else found / rate
     wrong = problem(plan, traffic, steps, found, hours)
@@ -132,7 +132,7 @@ def reaches_its_limit(plan: Plan, traffic: Traffic) -> bool:
 
     canary = share * failed(min(1.0, traffic.error_share + plan.rise))
     stable = (1 - share) * failed(traffic.error_share)
-    reached = log_e(canary, stable, share, plan.tolerances["errors"]) >= log_limit(plan.alphas["errors"])
+    reached = log_e(canary, stable, share, plan.rate_ratios["errors"]) >= log_limit(plan.alphas["errors"])
     return bool(reached.any())
 
 
@@ -261,7 +261,7 @@ def requests_to_bound(
     return math.ceil(high)
 
 
-def requests_to_detect(share: float, error_share: float, rise: float, alpha: float, tolerance: float = 1.0) -> int | None:
+def requests_to_detect(share: float, error_share: float, rise: float, alpha: float, ratio: float = 1.0) -> int | None:
     """The canary requests after which an error share higher by `rise` has been rolled back with 80 % power; None for never.
 
     Exact for the number of failures: of m failures the canary's part is binomial with q = s·p₁/(s·p₁ + (1−s)·p₀), and the e-value after
@@ -271,24 +271,24 @@ def requests_to_detect(share: float, error_share: float, rise: float, alpha: flo
     worse = min(1.0, error_share + rise)
     failing = share * worse + (1 - share) * error_share  # of all requests
     canary_part = share * worse / failing
-    if canary_part <= tolerated_share(share, tolerance):
+    if canary_part <= tolerated_share(share, ratio):
         return None
     high = 1
-    while power(high, canary_part, share, alpha, tolerance) < POWER:
+    while power(high, canary_part, share, alpha, ratio) < POWER:
         high *= 2
         if high > 2**17:
             return None
     low = high // 2
     while high - low > 1:
         middle = (low + high) // 2
-        low, high = (low, middle) if power(middle, canary_part, share, alpha, tolerance) >= POWER else (middle, high)
+        low, high = (low, middle) if power(middle, canary_part, share, alpha, ratio) >= POWER else (middle, high)
     return math.ceil(high / failing * share)
 
 
-def power(failures: int, canary_part: float, share: float, alpha: float, tolerance: float) -> float:
+def power(failures: int, canary_part: float, share: float, alpha: float, ratio: float) -> float:
     """The chance that the evidence of so many failures takes the canary back, when it has that part of them."""
     from scipy import stats  # late: slows the start of every process, and few compute with it
 
     canary = np.arange(failures + 1)
-    enough = log_e(canary, failures - canary, share, tolerance) >= log_limit(alpha)
+    enough = log_e(canary, failures - canary, share, ratio) >= log_limit(alpha)
     return float(stats.binom.sf(int(np.argmax(enough)) - 1, failures, canary_part)) if enough.any() else 0.0

@@ -87,7 +87,7 @@ def test_promoting_waits_for_the_gates_and_says_who_decides(as_person, mia, lee,
 
 
 def test_gates_that_are_not_met_are_1(as_person, mia, project, ravi, lee, gita, model, snapshot, endpoint, site):
-    registry.make_version(project, mia, ravi, model=model, snapshot=snapshot, semver="1.1.0", wrong=40)
+    registry.make_version(project, mia, ravi, model=model, snapshot=snapshot, semver="1.1.0", wrong=140)
 
     said = as_person(mia)("promote", f"{model.slug}@1.1.0", "--endpoint", endpoint.slug)
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from django.template.loader import render_to_string
+from scipy.special import softmax
 
 from lifecycle.engine.predictions import Predictions
 from lifecycle.evaluation import compare, queries, rules
 from lifecycle.refusals import Refused
+from lifecycle.statistics.metrics import paired
 from tests.support.snapshots import freeze
 from tests.support.training import labelled_dataset, make_evaluation, make_run, make_snapshot
 
@@ -41,7 +43,7 @@ def test_the_better_one_is_named_with_its_interval_and_what_changed():
 
 def test_where_nothing_can_be_told_the_rows_that_would_tell_are_named():
     assert told(difference=0.004, low=-0.012, high=0.02, verdict="unclear", fixed=3, broken=2, needed=31_372) == (
-        "No difference between Run 1 and Run 2 can be told: +0.4 points macro-F1 (95 % −1.2 to 2.0).",
+        "No clear difference between Run 1 and Run 2: +0.4 points macro-F1 (95 % −1.2 to 2.0).",
         "Of 5 items that only one of them answers rightly, Run 2 fixed 3 and broke 2; p = 1.0. "
         "Were the difference truly that large, about 31,000 rows would tell it; there are 1,000.",
     )
@@ -53,6 +55,37 @@ def test_a_worse_one_and_two_alike_are_said_plainly():
         "Of 200 items that only one of them answers rightly, Run 2 fixed 0 and broke 200; p < 0.00001.",
     )
     assert told(difference=0.0, low=0.0, high=0.0, verdict="unclear", fixed=0, broken=0)[1] == "Both are right on the same items."
+
+
+def test_a_metric_is_told_only_where_it_holds_among_all_metrics():
+    """Of each the interval alone leaves 0 out."""
+    rows = {"accuracy": (0.02, 0.001, 0.039), "macro_f1": (0.03, 0.001, 0.059), "brier": (0.05, 0.03, 0.07), "log_loss": (None, None, None)}
+    metrics = {name: dict(zip(("difference", "low", "high"), each, strict=True)) | {"verdict": "better"} for name, each in rows.items()}
+
+    found = compare.judged({"rows": 500, "rows_needed": None, "metrics": metrics}, "macro_f1")
+
+    assert {name: each["verdict"] for name, each in found["metrics"].items()} == {
+        "accuracy": "unclear", "macro_f1": "unclear", "brier": "better", "log_loss": "not_measured",
+    }  # fmt: skip
+    p = {name: each["p"] for name, each in found["metrics"].items()}
+    assert p["accuracy"] < p["macro_f1"] < 0.05
+    assert found["metrics"]["accuracy"]["p_holm"] == found["metrics"]["macro_f1"]["p_holm"] == pytest.approx(2 * p["accuracy"])
+    assert found["rows_needed"] == 955
+    assert compare.judged(found, "macro_f1") == found  # also where it was kept
+
+
+def test_of_two_models_that_are_alike_hardly_any_comparison_calls_one_better_on_any_metric():
+    """Of four metrics; 10 in 100 did by their intervals alone."""
+    random, labels, by = np.random.default_rng(21), 3, {"interval": 0, "rule": 0}
+    for _ in range(150):
+        truth = random.integers(labels, size=200)
+        said = random.normal(size=(200, labels)) + 2 * np.eye(labels)[truth]
+        found = paired(truth, *(softmax(said + 0.8 * random.normal(size=said.shape), axis=1) for _ in range(2)), count=200)
+        told = compare.judged({"rows": 200, "rows_needed": None, "metrics": found}, "macro_f1")["metrics"]
+        for name, metrics in (("interval", found), ("rule", told)):
+            by[name] += any(each["verdict"] != "unclear" for each in metrics.values())
+
+    assert (by["rule"] / 150 <= 0.05, by["interval"] / 150 >= 0.08) == (True, True), by
 
 
 def test_a_changed_answer_counts_for_the_class_that_was_left_and_the_one_that_was_said():

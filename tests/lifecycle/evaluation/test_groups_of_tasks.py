@@ -72,7 +72,7 @@ def test_a_group_that_is_worse_than_the_rest_is_told(task, measured, client_for,
     assert {name: score["value"] for name, score in found["phone"]["scores"].items()} == pytest.approx(PHONE[task])
     assert {score["value"] for score in found["mail"]["scores"].values()} == {1.0}
     assert found["app"]["scores"] == dict.fromkeys(PHONE[task])
-    assert {name: group["verdict"] for name, group in found.items()} == {"mail": "better", "phone": "worse", "app": "too few"}
+    assert {name: group["verdict"] for name, group in found.items()} == {"mail": "better", "phone": "worse", "app": "insufficient"}
     first = next(iter(PHONE[task]))
     assert (report["measure"], report["test"]) == (first, "fisher" if SHARES.get(task) == first else "permutation")
     assert found["phone"]["difference"] == pytest.approx(PHONE[task][first] - 1)
@@ -214,7 +214,7 @@ def test_rows_without_a_context_say_nothing_of_groundedness(measured, mia, clien
     page = page_of(client_for(mia), measured, measure="groundedness").content.decode()
 
     found = named(report)
-    assert [(found[name]["counted"], found[name]["verdict"]) for name in ("mail", "phone")] == [(30, ""), (20, "too few")]
+    assert [(found[name]["counted"], found[name]["verdict"]) for name in ("mail", "phone")] == [(30, ""), (20, "insufficient")]
     assert found["phone"]["scores"]["groundedness"] is None
     assert found["phone"]["scores"]["rouge_l"]["value"] == 0.5
     assert found["mail"]["difference"] is None is found["mail"]["p"]

@@ -160,6 +160,14 @@ def test_a_kept_comparison_of_before_judges_no_ece(large):
     assert compare.paired_report(a, b) == at_once
 
 
+def test_a_kept_comparison_of_before_is_judged_for_all_its_metrics(large):
+    a, b, at_once, _ = large
+    before = {name: {key: value for key, value in row.items() if key not in ("p", "p_holm")} for name, row in at_once["metrics"].items()}
+    Comparison.objects.create(a=a, b=b, report=compare.kept_as(at_once | {"metrics": before}), changed=[])
+
+    assert compare.paired_report(a, b) == at_once
+
+
 def test_one_that_is_small_is_not_kept(two):
     actions.compare_anew(*two[:2])
 

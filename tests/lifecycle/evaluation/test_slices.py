@@ -43,7 +43,7 @@ def test_each_group_has_its_scores_and_the_worst_is_named_first(client_for, meas
     ]  # fmt: skip
     truth = [int(at % 2) for at in range(120)]
     assert found["phone"]["scores"]["macro_f1"]["value"] == pytest.approx(f1_score(truth, [0] * 120, average="macro"))
-    assert (found["phone"]["difference"], found["phone"]["verdict"], found["app"]["verdict"]) == (-0.5, "worse", "too few")
+    assert (found["phone"]["difference"], found["phone"]["verdict"], found["app"]["verdict"]) == (-0.5, "worse", "insufficient")
     content = page.content.decode()
     assert "phone is below the rest: accuracy 0.500 (" in content
     assert content.index("phone is below the rest") < content.index("Scores of each group")

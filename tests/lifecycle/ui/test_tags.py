@@ -10,6 +10,8 @@ HASH = "8c3456a7506c79f20e11e94f29cd381fec2faaf4e82b7f77b59150657556b322"
 
 
 def test_state_takes_a_kind_or_a_word(render):
+    assert render("{% verdict code %}", code="unclear") == '<span class="st half">no clear difference</span>'
+    assert render("{% verdict code %}", code="worse") == '<span class="st bad">worse</span>'
     assert render('{% state "ok" "10 passed" %}') == '<span class="st ok">10 passed</span>'
     assert render("{% state word boxed=True %}", word="Rolled back") == '<span class="st bad boxed">Rolled back</span>'
 

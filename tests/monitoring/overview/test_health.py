@@ -23,7 +23,7 @@ WELL = {"live": True, "drift": "ok", "budgets": (0.8, 0.9), "requests": 1200}
         ({"budgets": (0.25,)}, "ok", "healthy"),
         ({"drift": "failed"}, "warn", "drift not measured"),
         ({"requests": 0}, "half", "no traffic"),
-        ({"drift": "insufficient"}, "half", "insufficient data"),
+        ({"drift": "insufficient"}, "half", "not enough data"),
         ({"drift": "watch"}, "warn", "watch"),
         ({"drift": None}, "half", "partly measured"),
         ({"budgets": ()}, "half", "partly measured"),

@@ -119,7 +119,8 @@ def training_now(labelled) -> Proposal:
 
 @pytest.fixture
 def no_better(training_now) -> Proposal:
-    """The new model is as good as the live one."""
+    """The new model is as good as the live one; the policy lets that pass by its value, whatever so few rows show."""
+    registry.publish_by_value()
     return end_training(training_now, accuracy=LIVE_ACCURACY)
 
 

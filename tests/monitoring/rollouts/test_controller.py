@@ -95,7 +95,7 @@ def test_a_good_canary_goes_5_25_50_100_by_itself(rollout, street, verbs, fresh)
     ("canary", "stable", "minute", "missing"),
     [((99, 0), (400, 9), 2.5, "100 canary requests: 99."),
      ((100, 0), (400, 9), 1.9, "At least 2\u00a0min at this step: 1\u00a0min 54\u00a0s."),
-     ((100, 0), (99, 0), 2.5, "insufficient data, 100 of each arm needed")],
+     ((100, 0), (99, 0), 2.5, "not enough data, 100 of each arm needed")],
 )  # fmt: skip
 def test_one_missing_minimum_keeps_the_share(rollout, street, fresh, canary, stable, minute, missing):
     street.feed(1, canary=canary, stable=stable)
@@ -165,7 +165,7 @@ def test_a_canary_that_is_worse_than_the_margin_holds_even_where_evidence_of_har
         min_requests=100_000,
         rise=0.5,
         max_hours=720,
-        tolerances={"errors": 3.0, "slow": 1.5, "wrong": 1.0},
+        rate_ratios={"errors": 3.0, "slow": 1.5, "wrong": 1.0},
     )
     street.feed(1, canary=(1500, 375), stable=(1500, 225))
 

@@ -107,7 +107,7 @@ def test_the_rule_reads_line_by_line():
         ("2,000 canary requests", "60", "open"),
         ("At least 1\u00a0h at this step", "2\u00a0h", "holds"),
         ("30 different sticky keys on each arm", "at least 60", "holds"),
-        ("Error difference below +0.5 pp, upper bound", "insufficient data, 100 of each arm needed", "open"),
+        ("Error difference below +0.5 pp, upper bound", "not enough data, 100 of each arm needed", "open"),
         ("Evidence of too many failed requests below 33", "1.0", "holds"),
         ("Evidence of too many slow answers below 100", "20", "close"),
         ("Evidence of too many answers called wrong below 100", "none yet", "holds"),
@@ -120,9 +120,9 @@ def test_the_rule_reads_line_by_line():
      ({"steps": (0, 10_000)}, "steps"), ({"min_requests": 99}, "min_requests"), ({"min_minutes": 60 * 49}, "min_minutes"),
      ({"margin": 0.0}, "margin"), ({"margin": float("nan")}, "margin"), ({"max_hours": 0}, "max_hours"), ({"warm_up": -1}, "warm_up"),
      ({"alphas": {"errors": 0.5, "slow": 0.01, "wrong": 0.01}}, "alphas"), ({"alphas": {"errors": 0.05}}, "alphas"),
-     ({"tolerances": {"errors": 0.5, "slow": 1, "wrong": 1}}, "tolerances")]
+     ({"rate_ratios": {"errors": 0.5, "slow": 1, "wrong": 1}}, "rate_ratios")]
     + [({"alphas": {"errors": 0.05, "slow": bad, "wrong": 0.01}}, "alphas") for bad in (0.0009, 0.0, float("nan"))]
-    + [({"tolerances": {"errors": 1, "slow": bad, "wrong": 1}}, "tolerances") for bad in (3.01, float("nan"))]
+    + [({"rate_ratios": {"errors": 1, "slow": bad, "wrong": 1}}, "rate_ratios") for bad in (3.01, float("nan"))]
     + [({"margin": 0.201}, "margin"), ({"warm_up": 1_001}, "warm_up"), ({"steps": (500, 9_001, 10_000)}, "steps")],
 )  # fmt: skip
 def test_plans_that_make_no_sense_are_refused(change, field):
@@ -134,15 +134,15 @@ def test_plans_that_make_no_sense_are_refused(change, field):
 
 def test_the_loosest_plan_still_takes_back_and_a_refusal_says_the_range():
     loosest = Plan(
-        steps=(9_000, 10_000), margin=0.2, warm_up=1_000, alphas=dict.fromkeys(METRICS, 0.001), tolerances=dict.fromkeys(METRICS, 3.0)
+        steps=(9_000, 10_000), margin=0.2, warm_up=1_000, alphas=dict.fromkeys(METRICS, 0.001), rate_ratios=dict.fromkeys(METRICS, 3.0)
     )
     with pytest.raises(Refused) as refusal:
-        Plan(alphas=dict.fromkeys(METRICS, 1e-9), tolerances=dict.fromkeys(METRICS, 20.0))
+        Plan(alphas=dict.fromkeys(METRICS, 1e-9), rate_ratios=dict.fromkeys(METRICS, 20.0))
 
     assert float(log_e(600, 5, 0.9, 3.0)) > log_limit(loosest.alphas["errors"])
     assert refusal.value.fields == {
         "alphas": ["A chance for errors, slow and wrong; each at least 0.001, together at most 0.2."],
-        "tolerances": ["An odds ratio of 1 to 3 for errors, slow and wrong."],
+        "rate_ratios": ["A ratio of rates of 1 to 3 for errors, slow and wrong."],
     }
 
 

@@ -7,24 +7,24 @@ import pytest
 from scipy import stats
 from scipy.special import logsumexp
 
-from monitoring.rollouts.rules import ODDS_RATIOS, log_e, log_limit, tolerated_share
+from monitoring.rollouts.rules import RATIOS, log_e, log_limit, tolerated_share
 
 
 def directly(flags, share):
-    """As the formula is written: a product for every odds ratio, then the mean."""
+    """As the formula is written: a product for every ratio, then the mean."""
     total = 0.0
-    for ratio in ODDS_RATIOS:
+    for ratio in RATIOS:
         q, product = ratio * share / (ratio * share + 1 - share), 1.0
         for flag in flags:
             product *= q / share if flag else (1 - q) / (1 - share)
         total += product
-    return total / len(ODDS_RATIOS)
+    return total / len(RATIOS)
 
 
-def test_twenty_odds_ratios_from_1_2_to_20_on_a_log_scale():
-    assert len(ODDS_RATIOS) == 20
-    assert (ODDS_RATIOS[0], ODDS_RATIOS[-1]) == (pytest.approx(1.2), pytest.approx(20))
-    assert np.diff(np.log(ODDS_RATIOS)) == pytest.approx(np.full(19, math.log(20 / 1.2) / 19))
+def test_twenty_ratios_from_1_2_to_20_on_a_log_scale():
+    assert len(RATIOS) == 20
+    assert (RATIOS[0], RATIOS[-1]) == (pytest.approx(1.2), pytest.approx(20))
+    assert np.diff(np.log(RATIOS)) == pytest.approx(np.full(19, math.log(20 / 1.2) / 19))
 
 
 @pytest.mark.parametrize("flags", [[], [1], [0], [1, 0, 0, 1, 0], [0, 0, 1, 1, 0], [1] * 6 + [0] * 30])
@@ -34,14 +34,14 @@ def test_it_equals_the_formula(flags, share):
 
 
 def test_values_worked_out_by_hand():
-    one = ODDS_RATIOS * 0.05 / (ODDS_RATIOS * 0.05 + 0.95)
+    one = RATIOS * 0.05 / (RATIOS * 0.05 + 0.95)
     assert float(log_e(1, 0, 0.05)) == pytest.approx(math.log(np.mean(one / 0.05)))
     assert float(log_e(0, 0, 0.05)) == 0
-    assert math.exp(log_e(1, 0, 0.5)) == pytest.approx(np.mean(2 * ODDS_RATIOS / (1 + ODDS_RATIOS)))
+    assert math.exp(log_e(1, 0, 0.5)) == pytest.approx(np.mean(2 * RATIOS / (1 + RATIOS)))
 
 
 def test_large_counts_stay_finite_and_agree_with_scipy():
-    biased = ODDS_RATIOS * 0.05 / (ODDS_RATIOS * 0.05 + 0.95)
+    biased = RATIOS * 0.05 / (RATIOS * 0.05 + 0.95)
     terms = [stats.binom.logpmf(3000, 50_000, q) - stats.binom.logpmf(3000, 50_000, 0.05) for q in biased]
     expected = logsumexp(terms) - math.log(20)
 
@@ -65,10 +65,10 @@ def test_the_tolerance_moves_the_share():
     assert log_e(8, 50, 0.05, 1.5) < log_e(8, 50, 0.05)
 
 
-@pytest.mark.parametrize(("share", "tolerance"), [(0, 1), (1, 1), (0.5, 0.9)])
-def test_senseless_shares_are_refused(share, tolerance):
+@pytest.mark.parametrize(("share", "ratio"), [(0, 1), (1, 1), (0.5, 0.9)])
+def test_senseless_shares_are_refused(share, ratio):
     with pytest.raises(ValueError):
-        log_e(1, 1, share, tolerance)
+        log_e(1, 1, share, ratio)
 
 
 def test_the_mean_under_a_harmless_canary_is_one():
@@ -102,16 +102,16 @@ def test_segments_with_different_shares_multiply_and_the_bound_still_holds():
 
 
 @pytest.mark.parametrize(
-    ("stable", "canary", "tolerance", "rolled_back", "windows"),
+    ("stable", "canary", "ratio", "rolled_back", "windows"),
     [(0.005, 0.005, 1, (0.0, 0.05), None), (0.005, 0.05, 1, (1.0, 1.0), (2, 5)), (0.005, 0.5, 1, (1.0, 1.0), (1, 1)),
      (0.005, 0.01, 1, (0.8, 0.95), (60, 110)), (0.005, 0.01, 1.5, (0.1, 0.3), None)],
 )  # fmt: skip
-def test_what_it_does_to_canaries_of_20_in_400_requests(stable, canary, tolerance, rolled_back, windows):
+def test_what_it_does_to_canaries_of_20_in_400_requests(stable, canary, ratio, rolled_back, windows):
     rng = np.random.default_rng(7)
     on_stable = rng.binomial(380, stable, (1000, 240)).cumsum(axis=1)
     on_canary = rng.binomial(20, canary, (1000, 240)).cumsum(axis=1)
 
-    hit = log_e(on_canary, on_stable, 0.05, tolerance) >= log_limit(0.05)
+    hit = log_e(on_canary, on_stable, 0.05, ratio) >= log_limit(0.05)
 
     assert rolled_back[0] <= hit.any(axis=1).mean() <= rolled_back[1]
     if windows:

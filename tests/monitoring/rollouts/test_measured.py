@@ -11,6 +11,7 @@ from monitoring.rollouts.rules import Counts, Evidence, Kind, Plan, Side, Traffi
 from monitoring.traffic.actions import record_feedback
 from monitoring.traffic.models import Prediction
 from registry.promotions import plans
+from registry.promotions.api import PlanIn, PromotionPlanIn
 from registry.promotions.forms import PlanForm
 from tests.monitoring.rollouts.conftest import dealt
 
@@ -41,7 +42,7 @@ def test_a_plan_that_requires_a_bound_on_wrong_answers_never_widens_without_feed
     assert decide(REQUIRED, evidence).kind == Kind.CONTINUE
     assert decide(REQUIRED, evidence).why == (
         "Difference of wrong answers, of those with feedback, below +10.0 pp, upper bound: "
-        "insufficient data, 100 with feedback of each arm needed, of 30 keys."
+        "not enough data, 100 with feedback of each arm needed, of 30 keys."
     )
     assert decide(REQUIRED, found(wrong=(20, 380), judged=(99, 5_000))).kind == Kind.CONTINUE
 
@@ -83,12 +84,31 @@ def test_a_plan_from_before_is_stored_and_read_as_it_was():
     before = {
         "kind": "canary", "steps": [500, 2500, 5000, 10_000], "min_requests": 2000, "min_minutes": 480, "margin": 0.005, "rise": 0.02,
         "max_hours": 48, "automatic": True, "warm_up": 20, "alphas": {"errors": 0.03, "slow": 0.01, "wrong": 0.01},
-        "tolerances": {"errors": 1.0, "slow": 1.5, "wrong": 1.0}, "tau": 0.01,
+        "rate_ratios": {"errors": 1.0, "slow": 1.5, "wrong": 1.0}, "tau": 0.01,
     }  # fmt: skip
 
     assert plans.canary_of(before) == Plan()
     assert plans.canary(Plan()) == plans.checked(before) == before
     plans.check_same(before, plans.canary(Plan(wrong_margin=None)))
+
+
+def test_a_plan_that_was_approved_when_ratios_of_rates_were_called_tolerances_is_read_and_used():
+    before = plans.canary(Plan(rate_ratios={"errors": 1.0, "slow": 2.0, "wrong": 1.0}))
+    before["tolerances"] = before.pop("rate_ratios")
+
+    read = plans.canary_of(before)
+    assert (read.rate_ratios["slow"], plans.checked(before)) == (2.0, plans.canary(read))
+    assert dict(plans.lines(read))["Harmless up to"] == "errors 1 ×, slow 2 ×, wrong 1 × the stable version's rate"
+    plans.check_same(before, plans.canary(read))
+    with pytest.raises(Refused, match="Another rollout plan was approved"):
+        plans.check_same(before, plans.canary(Plan()))
+
+
+@pytest.mark.parametrize(("serializer", "more"), [(PlanIn, {}), (PromotionPlanIn, {"kind": "canary"})])
+def test_a_field_under_its_name_of_before_is_refused_and_not_left_out(serializer, more):
+    given = serializer(data={"tolerances": {"errors": 1.0, "slow": 2.0, "wrong": 1.0}, **more})
+
+    assert (given.is_valid(), given.errors) == (False, {"tolerances": ["This field is called rate_ratios now."]})
 
 
 def test_a_required_bound_is_part_of_what_is_approved():

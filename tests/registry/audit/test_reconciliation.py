@@ -384,7 +384,7 @@ def be_somebody_elses_run(_: Endpoint) -> None:
 DB, TRAIL = "not-in-trail", "not-in-database"  # who alone says it
 SEALED = "1.1.0 of run UUID, judged by evaluation DIGEST, files DIGEST signed by DIGEST, registered by MIA"
 WRITTEN = "card revision 1 has digest DIGEST, written by {}"
-MEASURED = "run UUID, files DIGEST, on 60 test rows of snapshot DIGEST: report DIGEST"
+MEASURED = "run UUID, files DIGEST, on 200 test rows of snapshot DIGEST: report DIGEST"
 LAUNCHED = "base UUID on snapshot UUID by settings DIGEST, launched by {}"
 ENDED = "deployment UUID: ended at TIME for a reason with digest DIGEST"
 FROZEN = "frozen by OMAR until TIME: Fair."

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import pytest
 from django.core.exceptions import PermissionDenied
+from django.core.management import CommandError, call_command
 from django.db import DatabaseError, transaction
 from django.urls import reverse
 
 from lifecycle.refusals import Refused
 from registry.policies import actions, queries, rules
 from registry.policies.models import Policy
+from tests.support.registry import publish_by_value
 
 TEXT = queries.STANDARD.read_text()
 
@@ -75,6 +77,30 @@ def test_a_published_policy_cannot_be_changed_or_deleted():
             change(Policy.objects.filter(version=1))
 
     assert Policy.objects.get().text == TEXT
+
+
+@pytest.mark.django_db
+def test_the_operator_publishes_a_policy_at_the_machine(tmp_path, capsys):
+    stricter, broken = tmp_path / "stricter.yaml", tmp_path / "broken.yaml"
+    stricter.write_text(TEXT.replace("0.70", "0.80"))
+    broken.write_text("format: 2")
+
+    call_command("publish_policy", stricter)
+    for given in (stricter, broken, tmp_path / "none.yaml"):
+        with pytest.raises(CommandError, match=r"version 2 of standard already|was not accepted|could not be read"):
+            call_command("publish_policy", given)
+    call_command("publish_policy")
+
+    assert list(Policy.objects.order_by("version").values_list("version", "text")) == [(1, TEXT), (2, stricter.read_text()), (3, TEXT)]
+    assert capsys.readouterr().out.splitlines() == ["Published: standard, version 2.", "Published: standard, version 3."]
+
+
+def test_the_page_says_what_counts_against_the_live_version(client_for, aida, project):
+    said = {"lower end of the 95 % interval counts": 2, "near the limit chance decides": 0}
+    for policy in (Policy.objects.get(), publish_by_value()):
+        page = client_for(aida).get(reverse("policies:detail", args=[policy.uuid])).content.decode()
+        assert {words: page.count(words) for words in said} == said
+        said = {"lower end of the 95 % interval counts": 1, "near the limit chance decides": 1}
 
 
 def test_one_person_cannot_publish(gita):

@@ -43,7 +43,7 @@ def with_the_others_predictions(worse: Evaluation, better: Evaluation) -> None:
 @pytest.mark.parametrize("replaced", [under_its_digest, with_a_digest_that_fits, with_the_others_predictions])
 def test_a_report_that_was_replaced_passes_no_gate(project, endpoint, version, mia, ravi, replaced):
     snapshot = version.run.snapshot
-    worse = registry.make_version(project, mia, ravi, model=version.model, snapshot=snapshot, semver="2.0.0", wrong=40)
+    worse = registry.make_version(project, mia, ravi, model=version.model, snapshot=snapshot, semver="2.0.0", wrong=140)
     replaced(worse.evaluation, version.evaluation)
 
     request = actions.request(version=worse, endpoint=endpoint, note="", actor=mia)
@@ -57,7 +57,7 @@ def test_a_report_that_was_replaced_passes_no_gate(project, endpoint, version, m
 def test_a_comparison_that_was_made_up_passes_no_gate(project, endpoint, version, mia, ravi, monkeypatch):
     Alias.objects.filter(endpoint=endpoint).update(version=version, moves=1)
     snapshot = version.run.snapshot
-    worse = registry.make_version(project, mia, ravi, model=version.model, snapshot=snapshot, semver="2.0.0", wrong=9)
+    worse = registry.make_version(project, mia, ravi, model=version.model, snapshot=snapshot, semver="2.0.0", wrong=23)
     monkeypatch.setattr(compare, "LARGE", 0)
     made_up = compare.computed(version.evaluation, version.evaluation)
     Comparison.objects.create(a=version.evaluation, b=worse.evaluation, report=compare.kept_as(made_up), changed=[])

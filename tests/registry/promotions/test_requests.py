@@ -34,7 +34,7 @@ def counts() -> tuple[int, int]:
 
 
 def test_failed_gates_send_it_back_to_its_requester(project, mia, ravi):
-    version = registry.make_version(project, mia, ravi, wrong=40, stated={})
+    version = registry.make_version(project, mia, ravi, wrong=140, stated={})
 
     request = registry.asked_request(version, registry.make_endpoint(version.model, mia), mia)
 
@@ -82,7 +82,7 @@ def test_one_flipped_byte_fails_the_signature_gate_and_quarantines(version, endp
 
 @pytest.fixture
 def live(version, endpoint):
-    """1.0.0 is live and wrong on 3 of 60 rows."""
+    """1.0.0 is live and wrong on 3 of 200 rows."""
     Alias.objects.filter(endpoint=endpoint).update(version=version, moves=1)
     return Alias.objects.get(endpoint=endpoint)
 
@@ -98,9 +98,9 @@ def test_a_better_version_is_compared_on_the_same_rows(live, mia, ravi):
     request = asked_with(live, ravi, mia, 0)
 
     assert (request.status, request.baseline, request.baseline_moves) == (Status.IN_REVIEW, live.version, 1)
-    assert (request.comparison["rows"], request.comparison["left_out"], request.comparison["baseline_semver"]) == (60, 0, "1.0.0")
+    assert (request.comparison["rows"], request.comparison["left_out"], request.comparison["baseline_semver"]) == (200, 0, "1.0.0")
     accuracy = request.comparison["measures"]["accuracy"]
-    assert (accuracy["baseline"], accuracy["candidate"], accuracy["difference"]) == (0.95, 1.0, 0.05)
+    assert (accuracy["baseline"], accuracy["candidate"], accuracy["difference"]) == (0.985, 1.0, 0.015)
     assert request.gates.get(gate="live").status == "passed"
 
 

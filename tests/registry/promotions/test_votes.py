@@ -151,7 +151,7 @@ def move_to_a_policy_of_others(endpoint):
 
 @pytest.mark.parametrize("forge", [publish_in_the_database, move_to_a_policy_of_others])
 def test_no_gate_is_checked_by_a_policy_that_the_trail_does_not_know(project, endpoint, version, mia, ravi, forge):
-    worse = registry.make_version(project, mia, ravi, model=version.model, snapshot=version.run.snapshot, semver="2.0.0", wrong=55)
+    worse = registry.make_version(project, mia, ravi, model=version.model, snapshot=version.run.snapshot, semver="2.0.0", wrong=190)
     forge(endpoint)
 
     request = actions.request(version=worse, endpoint=endpoint, note="", actor=mia)
