@@ -39,6 +39,21 @@ def test_an_evaluation_has_every_part_of_the_contract(evaluated):
     assert sum(each["count"] for each in result["reliability"]) == 8
 
 
+def test_rows_that_were_split_together_are_resampled_together(evaluated, train_here):
+    folder, alone = evaluated
+    lines = [json.loads(line) | {"cluster": "k"} for line in (folder / "data.jsonl").read_text().splitlines()]
+    lines[0].pop("cluster")
+    (folder / "data.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    spec = json.loads((folder / "spec.json").read_text()) | {"baselines": False}
+    (folder / "spec.json").write_text(json.dumps(spec))
+
+    result = train_here(folder, verb="evaluate")
+
+    assert (alone["clusters"], result["clusters"]) == (8, 2)
+    assert predictions.read(folder / "predictions.parquet").clusters.tolist() == [0] + [1] * 7
+    assert result["intervals"]["accuracy"]["low"] < alone["intervals"]["accuracy"]["low"]
+
+
 def test_the_baselines_are_measured_on_the_same_rows(evaluated):
     _, result = evaluated
 

@@ -8,8 +8,9 @@ from django.template.loader import render_to_string
 
 from lifecycle.engine import baseline_scores
 from lifecycle.engine.data import Rows
-from lifecycle.evaluation import pages, queries, rules
+from lifecycle.evaluation import actions, pages, queries, rules
 from lifecycle.statistics import metrics
+from registry.artifacts import actions as artifacts
 from tests.support.training import make_run, make_snapshot
 
 MANY = {"copies": 20, "shares": {"train": 20, "validation": 40, "test": 40}}
@@ -145,6 +146,16 @@ def test_it_stands_before_all_figures(accuracy, told, project, mia, client_for):
     assert [[each for each in SAID if each in page] for page in pages] == [[told] if told else []] * 2
     if told:
         assert pages[0].index(told) < pages[0].index("Metrics with their intervals")
+
+
+def test_what_pairs_a_later_run_with_baselines_comes_from_the_newest_report(project, mia):
+    evaluation = queries.latest_evaluation(make_run(make_snapshot(project, mia), mia), "test")
+    told = {"baselines": {"majority": scored(0.1)}, "baselines_drawn": {"majority": [0.1, 0.2]}, "baselines_digest": "d" * 64}
+    with artifacts.local_copy(evaluation.predictions.digest) as path:
+        actions.keep(run=evaluation.run, split="test", result=evaluation.report | told, predictions=path, actor=None)
+
+    assert queries.baselines_before(evaluation.run, evaluation.snapshot, "test") == told
+    assert queries.baselines_before(evaluation.run, evaluation.snapshot, "train") == {}
 
 
 def test_programs_are_told_too(project, mia, client_for):
