@@ -17,7 +17,7 @@ STATES = ("wait", "live", "half", "ok", "warn", "bad", "stop", "off", "prod")
 KIND_OF = {
     **dict.fromkeys(("queued", "waiting", "draft", "pending", "scheduled", "not started"), "wait"),
     **dict.fromkeys(("running", "training", "live", "started", "labeling", "canary", "importing"), "live"),
-    **dict.fromkeys(("open", "unclear", "in review", "requested", "partly", "shadow", "insufficient data"), "half"),
+    **dict.fromkeys(("open", "unclear", "in review", "requested", "partly", "shadow", "not enough data"), "half"),
     **dict.fromkeys(
         ("passed", "succeeded", "finished", "done", "approved", "accepted", "healthy", "frozen", "better", "ready", "valid", "holds"), "ok"
     ),

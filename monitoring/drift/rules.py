@@ -34,7 +34,7 @@ class State(TextChoices):
     OK = "ok", "As evaluated"
     WATCH = "watch", "Watch"
     DRIFT = "drift", "Drift"
-    INSUFFICIENT = "insufficient", "Insufficient data"
+    INSUFFICIENT = "insufficient", "Not enough data"
     FAILED = "failed", "Failed"
 
 
@@ -44,7 +44,7 @@ class Mark(TextChoices):
     OK = "ok", "As evaluated"
     WATCH = "watch", "Watch"
     DRIFT = "drift", "Drift"
-    INSUFFICIENT = "insufficient", "Insufficient data"
+    INSUFFICIENT = "insufficient", "Not enough data"
     NOT_MEASURED = "not_measured", "Not measured"
     FAILED = "failed", "Failed"
 

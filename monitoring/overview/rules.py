@@ -61,7 +61,7 @@ def health(facts: Standing) -> Health:
     if not facts.requests:
         return Health("half", "no traffic", "Nobody asked it in 30 days.")
     if facts.drift == "insufficient":
-        return Health("half", "insufficient data", "Too few requests to tell whether it drifts.")
+        return Health("half", "not enough data", "Too few requests to tell whether it drifts.")
     if facts.drift == "watch":
         return Health("warn", WATCH, "A drift monitor was over its limit. It opened nothing, so nobody was alerted.")
     if facts.drift is None or least is None:

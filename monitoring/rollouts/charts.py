@@ -138,7 +138,7 @@ def latency_lead(points: Sequence[ArmPoint]) -> str:
 
 def too_few(more: str = "") -> str:
     """What is said where an arm is too small to be compared. more: what else it may lack."""
-    return f"Insufficient data: fewer than {rules.MIN_PER_ARM} requests{more} of an arm."
+    return f"Not enough data: fewer than {rules.MIN_PER_ARM} requests{more} of an arm."
 
 
 def errors(points: Sequence[ArmPoint], began: datetime, look: Look | None, margin: float, updates_url: str = "") -> Chart:

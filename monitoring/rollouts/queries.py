@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from datetime import datetime, timedelta
 from itertools import islice
 from uuid import UUID
@@ -87,10 +87,12 @@ def page_of_canary(canary: Deployment) -> str:
     return reverse("rollouts:detail", args=[found.uuid]) if found else ""
 
 
-def end_of_canary(canary: Deployment) -> tuple[str, str] | None:
-    """The mark and the word of the ended rollout whose canary this was last; None where no rollout steered it to its end."""
-    found = Rollout.objects.filter(endpoint=canary.endpoint_id, request=canary.approval_id).exclude(state__in=rules.OPEN).first()
-    return (found.mark, found.get_state_display()) if found else None
+def ends_of_canaries(canaries: Sequence[Deployment]) -> dict[int, tuple[str, str]]:
+    """The mark and the word of the ended rollouts that these canaries belonged to, by the canary's key; none where none steered it."""
+    rows = Rollout.objects.filter(request__in={canary.approval_id for canary in canaries}).exclude(state__in=rules.OPEN)
+    ended = {(rollout.endpoint_id, rollout.request_id): (rollout.mark, rollout.get_state_display()) for rollout in rows}
+    keys = {canary.pk: (canary.endpoint_id, canary.approval_id) for canary in canaries}
+    return {pk: ended[key] for pk, key in keys.items() if key in ended}
 
 
 def last_rollout(endpoint: Endpoint) -> Rollout | None:

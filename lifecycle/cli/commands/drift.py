@@ -9,7 +9,7 @@ from lifecycle.cli.screen import count, facts, moment, percent, table
 from lifecycle.cli.session import Session
 
 MARKS = {
-    "ok": "as evaluated", "watch": "watch", "drift": "drift", "insufficient": "insufficient data", "not_measured": "not measured",
+    "ok": "as evaluated", "watch": "watch", "drift": "drift", "insufficient": "not enough data", "not_measured": "not measured",
     "failed": "failed",
 }  # fmt: skip
 MONITORS = {

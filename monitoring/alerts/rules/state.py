@@ -46,7 +46,7 @@ class Answer(TextChoices):
 
     OK = "ok", "In order"
     FIRING = "firing", "Firing"
-    INSUFFICIENT = "insufficient", "Insufficient data"
+    INSUFFICIENT = "insufficient", "Not enough data"
     SUPPRESSED = "suppressed", "Suppressed"
 
 

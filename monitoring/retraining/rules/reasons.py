@@ -255,7 +255,7 @@ def spent(facts: Facts, policy: Policy, _now: datetime) -> Reason | None:
 
 def no_data(facts: Facts, policy: Policy, _now: datetime) -> Reason | None:
     """What the trigger watches could not be measured: that is not the same as good."""
-    words = {"insufficient": "insufficient data", "failed": "the measurement failed", "": "not measured"}
+    words = {"insufficient": "not enough data", "failed": "the measurement failed", "": "not measured"}
     if policy.kind == Kind.DRIFT and not facts.drift.shifts and facts.drift.state in words:
         value = words[facts.drift.state]
         return Reason("data", "Drift is not known", value, facts.urls.get("drift", ""), blocks=True)

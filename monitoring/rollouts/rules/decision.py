@@ -19,8 +19,8 @@ NAMES = {"errors": "failed requests", "slow": "slow answers", "wrong": "answers 
 DIFFERENCES = {"errors": "Error difference", "wrong": "Difference of wrong answers, of those with feedback,"}
 HIGHER = {"errors": "Errors", "wrong": "Wrong answers"}
 NEEDED = {
-    "errors": f"insufficient data, {MIN_PER_ARM} of each arm needed",
-    "wrong": f"insufficient data, {MIN_PER_ARM} with feedback of each arm needed, of {MIN_KEYS} keys",
+    "errors": f"not enough data, {MIN_PER_ARM} of each arm needed",
+    "wrong": f"not enough data, {MIN_PER_ARM} with feedback of each arm needed, of {MIN_KEYS} keys",
 }
 NEAR = 0.5  # of the way to the limit, on the scale of the logarithm, a condition is close
 
@@ -115,7 +115,7 @@ def decide(plan: Plan, found: Evidence) -> Decision:
             return Decision(Kind.HOLD, f"{HIGHER[metric]} are higher by at least {least}, and the plan allows less than {points(margin)}.")
     if found.waited >= 60 * plan.max_hours and not found.behind and (open_ones or found.blocked):
         missing = "; ".join(f"{each.title}: {each.now}" for each in open_ones) or found.blocked
-        return Decision(Kind.HOLD, f"Insufficient evidence after {duration(60 * found.waited)}. {missing}.".replace("..", "."))
+        return Decision(Kind.HOLD, f"Not enough evidence after {duration(60 * found.waited)}. {missing}.".replace("..", "."))
     if open_ones:
         return Decision(Kind.CONTINUE, f"{open_ones[0].title}: {open_ones[0].now}.")
     if found.behind:
@@ -200,5 +200,5 @@ def e_text(log_value: float) -> str:
 
 
 def points(share: float) -> str:
-    """A difference of shares in percentage points: +0.5 pp."""
-    return f"{signed(100 * share, 2 if round(1000 * share, 6) % 1 else 1)} pp"
+    """A difference of shares in percentage points: +0.5 points."""
+    return f"{signed(100 * share, 2 if round(1000 * share, 6) % 1 else 1)} points"

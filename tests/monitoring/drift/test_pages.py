@@ -73,7 +73,7 @@ def test_too_little_is_said_to_be_too_little(client_for, traffic, omar):
 
     html = client_for(omar).get(url("endpoint", traffic.endpoint)).content.decode()
 
-    assert "Insufficient data" in html
+    assert "Not enough data" in html
     assert "3 answers; at least 50 are needed." in html
     assert "As evaluated" not in html
 

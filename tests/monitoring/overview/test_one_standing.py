@@ -62,7 +62,7 @@ def everywhere(live_endpoint, lee, dashboard, client_for):
         ("failed", None, True, "drift", "Drift: predicted label"),
         ("ok", "drift", False, "watch", "Watch"),
         ("watch", None, False, "watch", "Watch"),
-        ("insufficient", "watch", False, "insufficient", "Insufficient data"),
+        ("insufficient", "watch", False, "insufficient", "Not enough data"),
         ("ok", "ok", False, "ok", "As evaluated"),
         (None, "watch", False, None, "Not measured"),
     ],

@@ -95,7 +95,7 @@ def test_a_good_canary_goes_5_25_50_100_by_itself(rollout, street, verbs, fresh)
     ("canary", "stable", "minute", "missing"),
     [((99, 0), (400, 9), 2.5, "100 canary requests: 99."),
      ((100, 0), (400, 9), 1.9, "At least 2\u00a0min at this step: 1\u00a0min 54\u00a0s."),
-     ((100, 0), (99, 0), 2.5, "insufficient data, 100 of each arm needed")],
+     ((100, 0), (99, 0), 2.5, "not enough data, 100 of each arm needed")],
 )  # fmt: skip
 def test_one_missing_minimum_keeps_the_share(rollout, street, fresh, canary, stable, minute, missing):
     street.feed(1, canary=canary, stable=stable)
@@ -129,7 +129,7 @@ def test_insufficient_evidence_holds_asks_once_and_never_widens(brief, street, v
 
     rollout = fresh(brief)
     assert (rollout.state, rollout.share) == ("holding", 500)
-    assert rollout.reason.startswith("Insufficient evidence after 6\u00a0h. 100 canary requests: 40;")
+    assert rollout.reason.startswith("Not enough evidence after 6\u00a0h. 100 canary requests: 40;")
     assert verbs(rollout) == ["rollouts.started", "rollouts.held"]
     alert = Alert.objects.get()
     assert (alert.severity, alert.title) == ("ticket", "The rollout of 1.1.0 on support-inbox-prod holds")
