@@ -104,11 +104,12 @@ def interval(
     digits: int = 3,
     scale: Number | None = None,
     watch: bool = False,
+    told: str = "",
 ) -> SafeString:
     """A difference with its 95 % interval; right of zero is better, blue when zero is outside, grey when it is inside.
 
     better: "up" or "down", which direction of the value is good. limit: drawn red and dotted. scale: the value at the right edge, by
-    default just beyond the farthest end.
+    default just beyond the farthest end. told: what it says to who does not see it, where it stands in another unit or at another level.
     """
     if value is None or low is None or high is None:
         return format_html('<span class="muted">{}</span>', NOT_MEASURED)
@@ -120,7 +121,7 @@ def interval(
         return round(min(147.0, max(3.0, 75 + 72 * sign * float(number) / edge)), 1)
 
     kind = " watch" if watch else "" if low > 0 or high < 0 else " flat"
-    told = f"{signed(value, digits)}, 95\u00a0% interval {signed(low, digits)} to {signed(high, digits)}"
+    told = told or f"{signed(value, digits)}, 95\u00a0% interval {signed(low, digits)} to {signed(high, digits)}"
     dotted = format_html('<line class="lim" x1="{0}" x2="{0}" y1="-4" y2="20"/>', short(x(limit))) if limit is not None else ""
     left, right = sorted((x(low), x(high)))
     return format_html(

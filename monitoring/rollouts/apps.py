@@ -18,7 +18,7 @@ class RolloutsConfig(AppConfig):
         from registry.ledger import accounts
 
         schedule.every(10, "monitoring.rollouts.tasks.tick")
-        steering.register(queries.page_of_canary, queries.end_of_canary)
+        steering.register(queries.page_of_canary, queries.ends_of_canaries)
         accounts.register(trail.ROLLOUTS)
         navigation.register(
             NavItem(

@@ -89,7 +89,7 @@ def live(user: User, rollout: Rollout, now: datetime | None = None) -> dict[str,
 
 def warming(rollout: Rollout) -> bool:
     """Whether the canary's first requests are still left out."""
-    return queries.segments(rollout)[-1].counted_from is None
+    return any(each.counted_from is None for each in queries.segments(rollout)[-1:])
 
 
 def lanes(rollout: Rollout, rates: dict[str, float] | None) -> list[Lane]:
@@ -167,8 +167,8 @@ def buttons(user: User, rollout: Rollout) -> dict[str, Any]:
 
 def drawings(rollout: Rollout, only: str = "") -> dict[str, Chart]:
     """The charts by name; those without data are left out. only: one of them."""
-    segment, drawn = queries.segments(rollout)[-1], {}
-    looks = queries.chart_looks(rollout, segment) if only in ("", "difference") else []
+    segments, drawn = queries.segments(rollout), {}
+    looks = queries.chart_looks(rollout, segments[-1]) if segments and only in ("", "difference") else []
     if looks:
         drawn["difference"] = charts.difference(rollout, looks, address(rollout, "difference", looks[-1].pk))
     seen = queries.chart_looks(rollout) if only in ("", "evidence") else []

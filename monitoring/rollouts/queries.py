@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from datetime import datetime, timedelta
 from itertools import islice
 from uuid import UUID
@@ -12,6 +12,7 @@ from django.db.models.functions import RowNumber
 from django.urls import reverse
 from django.utils import timezone
 
+from lifecycle.refusals import Conflict
 from lifecycle.statistics import clustered
 from monitoring.rollouts import rules
 from monitoring.rollouts.models import FirstEvent, Look, Minute, Rollout, Segment
@@ -86,10 +87,12 @@ def page_of_canary(canary: Deployment) -> str:
     return reverse("rollouts:detail", args=[found.uuid]) if found else ""
 
 
-def end_of_canary(canary: Deployment) -> tuple[str, str] | None:
-    """The mark and the word of the ended rollout whose canary this was last; None where no rollout steered it to its end."""
-    found = Rollout.objects.filter(segments__deployment=canary).exclude(state__in=rules.OPEN).first()
-    return (found.mark, found.get_state_display()) if found else None
+def ends_of_canaries(canaries: Sequence[Deployment]) -> dict[int, tuple[str, str]]:
+    """The mark and the word of the ended rollouts that these canaries belonged to, by the canary's key; none where none steered it."""
+    rows = Rollout.objects.filter(request__in={canary.approval_id for canary in canaries}).exclude(state__in=rules.OPEN)
+    ended = {(rollout.endpoint_id, rollout.request_id): (rollout.mark, rollout.get_state_display()) for rollout in rows}
+    keys = {canary.pk: (canary.endpoint_id, canary.approval_id) for canary in canaries}
+    return {pk: ended[key] for pk, key in keys.items() if key in ended}
 
 
 def last_rollout(endpoint: Endpoint) -> Rollout | None:
@@ -98,13 +101,33 @@ def last_rollout(endpoint: Endpoint) -> Rollout | None:
 
 
 def segments(rollout: Rollout) -> list[Segment]:
-    """The stretches of a rollout, the first first."""
-    return list(rollout.segments.select_related("deployment").order_by("number"))
+    """The stretches of a rollout, the first first: from the canary that it was started with, by the audit log, each as the one before went
+    on. A row that names another deployment is none."""
+    rows = rollout.segments.filter(deployment__in=canaries(rollout.endpoint_id, rollout.version_id, rollout.request_id))
+    known, begun = {each.deployment: each for each in rows.select_related("deployment").order_by("number")}, beginning(rollout)
+    after = {deployment.previous_id: each for deployment, each in reversed(known.items())}
+    found = [each for each in known.values() if begun and str(each.deployment.uuid) == begun.payload["deployment"]]
+    while found and (following := after.pop(found[-1].deployment_id, None)):
+        found.append(following)
+    return found
+
+
+def present(rollout: Rollout) -> Segment:
+    """The stretch that runs now, or ran last. Raises Conflict where the canary that it was started with has none."""
+    found = segments(rollout)
+    if not found:
+        raise Conflict("The audit log doesn't name the canary of this rollout.", next_step="Roll the endpoint back.")
+    return found[-1]
+
+
+def canaries(endpoint: int, version: int, approval: int | None) -> QuerySet[Deployment]:
+    """The intervals in which a version was a canary of an endpoint by one approval."""
+    return Deployment.objects.filter(endpoint=endpoint, version=version, approval=approval, arm=Deployment.Arm.CANARY)
 
 
 def running_share(rollout: Rollout) -> int:
     """What its canary has or had last, of 10,000, by its deployment."""
-    return segments(rollout)[-1].deployment.share
+    return present(rollout).deployment.share
 
 
 def counts(segment: Segment) -> rules.Counts:
@@ -149,7 +172,7 @@ def evidence(rollout: Rollout, now: datetime, *, behind: bool = False) -> rules.
         present, groups = found.counts, rules.Groups.from_json(segment.groups)
         measured |= groups.measured | ({"slow"} if found.slow_ms is not None else set())
         for metric in rules.METRICS:
-            log_e[metric] += float(rules.log_e(*found.events[metric], segment.share / ALL, plan.rate_ratios[metric]))
+            log_e[metric] += float(rules.log_e(*found.events[metric], segment.deployment.share / ALL, plan.rate_ratios[metric]))
             measured |= {metric} if any(found.events[metric]) else set()
     return rules.Evidence(
         present, groups, log_e, (now - rollout.step_started_at) / MINUTE, (now - rollout.window_started_at) / MINUTE, behind,
@@ -213,8 +236,8 @@ def predictions(segment: Segment, since: datetime, until: datetime) -> QuerySet[
     rows = Prediction.objects.filter(endpoint=segment.rollout.endpoint_id, arm__in=(STABLE, CANARY), at__gte=since, at__lt=until)
     rows = rows.filter(epoch__gte=segment.deployment.epoch).exclude(pinned=True)
     if segment.ended_at:
-        after = Segment.objects.filter(rollout=segment.rollout_id, number=segment.number + 1).values_list("deployment__epoch", flat=True)
-        rows = rows.filter(epoch__lt=after[0]) if after else rows.filter(at__lt=segment.ended_at)
+        after = successor(segment.deployment)
+        rows = rows.filter(epoch__lt=after.epoch) if after else rows.filter(at__lt=segment.ended_at)
     return rows
 
 
@@ -320,7 +343,8 @@ def page_of_looks(rollout: Rollout, before: int | None = None) -> tuple[list[Loo
 
 def successor(deployment: Deployment) -> Deployment | None:
     """The interval under which a canary goes on with another share; None when it does not."""
-    return Deployment.objects.filter(previous=deployment, arm=Deployment.Arm.CANARY).select_related("started_by").first()
+    rows = canaries(deployment.endpoint_id, deployment.version_id, deployment.approval_id)
+    return rows.filter(previous=deployment).select_related("started_by").first()
 
 
 def next_number(rollout: Rollout) -> int:

@@ -1,9 +1,9 @@
-"""Rollouts, by the trail and by the tables: verification finds a plan that is not the agreed one, a share that nobody decided on, and a
-rollout that was paused, held or ended in the database."""
+"""Rollouts, by the trail and by the tables: verification finds a plan that is not the agreed one, a share that nobody decided on, a canary
+that the rollout never had, and a rollout that was paused, held or ended in the database."""
 
 from __future__ import annotations
 
-from monitoring.rollouts.models import Rollout
+from monitoring.rollouts.models import Rollout, Segment
 from monitoring.rollouts.rules import State
 from registry.endpoints.rules import ALL
 from registry.ledger.accounts import Account, Told
@@ -22,6 +22,7 @@ MOVES = STATES.keys() | {Verb.ROLLOUT_WIDENED, Verb.ROLLOUT_STEP_DECIDED, Verb.R
 def told(events: list[Told]) -> set[str]:
     """What stands after these events about a rollout."""
     lasting: dict[str, str] = {}
+    canaries: list[str] = []
     state, share = State.RUNNING, 0
     for event in events:
         verb, payload = Verb(event.verb), event.payload
@@ -34,6 +35,8 @@ def told(events: list[Told]) -> set[str]:
             share = payload["plan"]["steps"][0]
         if verb == Verb.ROLLOUT_WIDENED:
             state, share = State.RUNNING if state == State.HOLDING else state, payload["new"]
+        if verb in (Verb.ROLLOUT_STARTED, Verb.ROLLOUT_WIDENED):
+            canaries.append(steers(len(canaries) + 1, payload["deployment"], share))
         if verb in ENDS:
             share, lasting["ended"] = ALL if verb == Verb.ROLLOUT_PROMOTED else payload["old"], ended(event.actor)
         if verb in ENDS | {Verb.ROLLOUT_WIDENED, Verb.ROLLOUT_STEP_DROPPED}:
@@ -42,7 +45,7 @@ def told(events: list[Told]) -> set[str]:
             state = STATES.get(verb, state)
             lasting["reason"] = because(payload["reason"] if verb in ENDS | {Verb.ROLLOUT_HELD} else "")
         lasting["state"] = has(state, share)
-    return set(lasting.values())
+    return {*lasting.values(), *canaries}
 
 
 def held(rollouts: list[str]) -> dict[str, set[str]]:
@@ -58,6 +61,9 @@ def held(rollouts: list[str]) -> dict[str, set[str]]:
             found.add(going(row.going_to, row.going_by.uuid if row.going_by else SYSTEM, row.going_why))
         if row.ended_at is not None:
             found.add(ended(row.ended_by.uuid if row.ended_by else SYSTEM))
+    rows = Segment.objects.filter(rollout__uuid__in=facts)
+    for uuid, *canary in rows.values_list("rollout__uuid", "number", "deployment__uuid", "share"):
+        facts[str(uuid)].add(steers(*canary))
     return facts
 
 
@@ -69,6 +75,11 @@ def started(by: object, endpoint: object, version: object, request: object, base
 def by_plan(plan: object) -> str:
     """What it goes by."""
     return f"goes by plan {digest_of(plan)}"
+
+
+def steers(number: int, deployment: object, share: int) -> str:
+    """Its canary under one share."""
+    return f"steers deployment {deployment} at {share} of 10000, as its segment {number}"
 
 
 def has(state: State, share: int) -> str:

@@ -12,7 +12,7 @@ from django.utils import timezone
 from lifecycle.statistics.intervals import wilson
 from lifecycle.ui.addresses import find_url
 from lifecycle.ui.marks import Figure
-from lifecycle.ui.numbers import count, decimals, money, percent, signed, significant, things
+from lifecycle.ui.numbers import GAP, count, decimals, money, percent, signed, significant, things
 from monitoring.traffic import charts, keyset, queries
 from monitoring.traffic.forms import FeedbackForm, KpiForm, OutcomeForm
 from monitoring.traffic.models import Kpi, Prediction
@@ -194,6 +194,16 @@ class Difference(NamedTuple):
     low: str
     high: str
     unit: str
+
+    @property
+    def with_unit(self) -> str:
+        """−0.008 EUR, +40.0 points."""
+        return f"{self.value}{GAP}{self.unit}" if self.unit else self.value
+
+    @property
+    def told(self) -> str:
+        """With its interval, in words."""
+        return f"{self.with_unit}, {self.low} to {self.high} at every look"
 
 
 def difference(found: Comparison) -> Difference | None:

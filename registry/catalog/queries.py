@@ -25,9 +25,10 @@ from registry.access import policy
 from registry.access.policy import Person
 from registry.catalog.card import SHOWN
 from registry.catalog.models import Alias, Card, Endpoint, Freeze, ModelVersion, PackedExport, RegisteredModel
+from registry.catalog.signed_cards import WRITTEN
 from registry.ledger import accounts
 from registry.ledger.accounts import Told
-from registry.ledger.rules import UNREADABLE, digest_of
+from registry.ledger.rules import SYSTEM, UNREADABLE, digest_of
 from registry.ledger.verbs import Verb
 from registry.policies import queries as policies
 
@@ -199,6 +200,39 @@ def snapshot_facts(snapshot: Snapshot) -> dict[str, Any]:
 def newest_card(version: ModelVersion) -> Card | None:
     """The card that counts."""
     return version.cards.select_related("author", "version").order_by("-revision").first()
+
+
+def card_authors(version: ModelVersion) -> set[str]:
+    """Whose words a version's card has, by rows and by events, as uuids: who wrote any of its revisions, since the newest rests on those
+    before it, and whose words the first one carried over."""
+    rows, uuid = version.cards.filter(author__isnull=False).values_list("author__uuid", flat=True), str(version.uuid)
+    events = accounts.events_of([uuid], WRITTEN)[uuid]
+    told = {who for event in events for who in (event.actor, *event.payload.get("words_of", ()))}
+    if not any("words_of" in event.payload for event in events):
+        told |= carried_before(version)
+    return {*map(str, rows), *told} - {SYSTEM}
+
+
+def carried_before(version: ModelVersion) -> set[str]:
+    """Whose words the first card of a version has whose event is from before events stated it: those of its model's purpose, and in a card
+    that the product wrote those of the cards before it."""
+    first, before = version.cards.order_by("revision").first(), version.model.versions.filter(number__lt=version.number)
+    found = purpose_authors(version.model, first.stated) if first else set()
+    if version.registered_by is None:
+        found |= {
+            str(uuid) for uuid in Card.objects.filter(version__in=before, author__isnull=False).values_list("author__uuid", flat=True)
+        }
+        events = accounts.events_of([str(uuid) for uuid in before.values_list("uuid", flat=True)], WRITTEN)
+        found |= {event.actor for told in events.values() for event in told}
+    return found
+
+
+def purpose_authors(model: RegisteredModel, stated: Mapping[str, str]) -> set[str]:
+    """Who wrote the purpose of a model, as uuids, where a card says the same; nobody where it says something else."""
+    if not model.purpose.split() or stated.get("purpose", "").split() != model.purpose.split():
+        return set()
+    events = accounts.events_of([str(model.uuid)], {Verb.MODEL_CREATED})[str(model.uuid)]
+    return {*([str(model.owner.uuid)] if model.owner else []), *(event.actor for event in events)} - {SYSTEM}
 
 
 def exports_folder() -> Path:

@@ -21,6 +21,7 @@ from registry.catalog.models import Card, ModelVersion
 from registry.ledger import accounts, keys
 from registry.ledger.verbs import Verb
 
+WRITTEN = frozenset({Verb.VERSION_REGISTERED, Verb.CARD_CHANGED})  # the events that each tell of a revision
 HOUR = 3600  # for which an answer that depends on nothing else is remembered
 README, ABOUT = "README.md", "card.json"
 ALTERED = "Revision {revision} of the model card was changed after it was signed."
@@ -98,13 +99,20 @@ def is_of_another_key(card: Card) -> bool:
 
 def signed_revisions(versions: list[str]) -> set[tuple[str, int]]:
     """The revisions, by their version's uuid, that the audit log says were saved with a signature. One query."""
-    events = accounts.events_of(versions, {Verb.VERSION_REGISTERED, Verb.CARD_CHANGED})
+    events = accounts.events_of(versions, WRITTEN)
     return {
         (version, event.payload.get("revision", 1))
         for version, found in events.items()
         for event in found
         if "card_signature" in event.payload
     }
+
+
+def is_recorded(card: Card) -> bool:
+    """Whether the audit log has a revision of the version's card with this text."""
+    uuid = str(card.version.uuid)
+    known = {event.payload.get("new", event.payload.get("card")) for event in accounts.events_of([uuid], WRITTEN)[uuid]}
+    return digest_of(card.text) in known
 
 
 def holds(content: dict[str, bytes]) -> bool:

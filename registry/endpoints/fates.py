@@ -27,7 +27,7 @@ def of_last(request: PromotionRequest, last: Deployment) -> Fate:
         return Fate("live", "Canary", f"{semver} has {rules.percent(last.share)} of {slug}'s traffic.", last.started_at, serves=True)
     at, by, why = last.ended_at, last.ended_by, last.end_reason
     if last.arm == Arm.CANARY:
-        return Fate(*steering.end_of(last), why, at, by)
+        return Fate(*steering.ends_of([last])[last.pk], why, at, by)
     then = Deployment.objects.filter(previous=last, arm=Arm.STABLE).select_related("version").order_by("pk").first()
     if then is None:
         return Fate("bad", "Ended", why, at, by)

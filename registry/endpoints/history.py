@@ -1,4 +1,4 @@
-"""The timeline of an endpoint: intervals as the changes that people remember. Pure but for the display of what is loaded."""
+"""The timeline of an endpoint: intervals as the changes that people remember."""
 
 from __future__ import annotations
 
@@ -6,7 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from django.db.models import Max
+
 from registry.access.models import User
+from registry.endpoints import steering
 from registry.endpoints.models import Deployment
 from registry.endpoints.rules import percent
 
@@ -25,12 +28,10 @@ class Change:
 
 def changes(deployments: Sequence[Deployment]) -> list[Change]:
     """The lines of a page of intervals (newest first), newest first."""
-    lines = []
-    for at, row in enumerate(deployments):
-        newer = deployments[:at]
-        lines.append(beginning(row, deployments[at + 1 :]))
-        if row.arm != Deployment.Arm.STABLE and row.ended_at and not goes_on(row, newer):
-            lines.append(ending(row, row.ended_at))
+    ended = ends(deployments)
+    words = steering.ends_of([row for row in ended if row.arm == Deployment.Arm.CANARY])
+    lines = [beginning(row, deployments[at + 1 :]) for at, row in enumerate(deployments)]
+    lines += [ending(row, *words.get(row.pk, ("", "Stopped"))) for row in ended]
     return sorted(lines, key=lambda line: (line.at, line.deployment.pk), reverse=True)
 
 
@@ -50,12 +51,16 @@ def beginning(row: Deployment, older: Sequence[Deployment]) -> Change:
     return Change(kind, title, row, row.started_at, row.started_by, row.reason)
 
 
-def ending(row: Deployment, at: datetime) -> Change:
-    """The end of a canary or a shadow that nothing followed."""
-    canary = row.arm == Deployment.Arm.CANARY
-    return Change("bad" if canary else "", f"{row.get_arm_display()} {row.version.semver} stopped", row, at, row.ended_by, row.end_reason)
+def ending(row: Deployment, mark: str, word: str) -> Change:
+    """The end of a canary or a shadow that nothing followed, in the word that its request has for it."""
+    assert row.ended_at is not None  # noqa: S101  else it is none of `ends`
+    title = f"{row.get_arm_display()} {row.version.semver} {word.lower()}"
+    return Change("bad" if mark == "bad" else "", title, row, row.ended_at, row.ended_by, row.end_reason)
 
 
-def goes_on(row: Deployment, newer: Sequence[Deployment]) -> bool:
-    """Whether a canary's end was a new share, or all traffic."""
-    return row.approval_id is not None and any(each.approval_id == row.approval_id for each in newer)
+def ends(deployments: Sequence[Deployment]) -> list[Deployment]:
+    """The canaries and shadows of a page that have ended for good: no new share followed, nor all traffic, on this page or another."""
+    ended = [row for row in deployments if row.arm != Deployment.Arm.STABLE and row.ended_at]
+    rows = Deployment.objects.filter(approval__in={row.approval_id for row in ended} - {None}).order_by()
+    last = dict(rows.values_list("approval").annotate(Max("pk")))
+    return [row for row in ended if last.get(row.approval_id, row.pk) == row.pk]

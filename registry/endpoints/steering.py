@@ -5,21 +5,21 @@ The room above registers how it knows its canaries, since this one stands below 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 
 from lifecycle.refusals import Refused
 from registry.endpoints.models import Deployment
 
 PageOf = Callable[[Deployment], str]
-EndOf = Callable[[Deployment], tuple[str, str] | None]
-_rooms: list[tuple[PageOf, EndOf]] = []
+EndsOf = Callable[[Sequence[Deployment]], Mapping[int, tuple[str, str]]]
+_rooms: list[tuple[PageOf, EndsOf]] = []
 
 
-def register(page_of: PageOf, end_of: EndOf) -> None:
-    """page_of: the address of the page where a canary is steered; empty for one that it does not steer. end_of: the mark and the word of
-    how it ended there; None for one that it did not steer to its end."""
-    if (page_of, end_of) not in _rooms:
-        _rooms.append((page_of, end_of))
+def register(page_of: PageOf, ends_of: EndsOf) -> None:
+    """page_of: the address of the page where a canary is steered; empty for one that it does not steer. ends_of: of the canaries that it
+    steered to their end the mark and the word of it, by key."""
+    if (page_of, ends_of) not in _rooms:
+        _rooms.append((page_of, ends_of))
 
 
 def page_of(canary: Deployment) -> str:
@@ -27,9 +27,12 @@ def page_of(canary: Deployment) -> str:
     return next(filter(None, (page_of(canary) for page_of, _ in _rooms)), "")
 
 
-def end_of(canary: Deployment) -> tuple[str, str]:
-    """The mark and the word of how a canary ended, as the page where it was steered has them."""
-    return next(filter(None, (end_of(canary) for _, end_of in _rooms)), ("bad", "Rolled back"))
+def ends_of(canaries: Sequence[Deployment]) -> dict[int, tuple[str, str]]:
+    """The mark and the word of how each of these canaries ended, by key, as the page where it was steered has them."""
+    found: dict[int, tuple[str, str]] = {canary.pk: ("bad", "Rolled back") for canary in canaries}
+    for _, room in _rooms:
+        found |= room(canaries)
+    return found
 
 
 def why_not_by_hand(canary: Deployment) -> str:

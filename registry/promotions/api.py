@@ -116,7 +116,7 @@ class PromotionVerdictOut(serializers.Serializer[Any]):
 class FateOut(serializers.Serializer[fates.Fate]):
     """How the version of a fulfilled request fared on its endpoint."""
 
-    word = serializers.CharField(help_text="Live, Canary, Rolled back, Replaced, Ended")
+    word = serializers.CharField(help_text="Live, Canary, Rolled back, Aborted, Replaced, Ended")
     text = serializers.CharField(help_text="a sentence with why")
     at = serializers.DateTimeField(help_text="since when")
     by = serializers.UUIDField(source="by.uuid", default=None, allow_null=True, help_text="who ended it; null for the product itself")

@@ -94,12 +94,13 @@ def figures(session: Session, endpoint: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def worth(value: float | None, each: dict[str, Any], sign: str = "") -> str:
-    """In the unit of the figure; sign: of a difference, which for shares is in points."""
+    """In the unit of the figure; sign: of a difference, which for shares is in points, and of a number has the digits of its page."""
     if value is None:
         return "–"
     if each["kpi"]["kind"] == "share":
         return f"{value * 100:{sign}.1f} {'points' if sign else '%'}"
-    return f"{value:{sign},.2f} {each['kpi']['unit']}".rstrip()
+    digits = next((more for more in range(3, 9) if not sign or not value or round(value, more)), 3)
+    return f"{value:{sign},.{digits}f} {each['kpi']['unit']}".rstrip()
 
 
 def interval(each: dict[str, Any]) -> str:

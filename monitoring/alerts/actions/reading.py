@@ -24,6 +24,7 @@ from monitoring.drift import judging
 from monitoring.drift.rules import Monitor
 from registry.access.models import Project
 from registry.catalog.models import Endpoint
+from registry.endpoints import steering
 from registry.endpoints.models import Deployment
 from registry.endpoints.queries import problem_for
 
@@ -146,11 +147,12 @@ def canary_stopped(row: Outbox, now: datetime) -> None:
     deployment, person = deployment_of(row.payload), bool(row.payload.get("by"))
     if deployment is None or (row.payload.get("steered") and not person):
         return
-    endpoint, semver = deployment.endpoint, deployment.version.semver
+    endpoint, (_, word) = deployment.endpoint, steering.ends_of([deployment])[deployment.pk]
+    title = f"{endpoint.full_name}: the canary {deployment.version.semver} was {word.lower()}"
     text = f"All traffic is on the stable version. {deployment.end_reason}".strip()
     raise_alert(
         endpoint=endpoint, source=STOPPED, key={"deployment": str(deployment.uuid)},
-        severity=Severity.DIGEST if person else Severity.TICKET, title=f"{endpoint.full_name}: the canary {semver} was stopped", text=text,
+        severity=Severity.DIGEST if person else Severity.TICKET, title=title, text=text,
         url=reverse("endpoints:deployment", args=[deployment.uuid]), now=now,
     )  # fmt: skip
 

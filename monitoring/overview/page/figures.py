@@ -12,7 +12,7 @@ from lifecycle.compute.price import price_of, price_per_million
 from lifecycle.statistics.verdicts import Verdict
 from lifecycle.ui.charts import Chart
 from lifecycle.ui.marks import Figure
-from lifecycle.ui.numbers import count, duration, money, percent, signed, things
+from lifecycle.ui.numbers import count, duration, money, percent, things
 from monitoring.alerts.models import Objective
 from monitoring.alerts.page.budget import BudgetLine, line_of
 from monitoring.alerts.rules.state import Severity
@@ -20,6 +20,7 @@ from monitoring.overview import charts, queries, rules
 from monitoring.overview.queries import Burning, Volume
 from monitoring.traffic import queries as traffic
 from monitoring.traffic.models import Kpi
+from monitoring.traffic.page import Difference, difference
 from monitoring.traffic.queries import Comparison
 from registry.access.models import Project
 from registry.endpoints.models import Deployment
@@ -39,20 +40,9 @@ class Lift:
         return READING_MARKS.get(self.comparison.reading, "half")
 
     @property
-    def value_text(self) -> str:
-        """The difference in the figure's unit: percentage points of a share."""
-        found, kpi = self.comparison.difference, self.comparison.kpi
-        if found is None:
-            return ""
-        share = kpi.kind == Kpi.Kind.SHARE
-        return signed(100 * found.value, 1, (0,)) + "\u00a0pp" if share else f"{signed(found.value, 2, (0,))} {kpi.unit}".strip()
-
-    @property
-    def interval_text(self) -> str:
-        """The ends of its interval, in the same unit."""
-        found = self.comparison.difference
-        factor, digits = (100, 1) if self.comparison.kpi.kind == Kpi.Kind.SHARE else (1, 2)
-        return ", ".join(signed(factor * end, digits, (0,)) for end in (found.low, found.high)) if found else ""
+    def difference(self) -> Difference | None:
+        """The difference, as the page of the figure has it."""
+        return difference(self.comparison)
 
 
 def figures(total: Volume, burning: Burning, throughput: queries.Throughput) -> list[Figure]:

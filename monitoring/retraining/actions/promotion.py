@@ -36,8 +36,7 @@ def register(proposal: Proposal, actor: User) -> None:
     elif proposal.job is None:
         newest = model.versions.order_by("-number").first()
         semver, card = next_semver(newest.semver if newest else None), versions.newest_card(proposal.live)
-        stated = dict(card.stated) if card else None
-        job = catalog.register(model=model, run=run, semver=semver, actor=actor, stated=stated, by_system=True)
+        job = catalog.register(model=model, run=run, semver=semver, actor=actor, carried=card, by_system=True)
         change(proposal, job=job, semver=semver, blocked_by="")
     elif ended(proposal.job, "The version"):
         raise Stuck("The version was not registered.", "Try again.")

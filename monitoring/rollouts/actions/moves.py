@@ -26,11 +26,14 @@ REASON_MAX = rules.REASON_MAX
 
 def lock(rollout_id: UUID) -> Rollout:
     """The rollout with everything it names, its row locked until the caller's transaction ends. Its plan is the one that it was started by,
-    whatever its row says by now. Raises Conflict for one that nobody started."""
+    whatever its row says by now. Raises Conflict for one that nobody started, or started for another version, endpoint or approval."""
     rollout = queries.with_all(Rollout.objects.select_for_update(of=("self",), no_key=True)).get(uuid=rollout_id)
     begun = queries.beginning(rollout)
     if begun is None:
         raise Conflict("The audit log doesn't name who started this rollout.", next_step="Roll the endpoint back.")
+    about = {"endpoint": rollout.endpoint, "version": rollout.version, "request": rollout.request, "baseline": rollout.baseline}
+    if any(begun.payload[name] != str(each.uuid) for name, each in about.items()):
+        raise Conflict("The audit log names another rollout than the database.", next_step="Roll the endpoint back.")
     rollout.plan = begun.payload["plan"]
     return rollout
 
@@ -83,7 +86,7 @@ def follow(rollout: Rollout, now: datetime) -> Segment | None:
     Whoever changed the share, here or elsewhere, the rollout goes on with it; a canary that a server's guard or a person ended ends the
     rollout, with that reason.
     """
-    segment = queries.segments(rollout)[-1]
+    segment = queries.present(rollout)
     while (deployment := segment.deployment).ended_at is not None:
         at = min(now, deployment.ended_at)
         segment.ended_at = at

@@ -58,7 +58,7 @@ def cut_off(rollout: Rollout) -> Claim | None:
 def carry_out(rollout_id: UUID, claimed: Claim, now: datetime) -> Rollout:
     """Set the claimed share and note it. Raises what endpoints refuses; the claim is given up then, and the canary keeps its share."""
     share, actor, why = claimed
-    segment = queries.segments(Rollout.objects.get(uuid=rollout_id))[-1]
+    segment = queries.present(Rollout.objects.get(uuid=rollout_id))
     try:
         endpoints.set_share(deployment_id=segment.deployment.uuid, share=share, actor=actor, reason=why, steered=True)
     except (Refusal, PermissionDenied) as refusal:

@@ -116,7 +116,7 @@ def decide(plan: Plan, found: Evidence) -> Decision:
             return Decision(Kind.HOLD, f"{HIGHER[metric]} are higher by at least {least}, and the plan allows less than {points(margin)}.")
     if found.waited >= 60 * plan.max_hours and not found.behind and (open_ones or found.blocked):
         missing = "; ".join(f"{each.title}: {each.now}" for each in open_ones) or found.blocked
-        return Decision(Kind.HOLD, f"Insufficient evidence after {duration(60 * found.waited)}. {missing}.".replace("..", "."))
+        return Decision(Kind.HOLD, f"Not enough evidence after {duration(60 * found.waited)}. {missing}.".replace("..", "."))
     if open_ones:
         return Decision(Kind.CONTINUE, f"{open_ones[0].title}: {open_ones[0].now}.")
     if found.behind:
@@ -201,5 +201,5 @@ def e_text(log_value: float) -> str:
 
 
 def points(share: float) -> str:
-    """A difference of shares in percentage points: +0.5 pp."""
-    return f"{signed(100 * share, 2 if round(1000 * share, 6) % 1 else 1)} pp"
+    """A difference of shares in percentage points: +0.5 points."""
+    return f"{signed(100 * share, 2 if round(1000 * share, 6) % 1 else 1)} points"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.db import transaction
 from django.db.models import Max
 
@@ -27,17 +29,22 @@ from registry.ledger.verbs import Verb
 
 @transaction.atomic
 def register(
-    *, model: RegisteredModel, run: Run, semver: str, actor: User, stated: dict[str, str] | None = None, by_system: bool = False
-) -> Job:
-    """Have a run sealed as a version, in a job. stated: what people say in the card (purpose, limits, risks).
+    *, model: RegisteredModel, run: Run, semver: str, actor: User, stated: dict[str, str] | None = None, carried: Card | None = None,
+    by_system: bool = False,
+) -> Job:  # fmt: skip
+    """Have a run sealed as a version, in a job. stated: what people say in the card (purpose, limits, risks). carried: in place of it, the
+    card of another version that says so; whoever wrote it is an author of the new one.
 
     by_system: the product registers it by fixed rules, on behalf of the actor: the version has no registrar, and the event names the actor.
 
-    Raises Refused where the run has not succeeded, was not evaluated on its frozen test split, or is registered already.
+    Raises Refused where the run has not succeeded, was not evaluated on its frozen test split, or is registered already, and where the
+    card that is carried over was altered.
     """
     access.require(actor, "catalog.register", model)
     access.require(actor, "training.view", run)
-    semver, said = rules.check_semver(semver), rules.check_stated(stated or {})
+    if carried:
+        check_carried(carried)
+    semver, said = rules.check_semver(semver), rules.check_stated(carried.stated if carried else stated or {})
     check_registrable(model, run, semver)
     key = f"catalog.register:{model.uuid}:{semver}"
     job = enqueue("catalog.register", actor=actor, project=model.project, args={"stated": said}, subject=model, key=key)
@@ -45,8 +52,22 @@ def register(
         record(
             None if by_system else actor, Verb.REGISTRATION_REQUESTED, job, project=model.project.uuid, model=model.uuid, run=run.uuid,
             semver=semver, stated=digest_of_json(said), **({"on_behalf_of": actor.uuid} if by_system else {}),
+            **(carrying(carried) if carried else {}),
         )  # fmt: skip
     return job
+
+
+def check_carried(card: Card) -> None:
+    """Raises Refused for a card that was altered, or that nobody wrote by the audit log."""
+    signed_cards.check(card)
+    if not signed_cards.is_recorded(card):
+        sentence = f"Revision {card.revision} of the model card of {card.version.semver} isn't in the audit log."
+        raise Refused(sentence, next_step=signed_cards.RESTORE)
+
+
+def carrying(card: Card) -> dict[str, Any]:
+    """The card that a new one is copied from, and whose words it has."""
+    return {"carried": {"version": card.version.uuid, "revision": card.revision}, "words_of": sorted(queries.card_authors(card.version))}
 
 
 def check_registrable(model: RegisteredModel, run: Run, semver: str) -> Evaluation:
@@ -96,16 +117,17 @@ def seal(job: Job) -> ModelVersion:
     author = None if by_system else actor
     facts = queries.facts(run, model, semver, evaluation)
     said = {"purpose": model.purpose} | stated if model.purpose else dict(stated)
+    words_of = sorted({*asked.get("words_of", ()), *queries.purpose_authors(model, said)})
     version = ModelVersion(
         model=model, semver=semver, run=run, evaluation=evaluation, folder=run.artifact, root_digest=root, signature=signature,
         key_fingerprint=bundle.fingerprint(keys.public_key_path()), facts=facts, registered_by=author,
     )  # fmt: skip
     first = signed_cards.signed(version, revision=1, text=card.write(facts, said), stated=said, author=author)  # ahead of the lock
-    return _write(version, first, on_behalf_of=actor if by_system else None)
+    return _write(version, first, words_of, on_behalf_of=actor if by_system else None)
 
 
 @transaction.atomic
-def _write(version: ModelVersion, first: Card, *, on_behalf_of: User | None) -> ModelVersion:
+def _write(version: ModelVersion, first: Card, words_of: list[str], *, on_behalf_of: User | None) -> ModelVersion:
     """Save a version that was read and signed ahead of the lock, with its card. Raises NotReady where what it was read from has changed
     since: the job then starts again."""
     model = RegisteredModel.objects.select_for_update(no_key=True).select_related("project").get(pk=version.model_id)
@@ -120,7 +142,7 @@ def _write(version: ModelVersion, first: Card, *, on_behalf_of: User | None) -> 
         version.registered_by, Verb.VERSION_REGISTERED, version, project=model.project.uuid, model=model.uuid, semver=version.semver,
         root_digest=version.root_digest, run=version.run.uuid, evaluation=evaluation.report_digest, card=first.digest,
         card_signature=digest_of(first.signature), key=version.key_fingerprint, facts=digest_of_json(version.facts),
-        **({"on_behalf_of": on_behalf_of.uuid} if on_behalf_of else {}),
+        words_of=words_of, **({"on_behalf_of": on_behalf_of.uuid} if on_behalf_of else {}),
     )  # fmt: skip
     return version
 

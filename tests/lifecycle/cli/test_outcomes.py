@@ -9,6 +9,7 @@ from uuid import uuid4
 import pytest
 from django.utils import timezone
 
+from lifecycle.cli.commands.outcomes import worth
 from monitoring.traffic import actions
 from monitoring.traffic.models import Kpi, MinuteRollup, Outcome
 
@@ -140,3 +141,10 @@ def test_no_traffic_is_not_shown_as_good(as_person, mia, endpoint):
 
     assert "Availability  –" in said.out.splitlines()
     assert "Latency       – median, – p95, – p99" in said.out.splitlines()
+
+
+@pytest.mark.parametrize(("kind", "told"), [("number", ["-0.008 EUR", "-0.0001 EUR"]), ("share", ["-0.8 points", "-0.0 points"])])
+def test_a_difference_has_the_digits_of_its_page(kind, told):
+    each = {"kpi": {"kind": kind, "unit": "EUR"}}
+
+    assert [worth(value, each, "+") for value in (-0.0077, -0.00008)] == told

@@ -246,7 +246,10 @@ def test_a_canary_that_was_stopped_is_a_ticket_unless_a_person_did_it(happened, 
 
     happened("endpoints.canary_stopped", endpoint=str(live_endpoint.uuid), deployment=str(live.uuid), version=str(live.version.uuid), by=by)
 
-    assert (Alert.objects.get().severity, Alert.objects.get().title) == (severity, "inbox/support-inbox-prod: the canary 1.0.0 was stopped")
+    assert (Alert.objects.get().severity, Alert.objects.get().title) == (
+        severity,
+        "inbox/support-inbox-prod: the canary 1.0.0 was rolled back",
+    )
 
 
 @pytest.mark.parametrize(("by", "told"), [(None, 0), ("9d2c7a86-7f28-4f8c-9c0e-0b0b6c5f2a11", 1)])

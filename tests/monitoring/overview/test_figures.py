@@ -6,6 +6,7 @@ from datetime import timedelta
 from types import SimpleNamespace
 
 import pytest
+from django.urls import reverse
 from django.utils import timezone
 
 from lifecycle.statistics.intervals import Interval, newcombe
@@ -173,9 +174,9 @@ def test_a_budget_reads_the_same_on_the_dashboard_and_among_the_alerts(live_endp
 
 def test_a_lift_that_is_told_to_be_better_does_not_read_as_nothing(live_endpoint, lee):
     kpi = Kpi(endpoint=live_endpoint, name="Time saved", unit="h", direction="up", kind="number", holdout_share=0.5)
-    lift = Lift(SimpleNamespace(difference=Interval(0.004, 0.001, 0.007), kpi=kpi, reading="better"))
+    lift = Lift(SimpleNamespace(difference=Interval(0.004, 0.0001, 0.007), kpi=kpi, reading="better"))
 
-    assert (lift.value_text, lift.interval_text) == ("+0.004 h", "+0.001, +0.01")
+    assert lift.difference == ("+0.004", "+0.0001", "+0.007", "h")
 
 
 @pytest.fixture
@@ -212,6 +213,20 @@ def test_lift_is_read_from_its_interval_and_never_with_a_wrong_split(kpi, lee, d
     assert [(each.kind, each.fact) for each in shown["notes"]] == (
         [("bad", "Settled at once: sample ratio off")] if reading == "sample ratio off" else []
     )
+
+
+def test_the_dashboard_and_the_page_of_a_figure_tell_one_difference(kpi, lee, client_for):
+    outcomes(kpi, "model", 900, 720)
+    outcomes(kpi, "holdout", 100, 55)
+
+    page = client_for(lee).get(reverse("traffic:kpi", args=[kpi.uuid]))
+    told = next(each for each in page.context["figures"] if each.label == "Difference")
+    (lift,) = (board := client_for(lee).get("/dashboard/")).context["lifts"]
+
+    shown = lift.difference
+    assert (told.value, told.unit, told.sub) == (shown.value, shown.unit, f"{shown.low} to {shown.high}, at every look")
+    assert shown.with_unit == "+25.0\u00a0points"
+    assert all(each in board.content.decode() for each in (shown.with_unit, f"[{shown.low}, {shown.high}]", f'aria-label="{shown.told}"'))
 
 
 def test_the_difference_is_newcombes_as_wide_as_many_looks_take(kpi, lee, dashboard):

@@ -4,6 +4,10 @@ from datetime import date
 
 import pytest
 
+from lifecycle.statistics.verdicts import Verdict
+from lifecycle.ui.marks import KIND_OF
+from monitoring.alerts.rules.state import Answer
+from monitoring.drift import rules as drift
 from monitoring.overview.rules import Standing, health, listed, median, month_starts, week_starts
 
 WELL = {"live": True, "drift": "ok", "budgets": (0.8, 0.9), "requests": 1200}
@@ -59,3 +63,10 @@ def test_names_are_listed_as_in_a_sentence():
     assert listed(["a"]) == "a"
     assert listed(["a", "b", "c"]) == "a, b and c"
     assert listed(["a", "b", "c", "d", "e"]) == "a, b, c and 2 more"
+
+
+def test_too_little_data_has_one_word():
+    words = {each.label.lower() for each in (drift.State.INSUFFICIENT, drift.Mark.INSUFFICIENT, Answer.INSUFFICIENT)}
+
+    assert words | {health(Standing(**WELL | {"drift": "insufficient"})).word} == {Verdict.FEW.words}
+    assert KIND_OF[Verdict.FEW.words] == "half"

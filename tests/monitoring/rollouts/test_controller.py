@@ -129,7 +129,7 @@ def test_insufficient_evidence_holds_asks_once_and_never_widens(brief, street, v
 
     rollout = fresh(brief)
     assert (rollout.state, rollout.share) == ("holding", 500)
-    assert rollout.reason.startswith("Insufficient evidence after 6\u00a0h. 100 canary requests: 40;")
+    assert rollout.reason.startswith("Not enough evidence after 6\u00a0h. 100 canary requests: 40;")
     assert verbs(rollout) == ["rollouts.started", "rollouts.held"]
     alert = Alert.objects.get()
     assert (alert.severity, alert.title) == ("ticket", "The rollout of 1.1.0 on support-inbox-prod holds")

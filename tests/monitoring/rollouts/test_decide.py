@@ -41,7 +41,7 @@ def test_a_healthy_canary_with_enough_evidence_widens():
     [(found(Counts(Side(1999, 1999, 6, 0, 0), GOOD.stable)), "2,000 canary requests: 1,999."),
      (found(minutes=59.0), "At least 1\u00a0h at this step: 59\u00a0min."),
      (found(Counts(Side(2000, 2000, 15, 0, 0), Side(38_000, 38_000, 95, 0, 0))),
-      "Error difference below +0.5 pp, upper bound: +1.14."),
+      "Error difference below +0.5 points, upper bound: +1.14."),
      (found(behind=True), "There are requests that were not counted yet."),
      (found(blocked="Frozen."), "Frozen.")],
 )  # fmt: skip
@@ -76,7 +76,7 @@ def test_time_that_runs_out_holds_and_never_widens():
     decision = decide(PLAN, found(few, minutes=24 * 60.0))
 
     assert decision.kind == Kind.HOLD
-    assert decision.why.startswith("Insufficient evidence after 1\u00a0d. 2,000 canary requests: 300;")
+    assert decision.why.startswith("Not enough evidence after 1\u00a0d. 2,000 canary requests: 300;")
 
 
 def test_time_does_not_run_out_while_there_are_requests_that_were_not_counted():
@@ -107,7 +107,7 @@ def test_the_rule_reads_line_by_line():
         ("2,000 canary requests", "60", "open"),
         ("At least 1\u00a0h at this step", "2\u00a0h", "holds"),
         ("30 different sticky keys on each arm", "at least 60", "holds"),
-        ("Error difference below +0.5 pp, upper bound", "not enough data, 100 of each arm needed", "open"),
+        ("Error difference below +0.5 points, upper bound", "not enough data, 100 of each arm needed", "open"),
         ("Evidence of too many failed requests below 33", "1.0", "holds"),
         ("Evidence of too many slow answers below 100", "20", "close"),
         ("Evidence of too many answers called wrong below 100", "none yet", "holds"),

@@ -111,7 +111,7 @@ def test_a_holding_rollout_says_that_somebody_has_to_decide(client_for, brief, s
     said = text_of(client_for(omar).get(url("panel", street.endpoint)))
 
     assert "Somebody has to decide" in said
-    assert "Insufficient evidence after 6 h" in said
+    assert "Not enough evidence after 6 h" in said
     assert "Resume" in said
 
 

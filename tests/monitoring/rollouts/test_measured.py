@@ -41,7 +41,7 @@ def test_a_plan_that_requires_a_bound_on_wrong_answers_never_widens_without_feed
 
     assert decide(REQUIRED, evidence).kind == Kind.CONTINUE
     assert decide(REQUIRED, evidence).why == (
-        "Difference of wrong answers, of those with feedback, below +10.0 pp, upper bound: "
+        "Difference of wrong answers, of those with feedback, below +10.0 points, upper bound: "
         "not enough data, 100 with feedback of each arm needed, of 30 keys."
     )
     assert decide(REQUIRED, found(wrong=(20, 380), judged=(99, 5_000))).kind == Kind.CONTINUE

@@ -45,7 +45,7 @@ def test_the_panel_says_split_steps_and_rule(client_for, looked_at, street, omar
     assert answer.status_code == 200
     for words in (
         "1.1.0 beside 1.0.0", "Canary running", "Pause at 5 %", "Go to 25 %", "Roll back to 1.0.0", "95 %", "120 of 2,000 requests",
-        "2,000 canary requests", "Error difference below +20.0 pp, upper bound", "Evidence of too many failed requests below 33",
+        "2,000 canary requests", "Error difference below +20.0 points, upper bound", "Evidence of too many failed requests below 33",
     ):  # fmt: skip
         assert words in said, words
     assert "script-src 'self'" in answer.headers["Content-Security-Policy"]

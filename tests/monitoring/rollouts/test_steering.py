@@ -10,10 +10,12 @@ from lifecycle.refusals import Conflict, Refused
 from monitoring.alerts.models import Alert
 from monitoring.rollouts import actions
 from monitoring.rollouts.models import Rollout, Segment
+from monitoring.rollouts.rules.state import ENDS, State
 from registry.catalog import actions as catalog
 from registry.endpoints import actions as served
-from registry.endpoints import fates
+from registry.endpoints import fates, history, queries
 from registry.endpoints.models import Deployment
+from registry.promotions.api import FateOut
 from tests.support import endpoints
 
 
@@ -102,21 +104,30 @@ def test_aborting_sends_all_traffic_back_in_a_freeze_too(rollout, street, omar, 
     assert not Alert.objects.exists()
 
 
-def test_the_page_of_the_request_has_the_word_of_the_rollout(rollout, approval, street, omar, fresh):
+def last_line(endpoint):
+    """The newest line of the endpoint's timeline."""
+    newest = history.changes(list(queries.deployments(endpoint)))[0]
+    return newest.title, newest.kind
+
+
+def test_the_pages_of_the_request_and_of_the_endpoint_have_the_word_of_the_rollout(rollout, approval, street, omar, fresh):
     actions.abort(rollout_id=rollout.uuid, actor=omar, seen=0, reason="Complaints.", typed="1.0.0", now=street.at(2))
 
     found = fates.fate_of(approval)
 
     assert (found.word, found.kind, found.text, found.by) == ("Aborted", fresh(rollout).mark, "Complaints.", omar)
+    assert last_line(street.endpoint) == ("Canary 1.1.0 aborted", "")
+    assert all(State(end).label in str(FateOut().fields["word"].help_text) for end in ENDS - {State.PROMOTED})
 
 
-def test_a_canary_that_the_rule_took_back_is_rolled_back_on_both_pages(rollout, approval, street, fresh):
+def test_a_canary_that_the_rule_took_back_is_rolled_back_on_all_pages(rollout, approval, street, fresh):
     street.feed(1, canary=(20, 7), stable=(380, 2))
     street.tick(2)
 
     found = fates.fate_of(approval)
 
     assert (found.word, found.kind, found.text) == ("Rolled back", "bad", fresh(rollout).reason)
+    assert last_line(street.endpoint) == ("Canary 1.1.0 rolled back", "bad")
 
 
 @pytest.mark.parametrize("step", ["pause", "resume", "widen", "abort"])

@@ -10,9 +10,13 @@ from lifecycle.refusals import Conflict
 from monitoring.rollouts import actions
 from monitoring.rollouts.actions import steer
 from monitoring.rollouts.models import Rollout, Segment
+from registry.catalog.models import ModelVersion
 from registry.endpoints import actions as served
+from registry.endpoints import queries
+from registry.endpoints.models import Deployment
 from registry.ledger.models import Event
-from tests.support import endpoints
+from registry.promotions import plans
+from tests.support import endpoints, registry
 from tests.support.trail import behind_its_back, found
 
 HASTY = {"steps": [500, 10_000], "margin": 0.9, "min_requests": 1, "min_minutes": 0}  # a plan that nobody agreed to
@@ -117,3 +121,70 @@ def test_a_rollout_that_nobody_started_widens_nothing(next_approval, rollout, st
         actions.widen(rollout_id=made.uuid, actor=lee, seen=0, reason="All well.")
 
     assert street.running() == [("stable", "1.0.0", 10_000), ("canary", "1.2.0", 500)]
+
+
+@pytest.fixture
+def elsewhere(rollout, street, project, mia, ravi, lee, gita, omar) -> Deployment:
+    """A canary of 1.2.0 on another endpoint, which Omar steers by hand."""
+    model = street.endpoint.model
+    other = registry.make_endpoint(model, mia, slug="other-prod")
+    endpoints.deploy(project, other, ModelVersion.objects.get(model=model, semver="1.0.0"))
+    version = registry.make_version(project, mia, ravi, model=model, snapshot=rollout.version.run.snapshot, semver="1.2.0")
+    return served.deploy(request_id=endpoints.approved(project, other, version, plans.by_hand(500)).uuid, actor=omar, share=500)
+
+
+@pytest.fixture
+def adopted(rollout, street, elsewhere) -> Deployment:
+    """Somebody wrote a segment that makes it the rollout's canary."""
+    before = Segment.objects.get()
+    Segment.objects.create(
+        rollout=rollout, number=2, deployment=elsewhere, share=500, started_at=street.at(0), counted_from=street.at(0), groups=before.groups
+    )
+    return elsewhere
+
+
+def test_no_canary_of_another_endpoint_is_widened_by_a_segment_that_names_it(rollout, street, adopted, verbs):
+    street.feed(1, canary=(120, 0), stable=(400, 9))
+    assert found() == [("not-in-trail", f"rollouts, {rollout.uuid}")]
+
+    street.tick(3)
+    for minute in range(3, 6):
+        street.feed(minute, canary=(60, 0), stable=(200, 1), epoch=adopted.epoch)
+        street.tick(minute + 1)
+
+    assert [(each.arm, each.share, each.pk) for each in queries.serving(adopted.endpoint).filter(arm="canary")] == [
+        ("canary", 500, adopted.pk)
+    ]
+    assert street.running() == [("stable", "1.0.0", 10_000), ("canary", "1.1.0", 2500)]
+    assert verbs(rollout) == ["rollouts.started", "rollouts.step_decided", "rollouts.widened"]
+    assert ("not-in-trail", f"rollouts, {rollout.uuid}") in found()
+
+
+def test_nor_is_it_stopped_by_who_aborts_the_rollout(rollout, street, adopted, omar):
+    actions.abort(rollout_id=rollout.uuid, actor=omar, seen=0, reason="Errors.", typed="1.0.0", now=street.at(1))
+
+    assert street.running() == [("stable", "1.0.0", 10_000)]
+    assert queries.canary_of(adopted.endpoint) == adopted
+
+
+def test_nor_does_a_canary_go_on_as_one_of_another_endpoint_that_names_it_as_the_one_before(rollout, street, elsewhere, canary_of, omar):
+    behind_its_back("UPDATE endpoints_deployment SET previous_id = %s WHERE id = %s", canary_of(rollout).pk, elsewhere.pk)
+    served.stop_canary(deployment_id=canary_of(rollout).uuid, reason="Errors.", actor=omar, steered=True)
+
+    street.tick(2)
+
+    rollout.refresh_from_db()
+    assert (rollout.state, Segment.objects.count()) == ("rolled_back", 1)
+    assert queries.canary_of(elsewhere.endpoint) == elsewhere
+
+
+def test_a_rollout_that_was_moved_to_another_version_widens_nothing(rollout, street, elsewhere, lee):
+    street.feed(1, canary=(120, 0), stable=(400, 9))
+    behind_its_back("UPDATE rollouts_rollout SET endpoint_id = %s, version_id = %s", elsewhere.endpoint.pk, elsewhere.version.pk)
+
+    street.tick(3)
+    with pytest.raises(Conflict, match="names another rollout"):
+        actions.widen(rollout_id=rollout.uuid, actor=lee, seen=0, reason="All well.")
+
+    assert street.running() == [("stable", "1.0.0", 10_000), ("canary", "1.1.0", 500)]
+    assert queries.canary_of(elsewhere.endpoint) == elsewhere

@@ -158,13 +158,21 @@ def test_the_timeline_tells_a_rollout_as_people_remember_it(live_endpoint, proje
         ("Rolled back to 1.1.0", "now", omar),
         ("1.2.0 to 100 %", "", None),
         ("Canary 1.2.0 at 10 %", "", omar),
-        ("Canary 1.2.0 stopped", "bad", None),
+        ("Canary 1.2.0 rolled back", "bad", None),
         ("Canary 1.2.0 to 25 %", "", omar),
         ("Canary 1.2.0 at 5 %", "", omar),
         ("1.1.0 deployed", "", omar),
         ("1.0.0 deployed", "", omar),
     ]
     assert lines[4].reason == "Errors."
+
+
+def test_a_canary_that_went_on_has_not_ended_on_an_older_page_either(live_endpoint, canary, omar):
+    actions.set_share(deployment_id=canary.uuid, share=2_500, actor=omar, reason="It held.")
+
+    titles = [line.title for line in history.changes(list(queries.deployments(live_endpoint))[1:])]
+
+    assert titles == ["Canary 1.2.0 at 5 %", "1.1.0 deployed", "1.0.0 deployed"]
 
 
 def test_the_history_goes_back_page_by_page(client_for, live_endpoint, omar, monkeypatch):

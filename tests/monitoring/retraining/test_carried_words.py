@@ -1,0 +1,73 @@
+"""The card of a retrained version says what that of the live one says: whose words these are goes along, and only what was written so."""
+
+from __future__ import annotations
+
+import pytest
+
+from monitoring.retraining.rules import State
+from registry.catalog import actions as catalog
+from registry.catalog import queries
+from registry.catalog.models import Card
+from registry.catalog.signed_cards import digest_of
+from registry.ledger.models import Event
+from registry.ledger.rules import document_of
+from tests.monitoring.retraining.conftest import advance, end_training
+from tests.support.trail import behind_its_back, rewrite
+
+WORDS = {"purpose": "Mails of customers.", "limits": "None at all.", "risks": "None."}
+TEXT = "Knows everything."
+
+
+@pytest.fixture
+def reworded(training_now, endpoint, lee) -> Card:
+    """Lee has written the card of the live version anew while the new model is trained."""
+    live = endpoint.alias.version
+    return catalog.edit_card(version=live, stated=WORDS, seen=queries.newest_card(live).digest, actor=lee)
+
+
+def registered(proposal):
+    """The proposal after its registration, or after what kept it from that."""
+    end_training(proposal, accuracy=1.0)
+    return advance(advance(proposal))
+
+
+def test_who_wrote_the_card_that_is_copied_is_an_author_of_the_copy(reworded, training_now, endpoint, mia, lee):
+    version = registered(training_now).version
+    card = queries.newest_card(version)
+
+    assert (card.stated, card.author) == (WORDS, None)
+    assert queries.card_authors(version) == {str(mia.uuid), str(lee.uuid)}
+
+    behind_its_back("UPDATE catalog_card SET author_id = NULL")
+    assert queries.card_authors(version) == {str(mia.uuid), str(lee.uuid)}
+    asked = Event.objects.get(verb="catalog.registration_requested", actor="system")
+    assert document_of(asked.canonical)["payload"]["carried"] == {"version": str(endpoint.alias.version.uuid), "revision": 2}
+
+
+def test_so_they_are_where_the_registration_is_from_before_events_said_so(reworded, training_now, project, mia, lee):
+    version = registered(training_now).version
+
+    def without(document):
+        return document | {"payload": {name: told for name, told in document["payload"].items() if name != "words_of"}}
+
+    rewrite(str(project.uuid), without)
+
+    assert queries.card_authors(version) == {str(mia.uuid), str(lee.uuid)}
+
+
+def alter(card):
+    behind_its_back("UPDATE catalog_card SET stated = %s WHERE id = %s", f'{{"limits": "{TEXT}"}}', card.pk)
+
+
+def add(card):
+    Card.objects.create(version=card.version, revision=card.revision + 1, text=TEXT, digest=digest_of(TEXT), stated={"limits": TEXT})
+
+
+@pytest.mark.parametrize(("forge", "said"), [(alter, "changed after it was signed"), (add, "isn't in the audit log")])
+def test_no_card_is_copied_that_was_altered_or_that_nobody_wrote(reworded, training_now, forge, said):
+    forge(reworded)
+
+    found = registered(training_now)
+
+    assert (found.state, found.version) == (State.FAILED, None)
+    assert said in found.failure
