@@ -6,14 +6,13 @@ paired though the baseline isn't fitted again.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from lifecycle.engine import leading
 from lifecycle.engine.data import Rows
-from lifecycle.engine.recipes import RECIPES
 from lifecycle.statistics import metrics
 from lifecycle.statistics.metrics import Countable, Floats
 
@@ -28,12 +27,12 @@ class Measured(NamedTuple):
     drawn: list[float | None]
 
 
-def measure(scored: Countable, rows: Rows, *, task: str, count: int, seed: int) -> Measured:
-    """A baseline's answers to these rows, ready to be counted."""
+def measure(scored: Countable, rows: Rows, shown: Sequence[str], *, task: str, count: int, seed: int) -> Measured:
+    """A baseline's answers to these rows, ready to be counted. shown: the recipe's."""
     every = metrics.summary(scored, count=count, seed=seed, clusters=rows.codes)
-    shown = [name for name in RECIPES[task].shown if name in every]
-    intervals = {name: every["intervals"][name] for name in shown if name in every["intervals"]}
-    return Measured({name: every[name] for name in shown} | {"intervals": intervals}, drawn(scored, rows, task, count, seed).tolist())
+    known = [name for name in shown if name in every]
+    intervals = {name: every["intervals"][name] for name in known if name in every["intervals"]}
+    return Measured({name: every[name] for name in known} | {"intervals": intervals}, drawn(scored, rows, task, count, seed).tolist())
 
 
 def drawn(scored: Countable, rows: Rows, task: str, count: int, seed: int) -> Floats:
