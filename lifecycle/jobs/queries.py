@@ -20,8 +20,16 @@ from lifecycle.ui.numbers import ordinal
 from registry.access import policy
 from registry.access.models import User
 from registry.access.policy import Person
+from registry.ledger import accounts
+from registry.ledger.verbs import Verb
 
 PAGE = 30
+
+
+def was_cancelled(job: Job) -> bool:
+    """Whether somebody cancelled it by the audit log, whatever its row says by now."""
+    uuid = str(job.uuid)
+    return bool(accounts.events_of([uuid], {Verb.JOB_CANCELLED})[uuid])
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from contextlib import nullcontext
 
 from django.db import DatabaseError, InterfaceError, OperationalError, close_old_connections
 
-from lifecycle.jobs import actions, registry
+from lifecycle.jobs import actions, queries, registry
 from lifecycle.jobs.context import Cancelled, Heart, JobContext, LeaseLost, Released
 from lifecycle.jobs.models import Job
 from lifecycle.refusals import NotReady, Refusal
@@ -18,13 +18,15 @@ NEXT_STEP = "Start it again. If it ends the same way, give this job's number to 
 
 
 def execute(job: Job, *, beating: bool = True) -> None:
-    """Run one claimed job to its end or back into the queue. Never raises for what a handler does.
+    """Run one claimed job to its end or back into the queue; one that was cancelled does nothing. Never raises for what a handler does.
 
     beating: keep the lease alive from a thread; tests inside one transaction turn it off.
     """
     log.info("job_started job=%s kind=%s attempt=%s", job.uuid, job.kind, job.attempt)
     ctx = JobContext(job, beating=beating)
     try:
+        if queries.was_cancelled(job):
+            raise Cancelled
         handler = registry.get(job.kind).handler
         with Heart(ctx) if beating else nullcontext():
             handler(ctx)

@@ -62,8 +62,8 @@ def held(rollouts: list[str]) -> dict[str, set[str]]:
         if row.ended_at is not None:
             found.add(ended(row.ended_by.uuid if row.ended_by else SYSTEM))
     rows = Segment.objects.filter(rollout__uuid__in=facts)
-    for uuid, *canary in rows.values_list("rollout__uuid", "number", "deployment__uuid", "share"):
-        facts[str(uuid)].add(steers(*canary))
+    for uuid, number, deployment, share in rows.values_list("rollout__uuid", "number", "deployment__uuid", "share"):
+        facts[str(uuid)].add(steers(number, deployment, share))
     return facts
 
 

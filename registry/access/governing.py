@@ -24,6 +24,9 @@ from registry.ledger.actions import record
 from registry.ledger.verbs import Verb
 
 State = RoleProposal.State
+ENDED_BY = frozenset({
+    Verb.ROLE_PROPOSAL_WITHDRAWN, Verb.ROLE_PROPOSAL_REFUSED, Verb.ROLE_GRANTED, Verb.ROLE_REVOKED, Verb.ADMIN_GRANTED, Verb.ADMIN_REVOKED,
+})  # fmt: skip
 
 
 def change(
@@ -71,7 +74,7 @@ def confirm(*, proposal_id: UUID, actor: User, password: str, code: str = "") ->
         if proposal.proposed_by_id == actor.pk:
             raise PermissionDenied("You proposed this; another organisation admin confirms it.")
         if not is_recorded(proposal):
-            raise Conflict("The audit log has no such proposal.", next_step="Tell an auditor, and propose it yourself.")
+            raise Conflict("The audit log has no such open proposal.", next_step="Tell an auditor, and propose it yourself.")
         if not may_govern(proposal.proposed_by, proposal.project):
             raise Conflict(f"{proposal.proposed_by} can no longer propose this change.", next_step="Reject it and propose it yourself.")
         check_change(proposal, actor)
@@ -174,12 +177,14 @@ def lock(proposal_id: UUID) -> RoleProposal:
 
 
 def is_recorded(proposal: RoleProposal) -> bool:
-    """Whether the trail knows that the person who proposed it did: a row that somebody wrote into the database has no event."""
-    person = str(proposal.person.uuid)
-    told = accounts.events_of([person], {Verb.ROLE_PROPOSED})[person]
+    """Whether the trail knows that the person who proposed it did, and of no end of it: a row that somebody wrote into the database has no
+    event, and one that was set back to open has the event of its end."""
+    person, uuid = str(proposal.person.uuid), str(proposal.uuid)
+    events = accounts.events_of([person], {Verb.ROLE_PROPOSED, *ENDED_BY})[person]
+    of_it = [event for event in events if event.payload.get("proposal") == uuid]
     project = str(proposal.project.uuid) if proposal.project else None
-    known = {(event.actor, event.project, event.payload["proposal"], event.payload["role"], event.payload["gives"]) for event in told}
-    return (str(proposal.proposed_by.uuid), project, str(proposal.uuid), proposal.role, proposal.gives) in known
+    wanted = (Verb.ROLE_PROPOSED, str(proposal.proposed_by.uuid), project, proposal.role, proposal.gives)
+    return [(event.verb, event.actor, event.project, event.payload.get("role"), event.payload.get("gives")) for event in of_it] == [wanted]
 
 
 def close(proposal: RoleProposal, state: str, actor: User) -> RoleProposal:

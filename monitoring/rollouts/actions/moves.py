@@ -31,8 +31,8 @@ def lock(rollout_id: UUID) -> Rollout:
     begun = queries.beginning(rollout)
     if begun is None:
         raise Conflict("The audit log doesn't name who started this rollout.", next_step="Roll the endpoint back.")
-    about = {"endpoint": rollout.endpoint, "version": rollout.version, "request": rollout.request, "baseline": rollout.baseline}
-    if any(begun.payload[name] != str(each.uuid) for name, each in about.items()):
+    about = (rollout.endpoint.uuid, rollout.version.uuid, rollout.request.uuid, rollout.baseline.uuid)
+    if [begun.payload[name] for name in ("endpoint", "version", "request", "baseline")] != [*map(str, about)]:
         raise Conflict("The audit log names another rollout than the database.", next_step="Roll the endpoint back.")
     rollout.plan = begun.payload["plan"]
     return rollout

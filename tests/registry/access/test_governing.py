@@ -157,7 +157,7 @@ def test_nobody_confirms_their_own_proposal_nor_a_role_for_themself(project, ada
 def test_a_proposal_that_somebody_wrote_into_the_database_is_not_confirmed(project, adam, adele, otto):
     forged = RoleProposal.objects.create(project=project, person=otto, role=Role.LEAD, gives=True, proposed_by=adele)
 
-    with pytest.raises(Conflict, match="no such proposal"):
+    with pytest.raises(Conflict, match="no such open proposal"):
         governing.confirm(proposal_id=forged.uuid, actor=adam, password=PASSWORD)
 
     assert (RoleProposal.objects.get().state, roles_of(otto, project)) == ("open", [])
@@ -167,10 +167,34 @@ def test_a_proposal_that_was_moved_to_another_project_is_not_confirmed(project, 
     elsewhere = make_project("elsewhere", "Elsewhere")
     RoleProposal.objects.update(project=elsewhere)
 
-    with pytest.raises(Conflict, match="no such proposal"):
+    with pytest.raises(Conflict, match="no such open proposal"):
         governing.confirm(proposal_id=waiting.uuid, actor=adele, password=PASSWORD)
 
     assert (RoleProposal.objects.get().state, roles_of(otto, elsewhere)) == ("open", [])
+
+
+def confirm_and_take_back(project, adam, adele, otto, waiting):
+    governing.confirm(proposal_id=waiting.uuid, actor=adele, password=PASSWORD)
+    otto.groups.clear()
+
+
+@pytest.mark.parametrize(
+    "finish",
+    [
+        lambda project, adam, adele, otto, waiting: governing.end(proposal_id=waiting.uuid, actor=adam),
+        lambda project, adam, adele, otto, waiting: governing.end(proposal_id=waiting.uuid, actor=adele),
+        confirm_and_take_back,
+    ],
+    ids=["withdrawn", "rejected", "confirmed"],
+)
+def test_a_proposal_that_has_ended_is_not_confirmed_though_somebody_set_it_back(project, adam, adele, otto, waiting, finish):
+    finish(project, adam, adele, otto, waiting)
+    RoleProposal.objects.update(state="open", closed_by=None, closed_at=None)
+
+    with pytest.raises(Conflict, match="no such open proposal"):
+        governing.confirm(proposal_id=waiting.uuid, actor=adele, password=PASSWORD)
+
+    assert roles_of(otto, project) == []
 
 
 def test_an_admin_does_not_leave_a_project_to_govern_it_at_once(project, adam, otto):

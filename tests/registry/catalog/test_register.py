@@ -17,6 +17,7 @@ from django.utils import timezone
 
 from datasets_app.snapshots import protocol
 from lifecycle import bundle
+from lifecycle.jobs import actions as jobs
 from lifecycle.jobs.models import Job
 from lifecycle.jobs.rules import State
 from lifecycle.refusals import Conflict, Refused
@@ -193,6 +194,16 @@ def test_a_registration_that_nobody_asked_for_makes_no_version(model, run, mia, 
 
     assert (job.state, job.error) == (State.FAILED, "The audit log doesn't say who requested this registration.")
     assert (ModelVersion.objects.count(), Card.objects.count()) == (0, 0)
+
+
+def test_a_registration_that_was_cancelled_makes_no_version_though_somebody_set_its_job_back(model, run, mia):
+    job = actions.register(model=model, run=run, semver="1.0.0", actor=mia)
+    jobs.cancel(job.uuid, mia)
+    Job.objects.filter(pk=job.pk).update(state=State.QUEUED, cancel_requested_at=None, finished_at=None)
+
+    [job] = run_jobs("default")
+
+    assert (job.state, ModelVersion.objects.count()) == (State.CANCELLED, 0)
 
 
 def test_asking_twice_is_asking_once(model, run, mia, lee):
