@@ -214,25 +214,14 @@ def card_authors(version: ModelVersion) -> set[str]:
 
 
 def carried_before(version: ModelVersion) -> set[str]:
-    """Whose words the first card of a version has whose event is from before events stated it: those of its model's purpose, and in a card
-    that the product wrote those of the cards before it."""
-    first, before = version.cards.order_by("revision").first(), version.model.versions.filter(number__lt=version.number)
-    found = purpose_authors(version.model, first.stated) if first else set()
-    if version.registered_by is None:
-        found |= {
-            str(uuid) for uuid in Card.objects.filter(version__in=before, author__isnull=False).values_list("author__uuid", flat=True)
-        }
-        events = accounts.events_of([str(uuid) for uuid in before.values_list("uuid", flat=True)], WRITTEN)
-        found |= {event.actor for told in events.values() for event in told}
-    return found
-
-
-def purpose_authors(model: RegisteredModel, stated: Mapping[str, str]) -> set[str]:
-    """Who wrote the purpose of a model, as uuids, where a card says the same; nobody where it says something else."""
-    if not model.purpose.split() or stated.get("purpose", "").split() != model.purpose.split():
+    """Whose words the first card of a version has whose event is from before events stated it: of one that the product wrote those of the
+    cards before it."""
+    if version.registered_by:
         return set()
-    events = accounts.events_of([str(model.uuid)], {Verb.MODEL_CREATED})[str(model.uuid)]
-    return {*([str(model.owner.uuid)] if model.owner else []), *(event.actor for event in events)} - {SYSTEM}
+    before = version.model.versions.filter(number__lt=version.number)
+    rows = Card.objects.filter(version__in=before, author__isnull=False).values_list("author__uuid", flat=True)
+    events = accounts.events_of([str(uuid) for uuid in before.values_list("uuid", flat=True)], WRITTEN)
+    return {*map(str, rows), *(event.actor for told in events.values() for event in told)}
 
 
 def exports_folder() -> Path:

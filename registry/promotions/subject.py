@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from typing import Any
-from uuid import UUID
 
 from django.db.models import Count, Exists, Max, OuterRef, Q, QuerySet
 
@@ -156,14 +155,8 @@ def uploaders_of(items: QuerySet[Item]) -> set[str]:
 
 
 def card_authors(version: ModelVersion) -> list[str]:
-    """Who wrote a revision of the version's card, by rows or events, as sorted uuids: the newest rests on those before it."""
-    rows = version.cards.filter(author__isnull=False).values_list("author__uuid", flat=True)
-    return sorted({*map(str, rows), *actors(version.uuid, Verb.VERSION_REGISTERED, Verb.CARD_CHANGED)})
-
-
-def actors(uuid: UUID, *verbs: Verb) -> set[str]:
-    """The people who did these things with an object, as their events name them."""
-    return {event.actor for event in accounts.events_of([str(uuid)], verbs)[str(uuid)]} - {SYSTEM}
+    """Whose words the version's card has, as sorted uuids."""
+    return sorted(catalog.card_authors(version))
 
 
 def recorded_deciders(found: QuerySet[Decision]) -> set[str]:

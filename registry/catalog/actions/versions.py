@@ -117,7 +117,7 @@ def seal(job: Job) -> ModelVersion:
     author = None if by_system else actor
     facts = queries.facts(run, model, semver, evaluation)
     said = {"purpose": model.purpose} | stated if model.purpose else dict(stated)
-    words_of = sorted({*asked.get("words_of", ()), *queries.purpose_authors(model, said)})
+    words_of = sorted(asked.get("words_of", ()))
     version = ModelVersion(
         model=model, semver=semver, run=run, evaluation=evaluation, folder=run.artifact, root_digest=root, signature=signature,
         key_fingerprint=bundle.fingerprint(keys.public_key_path()), facts=facts, registered_by=author,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from django.core.exceptions import PermissionDenied
 
 from monitoring.retraining.rules import State
 from registry.catalog import actions as catalog
@@ -12,6 +13,7 @@ from registry.catalog.signed_cards import digest_of
 from registry.ledger.models import Event
 from registry.ledger.rules import document_of
 from tests.monitoring.retraining.conftest import advance, end_training
+from tests.support.registry import approve
 from tests.support.trail import behind_its_back, rewrite
 
 WORDS = {"purpose": "Mails of customers.", "limits": "None at all.", "risks": "None."}
@@ -42,6 +44,14 @@ def test_who_wrote_the_card_that_is_copied_is_an_author_of_the_copy(reworded, tr
     assert queries.card_authors(version) == {str(mia.uuid), str(lee.uuid)}
     asked = Event.objects.get(verb="catalog.registration_requested", actor="system")
     assert document_of(asked.canonical)["payload"]["carried"] == {"version": str(endpoint.alias.version.uuid), "revision": 2}
+
+
+def test_and_does_not_approve_it(reworded, training_now, lee):
+    request = registered(training_now).promotion
+
+    with pytest.raises(PermissionDenied, match="You wrote in its model card"):
+        approve(request, lee)
+    assert request.verdicts.count() == 0
 
 
 def test_so_they_are_where_the_registration_is_from_before_events_said_so(reworded, training_now, project, mia, lee):

@@ -27,7 +27,6 @@ from registry.ledger.models import Event
 from registry.promotions import subject
 from tests.support import registry
 from tests.support.jobs import run_jobs, run_ok
-from tests.support.trail import behind_its_back, rewrite
 from tests.support.transactions import is_open
 
 pytestmark = pytest.mark.django_db
@@ -150,32 +149,6 @@ def test_what_is_written_into_a_waiting_job_frees_nobody(project, ravi, mia, lee
     with pytest.raises(PermissionDenied):
         registry.approve(request, lee)
     assert (counts(), request.verdicts.count()) == (before, 0)
-
-
-@pytest.mark.parametrize(
-    ("said", "authors"),
-    [({}, ["mia", "lee"]), ({"purpose": " Route  support\r\nmessages."}, ["mia", "lee"]), ({"purpose": "Other."}, ["mia"])],
-)
-def test_who_wrote_the_purpose_of_a_model_is_an_author_of_the_cards_that_say_it(request, project, run, mia, lee, said, authors):
-    model = registry.make_model(project, lee)
-    actions.register(model=model, run=run, semver="1.0.0", actor=mia, stated=said)
-    run_ok("default")
-    version, uuids = ModelVersion.objects.get(), {str(request.getfixturevalue(each).uuid) for each in authors}
-
-    assert queries.card_authors(version) == uuids
-
-    behind_its_back("UPDATE catalog_registeredmodel SET purpose = 'Other.', owner_id = %s", mia.pk)
-    assert queries.card_authors(version) == uuids
-
-
-def test_so_they_are_where_the_registration_is_from_before_events_said_so(project, run, mia, lee):
-    actions.register(model=registry.make_model(project, lee), run=run, semver="1.0.0", actor=mia)
-    run_ok("default")
-    rewrite(
-        str(project.uuid), lambda said: said | {"payload": {name: told for name, told in said["payload"].items() if name != "words_of"}}
-    )
-
-    assert queries.card_authors(ModelVersion.objects.get()) == {str(mia.uuid), str(lee.uuid)}
 
 
 def say_other_words(job):
