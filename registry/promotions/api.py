@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
@@ -60,7 +61,7 @@ class PlanIn(serializers.Serializer[Any]):
 
     def to_internal_value(self, data: Any) -> Any:
         """The plan. A field under its name of before is refused: it would have no effect."""
-        if old := [name for name in plans.FROM_BEFORE if name in data]:
+        if old := [name for name in plans.FROM_BEFORE if isinstance(data, Mapping) and name in data]:
             raise serializers.ValidationError({name: [f"This field is called {plans.FROM_BEFORE[name]} now."] for name in old})
         return super().to_internal_value(data)
 

@@ -40,10 +40,11 @@ def approved(project: Project, endpoint: Endpoint, version: ModelVersion, plan: 
     return registry.approved_request(version, endpoint, crew.mia, crew.lee, crew.gita, plan)
 
 
-def deployed_endpoint(project: Project, *, versions: int = 1, slug: str = "support-inbox-prod") -> Endpoint:
-    """An endpoint on which so many versions went live one after the other: 1.0.0, 1.1.0 …; Omar deployed them."""
+def deployed_endpoint(project: Project, *, versions: int = 1, slug: str = "support-inbox-prod", test: int = 200) -> Endpoint:
+    """An endpoint on which so many versions went live one after the other: 1.0.0, 1.1.0 …; Omar deployed them. test: rows of their
+    test split."""
     crew, endpoint, model = Crew(project), None, None
-    snapshot = registry.make_snapshot(project, crew.ravi)
+    snapshot = registry.make_snapshot(project, crew.ravi, test=test)
     for at in range(versions):
         version = registry.make_version(project, crew.mia, crew.ravi, model=model, snapshot=snapshot, semver=f"1.{at}.0")
         model = version.model

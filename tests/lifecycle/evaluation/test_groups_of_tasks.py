@@ -116,7 +116,7 @@ def test_the_page_says_first_what_is_worst_and_how_it_was_tested(task, measured,
     summary = told(client_for(mia), measured)["summary"]
     assert (summary["verdict"], summary["fact"] in page, summary["text"] in unescape(page)) == ("worse", True, True)
     assert ("by Fisher&#x27;s exact test" if SHARES.get(task) == next(iter(PHONE[task])) else "by a permutation test") in page
-    assert "Too few: nothing is said below 20 rows" in page
+    assert "Not enough data: fewer than 20 rows" in page
     assert ("Fairness for the class" in page) is (task == "multi_label")
     assert (">Errors</th>" in page) is (task != "free_text")
     assert "data-print" in page
@@ -234,4 +234,4 @@ def test_a_group_whose_rest_is_too_small_gets_no_verdict(measured, mia, client_f
 
     mail = named(page.context["report"])["mail"]
     assert (mail["verdict"], mail["difference"], mail["scores"]["subset_accuracy"]["value"]) == ("", None, 1.0)
-    assert "rest too few" in page.content.decode()
+    assert "not enough data in the rest" in page.content.decode()

@@ -48,7 +48,7 @@ def test_each_group_has_its_scores_and_the_worst_is_named_first(client_for, meas
     assert "phone is below the rest: accuracy 0.500 (" in content
     assert content.index("phone is below the rest") < content.index("Scores of each group")
     assert "also after a correction for 3 groups" in content
-    assert "Too few: nothing is said below 20 rows" in content
+    assert "Not enough data: fewer than 20 rows" in content
 
 
 def test_fairness_for_a_class_is_measured_between_the_groups_with_rows_enough(client_for, measured, mia):

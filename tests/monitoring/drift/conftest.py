@@ -12,6 +12,7 @@ from monitoring.drift import actions, queries
 from monitoring.drift.rules import DAY, Span
 from monitoring.traffic.models import MinuteRollup
 from registry.catalog.models import Endpoint
+from tests.support.endpoints import deployed_endpoint
 
 NOW = datetime(2026, 3, 20, 12, 0, tzinfo=UTC)
 EVEN = {"billing": 200, "delivery": 200, "refund": 200}
@@ -23,6 +24,12 @@ ABRUPT = {"billing": 550, "delivery": 25, "refund": 25}  # ten times
 def clock(monkeypatch):
     """What is read is read at NOW: the days of March are not older than what counts."""
     monkeypatch.setattr(queries, "timezone", SimpleNamespace(now=lambda: NOW))
+
+
+@pytest.fixture
+def live_endpoint(project, mia, ravi, lee, gita, omar) -> Endpoint:
+    """1.0.0 is live, evaluated on few rows: they leave room between what is over its limit and what is far over it."""
+    return deployed_endpoint(project, test=60)
 
 
 def day(number: int) -> Span:

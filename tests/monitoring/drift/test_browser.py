@@ -20,7 +20,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
 @pytest.fixture
 def live_endpoint(project, mia, ravi, lee, gita, omar):
-    return deployed_endpoint(project)
+    return deployed_endpoint(project, test=60)
 
 
 @pytest.fixture

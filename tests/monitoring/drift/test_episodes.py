@@ -100,7 +100,7 @@ def test_what_somebody_asked_for_opens_and_closes_nothing(traffic, live_endpoint
 def newer(project, live_endpoint, ravi, mia):
     """1.1.0, which nobody deployed yet."""
     snapshot = live_endpoint.alias.version.run.snapshot
-    return registry.make_version(project, mia, ravi, model=live_endpoint.model, snapshot=snapshot, semver="1.1.0")
+    return registry.make_version(project, mia, ravi, model=live_endpoint.model, snapshot=snapshot, semver="1.1.0", wrong=0)
 
 
 def test_what_stands_open_ends_as_soon_as_its_version_is_not_live(project, traffic, opened, newer):

@@ -111,6 +111,11 @@ def test_a_field_under_its_name_of_before_is_refused_and_not_left_out(serializer
     assert (given.is_valid(), given.errors) == (False, {"tolerances": ["This field is called rate_ratios now."]})
 
 
+@pytest.mark.parametrize("data", [5, ["tolerances"], "tolerances"])
+def test_what_is_no_plan_is_refused_as_such(data):
+    assert not PlanIn(data=data).is_valid()
+
+
 def test_a_required_bound_is_part_of_what_is_approved():
     with pytest.raises(Refused, match="Another rollout plan was approved"):
         plans.check_same(plans.canary(Plan()), plans.canary(Plan(wrong_margin=0.1)))
