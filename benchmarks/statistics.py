@@ -26,7 +26,7 @@ import time
 import zlib
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass, field
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import numpy as np
@@ -46,7 +46,7 @@ from lifecycle.statistics import (
     sequences,
     significance,
 )
-from lifecycle.statistics.clustered import Sums, sums
+from lifecycle.statistics.clustered import sums
 from monitoring.alerts.rules import burn
 from monitoring.drift import statistics as drift
 from monitoring.drift.rules import JUDGED_LEAST, MIN_ROWS
@@ -776,7 +776,7 @@ def less_accurate(draw: Draw) -> Iterator[Row]:
                 for _ in range(runs):
                     expected = draw.random.binomial(tested, 0.9) / tested
                     looks = [sums(*each) for each in windows_of(draw, 42, customers, 100, 0.9 - fall, icc)]
-                    ours = [reasons.fall_of(reasons.Facts(tells=True, expected=expected, tested=tested, judged=each)) for each in looks]
+                    ours = [reasons.fall_of(reasons.Facts(tells=True, expected=expected, tested=tested, not_wrong=each)) for each in looks]
                     told.append(any(each is not None and each.low > 0 for each in ours))
                     fixed.append(any(intervals.wilson(each.above, each.below)[1] < expected for each in looks))
                     falls.append([expected - each.value for each in looks])
@@ -794,30 +794,36 @@ def less_accurate(draw: Draw) -> Iterator[Row]:
         for _ in range(runs):
             correct = int(draw.random.binomial(1400, 0.9))
             good, bad = int(draw.random.binomial(correct, right)), int(draw.random.binomial(1400 - correct, wrong))
-            judged = Sums(good + bad, good, good, good, good + bad, (good, good, good + bad))
             tells = good + bad >= max(MIN_ROWS, JUDGED_LEAST * 1400)  # as measuring.tells_enough, whose module needs Django
             expected = float(draw.random.binomial(1000, 0.9) / 1000)
-            fall = reasons.fall_of(reasons.Facts(tells=tells, expected=expected, tested=1000, judged=judged))
+            facts = reasons.Facts(tells=tells, expected=expected, tested=1000, not_wrong=clustered.alone(1400 - bad, 1400))
+            fall = reasons.fall_of(facts)
             alarms.append((fall is not None and fall.low > 0, intervals.wilson(good, good + bad)[1] < expected))
         ours, peer = np.mean(alarms, axis=0)
         yield cries(("less accurate", name, "1,400 predictions"), runs, ours, peer, "all feedback, one look")
 
 
 def overruled(draw: Draw) -> Iterator[Row]:
-    """Retraining where people override more than 5 %: they override just 5 %, looked at on 29 days."""
+    """Retraining where people override more than 5 %: they override just 5 %, or more, looked at on 29 days."""
+    limit = reasons.OVERRIDES_WORTH
     for name, customers, icc in (("independent", 0, 0.0), ("70 customers, ICC .02", 70, 0.02), ("70 customers, ICC .3", 70, 0.3)):
-        runs = draw.runs(2000)
-        found = np.zeros((2, runs))
-        for run in range(runs):
-            looks = [
-                (int(above.sum()), int(below.sum())) for above, below in windows_of(draw, 42, customers, 100, reasons.OVERRIDES_WORTH, icc)
-            ]
-            found[0, run] = any(reasons.overruled(reasons.Facts(overrides=some, answers=n), NO_POLICY, None) for some, n in looks)
-            found[1, run] = any(intervals.wilson(some, n)[0] > reasons.OVERRIDES_WORTH for some, n in looks)
-        yield cries(("people overrule", name, "1,400 predictions, 29 looks"), runs, found[0].mean(), found[1].mean(), "Wilson at each look")
+        runs, found = draw.runs(2000), {}
+        error = (limit * (1 - limit) / 1400 * (1 + (1400 / customers - 1) * icc if customers else 1)) ** 0.5
+        for world, more in (("null", 0.0), ("effect", (REACH + 0.5) * error)):
+            told, fixed, shares = [], [], []
+            for _ in range(runs):
+                looks = [sums(*each) for each in windows_of(draw, 42, customers, 100, limit + more, icc)]
+                told.append(any(reasons.overruled(reasons.Facts(overridden=each), NO_POLICY, NOW) for each in looks))
+                fixed.append(any(intervals.wilson(each.above, each.below)[0] > limit for each in looks))
+                shares.append([each.value - limit for each in looks])
+            found[world] = rate(told), rate(fixed), np.array(shares)
+        named = ("people override", name, "1,400 predictions, 29 looks")
+        yield cries(named, runs, found["null"][0], found["null"][1], "Wilson at each look")
+        best = oracle(furthest(found["null"][2], found["null"][2]), furthest(found["effect"][2], found["null"][2]))
+        yield finds(named, runs, found["effect"][0], best)
 
 
-NO_POLICY = reasons.Policy(None, 0.0, 0, 0, 0)
+NO_POLICY, NOW = reasons.Policy(None, 0.0, 0, 0, 0), datetime(2026, 1, 1, tzinfo=UTC)
 
 
 # ── Rollouts, drift and labeling ────────────────────────────────────────────

@@ -14,7 +14,7 @@ import numpy as np
 import scipy  # its parts are loaded when they are first used
 from numpy.typing import ArrayLike, NDArray
 
-from lifecycle.statistics import intervals
+from lifecycle.statistics import intervals, sequences
 from lifecycle.statistics.intervals import Z95, Interval, wilson
 
 Ints = NDArray[np.int64]
@@ -69,6 +69,16 @@ def sums(above: ArrayLike, below: ArrayLike) -> Sums:
     one, two = one[two > 0], two[two > 0]
     squares = float((one**2).sum()), float((one * two).sum()), float((two**2).sum())
     return Sums(len(two), int((one > 0).sum()), int((one >= two).sum()), float(one.sum()), float(two.sum()), squares)
+
+
+def alone(above: float, below: float) -> Sums:
+    """Of so many rows that are independent, each a cluster of its own."""
+    return Sums(int(below), int(above), int(above), above, below, (above, above, below))
+
+
+def at_every_look(found: Sums, alpha: float = sequences.ALPHA) -> Interval:
+    """`share` with an interval that may be looked at again and again, after as many observations as there are effective rows."""
+    return share(found, sequences.quantile(effective(found), alpha))
 
 
 def per_cluster(values: ArrayLike, codes: Ints) -> NDArray[np.float64]:
