@@ -548,15 +548,20 @@ def membership_gate(draw: Draw) -> Iterator[Row]:
 
 def cost_of_rows(draw: Draw) -> Iterator[Row]:
     """What 1,000 rows cost at an operating point: 5 a wrong call, 20 a missed row, 1 a person."""
-    costs, chances = operating.Costs(5.0, 20.0, 1.0), np.array([0.3, 0.04, 0.02, 0.54, 0.1])
-    truth = float(chances @ [0, 5, 20, 0, 1]) * operating.PER
-    for n in (100, 1000, 10_000):
-        runs = draw.runs(4000)
-        found = [
-            operating.Outcome(*map(int, each), positives=int(each[0] + each[2])).cost(costs, seed=run)[1:]
-            for run, each in enumerate(draw.random.multinomial(n, chances, runs))
-        ]
-        yield covers(("cost of 1,000 rows", "independent", f"{n:,} rows"), runs, holds(found, truth).mean())
+    costs, prices = operating.Costs(5.0, 20.0, 1.0), np.array([0, 5, 20, 0, 1])
+    for name, chances in (("independent", (0.3, 0.04, 0.02, 0.54, 0.1)), ("independent, dear rows rare", (0.3, 0.01, 0.005, 0.685, 0.0))):
+        truth = float(prices @ chances) * operating.PER
+        for n in (30, 100, 1000, 10_000):
+            runs = draw.runs(2000)
+            counts = draw.random.multinomial(n, chances, runs)
+            found = [
+                operating.Outcome(*map(int, each), positives=int(each[0] + each[2])).cost(costs, seed=run)[1:]
+                for run, each in enumerate(counts)
+            ]
+            drawn = (draw.random.multinomial(n, each / n, 1000) @ prices * operating.PER / n for each in counts)
+            peer = [np.percentile(each, (2.5, 97.5)).tolist() for each in drawn]
+            named = ("cost of 1,000 rows", name, f"{n:,} rows")
+            yield covers(named, runs, holds(found, truth).mean(), holds(peer, truth).mean(), "percentile bootstrap")
 
 
 # ── Business figures ────────────────────────────────────────────────────────
