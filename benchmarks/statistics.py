@@ -387,26 +387,22 @@ def holm(draw: Draw) -> Iterator[Row]:
 
 
 def slices(draw: Draw) -> Iterator[Row]:
-    """Ten slices that do not differ: whether any is better or worse than the rest."""
-    runs = draw.runs(1000)
-    for rows in (30, 300):
-        for icc in (0.0, 0.3):
-            codes, ones = np.repeat(np.arange(10), rows), np.ones(10 * rows)
-            found = np.zeros((2, runs))
-            for run in range(runs):
-                own = alike_within(draw, (1, 2 * rows), 0.8, icc)[0] if icc else np.full(2 * rows, 0.8)
-                right = (draw.random.random(10 * rows) < np.repeat(own, 5)).astype(float)  # clusters of five, within a slice
-                by = groups.Quotient("accuracy", right, ones, is_share=True)
-                some = groups.sums(by, codes, 10)
-                p = groups.p_values(by, some, codes, range(10))
-                found[:, run] = min(significance.holm(dict(enumerate(p))).values()) < ALPHA, min(p) < ALPHA
-            yield cries(
-                ("slices against the rest", "independent" if not icc else "clusters of 5, ICC 0.3", f"10 × {rows}"),
-                runs,
-                found[0].mean(),
-                found[1].mean(),
-                "Fisher, unadjusted",
-            )
+    """Ten slices that do not differ: whether any is better or worse than the rest. Clusters of five rows: in one slice, or through all."""
+    runs, worlds = draw.runs(1000), [("independent", 0.0, 0.0), ("clusters of 5, ICC 0.3", 0.3, 0.0)]
+    told = [(rows, *world) for rows in (30, 300) for world in worlds]
+    for rows, name, icc, astray in [*told, *((rows, "clusters of 5, ICC 0.3, through slices", 0.3, 0.5) for rows in (30, 300))]:
+        ones, found = np.ones(10 * rows), np.zeros((2, runs))
+        clusters = np.repeat(np.arange(2 * rows), 5)
+        for run in range(runs):
+            own = alike_within(draw, (1, 2 * rows), 0.8, icc)[0] if icc else np.full(2 * rows, 0.8)
+            right, codes = (draw.random.random(10 * rows) < own[clusters]).astype(float), np.repeat(np.arange(10), rows)
+            if astray:
+                codes = np.where(draw.random.random(10 * rows) < astray, draw.random.integers(0, 10, 10 * rows), codes)
+            by = groups.Quotient("accuracy", right, ones, is_share=True, clusters=clusters if icc else None)
+            some = groups.sums(by, codes, 10)
+            p, alone = (test(by, some, codes, range(10), run) for test in (groups.p_values, groups.fisher))
+            found[:, run] = min(significance.holm(dict(enumerate(p))).values()) < ALPHA, min(alone) < ALPHA
+        yield cries(("slices against the rest", name, f"10 × {rows}"), runs, found[0].mean(), found[1].mean(), "Fisher, unadjusted")
 
 
 def fairness_gap(draw: Draw) -> Iterator[Row]:
@@ -492,10 +488,18 @@ def membership_area(draw: Draw) -> Iterator[Row]:
                 holds(peer, true).mean(),
                 "percentile bootstrap",
             )
-    runs = draw.runs(3000)
-    for alike in (0.3, 0.8):
-        ours = [attacked(draw, 100, 0.5, alike)[0] for _ in range(runs)]
-        yield covers(("membership AUC", f"near duplicates by five, {alike:g} equal", "2 × 100 rows"), runs, holds(ours, 0.5).mean())
+    for n, true in ((100, 0.5), (100, 0.8), (1000, 0.5)):
+        runs = draw.runs(3000 if n < 1000 else 1000)
+        for alike in (0.3, 0.8):
+            found = [attacked(draw, n, true, alike) for _ in range(runs)]
+            peer = [membership.auc_interval(float(membership.placements(-one, -two).mean()), n, n) for _, one, two in found]
+            named = ("membership AUC", f"near duplicates by five, {alike:g} equal, true {true:g}", f"2 × {n:,} rows")
+            yield covers(named, runs, holds((each[0] for each in found), true).mean(), holds(peer, true).mean(), "Newcombe of rows")
+
+
+def by_five(n: int) -> Ints:
+    """The cluster of each of n rows, five to each."""
+    return np.arange(n) // 5
 
 
 def attacked(draw: Draw, n: int, true: float, alike: float = 0.0) -> tuple[tuple[float, float], Floats, Floats]:
@@ -503,9 +507,10 @@ def attacked(draw: Draw, n: int, true: float, alike: float = 0.0) -> tuple[tuple
     sides = []
     for scale in ((1 - true) / true, 1.0):
         own = draw.random.exponential(scale, n)
-        common = np.repeat(draw.random.exponential(scale, -(-n // 5)), 5)[:n]
+        common = draw.random.exponential(scale, -(-n // 5))[by_five(n)]
         sides.append(np.where(draw.random.random(n) < alike, common, own) if alike else own)
-    found = membership.attack(*sides)
+    clusters = by_five(n).tolist() if alike else None
+    found = membership.attack(*sides, clusters, clusters)
     return (found["low"], found["high"]), sides[0], sides[1]
 
 

@@ -6,12 +6,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from lifecycle.evaluation import rules, text_rules
-from lifecycle.statistics.groups import FISHER, NORMAL, PERMUTATION
+from lifecycle.statistics.groups import CLUSTERS, FISHER, NORMAL, PERMUTATION
 from lifecycle.ui.numbers import GAP, count, decimals, signed, significant
 
 TESTS = {
     FISHER: "Fisher's exact test",
     PERMUTATION: "a permutation test, in which rows change groups by chance",
+    CLUSTERS: "a test of whole clusters of rows that resemble each other",
     NORMAL: "the normal limit of a permutation test, in which rows change groups by chance",
 }
 

@@ -218,9 +218,11 @@ def more_alike(sampled: int, rows: float) -> float:
 def design(bins: ArrayLike, codes: ArrayLike, rows: float) -> Design | None:
     """From a random sample of the rows. bins: number of each sampled row's bin (N,), codes: its cluster's number; rows: how many there are.
 
-    V is the covariance of the shares over clusters, G/(G−1) · Σ (its counts − its rows · shares)(…)ᵀ / N², P that of independent rows; the
-    generalised design effects are the eigenvalues of P⁻¹V (Rao and Scott, "The analysis of categorical data from complex sample surveys",
-    Journal of the American Statistical Association 76, 1981). None with fewer than two clusters or filled bins: they tell nothing of it.
+    V is the covariance of the shares over clusters, Σ (its counts − its rows · shares)(…)ᵀ / (N − its rows)², P that of independent rows;
+    the generalised design effects are the eigenvalues of P⁻¹V (Rao and Scott, "The analysis of categorical data from complex sample
+    surveys", Journal of the American Statistical Association 76, 1981). Each cluster is held against the others, as by deleting it (CR3 of
+    Bell and McCaffrey, "Bias reduction in standard errors for linear regression with multi-stage samples", Survey Methodology 28, 2002):
+    few clusters tell their variance too small. None with fewer than two clusters or filled bins: they tell nothing of it.
     """
     _, bin_of = np.unique(np.asarray(bins), return_inverse=True)
     _, cluster_of = np.unique(np.asarray(codes), return_inverse=True)
@@ -230,9 +232,9 @@ def design(bins: ArrayLike, codes: ArrayLike, rows: float) -> Design | None:
     clusters, filled = int(cluster_of.max()) + 1, int(bin_of.max()) + 1
     counts = np.bincount(cluster_of * filled + bin_of, minlength=clusters * filled).reshape(clusters, filled).astype(np.float64)
     shares = counts.sum(axis=0) / sampled
-    rest = counts - counts.sum(axis=1, keepdims=True) * shares
-    root = np.sqrt(shares)
-    alike = clusters / (clusters - 1) * (rest.T @ rest) / sampled / np.outer(root, root)
+    sizes = counts.sum(axis=1, keepdims=True)
+    rest, root = (counts - sizes * shares) / (1 - sizes / sampled), np.sqrt(shares)
+    alike = rest.T @ rest / sampled / np.outer(root, root)
     independent = np.eye(filled) - np.outer(root, root)
     alike = independent + (alike - independent) * more_alike(sampled, rows)
     effect = float(np.trace(alike)) / (filled - 1)

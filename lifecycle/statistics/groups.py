@@ -13,9 +13,10 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 import numpy as np
+import scipy  # its parts are loaded when they are first used
 from numpy.typing import NDArray
 
-from lifecycle.statistics import metrics
+from lifecycle.statistics import clustered, metrics
 from lifecycle.statistics.intervals import Interval, difference, wilson
 from lifecycle.statistics.significance import holm
 
@@ -28,7 +29,7 @@ RESAMPLES = 1000
 FEW, MANY = 50, 1_000  # distinct values up to which their counts are drawn; rows up to which rows are
 DRAWS = 1000  # permutations for every ten groups that are compared, so that the least p-value stays below SURE after its correction
 PERMUTED = 5_000  # rows beyond which a permutation test is taken for its normal limit
-FISHER, PERMUTATION, NORMAL = "fisher", "permutation", "normal"
+FISHER, PERMUTATION, NORMAL, CLUSTERS = "fisher", "permutation", "normal", "clusters"
 
 
 # ── What is measured ────────────────────────────────────────────────────────
@@ -46,12 +47,14 @@ class Measure(Protocol):
 @dataclass(frozen=True)
 class Quotient:
     """A score from 0 to 1 that is one sum over rows to another, higher being better. above, below: of each row (N,); a row with nothing
-    below says nothing of it. is_share: the score counts rows, each of which is 0 or 1 to 1."""
+    below says nothing of it. is_share: the score counts rows, each of which is 0 or 1 to 1. clusters: number of each row's cluster (N,),
+    such as near duplicates or a customer's, whose rows resemble each other; None: rows are independent."""
 
     name: str
     above: Floats
     below: Floats
     is_share: bool = False
+    clusters: Ints | None = None
 
     def of_groups(self, codes: Ints, groups: int, seed: int = 1) -> list[Interval | None]:
         """As Measure says."""
@@ -91,12 +94,15 @@ def macro_f1_of(truth: Ints, predicted: Ints, classes: int, seed: int = 1) -> In
 @dataclass(frozen=True)
 class Sums:
     """What a quotient is made of in each group: (G,); counted: rows that say something. drawn: the same two sums over resampled rows
-    (RESAMPLES, G), each group resampled apart; empty for shares, which need none."""
+    (RESAMPLES, G), each group resampled apart; empty for shares, which need none, and in clusters. parts: of clusters, each cluster's two
+    sums in each group (2, C, G); whole: in all of them (2, C)."""
 
     above: Floats
     below: Floats
     counted: Ints
     drawn: tuple[Floats, Floats] | None
+    parts: Floats | None = None
+    whole: Floats | None = None
 
     def values(self) -> list[Interval | None]:
         """Of each group; None where fewer than LEAST rows say something."""
@@ -104,11 +110,15 @@ class Sums:
 
     def own(self, number: int) -> Interval:
         """Of one group, in which some row says something: Wilson for shares and where it stands at 0 or 1, else bootstrap."""
+        if self.parts is not None:
+            return _of_clusters(*self.parts[:, :, number])
         drawn = None if self.drawn is None else (self.drawn[0][:, number], self.drawn[1][:, number])
         return _value(self.above[number], self.below[number], int(self.counted[number]), drawn)
 
     def rest(self, number: int) -> Interval:
         """The same of all other groups together."""
+        if self.parts is not None and self.whole is not None:
+            return _of_clusters(*(self.whole - self.parts[:, :, number]))
         drawn = None if self.drawn is None else tuple(each.sum(axis=1) - each[:, number] for each in self.drawn)
         above, below = (each.sum() - each[number] for each in (self.above, self.below))
         return _value(above, below, self.counted_rest(number), drawn)
@@ -127,6 +137,12 @@ def _value(above: float, below: float, counted: int, drawn: tuple[Floats, ...] |
     return Interval(value, float(low), float(high))
 
 
+def _of_clusters(above: Floats, below: Floats) -> Interval:
+    """Wilson's at the effective number of rows over clusters: for shares as Dean and Pagano have it, for other quotients from 0 to 1 too,
+    whose rows vary less than those of a share."""
+    return clustered.share(clustered.sums(np.clip(above, 0, below), below))
+
+
 def added(values: Floats, codes: Ints, groups: int) -> Floats:
     """The sum of the values (N,) of each group (G,)."""
     return np.bincount(codes, weights=values, minlength=groups).astype(np.float64)
@@ -136,7 +152,17 @@ def sums(measure: Quotient, codes: Ints, groups: int, seed: int = 1) -> Sums:
     """Of each group."""
     above, below = (added(each, codes, groups) for each in (measure.above, measure.below))
     counted = np.bincount(codes, weights=measure.below > 0, minlength=groups).astype(np.int64)
+    if measure.clusters is not None:
+        parts = np.stack([_by_cluster(each, measure, codes, groups) for each in (measure.above, measure.below)])
+        return Sums(above, below, counted, None, parts, parts.sum(axis=2))
     return Sums(above, below, counted, None if measure.is_share else _drawn(measure, codes, groups, seed))
+
+
+def _by_cluster(values: Floats, measure: Quotient, codes: Ints, groups: int) -> Floats:
+    """The sum of the values (N,) of each cluster in each group (C, G)."""
+    _, cluster = np.unique(measure.clusters, return_inverse=True)
+    size = int(cluster.max(initial=-1)) + 1
+    return added(values, cluster * groups + codes, size * groups).reshape(size, groups)
 
 
 def _drawn(measure: Quotient, codes: Ints, groups: int, seed: int) -> tuple[Floats, Floats]:
@@ -205,7 +231,10 @@ def scores(measures: Sequence[Measure], by: Quotient, codes: Ints, groups: int, 
 
 # ── Whether a group differs from the rest ───────────────────────────────────
 def tested_by(measure: Quotient) -> str:
-    """How p-values of this measure come about: FISHER for shares, else PERMUTATION, or NORMAL where there are too many rows for it."""
+    """How p-values of this measure come about: CLUSTERS of rows in clusters; else FISHER for shares, PERMUTATION of other scores, or NORMAL
+    where there are too many rows for it."""
+    if measure.clusters is not None:
+        return CLUSTERS
     return FISHER if measure.is_share else PERMUTATION if len(measure.above) <= PERMUTED else NORMAL
 
 
@@ -213,7 +242,43 @@ def p_values(measure: Quotient, found: Sums, codes: Ints, compared: Sequence[int
     """Two-sided p of each of the groups `compared` against all other rows, not adjusted."""
     if not compared:
         return []
-    return {FISHER: fisher, PERMUTATION: permuted, NORMAL: normal}[tested_by(measure)](measure, found, codes, compared, seed)
+    tests = {FISHER: fisher, PERMUTATION: permuted, NORMAL: normal, CLUSTERS: of_clusters}
+    return tests[tested_by(measure)](measure, found, codes, compared, seed)
+
+
+def of_clusters(measure: Quotient, found: Sums, codes: Ints, compared: Sequence[int], seed: int) -> list[float]:
+    """Where each cluster lies in one group, whole clusters change groups by chance, as rows do in `permuted`; else `crossed`."""
+    if found.parts is None or found.whole is None:
+        raise ValueError(f"{measure.name} has no clusters.")
+    inside = found.parts[1] > 0
+    if (inside.sum(axis=1) > 1).any():
+        return crossed(measure, found.parts, codes, compared)
+    filled = inside.any(axis=1)
+    by_cluster, own = Quotient(measure.name, *found.whole[:, filled]), inside[filled].argmax(axis=1)
+    return (permuted if len(own) <= PERMUTED else normal)(by_cluster, found, own, compared, seed)
+
+
+def crossed(measure: Quotient, parts: Floats, codes: Ints, compared: Sequence[int]) -> list[float]:
+    """What a group's rows are above beyond their due, against its standard deviation where clusters lie in several groups: Student's t.
+
+    A row is above by e = above − R · below, R the quotient of all, and weighs 1 in the group, else 0, less the group's share of all rows.
+    The variance of Σ weight · e is that of rows which are as much alike in every group as in all clusters together (intraclass correlation
+    by analysis of variance; L. Kish 1965): a group of few clusters tells too little of its own. Degrees of freedom: the clusters that all
+    rows are worth, (Σ rows)² / Σ rows², less one.
+    """
+    ratio = measure.above.sum() / measure.below.sum()
+    excess, rows = parts[0] - ratio * parts[1], _by_cluster((measure.below > 0).astype(np.float64), measure, codes, parts.shape[2])
+    sizes, of_one = rows.sum(axis=1), float(((measure.above - ratio * measure.below) ** 2).sum() / rows.sum())
+    count, pairs, both = float(sizes.sum()), float((sizes * (sizes - 1)).sum()), float((excess.sum(axis=1) ** 2).sum())
+    alike = min(1.0, max(0.0, (both - of_one * count) / (of_one * pairs))) if of_one and pairs else 0.0
+    told = []
+    for number in compared:
+        inside, part = rows[:, number], rows[:, number].sum() / count
+        alone, weights = inside * (1 - part) ** 2 + (sizes - inside) * part**2, inside - part * sizes
+        spread = math.sqrt(of_one * float((alone + alike * (weights**2 - alone)).sum()))
+        apart = abs(float(excess[:, number].sum() - part * excess.sum()))
+        told.append(2 * float(scipy.special.stdtr(count**2 / float((sizes**2).sum()) - 1, -apart / spread)) if spread else 1.0)
+    return told
 
 
 def fisher(measure: Quotient, found: Sums, codes: Ints, compared: Sequence[int], seed: int) -> list[float]:
