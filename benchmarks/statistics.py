@@ -864,6 +864,29 @@ def widening(draw: Draw) -> Iterator[Row]:
         yield cries(("canary widened", *named), runs, falsely.mean(), peer.mean(), "z of requests at each look")
 
 
+def shadow_disagreement(draw: Draw) -> Iterator[Row]:
+    """The bound that a plan sets on a shadow: it differs in just 10 % of predictions, or fewer; looked at daily for two weeks."""
+    most, days = 0.1, 14
+    for customers, each, icc in ((200, 1, 0.0), (100, 5, 0.02), (100, 5, 0.3), (400, 5, 0.3)):
+        runs, found, rows = draw.runs(1000), {}, days * each * customers
+        error = (most * (1 - most) / rows * (1 + (days * each - 1) * icc)) ** 0.5
+        for world, fewer in (("null", 0.0), ("effect", min((REACH + 0.3) * error, 0.08))):
+            told, fixed, shares = [], [], []
+            for _ in range(runs):
+                asked = draw.random.poisson(each, (days, customers))
+                differ = draw.random.binomial(asked, alike_within(draw, (1, customers), most - fewer, icc)).cumsum(axis=0)
+                looks = [sums(of - bad, of) for of, bad in zip(asked.cumsum(axis=0), differ, strict=True)]
+                bounds = [rollouts.disagreement(look, alpha=ALPHA) for look in looks]
+                told.append(any(bound is not None and bound.high <= most for bound in bounds))
+                fixed.append(any(intervals.wilson(look.below - look.above, look.below)[1] <= most for look in looks))
+                shares.append([1 - look.value - most for look in looks])
+            found[world] = rate(told), rate(fixed), np.array(shares)
+        named = ("shadow disagreement bounded", world_of(icc), f"{rows:,} predictions of {customers} customers, {days} looks")
+        yield cries(named, runs, found["null"][0], found["null"][1], "Wilson of rows at each look")
+        best = oracle(furthest(found["null"][2], found["null"][2]), furthest(found["effect"][2], found["null"][2]))
+        yield finds(named, runs, found["effect"][0], best)
+
+
 def population(draw: Draw) -> Iterator[Row]:
     """PSI of 1,000 answers against 3,000 of the reference; nothing changed. A sender's answers resemble each other."""
     shares, alpha = np.arange(1, 11) / 55, 0.01
@@ -899,7 +922,7 @@ def gold(draw: Draw) -> Iterator[Row]:
 CASES: tuple[Case, ...] = (
     share, share_of_clusters, difference, difference_of_clusters, skewed, share_at_every_look, mean_at_every_look, mcnemar, holm, slices,
     fairness_gap, calibration_error, membership_area, membership_gate, cost_of_rows, business_figures, sample_ratio, burn_rate,
-    less_accurate, overruled, scores, widening, population, gold,
+    less_accurate, overruled, scores, widening, shadow_disagreement, population, gold,
 )  # fmt: skip
 
 

@@ -97,6 +97,11 @@ class Counts:
         return by_sender(self.by_sender, self.right, self.wrong)
 
     @property
+    def agreeing(self) -> Sums:
+        """Of a shadow: predictions with the client's label / those that were compared, by sender."""
+        return by_sender(self.by_sender, self.agree, self.disagree)
+
+    @property
     def lost(self) -> int:
         """Requests that no server could take, to the nearest whole one."""
         return round(self.lost_milli / 1000)

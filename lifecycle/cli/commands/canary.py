@@ -63,6 +63,9 @@ def plan(made: Any) -> None:
     made.add_argument(
         "--wrong-margin", type=points, metavar="PERCENT", help="require feedback: of it, the share of wrong answers may be higher by less"
     )
+    made.add_argument(
+        "--shadow-disagreement", type=points, metavar="PERCENT", help="require a shadow: at most so many of its predictions may differ"
+    )
     made.add_argument("--by-hand", action="store_true", help="ask a person at each step; the rule still takes a failing canary back")
 
 
@@ -89,7 +92,8 @@ def points(text: str) -> float:
 
 def planned(args: Any) -> dict[str, Any]:
     """The parts of the plan that were given."""
-    given = {name: getattr(args, name) for name in ("steps", "min_requests", "min_minutes", "max_hours", "margin", "wrong_margin")}
+    names = ("steps", "min_requests", "min_minutes", "max_hours", "margin", "wrong_margin", "shadow_disagreement")
+    given = {name: getattr(args, name) for name in names}
     return {name: value for name, value in given.items() if value is not None} | ({"automatic": False} if args.by_hand else {})
 
 
