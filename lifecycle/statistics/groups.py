@@ -160,7 +160,7 @@ def sums(measure: Quotient, codes: Ints, groups: int, seed: int = 1) -> Sums:
 
 def _by_cluster(values: Floats, measure: Quotient, codes: Ints, groups: int) -> Floats:
     """The sum of the values (N,) of each cluster in each group (C, G)."""
-    _, cluster = np.unique(measure.clusters, return_inverse=True)
+    _, cluster = np.unique(np.arange(len(codes)) if measure.clusters is None else measure.clusters, return_inverse=True)
     size = int(cluster.max(initial=-1)) + 1
     return added(values, cluster * groups + codes, size * groups).reshape(size, groups)
 

@@ -112,7 +112,8 @@ def is_ruled(request: Any) -> bool:
 def begin(session: Session, request: Any, endpoint: Any, wanted: dict[str, Any], *, forecast_only: bool = False) -> int | None:
     """Say how long it will take, then start it. 1 where only a forecast was asked for and the plan could not start."""
     approved = {name: value for name, value in request["plan"].items() if name != "kind"} if is_ruled(request) else {}
-    expected = session.api.post(f"/endpoints/{endpoint['uuid']}/rollouts/forecast/", wanted or approved, twice=True)
+    asked = (wanted or approved) | {"version": request["version"]}
+    expected = session.api.post(f"/endpoints/{endpoint['uuid']}/rollouts/forecast/", asked, twice=True)
     if forecast_only:
         session.screen.show(expected, *forecast(expected))
         return 1 if expected["problem"] else None
