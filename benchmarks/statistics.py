@@ -26,7 +26,7 @@ import time
 import zlib
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass, field
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -50,7 +50,7 @@ from lifecycle.statistics import (
     sequences,
     significance,
 )
-from lifecycle.statistics.clustered import Sums, sums
+from lifecycle.statistics.clustered import sums
 from monitoring.alerts.rules import burn
 from monitoring.drift import statistics as drift
 from monitoring.drift.rules import JUDGED_LEAST, MIN_ROWS
@@ -393,27 +393,22 @@ def holm(draw: Draw) -> Iterator[Row]:
 
 
 def slices(draw: Draw) -> Iterator[Row]:
-    """Ten slices that do not differ: whether any is better or worse than the rest."""
-    runs = draw.runs(1000)
-    for rows in (30, 300):
-        for icc in (0.0, 0.3):
-            codes, ones, clusters = np.repeat(np.arange(10), rows), np.ones(10 * rows), np.repeat(np.arange(2 * rows), 5) if icc else None
-            found = np.zeros((2, runs))
-            for run in range(runs):
-                own = alike_within(draw, (1, 2 * rows), 0.8, icc)[0] if icc else np.full(2 * rows, 0.8)
-                right = (draw.random.random(10 * rows) < np.repeat(own, 5)).astype(float)  # clusters of five, within a slice
-                told = []
-                for known in (clusters, None):
-                    by = groups.Quotient("accuracy", right, ones, is_share=True, clusters=known)
-                    told.append(groups.p_values(by, groups.sums(by, codes, 10), codes, range(10)))
-                found[:, run] = min(significance.holm(dict(enumerate(told[0]))).values()) < ALPHA, min(told[1]) < ALPHA
-            yield cries(
-                ("slices against the rest", "independent" if not icc else "clusters of 5, ICC 0.3", f"10 × {rows}"),
-                runs,
-                found[0].mean(),
-                found[1].mean(),
-                "Fisher, unadjusted",
-            )
+    """Ten slices that do not differ: whether any is better or worse than the rest. Clusters of five rows: in one slice, or through all."""
+    runs, worlds = draw.runs(1000), [("independent", 0.0, 0.0), ("clusters of 5, ICC 0.3", 0.3, 0.0)]
+    told = [(rows, *world) for rows in (30, 300) for world in worlds]
+    for rows, name, icc, astray in [*told, *((rows, "clusters of 5, ICC 0.3, through slices", 0.3, 0.5) for rows in (30, 300))]:
+        ones, found = np.ones(10 * rows), np.zeros((2, runs))
+        clusters = np.repeat(np.arange(2 * rows), 5)
+        for run in range(runs):
+            own = alike_within(draw, (1, 2 * rows), 0.8, icc)[0] if icc else np.full(2 * rows, 0.8)
+            right, codes = (draw.random.random(10 * rows) < own[clusters]).astype(float), np.repeat(np.arange(10), rows)
+            if astray:
+                codes = np.where(draw.random.random(10 * rows) < astray, draw.random.integers(0, 10, 10 * rows), codes)
+            by = groups.Quotient("accuracy", right, ones, is_share=True, clusters=clusters if icc else None)
+            some = groups.sums(by, codes, 10)
+            p, alone = (test(by, some, codes, range(10), run) for test in (groups.p_values, groups.fisher))
+            found[:, run] = min(significance.holm(dict(enumerate(p))).values()) < ALPHA, min(alone) < ALPHA
+        yield cries(("slices against the rest", name, f"10 × {rows}"), runs, found[0].mean(), found[1].mean(), "Fisher, unadjusted")
 
 
 def fairness_gap(draw: Draw) -> Iterator[Row]:
@@ -544,10 +539,18 @@ def membership_area(draw: Draw) -> Iterator[Row]:
                 holds(peer, true).mean(),
                 "percentile bootstrap",
             )
-    runs = draw.runs(3000)
-    for alike in (0.3, 0.8):
-        ours = [attacked(draw, 100, 0.5, alike)[0] for _ in range(runs)]
-        yield covers(("membership AUC", f"near duplicates by five, {alike:g} equal", "2 × 100 rows"), runs, holds(ours, 0.5).mean())
+    for n, true in ((100, 0.5), (100, 0.8), (1000, 0.5)):
+        runs = draw.runs(3000 if n < 1000 else 1000)
+        for alike in (0.3, 0.8):
+            found = [attacked(draw, n, true, alike) for _ in range(runs)]
+            peer = [membership.auc_interval(float(membership.placements(-one, -two).mean()), n, n) for _, one, two in found]
+            named = ("membership AUC", f"near duplicates by five, {alike:g} equal, true {true:g}", f"2 × {n:,} rows")
+            yield covers(named, runs, holds((each[0] for each in found), true).mean(), holds(peer, true).mean(), "Newcombe of rows")
+
+
+def by_five(n: int) -> Ints:
+    """The cluster of each of n rows, five to each."""
+    return np.arange(n) // 5
 
 
 def attacked(draw: Draw, n: int, true: float, alike: float = 0.0) -> tuple[tuple[float, float], Floats, Floats]:
@@ -555,9 +558,10 @@ def attacked(draw: Draw, n: int, true: float, alike: float = 0.0) -> tuple[tuple
     sides = []
     for scale in ((1 - true) / true, 1.0):
         own = draw.random.exponential(scale, n)
-        common = np.repeat(draw.random.exponential(scale, -(-n // 5)), 5)[:n]
+        common = draw.random.exponential(scale, -(-n // 5))[by_five(n)]
         sides.append(np.where(draw.random.random(n) < alike, common, own) if alike else own)
-    found = membership.attack(*sides)
+    clusters = by_five(n).tolist() if alike else None
+    found = membership.attack(*sides, clusters, clusters)
     return (found["low"], found["high"]), sides[0], sides[1]
 
 
@@ -629,15 +633,20 @@ def compared(draw: Draw, n: int, worse: float, labels: int = 4, turned: float = 
 
 def cost_of_rows(draw: Draw) -> Iterator[Row]:
     """What 1,000 rows cost at an operating point: 5 a wrong call, 20 a missed row, 1 a person."""
-    costs, chances = operating.Costs(5.0, 20.0, 1.0), np.array([0.3, 0.04, 0.02, 0.54, 0.1])
-    truth = float(chances @ [0, 5, 20, 0, 1]) * operating.PER
-    for n in (100, 1000, 10_000):
-        runs = draw.runs(4000)
-        found = [
-            operating.Outcome(*map(int, each), positives=int(each[0] + each[2])).cost(costs, seed=run)[1:]
-            for run, each in enumerate(draw.random.multinomial(n, chances, runs))
-        ]
-        yield covers(("cost of 1,000 rows", "independent", f"{n:,} rows"), runs, holds(found, truth).mean())
+    costs, prices = operating.Costs(5.0, 20.0, 1.0), np.array([0, 5, 20, 0, 1])
+    for name, chances in (("independent", (0.3, 0.04, 0.02, 0.54, 0.1)), ("independent, dear rows rare", (0.3, 0.01, 0.005, 0.685, 0.0))):
+        truth = float(prices @ chances) * operating.PER
+        for n in (30, 100, 1000, 10_000):
+            runs = draw.runs(2000)
+            counts = draw.random.multinomial(n, chances, runs)
+            found = [
+                operating.Outcome(*map(int, each), positives=int(each[0] + each[2])).cost(costs, seed=run)[1:]
+                for run, each in enumerate(counts)
+            ]
+            drawn = (draw.random.multinomial(n, each / n, 1000) @ prices * operating.PER / n for each in counts)
+            peer = [np.percentile(each, (2.5, 97.5)).tolist() for each in drawn]
+            named = ("cost of 1,000 rows", name, f"{n:,} rows")
+            yield covers(named, runs, holds(found, truth).mean(), holds(peer, truth).mean(), "percentile bootstrap")
 
 
 def threshold_at_precision(draw: Draw) -> Iterator[Row]:
@@ -885,7 +894,7 @@ def less_accurate(draw: Draw) -> Iterator[Row]:
                 for _ in range(runs):
                     expected = draw.random.binomial(tested, 0.9) / tested
                     looks = [sums(*each) for each in windows_of(draw, 42, customers, 100, 0.9 - fall, icc)]
-                    ours = [reasons.fall_of(reasons.Facts(tells=True, expected=expected, tested=tested, judged=each)) for each in looks]
+                    ours = [reasons.fall_of(reasons.Facts(tells=True, expected=expected, tested=tested, not_wrong=each)) for each in looks]
                     told.append(any(each is not None and each.low > 0 for each in ours))
                     fixed.append(any(intervals.wilson(each.above, each.below)[1] < expected for each in looks))
                     falls.append([expected - each.value for each in looks])
@@ -903,30 +912,36 @@ def less_accurate(draw: Draw) -> Iterator[Row]:
         for _ in range(runs):
             correct = int(draw.random.binomial(1400, 0.9))
             good, bad = int(draw.random.binomial(correct, right)), int(draw.random.binomial(1400 - correct, wrong))
-            judged = Sums(good + bad, good, good, good, good + bad, (good, good, good + bad))
             tells = good + bad >= max(MIN_ROWS, JUDGED_LEAST * 1400)  # as measuring.tells_enough, whose module needs Django
             expected = float(draw.random.binomial(1000, 0.9) / 1000)
-            fall = reasons.fall_of(reasons.Facts(tells=tells, expected=expected, tested=1000, judged=judged))
+            facts = reasons.Facts(tells=tells, expected=expected, tested=1000, not_wrong=clustered.alone(1400 - bad, 1400))
+            fall = reasons.fall_of(facts)
             alarms.append((fall is not None and fall.low > 0, intervals.wilson(good, good + bad)[1] < expected))
         ours, peer = np.mean(alarms, axis=0)
         yield cries(("less accurate", name, "1,400 predictions"), runs, ours, peer, "all feedback, one look")
 
 
 def overruled(draw: Draw) -> Iterator[Row]:
-    """Retraining where people override more than 5 %: they override just 5 %, looked at on 29 days."""
+    """Retraining where people override more than 5 %: they override just 5 %, or more, looked at on 29 days."""
+    limit = reasons.OVERRIDES_WORTH
     for name, customers, icc in (("independent", 0, 0.0), ("70 customers, ICC .02", 70, 0.02), ("70 customers, ICC .3", 70, 0.3)):
-        runs = draw.runs(2000)
-        found = np.zeros((2, runs))
-        for run in range(runs):
-            looks = [
-                (int(above.sum()), int(below.sum())) for above, below in windows_of(draw, 42, customers, 100, reasons.OVERRIDES_WORTH, icc)
-            ]
-            found[0, run] = any(reasons.overruled(reasons.Facts(overrides=some, answers=n), NO_POLICY, None) for some, n in looks)
-            found[1, run] = any(intervals.wilson(some, n)[0] > reasons.OVERRIDES_WORTH for some, n in looks)
-        yield cries(("people overrule", name, "1,400 predictions, 29 looks"), runs, found[0].mean(), found[1].mean(), "Wilson at each look")
+        runs, found = draw.runs(2000), {}
+        error = (limit * (1 - limit) / 1400 * (1 + (1400 / customers - 1) * icc if customers else 1)) ** 0.5
+        for world, more in (("null", 0.0), ("effect", (REACH + 0.5) * error)):
+            told, fixed, shares = [], [], []
+            for _ in range(runs):
+                looks = [sums(*each) for each in windows_of(draw, 42, customers, 100, limit + more, icc)]
+                told.append(any(reasons.overruled(reasons.Facts(overridden=each), NO_POLICY, NOW) for each in looks))
+                fixed.append(any(intervals.wilson(each.above, each.below)[0] > limit for each in looks))
+                shares.append([each.value - limit for each in looks])
+            found[world] = rate(told), rate(fixed), np.array(shares)
+        named = ("people override", name, "1,400 predictions, 29 looks")
+        yield cries(named, runs, found["null"][0], found["null"][1], "Wilson at each look")
+        best = oracle(furthest(found["null"][2], found["null"][2]), furthest(found["effect"][2], found["null"][2]))
+        yield finds(named, runs, found["effect"][0], best)
 
 
-NO_POLICY = reasons.Policy(None, 0.0, 0, 0, 0)
+NO_POLICY, NOW = reasons.Policy(None, 0.0, 0, 0, 0), datetime(2026, 1, 1, tzinfo=UTC)
 
 
 # ── Rollouts, drift and labeling ────────────────────────────────────────────
@@ -955,6 +970,29 @@ def widening(draw: Draw) -> Iterator[Row]:
         named = (f"worse by the margin, ICC {icc:g}", f"{keys:,} keys, {looks} looks")
         yield covers(("canary less stable", *named), runs, inside.mean())
         yield cries(("canary widened", *named), runs, falsely.mean(), peer.mean(), "z of requests at each look")
+
+
+def shadow_disagreement(draw: Draw) -> Iterator[Row]:
+    """The bound that a plan sets on a shadow: it differs in just 10 % of predictions, or fewer; looked at daily for two weeks."""
+    most, days = 0.1, 14
+    for customers, each, icc in ((200, 1, 0.0), (100, 5, 0.02), (100, 5, 0.3), (400, 5, 0.3)):
+        runs, found, rows = draw.runs(1000), {}, days * each * customers
+        error = (most * (1 - most) / rows * (1 + (days * each - 1) * icc)) ** 0.5
+        for world, fewer in (("null", 0.0), ("effect", min((REACH + 0.3) * error, 0.08))):
+            told, fixed, shares = [], [], []
+            for _ in range(runs):
+                asked = draw.random.poisson(each, (days, customers))
+                differ = draw.random.binomial(asked, alike_within(draw, (1, customers), most - fewer, icc)).cumsum(axis=0)
+                looks = [sums(of - bad, of) for of, bad in zip(asked.cumsum(axis=0), differ, strict=True)]
+                bounds = [rollouts.disagreement(look, alpha=ALPHA) for look in looks]
+                told.append(any(bound is not None and bound.high <= most for bound in bounds))
+                fixed.append(any(intervals.wilson(look.below - look.above, look.below)[1] <= most for look in looks))
+                shares.append([1 - look.value - most for look in looks])
+            found[world] = rate(told), rate(fixed), np.array(shares)
+        named = ("shadow disagreement bounded", world_of(icc), f"{rows:,} predictions of {customers} customers, {days} looks")
+        yield cries(named, runs, found["null"][0], found["null"][1], "Wilson of rows at each look")
+        best = oracle(furthest(found["null"][2], found["null"][2]), furthest(found["effect"][2], found["null"][2]))
+        yield finds(named, runs, found["effect"][0], best)
 
 
 def population(draw: Draw) -> Iterator[Row]:
@@ -992,7 +1030,8 @@ def gold(draw: Draw) -> Iterator[Row]:
 CASES: tuple[Case, ...] = (
     share, share_of_clusters, difference, difference_of_clusters, skewed, share_at_every_look, mean_at_every_look, mcnemar, holm, slices,
     fairness_gap, calibration_error, membership_area, membership_gate, live_gate, cost_of_rows, threshold_at_precision, business_figures,
-    sample_ratio, burn_rate, less_accurate, overruled, scores, scores_of_clusters, better_than_a_baseline, widening, population, gold,
+    sample_ratio, burn_rate, less_accurate, overruled, scores, scores_of_clusters, better_than_a_baseline, widening, shadow_disagreement,
+    population, gold,
 )  # fmt: skip
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from itertools import combinations
@@ -128,6 +128,7 @@ class Measure:
         self.pairs: dict[tuple[int, int], Counter[tuple[Any, Any]]] = defaultdict(Counter)
         self.together: Counter[tuple[Any, Any]] = Counter()
         self.days: Counter[date] = Counter()
+        self.gold: dict[str, dict[int, list[bool]]] = defaultdict(lambda: defaultdict(list))
         self.sample, self.every, self.shared = list[Sequence[Given]](), 1, 0
         self.first_at: datetime | None = None
 
@@ -140,6 +141,17 @@ class Measure:
         self.tally.add([(answer.user, answer.value) for answer in answers])
         self.keep(answers)
         return list(self.compare(sorted(answers, key=lambda answer: answer.user)))
+
+    def add_gold(self, items: Mapping[str, Mapping[int, bool]]) -> None:
+        """One person's answers to gold: by stable id of the known class, item → whether it is right."""
+        for key, answers in items.items():
+            for item, right in answers.items():
+                self.gold[key][item].append(right)
+
+    def gold_items(self) -> dict[str, list[list[int]]]:
+        """By stable id of the known class: [right answers, answers, items of which that is so], since answers to one item are alike."""
+        counted = {key: Counter((sum(each), len(each)) for each in items.values()) for key, items in self.gold.items()}
+        return {key: [[*cell, items] for cell, items in sorted(cells.items())] for key, cells in sorted(counted.items())}
 
     def keep(self, answers: Sequence[Given]) -> None:
         """Hold on to every n-th item with two answers or more, so that there are never more than twice CONSENSUS_ITEMS."""
@@ -200,7 +212,7 @@ class Measure:
             },
             "pairs": [self.pair(one, other) for one, other in combinations(sorted(kept), 2) if (one, other) in self.pairs],
             "confusion": self.confusion(), "days": self.recent_days(), "week": sum(each.week for each in self.workers.values()),
-            "first_at": self.first_at.isoformat() if self.first_at else None,
+            "first_at": self.first_at.isoformat() if self.first_at else None, "gold": self.gold_items(),
         }  # fmt: skip
 
     def pair(self, one: int, other: int) -> list[Any]:

@@ -12,11 +12,12 @@ from enum import IntEnum
 from typing import Any
 from uuid import UUID
 
+import numpy as np
 from django.db.models import TextChoices
 
 from datasets_app.labeling.values import Value, canonical, classes_of, contested, task_of
 from lifecycle.refusals import Refused
-from lifecycle.statistics import sequences
+from lifecycle.statistics import clustered, sequences
 from lifecycle.statistics.intervals import Interval
 
 LEASE = timedelta(minutes=15)
@@ -210,6 +211,18 @@ def gold_accuracy(right: int, done: int) -> Interval | None:
     if done < GOLD_FEWEST:
         return None
     return Interval(right / done, *sequences.share(right, done))
+
+
+def gold_of_class(cells: Sequence[Sequence[int]]) -> tuple[int, int, Interval | None]:
+    """Answers to the gold of a class, the right ones of them, and their share, None below GOLD_FEWEST answers.
+
+    cells: [right answers, answers, items of which that is so]. An item that one person gets wrong others get wrong too, so that the answers
+    count as the effective number of independent ones, over items; where each item was answered once that is their number.
+    """
+    found = clustered.sums(*np.repeat([each[:2] for each in cells], [each[2] for each in cells], axis=0).T)
+    done, rows = int(found.below), clustered.effective(found)
+    share = Interval(found.value, *sequences.share(found.value * rows, rows)) if done >= GOLD_FEWEST else None
+    return done, int(found.above), share
 
 
 def gold_start(seed: bytes, place: int) -> int:

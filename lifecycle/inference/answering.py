@@ -128,7 +128,8 @@ class Answering:
         shadow, asked, prediction = exchange.live.shadow, exchange.asked, exchange.prediction
         if shadow and asked and prediction and code == 200 and bucket(exchange.chance("shadow")) < shadow.arm.share:
             primary_ms = round(exchange.run_seconds * 1000, 3)
-            self._shadows.offer(Copy(exchange.live.endpoint.name, shadow, exchange.uuid, asked.texts, prediction, primary_ms))
+            name, key = exchange.live.endpoint.name, exchange.key
+            self._shadows.offer(Copy(name, shadow, exchange.uuid, asked.texts, prediction, primary_ms, key))
 
 
 async def suffer(exchange: Exchange, fault: Fault) -> None:

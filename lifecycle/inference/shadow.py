@@ -25,7 +25,8 @@ log = logging.getLogger("lifecycle.inference")
 
 @dataclass(frozen=True, slots=True)
 class Copy:
-    """A request that was answered, with what the client got. request: its uuid; primary_ms: the run of the model that answered."""
+    """A request that was answered, with what the client got. request: its uuid; primary_ms: the run of the model that
+    answered; key: the digest of its sticky key, empty where it has none."""
 
     endpoint: str
     shadow: LiveArm
@@ -33,6 +34,7 @@ class Copy:
     texts: tuple[str, ...]
     answered: Prediction
     primary_ms: float
+    key: str = ""
 
 
 class Shadows:
@@ -117,6 +119,7 @@ def line(copy: Copy, index: int, said: Prediction | None, latency_ms: float) -> 
         "root_digest": arm.root_digest,
         "deployment": arm.deployment,
         "prediction": str(request if index == 0 else uuid.uuid5(request, str(index))),
+        "key": copy.key,
         "code": 500 if said is None else 200,
         "label": "",
         "confidence": None,

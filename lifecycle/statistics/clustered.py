@@ -15,7 +15,7 @@ import numpy as np
 import scipy  # its parts are loaded when they are first used
 from numpy.typing import ArrayLike, NDArray
 
-from lifecycle.statistics import intervals
+from lifecycle.statistics import intervals, sequences
 from lifecycle.statistics.intervals import Z95, Interval, wilson
 
 Ints = NDArray[np.int64]
@@ -77,6 +77,16 @@ def sums(above: ArrayLike, below: ArrayLike) -> Sums:
     one, two = one[two > 0], two[two > 0]
     squares = float((one**2).sum()), float((one * two).sum()), float((two**2).sum())
     return Sums(len(two), int((one > 0).sum()), int((one >= two).sum()), float(one.sum()), float(two.sum()), squares)
+
+
+def alone(above: float, below: float) -> Sums:
+    """Of so many rows that are independent, each a cluster of its own."""
+    return Sums(int(below), int(above), int(above), above, below, (above, above, below))
+
+
+def at_every_look(found: Sums, alpha: float = sequences.ALPHA) -> Interval:
+    """`share` with an interval that may be looked at again and again, after as many observations as there are effective rows."""
+    return share(found, sequences.quantile(effective(found), alpha))
 
 
 def per_cluster(values: ArrayLike, codes: Ints) -> NDArray[np.float64]:
@@ -216,9 +226,11 @@ def more_alike(sampled: int, rows: float) -> float:
 def design(bins: ArrayLike, codes: ArrayLike, rows: float) -> Design | None:
     """From a random sample of the rows. bins: number of each sampled row's bin (N,), codes: its cluster's number; rows: how many there are.
 
-    V is the covariance of the shares over clusters, G/(G−1) · Σ (its counts − its rows · shares)(…)ᵀ / N², P that of independent rows; the
-    generalised design effects are the eigenvalues of P⁻¹V (Rao and Scott, "The analysis of categorical data from complex sample surveys",
-    Journal of the American Statistical Association 76, 1981). None with fewer than two clusters or filled bins: they tell nothing of it.
+    V is the covariance of the shares over clusters, Σ (its counts − its rows · shares)(…)ᵀ / (N − its rows)², P that of independent rows;
+    the generalised design effects are the eigenvalues of P⁻¹V (Rao and Scott, "The analysis of categorical data from complex sample
+    surveys", Journal of the American Statistical Association 76, 1981). Each cluster is held against the others, as by deleting it (CR3 of
+    Bell and McCaffrey, "Bias reduction in standard errors for linear regression with multi-stage samples", Survey Methodology 28, 2002):
+    few clusters tell their variance too small. None with fewer than two clusters or filled bins: they tell nothing of it.
     """
     _, bin_of = np.unique(np.asarray(bins), return_inverse=True)
     _, cluster_of = np.unique(np.asarray(codes), return_inverse=True)
@@ -228,9 +240,9 @@ def design(bins: ArrayLike, codes: ArrayLike, rows: float) -> Design | None:
     clusters, filled = int(cluster_of.max()) + 1, int(bin_of.max()) + 1
     counts = np.bincount(cluster_of * filled + bin_of, minlength=clusters * filled).reshape(clusters, filled).astype(np.float64)
     shares = counts.sum(axis=0) / sampled
-    rest = counts - counts.sum(axis=1, keepdims=True) * shares
-    root = np.sqrt(shares)
-    alike = clusters / (clusters - 1) * (rest.T @ rest) / sampled / np.outer(root, root)
+    sizes = counts.sum(axis=1, keepdims=True)
+    rest, root = (counts - sizes * shares) / (1 - sizes / sampled), np.sqrt(shares)
+    alike = rest.T @ rest / sampled / np.outer(root, root)
     independent = np.eye(filled) - np.outer(root, root)
     alike = independent + (alike - independent) * more_alike(sampled, rows)
     effect = float(np.trace(alike)) / (filled - 1)

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from lifecycle.statistics import clustered
 from lifecycle.statistics.intervals import Z95
 
 FALSE_POSITIVES = {0.01: 1_000, 0.001: 10_000}  # rate → other rows that it takes to tell it: ten of them are then above the threshold
@@ -33,8 +34,12 @@ class Rate:
     high: float | None = None
 
 
-def attack(members: Sequence[float], others: Sequence[float]) -> dict[str, Any]:
+def attack(
+    members: Sequence[float], others: Sequence[float], clusters: Sequence[int] | None = None, other_clusters: Sequence[int] | None = None
+) -> dict[str, Any]:
     """The attack with score = −loss. members, others: losses of rows that were, and were not, trained on; both of one distribution.
+
+    clusters, other_clusters: number of each row's cluster, such as near duplicates, whose losses resemble each other; None: independent.
 
     Returns {"members", "others", "auc", "low", "high", "rates": [Rate as JSON]}: 0.5 is guessing, 1 tells every row; the ends are those of
     `auc_interval`. Raises ValueError when one side is empty.
@@ -44,15 +49,48 @@ def attack(members: Sequence[float], others: Sequence[float]) -> dict[str, Any]:
         raise ValueError("Membership inference needs rows that were trained on, and rows that were not.")
     levels, level = np.unique(np.concatenate([inside, outside]), return_inverse=True)
     found = auc(level[: len(inside)], level[len(inside) :], len(levels))
-    low, high = auc_interval(found, len(inside), len(outside))
+    effect, z = clusters_of_auc(inside, outside, clusters, other_clusters)
+    low, high = auc_interval(found, len(inside), len(outside), z, effect)
     return {
         "members": len(inside), "others": len(outside), "auc": found, "low": low, "high": high,
-        "rates": [asdict(rate_at(inside, outside, share, needed)) for share, needed in FALSE_POSITIVES.items()],
+        "rates": [asdict(rate_at(inside, outside, share, needed, clusters)) for share, needed in FALSE_POSITIVES.items()],
     }  # fmt: skip
 
 
-def auc_interval(found: float, members: int, others: int, z: float = Z95) -> tuple[float, float]:
+def clusters_of_auc(
+    inside: Floats, outside: Floats, clusters: Sequence[int] | None, other_clusters: Sequence[int] | None
+) -> tuple[float, float]:
+    """How many times the variance of the area is that of independent rows, 1 or more, and Student's quantile that stands for 1.96.
+
+    By placements: of each row, the share of the other side that it ranks right. Their variance over clusters to that over rows (N. A.
+    Obuchowski, "Nonparametric analysis of clustered ROC curve data", Biometrics 53(2), 1997; no cluster lies on both sides). Where all
+    placements are equal nothing tells, and a cluster counts as one row. From about 20 clusters a side on.
+    """
+    if clusters is None and other_clusters is None:
+        return 1.0, Z95
+    placed = [placements(inside, outside), 1 - placements(outside, inside)]
+    alone = together = 0.0
+    freedom = len(inside) + len(outside)
+    for values, codes in zip(placed, (clusters, other_clusters), strict=True):
+        _, number = np.unique(np.arange(len(values)) if codes is None else np.asarray(codes), return_inverse=True)
+        found = clustered.sums(clustered.per_cluster(values, number), np.bincount(number))
+        own, worst = float(values.var()) / len(values), found.squares[2] / found.below
+        alone, together = alone + (own or 1.0), together + (max(own, found.variance) if own else worst)
+        freedom = min(freedom, found.clusters - 1)
+    return together / alone, clustered.quantile(freedom)
+
+
+def placements(one: Floats, two: Floats) -> Floats:
+    """Of each value of one, the share of two below it, ties counted half."""
+    ranked = np.sort(two)
+    placed: Floats = (np.searchsorted(ranked, one, "left") + np.searchsorted(ranked, one, "right")) / (2 * len(two))
+    return placed
+
+
+def auc_interval(found: float, members: int, others: int, z: float = Z95, effect: float = 1.0) -> tuple[float, float]:
     """95 % interval of an area under the ROC curve: the areas from which `found` is at most z of their standard errors away.
+
+    effect: how many times the variance is that of independent rows, see `clusters_of_auc`.
 
     R. G. Newcombe, "Confidence intervals for an effect size measure based on the Mann–Whitney statistic, part 2", Statistics in Medicine
     25(4), 2006, method 5. It covers from about 20 rows a side on, and where one side lies wholly above the other, where percentiles of
@@ -62,7 +100,7 @@ def auc_interval(found: float, members: int, others: int, z: float = Z95) -> tup
 
     def is_near(area: float) -> bool:
         variance = area * (1 - area) * (1 + (rows - 1) * ((1 - area) / (2 - area) + area / (1 + area))) / (members * others)
-        return (found - area) ** 2 <= z**2 * variance
+        return (found - area) ** 2 <= z**2 * effect * variance
 
     ends = []
     for outside in (0.0, 1.0):
@@ -81,14 +119,19 @@ def auc(members: NDArray[np.int64], others: NDArray[np.int64], levels: int) -> f
     return float((ours * (below + theirs / 2)).sum() / (len(members) * len(others)))
 
 
-def rate_at(inside: Floats, outside: Floats, share: float, needed: int) -> Rate:
-    """The share of members above the lowest threshold that at most this share of the others exceeds."""
+def rate_at(inside: Floats, outside: Floats, share: float, needed: int, clusters: Sequence[int] | None = None) -> Rate:
+    """The share of members above the lowest threshold that at most this share of the others exceeds. clusters: of the members, whose
+    effective number takes the place of their number (E. Korn and B. Graubard, Survey Methodology 24(2), 1998)."""
     if len(outside) < needed:
         return Rate(share, needed)
     from scipy import stats  # late: slows the start of every process, and few compute with it
 
     threshold = np.sort(outside)[::-1][int(share * len(outside) + 1e-9)]  # so many others may be above it
-    found, total = int((inside > threshold).sum()), len(inside)
-    low = float(stats.beta.ppf(0.025, found, total - found + 1)) if found else 0.0
-    high = float(stats.beta.ppf(0.975, found + 1, total - found)) if found < total else 1.0
-    return Rate(share, needed, found / total, low, high)
+    above = (inside > threshold).astype(np.float64)
+    rate, rows = float(above.mean()), float(len(inside))
+    if clusters is not None:
+        _, number = np.unique(np.asarray(clusters), return_inverse=True)
+        rows = clustered.effective(clustered.sums(clustered.per_cluster(above, number), np.bincount(number)))
+    low = float(stats.beta.ppf(0.025, rate * rows, rows - rate * rows + 1)) if rate else 0.0
+    high = float(stats.beta.ppf(0.975, rate * rows + 1, rows - rate * rows)) if rate < 1 else 1.0
+    return Rate(share, needed, rate, low, high)

@@ -244,14 +244,23 @@ class Outcome:
         return (above / below if below else None, *wilson(above, below))
 
     def cost(self, costs: Costs, *, seed: int = 1) -> tuple[float | None, float, float]:
-        """(mean, low, high) of what 1,000 rows cost, with its 95 % percentile interval over resampled rows; None without a row."""
+        """(mean, low, high) of what 1,000 rows cost; None without a row.
+
+        low, high: 95 %, of the chances of each kind of row by Dirichlet with half a row of each added (the prior of H. Jeffreys 1946, of
+        which Brown, Cai and DasGupta 2001 show how it covers). From 30 rows on, also where a dear kind was never seen: resampled rows,
+        which then cost nothing for sure, hold the true cost of 30 rows in 36 to 92 %. Rows are independent.
+        """
         if not self.rows:
             return None, 0.0, 0.0
-        prices = np.array([costs.false, costs.missed, costs.person or 0.0, 0.0]) * PER
-        counts = np.array([self.false, self.missed, self.person, self.hit + self.passed])
-        drawn = np.random.default_rng(seed).multinomial(self.rows, counts / self.rows, size=RESAMPLES) @ prices / self.rows
+        kinds: dict[float, int] = {0.0: self.hit + self.passed}  # those of one price are one kind
+        for price, count in ((costs.false, self.false), (costs.missed, self.missed), (costs.person, self.person)):
+            if price is not None:
+                kinds[price] = kinds.get(price, 0) + count
+        prices, counts = (np.array(list(each), dtype=np.float64) for each in (kinds, kinds.values()))
+        mean = float(counts @ prices / self.rows * PER)
+        drawn = np.random.default_rng(seed).dirichlet(counts + 0.5, size=RESAMPLES) @ prices * PER
         low, high = np.percentile(drawn, (2.5, 97.5))
-        return float(counts @ prices / self.rows), float(low), float(high)
+        return mean, min(mean, float(low)), max(mean, float(high))
 
 
 def outcome(scores: Floats, positive: Bools, low: float, high: float) -> Outcome:

@@ -62,6 +62,9 @@ class RealisedOut(BandOut):
     """What people had said when the window was measured."""
 
     rows = serializers.IntegerField()
+    senders = serializers.IntegerField(
+        default=None, allow_null=True, help_text="at least so many; null: rows are taken as independent, or it was measured before that"
+    )
 
 
 class MeasurementOut(serializers.Serializer[Any]):

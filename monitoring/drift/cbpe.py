@@ -16,8 +16,6 @@ import numpy as np
 import scipy  # its parts are loaded when they are first used
 from numpy.typing import NDArray
 
-from lifecycle.statistics.intervals import wilson
-
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
@@ -177,14 +175,6 @@ def f1_of(truth: Ints, predicted: Ints, classes: int, weight: Floats | None = No
     counted = np.bincount(truth, weights=weight, minlength=classes) + np.bincount(predicted, weights=weight, minlength=classes)
     held = counted > 0
     return float((2 * hit[held] / counted[held]).mean())
-
-
-def realised(right: int, wrong: int) -> dict[str, Any] | None:
-    """The share of answers that people or truth called right, with its 95 % Wilson interval; None where nothing was said."""
-    if not right + wrong:
-        return None
-    low, high = wilson(right, right + wrong)
-    return {"value": right / (right + wrong), "low": low, "high": high, "rows": right + wrong}
 
 
 # ── Probabilities from what is kept of an answer ────────────────────────────

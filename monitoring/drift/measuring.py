@@ -23,6 +23,7 @@ from monitoring.drift.statistics import Bins
 from monitoring.traffic import histogram
 from monitoring.traffic.counts import Counts
 from monitoring.traffic.rules import CONFIDENCE_BINS, OOV_BINS
+from monitoring.traffic.senders import by_group, told
 
 OF_OLD = "Its old baseline does not say how sure the calibration is, and its evaluation cannot be read again. Evaluate the run again."
 F1_ROWS_A_LABEL = 5
@@ -282,19 +283,28 @@ def tells_enough(counts: Counts) -> bool:
     return judged >= MIN_ROWS and judged >= JUDGED_LEAST * counts.answers
 
 
+def realised(counts: Counts) -> dict[str, Any] | None:
+    """The share of answers that people or truth called right, with its interval, by sender; None where nothing was said."""
+    found = told(counts.by_sender, counts.right, counts.wrong)
+    return asdict(found) if found else None
+
+
 def measure_realised(reference: Reference, counts: Counts) -> Measured:
-    """How far the share of answers called right fell below the accuracy on the reference."""
+    """How far the share of answers called right fell below the accuracy on the reference. Answers of a sender resemble each other, so that
+    they count as the effective number of rows."""
     n, m = reference.rows, counts.right + counts.wrong
     if n < MIN_ROWS:
         return small_reference(Monitor.ACCURACY, n, m)
-    known, now = reference.calibration["accuracy"], counts.right / m
-    pooled = (known * n + counts.right) / (n + m)
-    error = math.sqrt(pooled * (1 - pooled) * (1 / n + 1 / m))
-    fall = known - now
+    z = float(scipy.special.ndtri(1 - ALPHA))
+    known, now, rows = reference.calibration["accuracy"], counts.right / m, clustered.effective(counts.correct, z)
+    pooled = (known * n + now * rows) / (n + rows)
+    error = math.sqrt(pooled * (1 - pooled) * (1 / n + 1 / rows))
+    fall, senders = known - now, len(by_group(counts.by_sender)) or None
     p = float(scipy.special.ndtr(-fall / error)) if error else 1.0
     return Measured(
-        Monitor.ACCURACY, Mark.OK, f"By {m} answers that people judged.", fall, float(scipy.special.ndtri(1 - ALPHA)) * error, p, n, m
-    )
+        Monitor.ACCURACY, Mark.OK, f"By {m} answers that people judged.", fall, z * error, p, n, m, senders=senders,
+        design_effect=m / rows if senders else None,
+    )  # fmt: skip
 
 
 def not_estimable(outside: float) -> str:

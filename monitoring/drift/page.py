@@ -26,6 +26,7 @@ from monitoring.traffic import queries as traffic
 from monitoring.traffic.counts import merge
 from monitoring.traffic.queries import Point
 from monitoring.traffic.rules import FEEDBACK_LEAST, SHADOW
+from monitoring.traffic.senders import asked_by
 from registry.access import policy
 from registry.access.models import User
 from registry.access.roles import sentence
@@ -184,7 +185,8 @@ def called_right(said: Mapping[str, Any] | None) -> Figure:
     if not said or said["rows"] < FEEDBACK_LEAST:
         few = f"{things(said['rows'], 'prediction')} with feedback by then; {FEEDBACK_LEAST} needed" if said else "no feedback by then"
         return Figure("Correct (from feedback)", None, sub=few)
-    interval = f"{percent(said['low'], 1)} to {percent(said['high'], 1)} of {count(said['rows'])}"
+    by = f", {asked_by(said['senders'])}" if "senders" in said else ""  # older reports say nothing of it
+    interval = f"{percent(said['low'], 1)} to {percent(said['high'], 1)} of {count(said['rows'])}{by}"
     return Figure("Correct (from feedback)", percent(said["value"], 1), sub=f"{interval}, when measured")
 
 
@@ -268,7 +270,7 @@ def accuracy(report: DriftReport, since: datetime) -> Chart | None:
 def said(point: Point, semver: str) -> dict[str, Any] | None:
     """The share of a version's answers of a day that people called right, by now."""
     counts = merge(counts for (name, arm), counts in point.arms.items() if name == semver and arm != SHADOW)
-    return cbpe.realised(counts.right, counts.wrong)
+    return measuring.realised(counts)
 
 
 # ── Texts ───────────────────────────────────────────────────────────────────

@@ -13,6 +13,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from monitoring.overview import page, rules
+from monitoring.traffic.api.series import ShareOfSendersOut
 from registry.access.decorators import Needs
 from registry.access.rest import View
 
@@ -26,7 +27,8 @@ class ModelHealthOut(serializers.Serializer[Any]):
     canary = serializers.CharField(help_text="its version; empty without one")
     health = serializers.CharField(source="health.word")
     why = serializers.CharField(source="health.why")
-    right = serializers.FloatField(allow_null=True)
+    right = serializers.FloatField(source="right.value", allow_null=True)
+    right_told = ShareOfSendersOut(source="right", allow_null=True)
     called = serializers.IntegerField(help_text="predictions with feedback in 30 days")
     estimate = serializers.FloatField(allow_null=True)
     psi = serializers.FloatField(allow_null=True, help_text="the largest of the newest drift report")

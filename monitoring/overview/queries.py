@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
 from datetime import UTC, date, datetime
+from typing import NamedTuple
 
 from django.db.models import Count, Max, Q, QuerySet, Sum
 from django.db.models.functions import TruncMonth, TruncWeek
@@ -24,7 +25,8 @@ from monitoring.traffic import histogram
 from monitoring.traffic.histogram import Histogram
 from monitoring.traffic.models import Kpi, Rollup, RollupMark
 from monitoring.traffic.queries.figures import pieces
-from monitoring.traffic.rules import DAY, SHADOW, WINDOWS, availability, right_interval, right_share
+from monitoring.traffic.rules import DAY, FEEDBACK_LEAST, SHADOW, WINDOWS, availability, right_share
+from monitoring.traffic.senders import Told, told
 from registry.access import policy
 from registry.access.models import Project, User
 from registry.access.queries import projects
@@ -78,11 +80,6 @@ class Volume:
         """Of these; None where they are too few to tell."""
         return right_share(self.right, self.wrong)
 
-    @property
-    def right_interval(self) -> tuple[float, float] | None:
-        """The 95 % Wilson interval of `right_share`."""
-        return right_interval(self.right, self.wrong)
-
     def __add__(self, other: Volume) -> Volume:
         return Volume(*(getattr(self, name) + getattr(other, name) for name in COUNTED))
 
@@ -115,14 +112,28 @@ def weekly(found: Sequence[Endpoint], since: date, now: datetime) -> dict[int, d
     return weeks
 
 
-def last_month(found: Sequence[Endpoint], now: datetime) -> dict[int, tuple[Volume, Histogram]]:
-    """Endpoint → counts and latency histogram of the last 30 days, which are those of the traffic page."""
-    sums: dict[int, tuple[Volume, Histogram]] = {}
+class Month(NamedTuple):
+    """The last 30 days, as the traffic page has them."""
+
+    volume: Volume
+    latency: Histogram
+    by_sender: Histogram
+
+    @property
+    def right(self) -> Told | None:
+        """Predictions that are correct, of those with feedback; None where they are too few to tell."""
+        return told(self.by_sender, self.volume.right, self.volume.wrong, FEEDBACK_LEAST)
+
+
+def last_month(found: Sequence[Endpoint], now: datetime) -> dict[int, Month]:
+    """Endpoint → its last 30 days."""
+    sums: dict[int, Month] = {}
     for rows in rollups(found, *WINDOWS["30d"].span(now)):
-        for endpoint, latency, *counts in rows.values_list("endpoint", "latency", *COUNTED):
-            volume, times = sums.setdefault(endpoint, (Volume(), {}))
-            histogram.add_to(times, latency)
-            sums[endpoint] = volume + Volume(*counts), times
+        for endpoint, latency, sides, *counts in rows.values_list("endpoint", "latency", "by_sender", *COUNTED):
+            month = sums.setdefault(endpoint, Month(Volume(), {}, {}))
+            histogram.add_to(month.latency, latency)
+            histogram.add_to(month.by_sender, sides)
+            sums[endpoint] = month._replace(volume=month.volume + Volume(*counts))
     return sums
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -49,7 +50,8 @@ PAGE = 30
 RUN_ACTIVE = UNFINISHED
 RUN_ENDED = (Run.State.FAILED, Run.State.STOPPED)
 SETTLED = timedelta(days=1)  # a trigger that was set or changed since is like a proposal by hand
-POOL = 5_000  # newest kept texts of the window from which texts are chosen; newest predictions with feedback that tell the accuracy
+POOL = 5_000  # newest kept texts of the window from which texts are chosen
+SAMPLE = 10_000  # predictions of the window that tell what people say of them
 COUNTED = 100_000  # labels are counted up to here
 CHUNK = 500
 RECENT = timedelta(days=30)
@@ -325,21 +327,34 @@ def gather(endpoint: Endpoint, now: datetime, window_days: int) -> Facts:
         "version": find_url("catalog:version", uuid=live.uuid), "dataset": find_url("datasets:dataset", uuid=snapshot.dataset.uuid),
         "drift": find_url("drift:endpoint", uuid=endpoint.uuid), "alerts": find_url("alerts:endpoint", uuid=endpoint.uuid),
     }  # fmt: skip
+    said = traffic.spoken(endpoint, since, now, live, SAMPLE, total.answers) if total.judged else []
     return Facts(
         live=live.semver, drift=drift_of(endpoint, live), quality_alert=quality_alert(endpoint), called=total.judged,
-        judged=by_key(traffic.judged(endpoint, since, now, POOL, live)), tells=tells_enough(total),
-        expected=live.evaluation.report.get("accuracy"), tested=live.evaluation.rows, overrides=total.overrides, answers=total.answers,
+        judged=total.correct, tells=tells_enough(total), not_wrong=by_key((each.key, each.right is not False) for each in said),
+        overridden=by_key((each.key, each.overridden) for each in said), senders=keys_of(said),
+        expected=live.evaluation.report.get("accuracy"), tested=live.evaluation.rows, answers=total.answers,
         labels_new=labels_since(snapshot.dataset, snapshot.created_at), learnt_at=snapshot.created_at,
         run=f"{run} trains on this data" if run else "", urls=urls, **common,
     )  # fmt: skip
 
 
 def by_key(words: Iterable[tuple[str, bool]]) -> Sums:
-    """Correct predictions / predictions with feedback, by sticky key; without a key each is a cluster of its own."""
-    clusters: dict[str, list[bool]] = {}
-    for at, (key, right) in enumerate(words):
-        clusters.setdefault(key or f"row {at}", []).append(right)
-    return clustered.sums([sum(each) for each in clusters.values()], [len(each) for each in clusters.values()])
+    """Predictions that are so / all of them, by sticky key; without a key each is a cluster of its own, as all are where one key alone is
+    known, which does not tell who asks."""
+    clusters: dict[str, list[bool]] = defaultdict(list)
+    for key, so in words:
+        clusters[key].append(so)
+    lone = clusters.pop("", [])
+    if len(clusters) == 1:
+        lone += clusters.popitem()[1]
+    keyed = clustered.sums([sum(each) for each in clusters.values()], [len(each) for each in clusters.values()])
+    return keyed + clustered.alone(sum(lone), len(lone))
+
+
+def keys_of(said: Iterable[traffic.Spoken]) -> int | None:
+    """How many different keys are among them; None where predictions are taken as independent."""
+    keys = len({each.key for each in said if each.key})
+    return keys if keys > 1 else None
 
 
 def cooled_by(endpoint: Endpoint) -> Proposal | None:

@@ -18,7 +18,7 @@ from monitoring.rollouts.models import Look, Rollout
 from registry.access import policy
 from registry.access.decorators import Needs
 from registry.access.rest import View, read
-from registry.catalog.models import Endpoint
+from registry.catalog.models import Endpoint, ModelVersion
 from registry.promotions.api import PlanIn
 from registry.promotions.models import PromotionRequest
 
@@ -29,6 +29,12 @@ class StartIn(PlanIn):
     """The approval to use. The plan is the approved one; give it only for a request from before requests named a plan."""
 
     request = serializers.UUIDField()
+
+
+class ForecastIn(PlanIn):
+    """A plan, and of which version, so that the forecast knows what it did as a shadow; without it that is left out."""
+
+    version = serializers.UUIDField(required=False)
 
 
 class SeenIn(serializers.Serializer[Any]):
@@ -197,11 +203,15 @@ class Forecast(View):
 
     needs = {"POST": Needs("rollouts.start", Endpoint, SEE)}
 
-    @extend_schema(operation_id="rollouts_forecast", request=PlanIn, responses=ForecastOut)
+    @extend_schema(operation_id="rollouts_forecast", request=ForecastIn, responses=ForecastOut)
     def post(self, request: Request, uuid: UUID) -> Response:
         """The time to a decision at the endpoint's present traffic. Changes nothing."""
-        traffic = queries.present_traffic(Endpoint.objects.get(uuid=uuid), timezone.now())
-        return Response(ForecastOut(rules.forecast(plan_of(read(PlanIn, request.data)), traffic)).data)
+        endpoint, given = Endpoint.objects.get(uuid=uuid), read(ForecastIn, request.data)
+        version = ModelVersion.objects.filter(model=endpoint.model_id, uuid=given["version"]).first() if "version" in given else None
+        if "version" in given and version is None:
+            raise Refused("There is no such version.", fields={"version": ["Name a version of the endpoint's model by its uuid."]})
+        plan = plan_of({name: value for name, value in given.items() if name != "version"})
+        return Response(ForecastOut(rules.forecast(plan, queries.present_traffic(endpoint, timezone.now(), version))).data)
 
 
 class OneRollout(View):

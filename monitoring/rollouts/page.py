@@ -68,7 +68,7 @@ def panel(user: User, endpoint: Endpoint) -> dict[str, Any]:
 
 def expected(waiting: PromotionRequest, endpoint: Endpoint) -> rules.Forecast:
     """What the approved plan comes to at the present traffic; the usual plan, for a request from before requests named a plan."""
-    return rules.forecast(plans.canary_of(waiting.plan) or rules.Plan(), present_traffic(endpoint, timezone.now()))
+    return rules.forecast(plans.canary_of(waiting.plan) or rules.Plan(), present_traffic(endpoint, timezone.now(), waiting.version))
 
 
 def live(user: User, rollout: Rollout, now: datetime | None = None) -> dict[str, Any]:
@@ -249,7 +249,7 @@ def thread(rollout: Rollout) -> list[Step]:
 
 def start(request: PromotionRequest, form: Any, plan: rules.Plan | None) -> dict[str, Any]:
     """The form, with what to expect of the plan in it; none where the request is used or ended."""
-    traffic, live = present_traffic(request.endpoint, timezone.now()), endpoints.live_deployment(request.endpoint)
+    traffic, live = present_traffic(request.endpoint, timezone.now(), request.version), endpoints.live_deployment(request.endpoint)
     is_live = bool(live and live.version_id == request.version_id)
     forecast = rules.forecast(plan, traffic) if plan else None
     return {

@@ -14,6 +14,7 @@ from django.utils import timezone
 
 from lifecycle.refusals import Conflict
 from lifecycle.statistics import clustered
+from lifecycle.statistics.clustered import Sums
 from monitoring.rollouts import rules
 from monitoring.rollouts.models import FirstEvent, Look, Minute, Rollout, Segment
 from monitoring.rollouts.rules.points import ArmPoint
@@ -21,6 +22,7 @@ from monitoring.rollouts.rules.units import CANARY, STABLE
 from monitoring.traffic import histogram
 from monitoring.traffic import queries as traffic
 from monitoring.traffic.models import Feedback, MinuteRollup, Prediction
+from monitoring.traffic.rules import SHADOW
 from registry.access import policy
 from registry.access.policy import Person
 from registry.catalog.models import Endpoint, ModelVersion
@@ -176,7 +178,7 @@ def evidence(rollout: Rollout, now: datetime, *, behind: bool = False) -> rules.
             measured |= {metric} if any(found.events[metric]) else set()
     return rules.Evidence(
         present, groups, log_e, (now - rollout.step_started_at) / MINUTE, (now - rollout.window_started_at) / MINUTE, behind,
-        blocked(rollout, now), frozenset(rules.METRICS) - measured,
+        blocked(rollout, now), frozenset(rules.METRICS) - measured, shadow_of(rollout),
     )  # fmt: skip
 
 
@@ -281,8 +283,28 @@ class SlowBounds:
         return histogram.quantile(merged, 0.95) if sum(merged.values()) >= MIN_FOR_SLOW else None
 
 
-def present_traffic(endpoint: Endpoint, now: datetime) -> rules.Traffic:
-    """The live version's traffic of the last hour, or of the last day where that hour was silent; feedback and keys of the last day."""
+def as_shadow(version: ModelVersion, live: Deployment | None, until: datetime) -> Sums:
+    """What a version predicted as a shadow since this version is live, until it began to answer itself: predictions that agreed with what
+    clients got / were compared, by sender. Only what the rollups hold: comparisons from before keys were counted are independent."""
+    if live is None:
+        return Sums()
+    return traffic.total(live.endpoint, live.started_at, until, version=version, arm=SHADOW).agreeing
+
+
+def shadow_of(rollout: Rollout) -> Sums:
+    """The same of the version that a rollout is about, before its canary; nothing where the plan does not ask for it."""
+    if rollout.rule.shadow_disagreement is None:
+        return Sums()
+    rows = Deployment.objects.filter(
+        endpoint=rollout.endpoint_id, version=rollout.baseline_id, arm=Deployment.Arm.STABLE, started_at__lte=rollout.started_at
+    )
+    return as_shadow(rollout.version, rows.select_related("endpoint").order_by("-started_at").first(), rollout.started_at)
+
+
+def present_traffic(endpoint: Endpoint, now: datetime, version: ModelVersion | None = None) -> rules.Traffic:
+    """The live version's traffic of the last hour, or of the last day where that hour was silent; feedback and keys of the last day; and
+    what the version did as a shadow."""
+    shadow = as_shadow(version, endpoints.live_deployment(endpoint), now) if version else None
     names = ("requests", "errors", "refused", "shed", "right", "wrong")
     rows = MinuteRollup.objects.filter(endpoint=endpoint, arm__in=(STABLE, CANARY), start__gte=now - timedelta(days=1), start__lte=now)
     day = rows.aggregate(**{name: Sum(name, default=0) for name in names})
@@ -290,8 +312,8 @@ def present_traffic(endpoint: Endpoint, now: datetime) -> rules.Traffic:
     for hours, sums in ((1, hour), (24, day)):
         if asked := answered(sums):
             judged, wrong = (min(1.0, part / answered(day)) for part in (day["right"] + day["wrong"], day["wrong"]))
-            return rules.Traffic(asked / hours, asked, sums["errors"], *customers(endpoint, now), judged, wrong)
-    return rules.Traffic(0.0, 0, 0)
+            return rules.Traffic(asked / hours, asked, sums["errors"], *customers(endpoint, now), judged, wrong, shadow)
+    return rules.Traffic(0.0, 0, 0, shadow=shadow)
 
 
 def answered(sums: dict[str, int]) -> int:

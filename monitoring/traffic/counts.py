@@ -6,15 +6,17 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
+from lifecycle.statistics.clustered import Sums
 from monitoring.traffic import histogram
 from monitoring.traffic.histogram import Histogram
 from monitoring.traffic.rules import CONFIDENCE_BINS, OOV_BINS, Ending, ending, share_bin
+from monitoring.traffic.senders import by_sender, side_of
 
 NUMBERS = (
     "requests", "errors", "refused", "shed", "answers", "truncated", "cpu_us", "timed", "right", "wrong", "overrides", "agree", "disagree",
     "lost_milli",
 )  # fmt: skip
-HISTOGRAMS = ("latency", "labels", "confidence", "chars", "tokens", "oov")
+HISTOGRAMS = ("latency", "labels", "confidence", "chars", "tokens", "oov", "by_sender")
 FIELDS = (*NUMBERS, *HISTOGRAMS)
 
 
@@ -46,6 +48,7 @@ class Counts:
     chars: Histogram = field(default_factory=dict)
     tokens: Histogram = field(default_factory=dict)
     oov: Histogram = field(default_factory=dict)
+    by_sender: Histogram = field(default_factory=dict)
 
     def add_request(self, code: int, latency_ms: float) -> None:
         """One request by its status. Only answered ones have a latency that means something."""
@@ -75,6 +78,28 @@ class Counts:
             histogram.count(self.chars, histogram.bucket(chars))
         if tokens:
             histogram.count(self.tokens, histogram.bucket(tokens))
+
+    def add_word(self, right: bool, key: str, times: int = 1) -> None:
+        """Feedback on an answer; key: the digest of who asked. times: −1 takes it out."""
+        self.right += times * right
+        self.wrong += times * (not right)
+        histogram.count(self.by_sender, side_of(key, right), times)
+
+    def add_compared(self, agrees: bool, key: str) -> None:
+        """A shadow's answer beside the client's."""
+        self.agree += agrees
+        self.disagree += not agrees
+        histogram.count(self.by_sender, side_of(key, agrees))
+
+    @property
+    def correct(self) -> Sums:
+        """Correct predictions / those with feedback, by sender."""
+        return by_sender(self.by_sender, self.right, self.wrong)
+
+    @property
+    def agreeing(self) -> Sums:
+        """Of a shadow: predictions with the client's label / those that were compared, by sender."""
+        return by_sender(self.by_sender, self.agree, self.disagree)
 
     @property
     def lost(self) -> int:

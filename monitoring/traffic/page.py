@@ -9,7 +9,6 @@ from typing import Any, NamedTuple
 from django.conf import settings
 from django.utils import timezone
 
-from lifecycle.statistics.intervals import wilson
 from lifecycle.ui.addresses import find_url
 from lifecycle.ui.marks import Figure
 from lifecycle.ui.numbers import GAP, count, decimals, money, percent, signed, significant, things
@@ -19,6 +18,7 @@ from monitoring.traffic.models import Kpi, Prediction
 from monitoring.traffic.outcomes import LEAST, SUBJECTS_LEAST
 from monitoring.traffic.queries import Comparison, Total
 from monitoring.traffic.rules import DAY, FEEDBACK_LEAST, MINUTE, SHADOW, WINDOWS, Window, floor
+from monitoring.traffic.senders import asked_by
 from registry.access import policy
 from registry.access.models import User
 from registry.access.roles import sentence
@@ -53,15 +53,16 @@ def busy_window(endpoint: Endpoint) -> Window:
 
 def figures(total: Total) -> list[Figure]:
     """The strip above the charts."""
-    interval, cost = total.right_interval, total.cost_per_million
+    right, cost = total.right_told, total.cost_per_million
     return [
         Figure("Requests", count(total.requests), sub=f"{decimals(total.per_minute or 0.0, 1)} a minute"),
         Figure("p50 latency", number(total.p50_ms), "ms", "in the server"),
         Figure("p95 latency", number(total.p95_ms), "ms", "in the server"),
         Figure("Errors", None if total.error_share is None else percent(total.error_share, 2, (0, 1)), sub=failed(total)),
         Figure(
-            "Correct (from feedback)", percent(total.right_share, 1) if interval else None,
-            sub=f"{percent(interval[0], 1)} to {percent(interval[1], 1)} of {count(total.judged)}" if interval else few(total.judged),
+            "Correct (from feedback)", percent(right.value, 1) if right else None,
+            sub=f"{percent(right.low, 1)} to {percent(right.high, 1)} of {count(right.rows)}, {asked_by(right.senders)}"
+            if right else few(total.judged),
         ),
         Figure(
             "Cost per 1 M predictions", None if cost is None else money(cost), settings.CURRENCY if cost is not None else "",
@@ -124,10 +125,10 @@ def shadow(user: User, endpoint: Endpoint, given: Mapping[str, str]) -> dict[str
     total = queries.total(endpoint, until - 7 * DAY, until, version=running.version if running else None, arm=SHADOW)
     rows, older = queries.disagreements(user, endpoint, key, queries.FEW if few else queries.PAGE)
     after = f"?before={keyset.written(older)}" if older else ""
-    compared = total.agree + total.disagree
+    agree = total.agree_told
     return {
-        "endpoint": endpoint, "running": running, "total": total, "compared": compared, "rows": rows, "few": few,
-        "interval": wilson(total.agree, compared) if compared else None, "reads": queries.reads_texts(user, endpoint),
+        "endpoint": endpoint, "running": running, "total": total, "agree": agree, "rows": rows, "few": few,
+        "by": asked_by(agree.senders) if agree else "", "reads": queries.reads_texts(user, endpoint),
         "pager": {"previous": "?" if key else "", "next": after, "about": None},
     }  # fmt: skip
 

@@ -7,8 +7,6 @@ from datetime import datetime, timedelta
 
 from django.db.models import TextChoices
 
-from lifecycle.statistics.intervals import wilson
-
 CONFIDENCE_BINS, OOV_BINS = 50, 20
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 BATCH_MAX = 1000  # words or outcomes in one request
@@ -61,12 +59,6 @@ def right_share(right: int, wrong: int) -> float | None:
     """The share of predictions with feedback that are correct; None where they are too few to show it."""
     judged = right + wrong
     return right / judged if judged >= FEEDBACK_LEAST else None
-
-
-def right_interval(right: int, wrong: int) -> tuple[float, float] | None:
-    """The 95 % Wilson interval of `right_share`."""
-    judged = right + wrong
-    return wilson(right, judged) if judged >= FEEDBACK_LEAST else None
 
 
 def share_bin(value: float, bins: int) -> int:

@@ -77,6 +77,7 @@ class Shadow:
     kl: float | None
     latency_ms: float
     primary_latency_ms: float | None
+    key: str = ""
 
 
 @dataclass(slots=True)
@@ -139,7 +140,7 @@ def rows(data: dict[str, Any]) -> list[Row]:
     request, at, code = UUID(data["uuid"]), moment(data["at"]), status(data["code"])
     request_id, endpoint = clean(str(data.get("request_id") or ""))[:80], clean(str(data["endpoint"]))
     version, deployment = identifier(data["version"]), identifier(data.get("deployment"))
-    digest, arm, key = sha256(data["root_digest"]), clean(str(data["arm"] or ""))[:8], clean(str(data.get("key") or ""))[:16]
+    digest, arm, key = sha256(data["root_digest"]), clean(str(data["arm"] or ""))[:8], sticky(data.get("key"))
     latency_ms, epoch, pinned = measure(data["latency_ms"]), whole(data["epoch"], EPOCH_END), data.get("pinned") is True
     texts = max(1, len(inputs))
     cpu_ms = optional(data.get("cpu_ms"))
@@ -162,6 +163,11 @@ def rows(data: dict[str, Any]) -> list[Row]:
     return made
 
 
+def sticky(key: Any) -> str:
+    """The digest of a sticky key, 16 hex digits; empty where there is none."""
+    return clean(str(key or ""))[:16]
+
+
 def shadow(data: dict[str, Any]) -> Shadow:
     """A shadow's answer."""
     agrees = data.get("agrees")
@@ -170,7 +176,7 @@ def shadow(data: dict[str, Any]) -> Shadow:
         root_digest=sha256(data["root_digest"]), deployment=identifier(data.get("deployment")), prediction=UUID(data["prediction"]),
         code=status(data.get("code", 200)), label=clean(str(data.get("label") or ""))[:LABEL_MAX], confidence=share(data.get("confidence")),
         agrees=None if agrees is None else bool(agrees), kl=optional(data.get("kl")), latency_ms=measure(data["latency_ms"]),
-        primary_latency_ms=optional(data.get("primary_latency_ms")),
+        primary_latency_ms=optional(data.get("primary_latency_ms")), key=sticky(data.get("key")),
     )  # fmt: skip
 
 

@@ -42,6 +42,11 @@ class PlanIn(serializers.Serializer[Any]):
         default=None, allow_null=True,
         help_text=f"of the share of wrong answers, of those with feedback, likewise; at most {MAX_MARGIN:g}; null: no bound is required",
     )  # fmt: skip
+    shadow_disagreement = serializers.FloatField(
+        default=None, allow_null=True,
+        help_text="share of the version's predictions as a shadow that may differ from what clients got, at the upper bound; "
+        f"at most {plans.MAX_DISAGREEMENT:g}; null: no bound is required",
+    )  # fmt: skip
     rise = serializers.FloatField(default=DEFAULT.rise, help_text="of the error share, that must be found with 80 % power")
     max_hours = serializers.IntegerField(default=DEFAULT.max_hours, help_text="of one step; then it holds")
     automatic = serializers.BooleanField(default=True, help_text="false: a person widens each step")

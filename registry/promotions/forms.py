@@ -56,6 +56,12 @@ class PlanForm(forms.Form):
         help_text="Optional. The canary then also needs feedback, and widens only when the upper bound of the increase of wrong answers, "
         "of those with feedback, is below this. Empty: it widens without feedback and says so.",
     )
+    shadow_disagreement = forms.FloatField(
+        required=False,
+        label="Most shadow disagreement, %",
+        help_text="Optional. The version then also has to run as a shadow before the canary, and widens only when at most so many of its "
+        "predictions differ from what clients got, at the upper bound. Empty: it widens without a shadow too.",
+    )
     rise = forms.FloatField(
         label="Smallest rise to detect, percentage points",
         help_text="A canary worse by this is rolled back within the forecast time with 80 % power.",
@@ -70,8 +76,8 @@ class PlanForm(forms.Form):
 
     DEFAULTS: dict[str, Any] = {
         "steps": ", ".join(f"{step / 100:g}" for step in DEFAULT.steps), "min_requests": DEFAULT.min_requests,
-        "min_minutes": DEFAULT.min_minutes, "margin": as_percent(DEFAULT.margin), "wrong_margin": "", "rise": as_percent(DEFAULT.rise),
-        "max_hours": DEFAULT.max_hours, "automatic": "yes",
+        "min_minutes": DEFAULT.min_minutes, "margin": as_percent(DEFAULT.margin), "wrong_margin": "", "shadow_disagreement": "",
+        "rise": as_percent(DEFAULT.rise), "max_hours": DEFAULT.max_hours, "automatic": "yes",
     }  # fmt: skip
 
     def clean_steps(self) -> tuple[int, ...]:
@@ -88,7 +94,7 @@ class PlanForm(forms.Form):
         if self.errors:
             return given
         try:
-            points = ("margin", "wrong_margin", "rise")
+            points = ("margin", "wrong_margin", "shadow_disagreement", "rise")
             given["plan"] = Plan(**given | {name: given[name] and round(given[name] / 100, 9) for name in points})
         except Refused as refusal:
             for name, texts in refusal.fields.items():

@@ -24,6 +24,7 @@ FROM_BEFORE = {"tolerances": "rate_ratios"}  # as stored plans name it that were
 MIN_ALPHA, MAX_ALPHA, MAX_RATIO = 0.001, 0.2, 3.0
 MAX_WARM_UP, MAX_SHARE = 1_000, 9_000
 MAX_MARGIN = 0.2  # it has no part in taking back, but says what is still called no worse
+MAX_DISAGREEMENT = 0.5
 
 
 def share_text(share: int) -> str:
@@ -42,7 +43,9 @@ class Plan:
     of the canary after it was loaded that count for nothing. alphas: chance of a false rollback, for each kind of evidence. rate_ratios:
     how many times the stable version's rate that of the canary may be and still count as harmless. tau: see interval.difference.
     checked: whether it may be agreed now; what was agreed before is read as it was. wrong_margin: of the answers with feedback, the
-    share of wrong ones may be higher by less than this, at the upper bound; None: no bound is required, and it widens without feedback too.
+    share of wrong ones may be higher by less than this, at the upper bound; None: no bound is required, and it widens without feedback
+    too. shadow_disagreement: of the version's predictions as a shadow, before the canary, so many may at most differ from the live version's,
+    at the upper bound; None: no bound.
     """
 
     steps: tuple[int, ...] = (500, 2500, 5000, WHOLE)
@@ -57,6 +60,7 @@ class Plan:
     rate_ratios: Mapping[str, float] = field(default_factory=lambda: dict(RATE_RATIOS))
     tau: float = 0.01
     wrong_margin: float | None = None
+    shadow_disagreement: float | None = None
     checked: InitVar[bool] = True
 
     def __post_init__(self, checked: bool) -> None:
@@ -76,6 +80,8 @@ class Plan:
             ("margin", 0 < self.margin <= MAX_MARGIN, f"More than 0, at most {100 * MAX_MARGIN:g} percentage points."),
             ("wrong_margin", self.wrong_margin is None or 0 < self.wrong_margin <= MAX_MARGIN,
              f"More than 0, at most {100 * MAX_MARGIN:g} percentage points; nothing for no bound."),
+            ("shadow_disagreement", self.shadow_disagreement is None or 0 < self.shadow_disagreement <= MAX_DISAGREEMENT,
+             f"More than 0, at most {100 * MAX_DISAGREEMENT:g} %; nothing for no bound."),
             ("rise", 0 < self.rise <= 0.9, "More than 0, at most 90 percentage points."),
             ("max_hours", 1 <= self.max_hours <= 24 * 30, "1 hour to 30 days."),
             ("warm_up", 0 <= self.warm_up <= MAX_WARM_UP, f"0 to {MAX_WARM_UP:,} requests; the rule does not see them."),
@@ -179,6 +185,8 @@ def sentence(stored: Mapping[str, Any]) -> str:
     if stored["kind"] == Kind.SHARE:
         return f"manual canary at {share_text(stored['share'])}"
     bound = f", wrong answers at most {points(stored['wrong_margin'])} more" if stored.get("wrong_margin") else ""
+    if most := stored.get("shadow_disagreement"):
+        bound += f", shadow disagreement at most {100 * most:g} %"
     return f"canary at {', '.join(share_text(step) for step in stored['steps'])}{bound}"
 
 
@@ -204,6 +212,12 @@ def lines(plan: Plan | None) -> list[tuple[str, str]]:
                 "none: widens without feedback too"
                 if plan.wrong_margin is None
                 else f"{points(plan.wrong_margin)} of the answers with feedback",
+            ),
+            (
+                "Most shadow disagreement",
+                "none: widens without a shadow too"
+                if plan.shadow_disagreement is None
+                else f"{percent(plan.shadow_disagreement, 1)} of its predictions as a shadow, before the canary",
             ),
             ("Rollback", f"chance of rolling back a harmless canary at most {percent(plan.alpha, 1)}"),
             ("Harmless up to", f"{', '.join(f'{name} {plan.rate_ratios[name]:g} ×' for name in METRICS)} the stable version's rate"),

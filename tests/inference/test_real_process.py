@@ -313,10 +313,14 @@ def test_a_server_with_a_shadow_answers_compares_and_ends(installation, root, st
     installation.publish(support=endpoint(root, shadow=installation.artifact(1)))
     server = start()
     until(lambda: all(state["state"] == "ready" for state in installation.status()["versions"].values()), "both are loaded")
-    assert [server.ask("card").status_code for _ in range(20)] == [200] * 20
+    keys = [{"parameters": {"route_key": f"customer {at}"}} for at in range(20)]
+    assert [server.ask("card", **each).status_code for each in keys] == [200] * 20
 
     assert server.end() == 0
 
-    kinds = [line.get("kind") for line in installation.spooled()]
+    lines = installation.spooled()
+    kinds = [line.get("kind") for line in lines]
     assert kinds.count(None) == 20
     assert 0 < kinds.count("shadow") <= 20
+    asked = {line["uuid"]: line["key"] for line in lines if "kind" not in line}
+    assert all(line["key"] == asked[line["prediction"]] != "" for line in lines if "kind" in line)

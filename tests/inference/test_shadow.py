@@ -34,7 +34,7 @@ class Engine:
 
 def copy(answer, *, answered=None, texts=("card",)):
     arm = Arm("shadow", 10_000, "v2", "tiny 1.2.0", "0" * 64, "d3")
-    return Copy("inbox/support", LiveArm(arm, Engine(answer)), REQUEST, texts, answered or said([0.75, 0.25]), 4.5)
+    return Copy("inbox/support", LiveArm(arm, Engine(answer)), REQUEST, texts, answered or said([0.75, 0.25]), 4.5, "5ea1")
 
 
 def test_two_answers_are_compared_text_by_text():
@@ -48,6 +48,7 @@ def test_two_answers_are_compared_text_by_text():
     assert first["uuid"] != second["uuid"]
     assert (first["kind"], first["endpoint"], first["deployment"], first["version"]) == ("shadow", "inbox/support", "d3", "v2")
     assert first["latency_ms"] >= 0
+    assert (first["key"], second["key"]) == ("5ea1", "5ea1")
 
 
 def test_the_same_labels_in_another_order_are_the_same():

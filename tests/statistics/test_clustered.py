@@ -146,3 +146,19 @@ def test_what_differs_by_rounding_alone_has_no_length():
     found = clustered.skewed([0.05 * 41, 0.1 + 0.2, 0.05], [41, 6, 1])
 
     assert found.low == found.high == pytest.approx(0.05)
+
+
+def test_the_design_of_counts_holds_each_cluster_against_the_others():
+    """As by deleting one cluster after the other (CR3): with few clusters the usual sum of squares is too small."""
+    random = np.random.default_rng(4)
+    codes = random.integers(0, 6, 120)
+    bins = np.where(random.random(120) < 0.5, codes % 3, random.integers(0, 3, 120))
+
+    found = clustered.design(bins, codes, 120)
+
+    shares = np.bincount(bins) / 120
+    moved = np.array([np.bincount(bins[codes != at], minlength=3) / (codes != at).sum() - shares for at in range(6)])
+    effect = (moved**2 / shares).sum() / 2 * 120
+    assert found.clusters == 6
+    assert found.effect == pytest.approx(max(1.0, effect))
+    assert effect > 1

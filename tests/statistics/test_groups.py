@@ -188,3 +188,57 @@ def test_equal_rows_give_equal_scores():
     measure = of_spans(9, codes, (0.9, 0.7, 0.8, 0.8))
 
     assert told(measure, codes, 4) == told(measure, codes, 4)
+
+
+# ── Rows in clusters ────────────────────────────────────────────────────────
+def alarms(random, runs: int, codes_of) -> dict[bool, int]:
+    """Of runs in which clusters of five rows differ (intraclass correlation .3) and groups don't: in how many a group is told apart,
+    where clusters are known and where not."""
+    found = {True: 0, False: 0}
+    clusters = np.repeat(np.arange(60), 5)
+    for _ in range(runs):
+        codes, chance = codes_of(clusters), random.beta(0.8 * 7 / 3, 0.2 * 7 / 3, 60)
+        right = (random.random(300) < chance[clusters]).astype(np.float64)
+        for known in found:
+            measure = Quotient("accuracy", right, np.ones(300), is_share=True, clusters=clusters if known else None)
+            found[known] += any(score.verdict in ("better", "worse") for score in told(measure, codes, 10))
+    return found
+
+
+def test_groups_of_whole_clusters_are_told_apart_by_chance_in_five_of_100():
+    found = alarms(np.random.default_rng(2), 25, lambda clusters: clusters // 6)
+
+    assert found[True] <= 3 < found[False]
+
+
+def test_so_are_groups_through_which_clusters_go():
+    random = np.random.default_rng(20)
+
+    found = alarms(random, 60, lambda clusters: np.where(random.random(300) < 0.8, clusters // 6, random.integers(0, 10, 300)))
+
+    assert found[True] <= 6 < found[False]
+
+
+def test_a_group_of_few_clusters_has_a_wide_interval_and_one_that_is_worse_is_told():
+    right, clusters = np.ones(300), np.repeat(np.arange(60), 5)
+    right[:100:2] = 0
+    measure = Quotient("accuracy", right, np.ones(300), is_share=True, clusters=clusters)
+    codes = np.repeat([0, 1], [100, 200])
+
+    worse, better = told(measure, codes, 2)
+
+    assert (worse.verdict, better.verdict) == ("worse", "better")
+    assert worse.values["accuracy"].value == 0.5
+    twins = Quotient("accuracy", np.repeat(np.arange(60) % 2, 5).astype(float), np.ones(300), is_share=True, clusters=clusters)
+    assert told(twins, codes, 2)[0].values["accuracy"] == Interval(0.5, *wilson(10, 20))  # 20 clusters of rows that are all alike
+    assert groups.tested_by(measure) == groups.PERMUTATION
+
+
+def test_a_quotient_in_clusters_that_are_single_rows_has_the_p_of_its_rows():
+    codes = np.repeat([0, 1], [30, 50])
+    rows = of_spans(2, codes, (0.6, 0.8))
+    single = Quotient("micro_f1", rows.above, rows.below, clusters=np.arange(80))
+
+    (p,), (same,) = (groups.p_values(each, groups.sums(each, codes, 2), codes, [0]) for each in (rows, single))
+
+    assert p == pytest.approx(same, abs=0.03)

@@ -221,3 +221,20 @@ def test_without_any_score_nothing_can_be_chosen_and_without_a_row_nothing_costs
         assert operating.cheapest(found, Costs(1, 1, 1)) == (NEVER, NEVER)
     assert operating.outcome(SPANS[:0], RIGHT[:0], 0, 0).cost(Costs(1, 1))[0] is None
     assert operating.outcome(SPANS[4:], RIGHT[4:], NEVER, NEVER).share("person") == (None, 0.0, 1.0)
+
+
+def test_the_cost_of_a_few_rows_is_covered_where_dear_ones_are_rare():
+    """1 % false calls at 5, half a percent missed at 20: of 100 rows resampled ones hold the true cost in 58 of 100."""
+    random, inside = np.random.default_rng(19), 0
+    for hit, false, missed, passed in random.multinomial(100, [0.3, 0.01, 0.005, 0.685], size=300).tolist():
+        _, low, high = operating.Outcome(hit, false, missed, passed, 0, hit + missed).cost(Costs(5, 20))
+        inside += low <= 150 <= high
+
+    assert inside >= 300 * 0.93
+
+
+def test_what_was_never_seen_may_cost_something_and_the_interval_holds_the_cost():
+    mean, low, high = operating.Outcome(hit=15, false=0, missed=0, passed=15, person=0, positives=15).cost(Costs(5, 20))
+
+    assert (mean, low) == (0, 0)
+    assert high > 500

@@ -103,6 +103,7 @@ def count_gold_again(ctx: JobContext, queue: Queue, found: Measure) -> None:
         if counted.done:
             worker = found.workers[user]
             worker.gold_done, worker.gold_right, worker.gold_classes = counted.done, counted.right, dict(counted.classes)
+            found.add_gold(counted.items)
 
 
 def keep(ctx: JobContext, queue: Queue, labels: list[Label], edition: int, apart: list[Apart]) -> None:

@@ -72,6 +72,18 @@ class WorkerOut(serializers.Serializer[Any]):
     nearly_always_accepts = serializers.BooleanField()
 
 
+class GoldClassOut(serializers.Serializer[Any]):
+    """How everybody together answers the gold of one class. share: with its interval at every look, over items; null below 20 answers."""
+
+    class_id = serializers.UUIDField(source="stable_id")
+    name = serializers.CharField()
+    done = serializers.IntegerField()
+    right = serializers.IntegerField()
+    share = serializers.FloatField(source="share.value", allow_null=True)
+    low = serializers.FloatField(source="share.low", allow_null=True)
+    high = serializers.FloatField(source="share.high", allow_null=True)
+
+
 class QualityOut(serializers.Serializer[Any]):
     """The newest report of a queue; null or empty before the first. days: [[ISO date, answers], …]. people: all for a lead, else you."""
 
@@ -83,6 +95,7 @@ class QualityOut(serializers.Serializer[Any]):
     coefficients = CoefficientOut(many=True)
     confusion = ConfusionOut(many=True)
     people = WorkerOut(many=True)
+    gold = GoldClassOut(many=True, help_text="answered worst first")
     days = serializers.JSONField()
     left = serializers.IntegerField()
     days_left = serializers.FloatField(allow_null=True)

@@ -86,19 +86,21 @@ def set_aside_rows(queue: Queue, user: User) -> QuerySet[Slot]:
 # ── What answers to it say ──────────────────────────────────────────────────
 @dataclass(slots=True)
 class GoldCount:
-    """How one person answered gold. classes: of the known answers, by stable id: [answers, right]."""
+    """How one person answered gold. classes: of the known answers, by stable id: [answers, right]; items: by stable id, item → right."""
 
     done: int = 0
     right: int = 0
     classes: dict[str, list[int]] = field(default_factory=lambda: defaultdict(lambda: [0, 0]))
+    items: dict[str, dict[int, bool]] = field(default_factory=lambda: defaultdict(dict))
 
-    def add(self, known: Value, *, right: bool) -> None:
+    def add(self, item: int, known: Value, *, right: bool) -> None:
         """One answer that counts."""
         self.done += 1
         self.right += right
         for key in set(classes_of(known)):
             self.classes[key][0] += 1
             self.classes[key][1] += right
+            self.items[key][item] = right
 
 
 def count_gold(queue: Queue, user_id: int) -> GoldCount:
@@ -117,7 +119,7 @@ def count_gold(queue: Queue, user_id: int) -> GoldCount:
     for item, said in told.items():
         if item in golds:
             known = rules.through(value_of(golds[item]), now)
-            found.add(known, right=rules.is_right(said, known, now))
+            found.add(item, known, right=rules.is_right(said, known, now))
     return found
 
 

@@ -14,8 +14,10 @@ from datasets_app.labeling import quality, rules
 from datasets_app.labeling.agreement import FEWEST
 from datasets_app.labeling.models import ARRIVING, Annotation, Difference, Label, QualityReport, Queue, Seat, Slot
 from datasets_app.labeling.queries.decisions import names_in, put_in_words
+from datasets_app.labeling.values.parts import DROPPED
 from lifecycle.jobs import queries as jobs
 from lifecycle.jobs.models import Job
+from lifecycle.statistics.intervals import Interval
 from registry.access import policy
 from registry.access.models import User
 
@@ -111,7 +113,7 @@ def quality_document(queue: Queue, viewer: User) -> dict[str, Any]:
     left = max(0, queue.slots_total - queue.slots_done)
     if report is None:
         why = "Not measured yet."
-        empty: dict[str, Any] = {name: [] for name in ("coefficients", "confusion", "people", "days")}
+        empty: dict[str, Any] = {name: [] for name in ("coefficients", "confusion", "people", "days", "gold")}
         head = {"uuid": None, "edition": None, "as_of": None, "items": 0, "answers": 0}
         return empty | head | {"left": left, "days_left": None, "days_left_why": why}
     found, ahead = report.figures, forecast_of(queue, report)
@@ -123,6 +125,7 @@ def quality_document(queue: Queue, viewer: User) -> dict[str, Any]:
         "coefficients": found["coefficients"], "days": found["days"], "left": ahead.left, "days_left": ahead.days,
         "days_left_why": ahead.why, "people": [person_document(row) for row in rows],
         "confusion": [{"first": labels[one], "second": labels[other], "items": items} for one, other, items in found["confusion"]],
+        "gold": gold_classes(report, list(queue.schema.labels.all())),
     }  # fmt: skip
 
 
@@ -134,6 +137,29 @@ def person_document(row: Standing) -> dict[str, Any]:
         "gold_interval": [gold.low, gold.high] if gold else None,
         "user": seat.user.uuid, "name": row.name, "done": seat.labelled, "skipped": seat.skipped, "nearly_always_accepts": row.warned,
     }  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class GoldClass:
+    """How everybody together answers the gold of one class; share is None where too few answered."""
+
+    stable_id: str
+    name: str
+    done: int
+    right: int
+    share: Interval | None
+
+
+def gold_classes(report: QualityReport, labels: Sequence[Label]) -> list[GoldClass]:
+    """The classes of gold, those that are answered worst first. Reports from before items were told take answers as independent."""
+    cells: dict[str, list[list[int]]] = report.figures.get("gold") or {}
+    if "gold" not in report.figures:
+        for person in report.figures["people"].values():
+            for key, (done, right) in person.get("gold_classes", {}).items():
+                cells.setdefault(key, []).extend(each for each in ([1, 1, right], [0, 1, done - right]) if each[2])
+    names = {str(label.stable_id): label.name for label in labels}
+    rows = [GoldClass(key, names.get(key, DROPPED), *rules.gold_of_class(each)) for key, each in cells.items()]
+    return sorted(rows, key=lambda row: (row.share is None, row.share.value if row.share else 0, -row.done, row.name))
 
 
 # ── What lies behind a cell ─────────────────────────────────────────────────

@@ -63,7 +63,7 @@ def measured(request: HttpRequest, queue: Queue, report: QualityReport) -> dict[
         "matrix": page.people_matrix(items, report, people, limit=None if everybody else page.PEOPLE) if people else None,
         "least": page.least_agreeing(items, report, people), "confused": page.most_confused(items, report, labels),
         "confusion": page.label_matrix(items, report, labels, limit=None if every else page.LABELS), "everybody": everybody,
-        "every": every, "golds": page.gold_classes(report, labels),
+        "every": every, "golds": queries.gold_classes(report, labels),
         "throughput": charts.throughput(days, report.figures["week"]) if days else None,
     }  # fmt: skip
 

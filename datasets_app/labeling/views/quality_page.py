@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -15,7 +14,6 @@ from datasets_app.labeling import quality, queries, rules
 from datasets_app.labeling.agreement import FEWEST, leading, names
 from datasets_app.labeling.models import Label, QualityReport, Queue, Seat
 from datasets_app.labeling.values import TASKS
-from datasets_app.labeling.values.parts import DROPPED
 from lifecycle.statistics.intervals import Interval, wilson
 from lifecycle.ui.marks import Figure
 from lifecycle.ui.numbers import count, decimals, duration, percent, things
@@ -142,29 +140,6 @@ def person_row(standing: queries.Standing, *, is_self: bool) -> PersonRow:
         likely_why=found.get("likely_why", "") if found else "", sent_back=found["sent_back"] if found else None, warned=standing.warned,
         gold=gold,
     )  # fmt: skip
-
-
-@dataclass(frozen=True, slots=True)
-class GoldClass:
-    """How everybody together answers the gold of one class; share is None where too few answered."""
-
-    name: str
-    done: int
-    right: int
-    share: Interval | None
-
-
-def gold_classes(report: QualityReport, labels: Sequence[Label]) -> list[GoldClass]:
-    """The classes of gold, those that are answered worst first."""
-    found: Counter[str] = Counter()
-    right: Counter[str] = Counter()
-    for person in report.figures["people"].values():
-        for key, (done, well) in person.get("gold_classes", {}).items():
-            found[key] += done
-            right[key] += well
-    names = {str(label.stable_id): label.name for label in labels}
-    rows = [GoldClass(names.get(key, DROPPED), n, right[key], rules.gold_accuracy(right[key], n)) for key, n in found.items()]
-    return sorted(rows, key=lambda row: (row.share is None, row.share.value if row.share else 0, -row.done, row.name))
 
 
 @dataclass(frozen=True, slots=True)

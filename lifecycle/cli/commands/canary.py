@@ -63,6 +63,9 @@ def plan(made: Any) -> None:
     made.add_argument(
         "--wrong-margin", type=points, metavar="PERCENT", help="require feedback: of it, the share of wrong answers may be higher by less"
     )
+    made.add_argument(
+        "--shadow-disagreement", type=points, metavar="PERCENT", help="require a shadow: at most so many of its predictions may differ"
+    )
     made.add_argument("--by-hand", action="store_true", help="ask a person at each step; the rule still takes a failing canary back")
 
 
@@ -89,7 +92,8 @@ def points(text: str) -> float:
 
 def planned(args: Any) -> dict[str, Any]:
     """The parts of the plan that were given."""
-    given = {name: getattr(args, name) for name in ("steps", "min_requests", "min_minutes", "max_hours", "margin", "wrong_margin")}
+    names = ("steps", "min_requests", "min_minutes", "max_hours", "margin", "wrong_margin", "shadow_disagreement")
+    given = {name: getattr(args, name) for name in names}
     return {name: value for name, value in given.items() if value is not None} | ({"automatic": False} if args.by_hand else {})
 
 
@@ -108,7 +112,8 @@ def is_ruled(request: Any) -> bool:
 def begin(session: Session, request: Any, endpoint: Any, wanted: dict[str, Any], *, forecast_only: bool = False) -> int | None:
     """Say how long it will take, then start it. 1 where only a forecast was asked for and the plan could not start."""
     approved = {name: value for name, value in request["plan"].items() if name != "kind"} if is_ruled(request) else {}
-    expected = session.api.post(f"/endpoints/{endpoint['uuid']}/rollouts/forecast/", wanted or approved, twice=True)
+    asked = (wanted or approved) | {"version": request["version"]}
+    expected = session.api.post(f"/endpoints/{endpoint['uuid']}/rollouts/forecast/", asked, twice=True)
     if forecast_only:
         session.screen.show(expected, *forecast(expected))
         return 1 if expected["problem"] else None

@@ -99,7 +99,8 @@ def accuracy(report: dict[str, Any]) -> str:
     """What is expected without the truth, and what people said."""
     estimate, known = report["estimate"], report["realised"]
     parts = [f"{band(estimate['accuracy'])} expected"] if estimate else []
-    return "; ".join(parts + ([f"{band(known)} by what people said of {count(known['rows'], 'answer')}"] if known else []))
+    asked = f" of at least {count(known['senders'], 'sender')}" if known and known["senders"] else ""
+    return "; ".join(parts + ([f"{band(known)} by what people said of {count(known['rows'], 'answer')}{asked}"] if known else []))
 
 
 def band(part: dict[str, Any]) -> str:

@@ -12,7 +12,7 @@ from django.db import transaction
 
 from lifecycle.notices.outbox import append
 from lifecycle.refusals import Refusal
-from monitoring.drift import cbpe, judging, measuring, queries
+from monitoring.drift import judging, measuring, queries
 from monitoring.drift.actions.baseline import UNREADABLE, baseline
 from monitoring.drift.cbpe import Estimate
 from monitoring.drift.judging import Said
@@ -86,7 +86,7 @@ def read(endpoint: Endpoint, version: ModelVersion, base: Baseline, span: Span, 
     """Every monitor of the counts, the accuracy to be expected, and what people said by now. senders: None where nobody says who asked."""
     reference = Reference(base.rows, base.histograms, base.calibration)
     found = [measuring.measure(monitor, reference, counts, senders) for monitor in measuring.FIELD]
-    realised = cbpe.realised(counts.right, counts.wrong)
+    realised = measuring.realised(counts)
     outside = queries.outside_share(endpoint, version, span.end)
     unknown = outside is not None and outside > OUTSIDE_MOST
     expected = None if unknown else measuring.expected_accuracy(reference, counts, senders)

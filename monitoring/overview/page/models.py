@@ -15,6 +15,7 @@ from monitoring.overview import queries, rules
 from monitoring.overview.queries import Burning, Volume
 from monitoring.overview.rules import Health
 from monitoring.traffic import histogram
+from monitoring.traffic.senders import Told, asked_by
 from registry.catalog.models import Endpoint
 from registry.endpoints import queries as served
 from registry.endpoints.models import Deployment
@@ -22,13 +23,13 @@ from registry.endpoints.models import Deployment
 
 @dataclass(frozen=True)
 class Row:
-    """One endpoint among the models. right: share of answers called right in 30 days, with its interval."""
+    """One endpoint among the models. right: share of answers called right in 30 days."""
 
     endpoint: Endpoint
     live: Deployment | None
     canary: str
-    right: float | None
-    interval: tuple[float, float] | None
+    right: Told | None
+    asked_by: str
     called: int
     estimate: float | None
     weekly: list[float | None]
@@ -53,7 +54,8 @@ def models(
     rows = []
     for endpoint in found:
         now_live, rollout, drifts = live.get(endpoint.pk), rollouts.get(endpoint.pk), drift[endpoint.pk]
-        volume, latency = month.get(endpoint.pk, (Volume(), {}))
+        of_month = month.get(endpoint.pk, queries.Month(Volume(), {}, {}))
+        volume, right = of_month.volume, of_month.right
         facts = rules.Standing(
             live=now_live is not None,
             quarantined=endpoint.pk in emptied,
@@ -64,9 +66,9 @@ def models(
         rows.append(
             Row(
                 endpoint=endpoint, live=now_live, canary=rollout.version.semver if rollout else "", called=volume.called,
-                right=volume.right_share, interval=volume.right_interval, estimate=estimate(drifts.report),
+                right=right, asked_by=asked_by(right.senders) if right else "", estimate=estimate(drifts.report),
                 weekly=[weekly.get(endpoint.pk, {}).get(monday, Volume()).right_share for monday in mondays], psi=worst_psi(drifts.report),
-                drift=drifts.state, p95_ms=histogram.quantile(latency, 0.95), requests=volume.requests,
+                drift=drifts.state, p95_ms=histogram.quantile(of_month.latency, 0.95), requests=volume.requests,
                 cost=price_per_million(volume.cpu_us, volume.timed), health=rules.health(facts),
             )
         )  # fmt: skip

@@ -7,12 +7,13 @@ from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from lifecycle.statistics import clustered, intervals, sequences
+from lifecycle.statistics import clustered, intervals
 from lifecycle.statistics.clustered import Sums
-from lifecycle.statistics.intervals import Interval, wilson
+from lifecycle.statistics.intervals import Interval
 from lifecycle.ui.numbers import count, decimals, percent
 from monitoring.drift.rules import JUDGED_LEAST, MIN_ROWS
 from monitoring.retraining.rules.settings import Kind
+from monitoring.traffic.senders import asked_by
 
 OVERRIDES_WORTH = 0.05  # of all answers: people overrule the model so often that it is a reason by itself
 BUDGET_DAYS = 30
@@ -41,10 +42,12 @@ class Drift:
 class Facts:
     """What is known of an endpoint. urls: where the evidence stands, by fact.
 
-    quality_alert: what the open alert of the quality objective says. answers, called, overrides: of the live version in the window, those
-    with feedback of them, and those that people replaced. tells: whether so many, and so large a part, have feedback that it speaks for the
-    rest. judged: correct ones of the newest with feedback, by sticky key. expected: accuracy on so many `tested` rows of its frozen test
-    split. labels_new: decided since its snapshot. frozen, canary, run, proposal: what is in the way, as words; empty where nothing is.
+    quality_alert: what the open alert of the quality objective says. answers, called: of the live version in the window, and those with
+    feedback of them. tells: whether so many, and so large a part, have feedback that it speaks for the rest. By sticky key: judged: correct
+    ones of those with feedback; of a random sample of all: not_wrong: those that nobody called wrong, overridden: those that people
+    replaced; senders: how many different keys, None where predictions are taken as independent. expected: accuracy on so many `tested`
+    rows of its frozen test split. labels_new: decided since its snapshot. frozen, canary, run, proposal: what is in the way, as words;
+    empty where nothing is.
     recent: retrainings in the last 30 days.
     """
 
@@ -56,7 +59,9 @@ class Facts:
     judged: Sums = Sums()
     expected: float | None = None
     tested: int = 0
-    overrides: int = 0
+    not_wrong: Sums = Sums()
+    overridden: Sums = Sums()
+    senders: int | None = None
     answers: int = 0
     labels_new: int = 0
     learnt_at: datetime | None = None
@@ -161,15 +166,17 @@ def burning(facts: Facts, _policy: Policy, _now: datetime) -> Reason | None:
 
 
 def fall_of(facts: Facts) -> Interval | None:
-    """Accuracy on the test split less that of the window, with its interval; None where it isn't known.
+    """How much accuracy fell at least, from the test split to the window, with its interval; None where it isn't known.
 
-    Newcombe's (1998): the test rows, independent, at 95 %; the window's predictions, by sticky key, at every look of a trigger. That those
-    without feedback are like those with it is assumed once half of all have it.
+    The window is given all that feedback leaves open: a prediction without feedback counts as correct. Whoever reports wrong ones more
+    often than correct ones then makes no fall (C. F. Manski, "Anatomy of the selection problem", Journal of Human Resources 24(3), 1989);
+    where all have feedback nothing is given away. Newcombe's (1998) difference: the test rows, independent, at 95 %; the window's
+    predictions, by sticky key, at every look of a trigger.
     """
-    if not facts.tells or facts.expected is None or not facts.tested or not facts.judged.below:
+    if not facts.tells or facts.expected is None or not facts.tested or not facts.not_wrong.below:
         return None
     tested = intervals.share(round(facts.expected * facts.tested), facts.tested)
-    return intervals.difference(tested, clustered.share(facts.judged, sequences.quantile(facts.judged.below)))
+    return intervals.difference(tested, clustered.at_every_look(facts.not_wrong))
 
 
 def less_accurate(facts: Facts, _policy: Policy, _now: datetime) -> Reason | None:
@@ -177,8 +184,8 @@ def less_accurate(facts: Facts, _policy: Policy, _now: datetime) -> Reason | Non
     fall = fall_of(facts)
     if fall is None or fall.low <= 0:
         return None
-    ends = f"{decimals(100 * fall.low, 1)} to {decimals(100 * fall.high, 1)} points below"
-    value = f"{percent(facts.judged.value, 1)} of {count(int(facts.judged.below))}: {ends}"
+    least = f"at least {decimals(100 * fall.low, 1)} points below, also if all without feedback are correct"
+    value = f"{percent(facts.judged.value, 1)} of {count(int(facts.judged.below))}, {asked_by(facts.senders)}: {least}"
     return Reason(
         "accuracy", f"Less accurate than the evaluation's {percent(facts.expected, 1)} of {count(facts.tested)} rows, by feedback", value,
         facts.urls.get("predictions", ""),
@@ -186,12 +193,12 @@ def less_accurate(facts: Facts, _policy: Policy, _now: datetime) -> Reason | Non
 
 
 def overruled(facts: Facts, _policy: Policy, _now: datetime) -> Reason | None:
-    """People override more than 5 % of the predictions, by the lower end of an interval that holds at every look; predictions are taken as
-    independent, and those that nobody looked at as not overridden."""
-    if not facts.answers or wilson(facts.overrides, facts.answers, sequences.quantile(facts.answers))[0] <= OVERRIDES_WORTH:
+    """People override more than 5 % of the predictions, by the lower end of an interval by sticky key that holds at every look. Those that
+    nobody looked at are taken as not overridden."""
+    if not facts.overridden.below or (found := clustered.at_every_look(facts.overridden)).low <= OVERRIDES_WORTH:
         return None
-    value = f"{percent(facts.overrides / facts.answers, 1)} of {count(facts.answers)}"
-    return Reason("overrides", "People overrule the answers", value, facts.urls.get("predictions", ""))
+    value = f"{percent(found.value, 1)} of {count(int(facts.overridden.below))}, {asked_by(facts.senders)}"
+    return Reason("overrides", "People override predictions", value, facts.urls.get("predictions", ""))
 
 
 def labelled(facts: Facts, policy: Policy, _now: datetime) -> Reason | None:

@@ -30,11 +30,11 @@ def start(*, request_id: UUID, actor: User, plan: rules.Plan | None = None, now:
     window, nothing live to compare with, a frozen endpoint, damaged files) or Conflict (the approval was used or overtaken, a canary runs
     already).
     """
-    request = PromotionRequest.objects.select_related("endpoint").get(uuid=request_id)
+    request = PromotionRequest.objects.select_related("endpoint", "version").get(uuid=request_id)
     policy.require(actor, "rollouts.start", request)
     plan = plan or plans.canary_of(request.plan) or rules.Plan()
     plans.check_same(request.plan, plans.canary(plan))
-    rules.check_decidable(rules.forecast(plan, queries.present_traffic(request.endpoint, now or timezone.now())))
+    rules.check_decidable(rules.forecast(plan, queries.present_traffic(request.endpoint, now or timezone.now(), request.version)))
     made: list[Rollout] = []
     endpoints.deploy(
         request_id=request_id, actor=actor, share=plan.steps[0], plan=plans.canary(plan),

@@ -8,11 +8,12 @@ from dataclasses import dataclass
 
 from django.db.models import TextChoices
 
+from lifecycle.statistics.clustered import Sums
 from lifecycle.statistics.intervals import Interval
 from lifecycle.statistics.verdicts import Verdict
-from lifecycle.ui.numbers import count, decimals, duration, signed
+from lifecycle.ui.numbers import count, decimals, duration, percent, signed
 from monitoring.rollouts.rules.evidence import log_limit
-from monitoring.rollouts.rules.interval import difference
+from monitoring.rollouts.rules.interval import difference, disagreement
 from monitoring.rollouts.rules.units import Counts, Groups
 from registry.promotions.plans import METRICS, MIN_KEYS, MIN_PER_ARM, Plan
 
@@ -46,7 +47,7 @@ class Evidence:
     unmeasured: the metrics of which no step could see anything, such as answers called wrong where there is no feedback on an arm.
     minutes: at this step. waited: of the longest time of a step, in minutes; begins anew when somebody resumes. behind: whether there are
     minutes that were not counted yet: then nothing widens and no time runs out. blocked: why nothing may widen now, as a sentence; empty
-    when nothing is.
+    when nothing is. shadow: of the version as a shadow, before the canary, predictions that agreed / were compared, by sender.
     """
 
     counts: Counts
@@ -57,6 +58,7 @@ class Evidence:
     behind: bool = False
     blocked: str = ""
     unmeasured: frozenset[str] = frozenset()
+    shadow: Sums = Sums()
 
     def interval(self, plan: Plan) -> Interval | None:
         """The difference of the error shares with its always-valid bounds; None while there is too little."""
@@ -73,6 +75,10 @@ class Evidence:
         """What must be shown to be no worse before it widens: metric, difference, margin."""
         wrong = [] if plan.wrong_margin is None else [("wrong", self.wrong_interval(plan), plan.wrong_margin)]
         return [("errors", self.interval(plan), plan.margin), *wrong]
+
+    def disagreement(self, plan: Plan) -> Interval | None:
+        """The share of the version's predictions as a shadow that differ from what clients got; None while there is too little."""
+        return disagreement(self.shadow, alpha=plan.alpha)
 
 
 @dataclass(frozen=True)
@@ -114,6 +120,9 @@ def decide(plan: Plan, found: Evidence) -> Decision:
         if bounds and bounds.low >= margin:
             least = f"{signed(100 * bounds.low, 2)} points"
             return Decision(Kind.HOLD, f"{HIGHER[metric]} are higher by at least {least}, and the plan allows less than {points(margin)}.")
+    if (most := plan.shadow_disagreement) is not None and (bounds := found.disagreement(plan)) and bounds.low > most:
+        least = percent(bounds.low, 1)
+        return Decision(Kind.HOLD, f"As a shadow it differed in at least {least} of predictions, and the plan allows {percent(most, 1)}.")
     if found.waited >= 60 * plan.max_hours and not found.behind and (open_ones or found.blocked):
         missing = "; ".join(f"{each.title}: {each.now}" for each in open_ones) or found.blocked
         return Decision(Kind.HOLD, f"Not enough evidence after {duration(60 * found.waited)}. {missing}.".replace("..", "."))
@@ -151,6 +160,7 @@ def conditions(plan: Plan, found: Evidence) -> list[Condition]:
         ),
         Condition(f"{MIN_KEYS} different sticky keys on each arm", keys_text(found), *reached(found.groups.keys >= MIN_KEYS)),
         *(difference_line(*each) for each in found.bounded(plan)),
+        *([] if plan.shadow_disagreement is None else [shadow_line(plan, plan.shadow_disagreement, found.shadow)]),
     ]
     return lines + [evidence_line(metric, plan, found) for metric in METRICS]
 
@@ -176,6 +186,18 @@ def difference_line(metric: str, bounds: Interval | None, margin: float) -> Cond
     if bounds.low >= margin:
         return Condition(title, now, "bad", "fails")
     return Condition(title, now, *reached(bounds.high < margin))
+
+
+def shadow_line(plan: Plan, most: float, shadow: Sums) -> Condition:
+    """The upper bound of how often the version differed as a shadow, against what the plan allows."""
+    title, compared = f"Shadow predictions that differ at most {percent(most, 1)}, upper bound", int(shadow.below)
+    if not compared:
+        return Condition(title, "not measured: no shadow of this version before the canary", "half", "not measured")
+    bounds = disagreement(shadow, alpha=plan.alpha)
+    if bounds is None:
+        return Condition(title, f"insufficient data, {count(compared)} of {MIN_PER_ARM} compared, {MIN_KEYS} keys needed", "half", "open")
+    now = f"{percent(bounds.high, 1)} of {count(compared)}"
+    return Condition(title, now, "bad", "fails") if bounds.low > most else Condition(title, now, *reached(bounds.high <= most))
 
 
 def evidence_line(metric: str, plan: Plan, found: Evidence) -> Condition:

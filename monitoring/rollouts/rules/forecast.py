@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 
 from lifecycle.refusals import Refused
 from lifecycle.statistics import clustered, sequences
+from lifecycle.statistics.clustered import Sums
 from lifecycle.ui.numbers import count, decimals, duration, percent
-from monitoring.rollouts.rules.decision import Evidence
+from monitoring.rollouts.rules.decision import Evidence, shadow_line
 from monitoring.rollouts.rules.evidence import log_e, log_limit, tolerated_share
 from monitoring.rollouts.rules.units import GROUPS
 from registry.promotions.plans import MIN_KEYS, MIN_PER_ARM, WHOLE, Plan, share_text
@@ -30,6 +31,7 @@ class Traffic:
     customers: the sticky keys of late. alone: the share of the requests, 0 to 1, that come without a key or with one that is new; the rest
     is sent by keys that return, each of which is evidence once a step, however often it asks. alike: how much the failures of a key
     resemble each other, an intraclass correlation from 0 to 1. judged, wrong: the shares of the requests with feedback, and called wrong.
+    shadow: what the version did as a shadow, see Evidence; None where no version is asked about.
     """
 
     per_hour: float
@@ -40,6 +42,7 @@ class Traffic:
     alike: float = 0.0
     judged: float = 0.0
     wrong: float = 0.0
+    shadow: Sums | None = None
 
     def effect(self, part: float, requests: float) -> float:
         """The design effect of so many requests to this part of the traffic: 1 + (requests of a key − 1) · alike (L. Kish 1965)."""
@@ -222,6 +225,10 @@ def problem(plan: Plan, traffic: Traffic, steps: tuple[StepForecast, ...], detec
         return "No request came in the last 24 hours, so a canary would learn nothing."
     if plan.wrong_margin is not None and not traffic.judged:
         return "The plan requires a bound on wrong answers, and no request of the last 24 hours has feedback."
+    if plan.shadow_disagreement is not None and traffic.shadow is not None:
+        line = shadow_line(plan, plan.shadow_disagreement, traffic.shadow)
+        if line.is_open:
+            return f"It would never widen. {line.title}: {line.now}. Run it as a shadow first."
     if few := next((step for step in steps if step.few), None):
         return f"{customers_met(traffic, few.share)}: it never widens, since {MIN_KEYS} different sticky keys are needed on each arm."
     slow = next((step for step in steps if step.hours is None or step.hours > plan.max_hours), None)

@@ -1,4 +1,5 @@
-"""How much more often the canary fails, or answers wrongly, than the stable arm, with bounds that hold at every look. Pure."""
+"""How much more often the canary fails, or answers wrongly, than the stable arm, and how often its version disagreed as a shadow, with
+bounds that hold at every look. Pure."""
 
 from __future__ import annotations
 
@@ -24,3 +25,15 @@ def difference(canary: Sums, stable: Sums, *, alpha: float, tau: float, judged: 
     apart, variance = clustered.dealt(canary, stable)
     apart, half = apart / judged, sequences.half_width(variance / judged**2, tau, alpha)
     return Interval(apart, max(-1.0, apart - half), min(1.0, apart + half))
+
+
+def disagreement(agreeing: Sums, *, alpha: float) -> Interval | None:
+    """The share of a shadow's predictions that differ from what clients got, 0 to 1, at every look: people look before they begin.
+
+    agreeing: predictions that agree / all that were compared, by group of sticky keys. alpha: the chance that the upper end, or the lower
+    one, is ever beyond the truth: one of them alone is what is asked. None with fewer than 100 predictions or 30 groups.
+    """
+    if agreeing.below < MIN_PER_ARM or agreeing.clusters < MIN_KEYS:
+        return None
+    found = clustered.at_every_look(agreeing, 2 * alpha)
+    return Interval(1 - found.value, 1 - found.high, 1 - found.low)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
-from hashlib import blake2b
 from typing import Any
 
 import numpy as np
@@ -12,6 +11,7 @@ from numpy.typing import NDArray
 
 from lifecycle.statistics import clustered
 from lifecycle.statistics.clustered import Sums
+from monitoring.traffic.senders import group_of
 from registry.promotions.plans import METRICS
 
 STABLE, CANARY = "stable", "canary"
@@ -128,11 +128,6 @@ class Groups:
             for at, *sums in (data or {}).get(arm, []):
                 rows[at] = sums
         return found
-
-
-def group_of(unit: str) -> int:
-    """The group of a key, or of a request that has none: 0 to 255."""
-    return blake2b(unit.encode(), digest_size=1).digest()[0]
 
 
 @dataclass(frozen=True)

@@ -171,6 +171,5 @@ def count(counts: Counts, before: Feedback | None, now: Feedback) -> None:
     """Keep the counts of right, wrong and overridden: the word that counted until now goes out, the new one comes in."""
     for word, sign in ((before, -1), (now, 1)):
         if word is not None:
-            counts.right += sign * word.right
-            counts.wrong += sign * (not word.right)
+            counts.add_word(word.right, word.prediction.key, sign)
             counts.overrides += sign * (word.kind == FeedbackKind.OVERRIDE)

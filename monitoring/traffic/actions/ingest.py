@@ -198,8 +198,8 @@ def store_shadows(said: list[spool.Shadow], names: Names, counts: dict[Place, Co
             more.add_answer(
                 label=each.label, confidence=each.confidence, chars=0, tokens=0, oov=None, truncated=False, cpu_ms=None
             )  # fmt: skip
-        more.agree += each.agrees is True
-        more.disagree += each.agrees is False
+        if each.agrees is not None:
+            more.add_compared(each.agrees, each.key)
     ShadowAnswer.objects.bulk_create(made, batch_size=BATCH_ROWS)
 
 

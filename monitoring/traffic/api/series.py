@@ -23,6 +23,16 @@ ARMS = ("stable", "canary", "shadow")
 MOST_POINTS = 1500
 
 
+class ShareOfSendersOut(serializers.Serializer[Any]):
+    """A share with its 95 % interval, 0 to 1, of so many rows. senders: at least so many; null: rows are taken as independent."""
+
+    value = serializers.FloatField()
+    low = serializers.FloatField()
+    high = serializers.FloatField()
+    rows = serializers.IntegerField()
+    senders = serializers.IntegerField(allow_null=True)
+
+
 class TrafficFiguresOut(serializers.Serializer[Any]):
     """Figures of a stretch of time. Shares 0 to 1; null where nothing was measured. requests = answered + errors + refused + shed.
 
@@ -46,6 +56,8 @@ class TrafficFiguresOut(serializers.Serializer[Any]):
     mean_oov = serializers.FloatField(allow_null=True)
     right = serializers.IntegerField()
     wrong = serializers.IntegerField()
+    right_told = ShareOfSendersOut(allow_null=True, help_text="correct ones of the predictions with feedback; null: fewer than 20")
+    agree_told = ShareOfSendersOut(allow_null=True, help_text="of a shadow (arm=shadow): predictions with the client's label")
     overrides = serializers.IntegerField()
     cpu_ms = serializers.FloatField()
     cost_per_million = serializers.FloatField(allow_null=True)

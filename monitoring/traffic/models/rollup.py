@@ -8,6 +8,7 @@ from django.utils import timezone
 
 from registry.catalog.models import Endpoint, ModelVersion
 
+SIDES_HELP = "group of keys with + or - → predictions called right or wrong; of a shadow, those that agree or not; without a key + and -"
 JSON_HELP = "bucket → count; empty buckets are left out"
 
 
@@ -42,6 +43,7 @@ class Rollup(models.Model):
     chars = models.JSONField(default=dict, help_text=f"log scale; {JSON_HELP}")
     tokens = models.JSONField(default=dict, help_text=f"log scale; {JSON_HELP}")
     oov = models.JSONField(default=dict, help_text=f"20 equal bins of 0 to 1; {JSON_HELP}")
+    by_sender = models.JSONField(default=dict, help_text=SIDES_HELP)
     changed_at = models.DateTimeField(default=timezone.now, help_text="what the next larger stretch looks for")
 
     class Meta:

@@ -27,11 +27,22 @@ from monitoring.traffic.queries.predictions import (
     shadow_answers,
     visible,
 )
-from monitoring.traffic.queries.window import Asked, Kept, Wrong, asked, called_wrong, drawn_texts, judged, texts, wrong_without_text
+from monitoring.traffic.queries.window import (
+    Asked,
+    Kept,
+    Spoken,
+    Wrong,
+    asked,
+    called_wrong,
+    drawn_texts,
+    spoken,
+    texts,
+    wrong_without_text,
+)
 
 __all__ = [
-    "FEW", "PAGE", "Asked", "Comparison", "Kept", "Point", "Total", "Week", "Wrong", "asked", "called_wrong", "compare", "comparisons",
-    "deployment_of", "disagreements", "drawn_texts", "history", "judged", "kpis", "labels_of", "newest_at", "newest_feedback",
-    "newest_outcomes", "reads_texts", "recent", "series", "shadow_answers", "texts", "total", "totals", "visible", "visible_kpis", "weeks",
-    "whole", "wrong_without_text",
+    "FEW", "PAGE", "Asked", "Comparison", "Kept", "Point", "Spoken", "Total", "Week", "Wrong", "asked", "called_wrong", "compare",
+    "comparisons", "deployment_of", "disagreements", "drawn_texts", "history", "kpis", "labels_of", "newest_at", "newest_feedback",
+    "newest_outcomes", "reads_texts", "recent", "series", "shadow_answers", "spoken", "texts", "total", "totals", "visible",
+    "visible_kpis", "weeks", "whole", "wrong_without_text",
 ]  # fmt: skip

@@ -16,6 +16,7 @@ from monitoring.traffic.models import DayRollup, HourRollup, MinuteRollup, Rollu
 from monitoring.traffic.rules import (
     CONFIDENCE_BINS,
     DAY,
+    FEEDBACK_LEAST,
     HOUR,
     MINUTE,
     OOV_BINS,
@@ -23,9 +24,9 @@ from monitoring.traffic.rules import (
     availability,
     ceil,
     floor,
-    right_interval,
     right_share,
 )
+from monitoring.traffic.senders import Told, told
 from registry.catalog.models import Endpoint, ModelVersion
 
 Level = RollupMark.Level
@@ -93,14 +94,19 @@ class Total(Counts):
         return right_share(self.right, self.wrong)
 
     @property
-    def right_interval(self) -> tuple[float, float] | None:
-        """The 95 % Wilson interval of right_share."""
-        return right_interval(self.right, self.wrong)
+    def right_told(self) -> Told | None:
+        """right_share with its interval, by sender."""
+        return told(self.by_sender, self.right, self.wrong, FEEDBACK_LEAST)
 
     @property
     def agree_share(self) -> float | None:
         """Of the shadow answers that could be compared, those with the client's label."""
         return self.agree / (self.agree + self.disagree) if self.agree + self.disagree else None
+
+    @property
+    def agree_told(self) -> Told | None:
+        """agree_share with its interval, by sender."""
+        return told(self.by_sender, self.agree, self.disagree)
 
     @property
     def mean_confidence(self) -> float | None:

@@ -10,6 +10,7 @@ from uuid import UUID
 from django.db.models import F, OuterRef, QuerySet, Subquery
 
 from monitoring.traffic.models import Feedback, Prediction
+from monitoring.traffic.rules import FeedbackKind
 from registry.catalog.models import Endpoint, ModelVersion
 
 
@@ -102,18 +103,31 @@ def seed_of(endpoint: Endpoint, since: datetime) -> int:
     return endpoint.pk * 1_000_000_007 + int(since.timestamp())
 
 
+@dataclass(frozen=True, slots=True)
+class Spoken:
+    """An answer with the newest word on it. right: None without feedback."""
+
+    key: str
+    right: bool | None
+    overridden: bool
+
+
+def spoken(endpoint: Endpoint, since: datetime, until: datetime, version: ModelVersion, limit: int, answers: int) -> list[Spoken]:
+    """About `limit` of a version's answers, drawn as `asked` draws them. answers: how many there are, by the rollups."""
+    rows = Prediction.objects.filter(endpoint=endpoint, at__gte=since, at__lt=until)
+    word = Feedback.objects.filter(prediction=OuterRef("pk")).order_by("-id")
+    found = drawn(rows, limit / max(1, answers), seed_of(endpoint, since)).exclude(label="")
+    words = found.annotate(right=Subquery(word.values("right")[:1]), kind=Subquery(word.values("kind")[:1]))
+    values = words.values_list("version_id", "key", "right", "kind")
+    return [Spoken(key, right, kind == FeedbackKind.OVERRIDE) for of, key, right, kind in values if of == version.pk]
+
+
 # ── Called wrong ────────────────────────────────────────────────────────────
 def called_wrong(endpoint: Endpoint, since: datetime, until: datetime, limit: int, version: ModelVersion) -> list[Wrong]:
     """A version's answers of [since, until) that the newest word calls wrong and whose texts are kept, newest first; at most `limit`."""
     rows = wrong_words(endpoint, since, until, version).filter(prediction__text__isnull=False)
     columns = [f"prediction__{name}" for name in ("uuid", "text", "label", "confidence", "at", "key")]
     return [Wrong(*row) for row in rows.order_by("-predicted_at", "-id").values_list(*columns, "label")[:limit]]
-
-
-def judged(endpoint: Endpoint, since: datetime, until: datetime, limit: int, version: ModelVersion) -> list[tuple[str, bool]]:
-    """(sticky key, whether it is correct) of a version's predictions of [since, until) with feedback, newest first; at most `limit`."""
-    rows = newest_words(endpoint, since, until, version).order_by("-predicted_at", "-id")
-    return list(rows.values_list("prediction__key", "right")[:limit])
 
 
 def wrong_without_text(endpoint: Endpoint, since: datetime, until: datetime, version: ModelVersion) -> int:

@@ -6,7 +6,7 @@ from django.urls import reverse
 
 from datasets_app.datasets.models import Dataset
 from datasets_app.labeling import actions, queries, rules
-from datasets_app.labeling.models import Queue, Seat
+from datasets_app.labeling.models import QualityReport, Queue, Seat
 from lifecycle.notices.models import Notice
 from lifecycle.refusals import Conflict, Refused
 from registry.access.models import User
@@ -85,6 +85,11 @@ def test_the_report_says_how_each_person_answers_gold_and_of_which_class(judged,
     assert [round(end, 3) for end in of_ana["gold_interval"]] == [0.501, 0.975]
     assert (of_ben["gold_done"], of_ben["gold_interval"]) == (3, None)
     assert (of_ana["answers"], of_ana["done"]) == (3, 25)
+    (of_card,) = queries.quality_document(judged, lee)["gold"]
+    assert (of_card.stable_id, of_card.name, of_card.done, of_card.right) == (card, "card", 25, 21)
+    report = judged.quality_reports.get()
+    before = queries.gold_classes(QualityReport(figures={key: value for key, value in report.figures.items() if key != "gold"}), [])
+    assert [(row.done, row.right, row.share) for row in before] == [(25, 21, rules.gold_accuracy(21, 25))]
 
 
 def test_a_person_sees_their_own_and_the_lead_everybodys(judged, ana, lee, ravi, client_for):

@@ -194,6 +194,15 @@ def test_of_people_exactly_at_the_minimum_at_most_five_of_a_hundred_are_ever_bel
     assert np.percentile(at_half.argmax(axis=1) + 1, 90) == rules.GOLD_FEWEST == 20
 
 
+def test_gold_of_a_class_is_told_by_items_since_hard_ones_are_hard_for_everybody():
+    """Eight people answer 10 items, of which they get two wrong: as 80 answers [.70, .88] at one look."""
+    one_each = [[1, 1, 18], [0, 1, 4]]
+    assert rules.gold_of_class(one_each) == (22, 18, rules.gold_accuracy(18, 22))
+    done, right, share = rules.gold_of_class([[8, 8, 8], [0, 8, 2]])
+    assert (done, right, share) == (80, 64, Interval(0.8, *sequences.share(8, 10)))
+    assert rules.gold_of_class([[1, 1, 19]]) == (19, 19, None)
+
+
 def test_gold_accuracy_is_not_told_below_twenty_answers():
     assert rules.gold_accuracy(19, 19) is None
     assert rules.gold_accuracy(20, 20) == Interval(1.0, *sequences.share(20, 20))

@@ -31,6 +31,7 @@ def version(live_endpoint, project, mia, ravi):
         (["--canary"], plans.canary(Plan())),
         (["--steps", "10,100", "--min-requests", "100", "--min-minutes", "0", "--margin", "20"], RULE),
         (["--canary", "--wrong-margin", "2"], plans.canary(Plan(wrong_margin=0.02))),
+        (["--canary", "--shadow-disagreement", "5"], plans.canary(Plan(shadow_disagreement=0.05))),
         (["--share", "5"], plans.by_hand(500)),
     ],
 )

@@ -53,8 +53,8 @@ def test_the_strip_adds_up_what_clients_asked_and_leaves_the_shadow_out(day, lee
     assert figure(shown, "Available") == ("97.83\u00a0%", "2 failed, 8 turned away")  # 2 of 92 that were meant to be answered
     assert figure(shown, "Correct (from feedback)") == ("75.0\u00a0%", "of 20 predictions with feedback; 2 overridden")
     assert shown["rows"][0].cost == pytest.approx(0.5)
-    assert shown["rows"][0].right == 0.75
-    assert [round(value, 3) for value in shown["rows"][0].interval] == [0.531, 0.888]
+    told = shown["rows"][0].right
+    assert (told.value, round(told.low, 3), round(told.high, 3), told.senders) == (0.75, 0.531, 0.888, None)
 
 
 def test_what_no_server_could_take_was_not_available(day, lee, dashboard):
@@ -77,7 +77,8 @@ def test_one_minimum_shows_what_people_called_correct(day, lee, dashboard, live_
 
     found, page = dashboard(lee), traffic.panels(live_endpoint, "7d", full=False)
     assert [figure(each, "Correct (from feedback)")[0] for each in (found, page)] == [shown, shown]
-    assert {found["rows"][0].right, *filter(None, found["rows"][0].weekly)} == {1.0 if shown else None, *([1.0] if shown else [])}
+    row = found["rows"][0]
+    assert [row.right and row.right.value, *filter(None, row.weekly)] == ([1.0, 1.0] if shown else [None])
 
 
 def test_the_last_thirty_days_are_the_same_on_the_dashboard_and_on_the_page_of_traffic(day, lee, dashboard, live_endpoint):

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+from uuid import uuid4
+
+import numpy as np
 import pytest
 
 from lifecycle.refusals import Refused
+from lifecycle.statistics.clustered import alone, sums
 from monitoring.rollouts import queries
 from monitoring.rollouts.models import Look
 from monitoring.rollouts.rules import Counts, Evidence, Kind, Plan, Side, Traffic, conditions, decide, forecast
+from monitoring.rollouts.rules.interval import disagreement
 from monitoring.traffic.actions import record_feedback
 from monitoring.traffic.models import Prediction
 from registry.promotions import plans
 from registry.promotions.api import PlanIn, PromotionPlanIn
 from registry.promotions.forms import PlanForm
-from tests.monitoring.rollouts.conftest import dealt
+from tests.monitoring.rollouts.conftest import dealt, key
+from tests.support.trail import behind_its_back
 
 PLAN = Plan(min_requests=2000, min_minutes=60, margin=0.005, max_hours=24)
 REQUIRED = Plan(min_requests=2000, min_minutes=60, margin=0.005, max_hours=24, wrong_margin=0.1)
@@ -147,3 +153,95 @@ def test_the_forecast_counts_the_feedback_that_a_bound_needs():
     )
     some = forecast(REQUIRED, Traffic(72_000, 100_000, 500, judged=0.02, wrong=0.002)).steps[0]
     assert some.needed > 2 * forecast(PLAN, busy).steps[0].needed
+
+
+# ── Shadow disagreement ─────────────────────────────────────────────────────
+SHADOWED = Plan(min_requests=2000, min_minutes=60, margin=0.005, max_hours=24, shadow_disagreement=0.1)
+
+
+def compared(differ: int, keys: int = 50, each: int = 20):
+    """A thousand predictions of a shadow, of each key as many; so many keys differ in every one."""
+    return sums([0] * differ + [each] * (keys - differ), [each] * keys)
+
+
+def test_a_plan_that_requires_a_bound_on_shadow_disagreement_never_widens_without_a_shadow():
+    decision = decide(SHADOWED, found())
+
+    assert (decision.kind, decision.why) == (
+        Kind.CONTINUE,
+        "Shadow predictions that differ at most 10.0\u00a0%, upper bound: not measured: no shadow of this version before the canary.",
+    )
+    assert decide(PLAN, found()).kind == Kind.PROMOTE
+    assert [line.word for line in conditions(SHADOWED, found()) if line.title.startswith("Shadow")] == ["not measured"]
+
+
+def test_the_upper_bound_of_shadow_disagreement_comes_from_senders_and_is_what_counts():
+    """Of 1,000 predictions 2 % differ: all of one customer of 50, or of a thousand customers."""
+    one_of_50, of_1000 = found(shadow=compared(1)), found(shadow=alone(980, 1000))
+
+    assert [decide(SHADOWED, each).kind for each in (one_of_50, of_1000)] == [Kind.CONTINUE, Kind.PROMOTE]
+    assert (one_of_50.disagreement(SHADOWED).value, of_1000.disagreement(SHADOWED).value) == pytest.approx((0.02, 0.02))
+    assert one_of_50.disagreement(SHADOWED).high > 0.15 > 0.05 > of_1000.disagreement(SHADOWED).high
+
+
+def test_a_version_that_differed_too_often_for_sure_holds():
+    decision = decide(SHADOWED, found(shadow=alone(600, 1000)))
+
+    assert decision.kind == Kind.HOLD
+    assert decision.why.startswith("As a shadow it differed in at least 3")
+    assert decide(SHADOWED, found(shadow=alone(99, 99))).kind == Kind.CONTINUE  # too few
+    assert decide(SHADOWED, found(shadow=sums([20] * 29, [20] * 29))).kind == Kind.CONTINUE  # too few senders
+
+
+def test_a_month_of_looks_hardly_ever_bounds_a_shadow_that_differs_by_just_as_much():
+    """100 customers of an intraclass correlation of .3 differ in 10 %; 30 daily looks. By Wilson of rows it is 4 in 10."""
+    chance, wrong, months = np.random.default_rng(19), 0, 40
+    for _ in range(months):
+        asked = chance.poisson(3, (30, 100)).cumsum(axis=0)
+        differ = chance.binomial(asked, chance.beta(0.1 * 7 / 3, 0.9 * 7 / 3, 100))
+        looks = [disagreement(sums(of - bad, of), alpha=SHADOWED.alpha) for of, bad in zip(asked, differ, strict=True)]
+        wrong += any(each.high <= 0.1 for each in looks if each)
+
+    assert wrong <= 4  # 5 % of 40, and twice the standard error of simulation
+
+
+def test_the_plan_says_how_much_shadow_disagreement_it_allows():
+    assert dict(plans.lines(PLAN))["Most shadow disagreement"] == "none: widens without a shadow too"
+    assert dict(plans.lines(SHADOWED))["Most shadow disagreement"] == "10.0\u00a0% of its predictions as a shadow, before the canary"
+    assert plans.sentence(plans.canary(SHADOWED)).endswith("shadow disagreement at most 10 %")
+    assert Plan.from_json(SHADOWED.as_json()) == SHADOWED
+    given = [PlanForm(PlanForm.DEFAULTS | {"shadow_disagreement": text}) for text in ("", "2", "60")]
+    assert [form.is_valid() for form in given] == [True, True, False]
+    assert [form.cleaned_data["plan"].shadow_disagreement for form in given[:2]] == [None, 0.02]
+    assert set(given[2].errors) == {"shadow_disagreement"}
+
+
+def test_a_start_is_refused_until_the_version_ran_as_a_shadow_and_then_the_rollout_knows_what_it_did(asked, approval, mia, omar):
+    """120 comparisons of as many customers, two of which differ; 1.0.0 has been live for an hour before."""
+    behind_its_back("UPDATE endpoints_deployment SET started_at = %s", asked.at(-60))
+    with pytest.raises(Refused, match="no shadow of this version before the canary"):
+        asked.start(approval, mia, shadow_disagreement=0.2)
+    shade(asked, approval.version, [at > 1 for at in range(120)])
+    with pytest.raises(Refused, match=r"Shadow predictions that differ at most 2.0"):
+        asked.start(approval, mia, shadow_disagreement=0.02)
+
+    rollout = asked.start(approval, mia, shadow_disagreement=0.2)
+    shade(asked, approval.version, [False] * 50, minute=5)  # by then it answers itself: what comes later says nothing of before
+
+    told = queries.evidence(rollout, asked.at(6)).shadow
+    assert (told.above, told.below) == (118, 120)
+    assert told.clusters > 30
+    (line,) = (each for each in conditions(rollout.rule, queries.evidence(rollout, asked.at(6))) if each.title.startswith("Shadow"))
+    assert (line.mark, line.now.endswith("of 120")) == ("ok", True)
+
+
+def shade(street, version, agree, minute=-20):
+    """The version answered copies of requests, each of another customer."""
+    line = {
+        "kind": "shadow", "at": street.at(minute).isoformat(), "endpoint": street.endpoint.full_name, "version": str(version.uuid),
+        "root_digest": version.root_digest, "deployment": None, "code": 200, "label": "refund", "confidence": 0.6, "kl": None,
+        "latency_ms": 9.0, "primary_latency_ms": 5.0,
+    }  # fmt: skip
+    names = {"uuid": uuid4, "prediction": uuid4}
+    rows = [line | {name: str(make()) for name, make in names.items()} | {"agrees": yes} for yes in agree]
+    street.take_in(*(row | {"key": key(f"customer-{at}")} for at, row in enumerate(rows)))

@@ -1,6 +1,11 @@
 """Right or wrong: the newest word counts, the same word twice is one, the minute's counts follow."""
 
+from collections import Counter
+from datetime import timedelta
+from importlib import import_module
+
 import pytest
+from django.apps import apps
 from django.core.exceptions import PermissionDenied
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
@@ -8,7 +13,7 @@ from django.utils import timezone
 
 from lifecycle.refusals import NotReady, Refused
 from monitoring.traffic import actions, queries
-from monitoring.traffic.models import Feedback, MinuteRollup
+from monitoring.traffic.models import DayRollup, Feedback, HourRollup, MinuteRollup
 from registry.ledger.models import Event
 from tests.support import endpoints
 
@@ -126,8 +131,6 @@ def test_the_last_word_of_a_batch_on_a_prediction_counts(prediction, ana):
 
 
 def test_the_share_has_its_wilson_interval(answered, live_endpoint, ana):
-    from datetime import timedelta
-
     made = answered(*[endpoints.spool_line(live_endpoint) for _ in range(20)])
     for at, row in enumerate(made):
         say(row, ana, right=at < 16, label="" if at < 16 else "refund")
@@ -135,4 +138,34 @@ def test_the_share_has_its_wilson_interval(answered, live_endpoint, ana):
     total = queries.total(live_endpoint, timezone.now() - timedelta(hours=1), timezone.now())
 
     assert total.right_share == 0.8
-    assert [round(end, 4) for end in total.right_interval] == [0.584, 0.9193]
+    assert [round(end, 4) for end in (total.right_told.low, total.right_told.high)] == [0.584, 0.9193]
+    assert (total.right_told.rows, total.right_told.senders) == (20, None)
+
+
+def test_feedback_of_a_few_customers_has_a_wider_interval_and_says_how_many(answered, live_endpoint, ana):
+    """Four customers, of one of whom all is wrong: the mean of four, not of twenty."""
+    made = answered(*[endpoints.spool_line(live_endpoint, key=f"{at // 5:016x}") for at in range(20)])
+    actions.record_many(words=[actions.Word(row.uuid, at >= 5, "" if at >= 5 else "refund") for at, row in enumerate(made)], actor=ana)
+    say(made[0], ana)
+    say(made[0], ana, right=False, label="refund")
+
+    told = queries.total(live_endpoint, timezone.now() - timedelta(hours=1), timezone.now()).right_told
+
+    assert (told.value, told.rows, told.senders) == (0.75, 20, 4)
+    assert [round(end, 4) for end in (told.low, told.high)] == [0.3006, 0.9544]  # Wilson's of 3 of 4
+
+
+@pytest.mark.postgres
+def test_feedback_from_before_keys_were_counted_is_counted_anew(answered, live_endpoint, ana):
+    made = answered(*[endpoints.spool_line(live_endpoint, key=f"{at % 3:016x}" if at else "") for at in range(6)])
+    actions.record_many(words=[actions.Word(row.uuid, at > 2, "" if at > 2 else "refund") for at, row in enumerate(made)], actor=ana)
+    say(made[1], ana)
+    actions.build_rollups(timezone.now() + timedelta(days=2))
+    wanted = {type(row): row.by_sender for model in (MinuteRollup, HourRollup, DayRollup) for row in model.objects.all()}
+    for model in wanted:
+        model.objects.update(by_sender={})
+
+    import_module("monitoring.traffic.migrations.0005_by_sender").grouped(apps, None)
+
+    found = {type(row): row.by_sender for model in wanted for row in model.objects.all()}
+    assert {model: Counter(sides) for model, sides in found.items()} == {model: +Counter(sides) for model, sides in wanted.items()}

@@ -90,7 +90,7 @@ def test_a_shadow_is_counted_apart_and_once(live_endpoint):
     answer = {
         "kind": "shadow", "uuid": "11111111-0000-4000-8000-000000000001", "at": asked["at"], "endpoint": live_endpoint.full_name,
         "version": str(version.uuid), "root_digest": version.root_digest, "deployment": None, "prediction": asked["uuid"], "code": 200,
-        "label": "refund", "confidence": 0.6, "agrees": False, "kl": 0.4, "latency_ms": 9.0, "primary_latency_ms": 5.0,
+        "label": "refund", "confidence": 0.6, "agrees": False, "kl": 0.4, "latency_ms": 9.0, "primary_latency_ms": 5.0, "key": "0" * 16,
     }  # fmt: skip
     endpoints.write_segment(answer, asked, answer)
     assert actions.ingest() == 1
@@ -100,6 +100,7 @@ def test_a_shadow_is_counted_apart_and_once(live_endpoint):
     since, until = timezone.now() - timedelta(hours=1), timezone.now() + timedelta(minutes=1)
     shadow, clients = queries.total(live_endpoint, since, until, arm="shadow"), queries.total(live_endpoint, since, until)
     assert (shadow.requests, shadow.agree, shadow.disagree, shadow.agree_share) == (2, 1, 1, 0.5)
+    assert shadow.by_sender == {"229-": 1, "229+": 1}
     assert (clients.requests, clients.labels) == (1, {"billing": 1})
     shown = queries.shadow_answers(Prediction.objects.get())
     assert [(row.label, row.agrees) for row in shown] == [("refund", False), ("billing", True)]

@@ -14,7 +14,7 @@ from rest_framework.test import APIClient
 from monitoring.traffic import actions, queries
 from monitoring.traffic.api.kpis import OutcomeIn
 from monitoring.traffic.api.predictions import FeedbackLineIn
-from monitoring.traffic.models import Feedback, Kpi, Outcome, OutcomeDay
+from monitoring.traffic.models import Feedback, Kpi, MinuteRollup, Outcome, OutcomeDay
 from registry.access.actions import create_token
 from tests.support import endpoints
 from tests.support.outcomes import day_of
@@ -358,6 +358,7 @@ def test_outcomes_by_token(live_endpoint, answered, lee, ana, otto):
 @pytest.mark.postgres
 def test_series_over_the_api(live_endpoint, answered, ana, otto):
     answered(*[endpoints.spool_line(live_endpoint) for _ in range(3)], endpoints.error_line(live_endpoint))
+    MinuteRollup.objects.filter(answers=3).update(right=15, wrong=5, by_sender={"1+": 15, "2-": 5})
     api = APIClient()
     api.force_authenticate(ana)
     address = f"/api/v1/endpoints/{live_endpoint.uuid}/series/"
@@ -366,6 +367,9 @@ def test_series_over_the_api(live_endpoint, answered, ana, otto):
 
     assert (found["total"]["requests"], found["total"]["errors"], found["total"]["labels"]) == (4, 1, {"billing": 3})
     assert sum(point["requests"] for point in found["points"]) == 4
+    told = found["total"]["right_told"]
+    assert (told["value"], told["rows"], told["senders"], found["total"]["agree_told"]) == (0.75, 20, 2, None)
+    assert told["low"] < 0.25  # 0.53 of as many independent rows
     assert 96 <= len(found["points"]) <= 97
     assert api.get(address, {"arm": "canary"}).json()["total"]["requests"] == 0
     assert api.get(address, {"version": str(live_endpoint.alias.version.uuid)}).json()["total"]["requests"] == 3

@@ -1,0 +1,63 @@
+"""Shares of predictions by who asked: what one customer sends resembles itself. From counts by group of sticky keys, which add up. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from hashlib import blake2b
+
+from lifecycle.statistics import clustered
+from lifecycle.statistics.clustered import Sums
+from lifecycle.ui.numbers import count
+
+
+def group_of(key: str) -> int:
+    """The group of a key: 0 to 255. As many independent sums tell how uncertain a share is, whatever the number of keys."""
+    return blake2b(key.encode(), digest_size=1).digest()[0]
+
+
+def side_of(key: str, good: bool) -> str:
+    """Where one prediction is counted: 17+, or 17-; without a key + or -."""
+    return f"{group_of(key) if key else ''}{'+' if good else '-'}"
+
+
+def by_group(sides: Mapping[str, int]) -> dict[str, tuple[int, int]]:
+    """Good and other predictions of each group of keys; of none where fewer than two are known, since one key does not tell who asks."""
+    groups = {name[:-1] for name, number in sides.items() if name[:-1] and number > 0}
+    found = {group: (max(0, sides.get(f"{group}+", 0)), max(0, sides.get(f"{group}-", 0))) for group in groups}
+    return found if len(found) > 1 else {}
+
+
+def by_sender(sides: Mapping[str, int], good: int, bad: int) -> Sums:
+    """Good predictions / all of them. sides: those of them that were counted by `side_of`.
+
+    A group of keys is a cluster. What has no key, or was counted before keys were, is a cluster by itself.
+    """
+    groups = by_group(sides).values()
+    keyed = clustered.sums([one for one, _ in groups], [one + two for one, two in groups])
+    good, bad = max(0, good - int(keyed.above)), max(0, bad - int(keyed.below - keyed.above))
+    return keyed + clustered.alone(good, good + bad)
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """A share of so many rows, by sender, with its 95 % interval. senders: at least so many; None: rows are taken as independent."""
+
+    value: float
+    low: float
+    high: float
+    rows: int
+    senders: int | None
+
+
+def told(sides: Mapping[str, int], good: int, bad: int, least: int = 1) -> Told | None:
+    """Good predictions of all of them, as `by_sender` has them; None of fewer than `least`."""
+    if good + bad < least:
+        return None
+    share = clustered.share(by_sender(sides, good, bad))
+    return Told(share.value, share.low, share.high, good + bad, len(by_group(sides)) or None)
+
+
+def asked_by(senders: int | None) -> str:
+    """By how many, as the end of a phrase."""
+    return f"by at least {count(senders)} senders" if senders else "taken as independent"
