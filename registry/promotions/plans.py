@@ -44,8 +44,8 @@ class Plan:
     how many times the stable version's rate that of the canary may be and still count as harmless. tau: see interval.difference.
     checked: whether it may be agreed now; what was agreed before is read as it was. wrong_margin: of the answers with feedback, the
     share of wrong ones may be higher by less than this, at the upper bound; None: no bound is required, and it widens without feedback
-    too. shadow_disagreement: of the version's predictions as a shadow, before the canary, so many may at most differ from the live version's,
-    at the upper bound; None: no bound.
+    too. shadow_disagreement: of the version's predictions as a shadow, before the canary, so many may at most differ from the live
+    version's, at the upper bound; None: no bound.
     """
 
     steps: tuple[int, ...] = (500, 2500, 5000, WHOLE)

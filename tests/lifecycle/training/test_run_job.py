@@ -158,7 +158,7 @@ def test_the_process_finds_spec_rows_and_base_in_its_folder(run, child):
 
     assert seen["spec"] == run.spec
     assert len(seen["train"]) == run.snapshot.counts["splits"]["train"]
-    assert set(seen["train"][0]) == {"id", "text", "label"}
+    assert set(seen["train"][0]) == {"id", "text", "label", "cluster"}
     assert seen["base"] == ["README.md", "config.json", "model.safetensors", "tokenizer.json"]
 
 
