@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from itertools import count
 
 from django.utils.html import escape
 from django.utils.safestring import SafeString, mark_safe
@@ -59,7 +60,8 @@ def section(title: str, body: str) -> Section:
         elif not (head and line.startswith("|---")):
             lines.append(line)
     html = MARKDOWN.render("\n".join(lines)).replace("<th></th>", "<td></td>")  # a head without words heads nothing
-    text = html.replace("<table>", WRAPPED.format(name=escape(title or "Statistics"))).replace("</table>", "</table></div>")
+    names = (escape(f"{title or 'Statistics'}, table {number}") for number in count(1))
+    text = re.sub("<table>", lambda _: WRAPPED.format(name=next(names)), html).replace("</table>", "</table></div>")
     return Section(slugify(title), title, mark_safe(text), entries)  # noqa: S308  the product's own file, rendered without raw HTML
 
 

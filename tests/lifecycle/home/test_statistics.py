@@ -34,7 +34,7 @@ def test_a_table_of_numbers_becomes_entries_with_what_is_known_of_each():
 
     assert (beginning.anchor, beginning.text, beginning.entries) == ("", "<p>What <em>each</em> is.</p>\n", [])
     assert (verdicts.anchor, verdicts.entries) == ("verdicts", [])
-    assert '<div class="tw" tabindex="0" role="region" aria-label="Verdicts"><table class="tbl">' in verdicts.text
+    assert '<div class="tw" tabindex="0" role="region" aria-label="Verdicts, table 1"><table class="tbl">' in verdicts.text
     assert (evaluation.anchor, evaluation.title, evaluation.text) == ("model-evaluation", "Model evaluation", "")
     ece, scores = evaluation.entries
     assert (ece.anchor, ece.name) == ("ece", "ECE")
