@@ -14,7 +14,9 @@ from markdown_it import MarkdownIt
 MARKDOWN = MarkdownIt("commonmark", {"html": False}).enable("table")
 ANCHORED = re.compile(r'^\| <a id="([a-z-]+)"></a>')
 CELL = re.compile(r"(?<!\\)\|")
-WRAPPED = '<div class="tw" tabindex="0" role="region" aria-label="{name}"><table class="tbl">'
+WRAPPED = '<div class="tw" tabindex="0" role="region" aria-label="{name}"><table class="tbl">{rows}</table></div>'
+FOLDED = "<details><summary>{number} rows</summary>{table}</details>"
+LONG = 40  # rows of a table from which on it is folded
 
 
 @dataclass(frozen=True)
@@ -61,8 +63,15 @@ def section(title: str, body: str) -> Section:
             lines.append(line)
     html = MARKDOWN.render("\n".join(lines)).replace("<th></th>", "<td></td>")  # a head without words heads nothing
     names = (escape(f"{title or 'Statistics'}, table {number}") for number in count(1))
-    text = re.sub("<table>", lambda _: WRAPPED.format(name=next(names)), html).replace("</table>", "</table></div>")
+    text = re.sub(r"<table>.*?</table>", lambda found: wrapped(found[0], next(names)), html, flags=re.DOTALL)
     return Section(slugify(title), title, mark_safe(text), entries)  # noqa: S308  the product's own file, rendered without raw HTML
+
+
+def wrapped(table: str, name: str) -> str:
+    """A table that scrolls by itself, folded where it is long."""
+    shown = WRAPPED.format(name=name, rows=table.removeprefix("<table>").removesuffix("</table>"))
+    number = table.count("<tr>") - 1
+    return FOLDED.format(number=number, table=shown) if number >= LONG else shown
 
 
 def cells(line: str) -> list[str]:
