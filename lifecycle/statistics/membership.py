@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lifecycle.statistics import clustered
+from lifecycle.statistics.clustered import Ints
 from lifecycle.statistics.intervals import Z95
 
 FALSE_POSITIVES = {0.01: 1_000, 0.001: 10_000}  # rate → other rows that it takes to tell it: ten of them are then above the threshold
@@ -35,11 +36,15 @@ class Rate:
 
 
 def attack(
-    members: Sequence[float], others: Sequence[float], clusters: Sequence[int] | None = None, other_clusters: Sequence[int] | None = None
+    members: Sequence[float],
+    others: Sequence[float],
+    clusters: Sequence[int] | Ints | None = None,
+    other_clusters: Sequence[int] | Ints | None = None,
 ) -> dict[str, Any]:
     """The attack with score = −loss. members, others: losses of rows that were, and were not, trained on; both of one distribution.
 
-    clusters, other_clusters: number of each row's cluster, such as near duplicates, whose losses resemble each other; None: independent.
+    clusters, other_clusters: number of each row's cluster, such as near duplicates, whose losses resemble each other; None, as where each
+    row is one of its own: independent.
 
     Returns {"members", "others", "auc", "low", "high", "rates": [Rate as JSON]}: 0.5 is guessing, 1 tells every row; the ends are those of
     `auc_interval`. Raises ValueError when one side is empty.
@@ -49,17 +54,24 @@ def attack(
         raise ValueError("Membership inference needs rows that were trained on, and rows that were not.")
     levels, level = np.unique(np.concatenate([inside, outside]), return_inverse=True)
     found = auc(level[: len(inside)], level[len(inside) :], len(levels))
-    effect, z = clusters_of_auc(inside, outside, clusters, other_clusters)
+    ours, theirs = together(clusters), together(other_clusters)
+    effect, z = clusters_of_auc(inside, outside, ours, theirs)
     low, high = auc_interval(found, len(inside), len(outside), z, effect)
     return {
         "members": len(inside), "others": len(outside), "auc": found, "low": low, "high": high,
-        "rates": [asdict(rate_at(inside, outside, share, needed, clusters)) for share, needed in FALSE_POSITIVES.items()],
+        "rates": [asdict(rate_at(inside, outside, share, needed, ours)) for share, needed in FALSE_POSITIVES.items()],
     }  # fmt: skip
 
 
-def clusters_of_auc(
-    inside: Floats, outside: Floats, clusters: Sequence[int] | None, other_clusters: Sequence[int] | None
-) -> tuple[float, float]:
+def together(clusters: Sequence[int] | Ints | None) -> Ints | None:
+    """The number of each row's cluster, from 0 on (N,); None where each row is one of its own."""
+    if clusters is None:
+        return None
+    names, number = np.unique(np.asarray(clusters), return_inverse=True)
+    return None if len(names) == len(number) else number.astype(np.int64)
+
+
+def clusters_of_auc(inside: Floats, outside: Floats, clusters: Ints | None, other_clusters: Ints | None) -> tuple[float, float]:
     """How many times the variance of the area is that of independent rows, 1 or more, and Student's quantile that stands for 1.96.
 
     By placements: of each row, the share of the other side that it ranks right. Their variance over clusters to that over rows (N. A.
@@ -72,7 +84,7 @@ def clusters_of_auc(
     alone = together = 0.0
     freedom = len(inside) + len(outside)
     for values, codes in zip(placed, (clusters, other_clusters), strict=True):
-        _, number = np.unique(np.arange(len(values)) if codes is None else np.asarray(codes), return_inverse=True)
+        number = np.arange(len(values)) if codes is None else codes
         found = clustered.sums(clustered.per_cluster(values, number), np.bincount(number))
         own, worst = float(values.var()) / len(values), found.squares[2] / found.below
         alone, together = alone + (own or 1.0), together + (max(own, found.variance) if own else worst)
@@ -119,7 +131,7 @@ def auc(members: NDArray[np.int64], others: NDArray[np.int64], levels: int) -> f
     return float((ours * (below + theirs / 2)).sum() / (len(members) * len(others)))
 
 
-def rate_at(inside: Floats, outside: Floats, share: float, needed: int, clusters: Sequence[int] | None = None) -> Rate:
+def rate_at(inside: Floats, outside: Floats, share: float, needed: int, clusters: Ints | None = None) -> Rate:
     """The share of members above the lowest threshold that at most this share of the others exceeds. clusters: of the members, whose
     effective number takes the place of their number (E. Korn and B. Graubard, Survey Methodology 24(2), 1998)."""
     if len(outside) < needed:
@@ -130,8 +142,7 @@ def rate_at(inside: Floats, outside: Floats, share: float, needed: int, clusters
     above = (inside > threshold).astype(np.float64)
     rate, rows = float(above.mean()), float(len(inside))
     if clusters is not None:
-        _, number = np.unique(np.asarray(clusters), return_inverse=True)
-        rows = clustered.effective(clustered.sums(clustered.per_cluster(above, number), np.bincount(number)))
+        rows = clustered.effective(clustered.sums(clustered.per_cluster(above, clusters), np.bincount(clusters)))
     low = float(stats.beta.ppf(0.025, rate * rows, rows - rate * rows + 1)) if rate else 0.0
     high = float(stats.beta.ppf(0.975, rate * rows + 1, rows - rate * rows)) if rate < 1 else 1.0
     return Rate(share, needed, rate, low, high)

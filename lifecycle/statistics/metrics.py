@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 from lifecycle.statistics import calibration, clustered
 from lifecycle.statistics.calibration import Binned
 from lifecycle.statistics.deciding import Cut, confidence, decide
-from lifecycle.statistics.intervals import Z95, wilson
+from lifecycle.statistics.intervals import Z95, Interval, wilson
+from lifecycle.statistics.verdicts import verdict
 
 Floats = NDArray[np.float64]
 Tell = Callable[[int, int], None]  # (done, of)
@@ -480,8 +481,8 @@ def _sign(name: str) -> float:
 def _verdict(before: float, after: float, sign: float, differences: Floats, together: Together) -> dict[str, Any]:
     difference = sign * (after - before)
     low, high = _interval(differences, difference, together) if len(differences) else (float("nan"), float("nan"))
-    verdict = "better" if low > 0 else "worse" if high < 0 else "unclear"
-    return {"baseline": before, "candidate": after, "difference": difference, "low": low, "high": high, "verdict": verdict}
+    told = verdict(Interval(difference, low, high)).value
+    return {"baseline": before, "candidate": after, "difference": difference, "low": low, "high": high, "verdict": told}
 
 
 def as_change(name: str, found: Mapping[str, Any]) -> dict[str, Any]:

@@ -150,7 +150,8 @@ class RequestOut(serializers.Serializer[PromotionRequest]):
     comparison = serializers.JSONField(
         allow_null=True,
         help_text="with the live version; in measures and worst, difference, low and high are signed so that positive is better for this "
-        "version, whatever the score, as the live gate reads them; pages show this version minus the live one",
+        "version, whatever the score, as the live gate reads them; pages show this version minus the live one. clusters: how many "
+        "groups of near duplicates the rows come in, each of which the gate takes as one; absent where there are none",
     )
     gates = serializers.SerializerMethodField()
     fate = serializers.SerializerMethodField()

@@ -21,7 +21,7 @@ from registry.catalog import queries as catalog
 from registry.catalog.card import SHOWN
 from registry.catalog.models import ModelVersion
 from registry.policies import queries as policies
-from registry.policies.gates import Measure, with_interval
+from registry.policies.gates import Live, Measure, with_interval
 from registry.promotions import fates, plans, queries, rules, subject, votes
 from registry.promotions.fates import Fate
 from registry.promotions.models import GateResult, PromotionRequest
@@ -165,7 +165,7 @@ def against(request: PromotionRequest) -> str:
         for verdict in ("better", "worse")
     }
     parts = [f"{verdict} on {listed(names)}" for verdict, names in by.items() if names]
-    live, tested = comparison["baseline_semver"], f"{count(comparison['rows'])} test rows"
+    live, tested = comparison["baseline_semver"], Live(rows=comparison["rows"], clusters=comparison.get("clusters")).counted
     if not parts:
         return f"{Verdict.UNCLEAR.words.capitalize()} between {semver} and {live} on any measure, {tested}."
     return f"{semver} is {' and '.join(parts)} against {live}, {tested}."

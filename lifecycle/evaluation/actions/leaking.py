@@ -19,7 +19,7 @@ from lifecycle.evaluation.findings import Finding
 from lifecycle.evaluation.models import Evaluation
 from lifecycle.jobs.context import JobContext
 from lifecycle.refusals import Refused
-from lifecycle.statistics import membership
+from lifecycle.statistics import clustered, membership
 from lifecycle.training.models import Run
 
 SEED = 1
@@ -44,6 +44,7 @@ def compute(ctx: JobContext, evaluation: Evaluation, item: str) -> Finding:
     """The report of the attack, with "duplicates" (held-out rows left out, as their normalised text was trained on) and mean losses.
 
     As many training rows as evaluated ones, drawn by a seed, less those that have no loss; of the evaluated it is the one that was kept.
+    Rows that were split together, such as near duplicates, are one cluster.
     """
     ctx.progress(0, stage="Choosing the rows")
     run, answered = evaluation.run, queries.losses_of(evaluation)
@@ -51,22 +52,24 @@ def compute(ctx: JobContext, evaluation: Evaluation, item: str) -> Finding:
     normal = queries.normal_digests(evaluation, [*answered, *trained])
     known = {normal[digest] for digest in trained if digest in normal}
     ctx.raise_if_cancelled()
-    asked = {row.item for row in measured(evaluation.snapshot, evaluation.split)}
+    cluster_of = {row.item: row.cluster for row in measured(evaluation.snapshot, evaluation.split)}
     ctx.raise_if_cancelled()
-    fresh = [digest for digest in answered if digest in asked and digest in normal and normal[digest] not in known]
+    fresh = [digest for digest in answered if digest in cluster_of and digest in normal and normal[digest] not in known]
     learnt = [row for row in measured(run.snapshot, "train") if row.item in normal]
     rows = min(len(learnt), len(fresh), rules.most_compared(evaluation.report))
     refuse_few(rows)
     random = np.random.default_rng(SEED)
-    others = [answered[fresh[at]] for at in sorted(random.choice(len(fresh), rows, replace=False))]
+    others = {fresh[at]: answered[fresh[at]] for at in sorted(random.choice(len(fresh), rows, replace=False))}
     members = losses(ctx, run, [learnt[at] for at in sorted(random.choice(len(learnt), rows, replace=False))])
     refuse_few(len(members))
+    cluster_in_train = {row.item: row.cluster for row in learnt}
+    clusters = [clustered.numbered(of[item] for item in side) for of, side in ((cluster_in_train, members), (cluster_of, others))]
     ctx.progress(len(members), len(members), stage="Comparing the losses", unit="rows")
     about = {
         "duplicates": sum(normal.get(digest) in known for digest in answered),
-        "mean_losses": {"members": float(np.mean(members)), "others": float(np.mean(others))},
+        "mean_losses": {name: float(np.mean(list(side.values()))) for name, side in (("members", members), ("others", others))},
     }
-    return Finding(membership.attack(members, others) | about)
+    return Finding(membership.attack(list(members.values()), list(others.values()), *clusters) | about)
 
 
 def measured(snapshot: Snapshot, split: str) -> list[ManifestRow]:
@@ -79,12 +82,12 @@ def measured(snapshot: Snapshot, split: str) -> list[ManifestRow]:
     return [row for row in rows if row.item in learnt]
 
 
-def losses(ctx: JobContext, run: Run, rows: Sequence[ManifestRow]) -> list[float]:
-    """The loss of each of these training rows that has one, by the graph that answered in the evaluation."""
+def losses(ctx: JobContext, run: Run, rows: Sequence[ManifestRow]) -> dict[str, float]:
+    """The loss of each of these training rows that has one, by item digest, by the graph that answered in the evaluation."""
 
     def prepare(folder: Path, base: Base) -> PredictSpec:
         snapshots.write_split(run.snapshot, "train", folder / "data.jsonl", rows)
         return PredictSpec(artifact="artifact", base=base)
 
     with carried_out(ctx, "losses", run, prepare) as (folder, _):
-        return list(row_losses.read(folder / "losses.parquet").values())
+        return row_losses.read(folder / "losses.parquet")

@@ -11,7 +11,7 @@ from lifecycle.evaluation import actions, queries, rules
 from lifecycle.evaluation.models import Analysis
 from lifecycle.jobs.models import Job
 from lifecycle.refusals import Refused
-from lifecycle.statistics import membership
+from lifecycle.statistics import clustered, membership
 from tests.support.jobs import run_ok
 from tests.support.losses import made_losses
 from tests.support.training import make_evaluation, make_run, make_snapshot
@@ -51,6 +51,22 @@ def test_equal_numbers_of_training_and_held_out_rows_are_attacked(measured, engi
     assert [report[name] for name in ("auc", "low", "high")] == pytest.approx([wanted[name] for name in ("auc", "low", "high")])
     assert report["duplicates"] == 0
     assert [each["rate"] for each in report["rates"]] == [None, None]
+
+
+def test_rows_that_were_split_together_are_one_cluster_of_the_interval(measured, engine, mia, monkeypatch):
+    real = snapshots.rows_of
+    clusters = {row.item: str(at // 4) for split in ("train", "test") for at, row in enumerate(real(measured.snapshot, split))}
+    monkeypatch.setattr(snapshots, "rows_of", lambda *asked: (row._replace(cluster=clusters[row.item]) for row in real(*asked)))
+
+    actions.analyse(evaluation=measured, kind=MEMBERSHIP, actor=mia)
+    run_ok("training", "evaluation")
+
+    report, answered = queries.analysis(measured, MEMBERSHIP).report, queries.losses_of(measured)
+    sides = [-np.log(SURE[row["label"]]) for row in engine], list(answered.values())
+    codes = [clustered.numbered(clusters[item] for item in side) for side in ([row["id"] for row in engine], answered)]
+    wanted, by_rows = membership.attack(*sides, *codes), membership.attack(*sides)
+    assert [report[name] for name in ("auc", "low", "high")] == pytest.approx([wanted[name] for name in ("auc", "low", "high")])
+    assert abs(report["high"] - by_rows["high"]) > 0.001
 
 
 def test_held_out_rows_whose_normalised_text_was_trained_on_are_left_out(measured, engine, mia, monkeypatch):

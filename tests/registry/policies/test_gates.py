@@ -23,8 +23,8 @@ def measured(value, low=None, high=None, name="macro_f1"):
     return Evidence(rows=100, metrics={name: Measure(value, low, high)}, evaluation="e" * 64)
 
 
-def against(value, low, high, rows=2_000):
-    return Evidence(live=Live("1.0.0", {"macro_f1": Measure(value, low, high)}, rows, source="l" * 64))
+def against(value, low, high, rows=2_000, clusters=None):
+    return Evidence(live=Live("1.0.0", {"macro_f1": Measure(value, low, high)}, rows, source="l" * 64, clusters=clusters))
 
 
 TABLE = [
@@ -98,6 +98,7 @@ def test_a_leak_that_is_neither_shown_nor_ruled_out_is_told_apart_from_one_that_
         ((-0.04, -0.06, -0.010), "Not enough data: whether it is worse by more than 0.010 is neither shown nor ruled out."),
         ((0.0, -0.02, 0.02), "is neither shown nor ruled out. If the difference stays as it is, about 17,000 test rows rule it out."),
         ((0.0, 0.0, 0.0, 300), "is neither shown nor ruled out. If the difference stays as it is, about 390 test rows rule it out."),
+        ((0.0, 0.0, 0.0, 600, 120), "is neither shown nor ruled out. If the difference stays as it is, about 2,000 test rows rule it out."),
     ],
 )
 def test_a_version_that_is_shown_to_be_worse_is_told_apart_from_one_of_which_too_little_is_known(found, told):
@@ -124,6 +125,15 @@ def passed_live(rows, worse, turned):
         told = gates.live(Gate("live", RULES.gates["live"]), against(found["difference"], found["low"], found["high"], rows))
         kept.append(told.outcome is gates.Outcome.PASSED)
     return np.mean(kept)
+
+
+def test_near_duplicates_count_as_one_row_of_the_score_test():
+    """Two versions that answer alike, at a margin of 2 points: 189 independent rows rule it out, 600 rows in 120 groups do not."""
+    gate = Gate("live", LIVE_LOW | {"at_most_worse": 0.02})
+    found = [gates.live(gate, against(0.0, 0.0, 0.0, 600, clusters)) for clusters in (None, 600, 189, 188, 120)]
+
+    assert [each.outcome.value for each in found] == ["passed", "passed", "passed", "failed", "failed"]
+    assert "600 test rows in 120 groups of near duplicates, paired." in found[-1].evidence
 
 
 def test_nothing_known_fails_every_gate_of_the_standard_policy():

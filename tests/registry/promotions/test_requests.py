@@ -19,7 +19,7 @@ from registry.catalog import actions as catalog
 from registry.catalog import queries
 from registry.catalog.models import Alias, ModelVersion
 from registry.ledger.models import Event
-from registry.promotions import actions, page
+from registry.promotions import actions, evidence, page
 from registry.promotions.models import GateResult, PromotionComment, PromotionRequest
 from registry.promotions.rules import Status
 from tests.support import registry
@@ -99,9 +99,21 @@ def test_a_better_version_is_compared_on_the_same_rows(live, mia, ravi):
 
     assert (request.status, request.baseline, request.baseline_moves) == (Status.IN_REVIEW, live.version, 1)
     assert (request.comparison["rows"], request.comparison["left_out"], request.comparison["baseline_semver"]) == (200, 0, "1.0.0")
+    assert "clusters" not in request.comparison
     accuracy = request.comparison["measures"]["accuracy"]
     assert (accuracy["baseline"], accuracy["candidate"], accuracy["difference"]) == (0.985, 1.0, 0.015)
     assert request.gates.get(gate="live").status == "passed"
+
+
+def test_near_duplicates_of_a_comparison_reach_the_gate(live, mia, ravi, monkeypatch):
+    real = evidence.compare_anew
+    monkeypatch.setattr(evidence, "compare_anew", lambda *versions: real(*versions) | {"clusters": 40})
+
+    request = asked_with(live, ravi, mia, 0)
+
+    assert request.comparison["clusters"] == 40
+    assert "200 test rows in 40 groups of near duplicates" in request.gates.get(gate="live").evidence
+    assert page.against(request).endswith(", 200 test rows in 40 groups of near duplicates.")
 
 
 def test_a_comparison_of_before_calls_no_version_better_by_its_ece(live, mia, ravi):
