@@ -51,17 +51,23 @@ class Sums:
         return self.above / self.below if self.below else math.nan
 
     @property
-    def variance(self) -> float:
-        """Of the quotient, by the delta method over clusters: G/(G−1) · Σ(above − r · below)² / (Σ below)².
+    def equal(self) -> float:
+        """As many clusters of one size tell as much where the rows of each are all alike: (Σ below)² / Σ below² (L. Kish 1965)."""
+        return self.below**2 / self.squares[2] if self.below else 0.0
 
-        As in Deng, Knoblich and Lu, "Applying the delta method in metric analytics", KDD 2018, and in cluster-robust regression. Infinite
-        with fewer than two clusters.
+    @property
+    def variance(self) -> float:
+        """Of the quotient, by the delta method over clusters: K/(K−1) · Σ(above − r · below)² / (Σ below)², K as `equal`.
+
+        As in Deng, Knoblich and Lu, "Applying the delta method in metric analytics", KDD 2018, and in cluster-robust regression, whose
+        number of clusters is K where they are of one size: a large one draws the quotient to itself, and its distance from it is too small.
+        Infinite with fewer than two clusters.
         """
         if self.clusters < 2:
             return math.inf
         ratio, (of_above, of_both, of_below) = self.value, self.squares
         summed = max(0.0, of_above - 2 * ratio * of_both + ratio**2 * of_below)
-        return self.clusters / (self.clusters - 1) * summed / self.below**2
+        return self.equal / (self.equal - 1) * summed / self.below**2
 
 
 def numbered(names: Iterable[Hashable]) -> Ints:
@@ -94,7 +100,7 @@ def per_cluster(values: ArrayLike, codes: Ints) -> NDArray[np.float64]:
     return np.bincount(codes, weights=np.asarray(values, dtype=np.float64)).astype(np.float64)
 
 
-def quantile(freedom: int, z: float = Z95) -> float:
+def quantile(freedom: float, z: float = Z95) -> float:
     """Student's quantile that stands for z with so many degrees of freedom; infinite with none."""
     return float(scipy.special.stdtrit(freedom, scipy.special.ndtr(z))) if freedom > 0 else math.inf
 
@@ -142,8 +148,8 @@ def moved(share: float, rows: float) -> float:
 
 
 def ratio(found: Sums, z: float = Z95) -> Interval:
-    """A quotient with its interval: Student's t on one degree of freedom less than there are clusters."""
-    half = quantile(found.clusters - 1, z) * math.sqrt(found.variance)
+    """A quotient with its interval: Student's t on one degree of freedom less than there are clusters of one size."""
+    half = quantile(found.equal - 1, z) * math.sqrt(found.variance)
     return Interval(found.value, found.value - half, found.value + half)
 
 
@@ -174,17 +180,18 @@ def skewed(above: ArrayLike, below: ArrayLike, z: float = Z95) -> Interval:
 
 def effective(found: Sums, z: float = Z95) -> float:
     """How many independent rows would tell a share as well: at most as many as there are, at least what they were worth if all rows of a
-    cluster were alike, (Σ below)² / Σ below² (L. Kish 1965); 0 of nothing.
+    cluster were alike, `Sums.equal`; 0 of nothing.
 
     In between, the rows divided by the design effect, shortened once more for how few clusters it comes from (Dean and Pagano 2015). The
-    degrees of freedom are the clusters in which the rarer outcome occurs: of 100 customers, 3 of them failing, only 3 tell anything.
+    degrees of freedom are the clusters in which the rarer outcome occurs, of 100 customers, 3 of them failing, only 3 tell anything; at
+    most one less than there are of one size, since the largest customer of all tells as much as one.
     """
     if not found.below:
         return 0.0
-    share, least = found.value, found.below**2 / found.squares[2]
+    share, least = found.value, found.equal
     if not 0 < share < 1 or found.clusters < 2:
         return least
-    few = max(2, min(found.some, found.clusters - found.whole, found.clusters - 1))
+    few = max(1, min(found.some, found.clusters - found.whole, least - 1))
     shortened = share * (1 - share) / found.variance * (z / quantile(few, z)) ** 2 if found.variance else found.below
     return min(found.below, max(least, shortened))
 

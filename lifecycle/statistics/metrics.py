@@ -35,6 +35,7 @@ BOUNDED = frozenset(
     | {"subset_accuracy", "exact_texts", "lrap", "pair_accuracy", "best_first", "accuracy_longer", "accuracy_shorter", "longer_preferred"}
     | {"exact_match", "token_f1", "rouge_1", "rouge_2", "rouge_l", "groundedness", "hamming_loss", "empty_answers"}
 )  # scores from 0 to 1
+OF_CLASSES = ("macro_", "micro_", "weighted_")  # scores of what is there or given: rows with neither say nothing of them
 MACROS = {"macro_f1": "f1", "macro_precision": "precision", "macro_recall": "recall"}
 BLOCK_CELLS = 4_000_000
 METRICS = ("accuracy", "macro_f1", "weighted_f1", "macro_precision", "macro_recall", "log_loss", "brier", "ece")
@@ -223,14 +224,40 @@ def bootstrap(
             samples.setdefault(name, []).append(values)
     drawn = {name: np.concatenate(values) for name, values in samples.items()}
     around = {**points, **(few.around if few else {})}
+    fixed = [name for name, each in drawn.items() if name in BOUNDED and np.nanstd(each) <= ROUNDING]
+    told = {name: together.part(share) for name, share in telling(rows, fixed, seed).items()}
     found = {
-        name: bounded(points[name], each, together, around[name]) if name in BOUNDED else _interval(each, points[name], together)
+        name: bounded(points[name], each, told.get(name, together), around[name])
+        if name in BOUNDED
+        else _interval(each, points[name], together)
         for name, each in drawn.items()
     }
     if (answers := rows.binned()) and answers.counts.any():
         effect = len(rows) / together.least
         found["ece"] = found["ece_debiased"] = calibration.ece_interval(answers, drawn["ece"], seed=seed, effect=effect)
     return found
+
+
+def telling(rows: Countable, names: Sequence[str], seed: int) -> dict[str, float]:
+    """The share of rows that say something of each score (0 to 1): a text without spans says nothing of their F1, nor a pair that people
+    find equal of an order. From RESAMPLES of the rows at most, each scored alone."""
+    if not names:
+        return {}
+    chosen = np.sort(np.random.default_rng([seed, 2]).permutation(len(rows))[:RESAMPLES])
+    saying: dict[str, list[Bools]] = {name: [] for name in names}
+    for part in np.array_split(chosen, -(-len(chosen) * len(rows) // BLOCK_CELLS)):
+        alone = np.zeros((len(part), len(rows)))
+        alone[np.arange(len(part)), part] = 1.0
+        scores, counts = rows.aggregate(alone), rows.by_class(alone)
+        for name in names:
+            says = ~np.isnan(scores[name])
+            if name.startswith(OF_CLASSES):
+                held = (
+                    counts.given if name.endswith("precision") else counts.true if name.endswith("recall") else counts.true + counts.given
+                )
+                says &= (held > 0).any(axis=1)
+            saying[name].append(says)
+    return {name: float(np.concatenate(found).mean()) for name, found in saying.items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -249,6 +276,11 @@ class Together:
         sizes = np.bincount(clusters)
         return cls(rows, len(sizes), rows**2 / float((sizes**2).sum()))
 
+    def part(self, share: float) -> Together:
+        """Of a part of the rows, at least one."""
+        rows, clusters = (max(1, round(share * number)) for number in (self.rows, self.clusters))
+        return Together(rows, clusters, max(1.0, share * self.least))
+
     @property
     def size(self) -> float:
         """Rows of a cluster on average."""
@@ -265,18 +297,18 @@ class Together:
         found = mean * (1 - mean) / spread**2
         if self.clusters == self.rows:
             return min(float(self.rows), max(1.0, found))
-        few = max(2, min(round(min(mean, 1 - mean) * self.clusters), self.clusters - 1))
-        shortened = found * (1 - 1 / self.clusters) * (Z95 / clustered.quantile(few)) ** 2
+        few = max(1, min(min(mean, 1 - mean) * self.clusters, self.least - 1))
+        shortened = found * (1 - 1 / self.least) * (Z95 / clustered.quantile(few)) ** 2
         return min(float(self.rows), max(self.least, shortened))
 
     def wide(self, low: float, value: float, high: float) -> tuple[float, float]:
-        """Percentiles of resampled clusters, as wide as so few ask for: resampling n of them shows (n − 1) / n of the variance, and has as
-        many degrees of freedom as n − 1. Of rows they stay as they are; one cluster of several rows tells nothing."""
+        """Percentiles of resampled clusters, as wide as so few ask for: resampling n of one size shows (n − 1) / n of the variance, and has
+        as many degrees of freedom as n − 1, n being `least`. Of rows they stay as they are; one cluster of several rows tells nothing."""
         if self.clusters == self.rows:
             return low, high
         if self.clusters < 2:
             return float("-inf"), float("inf")
-        more = clustered.quantile(self.clusters - 1) / Z95 * (self.clusters / (self.clusters - 1)) ** 0.5
+        more = clustered.quantile(self.least - 1) / Z95 * (self.least / (self.least - 1)) ** 0.5
         return value - more * (value - low), value + more * (high - value)
 
 

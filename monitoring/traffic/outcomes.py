@@ -22,6 +22,7 @@ SHARE = "share"
 GROUPS = 256  # random groups of subjects: as many independent sums tell a variance to within 10 %, whatever the number of subjects
 LEAST = {"share": 30, "number": 100}  # groups with a case in each arm, below which no difference is told: skewed numbers need more
 SUBJECTS_LEAST = {"share": 32, "number": 130}  # about so many subjects fill them
+LARGEST = 0.10  # of an arm's cases: with more in one group a mean of numbers is that of a few subjects, and no interval holds
 BEST_AT = {"share": 100, "number": 1000}  # n·m / (n + m) of the arms at which intervals are narrowest: effects on money show later
 MISMATCH_P = 0.001  # a split that chance would ever give more rarely than this is an alarm
 SURENESS = 100  # subjects that the prior of the split weighs: narrowest where the hold-out is off by its standard error at so many
@@ -68,6 +69,11 @@ class Arm:
         return int((self.groups[0] > 0).sum())
 
     @property
+    def largest(self) -> float:
+        """The share of the cases that the largest group has (0 to 1); 0 without cases."""
+        return float(self.groups[0].max()) / self.n if self.n else 0.0
+
+    @property
     def packed(self) -> bytes:
         """The groups as they are stored: 512 doubles, little-endian."""
         return self.groups.astype("<f8").tobytes()
@@ -90,10 +96,11 @@ def compare(kind: str, model: Arm, holdout: Arm, figures: int = 1) -> Interval |
     """Model minus hold-out, in the unit of the figure (shares: 0 to 1). figures: how many the endpoint has; with 95 % all of them hold.
 
     Shares by Newcombe's interval at the effective number of rows, numbers by Hall's for skewed values, both over groups of subjects and as
-    wide as may be looked at again and again. None where too few groups have a case, and of numbers that are all the same in each arm:
-    where nothing varies no interval can be told, and a difference without one is none.
+    wide as may be looked at again and again. None where too few groups have a case; of numbers also where one group has more than LARGEST
+    of an arm's cases, whose mean is that of a few subjects, and where they are all the same in each arm: where nothing varies no interval
+    can be told, and a difference without one is none.
     """
-    if min(model.filled, holdout.filled) < LEAST[kind]:
+    if min(model.filled, holdout.filled) < LEAST[kind] or (kind != SHARE and max(model.largest, holdout.largest) > LARGEST):
         return None
     (n, total), (other_n, other_total) = model.groups, holdout.groups
 

@@ -15,7 +15,7 @@ from lifecycle.ui.numbers import GAP, count, decimals, money, percent, signed, s
 from monitoring.traffic import charts, keyset, queries
 from monitoring.traffic.forms import FeedbackForm, KpiForm, OutcomeForm
 from monitoring.traffic.models import Kpi, Prediction
-from monitoring.traffic.outcomes import LEAST, SUBJECTS_LEAST
+from monitoring.traffic.outcomes import LARGEST, LEAST, SUBJECTS_LEAST
 from monitoring.traffic.queries import Comparison, Total
 from monitoring.traffic.rules import DAY, FEEDBACK_LEAST, MINUTE, SHADOW, WINDOWS, Window, floor
 from monitoring.traffic.senders import asked_by
@@ -219,9 +219,11 @@ def difference(found: Comparison) -> Difference | None:
 def interval(found: Comparison, apart: Difference | None) -> str:
     """The interval of a difference in words."""
     if apart is None:
-        few = min(found.model.filled, found.holdout.filled) < LEAST[found.kpi.kind]
-        least = f"needs about {SUBJECTS_LEAST[found.kpi.kind]} subjects in each arm"
-        return least if few else "no interval: in each arm all values are the same"
+        if min(found.model.filled, found.holdout.filled) < LEAST[found.kpi.kind]:
+            return f"needs about {SUBJECTS_LEAST[found.kpi.kind]} subjects in each arm"
+        if max(found.model.largest, found.holdout.largest) > LARGEST:
+            return f"not enough data: few subjects have more than {percent(LARGEST)} of the cases of an arm"
+        return "no interval: in each arm all values are the same"
     return f"{apart.low} to {apart.high}, at every look"
 
 

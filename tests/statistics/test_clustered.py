@@ -17,12 +17,13 @@ ALL = np.array([4, 6, 2, 8, 5, 9, 3, 1, 7, 5])
 
 
 def test_the_variance_is_that_of_a_regression_through_the_origin_with_robust_errors_of_clusters():
-    """Of the quotient r = Σ above / Σ below: Σ (above − r · below)² / (Σ below)², times G / (G − 1)."""
+    """Of the quotient r = Σ above / Σ below: Σ (above − r · below)² / (Σ below)², times K / (K − 1), K = (Σ below)² / Σ below²."""
     found = sums(BAD, ALL)
 
     assert (found.clusters, found.some, found.whole, found.above, found.below) == (10, 6, 1, 16, 50)
     assert found.value == 0.32
-    assert found.variance == pytest.approx(10 / 9 * ((BAD - 0.32 * ALL) ** 2).sum() / 50**2)
+    equal = 50**2 / (ALL**2).sum()
+    assert found.variance == pytest.approx(equal / (equal - 1) * ((BAD - 0.32 * ALL) ** 2).sum() / 50**2)
     assert found == sums(BAD[:4], ALL[:4]) + sums(BAD[4:], ALL[4:])
 
 
@@ -162,3 +163,30 @@ def test_the_design_of_counts_holds_each_cluster_against_the_others():
     assert found.clusters == 6
     assert found.effect == pytest.approx(max(1.0, effect))
     assert effect > 1
+
+
+SIZES = {
+    "a third from one, Pareto": lambda random: np.minimum(np.ceil(random.pareto(1.1, 300) + 0.01), 3000).astype(int),
+    "one sends half": lambda random: np.r_[300, np.full(60, 5)],
+    "of one size": lambda random: np.full(60, 10),
+}
+
+
+@pytest.mark.parametrize(
+    ("sizes", "held", "before"), [("a third from one, Pareto", 0.89, 0.87), ("one sends half", 0.93, 0.82), ("of one size", 0.93, 1)]
+)
+def test_the_interval_of_a_share_holds_where_some_send_much_more_than_others(sizes, held, before):
+    """Degrees of freedom by how many clusters there are, whatever their sizes, cover as in the last column."""
+    random, found, counted = np.random.default_rng(5), 0, 0
+    for _ in range(500):
+        size = SIZES[sizes](random)
+        right = sums(random.binomial(size, random.beta(0.9 * 7 / 3, 0.1 * 7 / 3, len(size))), size)
+        told = clustered.share(right)
+        found += told.low <= 0.9 <= told.high
+        few = max(2, min(right.some, right.clusters - right.whole, right.clusters - 1))
+        variance = right.variance * (right.equal - 1) / right.equal * right.clusters / (right.clusters - 1)
+        rows = max(right.equal, 0.09 / variance * (1.96 / stats.t.ppf(0.975, few)) ** 2) if 0 < right.value < 1 else right.equal
+        low, high = wilson(right.value * rows, rows)
+        counted += low <= 0.9 <= high
+
+    assert (found / 500 >= held, counted / 500 <= before) == (True, True)

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import accuracy_score, brier_score_loss, f1_score, log_loss, precision_score, recall_score
 
+from lifecycle.engine.spans import ScoredSpans
 from lifecycle.statistics import calibration, metrics
 from lifecycle.statistics.intervals import wilson
 
@@ -164,6 +165,19 @@ def test_where_all_rows_are_right_the_interval_of_a_share_is_wilsons_and_has_a_l
     assert found["accuracy"] == pytest.approx(wilson(30, 30))
     assert found["macro_f1"][0] < 0.95
     assert found["macro_f1"][1] == 1.0
+
+
+def test_texts_without_spans_say_nothing_of_their_f1():
+    """12 of 300 texts have a span, and each is found."""
+    held, none = (np.arange(300) < 12).astype(float)[:, None], np.zeros((300, 15))
+    rows = ScoredSpans(held, held, held, np.ones(300), np.ones(300), none, none, none)
+
+    found = metrics.bootstrap(rows, 200)
+
+    assert {name: found[name] for name in ("micro_f1", "micro_precision", "micro_recall")} == dict.fromkeys(
+        ("micro_f1", "micro_precision", "micro_recall"), pytest.approx(wilson(12, 12))
+    )
+    assert found["exact_texts"] == pytest.approx(wilson(300, 300))
 
 
 def test_where_no_row_is_right_the_interval_of_macro_f1_is_short_too():

@@ -211,6 +211,17 @@ def test_without_an_effect_hardly_a_quarter_of_weekly_looks_has_a_better_or_wors
     assert wrong <= 5  # 5 % of 60, and the standard error of simulation
 
 
+def test_a_mean_of_numbers_that_one_customer_makes_is_not_compared():
+    """Of customers who do not differ, one with three tenths of the cases alone was called better or worse in a quarter of all looks."""
+    counts = np.full(256, 10.0)
+    whale = np.where(np.arange(256) == 7, 1100.0, counts)
+    arms = [Arm(groups=np.stack([each, each * 2 + np.arange(256) % 3])) for each in (counts, whale)]
+
+    assert outcomes.compare("number", arms[0], arms[0]) is not None
+    assert [outcomes.compare("number", *pair) for pair in ((arms[0], arms[1]), (arms[1], arms[0]))] == [None, None]
+    assert outcomes.compare("share", *(Arm(groups=np.stack([arm.groups[0], arm.groups[0] / 2])) for arm in arms)) is not None
+
+
 def test_several_figures_hold_together(kpi):
     one, two = arm_of(np.arange(400) % 10 < 8, seed=1), arm_of(np.arange(400) % 10 < 7, seed=2)
 
