@@ -226,13 +226,13 @@ def read_scores(path: Path, label: str = "") -> Scores:
     if not label:
         found = read_answers(path)
         right = found.truth == found.predicted
-        return Scores(found.confidence, right, np.ones(len(right), dtype=np.bool_))
+        return Scores(found.confidence, right, np.ones(len(right), dtype=np.bool_), read_clusters(path))
     schema = pq.read_schema(path)
     number = json.loads(schema.metadata[b"labels"]).index(label)
     table = pq.read_table(path, columns=["labels" if "labels" in schema.names else "label", "predicted"])
     positive, called = (_holds(column.combine_chunks(), label) for column in table.columns)
     scores = [probabilities[:, number].copy() for probabilities in _probabilities(path)]
-    return Scores(np.concatenate(scores) if scores else np.empty(0), positive, called)
+    return Scores(np.concatenate(scores) if scores else np.empty(0), positive, called, read_clusters(path))
 
 
 def _holds(column: pa.Array, label: str) -> NDArray[np.bool_]:

@@ -162,3 +162,17 @@ def test_the_design_of_counts_holds_each_cluster_against_the_others():
     assert found.clusters == 6
     assert found.effect == pytest.approx(max(1.0, effect))
     assert effect > 1
+
+
+def test_the_effective_number_of_rows_so_far_is_that_of_the_sums_so_far():
+    random = np.random.default_rng(7)
+    codes, above = random.integers(0, 12, 80), (random.random(80) < 0.8).astype(int)
+    begun = random.integers(0, 3, 12)
+    for below, known in ((np.ones(80, dtype=int), np.zeros(12, dtype=int)), (np.zeros(80, dtype=int), np.bincount(codes) + begun)):
+        found, least = clustered.effective_so_far(codes, above, below, known)
+
+        for rows in range(1, 81):
+            parts = [np.bincount(codes[:rows], weights=each[:rows], minlength=12) for each in (above, below)]
+            wanted = clustered.sums(parts[0], parts[1] + known)
+            assert found[rows - 1] == pytest.approx(clustered.effective(wanted))
+            assert least[rows - 1] == pytest.approx(wanted.below**2 / wanted.squares[2])
