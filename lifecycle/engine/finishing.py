@@ -46,13 +46,13 @@ def finish_graph(
     recipe, truth = RECIPES[spec.task], trainer.eval_dataset.encoded.truth
     answered = answer_timed(Predictor(folder / "artifact", spec.threads), prepared.validation)
     logits, paces = answered.logits, {"fp32": answered.pace}
-    info = recipe.calibrate(info, logits, truth)
+    info = recipe.calibrate(info, logits, truth, prepared.validation.codes)
     if recipe.gated:
         events.write("stage", name="int8", message=f"Comparing int8 with fp32 on {len(prepared.validation):,} validation rows.")
         info, rounded = try_int8(folder / "artifact", info, prepared.validation, logits, spec.threads)
         if rounded is not None:
             logits, paces["int8"] = rounded.logits, rounded.pace
-            info = recipe.calibrate(info, logits, truth)
+            info = recipe.calibrate(info, logits, truth, prepared.validation.codes)
     set_info(folder / "artifact", info)
     if info.operating and info.operating.missed:
         events.write("finding", **diagnosis.operating_point_missed(info.operating, info.labels).to_json())

@@ -226,13 +226,13 @@ def read_scores(path: Path, label: str = "") -> Scores:
     if not label:
         found = read_answers(path)
         right = found.truth == found.predicted
-        return Scores(found.confidence, right, np.ones(len(right), dtype=np.bool_))
+        return Scores(found.confidence, right, np.ones(len(right), dtype=np.bool_), read_clusters(path))
     schema = pq.read_schema(path)
     number = json.loads(schema.metadata[b"labels"]).index(label)
     table = pq.read_table(path, columns=["labels" if "labels" in schema.names else "label", "predicted"])
     positive, called = (_holds(column.combine_chunks(), label) for column in table.columns)
     scores = [probabilities[:, number].copy() for probabilities in _probabilities(path)]
-    return Scores(np.concatenate(scores) if scores else np.empty(0), positive, called)
+    return Scores(np.concatenate(scores) if scores else np.empty(0), positive, called, read_clusters(path))
 
 
 def _holds(column: pa.Array, label: str) -> NDArray[np.bool_]:
@@ -288,7 +288,7 @@ def compare(
         before, after = (label_sets.score_sets(answers[at], baseline.truth[one], thresholds[at], bins) for at in (0, 1))
         found = metrics.paired_rows(before, after, label_sets.COMPARED, **options)
     left_out = len(set(baseline.ids) | set(candidate.ids)) - len(pairs)
-    return {"rows": len(pairs), "clusters": int(clusters.max()) + 1, "left_out": left_out, "metrics": found}
+    return {"rows": len(pairs), **counted_clusters(clusters), "left_out": left_out, "metrics": found}
 
 
 def shared_clusters(one: Ints | None, two: Ints | None, first: Sequence[int] | Ints, second: Sequence[int] | Ints) -> Ints:
@@ -296,6 +296,12 @@ def shared_clusters(one: Ints | None, two: Ints | None, first: Sequence[int] | I
     neither does. one, two: of all rows of each file; first, second: numbers of the shared rows in each, side by side."""
     known = one[list(first)] if one is not None else two[list(second)] if two is not None else range(len(first))
     return clustered.numbered(known)
+
+
+def counted_clusters(clusters: Ints) -> dict[str, float]:
+    """How many clusters rows come in (N,), and as how many of one size they count, as `metrics.Together`."""
+    together = metrics.Together.of(len(clusters), clusters)
+    return {"clusters": together.clusters, "effective_clusters": round(together.least, 2)}
 
 
 def nearest(embeddings: NDArray[Any], query: Sequence[float], count: int = 10) -> list[tuple[int, float]]:

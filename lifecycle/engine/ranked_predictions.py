@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from lifecycle.engine import ranking
-from lifecycle.engine.predictions import CLUSTER, clusters_in, kept_clusters, shared_clusters
+from lifecycle.engine.predictions import CLUSTER, clusters_in, counted_clusters, kept_clusters, shared_clusters
 from lifecycle.engine.ranking import Ranked, ScoredRanks
 from lifecycle.statistics import metrics
 from lifecycle.statistics.metrics import Floats, Ints
@@ -119,4 +119,4 @@ def compare(one: RankedAnswers, two: RankedAnswers, *, count: int = metrics.RESA
     left_out = len(set(one.ids) | set(two.ids)) - len(first)
     clusters = shared_clusters(one.clusters, two.clusters, first, second)
     found = ranking.paired(some(one, first).scored, some(two, second).scored, count=count, seed=seed, clusters=clusters)
-    return {"rows": len(first), "clusters": int(clusters.max()) + 1, "left_out": left_out, "metrics": found}
+    return {"rows": len(first), **counted_clusters(clusters), "left_out": left_out, "metrics": found}

@@ -20,7 +20,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from lifecycle.engine import spans
-from lifecycle.engine.predictions import CLUSTER, clusters_in, kept_clusters, shared_clusters
+from lifecycle.engine.predictions import CLUSTER, clusters_in, counted_clusters, kept_clusters, read_clusters, shared_clusters
 from lifecycle.engine.spans import Match
 from lifecycle.engine.tagging import Found, Span
 from lifecycle.statistics import metrics
@@ -146,16 +146,17 @@ def read(path: Path, rows: Sequence[int] | None = None, *, only: Sequence[str] |
 
 def read_scores(path: Path, label: str = "") -> Scores:
     """Each span that was found, with whether place and label are right, and behind them, UNSCORED, each true one that was not found. label:
-    spans of it alone; any by default. The model itself keeps all that it finds."""
+    spans of it alone; any by default. The model itself keeps all that it finds. Spans of one text are of one cluster."""
     table = pq.read_table(path, columns=["spans", "predicted"])
     (true, _), (found, sure) = (_placed(table[name].combine_chunks(), label) for name in ("spans", "predicted"))
     there = set(true)
     right = np.fromiter((each in there for each in found), dtype=np.bool_, count=len(found))
-    missed = len(there.difference(found))
+    missed, clusters = there.difference(found), read_clusters(path)
     return Scores(
-        np.concatenate([sure.field("confidence").to_numpy(), np.full(missed, UNSCORED)]),
-        np.concatenate([right, np.ones(missed, dtype=np.bool_)]),
-        np.repeat([True, False], [len(found), missed]),
+        np.concatenate([sure.field("confidence").to_numpy(), np.full(len(missed), UNSCORED)]),
+        np.concatenate([right, np.ones(len(missed), dtype=np.bool_)]),
+        np.repeat([True, False], [len(found), len(missed)]),
+        None if clusters is None else clusters[np.array([row for row, *_ in (*found, *missed)], dtype=np.int64)],
     )
 
 
@@ -195,4 +196,4 @@ def compare(
     compared = spans.COMPARED if alike else tuple(name for name in spans.COMPARED if name != "log_loss")
     found = metrics.paired_rows(before, after, compared, labels=baseline.labels, count=count, seed=seed, clusters=clusters, tell=tell)
     left_out = len(set(baseline.ids) | set(other.ids)) - len(pairs)
-    return {"rows": len(pairs), "clusters": int(clusters.max()) + 1, "left_out": left_out, "metrics": found}
+    return {"rows": len(pairs), **counted_clusters(clusters), "left_out": left_out, "metrics": found}

@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from lifecycle.engine import text_scores, verbatim
-from lifecycle.engine.predictions import CLUSTER, clusters_in, kept_clusters, shared_clusters
+from lifecycle.engine.predictions import CLUSTER, clusters_in, counted_clusters, kept_clusters, shared_clusters
 from lifecycle.engine.text_scores import ScoredTexts
 from lifecycle.statistics import metrics
 from lifecycle.statistics.clustered import Ints
@@ -122,7 +122,7 @@ def compare(one: TextAnswers, two: TextAnswers, *, count: int = metrics.RESAMPLE
     clusters = shared_clusters(one.clusters, two.clusters, first, second)
     found = text_scores.paired(chosen(one.scored, first), chosen(two.scored, second), count=count, seed=seed, clusters=clusters)
     left_out = len(set(one.ids) | set(two.ids)) - len(pairs)
-    return {"rows": len(pairs), "clusters": int(clusters.max()) + 1, "left_out": left_out, "metrics": found}
+    return {"rows": len(pairs), **counted_clusters(clusters), "left_out": left_out, "metrics": found}
 
 
 def cut_report(own: list[bool], base: list[bool] | None) -> dict[str, Any]:

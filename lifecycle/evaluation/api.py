@@ -112,8 +112,9 @@ class CompareIn(serializers.Serializer[object]):
 
 class ComparisonOut(serializers.Serializer[object]):
     """How much better b is than a on shared items. clusters: how many groups of near duplicates, or of a declared group, the rows come in;
-    intervals and p-values take each as one. In metrics and per_class, difference, low and high are signed so that positive is better
-    for b, whatever the score: of a log loss that falls from 0.9 to 0.7, difference is +0.2. Pages show the same as b minus a: −0.2.
+    intervals and p-values take each as one. effective_clusters: as how many of one size they count. In metrics and per_class, difference,
+    low and high are signed so that positive is better for b, whatever the score: of a log loss that falls from 0.9 to 0.7, difference is
+    +0.2. Pages show the same as b minus a: −0.2.
 
     changes: items that only b (fixed) or only a (broken) answers rightly, other changed errors, and McNemar's p. per_class: with p adjusted
     for the number of classes (p_holm), on which its verdict rests. rows_needed: rows that would tell the difference of macro-F1 with 80 %
@@ -123,6 +124,7 @@ class ComparisonOut(serializers.Serializer[object]):
 
     rows = serializers.IntegerField()
     clusters = serializers.IntegerField()
+    effective_clusters = serializers.FloatField()
     left_out = serializers.IntegerField()
     same_items = serializers.BooleanField()
     same_snapshot = serializers.BooleanField()

@@ -38,10 +38,11 @@ def is_ready(a: Evaluation, b: Evaluation) -> bool:
 def paired_report(a: Evaluation, b: Evaluation) -> dict[str, Any]:
     """How much better b is than a on the items that both answered with the same true label; right of zero is always better for b.
 
-    Returns {"rows", "clusters", "left_out", "same_items", "same_snapshot", "metrics": {name: {"baseline", "candidate", "difference", "low",
-    "high", "verdict"}}, "per_class": {label: …}, "changes": {"fixed", "broken", "other", "p"}, "rows_needed", "a": {"uuid",
-    "report_digest"}, "b": …, "digest", "summary": {"verdict", "fact", "text"}}: a paired bootstrap, 1,000 seeded resamples, 95 %, and
-    McNemar's test. Both take rows that were split together, such as near duplicates, as one of `clusters`.
+    Returns {"rows", "clusters", "effective_clusters": as how many of one size they count, "left_out", "same_items", "same_snapshot",
+    "metrics": {name: {"baseline", "candidate", "difference", "low", "high", "verdict"}}, "per_class": {label: …}, "changes": {"fixed",
+    "broken", "other", "p"}, "rows_needed", "a": {"uuid", "report_digest"}, "b": …, "digest", "summary": {"verdict", "fact", "text"}}: a
+    paired bootstrap, 1,000 seeded resamples, 95 %, and McNemar's test. Both take rows that were split together, such as near duplicates, as
+    one of `clusters`.
     per_class has fixed, broken (one class against the rest), p, p_holm, and as verdict better or worse only where p_holm is below 0.05.
     rows_needed: to tell the difference of the task's leading score; None where it is told or nil. The same two give the same
     report. Metrics have p, p_holm and their verdict by `judged`. Raises Refused when the labels differ or no item is shared.
@@ -105,7 +106,7 @@ def in_order(kept: dict[str, Any]) -> dict[str, Any]:
     """A report as it was computed, from `kept_as`, without the verdict on an ECE that earlier ones have: it tells no better model. Earlier
     ones took each row as a cluster of its own."""
     return (
-        {"clusters": kept["rows"]}
+        {"clusters": kept["rows"], "effective_clusters": kept["rows"]}
         | {name: value for name, value in kept.items() if name != "order"}
         | {"metrics": {name: kept["metrics"][name] for name in kept["order"] if name != "ece"}}
     )
@@ -131,7 +132,7 @@ def _texts(a: Evaluation, b: Evaluation) -> dict[str, Any]:
     }  # fmt: skip
     digest = digest_of({"report": report, "a": a.report_digest, "b": b.report_digest})
     changes = {name: len(items) for name, items in turned.items()} | {"p": mcnemar(sides, clusters_of(first, second))}
-    return report | {"clusters": found["clusters"], "changes": changes, "rows_needed": needed, "digest": digest}
+    return report | {**groups_of(found), "changes": changes, "rows_needed": needed, "digest": digest}
 
 
 def check_dataset(a: Evaluation, b: Evaluation) -> None:
@@ -144,6 +145,11 @@ def check_dataset(a: Evaluation, b: Evaluation) -> None:
     for kind, told in ((rules.is_marks, "marks parts of texts"), (rules.is_orders, "puts responses in order")):
         if kind(a.report) != kind(b.report):
             raise Refused(f"One of the two {told} and the other does not.", next_step="Choose two evaluations of one task.")
+
+
+def groups_of(found: Mapping[str, Any]) -> dict[str, Any]:
+    """How many clusters the rows come in, and as how many of one size they count."""
+    return {name: found[name] for name in ("clusters", "effective_clusters")}
 
 
 def check_clusters(found: Mapping[str, Any]) -> None:
@@ -190,7 +196,7 @@ def _report(a: Evaluation, b: Evaluation, tell: Tell) -> dict[str, Any]:
         changed = rules.changes(first, second)
         turned = rules.changes_by_class(changed)
     told = tests(report, changed, turned, leading, clusters_of(first, second))
-    return report | {"clusters": found["clusters"]} | told | {"digest": digest}
+    return report | groups_of(found) | told | {"digest": digest}
 
 
 def clusters_of(first: Any, second: Any) -> dict[str, int]:

@@ -93,7 +93,7 @@ def own_of_several(evaluation: Evaluation, label: str) -> str:
 
 def scores_of(evaluation: Evaluation, label: str) -> Scores:
     """As `queries.scores_of`, kept for an hour."""
-    key = f"evaluation:confidences:2:{evaluation.pk}:{digest_of(label)}"
+    key = f"evaluation:confidences:3:{evaluation.pk}:{digest_of(label)}"
     known: Scores | None = cache.get(key)
     if known is None:
         known = queries.scores_of(evaluation, label)
@@ -134,7 +134,7 @@ def operating_point(evaluation: Evaluation, label: str, goal: str, target: float
     ends: tuple[float, float] | None
     promised: bool | None
     scores = scores_of(choosing, label)
-    found = operating.curve(scores.score, scores.positive)
+    found = operating.curve(scores.score, scores.positive, scores.clusters)
     if known and is_own and (home := where_chosen(evaluation)):
         choosing, ends, promised = home, (known["threshold"],) * 2, bool(known.get("promised"))
     else:

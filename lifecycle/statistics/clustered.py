@@ -196,6 +196,42 @@ def effective(found: Sums, z: float = Z95) -> float:
     return min(found.below, max(least, shortened))
 
 
+def effective_so_far(codes: Ints, above: Ints, below: Ints, known: Ints, z: float = Z95) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """As `effective` after each of some rows, and the least it may be there (N,), where each adds to a share.
+
+    codes: number of each row's cluster (N,), 0 to G − 1; above, below: 0 or 1, what it adds to the two parts of the share (N,); known: what
+    is below before the first row, by cluster (G,).
+    """
+    order, sizes = np.argsort(codes, kind="stable"), np.bincount(codes, minlength=len(known))
+    begins = np.cumsum(sizes) - sizes
+
+    def earlier(values: Ints) -> Ints:
+        """The sum over earlier rows of the same cluster (N,)."""
+        added = np.concatenate(([0], np.cumsum(values[order])))
+        found = np.empty_like(values)
+        found[order] = added[:-1] - np.repeat(added[begins], sizes)
+        return found
+
+    def total(steps: NDArray[np.generic], start: int = 0) -> NDArray[np.float64]:
+        return np.asarray(start + np.cumsum(steps.astype(np.int64)), dtype=np.float64)
+
+    a, b = earlier(above), known[codes] + earlier(below)
+    with_a, with_b = a + above, b + below
+    hits, rows = total(above), np.maximum(total(below, int(known.sum())), 1)
+    of_above, of_both = total(with_a**2 - a**2), total(with_a * with_b - a * b)
+    of_below = np.maximum(total(with_b**2 - b**2, int((known**2).sum())), 1)
+    clusters, some = total((b == 0) & (with_b > 0), int((known > 0).sum())), total((a == 0) & (with_a > 0))
+    whole = total(((with_b > 0) & (with_a >= with_b)).astype(np.int64) - ((b > 0) & (a >= b)))
+    value, least = hits / rows, rows**2 / of_below
+    summed = np.maximum(of_above - 2 * value * of_both + value**2 * of_below, 0.0)
+    variance = np.divide(least * summed, (least - 1) * rows**2, out=np.zeros(len(rows)), where=least > 1)
+    few = np.maximum(1, np.minimum(np.minimum(some, clusters - whole), least - 1))
+    shortening = (z / scipy.special.stdtrit(few, scipy.special.ndtr(z))) ** 2
+    shortened = np.divide(value * (1 - value) * shortening, variance, out=rows.copy(), where=variance > 0)
+    tells = (value > 0) & (value < 1) & (clusters > 1)
+    return np.where(tells, np.minimum(rows, np.maximum(least, shortened)), least), least
+
+
 def share(found: Sums, z: float = Z95) -> Interval:
     """A share with its Wilson interval at the effective number of rows.
 

@@ -87,8 +87,9 @@ def confidence(probabilities: NDArray[Any], decided: Ints) -> Floats:
     return chosen
 
 
-def choose(wanted: Deciding, labels: Sequence[str], probabilities: Floats, truth: Ints) -> Deciding:
-    """With the threshold for what is wanted on these rows, and what it does there. probabilities: (N, C), calibrated; truth: (N,).
+def choose(wanted: Deciding, labels: Sequence[str], probabilities: Floats, truth: Ints, clusters: Ints | None = None) -> Deciding:
+    """With the threshold for what is wanted on these rows, and what it does there. probabilities: (N, C), calibrated; truth: (N,);
+    clusters: number of each row's cluster (N,), None where rows are independent.
 
     As `operating.choose_for` chooses it, among thresholds of which the target is promised where there are any: of recall the most precise;
     of precision the lowest one, or the most precise where none reaches it.
@@ -99,7 +100,7 @@ def choose(wanted: Deciding, labels: Sequence[str], probabilities: Floats, truth
     if positives < THRESHOLD_ROWS:
         called = decide(probabilities) == index
         return replace(wanted, threshold=None, hits=int((called & positive).sum()), called=int(called.sum()), positives=positives)
-    threshold, _, promised = operating.choose_one(wanted.by, wanted.target, scores, positive)
+    threshold, _, promised = operating.choose_one(wanted.by, wanted.target, scores, positive, clusters=clusters)
     found = operating.outcome(scores, positive, threshold, threshold)
     called = found.hit + found.false
     return replace(wanted, threshold=threshold, hits=found.hit, called=called, positives=positives, promised=promised)

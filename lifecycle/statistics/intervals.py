@@ -51,11 +51,11 @@ def newcombe(hits: int, count: int, other_hits: int, other_count: int, z: float 
     return difference(share(hits, count, z), share(other_hits, other_count, z))
 
 
-def low_if_worse(found: Interval, margin: float, rows: int, z: float = Z95) -> float:
+def low_if_worse(found: Interval, margin: float, rows: float, z: float = Z95) -> float:
     """The lower end of a paired difference for a decision that one is not worse than the other by a margin (0 to 1).
 
     found: the difference of two shares, or of two scores that weigh all rows alike, on the same `rows` independent rows; of rows in
-    clusters, their effective number, of which the number of clusters is the safe side. Were it −margin, more rows
+    clusters, their effective number, of which as many as there are clusters of one size is the safe side. Were it −margin, more rows
     would turn than where it is nil, so the standard error is that of the score test under −margin (Nam 1997; Tango 1998), of as many rows
     fixed and broken as the interval is wide for. The end of the interval itself stands where it is lower. One that is worse by the margin
     passes in 2.5 %, also on few rows; one that answers alike passes from `rows_for_margin` on.

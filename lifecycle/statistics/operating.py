@@ -11,13 +11,15 @@ A threshold that has a precision on some rows seldom has it on others, as it is 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import scipy  # its parts are loaded when they are first used
 from numpy.typing import NDArray
 
+from lifecycle.statistics import clustered
 from lifecycle.statistics.calibration import THRESHOLD_ROWS
 from lifecycle.statistics.intervals import wilson
 
@@ -34,23 +36,35 @@ STARTS, ROWS_A_START = 3, 200  # places of the curve at which testing precision 
 
 
 class Scores(NamedTuple):
-    """Rows for one question, all (N,). called: by the model's own answers."""
+    """Rows for one question, all (N,). called: by the model's own answers. clusters: number of each row's cluster, such as near duplicates,
+    or the spans of one text; None where nobody counted."""
 
     score: Floats
     positive: Bools
     called: Bools
+    clusters: Ints | None = None
+
+
+class Worth(NamedTuple):
+    """As how many independent rows those count of which a share is taken, at each threshold (T,). known: as `clustered.effective` has it;
+    least: if all rows of a cluster were alike."""
+
+    known: Floats
+    least: Floats
 
 
 @dataclass(frozen=True)
 class Curve:
     """What each threshold does. thresholds: scores that occur, ascending (T,); called: rows from each on; hits: positive ones of them;
-    positives: all positive rows; rows: all that have a score."""
+    positives: all positive rows; rows: all that have a score. worth: of rows in clusters, what those below precision, recall and coverage
+    count; None: rows are independent."""
 
     thresholds: Floats
     called: Ints
     hits: Ints
     positives: int
     rows: int
+    worth: Mapping[str, Worth] | None = None
 
     @property
     def precision(self) -> Floats:
@@ -71,14 +85,32 @@ class Curve:
         return share
 
 
-def curve(scores: Floats, positive: Bools) -> Curve:
-    """The curve of N rows; it has no threshold where none of them has a score."""
+def curve(scores: Floats, positive: Bools, clusters: Ints | None = None) -> Curve:
+    """The curve of N rows; it has no threshold where none of them has a score. clusters: number of each row's cluster (N,); None, as where
+    each row is one of its own: independent."""
     scored = scores != UNSCORED
     found, right = scores[scored], positive[scored]
     order = np.argsort(found, kind="stable")
     thresholds, starts = np.unique(found[order], return_index=True)
     before = np.concatenate(([0], np.cumsum(right[order])))  # positive rows below each place
-    return Curve(thresholds, len(found) - starts, before[-1] - before[starts], int(positive.sum()), len(found))
+    called = len(found) - starts
+    worth = None
+    if clusters is not None and len(np.unique(clusters)) < len(clusters):
+        worth = _worth(clusters, scored, positive, np.flatnonzero(scored)[order][::-1], called)
+    return Curve(thresholds, called, before[-1] - before[starts], int(positive.sum()), len(found), worth)
+
+
+def _worth(clusters: Ints, scored: Bools, positive: Bools, down: Ints, called: Ints) -> dict[str, Worth]:
+    """Of each share what the rows below it count where `called` rows are called (T,). down: rows from the highest score on."""
+    _, number = np.unique(clusters, return_inverse=True)
+    codes, hit, every = number[down], positive[down].astype(np.int64), np.ones(len(down), dtype=np.int64)
+    none = np.zeros(int(number.max()) + 1, dtype=np.int64)
+    parts = {
+        "precision": (hit, every, none),
+        "recall": (hit, 0 * every, np.bincount(number[positive], minlength=len(none))),
+        "coverage": (every, 0 * every, np.bincount(codes, minlength=len(none))),
+    }
+    return {by: Worth(*(each[called - 1] for each in clustered.effective_so_far(codes, *part))) for by, part in parts.items()}
 
 
 # ── Choosing ────────────────────────────────────────────────────────────────
@@ -119,35 +151,56 @@ def promised(found: Curve, by: str, target: float, sure: float = SURE) -> Bools:
     rows, spaced by their number of called rows from the fewest on that could tell; each has its part of 1 − sure, and hands on what it has
     while thresholds below are told (the fallback procedure: Wiens and Dmitrienko, Journal of Biopharmaceutical Statistics 15, 2005).
 
-    Assumes independent rows of the kind that is asked about, which chose neither weights nor scores, and a precision that does not fall
-    as the threshold rises. Rows that resemble each other, such as near duplicates, make it promise too much. With too few rows nothing is
-    promised: a precision or recall of 0.9 takes 29 rows, all of them right; 1 is never promised.
+    Of rows in clusters the tests take the effective number of rows: the rows divided by the design effect at that threshold, and where
+    all are right the number if a cluster is all alike (E. Korn and B. Graubard, "Confidence intervals for proportions with small expected
+    number of positive counts estimated from survey data", Survey Methodology 24(2), 1998). Where testing begins looks at that last alone.
+
+    Assumes independent rows, or clusters, of the kind that is asked about, which chose neither weights nor scores, and a precision that
+    does not fall as the threshold rises. With too few rows nothing is promised: a precision or recall of 0.9 takes 29 rows, all of them
+    right; 1 is never promised.
     """
     alpha, none = 1 - sure, np.zeros(len(found.thresholds), dtype=np.bool_)
     if not 0 < target < 1:
         return none
+    successes, trials, counted = _tried(found, by)
+    chances = _at_least(successes, trials, target)
     if by != "precision":
-        successes, trials = (found.hits, found.positives) if by == "recall" else (found.called, found.rows)
-        return _at_least(successes, np.full(len(none), trials), target) <= alpha
+        return chances <= alpha
+    if not len(none):
+        return none
     strictest_first = slice(None, None, -1)
-    called = found.called[strictest_first]
-    starts = min(STARTS, max(1, found.rows // ROWS_A_START))
+    called = np.maximum.accumulate(counted[strictest_first])
+    rows = called[-1]
+    starts = min(STARTS, max(1, int(rows) // ROWS_A_START))
     fewest = np.ceil(np.log(alpha / starts) / np.log(target))
-    if fewest > found.rows:
+    if fewest > rows:
         return none
     levels = np.zeros(len(none))
-    np.add.at(levels, np.searchsorted(called, np.geomspace(fewest, found.rows, starts + 1)[:-1] - 1e-9), alpha / starts)
+    np.add.at(levels, np.searchsorted(called, np.geomspace(fewest, rows, starts + 1)[:-1] - 1e-9), alpha / starts)
     told, handed = [], 0.0
-    for own, p in zip(levels.tolist(), _at_least(found.hits[strictest_first], called, target).tolist(), strict=True):
+    for own, p in zip(levels.tolist(), chances[strictest_first].tolist(), strict=True):
         level = own + handed
         told.append(0 < level >= p)
         handed = level if told[-1] else 0.0
     return np.array(told, dtype=np.bool_)[strictest_first]
 
 
-def _at_least(successes: Ints, trials: Ints, share: float) -> Floats:
+def _tried(found: Curve, by: str) -> tuple[Any, Any, Any]:
+    """Successes and trials of which the share is tested at each threshold, and the trials as they count whatever is true (T,)."""
+    if found.worth is not None:
+        worth: Worth = found.worth[by]
+        return getattr(found, by) * worth.known, worth.known, worth.least
+    successes, trials = {
+        "precision": (found.hits, found.called),
+        "recall": (found.hits, np.full(len(found.hits), found.positives)),
+        "coverage": (found.called, np.full(len(found.hits), found.rows)),
+    }[by]
+    return successes, trials, trials
+
+
+def _at_least(successes: Any, trials: Any, share: float) -> Floats:
     """The chance of so many successes or more, as `significance.at_least` has it (T,)."""
-    some = np.maximum(successes, 1)
+    some = np.where(successes > 0, successes, 1)
     return np.where(successes > 0, scipy.special.betainc(some, np.maximum(trials - some, 0) + 1, share), 1.0)
 
 
@@ -156,21 +209,25 @@ def _most_precise(found: Curve, allowed: Bools) -> float:
     return float(found.thresholds[np.flatnonzero(precision == precision.max())[-1]])
 
 
-def choose_for(by: str, target: float, probabilities: Floats, truth: Bools, minimum: int = THRESHOLD_ROWS) -> list[Choice]:
+def choose_for(
+    by: str, target: float, probabilities: Floats, truth: Bools, minimum: int = THRESHOLD_ROWS, clusters: Ints | None = None
+) -> list[Choice]:
     """For each class of probabilities and truth (N, C) a threshold for at least this precision or recall, by itself. by: "precision", then
     most rows are called; "recall", then the most precise. Where no threshold reaches a precision the most precise one is taken; where fewer
-    than `minimum` rows have the class it is 0.5, and nothing is reached.
+    than `minimum` rows have the class it is 0.5, and nothing is reached. clusters: as of `curve`.
 
     Thresholds stand in the middle between two scores, so that a score that is computed a little otherwise falls on the same side.
     """
-    return [choose_one(by, target, probabilities[:, at], truth[:, at], minimum) for at in range(truth.shape[1])]
+    return [choose_one(by, target, probabilities[:, at], truth[:, at], minimum, clusters) for at in range(truth.shape[1])]
 
 
-def choose_one(by: str, target: float, scores: Floats, positive: Bools, minimum: int = THRESHOLD_ROWS) -> Choice:
+def choose_one(
+    by: str, target: float, scores: Floats, positive: Bools, minimum: int = THRESHOLD_ROWS, clusters: Ints | None = None
+) -> Choice:
     """As `choose_for`, of one class. scores: its probabilities (N,); positive: the rows that have it (N,)."""
     if int(positive.sum()) < minimum:
         return Choice(0.5, is_met=False)
-    found = curve(scores, positive)
+    found = curve(scores, positive, clusters)
     chosen = choose(found, by, target) or Choice(_most_precise(found, np.ones(len(found.hits), dtype=np.bool_)), is_met=False)
     at = int(np.searchsorted(found.thresholds, chosen.threshold))
     below = float(found.thresholds[at - 1]) if at else 0.0

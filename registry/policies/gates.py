@@ -40,7 +40,8 @@ class Live:
     """The version that is live. name: its semver, "" when nothing is live yet.
 
     differences: this version minus the live one, paired, by metric. problem: why there are none although something is live, and what to do.
-    clusters: groups of near duplicates that the rows come in; None where each row is one of its own, or nobody counted.
+    clusters: groups of near duplicates that the rows come in; effective_clusters: as how many of one size they count. None where each row
+    is one of its own, or nobody counted.
     """
 
     name: str = ""
@@ -49,11 +50,12 @@ class Live:
     problem: str = ""
     source: str = ""
     clusters: int | None = None
+    effective_clusters: float | None = None
 
     @property
-    def independent(self) -> int:
+    def independent(self) -> float:
         """How many rows say as much by themselves, at least."""
-        return self.rows if self.clusters is None else self.clusters
+        return float(self.rows) if self.effective_clusters is None else self.effective_clusters
 
     @property
     def counted(self) -> str:
@@ -149,9 +151,9 @@ def live(gate: Gate, evidence: Evidence) -> Finding:
     """The paired difference to the live version is not worse than the limit: its lower end, or its value where the policy says `point`. A
     first version has nothing to compare, and passes.
 
-    The score test counts a group of near duplicates as one row: what a row of it is worth is not known of a score such as macro-F1, and
-    where all rows of a group turn together it is worth no more. Where they do not, the gate asks for more than it has to. The interval
-    is by groups already.
+    The score test counts a group of near duplicates as one row, groups of unequal size as fewer of one size: what a row of it is worth is
+    not known of a score such as macro-F1, and where all rows of a group turn together it is worth no more. Where they do not, the gate asks
+    for more than it has to. The interval is by groups already.
     """
     metric, bound, worse = gate.settings["metric"], gate.settings["bound"], float(gate.settings["at_most_worse"])
     title, threshold = (

@@ -21,6 +21,7 @@ from registry.ledger.rules import digest_of
 from registry.policies.gates import Evidence, Live, Measure
 
 BATCH = 5000
+GROUPS = ("clusters", "effective_clusters")  # of near duplicates, as a comparison tells them
 
 
 def gather(version: ModelVersion, baseline: ModelVersion | None, comparison: dict[str, Any] | None, problem: str) -> Evidence:
@@ -79,15 +80,15 @@ def live(baseline: ModelVersion | None, comparison: dict[str, Any] | None, probl
     if comparison is None:
         return Live(baseline.semver, problem=problem)
     differences = {name: Measure(found["difference"], found["low"], found["high"]) for name, found in comparison["measures"].items()}
-    source, clusters = comparison["baseline_report"], comparison.get("clusters")
-    return Live(baseline.semver, differences, comparison["rows"], source=source, clusters=clusters)
+    groups: dict[str, Any] = {name: comparison.get(name) for name in GROUPS}
+    return Live(baseline.semver, differences, comparison["rows"], source=comparison["baseline_report"], **groups)
 
 
 def compare(version: ModelVersion, baseline: ModelVersion | None) -> tuple[dict[str, Any] | None, str]:
     """The paired comparison with the live version on frozen test rows that both answered, or None and why there is none.
 
     The live version is taken on the same snapshot where it was measured there, else on its own: test rows are frozen for good, so the two
-    share them, and the report says how many were left out. clusters: only where rows come in groups of near duplicates.
+    share them, and the report says how many were left out. GROUPS: only where rows come in groups of near duplicates.
     """
     if baseline is None:
         return None, ""
@@ -105,7 +106,7 @@ def compare(version: ModelVersion, baseline: ModelVersion | None) -> tuple[dict[
     return plain(
         {
             "rows": found["rows"],
-            **({"clusters": found["clusters"]} if found["clusters"] < found["rows"] else {}),
+            **({name: found[name] for name in GROUPS} if found["clusters"] < found["rows"] else {}),
             "left_out": found["left_out"],
             "measures": found["metrics"],
             "worst": worst(by_label),

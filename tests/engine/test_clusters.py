@@ -85,3 +85,21 @@ def test_a_file_from_before_is_read_with_each_row_as_a_cluster_of_its_own(kept, 
 
     assert read.clusters is None
     assert kept.compare(read, read, count=20)["clusters"] == 4
+
+
+@pytest.mark.parametrize(
+    ("kept", "made", "codes"), [(predictions, classes, CODES), (predictions, sets, CODES), (span_predictions, marked, [0, 0, 0, 1])]
+)
+def test_scores_for_a_threshold_have_the_clusters_of_their_rows(kept, made, codes, tmp_path):
+    """Of spans two are found, in texts of cluster 0, and two are not, of which one is in that of cluster 1."""
+    kept.write(tmp_path / "rows.parquet", made(CODES), "validation")
+
+    assert sorted(kept.read_scores(tmp_path / "rows.parquet", "x").clusters.tolist()) == sorted(codes)
+
+
+def test_two_spans_of_one_text_are_of_one_cluster(tmp_path):
+    found = ((Found(0, 4, 0, 0.9), Found(5, 9, 0, 0.7)), (Found(0, 4, 0, 0.8),))
+    given = SpanPredictions(("x",), ("a", "b"), ((), ((0, 4, 0), (5, 9, 0))), found, np.zeros(2), np.ones(2))
+    span_predictions.write(tmp_path / "rows.parquet", given, "validation")
+
+    assert span_predictions.read_scores(tmp_path / "rows.parquet").clusters.tolist() == [0, 0, 1, 1]

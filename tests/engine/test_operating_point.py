@@ -14,6 +14,7 @@ from lifecycle.engine.document import SpecError
 from lifecycle.engine.events import read_events
 from lifecycle.engine.recipes import RECIPES
 from lifecycle.engine.spec import Base, TrainSpec
+from lifecycle.statistics import operating
 from lifecycle.statistics.operating import Choice, choose_for
 
 pytestmark = pytest.mark.engine
@@ -72,6 +73,17 @@ def test_calibration_keeps_what_was_asked_for_and_what_missed_it():
     assert info.to_json()["operating"] == {"by": "recall", "target": 0.8, "missed": ("odd",), "promised": ("rare",)}
 
 
+def test_near_duplicates_promise_no_more_than_their_clusters():
+    """60 rows that are all right promise a precision of 0.9, 20 clusters of three do not."""
+    truth = np.array([[at % 2 == 0, True] for at in range(60)])
+    logits, recipe = np.where(truth, 2.0, -2.0), RECIPES["multi_label"]
+    wanted = replace(INFO, operating=Operating("precision", 0.9))
+
+    found = [recipe.calibrate(wanted, logits, truth, clusters).operating for clusters in (None, np.arange(60), np.arange(60) // 3)]
+
+    assert [each.promised for each in found] == [("rare", "odd"), ("rare", "odd"), ()]
+
+
 def test_an_artifact_is_read_back_with_its_operating_point_and_without_one(tmp_path):
     plain = replace(INFO, thresholds=(0.2, 0.4))
     for info in (replace(plain, operating=Operating("precision", 0.9, ("odd",), ("rare",))), plain):
@@ -93,16 +105,24 @@ def test_one_class_a_text_has_no_threshold_until_a_class_is_named():
         TrainSpec.from_json({**TrainSpec(Base("base", "tiny"), ("a", "b")).to_json(), "operating_point": "precision"})
 
 
-def test_a_run_leaves_thresholds_of_the_recall_that_was_asked_for(run_folder, train_here):
+def test_a_run_leaves_thresholds_of_the_recall_that_was_asked_for(run_folder, train_here, monkeypatch):
+    codes, chosen = [], operating.choose_for
+    monkeypatch.setattr(operating, "choose_for", lambda *given, clusters: (codes.append(clusters.tolist()), chosen(*given))[1])
     folder = run_folder(task="multi_label", operating_point="recall", operating_target=1.0, labels=("card", "refund"))
     rows = [("card lost", ["card"]), ("refund please", ["refund"]), ("card refund", ["card", "refund"]), ("thanks", [])] * 10
     for name in ("train", "validation"):
         path = folder / f"{name}.jsonl"
-        path.write_text("".join(json.dumps({"id": str(at), "text": text, "labels": said}) + "\n" for at, (text, said) in enumerate(rows)))
+        path.write_text(
+            "".join(
+                json.dumps({"id": str(at), "text": text, "labels": said, "cluster": f"c{at // 4}"}) + "\n"
+                for at, (text, said) in enumerate(rows)
+            )
+        )
 
     result = train_here(folder)
 
     info = ArtifactInfo.read(folder / "artifact")
     assert (result["status"], info.operating) == ("succeeded", Operating("recall", 1.0))
     assert result["operating"] == {"by": "recall", "target": 1.0, "missed": [], "promised": []}
+    assert {tuple(each) for each in codes} == {tuple(at // 4 for at in range(40))}
     assert not [each for each in read_events(folder / "events.jsonl")[0] if each.get("code") == "operating_point"]

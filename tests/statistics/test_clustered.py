@@ -190,3 +190,17 @@ def test_the_interval_of_a_share_holds_where_some_send_much_more_than_others(siz
         counted += low <= 0.9 <= high
 
     assert (found / 500 >= held, counted / 500 <= before) == (True, True)
+
+
+def test_the_effective_number_of_rows_so_far_is_that_of_the_sums_so_far():
+    random = np.random.default_rng(7)
+    codes, above = random.integers(0, 12, 80), (random.random(80) < 0.8).astype(int)
+    begun = random.integers(0, 3, 12)
+    for below, known in ((np.ones(80, dtype=int), np.zeros(12, dtype=int)), (np.zeros(80, dtype=int), np.bincount(codes) + begun)):
+        found, least = clustered.effective_so_far(codes, above, below, known)
+
+        for rows in range(1, 81):
+            parts = [np.bincount(codes[:rows], weights=each[:rows], minlength=12) for each in (above, below)]
+            wanted = clustered.sums(parts[0], parts[1] + known)
+            assert found[rows - 1] == pytest.approx(clustered.effective(wanted))
+            assert least[rows - 1] == pytest.approx(wanted.below**2 / wanted.squares[2])

@@ -117,6 +117,48 @@ def test_what_is_promised_is_reached_in_truth_in_95_of_100_where_the_lowest_that
     assert all(0.25 < np.mean(each) < 0.75 for each in point.values()), {by: np.mean(each) for by, each in point.items()}
 
 
+@pytest.mark.parametrize("alike", [1.0, 0.5])
+def test_of_texts_that_come_five_times_no_more_is_promised_than_holds(alike):
+    """Where each of five has the text's answer by this chance, and else one of its own. As independent rows 12 to 18 of 100
+    splits promise what does not hold."""
+    random, kept = np.random.default_rng(19), {"precision": [], "recall": [], "as rows": []}
+    truth = np.sort(expit(random.normal(2, 1.5, 200_000)))[::-1]
+    least = truth[np.flatnonzero(np.cumsum(truth) / np.arange(1, len(truth) + 1) >= 0.9)[-1]]
+    share = truth[np.flatnonzero(np.cumsum(truth) >= 0.9 * truth.sum())[0]]
+    codes = np.repeat(np.arange(200), 5)
+    for _ in range(150):
+        scores = expit(random.normal(2, 1.5, 200))[codes]
+        own, same = random.random(1000) < scores, (random.random(200) < scores[::5])[codes]
+        positive = np.where(random.random(1000) < alike, same, own)
+        found, rows = operating.curve(scores, positive, codes), operating.curve(scores, positive)
+        for name, each, by in (("precision", found, "precision"), ("recall", found, "recall"), ("as rows", rows, "precision")):
+            sure = each.thresholds[operating.promised(each, by, 0.9)]
+            kept[name].append(not len(sure) or (sure[0] >= least if by == "precision" else sure[-1] <= share))
+
+    assert min(np.mean(kept["precision"]), np.mean(kept["recall"])) >= 0.95 > np.mean(kept["as rows"]), {
+        name: np.mean(each) for name, each in kept.items()
+    }
+
+
+def test_texts_that_come_five_times_promise_what_each_of_them_once_does():
+    random = np.random.default_rng(4)
+    scores = random.random(400)
+    positive = random.random(400) < 0.5 + scores / 2
+    once = operating.curve(scores, positive)
+    five = operating.curve(np.repeat(scores, 5), np.repeat(positive, 5), np.repeat(np.arange(400), 5))
+
+    for by, target in (("precision", 0.7), ("recall", 0.8), ("coverage", 0.3)):
+        sure = operating.promised(once, by, target)
+        assert 0 < sure.sum() < 400
+        assert operating.promised(five, by, target).tolist() == sure.tolist()
+
+
+def test_rows_that_are_a_cluster_each_are_independent():
+    found = operating.curve(SCORES, POSITIVE, np.arange(len(SCORES)))
+
+    assert found.worth is None
+
+
 @pytest.mark.parametrize("person", [None, 0.0, 0.1, 0.3, 5.0])
 @pytest.mark.parametrize(("false", "missed"), [(1, 1), (1, 5), (10, 1), (0, 1)])
 def test_the_cheapest_thresholds_are_those_of_trying_all(rows, false, missed, person):

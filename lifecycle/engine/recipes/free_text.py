@@ -187,7 +187,7 @@ class FreeText:
         return [{"truth": None, "answer": outputs.said[at], "confidence": None} for at in rows]
 
     # What follows is of answers that are labels: a decoder's artifact is measured by `text_evaluation`.
-    def calibrate(self, info: ArtifactInfo, logits: Any, truth: Any) -> ArtifactInfo:
+    def calibrate(self, info: ArtifactInfo, logits: Any, truth: Any, clusters: Ints | None = None) -> ArtifactInfo:
         """As it is."""
         return info
 

@@ -73,14 +73,14 @@ class MultiLabel(OfTexts):
         weights = positive_weights(torch.from_numpy(labels)) if spec.class_weights else None
         return BinaryCrossEntropy(weights, spec.label_smoothing, spec.focal_gamma)
 
-    def calibrate(self, info: ArtifactInfo, logits: Array, truth: Array) -> ArtifactInfo:
+    def calibrate(self, info: ArtifactInfo, logits: Array, truth: Array, clusters: Ints | None = None) -> ArtifactInfo:
         """With the temperature of the least log loss, and for each label the threshold of the best F1, or of what the artifact says."""
         loss_rows = calibration.smoothed_decision_loss_rows
         temperature = calibration.fit_temperature(logits, truth, decode=calibration.sigmoid, loss_rows=loss_rows)
         probabilities = calibration.sigmoid(logits, temperature)
         if info.operating is None:
             return replace(info, temperature=temperature, thresholds=calibration.choose_thresholds(probabilities, truth))
-        chosen = operating.choose_for(info.operating.by, info.operating.target, probabilities, truth)
+        chosen = operating.choose_for(info.operating.by, info.operating.target, probabilities, truth, clusters=clusters)
         missed = tuple(label for label, each in zip(info.labels, chosen, strict=True) if not each.is_met)
         promised = tuple(label for label, each in zip(info.labels, chosen, strict=True) if each.promised)
         thresholds = tuple(each.threshold for each in chosen)

@@ -166,7 +166,7 @@ class Ranking(OfTexts):
             found.append({"truth": ranking.in_order(truth[at].ranks), "answer": ranking.in_order(said), "confidence": sure})
         return found
 
-    def calibrate(self, info: ArtifactInfo, logits: Any, truth: Any) -> ArtifactInfo:
+    def calibrate(self, info: ArtifactInfo, logits: Any, truth: Any, clusters: Ints | None = None) -> ArtifactInfo:
         """With the temperature of the least log loss of the pairs of which people prefer one."""
         pairs = ranking.pairs_of(logits, truth)
         difference, order = pairs.difference[pairs.decided], pairs.order[pairs.decided]

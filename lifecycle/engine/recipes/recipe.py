@@ -110,8 +110,8 @@ class Recipe(Protocol):
     def gather(self, logits: Any, rows: Rows) -> Any:
         """The graph's answers to `ask` as `decode` takes them."""
 
-    def calibrate(self, info: ArtifactInfo, logits: Any, truth: Any) -> ArtifactInfo:
-        """The artifact's description with what turns these logits best into answers."""
+    def calibrate(self, info: ArtifactInfo, logits: Any, truth: Any, clusters: Ints | None = None) -> ArtifactInfo:
+        """The artifact's description with what turns these logits best into answers. clusters: as of `report`."""
 
     def decode(self, logits: Any, temperature: float = 1.0) -> Any:
         """Probabilities."""

@@ -59,12 +59,13 @@ class SingleLabel(OfTexts):
         weights = balanced_weights(labels.tolist(), len(spec.labels)) if spec.class_weights else None
         return CrossEntropy(weights, spec.label_smoothing, spec.focal_gamma)
 
-    def calibrate(self, info: ArtifactInfo, logits: Array, truth: Array) -> ArtifactInfo:
+    def calibrate(self, info: ArtifactInfo, logits: Array, truth: Array, clusters: Ints | None = None) -> ArtifactInfo:
         """With the temperature of the least log loss, and with the threshold of the class that is to have one."""
         found = replace(info, temperature=calibration.fit_temperature(logits, truth))
         if info.deciding is None:
             return found
-        return replace(found, deciding=deciding.choose(info.deciding, info.labels, self.decode(logits, found.temperature), truth))
+        probabilities = self.decode(logits, found.temperature)
+        return replace(found, deciding=deciding.choose(info.deciding, info.labels, probabilities, truth, clusters))
 
     def decode(self, logits: Array, temperature: float = 1.0) -> Floats:
         """Softmax."""

@@ -138,7 +138,7 @@ class Spans(OfTexts):
             for at, found in zip(rows, tagging.find(self.decode(some)), strict=True)
         ]
 
-    def calibrate(self, info: ArtifactInfo, logits: Any, truth: Any) -> ArtifactInfo:
+    def calibrate(self, info: ArtifactInfo, logits: Any, truth: Any, clusters: Ints | None = None) -> ArtifactInfo:
         """With the temperature of the least log loss over all tokens."""
         tags = [tagging.tag(each.spans, at) for each, at in zip(truth, logits.offsets, strict=True)]
         flat = np.concatenate([each for each in logits.values if len(each)] or [np.zeros((0, self.outputs(len(info.labels))))])

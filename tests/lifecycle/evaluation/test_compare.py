@@ -131,7 +131,7 @@ def test_items_have_clusters_where_either_file_knows_them_and_some_are_shared():
 def test_comparisons_kept_from_before_took_each_row_as_a_cluster_of_its_own():
     kept = {"rows": 7, "metrics": {"macro_f1": {}}, "order": ["macro_f1"]}
 
-    assert compare.in_order(kept) == {"clusters": 7, "rows": 7, "metrics": {"macro_f1": {}}}
+    assert compare.in_order(kept) == {"clusters": 7, "effective_clusters": 7, "rows": 7, "metrics": {"macro_f1": {}}}
     assert compare.in_order(kept | {"clusters": 3})["clusters"] == 3
 
 

@@ -147,6 +147,15 @@ def test_a_precision_that_230_rows_out_of_230_have_is_promised(client_for, test,
     assert "Promised: other rows like those of test reach 0.900 too, with 95" in page
 
 
+def test_what_rows_promise_their_few_groups_of_near_duplicates_do_not(client_for, test, mia, monkeypatch):
+    real = queries.scores_of
+    monkeypatch.setattr(queries, "scores_of", lambda *asked: real(*asked)._replace(clusters=np.arange(480) // 24))
+
+    found = told(client_for, mia, test, goal="precision", target="0.9").json()
+
+    assert (found["reached"], found["promised"]) == (True, False)
+
+
 def test_no_threshold_is_an_answer(client_for, run, mia):
     never = evaluated(run, "test", lambda item, label: {OTHER[label]: 0.9, label: 0.1})
 
