@@ -119,6 +119,18 @@ def test_it_is_chosen_on_probabilities_after_temperature():
     assert recall_score(truth, answers) == info.deciding.reached >= 0.9
 
 
+def test_near_duplicates_promise_no_more_than_their_clusters():
+    truth = np.arange(120) % 2
+    logits, wanted = (
+        np.stack([np.zeros(120), 8 * (truth - 0.5)], axis=1),
+        replace(INFO, labels=("a", "b"), deciding=Deciding("b", "recall", 0.9)),
+    )
+
+    found = [RECIPES["single_label"].calibrate(wanted, logits, truth, clusters) for clusters in (None, np.arange(120) // 6)]
+
+    assert [each.deciding.promised for each in found] == [True, False]
+
+
 # ── What is told ────────────────────────────────────────────────────────────
 def test_scores_count_the_answers_that_the_threshold_gives():
     truth = np.array([2, 0, 2, 1, 0])
