@@ -1,6 +1,7 @@
 """Who asked: answers of few senders widen the limits, are drawn from the whole window, and are said to be unknown where no key is sent."""
 
 import importlib
+from collections import Counter
 
 import pytest
 from django.db import connection
@@ -107,12 +108,27 @@ def test_what_is_drawn_comes_from_the_whole_window_the_same_each_time(live_endpo
     assert figures.drawn_texts(live_endpoint, span.start, span.end, 300, version) == texts
 
 
+def test_the_answers_behind_an_expected_macro_f1_come_from_the_whole_window_the_same_each_time(live_endpoint, answered):
+    answered(lambda _: "", [f"part {at // 600}" for at in range(6000)])
+    answered(lambda _: "", ["other day"] * 600, number=3)
+    version = live_endpoint.alias.version
+
+    drawn = queries.scores_of(live_endpoint, version, day(2), 6000)
+
+    assert drawn == queries.scores_of(live_endpoint, version, day(2), 6000)
+    assert len(drawn) == queries.F1_ROWS
+    parts = Counter(label for label, _ in drawn)
+    assert len(parts) == 10
+    assert all(20 <= count <= 80 for count in parts.values())  # of the newest, all would be of the last part
+
+
 def test_all_are_drawn_where_they_are_few(live_endpoint, answered):
     answered(lambda at: str(at), text=lambda at: f"text {at}")
     span, version = day(2), live_endpoint.alias.version
 
     assert len(figures.asked(live_endpoint, span.start, span.end, version, 10_000, 600)) == 600
     assert len(figures.drawn_texts(live_endpoint, span.start, span.end, 1000, version)) == 600
+    assert len(figures.drawn_scores(live_endpoint, span.start, span.end, 1000, version, 600)) == 600
 
 
 @pytest.mark.postgres
