@@ -2,7 +2,9 @@
 
 import importlib
 from collections import Counter
+from dataclasses import replace
 
+import numpy as np
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
@@ -131,6 +133,25 @@ def test_all_are_drawn_where_they_are_few(live_endpoint, answered):
     assert len(figures.drawn_scores(live_endpoint, span.start, span.end, 1000, version, 600)) == 600
 
 
+def test_near_duplicates_of_the_evaluation_count_together_and_the_page_says_so(client_for, traffic, omar, monkeypatch):
+    whole = baselines.evaluations.predictions_of
+    doubled = np.arange(60) // 2
+
+    def paired(evaluation):
+        found = whole(evaluation)
+        gone = np.where(np.arange(60) == 7, np.nan, 1.0)[:, None]  # a row without numbers is left out, and its place among the groups too
+        return replace(found, probabilities=found.probabilities * gone, clusters=doubled)
+
+    monkeypatch.setattr(baselines.evaluations, "predictions_of", paired)
+
+    report = traffic.measure(2)
+
+    groups = report.baseline.calibration["groups"]
+    assert (report.baseline.rows, groups["clusters"], groups["squares"][2]) == (59, 30, 29 * 4 + 1)
+    html = client_for(omar).get(reverse("drift:endpoint", args=[traffic.endpoint.uuid])).content.decode()
+    assert "59 test rows in 30 groups of near duplicates" in html
+
+
 @pytest.mark.postgres
 def test_an_old_baseline_is_counted_anew_and_where_it_cannot_be_the_accuracy_is_not_measured(traffic, live_endpoint, monkeypatch):
     version = live_endpoint.alias.version
@@ -142,7 +163,7 @@ def test_an_old_baseline_is_counted_anew_and_where_it_cannot_be_the_accuracy_is_
     )  # fmt: skip
     assert actions.baseline(version) == new
 
-    monkeypatch.setattr(baselines, "FORM", 3)
+    monkeypatch.setattr(baselines, "FORM", 4)
     monkeypatch.setattr(baselines, "make", lambda _: (_ for _ in ()).throw(FileNotFoundError))
     assert actions.baseline(version) == new
     reading = measuring.read(live_endpoint, version, old, day(2), traffic.write(day(2).start))
