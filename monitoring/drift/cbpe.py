@@ -16,6 +16,8 @@ import numpy as np
 import scipy  # its parts are loaded when they are first used
 from numpy.typing import NDArray
 
+from lifecycle.statistics import clustered, metrics
+
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
@@ -92,10 +94,18 @@ def calibrated(confidence: Floats, right: NDArray[Any], weight: NDArray[Any] | N
     return fit(confidence, right, weight)
 
 
-def over_resamples(figures: Callable[[Floats], Floats], rows: int, count: int = RESAMPLES) -> Floats:
-    """The figures (K,) of so many resamples, each a row; figures: computed with so many of each of the `rows` rows, in their order."""
-    random = np.random.default_rng(SEED)
-    return np.stack([figures(np.bincount(random.integers(rows, size=rows), minlength=rows).astype(np.float64)) for _ in range(count)])
+def over_resamples(figures: Callable[[Floats], Floats], rows: int, count: int = RESAMPLES, clusters: Ints | None = None) -> Floats:
+    """The figures (K,) of so many resamples, each a row; figures: computed with so many of each of the `rows` rows, in their order.
+
+    clusters: number of each row's cluster (rows,), whole ones are drawn; None: rows are independent.
+    """
+    return np.stack([figures(weight) for block in metrics.resamples(rows, count, SEED, clusters) for weight in block])
+
+
+def wider(clusters: int) -> float:
+    """How many times as far as resamples of so few clusters show their figures vary: they show (G − 1) / G of the variance, with as many
+    degrees of freedom as G − 1. Two clusters or more."""
+    return clustered.quantile(clusters - 1, BAND) / BAND * math.sqrt(clusters / (clusters - 1))
 
 
 def factor(resampled: Floats) -> Floats:
@@ -108,10 +118,11 @@ def factor(resampled: Floats) -> Floats:
 
 
 # ── Estimates ───────────────────────────────────────────────────────────────
-def accuracy(expected: Floats, weight: Floats, errors: Floats, rows: int, effect: float = 1.0) -> Estimate:
+def accuracy(expected: Floats, weight: Floats, errors: Floats, rows: float, effect: float = 1.0) -> Estimate:
     """Expected accuracy of a window. expected: calibrated confidence of each bin (B,); weight: the window's answers in it.
 
-    errors: of the expected values, as `factor` gives them (R, B). rows: of the reference. effect: design effect of the window's senders.
+    errors: of the expected values, as `factor` gives them (R, B). rows: of the reference, as many as would tell as much if they were
+    independent. effect: design effect of the window's senders.
     """
     answers = math.fsum(weight)
     share = weight / answers
@@ -119,7 +130,7 @@ def accuracy(expected: Floats, weight: Floats, errors: Floats, rows: int, effect
     return banded(value, math.hypot(of_share(value, rows) * math.sqrt(effect / answers), error(errors, share)))
 
 
-def of_share(value: float, rows: int) -> float:
+def of_share(value: float, rows: float) -> float:
     """The deviation of one row's rightness; also where nearly all are right, with two right and two wrong more (Agresti and Coull 1998)."""
     shrunk = (value * rows + 2) / (rows + 4)
     return math.sqrt(shrunk * (1 - shrunk))

@@ -13,7 +13,7 @@ import scipy  # its parts are loaded when they are first used
 from django.db.models import Q
 
 from lifecycle.statistics import clustered
-from lifecycle.statistics.clustered import Design
+from lifecycle.statistics.clustered import Design, Sums
 from lifecycle.ui.numbers import decimals, percent
 from monitoring.drift import cbpe, statistics
 from monitoring.drift.cbpe import Curve, Estimate, Floats
@@ -31,6 +31,7 @@ HOW = {
     Monitor.OOV: "Reference or window does not say how many words the vocabulary lacks. Servers report it once they are up to date.",
     Monitor.LENGTH: "The lengths of the reference's texts, or of the window's, are not known.",
 }
+ONE_GROUP = "All rows of the evaluation are near duplicates of each other, so it does not tell how far its accuracy varies by chance."
 ONE_SIDED = "All answers of the evaluation were right, or all wrong, so it does not tell how far its accuracy varies by chance."
 
 
@@ -41,6 +42,21 @@ class Reference:
     rows: int
     histograms: Mapping[str, Mapping[str, int] | None]
     calibration: Mapping[str, Any]
+
+    @property
+    def groups(self) -> Sums | None:
+        """Right rows of all rows, by group of near duplicates; None where each is one of its own, or an old baseline doesn't say."""
+        known = self.calibration.get("groups")
+        return Sums(**known) if known else None
+
+    def effective(self, z: float) -> float:
+        """How many independent rows would tell the accuracy as well."""
+        return clustered.effective(self.groups, z) if self.groups else self.rows
+
+    @property
+    def one_group(self) -> bool:
+        """Whether all rows are near duplicates of each other, which tells nothing of chance."""
+        return self.groups is not None and self.groups.clusters < 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,15 +236,15 @@ def unknown_labels(reference: Reference, counts: Counts) -> str:
 
 # ── Expected accuracy ───────────────────────────────────────────────────────
 def expected_accuracy(reference: Reference, counts: Counts, senders: Senders | None = None) -> Estimate | None:
-    """The accuracy to be expected of a window from its 50 bins of confidence; None without any, or of a baseline that keeps no errors.
+    """The accuracy to be expected of a window from its 50 bins of confidence; None without any, or of a baseline that tells no errors.
 
     A bin stands for the mean calibrated confidence of the reference rows in it.
     """
     known = reference.calibration
-    if not (weight := confidences(counts)).any() or "errors" not in known:
+    if not (weight := confidences(counts)).any() or "errors" not in known or reference.one_group:
         return None
     effect = effect_on_accuracy(reference, counts, senders) or 1.0
-    return cbpe.accuracy(np.array(known["expected"]), weight, errors_of(known)[:, :-1], reference.rows, effect)
+    return cbpe.accuracy(np.array(known["expected"]), weight, errors_of(known)[:, :-1], reference.effective(cbpe.BAND), effect)
 
 
 def confidences(counts: Counts) -> Floats:
@@ -264,12 +280,14 @@ def measure_accuracy(reference: Reference, counts: Counts, senders: Senders | No
         return too_few(Monitor.ACCURACY, m, MIN_ROWS)
     if not known["spread"] or "errors" not in known:
         return Measured(Monitor.ACCURACY, Mark.NOT_MEASURED, OF_OLD if known["spread"] else ONE_SIDED, n=n, m=m)
-    effect = effect_on_accuracy(reference, counts, senders)
-    own = cbpe.of_share(known["mean"], n) * math.sqrt((effect or 1.0) / m)
+    if reference.one_group:
+        return Measured(Monitor.ACCURACY, Mark.NOT_MEASURED, ONE_GROUP, n=n, m=m)
+    effect, z = effect_on_accuracy(reference, counts, senders), float(scipy.special.ndtri(1 - ALPHA))
+    own = cbpe.of_share(known["mean"], reference.effective(z)) * math.sqrt((effect or 1.0) / m)
     error = math.hypot(own, cbpe.error(errors_of(known), np.append(weight / m, -1.0)))
     fall = known["mean"] - float(weight @ np.array(known["expected"])) / m
     return Measured(
-        Monitor.ACCURACY, Mark.OK, "", fall, float(scipy.special.ndtri(1 - ALPHA)) * error, float(scipy.special.ndtr(-fall / error)), n, m,
+        Monitor.ACCURACY, Mark.OK, "", fall, z * error, float(scipy.special.ndtr(-fall / error)), n, m,
         senders=senders.known if senders and effect else None, design_effect=effect,
     )  # fmt: skip
 
@@ -290,15 +308,16 @@ def realised(counts: Counts) -> dict[str, Any] | None:
 
 
 def measure_realised(reference: Reference, counts: Counts) -> Measured:
-    """How far the share of answers called right fell below the accuracy on the reference. Answers of a sender resemble each other, so that
-    they count as the effective number of rows."""
+    """How far the share of answers called right fell below the accuracy on the reference. Answers of a sender resemble each other, as near
+    duplicates of the reference do, so that both count as the effective number of rows."""
     n, m = reference.rows, counts.right + counts.wrong
     if n < MIN_ROWS:
         return small_reference(Monitor.ACCURACY, n, m)
     z = float(scipy.special.ndtri(1 - ALPHA))
-    known, now, rows = reference.calibration["accuracy"], counts.right / m, clustered.effective(counts.correct, z)
-    pooled = (known * n + now * rows) / (n + rows)
-    error = math.sqrt(pooled * (1 - pooled) * (1 / n + 1 / rows))
+    known, now = reference.calibration["accuracy"], counts.right / m
+    tested, rows = reference.effective(z), clustered.effective(counts.correct, z)
+    pooled = (known * tested + now * rows) / (tested + rows)
+    error = math.sqrt(pooled * (1 - pooled) * (1 / tested + 1 / rows))
     fall, senders = known - now, len(by_group(counts.by_sender)) or None
     p = float(scipy.special.ndtr(-fall / error)) if error else 1.0
     return Measured(

@@ -10,7 +10,7 @@ from lifecycle.evaluation.models import Evaluation
 from monitoring.drift.rules import Monitor, State
 from registry.catalog.models import Endpoint, ModelVersion
 
-FORM = 2  # the calibration says how far chance moves it; in form 1 it did not
+FORM = 3  # how far chance moves the calibration: form 1 does not say, form 2 took near duplicates as independent rows
 
 
 class Baseline(models.Model):

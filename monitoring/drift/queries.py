@@ -195,10 +195,9 @@ def outside_share(endpoint: Endpoint, version: ModelVersion, at: datetime) -> fl
     return near.order_by("-window_end", "-id").values_list("outside", flat=True).first()
 
 
-def scores_of(endpoint: Endpoint, version: ModelVersion, span: Span) -> list[tuple[str, list[Mapping[str, Any]]]]:
-    """(label, best scores) of the newest answers of a window, at most 500."""
-    rows = Prediction.objects.filter(endpoint=endpoint, version=version, at__gte=span.start, at__lt=span.end).exclude(label="")
-    return list(rows.order_by("-at", "-id").values_list("label", "scores")[:F1_ROWS])
+def scores_of(endpoint: Endpoint, version: ModelVersion, span: Span, answers: int) -> list[tuple[str, list[Mapping[str, Any]]]]:
+    """(label, best scores) of at most 500 of a window's answers, drawn from all of it."""
+    return traffic.drawn_scores(endpoint, span.start, span.end, F1_ROWS, version, answers)
 
 
 def senders_of(endpoint: Endpoint, version: ModelVersion, span: Span, answers: int) -> Senders | None:

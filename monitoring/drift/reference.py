@@ -6,12 +6,14 @@ import json
 import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
 from tokenizers import Tokenizer
 
 from lifecycle.engine.predictions import Predictions
+from lifecycle.statistics import clustered
 from monitoring.drift import cbpe
 from monitoring.drift.cbpe import Curve, Floats, Ints
 from monitoring.traffic import histogram
@@ -46,16 +48,28 @@ def calibrate(answers: Predictions) -> dict[str, Any]:
     """
     order = np.argsort(answers.ids)  # what is drawn by chance below must not hang on the order of the rows
     truth, best, classes = answers.truth[order], answers.predicted[order], len(answers.labels)
-    read = of_accuracy(answers.confidence[order], (best == truth).astype(np.float64))
-    return {"labels": list(answers.labels)} | read | of_macro_f1(answers.probabilities[order], truth, best, classes)
+    clusters = together(answers.clusters, order)
+    read = of_accuracy(answers.confidence[order], (best == truth).astype(np.float64), clusters)
+    return {"labels": list(answers.labels)} | read | of_macro_f1(answers.probabilities[order], truth, best, classes, clusters)
 
 
-def of_accuracy(confidence: Floats, right: Floats) -> dict[str, Any]:
+def together(clusters: Ints | None, order: Ints) -> Ints | None:
+    """Number of each row's cluster, such as near duplicates, in this order; None where each row is one of its own, or nobody knows."""
+    if clusters is None:
+        return None
+    numbers = clustered.numbered(clusters[order].tolist())
+    return numbers if int(numbers.max()) + 1 < len(numbers) else None
+
+
+def of_accuracy(confidence: Floats, right: Floats, clusters: Ints | None = None) -> dict[str, Any]:
     """expected: of each of the 50 bins of confidence, the mean calibrated confidence. mean: over the reference. accuracy: what it is there.
 
     spread: of one row's rightness, 0 to 0.5. errors: how far chance moves the expected values and the mean, from resamples of the rows on
-    which all is fitted anew, as `cbpe.factor` gives it (R, 51).
+    which all is fitted anew, as `cbpe.factor` gives it (R, 51). groups: right rows of all rows, as `clustered.Sums`.
+
+    clusters: as `together` gives them, whole ones are resampled; without any, groups is None.
     """
+    groups = clustered.sums(clustered.per_cluster(right, clusters), np.bincount(clusters)) if clusters is not None else None
     bins = np.array([share_bin(float(each), CONFIDENCE_BINS) for each in confidence])
 
     def read(weight: Floats) -> Floats:
@@ -64,17 +78,24 @@ def of_accuracy(confidence: Floats, right: Floats) -> dict[str, Any]:
         return np.append(expected(curve, confidence, bins), np.average(curve(confidence), weights=weight))
 
     known = read(np.ones(len(right)))
+    factor = cbpe.factor(cbpe.over_resamples(read, len(right), clusters=clusters))
     return {
         "expected": rounded(known[:-1]), "mean": float(known[-1]), "accuracy": float(right.mean()), "spread": cbpe.spread_over(right),
-        "errors": [rounded(each) for each in cbpe.factor(cbpe.over_resamples(read, len(right)))],
+        "errors": [rounded(each) for each in factor * few(clusters)], "groups": asdict(groups) if groups else None,
     }  # fmt: skip
 
 
-def of_macro_f1(probabilities: Floats, truth: Ints, best: Ints, classes: int) -> dict[str, Any]:
+def few(clusters: Ints | None) -> float:
+    """What `cbpe.wider` says; 1 without clusters, and of a single one, from which nothing is estimated."""
+    return cbpe.wider(int(clusters.max()) + 1) if clusters is not None and clusters.any() else 1.0
+
+
+def of_macro_f1(probabilities: Floats, truth: Ints, best: Ints, classes: int, clusters: Ints | None = None) -> dict[str, Any]:
     """macro_f1: on the reference. curves: a calibration for each label against the others. f1_expected: the macro-F1 that they give there.
 
     f1_spread: deviation of the macro-F1 over resamples of the rows, times the root of their number. f1_error: deviation of an expected
-    macro-F1 by curves from a resample, put right by how far they were off on it.
+    macro-F1 by curves from a resample, put right by how far they were off on it. clusters: as of `of_accuracy`; the spread stands for that
+    of a window, whose rows are not in these clusters.
     """
     kept = cbpe.best_few(probabilities)
 
@@ -87,7 +108,13 @@ def of_macro_f1(probabilities: Floats, truth: Ints, best: Ints, classes: int) ->
         return np.array([real, cbpe.macro_f1(best, found) + real - cbpe.macro_f1(best, found, weight)])
 
     own = curves(np.ones(len(truth)))
-    spread, error = cbpe.over_resamples(f1, len(truth), cbpe.F1_RESAMPLES).std(axis=0, ddof=1).tolist()
+
+    def deviations(clusters: Ints | None) -> list[float]:
+        found: list[float] = cbpe.over_resamples(f1, len(truth), cbpe.F1_RESAMPLES, clusters).std(axis=0, ddof=1).tolist()
+        return found
+
+    spread, error = deviations(None)
+    error = error if clusters is None else deviations(clusters)[1] * few(clusters)
     return {
         "macro_f1": cbpe.f1_of(truth, best, classes), "f1_expected": cbpe.macro_f1(best, cbpe.renormalised(own, kept)),
         "f1_spread": spread * math.sqrt(len(truth)), "f1_error": error,

@@ -17,6 +17,7 @@ from datasets_app.labeling import queries as labeling
 from datasets_app.labeling.models import Annotation, Decision
 from datasets_app.snapshots import queries as snapshots
 from datasets_app.snapshots.models import Snapshot
+from lifecycle.evaluation.models import Evaluation
 from lifecycle.statistics import clustered
 from lifecycle.statistics.clustered import Sums
 from lifecycle.training import queries as training
@@ -332,10 +333,16 @@ def gather(endpoint: Endpoint, now: datetime, window_days: int) -> Facts:
         live=live.semver, drift=drift_of(endpoint, live), quality_alert=quality_alert(endpoint), called=total.judged,
         judged=total.correct, tells=tells_enough(total), not_wrong=by_key((each.key, each.right is not False) for each in said),
         overridden=by_key((each.key, each.overridden) for each in said), senders=keys_of(said),
-        expected=live.evaluation.report.get("accuracy"), tested=live.evaluation.rows, answers=total.answers,
+        expected=live.evaluation.report.get("accuracy"), tested=live.evaluation.rows, **groups_of(live.evaluation), answers=total.answers,
         labels_new=labels_since(snapshot.dataset, snapshot.created_at), learnt_at=snapshot.created_at,
         run=f"{run} trains on this data" if run else "", urls=urls, **common,
     )  # fmt: skip
+
+
+def groups_of(evaluation: Evaluation) -> dict[str, Any]:
+    """groups and between, as `Facts` has them; empty where each row is a group of its own, or an older report does not say."""
+    groups, between = evaluation.report.get("clusters"), evaluation.report.get("intervals", {}).get("accuracy")
+    return {"groups": groups, "between": tuple(between)} if groups and groups < evaluation.rows and between else {}
 
 
 def by_key(words: Iterable[tuple[str, bool]]) -> Sums:

@@ -61,7 +61,8 @@ def finite(answers: Predictions) -> Predictions:
     if good.all():
         return answers
     ids = tuple(answers.ids[at] for at in np.flatnonzero(good))
-    return replace(answers, ids=ids, truth=answers.truth[good], probabilities=answers.probabilities[good])
+    clusters = answers.clusters[good] if answers.clusters is not None else None
+    return replace(answers, ids=ids, truth=answers.truth[good], probabilities=answers.probabilities[good], clusters=clusters)
 
 
 def texts_of(evaluation: Evaluation, digests: tuple[str, ...]) -> list[str]:

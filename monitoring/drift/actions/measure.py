@@ -105,7 +105,7 @@ def estimate(
     """Expected accuracy and macro-F1, each {value, low, high} or None; None where nothing can be estimated."""
     if expected is None or not reference.calibration["spread"]:
         return None
-    f1 = measuring.expected_f1(reference, queries.scores_of(endpoint, version, span))
+    f1 = measuring.expected_f1(reference, queries.scores_of(endpoint, version, span, counts.answers))
     return {"accuracy": asdict(expected), "macro_f1": asdict(f1) if f1 else None, "rows": sum(counts.confidence.values())}
 
 

@@ -46,8 +46,9 @@ class Facts:
     feedback of them. tells: whether so many, and so large a part, have feedback that it speaks for the rest. By sticky key: judged: correct
     ones of those with feedback; of a random sample of all: not_wrong: those that nobody called wrong, overridden: those that people
     replaced; senders: how many different keys, None where predictions are taken as independent. expected: accuracy on so many `tested`
-    rows of its frozen test split. labels_new: decided since its snapshot. frozen, canary, run, proposal: what is in the way, as words;
-    empty where nothing is.
+    rows of its frozen test split, in so many `groups` of near duplicates, between its ends by these; both None where each row is a group
+    of its own, or an older report does not say. labels_new: decided since its snapshot. frozen, canary, run, proposal: what is in the way,
+    as words; empty where nothing is.
     recent: retrainings in the last 30 days.
     """
 
@@ -59,6 +60,8 @@ class Facts:
     judged: Sums = Sums()
     expected: float | None = None
     tested: int = 0
+    groups: int | None = None
+    between: tuple[float, float] | None = None
     not_wrong: Sums = Sums()
     overridden: Sums = Sums()
     senders: int | None = None
@@ -170,12 +173,15 @@ def fall_of(facts: Facts) -> Interval | None:
 
     The window is given all that feedback leaves open: a prediction without feedback counts as correct. Whoever reports wrong ones more
     often than correct ones then makes no fall (C. F. Manski, "Anatomy of the selection problem", Journal of Human Resources 24(3), 1989);
-    where all have feedback nothing is given away. Newcombe's (1998) difference: the test rows, independent, at 95 %; the window's
-    predictions, by sticky key, at every look of a trigger.
+    where all have feedback nothing is given away. Newcombe's (1998) difference: the test rows, by groups of near duplicates, at
+    95 %; the window's predictions, by sticky key, at every look of a trigger.
     """
     if not facts.tells or facts.expected is None or not facts.tested or not facts.not_wrong.below:
         return None
-    tested = intervals.share(round(facts.expected * facts.tested), facts.tested)
+    if facts.between:
+        tested = Interval(facts.expected, *facts.between)
+    else:
+        tested = intervals.share(round(facts.expected * facts.tested), facts.tested)
     return intervals.difference(tested, clustered.at_every_look(facts.not_wrong))
 
 
@@ -186,10 +192,9 @@ def less_accurate(facts: Facts, _policy: Policy, _now: datetime) -> Reason | Non
         return None
     least = f"at least {decimals(100 * fall.low, 1)} points below, also if all without feedback are correct"
     value = f"{percent(facts.judged.value, 1)} of {count(int(facts.judged.below))}, {asked_by(facts.senders)}: {least}"
-    return Reason(
-        "accuracy", f"Less accurate than the evaluation's {percent(facts.expected, 1)} of {count(facts.tested)} rows, by feedback", value,
-        facts.urls.get("predictions", ""),
-    )  # fmt: skip
+    rows = f"{count(facts.tested)} rows" + (f" in {count(facts.groups)} groups of near duplicates" if facts.groups else "")
+    fact = f"Less accurate than the evaluation's {percent(facts.expected, 1)} of {rows}, by feedback"
+    return Reason("accuracy", fact, value, facts.urls.get("predictions", ""))
 
 
 def overruled(facts: Facts, _policy: Policy, _now: datetime) -> Reason | None:

@@ -34,6 +34,7 @@ from monitoring.traffic.queries.window import (
     Wrong,
     asked,
     called_wrong,
+    drawn_scores,
     drawn_texts,
     spoken,
     texts,
@@ -42,7 +43,7 @@ from monitoring.traffic.queries.window import (
 
 __all__ = [
     "FEW", "PAGE", "Asked", "Comparison", "Kept", "Point", "Spoken", "Total", "Week", "Wrong", "asked", "called_wrong", "compare",
-    "comparisons", "deployment_of", "disagreements", "drawn_texts", "history", "kpis", "labels_of", "newest_at", "newest_feedback",
-    "newest_outcomes", "reads_texts", "recent", "series", "shadow_answers", "spoken", "texts", "total", "totals", "visible",
-    "visible_kpis", "weeks", "whole", "wrong_without_text",
+    "comparisons", "deployment_of", "disagreements", "drawn_scores", "drawn_texts", "history", "kpis", "labels_of", "newest_at",
+    "newest_feedback", "newest_outcomes", "reads_texts", "recent", "series", "shadow_answers", "spoken", "texts", "total", "totals",
+    "visible", "visible_kpis", "weeks", "whole", "wrong_without_text",
 ]  # fmt: skip

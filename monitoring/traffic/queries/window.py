@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from random import Random
+from typing import Any
 from uuid import UUID
 
 from django.db.models import F, OuterRef, QuerySet, Subquery
@@ -82,7 +84,21 @@ def drawn_texts(endpoint: Endpoint, since: datetime, until: datetime, limit: int
     return own if len(own) <= limit else Random(seed).sample(own, limit)  # noqa: S311  a sample, no secret
 
 
-OVER = 2  # of the texts that are drawn some are another version's
+def drawn_scores(
+    endpoint: Endpoint, since: datetime, until: datetime, limit: int, version: ModelVersion, answers: int
+) -> list[tuple[str, list[Mapping[str, Any]]]]:
+    """(label, best scores) of at most `limit` of a version's answers of [since, until), drawn as `drawn_texts` draws them.
+
+    answers: how many there are, by the rollups.
+    """
+    rows, seed = Prediction.objects.filter(endpoint=endpoint, at__gte=since, at__lt=until), seed_of(endpoint, since)
+    found = drawn(rows, OVER * limit / max(1, answers), seed).exclude(label="")
+    values = found.order_by("uuid").values_list("version_id", "label", "scores")
+    own = [row[1:] for row in values if row[0] == version.pk]
+    return own if len(own) <= limit else Random(seed).sample(own, limit)  # noqa: S311  a sample, no secret
+
+
+OVER = 2  # of those that are drawn some are another version's
 
 
 def drawn(rows: QuerySet[Prediction], share: float, seed: int) -> QuerySet[Prediction]:

@@ -1,11 +1,14 @@
 """Accuracy without labels: isotonic regression against scikit-learn, NannyML's sums by hand, and a band that holds."""
 
+from dataclasses import asdict
+
 import numpy as np
 import pytest
 from sklearn.isotonic import IsotonicRegression
 from sklearn.metrics import f1_score
 
 from lifecycle.engine.predictions import Predictions
+from lifecycle.statistics import clustered
 from lifecycle.statistics.calibration import ece
 from monitoring.drift import cbpe, measuring, reference
 from monitoring.traffic.counts import Counts
@@ -130,6 +133,25 @@ def test_the_band_and_the_limit_know_how_few_rows_the_evaluation_had():
     assert alarms <= 2
 
 
+def test_the_band_and_the_limit_know_that_near_duplicates_of_the_evaluation_are_right_together():
+    """Seeded: 40 evaluations of 100 texts with nine near duplicates each, which are all right or all wrong, and a window in which nothing
+    changed. With 1,000 independent rows every fourth band was left."""
+    random, left, alarms, clusters = np.random.default_rng(22), {True: 0, False: 0}, {True: 0, False: 0}, np.repeat(np.arange(100), 10)
+    for _ in range(40):
+        confidence, right = (np.repeat(each, 10) for each in drawn(random, 100))
+        asked, real = drawn(random, 5000)
+        bins = np.bincount(np.minimum((asked * 50).astype(int), 49), minlength=50)
+        counts = Counts(confidence={str(at): int(held) for at, held in enumerate(bins)})
+        for grouped in left:
+            known = measuring.Reference(1000, {}, reference.of_accuracy(confidence, right, clusters if grouped else None))
+            band, found = measuring.expected_accuracy(known, counts), measuring.measure_accuracy(known, counts)
+            left[grouped] += not band.low <= real.mean() <= band.high
+            alarms[grouped] += found.value > found.critical
+
+    assert left[True] <= 2 < 6 <= left[False]
+    assert alarms[True] <= 2
+
+
 def drawn(random, rows):
     """Confidences from 0.5 to 1 that promise 0.15 more than they hold, and which were right."""
     confidence = 0.5 + 0.5 * random.beta(4, 1.5, rows)
@@ -195,6 +217,30 @@ def test_customers_who_are_mostly_right_or_mostly_wrong_are_no_fall_of_the_reali
     assert wrong[True] <= 400 * 0.01 + 4 < wrong[False]
 
 
+def test_near_duplicates_of_the_evaluation_are_no_fall_of_the_realised_accuracy():
+    """Right in 90 % in truth on both sides; the evaluation has 100 texts with four near duplicates each, intraclass correlation .8, the
+    window 2,000 predictions with feedback: as 500 independent rows 9 % fell at 1 %."""
+    chance, wrong = np.random.default_rng(31), {True: 0, False: 0}
+    for _ in range(1000):
+        rights, right = chance.binomial(5, chance.beta(0.9 / 4, 0.1 / 4, 100)), int(chance.binomial(2000, 0.9))
+        groups = asdict(clustered.sums(rights, np.full(100, 5)))
+        for grouped in wrong:
+            known = measuring.Reference(500, {}, {"accuracy": rights.sum() / 500, "groups": groups if grouped else None})
+            wrong[grouped] += measuring.measure_realised(known, Counts(right=right, wrong=2000 - right)).p < 0.01
+
+    assert wrong[True] <= 10 < 60 < wrong[False]
+
+
+def test_an_evaluation_of_one_group_tells_no_expected_accuracy():
+    confidence, right = overconfident(60)
+    known = measuring.Reference(60, {}, reference.of_accuracy(confidence, right, np.zeros(60, dtype=np.int64)))
+    counts = Counts(confidence={"45": 100})
+
+    assert measuring.expected_accuracy(known, counts) is None
+    found = measuring.measure_accuracy(known, counts)
+    assert (found.mark, found.why) == ("not_measured", measuring.ONE_GROUP)
+
+
 def answered(rows=900, classes=4, seed=3):
     """Answers of an evaluation whose probabilities lie near the truth more often than not."""
     random = np.random.default_rng(seed)
@@ -206,12 +252,33 @@ def answered(rows=900, classes=4, seed=3):
 def test_a_calibration_is_the_same_to_the_last_bit_in_whatever_order_the_rows_come():
     ids, truth, probabilities = answered()
     labels = ("a", "b", "c", "d")
-    made = []
-    for seed in range(4):
-        order = np.random.default_rng(seed).permutation(len(ids)) if seed else np.arange(len(ids))
-        made.append(reference.calibrate(Predictions(labels, tuple(ids[at] for at in order), truth[order], probabilities[order])))
+    groups = np.arange(len(ids)) // 3
+    for clusters in (None, groups):
+        made = []
+        for seed in range(4):
+            order = np.random.default_rng(seed).permutation(len(ids)) if seed else np.arange(len(ids))
+            rows = tuple(ids[at] for at in order), truth[order], probabilities[order]
+            made.append(reference.calibrate(Predictions(labels, *rows, clusters=None if clusters is None else clusters[order])))
 
-    assert made == [made[0]] * 4
+        assert made == [made[0]] * 4
+    assert made[0]["groups"]["clusters"] == 300
+
+
+def test_a_calibration_is_the_same_to_the_last_bit_where_each_row_is_a_group_of_its_own():
+    rows = ("a", "b", "c", "d"), *answered(300)
+
+    assert reference.calibrate(Predictions(*rows, clusters=np.arange(300))) == reference.calibrate(Predictions(*rows))
+
+
+def test_whole_groups_move_an_expected_macro_f1_further_and_that_of_a_window_as_before():
+    ids, truth, probabilities = answered(100)
+    rows = ("a", "b", "c", "d"), tuple(f"{at:064x}" for at in range(500)), np.repeat(truth, 5), np.repeat(probabilities, 5, axis=0)
+
+    grouped = reference.calibrate(Predictions(*rows, clusters=np.repeat(np.arange(100), 5)))
+    alone = reference.calibrate(Predictions(*rows))
+
+    assert grouped["f1_error"] > 1.5 * alone["f1_error"]
+    assert grouped["f1_spread"] == alone["f1_spread"]
 
 
 def test_estimates_are_the_same_to_the_last_bit_in_whatever_order_the_rows_come():

@@ -1,7 +1,10 @@
 """Who asked: answers of few senders widen the limits, are drawn from the whole window, and are said to be unknown where no key is sent."""
 
 import importlib
+from collections import Counter
+from dataclasses import replace
 
+import numpy as np
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
@@ -107,12 +110,46 @@ def test_what_is_drawn_comes_from_the_whole_window_the_same_each_time(live_endpo
     assert figures.drawn_texts(live_endpoint, span.start, span.end, 300, version) == texts
 
 
+def test_the_answers_behind_an_expected_macro_f1_come_from_the_whole_window_the_same_each_time(live_endpoint, answered):
+    answered(lambda _: "", [f"part {at // 600}" for at in range(6000)])
+    answered(lambda _: "", ["other day"] * 600, number=3)
+    version = live_endpoint.alias.version
+
+    drawn = queries.scores_of(live_endpoint, version, day(2), 6000)
+
+    assert drawn == queries.scores_of(live_endpoint, version, day(2), 6000)
+    assert len(drawn) == queries.F1_ROWS
+    parts = Counter(label for label, _ in drawn)
+    assert len(parts) == 10
+    assert all(20 <= count <= 80 for count in parts.values())  # of the newest, all would be of the last part
+
+
 def test_all_are_drawn_where_they_are_few(live_endpoint, answered):
     answered(lambda at: str(at), text=lambda at: f"text {at}")
     span, version = day(2), live_endpoint.alias.version
 
     assert len(figures.asked(live_endpoint, span.start, span.end, version, 10_000, 600)) == 600
     assert len(figures.drawn_texts(live_endpoint, span.start, span.end, 1000, version)) == 600
+    assert len(figures.drawn_scores(live_endpoint, span.start, span.end, 1000, version, 600)) == 600
+
+
+def test_near_duplicates_of_the_evaluation_count_together_and_the_page_says_so(client_for, traffic, omar, monkeypatch):
+    whole = baselines.evaluations.predictions_of
+    doubled = np.arange(60) // 2
+
+    def paired(evaluation):
+        found = whole(evaluation)
+        gone = np.where(np.arange(60) == 7, np.nan, 1.0)[:, None]  # a row without numbers is left out, and its place among the groups too
+        return replace(found, probabilities=found.probabilities * gone, clusters=doubled)
+
+    monkeypatch.setattr(baselines.evaluations, "predictions_of", paired)
+
+    report = traffic.measure(2)
+
+    groups = report.baseline.calibration["groups"]
+    assert (report.baseline.rows, groups["clusters"], groups["squares"][2]) == (59, 30, 29 * 4 + 1)
+    html = client_for(omar).get(reverse("drift:endpoint", args=[traffic.endpoint.uuid])).content.decode()
+    assert "59 test rows in 30 groups of near duplicates" in html
 
 
 @pytest.mark.postgres
@@ -126,7 +163,7 @@ def test_an_old_baseline_is_counted_anew_and_where_it_cannot_be_the_accuracy_is_
     )  # fmt: skip
     assert actions.baseline(version) == new
 
-    monkeypatch.setattr(baselines, "FORM", 3)
+    monkeypatch.setattr(baselines, "FORM", 4)
     monkeypatch.setattr(baselines, "make", lambda _: (_ for _ in ()).throw(FileNotFoundError))
     assert actions.baseline(version) == new
     reading = measuring.read(live_endpoint, version, old, day(2), traffic.write(day(2).start))
