@@ -33,7 +33,7 @@ ANSWERS = 30  # texts of the window: the first ten were called wrong
 
 
 def make_live() -> Endpoint:
-    """An endpoint on which 1.0.0 is live: right in LIVE_ACCURACY of the cases, trained by Mia on three classes that were all decided by import."""
+    """An endpoint on which 1.0.0 is live: right in LIVE_ACCURACY of the cases, trained by Mia on three imported classes."""
     project = make_project()
     crew = endpoints.Crew(project)
     snapshot = training.make_snapshot(project, crew.mia, copies=20)
