@@ -45,6 +45,18 @@ def test_other_scores_have_a_p_of_swaps_that_is_mcnemars_where_rows_turn_alike()
         assert [each[name]["p"] for name in ("log_loss", "brier")] == pytest.approx([significance.mcnemar(fixed, broken)] * 2, abs=0.02)
 
 
+def test_swapped_answers_are_scored_as_if_one_model_had_given_them():
+    random = np.random.default_rng(3)
+    truth, answers = random.integers(3, size=50), random.dirichlet(np.ones(3), size=(2, 50))
+    kept = random.integers(0, 2, size=50)
+    both = metrics.one_after_other(*(metrics.score_rows(each, truth) for each in answers))
+
+    found = both.aggregate(np.concatenate([kept, 1 - kept])[None].astype(np.float64))
+    mixed = metrics.point_estimates(metrics.score_rows(np.where(kept[:, None] == 1, *answers), truth))
+
+    assert {name: float(value[0]) for name, value in found.items()} == pytest.approx(mixed, abs=1e-12)
+
+
 def test_whole_clusters_are_swapped():
     """Of five clusters that turn, none can be told."""
     truth, clusters = np.zeros(40, dtype=np.int64), np.arange(40) // 5
