@@ -278,15 +278,15 @@ def compare(
     one, two = [pair[0] for pair in pairs], [pair[1] for pair in pairs]
     answers = baseline.probabilities[one], candidate.probabilities[two][:, reorder]
     clusters = shared_clusters(baseline.clusters, candidate.clusters, one, two)
-    options: dict[str, Any] = {"count": count, "seed": seed, "labels": baseline.labels, "clusters": clusters, "tell": tell}
+    options: dict[str, Any] = {"count": count, "seed": seed, "clusters": clusters, "tell": tell, "swaps": metrics.SWAPS}
     if not baseline.thresholds or not candidate.thresholds:
         moved = candidate.cut and Cut(reorder.index(candidate.cut.index), candidate.cut.threshold)
         first, second = (metrics.score_rows(answers[at], baseline.truth[one], bins, (baseline.cut, moved)[at]) for at in (0, 1))
-        found = metrics.paired_rows(first, second, metrics.COMPARED, **options)
+        found = metrics.paired_rows(first, second, metrics.COMPARED, labels=baseline.labels, **options)
     else:
         thresholds = baseline.thresholds, [candidate.thresholds[at] for at in reorder]
         before, after = (label_sets.score_sets(answers[at], baseline.truth[one], thresholds[at], bins) for at in (0, 1))
-        found = metrics.paired_rows(before, after, label_sets.COMPARED, **options)
+        found = metrics.paired_rows(before, after, label_sets.COMPARED, labels=baseline.labels, **options)
     left_out = len(set(baseline.ids) | set(candidate.ids)) - len(pairs)
     return {"rows": len(pairs), **counted_clusters(clusters), "left_out": left_out, "metrics": found}
 

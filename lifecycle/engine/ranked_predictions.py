@@ -118,5 +118,6 @@ def compare(one: RankedAnswers, two: RankedAnswers, *, count: int = metrics.RESA
         raise ValueError("The two evaluations share no item, so they cannot be compared. Evaluate both on the same snapshot and split.")
     left_out = len(set(one.ids) | set(two.ids)) - len(first)
     clusters = shared_clusters(one.clusters, two.clusters, first, second)
-    found = ranking.paired(some(one, first).scored, some(two, second).scored, count=count, seed=seed, clusters=clusters)
+    options: dict[str, Any] = {"count": count, "seed": seed, "clusters": clusters, "swaps": metrics.SWAPS}
+    found = ranking.paired(some(one, first).scored, some(two, second).scored, **options)
     return {"rows": len(first), **counted_clusters(clusters), "left_out": left_out, "metrics": found}

@@ -239,7 +239,7 @@ def report(strengths: Floats, truth: Sequence[Ranked], *, bins: int, count: int,
 
 
 def paired(
-    one: ScoredRanks, two: ScoredRanks, *, count: int = metrics.RESAMPLES, seed: int = 1, clusters: Ints | None = None
+    one: ScoredRanks, two: ScoredRanks, *, count: int = metrics.RESAMPLES, seed: int = 1, clusters: Ints | None = None, swaps: int = 0
 ) -> dict[str, dict[str, Any]]:
     """How much better `two` orders the same rows than `one`, by each of COMPARED; as metrics.paired."""
-    return metrics.paired_rows(one, two, COMPARED, labels=None, count=count, seed=seed, clusters=clusters)
+    return metrics.paired_rows(one, two, COMPARED, labels=None, count=count, seed=seed, clusters=clusters, swaps=swaps)

@@ -194,6 +194,7 @@ def compare(
     before, after, clusters = baseline.scored(one), other.scored(two), shared_clusters(baseline.clusters, other.clusters, one, two)
     alike = np.array_equal(before.tokens, after.tokens)  # else a loss for each of them says nothing of the two
     compared = spans.COMPARED if alike else tuple(name for name in spans.COMPARED if name != "log_loss")
-    found = metrics.paired_rows(before, after, compared, labels=baseline.labels, count=count, seed=seed, clusters=clusters, tell=tell)
+    options: dict[str, Any] = {"count": count, "seed": seed, "clusters": clusters, "tell": tell, "swaps": metrics.SWAPS}
+    found = metrics.paired_rows(before, after, compared, labels=baseline.labels, **options)
     left_out = len(set(baseline.ids) | set(other.ids)) - len(pairs)
     return {"rows": len(pairs), **counted_clusters(clusters), "left_out": left_out, "metrics": found}

@@ -120,7 +120,8 @@ def compare(one: TextAnswers, two: TextAnswers, *, count: int = metrics.RESAMPLE
         raise ValueError("The two evaluations share no item, so they cannot be compared. Evaluate both on the same snapshot and split.")
     first, second = [pair[0] for pair in pairs], [pair[1] for pair in pairs]
     clusters = shared_clusters(one.clusters, two.clusters, first, second)
-    found = text_scores.paired(chosen(one.scored, first), chosen(two.scored, second), count=count, seed=seed, clusters=clusters)
+    options: dict[str, Any] = {"count": count, "seed": seed, "clusters": clusters, "swaps": metrics.SWAPS}
+    found = text_scores.paired(chosen(one.scored, first), chosen(two.scored, second), **options)
     left_out = len(set(one.ids) | set(two.ids)) - len(pairs)
     return {"rows": len(pairs), **counted_clusters(clusters), "left_out": left_out, "metrics": found}
 

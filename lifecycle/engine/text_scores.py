@@ -149,9 +149,9 @@ def _statistics(metric: Any, answers: Sequence[str], references: Sequence[str]) 
 
 
 def paired(
-    one: ScoredTexts, two: ScoredTexts, *, count: int = metrics.RESAMPLES, seed: int = 1, clusters: Ints | None = None
+    one: ScoredTexts, two: ScoredTexts, *, count: int = metrics.RESAMPLES, seed: int = 1, clusters: Ints | None = None, swaps: int = 0
 ) -> dict[str, dict[str, Any]]:
     """How much better `two` is than `one` on the same rows, by each of COMPARED that both know; as metrics.paired."""
     known = [metrics.point_estimates(each) for each in (one, two)]
     names = [name for name in COMPARED if not any(np.isnan(each[name]) for each in known)]
-    return metrics.paired_rows(one, two, names, labels=None, count=count, seed=seed, clusters=clusters)
+    return metrics.paired_rows(one, two, names, labels=None, count=count, seed=seed, clusters=clusters, swaps=swaps)

@@ -129,7 +129,8 @@ class ComparisonOut(serializers.Serializer[object]):
     same_items = serializers.BooleanField()
     same_snapshot = serializers.BooleanField()
     metrics = serializers.DictField(
-        help_text="by score: baseline (a's value), candidate (b's); difference, low, high: positive is better for b; p: of the interval; "
+        help_text="by score: baseline (a's value), candidate (b's); difference, low, high: positive is better for b; p: of a share of rows "
+        "McNemar's, of other scores by swapping the two models' answers at random (in stored comparisons from before, of the interval); "
         "p_holm: adjusted for the number of scores; verdict: better, worse, unclear or not_measured, by the interval and p_holm"
     )
     per_class = serializers.DictField()

@@ -20,7 +20,8 @@ from lifecycle.ui.numbers import GAP, count, decimals, signed, significant
 from registry.ledger.rules import digest_of
 
 LEAST_P = 0.00001  # smaller ones are not written out
-LARGE = 10_000  # rows: more are compared by a job. That many take 2.5 s on one core, of 77 classes as of 5
+LARGE = 10_000  # rows: more are compared by a job. That many take 4 s on one core, of 77 classes as of 5
+OF_ROWS = frozenset({"accuracy", "subset_accuracy", "exact_texts"})  # shares of rows, which differ by those fixed and broken alone
 LISTED = 30  # changed items that are kept and shown
 Tell = Callable[[int, int], None]
 
@@ -41,13 +42,13 @@ def paired_report(a: Evaluation, b: Evaluation) -> dict[str, Any]:
     Returns {"rows", "clusters", "effective_clusters": as how many of one size they count, "left_out", "same_items", "same_snapshot",
     "metrics": {name: {"baseline", "candidate", "difference", "low", "high", "verdict"}}, "per_class": {label: …}, "changes": {"fixed",
     "broken", "other", "p"}, "rows_needed", "a": {"uuid", "report_digest"}, "b": …, "digest", "summary": {"verdict", "fact", "text"}}: a
-    paired bootstrap, 1,000 seeded resamples, 95 %, and McNemar's test. Both take rows that were split together, such as near duplicates, as
-    one of `clusters`.
+    paired bootstrap, 1,000 seeded resamples, 95 %, McNemar's test, and 1,000 swaps of the two models' answers. They take rows that were
+    split together, such as near duplicates, as one of `clusters`.
     per_class has fixed, broken (one class against the rest), p, p_holm, and as verdict better or worse only where p_holm is below 0.05.
     rows_needed: to tell the difference of the task's leading score; None where it is told or nil. The same two give the same
     report. Metrics have p, p_holm and their verdict by `judged`. Raises Refused when the labels differ or no item is shared.
     """
-    key = f"evaluation:paired:4:{a.report_digest}:{b.report_digest}:{a.predictions_id}:{b.predictions_id}"
+    key = f"evaluation:paired:5:{a.report_digest}:{b.report_digest}:{a.predictions_id}:{b.predictions_id}"
     known: dict[str, Any] | None = cache.get(key)
     if known is None:
         kept = queries.comparison(a, b) if is_large(a, b) else None
@@ -74,15 +75,20 @@ def key_of(a: Evaluation) -> str:
 
 
 def judged(report: dict[str, Any], key: str) -> dict[str, Any]:
-    """A report, from before too, with p of each metric by its interval, p_holm, adjusted for how many metrics there are (Holm), the verdict
-    of each by the one rule, and rows_needed for the key's difference."""
+    """A report with p of each metric, p_holm, adjusted for how many metrics there are (Holm), the verdict of each by the one rule, and
+    rows_needed for the key's difference.
+
+    p of a share of rows is McNemar's, as changes has it; of others by `metrics.swapped`, in reports from before by the interval.
+    """
     metrics = report["metrics"]
     known = {
         name: Interval(each["difference"], each["low"], each["high"])
         for name, each in metrics.items()
         if None not in (each["difference"], each["low"], each["high"])
     }
-    alone = {name: p_value(found) for name, found in known.items()}
+    rows_p = report.get("changes", {}).get("p")
+    own = {name: rows_p if name in OF_ROWS else metrics[name].get("p") for name in known}
+    alone = {name: p_value(known[name]) if p is None else p for name, p in own.items()}
     together = significance.holm(alone)
     verdicts = {name: verdict(found, p=together[name]) for name, found in known.items()}
     needed = report["rows_needed"]

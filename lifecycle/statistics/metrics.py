@@ -9,8 +9,8 @@ data", Journal of the Royal Statistical Society B 69(3), 2007. Where each row is
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, NamedTuple, Protocol
+from dataclasses import dataclass, fields, replace
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,8 +28,10 @@ Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 
 RESAMPLES = 1000
+SWAPS = 1000
 ENOUGH = 100  # rows of a label on average, from which on resampling them tells how its scores vary
 ROUNDING = 1e-12
+TIED = 1e-9  # differences of scores that are this near are equal: sums of other rows round otherwise
 BOUNDED = frozenset(
     {"accuracy", "macro_f1", "weighted_f1", "macro_precision", "macro_recall", "micro_f1", "micro_precision", "micro_recall"}
     | {"subset_accuracy", "exact_texts", "lrap", "pair_accuracy", "best_first", "accuracy_longer", "accuracy_shorter", "longer_preferred"}
@@ -465,13 +467,14 @@ def paired(
 
 def paired_rows(
     one: Countable, two: Countable, compared: Sequence[str], *, labels: Sequence[str] | None, count: int, seed: int,
-    clusters: Ints | None = None, tell: Tell = quietly,
+    clusters: Ints | None = None, tell: Tell = quietly, swaps: int = 0,
 ) -> dict[str, dict[str, Any]]:  # fmt: skip
     """As `paired`, of rows that are scored already. clusters: as of `resamples`. tell: gets the resamples done and all there are, block by
-    block; what it raises ends the work."""
+    block; what it raises ends the work. swaps: where above 0, each score of `compared` has the p of `swapped`."""
     points = point_estimates(one), point_estimates(two)
     drawn: dict[str, list[Floats]] = {name: [] for name in compared}
-    rounds = 2 * count if labels else count
+    samples = 2 * count if labels else count
+    rounds = samples + swaps
     for weights, done in counted(resamples(len(one), count, seed, clusters)):
         tell(done, rounds)
         before, after = one.aggregate(weights), two.aggregate(weights)
@@ -484,7 +487,52 @@ def paired_rows(
     }
     if labels:
         found["per_class"] = paired_per_class(one, two, labels, count, seed, clusters, lambda done, _: tell(count + done, rounds))
+    if swaps:
+        told = swapped(one, two, compared, count=swaps, seed=seed, clusters=clusters, tell=lambda done, _: tell(samples + done, rounds))
+        for name, p in told.items():
+            found[name]["p"] = p
     return found
+
+
+Scores = TypeVar("Scores", bound=Countable)
+
+
+def swapped(
+    one: Countable, two: Countable, compared: Sequence[str], *, count: int, seed: int, clusters: Ints | None = None, tell: Tell = quietly
+) -> dict[str, float]:
+    """The two-sided p of each score's difference, if the two models are exchangeable in each cluster (R. A. Fisher 1935).
+
+    Whole clusters swap the answers of the two by chance; p is the share of such draws, and of what was found, in which the scores differ as
+    much (B. Phipson and G. Smyth 2010). Of a share of rows that is McNemar's exact test, up to the draws. It holds on any number of rows:
+    where fewer than six clusters differ none is below 0.05, up to the draws. A draw that says nothing of a score counts as large.
+    clusters, tell: as of `paired_rows`.
+    """
+    both, random = one_after_other(one, two), np.random.default_rng([seed, 2])
+    places = np.arange(len(one)) if clusters is None else clusters
+    units, size = int(places.max()) + 1, max(1, BLOCK_CELLS // (4 * len(one)))
+    before, after = point_estimates(one), point_estimates(two)
+    found = {name: abs(after[name] - before[name]) for name in compared}
+    large = dict.fromkeys(compared, 1)
+    for start in range(0, count, size):
+        tell(start, count)
+        kept = random.integers(0, 2, size=(min(size, count - start), units)).astype(np.float64)[:, places]
+        scores = both.aggregate(np.block([[kept, 1 - kept], [1 - kept, kept]]))
+        for name, least in found.items():
+            mine, other = np.split(scores[name], 2)
+            large[name] += int((~(np.abs(other - mine) < least - TIED)).sum())
+    return {name: more / (count + 1) for name, more in large.items()}
+
+
+def one_after_other(one: Scores, two: Scores) -> Scores:
+    """The rows of one, then those of the other (2N). What is not an array, or some of them, is as the first has it."""
+
+    def joined(mine: Any, other: Any) -> Any:
+        if isinstance(mine, tuple):
+            return tuple(joined(*each) for each in zip(mine, other, strict=True))
+        return np.concatenate([mine, other]) if isinstance(mine, np.ndarray) else mine
+
+    parts: Any = (one, two)
+    return replace(parts[0], **{each.name: joined(*(getattr(part, each.name) for part in parts)) for each in fields(parts[0])})
 
 
 def drawn(rows: Countable, name: str, *, count: int, seed: int, clusters: Ints | None = None) -> Floats:

@@ -15,6 +15,7 @@ from lifecycle.ui.numbers import NOT_MEASURED, count, decimals, signed, things
 from registry.policies.rules import Rules
 
 NAMES = {"macro_f1": "macro-F1", "accuracy": "accuracy", "weighted_f1": "weighted F1", "ece_debiased": "debiased ECE"}
+LEAST_ROWS = 30  # where a policy asks for no number: of so many, a model that is wrong in 1 of 10 has one wrong in 96 of 100 splits
 JUDGED_BY = {"ece": "ece_debiased"}  # an ECE by itself grows as rows get fewer
 
 
@@ -67,12 +68,14 @@ class Live:
 class Evidence:
     """What was found about one version. None always means: could not be found, and the gate that needs it fails.
 
-    membership: AUC with which training rows are told from others by their loss; analysis: digest of what found it.
-    leaked: test rows whose text, normalised text or group is in the training split. overruled: test labels decided anew since the freeze.
-    files: how many were hashed again; signature_problem: "" when every one and the signature hold. stated: card fields that say something.
+    groups: of near duplicates, in which the test rows come. membership: AUC with which training rows are told from others by their loss;
+    analysis: digest of what found it. leaked: test rows whose text, normalised text or group is in the training split. overruled: test
+    labels decided anew since the freeze. files: how many were hashed again; signature_problem: "" when every one and the signature hold.
+    stated: card fields that say something.
     """
 
     rows: int | None = None
+    groups: int | None = None
     metrics: Mapping[str, Measure] = field(default_factory=dict)
     evaluation: str = ""
     live: Live | None = None
@@ -125,7 +128,8 @@ class Gate:
 
 
 def quality(gate: Gate, evidence: Evidence) -> Finding:
-    """The metric on the frozen test split, or the lower end of its interval, reaches the threshold."""
+    """The metric on the frozen test split, or the lower end of its interval, reaches the threshold, and there are enough rows to show it:
+    `at_least_rows` of the policy, each group of near duplicates counted once where groups are known."""
     metric, bound, limit = gate.settings["metric"], gate.settings["bound"], float(gate.settings["at_least"])
     what = f"Lower bound of {NAMES[metric]}" if bound == "low" else NAMES[metric][0].upper() + NAMES[metric][1:]
     title, threshold = f"{what} at least {decimals(limit)}", f"≥ {decimals(limit)}"
@@ -143,6 +147,11 @@ def quality(gate: Gate, evidence: Evidence) -> Finding:
     if outcome is Outcome.PASSED and measure.low is not None and measure.low < limit:
         outcome = Outcome.WATCH
     told = f"{with_interval(measure, unlike=(limit,))}, {count(evidence.rows)} test rows."
+    least, known = int(gate.settings.get("at_least_rows", LEAST_ROWS)), evidence.rows if evidence.groups is None else evidence.groups
+    if known < least:
+        outcome = Outcome.FAILED
+        differing = "" if known == evidence.rows else f" that are no near duplicates of each other; there are {count(known)}"
+        told += f" Not enough data: the gate needs {count(least)} test rows{differing}."
     value, threshold = decimals(counted, unlike=(limit,)), f"≥ {decimals(limit, unlike=(counted,))}"
     return gate.found(title, outcome, told, value=value, threshold=threshold, source=evidence.evaluation)
 

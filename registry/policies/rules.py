@@ -18,7 +18,7 @@ QUALITY_METRICS = ("macro_f1", "accuracy", "weighted_f1")
 CALIBRATION_METRICS = ("ece",)
 BOUNDS = ("low", "point")
 CARD_FIELDS = ("purpose", "limits", "risks", "owner")
-# What each gate is set by; every gate may also say `blocking: false`.
+# What each gate is set by, and may be; every gate may also say `blocking: false`.
 GATES: dict[str, tuple[str, ...]] = {
     "quality": ("metric", "bound", "at_least"),
     "live": ("metric", "bound", "at_most_worse"),
@@ -29,6 +29,7 @@ GATES: dict[str, tuple[str, ...]] = {
     "signature": (),
     "card": ("fields",),
 }
+OPTIONAL: dict[str, tuple[str, ...]] = {"quality": ("at_least_rows",)}
 ALWAYS = ("leakage", "signature")
 APPROVERS = [role.value for role in Role if role in roles_for("promotions.approve")]  # a step of another role would wait for ever
 
@@ -115,7 +116,7 @@ def _gate(name: str, value: Any) -> dict[str, Any]:
     if name not in GATES:
         raise _wrong(f"gates.{name}", f"is no gate known here; there are {', '.join(GATES)}")
     given = {} if value is None else value
-    settings = _mapping(f"gates.{name}", given, GATES[name], optional=("blocking",))
+    settings = _mapping(f"gates.{name}", given, GATES[name], optional=("blocking", *OPTIONAL.get(name, ())))
     for key, setting in settings.items():
         _CHECKS[key](f"gates.{name}.{key}", setting)
     if name in ALWAYS and settings.get("blocking") is False:
@@ -178,6 +179,11 @@ def _share(where: str, value: Any) -> None:
         raise _wrong(where, "must be a number from 0 to 1")
 
 
+def _rows(where: str, value: Any) -> None:
+    if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= 1_000_000:
+        raise _wrong(where, "must be a whole number of rows, 1 to 1,000,000")
+
+
 def _one_of(*choices: str) -> Any:
     def check(where: str, value: Any) -> None:
         if value not in choices:
@@ -200,6 +206,7 @@ _CHECKS = {
     "metric": _one_of(*QUALITY_METRICS, *CALIBRATION_METRICS),
     "bound": _one_of(*BOUNDS),
     "at_least": _share,
+    "at_least_rows": _rows,
     "at_most": _share,
     "at_most_worse": _share,
     "fields": _fields,

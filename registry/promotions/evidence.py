@@ -35,6 +35,7 @@ def gather(version: ModelVersion, baseline: ModelVersion | None, comparison: dic
     files, damage = verify(version)
     return Evidence(
         rows=evaluation.rows,
+        groups=evaluation.report.get("clusters"),
         metrics={name: Measure(float(found["value"] or 0), found["low"], found["high"]) for name, found in measured.items()},
         evaluation=evaluation.report_digest,
         membership=Measure(leak.report["auc"], leak.report["low"], leak.report["high"]) if leak else None,

@@ -10,7 +10,7 @@ from scipy.special import softmax
 from lifecycle.engine.predictions import Predictions
 from lifecycle.evaluation import compare, queries, rules
 from lifecycle.refusals import Refused
-from lifecycle.statistics.metrics import paired
+from lifecycle.statistics.metrics import COMPARED, paired_rows, score_rows
 from tests.support.snapshots import freeze
 from tests.support.training import labelled_dataset, make_evaluation, make_run, make_snapshot
 
@@ -80,7 +80,8 @@ def test_of_two_models_that_are_alike_hardly_any_comparison_calls_one_better_on_
     for _ in range(150):
         truth = random.integers(labels, size=200)
         said = random.normal(size=(200, labels)) + 2 * np.eye(labels)[truth]
-        found = paired(truth, *(softmax(said + 0.8 * random.normal(size=said.shape), axis=1) for _ in range(2)), count=200)
+        rows = (score_rows(softmax(said + 0.8 * random.normal(size=said.shape), axis=1), truth) for _ in range(2))
+        found = paired_rows(*rows, COMPARED, labels=None, count=200, seed=1, swaps=199)
         told = compare.judged({"rows": 200, "rows_needed": None, "metrics": found}, "macro_f1")["metrics"]
         for name, metrics in (("interval", found), ("rule", told)):
             by[name] += any(each["verdict"] != "unclear" for each in metrics.values())

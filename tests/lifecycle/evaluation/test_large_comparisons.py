@@ -7,10 +7,12 @@ from lifecycle.evaluation.models import Comparison
 from lifecycle.jobs import actions as jobs
 from lifecycle.jobs.models import Job
 from lifecycle.remembered import cache
+from lifecycle.statistics.intervals import Interval, p_value
 from tests.lifecycle.jobs.test_ends_while_a_page_is_read import body, body_during
 from tests.support.jobs import run_jobs, run_ok
 from tests.support.training import make_run, make_snapshot
 
+ENDS = ("difference", "low", "high")
 PAGE, API = "/evaluations/compare/", "/api/v1/evaluations/compare/"
 
 
@@ -108,7 +110,7 @@ def test_how_far_it_is_is_told_in_resamples(two):
 
     found = compare.computed(a, b, lambda done, of: told.append((done, of)))
 
-    assert (told[0], {of for _, of in told}, sorted(told) == told) == ((0, 2000), {2000}, True)
+    assert (told[0], {of for _, of in told}, sorted(told) == told) == ((0, 3000), {3000}, True)
     assert found["digest"] == at_once["digest"]
 
 
@@ -165,7 +167,10 @@ def test_a_kept_comparison_of_before_is_judged_for_all_its_metrics(large):
     before = {name: {key: value for key, value in row.items() if key not in ("p", "p_holm")} for name, row in at_once["metrics"].items()}
     Comparison.objects.create(a=a, b=b, report=compare.kept_as(at_once | {"metrics": before}), changed=[])
 
-    assert compare.paired_report(a, b) == at_once
+    found, p = compare.paired_report(a, b)["metrics"], at_once["changes"]["p"]
+
+    assert {name: each["verdict"] for name, each in found.items()} == {name: each["verdict"] for name, each in at_once["metrics"].items()}
+    assert (found["accuracy"]["p"], found["macro_f1"]["p"]) == (p, p_value(Interval(*(found["macro_f1"][at] for at in ENDS))))
 
 
 def test_one_that_is_small_is_not_kept(two):

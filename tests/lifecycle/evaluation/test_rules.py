@@ -116,7 +116,7 @@ def test_the_same_measurement_twice_is_one_evaluation(run):
 
 
 def test_a_comparison_is_the_same_again_and_turns_its_sign_with_the_order(snapshot, mia):
-    a, b = (queries.latest_evaluation(make_run(snapshot, mia, accuracy=share, seed=2), "test") for share in (0.5, 1.0))
+    a, b = (queries.latest_evaluation(make_run(snapshot, mia, accuracy=share, seed=2), "test") for share in (0.3, 1.0))
 
     there, back = compare.paired_report(a, b), compare.paired_report(b, a)
 

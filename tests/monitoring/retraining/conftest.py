@@ -28,12 +28,12 @@ from tests.support import endpoints, labeling, registry, training
 from tests.support.jobs import run_ok
 from tests.support.people import make_project
 
-LIVE_ACCURACY = 0.9
+LIVE_ACCURACY = 0.87  # of some 70 test rows so many are wrong that a model which is always right is told to be better
 ANSWERS = 30  # texts of the window: the first ten were called wrong
 
 
 def make_live() -> Endpoint:
-    """An endpoint on which 1.0.0 is live: right in nine of ten cases, trained by Mia on three classes that were all decided by import."""
+    """An endpoint on which 1.0.0 is live: right in LIVE_ACCURACY of the cases, trained by Mia on three imported classes."""
     project = make_project()
     crew = endpoints.Crew(project)
     snapshot = training.make_snapshot(project, crew.mia, copies=20)

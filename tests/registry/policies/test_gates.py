@@ -23,6 +23,10 @@ def measured(value, low=None, high=None, name="macro_f1"):
     return Evidence(rows=100, metrics={name: Measure(value, low, high)}, evaluation="e" * 64)
 
 
+def all_right(rows, groups=None):
+    return Evidence(rows=rows, groups=groups, metrics={"macro_f1": Measure(1.0, *metrics.wilson(rows, rows))})
+
+
 def against(value, low, high, rows=2_000, clusters=None):
     return Evidence(
         live=Live("1.0.0", {"macro_f1": Measure(value, low, high)}, rows, source="l" * 64, clusters=clusters, effective_clusters=clusters)
@@ -39,6 +43,13 @@ TABLE = [
     ("quality", LOW, measured(0.9, 0.79996, 0.95), "failed", "0.79996"),
     ("quality", LOW, measured(0.9), "failed", ""),
     ("quality", LOW, Evidence(), "failed", ""),
+    ("quality", LOW | {"at_least": 0.7}, all_right(9), "failed", "0.701"),
+    ("quality", LOW | {"at_least": 0.7}, all_right(29), "failed", "0.883"),
+    ("quality", LOW | {"at_least": 0.7}, all_right(30), "passed", "0.886"),
+    ("quality", LOW | {"at_least": 0.7}, all_right(200, groups=29), "failed", "0.981"),
+    ("quality", LOW | {"at_least": 0.7}, all_right(200, groups=30), "passed", "0.981"),
+    ("quality", POINT | {"at_least_rows": 31}, all_right(30), "failed", "1.000"),
+    ("quality", LOW | {"at_least": 0.7, "at_least_rows": 9}, all_right(9), "passed", "0.701"),
     ("live", LIVE_POINT, Evidence(live=Live()), "passed", "first version"),
     ("live", LIVE_POINT, Evidence(), "failed", ""),
     ("live", LIVE_POINT, Evidence(live=Live("1.0.0", problem="It was not evaluated.")), "failed", ""),
@@ -85,6 +96,12 @@ def test_gate(name, given, evidence, outcome, value):
 
     assert (found.gate, found.outcome.value, found.value, found.blocking) == (name, outcome, value, True)
     assert found.evidence.endswith(".")
+
+
+def test_a_split_that_is_too_small_is_told_apart_from_a_score_that_is_too_low():
+    few, low = all_right(29), measured(0.75, 0.6, 0.85)
+
+    assert ["Not enough data" in gates.quality(Gate("quality", LOW), each).evidence for each in (few, low)] == [True, False]
 
 
 def test_a_leak_that_is_neither_shown_nor_ruled_out_is_told_apart_from_one_that_is_shown():

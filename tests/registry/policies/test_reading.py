@@ -27,6 +27,9 @@ def test_the_standard_policy_has_two_steps_and_two_terms():
 WRONG = [
     ("at_least: 0.70", "at_least: high", "gates.quality.at_least must be a number from 0 to 1"),
     ("at_least: 0.70", "at_least: 1.70", "gates.quality.at_least must be a number from 0 to 1"),
+    ("at_least: 0.70", "at_least: 0.70\n    at_least_rows: 0", "gates.quality.at_least_rows must be a whole number of rows"),
+    ("at_least: 0.70", "at_least: 0.70\n    at_least_rows: true", "gates.quality.at_least_rows must be a whole number of rows"),
+    ("at_most: 0.10", "at_most: 0.10\n    at_least_rows: 50", "gates.calibration: at_least_rows is not known here"),
     ("at_least: 0.70", "at_leest: 0.70", "gates.quality: at_leest is not known here"),
     ("    at_least: 0.70", "", "gates.quality: at_least is missing"),
     ("    metric: ece", "    metric: accuracy", "gates.calibration.metric must be one of ece"),
