@@ -16,6 +16,15 @@
   addEventListener("DOMContentLoaded", () => { focusSummary(document); say(); });
   document.addEventListener("htmx:afterSettle", (event) => { focusSummary(/** @type {CustomEvent} */ (event).detail.elt); say(); });
 
+  /* What was chosen before anything listened counts too: a page is there before its scripts. */
+  document.addEventListener("htmx:load", (event) => {
+    if (/** @type {CustomEvent} */ (event).target !== document.body) return;
+    for (const select of /** @type {NodeListOf<HTMLSelectElement>} */ (document.querySelectorAll("[hx-trigger*='change'] select"))) {
+      const shown = [...select.options].find((each) => each.defaultSelected) ?? select.options[0];
+      if (!select.multiple && shown && !shown.selected) select.dispatchEvent(new Event("change", { bubbles: true }));
+    }
+  });
+
   addEventListener("click", (event) => {
     if (/** @type {Element} */ (event.target).closest("[aria-disabled='true']")) event.preventDefault();
   }, true);

@@ -54,6 +54,20 @@ def test_a_column_and_a_class_are_chosen_and_the_rows_of_a_group_open(opened, ev
     expect(page.get_by_role("heading", name="channel: phone")).to_be_visible()
 
 
+def test_what_is_chosen_before_the_scripts_are_there_counts_too(opened, evaluation, mia):
+    page, held = opened(f"/evaluations/{evaluation.uuid}/", mia), []
+    intercept(page, lambda url: "htmx" in url and "groups" in page.url, lambda route: held.append(route))
+
+    with page.expect_request(lambda request: "htmx" in request.url):
+        page.get_by_role("link", name="Groups", exact=True).click(no_wait_after=True)
+    page.get_by_label("Group rows by").select_option("channel")
+    assert held
+    for route in held:
+        route.continue_()
+
+    expect(page.get_by_text("phone is below the rest:")).to_be_visible()
+
+
 def test_a_choice_in_the_moment_in_which_an_answer_is_shown_counts(opened, evaluation, mia):
     page = opened(f"/evaluations/{evaluation.uuid}/groups/?column=metadata:channel", mia)
     page.evaluate("""new MutationObserver((_, observer) => {
