@@ -226,7 +226,7 @@ def bootstrap(
             samples.setdefault(name, []).append(values)
     drawn = {name: np.concatenate(values) for name, values in samples.items()}
     around = {**points, **(few.around if few else {})}
-    fixed = [name for name, each in drawn.items() if name in BOUNDED and np.nanstd(each) <= ROUNDING]
+    fixed = [name for name, each in drawn.items() if name in BOUNDED and not np.isnan(each).all() and np.nanstd(each) <= ROUNDING]
     told = {name: together.part(share) for name, share in telling(rows, fixed, seed).items()}
     found = {
         name: bounded(points[name], each, told.get(name, together), around[name])

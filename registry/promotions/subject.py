@@ -17,6 +17,7 @@ from datasets_app.datasets.models import Item, Upload
 from datasets_app.labeling.models import Decision, Queue
 from datasets_app.snapshots import queries as snapshots
 from datasets_app.snapshots.models import Snapshot, SplitAssignment
+from datasets_app.snapshots.rules import TEST
 from lifecycle.training import queries as training
 from lifecycle.training.models import Run
 from registry.access import queries as access
@@ -106,7 +107,6 @@ def test_labels(snapshot: Snapshot) -> dict[str, int]:
     return {"decisions": number, "newest": newest}
 
 
-TEST = "test"
 AUTHORS = ("by", "correction__brought_by", "correction__accepted_by", "change__schema__created_by")
 BROUGHT = {"how": Decision.How.IMPORTED}, {"queue__source": Queue.Source.BROUGHT}  # labels, and answers, that came with the item's upload
 RECORDED = {

@@ -22,11 +22,12 @@ from monitoring.traffic import actions as traffic_actions
 from monitoring.traffic.actions.feedback import Word
 from monitoring.traffic.models import Prediction
 from registry.access.models import User
+from registry.access.roles import Role
 from registry.catalog import actions as catalog
 from registry.catalog.models import Endpoint, ModelVersion
 from tests.support import endpoints, labeling, registry, training
 from tests.support.jobs import run_ok
-from tests.support.people import make_project
+from tests.support.people import make_person, make_project
 
 LIVE_ACCURACY = 0.87  # of some 70 test rows so many are wrong that a model which is always right is told to be better
 ANSWERS = 30  # texts of the window: the first ten were called wrong
@@ -45,6 +46,18 @@ def make_live() -> Endpoint:
     endpoint = registry.make_endpoint(model, crew.mia, slug="support-inbox-prod")
     endpoints.deploy(project, endpoint, ModelVersion.objects.get(model=model))
     return Endpoint.objects.get(pk=endpoint.pk)
+
+
+@pytest.fixture
+def lars(project):
+    """A lead."""
+    return make_person("lars", project=project, role=Role.LEAD)
+
+
+@pytest.fixture
+def lena(project):
+    """Another lead."""
+    return make_person("lena", project=project, role=Role.LEAD)
 
 
 @pytest.fixture

@@ -8,14 +8,12 @@ from datasets_app.labeling import actions as labels
 from datasets_app.labeling.models import Queue
 from datasets_app.snapshots.actions import freezing
 from monitoring.retraining import actions
-from registry.access.roles import Role
 from registry.catalog import actions as catalog
 from registry.catalog.models import Endpoint, ModelVersion
 from tests.monitoring.retraining import conftest as retraining
 from tests.support import endpoints, labeling, registry, training
 from tests.support.datasets import import_texts
 from tests.support.jobs import run_ok
-from tests.support.people import make_person
 from tests.support.snapshots import freeze
 
 SHARES = {"train": 60, "validation": 20, "test": 20}
@@ -25,18 +23,6 @@ LONG = [
     for at in range(30)
     for label in ("card", "refund")
 ]
-
-
-@pytest.fixture
-def lars(project):
-    """The lead who proposes."""
-    return make_person("lars", project=project, role=Role.LEAD)
-
-
-@pytest.fixture
-def lena(project):
-    """Another lead."""
-    return make_person("lena", project=project, role=Role.LEAD)
 
 
 @pytest.fixture
