@@ -16,12 +16,22 @@
   addEventListener("DOMContentLoaded", () => { focusSummary(document); say(); });
   document.addEventListener("htmx:afterSettle", (event) => { focusSummary(/** @type {CustomEvent} */ (event).detail.elt); say(); });
 
+  /** Whether a field shows something else than its page came with; what is still being typed says so itself. @param {Element} field */
+  const isChosen = (field) => {
+    if (field instanceof HTMLSelectElement) {
+      const shown = [...field.options].find((each) => each.defaultSelected) ?? field.options[0];
+      return !field.multiple && shown && !shown.selected;
+    }
+    if (!(field instanceof HTMLInputElement)) return false;
+    return field.checked !== field.defaultChecked || (field.value !== field.defaultValue && field !== document.activeElement);
+  };
+
   /* What was chosen before anything listened counts too: a page is there before its scripts. */
   document.addEventListener("htmx:load", (event) => {
     if (/** @type {CustomEvent} */ (event).target !== document.body) return;
-    for (const select of /** @type {NodeListOf<HTMLSelectElement>} */ (document.querySelectorAll("[hx-trigger*='change'] select"))) {
-      const shown = [...select.options].find((each) => each.defaultSelected) ?? select.options[0];
-      if (!select.multiple && shown && !shown.selected) select.dispatchEvent(new Event("change", { bubbles: true }));
+    for (const form of document.querySelectorAll("form[hx-trigger*='change'], [hx-trigger*='change'] form")) {
+      const chosen = [.../** @type {HTMLFormElement} */ (form).elements].find(isChosen);
+      chosen?.dispatchEvent(new Event("change", { bubbles: true }));
     }
   });
 

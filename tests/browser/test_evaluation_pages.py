@@ -68,6 +68,21 @@ def test_what_is_chosen_before_the_scripts_are_there_counts_too(opened, evaluati
     expect(page.get_by_text("phone is below the rest:")).to_be_visible()
 
 
+def test_so_does_what_is_typed_once_it_is_left(opened, evaluation, mia):
+    page, held = opened(f"/evaluations/{evaluation.uuid}/", mia), []
+    intercept(page, lambda url: "htmx" in url and "threshold" in page.url, lambda route: held.append(route))
+
+    with page.expect_request(lambda request: "htmx" in request.url):
+        page.get_by_role("link", name="Threshold", exact=True).click(no_wait_after=True)
+    page.get_by_label("Target accuracy").fill("0.7")
+    page.get_by_label("Target accuracy").press("Tab")
+    assert held
+    for route in held:
+        route.continue_()
+
+    page.wait_for_url(lambda url: "target=0.7" in url)
+
+
 def test_a_choice_in_the_moment_in_which_an_answer_is_shown_counts(opened, evaluation, mia):
     page = opened(f"/evaluations/{evaluation.uuid}/groups/?column=metadata:channel", mia)
     page.evaluate("""new MutationObserver((_, observer) => {
