@@ -23,7 +23,8 @@
       return !field.multiple && shown && !shown.selected;
     }
     if (!(field instanceof HTMLInputElement)) return false;
-    return field.checked !== field.defaultChecked || (field.value !== field.defaultValue && field !== document.activeElement);
+    if (["checkbox", "radio"].includes(field.type)) return field.checked !== field.defaultChecked;
+    return field.value !== field.defaultValue && field !== document.activeElement;
   };
 
   /* What was chosen before anything listened counts too: a page is there before its scripts. */
