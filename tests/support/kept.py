@@ -3,6 +3,7 @@
 A fixture that asks for nothing but `db` and other such fixtures makes the same each time. It runs once, as a layer: a savepoint that stays
 open, and a folder, for as long as the tests that follow begin with it too. Each test gets copies of the objects and files, and a savepoint
 of its own. Tests of a file are sorted so that those which begin alike follow one another. A test with real transactions makes all anew.
+In memory an image of the tables stays of what took long to make, for the files that begin with it in the next minute.
 """
 
 from __future__ import annotations
@@ -10,9 +11,11 @@ from __future__ import annotations
 import copy
 import inspect
 import shutil
+import sqlite3
+import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +26,7 @@ from django.db import connection, transaction
 from django.test import override_settings
 
 Fixture = Any  # pytest's FixtureDef, which it does not publish
+LONG, FRESH = 0.1, 60.0  # processor seconds after which an image of what was made is taken; seconds by the clock for which it may be used
 TRANSACTIONAL = {"transactional_db", "live_server", "django_db_reset_sequences"}
 DONE = object()
 
@@ -48,25 +52,47 @@ def rolled_back() -> Iterator[None]:
 
 @dataclass(frozen=True)
 class Layer:
-    """values: what this fixture and those below returned, by name. folder: their files. end: takes the rows back."""
+    """values: what this fixture and those below returned, by name. folder: their files. end: takes the rows back.
+
+    cost: processor seconds of making it and those below, but for what lay in an image.
+    """
 
     fixture: Fixture
     values: dict[str, Any]
     folder: Path
     end: Callable[[], None]
+    cost: float = 0.0
+
+
+@dataclass(frozen=True)
+class Image:
+    """layers: what was open when it was taken. tables: the whole database. taken: by `time.monotonic`."""
+
+    layers: tuple[Layer, ...]
+    tables: bytes
+    taken: float
+
+    @property
+    def is_fresh(self) -> bool:
+        return time.monotonic() - self.taken < FRESH
 
 
 class Kept:
-    """The layers that are open now, each upon the one before."""
+    """The layers that are open now, each upon the one before; `laid` of them, at the bottom, lie in the database without a savepoint."""
 
     def __init__(self, new_folder: Callable[[], Path], blocker: Any) -> None:
         self.new_folder, self.blocker = new_folder, blocker
         self.layers: list[Layer] = []
+        self.laid = 0
+        self.images: dict[tuple[Fixture, ...], Image] = {}
 
     def begin(self, item: pytest.Item) -> None:
         """Open the layers that this test begins with, and give it copies of what they hold."""
         wanted = chain(item)
         self.end(shared(self.layers, wanted))
+        fresh = (self.images.get(wanted[:count]) for count in range(len(wanted), len(self.layers), -1))
+        if image := next((each for each in fresh if each and each.is_fresh), None):
+            self.lay(image)
         for fixture in wanted[len(self.layers) :]:
             self.add(fixture)
         if self.layers:
@@ -75,7 +101,7 @@ class Kept:
 
     def add(self, fixture: Fixture) -> None:
         """One more layer. Where the fixture fails, nothing of it is left and the error is the test's."""
-        folder, values = self.new_folder(), {}
+        folder, values, began = self.new_folder(), {}, time.process_time()
         if self.layers:
             values = copy.deepcopy(self.layers[-1].values)
             shutil.copytree(self.layers[-1].folder, folder, dirs_exist_ok=True)
@@ -85,13 +111,48 @@ class Kept:
                 cache.clear()
             with data_folder(folder):
                 made = fixture.func(**{name: values.get(name) for name in fixture.argnames})
-            self.layers.append(Layer(fixture, values | {fixture.argname: made}, folder, stack.pop_all().close))
+            cost = time.process_time() - began + (self.layers[-1].cost if self.layers else 0)
+            self.layers.append(Layer(fixture, values | {fixture.argname: made}, folder, stack.pop_all().close, cost))
+        if cost > LONG and in_memory() and not fixture.baseid.endswith(".py"):
+            self.take()
+
+    def take(self) -> None:
+        """Keep an image of the layers that are open."""
+        layers = tuple(Layer(each.fixture, each.values, each.folder, end=lambda: None) for each in self.layers)
+        self.images = {key: each for key, each in self.images.items() if each.is_fresh}
+        self.images[tuple(each.fixture for each in layers)] = Image(layers, connection.connection.serialize(), time.monotonic())
+
+    def lay(self, image: Image) -> None:
+        """Have the database hold what an image does, in place of the layers that are open."""
+        self.end()
+        with self.blocker.unblock():
+            connection.ensure_connection()
+            empty = connection.connection.serialize()
+            replace_tables(image.tables)
+        bottom, *others = image.layers
+        self.layers = [replace(bottom, end=lambda: replace_tables(empty)), *others]
+        self.laid = len(self.layers)
 
     def end(self, left: int = 0) -> None:
-        """Take back all layers but so many at the bottom."""
+        """Take back all layers but so many at the bottom; what lies in the database goes as one."""
+        left = left if left >= self.laid else 0
         with self.blocker.unblock():
             while len(self.layers) > left:
                 self.layers.pop().end()
+        self.laid = min(self.laid, left)
+
+
+def in_memory() -> bool:
+    """Whether the database is SQLite's, and nobody else's."""
+    return connection.vendor == "sqlite" and connection.is_in_memory_db()
+
+
+def replace_tables(tables: bytes) -> None:
+    """Have SQLite hold what was serialized; no transaction may be open."""
+    journal = b"\x01\x01"  # the header may say that there is a write-ahead log, and what lies in memory has none
+    with closing(sqlite3.connect(":memory:")) as source:
+        source.deserialize(tables[:18] + journal + tables[20:])
+        source.backup(connection.connection)
 
 
 VALUES: pytest.StashKey[dict[str, Any]] = pytest.StashKey()

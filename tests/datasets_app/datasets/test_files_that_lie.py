@@ -7,6 +7,7 @@ import os
 import signal
 import tracemalloc
 import zipfile
+from functools import cache
 
 import openpyxl
 import pyarrow as pa
@@ -34,6 +35,7 @@ def varint(number: int) -> bytes:
     return bytes([*found, number])
 
 
+@cache
 def lying() -> bytes:
     """One page of 150 MB whose footer says that it unpacks to almost nothing."""
     count, file = 150, io.BytesIO()
@@ -51,6 +53,7 @@ def lying() -> bytes:
     return content
 
 
+@cache
 def repeating() -> bytes:
     """468 bytes that say that they unpack to a megabyte: each text begins as the one before. Together they are 1.2 GB."""
     file = io.BytesIO()
