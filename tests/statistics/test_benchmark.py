@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from benchmarks import statistics
-from benchmarks.statistics import ALARMS, COVERAGE, POWER, Row
+from benchmarks.statistics.comparisons import holm
+from benchmarks.statistics.rooms import CASES
+from benchmarks.statistics.table import ALARMS, COVERAGE, ERRORS, POWER, Row, played
 
 
-@pytest.mark.parametrize("case", statistics.CASES, ids=lambda case: case.__name__)
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.__name__)
 def test_a_case_gives_rows_of_shares(case):
-    rows = list(statistics.played(case, 0.0005, seed=19))
+    rows = list(played(case, 0.0005, seed=19))
 
     assert rows
     for row in rows:
@@ -34,10 +35,10 @@ def test_a_bar_is_met_by_its_kind(kind, ours, bar, met, met_quick):
     """Of 1,000 runs two standard errors are 1.6 points of 93 %, 1.4 of 5 % and 2.9 of 71 %."""
     row = Row("what", "world", "size", kind, 1000, ours, bar)
 
-    assert (row.met(), row.met(statistics.ERRORS)) == (met, met_quick)
+    assert (row.met(), row.met(ERRORS)) == (met, met_quick)
 
 
 def test_a_case_gives_the_same_whatever_else_ran():
-    one, two = (list(statistics.played(statistics.holm, 0.01, seed=19)) for _ in range(2))
+    one, two = (list(played(holm, 0.01, seed=19)) for _ in range(2))
 
     assert one == two

@@ -1,0 +1,98 @@
+"""Reasons for retraining."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+import numpy as np
+
+from benchmarks.statistics.table import Case, Draw, Row, cries, finds
+from benchmarks.statistics.worlds import REACH, Floats, alike_within, furthest, oracle, rate
+from lifecycle.statistics import clustered, intervals
+from lifecycle.statistics.clustered import sums
+from monitoring.drift.rules import JUDGED_LEAST, MIN_ROWS
+from monitoring.retraining.rules import reasons
+
+
+def windows_of(draw: Draw, days: int, customers: int, a_day: int, chance: float, icc: float) -> Iterator[tuple[Floats, Floats]]:
+    """What each customer had right, and asked, in the 14 days before each of the looks. customers: 0: each request is one's own."""
+    if not customers:
+        right = draw.random.binomial(a_day, chance, days).astype(float)
+        for at in range(days - 13):
+            hits = right[at : at + 14].sum()
+            yield np.repeat([1.0, 0.0], [int(hits), int(14 * a_day - hits)]), np.ones(14 * a_day)
+        return
+    asked = draw.random.poisson(a_day / customers, (days, customers))
+    right = draw.random.binomial(asked, alike_within(draw, (1, customers), chance, icc))
+    for at in range(days - 13):
+        yield right[at : at + 14].sum(axis=0).astype(float), asked[at : at + 14].sum(axis=0).astype(float)
+
+
+def less_accurate(draw: Draw) -> Iterator[Row]:
+    """Retraining by quality: right in 90 % on the test split and live, 100 predictions a day with feedback, 29 daily looks."""
+    for tested in (200, 1000):
+        for name, customers, icc in (("independent", 0, 0.0), ("70 customers, ICC .02", 70, 0.02), ("70 customers, ICC .3", 70, 0.3)):
+            runs, found = draw.runs(800), {}
+            error = (0.09 / tested + 0.09 / 1400 * (1 + (1400 / customers - 1) * icc if customers else 1)) ** 0.5
+            for world, fall in (("null", 0.0), ("effect", (REACH + 0.3) * error)):
+                told, fixed, falls = [], [], []
+                for _ in range(runs):
+                    expected = draw.random.binomial(tested, 0.9) / tested
+                    looks = [sums(*each) for each in windows_of(draw, 42, customers, 100, 0.9 - fall, icc)]
+                    ours = [reasons.fall_of(reasons.Facts(tells=True, expected=expected, tested=tested, not_wrong=each)) for each in looks]
+                    told.append(any(each is not None and each.low > 0 for each in ours))
+                    fixed.append(any(intervals.wilson(each.above, each.below)[1] < expected for each in looks))
+                    falls.append([expected - each.value for each in looks])
+                found[world] = rate(told), rate(fixed), np.array(falls)
+            size = f"{tested:,} test rows, 29 looks"
+            yield cries(("less accurate", name, size), runs, found["null"][0], found["null"][1], "test accuracy as known, one look")
+            best = oracle(furthest(found["null"][2], found["null"][2]), furthest(found["effect"][2], found["null"][2]))
+            yield finds(("less accurate", name, size), runs, found["effect"][0], best)
+    yield from reported_by_choice(draw)
+
+
+def reported_by_choice(draw: Draw) -> Iterator[Row]:
+    """The same where people tell more often of wrong predictions than of right ones."""
+    runs = draw.runs(2000)
+    for name, wrong, right in (
+        ("people report wrong ones, and a tenth of the rest", 1.0, 0.1),
+        ("people report wrong ones, and two thirds of the rest", 1.0, 0.66),
+    ):
+        alarms = []
+        for _ in range(runs):
+            correct = int(draw.random.binomial(1400, 0.9))
+            good, bad = int(draw.random.binomial(correct, right)), int(draw.random.binomial(1400 - correct, wrong))
+            tells = good + bad >= max(MIN_ROWS, JUDGED_LEAST * 1400)  # as measuring.tells_enough, whose module needs Django
+            expected = float(draw.random.binomial(1000, 0.9) / 1000)
+            facts = reasons.Facts(tells=tells, expected=expected, tested=1000, not_wrong=clustered.alone(1400 - bad, 1400))
+            fall = reasons.fall_of(facts)
+            alarms.append((fall is not None and fall.low > 0, intervals.wilson(good, good + bad)[1] < expected))
+        ours, peer = np.mean(alarms, axis=0)
+        yield cries(("less accurate", name, "1,400 predictions"), runs, ours, peer, "all feedback, one look")
+
+
+def overruled(draw: Draw) -> Iterator[Row]:
+    """Retraining where people override more than 5 %: they override just 5 %, or more, looked at on 29 days."""
+    limit = reasons.OVERRIDES_WORTH
+    for name, customers, icc in (("independent", 0, 0.0), ("70 customers, ICC .02", 70, 0.02), ("70 customers, ICC .3", 70, 0.3)):
+        runs, found = draw.runs(2000), {}
+        error = (limit * (1 - limit) / 1400 * (1 + (1400 / customers - 1) * icc if customers else 1)) ** 0.5
+        for world, more in (("null", 0.0), ("effect", (REACH + 0.5) * error)):
+            told, fixed, shares = [], [], []
+            for _ in range(runs):
+                looks = [sums(*each) for each in windows_of(draw, 42, customers, 100, limit + more, icc)]
+                told.append(any(reasons.overruled(reasons.Facts(overridden=each), NO_POLICY, NOW) for each in looks))
+                fixed.append(any(intervals.wilson(each.above, each.below)[0] > limit for each in looks))
+                shares.append([each.value - limit for each in looks])
+            found[world] = rate(told), rate(fixed), np.array(shares)
+        named = ("people override", name, "1,400 predictions, 29 looks")
+        yield cries(named, runs, found["null"][0], found["null"][1], "Wilson at each look")
+        best = oracle(furthest(found["null"][2], found["null"][2]), furthest(found["effect"][2], found["null"][2]))
+        yield finds(named, runs, found["effect"][0], best)
+
+
+NO_POLICY, NOW = reasons.Policy(None, 0.0, 0, 0, 0), datetime(2026, 1, 1, tzinfo=UTC)
+
+
+CASES: tuple[Case, ...] = (less_accurate, overruled)
