@@ -8,9 +8,24 @@ import numpy as np
 from scipy import special
 
 from benchmarks.statistics.table import ALPHA, Case, Draw, Row, covers, cries, finds
-from benchmarks.statistics.worlds import ALIKE, REACH, Ints, alike_within, holds, oracle, pair, rate, world_of
+from benchmarks.statistics.worlds import (
+    ALIKE,
+    REACH,
+    UNEVEN,
+    Ints,
+    alike_within,
+    as_its_cluster,
+    codes_of,
+    holds,
+    oracle,
+    pair,
+    rate,
+    weight_of,
+    world_of,
+)
 from lifecycle.engine import baseline_scores
 from lifecycle.engine.data import Rows
+from lifecycle.evaluation import compare
 from lifecycle.evaluation import rules as evaluation
 from lifecycle.statistics import fairness, groups, intervals, metrics, significance
 
@@ -40,6 +55,30 @@ def signs(draw: Draw, shape: tuple[int, int], icc: float, apart: float) -> Ints:
     """1 where a row was fixed, −1 where broken (clusters, size); a row does as its cluster does with the root of icc."""
     luck = np.where(draw.random.random(shape) < icc**0.5, draw.random.random((shape[0], 1)), draw.random.random(shape))
     return (luck < 0.1 + apart / 2).astype(np.int64) - (luck > 0.9 + apart / 2)
+
+
+def mcnemar_of_uneven_clusters(draw: Draw) -> Iterator[Row]:
+    """The same where groups of near duplicates are not of one size, as a comparison of two runs asks for it."""
+    runs, groups, rows = draw.runs(2000), 200, 1000
+    for shape in UNEVEN:
+        for icc in (0.3, 0.8):
+            shown = {}
+            for name, far in (("null", 0.0), ("effect", REACH)):
+                found = np.zeros((3, runs))
+                for run in range(runs):
+                    codes = codes_of(draw, shape, groups, rows)
+                    by = min(far * (0.2 * (1 + (weight_of(codes) - 1) * icc) / len(codes)) ** 0.5, 0.19)
+                    luck = as_its_cluster(draw, codes, icc)()
+                    turned = (luck < 0.1 + by / 2).astype(np.int64) - (luck > 0.9 + by / 2)
+                    sides = {str(at): int(turned[at]) for at in np.flatnonzero(turned)}
+                    items = {item: int(codes[int(item)]) for item in sides}
+                    p, alone = compare.mcnemar(sides, items), compare.mcnemar(sides, {})
+                    found[:, run] = p < ALPHA, alone < ALPHA, turned.mean()
+                shown[name] = found
+            null, effect = shown["null"], shown["effect"]
+            named = ("McNemar, by cluster", f"{shape}, ICC {icc:g}", f"{groups} groups, {rows:,} rows")
+            yield cries(named, runs, null[0].mean(), null[1].mean(), "McNemar of rows")
+            yield finds(named, runs, effect[0].mean(), oracle(null[2], effect[2]))
 
 
 def holm(draw: Draw) -> Iterator[Row]:
@@ -113,4 +152,4 @@ def better_than_a_baseline(draw: Draw) -> Iterator[Row]:
     yield finds(named, runs, effect[0].mean(), oracle(null[2], effect[2]))
 
 
-CASES: tuple[Case, ...] = (mcnemar, holm, slices, fairness_gap, better_than_a_baseline)
+CASES: tuple[Case, ...] = (mcnemar, mcnemar_of_uneven_clusters, holm, slices, fairness_gap, better_than_a_baseline)

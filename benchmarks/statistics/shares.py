@@ -8,9 +8,26 @@ import numpy as np
 from scipy import stats
 
 from benchmarks.statistics.table import Case, Draw, Row, covers, finds
-from benchmarks.statistics.worlds import ALIKE, REACH, Z, by_count, counted, furthest, holds, looks_to, oracle, pair, rate, world_of
+from benchmarks.statistics.worlds import (
+    ALIKE,
+    REACH,
+    UNEVEN,
+    Z,
+    alike_within,
+    by_count,
+    counted,
+    furthest,
+    holds,
+    looks_to,
+    oracle,
+    pair,
+    rate,
+    sizes,
+    world_of,
+)
 from lifecycle.statistics import clustered, intervals, sequences
 from lifecycle.statistics.clustered import sums
+from monitoring.traffic import senders
 
 
 def share(draw: Draw) -> Iterator[Row]:
@@ -39,6 +56,37 @@ def share_of_clusters(draw: Draw) -> Iterator[Row]:
                 peer.append(holds((intervals.wilson(*each) for each in total), chance).mean())
             size_told = f"{clusters} × {size}"
             yield covers(("share, by cluster", world_of(icc), size_told), runs, min(ours), min(peer), "Wilson of rows")
+
+
+def share_of_uneven_clusters(draw: Draw) -> Iterator[Row]:
+    """Correct predictions of 100 customers who do not ask alike often, as a page tells them by groups of sticky keys; the worst of three
+    shares. What is told without an interval counts as covered."""
+    clusters, rows = 100, 2000
+    runs, groups = draw.runs(3000), [senders.group_of(f"customer {at}") for at in range(clusters)]
+    for shape in UNEVEN:
+        for icc in ALIKE[1:]:
+            ours, peer = [], []
+            for chance in (0.5, 0.9, 0.98):
+                asked = sizes(draw, shape, clusters, rows, runs)
+                right = draw.random.binomial(asked, alike_within(draw, asked.shape, chance, icc))
+                found = (told_by_key(groups, *each) for each in zip(right.tolist(), asked.tolist(), strict=True))
+                ours.append(holds(((each.low, each.high) if each else EVERYTHING for each in found), chance).mean())
+                total = zip(right.sum(axis=1), asked.sum(axis=1), strict=True)
+                peer.append(holds((intervals.wilson(*each) for each in total), chance).mean())
+            named = ("share, by cluster", f"{shape}, ICC {icc:g}", f"{clusters} customers, {rows:,} rows")
+            yield covers(named, runs, min(ours), min(peer), "Wilson of rows")
+
+
+EVERYTHING = (float("-inf"), float("inf"))
+
+
+def told_by_key(groups: list[int], right: list[int], asked: list[int]) -> senders.Told | None:
+    """As a page tells a share. groups: of the keys of customers; right, asked: their correct predictions, and all of theirs."""
+    sides: dict[str, int] = {}
+    for group, good, of in zip(groups, right, asked, strict=True):
+        for sign, number in (("+", good), ("-", of - good)):
+            sides[f"{group}{sign}"] = sides.get(f"{group}{sign}", 0) + number
+    return senders.told(sides, sum(right), sum(asked) - sum(right))
 
 
 def difference(draw: Draw) -> Iterator[Row]:
@@ -146,4 +194,7 @@ def mean_at_every_look(draw: Draw) -> Iterator[Row]:
         )
 
 
-CASES: tuple[Case, ...] = (share, share_of_clusters, difference, difference_of_clusters, skewed, share_at_every_look, mean_at_every_look)
+CASES: tuple[Case, ...] = (
+    share, share_of_clusters, share_of_uneven_clusters, difference, difference_of_clusters, skewed, share_at_every_look,
+    mean_at_every_look,
+)  # fmt: skip
