@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
-from benchmarks import statistics
-from benchmarks.statistics import ALARMS, COVERAGE, POWER, Row
+from benchmarks.statistics.comparisons import holm
+from benchmarks.statistics.rooms import CASES
+from benchmarks.statistics.table import ALARMS, COVERAGE, ERRORS, POWER, Draw, Row, played
+from benchmarks.statistics.worlds import PARETO, THIRD, TWO_THIRDS, as_its_cluster, sizes, weight_of
 
 
-@pytest.mark.parametrize("case", statistics.CASES, ids=lambda case: case.__name__)
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.__name__)
 def test_a_case_gives_rows_of_shares(case):
-    rows = list(statistics.played(case, 0.0005, seed=19))
+    rows = list(played(case, 0.0005, seed=19))
 
     assert rows
     for row in rows:
@@ -34,10 +37,35 @@ def test_a_bar_is_met_by_its_kind(kind, ours, bar, met, met_quick):
     """Of 1,000 runs two standard errors are 1.6 points of 93 %, 1.4 of 5 % and 2.9 of 71 %."""
     row = Row("what", "world", "size", kind, 1000, ours, bar)
 
-    assert (row.met(), row.met(statistics.ERRORS)) == (met, met_quick)
+    assert (row.met(), row.met(ERRORS)) == (met, met_quick)
 
 
 def test_a_case_gives_the_same_whatever_else_ran():
-    one, two = (list(statistics.played(statistics.holm, 0.01, seed=19)) for _ in range(2))
+    one, two = (list(played(holm, 0.01, seed=19)) for _ in range(2))
 
     assert one == two
+
+
+@pytest.mark.parametrize(("shape", "largest"), [("", [30, 30, 30, 30]), (THIRD, [1000, 20, 20, 20]), (TWO_THIRDS, [667, 667, 667, 10])])
+def test_clusters_have_the_sizes_that_their_shape_says(shape, largest):
+    found = sizes(Draw(np.random.default_rng(1)), shape, 101 if shape == THIRD else 103 if shape == TWO_THIRDS else 100, 3000)[0]
+
+    assert (found[:4].tolist(), abs(int(found.sum()) - 3000) <= 1) == (largest, True)
+
+
+def test_pareto_sizes_are_drawn_anew_and_are_uneven():
+    found = sizes(Draw(np.random.default_rng(1)), PARETO, 100, 3000, runs=50)
+
+    assert (found.shape, int(found.min())) == ((50, 100), 1)
+    assert np.median(found.max(axis=1)) > 300
+
+
+def test_rows_of_a_cluster_are_alike_as_much_as_is_asked_for():
+    codes = np.repeat(np.arange(20_000), 2)
+    luck = as_its_cluster(Draw(np.random.default_rng(1)), codes, 0.3)
+
+    one, two = luck(), luck()
+
+    assert np.corrcoef(one[::2], one[1::2])[0, 1] == pytest.approx(0.3, abs=0.02)
+    assert np.corrcoef(one, two)[0, 1] == pytest.approx(0.0, abs=0.02)
+    assert weight_of(np.array([0, 0, 0, 1])) == 2.5
