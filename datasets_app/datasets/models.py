@@ -58,8 +58,14 @@ class DatasetGrant(GroupObjectPermissionBase):
 
 
 class Upload(models.Model):
-    """One file that someone brought, how it was read, and what came of it. The file is kept by digest."""
+    """One file that someone brought, how it was read, and what came of it. The file is kept by digest; whose it is never changes."""
 
+    append_only = True
+    changeable = (
+        "state", "encoding", "parser", "delimiter", "has_header", "mapping", "label_values", "labels_as", "contradicting", "default_split",
+        "report", "origin", "collected_from", "collected_until", "collected_how", "licence", "consent", "synthetic", "generator",
+        "accepted_by", "accepted_at", "imported_at", "rows_read", "rows_new", "rows_duplicate", "rows_failed",
+    )  # fmt: skip
     project_path = "dataset__project"
     root_path = "dataset"
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datasets_app.snapshots import actions
+from datasets_app.snapshots import actions, trail
 from datasets_app.snapshots.models import Snapshot
 from lifecycle.jobs import registry
 from lifecycle.jobs.models import Job
@@ -11,6 +11,7 @@ from lifecycle.ui import navigation
 from lifecycle.ui.addresses import find_url
 from registry.access import policy
 from registry.access.models import User
+from registry.ledger import accounts
 
 
 def freeze_url(job: Job) -> str:
@@ -31,7 +32,8 @@ def sees_snapshots(user: User) -> bool:
 
 
 def register() -> None:
-    """Job kinds and the navigation item."""
+    """Job kinds, the navigation item, and what the trail must account for."""
     registry.register(JobKind("snapshots.freeze", "Freeze a snapshot", actions.run_freeze, url=freeze_url))
     registry.register(JobKind("snapshots.export", "Export a snapshot", actions.run_export, url=export_url))
+    accounts.register(trail.SNAPSHOTS)
     navigation.register(navigation.NavItem("Data", "Snapshots", "snapshots:list", order=30, show=sees_snapshots))

@@ -45,6 +45,7 @@ class TrainingConfig(AppConfig):
         register(JobKind("training.keep_base", "Keep a base model", tasks.keep_base, url=lambda job: "/runs/bases/"))
 
         accounts.register(trail.RUNS)
+        accounts.register(trail.BASES)
 
         def sees(user: Person) -> bool:
             return can_somewhere(user, "training.view")

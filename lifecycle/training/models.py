@@ -18,8 +18,10 @@ USER = settings.AUTH_USER_MODEL
 
 
 class BaseModel(models.Model):
-    """Weights that fine-tuning starts from, known by the root digest of their files."""
+    """Weights that fine-tuning starts from, known by the root digest of their files. What they came from never changes."""
 
+    append_only = True
+    changeable = ("folder", "facts")
     project_path = "project"
 
     class Kind(models.TextChoices):
@@ -53,6 +55,8 @@ class Sweep(models.Model):
     """A search for settings: runs that differ in them alone, one after the other. What is searched, and how, never changes; its trials'
     priority does."""
 
+    append_only = True
+    changeable = ("priority", "state", "ending", "finished_at")
     project_path = "project"
     root_path = "snapshot__dataset"
 

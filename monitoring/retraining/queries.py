@@ -14,7 +14,7 @@ from django.db.models import Case, Count, OuterRef, Q, QuerySet, Subquery, When
 from datasets_app.datasets.models import Dataset, Item, Upload
 from datasets_app.datasets.rules import UploadState, normal_digest
 from datasets_app.labeling import queries as labeling
-from datasets_app.labeling.models import Annotation, Decision
+from datasets_app.labeling.models import Annotation, Decision, Queue
 from datasets_app.snapshots import queries as snapshots
 from datasets_app.snapshots.models import Snapshot
 from lifecycle.evaluation.models import Evaluation
@@ -45,7 +45,7 @@ from registry.endpoints import queries as endpoints
 from registry.ledger import accounts
 from registry.ledger.rules import SYSTEM, digest_of
 from registry.ledger.verbs import Verb
-from registry.promotions.subject import deciders, deciders_of, uploaders_of
+from registry.promotions.subject import brought_queues, deciders, deciders_of, uploaders_of
 
 PAGE = 30
 RUN_ACTIVE = UNFINISHED
@@ -188,8 +188,9 @@ def is_labeler(user: User, proposal: Proposal) -> bool:
         return user.uuid in training.workers_of(proposal.run).behind
     since = {"created_at__gt": proposal.live.run.snapshot.created_at}
     uploads = Upload.objects.filter(dataset=proposal.dataset_id, **since).exclude(pk=proposal.upload_id or 0)
+    answers = Annotation.objects.exclude(queue__source=Queue.Source.BROUGHT)  # which name whom a file names
     return (
-        Annotation.objects.filter(user=user, item__dataset=proposal.dataset_id, **since).exists()
+        answers.filter(user=user, item__dataset=proposal.dataset_id, **since).exists()
         or Decision.objects.filter(by=user, item__dataset=proposal.dataset_id, **since).exists()
         or uploads.filter(Q(uploaded_by=user) | Q(accepted_by=user)).exists()
     )
@@ -215,9 +216,8 @@ def labelers(snapshot: Snapshot, live: Snapshot) -> set[UUID]:
     then = {"created_at__lte": snapshot.created_at}
     people: set[str] = set()
     for rows in snapshots.newer(snapshot, live):
-        people |= {
-            *map(str, Annotation.objects.filter(item__in=rows.items, **then).order_by().values_list("user__uuid", flat=True).distinct())
-        }
+        said = Annotation.objects.filter(item__in=rows.items, **then).order_by()
+        people |= {*map(str, said.exclude(queue__in=brought_queues(said)).values_list("user__uuid", flat=True).distinct())}
         people |= deciders_of(Decision.objects.filter(item__in=rows.items, **then).order_by())
         people |= deciders_of(Decision.objects.filter(uuid__in=rows.decisions).order_by())
         people |= uploaders_of(Item.objects.filter(pk__in=rows.items))

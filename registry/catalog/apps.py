@@ -27,6 +27,7 @@ class CatalogConfig(AppConfig):
             JobKind("catalog.export", "Export a version", actions.run_export, url=ports.version_url, on_failed=forget, on_cancelled=forget)
         )
         schedule.every(3600, "registry.catalog.tasks.sweep_exports")
+        accounts.register(trail.MODELS)
         accounts.register(trail.VERSIONS)
         navigation.register(
             NavItem(

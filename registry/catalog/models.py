@@ -22,7 +22,6 @@ class RegisteredModel(models.Model):
     """A model as the organisation knows it: a name under which versions are registered. It stays in its project, and is never deleted."""
 
     append_only = True
-    changeable = ("name", "purpose", "owner")
     project_path = "project"
     root_path = "pk"
 

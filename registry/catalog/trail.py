@@ -1,5 +1,6 @@
-"""Versions, their cards and endpoints, by the trail and by the tables: verification finds a quarantine or a freeze that was lifted in the
-database, a card that was altered, added or removed behind the product's back, and an endpoint that was put under another policy."""
+"""Models, their versions and cards, and endpoints, by the trail and by the tables: verification finds a quarantine or a freeze that was
+lifted in the database, a card that was altered, added or removed behind the product's back, another purpose of a model, and an endpoint
+that was put under another policy."""
 
 from __future__ import annotations
 
@@ -7,14 +8,38 @@ from collections import defaultdict
 from datetime import datetime
 
 from registry.catalog import queries, signed_cards
-from registry.catalog.models import Card, Endpoint, Freeze, ModelVersion
+from registry.catalog.models import Card, Endpoint, Freeze, ModelVersion, RegisteredModel
 from registry.catalog.rules import ACTIVE, QUARANTINED
 from registry.catalog.signed_cards import digest_of
 from registry.ledger import rules
 from registry.ledger.accounts import Account, Told, moment, stated
 from registry.ledger.verbs import Verb
 
+WORDS = {"name": "has a name with digest ", "purpose": "has a purpose with digest "}
 IN_PROJECT, OF_MODEL, FACTS = "is in project ", "is of model ", "has facts with digest "
+
+
+def told_of_models(events: list[Told]) -> set[str]:
+    """What the event of a model says of it."""
+    facts: set[str] = set()
+    for event in events:
+        facts |= {created(event.payload["slug"], by=event.actor), f"{IN_PROJECT}{event.project}"}
+        facts |= {stated(event, begins, name, since=5) for name, begins in WORDS.items()}
+    return facts
+
+
+def held_of_models(models: list[str]) -> dict[str, set[str]]:
+    """What the table says of these models."""
+    facts: dict[str, set[str]] = {}
+    for row in RegisteredModel.objects.filter(uuid__in=models).select_related("project", "owner"):
+        facts[str(row.uuid)] = {created(row.slug, by=row.owner.uuid if row.owner else rules.SYSTEM), f"{IN_PROJECT}{row.project.uuid}"}
+        facts[str(row.uuid)] |= {begins + rules.digest_of(getattr(row, name)) for name, begins in WORDS.items()}
+    return facts
+
+
+def created(slug: str, *, by: object) -> str:
+    """How the model was made."""
+    return f"is {slug}, created by {by}"
 
 
 def told_of_versions(events: list[Told]) -> set[str]:
@@ -152,6 +177,7 @@ def lifted(freeze: object, *, by: object) -> str:
     return f"freeze {freeze} lifted by {by or 'nobody'}"
 
 
+MODELS = Account("models", RegisteredModel, frozenset({Verb.MODEL_CREATED}), told_of_models, held_of_models)
 VERSIONS = Account(
     "versions", ModelVersion, frozenset({Verb.VERSION_REGISTERED, Verb.VERSION_QUARANTINED}), told_of_versions, held_of_versions
 )

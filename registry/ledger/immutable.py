@@ -8,6 +8,8 @@ A model asks for them with class attributes:
                                                             {"sqlite": …, "postgresql": …} where the two say it differently
     state_moves = {"status": {"draft": {"checking"}, …}}   which state of a column may follow which; a row begins in the first
 
+What a row names by a many-to-many field is as fixed as the row, and goes with it.
+
 They are put in place after every migrate, since SQLite silently drops a table's triggers when it remakes the table. Those of other tables
 that read it, as a `deletable_when` may, would keep it from being remade: `lifecycle.sqlite.schema` puts them aside meanwhile.
 """
@@ -15,7 +17,7 @@ that read it, as a `deletable_when` may, would keep it from being remade: `lifec
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, cast
 
 from django.apps import apps
 from django.db import DEFAULT_DB_ALIAS, connections
@@ -35,8 +37,9 @@ END $$
 
 
 def protected_models() -> list[type[Model]]:
-    """Every installed model that declares `append_only = True`, by table name."""
-    return sorted((m for m in apps.get_models() if getattr(m, "append_only", False)), key=lambda m: m._meta.db_table)
+    """Every installed model that declares `append_only = True`, and the tables of its many-to-many fields, by table name."""
+    models = apps.get_models(include_auto_created=True)
+    return sorted((m for m in models if getattr(owner_of(m) or m, "append_only", False)), key=lambda m: m._meta.db_table)
 
 
 def moving_models() -> list[type[Model]]:
@@ -93,8 +96,7 @@ def trigger_statements(connection: BaseDatabaseWrapper, model: type[Model]) -> l
     """The SQL that (re)creates the triggers of one table on this kind of database."""
     table = model._meta.db_table
     of = f" OF {', '.join(fixed_columns(connection, model))}" if getattr(model, "changeable", ()) else ""
-    deletable = getattr(model, "deletable_when", "")
-    deletable = deletable if isinstance(deletable, str) else deletable[connection.vendor]
+    deletable = deletable_when(connection, model)
     if connection.vendor == "postgresql":
         return postgres_statements(table, of, deletable)
     body = f"BEGIN SELECT RAISE(ABORT, '{REFUSAL.format(table=table)}'); END"
@@ -105,6 +107,22 @@ def trigger_statements(connection: BaseDatabaseWrapper, model: type[Model]) -> l
         f'CREATE TRIGGER {table}_no_update BEFORE UPDATE{of} ON "{table}" {body}',
         f'CREATE TRIGGER {table}_no_delete BEFORE DELETE ON "{table}"{unless} {body}',
     ]
+
+
+def deletable_when(connection: BaseDatabaseWrapper, model: type[Model]) -> str:
+    """The condition over OLD in which a row may be deleted, as this kind of database says it; "" for never."""
+    if owner := owner_of(model):
+        condition = deletable_when(connection, owner).replace("OLD.", "o.")
+        (column,) = (f.column for f in model._meta.concrete_fields if f.related_model is owner)
+        owners = f'SELECT 1 FROM "{owner._meta.db_table}" o WHERE o.id = OLD.{column}'  # noqa: S608 -- names of the models alone
+        return condition and f"EXISTS ({owners} AND {condition})"
+    condition = getattr(model, "deletable_when", "")
+    return condition if isinstance(condition, str) else condition[connection.vendor]
+
+
+def owner_of(model: type[Model]) -> type[Model] | None:
+    """Of the table of a many-to-many field, the model that has the field."""
+    return cast("type[Model] | None", model._meta.auto_created or None)
 
 
 def postgres_statements(table: str, of: str, deletable: str) -> list[str]:

@@ -23,7 +23,8 @@ class Event(models.Model):
 
     Actor and object are ids without a foreign key and names stand in `Name`, so that erasing a person never breaks the chain. Events of
     form 2 are hashed with a digest of each name; those before have no `form` and no names. Since form 3 they state every fact by which rows
-    are compared with them, since form 4 the facts of versions too. No form follows a later one, in its chain or by its date.
+    are compared with them, since form 4 the facts of versions too, since form 5 the words of models. No form follows a later one, in its
+    chain or by its date.
     """
 
     append_only = True

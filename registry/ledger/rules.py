@@ -18,9 +18,9 @@ SYSTEM = "system"
 PARTS = ("chain", "at", "verb", "actor", "object_type", "object_id", "previous")  # texts, in every event
 # What reading something raises that no action wrote.
 UNREADABLE = (LookupError, TypeError, ValueError, ArithmeticError, AttributeError, RecursionError, DataError)
-# Of an event: 4 states the digest of a version's facts too, 3 all else that rows are compared by, 2 is hashed with digests of its names,
-# before it there was no `form`.
-FORM = 4
+# Of an event: 5 states the digests of a model's name and purpose too, 4 that of a version's facts, 3 all else that rows are compared by, 2
+# is hashed with digests of its names, before it there was no `form`.
+FORM = 5
 
 
 def form_of(document: dict[str, Any]) -> int:

@@ -64,6 +64,7 @@ class Verb(TextChoices):
     FINDINGS_SENT = "scanning.sent", "sent findings to a labeling queue"
     CLASSES_CHANGED = "labeling.classes_changed", "merged, split or retired classes"
     DECISIONS_MOVED = "labeling.decisions_moved", "moved decisions with their classes"
+    CORRECTIONS_ACCEPTED = "labeling.corrections_accepted", "accepted a file of corrected labels"
     DECISIONS_CORRECTED = "labeling.decisions_corrected", "corrected decided labels with a file"
     CORRECTIONS_DISCARDED = "labeling.corrections_discarded", "discarded a file of corrected labels"
     QUEUE_MOVED = "labeling.queue_moved", "moved a labeling queue to another version of its classes"

@@ -14,7 +14,7 @@ from typing import Any
 from django.db.models import Count, Exists, Max, OuterRef, Q, QuerySet
 
 from datasets_app.datasets.models import Item, Upload
-from datasets_app.labeling.models import Decision, Queue
+from datasets_app.labeling.models import Decision, Queue, Suggestion
 from datasets_app.snapshots import queries as snapshots
 from datasets_app.snapshots.models import Snapshot, SplitAssignment
 from datasets_app.snapshots.rules import TEST
@@ -26,6 +26,7 @@ from registry.catalog import queries as catalog
 from registry.catalog.models import Alias, ModelVersion
 from registry.catalog.signed_cards import digest_of as digest_of_text
 from registry.ledger import accounts
+from registry.ledger.accounts import Told
 from registry.ledger.models import Event
 from registry.ledger.rules import SYSTEM, digest_of
 from registry.ledger.verbs import Verb
@@ -108,10 +109,14 @@ def test_labels(snapshot: Snapshot) -> dict[str, int]:
 
 
 AUTHORS = ("by", "correction__brought_by", "correction__accepted_by", "change__schema__created_by")
-BROUGHT = {"how": Decision.How.IMPORTED}, {"queue__source": Queue.Source.BROUGHT}  # labels, and answers, that came with the item's upload
+# Whose labels, answers or suggestions came with the item's upload: who sees a suggestion decides the less alone.
+BROUGHT = (
+    Q(how=Decision.How.IMPORTED)
+    | Q(queue__source=Queue.Source.BROUGHT)
+    | Exists(Suggestion.objects.filter(item=OuterRef("item"), source=Suggestion.Source.IMPORT))
+)
 RECORDED = {
-    Verb.ITEM_DECIDED: (Q(), "uuid"), Verb.DECISIONS_IMPORTED: (Q(how=Decision.How.IMPORTED), "item__upload__uuid"),
-    Verb.DECISIONS_CORRECTED: (Q(correction__isnull=False), "correction__uuid"),
+    Verb.ITEM_DECIDED: (Q(), "uuid"), Verb.DECISIONS_CORRECTED: (Q(correction__isnull=False), "correction__uuid"),
     Verb.CLASSES_CHANGED: (Q(change__isnull=False), "change__schema__uuid"),
 }  # fmt: skip  # which decisions an event of this kind tells of, and the object that it is about
 
@@ -134,24 +139,31 @@ def deciders_of(found: QuerySet[Decision]) -> set[str]:
     out: anybody could name anybody there, and so choose who may not approve.
 
     Whom the events name counts beside whom the rows name: neither alone frees anybody."""
-    people = [found.filter(**kind).values_list("item__upload__uploaded_by") for kind in BROUGHT]
-    people += [found.filter(**{f"{author}__isnull": False}).values_list(author) for author in AUTHORS]
-    answered = found.exclude(queue__source=Queue.Source.BROUGHT).filter(annotations__isnull=False)
-    people += [answered.values_list("annotations__user")]
-    named = User.objects.filter(pk__in=[pk for (pk,) in people[0].union(*people[1:])])
-    return access.with_account(named) | recorded_deciders(found)
+    people = [found.filter(**{f"{author}__isnull": False}).values_list(author) for author in AUTHORS]
+    answered = found.exclude(queue__in=brought_queues(found)).filter(annotations__isnull=False)
+    named = User.objects.filter(pk__in=[pk for (pk,) in answered.values_list("annotations__user").union(*people)])
+    came = Item.objects.filter(pk__in=found.filter(BROUGHT).values("item"))
+    return access.with_account(named) | recorded_deciders(found) | uploaders_of(came)
+
+
+def brought_queues(rows: QuerySet[Any]) -> list[int]:
+    """The keys of those queues of decisions or answers that came answered with a file, by their rows and by the trail."""
+    queues = Queue.objects.filter(source=Queue.Source.BROUGHT, pk__in=rows.order_by().values("queue"))
+    keys = {str(uuid): pk for uuid, pk in queues.values_list("uuid", "pk")}
+    return [keys[uuid] for uuid, events in accounts.events_of([*keys], {Verb.ANSWERS_BROUGHT}).items() if events]
 
 
 def uploaders_of(items: QuerySet[Item]) -> set[str]:
-    """Who uploaded and who accepted the files that these items came with, as uuids. Texts that the product chose from traffic are nobody's
-    choice: its event says so."""
+    """Who uploaded and who accepted the files that these items came with, as uuids; by whom a file was accepted before, whose import was
+    cancelled or failed, doesn't count. Texts that the product chose from traffic are nobody's choice: its event says so."""
     rows = Upload.objects.filter(pk__in=items.order_by().values("upload"))
     by_uuid = {str(uuid): {*people} - {None} for uuid, *people in rows.values_list("uuid", "uploaded_by__uuid", "accepted_by__uuid")}
     found: set[str] = set()
     for uuid, events in accounts.events_of([*by_uuid], {Verb.UPLOAD_ACCEPTED}).items():
-        if not any(event.payload.get("by_system") for event in events):
-            found |= {*map(str, by_uuid[uuid])} | {event.actor for event in events} - {SYSTEM}
-    return found
+        told = [(event.actor, event.payload) for event in events[-1:]]
+        if not any(payload.get("by_system") for _, payload in told):
+            found |= {*map(str, by_uuid[uuid])} | {who for actor, payload in told for who in (actor, payload.get("uploaded_by", actor))}
+    return found - {SYSTEM}
 
 
 def card_authors(version: ModelVersion) -> list[str]:
@@ -169,6 +181,8 @@ def recorded_deciders(found: QuerySet[Decision]) -> set[str]:
         for at in range(0, len(ids), AT_ONCE):
             events = Event.objects.filter(object_id__in=ids[at : at + AT_ONCE]).order_by().values_list("verb", "actor").distinct()
             told.update(actor for did, actor in events if did == verb)
+        if verb == Verb.DECISIONS_CORRECTED:
+            told.update(event.payload["brought_by"] for events in accounts.events_of(ids, {verb}).values() for event in events)
     return told - {SYSTEM}
 
 
@@ -185,24 +199,36 @@ def workers(run: Run, asking: Mapping[str, list[str]]) -> dict[str, list[str]]:
 def freezers(run: Run, live: ModelVersion | None) -> list[str]:
     """Who divided what a run learns and is judged by, as sorted uuids: who froze its snapshot, or one that gave the splits of rows that are
     new since the live version's. What the product freezes for a retraining is nobody's division: it goes as the live version's went."""
-    own, divided = run.snapshot, {run.snapshot.pk}
+    rows = Snapshot.objects.filter(pk__in=dividing(run.snapshot, live.run.snapshot if live else None))
+    froze = {str(uuid): {str(by)} - {"None"} for uuid, by in rows.values_list("uuid", "created_by__uuid")}
+    dataset = str(run.snapshot.dataset.uuid)
+    told = accounts.events_of([*froze, dataset], {Verb.SNAPSHOT_REQUESTED, Verb.SNAPSHOT_FROZEN})
+    asked = {event.payload["snapshot"]: event for event in told.pop(dataset)}
+    for snapshot, events in told.items():
+        froze[snapshot] |= {event.actor for event in (*events, *([asked[snapshot]] if snapshot in asked else []))}
+    nobodys = by_product({snapshot: asked.get(snapshot) for snapshot in froze})
+    return sorted(set().union(*(people for snapshot, people in froze.items() if snapshot not in nobodys)) - {SYSTEM})
+
+
+def dividing(own: Snapshot, before: Snapshot | None) -> set[int]:
+    """The keys of a snapshot, and of those that gave the splits of its rows which another lacks."""
+    found = {own.pk}
     gave_splits = Exists(SplitAssignment.objects.filter(snapshot=OuterRef("pk")))
     others = {*Snapshot.objects.filter(gave_splits, dataset=own.dataset_id, number__lt=own.number).values_list("pk", flat=True)}
-    for rows in snapshots.newer(own, live.run.snapshot if live else None) if others else ():
-        fresh = SplitAssignment.objects.filter(item__in=rows.items, snapshot__in=others - divided)
-        divided |= {*fresh.order_by().values_list("snapshot", flat=True).distinct()}
-        if divided >= others:
+    for rows in snapshots.newer(own, before) if others else ():
+        fresh = SplitAssignment.objects.filter(item__in=rows.items, snapshot__in=others - found)
+        found |= {*fresh.order_by().values_list("snapshot", flat=True).distinct()}
+        if found >= others:
             break
-    froze = {
-        str(uuid): {str(by)} - {"None"} for uuid, by in Snapshot.objects.filter(pk__in=divided).values_list("uuid", "created_by__uuid")
-    }
-    unclaimed = Run.objects.filter(snapshot__in=divided, launched_by=None).values_list("uuid", "snapshot__uuid")
-    learnt = {str(uuid): str(snapshot) for uuid, snapshot in unclaimed}
-    about = [*froze, *learnt, str(own.dataset.uuid)]
-    for uuid, events in accounts.events_of(about, {Verb.SNAPSHOT_REQUESTED, Verb.SNAPSHOT_FROZEN, Verb.RUN_LAUNCHED}).items():
-        for event in events:
-            if event.verb == Verb.RUN_LAUNCHED and "start_approved_by" in event.payload:
-                froze.pop(learnt[uuid], None)
-            elif event.verb != Verb.RUN_LAUNCHED and (snapshot := event.payload.get("snapshot", uuid)) in froze:
-                froze[snapshot].add(event.actor)
-    return sorted(set().union(*froze.values()) - {SYSTEM})
+    return found
+
+
+def by_product(asked: Mapping[str, Told | None]) -> set[str]:
+    """Those of these snapshots, each with the event that asked for it, which the product froze for a retraining. Where that event is from
+    before it said so, that of a run which the product launched on it does."""
+    before = [snapshot for snapshot, event in asked.items() if event is None or "by_system" not in event.payload]
+    rows = Run.objects.filter(snapshot__uuid__in=before, launched_by=None).values_list("uuid", "snapshot__uuid")
+    runs = {str(uuid): str(snapshot) for uuid, snapshot in rows}
+    told = accounts.events_of([*runs], {Verb.RUN_LAUNCHED})
+    found = {runs[uuid] for uuid, events in told.items() if any("start_approved_by" in event.payload for event in events)}
+    return found | {snapshot for snapshot, event in asked.items() if event and event.payload.get("by_system")}

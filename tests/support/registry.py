@@ -131,11 +131,18 @@ def write_snapshot(dataset: Dataset, schema: LabelSchema, placed: list[Placed], 
     digests = [each.row.item for each in placed]
     tests = [each.row.item for each in placed if each.split == "test"]
     labels = {name: {} for name in LABELS}
-    return Snapshot.objects.create(
+    made = Snapshot(
         dataset=dataset, number=dataset.snapshots.count() + 1, schema=schema, manifest=blob, digest=digest_of(digests),
         test_digest=digest_of(tests), seed=1, shares={"train": 80, "test": 20},
         counts={"rows": len(placed), "splits": splits, "labels": labels}, leakage={}, created_by=by,
     )  # fmt: skip
+    with transaction.atomic():
+        made.save()
+        record(
+            by, Verb.SNAPSHOT_FROZEN, made, project=dataset.project.uuid, dataset=dataset.uuid, number=made.number, digest=made.digest,
+            test_digest=made.test_digest, manifest=blob.digest, schema=schema.uuid,
+        )  # fmt: skip
+    return made
 
 
 def make_trained_run(
@@ -143,16 +150,11 @@ def make_trained_run(
 ) -> Run:
     """A run that succeeded, with files of its own. wrong: how many test rows its evaluation answers wrongly."""
     n, project = next(_numbers), snapshot.dataset.project
-    base, _ = BaseModel.objects.get_or_create(
-        project=project,
-        name="tiny-base",
-        revision="",
-        defaults={"kind": BaseModel.Kind.PACKAGE, "source": "tiny", "facts": {"licence": "apache-2.0"}},
-    )
+    base = BaseModel.objects.filter(project=project, name="tiny-base").first() or make_base(project)
+    spec = {"epochs": 2, "batch_size": 32, "learning_rate": 0.001, "max_tokens": 64, "seed": n}
     run = Run.objects.create(
-        project=project, number=project.runs.count() + 1, snapshot=snapshot, base=base, strategy=Run.Strategy.LORA,
-        spec={"epochs": 2, "batch_size": 32, "learning_rate": 0.001, "max_tokens": 64, "seed": n}, spec_digest=digest_of(["spec", n]),
-        code_version="0.1.0", state=RunState.SUCCEEDED, launched_by=launched_by,
+        project=project, number=project.runs.count() + 1, snapshot=snapshot, base=base, strategy=Run.Strategy.LORA, spec=spec,
+        spec_digest=digest_of(spec), code_version="0.1.0", state=RunState.SUCCEEDED, launched_by=launched_by,
         artifact=artifact or make_artifact(n), finished_at=timezone.now(),
         result={"seconds": 12.5, "trainable_parameters": 1000, "total_parameters": 20000},
     )  # fmt: skip
@@ -160,9 +162,19 @@ def make_trained_run(
         record(
             launched_by, Verb.RUN_LAUNCHED, run, project=project.uuid, snapshot=snapshot.uuid, base=base.uuid, spec_digest=run.spec_digest,
         )  # fmt: skip
+        record(None, Verb.RUN_ENDED, run, project=project.uuid, state=run.state, artifact=run.artifact.root_digest)
     if evaluated:
         evaluate(run, snapshot, launched_by, wrong=wrong)
     return run
+
+
+def make_base(project: Project) -> BaseModel:
+    """What the runs of a project begin with; its files are not kept."""
+    made = BaseModel(project=project, name="tiny-base", kind=BaseModel.Kind.PACKAGE, source="tiny", facts={"licence": "apache-2.0"})
+    with transaction.atomic():
+        made.save()
+        record(None, Verb.BASE_MODEL_ADDED, made, project=project.uuid, kind=made.kind, source=made.source, revision=made.revision)
+    return made
 
 
 def make_artifact(n: int):

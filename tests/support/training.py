@@ -30,6 +30,8 @@ from lifecycle.training import actions
 from lifecycle.training.models import BaseModel, Run
 from registry.access.models import Project, User
 from registry.artifacts import actions as artifacts
+from registry.ledger.actions import record
+from registry.ledger.verbs import Verb
 from tests.support import marks, ranked
 from tests.support.datasets import import_texts, make_dataset
 from tests.support.snapshots import freeze
@@ -109,9 +111,11 @@ def write_base(folder: Path) -> Path:
 
 def make_base(project: Project, user: User | None = None, *, folder: Path | None = None, name: str = "tiny-base") -> BaseModel:
     """A base model whose files are kept. folder: real weights (tests.support.tiny_models), by default those of `write_base`."""
-    base, _ = BaseModel.objects.get_or_create(
-        project=project, name=name, revision="", defaults={"kind": BaseModel.Kind.FOLDER, "source": f"/models/{name}", "added_by": user}
-    )
+    came = {"kind": BaseModel.Kind.FOLDER, "source": f"/models/{name}"}
+    with transaction.atomic():
+        base, created = BaseModel.objects.get_or_create(project=project, name=name, revision="", defaults=came | {"added_by": user})
+        if created:
+            record(user, Verb.BASE_MODEL_ADDED, base, project=project.uuid, revision="", **came)
     if base.folder_id is None:
         with tempfile.TemporaryDirectory() as scratch:
             actions.keep_base(base, folder or write_base(Path(scratch) / "base"))

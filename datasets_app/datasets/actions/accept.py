@@ -38,7 +38,11 @@ def accept_upload(
     by_system: the product chose these texts, on behalf of the actor.
     Raises PermissionDenied, Refused (something blocks the file), or Conflict (changed since, or another import runs in the dataset).
     """
-    upload = Upload.objects.select_for_update(of=("self",), no_key=True).select_related("dataset__project", "blob").get(uuid=upload_id)
+    upload = (
+        Upload.objects.select_for_update(of=("self",), no_key=True)
+        .select_related("dataset__project", "blob", "uploaded_by")
+        .get(uuid=upload_id)
+    )
     Dataset.objects.select_for_update(of=("self",), no_key=True).get(pk=upload.dataset_id)
     policy.require(actor, "datasets.upload", upload)
     check_move(UploadState(upload.state), UploadState.IMPORTING)
@@ -55,6 +59,7 @@ def accept_upload(
     ledger.record(
         actor, Verb.UPLOAD_ACCEPTED, upload, project=upload.dataset.project.uuid, dataset=upload.dataset.uuid, file=upload.blob.digest,
         mapping=digest_of(upload.mapping), labels_as=labels_as, default_split=upload.default_split, rows=upload.report["dry_run"]["ok"],
+        read_as=queries.seen_digest(upload), uploaded_by=upload.uploaded_by.uuid,
         provenance=upload.provenance.document(), **({"label_values": upload.label_values} if upload.label_values else {}),
         **({"by_system": True} if by_system else {}),
     )  # fmt: skip

@@ -23,7 +23,9 @@ from datasets_app.datasets.importing.report import Problem
 from datasets_app.datasets.models import Dataset, Item, Upload
 from datasets_app.datasets.rules import UploadState
 from lifecycle.jobs.context import JobContext
+from lifecycle.refusals import Refused
 from registry.artifacts import actions as artifacts
+from registry.ledger import accounts
 from registry.ledger import actions as ledger
 from registry.ledger.verbs import Verb
 
@@ -70,10 +72,14 @@ Batch = list[Prepared | None]  # at most BATCH rows in their order; None where o
 
 
 def run_import(ctx: JobContext) -> None:
-    """Import the accepted upload named by the job. Safe to run again at any point; does nothing once the upload is imported."""
+    """Import the accepted upload named by the job. Safe to run again at any point; does nothing once the upload is imported.
+
+    Raises Refused where its row says otherwise than the audit log who accepted it, or how it is read.
+    """
     upload = Upload.objects.select_related("dataset__project", "blob", "accepted_by").get(uuid=ctx.args["upload"])
     if upload.state != UploadState.IMPORTING:
         return
+    check_accepted(upload)
     tally = Tally(**ctx.job.checkpoint) if ctx.job.checkpoint else Tally()
     if not ctx.job.checkpoint:
         remove_leftovers(ctx, upload)
@@ -99,6 +105,17 @@ def run_import(ctx: JobContext) -> None:
     ctx.progress(tally.rows, total, stage="Making the items visible", unit="rows")
     ctx.raise_if_cancelled()
     finish(ctx, upload, importer, tally)
+
+
+def check_accepted(upload: Upload) -> None:
+    """Raises Refused unless the audit log says that this person accepted the file, to be read this way."""
+    last = next(reversed(accounts.events_of([str(upload.uuid)], {Verb.UPLOAD_ACCEPTED})[str(upload.uuid)]), None)
+    is_read = {"labels_as": upload.labels_as, "read_as": queries.seen_digest(upload)}
+    by = upload.accepted_by and str(upload.accepted_by.uuid)
+    if last is None or last.actor != by or not is_read.items() <= last.payload.items():
+        raise Refused(
+            "The audit log doesn't say who accepted this file, to be read this way.", next_step="Look at it, then accept it again."
+        )
 
 
 def worked_out(rows: Iterable[Draft | Problem]) -> Generator[Batch, None, None]:

@@ -23,6 +23,7 @@ from lifecycle.jobs.models import Job
 from lifecycle.refusals import Conflict, Refused
 from registry.access import policy
 from registry.access.models import User
+from registry.ledger import accounts
 from registry.ledger import actions as ledger
 from registry.ledger.verbs import Verb
 
@@ -140,9 +141,7 @@ def open_check(check_id: UUID, actor: User) -> SpotCheck:
 def run_accept(ctx: JobContext) -> None:
     """The job: decide what waited, in batches that commit with their event. Safe to run again: what is decided waits no more."""
     check = SpotCheck.objects.select_related("queue__dataset__project", "queue__schema").get(uuid=ctx.args["check"])
-    actor = ctx.job.created_by
-    if actor is None:
-        raise RuntimeError("Nobody accepts by themselves.")
+    actor = accepter(ctx, check)
     after = int(ctx.job.checkpoint.get("after", 0)) if ctx.job.checkpoint else 0
     waiting = Agreed.objects.filter(queue=check.queue, pk__lte=check.last).order_by("id")
     while batch := list(waiting.filter(pk__gt=after).values_list("pk", "item_id")[:BATCH]):
@@ -153,6 +152,15 @@ def run_accept(ctx: JobContext) -> None:
             ctx.checkpoint({"after": after})
         check.refresh_from_db(fields=["accepted", "left_out"])
         ctx.progress(check.accepted + check.left_out, check.waiting, stage="Accepting", unit="items")
+
+
+def accepter(ctx: JobContext, check: SpotCheck) -> User:
+    """Who accepted what a check stands for. Raises Refused where the job names somebody else than the audit log."""
+    uuid, actor = str(check.uuid), ctx.job.created_by
+    told = accounts.events_of([uuid], {Verb.CHECK_ACCEPTED})[uuid]
+    if actor is None or [event.actor for event in told] != [str(actor.uuid)]:
+        raise Refused("The audit log doesn't say who accepted this sample.", next_step="Draw another one.")
+    return actor
 
 
 def accept_batch(check: SpotCheck, actor: User, item_ids: Sequence[int]) -> None:

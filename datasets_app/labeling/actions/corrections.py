@@ -34,6 +34,7 @@ from lifecycle.refusals import Conflict, Refused
 from registry.access import policy
 from registry.access.models import User
 from registry.artifacts import actions as artifacts
+from registry.ledger import accounts
 from registry.ledger import actions as ledger
 from registry.ledger.rules import digest_of
 from registry.ledger.verbs import Verb
@@ -72,7 +73,7 @@ def accept_corrections(*, correction_id: UUID, actor: User, take_moved: bool = F
     take_moved: also where the decision moved on since the export. Raises PermissionDenied, Refused (nothing would change), or Conflict
     (not looked through, accepted already, another file is being written).
     """
-    rows = Correction.objects.select_for_update(of=("self",), no_key=True).select_related("dataset__project")
+    rows = Correction.objects.select_for_update(of=("self",), no_key=True).select_related("dataset__project", "blob", "brought_by")
     correction = rows.get(uuid=correction_id)
     Dataset.objects.select_for_update(of=("self",), no_key=True).get(pk=correction.dataset_id)
     policy.require(actor, "labeling.decide", correction)
@@ -87,7 +88,12 @@ def accept_corrections(*, correction_id: UUID, actor: User, take_moved: bool = F
     correction.accepted_by, correction.accepted_at = actor, timezone.now()
     correction.report = {"look": correction.report["look"]}
     correction.save(update_fields=["state", "take_moved", "accepted_by", "accepted_at", "report"])
-    return enqueue(WRITE, correction, actor)
+    job = enqueue(WRITE, correction, actor)
+    ledger.record(
+        actor, Verb.CORRECTIONS_ACCEPTED, correction, project=correction.dataset.project.uuid, dataset=correction.dataset.uuid,
+        file=correction.blob.digest, brought_by=correction.brought_by.uuid, take_moved=take_moved,
+    )  # fmt: skip
+    return job
 
 
 @transaction.atomic
@@ -185,10 +191,13 @@ def add(found: Sum, each: Found, classes: Classes) -> None:
 
 # ── Writing ─────────────────────────────────────────────────────────────────
 def run_correct(ctx: JobContext) -> None:
-    """The job that writes. Each batch commits with its event and the checkpoint, so it may be cancelled at any time and run again."""
+    """The job that writes. Each batch commits with its event and the checkpoint, so it may be cancelled at any time and run again.
+
+    Raises Refused where its row says otherwise than the audit log who accepted it."""
     correction = correction_of(ctx)
     if correction.state != State.WRITING:
         return
+    check_accepted(correction)
     done = int(ctx.job.checkpoint.get("rows", 0)) if ctx.job.checkpoint else 0
     total, rows = correction.report["look"]["rows"], 0
     with opened(correction) as (path, how):
@@ -202,6 +211,14 @@ def run_correct(ctx: JobContext) -> None:
         ctx.hold()
         report = correction.report | {"written": (ctx.job.checkpoint or {}).get("counts", {})}
         Correction.objects.filter(pk=correction.pk).update(state=State.WRITTEN, ended_at=timezone.now(), report=report)
+
+
+def check_accepted(correction: Correction) -> None:
+    """Raises Refused unless the audit log says that this person accepted the file, with or without what moved on since."""
+    last = next(reversed(accounts.events_of([str(correction.uuid)], {Verb.CORRECTIONS_ACCEPTED})[str(correction.uuid)]), None)
+    by = correction.accepted_by and str(correction.accepted_by.uuid)
+    if last is None or (last.actor, last.payload["take_moved"]) != (by, correction.take_moved):
+        raise Refused("The audit log doesn't say who accepted this file.", next_step="Look at it, then accept it again.")
 
 
 @transaction.atomic

@@ -12,8 +12,11 @@ USER = settings.AUTH_USER_MODEL
 
 
 class Correction(models.Model):
-    """A file of corrected labels that somebody brought back: what it would change, and what came of it. The file is kept by digest."""
+    """A file of corrected labels that somebody brought back: what it would change, and what came of it. The file is kept by digest; whose
+    it is never changes."""
 
+    append_only = True
+    changeable = ("state", "report", "take_moved", "accepted_by", "accepted_at", "ended_at")
     project_path = "dataset__project"
     root_path = "dataset"
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Container
+from collections.abc import Container, Mapping
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -32,6 +32,7 @@ from lifecycle.refusals import Conflict, Refused
 from registry.access import policy
 from registry.access.models import User
 from registry.artifacts import actions as artifacts
+from registry.ledger import accounts
 from registry.ledger import actions as ledger
 from registry.ledger.rules import digest_of
 from registry.ledger.verbs import Verb
@@ -40,6 +41,7 @@ SHARES = {"train": 80, "validation": 10, "test": 10}
 SEED = 13
 SEED_LIMIT = 2**31 - 1
 BATCH = 1_000
+ASKED = ("snapshot", "seed", "shares", "note")  # which a job is given as its event says it
 
 
 @transaction.atomic
@@ -52,11 +54,13 @@ def freeze(
     note: str = "",
     after: int | None = None,
     slice_id: UUID | None = None,
+    by_system: bool = False,
 ) -> Job:
     """Have the decided items of a dataset frozen by a job; the snapshot's uuid is in job.args["snapshot"].
 
     shares: percent by split. after: the number of the newest snapshot that the page showed (0 for none), None to take any. slice_id: of a
     slice that the actor sees; only what its filters choose then is taken, while all other decided items still bind its splits.
+    by_system: the product divides it by fixed rules, on behalf of the actor, who is not who divided it.
     Raises PermissionDenied, Refused (nothing is decided, shares that do not make 100 %, a slice that is not there or does not hold) or
     Conflict (another freeze, stale page).
     """
@@ -91,7 +95,7 @@ def freeze(
         "snapshots.freeze", actor=actor, project=dataset.project, args=args, subject=dataset, key=f"snapshots.freeze:{dataset.uuid}"
     )
     of_slice = {"slice": kept.uuid, "filters": digest_of(args["filters"])} if kept else {}
-    ledger.record(actor, Verb.SNAPSHOT_REQUESTED, dataset, project=dataset.project.uuid, **asked, **of_slice)
+    ledger.record(actor, Verb.SNAPSHOT_REQUESTED, dataset, project=dataset.project.uuid, by_system=by_system, **asked, **of_slice)
     return job
 
 
@@ -107,7 +111,8 @@ def run_freeze(ctx: JobContext) -> None:
 
 
 def make(ctx: JobContext, dataset: Dataset) -> Snapshot:
-    """Everything up to the snapshot's row. Raises Refused when these rows cannot be frozen."""
+    """Everything up to the snapshot's row. Raises Refused when these rows cannot be frozen, or nobody asked for it by the audit log."""
+    check_asked(ctx, dataset)
     filters = ctx.args.get("filters")
     selection = selection_of(dataset, asker(ctx), filters) if filters else None
     if not ctx.job.checkpoint:
@@ -146,6 +151,20 @@ def make(ctx: JobContext, dataset: Dataset) -> Snapshot:
     }  # fmt: skip
     ctx.raise_if_cancelled()
     return record(ctx, dataset, values)
+
+
+def check_asked(ctx: JobContext, dataset: Dataset) -> None:
+    """Raises Refused unless the audit log says that who the job names asked for this snapshot, divided this way."""
+    asked = {name: ctx.args[name] for name in ASKED} | ({"filters": digest_of(ctx.args["filters"])} if ctx.args.get("filters") else {})
+    by, dataset_id = ctx.job.created_by and str(ctx.job.created_by.uuid), str(dataset.uuid)
+    events = accounts.events_of([dataset_id], {Verb.SNAPSHOT_REQUESTED})[dataset_id]
+    if not any(event.actor == by and said_in(event.payload) == asked for event in events):
+        raise Refused("The audit log doesn't say who asked for this snapshot.", next_step="Freeze it again.")
+
+
+def said_in(payload: Mapping[str, Any]) -> dict[str, Any]:
+    """What an event says of the snapshot that was asked for, and how it is divided."""
+    return {name: payload[name] for name in (*ASKED, "filters") if name in payload}
 
 
 def count_labels(ctx: JobContext, rows: int) -> None:

@@ -31,6 +31,7 @@ from lifecycle.training.models import BaseModel, Run, Sweep
 from lifecycle.training.rules import Ending, RunState, SweepState
 from registry.access.models import Project, User
 from registry.access.policy import require
+from registry.ledger import accounts
 from registry.ledger.actions import record
 from registry.ledger.verbs import Verb
 
@@ -137,12 +138,13 @@ def next_trial(sweep_id: UUID) -> Run | None:
     """Launch the next trial of a sweep, or end it; nothing while one is on its way or the sweep has ended, so that asking twice is asking
     once. Written by the sweep's job.
 
-    Raises Refused where whoever started the sweep may no longer launch, and what `launch` raises.
+    Raises Refused where whoever started the sweep may no longer launch or is another by the audit log, and what `launch` raises.
     """
     sweep = locked_sweep(sweep_id)
     trials = list(sweep_queries.trials_of(sweep))
     if sweep.state != SweepState.RUNNING or any(RunState(run.state) not in rules.FINISHED for run in trials):
         return None
+    check_starter(sweep)
     minutes = (timezone.now() - sweep.created_at).total_seconds() / 60
     states = [RunState(run.state) for run in trials]
     if ending := rules.find_ending(states, trials=sweep.trials_wanted, minutes=minutes, limit=sweep.minutes):
@@ -166,6 +168,13 @@ def next_trial(sweep_id: UUID) -> Run | None:
     except PermissionDenied as error:
         text = f"Whoever started this sweep may no longer train on {sweep.snapshot}."
         raise Refused(text, next_step="Somebody who may can start a sweep of their own.") from error
+
+
+def check_starter(sweep: Sweep) -> None:
+    """Raises Refused where the row names another as who started it than the audit log: its trials would be theirs."""
+    uuid = str(sweep.uuid)
+    if [event.actor for event in accounts.events_of([uuid], {Verb.SWEEP_STARTED})[uuid]] != [str(sweep.launched_by.uuid)]:
+        raise Refused("The audit log doesn't say who started this sweep.", next_step="Start another one.")
 
 
 def locked_sweep(sweep_id: UUID) -> Sweep:

@@ -19,6 +19,7 @@ from monitoring.retraining.models import Proposal
 from monitoring.retraining.rules import Outcome, State
 from registry.access import policy
 from registry.access.models import User
+from registry.ledger import accounts
 from registry.ledger.actions import record
 from registry.ledger.verbs import Verb
 
@@ -111,10 +112,16 @@ class Stuck(Exception):
         self.sentence, self.next_step = sentence, next_step
 
 
+ANSWERS_FOR = frozenset({Verb.RETRAIN_APPROVED, Verb.RETRAIN_RESUMED, Verb.RETRAIN_INSISTED})
+
+
 def acting_for(proposal: Proposal) -> User:
-    """Who answers for the steps."""
+    """Who answers for the steps: who approved, tried again or went on last, by the row and by the audit log."""
     if proposal.acting is None or not proposal.acting.is_active:
         raise Stuck("Nobody answers for the next step any more.", "A lead can try again, and answers for it then.")
+    uuid = str(proposal.uuid)
+    if [event.actor for event in accounts.events_of([uuid], ANSWERS_FOR)[uuid]][-1:] != [str(proposal.acting.uuid)]:
+        raise Stuck("The audit log doesn't say who answers for the next step.", "A lead can try again, and answers for it then.")
     return proposal.acting
 
 

@@ -44,6 +44,7 @@ def take_snapshot(proposal: Proposal, actor: User) -> None:
             seed=old.seed,
             shares=shares if whole else None,
             note=f"{proposal} for {proposal.endpoint}",
+            by_system=True,
         )
         change(proposal, job=made, blocked_by="")
     elif ended(job, "The snapshot"):

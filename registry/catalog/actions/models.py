@@ -10,6 +10,7 @@ from registry.access.models import Project, User
 from registry.catalog import rules
 from registry.catalog.models import Alias, Endpoint, RegisteredModel
 from registry.ledger.actions import record
+from registry.ledger.rules import digest_of
 from registry.ledger.verbs import Verb
 from registry.policies import queries as policies
 
@@ -23,7 +24,8 @@ def create_model(*, project: Project, name: str, slug: str, purpose: str, actor:
     if RegisteredModel.objects.filter(project=project, slug=slug).exists():
         raise Refused(f"The project has a model {slug} already.", fields={"slug": ["Choose another short name."]})
     model = RegisteredModel.objects.create(project=project, name=name.strip(), slug=slug, purpose=purpose.strip(), owner=actor)
-    record(actor, Verb.MODEL_CREATED, model, project=project.uuid, slug=slug)
+    words = {"name": digest_of(model.name), "purpose": digest_of(model.purpose)}
+    record(actor, Verb.MODEL_CREATED, model, project=project.uuid, slug=slug, **words)
     return model
 
 

@@ -131,16 +131,15 @@ def _write(version: ModelVersion, first: Card, words_of: list[str], *, on_behalf
     """Save a version that was read and signed ahead of the lock, with its card. Raises NotReady where what it was read from has changed
     since: the job then starts again."""
     model = RegisteredModel.objects.select_for_update(no_key=True).select_related("project").get(pk=version.model_id)
-    evaluation, was = check_registrable(model, version.run, version.semver), version.model
-    if evaluation != version.evaluation or (model.name, model.purpose) != (was.name, was.purpose):
-        raise NotReady("The run was evaluated again, or its model was changed, while the files were signed.")
+    if check_registrable(model, version.run, version.semver) != version.evaluation:
+        raise NotReady("The run was evaluated again while the files were signed.")
     version.number = (model.versions.aggregate(Max("number"))["number__max"] or 0) + 1
     version.save()
     version.refresh_from_db(fields=["facts"])  # whose numbers PostgreSQL gives back in its own way
     first.save()
     record(
         version.registered_by, Verb.VERSION_REGISTERED, version, project=model.project.uuid, model=model.uuid, semver=version.semver,
-        root_digest=version.root_digest, run=version.run.uuid, evaluation=evaluation.report_digest, card=first.digest,
+        root_digest=version.root_digest, run=version.run.uuid, evaluation=version.evaluation.report_digest, card=first.digest,
         card_signature=digest_of(first.signature), key=version.key_fingerprint, facts=digest_of_json(version.facts),
         words_of=words_of, **({"on_behalf_of": on_behalf_of.uuid} if on_behalf_of else {}),
     )  # fmt: skip

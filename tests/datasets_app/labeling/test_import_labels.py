@@ -23,7 +23,7 @@ def items(project, mia):
 def bring(items, labels_as="decisions", names=("card", "billing")):
     upload = items[0].upload
     upload.labels_as = labels_as
-    upload.save()
+    upload.save(update_fields=["labels_as"])
     importer = actions.Importer()
     for _ in range(2):  # a crash and a second attempt
         with transaction.atomic():

@@ -13,7 +13,7 @@ from lifecycle.refusals import Refused
 from lifecycle.training import actions, folders
 from lifecycle.training.models import Estimate, Run, Sweep
 from tests.support.training import make_base
-from tests.support.written import chat_snapshot, make_decoder, make_written_run, written_snapshot
+from tests.support.written import chat_snapshot, make_decoder, make_written_run, write_decoder, written_snapshot
 
 CALL = {"role": "assistant", "content": None, "tool_calls": [{"id": "1", "function": {"name": "look", "arguments": "{}"}}]}
 SPLITS = ("train", "validation", "test")
@@ -140,9 +140,7 @@ def test_advice_is_refused_in_a_sentence(snapshot, base, mia, client_for):
 
 def test_a_run_of_dialogues_goes_on_from_one_of_prompts_and_rehearses_them(snapshot, base, project, mia, tmp_path):
     before = make_written_run(written_snapshot(project, mia), mia, base, splits=())
-    decoder = make_decoder(project, mia, name="again")
-    decoder.run = before
-    decoder.save(update_fields=["run"])
+    decoder = actions.keep_base(actions.add_run_base(run=before, actor=mia), write_decoder(tmp_path / "again"))
 
     run = actions.launch(snapshot=snapshot, base=decoder, strategy="lora", actor=mia, options={"rehearsal": 0.2})
 

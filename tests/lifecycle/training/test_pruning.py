@@ -21,6 +21,7 @@ from lifecycle.training.models import MetricPoint, Run
 from registry.ledger.models import Event
 from tests.support.jobs import run_jobs
 from tests.support.sweeps import make_sweep, run_trials
+from tests.support.trail import behind_its_back
 
 SAID = "Given up at evaluation 1: its best macro-F1 so far, 0.500, is below 0.800, the median of 2 trials at that evaluation."
 
@@ -128,7 +129,7 @@ def test_a_trial_at_the_median_goes_on(trial, child):
 
 
 def test_without_pruning_every_trial_goes_on(trial, child):
-    type(trial.sweep).objects.update(prunes=False)
+    behind_its_back("UPDATE training_sweep SET prunes = %s", False)
     child(0.1, 0.1)
 
     run_jobs("training")

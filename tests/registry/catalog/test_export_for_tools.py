@@ -80,7 +80,7 @@ def trained(project, mia, ravi, tmp_path, monkeypatch) -> ModelVersion:
     program._carry_out("train", run, lambda: False)
     version = make_version(project, mia, ravi, artifact=put_folder(run / "artifact"))
     version.run.base.folder = put_folder(base)
-    version.run.base.save()
+    version.run.base.save(update_fields=["folder"])
     monkeypatch.setattr(warm, "call", lambda verb, payload, seconds: reply({"verb": verb, "payload": payload})["result"])
     return ModelVersion.objects.get(pk=version.pk)
 

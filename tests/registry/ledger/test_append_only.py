@@ -20,11 +20,12 @@ IMMUTABLE = {
     "access.project",
     "artifacts.blob", "artifacts.folder",
     "catalog.card", "catalog.endpoint", "catalog.freeze", "catalog.modelversion", "catalog.registeredmodel",
-    "datasets.export", "datasets.item",
+    "datasets.export", "datasets.item", "datasets.upload",
     "drift.baseline", "drift.driftreport", "drift.episode", "drift.textcheck",
     "endpoints.deployment", "endpoints.fault",
     "evaluation.analysis", "evaluation.comparison", "evaluation.evaluation",
-    "labeling.annotation", "labeling.comment", "labeling.decision", "labeling.export", "labeling.fit", "labeling.gold",
+    "labeling.annotation", "labeling.comment", "labeling.comment_mentioned", "labeling.correction", "labeling.decision",
+    "labeling.decision_annotations", "labeling.export", "labeling.fit", "labeling.gold",
     "labeling.guidelineproposal", "labeling.label", "labeling.labelchange", "labeling.labelschema", "labeling.qualityreport",
     "labeling.rule", "labeling.slotskip", "labeling.suggestion",
     "ledger.checkpoint", "ledger.event",
@@ -34,7 +35,7 @@ IMMUTABLE = {
     "retraining.pick", "retraining.proposal",
     "rollouts.look", "rollouts.rollout", "rollouts.segment",
     "scanning.duplicategroup", "scanning.groupmember", "snapshots.export", "snapshots.snapshot", "snapshots.splitassignment",
-    "trace.neighbour",
+    "trace.neighbour", "training.basemodel", "training.sweep",
     "traffic.feedback", "traffic.guardtrip", "traffic.outcome", "traffic.prediction", "traffic.shadowanswer",
 }  # fmt: skip
 

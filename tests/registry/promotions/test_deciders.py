@@ -7,9 +7,8 @@ from uuid import uuid4
 import pytest
 
 from datasets_app.datasets import actions as datasets
-from datasets_app.datasets.models import Upload
 from datasets_app.labeling import actions, queries
-from datasets_app.labeling.models import Decision, Queue
+from datasets_app.labeling.models import Decision
 from datasets_app.labeling.relabelling import Change
 from datasets_app.snapshots import actions as snapshots
 from datasets_app.snapshots.models import Export, Snapshot
@@ -81,14 +80,6 @@ def test_who_adjudicated_is_one_also_where_the_table_names_another_by_now(adjudi
     behind_its_back("UPDATE labeling_decision SET by_id = %s WHERE how = 'adjudicated'", gita.pk)
 
     assert subject.deciders(adjudicated) == uuids(ana, ben, ravi, gita)
-
-
-def test_who_uploaded_the_answers_that_a_rule_decided_by_is_one_and_who_is_named_in_the_file_is_none(project, mia, ana):
-    dataset = decided_dataset(project, ana, ROWS, manager=mia)
-    Upload.objects.filter(dataset=dataset).update(uploaded_by=mia)
-    Queue.objects.filter(dataset=dataset).update(source=Queue.Source.BROUGHT, upload=Upload.objects.get(dataset=dataset))
-
-    assert subject.deciders(freeze(dataset, mia, shares=SHARES)) == uuids(mia)
 
 
 def test_who_brought_corrections_is_one_beside_who_accepted_them(project, mia, ana, ravi):

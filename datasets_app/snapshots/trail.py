@@ -1,0 +1,28 @@
+"""Snapshots, by the trail and by the table: verification finds one that nobody froze, or that has other rows than were frozen."""
+
+from __future__ import annotations
+
+from datasets_app.snapshots.models import Snapshot
+from registry.ledger.accounts import Account, Told
+from registry.ledger.verbs import Verb
+
+
+def told(events: list[Told]) -> set[str]:
+    """What the event of a snapshot says of it."""
+    about = ("number", "dataset", "digest", "test_digest", "manifest", "schema")
+    return {frozen(*(event.payload[name] for name in about), by=event.actor) for event in events}
+
+
+def held(snapshots: list[str]) -> dict[str, set[str]]:
+    """What the table says of these snapshots."""
+    about = ("number", "dataset__uuid", "digest", "test_digest", "manifest__digest", "schema__uuid")
+    rows = Snapshot.objects.filter(uuid__in=snapshots).values_list("uuid", "created_by__uuid", *about)
+    return {str(uuid): {frozen(*row, by=by or "system")} for uuid, by, *row in rows}
+
+
+def frozen(number: int, dataset: object, digest: str, test_digest: str, manifest: str, schema: object, *, by: object) -> str:
+    """What it holds of which dataset, and who froze it."""
+    return f"is {number} of dataset {dataset}: {digest}, test rows {test_digest}, manifest {manifest}, schema {schema}, frozen by {by}"
+
+
+SNAPSHOTS = Account("snapshots", Snapshot, frozenset({Verb.SNAPSHOT_FROZEN}), told, held)

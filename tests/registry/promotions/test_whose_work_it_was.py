@@ -1,0 +1,152 @@
+"""Who uploaded, corrected, suggested or labeled what judges a model answers for it, whatever its rows say by now."""
+
+import csv
+import io
+
+import pytest
+from django.db import DatabaseError, connection, transaction
+
+from datasets_app.datasets import actions as datasets
+from datasets_app.datasets.models import Upload
+from datasets_app.labeling import actions
+from datasets_app.labeling.models import Correction, Decision, Queue
+from datasets_app.snapshots import actions as snapshots
+from datasets_app.snapshots.models import Export
+from lifecycle.jobs.actions import cancel
+from registry.access.models import User
+from registry.access.roles import Role
+from registry.artifacts import actions as artifacts
+from registry.promotions import subject
+from tests.support.datasets import csv_bytes, import_file, import_texts, make_dataset, receive
+from tests.support.jobs import run_ok
+from tests.support.labeling import decided_dataset, label_items, make_queue
+from tests.support.people import make_person
+from tests.support.snapshots import freeze
+from tests.support.tools import annotation, as_json, choice, task
+from tests.support.trail import behind_its_back
+
+pytestmark = pytest.mark.django_db
+ROWS = [(f"text {n}", ("billing", "card", "lost")[n % 3]) for n in range(30)]
+SHARES = {"train": 60, "validation": 20, "test": 20}
+
+
+def uuids(*people) -> list[str]:
+    return sorted(str(person.uuid) for person in people)
+
+
+@pytest.fixture
+def rosa(project) -> User:
+    """An adjudicator."""
+    return make_person("rosa", project=project, role=Role.ADJUDICATOR)
+
+
+@pytest.fixture
+def uploaded(project, mia, ana) -> Upload:
+    """Mia's file of labels, which Ana accepted."""
+    upload = receive(make_dataset(project, mia), mia, csv_bytes(ROWS, ("text", "label")))
+    datasets.accept_upload(upload_id=upload.uuid, actor=ana)
+    run_ok("default")
+    return upload
+
+
+@pytest.fixture
+def corrected(project, mia, ana, ravi, rosa) -> Correction:
+    """Ana's labels, of which Rosa brought the test split's back corrected; Ravi accepted them."""
+    dataset = make_dataset(project, ana)
+    import_texts(dataset, ROWS, ana)
+    snapshots.export(snapshot_id=freeze(dataset, mia, shares=SHARES).uuid, actor=mia, format="csv")
+    run_ok("default")
+    with artifacts.open_blob(Export.objects.latest("id").blob.digest) as file:
+        rows = list(csv.DictReader(io.StringIO(file.read().decode(), newline="")))
+    content = csv_bytes([({**row, "label": "card"} if row["split"] == "test" else row).values() for row in rows], rows[0])
+    made = actions.bring_corrections(dataset=dataset, actor=rosa, content=[content], file_name="fixed.csv")
+    run_ok("default")
+    actions.accept_corrections(correction_id=made.uuid, actor=ravi)
+    run_ok("default")
+    return made
+
+
+def refused(statement: str, *params: object) -> None:
+    with pytest.raises(DatabaseError, match="append-only"), transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(statement, params)
+
+
+@pytest.mark.postgres
+def test_whose_a_file_is_never_changes(uploaded, corrected, mia, rosa, omar):
+    refused("UPDATE datasets_upload SET uploaded_by_id = %s", omar.pk)
+    refused("UPDATE labeling_correction SET brought_by_id = %s", omar.pk)
+
+    assert Upload.objects.get(pk=uploaded.pk).uploaded_by == mia
+    assert Correction.objects.get().brought_by == rosa
+
+
+def test_who_uploaded_and_who_accepted_labels_answer_for_them_whomever_the_rows_name(uploaded, mia, ana, omar):
+    snapshot = freeze(uploaded.dataset, mia, shares=SHARES)
+    behind_its_back("UPDATE datasets_upload SET uploaded_by_id = %s, accepted_by_id = %s", omar.pk, omar.pk)
+    behind_its_back("UPDATE labeling_decision SET by_id = %s", omar.pk)
+
+    assert subject.deciders(snapshot) == uuids(mia, ana, omar)
+
+
+def test_who_brought_corrections_answers_for_them_whomever_the_rows_name(corrected, mia, ana, ravi, rosa, omar):
+    snapshot = corrected.dataset.snapshots.get()
+    behind_its_back("UPDATE labeling_correction SET brought_by_id = %s, accepted_by_id = %s", omar.pk, omar.pk)
+    behind_its_back("UPDATE labeling_decision SET by_id = %s", omar.pk)
+
+    assert subject.deciders(snapshot) == uuids(ana, ravi, rosa, omar)
+
+
+def test_who_uploaded_the_suggestions_that_others_accepted_answers_for_the_labels(project, mia, ana, lee):
+    dataset = make_dataset(project, mia)
+    import_texts(dataset, ROWS, lee, labels_as="suggestions")
+    label_items(make_queue(dataset, mia, overlap=1), {ana: [label for _, label in ROWS]})
+
+    assert subject.deciders(freeze(dataset, mia, shares=SHARES)) == uuids(ana, lee)
+
+
+def test_who_uploaded_texts_without_a_word_about_their_labels_does_not(project, mia, ana, lee):
+    dataset = make_dataset(project, mia)
+    import_texts(dataset, [text for text, _ in ROWS], lee)
+    queue = make_queue(dataset, mia, schema=["billing", "card", "lost"], overlap=1)
+    label_items(queue, {ana: [label for _, label in ROWS]})
+
+    assert subject.deciders(freeze(dataset, mia, shares=SHARES)) == uuids(ana)
+
+
+def test_who_accepted_a_file_whose_import_was_cancelled_does_not(project, mia, ana, lee):
+    upload = receive(make_dataset(project, mia), mia, csv_bytes(ROWS, ("text", "label")))
+    job = datasets.accept_upload(upload_id=upload.uuid, actor=lee)
+    cancel(job.uuid, lee)
+    datasets.accept_upload(upload_id=upload.uuid, actor=ana)
+    run_ok("default")
+
+    assert subject.deciders(freeze(upload.dataset, mia, shares=SHARES)) == uuids(mia, ana)
+
+
+def test_a_queue_that_is_called_brought_frees_none_who_labeled_it(project, mia, ana):
+    dataset = decided_dataset(project, ana, ROWS, manager=mia)
+    behind_its_back("UPDATE datasets_upload SET uploaded_by_id = %s, accepted_by_id = %s", mia.pk, mia.pk)
+    snapshot = freeze(dataset, mia, shares=SHARES)
+
+    Queue.objects.update(source=Queue.Source.BROUGHT)
+
+    assert str(ana.uuid) in subject.deciders(snapshot)
+
+
+def test_who_is_named_in_a_file_of_answers_is_none_and_who_brought_it_is(project, mia, ana):
+    User.objects.filter(pk=ana.pk).update(email="ana@x.org")
+    answers = [task(n, text, annotation("ana@x.org", choice(label))) for n, (text, label) in enumerate(ROWS)]
+    upload = import_file(make_dataset(project, mia), mia, as_json(answers), "project.json")
+
+    assert subject.deciders(freeze(upload.dataset, mia, shares=SHARES)) == uuids(mia)
+
+
+@pytest.mark.postgres
+def test_on_which_answers_a_decision_rests_never_changes(project, mia, ana):
+    dataset = decided_dataset(project, ana, ROWS, manager=mia)
+    rests_on = Decision.annotations.through.objects.count()
+
+    refused("DELETE FROM labeling_decision_annotations")
+    refused("UPDATE labeling_decision_annotations SET annotation_id = annotation_id")
+
+    assert (Decision.annotations.through.objects.count(), dataset.items.count()) == (rests_on, len(ROWS))
