@@ -119,8 +119,8 @@ def design_effect(found: Sums) -> float:
 def _effect(found: Sums) -> float:
     """The same, below 1 where rows of a cluster differ more than others: the larger of two. Of a share between 0 and 1.
 
-    By `Sums.variance`; and 1 + (m − 1) ρ with m = Σ below² / Σ below, the size of the cluster of a row that is drawn (L. Kish 1965), and ρ as
-    all clusters tell it (J. Fleiss and J. Cuzick, Applied Psychological Measurement 3(4), 1979). A few large clusters that happen to be
+    By `Sums.variance`; and 1 + (m − 1) ρ with m = Σ below² / Σ below, the size of the cluster of a row that is drawn (L. Kish 1965), and ρ
+    as all clusters tell it (J. Fleiss and J. Cuzick, Applied Psychological Measurement 3(4), 1979). A few large clusters that happen to be
     alike make the first too small: where 5 of 100 senders send two thirds, it covers a share of .9 in as few as 56 %.
     """
     of_one, more = found.value * (1 - found.value), found.below - found.clusters
