@@ -338,7 +338,7 @@ class ByChance:
         return self.scale * self.degrees * float(scipy.special.fdtri(self.degrees, self.freedom, 1 - alpha))
 
 
-def by_chance(degrees: int, n: int, m: int, found: Design | None) -> ByChance:
+def by_chance(degrees: int, n: float, m: int, found: Design | None) -> ByChance:
     """For n independent rows against m that come in clusters, of `degrees` + 1 bins. found: the clusters' design, None: independent too.
 
     The second-order correction: scale and degrees are such that mean and variance are right (Rao and Scott 1981, after Satterthwaite), and
