@@ -19,6 +19,7 @@ from lifecycle.statistics import calibration, clustered
 from lifecycle.statistics.calibration import Binned
 from lifecycle.statistics.deciding import Cut, confidence, decide
 from lifecycle.statistics.intervals import Z95, Interval, wilson
+from lifecycle.statistics.significance import Name, holm
 from lifecycle.statistics.verdicts import verdict
 
 Floats = NDArray[np.float64]
@@ -28,7 +29,7 @@ Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 
 RESAMPLES = 1000
-SWAPS = 1000
+SWAPS, MOST_SWAPS, FEW_LABELS = 1000, 10_000, 15
 ENOUGH = 100  # rows of a label on average, from which on resampling them tells how its scores vary
 ROUNDING = 1e-12
 TIED = 1e-9  # differences of scores that are this near are equal: sums of other rows round otherwise
@@ -438,7 +439,7 @@ def report(
         **summary(rows, count=count, seed=seed, clusters=clusters),
         "per_class": per_class(rows, labels),
         "confusion": {"labels": list(labels), "counts": confusion(rows).tolist()},
-        "reliability": calibration.reliability(rows.confidence, rows.correct, bins),
+        "reliability": calibration.reliability(rows.confidence, rows.correct, bins, clusters),
     }
 
 
@@ -507,20 +508,52 @@ def swapped(
     where fewer than six clusters differ none is below 0.05, up to the draws. A draw that says nothing of a score counts as large.
     clusters, tell: as of `paired_rows`.
     """
-    both, random = one_after_other(one, two), np.random.default_rng([seed, 2])
+
+    def scores(rows: Countable, weights: Floats) -> Floats:
+        every = rows.aggregate(weights)
+        return np.stack([every[name] for name in compared], axis=1)
+
+    return dict(zip(compared, _swapped(one, two, scores, count=count, seed=seed, clusters=clusters, tell=tell).tolist(), strict=True))
+
+
+def swapped_per_class(
+    one: Countable, two: Countable, labels: Sequence[str], *, count: int, seed: int, clusters: Ints | None = None
+) -> dict[str, float]:
+    """The same of the F1 of each label with support. count: draws for every FEW_LABELS of them, MOST_SWAPS at most, so that the least p
+    stays below 0.05 after its correction."""
+    support = one.by_class(np.ones((1, len(one)))).true[0] > 0
+    draws = min(MOST_SWAPS, count * -(-int(support.sum()) // FEW_LABELS))
+    found = _swapped(one, two, lambda rows, weights: rows.by_class(weights).f1[:, support], count=draws, seed=seed, clusters=clusters)
+    return dict(zip((label for label, held in zip(labels, support, strict=True) if held), found.tolist(), strict=True))
+
+
+def _swapped(
+    one: Countable, two: Countable, scores: Callable[[Countable, Floats], Floats], *, count: int, seed: int, clusters: Ints | None,
+    tell: Tell = quietly,
+) -> Floats:  # fmt: skip
+    """p of each of K scores (K,). scores: of rows under each weighting (B, K)."""
+    both, random, whole = one_after_other(one, two), np.random.default_rng([seed, 2]), np.ones((1, len(one)))
     places = np.arange(len(one)) if clusters is None else clusters
     units, size = int(places.max()) + 1, max(1, BLOCK_CELLS // (4 * len(one)))
-    before, after = point_estimates(one), point_estimates(two)
-    found = {name: abs(after[name] - before[name]) for name in compared}
-    large = dict.fromkeys(compared, 1)
+    least = np.abs(scores(two, whole) - scores(one, whole))[0]
+    large = np.ones(len(least))
     for start in range(0, count, size):
         tell(start, count)
         kept = random.integers(0, 2, size=(min(size, count - start), units)).astype(np.float64)[:, places]
-        scores = both.aggregate(np.block([[kept, 1 - kept], [1 - kept, kept]]))
-        for name, least in found.items():
-            mine, other = np.split(scores[name], 2)
-            large[name] += int((~(np.abs(other - mine) < least - TIED)).sum())
-    return {name: more / (count + 1) for name, more in large.items()}
+        mine, other = np.split(scores(both, np.block([[kept, 1 - kept], [1 - kept, kept]])), 2)
+        large += (~(np.abs(other - mine) < least - TIED)).sum(axis=0)
+    p: Floats = large / (count + 1)
+    return p
+
+
+def judged(entries: Mapping[Name, Mapping[str, Any]], alone: Mapping[Name, float]) -> dict[Name, dict[str, Any]]:
+    """Entries of `paired` with p, p_holm, adjusted for all of them, and the verdict by the one rule. alone: p of each."""
+    together = holm(alone)
+    return {
+        name: {**each, "p": alone[name], "p_holm": together[name]}
+        | {"verdict": verdict(Interval(each["difference"], each["low"], each["high"]), p=together[name]).value}
+        for name, each in entries.items()
+    }
 
 
 def one_after_other(one: Scores, two: Scores) -> Scores:
