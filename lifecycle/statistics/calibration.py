@@ -1,4 +1,4 @@
-"""How far confidence can be believed: reliability bins, ECE and its debiased form, temperature. numpy only.
+"""How far confidence can be believed: reliability bins, ECE and its debiased form, temperature. numpy and scipy.
 
 Confidence is the probability of the answer. Bins are equally wide and closed on the right: of fifteen, 1.0 is in the last and 0.2 in
 the third.
@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lifecycle.statistics.intervals import wilson
+from lifecycle.statistics import clustered
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -139,23 +139,25 @@ def bin_of(confidence: Floats, bins: int) -> Ints:
     return np.clip(np.searchsorted(edges, confidence, side="left") - 1, 0, bins - 1).astype(np.int64)
 
 
-def reliability(confidence: Floats, correct: NDArray[Any], bins: int = 15) -> list[dict[str, Any]]:
-    """One entry a bin: from, to, count, mean confidence, accuracy with its Wilson interval; None where the bin is empty."""
-    number = bin_of(confidence, bins)
+def reliability(confidence: Floats, correct: NDArray[Any], bins: int = 15, clusters: Ints | None = None) -> list[dict[str, Any]]:
+    """One entry a bin: from, to, count, mean confidence, accuracy with its Wilson interval; None where the bin is empty. clusters: number
+    of each answer's cluster (N,), by which the interval is that of `clustered.share`; None: answers are independent."""
+    number, right = bin_of(confidence, bins), np.asarray(correct, dtype=np.float64)
+    codes = np.arange(len(number)) if clusters is None else clusters
     entries = []
     for each in range(bins):
         inside = number == each
-        count, right = int(inside.sum()), float(np.asarray(correct)[inside].sum())
-        low, high = wilson(right, count)
+        count = int(inside.sum())
+        told = clustered.share(clustered.sums(*(np.bincount(codes[inside], weights=some) for some in (right[inside], None))))
         entries.append(
             {
                 "from": each / bins,
                 "to": (each + 1) / bins,
                 "count": count,
                 "confidence": float(confidence[inside].mean()) if count else None,
-                "accuracy": right / count if count else None,
-                "low": low if count else None,
-                "high": high if count else None,
+                "accuracy": told.value if count else None,
+                "low": told.low if count else None,
+                "high": told.high if count else None,
             }
         )
     return entries

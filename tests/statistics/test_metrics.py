@@ -258,3 +258,14 @@ def test_a_change_is_the_candidate_minus_the_baseline_whichever_way_is_better():
     assert (loss["difference"], loss["low"], loss["high"], loss["better"], loss["verdict"]) == (-0.05, -0.09, -0.01, "down", "better")
     assert accuracy == found | {"better": "up"}
     assert metrics.as_change("ece", found | {"difference": None})["difference"] is None
+
+
+def test_the_accuracy_of_a_bin_is_told_by_clusters():
+    """Ten rows of 0.9, two groups of five, of which one is right: as one right of two."""
+    confidence, right = np.full(10, 0.9), np.repeat([1.0, 0.0], 5)
+
+    alone, together = (calibration.reliability(confidence, right, 2, each)[1] for each in (None, np.repeat([0, 1], 5)))
+
+    assert (alone["low"], alone["high"]) == pytest.approx(wilson(5, 10))
+    assert (together["count"], together["accuracy"]) == (10, 0.5)
+    assert (together["low"], together["high"]) == pytest.approx(wilson(1, 2))

@@ -188,8 +188,8 @@ def test_few_customers_who_ask_again_and_again_raise_no_more_alarms_than_many(cu
 
 
 def test_near_duplicates_of_the_reference_raise_no_more_alarms_than_chance_does():
-    """Seeded, 400 windows of 1,000 answers in which nothing changed, against 1,000 rows in 100 groups of one label each, of 1 to 19 rows. As
-    independent rows they were beyond 1 % in three quarters."""
+    """Seeded, 400 windows of 1,000 answers in which nothing changed, against 1,000 rows in 100 groups of one label each, of 1 to 19 rows.
+    As independent rows they were beyond 1 % in three quarters."""
     random, shares, alarms, before = np.random.default_rng(7), np.arange(1, 11) / 55, 0, 0
     for _ in range(400):
         sizes = random.integers(1, 20, 100)
