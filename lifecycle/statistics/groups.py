@@ -105,7 +105,9 @@ def macro_f1_of(truth: Ints, predicted: Ints, classes: int, seed: int = 1, effec
         weights = size * random.multinomial(effective or every, counts / every, size=many).astype(np.float64)
         drawn.append((few.macros(rows.by_class(weights)) if few else metrics.aggregate(rows, weights))["macro_f1"])
     around = few.around["macro_f1"] if few else value
-    return Interval(value, *metrics.bounded(value, np.concatenate(drawn), metrics.Together.of(effective or every, None), around))
+    low, high = metrics.bounded(value, np.concatenate(drawn), metrics.Together.of(effective or every, None), around)
+    least, most = metrics.by_label({"macro_f1": value}, rows.by_class(whole), size)["macro_f1"]
+    return Interval(value, min(low, least), max(high, most))
 
 
 @dataclass(frozen=True)

@@ -213,14 +213,16 @@ def bootstrap(
 ) -> dict[str, tuple[float, float]]:  # fmt: skip
     """95 % interval of each of METRICS, and of ece_debiased where there is an ECE; empty when count is 0. clusters: as of `resamples`.
 
-    Of scores from 0 to 1 as `bounded` has it, whose macro means are drawn by `Few` where labels have few rows; of a calibration error as
+    Of scores from 0 to 1 as `bounded` has it, whose macro means are drawn by `Few` where labels have few rows, and as wide as `by_label`
+    has them; of a calibration error as
     `calibration.ece_interval` has it; of all others percentiles over resampled rows.
     """
     if count == 0:
         return {}
     points, samples = point_estimates(rows), dict[str, list[Floats]]()
     together = Together.of(len(rows), clusters)
-    few = Few.of(points, rows.by_class(np.ones((1, len(rows)))), seed, together.size)
+    whole = rows.by_class(np.ones((1, len(rows))))
+    few = Few.of(points, whole, seed, together.size)
     for weights in resamples(len(rows), count, seed, clusters):
         scores = rows.aggregate(weights) | (few.macros(rows.by_class(weights)) if few else {})
         for name, values in scores.items():
@@ -235,9 +237,36 @@ def bootstrap(
         else _interval(each, points[name], together)
         for name, each in drawn.items()
     }
+    for name, (low, high) in by_label(points, whole, together.size).items():
+        found[name] = min(low, found[name][0]), max(high, found[name][1])
     if (answers := rows.binned()) and answers.counts.any():
         effect = len(rows) / together.least
         found["ece"] = found["ece_debiased"] = calibration.ece_interval(answers, drawn["ece"], seed=seed, effect=effect)
+    return found
+
+
+def by_label(points: Mapping[str, float], whole: ByClass, size: float = 1.0) -> dict[str, tuple[float, float]]:
+    """95 % intervals of macro means from those of each label, which are wide where it has few rows or none, however many others have.
+
+    Of a mean of C independent figures the half is √Σ half² / C to each side (G. Zou and A. Donner, Statistics in Medicine 27(10), 2008). A
+    label's F1 is 2 J / (1 + J) of the share J of right rows among those that have it or got it, with Wilson's interval. Where a macro mean
+    counts labels as 0 of which no row tells anything, the upper end gives it all of these. points: the scores of all rows; whole: their
+    counts; size: rows of a cluster on average.
+    """
+    occurs, found = whole.occurs[0], {}
+    right, true, given = (each[0] / size for each in whole)
+    of = {"f1": true + given - right, "precision": given, "recall": true}
+    for name, part in MACROS.items():
+        if name not in points or not occurs.any():
+            continue
+        values = getattr(whole, part)[0]
+        counted = occurs if points[name] > values[occurs].mean() - TIED else np.ones_like(occurs)
+        told = counted & (of[part] > 0)
+        ends = np.array([wilson(*pair) for pair in zip(right[told], of[part][told], strict=True)]).reshape(-1, 2).T
+        low, high = 2 * ends / (1 + ends) if part == "f1" else ends
+        less, more = (float(np.sqrt((each**2).sum())) for each in (values[told] - low, high - values[told]))
+        more += int((counted & ~told).sum())
+        found[name] = max(0.0, points[name] - less / counted.sum()), min(1.0, points[name] + more / counted.sum())
     return found
 
 
