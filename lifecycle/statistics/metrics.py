@@ -38,6 +38,8 @@ BOUNDED = frozenset(
     | {"subset_accuracy", "exact_texts", "lrap", "pair_accuracy", "best_first", "accuracy_longer", "accuracy_shorter", "longer_preferred"}
     | {"exact_match", "token_f1", "rouge_1", "rouge_2", "rouge_l", "groundedness", "hamming_loss", "empty_answers"}
 )  # scores from 0 to 1
+OF_ROWS = ("accuracy", "subset_accuracy", "exact_texts", "exact_match")  # shares of rows
+UNEVEN = 2.0  # times the mean, the largest cluster from which on clusters are of unequal size
 OF_CLASSES = ("macro_", "micro_", "weighted_")  # scores of what is there or given: rows with neither say nothing of them
 MACROS = {"macro_f1": "f1", "macro_precision": "precision", "macro_recall": "recall"}
 BLOCK_CELLS = 4_000_000
@@ -220,7 +222,7 @@ def bootstrap(
     if count == 0:
         return {}
     points, samples = point_estimates(rows), dict[str, list[Floats]]()
-    together = Together.of(len(rows), clusters)
+    together = replace(Together.of(len(rows), clusters), alike=alike_of(rows, points, clusters, seed))
     whole = rows.by_class(np.ones((1, len(rows))))
     few = Few.of(points, whole, seed, together.size)
     for weights in resamples(len(rows), count, seed, clusters):
@@ -243,6 +245,23 @@ def bootstrap(
         effect = len(rows) / together.least
         found["ece"] = found["ece_debiased"] = calibration.ece_interval(answers, drawn["ece"], seed=seed, effect=effect)
     return found
+
+
+def alike_of(rows: Countable, points: Mapping[str, float], clusters: Ints | None, seed: int) -> float:
+    """How much more often than by chance two rows of a cluster are both right, 0 to 1, where clusters are of unequal size; else 0.
+
+    Each cluster tells it by as many rows as it has beyond one (J. Fleiss and J. Cuzick, Applied Psychological Measurement 3(4), 1979). The
+    spread of resamples is that of the few largest, which may happen to be alike. From RESAMPLES clusters at most, each scored alone.
+    """
+    name = next((each for each in OF_ROWS if 0 < points.get(each, 0.0) < 1), None)
+    if name is None or clusters is None or (sizes := np.bincount(clusters)).max() * len(sizes) < UNEVEN * sizes.sum():
+        return 0.0
+    chosen = np.random.default_rng([seed, 3]).permutation(np.flatnonzero(sizes > 1))[:RESAMPLES]
+    within = 0.0
+    for part in np.array_split(chosen, -(-len(chosen) * len(rows) // BLOCK_CELLS)):
+        right = rows.aggregate((part[:, None] == clusters[None, :]).astype(np.float64))[name]
+        within += float((sizes[part] * right * (1 - right)).sum())
+    return max(0.0, 1 - within / (points[name] * (1 - points[name])) / float((sizes[chosen] - 1).sum()))
 
 
 def by_label(points: Mapping[str, float], whole: ByClass, size: float = 1.0) -> dict[str, tuple[float, float]]:
@@ -294,11 +313,13 @@ def telling(rows: Countable, names: Sequence[str], seed: int) -> dict[str, float
 
 @dataclass(frozen=True, slots=True)
 class Together:
-    """How rows come in clusters. least: as how many independent ones they count if all rows of a cluster are alike (L. Kish 1965)."""
+    """How rows come in clusters. least: as how many independent ones they count if all rows of a cluster are alike (L. Kish 1965). alike:
+    how much right rows of a cluster are so, by `alike_of`; 0: not known, the spread of resamples alone counts."""
 
     rows: int
     clusters: int
     least: float
+    alike: float = 0.0
 
     @classmethod
     def of(cls, rows: int, clusters: Ints | None) -> Together:
@@ -311,7 +332,7 @@ class Together:
     def part(self, share: float) -> Together:
         """Of a part of the rows, at least one."""
         rows, clusters = (max(1, round(share * number)) for number in (self.rows, self.clusters))
-        return Together(rows, clusters, max(1.0, share * self.least))
+        return Together(rows, clusters, max(1.0, share * self.least), self.alike)
 
     @property
     def size(self) -> float:
@@ -329,6 +350,7 @@ class Together:
         found = mean * (1 - mean) / spread**2
         if self.clusters == self.rows:
             return min(float(self.rows), max(1.0, found))
+        found = min(found, self.rows / (1 + (self.rows / self.least - 1) * self.alike))
         few = max(1, min(min(mean, 1 - mean) * self.clusters, self.least - 1))
         shortened = found * (1 - 1 / self.least) * (Z95 / clustered.quantile(few)) ** 2
         return min(float(self.rows), max(self.least, shortened))

@@ -148,3 +148,29 @@ def test_the_score_of_a_slice_holds_where_it_has_few_texts_and_their_near_duplic
         held += found.low <= 0.8 <= found.high
 
     assert held / 60 >= 0.93 > before / 100
+
+
+@pytest.mark.parametrize(("large", "before"), [([100] * 3, 83), ([60] * 5, 78)], ids=["three", "five"])
+def test_the_interval_of_an_accuracy_holds_where_a_few_groups_have_most_rows(large, before):
+    """80 splits, right in 70 %, correlation .8: by resampled groups alone it held in `before` of 100."""
+    random, held = np.random.default_rng(5), 0
+    sizes = np.array(large + [2] * (100 - len(large)))
+    together = np.repeat(np.arange(100), sizes)
+    for seed in range(80):
+        right = random.random(len(together)) < random.beta(0.7 / 4, 0.3 / 4, 100)[together]
+        truth, none = np.zeros(len(right), dtype=np.int64), np.zeros(len(right))
+        rows = metrics.Scored(truth, np.where(right, 0, 1), none, none, none, 2, 15)
+        low, high = metrics.bootstrap(rows, 100, seed, together)["accuracy"]
+        held += low <= 0.7 <= high
+
+    assert held / 80 >= 0.93 > before / 100
+
+
+def test_how_alike_right_rows_are_is_asked_where_groups_are_of_unequal_size_alone():
+    truth, none = np.zeros(12, dtype=np.int64), np.zeros(12)
+    rows = metrics.Scored(truth, np.repeat([0, 1, 0, 1], [6, 2, 2, 2]), none, none, none, 2, 15)
+    points = metrics.point_estimates(rows)
+
+    uneven, even = np.repeat([0, 1, 2, 3], [6, 2, 2, 2]), np.repeat([0, 1, 2, 3, 4, 5], 2)
+
+    assert [metrics.alike_of(rows, points, each, 1) for each in (None, even, uneven)] == [0.0, 0.0, 1.0]
