@@ -177,11 +177,11 @@ class Binned:
         """Expected calibration error: mean over answers of |accuracy - confidence| of their bin."""
         return float(np.abs(self.right - self.sums).sum() / max(self.counts.sum(), 1))
 
-    @property
-    def debiased(self) -> float:
-        """ECE less the part that chance alone adds (it is biased upwards by about the root of bins / rows); 0 at least."""
+    def debiased(self, effect: float = 1.0) -> float:
+        """ECE less the part that chance alone adds (it is biased upwards by about the root of bins / rows); 0 at least. effect: as of
+        `by_chance`."""
         held = np.maximum(self.counts, 1)
-        return debiased(self.right / held, self.sums / held, self.counts)
+        return debiased(self.right / held, self.sums / held, self.counts, effect)
 
     @property
     def largest_gap(self) -> float | None:
@@ -207,9 +207,11 @@ def ece(confidence: Floats, correct: NDArray[Any], bins: int = 15) -> float:
     return binned(confidence, correct, bins).ece
 
 
-def debiased(accuracy: Floats, confidence: Floats, counts: Floats) -> float:
-    """2 ECE - E[ECE] with each bin's accuracy normal around what was seen (Kumar et al. 2019, p = 1), of bins (bins,); 0 at least."""
-    gaps, spread = accuracy - confidence, np.sqrt(accuracy * (1 - accuracy) / np.maximum(counts, 1))
+def debiased(accuracy: Floats, confidence: Floats, counts: Floats, effect: float = 1.0) -> float:
+    """2 ECE - E[ECE] with each bin's accuracy normal around what was seen (Kumar et al. 2019, p = 1), of bins (bins,); 0 at least. effect:
+    as of `by_chance`, at most a bin's rows."""
+    rows = np.maximum(counts / effect, 1)
+    gaps, spread = accuracy - confidence, np.sqrt(accuracy * (1 - accuracy) / rows)
     ratio = np.divide(gaps, spread, out=np.zeros_like(gaps), where=spread > 0)
     folded = spread * math.sqrt(2 / math.pi) * np.exp(-(ratio**2) / 2) + gaps * ERF(ratio / math.sqrt(2))
     expected = np.where(spread > 0, folded, np.abs(gaps))
@@ -237,4 +239,5 @@ def ece_interval(found: Binned, resampled: Floats, *, seed: int = 1, effect: flo
     end takes off all that chance explains in 97.5 %, and is 0 unless perfect calibration is refuted; the upper end keeps it.
     """
     low = max(0.0, found.ece - float(np.quantile(by_chance(found, seed=seed, effect=effect), 0.975)))
-    return min(low, found.debiased), max(float(np.nanquantile(resampled, 0.975)), found.debiased)
+    value = found.debiased(effect)
+    return min(low, value), max(float(np.nanquantile(resampled, 0.975)), value)

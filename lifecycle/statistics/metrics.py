@@ -437,7 +437,8 @@ def summary(rows: Countable, *, count: int, seed: int, clusters: Ints | None = N
     as of `resamples`."""
     points: dict[str, Any] = {name: value for name, value in point_estimates(rows).items() if not np.isnan(value)}
     if (answers := rows.binned()) and "ece" in points:
-        points |= {"ece_debiased": answers.debiased, "largest_gap": answers.largest_gap}
+        effect = len(rows) / Together.of(len(rows), clusters).least
+        points |= {"ece_debiased": answers.debiased(effect), "largest_gap": answers.largest_gap}
     found = bootstrap(rows, count, seed, clusters)
     intervals = {name: {"low": low, "high": high} for name, (low, high) in found.items() if name in points}
     return {**points, "intervals": intervals}

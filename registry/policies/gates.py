@@ -222,7 +222,8 @@ def by_the_bound(found: Interval, low: float, worse: float, known: Live, metric:
 
 
 def calibration(gate: Gate, evidence: Evidence) -> Finding:
-    """The debiased calibration error on the frozen test split stays below the limit."""
+    """The debiased calibration error on the frozen test split stays below the limit. Of few rows chance may put it above; then the finding
+    says that there is not enough data."""
     metric, limit = JUDGED_BY[gate.settings["metric"]], float(gate.settings["at_most"])
     title, threshold = f"{NAMES[metric][0].upper()}{NAMES[metric][1:]} at most {decimals(limit)}", f"≤ {decimals(limit)}"
     measure = evidence.metrics.get(metric)
@@ -234,6 +235,8 @@ def calibration(gate: Gate, evidence: Evidence) -> Finding:
     if outcome is Outcome.PASSED and measure.high is not None and measure.high > limit:
         outcome = Outcome.WATCH
     told = f"{with_interval(measure, unlike=(limit,))}, {count(evidence.rows)} test rows."
+    if measure.low is not None and measure.low <= limit < measure.value:
+        told += f" Not enough data: whether it is above {decimals(limit)} is neither shown nor ruled out. It takes a larger test split."
     value, threshold = decimals(measure.value, unlike=(limit,)), f"≤ {decimals(limit, unlike=(measure.value,))}"
     return gate.found(title, outcome, told, value=value, threshold=threshold, source=evidence.evaluation)
 

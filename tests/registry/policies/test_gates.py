@@ -104,6 +104,12 @@ def test_a_split_that_is_too_small_is_told_apart_from_a_score_that_is_too_low():
     assert ["Not enough data" in gates.quality(Gate("quality", LOW), each).evidence for each in (few, low)] == [True, False]
 
 
+def test_a_calibration_error_that_chance_may_explain_is_told_apart_from_one_that_is_shown():
+    told = [gates.calibration(Gate("calibration", ECE), measured(0.08, low, 0.1, name="ece_debiased")).evidence for low in (0.05, 0.051)]
+
+    assert ["Not enough data" in each for each in told] == [True, False]
+
+
 def test_a_leak_that_is_neither_shown_nor_ruled_out_is_told_apart_from_one_that_is_shown():
     told = [gates.membership(Gate("membership", AUC), Evidence(membership=Measure(0.6, low, 0.65))).evidence for low in (0.55, 0.551)]
 
