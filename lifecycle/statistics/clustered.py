@@ -20,6 +20,8 @@ from lifecycle.statistics import intervals, sequences
 from lifecycle.statistics.intervals import Z95, Interval, wilson
 
 Ints = NDArray[np.int64]
+UNEVEN = 0.6  # of the clusters there are, those of one size that would tell as much: at most so many are of unequal size
+FEW = 2  # rows that differ in their clusters by chance, which are added to those that do
 ROUNDING = 1e-12  # of a sum: a deviation within it is none
 
 
@@ -117,15 +119,19 @@ def design_effect(found: Sums) -> float:
 
 
 def _effect(found: Sums) -> float:
-    """The same, below 1 where rows of a cluster differ more than others: the larger of two. Of a share between 0 and 1.
+    """The same, below 1 where rows of a cluster differ more than others. Of a share between 0 and 1.
 
-    By `Sums.variance`; and 1 + (m − 1) ρ with m = Σ below² / Σ below, the size of the cluster of a row that is drawn (L. Kish 1965), and ρ
-    as all clusters tell it (J. Fleiss and J. Cuzick, Applied Psychological Measurement 3(4), 1979). A few large clusters that happen to be
-    alike make the first too small: where 5 of 100 senders send two thirds, it covers a share of .9 in as few as 56 %.
+    By `Sums.variance`, and where clusters are of unequal size (UNEVEN) at least 1 + (m − 1) ρ with m = Σ below² / Σ below, the size of the
+    cluster of a row that is drawn (L. Kish 1965), and ρ as all clusters tell it (J. Fleiss and J. Cuzick, Applied Psychological Measurement
+    3(4), 1979). A few large clusters that happen to be alike make the first too small: where 5 of 100 senders send two thirds, it covers a
+    share of .9 in as few as 56 %. Of a handful of rows above ρ says little, and FEW pull it to 0.
     """
-    of_one, more = found.value * (1 - found.value), found.below - found.clusters
-    rho = 1 - found.within / of_one / more if more > 0 else 0.0
-    return max(ROUNDING, found.variance / of_one * found.below, 1 + (found.squares[2] / found.below - 1) * rho)
+    of_one = found.value * (1 - found.value)
+    known = max(ROUNDING, found.variance / of_one * found.below)
+    if found.equal > UNEVEN * found.clusters:
+        return known
+    rho = 1 - (found.within + FEW) / (of_one * (found.below - found.clusters) + FEW)
+    return max(known, 1 + (found.squares[2] / found.below - 1) * rho)
 
 
 def alike(found: Sums) -> float:
@@ -232,12 +238,13 @@ def effective_so_far(codes: Ints, above: Ints, below: Ints, known: Ints, z: floa
     whole = total(((with_b > 0) & (with_a >= with_b)).astype(np.int64) - ((b > 0) & (a >= b)))
     within = total(with_a * (with_b - with_a) / np.maximum(with_b, 1) - a * (b - a) / np.maximum(b, 1))
     value, least = hits / rows, rows**2 / of_below
-    of_one, more = value * (1 - value), rows - clusters
+    of_one = value * (1 - value)
     summed = np.maximum(of_above - 2 * value * of_both + value**2 * of_below, 0.0)
-    tells, known_rho = (value > 0) & (value < 1) & (clusters > 1), (of_one > 0) & (more > 0)
-    rho = np.where(known_rho, 1 - np.divide(within, of_one * more, out=np.ones(len(rows)), where=known_rho), 0.0)
+    tells = (value > 0) & (value < 1) & (clusters > 1)
+    rho = 1 - (within + FEW) / (of_one * (rows - clusters) + FEW)
     effect = np.divide(least * summed, (least - 1) * rows * of_one, out=np.ones(len(rows)), where=tells & (least > 1))
-    effect = np.maximum(np.maximum(effect, ROUNDING), 1 + (of_below / rows - 1) * rho)
+    at_least = np.where(least > UNEVEN * clusters, ROUNDING, 1 + (of_below / rows - 1) * rho)
+    effect = np.maximum(np.maximum(effect, ROUNDING), at_least)
     few = np.maximum(1, np.minimum(np.minimum(some, clusters - whole), least - 1))
     shortened = rows / effect * (z / scipy.special.stdtrit(few, scipy.special.ndtr(z))) ** 2
     return np.where(tells, np.minimum(rows, np.maximum(least, shortened)), least), least

@@ -261,7 +261,8 @@ def alike_of(rows: Countable, points: Mapping[str, float], clusters: Ints | None
     for part in np.array_split(chosen, -(-len(chosen) * len(rows) // BLOCK_CELLS)):
         right = rows.aggregate((part[:, None] == clusters[None, :]).astype(np.float64))[name]
         within += float((sizes[part] * right * (1 - right)).sum())
-    return max(0.0, 1 - within / (points[name] * (1 - points[name])) / float((sizes[chosen] - 1).sum()))
+    expected = points[name] * (1 - points[name]) * float((sizes[chosen] - 1).sum())
+    return max(0.0, 1 - (within + clustered.FEW) / (expected + clustered.FEW))
 
 
 def by_label(points: Mapping[str, float], whole: ByClass, size: float = 1.0) -> dict[str, tuple[float, float]]:

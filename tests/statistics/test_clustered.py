@@ -135,11 +135,26 @@ def test_clusters_that_are_all_as_the_whole_tell_as_much_as_rows():
     assert (found.variance, clustered.design_effect(found), clustered.effective(found)) == (0.0, 1.0, 160)
 
 
+def test_a_handful_of_rows_above_hardly_says_that_those_of_a_cluster_are_alike():
+    """2 of 220 rows, of which one cluster has 100: without FEW rows of a cluster would be taken as wholly alike."""
+    found = sums(np.repeat([1, 0], [2, 119]), np.repeat([1, 100], [120, 1]))
+
+    expected = 2 * 218 / 220**2 * 99
+    assert clustered.design_effect(found) == pytest.approx(1 + (10_120 / 220 - 1) * (1 - 2 / (expected + 2)))
+    assert clustered.design_effect(found) < 16
+
+
+def test_clusters_of_about_one_size_have_the_design_effect_of_their_variance():
+    found = sums(np.repeat([1, 2, 3], 20), np.repeat([4, 5, 6], 20))
+
+    assert clustered.design_effect(found) == max(1.0, found.variance / (found.value * (1 - found.value)) * found.below)
+
+
 def test_sums_that_were_kept_without_what_is_within_clusters_are_taken_as_if_all_rows_of_one_were_alike():
-    found = sums(np.repeat([1, 2, 3], 20), np.full(60, 4))
+    found = sums(np.repeat([1, 2, 3, 20], [20, 20, 20, 1]), np.repeat([4, 40], [60, 1]))
 
     assert clustered.effective(found) > 100
-    assert clustered.effective(replace(found, within=0.0)) == pytest.approx(60)
+    assert clustered.effective(replace(found, within=0.0)) == pytest.approx(found.equal)
 
 
 # ── Skewed values ───────────────────────────────────────────────────────────
