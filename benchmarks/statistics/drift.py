@@ -92,9 +92,10 @@ def drift_of_texts(draw: Draw) -> Iterator[Row]:
             told, values = [], []
             for _ in range(runs):
                 who = codes_of(draw, shape, senders, 100)
-                known = texts_of(draw, codes_of(draw, "", authors, 100), taste if authors < 100 else 0.0)
+                wrote = codes_of(draw, "", authors, 100)
+                known = texts_of(draw, wrote, taste if authors < 100 else 0.0)
                 now = [text + more * (at % 5 < 2) for at, text in enumerate(texts_of(draw, who, taste if senders < 100 else 0.0))]
-                measured = by_words(known, now, [f"sender {each}" for each in who])
+                measured = by_words(known, wrote, now, [f"sender {each}" for each in who])
                 told.append(alarmed(measured))
                 values.append(measured.value)
             found[world] = rate(told), np.array(values, dtype=float)
@@ -113,11 +114,12 @@ def texts_of(draw: Draw, codes: Ints, taste: float) -> list[str]:
     return [" ".join(WORDS[at] for at in row) for row in picked.tolist()]
 
 
-def by_words(before: list[str], now: list[str], keys: list[str]) -> measuring.Measured:
-    """The monitor of words, as the check of a window asks for it."""
-    kept = comparing.once(now)
-    sides = [before[at] for at in comparing.once(before)], [now[at] for at in kept]
-    return comparing.compare(*sides, [keys[at] for at in kept], "Not part of this benchmark.", lambda _: None).found[0]
+def by_words(before: list[str], wrote: Ints, now: list[str], keys: list[str]) -> measuring.Measured:
+    """The monitor of words, as the check of a window asks for it. wrote: the group of each text of the reference (N,)."""
+    known, kept = comparing.once(before), comparing.once(now)
+    sides = [before[at] for at in known], [now[at] for at in kept]
+    asked = [keys[at] for at in kept], "Not part of this benchmark.", lambda _: None, wrote[known].tolist()
+    return comparing.compare(*sides, *asked).found[0]
 
 
 # ── Accuracy ────────────────────────────────────────────────────────────────

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from safetensors.torch import load_file
 
 from lifecycle.engine import memory
-from lifecycle.engine.answering import Losses, measure_losses
+from lifecycle.engine.answering import measure_losses
 from lifecycle.engine.artifact import HEAD, ArtifactInfo
 from lifecycle.engine.batches import Collate, EncodedRows
 from lifecycle.engine.data import EARLIER, REHEARSAL, Rows, read_rows
@@ -72,24 +72,26 @@ def take_head(head: torch.nn.Linear, base: Path, spec: TrainSpec) -> int:
 # ── What it no longer knows ─────────────────────────────────────────────────
 @dataclass(frozen=True)
 class ScoredLosses:
-    """Answers ready to be counted, by their perplexity."""
+    """Answers ready to be counted, by their perplexity. nats, tokens: as of Losses."""
 
-    losses: Losses
+    nats: Floats
+    tokens: Floats
 
     def __len__(self) -> int:
-        return len(self.losses.nats)
+        return len(self.nats)
 
     def aggregate(self, weights: Floats) -> dict[str, Floats]:
         """perplexity of each weighting."""
-        return {"perplexity": np.exp(weights @ self.losses.nats / np.maximum(weights @ self.losses.tokens, 1.0))}
+        return {"perplexity": np.exp(weights @ self.nats / np.maximum(weights @ self.tokens, 1.0))}
 
 
 def forgetting(spec: TrainSpec, folder: Path, tokenizer: Any, batches: Collate) -> dict[str, Any] | None:
     """The base and this run's artifact on EARLIER, the same rows. None where the folder has no such rows, or both know no class.
 
     {"rows", "labels": how many of the rows' classes both know, "by": the leading score, "metrics", "per_class"}: a paired bootstrap as
-    `metrics.paired_rows`, baseline the base. Of one class a text, the artifact may give any class that it knows, a new one too; where a
-    text may have several, and where parts are marked, nobody decided about new classes in these rows, so both are asked about the others.
+    `metrics.paired_rows`, baseline the base, with the verdicts of `metrics.judged`, those of scores and of classes by themselves. Of one
+    class a text, the artifact may give any class that it knows, a new one too; where a text may have several, and where parts are marked,
+    nobody decided about new classes in these rows, so both are asked about the others.
     """
     if not (folder / EARLIER).exists():
         return None
@@ -101,10 +103,17 @@ def forgetting(spec: TrainSpec, folder: Path, tokenizer: Any, batches: Collate) 
     rows = read_rows(folder / EARLIER, labels, recipe.read)
     leading = of_lists(spec.task).name
     written = recipe.served_by == "torch"
-    pair = _losses(spec, folder, tokenizer, batches, rows) if written else _answers(spec, folder, tokenizer, batches, rows, labels)
+    one, two = _losses(spec, folder, tokenizer, batches, rows) if written else _answers(spec, folder, tokenizer, batches, rows, labels)
     compared = [leading] if written else list(dict.fromkeys((leading, *recipe.shown)))
-    found = metrics.paired_rows(pair[0], pair[1], compared, labels=labels, count=metrics.RESAMPLES, seed=spec.seed, clusters=rows.codes)
-    return {"rows": len(rows), "labels": len(shared), "by": leading, "per_class": found.pop("per_class", {}), "metrics": found}
+    options: dict[str, Any] = {"seed": spec.seed, "clusters": rows.codes}
+    found = metrics.paired_rows(one, two, compared, labels=labels, count=metrics.RESAMPLES, **options)
+    classes = found.pop("per_class", {})
+    options |= {"count": metrics.SWAPS}
+    return {
+        "rows": len(rows), "labels": len(shared), "by": leading,
+        "per_class": metrics.judged(classes, metrics.swapped_per_class(one, two, labels, **options)) if classes else {},
+        "metrics": metrics.judged(found, metrics.swapped(one, two, compared, **options)),
+    }  # fmt: skip
 
 
 def _answers(
@@ -141,8 +150,9 @@ def _losses(spec: TrainSpec, folder: Path, tokenizer: Any, batches: Collate, row
     info: Any = ArtifactInfo.read(artifact)
     encoded: Any = RECIPES[spec.task].encode(tokenizer, rows, 0, info.max_tokens)
     models = open_decoder(base, None, ArtifactInfo.read(base)), open_decoder(artifact, base, info)
-    found = [ScoredLosses(measure_losses(Decoder(model), encoded.examples, batches.pad_id, EVALUATION_ROWS)) for model in models]
-    return found[0], found[1]
+    found = [measure_losses(Decoder(model), encoded.examples, batches.pad_id, EVALUATION_ROWS) for model in models]
+    before, after = (ScoredLosses(each.nats, each.tokens) for each in found)
+    return before, after
 
 
 def forgot(found: dict[str, Any], leading: Leading, base: str) -> Diagnosis | None:

@@ -17,6 +17,7 @@ from lifecycle.statistics.groups import MacroF1, Measure, Quotient, added
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
+Ints = NDArray[np.int64]
 WRITTEN = {"rouge_l": "rouge_l", "token_f1": "f1", "exact_match": "exact", "groundedness": "grounded"}  # score → its column
 
 
@@ -39,15 +40,20 @@ class Classes:
 class Rows:
     """Rows in file order. measures: quotients, by the first of which groups are compared unless another is asked for, and others. wrong:
     which rows have a mistake (N,), None where a row is not right or wrong. weight: how bad it is, the worst the highest (N,). classes: None
-    where the task has none that fairness could be told of. clusters: how many clusters, such as near duplicates, the rows come in; None
-    where each is one of its own."""
+    where the task has none that fairness could be told of. clusters: number of each row's cluster, such as near duplicates (N,); None where
+    each is one of its own."""
 
     ids: tuple[str, ...]
     measures: tuple[Measure, ...]
     wrong: Bools | None
     weight: Floats
     classes: Classes | None = None
-    clusters: int | None = None
+    clusters: Ints | None = None
+
+    @property
+    def counted(self) -> int:
+        """How many clusters the rows come in."""
+        return len(self.ids) if self.clusters is None else int(self.clusters.max()) + 1
 
     @property
     def quotients(self) -> dict[str, Quotient]:
@@ -126,10 +132,10 @@ def read(path: Path, task: str) -> Rows:
     """The rows of a file of this task."""
     found = READERS[task](path)
     clusters = predictions.read_clusters(path)
-    if clusters is None or (number := int(clusters.max()) + 1) == len(clusters):
+    if clusters is None or int(clusters.max()) + 1 == len(clusters):
         return found
     measures: Any = found.measures
-    return replace(found, measures=tuple(replace(each, clusters=clusters) for each in measures), clusters=number)
+    return replace(found, measures=tuple(replace(each, clusters=clusters) for each in measures), clusters=clusters)
 
 
 READERS: Mapping[str, Callable[[Path], Rows]] = {

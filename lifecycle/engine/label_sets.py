@@ -180,6 +180,7 @@ def report(
     classes = per_class(rows, probabilities, labels, thresholds)
     ranked = [each["average_precision"] for each in classes if each["average_precision"] is not None]
     flat, true = probabilities.ravel(), rows.truth.ravel()
+    texts = np.repeat(np.arange(len(rows)) if clusters is None else clusters, len(labels))
     return {
         "task": "multi_label",
         "rows": len(rows),
@@ -190,5 +191,5 @@ def report(
         "labels_per_row": {"true": float(rows.truth.sum(axis=1).mean()), "given": float(rows.decided.sum(axis=1).mean())},
         "per_class": classes,
         "confusion": {"labels": list(labels), "counts": confusion(rows).tolist()},
-        "reliability": calibration.reliability(flat, true, bins),
+        "reliability": calibration.reliability(flat, true, bins, texts),
     }

@@ -225,6 +225,7 @@ def report(strengths: Floats, truth: Sequence[Ranked], *, bins: int, count: int,
     pairs = pairs_of(strengths, truth)
     rows, decided = _of_pairs(pairs, strengths, truth, bins), pairs.decided
     apart = decided & (pairs.longer != 0)
+    together = np.arange(len(truth)) if clusters is None else clusters
     return {
         "rows": len(truth),
         "clusters": metrics.Together.of(len(truth), clusters).clusters,
@@ -234,7 +235,7 @@ def report(strengths: Floats, truth: Sequence[Ranked], *, bins: int, count: int,
         "wrong_rows": int((rows.right < rows.decided).sum()),
         "longer_preferred_by_people": float((pairs.order == pairs.longer)[apart].mean()) if apart.any() else None,
         **metrics.summary(rows, count=count, seed=seed, clusters=clusters),
-        "reliability": calibration.reliability(pairs.confidence[decided], pairs.right[decided], bins),
+        "reliability": calibration.reliability(pairs.confidence[decided], pairs.right[decided], bins, together[pairs.rows[decided]]),
     }
 
 

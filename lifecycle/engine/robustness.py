@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from lifecycle.engine.artifact import ArtifactInfo
 from lifecycle.engine.data import Rows, parts, read_rows, some
 from lifecycle.engine.events import EventWriter, Stopped, teller
@@ -18,8 +20,7 @@ from lifecycle.engine.probing.subject import Sides, Subject
 from lifecycle.engine.recipes import RECIPES
 from lifecycle.engine.spec import RobustnessSpec
 from lifecycle.engine.verbs import quiet
-from lifecycle.statistics import metrics
-from lifecycle.statistics.intervals import wilson
+from lifecycle.statistics import clustered, metrics
 from lifecycle.statistics.metrics import Countable, Ints
 
 
@@ -53,7 +54,8 @@ def drawn(rows: Rows, count: int, seed: int) -> Rows:
 
 
 def probed(subject: Subject, rows: Rows, spec: RobustnessSpec, tell: Callable[[int], None], path: Path) -> dict[str, Any]:
-    """{"clean": scores, "probes": {name: scores and what changed}}; the flips are written to the path. Raises Stopped."""
+    """{"clean": scores, "probes": {name: scores and what changed}}, with the verdicts of `metrics.judged` over all probes; the flips are
+    written to the path. Raises Stopped."""
     clean = answered(subject, rows, tell)
     found: dict[str, dict[str, Any]] = {}
     flips: list[Flip] = []
@@ -63,6 +65,11 @@ def probed(subject: Subject, rows: Rows, spec: RobustnessSpec, tell: Callable[[i
         found[probe] = scored(subject, sides.after, spec, rows.codes) | compared(subject, sides, spec, rows.codes)
         flips += flipped(probe, rows, sides)
     write_flips(path, flips)
+    for name in subject.shown:
+        changes = {probe: each["change"][name] for probe, each in found.items()}
+        told = metrics.judged(changes, {probe: each["p"] for probe, each in changes.items()})
+        for probe, each in told.items():
+            found[probe]["change"][name] = each
     return {"clean": scored(subject, subject.score(rows, clean), spec, rows.codes), "probes": found}
 
 
@@ -96,16 +103,16 @@ def scored(subject: Subject, rows: Countable, spec: RobustnessSpec, clusters: In
 
 
 def compared(subject: Subject, sides: Sides, spec: RobustnessSpec, clusters: Ints) -> dict[str, Any]:
-    """change: paired differences from the clean rows; flipped: answers that changed, with a 95 % Wilson interval; broken, fixed: rows whose
-    own score fell, and rose; of marked parts also lost: those that are not asked for."""
-    count, changed = len(sides.before), int(sides.changed.sum())
-    low, high = wilson(changed, count)
-    options: dict[str, Any] = {"labels": None, "count": spec.bootstrap, "seed": spec.seed, "clusters": clusters}
+    """change: paired differences from the clean rows, with p by swaps; flipped: answers that changed, with a 95 % interval by clusters;
+    broken, fixed: rows whose own score fell, and rose; of marked parts also lost: those that are not asked for."""
+    changed = int(sides.changed.sum())
+    share = clustered.share(clustered.sums(clustered.per_cluster(sides.changed, clusters), np.bincount(clusters)))
+    options: dict[str, Any] = {"labels": None, "count": spec.bootstrap, "seed": spec.seed, "clusters": clusters, "swaps": metrics.SWAPS}
     paired = metrics.paired_rows(sides.before, sides.after, subject.shown, **options)
     before, after = sides.own
     return {
         "change": paired,
-        "flipped": {"value": changed / count, "low": low, "high": high, "count": changed},
+        "flipped": {"value": share.value, "low": share.low, "high": share.high, "count": changed},
         "broken": int((after < before).sum()),
         "fixed": int((after > before).sum()),
     } | ({"lost": {"spans": sides.lost[0], "rows": sides.lost[1]}} if sides.lost else {})

@@ -246,8 +246,12 @@ def report_found(
     """Everything an evaluation shows of one model: point values, intervals {name: {low, high}}, per_class, confusion, kinds of matches,
     reliability of found spans, and `lost`."""
     rows = score_spans(found, truth, loss, tokens, len(labels), bins)
-    every = [match for true, some in zip(truth, found, strict=True) for match in matches(true, some)]
+    together = [matches(true, some) for true, some in zip(truth, found, strict=True)]
+    every = [match for some in together for match in some]
     sure, right = _certainty(every)
+    texts = np.repeat(
+        np.arange(len(rows)) if clusters is None else clusters, [sum(each.found is not None for each in some) for some in together]
+    )
     return {
         "task": "spans",
         "rows": len(rows),
@@ -259,7 +263,7 @@ def report_found(
         "kinds": {kind: sum(each.kind == kind for each in every) for kind in KINDS},
         "per_class": per_class(rows, every, labels),
         "confusion": {"labels": list(labels), "counts": confusion(every, len(labels)).tolist()},
-        "reliability": calibration.reliability(sure, right, bins),
+        "reliability": calibration.reliability(sure, right, bins, texts),
     }
 
 

@@ -30,7 +30,7 @@ def calibration(evaluation: Evaluation) -> dict[str, Any] | None:
     temperature = evaluation.report.get("temperature")
     if temperature is None or not rules.is_one(evaluation.report):
         return None
-    key = f"evaluation:untempered:{evaluation.pk}"
+    key = f"evaluation:untempered:2:{evaluation.pk}"
     before: dict[str, Any] | None = cache.get(key)
     if before is None:
         found = queries.predictions_of(evaluation)
@@ -39,7 +39,7 @@ def calibration(evaluation: Evaluation) -> dict[str, Any] | None:
         before = {
             "ece": engine.ece(sure, right),
             "log_loss": float(engine.log_loss_rows(untempered, found.truth).mean()),
-            "reliability": engine.reliability(sure, right),
+            "reliability": engine.reliability(sure, right, clusters=found.clusters),
         }
         cache.set(key, before, KEPT_SECONDS)
     return {
@@ -140,15 +140,15 @@ def operating_point(evaluation: Evaluation, label: str, goal: str, target: float
     else:
         ends, promised = chosen(found, question, goal, target, costs)
     measured = scores_of(measuring, label)
-    unscored = operating.count_unscored(measured.score)
+    unscored, together = measured.score == operating.UNSCORED, measured.clusters
     return {
         "class": label, "goal": goal, "target": target, "costs": asdict(costs),
         "chosen_on": named(choosing), "measured_on": named(measuring), "same_rows": rows_of(choosing) == rows_of(measuring),
         "positives": found.positives, "most_recall": float(found.recall.max(initial=0.0)) if found.positives else None,
         "reached": ends is not None, "promised": promised,
         "low": rules.finite(ends[0]) if ends else None, "high": rules.finite(ends[1]) if ends else None,
-        "outcome": told(operating.outcome(measured.score, measured.positive, *ends), costs) if ends else None,
-        "likeliest": told(operating.outcome_of(measured.positive, measured.called, unscored=unscored), costs),
+        "outcome": told(operating.outcome(measured.score, measured.positive, *ends, together), costs) if ends else None,
+        "likeliest": told(operating.outcome_of(measured.positive, measured.called, unscored=unscored, clusters=together), costs),
         "effect": effect(evaluation, label),
     }  # fmt: skip
 
@@ -181,4 +181,4 @@ def told(found: operating.Outcome, costs: Costs) -> dict[str, Any]:
         value, low, high = found.share(name)
         shares[name] = {"value": value, "low": low, "high": high} if value is not None else None
     value, low, high = found.cost(costs)
-    return {"counts": asdict(found), **shares, "cost": {"value": value, "low": low, "high": high} if value is not None else None}
+    return {"counts": found.counts, **shares, "cost": {"value": value, "low": low, "high": high} if value is not None else None}

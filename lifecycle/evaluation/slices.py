@@ -12,7 +12,7 @@ from django.db.models.functions import Length, Substr
 
 from datasets_app.datasets.filters import told_in_metadata
 from datasets_app.datasets.models import Item
-from lifecycle.engine.group_rows import Classes, Rows
+from lifecycle.engine.group_rows import Classes, Ints, Rows
 from lifecycle.evaluation import group_words
 from lifecycle.evaluation.grouping import Grouping, grouped
 from lifecycle.evaluation.models import Evaluation
@@ -109,7 +109,7 @@ def report(evaluation: Evaluation, rows: Rows, column: Column, by: str = "", lab
         "column": column.key,
         "name": column.name,
         "rows": len(rows.ids),
-        "clusters": rows.clusters or len(rows.ids),
+        "clusters": rows.counted,
         "least": groups.LEAST,
         "measures": [each.name for each in rows.measures],
         "measure": compared.name,
@@ -122,7 +122,7 @@ def report(evaluation: Evaluation, rows: Rows, column: Column, by: str = "", lab
         "worst": worse[0] if worse else min(lowest, key=lambda number: (lowest[number], number)) if len(lowest) > 1 else None,
         "worse": worse,
         "compared": sum(score.p is not None for score in scores),
-        "fairness": treated(rows.classes, grouping, label) if rows.classes and label else None,
+        "fairness": treated(rows.classes, grouping, label, rows.clusters) if rows.classes and label else None,
     }
     return found | {"summary": group_words.summary(found)}
 
@@ -149,13 +149,13 @@ def line(score: groups.Score) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def treated(classes: Classes, grouping: Grouping, label: str) -> dict[str, Any]:
-    """Fairness measures for one label between the groups that have rows enough.
+def treated(classes: Classes, grouping: Grouping, label: str, clusters: Ints | None) -> dict[str, Any]:
+    """Fairness measures for one label between the groups that have rows enough. clusters: as `Rows` has them.
 
     Returns {"label", "measures": [{"name", "value", "low", "high", "highest", "lowest": the two groups}], "rates": [{"number", "rows",
     "selection", "true_positive", "false_positive"}], "left_out": groups with too few rows}.
     """
-    found = fairness.rates(*classes.of(label), grouping.codes, len(grouping.names))
+    found = fairness.rates(*classes.of(label), grouping.codes, len(grouping.names), clusters)
     told = [number for number, each in enumerate(found) if each.rows >= groups.LEAST]
     measures = [
         {

@@ -1,4 +1,4 @@
-"""How far confidence can be believed: reliability bins, ECE and its debiased form, temperature. numpy only.
+"""How far confidence can be believed: reliability bins, ECE and its debiased form, temperature. numpy and scipy.
 
 Confidence is the probability of the answer. Bins are equally wide and closed on the right: of fifteen, 1.0 is in the last and 0.2 in
 the third.
@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lifecycle.statistics.intervals import wilson
+from lifecycle.statistics import clustered
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -139,23 +139,25 @@ def bin_of(confidence: Floats, bins: int) -> Ints:
     return np.clip(np.searchsorted(edges, confidence, side="left") - 1, 0, bins - 1).astype(np.int64)
 
 
-def reliability(confidence: Floats, correct: NDArray[Any], bins: int = 15) -> list[dict[str, Any]]:
-    """One entry a bin: from, to, count, mean confidence, accuracy with its Wilson interval; None where the bin is empty."""
-    number = bin_of(confidence, bins)
+def reliability(confidence: Floats, correct: NDArray[Any], bins: int = 15, clusters: Ints | None = None) -> list[dict[str, Any]]:
+    """One entry a bin: from, to, count, mean confidence, accuracy with its Wilson interval; None where the bin is empty. clusters: number
+    of each answer's cluster (N,), by which the interval is that of `clustered.share`; None: answers are independent."""
+    number, right = bin_of(confidence, bins), np.asarray(correct, dtype=np.float64)
+    codes = np.arange(len(number)) if clusters is None else clusters
     entries = []
     for each in range(bins):
         inside = number == each
-        count, right = int(inside.sum()), float(np.asarray(correct)[inside].sum())
-        low, high = wilson(right, count)
+        count = int(inside.sum())
+        told = clustered.share(clustered.sums(*(np.bincount(codes[inside], weights=some) for some in (right[inside], None))))
         entries.append(
             {
                 "from": each / bins,
                 "to": (each + 1) / bins,
                 "count": count,
                 "confidence": float(confidence[inside].mean()) if count else None,
-                "accuracy": right / count if count else None,
-                "low": low if count else None,
-                "high": high if count else None,
+                "accuracy": told.value if count else None,
+                "low": told.low if count else None,
+                "high": told.high if count else None,
             }
         )
     return entries
@@ -175,11 +177,11 @@ class Binned:
         """Expected calibration error: mean over answers of |accuracy - confidence| of their bin."""
         return float(np.abs(self.right - self.sums).sum() / max(self.counts.sum(), 1))
 
-    @property
-    def debiased(self) -> float:
-        """ECE less the part that chance alone adds (it is biased upwards by about the root of bins / rows); 0 at least."""
+    def debiased(self, effect: float = 1.0) -> float:
+        """ECE less the part that chance alone adds (it is biased upwards by about the root of bins / rows); 0 at least. effect: as of
+        `by_chance`."""
         held = np.maximum(self.counts, 1)
-        return debiased(self.right / held, self.sums / held, self.counts)
+        return debiased(self.right / held, self.sums / held, self.counts, effect)
 
     @property
     def largest_gap(self) -> float | None:
@@ -205,9 +207,11 @@ def ece(confidence: Floats, correct: NDArray[Any], bins: int = 15) -> float:
     return binned(confidence, correct, bins).ece
 
 
-def debiased(accuracy: Floats, confidence: Floats, counts: Floats) -> float:
-    """2 ECE - E[ECE] with each bin's accuracy normal around what was seen (Kumar et al. 2019, p = 1), of bins (bins,); 0 at least."""
-    gaps, spread = accuracy - confidence, np.sqrt(accuracy * (1 - accuracy) / np.maximum(counts, 1))
+def debiased(accuracy: Floats, confidence: Floats, counts: Floats, effect: float = 1.0) -> float:
+    """2 ECE - E[ECE] with each bin's accuracy normal around what was seen (Kumar et al. 2019, p = 1), of bins (bins,); 0 at least. effect:
+    as of `by_chance`, at most a bin's rows."""
+    rows = np.maximum(counts / effect, 1)
+    gaps, spread = accuracy - confidence, np.sqrt(accuracy * (1 - accuracy) / rows)
     ratio = np.divide(gaps, spread, out=np.zeros_like(gaps), where=spread > 0)
     folded = spread * math.sqrt(2 / math.pi) * np.exp(-(ratio**2) / 2) + gaps * ERF(ratio / math.sqrt(2))
     expected = np.where(spread > 0, folded, np.abs(gaps))
@@ -235,4 +239,5 @@ def ece_interval(found: Binned, resampled: Floats, *, seed: int = 1, effect: flo
     end takes off all that chance explains in 97.5 %, and is 0 unless perfect calibration is refuted; the upper end keeps it.
     """
     low = max(0.0, found.ece - float(np.quantile(by_chance(found, seed=seed, effect=effect), 0.975)))
-    return min(low, found.debiased), max(float(np.nanquantile(resampled, 0.975)), found.debiased)
+    value = found.debiased(effect)
+    return min(low, value), max(float(np.nanquantile(resampled, 0.975)), value)

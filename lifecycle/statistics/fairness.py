@@ -1,16 +1,17 @@
-"""How far groups of rows are treated alike by what a model answers with one label. Standard library and numpy only."""
+"""How far groups of rows are treated alike by what a model answers with one label. numpy and scipy."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from statistics import NormalDist
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lifecycle.statistics.intervals import newcombe
+from lifecycle.statistics import clustered
+from lifecycle.statistics.clustered import Sums
 from lifecycle.statistics.verdicts import SURE
 
 Bools = NDArray[np.bool_]
@@ -19,17 +20,26 @@ Ints = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Rates:
-    """How a group fares with one label. hit, missed: its own rows that were answered with it, or not; false, passed: other rows so."""
+    """How a group fares with one label. hit, missed: its own rows that were answered with it, or not; false, passed: other rows so.
+    clusters: the same of each cluster of rows (K, 4); None where rows are independent."""
 
     hit: int
     missed: int
     false: int
     passed: int
+    clusters: Ints | None = field(default=None, repr=False, compare=False)
 
     @property
     def rows(self) -> int:
         """All of them."""
         return self.hit + self.missed + self.false + self.passed
+
+    def of(self, above: Sequence[int], below: Sequence[int]) -> Sums:
+        """The share of some kinds of its rows among others, by the numbers of their fields."""
+        if self.clusters is not None:
+            return clustered.sums(*(self.clusters[:, list(each)].sum(axis=1) for each in (above, below)))
+        counts = self.hit, self.missed, self.false, self.passed
+        return clustered.alone(*(sum(counts[at] for at in each) for each in (above, below)))
 
     @property
     def selection(self) -> float:
@@ -47,12 +57,19 @@ class Rates:
         return self.false / (self.false + self.passed) if self.false + self.passed else None
 
 
-def rates(held: Bools, given: Bools, codes: Ints, groups: int) -> list[Rates]:
+def rates(held: Bools, given: Bools, codes: Ints, groups: int, clusters: Ints | None = None) -> list[Rates]:
     """The four counts of each group. held, given: whether a row has the label, whether it was answered with it; codes: number of its group;
-    all (N,)."""
+    all (N,). clusters: number of each row's cluster (N,), such as near duplicates; None: rows are independent."""
     kinds = np.where(held, ~given, np.where(given, 2, 3))  # in the order of Rates
-    counts = np.bincount(codes * 4 + kinds, minlength=4 * groups).reshape(groups, 4)
-    return [Rates(*map(int, row)) for row in counts]
+    counts = np.bincount(codes * 4 + kinds, minlength=4 * groups).reshape(groups, 4).tolist()
+    parts = [None if clusters is None else counted(kinds[codes == number], clusters[codes == number]) for number in range(groups)]
+    return [Rates(hit, missed, false, passed, each) for (hit, missed, false, passed), each in zip(counts, parts, strict=True)]
+
+
+def counted(kinds: Ints, clusters: Ints) -> Ints:
+    """How many rows of each of the four kinds each cluster has (K, 4). kinds, clusters: of each row (n,)."""
+    names, place = np.unique(clusters, return_inverse=True)
+    return np.bincount(place * 4 + kinds, minlength=4 * len(names)).reshape(len(names), 4).astype(np.int64)
 
 
 @dataclass(frozen=True)
@@ -74,9 +91,9 @@ def gaps(found: Sequence[Rates]) -> dict[str, Gap | None]:
     Demographic parity: of selection rates. Equal opportunity: of true positive rates. Equalised odds: of true positive or of false positive
     rates, whichever is larger. A group without rows of the label has no true positive rate and is left out, where fairlearn takes 0.
     """
-    selected = {at: (each.hit + each.false, each.rows) for at, each in enumerate(found)}
-    own = {at: (each.hit, each.hit + each.missed) for at, each in enumerate(found) if each.true_positive is not None}
-    other = {at: (each.false, each.false + each.passed) for at, each in enumerate(found) if each.false_positive is not None}
+    selected = {at: each.of((0, 2), (0, 1, 2, 3)) for at, each in enumerate(found)}
+    own = {at: each.of((0,), (0, 1)) for at, each in enumerate(found) if each.true_positive is not None}
+    other = {at: each.of((2,), (2, 3)) for at, each in enumerate(found) if each.false_positive is not None}
     odds = [_widest(rates, _pairs(own) + _pairs(other)) for rates in (own, other)]
     return {
         "demographic_parity_difference": _widest(selected, _pairs(selected)),
@@ -85,18 +102,15 @@ def gaps(found: Sequence[Rates]) -> dict[str, Gap | None]:
     }
 
 
-def _pairs(shares: Mapping[int, tuple[int, int]]) -> int:
+def _pairs(shares: Mapping[int, Sums]) -> int:
     return math.comb(len(shares), 2)
 
 
-def _widest(shares: Mapping[int, tuple[int, int]], compared: int) -> Gap | None:
-    """The two groups whose shares (hits, count) differ most. compared: pairs for which the interval is to hold at once (Bonferroni)."""
+def _widest(shares: Mapping[int, Sums], compared: int) -> Gap | None:
+    """The two groups whose shares differ most. compared: pairs for which the interval is to hold at once (Bonferroni)."""
     if len(shares) < 2:
         return None
-    shared = {at: hits / count for at, (hits, count) in shares.items()}
-    high = max(shared, key=lambda at: shared[at])
-    low = min((at for at in shared if at != high), key=lambda at: shared[at])
-    z = NormalDist().inv_cdf(1 - SURE / 2 / compared)
-    (hits, count), (other_hits, other_count) = shares[high], shares[low]
-    found = newcombe(hits, count, other_hits, other_count, z)
+    high = max(shares, key=lambda at: shares[at].value)
+    low = min((at for at in shares if at != high), key=lambda at: shares[at].value)
+    found = clustered.difference(shares[high], shares[low], NormalDist().inv_cdf(1 - SURE / 2 / compared))
     return Gap(found.value, high, low, (found.low, found.high))

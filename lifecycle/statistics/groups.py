@@ -105,7 +105,9 @@ def macro_f1_of(truth: Ints, predicted: Ints, classes: int, seed: int = 1, effec
         weights = size * random.multinomial(effective or every, counts / every, size=many).astype(np.float64)
         drawn.append((few.macros(rows.by_class(weights)) if few else metrics.aggregate(rows, weights))["macro_f1"])
     around = few.around["macro_f1"] if few else value
-    return Interval(value, *metrics.bounded(value, np.concatenate(drawn), metrics.Together.of(effective or every, None), around))
+    low, high = metrics.bounded(value, np.concatenate(drawn), metrics.Together.of(effective or every, None), around)
+    least, most = metrics.by_label({"macro_f1": value}, rows.by_class(whole), size)["macro_f1"]
+    return Interval(value, min(low, least), max(high, most))
 
 
 @dataclass(frozen=True)
@@ -126,12 +128,12 @@ class Sums:
 
     def own(self, number: int) -> Interval:
         """Of one group, in which some row says something: Wilson for shares and where it stands at 0 or 1, else bootstrap. Of clusters
-        shares have Dean and Pagano's interval, as `clustered.share`."""
+        shares have Dean and Pagano's interval, as `clustered.share`, and others that of a report's scores."""
         found = self._clusters(number, rest=False)
         if found and self.drawn is None:
             return clustered.share(found)
         drawn = None if self.drawn is None else (self.drawn[0][:, number], self.drawn[1][:, number])
-        return _value(self.above[number], self.below[number], found.clusters if found else int(self.counted[number]), drawn)
+        return _value(self.above[number], self.below[number], int(self.counted[number]), drawn, found)
 
     def rest(self, number: int) -> Interval:
         """The same of all other groups together."""
@@ -140,7 +142,7 @@ class Sums:
             return clustered.share(found)
         drawn = None if self.drawn is None else tuple(each.sum(axis=1) - each[:, number] for each in self.drawn)
         above, below = (each.sum() - each[number] for each in (self.above, self.below))
-        return _value(above, below, found.clusters if found else self.counted_rest(number), drawn)
+        return _value(above, below, self.counted_rest(number), drawn, found)
 
     def _clusters(self, number: int, *, rest: bool) -> clustered.Sums | None:
         """Of a group, or of all others; None where rows are independent."""
@@ -155,11 +157,14 @@ class Sums:
         return int(self.counted.sum() - self.counted[number])
 
 
-def _value(above: float, below: float, counted: int, drawn: tuple[Floats, ...] | None) -> Interval:
+def _value(above: float, below: float, rows: int, drawn: tuple[Floats, ...] | None, found: clustered.Sums | None) -> Interval:
+    """found: of the clusters that the rows come in, of which the interval is that of `metrics.bounded`; None where rows are independent."""
     value = min(1.0, max(0.0, float(above / below)))  # sums of floats may end a hair beyond
-    if drawn is None or math.isclose(value, 0.0, abs_tol=1e-12) or math.isclose(value, 1.0):
-        return Interval(value, *wilson(value * counted, counted))
-    samples = drawn[0][drawn[1] > 0] / drawn[1][drawn[1] > 0]
+    samples = None if drawn is None else drawn[0][drawn[1] > 0] / drawn[1][drawn[1] > 0]
+    if samples is not None and found:
+        return Interval(value, *metrics.bounded(value, samples, metrics.Together(rows, found.clusters, found.equal), value))
+    if samples is None or math.isclose(value, 0.0, abs_tol=1e-12) or math.isclose(value, 1.0):
+        return Interval(value, *wilson(value * rows, rows))
     low, high = np.percentile(samples, (2.5, 97.5))
     return Interval(value, float(low), float(high))
 

@@ -76,19 +76,19 @@ def clusters_of_auc(inside: Floats, outside: Floats, clusters: Ints | None, othe
 
     By placements: of each row, the share of the other side that it ranks right. Their variance over clusters to that over rows (N. A.
     Obuchowski, "Nonparametric analysis of clustered ROC curve data", Biometrics 53(2), 1997; no cluster lies on both sides). Where all
-    placements are equal nothing tells, and a cluster counts as one row. From about 20 clusters a side on.
+    placements are equal nothing tells, and a cluster counts as one row. From about 20 clusters of one size a side on.
     """
     if clusters is None and other_clusters is None:
         return 1.0, Z95
     placed = [placements(inside, outside), 1 - placements(outside, inside)]
     alone = together = 0.0
-    freedom = len(inside) + len(outside)
+    freedom = float(len(inside) + len(outside))
     for values, codes in zip(placed, (clusters, other_clusters), strict=True):
         number = np.arange(len(values)) if codes is None else codes
         found = clustered.sums(clustered.per_cluster(values, number), np.bincount(number))
         own, worst = float(values.var()) / len(values), found.squares[2] / found.below
         alone, together = alone + (own or 1.0), together + (max(own, found.variance) if own else worst)
-        freedom = min(freedom, found.clusters - 1)
+        freedom = min(freedom, found.equal - 1)
     return together / alone, clustered.quantile(freedom)
 
 

@@ -19,6 +19,7 @@ from lifecycle.statistics import calibration, clustered
 from lifecycle.statistics.calibration import Binned
 from lifecycle.statistics.deciding import Cut, confidence, decide
 from lifecycle.statistics.intervals import Z95, Interval, wilson
+from lifecycle.statistics.significance import Name, holm
 from lifecycle.statistics.verdicts import verdict
 
 Floats = NDArray[np.float64]
@@ -28,7 +29,7 @@ Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 
 RESAMPLES = 1000
-SWAPS = 1000
+SWAPS, MOST_SWAPS, FEW_LABELS = 1000, 10_000, 15
 ENOUGH = 100  # rows of a label on average, from which on resampling them tells how its scores vary
 ROUNDING = 1e-12
 TIED = 1e-9  # differences of scores that are this near are equal: sums of other rows round otherwise
@@ -37,6 +38,8 @@ BOUNDED = frozenset(
     | {"subset_accuracy", "exact_texts", "lrap", "pair_accuracy", "best_first", "accuracy_longer", "accuracy_shorter", "longer_preferred"}
     | {"exact_match", "token_f1", "rouge_1", "rouge_2", "rouge_l", "groundedness", "hamming_loss", "empty_answers"}
 )  # scores from 0 to 1
+OF_ROWS = ("accuracy", "subset_accuracy", "exact_texts", "exact_match")  # shares of rows
+UNEVEN = 2.0  # times the mean, the largest cluster from which on clusters are of unequal size
 OF_CLASSES = ("macro_", "micro_", "weighted_")  # scores of what is there or given: rows with neither say nothing of them
 MACROS = {"macro_f1": "f1", "macro_precision": "precision", "macro_recall": "recall"}
 BLOCK_CELLS = 4_000_000
@@ -212,14 +215,16 @@ def bootstrap(
 ) -> dict[str, tuple[float, float]]:  # fmt: skip
     """95 % interval of each of METRICS, and of ece_debiased where there is an ECE; empty when count is 0. clusters: as of `resamples`.
 
-    Of scores from 0 to 1 as `bounded` has it, whose macro means are drawn by `Few` where labels have few rows; of a calibration error as
+    Of scores from 0 to 1 as `bounded` has it, whose macro means are drawn by `Few` where labels have few rows, and as wide as `by_label`
+    has them; of a calibration error as
     `calibration.ece_interval` has it; of all others percentiles over resampled rows.
     """
     if count == 0:
         return {}
     points, samples = point_estimates(rows), dict[str, list[Floats]]()
-    together = Together.of(len(rows), clusters)
-    few = Few.of(points, rows.by_class(np.ones((1, len(rows)))), seed, together.size)
+    together = replace(Together.of(len(rows), clusters), alike=alike_of(rows, points, clusters, seed))
+    whole = rows.by_class(np.ones((1, len(rows))))
+    few = Few.of(points, whole, seed, together.size)
     for weights in resamples(len(rows), count, seed, clusters):
         scores = rows.aggregate(weights) | (few.macros(rows.by_class(weights)) if few else {})
         for name, values in scores.items():
@@ -234,9 +239,54 @@ def bootstrap(
         else _interval(each, points[name], together)
         for name, each in drawn.items()
     }
+    for name, (low, high) in by_label(points, whole, together.size).items():
+        found[name] = min(low, found[name][0]), max(high, found[name][1])
     if (answers := rows.binned()) and answers.counts.any():
         effect = len(rows) / together.least
         found["ece"] = found["ece_debiased"] = calibration.ece_interval(answers, drawn["ece"], seed=seed, effect=effect)
+    return found
+
+
+def alike_of(rows: Countable, points: Mapping[str, float], clusters: Ints | None, seed: int) -> float:
+    """How much more often than by chance two rows of a cluster are both right, 0 to 1, where clusters are of unequal size; else 0.
+
+    Each cluster tells it by as many rows as it has beyond one (J. Fleiss and J. Cuzick, Applied Psychological Measurement 3(4), 1979). The
+    spread of resamples is that of the few largest, which may happen to be alike. From RESAMPLES clusters at most, each scored alone.
+    """
+    name = next((each for each in OF_ROWS if 0 < points.get(each, 0.0) < 1), None)
+    if name is None or clusters is None or (sizes := np.bincount(clusters)).max() * len(sizes) < UNEVEN * sizes.sum():
+        return 0.0
+    chosen = np.random.default_rng([seed, 3]).permutation(np.flatnonzero(sizes > 1))[:RESAMPLES]
+    within = 0.0
+    for part in np.array_split(chosen, -(-len(chosen) * len(rows) // BLOCK_CELLS)):
+        right = rows.aggregate((part[:, None] == clusters[None, :]).astype(np.float64))[name]
+        within += float((sizes[part] * right * (1 - right)).sum())
+    expected = points[name] * (1 - points[name]) * float((sizes[chosen] - 1).sum())
+    return max(0.0, 1 - (within + clustered.FEW) / (expected + clustered.FEW))
+
+
+def by_label(points: Mapping[str, float], whole: ByClass, size: float = 1.0) -> dict[str, tuple[float, float]]:
+    """95 % intervals of macro means from those of each label, which are wide where it has few rows or none, however many others have.
+
+    Of a mean of C independent figures the half is √Σ half² / C to each side (G. Zou and A. Donner, Statistics in Medicine 27(10), 2008). A
+    label's F1 is 2 J / (1 + J) of the share J of right rows among those that have it or got it, with Wilson's interval. Where a macro mean
+    counts labels as 0 of which no row tells anything, the upper end gives it all of these. points: the scores of all rows; whole: their
+    counts; size: rows of a cluster on average.
+    """
+    occurs, found = whole.occurs[0], {}
+    right, true, given = (each[0] / size for each in whole)
+    of = {"f1": true + given - right, "precision": given, "recall": true}
+    for name, part in MACROS.items():
+        if name not in points or not occurs.any():
+            continue
+        values = getattr(whole, part)[0]
+        counted = occurs if points[name] > values[occurs].mean() - TIED else np.ones_like(occurs)
+        told = counted & (of[part] > 0)
+        ends = np.array([wilson(*pair) for pair in zip(right[told], of[part][told], strict=True)]).reshape(-1, 2).T
+        low, high = 2 * ends / (1 + ends) if part == "f1" else ends
+        less, more = (float(np.sqrt((each**2).sum())) for each in (values[told] - low, high - values[told]))
+        more += int((counted & ~told).sum())
+        found[name] = max(0.0, points[name] - less / counted.sum()), min(1.0, points[name] + more / counted.sum())
     return found
 
 
@@ -264,11 +314,13 @@ def telling(rows: Countable, names: Sequence[str], seed: int) -> dict[str, float
 
 @dataclass(frozen=True, slots=True)
 class Together:
-    """How rows come in clusters. least: as how many independent ones they count if all rows of a cluster are alike (L. Kish 1965)."""
+    """How rows come in clusters. least: as how many independent ones they count if all rows of a cluster are alike (L. Kish 1965). alike:
+    how much right rows of a cluster are so, by `alike_of`; 0: not known, the spread of resamples alone counts."""
 
     rows: int
     clusters: int
     least: float
+    alike: float = 0.0
 
     @classmethod
     def of(cls, rows: int, clusters: Ints | None) -> Together:
@@ -281,7 +333,7 @@ class Together:
     def part(self, share: float) -> Together:
         """Of a part of the rows, at least one."""
         rows, clusters = (max(1, round(share * number)) for number in (self.rows, self.clusters))
-        return Together(rows, clusters, max(1.0, share * self.least))
+        return Together(rows, clusters, max(1.0, share * self.least), self.alike)
 
     @property
     def size(self) -> float:
@@ -299,6 +351,7 @@ class Together:
         found = mean * (1 - mean) / spread**2
         if self.clusters == self.rows:
             return min(float(self.rows), max(1.0, found))
+        found = min(found, self.rows / (1 + (self.rows / self.least - 1) * self.alike))
         few = max(1, min(min(mean, 1 - mean) * self.clusters, self.least - 1))
         shortened = found * (1 - 1 / self.least) * (Z95 / clustered.quantile(few)) ** 2
         return min(float(self.rows), max(self.least, shortened))
@@ -385,7 +438,8 @@ def summary(rows: Countable, *, count: int, seed: int, clusters: Ints | None = N
     as of `resamples`."""
     points: dict[str, Any] = {name: value for name, value in point_estimates(rows).items() if not np.isnan(value)}
     if (answers := rows.binned()) and "ece" in points:
-        points |= {"ece_debiased": answers.debiased, "largest_gap": answers.largest_gap}
+        effect = len(rows) / Together.of(len(rows), clusters).least
+        points |= {"ece_debiased": answers.debiased(effect), "largest_gap": answers.largest_gap}
     found = bootstrap(rows, count, seed, clusters)
     intervals = {name: {"low": low, "high": high} for name, (low, high) in found.items() if name in points}
     return {**points, "intervals": intervals}
@@ -438,7 +492,7 @@ def report(
         **summary(rows, count=count, seed=seed, clusters=clusters),
         "per_class": per_class(rows, labels),
         "confusion": {"labels": list(labels), "counts": confusion(rows).tolist()},
-        "reliability": calibration.reliability(rows.confidence, rows.correct, bins),
+        "reliability": calibration.reliability(rows.confidence, rows.correct, bins, clusters),
     }
 
 
@@ -507,20 +561,52 @@ def swapped(
     where fewer than six clusters differ none is below 0.05, up to the draws. A draw that says nothing of a score counts as large.
     clusters, tell: as of `paired_rows`.
     """
-    both, random = one_after_other(one, two), np.random.default_rng([seed, 2])
+
+    def scores(rows: Countable, weights: Floats) -> Floats:
+        every = rows.aggregate(weights)
+        return np.stack([every[name] for name in compared], axis=1)
+
+    return dict(zip(compared, _swapped(one, two, scores, count=count, seed=seed, clusters=clusters, tell=tell).tolist(), strict=True))
+
+
+def swapped_per_class(
+    one: Countable, two: Countable, labels: Sequence[str], *, count: int, seed: int, clusters: Ints | None = None
+) -> dict[str, float]:
+    """The same of the F1 of each label with support. count: draws for every FEW_LABELS of them, MOST_SWAPS at most, so that the least p
+    stays below 0.05 after its correction."""
+    support = one.by_class(np.ones((1, len(one)))).true[0] > 0
+    draws = min(MOST_SWAPS, count * -(-int(support.sum()) // FEW_LABELS))
+    found = _swapped(one, two, lambda rows, weights: rows.by_class(weights).f1[:, support], count=draws, seed=seed, clusters=clusters)
+    return dict(zip((label for label, held in zip(labels, support, strict=True) if held), found.tolist(), strict=True))
+
+
+def _swapped(
+    one: Countable, two: Countable, scores: Callable[[Countable, Floats], Floats], *, count: int, seed: int, clusters: Ints | None,
+    tell: Tell = quietly,
+) -> Floats:  # fmt: skip
+    """p of each of K scores (K,). scores: of rows under each weighting (B, K)."""
+    both, random, whole = one_after_other(one, two), np.random.default_rng([seed, 2]), np.ones((1, len(one)))
     places = np.arange(len(one)) if clusters is None else clusters
     units, size = int(places.max()) + 1, max(1, BLOCK_CELLS // (4 * len(one)))
-    before, after = point_estimates(one), point_estimates(two)
-    found = {name: abs(after[name] - before[name]) for name in compared}
-    large = dict.fromkeys(compared, 1)
+    least = np.abs(scores(two, whole) - scores(one, whole))[0]
+    large = np.ones(len(least))
     for start in range(0, count, size):
         tell(start, count)
         kept = random.integers(0, 2, size=(min(size, count - start), units)).astype(np.float64)[:, places]
-        scores = both.aggregate(np.block([[kept, 1 - kept], [1 - kept, kept]]))
-        for name, least in found.items():
-            mine, other = np.split(scores[name], 2)
-            large[name] += int((~(np.abs(other - mine) < least - TIED)).sum())
-    return {name: more / (count + 1) for name, more in large.items()}
+        mine, other = np.split(scores(both, np.block([[kept, 1 - kept], [1 - kept, kept]])), 2)
+        large += (~(np.abs(other - mine) < least - TIED)).sum(axis=0)
+    p: Floats = large / (count + 1)
+    return p
+
+
+def judged(entries: Mapping[Name, Mapping[str, Any]], alone: Mapping[Name, float]) -> dict[Name, dict[str, Any]]:
+    """Entries of `paired` with p, p_holm, adjusted for all of them, and the verdict by the one rule. alone: p of each."""
+    together = holm(alone)
+    return {
+        name: {**each, "p": alone[name], "p_holm": together[name]}
+        | {"verdict": verdict(Interval(each["difference"], each["low"], each["high"]), p=together[name]).value}
+        for name, each in entries.items()
+    }
 
 
 def one_after_other(one: Scores, two: Scores) -> Scores:

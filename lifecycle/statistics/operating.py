@@ -12,7 +12,7 @@ A threshold that has a precision on some rows seldom has it on others, as it is 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from lifecycle.statistics import clustered
 from lifecycle.statistics.calibration import THRESHOLD_ROWS
-from lifecycle.statistics.intervals import wilson
+from lifecycle.statistics.intervals import Z95
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -270,10 +270,13 @@ def cheapest_confidence(found: Curve, costs: Costs) -> float:
 
 
 # ── What a choice does ──────────────────────────────────────────────────────
+KINDS = ("hit", "false", "missed", "passed", "person", "positives", "unscored")  # of rows, as Outcome counts them
+
+
 @dataclass(frozen=True)
 class Outcome:
     """Rows of each kind: hit and false are called, missed and passed are not, person: handed over. unscored: those of the missed that have
-    no score, so that they could not be called."""
+    no score, so that they could not be called. clusters: the same of each cluster of rows (G, 7); None where rows are independent."""
 
     hit: int
     false: int
@@ -282,30 +285,40 @@ class Outcome:
     person: int
     positives: int
     unscored: int = 0
+    clusters: Ints | None = field(default=None, repr=False, compare=False)
 
     @property
     def rows(self) -> int:
         """All of them."""
         return self.hit + self.false + self.missed + self.passed + self.person
 
+    @property
+    def counts(self) -> dict[str, int]:
+        """How many of each kind."""
+        return {name: getattr(self, name) for name in KINDS}
+
     def share(self, of: str) -> tuple[float | None, float, float]:
-        """(share, low, high) with its 95 % Wilson interval; None where there is nothing below. of: precision; recall; called or person, of
-        the rows with a score."""
-        scored = self.rows - self.unscored
+        """(share, low, high) with its 95 % Wilson interval, at the effective number of rows where they come in clusters; None where there
+        is nothing below. of: precision; recall; called or person, of the rows with a score."""
+        parts = self.counts if self.clusters is None else dict(zip(KINDS, self.clusters.T, strict=True))
+        called = parts["hit"] + parts["false"]
+        scored = called + parts["missed"] + parts["passed"] + parts["person"] - parts["unscored"]
         above, below = {
-            "precision": (self.hit, self.hit + self.false),
-            "recall": (self.hit, self.positives),
-            "called": (self.hit + self.false, scored),
-            "person": (self.person, scored),
+            "precision": (parts["hit"], called),
+            "recall": (parts["hit"], parts["positives"]),
+            "called": (called, scored),
+            "person": (parts["person"], scored),
         }[of]
-        return (above / below if below else None, *wilson(above, below))
+        found = clustered.alone(above, below) if self.clusters is None else clustered.sums(above, below)
+        told = clustered.share(found)
+        return (told.value if found.below else None, told.low, told.high)
 
     def cost(self, costs: Costs, *, seed: int = 1) -> tuple[float | None, float, float]:
         """(mean, low, high) of what 1,000 rows cost; None without a row.
 
         low, high: 95 %, of the chances of each kind of row by Dirichlet with half a row of each added (the prior of H. Jeffreys 1946, of
         which Brown, Cai and DasGupta 2001 show how it covers). From 30 rows on, also where a dear kind was never seen: resampled rows,
-        which then cost nothing for sure, hold the true cost of 30 rows in 36 to 92 %. Rows are independent.
+        which then cost nothing for sure, hold the true cost of 30 rows in 36 to 92 %. Rows in clusters count as `_worth` of them says.
         """
         if not self.rows:
             return None, 0.0, 0.0
@@ -315,30 +328,49 @@ class Outcome:
                 kinds[price] = kinds.get(price, 0) + count
         prices, counts = (np.array(list(each), dtype=np.float64) for each in (kinds, kinds.values()))
         mean = float(counts @ prices / self.rows * PER)
-        drawn = np.random.default_rng(seed).dirichlet(counts + 0.5, size=RESAMPLES) @ prices * PER
+        spread = float(counts @ prices**2 / self.rows - (mean / PER) ** 2)
+        drawn = np.random.default_rng(seed).dirichlet(counts * self._worth(costs, spread) + 0.5, size=RESAMPLES) @ prices * PER
         low, high = np.percentile(drawn, (2.5, 97.5))
         return mean, min(mean, float(low)), max(mean, float(high))
 
+    def _worth(self, costs: Costs, spread: float) -> float:
+        """How much of an independent row each counts for the mean cost, 0 to 1: by the larger of two design effects, shortened for how few
+        clusters they come from; at least if all rows of a cluster were alike. spread: variance of one row's cost.
 
-def outcome(scores: Floats, positive: Bools, low: float, high: float) -> Outcome:
-    """What calling from high on, not calling below low and handing over what lies between does to these rows."""
-    return outcome_of(positive, scores >= high, (scores >= low) & (scores < high), unscored=count_unscored(scores))
+        One is the variance of the mean over clusters. Where dear rows are rare it tells little, so the other is 1 + (m − 1) ρ, as of
+        `clustered.design_effect`, with ρ by the kinds of rows: how much more often two rows of a cluster are of one kind than by chance.
+        """
+        if self.clusters is None:
+            return 1.0
+        kinds = self.clusters[:, :5].astype(np.float64)
+        sizes, shares = kinds.sum(axis=1), kinds.sum(axis=0) / self.rows
+        found = clustered.sums(kinds @ [0.0, costs.false, costs.missed, 0.0, costs.person or 0.0], sizes)
+        least = found.equal / found.below
+        if found.equal <= 1 or spread <= clustered.ROUNDING:
+            return least
+        within = (kinds * (sizes[:, None] - kinds) / sizes[:, None]).sum()
+        rho = 1 - float(within / (shares * (1 - shares)).sum()) / (found.below - found.clusters)
+        effect = max(1.0, found.variance / spread * found.below, 1 + (found.squares[2] / found.below - 1) * rho)
+        return max(least, (Z95 / clustered.quantile(found.equal - 1)) ** 2 / effect)
 
 
-def count_unscored(scores: Floats) -> int:
-    """Rows without a score."""
-    return int((scores == UNSCORED).sum())
+def outcome(scores: Floats, positive: Bools, low: float, high: float, clusters: Ints | None = None) -> Outcome:
+    """What calling from high on, not calling below low and handing over what lies between does to these rows. clusters: as of `curve`."""
+    called, person = scores >= high, (scores >= low) & (scores < high)
+    return outcome_of(positive, called, person, unscored=scores == UNSCORED, clusters=clusters)
 
 
-def outcome_of(positive: Bools, called: Bools, person: Bools | None = None, *, unscored: int = 0) -> Outcome:
+def outcome_of(
+    positive: Bools, called: Bools, person: Bools | None = None, *, unscored: Bools | None = None, clusters: Ints | None = None
+) -> Outcome:
     """The same for rows that were called, and handed over, in any other way, such as by the likeliest class."""
-    rest = ~called if person is None else ~called & ~person
-    return Outcome(
-        hit=int((called & positive).sum()),
-        false=int((called & ~positive).sum()),
-        missed=int((rest & positive).sum()),
-        passed=int((rest & ~positive).sum()),
-        person=0 if person is None else int(person.sum()),
-        positives=int(positive.sum()),
-        unscored=unscored,
-    )
+    none = np.zeros(len(positive), dtype=np.bool_)
+    person, unscored = none if person is None else person, none if unscored is None else unscored
+    rest = ~called & ~person
+    kinds = (called & positive, called & ~positive, rest & positive, rest & ~positive, person, positive, unscored)
+    parts = None
+    if clusters is not None and len(np.unique(clusters)) < len(clusters):
+        _, codes = np.unique(clusters, return_inverse=True)
+        parts = np.stack([np.bincount(codes, weights=kind) for kind in kinds], axis=1).astype(np.int64)
+    hit, false, missed, passed, handed, positives, without = (int(kind.sum()) for kind in kinds)
+    return Outcome(hit, false, missed, passed, handed, positives, without, parts)

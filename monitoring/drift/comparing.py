@@ -1,7 +1,7 @@
 """Texts of a window against texts of the reference: by their words, and by the model's own vectors. Pure; numpy.
 
 Each text counts once on its side, however often it was sent: what many people send in the same words is no news, and a classifier that has
-met a text knows it again. The texts of one sender, and a text that stands on both sides, share a fold.
+met a text knows it again. The texts of one sender, near duplicates of the reference, and a text that stands on both sides share a fold.
 """
 
 from __future__ import annotations
@@ -10,9 +10,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
+import scipy  # its parts are loaded when they are first used
 from numpy.typing import NDArray
 
 from datasets_app.datasets.rules import normal_digest
+from lifecycle.statistics import clustered
 from monitoring.drift import domain
 from monitoring.drift.domain import Floats, Verdict, Word
 from monitoring.drift.measuring import Measured
@@ -55,20 +57,22 @@ def once(texts: Sequence[str]) -> list[int]:
 
 
 def compare(
-    reference: Sequence[str], current: Sequence[str], keys: Sequence[str], vectors: Vectors | str, step: Callable[[str], None]
-) -> Compared:
+    reference: Sequence[str], current: Sequence[str], keys: Sequence[str], vectors: Vectors | str, step: Callable[[str], None],
+    clusters: Sequence[int] | None = None,
+) -> Compared:  # fmt: skip
     """Both classifiers, the words, the texts most typical of the window, and how many lie outside what was evaluated.
 
     reference, current: each text `once`. keys: who sent each current text, empty where nobody says so; then the text itself stands for its
     sender.
-    vectors: of reference and current in the model's embedding, or the sentence why there are none. step: told what comes next.
+    vectors: of reference and current in the model's embedding, or the sentence why there are none. step: told what comes next. clusters:
+    the group of near duplicates of each text of the reference; None where each is one of its own, or nobody counted.
     """
     n = len(reference)
     step("Comparing words")
     table = domain.tf_idf([*reference, *current])
     same = [normal_digest(text) for text in (*reference, *current)]
     senders = [*same[:n], *(key or text for key, text in zip(keys, same[n:], strict=True))]
-    groups, known = grouped(same, n, keys)
+    groups, known = grouped(same, n, keys, clusters)
     by_words = domain.told_apart(table.matrix[:n], table.matrix[n:], ALPHA, groups) if table.words else None
     new, missing = domain.telling_words(table, n, same, senders) if table.words else ([], [])
     found = [told(Monitor.WORDS, by_words, known) if by_words else Measured(Monitor.WORDS, Mark.NOT_MEASURED, WORDLESS)]
@@ -79,21 +83,27 @@ def compare(
     rows = domain.unit(np.vstack(vectors).astype(np.float64))
     by_meaning = domain.told_apart(rows[:n], rows[n:], ALPHA, groups)
     found.append(told(Monitor.MEANING, by_meaning, known))
-    outside = domain.outside_share(vectors[0], vectors[1])
+    outside = domain.outside_share(vectors[0], vectors[1], groups[:n])
     return Compared(tuple(found), new, missing, domain.most_typical(by_meaning.scores), outside)
 
 
-def grouped(same: Sequence[str], n: int, keys: Sequence[str]) -> tuple[NDArray[np.int64], int | None]:
+def grouped(
+    same: Sequence[str], n: int, keys: Sequence[str], clusters: Sequence[int] | None = None
+) -> tuple[NDArray[np.int64], int | None]:
     """The group of each row, and how many senders are known; None where fewer than two are, so that a key does not tell who asks.
 
-    same: what is the same text, of each row, the reference's n first. A current text is of its sender's group, and a text of the reference
-    that was sent too is of the same.
+    same: what is the same text, of each row, the reference's n first. Rows are of one group that are the same text, or of one sender, or of
+    one of the reference's clusters, and those that such rows join.
     """
     known = len(set(filter(None, keys)))
-    senders = [key if key and known > 1 else text for key, text in zip(keys, same[n:], strict=True)]
-    sent = dict(zip(same[n:], senders, strict=True))
-    _, groups = np.unique(np.array([*(sent.get(text, text) for text in same[:n]), *senders], dtype=object), return_inverse=True)
-    return groups.astype(np.int64), known if known > 1 else None
+    ties: list[tuple[int, str, str | int]] = [(at, "text", text) for at, text in enumerate(same)]
+    ties += [(n + at, "sender", key) for at, key in enumerate(keys) if key and known > 1]
+    ties += [(at, "cluster", cluster) for at, cluster in enumerate(clusters or ())]
+    places, rows = len(same) + clustered.numbered(tie[1:] for tie in ties), [at for at, *_ in ties]
+    size = int(places.max()) + 1
+    graph = scipy.sparse.coo_array((np.ones(len(ties)), (rows, places)), shape=(size, size))
+    _, groups = scipy.sparse.csgraph.connected_components(graph, directed=False)
+    return groups[: len(same)].astype(np.int64), known if known > 1 else None
 
 
 def told(monitor: Monitor, verdict: Verdict, senders: int | None) -> Measured:

@@ -17,7 +17,7 @@ import numpy as np
 import scipy  # its parts are loaded when they are first used
 from numpy.typing import NDArray
 
-from lifecycle.statistics import clustered
+from lifecycle.statistics import clustered, membership
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -169,12 +169,14 @@ def standard_error(n: int, m: int) -> float:
 def told_apart(reference: Floats, current: Floats, alpha: float, groups: Ints | None = None, *, seed: int = SEED) -> Verdict:
     """Whether a classifier tells the current rows (m, D) from the reference's (n, D) out of fold. Both hold FOLDS rows at least.
 
-    groups: a number for the sender of each of the n + m rows, or for its text; rows of one group share a fold. None: each its own.
+    groups: a number for the sender of each of the n + m rows, or for its text, or the texts that are its near duplicates; rows of one group
+    share a fold, for a classifier knows a text again that it has seen the like of. None: each its own.
 
     Scores of different folds depend on each other, which widens the AUC's spread to about one and a half of `standard_error`. So the
-    spread is taken from 199 permutations of the sides within folds, and never less than the formula's. Where the current rows come in
-    groups their part of it, n / (n + m), is multiplied by the design effect of their placements among the reference (Obuchowski,
-    "Nonparametric analysis of clustered ROC curve data", Biometrics 53, 1997), and Student's t on the groups stands for the normal.
+    spread is taken from 199 permutations of the sides within folds, and never less than the formula's. The part of it that is the current
+    rows', n / (n + m), is multiplied by the design effect of their placements among the reference, that of the reference's by theirs
+    (Obuchowski, "Nonparametric analysis of clustered ROC curve data", Biometrics 53, 1997), and Student's t stands for the normal, on as
+    many groups of one size as either side has at least.
     """
     rows = np.vstack([reference, current]).astype(np.float64)
     n, m = len(reference), len(current)
@@ -186,18 +188,19 @@ def told_apart(reference: Floats, current: Floats, alpha: float, groups: Ints | 
     found = auc(scores[:, 0], targets[:, 0])
     by_chance = [auc(scores[:, at], targets[:, at]) for at in range(1, 1 + PERMUTATIONS)]
     centre, spread = max(0.5, float(np.mean(by_chance))), max(standard_error(n, m), float(np.std(by_chance, ddof=1)))
-    effect, freedom = clustered.effect_of_mean(placements(scores[:, 0], n), groups[n:], m), len(np.unique(groups[n:])) - 1
-    spread *= math.sqrt((n * effect + m) / (n + m))
+    known, now = scores[:n, 0], scores[n:, 0]
+    effect, freedom = together(membership.placements(now, known), groups[n:])
+    effect_known, freedom_known = together(membership.placements(known, now), groups[:n])
+    freedom, spread = min(freedom, freedom_known), spread * math.sqrt((n * effect + m * effect_known) / (n + m))
     limit = min(1.0, centre + clustered.quantile(freedom, float(scipy.special.ndtri(1 - alpha))) * spread)
-    p = float(scipy.special.stdtr(freedom, (centre - found) / spread)) if freedom else 1.0
-    return Verdict(found, limit, p, n, m, scores[n:, 0], effect)
+    p = float(scipy.special.stdtr(freedom, (centre - found) / spread)) if freedom > 0 else 1.0
+    return Verdict(found, limit, p, n, m, now, effect)
 
 
-def placements(scores: Floats, n: int) -> Floats:
-    """The share of the n reference scores below each current one, ties counted half; their mean is the AUC. (m,)."""
-    known = np.sort(scores[:n])
-    found: Floats = (np.searchsorted(known, scores[n:], "left") + np.searchsorted(known, scores[n:], "right")) / (2 * n)
-    return found
+def together(placed: Floats, groups: Ints) -> tuple[float, float]:
+    """The design effect of the mean placement of a side, and the degrees of freedom that its groups leave, as many as if of one size."""
+    sizes = np.unique(groups, return_counts=True)[1].astype(np.float64)
+    return clustered.effect_of_mean(placed, groups, len(placed)), float(sizes.sum() ** 2 / (sizes**2).sum()) - 1
 
 
 # ── What tells them apart ───────────────────────────────────────────────────
@@ -239,18 +242,20 @@ def most_typical(scores: Floats, count: int = SHOWN_TEXTS) -> list[int]:
 
 
 # ── A region that nobody evaluated ──────────────────────────────────────────
-def nearest_distance(rows: Floats, among: Floats, *, same: bool = False) -> Floats:
-    """Cosine distance (0 to 2) of each row to its nearest among others; same: both are one set, and a row is not its own neighbour."""
+def nearest_distance(rows: Floats, among: Floats, groups: Ints | None = None) -> Floats:
+    """Cosine distance (0 to 2) of each row to its nearest among others. groups: where both are one set, of which none of a row's group is
+    its neighbour; infinite where there is no other group."""
     similarity = unit(np.asarray(rows, dtype=np.float64)) @ unit(np.asarray(among, dtype=np.float64)).T
-    if same:
-        np.fill_diagonal(similarity, -np.inf)
+    if groups is not None:
+        similarity[groups[:, None] == groups[None, :]] = -np.inf
     distance: Floats = 1 - similarity.max(axis=1)
     return distance
 
 
-def outside_share(reference: Floats, current: Floats) -> float:
-    """The share of current embeddings farther from every reference than 99 % of the references are from each other; 0 to 1."""
-    edge = float(np.quantile(nearest_distance(reference, reference, same=True), 0.99))
+def outside_share(reference: Floats, current: Floats, groups: Ints) -> float:
+    """The share of current embeddings farther from every reference than 99 % of the references are from each other; 0 to 1. groups: of the
+    reference rows; one's own group is no neighbour, nor is it where one group is all there is: then nothing lies outside."""
+    edge = float(np.quantile(nearest_distance(reference, reference, groups), 0.99, method="higher"))
     return float((nearest_distance(current, reference) > edge + 1e-12).mean())
 
 

@@ -54,6 +54,11 @@ class Reference:
         return clustered.effective(self.groups, z) if self.groups else self.rows
 
     @property
+    def each(self) -> float:
+        """How much of a row each counts, 0 to 1: that of independent ones if all of a group are alike, as near duplicates are."""
+        return self.groups.equal / self.groups.below if self.groups else 1.0
+
+    @property
     def one_group(self) -> bool:
         """Whether all rows are near duplicates of each other, which tells nothing of chance."""
         return self.groups is not None and self.groups.clusters < 2
@@ -211,7 +216,7 @@ def measure(monitor: str, reference: Reference, counts: Counts, senders: Senders
     if bins is None:
         return Measured(monitor, Mark.NOT_MEASURED, HOW.get(Monitor(monitor), "The window says nothing of it."))
     design = design_of(monitor, reference, counts, senders)
-    shift = statistics.shift(bins, ALPHA, design)
+    shift = statistics.shift(bins, ALPHA, design, reference.each)
     if shift is None or shift.m < MIN_ROWS:
         return too_few(monitor, shift.m if shift else 0, MIN_ROWS)
     if shift.n < MIN_ROWS:

@@ -2,7 +2,8 @@
 
 PSI as credit scoring has it, with a threshold that knows the sample sizes: without any drift PSI is about (1/n + 1/m) times a chi-square
 with B - 1 degrees of freedom (Yurdakul 2018), so a small window does not cry wolf and a large one does not sleep. Where the same senders
-ask again and again, 1/m is multiplied by their design effect (`lifecycle.statistics.clustered.by_chance`).
+ask again and again, 1/m is multiplied by their design effect (`lifecycle.statistics.clustered.by_chance`); where the reference's rows are
+near duplicates, n is as many as tell as much if those of a group are all alike.
 """
 
 from __future__ import annotations
@@ -105,9 +106,9 @@ def categorical_bins(reference: Mapping[str, int], current: Mapping[str, int], t
 
 
 # ── Distances ───────────────────────────────────────────────────────────────
-def smoothed(counts: Sequence[int]) -> Floats:
-    """Shares of B bins, none of them zero: (count + 0.5) / (n + 0.5 B)."""
-    filled = np.asarray(counts, dtype=np.float64) + SMOOTHING
+def smoothed(counts: Sequence[int], each: float = 1.0) -> Floats:
+    """Shares of B bins, none of them zero: (count + 0.5) / (n + 0.5 B). each: how much of an independent row one counts."""
+    filled = each * np.asarray(counts, dtype=np.float64) + SMOOTHING
     shares: Floats = filled / filled.sum()
     return shares
 
@@ -124,11 +125,12 @@ def js_distance(p: Floats, q: Floats) -> float:
     return math.sqrt(max(0.0, (kl(p, middle) + kl(q, middle)) / 2 / math.log(2)))
 
 
-def shift(bins: Bins, alpha: float, design: Design | None = None) -> Shift | None:
+def shift(bins: Bins, alpha: float, design: Design | None = None, each: float = 1.0) -> Shift | None:
     """PSI of two filled samples with its threshold at this alpha; None where one of them is empty.
 
-    design: what the current sample's senders do to its shares; None: its rows are taken as independent. Bins that are empty on both sides
-    are left out. With one bin left there is nothing to differ in: PSI 0, p 1.
+    design: what the current sample's senders do to its shares; None: its rows are taken as independent. each: how much of an independent
+    row one of the reference counts, 0 to 1. Bins that are empty on both sides are left out. With one bin left there is nothing to differ
+    in: PSI 0, p 1.
     """
     filled = bins.filled
     n, m = sum(filled.reference), sum(filled.current)
@@ -137,9 +139,9 @@ def shift(bins: Bins, alpha: float, design: Design | None = None) -> Shift | Non
     degrees = len(filled.names) - 1
     if not degrees:
         return Shift(0.0, 0.0, 1.0, n, m, 0.0, 0.0, 0.0)
-    reference, current = smoothed(filled.reference), smoothed(filled.current)
+    reference, current = smoothed(filled.reference, each), smoothed(filled.current)
     to_reference, to_current = kl(current, reference), kl(reference, current)
-    value, chance = to_reference + to_current, by_chance(degrees, n, m, design)
+    value, chance = to_reference + to_current, by_chance(degrees, n * each, m, design)
     return Shift(
         value=value, critical=chance.critical(alpha), p=chance.p(value), n=n, m=m, kl_current=to_reference, kl_reference=to_current,
         js=js_distance(reference, current),

@@ -17,6 +17,7 @@ from datasets_app.labeling import queries as labeling
 from datasets_app.labeling.models import Annotation, Decision, Queue
 from datasets_app.snapshots import queries as snapshots
 from datasets_app.snapshots.models import Snapshot
+from lifecycle.evaluation import rules as evaluation_rules
 from lifecycle.evaluation.models import Evaluation
 from lifecycle.statistics import clustered
 from lifecycle.statistics.clustered import Sums
@@ -341,8 +342,8 @@ def gather(endpoint: Endpoint, now: datetime, window_days: int) -> Facts:
 
 def groups_of(evaluation: Evaluation) -> dict[str, Any]:
     """groups and between, as `Facts` has them; empty where each row is a group of its own, or an older report does not say."""
-    groups, between = evaluation.report.get("clusters"), evaluation.report.get("intervals", {}).get("accuracy")
-    return {"groups": groups, "between": tuple(between)} if groups and groups < evaluation.rows and between else {}
+    groups, (low, high) = evaluation.report.get("clusters"), evaluation_rules.interval(evaluation.report, "accuracy")
+    return {"groups": groups, "between": (low, high)} if groups and groups < evaluation.rows and None not in (low, high) else {}
 
 
 def by_key(words: Iterable[tuple[str, bool]]) -> Sums:

@@ -16,6 +16,7 @@ from registry.policies.rules import Rules
 
 NAMES = {"macro_f1": "macro-F1", "accuracy": "accuracy", "weighted_f1": "weighted F1", "ece_debiased": "debiased ECE"}
 LEAST_ROWS = 30  # where a policy asks for no number: of so many, a model that is wrong in 1 of 10 has one wrong in 96 of 100 splits
+UNEVEN = 0.5  # of the rows, if all labels had as few as the rarest: below it the finding says so
 JUDGED_BY = {"ece": "ece_debiased"}  # an ECE by itself grows as rows get fewer
 
 
@@ -42,7 +43,7 @@ class Live:
 
     differences: this version minus the live one, paired, by metric. problem: why there are none although something is live, and what to do.
     clusters: groups of near duplicates that the rows come in; effective_clusters: as how many of one size they count. None where each row
-    is one of its own, or nobody counted.
+    is one of its own, or nobody counted. labels, rarest: how many labels the rows have, and how many rows the rarest of them; 0: unknown.
     """
 
     name: str = ""
@@ -52,11 +53,19 @@ class Live:
     source: str = ""
     clusters: int | None = None
     effective_clusters: float | None = None
+    labels: int = 0
+    rarest: int = 0
+
+    def independent(self, metric: str) -> float:
+        """How many rows say as much by themselves, at least. A score to which each label adds alike may fall by the rarest label alone, of
+        which it is then told: by as many rows as there were if all labels had so few."""
+        known = float(self.rows) if self.effective_clusters is None else self.effective_clusters
+        return known * self.evenness if metric == "macro_f1" else known
 
     @property
-    def independent(self) -> float:
-        """How many rows say as much by themselves, at least."""
-        return float(self.rows) if self.effective_clusters is None else self.effective_clusters
+    def evenness(self) -> float:
+        """The rows that there were if all labels had as few as the rarest, of all rows; 1 where nobody counted."""
+        return min(1.0, self.labels * self.rarest / self.rows) if self.rarest else 1.0
 
     @property
     def counted(self) -> str:
@@ -162,7 +171,7 @@ def live(gate: Gate, evidence: Evidence) -> Finding:
 
     The score test counts a group of near duplicates as one row, groups of unequal size as fewer of one size: what a row of it is worth is
     not known of a score such as macro-F1, and where all rows of a group turn together it is worth no more. Where they do not, the gate asks
-    for more than it has to. The interval is by groups already.
+    for more than it has to. The interval is by groups already. Of macro-F1 it counts rows as `Live.independent` says.
     """
     metric, bound, worse = gate.settings["metric"], gate.settings["bound"], float(gate.settings["at_most_worse"])
     title, threshold = (
@@ -182,16 +191,16 @@ def live(gate: Gate, evidence: Evidence) -> Finding:
     if bound == "low" and found is None:
         problem = f"the comparison with {known.name} states no interval for {NAMES[metric]}"
         return gate.found(title, Outcome.FAILED, NOT_RUN.format(problem), threshold=threshold)
-    low = low_if_worse(found, worse, known.independent) if found else difference.value
+    low = low_if_worse(found, worse, known.independent(metric)) if found else difference.value
     counted = low if bound == "low" else difference.value
     outcome = Outcome.FAILED if counted < -worse else Outcome.WATCH if low < -worse else Outcome.PASSED
-    words = by_the_bound(found, low, worse, known) if found and bound == "low" else "The value counts, not its interval."
+    words = by_the_bound(found, low, worse, known, metric) if found and bound == "low" else "The value counts, not its interval."
     told = f"{with_interval(difference, signed, (-worse,))} against {known.name}, {known.counted}, paired. {words}"
     value, threshold = signed(counted, unlike=(-worse,)), f"≥ {signed(-worse, unlike=(counted,))}"
     return gate.found(title, outcome, told, value=value, threshold=threshold, source=known.source)
 
 
-def by_the_bound(found: Interval, low: float, worse: float, known: Live) -> str:
+def by_the_bound(found: Interval, low: float, worse: float, known: Live, metric: str) -> str:
     """What counts where the lower end does; where it is beyond the limit, whether the version is shown to be worse, or too little is known.
 
     low: as `low_if_worse` has it.
@@ -202,16 +211,19 @@ def by_the_bound(found: Interval, low: float, worse: float, known: Live) -> str:
     if verdict(found, matters=worse) is Verdict.WORSE:
         return f"{told} Shown to be worse than {known.name} by more than {decimals(worse)}."
     told += f" Not enough data: whether it is worse by more than {decimals(worse)} is neither shown nor ruled out."
+    if metric == "macro_f1" and known.evenness < UNEVEN:
+        told += f" Each of {count(known.labels)} labels counts alike, and the rarest has {count(known.rarest)} test rows."
     if found.value <= -worse:
         return told
-    least = math.ceil(rows_for_margin(worse) * known.rows / known.independent) if worse else 0
+    least = math.ceil(rows_for_margin(worse) * known.rows / known.independent(metric)) if worse else 0
     needed = max(rows_needed(known.rows, found.value + worse, found.low, found.high) or 0, least)
     more = f" If the difference stays as it is, about {count(rounded(needed))} test rows rule it out."
     return told + more if needed > known.rows else told
 
 
 def calibration(gate: Gate, evidence: Evidence) -> Finding:
-    """The debiased calibration error on the frozen test split stays below the limit."""
+    """The debiased calibration error on the frozen test split stays below the limit. Of few rows chance may put it above; then the finding
+    says that there is not enough data."""
     metric, limit = JUDGED_BY[gate.settings["metric"]], float(gate.settings["at_most"])
     title, threshold = f"{NAMES[metric][0].upper()}{NAMES[metric][1:]} at most {decimals(limit)}", f"≤ {decimals(limit)}"
     measure = evidence.metrics.get(metric)
@@ -223,6 +235,8 @@ def calibration(gate: Gate, evidence: Evidence) -> Finding:
     if outcome is Outcome.PASSED and measure.high is not None and measure.high > limit:
         outcome = Outcome.WATCH
     told = f"{with_interval(measure, unlike=(limit,))}, {count(evidence.rows)} test rows."
+    if measure.low is not None and measure.low <= limit < measure.value:
+        told += f" Not enough data: whether it is above {decimals(limit)} is neither shown nor ruled out. It takes a larger test split."
     value, threshold = decimals(measure.value, unlike=(limit,)), f"≤ {decimals(limit, unlike=(measure.value,))}"
     return gate.found(title, outcome, told, value=value, threshold=threshold, source=evidence.evaluation)
 

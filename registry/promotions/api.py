@@ -151,7 +151,8 @@ class RequestOut(serializers.Serializer[PromotionRequest]):
         allow_null=True,
         help_text="with the live version; in measures and worst, difference, low and high are signed so that positive is better for this "
         "version, whatever the score, as the live gate reads them; pages show this version minus the live one. clusters: how many "
-        "groups of near duplicates the rows come in, each of which the gate takes as one; absent where there are none",
+        "groups of near duplicates the rows come in, each of which the gate takes as one; absent where there are none. evenness: how many "
+        "labels the rows have, and how many rows the rarest of them, by which the gate takes macro-F1",
     )
     gates = serializers.SerializerMethodField()
     fate = serializers.SerializerMethodField()

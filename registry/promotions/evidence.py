@@ -81,8 +81,8 @@ def live(baseline: ModelVersion | None, comparison: dict[str, Any] | None, probl
     if comparison is None:
         return Live(baseline.semver, problem=problem)
     differences = {name: Measure(found["difference"], found["low"], found["high"]) for name, found in comparison["measures"].items()}
-    groups: dict[str, Any] = {name: comparison.get(name) for name in GROUPS}
-    return Live(baseline.semver, differences, comparison["rows"], source=comparison["baseline_report"], **groups)
+    more: dict[str, Any] = {name: comparison.get(name) for name in GROUPS} | comparison.get("evenness", {})
+    return Live(baseline.semver, differences, comparison["rows"], source=comparison["baseline_report"], **more)
 
 
 def compare(version: ModelVersion, baseline: ModelVersion | None) -> tuple[dict[str, Any] | None, str]:
@@ -108,6 +108,7 @@ def compare(version: ModelVersion, baseline: ModelVersion | None) -> tuple[dict[
         {
             "rows": found["rows"],
             **({name: found[name] for name in GROUPS} if found["clusters"] < found["rows"] else {}),
+            **({"evenness": {"labels": len(by_label), "rarest": min(each["support"] for each in by_label.values())}} if by_label else {}),
             "left_out": found["left_out"],
             "measures": found["metrics"],
             "worst": worst(by_label),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -24,7 +25,8 @@ def test_the_variance_is_that_of_a_regression_through_the_origin_with_robust_err
     assert found.value == 0.32
     equal = 50**2 / (ALL**2).sum()
     assert found.variance == pytest.approx(equal / (equal - 1) * ((BAD - 0.32 * ALL) ** 2).sum() / 50**2)
-    assert found == sums(BAD[:4], ALL[:4]) + sums(BAD[4:], ALL[4:])
+    assert found.within == pytest.approx((BAD * (ALL - BAD) / ALL).sum())
+    assert found == replace(sums(BAD[:4], ALL[:4]) + sums(BAD[4:], ALL[4:]), within=found.within)
 
 
 def test_values_one_a_cluster_have_students_interval():
@@ -109,6 +111,50 @@ def test_the_interval_of_a_share_holds_however_alike_the_rows_of_a_cluster_are(c
         held += found.low <= chance <= found.high
 
     assert held / 2_000 >= 0.93
+
+
+@pytest.mark.parametrize(("chance", "alike"), [(0.7, 0.02), (0.9, 0.3), (0.9, 0.8), (0.98, 0.3)])
+@pytest.mark.parametrize("large", [[444] * 3, [270] * 5, [1000]], ids=["three", "five", "one"])
+def test_the_interval_of_a_share_holds_where_a_few_of_a_hundred_clusters_have_most_rows(large, chance, alike):
+    """1,000 samples of 2,000 rows. With the variance over clusters alone, five large ones that happened to be alike left a share of .9 in
+    44 of 100, since small clusters said nothing of how alike rows are. The worst is a correlation of .8 where one has half of all."""
+    random, held, spread = np.random.default_rng(1), 0, (1 - alike) / alike
+    count = np.array(large + [round((2000 - sum(large)) / (100 - len(large)))] * (100 - len(large)))
+    for _ in range(1_000):
+        own = random.beta(chance * spread, (1 - chance) * spread, 100)
+        found = clustered.share(sums(random.binomial(count, own), count))
+        held += found.low <= chance <= found.high
+
+    assert held / 1_000 >= (0.91 if (len(large), alike) == (1, 0.8) else 0.93)
+
+
+def test_clusters_that_are_all_as_the_whole_tell_as_much_as_rows():
+    """No variance between them, and less than by chance within."""
+    found = sums(np.full(40, 2), np.full(40, 4))
+
+    assert (found.variance, clustered.design_effect(found), clustered.effective(found)) == (0.0, 1.0, 160)
+
+
+def test_a_handful_of_rows_above_hardly_says_that_those_of_a_cluster_are_alike():
+    """2 of 220 rows, of which one cluster has 100: without FEW rows of a cluster would be taken as wholly alike."""
+    found = sums(np.repeat([1, 0], [2, 119]), np.repeat([1, 100], [120, 1]))
+
+    expected = 2 * 218 / 220**2 * 99
+    assert clustered.design_effect(found) == pytest.approx(1 + (10_120 / 220 - 1) * (1 - 2 / (expected + 2)))
+    assert clustered.design_effect(found) < 16
+
+
+def test_clusters_of_about_one_size_have_the_design_effect_of_their_variance():
+    found = sums(np.repeat([1, 2, 3], 20), np.repeat([4, 5, 6], 20))
+
+    assert clustered.design_effect(found) == max(1.0, found.variance / (found.value * (1 - found.value)) * found.below)
+
+
+def test_sums_that_were_kept_without_what_is_within_clusters_are_taken_as_if_all_rows_of_one_were_alike():
+    found = sums(np.repeat([1, 2, 3, 20], [20, 20, 20, 1]), np.repeat([4, 40], [60, 1]))
+
+    assert clustered.effective(found) > 100
+    assert clustered.effective(replace(found, within=0.0)) == pytest.approx(found.equal)
 
 
 # ── Skewed values ───────────────────────────────────────────────────────────

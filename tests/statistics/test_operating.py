@@ -280,3 +280,42 @@ def test_what_was_never_seen_may_cost_something_and_the_interval_holds_the_cost(
 
     assert (mean, low) == (0, 0)
     assert high > 500
+
+
+@pytest.mark.parametrize(
+    ("clusters", "size", "alike", "false", "missed"), [(40, 5, 0.8, 0.1, 0.05), (100, 10, 0.8, 0.01, 0.005), (200, 5, 0.3, 0.1, 0.02)]
+)
+def test_cost_and_precision_of_near_duplicates_are_covered(clusters, size, alike, false, missed):
+    """200 samples; as independent rows 37 to 81 of 100 hold the truth."""
+    random, chances = np.random.default_rng(2), [0.3, false, missed, 0.7 - false - missed]
+    together, held = np.arange(clusters * size) // size, {"cost": 0, "precision": 0}
+    for _ in range(200):
+        own, fresh = np.repeat(random.choice(4, clusters, p=chances), size), random.choice(4, clusters * size, p=chances)
+        kind = np.where(np.repeat(random.random(clusters) < alike, size), own, fresh)
+        found = operating.outcome_of((kind == 0) | (kind == 2), kind < 2, clusters=together)
+        (_, low, high), (_, least, most) = found.cost(Costs(5, 20)), found.share("precision")
+        held["cost"] += low <= 1000 * (5 * false + 20 * missed) <= high
+        held["precision"] += least <= 0.3 / (0.3 + false) <= most
+
+    assert min(held.values()) >= 200 * 0.93
+
+
+def test_near_duplicates_that_all_cost_the_same_count_once():
+    one, rows = (
+        operating.outcome_of(*np.ones((2, each), dtype=bool), clusters=together) for each, together in ((5, None), (20, np.arange(20) // 4))
+    )
+
+    assert one.cost(Costs(5, 20)) == rows.cost(Costs(5, 20))
+    assert one.share("precision") == rows.share("precision") == (1.0, *wilson(5, 5))
+    assert rows.counts == {"hit": 20, "false": 0, "missed": 0, "passed": 0, "person": 0, "positives": 20, "unscored": 0}
+
+
+def test_what_has_no_score_is_left_out_by_cluster_too():
+    low, high = operating.cheapest(operating.curve(SPANS, RIGHT), Costs(1, 3, 0.1))
+
+    alone, together = (operating.outcome(SPANS, RIGHT, low, high, each) for each in (None, np.array([0, 1, 2, 3, 3, 3, 3])))
+
+    assert alone == together
+    assert together.share("person")[0] == alone.share("person")[0] == 0.75
+    assert together.share("person") == alone.share("person")
+    assert together.share("recall") == (0.0, *wilson(0, 1))

@@ -114,4 +114,4 @@ class SingleLabel(OfTexts):
         if info.deciding is None:
             return found
         decided = deciding.decide(probabilities, info.cut)
-        return found | {"deciding": deciding.told(info.deciding, decided, truth, info.labels.index(info.deciding.label))}
+        return found | {"deciding": deciding.told(info.deciding, decided, truth, info.labels.index(info.deciding.label), clusters)}

@@ -62,27 +62,29 @@ def check_texts(ctx: JobContext, endpoint: Endpoint, version: ModelVersion, span
     base = baseline(version)
     current = traffic.drawn_texts(endpoint, span.start, span.end, TEXTS_MAX, version)
     current = [current[at] for at in comparing.once([each.text for each in current])]
-    digests, reference = sample(base)
+    digests, reference, clusters = sample(base)
     compared = comparing.too_few(len(reference), len(current))
     if compared is None:
         texts = [each.text for each in current]
         compared = comparing.compare(
-            reference, texts, [each.key for each in current], vectors(version, digests, reference, texts, step), step
+            reference, texts, [each.key for each in current], vectors(version, digests, reference, texts, step), step, clusters
         )
     ctx.raise_if_cancelled()
     return write(ctx, endpoint, version, base, span, compared, current, len(reference), asked)
 
 
 # ── Reading ─────────────────────────────────────────────────────────────────
-def sample(base: Baseline) -> tuple[list[str], list[str]]:
-    """Up to 1,000 items of the evaluation that still have a text, each text once, the same ones each time: (digests, texts)."""
+def sample(base: Baseline) -> tuple[list[str], list[str], list[int] | None]:
+    """Up to 1,000 items of the evaluation that still have a text, each text once, the same ones each time: (digests, texts, the group of
+    near duplicates of each, None where nobody counted)."""
     answers = evaluations.predictions_of(base.evaluation)
     order = np.random.default_rng(SEED).permutation(len(answers.ids))[:TEXTS_MAX]
-    digests = [answers.ids[at] for at in sorted(order.tolist())]
-    items = evaluations.items_by_digest(base.evaluation, digests)
-    kept = [digest for digest in digests if digest in items and items[digest].text]
+    places = {answers.ids[at]: at for at in sorted(order.tolist())}
+    items = evaluations.items_by_digest(base.evaluation, places)
+    kept = [digest for digest in places if digest in items and items[digest].text]
     kept = [kept[at] for at in comparing.once([items[digest].text for digest in kept])]
-    return kept, [items[digest].text for digest in kept]
+    clusters = None if answers.clusters is None else [int(answers.clusters[places[digest]]) for digest in kept]
+    return kept, [items[digest].text for digest in kept], clusters
 
 
 def vectors(version: ModelVersion, digests: Sequence[str], reference: Sequence[str], current: Sequence[str], step: Step) -> Vectors | str:

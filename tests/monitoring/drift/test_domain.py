@@ -70,12 +70,6 @@ def test_rows_of_a_group_share_a_fold_and_sides_are_dealt_out_evenly():
     assert [int((number[sides == 1] == fold).sum()) for fold in range(5)] == [12] * 5
 
 
-def test_placements_have_the_auc_as_their_mean():
-    scores = np.random.default_rng(8).integers(0, 6, 80).astype(float)
-
-    assert domain.placements(scores, 50).mean() == pytest.approx(domain.auc(scores, np.repeat([-1, 1], [50, 30])))
-
-
 def test_auc_is_scikit_learns_with_ties():
     random = np.random.default_rng(2)
     scores, sides = random.integers(0, 6, 80).astype(float), random.integers(0, 2, 80)
@@ -147,8 +141,19 @@ def test_distance_to_the_nearest_is_scikit_learns_and_a_far_cluster_lies_outside
     known = NearestNeighbors(n_neighbors=1, metric="cosine").fit(reference)
 
     assert domain.nearest_distance(near, reference) == pytest.approx(known.kneighbors(near)[0][:, 0])
-    assert domain.outside_share(reference, near) <= 0.1
-    assert domain.outside_share(reference, far) > 0.9
+    assert domain.outside_share(reference, near, np.arange(200)) <= 0.1
+    assert domain.outside_share(reference, far, np.arange(200)) > 0.9
+
+
+def test_near_duplicates_of_the_reference_put_nothing_outside_of_what_was_evaluated():
+    """Seeded: 40 directions, each five times; another 50 of the same kind lie as far from these as they do from each other."""
+    random = np.random.default_rng(3)
+    own, groups = np.repeat(random.normal(size=(40, 4)), 5, axis=0), np.arange(200) // 5
+    reference, current = own + random.normal(size=(200, 4)) * 0.001, random.normal(size=(50, 4))
+
+    assert domain.outside_share(reference, current, np.arange(200)) > 0.9
+    assert domain.outside_share(reference, current, groups) <= 0.05
+    assert domain.outside_share(reference[:5], current, groups[:5]) == 0
 
 
 def test_most_typical_come_first():
@@ -162,11 +167,12 @@ def sentences(random, rows):
     return [" ".join(random.choice(names, 6, p=share / share.sum())) for _ in range(rows)]
 
 
-def by_words(reference, current, keys=None):
+def by_words(reference, current, keys=None, clusters=None):
     """The words monitor, as the check of a window asks for it."""
     sides = [[side[at] for at in comparing.once(side)] for side in (reference, current)]
     keys = [(keys or [""] * len(current))[at] for at in comparing.once(current)]
-    return comparing.compare(*sides, keys, "Not asked for.", lambda _: None).found[0]
+    clusters = clusters and [clusters[at] for at in comparing.once(reference)]
+    return comparing.compare(*sides, keys, "Not asked for.", lambda _: None, clusters).found[0]
 
 
 def test_texts_that_are_sent_again_and_again_are_no_drift():
@@ -205,3 +211,24 @@ def test_senders_with_words_of_their_own_are_no_drift():
 
     assert found[0].ratio > 1 > found[1].ratio
     assert (found[0].senders, found[1].senders) == (None, 8)
+
+
+def test_near_duplicates_of_the_reference_are_no_drift():
+    """Seeded: ten windows of 100 texts of one kind with the evaluation, which has 20 texts, each four times more without one word. Were
+    each by itself, all windows would be told apart, by texts whose like the classifier has seen."""
+    random, over, clusters = np.random.default_rng(3), {True: 0, False: 0}, [*range(20), *range(20), *range(20), *range(20), *range(20)]
+    for _ in range(10):
+        own = [text.split() for text in sentences(random, 20)]
+        near = [" ".join(words[:at] + words[at + 1 :]) for at in range(4) for words in own]
+        reference, current = [*map(" ".join, own), *near], sentences(random, 100)
+        for known in over:
+            over[known] += by_words(reference, current, clusters=clusters if known else None).ratio > 1
+
+    assert over == {True: 0, False: 10}
+
+
+def test_what_was_sent_of_a_cluster_is_of_its_group():
+    groups, _ = comparing.grouped(["a", "b", "c", "b", "d", "e"], 3, ["one", "two", "one"], [7, 7, 8])
+
+    assert groups[0] == groups[1] == groups[3] == groups[5]
+    assert len({groups[0], groups[2], groups[4]}) == 3

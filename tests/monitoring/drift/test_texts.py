@@ -1,8 +1,10 @@
 """Texts of a day against those of the evaluation: told apart or not, cancelled, failed, without an engine."""
 
 import importlib
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
+import numpy as np
 import pytest
 
 from lifecycle.jobs.models import Job
@@ -85,13 +87,24 @@ def test_texts_of_another_kind_are_told_apart_by_named_words(live_endpoint, kept
 
 def test_texts_of_the_same_kind_are_not(live_endpoint, kept, engine):
     version = live_endpoint.alias.version
-    _, texts = module.sample(actions.baseline(version))
+    _, texts, _ = module.sample(actions.baseline(version))
     kept(texts)
 
     found = check(live_endpoint)
 
     assert found.state == "ok"
     assert found.results["words"]["mark"] in ("ok", "not_measured")
+
+
+def test_texts_of_the_evaluation_come_with_their_groups_of_near_duplicates(live_endpoint, monkeypatch):
+    base = actions.baseline(live_endpoint.alias.version)
+    answers = module.evaluations.predictions_of(base.evaluation)
+    grouped = replace(answers, clusters=np.arange(len(answers.ids)) // 3)
+    monkeypatch.setattr(module.evaluations, "predictions_of", lambda _: grouped)
+
+    digests, _, clusters = module.sample(base)
+
+    assert clusters == [answers.ids.index(digest) // 3 for digest in digests]
 
 
 def test_three_strange_days_open_and_the_accuracy_is_not_estimated_any_more(live_endpoint, traffic, kept, engine):

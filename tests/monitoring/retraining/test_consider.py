@@ -128,17 +128,30 @@ def test_near_duplicates_in_a_test_split_hardly_ever_make_an_unchanged_model_les
     assert wrong[True] <= 5 < 15 < wrong[False]
 
 
+def test_an_interval_by_groups_is_read_from_a_report_as_evaluations_write_it():
+    random, groups = np.random.default_rng(1), np.arange(200) // 4
+    truth, answers = random.integers(0, 2, 200), random.dirichlet([1, 1], 200)
+    report = metrics.report(answers, truth, ["a", "b"], count=50, clusters=groups)
+    ends = report["intervals"]["accuracy"]
+
+    found = queries.groups_of(Evaluation(rows=200, report=report))
+
+    assert found == {"groups": 50, "between": (ends["low"], ends["high"])}
+    assert fall_of(replace(GOOD, expected=report["accuracy"], tested=200, **found)).value == pytest.approx(report["accuracy"] - 0.97)
+
+
 @pytest.mark.parametrize(
-    ("report", "found"),
+    "report",
     [
-        ({"clusters": 20, "intervals": {"accuracy": [0.8, 0.95]}}, {"groups": 20, "between": (0.8, 0.95)}),
-        ({"clusters": 100, "intervals": {"accuracy": [0.8, 0.95]}}, {}),
-        ({"intervals": {"accuracy": [0.8, 0.95]}}, {}),
-        ({"clusters": 20, "intervals": {}}, {}),
+        {"clusters": 100, "intervals": {"accuracy": {"low": 0.8, "high": 0.95}}},
+        {"intervals": {"accuracy": {"low": 0.8, "high": 0.95}}},
+        {"clusters": 20, "intervals": {}},
+        {"clusters": 20, "intervals": {"accuracy": {"low": None, "high": None}}},
+        {"clusters": 20},
     ],
 )
-def test_an_interval_by_groups_is_read_where_rows_come_in_groups(report, found):
-    assert queries.groups_of(Evaluation(rows=100, report=report)) == found
+def test_where_rows_are_groups_of_their_own_or_no_interval_is_known_there_is_none_by_groups(report):
+    assert queries.groups_of(Evaluation(rows=100, report=report)) == {}
 
 
 def test_a_reason_says_in_how_many_groups_the_test_rows_come():

@@ -104,6 +104,12 @@ def test_a_split_that_is_too_small_is_told_apart_from_a_score_that_is_too_low():
     assert ["Not enough data" in gates.quality(Gate("quality", LOW), each).evidence for each in (few, low)] == [True, False]
 
 
+def test_a_calibration_error_that_chance_may_explain_is_told_apart_from_one_that_is_shown():
+    told = [gates.calibration(Gate("calibration", ECE), measured(0.08, low, 0.1, name="ece_debiased")).evidence for low in (0.05, 0.051)]
+
+    assert ["Not enough data" in each for each in told] == [True, False]
+
+
 def test_a_leak_that_is_neither_shown_nor_ruled_out_is_told_apart_from_one_that_is_shown():
     told = [gates.membership(Gate("membership", AUC), Evidence(membership=Measure(0.6, low, 0.65))).evidence for low in (0.55, 0.551)]
 
@@ -153,6 +159,39 @@ def test_near_duplicates_count_as_one_row_of_the_score_test():
 
     assert [each.outcome.value for each in found] == ["passed", "passed", "passed", "failed", "failed"]
     assert "600 test rows in 120 groups of near duplicates, paired." in found[-1].evidence
+
+
+def test_macro_f1_counts_as_if_every_label_had_as_few_rows_as_the_rarest():
+    """Two versions that answer alike, at a margin of 2 points: of 1,000 rows of four labels 189 count from 48 rows of the rarest on."""
+    gate, by_rows = Gate("live", LIVE_LOW | {"at_most_worse": 0.02}), Gate("live", LIVE_LOW | {"metric": "accuracy", "at_most_worse": 0.02})
+    alike = {name: Measure(0.0, 0.0, 0.0) for name in ("macro_f1", "accuracy")}
+
+    def found(which, rarest):
+        return gates.live(which, Evidence(live=Live("1.0.0", alike, 1_000, labels=4, rarest=rarest)))
+
+    assert [found(gate, rarest).outcome.value for rarest in (250, 48, 47, 1)] == ["passed", "passed", "failed", "failed"]
+    assert found(by_rows, 1).outcome.value == "passed"
+    told = found(gate, 40).evidence
+    assert "Each of 4 labels counts alike, and the rarest has 40 test rows." in told
+    assert told.endswith("about 1,200 test rows rule it out.")
+
+
+def test_a_version_that_loses_two_points_by_its_rarest_label_hardly_ever_passes():
+    """400 rows, 40 of the rarer of two labels, of which it loses 8 in 100: 4 points of its F1, 2 of the mean. As rows 7 in 100 passed."""
+    random, passed = np.random.default_rng(1), {True: 0, False: 0}
+    for seed in range(150):
+        truth = (random.random(400) < 0.1).astype(int)
+        live = np.where(random.random(400) < 0.9, truth, 1 - truth)
+        new = np.where((truth == 1) & (random.random(400) < 0.083), 0, live)
+        one_hot = [np.eye(2)[each] for each in (live, new)]
+        found = metrics.paired(truth, *one_hot, count=100, seed=seed)["macro_f1"]
+        differences = {"macro_f1": Measure(found["difference"], found["low"], found["high"])}
+        for known in passed:
+            counts = {"labels": 2, "rarest": int(truth.sum())} if known else {}
+            told = gates.live(Gate("live", RULES.gates["live"]), Evidence(live=Live("1.0.0", differences, 400, **counts)))
+            passed[known] += told.outcome is gates.Outcome.PASSED
+
+    assert passed[True] <= 4 < 8 <= passed[False]
 
 
 def test_nothing_known_fails_every_gate_of_the_standard_policy():

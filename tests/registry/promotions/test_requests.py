@@ -100,6 +100,8 @@ def test_a_better_version_is_compared_on_the_same_rows(live, mia, ravi):
     assert (request.status, request.baseline, request.baseline_moves) == (Status.IN_REVIEW, live.version, 1)
     assert (request.comparison["rows"], request.comparison["left_out"], request.comparison["baseline_semver"]) == (200, 0, "1.0.0")
     assert "clusters" not in request.comparison
+    rows_of_labels = request.comparison["evenness"]
+    assert (rows_of_labels["labels"] > 1, 0 < rows_of_labels["rarest"] <= 200 / rows_of_labels["labels"]) == (True, True)
     accuracy = request.comparison["measures"]["accuracy"]
     assert (accuracy["baseline"], accuracy["candidate"], accuracy["difference"]) == (0.985, 1.0, 0.015)
     assert request.gates.get(gate="live").status == "passed"

@@ -1,0 +1,80 @@
+"""Two models that answered the same rows, whose answers are swapped by chance: scores, and labels among many."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from lifecycle.statistics import metrics
+from lifecycle.statistics.metrics import Scored
+
+
+def answers(random, rows, classes, turned, lost=0.0):
+    """Two models that are right in 85 %; of each row the one is wrong where the other is right in `turned`. lost: of the rows of label 0,
+    the share that the second no longer gives it."""
+    truth = random.integers(0, classes, rows)
+    wrong = (truth + 1) % classes
+    both = np.where(random.random(rows) < 0.85, truth, wrong)
+    is_turned, first = random.random(rows) < turned, random.random(rows) < 0.5
+    one, two = (np.where(is_turned, np.where(first == side, truth, wrong), both) for side in (True, False))
+    two = np.where((truth == 0) & (random.random(rows) < lost), wrong, two)
+    return tuple(scored(truth, each, classes) for each in (one, two))
+
+
+def scored(truth, predicted, classes):
+    none = np.zeros(len(truth))
+    return Scored(truth, predicted, none, none, none, classes, 15)
+
+
+def labels_told(random, rows, classes, turned, lost=0.0, seed=1):
+    """By the interval alone, and by the one rule."""
+    one, two = answers(random, rows, classes, turned, lost)
+    labels = [str(at) for at in range(classes)]
+    found = metrics.paired_per_class(one, two, labels, 200, seed)
+    judged = metrics.judged(found, metrics.swapped_per_class(one, two, labels, count=200, seed=seed))
+    return [{label: each["verdict"] for label, each in some.items() if each["verdict"] != "unclear"} for some in (found, judged)]
+
+
+def test_of_two_models_that_are_alike_hardly_any_label_is_told_to_have_changed():
+    """40 pairs, 200 rows of 20 labels, a fifth of which turned: by the interval alone a label was told in two of five."""
+    random = np.random.default_rng(3)
+    told = [labels_told(random, 200, 20, 0.2, seed=seed) for seed in range(40)]
+
+    alone, together = (sum(bool(each[at]) for each in told) for at in (0, 1))
+    assert (alone >= 16, together <= 3) == (True, True)
+
+
+def test_a_label_that_was_lost_is_told_among_others():
+    random = np.random.default_rng(4)
+
+    assert labels_told(random, 400, 10, 0.05, lost=0.8)[1] == {"0": "worse", "1": "worse"}  # the second is given in its place
+
+
+def test_labels_without_rows_have_no_p():
+    random = np.random.default_rng(5)
+    one, two = answers(random, 60, 3, 0.2)
+    one, two = (scored(each.truth, each.predicted, 4) for each in (one, two))
+
+    assert list(metrics.swapped_per_class(one, two, ["a", "b", "c", "d"], count=50, seed=1)) == ["a", "b", "c"]
+
+
+def test_a_verdict_asks_for_the_interval_and_for_p_adjusted_for_all_of_them():
+    entry = {"difference": 0.1, "low": 0.02, "high": 0.18}
+
+    found = metrics.judged({"a": entry, "b": entry, "c": entry | {"low": -0.01}}, {"a": 0.01, "b": 0.03, "c": 0.01})
+
+    assert [(each["p_holm"], each["verdict"]) for each in found.values()] == [
+        (pytest.approx(0.03), "better"), (pytest.approx(0.03), "better"), (pytest.approx(0.03), "unclear"),
+    ]  # fmt: skip
+    assert metrics.judged({"a": entry, "b": entry}, {"a": 0.03, "b": 0.04})["a"]["verdict"] == "unclear"
+
+
+def test_near_duplicates_that_turn_together_are_one_event():
+    """Six rows fixed of 60, none broken: told as rows; as one group of six not."""
+    truth = np.arange(60) % 2
+    one, two = scored(truth, np.where(np.arange(60) < 6, 1 - truth, truth), 2), scored(truth, truth, 2)
+    together = np.maximum(np.arange(60) - 5, 0)
+
+    rows, grouped = (metrics.swapped(one, two, ["macro_f1"], count=999, seed=1, clusters=each)["macro_f1"] for each in (None, together))
+
+    assert (rows < 0.05, grouped) == (True, 1.0)
