@@ -12,7 +12,7 @@ stands what is usual: percentile bootstrap, the interval or test for one look an
                     without an effect, 5 % of paths pass at any of their looks; of burn rates the published table, which fires whenever it
                     is over. Effects are such that the oracle's power is near 0.9 where rows allow it.
 
-A world that a function does not claim to hold in is measured too, and is a miss where it misses. `--quick` takes a seventh of the runs, too
+A world that a function does not claim to hold in is measured too, and is a miss where it misses. `--quick` takes a tenth of the runs, too
 few to tell a point, so that coverage and power may lack two standard errors there. A case is a function that yields rows, named in CASES of
 the file of its room.
 """
