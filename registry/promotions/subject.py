@@ -167,15 +167,17 @@ def brought_queues(rows: QuerySet[Any]) -> list[int]:
 
 
 def uploaders_of(items: QuerySet[Item]) -> set[str]:
-    """Who uploaded and who accepted the files that these items came with, as uuids; by whom a file was accepted before, whose import was
-    cancelled or failed, doesn't count. Texts that the product chose from traffic are nobody's choice: its event says so."""
+    """Who uploaded and who accepted the files that these items came with, and who changed how they are read, as uuids; by whom a file was
+    accepted before, whose import was cancelled or failed, doesn't count. Texts that the product chose from traffic are nobody's choice: its
+    event says so."""
     rows = Upload.objects.filter(pk__in=items.order_by().values("upload"))
     by_uuid = {str(uuid): {*people} - {None} for uuid, *people in rows.values_list("uuid", "uploaded_by__uuid", "accepted_by__uuid")}
     found: set[str] = set()
-    for uuid, events in accounts.events_of([*by_uuid], {Verb.UPLOAD_ACCEPTED}).items():
-        told = [(event.actor, event.payload) for event in events[-1:]]
+    for uuid, events in accounts.events_of([*by_uuid], {Verb.UPLOAD_ACCEPTED, Verb.UPLOAD_READ}).items():
+        told = [(event.actor, event.payload) for event in events if event.verb == Verb.UPLOAD_ACCEPTED][-1:]
         if not any(payload.get("by_system") for _, payload in told):
-            found |= {*map(str, by_uuid[uuid])} | {who for actor, payload in told for who in (actor, payload.get("uploaded_by", actor))}
+            found |= {*map(str, by_uuid[uuid])} | {event.actor for event in events if event.verb == Verb.UPLOAD_READ}
+            found |= {who for actor, payload in told for who in (actor, payload.get("uploaded_by", actor))}
     return found - {SYSTEM}
 
 

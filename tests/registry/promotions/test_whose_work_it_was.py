@@ -153,6 +153,25 @@ def test_who_accepted_a_file_whose_import_was_cancelled_does_not(project, mia, a
     assert subject.deciders(freeze(upload.dataset, mia, shares=SHARES)) == uuids(mia, ana)
 
 
+def test_who_had_a_file_of_somebody_else_read_otherwise_answers_for_its_labels(project, mia, ana, lee):
+    upload = receive(make_dataset(project, mia), mia, csv_bytes(ROWS, ("text", "label")))
+    datasets.set_mapping(upload_id=upload.uuid, actor=lee, mapping=upload.mapping, label_values={"lost": "card"})
+    datasets.accept_upload(upload_id=upload.uuid, actor=ana)
+    run_ok("default")
+
+    assert subject.deciders(freeze(upload.dataset, mia, shares=SHARES)) == uuids(mia, ana, lee)
+
+
+def test_who_looked_at_a_file_of_somebody_else_as_it_was_read_does_not(project, mia, ana, lee):
+    upload = receive(make_dataset(project, mia), mia, csv_bytes(ROWS, ("text", "label")))
+    datasets.inspect(upload_id=upload.uuid, actor=lee)
+    datasets.set_mapping(upload_id=upload.uuid, actor=lee, mapping=upload.mapping)
+    datasets.accept_upload(upload_id=upload.uuid, actor=ana)
+    run_ok("default")
+
+    assert subject.deciders(freeze(upload.dataset, mia, shares=SHARES)) == uuids(mia, ana)
+
+
 def test_a_queue_that_is_called_brought_frees_none_who_labeled_it(project, mia, ana):
     dataset = decided_dataset(project, ana, ROWS, manager=mia)
     behind_its_back("UPDATE datasets_upload SET uploaded_by_id = %s, accepted_by_id = %s", mia.pk, mia.pk)
