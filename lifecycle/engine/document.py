@@ -116,9 +116,9 @@ def _read(name: str, value: Any, hint: Any) -> Any:
             if not isinstance(value, list | tuple):
                 raise SpecError(name, f"must be a list, got {shown(value)}.")
             return tuple(value)
-        if option is float and isinstance(value, int) and not isinstance(value, bool):
+        if option is float and isinstance(value, int | float) and not isinstance(value, bool):
             try:
-                return float(value)
+                return float(value) + 0.0  # no negative zero: PostgreSQL keeps none, and the spec would have another digest
             except OverflowError:
                 raise SpecError(name, "must be a number, got one that is too large.") from None
     return value

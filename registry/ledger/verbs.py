@@ -32,6 +32,7 @@ class Verb(TextChoices):
     NAME_CHANGED = "access.name_changed", "changed a name"
     # datasets
     DATASET_CREATED = "datasets.created", "created the dataset"
+    UPLOAD_READ = "datasets.upload_read", "changed how the upload is read"
     UPLOAD_ACCEPTED = "datasets.upload_accepted", "accepted the upload"
     UPLOAD_IMPORTED = "datasets.upload_imported", "imported the upload"
     UPLOAD_DISCARDED = "datasets.upload_discarded", "discarded the upload"

@@ -11,7 +11,7 @@ import hashlib
 from collections.abc import Mapping
 from typing import Any
 
-from django.db.models import Count, Exists, Max, OuterRef, Q, QuerySet
+from django.db.models import Count, Exists, F, Max, OuterRef, Q, QuerySet
 
 from datasets_app.datasets.models import Item, Upload
 from datasets_app.labeling.models import Decision, Queue, Suggestion
@@ -135,15 +135,28 @@ def deciders(snapshot: Snapshot) -> list[str]:
 
 def deciders_of(found: QuerySet[Decision]) -> set[str]:
     """Everyone whose work these decisions are, as uuids: who took them or gave the answers that they rest on, who
-    brought or accepted a file that they came with, who published a change of classes that moved them. Who is only named in a file is left
-    out: anybody could name anybody there, and so choose who may not approve.
+    brought or accepted a file that they came with, who sent suggestions before them, who published a change of classes that moved them. Who
+    is only named in a file is left out: anybody could name anybody there, and so choose who may not approve.
 
     Whom the events name counts beside whom the rows name: neither alone frees anybody."""
     people = [found.filter(**{f"{author}__isnull": False}).values_list(author) for author in AUTHORS]
     answered = found.exclude(queue__in=brought_queues(found)).filter(annotations__isnull=False)
     named = User.objects.filter(pk__in=[pk for (pk,) in answered.values_list("annotations__user").union(*people)])
     came = Item.objects.filter(pk__in=found.filter(BROUGHT).values("item"))
-    return access.with_account(named) | recorded_deciders(found) | uploaders_of(came)
+    return access.with_account(named) | recorded_deciders(found) | uploaders_of(came) | senders_of(found)
+
+
+def senders_of(found: QuerySet[Decision]) -> set[str]:
+    """Who sent suggestions about the items of these decisions before they were taken, as uuids. Events name the dataset and the model's
+    digest, and what came after a decision doesn't count: nobody undoes an approval by sending more."""
+    outside = Suggestion.objects.filter(
+        source=Suggestion.Source.OUTSIDE, item__decisions__in=found, created_at__lte=F("item__decisions__created_at")
+    )
+    rows = outside.order_by().values_list("item__dataset__uuid", "source_digest").annotate(last=Max("item__decisions__created_at"))
+    lasts = {(str(dataset), digest): last for dataset, digest, last in rows}
+    told = accounts.events_of([*{dataset for dataset, _ in lasts}], {Verb.SUGGESTIONS_RECEIVED})
+    batches = [(event, lasts.get((dataset, event.payload["digest"]))) for dataset, events in told.items() for event in events]
+    return {event.actor for event, last in batches if last and event.at <= last} - {SYSTEM}
 
 
 def brought_queues(rows: QuerySet[Any]) -> list[int]:
@@ -154,15 +167,17 @@ def brought_queues(rows: QuerySet[Any]) -> list[int]:
 
 
 def uploaders_of(items: QuerySet[Item]) -> set[str]:
-    """Who uploaded and who accepted the files that these items came with, as uuids; by whom a file was accepted before, whose import was
-    cancelled or failed, doesn't count. Texts that the product chose from traffic are nobody's choice: its event says so."""
+    """Who uploaded and who accepted the files that these items came with, and who changed how they are read, as uuids; by whom a file was
+    accepted before, whose import was cancelled or failed, doesn't count. Texts that the product chose from traffic are nobody's choice: its
+    event says so."""
     rows = Upload.objects.filter(pk__in=items.order_by().values("upload"))
     by_uuid = {str(uuid): {*people} - {None} for uuid, *people in rows.values_list("uuid", "uploaded_by__uuid", "accepted_by__uuid")}
     found: set[str] = set()
-    for uuid, events in accounts.events_of([*by_uuid], {Verb.UPLOAD_ACCEPTED}).items():
-        told = [(event.actor, event.payload) for event in events[-1:]]
+    for uuid, events in accounts.events_of([*by_uuid], {Verb.UPLOAD_ACCEPTED, Verb.UPLOAD_READ}).items():
+        told = [(event.actor, event.payload) for event in events if event.verb == Verb.UPLOAD_ACCEPTED][-1:]
         if not any(payload.get("by_system") for _, payload in told):
-            found |= {*map(str, by_uuid[uuid])} | {who for actor, payload in told for who in (actor, payload.get("uploaded_by", actor))}
+            found |= {*map(str, by_uuid[uuid])} | {event.actor for event in events if event.verb == Verb.UPLOAD_READ}
+            found |= {who for actor, payload in told for who in (actor, payload.get("uploaded_by", actor))}
     return found - {SYSTEM}
 
 

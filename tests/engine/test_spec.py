@@ -22,6 +22,12 @@ def test_a_spec_survives_json_and_back():
     assert spec.epochs == 4
 
 
+def test_no_zero_is_negative():
+    spec = TrainSpec.from_json(GOOD | {"weight_decay": -0.0, "label_smoothing": -0.0})
+
+    assert json.dumps([spec.to_json()["weight_decay"], spec.to_json()["label_smoothing"]]) == "[0.0, 0.0]"
+
+
 @pytest.mark.parametrize(
     ("change", "field", "sentence"),
     [

@@ -10,7 +10,7 @@ from uuid import UUID
 
 from django.db import transaction
 
-from datasets_app.datasets import ports
+from datasets_app.datasets import ports, queries
 from datasets_app.datasets.importing import dry_run, label_config, label_values, mapping, readers, sniffing
 from datasets_app.datasets.importing.label_values import LabelValues
 from datasets_app.datasets.importing.readers import Misfit, Reading
@@ -24,7 +24,9 @@ from lifecycle.refusals import Conflict, Refused
 from registry.access import policy
 from registry.access.models import User
 from registry.artifacts import actions as artifacts
+from registry.ledger import actions as ledger
 from registry.ledger.rules import digest_of
+from registry.ledger.verbs import Verb
 
 ONE_EACH = (Dataset.Task.SINGLE_LABEL, Dataset.Task.FREE_TEXT)  # tasks of which a list of labels is no answer
 NEW_SHOWN = 20  # classes of a file that the dataset lacks
@@ -106,13 +108,14 @@ def look(
         if told := label_values.wrong_target(upload.dataset.task, choices.get("label_values") or {}):
             raise Refused(told, fields={"label_values": [told]})
         chosen = {"default_split": default_split, "contradicting": contradicting}
-        fields = [name for name, value in chosen.items() if value is not None]
+        fields = [name for name, value in chosen.items() if value not in (None, getattr(upload, name))]
         for name in fields:
             setattr(upload, name, chosen[name])
         if fields:
             upload.save(update_fields=fields)
+            note_reader(upload, actor)
     if wait:
-        return write_findings(upload, *examine(upload, choices))
+        return write_findings(upload, actor, choices, *examine(upload, choices))
     try:
         if upload.size > AT_ONCE_BYTES:
             raise readers.TooSlow
@@ -120,7 +123,7 @@ def look(
             found = examine(upload, choices)
     except readers.TooSlow:
         return leave_to_job(upload_id, actor, choices)
-    return write_findings(upload, *found)
+    return write_findings(upload, actor, choices, *found)
 
 
 @transaction.atomic
@@ -168,7 +171,7 @@ def run_inspection(ctx: JobContext) -> None:
 
     with readers.watched(look):
         found = examine(upload, ctx.args["choices"], tick)
-    write_findings(upload, *found)
+    write_findings(upload, ctx.job.created_by, ctx.args["choices"], *found)
 
 
 def examine(upload: Upload, choices: dict[str, Any], tick: dry_run.Tick | None = None) -> tuple[Reading, dict[str, str], Report]:
@@ -273,13 +276,25 @@ def undecoded(encoding: str, misfit: Misfit) -> Report:
 
 
 @transaction.atomic
-def write_findings(upload: Upload, reading: Reading, roles: dict[str, str], report: Report) -> Upload:
-    """Keep what the dry run found. Raises Conflict when the upload has moved on meanwhile."""
+def write_findings(
+    upload: Upload, actor: User | None, choices: dict[str, Any], reading: Reading, roles: dict[str, str], report: Report
+) -> Upload:
+    """Keep what the dry run found. actor: who chose how the file is read. Raises Conflict when the upload has moved on meanwhile."""
     fresh = Upload.objects.select_for_update(of=("self",), no_key=True).select_related("dataset__project", "blob").get(pk=upload.pk)
     check_open(fresh)
     check_move(UploadState(fresh.state), UploadState.INSPECTED)
+    before = queries.seen_digest(fresh)
     fresh.encoding, fresh.parser, fresh.delimiter = reading.encoding, reading.parser, reading.delimiter
     fresh.has_header, fresh.mapping, fresh.report = reading.has_header, roles, {"dry_run": report.as_json()}
     fresh.label_values, fresh.state = report.decided, UploadState.INSPECTED
     fresh.save(update_fields=["encoding", "parser", "delimiter", "has_header", "mapping", "label_values", "report", "state"])
+    if queries.seen_digest(fresh) != before and any(value not in (None, "") for value in choices.values()):
+        note_reader(fresh, actor)
     return fresh
+
+
+def note_reader(upload: Upload, actor: User | None) -> None:
+    """The event that somebody changed how a file of somebody else is read: what its labels become is their work too."""
+    if actor is not None and actor.pk != upload.uploaded_by_id:
+        project = upload.dataset.project.uuid
+        ledger.record(actor, Verb.UPLOAD_READ, upload, project=project, file=upload.blob.digest, read_as=queries.seen_digest(upload))

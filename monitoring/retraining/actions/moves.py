@@ -116,11 +116,15 @@ ANSWERS_FOR = frozenset({Verb.RETRAIN_APPROVED, Verb.RETRAIN_RESUMED, Verb.RETRA
 
 
 def acting_for(proposal: Proposal) -> User:
-    """Who answers for the steps: who approved, tried again or went on last, by the row and by the audit log."""
+    """Who answers for the steps: who approved, tried again or went on last, by the row and by the audit log. Raises Stuck where nobody
+    approved the start, whoever tried again."""
     if proposal.acting is None or not proposal.acting.is_active:
         raise Stuck("Nobody answers for the next step any more.", "A lead can try again, and answers for it then.")
     uuid = str(proposal.uuid)
-    if [event.actor for event in accounts.events_of([uuid], ANSWERS_FOR)[uuid]][-1:] != [str(proposal.acting.uuid)]:
+    told = accounts.events_of([uuid], ANSWERS_FOR)[uuid]
+    if Verb.RETRAIN_APPROVED not in {event.verb for event in told}:
+        raise Stuck("The audit log doesn't say who approved that this starts.", "Withdraw it, and propose another.")
+    if told[-1].actor != str(proposal.acting.uuid):
         raise Stuck("The audit log doesn't say who answers for the next step.", "A lead can try again, and answers for it then.")
     return proposal.acting
 

@@ -58,6 +58,16 @@ def test_who_is_only_named_in_a_file_of_answers_is_not_behind_it(approved, mia, 
     assert queries.people_behind(found) == {mia.uuid, lars.uuid}
 
 
+def test_what_nobody_approved_is_not_trained_because_somebody_tries_it_again(collected, lee, ana):
+    label_queue(collected, ana)
+    Proposal.objects.filter(pk=collected.pk).update(state=State.FAILED)
+    actions.retry(proposal_id=collected.uuid, actor=lee)
+
+    found = advance(collected)
+
+    assert (found.state, found.snapshot, Run.objects.count()) == (State.FAILED, None, 1)
+
+
 @pytest.mark.parametrize("column", ["acting", "decided_by"])
 def test_what_nobody_approved_is_not_trained(collected, lee, ana, column):
     label_queue(collected, ana)

@@ -7,7 +7,7 @@ import pytest
 from django.db import DatabaseError, connection, transaction
 
 from datasets_app.datasets import actions as datasets
-from datasets_app.datasets.models import Upload
+from datasets_app.datasets.models import Dataset, Upload
 from datasets_app.labeling import actions
 from datasets_app.labeling.models import Correction, Decision, Queue
 from datasets_app.snapshots import actions as snapshots
@@ -104,6 +104,36 @@ def test_who_uploaded_the_suggestions_that_others_accepted_answers_for_the_label
     assert subject.deciders(freeze(dataset, mia, shares=SHARES)) == uuids(ana, lee)
 
 
+def send(dataset: Dataset, actor: User) -> None:
+    """The labels of all rows, as the suggestions of one model elsewhere."""
+    said = dict(ROWS)
+    rows = [{"item": item.uuid, "label": said[item.text]} for item in dataset.items.all()]
+    assert actions.receive(dataset_id=dataset.uuid, actor=actor, name="a model elsewhere", digest="a" * 64, rows=rows) == len(ROWS)
+
+
+def test_who_sent_suggestions_that_others_accepted_answers_for_the_labels(project, mia, ana, lee):
+    dataset = make_dataset(project, mia)
+    import_texts(dataset, [text for text, _ in ROWS], mia)
+    queue = make_queue(dataset, mia, schema=["billing", "card", "lost"], overlap=1)
+    send(dataset, lee)
+    label_items(queue, {ana: [label for _, label in ROWS]})
+
+    assert subject.deciders(freeze(dataset, mia, shares=SHARES)) == uuids(ana, lee)
+
+
+def test_who_sends_suggestions_once_all_is_decided_changes_nothing(project, mia, ana, lee):
+    dataset = make_dataset(project, mia)
+    import_texts(dataset, [text for text, _ in ROWS], mia)
+    queue = make_queue(dataset, mia, schema=["billing", "card", "lost"], overlap=1)
+    send(dataset, lee)
+    label_items(queue, {ana: [label for _, label in ROWS]})
+    snapshot = freeze(dataset, mia, shares=SHARES)
+
+    send(dataset, mia)
+
+    assert subject.deciders(snapshot) == uuids(ana, lee)
+
+
 def test_who_uploaded_texts_without_a_word_about_their_labels_does_not(project, mia, ana, lee):
     dataset = make_dataset(project, mia)
     import_texts(dataset, [text for text, _ in ROWS], lee)
@@ -117,6 +147,25 @@ def test_who_accepted_a_file_whose_import_was_cancelled_does_not(project, mia, a
     upload = receive(make_dataset(project, mia), mia, csv_bytes(ROWS, ("text", "label")))
     job = datasets.accept_upload(upload_id=upload.uuid, actor=lee)
     cancel(job.uuid, lee)
+    datasets.accept_upload(upload_id=upload.uuid, actor=ana)
+    run_ok("default")
+
+    assert subject.deciders(freeze(upload.dataset, mia, shares=SHARES)) == uuids(mia, ana)
+
+
+def test_who_had_a_file_of_somebody_else_read_otherwise_answers_for_its_labels(project, mia, ana, lee):
+    upload = receive(make_dataset(project, mia), mia, csv_bytes(ROWS, ("text", "label")))
+    datasets.set_mapping(upload_id=upload.uuid, actor=lee, mapping=upload.mapping, label_values={"lost": "card"})
+    datasets.accept_upload(upload_id=upload.uuid, actor=ana)
+    run_ok("default")
+
+    assert subject.deciders(freeze(upload.dataset, mia, shares=SHARES)) == uuids(mia, ana, lee)
+
+
+def test_who_looked_at_a_file_of_somebody_else_as_it_was_read_does_not(project, mia, ana, lee):
+    upload = receive(make_dataset(project, mia), mia, csv_bytes(ROWS, ("text", "label")))
+    datasets.inspect(upload_id=upload.uuid, actor=lee)
+    datasets.set_mapping(upload_id=upload.uuid, actor=lee, mapping=upload.mapping)
     datasets.accept_upload(upload_id=upload.uuid, actor=ana)
     run_ok("default")
 
