@@ -11,7 +11,7 @@ import hashlib
 from collections.abc import Mapping
 from typing import Any
 
-from django.db.models import Count, Exists, F, Max, OuterRef, Q, QuerySet
+from django.db.models import Count, Exists, F, Max, Min, OuterRef, Q, QuerySet
 
 from datasets_app.datasets.models import Item, Upload
 from datasets_app.labeling.models import Decision, Queue, Suggestion
@@ -31,6 +31,7 @@ from registry.ledger.models import Event
 from registry.ledger.rules import SYSTEM, digest_of
 from registry.ledger.verbs import Verb
 from registry.policies import queries as policies
+from registry.promotions import choosing
 from registry.promotions.models import PromotionRequest
 
 
@@ -117,20 +118,22 @@ BROUGHT = (
 )
 RECORDED = {
     Verb.ITEM_DECIDED: (Q(), "uuid"), Verb.DECISIONS_CORRECTED: (Q(correction__isnull=False), "correction__uuid"),
-    Verb.CLASSES_CHANGED: (Q(change__isnull=False), "change__schema__uuid"),
+    Verb.SCHEMA_PUBLISHED: (Q(change__isnull=False), "change__schema__uuid"),
 }  # fmt: skip  # which decisions an event of this kind tells of, and the object that it is about
 
 AT_ONCE = 10_000  # objects whose events are looked up by one statement
 
 
 def deciders(snapshot: Snapshot) -> list[str]:
-    """Everyone whose work the labels of the test split are, and who put rows into it by a file that says their split, as sorted uuids.
-    Superseded decisions count too."""
-    people: set[str] = set()
+    """Everyone whose work the labels of the test split are, and who had a say in which rows it has: who uploaded them, and who by
+    `choosing`; as sorted uuids. Superseded decisions count too."""
+    people, since = choosing.takers(snapshot), snapshot.created_at
     for rows in snapshots.newer(snapshot, split=TEST):
-        people |= deciders_of(Decision.objects.filter(item__in=rows.items).order_by())
-        people |= uploaders_of(Item.objects.filter(pk__in=rows.items).exclude(split=""))
-    return sorted(people)
+        found = Decision.objects.filter(item__in=rows.items).order_by()
+        people |= deciders_of(found) | uploaders_of(Item.objects.filter(pk__in=rows.items))
+        people |= choosing.dismissers(rows.items, snapshot.created_at)
+        since = min(since, found.aggregate(first=Min("created_at"))["first"] or since)
+    return sorted(people | choosing.namers(snapshot, since))
 
 
 def deciders_of(found: QuerySet[Decision]) -> set[str]:

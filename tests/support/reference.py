@@ -30,8 +30,8 @@ The **organisation admin** is no role in a project. In any project they may: {ad
 
 These rules come on top of the table, whatever the roles:
 
-- Nobody approves a promotion that they asked for, whose run they launched or resumed, whose version they registered, or labels of whose
-  test split they decided. Nobody decides twice on one request: each step of the policy is another person.
+- Nobody approves a promotion that they asked for, whose run they launched or resumed, whose version they registered, or rows of whose
+  test split they labeled, uploaded or chose. Nobody decides twice on one request: each step of the policy is another person.
 - The standard policy has two steps: an ML lead (technical), then a governance reviewer. No API token approves, rejects or gives roles.
 - Approving and rejecting need a reason and the password again, and a code of the authenticator app from who has one; after five wrong
   ones in five minutes they are not looked at.

@@ -44,7 +44,7 @@ def test_whose_answers_a_rule_decided_by_are_its_deciders(request, project, mia,
     queue = make_queue(dataset, mia, schema=["billing", "card", "lost"], overlap=len(people))
     label_items(queue, {person: [label for _, label in ROWS] for person in people})
 
-    assert subject.deciders(freeze(dataset, mia, shares=SHARES)) == uuids(*people)
+    assert subject.deciders(freeze(dataset, mia, shares=SHARES)) == uuids(mia, *people)
 
 
 def test_who_uploaded_labels_is_one_beside_who_accepted_them(project, mia, ana):
@@ -74,12 +74,12 @@ def adjudicated(project, mia, ana, ben, ravi) -> Snapshot:
 
 
 @pytest.mark.postgres
-def test_who_adjudicated_is_one_also_where_the_table_names_another_by_now(adjudicated, ana, ben, ravi, gita):
-    assert subject.deciders(adjudicated) == uuids(ana, ben, ravi)
+def test_who_adjudicated_is_one_also_where_the_table_names_another_by_now(adjudicated, mia, ana, ben, ravi, gita):
+    assert subject.deciders(adjudicated) == uuids(mia, ana, ben, ravi)
 
     behind_its_back("UPDATE labeling_decision SET by_id = %s WHERE how = 'adjudicated'", gita.pk)
 
-    assert subject.deciders(adjudicated) == uuids(ana, ben, ravi, gita)
+    assert subject.deciders(adjudicated) == uuids(mia, ana, ben, ravi, gita)
 
 
 def test_who_brought_corrections_is_one_beside_who_accepted_them(project, mia, ana, ravi):
@@ -107,14 +107,14 @@ def test_who_is_only_named_in_a_file_has_no_account_and_is_not_listed(project, m
     named = access.make_placeholders({"0": "Zoe"}, origin="answers.csv")["0"]
     behind_its_back("UPDATE labeling_annotation SET user_id = %s", named.pk)
 
-    assert subject.deciders(freeze(dataset, mia, shares=SHARES)) == []
+    assert subject.deciders(freeze(dataset, mia, shares=SHARES)) == uuids(ana)  # who uploaded the texts
 
 
 @pytest.mark.postgres
-def test_a_name_like_those_of_people_in_files_frees_nobody(adjudicated, ana, ben, ravi):
+def test_a_name_like_those_of_people_in_files_frees_nobody(adjudicated, mia, ana, ben, ravi):
     behind_its_back("UPDATE access_user SET username = 'brought:' || username")
 
-    assert subject.deciders(adjudicated) == uuids(ana, ben, ravi)
+    assert subject.deciders(adjudicated) == uuids(mia, ana, ben, ravi)
 
 
 def test_who_trained_what_a_run_comes_from_answers_for_it_too(project, mia, ravi, lee, omar, gita):

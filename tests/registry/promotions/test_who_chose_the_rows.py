@@ -1,0 +1,163 @@
+"""Who had a say in which rows test a model, and in what their classes are called, answers for the test split as who labeled it does."""
+
+from dataclasses import replace
+
+import pytest
+
+from datasets_app.datasets.models import Dataset
+from datasets_app.labeling import actions, queries
+from datasets_app.labeling.actions.schemas import spec_of
+from datasets_app.labeling.relabelling import Change
+from datasets_app.scanning import actions as scanning
+from datasets_app.scanning.models import Finding
+from datasets_app.snapshots.models import Snapshot
+from registry.access.models import User
+from registry.access.roles import Role
+from registry.promotions import subject
+from tests.support.datasets import import_texts, make_dataset
+from tests.support.jobs import run_ok
+from tests.support.labeling import decided_dataset, label_items, make_queue
+from tests.support.people import make_person
+from tests.support.scanning import scan
+from tests.support.snapshots import freeze
+from tests.support.trail import behind_its_back
+
+pytestmark = pytest.mark.django_db
+ROWS = [(f"text {n}", ("billing", "card", "lost")[n % 3]) for n in range(30)]
+SHARES = {"train": 60, "validation": 20, "test": 20}
+LONG = "the parcel that I ordered three weeks ago has still not come and nobody answers the phone in your shop"
+
+
+def uuids(*people: User) -> list[str]:
+    return sorted(str(person.uuid) for person in people)
+
+
+def frozen(dataset: Dataset, by: User) -> Snapshot:
+    return freeze(dataset, by, shares=SHARES)
+
+
+@pytest.fixture
+def rosa(project) -> User:
+    """An adjudicator."""
+    return make_person("rosa", project=project, role=Role.ADJUDICATOR)
+
+
+@pytest.fixture
+def labeled(project, mia, ana) -> Dataset:
+    """Mia's texts, which Ana labeled."""
+    return decided_dataset(project, ana, ROWS, manager=mia)
+
+
+# ── Near duplicates ─────────────────────────────────────────────────────────
+@pytest.fixture
+def alike(project, mia, ana, lee) -> Dataset:
+    """Ana's labels of ten pairs of texts that are nearly the same, for which Lee had it scanned."""
+    dataset = make_dataset(project, mia)
+    words = [f"{LONG} since number {chr(97 + n) * 9} was {chr(98 + n) * 7} by {chr(99 + n) * 8} at {chr(100 + n) * 6}" for n in range(10)]
+    import_texts(dataset, [(text + end, ("billing", "card")[at % 2]) for at, text in enumerate(words) for end in ("", " today")], ana)
+    scan(dataset, lee)
+    return dataset
+
+
+def dismiss_all(dataset: Dataset, by: User) -> None:
+    for finding in Finding.objects.filter(dataset=dataset, kind=Finding.Kind.NEAR_DUPLICATE):
+        scanning.dismiss(finding_id=finding.uuid, actor=by, reason="These say different things.")
+
+
+def test_who_said_that_test_rows_are_no_near_duplicates_is_one(alike, mia, ana, lee, omar):
+    dismiss_all(alike, lee)
+    snapshot = frozen(alike, mia)
+    assert subject.deciders(snapshot) == uuids(ana, lee)
+
+    behind_its_back("UPDATE scanning_finding SET decided_by_id = %s", omar.pk)
+
+    assert subject.deciders(snapshot) == uuids(ana, lee)
+
+
+def test_who_says_so_once_it_is_frozen_or_takes_it_back_before_is_none(alike, mia, ana, lee):
+    dismiss_all(alike, lee)
+    for finding in Finding.objects.filter(dataset=alike, kind=Finding.Kind.NEAR_DUPLICATE):
+        scanning.reopen(finding_id=finding.uuid, actor=lee)
+    snapshot = frozen(alike, mia)
+
+    dismiss_all(alike, lee)
+
+    assert subject.deciders(snapshot) == uuids(ana)
+
+
+# ── Names of classes ────────────────────────────────────────────────────────
+def test_who_gave_one_class_the_name_of_another_answers_for_the_labels(labeled, mia, ana, lee):
+    latest = queries.latest_schema(labeled)
+    labels = queries.labels_by_name(latest)
+    called = {"billing": "card", "card": "billing"}
+    swapped = [replace(spec_of(label), name=called.get(name, name)) for name, label in labels.items()]
+
+    actions.publish_schema(dataset_id=labeled.uuid, actor=lee, labels=swapped)
+
+    assert subject.deciders(frozen(labeled, mia)) == uuids(ana, lee)
+
+
+def test_who_publishes_other_words_about_the_same_classes_does_not(labeled, mia, ana, lee):
+    labels = [replace(spec_of(label), definition="As agreed.") for label in queries.labels_by_name(queries.latest_schema(labeled)).values()]
+
+    actions.publish_schema(dataset_id=labeled.uuid, actor=lee, labels=labels, guideline="Read twice.")
+
+    assert subject.deciders(frozen(labeled, mia)) == uuids(ana)
+
+
+def test_who_renames_classes_once_it_is_frozen_changes_nothing(labeled, mia, ana, lee):
+    snapshot = frozen(labeled, mia)
+    card = queries.labels_by_name(queries.latest_schema(labeled))["card"]
+
+    actions.change_classes(dataset_id=labeled.uuid, actor=lee, wanted=[Change(card.stable_id, "rename", ("cards",))])
+
+    assert subject.deciders(snapshot) == uuids(ana)
+
+
+# ── Rows that were taken out ────────────────────────────────────────────────
+@pytest.mark.parametrize(("kind", "into"), [("retire", ()), ("split", ("lost parcel", "lost card"))])
+def test_who_took_decided_rows_out_by_their_class_is_one(labeled, mia, ana, lee, kind, into):
+    lost = queries.labels_by_name(queries.latest_schema(labeled))["lost"]
+    before = frozen(labeled, mia)
+    actions.change_classes(dataset_id=labeled.uuid, actor=lee, wanted=[Change(lost.stable_id, kind, into)])
+    run_ok("default")
+
+    assert str(lee.uuid) in subject.deciders(frozen(labeled, mia))
+    assert (kind == "split") == (str(lee.uuid) in subject.deciders(before))  # whose rows it withdrew, and so decided, since
+
+
+def test_who_retired_a_class_that_no_row_had_is_none(project, mia, ana, lee):
+    dataset = decided_dataset(project, ana, ROWS, manager=mia)
+    labels = [spec_of(label) for label in queries.labels_by_name(queries.latest_schema(dataset)).values()]
+    actions.publish_schema(dataset_id=dataset.uuid, actor=lee, labels=[*labels, replace(labels[0], name="other", stable_id=None)])
+    other = queries.labels_by_name(queries.latest_schema(dataset))["other"]
+
+    actions.change_classes(dataset_id=dataset.uuid, actor=lee, wanted=[Change(other.stable_id, "retire")])
+
+    assert subject.deciders(frozen(dataset, mia)) == uuids(ana)
+
+
+def test_who_withdrew_decisions_is_one_whatever_becomes_of_their_rows_later(project, mia, ana, ben, rosa):
+    dataset = make_dataset(project, mia)
+    import_texts(dataset, [text for text, _ in ROWS], ana)
+    queue = make_queue(dataset, mia, schema=["billing", "card", "lost"], overlap=1)
+    label_items(queue, {ben: [label for _, label in ROWS]})
+    for item in dataset.items.order_by("id")[:3]:
+        actions.return_to_annotators(queue_id=queue.uuid, item_id=item.uuid, actor=rosa, comment="Look again.")
+    snapshot = frozen(dataset, mia)
+    assert subject.deciders(snapshot) == uuids(ana, ben, rosa)
+
+    label_items(queue, {ben: ["card"] * 3}, list(dataset.items.order_by("id")[:3]))
+    assert freeze(dataset, mia, shares={"train": 90, "validation": 10, "test": 0}).counts["rows"] == len(ROWS)
+
+    assert subject.deciders(snapshot) == uuids(ana, ben, rosa)
+
+
+# ── Texts ───────────────────────────────────────────────────────────────────
+def test_who_uploaded_the_texts_that_test_it_is_one_whoever_labeled_them(project, mia, ana, lee):
+    dataset = make_dataset(project, mia)
+    import_texts(dataset, [text for text, _ in ROWS], lee)
+    queue = make_queue(dataset, mia, schema=["billing", "card", "lost"], overlap=1)
+    label_items(queue, {ana: [label for _, label in ROWS]})
+
+    assert subject.deciders(frozen(dataset, mia)) == uuids(ana, lee)
