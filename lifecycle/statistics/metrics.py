@@ -656,7 +656,8 @@ def as_change(name: str, found: Mapping[str, Any]) -> dict[str, Any]:
     "up" or "down" is good."""
     if name not in LOWER_IS_BETTER or found["difference"] is None:
         return dict(found) | {"better": "down" if name in LOWER_IS_BETTER else "up"}
-    return dict(found) | {"difference": -found["difference"], "low": -found["high"], "high": -found["low"], "better": "down"}
+    low, high = (None if found[end] is None else -found[end] for end in ("high", "low"))
+    return dict(found) | {"difference": -found["difference"], "low": low, "high": high, "better": "down"}
 
 
 def paired_per_class(

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from lifecycle.engine import leading
+from lifecycle.statistics.metrics import as_change
 from lifecycle.training import earlier
 from lifecycle.training.models import Run
 from lifecycle.ui.addresses import find_url
@@ -35,7 +36,7 @@ def shown(run: Run) -> dict[str, Any] | None:
         "worse": score["verdict"] == "worse",
         "fact": fact(score, by, str(before), str(run)),
         "text": told(run, found),
-        "lines": [line(NAMES.get(name, name), each, by.digits) for name, each in found["metrics"].items()],
+        "lines": [line(NAMES.get(name, name), as_change(name, each), by.digits) for name, each in found["metrics"].items()],
         "classes": [line(label, each, by.digits) | {"support": each["support"]} for label, each in classes[:CLASSES]],
         "more": max(0, len(classes) - CLASSES),
     }
@@ -60,7 +61,7 @@ def told(run: Run, found: Mapping[str, Any]) -> str:
 
 
 def line(label: str, each: Mapping[str, Any], digits: int) -> dict[str, Any]:
-    """A score as its table shows it; a rise is better, of perplexity a fall."""
+    """A score, or the F1 of a class, as its table shows it: now minus before."""
     low, high = each["low"], each["high"]
     return {
         "label": label,

@@ -258,6 +258,8 @@ def test_a_change_is_the_candidate_minus_the_baseline_whichever_way_is_better():
     assert (loss["difference"], loss["low"], loss["high"], loss["better"], loss["verdict"]) == (-0.05, -0.09, -0.01, "down", "better")
     assert accuracy == found | {"better": "up"}
     assert metrics.as_change("ece", found | {"difference": None})["difference"] is None
+    unknown = metrics.as_change("perplexity", found | {"low": None, "high": None})
+    assert (unknown["difference"], unknown["low"], unknown["high"]) == (-0.05, None, None)
 
 
 def test_the_accuracy_of_a_bin_is_told_by_clusters():

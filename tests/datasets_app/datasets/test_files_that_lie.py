@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import signal
+import socket
 import tracemalloc
 import zipfile
 from functools import cache
@@ -15,7 +16,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from datasets_app.datasets.actions import inspection
-from datasets_app.datasets.importing import readers
+from datasets_app.datasets.importing import confinement, readers
 from datasets_app.datasets.importing.readers import Reading, confined
 from datasets_app.datasets.importing.readers.shapes import Row
 from datasets_app.datasets.importing.report import Problem
@@ -165,6 +166,20 @@ def test_a_reader_that_dies_is_a_problem_behind_the_last_row(plain, monkeypatch)
     told = iter([{"pid": os.getpid()}, {"rows": [[1, {}]]}])
     monkeypatch.setattr(confined, "received", lambda *_: next(told, None))
     assert [type(each) for each in readers.read_rows(plain, PARQUET)] == [Row, Problem]
+
+
+@pytest.mark.parametrize("unread", [b"", b"rows that nobody takes"])
+def test_a_reader_ends_when_nobody_listens_any_more(monkeypatch, unread):
+    ended: list[int] = []
+    monkeypatch.setattr(os, "_exit", ended.append)
+    here, there = socket.socketpair()
+
+    with there:
+        there.sendall(unread)
+        here.close()
+        confinement.leave_when_closed(there)
+
+    assert ended == [0]
 
 
 def test_what_a_reader_takes_is_counted_for_who_waits():

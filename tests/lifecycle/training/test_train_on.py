@@ -15,8 +15,9 @@ from datasets_app.snapshots import queries as snapshots
 from datasets_app.snapshots.manifest import ManifestRow
 from lifecycle.jobs.models import Job
 from lifecycle.refusals import Conflict, Refused
-from lifecycle.training import actions, earlier, estimate_task, folders, suggesting
+from lifecycle.training import actions, earlier, estimate_task, folders, forgetting_page, suggesting
 from lifecycle.training.models import BaseModel, Run
+from lifecycle.ui.numbers import GAP
 from registry.access.roles import Role
 from registry.ledger.models import Event
 from tests.support.datasets import import_texts
@@ -261,6 +262,18 @@ def test_the_page_tells_what_is_forgotten(continued, ready, mia, client_for):
     assert page.index('<th scope="row">login</th>') < page.index('<th scope="row">card</th>')
     assert f'<a dir="auto" href="/runs/{ready.run.uuid}/">Run 1</a>' in page
     assert "50% of the training rows at most" in page.replace("\u202f", "").replace("\xa0", "")
+
+
+@pytest.mark.parametrize(("low", "high", "interval"), [(-0.2, -0.02, "0.020 to 0.200"), (None, None, f"not{GAP}known")])
+def test_a_difference_is_what_is_now_minus_what_was_before(continued, low, high, interval):
+    """The engine's is positive where the run is better, of a perplexity too."""
+    found = {"baseline": 8.0, "candidate": 8.11, "difference": -0.11, "low": low, "high": high, "verdict": "worse"}
+    report = {"rows": 40, "labels": 0, "by": "perplexity", "metrics": {"perplexity": found}, "per_class": {}}
+    continued.result = continued.result | {"forgetting": report}
+
+    (line,) = forgetting_page.shown(continued)["lines"]
+
+    assert (line["before"], line["after"], line["difference"], line["interval"]) == ("8.000", "8.110", "+0.110", interval)
 
 
 @pytest.mark.postgres
