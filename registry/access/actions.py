@@ -54,7 +54,7 @@ def create_project(
 def create_user(*, username: str, display_name: str, email: str, password: str | None, actor: User | None, admin: bool = False) -> User:
     """Make a person who can sign in. password None: sign-in by other means, or after a reset. admin: for the system; people go by
     `governing.change`."""
-    if actor and (admin or not actor.is_organisation_admin):
+    if actor and (admin or not policy.is_organisation_admin(actor)):
         raise PermissionDenied("Only organisation admins can add people. Add the person first, then make them an admin.")
     if User.objects.filter(username=username).exists():
         raise username_taken(username)
@@ -101,7 +101,7 @@ def deactivate_user(*, user_id: UUID, actor: User) -> User:
     organisation admin, who is dismissed by `governing.change` first.
     """
     user = User.objects.select_for_update(no_key=True).get(uuid=user_id)
-    if not actor.is_organisation_admin:
+    if not policy.is_organisation_admin(actor):
         raise PermissionDenied("Only an organisation admin can deactivate people.")
     if user.pk == actor.pk:
         raise Refused("You cannot deactivate yourself.", next_step="Ask another organisation admin.")
@@ -176,7 +176,7 @@ def create_token(*, user: User, name: str, scopes: list[str], days: int, project
 def revoke_token(*, token_id: UUID, actor: User) -> ApiToken:
     """End a token at once. One's own, or anyone's for an organisation admin."""
     token = ApiToken.objects.select_for_update().get(uuid=token_id)
-    if token.user_id != actor.pk and not actor.is_organisation_admin:
+    if token.user_id != actor.pk and not policy.is_organisation_admin(actor):
         raise PermissionDenied("Only the owner of a token or an organisation admin can revoke it.")
     if token.revoked_at is None:
         end_token(token, actor)

@@ -11,7 +11,7 @@ from uuid import UUID
 from django.contrib.auth.models import Group
 from django.core.exceptions import PermissionDenied
 from django.db import IntegrityError, transaction
-from django.db.models import Model, QuerySet
+from django.db.models import Model
 from django.utils import timezone
 from guardian.shortcuts import assign_perm
 
@@ -51,7 +51,7 @@ def change_confirmed(*, person: User, role: str, project: Project | None, gives:
     check_governor(actor, project)
     wanted = RoleProposal(project=project, person=person, role=role, gives=gives, proposed_by=actor)
     check_change(wanted, actor)
-    if not admins().exclude(pk=actor.pk).exists():
+    if not policy.organisation_admins().exclude(pk=actor.pk).exists():
         carry_out(wanted, actor)
         return None
     try:
@@ -93,19 +93,14 @@ def end(*, proposal_id: UUID, actor: User) -> RoleProposal:
     return close(proposal, State.WITHDRAWN if own else State.REFUSED, actor)
 
 
-def admins() -> QuerySet[User]:
-    """Those who can confirm each other's changes."""
-    return User.objects.filter(is_active=True, is_organisation_admin=True)
-
-
 def lock_admins() -> None:
     """One change at a time: of two admins who dismiss each other the second finds that they are none any more."""
-    list(admins().select_for_update(no_key=True).order_by("pk").values_list("pk"))
+    list(policy.organisation_admins().select_for_update(no_key=True).order_by("pk").values_list("pk"))
 
 
 def may_govern(user: User, project: Project | None) -> bool:
     """Whether the database says now that the person is an organisation admin, and holds no role in the project, nor on a part of it."""
-    return admins().filter(pk=user.pk).exists() and (project is None or project.pk not in policy.projects_of(user))
+    return policy.is_organisation_admin(user) and (project is None or project.pk not in policy.projects_of(user))
 
 
 def check_governor(actor: User, project: Project | None) -> None:
@@ -124,7 +119,7 @@ def check_change(wanted: RoleProposal, actor: User) -> None:
     if wanted.gives == holds(wanted):
         state = "holds this role already" if wanted.gives else "does not hold this role"
         raise Conflict(f"{wanted.person} {state}: {wanted.get_role_display()}.", next_step="Reload the page.")
-    if wanted.role == ADMIN and not wanted.gives and not admins().exclude(pk=wanted.person_id).exists():
+    if wanted.role == ADMIN and not wanted.gives and not policy.organisation_admins().exclude(pk=wanted.person_id).exists():
         raise Refused("This is the only organisation admin.", next_step="Make another person one first.")
 
 

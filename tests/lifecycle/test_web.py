@@ -1,10 +1,12 @@
 """The web process takes in whole requests before a thread works on one: half-sent ones hold no thread, and end."""
 
+import runpy
 import socket
 import time
 from types import SimpleNamespace
 
 import pytest
+from gunicorn.util import load_class
 from waitress import wasyncore
 
 from lifecycle import web
@@ -79,6 +81,14 @@ def site():
         each.close()
     made.server.task_dispatcher.shutdown(timeout=1)
     wasyncore.close_all(made.server._map)
+
+
+def test_it_is_the_one_that_an_installation_starts(settings):
+    conf = settings.BASE_DIR / "deploy" / "gunicorn.conf.py"
+
+    assert load_class(runpy.run_path(str(conf))["worker_class"]) is web.BufferingWorker
+    (started,) = (line for line in (settings.BASE_DIR / "Procfile").read_text().splitlines() if line.startswith("web:"))
+    assert f"--config {conf.relative_to(settings.BASE_DIR)} " in started
 
 
 @pytest.mark.parametrize("half", [HALF_A_HEADER, HALF_A_BODY])

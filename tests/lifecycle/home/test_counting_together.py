@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import runpy
 from collections.abc import Iterator
 
 import pytest
@@ -63,6 +64,17 @@ def test_requests_of_an_account_in_both_are_added_up(processes, monkeypatch, rf,
 @pytest.mark.parametrize("url", ["", "memory://", "filesystem://", "amqp://guest@127.0.0.1"])
 def test_without_a_redis_each_process_counts_by_itself(url):
     assert cache_at(url)["BACKEND"] == "django.core.cache.backends.locmem.LocMemCache"
+
+
+@pytest.mark.parametrize("names", [{"CACHE_URL": ADDRESS}, {"CACHE_URL": "", "BROKER_URL": ADDRESS}])
+def test_an_installation_counts_in_the_redis_that_its_environment_names(monkeypatch, settings, names):
+    for name, value in names.items():
+        monkeypatch.setenv(name, value)
+
+    caches = runpy.run_path(str(settings.BASE_DIR / "lifecycle" / "settings.py"))["CACHES"]
+
+    assert caches == {"default": cache_at(ADDRESS), "process": cache_at("memory://")}
+    assert caches["default"]["LOCATION"] == ADDRESS
 
 
 def test_what_stands_in_redis_is_json_and_no_program(processes):

@@ -1,5 +1,7 @@
 """Attempts are counted by the client's address: behind a trusted proxy the one that it names, else never what a client says of itself."""
 
+import runpy
+
 import pytest
 from allauth.account.adapter import get_adapter
 from django.test import Client, RequestFactory
@@ -60,3 +62,15 @@ def test_who_guesses_behind_a_proxy_ends_their_own_attempts_alone(db, proxies, s
 
 def test_nobody_is_trusted_unless_a_setting_says_so(settings):
     assert (settings.ALLAUTH_TRUSTED_PROXY_COUNT, settings.REST_FRAMEWORK["NUM_PROXIES"]) == (0, 0)
+
+
+@pytest.mark.parametrize(("names", "trusted"), [({"TRUSTED_PROXIES": "2"}, 2), ({"BEHIND_PROXY": "1"}, 1), ({}, 0)])
+def test_as_many_are_trusted_as_the_environment_says(monkeypatch, settings, names, trusted):
+    for name in ("TRUSTED_PROXIES", "BEHIND_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in names.items():
+        monkeypatch.setenv(name, value)
+
+    found = runpy.run_path(str(settings.BASE_DIR / "lifecycle" / "settings.py"))
+
+    assert (found["ALLAUTH_TRUSTED_PROXY_COUNT"], found["REST_FRAMEWORK"]["NUM_PROXIES"]) == (trusted, trusted)

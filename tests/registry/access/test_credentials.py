@@ -71,6 +71,18 @@ def test_a_session_alone_adds_no_address(session, nora):
     assert mail.outbox == []
 
 
+@pytest.mark.parametrize("action", ["action_primary", "action_remove"])
+def test_a_session_alone_neither_promotes_nor_removes_an_address(session, nora, action):
+    EmailAddress.objects.create(user=nora, email=NEW, verified=True)
+    before = set(EmailAddress.objects.filter(user=nora).values_list("email", "verified", "primary"))
+
+    answer = session.post("/accounts/email/", {action: "", "email": NEW})
+
+    assert answer["Location"].startswith("/accounts/reauthenticate/")
+    assert set(EmailAddress.objects.filter(user=nora).values_list("email", "verified", "primary")) == before
+    assert mail.outbox == []
+
+
 @pytest.mark.postgres
 def test_an_address_counts_once_its_link_was_opened_and_the_old_one_is_told(session, nora, django_capture_on_commit_callbacks):
     with django_capture_on_commit_callbacks(execute=True):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from django.db import connection
 
-from registry.access import governing
+from registry.access import governing, policy
 from registry.access.models import RoleProposal
 from registry.access.roles import ADMIN
 from tests.support.people import PASSWORD, make_admin
@@ -30,7 +30,7 @@ def test_two_admins_who_confirm_that_the_other_goes_leave_one(adam):
     ended = at_once(confirming(adam), confirming(adele))
 
     assert ended["done"] == 1
-    assert governing.admins().count() == 1
+    assert policy.organisation_admins().count() == 1
 
 
 def test_a_proposal_that_is_confirmed_and_refused_at_once_ends_in_one_of_both(adam):
@@ -43,4 +43,4 @@ def test_a_proposal_that_is_confirmed_and_refused_at_once_ends_in_one_of_both(ad
     )
 
     state = RoleProposal.objects.get().state
-    assert (ended["done"], sum(ended.values()), governing.admins().count()) == (1, 2, 2 if state == "confirmed" else 3)
+    assert (ended["done"], sum(ended.values()), policy.organisation_admins().count()) == (1, 2, 2 if state == "confirmed" else 3)

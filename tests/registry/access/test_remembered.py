@@ -10,11 +10,14 @@ from django.test.utils import CaptureQueriesContext
 
 from datasets_app.datasets.models import Dataset
 from registry.access import policy
-from registry.access.actions import revoke
+from registry.access.actions import create_token, create_user, deactivate_user, grant, revoke, revoke_token
 from registry.access.decorators import Needs
-from registry.access.models import User
+from registry.access.models import ApiToken, User
+from registry.access.policy import roles_of
 from registry.access.roles import Role
+from registry.ledger.models import Event
 from tests.support.labeling import make_dataset
+from tests.support.people import PASSWORD
 
 pytestmark = pytest.mark.django_db
 MANAGE = Needs("labeling.manage", Dataset, see="labeling.view")
@@ -83,3 +86,27 @@ def test_a_role_that_this_request_takes_away_is_forgotten(project, dataset, mia,
     revoke(user=mia, role=Role.ENGINEER, root=project, actor=lee)
 
     assert not policy.can(mia, "labeling.manage", dataset)
+
+
+CHANGES = {
+    "make an account": lambda project, ana, admin: create_user(
+        username="nora", display_name="Nora", email="", password=PASSWORD, actor=admin
+    ),
+    "deactivate": lambda project, ana, admin: deactivate_user(user_id=ana.uuid, actor=admin),
+    "end a token of another": lambda project, ana, admin: revoke_token(token_id=ApiToken.objects.get().uuid, actor=admin),
+    "give a role": lambda project, ana, admin: grant(user=ana, role=Role.ENGINEER, root=project, actor=admin),
+    "take a role": lambda project, ana, admin: revoke(user=ana, role=Role.ANALYST, root=project, actor=admin),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_who_was_an_organisation_admin_when_the_request_began_and_is_none_now_changes_nothing(project, ana, adam, change):
+    create_token(user=ana, name="nightly", scopes=["read"], days=1)
+    User.objects.filter(pk=adam.pk).update(is_organisation_admin=False)  # in another request, at the same time
+    before = Event.objects.count(), roles_of(ana, project)
+
+    with pytest.raises(PermissionDenied):
+        CHANGES[change](project, ana, adam)
+
+    assert (Event.objects.count(), roles_of(ana, project)) == before
+    assert (User.objects.get(pk=ana.pk).is_active, ApiToken.objects.get().revoked_at) == (True, None)

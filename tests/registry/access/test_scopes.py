@@ -1,6 +1,7 @@
 """A token changes what its scopes name, in its project alone; production is in no scope that it has by another name."""
 
 import json
+import re
 from importlib import import_module
 
 import pytest
@@ -81,6 +82,14 @@ def test_no_other_scope_rolls_back_or_quarantines(scope, lee):
     for path in sorted(DEPLOY):
         answer = ask(secret, path.replace("<uuid:uuid>", str(lee.uuid)), "delete" if path.startswith("endpoint-tokens") else "post")
         assert (path, answer.status_code, answer.json()["message"]) == (path, 403, "The token lacks the scope deploy.")
+
+
+def test_a_new_token_reads_unless_more_is_ticked(mia, client_for):
+    page = client_for(mia).get("/access/profile/").content.decode()
+
+    offered = re.findall(r'<input[^>]*name="scopes"[^>]*>', page)
+    assert len(offered) == len(Scope)
+    assert [re.search(r'value="(\w+)"', box)[1] for box in offered if " checked" in box] == ["read"]
 
 
 @pytest.mark.postgres

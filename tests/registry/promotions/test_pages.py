@@ -46,6 +46,17 @@ def test_the_page_shows_gates_and_who_decides(client_for, request_, lee, headers
     assert ("<html" in html) is not bool(headers)
 
 
+def test_the_user_name_stands_beside_the_name_of_everybody_who_asks_or_decides(client_for, request_, lee, gita, mia):
+    before = client_for(mia).get(url("detail", request_)).content.decode()
+    registry.approve(request_, lee)
+    after = client_for(mia).get(url("detail", request_)).content.decode()
+
+    expected = {f"{person} ({person.username})" for person in (lee, gita, mia)}
+    assert {name for name in expected if name in before} == expected
+    for page in (before, after):
+        assert not re.search(r"\bLee\b(?! \(lee\))", page)
+
+
 def test_who_may_not_approve_is_told_before_reading(client_for, request_, mia):
     html = client_for(mia).get(url("detail", request_)).content.decode()
 

@@ -80,20 +80,20 @@ def test_whose_a_file_is_never_changes(uploaded, corrected, mia, rosa, omar):
     assert Correction.objects.get().brought_by == rosa
 
 
-def test_who_uploaded_and_who_accepted_labels_answer_for_them_whomever_the_rows_name(uploaded, mia, ana, omar):
+def test_who_uploaded_and_who_accepted_labels_answer_for_them_beside_whom_the_rows_name(uploaded, mia, ana, omar, lee, gita):
     snapshot = freeze(uploaded.dataset, mia, shares=SHARES)
-    behind_its_back("UPDATE datasets_upload SET uploaded_by_id = %s, accepted_by_id = %s", omar.pk, omar.pk)
+    behind_its_back("UPDATE datasets_upload SET uploaded_by_id = %s, accepted_by_id = %s", lee.pk, gita.pk)
     behind_its_back("UPDATE labeling_decision SET by_id = %s", omar.pk)
 
-    assert subject.deciders(snapshot) == uuids(mia, ana, omar)
+    assert subject.deciders(snapshot) == uuids(mia, ana, omar, lee, gita)
 
 
-def test_who_brought_corrections_answers_for_them_whomever_the_rows_name(corrected, mia, ana, ravi, rosa, omar):
+def test_who_brought_corrections_answers_for_them_beside_whom_the_rows_name(corrected, mia, ana, ravi, rosa, omar, lee, gita):
     snapshot = corrected.dataset.snapshots.get()
-    behind_its_back("UPDATE labeling_correction SET brought_by_id = %s, accepted_by_id = %s", omar.pk, omar.pk)
+    behind_its_back("UPDATE labeling_correction SET brought_by_id = %s, accepted_by_id = %s", lee.pk, gita.pk)
     behind_its_back("UPDATE labeling_decision SET by_id = %s", omar.pk)
 
-    assert subject.deciders(snapshot) == uuids(ana, ravi, rosa, omar)
+    assert subject.deciders(snapshot) == uuids(ana, ravi, rosa, omar, lee, gita)
 
 
 def test_who_uploaded_the_suggestions_that_others_accepted_answers_for_the_labels(project, mia, ana, lee):
