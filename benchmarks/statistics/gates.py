@@ -127,7 +127,8 @@ def compared_in_groups(draw: Draw, codes: Ints, icc: float, worse: float, labels
     seed = int(draw.random.integers(2**31))
     found = metrics.paired_rows(one, two, ["macro_f1"], labels=None, count=400, seed=seed, clusters=codes)["macro_f1"]
     difference = gates.Measure(found["difference"], found["low"], found["high"])
-    return gates.Live("1.0.0", {"macro_f1": difference}, len(codes), **predictions.counted_clusters(codes))
+    rarest = int(np.bincount(truth, minlength=labels).min())
+    return gates.Live("1.0.0", {"macro_f1": difference}, len(codes), labels=labels, rarest=rarest, **predictions.counted_clusters(codes))
 
 
 def quality_gate(draw: Draw) -> Iterator[Row]:

@@ -336,8 +336,7 @@ def said_to(evaluation: Evaluation, digest: str) -> Said | None:
 
 def is_recorded(evaluation: Evaluation) -> bool:
     """Whether the trail knows this very report, these predictions and whose they are: a row that was changed has another digest."""
-    uuid = str(evaluation.uuid)
-    events = accounts.events_of([uuid], {Verb.EVALUATION_RECORDED})[uuid]
+    events = accounts.events_about(evaluation.uuid, {Verb.EVALUATION_RECORDED})
     known = {(event.payload["run"], event.payload["split"], event.payload["report_digest"]) for event in events}
     digest = evaluation.computed_digest
     return evaluation.report_digest == digest and (str(evaluation.run.uuid), evaluation.split, digest) in known
@@ -351,8 +350,7 @@ def analysis(evaluation: Evaluation, kind: Analysis.Kind, item: str = "") -> Ana
 
 def is_analysis_recorded(found: Analysis) -> bool:
     """Whether the trail knows that this very report was found, of this kind and about this evaluation and item."""
-    uuid = str(found.uuid)
-    events = accounts.events_of([uuid], {Verb.ANALYSIS_RECORDED})[uuid]
+    events = accounts.events_about(found.uuid, {Verb.ANALYSIS_RECORDED})
     known = {tuple(event.payload[name] for name in ("evaluation", "kind", "item", "report_digest")) for event in events}
     return (str(found.evaluation.uuid), found.kind, found.item or None, digest_of(found.report)) in known
 

@@ -28,8 +28,7 @@ PAGE = 30
 
 def was_cancelled(job: Job) -> bool:
     """Whether somebody cancelled it by the audit log, whatever its row says by now."""
-    uuid = str(job.uuid)
-    return bool(accounts.events_of([uuid], {Verb.JOB_CANCELLED})[uuid])
+    return bool(accounts.events_about(job.uuid, {Verb.JOB_CANCELLED}))
 
 
 @dataclass(frozen=True, slots=True)

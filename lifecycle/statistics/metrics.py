@@ -216,8 +216,7 @@ def bootstrap(
     """95 % interval of each of METRICS, and of ece_debiased where there is an ECE; empty when count is 0. clusters: as of `resamples`.
 
     Of scores from 0 to 1 as `bounded` has it, whose macro means are drawn by `Few` where labels have few rows, and as wide as `by_label`
-    has them; of a calibration error as
-    `calibration.ece_interval` has it; of all others percentiles over resampled rows.
+    has them; of a calibration error as `calibration.ece_interval` has it; of all others percentiles over resampled rows.
     """
     if count == 0:
         return {}

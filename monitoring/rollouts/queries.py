@@ -74,12 +74,12 @@ def open_rollout(endpoint: Endpoint) -> Rollout | None:
 
 def beginning(rollout: Rollout) -> accounts.Told | None:
     """The event of its start, which holds its plan."""
-    return next(iter(accounts.events_of([str(rollout.uuid)], {Verb.ROLLOUT_STARTED})[str(rollout.uuid)]), None)
+    return next(iter(accounts.events_about(rollout.uuid, {Verb.ROLLOUT_STARTED})), None)
 
 
 def open_claim(rollout: Rollout) -> accounts.Told | None:
     """The event of the wider share that was decided on and is neither in force nor dropped."""
-    events = accounts.events_of([str(rollout.uuid)], STEPS)[str(rollout.uuid)]
+    events = accounts.events_about(rollout.uuid, STEPS)
     return events[-1] if events and events[-1].verb == Verb.ROLLOUT_STEP_DECIDED else None
 
 

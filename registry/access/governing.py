@@ -175,7 +175,7 @@ def is_recorded(proposal: RoleProposal) -> bool:
     """Whether the trail knows that the person who proposed it did, and of no end of it: a row that somebody wrote into the database has no
     event, and one that was set back to open has the event of its end."""
     person, uuid = str(proposal.person.uuid), str(proposal.uuid)
-    events = accounts.events_of([person], {Verb.ROLE_PROPOSED, *ENDED_BY})[person]
+    events = accounts.events_about(person, {Verb.ROLE_PROPOSED, *ENDED_BY})
     of_it = [event for event in events if event.payload.get("proposal") == uuid]
     project = str(proposal.project.uuid) if proposal.project else None
     wanted = (Verb.ROLE_PROPOSED, str(proposal.proposed_by.uuid), project, proposal.role, proposal.gives)

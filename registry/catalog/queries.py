@@ -163,7 +163,7 @@ def has_its_facts(version: ModelVersion) -> bool:
     """Whether a version's facts are those that it was registered with, by the trail; where its event is from before events stated them,
     whether they say of its evaluation what the recorded report says."""
     uuid = str(version.uuid)
-    events = accounts.events_of([uuid], {Verb.VERSION_REGISTERED})[uuid]
+    events = accounts.events_about(uuid, {Verb.VERSION_REGISTERED})
     if any(event.form >= 4 for event in events):
         return {event.payload.get("facts") for event in events} == {digest_of(version.facts)}
     if not events or not is_recorded(version.evaluation):
@@ -206,7 +206,7 @@ def card_authors(version: ModelVersion) -> set[str]:
     """Whose words a version's card has, by rows and by events, as uuids: who wrote any of its revisions, since the newest rests on those
     before it, and whose words the first one carried over."""
     rows, uuid = version.cards.filter(author__isnull=False).values_list("author__uuid", flat=True), str(version.uuid)
-    events = accounts.events_of([uuid], WRITTEN)[uuid]
+    events = accounts.events_about(uuid, WRITTEN)
     told = {who for event in events for who in (event.actor, *event.payload.get("words_of", ()))}
     if not any("words_of" in event.payload for event in events):
         told |= carried_before(version)
@@ -255,13 +255,12 @@ def stamp_of(found: os.stat_result) -> list[int]:
 
 def is_governed(endpoint: Endpoint) -> bool:
     """Whether the trail knows that the endpoint is governed by its policy."""
-    uuid = str(endpoint.uuid)
-    return {policy_of(event) for event in accounts.events_of([uuid], {Verb.ENDPOINT_CREATED})[uuid]} == {endpoint.policy.name}
+    return {policy_of(event) for event in accounts.events_about(endpoint.uuid, {Verb.ENDPOINT_CREATED})} == {endpoint.policy.name}
 
 
 def asking(job: Job) -> Told | None:
     """The event of the registration that a job was queued for."""
-    return next(iter(accounts.events_of([str(job.uuid)], {Verb.REGISTRATION_REQUESTED})[str(job.uuid)]), None)
+    return next(iter(accounts.events_about(job.uuid, {Verb.REGISTRATION_REQUESTED})), None)
 
 
 def policy_of(event: Told) -> str:
@@ -276,7 +275,7 @@ def freeze_of(endpoint: Endpoint, now: datetime | None = None) -> Freeze | None:
 
 def frozen_until(endpoint: Endpoint) -> datetime | None:
     """Until when the endpoint is frozen as the trail has it, whatever the rows say by now; None where it is not."""
-    uuid, until = str(endpoint.uuid), None
-    for event in accounts.events_of([uuid], {Verb.ENDPOINT_FROZEN, Verb.ENDPOINT_UNFROZEN})[uuid]:
+    until = None
+    for event in accounts.events_about(endpoint.uuid, {Verb.ENDPOINT_FROZEN, Verb.ENDPOINT_UNFROZEN}):
         until = datetime.fromisoformat(event.payload["until"]) if event.verb == Verb.ENDPOINT_FROZEN else None
     return until if until and until > timezone.now() else None

@@ -110,8 +110,7 @@ def signed_revisions(versions: list[str]) -> set[tuple[str, int]]:
 
 def is_recorded(card: Card) -> bool:
     """Whether the audit log has a revision of the version's card with this text."""
-    uuid = str(card.version.uuid)
-    known = {event.payload.get("new", event.payload.get("card")) for event in accounts.events_of([uuid], WRITTEN)[uuid]}
+    known = {event.payload.get("new", event.payload.get("card")) for event in accounts.events_about(card.version.uuid, WRITTEN)}
     return digest_of(card.text) in known
 
 

@@ -167,6 +167,11 @@ def events_of(ids: list[str], verbs: Collection[Verb]) -> dict[str, list[Told]]:
     return found
 
 
+def events_about(uuid: object, verbs: Collection[Verb]) -> list[Told]:
+    """The same of one object."""
+    return events_of([str(uuid)], verbs)[str(uuid)]
+
+
 def differences(account: Account, uuid: str) -> Iterator[Fault]:
     """What differs of one object when no event came while its rows were read: the product goes on meanwhile."""
     told = told_of(account, [uuid])[uuid]

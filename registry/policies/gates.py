@@ -212,7 +212,7 @@ def by_the_bound(found: Interval, low: float, worse: float, known: Live, metric:
         return f"{told} Shown to be worse than {known.name} by more than {decimals(worse)}."
     told += f" Not enough data: whether it is worse by more than {decimals(worse)} is neither shown nor ruled out."
     if metric == "macro_f1" and known.evenness < UNEVEN:
-        told += f" Each of {count(known.labels)} labels counts alike, and the rarest has {count(known.rarest)} test rows."
+        told += f" All {count(known.labels)} labels count equally, and the rarest has {count(known.rarest)} test rows."
     if found.value <= -worse:
         return told
     least = math.ceil(rows_for_margin(worse) * known.rows / known.independent(metric)) if worse else 0
@@ -236,7 +236,7 @@ def calibration(gate: Gate, evidence: Evidence) -> Finding:
         outcome = Outcome.WATCH
     told = f"{with_interval(measure, unlike=(limit,))}, {count(evidence.rows)} test rows."
     if measure.low is not None and measure.low <= limit < measure.value:
-        told += f" Not enough data: whether it is above {decimals(limit)} is neither shown nor ruled out. It takes a larger test split."
+        told += f" Not enough data: whether it is above {decimals(limit)} is neither shown nor ruled out. It needs a larger test split."
     value, threshold = decimals(measure.value, unlike=(limit,)), f"≤ {decimals(limit, unlike=(measure.value,))}"
     return gate.found(title, outcome, told, value=value, threshold=threshold, source=evidence.evaluation)
 

@@ -48,7 +48,7 @@ def default() -> Policy:
 def is_published(policy: Policy) -> bool:
     """Whether the trail knows that this name, version and text were published: a row that somebody wrote into the database has no event."""
     uuid, digest = str(policy.uuid), rules.digest_of(policy.text)
-    events = accounts.events_of([uuid], {Verb.POLICY_PUBLISHED})[uuid]
+    events = accounts.events_about(uuid, {Verb.POLICY_PUBLISHED})
     known = {(event.payload["name"], event.payload["version"], event.payload["digest"]) for event in events}
     return policy.digest == digest and (policy.name, policy.version, digest) in known
 

@@ -56,7 +56,7 @@ PARTS = {
     "behind": "You proposed this retraining, or labeled or uploaded texts for it, so you cannot approve it.",
     "insisted": "You requested a promotion although the retrained model was not better, so you cannot approve it.",
     "registered": "You registered this version, so you cannot approve it.",
-    "decided": "You labeled or uploaded rows of its test split, or changed which it has, so you cannot approve it.",
+    "decided": "You labeled, uploaded or chose rows of its test split, so you cannot approve it.",
     "froze": "You froze the snapshot that it was trained and tested on, or one whose splits it took over, so you cannot approve it.",
     "card": "You wrote in its model card, so you cannot approve it.",
 }

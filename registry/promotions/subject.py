@@ -79,8 +79,7 @@ def read(request: PromotionRequest, version: ModelVersion, *, from_nothing: bool
 def asked(request: PromotionRequest, *, by_trail: bool = False) -> tuple[dict[str, list[str]], dict[str, Any]]:
     """Whose work a request is, by part, and its plan. by_trail: as its event says, where there is one, whatever the row says by now."""
     requester, by_system, behind, plan = str(request.requester.uuid), request.by_system, request.behind, request.plan
-    uuid = str(request.uuid)
-    for event in accounts.events_of([uuid], {Verb.PROMOTION_REQUESTED})[uuid] if by_trail else []:
+    for event in accounts.events_about(request.uuid, {Verb.PROMOTION_REQUESTED}) if by_trail else []:
         requester, told = event.actor, event.payload
         by_system, behind, plan = told.get("by_system", False), told.get("behind", []), told.get("plan", {})
     return {"requester": [] if by_system else [requester]} | ({"behind": behind} if behind else {}), plan

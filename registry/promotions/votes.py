@@ -20,8 +20,7 @@ from registry.promotions.rules import part_of
 def recorded(request: PromotionRequest) -> list[Verdict]:
     """The approvals of what the request now rests on that have an event with their person, step and digest. A row that somebody wrote into
     the database has none."""
-    uuid = str(request.uuid)
-    events = accounts.events_of([uuid], {Verb.PROMOTION_APPROVED})[uuid]
+    events = accounts.events_about(request.uuid, {Verb.PROMOTION_APPROVED})
     known = {(event.actor, event.payload["step"], event.payload["subject_digest"]) for event in events}
     votes = Verdict.objects.filter(request=request, approves=True, subject_digest=request.subject_digest).select_related("reviewer")
     return [vote for vote in votes if (str(vote.reviewer.uuid), vote.step, vote.subject_digest) in known]

@@ -109,12 +109,12 @@ def run_import(ctx: JobContext) -> None:
 
 def check_accepted(upload: Upload) -> None:
     """Raises Refused unless the audit log says that this person accepted the file, to be read this way."""
-    last = next(reversed(accounts.events_of([str(upload.uuid)], {Verb.UPLOAD_ACCEPTED})[str(upload.uuid)]), None)
+    events = accounts.events_about(upload.uuid, {Verb.UPLOAD_ACCEPTED})
     is_read = {"labels_as": upload.labels_as, "read_as": queries.seen_digest(upload)}
     by = upload.accepted_by and str(upload.accepted_by.uuid)
-    if last is None or last.actor != by or not is_read.items() <= last.payload.items():
+    if not events or events[-1].actor != by or not is_read.items() <= events[-1].payload.items():
         raise Refused(
-            "The audit log doesn't say who accepted this file, to be read this way.", next_step="Look at it, then accept it again."
+            "The audit log doesn't show who accepted this file with these settings.", next_step="Review it, then accept it again."
         )
 
 

@@ -156,10 +156,10 @@ def run_accept(ctx: JobContext) -> None:
 
 def accepter(ctx: JobContext, check: SpotCheck) -> User:
     """Who accepted what a check stands for. Raises Refused where the job names somebody else than the audit log."""
-    uuid, actor = str(check.uuid), ctx.job.created_by
-    told = accounts.events_of([uuid], {Verb.CHECK_ACCEPTED})[uuid]
+    actor = ctx.job.created_by
+    told = accounts.events_about(check.uuid, {Verb.CHECK_ACCEPTED})
     if actor is None or [event.actor for event in told] != [str(actor.uuid)]:
-        raise Refused("The audit log doesn't say who accepted this sample.", next_step="Draw another one.")
+        raise Refused("The audit log doesn't show who accepted this sample.", next_step="Draw another one.")
     return actor
 
 

@@ -193,7 +193,8 @@ def add(found: Sum, each: Found, classes: Classes) -> None:
 def run_correct(ctx: JobContext) -> None:
     """The job that writes. Each batch commits with its event and the checkpoint, so it may be cancelled at any time and run again.
 
-    Raises Refused where its row says otherwise than the audit log who accepted it."""
+    Raises Refused where its row says otherwise than the audit log who accepted it.
+    """
     correction = correction_of(ctx)
     if correction.state != State.WRITING:
         return
@@ -215,10 +216,10 @@ def run_correct(ctx: JobContext) -> None:
 
 def check_accepted(correction: Correction) -> None:
     """Raises Refused unless the audit log says that this person accepted the file, with or without what moved on since."""
-    last = next(reversed(accounts.events_of([str(correction.uuid)], {Verb.CORRECTIONS_ACCEPTED})[str(correction.uuid)]), None)
+    told = accounts.events_about(correction.uuid, {Verb.CORRECTIONS_ACCEPTED})
     by = correction.accepted_by and str(correction.accepted_by.uuid)
-    if last is None or (last.actor, last.payload["take_moved"]) != (by, correction.take_moved):
-        raise Refused("The audit log doesn't say who accepted this file.", next_step="Look at it, then accept it again.")
+    if not told or (told[-1].actor, told[-1].payload["take_moved"]) != (by, correction.take_moved):
+        raise Refused("The audit log doesn't show who accepted this file.", next_step="Review it, then accept it again.")
 
 
 @transaction.atomic

@@ -156,10 +156,10 @@ def make(ctx: JobContext, dataset: Dataset) -> Snapshot:
 def check_asked(ctx: JobContext, dataset: Dataset) -> None:
     """Raises Refused unless the audit log says that who the job names asked for this snapshot, divided this way."""
     asked = {name: ctx.args[name] for name in ASKED} | ({"filters": digest_of(ctx.args["filters"])} if ctx.args.get("filters") else {})
-    by, dataset_id = ctx.job.created_by and str(ctx.job.created_by.uuid), str(dataset.uuid)
-    events = accounts.events_of([dataset_id], {Verb.SNAPSHOT_REQUESTED})[dataset_id]
+    by = ctx.job.created_by and str(ctx.job.created_by.uuid)
+    events = accounts.events_about(dataset.uuid, {Verb.SNAPSHOT_REQUESTED})
     if not any(event.actor == by and said_in(event.payload) == asked for event in events):
-        raise Refused("The audit log doesn't say who asked for this snapshot.", next_step="Freeze it again.")
+        raise Refused("The audit log doesn't show who requested this snapshot.", next_step="Freeze it again.")
 
 
 def said_in(payload: Mapping[str, Any]) -> dict[str, Any]:

@@ -172,9 +172,8 @@ def next_trial(sweep_id: UUID) -> Run | None:
 
 def check_starter(sweep: Sweep) -> None:
     """Raises Refused where the row names another as who started it than the audit log: its trials would be theirs."""
-    uuid = str(sweep.uuid)
-    if [event.actor for event in accounts.events_of([uuid], {Verb.SWEEP_STARTED})[uuid]] != [str(sweep.launched_by.uuid)]:
-        raise Refused("The audit log doesn't say who started this sweep.", next_step="Start another one.")
+    if [event.actor for event in accounts.events_about(sweep.uuid, {Verb.SWEEP_STARTED})] != [str(sweep.launched_by.uuid)]:
+        raise Refused("The audit log doesn't show who started this sweep.", next_step="Start another one.")
 
 
 def locked_sweep(sweep_id: UUID) -> Sweep:

@@ -120,12 +120,11 @@ def acting_for(proposal: Proposal) -> User:
     approved the start, whoever tried again."""
     if proposal.acting is None or not proposal.acting.is_active:
         raise Stuck("Nobody answers for the next step any more.", "A lead can try again, and answers for it then.")
-    uuid = str(proposal.uuid)
-    told = accounts.events_of([uuid], ANSWERS_FOR)[uuid]
+    told = accounts.events_about(proposal.uuid, ANSWERS_FOR)
     if Verb.RETRAIN_APPROVED not in {event.verb for event in told}:
-        raise Stuck("The audit log doesn't say who approved that this starts.", "Withdraw it, and propose another.")
+        raise Stuck("The audit log doesn't show who approved this start.", "Withdraw it, then propose another.")
     if told[-1].actor != str(proposal.acting.uuid):
-        raise Stuck("The audit log doesn't say who answers for the next step.", "A lead can try again, and answers for it then.")
+        raise Stuck("The audit log doesn't show who answers for the next step.", "A lead can try again, and answers for it then.")
     return proposal.acting
 
 

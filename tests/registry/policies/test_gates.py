@@ -172,7 +172,7 @@ def test_macro_f1_counts_as_if_every_label_had_as_few_rows_as_the_rarest():
     assert [found(gate, rarest).outcome.value for rarest in (250, 48, 47, 1)] == ["passed", "passed", "failed", "failed"]
     assert found(by_rows, 1).outcome.value == "passed"
     told = found(gate, 40).evidence
-    assert "Each of 4 labels counts alike, and the rarest has 40 test rows." in told
+    assert "All 4 labels count equally, and the rarest has 40 test rows." in told
     assert told.endswith("about 1,200 test rows rule it out.")
 
 
