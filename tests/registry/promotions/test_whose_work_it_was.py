@@ -129,7 +129,7 @@ def test_who_sends_suggestions_once_all_is_decided_changes_nothing(project, mia,
     label_items(queue, {ana: [label for _, label in ROWS]})
     snapshot = freeze(dataset, mia, shares=SHARES)
 
-    send(dataset, mia)
+    send(dataset, make_person("lena", project=project, role=Role.LEAD))
 
     assert subject.deciders(snapshot) == uuids(mia, ana, lee)
 
