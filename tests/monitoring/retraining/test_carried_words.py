@@ -12,6 +12,7 @@ from registry.catalog.models import Card
 from registry.catalog.signed_cards import digest_of
 from registry.ledger.models import Event
 from registry.ledger.rules import document_of
+from registry.promotions.rules import PARTS
 from tests.monitoring.retraining.conftest import advance, end_training
 from tests.support.registry import approve
 from tests.support.trail import behind_its_back, rewrite
@@ -49,7 +50,7 @@ def test_who_wrote_the_card_that_is_copied_is_an_author_of_the_copy(reworded, tr
 def test_and_does_not_approve_it(reworded, training_now, lee):
     request = registered(training_now).promotion
 
-    with pytest.raises(PermissionDenied, match="You wrote in its model card"):
+    with pytest.raises(PermissionDenied, match=PARTS["card"]):
         approve(request, lee)
     assert request.verdicts.count() == 0
 

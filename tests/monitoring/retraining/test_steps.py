@@ -30,6 +30,7 @@ from registry.ledger.models import Event
 from registry.ledger.verbs import Verb
 from registry.promotions import actions as promotions
 from registry.promotions.models import PromotionRequest
+from registry.promotions.rules import PARTS
 from tests.monitoring.retraining.conftest import LIVE_ACCURACY, advance, end_training, label_queue, make_evaluation_on, measure, train
 from tests.support import registry, training
 from tests.support.jobs import run_ok
@@ -333,7 +334,7 @@ def test_a_lead_who_also_labelled_its_test_split_cannot_approve_it(training_now,
     end_training(training_now, accuracy=1.0)
     request = PromotionRequest.objects.get(pk=advance(advance(training_now)).promotion_id)
 
-    with pytest.raises(PermissionDenied, match="You labeled or uploaded rows of its test split"):
+    with pytest.raises(PermissionDenied, match=PARTS["decided"]):
         registry.approve(request, lee)
     assert not request.verdicts.exists()
 
@@ -378,7 +379,7 @@ def test_whoever_goes_on_by_hand_asks_for_the_promotion_and_cannot_approve_it(no
     found = advance(advance(no_better))
     request = PromotionRequest.objects.get(pk=found.promotion_id)
 
-    with pytest.raises(PermissionDenied, match="You asked for this promotion"):
+    with pytest.raises(PermissionDenied, match=PARTS["requester"]):
         registry.approve(request, lee)
     assert (request.by_system, people_of(found)["requester"]) == (False, [str(lee.uuid)])
 
