@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 from django.db.models import Count, Exists, F, Max, Min, OuterRef, Q, QuerySet
@@ -126,26 +127,36 @@ AT_ONCE = 10_000  # objects whose events are looked up by one statement
 def deciders(snapshot: Snapshot) -> list[str]:
     """Everyone whose work the labels of the test split are, and who had a say in which rows it has: who uploaded them, and who by
     `choosing`; as sorted uuids. Superseded decisions count too."""
-    people, since = choosing.takers(snapshot), snapshot.created_at
+    making, since = choosing.making_of(snapshot), snapshot.created_at
+    people = choosing.takers(snapshot, making)
     for rows in snapshots.newer(snapshot, split=TEST):
         found = Decision.objects.filter(item__in=rows.items).order_by()
         people |= deciders_of(found) | uploaders_of(Item.objects.filter(pk__in=rows.items))
-        people |= choosing.dismissers(rows.items, snapshot.created_at)
-        since = min(since, found.aggregate(first=Min("created_at"))["first"] or since)
+        people |= choosing.dismissers(rows.items, making)
+        since = min(since, first_said(found) or since)
     return sorted(people | choosing.namers(snapshot, since))
+
+
+def first_said(found: QuerySet[Decision]) -> datetime | None:
+    """When the first of these decisions was taken, or the first answer given that one of them rests on. What a file says of when its
+    answers were given is left out: anybody could date them back."""
+    taken = found.aggregate(first=Min("created_at"))["first"]
+    answered = found.exclude(queue__in=brought_queues(found)).aggregate(first=Min("annotations__created_at"))["first"]
+    return min((at for at in (taken, answered) if at), default=None)
 
 
 def deciders_of(found: QuerySet[Decision]) -> set[str]:
     """Everyone whose work these decisions are, as uuids: who took them or gave the answers that they rest on, who
-    brought or accepted a file that they came with, who sent suggestions before them, who published a change of classes that moved them. Who
-    is only named in a file is left out: anybody could name anybody there, and so choose who may not approve.
+    brought or accepted a file that they came with, who sent suggestions before them, who published a change of classes that moved them, or
+    through which the answers were read. Who is only named in a file is left out: anybody could name anybody there, and so choose who may
+    not approve.
 
     Whom the events name counts beside whom the rows name: neither alone frees anybody."""
     people = [found.filter(**{f"{author}__isnull": False}).values_list(author) for author in AUTHORS]
     answered = found.exclude(queue__in=brought_queues(found)).filter(annotations__isnull=False)
     named = User.objects.filter(pk__in=[pk for (pk,) in answered.values_list("annotations__user").union(*people)])
     came = Item.objects.filter(pk__in=found.filter(BROUGHT).values("item"))
-    return access.with_account(named) | recorded_deciders(found) | uploaders_of(came) | senders_of(found)
+    return access.with_account(named) | recorded_deciders(found) | uploaders_of(came) | senders_of(found) | choosing.changers(found)
 
 
 def senders_of(found: QuerySet[Decision]) -> set[str]:

@@ -1,5 +1,6 @@
 """Who had a say in which rows test a model, and in what their classes are called, answers for the test split as who labeled it does."""
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
@@ -7,16 +8,20 @@ import pytest
 from datasets_app.datasets.models import Dataset
 from datasets_app.labeling import actions, queries
 from datasets_app.labeling.actions.schemas import spec_of
+from datasets_app.labeling.models import Queue
+from datasets_app.labeling.queries.changes import read_through
+from datasets_app.labeling.queries.checks import to_look_at
 from datasets_app.labeling.relabelling import Change
 from datasets_app.scanning import actions as scanning
 from datasets_app.scanning.models import Finding
+from datasets_app.snapshots.actions import freezing
 from datasets_app.snapshots.models import Snapshot
 from registry.access.models import User
 from registry.access.roles import Role
 from registry.promotions import subject
 from tests.support.datasets import import_texts, make_dataset
 from tests.support.jobs import run_ok
-from tests.support.labeling import decided_dataset, label_items, make_queue
+from tests.support.labeling import decided_dataset, label_items, make_queue, say_items
 from tests.support.people import make_person
 from tests.support.scanning import scan
 from tests.support.snapshots import freeze
@@ -48,6 +53,17 @@ def labeled(project, mia, ana) -> Dataset:
     return decided_dataset(project, ana, ROWS, manager=mia)
 
 
+@pytest.fixture
+def meanwhile(monkeypatch) -> Callable[[Callable[[], None]], None]:
+    """Have something done while the manifest of the next snapshot is written."""
+
+    def plan(act: Callable[[], None]) -> None:
+        write = freezing.manifest.write
+        monkeypatch.setattr(freezing.manifest, "write", lambda *args: (act(), write(*args)))
+
+    return plan
+
+
 # ── Near duplicates ─────────────────────────────────────────────────────────
 @pytest.fixture
 def alike(project, mia, ana, lee) -> Dataset:
@@ -74,10 +90,24 @@ def test_who_said_that_test_rows_are_no_near_duplicates_is_one(alike, mia, ana, 
     assert subject.deciders(snapshot) == uuids(ana, lee)
 
 
+def reopen_all(dataset: Dataset, by: User) -> None:
+    for finding in Finding.objects.filter(dataset=dataset, kind=Finding.Kind.NEAR_DUPLICATE):
+        scanning.reopen(finding_id=finding.uuid, actor=by)
+
+
+def test_who_takes_it_back_while_the_snapshot_is_made_is_one(alike, mia, ana, lee, meanwhile):
+    dismiss_all(alike, lee)
+    meanwhile(lambda: reopen_all(alike, lee))
+
+    snapshot = frozen(alike, mia)
+
+    assert snapshot.leakage["near_rows"] == 0
+    assert subject.deciders(snapshot) == uuids(ana, lee)
+
+
 def test_who_says_so_once_it_is_frozen_or_takes_it_back_before_is_none(alike, mia, ana, lee):
     dismiss_all(alike, lee)
-    for finding in Finding.objects.filter(dataset=alike, kind=Finding.Kind.NEAR_DUPLICATE):
-        scanning.reopen(finding_id=finding.uuid, actor=lee)
+    reopen_all(alike, lee)
     snapshot = frozen(alike, mia)
 
     dismiss_all(alike, lee)
@@ -86,13 +116,16 @@ def test_who_says_so_once_it_is_frozen_or_takes_it_back_before_is_none(alike, mi
 
 
 # ── Names of classes ────────────────────────────────────────────────────────
-def test_who_gave_one_class_the_name_of_another_answers_for_the_labels(labeled, mia, ana, lee):
-    latest = queries.latest_schema(labeled)
-    labels = queries.labels_by_name(latest)
+def swap_names(dataset: Dataset, by: User) -> None:
+    """Call the class of billing card, and that of card billing."""
     called = {"billing": "card", "card": "billing"}
+    labels = queries.labels_by_name(queries.latest_schema(dataset))
     swapped = [replace(spec_of(label), name=called.get(name, name)) for name, label in labels.items()]
+    actions.publish_schema(dataset_id=dataset.uuid, actor=by, labels=swapped)
 
-    actions.publish_schema(dataset_id=labeled.uuid, actor=lee, labels=swapped)
+
+def test_who_gave_one_class_the_name_of_another_answers_for_the_labels(labeled, mia, ana, lee):
+    swap_names(labeled, lee)
 
     assert subject.deciders(frozen(labeled, mia)) == uuids(ana, lee)
 
@@ -112,6 +145,68 @@ def test_who_renames_classes_once_it_is_frozen_changes_nothing(labeled, mia, ana
     actions.change_classes(dataset_id=labeled.uuid, actor=lee, wanted=[Change(card.stable_id, "rename", ("cards",))])
 
     assert subject.deciders(snapshot) == uuids(ana)
+
+
+# ── Classes of answers on which nothing was decided yet ─────────────────────
+@pytest.fixture
+def answered(project, mia, ana, ben) -> Queue:
+    """Mia's texts, about which Ana and Ben agree: they wait for a reviewer to accept that."""
+    dataset = make_dataset(project, mia)
+    import_texts(dataset, [text for text, _ in ROWS], mia)
+    queue = make_queue(dataset, mia, schema=["billing", "card", "lost", "other"], overlap=2, acceptance="reviewer")
+    label_items(queue, {person: [label for _, label in ROWS] for person in (ana, ben)})
+    return queue
+
+
+def accept(queue: Queue, by: User) -> None:
+    """Look at one item, find its answers right, and accept the others."""
+    check = actions.start_check(queue_id=queue.uuid, actor=by, size=1, tolerated=0)
+    (row,) = to_look_at(check)
+    (said,) = read_through(list(row.item.annotations.select_related("label")[:1]))
+    actions.decide(queue_id=queue.uuid, item_id=row.item.uuid, actor=by, value=queries.value_of(said))
+    actions.accept_check(check_id=check.uuid, actor=by)
+    run_ok("default")
+
+
+def test_who_swaps_the_names_of_classes_before_answers_are_accepted_is_one(answered, mia, ana, ben, lee, ravi):
+    swap_names(answered.dataset, lee)
+    accept(answered, ravi)
+
+    assert subject.deciders(frozen(answered.dataset, mia)) == uuids(mia, ana, ben, lee, ravi)
+
+
+def test_who_merges_a_class_before_answers_that_lead_to_it_are_accepted_is_one(project, answered, mia, ana, ben, lee, ravi):
+    lena = make_person("lena", project=project, role=Role.LEAD)
+    labels = queries.labels_by_name(answered.schema)
+    actions.change_classes(dataset_id=answered.dataset.uuid, actor=lee, wanted=[Change(labels["lost"].stable_id, "merge", ("other",))])
+    actions.change_classes(dataset_id=answered.dataset.uuid, actor=lena, wanted=[Change(labels["other"].stable_id, "merge", ("card",))])
+    accept(answered, ravi)
+
+    snapshot = frozen(answered.dataset, mia)
+
+    assert snapshot.counts["labels"].keys() == {"billing", "card"}
+    assert subject.deciders(snapshot) == uuids(mia, ana, ben, lee, lena, ravi)
+
+
+def test_who_retires_a_class_that_is_then_left_out_of_answers_is_one(project, mia, ana, ben, lee, ravi):
+    dataset = make_dataset(project, mia, task="multi_label")
+    import_texts(dataset, [text for text, _ in ROWS], mia)
+    queue = make_queue(dataset, mia, schema=["billing", "card", "lost", "other"], overlap=2, acceptance="reviewer")
+    say_items(queue, {person: [{"labels": [label, "other"]} for _, label in ROWS] for person in (ana, ben)})
+    other = queries.labels_by_name(queue.schema)["other"]
+    actions.change_classes(dataset_id=dataset.uuid, actor=lee, wanted=[Change(other.stable_id, "retire")])
+    run_ok("default")
+    accept(queue, ravi)
+
+    assert subject.deciders(frozen(dataset, mia)) == uuids(mia, ana, ben, lee, ravi)
+
+
+def test_who_merges_classes_that_no_answer_names_is_none(answered, mia, ana, ben, lee, ravi):
+    other = queries.labels_by_name(answered.schema)["other"]
+    actions.change_classes(dataset_id=answered.dataset.uuid, actor=lee, wanted=[Change(other.stable_id, "merge", ("card",))])
+    accept(answered, ravi)
+
+    assert subject.deciders(frozen(answered.dataset, mia)) == uuids(mia, ana, ben, ravi)
 
 
 # ── Rows that were taken out ────────────────────────────────────────────────
@@ -150,6 +245,22 @@ def test_who_withdrew_decisions_is_one_whatever_becomes_of_their_rows_later(proj
     label_items(queue, {ben: ["card"] * 3}, list(dataset.items.order_by("id")[:3]))
     assert freeze(dataset, mia, shares={"train": 90, "validation": 10, "test": 0}).counts["rows"] == len(ROWS)
 
+    assert subject.deciders(snapshot) == uuids(ana, ben, rosa)
+
+
+def test_who_withdrew_decisions_is_one_though_others_decide_while_the_snapshot_is_made(project, mia, ana, ben, rosa, meanwhile):
+    dataset = make_dataset(project, mia)
+    import_texts(dataset, [text for text, _ in ROWS], ana)
+    queue = make_queue(dataset, mia, schema=["billing", "card", "lost"], overlap=1)
+    label_items(queue, {ben: [label for _, label in ROWS]})
+    items = list(dataset.items.order_by("id")[:3])
+    for item in items:
+        actions.return_to_annotators(queue_id=queue.uuid, item_id=item.uuid, actor=rosa, comment="Look again.")
+    meanwhile(lambda: label_items(queue, {ben: ["card"] * 3}, items))
+
+    snapshot = frozen(dataset, mia)
+
+    assert snapshot.counts["rows"] == len(ROWS) - 3
     assert subject.deciders(snapshot) == uuids(ana, ben, rosa)
 
 
