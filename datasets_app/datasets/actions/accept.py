@@ -8,6 +8,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from datasets_app.datasets import ports, queries
+from datasets_app.datasets.actions.inspection import note_reader
 from datasets_app.datasets.models import Dataset, Upload
 from datasets_app.datasets.rules import SPLITS, UploadState, check_move
 from lifecycle.jobs import actions as jobs
@@ -48,7 +49,9 @@ def accept_upload(
     check_move(UploadState(upload.state), UploadState.IMPORTING)
     check_acceptable(upload, labels_as, default_split, seen)
     upload.state, upload.labels_as = UploadState.IMPORTING, labels_as
-    upload.default_split = upload.default_split if default_split is None else default_split
+    if default_split is not None and default_split != upload.default_split:
+        upload.default_split = default_split
+        note_reader(upload, actor)  # which stays where the import is cancelled, and somebody else accepts the file then
     upload.origin = origin.strip()[:200] or upload.origin
     upload.accepted_by, upload.accepted_at = actor, timezone.now()
     upload.save(update_fields=["state", "labels_as", "default_split", "origin", "accepted_by", "accepted_at"])

@@ -283,12 +283,13 @@ def write_findings(
     fresh = Upload.objects.select_for_update(of=("self",), no_key=True).select_related("dataset__project", "blob").get(pk=upload.pk)
     check_open(fresh)
     check_move(UploadState(fresh.state), UploadState.INSPECTED)
-    before = queries.seen_digest(fresh)
+    before, was_read = queries.seen_digest(fresh), bool(fresh.mapping)
     fresh.encoding, fresh.parser, fresh.delimiter = reading.encoding, reading.parser, reading.delimiter
     fresh.has_header, fresh.mapping, fresh.report = reading.has_header, roles, {"dry_run": report.as_json()}
     fresh.label_values, fresh.state = report.decided, UploadState.INSPECTED
     fresh.save(update_fields=["encoding", "parser", "delimiter", "has_header", "mapping", "label_values", "report", "state"])
-    if queries.seen_digest(fresh) != before and any(value not in (None, "") for value in choices.values()):
+    has_chosen = was_read or any(value not in (None, "") for value in choices.values())  # who drops what was chosen chooses too
+    if queries.seen_digest(fresh) != before and has_chosen:
         note_reader(fresh, actor)
     return fresh
 

@@ -153,6 +153,31 @@ def test_who_had_a_file_of_somebody_else_read_otherwise_answers_for_its_labels(p
     assert subject.deciders(freeze(upload.dataset, mia, shares=SHARES)) == uuids(mia, ana, lee)
 
 
+def test_who_dropped_how_a_file_of_somebody_else_was_to_be_read_answers_for_its_labels(project, mia, ana, lee):
+    columns = ("text", "label", "category")
+    upload = receive(make_dataset(project, mia), mia, csv_bytes([(text, label, label[::-1]) for text, label in ROWS], columns))
+    datasets.set_mapping(upload_id=upload.uuid, actor=mia, mapping={"text": "text", "category": "label"})
+    datasets.inspect(upload_id=upload.uuid, actor=lee)
+    datasets.accept_upload(upload_id=upload.uuid, actor=ana)
+    run_ok("default")
+
+    assert subject.deciders(freeze(upload.dataset, mia, shares=SHARES)) == uuids(mia, ana, lee)
+
+
+def test_who_chose_the_split_of_a_file_whose_import_was_cancelled_answers_for_its_rows(project, mia, ana, lee):
+    dataset = make_dataset(project, mia)
+    import_texts(dataset, ROWS, mia)
+    upload = receive(dataset, ana, csv_bytes([(f"other {n}", "card") for n in range(6)], ("text", "label")))
+    job = datasets.accept_upload(upload_id=upload.uuid, actor=lee, default_split="test")
+    cancel(job.uuid, lee)
+    datasets.accept_upload(upload_id=upload.uuid, actor=ana)
+    run_ok("default")
+    snapshot = freeze(dataset, mia, shares=SHARES)
+
+    assert snapshot.counts["labels"]["card"]["test"] >= 6
+    assert {str(lee.uuid), str(ana.uuid)} <= {*subject.deciders(snapshot)}
+
+
 def test_who_looked_at_a_file_of_somebody_else_as_it_was_read_does_not(project, mia, ana, lee):
     upload = receive(make_dataset(project, mia), mia, csv_bytes(ROWS, ("text", "label")))
     datasets.inspect(upload_id=upload.uuid, actor=lee)
