@@ -14,6 +14,7 @@ from lifecycle.home import metrics as measured
 from lifecycle.home import statistics as worked_out
 from lifecycle.scraping import exposition, is_here, may_scrape, sends
 from lifecycle.ui import navigation, palette
+from lifecycle.ui.addresses import typed_in
 from lifecycle.ui.csp import charts
 from lifecycle.ui.respond import wants_fragment
 from registry.access.decorators import public, signed_in
@@ -58,7 +59,7 @@ def counts(request: SignedInRequest) -> HttpResponse:
 @signed_in
 def find(request: SignedInRequest) -> HttpResponse:
     """The palette: pages and things that a person may see, by what they typed."""
-    query = request.GET.get("q", "")[:200]
+    query = typed_in(request.GET, "q", 200)
     context = {"sections": palette.find(request.user, query), "query": query}
     return render(request, "components/palette_results.html" if wants_fragment(request) else "home/palette.html", context)
 

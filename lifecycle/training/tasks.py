@@ -30,13 +30,14 @@ from lifecycle.training import actions, facts, sweep_queries
 from lifecycle.training.actions.bases import check_online
 from lifecycle.training.folders import begun_on, clean, drop_texts, link_model, prepare, run_folder
 from lifecycle.training.models import BaseModel, Run
-from lifecycle.training.rules import SweepState
+from lifecycle.training.rules import RunState, SweepState
 from lifecycle.training.search import Cut
 from lifecycle.ui.markdown import inline
 from registry.artifacts import actions as artifacts
 
 WANTED = ["*.safetensors", "*.json", "*.txt", "*.md", "LICENSE", "NOTICE"]
 TRIES = 3  # of a process that died without a result
+ENDED = (RunState.SUCCEEDED, RunState.PRUNED, RunState.FAILED)  # ends that a run's own job records; a stop is recorded by its cancel
 
 
 # ── Base models ─────────────────────────────────────────────────────────────
@@ -128,8 +129,13 @@ def fetch(base: BaseModel, target: Path) -> Path:
 
 # ── Runs ────────────────────────────────────────────────────────────────────
 def train(ctx: JobContext) -> None:
-    """Train in a child process, keep what it tells, then its artifact. Run again after any crash it goes on from the last checkpoint."""
-    run = actions.begin(UUID(ctx.args["run"]))
+    """Train in a child process, keep what it tells, then its artifact. Run again after any crash it goes on from the last checkpoint; where
+    the end of the run is recorded already, the job ends as that says."""
+    run = Run.objects.get(uuid=ctx.args["run"])
+    if run.state in ENDED:
+        end_as(run)
+        return
+    run = actions.begin(run.uuid)
     folder = run_folder(run)
     pruning = Pruning(run)
     wait_until_free(ctx, folder)
@@ -165,6 +171,15 @@ def train(ctx: JobContext) -> None:
     with held(ctx):
         actions.succeed(run.uuid, result.data, kept)
     clean(folder)
+
+
+def end_as(run: Run) -> None:
+    """What is left to do where a worker died between the record of its run's end and the end of the job. Raises Refused for a failure."""
+    if run.state == RunState.FAILED:
+        drop_texts(run_folder(run))
+        why: dict[str, str] = run.error or {}
+        raise Refused(why.get("message", f"{run} has failed."), next_step=why.get("next_step", ""))
+    clean(run_folder(run))
 
 
 @contextlib.contextmanager

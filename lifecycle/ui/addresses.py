@@ -36,6 +36,11 @@ def choice_in(given: Mapping[str, str], name: str, choices: Collection[str], oth
     return word or otherwise
 
 
+def typed_in(given: Mapping[str, str], name: str, most: int) -> str:
+    """What somebody has typed so far, in at most so many characters. NUL is a blank: PostgreSQL takes it in no text."""
+    return given.get(name, "")[:most].replace("\0", " ")
+
+
 def unreadable(fields: dict[str, list[str]]) -> Unreadable:
     """The refusal of an address. fields: what is wrong, by the name in the address."""
     wrong = ", ".join(fields)

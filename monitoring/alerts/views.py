@@ -13,7 +13,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from lifecycle.notices import delivery
 from lifecycle.notices.models import Channel
 from lifecycle.refusals import Refusal, Refused
-from lifecycle.ui.addresses import key_in
+from lifecycle.ui.addresses import key_in, typed_in
 from lifecycle.ui.csp import charts
 from lifecycle.ui.forms import add_refusal, cleaned
 from lifecycle.ui.respond import redirect_or_refresh, respond
@@ -187,7 +187,7 @@ def switch_channel(request: SignedInRequest, uuid: UUID) -> HttpResponse:
 @needs(MANAGE, Channel, see=SEE)
 def test_channel(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """Send a message that says that it is a test."""
-    delivery.send_test(channel_id=uuid, actor=request.user, once=request.POST.get("once") or str(uuid4()))
+    delivery.send_test(channel_id=uuid, actor=request.user, once=typed_in(request.POST, "once", 64) or str(uuid4()))
     toast(request, "A test is on its way; the page says below how it went", kind="live")
     return redirect_or_refresh(request, reverse("alerts:channels"))
 

@@ -17,6 +17,7 @@ from datasets_app.labeling.forms.remarks import CommentForm, ResolveForm, Wanted
 from datasets_app.labeling.models import Comment, Queue
 from datasets_app.labeling.queries.comments import as_told
 from datasets_app.labeling.views.answering import clean, person, speaks_json, to_bench, wants_json
+from lifecycle.ui.addresses import typed_in
 from lifecycle.ui.toasts import toast
 from registry.access import policy
 from registry.access.decorators import needs
@@ -91,5 +92,5 @@ def way_back(uuid: UUID, comment: Comment, data: dict[str, Any]) -> HttpResponse
 @needs("labeling.annotate", Queue, see="labeling.view")
 def people(request: HttpRequest, uuid: UUID) -> HttpResponse:
     """Who may be mentioned in a queue and is called like this, for the field that completes names."""
-    found = queries.find_people(queries.get_queue(person(request), uuid), request.GET.get("q", "")[:150])
+    found = queries.find_people(queries.get_queue(person(request), uuid), typed_in(request.GET, "q", 150))
     return JsonResponse({"people": [{"name": user.username, "shown": str(user)} for user in found]})

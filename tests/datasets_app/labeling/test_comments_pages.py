@@ -127,7 +127,7 @@ def test_names_are_completed_from_those_who_may_read_the_queue(queue, ana, ben, 
         return [each["name"] for each in client_for(ana).get(url("people", queue), {"q": typed}).json()["people"]]
 
     assert named("") == ["ana", "ben", "mia", "ravi"]
-    assert (named("ra"), named("B"), named("o"), named("x")) == (["ravi"], ["ben"], [], [])
+    assert (named("ra"), named("B"), named("o"), named("x"), named("ra\0")) == (["ravi"], ["ben"], [], [], [])
     assert client_for(otto).get(url("people", queue)).status_code == 404
     assert client_for(omar).get(url("people", queue)).status_code == 403
 

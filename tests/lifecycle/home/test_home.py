@@ -38,6 +38,14 @@ def test_the_palette_finds_pages_by_name(mia, client_for):
     assert 'href="/audit/"' in page
 
 
+@pytest.mark.postgres
+def test_the_palette_takes_nul_for_a_blank(project, mia, client_for):
+    answer = client_for(mia).get("/find/", {"q": "audit\0"}, headers={"HX-Request": "true"})
+
+    assert answer.status_code == 200
+    assert 'href="/audit/"' in answer.content.decode()
+
+
 def test_alive_is_a_word(client):
     assert client.get("/healthz").content == b"ok\n"
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import json
+from datetime import timedelta
 from pathlib import Path
 from uuid import uuid4
 
@@ -11,6 +12,7 @@ import pytest
 from django.conf import settings
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
+from django.utils import timezone
 
 from lifecycle.compute.child import Result
 from lifecycle.engine import memory
@@ -198,6 +200,51 @@ def test_a_worker_that_died_between_the_end_of_the_process_and_the_record_does_n
     assert run.state == Run.State.SUCCEEDED
     assert run.metrics == {"macro_f1": 0.5}
     assert {path.name for path in folder_of(run).iterdir()} == {"result.json"}
+
+
+class Killed(BaseException):
+    """The worker is gone, whatever its job was about to do."""
+
+
+def killed(*_: object, **__: object) -> None:
+    raise Killed
+
+
+def executed_twice(run: Run) -> Job:
+    """A run's job of which the first worker is killed, and which another one takes over."""
+    with pytest.raises(Killed):
+        runner.execute(jobs.claim("training"), beating=False)
+    Job.objects.filter(pk=run.job_id).update(lease_until=timezone.now() - timedelta(seconds=1))
+    jobs.reap()
+    run_jobs("training")
+    run.refresh_from_db()
+    return run.job
+
+
+@pytest.mark.postgres
+def test_the_job_of_a_worker_that_died_after_the_record_of_a_success_succeeds_too(run, child, monkeypatch):
+    child(Result("succeeded", data=DONE), look=lambda folder: write_artifact(folder / "artifact", run))
+    clean = tasks.clean
+    monkeypatch.setattr(tasks, "clean", lambda folder: monkeypatch.setattr(tasks, "clean", clean) or killed())
+
+    job = executed_twice(run)
+
+    assert (run.state, job.state, job.attempt, job.error) == (Run.State.SUCCEEDED, "succeeded", 2, "")
+    assert {path.name for path in folder_of(run).iterdir()} <= {"spec.json", "events.jsonl", "result.json"}
+    assert Event.objects.filter(object_id=str(run.uuid), verb="training.ended").count() == 1
+
+
+@pytest.mark.postgres
+def test_the_job_of_a_worker_that_died_after_the_record_of_a_failure_says_why_the_run_failed(run, child, monkeypatch):
+    child(Result("failed", "nan_loss", "The loss is not a number.", "Lower the rate.", {"status": "failed"}))
+    fail = jobs.fail
+    monkeypatch.setattr(jobs, "fail", lambda *args, **told: monkeypatch.setattr(jobs, "fail", fail) or killed())
+
+    job = executed_twice(run)
+
+    assert (run.state, run.error["code"]) == (Run.State.FAILED, "nan_loss")
+    assert (job.state, job.error, job.next_step) == ("failed", "The loss is not a number.", "Lower the rate.")
+    assert Event.objects.filter(object_id=str(run.uuid), verb="training.ended").count() == 1
 
 
 @pytest.mark.postgres

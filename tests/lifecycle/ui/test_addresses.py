@@ -3,7 +3,7 @@
 import pytest
 
 from lifecycle.refusals import Unreadable
-from lifecycle.ui.addresses import choice_in, key_in
+from lifecycle.ui.addresses import choice_in, key_in, typed_in
 
 
 def test_a_place_in_a_list_is_a_number_that_a_page_wrote():
@@ -21,3 +21,7 @@ def test_a_choice_is_one_of_those_that_are_offered():
     for choices in (("open",), ()):
         with pytest.raises(Unreadable):
             choice_in({"state": "all"}, "state", choices, "open")
+
+
+def test_what_somebody_types_is_cut_and_holds_no_nul():
+    assert [typed_in(given, "q", 4) for given in ({}, {"q": "abcde"}, {"q": "a\0b"})] == ["", "abcd", "a b"]

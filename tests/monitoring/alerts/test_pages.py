@@ -292,6 +292,14 @@ def test_a_channel_is_tested_and_switched_off(client_for, omar, mia, project):
     assert Channel.objects.get().is_on is False
 
 
+@pytest.mark.postgres
+def test_a_word_of_the_form_with_nul_sends_a_test_all_the_same(client_for, omar, project):
+    channel = Channel.objects.create(project=project, kind="webhook", name="Pager", address="https://example.org/x", wants=["page"])
+
+    assert client_for(omar).post(url("test_channel", channel.uuid), {"once": "a\0b"}).status_code == 302
+    assert Delivery.objects.get().key == "test:a b"
+
+
 def test_a_double_click_sends_one_test_and_is_not_refused(client_for, omar, project):
     channel = Channel.objects.create(project=project, kind="webhook", name="Pager", address="https://example.org/x", wants=["page"])
     client = client_for(omar)
