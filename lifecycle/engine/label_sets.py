@@ -43,20 +43,25 @@ class ScoredSets:
     def __len__(self) -> int:
         return len(self.truth)
 
+    @property
+    def exact(self) -> Bools:
+        """Rows with all labels right (N,)."""
+        same: Bools = (self.truth == self.decided).all(axis=1)
+        return same
+
     def aggregate(self, weights: Floats) -> dict[str, Floats]:
         """METRICS of each weighting of the rows. weights: (B, N), how often each row counts. Returns (B,) arrays."""
         total, labels = weights.sum(axis=1), self.truth.shape[1]
         found = self.by_class(weights)
         gap = np.abs(weights @ (self.held - self.sums))
-        differs = self.truth != self.decided
         return {
             "macro_f1": found.f1.mean(axis=1),
             "micro_f1": metrics.ratio(2 * found.right.sum(axis=1), (found.true + found.given).sum(axis=1)),
             "weighted_f1": metrics.ratio((found.f1 * found.true).sum(axis=1), found.true.sum(axis=1)),
             "macro_precision": found.precision.mean(axis=1),
             "macro_recall": found.recall.mean(axis=1),
-            "subset_accuracy": weights @ ~differs.any(axis=1) / total,
-            "hamming_loss": weights @ differs.mean(axis=1) / total,
+            "subset_accuracy": weights @ self.exact / total,
+            "hamming_loss": weights @ (self.truth != self.decided).mean(axis=1) / total,
             "lrap": weights @ self.lrap / total,
             "log_loss": weights @ self.loss / total,
             "brier": weights @ self.brier / total,
@@ -187,7 +192,7 @@ def report(
         "clusters": metrics.Together.of(len(rows), clusters).clusters,
         **metrics.summary(rows, count=count, seed=seed, clusters=clusters),
         "macro_ap": float(np.mean(ranked)) if ranked else None,
-        "wrong_rows": int((rows.truth != rows.decided).any(axis=1).sum()),
+        "wrong_rows": int((~rows.exact).sum()),
         "labels_per_row": {"true": float(rows.truth.sum(axis=1).mean()), "given": float(rows.decided.sum(axis=1).mean())},
         "per_class": classes,
         "confusion": {"labels": list(labels), "counts": confusion(rows).tolist()},

@@ -134,6 +134,7 @@ class ScoredRanks:
     shorter: tuple[Floats, Floats]
     chosen_longer: tuple[Floats, Floats]
     people_longer: Floats
+    exact = None  # its pairs are right or wrong, not the row
 
     def __len__(self) -> int:
         return len(self.pairs)

@@ -8,8 +8,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from lifecycle.engine.artifact import ArtifactInfo
 from lifecycle.engine.data import Rows, parts, read_rows, some
 from lifecycle.engine.events import EventWriter, Stopped, teller
@@ -106,7 +104,7 @@ def compared(subject: Subject, sides: Sides, spec: RobustnessSpec, clusters: Int
     """change: paired differences from the clean rows, with p by swaps; flipped: answers that changed, with a 95 % interval by clusters;
     broken, fixed: rows whose own score fell, and rose; of marked parts also lost: those that are not asked for."""
     changed = int(sides.changed.sum())
-    share = clustered.share(clustered.sums(clustered.per_cluster(sides.changed, clusters), np.bincount(clusters)))
+    share = clustered.share(clustered.by_cluster(sides.changed, clusters))
     options: dict[str, Any] = {"labels": None, "count": spec.bootstrap, "seed": spec.seed, "clusters": clusters, "swaps": metrics.SWAPS}
     paired = metrics.paired_rows(sides.before, sides.after, subject.shown, **options)
     before, after = sides.own

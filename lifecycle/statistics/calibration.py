@@ -148,7 +148,7 @@ def reliability(confidence: Floats, correct: NDArray[Any], bins: int = 15, clust
     for each in range(bins):
         inside = number == each
         count = int(inside.sum())
-        told = clustered.share(clustered.sums(*(np.bincount(codes[inside], weights=some) for some in (right[inside], None))))
+        told = clustered.share(clustered.by_cluster(right[inside], codes[inside]))
         entries.append(
             {
                 "from": each / bins,

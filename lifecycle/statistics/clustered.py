@@ -105,6 +105,11 @@ def per_cluster(values: ArrayLike, codes: Ints) -> NDArray[np.float64]:
     return np.bincount(codes, weights=np.asarray(values, dtype=np.float64)).astype(np.float64)
 
 
+def by_cluster(above: ArrayLike, codes: Ints, below: ArrayLike | None = None) -> Sums:
+    """`sums` of rows. above, below: of each row (N,), below 1 where it is not given; codes: as of `per_cluster`."""
+    return sums(per_cluster(above, codes), np.bincount(codes, weights=below))
+
+
 def quantile(freedom: float, z: float = Z95) -> float:
     """Student's quantile that stands for z with so many degrees of freedom; infinite with none."""
     return float(scipy.special.stdtrit(freedom, scipy.special.ndtr(z))) if freedom > 0 else math.inf
@@ -318,7 +323,7 @@ def effect_of_mean(values: ArrayLike, codes: ArrayLike, rows: float) -> float:
     known, (_, cluster_of) = np.asarray(values, dtype=np.float64), np.unique(np.asarray(codes), return_inverse=True)
     if len(known) < 2 or not cluster_of.any() or np.ptp(known) == 0:
         return 1.0
-    found = sums(per_cluster(known, cluster_of), np.bincount(cluster_of))
+    found = by_cluster(known, cluster_of)
     effect = found.variance / (float(known.var()) / len(known))
     return max(1.0, 1 + (effect - 1) * more_alike(len(known), rows))
 

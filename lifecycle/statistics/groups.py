@@ -13,7 +13,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -87,7 +87,7 @@ class MacroF1:
         if self.clusters is None:
             return len(rows)
         right, codes = self.truth[rows] == self.predicted[rows], self.clusters[rows]
-        return max(1, round(clustered.effective(by_cluster(right, np.ones(len(rows)), codes))))
+        return max(1, round(clustered.effective(clustered.by_cluster(right, codes))))
 
 
 def macro_f1_of(truth: Ints, predicted: Ints, classes: int, seed: int = 1, effective: int = 0) -> Interval:
@@ -150,7 +150,7 @@ class Sums:
             return None
         measure, codes = self.rows
         inside = (codes == number) != rest
-        return by_cluster(measure.above[inside], measure.below[inside], self.rows[0].clusters[inside])
+        return clustered.by_cluster(measure.above[inside], self.rows[0].clusters[inside], measure.below[inside])
 
     def counted_rest(self, number: int) -> int:
         """Rows of all other groups that say something."""
@@ -167,11 +167,6 @@ def _value(above: float, below: float, rows: int, drawn: tuple[Floats, ...] | No
         return Interval(value, *wilson(value * rows, rows))
     low, high = np.percentile(samples, (2.5, 97.5))
     return Interval(value, float(low), float(high))
-
-
-def by_cluster(above: NDArray[Any], below: Floats, clusters: Ints) -> clustered.Sums:
-    """From each row's above and below, and the number of its cluster (n,)."""
-    return clustered.sums(*(clustered.per_cluster(each, clusters) for each in (above, below)))
 
 
 def parted(measure: Quotient, codes: Ints) -> tuple[Quotient, Ints]:

@@ -85,7 +85,7 @@ def clusters_of_auc(inside: Floats, outside: Floats, clusters: Ints | None, othe
     freedom = float(len(inside) + len(outside))
     for values, codes in zip(placed, (clusters, other_clusters), strict=True):
         number = np.arange(len(values)) if codes is None else codes
-        found = clustered.sums(clustered.per_cluster(values, number), np.bincount(number))
+        found = clustered.by_cluster(values, number)
         own, worst = float(values.var()) / len(values), found.squares[2] / found.below
         alone, together = alone + (own or 1.0), together + (max(own, found.variance) if own else worst)
         freedom = min(freedom, found.equal - 1)
@@ -142,7 +142,7 @@ def rate_at(inside: Floats, outside: Floats, share: float, needed: int, clusters
     above = (inside > threshold).astype(np.float64)
     rate, rows = float(above.mean()), float(len(inside))
     if clusters is not None:
-        rows = clustered.effective(clustered.sums(clustered.per_cluster(above, clusters), np.bincount(clusters)))
+        rows = clustered.effective(clustered.by_cluster(above, clusters))
     low = float(stats.beta.ppf(0.025, rate * rows, rows - rate * rows + 1)) if rate else 0.0
     high = float(stats.beta.ppf(0.975, rate * rows + 1, rows - rate * rows)) if rate < 1 else 1.0
     return Rate(share, needed, rate, low, high)

@@ -34,12 +34,11 @@ ENOUGH = 100  # rows of a label on average, from which on resampling them tells 
 ROUNDING = 1e-12
 TIED = 1e-9  # differences of scores that are this near are equal: sums of other rows round otherwise
 BOUNDED = frozenset(
-    {"accuracy", "macro_f1", "weighted_f1", "macro_precision", "macro_recall", "micro_f1", "micro_precision", "micro_recall"}
-    | {"subset_accuracy", "exact_texts", "lrap", "pair_accuracy", "best_first", "accuracy_longer", "accuracy_shorter", "longer_preferred"}
-    | {"exact_match", "token_f1", "rouge_1", "rouge_2", "rouge_l", "groundedness", "hamming_loss", "empty_answers"}
-)  # scores from 0 to 1
+    {"macro_f1", "weighted_f1", "macro_precision", "macro_recall", "micro_f1", "micro_precision", "micro_recall", "lrap", "hamming_loss"}
+    | {"pair_accuracy", "best_first", "accuracy_longer", "accuracy_shorter", "longer_preferred"}
+    | {"token_f1", "rouge_1", "rouge_2", "rouge_l", "groundedness", "empty_answers"}
+)  # other scores from 0 to 1
 OF_ROWS = ("accuracy", "subset_accuracy", "exact_texts", "exact_match")  # shares of rows
-UNEVEN = 2.0  # times the mean, the largest cluster from which on clusters are of unequal size
 OF_CLASSES = ("macro_", "micro_", "weighted_")  # scores of what is there or given: rows with neither say nothing of them
 MACROS = {"macro_f1": "f1", "macro_precision": "precision", "macro_recall": "recall"}
 BLOCK_CELLS = 4_000_000
@@ -83,6 +82,10 @@ class Countable(Protocol):
 
     def __len__(self) -> int: ...
 
+    @property
+    def exact(self) -> NDArray[Any] | None:
+        """Whether a row is right as a whole (N,), of which OF_ROWS are the shares; None where rows are not, but parts of them."""
+
     def aggregate(self, weights: Floats) -> dict[str, Floats]:
         """Every score of each weighting (B,)."""
 
@@ -106,7 +109,7 @@ class Scored:
     bins: int
 
     @property
-    def correct(self) -> Floats:
+    def exact(self) -> Floats:
         """1.0 where the prediction is right (N,)."""
         right: Floats = (self.truth == self.predicted).astype(np.float64)
         return right
@@ -120,11 +123,11 @@ class Scored:
 
     def binned(self) -> Binned:
         """The rows by their confidence."""
-        return calibration.binned(self.confidence, self.correct, self.bins)
+        return calibration.binned(self.confidence, self.exact, self.bins)
 
     def by_class(self, weights: Floats) -> ByClass:
         """Of each label under each weighting."""
-        columns = (weights * self.correct, self.truth), (weights, self.truth), (weights, self.predicted)
+        columns = (weights * self.exact, self.truth), (weights, self.truth), (weights, self.predicted)
         return ByClass(*(_by_group(values, group, self.classes) for values, group in columns))
 
 
@@ -151,7 +154,7 @@ def aggregate(rows: Scored, weights: Floats) -> dict[str, Floats]:
     total, found = weights.sum(axis=1), rows.by_class(weights)
     shown = found.occurs.sum(axis=1)
     bin_number = calibration.bin_of(rows.confidence, rows.bins)
-    gap = np.abs(_by_group(weights * (rows.correct - rows.confidence), bin_number, rows.bins))
+    gap = np.abs(_by_group(weights * (rows.exact - rows.confidence), bin_number, rows.bins))
     return {
         "accuracy": found.right.sum(axis=1) / total,
         "macro_f1": found.f1.sum(axis=1) / shown,
@@ -215,13 +218,13 @@ def bootstrap(
 ) -> dict[str, tuple[float, float]]:  # fmt: skip
     """95 % interval of each of METRICS, and of ece_debiased where there is an ECE; empty when count is 0. clusters: as of `resamples`.
 
-    Of scores from 0 to 1 as `bounded` has it, whose macro means are drawn by `Few` where labels have few rows, and as wide as `by_label`
-    has them; of a calibration error as `calibration.ece_interval` has it; of all others percentiles over resampled rows.
+    Of OF_ROWS by `clustered.share`; of other scores from 0 to 1 by `bounded`, whose macro means are drawn by `Few` where labels have few
+    rows, and as wide as `by_label` has them; of a calibration error by `calibration.ece_interval`; of others percentiles of resampled rows.
     """
     if count == 0:
         return {}
-    points, samples = point_estimates(rows), dict[str, list[Floats]]()
-    together = replace(Together.of(len(rows), clusters), alike=alike_of(rows, points, clusters, seed))
+    points, samples, right = point_estimates(rows), dict[str, list[Floats]](), exact_of(rows, clusters)
+    together = replace(Together.of(len(rows), clusters), alike=clustered.alike(right))
     whole = rows.by_class(np.ones((1, len(rows))))
     few = Few.of(points, whole, seed, together.size)
     for weights in resamples(len(rows), count, seed, clusters):
@@ -238,6 +241,8 @@ def bootstrap(
         else _interval(each, points[name], together)
         for name, each in drawn.items()
     }
+    share = clustered.share(right)
+    found |= {name: (share.low, share.high) for name in OF_ROWS if name in drawn}
     for name, (low, high) in by_label(points, whole, together.size).items():
         found[name] = min(low, found[name][0]), max(high, found[name][1])
     if (answers := rows.binned()) and answers.counts.any():
@@ -246,22 +251,10 @@ def bootstrap(
     return found
 
 
-def alike_of(rows: Countable, points: Mapping[str, float], clusters: Ints | None, seed: int) -> float:
-    """How much more often than by chance two rows of a cluster are both right, 0 to 1, where clusters are of unequal size; else 0.
-
-    Each cluster tells it by as many rows as it has beyond one (J. Fleiss and J. Cuzick, Applied Psychological Measurement 3(4), 1979). The
-    spread of resamples is that of the few largest, which may happen to be alike. From RESAMPLES clusters at most, each scored alone.
-    """
-    name = next((each for each in OF_ROWS if 0 < points.get(each, 0.0) < 1), None)
-    if name is None or clusters is None or (sizes := np.bincount(clusters)).max() * len(sizes) < UNEVEN * sizes.sum():
-        return 0.0
-    chosen = np.random.default_rng([seed, 3]).permutation(np.flatnonzero(sizes > 1))[:RESAMPLES]
-    within = 0.0
-    for part in np.array_split(chosen, -(-len(chosen) * len(rows) // BLOCK_CELLS)):
-        right = rows.aggregate((part[:, None] == clusters[None, :]).astype(np.float64))[name]
-        within += float((sizes[part] * right * (1 - right)).sum())
-    expected = points[name] * (1 - points[name]) * float((sizes[chosen] - 1).sum())
-    return max(0.0, 1 - (within + clustered.FEW) / (expected + clustered.FEW))
+def exact_of(rows: Countable, clusters: Ints | None) -> clustered.Sums:
+    """Rows that are right as a whole / all rows, by cluster; of nothing where none is. clusters: as of `resamples`."""
+    codes = np.arange(len(rows)) if clusters is None else clusters
+    return clustered.Sums() if rows.exact is None else clustered.by_cluster(rows.exact, codes)
 
 
 def by_label(points: Mapping[str, float], whole: ByClass, size: float = 1.0) -> dict[str, tuple[float, float]]:
@@ -314,7 +307,7 @@ def telling(rows: Countable, names: Sequence[str], seed: int) -> dict[str, float
 @dataclass(frozen=True, slots=True)
 class Together:
     """How rows come in clusters. least: as how many independent ones they count if all rows of a cluster are alike (L. Kish 1965). alike:
-    how much right rows of a cluster are so, by `alike_of`; 0: not known, the spread of resamples alone counts."""
+    how much right rows of a cluster are so, by `clustered.alike`; 0: not known, the spread of resamples alone counts."""
 
     rows: int
     clusters: int
@@ -491,7 +484,7 @@ def report(
         **summary(rows, count=count, seed=seed, clusters=clusters),
         "per_class": per_class(rows, labels),
         "confusion": {"labels": list(labels), "counts": confusion(rows).tolist()},
-        "reliability": calibration.reliability(rows.confidence, rows.correct, bins, clusters),
+        "reliability": calibration.reliability(rows.confidence, rows.exact, bins, clusters),
     }
 
 

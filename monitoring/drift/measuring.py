@@ -14,7 +14,7 @@ from django.db.models import Q
 
 from lifecycle.statistics import clustered
 from lifecycle.statistics.clustered import Design, Sums
-from lifecycle.ui.numbers import decimals, percent
+from lifecycle.ui.numbers import count, decimals, percent
 from monitoring.drift import cbpe, statistics
 from monitoring.drift.cbpe import Curve, Estimate, Floats
 from monitoring.drift.rules import ALPHA, JUDGED_LEAST, MIN_ROWS, UNIT, Mark, Monitor, floor_of, limit_of, ratio_of
@@ -313,21 +313,28 @@ def realised(counts: Counts) -> dict[str, Any] | None:
 
 
 def measure_realised(reference: Reference, counts: Counts) -> Measured:
-    """How far the share of answers called right fell below the accuracy on the reference. Answers of a sender resemble each other, as near
-    duplicates of the reference do, so that both count as the effective number of rows."""
-    n, m = reference.rows, counts.right + counts.wrong
+    """How far accuracy fell at least below that on the reference: an answer without feedback counts as correct, so that whoever reports
+    wrong ones more often than correct ones makes no fall (C. F. Manski, "Anatomy of the selection problem", Journal of Human Resources
+    24(3), 1989); where all have feedback nothing is given away.
+
+    Answers of a sender resemble each other, as near duplicates of the reference do, so that both count as the effective number of rows;
+    the senders of those without feedback are taken to be the same.
+    """
+    n, judged = reference.rows, counts.right + counts.wrong
+    m = max(counts.answers, judged)  # a minute's answers may be lost with a server, and their feedback not
     if n < MIN_ROWS:
         return small_reference(Monitor.ACCURACY, n, m)
     z = float(scipy.special.ndtri(1 - ALPHA))
-    known, now = reference.calibration["accuracy"], counts.right / m
-    tested, rows = reference.effective(z), clustered.effective(counts.correct, z)
+    effect = 1 + (judged / clustered.effective(counts.correct, z) - 1) * clustered.more_alike(judged, m)
+    known, now, tested, rows = reference.calibration["accuracy"], 1 - counts.wrong / m, reference.effective(z), m / effect
     pooled = (known * tested + now * rows) / (tested + rows)
     error = math.sqrt(pooled * (1 - pooled) * (1 / tested + 1 / rows))
     fall, senders = known - now, len(by_group(counts.by_sender)) or None
     p = float(scipy.special.ndtr(-fall / error)) if error else 1.0
+    part = f"By feedback on {count(judged)} of {count(m)} predictions; the others count as correct."
     return Measured(
-        Monitor.ACCURACY, Mark.OK, f"By {m} answers that people judged.", fall, z * error, p, n, m, senders=senders,
-        design_effect=m / rows if senders else None,
+        Monitor.ACCURACY, Mark.OK, part if judged < m else f"By feedback on all {count(m)} predictions.", fall, z * error, p, n, m,
+        senders=senders, design_effect=effect if senders else None,
     )  # fmt: skip
 
 

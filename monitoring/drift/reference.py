@@ -69,7 +69,7 @@ def of_accuracy(confidence: Floats, right: Floats, clusters: Ints | None = None)
 
     clusters: as `together` gives them, whole ones are resampled; without any, groups is None.
     """
-    groups = clustered.sums(clustered.per_cluster(right, clusters), np.bincount(clusters)) if clusters is not None else None
+    groups = clustered.by_cluster(right, clusters) if clusters is not None else None
     bins = np.array([share_bin(float(each), CONFIDENCE_BINS) for each in confidence])
 
     def read(weight: Floats) -> Floats:

@@ -8,6 +8,7 @@ from sklearn import metrics as sk
 
 from lifecycle.engine import label_sets, predictions
 from lifecycle.statistics import calibration, metrics
+from lifecycle.statistics.intervals import wilson
 
 THRESHOLDS = (0.5, 0.3, 0.6, 0.5, 0.9)
 
@@ -106,6 +107,8 @@ def test_intervals_hold_the_point_estimates(answers):
 
     for name in label_sets.METRICS:
         assert report["intervals"][name]["low"] <= report[name] <= report["intervals"][name]["high"] or name == "ece"
+    right = len(answers[1]) - report["wrong_rows"]
+    assert tuple(report["intervals"]["subset_accuracy"].values()) == pytest.approx(wilson(right, len(answers[1])))
 
 
 def test_large_sets_are_ranked_in_blocks(answers, monkeypatch):

@@ -164,7 +164,7 @@ def test_a_summary_leaves_out_what_is_not_known_and_holds_intervals():
     assert {"perplexity", "loss", "groundedness"}.isdisjoint(found)
     assert {"perplexity", "loss", "groundedness"}.isdisjoint(found["intervals"])
     assert found["exact_match"] == 0.5
-    assert tuple(found["intervals"]["exact_match"].values()) == pytest.approx(wilson(1, 2), abs=0.02)
+    assert tuple(found["intervals"]["exact_match"].values()) == pytest.approx(wilson(1, 2))
 
 
 def test_two_models_are_compared_row_by_row_and_plus_is_better_for_the_second():

@@ -5,6 +5,7 @@ import pytest
 
 from lifecycle.statistics import calibration, groups, metrics
 from lifecycle.statistics.clustered import numbered
+from lifecycle.statistics.intervals import wilson
 
 SIZE, CLUSTERS = 5, 80
 CODES = np.repeat(np.arange(CLUSTERS), SIZE)
@@ -166,12 +167,11 @@ def test_the_interval_of_an_accuracy_holds_where_a_few_groups_have_most_rows(lar
     assert held / 80 >= 0.93 > before / 100
 
 
-def test_how_alike_right_rows_are_is_asked_where_groups_are_of_unequal_size_alone():
-    truth, none = np.zeros(12, dtype=np.int64), np.zeros(12)
-    rows = metrics.Scored(truth, np.repeat([0, 1, 0, 1], [6, 2, 2, 2]), none, none, none, 2, 15)
-    points = metrics.point_estimates(rows)
+def test_the_interval_of_an_accuracy_is_that_of_a_share_by_groups():
+    """12 rows: of groups of 6 and 2 all are right, of two groups of 2 none: as 3 groups of one size."""
+    rows = metrics.score_rows(np.eye(2)[np.repeat([0, 1, 0, 1], [6, 2, 2, 2])], np.zeros(12, dtype=np.int64))
 
-    uneven, even = np.repeat([0, 1, 2, 3], [6, 2, 2, 2]), np.repeat([0, 1, 2, 3, 4, 5], 2)
+    by_groups = metrics.bootstrap(rows, 20, 1, np.repeat([0, 1, 2, 3], [6, 2, 2, 2]))["accuracy"]
 
-    assert [metrics.alike_of(rows, points, each, 1) for each in (None, even)] == [0.0, 0.0]
-    assert metrics.alike_of(rows, points, uneven, 1) == pytest.approx(1 - 2 / (2 / 9 * 8 + 2))  # none differ in a group; 16/9 by chance
+    assert by_groups == pytest.approx(wilson(3 * 8 / 12, 3))
+    assert metrics.bootstrap(rows, 20, 1)["accuracy"] == pytest.approx(wilson(8, 12))

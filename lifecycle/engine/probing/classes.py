@@ -58,7 +58,7 @@ class OneClass:
             )
             for at in np.flatnonzero(changed).tolist()
         ]  # fmt: skip
-        return Sides(before, after, np.stack([before.correct, after.correct]), changed, told)
+        return Sides(before, after, np.stack([before.exact, after.exact]), changed, told)
 
 
 class SeveralClasses(OneClass):

@@ -15,7 +15,6 @@ from django.utils import timezone
 from lifecycle.notices import outbox
 from lifecycle.notices.models import Outbox
 from lifecycle.ui.addresses import find_url
-from lifecycle.ui.numbers import percent
 from monitoring.alerts.actions.raising import close, raise_alert, renew_alert, resolve_alert
 from monitoring.alerts.models import Alert, Objective
 from monitoring.alerts.rules.objectives import Kind, share
@@ -77,7 +76,7 @@ def drift_said(endpoint: Endpoint, payload: dict[str, Any]) -> dict[str, Any]:
     accuracy, target = number(payload.get("accuracy")), quality_target(endpoint)
     if accuracy is not None and target is not None and accuracy < target:
         severity = Severity.PAGE
-        text = f"Accuracy is {percent(accuracy, 1)}, below the objective of {share(target)} right answers. {text}"
+        text = f"Accuracy is below the objective of {share(target)} right answers. {text}"
     return {"severity": severity, "title": f"{endpoint.full_name}: {monitor.label.lower()} drifts", "text": text, "value": value}
 
 

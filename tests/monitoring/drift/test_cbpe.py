@@ -211,10 +211,48 @@ def test_customers_who_are_mostly_right_or_mostly_wrong_are_no_fall_of_the_reali
         rights = chance.binomial(10, chance.beta(0.9 * 7 / 3, 0.1 * 7 / 3, 40))
         sides = {f"{at}{sign}": int(n) for at, right in enumerate(rights) for sign, n in (("+", right), ("-", 10 - right))}
         for keyed in wrong:
-            counts = Counts(right=int(rights.sum()), wrong=400 - int(rights.sum()), by_sender=sides if keyed else {})
+            counts = Counts(answers=400, right=int(rights.sum()), wrong=400 - int(rights.sum()), by_sender=sides if keyed else {})
             wrong[keyed] += measuring.measure_realised(reference, counts).p < 0.01
 
     assert wrong[True] <= 400 * 0.01 + 4 < wrong[False]
+
+
+def test_predictions_without_feedback_count_as_correct_in_the_realised_accuracy():
+    """Of 200 predictions 40 are wrong and 120 have feedback: at least 80 % are correct, though 67 % of those with feedback are."""
+    known = measuring.Reference(2000, {}, {"accuracy": 0.9})
+    some, every = (measuring.measure_realised(known, Counts(answers=200, right=right, wrong=40)) for right in (80, 160))
+
+    critical = 2.3263478740 * (1960 * 240 / 2200**2 * (1 / 2000 + 1 / 200)) ** 0.5
+    for found in (some, every):
+        assert (found.value, found.critical, found.n, found.m) == pytest.approx((0.1, critical, 2000, 200))
+    assert some.why == "By feedback on 120 of 200 predictions; the others count as correct."
+    assert every.why == "By feedback on all 200 predictions."
+
+
+def test_the_senders_of_those_with_feedback_count_for_all_predictions():
+    """100 of 200 predictions have feedback, of 50 senders with two each, always alike: as if all 200 were of these 50, with four each."""
+    sides = {f"{at}{'+' if at < 40 else '-'}": 2 for at in range(50)}
+
+    found = measuring.measure_realised(
+        measuring.Reference(2000, {}, {"accuracy": 0.9}), Counts(answers=200, right=80, wrong=20, by_sender=sides)
+    )
+
+    assert (found.value, found.m, found.senders) == (pytest.approx(0), 200, 50)
+    assert found.design_effect == pytest.approx(1 + 199 / 99)
+
+
+def test_people_who_report_every_wrong_prediction_and_most_others_make_no_fall_of_the_realised_accuracy():
+    """Right in 90 % on 500 evaluated rows and 2,000 predictions; two thirds of the correct ones are reported: taken as like the rest it was
+    a fall in 57 of 100."""
+    chance, wrong = np.random.default_rng(19), 0
+    for _ in range(200):
+        correct = int(chance.binomial(2000, 0.9))
+        counts = Counts(answers=2000, right=int(chance.binomial(correct, 0.66)), wrong=2000 - correct)
+        assert measuring.tells_enough(counts)
+        known = measuring.Reference(500, {}, {"accuracy": chance.binomial(500, 0.9) / 500})
+        wrong += measuring.measure_realised(known, counts).p < 0.01
+
+    assert wrong <= 4
 
 
 def test_near_duplicates_of_the_evaluation_are_no_fall_of_the_realised_accuracy():
@@ -226,7 +264,7 @@ def test_near_duplicates_of_the_evaluation_are_no_fall_of_the_realised_accuracy(
         groups = asdict(clustered.sums(rights, np.full(100, 5)))
         for grouped in wrong:
             known = measuring.Reference(500, {}, {"accuracy": rights.sum() / 500, "groups": groups if grouped else None})
-            wrong[grouped] += measuring.measure_realised(known, Counts(right=right, wrong=2000 - right)).p < 0.01
+            wrong[grouped] += measuring.measure_realised(known, Counts(answers=2000, right=right, wrong=2000 - right)).p < 0.01
 
     assert wrong[True] <= 10 < 60 < wrong[False]
 

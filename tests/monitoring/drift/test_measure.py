@@ -136,9 +136,9 @@ def test_what_people_said_of_most_answers_counts_instead_of_the_estimate(traffic
     report = traffic.measure(2, right=300, wrong=100)
 
     accuracy = report.results["accuracy"]
-    assert report.realised["value"] == pytest.approx(0.75)
-    assert accuracy["value"] == pytest.approx(57 / 60 - 0.75)
-    assert accuracy["why"] == "By 400 answers that people judged."
+    assert (report.realised["value"], report.realised["rows"]) == (pytest.approx(0.75), 400)
+    assert (accuracy["value"], accuracy["m"]) == (pytest.approx(57 / 60 - 500 / 600), 600)
+    assert accuracy["why"] == "By feedback on 400 of 600 predictions; the others count as correct."
 
 
 def test_a_few_complaints_are_shown_and_do_not_count_as_accuracy(traffic):

@@ -113,14 +113,12 @@ def test_near_duplicates_in_a_test_split_hardly_ever_make_an_unchanged_model_les
     """100 texts with nine near duplicates each, intraclass correlation .8, right in 90 % as live; the window of 14 days is looked at every
     other day. With 1,000 independent rows it was 23 % of months."""
     chance, wrong = np.random.default_rng(9), {True: 0, False: 0}
-    together = metrics.Together.of(1000, np.repeat(np.arange(100), 10))
     for _ in range(100):
         rights, days = chance.binomial(10, chance.beta(0.9 / 4, 0.1 / 4, 100)), chance.binomial(100, 0.9, size=42)
         expected = rights.sum() / 1000
-        resampled = chance.multinomial(100, np.full(100, 0.01), size=300) @ rights / 1000
-        between = metrics.bounded(expected, resampled, together, expected)  # as an evaluation has it
+        share = clustered.share(clustered.sums(rights, np.full(100, 10)))  # as an evaluation has it
         for grouped in wrong:
-            test = {"expected": expected, "tested": 1000, "groups": 100, "between": between if grouped else None}
+            test = {"expected": expected, "tested": 1000, "groups": 100, "between": (share.low, share.high) if grouped else None}
             looks = [alone(int(days[at : at + 14].sum()), 1400) for at in range(0, 29, 2)]
             falls = [fall_of(replace(GOOD, **test, not_wrong=each)) for each in looks]
             wrong[grouped] += any(each.low > 0 for each in falls)
