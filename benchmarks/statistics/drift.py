@@ -79,22 +79,22 @@ WORDS = tuple(f"{a}{b}" for a in ("ba", "do", "ki", "lu", "me") for b in ("ra", 
 
 
 def drift_of_texts(draw: Draw) -> Iterator[Row]:
-    """The monitor of words on 100 texts of the reference and of a window, six words each; nothing changed, or two texts of five of
-    the window have two words more. A writer with a word of their own puts it in the place of three words of ten."""
+    """The monitor of words on 100 texts of the reference and of a window, six words each; nothing changed, or two texts of five of the
+    window have two words more. Who has a word of their own puts it in the place of three words of ten; on both sides, or neither, since
+    texts of people with such words are others than those of people without, however many write them."""
     for name, shape, senders, authors, taste in (
         ("independent", "", 100, 100, 0.0),
-        ("20 senders with words of their own", "", 20, 100, 0.3),
-        ("one of 20 senders has a third", THIRD, 20, 100, 0.3),
-        ("reference by 20 writers with words of their own", "", 100, 20, 0.3),
+        ("all with words of their own, 20 senders", "", 20, 100, 0.3),
+        ("all with words of their own, one of 20 senders has a third", THIRD, 20, 100, 0.3),
+        ("all with words of their own, reference by 20 writers", "", 100, 20, 0.3),
     ):
         runs, found = draw.runs(250), {}
         for world, more in (("null", ""), ("effect", " parcel locker")):
             told, values = [], []
             for _ in range(runs):
-                who = codes_of(draw, shape, senders, 100)
-                wrote = codes_of(draw, "", authors, 100)
-                known = texts_of(draw, wrote, taste if authors < 100 else 0.0)
-                now = [text + more * (at % 5 < 2) for at, text in enumerate(texts_of(draw, who, taste if senders < 100 else 0.0))]
+                who, wrote = codes_of(draw, shape, senders, 100), codes_of(draw, "", authors, 100)
+                known = texts_of(draw, wrote, taste)
+                now = [text + more * (at % 5 < 2) for at, text in enumerate(texts_of(draw, who, taste))]
                 measured = by_words(known, wrote, now, [f"sender {each}" for each in who])
                 told.append(alarmed(measured))
                 values.append(measured.value)
