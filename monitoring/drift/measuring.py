@@ -17,7 +17,7 @@ from lifecycle.statistics.clustered import Design, Sums
 from lifecycle.ui.numbers import count, decimals, percent
 from monitoring.drift import cbpe, statistics
 from monitoring.drift.cbpe import Curve, Estimate, Floats
-from monitoring.drift.rules import ALPHA, JUDGED_LEAST, MIN_ROWS, UNIT, Mark, Monitor, floor_of, limit_of, ratio_of
+from monitoring.drift.rules import ALPHA, JUDGED_LEAST, MIN_ROWS, OUTSIDE_MOST, UNIT, Mark, Monitor, floor_of, limit_of, ratio_of
 from monitoring.drift.senders import Senders
 from monitoring.drift.statistics import Bins
 from monitoring.traffic import histogram
@@ -273,8 +273,22 @@ def effect_on_accuracy(reference: Reference, counts: Counts, senders: Senders | 
     return clustered.effect_of_mean([expected[bins[at]] for at in told], senders.codes[told], sum(counts.confidence.values()))
 
 
-def measure_accuracy(reference: Reference, counts: Counts, senders: Senders | None = None) -> Measured:
-    """How far the expected accuracy of a window fell below what is expected of the reference.
+def measure_fall(reference: Reference, counts: Counts, senders: Senders | None = None, outside: float = 0.0) -> Measured:
+    """How far accuracy fell below the evaluation's: where all predictions have feedback by it, where too few have by what is to be expected
+    without it, in between by whichever is further on the way to its limit, at half of ALPHA each (Bonferroni): feedback on a part bounds a
+    fall alone, and confidences don't know what became wrong with them. outside: the share of texts unlike any evaluated (0 to 1)."""
+    estimates = outside <= OUTSIDE_MOST
+    if not tells_enough(counts):
+        return measure_accuracy(reference, counts, senders) if estimates else not_estimable(outside)
+    if counts.right + counts.wrong < counts.answers and estimates:
+        realised, expected = measure_realised(reference, counts, 2), measure_accuracy(reference, counts, senders, 2)
+        if realised.value is not None and expected.value is not None:
+            return max(realised, expected, key=lambda each: each.ratio)
+    return measure_realised(reference, counts)
+
+
+def measure_accuracy(reference: Reference, counts: Counts, senders: Senders | None = None, tests: int = 1) -> Measured:
+    """How far the expected accuracy of a window fell below what is expected of the reference. tests: how many share ALPHA.
 
     Chance moves it by the window's own answers, and by how few rows the calibration is from; what the calibration does to both sides alike
     cancels out.
@@ -287,12 +301,12 @@ def measure_accuracy(reference: Reference, counts: Counts, senders: Senders | No
         return Measured(Monitor.ACCURACY, Mark.NOT_MEASURED, OF_OLD if known["spread"] else ONE_SIDED, n=n, m=m)
     if reference.one_group:
         return Measured(Monitor.ACCURACY, Mark.NOT_MEASURED, ONE_GROUP, n=n, m=m)
-    effect, z = effect_on_accuracy(reference, counts, senders), float(scipy.special.ndtri(1 - ALPHA))
+    effect, z = effect_on_accuracy(reference, counts, senders), float(scipy.special.ndtri(1 - ALPHA / tests))
     own = cbpe.of_share(known["mean"], reference.effective(z)) * math.sqrt((effect or 1.0) / m)
     error = math.hypot(own, cbpe.error(errors_of(known), np.append(weight / m, -1.0)))
     fall = known["mean"] - float(weight @ np.array(known["expected"])) / m
     return Measured(
-        Monitor.ACCURACY, Mark.OK, "", fall, z * error, float(scipy.special.ndtr(-fall / error)), n, m,
+        Monitor.ACCURACY, Mark.OK, "", fall, z * error, min(1.0, tests * float(scipy.special.ndtr(-fall / error))), n, m,
         senders=senders.known if senders and effect else None, design_effect=effect,
     )  # fmt: skip
 
@@ -312,10 +326,10 @@ def realised(counts: Counts) -> dict[str, Any] | None:
     return asdict(found) if found else None
 
 
-def measure_realised(reference: Reference, counts: Counts) -> Measured:
+def measure_realised(reference: Reference, counts: Counts, tests: int = 1) -> Measured:
     """How far accuracy fell at least below that on the reference: an answer without feedback counts as correct, so that whoever reports
     wrong ones more often than correct ones makes no fall (C. F. Manski, "Anatomy of the selection problem", Journal of Human Resources
-    24(3), 1989); where all have feedback nothing is given away.
+    24(3), 1989); where all have feedback nothing is given away. tests: how many share ALPHA.
 
     Answers of a sender resemble each other, as near duplicates of the reference do, so that both count as the effective number of rows;
     the senders of those without feedback are taken to be the same.
@@ -324,13 +338,13 @@ def measure_realised(reference: Reference, counts: Counts) -> Measured:
     m = max(counts.answers, judged)  # a minute's answers may be lost with a server, and their feedback not
     if n < MIN_ROWS:
         return small_reference(Monitor.ACCURACY, n, m)
-    z = float(scipy.special.ndtri(1 - ALPHA))
+    z = float(scipy.special.ndtri(1 - ALPHA / tests))
     effect = 1 + (judged / clustered.effective(counts.correct, z) - 1) * clustered.more_alike(judged, m)
     known, now, tested, rows = reference.calibration["accuracy"], 1 - counts.wrong / m, reference.effective(z), m / effect
     pooled = (known * tested + now * rows) / (tested + rows)
     error = math.sqrt(pooled * (1 - pooled) * (1 / tested + 1 / rows))
     fall, senders = known - now, len(by_group(counts.by_sender)) or None
-    p = float(scipy.special.ndtr(-fall / error)) if error else 1.0
+    p = min(1.0, tests * float(scipy.special.ndtr(-fall / error))) if error else 1.0
     part = f"By feedback on {count(judged)} of {count(m)} predictions; the others count as correct."
     return Measured(
         Monitor.ACCURACY, Mark.OK, part if judged < m else f"By feedback on all {count(m)} predictions.", fall, z * error, p, n, m,
@@ -338,9 +352,10 @@ def measure_realised(reference: Reference, counts: Counts) -> Measured:
     )  # fmt: skip
 
 
-def not_estimable(outside: float) -> str:
-    """Why no accuracy is estimated."""
-    return f"{percent(outside, 1)} of the texts are unlike anything evaluated, so confidences cannot be read as they were there."
+def not_estimable(outside: float) -> Measured:
+    """No accuracy is estimated of a window of which such a share of the texts (0 to 1) is unlike any evaluated."""
+    why = f"{percent(outside, 1)} of the texts are unlike anything evaluated, so confidences cannot be read as they were there."
+    return Measured(Monitor.ACCURACY, Mark.NOT_MEASURED, why)
 
 
 def expected_f1(reference: Reference, rows: Sequence[tuple[str, Sequence[Mapping[str, Any]]]]) -> Estimate | None:

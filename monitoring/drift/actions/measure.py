@@ -18,7 +18,7 @@ from monitoring.drift.cbpe import Estimate
 from monitoring.drift.judging import Said
 from monitoring.drift.measuring import Measured, Reference
 from monitoring.drift.models import Baseline, DriftReport, Episode, Measurement
-from monitoring.drift.rules import FAR, OUTSIDE_MOST, Mark, Monitor, Span, State
+from monitoring.drift.rules import FAR, OUTSIDE_MOST, Monitor, Span, State
 from monitoring.drift.senders import Senders
 from monitoring.traffic import queries as traffic
 from monitoring.traffic.counts import Counts
@@ -87,15 +87,9 @@ def read(endpoint: Endpoint, version: ModelVersion, base: Baseline, span: Span, 
     reference = Reference(base.rows, base.histograms, base.calibration)
     found = [measuring.measure(monitor, reference, counts, senders) for monitor in measuring.FIELD]
     realised = measuring.realised(counts)
-    outside = queries.outside_share(endpoint, version, span.end)
-    unknown = outside is not None and outside > OUTSIDE_MOST
-    expected = None if unknown else measuring.expected_accuracy(reference, counts, senders)
-    if measuring.tells_enough(counts):
-        found.append(measuring.measure_realised(reference, counts))
-    elif unknown and outside is not None:
-        found.append(Measured(Monitor.ACCURACY, Mark.NOT_MEASURED, measuring.not_estimable(outside)))
-    else:
-        found.append(measuring.measure_accuracy(reference, counts, senders))
+    outside = queries.outside_share(endpoint, version, span.end) or 0.0
+    expected = None if outside > OUTSIDE_MOST else measuring.expected_accuracy(reference, counts, senders)
+    found.append(measuring.measure_fall(reference, counts, senders, outside))
     return Reading(found, estimate(reference, endpoint, version, span, expected, counts), realised)
 
 

@@ -11,6 +11,7 @@ from monitoring.drift import actions, queries, statistics
 from monitoring.drift import measuring as monitors
 from monitoring.drift.models import Baseline, DriftReport
 from monitoring.traffic import queries as figures
+from monitoring.traffic.counts import Counts
 from tests.monitoring.drift.conftest import EVEN, ONE_SIDED, day
 
 baselines = importlib.import_module("monitoring.drift.actions.baseline")  # the package exports functions of the same names
@@ -139,6 +140,19 @@ def test_what_people_said_of_most_answers_counts_instead_of_the_estimate(traffic
     assert (report.realised["value"], report.realised["rows"]) == (pytest.approx(0.75), 400)
     assert (accuracy["value"], accuracy["m"]) == (pytest.approx(57 / 60 - 500 / 600), 600)
     assert accuracy["why"] == "By feedback on 400 of 600 predictions; the others count as correct."
+
+
+def test_beside_feedback_on_a_part_the_expected_accuracy_counts_too_and_the_two_share_the_limit(live_endpoint):
+    base = actions.baseline(live_endpoint.alias.version)
+    reference = monitors.Reference(base.rows, base.histograms, base.calibration | {"expected": [at / 50 for at in range(50)]})
+    unsure = Counts(answers=600, confidence={"30": 600})
+    alone, beside, by_all = (monitors.measure_fall(reference, replace(unsure, right=right)) for right in (0, 400, 600))
+    worse = monitors.measure_fall(reference, replace(unsure, right=10, wrong=400))
+
+    assert alone.value == beside.value == pytest.approx(base.calibration["mean"] - 0.6)
+    assert beside.critical / alone.critical == pytest.approx(2.5758293 / 2.3263479)  # of 0.5 % and of 1 %
+    assert beside.p == pytest.approx(2 * alone.p)
+    assert (by_all.value, worse.value) == (pytest.approx(57 / 60 - 1), pytest.approx(57 / 60 - 200 / 600))
 
 
 def test_a_few_complaints_are_shown_and_do_not_count_as_accuracy(traffic):
