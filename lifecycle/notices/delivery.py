@@ -126,9 +126,14 @@ def post(
     return Delivery.objects.get_or_create(channel=channel, key=key[:120], defaults=given)[0]
 
 
+def channels(project: Project) -> list[Channel]:
+    """Those of a project that are switched on."""
+    return list(Channel.objects.filter(project=project, is_on=True))
+
+
 def broadcast(project: Project, word: str, **message: Any) -> int:
     """Post a message on every channel of a project that takes messages of this word. Returns on how many."""
-    found = [each for each in Channel.objects.filter(project=project, is_on=True) if word in each.wants]
+    found = [each for each in channels(project) if word in each.wants]
     for channel in found:
         post(channel, **message)
     return len(found)

@@ -117,7 +117,10 @@ class EndpointToken(models.Model):
 
 
 class Routes(models.Model):
-    """The number of the newest routes document, and what its readers say is wrong. One row; locked by whoever changes what is served."""
+    """The number of the newest routes document, and what its readers say is wrong. One row; locked by whoever changes what is served.
+
+    problems: None for a server that fell silent since it raised one.
+    """
 
     epoch = models.PositiveBigIntegerField(default=0)
     published_epoch = models.PositiveBigIntegerField(default=0, help_text="the newest that was written for the inference servers")

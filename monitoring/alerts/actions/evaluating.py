@@ -31,20 +31,17 @@ def evaluate(now: datetime | None = None) -> int:
     """Measure every objective that is on, and return how many. Safe twice: a second evaluation at the same time finds them claimed.
 
     After a sleep, the moments that were missed are evaluated first, oldest first, at most a day of them, as if somebody had been awake;
-    nobody is told of what is over by now, and the log says so. One objective that cannot be evaluated keeps no other from it.
+    nobody is told of what is over by now, and the log says so. One objective that cannot be evaluated keeps no other from it. What a
+    process that was killed had not come to is evaluated by the next one.
     """
     now = now or timezone.now()
     found = list(Objective.objects.filter(is_on=True).select_related("endpoint__model__project", "owner").order_by("pk"))
     measured = totals_of(found, now)
     done = 0
     for objective in found:
-        if not Objective.objects.filter(pk=objective.pk, read_at=objective.read_at, revision=objective.revision).update(read_at=now):
-            continue
         try:
-            catch_up(objective, now)
             counts = {length: objective.count_of(totals[objective.endpoint_id]) for length, totals in measured.items()}
-            judge(objective, counts, now, keep=True)
-            done += 1
+            done += catch_up(objective, now) and take(objective, counts, now, keep=True)
         except Exception as error:  # whatever is wrong with one of them
             log.exception("objective_failed objective=%s error=%s", objective.uuid, type(error).__name__)
     return done
@@ -58,18 +55,36 @@ def totals_of(objectives: Sequence[Objective], now: datetime) -> dict[timedelta,
     return {length: traffic.totals(endpoints, until - length, until) for length in sorted(lengths)} if endpoints else {}
 
 
-def catch_up(objective: Objective, now: datetime) -> int:
-    """Evaluate what was missed since the last time; returns how many moments. objective: as read before it was claimed."""
+def catch_up(objective: Objective, now: datetime) -> bool:
+    """Evaluate what was missed since the last time. False where a moment was claimed by another process, or could not be judged."""
     moments = missed(objective.read_at, now)
     if not moments:
-        return 0
+        return True
     longest = max(burn.WINDOWS)
     points = traffic.series(objective.endpoint, moments[0] - longest, moments[-1] + STEP, STEP)
     counts = [objective.count_of(point.counts) for point in points]
-    for moment in moments:
-        judge(objective, windows_at(moment, points[0].start, counts), moment)
+    if not all(take(objective, windows_at(moment, points[0].start, counts), moment) for moment in moments):
+        return False
     log.info("objective_caught_up objective=%s moments=%s", objective.uuid, len(moments))
-    return len(moments)
+    return True
+
+
+@transaction.atomic
+def take(objective: Objective, counts: Windows, moment: datetime, *, keep: bool = False) -> bool:
+    """Claim a moment and judge it, both or neither. False where another process has claimed it, or somebody has changed the objective.
+
+    A moment that cannot be judged is passed over, so that it keeps no later one from being judged; False, too. keep: as in `judge`.
+    """
+    mine = Objective.objects.filter(pk=objective.pk, read_at=objective.read_at, revision=objective.revision)
+    if not mine.update(read_at=moment):
+        return False
+    objective.read_at = moment
+    try:
+        judge(objective, counts, moment, keep=keep)
+    except Exception as error:
+        log.exception("objective_failed objective=%s error=%s", objective.uuid, type(error).__name__)
+        return False
+    return True
 
 
 @transaction.atomic

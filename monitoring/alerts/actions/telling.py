@@ -116,19 +116,27 @@ def openings(alert: Alert, now: datetime) -> int:
 
 @transaction.atomic
 def say(alerts: Sequence[Alert], now: datetime) -> int:
-    """One message about alerts of one group: to people in the product, and to the channels that want the most urgent of them."""
+    """One message about alerts of one group: to people in the product about all, to each channel about those that it takes."""
     mine = [alert for alert in alerts if Alert.objects.filter(pk=alert.pk, told_at=alert.told_at, state=State.FIRING).update(told_at=now)]
     if not mine:
         return 0
-    lead = mine[0]
-    subject = lead.title if len(mine) == 1 else f"{len(mine)} alerts: {lead.title}"
-    url = page_of(lead) if len(mine) == 1 else reverse("alerts:list")
-    notify(people(mine), f"{Severity(lead.severity).label}: {subject}", url)
-    delivery.broadcast(
-        lead.project, lead.severity, key=f"alert:{lead.uuid}:{now:%Y%m%dT%H%M%S}", subject=f"{Severity(lead.severity).label}: {subject}",
-        text="\n\n".join(f"{alert.title}\n{alert.text}" for alert in mine), url=url, data=document("firing", mine), now=now,
-    )  # fmt: skip
+    notify(people(mine), *heading(mine))
+    for channel in delivery.channels(mine[0].project):
+        if wanted := [alert for alert in mine if alert.severity in channel.wants]:
+            subject, url = heading(wanted)
+            delivery.post(
+                channel, key=f"alert:{wanted[0].uuid}:{now:%Y%m%dT%H%M%S}", subject=subject, url=url, data=document("firing", wanted),
+                text="\n\n".join(f"{alert.title}\n{alert.text}" for alert in wanted), now=now,
+            )  # fmt: skip
     return len(mine)
+
+
+def heading(alerts: Sequence[Alert]) -> tuple[str, str]:
+    """The subject of a message about alerts, the most urgent first, and the page that it leads to."""
+    lead, label = alerts[0], Severity(alerts[0].severity).label
+    if len(alerts) == 1:
+        return f"{label}: {lead.title}", page_of(lead)
+    return f"{label}: {len(alerts)} alerts: {lead.title}", reverse("alerts:list")
 
 
 def people(alerts: Sequence[Alert]) -> list[User]:

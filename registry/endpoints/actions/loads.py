@@ -6,6 +6,7 @@ import logging
 
 from django.db import transaction
 from django.urls import reverse
+from django.utils import timezone
 
 from lifecycle.notices import outbox
 from lifecycle.refusals import Damaged, Refused
@@ -31,12 +32,14 @@ def check_loads() -> int:
 
     A version whose files do not verify is quarantined, which takes it off all traffic: it may never be served again.
     """
-    states, noted = queries.server_states(), 0
+    states, noted, missed = queries.server_states(), 0, queries.lately_dead(timezone.now())
     for deployment in queries.running().select_related("endpoint__model__project", "version__model__project", "version__folder"):
         reason = next((reason for state in states if (reason := state.refusal_of(deployment.version))), "")
         if reason and not queries.is_refusal_noted(deployment):
             note_refusal(deployment, reason)
             noted += 1
+        elif any(state.refusal_of(deployment.version) for state in missed):
+            continue  # a server that refused it and died has not loaded it
         elif {state.state_of(deployment.version) for state in states} - {""} == {"ready"} and queries.is_refusal_noted(deployment):
             note_recovery(deployment)
     return noted
@@ -154,20 +157,23 @@ def take_out() -> int:
 
 
 def check_problems() -> int:
-    """Look at whether a server says that something is wrong with its routes, raise it once, and once more when it or the server is gone.
+    """Look at whether a server says that something is wrong with its routes, raise it once, and once more when it is gone.
 
     Returns how many servers changed their mind. The topic `endpoints.server_problem` carries the server's sentence, empty when all is well.
+    A server that died says neither: its problem stays, and what it says when it runs again is raised, though it be the same.
     """
     changed, noted = 0, queries.routes_row().problems
     says = {state.name: (state.problem[:PROBLEM_MAX], state.epoch) for state in queries.server_states()}
-    gone = {name: ("", 0) for name in noted if name not in says}
-    for server, (problem, epoch) in (says | gone).items():
+    silent = {name: (None, 0) for name in noted if name not in says}
+    for server, (problem, epoch) in (says | silent).items():
         if problem == noted.get(server, ""):
             continue
         with transaction.atomic():
             row = Routes.objects.select_for_update().get(pk=queries.routes_row().pk)
-            row.problems = {name: said for name, said in (row.problems | {server: problem}).items() if said}
+            row.problems = {name: said for name, said in (row.problems | {server: problem}).items() if said != ""}
             row.save(update_fields=["problems"])
+            if problem is None:
+                continue
             outbox.append("endpoints.server_problem", server=server, problem=problem, epoch=epoch)
             if problem:
                 tell_everywhere(server or "default", problem, epoch)

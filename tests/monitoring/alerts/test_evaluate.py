@@ -179,6 +179,42 @@ def test_what_burned_while_nobody_looked_is_found_afterwards_and_nobody_is_woken
     assert (overtaken.why, overtaken.said) == ("overtaken", "It ended before anybody was told.")
 
 
+def test_a_process_that_is_killed_while_it_catches_up_leaves_the_rest_to_the_next(objective, monkeypatch):
+    actions.evaluate(NOON - 30 * MIN)
+    judge, judged = evaluating.judge, []
+
+    def killed_at_the_third(objective, counts, moment, **more):
+        judged.append(int((NOON - moment) / MIN))
+        if len(judged) == 3:
+            raise SystemExit
+        return judge(objective, counts, moment, **more)
+
+    monkeypatch.setattr(evaluating, "judge", killed_at_the_third)
+    with pytest.raises(SystemExit):
+        actions.evaluate(NOON)
+    assert Objective.objects.get().read_at == NOON - 20 * MIN
+
+    assert actions.evaluate(NOON) == 1
+
+    assert judged == [25, 20, 15, 15, 10, 5, 0]
+    assert Objective.objects.get().read_at == NOON
+
+
+def test_a_moment_that_fails_is_passed_over(objective, monkeypatch):
+    actions.evaluate(NOON - 30 * MIN)
+    judge = evaluating.judge
+
+    def broken(objective, counts, moment, **more):
+        if moment == NOON - 25 * MIN:
+            raise ZeroDivisionError
+        return judge(objective, counts, moment, **more)
+
+    monkeypatch.setattr(evaluating, "judge", broken)
+
+    assert [actions.evaluate(NOON) for _ in range(2)] == [0, 1]
+    assert Objective.objects.get().read_at == NOON
+
+
 def test_moments_that_were_missed():
     assert missed(None, NOON) == []
     assert missed(NOON - 4 * MIN, NOON) == []

@@ -12,9 +12,11 @@ from monitoring.alerts.actions import reading
 from monitoring.alerts.actions.raising import raise_alert
 from monitoring.alerts.models import Alert, Objective
 from monitoring.alerts.page import detail
+from registry.endpoints.actions import check_problems
 from registry.endpoints.models import Deployment
 from tests.monitoring.alerts.conftest import NOON
 from tests.support import endpoints
+from tests.support.endpoints import now, write_status
 from tests.support.people import make_project
 
 
@@ -166,6 +168,20 @@ def test_a_server_that_cannot_follow_the_routes_is_a_page_in_every_project_that_
     assert Alert.objects.get().is_open
     happened("endpoints.server_problem", server="a", problem="", epoch=8)
     assert Alert.objects.get().resolution == "The server says that all is well."
+
+
+def test_the_page_about_a_server_stays_when_the_server_dies_and_ends_when_it_runs_again_and_says_so(live_endpoint):
+    def look(problem, at):
+        write_status(name="a", problem=problem, at=at)
+        check_problems()
+        actions.read_outbox(NOON)
+        return list(Alert.objects.values_list("state", flat=True))
+
+    assert look("The signature does not fit.", now()) == ["firing"]
+
+    assert look("The signature does not fit.", "2026-01-01T00:00:00+00:00") == ["firing"]
+    assert look("The signature does not fit.", now()) == ["firing"]
+    assert look("", now()) == ["resolved"]
 
 
 @pytest.mark.postgres

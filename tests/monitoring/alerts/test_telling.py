@@ -12,6 +12,7 @@ from django.test.utils import CaptureQueriesContext
 from lifecycle.notices.models import Channel, Delivery, Notice
 from lifecycle.refusals import Conflict, Refused
 from monitoring.alerts import actions
+from monitoring.alerts.actions import telling
 from monitoring.alerts.models import Alert, Check, Silence
 from monitoring.alerts.rules.state import is_flapping
 from registry.ledger.models import Event
@@ -90,6 +91,29 @@ def test_tickets_wait_half_a_minute_for_each_other_and_are_one_message(raised, c
     sent = Delivery.objects.get()
     assert (sent.subject, sent.url) == ("Ticket: 2 alerts: First", "/alerts/")
     assert sent.text == "First\n14 of 100 requests failed.\n\nSecond\n14 of 100 requests failed."
+
+
+def test_each_channel_gets_once_what_it_takes_where_a_page_opens_as_a_ticket_of_its_group_falls_due(raised, channel, project, monkeypatch):
+    for wants in (["page"], ["ticket"], ["digest"]):
+        Channel.objects.create(project=project, kind="webhook", name=wants[0], address="https://example.org/x", wants=wants)
+    ticket, inhibit = raised("ticket", key="t", title="Slow", at=NOON - MIN), telling.inhibit
+
+    def and_a_page_opens():
+        inhibit()
+        raised("page", key="p", title="Down")
+
+    monkeypatch.setattr(telling, "inhibit", and_a_page_opens)
+    assert actions.tell(NOON) == 2
+    actions.tell(NOON + MIN)
+
+    page, sent = Alert.objects.get(severity="page"), Delivery.objects.select_related("channel")
+    assert {(each.channel.name, each.subject, each.url): [row["uuid"] for row in each.data["alerts"]] for each in sent} == {
+        ("Pager", "Page: 2 alerts: Down", "/alerts/"): [str(page.uuid), str(ticket.uuid)],
+        ("page", "Page: Down", f"/alerts/{page.uuid}/"): [str(page.uuid)],
+        ("ticket", "Ticket: Slow", f"/alerts/{ticket.uuid}/"): [str(ticket.uuid)],
+    }
+    assert len(sent) == 3
+    assert set(Notice.objects.values_list("text", flat=True)) == {"Page: 2 alerts: Down"}
 
 
 def test_the_next_ticket_of_a_group_waits_five_minutes_after_its_last_message(raised, channel):

@@ -11,6 +11,7 @@ from registry.endpoints import actions, queries, tasks
 from tests.support import endpoints
 
 LONG_AGO = "2026-01-01T00:00:00+00:00"
+IGNORED = "The routes document was ignored."
 
 
 @pytest.fixture
@@ -52,15 +53,39 @@ def test_drills_of_a_dead_server_are_over(live_endpoint, dead):
     assert queries.drills_run()
 
 
-def test_a_problem_ends_with_its_server(live_endpoint, dead):
-    endpoints.write_status(name="2", problem="The routes document was ignored.")
+@pytest.mark.parametrize(("is_left", "problem"), [(True, ""), (False, ""), (True, IGNORED)])
+def test_a_problem_stays_when_its_server_dies_until_the_server_runs_again(live_endpoint, dead, is_left, problem):
+    def raised():
+        return [row.payload["problem"] for row in Outbox.objects.filter(topic="endpoints.server_problem").order_by("pk")]
+
+    endpoints.write_status(name="2", problem=IGNORED)
     assert actions.check_problems() == 1
+    left = dead(problem=IGNORED)
+    if not is_left:
+        left.unlink()
 
-    dead(problem="The routes document was ignored.")
+    assert [actions.check_problems() for _ in range(2)] == [0, 0]
+    assert raised() == [IGNORED]
+    endpoints.write_status(name="2", problem=problem)
+
     assert [actions.check_problems() for _ in range(2)] == [1, 0]
+    assert raised() == [IGNORED, problem]
 
-    said = [row.payload["problem"] for row in Outbox.objects.filter(topic="endpoints.server_problem").order_by("pk")]
-    assert said == ["The routes document was ignored.", ""]
+
+def test_that_a_server_which_refused_a_version_died_is_no_recovery_while_it_is_missed(live_endpoint, dead):
+    version = Alias.objects.get(endpoint=live_endpoint).version
+    endpoints.write_status(name="1", versions={version.root_digest: {"state": "ready"}})
+    endpoints.write_status(name="2", refused={version.root_digest: "MemoryError."})
+    assert actions.check_loads() == 1
+    died = (timezone.now() - timedelta(minutes=5)).isoformat()
+
+    endpoints.write_status(name="2", refused={version.root_digest: "MemoryError."}, at=died)
+    actions.check_loads()
+    assert not Outbox.objects.filter(topic="endpoints.load_recovered").exists()
+    endpoints.write_status(name="2", versions={version.root_digest: {"state": "ready"}})
+    actions.check_loads()
+
+    assert Outbox.objects.filter(topic="endpoints.load_recovered").count() == 1
 
 
 def test_a_canary_that_a_server_closed_before_it_died_is_stopped(live_endpoint, canary, dead):
