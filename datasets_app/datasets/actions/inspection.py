@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
@@ -55,7 +56,8 @@ def inspect(
     label_values: what values of the label column become: the name of a class, or empty for no label. Those that are not named become the
     class that they obviously are, else themselves. None to leave them as they were, unless the label column is another one.
     wait: stay until it is done, however long it takes: for files that the product itself made.
-    Raises PermissionDenied, Refused for an unknown choice, or Conflict once the upload is being imported.
+    Raises PermissionDenied, Refused for an unknown choice, or Conflict once the upload is being imported, or where somebody else chose
+    another split or other labels of equal texts while it was looked at.
     """
     choices: dict[str, Any] = {"encoding": encoding, "parser": parser, "delimiter": delimiter, "has_header": has_header, "mapping": mapping}
     choices["label_values"] = label_values
@@ -171,7 +173,8 @@ def run_inspection(ctx: JobContext) -> None:
 
     with readers.watched(look):
         found = examine(upload, ctx.args["choices"], tick)
-    write_findings(upload, ctx.job.created_by, ctx.args["choices"], *found)
+    with suppress(Conflict):  # as above: it was accepted, or is looked at by another, since
+        write_findings(upload, ctx.job.created_by, ctx.args["choices"], *found)
 
 
 def examine(upload: Upload, choices: dict[str, Any], tick: dry_run.Tick | None = None) -> tuple[Reading, dict[str, str], Report]:
@@ -279,10 +282,15 @@ def undecoded(encoding: str, misfit: Misfit) -> Report:
 def write_findings(
     upload: Upload, actor: User | None, choices: dict[str, Any], reading: Reading, roles: dict[str, str], report: Report
 ) -> Upload:
-    """Keep what the dry run found. actor: who chose how the file is read. Raises Conflict when the upload has moved on meanwhile."""
+    """Keep what the dry run found. upload: as it was examined. actor: who chose how the file is read.
+
+    Raises Conflict when the upload has moved on meanwhile, or somebody chose what the report rests on otherwise: their look is kept.
+    """
     fresh = Upload.objects.select_for_update(of=("self",), no_key=True).select_related("dataset__project", "blob").get(pk=upload.pk)
     check_open(fresh)
     check_move(UploadState(fresh.state), UploadState.INSPECTED)
+    if (fresh.default_split, fresh.contradicting) != (upload.default_split, upload.contradicting):
+        raise Conflict("How this file is read was changed while you were looking.", next_step="Reload the page, then choose again.")
     before, was_read = queries.seen_digest(fresh), bool(fresh.mapping)
     fresh.encoding, fresh.parser, fresh.delimiter = reading.encoding, reading.parser, reading.delimiter
     fresh.has_header, fresh.mapping, fresh.report = reading.has_header, roles, {"dry_run": report.as_json()}

@@ -97,6 +97,56 @@ def test_bytes_that_do_not_fit_ask_for_an_encoding_which_then_reads_them(dataset
     assert (upload.report["dry_run"]["blocked"], upload.report["dry_run"]["ok"]) == (False, 2)
 
 
+@pytest.fixture
+def meanwhile(monkeypatch):
+    """Has somebody choose otherwise, once, while a file is looked at."""
+
+    def choose(upload, actor, **choice):
+        examine = inspection.examine
+
+        def and_somebody_chooses(*given):
+            found = examine(*given)
+            monkeypatch.setattr(inspection, "examine", examine)
+            actions.inspect(upload_id=upload.uuid, actor=actor, wait=True, **choice)
+            return found
+
+        monkeypatch.setattr(inspection, "examine", and_somebody_chooses)
+
+    return choose
+
+
+TWICE = b"text,label\nSame,a\nSame,b\nOther,a\n"
+CHOICES = [({"default_split": "train"}, {"train": 3}, True), ({"contradicting": "first"}, {}, False)]
+
+
+@pytest.mark.parametrize(("choice", "splits", "blocked"), CHOICES)
+def test_a_dry_run_is_not_kept_where_somebody_chose_otherwise_while_it_ran(dataset, ana, meanwhile, choice, splits, blocked):
+    upload = receive(dataset, ana, TWICE)
+    meanwhile(upload, ana, **choice)
+
+    with pytest.raises(Conflict):
+        actions.set_mapping(upload_id=upload.uuid, actor=ana, mapping={"text": "text"})
+
+    upload.refresh_from_db()
+    assert (upload.mapping, upload.report["dry_run"]["splits"], upload.report["dry_run"]["blocked"]) == (
+        {"text": "text", "label": "label"}, splits, blocked,
+    )  # fmt: skip
+    assert all(getattr(upload, name) == value for name, value in choice.items())
+
+
+@pytest.mark.parametrize(("choice", "splits", "blocked"), CHOICES)
+def test_nor_is_that_of_a_job(dataset, ana, monkeypatch, meanwhile, choice, splits, blocked):
+    with monkeypatch.context() as patch:
+        patch.setattr(inspection, "AT_ONCE_BYTES", 5)
+        upload = receive(dataset, ana, TWICE)
+    meanwhile(upload, ana, **choice)
+
+    run_ok("default")
+
+    upload.refresh_from_db()
+    assert (upload.report["dry_run"]["splits"], upload.report["dry_run"]["blocked"]) == (splits, blocked)
+
+
 @pytest.mark.postgres
 def test_a_large_file_is_looked_through_by_a_job(dataset, ana, monkeypatch):
     monkeypatch.setattr(inspection, "AT_ONCE_BYTES", 5)
