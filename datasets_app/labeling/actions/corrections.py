@@ -71,7 +71,7 @@ def accept_corrections(*, correction_id: UUID, actor: User, take_moved: bool = F
     """Have the changes of a file written as decisions that this person answers for.
 
     take_moved: also where the decision moved on since the export. Raises PermissionDenied, Refused (nothing would change), or Conflict
-    (not looked through, accepted already, another file is being written).
+    (not looked through, accepted already, another file is being written, classes went away since it was brought).
     """
     rows = Correction.objects.select_for_update(of=("self",), no_key=True).select_related("dataset__project", "blob", "brought_by")
     correction = rows.get(uuid=correction_id)
@@ -81,6 +81,7 @@ def accept_corrections(*, correction_id: UUID, actor: User, take_moved: bool = F
         raise Conflict(f"This file is {correction.get_state_display().lower()}.", next_step="Reload the page.")
     if (other := reading.writing_now(correction.dataset)) is not None:
         raise Conflict(f"The labels of {other.file_name} are being written.", next_step="Accept this file when that is done.")
+    check_current(correction)
     counts = correction.report["look"]["counts"]
     if not counts.get(Outcome.CHANGED, 0) and not (take_moved and counts.get(Outcome.MOVED, 0)):
         raise Refused("This file changes no label.", next_step="Correct labels in it, then bring it again.")
@@ -94,6 +95,13 @@ def accept_corrections(*, correction_id: UUID, actor: User, take_moved: bool = F
         file=correction.blob.digest, brought_by=correction.brought_by.uuid, take_moved=take_moved,
     )  # fmt: skip
     return job
+
+
+def check_current(correction: Correction) -> None:
+    """Raises Conflict where whoever merged, split or retired classes would choose what a file decides that others looked through."""
+    if reading.is_overtaken(correction):
+        told = "Classes were merged, split or retired since this file was looked through, so it would decide something else."
+        raise Conflict(told, next_step="Discard it, and bring it again.")
 
 
 @transaction.atomic
@@ -193,7 +201,7 @@ def add(found: Sum, each: Found, classes: Classes) -> None:
 def run_correct(ctx: JobContext) -> None:
     """The job that writes. Each batch commits with its event and the checkpoint, so it may be cancelled at any time and run again.
 
-    Raises Refused where its row says otherwise than the audit log who accepted it.
+    Raises Refused where its row says otherwise than the audit log who accepted it, Conflict where classes went away since it was brought.
     """
     correction = correction_of(ctx)
     if correction.state != State.WRITING:
@@ -230,6 +238,7 @@ def write_batch(ctx: JobContext, correction: Correction, batch: Sequence[Line], 
     if actor is None:
         raise ValueError("Nobody accepted this file.")
     classes = reading.classes_of(correction.dataset)
+    check_current(correction)  # behind the classes, which were not changed before then
     items = [each.item.pk for each in reading.resolve(correction, batch, actor, classes) if each.item and each.said]
     for ids in chunks(items):  # nobody answers or decides them meanwhile
         list(Slot.objects.select_for_update().filter(item_id__in=ids).order_by("id").values_list("pk", flat=True))

@@ -19,7 +19,7 @@ from datasets_app.datasets.models import Dataset, Item
 from datasets_app.datasets.rules import UploadState, place
 from datasets_app.labeling import correcting, values
 from datasets_app.labeling.correcting import Facts, Outcome
-from datasets_app.labeling.models import Correction, Decision, Label
+from datasets_app.labeling.models import Correction, Decision, Label, LabelChange
 from datasets_app.labeling.queries.changes import present_labels
 from datasets_app.labeling.queries.decisions import chunks, labels_by_id, latest_schema, standing_answers, value_of
 from datasets_app.labeling.rules import BATCH, clean_name
@@ -94,6 +94,12 @@ def may_discard(user: User, correction: Correction) -> bool:
 def writing_now(dataset: Dataset) -> Correction | None:
     """The file whose labels are being written."""
     return Correction.objects.filter(dataset=dataset, state=Correction.State.WRITING).first()
+
+
+def is_overtaken(correction: Correction) -> bool:
+    """Whether a class was merged, split or retired since the file was brought: what it names may lead elsewhere than was looked through."""
+    later = LabelChange.objects.filter(schema__dataset=correction.dataset_id, schema__created_at__gt=correction.created_at)
+    return later.exists()
 
 
 # ── Rows of a file ──────────────────────────────────────────────────────────

@@ -82,9 +82,7 @@ def freeze(
         )
     if queries.freezing_now(dataset):
         raise Conflict("A snapshot of this dataset is being frozen.", next_step="Wait until it is done.")
-    if decisions_behind(dataset).exists():
-        told = "Decisions of merged or split classes are still being moved, and would be left out."
-        raise Conflict(told, next_step="Wait until their job is done, or move them on the page of the classes.")
+    check_moved(dataset)
     if not queries.has_decisions(dataset):
         raise Refused(
             "No item of this dataset has a decided label yet.", next_step="Label items, or import a file with labels as decisions."
@@ -116,11 +114,8 @@ def make(ctx: JobContext, dataset: Dataset) -> Snapshot:
     filters = ctx.args.get("filters")
     selection = selection_of(dataset, asker(ctx), filters) if filters else None
     if not ctx.job.checkpoint:
-        schema = queries.newest_schema(dataset)
-        if schema is None:
-            raise Refused("This dataset has no labels yet.", next_step="Publish a label schema first.")
-        cut_now = queries.cut_of(dataset)._asdict()
-        ctx.checkpoint({**cut_now, "schema": schema.pk, "chosen": choose(ctx, selection) if selection else ""})
+        cut_now = cut_with_schema(dataset)
+        ctx.checkpoint({**cut_now, "chosen": choose(ctx, selection) if selection else ""})
     kept: dict[str, Any] = ctx.job.checkpoint
     cut = Cut(kept["decision"], kept["uploads"], kept["items"])
     schema = LabelSchema.objects.get(pk=kept["schema"])
@@ -151,6 +146,27 @@ def make(ctx: JobContext, dataset: Dataset) -> Snapshot:
     }  # fmt: skip
     ctx.raise_if_cancelled()
     return record(ctx, dataset, values)
+
+
+@transaction.atomic
+def cut_with_schema(dataset: Dataset) -> dict[str, int | list[int]]:
+    """The present moment, and the version of the classes by which its decisions are named, while nobody changes classes.
+
+    Raises Refused where there are none, Conflict where decisions carry classes that went away since the snapshot was asked for.
+    """
+    Dataset.objects.select_for_update(of=("self",), no_key=True).get(pk=dataset.pk)
+    schema = queries.newest_schema(dataset)
+    if schema is None:
+        raise Refused("This dataset has no labels yet.", next_step="Publish a label schema first.")
+    check_moved(dataset)
+    return {**queries.cut_of(dataset)._asdict(), "schema": schema.pk}
+
+
+def check_moved(dataset: Dataset) -> None:
+    """Raises Conflict while decisions carry classes that went away: whoever changed these would choose which rows there are."""
+    if decisions_behind(dataset).exists():
+        told = "Decisions of merged or split classes are still being moved, and would be left out."
+        raise Conflict(told, next_step="Wait until their job is done, or move them on the page of the classes.")
 
 
 def check_asked(ctx: JobContext, dataset: Dataset) -> None:

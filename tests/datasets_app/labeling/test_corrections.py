@@ -12,10 +12,13 @@ from django.core.exceptions import PermissionDenied
 from datasets_app.labeling import actions, queries
 from datasets_app.labeling.actions import corrections as room
 from datasets_app.labeling.models import Correction, Decision, Dispute
+from datasets_app.labeling.queries.changes import MOVE
+from datasets_app.labeling.relabelling import Change
 from datasets_app.labeling.rules import LabelSpec
 from datasets_app.snapshots import actions as snapshots
 from datasets_app.snapshots.models import Export
 from lifecycle.jobs import actions as jobs
+from lifecycle.jobs.models import Job
 from lifecycle.refusals import Conflict, Refused
 from registry.access.actions import grant
 from registry.access.roles import Role
@@ -85,6 +88,11 @@ def events() -> list[dict]:
 
 def row_of(table: Table, n: int) -> dict[str, str]:
     return next(row for row in table if row["text"] == f"'=text {n}")
+
+
+def change(dataset, actor, name: str, kind: str, *into: str) -> None:
+    label = queries.labels_by_name(queries.latest_schema(dataset))[name]
+    actions.change_classes(dataset_id=dataset.uuid, actor=actor, wanted=[Change(label.stable_id, kind, into)])
 
 
 def test_what_a_file_would_change_is_told_by_pair(dataset, table, ravi):
@@ -305,3 +313,31 @@ def test_every_table_comes_back_unchanged(dataset, mia, ravi, kind):
     found = bring(dataset, ravi, artifacts.open_blob(made.blob.digest).read(), made.file_name)
 
     assert found.report["look"]["counts"] == {"unchanged": 12}
+
+
+@pytest.mark.parametrize(("kind", "into"), [("merge", ["cash"]), ("split", ["charges", "costs"]), ("retire", [])])
+def test_a_file_is_not_accepted_whose_classes_went_away_since_it_was_looked_through(dataset, table, mia, ravi, kind, into):
+    row_of(table, 0)["label"] = "fees"
+    found = bring(dataset, ravi, packed(table))
+    change(dataset, mia, "fees", kind, *into)
+    run_ok("default")
+    before = labels(dataset)
+
+    with pytest.raises(Conflict):
+        actions.accept_corrections(correction_id=found.uuid, actor=ravi)
+
+    found.refresh_from_db()
+    assert (found.state, found.accepted_by, labels(dataset), events()) == ("looked", None, before, [])
+    assert not Job.objects.filter(kind=room.WRITE).exists()
+
+
+def test_a_file_is_not_written_whose_classes_were_merged_since_it_was_accepted(dataset, table, mia, ravi):
+    row_of(table, 0)["label"] = "fees"
+    found = bring(dataset, ravi, packed(table))
+    actions.accept_corrections(correction_id=found.uuid, actor=ravi)
+    change(dataset, mia, "fees", "merge", "cash")
+
+    ended = run_jobs("default")
+
+    assert [(job.kind, job.refusal) for job in ended] == [(room.WRITE, "conflict"), (MOVE, "")]
+    assert (Correction.objects.get().state, labels(dataset)["=text 0"], events()) == ("looked", "card", [])

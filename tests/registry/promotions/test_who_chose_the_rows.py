@@ -9,7 +9,7 @@ from datasets_app.datasets.models import Dataset
 from datasets_app.labeling import actions, queries
 from datasets_app.labeling.actions.schemas import spec_of
 from datasets_app.labeling.models import Queue
-from datasets_app.labeling.queries.changes import read_through
+from datasets_app.labeling.queries.changes import MOVE, read_through
 from datasets_app.labeling.queries.checks import to_look_at
 from datasets_app.labeling.relabelling import Change
 from datasets_app.scanning import actions as scanning
@@ -20,7 +20,7 @@ from registry.access.models import User
 from registry.access.roles import Role
 from registry.promotions import subject
 from tests.support.datasets import import_texts, make_dataset
-from tests.support.jobs import run_ok
+from tests.support.jobs import run_jobs, run_ok
 from tests.support.labeling import decided_dataset, label_items, make_queue, say_items
 from tests.support.people import make_person
 from tests.support.scanning import scan
@@ -230,6 +230,42 @@ def test_who_retired_a_class_that_no_row_had_is_none(project, mia, ana, lee):
     actions.change_classes(dataset_id=dataset.uuid, actor=lee, wanted=[Change(other.stable_id, "retire")])
 
     assert subject.deciders(frozen(dataset, mia)) == uuids(ana)
+
+
+def test_who_changes_classes_between_the_request_of_a_snapshot_and_its_job_leaves_no_row_out(project, labeled, mia, ana, lee):
+    lena = make_person("lena", project=project, role=Role.LEAD)
+    labels = queries.labels_by_name(queries.latest_schema(labeled))
+
+    asked = freezing.freeze(dataset=labeled, actor=mia, shares=SHARES)
+    actions.change_classes(dataset_id=labeled.uuid, actor=lee, wanted=[Change(labels["lost"].stable_id, "merge", ("card",))])
+    merged = run_jobs("default")
+    asked_again = freezing.freeze(dataset=labeled, actor=mia, shares=SHARES)
+    actions.change_classes(dataset_id=labeled.uuid, actor=lena, wanted=[Change(labels["card"].stable_id, "split", ("visa", "debit"))])
+    split = run_jobs("default")
+
+    assert [(each.uuid, each.state, each.refusal) for each in (merged[0], split[0])] == [
+        (asked.uuid, "failed", "conflict"), (asked_again.uuid, "failed", "conflict"),
+    ]  # fmt: skip
+    assert [(each.kind, each.state) for each in (merged[1], split[1])] == 2 * [(MOVE, "succeeded")]
+    assert not Snapshot.objects.exists()
+
+
+def test_who_retires_one_of_several_classes_before_the_job_of_a_snapshot_begins_leaves_no_row_out(project, mia, ana, lee):
+    dataset = make_dataset(project, mia, task="multi_label")
+    import_texts(dataset, [text for text, _ in ROWS], mia)
+    queue = make_queue(dataset, mia, schema=["billing", "card", "lost", "other"], overlap=1)
+    say_items(queue, {ana: [{"labels": [label, "other"] if number < 6 else [label]} for number, (_, label) in enumerate(ROWS)]})
+    other = queries.labels_by_name(queue.schema)["other"]
+
+    freezing.freeze(dataset=dataset, actor=mia, shares=SHARES)
+    actions.change_classes(dataset_id=dataset.uuid, actor=lee, wanted=[Change(other.stable_id, "retire")])
+    ended = run_jobs("default")
+
+    assert [(each.kind, each.state, each.refusal) for each in ended] == [
+        ("snapshots.freeze", "failed", "conflict"), (MOVE, "succeeded", ""),
+    ]  # fmt: skip
+    assert not Snapshot.objects.exists()
+    assert frozen(dataset, mia).counts["rows"] == len(ROWS)
 
 
 def test_who_withdrew_decisions_is_one_whatever_becomes_of_their_rows_later(project, mia, ana, ben, rosa):
