@@ -19,6 +19,7 @@ from datasets_app.datasets.importing.roles import Role
 from datasets_app.datasets.models import Dataset, Item, Upload
 from datasets_app.datasets.rules import SPLITS, Provenance, UploadState
 from lifecycle.jobs.api import JobOut
+from lifecycle.task_types.by_key import types
 from lifecycle.ui.addresses import key_in
 from registry.access import policy
 from registry.access.decorators import Needs
@@ -43,7 +44,7 @@ class DatasetIn(serializers.Serializer[object]):
 
     project = serializers.UUIDField()
     name = serializers.CharField(max_length=80)
-    task = serializers.ChoiceField(choices=Dataset.Task.choices, required=False, default=Dataset.Task.SINGLE_LABEL)
+    task = serializers.ChoiceField(choices=types.choices(), required=False, default=types.DEFAULT)
     description = serializers.CharField(required=False, default="", allow_blank=True)
     language = serializers.CharField(required=False, default="", allow_blank=True, max_length=20)
     licence = serializers.CharField(required=False, default="", allow_blank=True, max_length=80)
@@ -61,7 +62,7 @@ class DatasetOut(serializers.Serializer[Dataset]):
     slug = serializers.CharField()
     name = serializers.CharField()
     description = serializers.CharField()
-    task = serializers.ChoiceField(choices=Dataset.Task.choices)
+    task = serializers.ChoiceField(choices=types.choices())
     language = serializers.CharField()
     licence = serializers.CharField()
     items = serializers.IntegerField(source="items_total")

@@ -116,7 +116,7 @@ class ReadingForm(forms.Form):
         found: dict[str, int] = upload.report.get("dry_run", {}).get("values", {})
         self.values = sorted(found, key=lambda value: (-found[value], value))[:VALUES_SHOWN]
         self.values_left = len(found) - len(self.values)
-        known = list(CHOICES) if upload.dataset.task == Dataset.Task.PREFERENCE else queries.known_labels(upload.dataset)
+        known = list(CHOICES) if upload.dataset.task == "preference" else queries.known_labels(upload.dataset)
         for place, value in enumerate(self.values):
             target = upload.label_values.get(value, value)
             names = dict.fromkeys((*known, *({target} - {""})))

@@ -8,6 +8,8 @@ from django.db import models
 from guardian.models import GroupObjectPermissionBase
 
 from datasets_app.datasets.rules import Provenance, UploadState, place
+from lifecycle.task_types.by_key import types
+from lifecycle.task_types.task_type import TaskType
 from registry.access.models import Project
 from registry.access.roles import PERMISSIONS
 from registry.artifacts.models import Blob
@@ -19,21 +21,12 @@ class Dataset(models.Model):
     project_path = "project"
     root_path = "pk"
 
-    class Task(models.TextChoices):
-        SINGLE_LABEL = "single_label", "One class per text"
-        MULTI_LABEL = "multi_label", "Any number of classes per text"
-        SPANS = "spans", "Marked parts of a text, each with a class"
-        FREE_TEXT = "free_text", "A text that is written, such as a completion or a summary"
-        CHAT = "chat", "A dialogue whose answers are written or mended"
-        PREFERENCE = "preference", "The better of two responses"
-        RANKING = "ranking", "Two to five responses in order"
-
     uuid = models.UUIDField(default=uuid4, unique=True, editable=False)
     project = models.ForeignKey(Project, on_delete=models.PROTECT, related_name="datasets")
     slug = models.SlugField(max_length=60)
     name = models.CharField(max_length=80)
     description = models.TextField(blank=True)
-    task = models.CharField(max_length=20, choices=Task.choices, default=Task.SINGLE_LABEL)
+    task = models.CharField(max_length=20, choices=types.choices, default=types.DEFAULT)
     language = models.CharField(max_length=20, blank=True)
     licence = models.CharField(max_length=80, blank=True)
     created_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="+")
@@ -46,6 +39,11 @@ class Dataset(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def task_type(self) -> TaskType:
+        """What its task is."""
+        return types.type_of(self.task)
 
 
 class DatasetGrant(GroupObjectPermissionBase):

@@ -20,7 +20,6 @@ from datasets_app.labeling.queries.changes import merges_of, saying
 from datasets_app.labeling.queries.decisions import standing, standing_answers
 from datasets_app.labeling.queries.suggesting import live
 from datasets_app.labeling.relabelling import follow
-from datasets_app.labeling.values import TASKS
 from registry.access import policy
 from registry.access.models import User
 
@@ -34,7 +33,7 @@ REMARKS = [("flagged", "Flagged"), ("open", "Flagged, not resolved"), ("commente
 
 def class_choices(dataset: Dataset) -> list[tuple[str, str]]:
     """The classes of the newest version by stable id, in their order; none where answers name no class."""
-    schema = queries.latest_schema(dataset) if TASKS[dataset.task].USES_CLASSES else None
+    schema = queries.latest_schema(dataset) if dataset.task_type.has_labels else None
     return [(str(stable), name) for stable, name in schema.labels.values_list("stable_id", "name")] if schema else []
 
 
@@ -47,7 +46,7 @@ def naming(rows: QuerySet[Any], dataset: Dataset, stable_id: str) -> QuerySet[An
     """Those of these answers, decisions or suggestions that name a class, or one that was merged into it."""
     merges = merges_of(dataset.pk)
     names = [stable_id, *(str(source) for source in merges if str(follow(source, merges)) == stable_id)]
-    if dataset.task == Dataset.Task.SINGLE_LABEL:
+    if dataset.task_type.one_label:
         labels = list(Label.objects.filter(schema__dataset=dataset, stable_id__in=names).values_list("pk", flat=True))
         if connection.vendor == "sqlite":  # which would rather read all rows of a class again for each window than those of the window
             return rows.alias(class_key=ExpressionWrapper(F("label_id") + 0, output_field=BigIntegerField())).filter(class_key__in=labels)

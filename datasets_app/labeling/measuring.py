@@ -9,8 +9,8 @@ from uuid import UUID
 from datasets_app.labeling.matching import Matcher, Span
 from datasets_app.labeling.values import Value, classes_of, task_of
 from lifecycle.statistics.intervals import wilson
+from lifecycle.task_types.by_key.types import type_of
 
-MARKING = "spans"  # the task in which a rule marks parts of a text, each of which is right or wrong by itself
 FEW = 20  # decided claims below which a precision says too little
 
 
@@ -31,7 +31,7 @@ class Claim:
 
 def claim(task: str, find: Matcher, text: str, label: UUID | None, said: Value | None, *, closely: bool = False) -> Claim:
     """Try a pattern on one text. label: stable id of its class. said: what was decided. closely: where it was hit is wanted too."""
-    marking = task == MARKING
+    marking = not type_of(task).labels_texts  # parts of the text, each right or wrong by itself
     marks = find.marks(text) if marking else find.spans(text) if closely else []
     hit = bool(marks) if marking or closely else find.hits(text)
     parts = len(marks) if marking else 0
@@ -90,6 +90,7 @@ def contradict(task: str, one: tuple[UUID, Claim], other: tuple[UUID, Claim]) ->
 
     Where a text has any number of classes, they never do.
     """
-    if one[0] == other[0] or task == "multi_label":
-        return False
-    return task != MARKING or not set(one[1].marks).isdisjoint(other[1].marks)
+    kind = type_of(task)
+    if one[0] == other[0] or kind.one_label:
+        return one[0] != other[0]
+    return not kind.labels_texts and not set(one[1].marks).isdisjoint(other[1].marks)

@@ -15,7 +15,7 @@ from uuid import UUID
 import numpy as np
 from django.db.models import TextChoices
 
-from datasets_app.labeling.values import Value, canonical, classes_of, contested, task_of
+from datasets_app.labeling.values import Value, canonical, classes_of, contested, has_labels, task_of
 from lifecycle.refusals import Refused
 from lifecycle.statistics import clustered, sequences
 from lifecycle.statistics.intervals import Interval
@@ -106,9 +106,9 @@ def through(value: Value, now: ClassesNow) -> Value:
 
     Equal spans of two classes that were merged become one. A value that names no class stays as it is.
     """
-    task = task_of(value)
-    if not task.USES_CLASSES:
+    if not has_labels(value):
         return value
+    task = task_of(value)
     value = task.renamed(value, {key: now.merged.get(key, key) for key in classes_of(value)})
     kept = [part for part in task.parts(value) if task.class_of(part) not in now.retired]
     return (task.joined(kept) if kept else None) or value

@@ -11,7 +11,6 @@ from datasets_app.labeling import queries as labeling
 from datasets_app.labeling.agreement import Kind, Tally, leading, names
 from datasets_app.labeling.models import Decision, LabelSchema
 from datasets_app.labeling.quality import told
-from datasets_app.labeling.values import TASKS
 from datasets_app.snapshots.manifest import ManifestRow
 
 BATCH = 1_000
@@ -36,5 +35,5 @@ def label_protocol(schema: LabelSchema, rows: Iterator[ManifestRow], counted: Ca
             annotators.update(answer.user for answer in answers if len(answers) > 1)
         counted(decisions.total())
     main = leading([told(each) for each in tally.coefficients()])
-    name, _ = names(uses_classes=TASKS[schema.dataset.task].USES_CLASSES)[main["name"]]
+    name, _ = names(has_labels=schema.dataset.task_type.has_labels)[main["name"]]
     return {"decisions": dict(sorted(decisions.items())), "agreement": {**main, "coefficient": name, "annotators": len(annotators)}}

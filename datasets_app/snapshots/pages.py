@@ -28,10 +28,10 @@ Context = dict[str, Any]
 PAGE = 30
 CASES_SHOWN = 20
 UNCLASSED: dict[str, str] = {
-    Dataset.Task.FREE_TEXT: "each with a written text",
-    Dataset.Task.CHAT: "each with a written answer",
-    Dataset.Task.PREFERENCE: "each with the better of two",
-    Dataset.Task.RANKING: "each with an order",
+    "free_text": "each with a written text",
+    "chat": "each with a written answer",
+    "preference": "each with the better of two",
+    "ranking": "each with an order",
 }  # what the rows of tasks hold that have no classes
 
 

@@ -36,9 +36,6 @@ from registry.artifacts import actions as artifacts
 BATCH = 1_000
 AT_ONCE = 4_000  # keys in one statement, which may name them several times: SQLite takes 32,766 values
 WRITTEN = ("text", "messages")  # the values that people write
-RANKED = (Dataset.Task.PREFERENCE, Dataset.Task.RANKING)  # whose answers put responses in order
-WRITTEN_TASKS = frozenset({Dataset.Task.FREE_TEXT, Dataset.Task.CHAT})  # whose decisions are texts that a model learns to write
-LISTED: dict[str, str] = {Dataset.Task.MULTI_LABEL: "labels", Dataset.Task.SPANS: "spans"}  # what the engine calls answers that are lists
 
 
 class Cut(NamedTuple):
@@ -151,11 +148,12 @@ def write_split(snapshot: Snapshot, split: str, path: Path, rows: Iterable[Manif
     nothing is learnt from it; of responses in order as `ranked` says. "cluster" names what the row was split together with. Returns the
     number of rows without those left out. rows: in the order of the split."""
     taken = iter(rows) if rows is not None else rows_of(snapshot, split)
-    if snapshot.dataset.task in WRITTEN_TASKS:
+    kind = snapshot.dataset.task_type
+    if kind.writes_text:
         return write_lines(path, told(with_written(with_items(snapshot, taken))))
-    if snapshot.dataset.task in RANKED:
+    if kind.has_responses:
         return write_lines(path, ranked(with_items(snapshot, taken)))
-    count, listed = 0, LISTED.get(snapshot.dataset.task)
+    count, listed = 0, "" if kind.one_label else values.TASKS[kind.key].NAME
     with path.open("w", encoding="utf-8") as file:
         for row, item in with_items(snapshot, taken):
             said = ({listed: json.loads(row.label)} if listed else {"label": row.label}) | {"cluster": row.cluster}

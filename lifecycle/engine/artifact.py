@@ -11,6 +11,7 @@ from typing import Any
 from lifecycle.engine.faults import EngineFault
 from lifecycle.engine.tagging import CLOSING, OPENING, Unit
 from lifecycle.statistics.deciding import Cut, Deciding, Rule
+from lifecycle.task_types.by_key.types import DEFAULT
 
 DESCRIPTION = "lifecycle.json"
 HEAD = "head.safetensors"
@@ -78,7 +79,7 @@ class ArtifactInfo:
     base_name: str
     base_digest: str
     inputs: tuple[str, ...]
-    task: str = "single_label"
+    task: str = DEFAULT
     serving: str = SERVING
     int8: Gate | None = None
     thresholds: tuple[float, ...] | None = None

@@ -27,9 +27,9 @@ from lifecycle.engine.baseline_scores import Measured, measure
 from lifecycle.engine.data import Rows, read_rows
 from lifecycle.engine.embedding import Embedder
 from lifecycle.engine.recipes import RECIPES
-from lifecycle.engine.spec import RANKED
 from lifecycle.engine.tagging import Unit
 from lifecycle.statistics import calibration
+from lifecycle.task_types.by_key.types import type_of
 
 ITERATIONS = 100
 TOLERANCE = 1e-3  # ten times scikit-learn's: faster with many classes, for nearly the same accuracy
@@ -130,7 +130,7 @@ def learn(
         return span_baselines.learn(
             train, classes=classes, base=base, folder=path.parent, max_tokens=max_tokens, unit=unit, count=count, seed=seed
         )
-    if task in RANKED:
+    if type_of(task).has_responses:
         return ranked_baselines.learn(train, task=task, base=base, pooling=pooling, max_tokens=max_tokens, count=count, seed=seed)
     frequent, regression = KINDS[task]
     answers = {"majority": frequent(train, classes), "tfidf_logreg": tfidf_logreg(train, classes, seed, regression)}

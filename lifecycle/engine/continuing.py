@@ -29,6 +29,7 @@ from lifecycle.engine.spec import TrainSpec
 from lifecycle.engine.tagging import Tokens
 from lifecycle.statistics import metrics
 from lifecycle.statistics.metrics import Countable, Floats
+from lifecycle.task_types.by_key.types import type_of
 
 NEVER = -1e4  # the logit of what a model does not know
 MUCH = 0.05  # of a score between 0 and 1
@@ -97,7 +98,7 @@ def forgetting(spec: TrainSpec, folder: Path, tokenizer: Any, batches: Collate) 
         return None
     recipe, known = RECIPES[spec.task], ArtifactInfo.read(folder / spec.base.path)
     shared = tuple(label for label in spec.labels if label in known.labels)
-    labels = spec.labels if spec.task == "single_label" else shared
+    labels = spec.labels if type_of(spec.task).one_label else shared
     if spec.labels and not shared:
         return None
     rows = read_rows(folder / EARLIER, labels, recipe.read)

@@ -17,6 +17,7 @@ from lifecycle.engine.events import EventWriter, Point
 from lifecycle.engine.faults import Unstable
 from lifecycle.engine.recipes import RECIPES
 from lifecycle.engine.spec import TrainSpec
+from lifecycle.task_types.by_key.types import type_of
 
 
 class Reporter(TrainerCallback):  # type: ignore[misc]
@@ -80,7 +81,7 @@ class Reporter(TrainerCallback):  # type: ignore[misc]
 
     def diagnose(self, *, finished: bool = False) -> list[Diagnosis]:
         """What the points so far say. What a changed loss falls to is not known, so that nothing is said of its height."""
-        is_plain = self.spec.task == "single_label" and not (self.spec.label_smoothing or self.spec.focal_gamma)
+        is_plain = type_of(self.spec.task).one_label and not (self.spec.label_smoothing or self.spec.focal_gamma)
         return diagnose(self.points, classes=len(self.spec.labels), finished=finished and is_plain)
 
     @property

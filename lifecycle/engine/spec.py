@@ -6,10 +6,9 @@ import math
 from dataclasses import dataclass, field
 
 from lifecycle.engine.document import Document, SpecError, limit, listed, shown
+from lifecycle.task_types.by_key.types import DEFAULT, LEARNED, type_of
 
 FORMAT = 1
-RANKED = ("preference", "ranking")  # responses to a prompt are put in order
-TASKS = ("single_label", "multi_label", "spans", "free_text", *RANKED)
 DECODER_STRATEGIES = ("prompt", "p_tuning", "prefix")
 STRATEGIES = ("full", "lora", "ia3", "adapter", "head", *DECODER_STRATEGIES)
 MERGED = ("full", "lora", "ia3", "head")  # whose weights can be added into the base's
@@ -88,7 +87,7 @@ class TrainSpec(Document):
     labels: tuple[str, ...]
     strategy: Strategy = field(default_factory=Strategy)
     format: int = limit(FORMAT, low=FORMAT, high=FORMAT)
-    task: str = limit("single_label", one_of=TASKS)
+    task: str = limit(DEFAULT, one_of=LEARNED)
     pooling: str = limit("mean", one_of=POOLINGS)
     max_tokens: int = limit(128, low=8, high=8192)
     epochs: int = limit(4, low=1, high=1000)
@@ -137,12 +136,13 @@ class TrainSpec(Document):
             raise SpecError(f"{prefix}processes", f"must be at most {self.batch_size}, the batch size: each takes a row of every batch.")
         if self.sharded:
             self._check_divisible(prefix)
-        if self.task == "free_text":
+        kind = type_of(self.task)
+        if kind.writes_text:
             self._check_unlabelled(prefix, "texts are written", "pooling", "keep_head")
             return
         if self.strategy.kind in DECODER_STRATEGIES:
             raise SpecError(f"{prefix}strategy.kind", f"{self.strategy.kind} is for text generation: it steers a decoder's answers.")
-        if self.task in RANKED:
+        if kind.has_responses:
             self._check_unlabelled(prefix, "responses are put in order")
             if self.strategy.cached:
                 raise SpecError(f"{prefix}strategy.cached", "must be false where responses are put in order: each is read with its prompt.")
@@ -159,18 +159,18 @@ class TrainSpec(Document):
 
     def _check_operating(self, prefix: str) -> None:
         """Raises SpecError for a threshold of an answer that has none, or of a class that is none."""
-        point, chosen = self.operating_point, self.operating_class
-        if chosen and self.task != "single_label":
+        point, chosen, kind = self.operating_point, self.operating_class, type_of(self.task)
+        if chosen and not kind.one_label:
             raise SpecError(f"{prefix}operating_class", f"must be empty for {self.task}: it is for answers of one class a text.")
-        if self.task == "single_label" and chosen not in ("", *self.labels):
+        if kind.one_label and chosen not in ("", *self.labels):
             raise SpecError(f"{prefix}operating_class", f"must be empty or one of {listed(self.labels)}, got {shown(chosen)}.")
         if chosen and point == "f1":
             raise SpecError(f"{prefix}operating_point", f"must be precision or recall where {shown(chosen)} is to have a threshold.")
-        if point != "f1" and self.task == "single_label" and not chosen:
+        if point != "f1" and kind.one_label and not chosen:
             message = f"must name the class that is to have a {point} of {self.operating_target:g}: one of {listed(self.labels)}."
             raise SpecError(f"{prefix}operating_class", message)
-        if point != "f1" and self.task not in ("single_label", "multi_label"):
-            answer = "an order" if self.task in RANKED else "the likeliest class"
+        if point != "f1" and not kind.labels_texts:
+            answer = "an order" if kind.has_responses else "the likeliest class"
             raise SpecError(f"{prefix}operating_point", f"must be f1 for {self.task}: its answer is {answer}, which has no threshold.")
 
     def _check_divisible(self, prefix: str) -> None:

@@ -34,12 +34,13 @@ from lifecycle.engine.probe import choose_precision, environment
 from lifecycle.engine.recipes import RECIPES
 from lifecycle.engine.reporter import Reporter, evaluations_since_best
 from lifecycle.engine.samples import Samples, choose
-from lifecycle.engine.spec import RANKED, TrainSpec
+from lifecycle.engine.spec import TrainSpec
 from lifecycle.engine.strategies import counts, load_tokenizer
 from lifecycle.engine.tagging import Unit
 from lifecycle.engine.team import Obey, Team, set_threads
 from lifecycle.engine.trainer import EngineTrainer, Show, arguments
 from lifecycle.statistics import deciding
+from lifecycle.task_types.by_key.types import type_of
 
 PATIENCE = 60.0  # seconds that the other processes have to end after the last step
 DISK_SHARE = {"full": 6.0}  # of the base's size: weights, best weights, checkpoints of optimizer and weights, and the graphs
@@ -212,15 +213,15 @@ def _cost(effort: Effort, team: Team) -> dict[str, Any]:
 def _prepare(spec: TrainSpec, folder: Path, rank: int = 0) -> Prepared:
     device = devices.kept(spec, folder)
     devices.prepare(device, spec.processes, rank)
-    recipe = RECIPES[spec.task]
+    recipe, kind = RECIPES[spec.task], type_of(spec.task)
     new_rows = read_rows(folder / "train.jsonl", spec.labels, recipe.read)
     train_rows = continuing.rehearsed(spec, new_rows, folder, recipe)
     validation = read_rows(folder / "validation.jsonl", spec.labels, recipe.read)
     recipe.check(train_rows.targets, spec.labels)
-    if spec.task in RANKED:  # without a pair that is decided there is no score by which a step could be the best
+    if kind.has_responses:  # without a pair that is decided there is no score by which a step could be the best
         recipe.check(validation.targets, spec.labels)
     base = open_base(folder / spec.base.path, spec.base.name, spec.base.digest)
-    if spec.task == "free_text" and not base.decoder:
+    if kind.writes_text and not base.decoder:
         raise SpecError("base", f"is {base.model_type or 'unknown'}, which writes no texts; choose a decoder, such as SmolLM2.")
     needed = int(base.bytes * DISK_SHARE.get(spec.strategy.kind, SMALL_SHARE))
     free = shutil.disk_usage(folder).free

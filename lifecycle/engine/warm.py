@@ -29,8 +29,8 @@ from lifecycle.engine.plain import write_plain
 from lifecycle.engine.ranked_occlusion import explain_responses, read_ends
 from lifecycle.engine.recipes import RECIPES
 from lifecycle.engine.span_occlusion import explain_parts, tempered
-from lifecycle.engine.spec import RANKED
 from lifecycle.engine.verbs import open_predictor
+from lifecycle.task_types.by_key.types import type_of
 
 IDLE_SECONDS = 900.0
 AT_ONCE = 64  # pairs of long texts that are held as tokens
@@ -170,7 +170,7 @@ def _embed(payload: dict[str, Any]) -> dict[str, Any]:
 def _explain(payload: dict[str, Any]) -> dict[str, Any]:
     predictor, (text,) = _opened(payload)
     temperature, labels, task = predictor.info.temperature, predictor.info.labels, predictor.info.task
-    if task in RANKED:
+    if type_of(task).has_responses:
         responses = _responses(payload)
 
         def scores(pairs: Sequence[tuple[str, str]]) -> Any:
@@ -184,7 +184,7 @@ def _explain(payload: dict[str, Any]) -> dict[str, Any]:
     def logits(texts: Sequence[str]) -> Any:
         return predictor.answer(texts).logits / temperature
 
-    if task == "multi_label":
+    if type_of(task).has_thresholds:
         thresholds = predictor.info.thresholds or (0.5,) * len(labels)
         every = explain_each(logits, text, thresholds, end=read)
         return {"classes": [asdict(each) | {"answer": labels[each.answer]} for each in every]}

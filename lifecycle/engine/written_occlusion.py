@@ -31,6 +31,7 @@ from lifecycle.engine.recipes.free_text import Target, prompts_of
 from lifecycle.engine.spec import ExplainSpec
 from lifecycle.engine.verbs import quiet
 from lifecycle.statistics.metrics import Floats
+from lifecycle.task_types.by_key.types import type_of
 
 MOST_TOKENS = 100_000  # that are read in all
 LEAST_UNITS = 16  # that are left out however long prompt and answer are
@@ -67,7 +68,7 @@ def explain(folder: Path, cancelled: Callable[[], bool]) -> dict[str, Any]:
     started, spec = time.monotonic(), ExplainSpec.read(folder / "spec.json")
     quiet(spec.threads)
     events, info = EventWriter(folder / "events.jsonl"), ArtifactInfo.read(folder / spec.artifact)
-    if info.task != "free_text":
+    if not type_of(info.task).writes_text:
         raise EngineFault("bad_spec", "This model writes no texts.", "Ask the warm engine for its words.")
     row = read_rows(folder / spec.data, (), RECIPES[info.task].read)
     asked = Written(folder / spec.artifact, folder / spec.base.path if spec.base else None, info, spec.batch_size, cancelled)

@@ -58,7 +58,7 @@ class EvaluationOut(serializers.Serializer[Evaluation]):
         Reports from before have no paired difference: low and high are null, and the two 95 % intervals are compared, or the scores alone
         where by_intervals is false. Where texts are written, there is no by_intervals.
         """
-        if text_rules.writes(evaluation.report):
+        if evaluation.task_type.writes_text:
             written = text_rules.rival(evaluation.report)
             return None if written is None else asdict(written)
         found = None if queries.is_flattering(evaluation) else rules.rival(evaluation.report)

@@ -24,7 +24,7 @@ def confusion(report: Mapping[str, Any], *, limit: int | None, chart_id: str = "
     positions = rules.worst(report, limit) if limit else list(range(len(report["confusion"]["labels"])))
     labels, counts = rules.matrix(report, positions)
     errors = [[0 if row == column else value for column, value in enumerate(line)] for row, line in enumerate(counts)]
-    several = rules.is_several(report)
+    several = rules.task_type(report).has_thresholds
     row_name, read_as = ("missed class", "missed, and given") if several else ("true class", "read as")
     names: dict[str, Any] = {
         "tickvals": labels,
@@ -151,8 +151,9 @@ def reliability(report: Mapping[str, Any], before: Sequence[Mapping[str, Any]] =
 
     Where a text may have several classes: the probability of each class against the share of texts that have it.
     """
-    sure, right, rows_name = ("probability", "true", "decisions") if rules.is_several(report) else ("confidence", "correct", "rows")
-    rows_name = "spans" if rules.is_marks(report) else "pairs" if rules.is_orders(report) else rows_name
+    kind = rules.task_type(report)
+    sure, right, rows_name = ("probability", "true", "decisions") if kind.has_thresholds else ("confidence", "correct", "rows")
+    rows_name = "spans" if rules.is_marks(report) else "pairs" if kind.has_responses else rows_name
     bins = [each for each in report["reliability"] if each["count"]]
     xs, ys, counts = [each["confidence"] for each in bins], [each["accuracy"] for each in bins], [each["count"] for each in bins]
     perfect = {

@@ -46,7 +46,7 @@ def grouped(user: User, evaluation: Evaluation) -> dict[str, Any]:
         "groups": groups(user, evaluation, analysis.report["groups"]) if analysis else [],
         "errors": errors,
         "marks": rules.is_marks(evaluation.report),
-        "several": rules.is_several(evaluation.report),
+        "several": evaluation.task_type.has_thresholds,
         "least": rules.LEAST_ERRORS,
         "too_few": errors < rules.LEAST_ERRORS,
         "job": job,

@@ -57,7 +57,7 @@ def paired_report(a: Evaluation, b: Evaluation) -> dict[str, Any]:
     return known | {
         "same_snapshot": a.snapshot_id == b.snapshot_id,
         "summary": text_rules.summary(known, str(a.run), str(b.run))
-        if text_rules.writes(a.report)
+        if a.task_type.writes_text
         else summary(known, str(a.run), str(b.run), rules.leading_of(a.report)),
         "a": {"uuid": str(a.uuid), "report_digest": a.report_digest},
         "b": {"uuid": str(b.uuid), "report_digest": b.report_digest},
@@ -66,12 +66,12 @@ def paired_report(a: Evaluation, b: Evaluation) -> dict[str, Any]:
 
 def computed(a: Evaluation, b: Evaluation, tell: Tell | None = None) -> dict[str, Any]:
     """What is found of two evaluations alone, without words. tell: gets the resamples done and all there are. Raises as paired_report."""
-    return judged(_texts(a, b) if text_rules.writes(a.report) else _report(a, b, tell or quietly), key_of(a))
+    return judged(_texts(a, b) if a.task_type.writes_text else _report(a, b, tell or quietly), key_of(a))
 
 
 def key_of(a: Evaluation) -> str:
     """The score by which two evaluations of this task are compared first."""
-    return text_rules.KEY if text_rules.writes(a.report) else rules.leading_of(a.report).name
+    return text_rules.KEY if a.task_type.writes_text else rules.leading_of(a.report).name
 
 
 def judged(report: dict[str, Any], key: str) -> dict[str, Any]:
@@ -148,8 +148,10 @@ def check_dataset(a: Evaluation, b: Evaluation) -> None:
             "The two evaluations are on different datasets, so their items cannot be paired.",
             next_step="Evaluate both runs on the same snapshot and split.",
         )
-    for kind, told in ((rules.is_marks, "marks parts of texts"), (rules.is_orders, "puts responses in order")):
-        if kind(a.report) != kind(b.report):
+    marks = rules.is_marks(a.report) != rules.is_marks(b.report)
+    orders = a.task_type.has_responses != b.task_type.has_responses
+    for differs, told in ((marks, "marks parts of texts"), (orders, "puts responses in order")):
+        if differs:
             raise Refused(f"One of the two {told} and the other does not.", next_step="Choose two evaluations of one task.")
 
 
@@ -173,7 +175,7 @@ def _report(a: Evaluation, b: Evaluation, tell: Tell) -> dict[str, Any]:
         if rules.is_marks(a.report):
             first, second = queries.marks_of(a), queries.marks_of(b)
             found = span_predictions.compare(first, second, tell=tell)
-        elif rules.is_orders(a.report):
+        elif a.task_type.has_responses:
             first, second = queries.orders_of(a), queries.orders_of(b)
             found = ranked_predictions.compare(first, second)
         else:
@@ -194,7 +196,7 @@ def _report(a: Evaluation, b: Evaluation, tell: Tell) -> dict[str, Any]:
         text = "In none of the rows that both answered do people prefer one response, so nothing tells the two apart."
         raise Refused(text, next_step="Compare more responses, freeze again, and evaluate both on that snapshot.")
     turned: dict[str, rules.Turned] = {}
-    if rules.is_orders(a.report):
+    if a.task_type.has_responses:
         changed = orders.changes(first, second)
     elif rules.is_marks(a.report):
         changed, turned = marks.changes(first, second), marks.turned_by_class(first, second)
@@ -298,6 +300,6 @@ def changed_items(a: Evaluation, b: Evaluation) -> list[rules.Change]:
     """Items that the two answered differently: those that b broke, those it fixed, and errors that changed."""
     if rules.is_marks(a.report):
         return marks.changes(queries.marks_of(a), queries.marks_of(b))
-    if rules.is_orders(a.report):
+    if a.task_type.has_responses:
         return orders.changes(queries.orders_of(a), queries.orders_of(b))
     return rules.changes(queries.predictions_of(a), queries.predictions_of(b))

@@ -28,7 +28,7 @@ def calibration(evaluation: Evaluation) -> dict[str, Any] | None:
     probabilities that were kept give back those without temperature, up to rounding.
     """
     temperature = evaluation.report.get("temperature")
-    if temperature is None or not rules.is_one(evaluation.report):
+    if temperature is None or not evaluation.task_type.one_label:
         return None
     key = f"evaluation:untempered:2:{evaluation.pk}"
     before: dict[str, Any] | None = cache.get(key)
@@ -64,7 +64,7 @@ def effect(evaluation: Evaluation, label: str = "") -> str:
     """What choosing a threshold does to the model's answers. label: the class that is asked about."""
     if rules.is_marks(evaluation.report):
         return f"None: the model goes on giving every span that it finds. {APPLY}"
-    if rules.is_several(evaluation.report):
+    if evaluation.task_type.has_thresholds:
         return f"None: the model goes on giving {own_of_several(evaluation, label)}. {APPLY}"
     known = own(evaluation)
     if known is None:

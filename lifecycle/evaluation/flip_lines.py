@@ -12,7 +12,7 @@ from datasets_app.snapshots import queries as snapshots
 from datasets_app.snapshots.learnable import turns_before
 from lifecycle.engine.flips import Flip
 from lifecycle.engine.perturb import disturb, disturb_responses
-from lifecycle.evaluation import marks, queries, rules, text_rules
+from lifecycle.evaluation import marks, queries, rules
 from lifecycle.evaluation.models import Evaluation
 from lifecycle.evaluation.parts import may_read
 from lifecycle.ui.addresses import find_url
@@ -60,9 +60,9 @@ def lines(user: User, evaluation: Evaluation, flips: Sequence[Flip], seed: int) 
 def rows_of(evaluation: Evaluation, items: Mapping[str, Item]) -> dict[str, Mapping[str, Any]]:
     """The rows as they were given to the model, by digest; those that are gone are left out."""
     digests = list(items)
-    if rules.is_orders(evaluation.report):
+    if evaluation.task_type.has_responses:
         return dict(snapshots.ranked_of(evaluation.snapshot, digests))
-    if text_rules.writes(evaluation.report):
+    if evaluation.task_type.writes_text:
         return dict(snapshots.written_of(evaluation.snapshot, digests))
     return {digest: {"text": item.text} for digest, item in items.items() if item.text}
 
@@ -84,11 +84,11 @@ def numbered(responses: Sequence[str]) -> list[str]:
 def said(evaluation: Evaluation, told: str, read: Read) -> tuple[str, ...]:
     """What `flips` has of an answer, as names."""
     report = evaluation.report
-    if rules.is_several(report):
+    if rules.task_type(report).has_thresholds:
         return tuple(json.loads(told))
     if rules.is_marks(report):
         text = "".join(read.disturbed)
         return tuple(marks.quote(text, *each) if text else "{2} {0}–{1}".format(*each) for each in json.loads(told))
-    if text_rules.writes(report):
+    if rules.task_type(report).writes_text:
         return (told,) if read.text and told else ()
     return (told,)

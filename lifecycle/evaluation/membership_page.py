@@ -31,7 +31,7 @@ def leaking(user: User, evaluation: Evaluation) -> dict[str, Any]:
         "leak": rules.leak(analysis.report) if analysis else None,
         "membership_job": job,
         "membership_waits": job is not None and not job.is_finished,
-        "loss": LOSS[evaluation.report.get("task", "single_label")],
+        "loss": LOSS[evaluation.task_type.key],
         "most_compared": rules.most_compared(evaluation.report),
         "may_attack": can(user, "evaluation.evaluate", evaluation),
     }

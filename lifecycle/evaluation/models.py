@@ -8,6 +8,8 @@ from django.db import models
 from datasets_app.datasets.models import Dataset, Upload
 from datasets_app.labeling.models import Queue
 from datasets_app.snapshots.models import Snapshot
+from lifecycle.evaluation import rules
+from lifecycle.task_types.task_type import TaskType
 from lifecycle.training.models import Run
 from registry.artifacts.models import Blob
 from registry.ledger.rules import digest_of
@@ -45,6 +47,11 @@ class Evaluation(models.Model):
     def computed_digest(self) -> str:
         """The digest of its report and of its predictions as they are now."""
         return digest_of({"report": self.report, "predictions": self.predictions.digest})
+
+    @property
+    def task_type(self) -> TaskType:
+        """What the task is that its report is of."""
+        return rules.task_type(self.report)
 
 
 class Analysis(models.Model):

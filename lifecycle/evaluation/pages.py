@@ -20,7 +20,6 @@ from lifecycle.evaluation import (
     queries,
     rules,
     side_by_side,
-    suggesters,
     text_rules,
     texts_page,
 )
@@ -103,7 +102,7 @@ def measure(report: Mapping[str, Any], name: str) -> dict[str, Any]:
 def main_score(report: Mapping[str, Any]) -> dict[str, Any]:
     """What an evaluation is known by in a list."""
     name = rules.leading_of(report).name
-    return texts_page.measure(report, name) if text_rules.writes(report) else measure(report, name)
+    return texts_page.measure(report, name) if rules.task_type(report).writes_text else measure(report, name)
 
 
 def of_run(user: User, run: Run) -> dict[str, Any]:
@@ -118,9 +117,7 @@ def of_run(user: User, run: Run) -> dict[str, Any]:
         "job": job,
         "pending": pending,
         "may_evaluate": can(user, "evaluation.evaluate", run),
-        "may_suggest": run.state == RunState.SUCCEEDED
-        and run.task in suggesters.CLASSED
-        and can(user, "labeling.manage", run.snapshot.dataset),
+        "may_suggest": run.state == RunState.SUCCEEDED and run.task_type.prelabels and can(user, "labeling.manage", run.snapshot.dataset),
         "missing": [split for split in SPLITS if run.snapshot.counts["splits"].get(split) and split not in {each.split for each in found}],
     }
     told = next((each for each in found if each.split == "test"), shown)
@@ -137,7 +134,7 @@ def parts(evaluation: Evaluation) -> dict[str, Any]:
     """Confused pairs, the matrix of the worst ten, F1 by class and reliability; of marked parts how they were mistaken; of written texts
     their scores; of orders baselines and what length does."""
     report = evaluation.report
-    if text_rules.writes(report):
+    if rules.task_type(report).writes_text:
         return texts_page.parts(evaluation)
     if rules.is_marks(report):
         return {
@@ -148,7 +145,7 @@ def parts(evaluation: Evaluation) -> dict[str, Any]:
             "reliability": charts.reliability(report),
             "errors": rules.errors(report),
         }
-    if rules.is_orders(report):
+    if rules.task_type(report).has_responses:
         return {
             "orders": True,
             "rival": rules.rival(report),
@@ -163,7 +160,7 @@ def parts(evaluation: Evaluation) -> dict[str, Any]:
         "pair_count": rules.count_confused(report),
         "rival": None if queries.is_flattering(evaluation) else rules.rival(report),
         "flattering": queries.is_flattering(evaluation),
-        "several": rules.is_several(report),
+        "several": rules.task_type(report).has_thresholds,
         "promises": promises_of(evaluation),
         "read_as": read_as(report),
         "errors": rules.errors(report),
@@ -178,18 +175,18 @@ def parts(evaluation: Evaluation) -> dict[str, Any]:
 def promises_of(evaluation: Evaluation) -> str:
     """Of which classes a precision or recall is promised from their thresholds on; empty where none was asked for."""
     spec = evaluation.run.spec
-    asked = rules.is_several(evaluation.report) and spec.get("operating_point", "f1") != "f1"
+    asked = evaluation.task_type.has_thresholds and spec.get("operating_point", "f1") != "f1"
     return promises(evaluation.run.result.get("operating"), spec["labels"]) if asked else ""
 
 
 def read_as(report: Mapping[str, Any]) -> str:
     """What stands between the true class of a pair and the other."""
-    return "missed, and given" if rules.is_several(report) else "read as"
+    return "missed, and given" if rules.task_type(report).has_thresholds else "read as"
 
 
 def detail(user: User, evaluation: Evaluation, given: Mapping[str, str]) -> dict[str, Any]:
     """Everything on an evaluation's page."""
-    if text_rules.writes(evaluation.report):
+    if evaluation.task_type.writes_text:
         return texts_page.detail(user, evaluation)
     report, every = evaluation.report, given.get("classes") == "all"
     sort = given.get("sort") if given.get("sort") in SORTS else "f1"
@@ -222,7 +219,7 @@ def detail(user: User, evaluation: Evaluation, given: Mapping[str, str]) -> dict
 def figures(report: Mapping[str, Any]) -> list[Figure]:
     """The strip: the main metrics, each with its interval as reference."""
     strip = []
-    for name in KEY_SEVERAL if rules.is_several(report) else KEY:
+    for name in KEY_SEVERAL if rules.task_type(report).has_thresholds else KEY:
         low, high = rules.interval(report, name)
         value = report.get(name)
         sub = f"{decimals(low)} to {decimals(high)}" if low is not None else ""
@@ -232,7 +229,7 @@ def figures(report: Mapping[str, Any]) -> list[Figure]:
 
 def beside(report: Mapping[str, Any]) -> tuple[str, ...]:
     """The metrics that a run and its baselines are read by, side by side."""
-    return BESIDE_ORDERS if rules.is_orders(report) else BESIDE_SEVERAL if rules.is_several(report) else BESIDE
+    return BESIDE_ORDERS if rules.task_type(report).has_responses else BESIDE_SEVERAL if rules.task_type(report).has_thresholds else BESIDE
 
 
 def baselines(report: Mapping[str, Any], names: Sequence[str]) -> list[dict[str, Any]]:
@@ -305,7 +302,7 @@ def items(user: User, evaluation: Evaluation, given: Mapping[str, str]) -> dict[
     if group:
         digests = queries.group_of_errors(evaluation, group)
         total, shown = len(digests), queries.answers_to(evaluation, digests[start : start + PAGE])
-    elif rules.is_several(evaluation.report):
+    elif evaluation.task_type.has_thresholds:
         sets, sure = queries.sets_of(evaluation)
         rows = rules.sets_in_cell(sets, sure.order, true=true, predicted=predicted, wrong=wrong)
         total, shown = len(rows), [rules.set_at(sets, sure.confidence, row) for row in rows[start : start + PAGE]]
@@ -354,7 +351,7 @@ def comparison(user: User, given: Mapping[str, str]) -> dict[str, Any]:
         report = compare.paired_report(a, b)
     except Refused as refusal:
         return context | {"refusal": refusal}
-    if text_rules.writes(a.report):
+    if a.task_type.writes_text:
         return context | {
             "report": report,
             "written": True,
@@ -379,7 +376,7 @@ def comparison(user: User, given: Mapping[str, str]) -> dict[str, Any]:
         "other_units": context["marks"] and "log_loss" not in report["metrics"],
         "told_as": TOLD_AS[report["summary"]["verdict"]],
         "rows": [{"name": rules.METRICS[name]} | as_change(name, row) for name, row in report["metrics"].items()],
-        "orders": rules.is_orders(a.report),
+        "orders": a.task_type.has_responses,
         "per_class": sorted(
             ({"label": label} | row for label, row in report["per_class"].items()), key=lambda row: (row["difference"] or 0, row["label"])
         ),

@@ -6,7 +6,6 @@ from django.urls import reverse
 
 from datasets_app.datasets import queries as datasets
 from lifecycle.evaluation.models import Evaluation
-from lifecycle.evaluation.rules import gives_classes
 from lifecycle.ui.addresses import find_url
 from lifecycle.ui.marks import Step
 from registry.access.models import User
@@ -16,7 +15,7 @@ PARTS = {"detail": "Report", "slices": "Groups", "threshold": "Threshold", "robu
 
 def tabs(evaluation: Evaluation, current: str) -> list[dict[str, object]]:
     """Links to those that its task has. current: of PARTS."""
-    found = {name: label for name, label in PARTS.items() if name != "threshold" or gives_classes(evaluation.report)}
+    found = {name: label for name, label in PARTS.items() if name != "threshold" or evaluation.task_type.has_labels}
     return [
         {"label": label, "url": reverse(f"evaluation:{name}", args=[evaluation.uuid]), "current": name == current}
         for name, label in found.items()

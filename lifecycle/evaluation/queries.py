@@ -20,7 +20,7 @@ from lifecycle.engine.predictions import Answers, Predictions, Sets
 from lifecycle.engine.ranked_predictions import RankedAnswers
 from lifecycle.engine.span_predictions import SpanPredictions
 from lifecycle.engine.text_answers import TextAnswers
-from lifecycle.evaluation import marks, rules, text_rules
+from lifecycle.evaluation import marks, rules
 from lifecycle.evaluation.models import Analysis, Comparison, Evaluation, SideBySide
 from lifecycle.jobs import queries as jobs
 from lifecycle.jobs.models import Job
@@ -150,7 +150,7 @@ def chosen_marks(
 
 def texts_of(evaluation: Evaluation) -> TextAnswers:
     """Every item's answer that was written, from the same file. Raises Refused where classes are given."""
-    if not text_rules.writes(evaluation.report):
+    if not evaluation.task_type.writes_text:
         raise Refused("This model gives classes, so it has written no answers.", next_step="Its report shows them.")
     with artifacts.local_copy(evaluation.predictions.digest) as path:
         return text_answers.read(path)
@@ -219,18 +219,18 @@ def scores_of(evaluation: Evaluation, label: str) -> Scores:
 def rows_of(evaluation: Evaluation) -> Rows:
     """What the rows of an evaluation of any task are grouped and measured by, from the same file."""
     with artifacts.local_copy(evaluation.predictions.digest) as path:
-        return group_rows.read(path, evaluation.report.get("task", "single_label"))
+        return group_rows.read(path, evaluation.task_type.key)
 
 
 def losses_of(evaluation: Evaluation) -> dict[str, float]:
     """What each row lost, in nats, by digest, of an evaluation of any task, from the same file; rows that have no loss are left out."""
     with artifacts.local_copy(evaluation.predictions.digest) as path:
-        return row_losses.KEPT[evaluation.report.get("task", "single_label")](path)
+        return row_losses.KEPT[evaluation.task_type.key](path)
 
 
 def errors_of(evaluation: Evaluation, limit: int) -> list[rules.Answer]:
     """Wrong answers, the most confident first."""
-    if rules.is_several(evaluation.report):
+    if evaluation.task_type.has_thresholds:
         sets, sure = sets_of(evaluation)
         return [rules.set_at(sets, sure.confidence, row) for row in rules.sets_in_cell(sets, sure.order)[:limit]]
     found = answers_of(evaluation)
@@ -250,7 +250,7 @@ def worst_errors(evaluation: Evaluation) -> list[rules.Answer]:
 def is_flattering(evaluation: Evaluation) -> bool:
     """Whether the thresholds of its classes were chosen on its own rows: then no baseline is held against it."""
     is_own = evaluation.split == "validation" and evaluation.snapshot_id == evaluation.run.snapshot_id
-    return is_own and rules.is_several(evaluation.report)
+    return is_own and evaluation.task_type.has_thresholds
 
 
 def items_by_digest(evaluation: Evaluation, digests: Iterable[str]) -> dict[str, Item]:
@@ -306,7 +306,7 @@ def answer_to(evaluation: Evaluation, digest: str) -> rules.Answer | None:
 
 def answers_to(evaluation: Evaluation, digests: Sequence[str]) -> list[rules.Answer]:
     """What an evaluation of classes holds of some items, in this order."""
-    if rules.is_several(evaluation.report):
+    if evaluation.task_type.has_thresholds:
         sets, sure = sets_of(evaluation)
         number = {item: row for row, item in enumerate(sets.ids)}
         return [rules.set_at(sets, sure.confidence, number[item]) for item in digests if item in number]

@@ -40,7 +40,7 @@ def robustness(user: User, uuid: UUID, given: Mapping[str, str]) -> dict[str, An
     context: dict[str, Any] = {
         "evaluation": evaluation, "tabs": tabs(evaluation, "robustness"), "thread": thread(evaluation), "found": found,
         "job": job, "working": job is not None and not job.is_finished, "may_ask": can(user, "evaluation.evaluate", evaluation.run),
-        "one": rules.is_one(evaluation.report), "written": text_rules.writes(evaluation.report), "unprobed": unprobed(evaluation.report),
+        "one": evaluation.task_type.one_label, "written": evaluation.task_type.writes_text, "unprobed": unprobed(evaluation.report),
     }  # fmt: skip
     if found is None:
         return context
@@ -84,26 +84,29 @@ def loss(change: Mapping[str, Any]) -> dict[str, Any]:
 
 def heads(report: Mapping[str, Any]) -> dict[str, str]:
     """Of the columns of what the model read, and of what is true."""
-    return OF_ORDERS if rules.is_orders(report) else OF_WRITTEN if text_rules.writes(report) else HEADS
+    kind = rules.task_type(report)
+    return OF_ORDERS if kind.has_responses else OF_WRITTEN if kind.writes_text else HEADS
 
 
 def explained(report: Mapping[str, Any]) -> str:
     """What the numbers beside an answer are."""
-    if text_rules.writes(report):
+    kind = rules.task_type(report)
+    if kind.writes_text:
         return "Beside a change stands the answer’s own ROUGE-L, before and after. Of a dialogue what was said last is disturbed."
-    if rules.is_orders(report):
+    if kind.has_responses:
         own = "the share of the row’s pairs that are right"
         return f"Beside a change stands {own}, before and after; beside an order how likely its first is better than its second."
     if rules.is_marks(report):
         return "Beside a change stands the F1 of the text’s own spans, before and after; beside spans the surest that changed."
-    if rules.is_several(report):
+    if rules.task_type(report).has_thresholds:
         return "Beside a change stands the F1 of the text’s own classes, before and after; beside classes the surest decision that changed."
     return ""
 
 
 def unprobed(report: Mapping[str, Any]) -> str:
     """What probing would do."""
-    what = "prompts and responses" if rules.is_orders(report) else "prompts" if text_rules.writes(report) else "texts"
+    kind = rules.task_type(report)
+    what = "prompts and responses" if kind.has_responses else "prompts" if kind.writes_text else "texts"
     done = f"the {what} of up to {count(rules.most_probed(report))} rows with typos, other case, half of the text"
-    slow = " Writing takes long, so no more are drawn." if text_rules.writes(report) else ""
+    slow = " Writing takes long, so no more are drawn." if kind.writes_text else ""
     return f"Probes disturb {done}, a sentence after it and marks around it, and count the answers that change.{slow}"

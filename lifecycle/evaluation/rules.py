@@ -13,10 +13,11 @@ from numpy.typing import NDArray
 from lifecycle.engine import leading
 from lifecycle.engine.leading import Leading
 from lifecycle.engine.predictions import Answers, Predictions, Sets, sureness
-from lifecycle.engine.spec import RANKED
 from lifecycle.evaluation import text_rules
 from lifecycle.refusals import Refused
 from lifecycle.statistics import calibration
+from lifecycle.task_types.by_key.types import DEFAULT, type_of
+from lifecycle.task_types.task_type import TaskType
 from lifecycle.ui.numbers import GAP, decimals, percent
 
 LARGEST_GAP = f"Largest gap (bins of {calibration.LEAST_IN_BIN} rows or more)"
@@ -188,17 +189,12 @@ def paired(report: Mapping[str, Any], name: str) -> Mapping[str, Any] | None:
 
 def leading_of(report: Mapping[str, Any]) -> Leading:
     """The score by which an evaluation is compared."""
-    return leading.of_reports(report.get("task", "single_label"))
+    return leading.of_reports(task_type(report).key)
 
 
-def is_one(report: Mapping[str, Any]) -> bool:
-    """Whether a text has one class."""
-    return report.get("task", "single_label") == "single_label"
-
-
-def is_several(report: Mapping[str, Any]) -> bool:
-    """Whether a text may have any number of classes."""
-    return report.get("task") == "multi_label"
+def task_type(report: Mapping[str, Any]) -> TaskType:
+    """What the task is that an evaluation is of."""
+    return type_of(report.get("task", DEFAULT))
 
 
 def is_marks(report: Mapping[str, Any]) -> bool:
@@ -206,22 +202,12 @@ def is_marks(report: Mapping[str, Any]) -> bool:
     return report.get("task") == "spans"
 
 
-def is_orders(report: Mapping[str, Any]) -> bool:
-    """Whether responses are put in order."""
-    return report.get("task") in RANKED
-
-
-def gives_classes(report: Mapping[str, Any]) -> bool:
-    """Whether texts or parts of them get classes: nothing is written, and no responses are put in order."""
-    return not text_rules.writes(report) and not is_orders(report)
-
-
 def check_classes(report: Mapping[str, Any]) -> None:
     """Raises Refused for what is computed of classes, where texts are written or responses put in order."""
-    if text_rules.writes(report):
+    if task_type(report).writes_text:
         text = "This model writes texts, so it gives no class of which this could be computed."
         raise Refused(text, next_step="Its report shows what is measured of written texts.")
-    if is_orders(report):
+    if task_type(report).has_responses:
         text = "This model puts responses in order, so it gives no class of which this could be computed."
         raise Refused(text, next_step="Its report shows what is measured of orders.")
 
@@ -229,9 +215,9 @@ def check_classes(report: Mapping[str, Any]) -> None:
 def check_grouped(report: Mapping[str, Any]) -> None:
     """Raises Refused where the errors of a model cannot be grouped, since it gives no vector of a text."""
     why = "and gives no vector of a text by itself, so its errors cannot be put into groups."
-    if text_rules.writes(report):
+    if task_type(report).writes_text:
         raise Refused(f"This model writes texts {why}", next_step="Sort its answers by a score, and read the worst.")
-    if is_orders(report):
+    if task_type(report).has_responses:
         raise Refused(f"This model puts responses in order {why}", next_step="Read the rows with a mistake, the surest first.")
 
 
@@ -241,18 +227,18 @@ def check_one(report: Mapping[str, Any]) -> None:
     if is_marks(report):
         step = "The report shows what is measured of spans."
         raise Refused("So far this is computed where a text has one label, not of spans.", next_step=step)
-    if is_several(report):
+    if task_type(report).has_thresholds:
         raise Refused("So far this is computed where a text has one class.", next_step="The report shows what is measured of several.")
 
 
 def most_probed(report: Mapping[str, Any]) -> int:
     """How many rows are disturbed at most: an answer that is written takes long."""
-    return WRITTEN_PROBED if text_rules.writes(report) else PROBED
+    return WRITTEN_PROBED if task_type(report).writes_text else PROBED
 
 
 def most_compared(report: Mapping[str, Any]) -> int:
     """How many rows of each side membership inference compares at most: a decoder takes long to read one."""
-    return WRITTEN_COMPARED if text_rules.writes(report) else COMPARED
+    return WRITTEN_COMPARED if task_type(report).writes_text else COMPARED
 
 
 def most_mistaken(report: Mapping[str, Any]) -> str:
@@ -267,9 +253,9 @@ def errors(report: Mapping[str, Any]) -> int:
 
 def baseline_name(report: Mapping[str, Any], name: str) -> str:
     """How people call a baseline."""
-    if text_rules.writes(report):
+    if task_type(report).writes_text:
         return text_rules.BASELINES.get(name, name)
-    own = SEVERAL if is_several(report) else MARKS if is_marks(report) else ORDERS if is_orders(report) else {}
+    own = SEVERAL if task_type(report).has_thresholds else MARKS if is_marks(report) else ORDERS if task_type(report).has_responses else {}
     return own.get(name) or BASELINES.get(name, name)
 
 
@@ -288,7 +274,8 @@ def count_confused(report: Mapping[str, Any]) -> int:
 def confused(report: Mapping[str, Any], limit: int | None = None) -> list[Pair]:
     """Pairs of classes that were mistaken, most rows first, then by name; the first `limit`. Of 200 classes there are 40,000."""
     labels, counts = report["confusion"]["labels"], report["confusion"]["counts"]
-    support = np.array([each["support"] for each in report["per_class"]] if is_several(report) else [sum(line) for line in counts])
+    several = task_type(report).has_thresholds
+    support = np.array([each["support"] for each in report["per_class"]] if several else [sum(line) for line in counts])
     off = mistaken(report)
     rows, columns = np.nonzero(off)
     values = off[rows, columns]

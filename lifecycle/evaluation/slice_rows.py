@@ -36,7 +36,7 @@ def items(user: User, uuid: UUID, given: Mapping[str, str]) -> dict[str, Any]:
     group = {"column": column.key, "group": number, "measure": by}
     here = group | ({"errors": 1} if errors else {})
     back = urlencode({"column": column.key, "measure": by})
-    kind = str(evaluation.report.get("task", "single_label"))
+    kind = str(evaluation.task_type.key)
     return {
         "evaluation": evaluation, "thread": thread(evaluation), "column": column, "name": grouping.names[number],
         "errors": errors, "total": len(found), "may_read": may_read(user, evaluation), "kind": kind,

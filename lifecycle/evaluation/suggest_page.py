@@ -46,8 +46,8 @@ def suggesting(user: User, dataset: Dataset, form: SuggestForm) -> dict[str, Any
     job = suggesters.suggesting_job(dataset)
     return {
         "dataset": dataset, "form": form, "groups": groups, "told": (suggesters.OTHER_TASK, suggesters.OTHER_TASK_STEP),
-        "able": dataset.task in suggesters.CLASSED, "several": dataset.task == Dataset.Task.MULTI_LABEL,
-        "marks": dataset.task == Dataset.Task.SPANS, "may_send": bool(first), "job": job,
+        "able": dataset.task_type.prelabels, "several": dataset.task_type.has_thresholds,
+        "marks": not dataset.task_type.labels_texts, "may_send": bool(first), "job": job,
         "leading": leading.LEADING.get(dataset.task),
         "working": job is not None and not job.is_finished, "shown": suggested.SHOWN, "least": suggested.LEAST,
     }  # fmt: skip

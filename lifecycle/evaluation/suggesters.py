@@ -28,7 +28,6 @@ from registry.access.models import Project
 from registry.access.policy import Person
 
 KINDS_LIMIT = 30  # newest models of a kind that are offered
-CLASSED = (Dataset.Task.SINGLE_LABEL, Dataset.Task.MULTI_LABEL, Dataset.Task.SPANS)  # tasks of which models suggest labels
 OTHER_TASK = "Models suggest labels and spans so far, and this dataset's task is another."
 OTHER_TASK_STEP = "Import a file with suggestions, or send them by the API."
 
@@ -66,7 +65,8 @@ class Runs:
 
 def offered(user: Person, dataset: Dataset) -> dict[str, list[ports.Model]]:
     """The models of each kind, by its label, that were trained for the dataset's task in its project."""
-    found = {shelf.label: shelf.models(user, dataset.project) for shelf in ports.shelves().values()} if dataset.task in CLASSED else {}
+    shelves = ports.shelves().values() if dataset.task_type.prelabels else ()
+    found = {shelf.label: shelf.models(user, dataset.project) for shelf in shelves}
     return {kind: [model for model in models if model.run.task == dataset.task] for kind, models in found.items()}
 
 

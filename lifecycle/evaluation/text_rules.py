@@ -60,11 +60,6 @@ SORTS = {
 }
 
 
-def writes(report: Mapping[str, Any]) -> bool:
-    """Whether an evaluation is of a model that writes texts."""
-    return report.get("task") == "free_text"
-
-
 @dataclass(frozen=True, slots=True)
 class Rival:
     """The best baseline, where a model does not clearly beat it by ROUGE-L on the same rows.

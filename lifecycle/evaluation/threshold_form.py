@@ -7,6 +7,7 @@ from typing import Any
 
 from django import forms
 
+from lifecycle.evaluation.rules import task_type
 from lifecycle.evaluation.threshold_words import EVERY, GOALS, question_of
 from lifecycle.statistics.operating import Costs
 
@@ -22,7 +23,7 @@ class ThresholdForm(forms.Form):
     """
 
     def __init__(self, report: Mapping[str, Any], given: Mapping[str, Any], begin: Mapping[str, str] | None = None) -> None:
-        labels, every = report["confusion"]["labels"], EVERY.get(report.get("task", "single_label"))
+        labels, every = report["confusion"]["labels"], EVERY.get(task_type(report).key)
         if begin and "class" not in given:
             given = {**begin, **given}
         self.label = str(given.get("class", "")) if given.get("class") in labels else ""

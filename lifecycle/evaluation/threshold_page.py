@@ -50,14 +50,14 @@ def begin(evaluation: Evaluation) -> dict[str, str]:
     """With what the form begins: the class and goal of the model's own threshold; of several classes a text the most mistaken one."""
     if own := confidence.own(evaluation):
         return {"class": own["label"], "goal": own["by"], "target": str(own["target"])}
-    return {"class": rules.most_mistaken(evaluation.report)} if rules.is_several(evaluation.report) else {}
+    return {"class": rules.most_mistaken(evaluation.report)} if evaluation.task_type.has_thresholds else {}
 
 
 def against(evaluation: Evaluation) -> tuple[str, str]:
     """(heading, column) of what a chosen point stands beside: the model's own answers."""
     if rules.is_marks(evaluation.report):
         return "keeping all that it finds", "All kept"
-    if rules.is_several(evaluation.report) or confidence.own(evaluation):
+    if evaluation.task_type.has_thresholds or confidence.own(evaluation):
         return "its own answers", "As it answers"
     return "the likeliest class", "Likeliest class"
 

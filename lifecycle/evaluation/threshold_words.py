@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from lifecycle.evaluation.rules import is_marks, is_several
+from lifecycle.evaluation.rules import is_marks, task_type
 from lifecycle.statistics.operating import SURE
 from lifecycle.ui.numbers import GAP, count, decimals
 
@@ -55,7 +55,7 @@ def question_of(report: Mapping[str, Any], label: str) -> Question:
     """What is asked of an evaluation for a class, or where it is empty for any."""
     if is_marks(report):
         return SPANS_OF_CLASS if label else SPANS
-    return SEVERAL if is_several(report) else CLASS if label else ANY
+    return SEVERAL if task_type(report).has_thresholds else CLASS if label else ANY
 
 
 def advice(question: Question, found: Mapping[str, Any]) -> str:

@@ -24,7 +24,6 @@ from lifecycle.evaluation import (
     slice_rows,
     slices_page,
     suggesters,
-    text_rules,
     text_words_page,
     texts_page,
     threshold_page,
@@ -63,7 +62,7 @@ def evaluation(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     found = queries.get_evaluation(user, uuid)
     if rules.is_marks(found.report):
         template, context = "marks", marks_page.detail(user, found, request.GET)
-    elif rules.is_orders(found.report):
+    elif found.task_type.has_responses:
         template, context = "orders", orders_page.detail(user, found)
     else:
         context = pages.detail(user, found, request.GET)
@@ -78,7 +77,7 @@ def items(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     found = queries.get_evaluation(person(request), uuid)
     if rules.is_marks(found.report):
         return respond(request, "lifecycle/evaluation/mark_items.html", "items", marks_page.items(person(request), found, request.GET))
-    if rules.is_orders(found.report):
+    if found.task_type.has_responses:
         return respond(request, "lifecycle/evaluation/order_items.html", "items", orders_page.items(person(request), found, request.GET))
     return respond(request, "lifecycle/evaluation/items.html", "items", pages.items(person(request), found, request.GET))
 
@@ -133,7 +132,7 @@ def words(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """Which words of an item speak for the answer that it got."""
     user, item = person(request), request.GET.get("item", "")
     evaluation = queries.get_evaluation(user, uuid)
-    writes = text_rules.writes(evaluation.report)
+    writes = evaluation.task_type.writes_text
     if not item:
         return redirect("evaluation:answers" if writes else "evaluation:items", uuid)
     if request.method == "POST":
@@ -142,7 +141,7 @@ def words(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     if writes:
         return respond(request, "lifecycle/evaluation/text_words.html", "words", text_words_page.explained(evaluation, item))
     chosen = request.GET.get("for", "")
-    if rules.is_orders(evaluation.report):
+    if evaluation.task_type.has_responses:
         return respond(request, "lifecycle/evaluation/order_words.html", "words", order_words_page.explained(evaluation, item, chosen))
     return respond(request, "lifecycle/evaluation/words.html", "words", words_page.explained(evaluation, item, chosen))
 

@@ -44,7 +44,7 @@ def explained(evaluation: Evaluation, digest: str, chosen: str = "") -> dict[str
     cut = parts(item.text, report["words"]) if report else []
     return context | {
         "answer": answer,
-        "several": rules.is_several(evaluation.report),
+        "several": evaluation.task_type.has_thresholds,
         "marks": is_marks,
         "named": named(report, item.text) if report else "",
         "report": report,

@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any
 
-from datasets_app.datasets.models import Dataset
 from datasets_app.scanning import queries as scanning
 from datasets_app.scanning.rules import Kind
 from datasets_app.snapshots import queries as snapshots
@@ -24,7 +23,6 @@ from registry.artifacts import actions as artifacts
 TEXTS = 2_000  # of the train split that are read for their lengths: in the order of digests, so a fair sample
 KEPT_SECONDS = 24 * 3600
 TOKENIZER = "tokenizer.json"
-ADVISED = (Dataset.Task.SINGLE_LABEL, Dataset.Task.MULTI_LABEL)  # tasks of which the rules speak
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +63,7 @@ def advise(snapshot: Snapshot, chosen: BaseModel, others: Sequence[BaseModel], a
 
 def check_advisable(snapshot: Snapshot) -> None:
     """Raises Refused where texts do not get classes."""
-    if snapshot.dataset.task not in ADVISED:
+    if not snapshot.dataset.task_type.labels_texts:
         raise Refused(
             "Advice is for labels of whole texts so far; spans, rankings and generation have their defaults, each with its reason.",
             next_step="Try 10 steps of these settings, and compare runs.",

@@ -6,10 +6,10 @@ import json
 from collections.abc import Collection, Iterable, Iterator
 from itertools import islice
 
-from datasets_app.datasets.models import Dataset
 from datasets_app.snapshots import queries as snapshots
 from datasets_app.snapshots.manifest import ManifestRow
 from datasets_app.snapshots.models import Snapshot
+from lifecycle.task_types.by_key.types import type_of
 
 MEASURED = 5_000  # rows at most: their order is that of digests, so the first are a fair sample
 
@@ -50,8 +50,8 @@ def fitting(rows: Iterable[ManifestRow], task: str, labels: Collection[str]) -> 
 
 def classes(row: ManifestRow, task: str) -> set[str]:
     """The classes that a row has; none where texts are written."""
-    if task == Dataset.Task.SINGLE_LABEL:
+    if type_of(task).one_label:
         return {row.label}
-    if task == Dataset.Task.MULTI_LABEL:
+    if task == "multi_label":
         return set(json.loads(row.label))
-    return {each["label"] for each in json.loads(row.label)} if task == Dataset.Task.SPANS else set()
+    return {each["label"] for each in json.loads(row.label)} if task == "spans" else set()

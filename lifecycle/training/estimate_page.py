@@ -9,6 +9,7 @@ from uuid import UUID, uuid4
 from django.conf import settings
 
 from lifecycle.compute.price import price_of
+from lifecycle.task_types.by_key.types import type_of
 from lifecycle.training import launch_page, queries
 from lifecycle.training.forms import LaunchForm
 from lifecycle.training.models import Estimate, Run
@@ -96,7 +97,7 @@ def cores(known: Mapping[str, Any], price: float | None) -> str:
 
 def parts(known: Mapping[str, Any], task: str) -> list[dict[str, Any]]:
     """Where the time goes, in the order in which a run goes."""
-    labels = PARTS | (WRITTEN if task == "free_text" else {})
+    labels = PARTS | (WRITTEN if type_of(task).writes_text else {})
     return [{"label": label, "seconds": known[name], "share": known[name] / known["seconds"]} for name, label in labels.items()]
 
 

@@ -9,7 +9,6 @@ from pathlib import Path
 
 from django.db import transaction
 
-from datasets_app.datasets.models import Dataset
 from datasets_app.snapshots import queries as snapshots
 from datasets_app.snapshots.manifest import ManifestRow
 from lifecycle.compute.child import Result, run_child, wait_until_free
@@ -18,6 +17,7 @@ from lifecycle.engine.spec import TrainSpec
 from lifecycle.jobs.context import JobContext
 from lifecycle.jobs.models import Job
 from lifecycle.refusals import Refused
+from lifecycle.task_types.by_key.types import type_of
 from lifecycle.training import actions
 from lifecycle.training.earlier import classes, to_rehearse
 from lifecycle.training.folders import DATA, forget, link, local_folder, scratch
@@ -90,14 +90,15 @@ def sample(rows: Iterable[ManifestRow], wanted: int, labels: Iterable[str], task
     where parts are marked, the first with each class.
     """
     first: list[ManifestRow] = []
-    needed = {(label, has) for label in labels for has in ((True, False) if task == Dataset.Task.MULTI_LABEL else (True,))}
+    kind = type_of(task)
+    needed = {(label, has) for label in labels for has in ((True, False) if kind.has_thresholds else (True,))}
     kept: list[ManifestRow] = []
     for row in rows:
         names = classes(row, task) if needed else set()
         shown = {(label, has) for label, has in needed if (label in names) == has}
         if shown:
             kept.append(row)
-            needed = needed - shown if task != Dataset.Task.SINGLE_LABEL or len(kept) < CLASSES else set()
+            needed = needed - shown if not kind.one_label or len(kept) < CLASSES else set()
         elif len(first) < wanted:
             first.append(row)
         if not needed and len(first) + len(kept) >= wanted:

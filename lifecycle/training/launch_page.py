@@ -11,7 +11,6 @@ from uuid import uuid4
 from django.db.models import QuerySet
 from django.urls import reverse
 
-from datasets_app.datasets.models import Dataset
 from datasets_app.snapshots.models import Snapshot
 from datasets_app.snapshots.queries import latest
 from lifecycle.engine import defaults, text_defaults
@@ -19,7 +18,8 @@ from lifecycle.engine.defaults import Choice
 from lifecycle.engine.tagging import tags
 from lifecycle.jobs import queries as jobs
 from lifecycle.jobs.rules import Device, Queue, State
-from lifecycle.training import advising, facts, queries, suggesting
+from lifecycle.task_types.by_key.types import DEFAULT, type_of
+from lifecycle.training import facts, queries, suggesting
 from lifecycle.training.models import BaseModel, Estimate, Run
 from lifecycle.training.rules import CONSEQUENCE, Strategy, misfit
 from registry.access.models import User
@@ -82,15 +82,15 @@ def launch(user: User, given: Mapping[str, str]) -> dict[str, Any]:
         }
     data = offer(queries.launchable(user), given.get("snapshot", ""))
     snapshot = data.chosen
-    writes, ranks = (snapshot is not None and asked(snapshot) for asked in (queries.writes, queries.ranks))
+    kind = snapshot.dataset.task_type if snapshot else type_of(DEFAULT)
     waiting = queries.find_waiting_base(user, given.get("base", ""))
     job = jobs.of_subject(waiting).first() if waiting else None
     if job and job.state == State.SUCCEEDED:  # it came since the base was read
         waiting = None
     kept = queries.bases(user).filter(project=snapshot.dataset.project_id if snapshot else None, folder__isnull=False)
-    available = offer(kept, given.get("base", ""), lambda base: bool(base.facts.get("decoder")) == writes)
+    available = offer(kept, given.get("base", ""), lambda base: bool(base.facts.get("decoder")) == kind.writes_text)
     base = available.chosen
-    fitting = [name for name in Run.Strategy.values if not misfit(name, writes=writes, ranks=ranks)]
+    fitting = [name for name in Run.Strategy.values if not misfit(name, writes=kind.writes_text, ranks=kind.has_responses)]
     wanted = given.get("strategy", "")
     strategy = wanted if wanted in fitting else Run.Strategy.LORA.value
     lost = {
@@ -103,8 +103,8 @@ def launch(user: User, given: Mapping[str, str]) -> dict[str, Any]:
         "snapshots": data.rows,
         "snapshot": snapshot,
         "bases": available.rows,
-        "writes": writes,
-        "advises": snapshot is not None and snapshot.dataset.task in advising.ADVISED,
+        "writes": kind.writes_text,
+        "advises": snapshot is not None and kind.labels_texts,
         "base": base,
         "waiting": {"base": waiting, "job": job, "url": start_url(waiting)} if waiting else None,
         "strategy": strategy,
@@ -150,9 +150,9 @@ def strategy_lines(
     snapshot: Snapshot, base: BaseModel, strategy: str, suggestions: Mapping[str, defaults.Suggestion]
 ) -> list[StrategyLine]:
     """The strategies side by side, for this data and base. suggestions: of each that fits."""
-    labels, writes = len(snapshot.counts["labels"]), queries.writes(snapshot)
-    outputs = 1 if queries.ranks(snapshot) else tags(labels) if snapshot.dataset.task == Dataset.Task.SPANS else labels
-    ia3_models = text_defaults.IA3_MODELS if writes else defaults.IA3_MODELS
+    labels, kind = len(snapshot.counts["labels"]), snapshot.dataset.task_type
+    outputs = 1 if kind.has_responses else tags(labels) if kind.key == "spans" else labels
+    ia3_models = text_defaults.IA3_MODELS if kind.writes_text else defaults.IA3_MODELS
     lines = []
     for value, label in Run.Strategy.choices:
         if value not in suggestions:
@@ -163,9 +163,10 @@ def strategy_lines(
             continue
         found = suggestions[value]
         inner = found.values()
-        trainable = (
-            text_defaults.trainable(value, base.facts, inner) if writes else facts.trainable(value, base.facts, labels=outputs, inner=inner)
-        )
+        if kind.writes_text:
+            trainable = text_defaults.trainable(value, base.facts, inner)
+        else:
+            trainable = facts.trainable(value, base.facts, labels=outputs, inner=inner)
         lines.append(
             StrategyLine(
                 value,

@@ -5,11 +5,11 @@ from uuid import uuid4
 from django.conf import settings
 from django.db import models
 
-from datasets_app.datasets.models import Dataset
 from datasets_app.snapshots.models import Snapshot
-from lifecycle.engine.spec import RANKED
 from lifecycle.jobs.models import Job
 from lifecycle.jobs.rules import Priority
+from lifecycle.task_types.by_key.types import DEFAULT, type_of
+from lifecycle.task_types.task_type import TaskType
 from lifecycle.training.rules import RunState, Sampler, Strategy, SweepState
 from registry.access.models import Project
 from registry.artifacts.models import Folder
@@ -158,17 +158,12 @@ class Run(models.Model):
     @property
     def task(self) -> str:
         """What it learns (the engine's name of it): one class a text, any number, marked parts, responses in order, or to write texts."""
-        return str(self.spec.get("task", Dataset.Task.SINGLE_LABEL))
+        return str(self.spec.get("task", DEFAULT))
 
     @property
-    def ranks(self) -> bool:
-        """Whether its model puts responses in order."""
-        return self.task in RANKED
-
-    @property
-    def writes(self) -> bool:
-        """Whether its model writes texts."""
-        return self.task == Dataset.Task.FREE_TEXT
+    def task_type(self) -> TaskType:
+        """What the task is that it learns."""
+        return type_of(self.task)
 
 
 class Estimate(models.Model):

@@ -8,8 +8,8 @@ from uuid import UUID
 
 from django.http import QueryDict
 
-from lifecycle.engine.spec import RANKED
 from lifecycle.statistics.metrics import LOWER_IS_BETTER
+from lifecycle.task_types.by_key.types import keys_with
 from lifecycle.training import charts, queries
 from lifecycle.training.models import Run
 from lifecycle.ui.numbers import decimals, duration, percent, size
@@ -31,7 +31,7 @@ SCORES = {
     "multi_label": ("macro_f1", "micro_f1", "subset_accuracy", "ece"),
     "spans": ("micro_f1", "macro_f1", "ece"),
     "free_text": ("perplexity",),
-    **dict.fromkeys(RANKED, ("pair_accuracy", "best_first", "ece")),
+    **dict.fromkeys(keys_with("has_responses"), ("pair_accuracy", "best_first", "ece")),
 }  # what is measured on validation where a run learns this task, the leading one first
 NAMES = {
     "macro_f1": "Macro-F1, best", "micro_f1": "Micro-F1, best", "accuracy": "Accuracy, best", "subset_accuracy": "Subset accuracy, best",

@@ -15,10 +15,11 @@ from rest_framework.request import Request
 
 from lifecycle.engine import leading
 from lifecycle.engine.leading import Leading
-from lifecycle.engine.spec import MERGED, RANKED
+from lifecycle.engine.spec import MERGED
 from lifecycle.jobs import queries as jobs
 from lifecycle.jobs.rules import State
 from lifecycle.statistics.metrics import LOWER_IS_BETTER
+from lifecycle.task_types.by_key.types import keys_with
 from lifecycle.training import charts, forgetting_page, ports, queries, record_page
 from lifecycle.training.models import Diagnosis, Run
 from lifecycle.training.rules import RunState
@@ -38,7 +39,7 @@ BEST = {
     "multi_label": {"macro_f1": "Macro-F1, best", "subset_accuracy": "Subset accuracy, best"},
     "spans": {"micro_f1": "Micro-F1 of spans, best", "macro_f1": "Macro-F1 of spans"},
     "free_text": {"perplexity": "Perplexity, best"},
-    **dict.fromkeys(RANKED, {"pair_accuracy": "Accuracy of pairs, best", "best_first": "Best response first"}),
+    **dict.fromkeys(keys_with("has_responses"), {"pair_accuracy": "Accuracy of pairs, best", "best_first": "Best response first"}),
 }  # the first is what runs are known by
 SEVERITY = {"info": "info", "watch": "warn", "bad": "bad"}
 
@@ -227,7 +228,7 @@ def figures(run: Run, curves: Mapping[str, charts.Curve]) -> list[Figure]:
     return [
         *strip,
         Figure("Validation loss", decimals(losses[-1][1]) if losses else None, sub=f"lowest {lowest(losses)}" if losses else ""),
-        *([] if run.writes else [sure]),
+        *([] if run.task_type.writes_text else [sure]),
         Figure(
             "Trainable",
             percent(trainable / total, 2) if trainable and total else None,

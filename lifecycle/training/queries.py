@@ -11,12 +11,11 @@ from django.conf import settings
 from django.db.models import Max, Model, Q, QuerySet, Subquery, Value
 from django.db.models.functions import Coalesce
 
-from datasets_app.datasets.models import Dataset
 from datasets_app.snapshots import queries as snapshots
 from datasets_app.snapshots.models import Snapshot
 from lifecycle.compute.price import MANY, price_of
 from lifecycle.engine import leading
-from lifecycle.engine.spec import RANKED
+from lifecycle.task_types.by_key.types import learned_as
 from lifecycle.training import ports
 from lifecycle.training.models import BaseModel, Estimate, MetricPoint, Run
 from lifecycle.training.rules import FINISHED, Attempt, Repeat, RunState, Workers, compare_repeat
@@ -43,22 +42,12 @@ labels_of = snapshots.labels_of
 
 def learnt_task(snapshot: Snapshot) -> str:
     """What a run on this snapshot learns, as the engine calls it: the answers of a dialogue are texts that are written."""
-    return str(Dataset.Task.FREE_TEXT if snapshot.dataset.task in snapshots.WRITTEN_TASKS else snapshot.dataset.task)
-
-
-def writes(snapshot: Snapshot) -> bool:
-    """Whether a run on this snapshot learns to write texts."""
-    return learnt_task(snapshot) == Dataset.Task.FREE_TEXT
-
-
-def ranks(snapshot: Snapshot) -> bool:
-    """Whether a run on this snapshot learns to put responses in order."""
-    return learnt_task(snapshot) in RANKED
+    return learned_as(snapshot.dataset.task).key
 
 
 def learnt_labels(snapshot: Snapshot) -> list[str]:
     """The labels that a run on this snapshot learns; none where texts are written."""
-    return [] if writes(snapshot) else labels_of(snapshot)
+    return [] if snapshot.dataset.task_type.writes_text else labels_of(snapshot)
 
 
 def find(rows: QuerySet[M], uuid: str) -> M | None:

@@ -9,7 +9,6 @@ from typing import Any
 from django.conf import settings
 from django.urls import reverse
 
-from datasets_app.datasets.models import Dataset
 from lifecycle.jobs.rules import Device
 from lifecycle.refusals import Conflict
 from lifecycle.training import manifest, queries
@@ -63,7 +62,7 @@ def provenance(run: Run) -> list[dict[str, str]]:
         ("Optimiser", "", optimiser(run)),
         ("Split", "", ", ".join(f"{name} {count(splits[name])}" for name in ("train", "validation", "test") if splits.get(name))),
     ]
-    if run.task == Dataset.Task.MULTI_LABEL:
+    if run.task_type.has_thresholds:
         rows.append(("Thresholds", "", thresholds_for(spec, run.result.get("operating"), bool(run.artifact))))
     if spec.get("operating_class"):
         chosen = run.result.get("deciding")
@@ -172,5 +171,5 @@ def optimiser(run: Run) -> str:
     times = f" × {spec['accumulation']}" if spec.get("accumulation", 1) > 1 else ""
     parts = f", {passed['batch_size']} rows at a time" if passed["batch_size"] < spec["batch_size"] else ""
     batch = f"batch {spec['batch_size']}{times}{parts}"
-    head = "" if run.writes else f"head {spec['head_learning_rate']:g}, "
+    head = "" if run.task_type.writes_text else f"head {spec['head_learning_rate']:g}, "
     return f"AdamW, {encoder}{head}{spec.get('schedule', 'linear')}, {batch}"

@@ -59,19 +59,19 @@ def samples(user: User, run: Run) -> dict[str, Any] | None:
     may_read = datasets.may_read(user, dataset)
     found = Item.objects.filter(dataset=dataset, digest__in=[row.item for row in rows]) if may_read else Item.objects.none()
     texts = {digest: (uuid, text) for digest, uuid, text in found.values_list("digest", "uuid", Substr("text", 1, SHOWN_CHARACTERS))}
-    if run.writes:
+    if run.task_type.writes_text:
         written = snapshots.written_of(run.snapshot, list(texts))
         rows = [row for row in rows if row.item in written]  # what was written of a text that is gone is not shown
     lines = []
     for row in rows:
         uuid, text = texts.get(row.item, (None, ""))
         url = find_url("datasets:item", uuid=uuid) if uuid and text else ""
-        told = written[row.item] if run.writes else {}
+        told = written[row.item] if run.task_type.writes_text else {}
         text = told["text"][:SHOWN_CHARACTERS] if told else text
         truth, turns = told["answer"] if told else row.truth, turns_before(told)
         lines.append(SampleLine(row.item, text, url, names(truth), names(row.answer), row.confidence, before.get(row.place), turns))
     right = sum(line.is_right for line in lines)
-    return {"step": step, "earlier": earlier, "may_read": may_read, "lines": lines, "right": right, "written": run.writes}
+    return {"step": step, "earlier": earlier, "may_read": may_read, "lines": lines, "right": right, "written": run.task_type.writes_text}
 
 
 def names(said: Any) -> list[str]:

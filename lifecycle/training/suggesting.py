@@ -10,16 +10,15 @@ from typing import Any
 
 from django.db.models import Max
 
-from datasets_app.datasets.models import Dataset
 from datasets_app.labeling.queries import present_ids
 from datasets_app.snapshots import queries as snapshots
 from datasets_app.snapshots.models import Snapshot
 from lifecycle.engine import defaults, text_defaults
-from lifecycle.engine.spec import RANKED
 from lifecycle.remembered import cache
 from lifecycle.statistics.calibration import THRESHOLD_ROWS
+from lifecycle.task_types.by_key.types import TYPES
 from lifecycle.training.models import BaseModel, Run
-from lifecycle.training.queries import curves_of, learnt_labels, learnt_task, ranks, writes
+from lifecycle.training.queries import curves_of, learnt_labels, learnt_task
 from lifecycle.training.rules import RunState
 
 SAMPLE = 400  # rows whose lengths are looked at
@@ -83,7 +82,7 @@ def measured_rates(base: BaseModel, strategies: Iterable[str], *, ranked: bool =
     Another's rate is scaled by the ratio of the two that the engine knows. Head only is not comparable: its encoder runs once.
     """
     runs = Run.objects.filter(base=base, state=RunState.SUCCEEDED).exclude(strategy="head")
-    runs = runs.filter(snapshot__dataset__task__in=RANKED) if ranked else runs.exclude(snapshot__dataset__task__in=RANKED)
+    runs = runs.filter(snapshot__dataset__task__in=[key for key, each in TYPES.items() if each.has_responses == ranked])
     newest = Run.objects.filter(pk__in=runs.order_by().values("strategy").annotate(newest=Max("pk")).values("newest")).order_by("-pk")
     found = {run.strategy: run for run in newest}
     if not found:
@@ -91,7 +90,7 @@ def measured_rates(base: BaseModel, strategies: Iterable[str], *, ranked: bool =
     points, rates = curves_of(found.values(), "examples_per_second"), {}
     for strategy in set(strategies) - {"head"}:
         run = found.get(strategy) or next(iter(found.values()))
-        relative = {name: 1 / cost for name, cost in text_defaults.COST.items()} if run.writes else defaults.RATES
+        relative = {name: 1 / cost for name, cost in text_defaults.COST.items()} if run.task_type.writes_text else defaults.RATES
         if run.pk in points and {strategy, run.strategy} <= relative.keys():
             rate = statistics.median(value for _, value in points[run.pk])
             rates[strategy] = rate * relative[strategy] / relative[run.strategy], run.strategy
@@ -101,7 +100,7 @@ def measured_rates(base: BaseModel, strategies: Iterable[str], *, ranked: bool =
 def strategy_settings(run: Run) -> dict[str, Any]:
     """The settings of a run's strategy itself, as a launch takes them."""
     inner = run.spec["strategy"]
-    names = text_defaults.settings_of(run.strategy) if run.writes else defaults.settings_of(run.strategy)
+    names = text_defaults.settings_of(run.strategy) if run.task_type.writes_text else defaults.settings_of(run.strategy)
     return {name: inner[name] for name in names if inner.get(name) is not None}
 
 
@@ -133,7 +132,7 @@ def suggestion(snapshot: Snapshot, base: BaseModel | None, strategy: str) -> def
 def suggestions(snapshot: Snapshot, base: BaseModel | None, strategies: Iterable[str]) -> dict[str, defaults.Suggestion]:
     """The same of several strategies."""
     strategies = list(strategies)
-    known = measured_rates(base, strategies, ranked=ranks(snapshot)) if base and strategies != ["head"] else {}
+    known = measured_rates(base, strategies, ranked=snapshot.dataset.task_type.has_responses) if base and strategies != ["head"] else {}
     labels = learnt_labels(snapshot)
     found = {strategy: fresh_suggestion(snapshot, base, strategy, known.get(strategy), labels) for strategy in strategies}
     return found if base is None else {name: continued(within(each, base), snapshot, base, labels) for name, each in found.items()}
@@ -151,15 +150,15 @@ def fresh_suggestion(
     snapshot: Snapshot, base: BaseModel | None, strategy: str, known: tuple[float, str] | None, labels: list[str]
 ) -> defaults.Suggestion:
     """As for a base that has seen none of this data. known: of `measured_rates`. labels: that are learnt."""
-    splits, by_label = snapshot.counts["splits"], snapshot.counts["labels"]
-    if writes(snapshot):
+    splits, by_label, kind = snapshot.counts["splits"], snapshot.counts["labels"], snapshot.dataset.task_type
+    if kind.writes_text:
         middle, longest, answers = map(text_defaults.tokens, written_lengths(snapshot))
         return text_defaults.suggest(
             rows=max(1, splits.get("train", 0)), median_tokens=middle, long_tokens=longest, long_answer=answers, strategy=strategy,
             parameters=(base.facts.get("parameters") or 0) if base else 0, validation_rows=splits.get("validation", 0),
             measured_rate=known[0] if known else None,
         )  # fmt: skip
-    median, long, responses = ranked_lengths(snapshot) if ranks(snapshot) else (*text_lengths(snapshot), 1.0)
+    median, long, responses = ranked_lengths(snapshot) if kind.has_responses else (*text_lengths(snapshot), 1.0)
     found = defaults.suggest(
         rows=max(1, splits.get("train", 0)),
         classes=max(1, len(by_label)),
@@ -170,11 +169,11 @@ def fresh_suggestion(
         validation_rows=splits.get("validation", 0),
         measured_rate=known[0] if known else None,
         layers=(base.facts.get("layers") or 0) if base else 0,
-        several=snapshot.dataset.task == Dataset.Task.MULTI_LABEL,
-        spans=snapshot.dataset.task == Dataset.Task.SPANS,
-        one_of=labels if snapshot.dataset.task == Dataset.Task.SINGLE_LABEL else (),
+        several=kind.has_thresholds,
+        spans=kind.has_labels and not kind.labels_texts,
+        one_of=labels if kind.one_label else (),
     )
-    if ranks(snapshot):
+    if kind.has_responses:
         choices = {name: choice for name, choice in found.choices.items() if name not in OF_LABELS}
         found = replace(found, choices=choices, seconds=found.seconds * (1.0 if known else responses))  # each is read with its prompt
     if known and known[1] != strategy:
@@ -188,5 +187,6 @@ def continued(found: defaults.Suggestion, snapshot: Snapshot, base: BaseModel, l
     if base.run is None or base.run.task != learnt_task(snapshot):
         return found
     before = base.run.spec
-    more = defaults.continuing(str(base.run), before["pooling"], labels, set(before["labels"]), found.choices, ranks=base.run.ranks)
+    ranks = base.run.task_type.has_responses
+    more = defaults.continuing(str(base.run), before["pooling"], labels, set(before["labels"]), found.choices, ranks=ranks)
     return replace(found, choices=found.choices | more)

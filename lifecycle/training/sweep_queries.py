@@ -11,22 +11,21 @@ from django.db.models import Case, Count, FloatField, Max, Q, QuerySet, When, Wi
 from django.db.models.fields.json import KeyTextTransform
 from django.db.models.functions import Cast, RowNumber
 
-from datasets_app.datasets.models import Dataset
 from lifecycle.engine import defaults, leading
 from lifecycle.engine.leading import Leading
+from lifecycle.task_types.by_key.types import type_of
 from lifecycle.training import search
 from lifecycle.training.models import MetricPoint, Run, Sweep
 from lifecycle.training.rules import FINISHED, RunState, SweepState
 from registry.access import policy
 from registry.access.policy import Person
 
-UNSCORED = Dataset.Task.FREE_TEXT  # of which no sweep is started
-
 
 def sweeps(user: Person) -> QuerySet[Sweep]:
     """The sweeps that the user may see, newest first, each with how many of its trials have ended and its best leading score so far."""
     rows = policy.visible_to(user, Sweep, "training.view").select_related("project", "snapshot__dataset", "base__folder", "launched_by")
-    known = {task: KeyTextTransform(each.name, "trials__metrics") for task, each in leading.LEADING.items() if task != UNSCORED}
+    scored = {task: each.name for task, each in leading.LEADING.items() if not type_of(task).writes_text}  # of others no sweep is started
+    known = {task: KeyTextTransform(name, "trials__metrics") for task, name in scored.items()}
     score = Case(*(When(snapshot__dataset__task=task, then=Cast(each, FloatField())) for task, each in known.items()))
     ended = Count("trials", filter=Q(trials__state__in=FINISHED))
     return rows.annotate(ended=ended, best=Max(score, filter=Q(trials__state=RunState.SUCCEEDED))).order_by("-id")

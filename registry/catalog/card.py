@@ -193,6 +193,7 @@ print(spans)"""
 
 def write(facts: Mapping[str, Any], stated: Mapping[str, str]) -> str:
     """The card of one version. facts: as `ModelVersion.facts` holds them; stated: purpose, limits, risks."""
+    torch = "With" if rules.task_type(facts).writes_text else "Without"
     head = yaml.safe_dump(front_matter(facts), sort_keys=False, allow_unicode=True, width=10_000)
     parts = [
         f"# {inline(facts['model'])} {facts['semver']}",
@@ -203,19 +204,20 @@ def write(facts: Mapping[str, Any], stated: Mapping[str, str]) -> str:
         f"## Limits\n\n{told(stated.get('limits'))}",
         f"## Risks\n\n{told(stated.get('risks'))}",
         thread(facts),
-        f"## Loading\n\n{'With' if rules.writes_texts(facts) else 'Without'} torch, in a folder that holds `model/`:\n\n{loading(facts)}",
+        f"## Loading\n\n{torch} torch, in a folder that holds `model/`:\n\n{loading(facts)}",
     ]
     return f"---\n{head}---\n\n" + "\n\n".join(parts) + "\n"
 
 
 def loading(facts: Mapping[str, Any]) -> str:
     """Python that answers one text."""
-    if rules.writes_texts(facts):
+    kind = rules.task_type(facts)
+    if kind.writes_text:
         return WRITING.replace("{load}", WHOLE if facts["strategy"] == "full" else ADDED)
-    if rules.gives_orders(facts):
+    if kind.has_responses:
         return RANKING
     one = FROM_A_THRESHOLD if rules.decides(facts) else ONE
-    code = LOADING.replace("{answer}", MARKS if rules.gives_marks(facts) else SEVERAL if rules.gives_several(facts) else one)
+    code = LOADING.replace("{answer}", MARKS if rules.gives_marks(facts) else SEVERAL if kind.has_thresholds else one)
     if rules.serving(facts).engine == "int8":  # which early artifacts do not name as what serves
         code = code.replace('about["serving"]', f'"{INT8}"')
     return code
@@ -230,9 +232,7 @@ def front_matter(facts: Mapping[str, Any]) -> dict[str, Any]:
         if name in evaluation["metrics"]
     ]
     dataset = {"name": snapshot["dataset"], "type": snapshot["dataset_slug"], "split": "test", "revision": f"sha256:{snapshot['digest']}"}
-    kind = "token-classification" if rules.gives_marks(facts) else "text-classification"
-    kind = "text-ranking" if rules.gives_orders(facts) else kind
-    task = {"type": "text-generation" if rules.writes_texts(facts) else kind}
+    task = {"type": rules.task_type(facts).hub_tag}
     known = {
         "library_name": "peft" if facts["strategy"] in PEFT else "transformers",
         "base_model": rules.base_name(facts),
@@ -267,21 +267,21 @@ def data(snapshot: Mapping[str, Any]) -> str:
 
 def training(facts: Mapping[str, Any]) -> str:
     """How it was made: base, strategy, settings, effort."""
-    base, spec, effort = facts["base"], facts["spec"], facts["effort"]
+    base, spec, effort, kind = facts["base"], facts["spec"], facts["effort"], rules.task_type(facts)
     lines = [
         ("Base model", f"{inline(rules.base_name(facts))}{', `sha256:' + base['digest'] + '`' if base.get('digest') else ''}"),
         ("Licence of the base", inline(base.get("licence") or NOT_STATED)),
-        *([("Task", "any number of classes a text, each from a threshold of its own")] if rules.gives_several(facts) else []),
+        *([("Task", "any number of classes a text, each from a threshold of its own")] if kind.has_thresholds else []),
         *([("Thresholds", inline(thresholds(facts)))] if facts.get("operating") else []),
         *([("Threshold", inline(threshold_of(chosen, "test").line))] if (chosen := facts["evaluation"].get("deciding")) else []),
         *([("Task", MARKED)] if rules.gives_marks(facts) else []),
-        *([("Task", RANKED)] if rules.gives_orders(facts) else []),
-        *([("Task", "texts that are written")] if rules.writes_texts(facts) else []),
+        *([("Task", RANKED)] if kind.has_responses else []),
+        *([("Task", "texts that are written")] if kind.writes_text else []),
         ("Strategy", inline(dict(Strategy.choices).get(facts["strategy"], facts["strategy"]))),
         *(
             (name.replace("_", " ").capitalize(), inline(spec[name]))
             for name in SPEC
-            if name in spec and not (name in ENCODED and rules.writes_texts(facts))
+            if name in spec and not (name in ENCODED and kind.writes_text)
         ),
         ("Trainable parameters", count(effort.get("trainable_parameters")).lower()),
         ("Served as", served(facts)),

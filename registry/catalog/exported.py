@@ -14,7 +14,6 @@ from lifecycle.engine.artifact import PEFT
 from lifecycle.engine.shipped import SERVED
 from registry.catalog import rules
 
-FUNCTIONS = ("single_label", "multi_label")  # tasks whose answers MLflow's function gives
 NEEDED = ("numpy", "onnxruntime", "tokenizers")  # by that function
 TAKEN = frozenset(
     {
@@ -75,7 +74,7 @@ class Plain:
 
 def wants_plain(facts: Mapping[str, Any]) -> bool:
     """Whether a folder for transformers is made: what writes texts opens as it is."""
-    return not rules.writes_texts(facts)
+    return not rules.task_type(facts).writes_text
 
 
 def base_place(named: str) -> str:
@@ -92,11 +91,11 @@ def readme(card: str, facts: Mapping[str, Any], plain: Plain, base: str) -> str:
         parts.append(with_transformers(facts, plain))
     elif plain.why:
         parts.append(f"**transformers**: there is no folder for it. {plain.why}")
-    elif rules.writes_texts(facts):
+    elif rules.task_type(facts).writes_text:
         parts.append("**transformers**: as under *Loading*.")
     if facts["strategy"] in (*PEFT, "fast_lora", "prompt", "p_tuning", "prefix"):
         parts.append(with_peft(facts, base))
-    if rules.task_of(facts) in FUNCTIONS:
+    if rules.task_type(facts).labels_texts:
         parts.append(
             "**MLflow**: this folder is a model of the flavor `python_function`. It runs the graph that serves, so that its probabilities "
             'are the served ones.\n\n```python\nimport mlflow\n\nprint(mlflow.pyfunc.load_model(".").predict(["Where is my card?"]))\n```'
@@ -136,8 +135,9 @@ def with_peft(facts: Mapping[str, Any], base: str) -> str:
     """How PEFT opens the adapter over its base."""
     if not base:
         return "**PEFT**: the files of the base model are not in this export; put them where `model/adapter_config.json` names them."
-    kind = "AutoPeftModelForCausalLM" if rules.writes_texts(facts) else "AutoPeftModelForFeatureExtraction"
-    gives = "" if rules.writes_texts(facts) else " It gives the vectors of the tokens; the head over them is `model/head.safetensors`."
+    writes = rules.task_type(facts).writes_text
+    kind = "AutoPeftModelForCausalLM" if writes else "AutoPeftModelForFeatureExtraction"
+    gives = "" if writes else " It gives the vectors of the tokens; the head over them is `model/head.safetensors`."
     return (
         f"**PEFT**: `{base}/` is the base model, where `model/adapter_config.json` names it.{gives}\n\n"
         f'```python\nfrom peft import {kind}\n\nmodel = {kind}.from_pretrained("model").eval()\n```'

@@ -49,11 +49,11 @@ def version(user: User, uuid: UUID) -> dict[str, Any]:
     return {
         "version": found,
         "state_kind": found.mark,
-        "several": rules.gives_several(found.facts),
+        "several": rules.task_type(found.facts).has_thresholds,
         "deciding": threshold_of(deciding, "test") if (deciding := found.facts["evaluation"].get("deciding")) else None,
         "marks": rules.gives_marks(found.facts),
-        "writes": rules.writes_texts(found.facts),
-        "orders": rules.gives_orders(found.facts),
+        "writes": rules.task_type(found.facts).writes_text,
+        "orders": rules.task_type(found.facts).has_responses,
         "thread": thread(found),
         "figures": figures(found),
         "serving": rules.serving(found.facts),
@@ -86,7 +86,7 @@ def quarantine_text(found: ModelVersion) -> str:
 def suggest_url(user: User, found: ModelVersion) -> str:
     """Where to have this version suggest labels for the dataset that it learnt from; "" where this person or this version cannot."""
     dataset = found.run.snapshot.dataset
-    if rules.writes_texts(found.facts) or rules.gives_orders(found.facts):
+    if not rules.task_type(found.facts).prelabels:
         return ""
     if found.state != ModelVersion.State.ACTIVE or not policy.can(user, "labeling.manage", dataset):
         return ""
@@ -125,13 +125,13 @@ def figures(found: ModelVersion) -> list[Figure]:
     """The numbers that people look for first, each with its interval."""
     known = queries.measures(found.evaluation.report)
     shown = []
-    accuracy = "subset_accuracy" if rules.gives_several(found.facts) else "accuracy"
+    accuracy = "subset_accuracy" if rules.task_type(found.facts).has_thresholds else "accuracy"
     named = ("macro_f1", accuracy, "ece")
     if rules.gives_marks(found.facts):
         named = ("micro_f1", "macro_f1", "ece")
-    elif rules.writes_texts(found.facts):
+    elif rules.task_type(found.facts).writes_text:
         named = ("rouge_l", "token_f1", "perplexity")
-    elif rules.gives_orders(found.facts):
+    elif rules.task_type(found.facts).has_responses:
         named = ("pair_accuracy", "best_first", "ece")
     for name in named:
         measure = known.get(name)

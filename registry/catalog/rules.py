@@ -9,9 +9,10 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from lifecycle.engine.base import HUB_NAMES
-from lifecycle.engine.spec import RANKED
 from lifecycle.inference.names import WORDS
 from lifecycle.refusals import Conflict, Refused
+from lifecycle.task_types.by_key.types import DEFAULT, keys_with, type_of
+from lifecycle.task_types.task_type import TaskType
 
 # https://semver.org, without build metadata: two builds of one version would be two contents under one name.
 SEMVER = re.compile(
@@ -86,21 +87,21 @@ UNSERVED = {
         "Measure it, let it suggest labels, or export it and load it as its card says.",
     ),
     "free_text": ("writes texts; serving written answers comes later", MEASURE),
-    **dict.fromkeys(RANKED, ORDERS),
+    **dict.fromkeys(keys_with("has_responses"), ORDERS),
 }  # by task: what such a version does, and what can be done with it
 
 
 def check_servable(facts: Mapping[str, Any]) -> None:
     """Raises Refused where the servers could not give a version's answers."""
     if not gives_one(facts):
-        told, step = UNSERVED[task_of(facts)]
+        told, step = UNSERVED[task_type(facts).key]
         choose = {"version": ["Choose a version that gives one class a text."]}
         raise Refused(f"{facts['semver']} {told}.", next_step=step, fields=choose)
 
 
-def task_of(facts: Mapping[str, Any]) -> str:
-    """What a version was trained for, from its frozen facts."""
-    return str(facts.get("spec", {}).get("task", "single_label"))
+def task_type(facts: Mapping[str, Any]) -> TaskType:
+    """What the task is that a version was trained for, from its frozen facts."""
+    return type_of(facts.get("spec", {}).get("task", DEFAULT))
 
 
 def base_name(facts: Mapping[str, Any]) -> str:
@@ -115,29 +116,14 @@ def decides(facts: Mapping[str, Any]) -> bool:
     return bool(found) and found["threshold"] is not None
 
 
-def gives_several(facts: Mapping[str, Any]) -> bool:
-    """Whether a version gives any number of classes a text."""
-    return task_of(facts) == "multi_label"
-
-
 def gives_marks(facts: Mapping[str, Any]) -> bool:
     """Whether a version marks parts of texts."""
-    return task_of(facts) == "spans"
-
-
-def gives_orders(facts: Mapping[str, Any]) -> bool:
-    """Whether a version puts responses in order."""
-    return task_of(facts) in RANKED
-
-
-def writes_texts(facts: Mapping[str, Any]) -> bool:
-    """Whether a version writes texts."""
-    return task_of(facts) == "free_text"
+    return task_type(facts).key == "spans"
 
 
 def gives_one(facts: Mapping[str, Any]) -> bool:
     """Whether a version gives one class a text, which alone is served so far."""
-    return task_of(facts) == "single_label"
+    return task_type(facts).one_label
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,9 +147,9 @@ class Serving:
 
 def serving(facts: Mapping[str, Any]) -> Serving:
     """What serves, from a version's frozen facts: int8 where it passed its gate when the run ended, else fp32."""
-    if writes_texts(facts):
+    if task_type(facts).writes_text:
         return Serving("not served", "It writes texts, and serving written answers comes later.")
-    if gives_orders(facts):
+    if task_type(facts).has_responses:
         return Serving("not served", "It puts responses in order, and serving them comes later.")
     gate = facts.get("int8")
     if not gate:

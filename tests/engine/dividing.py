@@ -21,8 +21,9 @@ from lifecycle.engine.answering import collate_examples
 from lifecycle.engine.decoders import build_decoder
 from lifecycle.engine.prompts import Example
 from lifecycle.engine.recipes import RECIPES
-from lifecycle.engine.spec import RANKED, Base, Strategy, TrainSpec
+from lifecycle.engine.spec import Base, Strategy, TrainSpec
 from lifecycle.engine.strategies import counts, learning, trainable_state
+from lifecycle.task_types.by_key.types import type_of
 from tests.engine.divided_cases import DECODING, ENCODING, INNER, name_of
 from tests.support.architectures import make_encoder
 from tests.support.tiny_decoders import make_tiny_decoder
@@ -39,9 +40,9 @@ TARGETS = {
 
 def classifying(base, kind, task):
     """A model that was begun from torch's seed, and its batch of rows."""
-    recipe, labels, names = RECIPES[task], TARGETS[task], () if task in RANKED else ("a", "b", "c")
+    recipe, labels, names = RECIPES[task], TARGETS[task], () if type_of(task).has_responses else ("a", "b", "c")
     spec = TrainSpec(Base("base", "base"), names, task=task, strategy=Strategy(kind, dropout=0.0, **INNER.get(kind, {})))
-    rows = [TEXTS[:2], TEXTS[2:]] if task in RANKED else TEXTS
+    rows = [TEXTS[:2], TEXTS[2:]] if type_of(task).has_responses else TEXTS
     targets = np.array(labels) if task in ("single_label", "multi_label") else labels
     return recipe.build(base, spec, recipe.loss(spec, targets)), recipe.pad(rows, 1, token_types=False) | {"labels": recipe.stack(labels)}
 

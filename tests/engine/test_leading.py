@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from lifecycle.engine import leading
-from lifecycle.engine.spec import TASKS
+from lifecycle.task_types.by_key.types import LEARNED
 
 
 @pytest.mark.engine
@@ -18,7 +18,7 @@ def test_the_engine_keeps_the_best_step_by_the_score_that_is_shown():
     from lifecycle.statistics import metrics
 
     assert {task: (each.best_by, each.best_name) for task, each in RECIPES.items()} == {
-        task: (leading.of_training(task).name, leading.of_training(task).words) for task in TASKS
+        task: (leading.of_training(task).name, leading.of_training(task).words) for task in LEARNED
     }
     for each in (*leading.LEADING.values(), *leading.IN_LISTS.values()):
         assert each.lower_is_better == (each.name.removeprefix("validation_") in metrics.LOWER_IS_BETTER)
@@ -26,7 +26,7 @@ def test_the_engine_keeps_the_best_step_by_the_score_that_is_shown():
 
 
 def test_each_task_has_its_words():
-    assert {task: leading.of_lists(task).title for task in TASKS} == {
+    assert {task: leading.of_lists(task).title for task in LEARNED} == {
         "single_label": "Macro-F1",
         "multi_label": "Macro-F1",
         "spans": "Micro-F1 of spans",

@@ -10,7 +10,8 @@ import pytest
 
 from lifecycle.engine.defaults import IA3_MODELS, STRATEGIES, strategy_spec
 from lifecycle.engine.document import SpecError
-from lifecycle.engine.spec import RANKED, Base, Strategy, TrainSpec
+from lifecycle.engine.spec import Base, Strategy, TrainSpec
+from lifecycle.task_types.by_key.types import keys_with, type_of
 from tests.support.architectures import MODELS, make_encoder
 from tests.support.pairs import chosen
 
@@ -33,13 +34,13 @@ def settings(strategy: str) -> Strategy:
 
 
 def spec_of(strategy: str, task: str) -> TrainSpec:
-    names = () if task in RANKED else ("a", "b", "c")
+    names = () if type_of(task).has_responses else ("a", "b", "c")
     return TrainSpec(Base("base", "base"), names, task=task, strategy=settings(strategy))
 
 
 def goes_together(strategy: str, task: str, architecture: str) -> bool:
     """Whether it is learnt; all else is refused in the tests below."""
-    return not (settings(strategy).cached and task in RANKED) and not (strategy == "ia3" and architecture in UNKNOWN_TO_IA3)
+    return not (settings(strategy).cached and type_of(task).has_responses) and not (strategy == "ia3" and architecture in UNKNOWN_TO_IA3)
 
 
 @pytest.fixture(scope="module")
@@ -77,7 +78,7 @@ def test_a_strategy_learns_with_each_recipe_and_can_be_served(strategy, task, ar
 
     recipe, asked = RECIPES[task], settings(strategy)
     model = built(strategy, task, base_of(architecture)).train()
-    batch = recipe.pad([TEXTS] if task in RANKED else TEXTS, 1, token_types=False)
+    batch = recipe.pad([TEXTS] if type_of(task).has_responses else TEXTS, 1, token_types=False)
     if asked.cached:
         Lowest(model.encoder, asked.frozen_layers).check(**collate(TEXTS, 1, token_types=False))
     learning = {name: each for name, each in model.named_parameters() if each.requires_grad}
@@ -100,7 +101,7 @@ def test_ia3_refuses_an_architecture_of_which_it_is_not_known_what_it_scales(tas
         built("ia3", task, base_of(architecture))
 
 
-@pytest.mark.parametrize("task", RANKED)
+@pytest.mark.parametrize("task", keys_with("has_responses"))
 def test_what_keeps_the_lower_layers_is_refused_where_responses_are_put_in_order(task):
     fields = {"base": {"path": "base", "name": "base"}, "labels": [], "task": task, "strategy": settings("fast_lora").__dict__}
 

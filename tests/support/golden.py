@@ -29,12 +29,13 @@ from datasets_app.labeling import actions as labeling
 from datasets_app.labeling import queries, rules
 from datasets_app.labeling.models import Annotation, Decision, Export
 from datasets_app.labeling.queries.decisions import current_decisions
-from datasets_app.labeling.values import TASKS, canonical, rename, words
+from datasets_app.labeling.values import canonical, rename, words
 from datasets_app.snapshots import queries as snapshots
 from datasets_app.snapshots.models import Snapshot
 from lifecycle.engine.artifact import ANSWERED, ArtifactInfo, loading_snippet
 from lifecycle.engine.tagging import Unit
 from lifecycle.evaluation.models import Evaluation
+from lifecycle.task_types.by_key.types import type_of
 from lifecycle.training.models import Run
 from registry.access.actions import grant
 from registry.access.models import Project, User
@@ -155,7 +156,7 @@ def documents(project: Project, task: str, people: Mapping[str, User]) -> dict[s
 def annotated(project: Project, task: str, people: Mapping[str, User]) -> Dataset:
     """Ten rows whose labels were imported, one on which two people agree, and one on which they do not and that is adjudicated."""
     dataset = make_dataset(project, people["gmia"], f"Golden {task}", task=task)
-    make_schema(dataset, people["gmia"], LABELS if TASKS[task].USES_CLASSES else ())
+    make_schema(dataset, people["gmia"], LABELS if type_of(task).has_labels else ())
     import_file(dataset, people["gmia"], lines(*(row_of(task, at) for at in range(12))), "rows.jsonl")
     queue = make_queue(dataset, people["gmia"], overlap=2)
     agreed, other = dataset.items.filter(external_id__in=("r10", "r11")).order_by("id")

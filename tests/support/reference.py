@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from lifecycle.engine import defaults, text_defaults
-from lifecycle.engine.spec import TASKS
 from lifecycle.engine.spec import Strategy as Spec
+from lifecycle.task_types.by_key.types import LEARNED
 from lifecycle.training.rules import CLASSED, CONSEQUENCE, WRITTEN, Strategy
 from registry.access.roles import ACTIONS, ADMIN_ACTIONS, Role, as_word
 from registry.access.scopes import Scope
@@ -190,7 +190,7 @@ def strategies() -> str:
 def strategy_bases() -> str:
     """Strategies by architecture, with the tasks that each learns there."""
     known = {"single_label": "1", "multi_label": "n", "spans": "s", "preference": "r"}
-    learnt = [known[task] for task in TASKS if task in known]
+    learnt = [known[task] for task in LEARNED if task in known]
     cells = {each: " ".join(letter for letter in learnt if letter != "r" or each != Strategy.FAST_LORA) for each in Strategy}
     rows = [
         [each.label, *("–" if each == Strategy.IA3 and name not in defaults.IA3_MODELS else cells[each] for name in MODELS)]

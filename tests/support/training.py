@@ -293,7 +293,7 @@ def scores(run: Run, split: str, accuracy: float, seed: int) -> dict[str, Any]:
     """The engine's report of those answers."""
     if run.task == "spans":
         return marks.report_of(marks.marks(run.spec["labels"], list(snapshots.rows_of(run.snapshot, split)), accuracy, seed))
-    if run.ranks:
+    if run.task_type.has_responses:
         return ranked.report_of(ranked.made_up(run, split, accuracy, seed))
     return report_of(answers(run, split, accuracy, seed), chosen_threshold(run, accuracy, seed))
 
@@ -301,7 +301,7 @@ def scores(run: Run, split: str, accuracy: float, seed: int) -> dict[str, Any]:
 def make_evaluation(run: Run, split: str = "test", *, accuracy: float = 0.9, seed: int = 1, by: User | None = None) -> Evaluation:
     """An evaluation of a succeeded run from made-up answers, with the majority baseline; of orders those of place and length."""
     made: Any
-    if run.ranks:
+    if run.task_type.has_responses:
         return ranked.make_evaluation(run, split, quality=accuracy, seed=seed, by=by)
     if run.task == "spans":
         made = marks.marks(run.spec["labels"], list(snapshots.rows_of(run.snapshot, split)), accuracy, seed)

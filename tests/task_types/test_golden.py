@@ -6,14 +6,14 @@ import os
 
 import pytest
 
-from datasets_app.datasets.models import Dataset
+from lifecycle.task_types.by_key.types import TYPES
 from tests.support import golden
 
 
 @pytest.fixture
 def made(project) -> dict[str, dict[str, str]]:
     people = golden.crew_of(project)
-    return {task: golden.documents(project, task, people) for task in Dataset.Task.values}
+    return {task: golden.documents(project, task, people) for task in TYPES}
 
 
 def test_annotations_versions_exports_reports_and_cards_of_every_task_are_as_before(made):

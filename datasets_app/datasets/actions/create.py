@@ -10,6 +10,7 @@ from datasets_app.datasets.importing import label_config
 from datasets_app.datasets.importing.label_config import Control
 from datasets_app.datasets.models import Dataset
 from lifecycle.refusals import Refused
+from lifecycle.task_types.by_key import types
 from registry.access import policy
 from registry.access.models import Project, User
 from registry.ledger import actions as ledger
@@ -18,7 +19,7 @@ from registry.ledger.verbs import Verb
 
 @transaction.atomic
 def create_dataset(
-    *, project: Project, actor: User, name: str, task: str = Dataset.Task.SINGLE_LABEL, description: str = "", language: str = "",
+    *, project: Project, actor: User, name: str, task: str = types.DEFAULT, description: str = "", language: str = "",
     licence: str = "", slug: str = "", config: str = "",
 ) -> Dataset:  # fmt: skip
     """Make an empty dataset. task: what an answer about one of its texts is. config: a labeling configuration of Label Studio, whose first
@@ -35,8 +36,8 @@ def create_dataset(
     if not slug:
         told = "A name needs at least one letter or digit."
         raise Refused(told, fields={"name": [told]})
-    if task not in Dataset.Task.values:
-        told = f"{task[:40]!r} is no task; there are {', '.join(Dataset.Task.values)}."
+    if task not in types.TYPES:
+        told = f"{task[:40]!r} is no task; there are {', '.join(types.TYPES)}."
         raise Refused(told, fields={"task": [told]})
     dataset = Dataset(
         project=project, name=name[:80], slug=slug, task=task, description=description, language=language[:20], licence=licence[:80],

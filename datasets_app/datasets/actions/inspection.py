@@ -22,6 +22,7 @@ from datasets_app.datasets.rules import SPLITS, UploadState, check_move
 from lifecycle.jobs import actions as jobs
 from lifecycle.jobs.context import JobContext
 from lifecycle.refusals import Conflict, Refused
+from lifecycle.task_types.by_key.types import type_of
 from registry.access import policy
 from registry.access.models import User
 from registry.artifacts import actions as artifacts
@@ -29,7 +30,7 @@ from registry.ledger import actions as ledger
 from registry.ledger.rules import digest_of
 from registry.ledger.verbs import Verb
 
-ONE_EACH = (Dataset.Task.SINGLE_LABEL, Dataset.Task.FREE_TEXT)  # tasks of which a list of labels is no answer
+ONE_EACH = ("single_label", "free_text")  # tasks of which a list of labels is no answer
 NEW_SHOWN = 20  # classes of a file that the dataset lacks
 AT_ONCE_BYTES = 4_000_000  # larger files are looked at by a job
 CANCEL_SECONDS = 0.5  # between two looks whether the job is still wanted
@@ -220,8 +221,8 @@ def read_config(text: str, roles: dict[str, str], task: str, report: Report) -> 
     control = next((each for each in found if each.name == asked), found[0])
     report.config, report.classes = text, list(control.classes)
     if control.task != task:
-        names = dict(Dataset.Task.choices)
-        told = f"The configuration asks for another task: {names[control.task].lower()}. This dataset: {names[task].lower()}."
+        theirs, own = (type_of(each).title.lower() for each in (control.task, task))
+        told = f"The configuration asks for another task: {theirs}. This dataset: {own}."
         report.add(Problem(0, "config", told, "Bring the file into a dataset of that task, if this is not meant.", notice=True))
 
 

@@ -26,7 +26,7 @@ class Unreadable(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Control:
-    """One question. name: as regions call it in from_name. task: of `Dataset.Task`. classes: in their order; none where none are asked."""
+    """One question. name: as regions call it in from_name. task: its key. classes: in their order; none where none are asked."""
 
     name: str
     task: str

@@ -17,7 +17,7 @@ from datasets_app.labeling.actions.settling import lock_item, settle
 from datasets_app.labeling.models import Decision, Dispute, Label, LabelChange, LabelSchema, Queue, Slot
 from datasets_app.labeling.queries import changes, value_of
 from datasets_app.labeling.relabelling import Change, ChangeKind, Plan
-from datasets_app.labeling.values import TASKS, Value, classes_of
+from datasets_app.labeling.values import Value, classes_of
 from lifecycle.jobs.context import JobContext
 from lifecycle.jobs.models import Job
 from lifecycle.refusals import Conflict, Refused
@@ -33,7 +33,7 @@ REASON = 1_000
 
 def plan_changes(dataset: Dataset, wanted: Sequence[Change], seen: int | None) -> tuple[LabelSchema, Plan]:
     """The present version, and what the next one would be. Raises Refused (what makes no sense) or Conflict (published meanwhile)."""
-    if not TASKS[dataset.task].USES_CLASSES:
+    if not dataset.task_type.has_labels:
         raise Refused("Answers to this dataset's task name no class, so there is none to change.")
     latest = queries.latest_schema(dataset)
     if latest is None:

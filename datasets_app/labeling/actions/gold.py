@@ -61,7 +61,7 @@ def make_gold(*, item_id: UUID, actor: User, value: Value, explanation: str = ""
 
 def check_dataset(dataset: Dataset) -> dict[str, Label]:
     """The classes of a dataset by stable id, for one whose answers can be right. Raises Refused."""
-    if not queries.judged(dataset):
+    if not dataset.task_type.has_gold:
         raise Refused(UNJUDGED_TOLD)
     schema = queries.latest_schema(dataset)
     return queries.labels_by_id(schema) if schema else {}

@@ -114,7 +114,7 @@ class Importer:
 
     def read(self, upload: Upload, item: Item, label: str, labels: dict[str, Label]) -> Value:
         """One row's label as a value: the name of a class, or for other tasks JSON with the names of classes in it."""
-        if upload.dataset.task == Dataset.Task.SINGLE_LABEL:
+        if upload.dataset.task_type.one_label:
             return {"label": str(labels[rules.clean_name(label)].stable_id)}
         known = {name: str(each.stable_id) for name, each in labels.items()}
         return values.read(upload.dataset.task, json.loads(label), about=Subject(item.text, item.content or {}), known=known)

@@ -153,7 +153,7 @@ def write_folder(
     numbers = {key: number for number, key in enumerate(classes)}
     spec = {
         "features": Fit.Features.VECTORS if base else Fit.Features.WORDS, "classes": len(classes), "seed": SEED,
-        "many": dataset.task == Dataset.Task.MULTI_LABEL,
+        "many": not dataset.task_type.one_label,
     }  # fmt: skip
     (folder / "spec.json").write_text(json.dumps(spec), encoding="utf-8")
     open_items = list(dict.fromkeys(item for pool in pools for item in pool.items))

@@ -17,9 +17,10 @@ from datasets_app.labeling import queries, rules
 from datasets_app.labeling.actions.gold import UNJUDGED_TOLD
 from datasets_app.labeling.models import Annotation, Gold, Queue, Seat, Slot
 from datasets_app.labeling.queries import value_of
-from datasets_app.labeling.values import UNJUDGED, Value
+from datasets_app.labeling.values import Value
 from lifecycle.notices.actions import notify
 from lifecycle.refusals import Conflict, Refused
+from lifecycle.task_types.by_key.types import type_of
 from registry.access import policy
 from registry.access.models import User
 from registry.ledger import actions as ledger
@@ -230,7 +231,7 @@ def mixing_problems(task: str, rate: int, minimum: int | None, *, holds: bool) -
     problems: dict[str, list[str]] = {}
     if not 0 <= rate <= rules.GOLD_MOST:
         problems["gold_rate"] = [f"{rate} is no percentage from 0 to {rules.GOLD_MOST}."]
-    elif rate and task in UNJUDGED:
+    elif rate and not type_of(task).has_gold:
         problems["gold_rate"] = [UNJUDGED_TOLD]
     if minimum is not None and not 1 <= minimum <= 100:
         problems["gold_minimum"] = [f"{minimum} is no percentage from 1 to 100."]

@@ -18,7 +18,6 @@ from datasets_app.labeling.actions.ordering import check_order
 from datasets_app.labeling.actions.schemas import write_schema
 from datasets_app.labeling.actions.steering import check_people
 from datasets_app.labeling.models import LabelSchema, Queue
-from datasets_app.labeling.values import TASKS
 from lifecycle.jobs import actions as jobs
 from lifecycle.refusals import Refused
 from registry.access import policy
@@ -129,7 +128,7 @@ def check_queue(queue: Queue) -> None:
 def schema_for(queue: Queue, actor: User) -> LabelSchema:
     """The newest schema of the queue's dataset; one without classes where the task has none and nothing was published. Raises Refused."""
     schema = queries.latest_schema(queue.dataset)
-    if schema is None and TASKS[queue.dataset.task].USES_CLASSES:
+    if schema is None and queue.dataset.task_type.has_labels:
         raise Refused(f"{queue.dataset} has no label schema yet.", next_step="Publish its classes first.")
     return schema or write_schema(queue.dataset, None, [], "", actor)
 

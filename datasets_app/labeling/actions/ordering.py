@@ -10,7 +10,6 @@ from django.db import transaction
 from datasets_app.labeling import queries, rules
 from datasets_app.labeling.models import Queue, Seat, Slot
 from datasets_app.labeling.queries.disputing import disagreements
-from datasets_app.labeling.queries.learning import TASKS as LEARNT_TASKS
 from lifecycle.jobs import actions as jobs
 from lifecycle.jobs.context import JobContext
 from lifecycle.jobs.models import Job
@@ -26,7 +25,7 @@ def check_order(queue: Queue) -> dict[str, list[str]]:
     """What is wrong with the order of a queue, by field; empty where it can be handed out so."""
     if queue.order not in Queue.Order.values:
         return {"order": ["Choose the order in which items are handed out."]}
-    if queue.order == Queue.Order.LEARNT and queue.dataset.task not in LEARNT_TASKS:
+    if queue.order == Queue.Order.LEARNT and not queue.dataset.task_type.labels_texts:
         return {"order": ["The built-in model learns classes of texts; this dataset's task is another."]}
     return {}
 

@@ -19,8 +19,6 @@ from registry.ledger import actions as ledger
 from registry.ledger.rules import digest_of
 from registry.ledger.verbs import Verb
 
-BY_CLASS = (Dataset.Task.SINGLE_LABEL, Dataset.Task.MULTI_LABEL)  # whose suggestions name one class each
-
 
 @transaction.atomic
 def receive(*, dataset_id: UUID, actor: User, name: str, digest: str, rows: Sequence[Mapping[str, Any]]) -> int:
@@ -33,7 +31,7 @@ def receive(*, dataset_id: UUID, actor: User, name: str, digest: str, rows: Sequ
     """
     dataset = Dataset.objects.select_related("project").get(uuid=dataset_id)
     policy.require(actor, "labeling.manage", dataset)
-    wanted = "label" if dataset.task in BY_CLASS else "value"
+    wanted = "label" if dataset.task_type.labels_texts else "value"
     if not 0 < len(rows) <= rules.BATCH:
         raise Refused(f"There are {len(rows):,} rows; 1 to {rules.BATCH:,} are taken at a time.", fields={"rows": ["Send them in parts."]})
     if lacking := next((at for at, row in enumerate(rows, 1) if not row.get(wanted)), 0):

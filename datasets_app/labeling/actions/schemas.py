@@ -15,7 +15,6 @@ from datasets_app.labeling.models import GuidelineProposal, Label, LabelChange, 
 from datasets_app.labeling.queries import changes
 from datasets_app.labeling.relabelling import ChangeKind, Gone
 from datasets_app.labeling.rules import LabelSpec
-from datasets_app.labeling.values import TASKS
 from lifecycle.jobs import actions as jobs
 from lifecycle.jobs.models import Job
 from lifecycle.refusals import Conflict, Refused
@@ -40,7 +39,7 @@ def publish_schema(
     dataset = Dataset.objects.select_for_update(of=("self",), no_key=True).select_related("project").get(uuid=dataset_id)
     policy.require(actor, "labeling.manage", dataset)
     labels = [replace(label, name=rules.clean_name(label.name)) for label in labels]
-    rules.check_labels(labels, needed=TASKS[dataset.task].USES_CLASSES)
+    rules.check_labels(labels, needed=dataset.task_type.has_labels)
     latest = queries.latest_schema(dataset)
     version = latest.version if latest else 0
     if seen is not None and seen != version:

@@ -18,7 +18,7 @@ from datasets_app.labeling.matching import TEXT_READ, Kind, Matcher, Mode, clean
 from datasets_app.labeling.measuring import Claim, claim
 from datasets_app.labeling.models import Label, Rule, RulePass, Suggestion
 from datasets_app.labeling.queries import suggesting
-from datasets_app.labeling.values import TASKS, Value
+from datasets_app.labeling.values import Value
 from lifecycle.jobs import actions as jobs
 from lifecycle.jobs.context import JobContext
 from lifecycle.jobs.models import Job
@@ -43,7 +43,7 @@ def write_rule(
     """
     dataset = locked(dataset_id)
     policy.require(actor, "labeling.manage", dataset)
-    if not TASKS[dataset.task].USES_CLASSES:
+    if not dataset.task_type.has_labels:
         raise Refused("Rules suggest classes, and answers to this dataset's task name none.")
     before = newest(dataset, changes) if changes else None
     if before and before.retired:
@@ -230,7 +230,7 @@ def keep(
     source: dict[str, Any] = {
         "source": Suggestion.Source.RULE, "source_digest": rule.digest, "source_name": f"{suggesting.RULE_NAME}{rule.name}",
     }  # fmt: skip
-    if hits and dataset.task == Dataset.Task.SPANS:
+    if hits and not dataset.task_type.labels_texts:
         suggest_values(dataset=dataset, rows=[(pk, marked(says, rule, score), score) for pk, says in hits], **source)
     elif hits:
         suggest(dataset=dataset, rows=[(pk, name, score) for pk, _ in hits], **source)

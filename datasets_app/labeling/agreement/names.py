@@ -18,9 +18,9 @@ WITHOUT_CLASSES = {"alpha_masi": ("Krippendorff's alpha", "two answers are equal
 LEADING = ("alpha", "alpha_masi", "span_f1")  # every kind of answer has exactly one of these
 
 
-def names(*, uses_classes: bool) -> dict[str, tuple[str, str]]:
-    """Name and note of each coefficient by its code. uses_classes: whether answers name classes."""
-    return NAMES if uses_classes else NAMES | WITHOUT_CLASSES
+def names(*, has_labels: bool) -> dict[str, tuple[str, str]]:
+    """Name and note of each coefficient by its code. has_labels: whether answers name classes."""
+    return NAMES if has_labels else NAMES | WITHOUT_CLASSES
 
 
 def leading(coefficients: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:

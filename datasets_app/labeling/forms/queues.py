@@ -103,7 +103,7 @@ class QueueForm(MixForm):
         uploads.queryset = queries.uploads_to_label(dataset)  # type: ignore[attr-defined]
         uploads.help_text = "Only for the items of one upload."
         self.take_ticked(dataset)
-        if not queries.judged(dataset):
+        if not dataset.task_type.has_gold:
             for name in MixForm.base_fields:
                 del self.fields[name]
 

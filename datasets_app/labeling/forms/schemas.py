@@ -15,7 +15,6 @@ from datasets_app.labeling.models import LabelSchema
 from datasets_app.labeling.queries import changes
 from datasets_app.labeling.relabelling import KINDS, Change, split_names
 from datasets_app.labeling.rules import LabelSpec, clean_name
-from datasets_app.labeling.values import TASKS
 
 
 class ProposalsField(forms.Field):
@@ -48,7 +47,7 @@ class SchemaForm(forms.Form):
 
     def __init__(self, dataset: Dataset, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        if not TASKS[dataset.task].USES_CLASSES:
+        if not dataset.task_type.has_labels:
             del self.fields["classes"]
 
     def check_dropped(self, schema: LabelSchema | None) -> bool:

@@ -31,7 +31,7 @@ Places = dict[int | str, int]
 
 def answer_kind(dataset: Dataset) -> Kind:
     """What an answer in the dataset is. Where answers name no class, each is a set of one: two of them are equal or they are not."""
-    return {Dataset.Task.SINGLE_LABEL: Kind.SINGLE, Dataset.Task.SPANS: Kind.SPANS}.get(Dataset.Task(dataset.task), Kind.MULTI)
+    return {"single_label": Kind.SINGLE, "spans": Kind.SPANS}.get(dataset.task, Kind.MULTI)
 
 
 def ordered_labels(schema: LabelSchema) -> list[Label]:

@@ -9,7 +9,7 @@ from typing import Any
 
 from django.db.models import Count, Q
 
-from datasets_app.datasets.models import Dataset, Item
+from datasets_app.datasets.models import Item
 from datasets_app.labeling import rules
 from datasets_app.labeling.masks import mask
 from datasets_app.labeling.models import Annotation, Comment, Decision, Label, Queue, Seat, Slot, SlotSkip, Suggestion
@@ -253,7 +253,7 @@ def hit_rate(queue: Queue) -> tuple[int, int] | None:
 
     None below 20, and where an answer is more than one class.
     """
-    if queue.dataset.task != Dataset.Task.SINGLE_LABEL:
+    if not queue.dataset.task_type.one_label:
         return None
     newest = Decision.objects.filter(queue=queue).exclude(how=Decision.How.WITHDRAWN).order_by("-id")  # along the index, then sorted out
     rows = newest.values_list("item_id", "label__stable_id", "superseded_by")[:HITS_FROM]

@@ -147,7 +147,7 @@ def withdrawn_by(dataset: Dataset, decisions: QuerySet[Decision], gone: Gone, pl
 
 def has_several(dataset: Dataset) -> bool:
     """Whether an answer may name several classes: then one that is retired is taken out of what was decided."""
-    return dataset.task != Dataset.Task.SINGLE_LABEL
+    return not dataset.task_type.one_label
 
 
 def carrying(rows: QuerySet[Any], dataset: Dataset, stable_ids: Iterable[UUID | str], *, by: str) -> QuerySet[Any]:

@@ -25,6 +25,7 @@ from datasets_app.labeling.queries.decisions import chunks, labels_by_id, latest
 from datasets_app.labeling.rules import BATCH, clean_name
 from datasets_app.labeling.values import Subject, Value
 from lifecycle.refusals import Refused
+from lifecycle.task_types.by_key.types import type_of
 from registry.access import policy
 from registry.access.models import User
 
@@ -54,11 +55,10 @@ class Classes:
         """What was said, without anybody's text."""
         if value is None:
             return "undecided"
-        task = values.task_of(value)
-        if task.USES_CLASSES:
+        if values.has_labels(value):
             found = sorted(self.labels[key].name if key in self.labels else "a dropped class" for key in values.classes_of(value))
             return ", ".join(found) or "none of the classes"
-        return "a text" if task.NAME in ("text", "messages") else values.words(value, {})
+        return "a text" if type_of(values.key_of(value)).writes_text else values.words(value, {})
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,7 +217,7 @@ def read_label(task: str, cell: str, item: Item, classes: Classes) -> tuple[Valu
     if not cell.strip():
         raise answers.Unreadable("has no label.")
     content = item.content or {}
-    if task == Dataset.Task.SINGLE_LABEL:
+    if type_of(task).one_label:
         name = clean_name(cell)
         return ({"label": classes.names[name]}, "") if name in classes.names else (None, name[:120])
     said = answers.read(task, cell, item.text, content)

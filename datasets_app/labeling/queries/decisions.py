@@ -14,7 +14,8 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 from datasets_app.datasets.models import Dataset, Item
 from datasets_app.datasets.rules import UploadState
 from datasets_app.labeling.models import Annotation, Comment, Decision, Gold, Label, LabelSchema, Queue, Slot, Suggestion
-from datasets_app.labeling.values import Value, canonical, rename, task_of, words
+from datasets_app.labeling.values import Value, canonical, has_labels, rename, words
+from lifecycle.task_types.by_key.types import keys_with
 from registry.access import policy
 from registry.access.models import User
 
@@ -113,7 +114,7 @@ def put_in_words(item: Item, rows: Iterable[Annotation | Decision], *, reads: bo
             row.words = row.label.name
         elif row.value is not None:
             names = names_in(latest_schema(item.dataset)) if names is None else names
-            open_to_all = reads or task_of(row.value).USES_CLASSES
+            open_to_all = reads or has_labels(row.value)
             row.words = words(row.value, names, item.text if reads else "") if open_to_all else ""
 
 
@@ -193,7 +194,7 @@ def labels_of_items(item_ids: Iterable[int]) -> dict[int, str]:
     found: dict[int, str] = {}
     names: dict[int, dict[str, str]] = {}
     for ids in chunks(item_ids):
-        rows = Suggestion.objects.filter(item_id__in=ids, item__dataset__task=Dataset.Task.SINGLE_LABEL)
+        rows = Suggestion.objects.filter(item_id__in=ids, item__dataset__task__in=keys_with("one_label"))
         suggested = rows.order_by("item_id", "score", "-id").values_list("item_id", "label__name")
         found |= dict(suggested)
         found |= dict(standing().filter(item_id__in=ids, label__isnull=False).values_list("item_id", "label__name"))

@@ -6,12 +6,12 @@ from collections import defaultdict
 from collections.abc import Hashable, Sequence
 from typing import Any
 
-from datasets_app.datasets.models import Dataset
 from datasets_app.labeling.models import Suggestion
 from datasets_app.labeling.queries.decisions import chunks, standing_answers
 from datasets_app.labeling.queries.suggesting import live
 from datasets_app.labeling.uncertainty import disagreement
 from datasets_app.labeling.values import TASKS, canonical
+from lifecycle.task_types.by_key.types import type_of
 
 HALF = 0.5  # score from which a class counts as suggested where a text may have any number
 
@@ -38,7 +38,7 @@ def suggested_votes(task: str, ids: Sequence[int]) -> list[tuple[int, Hashable]]
     fields = ("item_id", "source", "source_digest", "label__stable_id", "value", "score")
     said: dict[tuple[int, str], list[tuple[str, Any, Any, float | None]]] = defaultdict(list)
     for item, source, digest, *rest in live(Suggestion.objects.filter(item_id__in=ids)).order_by("id").values_list(*fields):
-        together = source == Suggestion.Source.RULE and task != Dataset.Task.SINGLE_LABEL
+        together = source == Suggestion.Source.RULE and not type_of(task).one_label
         voter = source if together or source == Suggestion.Source.BUILT_IN else digest
         said[item, voter].append((source if together else digest, *rest))
     return [(item, one_vote(task, [row for row in rows if row[0] == rows[-1][0]])) for (item, _), rows in said.items()]
@@ -47,10 +47,10 @@ def suggested_votes(task: str, ids: Sequence[int]) -> list[tuple[int, Hashable]]
 def one_vote(task: str, rows: Sequence[tuple[str, Any, Any, float | None]]) -> Hashable:
     """What one source suggests of one item. rows: (digest, stable id, value, score)."""
     values = [value for _, _, value, _ in rows if value is not None]
-    if task == Dataset.Task.SPANS and values:
+    if task == "spans" and values:
         return canonical(TASKS[task].joined(list({part for value in values for part in TASKS[task].parts(value)})) or {})
     if values:
         return canonical(values[-1])
-    if task == Dataset.Task.MULTI_LABEL:
+    if not type_of(task).one_label:
         return canonical({"labels": sorted({str(label) for _, label, _, score in rows if score is None or score >= HALF})})
     return str(max(rows, key=lambda row: row[3] if row[3] is not None else 1.0)[1])

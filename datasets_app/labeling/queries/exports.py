@@ -154,7 +154,7 @@ def guess_of(scope: Scope, rows: Sequence[Suggestion]) -> Guess | None:
         spans = best.value.get("spans")
         bare = {"spans": [{key: each[key] for key in ("start", "end", "label")} for each in spans]} if spans else best.value
         value = rename(bare, scope.names)
-    elif scope.dataset.task == Dataset.Task.MULTI_LABEL:
+    elif not scope.dataset.task_type.one_label:
         likely = [row.label for row in rows if row.label is not None and (row.score is None or row.score >= HALF)]
         value = {"labels": sorted(label.name for label in likely)}
     else:

@@ -15,7 +15,7 @@ from datasets_app.labeling import rules
 from datasets_app.labeling.models import Annotation, Gold, Label, Queue, Seat, Slot
 from datasets_app.labeling.queries.changes import classes_now, with_merged
 from datasets_app.labeling.queries.decisions import chunks, labels_by_id, names_in, value_of
-from datasets_app.labeling.values import UNJUDGED, Value, canonical, classes_of, words
+from datasets_app.labeling.values import Value, canonical, classes_of, words
 from registry.access.models import User
 
 WINDOW = 200  # gold that is looked at from where it is drawn, forwards and from the start: a claim costs the same however much there is
@@ -209,11 +209,6 @@ def gold_lines(golds: Sequence[Gold], names: dict[str, str], *, reads: bool) -> 
         top = wrong[gold.item_id].most_common(1)
         found.append(GoldLine(gold, (words(spoken[top[0][0]], names, text), top[0][1]) if top else None))
     return found
-
-
-def judged(dataset: Dataset) -> bool:
-    """Whether an answer of the dataset's task is right or wrong at all."""
-    return dataset.task not in UNJUDGED
 
 
 # ── Who is below ────────────────────────────────────────────────────────────

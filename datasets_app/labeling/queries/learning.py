@@ -28,7 +28,6 @@ from registry.access import policy
 from registry.access.models import User
 
 LEARN = "labeling.learn"
-TASKS = (Dataset.Task.SINGLE_LABEL, Dataset.Task.MULTI_LABEL)  # that the built-in model learns
 ROWS_LIMIT = 10_000  # labelled texts that one fit learns from, drawn evenly from more
 POOL_LIMIT = 20_000  # open slots of a queue that one fit scores; of a larger queue the next ones the next time
 TEXT_READ = 2_000  # characters of a text that are read

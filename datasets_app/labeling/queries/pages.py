@@ -19,7 +19,7 @@ from datasets_app.labeling.models import ARRIVING, LabelSchema, QualityReport, Q
 from datasets_app.labeling.queries.changes import classes_now
 from datasets_app.labeling.queries.decisions import is_uuid
 from datasets_app.labeling.queries.quality import report_of
-from datasets_app.labeling.values import TASKS, canonical
+from datasets_app.labeling.values import canonical
 from registry.access import policy
 from registry.access.models import User
 
@@ -148,7 +148,7 @@ def as_measured(dataset: Dataset, report: QualityReport) -> agreement.Agreement:
     found = {each["name"]: each["value"] for each in report.figures["coefficients"]}
     main, pairs = agreement.leading(report.figures["coefficients"]), report.figures["pairs"]
     cohen = pairs[0][4] if len(pairs) == 1 else None
-    name, _ = agreement.names(uses_classes=TASKS[dataset.task].USES_CLASSES)[main["name"]]
+    name, _ = agreement.names(has_labels=dataset.task_type.has_labels)[main["name"]]
     return agreement.Agreement(report.figures["items"], found["percent"], main["value"], found.get("fleiss"), cohen, report.as_of, name)
 
 

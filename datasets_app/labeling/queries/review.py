@@ -19,6 +19,7 @@ from datasets_app.labeling.queries.suggesting import RULES_LIMIT, live, named_to
 from datasets_app.labeling.rules import ClassesNow
 from datasets_app.labeling.values import TASKS, Value, canonical, majority, words
 from datasets_app.labeling.values.preference import CHOICES
+from lifecycle.task_types.by_key.types import type_of
 from registry.access.models import User
 from registry.ledger.rules import digest_of
 
@@ -179,7 +180,8 @@ def readable(content: dict[str, Any]) -> dict[str, Any]:
 
 def merged_answer(task: str, said: Sequence[Value]) -> Value | None:
     """What most answers say part by part, where it is none of them and the task has parts."""
-    merged = majority(said) if said and task in ("multi_label", "spans") else None
+    kind = type_of(task)
+    merged = majority(said) if said and kind.has_labels and not kind.one_label else None
     return None if merged in said else merged
 
 
@@ -196,7 +198,7 @@ def proposal(task: str, ranked: Sequence[Suggestion], now: ClassesNow) -> Value 
         return rules.through(joined, now) if joined else None
     likely = [str(row.label.stable_id) for row in ranked if row.label and (row.score is None or row.score >= HALF)]
     first = ranked[0].label
-    if task == "single_label" and first:
+    if type_of(task).one_label and first:
         return rules.through({"label": str(first.stable_id)}, now)
     return rules.through({"labels": sorted(likely)}, now)
 

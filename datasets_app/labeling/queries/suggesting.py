@@ -22,6 +22,7 @@ from datasets_app.labeling.values import Value, classes_of, words
 from datasets_app.labeling.values.parts import DROPPED
 from lifecycle.jobs.models import Job
 from lifecycle.refusals import Refused
+from lifecycle.task_types.by_key.types import type_of
 from registry.access import policy
 from registry.access.models import User
 
@@ -55,7 +56,7 @@ def shown_first(rows: Sequence[Suggestion], wanted: str) -> Suggestion:
 
 def source_of(row: Suggestion, task: str) -> str:
     """What tells a source from others: its digest. Where a text may have several classes all rules are one, for each says but its own."""
-    several = row.source == Suggestion.Source.RULE and task != Dataset.Task.SINGLE_LABEL
+    several = row.source == Suggestion.Source.RULE and not type_of(task).one_label
     return row.source if several else row.source_digest
 
 
@@ -71,7 +72,7 @@ def named_together(rows: Sequence[Suggestion]) -> str:
     return names[0] if len(names) == 1 else "Rules: " + ", ".join(name.removeprefix(RULE_NAME) for name in names)
 
 
-def best_scores(item_ids: Iterable[int], wanted: str = "", task: str = Dataset.Task.SINGLE_LABEL) -> dict[int, float]:
+def best_scores(item_ids: Iterable[int], wanted: str, task: str) -> dict[int, float]:
     """The best score that the newest source with scores gives each of these items; of the wanted kind, where one of it says something."""
     found: dict[int, float] = {}
     for ids in chunks(item_ids):

@@ -21,16 +21,16 @@ from typing import Any, Protocol
 
 from datasets_app.labeling.values import chat, free_text, multi_label, preference, ranking, single_label, spans
 from datasets_app.labeling.values.parts import Subject, Value
+from lifecycle.task_types.by_key.types import type_of
 
 
 class Task(Protocol):
     """What a module of this package knows of its values. NAME: the one member that they have. A part: what two of them may share.
 
-    USES_CLASSES: whether an answer names classes of the schema; class_of says "" where it does not.
+    class_of says "" where an answer names no classes of the schema.
     """
 
     NAME: str
-    USES_CLASSES: bool
 
     def read(self, raw: Any, subject: Subject, known: Mapping[str, str]) -> Value: ...
     def parts(self, value: Value) -> list[Any]: ...
@@ -45,16 +45,14 @@ TASKS: Mapping[str, Task] = {
     "preference": preference, "ranking": ranking,
 }  # fmt: skip
 
-UNJUDGED = frozenset({"free_text", "chat"})  # what is written can be good in many ways, so that none is right or wrong
-
 __all__ = [
     "TASKS",
-    "UNJUDGED",
     "Subject",
     "Value",
     "canonical",
     "classes_of",
     "contested",
+    "has_labels",
     "majority",
     "named_in",
     "read",
@@ -85,15 +83,25 @@ def canonical(value: Value) -> str:
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
 
+def key_of(value: Value) -> str:
+    """The key of the task that a value is of."""
+    return next(key for key, module in TASKS.items() if module.NAME in value)
+
+
 def task_of(value: Value) -> Task:
     """The module that understands a value."""
-    return next(module for module in TASKS.values() if module.NAME in value)
+    return TASKS[key_of(value)]
+
+
+def has_labels(value: Value) -> bool:
+    """Whether a value names classes of the schema."""
+    return type_of(key_of(value)).has_labels
 
 
 def classes_of(value: Value) -> list[str]:
     """The stable ids of the classes that a value names, each as often as it does."""
     task = task_of(value)
-    return [task.class_of(part) for part in task.parts(value)] if task.USES_CLASSES else []
+    return [task.class_of(part) for part in task.parts(value)] if has_labels(value) else []
 
 
 def contested(values: Sequence[Value]) -> list[str]:
@@ -102,7 +110,7 @@ def contested(values: Sequence[Value]) -> list[str]:
     None for tasks without classes.
     """
     task = task_of(values[0])
-    if not task.USES_CLASSES:
+    if not has_labels(values[0]):
         return []
     counts = Counter(part for value in values for part in set(task.parts(value)))
     split: Counter[str] = Counter()

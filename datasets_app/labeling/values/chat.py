@@ -11,7 +11,6 @@ from typing import Any
 
 from datasets_app.labeling.values.parts import Subject, Value, only_list, plain, refuse
 
-USES_CLASSES = False
 NAME = "messages"
 ASSISTANT = "assistant"
 ROLES = ("system", "developer", "user", ASSISTANT, "tool")

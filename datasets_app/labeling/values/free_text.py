@@ -7,7 +7,6 @@ from typing import Any
 
 from datasets_app.labeling.values.parts import Subject, Value, plain, refuse
 
-USES_CLASSES = False
 NAME = "text"
 
 

@@ -7,7 +7,6 @@ from typing import Any
 
 from datasets_app.labeling.values.parts import Subject, Value, refuse
 
-USES_CLASSES = False
 NAME = "choice"
 CHOICES = {"first": "the first response", "second": "the second response", "tie": "about the same", "neither": "both are bad"}
 

@@ -7,7 +7,6 @@ from typing import Any
 
 from datasets_app.labeling.values.parts import DROPPED, Subject, Value, find_class, refuse
 
-USES_CLASSES = True
 NAME = "label"
 
 

@@ -11,7 +11,6 @@ from typing import Any
 
 from datasets_app.labeling.values.parts import DROPPED, Subject, Value, find_class, only_list, refuse
 
-USES_CLASSES = True
 NAME = "spans"
 LIMIT = 1_000
 KEYS = {"start", "end", "label"}

@@ -17,7 +17,7 @@ from datasets_app.labeling.forms.answers import AnswerForm, RemarkForm, SkipForm
 from datasets_app.labeling.masks import mask, unmask
 from datasets_app.labeling.models import Annotation, Queue
 from datasets_app.labeling.queries.bench import FEW
-from datasets_app.labeling.values import TASKS, canonical, words
+from datasets_app.labeling.values import canonical, words
 from datasets_app.labeling.views.answering import clean, person, speaks_json, to_bench, wants_json
 from datasets_app.labeling.views.guideline import differences_of, guideline_html
 from lifecycle.refusals import Conflict
@@ -57,10 +57,10 @@ def bench_context(request: HttpRequest, queue: Queue, items: list[dict[str, Any]
     labels = list(queue.schema.labels.all())
     by_id = {str(label.uuid): label for label in labels}
     first = items[0] if items else None
-    uses_classes = TASKS[queue.dataset.task].USES_CLASSES
+    has_labels = queue.dataset.task_type.has_labels
     few = len(labels) <= FEW
     scores = dict(first["ranks"]) if first else {}
-    shown = DIGITS if queue.dataset.task == "spans" else LIKELY
+    shown = LIKELY if queue.dataset.task_type.labels_texts else DIGITS
     order = list(by_id.values()) if few else [by_id[key] for key in [*scores, *(key for key in by_id if key not in scores)]][:shown]
     last = queries.last_answer(queue, person(request))
     before = queries.known_before(queue, person(request)) if first else None
@@ -72,8 +72,8 @@ def bench_context(request: HttpRequest, queue: Queue, items: list[dict[str, Any]
     }
     return {
         "queue": queue, "task": queue.dataset.task, "items": items, "item": first, "labels": labels, "few": few,
-        "documents": queries.label_documents(labels) if uses_classes else choices_of(queue.dataset.task, first),
-        "guideline": None if uses_classes else guideline_html(queue.schema),
+        "documents": queries.label_documents(labels) if has_labels else choices_of(queue.dataset.task, first),
+        "guideline": None if has_labels else guideline_html(queue.schema),
         "stage": queries.readable(first["content"]) if first else {},
         "posted": posted_sides(first) if queue.dataset.task == "preference" and first else [],
         "ranks": [{"label": label, "score": scores.get(str(label.uuid)), "key": at % DIGITS} for at, label in enumerate(order, start=1)],

@@ -16,7 +16,6 @@ from datasets_app.labeling.forms.schemas import ChangesForm
 from datasets_app.labeling.models import LabelSchema, Queue
 from datasets_app.labeling.queries import changes
 from datasets_app.labeling.relabelling import Plan
-from datasets_app.labeling.values import TASKS
 from datasets_app.labeling.views.answering import person
 from lifecycle.refusals import Conflict, Refused
 from lifecycle.ui.addresses import find_url
@@ -34,7 +33,7 @@ def change_classes(request: HttpRequest, uuid: UUID) -> HttpResponse:
     """The form of changes; then what they touch; then the new version."""
     dataset = queries.get_dataset(person(request), uuid)
     latest = queries.latest_schema(dataset)
-    if latest is None or not TASKS[dataset.task].USES_CLASSES:
+    if latest is None or not dataset.task_type.has_labels:
         raise Http404("There are no classes to change.")
     form = ChangesForm(latest, request.POST or None)
     if request.method != "POST" or not form.is_valid():

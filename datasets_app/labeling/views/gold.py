@@ -19,7 +19,7 @@ from datasets_app.labeling.forms.gold import GoldForm, SampleForm
 from datasets_app.labeling.forms.queues import MixForm
 from datasets_app.labeling.models import Gold, Label, Queue
 from datasets_app.labeling.queries.gold import GOLD_PAGE, STATES
-from datasets_app.labeling.values import TASKS, canonical, words
+from datasets_app.labeling.values import canonical, words
 from datasets_app.labeling.values.preference import CHOICES
 from datasets_app.labeling.views.answering import person
 from lifecycle.refusals import Conflict, Refused
@@ -51,8 +51,8 @@ def listed(request: HttpRequest, dataset: Dataset, form: SampleForm) -> HttpResp
     after = f"{first}&before={found[GOLD_PAGE - 1].pk}" if len(found) > GOLD_PAGE else ""
     context = {
         "dataset": dataset, "state": state, "states": STATES, "label": label, "labels": labels, "may_read": may_read, "form": form,
-        "lines": queries.gold_lines(found[:GOLD_PAGE], queries.names_in(schema), reads=may_read), "judged": queries.judged(dataset),
-        "uses_classes": dataset.task == Dataset.Task.SINGLE_LABEL, "filtered": state != "live" or bool(label),
+        "lines": queries.gold_lines(found[:GOLD_PAGE], queries.names_in(schema), reads=may_read), "judged": dataset.task_type.has_gold,
+        "one_label": dataset.task_type.one_label, "filtered": state != "live" or bool(label),
         "page": {"previous": first if before else "", "next": after},
     }  # fmt: skip
     return render(request, LIST, context, status=422 if form.errors else 200)
@@ -103,10 +103,10 @@ def item_context(request: HttpRequest, item: Item, form: GoldForm) -> dict[str, 
     now: Gold | None = queries.gold_of([item.pk]).get(item.pk)
     decision = queries.current_decision(item)
     offered = [(what, queries.value_of(row)) for what, row in (("As it is now", now), ("As decided", decision)) if row]
-    uses = TASKS[dataset.task].USES_CLASSES
+    uses = dataset.task_type.has_labels
     held = offered[0][1] if offered else {}
     return {
-        "item": item, "dataset": dataset, "may_read": may_read, "now": now, "form": form, "judged": queries.judged(dataset),
+        "item": item, "dataset": dataset, "may_read": may_read, "now": now, "form": form, "judged": dataset.task_type.has_gold,
         "problem": first_problem(form) if form.errors else "",
         "offered": [(what, canonical(value), words(value, names, item.text if may_read else "")) for what, value in offered],
         "labels": list(Label.objects.filter(schema=schema)) if schema and uses else [],

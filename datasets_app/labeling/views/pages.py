@@ -24,7 +24,6 @@ from datasets_app.labeling.queries import changes
 from datasets_app.labeling.queries.checks import check_under_way, sample_of, to_draw
 from datasets_app.labeling.queries.learning import learning
 from datasets_app.labeling.rules import Proposer
-from datasets_app.labeling.values import TASKS
 from datasets_app.labeling.views.answering import person
 from datasets_app.labeling.views.guideline import differences_of, guideline_html
 from datasets_app.labeling.views.proposals import on_schema_page
@@ -87,7 +86,7 @@ def queue_context(request: HttpRequest, uuid: UUID, change: ChangeForm | None = 
         "check": (check := check_under_way(queue)), "sample": sample_of(check) if check else None,
         **(to_draw(queue) if may["decide"] and queue.items_agreed and not check else {}),
         "open_comments": queries.open_comments(queue, person(request)) if may["comment"] else 0,
-        "mix": mix_form(queue) if may["manage"] and queue.state != "closed" else None, "judged": queries.judged(queue.dataset),
+        "mix": mix_form(queue) if may["manage"] and queue.state != "closed" else None, "judged": queue.dataset.task_type.has_gold,
         "chosen": Selection(queue.dataset, person(request), queue.filters, whole=True).words if queue.filters else "",
         "suggest_url": find_url("evaluation:suggest", uuid=queue.dataset.uuid), "sources": Proposer.choices,
         "learning": learning(queue, person(request)) if queue.order == Queue.Order.LEARNT else None, "may_manage": may["manage"],
@@ -145,7 +144,7 @@ def open_queue(request: HttpRequest, uuid: UUID) -> HttpResponse:
     return render(
         request,
         "datasets_app/labeling/open.html",
-        {"dataset": dataset, "form": form, "schema": schema, "may_open": schema is not None or not TASKS[dataset.task].USES_CLASSES},
+        {"dataset": dataset, "form": form, "schema": schema, "may_open": schema is not None or not dataset.task_type.has_labels},
         status=422 if form.is_bound else 200,
     )
 
@@ -188,7 +187,7 @@ def schema(request: HttpRequest, uuid: UUID) -> HttpResponse:
         "queues_behind": changes.queues_behind(dataset)[:PAGE], "ticked": request.POST.getlist("taking_up"),
         "job": changes.move_job(dataset), "decisions_behind": changes.bounded(changes.decisions_behind(dataset)),
         "suggest_url": find_url("evaluation:suggest", uuid=dataset.uuid), "ways": changes.ways(dataset),
-        "uses_classes": TASKS[dataset.task].USES_CLASSES,
+        "has_labels": dataset.task_type.has_labels,
     }  # fmt: skip
     return render(request, "datasets_app/labeling/schema.html", context, status=422 if form.is_bound else 200)
 

@@ -15,7 +15,6 @@ from datasets_app.labeling import actions, charts, queries
 from datasets_app.labeling.models import Annotation, QualityReport, Queue
 from datasets_app.labeling.quality import ALWAYS_RULE
 from datasets_app.labeling.queries.quality import ITEMS, Cell
-from datasets_app.labeling.values import TASKS
 from datasets_app.labeling.views import quality_page as page
 from datasets_app.labeling.views.answering import person
 from lifecycle.ui import csp
@@ -55,10 +54,10 @@ def measured(request: HttpRequest, queue: Queue, report: QualityReport) -> dict[
     ahead, days = queries.forecast_of(queue, report), report.figures["days"]
     items = page.items_url(queue)
     mine = [each for each in standings if named or each.seat.user_id == viewer.pk]
-    uses_classes = TASKS[queue.dataset.task].USES_CLASSES
+    has_labels = queue.dataset.task_type.has_labels
     return {
-        "figures": page.figures(queue, report, ahead), "coefficients": page.coefficients(report, uses_classes=uses_classes),
-        "uses_classes": uses_classes, "forecast": ahead, "named": named,
+        "figures": page.figures(queue, report, ahead), "coefficients": page.coefficients(report, has_labels=has_labels),
+        "has_labels": has_labels, "forecast": ahead, "named": named,
         "people": [page.person_row(each, is_self=each.seat.user_id == viewer.pk) for each in mine], "rule": ALWAYS_RULE,
         "matrix": page.people_matrix(items, report, people, limit=None if everybody else page.PEOPLE) if people else None,
         "least": page.least_agreeing(items, report, people), "confused": page.most_confused(items, report, labels),

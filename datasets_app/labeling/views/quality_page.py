@@ -13,7 +13,6 @@ from django.utils.safestring import SafeString, mark_safe
 from datasets_app.labeling import quality, queries, rules
 from datasets_app.labeling.agreement import FEWEST, leading, names
 from datasets_app.labeling.models import Label, QualityReport, Queue, Seat
-from datasets_app.labeling.values import TASKS
 from lifecycle.statistics.intervals import Interval, wilson
 from lifecycle.ui.marks import Figure
 from lifecycle.ui.numbers import count, decimals, duration, percent, things
@@ -111,9 +110,9 @@ class PersonRow:
         return self.likely_why.partition(":")[0].lower() or "–"
 
 
-def coefficients(report: QualityReport, *, uses_classes: bool = True) -> list[CoefficientRow]:
-    """The table of coefficients. uses_classes: whether answers name classes, in part or whole."""
-    words = names(uses_classes=uses_classes)
+def coefficients(report: QualityReport, *, has_labels: bool = True) -> list[CoefficientRow]:
+    """The table of coefficients. has_labels: whether answers name classes, in part or whole."""
+    words = names(has_labels=has_labels)
     return [
         CoefficientRow(
             name=words[each["name"]][0], note=words[each["name"]][1], value=each["value"], low=each["low"], high=each["high"],
@@ -276,7 +275,7 @@ def figures(queue: Queue, report: QualityReport, ahead: quality.Forecast) -> lis
     """The head numbers of the page."""
     known = {each["name"]: each for each in report.figures["coefficients"]}
     main = leading(report.figures["coefficients"])
-    name, _ = names(uses_classes=TASKS[queue.dataset.task].USES_CLASSES)[main["name"]]
+    name, _ = names(has_labels=queue.dataset.task_type.has_labels)[main["name"]]
     sub = main["why"] or "95\u00a0% " + between(main["low"], main["high"])
     pace = f"{decimals(ahead.per_day, 1 if ahead.per_day < 10 else 0)} a day" if ahead.per_day else "no pace"
     done = duration(ahead.days * 86_400) if ahead.days else "Done" if ahead.days == 0 else "Cannot be told"

@@ -78,7 +78,7 @@ def item_context(request: HttpRequest, queue: Queue, item: Item, waiting: list[A
         "case": case, "lines": queries.lines(waiting, names, item.uuid), "dispute": dispute, "labels": queue.schema.labels.all(),
         "pair": queries.pair_history(queue, pair, names), "agreement": queries.queue_agreement(queue),
         "threads": queries.conversations(queue, item, person(request)),
-        "judged": queries.judged(queue.dataset), "is_gold": item.pk in queries.gold_of([item.pk]),
+        "judged": queue.dataset.task_type.has_gold, "is_gold": item.pk in queries.gold_of([item.pk]),
         **{name: address(queue, row.item.uuid, order) if row else "" for name, row in around.items()},
     }  # fmt: skip
 

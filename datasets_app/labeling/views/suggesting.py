@@ -14,10 +14,8 @@ from datasets_app.datasets.models import Dataset
 from datasets_app.labeling import actions, queries
 from datasets_app.labeling.forms.rules import RuleForm
 from datasets_app.labeling.matching import clean_pattern, matcher
-from datasets_app.labeling.measuring import MARKING
 from datasets_app.labeling.models import Rule
 from datasets_app.labeling.queries import suggesting
-from datasets_app.labeling.values import TASKS
 from datasets_app.labeling.views.answering import person
 from lifecycle.refusals import Refused
 from lifecycle.ui.forms import add_refusal
@@ -46,7 +44,7 @@ def rules(request: HttpRequest, uuid: UUID) -> HttpResponse:
             for rule in found
         ],
         "retired": suggesting.retired_rules(dataset), "may_manage": policy.can(person(request), "labeling.manage", dataset),
-        "may_apply": bool(able) and bool(unread), "has_classes": bool(labels), "uses_classes": TASKS[dataset.task].USES_CLASSES,
+        "may_apply": bool(able) and bool(unread), "has_classes": bool(labels), "has_labels": dataset.task_type.has_labels,
     }  # fmt: skip
     return respond(request, LIST, "rules", context)
 
@@ -117,7 +115,7 @@ def editor(request: HttpRequest, dataset: Dataset, rule: Rule | None, form: Rule
     """What the editor shows beside the preview."""
     newest = rule is None or not hasattr(rule, "replaced_by")
     return {
-        "dataset": dataset, "marking": dataset.task == MARKING, "rule": rule, "form": form,
+        "dataset": dataset, "marking": not dataset.task_type.labels_texts, "rule": rule, "form": form,
         "versions": suggesting.versions_of(rule) if rule else [],
         "labels": {key: label.name for key, label in suggesting.open_labels(dataset).items()}, "newest": newest,
         "may_manage": newest and not (rule and rule.retired) and policy.can(person(request), "labeling.manage", dataset),

@@ -37,7 +37,7 @@ def scan(*, dataset: Dataset, kind: str, actor: User) -> Job:
         raise Refused(told, fields={"kind": [told]})
     if queries.running(dataset, kind):
         raise Conflict("This dataset is being scanned already.", next_step="Wait until it is done, or cancel its job.")
-    if kind == ScanKind.LABEL_ERRORS and dataset.task != Dataset.Task.SINGLE_LABEL:
+    if kind == ScanKind.LABEL_ERRORS and not dataset.task_type.one_label:
         told = "Label errors are looked for where each text has one class; this dataset's task is another."
         raise Refused(told, next_step="Look for near duplicates instead.", fields={"kind": [told]})
     if kind == ScanKind.LABEL_ERRORS and not queries.has_decisions(dataset):

@@ -92,9 +92,9 @@ def entries(ctx: JobContext, snapshot: Snapshot) -> Iterator[Entry]:
     """The rows of the file, with progress."""
     total = snapshot.counts["rows"]
     rows = queries.with_items(snapshot, queries.open_snapshot(snapshot))
-    if snapshot.dataset.task in queries.WRITTEN_TASKS:
+    if snapshot.dataset.task_type.writes_text:
         rows = queries.with_written(rows)
-    one_class = snapshot.dataset.task == Dataset.Task.SINGLE_LABEL
+    one_class = snapshot.dataset.task_type.one_label
     for count, (row, item) in enumerate(rows):
         if count % queries.BATCH == 0:
             ctx.progress(count, total, stage="Writing rows", unit="rows")

@@ -10,6 +10,7 @@ from datasets_app.snapshots.formats import conll, dialogues, fasttext, folders, 
 from datasets_app.snapshots.formats.entries import LOSSES, About, Entry, Tally, in_words
 from datasets_app.snapshots.formats.packing import json_lines
 from datasets_app.snapshots.rules import ExportFormat
+from lifecycle.task_types.by_key.types import type_of
 
 Writer = Callable[[Path, Iterator[Entry], Tally, About], None]
 ANY = ("single_label", "multi_label", "spans", "free_text", "chat", "preference", "ranking")
@@ -35,7 +36,7 @@ class Format:
 
     def fits(self, task: str, classes: Sequence[str]) -> bool:
         """Whether it holds what is decided in a snapshot of this task with these classes."""
-        return task in self.tasks and (task != "single_label" or not self.classes or set(classes) <= set(self.classes))
+        return task in self.tasks and (not type_of(task).one_label or not self.classes or set(classes) <= set(self.classes))
 
 
 FORMATS: Mapping[ExportFormat, Format] = {

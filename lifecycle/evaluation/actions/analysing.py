@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from django.db import transaction
 
-from lifecycle.evaluation import queries, rules, text_rules
+from lifecycle.evaluation import queries, rules
 from lifecycle.evaluation.actions import clustering, disturbing, explaining, leaking
 from lifecycle.evaluation.findings import Finding
 from lifecycle.evaluation.models import Analysis, Evaluation
@@ -68,7 +68,7 @@ def analyse(*, evaluation: Evaluation, kind: Analysis.Kind, actor: User, item: s
     if not Job.objects.filter(key=key, state__in=[State.QUEUED, State.RUNNING]).exists():
         record(actor, Verb.ANALYSIS_REQUESTED, evaluation, project=evaluation.run.project.uuid, kind=kind.value, item=item or None)
     args = {"evaluation": str(evaluation.uuid), "item": item}
-    name = job_kind(kind, written=text_rules.writes(evaluation.report))
+    name = job_kind(kind, written=evaluation.task_type.writes_text)
     return enqueue(name, actor=actor, project=evaluation.run.project, args=args, subject=evaluation, key=key)
 
 

@@ -61,5 +61,5 @@ def mistaken(evaluation: Evaluation) -> dict[str, list[Slip]]:
     if rules.is_marks(evaluation.report):
         _, found = queries.chosen_marks(evaluation, 0, MOST)
         return {row.item: list(mistakes.of_marks(row, found.labels)) for row in marks.every(found)}
-    of = mistakes.of_several if rules.is_several(evaluation.report) else mistakes.of_one
+    of = mistakes.of_several if evaluation.task_type.has_thresholds else mistakes.of_one
     return {answer.item: list(of(answer)) for answer in queries.errors_of(evaluation, MOST)}

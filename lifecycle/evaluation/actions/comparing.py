@@ -7,7 +7,7 @@ from typing import Any
 
 from django.db import transaction
 
-from lifecycle.evaluation import compare, queries, text_rules
+from lifecycle.evaluation import compare, queries
 from lifecycle.evaluation.models import Comparison, Evaluation
 from lifecycle.jobs.actions import enqueue
 from lifecycle.jobs.context import JobContext
@@ -63,5 +63,5 @@ def compare_anew(a: Evaluation, b: Evaluation) -> dict[str, Any]:
 
 def columns(a: Evaluation, b: Evaluation, report: dict[str, Any]) -> dict[str, Any]:
     """What a Comparison keeps. report: of compare.computed."""
-    changed: list[Any] = [] if text_rules.writes(a.report) else compare.changed_items(a, b)[: compare.LISTED]
+    changed: list[Any] = [] if a.task_type.writes_text else compare.changed_items(a, b)[: compare.LISTED]
     return {"report": compare.kept_as(report), "changed": [list(astuple(each)) for each in changed]}

@@ -10,7 +10,7 @@ from datasets_app.snapshots.learnable import ASSISTANT, turns_before
 from lifecycle.compute import warm
 from lifecycle.engine.occlusion import spans
 from lifecycle.engine.spec import Base, ExplainSpec
-from lifecycle.evaluation import queries, rules, text_rules
+from lifecycle.evaluation import queries, rules
 from lifecycle.evaluation.child import carried_out
 from lifecycle.evaluation.findings import Finding
 from lifecycle.evaluation.models import Evaluation
@@ -26,9 +26,9 @@ FOUND = "Choose a text with a found span."
 
 def check(evaluation: Evaluation, item: str) -> None:
     """Raises Refused where the evaluation holds no answer to the item, the answer is empty, or the text is gone or holds no word."""
-    if text_rules.writes(evaluation.report):
+    if evaluation.task_type.writes_text:
         written_row(evaluation, item)
-    elif rules.is_orders(evaluation.report):
+    elif evaluation.task_type.has_responses:
         ranked_row(evaluation, item)
     else:
         answer = queries.answer_to(evaluation, item)
@@ -92,11 +92,11 @@ def compute(ctx: JobContext, evaluation: Evaluation, item: str) -> Finding:
     may have several classes {"classes": [one of each]}, where parts are marked {"parts": [one of each]}, of responses in order
     {"responses": [one of each]}; of a written answer as the verb explain has it. Raises Refused where it now marks
     nothing."""
-    if text_rules.writes(evaluation.report):
+    if evaluation.task_type.writes_text:
         return of_written(ctx, evaluation, item)
     ctx.progress(0, stage="Leaving out each word in turn")
     artifact = local_folder("artifacts", evaluation.run.artifact)
-    if rules.is_orders(evaluation.report):
+    if evaluation.task_type.has_responses:
         row = ranked_row(evaluation, item)
         return Finding({"responses": warm.explain_responses(artifact, row["text"], row["responses"])})
     found = warm.explain(artifact, text_of(evaluation, item))

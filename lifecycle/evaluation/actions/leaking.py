@@ -75,7 +75,7 @@ def compute(ctx: JobContext, evaluation: Evaluation, item: str) -> Finding:
 def measured(snapshot: Snapshot, split: str) -> list[ManifestRow]:
     """The rows of a split whose loss is measured on what a model learns of them: no dialogue whose last answer is read and not learnt."""
     rows = list(snapshots.rows_of(snapshot, split))
-    if snapshot.dataset.task not in snapshots.WRITTEN_TASKS:
+    if not snapshot.dataset.task_type.writes_text:
         return rows
     said = snapshots.written_rows(snapshot, split)
     learnt = {row["id"] for row in said if not ("messages" in row and is_quiet(row["messages"][-1]))}

@@ -57,7 +57,7 @@ def suggest(*, dataset: Dataset, model: ports.Model, actor: User, queue: Queue |
 
 def check(dataset: Dataset, model: ports.Model) -> suggested.Match:
     """How the model's labels fit the newest classes. Raises Refused where it can suggest nothing here."""
-    if dataset.task not in suggesters.CLASSED:
+    if not dataset.task_type.prelabels:
         raise Refused(suggesters.OTHER_TASK, next_step=suggesters.OTHER_TASK_STEP)
     if model.run.project_id != dataset.project_id:
         raise Refused(f"{model.name} belongs to another project.", fields={"model": ["Choose a model of this project."]})
@@ -85,7 +85,7 @@ def run_suggest(ctx: JobContext) -> None:
     while items := list(suggesters.to_answer(dataset, queue, model.digest, state["after"])[:ASKED]):
         ctx.progress(state["done"], max(total, state["done"]), stage="Reading texts", unit="texts")
         ctx.raise_if_cancelled()
-        marks = dataset.task == Dataset.Task.SPANS
+        marks = not dataset.task_type.labels_texts
         answers: list[Any] = (marked if marks else answered)(folder, [text for _, text in items], match)
         written = suggested.ROWS if marks else suggested.ROWS // max(suggested.SHOWN, *map(len, answers))
         for at in range(0, len(items), written):

@@ -10,7 +10,6 @@ from uuid import UUID
 from django.db import transaction
 from django.db.models import Max
 
-from datasets_app.datasets.models import Dataset
 from datasets_app.snapshots.models import Snapshot
 from lifecycle.engine import defaults, text_defaults
 from lifecycle.engine.base import MINILM, SMOLLM2
@@ -20,6 +19,8 @@ from lifecycle.jobs.actions import enqueue
 from lifecycle.jobs.rules import Device, Priority
 from lifecycle.refusals import Conflict, NotReady, Refused
 from lifecycle.statistics.calibration import THRESHOLD_ROWS
+from lifecycle.task_types.by_key.types import type_of
+from lifecycle.task_types.task_type import Content
 from lifecycle.training import facts, queries, suggesting
 from lifecycle.training.models import BaseModel, Run, Sweep
 from lifecycle.training.rules import RunState, misfit
@@ -160,27 +161,25 @@ def queue_next_trial(sweep: Sweep, *, after: int) -> None:
 
 def check_snapshot(snapshot: Snapshot) -> None:
     """Raises Refused where nothing could be learnt or measured."""
-    tasks = Dataset.Task.MULTI_LABEL, Dataset.Task.SPANS, Dataset.Task.FREE_TEXT
-    several, marks, writes = (queries.learnt_task(snapshot) == task for task in tasks)
-    ranks = queries.ranks(snapshot)
+    kind = snapshot.dataset.task_type
     trained = [label for label, splits in snapshot.counts["labels"].items() if splits.get("train")]
-    if several and (told := unlearnable(snapshot)):
+    if kind.has_thresholds and (told := unlearnable(snapshot)):
         text = f"{snapshot} cannot be trained on: {told}. A class is learnt from texts with it and texts without."
         raise Refused(text, next_step="Label more texts, or leave the class out, and freeze again.", fields={"snapshot": [text]})
     never = [label for label in snapshot.counts["labels"] if label not in trained]
-    if marks and (never or not trained):
+    if kind.has_labels and not kind.labels_texts and (never or not trained):
         told = f"nothing is marked as {listed(never)} in its training rows" if never else "nothing is marked in its training rows"
         text = f"{snapshot} cannot be trained on: {told}. A class is learnt from parts that are marked with it."
         raise Refused(text, next_step="Mark some, or leave the class out, and freeze again.", fields={"snapshot": [text]})
-    if (writes or ranks) and not snapshot.counts["splits"].get("train"):
+    if not kind.has_labels and not snapshot.counts["splits"].get("train"):
         text = f"{snapshot} cannot be trained on: it has no training rows."
-        step = f"{'Write answers' if writes else 'Compare responses'} and freeze again."
+        step = f"{'Write answers' if kind.writes_text else 'Compare responses'} and freeze again."
         raise Refused(text, next_step=step, fields={"snapshot": [text]})
-    if not (several or marks or writes or ranks) and len(trained) < 2:
+    if kind.one_label and len(trained) < 2:
         told = f"all its training rows carry the label {trained[0]}" if trained else "it has no training rows"
         text = f"{snapshot} cannot be trained on: {told}, and a classifier needs at least two classes."
         raise Refused(text, next_step="Label rows of another class and freeze again.", fields={"snapshot": [text]})
-    if snapshot.dataset.task == Dataset.Task.CHAT and (unfit := suggesting.unlearnable(snapshot)):
+    if kind.content is Content.DIALOGUE and (unfit := suggesting.unlearnable(snapshot)):
         text = f"{snapshot} cannot be trained on: its first {unfit[0]:,} dialogues would all be left out, such as one {unfit[1]}."
         raise Refused(text, next_step="Mend the dialogues, or take others, and freeze again.", fields={"snapshot": [text]})
     if not snapshot.counts["splits"].get("validation"):
@@ -222,7 +221,7 @@ def check_base(base: BaseModel, project: Project, actor: User) -> None:
 
 def check_kind(snapshot: Snapshot, base: BaseModel) -> None:
     """Raises Refused where texts are to be written and the base is no decoder, or the other way round."""
-    writes, decodes = queries.writes(snapshot), bool(base.facts.get("decoder"))
+    writes, decodes = snapshot.dataset.task_type.writes_text, bool(base.facts.get("decoder"))
     if writes and not decodes:
         text = f"{base.name} is an encoder, which writes no texts. Choose a decoder, such as {SMOLLM2}."
         raise Refused(text, fields={"base": [text]})
@@ -253,7 +252,8 @@ def suggested_settings(snapshot: Snapshot, base: BaseModel, strategy: str) -> di
     """What is suggested for this data, by setting. Raises Refused for an unknown strategy."""
     if strategy not in Run.Strategy.values:
         raise Refused("There is no such strategy.", fields={"strategy": [f"Choose one of {', '.join(Run.Strategy.values)}."]})
-    if text := misfit(strategy, writes=queries.writes(snapshot), ranks=queries.ranks(snapshot)):
+    kind = snapshot.dataset.task_type
+    if text := misfit(strategy, writes=kind.writes_text, ranks=kind.has_responses):
         raise Refused(text, fields={"strategy": [text]})
     return suggesting.suggestion(snapshot, base, strategy).values()
 
@@ -269,7 +269,7 @@ def fill_spec(
     if strategy == Run.Strategy.FAST_LORA and layers < 2:
         text = f"{base.name} has no two layers that are known, so nothing of it can be run once. Choose LoRA."
         raise Refused(text, fields={"strategy": [text]})
-    ia3_models = text_defaults.IA3_MODELS if learnt["task"] == Dataset.Task.FREE_TEXT else defaults.IA3_MODELS
+    ia3_models = text_defaults.IA3_MODELS if type_of(learnt["task"]).writes_text else defaults.IA3_MODELS
     if strategy == Run.Strategy.IA3 and architecture not in ia3_models:
         known = ", ".join(ia3_models)
         text = f"Which weights IA3 scales is known for {known}; {base.name} is {architecture or 'unknown'}. Choose LoRA."

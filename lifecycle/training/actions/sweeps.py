@@ -96,7 +96,7 @@ def start_sweep(
 
 def check_scored(snapshot: Snapshot) -> None:
     """Raises Refused where trials have no F1 to be compared by."""
-    if queries.learnt_task(snapshot) == sweep_queries.UNSCORED:
+    if snapshot.dataset.task_type.writes_text:
         text = "A sweep compares trials by an F1, and where texts are written there is none. Start single runs and compare them."
         raise Refused(text, fields={"snapshot": [text]})
 

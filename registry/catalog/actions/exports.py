@@ -218,7 +218,7 @@ def put_beside(card: Card, whole: Path) -> None:
     }
     if plain.loader:
         files["transformers/README.md"] = text
-    if rules.task_of(facts) in exported.FUNCTIONS:
+    if rules.task_type(facts).labels_texts:
         files |= {
             "MLmodel": exported.mlmodel(facts, str(version.uuid), version.registered_at, platform.python_version()),
             f"code/{SERVED}.py": source(SERVED),

@@ -11,6 +11,7 @@ from datasets_app.datasets.models import Dataset
 from datasets_app.labeling import queries
 from datasets_app.labeling.forms.schemas import read_classes
 from lifecycle.refusals import Refused
+from lifecycle.task_types.by_key.types import TYPES
 from tests.support.datasets import import_file, make_dataset, receive
 from tests.support.tools import annotation, as_json, choice, packed, task
 
@@ -41,7 +42,7 @@ def test_what_is_no_configuration_is_refused(text, told):
         label_config.controls(text)
 
 
-@pytest.mark.parametrize("task", list(Dataset.Task.values))
+@pytest.mark.parametrize("task", list(TYPES))
 def test_what_is_composed_asks_the_same(task):
     classes = ("a", 'b "<&') if task in ("single_label", "multi_label", "spans") else ()
 

@@ -145,4 +145,4 @@ def test_the_newest_source_with_scores_counts(described):
     rows = [(item.pk, "card", 0.3), (item.pk, "billing", 0.6)]
     actions.suggest(dataset=dataset, rows=rows, source="run", source_digest="b" * 64, source_name="new")
 
-    assert queries.best_scores([item.pk]) == {item.pk: 0.6}
+    assert queries.best_scores([item.pk], "", "single_label") == {item.pk: 0.6}

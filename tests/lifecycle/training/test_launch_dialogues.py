@@ -43,7 +43,7 @@ def nothing_was_queued():
 def test_a_run_learns_to_write_and_its_rows_carry_every_turn(snapshot, base, mia, tmp_path):
     run = actions.launch(snapshot=snapshot, base=base, strategy="lora", actor=mia)
 
-    assert (run.spec["task"], run.spec["labels"], run.writes) == ("free_text", [], True)
+    assert (run.spec["task"], run.spec["labels"], run.task_type.writes_text) == ("free_text", [], True)
     count, rows = rows_in(snapshot, "train", tmp_path)
     assert count == len(rows) == snapshot.counts["splits"]["train"]
     row = rows[0]

@@ -40,7 +40,7 @@ def rows_of(snapshot, split, folder):
 def test_the_spec_says_the_task_and_the_rows_carry_responses_with_ranks(snapshot, mia, base, tmp_path):
     run = actions.launch(snapshot=snapshot, base=base, strategy="lora", actor=mia)
 
-    assert (run.spec["task"], run.spec["labels"], run.ranks, run.writes) == ("preference", [], True, False)
+    assert (run.spec["task"], run.spec["labels"], run.task_type.has_responses, run.task_type.writes_text) == ("preference", [], True, False)
     rows = [row for split in ("train", "validation", "test") for row in rows_of(snapshot, split, tmp_path)]
     assert {frozenset(row) for row in rows} == {frozenset({"id", "cluster", "text", "responses", "ranks"})}
     for row in rows:

@@ -9,9 +9,9 @@ import pytest
 from datasets_app.datasets.models import Dataset
 from datasets_app.snapshots import queries as snapshots
 from datasets_app.snapshots.models import Snapshot
-from lifecycle.engine.spec import TASKS
 from lifecycle.jobs.models import Job
 from lifecycle.refusals import Refused
+from lifecycle.task_types.by_key.types import LEARNED, TYPES
 from lifecycle.training import actions
 from lifecycle.training.models import Run
 from lifecycle.training.queries import learnt_task
@@ -64,9 +64,9 @@ def test_what_could_not_be_learnt_is_refused_by_its_class(train, validation, sen
     assert not Event.objects.filter(verb="training.launched").exists()
 
 
-@pytest.mark.parametrize("task", Dataset.Task.values)
+@pytest.mark.parametrize("task", TYPES)
 def test_the_engine_learns_every_task_that_a_dataset_may_have(task):
-    assert learnt_task(Snapshot(dataset=Dataset(task=task))) in TASKS
+    assert learnt_task(Snapshot(dataset=Dataset(task=task))) in LEARNED
 
 
 def test_the_form_and_the_run_show_it(snapshot, finished, mia, client_for):

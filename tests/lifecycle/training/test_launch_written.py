@@ -40,7 +40,7 @@ def test_the_spec_says_the_task_and_the_rows_carry_answers_and_contexts(snapshot
     run = actions.launch(snapshot=snapshot, base=base, strategy="lora", actor=mia)
 
     assert (run.spec["task"], run.spec["labels"], run.spec["max_new_tokens"]) == ("free_text", [], 32)
-    assert run.writes
+    assert run.task_type.writes_text
     count = snapshots.write_split(snapshot, "train", tmp_path / "train.jsonl")
     rows = [json.loads(line) for line in (tmp_path / "train.jsonl").read_text().splitlines()]
     assert count == len(rows) == snapshot.counts["splits"]["train"]

@@ -1,0 +1,11 @@
+"""A text that is written."""
+
+from lifecycle.task_types.task_type import TaskType
+
+ENTRY = TaskType(
+    key="free_text",
+    title="A text that is written, such as a completion or a summary",
+    hub_tag="text-generation",
+    has_gold=False,
+    writes_text=True,
+)

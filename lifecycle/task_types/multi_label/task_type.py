@@ -1,0 +1,13 @@
+"""Any number of labels a text."""
+
+from lifecycle.task_types.task_type import TaskType
+
+ENTRY = TaskType(
+    key="multi_label",
+    title="Any number of classes per text",
+    hub_tag="text-classification",
+    has_labels=True,
+    labels_texts=True,
+    has_thresholds=True,
+    prelabels=True,
+)

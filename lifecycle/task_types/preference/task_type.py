@@ -1,0 +1,5 @@
+"""The better of two responses."""
+
+from lifecycle.task_types.task_type import Content, TaskType
+
+ENTRY = TaskType(key="preference", title="The better of two responses", content=Content.RESPONSES, hub_tag="text-ranking")

@@ -1,0 +1,5 @@
+"""Two to five responses in order."""
+
+from lifecycle.task_types.task_type import Content, TaskType
+
+ENTRY = TaskType(key="ranking", title="Two to five responses in order", content=Content.RESPONSES, hub_tag="text-ranking")

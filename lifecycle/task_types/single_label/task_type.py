@@ -1,0 +1,13 @@
+"""One label a text."""
+
+from lifecycle.task_types.task_type import TaskType
+
+ENTRY = TaskType(
+    key="single_label",
+    title="One class per text",
+    hub_tag="text-classification",
+    has_labels=True,
+    one_label=True,
+    labels_texts=True,
+    prelabels=True,
+)

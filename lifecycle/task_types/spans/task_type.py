@@ -1,0 +1,11 @@
+"""Parts of a text, each with a label."""
+
+from lifecycle.task_types.task_type import TaskType
+
+ENTRY = TaskType(
+    key="spans",
+    title="Marked parts of a text, each with a class",
+    hub_tag="token-classification",
+    has_labels=True,
+    prelabels=True,
+)

@@ -1,0 +1,69 @@
+"""A type of task is a folder, and outside of those folders ever fewer lines ask which one it is."""
+
+from __future__ import annotations
+
+import ast
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from django.conf import settings
+
+from datasets_app.labeling.values import TASKS
+from lifecycle.task_types.by_key.types import DEFAULT, LEARNED, TYPES
+
+WINGS = ("lifecycle", "datasets_app", "registry", "monitoring")
+FOLDER = Path(settings.BASE_DIR, "lifecycle", "task_types")
+QUOTED = re.compile(rf'"({"|".join(TYPES)})"')
+IN_TEMPLATES = re.compile(rf"[=!]= {QUOTED.pattern}")
+COMPARED = 114  # lines outside of task_types that compare something with the key of a task: write down how many are left, never more
+
+
+def test_every_table_has_the_key_of_every_type():
+    for table in (TYPES, TASKS):
+        assert list(table) == [each.key for each in TYPES.values()]
+    assert {path.parent.name for path in FOLDER.glob("*/task_type.py")} == set(TYPES)
+
+
+def test_what_a_type_is_learned_as_is_learned_as_itself():
+    assert {each.learns_as or each.key for each in TYPES.values()} == set(LEARNED)
+    assert DEFAULT in LEARNED
+
+
+def test_who_asks_what_a_task_is_loads_the_standard_library_alone():
+    code = "import sys, lifecycle.task_types.by_key.types; print([each for each in ('django', 'numpy', 'pyarrow') if each in sys.modules])"
+
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
+
+
+def test_ever_fewer_lines_compare_with_the_key_of_a_task():
+    found = [*in_modules(), *in_templates()]
+
+    assert len(found) == COMPARED, "\n".join(["Ask a flag or a contract of the type. Where fewer are left, lower COMPARED.", *found])
+
+
+def in_modules() -> Iterator[str]:
+    """The lines of Python in which a key of a task is on a side of ==, !=, in or not in."""
+    for path in (path for wing in WINGS for path in sorted(Path(settings.BASE_DIR, wing).rglob("*.py"))):
+        text = path.read_text(encoding="utf-8")
+        if QUOTED.search(text) and not {"task_types", "migrations"} & set(path.parts):
+            nodes = (node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Compare))
+            lines = {node.lineno for node in nodes if any(map(is_key, (node.left, *node.comparators)))}
+            yield from (f"{path.relative_to(settings.BASE_DIR)}:{line}" for line in sorted(lines))
+
+
+def is_key(node: ast.expr) -> bool:
+    """Whether it is a key of a task, or a list with one."""
+    if isinstance(node, ast.Tuple | ast.List | ast.Set):
+        return any(map(is_key, node.elts))
+    return isinstance(node, ast.Constant) and node.value in TYPES
+
+
+def in_templates() -> Iterator[str]:
+    """The lines of templates with == or != before a key."""
+    for path in sorted(Path(settings.BASE_DIR, "templates").rglob("*.html")):
+        if "task_types" not in path.parts:
+            lines = enumerate(path.read_text(encoding="utf-8").splitlines(), 1)
+            yield from (f"{path.relative_to(settings.BASE_DIR)}:{number}" for number, line in lines if IN_TEMPLATES.search(line))
