@@ -24,7 +24,7 @@ from registry.access import policy
 from registry.access.models import User
 
 Context = dict[str, Any]
-FRAGMENTS = ("labeling:item", "scanning:item", "snapshots:item", "trace:item")
+FRAGMENTS = ("scanning:item", "snapshots:item", "trace:item")
 LABELS_SHOWN = 20
 PEOPLE_SHOWN = 50
 STATE_KINDS = {

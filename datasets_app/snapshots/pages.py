@@ -91,7 +91,7 @@ def detail(user: User, uuid: UUID) -> Context:
         "export_job": export, "exporting": export is not None and not export.is_finished,
         "may_export": policy.can(user, "snapshots.export", snapshot), "may_correct": policy.can(user, "labeling.decide", snapshot),
         "launch_url": f"{launch}?snapshot={snapshot.uuid}" if launch and policy.can(user, "training.launch", snapshot) else "",
-        "fragments": [url for name in ("training:of_snapshot", "trace:snapshot") if (url := find_url(name, uuid=snapshot.uuid))],
+        "above_url": find_url("trace:snapshot", uuid=snapshot.uuid),
     }  # fmt: skip
 
 
@@ -103,7 +103,7 @@ def steps(snapshot: Snapshot) -> list[Step]:
         Step("Dataset", dataset.name, reverse("datasets:dataset", args=[dataset.uuid])),
         Step("Labels", f"schema {snapshot.schema.version}", schema),
         Step("Snapshot", f"version {snapshot.number}", at="now", digest=snapshot.digest),
-        Step("Runs", "trained on it", find_url("training:of_snapshot", uuid=snapshot.uuid), at="next"),
+        Step("Runs", "trained on it", find_url("trace:snapshot", uuid=snapshot.uuid), at="next"),
     ]
 
 

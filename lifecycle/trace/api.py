@@ -11,6 +11,7 @@ from rest_framework import serializers
 from rest_framework.response import Response
 
 from datasets_app.datasets.models import Item
+from datasets_app.snapshots.models import Snapshot
 from lifecycle.trace import queries
 from monitoring.traffic.models import Prediction
 from registry.access.decorators import Needs
@@ -36,13 +37,18 @@ class UuidOf(serializers.UUIDField):
         return str(value.uuid)
 
 
-class TouchedOut(serializers.Serializer[queries.Touched]):
-    """What an item touched, as uuids."""
+class AboveOut(serializers.Serializer[queries.Above]):
+    """What was made of a snapshot, as uuids, newest first."""
 
-    snapshots = serializers.SerializerMethodField()
     runs = serializers.ListField(child=UuidOf())
     versions = serializers.ListField(child=UuidOf())
     deployments = serializers.ListField(child=UuidOf())
+
+
+class TouchedOut(AboveOut):
+    """What an item touched, as uuids."""
+
+    snapshots = serializers.SerializerMethodField()
 
     def get_snapshots(self, touched: queries.Touched) -> list[dict[str, str]]:
         """Each snapshot with the item's split and label in it."""
@@ -74,7 +80,19 @@ class ItemTrace(View):
         return Response(TouchedOut(queries.item_touched(request.user, Item.objects.get(uuid=uuid))).data)
 
 
+class SnapshotTrace(View):
+    """What was made of a snapshot."""
+
+    needs = {"GET": Needs("trace.view", Snapshot)}
+
+    @extend_schema(responses=AboveOut)
+    def get(self, request: Request, uuid: UUID) -> Response:
+        """Runs, versions and deployments above the snapshot."""
+        return Response(AboveOut(queries.above(request.user, [Snapshot.objects.get(uuid=uuid)])).data)
+
+
 urlpatterns = [
     path("trace/predictions/<uuid:uuid>/", PredictionTrace.as_view(), name="api-trace-prediction"),
     path("trace/items/<uuid:uuid>/", ItemTrace.as_view(), name="api-trace-item"),
+    path("trace/snapshots/<uuid:uuid>/", SnapshotTrace.as_view(), name="api-trace-snapshot"),
 ]

@@ -23,6 +23,8 @@ from registry.endpoints.models import Deployment
 from registry.endpoints.queries import all_at
 from registry.promotions.models import PromotionRequest
 
+SHOWN = 100  # of each kind
+
 
 @dataclass(frozen=True)
 class Link:
@@ -159,34 +161,41 @@ def labelled(row: Neighbour, reads: bool) -> Labelled:
 
 
 @dataclass(frozen=True)
-class Touched:
-    """What one item touched, upwards. rows: (snapshot, split, label there). history: None while a queue asks the viewer about the item."""
+class Above:
+    """What was made of snapshots: the newest hundred of each kind that the viewer may see."""
 
-    history: History | None
-    snapshots: list[tuple[Snapshot, str, str]]
     runs: list[Run]
     versions: list[ModelVersion]
     deployments: list[Deployment]
 
 
+def above(user: User, snapshots: Sequence[Snapshot]) -> Above:
+    """Every run on these snapshots or from a model of such a run, every version of them, every deployment."""
+    learnt = Run.objects.filter(pk__in=learnt_from([snapshot.pk for snapshot in snapshots]))
+    runs = policy.visible_to(user, learnt, "training.view").select_related("base", "launched_by").order_by("-id")
+    versions = policy.visible_to(user, ModelVersion.objects.filter(run__in=runs.values("pk")), "catalog.view").order_by("-id")
+    deployments = policy.visible_to(user, Deployment.objects.filter(version__in=versions.values("pk")), "endpoints.view").order_by("-id")
+    return Above(
+        runs=list(runs[:SHOWN]),
+        versions=list(versions.select_related("model", "run")[:SHOWN]),
+        deployments=list(deployments.select_related("endpoint__model__project", "version__model", "started_by")[:SHOWN]),
+    )
+
+
+@dataclass(frozen=True)
+class Touched(Above):
+    """What one item touched. snapshots: (snapshot, split, label there). history: None while a queue asks the viewer about the item."""
+
+    snapshots: list[tuple[Snapshot, str, str]]
+    history: History | None
+
+
 def item_touched(user: User, item: Item) -> Touched:
-    """Every snapshot that holds the item, every run on those or from a model of such a run, every version of them, every deployment: as far
-    as the user may see."""
+    """How an item got its label, every snapshot that holds it, and what was made of those."""
     blind = is_asked(item, user)
     held = [(snapshot, row.split, "" if blind else row.label) for snapshot, row in snapshots_with(item)]
-    learnt = learnt_from([snapshot.pk for snapshot, _, _ in held])
-    runs = policy.visible_to(user, Run.objects.filter(pk__in=learnt), "training.view").select_related("base", "launched_by")
-    versions = policy.visible_to(user, ModelVersion.objects.filter(run__in=runs.values("pk")), "catalog.view").select_related(
-        "model", "run"
-    )
-    deployments = policy.visible_to(user, Deployment.objects.filter(version__in=versions.values("pk")), "endpoints.view")
-    return Touched(
-        history=None if blind else history_of(item, reads=policy.can(user, "datasets.read_samples", item.dataset)),
-        snapshots=held,
-        runs=list(runs.order_by("-id")[:100]),
-        versions=list(versions.order_by("-id")[:100]),
-        deployments=list(deployments.select_related("endpoint", "version__model", "started_by").order_by("-id")[:100]),
-    )
+    history = None if blind else history_of(item, reads=policy.can(user, "datasets.read_samples", item.dataset))
+    return Touched(**vars(above(user, [snapshot for snapshot, _, _ in held])), snapshots=held, history=history)
 
 
 def learnt_from(snapshots: Sequence[int]) -> set[int]:

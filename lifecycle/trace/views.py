@@ -7,6 +7,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_POST, require_safe
 
 from datasets_app.datasets.models import Item
+from datasets_app.snapshots.models import Snapshot
 from lifecycle.jobs.queries import of_subject
 from lifecycle.trace import actions, queries
 from lifecycle.ui.respond import redirect_or_refresh, respond
@@ -52,6 +53,14 @@ def item(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     context = {"item": found, "touched": queries.item_touched(request.user, found), "reads": reads}
     context |= {"may_gold": policy.can(request.user, "labeling.gold", found)}
     return respond(request, "trace/item.html", "touched", context)
+
+
+@require_safe
+@needs("trace.view", Snapshot)
+def snapshot(request: SignedInRequest, uuid: UUID) -> HttpResponse:
+    """What was made of a snapshot: its runs, their versions, and where these served."""
+    found = Snapshot.objects.select_related("dataset").get(uuid=uuid)
+    return respond(request, "trace/snapshot.html", "touched", {"snapshot": found, "above": queries.above(request.user, [found])})
 
 
 @require_safe

@@ -342,6 +342,7 @@ TABLE = r"""
 /trace/predictions/<uuid:uuid>/                            | prediction | L... +++++++ | ---- -------
 /trace/predictions/<uuid:uuid>/neighbours/                 | prediction | ---- ------- | L... +++++++
 /trace/items/<uuid:uuid>/                                  | item       | L... +++++++ | ---- -------
+/trace/snapshots/<uuid:uuid>/                              | snapshot   | L... +++++++ | ---- -------
 /trace/versions/<uuid:uuid>/                               | version    | L... +++++++ | ---- -------
 # models: overview
 /dashboard/                                                |            | L+++ +++++++ | ---- -------
@@ -552,6 +553,7 @@ TABLE = r"""
 /api/v1/feedback/                                          |            | L--- ------- | L.+. ++++.+.
 /api/v1/trace/predictions/<uuid:uuid>/                     | prediction | L... +++++++ | L--- -------
 /api/v1/trace/items/<uuid:uuid>/                           | item       | L... +++++++ | L--- -------
+/api/v1/trace/snapshots/<uuid:uuid>/                       | snapshot   | L... +++++++ | L--- -------
 /api/v1/audit/events/                                      |            | L+++ +++++++ | L--- -------
 /api/v1/audit/export/                                      |            | L--- ------- | Lx++ xxx++++
 /api/schema/                                               |            | L+++ +++++++ | L--- -------

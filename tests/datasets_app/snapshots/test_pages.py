@@ -45,6 +45,7 @@ def test_a_snapshot_is_frozen_from_its_form_and_shown(dataset, mia, client_for):
     assert snapshot.digest in page
     assert "No test row stands in train" in page
     assert "for the first run" in page
+    assert page.count(reverse("trace:snapshot", args=[snapshot.uuid])) == 3  # the step, and the part that is loaded with its link
 
 
 @pytest.mark.parametrize(("make", "told"), [(written_snapshot, "each with a written text"), (marked_snapshot, "2 classes")])

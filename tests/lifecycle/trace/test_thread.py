@@ -164,6 +164,23 @@ def test_an_item_knows_the_runs_that_began_with_a_model_that_learnt_from_it(proj
     assert [snapshot for snapshot, _, _ in touched.snapshots] == [first.snapshot]
 
 
+def test_a_snapshot_knows_every_run_version_and_deployment_above_it(prediction, mia, client_for):
+    client, snapshot, version = client_for(mia), prediction.version.run.snapshot, prediction.version
+
+    page = client.get(f"/trace/snapshots/{snapshot.uuid}/").content.decode()
+    told = client.get(f"/api/v1/trace/snapshots/{snapshot.uuid}/").json()
+
+    for thing in (version.run, version, prediction.endpoint):
+        assert f"/{thing.uuid}/" in page
+    deployment = Deployment.objects.get()
+    assert told == {"runs": [str(version.run.uuid)], "versions": [str(version.uuid)], "deployments": [str(deployment.uuid)]}
+
+
+def test_a_snapshot_of_others_and_what_was_made_of_it_stay_hidden(prediction, otto, client_for):
+    for path in ("/trace/snapshots/{}/", "/api/v1/trace/snapshots/{}/"):
+        assert client_for(otto).get(path.format(prediction.version.run.snapshot.uuid)).status_code == 404
+
+
 @pytest.mark.parametrize("path", ["/trace/predictions/{}/", "/trace/predictions/{}/neighbours/", "/api/v1/trace/predictions/{}/"])
 def test_a_stranger_finds_nothing_and_starts_nothing(prediction, otto, client_for, path):
     client = client_for(otto)
