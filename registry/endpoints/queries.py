@@ -27,7 +27,7 @@ from registry.endpoints.servers import ClosedArm as ClosedArm
 from registry.endpoints.servers import ServerState as ServerState
 from registry.endpoints.servers import server_states as server_states
 from registry.endpoints.servers import written_states as written_states
-from registry.ledger import keys
+from registry.ledger import accounts, keys
 from registry.ledger.models import Event
 from registry.ledger.verbs import Verb
 from registry.promotions.models import PromotionRequest
@@ -35,6 +35,10 @@ from registry.promotions.rules import Status
 
 PAGE = 20
 MISSED_FOR = timedelta(hours=1)
+BEGAN = {
+    Deployment.Arm.STABLE: frozenset({Verb.DEPLOYED, Verb.ROLLED_BACK}),
+    Deployment.Arm.CANARY: frozenset({Verb.CANARY_STARTED, Verb.SHARE_SET}),
+}  # by which events a version begins to answer
 ELSEWHERE = "It refused them for what they say of an endpoint of another project."
 
 
@@ -161,6 +165,13 @@ def rollback_target(endpoint: Endpoint) -> ModelVersion | None:
     """The version that a rollback would make live."""
     before = last_live(endpoint)
     return before.version if before else None
+
+
+def is_recorded(deployment: Deployment) -> bool:
+    """Whether the audit log says that this deployment, live or a canary, began on its endpoint with the version that its row names."""
+    events = accounts.events_about(deployment.endpoint.uuid, BEGAN[Deployment.Arm(deployment.arm)])
+    began = {(event.payload["deployment"], event.payload["version"]) for event in events}
+    return (str(deployment.uuid), str(deployment.version.uuid)) in began
 
 
 def live_deployment(endpoint: Endpoint) -> Deployment | None:

@@ -52,7 +52,29 @@ def told(events: list[Told]) -> set[str]:
         share = payload.get("new" if verb == Verb.SHARE_SET else "share", ALL)
         facts.add(interval(deployment, payload["version"], arm, share, event.actor, request))
         running[arm] = deployment
-    return facts | {runs(each) for each in running.values()} | ({live} if live else set())
+    return facts | {runs(each) for each in running.values()} | ({live} if live else set()) | unapproved(events)
+
+
+def unapproved(events: list[Told]) -> set[str]:
+    """Deployments that went on with another version than their canary's, or back to one that was never live: a row that somebody had
+    changed, and has changed back since, was believed."""
+    facts: set[str] = set()
+    of_canaries: dict[str, str] = {}
+    were_live: set[str] = set()
+    for event in events:
+        payload, verb = event.payload, Verb(event.verb)
+        if verb in ENDS:
+            continue
+        deployment, version = payload["deployment"], payload["version"]
+        canary = payload["previous"] if verb == Verb.SHARE_SET else payload.get("canary")
+        is_never_live = verb == Verb.ROLLED_BACK and version not in were_live
+        if is_never_live or (canary and of_canaries.get(canary) != version):
+            facts.add(f"deployment {deployment}: version {version} without an approval")
+        if BEGINS[verb] == CANARY:
+            of_canaries[deployment] = version
+        elif BEGINS[verb] == STABLE:
+            were_live.add(version)
+    return facts
 
 
 def held(endpoints: list[str]) -> dict[str, set[str]]:

@@ -70,8 +70,7 @@ def set_share(
 @transaction.atomic
 def _set_share(found: Deployment, share: int, actor: User | None, reason: str, seen: int | None, by_hand: bool) -> Deployment:
     epoch = next_epoch()
-    if share > found.share:
-        check_still_holds(PromotionRequest.objects.get(deployments=found).uuid)
+    approval = check_still_holds(PromotionRequest.objects.get(deployments=found).uuid) if share > found.share else None
     alias = Alias.objects.select_for_update().get(endpoint=found.endpoint)
     old = queries.running_canary(found.uuid)
     if actor is not None:
@@ -82,9 +81,21 @@ def _set_share(found: Deployment, share: int, actor: User | None, reason: str, s
         rules.check_moves(seen, alias.moves)
     if share == old.share:
         raise Conflict(f"{old.version.semver} has this share already.")
+    check_approved(old, approval)
     if share > old.share and (closed := queries.guard_of(old)):
         raise Conflict(f"A server closed {old.version.semver}: {rules.guard_reason(closed.failures, closed.of)}", next_step="Stop it.")
     return wider(alias, old, actor, reason, epoch) if share == rules.ALL else changed(old, share, actor, reason, epoch)
+
+
+def check_approved(running: Deployment, approval: PromotionRequest | None) -> None:
+    """Raises Conflict where the row of a running canary names another version than the audit log, or another approval than its version's.
+
+    approval: that a wider share was checked by, None for a smaller one.
+    """
+    intervals.check_recorded(running)
+    if approval and (approval.version_id, approval.endpoint_id) != (running.version_id, running.endpoint_id):
+        text = f"{approval} is not about {running.version} on {running.endpoint}."
+        raise Conflict(text, next_step="Tell an auditor: its record does not add up.")
 
 
 def wider(alias: Alias, old: Deployment, actor: User | None, reason: str, epoch: int) -> Deployment:

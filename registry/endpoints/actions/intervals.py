@@ -7,6 +7,7 @@ from typing import Any
 from django.db import transaction
 from django.utils import timezone
 
+from lifecycle.refusals import Conflict
 from registry.access.models import User
 from registry.catalog.models import Alias, ModelVersion
 from registry.endpoints import queries
@@ -54,6 +55,13 @@ def switch(
     alias.version, alias.moves = version, alias.moves + 1
     alias.save(update_fields=["version", "moves"])
     return new
+
+
+def check_recorded(deployment: Deployment) -> None:
+    """Raises Conflict for a deployment whose row names another version than the audit log: nobody approved that one."""
+    if not queries.is_recorded(deployment):
+        text = f"The audit log doesn't say that {deployment.version} was deployed here."
+        raise Conflict(text, next_step="Tell an auditor: its record does not add up.")
 
 
 def roll_back(alias: Alias, target: ModelVersion, actor: User | None, reason: str, epoch: int) -> Deployment:

@@ -79,8 +79,8 @@ def roll_back(*, endpoint_id: UUID, actor: User, reason: str, typed: str, seen_m
 
     typed: the semver that has all traffic afterwards. While a canary runs, typing the live version stops the canary; typing the version
     before it stops the canary and makes that one live. seen_moves: the alias' count of moves on the page the person looked at.
-    Returns the deployment that has all traffic. Raises PermissionDenied, Conflict (another version is live meanwhile) or Refused (no
-    version to go back to, wrong words, damaged files).
+    Returns the deployment that has all traffic. Raises PermissionDenied, Conflict (another version is live meanwhile, or the audit log
+    doesn't say that the one before was ever) or Refused (no version to go back to, wrong words, damaged files).
     """
     endpoint = Endpoint.objects.select_related("model__project").get(uuid=endpoint_id)
     policy.require(actor, "endpoints.roll_back", endpoint)
@@ -119,8 +119,10 @@ def _roll_back(endpoint: Endpoint, target: ModelVersion, actor: User, reason: st
     policy.require(actor, "endpoints.roll_back", endpoint)
     rules.check_moves(seen_moves, alias.moves)
     ModelVersion.objects.select_for_update(no_key=True).get(pk=target.pk)
-    if queries.rollback_target(endpoint) != target:
+    before = queries.last_live(endpoint)
+    if before is None or before.version != target:
         raise Conflict(f"The rollback target of {endpoint} changed.", next_step="Reload the page, then decide.")
+    intervals.check_recorded(before)
     if running := queries.canary_of(endpoint):
         canary.stop(running, actor, f"The endpoint was rolled back: {reason}"[:500], epoch=epoch)
     return intervals.roll_back(alias, target, actor, reason, epoch)

@@ -41,10 +41,11 @@ def withdraw(version: ModelVersion, actor: User | None, reason: str) -> int:
 
 
 def leave(alias: Alias, live: Deployment, actor: User | None, reason: str, epoch: int) -> None:
-    """Roll an endpoint back from a version in quarantine, or leave it without one."""
-    endpoint = live.endpoint
-    if target := queries.rollback_target(endpoint):
-        intervals.roll_back(alias, target, actor, reason, epoch)
+    """Roll an endpoint back from a version in quarantine, or leave it without one: also where the audit log knows nothing of an earlier
+    one."""
+    endpoint, before = live.endpoint, queries.last_live(live.endpoint)
+    if before and queries.is_recorded(before):
+        intervals.roll_back(alias, before.version, actor, reason, epoch)
         return
     intervals.end(live, actor, reason)
     if shadow := queries.shadow_of(endpoint):
