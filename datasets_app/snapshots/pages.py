@@ -103,7 +103,7 @@ def steps(snapshot: Snapshot) -> list[Step]:
         Step("Dataset", dataset.name, reverse("datasets:dataset", args=[dataset.uuid])),
         Step("Labels", f"schema {snapshot.schema.version}", schema),
         Step("Snapshot", f"version {snapshot.number}", at="now", digest=snapshot.digest),
-        Step("Runs", "trained on it", find_url("trace:snapshot", uuid=snapshot.uuid), at="next"),
+        Step("Runs", "see all", find_url("trace:snapshot", uuid=snapshot.uuid), at="next"),
     ]
 
 
