@@ -14,10 +14,12 @@
     if (target instanceof HTMLDialogElement && target.matches(".palette")) target.close(); // a click on the backdrop
   });
 
-  // Where nothing had the focus before, what had it in the dialog keeps it until the next frame, and a key pressed by then would be lost.
-  addEventListener("close", (event) => {
-    if (document.activeElement instanceof HTMLElement && /** @type {Element} */ (event.target).contains(document.activeElement)) document.activeElement.blur();
-  }, true);
+  // Where nothing had the focus before, what had it in the dialog keeps it until the next frame, in which "close" comes too, and a key pressed
+  // by then would be lost.
+  new MutationObserver((changes) => {
+    const focused = document.activeElement;
+    if (focused instanceof HTMLElement && changes.some(({ target }) => target instanceof HTMLDialogElement && !target.open && target.contains(focused))) focused.blur();
+  }).observe(document, { subtree: true, attributeFilter: ["open"] });
 
   /** @param {HTMLInputElement} input */
   const lock = (input) => {
