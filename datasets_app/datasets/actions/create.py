@@ -37,7 +37,7 @@ def create_dataset(
         told = "A name needs at least one letter or digit."
         raise Refused(told, fields={"name": [told]})
     if task not in types.TYPES:
-        told = f"{task[:40]!r} is no task; there are {', '.join(types.TYPES)}."
+        told = f"{task[:40]!r} isn't a task. Choose one of {', '.join(types.TYPES)}."
         raise Refused(told, fields={"task": [told]})
     dataset = Dataset(
         project=project, name=name[:80], slug=slug, task=task, description=description, language=language[:20], licence=licence[:80],

@@ -84,7 +84,7 @@ def accept_corrections(*, correction_id: UUID, actor: User, take_moved: bool = F
     check_current(correction)
     counts = correction.report["look"]["counts"]
     if not counts.get(Outcome.CHANGED, 0) and not (take_moved and counts.get(Outcome.MOVED, 0)):
-        raise Refused("This file changes no label.", next_step="Correct labels in it, then bring it again.")
+        raise Refused("This file changes no label.", next_step="Correct labels in it, then upload it again.")
     correction.state, correction.take_moved = State.WRITING, take_moved
     correction.accepted_by, correction.accepted_at = actor, timezone.now()
     correction.report = {"look": correction.report["look"]}
@@ -100,8 +100,8 @@ def accept_corrections(*, correction_id: UUID, actor: User, take_moved: bool = F
 def check_current(correction: Correction) -> None:
     """Raises Conflict where whoever merged, split or retired classes would choose what a file decides that others looked through."""
     if reading.is_overtaken(correction):
-        told = "Classes were merged, split or retired since this file was looked through, so it would decide something else."
-        raise Conflict(told, next_step="Discard it, and bring it again.")
+        told = "Classes were merged, split, or retired after this file was checked, so it would now change other labels."
+        raise Conflict(told, next_step="Discard it, then upload it again.")
 
 
 @transaction.atomic
@@ -182,7 +182,7 @@ def opened(correction: Correction) -> Iterator[tuple[Path, Reading]]:
         how, misfit = find_reading(path, correction.file_name, UNCHOSEN, lists=False)
         if misfit is not None:
             told = f"Line {misfit.line:,} has bytes that are not UTF-8."
-            raise Refused(told, next_step="Save the file as CSV UTF-8 or as Excel (.xlsx), then bring it again.")
+            raise Refused(told, next_step="Save the file as CSV UTF-8 or as Excel (.xlsx), then upload it again.")
         yield path, how
 
 

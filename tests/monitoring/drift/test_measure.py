@@ -145,12 +145,13 @@ def test_what_people_said_of_most_answers_counts_instead_of_the_estimate(traffic
 def test_beside_feedback_on_a_part_the_expected_accuracy_counts_too_and_the_two_share_the_limit(live_endpoint):
     base = actions.baseline(live_endpoint.alias.version)
     reference = monitors.Reference(base.rows, base.histograms, base.calibration | {"expected": [at / 50 for at in range(50)]})
-    unsure = Counts(answers=600, confidence={"30": 600})
+    unsure = Counts(answers=600, confidence={"45": 600})
     alone, beside, by_all = (monitors.measure_fall(reference, replace(unsure, right=right)) for right in (0, 400, 600))
     worse = monitors.measure_fall(reference, replace(unsure, right=10, wrong=400))
 
-    assert alone.value == beside.value == pytest.approx(base.calibration["mean"] - 0.6)
+    assert alone.value == beside.value == pytest.approx(base.calibration["mean"] - 0.9)
     assert beside.critical / alone.critical == pytest.approx(2.5758293 / 2.3263479)  # of 0.5 % and of 1 %
+    assert 0.001 < alone.p < 0.5
     assert beside.p == pytest.approx(2 * alone.p)
     assert (by_all.value, worse.value) == (pytest.approx(57 / 60 - 1), pytest.approx(57 / 60 - 200 / 600))
 
