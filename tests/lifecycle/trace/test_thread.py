@@ -18,6 +18,7 @@ from registry.endpoints.models import Deployment
 from registry.promotions import plans
 from tests.support.endpoints import spool_line, with_approval, write_segment
 from tests.support.jobs import run_ok
+from tests.support.registry import make_version
 from tests.support.training import make_run, make_snapshot, write_base
 
 
@@ -174,6 +175,20 @@ def test_a_snapshot_knows_every_run_version_and_deployment_above_it(prediction, 
         assert f"/{thing.uuid}/" in page
     deployment = Deployment.objects.get()
     assert told == {"runs": [str(version.run.uuid)], "versions": [str(version.uuid)], "deployments": [str(deployment.uuid)]}
+
+
+def test_the_queries_of_what_was_made_of_a_snapshot_do_not_grow(prediction, mia, ravi, client_for):
+    client, snapshot = client_for(mia), prediction.version.run.snapshot
+    client.get(f"/trace/snapshots/{snapshot.uuid}/")
+    with CaptureQueriesContext(connection) as one:
+        client.get(f"/trace/snapshots/{snapshot.uuid}/")
+    for _ in range(2):
+        make_version(snapshot.dataset.project, mia, ravi, snapshot=snapshot)
+    with CaptureQueriesContext(connection) as many:
+        page = client.get(f"/trace/snapshots/{snapshot.uuid}/").content.decode()
+
+    assert page.count("/versions/") >= 3
+    assert len(many) == len(one)
 
 
 def test_a_snapshot_of_others_and_what_was_made_of_it_stay_hidden(prediction, otto, client_for):
