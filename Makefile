@@ -36,6 +36,7 @@ tables: $(VENV)/.ready-dev ## whole products, of which the other suites run pair
 check: $(VENV)/.ready-dev budgets ## lint, types, import contracts, migrations, and what the suites cost when they last ran
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/djangofmt --quiet --check templates
 	$(BIN)/lint-imports
 	$(BIN)/mypy lifecycle datasets_app registry monitoring
 	$(BIN)/python manage.py makemigrations --check --dry-run
@@ -45,6 +46,7 @@ budgets: $(VENV)/.ready-dev
 
 format: $(VENV)/.ready-dev
 	$(BIN)/ruff format . && $(BIN)/ruff check --fix .
+	$(BIN)/djangofmt --quiet templates
 
 generation: $(VENV)/.ready ## a small decoder, SmolLM2-135M-Instruct, for runs that write texts
 	$(PIP) -e '.[generation]'
