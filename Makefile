@@ -37,7 +37,7 @@ check: $(VENV)/.ready-dev budgets ## layout, lint, types, import contracts, migr
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/djangofmt --quiet --check templates
-	$(BIN)/biome format
+	$(BIN)/biome check --error-on-warnings
 	$(BIN)/lint-imports
 	$(BIN)/mypy lifecycle datasets_app registry monitoring
 	$(BIN)/python manage.py makemigrations --check --dry-run
@@ -47,7 +47,7 @@ budgets: $(VENV)/.ready-dev
 
 format: $(VENV)/.ready-dev
 	$(BIN)/ruff format . && $(BIN)/ruff check --fix .
-	$(BIN)/djangofmt --quiet templates && $(BIN)/biome format --write
+	$(BIN)/djangofmt --quiet templates && $(BIN)/biome check --write
 
 generation: $(VENV)/.ready ## a small decoder, SmolLM2-135M-Instruct, for runs that write texts
 	$(PIP) -e '.[generation]'

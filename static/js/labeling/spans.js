@@ -280,7 +280,7 @@
               : 0)
         );
       };
-      let [start, end] = [at(chosen.startContainer, chosen.startOffset), at(chosen.endContainer, chosen.endOffset)];
+      const [start, end] = [at(chosen.startContainer, chosen.startOffset), at(chosen.endContainer, chosen.endOffset)];
       selection.removeAllRanges();
       const first = words.findIndex((word) => word.end > start);
       const last = words.findLastIndex((word) => word.start < end);
