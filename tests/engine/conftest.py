@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import resource
 import shutil
 import subprocess
 import sys
@@ -107,8 +106,7 @@ def calm_folder(run_folder, tiny_base, tmp_path, monkeypatch):
 def engine():
     """Runs the program: engine("train", folder) → finished process. engine.start(...) → running process with a pipe on its stdin."""
 
-    def start(verb, folder, file_bytes=None):
-        limit = file_bytes and (lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (file_bytes, resource.RLIM_INFINITY)))
+    def start(verb, folder):
         return subprocess.Popen(
             [sys.executable, "-m", "lifecycle.engine", verb, str(folder)],
             cwd=ROOT,
@@ -116,11 +114,10 @@ def engine():
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            preexec_fn=limit,
         )
 
-    def run(verb, folder, **limits):
-        process = start(verb, folder, **limits)
+    def run(verb, folder):
+        process = start(verb, folder)
         process.output = process.stdout.read()
         process.wait()
         return process
