@@ -251,11 +251,13 @@ def _end(job: Job, old: State, new: State, values: dict[str, Any]) -> bool:
     return written
 
 
-@transaction.atomic
 def _write_end(job: Job, old: State, new: State, values: dict[str, Any], told: Callable[[Job], None] | None) -> bool:
     values = values | FREE | {"state": new, "finished_at": timezone.now()}
-    if not Job.objects.filter(pk=job.pk, state=old, lease_token=job.lease_token).update(**values):
-        return False
-    if told is not None:
+    held = Job.objects.filter(pk=job.pk, state=old, lease_token=job.lease_token)
+    if told is None:
+        return bool(held.update(**values))
+    with transaction.atomic():
+        if not held.update(**values):
+            return False
         told(Job.objects.get(pk=job.pk))
     return True
