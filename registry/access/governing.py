@@ -8,14 +8,12 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from django.contrib.auth.models import Group, Permission
-from django.contrib.contenttypes.models import ContentType
+from django.contrib.auth.models import Group
 from django.core.exceptions import PermissionDenied
 from django.db import IntegrityError, transaction
 from django.db.models import Model
 from django.utils import timezone
 from guardian.shortcuts import assign_perm
-from guardian.utils import get_group_obj_perms_model
 
 from lifecycle.refusals import Conflict, Refused
 from registry.access import policy, step_up
@@ -146,23 +144,12 @@ def carry_out(wanted: RoleProposal, actor: User, **payload: UUID) -> None:
 
 def give(user: User, role: Role, root: Model, actor: User | None, **payload: UUID) -> None:
     """Put a person into the group of a (root, role) pair, with the Event; nothing where they are in it. In the caller's transaction."""
-    group = group_of(root, role)
+    group, _ = Group.objects.get_or_create(name=policy.group_name(root, role))
+    assign_perm(f"role_{role.value}", group, root)
     if not group.user_set.filter(pk=user.pk).exists():
         group.user_set.add(user)
         policy.forget_roles(user)
         record(actor, Verb.ROLE_GRANTED, user, project=policy.project_uuid(root), role=role.value, root=group.name, **payload)
-
-
-def group_of(root: Model, role: Role) -> Group:
-    """The one group of a (root, role) pair, with its permission; made where nobody had the role yet."""
-    group, made = Group.objects.get_or_create(name=policy.group_name(root, role))
-    kind, codename = ContentType.objects.get_for_model(root), f"role_{role.value}"
-    permission = Permission.objects.select_related("content_type").get(content_type=kind, codename=codename)
-    if made:  # nothing is looked for that cannot be there
-        get_group_obj_perms_model(root).objects.create(permission=permission, group=group, content_object=root)
-    else:
-        assign_perm(permission, group, root)
-    return group
 
 
 def take(user: User, role: Role, root: Model, actor: User | None, **payload: UUID) -> None:

@@ -7,14 +7,14 @@ A model says where it hangs: `project_path` (a lookup to its Project, "pk" for P
 from __future__ import annotations
 
 from functools import cache
-from typing import Any, TypeGuard, TypeVar
+from typing import Any, TypeVar
 from uuid import UUID
 
 from django.apps import apps
 from django.contrib.auth.models import AnonymousUser
 from django.core.exceptions import PermissionDenied
 from django.db import connection
-from django.db.models import Exists, Model, Q, QuerySet, Subquery
+from django.db.models import Exists, Model, Q, QuerySet
 from django.db.models.expressions import RawSQL
 from django.http import Http404
 from guardian.models import BaseGenericObjectPermission, GroupObjectPermissionBase
@@ -25,7 +25,7 @@ from registry.access.models import Project, User
 
 M = TypeVar("M", bound=Model)
 Person = User | AnonymousUser
-PERSON, PROJECT, ROW = -1, -2, -3  # keys that no row has: they stand for a user's, a project's and a row's in a statement that is kept
+PERSON, PROJECT = -1, -2  # keys that no row has: they stand for a user's and a project's in a statement that is kept
 
 
 def held(user: Person, root: type[Model], action: str) -> RawSQL:
@@ -75,17 +75,12 @@ def visible_to(user: Person, what: type[M] | QuerySet[M], action: str) -> QueryS
     rows: QuerySet[M] = what._default_manager.all() if isinstance(what, type) else what
     model = rows.model
     allowed = Q(**{f"{model.project_path}__in": held(user, Project, action)})  # type: ignore[attr-defined]
-    if adds_admins(user, model, action):
+    if model is Project and action in roles.ADMIN_ACTIONS and isinstance(user, User) and user.is_organisation_admin:
         rows = within(user, rows, "pk")
         allowed |= Q(Exists(organisation_admins().filter(pk=user.pk)))  # as the database says now: the request may have waited
     if root_path := getattr(model, "root_path", None):
         allowed |= Q(**{f"{root_path}__in": held(user, root_model(model), action)})
     return rows.filter(allowed)
-
-
-def adds_admins(user: Person, model: type[Model], action: str) -> TypeGuard[User]:
-    """Whether the user may take the action as an organisation admin, if they still are one."""
-    return model is Project and action in roles.ADMIN_ACTIONS and isinstance(user, User) and user.is_organisation_admin
 
 
 def root_model(model: type[Model]) -> type[Model]:
@@ -103,24 +98,7 @@ def can(user: Person, action: str, subject: Model) -> bool:
 
 def may_now(user: Person, action: str, subject: Model) -> bool:
     """The same by the database alone."""
-    what = type(subject)
-    if adds_admins(user, what, action):
-        return visible_to(user, what, action).filter(pk=subject.pk).exists()
-    sql, params = asked(what, action, is_limited(user))
-    keys = {PERSON: user.pk, PROJECT: getattr(user, "limited_to", None), ROW: subject.pk}
-    with connection.cursor() as cursor:
-        cursor.execute(sql, [keys.get(param, param) for param in params])
-        return cursor.fetchone() is not None
-
-
-@cache
-def asked(what: type[Model], action: str, limited: bool) -> tuple[str, tuple[Any, ...]]:
-    """The statement of `may_now`, with PERSON, PROJECT and ROW among its parameters: every action asks it."""
-    nobody = User(pk=PERSON)
-    nobody.limited_to = PROJECT if limited else None
-    rows = visible_to(nobody, what, action).filter(pk=ROW)
-    sql, params = rows.query.exists().get_compiler(connection=connection).as_sql()
-    return sql, tuple(params)
+    return visible_to(user, type(subject), action).filter(pk=subject.pk).exists()
 
 
 def can_somewhere(user: Person, action: str) -> bool:
@@ -233,10 +211,8 @@ def grant_groups(root: type[Model], codenames: list[str], key: Any) -> QuerySet[
 
 
 def root_key(subject: Model, path: str) -> Any:
-    """The primary key of the project or root of an object, as a value or as part of a statement."""
-    if path == "pk":
-        return subject.pk
-    return Subquery(type(subject)._default_manager.filter(pk=subject.pk).order_by().values(path)[:1])
+    """The primary key of the project or root of an object."""
+    return type(subject)._default_manager.filter(pk=subject.pk).values_list(path, flat=True).first()
 
 
 def group_name(root: Model, role: roles.Role) -> str:
@@ -246,11 +222,8 @@ def group_name(root: Model, role: roles.Role) -> str:
 
 def project_uuid(subject: Model) -> UUID:
     """The uuid of the project that an object belongs to: what an event names as its chain."""
-    if isinstance(subject, Project):
-        return subject.uuid
-    path: str = type(subject).project_path  # type: ignore[attr-defined]
-    found: UUID = type(subject)._default_manager.values_list(f"{path}__uuid", flat=True).get(pk=subject.pk)
-    return found
+    key = root_key(subject, type(subject).project_path)  # type: ignore[attr-defined]
+    return Project.objects.values_list("uuid", flat=True).get(pk=key)
 
 
 def grant_models() -> list[type[Model]]:

@@ -10,12 +10,10 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import cache
 from typing import Any
 
 from django.core.exceptions import ValidationError
-from django.db import connection
-from django.db.models import Model, QuerySet
+from django.db.models import Model
 
 from registry.ledger import reading, rules
 from registry.ledger.faults import Fault, Part, Rule
@@ -23,7 +21,6 @@ from registry.ledger.models import Event
 from registry.ledger.verbs import Verb
 
 BATCH = 200  # objects, with all their events
-OBJECT = "id of the object"  # stands for it in a statement that is kept
 
 
 @dataclass(frozen=True)
@@ -159,7 +156,8 @@ def events_of(ids: list[str], verbs: Collection[Verb]) -> dict[str, list[Told]]:
     """The events of these kinds about each of these objects, oldest first, as they were hashed; a row whose bytes do not give its hash, or
     are about something else than its columns say, is none."""
     found: dict[str, list[Told]] = {each: [] for each in ids}
-    for object_id, canonical, hashed in rows_about([*found], verbs):
+    events = Event.objects.filter(object_id__in=ids, verb__in=verbs).order_by("chain", "seq")
+    for object_id, canonical, hashed in events.values_list("object_id", "canonical", "hash"):
         document = rules.document_of(canonical)
         if document is None or rules.event_hash(canonical) != hashed:
             continue
@@ -167,29 +165,6 @@ def events_of(ids: list[str], verbs: Collection[Verb]) -> dict[str, list[Told]]:
             at, form = datetime.fromisoformat(document["at"]), rules.form_of(document)
             found[object_id].append(Told(document["verb"], document["actor"], document["project"], at, document["payload"], form))
     return found
-
-
-def rows_about(ids: list[str], verbs: Collection[Verb]) -> Iterable[tuple[str, str, str]]:
-    """Object, hashed bytes and hash of the events of these kinds about each of these objects, oldest first."""
-    if len(ids) != 1 or not verbs:
-        return asking(ids, verbs)
-    sql, params = of_one(tuple(sorted(verbs)))
-    with connection.cursor() as cursor:
-        cursor.execute(sql, [ids[0] if param == OBJECT else param for param in params])
-        rows: list[tuple[str, str, str]] = cursor.fetchall()
-    return rows
-
-
-def asking(ids: list[str], verbs: Collection[Verb]) -> QuerySet[Event, tuple[str, str, str]]:
-    """The same as a queryset."""
-    return Event.objects.filter(object_id__in=ids, verb__in=verbs).order_by("chain", "seq").values_list("object_id", "canonical", "hash")
-
-
-@cache
-def of_one(verbs: tuple[Verb, ...]) -> tuple[str, tuple[str, ...]]:
-    """The statement of `asking` about one object, with OBJECT among its parameters: Django takes longer to write it than to run it."""
-    sql, params = asking([OBJECT], verbs).query.get_compiler(connection=connection).as_sql()
-    return sql, params
 
 
 def events_about(uuid: object, verbs: Collection[Verb]) -> list[Told]:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import secrets
-from functools import cache
 from typing import Any
 from uuid import UUID
 
 from django.core.serializers.json import DjangoJSONEncoder
-from django.db import DEFAULT_DB_ALIAS, connection, connections, models
+from django.db import connection, models
 from django.db.models import Subquery
 from django.utils import timezone
 
@@ -18,7 +17,6 @@ from registry.ledger.models import Chain, Event, Name
 from registry.ledger.verbs import Verb
 
 Called = tuple[str, str]  # an id, and how people read it today
-CHAIN = "name of the chain"  # stands for it in a statement that is kept
 
 
 def record(actor: Any, verb: Verb, subject: models.Model, *, project: UUID | None = None, **payload: Any) -> Event:
@@ -71,37 +69,17 @@ def locked_chain(name: str, called: dict[str, Called]) -> tuple[Chain, dict[Call
 
     Whoever records to the chain waits here. called: id and name of actor and object.
     """
-    row = head(name, called)
-    if row is None:
+    rows = (
+        Chain.objects.select_for_update(of=("self",))
+        .filter(name=name)
+        .annotate(**{f"salt_of_{part}": salt(*called[part]) for part in called})
+    )
+    chain = rows.first()
+    if chain is None:
         Chain.objects.get_or_create(name=name)
-        return locked_chain(name, called)
-    own = [field.attname for field in Chain._meta.concrete_fields]
-    chain = Chain.from_db(DEFAULT_DB_ALIAS, own, row[: len(own)])
-    return chain, {each: known for each, known in zip(called.values(), row[len(own) :], strict=True) if known}
-
-
-def head(name: str, called: dict[str, Called]) -> tuple[Any, ...] | None:
-    """The row of a chain, now locked, and behind it the salts of those parts; None where there is no such chain."""
-    sql, params = locking(tuple(called))
-    given = {CHAIN: name} | {word: each for part, both in called.items() for word, each in zip(standing_for(part), both, strict=True)}
-    with connections[DEFAULT_DB_ALIAS].cursor() as cursor:
-        cursor.execute(sql, [given[param] for param in params])
-        row: tuple[Any, ...] | None = cursor.fetchone()
-    return row
-
-
-@cache
-def locking(parts: tuple[str, ...]) -> tuple[str, tuple[str, ...]]:
-    """The statement of `head`, with words for its parameters: every action asks it, and Django takes longer to write it than to run it."""
-    rows = Chain.objects.select_for_update(of=("self",)).filter(name=CHAIN)
-    rows = rows.annotate(**{f"salt_of_{part}": salt(*standing_for(part)) for part in parts})
-    sql, params = rows.query.get_compiler(using=DEFAULT_DB_ALIAS).as_sql()
-    return sql, params
-
-
-def standing_for(part: str) -> Called:
-    """What stands in a statement for the id and the name of the actor, or of the object."""
-    return f"id of {part}", f"name of {part}"
+        chain = rows.get()
+    salts = {each: getattr(chain, f"salt_of_{part}") for part, each in called.items()}
+    return chain, {each: known for each, known in salts.items() if known}
 
 
 def salt(subject: str, text: str) -> Subquery:
