@@ -41,7 +41,6 @@ def execute(job: Job, *, beating: bool = True) -> None:
     else:
         written = actions.finish(job)
     if written:
-        job.refresh_from_db()
         log.info("job_ended job=%s kind=%s state=%s", job.uuid, job.kind, job.state)
     else:
         log.warning("job_lease_lost job=%s kind=%s: nothing was written", job.uuid, job.kind)
