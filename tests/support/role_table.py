@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import nullcontext
+from contextlib import contextmanager, nullcontext
+from copy import copy
 from datetime import timedelta
 from http.cookies import SimpleCookie
 from typing import Any, NamedTuple
 from unittest import mock
 
+from django.contrib.auth import middleware
+from django.contrib.auth.models import AnonymousUser
 from django.core.cache import cache
 from django.core.signals import request_finished
 from django.db import close_old_connections
@@ -619,8 +622,9 @@ class Browser:
         self.client = Client(raise_request_exception=False)  # one for all requests: a new one loads every middleware
         if like:
             self.client.handler = like.client.handler
+        self.user = world.people[name] if name is not None else AnonymousUser()
         if name is not None:
-            sign_in(self.client, world.people[name])
+            sign_in(self.client, self.user)
         self.cookies = {key: morsel.value for key, morsel in self.client.cookies.items()}
 
     def ask(self, method: str, address: str, **given: Any) -> HttpResponse:
@@ -628,6 +632,13 @@ class Browser:
         self.client.cookies = SimpleCookie(self.cookies)
         with mock.patch.object(health, "WAIT_MAX", timedelta(days=1)):
             return getattr(self.client, method)(address, **given)
+
+    @contextmanager
+    def recognised(self) -> Iterator[None]:
+        """Within it, the next request is this person's without a look at their session and their row. It has a user of its own, which
+        remembers what it may do. That a session leads to its person is asked at every address by test_urls_have_permissions.py."""
+        with mock.patch.object(middleware, "get_user", return_value=copy(self.user)):
+            yield
 
 
 def browsers_of_all(world: World) -> list[Browser]:
@@ -685,7 +696,8 @@ def answers(method: str, address: str, letters: str, at: int, browsers: list[Bro
     with rolled_back():
         for person in who_is_asked(letters, at):
             with rolled_back() if method == "post" and letters[person] == "+" else nullcontext():
-                answer = ask(method, address, browsers[person])
+                with browsers[person].recognised():
+                    answer = ask(method, address, browsers[person])
             yield person, answer
 
 
