@@ -191,7 +191,10 @@ def put_back(job: Job, *, message: str, charged: bool) -> bool:
     now = timezone.now()
     values = _progress(job) | FREE | {"state": State.QUEUED, "message": message}
     values |= {"available_at": now + rules.backoff(job.attempt)} if charged else {"available_at": now, "attempt": models.F("attempt") - 1}
-    return bool(_held(job).update(**values))
+    written = bool(_held(job).update(**values))
+    if written:
+        job.refresh_from_db()
+    return written
 
 
 def reap(*, batch: int = 100) -> int:
@@ -253,11 +256,10 @@ def _end(job: Job, old: State, new: State, values: dict[str, Any]) -> bool:
 
 def _write_end(job: Job, old: State, new: State, values: dict[str, Any], told: Callable[[Job], None] | None) -> bool:
     values = values | FREE | {"state": new, "finished_at": timezone.now()}
-    held = Job.objects.filter(pk=job.pk, state=old, lease_token=job.lease_token)
+    mine = Job.objects.filter(pk=job.pk, state=old, lease_token=job.lease_token)
     if told is None:
-        return bool(held.update(**values))
+        return bool(mine.update(**values))
     with transaction.atomic():
-        if not held.update(**values):
-            return False
-        told(Job.objects.get(pk=job.pk))
-    return True
+        if written := bool(mine.update(**values)):
+            told(Job.objects.get(pk=job.pk))
+    return written

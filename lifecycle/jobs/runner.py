@@ -41,8 +41,6 @@ def execute(job: Job, *, beating: bool = True) -> None:
     else:
         written = actions.finish(job)
     if written:
-        if not job.is_finished:  # it was put back; one that ended has been read again
-            job.refresh_from_db()
         log.info("job_ended job=%s kind=%s state=%s", job.uuid, job.kind, job.state)
     else:
         log.warning("job_lease_lost job=%s kind=%s: nothing was written", job.uuid, job.kind)

@@ -45,9 +45,10 @@ class Ahead(NamedTuple):
 def advance(proposal_id: UUID, now: datetime | None = None) -> Proposal:
     """Take every step that can be taken now. Safe at any time and twice."""
     now = now or timezone.now()
+    proposal = queries.singly().get(uuid=proposal_id)
     for _ in range(STEPS_MOST):
-        before = place(queries.singly().get(uuid=proposal_id))
-        proposal = advance_once(proposal_id, now)
+        before = place(proposal)
+        proposal = advance_once(proposal, now)
         if place(proposal) == before:
             return proposal
     return proposal
@@ -58,10 +59,12 @@ def place(proposal: Proposal) -> tuple[Any, ...]:
     return proposal.state, proposal.step, proposal.job_id, proposal.upload_id, proposal.run_id, proposal.live_evaluation_id
 
 
-def advance_once(proposal_id: UUID, now: datetime) -> Proposal:
-    """One step. What a room below refuses for now is waited for; what it refuses for good ends in a failure that can be tried again."""
-    proposal = queries.singly().get(uuid=proposal_id)
-    ahead = Ahead(texts_ahead(proposal), compare_ahead(proposal), behind_ahead(proposal))
+def advance_once(proposal: Proposal, now: datetime) -> Proposal:
+    """One step. What a room below refuses for now is waited for; what it refuses for good ends in a failure that can be tried again.
+
+    proposal: as it was read a moment ago. Returns it as it is then.
+    """
+    ahead, proposal_id = Ahead(texts_ahead(proposal), compare_ahead(proposal), behind_ahead(proposal)), proposal.uuid
     with transaction.atomic():
         proposal = lock(proposal_id)
         if proposal.state not in rules.BUSY:
@@ -70,10 +73,10 @@ def advance_once(proposal_id: UUID, now: datetime) -> Proposal:
             with transaction.atomic():
                 step(proposal, ahead, now)
         except (Conflict, NotReady) as refusal:
-            wait(lock(proposal_id), f"{refusal.message} {refusal.next_step}".strip())
+            wait(proposal := lock(proposal_id), f"{refusal.message} {refusal.next_step}".strip())
         except (Stuck, Refusal, PermissionDenied) as stopped:
-            give_up(lock(proposal_id), *told(stopped), now)
-        return lock(proposal_id)
+            give_up(proposal := lock(proposal_id), *told(stopped), now)
+        return proposal
 
 
 def told(stopped: Exception) -> tuple[str, str]:

@@ -162,7 +162,7 @@ def test_an_objective_that_is_off_is_not_measured(objective, traffic, omar):
 
 
 def test_what_burned_while_nobody_looked_is_found_afterwards_and_nobody_is_woken_for_it(objective, traffic):
-    actions.evaluate(NOON - 6 * HOUR)
+    actions.evaluate(NOON - 4 * HOUR - 10 * MIN)
     for minute in range(10):
         traffic(timedelta(hours=4) - minute * MIN, 40, 100)
     for minute in range(0, 230, 5):

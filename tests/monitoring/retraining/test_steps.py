@@ -181,7 +181,7 @@ def test_every_step_again_makes_nothing_twice(labelled, monkeypatch):
         with pytest.raises(KeyboardInterrupt):
             actions.advance(labelled.uuid)
         monkeypatch.setattr(steps, "step", real)
-        steps.advance_once(labelled.uuid, labelled.created_at)
+        steps.advance_once(Proposal.objects.get(pk=labelled.pk), labelled.created_at)
         run_ok("default")
 
     assert len(calls) == 4

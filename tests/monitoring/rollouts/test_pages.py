@@ -13,11 +13,10 @@ from monitoring.rollouts.models import Look, Rollout
 from registry.access.models import User
 from registry.catalog.models import Alias
 from registry.endpoints import queries as endpoints
-from registry.endpoints.actions import roll_back
-from registry.endpoints.models import Deployment
+from registry.endpoints.actions import deploy, roll_back
 from registry.promotions.models import PromotionRequest
 from tests.monitoring.rollouts.conftest import HTMX, Street, text_of, url
-from tests.support.endpoints import approved, deployed_endpoint
+from tests.support.endpoints import approved
 
 PLAN = {"min_requests": 2000, "max_hours": 720}
 
@@ -182,10 +181,11 @@ def test_a_request_that_is_used_starts_nothing(client_for, live_endpoint, omar):
     assert reverse("endpoints:detail", args=[live_endpoint.uuid]) in html
 
 
-def test_an_approved_request_of_the_version_that_is_live_starts_nothing(client_for, project, omar):
+def test_an_approved_request_of_the_version_that_is_live_starts_nothing(live_endpoint, approval, client_for, project, omar):
     """It was approved while another version was live, and a rollback came before it was used."""
-    endpoint = deployed_endpoint(project, versions=2)
-    again = approved(project, endpoint, Deployment.objects.earliest("id").version)
+    endpoint, first = live_endpoint, live_endpoint.alias.version
+    deploy(request_id=approval.uuid, actor=omar)
+    again = approved(project, endpoint, first)
     roll_back(
         endpoint_id=endpoint.uuid, actor=omar, reason="Worse.", typed="1.0.0", seen_moves=Alias.objects.get(endpoint=endpoint).moves
     )  # fmt: skip
