@@ -18,6 +18,8 @@ from lifecycle.jobs import startup
 from registry.access.models import Project
 from registry.ledger.keys import private_key_path
 
+UNUSED = ["widgetbundle.js"]  # of the chart library, for notebooks: as large as itself, and compressed as long
+
 
 class Command(BaseCommand):
     """Folders and keys, migrations, static files, first content: each only where it is missing."""
@@ -45,7 +47,7 @@ class Command(BaseCommand):
         fingerprint = static_fingerprint()
         if mark.exists() and mark.read_text(encoding="ascii") == fingerprint:
             return
-        call_command("collectstatic", verbosity=0, interactive=False, clear=True)
+        call_command("collectstatic", verbosity=0, interactive=False, clear=True, ignore_patterns=UNUSED)
         mark.write_text(fingerprint, encoding="ascii")
         self.stdout.write("The static files are collected.")
 
