@@ -6,6 +6,7 @@ import gc
 from datetime import timedelta
 from pathlib import Path
 
+import hypothesis
 import pytest
 from django.core.cache import caches
 from django.db import connection
@@ -21,6 +22,11 @@ from tests.support.people import PASSWORD, PEOPLE, make_person, make_project, si
 from tests.support.warm import ended_engine
 
 __all__ = ["PASSWORD"]
+
+
+# A busy machine makes no example fail: what is fast is a benchmark's to say.
+hypothesis.settings.register_profile("patient", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
+hypothesis.settings.load_profile("patient")
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -16,7 +16,7 @@ pytestmark = pytest.mark.journey
 @pytest.fixture(scope="module")
 def demo() -> Iterator[Product]:
     """The demo once its job has ended well."""
-    with running_product(DEMO="1", JOB_LEASE_SECONDS="30") as product:
+    with running_product(from_nothing=True, DEMO="1", JOB_LEASE_SECONDS="30") as product:
         mia = person(product, "mia")
         (told,) = (job for job in mia.api("GET", "jobs/")["results"] if job["kind"] == "demo.seed")
         mia.job(told, seconds=1_200)

@@ -101,10 +101,13 @@ class Product:
         """Have a worker do what beat sends it every so often: now, over the broker, and not at the clock's next turn."""
         self.python(f"from lifecycle.jobs.celery import app; app.send_task({task!r}, queue='default')")
 
-    def start(self) -> None:
-        """As `make run` does, until the site and the inference server answer. It begins with tables that are there."""
+    def start(self, *, from_nothing: bool = False) -> None:
+        """As `make run` does, until the site and the inference server answer. It begins with tables that are there.
+
+        from_nothing: with an empty folder, as a first start.
+        """
         database = self.data_dir / "lifecycle.sqlite3"
-        if (kept := tables.sqlite_path()).exists() and not (self.environment["DATABASE_URL"] or database.exists()):
+        if (kept := tables.sqlite_path()).exists() and not (from_nothing or self.environment["DATABASE_URL"] or database.exists()):
             self.data_dir.mkdir(mode=0o700)
             shutil.copy(kept, database)
             self.python("from django.core.management import call_command; call_command('migrate', verbosity=0)")
@@ -212,12 +215,12 @@ def own_database() -> Iterator[dict[str, str]]:
 
 
 @contextmanager
-def running_product(**more: str) -> Iterator[Product]:
+def running_product(*, from_nothing: bool = False, **more: str) -> Iterator[Product]:
     """A product that serves, and nothing of it afterwards: no process, no folder, no database. more: of its environment."""
     with tempfile.TemporaryDirectory(prefix="lifecycle-journey-") as folder, own_database() as environment:
         product = Product(Path(folder), environment | more)
         try:
-            product.start()
+            product.start(from_nothing=from_nothing)
             yield product
             if product.process is not None:
                 product.stop()
