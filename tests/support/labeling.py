@@ -16,7 +16,7 @@ from datasets_app.datasets.rules import UploadState, content_digest, normal_dige
 from datasets_app.labeling import actions, queries
 from datasets_app.labeling.models import Annotation, Decision, Label, LabelSchema, Queue, Slot
 from datasets_app.labeling.rules import LabelSpec
-from datasets_app.labeling.values import rename
+from lifecycle.task_types.values import rename
 from registry.access.actions import grant
 from registry.access.models import Project, User
 from registry.access.roles import Role
