@@ -21,7 +21,7 @@ from datasets_app.labeling.actions import answers as answering
 from datasets_app.labeling.actions.settling import settle
 from datasets_app.labeling.models import Annotation, Decision, Label, LabelSchema, Queue, Slot
 from datasets_app.labeling.rules import LabelSpec
-from datasets_app.labeling.values import rename
+from lifecycle.task_types.values import rename
 from registry.access.actions import grant
 from registry.access.models import Project, User
 from registry.access.policy import can
