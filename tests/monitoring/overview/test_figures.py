@@ -169,7 +169,7 @@ def test_a_budget_reads_the_same_on_the_dashboard_and_among_the_alerts(live_endp
         Objective.objects.create(endpoint=live_endpoint, kind=kind, target=0.98, reading={"budget": budget}, read_at=timezone.now())
 
     told = [line.said for line in dashboard(lee)["budgets"]]
-    assert told == ["spent, 185\u00a0% over", "0.4\u00a0% left, 0.04 days at this rate"]
+    assert told == ["overspent by 185\u00a0%", "0.4\u00a0% left, 0.04 days at the current rate"]
     assert [line.said for line in listing.alerts(lee, {}, None)["budgets"]] == told
 
 
