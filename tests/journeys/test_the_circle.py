@@ -39,7 +39,8 @@ def test_with_the_web_and_its_workers_gone_the_server_closes_a_bad_canary_and_th
     assert taken_back["ended_by"] is None
     assert "failed" in taken_back["reason"]
     events = circle.story["omar"].api("GET", f"endpoints/{circle.story.endpoint}/deployments/")["results"]
-    assert "guard closed it" in next(each["end_reason"] for each in events if each["arm"] == "canary")
+    reason = next(each["end_reason"] for each in events if each["arm"] == "canary")
+    assert reason.startswith(("The server's guard closed it", "Too many failed requests"))  # whichever its workers come to first
     assert circle.arm("canary") is None
     assert circle.version == circle.story.first["uuid"]
 
