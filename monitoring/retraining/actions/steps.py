@@ -83,15 +83,15 @@ def told(stopped: Exception) -> tuple[str, str]:
     if isinstance(stopped, Refusal):
         return stopped.message, stopped.next_step
     return (
-        f"Who answers for it may not do the next step: {stopped}",
-        "Somebody whose role allows it can try again, and answers for it then.",
+        f"The responsible person can't do the next step: {stopped}",
+        "Someone whose role allows it can retry and take responsibility.",
     )
 
 
 def give_up(proposal: Proposal, sentence: str, next_step: str, now: datetime) -> None:
     """An open proposal stays open, without its queue; one that is under way fails."""
     if proposal.state == State.OPEN:
-        settle(proposal, now, f"No queue was opened: {sentence} {next_step}".strip())
+        settle(proposal, now, f"No queue opened: {sentence} {next_step}".strip())
     else:
         fail(proposal, sentence, next_step, now)
 
@@ -102,9 +102,9 @@ def step(proposal: Proposal, ahead: Ahead, now: datetime) -> None:
         follow_promotion(proposal, now)
     elif overtaken(proposal):
         live = queries.live_version(proposal.endpoint)
-        what = f"{live.semver} is live instead" if live else "nothing is live any more"
+        what = f"{live.semver} is live instead" if live else "no version is live anymore"
         stop_run(proposal)
-        done(proposal, Outcome.OVERTAKEN, now, f"{proposal} to retrain {proposal.endpoint} is overtaken: {what}.")
+        done(proposal, Outcome.OVERTAKEN, now, f"{proposal} to retrain {proposal.endpoint} was overtaken: {what}.")
     elif proposal.state == State.OPEN:
         prepare(proposal, ahead.texts, now)
     elif frozen := versions.freeze_of(proposal.endpoint, now):
