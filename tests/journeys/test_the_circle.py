@@ -52,9 +52,9 @@ def test_on_call_is_paged_and_the_page_stands_on_the_home(circle: Circle, taken_
         return [each for each in found if each["severity"] == "page"]
 
     page = circle.early("monitoring.alerts.tasks.evaluate", paged, "a page is raised")[0]
-    assert f'aria-label="Look: {page["title"]}"' in omar.page("/")
+    assert f'aria-label="Open alert: {page["title"]}"' in omar.page("/")
     omar.post(f"/alerts/{page['uuid']}/acknowledge/")
-    assert f'aria-label="Look: {page["title"]}"' not in omar.page("/")
+    assert f'aria-label="Open alert: {page["title"]}"' not in omar.page("/")
 
 
 @pytest.fixture(scope="module")
