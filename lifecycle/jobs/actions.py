@@ -100,11 +100,13 @@ def prioritise(job_id: UUID, priority: Priority, actor: Person, *, seen: Priorit
     queries.require_cancel(actor, job)
     old = Priority(job.priority)
     if job.state != State.QUEUED:
-        raise Conflict(f"This job is {State(job.state).label.lower()}, so it waits no more.", next_step="Reload the page.")
+        raise Conflict(f"This job is {State(job.state).label.lower()}, so its priority can't change.", next_step="Reload the page.")
     if old == priority:
         return job
     if seen is not None and old != seen:
-        raise Conflict(f"Somebody has made this job {old.word} while you were reading.", next_step="Reload the page and decide anew.")
+        raise Conflict(
+            f"Someone else set this job's priority to {old.word} while you had it open.", next_step="Reload the page, then decide."
+        )
     job.priority = priority
     job.save(update_fields=["priority"])
     project = job.project.uuid if job.project else None
@@ -208,10 +210,10 @@ def _reap_one(job: Job) -> bool:
     if job.cancel_requested_at:
         return _end(job, State.RUNNING, State.CANCELLED, {})
     if job.attempt >= job.max_attempts:
-        error = f"The worker stopped without a word in attempt {job.attempt} of {job.max_attempts}, so the job was given up."
-        step = "Look for lack of memory or disk on the worker's machine, then start it again."
+        error = f"The worker stopped unexpectedly in attempt {job.attempt} of {job.max_attempts}, so the job failed."
+        step = "Check memory and disk on the worker's machine, then start the job again."
         return _end(job, State.RUNNING, State.FAILED, {"error": error, "next_step": step})
-    message = f"The worker of attempt {job.attempt} stopped without a word; another one goes on."
+    message = f"The worker of attempt {job.attempt} stopped unexpectedly; another one continues."
     values = FREE | {"state": State.QUEUED, "available_at": timezone.now(), "message": message}
     return bool(_held(job).update(**values))
 

@@ -126,7 +126,7 @@ def test_taken_port_is_said_in_a_sentence():
 def test_one_data_folder_is_run_once(tmp_path):
     first = hold_data_dir(tmp_path)
 
-    with pytest.raises(CommandError, match="Lifecycle runs already on"):
+    with pytest.raises(CommandError, match="Lifecycle is already running on"):
         hold_data_dir(tmp_path)
 
     first.close()
