@@ -91,7 +91,7 @@ def test_a_forecast_says_where_the_same_few_customers_ask_again_and_again(as_per
     assert said.code == 1
     told = said.out.splitlines()[-2:]
     assert all(line.startswith("About 4 returning customers send 100") for line in told)
-    assert ("it never widens" in told[0], "too few for the rule to roll it back" in told[1]) == (True, True)
+    assert ("it would never widen" in told[0], "too few for the rule to roll it back" in told[1]) == (True, True)
 
 
 def test_a_plan_that_cannot_decide_is_refused_and_nothing_starts(as_person, omar, endpoint, approved):

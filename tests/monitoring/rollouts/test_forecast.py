@@ -115,7 +115,7 @@ def test_with_few_customers_who_return_a_plan_cannot_widen():
         "About 300 returning customers send 100\u00a0% of the requests, of which about 15 meet the canary at 5\u00a0%: it would never "
         "widen, since each arm needs 30 different sticky keys."
     )
-    with pytest.raises(Refused, match="it never widens"):
+    with pytest.raises(Refused, match="it would never widen"):
         check_decidable(found)
 
 
