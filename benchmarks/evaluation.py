@@ -32,9 +32,11 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn import metrics as peer
 
-from lifecycle.engine import label_sets, spans, text_scores
-from lifecycle.engine.tagging import Found, Span
 from lifecycle.statistics import fairness, metrics
+from lifecycle.task_types.free_text import measures as text_scores
+from lifecycle.task_types.multi_label import measures as label_sets
+from lifecycle.task_types.spans import measures as spans
+from lifecycle.task_types.spans.tagging import Found, Span
 
 BENCH = Path(__file__).resolve().parent.parent / "var" / "bench"
 FAIRLEARN = Path(__file__).resolve().parent / "evaluation_peers" / "fairlearn_measures.py"

@@ -21,10 +21,10 @@ from django.urls import reverse
 from benchmarks.labeling_pages_product import NUMBERS, UUID, refresh
 from benchmarks.labeling_pages_product import run as execute
 from datasets_app.snapshots.models import Snapshot
-from lifecycle.engine import predictions
 from lifecycle.evaluation import actions as evaluation
 from lifecycle.evaluation.models import Evaluation
 from lifecycle.statistics import metrics
+from lifecycle.task_types.single_label import predictions
 from lifecycle.training.models import MetricPoint, Run
 from registry.access.models import Project, User
 from registry.access.roles import Role

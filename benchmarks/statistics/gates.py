@@ -11,8 +11,8 @@ from benchmarks.statistics.membership import attacked
 from benchmarks.statistics.scores import answered
 from benchmarks.statistics.table import ALPHA, Case, Draw, Row, cries, finds
 from benchmarks.statistics.worlds import PARETO, THIRD, Ints, as_its_cluster, codes_of, rate
-from lifecycle.engine import predictions
 from lifecycle.statistics import membership, metrics
+from lifecycle.task_types.single_label import predictions
 from registry.policies import gates
 from registry.policies import rules as policy
 

@@ -27,9 +27,9 @@ from lifecycle.engine.baseline_scores import Measured, measure
 from lifecycle.engine.data import Rows, read_rows
 from lifecycle.engine.embedding import Embedder
 from lifecycle.engine.recipes import RECIPES
-from lifecycle.engine.tagging import Unit
 from lifecycle.statistics import calibration
 from lifecycle.task_types.by_key.types import type_of
+from lifecycle.task_types.spans.tagging import Unit
 
 ITERATIONS = 100
 TOLERANCE = 1e-3  # ten times scikit-learn's: faster with many classes, for nearly the same accuracy

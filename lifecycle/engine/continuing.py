@@ -21,15 +21,15 @@ from lifecycle.engine.decoders import Decoder, open_decoder
 from lifecycle.engine.diagnosis import Diagnosis
 from lifecycle.engine.document import SpecError
 from lifecycle.engine.export import load_classifier
-from lifecycle.engine.leading import Leading, of_lists
 from lifecycle.engine.predictor import Predictor
 from lifecycle.engine.recipes import RECIPES, Recipe
 from lifecycle.engine.recipes.free_text import EVALUATION_ROWS
 from lifecycle.engine.spec import TrainSpec
-from lifecycle.engine.tagging import Tokens
 from lifecycle.statistics import metrics
 from lifecycle.statistics.metrics import Countable, Floats
 from lifecycle.task_types.by_key.types import type_of
+from lifecycle.task_types.leading import Leading, of_lists
+from lifecycle.task_types.spans.tagging import Tokens
 
 NEVER = -1e4  # the logit of what a model does not know
 MUCH = 0.05  # of a score between 0 and 1

@@ -12,8 +12,10 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from lifecycle.engine import predictions, ranked_predictions, span_predictions
 from lifecycle.statistics.groups import MacroF1, Measure, Quotient, added
+from lifecycle.task_types.ranking import predictions as ranked_predictions
+from lifecycle.task_types.single_label import predictions
+from lifecycle.task_types.spans import predictions as span_predictions
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]

@@ -20,8 +20,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from lifecycle.engine import ranked_predictions
 from lifecycle.statistics import metrics
+from lifecycle.task_types.ranking import predictions as ranked_predictions
 
 Floats = NDArray[np.float64]
 

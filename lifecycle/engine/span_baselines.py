@@ -14,7 +14,6 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 
-from lifecycle.engine import spans, tagging
 from lifecycle.engine.baseline_scores import Measured, measure
 from lifecycle.engine.batches import Collate
 from lifecycle.engine.classifier import TokenClassifier
@@ -23,7 +22,9 @@ from lifecycle.engine.forward import token_vectors
 from lifecycle.engine.memory import EVALUATION_BATCH
 from lifecycle.engine.recipes import RECIPES
 from lifecycle.engine.strategies import load_encoder, load_tokenizer
-from lifecycle.engine.tagging import Found, Marked, Tokens, Unit
+from lifecycle.task_types.spans import measures as spans
+from lifecycle.task_types.spans import tagging
+from lifecycle.task_types.spans.tagging import Found, Marked, Tokens, Unit
 
 WORD = re.compile(r"\w+|[^\w\s]")
 MOSTLY = 0.5  # share of its occurrences in the training texts that must be marked, for a text to stand in the dictionary

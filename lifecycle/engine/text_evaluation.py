@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 from sklearn.feature_extraction.text import TfidfVectorizer
 
-from lifecycle.engine import prompts, text_answers, text_scores, verbatim, words
+from lifecycle.engine import prompts
 from lifecycle.engine.answering import Losses, answer, measure_losses
 from lifecycle.engine.artifact import ArtifactInfo
 from lifecycle.engine.base import open_base
@@ -34,8 +34,11 @@ from lifecycle.engine.recipes import RECIPES
 from lifecycle.engine.recipes.free_text import EVALUATION_ROWS, Target, examples_of, prompts_of
 from lifecycle.engine.spec import EvaluateSpec
 from lifecycle.engine.strategies import load_tokenizer
-from lifecycle.engine.text_scores import ScoredTexts, score_texts
-from lifecycle.statistics import metrics
+from lifecycle.statistics import metrics, words
+from lifecycle.task_types.free_text import measures as text_scores
+from lifecycle.task_types.free_text import predictions as text_answers
+from lifecycle.task_types.free_text import verbatim
+from lifecycle.task_types.free_text.measures import ScoredTexts, score_texts
 
 Cancelled = Callable[[], bool]
 WORDS = r"(?u)\b\w+\b"  # of one letter too

@@ -28,7 +28,6 @@ from lifecycle.engine.events import EventWriter, points, read_events, write_json
 from lifecycle.engine.faults import EngineFault, Fault, Unstable, is_out_of_memory
 from lifecycle.engine.forward import frozen_activations
 from lifecycle.engine.layers import Lowest
-from lifecycle.engine.leading import of_lists
 from lifecycle.engine.prepared import Prepared
 from lifecycle.engine.probe import choose_precision, environment
 from lifecycle.engine.recipes import RECIPES
@@ -36,11 +35,12 @@ from lifecycle.engine.reporter import Reporter, evaluations_since_best
 from lifecycle.engine.samples import Samples, choose
 from lifecycle.engine.spec import TrainSpec
 from lifecycle.engine.strategies import counts, load_tokenizer
-from lifecycle.engine.tagging import Unit
 from lifecycle.engine.team import Obey, Team, set_threads
 from lifecycle.engine.trainer import EngineTrainer, Show, arguments
 from lifecycle.statistics import deciding
 from lifecycle.task_types.by_key.types import type_of
+from lifecycle.task_types.leading import of_lists
+from lifecycle.task_types.spans.tagging import Unit
 
 PATIENCE = 60.0  # seconds that the other processes have to end after the last step
 DISK_SHARE = {"full": 6.0}  # of the base's size: weights, best weights, checkpoints of optimizer and weights, and the graphs

@@ -6,8 +6,6 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from lifecycle.engine import predictions, ranked_predictions, span_predictions, text_answers
-from lifecycle.engine.leading import MACRO, Leading
 from lifecycle.evaluation import marks, orders, queries, rules, text_rules
 from lifecycle.evaluation.models import Evaluation
 from lifecycle.refusals import Refused
@@ -16,6 +14,11 @@ from lifecycle.statistics import significance
 from lifecycle.statistics.intervals import Interval, p_value
 from lifecycle.statistics.metrics import quietly
 from lifecycle.statistics.verdicts import Verdict, verdict
+from lifecycle.task_types.free_text import predictions as text_answers
+from lifecycle.task_types.leading import MACRO, Leading
+from lifecycle.task_types.ranking import predictions as ranked_predictions
+from lifecycle.task_types.single_label import predictions
+from lifecycle.task_types.spans import predictions as span_predictions
 from lifecycle.ui.numbers import GAP, count, decimals, signed, significant
 from registry.ledger.rules import digest_of
 

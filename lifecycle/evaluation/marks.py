@@ -6,10 +6,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from lifecycle.engine.span_predictions import SpanPredictions
-from lifecycle.engine.spans import KINDS, Match, matches
-from lifecycle.engine.tagging import Found, Span
 from lifecycle.evaluation.rules import SIDES, Answer, Change, Turned
+from lifecycle.task_types.spans.measures import KINDS, Match, matches
+from lifecycle.task_types.spans.predictions import SpanPredictions
+from lifecycle.task_types.spans.tagging import Found, Span
 
 NAMES = {
     "exact": "Right",

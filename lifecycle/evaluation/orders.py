@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lifecycle.engine import ranking
-from lifecycle.engine.ranked_predictions import RankedAnswers, shared
 from lifecycle.evaluation.rules import Change
 from lifecycle.evaluation.text_rules import Told
 from lifecycle.statistics import calibration
+from lifecycle.task_types.ranking import measures as ranking
+from lifecycle.task_types.ranking.predictions import RankedAnswers, shared
 from lifecycle.ui.numbers import GAP, count, percent, signed
 
 MEANT = {

@@ -8,10 +8,10 @@ from typing import Any
 from urllib.parse import urlencode
 
 from datasets_app.snapshots import queries as snapshots
-from lifecycle.engine.ranked_predictions import RankedAnswers
 from lifecycle.evaluation import charts, orders, pages, queries, rules
 from lifecycle.evaluation.models import Analysis, Evaluation
 from lifecycle.evaluation.parts import may_read, tabs, thread, whole
+from lifecycle.task_types.ranking.predictions import RankedAnswers
 from lifecycle.ui.addresses import find_url
 from lifecycle.ui.marks import Figure
 from lifecycle.ui.numbers import count, decimals

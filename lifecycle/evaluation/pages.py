@@ -10,7 +10,6 @@ from uuid import uuid4
 
 from django.db.models import QuerySet
 
-from lifecycle.engine import leading
 from lifecycle.evaluation import (
     charts,
     compare,
@@ -28,6 +27,7 @@ from lifecycle.evaluation.models import Analysis, Evaluation
 from lifecycle.evaluation.parts import may_read, tabs, thread, whole
 from lifecycle.refusals import Refused
 from lifecycle.statistics.metrics import LOWER_IS_BETTER, as_change
+from lifecycle.task_types import leading
 from lifecycle.training.models import Run
 from lifecycle.training.rules import RunState
 from lifecycle.training.thresholds import Threshold, promises, threshold_of

@@ -14,12 +14,8 @@ from django.http import Http404
 from datasets_app.datasets.models import Item
 from datasets_app.labeling import queries as labeling
 from datasets_app.snapshots.models import Snapshot
-from lifecycle.engine import group_rows, predictions, ranked_predictions, row_losses, span_predictions, text_answers
+from lifecycle.engine import group_rows, row_losses
 from lifecycle.engine.group_rows import Rows
-from lifecycle.engine.predictions import Answers, Predictions, Sets
-from lifecycle.engine.ranked_predictions import RankedAnswers
-from lifecycle.engine.span_predictions import SpanPredictions
-from lifecycle.engine.text_answers import TextAnswers
 from lifecycle.evaluation import marks, rules
 from lifecycle.evaluation.models import Analysis, Comparison, Evaluation, SideBySide
 from lifecycle.jobs import queries as jobs
@@ -27,6 +23,14 @@ from lifecycle.jobs.models import Job
 from lifecycle.refusals import Refused
 from lifecycle.remembered import cache
 from lifecycle.statistics.operating import Scores
+from lifecycle.task_types.free_text import predictions as text_answers
+from lifecycle.task_types.free_text.predictions import TextAnswers
+from lifecycle.task_types.ranking import predictions as ranked_predictions
+from lifecycle.task_types.ranking.predictions import RankedAnswers
+from lifecycle.task_types.single_label import predictions
+from lifecycle.task_types.single_label.predictions import Answers, Predictions, Sets
+from lifecycle.task_types.spans import predictions as span_predictions
+from lifecycle.task_types.spans.predictions import SpanPredictions
 from lifecycle.training.models import Run
 from lifecycle.training.ports import Reference
 from lifecycle.ui.addresses import find_url

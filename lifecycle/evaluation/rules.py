@@ -10,13 +10,13 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from lifecycle.engine import leading
-from lifecycle.engine.leading import Leading
-from lifecycle.engine.predictions import Answers, Predictions, Sets, sureness
 from lifecycle.evaluation import text_rules
 from lifecycle.refusals import Refused
 from lifecycle.statistics import calibration
+from lifecycle.task_types import leading
 from lifecycle.task_types.by_key.types import DEFAULT, type_of
+from lifecycle.task_types.leading import Leading
+from lifecycle.task_types.single_label.predictions import Answers, Predictions, Sets, sureness
 from lifecycle.task_types.task_type import TaskType
 from lifecycle.ui.numbers import GAP, decimals, percent
 

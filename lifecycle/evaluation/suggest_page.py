@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from datasets_app.datasets.models import Dataset
-from lifecycle.engine import leading
 from lifecycle.evaluation import suggested, suggesters
 from lifecycle.evaluation.forms import SuggestForm
 from lifecycle.evaluation.ports import Model
+from lifecycle.task_types import leading
 from registry.access.models import User
 
 NAMED = 5  # classes that are named; how many more there are is said

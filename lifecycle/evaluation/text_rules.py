@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from lifecycle.engine import text_scores
 from lifecycle.engine.prompts import where_lost
-from lifecycle.engine.text_answers import TextAnswers
+from lifecycle.task_types.free_text import measures as text_scores
+from lifecycle.task_types.free_text.predictions import TextAnswers
 from lifecycle.ui.numbers import GAP, count, decimals, percent, signed, significant
 
 COMPARED, KEY = text_scores.COMPARED, text_scores.KEY

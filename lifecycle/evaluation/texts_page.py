@@ -11,12 +11,13 @@ from uuid import UUID
 
 from datasets_app.snapshots import queries as snapshots
 from datasets_app.snapshots.learnable import turns_before
-from lifecycle.engine import verbatim, words
-from lifecycle.engine.text_answers import TextAnswers
 from lifecycle.evaluation import queries, rules, text_rules
 from lifecycle.evaluation.models import Analysis, Evaluation
 from lifecycle.evaluation.parts import may_read, tabs, thread, whole
+from lifecycle.statistics import words
 from lifecycle.statistics.metrics import LOWER_IS_BETTER
+from lifecycle.task_types.free_text import verbatim
+from lifecycle.task_types.free_text.predictions import TextAnswers
 from lifecycle.ui.addresses import find_url
 from lifecycle.ui.marks import Figure
 from lifecycle.ui.numbers import count, decimals

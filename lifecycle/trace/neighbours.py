@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from datasets_app.snapshots.models import Snapshot
 from datasets_app.snapshots.queries import rows_of, with_items
 from lifecycle.compute import warm
-from lifecycle.engine.predictions import nearest
+from lifecycle.task_types.single_label.predictions import nearest
 
 BATCH = 256
 

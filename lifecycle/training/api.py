@@ -11,9 +11,9 @@ from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import serializers
 from rest_framework.response import Response
 
-from lifecycle.engine import leading
 from lifecycle.engine.base import MINILM
 from lifecycle.jobs.rules import PRIORITY_WORDS, Priority
+from lifecycle.task_types import leading
 from lifecycle.training import actions, pages, queries, record_page
 from lifecycle.training.models import BaseModel, Run
 from lifecycle.training.pages import person

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from lifecycle.engine import leading
 from lifecycle.statistics.metrics import as_change
+from lifecycle.task_types import leading
 from lifecycle.training import earlier
 from lifecycle.training.models import Run
 from lifecycle.ui.addresses import find_url

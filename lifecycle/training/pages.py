@@ -13,13 +13,13 @@ from django.urls import reverse
 from django.utils import timezone
 from rest_framework.request import Request
 
-from lifecycle.engine import leading
-from lifecycle.engine.leading import Leading
 from lifecycle.engine.spec import MERGED
 from lifecycle.jobs import queries as jobs
 from lifecycle.jobs.rules import State
 from lifecycle.statistics.metrics import LOWER_IS_BETTER
+from lifecycle.task_types import leading
 from lifecycle.task_types.by_key.types import keys_with
+from lifecycle.task_types.leading import Leading
 from lifecycle.training import charts, forgetting_page, ports, queries, record_page
 from lifecycle.training.models import Diagnosis, Run
 from lifecycle.training.rules import RunState

@@ -14,7 +14,7 @@ from django.db.models.functions import Coalesce
 from datasets_app.snapshots import queries as snapshots
 from datasets_app.snapshots.models import Snapshot
 from lifecycle.compute.price import MANY, price_of
-from lifecycle.engine import leading
+from lifecycle.task_types import leading
 from lifecycle.task_types.by_key.types import learned_as
 from lifecycle.training import ports
 from lifecycle.training.models import BaseModel, Estimate, MetricPoint, Run

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from lifecycle.engine.leading import Leading
+from lifecycle.task_types.leading import Leading
 from lifecycle.training.search import BEST, Choices, Domain, Space, told
 from lifecycle.ui.charts import Chart
 from lifecycle.ui.numbers import count, decimals, percent

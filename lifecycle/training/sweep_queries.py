@@ -11,9 +11,10 @@ from django.db.models import Case, Count, FloatField, Max, Q, QuerySet, When, Wi
 from django.db.models.fields.json import KeyTextTransform
 from django.db.models.functions import Cast, RowNumber
 
-from lifecycle.engine import defaults, leading
-from lifecycle.engine.leading import Leading
+from lifecycle.engine import defaults
+from lifecycle.task_types import leading
 from lifecycle.task_types.by_key.types import type_of
+from lifecycle.task_types.leading import Leading
 from lifecycle.training import search
 from lifecycle.training.models import MetricPoint, Run, Sweep
 from lifecycle.training.rules import FINISHED, RunState, SweepState

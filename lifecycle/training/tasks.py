@@ -17,7 +17,7 @@ from django.conf import settings
 from django.db import transaction
 
 from lifecycle.compute.child import Result, read_result, run_child, tail, wait_until_free
-from lifecycle.engine import leading, memory
+from lifecycle.engine import memory
 from lifecycle.engine.base import SMOLLM2_PACKAGE
 from lifecycle.engine.faults import EngineFault
 from lifecycle.engine.spec import ExportSpec, UnpackSpec
@@ -26,6 +26,7 @@ from lifecycle.jobs.actions import bind
 from lifecycle.jobs.context import JobContext
 from lifecycle.jobs.models import Job
 from lifecycle.refusals import NotReady, Refused
+from lifecycle.task_types import leading
 from lifecycle.training import actions, facts, sweep_queries
 from lifecycle.training.actions.bases import check_online
 from lifecycle.training.folders import begun_on, clean, drop_texts, link_model, prepare, run_folder

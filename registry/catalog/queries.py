@@ -14,11 +14,11 @@ from django.db.models import Count, QuerySet
 from django.utils import timezone
 
 from datasets_app.snapshots.models import Snapshot
-from lifecycle.engine.leading import Leading
 from lifecycle.evaluation.models import Evaluation
 from lifecycle.evaluation.queries import is_recorded
 from lifecycle.evaluation.rules import leading_of
 from lifecycle.jobs.models import Job
+from lifecycle.task_types.leading import Leading
 from lifecycle.training.models import Run
 from lifecycle.training.rules import RunState
 from registry.access import policy

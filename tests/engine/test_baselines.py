@@ -8,8 +8,8 @@ from sklearn.linear_model import LogisticRegression
 
 from lifecycle.engine import baselines, span_baselines
 from lifecycle.engine.data import Rows
-from lifecycle.engine.tagging import Found, Marked
 from lifecycle.statistics import calibration
+from lifecycle.task_types.spans.tagging import Found, Marked
 
 pytestmark = pytest.mark.engine
 

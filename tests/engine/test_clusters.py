@@ -6,14 +6,18 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from lifecycle.engine import predictions, ranked_predictions, span_predictions, text_answers, verbatim
 from lifecycle.engine.data import Rows, read_rows, some
-from lifecycle.engine.predictions import Predictions
-from lifecycle.engine.ranked_predictions import RankedAnswers
-from lifecycle.engine.ranking import Ranked
-from lifecycle.engine.span_predictions import SpanPredictions
-from lifecycle.engine.tagging import Found
-from lifecycle.engine.text_scores import score_texts
+from lifecycle.task_types.free_text import predictions as text_answers
+from lifecycle.task_types.free_text import verbatim
+from lifecycle.task_types.free_text.measures import score_texts
+from lifecycle.task_types.ranking import predictions as ranked_predictions
+from lifecycle.task_types.ranking.measures import Ranked
+from lifecycle.task_types.ranking.predictions import RankedAnswers
+from lifecycle.task_types.single_label import predictions
+from lifecycle.task_types.single_label.predictions import Predictions
+from lifecycle.task_types.spans import predictions as span_predictions
+from lifecycle.task_types.spans.predictions import SpanPredictions
+from lifecycle.task_types.spans.tagging import Found
 
 CODES = np.array([0, 1, 0, 0])
 IDS = ("a", "b", "c", "d")

@@ -13,9 +13,9 @@ from lifecycle.engine.artifact import ArtifactInfo
 from lifecycle.engine.base import open_base
 from lifecycle.engine.events import read_events
 from lifecycle.engine.export import load_classifier
-from lifecycle.engine.leading import of_lists
 from lifecycle.engine.predictor import Predictor
 from lifecycle.engine.strategies import load_tokenizer
+from lifecycle.task_types.leading import of_lists
 from tests.engine.inbox import ROWS, SETS, write_rows
 from tests.engine.questions import make_run as make_written_run
 from tests.engine.test_spans_training import SPEC as SPANS

@@ -10,18 +10,18 @@ import pyarrow.parquet as pq
 import pytest
 from sklearn.metrics import precision_score, recall_score
 
-from lifecycle.engine import predictions
 from lifecycle.engine.artifact import ArtifactInfo, loading_snippet
 from lifecycle.engine.document import SpecError
 from lifecycle.engine.events import read_events
 from lifecycle.engine.faults import EngineFault
 from lifecycle.engine.occlusion import explain
-from lifecycle.engine.predictions import Predictions
 from lifecycle.engine.recipes import RECIPES
 from lifecycle.engine.spec import Base, TrainSpec
 from lifecycle.statistics import deciding, metrics
 from lifecycle.statistics.deciding import Cut, Deciding
 from lifecycle.statistics.intervals import wilson
+from lifecycle.task_types.single_label import predictions
+from lifecycle.task_types.single_label.predictions import Predictions
 from tests.engine.inbox import write_rows
 
 pytestmark = pytest.mark.engine

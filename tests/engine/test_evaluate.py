@@ -3,8 +3,9 @@ import json
 import numpy as np
 import pytest
 
-from lifecycle.engine import baselines, predictions
+from lifecycle.engine import baselines
 from lifecycle.statistics import metrics
+from lifecycle.task_types.single_label import predictions
 from tests.engine.inbox import ROWS, write_rows
 
 pytestmark = pytest.mark.engine

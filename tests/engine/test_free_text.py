@@ -94,7 +94,7 @@ def test_an_artifact_is_measured_beside_what_it_must_beat(base, tmp_path, train_
     assert report["against"]["prompted_base"]["rouge_l"]["candidate"] == report["rouge_l"]
     assert (report["with_context"], report["references"]["groundedness"]) == (8, 1.0)
     assert trained["metrics"]["perplexity"] < 30
-    from lifecycle.engine import text_answers
+    from lifecycle.task_types.free_text import predictions as text_answers
 
     kept = text_answers.read(folder / "predictions.parquet")
     cut = report["cut_answers"]

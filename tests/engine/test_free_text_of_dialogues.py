@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from lifecycle.engine import text_answers
+from lifecycle.task_types.free_text import predictions as text_answers
 from tests.engine.questions import TALKS, make_evaluation, make_run, write_pairs, write_talks
 from tests.support.tiny_decoders import QUESTIONS, make_tiny_decoder
 

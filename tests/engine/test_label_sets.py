@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 from sklearn import metrics as sk
 
-from lifecycle.engine import label_sets, predictions
 from lifecycle.statistics import calibration, metrics
 from lifecycle.statistics.intervals import wilson
+from lifecycle.task_types.multi_label import measures as label_sets
+from lifecycle.task_types.single_label import predictions
 
 THRESHOLDS = (0.5, 0.3, 0.6, 0.5, 0.9)
 

@@ -7,15 +7,15 @@ import sys
 
 import pytest
 
-from lifecycle.engine import leading
+from lifecycle.task_types import leading
 from lifecycle.task_types.by_key.types import LEARNED
 
 
 @pytest.mark.engine
 def test_the_engine_keeps_the_best_step_by_the_score_that_is_shown():
-    from lifecycle.engine import text_scores
     from lifecycle.engine.recipes import RECIPES
     from lifecycle.statistics import metrics
+    from lifecycle.task_types.free_text import measures as text_scores
 
     assert {task: (each.best_by, each.best_name) for task, each in RECIPES.items()} == {
         task: (leading.of_training(task).name, leading.of_training(task).words) for task in LEARNED
@@ -37,6 +37,6 @@ def test_each_task_has_its_words():
 
 
 def test_pages_read_it_without_torch():
-    code = "import sys, lifecycle.engine.leading; sys.exit('torch' in sys.modules)"
+    code = "import sys, lifecycle.task_types.leading; sys.exit('torch' in sys.modules)"
 
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

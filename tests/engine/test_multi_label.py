@@ -9,12 +9,12 @@ import pytest
 import torch
 from sklearn.metrics import f1_score
 
-from lifecycle.engine import predictions
 from lifecycle.engine.artifact import ArtifactInfo, loading_snippet
 from lifecycle.engine.events import points, read_events
 from lifecycle.engine.losses import BinaryCrossEntropy, positive_weights
 from lifecycle.engine.predictor import Predictor
 from lifecycle.statistics import calibration
+from lifecycle.task_types.single_label import predictions
 from tests.engine.inbox import ROWS, SETS, write_rows
 from tests.engine.test_strategies import LEARNING
 

@@ -9,10 +9,11 @@ import pytest
 from scipy.stats import kendalltau
 from sklearn.metrics import log_loss, roc_auc_score
 
-from lifecycle.engine import ranked_predictions, ranking
-from lifecycle.engine.ranked_predictions import RankedAnswers
-from lifecycle.engine.ranking import Ranked
 from lifecycle.statistics import calibration, metrics
+from lifecycle.task_types.ranking import measures as ranking
+from lifecycle.task_types.ranking import predictions as ranked_predictions
+from lifecycle.task_types.ranking.measures import Ranked
+from lifecycle.task_types.ranking.predictions import RankedAnswers
 
 NAN = float("nan")
 

@@ -17,9 +17,9 @@ from lifecycle.engine.events import points, read_events, write_json
 from lifecycle.engine.faults import EngineFault
 from lifecycle.engine.losses import RankLoss
 from lifecycle.engine.predictor import Predictor
-from lifecycle.engine.ranking import Ranked, in_order
 from lifecycle.engine.recipes import RECIPES
 from lifecycle.engine.strategies import load_tokenizer
+from lifecycle.task_types.ranking.measures import Ranked, in_order
 
 pytestmark = pytest.mark.engine
 

@@ -5,11 +5,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from lifecycle.engine import span_predictions, spans
-from lifecycle.engine.span_predictions import SpanPredictions
-from lifecycle.engine.tagging import Found, Marked, Tokens, tag
 from lifecycle.statistics import metrics
 from lifecycle.statistics.operating import UNSCORED
+from lifecycle.task_types.spans import measures as spans
+from lifecycle.task_types.spans import predictions as span_predictions
+from lifecycle.task_types.spans.predictions import SpanPredictions
+from lifecycle.task_types.spans.tagging import Found, Marked, Tokens, tag
 
 LABELS = ("LOC", "ORG", "PER")
 

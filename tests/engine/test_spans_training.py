@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 import torch
 
-from lifecycle.engine import tagging
 from lifecycle.engine.artifact import ArtifactInfo, loading_snippet
 from lifecycle.engine.classifier import Classifier
 from lifecycle.engine.data import Rows
@@ -21,7 +20,8 @@ from lifecycle.engine.predictor import Predictor
 from lifecycle.engine.recipes import RECIPES
 from lifecycle.engine.spec import TrainSpec
 from lifecycle.engine.strategies import load_tokenizer
-from lifecycle.engine.tagging import Marked, Unit
+from lifecycle.task_types.spans import tagging
+from lifecycle.task_types.spans.tagging import Marked, Unit
 from tests.engine.inbox import ROWS
 from tests.support.marks import spans_in
 

@@ -17,9 +17,9 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, expect
 
-from lifecycle.engine import verbatim
 from lifecycle.engine.base import SMOLLM2, bundled_smollm2
 from lifecycle.evaluation import text_rules
+from lifecycle.task_types.free_text import verbatim
 from lifecycle.ui.numbers import decimals, signed
 from tests.support.desk import Desk, look
 from tests.support.handbook import Pair, pairs, write_csv

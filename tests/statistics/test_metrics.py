@@ -5,9 +5,9 @@ import pytest
 from scipy.stats import binomtest
 from sklearn.metrics import accuracy_score, brier_score_loss, f1_score, log_loss, precision_score, recall_score
 
-from lifecycle.engine.spans import ScoredSpans
 from lifecycle.statistics import calibration, metrics
 from lifecycle.statistics.intervals import wilson
+from lifecycle.task_types.spans.measures import ScoredSpans
 
 
 @pytest.fixture

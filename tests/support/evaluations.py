@@ -12,7 +12,6 @@ import numpy as np
 from datasets_app.datasets.models import Dataset, Item
 from datasets_app.snapshots import queries as snapshots
 from datasets_app.snapshots.models import Snapshot
-from lifecycle.engine import predictions
 from lifecycle.engine.flips import Flip, write_flips
 from lifecycle.engine.perturb import PROBES
 from lifecycle.evaluation import actions
@@ -20,6 +19,7 @@ from lifecycle.evaluation.actions.measuring import PARQUET
 from lifecycle.evaluation.findings import Finding
 from lifecycle.evaluation.models import Analysis, Evaluation
 from lifecycle.statistics import metrics
+from lifecycle.task_types.single_label import predictions
 from lifecycle.training.models import Run
 from registry.access.models import Project, User
 from registry.artifacts import actions as artifacts

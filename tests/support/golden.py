@@ -33,9 +33,9 @@ from datasets_app.labeling.values import canonical, rename, words
 from datasets_app.snapshots import queries as snapshots
 from datasets_app.snapshots.models import Snapshot
 from lifecycle.engine.artifact import ANSWERED, ArtifactInfo, loading_snippet
-from lifecycle.engine.tagging import Unit
 from lifecycle.evaluation.models import Evaluation
 from lifecycle.task_types.by_key.types import type_of
+from lifecycle.task_types.spans.tagging import Unit
 from lifecycle.training.models import Run
 from registry.access.actions import grant
 from registry.access.models import Project, User

@@ -12,16 +12,23 @@ import numpy as np
 from datasets_app.datasets.models import Dataset, Item
 from datasets_app.snapshots import queries as snapshots
 from datasets_app.snapshots.models import Snapshot
-from lifecycle.engine import label_sets, predictions, ranked_predictions, ranking, span_predictions, text_answers, text_scores, verbatim
-from lifecycle.engine.predictions import Predictions
-from lifecycle.engine.ranked_predictions import RankedAnswers
-from lifecycle.engine.ranking import Ranked
-from lifecycle.engine.span_predictions import SpanPredictions
-from lifecycle.engine.tagging import Found
-from lifecycle.engine.text_answers import TextAnswers
 from lifecycle.evaluation import actions
 from lifecycle.evaluation.models import Evaluation
 from lifecycle.statistics import metrics
+from lifecycle.task_types.free_text import measures as text_scores
+from lifecycle.task_types.free_text import predictions as text_answers
+from lifecycle.task_types.free_text import verbatim
+from lifecycle.task_types.free_text.predictions import TextAnswers
+from lifecycle.task_types.multi_label import measures as label_sets
+from lifecycle.task_types.ranking import measures as ranking
+from lifecycle.task_types.ranking import predictions as ranked_predictions
+from lifecycle.task_types.ranking.measures import Ranked
+from lifecycle.task_types.ranking.predictions import RankedAnswers
+from lifecycle.task_types.single_label import predictions
+from lifecycle.task_types.single_label.predictions import Predictions
+from lifecycle.task_types.spans import predictions as span_predictions
+from lifecycle.task_types.spans.predictions import SpanPredictions
+from lifecycle.task_types.spans.tagging import Found
 from lifecycle.training.models import Run
 from registry.access.models import Project, User
 from tests.support import marks

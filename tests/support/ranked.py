@@ -12,12 +12,13 @@ import numpy as np
 from datasets_app.datasets.models import Dataset
 from datasets_app.snapshots import queries as snapshots
 from datasets_app.snapshots.models import Snapshot
-from lifecycle.engine import ranked_predictions, ranking
-from lifecycle.engine.ranked_predictions import RankedAnswers
-from lifecycle.engine.ranking import Ranked
 from lifecycle.evaluation import actions as evaluation
 from lifecycle.evaluation.models import Evaluation
 from lifecycle.statistics import metrics
+from lifecycle.task_types.ranking import measures as ranking
+from lifecycle.task_types.ranking import predictions as ranked_predictions
+from lifecycle.task_types.ranking.measures import Ranked
+from lifecycle.task_types.ranking.predictions import RankedAnswers
 from lifecycle.training.models import Run
 from registry.access.models import Project, User
 from tests.support.datasets import import_texts, make_dataset

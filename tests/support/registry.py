@@ -24,12 +24,12 @@ from datasets_app.snapshots import manifest
 from datasets_app.snapshots.models import Snapshot, SplitAssignment
 from datasets_app.snapshots.queries import rows_of
 from datasets_app.snapshots.rules import Placed, Row
-from lifecycle.engine import predictions
 from lifecycle.evaluation import rules
 from lifecycle.evaluation.actions import keep_finding
 from lifecycle.evaluation.findings import Finding
 from lifecycle.evaluation.models import Analysis, Evaluation
 from lifecycle.statistics import metrics
+from lifecycle.task_types.single_label import predictions
 from lifecycle.training.models import BaseModel, Run
 from lifecycle.training.rules import RunState
 from registry.access.models import Project, User

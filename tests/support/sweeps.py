@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from datasets_app.snapshots.models import Snapshot
-from lifecycle.engine import leading
+from lifecycle.task_types import leading
 from lifecycle.training import actions
 from lifecycle.training.models import Run, Sweep
 from registry.access.models import User

@@ -20,12 +20,13 @@ from datasets_app.datasets.models import Dataset
 from datasets_app.snapshots import queries as snapshots
 from datasets_app.snapshots.manifest import ManifestRow
 from datasets_app.snapshots.models import Snapshot
-from lifecycle.engine import label_sets, predictions
 from lifecycle.evaluation import actions as evaluation
 from lifecycle.evaluation.models import Evaluation
 from lifecycle.jobs.models import Job
 from lifecycle.statistics import deciding, metrics
 from lifecycle.statistics.deciding import Deciding
+from lifecycle.task_types.multi_label import measures as label_sets
+from lifecycle.task_types.single_label import predictions
 from lifecycle.training import actions
 from lifecycle.training.models import BaseModel, Run
 from registry.access.models import Project, User

@@ -19,7 +19,7 @@ from lifecycle.engine.probing.subject import Sides, Told
 from lifecycle.engine.recipes.free_text import EVALUATION_ROWS, Target, prompts_of
 from lifecycle.engine.strategies import load_tokenizer
 from lifecycle.engine.text_evaluation import longest_prompt
-from lifecycle.engine.text_scores import ScoredTexts, score_texts
+from lifecycle.task_types.free_text.measures import ScoredTexts, score_texts
 
 
 class Written:

@@ -25,12 +25,12 @@ from lifecycle.engine.data import NOT_COUNTED, Rows
 from lifecycle.engine.decoders import AnswerLoss, Decoder, build_decoder
 from lifecycle.engine.dialogues import Turn
 from lifecycle.engine.faults import EngineFault
-from lifecycle.engine.leading import LEADING
 from lifecycle.engine.prompts import Example, Frame, encode_examples, encode_prompts, find_frame, truncation
 from lifecycle.engine.spec import TrainSpec
-from lifecycle.engine.tagging import Unit
 from lifecycle.statistics.deciding import Rule
 from lifecycle.statistics.metrics import Ints
+from lifecycle.task_types.leading import LEADING
+from lifecycle.task_types.spans.tagging import Unit
 
 SAMPLES = 4  # validation rows that are answered at each evaluation, the first of the file, whose order is that of digests
 SAMPLE_TOKENS = 48

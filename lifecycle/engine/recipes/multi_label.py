@@ -12,16 +12,16 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from lifecycle.engine import label_sets
 from lifecycle.engine.artifact import ArtifactInfo
 from lifecycle.engine.faults import EngineFault
-from lifecycle.engine.label_sets import Bools, ScoredSets
 from lifecycle.engine.losses import BinaryCrossEntropy, positive_weights
 from lifecycle.engine.recipes.texts import OfTexts
 from lifecycle.engine.spec import TrainSpec
 from lifecycle.statistics import calibration, metrics, operating
 from lifecycle.statistics.deciding import Cut, Rule
 from lifecycle.statistics.metrics import Floats, Ints
+from lifecycle.task_types.multi_label import measures as label_sets
+from lifecycle.task_types.multi_label.measures import Bools, ScoredSets
 
 Array = NDArray[Any]
 NAMED = 5  # labels that a refusal names

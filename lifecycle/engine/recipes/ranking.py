@@ -15,7 +15,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
 
-from lifecycle.engine import leading, ranking
 from lifecycle.engine.artifact import ArtifactInfo
 from lifecycle.engine.batches import Collate, Encoded, EncodedRows
 from lifecycle.engine.classifier import Classifier, Ranker, collate_sets, set_batches
@@ -26,13 +25,15 @@ from lifecycle.engine.faults import EngineFault
 from lifecycle.engine.forward import evaluation_scores
 from lifecycle.engine.layers import Activations
 from lifecycle.engine.losses import RankLoss
-from lifecycle.engine.ranking import Ranked, ScoredRanks
 from lifecycle.engine.recipes.texts import OfTexts
 from lifecycle.engine.spec import TrainSpec
-from lifecycle.engine.tagging import Unit
 from lifecycle.statistics import calibration, metrics
 from lifecycle.statistics.deciding import Rule
 from lifecycle.statistics.metrics import Ints
+from lifecycle.task_types import leading
+from lifecycle.task_types.ranking import measures as ranking
+from lifecycle.task_types.ranking.measures import Ranked, ScoredRanks
+from lifecycle.task_types.spans.tagging import Unit
 
 
 @dataclass(frozen=True)
@@ -211,7 +212,7 @@ class Ranking(OfTexts):
         self, path: Path, ids: Sequence[str], probabilities: Any, truth: Any, info: ArtifactInfo, split: str, clusters: Ints | None = None
     ) -> None:
         """As ranked_predictions.write."""
-        from lifecycle.engine import ranked_predictions  # late: pyarrow is nothing to a run that learns
+        from lifecycle.task_types.ranking import predictions as ranked_predictions  # late: pyarrow is nothing to a run that learns
 
         ranked_predictions.write(path, ranked_predictions.RankedAnswers.of(ids, probabilities, truth, clusters), split)
 

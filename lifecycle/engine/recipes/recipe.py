@@ -28,9 +28,9 @@ from lifecycle.engine.classifier import Network
 from lifecycle.engine.data import Rows
 from lifecycle.engine.layers import Activations
 from lifecycle.engine.spec import TrainSpec
-from lifecycle.engine.tagging import Unit
 from lifecycle.statistics.deciding import Rule
 from lifecycle.statistics.metrics import Countable, Ints
+from lifecycle.task_types.spans.tagging import Unit
 
 Array = NDArray[Any]
 

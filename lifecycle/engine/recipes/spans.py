@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
 
-from lifecycle.engine import leading, spans, tagging
 from lifecycle.engine.artifact import ArtifactInfo
 from lifecycle.engine.batches import Collate, Encoded, EncodedRows
 from lifecycle.engine.classifier import Classifier, TokenClassifier
@@ -25,12 +24,15 @@ from lifecycle.engine.forward import token_logits, token_vectors
 from lifecycle.engine.layers import Activations
 from lifecycle.engine.losses import CrossEntropy, TokenCrossEntropy, tag_weights
 from lifecycle.engine.recipes.texts import OfTexts
-from lifecycle.engine.spans import ScoredSpans
 from lifecycle.engine.spec import TrainSpec
-from lifecycle.engine.tagging import Marked, Tokens, Unit
 from lifecycle.statistics import calibration, metrics
 from lifecycle.statistics.deciding import Rule
 from lifecycle.statistics.metrics import Ints
+from lifecycle.task_types import leading
+from lifecycle.task_types.spans import measures as spans
+from lifecycle.task_types.spans import tagging
+from lifecycle.task_types.spans.measures import ScoredSpans
+from lifecycle.task_types.spans.tagging import Marked, Tokens, Unit
 
 Array = NDArray[Any]
 KEYS = ("start", "end", "label")
@@ -188,7 +190,7 @@ class Spans(OfTexts):
         self, path: Path, ids: Sequence[str], probabilities: Any, truth: Any, info: ArtifactInfo, split: str, clusters: Ints | None = None
     ) -> None:
         """As span_predictions.write."""
-        from lifecycle.engine import span_predictions  # late: pyarrow is nothing to a run that learns
+        from lifecycle.task_types.spans import predictions as span_predictions  # late: pyarrow is nothing to a run that learns
 
         found = tuple(tuple(some) for some in tagging.find(probabilities))
         losses = spans.token_losses(probabilities, truth)

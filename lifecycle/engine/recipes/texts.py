@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 from torch import Tensor, nn
 
-from lifecycle.engine import leading
 from lifecycle.engine.artifact import ArtifactInfo
 from lifecycle.engine.batches import Collate, Encoded, EncodedRows, stacked
 from lifecycle.engine.classifier import Classifier, collate, encode
@@ -18,8 +17,9 @@ from lifecycle.engine.forward import evaluation_logits, frozen_features
 from lifecycle.engine.layers import Activations
 from lifecycle.engine.spec import TrainSpec
 from lifecycle.engine.strategies import build
-from lifecycle.engine.tagging import Unit
 from lifecycle.statistics.metrics import Ints
+from lifecycle.task_types import leading
+from lifecycle.task_types.spans.tagging import Unit
 
 
 class OfTexts:
@@ -90,7 +90,7 @@ class OfTexts:
         self, path: Path, ids: Sequence[str], probabilities: Any, truth: Any, info: ArtifactInfo, split: str, clusters: Ints | None = None
     ) -> None:
         """As `predictions.write`."""
-        from lifecycle.engine import predictions  # late: pyarrow is nothing to a run that learns
+        from lifecycle.task_types.single_label import predictions  # late: pyarrow is nothing to a run that learns
 
         given = predictions.Predictions(info.labels, tuple(ids), truth, probabilities, info.thresholds, info.cut, clusters)
         predictions.write(path, given, split)

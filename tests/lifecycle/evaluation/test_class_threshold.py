@@ -8,13 +8,13 @@ import io
 import numpy as np
 import pytest
 
-from lifecycle.engine import predictions
-from lifecycle.engine.predictions import Predictions
 from lifecycle.evaluation import confidence, queries, rules
 from lifecycle.evaluation.models import Evaluation
 from lifecycle.statistics import deciding
 from lifecycle.statistics.deciding import Cut
 from lifecycle.statistics.operating import Costs
+from lifecycle.task_types.single_label import predictions
+from lifecycle.task_types.single_label.predictions import Predictions
 from monitoring.drift import reference
 from registry.catalog import actions as catalog
 from registry.catalog import card

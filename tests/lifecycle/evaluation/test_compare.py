@@ -7,10 +7,10 @@ import pytest
 from django.template.loader import render_to_string
 from scipy.special import softmax
 
-from lifecycle.engine.predictions import Predictions
 from lifecycle.evaluation import compare, queries, rules
 from lifecycle.refusals import Refused
 from lifecycle.statistics.metrics import COMPARED, paired_rows, score_rows
+from lifecycle.task_types.single_label.predictions import Predictions
 from tests.support.snapshots import freeze
 from tests.support.training import labelled_dataset, make_evaluation, make_run, make_snapshot
 

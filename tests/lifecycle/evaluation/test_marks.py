@@ -11,11 +11,11 @@ from django.test.utils import CaptureQueriesContext
 
 from datasets_app.labeling.models import Suggestion
 from lifecycle.compute import warm
-from lifecycle.engine import span_predictions
-from lifecycle.engine.span_predictions import SpanPredictions
-from lifecycle.engine.tagging import Found
 from lifecycle.evaluation import actions, compare, marks, marks_page, queries, suggesters
 from lifecycle.refusals import Refused
+from lifecycle.task_types.spans import predictions as span_predictions
+from lifecycle.task_types.spans.predictions import SpanPredictions
+from lifecycle.task_types.spans.tagging import Found
 from tests.support.jobs import run_ok
 from tests.support.labeling import add_items, make_queue
 from tests.support.marks import marked_snapshot

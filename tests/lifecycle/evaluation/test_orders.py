@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from lifecycle.engine.ranked_predictions import RankedAnswers
-from lifecycle.engine.ranking import Ranked
 from lifecycle.evaluation import actions, compare, orders, queries, rules
 from lifecycle.evaluation.models import Analysis, Evaluation
 from lifecycle.jobs.models import Job
 from lifecycle.refusals import Refused
+from lifecycle.task_types.ranking.measures import Ranked
+from lifecycle.task_types.ranking.predictions import RankedAnswers
 from tests.support.datasets import import_texts, make_dataset
 from tests.support.ranked import make_evaluation, ranked_snapshot
 from tests.support.snapshots import freeze

@@ -13,10 +13,10 @@ import pyarrow.parquet as pq
 import pytest
 from sklearn.metrics import accuracy_score, f1_score
 
-from lifecycle.engine import predictions
-from lifecycle.engine.predictions import Predictions
 from lifecycle.evaluation import queries, rows_file
 from lifecycle.evaluation.models import Evaluation
+from lifecycle.task_types.single_label import predictions
+from lifecycle.task_types.single_label.predictions import Predictions
 from registry.ledger.models import Event
 from tests.support.probes import TASKS
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from lifecycle.engine.predictions import Predictions, read_answers, write
 from lifecycle.evaluation import charts, compare, queries, rules
 from lifecycle.evaluation.models import Evaluation
 from lifecycle.refusals import Refused
+from lifecycle.task_types.single_label.predictions import Predictions, read_answers, write
 from tests.support.training import make_evaluation, make_run, make_snapshot
 
 REPORT = {

@@ -9,11 +9,12 @@ from django.test.utils import CaptureQueriesContext
 
 from datasets_app.labeling.models import Suggestion
 from lifecycle.compute import warm
-from lifecycle.engine import label_sets, predictions
-from lifecycle.engine.predictions import Predictions
 from lifecycle.evaluation import actions, charts, compare, pages, queries, rules, suggested, suggesters
 from lifecycle.jobs.models import Job
 from lifecycle.refusals import Refused
+from lifecycle.task_types.multi_label import measures as label_sets
+from lifecycle.task_types.single_label import predictions
+from lifecycle.task_types.single_label.predictions import Predictions
 from tests.support.jobs import run_ok
 from tests.support.labeling import add_items, make_queue, queue_items
 from tests.support.training import make_evaluation, make_run, make_snapshot, several_snapshot

@@ -8,11 +8,13 @@ import pytest
 
 from datasets_app.datasets.models import Item
 from datasets_app.snapshots import queries as snapshots
-from lifecycle.engine import text_answers, text_scores, verbatim
 from lifecycle.evaluation import actions, compare, queries, rules, suggesters, text_rules
 from lifecycle.evaluation.models import Analysis, Evaluation
 from lifecycle.jobs.models import Job
 from lifecycle.refusals import Refused
+from lifecycle.task_types.free_text import measures as text_scores
+from lifecycle.task_types.free_text import predictions as text_answers
+from lifecycle.task_types.free_text import verbatim
 from lifecycle.ui.numbers import GAP, percent
 from tests.support.training import make_run, make_snapshot
 from tests.support.written import make_decoder, make_written_evaluation, make_written_run, written_snapshot

@@ -9,7 +9,7 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
-from lifecycle.engine.leading import MACRO
+from lifecycle.task_types.leading import MACRO
 from lifecycle.training import actions, search, sweep_charts
 from lifecycle.training.models import Run, Sweep
 from lifecycle.training.search import Choices, Range

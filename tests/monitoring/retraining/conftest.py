@@ -12,10 +12,10 @@ from django.utils import timezone
 
 from datasets_app.snapshots import queries as snapshots
 from datasets_app.snapshots.models import Snapshot
-from lifecycle.engine import predictions
 from lifecycle.evaluation import actions as evaluation
 from lifecycle.jobs.models import Job
 from lifecycle.statistics import metrics
+from lifecycle.task_types.single_label import predictions
 from monitoring.retraining import actions, queries
 from monitoring.retraining.models import Proposal
 from monitoring.traffic import actions as traffic_actions

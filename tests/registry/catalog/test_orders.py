@@ -62,8 +62,8 @@ def test_the_cards_code_gives_the_strengths_that_were_measured(tmp_path, monkeyp
     from lifecycle.engine import program
     from lifecycle.engine.data import Rows
     from lifecycle.engine.predictor import Predictor
-    from lifecycle.engine.ranking import Ranked
     from lifecycle.engine.recipes import RECIPES
+    from lifecycle.task_types.ranking.measures import Ranked
 
     folder = tmp_path / "run"
     folder.mkdir()

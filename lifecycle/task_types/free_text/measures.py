@@ -19,10 +19,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lifecycle.engine import words
-from lifecycle.engine.leading import IN_REPORTS
-from lifecycle.statistics import metrics
+from lifecycle.statistics import metrics, words
 from lifecycle.statistics.metrics import ByClass, Floats, Ints
+from lifecycle.task_types.leading import IN_REPORTS
 
 METRICS = (
     *("loss", "perplexity", "exact_match", "token_f1", "rouge_1", "rouge_2", "rouge_l", "chrf", "bleu", "groundedness"),

@@ -19,13 +19,20 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from lifecycle.engine import spans
-from lifecycle.engine.predictions import CLUSTER, clusters_in, counted_clusters, kept_clusters, read_clusters, shared_clusters
-from lifecycle.engine.spans import Match
-from lifecycle.engine.tagging import Found, Span
 from lifecycle.statistics import metrics
 from lifecycle.statistics.clustered import Ints
 from lifecycle.statistics.operating import UNSCORED, Scores
+from lifecycle.task_types.single_label.predictions import (
+    CLUSTER,
+    clusters_in,
+    counted_clusters,
+    kept_clusters,
+    read_clusters,
+    shared_clusters,
+)
+from lifecycle.task_types.spans import measures as spans
+from lifecycle.task_types.spans.measures import Match
+from lifecycle.task_types.spans.tagging import Found, Span
 
 EXACT = "exact"
 PLACE = [("start", pa.int32()), ("end", pa.int32()), ("label", pa.string())]

@@ -11,11 +11,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from lifecycle.engine import ranking
-from lifecycle.engine.predictions import CLUSTER, clusters_in, counted_clusters, kept_clusters, shared_clusters
-from lifecycle.engine.ranking import Ranked, ScoredRanks
 from lifecycle.statistics import metrics
 from lifecycle.statistics.metrics import Floats, Ints
+from lifecycle.task_types.ranking import measures as ranking
+from lifecycle.task_types.ranking.measures import Ranked, ScoredRanks
+from lifecycle.task_types.single_label.predictions import CLUSTER, clusters_in, counted_clusters, kept_clusters, shared_clusters
 
 SCHEMA = pa.schema(
     [

@@ -14,11 +14,11 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from lifecycle.engine import label_sets
 from lifecycle.statistics import clustered, deciding, metrics
 from lifecycle.statistics.clustered import Ints
 from lifecycle.statistics.deciding import Cut
 from lifecycle.statistics.operating import Scores
+from lifecycle.task_types.multi_label import measures as label_sets
 
 SCHEMA = pa.schema(
     [

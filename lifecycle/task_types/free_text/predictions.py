@@ -16,11 +16,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from lifecycle.engine import text_scores, verbatim
-from lifecycle.engine.predictions import CLUSTER, clusters_in, counted_clusters, kept_clusters, shared_clusters
-from lifecycle.engine.text_scores import ScoredTexts
 from lifecycle.statistics import metrics
 from lifecycle.statistics.clustered import Ints
+from lifecycle.task_types.free_text import measures as text_scores
+from lifecycle.task_types.free_text import verbatim
+from lifecycle.task_types.free_text.measures import ScoredTexts
+from lifecycle.task_types.single_label.predictions import CLUSTER, clusters_in, counted_clusters, kept_clusters, shared_clusters
 
 FLAT = tuple(each.name for each in fields(ScoredTexts) if each.name not in ("bleu", "chrf"))
 

@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lifecycle.engine.tagging import Found, Marked, Span, Tokens, find, tag, unreachable
 from lifecycle.statistics import calibration, metrics
 from lifecycle.statistics.calibration import Binned
 from lifecycle.statistics.metrics import ByClass, Floats, Ints
+from lifecycle.task_types.spans.tagging import Found, Marked, Span, Tokens, find, tag, unreachable
 
 METRICS = (
     *("micro_f1", "micro_precision", "micro_recall", "macro_f1", "macro_precision", "macro_recall", "weighted_f1", "exact_texts"),
