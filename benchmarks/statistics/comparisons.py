@@ -24,10 +24,10 @@ from benchmarks.statistics.worlds import (
     world_of,
 )
 from lifecycle.engine import baseline_scores
-from lifecycle.engine.data import Rows
 from lifecycle.evaluation import compare
 from lifecycle.evaluation import rules as evaluation
 from lifecycle.statistics import fairness, groups, intervals, metrics, significance
+from lifecycle.task_types.rows import Rows
 
 
 def mcnemar(draw: Draw) -> Iterator[Row]:

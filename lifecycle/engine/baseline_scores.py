@@ -11,10 +11,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from lifecycle.engine.data import Rows
 from lifecycle.statistics import metrics
 from lifecycle.statistics.metrics import Countable, Floats
 from lifecycle.task_types import leading
+from lifecycle.task_types.rows import Rows
 
 DIGITS = 7  # that are kept of a score of a resample
 

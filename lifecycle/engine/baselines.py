@@ -24,11 +24,12 @@ from sklearn.multiclass import OneVsRestClassifier
 
 from lifecycle.engine import ranked_baselines, span_baselines
 from lifecycle.engine.baseline_scores import Measured, measure
-from lifecycle.engine.data import Rows, read_rows
+from lifecycle.engine.data import read_rows
 from lifecycle.engine.embedding import Embedder
 from lifecycle.engine.recipes import RECIPES
 from lifecycle.statistics import calibration
 from lifecycle.task_types.by_key.types import type_of
+from lifecycle.task_types.rows import Rows
 from lifecycle.task_types.spans.tagging import Unit
 
 ITERATIONS = 100

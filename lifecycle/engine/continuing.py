@@ -16,7 +16,7 @@ from lifecycle.engine import memory
 from lifecycle.engine.answering import measure_losses
 from lifecycle.engine.artifact import HEAD, ArtifactInfo
 from lifecycle.engine.batches import Collate, EncodedRows
-from lifecycle.engine.data import EARLIER, REHEARSAL, Rows, read_rows
+from lifecycle.engine.data import EARLIER, REHEARSAL, read_rows
 from lifecycle.engine.decoders import Decoder, open_decoder
 from lifecycle.engine.diagnosis import Diagnosis
 from lifecycle.engine.document import SpecError
@@ -29,6 +29,7 @@ from lifecycle.statistics import metrics
 from lifecycle.statistics.metrics import Countable, Floats
 from lifecycle.task_types.by_key.types import type_of
 from lifecycle.task_types.leading import Leading, of_lists
+from lifecycle.task_types.rows import Rows
 from lifecycle.task_types.spans.tagging import Tokens
 
 NEVER = -1e4  # the logit of what a model does not know

@@ -14,9 +14,9 @@ from tokenizers import Tokenizer
 
 from lifecycle.engine.artifact import INT8, ArtifactInfo
 from lifecycle.engine.classifier import length_batches
-from lifecycle.engine.data import Rows
 from lifecycle.engine.faults import EngineFault
 from lifecycle.engine.recipes import RECIPES
+from lifecycle.task_types.rows import Rows
 from lifecycle.task_types.spans import tagging
 from lifecycle.task_types.spans.tagging import Tokens, Unit
 

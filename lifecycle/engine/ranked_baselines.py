@@ -20,12 +20,12 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 
 from lifecycle.engine.baseline_scores import Measured, measure
-from lifecycle.engine.data import Rows
 from lifecycle.engine.embedding import Embedder
 from lifecycle.engine.recipes import RECIPES
 from lifecycle.statistics.metrics import Floats
 from lifecycle.task_types.ranking import measures as ranking
 from lifecycle.task_types.ranking.measures import Ranked
+from lifecycle.task_types.rows import Rows
 
 ITERATIONS = 100
 TOLERANCE = 1e-3

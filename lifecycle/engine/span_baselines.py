@@ -17,11 +17,12 @@ from sklearn.linear_model import LogisticRegression
 from lifecycle.engine.baseline_scores import Measured, measure
 from lifecycle.engine.batches import Collate
 from lifecycle.engine.classifier import TokenClassifier
-from lifecycle.engine.data import NOT_COUNTED, Rows
+from lifecycle.engine.data import NOT_COUNTED
 from lifecycle.engine.forward import token_vectors
 from lifecycle.engine.memory import EVALUATION_BATCH
 from lifecycle.engine.recipes import RECIPES
 from lifecycle.engine.strategies import load_encoder, load_tokenizer
+from lifecycle.task_types.rows import Rows
 from lifecycle.task_types.spans import measures as spans
 from lifecycle.task_types.spans import tagging
 from lifecycle.task_types.spans.tagging import Found, Marked, Tokens, Unit

@@ -25,7 +25,7 @@ from lifecycle.engine import prompts
 from lifecycle.engine.answering import Losses, answer, measure_losses
 from lifecycle.engine.artifact import ArtifactInfo
 from lifecycle.engine.base import open_base
-from lifecycle.engine.data import Rows, read_rows
+from lifecycle.engine.data import read_rows
 from lifecycle.engine.decoders import Decoder, load_decoder, open_decoder
 from lifecycle.engine.events import EventWriter
 from lifecycle.engine.faults import EngineFault
@@ -39,6 +39,7 @@ from lifecycle.task_types.free_text import measures as text_scores
 from lifecycle.task_types.free_text import predictions as text_answers
 from lifecycle.task_types.free_text import verbatim
 from lifecycle.task_types.free_text.measures import ScoredTexts, score_texts
+from lifecycle.task_types.rows import Rows
 
 Cancelled = Callable[[], bool]
 WORDS = r"(?u)\b\w+\b"  # of one letter too

@@ -21,7 +21,7 @@ from lifecycle.engine import best, checkpoint, continuing, devices, diagnosis, m
 from lifecycle.engine.base import open_base
 from lifecycle.engine.batches import Collate, EncodedRows
 from lifecycle.engine.classifier import Network
-from lifecycle.engine.data import PRECISION, Rows, read_rows
+from lifecycle.engine.data import PRECISION, read_rows
 from lifecycle.engine.document import SpecError
 from lifecycle.engine.effort import Effort
 from lifecycle.engine.events import EventWriter, points, read_events, write_json
@@ -40,6 +40,7 @@ from lifecycle.engine.trainer import EngineTrainer, Show, arguments
 from lifecycle.statistics import deciding
 from lifecycle.task_types.by_key.types import type_of
 from lifecycle.task_types.leading import of_lists
+from lifecycle.task_types.rows import Rows
 from lifecycle.task_types.spans.tagging import Unit
 
 PATIENCE = 60.0  # seconds that the other processes have to end after the last step

@@ -7,8 +7,8 @@ import pytest
 from sklearn.linear_model import LogisticRegression
 
 from lifecycle.engine import baselines, span_baselines
-from lifecycle.engine.data import Rows
 from lifecycle.statistics import calibration
+from lifecycle.task_types.rows import Rows
 from lifecycle.task_types.spans.tagging import Found, Marked
 
 pytestmark = pytest.mark.engine

@@ -6,13 +6,14 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from lifecycle.engine.data import Rows, read_rows, some
+from lifecycle.engine.data import read_rows
 from lifecycle.task_types.free_text import predictions as text_answers
 from lifecycle.task_types.free_text import verbatim
 from lifecycle.task_types.free_text.measures import score_texts
 from lifecycle.task_types.ranking import predictions as ranked_predictions
 from lifecycle.task_types.ranking.measures import Ranked
 from lifecycle.task_types.ranking.predictions import RankedAnswers
+from lifecycle.task_types.rows import Rows, some
 from lifecycle.task_types.single_label import predictions
 from lifecycle.task_types.single_label.predictions import Predictions
 from lifecycle.task_types.spans import predictions as span_predictions

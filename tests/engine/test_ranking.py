@@ -160,7 +160,7 @@ def test_two_models_are_compared_on_the_rows_that_people_put_in_the_same_order()
 @pytest.mark.engine
 def test_regressions_need_a_pair_to_learn_from():
     from lifecycle.engine import ranked_baselines
-    from lifecycle.engine.data import Rows
+    from lifecycle.task_types.rows import Rows
 
     even = Rows(("a", "b"), ("x", "y"), (Ranked.of(("card", "help"), (0, 0)), Ranked.of(("late", "not"), (1, 1))))
     sided = Rows(("c",), ("z",), (Ranked.of(("card", "late"), (0, 1)),))

@@ -12,7 +12,6 @@ import torch
 
 from lifecycle.engine.artifact import ArtifactInfo, loading_snippet
 from lifecycle.engine.classifier import Classifier
-from lifecycle.engine.data import Rows
 from lifecycle.engine.diagnosis import collapse
 from lifecycle.engine.events import Point, points, read_events
 from lifecycle.engine.losses import CrossEntropy, TokenCrossEntropy, tag_weights
@@ -20,6 +19,7 @@ from lifecycle.engine.predictor import Predictor
 from lifecycle.engine.recipes import RECIPES
 from lifecycle.engine.spec import TrainSpec
 from lifecycle.engine.strategies import load_tokenizer
+from lifecycle.task_types.rows import Rows
 from lifecycle.task_types.spans import tagging
 from lifecycle.task_types.spans.tagging import Marked, Unit
 from tests.engine.inbox import ROWS

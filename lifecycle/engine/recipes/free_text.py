@@ -21,7 +21,7 @@ from lifecycle.engine.answering import Losses, answer, measure_losses
 from lifecycle.engine.artifact import ArtifactInfo
 from lifecycle.engine.batches import Collate, Encoded, EncodedRows
 from lifecycle.engine.classifier import collate
-from lifecycle.engine.data import NOT_COUNTED, Rows
+from lifecycle.engine.data import NOT_COUNTED
 from lifecycle.engine.decoders import AnswerLoss, Decoder, build_decoder
 from lifecycle.engine.dialogues import Turn
 from lifecycle.engine.faults import EngineFault
@@ -30,6 +30,7 @@ from lifecycle.engine.spec import TrainSpec
 from lifecycle.statistics.deciding import Rule
 from lifecycle.statistics.metrics import Ints
 from lifecycle.task_types.leading import LEADING
+from lifecycle.task_types.rows import Rows
 from lifecycle.task_types.spans.tagging import Unit
 
 SAMPLES = 4  # validation rows that are answered at each evaluation, the first of the file, whose order is that of digests

@@ -18,7 +18,7 @@ from torch.nn.utils.rnn import pad_sequence
 from lifecycle.engine.artifact import ArtifactInfo
 from lifecycle.engine.batches import Collate, Encoded, EncodedRows
 from lifecycle.engine.classifier import Classifier, Ranker, collate_sets, set_batches
-from lifecycle.engine.data import NOT_COUNTED, Rows
+from lifecycle.engine.data import NOT_COUNTED
 from lifecycle.engine.devices import beside
 from lifecycle.engine.diagnosis import Diagnosis
 from lifecycle.engine.faults import EngineFault
@@ -33,6 +33,7 @@ from lifecycle.statistics.metrics import Ints
 from lifecycle.task_types import leading
 from lifecycle.task_types.ranking import measures as ranking
 from lifecycle.task_types.ranking.measures import Ranked, ScoredRanks
+from lifecycle.task_types.rows import Rows
 from lifecycle.task_types.spans.tagging import Unit
 
 

@@ -25,11 +25,11 @@ from torch import Tensor, nn
 from lifecycle.engine.artifact import ArtifactInfo
 from lifecycle.engine.batches import Collate, Encoded, EncodedRows
 from lifecycle.engine.classifier import Network
-from lifecycle.engine.data import Rows
 from lifecycle.engine.layers import Activations
 from lifecycle.engine.spec import TrainSpec
 from lifecycle.statistics.deciding import Rule
 from lifecycle.statistics.metrics import Countable, Ints
+from lifecycle.task_types.rows import Rows
 from lifecycle.task_types.spans.tagging import Unit
 
 Array = NDArray[Any]

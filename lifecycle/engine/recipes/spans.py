@@ -17,7 +17,7 @@ from torch.nn.utils.rnn import pad_sequence
 from lifecycle.engine.artifact import ArtifactInfo
 from lifecycle.engine.batches import Collate, Encoded, EncodedRows
 from lifecycle.engine.classifier import Classifier, TokenClassifier
-from lifecycle.engine.data import NOT_COUNTED, Rows
+from lifecycle.engine.data import NOT_COUNTED
 from lifecycle.engine.diagnosis import Diagnosis
 from lifecycle.engine.faults import EngineFault
 from lifecycle.engine.forward import token_logits, token_vectors
@@ -29,6 +29,7 @@ from lifecycle.statistics import calibration, metrics
 from lifecycle.statistics.deciding import Rule
 from lifecycle.statistics.metrics import Ints
 from lifecycle.task_types import leading
+from lifecycle.task_types.rows import Rows
 from lifecycle.task_types.spans import measures as spans
 from lifecycle.task_types.spans import tagging
 from lifecycle.task_types.spans.measures import ScoredSpans

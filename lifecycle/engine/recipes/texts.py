@@ -12,13 +12,13 @@ from torch import Tensor, nn
 from lifecycle.engine.artifact import ArtifactInfo
 from lifecycle.engine.batches import Collate, Encoded, EncodedRows, stacked
 from lifecycle.engine.classifier import Classifier, collate, encode
-from lifecycle.engine.data import Rows
 from lifecycle.engine.forward import evaluation_logits, frozen_features
 from lifecycle.engine.layers import Activations
 from lifecycle.engine.spec import TrainSpec
 from lifecycle.engine.strategies import build
 from lifecycle.statistics.metrics import Ints
 from lifecycle.task_types import leading
+from lifecycle.task_types.rows import Rows
 from lifecycle.task_types.spans.tagging import Unit
 
 

@@ -7,9 +7,9 @@ import pytest
 from django.template.loader import render_to_string
 
 from lifecycle.engine import baseline_scores
-from lifecycle.engine.data import Rows
 from lifecycle.evaluation import actions, pages, queries, rules
 from lifecycle.statistics import metrics
+from lifecycle.task_types.rows import Rows
 from registry.artifacts import actions as artifacts
 from tests.support.training import make_run, make_snapshot
 
