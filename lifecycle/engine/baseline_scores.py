@@ -6,44 +6,44 @@ paired though the baseline isn't fitted again.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from lifecycle.statistics import metrics
 from lifecycle.statistics.metrics import Countable, Floats
-from lifecycle.task_types import leading
+from lifecycle.task_types.by_key.measures import metrics_of
 from lifecycle.task_types.rows import Rows
 
 DIGITS = 7  # that are kept of a score of a resample
 
 
 class Measured(NamedTuple):
-    """scores: the recipe's `shown` ones on some rows, with intervals {name: {low, high}}. drawn: the leading one on each resample; None
-    where a resample has none."""
+    """scores: `beside` of the task's metrics, on some rows, with intervals {name: {low, high}}. drawn: the leading one on each resample;
+    None where a resample has none."""
 
     scores: dict[str, Any]
     drawn: list[float | None]
 
 
-def measure(scored: Countable, rows: Rows, shown: Sequence[str], *, task: str, count: int, seed: int) -> Measured:
-    """A baseline's answers to these rows, ready to be counted. shown: the recipe's."""
+def measure(scored: Countable, rows: Rows, *, task: str, count: int, seed: int) -> Measured:
+    """A baseline's answers to these rows, ready to be counted."""
     every = metrics.summary(scored, count=count, seed=seed, clusters=rows.codes)
-    known = [name for name in shown if name in every]
+    known = [name for name in metrics_of(task).beside if name in every]
     intervals = {name: every["intervals"][name] for name in known if name in every["intervals"]}
     return Measured({name: every[name] for name in known} | {"intervals": intervals}, drawn(scored, rows, task, count, seed).tolist())
 
 
 def drawn(scored: Countable, rows: Rows, task: str, count: int, seed: int) -> Floats:
     """The task's leading score of each resample (count,)."""
-    return metrics.drawn(scored, leading.of_reports(task).name, count=count, seed=seed, clusters=rows.codes).round(DIGITS)
+    return metrics.drawn(scored, metrics_of(task).leading.name, count=count, seed=seed, clusters=rows.codes).round(DIGITS)
 
 
 def told(own: Countable, rows: Rows, found: Mapping[str, Measured], *, task: str, count: int, seed: int) -> dict[str, Any]:
     """The parts of a report that tell of baselines. own: the run's answers to the same rows. {"baselines": their scores, "baselines_drawn",
     "against": of each baseline the leading score as of `metrics.paired`, the run as the candidate}."""
-    name = leading.of_reports(task).name
+    name = metrics_of(task).leading.name
     value, ours = metrics.point_estimates(own)[name], drawn(own, rows, task, count, seed)
     against = {
         baseline: {name: metrics.apart(name, (each.scores[name], np.array(each.drawn, dtype=np.float64)), (value, ours), rows.codes)}

@@ -155,4 +155,4 @@ def digest_of(train: Path, data: Path, **settings: Any) -> str:
 def _scores(answer: Answer, task: str, count: int, seed: int, test: Rows) -> Measured:
     recipe, (probabilities, thresholds) = RECIPES[task], answer(test.texts)
     rows = recipe.score(probabilities, recipe.truth(test.targets, probabilities.shape[1]), thresholds)
-    return measure(rows, test, recipe.shown, task=task, count=count, seed=seed)
+    return measure(rows, test, task=task, count=count, seed=seed)

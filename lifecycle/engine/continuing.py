@@ -28,7 +28,7 @@ from lifecycle.engine.spec import TrainSpec
 from lifecycle.statistics import metrics
 from lifecycle.statistics.metrics import Countable, Floats
 from lifecycle.task_types.by_key.types import type_of
-from lifecycle.task_types.leading import Leading, of_lists
+from lifecycle.task_types.measures import Metric
 from lifecycle.task_types.rows import Rows
 from lifecycle.task_types.spans.tagging import Tokens
 
@@ -103,10 +103,10 @@ def forgetting(spec: TrainSpec, folder: Path, tokenizer: Any, batches: Collate) 
     if spec.labels and not shared:
         return None
     rows = read_rows(folder / EARLIER, labels, recipe.read)
-    leading = of_lists(spec.task).name
+    leading = recipe.metrics.listed.name
     written = recipe.served_by == "torch"
     one, two = _losses(spec, folder, tokenizer, batches, rows) if written else _answers(spec, folder, tokenizer, batches, rows, labels)
-    compared = [leading] if written else list(dict.fromkeys((leading, *recipe.shown)))
+    compared = [leading] if written else list(dict.fromkeys((leading, *recipe.metrics.beside)))
     options: dict[str, Any] = {"seed": spec.seed, "clusters": rows.codes}
     found = metrics.paired_rows(one, two, compared, labels=labels, count=metrics.RESAMPLES, **options)
     classes = found.pop("per_class", {})
@@ -157,7 +157,7 @@ def _losses(spec: TrainSpec, folder: Path, tokenizer: Any, batches: Collate, row
     return before, after
 
 
-def forgot(found: dict[str, Any], leading: Leading, base: str) -> Diagnosis | None:
+def forgot(found: dict[str, Any], leading: Metric, base: str) -> Diagnosis | None:
     """The finding where the leading score on the earlier rows got worse and chance does not explain it. found: of `forgetting`."""
     score, digits = found["metrics"][found["by"]], leading.digits
     before, after = (f"{score[name]:.{digits}f}" for name in ("baseline", "candidate"))

@@ -120,4 +120,4 @@ def learn(
 
 
 def _scores(answer: Answer, task: str, count: int, seed: int, test: Rows) -> Measured:
-    return measure(ranking.score(answer(test), test.targets), test, RECIPES[task].shown, task=task, count=count, seed=seed)
+    return measure(ranking.score(answer(test), test.targets), test, task=task, count=count, seed=seed)

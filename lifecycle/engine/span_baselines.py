@@ -143,4 +143,4 @@ def learn(
 def _scores(answer: Answer, classes: int, count: int, seed: int, test: Rows) -> Measured:
     zeros = np.zeros(len(test))
     rows = spans.score_spans(answer(test.texts), [each.spans for each in test.targets], zeros, zeros, classes)
-    return measure(rows, test, RECIPES["spans"].shown, task="spans", count=count, seed=seed)
+    return measure(rows, test, task="spans", count=count, seed=seed)

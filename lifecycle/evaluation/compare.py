@@ -15,7 +15,7 @@ from lifecycle.statistics.intervals import Interval, p_value
 from lifecycle.statistics.metrics import quietly
 from lifecycle.statistics.verdicts import Verdict, verdict
 from lifecycle.task_types.free_text import predictions as text_answers
-from lifecycle.task_types.leading import MACRO, Leading
+from lifecycle.task_types.measures import Metric
 from lifecycle.task_types.ranking import predictions as ranked_predictions
 from lifecycle.task_types.single_label import predictions
 from lifecycle.task_types.spans import predictions as span_predictions
@@ -74,7 +74,7 @@ def computed(a: Evaluation, b: Evaluation, tell: Tell | None = None) -> dict[str
 
 def key_of(a: Evaluation) -> str:
     """The score by which two evaluations of this task are compared first."""
-    return text_rules.KEY if a.task_type.writes_text else rules.leading_of(a.report).name
+    return rules.leading_of(a.report).name
 
 
 def judged(report: dict[str, Any], key: str) -> dict[str, Any]:
@@ -134,7 +134,7 @@ def _texts(a: Evaluation, b: Evaluation) -> dict[str, Any]:
     check_clusters(found)
     turned = text_rules.turned(first, second)
     sides = {item: side for name, side in (("better", 1), ("worse", -1)) for item in turned[name]}
-    key = metrics[text_rules.KEY]
+    key = metrics[key_of(a)]
     needed = None if key["verdict"] != "unclear" else significance.rows_needed(found["rows"], key["difference"], key["low"], key["high"])
     report = {
         "rows": found["rows"], "left_out": found["left_out"], "same_items": found["left_out"] == 0, "metrics": metrics, "per_class": {},
@@ -266,7 +266,7 @@ def class_verdict(f1: float | None, fixed: int, broken: int, p_holm: float) -> s
     return (verdict(Interval(turned, turned, turned), p=p_holm) if agrees else Verdict.UNCLEAR).value
 
 
-def summary(report: dict[str, Any], first: str, second: str, leading: Leading = MACRO) -> dict[str, str]:
+def summary(report: dict[str, Any], first: str, second: str, leading: Metric) -> dict[str, str]:
     """The finding in words. fact: which is better by the leading score. text: what changed, and how many rows would
     tell where nothing is told."""
     f1, changed = report["metrics"][leading.name], report["changes"]

@@ -16,16 +16,6 @@ from lifecycle.task_types.ranking import measures as ranking
 from lifecycle.task_types.ranking.predictions import RankedAnswers, shared
 from lifecycle.ui.numbers import GAP, count, percent, signed
 
-MEANT = {
-    "pair_accuracy": "pairs of which the one that people prefer is the stronger",
-    "best_first": "rows whose strongest response is one that people put first",
-    "kendall_tau": "agreement of whole orders, −1 to 1",
-    "log_loss": "nats a pair; ln 2 = 0.693 is a coin",
-    "ece": "of how likely the stronger one is better",
-    "accuracy_longer": "accuracy of the pairs of which people prefer the longer",
-    "accuracy_shorter": "accuracy of the pairs of which people prefer the shorter",
-    "longer_preferred": "pairs of which the model prefers the longer",
-}
 WRONG, CLOSE = "wrong", "close"
 SORTS = {WRONG: "Surest mistakes first", CLOSE: "Closest first"}
 

@@ -23,6 +23,7 @@ from lifecycle.jobs.models import Job
 from lifecycle.refusals import Refused
 from lifecycle.remembered import cache
 from lifecycle.statistics.operating import Scores
+from lifecycle.task_types.by_key.measures import measures_of
 from lifecycle.task_types.free_text import predictions as text_answers
 from lifecycle.task_types.free_text.predictions import TextAnswers
 from lifecycle.task_types.ranking import predictions as ranked_predictions
@@ -47,8 +48,6 @@ RELATED = ("run__project", "run__base", "snapshot__dataset", "predictions", "cre
 WORST = 10  # wrong answers that a report shows
 OF_RUN = 50  # newest evaluations of a run that are looked through
 WRITTEN_WORDS = "evaluation.words_written"  # the kind of job that looks for them
-# Scores of a baseline that a run is read against.
-REFERRED = ("macro_f1", "micro_f1", "accuracy", "subset_accuracy", "pair_accuracy", "best_first")
 
 
 class Said(NamedTuple):
@@ -400,9 +399,9 @@ def baseline_reference(run: Run) -> Reference | None:
     key = f"evaluation:reference:{run.uuid}"
     known: Reference | None = cache.get(key)
     if known is None and (found := latest_evaluation(run, "validation")):
-        name, said = ("dictionary", "a dictionary") if rules.is_marks(found.report) else ("tfidf_logreg", "TF-IDF")
+        name, said = measures_of(found.task_type.key).reference
         measured = (found.report.get("baselines") or {}).get(name)
         if measured:
-            known = Reference(said, {name: measured[name] for name in REFERRED if name in measured})
+            known = Reference(said, {name: measured[name] for name in rules.metrics_of(found.report).beside if name in measured})
             cache.set(key, known, 600)
     return known

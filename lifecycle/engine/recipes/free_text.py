@@ -29,7 +29,8 @@ from lifecycle.engine.prompts import Example, Frame, encode_examples, encode_pro
 from lifecycle.engine.spec import TrainSpec
 from lifecycle.statistics.deciding import Rule
 from lifecycle.statistics.metrics import Ints
-from lifecycle.task_types.leading import LEADING
+from lifecycle.task_types.free_text import measures as free_text
+from lifecycle.task_types.measures import Metrics
 from lifecycle.task_types.rows import Rows
 from lifecycle.task_types.spans.tagging import Unit
 
@@ -83,13 +84,10 @@ class FreeText:
     """A row is {"answer": text, "context": text or nothing}, or {"messages": [{"role", "content", "weight"}, …]} of a dialogue that ends
     with the answer; its truth is a Target. Lower validation loss is better."""
 
-    best_by: str = LEADING["free_text"].name
-    best_name: str = LEADING["free_text"].words
+    metrics: Metrics = free_text.METRICS
     served_by: str = "torch"
     network: type[Any] = Decoder
     gated: bool = False
-    watched: tuple[str, ...] = ("perplexity",)
-    shown: tuple[str, ...] = ("rouge_l", "token_f1", "chrf")
 
     def read(self, row: Mapping[str, Any], index: Mapping[str, int]) -> Target:
         """Its completion and context; of a dialogue its turns."""

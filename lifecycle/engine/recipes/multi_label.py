@@ -20,6 +20,7 @@ from lifecycle.engine.spec import TrainSpec
 from lifecycle.statistics import calibration, metrics, operating
 from lifecycle.statistics.deciding import Cut, Rule
 from lifecycle.statistics.metrics import Floats, Ints
+from lifecycle.task_types.measures import Metrics
 from lifecycle.task_types.multi_label import measures as label_sets
 from lifecycle.task_types.multi_label.measures import Bools, ScoredSets
 
@@ -30,8 +31,7 @@ NAMED = 5  # labels that a refusal names
 class MultiLabel(OfTexts):
     """A row is {"labels": [name, …]}, which may be empty; the truth is a matrix of yes and no."""
 
-    watched: tuple[str, ...] = ("macro_f1", "micro_f1", "subset_accuracy", "ece")
-    shown: tuple[str, ...] = ("subset_accuracy", "macro_f1", "micro_f1")
+    metrics: Metrics = label_sets.METRICS
 
     def read(self, row: Mapping[str, Any], index: Mapping[str, int]) -> tuple[int, ...]:
         """Its labels' numbers, rising."""
@@ -133,7 +133,7 @@ class MultiLabel(OfTexts):
         probabilities = self.decode(outputs)
         scored = self.score(probabilities, truth, calibration.choose_thresholds(probabilities, truth))
         values = metrics.point_estimates(scored)
-        found = {name: values[name] for name in ("log_loss", *self.watched)}
+        found = {name: values[name] for name in ("log_loss", *self.metrics.watched)}
         return found | {"predicted_sets": float(len(np.unique(scored.decided, axis=0)))}
 
     def report(

@@ -30,7 +30,7 @@ from lifecycle.engine.spec import TrainSpec
 from lifecycle.statistics import calibration, metrics
 from lifecycle.statistics.deciding import Rule
 from lifecycle.statistics.metrics import Ints
-from lifecycle.task_types import leading
+from lifecycle.task_types.measures import Metrics
 from lifecycle.task_types.ranking import measures as ranking
 from lifecycle.task_types.ranking.measures import Ranked, ScoredRanks
 from lifecycle.task_types.rows import Rows
@@ -52,11 +52,8 @@ class Ranking(OfTexts):
     """A row is {"text": prompt, "responses": [text, …], "ranks": [0 the best, …]}; its truth is a Ranked. Scores are (N, M), NaN where a
     row has no such response, and decoded they are strengths, as `ranking` says."""
 
-    best_by: str = leading.PAIRS.name
-    best_name: str = leading.PAIRS.words
+    metrics: Metrics = ranking.METRICS
     network: type[Classifier] = Ranker
-    watched: tuple[str, ...] = ("pair_accuracy", "best_first", "ece")
-    shown: tuple[str, ...] = ("pair_accuracy", "best_first")
     gated: bool = False  # the gate of int8 measures labels
 
     def read(self, row: Mapping[str, Any], index: Mapping[str, int]) -> Ranked:
@@ -201,7 +198,7 @@ class Ranking(OfTexts):
     def validate(self, outputs: Any, truth: Any) -> dict[str, float]:
         """Loss and scores of the pairs."""
         values = metrics.point_estimates(self.score(self.decode(outputs), truth))
-        return {name: values[name] for name in ("log_loss", *self.watched)}
+        return {name: values[name] for name in ("log_loss", *self.metrics.watched)}
 
     def report(
         self, probabilities: Any, truth: Any, info: ArtifactInfo, *, bins: int, count: int, seed: int, clusters: Ints | None = None

@@ -4,7 +4,7 @@ read, truth          what a row says, and all rows' as what the scores read
 meanings             what each logit stands for, by which a head is carried over to other labels
 encode, stack, pad   rows to token ids with what the loss reads of them, and both as tensors of a batch
 build, loss          the network that learns, and what it minimises; `frozen` is what it reads where only its head learns
-observe, validate    what a model in training gives to the validation rows, and how good that is: the best step is the best by `best_by`
+observe, validate    what a model in training gives to the validation rows, and how good that is: `metrics.trained` says which is best
 sample               what a few of these rows say, and what is said of them
 ask, gather          what the artifact's graph is asked about rows, and its logits as they are decoded
 calibrate            what turns logits into answers, chosen on validation and kept in the artifact
@@ -29,6 +29,7 @@ from lifecycle.engine.layers import Activations
 from lifecycle.engine.spec import TrainSpec
 from lifecycle.statistics.deciding import Rule
 from lifecycle.statistics.metrics import Countable, Ints
+from lifecycle.task_types.measures import Metrics
 from lifecycle.task_types.rows import Rows
 from lifecycle.task_types.spans.tagging import Unit
 
@@ -41,13 +42,10 @@ class Recipe(Protocol):
     What `truth`, `observe` and `decode` give is the recipe's own: arrays with N rows where a text has one vector of logits.
     """
 
-    best_by: str  # the score of `validate` by which the best step is kept, or validation_loss; see metrics.LOWER_IS_BETTER
-    best_name: str  # as it is told
+    metrics: Metrics  # of the task: the best step is the best by `trained`
     served_by: str  # how an artifact answers, and is written: see finishing.FINISH
     network: type[Any]  # what `build` builds, and an artifact is loaded as
     gated: bool  # whether its graph is rounded to int8 where that passes the gate
-    watched: tuple[str, ...]  # scores of validation that are told while it trains
-    shown: tuple[str, ...]  # scores that baselines are measured by
 
     def read(self, row: Mapping[str, Any], index: Mapping[str, int]) -> Any:
         """What one row says, by the labels' numbers. Raises ValueError with why it cannot be read."""
@@ -97,7 +95,7 @@ class Recipe(Protocol):
         """Whether what `observe` gave is numbers throughout."""
 
     def validate(self, outputs: Any, truth: Any) -> dict[str, float]:
-        """log_loss, `watched` and how many different answers are given, of a model in training."""
+        """log_loss, `metrics.watched` and how many different answers are given, of a model in training."""
 
     def sample(self, outputs: Any, truth: Any, rows: Sequence[int], labels: tuple[str, ...]) -> list[dict[str, Any]]:
         """Of these rows, of what `observe` gave: {"truth", "answer", "confidence"}. truth and answer: a label's name or a list of names,

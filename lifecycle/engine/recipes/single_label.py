@@ -19,6 +19,8 @@ from lifecycle.engine.spec import TrainSpec
 from lifecycle.statistics import calibration, deciding, metrics
 from lifecycle.statistics.deciding import Cut, Rule
 from lifecycle.statistics.metrics import Floats, Ints, Scored
+from lifecycle.task_types.measures import Metrics
+from lifecycle.task_types.single_label import measures as single_label
 
 Array = NDArray[Any]
 
@@ -26,8 +28,7 @@ Array = NDArray[Any]
 class SingleLabel(OfTexts):
     """A row is {"label": name}; its truth is the label's number."""
 
-    watched: tuple[str, ...] = ("accuracy", "macro_f1", "ece")
-    shown: tuple[str, ...] = ("accuracy", "macro_f1")
+    metrics: Metrics = single_label.METRICS
 
     def read(self, row: Mapping[str, Any], index: Mapping[str, int]) -> int:
         """Its label's number."""
@@ -103,7 +104,7 @@ class SingleLabel(OfTexts):
         """By the likeliest label, with predicted_classes, how many labels are given: the best step does not hang on a threshold."""
         scored = self.score(self.decode(outputs), truth)
         values = metrics.point_estimates(scored)
-        found = {name: values[name] for name in ("log_loss", *self.watched)}
+        found = {name: values[name] for name in ("log_loss", *self.metrics.watched)}
         return found | {"predicted_classes": float(len(np.unique(scored.predicted)))}
 
     def report(

@@ -28,7 +28,7 @@ from lifecycle.engine.spec import TrainSpec
 from lifecycle.statistics import calibration, metrics
 from lifecycle.statistics.deciding import Rule
 from lifecycle.statistics.metrics import Ints
-from lifecycle.task_types import leading
+from lifecycle.task_types.measures import Metrics
 from lifecycle.task_types.rows import Rows
 from lifecycle.task_types.spans import measures as spans
 from lifecycle.task_types.spans import tagging
@@ -42,11 +42,8 @@ KEYS = ("start", "end", "label")
 class Spans(OfTexts):
     """A row is {"spans": [{"start", "end", "label"}, …]}, in code points of its text. Of spans that overlap the longest is learnt."""
 
-    best_by: str = leading.MICRO.name
-    best_name: str = leading.MICRO.words
+    metrics: Metrics = spans.METRICS
     network: type[Classifier] = TokenClassifier
-    watched: tuple[str, ...] = ("micro_f1", "micro_precision", "micro_recall", "macro_f1", "exact_texts", "ece")
-    shown: tuple[str, ...] = ("micro_f1", "macro_f1")
 
     def read(self, row: Mapping[str, Any], index: Mapping[str, int]) -> Marked:
         """Its spans that do not overlap a longer one."""
@@ -178,7 +175,7 @@ class Spans(OfTexts):
         """With predicted_spans, how many are found."""
         scored = self.score(self.decode(outputs), truth)
         values = metrics.point_estimates(scored)
-        found = {name: values[name] for name in ("log_loss", *self.watched)}
+        found = {name: values[name] for name in ("log_loss", *self.metrics.watched)}
         return found | {"predicted_spans": float(scored.called.sum())}
 
     def report(

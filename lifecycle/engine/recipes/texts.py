@@ -17,7 +17,7 @@ from lifecycle.engine.layers import Activations
 from lifecycle.engine.spec import TrainSpec
 from lifecycle.engine.strategies import build
 from lifecycle.statistics.metrics import Ints
-from lifecycle.task_types import leading
+from lifecycle.task_types.measures import Metrics
 from lifecycle.task_types.rows import Rows
 from lifecycle.task_types.spans.tagging import Unit
 
@@ -25,8 +25,7 @@ from lifecycle.task_types.spans.tagging import Unit
 class OfTexts:
     """Rows are N, labels C. The rows' truth is also what the loss reads of them."""
 
-    best_by: str = leading.MACRO.name
-    best_name: str = leading.MACRO.words
+    metrics: Metrics
     served_by: str = "onnx"
     network: type[Classifier] = Classifier
     gated: bool = True

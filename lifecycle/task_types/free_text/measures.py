@@ -21,14 +21,41 @@ from numpy.typing import NDArray
 
 from lifecycle.statistics import metrics, words
 from lifecycle.statistics.metrics import ByClass, Floats, Ints
-from lifecycle.task_types.leading import IN_REPORTS
+from lifecycle.task_types.measures import Measures, Metric, Metrics
 
-METRICS = (
-    *("loss", "perplexity", "exact_match", "token_f1", "rouge_1", "rouge_2", "rouge_l", "chrf", "bleu", "groundedness"),
-    *("answer_words", "empty_answers", "length_ratio"),
+ROUGE_L = Metric("rouge_l", "ROUGE-L", meaning="longest common run of words with gaps, F1")
+PERPLEXITY = Metric("perplexity", "Perplexity", meaning="of the references, over all their tokens", digits=2)
+METRICS = Metrics(
+    known=(
+        ROUGE_L,
+        Metric("rouge_1", "ROUGE-1"),
+        Metric("rouge_2", "ROUGE-2"),
+        Metric("token_f1", "Token F1", meaning="words in common, F1, without case, punctuation and articles"),
+        Metric("exact_match", "Exact match", meaning="the same once normalised like that"),
+        Metric("chrf", "chrF", meaning="runs of up to 6 characters, of the whole split, 0 to 100", digits=1),
+        Metric("bleu", "BLEU", meaning="runs of up to 4 words, of the whole split, 0 to 100", digits=1),
+        Metric("groundedness", "Groundedness", meaning="share of an answer's content words that stand in its context"),
+        PERPLEXITY,
+        Metric("loss", "Loss of a token", meaning="nats"),
+        Metric("answer_words", "Words of an answer", digits=1),
+        Metric("length_ratio", "Length, to references", digits=2),
+        Metric("empty_answers", "Empty answers"),
+    ),
+    leading=ROUGE_L,  # of answers that were written, which training does not do
+    trained=Metric("validation_loss", "Validation loss"),
+    listed=PERPLEXITY,  # e to the loss, so it orders runs alike
+    strip=("rouge_l", "token_f1", "exact_match", "groundedness", "perplexity"),
+    beside=("rouge_l", "token_f1", "exact_match", "chrf", "bleu", "groundedness", "perplexity"),
+    compared=("rouge_l", "token_f1", "exact_match", "chrf", "bleu", "groundedness", "perplexity", "empty_answers"),
+    watched=("perplexity",),
+    drawn=("perplexity",),
+    registered=("rouge_l", "token_f1", "exact_match", "chrf", "bleu", "groundedness", "perplexity"),
 )
-COMPARED = ("rouge_l", "token_f1", "exact_match", "chrf", "bleu", "groundedness", "perplexity", "empty_answers")
-KEY = IN_REPORTS["free_text"].name  # what a fine-tune and its baselines are held against each other by
+BASELINES = {
+    "prompted_base": "Base before fine-tuning, same prompt",
+    "nearest": "Answer to the nearest training prompt",
+    "frequent": "Most frequent training answer",
+}
 CHRF_ORDERS = 6  # of characters, sacrebleu's default
 BETA = 2  # chrF2: recall counts twice
 
@@ -57,7 +84,7 @@ class ScoredTexts:
         return len(self.exact)
 
     def aggregate(self, weights: Floats) -> dict[str, Floats]:
-        """METRICS of each weighting of the rows. weights: (B, N), how often each row counts. Returns (B,) arrays, NaN where not known."""
+        """Every score of each weighting of the rows. weights: (B, N), how often each counts. Returns (B,) arrays, NaN where not known."""
         total, known = weights.sum(axis=1), ~np.isnan(self.grounded)
         with np.errstate(over="ignore"):
             loss = weights @ self.nats / (weights @ self.tokens)
@@ -150,7 +177,10 @@ def _statistics(metric: Any, answers: Sequence[str], references: Sequence[str]) 
 def paired(
     one: ScoredTexts, two: ScoredTexts, *, count: int = metrics.RESAMPLES, seed: int = 1, clusters: Ints | None = None, swaps: int = 0
 ) -> dict[str, dict[str, Any]]:
-    """How much better `two` is than `one` on the same rows, by each of COMPARED that both know; as metrics.paired."""
+    """How much better `two` is than `one` on the same rows, by each of METRICS.compared that both know; as metrics.paired."""
     known = [metrics.point_estimates(each) for each in (one, two)]
-    names = [name for name in COMPARED if not any(np.isnan(each[name]) for each in known)]
+    names = [name for name in METRICS.compared if not any(np.isnan(each[name]) for each in known)]
     return metrics.paired_rows(one, two, names, labels=None, count=count, seed=seed, clusters=clusters, swaps=swaps)
+
+
+ENTRY = Measures("free_text", METRICS, BASELINES)

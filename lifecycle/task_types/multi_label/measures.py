@@ -16,14 +16,43 @@ from numpy.typing import NDArray
 from lifecycle.statistics import calibration, metrics
 from lifecycle.statistics.calibration import Binned
 from lifecycle.statistics.metrics import ByClass, Floats, Ints
+from lifecycle.task_types.measures import BRIER, CALIBRATION, LOG_LOSS, Measures, Metric, Metrics
 
 Bools = NDArray[np.bool_]
 
-METRICS = (
-    *("macro_f1", "micro_f1", "weighted_f1", "macro_precision", "macro_recall", "subset_accuracy", "hamming_loss", "lrap"),
-    *("log_loss", "brier", "ece"),
+MACRO_F1 = Metric("macro_f1", "Macro-F1")
+METRICS = Metrics(
+    known=(
+        MACRO_F1,
+        Metric("micro_f1", "Micro-F1"),
+        Metric("subset_accuracy", "Subset accuracy"),
+        Metric("hamming_loss", "Hamming loss"),
+        Metric("lrap", "Label ranking average precision"),
+        Metric("macro_ap", "Average precision, mean of classes"),
+        Metric("weighted_f1", "Weighted F1"),
+        Metric("macro_precision", "Macro precision"),
+        Metric("macro_recall", "Macro recall"),
+        LOG_LOSS,
+        BRIER,
+        *CALIBRATION,
+    ),
+    leading=MACRO_F1,
+    trained=MACRO_F1,
+    listed=MACRO_F1,
+    strip=("macro_f1", "micro_f1", "subset_accuracy", "ece"),
+    beside=("subset_accuracy", "macro_f1", "micro_f1"),
+    compared=("macro_f1", "micro_f1", "subset_accuracy", "hamming_loss", "log_loss"),
+    watched=("macro_f1", "micro_f1", "subset_accuracy", "ece"),
+    drawn=("macro_f1", "subset_accuracy", "micro_f1", "ece"),
+    registered=(
+        *("subset_accuracy", "macro_f1", "micro_f1", "hamming_loss", "lrap", "weighted_f1", "log_loss", "brier", "ece", "ece_debiased"),
+    ),
 )
-COMPARED = ("macro_f1", "micro_f1", "subset_accuracy", "hamming_loss", "log_loss")
+BASELINES = {
+    "majority": "Most frequent classes together",
+    "tfidf_logreg": "TF-IDF + logistic regression",
+    "frozen_base_logreg": "Frozen pretrained base + logistic regression",
+}
 
 
 @dataclass(frozen=True)
@@ -50,7 +79,7 @@ class ScoredSets:
         return same
 
     def aggregate(self, weights: Floats) -> dict[str, Floats]:
-        """METRICS of each weighting of the rows. weights: (B, N), how often each row counts. Returns (B,) arrays."""
+        """Every score of each weighting of the rows. weights: (B, N), how often each row counts. Returns (B,) arrays."""
         total, labels = weights.sum(axis=1), self.truth.shape[1]
         found = self.by_class(weights)
         gap = np.abs(weights @ (self.held - self.sums))
@@ -198,3 +227,6 @@ def report(
         "confusion": {"labels": list(labels), "counts": confusion(rows).tolist()},
         "reliability": calibration.reliability(flat, true, bins, texts),
     }
+
+
+ENTRY = Measures("multi_label", METRICS, BASELINES)

@@ -18,7 +18,7 @@ Pairs are counted together, rows with more responses more often. Rows whose resp
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import Any
 
@@ -27,12 +27,37 @@ import numpy as np
 from lifecycle.statistics import calibration, metrics
 from lifecycle.statistics.calibration import Binned
 from lifecycle.statistics.metrics import ByClass, Floats, Ints
+from lifecycle.task_types.measures import ECE, ECE_DEBIASED, LOG_LOSS, Measures, Metric, Metrics
 
-METRICS = (
-    *("pair_accuracy", "best_first", "kendall_tau", "log_loss", "ece"),
-    *("accuracy_longer", "accuracy_shorter", "longer_preferred", "longer_surplus"),
+PAIR_ACCURACY = Metric("pair_accuracy", "Accuracy of pairs", meaning="pairs of which the one that people prefer is the stronger")
+METRICS = Metrics(
+    known=(
+        PAIR_ACCURACY,
+        Metric("best_first", "Best response first", meaning="rows whose strongest response is one that people put first"),
+        Metric("kendall_tau", "Kendall's tau", words="Kendall's tau", meaning="agreement of whole orders, −1 to 1"),
+        replace(LOG_LOSS, meaning="nats a pair; ln 2 = 0.693 is a coin"),
+        replace(ECE, meaning="of how likely the stronger one is better"),
+        Metric("accuracy_longer", "Accuracy, longer preferred", meaning="accuracy of the pairs of which people prefer the longer"),
+        Metric("accuracy_shorter", "Accuracy, shorter preferred", meaning="accuracy of the pairs of which people prefer the shorter"),
+        Metric("longer_preferred", "Prefers the longer", meaning="pairs of which the model prefers the longer"),
+        ECE_DEBIASED,
+    ),
+    leading=PAIR_ACCURACY,
+    trained=PAIR_ACCURACY,
+    listed=PAIR_ACCURACY,
+    strip=("pair_accuracy", "best_first", "kendall_tau", "ece"),
+    beside=("pair_accuracy", "best_first"),
+    compared=("pair_accuracy", "best_first", "kendall_tau", "log_loss"),
+    watched=("pair_accuracy", "best_first", "ece"),
+    drawn=("pair_accuracy", "best_first", "ece"),
+    registered=("log_loss", "ece", "ece_debiased", "pair_accuracy", "best_first", "kendall_tau"),
 )
-COMPARED = ("pair_accuracy", "best_first", "kendall_tau", "log_loss")
+BASELINES = {
+    "tfidf_logreg": "TF-IDF of responses + logistic regression",
+    "first": "The response that stands first",
+    "longer": "The longer response",
+    "frozen_base_logreg": "Frozen pretrained base + logistic regression",
+}
 NONE = -1  # the rank where a row has no such response
 
 
@@ -140,7 +165,7 @@ class ScoredRanks:
         return len(self.pairs)
 
     def aggregate(self, weights: Floats) -> dict[str, Floats]:
-        """METRICS of each weighting of the rows. weights: (B, N), how often each counts. Returns (B,) arrays, NaN where nothing says it."""
+        """Every score of each weighting of the rows. weights: (B, N), how often each counts. Returns (B,), NaN where nothing says it."""
         known = ~np.isnan(self.best)
 
         def share(above: Floats, below: Floats) -> Floats:
@@ -219,7 +244,7 @@ def _of_pairs(pairs: Pairs, strengths: Floats, truth: Sequence[Ranked], bins: in
 
 
 def report(strengths: Floats, truth: Sequence[Ranked], *, bins: int, count: int, seed: int, clusters: Ints | None = None) -> dict[str, Any]:
-    """Everything an evaluation tells: METRICS with `intervals`, how many pairs there are, reliability, and what people think of length.
+    """Everything an evaluation tells: every score with `intervals`, how many pairs there are, reliability, and what people think of length.
 
     longer_preferred_by_people: share of the pairs of different length of which people prefer the longer; None where there are none.
     """
@@ -243,5 +268,8 @@ def report(strengths: Floats, truth: Sequence[Ranked], *, bins: int, count: int,
 def paired(
     one: ScoredRanks, two: ScoredRanks, *, count: int = metrics.RESAMPLES, seed: int = 1, clusters: Ints | None = None, swaps: int = 0
 ) -> dict[str, dict[str, Any]]:
-    """How much better `two` orders the same rows than `one`, by each of COMPARED; as metrics.paired."""
-    return metrics.paired_rows(one, two, COMPARED, labels=None, count=count, seed=seed, clusters=clusters, swaps=swaps)
+    """How much better `two` orders the same rows than `one`, by each of METRICS.compared; as metrics.paired."""
+    return metrics.paired_rows(one, two, METRICS.compared, labels=None, count=count, seed=seed, clusters=clusters, swaps=swaps)
+
+
+ENTRY = Measures("ranking", METRICS, BASELINES)

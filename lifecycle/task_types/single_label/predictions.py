@@ -286,7 +286,7 @@ def compare(
     else:
         thresholds = baseline.thresholds, [candidate.thresholds[at] for at in reorder]
         before, after = (label_sets.score_sets(answers[at], baseline.truth[one], thresholds[at], bins) for at in (0, 1))
-        found = metrics.paired_rows(before, after, label_sets.COMPARED, labels=baseline.labels, **options)
+        found = metrics.paired_rows(before, after, label_sets.METRICS.compared, labels=baseline.labels, **options)
     left_out = len(set(baseline.ids) | set(candidate.ids)) - len(pairs)
     return {"rows": len(pairs), **counted_clusters(clusters), "left_out": left_out, "metrics": found}
 

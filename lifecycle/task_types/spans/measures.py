@@ -16,13 +16,40 @@ from numpy.typing import NDArray
 from lifecycle.statistics import calibration, metrics
 from lifecycle.statistics.calibration import Binned
 from lifecycle.statistics.metrics import ByClass, Floats, Ints
+from lifecycle.task_types.measures import CALIBRATION, LOG_LOSS, Measures, Metric, Metrics
 from lifecycle.task_types.spans.tagging import Found, Marked, Span, Tokens, find, tag, unreachable
 
-METRICS = (
-    *("micro_f1", "micro_precision", "micro_recall", "macro_f1", "macro_precision", "macro_recall", "weighted_f1", "exact_texts"),
-    *("log_loss", "ece"),
+MICRO_F1 = Metric("micro_f1", "Micro-F1", words="micro-F1 of spans")
+METRICS = Metrics(
+    known=(
+        Metric("macro_f1", "Macro-F1", words="macro-F1 of spans"),
+        MICRO_F1,
+        Metric("micro_precision", "Micro precision"),
+        Metric("micro_recall", "Micro recall"),
+        Metric("exact_texts", "Texts with every span right"),
+        Metric("weighted_f1", "Weighted F1"),
+        Metric("macro_precision", "Macro precision"),
+        Metric("macro_recall", "Macro recall"),
+        LOG_LOSS,
+        *CALIBRATION,
+    ),
+    leading=MICRO_F1,
+    trained=MICRO_F1,
+    listed=MICRO_F1,
+    strip=("micro_f1", "macro_f1", "micro_precision", "micro_recall"),
+    beside=("micro_f1", "macro_f1"),
+    compared=("micro_f1", "micro_precision", "micro_recall", "macro_f1", "exact_texts", "log_loss"),
+    watched=("micro_f1", "micro_precision", "micro_recall", "macro_f1", "exact_texts", "ece"),
+    drawn=("micro_f1", "macro_f1", "ece"),
+    registered=(
+        *("macro_f1", "micro_f1", "micro_precision", "micro_recall", "exact_texts", "weighted_f1", "log_loss", "ece", "ece_debiased"),
+    ),
 )
-COMPARED = ("micro_f1", "micro_precision", "micro_recall", "macro_f1", "exact_texts", "log_loss")
+BASELINES = {
+    "majority": "Nothing marked",
+    "dictionary": "Dictionary of the training spans",
+    "frozen_base_logreg": "Frozen pretrained base + logistic regression of each token",
+}
 KINDS = ("exact", "boundary", "class", "both", "missed", "invented")
 
 
@@ -99,7 +126,7 @@ class ScoredSpans:
         return same
 
     def aggregate(self, weights: Floats) -> dict[str, Floats]:
-        """METRICS of each weighting of the texts. weights: (B, N), how often each text counts. Returns (B,) arrays."""
+        """Every score of each weighting of the texts. weights: (B, N), how often each text counts. Returns (B,) arrays."""
         found = self.by_class(weights)
         shown = found.occurs.sum(axis=1).astype(np.float64)
         every, all_held, all_called = (each.sum(axis=1) for each in found)
@@ -271,3 +298,6 @@ def _certainty(every: Sequence[Match]) -> tuple[Floats, Floats]:
     """Confidence of each span that was found, and 1.0 where it is right."""
     some = [(each.found.confidence, each.kind == "exact") for each in every if each.found]
     return np.array([sure for sure, _ in some], dtype=np.float64), np.array([right for _, right in some], dtype=np.float64)
+
+
+ENTRY = Measures("spans", METRICS, BASELINES, ("dictionary", "a dictionary"))

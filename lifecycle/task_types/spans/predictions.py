@@ -200,7 +200,7 @@ def compare(
     one, two = [pair[0] for pair in pairs], [pair[1] for pair in pairs]
     before, after, clusters = baseline.scored(one), other.scored(two), shared_clusters(baseline.clusters, other.clusters, one, two)
     alike = np.array_equal(before.tokens, after.tokens)  # else a loss for each of them says nothing of the two
-    compared = spans.COMPARED if alike else tuple(name for name in spans.COMPARED if name != "log_loss")
+    compared = spans.METRICS.compared if alike else tuple(name for name in spans.METRICS.compared if name != "log_loss")
     options: dict[str, Any] = {"count": count, "seed": seed, "clusters": clusters, "tell": tell, "swaps": metrics.SWAPS}
     found = metrics.paired_rows(before, after, compared, labels=baseline.labels, **options)
     left_out = len(set(baseline.ids) | set(other.ids)) - len(pairs)
