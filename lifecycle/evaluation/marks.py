@@ -7,8 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from lifecycle.evaluation.rules import SIDES, Answer, Change, Turned
-from lifecycle.task_types.spans.measures import KINDS, Match, matches
-from lifecycle.task_types.spans.predictions import SpanPredictions
+from lifecycle.task_types.spans.measures import ENTRY, KINDS, Match, SpanPredictions, matches
 from lifecycle.task_types.spans.tagging import Found, Span
 
 NAMES = {
@@ -124,7 +123,7 @@ def shared(first: SpanPredictions, second: SpanPredictions) -> Iterator[tuple[st
     """(item, true, found by the first, found by the second) of the items that both answered with the same truth; classes by number in the
     first."""
     theirs = {item: row for row, item in enumerate(second.ids)}
-    other = second.under(first.labels)
+    other = ENTRY.under(second, first.labels)
     for row, item in enumerate(first.ids):
         at = theirs.get(item)
         if at is not None and set(other.truth[at]) == set(first.truth[row]):

@@ -13,7 +13,7 @@ from lifecycle.evaluation.rules import Change
 from lifecycle.evaluation.text_rules import Told
 from lifecycle.statistics import calibration
 from lifecycle.task_types.ranking import measures as ranking
-from lifecycle.task_types.ranking.predictions import RankedAnswers, shared
+from lifecycle.task_types.ranking.measures import RankedAnswers
 from lifecycle.ui.numbers import GAP, count, percent, signed
 
 WRONG, CLOSE = "wrong", "close"
@@ -84,7 +84,7 @@ def is_right(found: RankedAnswers) -> NDArray[np.bool_]:
 def changes(one: RankedAnswers, two: RankedAnswers) -> list[Change]:
     """Items that the two put in a different order, with the same truth: broken (only the first has every pair right), fixed, other (neither
     has)."""
-    first, second = shared(one, two)
+    first, second = ranking.ENTRY.shared(one, two)
     right = is_right(one), is_right(two)
     found = []
     for row, other in zip(first, second, strict=True):

@@ -11,7 +11,7 @@ from datasets_app.snapshots import queries as snapshots
 from lifecycle.evaluation import charts, orders, pages, queries
 from lifecycle.evaluation.models import Analysis, Evaluation
 from lifecycle.evaluation.parts import may_read, measured, strip, tabs, thread, whole
-from lifecycle.task_types.ranking.predictions import RankedAnswers
+from lifecycle.task_types.ranking.measures import RankedAnswers
 from lifecycle.ui.addresses import find_url
 from lifecycle.ui.marks import Figure
 from lifecycle.ui.numbers import count
@@ -40,7 +40,7 @@ class OrderLine:
 
 def detail(user: User, evaluation: Evaluation) -> dict[str, Any]:
     """Everything on the page of an evaluation of orders."""
-    report, found = evaluation.report, queries.orders_of(evaluation)
+    report, found = evaluation.report, queries.predicted_of(evaluation)
     wrong = orders.ordered(found, orders.WRONG)
     return pages.parts(evaluation) | {
         "evaluation": evaluation,
@@ -82,7 +82,7 @@ def lines(user: User, evaluation: Evaluation, found: RankedAnswers, rows: Sequen
 
 def items(user: User, evaluation: Evaluation, given: Mapping[str, str]) -> dict[str, Any]:
     """The rows with a mistake, the surest first, or all, the closest first; 30 a page, in an order that never changes."""
-    found = queries.orders_of(evaluation)
+    found = queries.predicted_of(evaluation)
     sort = given.get("sort", "") if given.get("sort") in orders.SORTS else orders.WRONG
     rows = orders.ordered(found, sort)
     start = whole(given.get("from", "")) or 0

@@ -15,7 +15,10 @@ from lifecycle.statistics import calibration
 from lifecycle.task_types.by_key.measures import measures_of
 from lifecycle.task_types.by_key.types import DEFAULT, type_of
 from lifecycle.task_types.measures import Metric, Metrics
-from lifecycle.task_types.single_label.predictions import Answers, Predictions, Sets, sureness
+from lifecycle.task_types.multi_label.measures import SetPredictions
+from lifecycle.task_types.multi_label.predictions import Sets, sureness
+from lifecycle.task_types.single_label.measures import Predictions
+from lifecycle.task_types.single_label.predictions import Answers
 from lifecycle.task_types.task_type import TaskType
 from lifecycle.ui.numbers import GAP, decimals, percent
 
@@ -128,7 +131,7 @@ def rival(report: Mapping[str, Any]) -> Rival | None:
 def against(report: Mapping[str, Any], metric: Metric, name: str, baseline: Mapping[str, Any]) -> Rival | None:
     """A baseline beside a run; None where the run is clearly better. name: as the report has it."""
     own, theirs, apart = report[metric.name], baseline[metric.name], paired(report, name)
-    told = (baseline_name(report, name), metric.name, metric.one, theirs, own)
+    told = (baselines_of(report).get(name, name), metric.name, metric.one, theirs, own)
     if apart:
         ahead, ends = apart["verdict"] == "worse", (apart["low"], apart["high"])
         return None if apart["verdict"] == "better" else Rival(*told, ahead, True, *ends)
@@ -139,7 +142,7 @@ def against(report: Mapping[str, Any], metric: Metric, name: str, baseline: Mapp
 
 
 def paired(report: Mapping[str, Any], name: str) -> Mapping[str, Any] | None:
-    """The difference of the leading score from a baseline on the same rows, as of `metrics.paired`; None where that was not measured."""
+    """The difference of the leading score from a baseline on the same rows, as of `paired_rows`; None where that was not measured."""
     found: Mapping[str, Any] | None = (report.get("against") or {}).get(name, {}).get(leading_of(report).name)
     return found if found and found["low"] is not None else None
 
@@ -218,11 +221,6 @@ def baselines_of(report: Mapping[str, Any]) -> Mapping[str, str]:
     return measures_of(task_type(report).key).baselines
 
 
-def baseline_name(report: Mapping[str, Any], name: str) -> str:
-    """How people call a baseline."""
-    return baselines_of(report).get(name, name)
-
-
 def mistaken(report: Mapping[str, Any]) -> NDArray[np.int64]:
     """The confusion matrix (C, C) without its diagonal."""
     counts = np.array(report["confusion"]["counts"], dtype=np.int64)
@@ -267,9 +265,9 @@ def matrix(report: Mapping[str, Any], positions: Sequence[int]) -> tuple[list[st
     return [labels[at] for at in positions], [[counts[row][column] for column in positions] for row in positions]
 
 
-def answers(predictions: Predictions) -> list[Answer]:
+def answers(predictions: Predictions | SetPredictions) -> list[Answer]:
     """One answer an item, in the order of the file."""
-    if predictions.thresholds is not None:
+    if isinstance(predictions, SetPredictions):
         return several_answers(predictions)
     best, confidence = predictions.predicted, predictions.confidence
     right = predictions.probabilities[np.arange(len(predictions.ids)), predictions.truth]
@@ -280,7 +278,7 @@ def answers(predictions: Predictions) -> list[Answer]:
     ]
 
 
-def several_answers(predictions: Predictions) -> list[Answer]:
+def several_answers(predictions: SetPredictions) -> list[Answer]:
     """The same where a text may have several classes."""
     truth, decided, probabilities = predictions.truth, predictions.decided, predictions.probabilities
     confidence, loss = sureness(probabilities, truth, decided), calibration.decision_loss_rows(probabilities, truth)
@@ -339,7 +337,7 @@ def set_at(found: Sets, confidence: NDArray[np.float64], row: int) -> Answer:
     return Answer(found.ids[row], true, given, float(confidence[row]), float(found.loss[row]))
 
 
-def changes(first: Predictions, second: Predictions) -> list[Change]:
+def changes(first: Predictions | SetPredictions, second: Predictions | SetPredictions) -> list[Change]:
     """Items that both answered, with the same truth, and answered differently: broken ones first, then fixed, then other errors."""
     theirs = {answer.item: answer for answer in answers(second)}
     found = []

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +10,7 @@ import numpy as np
 
 from lifecycle.engine.prompts import where_lost
 from lifecycle.task_types.free_text import measures as free_text
-from lifecycle.task_types.free_text.predictions import TextAnswers
+from lifecycle.task_types.free_text.measures import TextAnswers
 from lifecycle.ui.numbers import GAP, count, decimals, percent, signed, significant
 
 BASELINES = free_text.BASELINES
@@ -204,9 +204,3 @@ def summary(report: Mapping[str, Any], first: str, second: str) -> dict[str, str
         about = round(report["rows_needed"], 2 - len(str(report["rows_needed"])))
         text += f" Were the difference truly that large, about {count(about)} rows would tell it; there are {count(report['rows'])}."
     return {"verdict": found["verdict"], "fact": facts[found["verdict"]], "text": text}
-
-
-def known(report: Mapping[str, Any], names: Sequence[str]) -> list[str]:
-    """Those of these metrics that a report, or one of its baselines, has."""
-    every = [report, *(report.get("baselines") or {}).values()]
-    return [name for name in names if any(each.get(name) is not None for each in every)]

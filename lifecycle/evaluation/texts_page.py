@@ -17,7 +17,7 @@ from lifecycle.evaluation.parts import beside, may_read, measured, strip, tabs, 
 from lifecycle.statistics import words
 from lifecycle.task_types.free_text import measures as free_text
 from lifecycle.task_types.free_text import verbatim
-from lifecycle.task_types.free_text.predictions import TextAnswers
+from lifecycle.task_types.free_text.measures import TextAnswers
 from lifecycle.ui.addresses import find_url
 from lifecycle.ui.marks import Figure
 from lifecycle.ui.numbers import count

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,6 +29,9 @@ class Rows:
 
     def __len__(self) -> int:
         return len(self.ids)
+
+
+Vectors = Callable[[Rows], Any]  # of rows by a base that nobody tuned: (N, H), or what the task's baselines say
 
 
 def some(rows: Rows, kept: Sequence[int]) -> Rows:

@@ -13,7 +13,7 @@ import numpy as np
 from tokenizers import Tokenizer
 
 from lifecycle.statistics import clustered
-from lifecycle.task_types.single_label.predictions import Predictions
+from lifecycle.task_types.single_label.measures import Predictions
 from monitoring.drift import cbpe
 from monitoring.drift.cbpe import Curve, Floats, Ints
 from monitoring.traffic import histogram

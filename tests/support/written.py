@@ -22,7 +22,7 @@ from lifecycle.statistics import metrics
 from lifecycle.task_types.free_text import measures as text_scores
 from lifecycle.task_types.free_text import predictions as text_answers
 from lifecycle.task_types.free_text import verbatim
-from lifecycle.task_types.free_text.predictions import TextAnswers
+from lifecycle.task_types.free_text.measures import TextAnswers
 from lifecycle.training import actions
 from lifecycle.training.models import BaseModel, Run
 from registry.access.models import Project, User
@@ -138,7 +138,7 @@ def make_written_evaluation(run: Run, split: str = "test", *, quality: float = 0
     result = {"format": 1, "status": "succeeded", "error": None, **report}
     with tempfile.TemporaryDirectory() as scratch:
         path = Path(scratch) / "predictions.parquet"
-        text_answers.write(path, answers, split)
+        text_answers.ENTRY.write(path, answers, split)
         return evaluation.keep(run=run, split=split, result=result, predictions=path, actor=None)
 
 

@@ -218,15 +218,11 @@ class FreeText:
         """Raises EngineFault."""
         raise writes()
 
-    def report(
-        self, probabilities: Any, truth: Any, info: ArtifactInfo, *, bins: int, count: int, seed: int, clusters: Ints | None = None
-    ) -> NoReturn:
+    def vectors(self, base: Path, pooling: str, max_tokens: int, unit: Unit, folder: Path) -> NoReturn:
         """Raises EngineFault."""
         raise writes()
 
-    def keep(
-        self, path: Path, ids: Sequence[str], probabilities: Any, truth: Any, info: ArtifactInfo, split: str, clusters: Ints | None = None
-    ) -> NoReturn:
+    def predicted(self, ids: Sequence[str], probabilities: Any, truth: Any, info: ArtifactInfo, clusters: Ints | None = None) -> NoReturn:
         """Raises EngineFault."""
         raise writes()
 

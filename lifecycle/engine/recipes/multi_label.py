@@ -22,7 +22,7 @@ from lifecycle.statistics.deciding import Cut, Rule
 from lifecycle.statistics.metrics import Floats, Ints
 from lifecycle.task_types.measures import Metrics
 from lifecycle.task_types.multi_label import measures as label_sets
-from lifecycle.task_types.multi_label.measures import Bools, ScoredSets
+from lifecycle.task_types.multi_label.measures import Bools, ScoredSets, SetPredictions
 
 Array = NDArray[Any]
 NAMED = 5  # labels that a refusal names
@@ -59,10 +59,7 @@ class MultiLabel(OfTexts):
 
     def truth(self, targets: Sequence[tuple[int, ...]], classes: int) -> Bools:
         """(N, C), true where a row has the label."""
-        found = np.zeros((len(targets), classes), dtype=np.bool_)
-        for row, target in enumerate(targets):
-            found[row, list(target)] = True
-        return found
+        return label_sets.truth_of(targets, classes)
 
     def support(self, truth: Array, classes: int) -> list[int]:
         """Rows that have each label."""
@@ -136,9 +133,8 @@ class MultiLabel(OfTexts):
         found = {name: values[name] for name in ("log_loss", *self.metrics.watched)}
         return found | {"predicted_sets": float(len(np.unique(scored.decided, axis=0)))}
 
-    def report(
-        self, probabilities: Array, truth: Array, info: ArtifactInfo, *, bins: int, count: int, seed: int, clusters: Ints | None = None
-    ) -> dict[str, Any]:
-        """As label_sets.report."""
-        options: dict[str, Any] = {"bins": bins, "count": count, "seed": seed, "clusters": clusters}
-        return label_sets.report(probabilities, truth, info.labels, self._thresholds(info), **options)
+    def predicted(
+        self, ids: Sequence[str], probabilities: Array, truth: Array, info: ArtifactInfo, clusters: Ints | None = None
+    ) -> SetPredictions:
+        """With the thresholds of the labels."""
+        return SetPredictions(info.labels, tuple(ids), truth, probabilities, self._thresholds(info), clusters)

@@ -21,6 +21,7 @@ from lifecycle.engine.classifier import Classifier, Ranker, collate_sets, set_ba
 from lifecycle.engine.data import NOT_COUNTED
 from lifecycle.engine.devices import beside
 from lifecycle.engine.diagnosis import Diagnosis
+from lifecycle.engine.embedding import Embedder
 from lifecycle.engine.faults import EngineFault
 from lifecycle.engine.forward import evaluation_scores
 from lifecycle.engine.layers import Activations
@@ -32,8 +33,8 @@ from lifecycle.statistics.deciding import Rule
 from lifecycle.statistics.metrics import Ints
 from lifecycle.task_types.measures import Metrics
 from lifecycle.task_types.ranking import measures as ranking
-from lifecycle.task_types.ranking.measures import Ranked, ScoredRanks
-from lifecycle.task_types.rows import Rows
+from lifecycle.task_types.ranking.measures import Ranked, RankedAnswers, ScoredRanks
+from lifecycle.task_types.rows import Rows, Vectors
 from lifecycle.task_types.spans.tagging import Unit
 
 
@@ -143,6 +144,11 @@ class Ranking(OfTexts):
         found.fill(set_batches(encoded.lengths, counts, at_once), run)
         return found
 
+    def vectors(self, base: Path, pooling: str, max_tokens: int, unit: Unit, folder: Path) -> Vectors:
+        """As `Embedder.embed_pairs`, of the prompt with each response."""
+        embedder = Embedder(base, pooling, max_tokens)
+        return lambda rows: embedder.embed_pairs(self.ask(rows))
+
     def observe(self, model: Any, rows: EncodedRows, batches: Collate, at_once: int) -> Any:
         """Scores (N, M)."""
         return evaluation_scores(model, rows, batches, at_once)
@@ -200,19 +206,11 @@ class Ranking(OfTexts):
         values = metrics.point_estimates(self.score(self.decode(outputs), truth))
         return {name: values[name] for name in ("log_loss", *self.metrics.watched)}
 
-    def report(
-        self, probabilities: Any, truth: Any, info: ArtifactInfo, *, bins: int, count: int, seed: int, clusters: Ints | None = None
-    ) -> dict[str, Any]:
-        """As ranking.report."""
-        return {"task": info.task} | ranking.report(probabilities, truth, bins=bins, count=count, seed=seed, clusters=clusters)
-
-    def keep(
-        self, path: Path, ids: Sequence[str], probabilities: Any, truth: Any, info: ArtifactInfo, split: str, clusters: Ints | None = None
-    ) -> None:
-        """As ranked_predictions.write."""
-        from lifecycle.task_types.ranking import predictions as ranked_predictions  # late: pyarrow is nothing to a run that learns
-
-        ranked_predictions.write(path, ranked_predictions.RankedAnswers.of(ids, probabilities, truth, clusters), split)
+    def predicted(
+        self, ids: Sequence[str], probabilities: Any, truth: Any, info: ArtifactInfo, clusters: Ints | None = None
+    ) -> RankedAnswers:
+        """As `RankedAnswers.of`."""
+        return RankedAnswers.of(ids, probabilities, truth, clusters)
 
 
 def padded(scores: Any, counts: Sequence[int]) -> Any:

@@ -9,8 +9,8 @@ sample               what a few of these rows say, and what is said of them
 ask, gather          what the artifact's graph is asked about rows, and its logits as they are decoded
 calibrate            what turns logits into answers, chosen on validation and kept in the artifact
 decode, answer       logits to probabilities, probabilities to labels
-score, report, keep  how good an artifact is, and its answers as a file
-losses               what each row loses, as `row_losses` says
+score, predicted     how good answers are, and an artifact's as they are measured and kept
+losses               what each row loses, as the task's file of predictions says
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from lifecycle.engine.spec import TrainSpec
 from lifecycle.statistics.deciding import Rule
 from lifecycle.statistics.metrics import Countable, Ints
 from lifecycle.task_types.measures import Metrics
-from lifecycle.task_types.rows import Rows
+from lifecycle.task_types.rows import Rows, Vectors
 from lifecycle.task_types.spans.tagging import Unit
 
 Array = NDArray[Any]
@@ -91,6 +91,9 @@ class Recipe(Protocol):
     def observe(self, model: Any, rows: EncodedRows, batches: Collate, at_once: int) -> Any:
         """What the model gives to all rows in order, without dropout, at_once rows at a time: what `validate` reads."""
 
+    def vectors(self, base: Path, pooling: str, max_tokens: int, unit: Unit, folder: Path) -> Vectors:
+        """What the task's baselines read of rows by a base that nobody tuned. folder: for what does not fit in memory."""
+
     def sound(self, outputs: Any) -> bool:
         """Whether what `observe` gave is numbers throughout."""
 
@@ -109,7 +112,7 @@ class Recipe(Protocol):
         """The graph's answers to `ask` as `decode` takes them."""
 
     def calibrate(self, info: ArtifactInfo, logits: Any, truth: Any, clusters: Ints | None = None) -> ArtifactInfo:
-        """The artifact's description with what turns these logits best into answers. clusters: as of `report`."""
+        """The artifact's description with what turns these logits best into answers. clusters: as of `predicted`."""
 
     def decode(self, logits: Any, temperature: float = 1.0) -> Any:
         """Probabilities."""
@@ -127,12 +130,6 @@ class Recipe(Protocol):
     def losses(self, probabilities: Any, truth: Any) -> Array:
         """The loss of each row (N,), in nats; NaN where it has none."""
 
-    def report(
-        self, probabilities: Any, truth: Any, info: ArtifactInfo, *, bins: int, count: int, seed: int, clusters: Ints | None = None
-    ) -> dict[str, Any]:
-        """Everything that an evaluation tells. clusters: number of each row's cluster (N,), None where rows are independent."""
-
-    def keep(
-        self, path: Path, ids: Sequence[str], probabilities: Any, truth: Any, info: ArtifactInfo, split: str, clusters: Ints | None = None
-    ) -> None:
-        """Write the answers as a Parquet file, one row an item."""
+    def predicted(self, ids: Sequence[str], probabilities: Any, truth: Any, info: ArtifactInfo, clusters: Ints | None = None) -> Any:
+        """The rows' predictions, as the task's measures and its file take them. clusters: number of each row's cluster (N,), None where
+        rows are independent."""

@@ -21,6 +21,7 @@ from lifecycle.statistics.deciding import Cut, Rule
 from lifecycle.statistics.metrics import Floats, Ints, Scored
 from lifecycle.task_types.measures import Metrics
 from lifecycle.task_types.single_label import measures as single_label
+from lifecycle.task_types.single_label.measures import Predictions
 
 Array = NDArray[Any]
 
@@ -107,12 +108,8 @@ class SingleLabel(OfTexts):
         found = {name: values[name] for name in ("log_loss", *self.metrics.watched)}
         return found | {"predicted_classes": float(len(np.unique(scored.predicted)))}
 
-    def report(
-        self, probabilities: Array, truth: Array, info: ArtifactInfo, *, bins: int, count: int, seed: int, clusters: Ints | None = None
-    ) -> dict[str, Any]:
-        """As metrics.report, and "deciding", as deciding.told, where a class was to have a threshold."""
-        found = metrics.report(probabilities, truth, info.labels, bins=bins, count=count, seed=seed, cut=info.cut, clusters=clusters)
-        if info.deciding is None:
-            return found
-        decided = deciding.decide(probabilities, info.cut)
-        return found | {"deciding": deciding.told(info.deciding, decided, truth, info.labels.index(info.deciding.label), clusters)}
+    def predicted(
+        self, ids: Sequence[str], probabilities: Array, truth: Array, info: ArtifactInfo, clusters: Ints | None = None
+    ) -> Predictions:
+        """With the threshold of the class that has one."""
+        return Predictions(info.labels, tuple(ids), truth, probabilities, info.cut, clusters, info.deciding)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -23,16 +24,18 @@ from lifecycle.engine.faults import EngineFault
 from lifecycle.engine.forward import token_logits, token_vectors
 from lifecycle.engine.layers import Activations
 from lifecycle.engine.losses import CrossEntropy, TokenCrossEntropy, tag_weights
+from lifecycle.engine.memory import EVALUATION_BATCH
 from lifecycle.engine.recipes.texts import OfTexts
 from lifecycle.engine.spec import TrainSpec
+from lifecycle.engine.strategies import load_encoder, load_tokenizer
 from lifecycle.statistics import calibration, metrics
 from lifecycle.statistics.deciding import Rule
 from lifecycle.statistics.metrics import Ints
 from lifecycle.task_types.measures import Metrics
-from lifecycle.task_types.rows import Rows
+from lifecycle.task_types.rows import Rows, Vectors
 from lifecycle.task_types.spans import measures as spans
 from lifecycle.task_types.spans import tagging
-from lifecycle.task_types.spans.measures import ScoredSpans
+from lifecycle.task_types.spans.measures import ScoredSpans, SpanPredictions
 from lifecycle.task_types.spans.tagging import Marked, Tokens, Unit
 
 Array = NDArray[Any]
@@ -116,6 +119,21 @@ class Spans(OfTexts):
         """The vector of each token, kept on the disk."""
         return token_vectors(model, encoded.ids, batches, cache.with_suffix(".f16"), at_once)
 
+    def vectors(self, base: Path, pooling: str, max_tokens: int, unit: Unit, folder: Path) -> Vectors:
+        """Of each row the vectors (T, H) of the tokens that have a tag, and their places (T, 2). All lie on the disk meanwhile."""
+        tokenizer, encoder = load_tokenizer(base), load_encoder(base, "mean")
+        model = TokenClassifier(encoder, int(encoder.config.hidden_size), 1, "mean")
+        batches = Collate(tokenizer.pad_token_id or 0, "token_type_ids" in tokenizer.model_input_names)
+
+        def read(rows: Rows) -> Iterator[tuple[Array, Ints]]:
+            encoded = self.encode(tokenizer, rows, 0, max_tokens, unit)
+            with tempfile.TemporaryDirectory(dir=folder) as place:  # of its own: the vectors of other texts are never taken for these
+                found = token_vectors(model, encoded.ids, batches, Path(place) / "tokens.f16", EVALUATION_BATCH)
+                for row, (tags, places) in enumerate(zip(encoded.labels, encoded.offsets or (), strict=True)):
+                    yield found[row].numpy()[tags != NOT_COUNTED], places
+
+        return read
+
     def observe(self, model: Any, rows: EncodedRows, batches: Collate, at_once: int) -> Any:
         """Logits (T, K) of the tokens of each text that count."""
         found = token_logits(model, rows, batches, at_once)
@@ -178,22 +196,11 @@ class Spans(OfTexts):
         found = {name: values[name] for name in ("log_loss", *self.metrics.watched)}
         return found | {"predicted_spans": float(scored.called.sum())}
 
-    def report(
-        self, probabilities: Any, truth: Any, info: ArtifactInfo, *, bins: int, count: int, seed: int, clusters: Ints | None = None
-    ) -> dict[str, Any]:
-        """As spans.report."""
-        return spans.report(probabilities, truth, info.labels, bins=bins, count=count, seed=seed, clusters=clusters)
-
-    def keep(
-        self, path: Path, ids: Sequence[str], probabilities: Any, truth: Any, info: ArtifactInfo, split: str, clusters: Ints | None = None
-    ) -> None:
-        """As span_predictions.write."""
-        from lifecycle.task_types.spans import predictions as span_predictions  # late: pyarrow is nothing to a run that learns
-
-        found = tuple(tuple(some) for some in tagging.find(probabilities))
-        losses = spans.token_losses(probabilities, truth)
-        known = tuple(each.spans for each in truth)
-        span_predictions.write(path, span_predictions.SpanPredictions(info.labels, tuple(ids), known, found, *losses, clusters), split)
+    def predicted(
+        self, ids: Sequence[str], probabilities: Any, truth: Any, info: ArtifactInfo, clusters: Ints | None = None
+    ) -> SpanPredictions:
+        """As `SpanPredictions.of`."""
+        return SpanPredictions.of(info.labels, ids, probabilities, truth, clusters)
 
 
 def _placed(label: str, start: int, end: int) -> str:

@@ -12,16 +12,17 @@ answer_words, empty_answers, length_ratio            words of an answer on the a
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lifecycle.statistics import metrics, words
-from lifecycle.statistics.metrics import ByClass, Floats, Ints
-from lifecycle.task_types.measures import Measures, Metric, Metrics
+from lifecycle.statistics.metrics import ByClass, Countable, Floats, Ints
+from lifecycle.task_types.free_text import verbatim
+from lifecycle.task_types.measures import Measures, Metric, Metrics, chosen
 
 ROUGE_L = Metric("rouge_l", "ROUGE-L", meaning="longest common run of words with gaps, F1")
 PERPLEXITY = Metric("perplexity", "Perplexity", meaning="of the references, over all their tokens", digits=2)
@@ -82,6 +83,10 @@ class ScoredTexts:
 
     def __len__(self) -> int:
         return len(self.exact)
+
+    def some(self, order: Sequence[int]) -> ScoredTexts:
+        """These rows alone, in this order."""
+        return ScoredTexts(**{each.name: chosen(getattr(self, each.name), order) for each in fields(ScoredTexts)})
 
     def aggregate(self, weights: Floats) -> dict[str, Floats]:
         """Every score of each weighting of the rows. weights: (B, N), how often each counts. Returns (B,) arrays, NaN where not known."""
@@ -177,10 +182,60 @@ def _statistics(metric: Any, answers: Sequence[str], references: Sequence[str]) 
 def paired(
     one: ScoredTexts, two: ScoredTexts, *, count: int = metrics.RESAMPLES, seed: int = 1, clusters: Ints | None = None, swaps: int = 0
 ) -> dict[str, dict[str, Any]]:
-    """How much better `two` is than `one` on the same rows, by each of METRICS.compared that both know; as metrics.paired."""
-    known = [metrics.point_estimates(each) for each in (one, two)]
-    names = [name for name in METRICS.compared if not any(np.isnan(each[name]) for each in known)]
-    return metrics.paired_rows(one, two, names, labels=None, count=count, seed=seed, clusters=clusters, swaps=swaps)
+    """How much better `two` is than `one` on the same rows, by each of METRICS.compared that both know; as metrics.paired_rows."""
+    return metrics.paired_rows(one, two, ENTRY.compared(one, two), labels=None, count=count, seed=seed, clusters=clusters, swaps=swaps)
 
 
-ENTRY = Measures("free_text", METRICS, BASELINES)
+@dataclass(frozen=True)
+class TextAnswers:
+    """A model's answers. targets: digest of what each is measured against. base_answers: of the model before it was tuned; None where that
+    was not asked. copied: the longest run of words that an answer shares with a training completion. cut: whether an answer reached its
+    longest length without an end; None where a file was written before that was kept. clusters: as of `Predicted`."""
+
+    ids: tuple[str, ...]
+    targets: tuple[str, ...]
+    answers: tuple[str, ...]
+    scored: ScoredTexts
+    copied: tuple[verbatim.Run, ...]
+    base_answers: tuple[str, ...] | None = None
+    cut: tuple[bool, ...] | None = None
+    clusters: Ints | None = None
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """There are none."""
+        return ()
+
+
+class FreeText(Measures[TextAnswers]):
+    """By the words that answers share with references."""
+
+    metrics, baselines = METRICS, BASELINES
+    per_row = ("ids", "targets", "answers", "copied", "base_answers", "cut", "clusters")
+
+    def score(self, rows: TextAnswers, bins: int = 15) -> ScoredTexts:
+        """As they were scored."""
+        return rows.scored
+
+    def some(self, rows: TextAnswers, order: Sequence[int]) -> TextAnswers:
+        """With what was counted of them."""
+        return replace(super().some(rows, order), scored=rows.scored.some(order))
+
+    def truths(self, rows: TextAnswers, labels: tuple[str, ...]) -> tuple[Hashable, ...]:
+        """What an answer is measured against."""
+        return rows.targets
+
+    def compared(self, one: Countable, two: Countable) -> list[str]:
+        """Without what one of them does not know, such as the loss of a model that gives no probabilities."""
+        known = [metrics.point_estimates(each) for each in (one, two)]
+        return [name for name in self.metrics.compared if not any(np.isnan(each[name]) for each in known)]
+
+    def parts(self, rows: TextAnswers, scored: ScoredTexts, bins: int) -> dict[str, Any]:
+        """None: what is told of texts beside their metrics is read from the dataset, too."""
+        return {}
+
+
+ENTRY = FreeText("free_text")

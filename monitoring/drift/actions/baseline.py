@@ -9,7 +9,7 @@ import numpy as np
 from lifecycle.evaluation import queries as evaluations
 from lifecycle.evaluation.models import Evaluation
 from lifecycle.refusals import Refusal, Refused
-from lifecycle.task_types.single_label.predictions import Predictions
+from lifecycle.task_types.single_label.measures import Predictions
 from monitoring.drift import reference
 from monitoring.drift.models import FORM, Baseline
 from registry.catalog.models import ModelVersion

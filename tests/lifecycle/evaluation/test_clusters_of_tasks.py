@@ -99,7 +99,7 @@ def mistook(measured) -> dict[str, set[tuple[str, str, str]]]:
     else:
         from lifecycle.task_types.spans.measures import matches
 
-        kept = queries.marks_of(measured)
+        kept = queries.predicted_of(measured)
         for item, true, some in zip(kept.ids, kept.truth, kept.found, strict=True):
             found[item] = {
                 (

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 from django.template.loader import render_to_string
 
-from lifecycle.engine import baseline_scores
 from lifecycle.evaluation import actions, parts, queries, rules
 from lifecycle.statistics import metrics
+from lifecycle.task_types import baselines
+from lifecycle.task_types.by_key.measures import metrics_of
 from lifecycle.task_types.rows import Rows
 from registry.artifacts import actions as artifacts
 from tests.support.training import make_run, make_snapshot
@@ -114,12 +115,12 @@ def test_a_run_that_is_5_points_better_is_told_to_be_though_the_two_intervals_ov
     """Of 600 rows both models are wrong on 10 %, only the run on 2 %, only the baseline on 7 %; Rows are in one group each."""
     random, told = np.random.default_rng(1), np.zeros(2)
     rows = Rows(tuple(map(str, range(600))), ("",) * 600)
-    options = {"task": "single_label", "count": 200, "seed": 1}
+    options = {"by": metrics_of("single_label"), "count": 200, "seed": 1}
     for _ in range(30):
         truth, kind = random.integers(0, 2, 600), random.choice(4, 600, p=[0.10, 0.02, 0.07, 0.81])
         own, theirs = (metrics.score_rows(np.eye(2)[np.where(np.isin(kind, wrong), 1 - truth, truth)], truth) for wrong in ([0, 1], [0, 2]))
-        baseline = baseline_scores.measure(theirs, rows, **options)
-        whole = metrics.summary(own, count=200, seed=1) | baseline_scores.told(own, rows, {"tfidf_logreg": baseline}, **options)
+        baseline = baselines.measure(theirs, rows, **options)
+        whole = metrics.summary(own, count=200, seed=1) | baselines.told(own, rows, {"tfidf_logreg": baseline}, **options)
         told += rules.rival(whole) is None, rules.rival(whole | {"against": {}}) is None
 
     assert (told[0] / 30 >= 0.9, told[1] / 30 <= 0.4) == (True, True)

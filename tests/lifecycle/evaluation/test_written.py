@@ -78,9 +78,9 @@ def test_answers_that_all_ended_or_were_not_counted_are_not_told_to_be_cut():
 def test_answers_of_before_cuts_were_kept_are_read(found, tmp_path):
     texts = replace(queries.texts_of(found), cut=None)
 
-    text_answers.write(tmp_path / "answers.parquet", texts, "test")
+    text_answers.ENTRY.write(tmp_path / "answers.parquet", texts, "test")
 
-    assert text_answers.read(tmp_path / "answers.parquet").cut is None
+    assert text_answers.ENTRY.read(tmp_path / "answers.parquet").cut is None
 
 
 def test_a_run_that_is_no_better_than_the_base_is_told_first(run, mia, client_for):

@@ -87,7 +87,7 @@ def test_the_cards_code_gives_the_answer_that_was_measured(strategy, tmp_path, m
         asked = make_evaluation(tmp_path / name, artifact, base, rows=rows, baselines=False)
         program._carry_out("evaluate", asked, lambda: False)
         assert json.loads((asked / "result.json").read_text())["status"] == "succeeded"
-        return text_answers.read(asked / "predictions.parquet").answers[0]
+        return text_answers.ENTRY.read(asked / "predictions.parquet").answers[0]
 
     (tmp_path / "model").symlink_to(run / "artifact")
     monkeypatch.chdir(tmp_path)
