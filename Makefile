@@ -33,9 +33,11 @@ tables: $(VENV)/.ready-dev ## whole products, of which the other suites run pair
 	TABLES=whole $(PYTEST) --costs=tables tests/architecture/test_url_role_table*.py tests/architecture/test_pages_as_rendered.py \
 		tests/engine/test_strategy_table.py tests/engine/test_sharding_table.py
 
-check: $(VENV)/.ready-dev budgets ## lint, types, import contracts, migrations, and what the suites cost when they last ran
+check: $(VENV)/.ready-dev budgets ## layout, lint, types, import contracts, migrations, and what the suites cost when they last ran
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/djangofmt --quiet --check templates
+	$(BIN)/biome check --error-on-warnings
 	$(BIN)/lint-imports
 	$(BIN)/mypy lifecycle datasets_app registry monitoring
 	$(BIN)/python manage.py makemigrations --check --dry-run
@@ -45,6 +47,7 @@ budgets: $(VENV)/.ready-dev
 
 format: $(VENV)/.ready-dev
 	$(BIN)/ruff format . && $(BIN)/ruff check --fix .
+	$(BIN)/djangofmt --quiet templates && $(BIN)/biome check --write
 
 generation: $(VENV)/.ready ## a small decoder, SmolLM2-135M-Instruct, for runs that write texts
 	$(PIP) -e '.[generation]'

@@ -6,10 +6,10 @@ import gc
 from datetime import timedelta
 from pathlib import Path
 
+import hypothesis
 import pytest
 from django.core.cache import caches
 from django.db import connection
-from django.test import Client
 
 from registry.access.models import Project, User
 from registry.access.roles import Role
@@ -17,10 +17,16 @@ from registry.catalog.models import Endpoint
 from tests.support import forked, kept, kept_files, tables
 from tests.support.endpoints import deployed_endpoint
 from tests.support.flush import flush_leaves_history_alone
+from tests.support.pages import Browser
 from tests.support.people import PASSWORD, PEOPLE, make_person, make_project, sign_in
 from tests.support.warm import ended_engine
 
 __all__ = ["PASSWORD"]
+
+
+# A busy machine makes no example fail: what is fast is a benchmark's to say.
+hypothesis.settings.register_profile("patient", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
+hypothesis.settings.load_profile("patient")
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -150,11 +156,17 @@ def project(db) -> Project:
 
 
 @pytest.fixture
+def client() -> Browser:
+    """A browser-like client that nobody is signed in with."""
+    return Browser()
+
+
+@pytest.fixture
 def client_for():
     """A browser-like client, signed in as the given person."""
 
-    def make(user: User) -> Client:
-        client = Client()
+    def make(user: User) -> Browser:
+        client = Browser()
         sign_in(client, user)
         return client
 

@@ -9,7 +9,6 @@ from django import forms
 
 from datasets_app.datasets import queries
 from datasets_app.datasets.importing import label_config
-from datasets_app.datasets.importing.answers import CHOICES
 from datasets_app.datasets.importing.mapping import roles_for
 from datasets_app.datasets.importing.readers import BINARY, DELIMITERS, ENCODINGS, PARSERS, TEXTUAL, WITH_HEADER
 from datasets_app.datasets.importing.roles import Role
@@ -116,13 +115,14 @@ class ReadingForm(forms.Form):
         found: dict[str, int] = upload.report.get("dry_run", {}).get("values", {})
         self.values = sorted(found, key=lambda value: (-found[value], value))[:VALUES_SHOWN]
         self.values_left = len(found) - len(self.values)
-        known = list(CHOICES) if upload.dataset.task == "preference" else queries.known_labels(upload.dataset)
+        choices = list(upload.dataset.task_type.answers.choices)
+        known = choices or queries.known_labels(upload.dataset)
         for place, value in enumerate(self.values):
             target = upload.label_values.get(value, value)
             names = dict.fromkeys((*known, *({target} - {""})))
             options = [(f"{KEEP}{name}", name) for name in names if name != value or name in known]
             if value not in known:
-                options.insert(0, (f"{KEEP}{value}", "Not mapped (rows rejected)" if known == list(CHOICES) else f"New label: {value}"))
+                options.insert(0, (f"{KEEP}{value}", "Not mapped (rows rejected)" if choices else f"New label: {value}"))
             field = forms.ChoiceField(
                 label=f"{value} ({found[value]:,} {'row' if found[value] == 1 else 'rows'})", choices=[*options, ("", "No label")],
                 initial=f"{KEEP}{target}" if target else "", required=False,

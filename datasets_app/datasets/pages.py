@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
@@ -85,7 +86,9 @@ def upload(user: User, uuid: UUID) -> Context:
     """One upload in whatever state it is."""
     job = jobs.about(Upload, uuid).exclude(kind="datasets.clean_up").first()
     row = queries.get_upload(user, uuid)
-    found = row.report.get("dry_run", {})
+    found, counts = row.report.get("dry_run", {}), Counter[str]()
+    for code, count in found.get("counts", {}).items():
+        counts[TITLES.get(code, code)] += count
     may_upload = policy.can(user, "datasets.upload", row)
     may_read = queries.may_read(user, row.dataset) or row.uploaded_by_id == user.pk
     editable = may_upload and row.state in (UploadState.RECEIVED, UploadState.INSPECTED, UploadState.FAILED)
@@ -97,7 +100,7 @@ def upload(user: User, uuid: UUID) -> Context:
         "steps": [Step("File", row.file_name, digest=row.blob.digest, at="now"), Step("Dataset", row.dataset.name, dataset_url(row))],
         "form": ReadingForm(upload=row), "accept_form": AcceptForm(initial={"seen": queries.seen_digest(row)}),
         "before": queries.imported_before(row),
-        "counts": [(TITLES.get(code, code), count) for code, count in found.get("counts", {}).items()],
+        "counts": list(counts.items()),
         "labels": sorted(found.get("labels", {}).items(), key=lambda pair: (-pair[1], pair[0]))[:LABELS_SHOWN],
         "people": [(name, answers, found["accounts"].get(name, "")) for name, answers in found.get("people", {}).items()][:PEOPLE_SHOWN],
         "people_left": max(0, len(found.get("people", {})) - PEOPLE_SHOWN), "models": list(found.get("models", {}).items())[:PEOPLE_SHOWN],

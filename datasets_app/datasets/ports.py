@@ -12,6 +12,7 @@ from django.db.models import QuerySet
 if TYPE_CHECKING:
     from datasets_app.datasets.importing.brought import Told
     from datasets_app.datasets.models import Dataset, Item, Upload
+    from lifecycle.task_types.answers import Value
     from registry.access.models import User
 
 
@@ -29,8 +30,9 @@ class LabelImporter(Protocol):
         Makes the schema version that holds them (the present one where it already does).
         """
 
-    def write(self, upload: Upload, rows: Sequence[tuple[Item, str]]) -> None:
-        """One batch of at most 1,000 new items of this upload with their label names, in the transaction that makes the items.
+    def write(self, upload: Upload, rows: Sequence[tuple[Item, Value]]) -> None:
+        """One batch of at most 1,000 new items of this upload with their annotations, labels by name, in the transaction that makes the
+        items. Every value was parsed about its item.
 
         The items are not visible yet: their upload is still importing.
         """
@@ -65,8 +67,9 @@ class LabelImporter(Protocol):
     def undo(self, upload: Upload, item_ids: Sequence[int]) -> None:
         """The import was cancelled or failed for good: delete what `write` made for these items, in the transaction that deletes them."""
 
-    def labels_of(self, item_ids: Sequence[int]) -> dict[int, str]:
-        """The present label name (decided, or else suggested) of those of these items that have one: to count contradicting duplicates."""
+    def values_of(self, item_ids: Sequence[int]) -> dict[int, Value]:
+        """The present value, labels by name (decided, or else suggested), of those of these items that have one: to count contradicting
+        duplicates."""
 
 
 _importers: list[LabelImporter] = []

@@ -44,7 +44,6 @@ def check_move(old: UploadState, new: UploadState) -> None:
 
 
 SPLITS = ("train", "validation", "test")
-TEXT_LIMIT = 100_000  # characters of one text
 CELL_LIMIT = 1_000_000  # characters of any one cell
 LABELS_LIMIT = 1_000  # different labels of one file
 PLACES = {

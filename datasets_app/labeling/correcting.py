@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from django.db.models import TextChoices
 
-from datasets_app.labeling.values import Value
+from lifecycle.task_types.answers import Value
 
 CASES = 30  # of one outcome that are kept with their lines
 PAIRS = 200

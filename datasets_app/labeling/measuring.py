@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from datasets_app.labeling.matching import Matcher, Span
-from datasets_app.labeling.values import Value, classes_of, task_of
 from lifecycle.statistics.intervals import wilson
+from lifecycle.task_types.answers import Value
 from lifecycle.task_types.by_key.types import type_of
+from lifecycle.task_types.values import answers_of, labels_of
 
 FEW = 20  # decided claims below which a precision says too little
 
@@ -38,8 +39,8 @@ def claim(task: str, find: Matcher, text: str, label: UUID | None, said: Value |
     if not hit or said is None:
         return Claim(hit, marks, parts)
     if not marking:
-        return Claim(hit, marks, parts, 1, int(str(label) in classes_of(said)))
-    decided = set(task_of(said).parts(said))
+        return Claim(hit, marks, parts, 1, int(str(label) in labels_of(said)))
+    decided = set(answers_of(said).parts(said))
     return Claim(hit, marks, parts, parts, sum((start, end, str(label)) in decided for start, end in marks))
 
 

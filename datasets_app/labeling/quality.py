@@ -13,8 +13,9 @@ from datetime import date, datetime, timedelta
 from itertools import combinations
 from typing import Any, NamedTuple
 
-from datasets_app.labeling.agreement import FEWEST, Coefficient, Kind, Tally, cohen_interval, cohen_of, dawid_skene
+from datasets_app.labeling.agreement import FEWEST, Coefficient, Tally, cohen_interval, cohen_of, dawid_skene
 from lifecycle.statistics.intervals import Interval
+from lifecycle.task_types.task_type import TaskType
 
 WEEK = timedelta(days=7)
 DAYS_KEPT = 60
@@ -119,11 +120,12 @@ class Apart(NamedTuple):
 
 
 class Measure:
-    """Takes in the answers of a queue, item by item in any order. order: the values of single labels, from first to last."""
+    """Takes in the answers of a queue, item by item in any order. kind: of its task. order: the values of single labels, from first to
+    last."""
 
-    def __init__(self, now: datetime, kind: Kind = Kind.SINGLE, order: Sequence[Any] = ()) -> None:
+    def __init__(self, now: datetime, kind: TaskType, order: Sequence[Any] = ()) -> None:
         self.now, self.kind = now, kind
-        self.tally = Tally(kind, order)
+        self.tally = Tally(kind.answers.coefficients, order)
         self.workers: dict[int, Worker] = defaultdict(Worker)
         self.pairs: dict[tuple[int, int], Counter[tuple[Any, Any]]] = defaultdict(Counter)
         self.together: Counter[tuple[Any, Any]] = Counter()
@@ -155,7 +157,7 @@ class Measure:
 
     def keep(self, answers: Sequence[Given]) -> None:
         """Hold on to every n-th item with two answers or more, so that there are never more than twice CONSENSUS_ITEMS."""
-        if len(answers) < 2 or self.kind != Kind.SINGLE:
+        if len(answers) < 2 or not self.kind.one_label:
             return
         if self.shared % self.every == 0:
             self.sample.append(answers)
@@ -168,7 +170,7 @@ class Measure:
 
         Of nobody where fewer than three people share 20 items or more: two who differ cannot be told apart; nor for thousands of labels.
         """
-        if self.kind != Kind.SINGLE:
+        if not self.kind.one_label:
             return {}, "Not measured: only where an answer is one class."
         given = [(answer.item, answer.user, answer.value) for answers in self.sample for answer in answers]
         people = Counter(user for _, user, _ in given)
@@ -188,7 +190,7 @@ class Measure:
         known: set[tuple[Any, Any]] = set()
         for one, other in combinations(answers, 2):
             values = (one.value, other.value)
-            if self.kind == Kind.SINGLE:
+            if self.kind.one_label:
                 self.pairs[one.user, other.user][values] += 1
                 first, second = sorted(values)
                 self.together[first, second] += (first, second) not in known
@@ -204,7 +206,7 @@ class Measure:
         likely, why = self.likely_right()
         kept = [user for user, _ in sorted(self.workers.items(), key=lambda row: (-row[1].answers, row[0]))[:MOST_PEOPLE]]
         return {
-            "kind": self.kind.value, "items": self.tally.items, "answers": sum(each.answers for each in self.workers.values()),
+            "items": self.tally.items, "answers": sum(each.answers for each in self.workers.values()),
             "coefficients": [told(each) for each in self.tally.coefficients()],
             "people": {
                 str(user): worker.document() | told_likely(likely.get(user), why)
@@ -219,7 +221,7 @@ class Measure:
         """[one, other, shared items, equal answers, Cohen's kappa, low, high]; kappa from 20 shared items on, for single labels."""
         cells = self.pairs[one, other]
         n, equal = cells.total(), sum(count for (first, second), count in cells.items() if first == second)
-        if n < FEWEST or self.kind != Kind.SINGLE:
+        if n < FEWEST or not self.kind.one_label:
             return [one, other, n, equal, None, None, None]
         interval = cohen_interval(cells)
         low, high = interval if interval else (None, None)

@@ -11,8 +11,9 @@ from uuid import UUID
 from django.db.models import TextChoices
 
 from datasets_app.labeling.rules import ClassesNow, LabelSpec, clean_name, through
-from datasets_app.labeling.values import Value, classes_of
 from lifecycle.refusals import Refused
+from lifecycle.task_types.answers import Value
+from lifecycle.task_types.values import labels_of
 
 CHANGES_LIMIT = 20  # changes of one version
 
@@ -141,10 +142,10 @@ def moved(value: Value, *, merged: Mapping[str, str], split: Collection[str], re
 
     It no longer holds where it names a class that was split, or where it names retired ones alone: nobody said that nothing else fits.
     """
-    if not set(split).isdisjoint(classes_of(value)):
+    if not set(split).isdisjoint(labels_of(value)):
         return None
     now = through(value, ClassesNow(merged, frozenset(retired)))
-    return now if set(retired).isdisjoint(classes_of(now)) else None
+    return now if set(retired).isdisjoint(labels_of(now)) else None
 
 
 def split_names(text: str) -> tuple[str, ...]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -15,10 +14,12 @@ from uuid import UUID
 import numpy as np
 from django.db.models import TextChoices
 
-from datasets_app.labeling.values import Value, canonical, classes_of, contested, has_labels, task_of
 from lifecycle.refusals import Refused
 from lifecycle.statistics import clustered, sequences
 from lifecycle.statistics.intervals import Interval
+from lifecycle.task_types.answers import Value, canonical
+from lifecycle.task_types.inputs import has_invisible
+from lifecycle.task_types.values import answers_of, contested, labels_of, type_in
 
 LEASE = timedelta(minutes=15)
 RETURN_LEASE = timedelta(hours=24)  # a returned item waits this long for the same person, then for anybody
@@ -106,12 +107,12 @@ def through(value: Value, now: ClassesNow) -> Value:
 
     Equal spans of two classes that were merged become one. A value that names no class stays as it is.
     """
-    if not has_labels(value):
+    if not type_in(value).has_labels:
         return value
-    task = task_of(value)
-    value = task.renamed(value, {key: now.merged.get(key, key) for key in classes_of(value)})
-    kept = [part for part in task.parts(value) if task.class_of(part) not in now.retired]
-    return (task.joined(kept) if kept else None) or value
+    answers = answers_of(value)
+    value = answers.rename(value, {key: now.merged.get(key, key) for key in labels_of(value)}) or value
+    kept = [part for part in answers.parts(value) if answers.label_of(part) not in now.retired]
+    return (answers.join(kept) if kept else None) or value
 
 
 def clean_name(name: str) -> str:
@@ -142,7 +143,7 @@ def name_problem(name: str) -> str:
         return "A class has no name."
     if len(name) > NAME_LIMIT:
         return f"{name[:20]!r}… has {len(name)} characters; a name has at most {NAME_LIMIT}."
-    if any(unicodedata.category(character) in ("Cc", "Cf", "Cs") for character in name):
+    if has_invisible(name):
         return f"The name {name!r} holds a control or invisible character."
     return ""
 
@@ -153,7 +154,7 @@ def decision_digest(*, item: str, value: Value, names: Mapping[str, str], how: s
     What was decided: the class's stable id and name; for other tasks the canonical value and the names of its classes in their order.
     """
     said = value["label"] if set(value) == {"label"} else canonical(value)
-    parts = [item, said, ", ".join(names[key] for key in classes_of(value)), how, str(by or ""), supersedes]
+    parts = [item, said, ", ".join(names[key] for key in labels_of(value)), how, str(by or ""), supersedes]
     return hashlib.sha256("\x1f".join(parts).encode("utf-8")).hexdigest()
 
 

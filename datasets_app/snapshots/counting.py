@@ -8,7 +8,7 @@ from itertools import islice
 from typing import Any
 
 from datasets_app.labeling import queries as labeling
-from datasets_app.labeling.agreement import Kind, Tally, leading, names
+from datasets_app.labeling.agreement import Tally, leading, names
 from datasets_app.labeling.models import Decision, LabelSchema
 from datasets_app.labeling.quality import told
 from datasets_app.snapshots.manifest import ManifestRow
@@ -23,9 +23,9 @@ def label_protocol(schema: LabelSchema, rows: Iterator[ManifestRow], counted: Ca
     words as coefficient, and annotators: whose answers it rests on}. The decisions are those of the rows, whatever was decided since;
     the answers are those that stand now. counted: called with the number of rows so far.
     """
-    kind, labels = labeling.answer_kind(schema.dataset), labeling.ordered_labels(schema)
+    kind, labels = schema.dataset.task_type, labeling.ordered_labels(schema)
     places = labeling.places_of(schema, labels)
-    tally, annotators = Tally(kind, range(len(labels)) if kind == Kind.SINGLE else ()), set[int]()
+    tally, annotators = Tally(kind.answers.coefficients, range(len(labels)) if kind.one_label else ()), set[int]()
     decisions: Counter[str] = Counter()
     while batch := list(islice(rows, BATCH)):
         found = list(Decision.objects.filter(uuid__in=[row.decision_uuid for row in batch]).values_list("how", "item_id"))
@@ -35,5 +35,5 @@ def label_protocol(schema: LabelSchema, rows: Iterator[ManifestRow], counted: Ca
             annotators.update(answer.user for answer in answers if len(answers) > 1)
         counted(decisions.total())
     main = leading([told(each) for each in tally.coefficients()])
-    name, _ = names(has_labels=schema.dataset.task_type.has_labels)[main["name"]]
+    name, _ = names(has_labels=kind.has_labels)[main["name"]]
     return {"decisions": dict(sorted(decisions.items())), "agreement": {**main, "coefficient": name, "annotators": len(annotators)}}

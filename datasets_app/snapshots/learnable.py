@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from datasets_app.datasets.importing.answers import spoken
+from lifecycle.task_types.contents.dialogue import as_read
 
 ASSISTANT = "assistant"
 ROLES = {"system": "system", "developer": "system", "user": "user", ASSISTANT: ASSISTANT}  # as models are asked, by what the file says
@@ -34,7 +34,7 @@ def learnt_from(messages: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     if all(is_quiet(each) for each in messages if each["role"] == ASSISTANT):
         raise Unlearnable("whose answers all have the weight 0")
     turns = [{"role": ROLES[each["role"]], "content": each["content"]} | ({"weight": 0} if is_quiet(each) else {}) for each in messages]
-    return {"text": spoken(turns[:-1]), "answer": turns[-1]["content"], "messages": turns}
+    return {"text": as_read(turns[:-1]), "answer": turns[-1]["content"], "messages": turns}
 
 
 def is_quiet(message: Mapping[str, Any]) -> bool:

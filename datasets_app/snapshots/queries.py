@@ -13,13 +13,10 @@ from uuid import UUID
 
 from django.db.models import Q, QuerySet
 
-from datasets_app.datasets.importing.answers import words
 from datasets_app.datasets.models import Dataset, Item
 from datasets_app.datasets.rules import UploadState
-from datasets_app.labeling import values
 from datasets_app.labeling.models import Decision, Label, LabelSchema
 from datasets_app.labeling.queries import decisions as labeling
-from datasets_app.labeling.values import Value
 from datasets_app.snapshots import manifest
 from datasets_app.snapshots.formats import formats_for
 from datasets_app.snapshots.learnable import Unlearnable, learnt_from
@@ -29,13 +26,14 @@ from datasets_app.snapshots.rules import Anchor, ExportFormat, Reason, Row
 from lifecycle.jobs import queries as jobs
 from lifecycle.jobs.models import Job
 from lifecycle.refusals import Refused
+from lifecycle.task_types import values
+from lifecycle.task_types.contents.dialogue import as_read
 from registry.access import policy
 from registry.access.models import User
 from registry.artifacts import actions as artifacts
 
 BATCH = 1_000
 AT_ONCE = 4_000  # keys in one statement, which may name them several times: SQLite takes 32,766 values
-WRITTEN = ("text", "messages")  # the values that people write
 
 
 class Cut(NamedTuple):
@@ -153,7 +151,7 @@ def write_split(snapshot: Snapshot, split: str, path: Path, rows: Iterable[Manif
         return write_lines(path, told(with_written(with_items(snapshot, taken))))
     if kind.has_responses:
         return write_lines(path, ranked(with_items(snapshot, taken)))
-    count, listed = 0, "" if kind.one_label else values.TASKS[kind.key].NAME
+    count, listed = 0, "" if kind.one_label else kind.answers.name
     with path.open("w", encoding="utf-8") as file:
         for row, item in with_items(snapshot, taken):
             said = ({listed: json.loads(row.label)} if listed else {"label": row.label}) | {"cluster": row.cluster}
@@ -227,7 +225,7 @@ def ranked(rows: Iterable[TextRow]) -> Iterator[dict[str, Any]]:
 
 def plain(said: str | list[dict[str, Any]]) -> str:
     """A prompt or a response as one text; of a single message its content alone."""
-    return str(said[0].get("content") or "") if isinstance(said, list) and len(said) == 1 else words(said)
+    return str(said[0].get("content") or "") if isinstance(said, list) and len(said) == 1 else as_read(said)
 
 
 def items_at(snapshot: Snapshot, split: str, numbers: Collection[int]) -> dict[int, str]:
@@ -298,7 +296,7 @@ def decided_rows(dataset: Dataset, cut: Cut, schema: LabelSchema) -> Iterator[tu
 
     Labels are named as the schema names them now.
     """
-    names = labeling.names_in(schema)
+    names, kind = labeling.names_in(schema), dataset.task_type
     current = Q(superseded_by__isnull=True) | Q(superseded_by__gt=cut.decision)
     standing = Decision.objects.filter(current, pk__lte=cut.decision).exclude(how=Decision.How.WITHDRAWN)
     decisions = standing.filter(item__dataset=dataset, item__upload__in=cut.uploads).order_by("item_id")
@@ -310,28 +308,12 @@ def decided_rows(dataset: Dataset, cut: Cut, schema: LabelSchema) -> Iterator[tu
     while page := list(decisions.filter(item_id__gt=after).values_list(*columns)[:BATCH]):
         after = page[-1][0]
         for key, item, item_uuid, decision, uuid, stable_id, value, normal, group, kept, declared in page:
-            said = values.rename(value if stable_id is None else {"label": str(stable_id)}, names)
+            said = values.rename(values.value_of(stable_id, value), names)
             if said is None:
                 yield key, Reason.REMOVED
             else:
-                row = Row(item, str(item_uuid), decision, str(uuid), label_text(said), normal, group, kept or "", declared, classes(said))
-                yield key, row
-
-
-def label_text(said: Value) -> str:
-    """What was decided as a manifest's label: a class by its name, else what the value holds as JSON; "" for what people wrote.
-
-    Texts stay in their rows, where they can be erased: `with_written` reads them.
-    """
-    ((name, content),) = said.items()
-    if name == "label":
-        return str(content)
-    return "" if name in WRITTEN else json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-
-
-def classes(said: Value) -> tuple[str, ...] | None:
-    """The classes of a row, each once; None where its label is its class."""
-    return None if "label" in said else tuple(sorted(set(values.classes_of(said))))
+                label, labels = kind.answers.frozen(said), None if kind.one_label else tuple(sorted(set(values.labels_of(said))))
+                yield key, Row(item, str(item_uuid), decision, str(uuid), label, normal, group, kept or "", declared, labels)
 
 
 def anchors(dataset: Dataset) -> Iterator[Anchor]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from lifecycle.cli.session import Session
@@ -41,30 +41,9 @@ def called(schema: Row, name: str) -> str:
     return ids.get(name, name)
 
 
-def value(schema: Row, text: str) -> Row:
-    """An answer as the API takes it, from JSON in which classes have their names: {"labels": ["card"]}. Raises Usage."""
+def value(text: str) -> Any:
+    """The JSON of an annotation, which the API reads. Raises Usage."""
     try:
-        found = json.loads(text)
+        return json.loads(text)
     except ValueError as error:
         raise Usage(f'--value takes JSON, such as \'{{"labels": ["card"]}}\'. {text[:40]!r} is none.') from error
-    if not isinstance(found, dict):
-        raise Usage("--value takes a JSON object.")
-    ids = {label["name"]: str(label["stable_id"]) for label in schema["labels"]}
-    if isinstance(found.get("labels"), list):
-        found["labels"] = [ids.get(str(each), each) for each in found["labels"]]
-    for span in found["spans"] if isinstance(found.get("spans"), list) else []:
-        if isinstance(span, dict):
-            span["label"] = ids.get(str(span.get("label")), span.get("label"))
-    return found
-
-
-def words(said: Mapping[str, Any], known: Mapping[str, str]) -> str:
-    """An answer as a line. known: the names of classes by stable id."""
-    if "label" in said:
-        return known.get(said["label"], DROPPED)
-    if "labels" in said:
-        return ", ".join(sorted(known.get(each, DROPPED) for each in said["labels"])) or "none of the classes"
-    if "spans" in said:
-        marked = (f"{each['start']}–{each['end']} {known.get(each['label'], DROPPED)}" for each in said["spans"])
-        return ", ".join(marked) or "nothing to mark"
-    return json.dumps(said, ensure_ascii=False)

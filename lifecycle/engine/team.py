@@ -30,6 +30,7 @@ from lifecycle.engine.faults import EngineFault
 FOLLOWER = (sys.executable, "-m", "lifecycle.engine.follow")
 MEETING = "LIFECYCLE_TEAM"  # where the processes of a team find each other
 LONGEST_WAIT = timedelta(hours=12)  # while the first validates alone
+MEETING_PAUSE = 0.02  # seconds between looks for who has come, for each of the others
 NO_MEMORY = 76  # exit status of a process that ran out of memory
 LESS = {  # memory for each process; by whether the model is divided among them
     False: "use fewer processes, or have the model divided among them (sharded)",
@@ -83,7 +84,7 @@ class Team:
         meeting = Path(os.environ[MEETING])
         (meeting / f"ready-{self.rank}").touch()
         while self.leads and len(list(meeting.glob("ready-*"))) < self.size:
-            if lost := self.lost():
+            if lost := self.lost(within=MEETING_PAUSE):
                 raise lost
         kind = "nccl" if self.device == devices.CUDA else "gloo"
         store = f"file://{meeting / 'store'}"
@@ -115,11 +116,11 @@ class Team:
         if self.size > 1:
             distributed.barrier()
 
-    def lost(self) -> EngineFault | None:
-        """The fault where one of the others has ended before its time."""
+    def lost(self, *, within: float = 1.0) -> EngineFault | None:
+        """The fault where one of the others has ended before its time, or ends within so many seconds of being looked at."""
         for other in self.others:
             try:
-                status = other.wait(1.0)
+                status = other.wait(within)
             except subprocess.TimeoutExpired:
                 continue
             if status == NO_MEMORY:

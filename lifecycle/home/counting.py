@@ -16,7 +16,7 @@ METHODS = frozenset({"GET", "POST", "HEAD", "PUT", "PATCH", "DELETE", "OPTIONS"}
 BUCKET_SECONDS = (0.01, 0.025, 0.05, 0.1, 0.2, 0.3, 0.5, 1, 2.5, 5, 10)
 
 requests = Counter("lifecycle_web_requests", "Requests of the site by room, method and status.", ["room", "method", "code"])
-durations = Histogram("lifecycle_web_request_duration_seconds", "How long they took.", ["room", "method"], buckets=BUCKET_SECONDS)
+durations = Histogram("lifecycle_web_request_duration_seconds", "Duration of requests.", ["room", "method"], buckets=BUCKET_SECONDS)
 
 
 class CountingMiddleware:

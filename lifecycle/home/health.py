@@ -52,10 +52,10 @@ def database() -> Check:
         executor = MigrationExecutor(connection)
         waiting = executor.migration_plan(executor.loader.graph.leaf_nodes())
     except DatabaseError as error:
-        return Check("database", False, f"The database does not answer ({type(error).__name__}). Check DATABASE_URL and the server.")
+        return Check("database", False, f"The database isn't responding ({type(error).__name__}). Check DATABASE_URL and the server.")
     if waiting:
-        return Check("database", False, f"{len(waiting)} migrations are not applied. Run `manage.py migrate`.")
-    return Check("database", True, f"{connection.vendor} answers, all migrations are applied.")
+        return Check("database", False, f"{len(waiting)} unapplied migrations. Run `manage.py migrate`.")
+    return Check("database", True, f"{connection.vendor} is responding, and all migrations are applied.")
 
 
 def storage() -> Check:
@@ -64,20 +64,18 @@ def storage() -> Check:
     try:
         free = shutil.disk_usage(folder).free
     except OSError as error:
-        return Check("storage", False, f"The data folder cannot be read: {error.strerror}.")
+        return Check("storage", False, f"The data folder can't be read: {error.strerror}.")
     if not os.access(folder, os.W_OK):
-        return Check("storage", False, "The data folder cannot be written: permission denied.")
+        return Check("storage", False, "The data folder isn't writable: permission denied.")
     if free < DISK_MIN_BYTES:
-        return Check(
-            "storage", False, f"Only {free >> 20} MiB are free in the data folder. Uploads and runs will fail; free at least 1 GiB."
-        )
+        return Check("storage", False, f"Only {free >> 20} MiB free in the data folder. Uploads and runs will fail; free at least 1 GiB.")
     return Check("storage", True, f"{free >> 30} GiB free in the data folder.")
 
 
 def signing_key() -> Check:
     """Versions and routes can be signed."""
     there = (Path(settings.DATA_DIR) / "keys" / "signing.pem").exists()
-    return Check("signing key", there, "The signing key is there." if there else "There is no signing key. Run `manage.py prepare`.")
+    return Check("signing key", there, "The signing key exists." if there else "There is no signing key. Run `manage.py prepare`.")
 
 
 def workers() -> Check:
@@ -89,8 +87,10 @@ def workers() -> Check:
         late = late.exclude(device=Device.GPU)
     queues = sorted(set(late.values_list("queue", flat=True)[:100]))
     if queues:
-        return Check("workers", False, f"Jobs wait for over two minutes in {', '.join(queues)} and none runs. Start a worker for it.")
-    return Check("workers", True, "No job waits for a worker.")
+        return Check(
+            "workers", False, f"Jobs have waited over two minutes in {', '.join(queues)} and none is running. Start a worker for it."
+        )
+    return Check("workers", True, "No job is waiting for a worker.")
 
 
 def inference() -> Check:
@@ -98,11 +98,11 @@ def inference() -> Check:
     try:
         answer = httpx.get(f"{settings.INFERENCE_URL}/v2/health/ready", timeout=2)
     except httpx.HTTPError as error:
-        detail = f"The inference server at {settings.INFERENCE_URL} does not answer ({type(error).__name__}). Start it."
+        detail = f"The inference server at {settings.INFERENCE_URL} isn't responding ({type(error).__name__}). Start it."
         return Check("inference", False, detail, needed=False)
     if answer.status_code == 200:
         return Check("inference", True, "The inference server is ready.", needed=False)
-    return Check("inference", False, f"The inference server answers {answer.status_code}: it is loading or draining.", needed=False)
+    return Check("inference", False, f"The inference server returns {answer.status_code}: it's loading or draining.", needed=False)
 
 
 def watch() -> Check:
@@ -110,11 +110,11 @@ def watch() -> Check:
     try:
         missing = is_evaluation_missed()
     except DatabaseError as error:
-        return Check("alerts", False, f"The database does not say when alerts were evaluated ({type(error).__name__}).", needed=False)
+        return Check("alerts", False, f"Couldn't read from the database when alerts were evaluated ({type(error).__name__}).", needed=False)
     if missing:
-        detail = "Alerts were not evaluated for over two minutes. Start the beat and a worker for the default queue."
+        detail = "Alerts haven't been evaluated for over two minutes. Start beat and a worker for the default queue."
         return Check("alerts", False, detail, needed=False)
-    return Check("alerts", True, "Alerts are evaluated.", needed=False)
+    return Check("alerts", True, "Alerts are being evaluated.", needed=False)
 
 
 CHECKS: list[Callable[[], Check]] = [database, storage, signing_key, workers, watch, inference]

@@ -45,7 +45,7 @@ def families() -> list[Metric]:
         except Exception as error:  # whatever is wrong with one part, the others are what is looked at just then
             log.error("event=metrics_failed part=%s kind=%s", name, type(error).__name__)
             problems.append(((name,), 1.0))
-    return [*found, family("scrape_problem", "1 where a part could not be read.", ("part",), problems)]
+    return [*found, family("scrape_problem", "1 if a part couldn't be read.", ("part",), problems)]
 
 
 def family(name: str, told: str, labels: tuple[str, ...], rows: Rows) -> Metric:
@@ -68,11 +68,11 @@ def jobs(now: datetime) -> list[Metric]:
     states = (State.QUEUED, State.RUNNING)
     return [
         family(
-            "jobs", "Jobs that wait or run.", ("queue", "state"),
+            "jobs", "Queued and running jobs.", ("queue", "state"),
             [((queue, state), counts.get((queue, state), 0)) for queue in Queue.values for state in states],
         ),
-        family("jobs_oldest_seconds", "How long the oldest job that could run has waited.", ("queue",), ages(since, now)),
-        family("worker_heartbeat_age_seconds", "Since the quietest running job was heard of.", ("queue",), ages(heard, now)),
+        family("jobs_oldest_seconds", "Wait of the oldest job that is ready to run.", ("queue",), ages(since, now)),
+        family("worker_heartbeat_age_seconds", "Age of the oldest heartbeat of a running job.", ("queue",), ages(heard, now)),
         family(
             "jobs_recent", f"How the newest {RECENT} jobs ended.", ("queue", "state"),
             [((queue, state), newest[queue, state]) for queue in Queue.values for state in sorted(FINAL)],
@@ -89,9 +89,7 @@ def runs(_now: datetime) -> list[Metric]:
     """Fine-tuning runs by state."""
     counts = {row["state"]: row["n"] for row in Run.objects.order_by().values("state").annotate(n=Count("pk"))}
     return [
-        family(
-            "training_runs", "Fine-tuning runs by their state.", ("state",), [((state,), counts.get(state, 0)) for state in RunState.values]
-        )
+        family("training_runs", "Fine-tuning runs by state.", ("state",), [((state,), counts.get(state, 0)) for state in RunState.values])
     ]
 
 
@@ -105,9 +103,9 @@ def ingest(now: datetime) -> list[Metric]:
     newest = Prediction.objects.order_by("-pk").values_list("at", flat=True).first()
     age = [((), max(0.0, (now - newest).total_seconds()))] if newest else []
     return [
-        family("ingest_lag_seconds", "Age of the oldest segment of the spool that waits.", (), [((), max(0.0, lag))]),
-        family("spool_bytes", "What waits in the spool.", (), [((), sum(size for _, size in found))]),
-        family("predictions_newest_age_seconds", "Since the newest prediction that was taken in.", (), age),
+        family("ingest_lag_seconds", "Age of the oldest spool segment not yet ingested.", (), [((), max(0.0, lag))]),
+        family("spool_bytes", "Size of the spool not yet ingested.", (), [((), sum(size for _, size in found))]),
+        family("predictions_newest_age_seconds", "Age of the newest ingested prediction.", (), age),
     ]
 
 
@@ -118,10 +116,10 @@ def alerts(now: datetime) -> list[Metric]:
     counts = {row["severity"]: row["n"] for row in open_}
     beats = Heartbeat.objects.order_by().values("name").annotate(last=Max("at"))
     return [
-        family("slo_burn_rate", "How fast an error budget burns; 1 uses it up in its window.", ("endpoint", "slo", "window"), burns),
-        family("alerts_open", "Alerts that are not resolved.", ("severity",), [((kind,), counts.get(kind, 0)) for kind in Severity.values]),
+        family("slo_burn_rate", "Burn rate of an error budget; at 1 it lasts exactly its window.", ("endpoint", "slo", "window"), burns),
+        family("alerts_open", "Unresolved alerts.", ("severity",), [((kind,), counts.get(kind, 0)) for kind in Severity.values]),
         family(
-            "heartbeat_age_seconds", "Since this last ran to its end.", ("name",),
+            "heartbeat_age_seconds", "Age of the last completed run.", ("name",),
             [((row["name"],), max(0.0, (now - row["last"]).total_seconds())) for row in beats],
         ),
     ]  # fmt: skip

@@ -26,7 +26,7 @@ BARE = """<!doctype html>
 <head><meta charset="utf-8"><title>Failed · Lifecycle</title></head>
 <body>
 <h1>The server failed to answer</h1>
-<p>The failure is in the server's log. Tell the people who run this installation when it happened.</p>
+<p>The error is in the server's log. Tell your administrator when it happened.</p>
 </body>
 </html>
 """

@@ -55,7 +55,7 @@ def tasks(user: User, roles: Roles) -> list[Task]:
 def emptied(user: User, _roles: Roles) -> list[Task]:
     """Endpoints that answer nothing since their version went into quarantine, for those who may deploy another."""
     rows = policy.visible_to(user, endpoints.emptied(), "endpoints.deploy")[:EACH]
-    fact = "{} has no live version: its version was quarantined"
+    fact = "{} has no live version because its version was quarantined"
     return [
         Task(fact.format(row.full_name), row.model.name, "Open endpoint", page("endpoints:detail", row.uuid), burns=True) for row in rows
     ]
@@ -65,19 +65,21 @@ def alerts(user: User, _roles: Roles) -> list[Task]:
     """What burns and nobody has taken, pages before tickets, for those who may take it."""
     rows = Alert.objects.filter(state=AlertState.FIRING, inhibited_by=None).exclude(severity=Severity.DIGEST)
     first = most_urgent(policy.visible_to(user, rows.select_related("endpoint__model__project"), "alerts.acknowledge"))[:EACH]
-    return [Task(row.title, place(row), "Look", page("alerts:detail", row.uuid), burns=row.severity == Severity.PAGE) for row in first]
+    return [
+        Task(row.title, place(row), "Open alert", page("alerts:detail", row.uuid), burns=row.severity == Severity.PAGE) for row in first
+    ]
 
 
 def place(alert: Alert) -> str:
     """Where something burns."""
-    return alert.endpoint.full_name if alert.endpoint else "The product itself"
+    return alert.endpoint.full_name if alert.endpoint else "Whole installation"
 
 
 def canaries(user: User, _roles: Roles) -> list[Task]:
     """Rollouts that hold or ask for the next step, for those who may steer them."""
     found = []
     for row in rollouts.to_steer(user)[:EACH]:
-        fact, link = ("holds", "Decide") if row.state == row.State.HOLDING else ("may be widened", "Widen")
+        fact, link = ("is on hold", "Review canary") if row.state == row.State.HOLDING else ("can be widened", "Widen canary")
         found.append(Task(f"The canary {row.version.semver} {fact}", row.endpoint.full_name, link, page("rollouts:detail", row.uuid)))
     return found
 
@@ -86,8 +88,8 @@ def proposals(user: User, _roles: Roles) -> list[Task]:
     """Retrainings that are proposed, or failed on the way, for the leads who decide."""
     found = []
     for row in retraining.to_decide(user)[:EACH]:
-        fact, link = ("failed on the way", "Look") if row.state == ProposalState.FAILED else ("waits for your decision", "Decide")
-        found.append(Task(f"{row} to retrain {fact}", row.endpoint.full_name, link, page("retraining:detail", row.uuid)))
+        fact, link = ("failed", "Open proposal") if row.state == ProposalState.FAILED else ("needs your decision", "Review proposal")
+        found.append(Task(f"Retraining {str(row).lower()} {fact}", row.endpoint.full_name, link, page("retraining:detail", row.uuid)))
     return found
 
 
@@ -98,7 +100,7 @@ def decisions(user: User, _roles: Roles) -> list[Task]:
         request = line.request
         if request.status == Status.APPROVED:  # among the deployments
             continue
-        asks, link = ("waits for your approval", "Decide") if line.standing.may else ("has gates to mend", "Mend")
+        asks, link = ("needs your approval", "Review request") if line.standing.may else ("has gates to fix", "Fix gates")
         about = f"{request.version} to {request.endpoint.full_name}"
         found.append(Task(f"{request} {asks}", about, link, page("promotions:detail", request.uuid)))
     return found[:EACH]
@@ -111,7 +113,7 @@ def deployments(user: User, _roles: Roles) -> list[Task]:
     found = []
     for row in policy.visible_to(user, rows, "endpoints.deploy")[:EACH]:
         about, url = f"{row.version} to {row.endpoint.full_name}", page("endpoints:detail", row.endpoint.uuid)
-        found.append(Task(f"{row} is approved and not deployed", about, "Deploy", url))
+        found.append(Task(f"{row} is approved but not deployed", about, "Deploy version", url))
     return found
 
 
@@ -121,7 +123,7 @@ def disagreements(user: User, _roles: Roles) -> list[Task]:
     found = []
     for row in policy.visible_to(user, rows, "labeling.decide").order_by("-items_disputed", "id")[:EACH]:
         fact = f"{things(row.items_disputed, 'disagreement')} in {row.name}"
-        found.append(Task(fact, row.dataset.name, "Review", page("labeling:review", row.uuid)))
+        found.append(Task(fact, row.dataset.name, "Adjudicate items", page("labeling:review", row.uuid)))
     return found
 
 
@@ -134,8 +136,8 @@ def answers(user: User, roles: Roles) -> list[Task]:
     rows = labeling.queues(user).filter(Q(dataset__project__in=analyst_in) | Q(seats__user=user), Exists(left), state=Queue.State.OPEN)
     found = []
     for row in labeling.as_seen_by(user, list(policy.visible_to(user, rows.distinct(), "labeling.annotate")[:EACH])):
-        fact = f"{things(max(1, row.slots_total - row.slots_done), 'answer')} left in {row.name}"
-        found.append(Task(fact, row.dataset.name, "Label", page("labeling:bench", row.uuid)))
+        fact = f"{things(max(1, row.slots_total - row.slots_done), 'annotation')} left in {row.name}"
+        found.append(Task(fact, row.dataset.name, "Label items", page("labeling:bench", row.uuid)))
     return found
 
 
@@ -144,9 +146,7 @@ def uploads(user: User, _roles: Roles) -> list[Task]:
     rows = Upload.objects.filter(uploaded_by=user, state=UploadState.INSPECTED).select_related("dataset").order_by("-id")
     found = []
     for row in policy.visible_to(user, rows, "datasets.upload")[:EACH]:
-        found.append(
-            Task(f"{row.file_name} is read and not imported", row.dataset.name, "Look and accept", page("datasets:upload", row.uuid))
-        )
+        found.append(Task(f"{row.file_name} is ready to import", row.dataset.name, "Review import", page("datasets:upload", row.uuid)))
     return found
 
 
@@ -155,7 +155,7 @@ def runs(user: User, _roles: Roles) -> list[Task]:
     rows = training.runs(user).filter(launched_by=user, state=RunState.SUCCEEDED, versions__isnull=True, sweep__isnull=True)
     found = []
     for row in policy.visible_to(user, rows, "catalog.register")[:EACH]:
-        found.append(Task(f"{row} is not registered", str(row.snapshot), "Evaluate and register", page("training:detail", row.uuid)))
+        found.append(Task(f"{row} isn't registered", str(row.snapshot), "Evaluate and register", page("training:detail", row.uuid)))
     return found
 
 
@@ -163,7 +163,7 @@ def newcomers(user: User, _roles: Roles) -> list[Task]:
     """People without a role, for organisation admins."""
     found = people_without_role(100) if user.is_organisation_admin else 0
     fact = f"{things(found, 'person', 'people')} without a role"
-    return [Task(fact, "They see nothing yet", "Give roles", reverse("access:projects"))] if found else []
+    return [Task(fact, "They can't see any project yet", "Assign roles", reverse("access:projects"))] if found else []
 
 
 SOURCES: list[Callable[[User, Roles], list[Task]]] = [

@@ -100,11 +100,13 @@ def prioritise(job_id: UUID, priority: Priority, actor: Person, *, seen: Priorit
     queries.require_cancel(actor, job)
     old = Priority(job.priority)
     if job.state != State.QUEUED:
-        raise Conflict(f"This job is {State(job.state).label.lower()}, so it waits no more.", next_step="Reload the page.")
+        raise Conflict(f"This job is {State(job.state).label.lower()}, so its priority can't change.", next_step="Reload the page.")
     if old == priority:
         return job
     if seen is not None and old != seen:
-        raise Conflict(f"Somebody has made this job {old.word} while you were reading.", next_step="Reload the page and decide anew.")
+        raise Conflict(
+            f"Someone else set this job's priority to {old.word} while you had it open.", next_step="Reload the page, then decide."
+        )
     job.priority = priority
     job.save(update_fields=["priority"])
     project = job.project.uuid if job.project else None
@@ -191,7 +193,10 @@ def put_back(job: Job, *, message: str, charged: bool) -> bool:
     now = timezone.now()
     values = _progress(job) | FREE | {"state": State.QUEUED, "message": message}
     values |= {"available_at": now + rules.backoff(job.attempt)} if charged else {"available_at": now, "attempt": models.F("attempt") - 1}
-    return bool(_held(job).update(**values))
+    written = bool(_held(job).update(**values))
+    if written:
+        job.refresh_from_db()
+    return written
 
 
 def reap(*, batch: int = 100) -> int:
@@ -208,10 +213,10 @@ def _reap_one(job: Job) -> bool:
     if job.cancel_requested_at:
         return _end(job, State.RUNNING, State.CANCELLED, {})
     if job.attempt >= job.max_attempts:
-        error = f"The worker stopped without a word in attempt {job.attempt} of {job.max_attempts}, so the job was given up."
-        step = "Look for lack of memory or disk on the worker's machine, then start it again."
+        error = f"The worker stopped unexpectedly in attempt {job.attempt} of {job.max_attempts}, so the job failed."
+        step = "Check memory and disk on the worker's machine, then start the job again."
         return _end(job, State.RUNNING, State.FAILED, {"error": error, "next_step": step})
-    message = f"The worker of attempt {job.attempt} stopped without a word; another one goes on."
+    message = f"The worker of attempt {job.attempt} stopped unexpectedly; another one continues."
     values = FREE | {"state": State.QUEUED, "available_at": timezone.now(), "message": message}
     return bool(_held(job).update(**values))
 
@@ -251,11 +256,12 @@ def _end(job: Job, old: State, new: State, values: dict[str, Any]) -> bool:
     return written
 
 
-@transaction.atomic
 def _write_end(job: Job, old: State, new: State, values: dict[str, Any], told: Callable[[Job], None] | None) -> bool:
     values = values | FREE | {"state": new, "finished_at": timezone.now()}
-    if not Job.objects.filter(pk=job.pk, state=old, lease_token=job.lease_token).update(**values):
-        return False
-    if told is not None:
-        told(Job.objects.get(pk=job.pk))
-    return True
+    mine = Job.objects.filter(pk=job.pk, state=old, lease_token=job.lease_token)
+    if told is None:
+        return bool(mine.update(**values))
+    with transaction.atomic():
+        if written := bool(mine.update(**values)):
+            told(Job.objects.get(pk=job.pk))
+    return written

@@ -20,7 +20,7 @@ from registry.access.rest import Request, View
 
 
 class JobOut(serializers.Serializer[Job]):
-    """A job as programs read it."""
+    """A job."""
 
     uuid = serializers.UUIDField()
     kind = serializers.CharField()
@@ -48,20 +48,20 @@ class JobOut(serializers.Serializer[Job]):
 
 
 class PriorityIn(serializers.Serializer[Job]):
-    """seen: the priority that the caller has read; where it is another one by now, nothing is changed."""
+    """seen: the priority as you read it; if it changed since, nothing happens."""
 
     priority = serializers.ChoiceField(choices=PRIORITY_WORDS)
     seen = serializers.ChoiceField(choices=PRIORITY_WORDS, required=False, default=None, allow_null=True)
 
 
 class PlacedJobOut(JobOut):
-    """The same with its place in line, from 1; null where it does not wait for a worker."""
+    """A job with its place in the queue, from 1; null unless it's waiting for a worker."""
 
     place = serializers.IntegerField(allow_null=True)
 
 
 class JobPageOut(serializers.Serializer[object]):
-    """Up to 30 jobs, newest first. before: give it as ?before= to get the next page; null on the last."""
+    """Up to 30 jobs, newest first. before: send it as ?before= for the next page; null on the last."""
 
     results = PlacedJobOut(many=True)
     before = serializers.IntegerField(allow_null=True)
@@ -76,7 +76,7 @@ class Jobs(View):
         operation_id="jobs_list", responses=JobPageOut, parameters=[OpenApiParameter("before", int), OpenApiParameter("mine", bool)]
     )
     def get(self, request: Request) -> Response:
-        """List jobs by keyset."""
+        """List jobs, newest first."""
         before = key_in(request.query_params)
         page = queries.latest(request.user, mine=request.query_params.get("mine") in ("1", "true"), before=before)
         return Response({"results": [told(line) for line in page.lines], "before": page.before})
@@ -89,18 +89,18 @@ class OneJob(View):
 
     @extend_schema(operation_id="jobs_read", responses=PlacedJobOut)  # type: ignore[untyped-decorator]
     def get(self, request: Request, uuid: UUID) -> Response:
-        """How far it is."""
+        """Get a job's progress."""
         return Response(told(queries.line(request.user, queries.get_visible(request.user, uuid))))
 
 
 class CancelJob(View):
-    """Stopping a job."""
+    """Cancel a job."""
 
     needs = {"POST": Needs("signed_in")}
 
     @extend_schema(operation_id="jobs_cancel", request=None, responses=PlacedJobOut)  # type: ignore[untyped-decorator]
     def post(self, request: Request, uuid: UUID) -> Response:
-        """Stop it, at once when it waits, at its next safe point when it runs."""
+        """Cancel a job: immediately if queued, at its next safe point if running."""
         job = queries.get_visible(request.user, uuid)
         return Response(told(queries.line(request.user, actions.cancel(job.uuid, request.user))))
 
@@ -112,7 +112,7 @@ class PrioritiseJob(View):
 
     @extend_schema(operation_id="jobs_prioritise", request=PriorityIn, responses=PlacedJobOut)  # type: ignore[untyped-decorator]
     def post(self, request: Request, uuid: UUID) -> Response:
-        """Have it go sooner or later."""
+        """Change a queued job's priority."""
         job = queries.get_visible(request.user, uuid)
         queries.require_cancel(request.user, job)
         given = PriorityIn(data=request.data)

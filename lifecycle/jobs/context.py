@@ -40,7 +40,7 @@ class JobContext:
     """A running job in the hands of its handler.
 
     Progress is kept here and written by the heartbeat, so that it never waits for (or in) the handler's own transactions.
-    beating: False where no heartbeat thread runs (tests): progress is then written at once.
+    beating: False where no heartbeat thread runs (tests): progress is then written when the handler next asks whether to stop.
     """
 
     def __init__(self, job: Job, *, beating: bool) -> None:
@@ -61,7 +61,7 @@ class JobContext:
     def cancelled(self) -> bool:
         """Whether a person asked for the job to be cancelled."""
         if not self._beating:
-            self.beat(renew=False)
+            self.beat(renew=self._dirty)
         return self._cancelled.is_set()
 
     @property
@@ -80,9 +80,10 @@ class JobContext:
 
     def raise_if_cancelled(self) -> None:
         """End the handler when there is any reason to: call it once per batch. Raises LeaseLost, Cancelled or Released."""
+        asked = self.cancelled
         if self.lost:
             raise LeaseLost
-        if self.cancelled:
+        if asked:
             raise Cancelled
         if self.stopping:
             raise Released
@@ -103,8 +104,6 @@ class JobContext:
             job.message = message[:500] if message is not None else job.message
             job.rate = rules.rate(done_then=done_then, done_now=done, seconds=time.monotonic() - began) or job.rate
             self._dirty = True
-        if not self._beating:
-            self.write(renew=True)
 
     def checkpoint(self, state: dict[str, Any]) -> None:
         """Keep where to go on after a crash, in the caller's transaction if there is one. Raises LeaseLost."""
@@ -120,7 +119,12 @@ class JobContext:
             raise LeaseLost
 
     def beat(self, *, renew: bool) -> None:
-        """Write progress if there is news, renew the lease if asked, and learn of a cancel. Sets `lost` when the row is no longer ours."""
+        """Write progress if there is news, renew the lease if asked, and learn of a cancel. Sets `lost` when the row is no longer ours.
+
+        One statement where something is written and nobody has asked for a cancel.
+        """
+        if self._write(self._mine().filter(cancel_requested_at=None), renew=renew):
+            return
         self.write(renew=renew)
         asked = list(self._mine().values_list("cancel_requested_at", flat=True)[:1]) if not self.lost else []
         if not asked:
@@ -130,18 +134,23 @@ class JobContext:
 
     def write(self, *, renew: bool) -> None:
         """Write progress if there is news, and renew the lease if asked. Sets `lost` when the row is no longer ours."""
+        if self._write(self._mine(), renew=renew) is False:
+            self._lost.set()
+
+    def _write(self, row: Any, *, renew: bool) -> bool | None:
+        """Whether the row took it; None where there was nothing to write. What it did not take is still news."""
         with self._lock:
-            values = self._news() if self._dirty else {}
+            news = self._news() if self._dirty else {}
             self._dirty = False
-        if renew:
-            now = timezone.now()
-            values |= {"heartbeat_at": now, "lease_until": now + lease_time()}
+        now = timezone.now()
+        values = news | ({"heartbeat_at": now, "lease_until": now + lease_time()} if renew else {})
+        taken = False
         try:
-            if values and not self._mine().update(**values):
-                self._lost.set()
-        except DatabaseError:
-            self._dirty = self._dirty or bool(values)
-            raise
+            taken = bool(values and row.update(**values))
+        finally:
+            if not taken:
+                self._dirty = self._dirty or bool(news)
+        return taken if values else None
 
     def _news(self) -> dict[str, Any]:
         job = self.job

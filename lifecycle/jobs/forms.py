@@ -22,6 +22,8 @@ def read_priority(given: Mapping[str, str]) -> tuple[Priority, Priority | None]:
     form = PriorityForm(given)
     if not form.is_valid():
         words = ", ".join(word for word, _ in PRIORITY_WORDS)
-        raise Refused(f"A priority is one of {words}.", next_step="Reload the page.", fields={"priority": [f"Choose one of {words}."]})
+        raise Refused(
+            f"The priority must be one of {words}.", next_step="Reload the page.", fields={"priority": [f"Choose one of {words}."]}
+        )
     seen = form.cleaned_data["seen"]
     return Priority.of(form.cleaned_data["priority"]), Priority.of(seen) if seen else None

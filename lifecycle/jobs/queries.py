@@ -45,7 +45,7 @@ class JobLine:
 
     @property
     def standing(self) -> str:
-        """Where in line it is: "3rd in line, urgent"; empty where it waits for no worker."""
+        """Where in line it is: "3rd in queue, urgent"; empty where it waits for no worker."""
         return standing(self.job, self.place)
 
     @property
@@ -199,15 +199,15 @@ def nobody_for(job: Job, served: set[tuple[str, str]]) -> str:
     if any((job.queue, device) in served and job.device in kinds for device, kinds in rules.TAKES.items()):
         return ""
     kind = {Device.GPU: "with a GPU ", Device.CPU: "for the CPU "}.get(Device(job.device), "") if job.queue == Queue.TRAINING else ""
-    return f"No worker {kind}of the queue {job.queue} is running, so it waits until one is started."
+    return f"No worker {kind}is running for the queue {job.queue}. The job waits until one starts."
 
 
 def standing(job: Job, place: int | None) -> str:
-    """ "3rd in line, urgent"; empty where the place is not known."""
+    """ "3rd in queue, urgent"; empty where the place is not known."""
     if place is None:
         return ""
     mark = "" if job.priority == Priority.NORMAL else f", {Priority(job.priority).word}"
-    return ("next in line" if place == 1 else f"{ordinal(place)} in line") + mark
+    return f"{ordinal(place)} in queue{mark}"
 
 
 def moves(job: Job) -> list[Priority]:

@@ -61,7 +61,7 @@ def get(name: str) -> JobKind:
     try:
         return _kinds[name]
     except KeyError:
-        raise UnknownKind(f"No installed room does work of the kind {name}.") from None
+        raise UnknownKind(f"This installation has no jobs of the kind {name}.") from None
 
 
 def find(name: str) -> JobKind | None:

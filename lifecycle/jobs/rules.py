@@ -94,7 +94,7 @@ def check_move(old: State, new: State) -> None:
     if new not in MOVES.get(old, set()):
         raise Conflict(
             f"This job is {old.label.lower()} and can no longer become {new.label.lower()}.",
-            next_step="Reload the page to see where it stands.",
+            next_step="Reload the page to see its state.",
         )
 
 

@@ -14,7 +14,7 @@ from lifecycle.refusals import NotReady, Refusal
 
 log = logging.getLogger(__name__)
 PASSING = (NotReady, OperationalError, InterfaceError, ConnectionError, TimeoutError)
-NEXT_STEP = "Start it again. If it ends the same way, give this job's number to your administrator: the log has the details."
+NEXT_STEP = "Start it again. If it fails again, give this job's number to your administrator: the log has the details."
 
 
 def execute(job: Job, *, beating: bool = True) -> None:
@@ -35,13 +35,12 @@ def execute(job: Job, *, beating: bool = True) -> None:
     except Cancelled:
         written = actions.finish_cancelled(job)
     except Released:
-        written = actions.put_back(job, message="Its worker was stopped; it goes on when one is free.", charged=False)
+        written = actions.put_back(job, message="Its worker was stopped; the job continues when one is free.", charged=False)
     except Exception as error:
         written = _end_badly(job, error)
     else:
         written = actions.finish(job)
     if written:
-        job.refresh_from_db()
         log.info("job_ended job=%s kind=%s state=%s", job.uuid, job.kind, job.state)
     else:
         log.warning("job_lease_lost job=%s kind=%s: nothing was written", job.uuid, job.kind)
@@ -53,13 +52,11 @@ def _end_badly(job: Job, error: Exception) -> bool:
         close_old_connections()
     if isinstance(error, PASSING) and job.attempt < job.max_attempts:
         log.warning("job_retried job=%s kind=%s error=%s", job.uuid, job.kind, type(error).__name__)
-        reason = str(error) if isinstance(error, Refusal) else f"A service did not answer ({type(error).__name__})."
-        return actions.put_back(
-            job, message=f"{reason} Attempt {job.attempt} of {job.max_attempts}; it is tried again."[:500], charged=True
-        )
+        reason = str(error) if isinstance(error, Refusal) else f"A service didn't respond ({type(error).__name__})."
+        return actions.put_back(job, message=f"{reason} Attempt {job.attempt} of {job.max_attempts} failed; retrying."[:500], charged=True)
     if isinstance(error, registry.UnknownKind):
-        return actions.fail(job, str(error), "Install the room that brings this kind of work, or start a newer worker.")
+        return actions.fail(job, str(error), "Start a worker of the current release.")
     if isinstance(error, Refusal):
         return actions.fail(job, error.message, error.next_step, refusal=error.code)
     log.error("job_failed job=%s kind=%s", job.uuid, job.kind, exc_info=error)
-    return actions.fail(job, f"The job stopped on an internal error ({type(error).__name__}).", NEXT_STEP)
+    return actions.fail(job, f"The job failed with an internal error ({type(error).__name__}).", NEXT_STEP)

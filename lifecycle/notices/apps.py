@@ -11,4 +11,4 @@ class NoticesConfig(AppConfig):
         """Let the palette find the page."""
         from lifecycle.ui import palette
 
-        palette.register_page("Notices", "notices:list", keywords="bell told unread")
+        palette.register_page("Notices", "notices:list", keywords="bell notifications unread")

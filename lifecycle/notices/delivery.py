@@ -38,16 +38,14 @@ def add_channel(*, project: Project, kind: str, name: str, address: str, wants: 
     policy.require(actor, MANAGE, project)
     name, address, wants = name.strip(), check_address(kind, address), topics.check(kind, wants)
     if not name or len(name) > 60 or not name.isprintable():
-        raise Refused(
-            "A channel has a name of up to 60 characters.", fields={"name": ["Give a name of up to 60 characters that can be seen."]}
-        )
+        raise Refused("The channel's name isn't valid.", fields={"name": ["Enter a name of 1 to 60 visible characters."]})
     try:
         with transaction.atomic():
             made = Channel.objects.create(
                 project=project, kind=kind, name=name, address=address, wants=wants, created_by=actor
             )  # fmt: skip
     except IntegrityError as error:
-        raise Conflict(f"There is a channel {name} already.", fields={"name": ["Choose another name."]}) from error
+        raise Conflict(f"A channel named {name} already exists.", fields={"name": ["Choose another name."]}) from error
     record(actor, Verb.CHANNEL_SET, made, project=project.uuid, kind=kind, wants=wants, is_on=True)
     return made
 
@@ -64,7 +62,7 @@ def change_channel(*, channel_id: UUID, actor: User, is_on: bool | None = None, 
         return channel
     channel.save(update_fields=["is_on", "wants"])
     if not channel.is_on:
-        stop = {"state": DeliveryState.FAILED, "error": "The channel was switched off."}
+        stop = {"state": DeliveryState.FAILED, "error": "The channel was turned off."}
         Delivery.objects.filter(channel=channel, state=DeliveryState.WAITING).update(**stop)
     record(actor, Verb.CHANNEL_SET, channel, project=channel.project.uuid, is_on=channel.is_on, wants=channel.wants, was=was)
     return channel
@@ -76,9 +74,11 @@ def new_secret(*, channel_id: UUID, actor: User, seen: int) -> Channel:
     channel = Channel.objects.select_for_update().get(uuid=channel_id)
     policy.require(actor, MANAGE, channel)
     if channel.kind != ChannelKind.WEBHOOK:
-        raise Refused("Only webhooks are signed.")
+        raise Refused("Only webhooks have a secret.")
     if channel.serial != seen:
-        raise Conflict("Changed while you were reading: the secret was replaced.", next_step="Ask whoever did it for the new one.")
+        raise Conflict(
+            "Someone else rotated the secret while you had it open.", next_step="Reload the page, and ask them for the new secret."
+        )
     channel.serial += 1
     channel.save(update_fields=["serial"])
     record(actor, Verb.CHANNEL_SET, channel, project=channel.project.uuid, secret=channel.serial)
@@ -89,8 +89,8 @@ def check_address(kind: str, address: str) -> str:
     """The address, trimmed. Raises Refused when nothing may be sent there."""
     if kind == ChannelKind.EMAIL:
         if not settings.EMAIL_IS_SET:
-            sentence = "No mail server is set, so nothing can be sent by e-mail."
-            raise Refused(sentence, next_step="Whoever runs this installation sets EMAIL_URL.", fields={"kind": [sentence]})
+            sentence = "E-mail can't be sent because no mail server is configured."
+            raise Refused(sentence, next_step="Ask your administrator to set EMAIL_URL.", fields={"kind": [sentence]})
         return rules.check_addresses(address)
     rules.check_url(address, allow_private=settings.WEBHOOK_ALLOW_PRIVATE)
     return address.strip()
@@ -105,15 +105,15 @@ def send_test(*, channel_id: UUID, actor: User, once: str) -> Delivery:
     channel = Channel.objects.select_for_update().get(uuid=channel_id)
     policy.require(actor, MANAGE, channel)
     if not channel.is_on:
-        raise Refused(f"{channel} is switched off.", next_step="Switch it on first.")
+        raise Refused(f"{channel} is off.", next_step="Turn it on first.")
     now, key = timezone.now(), f"{TEST}{once[:64]}"
     tests = Delivery.objects.filter(channel=channel, key__startswith=TEST)
     if same := tests.filter(key=key).first():
         return same
     if tests.filter(created_at__gt=now - TEST_EVERY).exists():
-        raise Conflict(f"A test of {channel} was begun just now.", next_step="See how it went, and try again in a minute.")
-    tests.filter(state=DeliveryState.WAITING).update(state=DeliveryState.FAILED, error="A newer test was begun.")
-    text = f"A test of the channel {channel}, sent by {actor}. Nothing is wrong."
+        raise Conflict(f"A test of {channel} was just sent.", next_step="Check its result, and try again in a minute.")
+    tests.filter(state=DeliveryState.WAITING).update(state=DeliveryState.FAILED, error="A newer test was started.")
+    text = f"A test of the channel {channel}, sent by {actor}. No action needed."
     record(actor, Verb.CHANNEL_TESTED, channel, project=channel.project.uuid)
     return post(channel, key=key, subject=f"Test of {channel}", text=text, url="", data={"event": "test"}, now=now)
 
@@ -165,7 +165,7 @@ def attempt(delivery: Delivery, now: datetime) -> bool:
         why = str(error)
     except Exception as error:  # of this message or its channel
         log.exception("delivery_failed delivery=%s", delivery.uuid)
-        why = f"It could not be sent ({type(error).__name__})."
+        why = f"Couldn't be sent ({type(error).__name__})."
     if why:
         again = None if delivery.key.startswith(TEST) else rules.next_try(delivery.attempts, now)  # who tests looks at it now
         state = DeliveryState.WAITING if again else DeliveryState.FAILED

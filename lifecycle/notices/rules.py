@@ -64,14 +64,14 @@ def check_addresses(text: str) -> str:
     found = [part.strip() for part in text.split(",") if part.strip()]
     sentence = ""
     if not found or len(found) > ADDRESSES_MAX:
-        sentence = f"Give 1 to {ADDRESSES_MAX} e-mail addresses, separated by commas."
+        sentence = f"Enter 1 to {ADDRESSES_MAX} comma-separated e-mail addresses."
     for each in found:
         try:
             validate_email(each)
             if not each.isprintable():  # quoted names may hold control characters
                 raise ValidationError("")
         except ValidationError:
-            sentence = f"{each!r} is no e-mail address."
+            sentence = f"{each!r} isn't an e-mail address."
             break
     if sentence:
         raise Refused(sentence, fields={"address": [sentence]})
@@ -86,16 +86,16 @@ def check_url(url: str, *, allow_private: bool) -> httpx.URL:
     try:
         parts = httpx.URL(url.strip())
     except httpx.InvalidURL:
-        raise _refused("This is no address.") from None
+        raise _refused("Enter a valid URL.") from None
     host = host_of(parts)
     if not url.strip().isprintable():
-        raise _refused("An address has no characters that cannot be seen.")
+        raise _refused("Remove invisible characters from the URL.")
     if not host or parts.scheme not in ("http", "https"):
-        raise _refused("An address begins with https:// and names a host.")
+        raise _refused("Enter a URL that starts with https:// and has a host.")
     if parts.userinfo:
-        raise _refused("An address with a name and password in it would stand in logs. The signature tells the receiver that it is us.")
+        raise _refused("Remove the user name and password from the URL: they would appear in logs. Receivers check the signature instead.")
     if parts.scheme == "http" and not (allow_private and is_loopback(host)):
-        raise _refused("Only https is allowed, since messages name endpoints and their faults.")
+        raise _refused("Use https: messages contain endpoint names and failures.")
     return parts
 
 
@@ -132,7 +132,7 @@ def check_public(host: str, addresses: Sequence[str], *, allow_private: bool) ->
 
 def not_reachable(host: str) -> Refused:
     """One sentence for a name that nobody knows and for one that leads inside: a channel tells nobody the names of the networks here."""
-    return _refused(f"{host} is not known, or leads to an address that is not public. WEBHOOK_ALLOW_PRIVATE=1 allows the latter.")
+    return _refused(f"{host} can't be resolved, or resolves to a private address. WEBHOOK_ALLOW_PRIVATE=1 allows private addresses.")
 
 
 def is_public(address: Address) -> bool:

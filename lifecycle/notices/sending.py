@@ -36,7 +36,7 @@ def send(delivery: Delivery) -> None:
 def email(delivery: Delivery) -> None:
     """A plain text to all addresses of the channel, each hidden from the others."""
     if not settings.EMAIL_IS_SET:
-        raise NotSent("No mail server is set: EMAIL_URL is empty.")
+        raise NotSent("No mail server is configured: EMAIL_URL is empty.")
     link = f"\n\n{settings.SITE_URL}{delivery.url}" if delivery.url else ""
     message = EmailMessage(
         subject=one_line(f"[Lifecycle] {delivery.subject}"),
@@ -48,7 +48,7 @@ def email(delivery: Delivery) -> None:
     try:
         message.send()
     except OSError as error:  # SMTPException is one
-        raise NotSent(f"The mail server did not take it ({type(error).__name__}).") from error
+        raise NotSent(f"The mail server rejected it ({type(error).__name__}).") from error
 
 
 def one_line(text: str) -> str:
@@ -73,11 +73,11 @@ def webhook(delivery: Delivery, now: float | None = None) -> None:
     except Refused as refusal:
         raise NotSent(refusal.message) from refusal
     except TimeoutError as error:
-        raise NotSent(f"The receiver did not answer within {DEADLINE_SECONDS:g} s.") from error
+        raise NotSent(f"The receiver didn't respond within {DEADLINE_SECONDS:g} s.") from error
     except httpx.HTTPError as error:
-        raise NotSent(f"The receiver did not answer ({type(error).__name__}).") from error
+        raise NotSent(f"The receiver didn't respond ({type(error).__name__}).") from error
     if not 200 <= status < 300:
-        raise NotSent(f"The receiver answered {status}{'; redirects are not followed' if 300 <= status < 400 else ''}.")
+        raise NotSent(f"The receiver returned {status}{'; redirects are not followed' if 300 <= status < 400 else ''}.")
 
 
 def post(url: str, body: bytes, headers: dict[str, str]) -> int:

@@ -40,9 +40,9 @@ def check(kind: str, words: Collection[str]) -> list[str]:
     """The words, sorted. Raises Refused for one that nobody tells, or that a channel of this kind cannot take."""
     for word in words:
         topic = _topics.get(word)
-        told = "" if topic else f"Nothing is told as {word!r}; there is {', '.join(_topics)}."
+        told = "" if topic else f"{word!r} isn't a message type. Choose from {', '.join(_topics)}."
         if topic and topic.for_programs and kind != ChannelKind.WEBHOOK:
-            told = f"{topic.label} are many and for programs, so only a webhook takes them."
+            told = f"Only webhooks can receive {topic.label.lower()}."
         if told:
             raise Refused(told, fields={"wants": [told]})
     return sorted(set(words))

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from lifecycle.task_types.answers import Answers
+
 
 class Content(StrEnum):
     """What an item is."""
@@ -40,6 +42,7 @@ class TaskType(Capabilities):
 
     key: str
     title: str
+    answers: Answers
     content: Content = Content.TEXT
     learns_as: str = ""
     hub_tag: str = ""

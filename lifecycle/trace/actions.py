@@ -27,9 +27,9 @@ def find_neighbours(*, prediction: Prediction, actor: User) -> Job:
     """Queue the search; a second request for the same prediction gives the same job. Raises Refused where there is no text or no answer."""
     policy.require(actor, "trace.view", prediction)
     if prediction.version is None:
-        raise Refused("No version answered this request, so nothing is near to it.")
+        raise Refused("No version answered this request, so it has no nearest items.")
     if prediction.text is None:
-        raise Refused("The text of this request is not kept any more, so its neighbours cannot be found.")
+        raise Refused("This request's text is no longer stored, so nearest items can't be found.")
     project = prediction.endpoint.model.project
     key = f"trace.neighbours:{prediction.uuid}"
     return enqueue("trace.neighbours", actor=actor, project=project, args={"prediction": str(prediction.uuid)}, subject=prediction, key=key)

@@ -38,7 +38,7 @@ class UuidOf(serializers.UUIDField):
 
 
 class AboveOut(serializers.Serializer[queries.Above]):
-    """What was made of a snapshot, as uuids, newest first."""
+    """Lineage of a dataset version, as uuids, newest first."""
 
     runs = serializers.ListField(child=UuidOf())
     versions = serializers.ListField(child=UuidOf())
@@ -46,23 +46,23 @@ class AboveOut(serializers.Serializer[queries.Above]):
 
 
 class TouchedOut(AboveOut):
-    """What an item touched, as uuids."""
+    """Lineage of an item, as uuids."""
 
     snapshots = serializers.SerializerMethodField()
 
     def get_snapshots(self, touched: queries.Touched) -> list[dict[str, str]]:
-        """Each snapshot with the item's split and label in it."""
+        """Each dataset version with the item's split and label in it."""
         return [{"uuid": str(snapshot.uuid), "split": split, "label": label} for snapshot, split, label in touched.snapshots]
 
 
 class PredictionTrace(View):
-    """Why a prediction was made."""
+    """Provenance of a prediction."""
 
     needs = {"GET": Needs("trace.view", Prediction)}
 
     @extend_schema(responses=LinkOut(many=True))
     def get(self, request: Request, uuid: UUID) -> Response:
-        """The chain from the prediction to the snapshot."""
+        """Get the chain from the prediction to the dataset version."""
         found = Prediction.objects.select_related("endpoint__model", "version__model", "version__run__snapshot", "version__run__base").get(
             uuid=uuid
         )
@@ -70,24 +70,24 @@ class PredictionTrace(View):
 
 
 class ItemTrace(View):
-    """What an item touched."""
+    """Lineage of an item."""
 
     needs = {"GET": Needs("trace.view", Item)}
 
     @extend_schema(responses=TouchedOut)
     def get(self, request: Request, uuid: UUID) -> Response:
-        """Snapshots, runs, versions and deployments above the item."""
+        """Get dataset versions, runs, versions, and deployments that use the item."""
         return Response(TouchedOut(queries.item_touched(request.user, Item.objects.get(uuid=uuid))).data)
 
 
 class SnapshotTrace(View):
-    """What was made of a snapshot."""
+    """Lineage of a dataset version."""
 
     needs = {"GET": Needs("trace.view", Snapshot)}
 
     @extend_schema(responses=AboveOut)
     def get(self, request: Request, uuid: UUID) -> Response:
-        """Runs, versions and deployments above the snapshot."""
+        """Get runs, versions, and deployments that use the dataset version."""
         return Response(AboveOut(queries.above(request.user, [Snapshot.objects.get(uuid=uuid)])).data)
 
 

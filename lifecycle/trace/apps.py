@@ -12,4 +12,4 @@ class TraceConfig(AppConfig):
         from lifecycle.jobs import registry
         from lifecycle.trace import tasks
 
-        registry.register(registry.JobKind("trace.neighbours", "Find the nearest training items", tasks.neighbours, url=tasks.page))
+        registry.register(registry.JobKind("trace.neighbours", "Find nearest training items", tasks.neighbours, url=tasks.page))

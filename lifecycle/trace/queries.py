@@ -54,12 +54,12 @@ class Labelled:
 
 def prediction_chain(prediction: Prediction) -> list[Link]:
     """From an answer to the snapshot that taught it: prediction, deployment, approval, version, run, snapshot."""
-    chain = [Link("Prediction", prediction.label or f"answer {prediction.code}", digest=prediction.keyed_digest, at=prediction.at)]
+    chain = [Link("Prediction", prediction.label or f"status {prediction.code}", digest=prediction.keyed_digest, at=prediction.at)]
     if prediction.version is None:
         return [*chain, Link("Version", "No version answered this request.", missing=True)]
     deployment = prediction.deployment or deployed_then(prediction)
     if deployment is None:
-        chain.append(Link("Deployment", "No deployment of this version covers that moment.", missing=True))
+        chain.append(Link("Deployment", "No deployment of this version covers that time.", missing=True))
     else:
         chain += deployment_links(deployment)
     return [*chain, *version_links(prediction.version)]
@@ -78,7 +78,7 @@ def deployment_links(deployment: Deployment) -> list[Link]:
     links = [
         Link(
             "Deployment",
-            f"{deployment.get_cause_display()}, epoch {deployment.epoch}",
+            f"{deployment.get_cause_display()}, config v{deployment.epoch}",
             url,
             at=deployment.started_at,
             people=people,

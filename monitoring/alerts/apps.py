@@ -22,7 +22,7 @@ class AlertsConfig(AppConfig):
 
         topics.register(Severity.PAGE.value, "Pages")
         topics.register(Severity.TICKET.value, "Tickets")
-        topics.register(Severity.DIGEST.value, "The daily digest")
+        topics.register(Severity.DIGEST.value, "Daily digest")
         schedule.every(30, "monitoring.alerts.tasks.evaluate")
         schedule.every(10, "monitoring.alerts.tasks.deliver")
         schedule.every(600, "monitoring.alerts.tasks.digest")

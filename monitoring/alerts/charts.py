@@ -41,9 +41,9 @@ def budget(kind: str, starts: Sequence[datetime], counts: Sequence[Count], targe
             {"x": times[-1], "y": last, "text": f"{decimals(last, 0)} %", "yshift": 8, "font": {"color": colour}, **END}
         ]
     if last is None:
-        lead = "No budget: nothing was measured."
+        lead = "No data, so no budget."
     else:
-        over = f"The budget is spent, {percent(-last / 100, 1, (0,))} over," if last < 0 else "The budget is spent,"
+        over = f"The budget is overspent by {percent(-last / 100, 1, (0,))}," if last < 0 else "The budget is spent,"
         lead = f"{percent(last / 100, 1, (0, 1))} of the budget is left," if last > 0 else over
     caption = "" if last is None else f"{decimals(spent, 0)} spent of {decimals(allowed, 1)} in {window_days} days."
     rows = [
@@ -71,16 +71,16 @@ def burns(checks: Sequence[Check], at: int, window_days: int) -> Chart:
         "annotations": [
             {
                 "x": 0, "xref": "paper", "xanchor": "left", "y": limit, "yshift": 9, "showarrow": False,
-                "text": f"{row.severity.label.lower()} over {decimals(limit, 1)}", "font": {"size": 11, "color": "$bad"},
+                "text": f"{row.severity.label.lower()} above {decimals(limit, 1)}", "font": {"size": 11, "color": "$bad"},
             },
             *ends(times, {name_long: (long, "$c1"), name_short: (short, "$c2")}),
         ],
     }  # fmt: skip
     peak = max((value for value in long if value is not None), default=None)
-    lead = f"The budget burned at up to {decimals(peak, 1)}." if peak is not None else "Nothing was measured."
+    lead = f"The burn rate peaked at {decimals(peak, 1)}." if peak is not None else "No data."
     rows = [[time, told(one), told(other)] for time, one, other in zip(times, long, short, strict=True)]
     return Chart(
-        id="burns", lead=lead, caption="Burn rate; at 1 the budget lasts exactly its window. Both must be over to say so.",
+        id="burns", lead=lead, caption="At burn rate 1 the budget lasts exactly its window. Both windows must exceed the limit to fire.",
         figure={"data": data, "layout": layout}, head=["UTC", name_long, name_short], rows=rows, size="short",
     )  # fmt: skip
 

@@ -31,16 +31,20 @@ class ObjectiveForm(forms.Form):
     """An objective as a person writes it: percent and ms."""
 
     target = forms.FloatField(
-        label="Target, %", help_text="Share of good ones; 50 to 99.99.", widget=forms.NumberInput(attrs={"step": "any"})
+        label="Target (%)", help_text="Share of good events, 50 to 99.99.", widget=forms.NumberInput(attrs={"step": "any"})
     )
     threshold_ms = forms.FloatField(
-        label="Slow from, ms", help_text="Measured in the server.", widget=forms.NumberInput(attrs={"step": "any"})
+        label="Latency threshold (ms)", help_text="Slower is bad. Measured on the server.", widget=forms.NumberInput(attrs={"step": "any"})
     )
     window_days = forms.TypedChoiceField(
-        label="Window", choices=[(days, f"{days} days") for days in WINDOW_DAYS], coerce=int, help_text="That the budget is for."
+        label="Window", choices=[(days, f"{days} days") for days in WINDOW_DAYS], coerce=int, help_text="Period the error budget covers."
     )
     owner = PersonChoice(
-        queryset=User.objects.none(), to_field_name="uuid", required=False, empty_label="On-call alone", help_text="Is told too."
+        queryset=User.objects.none(),
+        to_field_name="uuid",
+        required=False,
+        empty_label="On-call only",
+        help_text="Notified besides on-call.",
     )
     seen = forms.IntegerField(min_value=0, widget=forms.HiddenInput)
 
@@ -101,12 +105,12 @@ class SwitchForm(forms.Form):
 class SilenceForm(forms.Form):
     """No messages about what, until when, and why."""
 
-    where = forms.ChoiceField(label="About")
+    where = forms.ChoiceField(label="Scope")
     source = forms.ChoiceField(
-        label="Which alerts", required=False, choices=[("", "All"), *((name, name.replace("_", " ").capitalize()) for name in STEPS)]
+        label="Alerts", required=False, choices=[("", "All"), *((name, name.replace("_", " ").capitalize()) for name in STEPS)]
     )
     hours = forms.TypedChoiceField(label="For", choices=HOURS, coerce=int)
-    reason = forms.CharField(max_length=REASON_MAX, help_text="Others read it when they wonder why nothing was said.")
+    reason = forms.CharField(max_length=REASON_MAX, help_text="Shown to anyone who wonders why they weren't notified.")
 
     def __init__(self, *args: Any, user: User, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -137,8 +141,8 @@ class ChannelForm(forms.Form):
     project = forms.ModelChoiceField(queryset=Project.objects.none(), to_field_name="uuid", empty_label=None)
     kind = forms.ChoiceField(choices=ChannelKind.choices)
     name = forms.CharField(max_length=Channel._meta.get_field("name").max_length)
-    address = forms.CharField(max_length=1000, help_text="E-mail addresses separated by commas, or a URL that begins with https://.")
-    wants = forms.MultipleChoiceField(label="Takes", choices=topics.choices, widget=forms.CheckboxSelectMultiple)
+    address = forms.CharField(max_length=1000, help_text="Comma-separated e-mail addresses, or an https:// URL.")
+    wants = forms.MultipleChoiceField(label="Receives", choices=topics.choices, widget=forms.CheckboxSelectMultiple)
 
     def __init__(self, *args: Any, user: User, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -166,7 +170,9 @@ class FilterForm(forms.Form):
 class SuppressedForm(forms.Form):
     """Which lines of the log."""
 
-    why = forms.ChoiceField(label="Why", required=False, choices=[("", "All"), *((each.value, each.label) for each in Why if each.value)])
+    why = forms.ChoiceField(
+        label="Reason", required=False, choices=[("", "All"), *((each.value, each.label) for each in Why if each.value)]
+    )
     endpoint = forms.ChoiceField(required=False)
 
     def __init__(self, *args: Any, user: User, **kwargs: Any) -> None:

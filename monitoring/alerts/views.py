@@ -55,7 +55,7 @@ def detail(request: SignedInRequest, uuid: UUID) -> HttpResponse:
 def acknowledge(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """Say that you look after it."""
     actions.acknowledge(alert_id=uuid, actor=request.user, seen=cleaned(SeenForm(request.POST))["seen"])
-    toast(request, "You have it")
+    toast(request, "Alert acknowledged")
     return redirect_or_refresh(request, reverse("alerts:detail", args=[uuid]))
 
 
@@ -65,7 +65,7 @@ def acknowledge(request: SignedInRequest, uuid: UUID) -> HttpResponse:
 def resolve(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """End it by hand."""
     actions.resolve(alert_id=uuid, actor=request.user, **cleaned(ResolveForm(request.POST)))
-    toast(request, "The alert is over")
+    toast(request, "Alert resolved")
     return redirect_or_refresh(request, reverse("alerts:detail", args=[uuid]))
 
 
@@ -93,7 +93,7 @@ def set_objective(request: SignedInRequest, uuid: UUID, kind: str) -> HttpRespon
     """Set an objective, or change it."""
     found = endpoint_of(uuid)
     if kind not in Kind.values:
-        raise Refused("There is no such objective.")
+        raise Refused("Objective not found.")
     form = ObjectiveForm(request.POST, kind=kind, endpoint=found)
     if form.is_valid():
         try:
@@ -101,7 +101,7 @@ def set_objective(request: SignedInRequest, uuid: UUID, kind: str) -> HttpRespon
         except Refused as refusal:
             add_refusal(form, refusal)
         else:
-            toast(request, f"{Kind(kind).label} of {found.slug} is set")
+            toast(request, f"{Kind(kind).label} objective of {found.slug} saved")
             return redirect_or_refresh(request, reverse("alerts:endpoint", args=[uuid]))
     return respond(request, ENDPOINT, "objectives", page.endpoint.objectives(request.user, found, form, kind), status=422)
 
@@ -112,7 +112,7 @@ def switch_objective(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """Stop evaluating an objective, or go on."""
     given = cleaned(SwitchForm(request.POST))
     made = actions.switch_objective(objective_id=uuid, is_on=given["on"], actor=request.user, seen=given["seen"])
-    toast(request, f"{made.get_kind_display()} is {'evaluated' if made.is_on else 'switched off'}", kind="ok" if made.is_on else "warn")
+    toast(request, f"{made.get_kind_display()} objective turned {'on' if made.is_on else 'off'}", kind="ok" if made.is_on else "warn")
     return redirect_or_refresh(request, reverse("alerts:endpoint", args=[made.endpoint.uuid]))
 
 
@@ -140,7 +140,7 @@ def silences(request: SignedInRequest) -> HttpResponse:
         except Refused as refusal:
             add_refusal(form, refusal)
         else:
-            toast(request, f"No messages about {about or project}", kind="warn")
+            toast(request, f"{about or project} silenced", kind="warn")
             return redirect_or_refresh(request, reverse("alerts:silences"))
     return respond(request, SILENCES, "silences", page.listing.silences(request.user, form), status=422)
 
@@ -150,7 +150,7 @@ def silences(request: SignedInRequest) -> HttpResponse:
 def end_silence(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """Have messages come again."""
     made = actions.end_silence(silence_id=uuid, actor=request.user)
-    toast(request, f"Messages about {made.endpoint or made.project} come again")
+    toast(request, f"Silence of {made.endpoint or made.project} ended")
     return redirect_or_refresh(request, reverse("alerts:silences"))
 
 
@@ -167,7 +167,7 @@ def channels(request: SignedInRequest) -> HttpResponse:
         except Refusal as refusal:
             add_refusal(form, refusal)
         else:
-            toast(request, f"{made.name} is added")
+            toast(request, f"{made.name} added")
             return respond(
                 request, CHANNELS, "channels", page.channels.channels(request.user, made=made if made.kind == "webhook" else None)
             )
@@ -179,7 +179,7 @@ def channels(request: SignedInRequest) -> HttpResponse:
 def switch_channel(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """Switch a way out on or off."""
     made = delivery.change_channel(channel_id=uuid, actor=request.user, is_on="on" in request.POST)
-    toast(request, f"{made.name} is {'on' if made.is_on else 'off'}", kind="ok" if made.is_on else "warn")
+    toast(request, f"{made.name} turned {'on' if made.is_on else 'off'}", kind="ok" if made.is_on else "warn")
     return redirect_or_refresh(request, reverse("alerts:channels"))
 
 
@@ -188,7 +188,7 @@ def switch_channel(request: SignedInRequest, uuid: UUID) -> HttpResponse:
 def test_channel(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """Send a message that says that it is a test."""
     delivery.send_test(channel_id=uuid, actor=request.user, once=typed_in(request.POST, "once", 64) or str(uuid4()))
-    toast(request, "A test is on its way; the page says below how it went", kind="live")
+    toast(request, "Test message queued; its result appears below", kind="live")
     return redirect_or_refresh(request, reverse("alerts:channels"))
 
 

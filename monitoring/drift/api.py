@@ -26,19 +26,19 @@ class ResultOut(serializers.Serializer[Any]):
     """One monitor in one window. value, limit: in `unit`; null where it was not measured, and `why` says so."""
 
     mark = serializers.ChoiceField(choices=Mark.choices)
-    unit = serializers.CharField(help_text="PSI, AUC, or fall: of the accuracy, a share from 0 to 1")
+    unit = serializers.CharField(help_text="PSI, AUC, or fall: drop in accuracy, a share from 0 to 1")
     value = serializers.FloatField(allow_null=True)
-    limit = serializers.FloatField(allow_null=True, help_text="what chance and what matters allow")
-    critical = serializers.FloatField(allow_null=True, help_text="what chance alone exceeds in 1 of 100 windows")
+    limit = serializers.FloatField(allow_null=True, help_text="the larger of what chance allows and what matters in practice")
+    critical = serializers.FloatField(allow_null=True, help_text="exceeded by chance alone in 1 of 100 windows")
     p = serializers.FloatField(allow_null=True)
     n = serializers.IntegerField(help_text="rows of the evaluation")
-    m = serializers.IntegerField(help_text="rows of the window; of texts: those that differ")
-    senders = serializers.IntegerField(default=None, allow_null=True, help_text="null: not known, so rows are taken as independent")
-    design_effect = serializers.FloatField(default=None, allow_null=True, help_text="how many times wider they make chance's variance")
-    sure = serializers.BooleanField(help_text="significant once all monitors are looked at together")
+    m = serializers.IntegerField(help_text="rows of the window; for texts: unique texts")
+    senders = serializers.IntegerField(default=None, allow_null=True, help_text="null: unknown, rows are treated as independent")
+    design_effect = serializers.FloatField(default=None, allow_null=True, help_text="factor by which senders inflate the variance")
+    sure = serializers.BooleanField(help_text="significant after correcting for all monitors")
     open = serializers.BooleanField()
     ratio = serializers.FloatField(default=None, allow_null=True, help_text="0: no difference, 1: the limit")
-    held = serializers.ChoiceField(choices=Held.choices, default=None, allow_null=True, help_text="why it opened nothing")
+    held = serializers.ChoiceField(choices=Held.choices, default=None, allow_null=True, help_text="why nothing was opened")
     why = serializers.CharField()
 
 
@@ -51,7 +51,7 @@ class BandOut(serializers.Serializer[Any]):
 
 
 class AccuracyEstimateOut(serializers.Serializer[Any]):
-    """What is to be expected of a window, without knowing the truth."""
+    """Expected performance in a window, estimated without labels."""
 
     accuracy = BandOut()
     macro_f1 = BandOut(allow_null=True)
@@ -59,11 +59,11 @@ class AccuracyEstimateOut(serializers.Serializer[Any]):
 
 
 class RealisedOut(BandOut):
-    """What people had said when the window was measured."""
+    """Feedback that had arrived when the window was measured."""
 
     rows = serializers.IntegerField()
     senders = serializers.IntegerField(
-        default=None, allow_null=True, help_text="at least so many; null: rows are taken as independent, or it was measured before that"
+        default=None, allow_null=True, help_text="lower bound; null: rows are treated as independent, or it predates counting"
     )
 
 
@@ -76,7 +76,7 @@ class MeasurementOut(serializers.Serializer[Any]):
     semver = serializers.CharField(source="version.semver")
     window_start = serializers.DateTimeField()
     window_end = serializers.DateTimeField()
-    asked = serializers.BooleanField(help_text="measured because somebody asked; it opens and closes nothing")
+    asked = serializers.BooleanField(help_text="measured on request; opens and closes nothing")
     rows = serializers.IntegerField()
     state = serializers.ChoiceField(choices=State.choices)
     why = serializers.CharField()
@@ -86,15 +86,15 @@ class MeasurementOut(serializers.Serializer[Any]):
 
 
 class ReportOut(MeasurementOut):
-    """Answers of a window against the evaluation."""
+    """A window's predictions compared with the evaluation."""
 
-    between = serializers.BooleanField(help_text="an hour measured early because it was far off; it isn't one of the windows")
+    between = serializers.BooleanField(help_text="an hour measured early because it was far beyond its limit; not one of the windows")
     estimate = AccuracyEstimateOut(allow_null=True)
     realised = RealisedOut(allow_null=True)
 
 
 class ReportDetailOut(ReportOut):
-    """The same with the bins behind it."""
+    """A report with its histogram bins."""
 
     bins = serializers.DictField(
         child=serializers.ListField(child=serializers.ListField()), help_text="monitor → [[name, evaluation, window]], counts"
@@ -102,7 +102,7 @@ class ReportDetailOut(ReportOut):
 
 
 class WordOut(serializers.Serializer[Any]):
-    """A word, and the share of each side's texts that hold it."""
+    """A word, and the share of each side's texts that contain it."""
 
     word = serializers.CharField()
     reference = serializers.FloatField()
@@ -110,9 +110,9 @@ class WordOut(serializers.Serializer[Any]):
 
 
 class TextCheckOut(MeasurementOut):
-    """Texts of a window against texts of the evaluation. typical: predictions, most typical of the window first.
+    """A window's texts compared with those of the evaluation. typical: predictions, most characteristic of the window first.
 
-    The words are null where your role does not read texts.
+    Words are null if your role can't read texts.
     """
 
     reference_rows = serializers.IntegerField()
@@ -123,13 +123,13 @@ class TextCheckOut(MeasurementOut):
 
 
 class EpisodeOut(serializers.Serializer[Episode]):
-    """A time in which a monitor stood open."""
+    """A period in which a monitor was open."""
 
     uuid = serializers.UUIDField()
     endpoint = serializers.UUIDField(source="endpoint.uuid")
     version = serializers.UUIDField(source="version.uuid")
     monitor = serializers.ChoiceField(choices=Monitor.choices)
-    value = serializers.FloatField(help_text="in the window that opened it; the report has that of the newest")
+    value = serializers.FloatField(help_text="in the window that opened it; the report has the latest value")
     limit = serializers.FloatField(help_text="in the same window")
     opened_at = serializers.DateTimeField()
     closed_at = serializers.DateTimeField(allow_null=True)
@@ -137,23 +137,23 @@ class EpisodeOut(serializers.Serializer[Episode]):
 
 
 class DriftOut(serializers.Serializer[Any]):
-    """What is known of the drift of an endpoint's live version; null where nothing was measured in the last 60 days.
+    """Drift of an endpoint's live version; null where nothing was measured in the last 60 days.
 
-    state: of the endpoint: drift while a monitor stands open, watch where the report or the texts beside it were over a limit, else that of
+    state: of the endpoint: drift while a monitor is open, watch if the report or its text check exceeded a limit, else that of
     the report.
     """
 
     state = serializers.ChoiceField(choices=State.choices, allow_null=True)
     report = ReportOut(allow_null=True)
-    asked = ReportOut(allow_null=True, help_text="the newest that somebody asked for")
-    texts = TextCheckOut(allow_null=True, help_text="beside the report")
-    asked_texts = TextCheckOut(allow_null=True, help_text="the newest that somebody asked for; it counts for nothing")
-    open = EpisodeOut(many=True, help_text="of the live version")
-    episodes = EpisodeOut(many=True, help_text="open or over, newest first, up to 30")
+    asked = ReportOut(allow_null=True, help_text="the latest requested")
+    texts = TextCheckOut(allow_null=True, help_text="for the same window as the report")
+    asked_texts = TextCheckOut(allow_null=True, help_text="the latest requested; opens and closes nothing")
+    open = EpisodeOut(many=True, help_text="open episodes of the live version")
+    episodes = EpisodeOut(many=True, help_text="open or closed, newest first, up to 30")
 
 
 class ReportPageOut(serializers.Serializer[Any]):
-    """Up to 30 reports, newest first. before: give it as ?before= to get the next page; null on the last."""
+    """Up to 30 reports, newest first. before: send it as ?before= for the next page; null on the last."""
 
     results = ReportOut(many=True)
     before = serializers.CharField(allow_null=True)
@@ -166,7 +166,7 @@ class OfEndpoint(View):
 
     @extend_schema(operation_id="drift_read", responses=DriftOut)
     def get(self, request: Request, uuid: UUID) -> Response:
-        """The newest report with the check of texts beside it, the newest of both that somebody asked for, and what stands open."""
+        """The latest report and text check, the latest requested ones, and open monitors."""
         found = Endpoint.objects.get(uuid=uuid)
         standing = queries.standing([found])[found.pk]
         shown: dict[str, Any] = {"state": standing.state, "report": standing.report, "asked": queries.latest_asked(found)}
@@ -183,7 +183,7 @@ class Reports(View):
 
     @extend_schema(operation_id="drift_reports", responses=ReportPageOut, parameters=[OpenApiParameter("before", str)])
     def get(self, request: Request, uuid: UUID) -> Response:
-        """Newest first; not those that somebody asked for."""
+        """List reports, newest first, without requested ones."""
         rows, older = queries.page_of_reports(Endpoint.objects.get(uuid=uuid), request.query_params.get("before", ""))
         return Response({"results": ReportOut(rows, many=True).data, "before": older})
 
@@ -195,19 +195,19 @@ class OneReport(View):
 
     @extend_schema(operation_id="drift_report", responses=ReportDetailOut)
     def get(self, request: Request, uuid: UUID) -> Response:
-        """What was measured, with its bins."""
+        """Get a report with its histogram bins."""
         rows = queries.measured(DriftReport, request.user).select_related("version", "endpoint")
         return Response(ReportDetailOut(policy.get_visible(request.user, rows, SEE, uuid=uuid)).data)
 
 
 class MeasureNow(View):
-    """A measurement that somebody wants."""
+    """A requested measurement."""
 
     needs = {"POST": Needs("drift.measure", Endpoint, SEE)}
 
     @extend_schema(operation_id="drift_measure", request=None, responses={202: JobOut})
     def post(self, request: Request, uuid: UUID) -> Response:
-        """Measure the last 24 hours: counts, then texts. While one waits or runs, that one is answered. 409 where nothing is live."""
+        """Measure the last 24 hours: counts, then texts. Returns the current job while one is queued or running. 409 if nothing is live."""
         return Response(JobOut(actions.ask(endpoint_id=uuid, actor=request.user)).data, status=202)
 
 

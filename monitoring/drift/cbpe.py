@@ -29,10 +29,10 @@ BAND = 3.0
 ROWS = 500
 SCORES = 5  # the best so many classes are kept of an answer
 LIMITS = (
-    "It assumes that a text still means what it meant: a label whose meaning moved is not seen.",
-    "It assumes texts of the kind that was evaluated: where many lie outside, nothing is estimated.",
-    "It believes confidences as they were calibrated on the reference; the band holds how few rows that had.",
-    f"Below {ROWS} answers, or {ROWS} rows of the evaluation, the band is wide.",
+    "It assumes that labels still mean the same: concept drift isn't detected.",
+    "It assumes texts like those evaluated: if many are unlike them, nothing is estimated.",
+    "It relies on confidences calibrated on the evaluation; the band reflects how many rows that had.",
+    f"With fewer than {ROWS} predictions or evaluation rows, the band is wide.",
 )
 
 

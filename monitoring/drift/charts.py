@@ -19,8 +19,8 @@ DEPTH = [[0, "$hair"], [1, WINDOW]]
 BEYOND = 2.0  # of the limit: the end of the scale
 LIMIT = {"color": "$bad", "width": 1, "dash": "dot"}
 END = {"xanchor": "left", "xshift": 4, "showarrow": False, "name": "end"}
-ACCURACY = "Blue: expected, with a band of three errors of window and evaluation; rust: correct from feedback, with 95 % intervals."
-ACCURACY_HEAD = ["UTC", "expected", "low", "high", "answers", "correct (from feedback)", "low", "high", "judged"]
+ACCURACY = "Blue: expected, with a band of 3 standard errors (window and evaluation); rust: correct from feedback, 95 % intervals."
+ACCURACY_HEAD = ["UTC", "expected", "low", "high", "predictions", "correct (from feedback)", "low", "high", "with feedback"]
 NAMES = {OTHER: "all others", MISSING: "missing"}
 
 
@@ -98,7 +98,7 @@ def heat(days: Sequence[Day], monitors: Sequence[Monitor]) -> Chart:
     }
     rows = [[day.day.isoformat(), *(told(day.ratios.get(each)) for each in monitors)] for day in days]
     return Chart(
-        id="weeks", lead=heat_lead(days, monitors), caption="The largest of each day, as a part of the limit; empty was not measured.",
+        id="weeks", lead=heat_lead(days, monitors), caption="Largest value of each day relative to the limit; empty: not measured.",
         figure={"data": [trace], "layout": layout}, head=["UTC", *(each.label for each in monitors)], rows=rows,
     )  # fmt: skip
 
@@ -109,8 +109,8 @@ def heat_lead(days: Sequence[Day], monitors: Sequence[Monitor]) -> str:
     most = max(beyond, key=lambda each: beyond[each])
     measured = sum(bool(day.ratios) for day in days)
     if not beyond[most]:
-        return f"Nothing was beyond its limit on {count(measured)} day{'s' * (measured != 1)}."
-    return f"{most.label} was beyond its limit on {count(beyond[most])} of {count(measured)} days."
+        return f"Nothing exceeded its limit on {count(measured)} day{'s' * (measured != 1)}."
+    return f"{most.label} exceeded its limit on {count(beyond[most])} of {count(measured)} days."
 
 
 def told(value: float | None) -> str:
@@ -169,7 +169,7 @@ def accuracy(points: Sequence[Accuracy], known: float | None, cut: datetime | No
         ]
         layout["annotations"] = [{"xref": "paper", "x": 1, "y": level, "text": "evaluation", **END}]
     rows = [[stamp(point.at), *part(point.estimate), *part(point.realised)] for point in points]
-    cut_at = f" Windows before {stamp(cut)} UTC are too many to draw their estimates." if cut else ""
+    cut_at = f" Estimates before {stamp(cut)} UTC aren't drawn because there are too many." if cut else ""
     return Chart(
         id="accuracy", lead=accuracy_lead(estimated, judged), caption=f"{ACCURACY}{cut_at}",
         figure={"data": data, "layout": layout}, head=ACCURACY_HEAD, rows=rows,

@@ -20,7 +20,7 @@ from monitoring.drift.domain import Floats, Verdict, Word
 from monitoring.drift.measuring import Measured
 from monitoring.drift.rules import ALPHA, MIN_TEXTS, Mark, Monitor
 
-WORDLESS = "No word stands in two of the texts, so words tell nothing."
+WORDLESS = "No word occurs in two texts, so words can't be compared."
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ def too_few(n: int, m: int) -> Compared | None:
     """The answer where a side has too few texts; None where both have enough."""
     if n >= MIN_TEXTS and m >= MIN_TEXTS:
         return None
-    said = f"{m} texts are kept of the window" if m < MIN_TEXTS else f"{n} texts are left of the reference"
+    said = f"The window has {m} stored texts" if m < MIN_TEXTS else f"The reference has {n} texts"
     return Compared(tuple(Measured(each, Mark.INSUFFICIENT, f"{said}; at least {MIN_TEXTS} are needed.", n=n, m=m) for each in TEXTUAL))
 
 

@@ -122,16 +122,16 @@ def sentence(said: Sequence[Said], rows: int) -> str:
     measured = [each for each in said if each.judgement is not None]
     still = [Monitor(each.measured.monitor).label for each in said if each.is_open]
     if not measured:
-        few = next((each.measured.why for each in said if each.measured.mark == Mark.INSUFFICIENT), "Nothing of it could be measured.")
-        waits = f" {listed(still)} stood open before and still does." if still else ""
-        return f"{few}{waits}" if rows else f"Nothing was answered.{waits}"
+        few = next((each.measured.why for each in said if each.measured.mark == Mark.INSUFFICIENT), "Nothing could be measured.")
+        waits = f" Still open from before: {listed(still)}." if still else ""
+        return f"{few}{waits}" if rows else f"No predictions in this window.{waits}"
     opened = [each for each in measured if each.is_open]
     if opened:
         return " ".join(open_sentence(each) for each in opened)[:500]
     over = [each for each in measured if each.measured.ratio > 1]
     if over:
         return " ".join(held_sentence(each) for each in over)[:500]
-    return "Nothing differs from the evaluation by more than chance and what matters."
+    return "No statistically and practically significant difference from the evaluation."
 
 
 def open_sentence(each: Said) -> str:
@@ -142,15 +142,15 @@ def open_sentence(each: Said) -> str:
     if each.opens and said.abrupt:
         often = f"; {of_limit(found.ratio)} in {found.m} rows, so one window is enough"
     else:
-        often = f"; over in {said.overs} of the last {said.of} windows" if said.over else "; it closes after 3 quiet windows"
+        often = f"; exceeded in {said.overs} of the last {said.of} windows" if said.over else "; closes after 3 quiet windows"
     return f"{Monitor(found.monitor).label}: {against(found.monitor, found.value, found.limit)}{often}."
 
 
 def held_sentence(each: Said) -> str:
     """Of a monitor that was over its limit and opened nothing."""
     found, held = each.measured, each.judgement.held if each.judgement else None
-    why = Held(held).label.lower() if held else "it was only looked at"
-    return f"{Monitor(found.monitor).label} was over its limit ({shown(found.monitor, found.value)}) and opened nothing: {why}."
+    why = Held(held).label.lower() if held else "this window opens nothing"
+    return f"{Monitor(found.monitor).label} exceeded its limit ({shown(found.monitor, found.value)}) but opened nothing: {why}."
 
 
 def of_limit(ratio: float) -> str:
@@ -166,7 +166,7 @@ def listed(names: Sequence[str]) -> str:
 def asked_by(found: Mapping[str, Any]) -> str:
     """The senders of a monitor's rows with their design effect: 50, effect 7.3. Windows measured before senders were looked at say none."""
     if found.get("senders") is None:
-        return "not known"
+        return "unknown"
     return f"{count(found['senders'])}, effect {decimals(found['design_effect'], 1)}"
 
 

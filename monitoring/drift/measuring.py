@@ -25,14 +25,14 @@ from monitoring.traffic.counts import Counts
 from monitoring.traffic.rules import CONFIDENCE_BINS, OOV_BINS
 from monitoring.traffic.senders import by_group, told
 
-OF_OLD = "Its old baseline does not say how sure the calibration is, and its evaluation cannot be read again. Evaluate the run again."
+OF_OLD = "The baseline has no calibration uncertainty, and its evaluation can't be read. Evaluate the run again."
 F1_ROWS_A_LABEL = 5
 HOW = {
-    Monitor.OOV: "Reference or window does not say how many words the vocabulary lacks. Servers report it once they are up to date.",
-    Monitor.LENGTH: "The lengths of the reference's texts, or of the window's, are not known.",
+    Monitor.OOV: "The reference or the window has no count of unknown words. Update the servers to report it.",
+    Monitor.LENGTH: "Text lengths of the reference or the window are unknown.",
 }
-ONE_GROUP = "All rows of the evaluation are near duplicates of each other, so it does not tell how far its accuracy varies by chance."
-ONE_SIDED = "All answers of the evaluation were right, or all wrong, so it does not tell how far its accuracy varies by chance."
+ONE_GROUP = "All evaluation rows are near duplicates of each other, so chance variation of its accuracy is unknown."
+ONE_SIDED = "All evaluation predictions were correct, or all wrong, so chance variation of its accuracy is unknown."
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +116,7 @@ class Measured:
 
 def too_few(monitor: str, m: int, least: int) -> Measured:
     """A window in which the monitor has too little to say anything."""
-    return Measured(monitor, Mark.INSUFFICIENT, f"{m} answers; at least {least} are needed.", m=m)
+    return Measured(monitor, Mark.INSUFFICIENT, f"{m} predictions; at least {least} are needed.", m=m)
 
 
 def small_reference(monitor: str, n: int, m: int) -> Measured:
@@ -214,7 +214,7 @@ def measure(monitor: str, reference: Reference, counts: Counts, senders: Senders
         return too_few(monitor, counts.answers, MIN_ROWS)
     bins = bins_of(monitor, reference, counts)
     if bins is None:
-        return Measured(monitor, Mark.NOT_MEASURED, HOW.get(Monitor(monitor), "The window says nothing of it."))
+        return Measured(monitor, Mark.NOT_MEASURED, HOW.get(Monitor(monitor), "The window has no data for it."))
     design = design_of(monitor, reference, counts, senders)
     shift = statistics.shift(bins, ALPHA, design, reference.each)
     if shift is None or shift.m < MIN_ROWS:
@@ -236,7 +236,7 @@ def unknown_labels(reference: Reference, counts: Counts) -> str:
         return ""
     names = ", ".join(sorted(new)[:3]) + ("…" if len(new) > 3 else "")
     share = percent(sum(new.values()) / max(1, sum(counts.labels.values())), 1)
-    return f"The label set changed: {share} of the answers carry labels that the evaluation does not know ({names})."
+    return f"The label set changed: {share} of predictions have labels that aren't in the evaluation ({names})."
 
 
 # ── Expected accuracy ───────────────────────────────────────────────────────
@@ -354,7 +354,7 @@ def measure_realised(reference: Reference, counts: Counts, tests: int = 1) -> Me
 
 def not_estimable(outside: float) -> Measured:
     """No accuracy is estimated of a window of which such a share of the texts (0 to 1) is unlike any evaluated."""
-    why = f"{percent(outside, 1)} of the texts are unlike anything evaluated, so confidences cannot be read as they were there."
+    why = f"{percent(outside, 1)} of texts are unlike anything evaluated, so the calibration doesn't apply to them."
     return Measured(Monitor.ACCURACY, Mark.NOT_MEASURED, why)
 
 

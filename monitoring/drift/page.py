@@ -155,7 +155,7 @@ def working(job: Job | None) -> Job | None:
 def why_not(user: User, found: Endpoint) -> str:
     """Why the person cannot have it measured now; empty where they can."""
     if not policy.can(user, "drift.measure", found):
-        return "ML engineers, ML leads and on-call can have drift measured."
+        return "Only ML engineers, ML leads, and on-call can measure drift."
     return ""
 
 
@@ -165,7 +165,7 @@ def figures(report: DriftReport) -> list[Figure]:
     known = base.calibration if base else None
     expected, f1 = (report.estimate or {}).get("accuracy"), (report.estimate or {}).get("macro_f1")
     return [
-        Figure("Answers", count(report.rows), sub=f"{report.version.semver} in this window"),
+        Figure("Predictions", count(report.rows), sub=f"{report.version.semver} in this window"),
         worst(report),
         estimated("Expected accuracy", expected, known["accuracy"] if known else None),
         estimated("Expected macro-F1", f1, known["macro_f1"] if known else None),
@@ -176,14 +176,14 @@ def figures(report: DriftReport) -> list[Figure]:
 def worst(report: DriftReport) -> Figure:
     """The monitor nearest to its limit, or beyond it."""
     if report.ratio is None:
-        return Figure("Nearest to its limit", None)
-    return Figure("Nearest to its limit", Monitor(report.worst).label, sub=judging.of_limit(report.ratio))
+        return Figure("Closest to its limit", None)
+    return Figure("Closest to its limit", Monitor(report.worst).label, sub=judging.of_limit(report.ratio))
 
 
 def called_right(said: Mapping[str, Any] | None) -> Figure:
     """What people had said when the window was measured."""
     if not said or said["rows"] < FEEDBACK_LEAST:
-        few = f"{things(said['rows'], 'prediction')} with feedback by then; {FEEDBACK_LEAST} needed" if said else "no feedback by then"
+        few = f"{things(said['rows'], 'prediction')} with feedback; {FEEDBACK_LEAST} needed" if said else "no feedback yet"
         return Figure("Correct (from feedback)", None, sub=few)
     by = f", {asked_by(said['senders'])}" if "senders" in said else ""  # older reports say nothing of it
     interval = f"{percent(said['low'], 1)} to {percent(said['high'], 1)} of {count(said['rows'])}{by}"
@@ -220,7 +220,7 @@ def monitor_line(monitor: Monitor, found: Mapping[str, Any], past: Sequence[Resu
     mark = Mark(found["mark"])
     known = found["value"] is not None
     held = Held(found["held"]).label if found.get("held") else ""
-    often = f"Over in {found['overs']} of the last {found['of']} windows." if known and found["overs"] else ""
+    often = f"Exceeded in {found['overs']} of the last {found['of']} windows." if known and found["overs"] else ""
     why = " ".join(filter(None, (found.get("window", ""), found["why"], f"{held}." if held else "", often)))
     ratios = [each.get(monitor, {}).get("ratio") for each in past]
     if not known:

@@ -100,9 +100,9 @@ def ratio_of(monitor: str, value: float, critical: float) -> float:
 class Held(TextChoices):
     """Why something that looked like drift opened nothing."""
 
-    SMALL = "small", "Sure, but too small to matter"
-    TOGETHER = "together", "Not sure once all monitors are looked at together"
-    USUAL = "usual", "Within what the windows of this endpoint usually show"
+    SMALL = "small", "Significant, but too small to matter"
+    TOGETHER = "together", "Not significant across all monitors"
+    USUAL = "usual", "Within this endpoint's usual range"
     FEW = "few", "Not often enough yet"
 
 

@@ -59,5 +59,5 @@ def panel(request: SignedInRequest, uuid: UUID) -> HttpResponse:
 def measure(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """Measure the last 24 hours now."""
     actions.ask(endpoint_id=uuid, actor=request.user)
-    toast(request, "The last 24 hours are being measured", kind="live")
+    toast(request, "Measuring the last 24 hours", kind="live")
     return redirect_or_refresh(request, reverse("drift:endpoint", args=[uuid]))

@@ -19,7 +19,10 @@ from registry.access.rest import View
 
 
 class ModelHealthOut(serializers.Serializer[Any]):
-    """One endpoint. right: share of answers called right in 30 days; estimate: accuracy expected from confidence; p95_ms: of 30 days."""
+    """One endpoint. right: share of correct predictions among those with feedback; estimate: accuracy expected from confidence.
+
+    right and p95_ms: of 30 days.
+    """
 
     endpoint = serializers.CharField(source="endpoint.full_name")
     uuid = serializers.UUIDField(source="endpoint.uuid")
@@ -39,7 +42,7 @@ class ModelHealthOut(serializers.Serializer[Any]):
 
 
 class DashboardDifferenceOut(serializers.Serializer[Any]):
-    """Model minus hold-out, with the ends of an interval that holds at every look, with 95 % together with the endpoint's other figures."""
+    """Model minus hold-out, with a 95 % interval that is valid at any time and simultaneous with the endpoint's other KPIs."""
 
     value = serializers.FloatField()
     low = serializers.FloatField()
@@ -47,7 +50,7 @@ class DashboardDifferenceOut(serializers.Serializer[Any]):
 
 
 class LiftOut(serializers.Serializer[Any]):
-    """A business figure against its hold-out. ratio_off: the two sides do not have the sizes that they should."""
+    """A KPI compared with its hold-out. ratio_off: the group sizes don't match the hold-out share."""
 
     kpi = serializers.UUIDField(source="comparison.kpi.uuid")
     name = serializers.CharField(source="comparison.kpi.name")
@@ -70,7 +73,7 @@ class BudgetOut(serializers.Serializer[Any]):
 
 
 class NoteOut(serializers.Serializer[Any]):
-    """Something that needs a person."""
+    """Something that needs attention."""
 
     kind = serializers.CharField(help_text="bad or warn")
     fact = serializers.CharField()
@@ -114,7 +117,7 @@ class DashboardOut(serializers.Serializer[Any]):
 
 
 class Dashboard(View):
-    """What those who lead look at."""
+    """The dashboard."""
 
     needs = {"GET": Needs("signed_in")}
 
@@ -125,7 +128,7 @@ class Dashboard(View):
         ],
     )  # fmt: skip
     def get(self, request: Request) -> Response:
-        """The figures of the endpoints whose dashboard you see."""
+        """Get the figures of endpoints whose dashboard you can see."""
         return Response(DashboardOut(page.dashboard(request.user, request.query_params.dict(), timezone.now())).data)
 
 

@@ -37,7 +37,7 @@ def kpi(name: str, unit: str, is_share: bool, weeks: Sequence[date], model: Valu
         [day, rounded(scaled(a, factor), digits), rounded(scaled(b, factor), digits)]
         for day, a, b in zip(days, model, holdout, strict=True)
     ]
-    caption = first + (" Each line down is a release." if releases else "")
+    caption = first + (" Vertical lines mark releases." if releases else "")
     return Chart(
         id="kpi", lead=lead, caption=caption, figure={"data": lines, "layout": layout}, head=["week from", "with model", "hold-out"],
         rows=rows, size="tall",
@@ -47,7 +47,7 @@ def kpi(name: str, unit: str, is_share: bool, weeks: Sequence[date], model: Valu
 def runs(months: Sequence[date], by_hand: Sequence[int], planned: Sequence[int], after_drift: Sequence[int]) -> Chart:
     """Runs that ended well, by month and by what caused them."""
     names = [f"{month:%b}" for month in months]
-    parts = (("by hand", "$c2", by_hand), ("planned", "$c4", planned), ("after drift", "$c1", after_drift))
+    parts = (("manual", "$c2", by_hand), ("planned", "$c4", planned), ("after drift", "$c1", after_drift))
     totals = [sum(values) for values in zip(by_hand, planned, after_drift, strict=True)]
     figure = {
         "data": [
@@ -66,10 +66,12 @@ def runs(months: Sequence[date], by_hand: Sequence[int], planned: Sequence[int],
         },
     }
     drifted = sum(after_drift)
-    caption = f"{count(drifted)} of {count(sum(totals))} in the period came from drift or lost quality." if sum(totals) else ""
+    caption = (
+        f"{count(drifted)} of {count(sum(totals))} in this period were triggered by drift or a drop in quality." if sum(totals) else ""
+    )
     lead = f"{count(totals[-1])} in {months[-1]:%B}." if months else "None."
     rows = [list(row) for row in zip(names, by_hand, planned, after_drift, strict=True)]
-    return Chart(id="runs", lead=lead, caption=caption, figure=figure, head=["month", "by hand", "planned", "after drift"], rows=rows)
+    return Chart(id="runs", lead=lead, caption=caption, figure=figure, head=["month", "manual", "planned", "after drift"], rows=rows)
 
 
 def cost(weeks: Sequence[date], per_million: Values, currency: str) -> Chart:
@@ -81,7 +83,7 @@ def cost(weeks: Sequence[date], per_million: Values, currency: str) -> Chart:
     caption = "" if change is None else f"{percent(abs(change))} {'more' if change > 0 else 'less'} than {len(weeks)} weeks ago."
     layout = {"yaxis": {"rangemode": "tozero", "title": {"text": f"{currency} per million"}}, "xaxis": {"type": "date"}}
     return Chart(
-        id="cost", lead=f"{money(known[-1])} {currency} per million,", caption=caption or "in the only week with answers.",
+        id="cost", lead=f"{money(known[-1])} {currency} per million,", caption=caption or "in the only week with predictions.",
         figure={"data": [curve], "layout": layout}, head=["week from", f"{currency} per million"],
         rows=[[day, rounded(value, 4)] for day, value in zip(days, per_million, strict=True)],
     )  # fmt: skip

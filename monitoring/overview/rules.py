@@ -43,32 +43,32 @@ class Health:
 def health(facts: Standing) -> Health:
     """The worst that is true of an endpoint. Only what was measured and found in order is called healthy."""
     if facts.quarantined:
-        return Health("bad", "in quarantine", "Its version is in quarantine and none was live before, so clients get 503.")
+        return Health("bad", "in quarantine", "Its version is in quarantine and there is no earlier one, so clients get 503.")
     if not facts.live:
-        return Health("off", "not live", "No version answers.")
+        return Health("off", "not live", "No version is deployed.")
     least = min(facts.budgets, default=None)
     if least is not None and least <= 0:
         return Health("bad", "over budget", "An error budget is spent.")
     if facts.pages:
-        return Health("bad", "alert open", f"{facts.pages} open alert{'s' if facts.pages > 1 else ''} of the kind that wakes people.")
+        return Health("bad", "alert open", f"{facts.pages} open alert{'s' if facts.pages > 1 else ''} with severity page.")
     if facts.drift == "drift":
-        return Health("bad", "drifting", "What it is asked is not what it was evaluated on.")
+        return Health("bad", "drifting", "Incoming texts differ from the evaluation data.")
     if facts.holding:
-        return Health("warn", "canary holds", "A canary waits for a person.")
+        return Health("warn", "canary on hold", "A canary needs a decision.")
     if least is not None and least < BUDGET_LOW:
-        return Health("warn", "budget low", f"{percent(least, unlike=(0,))} of an error budget is left.")
+        return Health("warn", "budget low", f"{percent(least, unlike=(0,))} of an error budget left.")
     if facts.drift == "failed":
-        return Health("warn", "drift not measured", "The newest measurement of drift failed.")
+        return Health("warn", "drift not measured", "The latest drift measurement failed.")
     if not facts.requests:
-        return Health("half", "no traffic", "Nobody asked it in 30 days.")
+        return Health("half", "no traffic", "No requests in 30 days.")
     if facts.drift == "insufficient":
-        return Health("half", Verdict.FEW.words, "Too few requests to tell whether it drifts.")
+        return Health("half", Verdict.FEW.words, "Too few requests to measure drift.")
     if facts.drift == "watch":
-        return Health("warn", WATCH, "A drift monitor was over its limit. It opened nothing, so nobody was alerted.")
+        return Health("warn", WATCH, "A drift monitor exceeded its limit but raised no alert.")
     if facts.drift is None or least is None:
         missing = " and ".join([*(["drift"] if facts.drift is None else []), *(["objectives"] if least is None else [])])
-        return Health("half", "partly measured", f"Without {missing} nobody can call it healthy.")
-    return Health("ok", "healthy", "No drift, budgets left, no open alert.")
+        return Health("half", "partly measured", f"Health is unknown without {missing}.")
+    return Health("ok", "healthy", "No drift, error budget left, no open alerts.")
 
 
 def monday_of(day: date) -> date:

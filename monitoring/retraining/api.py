@@ -32,12 +32,12 @@ def number(name: str, **more: Any) -> serializers.IntegerField:
 
 
 class ReasonOut(serializers.Serializer[Any]):
-    """One fact for or against. blocks: no trigger proposes while it holds. stops: nobody can."""
+    """One fact for or against. blocks: triggers don't propose while it is true. stops: no one can propose."""
 
     code = serializers.CharField()
     fact = serializers.CharField()
     value = serializers.CharField()
-    evidence = serializers.CharField(help_text="an address on this site, or empty")
+    evidence = serializers.CharField(help_text="a path on this site, or empty")
     blocks = serializers.BooleanField()
     stops = serializers.BooleanField()
 
@@ -52,14 +52,14 @@ class RetrainedComparisonOut(serializers.Serializer[Any]):
 
 
 class RetrainingProposalOut(serializers.Serializer[Proposal]):
-    """A proposal. Null: the step that makes it was not taken."""
+    """A proposal. Null: the step that creates the object hasn't run."""
 
     uuid = serializers.UUIDField()
     number = serializers.IntegerField()
     endpoint = serializers.UUIDField(source="endpoint.uuid")
     live = serializers.UUIDField(source="live.uuid", help_text="the version to beat")
     trigger = serializers.ChoiceField(
-        choices=Kind.choices, source="trigger.kind", default=None, allow_null=True, help_text="null: by a person"
+        choices=Kind.choices, source="trigger.kind", default=None, allow_null=True, help_text="null: proposed by a person"
     )
     proposed_by = serializers.UUIDField(source="proposed_by.uuid", default=None, allow_null=True)
     note = serializers.CharField()
@@ -67,8 +67,8 @@ class RetrainingProposalOut(serializers.Serializer[Proposal]):
     reasons_against = ReasonOut(many=True)
     state = serializers.ChoiceField(choices=State.choices)
     outcome = serializers.ChoiceField(choices=Outcome.choices, allow_blank=True)
-    step = serializers.ChoiceField(choices=Step.choices, allow_null=True, help_text="what is done next, or was when it ended")
-    blocked_by = serializers.CharField(help_text="what the step waits for")
+    step = serializers.ChoiceField(choices=Step.choices, allow_null=True, help_text="the current step, or the last one if it has ended")
+    blocked_by = serializers.CharField(help_text="what the step is waiting for")
     failure = serializers.CharField()
     failure_step = serializers.CharField()
     labels_new = serializers.IntegerField()
@@ -90,11 +90,11 @@ class RetrainingProposalOut(serializers.Serializer[Proposal]):
 class RetrainingProposalDetailOut(RetrainingProposalOut):
     """A proposal with what a decision is bound to."""
 
-    seen = serializers.CharField(help_text="give it when you approve or decline; 409 when something changed since")
+    seen = serializers.CharField(help_text="send it when you approve or decline; 409 if something changed since")
 
 
 class RetrainingProposalPageOut(serializers.Serializer[Any]):
-    """Up to 30 proposals, newest first. before: give it as ?before= to get the next page; null on the last."""
+    """Up to 30 proposals, newest first. before: send it as ?before= for the next page; null on the last."""
 
     results = RetrainingProposalOut(many=True)
     before = serializers.IntegerField(allow_null=True)
@@ -133,7 +133,7 @@ class RetrainingReasonIn(serializers.Serializer[Any]):
 
 
 class RetrainingVerdictOut(serializers.Serializer[Any]):
-    """Whether a person could propose now, and everything that speaks for and against it."""
+    """Whether a proposal is possible now, with all reasons for and against."""
 
     possible = serializers.BooleanField()
     reasons_for = ReasonOut(many=True)
@@ -152,11 +152,11 @@ class TriggerIn(serializers.Serializer[Any]):
     queue_items = number("queue_items", required=False)
     overlap = number("overlap", required=False)
     budget = number("budget", required=False)
-    seen = serializers.CharField(max_length=64, required=False, help_text="of the list; 409 when somebody changed them since")
+    seen = serializers.CharField(max_length=64, required=False, help_text="from the list; 409 if someone changed them since")
 
 
 class TriggerOut(serializers.Serializer[Trigger]):
-    """A trigger as it is set, with what it said when it was asked last."""
+    """A trigger's settings, and the result of its last check."""
 
     uuid = serializers.UUIDField()
     kind = serializers.ChoiceField(choices=Kind.choices)
@@ -174,7 +174,7 @@ class TriggerOut(serializers.Serializer[Trigger]):
 
 
 class TriggersOut(serializers.Serializer[Any]):
-    """The triggers of an endpoint that were ever set."""
+    """Triggers of an endpoint that have been set."""
 
     results = TriggerOut(many=True)
     seen = serializers.CharField()
@@ -190,17 +190,17 @@ class Proposals(View):
         parameters=[OpenApiParameter("endpoint", UUID), OpenApiParameter("state", str), OpenApiParameter("before", int)],
     )  # fmt: skip
     def get(self, request: Request) -> Response:
-        """Newest first."""
+        """List proposals, newest first."""
         rows, before = queries.page_of(request.user, **read(RetrainingFilterIn, request.query_params))
         return Response({"results": RetrainingProposalOut(rows, many=True).data, "before": before})
 
     @extend_schema(operation_id="retraining_propose", request=ProposeIn, responses={201: RetrainingProposalOut})
     def post(self, request: Request) -> Response:
-        """Propose by hand."""
+        """Propose a retraining."""
         given = read(ProposeIn, request.data)
         endpoint = policy.visible_to(request.user, Endpoint, SEE).filter(uuid=given.pop("endpoint")).first()
         if endpoint is None:
-            raise Refused("There is no such endpoint.", fields={"endpoint": ["Give an endpoint that you can see."]})
+            raise Refused("Endpoint not found.", fields={"endpoint": ["Give the uuid of an endpoint you can see."]})
         return Response(RetrainingProposalOut(actions.propose(endpoint_id=endpoint.uuid, actor=request.user, **given)).data, status=201)
 
 
@@ -211,94 +211,94 @@ class OneProposal(View):
 
     @extend_schema(operation_id="retraining_read", responses=RetrainingProposalDetailOut)
     def get(self, request: Request, uuid: UUID) -> Response:
-        """With the digest that a decision is bound to."""
+        """Get a proposal with the digest that a decision is bound to."""
         return Response(shown(request.user, uuid))
 
 
 class Approve(View):
-    """Saying yes."""
+    """Approve a proposal."""
 
     scope = None
     needs = {"POST": Needs("retraining.decide", Proposal, SEE)}
 
     @extend_schema(operation_id="retraining_approve", request=RetrainingDecisionIn, responses=RetrainingProposalDetailOut)
     def post(self, request: Request, uuid: UUID) -> Response:
-        """Let it go on, up to an open promotion."""
+        """Approve: the proposal continues up to a promotion request."""
         actions.approve(proposal_id=uuid, actor=request.user, **read(RetrainingDecisionIn, request.data))
         return Response(shown(request.user, uuid))
 
 
 class Decline(View):
-    """Saying no."""
+    """Decline a proposal."""
 
     scope = None
     needs = {"POST": Needs("retraining.decide", Proposal, SEE)}
 
     @extend_schema(operation_id="retraining_decline", request=RetrainingDecisionIn, responses=RetrainingProposalDetailOut)
     def post(self, request: Request, uuid: UUID) -> Response:
-        """End it with a reason."""
+        """Decline with a reason."""
         actions.decline(proposal_id=uuid, actor=request.user, **read(RetrainingDecisionIn, request.data))
         return Response(shown(request.user, uuid))
 
 
 class Collect(View):
-    """Collecting the texts."""
+    """Collect a proposal's texts."""
 
     needs = {"POST": Needs("traffic.read_texts", Proposal, SEE)}
 
     @extend_schema(operation_id="retraining_collect", request=None, responses=RetrainingProposalDetailOut)
     def post(self, request: Request, uuid: UUID) -> Response:
-        """Have them copied into the dataset in your name, where nobody behind the proposal may read them."""
+        """Copy the texts into the dataset in your name, if no one responsible for the proposal can read them."""
         actions.collect_texts(proposal_id=uuid, actor=request.user)
         return Response(shown(request.user, uuid))
 
 
 class CallOff(View):
-    """Ending at any step."""
+    """Withdraw a proposal."""
 
     needs = {"POST": Needs("retraining.propose", Proposal, SEE)}
 
     @extend_schema(operation_id="retraining_call_off", request=RetrainingReasonIn, responses=RetrainingProposalDetailOut)
     def post(self, request: Request, uuid: UUID) -> Response:
-        """Its training is stopped, its open promotion withdrawn."""
+        """Withdraw: stops its training and withdraws its open promotion."""
         actions.call_off(proposal_id=uuid, actor=request.user, **read(RetrainingReasonIn, request.data))
         return Response(shown(request.user, uuid))
 
 
 class Retry(View):
-    """Trying again."""
+    """Retry a failed proposal."""
 
     scope = None
     needs = {"POST": Needs("retraining.decide", Proposal, SEE)}
 
     @extend_schema(operation_id="retraining_retry", request=None, responses=RetrainingProposalDetailOut)
     def post(self, request: Request, uuid: UUID) -> Response:
-        """Do the failed step again."""
+        """Retry the failed step."""
         actions.retry(proposal_id=uuid, actor=request.user)
         return Response(shown(request.user, uuid))
 
 
 class Insist(View):
-    """Going on by hand."""
+    """Continue a proposal manually."""
 
     scope = None
     needs = {"POST": Needs("retraining.decide", Proposal, SEE)}
 
     @extend_schema(operation_id="retraining_insist", request=RetrainingReasonIn, responses=RetrainingProposalDetailOut)
     def post(self, request: Request, uuid: UUID) -> Response:
-        """Request promotion although the new model is not better."""
+        """Request promotion although the new model isn't better."""
         actions.insist(proposal_id=uuid, actor=request.user, **read(RetrainingReasonIn, request.data))
         return Response(shown(request.user, uuid))
 
 
 class Consider(View):
-    """What speaks for and against it."""
+    """Reasons for and against a retraining."""
 
     needs = {"GET": Needs(SEE, Endpoint)}
 
     @extend_schema(operation_id="retraining_consider", responses=RetrainingVerdictOut)
     def get(self, request: Request, uuid: UUID) -> Response:
-        """As it is at this moment. Changes nothing."""
+        """Evaluate the reasons now. Changes nothing."""
         endpoint = Endpoint.objects.select_related("model__project").get(uuid=uuid)
         found = weigh(endpoint, {name: limit.default for name, limit in LIMITS.items()}, timezone.now())
         said = found.as_json()
@@ -306,18 +306,18 @@ class Consider(View):
 
 
 class Triggers(View):
-    """What proposes by itself."""
+    """Triggers that propose automatically."""
 
     needs = {"GET": Needs(SEE, Endpoint), "PUT": Needs("retraining.manage", Endpoint, SEE)}
 
     @extend_schema(operation_id="retraining_triggers", responses=TriggersOut)
     def get(self, request: Request, uuid: UUID) -> Response:
-        """Those that were ever set."""
+        """List triggers that have been set."""
         return Response(triggers_of(Endpoint.objects.get(uuid=uuid)))
 
     @extend_schema(operation_id="retraining_set_trigger", request=TriggerIn, responses=TriggersOut)
     def put(self, request: Request, uuid: UUID) -> Response:
-        """Set one kind."""
+        """Set a trigger."""
         actions.set_trigger(endpoint_id=uuid, actor=request.user, **read(TriggerIn, request.data))
         return Response(triggers_of(Endpoint.objects.get(uuid=uuid)))
 

@@ -19,7 +19,7 @@ def number(name: str) -> forms.IntegerField:
 class TriggerForm(forms.Form):
     """One kind of trigger, as a whole. seen: the settings as the person read them."""
 
-    enabled = forms.BooleanField(label="Propose by itself", required=False)
+    enabled = forms.BooleanField(label="Propose automatically", required=False)
     threshold = forms.FloatField(label="Threshold")
     cooldown_days = number("cooldown_days")
     min_labels = number("min_labels")
@@ -41,8 +41,8 @@ class ProposeForm(forms.Form):
     """A person's own proposal."""
 
     note = forms.CharField(
-        label="Why", required=False, max_length=REASON_MAX, widget=forms.Textarea(attrs={"rows": 3}),
-        help_text="What you have seen, for the lead who decides. No text of a customer.",
+        label="Reason", required=False, max_length=REASON_MAX, widget=forms.Textarea(attrs={"rows": 3}),
+        help_text="What you observed, for the lead who decides. Don't include customer texts.",
     )  # fmt: skip
     window_days = number("window_days")
     queue_items = number("queue_items")

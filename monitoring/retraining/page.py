@@ -137,11 +137,11 @@ def thread(proposal: Proposal) -> list[Bead]:
         Bead("Live version", live.semver, find_url("catalog:version", uuid=live.uuid)),
         Bead("Proposal", str(proposal.number), at="now"),
         link("Queue", proposal.queue, "labeling:queue", count(proposal.items)),
-        link("Snapshot", proposal.snapshot, "snapshots:detail", f"s{proposal.snapshot.number}" if proposal.snapshot else ""),
+        link("Dataset version", proposal.snapshot, "snapshots:detail", f"v{proposal.snapshot.number}" if proposal.snapshot else ""),
         link("Run", proposal.run, "training:detail", str(proposal.run.number) if proposal.run else ""),
         link("Version", proposal.version, "catalog:version", proposal.semver),
     ]
-    asked = Bead("Promotion", f"request {promotion.number}" if promotion else "not asked", at=at[promotion is not None])
+    asked = Bead("Promotion", f"request {promotion.number}" if promotion else "not requested", at=at[promotion is not None])
     if promotion:
         asked = Bead("Promotion", f"request {promotion.number}", find_url("promotions:detail", uuid=promotion.uuid))
     return [*beads, asked]
@@ -154,9 +154,9 @@ def link(label: str, thing: Any, name: str, text: str) -> Bead:
 
 # ── Steps ───────────────────────────────────────────────────────────────────
 TITLES = {
-    Step.QUEUE: "Texts to labeling", Step.LABELS: "Labels decided", Step.SNAPSHOT: "New snapshot", Step.RUN: "Training",
-    Step.EVALUATION: "Evaluation of both", Step.COMPARISON: "Comparison", Step.VERSION: "Candidate version",
-    Step.PROMOTION: "Promotion asked",
+    Step.QUEUE: "Send texts to labeling", Step.LABELS: "Resolve labels", Step.SNAPSHOT: "New dataset version", Step.RUN: "Training",
+    Step.EVALUATION: "Evaluate both models", Step.COMPARISON: "Comparison", Step.VERSION: "Candidate version",
+    Step.PROMOTION: "Request promotion",
 }  # fmt: skip
 
 
@@ -170,12 +170,12 @@ def steps(proposal: Proposal) -> list[StepLine]:
         if done:
             lines.append(StepLine(TITLES[wanted], "ok", "done", text, links))
         elif wanted == now and not (ended and proposal.state != State.FAILED):
-            mark, name = ("bad", "failed") if proposal.state == State.FAILED else ("live", "under way")
+            mark, name = ("bad", "failed") if proposal.state == State.FAILED else ("live", "in progress")
             if proposal.state == State.OPEN and wanted != Step.QUEUE:
-                mark, name = "wait", "waits for the decision"
+                mark, name = "wait", "waiting for approval"
             lines.append(StepLine(TITLES[wanted], mark, name, proposal.failure or proposal.blocked_by or text, links))
         else:
-            lines.append(StepLine(TITLES[wanted], "off" if ended else "wait", "not done" if ended else "not begun", "", ()))
+            lines.append(StepLine(TITLES[wanted], "off" if ended else "wait", "not done" if ended else "not started", "", ()))
     return lines
 
 
@@ -186,10 +186,10 @@ def outcome(proposal: Proposal, step: Step) -> tuple[str, tuple[tuple[str, str],
     if step == Step.QUEUE:
         text = proposal.collect_note
         if proposal.queue:
-            text = f"{count(proposal.queue.items_decided)} of {count(proposal.items)} decided. {text}"
+            text = f"{count(proposal.queue.items_decided)} of {count(proposal.items)} resolved. {text}"
             found.append((proposal.queue.name, proposal.queue, "labeling:queue"))
     elif step == Step.LABELS:
-        text = f"{count(proposal.labels_new)} new, {count(proposal.min_labels)} asked for"
+        text = f"{count(proposal.labels_new)} new, {count(proposal.min_labels)} required"
         found.append((proposal.dataset.name, proposal.dataset, "datasets:dataset"))
     elif step == Step.SNAPSHOT and proposal.snapshot:
         text = f"{count(proposal.snapshot.counts.get('rows'))} rows"

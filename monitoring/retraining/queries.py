@@ -311,7 +311,7 @@ def gather(endpoint: Endpoint, now: datetime, window_days: int) -> Facts:
     urls = {"endpoint": find_url("endpoints:detail", uuid=endpoint.uuid), "predictions": find_url("traffic:recent", uuid=endpoint.uuid)}
     common: dict[str, Any] = {
         "frozen": f"The endpoint is frozen until {frozen.until:%d %b %H:%M} UTC: {frozen.reason}" if frozen else "",
-        "canary": f"{canary.version.semver} takes traffic as a canary" if canary else "",
+        "canary": f"{canary.version.semver} is running as a canary" if canary else "",
         "proposal": f"{other} is {other.get_state_display().lower()}" if other else "",
         "last_at": last.created_at if last else None,
         "recent": Proposal.objects.filter(endpoint=endpoint, run__isnull=False, run__created_at__gt=now - RECENT).count(),

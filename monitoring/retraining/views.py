@@ -72,7 +72,7 @@ def set_trigger(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     endpoint = Endpoint.objects.select_related("model__project").get(uuid=uuid)
     kind = request.POST.get("kind", "")
     if kind not in Kind.values:
-        raise Refused("There is no such trigger.", fields={"kind": [f"Choose one of {', '.join(Kind.values)}."]})
+        raise Refused("Trigger not found.", fields={"kind": [f"Choose one of {', '.join(Kind.values)}."]})
     form = TriggerForm(request.POST, kind=kind)
     if form.is_valid():
         try:
@@ -82,7 +82,7 @@ def set_trigger(request: SignedInRequest, uuid: UUID) -> HttpResponse:
         except Refused as refusal:
             add_refusal(form, refusal)
         else:
-            toast(request, f"The trigger {Kind(kind).label.lower()} of {endpoint} is set")
+            toast(request, f"{Kind(kind).label} trigger of {endpoint} saved")
             return redirect_or_refresh(request, reverse("retraining:settings", args=[uuid]))
     return respond(request, SETTINGS, "triggers", page.settings(request.user, endpoint, wrong=form), status=422)
 
@@ -101,7 +101,7 @@ def propose(request: SignedInRequest, uuid: UUID) -> HttpResponse:
         except Refused as refusal:
             add_refusal(form, refusal)
         else:
-            toast(request, f"{made} waits for a lead", kind="live")
+            toast(request, f"{made} created; a lead decides", kind="live")
             return redirect_or_refresh(request, reverse("retraining:detail", args=[made.uuid]))
     return respond(request, PROPOSE, "form", page.propose(endpoint, form), status=422 if request.method == "POST" else 200)
 
@@ -124,7 +124,7 @@ def decline(request: SignedInRequest, uuid: UUID) -> HttpResponse:
 @needs("traffic.read_texts", Proposal, see=SEE)
 def collect(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """Collect the texts in one's own name."""
-    return done(request, actions.collect_texts(proposal_id=uuid, actor=request.user), "Its texts are being collected", "live")
+    return done(request, actions.collect_texts(proposal_id=uuid, actor=request.user), "Collecting texts", "live")
 
 
 @require_POST
@@ -138,7 +138,7 @@ def call_off(request: SignedInRequest, uuid: UUID) -> HttpResponse:
 @needs("retraining.decide", Proposal, see=SEE)
 def retry(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """Do the failed step again."""
-    return done(request, actions.retry(proposal_id=uuid, actor=request.user), "Trying again", "live")
+    return done(request, actions.retry(proposal_id=uuid, actor=request.user), "Retrying", "live")
 
 
 @require_POST
@@ -146,7 +146,7 @@ def retry(request: SignedInRequest, uuid: UUID) -> HttpResponse:
 def insist(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """Request promotion although the model is not better."""
     return done(
-        request, actions.insist(proposal_id=uuid, actor=request.user, **cleaned(ReasonForm(request.POST))), "Going on by hand", "live"
+        request, actions.insist(proposal_id=uuid, actor=request.user, **cleaned(ReasonForm(request.POST))), "Continuing manually", "live"
     )
 
 

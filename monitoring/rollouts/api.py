@@ -32,32 +32,32 @@ class StartIn(PlanIn):
 
 
 class ForecastIn(PlanIn):
-    """A plan, and of which version, so that the forecast knows what it did as a shadow; without it that is left out."""
+    """A plan, and optionally the version, so that the forecast includes its shadow results."""
 
     version = serializers.UUIDField(required=False)
 
 
 class SeenIn(serializers.Serializer[Any]):
-    """seen: the rollout's `moves` when you looked; 409 when it moved since."""
+    """seen: the rollout's `moves` as you read it; 409 if it changed since."""
 
     seen = serializers.IntegerField(min_value=0)
 
 
 class WidenIn(SeenIn):
-    """reason: needed where the rule does not say so itself."""
+    """reason: required unless the rule would widen too."""
 
     reason = serializers.CharField(max_length=500, allow_blank=True, default="")
 
 
 class AbortIn(SeenIn):
-    """Why, and the version that has all traffic afterwards."""
+    """The reason, and the version that gets all traffic."""
 
     reason = serializers.CharField(max_length=500)
     typed = serializers.CharField(max_length=40)
 
 
 class SideOut(serializers.Serializer[Any]):
-    """What was counted of one arm. units: one for each sticky key and minute; the rest: units of which one was that."""
+    """Counts of one arm. units: one per sticky key and minute; the rest: units with at least one such request."""
 
     requests = serializers.IntegerField()
     units = serializers.IntegerField()
@@ -67,7 +67,7 @@ class SideOut(serializers.Serializer[Any]):
 
 
 class ConditionOut(serializers.Serializer[Any]):
-    """One line of the rule. word: holds, open, close, fails, not measured; stops: it takes the canary back."""
+    """One line of the rule. word: holds, open, close, fails, not measured; stops: it rolls the canary back."""
 
     title = serializers.CharField()
     now = serializers.CharField()
@@ -83,14 +83,14 @@ class RolloutOut(serializers.Serializer[Rollout]):
     version = serializers.UUIDField(source="version.uuid")
     semver = serializers.CharField(source="version.semver")
     baseline = serializers.UUIDField(source="baseline.uuid")
-    baseline_semver = serializers.CharField(source="baseline.semver", help_text="the version to type to abort")
+    baseline_semver = serializers.CharField(source="baseline.semver", help_text="type this version to abort")
     request = serializers.UUIDField(source="request.uuid")
     plan = PlanIn(source="rule")
     state = serializers.ChoiceField(choices=rules.State.choices)
     share = serializers.IntegerField(help_text="of 10,000")
-    moves = serializers.IntegerField(help_text="give it as `seen`")
+    moves = serializers.IntegerField(help_text="send it as `seen`")
     step_started_at = serializers.DateTimeField()
-    reason = serializers.CharField(help_text="why it holds or ended")
+    reason = serializers.CharField(help_text="why it's on hold or ended")
     started_at = serializers.DateTimeField()
     started_by = serializers.UUIDField(source="started_by.uuid")
     ended_at = serializers.DateTimeField(allow_null=True)
@@ -98,33 +98,33 @@ class RolloutOut(serializers.Serializer[Rollout]):
 
 
 class RolloutDetailOut(RolloutOut):
-    """A rollout with what the rule says at this moment."""
+    """A rollout with the rule's current decision."""
 
     decision = serializers.ChoiceField(choices=rules.Kind.choices)
     why = serializers.CharField()
     next_share = serializers.IntegerField()
     canary = SideOut()
     stable = SideOut()
-    e_values = serializers.DictField(child=serializers.FloatField(), help_text="natural logarithms, by errors, slow, wrong")
+    e_values = serializers.DictField(child=serializers.FloatField(), help_text="natural logarithms, keys: errors, slow, wrong")
     conditions = ConditionOut(many=True)
 
 
 class RolloutPageOut(serializers.Serializer[Any]):
-    """Up to 20 rollouts, newest first. before: give it as ?before= to get the next page; null on the last."""
+    """Up to 20 rollouts, newest first. before: send it as ?before= for the next page; null on the last."""
 
     results = RolloutOut(many=True)
     before = serializers.IntegerField(allow_null=True)
 
 
 class LookOut(serializers.Serializer[Look]):
-    """What the rule saw and decided at one moment. Counts are of the step, evidence is of the whole rollout."""
+    """A check of the rule and its decision. Counts are of the step, evidence is of the whole rollout."""
 
     at = serializers.DateTimeField()
     share = serializers.IntegerField(source="segment.share")
     canary = SideOut(source="counts.canary")
     stable = SideOut(source="counts.stable")
     e_values = serializers.DictField(source="log_e", child=serializers.FloatField(), help_text="natural logarithms")
-    difference = serializers.FloatField(allow_null=True, help_text="null: fewer than 100 requests or 30 sticky keys of an arm")
+    difference = serializers.FloatField(allow_null=True, help_text="null: fewer than 100 requests or 30 sticky keys on an arm")
     low = serializers.FloatField(allow_null=True)
     high = serializers.FloatField(allow_null=True)
     decision = serializers.CharField()
@@ -132,7 +132,7 @@ class LookOut(serializers.Serializer[Look]):
 
 
 class LookPageOut(serializers.Serializer[Any]):
-    """Up to 20 looks, newest first. before: give it as ?before= to get the next page; null on the last."""
+    """Up to 20 checks, newest first. before: send it as ?before= for the next page; null on the last."""
 
     results = LookOut(many=True)
     before = serializers.IntegerField(allow_null=True)
@@ -156,24 +156,26 @@ class StepForecastOut(serializers.Serializer[Any]):
 
 
 class ForecastOut(serializers.Serializer[Any]):
-    """What to expect of a plan at the present traffic. problem: why it could not start; empty when it can.
+    """Forecast for a plan at current traffic. problem: why it can't start; empty if it can.
 
-    caution: what speaks against it though it can; empty when nothing does.
+    caution: a warning that doesn't prevent the start; empty if there is none.
     """
 
     requests_per_hour = serializers.FloatField(source="traffic.per_hour")
-    customers = serializers.IntegerField(source="traffic.customers", help_text="sticky keys of the last day, by its last 10,000 answers")
+    customers = serializers.IntegerField(
+        source="traffic.customers", help_text="sticky keys of the last day, in its last 10,000 predictions"
+    )
     error_share = serializers.FloatField(source="traffic.error_share")
     steps = StepForecastOut(many=True)
-    hours = serializers.FloatField(allow_null=True, help_text="until all traffic with 80 % power, if the canary is as good")
-    detect_requests = serializers.IntegerField(allow_null=True, help_text="canary requests until the stated rise is found, 80 % power")
+    hours = serializers.FloatField(allow_null=True, help_text="hours to all traffic with 80 % power, if the canary is as good")
+    detect_requests = serializers.IntegerField(allow_null=True, help_text="canary requests to detect the stated rise with 80 % power")
     detect_hours = serializers.FloatField(allow_null=True)
     problem = serializers.CharField()
     caution = serializers.CharField()
 
 
 class Rollouts(View):
-    """The rollouts that you may see."""
+    """Rollouts you can see."""
 
     needs = {"GET": Needs("signed_in"), "POST": Needs("signed_in")}
 
@@ -182,34 +184,34 @@ class Rollouts(View):
         parameters=[OpenApiParameter("endpoint", UUID), OpenApiParameter("state", str), OpenApiParameter("before", int)],
     )  # fmt: skip
     def get(self, request: Request) -> Response:
-        """Newest first."""
+        """List, newest first."""
         rows, before = queries.page_of(request.user, **read(RolloutFilterIn, request.query_params))
         return Response({"results": RolloutOut(rows, many=True).data, "before": before})
 
     @extend_schema(operation_id="rollouts_start", request=StartIn, responses={201: RolloutOut})
     def post(self, request: Request) -> Response:
-        """Let an approved version take its first share beside the live one."""
+        """Start a rollout: the approved version gets its first share of traffic."""
         given = read(StartIn, request.data)
         wanted = policy.visible_to(request.user, PromotionRequest, "promotions.view").filter(uuid=given.pop("request")).first()
         if wanted is None:
-            raise Refused("There is no such approval.", fields={"request": ["Give an approved request."]})
+            raise Refused("Approval not found.", fields={"request": ["Give the uuid of an approved request."]})
         named = set(request.data) - {"request"}  # whoever names no part of a plan means the approved one
         made = actions.start(request_id=wanted.uuid, actor=request.user, plan=plan_of(given) if named else None)
         return Response(RolloutOut(made).data, status=201)
 
 
 class Forecast(View):
-    """What a plan would come to."""
+    """Forecast for a plan."""
 
     needs = {"POST": Needs("rollouts.start", Endpoint, SEE)}
 
     @extend_schema(operation_id="rollouts_forecast", request=ForecastIn, responses=ForecastOut)
     def post(self, request: Request, uuid: UUID) -> Response:
-        """The time to a decision at the endpoint's present traffic. Changes nothing."""
+        """Forecast the time to a decision at the endpoint's current traffic. Changes nothing."""
         endpoint, given = Endpoint.objects.get(uuid=uuid), read(ForecastIn, request.data)
         version = ModelVersion.objects.filter(model=endpoint.model_id, uuid=given["version"]).first() if "version" in given else None
         if "version" in given and version is None:
-            raise Refused("There is no such version.", fields={"version": ["Name a version of the endpoint's model by its uuid."]})
+            raise Refused("Version not found.", fields={"version": ["Give the uuid of a version of the endpoint's model."]})
         plan = plan_of({name: value for name, value in given.items() if name != "version"})
         return Response(ForecastOut(rules.forecast(plan, queries.present_traffic(endpoint, timezone.now(), version))).data)
 
@@ -221,18 +223,18 @@ class OneRollout(View):
 
     @extend_schema(operation_id="rollouts_read", responses=RolloutDetailOut)
     def get(self, request: Request, uuid: UUID) -> Response:
-        """The rollout, and what the rule says now."""
+        """Get a rollout and the rule's current decision."""
         return Response(shown(queries.visible(request.user).get(uuid=uuid)))
 
 
 class Looks(View):
-    """What the rule saw."""
+    """Checks of the rule."""
 
     needs = {"GET": Needs(SEE, Rollout)}
 
     @extend_schema(operation_id="rollouts_looks", responses=LookPageOut, parameters=[OpenApiParameter("before", int)])
     def get(self, request: Request, uuid: UUID) -> Response:
-        """Newest first."""
+        """List, newest first."""
         rows, before = queries.page_of_looks(
             queries.visible(request.user).get(uuid=uuid), read(RolloutFilterIn, request.query_params).get("before")
         )
@@ -240,18 +242,18 @@ class Looks(View):
 
 
 class Pause(View):
-    """Pausing."""
+    """Pause a rollout."""
 
     needs = {"POST": Needs("rollouts.steer", Rollout, SEE)}
 
     @extend_schema(operation_id="rollouts_pause", request=SeenIn, responses=RolloutOut)
     def post(self, request: Request, uuid: UUID) -> Response:
-        """Stop widening; it is still rolled back if it fails."""
+        """Pause widening; the canary is still rolled back if it fails."""
         return Response(RolloutOut(actions.pause(rollout_id=uuid, actor=request.user, **read(SeenIn, request.data))).data)
 
 
 class Resume(View):
-    """Going on."""
+    """Resume a rollout."""
 
     needs = {"POST": Needs("rollouts.steer", Rollout, SEE)}
 
@@ -262,24 +264,24 @@ class Resume(View):
 
 
 class Widen(View):
-    """Widening by hand."""
+    """Widen a canary manually."""
 
     needs = {"POST": Needs("rollouts.steer", Rollout, SEE)}
 
     @extend_schema(operation_id="rollouts_widen", request=WidenIn, responses=RolloutOut)
     def post(self, request: Request, uuid: UUID) -> Response:
-        """Go to the next step now."""
+        """Widen to the next step now."""
         return Response(RolloutOut(actions.widen(rollout_id=uuid, actor=request.user, **read(WidenIn, request.data))).data)
 
 
 class Abort(View):
-    """Stopping."""
+    """Abort a rollout."""
 
     needs = {"POST": Needs("rollouts.abort", Rollout, SEE)}
 
     @extend_schema(operation_id="rollouts_abort", request=AbortIn, responses=RolloutOut)
     def post(self, request: Request, uuid: UUID) -> Response:
-        """All traffic to the version beside it."""
+        """Abort: all traffic goes back to the baseline."""
         return Response(RolloutOut(actions.abort(rollout_id=uuid, actor=request.user, **read(AbortIn, request.data))).data)
 
 

@@ -52,7 +52,7 @@ def difference(rollout: Rollout, looks: Sequence[Look], updates_url: str = "") -
         ],
     }  # fmt: skip
     clear = last.interval is not None and last.interval.high < plan.margin
-    goal = "The band is clear of the red line." if clear else "The band must come below the red line before it widens."
+    goal = "The band is below the red line." if clear else "The band must be below the red line before the canary widens."
     rows = [
         [look.canary_units, *(signed(100 * value, 2) for value in (look.difference, look.low, look.high) if value is not None)]
         for look in looks
@@ -102,7 +102,7 @@ def evidence(rollout: Rollout, looks: Sequence[Look], updates_url: str = "") -> 
     rows = [[stamp(look.at), *(rules.e_text(look.log_e[metric]) for metric in rules.METRICS)] for look in looks]
     return Chart(
         id="evidence", lead=lead,
-        caption="Evidence against the canary, e-value, log scale. 1 says nothing.", figure={"data": data, "layout": layout},
+        caption="Evidence against the canary, e-value, log scale. 1 means no evidence.", figure={"data": data, "layout": layout},
         head=["UTC", *rules.METRICS], rows=rows, updates_url=updates_url,
     )  # fmt: skip
 
@@ -121,7 +121,7 @@ def places(values: dict[str, list[float]]) -> list[int]:
 def latency(points: Sequence[ArmPoint], began: datetime, updates_url: str = "") -> Chart:
     """p95 of both arms on one scale."""
     values = {arm: [point.p95_ms.get(arm) for point in points] for arm in ("stable", "canary")}
-    return by_arm("latency", latency_lead(points), "p95 latency, ms, measured in the server.", points, values, began, 1, updates_url)
+    return by_arm("latency", latency_lead(points), "p95 latency, ms, measured on the server.", points, values, began, 1, updates_url)
 
 
 def latency_lead(points: Sequence[ArmPoint]) -> str:
@@ -132,13 +132,13 @@ def latency_lead(points: Sequence[ArmPoint]) -> str:
     if min(of) < rules.MIN_PER_ARM:
         return too_few()
     apart = (histogram.quantile(canary, 0.95) or 0.0) - (histogram.quantile(stable, 0.95) or 0.0)
-    told = f"{signed(apart, 1)}\u00a0ms against stable" if round(apart, 1) else "as quick as stable"
-    return f"Canary {told}: p95 of {count(of[0])} and {count(of[1])} answers."
+    told = f"{signed(apart, 1)}\u00a0ms against stable" if round(apart, 1) else "as fast as stable"
+    return f"Canary {told}: p95 of {count(of[0])} and {count(of[1])} responses."
 
 
 def too_few(more: str = "") -> str:
     """What is said where an arm is too small to be compared. more: what else it may lack."""
-    return f"Not enough data: fewer than {rules.MIN_PER_ARM} requests{more} of an arm."
+    return f"Not enough data: fewer than {rules.MIN_PER_ARM} requests{more} on an arm."
 
 
 def errors(points: Sequence[ArmPoint], began: datetime, look: Look | None, margin: float, updates_url: str = "") -> Chart:
@@ -172,7 +172,7 @@ def agreement(points: Sequence[ArmPoint], name: str, updates_url: str = "") -> C
     }  # fmt: skip
     rows = [[stamp(point.start), told(value, 1)] for point, value in zip(points, values, strict=True)]
     return Chart(
-        id="agreement", lead=lead, caption="Same answer as the client got, %.", figure=figure, head=["UTC", "shadow"], rows=rows,
+        id="agreement", lead=lead, caption="Same prediction as the client's, %.", figure=figure, head=["UTC", "shadow"], rows=rows,
         size="short", updates_url=updates_url,
     )  # fmt: skip
 

@@ -136,7 +136,7 @@ def coming(rollout: Rollout, share: int, ahead: int, left: timedelta | None) -> 
     if ahead > 1:
         return f"after {duration(60 * rollout.rule.min_minutes)} and {things(rollout.rule.min_requests, 'request')}"
     if left is None:
-        return "not foreseeable yet"
+        return "no estimate yet"
     return f"expected in {duration(left)}" if left else "when no condition is open"
 
 
@@ -148,19 +148,19 @@ def buttons(user: User, rollout: Rollout) -> dict[str, Any]:
     holds = decision.kind == rules.Kind.PROMOTE
     nxt, semver, baseline = share_text(rollout.rule.next_share(rollout.share)), rollout.version.semver, rollout.baseline.semver
     blocked = queries.blocked(rollout, timezone.now())
-    going = f"It is being widened to {share_text(rollout.going_to)} just now." if rollout.going_to else ""
-    text = f"{semver} takes {nxt} of the traffic within a second; whoever has it already keeps it."
+    going = f"The canary is being widened to {share_text(rollout.going_to)}." if rollout.going_to else ""
+    text = f"{semver} takes {nxt} of the traffic within a second. Clients already on it stay on it."
     return {
         "why_not_steer": steer or going, "why_not_widen": steer or going or blocked, "why_not_abort": abort,
         "seen": {"seen": rollout.moves}, "rule_holds": holds, "next": nxt,
         "widen_dialog": {
-            "title": f"Go to {nxt}?",
-            "text": text if holds else f"{text} The rule would not do it yet: {decision.why}",
+            "title": f"Widen to {nxt}?",
+            "text": text if holds else f"{text} The rule wouldn't widen yet: {decision.why}",
         },
         "abort_dialog": {
             "title": f"Roll back to {baseline}?",
-            "text": f"All traffic goes to {baseline} within a second. The canary {semver} stops; its answers stay stored. "
-                    f"{rollout.request} stays used: another attempt needs a new approval.",
+            "text": f"All traffic goes to {baseline} within a second. The canary {semver} stops; its predictions stay stored. "
+                    f"{rollout.request} stays used, so another attempt needs a new approval.",
         },
     }  # fmt: skip
 
@@ -232,9 +232,9 @@ def thread(rollout: Rollout) -> list[Step]:
     """From the snapshot to the canary, and what it would replace."""
     version = rollout.version
     run, state = version.run, State(rollout.state)
-    ends = {State.PROMOTED: "has all traffic", State.ROLLED_BACK: "rolled back", State.ABORTED: "aborted"}
+    ends = {State.PROMOTED: "all traffic", State.ROLLED_BACK: "rolled back", State.ABORTED: "aborted"}
     steps = [
-        Step("Snapshot", f"s{run.snapshot.number}", find_url("snapshots:detail", uuid=run.snapshot.uuid)),
+        Step("Dataset version", f"v{run.snapshot.number}", find_url("snapshots:detail", uuid=run.snapshot.uuid)),
         Step("Run", str(run.number), find_url("training:detail", uuid=run.uuid)),
         Step("Version", version.semver, reverse("catalog:version", args=[version.uuid])),
         Step("Promotion", f"request {rollout.request.number}", reverse("promotions:detail", args=[rollout.request.uuid])),

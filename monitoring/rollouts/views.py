@@ -118,7 +118,7 @@ def pause(request: SignedInRequest, uuid: UUID) -> HttpResponse:
 def resume(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """Let the rule widen again."""
     made = actions.resume(rollout_id=uuid, actor=request.user, **cleaned(SeenForm(request.POST)))
-    return done(request, made, "The rollout goes on", "live")
+    return done(request, made, "Rollout resumed", "live")
 
 
 @require_POST

@@ -34,7 +34,7 @@ def volume(points: Sequence[Point], total: Total) -> Chart:
     versions = [*sorted(names - {""}, reverse=True), *(names & {""})]
     bars = [
         {
-            "type": "bar", "name": version or "no answer", "x": [stamp(point) for point in points],
+            "type": "bar", "name": version or "no prediction", "x": [stamp(point) for point in points],
             "y": [by_version(point).get(version, 0) for point in points],
             "marker": {"color": COLOURS[min(at, len(COLOURS) - 1)] if version else "$bad"},
         }
@@ -49,7 +49,7 @@ def volume(points: Sequence[Point], total: Total) -> Chart:
     rows = [[stamp(point), *[by_version(point).get(version, 0) for version in versions]] for point in points]
     return Chart(
         id="volume", lead=f"{count(total.requests)} request{'' if total.requests == 1 else 's'},", caption="by version.",
-        head=["UTC", *[name or "no answer" for name in versions]],
+        head=["UTC", *[name or "no prediction" for name in versions]],
         figure={"data": bars, "layout": layout}, rows=rows, size="short",
     )  # fmt: skip
 
@@ -65,7 +65,7 @@ def latency(points: Sequence[Point], total: Total) -> Chart:
     layout = {"yaxis": {"rangemode": "tozero"}, "annotations": [each for each in ends if each]}
     return Chart(
         id="latency", lead=f"p95 {unit(total.p95_ms, 'ms', 1)},",
-        caption=f"half within {unit(total.p50_ms, 'ms', 1)}; measured in the server.",
+        caption=f"half within {unit(total.p50_ms, 'ms', 1)}; measured on the server.",
         figure={"data": lines, "layout": layout}, head=["UTC", "p50 ms", "p95 ms", "p99 ms"], rows=rows, size="short",
     )  # fmt: skip
 
@@ -78,12 +78,12 @@ def errors(points: Sequence[Point], total: Total) -> Chart:
         "layout": {"yaxis": {"rangemode": "tozero", "ticksuffix": "\u00a0%"}},
     }
     rows = [[stamp(each), each.counts.errors, each.counts.shed, each.counts.refused, each.counts.requests] for each in points]
-    lead = f"{count(total.errors)} of {count(total.taken)} requests failed," if total.errors else "No request failed."
+    lead = f"{count(total.errors)} of {count(total.taken)} requests failed," if total.errors else "No failed requests."
     caption = f"{percent(total.error_share, 2, (0, 1))}." if total.errors else ""
-    aside = f"{count(total.shed)} were turned away, {count(total.refused)} were the client's fault." if total.shed or total.refused else ""
+    aside = f"{count(total.shed)} rejected due to overload, {count(total.refused)} client errors." if total.shed or total.refused else ""
     return Chart(
         id="errors", lead=lead, caption=f"{caption} {aside}".strip(), figure=figure,
-        head=["UTC", "errors", "turned away", "client's fault", "requests"], rows=rows, size="short",
+        head=["UTC", "errors", "overloaded", "client errors", "requests"], rows=rows, size="short",
     )  # fmt: skip
 
 
@@ -101,8 +101,8 @@ def labels(points: Sequence[Point], total: Total) -> Chart:
         bars.append({"type": "bar", "name": "other", "x": times, "y": [row and row[-1] for row in shares], "marker": {"color": "$ink-3"}})
     layout = {"barmode": "stack", "yaxis": {"range": [0, 100], "ticksuffix": "\u00a0%"}, "legend": {"orientation": "h", "y": 1.25}}
     answered = sum(total.labels.values())
-    lead = f"{visible_name(common[0])} in {percent(total.labels[common[0]] / answered, 1)} of answers." if common else "No answers."
-    caption = f"{len(total.labels)} labels were given." if len(total.labels) > 1 else ""
+    lead = f"{visible_name(common[0])} in {percent(total.labels[common[0]] / answered, 1)} of predictions." if common else "No predictions."
+    caption = f"{len(total.labels)} labels predicted." if len(total.labels) > 1 else ""
     head = ["UTC", *[visible_name(name) for name in common], *(["other"] if rest else [])]
     rows = [[at, *(round(share, 1) for share in (row or [])[: len(head) - 1])] for at, row in zip(times, shares, strict=True)]
     return Chart(id="labels", lead=lead, caption=caption, figure={"data": bars, "layout": layout}, head=head, rows=rows, size="short")
@@ -127,15 +127,15 @@ def confidence(points: Sequence[Point], total: Total) -> Chart:
     times = [stamp(point) for point in points]
     mean = [scaled(point.counts.mean_confidence) for point in points]
     low = [scaled(histogram.share_quantile(point.counts.confidence, CONFIDENCE_BINS, 0.1)) for point in points]
-    lines = [line("mean", "$c1", times, mean), line("lowest tenth", "$c2", times, low)]
-    ends = [end("mean", "$c1", times, mean), end("lowest tenth", "$c2", times, low)]
+    lines = [line("mean", "$c1", times, mean), line("10th percentile", "$c2", times, low)]
+    ends = [end("mean", "$c1", times, mean), end("10th percentile", "$c2", times, low)]
     layout = {"yaxis": {"range": [0, 100], "ticksuffix": "\u00a0%"}, "annotations": [each for each in ends if each]}
     tenth = histogram.share_quantile(total.confidence, CONFIDENCE_BINS, 0.1)
     rows = [[at, rounded(mean[place]), rounded(low[place])] for place, at in enumerate(times)]
     return Chart(
         id="confidence", lead=f"Mean confidence {percent(total.mean_confidence, 1)},",
-        caption=f"a tenth of the answers at or below {percent(tenth)}.",
-        figure={"data": lines, "layout": layout}, head=["UTC", "mean %", "lowest tenth %"], rows=rows, size="short",
+        caption=f"10th percentile {percent(tenth)}.",
+        figure={"data": lines, "layout": layout}, head=["UTC", "mean %", "10th percentile %"], rows=rows, size="short",
     )  # fmt: skip
 
 
@@ -154,7 +154,7 @@ def kpi(name: str, unit_name: str, is_share: bool, weeks: Sequence[Week]) -> Cha
         for place, at in enumerate(times)
     ]
     return Chart(
-        id="kpi", lead=f"{name} by week,", caption="with the model and without it; gaps where no case was reported.",
+        id="kpi", lead=f"{name} by week,", caption="with and without the model; gaps: no cases reported.",
         figure={"data": lines, "layout": layout}, rows=rows, size="tall",
         head=["week from", f"with the model {suffix}", "cases", f"hold-out {suffix}", "cases"],
     )  # fmt: skip

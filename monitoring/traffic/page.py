@@ -56,8 +56,8 @@ def figures(total: Total) -> list[Figure]:
     right, cost = total.right_told, total.cost_per_million
     return [
         Figure("Requests", count(total.requests), sub=f"{decimals(total.per_minute or 0.0, 1)} a minute"),
-        Figure("p50 latency", number(total.p50_ms), "ms", "in the server"),
-        Figure("p95 latency", number(total.p95_ms), "ms", "in the server"),
+        Figure("p50 latency", number(total.p50_ms), "ms", "on the server"),
+        Figure("p95 latency", number(total.p95_ms), "ms", "on the server"),
         Figure("Errors", None if total.error_share is None else percent(total.error_share, 2, (0, 1)), sub=failed(total)),
         Figure(
             "Correct (from feedback)", percent(right.value, 1) if right else None,
@@ -84,7 +84,7 @@ def few(judged: int) -> str:
 
 def without_cost() -> str:
     """Why the cost is not measured."""
-    return "no price of a core-hour is set" if settings.PRICE_PER_CORE_HOUR is None else "no CPU time was reported"
+    return "set PRICE_PER_CORE_HOUR" if settings.PRICE_PER_CORE_HOUR is None else "no CPU time reported"
 
 
 def number(value: float | None) -> str | None:
@@ -176,7 +176,7 @@ def kpi_figures(found: Comparison, *, is_share: bool) -> list[Figure]:
         Figure("With the model", told(found.model_mean), unit, f"{count(found.model.n)} cases"),
         Figure("Hold-out", told(found.holdout_mean), unit, f"{count(found.holdout.n)} cases"),
         Figure("Difference", apart.value if apart else None, apart.unit if apart else "", interval(found, apart)),
-        Figure("Held out", None if not found.subjects else percent(found.holdout.subjects / found.subjects, 1), sub=split_of(found)),
+        Figure("Hold-out share", None if not found.subjects else percent(found.holdout.subjects / found.subjects, 1), sub=split_of(found)),
     ]  # fmt: skip
 
 
@@ -204,7 +204,7 @@ class Difference(NamedTuple):
     @property
     def told(self) -> str:
         """With its interval, in words."""
-        return f"{self.with_unit}, {self.low} to {self.high} at every look"
+        return f"{self.with_unit}, {self.low} to {self.high}, valid at any time"
 
 
 def difference(found: Comparison) -> Difference | None:
@@ -223,8 +223,8 @@ def interval(found: Comparison, apart: Difference | None) -> str:
             return f"needs about {SUBJECTS_LEAST[found.kpi.kind]} subjects in each arm"
         if max(found.model.largest, found.holdout.largest) > LARGEST:
             return f"not enough data: few subjects have more than {percent(LARGEST)} of the cases of an arm"
-        return "no interval: in each arm all values are the same"
-    return f"{apart.low} to {apart.high}, at every look"
+        return "no interval: all values in each arm are the same"
+    return f"{apart.low} to {apart.high}, valid at any time"
 
 
 def curl(kpi: Kpi) -> str:

@@ -60,4 +60,4 @@ def told(sides: Mapping[str, int], good: int, bad: int, least: int = 1) -> Told 
 
 def asked_by(senders: int | None) -> str:
     """By how many, as the end of a phrase."""
-    return f"by at least {count(senders)} senders" if senders else "taken as independent"
+    return f"by at least {count(senders)} senders" if senders else "treated as independent"

@@ -70,7 +70,7 @@ def feedback(request: SignedInRequest, uuid: UUID) -> HttpResponse:
         except Refused as refusal:
             add_refusal(form, refusal)
         else:
-            toast(request, "Noted")
+            toast(request, "Feedback saved")
             return redirect_or_refresh(request, reverse("traffic:prediction", args=[uuid]))
     return respond(request, "monitoring/traffic/prediction.html", "prediction", page.prediction(request.user, found, form), status=422)
 
@@ -104,7 +104,7 @@ def define_kpi(request: SignedInRequest, uuid: UUID) -> HttpResponse:
         except Refusal as refusal:
             add_refusal(form, refusal)
         else:
-            toast(request, f"{made.name} is defined")
+            toast(request, f"{made.name} created")
             return redirect_or_refresh(request, reverse("traffic:kpi", args=[made.uuid]))
     return respond(request, "monitoring/traffic/kpis.html", "kpis", page.kpis(request.user, found, form), status=422)
 
@@ -134,6 +134,6 @@ def record_outcomes(request: SignedInRequest, uuid: UUID) -> HttpResponse:
         except Refusal as refusal:
             add_refusal(form, refusal)
         else:
-            toast(request, "Noted")
+            toast(request, "Outcome saved")
             return redirect_or_refresh(request, reverse("traffic:kpi", args=[uuid]))
     return respond(request, "monitoring/traffic/kpi.html", "kpi", page.kpi(request.user, found, "90d", form), status=422)

@@ -222,8 +222,9 @@ def group_name(root: Model, role: roles.Role) -> str:
 
 def project_uuid(subject: Model) -> UUID:
     """The uuid of the project that an object belongs to: what an event names as its chain."""
-    key = root_key(subject, type(subject).project_path)  # type: ignore[attr-defined]
-    return Project.objects.values_list("uuid", flat=True).get(pk=key)
+    path: str = type(subject).project_path  # type: ignore[attr-defined]
+    found: UUID = type(subject)._default_manager.values_list("uuid" if path == "pk" else f"{path}__uuid", flat=True).get(pk=subject.pk)
+    return found
 
 
 def grant_models() -> list[type[Model]]:

@@ -17,10 +17,10 @@ from django.db.models import Q, QuerySet
 from datasets_app.labeling.models import Decision, Label, LabelChange, LabelSchema
 from datasets_app.labeling.queries.changes import READ
 from datasets_app.labeling.relabelling import ChangeKind
-from datasets_app.labeling.values import classes_of
 from datasets_app.scanning.models import Finding, GroupMember
 from datasets_app.snapshots.models import Snapshot
 from datasets_app.snapshots.rules import TEST, TRAIN, VALIDATION
+from lifecycle.task_types.values import labels_of
 from registry.ledger import accounts
 from registry.ledger.rules import SYSTEM
 from registry.ledger.verbs import Verb
@@ -93,7 +93,7 @@ def changers(found: QuerySet[Decision]) -> set[str]:
     said = found.filter(annotations__isnull=False).values_list("created_at", "annotations__label__stable_id", "annotations__value")
     schemas: set[int] = set()
     for decided, label, value in said.iterator(chunk_size=AT_ONCE):
-        for name in {str(label)} if value is None else classes_of(value):
+        for name in {str(label)} if value is None else labels_of(value):
             schemas |= read_through(name, gone, decided, reads_retired=value is not None)
     return publishers(LabelSchema.objects.filter(pk__in=schemas))
 

@@ -41,7 +41,7 @@ def read(request: PromotionRequest, version: ModelVersion, *, from_nothing: bool
     is carried over from the request, whose row may have been forged."""
     run, snapshot, known = version.run, version.run.snapshot, {} if from_nothing else request.subject
     card, alias = catalog.newest_card(version), Alias.objects.select_related("version__run__snapshot").get(endpoint=request.endpoint)
-    people, plan = asked(request, by_trail=from_nothing)
+    asking, plan = asked(request, by_trail=from_nothing)
     labels = test_labels(snapshot)
     decided = known["people"]["decided"] if known and known.get("test_labels") == labels else deciders(snapshot)
     baseline = {"root_digest": alias.version.root_digest if alias.version else "", "moves": alias.moves}
@@ -65,16 +65,23 @@ def read(request: PromotionRequest, version: ModelVersion, *, from_nothing: bool
         "baseline": baseline,
         "comparison": digest_of(request.comparison),
         "gates": gates(request),
-        "people": {
-            **people,
-            **workers(version.run, people),
-            "froze": froze,
-            "card": card_authors(version),
-            "registered": [str(version.registered_by.uuid)] if version.registered_by else [],
-            "decided": decided,
-        },
+        "people": people(version, asking, froze, decided),
         **({"plan": digest_of(plan)} if plan else {}),  # requests from before plans keep their digest
     }
+
+
+def people(version: ModelVersion, asking: dict[str, list[str]], froze: list[str], decided: list[str]) -> dict[str, list[str]]:
+    """Whose own work is judged, as uuids by part. asking: whose work the request is by itself."""
+    registered = [str(version.registered_by.uuid)] if version.registered_by else []
+    own = {"froze": froze, "card": card_authors(version), "registered": registered, "decided": decided}
+    return {**asking, **workers(version.run, asking), **own}
+
+
+def people_afresh(request: PromotionRequest, version: ModelVersion) -> dict[str, list[str]]:
+    """The same as `read` from nothing says, without the rest of it: for who has compared that already."""
+    asking, _ = asked(request, by_trail=True)
+    live = Alias.objects.select_related("version__run__snapshot").get(endpoint=request.endpoint).version
+    return people(version, asking, freezers(version.run, live), deciders(version.run.snapshot))
 
 
 def asked(request: PromotionRequest, *, by_trail: bool = False) -> tuple[dict[str, list[str]], dict[str, Any]]:

@@ -7,6 +7,9 @@ addEventListener("click", (event) => {
   const text = from ? document.getElementById(from)?.textContent : button.getAttribute("data-copy");
   navigator.clipboard?.writeText(text ?? "").then(
     () => dispatchEvent(new CustomEvent("toast", { detail: { kind: "ok", text: "Copied" } })),
-    () => dispatchEvent(new CustomEvent("toast", { detail: { kind: "bad", text: "Not copied: the browser does not allow it here" } })),
+    () =>
+      dispatchEvent(
+        new CustomEvent("toast", { detail: { kind: "bad", text: "Not copied: the browser does not allow it here" } }),
+      ),
   );
 });

@@ -7,7 +7,9 @@
     const target = /** @type {Element} */ (event.target);
     const button = target.closest("[commandfor]");
     if (button && !native && button.getAttribute("aria-disabled") !== "true") {
-      const dialog = /** @type {HTMLDialogElement | null} */ (document.getElementById(button.getAttribute("commandfor") || ""));
+      const dialog = /** @type {HTMLDialogElement | null} */ (
+        document.getElementById(button.getAttribute("commandfor") || "")
+      );
       if (button.getAttribute("command") === "show-modal" && !dialog?.open) dialog?.showModal();
       if (button.getAttribute("command") === "close") dialog?.close();
     }
@@ -18,7 +20,11 @@
   // by then would be lost.
   new MutationObserver((changes) => {
     const focused = document.activeElement;
-    if (focused instanceof HTMLElement && changes.some(({ target }) => target instanceof HTMLDialogElement && !target.open && target.contains(focused))) focused.blur();
+    if (
+      focused instanceof HTMLElement &&
+      changes.some(({ target }) => target instanceof HTMLDialogElement && !target.open && target.contains(focused))
+    )
+      focused.blur();
   }).observe(document, { subtree: true, attributeFilter: ["open"] });
 
   /** @param {HTMLInputElement} input */
@@ -30,7 +36,8 @@
     if (event.target instanceof HTMLInputElement && event.target.dataset.match !== undefined) lock(event.target);
   });
   /** @param {ParentNode} root */
-  const lockAll = (root) => root.querySelectorAll("input[data-match]").forEach((input) => lock(/** @type {HTMLInputElement} */ (input)));
+  const lockAll = (root) =>
+    root.querySelectorAll("input[data-match]").forEach((input) => lock(/** @type {HTMLInputElement} */ (input)));
   addEventListener("DOMContentLoaded", () => lockAll(document));
   document.addEventListener("htmx:load", (event) => lockAll(/** @type {CustomEvent} */ (event).detail.elt));
 

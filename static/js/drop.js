@@ -19,9 +19,12 @@
     });
   }
   addEventListener("change", (event) => {
-    const zone = zoneOf(event), say = zone?.querySelector(".drop-say");
+    const zone = zoneOf(event),
+      say = zone?.querySelector(".drop-say");
     if (!zone || !say) return;
     const file = input(zone).files?.[0];
-    say.textContent = file ? `${file.name}, ${(file.size / 1e6).toFixed(file.size < 1e6 ? 3 : 1)} MB` : "Drop a file here, or choose one.";
+    say.textContent = file
+      ? `${file.name}, ${(file.size / 1e6).toFixed(file.size < 1e6 ? 3 : 1)} MB`
+      : "Drop a file here, or choose one.";
   });
 })();

@@ -2,19 +2,27 @@
 /* Forms: focus goes to the error summary, a form is sent once, and a step that needs a complete form says what is missing. */
 (() => {
   /** @param {ParentNode} root */
-  const focusSummary = (root) => /** @type {HTMLElement | null} */ (root.querySelector("[data-focus]:not([data-sample] *)"))?.focus();
+  const focusSummary = (root) =>
+    /** @type {HTMLElement | null} */ (root.querySelector("[data-focus]:not([data-sample] *)"))?.focus();
 
   const say = () => {
     for (const button of /** @type {NodeListOf<HTMLButtonElement>} */ (document.querySelectorAll("[data-needs]"))) {
       const ready = button.form?.checkValidity() ?? true;
       const why = ready ? null : button.dataset.needs || "";
-      for (const name of ["title", "aria-description"]) why === null ? button.removeAttribute(name) : button.setAttribute(name, why);
+      for (const name of ["title", "aria-description"])
+        why === null ? button.removeAttribute(name) : button.setAttribute(name, why);
       why === null ? button.removeAttribute("aria-disabled") : button.setAttribute("aria-disabled", "true");
     }
   };
   addEventListener("input", say);
-  addEventListener("DOMContentLoaded", () => { focusSummary(document); say(); });
-  document.addEventListener("htmx:afterSettle", (event) => { focusSummary(/** @type {CustomEvent} */ (event).detail.elt); say(); });
+  addEventListener("DOMContentLoaded", () => {
+    focusSummary(document);
+    say();
+  });
+  document.addEventListener("htmx:afterSettle", (event) => {
+    focusSummary(/** @type {CustomEvent} */ (event).detail.elt);
+    say();
+  });
 
   /** Whether a field shows something else than its page came with; what is still being typed says so itself. @param {Element} field */
   const isChosen = (field) => {
@@ -36,9 +44,13 @@
     }
   });
 
-  addEventListener("click", (event) => {
-    if (/** @type {Element} */ (event.target).closest("[aria-disabled='true']")) event.preventDefault();
-  }, true);
+  addEventListener(
+    "click",
+    (event) => {
+      if (/** @type {Element} */ (event.target).closest("[aria-disabled='true']")) event.preventDefault();
+    },
+    true,
+  );
 
   addEventListener("submit", (event) => {
     const form = /** @type {HTMLFormElement} */ (event.target);
@@ -48,6 +60,7 @@
     setTimeout(() => /** @type {SubmitEvent} */ (event).submitter?.setAttribute("aria-busy", "true"), 300);
   });
   addEventListener("pageshow", (event) => {
-    if (event.persisted) document.querySelectorAll("form[data-sent]").forEach((form) => form.removeAttribute("data-sent"));
+    if (event.persisted)
+      document.querySelectorAll("form[data-sent]").forEach((form) => form.removeAttribute("data-sent"));
   });
 })();

@@ -4,7 +4,9 @@
   let waiting = 0;
 
   /** @param {EventTarget | null} target */
-  const typing = (target) => target instanceof Element && target.closest("input:not([type=checkbox], [type=radio]), textarea, select, [contenteditable]") !== null;
+  const typing = (target) =>
+    target instanceof Element &&
+    target.closest("input:not([type=checkbox], [type=radio]), textarea, select, [contenteditable]") !== null;
 
   /** @param {number} by */
   const move = (by) => {
@@ -14,7 +16,7 @@
     rows.forEach((other) => other.removeAttribute("aria-selected"));
     if (row?.matches("tr")) row.setAttribute("aria-selected", "true");
     const link = row?.matches("a, button") ? row : row?.querySelector("a, button");
-    /** @type {HTMLElement | null | undefined} */ (link)?.focus();
+    if (link instanceof HTMLElement) link.focus();
   };
 
   /** @type {Record<string, () => void>} */
@@ -24,7 +26,9 @@
     t: () => /** @type {HTMLElement | null} */ (document.querySelector("[data-theme-toggle]"))?.click(),
     j: () => move(1),
     k: () => move(-1),
-    g: () => { waiting = Date.now(); },
+    g: () => {
+      waiting = Date.now();
+    },
   };
 
   addEventListener("keydown", (event) => {
@@ -32,10 +36,19 @@
     if (document.body.dataset.keys === "off" || document.querySelector("dialog[open]")) return;
     if (Date.now() - waiting < 1500) {
       waiting = 0;
-      const link = /** @type {HTMLAnchorElement | null} */ (document.querySelector(`[data-go="${CSS.escape(event.key)}"]`));
-      if (link) { event.preventDefault(); location.assign(link.href); return; }
+      const link = /** @type {HTMLAnchorElement | null} */ (
+        document.querySelector(`[data-go="${CSS.escape(event.key)}"]`)
+      );
+      if (link) {
+        event.preventDefault();
+        location.assign(link.href);
+        return;
+      }
     }
-    if (acts[event.key]) { event.preventDefault(); acts[event.key](); }
+    if (acts[event.key]) {
+      event.preventDefault();
+      acts[event.key]();
+    }
   });
 
   const own = /** @type {HTMLTemplateElement | null} */ (document.querySelector("template[data-keys-of-page]"));

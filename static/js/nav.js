@@ -9,7 +9,7 @@
   const set = (open) => {
     document.body.classList.toggle("navopen", open);
     toggle.setAttribute("aria-expanded", String(open));
-    if (open) /** @type {HTMLElement | null} */ (nav.querySelector("a"))?.focus();
+    if (open) nav.querySelector("a")?.focus();
   };
   addEventListener("click", (event) => {
     const target = /** @type {Element} */ (event.target);
@@ -17,7 +17,8 @@
     else if (document.body.classList.contains("navopen") && !target.closest(".nav")) set(false);
   });
   addEventListener("keydown", (event) => {
-    if (event.key !== "Escape" || !document.body.classList.contains("navopen") || nav.querySelector(":popover-open")) return;
+    if (event.key !== "Escape" || !document.body.classList.contains("navopen") || nav.querySelector(":popover-open"))
+      return;
     set(false);
     toggle.focus();
   });

@@ -11,8 +11,10 @@
   const select = (to) => {
     const all = options();
     all.forEach((option, at) => option.setAttribute("aria-selected", String(at === to)));
-    if (all[to]) { input.setAttribute("aria-activedescendant", all[to].id); all[to].scrollIntoView({ block: "nearest" }); }
-    else input.removeAttribute("aria-activedescendant");
+    if (all[to]) {
+      input.setAttribute("aria-activedescendant", all[to].id);
+      all[to].scrollIntoView({ block: "nearest" });
+    } else input.removeAttribute("aria-activedescendant");
   };
   const open = () => {
     if (dialog.open) return;
@@ -23,11 +25,15 @@
   };
   addEventListener("open-palette", open);
   addEventListener("click", (event) => {
-    if (/** @type {Element} */ (event.target).closest("[data-palette]")) { event.preventDefault(); open(); }
+    if (/** @type {Element} */ (event.target).closest("[data-palette]")) {
+      event.preventDefault();
+      open();
+    }
   });
   list.addEventListener("htmx:afterSettle", () => select(0));
   input.addEventListener("keydown", (event) => {
-    const all = options(), at = all.findIndex((option) => option.getAttribute("aria-selected") === "true");
+    const all = options(),
+      at = all.findIndex((option) => option.getAttribute("aria-selected") === "true");
     if (event.key === "ArrowDown" || event.key === "ArrowUp") {
       event.preventDefault();
       select((at + (event.key === "ArrowDown" ? 1 : all.length - 1)) % Math.max(1, all.length));

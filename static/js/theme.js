@@ -10,12 +10,14 @@
   const store = (theme) => {
     const url = document.querySelector("[data-theme-toggle][data-url]")?.getAttribute("data-url");
     const headers = JSON.parse(document.body.getAttribute("hx-headers") || "{}");
-    if (url) fetch(url, { method: "POST", headers, body: new URLSearchParams({ theme }), redirect: "manual" }).catch(() => {});
+    if (url)
+      fetch(url, { method: "POST", headers, body: new URLSearchParams({ theme }), redirect: "manual" }).catch(() => {});
     else sessionStorage.setItem("theme", theme);
   };
 
   const kept = sessionStorage.getItem("theme");
-  if (!root.dataset.theme && kept && !document.querySelector("[data-theme-toggle][data-url]")) root.dataset.theme = kept;
+  if (!root.dataset.theme && kept && !document.querySelector("[data-theme-toggle][data-url]"))
+    root.dataset.theme = kept;
 
   addEventListener("click", (event) => {
     if (!(event.target instanceof Element) || !event.target.closest("[data-theme-toggle]")) return;

@@ -11,7 +11,8 @@
     const go = () => (toast.matches(":hover, :focus-within") ? setTimeout(go, 2000) : toast.remove());
     setTimeout(go, 6000);
   };
-  const ageAll = () => corner.querySelectorAll("[data-toast]").forEach((toast) => age(/** @type {HTMLElement} */ (toast)));
+  const ageAll = () =>
+    corner.querySelectorAll("[data-toast]").forEach((toast) => age(/** @type {HTMLElement} */ (toast)));
   new MutationObserver(ageAll).observe(corner, { childList: true, subtree: true });
   ageAll();
 
@@ -32,13 +33,27 @@
     toast.append(state, close);
     if (![...corner.querySelectorAll(".st")].some((other) => other.textContent === text)) corner.append(toast);
   };
-  addEventListener("toast", (event) => say(/** @type {CustomEvent} */ (event).detail.kind, /** @type {CustomEvent} */ (event).detail.text));
+  addEventListener("toast", (event) =>
+    say(/** @type {CustomEvent} */ (event).detail.kind, /** @type {CustomEvent} */ (event).detail.text),
+  );
 
-  addEventListener("click", (event) => /** @type {Element} */ (event.target).closest("[data-toast] [data-close]")?.closest("[data-toast]")?.remove());
+  addEventListener("click", (event) =>
+    /** @type {Element} */ (event.target)
+      .closest("[data-toast] [data-close]")
+      ?.closest("[data-toast]")
+      ?.remove(),
+  );
 
   document.addEventListener("htmx:sendError", () => say("bad", "No connection. What you see may be old"));
   document.addEventListener("htmx:responseError", (event) => {
     const status = /** @type {CustomEvent} */ (event).detail.xhr.status;
-    say("bad", status === 404 ? "It is no longer there. Reload the page" : status >= 500 ? "The server failed to answer. Nothing on this page was changed" : `The server refused (${status}). Reload the page`);
+    say(
+      "bad",
+      status === 404
+        ? "It is no longer there. Reload the page"
+        : status >= 500
+          ? "The server failed to answer. Nothing on this page was changed"
+          : `The server refused (${status}). Reload the page`,
+    );
   });
 })();

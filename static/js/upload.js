@@ -5,7 +5,8 @@
     const { lengthComputable, loaded, total } = /** @type {CustomEvent} */ (event).detail;
     const form = /** @type {Element} */ (event.target).closest?.("[data-upload]");
     const box = /** @type {HTMLElement | null | undefined} */ (form?.querySelector("[data-upload-progress]"));
-    const bar = box?.querySelector("progress"), say = box?.querySelector("[data-upload-say]");
+    const bar = box?.querySelector("progress"),
+      say = box?.querySelector("[data-upload-say]");
     if (!box || !bar || !say || !lengthComputable) return;
     const percent = Math.floor((100 * loaded) / total);
     box.hidden = false;

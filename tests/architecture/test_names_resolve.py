@@ -34,14 +34,16 @@ def takes(name: str) -> list[frozenset[str]]:
     return [frozenset(params) for possibilities, *_ in resolver.reverse_dict.getlist(own) for _, params in possibilities]
 
 
-def trees() -> Iterator[tuple[str, ast.Module]]:
+def trees(naming: str) -> Iterator[tuple[str, ast.Module]]:
+    """The files of the product in whose text this pattern is found."""
     for path in (path for wing in WINGS for path in sorted(Path(settings.BASE_DIR, wing).rglob("*.py"))):
-        yield str(path.relative_to(settings.BASE_DIR)), ast.parse(path.read_text(encoding="utf-8"))
+        if re.search(naming, source := path.read_text(encoding="utf-8")):
+            yield str(path.relative_to(settings.BASE_DIR)), ast.parse(source)
 
 
 def asked() -> Iterator[tuple[str, str, frozenset[str]]]:
     """Where an address is asked for by a name that is written there, the name, and what is given with it."""
-    for where, tree in trees():
+    for where, tree in trees("find_url"):
         for node in ast.walk(tree):
             if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "find_url" and isinstance(node.args[0], ast.Constant):
                 yield f"{where}:{node.lineno}", node.args[0].value, frozenset(each.arg for each in node.keywords if each.arg)
@@ -62,7 +64,7 @@ def test_every_name_of_an_address_that_stands_in_a_table_is_there():
     spaces = set(get_resolver().namespace_dict)
     names = {
         (where, node.value)
-        for where, tree in trees()
+        for where, tree in trees(rf"""["']{NAME.pattern}["']""")
         for node in ast.walk(tree)
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and NAME.fullmatch(node.value)
     }

@@ -36,11 +36,11 @@ def test_a_waiting_run_is_moved_on_its_page_and_on_the_page_of_jobs(opened, laun
     page = opened(f"/runs/{run.uuid}/", mia)
 
     expect(page.get_by_text("2nd in line")).to_be_visible()
-    page.get_by_role("button", name="Make urgent").click()
-    expect(page.get_by_text("next in line, urgent")).to_be_visible()
+    page.get_by_role("button", name="Raise priority").click()
+    expect(page.get_by_text("1st in queue, urgent")).to_be_visible()
     page.goto(page.url.replace(f"/runs/{run.uuid}/", "/jobs/"))
     line = page.locator(f"#job-{run.job.uuid}")
-    line.get_by_role("button", name="Do later").click()
+    line.get_by_role("button", name="Lower priority").click()
     expect(line.get_by_text("2nd in line, later")).to_be_visible()
 
     run.job.refresh_from_db()
@@ -55,7 +55,7 @@ def test_a_run_is_launched_for_a_gpu_and_waits_for_one(opened, launch, snapshot,
     page.get_by_label("Priority").select_option("Later")
     jobs.leave()
     page.get_by_role("button", name="Start run").click()
-    expect(page.get_by_text("No worker with a GPU of the queue training is running")).to_be_visible()
+    expect(page.get_by_text("No worker with a GPU is running for the queue training")).to_be_visible()
 
     run = Run.objects.get()
     assert (run.spec["device"], run.job.device, run.job.priority) == ("cuda", "cuda", Priority.LATER)

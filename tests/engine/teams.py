@@ -1,13 +1,11 @@
-"""What tests of several processes of one run share: how it is followed, and how one of them is killed."""
+"""What tests of several processes of one run share: how it is followed, and how another than the first is killed."""
 
 from __future__ import annotations
-
-import time
-from threading import Thread
 
 import pytest
 from safetensors.torch import load_file
 
+from lifecycle.engine import checkpoint
 from lifecycle.engine.events import points, read_events
 from tests.support.processes import family
 
@@ -45,18 +43,18 @@ def children():
     return family("calm_follower")
 
 
-def kill_when(condition):
-    """Kill the other process in the moment in which the condition holds."""
+def killed_after(checkpoints, monkeypatch):
+    """Have the other process of the next run that comes so far be killed, once this one has sealed so many checkpoints."""
+    seal, sealed = checkpoint.seal, []
 
-    def watch():
-        while not condition():
-            time.sleep(0.005)
-        for each in children():
-            each.kill()
+    def seal_and_kill(folder):
+        seal(folder)
+        sealed.append(folder)
+        if len(sealed) == checkpoints:
+            for each in children():
+                each.kill()
 
-    thread = Thread(target=watch)
-    thread.start()
-    return thread
+    monkeypatch.setattr(checkpoint, "seal", seal_and_kill)
 
 
 def digest(folder):

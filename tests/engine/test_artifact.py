@@ -21,9 +21,9 @@ STRATEGIES = {kind: {"kind": kind} for kind in ("full", "lora", "ia3", "adapter"
 
 
 @pytest.fixture(params=STRATEGIES)
-def artifact(request, run_folder, train_here):
+def artifact(request, run_folder, once):
     folder = run_folder(strategy=STRATEGIES[request.param], epochs=3, max_tokens=16)
-    train_here(folder)
+    once(folder)
     return folder / "artifact"
 
 

@@ -19,10 +19,10 @@ TEXT = "Where is my card?"
 
 
 @pytest.fixture
-def artifact(run_folder, train_here):
+def artifact(run_folder, once):
     """Of a run whose int8 graph passed its gate."""
     folder = run_folder(validation=[*ROWS, (ROWS[0][0], "refund")] * 12)  # a contradiction, so that no probability is 1
-    assert train_here(folder)["int8"]["passed"] is True
+    assert once(folder)["int8"]["passed"] is True
     (folder / "artifact").rename(folder / "model")
     return folder / "model"
 

@@ -39,11 +39,15 @@ def merged(tmp_path, train_here, artifact, base, name="merged"):
 
 
 @pytest.fixture
-def known(run_folder, train_here, tmp_path, tiny_base):
+def known(run_folder, once, tmp_path, tiny_base):
     """A base that tells cards from refunds."""
-    run = run_folder("first", strategy={"kind": "lora", "rank": 4, "dropout": 0.0}, **LEARNS | {"learning_rate": 3e-2})
-    assert train_here(run)["metrics"]["accuracy"] == 1.0
-    return merged(tmp_path, train_here, run / "artifact", tiny_base)
+    (tmp_path / "known").mkdir()
+    run = run_folder("known/run", strategy={"kind": "lora", "rank": 4, "dropout": 0.0}, **LEARNS | {"learning_rate": 3e-2})
+    assert once(run)["metrics"]["accuracy"] == 1.0
+    spec = {"artifact": "run/artifact", "base": {"path": str(tiny_base), "name": "tiny"}}
+    (tmp_path / "known" / "spec.json").write_text(json.dumps(spec))
+    once(tmp_path / "known", "merge")
+    return tmp_path / "known" / "model"
 
 
 def on(base, **fields):

@@ -13,16 +13,15 @@ pytestmark = pytest.mark.engine
 
 
 @pytest.fixture
-def evaluated(run_folder, train_here, tiny_base, tmp_path):
-    run = run_folder(epochs=15)
-    train_here(run)
+def evaluated(run_folder, once, tiny_base, tmp_path):
     folder = tmp_path / "evaluation"
     folder.mkdir()
+    once(run_folder("evaluation/run", epochs=15))
     write_rows(folder / "data.jsonl", ROWS[::-1])
     write_rows(folder / "train.jsonl", ROWS)
-    spec = {"artifact": str(run / "artifact"), "base": {"path": str(tiny_base), "name": "tiny"}, "baselines": True, "bootstrap": 50}
+    spec = {"artifact": "run/artifact", "base": {"path": str(tiny_base), "name": "tiny"}, "baselines": True, "bootstrap": 50}
     (folder / "spec.json").write_text(json.dumps(spec))
-    return folder, train_here(folder, verb="evaluate")
+    return folder, once(folder, "evaluate")
 
 
 def test_an_evaluation_has_every_part_of_the_contract(evaluated):
@@ -83,9 +82,10 @@ def test_the_run_is_held_against_each_baseline_on_the_same_resamples(evaluated):
 def test_two_splits_share_what_baselines_learn_and_read_as_each_does_alone(evaluated, train_here, monkeypatch):
     folder, alone = evaluated
     spec = json.loads((folder / "spec.json").read_text())
+    shared = {"artifact": "run/artifact", "data": "data.jsonl", "train": "train.jsonl"}
     for name in ("one", "two"):
         (folder / name).mkdir()
-        (folder / name / "spec.json").write_text(json.dumps(spec | {"data": "../data.jsonl", "train": "../train.jsonl"}))
+        (folder / name / "spec.json").write_text(json.dumps(spec | {name: f"../{of}" for name, of in shared.items()}))
     (folder / "spec.json").write_text(json.dumps({"folders": ["one", "two"]}))
     learn, learnt = baselines.learn, []
     monkeypatch.setattr(baselines, "learn", lambda *args, **options: learnt.append(args) or learn(*args, **options))
@@ -179,9 +179,7 @@ def test_predict_and_embed_answer_every_row(evaluated, train_here):
 def test_export_makes_the_same_graph_again(evaluated, train_here):
     folder, before = evaluated
     spec = json.loads((folder / "spec.json").read_text())
-    from pathlib import Path
-
-    graph = Path(spec["artifact"]) / "serving" / "model.onnx"
+    graph = folder / spec["artifact"] / "serving" / "model.onnx"
     bytes_before = graph.read_bytes()
     graph.unlink()
     (folder / "spec.json").write_text(json.dumps({"artifact": spec["artifact"]}))

@@ -11,6 +11,7 @@ import sys
 import psutil
 import pytest
 
+from tests.engine.test_resume import wait_for
 from tests.support.forked import ORDINARY, Forked
 
 pytestmark = pytest.mark.engine
@@ -22,8 +23,7 @@ def waiting(run_folder):
     """A process of a long run that has begun to learn."""
     folder = run_folder(epochs=1000, batch_size=4)
     process = subprocess.Popen([*ENGINE, "train", str(folder)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True)
-    while '"metric"' not in ((folder / "events.jsonl").read_text() if (folder / "events.jsonl").exists() else ""):
-        assert process.poll() is None
+    wait_for(process, folder, 1)
     yield process, folder
     process.kill()
     process.wait()

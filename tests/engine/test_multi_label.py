@@ -90,16 +90,15 @@ def test_thresholds_are_those_of_the_best_f1_on_validation(sets_folder, train_he
 
 
 @pytest.fixture
-def evaluated(sets_folder, train_here, tiny_base, tmp_path):
-    run = sets_folder(epochs=30, strategy={"kind": "lora"})
-    train_here(run)
+def evaluated(sets_folder, once, tiny_base, tmp_path):
     folder = tmp_path / "evaluation"
     folder.mkdir()
+    once(sets_folder("evaluation/run", epochs=30, strategy={"kind": "lora"}))
     write_rows(folder / "data.jsonl", SETS[::-1])
     write_rows(folder / "train.jsonl", SETS)
-    spec = {"artifact": str(run / "artifact"), "base": {"path": str(tiny_base), "name": "tiny"}, "baselines": True, "bootstrap": 50}
+    spec = {"artifact": "run/artifact", "base": {"path": str(tiny_base), "name": "tiny"}, "baselines": True, "bootstrap": 50}
     (folder / "spec.json").write_text(json.dumps(spec))
-    return folder, train_here(folder, verb="evaluate")
+    return folder, once(folder, "evaluate")
 
 
 def test_an_evaluation_of_sets_has_every_part(evaluated):
@@ -136,9 +135,9 @@ def test_predict_gives_every_row_its_labels(evaluated, train_here):
     assert table["predicted"].to_pylist() == pq.read_table(folder / "predictions.parquet")["predicted"].to_pylist()
 
 
-def test_the_snippet_of_the_card_gives_the_same_labels(sets_folder, train_here, tiny_base):
+def test_the_snippet_of_the_card_gives_the_same_labels(sets_folder, once, tiny_base):
     folder = sets_folder(epochs=30, strategy={"kind": "lora"})
-    train_here(folder)
+    once(folder)
     info = ArtifactInfo.read(folder / "artifact")
     given = Predictor(folder / "artifact").probabilities(TEXTS) >= np.array(info.thresholds)
 

@@ -16,7 +16,7 @@ from lifecycle.engine.document import SpecError
 from lifecycle.engine.faults import EngineFault
 from lifecycle.engine.spec import TrainSpec
 from lifecycle.engine.team import Team
-from tests.engine.teams import assert_same_curve, children, digest, kill_when
+from tests.engine.teams import assert_same_curve, children, digest, killed_after
 
 pytestmark = pytest.mark.engine
 
@@ -36,13 +36,12 @@ def test_two_processes_give_the_curve_and_the_weights_of_one(calm_folder, train_
     assert not distributed.is_initialized()
 
 
-def test_a_process_that_is_killed_ends_the_run_in_a_sentence_and_resuming_gives_the_same_weights(calm_folder, train_here):
-    undisturbed, folder = (calm_folder(name, processes=2, epochs=40) for name in ("undisturbed", "killed"))
+def test_a_process_that_is_killed_ends_the_run_in_a_sentence_and_resuming_gives_the_same_weights(calm_folder, train_here, monkeypatch):
+    undisturbed, folder = (calm_folder(name, processes=2, epochs=4) for name in ("undisturbed", "killed"))
     train_here(undisturbed)
 
-    killing = kill_when(lambda: len(list((folder / "checkpoints").glob("checkpoint-*/COMPLETE.json"))) == 2)
+    killed_after(2, monkeypatch)
     failed = train_here(folder)
-    killing.join()
     again = train_here(folder)
 
     assert (failed["status"], failed["error"]["code"]) == ("failed", "process_lost")

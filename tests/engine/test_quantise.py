@@ -59,15 +59,25 @@ def test_the_macro_f1_of_the_gate_is_that_of_every_report():
     assert quantise.macro_f1(INFO, answers(truth, 2), truth) == pytest.approx((0 + 4 / 6 + 1 + 1) / 4)
 
 
-@pytest.fixture
-def trained(run_folder, train_here):
+def trained_by(train, run_folder):
     """Trains with so many validation rows; returns the folder and its result."""
 
     def make(rows, name="run", **fields):
         folder = run_folder(name, validation=(ROWS * (rows // len(ROWS) + 1))[:rows], **fields)
-        return folder, train_here(folder)
+        return folder, train(folder)
 
     return make
+
+
+@pytest.fixture
+def trained(run_folder, train_here):
+    return trained_by(train_here, run_folder)
+
+
+@pytest.fixture
+def kept(run_folder, once):
+    """As trained, for what is done with the artifact."""
+    return trained_by(once, run_folder)
 
 
 def test_a_run_with_enough_validation_rows_leaves_an_int8_graph_that_serves(trained, tmp_path, monkeypatch):
@@ -86,8 +96,8 @@ def test_a_run_with_enough_validation_rows_leaves_an_int8_graph_that_serves(trai
     assert not list(tmp_path.glob("*.onnx"))  # the library's scratch file
 
 
-def test_an_int8_answer_is_the_same_alone_and_in_company(trained):
-    folder, _ = trained(104)
+def test_an_int8_answer_is_the_same_alone_and_in_company(kept):
+    folder, _ = kept(104)
     texts = [text for text, _ in ROWS]
     predictor = Predictor(folder / "artifact")
 
@@ -96,8 +106,8 @@ def test_an_int8_answer_is_the_same_alone_and_in_company(trained):
     assert np.array_equal(together, np.concatenate([predictor.answer([text]).logits for text in texts]))
 
 
-def test_the_same_graph_gives_the_same_int8_bytes(trained, tmp_path):
-    folder, _ = trained(8, epochs=1)
+def test_the_same_graph_gives_the_same_int8_bytes(kept, tmp_path):
+    folder, _ = kept(8, epochs=1)
     for name in ("one", "two"):
         quantise.quantise(folder / "artifact" / "serving" / "model.onnx", tmp_path / name)
 
@@ -156,8 +166,8 @@ def test_where_the_whole_graph_fails_one_with_the_lower_products_in_fp32_is_trie
     assert ArtifactInfo.read(folder / "artifact").graph(folder / "artifact") == folder / "artifact" / INT8
 
 
-def test_the_narrowing_products_are_those_of_the_feed_forward_layers(trained, tmp_path):
-    folder, _ = trained(8, epochs=1)
+def test_the_narrowing_products_are_those_of_the_feed_forward_layers(kept, tmp_path):
+    folder, _ = kept(8, epochs=1)
     quant_pre_process(folder / "artifact" / "serving" / "model.onnx", tmp_path / "p.onnx", skip_symbolic_shape=True)
 
     found = quantise.narrowing(tmp_path / "p.onnx")
@@ -179,8 +189,8 @@ def test_a_graph_that_cannot_be_rounded_fails_the_gate_and_not_the_run(trained, 
     assert not (folder / "artifact" / INT8).exists()
 
 
-def test_an_artifact_from_before_int8_is_read_and_served_as_fp32(trained):
-    folder, _ = trained(8, epochs=1)
+def test_an_artifact_from_before_int8_is_read_and_served_as_fp32(kept):
+    folder, _ = kept(8, epochs=1)
     path = folder / "artifact" / "lifecycle.json"
     document = json.loads(path.read_text())
     del document["int8"]
@@ -193,8 +203,8 @@ def test_an_artifact_from_before_int8_is_read_and_served_as_fp32(trained):
     assert replace(info, int8=Gate(True, "")).graph(folder / "artifact").name == "model.onnx"  # passed, but the file is not there
 
 
-def test_an_artifact_that_names_the_fp32_graph_beside_one_that_passed_is_served_by_int8_and_its_gate_was_of_test_rows(trained):
-    folder, _ = trained(104)
+def test_an_artifact_that_names_the_fp32_graph_beside_one_that_passed_is_served_by_int8_and_its_gate_was_of_test_rows(kept):
+    folder, _ = kept(104)
     path = folder / "artifact" / "lifecycle.json"
     document = json.loads(path.read_text()) | {"serving": SERVING}
     del document["int8"]["split"]

@@ -32,12 +32,12 @@ def weights(folder):
 
 
 def test_a_killed_run_resumes_to_the_weights_of_an_undisturbed_one(run_folder, engine, train_here):
-    spec = SPEC | {"epochs": 60}
+    spec = SPEC | {"epochs": 30}
     calm, killed = run_folder("calm", **spec), run_folder("killed", **spec)
     train_here(calm)
 
     process = engine.start("train", killed)
-    wait_for(process, killed, 60)
+    wait_for(process, killed, 20)
     process.send_signal(signal.SIGKILL)
     process.wait()
     assert not (killed / "result.json").exists()
@@ -58,12 +58,12 @@ def test_a_killed_run_resumes_to_the_weights_of_an_undisturbed_one(run_folder, e
 @pytest.mark.parametrize("seed", range(int(os.environ.get("KILLS", "4")) // 2))
 def test_a_run_that_is_killed_at_random_moments_ends_with_the_weights_of_an_undisturbed_one(seed, run_folder, engine, train_here):
     """Two kills for each seed, each somewhere in a step, an evaluation or the writing of a checkpoint. KILLS=20 makes twenty."""
-    spec = SPEC | {"epochs": 60, "seed": seed}
+    spec = SPEC | {"epochs": 30, "seed": seed}
     calm, killed = run_folder("calm", **spec), run_folder("killed", **spec)
     train_here(calm)
     moments, pause = random.Random(seed), threading.Event()
 
-    for least, most in ((1, 100), (101, 200)):
+    for least, most in ((1, 40), (41, 80)):
         process = engine.start("train", killed)
         wait_for(process, killed, moments.randint(least, most))
         pause.wait(moments.uniform(0, 0.05))

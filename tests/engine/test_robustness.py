@@ -44,9 +44,9 @@ def test_a_file_from_before_scores_were_kept_is_read_by_its_classes(tmp_path):
 
 
 @pytest.fixture
-def probed(run_folder, train_here, tiny_base, tmp_path):
+def probed(run_folder, once, train_here, tiny_base, tmp_path):
     run = run_folder(epochs=15)
-    train_here(run)
+    once(run)
 
     def probe(name="probed", **fields):
         folder = tmp_path / name

@@ -10,7 +10,7 @@ import torch
 from safetensors.torch import load_file
 
 from lifecycle.engine.events import read_events
-from tests.engine.teams import assert_same_artifact, children, digest, kill_when
+from tests.engine.teams import assert_same_artifact, children, digest, killed_after
 
 pytestmark = pytest.mark.engine
 DIVIDED = {"processes": 2, "sharded": True}
@@ -27,13 +27,12 @@ def stopped_at(step, folder, train_here):
     return folder / "checkpoints" / f"checkpoint-{step}"
 
 
-def test_a_process_that_is_killed_ends_the_run_in_a_sentence_and_resuming_gives_the_same_weights(calm_folder, train_here):
-    undisturbed, folder = (calm_folder(name, epochs=8, **DIVIDED) for name in ("undisturbed", "killed"))
+def test_a_process_that_is_killed_ends_the_run_in_a_sentence_and_resuming_gives_the_same_weights(calm_folder, train_here, monkeypatch):
+    undisturbed, folder = (calm_folder(name, epochs=4, **DIVIDED) for name in ("undisturbed", "killed"))
     train_here(undisturbed)
 
-    killing = kill_when(lambda: len(sealed(folder)) == 2)
+    killed_after(2, monkeypatch)
     failed = train_here(folder)
-    killing.join()
     again = train_here(folder)
 
     assert (failed["status"], failed["error"]["code"]) == ("failed", "process_lost")

@@ -73,6 +73,8 @@ def desk(chromium: Browser, product: Product) -> Desk:
     """Everybody's window on the product."""
     from tests.support.desk import Desk  # here: loading Playwright takes a second, which other tests need not pay
 
+    if product.process is None:  # test_up ended it
+        product.start()
     return Desk(chromium, product)
 
 

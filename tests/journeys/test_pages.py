@@ -109,17 +109,17 @@ def test_a_run_is_started_from_a_form_and_shows_what_came_of_it(desk: Desk, stor
     assert story.evaluation(story.lora)
     page = desk["mia"]
     page.goto("/runs/launch/")
-    look(page, "launch")
+    look(page, "launch", axe=False)  # as these two in tests/browser/test_training_pages.py
     page.goto(f"/runs/{story.lora['uuid']}/")
     expect(page.get_by_role("link", name="Register version")).to_be_visible()
-    look(page, "run")
+    look(page, "run", axe=False)
 
 
 def test_a_confusion_cell_opens_its_items(desk: Desk, story: Story):
     found = story.evaluation(story.lora)
     page = desk["mia"]
     page.goto(f"/evaluations/{found['uuid']}/")
-    look(page, "evaluation", full=True)
+    look(page, "evaluation", full=True, axe=False)  # in tests/browser/test_evaluation_pages.py
     confused = [(a, b) for a, row in enumerate(found["report"]["confusion"]["counts"]) for b, n in enumerate(row) if n and a != b]
 
     cell = page.locator("table.matrix a").first if confused else page.locator("#classes table a").nth(5)

@@ -269,7 +269,7 @@ def test_the_trail_is_exported_with_what_proves_it(story: Story):
 
 def test_the_trail_verifies(story: Story):
     assert story.first_live
-    said = story.product.manage("verify_audit")
+    said = story.product.verified()
 
     assert "whole." in said
     assert "broken" not in said

@@ -39,7 +39,8 @@ def test_with_the_web_and_its_workers_gone_the_server_closes_a_bad_canary_and_th
     assert taken_back["ended_by"] is None
     assert "failed" in taken_back["reason"]
     events = circle.story["omar"].api("GET", f"endpoints/{circle.story.endpoint}/deployments/")["results"]
-    assert "guard closed it" in next(each["end_reason"] for each in events if each["arm"] == "canary")
+    reason = next(each["end_reason"] for each in events if each["arm"] == "canary")
+    assert reason.startswith(("The server's guard closed it", "Too many failed requests"))  # whichever its workers come to first
     assert circle.arm("canary") is None
     assert circle.version == circle.story.first["uuid"]
 
@@ -52,9 +53,9 @@ def test_on_call_is_paged_and_the_page_stands_on_the_home(circle: Circle, taken_
         return [each for each in found if each["severity"] == "page"]
 
     page = circle.early("monitoring.alerts.tasks.evaluate", paged, "a page is raised")[0]
-    assert f'aria-label="Look: {page["title"]}"' in omar.page("/")
+    assert f'aria-label="Open alert: {page["title"]}"' in omar.page("/")
     omar.post(f"/alerts/{page['uuid']}/acknowledge/")
-    assert f'aria-label="Look: {page["title"]}"' not in omar.page("/")
+    assert f'aria-label="Open alert: {page["title"]}"' not in omar.page("/")
 
 
 @pytest.fixture(scope="module")

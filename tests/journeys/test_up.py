@@ -29,3 +29,4 @@ def test_after_ctrl_c_nothing_runs_and_the_next_start_finds_everything(inbox_sto
     assert Visitor(product, "ana").api("GET", f"datasets/{inbox_story.dataset}/")["items"] == 424
     inbox_story.client.answered_by(inbox_story.full_name, live)
     assert version in {each["uuid"] for each in Visitor(product, "mia").api("GET", f"models/{inbox_story.model}/versions/")["results"]}
+    assert product.stop() == 0  # the story ends here, and what other journeys do takes as long as it takes

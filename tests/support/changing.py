@@ -9,7 +9,7 @@ from datasets_app.datasets.models import Dataset
 from datasets_app.labeling import actions, queries
 from datasets_app.labeling.models import Label, LabelSchema, Queue
 from datasets_app.labeling.relabelling import Change
-from datasets_app.labeling.values import rename
+from lifecycle.task_types.values import rename
 from registry.access.models import Project, User
 from tests.support.labeling import make_dataset, make_schema, say_items
 

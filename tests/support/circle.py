@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 
 from tests.support.people import PASSWORD
 from tests.support.product import json_script, until
-from tests.support.story import Story
+from tests.support.story import HEAD, Story
 
 GREETINGS = ("", "Hallo, ", "Guten Tag, ", "Servus, ", "Liebes Team, ")
 ENDINGS = ("", ", danke", ", bitte um Antwort", ". Es eilt", ". Viele Grüße")
@@ -46,11 +46,12 @@ def german() -> dict[str, str]:
 
 
 class Circle:
-    """What follows once a story's first version is live."""
+    """What follows once a story's first version is live. Both of its versions learn from the beginning, while people do other things."""
 
     def __init__(self, story: Story) -> None:
-        assert story.first_live
+        assert story.head_started
         self.story = story
+        self.second_started = story.launch("mia", "head", HEAD | {"seed": 2}, "Another seed")
         self.truth = german()
         self.asked = 0
 
@@ -73,8 +74,10 @@ class Circle:
     # ── A canary ────────────────────────────────────────────────────────────
     @cached_property
     def second_approved(self) -> dict[str, Any]:
-        """Version 1.1.0, approved by two people."""
-        return self.story.approve(self.story.request(self.story.second, "Fine-tuned.", {"kind": "canary", **PLAN}))
+        """Version 1.1.0, approved by two people: the baseline from another seed. How it answers matters nothing: in a drill it fails."""
+        assert self.story.first_live
+        second = self.story.version_of(self.story["mia"].run_ended(self.second_started["uuid"]), "1.1.0")
+        return self.story.approve(self.story.request(second, "From another seed.", {"kind": "canary", **PLAN}))
 
     def start(self, request: dict[str, Any]) -> dict[str, Any]:
         """Omar starts a canary under the rule, once there is traffic that its forecast can rest on."""
@@ -143,6 +146,7 @@ class Circle:
     @property
     def version(self) -> str:
         """The version that is live."""
+        assert self.story.first_live
         return str(self.story["omar"].api("GET", f"endpoints/{self.story.endpoint}/")["live"])
 
     def line(self, text: str, answer: dict[str, Any], at: datetime, live: dict[str, Any]) -> dict[str, Any]:

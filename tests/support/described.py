@@ -63,5 +63,11 @@ def faults(method: str, route: str, answer: HttpResponse) -> Iterator[str]:
     if kind not in kinds and "*/*" not in kinds and (kind or kinds):
         yield f"{here}: {kind} is described as {', '.join(kinds) or 'nothing'}"
     elif kind == "application/json" and kind in kinds:
-        for error in validator(path, method, answer.status_code).iter_errors(json.loads(answer.content)):
-            yield f"{here} at {error.json_path}: {error.message[:200]}"
+        yield from (f"{here} {wrong}" for wrong in wrong_in(path, method, answer.status_code, answer.content))
+
+
+@cache
+def wrong_in(path: str, method: str, status: int, content: bytes) -> list[str]:
+    """Where a JSON answer is not of its schema. Many people get the same answer: it is looked at once."""
+    errors = validator(path, method, status).iter_errors(json.loads(content))
+    return [f"at {error.json_path}: {error.message[:200]}" for error in errors]

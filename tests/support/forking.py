@@ -6,6 +6,7 @@ It ends when the pipe on its standard input does. No tensor is made here: its th
 from __future__ import annotations
 
 import ctypes
+import gc
 import importlib
 import json
 import os
@@ -38,6 +39,7 @@ def main(address: str, told: int) -> None:
 
     for name in RUN_AS_MAIN:
         sys.modules.pop(name, None)
+    gc.freeze()  # or whenever an engine looks for garbage, it walks over all that was imported, and copies the pages that it shares
     forked.Forked.address = address
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listener:
         listener.bind(address)

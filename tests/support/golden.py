@@ -29,13 +29,14 @@ from datasets_app.labeling import actions as labeling
 from datasets_app.labeling import queries, rules
 from datasets_app.labeling.models import Annotation, Decision, Export
 from datasets_app.labeling.queries.decisions import current_decisions
-from datasets_app.labeling.values import canonical, rename, words
 from datasets_app.snapshots import queries as snapshots
 from datasets_app.snapshots.models import Snapshot
 from lifecycle.engine.artifact import ANSWERED, ArtifactInfo, loading_snippet
 from lifecycle.evaluation.models import Evaluation
+from lifecycle.task_types.answers import canonical
 from lifecycle.task_types.by_key.types import type_of
 from lifecycle.task_types.spans.tagging import Unit
+from lifecycle.task_types.values import rename, words
 from lifecycle.training.models import Run
 from registry.access.actions import grant
 from registry.access.models import Project, User

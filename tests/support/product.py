@@ -54,7 +54,7 @@ def until(condition: Callable[[], T], what: str, *, seconds: float = 600) -> T:
     while not (found := condition()):
         assert time.monotonic() < end, f"It never happened: {what}"
         time.sleep(pause)
-        pause = min(pause * 1.2, 0.5)
+        pause = min(pause * 1.2, 1.0)
     return found
 
 
@@ -72,6 +72,7 @@ class Product:
         self.environment = inherited | {
             "DATA_DIR": str(self.data_dir), "PORT": str(self.port), "INFERENCE_PORT": str(inference_port), "DEMO": "0", "DEBUG": "0",
             "JOB_LEASE_SECONDS": str(LEASE_SECONDS), "HF_HUB_OFFLINE": "1", "INFERENCE_DRILLS": "1", "API_RATE": "100000/min",
+            "STATIC_ROOT": str(tables.KEPT.with_name("static")),
         } | environment  # fmt: skip
         self.process: subprocess.Popen[bytes] | None = None
         self.hand: Hand | None = None
@@ -101,15 +102,17 @@ class Product:
         self.python(f"from lifecycle.jobs.celery import app; app.send_task({task!r}, queue='default')")
 
     def start(self, *, from_nothing: bool = False) -> None:
-        """As `make run` does, until the site and the inference server answer.
+        """As `make run` does, until the site and the inference server answer. It begins with tables that are there.
 
-        from_nothing: running every migration, as a first start.
+        from_nothing: with an empty folder, as a first start.
         """
         database = self.data_dir / "lifecycle.sqlite3"
-        if not (from_nothing or self.environment["DATABASE_URL"] or database.exists()):
+        if (kept := tables.sqlite_path()).exists() and not (from_nothing or self.environment["DATABASE_URL"] or database.exists()):
             self.data_dir.mkdir(mode=0o700)
-            shutil.copy(tables.of_an_installation(), database)
-        self.manage("prepare")
+            shutil.copy(kept, database)
+            self.python("from django.core.management import call_command; call_command('migrate', verbosity=0)")
+        with tables.alone():  # the first collects the static files for all
+            self.manage("prepare")
         with self.log_path.open("ab") as log:
             self.process = subprocess.Popen(
                 [sys.executable, "manage.py", "up"], cwd=ROOT, env=self.environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log,

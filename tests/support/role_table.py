@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from copy import copy
 from datetime import timedelta
 from http.cookies import SimpleCookie
 from typing import Any, NamedTuple
 from unittest import mock
 
+from django.contrib.auth import middleware
+from django.contrib.auth.models import AnonymousUser
 from django.core.cache import cache
 from django.core.signals import request_finished
 from django.db import close_old_connections
@@ -618,15 +622,23 @@ class Browser:
         self.client = Client(raise_request_exception=False)  # one for all requests: a new one loads every middleware
         if like:
             self.client.handler = like.client.handler
+        self.user = world.people[name] if name is not None else AnonymousUser()
         if name is not None:
-            sign_in(self.client, world.people[name])
+            sign_in(self.client, self.user)
         self.cookies = {key: morsel.value for key, morsel in self.client.cookies.items()}
 
     def ask(self, method: str, address: str, **given: Any) -> HttpResponse:
-        """The answer; what the request did is taken back. However long ago the world was made, its jobs have not waited too long."""
+        """The answer. However long ago the world was made, its jobs have not waited too long."""
         self.client.cookies = SimpleCookie(self.cookies)
-        with rolled_back(), mock.patch.object(health, "WAIT_MAX", timedelta(days=1)):
+        with mock.patch.object(health, "WAIT_MAX", timedelta(days=1)):
             return getattr(self.client, method)(address, **given)
+
+    @contextmanager
+    def recognised(self) -> Iterator[None]:
+        """Within it, the next request is this person's without a look at their session and their row. It has a user of its own, which
+        remembers what it may do. That a session leads to its person is asked at every address by test_urls_have_permissions.py."""
+        with mock.patch.object(middleware, "get_user", return_value=copy(self.user)):
+            yield
 
 
 def browsers_of_all(world: World) -> list[Browser]:
@@ -669,14 +681,24 @@ def differences(row: Row, world: World, browsers: list[Browser]) -> Iterator[str
     address, at = filled_in(row.path, row.thing, world), PLACES[row.path]
     with mock.patch.object(Template, "render", return_value=""), mock.patch.object(SchemaGenerator, "get_schema", return_value={}):
         for method, letters in (("get", row.get), ("post", row.post)):
-            cache.clear()
-            for person in who_is_asked(letters, at):
-                answer = ask(method, address, browsers[person])
+            for person, answer in answers(method, address, letters, at, browsers):
                 found = letter(answer)
                 if address.startswith("/api/v1/"):
                     yield from faults(method, row.path, answer)
                 if found != letters[person]:
                     yield f"{method.upper()} {row.path}: {PEOPLE[person] or 'a visitor'} gets {found}, the table says {letters[person]}"
+
+
+def answers(method: str, address: str, letters: str, at: int, browsers: list[Browser]) -> Iterator[tuple[int, HttpResponse]]:
+    """What each person who is asked gets. What one of them is let do is taken back before the next asks, and what all of them read at the
+    end."""
+    cache.clear()
+    with rolled_back():
+        for person in who_is_asked(letters, at):
+            with rolled_back() if method == "post" and letters[person] == "+" else nullcontext():
+                with browsers[person].recognised():
+                    answer = ask(method, address, browsers[person])
+            yield person, answer
 
 
 def wrong_in(room: str, world: World) -> list[str]:

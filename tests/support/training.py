@@ -38,6 +38,7 @@ from registry.ledger.verbs import Verb
 from tests.support import marks, ranked
 from tests.support.datasets import import_texts, make_dataset
 from tests.support.snapshots import freeze
+from tests.support.tiny_models import make_tiny_base
 
 HIDDEN, LAYERS = 8, 2
 MEASURED = ("accuracy", "subset_accuracy", "micro_f1", "macro_f1", "log_loss", "ece", "pair_accuracy", "best_first")
@@ -123,6 +124,12 @@ def make_base(project: Project, user: User | None = None, *, folder: Path | None
         with tempfile.TemporaryDirectory() as scratch:
             actions.keep_base(base, folder or write_base(Path(scratch) / "base"))
     return base
+
+
+def make_real_base(project: Project, user: User) -> BaseModel:
+    """A base model with random weights, which can be trained."""
+    with tempfile.TemporaryDirectory() as scratch:
+        return make_base(project, user, folder=make_tiny_base(Path(scratch) / "base"))
 
 
 def make_run(

@@ -9,6 +9,7 @@ from typing import Any
 import httpx
 
 from registry.access.roles import Role
+from tests.support.pages import as_shown
 from tests.support.people import PASSWORD, PEOPLE
 from tests.support.product import Product, until
 
@@ -51,10 +52,10 @@ class Visitor:
 
     # ── Pages ───────────────────────────────────────────────────────────────
     def page(self, path: str, *, status: int = 200) -> str:
-        """The text of a page."""
+        """A page as it is shown, or whatever else is there."""
         answer = self.client.get(path)
         assert answer.status_code == status, f"{self.username} GET {path}: {answer.status_code}"
-        return answer.text
+        return as_shown(answer.text) if answer.headers["content-type"].startswith("text/html") else answer.text
 
     def post(self, path: str, data: dict[str, Any] | None = None, *, status: int = 302, **more: Any) -> httpx.Response:
         """Send a form with the session's CSRF token."""

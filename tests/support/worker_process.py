@@ -1,5 +1,4 @@
-"""A worker with kinds of work of its own, and a hand to queue them, or runs on a tiny base: `python worker_process.py enqueue KIND |
-launch EPOCHS | reproduce RUN | worker QUEUE`."""
+"""A worker with kinds of work of its own, `python worker_process.py QUEUE`, and what a hand calls to queue them, or runs on a tiny base."""
 
 from __future__ import annotations
 
@@ -48,6 +47,15 @@ def hold(ctx: JobContext) -> None:
         time.sleep(0.1)
 
 
+def enqueue(kind: str) -> str:
+    return str(actions.enqueue(kind, actor=None, project=None, args={}).uuid)
+
+
+def reproduce(run: str) -> str:
+    """The same run once more."""
+    return str(training.reproduce(run_id=UUID(run), actor=User.objects.get(username="mia")).uuid)
+
+
 def launch(epochs: int) -> str:
     """A run of full fine-tuning on a handful of rows, by mia."""
     from tests.support.people import make_person, make_project
@@ -67,12 +75,4 @@ registry.register(JobKind("test.train", "Train", hold, queue="training"))
 registry.register(JobKind("test.evaluate", "Evaluate", quick, queue="evaluation"))
 
 if __name__ == "__main__":
-    verb, what = sys.argv[1:]
-    if verb == "enqueue":
-        print(actions.enqueue(what, actor=None, project=None, args={}).uuid)
-    elif verb == "launch":
-        print(launch(int(what)))
-    elif verb == "reproduce":
-        print(training.reproduce(run_id=UUID(what), actor=User.objects.get(username="mia")).uuid)
-    else:
-        call_command("worker", what)
+    call_command("worker", sys.argv[1])

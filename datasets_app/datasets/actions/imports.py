@@ -24,6 +24,7 @@ from datasets_app.datasets.models import Dataset, Item, Upload
 from datasets_app.datasets.rules import UploadState
 from lifecycle.jobs.context import JobContext
 from lifecycle.refusals import Refused
+from lifecycle.task_types.answers import Value
 from registry.artifacts import actions as artifacts
 from registry.ledger import accounts
 from registry.ledger import actions as ledger
@@ -52,13 +53,13 @@ class Tally:
 
 
 class First(NamedTuple):
-    """The row whose text a later one repeats. pk: of its item; None when it stands earlier in the same batch, which makes `label` known."""
+    """The row whose text a later one repeats. pk: of its item; None when it stands earlier in the same batch, which makes `value` known."""
 
     pk: int | None
     member: str
     line: int
     here: bool
-    label: str = ""
+    value: Value | None = None
 
 
 class Repeat(NamedTuple):
@@ -155,18 +156,18 @@ def write_batch(ctx: JobContext, upload: Upload, importer: ports.LabelImporter |
         if (there := known.get(row.digest)) is not None:
             repeats.append(Repeat(row.draft, First(there.pk, there.member, there.line, there.upload_id == upload.pk)))
         elif (first := fresh.setdefault(row.digest, row)) is not row:
-            repeats.append(Repeat(row.draft, First(None, first.draft.member, first.draft.line, True, first.draft.label)))
-            if row.draft.label and first.draft.label not in ("", row.draft.label):
+            repeats.append(Repeat(row.draft, First(None, first.draft.member, first.draft.line, True, first.draft.value)))
+            if row.draft.value and first.draft.value not in (None, row.draft.value):
                 contradicted.add(row.digest)
     if upload.contradicting == Upload.Contradicting.FIRST:
         contradicted.clear()
     insert_items(upload, list(fresh.values()))
-    labelled = [row for row in fresh.values() if row.draft.label and row.digest not in contradicted]
+    labelled = [row for row in fresh.values() if row.draft.value and row.digest not in contradicted]
     told = [row for row in rows if row.draft.told and (row.digest in fresh or known[row.digest].upload_id == upload.pk)]
     if importer and (labelled or told):
         keys = keys_of(upload, list(fresh)) | {digest: there.pk for digest, there in known.items()}
         if labelled:
-            importer.write(upload, [(item_of(keys[row.digest], row), row.draft.label) for row in labelled])
+            importer.write(upload, [(item_of(keys[row.digest], row), row.draft.value) for row in labelled if row.draft.value])
         if told:
             importer.bring(upload, [(item_of(keys[row.digest], row), row.draft.told) for row in told if row.draft.told])
     conflicts = count_repeats(importer, repeats, tally)
@@ -202,17 +203,17 @@ def count_repeats(importer: ports.LabelImporter | None, repeats: list[Repeat], t
     Returns the items of earlier batches of this file whose labels such rows contradict.
     """
     contradicted: list[int] = []
-    asked = [repeat.first.pk for repeat in repeats if repeat.draft.label and repeat.first.pk is not None]
-    labels = importer.labels_of(asked) if importer and asked else {}
+    asked = [repeat.first.pk for repeat in repeats if repeat.draft.value and repeat.first.pk is not None]
+    values = importer.values_of(asked) if importer and asked else {}
     for repeat in repeats:
-        first, label = repeat.first, repeat.draft.label
-        present = first.label if first.pk is None else labels.get(first.pk, "")
-        conflict = bool(present and label and present != label)
+        first, value = repeat.first, repeat.draft.value
+        present = first.value if first.pk is None else values.get(first.pk)
+        conflict = bool(present and value and present != value)
         if conflict and first.here and first.pk is not None:
             contradicted.append(first.pk)
         tally.duplicate += 1
         tally.conflicts += conflict
-        tally.untaken += bool(label and not present) or bool(repeat.draft.told and repeat.draft.told.answers and not first.here)
+        tally.untaken += bool(value and not present) or bool(repeat.draft.told and repeat.draft.told.answers and not first.here)
         if len(tally.cases) < CASES or (conflict and sum(case["conflict"] for case in tally.cases) < CASES):
             tally.cases.append(
                 {

@@ -23,6 +23,7 @@ from lifecycle.jobs import actions as jobs
 from lifecycle.jobs.context import JobContext
 from lifecycle.refusals import Conflict, Refused
 from lifecycle.task_types.by_key.types import type_of
+from lifecycle.task_types.inputs import clean
 from registry.access import policy
 from registry.access.models import User
 from registry.artifacts import actions as artifacts
@@ -204,8 +205,8 @@ def values_of(upload: Upload, roles: dict[str, str], chosen: dict[str, str] | No
     if chosen is None:
         chosen = upload.label_values if label == before else {}
     importer, task = ports.label_importer(), upload.dataset.task
-    known = importer.known_names(upload.dataset) if importer and task in label_values.MAPPED else ()
-    return LabelValues(task, {label_values.clean(value): target for value, target in chosen.items()}, known)
+    known = importer.known_names(upload.dataset) if importer and label_values.are_mapped(task) else ()
+    return LabelValues(task, {clean(value): target for value, target in chosen.items()}, known)
 
 
 def read_config(text: str, roles: dict[str, str], task: str, report: Report) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import unicodedata
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,6 +18,8 @@ from datasets_app.datasets.importing.readers import Reading, Row
 from datasets_app.datasets.importing.recognising import misfit, recognise
 from datasets_app.datasets.importing.report import PEOPLE_LIMIT, Problem, Report
 from datasets_app.datasets.rules import place
+from lifecycle.task_types.answers import canonical
+from lifecycle.task_types.values import labels_of, words
 
 FIRST = 20
 REPEATS_LIMIT = 200_000  # texts among which repeats are counted exactly; beyond, only the import counts them
@@ -105,11 +108,11 @@ def first_row(columns: Sequence[str], reading: Reading) -> Problem | None:
 
 @dataclass(slots=True)
 class Seen:
-    """A text that was read. line, member: of its first row with a label. several: another row has another label."""
+    """A text that was read. line, member: of its first row with an annotation, which is canonical. several: another row has another one."""
 
     line: int = 0
     member: str = ""
-    label: str = ""
+    annotation: str = ""
     several: bool = False
 
 
@@ -117,7 +120,7 @@ def count_draft(report: Report, draft: Draft, seen: dict[bytes, Seen], forms: di
     """Add a good row to the report. seen: the texts before it. forms: of those that are not ASCII, by how they look."""
     report.ok += 1
     told = draft.told
-    report.labelled += bool(draft.label or told and (told.answers or told.guesses))
+    report.labelled += bool(draft.value or told and (told.answers or told.guesses))
     for person in (each.person for each in (told.answers if told else ())):
         report.add_person(person, draft.line)
     report.models.update(
@@ -141,15 +144,24 @@ def count_draft(report: Report, draft: Draft, seen: dict[bytes, Seen], forms: di
 
 
 def compare_label(report: Report, draft: Draft, first: Seen) -> None:
-    """Count a text whose label is another one than in its first row with a label."""
-    if draft.label and not first.label:
-        first.line, first.member, first.label = draft.line, draft.member, draft.label
-    elif draft.label and draft.label != first.label and not first.several:
+    """Count a text whose annotation is another one than in its first row with an annotation."""
+    if draft.value is None:
+        return
+    annotation = canonical(draft.value)
+    if not first.annotation:
+        first.line, first.member, first.annotation = draft.line, draft.member, annotation
+    elif annotation != first.annotation and not first.several:
         first.several = True
         report.contradicting += 1
         if len(report.contradictions) < CONTRADICTIONS:
-            both = ((first.line, first.member, first.label), (draft.line, draft.member, draft.label))
-            report.contradictions.append({"rows": [{"line": line, "member": name, "label": label[:120]} for line, name, label in both]})
+            both = ((first.line, first.member, first.annotation), (draft.line, draft.member, annotation))
+            report.contradictions.append({"rows": [{"line": line, "member": name, "label": shown(said)} for line, name, said in both]})
+
+
+def shown(annotation: str) -> str:
+    """A canonical annotation as people read it."""
+    value = json.loads(annotation)
+    return words(value, {name: name for name in labels_of(value)})[:120]
 
 
 def text_key(text: str) -> bytes:

@@ -1,4 +1,4 @@
-"""From the values of a file's label column to the names of classes, or to the choices of a preference. Pure but for counting."""
+"""From the values of a file's label column to annotations: which label, or which choice, each value becomes. Pure but for counting."""
 
 from __future__ import annotations
 
@@ -6,22 +6,17 @@ import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
-from datasets_app.datasets.importing import answers
-from datasets_app.datasets.importing.answers import CHOICES, Said
 from datasets_app.datasets.rules import LABELS_LIMIT
+from lifecycle.task_types.answers import ItemContent, Labels, Value
+from lifecycle.task_types.by_key.types import type_of
+from lifecycle.task_types.inputs import Cell, clean, has_invisible
 
-MAPPED = ("single_label", "multi_label", "spans", "preference")  # tasks whose label column holds values that can be mapped
 LEAVE_OUT = ""
 NAME_LIMIT = 120
 SAME = (
     {"pos", "positive"}, {"neg", "negative"}, {"neu", "neutral"}, {"yes", "y", "true"}, {"no", "n", "false"},
     {"ham", "notspam", "nospam"},
 )  # fmt: skip
-
-
-def clean(value: str) -> str:
-    """A value without blanks around it and without repeated ones."""
-    return " ".join(value.split())
 
 
 def plain(name: str) -> str:
@@ -37,7 +32,7 @@ class LabelValues:
     """
 
     def __init__(self, task: str, chosen: Mapping[str, str], known: Sequence[str] = ()) -> None:
-        self.task, self.chosen = task, chosen
+        self.task, self.chosen, self.answers = task, chosen, type_of(task).answers
         self.known = frozenset(known)
         self.found: Counter[str] = Counter()
         self._by_plain: dict[str, list[str]] = {}
@@ -56,8 +51,8 @@ class LabelValues:
 
     def obvious(self, value: str) -> str:
         """The known name that a value is beyond doubt; else the value."""
-        if self.task == "preference":
-            return answers.side(value) or value
+        if self.answers.choices:
+            return self.answers.meant(value)
         if value in self.known:
             return value
         form = plain(value)
@@ -67,40 +62,37 @@ class LabelValues:
 
     def read(self, value: str) -> str:
         """Count a value and return what it becomes."""
-        if len(value) > NAME_LIMIT or not value.isprintable():
+        if len(value) > NAME_LIMIT or has_invisible(value):
             return value  # no name of a class
         value = clean(value)
         if value and (value in self.found or len(self.found) < LABELS_LIMIT):
             self.found[value] += 1
         return self.target(value) if value else value
 
-    def said(self, said: Said) -> Said:
-        """An answer of several classes with what each of them becomes; those that are left out are taken from it."""
-        if not said.names or self.task not in ("multi_label", "spans"):
-            return said
-        targets = {name: self.read(name) for name in said.names}
-        if all(name == target for name, target in targets.items()):
-            return said
-        names = tuple(sorted(set(targets.values()) - {LEAVE_OUT}))
-        if self.task == "multi_label":
-            return Said(answers.canonical({"labels": names}), names)
-        spans = answers.loaded(said.value, "spans")["spans"]
-        found = sorted({(each["start"], each["end"], name) for each in spans if (name := targets[each["label"]])})
-        value = [{"start": start, "end": end, "label": label} for start, end, label in found]
-        return Said(answers.canonical({"spans": value}), names)
+    def annotation(self, cell: Cell, item: ItemContent) -> Value | None:
+        """What a cell says of an item, its labels by name; None where it says nothing. The only way from a file to an annotation: the dry
+        run and the import both take it. Raises BadInput."""
+        raw = self.answers.from_cell(cell, item, self.read)
+        return None if raw is None else self.answers.parse(raw, item, Labels.any())
 
     def decided(self) -> dict[str, str]:
         """The values that become something else, and those that somebody chose."""
         return {value: self.target(value) for value in self.found if value in self.chosen or self.target(value) != value}
 
 
+def are_mapped(task: str) -> bool:
+    """Whether the label column of this task holds words that can be mapped."""
+    return type_of(task).has_labels or bool(type_of(task).answers.choices)
+
+
 def wrong_target(task: str, targets: Mapping[str, str]) -> str:
     """What is wrong with a map of values, as a sentence, or the empty text."""
-    if targets and task not in MAPPED:
+    choices = type_of(task).answers.choices
+    if targets and not are_mapped(task):
         return "Labels of this task have no values that can be mapped."
     for value, target in targets.items():
-        if task == "preference" and target and target not in CHOICES:
-            return f"{value!r} can be {', '.join(CHOICES)}, or empty to leave it out; {target!r} is none of them."
+        if choices and target and target not in choices:
+            return f"{value!r} can be {', '.join(choices)}, or empty to leave it out; {target!r} is none of them."
         if len(target) > NAME_LIMIT or not target.isprintable() or target != clean(target):
             return f"{value!r} maps to a label that is longer than {NAME_LIMIT} characters or has invisible characters."
     if len(targets) > LABELS_LIMIT:

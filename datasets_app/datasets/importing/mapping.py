@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from datasets_app.datasets.importing import answers, brought, contents, dialogues, own
+from datasets_app.datasets.importing import brought, contents, own
 from datasets_app.datasets.importing.brought import Given, Told
 from datasets_app.datasets.importing.label_values import LabelValues
 from datasets_app.datasets.importing.readers import Row
@@ -15,7 +14,14 @@ from datasets_app.datasets.importing.recognising import OWN, recognise, roles_of
 from datasets_app.datasets.importing.report import Problem
 from datasets_app.datasets.importing.roles import Role, plain_name
 from datasets_app.datasets.importing.times import read_time
-from datasets_app.datasets.rules import TEXT_LIMIT, place
+from datasets_app.datasets.rules import place
+from lifecycle.task_types.answers import ItemContent, Labels, Value
+from lifecycle.task_types.by_key.types import type_of
+from lifecycle.task_types.contents import dialogue, responses
+from lifecycle.task_types.contents.text import BELOW, with_context
+from lifecycle.task_types.inputs import TEXT_LIMIT, BadInput, Cell, CellKind, has_invisible, loaded
+from lifecycle.task_types.spans.answers import tokens_text
+from lifecycle.task_types.values import labels_of
 
 MANY = (Role.METADATA, Role.IGNORE)
 PARTS = (
@@ -74,19 +80,18 @@ SPOKEN_LOOKED_AT = 20  # cells of a column that are taken for dialogues
 LABEL_LIMIT, ID_LIMIT, PERSON_LIMIT = 120, 200, 100
 BETTER = ("chosen", "preferredoutput")
 MEND_ANSWER = "Write it as the guide says, or leave the row out."
-CONTROL = re.compile("[\x00-\x1f\x7f]")
 
 
 class Draft(NamedTuple):
-    """A row as an item to be. label: empty where the row has none. split: train, validation, test or empty.
+    """A row as an item to be. value: its annotation, labels by name; None where it has none. split: train, validation, test or empty.
 
-    label: the name of a class; for other tasks than one class per text, what was said as canonical JSON. names: of the classes in it.
-    content: as Item.content. member: the file inside an archive that it stands in. told: what people and models said of it in another tool.
+    names: of the labels in it. content: as Item.content. member: the file inside an archive that it stands in. told: what people and models
+    said of it in another tool.
     """
 
     line: int
     text: str
-    label: str
+    value: Value | None
     external_id: str
     group: str
     event_time: datetime | None
@@ -132,7 +137,7 @@ def dialogue_columns(columns: Sequence[str], rows: Sequence[Row]) -> list[str]:
     if not any(row.brought for row in rows):
         return []
     cells = {column: [cell for row in rows if (cell := row.values.get(column, ""))] for column in columns}
-    return [column for column, values in cells.items() if values and all(dialogues.as_text(cell) for cell in values[:SPOKEN_LOOKED_AT])]
+    return [column for column, values in cells.items() if values and all(dialogue.as_text(cell) for cell in values[:SPOKEN_LOOKED_AT])]
 
 
 def names_known(columns: Sequence[str]) -> bool:
@@ -189,6 +194,7 @@ class Mapper:
     ) -> None:  # fmt: skip
         self.values = values or LabelValues(task, {})
         self.place, self.task, self.parser = place(parser), task, parser
+        self.answers = type_of(task).answers
         column = {role: column for column, role in mapping.items() if role not in MANY}
         self.text, self.label, self.id, self.group, self.split, self.time, self.annotator = (
             column.get(role, "") for role in (Role.TEXT, Role.LABEL, Role.ID, Role.GROUP, Role.SPLIT, Role.TIME, Role.ANNOTATOR)
@@ -210,23 +216,24 @@ class Mapper:
             values = own.restored(values)
         try:
             content = self.read_content(values)
-            text = answers.readable(content) if content else self.read_text(values)
+            text = contents.readable(content) if content else self.read_text(values)
             if fault := wrong_text(text):
                 return fault.told(self.place, row)
-            told = brought.tell(row.brought, self.label, self.values, text, content) if row.brought else None
-            said = told.own if told else self.read_answer(values, text, content) if self.task != "single_label" else None
+            item = ItemContent(text, content or {})
+            told = brought.tell(row.brought, self.label, self.values, item) if row.brought else None
+            value = told.own if told else self.read_answer(values, item)
             metadata = self.read_metadata(values)
-        except answers.Unreadable as error:
-            return Problem(line, "answer", f"{self.place} {line:,} {error}", MEND_ANSWER, member=member)
-        label, external_id, group, split_word, time_word = (
-            values.get(column, "").strip() if column else "" for column in (self.label, self.id, self.group, self.split, self.time)
+        except BadInput as error:
+            sentence = f"{self.place} {line:,}: {error.message}"
+            return Problem(line, error.code, sentence, error.next_step or MEND_ANSWER, member=member)
+        external_id, group, split_word, time_word = (
+            values.get(column, "").strip() if column else "" for column in (self.id, self.group, self.split, self.time)
         )
-        names = told.names if told else self.class_names(label) if said is None else said.names
+        names = told.names if told else tuple(sorted(set(labels_of(value)))) if value else ()
         split = SPLIT_WORDS.get(split_word.casefold(), "") if split_word else self.default_split
         moment = read_time(time_word) if time_word else None
         fault = (
             (NO_TEXT if content and "context" in content and not content["text"].strip() else None)
-            or (several(len(names)) if said is None and len(names) > 1 else None)
             or wrong_names(names, external_id, group)
             or (WRONG_SPLIT if split_word and not split else None)
         )
@@ -234,94 +241,82 @@ class Mapper:
             return fault.told(self.place, row)
         if time_word and moment is None:
             metadata[self.time] = time_word
-        value = "".join(names) if said is None else said.value
         if self.annotator and not told:
             person = values.get(self.annotator, "").strip()
             if value and (fault := wrong_person(person)):
                 return fault.told(self.place, row)
-            told, value = Told(answers=(Given(person, value),) if value else (), names=tuple(names)), ""
-        return Draft(line, text, value, external_id, group, moment, split, metadata, member, content, tuple(names), told)
+            told, value = Told(answers=(Given(person, value),) if value else (), names=names), None
+        return Draft(line, text, value, external_id, group, moment, split, metadata, member, content, names, told)
 
     def remarks(self, draft: Draft) -> list[Problem]:
         """What is odd about a row that is kept all the same, as notices."""
         where, right = f"{self.place} {draft.line:,}", "Nothing, if that is right."
         found = [("time", WRONG_TIME, MEND_TIME)] if self.time and draft.event_time is None and draft.metadata.get(self.time) else []
-        if self.task == "chat" and draft.content:
-            found += [("turns", told, right) for told in contents.remarks(draft.content)]
-        if self.task == "preference" and draft.content and draft.content["responses"][0] == draft.content["responses"][1]:
+        if draft.content and "messages" in draft.content:
+            found += [("turns", told, right) for told in dialogue.remarks(draft.content)]
+        if self.answers.choices and draft.content and draft.content["responses"][0] == draft.content["responses"][1]:
             found.append(("equal", "has two identical responses, so neither can be preferred.", "Remove the row if that's a mistake."))
         return [Problem(draft.line, code, f"{where} {told}", mend, member=draft.member, notice=True) for code, told, mend in found]
 
     def read_text(self, values: Mapping[str, str]) -> str:
-        """The text of a row; tokens with one blank between where parts of it are marked. Raises answers.Unreadable.
+        """The text of a row; tokens with one blank between where parts of it are marked. Raises BadInput.
 
         A dialogue of Label Studio becomes a text of a line a turn.
         """
         text = values.get(self.text, "")
-        if self.parser == "labelstudio" and (spoken := dialogues.as_text(text)):
+        if self.parser == "labelstudio" and (spoken := dialogue.as_text(text)):
             return spoken
-        return answers.joined(text) if self.task == "spans" else text
+        return tokens_text(text) if self.task == "spans" else text
 
     def read_content(self, values: Mapping[str, str]) -> dict[str, Any] | None:
-        """The dialogue, the responses or the text with its context of a row; None where the text is all. Raises answers.Unreadable."""
+        """The dialogue, the responses or the text with its context of a row; None where the text is all. Raises BadInput."""
         cells = {role: values.get(column, "") for role, column in self.parts.items()}
         if cells.get(Role.CONTENT, "").strip():
             return contents.whole(cells[Role.CONTENT], self.task)
         if self.task not in WAYS:
-            return contents.with_context(self.read_text(values), cells.get(Role.CONTEXT, ""))
+            return with_context(self.read_text(values), cells.get(Role.CONTEXT, ""))
         prompt = cells.get(Role.PROMPT, "")
         if self.task == "chat":
             told = Role.MESSAGES in cells
             if context := cells.get(Role.CONTEXT, "").strip():
-                prompt = f"{prompt}{answers.BELOW}{context}"
-            return {
-                "messages": answers.dialogue(cells[Role.MESSAGES])
-                if told
-                else contents.conversation(prompt, cells.get(Role.COMPLETION, ""))
-            }
+                prompt = f"{prompt}{BELOW}{context}"
+            completion = cells.get(Role.COMPLETION, "")
+            return {"messages": dialogue.read(cells[Role.MESSAGES]) if told else dialogue.conversation(prompt, completion)}
         if self.task == "ranking":
-            return contents.listed(prompt, cells.get(Role.RESPONSES, ""))
+            return responses.listed(prompt, cells.get(Role.RESPONSES, ""))
         if Role.RESPONSES in cells:
-            return contents.listed_pair(prompt, cells[Role.RESPONSES])
-        return contents.pair(prompt, cells.get(Role.FIRST, ""), cells.get(Role.SECOND, ""))
+            return responses.listed_pair(prompt, cells[Role.RESPONSES])
+        return responses.pair(prompt, cells.get(Role.FIRST, ""), cells.get(Role.SECOND, ""))
 
-    def read_answer(self, values: Mapping[str, str], text: str, content: dict[str, Any] | None) -> answers.Said:
-        """What a row says of its item; empty where it says nothing. Raises answers.Unreadable."""
+    def read_answer(self, values: Mapping[str, str], item: ItemContent) -> Value | None:
+        """The annotation of a row; None where it has none. Raises BadInput."""
         cell = values.get(self.label, "") if self.label else ""
-        if self.task == "preference" and not cell.strip() and plain_name(self.parts.get(Role.FIRST, "")) in BETTER:
-            return answers.chosen("first")  # a file of pairs names the better one so
-        if self.task == "chat" and not self.label and content and content["messages"][-1]["role"] == "assistant":
-            return answers.Said(answers.canonical(content))
-        if self.task == "preference" and cell.strip() not in ("", "null"):
-            cell = self.values.read(cell)
-        return self.values.said(answers.read(self.task, cell, text, content or {}))
+        if not cell.strip() and (raw := self.implied(item)):
+            return self.answers.parse(raw, item, Labels.any())
+        return self.values.annotation(Cell(CellKind.COLUMN, cell), item)
 
-    def class_names(self, label: str) -> Sequence[str]:
-        """The names in the cell of a class, as their values were mapped."""
-        return [name for each in one_name(label) if (name := self.values.read(each))]
+    def implied(self, item: ItemContent) -> Value | None:
+        """What a row says without a label: the last answer of its dialogue, or by the name of a column that one response is better."""
+        messages = item.content.get("messages")
+        if messages and not self.label and messages[-1]["role"] == dialogue.ASSISTANT:
+            return {"messages": messages}
+        if self.answers.choices and plain_name(self.parts.get(Role.FIRST, "")) in BETTER:
+            return {self.answers.name: "first"}
+        return None
 
     def read_metadata(self, values: Mapping[str, str]) -> dict[str, str]:
-        """What is kept beside the text. Raises answers.Unreadable."""
-        packed = answers.flat(values[self.packed]) if values.get(self.packed) else {}
+        """What is kept beside the text. Raises BadInput."""
+        packed = flat(values[self.packed]) if values.get(self.packed) else {}
         late = {column: own.beside(column) if self.own else column for column in values if column not in self.known}
         return packed | {name: cell for column, name in (self.kept | late).items() if (cell := values.get(column))}
 
 
-def one_name(label: str) -> Sequence[str]:
-    """The names in a cell that names a class: a list of names is read as one, so that several can be told."""
-    if not label.startswith('["'):
-        return (label,) if label else ()
-    try:
-        found = answers.loaded(label, "labels")
-    except answers.Unreadable:
-        return (label,)
-    return found if isinstance(found, list) and all(isinstance(each, str) for each in found) else (label,)
-
-
-def several(count: int) -> Fault:
-    """A row that has more labels than a dataset with one label per text can keep."""
-    said = f"has {count} labels; a dataset with one label per text takes one."
-    return Fault("labels", said, "Keep the one that matters most, or bring the text without a label.")
+def flat(cell: str) -> dict[str, str]:
+    """Metadata as one JSON object of texts. Raises BadInput."""
+    found = loaded(cell, "metadata")
+    if not isinstance(found, dict) or not all(isinstance(each, str) for each in found.values()):
+        raise BadInput("metadata", "The metadata isn't an object of texts.")
+    return found
 
 
 class Fault(NamedTuple):
@@ -369,8 +364,8 @@ def wrong_names(labels: Sequence[str], external_id: str, group: str) -> Fault | 
 
 def wrong_name(label: str, external_id: str, group: str) -> Fault | None:
     """What is wrong with the label, the id or the group, if anything."""
-    if label and (len(label) > LABEL_LIMIT or CONTROL.search(label)):
-        said = f"has a label of more than {LABEL_LIMIT} characters or with control characters."
+    if label and (len(label) > LABEL_LIMIT or has_invisible(label)):
+        said = f"has a label of more than {LABEL_LIMIT} characters or with invisible characters."
         return Fault("label", said, "Check that the right column is mapped to label.")
     if len(external_id) > ID_LIMIT or len(group) > ID_LIMIT:
         name, value = ("id", external_id) if len(external_id) > ID_LIMIT else ("group", group)

@@ -37,7 +37,14 @@ TITLES = {
     "time": "Times that cannot be read",
     "split": "Unknown splits",
     "tag": "Lines without a tag",
-    "answer": "Answers and contents that cannot be read",
+    **dict.fromkeys(("labels", "several"), "Rows with several annotations of one person"),
+    **dict.fromkeys(("answer", "not_json", "shape", "names", "kind", "metadata", "content"), "Annotations and contents that can't be read"),
+    **dict.fromkeys(("blank", "unstorable_text", "unknown_label"), "Annotations whose text or label can't be kept"),
+    **dict.fromkeys(
+        ("span", "offsets", "outside", "white_space", "other_text", "too_many_spans", "tags", "tokens"), "Spans that don't fit"
+    ),
+    **dict.fromkeys(("messages", "first_turn", "turn", "turn_changed", "turn_keys", "no_answer"), "Dialogues that don't fit"),
+    **dict.fromkeys(("responses", "choice", "ranking"), "Comparisons that don't fit their responses"),
     "mapping": "Mapping of columns",
     "empty": "Nothing to import",
     "type": "Kind of file",

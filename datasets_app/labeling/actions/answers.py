@@ -11,14 +11,16 @@ from django.db.models import F
 from django.utils import timezone
 
 from datasets_app.datasets.models import Item
-from datasets_app.labeling import queries, rules, values
+from datasets_app.labeling import queries, rules
 from datasets_app.labeling.actions import mixing
 from datasets_app.labeling.actions.claims import hand_over
 from datasets_app.labeling.actions.settling import BY_REVIEWER, lock_item, lock_item_of, settle
 from datasets_app.labeling.models import Annotation, Label, Queue, Seat, Slot, SlotSkip, Suggestion
 from datasets_app.labeling.rules import SlotFacts
-from datasets_app.labeling.values import Subject, Value
 from lifecycle.refusals import Conflict, Refused
+from lifecycle.task_types import values
+from lifecycle.task_types.answers import ItemContent, Value
+from lifecycle.task_types.values import stored
 from registry.access import policy
 from registry.access.models import User
 
@@ -50,7 +52,7 @@ def submit(
 ) -> Annotation:
     """Keep one answer; the same client_key again returns the first one.
 
-    slot_id, token: as claimed. value: as `labeling.values` says for the dataset's task, its classes named by their uuid in the queue's
+    slot_id, token: as claimed. value: as `Answers.parse` takes it for the dataset's task, its classes named by their uuid in the queue's
     schema or by their stable id. seconds: time on the item. suggestion_id: what was shown first, if anything. shown: the order
     in which the responses stood on the screen, where there are any. Where the lease is lost, the
     answer fills another open slot of the item, else it is kept as an extra one. A second answer of the same person replaces their first.
@@ -63,7 +65,7 @@ def submit(
         return earlier
     labels = labels_in(queue, value)
     read = read_value(queue, item, value, labels)
-    said = queries.stored(read, labels)
+    said = stored(read, labels)
     target = slot_for(slots, actor)
     before = answer_of(queue, item, actor)
     is_gold = target is not None and target.is_gold
@@ -118,10 +120,8 @@ def read_value(queue: Queue, item: Item, value: Value, labels: Mapping[str, Labe
 
     Raises Refused for no answer of its task.
     """
-    known = {str(key): stable for stable, label in labels.items() for key in (label.uuid, stable)}
-    if unknown := values.named_in(value) - known.keys():
-        known |= {uuid: stable for uuid, stable in queries.older_names(queue.dataset_id, unknown).items() if stable in labels}
-    return values.read(queue.dataset.task, value, about=Subject(item.text, item.content or {}), known=known)
+    accepted = queries.accepted_labels(queue.dataset_id, value, labels)
+    return queue.dataset.task_type.answers.parse(value, ItemContent(item.text, item.content or {}), accepted)
 
 
 def slot_for(slots: list[Slot], actor: User) -> Slot | None:

@@ -24,7 +24,8 @@ from datasets_app.labeling import queries, rules
 from datasets_app.labeling.actions.answers import MAX_SECONDS
 from datasets_app.labeling.models import Annotation, Decision, Dispute, Label, LabelSchema, Queue, Seat, Slot, SlotSkip
 from datasets_app.labeling.queries import value_of
-from datasets_app.labeling.values import Value
+from lifecycle.task_types.answers import Value
+from lifecycle.task_types.values import stored
 from registry.access import actions as access
 from registry.access import policy
 from registry.access.models import PLACEHOLDER, User
@@ -109,7 +110,7 @@ def write_answers(queue: Queue, said: Sequence[Say], labels: dict[str, Label]) -
 def row_of(queue: Queue, say: Say, labels: dict[str, Label], before: Annotation | None) -> Annotation:
     """One answer or skip, not saved yet."""
     given = say.given
-    fields = queries.stored(say.value, labels) if say.value is not None else {}
+    fields = stored(say.value, labels) if say.value is not None else {}
     key = f"{queue.uuid}:{say.item.pk}:{say.user.pk}:{given.skipped}:{before.pk if before else 0}"
     return Annotation(
         queue=queue, item=say.item, user=say.user, action=SKIP if say.value is None else LABEL, **fields, gold=given.gold, replaces=before,
@@ -204,7 +205,7 @@ def decision_of(queue: Queue, item: int, digest: str, value: Value, labels: dict
     """The first decision of an item, not saved yet."""
     names = {key: label.name for key, label in labels.items()}
     made = rules.decision_digest(item=digest, value=value, names=names, how=how, by=by.uuid if by else None, supersedes="")
-    return Decision(item_id=item, **queries.stored(value, labels), queue=queue, how=how, by=by, digest=made)
+    return Decision(item_id=item, **stored(value, labels), queue=queue, how=how, by=by, digest=made)
 
 
 # ── The end ─────────────────────────────────────────────────────────────────

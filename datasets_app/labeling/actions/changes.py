@@ -17,10 +17,11 @@ from datasets_app.labeling.actions.settling import lock_item, settle
 from datasets_app.labeling.models import Decision, Dispute, Label, LabelChange, LabelSchema, Queue, Slot
 from datasets_app.labeling.queries import changes, value_of
 from datasets_app.labeling.relabelling import Change, ChangeKind, Plan
-from datasets_app.labeling.values import Value, classes_of
 from lifecycle.jobs.context import JobContext
 from lifecycle.jobs.models import Job
 from lifecycle.refusals import Conflict, Refused
+from lifecycle.task_types.answers import Value
+from lifecycle.task_types.values import labels_of, stored
 from registry.access import policy
 from registry.access.models import User
 from registry.ledger import actions as ledger
@@ -173,7 +174,7 @@ def move_batch(ctx: JobContext, dataset: Dataset, after: int) -> list[int]:
 def supersede(dataset: Dataset, rows: Sequence[Decision], actor: User | None) -> list[Decision]:
     """The decisions that follow these, kept with the answers that they rest on; the counters of queues follow."""
     known = changes.to_move(dataset)
-    named = {UUID(key) for row in rows for key in classes_of(value_of(row))}
+    named = {UUID(key) for row in rows for key in labels_of(value_of(row))}
     targets = {UUID(key) for source in named & known.keys() for key in known[source].targets}
     labels = {str(key): label for key, label in changes.newest_labels(named | targets).items()}
     made = [follower(row, known, labels, actor) for row in rows]
@@ -204,18 +205,18 @@ def follower(row: Decision, known: Mapping[UUID, LabelChange], labels: Mapping[s
         causes, how, by = splits or retirements, Decision.How.WITHDRAWN, actor
     now = value or said
     digest = rules.decision_digest(
-        item=row.item.digest, value=now, names={key: labels[key].name for key in classes_of(now)}, how=how, by=by.uuid if by else None,
+        item=row.item.digest, value=now, names={key: labels[key].name for key in labels_of(now)}, how=how, by=by.uuid if by else None,
         supersedes=row.digest,
     )  # fmt: skip
     return Decision(
-        item=row.item, **queries.stored(now, labels), queue=row.queue, how=how, by=by, supersedes=row, change=causes[0], digest=digest,
+        item=row.item, **stored(now, labels), queue=row.queue, how=how, by=by, supersedes=row, change=causes[0], digest=digest,
         reason=" ".join(told(each, labels) for each in causes)[:REASON],
     )  # fmt: skip
 
 
 def first_changes(said: Value, known: Mapping[UUID, LabelChange]) -> tuple[list[LabelChange], list[LabelChange], list[LabelChange]]:
     """The merges, splits and retirements of the first version that changed a class which a value names."""
-    touching = sorted((known[key] for key in {UUID(each) for each in classes_of(said)} & known.keys()), key=lambda each: each.pk)
+    touching = sorted((known[key] for key in {UUID(each) for each in labels_of(said)} & known.keys()), key=lambda each: each.pk)
     first = [change for change in touching if change.schema_id == touching[0].schema_id]
     merges, splits, retirements = ([change for change in first if change.kind == kind] for kind in ChangeKind)
     return merges, splits, retirements

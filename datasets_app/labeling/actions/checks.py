@@ -16,11 +16,12 @@ from datasets_app.labeling.actions.settling import BY_RULE, settle, with_named
 from datasets_app.labeling.models import Agreed, Annotation, Decision, Queue, Sampled, Slot, SpotCheck
 from datasets_app.labeling.queries import answers_in, value_of
 from datasets_app.labeling.queries.checks import earlier_of, sample_of, that_count
-from datasets_app.labeling.values import Value
 from lifecycle.jobs import actions as jobs
 from lifecycle.jobs.context import JobContext
 from lifecycle.jobs.models import Job
 from lifecycle.refusals import Conflict, Refused
+from lifecycle.task_types.answers import Value
+from lifecycle.task_types.values import stored
 from registry.access import policy
 from registry.access.models import User
 from registry.ledger import accounts
@@ -189,9 +190,7 @@ def accept_batch(check: SpotCheck, actor: User, item_ids: Sequence[int]) -> None
             item=row.item.digest, value=said, names={key: each.name for key, each in known.items()}, how=ACCEPTED, by=actor.uuid,
             supersedes=before.digest if before else "",
         )  # fmt: skip
-        decision = Decision(
-            item=row.item, **queries.stored(said, known), queue=queue, how=ACCEPTED, by=actor, supersedes=before, digest=digest
-        )
+        decision = Decision(item=row.item, **stored(said, known), queue=queue, how=ACCEPTED, by=actor, supersedes=before, digest=digest)
         made.append((decision, answers))
     Decision.objects.bulk_create([decision for decision, _ in made])
     rests = Decision.annotations.through

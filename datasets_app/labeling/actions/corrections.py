@@ -19,7 +19,7 @@ from datasets_app.datasets.actions.inspection import find_reading
 from datasets_app.datasets.actions.receive import arrived, clean_name, store
 from datasets_app.datasets.importing.readers import Reading
 from datasets_app.datasets.models import Dataset
-from datasets_app.labeling import queries, rules
+from datasets_app.labeling import rules
 from datasets_app.labeling.actions.agreed import wait_no_more
 from datasets_app.labeling.actions.settling import end_dispute
 from datasets_app.labeling.correcting import Outcome, Sum
@@ -31,6 +31,7 @@ from lifecycle.jobs import actions as jobs
 from lifecycle.jobs.context import JobContext
 from lifecycle.jobs.models import Job
 from lifecycle.refusals import Conflict, Refused
+from lifecycle.task_types.values import stored
 from registry.access import policy
 from registry.access.models import User
 from registry.artifacts import actions as artifacts
@@ -288,7 +289,7 @@ def decision_of(correction: Correction, actor: User, found: Found, classes: Clas
         item=found.item.digest, value=found.said, names=names, how=how, by=actor.uuid, supersedes=current.digest if current else ""
     )
     return Decision(
-        item=found.item, **queries.stored(found.said, classes.labels), queue=current.queue if current else None, how=how, by=actor,
+        item=found.item, **stored(found.said, classes.labels), queue=current.queue if current else None, how=how, by=actor,
         reason=f"corrected in {correction.file_name}", supersedes=current, correction=correction, digest=digest,
     )  # fmt: skip
 

@@ -13,12 +13,14 @@ from django.utils import timezone
 
 from datasets_app.datasets.models import Dataset, Item
 from datasets_app.datasets.rules import UploadState
-from datasets_app.labeling import queries, rules, values
+from datasets_app.labeling import queries, rules
 from datasets_app.labeling.actions.settling import value_digest
 from datasets_app.labeling.models import Decision, Gold, Label
 from datasets_app.labeling.queries import value_of
-from datasets_app.labeling.values import Subject, Value
 from lifecycle.refusals import Refused
+from lifecycle.task_types import values
+from lifecycle.task_types.answers import ItemContent, Value
+from lifecycle.task_types.values import stored
 from registry.access import policy
 from registry.access.models import User
 from registry.ledger import actions as ledger
@@ -78,12 +80,8 @@ def checked(explanation: str) -> str:
 
 def read_known(item: Item, value: Value, labels: Mapping[str, Label]) -> Value:
     """What somebody says is known, in its canonical form. Raises Refused for no answer of the task."""
-    known = {str(key): stable for stable, label in labels.items() for key in (label.uuid, stable)}
-    if unknown := values.named_in(value) - known.keys():
-        known |= {uuid: stable for uuid, stable in queries.older_names(item.dataset_id, unknown).items() if stable in labels}
-        merged = queries.classes_now(item.dataset_id).merged
-        known |= {key: merged[key] for key in unknown if merged.get(key) in labels}
-    return values.read(item.dataset.task, value, about=Subject(item.text, item.content or {}), known=known)
+    accepted = queries.accepted_labels(item.dataset_id, value, labels)
+    return item.dataset.task_type.answers.parse(value, ItemContent(item.text, item.content or {}), accepted)
 
 
 def write_gold(rows: Sequence[tuple[Item, Value]], *, labels: Mapping[str, Label], by: User, explanation: str = "") -> list[Gold]:
@@ -94,7 +92,7 @@ def write_gold(rows: Sequence[tuple[Item, Value]], *, labels: Mapping[str, Label
     """
     made = [
         Gold(
-            dataset_id=item.dataset_id, item=item, **queries.stored(value, labels), explanation=explanation, set_by=by,
+            dataset_id=item.dataset_id, item=item, **stored(value, labels), explanation=explanation, set_by=by,
             place=secrets.randbelow(rules.GOLD_PLACES),
         )
         for item, value in rows
@@ -189,7 +187,7 @@ def drawn(dataset: Dataset, labels: Mapping[str, Label], how: Sequence[str], per
     random.SystemRandom().shuffle(decided)
     chosen: dict[int, Value] = {}
     for item, value in decided:
-        wanted = all(key in labels for key in values.classes_of(value)) and any(counts[key] < per_class for key in kinds(value))
+        wanted = all(key in labels for key in values.labels_of(value)) and any(counts[key] < per_class for key in kinds(value))
         if item in are or not wanted:
             continue
         chosen[item] = value
@@ -202,4 +200,4 @@ def drawn(dataset: Dataset, labels: Mapping[str, Label], how: Sequence[str], per
 
 def kinds(value: Value) -> set[str]:
     """The classes that a value names; "" where it names none."""
-    return set(values.classes_of(value)) or {""}
+    return set(values.labels_of(value)) or {""}

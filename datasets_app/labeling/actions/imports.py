@@ -1,9 +1,8 @@
-"""Labels that come with a file: decisions that whoever accepted the file answers for, or suggestions that nobody answered yet."""
+"""Annotations that come with a file: decisions that whoever accepted the file answers for, or suggestions that nobody answered yet."""
 
 from __future__ import annotations
 
 import hashlib
-import json
 from collections import Counter
 from collections.abc import Sequence
 from typing import Any
@@ -13,13 +12,16 @@ from django.db.models import QuerySet
 
 from datasets_app.datasets.importing.brought import Told
 from datasets_app.datasets.models import Dataset, Item, Upload
-from datasets_app.labeling import queries, rules, values
+from datasets_app.labeling import queries, rules
 from datasets_app.labeling.actions import brought
 from datasets_app.labeling.actions.schemas import spec_of, write_schema
 from datasets_app.labeling.models import Decision, Label, LabelSchema, Suggestion
 from datasets_app.labeling.rules import LabelSpec
-from datasets_app.labeling.values import Subject, Value
 from lifecycle.refusals import Refused
+from lifecycle.task_types import values
+from lifecycle.task_types.answers import BadAnswer, ItemContent, Labels, Value
+from lifecycle.task_types.by_key.types import type_of
+from lifecycle.task_types.values import stored
 from registry.access.models import User
 from registry.ledger import actions as ledger
 from registry.ledger.verbs import Verb
@@ -45,10 +47,11 @@ class Importer:
         if upload.report.get("dry_run", {}).get("people") and upload.labels_as == Upload.Labels.DECISIONS:
             brought.open_closed(upload, self.schema(upload))
 
-    def write(self, upload: Upload, rows: Sequence[tuple[Item, str]]) -> None:
+    def write(self, upload: Upload, rows: Sequence[tuple[Item, Value]]) -> None:
         """What is said of one batch of new items."""
         labels = queries.labels_by_name(self.schema(upload))
-        said = [(item, self.read(upload, item, label, labels)) for item, label in rows]
+        ids = ids_of(labels)
+        said = [(item, by_ids(value, ids)) for item, value in rows]
         if upload.labels_as == Upload.Labels.DECISIONS:
             made = [decision_of(upload, item, value, labels) for item, value in said]
             Decision.objects.bulk_create(made, batch_size=500, ignore_conflicts=True)
@@ -65,17 +68,18 @@ class Importer:
     def bring(self, upload: Upload, rows: Sequence[tuple[Item, Told]]) -> None:
         """What people said becomes their answers, or suggestions; what models said, suggestions."""
         labels = queries.labels_by_name(self.schema(upload))
-        stable, made = by_id(labels), list[Suggestion]()
+        stable, ids, made = by_id(labels), ids_of(labels), list[Suggestion]()
         for item, told in rows:
             guesses = [("model", guess.model, guess.model, guess.value, guess.score) for guess in told.guesses]
             if upload.labels_as == Upload.Labels.SUGGESTIONS:
-                answers = [each for each in told.answers if not each.skipped]
-                guesses += [("person", each.person, f"{each.person}, {upload.file_name}", each.value, None) for each in answers]
+                guesses += [
+                    ("person", each.person, f"{each.person}, {upload.file_name}", each.value, None) for each in told.answers if each.value
+                ]
             seen = Counter[tuple[str, str]]()
             for kind, name, shown, value, score in guesses:
                 seen[kind, name] += 1
                 source = hashlib.sha256(f"{upload.blob.digest}:{kind}:{name}:{seen[kind, name]}".encode()).hexdigest()
-                for fields in suggested_fields(self.read(upload, item, value, labels), stable):
+                for fields in suggested_fields(by_ids(value, ids), stable):
                     made.append(
                         Suggestion(
                             item=item, **fields, score=score, source=Suggestion.Source.IMPORT, source_digest=source, source_name=shown[:120]
@@ -86,7 +90,7 @@ class Importer:
         if queue is not None and any(told.answers for _, told in rows):
             people = brought.people_of(upload, sorted({each.person for _, told in rows for each in told.answers}))
             said = [
-                brought.Say(item, people[each.person], each, None if each.skipped else self.read(upload, item, each.value, labels))
+                brought.Say(item, people[each.person], each, by_ids(each.value, ids) if each.value else None)
                 for item, told in rows
                 for each in told.answers
             ]
@@ -111,13 +115,6 @@ class Importer:
         """The names of the newest version."""
         schema = queries.latest_schema(dataset)
         return list(queries.labels_by_name(schema)) if schema else []
-
-    def read(self, upload: Upload, item: Item, label: str, labels: dict[str, Label]) -> Value:
-        """One row's label as a value: the name of a class, or for other tasks JSON with the names of classes in it."""
-        if upload.dataset.task_type.one_label:
-            return {"label": str(labels[rules.clean_name(label)].stable_id)}
-        known = {name: str(each.stable_id) for name, each in labels.items()}
-        return values.read(upload.dataset.task, json.loads(label), about=Subject(item.text, item.content or {}), known=known)
 
     def withdraw(self, item_ids: Sequence[int]) -> None:
         """Delete their labels; the database lets them go only while the upload is not imported."""
@@ -144,9 +141,9 @@ class Importer:
         brought.remove(upload, item_ids)
         Suggestion.objects.filter(item_id__in=item_ids).delete()
 
-    def labels_of(self, item_ids: Sequence[int]) -> dict[int, str]:
-        """The decided, or else suggested, label names of these items."""
-        return queries.labels_of_items(item_ids)
+    def values_of(self, item_ids: Sequence[int]) -> dict[int, Value]:
+        """What is decided, or else suggested, of these items."""
+        return queries.values_of_items(item_ids)
 
     def schema(self, upload: Upload) -> LabelSchema:
         """The newest version of the dataset; `begin` made sure that there is one."""
@@ -158,6 +155,19 @@ def imported(upload: Upload) -> QuerySet[Decision]:
     return Decision.objects.filter(item__upload=upload)
 
 
+def ids_of(labels: dict[str, Label]) -> dict[str, str]:
+    """The stable ids of these labels by their names."""
+    return {name: str(label.stable_id) for name, label in labels.items()}
+
+
+def by_ids(value: Value, ids: dict[str, str]) -> Value:
+    """A value of a file, which names labels by name, by their stable ids. ids: by name. Raises Refused for another label."""
+    found = values.rename(value, ids)
+    if found is None:
+        raise Refused("The file names a label that its dry run didn't find.", next_step="Upload the file again.")
+    return found
+
+
 def by_id(labels: dict[str, Label]) -> dict[str, Label]:
     """The classes by their stable ids."""
     return {str(label.stable_id): label for label in labels.values()}
@@ -167,7 +177,7 @@ def suggested_fields(value: Value, labels: dict[str, Label]) -> list[dict[str, A
     """The fields of the suggestions that say this: one for each class, else one for the whole value."""
     if "labels" in value:
         return [{"label": labels[key]} for key in value["labels"]]
-    return [queries.stored(value, labels)]
+    return [stored(value, labels)]
 
 
 def decision_of(upload: Upload, item: Item, value: Value, labels: dict[str, Label]) -> Decision:
@@ -175,7 +185,7 @@ def decision_of(upload: Upload, item: Item, value: Value, labels: dict[str, Labe
     by, how, known = upload.accepted_by, Decision.How.IMPORTED, by_id(labels)
     names = {key: label.name for key, label in known.items()}
     digest = rules.decision_digest(item=item.digest, value=value, names=names, how=how, by=by.uuid if by else None, supersedes="")
-    return Decision(item=item, **queries.stored(value, known), how=how, by=by, digest=digest)
+    return Decision(item=item, **stored(value, known), how=how, by=by, digest=digest)
 
 
 def batch_digest(digests: QuerySet[Any, str]) -> tuple[str, int]:
@@ -217,7 +227,7 @@ def suggest_values(
     schema = queries.latest_schema(dataset)
     known = {key: key for key in queries.labels_by_id(schema)} if schema else {}
     found = Item.objects.filter(dataset=dataset, pk__in=[row[0] for row in rows]).values_list("pk", "text", "content")
-    about = {pk: Subject(text, content or {}) for pk, text, content in found}
+    about = {pk: ItemContent(text, content or {}) for pk, text, content in found}
     there = set(Suggestion.objects.filter(item_id__in=about, source_digest=source_digest, label=None).values_list("item_id", flat=True))
     fresh = {item: (value, score) for item, value, score in reversed(rows[: rules.BATCH]) if item in about and item not in there}
     kept = [
@@ -229,12 +239,12 @@ def suggest_values(
     return len(kept)
 
 
-def is_answer(task: str, value: Value, about: Subject, known: dict[str, str]) -> bool:
+def is_answer(task: str, value: Value, item: ItemContent, known: dict[str, str]) -> bool:
     """Whether somebody could give this answer; the scores of spans are no part of it."""
     spans = value.get("spans")
     bare = {"spans": [{name: each[name] for name in each if name != "score"} for each in spans]} if spans else value
     try:
-        values.read(task, bare, about=about, known=known)
-    except Refused:
+        type_of(task).answers.parse(bare, item, Labels(known))
+    except BadAnswer:
         return False
     return True

@@ -17,9 +17,9 @@ from datasets_app.labeling import queries, rules
 from datasets_app.labeling.actions.gold import UNJUDGED_TOLD
 from datasets_app.labeling.models import Annotation, Gold, Queue, Seat, Slot
 from datasets_app.labeling.queries import value_of
-from datasets_app.labeling.values import Value
 from lifecycle.notices.actions import notify
 from lifecycle.refusals import Conflict, Refused
+from lifecycle.task_types.answers import Value
 from lifecycle.task_types.by_key.types import type_of
 from registry.access import policy
 from registry.access.models import User

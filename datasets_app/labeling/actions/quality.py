@@ -9,7 +9,6 @@ from django.db import transaction
 from django.utils import timezone
 
 from datasets_app.labeling import queries, rules
-from datasets_app.labeling.agreement import Kind
 from datasets_app.labeling.models import Difference, Label, QualityReport, Queue, Seat
 from datasets_app.labeling.quality import Apart, Measure
 from lifecycle.jobs import actions as jobs
@@ -73,9 +72,9 @@ def run_measure(ctx: JobContext) -> None:
 
 def read(ctx: JobContext, queue: Queue, labels: list[Label], edition: int, now: datetime) -> Measure:
     """Take in every answer that stands, and write down where two people differ."""
-    kind = queries.answer_kind(queue.dataset)
+    kind = queue.dataset.task_type
     places = queries.places_of(queue.schema, labels)
-    found = Measure(now, kind, range(len(labels)) if kind == Kind.SINGLE else ())
+    found = Measure(now, kind, range(len(labels)) if kind.one_label else ())
     done = 0
     ctx.progress(0, queue.slots_done, stage="Reading answers", unit="answers")
     for items in queries.answers_by_item(queue, places):

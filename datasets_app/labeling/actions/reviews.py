@@ -18,8 +18,9 @@ from datasets_app.labeling.actions.remarks import check_text, write
 from datasets_app.labeling.actions.settling import end_dispute, labels_for, lock_item, record, settle, write_decision
 from datasets_app.labeling.models import Decision, Dispute, Queue, Slot
 from datasets_app.labeling.queries import answers_in, seen_digest, value_of
-from datasets_app.labeling.values import Value, majority
 from lifecycle.refusals import Conflict, Refused
+from lifecycle.task_types.answers import Value
+from lifecycle.task_types.values import answers_of
 from registry.access import policy
 from registry.access.models import User
 from registry.ledger import actions as ledger
@@ -42,7 +43,7 @@ def decide(*, queue_id: UUID, item_id: UUID, actor: User, value: Value, reason: 
     said = read_value(queue, item, value, labels)
     reason = reason.strip()[:1000]
     agreeing = [answer for answer in answers if value_of(answer) == said]
-    merged = majority([value_of(answer) for answer in answers]) if answers else None
+    merged = answers_of(said).merge([value_of(answer) for answer in answers]) if answers else None
     if not agreeing and said != merged and not reason:
         told = "Nobody gave this answer, so a reason is needed."
         raise Refused(told, next_step="Say why, in a sentence.", fields={"reason": [told]})

@@ -15,7 +15,8 @@ from datasets_app.labeling.actions.agreed import wait_for_acceptance, wait_no_mo
 from datasets_app.labeling.models import Annotation, Decision, Dispute, Label, Queue, Slot
 from datasets_app.labeling.queries import answers_in, value_of
 from datasets_app.labeling.rules import SlotState
-from datasets_app.labeling.values import Value, canonical, classes_of
+from lifecycle.task_types.answers import Value, canonical
+from lifecycle.task_types.values import labels_of, stored
 from registry.access.models import User
 from registry.ledger import actions as ledger
 from registry.ledger.verbs import Verb
@@ -100,7 +101,7 @@ def labels_for(queue: Queue, row: Annotation | Decision) -> Mapping[str, Label]:
 
 def with_named(labels: Mapping[str, Label], said: Iterable[Value]) -> dict[str, Label]:
     """These classes, and those that the values name beside them: of other versions, as the newest of these writes each."""
-    missing = {UUID(key) for value in said for key in classes_of(value)} - {label.stable_id for label in labels.values()}
+    missing = {UUID(key) for value in said for key in labels_of(value)} - {label.stable_id for label in labels.values()}
     return {**labels, **{str(key): label for key, label in queries.newest_labels(missing).items()}}
 
 
@@ -118,7 +119,7 @@ def write_decision(
         supersedes=current.digest if current else "",
     )
     decision = Decision.objects.create(
-        item=item, **queries.stored(value, labels), queue=queue, how=how, by=by, reason=reason, supersedes=current, digest=digest
+        item=item, **stored(value, labels), queue=queue, how=how, by=by, reason=reason, supersedes=current, digest=digest
     )
     rests_on = Decision.annotations.through
     rests_on.objects.bulk_create([rests_on(decision=decision, annotation=answer) for answer in answers])

@@ -18,11 +18,11 @@ from datasets_app.labeling.matching import TEXT_READ, Kind, Matcher, Mode, clean
 from datasets_app.labeling.measuring import Claim, claim
 from datasets_app.labeling.models import Label, Rule, RulePass, Suggestion
 from datasets_app.labeling.queries import suggesting
-from datasets_app.labeling.values import Value
 from lifecycle.jobs import actions as jobs
 from lifecycle.jobs.context import JobContext
 from lifecycle.jobs.models import Job
 from lifecycle.refusals import Conflict, Refused
+from lifecycle.task_types.answers import Value
 from registry.access import policy
 from registry.access.models import User
 from registry.ledger import actions as ledger

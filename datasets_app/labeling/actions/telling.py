@@ -19,9 +19,9 @@ from datasets_app.datasets.models import Dataset
 from datasets_app.labeling import queries
 from datasets_app.labeling.models import Annotation, Decision, Queue
 from datasets_app.labeling.queries import value_of
-from datasets_app.labeling.values import classes_of
 from lifecycle.notices import delivery
 from lifecycle.notices.models import Channel, Cursor
+from lifecycle.task_types.values import labels_of
 from lifecycle.ui.addresses import find_url
 from lifecycle.ui.numbers import count
 
@@ -125,7 +125,7 @@ def item_of(row: Annotation | Decision) -> dict[str, Any]:
 
 def labels(row: Annotation | Decision, names: Mapping[str, str]) -> list[str]:
     """The names of the classes that it names, as they are called now; none for tasks without classes."""
-    return [names[key] for key in classes_of(value_of(row)) if key in names]
+    return [names[key] for key in labels_of(value_of(row)) if key in names]
 
 
 TOLD = Annotation.objects.exclude(queue__source=Queue.Source.BROUGHT).filter(right__isnull=True)  # neither from a file nor given to gold

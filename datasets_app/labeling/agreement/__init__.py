@@ -15,7 +15,7 @@ from datasets_app.labeling.agreement.intervals import Interval, bootstrap
 from datasets_app.labeling.agreement.kappa import cohen_interval, cohen_kappa, cohen_of, fleiss_kappa
 from datasets_app.labeling.agreement.names import NAMES, leading, names
 from datasets_app.labeling.agreement.spans import span_f1
-from datasets_app.labeling.agreement.tally import Coefficient, Kind, Tally
+from datasets_app.labeling.agreement.tally import Coefficient, Tally
 from datasets_app.labeling.agreement.units import FEWEST, Answer, Unit, counts, paired, percent, shared
 
 __all__ = [
@@ -25,7 +25,6 @@ __all__ = [
     "Coefficient",
     "Consensus",
     "Interval",
-    "Kind",
     "Tally",
     "Unit",
     "bootstrap",

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 from itertools import combinations
 from typing import Any
 
@@ -29,18 +28,8 @@ GROUPS = 512
 MOST_RANKS = 30  # labels up to which an order of them can be a scale
 MOST_SETS = 2_000  # different sets of labels up to which their distances are tabled
 ALIKE = "Interval not measured: too few items differ."
+SHARES = ("percent", "span_f1", "span_f1_overlap")  # of pairs of answers
 ITEMS, EQUAL, PAIRS, APART = range(4)  # the first sums of a group: items, equal pairs of answers, pairs, summed distances
-
-
-class Kind(StrEnum):
-    """What the values of an answer are: a label, a frozenset of labels, a frozenset of spans."""
-
-    SINGLE = "single"
-    MULTI = "multi"
-    SPANS = "spans"
-
-
-SHARES = {Kind.SINGLE: ("percent",), Kind.MULTI: ("percent",), Kind.SPANS: ("percent", "span_f1", "span_f1_overlap")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,16 +46,21 @@ class Coefficient:
 
 
 class Tally:
-    """Takes in units one by one and knows their coefficients. order: the labels from first to last, for SINGLE."""
+    """Takes in units one by one and knows their coefficients.
 
-    def __init__(self, kind: Kind = Kind.SINGLE, order: Sequence[Hashable] = ()) -> None:
-        self.kind, self.items, self.answers = kind, 0, 0
+    names: of the coefficients, as `Answers.coefficients` has them; with "alpha_masi" and the F1 of spans, values are frozensets of parts.
+    order: the labels from first to last, for "alpha_ordinal".
+    """
+
+    def __init__(self, names: Sequence[str], order: Sequence[Hashable] = ()) -> None:
+        self.names, self.items, self.answers = names, 0, 0
+        self.of_sets, self.of_spans = "alpha_masi" in names, "span_f1" in names
         self.sizes: set[int] = set()
         self.values: dict[Hashable, int] = {value: at for at, value in enumerate(order)}
         self.sums = np.zeros((GROUPS, 4))
-        self.shares: dict[str, Counter[tuple[float, float]]] = {name: Counter() for name in SHARES[kind]}
+        self.shares: dict[str, Counter[tuple[float, float]]] = {name: Counter() for name in names if name in SHARES}
         self.margins: list[Counter[int]] = [Counter() for _ in range(GROUPS)]
-        self.ranks = np.zeros((GROUPS, len(order), len(order))) if kind == Kind.SINGLE and 3 <= len(order) <= MOST_RANKS else None
+        self.ranks = np.zeros((GROUPS, len(order), len(order))) if "alpha_ordinal" in names and 3 <= len(order) <= MOST_RANKS else None
 
     def add(self, unit: Unit) -> None:
         """One item's answers; fewer than two say nothing."""
@@ -81,12 +75,12 @@ class Tally:
         pairs = len(unit) * (len(unit) - 1) / 2
         self.sums[group] += (1, equal, pairs, self.apart(given))
         self.shares["percent"][equal, pairs] += 1
-        if self.kind == Kind.SPANS:
+        if self.of_spans:
             for name, overlap in (("span_f1", False), ("span_f1_overlap", True)):
                 hits, spans = span_counts(unit, overlap=overlap)
                 self.shares[name][2 * hits, spans] += 1
             return
-        if self.kind == Kind.MULTI and len(self.values) > MOST_SETS:
+        if self.of_sets and len(self.values) > MOST_SETS:
             return  # alpha is not measured any more, so what was given, which may be whole texts, is not kept
         table = {self.values.setdefault(value, len(self.values)): count for value, count in given.items()}
         self.margins[group].update(table)
@@ -95,21 +89,27 @@ class Tally:
 
     def apart(self, given: Counter[Hashable]) -> float:
         """The summed distances of the coincidences of one unit."""
-        if self.kind == Kind.SPANS or len(given) == 1:
+        if self.of_spans or len(given) == 1:
             return 0.0
-        distance: Any = masi if self.kind == Kind.MULTI else nominal
+        distance: Any = masi if self.of_sets else nominal
         pairs = combinations(given.items(), 2)
         return float(sum(2 * one_count * count * distance(one, other) for (one, one_count), (other, count) in pairs) / (given.total() - 1))
 
     def coefficients(self) -> list[Coefficient]:
-        """Every coefficient that fits the kind of answer, those that are not defined with the reason."""
-        found = [self.share(name) for name in self.shares]
-        if self.kind == Kind.SPANS:
-            return found
-        if self.kind == Kind.MULTI:
-            return [*found, self.masi_alpha()]
-        found += [self.told("alpha", self.table(), nominal_alpha), self.fleiss()]
-        return found if self.ranks is None else [*found, self.told("alpha_ordinal", self.ranks.reshape(GROUPS, -1), ordinal_alpha)]
+        """Every coefficient by its name, those that are not defined with the reason; none of labels that cannot be ranks."""
+        return [self.coefficient(name) for name in self.names if name != "alpha_ordinal" or self.ranks is not None]
+
+    def coefficient(self, name: str) -> Coefficient:
+        """The one with this name."""
+        if name in self.shares:
+            return self.share(name)
+        if name == "alpha_ordinal" and self.ranks is not None:
+            return self.told(name, self.ranks.reshape(GROUPS, -1), ordinal_alpha)
+        return {"alpha": self.alpha, "alpha_masi": self.masi_alpha, "fleiss": self.fleiss}[name]()
+
+    def alpha(self) -> Coefficient:
+        """Krippendorff's alpha of values that are equal or not."""
+        return self.told("alpha", self.table(), nominal_alpha)
 
     def share(self, name: str) -> Coefficient:
         """A share with its interval over items, which has a length where all answers are equal too."""

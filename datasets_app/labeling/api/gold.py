@@ -10,6 +10,7 @@ from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import serializers
 from rest_framework.response import Response
 
+from datasets_app.datasets import queries as datasets
 from datasets_app.datasets.models import Dataset, Item
 from datasets_app.labeling import actions, queries
 from datasets_app.labeling.api.queues import QueueOut
@@ -18,12 +19,14 @@ from datasets_app.labeling.models import Gold, Queue
 from datasets_app.labeling.queries.gold import GOLD_PAGE, STATES
 from datasets_app.labeling.rules import GOLD_MOST
 from lifecycle.refusals import Refused
+from lifecycle.task_types.values import words
 from registry.access.decorators import Needs
+from registry.access.models import User
 from registry.access.rest import Request, View, read
 
 
 class GoldIn(SaysIn):
-    """What is known of an item: `label`, or `value` where the task is not one class per text."""
+    """What is known of an item: `label`, or `value`, in which labels may have their names."""
 
     item = serializers.UUIDField()
     explanation = serializers.CharField(required=False, allow_blank=True, default="", max_length=1000)
@@ -35,6 +38,7 @@ class GoldOut(serializers.Serializer[Gold]):
     uuid = serializers.UUIDField()
     item = serializers.UUIDField(source="item.uuid")
     value = serializers.SerializerMethodField("known", help_text="with stable ids")
+    words = serializers.SerializerMethodField("in_words", help_text="the value as a line, labels by name")
     explanation = serializers.CharField()
     set_by = serializers.UUIDField(source="set_by.uuid")
     created_at = serializers.DateTimeField()
@@ -45,6 +49,15 @@ class GoldOut(serializers.Serializer[Gold]):
     def known(self, gold: Gold) -> dict[str, Any]:
         """What is known."""
         return queries.value_of(gold)
+
+    def in_words(self, gold: Gold) -> str:
+        """What is known, as a line; it quotes the text only for people who may read it."""
+        return words(queries.value_of(gold), self.context["names"], gold.item.text if self.context["reads"] else "")
+
+
+def shown(user: User, dataset: Dataset) -> dict[str, Any]:
+    """What lines about gold of this dataset need, as the context of a serializer."""
+    return {"names": queries.names_ever(dataset), "reads": datasets.may_read(user, dataset)}
 
 
 class GoldPageOut(serializers.Serializer[Any]):
@@ -104,10 +117,12 @@ class GoldList(View):
     def get(self, request: Request, uuid: UUID) -> Response:
         """What is known, newest first. state: live (as without it), suspect, new or retired."""
         before, state = request.query_params.get("before", ""), request.query_params.get("state", "live")
-        rows = queries.gold_rows(queries.get_dataset(request.user, uuid), state=state)
+        dataset = queries.get_dataset(request.user, uuid)
+        rows = queries.gold_rows(dataset, state=state)
         found = list((rows.filter(pk__lt=int(before)) if before.isdecimal() and len(before) < 19 else rows)[: GOLD_PAGE + 1])
         more = found[GOLD_PAGE - 1].pk if len(found) > GOLD_PAGE else None
-        return Response(GoldPageOut({"results": found[:GOLD_PAGE], "before": more}).data)
+        page = {"results": found[:GOLD_PAGE], "before": more}
+        return Response(GoldPageOut(page, context=shown(request.user, dataset)).data)
 
     @extend_schema(operation_id="labeling_make_gold", request=GoldIn, responses={201: GoldOut})
     def post(self, request: Request, uuid: UUID) -> Response:
@@ -115,7 +130,7 @@ class GoldList(View):
         data = read(GoldIn, request.data)
         check_item(uuid, data["item"])
         made = actions.make_gold(item_id=data["item"], actor=request.user, value=data["value"], explanation=data["explanation"])
-        return Response(GoldOut(made).data, status=201)
+        return Response(GoldOut(made, context=shown(request.user, made.item.dataset)).data, status=201)
 
 
 def check_item(dataset: UUID, item: UUID) -> None:

@@ -41,7 +41,7 @@ class WorkOut(serializers.Serializer[Any]):
 
 
 class SaysIn(serializers.Serializer[Any]):
-    """What is said of an item: `label` where the task is one class per text, else `value`, its classes named by uuid or stable id:
+    """What is said of an item: `label` where the task is one class per text, else `value`, its labels by name, uuid or stable id:
 
     {"labels": [id, …]} or {"spans": [{"start", "end", "label"}, …]}, offsets in Unicode code points, the end exclusive.
     """

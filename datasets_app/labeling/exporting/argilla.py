@@ -7,7 +7,7 @@ from typing import Any
 
 from datasets_app.datasets.importing.readers.jsons import Pairs
 from datasets_app.labeling.exporting.facts import Fact, Guess, Object, Said, Sheet
-from datasets_app.labeling.values import Value
+from lifecycle.task_types.answers import Value
 
 MORE_GUESSES = "Suggestions beyond the first: Argilla keeps one for a question."
 SECONDS = "Times of answers: Argilla keeps none."

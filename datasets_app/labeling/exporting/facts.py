@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from datasets_app.datasets.importing.readers.tools.doccano import WHOLE
-from datasets_app.labeling.values import Value
+from lifecycle.task_types.answers import Value
 
 Object = dict[str, Any]
 

@@ -11,7 +11,7 @@ from typing import Any
 from datasets_app.datasets.importing.readers.jsons import Pairs
 from datasets_app.datasets.importing.readers.tools.label_studio import option_places
 from datasets_app.labeling.exporting.facts import Fact, Guess, Object, Sheet
-from datasets_app.labeling.values import Value
+from lifecycle.task_types.answers import Value
 
 UNDECIDED_PAIR = "Answers that neither of two responses is better: Label Studio's pairs know left and right alone."
 SIDES = {"first": "left", "second": "right"}

@@ -158,7 +158,7 @@ class Migration(migrations.Migration):
                 ('user', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='annotations', to=settings.AUTH_USER_MODEL)),
                 ('action', models.CharField(choices=[('label', 'Label'), ('skip', 'Skip'), ('undo', 'Undo')], default='label', max_length=6)),
                 ('label', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='annotations', to='labeling.label')),
-                ('value', models.JSONField(help_text='what was said, where the task is not one class per text; see `labeling.values`', null=True)),
+                ('value', models.JSONField(help_text='what was said, where the task is not one class per text; see `task_types.answers`', null=True)),
                 ('shown', models.JSONField(help_text='in which order the responses stood on the screen: their numbers in the file, from 0', null=True)),
                 ('reason', models.CharField(blank=True, max_length=500)),
                 ('seconds', models.FloatField(default=0, help_text='time on the item, in seconds')),

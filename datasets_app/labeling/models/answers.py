@@ -33,7 +33,7 @@ class Annotation(models.Model):
     user = models.ForeignKey(USER, on_delete=models.PROTECT, related_name="annotations")
     action = models.CharField(max_length=6, choices=Action.choices, default=Action.LABEL)
     label = models.ForeignKey(Label, null=True, on_delete=models.PROTECT, related_name="annotations")
-    value = models.JSONField(null=True, help_text="what was said, where the task is not one class per text; see `labeling.values`")
+    value = models.JSONField(null=True, help_text="what was said, where the task is not one class per text; see `task_types.answers`")
     shown = models.JSONField(null=True, help_text="in which order the responses stood on the screen: their numbers in the file, from 0")
     reason = models.CharField(max_length=500, blank=True)
     seconds = models.FloatField(default=0, help_text="time on the item, in seconds")

@@ -1,7 +1,6 @@
 """Reading labels, queues and decisions."""
 
 from datasets_app.labeling.queries.answers import (
-    answer_kind,
     answers_by_item,
     answers_of_items,
     decided,
@@ -10,7 +9,7 @@ from datasets_app.labeling.queries.answers import (
     sent_back,
 )
 from datasets_app.labeling.queries.bench import bench_items, hit_rate, label_documents, last_answer, progress, skipped_open
-from datasets_app.labeling.queries.changes import classes_now, labels_now, newest_labels, older_names, present_ids
+from datasets_app.labeling.queries.changes import accepted_labels, classes_now, labels_now, newest_labels, present_ids
 from datasets_app.labeling.queries.comments import (
     Line,
     Thread,
@@ -35,15 +34,14 @@ from datasets_app.labeling.queries.decisions import (
     labels_by_id,
     labels_by_name,
     labels_named,
-    labels_of_items,
     latest_schema,
     names_ever,
     names_in,
     newest_decision,
     standing,
     standing_answers,
-    stored,
     value_of,
+    values_of_items,
 )
 from datasets_app.labeling.queries.gold import (
     GoldCount,
@@ -126,7 +124,6 @@ __all__ = [
     "allowed",
     "annotators",
     "annotators_of",
-    "answer_kind",
     "answers_by_item",
     "answers_in",
     "answers_of_items",
@@ -167,7 +164,7 @@ __all__ = [
     "labels_by_name",
     "labels_named",
     "labels_now",
-    "labels_of_items",
+    "values_of_items",
     "last_answer",
     "latest_schema",
     "lines",
@@ -178,7 +175,7 @@ __all__ = [
     "names_in",
     "newest_decision",
     "newest_names",
-    "older_names",
+    "accepted_labels",
     "open_comments",
     "open_mentions",
     "open_proposals",
@@ -211,7 +208,6 @@ __all__ = [
     "standing",
     "standing_answers",
     "standings",
-    "stored",
     "taken_up",
     "thread_page",
     "told",

@@ -10,13 +10,12 @@ from typing import Any
 
 from django.db.models import Q
 
-from datasets_app.datasets.models import Dataset
-from datasets_app.labeling.agreement import Kind
 from datasets_app.labeling.models import ARRIVING, Annotation, Comment, Decision, Label, LabelSchema, Queue, Slot
 from datasets_app.labeling.quality import Given
 from datasets_app.labeling.queries.changes import present_ids
 from datasets_app.labeling.queries.decisions import chunks, standing
-from datasets_app.labeling.values import Value, canonical
+from lifecycle.task_types.answers import Value
+from lifecycle.task_types.values import answers_of
 
 ROWS = 5_000  # answers that are read at a time
 How = Decision.How
@@ -27,11 +26,6 @@ FIELDS = (
     "annotation__suggestion__label_id",
 )  # fmt: skip
 Places = dict[int | str, int]
-
-
-def answer_kind(dataset: Dataset) -> Kind:
-    """What an answer in the dataset is. Where answers name no class, each is a set of one: two of them are equal or they are not."""
-    return {"single_label": Kind.SINGLE, "spans": Kind.SPANS}.get(dataset.task, Kind.MULTI)
 
 
 def ordered_labels(schema: LabelSchema) -> list[Label]:
@@ -54,14 +48,12 @@ def places_of(schema: LabelSchema, labels: list[Label]) -> Places:
 
 
 def compared(label: int | None, value: Value | None, places: Places) -> Any:
-    """What was said, as it is compared: a place, or a set of places, of spans or of the one thing said. None: of a dropped label."""
+    """What was said, as it is compared: a place, or a set of parts with places for labels. None: of a dropped label."""
     if value is None:
         return places.get(label) if label is not None else None
-    if "spans" in value:
-        return frozenset((each["start"], each["end"], places[each["label"]]) for each in value["spans"] if each["label"] in places)
-    if "labels" in value:
-        return frozenset(places[each] for each in value["labels"] if each in places)
-    return frozenset({canonical(value)})
+    answers = answers_of(value)
+    named = ((part, answers.label_of(part)) for part in answers.parts(value))
+    return frozenset(answers.relabel(part, places[label]) if label else part for part, label in named if not label or label in places)
 
 
 def answers_by_item(queue: Queue, places: Places) -> Iterator[list[list[Given]]]:

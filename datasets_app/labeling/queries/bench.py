@@ -17,7 +17,8 @@ from datasets_app.labeling.queries.changes import classes_now, with_merged
 from datasets_app.labeling.queries.comments import told
 from datasets_app.labeling.queries.decisions import labels_by_id, value_of
 from datasets_app.labeling.queries.suggesting import live, named_together, said_first
-from datasets_app.labeling.values import Value, rename
+from lifecycle.task_types.answers import Value
+from lifecycle.task_types.values import rename
 from lifecycle.ui import numbers
 from registry.access.models import User
 

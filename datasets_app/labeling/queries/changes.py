@@ -15,9 +15,10 @@ from datasets_app.labeling.models import Annotation, Decision, Dispute, Label, L
 from datasets_app.labeling.queries.decisions import is_uuid, labels_by_id, latest_schema, standing
 from datasets_app.labeling.relabelling import ChangeKind, Gone, follow
 from datasets_app.labeling.rules import ClassesNow, through
-from datasets_app.labeling.values import classes_of
 from lifecycle.jobs.models import Job
 from lifecycle.jobs.rules import State
+from lifecycle.task_types.answers import Labels, Value
+from lifecycle.task_types.values import labels_of, named_in
 
 LOOK = 2_000
 PAIR = 2  # classes that a dispute names; where there are more answers, any may have been merged
@@ -76,12 +77,17 @@ def labels_now(queue: Queue) -> dict[str, Label]:
     return labels | {str(label.stable_id): label for label in present_labels(labels.values()).values()}
 
 
-def older_names(dataset_id: int, asked: Iterable[str]) -> dict[str, str]:
-    """What pages that are older than a version call its classes: uuid → the stable id that leads on, also where it was merged."""
-    uuids = [key for key in asked if is_uuid(key)]
-    older = list(Label.objects.filter(schema__dataset=dataset_id, uuid__in=uuids)) if uuids else []
-    present = present_labels(older) if older else {}
-    return {str(label.uuid): str(present.get(label.stable_id, label).stable_id) for label in older}
+def accepted_labels(dataset_id: int, value: Value, labels: Mapping[str, Label]) -> Labels:
+    """What a value that somebody gave may name these labels by: name, uuid, stable id, and what older versions call them, also where they
+    were merged. labels: by stable id."""
+    known = {str(key): stable for stable, label in labels.items() for key in (label.name, label.uuid, stable)}
+    if unknown := named_in(value) - known.keys():
+        uuids = [key for key in unknown if is_uuid(key)]
+        older = list(Label.objects.filter(schema__dataset=dataset_id, uuid__in=uuids)) if uuids else []
+        present = present_labels(older) if older else {}
+        now = {**classes_now(dataset_id).merged, **{str(each.uuid): str(present.get(each.stable_id, each).stable_id) for each in older}}
+        known |= {key: now[key] for key in unknown if now.get(key) in labels}
+    return Labels(known)
 
 
 def read_through(answers: list[Annotation]) -> list[Annotation]:
@@ -90,7 +96,7 @@ def read_through(answers: list[Annotation]) -> list[Annotation]:
     One class is read as what it was merged into; sets and spans as `rules.through` says, without those that were retired.
     """
     present = present_labels([answer.label for answer in answers if answer.label]) if answers else {}
-    named = {key for answer in answers if answer.value for key in classes_of(answer.value)}
+    named = {key for answer in answers if answer.value for key in labels_of(answer.value)}
     now = classes_since(named) if named else ClassesNow()
     for answer in answers:
         if answer.label and answer.label.stable_id in present:
@@ -142,7 +148,7 @@ def withdrawn_by(dataset: Dataset, decisions: QuerySet[Decision], gone: Gone, pl
         return 0
     retired = {str(each.source) for each in planned if each.kind == ChangeKind.RETIRE}
     values = decisions.order_by().values_list("value", flat=True)[: EXACT + 1]
-    return sum(retired.issuperset(classes_of(value)) for value in values.iterator(chunk_size=LOOK) if value)
+    return sum(retired.issuperset(labels_of(value)) for value in values.iterator(chunk_size=LOOK) if value)
 
 
 def has_several(dataset: Dataset) -> bool:

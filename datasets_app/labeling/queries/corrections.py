@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -12,20 +11,22 @@ from uuid import UUID
 
 from django.db.models import QuerySet
 
-from datasets_app.datasets.importing import answers, own, readers
+from datasets_app.datasets.importing import own, readers
 from datasets_app.datasets.importing.readers import Reading, Row
 from datasets_app.datasets.importing.report import Problem
 from datasets_app.datasets.models import Dataset, Item
 from datasets_app.datasets.rules import UploadState, place
-from datasets_app.labeling import correcting, values
+from datasets_app.labeling import correcting
 from datasets_app.labeling.correcting import Facts, Outcome
 from datasets_app.labeling.models import Correction, Decision, Label, LabelChange
 from datasets_app.labeling.queries.changes import present_labels
 from datasets_app.labeling.queries.decisions import chunks, labels_by_id, latest_schema, standing_answers, value_of
-from datasets_app.labeling.rules import BATCH, clean_name
-from datasets_app.labeling.values import Subject, Value
+from datasets_app.labeling.rules import BATCH
 from lifecycle.refusals import Refused
+from lifecycle.task_types import values
+from lifecycle.task_types.answers import ItemContent, Labels, Value
 from lifecycle.task_types.by_key.types import type_of
+from lifecycle.task_types.inputs import BadInput, Cell, CellKind
 from registry.access import policy
 from registry.access.models import User
 
@@ -55,10 +56,10 @@ class Classes:
         """What was said, without anybody's text."""
         if value is None:
             return "undecided"
-        if values.has_labels(value):
-            found = sorted(self.labels[key].name if key in self.labels else "a dropped class" for key in values.classes_of(value))
+        if values.type_in(value).has_labels:
+            found = sorted(self.labels[key].name if key in self.labels else "a dropped class" for key in values.labels_of(value))
             return ", ".join(found) or "none of the classes"
-        return "a text" if type_of(values.key_of(value)).writes_text else values.words(value, {})
+        return "a text" if values.type_in(value).writes_text else values.words(value, {})
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,9 +199,8 @@ def found_of(
         return Found(line, Outcome.UNKNOWN_ITEM, told=told)
     try:
         said, unknown = read_label(correction.dataset.task, line.label, item, classes)
-    except (answers.Unreadable, Refused) as error:
-        told = error.message if isinstance(error, Refused) else f"{line.where} {error}"
-        return Found(line, Outcome.UNREADABLE, item, told=told)
+    except BadInput as error:
+        return Found(line, Outcome.UNREADABLE, item, told=f"{line.where}: {error.message}")
     if said is None:
         return Found(line, Outcome.UNKNOWN_LABEL, item, unknown=unknown)
     current = newest.get(item.pk)
@@ -213,15 +213,11 @@ def found_of(
 
 
 def read_label(task: str, cell: str, item: Item, classes: Classes) -> tuple[Value | None, str]:
-    """What a cell says of an item; None, and the name, where it names no class. Raises answers.Unreadable or Refused."""
-    if not cell.strip():
-        raise answers.Unreadable("has no label.")
-    content = item.content or {}
-    if type_of(task).one_label:
-        name = clean_name(cell)
-        return ({"label": classes.names[name]}, "") if name in classes.names else (None, name[:120])
-    said = answers.read(task, cell, item.text, content)
-    unknown = next((name for name in said.names if clean_name(name) not in classes.names), "")
-    if unknown:
-        return None, unknown[:120]
-    return values.read(task, json.loads(said.value), about=Subject(item.text, content), known=classes.names), ""
+    """What a cell says of an item; None, and the name, where it names no label. Raises BadInput."""
+    answers, about = type_of(task).answers, ItemContent(item.text, item.content or {})
+    raw = answers.from_cell(Cell(CellKind.COLUMN, cell), about)
+    if raw is None:
+        raise BadInput("no_label", "The row has no label.")
+    said = answers.parse(raw, about, Labels.any())
+    unknown = next((name for name in sorted(set(values.labels_of(said))) if name not in classes.names), "")
+    return (None, unknown[:120]) if unknown else (answers.rename(said, classes.names), "")

@@ -6,7 +6,6 @@ import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any
 from uuid import UUID
 
 from django.db.models import Exists, OuterRef, Q, QuerySet
@@ -14,8 +13,10 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 from datasets_app.datasets.models import Dataset, Item
 from datasets_app.datasets.rules import UploadState
 from datasets_app.labeling.models import Annotation, Comment, Decision, Gold, Label, LabelSchema, Queue, Slot, Suggestion
-from datasets_app.labeling.values import Value, canonical, has_labels, rename, words
+from lifecycle.task_types import values
+from lifecycle.task_types.answers import Value
 from lifecycle.task_types.by_key.types import keys_with
+from lifecycle.task_types.values import rename, words
 from registry.access import policy
 from registry.access.models import User
 
@@ -38,17 +39,9 @@ def current_decisions(dataset: Dataset) -> QuerySet[Decision]:
 
 def value_of(row: Annotation | Decision | Gold | Suggestion) -> Value:
     """What an answer, a decision, gold or a suggestion says. Raises ValueError for a skip, which says nothing."""
-    if row.value is not None:
-        said: Value = row.value
-        return said
-    if row.label is None:
+    if row.value is None and row.label is None:
         raise ValueError("A skip is no answer.")
-    return {"label": str(row.label.stable_id)}
-
-
-def stored(value: Value, labels: Mapping[str, Label]) -> dict[str, Any]:
-    """The fields of an answer, a decision or a suggestion that says this. labels: by stable id."""
-    return {"label": labels[value["label"]]} if "label" in value else {"value": value}
+    return values.value_of(row.label.stable_id if row.label else None, row.value)
 
 
 def current_decision(item: Item) -> Decision | None:
@@ -114,7 +107,7 @@ def put_in_words(item: Item, rows: Iterable[Annotation | Decision], *, reads: bo
             row.words = row.label.name
         elif row.value is not None:
             names = names_in(latest_schema(item.dataset)) if names is None else names
-            open_to_all = reads or has_labels(row.value)
+            open_to_all = reads or values.type_in(row.value).has_labels
             row.words = words(row.value, names, item.text if reads else "") if open_to_all else ""
 
 
@@ -186,24 +179,21 @@ def names_ever(dataset: Dataset) -> dict[str, str]:
     return {str(key): name for key, name in rows}
 
 
-def labels_of_items(item_ids: Iterable[int]) -> dict[int, str]:
-    """The decided, or else the best suggested, label name of those of these items that have one.
-
-    For other tasks than one class per text: what was decided, as canonical JSON with the names of classes.
-    """
-    found: dict[int, str] = {}
+def values_of_items(item_ids: Iterable[int]) -> dict[int, Value]:
+    """What is decided, or else the best suggested label, of those of these items that have one; labels by name."""
+    found: dict[int, Value] = {}
     names: dict[int, dict[str, str]] = {}
     for ids in chunks(item_ids):
         rows = Suggestion.objects.filter(item_id__in=ids, item__dataset__task__in=keys_with("one_label"))
         suggested = rows.order_by("item_id", "score", "-id").values_list("item_id", "label__name")
-        found |= dict(suggested)
-        found |= dict(standing().filter(item_id__in=ids, label__isnull=False).values_list("item_id", "label__name"))
+        decided = standing().filter(item_id__in=ids, label__isnull=False).values_list("item_id", "label__name")
+        found |= {item: values.value_of(name, None) for item, name in (*suggested, *decided)}
         valued = standing().filter(item_id__in=ids, value__isnull=False).values_list("item_id", "item__dataset_id", "value")
         for item, dataset, value in valued:
             if dataset not in names:
                 names[dataset] = names_in(LabelSchema.objects.filter(dataset=dataset).order_by("-version").first())
             said = rename(value or {}, names[dataset])
-            found |= {item: canonical(said)} if said else {}
+            found |= {item: said} if said else {}
     return found
 
 
@@ -216,7 +206,7 @@ def decided_cells(dataset: Dataset, item_ids: Sequence[int]) -> dict[int, tuple[
     rows = standing().filter(item_id__in=item_ids).values_list("item_id", "digest", "label__stable_id", "value")
     found: dict[int, tuple[str, ...]] = {}
     for item, digest, stable_id, value in rows:
-        said = rename(value if stable_id is None else {"label": str(stable_id)}, names)
+        said = rename(values.value_of(stable_id, value), names)
         content = next(iter(said.values())) if said else ""
         found[item] = (content if isinstance(content, str) else json.dumps(content, ensure_ascii=False), digest)
     return found

@@ -10,7 +10,7 @@ from datasets_app.labeling.models import Suggestion
 from datasets_app.labeling.queries.decisions import chunks, standing_answers
 from datasets_app.labeling.queries.suggesting import live
 from datasets_app.labeling.uncertainty import disagreement
-from datasets_app.labeling.values import TASKS, canonical
+from lifecycle.task_types.answers import canonical
 from lifecycle.task_types.by_key.types import type_of
 
 HALF = 0.5  # score from which a class counts as suggested where a text may have any number
@@ -48,7 +48,8 @@ def one_vote(task: str, rows: Sequence[tuple[str, Any, Any, float | None]]) -> H
     """What one source suggests of one item. rows: (digest, stable id, value, score)."""
     values = [value for _, _, value, _ in rows if value is not None]
     if task == "spans" and values:
-        return canonical(TASKS[task].joined(list({part for value in values for part in TASKS[task].parts(value)})) or {})
+        answers = type_of(task).answers
+        return canonical(answers.join(part for value in values for part in answers.parts(value)))
     if values:
         return canonical(values[-1])
     if not type_of(task).one_label:

@@ -20,7 +20,8 @@ from datasets_app.labeling.exporting.facts import Fact, Guess, Ruling, Said
 from datasets_app.labeling.models import Annotation, Decision, Export, Label, Queue, Slot, Suggestion
 from datasets_app.labeling.queries.decisions import standing, value_of
 from datasets_app.labeling.queries.suggesting import live
-from datasets_app.labeling.values import Value, rename
+from lifecycle.task_types.answers import Value
+from lifecycle.task_types.values import rename
 from registry.access.models import User
 from registry.artifacts import actions as artifacts
 

@@ -15,7 +15,8 @@ from datasets_app.labeling import rules
 from datasets_app.labeling.models import Annotation, Gold, Label, Queue, Seat, Slot
 from datasets_app.labeling.queries.changes import classes_now, with_merged
 from datasets_app.labeling.queries.decisions import chunks, labels_by_id, names_in, value_of
-from datasets_app.labeling.values import Value, canonical, classes_of, words
+from lifecycle.task_types.answers import Value, canonical
+from lifecycle.task_types.values import labels_of, words
 from registry.access.models import User
 
 WINDOW = 200  # gold that is looked at from where it is drawn, forwards and from the start: a claim costs the same however much there is
@@ -58,12 +59,12 @@ def unseen(queue: Queue, user: User, wanted: int, start: int, *, forwards: bool)
 
 def answerable(queue: Queue, found: list[Gold]) -> list[Gold]:
     """Without gold that names a class which nobody can choose in this queue."""
-    if not any(classes_of(value_of(gold)) for gold in found):
+    if not any(labels_of(value_of(gold)) for gold in found):
         return found
     offered = with_merged(queue, {key: key for key in labels_by_id(queue.schema)})
     now = classes_now(queue.dataset_id)
     reached = {now.merged.get(key, key) for key in offered} | set(offered)
-    return [gold for gold in found if reached.issuperset(classes_of(rules.through(value_of(gold), now)))]
+    return [gold for gold in found if reached.issuperset(labels_of(rules.through(value_of(gold), now)))]
 
 
 def set_aside(queue: Queue, user: User, item_ids: Sequence[int]) -> list[Slot]:
@@ -97,7 +98,7 @@ class GoldCount:
         """One answer that counts."""
         self.done += 1
         self.right += right
-        for key in set(classes_of(known)):
+        for key in set(labels_of(known)):
             self.classes[key][0] += 1
             self.classes[key][1] += right
             self.items[key][item] = right

@@ -19,7 +19,8 @@ from datasets_app.labeling.models import ARRIVING, LabelSchema, QualityReport, Q
 from datasets_app.labeling.queries.changes import classes_now
 from datasets_app.labeling.queries.decisions import is_uuid
 from datasets_app.labeling.queries.quality import report_of
-from datasets_app.labeling.values import canonical
+from lifecycle.task_types.answers import canonical
+from lifecycle.task_types.values import value_of
 from registry.access import policy
 from registry.access.models import User
 
@@ -139,7 +140,7 @@ def queue_agreement(queue: Queue, report: QualityReport | None = None) -> agreem
     units: dict[int, list[agreement.Answer]] = defaultdict(list)
     columns = ("item_id", "user_id", "annotation__label__stable_id", "annotation__value")
     for item, user, label, value in rows.values_list(*columns)[:SAMPLE]:
-        units[item].append((user, canonical(rules.through(value or {"label": str(label)}, now))))
+        units[item].append((user, canonical(rules.through(value_of(label, value), now))))
     return agreement.summarise([unit for unit in units.values() if len(unit) >= 2])
 
 

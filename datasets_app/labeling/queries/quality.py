@@ -14,10 +14,10 @@ from datasets_app.labeling import quality, rules
 from datasets_app.labeling.agreement import FEWEST
 from datasets_app.labeling.models import ARRIVING, Annotation, Difference, Label, QualityReport, Queue, Seat, Slot
 from datasets_app.labeling.queries.decisions import names_in, put_in_words
-from datasets_app.labeling.values.parts import DROPPED
 from lifecycle.jobs import queries as jobs
 from lifecycle.jobs.models import Job
 from lifecycle.statistics.intervals import Interval
+from lifecycle.task_types.answers import DROPPED
 from registry.access import policy
 from registry.access.models import User
 

@@ -17,9 +17,9 @@ from datasets_app.labeling.queries.changes import classes_now, labels_now, read_
 from datasets_app.labeling.queries.decisions import newest_decision, value_of
 from datasets_app.labeling.queries.suggesting import RULES_LIMIT, live, named_together, said_first
 from datasets_app.labeling.rules import ClassesNow
-from datasets_app.labeling.values import TASKS, Value, canonical, majority, words
-from datasets_app.labeling.values.preference import CHOICES
+from lifecycle.task_types.answers import Value, canonical
 from lifecycle.task_types.by_key.types import type_of
+from lifecycle.task_types.values import words
 from registry.access.models import User
 from registry.ledger.rules import digest_of
 
@@ -150,7 +150,7 @@ def case(queue: Queue, item: Item, reviewer: User) -> Case:
         )
         for at, (answer, value) in enumerate(zip(answers, said, strict=True))
     ]  # fmt: skip
-    merged = merged_answer(queue.dataset.task, said)
+    merged = queue.dataset.task_type.answers.merge(said) if said else None
     start = likely or (said[0] if said else None)
     current = newest_decision(item.pk)
     held = current if current and current.how != Decision.How.WITHDRAWN else None
@@ -158,9 +158,10 @@ def case(queue: Queue, item: Item, reviewer: User) -> Case:
     return Case(
         item=item, columns=columns, suggestion=first, source=source, suggested=words(proposed, names, item.text) if proposed else "",
         more=newest[1:3], suggestion_same=proposed in said, likely=canonical(likely) if likely else "",
-        merged=Merged(canonical(merged), words(merged, names, item.text)) if merged else None, ticked=(start or {}).get("labels", []),
+        merged=Merged(canonical(merged), words(merged, names, item.text)) if merged and merged not in said else None,
+        ticked=(start or {}).get("labels", []),
         content=readable(item.content or {}),
-        choices=[(canonical({"choice": choice}), name) for choice, name in CHOICES.items()] if queue.dataset.task == "preference" else [],
+        choices=[(canonical({"choice": choice}), name) for choice, name in queue.dataset.task_type.answers.choices.items()],
         editor={"text": item.text, "said": start, "classes": [{"id": key, "name": name} for key, name in names.items()]},
         likely_letter=next((column.letter for column in columns if column.picked), ""),
         reason=reason_for(said, likely, source if first else None), own=own, seen=seen_digest(slots, current),
@@ -178,13 +179,6 @@ def readable(content: dict[str, Any]) -> dict[str, Any]:
     return {**content, "responses": texts, "turns": prompt if isinstance(prompt, list) else []}
 
 
-def merged_answer(task: str, said: Sequence[Value]) -> Value | None:
-    """What most answers say part by part, where it is none of them and the task has parts."""
-    kind = type_of(task)
-    merged = majority(said) if said and kind.has_labels and not kind.one_label else None
-    return None if merged in said else merged
-
-
 def proposal(task: str, ranked: Sequence[Suggestion], now: ClassesNow) -> Value | None:
     """What one source suggests, best first, as one value: its first class, the classes that it gives half a chance, or its spans.
 
@@ -193,8 +187,8 @@ def proposal(task: str, ranked: Sequence[Suggestion], now: ClassesNow) -> Value 
     if not ranked:
         return None
     if said := [row.value for row in ranked if row.value is not None]:
-        parts = {part for value in said for part in TASKS[task].parts(value)} if task == "spans" else TASKS[task].parts(said[0])
-        joined = TASKS[task].joined(list(parts))
+        answers = type_of(task).answers
+        joined = answers.join(part for value in (said if task == "spans" else said[:1]) for part in answers.parts(value))
         return rules.through(joined, now) if joined else None
     likely = [str(row.label.stable_id) for row in ranked if row.label and (row.score is None or row.score >= HALF)]
     first = ranked[0].label

@@ -18,11 +18,11 @@ from datasets_app.labeling.matching import SPANS_SHOWN, TEXT_READ, Matcher, Piec
 from datasets_app.labeling.measuring import Claim, Measured, claim, contradict
 from datasets_app.labeling.models import Decision, Label, Rule, RulePass, Suggestion
 from datasets_app.labeling.queries.decisions import chunks, latest_schema, standing
-from datasets_app.labeling.values import Value, classes_of, words
-from datasets_app.labeling.values.parts import DROPPED
 from lifecycle.jobs.models import Job
 from lifecycle.refusals import Refused
+from lifecycle.task_types.answers import DROPPED, Value
 from lifecycle.task_types.by_key.types import type_of
+from lifecycle.task_types.values import labels_of, value_of, words
 from registry.access import policy
 from registry.access.models import User
 
@@ -170,12 +170,7 @@ def read(items: QuerySet[Item]) -> list[Sampled]:
 def decided_among(ids: list[int]) -> list[tuple[int, Value]]:
     """(item, what holds) of those of these items that are decided."""
     rows = standing().filter(item_id__in=ids).values_list("item_id", "label__stable_id", "value")
-    return [(item, said_by(label, value)) for item, label, value in rows]
-
-
-def said_by(label: UUID | None, value: Value | None) -> Value:
-    """What a row of these columns says."""
-    return {"label": str(label)} if label else value or {}
+    return [(item, value_of(label, value)) for item, label, value in rows]
 
 
 def newly_decided(dataset: Dataset) -> list[tuple[int, Value]]:
@@ -184,7 +179,7 @@ def newly_decided(dataset: Dataset) -> list[tuple[int, Value]]:
     for queue in dataset.queues.order_by("-id").values_list("pk", flat=True)[:QUEUES]:
         newest = Decision.objects.filter(queue=queue).exclude(how=Decision.How.WITHDRAWN).order_by("-id")
         rows = newest.values_list("item_id", "label__stable_id", "value", "superseded_by")[: DECIDED // QUEUES]
-        found += [(item, said_by(label, value)) for item, label, value, superseded in rows if superseded is None]
+        found += [(item, value_of(label, value)) for item, label, value, superseded in rows if superseded is None]
     return found
 
 
@@ -238,7 +233,7 @@ def decided_names(said: Value | None, names: Mapping[str, str]) -> str:
     """The names of the classes that were decided, each once; empty where nothing is."""
     if said is None:
         return ""
-    return ", ".join(sorted({names.get(key, DROPPED) for key in classes_of(said)})) or words(said, names)
+    return ", ".join(sorted({names.get(key, DROPPED) for key in labels_of(said)})) or words(said, names)
 
 
 @dataclass(slots=True)

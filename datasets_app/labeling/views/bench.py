@@ -17,10 +17,11 @@ from datasets_app.labeling.forms.answers import AnswerForm, RemarkForm, SkipForm
 from datasets_app.labeling.masks import mask, unmask
 from datasets_app.labeling.models import Annotation, Queue
 from datasets_app.labeling.queries.bench import FEW
-from datasets_app.labeling.values import canonical, words
 from datasets_app.labeling.views.answering import clean, person, speaks_json, to_bench, wants_json
 from datasets_app.labeling.views.guideline import differences_of, guideline_html
 from lifecycle.refusals import Conflict
+from lifecycle.task_types.answers import canonical
+from lifecycle.task_types.values import words
 from lifecycle.ui.toasts import toast
 from registry.access import policy
 from registry.access.decorators import needs

@@ -19,10 +19,10 @@ from datasets_app.labeling.forms.gold import GoldForm, SampleForm
 from datasets_app.labeling.forms.queues import MixForm
 from datasets_app.labeling.models import Gold, Label, Queue
 from datasets_app.labeling.queries.gold import GOLD_PAGE, STATES
-from datasets_app.labeling.values import canonical, words
-from datasets_app.labeling.values.preference import CHOICES
 from datasets_app.labeling.views.answering import person
 from lifecycle.refusals import Conflict, Refused
+from lifecycle.task_types.answers import canonical
+from lifecycle.task_types.values import words
 from lifecycle.ui.addresses import choice_in, key_in
 from lifecycle.ui.forms import add_refusal
 from lifecycle.ui.toasts import toast
@@ -111,7 +111,7 @@ def item_context(request: HttpRequest, item: Item, form: GoldForm) -> dict[str, 
         "offered": [(what, canonical(value), words(value, names, item.text if may_read else "")) for what, value in offered],
         "labels": list(Label.objects.filter(schema=schema)) if schema and uses else [],
         "chosen": held.get("label", ""), "ticked": held.get("labels", []), "content": queries.readable(item.content or {}),
-        "choices": [(canonical({"choice": choice}), name) for choice, name in CHOICES.items()] if dataset.task == "preference" else [],
+        "choices": [(canonical({"choice": choice}), name) for choice, name in dataset.task_type.answers.choices.items()],
         "explanation": form.data.get("explanation", now.explanation if now else decision.reason if decision else ""),
     }  # fmt: skip
 

@@ -18,8 +18,8 @@ from datasets_app.labeling.forms.checks import CheckForm
 from datasets_app.labeling.models import Queue
 from datasets_app.labeling.queries.checks import check_under_way, sample_of, to_draw, to_look_at
 from datasets_app.labeling.queries.review import LIST, ORDERS
-from datasets_app.labeling.values import contested, words
 from datasets_app.labeling.views.answering import person
+from lifecycle.task_types.values import contested, words
 from lifecycle.ui.addresses import find_url
 from lifecycle.ui.toasts import toast
 from registry.access.decorators import needs

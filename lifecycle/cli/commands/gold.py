@@ -50,10 +50,9 @@ def list_(session: Session) -> None:
     """All pages."""
     dataset = find.dataset(session, session.args.dataset)
     rows = list(session.api.every(f"/labeling/datasets/{dataset['uuid']}/gold/", state=session.args.state))
-    names = classes.names(classes.versions(session, dataset["uuid"])) if rows else {}
     lines = table(
         ["ITEM", "KNOWN", "ASKED", "RIGHT", "SET"],
-        [(row["item"], classes.words(row["value"], names), row["asked"], row["right"], moment(row["created_at"])) for row in rows],
+        [(row["item"], row["words"], row["asked"], row["right"], moment(row["created_at"])) for row in rows],
     )
     session.screen.show(rows, *(lines if rows else [f"No gold here that is {STATES[session.args.state]}."]))
 
@@ -62,12 +61,11 @@ def set_(session: Session) -> None:
     """One item."""
     args = session.args
     dataset = find.dataset(session, args.dataset)
-    schema = classes.newest(session, dataset)
-    said = {"label": classes.called(schema, args.label)} if args.label else {"value": classes.value(schema, args.value)}
+    said = {"value": classes.value(args.value)} if args.value else {"label": classes.called(classes.newest(session, dataset), args.label)}
     item = find.item(session, dataset["uuid"], args.item)
     body = {"item": item, "explanation": args.explanation} | said
     made = session.api.post(f"/labeling/datasets/{dataset['uuid']}/gold/", body, twice=True)
-    session.screen.show(made, f"{args.item} is known to be: {classes.words(made['value'], classes.names([schema]))}")
+    session.screen.show(made, f"{args.item} is known to be: {made['words']}")
 
 
 def sample(session: Session) -> None:

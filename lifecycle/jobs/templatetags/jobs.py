@@ -12,6 +12,15 @@ from lifecycle.jobs.rules import State
 
 register = template.Library()
 MARKS = {State.QUEUED: "wait", State.RUNNING: "live", State.SUCCEEDED: "ok", State.FAILED: "bad", State.CANCELLED: "stop"}
+# What the page of a job's subject is called: by the kind, else by its first word.
+SUBJECTS = {
+    "training": "run", "training.next_trial": "sweep", "training.estimate": "estimate", "training.keep_base": "base models",
+    "evaluation": "evaluation", "evaluation.compare": "comparison", "snapshots": "dataset version", "scanning": "scan",
+    "datasets": "upload", "datasets.count_slice": "slice", "datasets.export": "exports", "labeling": "queue",
+    "labeling.apply_rules": "labeling functions", "labeling.move_decisions": "label schema", "labeling.export": "export",
+    "labeling.look_through": "corrected labels", "labeling.correct": "corrected labels", "catalog": "version",
+    "catalog.register": "model", "promotions": "request", "drift": "drift", "trace": "prediction",
+}  # fmt: skip
 
 
 @register.inclusion_tag("jobs/progress.html", takes_context=True)
@@ -26,3 +35,9 @@ def job_progress(context: dict[str, Any], job: Job | None) -> dict[str, Any]:
 def job_mark(job: Job) -> str:
     """The mark of a job's state: wait, live, ok, bad, stop."""
     return MARKS[State(job.state)]
+
+
+@register.filter
+def job_subject(job: Job) -> str:
+    """What the page of the job's subject is called: run, upload, queue; page for a kind that isn't named here."""
+    return SUBJECTS.get(job.kind) or SUBJECTS.get(job.kind.split(".")[0], "page")

@@ -1,10 +1,12 @@
 """Any number of labels a text."""
 
+from lifecycle.task_types.multi_label.answers import MultiLabelAnswers
 from lifecycle.task_types.task_type import TaskType
 
 ENTRY = TaskType(
     key="multi_label",
     title="Any number of classes per text",
+    answers=MultiLabelAnswers(),
     hub_tag="text-classification",
     has_labels=True,
     labels_texts=True,

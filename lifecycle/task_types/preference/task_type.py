@@ -1,5 +1,12 @@
 """The better of two responses."""
 
+from lifecycle.task_types.preference.answers import PreferenceAnswers
 from lifecycle.task_types.task_type import Content, TaskType
 
-ENTRY = TaskType(key="preference", title="The better of two responses", content=Content.RESPONSES, hub_tag="text-ranking")
+ENTRY = TaskType(
+    key="preference",
+    title="The better of two responses",
+    answers=PreferenceAnswers(),
+    content=Content.RESPONSES,
+    hub_tag="text-ranking",
+)

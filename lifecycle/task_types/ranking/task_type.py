@@ -1,5 +1,12 @@
 """Two to five responses in order."""
 
+from lifecycle.task_types.ranking.answers import RankingAnswers
 from lifecycle.task_types.task_type import Content, TaskType
 
-ENTRY = TaskType(key="ranking", title="Two to five responses in order", content=Content.RESPONSES, hub_tag="text-ranking")
+ENTRY = TaskType(
+    key="ranking",
+    title="Two to five responses in order",
+    answers=RankingAnswers(),
+    content=Content.RESPONSES,
+    hub_tag="text-ranking",
+)

@@ -1,10 +1,12 @@
 """One label a text."""
 
+from lifecycle.task_types.single_label.answers import SingleLabelAnswers
 from lifecycle.task_types.task_type import TaskType
 
 ENTRY = TaskType(
     key="single_label",
     title="One class per text",
+    answers=SingleLabelAnswers(),
     hub_tag="text-classification",
     has_labels=True,
     one_label=True,

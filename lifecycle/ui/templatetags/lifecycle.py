@@ -127,6 +127,15 @@ def count(value: int | None) -> str:
     return numbers.count(value)
 
 
+@register.simple_tag
+def in_groups(rows: int, groups: int | None) -> str:
+    """{% in_groups report.rows report.clusters %}: " in 12 groups of near duplicates", or "".
+
+    Intervals and tests take each group as one.
+    """
+    return f" in {numbers.count(groups)} group{'' if groups == 1 else 's'} of near duplicates" if groups and groups < rows else ""
+
+
 @register.filter
 def decimals(value: Number | None, digits: int = 3) -> str:
     """{{ accuracy|decimals:3 }}: 0.927."""

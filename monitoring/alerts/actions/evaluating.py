@@ -144,7 +144,7 @@ def outcome(
     if any(reading.few for reading in readings):
         return Answer.SUPPRESSED, Why.FEW, text.too_few(objective.kind, readings, counts)
     if not counts[max(burn.WINDOWS)].total:
-        return Answer.INSUFFICIENT, Why.NONE, f"Nothing was measured in {span(max(burn.WINDOWS))}."
+        return Answer.INSUFFICIENT, Why.NONE, f"No data in {span(max(burn.WINDOWS))}."
     return Answer.OK, Why.NONE, ""
 
 

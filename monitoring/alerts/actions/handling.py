@@ -41,11 +41,11 @@ def resolve(*, alert_id: UUID, actor: User, reason: str, seen: str) -> Alert:
     alert = locked(alert_id)
     policy.require(actor, ACKNOWLEDGE, alert)
     check_same_state(seen, alert.state)
-    text = check_reason(reason, "The end of an alert")
+    text = check_reason(reason, "Resolving an alert")
     if alert.source == OBJECTIVE_SOURCE and alert.calm == 0 and alert.state != State.RESOLVED:
         raise Refused(
-            "It still burns, so it would open again at once.",
-            next_step="Acknowledge it, or silence the endpoint; it ends by itself when the burn rate falls.",
+            "The burn rate is still above its limit, so the alert would reopen immediately.",
+            next_step="Acknowledge it, or silence the endpoint. It resolves automatically when the burn rate falls.",
         )
     close(alert, text, actor, timezone.now())
     return alert
@@ -67,7 +67,7 @@ def silence(
     policy.require(actor, SILENCE, endpoint or project)
     text, now = check_reason(reason, "A silence"), timezone.now()
     if endpoint and endpoint.model.project_id != project.pk:
-        raise Refused("The endpoint is of another project.", fields={"endpoint": ["Choose an endpoint of this project."]})
+        raise Refused("The endpoint belongs to another project.", fields={"endpoint": ["Choose an endpoint of this project."]})
     made = Silence.objects.create(
         project=project, endpoint=endpoint, source=source, until=check_until(until, now), reason=text, author=actor
     )  # fmt: skip
@@ -85,7 +85,7 @@ def end_silence(*, silence_id: UUID, actor: User) -> Silence:
     policy.require(actor, SILENCE, found)
     now = timezone.now()
     if found.ended_at or found.until <= now:
-        raise Conflict("This silence is over already.")
+        raise Conflict("This silence has already ended.")
     found.ended_at, found.ended_by = now, actor
     found.save(update_fields=["ended_at", "ended_by"])
     record(actor, Verb.SILENCE_ENDED, found, project=found.project.uuid)

@@ -20,7 +20,7 @@ from registry.ledger.actions import record
 from registry.ledger.verbs import Verb
 
 MANAGE = "alerts.manage"
-STALE = "Changed while you were reading: somebody else set this objective."
+STALE = "Someone else changed this objective while you had it open."
 
 
 @transaction.atomic
@@ -36,14 +36,14 @@ def set_objective(
     endpoint = Endpoint.objects.select_for_update(of=("self",), no_key=True).select_related("model__project").get(uuid=endpoint_id)
     policy.require(actor, MANAGE, endpoint)
     if kind not in Kind.values:
-        raise Refused("There is no such objective.", fields={"kind": [f"Choose one of {', '.join(Kind.values)}."]})
+        raise Refused("Objective not found.", fields={"kind": [f"Choose one of {', '.join(Kind.values)}."]})
     check_objective(kind, target, threshold_ms, window_days)
     if owner is not None and not policy.can(owner, "alerts.view", endpoint):
-        raise Refused("The owner does not see this endpoint.", fields={"owner": [f"{owner} has no role here."]})
+        raise Refused("The owner can't see this endpoint.", fields={"owner": [f"{owner} has no role here."]})
     wanted = {"target": target, "threshold_ms": threshold_ms, "window_days": window_days, "owner": owner, "is_on": True}
     found = Objective.objects.filter(endpoint=endpoint, kind=kind).first()
     if seen != (found.revision if found else 0):
-        raise Conflict(STALE, next_step="Look again, then set it.")
+        raise Conflict(STALE, next_step="Reload the page and try again.")
     if found is None:
         return create(endpoint, kind, wanted, actor)
     was = facts(found)
@@ -64,7 +64,7 @@ def create(endpoint: Endpoint, kind: str, wanted: dict[str, Any], actor: User) -
         with transaction.atomic():
             made = Objective.objects.create(endpoint=endpoint, kind=kind, **wanted)
     except IntegrityError:
-        raise Conflict(STALE, next_step="Look again, then set it.") from None
+        raise Conflict(STALE, next_step="Reload the page and try again.") from None
     note_set(made, actor, was=None)
     return made
 
@@ -75,7 +75,7 @@ def switch_objective(*, objective_id: UUID, is_on: bool, actor: User, seen: int)
     found = Objective.objects.select_for_update(of=("self",)).select_related("endpoint__model__project").get(uuid=objective_id)
     policy.require(actor, MANAGE, found)
     if seen != found.revision:
-        raise Conflict(STALE, next_step="Look again, then decide.")
+        raise Conflict(STALE, next_step="Reload the page and try again.")
     if found.is_on == is_on:
         return found
     was = facts(found)

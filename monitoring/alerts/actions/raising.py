@@ -117,7 +117,7 @@ def close(alert: Alert, text: str, actor: Any, now: datetime) -> Alert:
             alert.source,
             Answer.SUPPRESSED,
             Why.OVERTAKEN,
-            "It ended before anybody was told.",
+            "It ended before anyone was notified.",
             alert=alert,
             now=now,
         )

@@ -28,7 +28,7 @@ from registry.endpoints.models import Deployment
 from registry.endpoints.queries import problem_for
 
 log = logging.getLogger(__name__)
-BACK = "The measure came back below its limit."  # of what was told before reasons were
+BACK = "The measure is back below its limit."  # of what was told before reasons were
 READER = "alerts"
 LOAD, STOPPED = "load", "canary_stopped"
 
@@ -71,13 +71,13 @@ def drift_said(endpoint: Endpoint, payload: dict[str, Any]) -> dict[str, Any]:
     if payload.get("monitor") not in Monitor.values or value is None or limit is None:
         return {}
     monitor, severity = Monitor(payload["monitor"]), Severity.TICKET
-    now = "over its limit" if value > limit else "within its limit again; it closes after three windows well below"
-    text = f"{monitor.label}: {judging.against(monitor, value, limit)}; {now}. Look at the histograms and the texts behind it."
+    now = "above its limit" if value > limit else "back within its limit; the alert resolves after three windows well below it"
+    text = f"{monitor.label}: {judging.against(monitor, value, limit)}; {now}. Check the histograms and the most characteristic texts."
     accuracy, target = number(payload.get("accuracy")), quality_target(endpoint)
     if accuracy is not None and target is not None and accuracy < target:
         severity = Severity.PAGE
-        text = f"Accuracy is below the objective of {share(target)} right answers. {text}"
-    return {"severity": severity, "title": f"{endpoint.full_name}: {monitor.label.lower()} drifts", "text": text, "value": value}
+        text = f"Accuracy is below the objective of {share(target)} correct predictions. {text}"
+    return {"severity": severity, "title": f"{endpoint.full_name}: {monitor.label.lower()} is drifting", "text": text, "value": value}
 
 
 def drift_closed(row: Outbox, now: datetime) -> None:
@@ -105,15 +105,15 @@ def server_problem(row: Outbox, now: datetime) -> None:
     key = {"server": name}
     if not problem:
         for alert in Alert.objects.filter(source=SERVER_SOURCE).exclude(state=State.RESOLVED).select_related("project"):
-            said = "The server says that all is well."
+            said = "The server reports no problems."
             resolve_alert(source=SERVER_SOURCE, key=key, endpoint=None, project=alert.project, text=said, now=now)
         return
     for project in serving_projects():
         said = problem_for(project.pk, problem)
         raise_alert(
             endpoint=None, project=project, source=SERVER_SOURCE, key=key, severity=Severity.PAGE,
-            title=f"Inference server {name or 'default'} cannot follow the routes",
-            text=f"{said} It stays on epoch {row.payload.get('epoch')}: changes of traffic do not reach it.",
+            title=f"Inference server {name or 'default'} can't apply the current config",
+            text=f"{said} It stays on config v{row.payload.get('epoch')}; traffic changes don't reach it.",
             url=reverse("endpoints:list"), now=now,
         )  # fmt: skip
 
@@ -125,11 +125,11 @@ def load_refused(row: Outbox, now: datetime) -> None:
         return
     endpoint, semver = deployment.endpoint, deployment.version.semver
     severity = Severity.PAGE if deployment.arm == Deployment.Arm.STABLE else Severity.TICKET
-    damaged = " It is damaged and in quarantine." if row.payload.get("quarantined") else ""
+    damaged = " It's damaged and in quarantine." if row.payload.get("quarantined") else ""
     raise_alert(
         endpoint=endpoint, source=LOAD, key={"deployment": str(deployment.uuid)}, severity=severity,
         title=f"{endpoint.full_name}: a server refused to load {semver}",
-        text=f"{semver} was to serve as {deployment.get_arm_display().lower()} and does not.{damaged} The server stays on what it has.",
+        text=f"{semver} should serve as {deployment.get_arm_display().lower()} but doesn't.{damaged} The server keeps its version.",
         url=page_of(endpoint), now=now,
     )  # fmt: skip
 
@@ -138,7 +138,7 @@ def load_recovered(row: Outbox, now: datetime) -> None:
     """The end of that alert."""
     if deployment := deployment_of(row.payload):
         key = {"deployment": str(deployment.uuid)}
-        resolve_alert(source=LOAD, key=key, endpoint=deployment.endpoint, text="All servers have loaded it.", now=now)
+        resolve_alert(source=LOAD, key=key, endpoint=deployment.endpoint, text="All servers have loaded the version.", now=now)
 
 
 def canary_stopped(row: Outbox, now: datetime) -> None:
@@ -166,7 +166,7 @@ def end_left(now: datetime) -> int:
         with transaction.atomic():
             alert = Alert.objects.select_for_update(of=("self",), no_key=True).select_related("project", "endpoint").get(pk=row.pk)
             if alert.is_open:
-                close(alert, "The deployment ended." if alert.source == LOAD else "Its version is not live any more.", None, now)
+                close(alert, "The deployment ended." if alert.source == LOAD else "Its version is no longer live.", None, now)
                 ended += 1
     return ended
 

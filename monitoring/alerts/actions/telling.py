@@ -101,9 +101,9 @@ def held_back(alert: Alert, silences: Sequence[Silence], now: datetime) -> bool:
     if silence := silenced_by(alert, silences):
         why, text = Why.SILENCED, f"Silenced by {silence.author} until {silence.until:%d %b %H:%M} UTC."
     elif alert.inhibited_by_id:
-        why, text = Why.INHIBITED, "A page that is open says more."
+        why, text = Why.INHIBITED, "Inhibited by an open page."
     elif is_flapping(openings(alert, now), alert.first_at, now):
-        why, text = Why.FLAPPING, "It came and went three times within the hour; it is said if it stays for ten minutes."
+        why, text = Why.FLAPPING, "It fired three times within the hour; it notifies once it stays open for 10 minutes."
     if why:
         note(alert.project, alert.endpoint, alert.source, Answer.SUPPRESSED, why, text, alert=alert, value=alert.value, now=now)
     return bool(why)
@@ -155,7 +155,7 @@ def tell_ends(now: datetime) -> int:
     rows = rows.filter(told_at__lte=F("resolved_at")).exclude(severity=Severity.DIGEST)
     for alert in rows.select_related("project", "endpoint__model__project"):
         ended += delivery.broadcast(
-            alert.project, alert.severity, key=f"alert:{alert.uuid}:{RESOLVED}", subject=f"Over: {alert.title}", text=alert.resolution,
+            alert.project, alert.severity, key=f"alert:{alert.uuid}:{RESOLVED}", subject=f"Resolved: {alert.title}", text=alert.resolution,
             url=page_of(alert), data=document(RESOLVED, [alert]), now=now,
         )  # fmt: skip
     return ended
@@ -219,7 +219,7 @@ def digest_of(project: Project, since: datetime, until: datetime, now: datetime)
     read = Alert.objects.select_for_update(of=("self",), no_key=True).select_related("project", "endpoint").exclude(state=State.RESOLVED)
     for alert in read.filter(project=project, severity=Severity.DIGEST, first_at__lt=until).order_by("pk"):
         alert.told_at = now
-        close(alert, "Said in the digest.", None, now)
+        close(alert, "Included in the digest.", None, now)
     return True
 
 
@@ -230,6 +230,6 @@ def digest_text(rows: Sequence[Alert], still: Sequence[Alert], held: int) -> str
         lines = [f"- {Severity(alert.severity).label}: {alert.title} ({State(alert.state).label.lower()})" for alert in found[:LINES_MAX]]
         if len(found) > LINES_MAX:
             lines.append(f"- and {count(len(found) - LINES_MAX)} more")
-        parts.append("\n".join([title, *(lines or ["- nothing"])]))
-    parts.append(f"{count(held)} evaluations looked wrong and were not said; the log tells why." if held else "Nothing was held back.")
+        parts.append("\n".join([title, *(lines or ["- none"])]))
+    parts.append(f"{count(held)} evaluations were suppressed; the log has the reasons." if held else "Nothing was suppressed.")
     return "\n\n".join(parts)

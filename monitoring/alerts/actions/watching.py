@@ -53,13 +53,14 @@ def check_heartbeat(now: datetime | None = None, *, started: datetime | None = N
     moment, last = now or timezone.now(), queries.last_beat()
     if not is_evaluation_missed(moment, started=started):
         return False
-    since = f"for {duration(moment - last)}" if last else "since it was installed"
+    since = f"for {duration(moment - last)}" if last else "since installation"
     with transaction.atomic():
         for project in serving_projects():
             raise_alert(
-                endpoint=None, project=project, source=HEARTBEAT_SOURCE, key=KEY, severity=Severity.PAGE, title="Nobody evaluates alerts",
-                text=f"The evaluation of alerts has not run {since}; it runs every 30 s. Until it does, no other alert comes. See "
-                "whether the beat and the default worker run.", url="/readyz", now=moment,
+                endpoint=None, project=project, source=HEARTBEAT_SOURCE, key=KEY, severity=Severity.PAGE,
+                title="Alerts aren't being evaluated",
+                text=f"Alert evaluation hasn't run {since}; it should run every 30 s. No other alert can fire until it does. "
+                "Check that beat and the default worker are running.", url="/readyz", now=moment,
             )  # fmt: skip
     return True
 

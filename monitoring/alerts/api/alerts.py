@@ -16,23 +16,23 @@ from registry.access.decorators import Needs
 from registry.access.rest import Request, View, read
 
 SEE = "alerts.view"
-BEFORE = OpenApiParameter("before", int, description="the key that the page before gave")
+BEFORE = OpenApiParameter("before", int, description="`next` of the previous page")
 
 
 class AlertOut(serializers.Serializer[Alert]):
-    """An alert. Everything said is of the product, never a user's text."""
+    """An alert. Never contains users' texts."""
 
     uuid = serializers.UUIDField()
-    fingerprint = serializers.CharField(help_text="equal ones are the same alert")
+    fingerprint = serializers.CharField(help_text="same fingerprint, same alert")
     endpoint = serializers.UUIDField(source="endpoint.uuid", default=None, allow_null=True)
     project = serializers.UUIDField(source="project.uuid")
-    deployment = serializers.UUIDField(source="deployment.uuid", default=None, allow_null=True, help_text="live when it began")
+    deployment = serializers.UUIDField(source="deployment.uuid", default=None, allow_null=True, help_text="live when the alert first fired")
     source = serializers.CharField(help_text="objective, drift, canary, canary_stopped, load, server, heartbeat …")
     severity = serializers.ChoiceField(choices=Severity.choices)
-    state = serializers.ChoiceField(choices=State.choices, help_text="give it as `seen`")
+    state = serializers.ChoiceField(choices=State.choices, help_text="send it as `seen`")
     title = serializers.CharField()
     text = serializers.CharField()
-    url = serializers.CharField(help_text="a path on this site where something can be done")
+    url = serializers.CharField(help_text="path of the page where you can act")
     value = serializers.FloatField(allow_null=True)
     count = serializers.IntegerField()
     first_at = serializers.DateTimeField()
@@ -42,12 +42,12 @@ class AlertOut(serializers.Serializer[Alert]):
     acknowledged_by = serializers.UUIDField(source="acknowledged_by.uuid", default=None, allow_null=True)
     acknowledged_at = serializers.DateTimeField(allow_null=True)
     resolved_at = serializers.DateTimeField(allow_null=True)
-    resolved_by = serializers.UUIDField(source="resolved_by.uuid", default=None, allow_null=True, help_text="null: by itself")
+    resolved_by = serializers.UUIDField(source="resolved_by.uuid", default=None, allow_null=True, help_text="null: automatically")
     resolution = serializers.CharField()
 
 
 class AlertCheckOut(serializers.Serializer[Check]):
-    """What a rule came to; equal answers within five minutes are one."""
+    """A rule's evaluation; equal results within five minutes share a row."""
 
     rule = serializers.CharField()
     endpoint = serializers.UUIDField(source="endpoint.uuid", default=None, allow_null=True)
@@ -63,13 +63,13 @@ class AlertCheckOut(serializers.Serializer[Check]):
 
 
 class AlertDetailOut(AlertOut):
-    """An alert with what its rule measured."""
+    """An alert with its rule's evaluations."""
 
     checks = AlertCheckOut(many=True)
 
 
 class AlertPageOut(serializers.Serializer[Any]):
-    """Up to 30 alerts, newest first. before: give it as ?before= to get the next page; null on the last."""
+    """Up to 30 alerts, newest first. before: send it as ?before= for the next page; null on the last."""
 
     results = AlertOut(many=True)
     before = serializers.IntegerField(allow_null=True)
@@ -101,7 +101,7 @@ class SuppressedIn(serializers.Serializer[Any]):
 
 
 class AlertSeenIn(serializers.Serializer[Any]):
-    """seen: the alert's state when you looked; 409 when it moved since."""
+    """seen: the alert's state as you read it; 409 if it changed since."""
 
     seen = serializers.ChoiceField(choices=State.choices)
 
@@ -113,7 +113,7 @@ class AlertResolveIn(AlertSeenIn):
 
 
 class Alerts(View):
-    """The alerts that you may see."""
+    """Alerts you can see."""
 
     needs = {"GET": Needs("signed_in")}
 
@@ -125,7 +125,7 @@ class Alerts(View):
         ],
     )  # fmt: skip
     def get(self, request: Request) -> Response:
-        """Newest first, open or over."""
+        """List alerts, newest first, open or resolved."""
         given = read(AlertFilterIn, request.query_params)
         before, endpoint = given.pop("before", None), given.pop("endpoint", "")
         rows, older = queries.all_of(request.user, queries.Filters(**given, endpoint=str(endpoint)), before)
@@ -139,37 +139,37 @@ class OneAlert(View):
 
     @extend_schema(operation_id="alerts_read", responses=AlertDetailOut)
     def get(self, request: Request, uuid: UUID) -> Response:
-        """The alert with what its rule measured."""
+        """Get an alert with its rule's evaluations."""
         alert = queries.visible(request.user).get(uuid=uuid)
         return Response(AlertOut(alert).data | {"checks": AlertCheckOut(queries.checks_of(alert), many=True).data})
 
 
 class Acknowledge(View):
-    """Taking an alert."""
+    """Acknowledge an alert."""
 
     needs = {"POST": Needs("alerts.acknowledge", Alert, SEE)}
 
     @extend_schema(operation_id="alerts_acknowledge", request=AlertSeenIn, responses=AlertOut)
     def post(self, request: Request, uuid: UUID) -> Response:
-        """Say that you look after it: it is not said again."""
+        """Acknowledge: you own the alert, and it doesn't notify again."""
         actions.acknowledge(alert_id=uuid, actor=request.user, **read(AlertSeenIn, request.data))
         return Response(AlertOut(queries.visible(request.user).get(uuid=uuid)).data)
 
 
 class Resolve(View):
-    """Ending an alert by hand."""
+    """Resolve an alert manually."""
 
     needs = {"POST": Needs("alerts.acknowledge", Alert, SEE)}
 
     @extend_schema(operation_id="alerts_resolve", request=AlertResolveIn, responses=AlertOut)
     def post(self, request: Request, uuid: UUID) -> Response:
-        """End it with what was found; one of an objective that still burns is refused."""
+        """Resolve with what you found; refused while an objective's burn rate is above its limit."""
         actions.resolve(alert_id=uuid, actor=request.user, **read(AlertResolveIn, request.data))
         return Response(AlertOut(queries.visible(request.user).get(uuid=uuid)).data)
 
 
 class Suppressed(View):
-    """What was not said."""
+    """Suppressed evaluations."""
 
     needs = {"GET": Needs("signed_in")}
 
@@ -178,7 +178,7 @@ class Suppressed(View):
         parameters=[OpenApiParameter("why", str), OpenApiParameter("endpoint", UUID), BEFORE],
     )  # fmt: skip
     def get(self, request: Request) -> Response:
-        """What looked wrong and told nobody, with why, newest first."""
+        """List conditions that notified no one, and why, newest first."""
         given = read(SuppressedIn, request.query_params)
         rows, older = queries.suppressed(
             request.user, why=given["why"], endpoint=str(given.get("endpoint", "")), before=given.get("before")

@@ -24,36 +24,36 @@ SEE, MANAGE = "alerts.view", "alerts.manage"
 
 
 class ObjectiveIn(serializers.Serializer[Any]):
-    """An objective. seen: its revision when you looked, 0 where there is none; 409 when it changed since."""
+    """An objective. seen: its revision as you read it, 0 if there is none; 409 if it changed since."""
 
     kind = serializers.ChoiceField(choices=Kind.choices)
     target = serializers.FloatField(min_value=0, max_value=1, help_text="share of good events, 0.5 to 0.9999")
-    threshold_ms = serializers.FloatField(allow_null=True, default=None, help_text="of latency alone: slower is bad")
+    threshold_ms = serializers.FloatField(allow_null=True, default=None, help_text="latency only: slower is bad")
     window_days = serializers.ChoiceField(choices=WINDOW_DAYS, default=WINDOW_DAYS[-1])
-    owner = serializers.UUIDField(allow_null=True, default=None, help_text="a person who is told of tickets beside on-call")
+    owner = serializers.UUIDField(allow_null=True, default=None, help_text="a person notified in addition to on-call")
     seen = serializers.IntegerField(min_value=0)
 
 
 class ObjectiveSwitchIn(serializers.Serializer[Any]):
-    """On or off; seen: the revision when you looked."""
+    """On or off; seen: the revision as you read it."""
 
     is_on = serializers.BooleanField()
     seen = serializers.IntegerField(min_value=0)
 
 
 class ErrorBudgetOut(serializers.Serializer[Any]):
-    """What is left of an error budget. left: share, below 0 when overspent, null: nothing was measured."""
+    """What is left of an error budget. left: share, below 0 when overspent, null: not measured."""
 
     bad = serializers.IntegerField()
     total = serializers.IntegerField()
     allowed = serializers.FloatField()
     left = serializers.FloatField(allow_null=True)
-    burn = serializers.FloatField(allow_null=True, help_text="of the last day")
+    burn = serializers.FloatField(allow_null=True, help_text="over the last day")
     days_left = serializers.FloatField(allow_null=True, help_text="at the last day's rate")
 
 
 class ObjectiveOut(serializers.Serializer[Objective]):
-    """An objective with what the last evaluation measured."""
+    """An objective with its last evaluation."""
 
     uuid = serializers.UUIDField()
     endpoint = serializers.UUIDField(source="endpoint.uuid")
@@ -63,11 +63,11 @@ class ObjectiveOut(serializers.Serializer[Objective]):
     window_days = serializers.IntegerField()
     owner = serializers.UUIDField(source="owner.uuid", default=None, allow_null=True)
     is_on = serializers.BooleanField()
-    revision = serializers.IntegerField(help_text="give it as `seen`")
+    revision = serializers.IntegerField(help_text="send it as `seen`")
     measured_at = serializers.DateTimeField(source="read_at", allow_null=True)
     state = serializers.CharField(source="reading.state", default=None, allow_null=True)
     budget = ErrorBudgetOut(source="reading.budget", default=None, allow_null=True)
-    budget_left = serializers.SerializerMethodField(help_text="the same in the words of the pages: spent, 185 % over")
+    budget_left = serializers.SerializerMethodField(help_text="as shown on pages: overspent by 185 %")
     burns = serializers.DictField(
         source="reading.burns", default=dict, child=serializers.FloatField(allow_null=True), help_text="burn rate by window"
     )
@@ -78,7 +78,7 @@ class ObjectiveOut(serializers.Serializer[Objective]):
         return left_text(queries.budget(row))
 
     def get_warnings(self, row: Objective) -> list[str]:
-        """What is worth knowing of it."""
+        """Warnings about it."""
         return rules.warnings(row.target, row.window_days)
 
 
@@ -89,13 +89,13 @@ class ObjectivesOut(serializers.Serializer[Any]):
 
 
 class Objectives(View):
-    """What an endpoint is held to."""
+    """Objectives of an endpoint."""
 
     needs = {"GET": Needs(SEE, Endpoint), "POST": Needs(MANAGE, Endpoint, SEE)}
 
     @extend_schema(operation_id="objectives_list", responses=ObjectivesOut)
     def get(self, request: Request, uuid: UUID) -> Response:
-        """With budgets and burn rates of the last evaluation."""
+        """List objectives with budgets and burn rates of the last evaluation."""
         rows = queries.objectives(Endpoint.objects.get(uuid=uuid))
         return Response({"results": ObjectiveOut(rows, many=True).data})
 
@@ -105,18 +105,18 @@ class Objectives(View):
         given = read(ObjectiveIn, request.data)
         owner = User.objects.filter(uuid=given["owner"], is_active=True).first() if given["owner"] else None
         if given["owner"] and owner is None:
-            raise Refused("There is no such person.", fields={"owner": ["Give the uuid of a person of the project."]})
+            raise Refused("Owner not found.", fields={"owner": ["Give the uuid of a person of the project."]})
         made = actions.set_objective(endpoint_id=uuid, actor=request.user, **given | {"owner": owner})
         return Response(ObjectiveOut(made).data)
 
 
 class SwitchObjective(View):
-    """Switching an objective."""
+    """Turn an objective on or off."""
 
     needs = {"POST": Needs(MANAGE, Objective, SEE)}
 
     @extend_schema(operation_id="objectives_switch", request=ObjectiveSwitchIn, responses=ObjectiveOut)
     def post(self, request: Request, uuid: UUID) -> Response:
-        """Stop evaluating it, or go on; its open alerts end when it is switched off."""
+        """Turn an objective on or off; turning it off resolves its open alerts."""
         made = actions.switch_objective(objective_id=uuid, actor=request.user, **read(ObjectiveSwitchIn, request.data))
         return Response(ObjectiveOut(made).data)

@@ -17,9 +17,9 @@ def place(user: User, project: UUID | None, endpoint: UUID | None) -> tuple[Proj
     if endpoint:
         found = policy.visible_to(user, Endpoint.objects.select_related("model__project"), SEE).filter(uuid=endpoint).first()
         if found is None:
-            raise Refused("There is no such endpoint.", fields={"endpoint": ["Give the uuid of an endpoint that you see."]})
+            raise Refused("Endpoint not found.", fields={"endpoint": ["Give the uuid of an endpoint you can see."]})
         return found.model.project, found
     named = policy.visible_to(user, Project, SEE).filter(uuid=project).first() if project else None
     if named is None:
-        raise Refused("There is no such project.", fields={"project": ["Give the uuid of a project that you see."]})
+        raise Refused("Project not found.", fields={"project": ["Give the uuid of a project you can see."]})
     return named, None

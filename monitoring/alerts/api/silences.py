@@ -21,11 +21,11 @@ SEE = "alerts.view"
 
 
 class SilenceIn(serializers.Serializer[Any]):
-    """What is silenced until when, and why. Without an endpoint: all of the project."""
+    """What to silence, until when, and why. Without an endpoint: the whole project."""
 
     project = serializers.UUIDField(required=False)
     endpoint = serializers.UUIDField(required=False)
-    source = serializers.CharField(max_length=40, default="", allow_blank=True, help_text="empty: whatever the rule")
+    source = serializers.CharField(max_length=40, default="", allow_blank=True, help_text="empty: any rule")
     until = serializers.DateTimeField(help_text="at most seven days ahead")
     reason = serializers.CharField(max_length=REASON_MAX)
 
@@ -45,7 +45,7 @@ class SilenceOut(serializers.Serializer[Silence]):
 
 
 class SilencesOut(serializers.Serializer[Any]):
-    """Those in force, the next to end first."""
+    """Active silences, next to end first."""
 
     results = SilenceOut(many=True)
 
@@ -57,24 +57,24 @@ class Silences(View):
 
     @extend_schema(operation_id="silences_list", responses=SilencesOut)
     def get(self, request: Request) -> Response:
-        """Those in force."""
+        """List active silences."""
         hold, _ = queries.silences(request.user, timezone.now())
         return Response({"results": SilenceOut(hold, many=True).data})
 
     @extend_schema(operation_id="silences_create", request=SilenceIn, responses={201: SilenceOut})
     def post(self, request: Request) -> Response:
-        """No messages about an endpoint or a project; alerts are raised and shown all the same."""
+        """Silence notifications for an endpoint or a project; alerts are still raised and shown."""
         given = read(SilenceIn, request.data)
         project, endpoint = place(request.user, given.pop("project", None), given.pop("endpoint", None))
         return Response(SilenceOut(actions.silence(project=project, endpoint=endpoint, actor=request.user, **given)).data, status=201)
 
 
 class EndSilence(View):
-    """Ending a silence."""
+    """End a silence."""
 
     needs = {"POST": Needs("alerts.silence", Silence, SEE)}
 
     @extend_schema(operation_id="silences_end", request=None, responses=SilenceOut)
     def post(self, request: Request, uuid: UUID) -> Response:
-        """Have messages come again."""
+        """End a silence."""
         return Response(SilenceOut(actions.end_silence(silence_id=uuid, actor=request.user)).data)

@@ -37,4 +37,4 @@ def channels(user: User, form: ChannelForm | None = None, made: Channel | None =
 
 def wanted(channel: Channel) -> str:
     """Pages, Tickets."""
-    return ", ".join(topics.labels(channel.wants)) or "nothing"
+    return ", ".join(topics.labels(channel.wants)) or "none"

@@ -25,6 +25,7 @@ from registry.access.models import User
 from registry.access.roles import sentence
 from registry.audit.queries import history_of
 
+BURNS = "The burn rate is still above its limit. The alert resolves automatically when it falls."
 ANSWER_MARKS = {Answer.OK: "ok", Answer.FIRING: "bad", Answer.INSUFFICIENT: "half", Answer.SUPPRESSED: "stop"}
 
 
@@ -38,13 +39,13 @@ def alert(user: User, alert: Alert, form: Any = None) -> dict[str, Any]:
     return {
         "alert": alert, "checks": checks, "lines": [check_line(check) for check in checks], "chart": burn_chart(alert, checks),
         "figures": figures(alert, ends), "steps": text.steps(alert.source), "events": history_of(alert.uuid), "form": form,
-        "why_not": why_not, "why_not_resolve": why_not or ("It still burns; it ends by itself when the rate falls." if burns_still else ""),
+        "why_not": why_not, "why_not_resolve": why_not or (BURNS if burns_still else ""),
         "beside": queries.beside(alert) if alert.is_open else [], "held": queries.held_back_of(alert),
         "silences": queries.silences_on(alert, now) if alert.is_open else [],
         "deliveries": [sent(row) for row in queries.deliveries_of(alert)],
         "seen": {"seen": alert.state}, "links": links(alert), "rows": [row.name for row in ROWS],
         "silence_url": silence_url(alert),
-        "dialog": f"{alert.title}. It ends for everybody; if it comes back it is a new alert.",
+        "dialog": f"{alert.title}. This resolves it for everyone; if it recurs, a new alert opens.",
     }  # fmt: skip
 
 
@@ -58,13 +59,11 @@ def figures(alert: Alert, ends: datetime) -> list[Figure]:
     """The strip above."""
     name, value = measure_of(alert)
     return [
-        Figure("Began", moment(alert.first_at, timezone.now()), sub="UTC"),
-        Figure("Lasts" if alert.is_open else "Lasted", duration((ends - alert.first_at).total_seconds())),
-        Figure("Seen", count(alert.count), sub=f"last {moment(alert.last_at, timezone.now())}"),
-        Figure(name, value, sub="when last seen" if value else ""),
-        Figure(
-            "Said", moment(alert.told_at, timezone.now()) if alert.told_at else "not said", sub="" if alert.told_at else "see below why"
-        ),
+        Figure("Started", moment(alert.first_at, timezone.now()), sub="UTC"),
+        Figure("Duration", duration((ends - alert.first_at).total_seconds())),
+        Figure("Occurrences", count(alert.count), sub=f"last {moment(alert.last_at, timezone.now())}"),
+        Figure(name, value, sub="at the last occurrence" if value else ""),
+        Figure("Notified", moment(alert.told_at, timezone.now()) if alert.told_at else "no", sub="" if alert.told_at else "reason below"),
     ]
 
 
@@ -80,11 +79,11 @@ def measure_of(alert: Alert) -> tuple[str, str | None]:
 
 def links(alert: Alert) -> list[tuple[str, str]]:
     """Where something can be done."""
-    found = [("The page behind it", alert.url)] if alert.url.startswith("/") and not alert.url.startswith("//") else []
+    found = [(text.link(alert.source), alert.url)] if alert.url.startswith("/") and not alert.url.startswith("//") else []
     if alert.endpoint:
         uuid = alert.endpoint.uuid
-        found.append((f"Endpoint {alert.endpoint.slug}: roll back", reverse("endpoints:detail", args=[uuid])))
-        found.append(("Traffic and recent answers", find_url("traffic:endpoint", uuid=uuid)))
+        found.append((f"Roll back {alert.endpoint.slug}", reverse("endpoints:detail", args=[uuid])))
+        found.append(("Traffic and recent predictions", find_url("traffic:endpoint", uuid=uuid)))
         found.append(("Drift", find_url("drift:endpoint", uuid=uuid)))
     kept: list[tuple[str, str]] = []
     for name, url in found:

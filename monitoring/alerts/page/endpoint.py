@@ -126,8 +126,8 @@ def burn_lines(objective: Objective) -> list[BurnLine]:
     window, found = timedelta(days=objective.window_days), []
     for row, read in zip(ROWS, kept, strict=True):
         long, short = read.get("long"), read.get("short")
-        if read.get("fires"):
-            mark, word = ("bad" if row.severity == Severity.PAGE else "warn"), "fires"
+        if read.get("firing"):
+            mark, word = ("bad" if row.severity == Severity.PAGE else "warn"), "firing"
         elif read.get("few"):
             mark, word = "half", "not enough data"
         elif long is None:

@@ -21,7 +21,7 @@ from registry.access import policy
 from registry.access.models import User
 from registry.access.roles import sentence
 
-TABS = (("Alerts", "alerts:list"), ("Not said", "alerts:suppressed"), ("Silences", "alerts:silences"), ("Channels", "alerts:channels"))
+TABS = (("Alerts", "alerts:list"), ("Suppressed", "alerts:suppressed"), ("Silences", "alerts:silences"), ("Channels", "alerts:channels"))
 
 
 def tabs(current: str) -> list[dict[str, Any]]:

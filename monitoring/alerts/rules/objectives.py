@@ -33,11 +33,11 @@ class Kind(TextChoices):
 
 
 GOOD = {
-    Kind.AVAILABILITY: "requests are answered without an error",
-    Kind.LATENCY: "answers are quick enough",
-    Kind.QUALITY: "judged answers are right",
+    Kind.AVAILABILITY: "requests without an error",
+    Kind.LATENCY: "responses within the threshold",
+    Kind.QUALITY: "correct predictions among those with feedback",
 }
-BAD = {Kind.AVAILABILITY: "failed requests", Kind.LATENCY: "slow answers", Kind.QUALITY: "wrong answers"}
+BAD = {Kind.AVAILABILITY: "failed requests", Kind.LATENCY: "slow responses", Kind.QUALITY: "wrong predictions"}
 
 
 def count_of(kind: str, threshold_ms: float | None, counts: Counts) -> Count:
@@ -56,15 +56,15 @@ def check_objective(kind: str, target: float, threshold_ms: float | None, window
     """Raises Refused naming the fields that do not fit together."""
     fields: dict[str, list[str]] = {}
     if not TARGET_MIN <= target <= TARGET_MAX:
-        fields["target"] = ["A target is from 50 % to 99.99 %; 100 % leaves no budget to spend."]
+        fields["target"] = ["Enter a target from 50 % to 99.99 %. 100 % leaves no error budget."]
     if window_days not in WINDOW_DAYS:
-        fields["window_days"] = ["A window is 28 or 30 days."]
+        fields["window_days"] = ["Choose a window of 28 or 30 days."]
     if kind == Kind.LATENCY and not (threshold_ms and 0 < threshold_ms <= THRESHOLD_MAX_MS):
-        fields["threshold_ms"] = ["Say from how many ms on an answer is slow, up to 60,000."]
+        fields["threshold_ms"] = ["Enter a threshold of up to 60,000 ms."]
     if kind != Kind.LATENCY and threshold_ms is not None:
         fields["threshold_ms"] = ["Only latency has a threshold in ms."]
     if fields:
-        raise Refused("The objective was not set.", fields=fields)
+        raise Refused("The objective wasn't saved.", fields=fields)
 
 
 def warnings(target: float, window_days: int) -> list[str]:
@@ -74,8 +74,9 @@ def warnings(target: float, window_days: int) -> list[str]:
     for row in never_fires(target, window):
         least = math.ceil(1000 * (1 - 1 / row.burn(window))) / 1000
         said.append(
-            f"The {row.severity.label.lower()} row {row.name} can never fire: even if everything fails, a target of {share(target)} burns "
-            f"at {1 / (1 - target):.1f}, and the row needs {row.burn(window):.1f}. It works from {share(least)} on."
+            f"The {row.severity.label.lower()} rule {row.name} can never fire: even if all events are bad, a target of {share(target)} "
+            f"burns at {1 / (1 - target):.1f}, and the rule needs {row.burn(window):.1f}. "
+            f"It can fire with a target of {share(least)} or more."
         )
     return said
 
@@ -103,19 +104,19 @@ def rounded_down(measured: float) -> float:
 def propose_availability(count: Count) -> Proposal:
     """From the requests of the last days."""
     if count.total < ENOUGH:
-        return Proposal(Kind.AVAILABILITY, 0.995, None, f"A usual first target: only {count.total:,} requests were measured so far.")
+        return Proposal(Kind.AVAILABILITY, 0.995, None, f"A common first target; only {count.total:,} requests measured so far.")
     good = 1 - count.bad / count.total
     target = min(rounded_down(good), 0.999)
-    why = f"{share(math.floor(good * 1e5) / 1e5)} of {count.total:,} requests were answered; this leaves room for a bad hour."
+    why = f"{share(math.floor(good * 1e5) / 1e5)} of {count.total:,} requests succeeded; this leaves room for a bad hour."
     return Proposal(Kind.AVAILABILITY, target, None, why)
 
 
 def propose_latency(p95_ms: float | None, total: int) -> Proposal:
     """A threshold of twice the measured p95, rounded up, at 99 %."""
     if p95_ms is None or total < ENOUGH:
-        return Proposal(Kind.LATENCY, 0.99, 500.0, f"A usual first target: only {total:,} answers were measured so far.")
+        return Proposal(Kind.LATENCY, 0.99, 500.0, f"A common first target; only {total:,} responses measured so far.")
     step = next((float(each) for each in LATENCY_STEPS_MS if each >= 2 * p95_ms), float(LATENCY_STEPS_MS[-1]))
-    return Proposal(Kind.LATENCY, 0.99, step, f"Measured p95 is {p95_ms:.1f} ms over {total:,} answers; twice that, rounded up.")
+    return Proposal(Kind.LATENCY, 0.99, step, f"Measured p95 is {p95_ms:.1f} ms over {total:,} responses; twice that, rounded up.")
 
 
 def propose_quality(count: Count, evaluated: float | None) -> Proposal:
@@ -124,9 +125,12 @@ def propose_quality(count: Count, evaluated: float | None) -> Proposal:
         good = 1 - count.bad / count.total
         target = max(TARGET_MIN, math.floor((good - 0.02) * 100 + 1e-9) / 100)
         return Proposal(
-            Kind.QUALITY, target, None, f"{share(round(good, 3))} of {count.total:,} judged answers were right; two points below."
+            Kind.QUALITY,
+            target,
+            None,
+            f"{share(round(good, 3))} of {count.total:,} predictions with feedback were correct; two points below.",
         )
     if evaluated is not None:
         target = max(TARGET_MIN, math.floor((evaluated - 0.05) * 100 + 1e-9) / 100)
-        return Proposal(Kind.QUALITY, target, None, f"The live version has accuracy {evaluated:.3f} on its frozen test; five points below.")
-    return Proposal(Kind.QUALITY, 0.85, None, f"A usual first target: only {count.total:,} answers were judged so far.")
+        return Proposal(Kind.QUALITY, target, None, f"The live version has accuracy {evaluated:.3f} on its test split; five points below.")
+    return Proposal(Kind.QUALITY, 0.85, None, f"A common first target; only {count.total:,} predictions have feedback so far.")

@@ -77,7 +77,7 @@ def check_same_state(seen: str, now: str) -> None:
     """Raises Conflict when the alert moved since the person looked. seen: the state on their page."""
     if seen and seen != now:
         raise Conflict(
-            f"Changed while you were reading: the alert is {State(now).label.lower()} now.", next_step="Look again, then decide."
+            f"The alert changed while you had it open: it's now {State(now).label.lower()}.", next_step="Reload the page and try again."
         )
 
 
@@ -104,9 +104,9 @@ def is_missed(last: datetime | None, started: datetime, now: datetime) -> bool:
 def check_until(until: datetime, now: datetime) -> datetime:
     """When a silence ends. Raises Refused for a moment that is past, or more than seven days ahead."""
     if until <= now:
-        sentence = "A silence ends in the future."
+        sentence = "Choose an end in the future."
     elif until - now > SILENCE_MAX:
-        sentence = "A silence lasts up to 7 days, so that nothing is forgotten for good."
+        sentence = "A silence can last up to 7 days."
     else:
         return until
     raise Refused(sentence, fields={"until": [sentence]})
@@ -116,7 +116,7 @@ def check_reason(reason: str, what: str) -> str:
     """The reason, trimmed. Raises Refused when there is none, or more than 500 characters."""
     text = reason.strip()
     if not text or len(text) > REASON_MAX:
-        sentence = f"{what} needs a reason." if not text else f"A reason takes up to {REASON_MAX} characters."
+        sentence = f"{what} needs a reason." if not text else f"A reason can have up to {REASON_MAX} characters."
         raise Refused(sentence, fields={"reason": [sentence]})
     return text
 

@@ -11,11 +11,11 @@ from monitoring.alerts.rules.burn import DAY, Budget, Count, Reading, Row, burn_
 from monitoring.alerts.rules.objectives import BAD, Kind, share
 
 VERBS = {Kind.AVAILABILITY: "failed", Kind.LATENCY: "were slow", Kind.QUALITY: "were wrong"}
-NOUNS = {Kind.AVAILABILITY: "requests", Kind.LATENCY: "answers", Kind.QUALITY: "judged answers"}
+NOUNS = {Kind.AVAILABILITY: "requests", Kind.LATENCY: "responses", Kind.QUALITY: "predictions with feedback"}
 TO_DO = {
-    Kind.AVAILABILITY: "See what changed just before. If a version did it, roll back; if the server is down, start it.",
-    Kind.LATENCY: "See whether traffic grew or a version changed. Roll back a slow version; add a server for more traffic.",
-    Kind.QUALITY: "Read the answers that were called wrong and look at drift. Roll back, or propose a retraining.",
+    Kind.AVAILABILITY: "Check what changed just before. If a version caused it, roll back; if the server is down, start it.",
+    Kind.LATENCY: "Check whether traffic grew or a version changed. Roll back a slow version; add a server for more traffic.",
+    Kind.QUALITY: "Review predictions reported as wrong and check drift. Roll back, or propose retraining.",
 }
 
 
@@ -40,7 +40,7 @@ def happened(kind: str, found: Count, window: timedelta) -> str:
 
 def lasts(burn: float | None, window: timedelta) -> str:
     """How long a whole budget lasts at this rate."""
-    return duration(window / burn) if burn else "for good"
+    return duration(window / burn) if burn else "indefinitely"
 
 
 def burning(
@@ -52,7 +52,7 @@ def burning(
     title = f"{name}: {BAD[Kind(kind)]} burn the error budget {times(burn)} too fast"
     text = (
         f"{happened(kind, long, row.long)}, and {percent(short.ratio, 2)} in {span(row.short)}. The objective of {share(target)} allows "
-        f"{percent(1 - target, 2)} over {window // DAY} days; at this rate a whole budget would last {lasts(burn, window)}. "
+        f"{percent(1 - target, 2)} over {window // DAY} days; at this rate the whole budget would last {lasts(burn, window)}. "
         f"{TO_DO[Kind(kind)]}"
     )
     return Said(title, text)
@@ -63,54 +63,65 @@ def too_few(kind: str, readings: Sequence[Reading], counts: Mapping[timedelta, C
     row = next(reading.row for reading in readings if reading.few)
     found = counts[row.long]
     seen = f"{count(found.bad)} of {count(found.total)} {NOUNS[Kind(kind)]} {VERBS[Kind(kind)]} in {span(row.long)}"
-    return f"{seen}: over the limit of the {row.severity.label.lower()} row {row.name}, but it could be chance."
+    return f"{seen}: above the limit of the {row.severity.label.lower()} rule {row.name}, but could be chance."
 
 
 def calm(kind: str) -> str:
     """The end of an alert of an objective."""
-    return f"{BAD[Kind(kind)].capitalize()} came below 0.8 of the limit and stayed there for three evaluations."
+    return f"{BAD[Kind(kind)].capitalize()} stayed below 0.8 of the limit for three evaluations."
 
 
 # What to do, by the source of an alert; the links are found by the page.
 STEPS: dict[str, tuple[str, ...]] = {
     "objective": (
-        "Acknowledge, so that others know that you look.",
-        "Look at what changed just before it began: deployments, shares, weights, data.",
-        "If a version did it, roll back. That takes a second, a reason and the typed version.",
-        "It ends by itself once the burn rate stays below 0.8 of its limit.",
+        "Acknowledge the alert so others know you're on it.",
+        "Check what changed just before it started: deployments, traffic shares, weights, data.",
+        "If a version caused it, roll back. That takes a second, a reason, and typing the version.",
+        "It resolves automatically once the burn rate stays below 0.8 of its limit.",
     ),
     "drift": (
-        "Look at the histograms and the texts behind them: is it new vocabulary, a new product, or a broken client?",
-        "Send wrong and unsure answers to labeling; propose a retraining if people call answers wrong.",
-        "It ends by itself when the measure stays below its limit.",
+        "Check the histograms and the most characteristic texts: new vocabulary, a new product, or a broken client?",
+        "Send wrong and uncertain predictions to labeling; propose retraining if people report wrong predictions.",
+        "It resolves automatically when the measure stays below its limit.",
     ),
     "canary": (
-        "All traffic is on the version before. Nothing burns now.",
-        "Read the looks of the rollout: errors, slow answers, or wrong feedback?",
-        "Resolve it with what you found; a new version needs a new approval.",
+        "All traffic is back on the previous version. No budget is burning now.",
+        "Review the rollout's checks: errors, slow responses, or negative feedback?",
+        "Resolve it with what you found. A new version needs a new approval.",
     ),
     "canary_stopped": (
-        "All traffic is on the stable version. Nothing burns now.",
+        "All traffic is on the stable version. No budget is burning now.",
         "Find out why it was stopped; the endpoint's page has the reason.",
         "Resolve it with what you found.",
     ),
     "load": (
-        "The server stays on the version that it has; nobody gets a wrong answer.",
-        "A damaged version is in quarantine by now: restore its files, or deploy another.",
-        "It ends by itself when all servers have loaded it, or the deployment ends.",
+        "The server keeps serving its previous version; no response is wrong because of this.",
+        "A damaged version is already in quarantine: restore its files, or deploy another version.",
+        "It resolves automatically when all servers have loaded the version, or the deployment ends.",
     ),
     "server": (
-        "The server goes on with the last good routes. Changes of traffic do not reach it meanwhile.",
-        "Read its log and the sentence above; publish the routes again by any change, or restart it.",
-        "It ends by itself when the server says that all is well.",
+        "The server continues with its last good config. Traffic changes don't reach it.",
+        "Read its log and the message above. Publish a new config with any change, or restart the server.",
+        "It resolves automatically when the server reports no problems.",
     ),
     "heartbeat": (
-        "Nobody evaluates alerts at this moment: other alerts do not come.",
-        "See whether the beat and the default worker run, and whether the database answers; start what is missing.",
-        "It ends by itself at the next evaluation, which also looks at what was missed.",
+        "Alerts aren't being evaluated, so no other alert can fire.",
+        "Check that beat, the default worker, and the database are running. Start what's missing.",
+        "It resolves automatically at the next evaluation, which also covers the missed time.",
     ),
 }
-OTHER = ("Acknowledge, so that others know that you look.", "Open the page behind it.", "Resolve it with what you found.")
+OTHER = ("Acknowledge the alert so others know you're on it.", "Open the linked page.", "Resolve it with what you found.")
+
+# What the page behind an alert is called on its link.
+LINKS = {
+    "objective": "Open SLO", "drift": "Open drift", "canary": "Open rollout", "canary_stopped": "Open deployment", "load": "Open endpoint",
+    "server": "Open endpoints",
+}  # fmt: skip
+
+
+def link(source: str) -> str:
+    """The words of the link to the page behind an alert of a source."""
+    return LINKS.get(source, "Open details")
 
 
 def steps(source: str) -> tuple[str, ...]:
@@ -119,11 +130,13 @@ def steps(source: str) -> tuple[str, ...]:
 
 
 def left_text(found: Budget | None) -> str:
-    """What is left of an error budget: 64 % left, 3.2 days at this rate; spent, 185 % over; not measured."""
+    """What is left of an error budget: 64 % left, 3.2 days at the current rate; overspent by 185 %; not measured."""
     if found is None or found.left is None:
         return "not measured"
     left = found.left
     if left <= 0:
-        return f"spent, {percent(-left)} over" if left < -0.005 else "spent"
-    soon = f", {decimals(found.days_left, 1, (0,))} days at this rate" if found.days_left is not None and found.days_left < 30 else ""
+        return f"overspent by {percent(-left)}" if left < -0.005 else "spent"
+    soon = (
+        f", {decimals(found.days_left, 1, (0,))} days at the current rate" if found.days_left is not None and found.days_left < 30 else ""
+    )
     return f"{percent(left, unlike=(0, 1))} left{soon}"

@@ -42,7 +42,7 @@ def make(version: ModelVersion) -> Baseline:
     evaluation = version.evaluation
     answers = finite(evaluations.predictions_of(evaluation))
     if not len(answers.ids):
-        raise Refused(f"The evaluation of {version} holds no usable answer, so there is nothing to compare with.")
+        raise Refused(f"The evaluation of {version} has no usable predictions to compare with.")
     texts = texts_of(evaluation, answers.ids)
     made, _ = Baseline.objects.get_or_create(
         version=version, evaluation=evaluation, form=FORM,

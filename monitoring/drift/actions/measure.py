@@ -135,10 +135,10 @@ def keep(
 def write_failed(endpoint: Endpoint, version: ModelVersion, span: Span, rows: int, error: Exception, asked: bool) -> DriftReport:
     """A report that says why nothing was measured."""
     lock(endpoint)
-    reason = error.message if isinstance(error, Refusal) else "Its file cannot be read."
+    reason = error.message if isinstance(error, Refusal) else "Its file can't be read."
     made, _ = DriftReport.objects.get_or_create(
         endpoint=endpoint, version=version, window_start=span.start, window_end=span.end, asked=asked,
-        defaults={"rows": rows, "state": State.FAILED, "why": f"The evaluation of {version.semver} cannot be used. {reason}"[:500]},
+        defaults={"rows": rows, "state": State.FAILED, "why": f"The evaluation of {version.semver} can't be used. {reason}"[:500]},
     )  # fmt: skip
     return made
 
@@ -179,7 +179,7 @@ def follow(report: Measurement, said: Sequence[Said]) -> None:
         if each.opens and other is None:
             open_episode(report, each)
         elif each.closes and other is not None and other.version_id == report.version_id:
-            close(other, report.window_end, "Three windows in a row lay well below the limit.", report)
+            close(other, report.window_end, "Three windows in a row were well below the limit.", report)
         elif other is not None and other.version_id == report.version_id and each.judgement is not None:
             append("drift.measured", project=other.endpoint.model.project, **facts_of(other, report))
 
@@ -189,7 +189,7 @@ def close_left(endpoint: Endpoint, now: datetime) -> None:
     live = live_deployment(endpoint)
     for row in queries.open_episodes(endpoint):
         if live is None or row.version_id != live.version_id:
-            close(row, now, f"{live.version.semver} answers in its place." if live else "No version is live.")
+            close(row, now, f"{live.version.semver} replaced it." if live else "No version is live.")
 
 
 def open_episode(report: Measurement, said: Said) -> Episode:

@@ -99,7 +99,7 @@ def vectors(version: ModelVersion, digests: Sequence[str], reference: Sequence[s
             keep(path, known)
         now = embed(artifact, current, lambda done: step("Embedding the window", done, len(current)))
     except Refused as refusal:
-        return f"The model gives no vectors. {refusal.message}"
+        return f"The model produces no embeddings. {refusal.message}"
     return known.astype(np.float64), now.astype(np.float64)
 
 
@@ -147,5 +147,5 @@ def note_failure(endpoint: Endpoint, version: ModelVersion, start: datetime, end
     """A check that says why it failed, so that "failed" is never read as "nothing found"."""
     TextCheck.objects.get_or_create(
         endpoint=endpoint, version=version, window_start=start, window_end=end, asked=asked,
-        defaults={"rows": 0, "reference_rows": 0, "state": State.FAILED, "why": error[:500] or "It failed without a reason."},
+        defaults={"rows": 0, "reference_rows": 0, "state": State.FAILED, "why": error[:500] or "Failed for an unknown reason."},
     )  # fmt: skip

@@ -58,7 +58,7 @@ def lede(lifts: Sequence[Lift], rows: Sequence[Row], throughput: queries.Through
         said.append((f"{best.kpi.name} is ", LEDES[best.reading], " the hold-out."))
     ill = [row.endpoint.full_name for row in rows if row.health.kind == "bad"]
     if ill:
-        said.append(("", rules.listed(ill), f" need{'s' if len(ill) == 1 else ''} a person."))
+        said.append(("", rules.listed(ill), f" need{'s' if len(ill) == 1 else ''} attention."))
     elif any(row.health.kind == "ok" for row in rows):
         well = sum(row.health.kind == "ok" for row in rows)
         said.append(
@@ -70,5 +70,5 @@ def lede(lifts: Sequence[Lift], rows: Sequence[Row], throughput: queries.Through
         )
     if throughput.waiting:
         one = throughput.waiting == 1
-        said.append(("", f"{count(throughput.waiting)} promotion{'' if one else 's'}", f" wait{'s' if one else ''} for approval."))
+        said.append(("", f"{count(throughput.waiting)} promotion{'' if one else 's'}", f" {'is' if one else 'are'} waiting for approval."))
     return said

@@ -50,7 +50,7 @@ def figures(total: Volume, burning: Burning, throughput: queries.Throughput) -> 
     spend = price_of(total.cpu_us / 1e6)
     pages, tickets = burning.of(Severity.PAGE), burning.of(Severity.TICKET)
     hours, right = throughput.hours, total.right_share
-    failed = f"{count(total.errors)} failed, {count(total.shed)} turned away"
+    failed = f"{count(total.errors)} failed, {count(total.shed)} rejected due to overload"
     spoken = f"of {count(total.called)} predictions with feedback; {count(total.overrides)} overridden"
     return [
         Figure("Requests", count(total.requests), sub=f"{things(total.answers, 'text')} answered"),
@@ -58,12 +58,12 @@ def figures(total: Volume, burning: Burning, throughput: queries.Throughput) -> 
         Figure("Correct (from feedback)", None if right is None else percent(right, 1), sub=spoken),
         Figure(
             "Engine spend", None if spend is None else money(spend), settings.CURRENCY,
-            sub="CPU time of answers" if spend is not None else "set PRICE_PER_CORE_HOUR",
+            sub="inference CPU time" if spend is not None else "set PRICE_PER_CORE_HOUR",
         ),
         Figure("Open pages", count(pages), sub=things(tickets, "ticket"), good=pages == 0 or None),
         Figure(
             "Median approval time", None if hours is None else duration(3600 * hours),
-            sub=f"of {things(throughput.timed, 'approved request')}" if throughput.timed else "no request approved",
+            sub=f"of {things(throughput.timed, 'approved request')}" if throughput.timed else "no approved requests",
         ),
     ]  # fmt: skip
 

@@ -53,7 +53,7 @@ def attention(burning: Sequence[Alert], rows: Sequence[Row], found: Sequence[End
         if each.mismatch
     ]
     for request in queries.waiting(found):
-        fact = f"{request} waits for an approval"
+        fact = f"{request} needs approval"
         notes.append(
             Note(
                 "warn",
@@ -68,10 +68,10 @@ def attention(burning: Sequence[Alert], rows: Sequence[Row], found: Sequence[End
         notes.append(
             Note(
                 "warn",
-                f"{proposal} to retrain {proposal.endpoint.full_name} waits",
+                f"{proposal} to retrain {proposal.endpoint.full_name} needs a decision",
                 why,
                 page("retraining:detail", proposal.uuid),
-                "Decide",
+                "Review proposal",
             )
         )
     notes += [
@@ -101,11 +101,11 @@ def burns(burning: Sequence[Alert]) -> list[Note]:
         together = several.get(alert.endpoint_id or 0, [])
         kind = "bad" if alert.severity == Severity.PAGE else "warn"
         if alert not in together:
-            notes.append(Note(kind, alert.title, alert.text.split("\n")[0], alert.url, "Look"))
+            notes.append(Note(kind, alert.title, alert.text.split("\n")[0], alert.url, "Open alert"))
         elif alert is together[0] and alert.endpoint is not None:
             monitors = rules.listed([monitor_name(each) for each in reversed(together)], most=len(together))
-            text = f"{monitors.capitalize()} are over their limits and stay there. Look at the histograms and the texts behind."
-            notes.append(Note(kind, f"{alert.endpoint.full_name} drifts", text, alert.url, "Look"))
+            text = f"{monitors.capitalize()} stay above their limits. Check the histograms and the most characteristic texts."
+            notes.append(Note(kind, f"{alert.endpoint.full_name} is drifting", text, alert.url, "Open alert"))
     return notes
 
 

@@ -34,9 +34,9 @@ from registry.catalog.models import Endpoint
 
 MAPPING = {"text": "text", "id": "id", "time": "time", "split": "split", "endpoint": "metadata"}
 NOBODY = (
-    "Nobody behind this proposal may read the texts of the endpoint and also open a labeling queue. An ML engineer can collect them here."
+    "Nobody responsible for this proposal can both read its texts and open a labeling queue. An ML engineer can collect the texts here."
 )
-WORDS = {WRONG: "called wrong", UNSURE: "least confident", SAMPLE: "as a fair sample for the test split"}
+WORDS = {WRONG: "reported wrong", UNSURE: "least confident", SAMPLE: "sampled at random for the test split"}
 
 
 def collector_of(proposal: Proposal) -> User | None:
@@ -71,7 +71,7 @@ def wait_for_collector(proposal: Proposal) -> None:
         return
     wait(proposal, NOBODY)
     readers = [each for each in policy.who_can("traffic.read_texts", proposal.endpoint) if may_collect(each, proposal)]
-    said = f"{proposal} to retrain {proposal.endpoint} waits for somebody who may read its texts to collect them."
+    said = f"{proposal} to retrain {proposal.endpoint} needs someone who can read its texts to collect them."
     notices.notify(readers, said, reverse("retraining:detail", args=[proposal.uuid]))
 
 
@@ -100,7 +100,7 @@ def choose_texts(proposal: Proposal, who: User, window: Texts, now: datetime) ->
     texts, missing = window.texts, window.missing
     choice = rules.choose(window.candidates, known=window.known, limit=proposal.queue_items, seed=str(proposal.uuid))
     if not choice.chosen:
-        settle(proposal, now, f"There is no new text in the window{left_out(choice, missing)}. Training waits for labels from elsewhere.")
+        settle(proposal, now, f"No new texts in the window{left_out(choice, missing)}. Training waits for labels from other sources.")
         return
     rows = [(texts[at], kind) for at, kind in choice.chosen]
     lines = [
@@ -133,11 +133,11 @@ def left_out(choice: Choice, missing: int) -> str:
     """What was not taken, and why, as the end of a sentence."""
     parts = []
     if choice.known:
-        parts.append(f"{count(choice.known)} in the dataset already")
+        parts.append(f"{count(choice.known)} already in the dataset")
     if choice.repeated:
         parts.append(f"{count(choice.repeated)} repeated")
     if missing:
-        parts.append(f"{count(missing)} called wrong whose text is erased or was not kept")
+        parts.append(f"{count(missing)} reported wrong, but their text is erased or wasn't stored")
     return f"; left out: {', '.join(parts)}" if parts else ""
 
 
@@ -146,18 +146,18 @@ def open_queue(proposal: Proposal, who: User | None, now: datetime) -> None:
     upload = proposal.upload
     assert upload is not None  # noqa: S101  asked by the caller
     if upload.state == UploadState.IMPORTING:
-        wait(proposal, "The texts are being imported.")
+        wait(proposal, "Importing the texts.")
         return
     if upload.state != UploadState.IMPORTED:
         why = upload.report.get("error", {}).get("message") or f"the upload is {upload.get_state_display().lower()}."
-        settle(proposal, now, f"The texts were not imported: {why} Training waits for labels from elsewhere.")
+        settle(proposal, now, f"The texts weren't imported: {why} Training waits for labels from other sources.")
         return
     items = {item.external_id: item.pk for item in Item.objects.filter(upload=upload).only("pk", "external_id")}
     for pick in Pick.objects.filter(proposal=proposal, item=None, prediction_uuid__in=list(items)):
         pick.item_id = items[str(pick.prediction_uuid)]
         pick.save(update_fields=["item"])
     if not items:
-        settle(proposal, now, "Every text was in the dataset already. Training waits for labels from elsewhere.")
+        settle(proposal, now, "All texts were already in the dataset. Training waits for labels from other sources.")
     elif who is None:
         wait_for_collector(proposal)
     else:
@@ -173,7 +173,7 @@ def open_over(proposal: Proposal, who: User, items: int, now: datetime) -> None:
             upload_id=proposal.upload.uuid if proposal.upload else None,
         )  # fmt: skip
     except Refused as refusal:
-        settle(proposal, now, f"No queue was opened: {refusal.message} {refusal.next_step}".strip())
+        settle(proposal, now, f"No queue opened: {refusal.message} {refusal.next_step}".strip())
         return
     change(proposal, queue=queue, items=items, job=None, collected_by=who, collected_at=now, blocked_by="")
 

@@ -57,12 +57,12 @@ def propose(*, endpoint_id: UUID, actor: User, note: str = "", now: datetime | N
     policy.require(actor, "retraining.propose", endpoint)
     values = {name: limit.default for name, limit in rules.LIMITS.items()} | numbers
     if problems := rules.out_of_range(values):
-        raise Refused("Nothing was proposed.", next_step=next(iter(problems.values()))[0], fields=problems)
+        raise Refused("The proposal wasn't created.", next_step=next(iter(problems.values()))[0], fields=problems)
     if len(note) > NOTE_MAX:
-        raise Refused("The note is too long.", fields={"note": [f"Up to {NOTE_MAX:,} characters."]})
+        raise Refused("The note is too long.", fields={"note": [f"Use up to {NOTE_MAX:,} characters."]})
     verdict = weigh(endpoint, values, now)
     if stopping := next((reason for reason in verdict.reasons_against if reason.stops), None):
-        raise Refused(f"Nothing was proposed: {sentence(stopping)}", next_step=what_then(stopping))
+        raise Refused(f"The proposal wasn't created: {sentence(stopping)}", next_step=what_then(stopping))
     return make(endpoint, verdict, now, by=actor, note=note.strip(), numbers=values)
 
 
@@ -82,7 +82,7 @@ def what_then(reason: Reason) -> str:
     """What can be done about a reason that stops."""
     return {
         "live": "Promote and deploy a first version.",
-        "open": "Decide or withdraw that one first.",
+        "open": "Decide or withdraw that proposal first.",
         "frozen": "Wait until the freeze ends, or ask its owner.",
     }.get(reason.code, "")
 
@@ -101,7 +101,7 @@ def make(
     project = Project.objects.select_for_update(of=("self",), no_key=True).get(pk=endpoint.model.project_id)
     alias, live = Alias.objects.get(endpoint=endpoint), queries.live_version(endpoint)
     if live is None or alias.version_id != live.pk:
-        raise Conflict("Another version went live just now.", next_step="Look again, then propose.")
+        raise Conflict("Another version just went live.", next_step="Reload the page, then propose again.")
     last = Proposal.objects.filter(endpoint__model__project=project).aggregate(last=Max("number"))["last"] or 0
     values: dict[str, Any] = {name: numbers[name] for name in ("min_labels", "queue_items", "overlap")}
     try:
@@ -115,7 +115,9 @@ def make(
                 labels_new=queries.labels_since(live.run.snapshot.dataset, live.run.snapshot.created_at), labels_at=now, **values,
             )  # fmt: skip
     except IntegrityError as error:
-        raise Conflict("A proposal for this endpoint is under way already.", next_step="Decide or withdraw that one first.") from error
+        raise Conflict(
+            "A proposal for this endpoint is already in progress.", next_step="Decide or withdraw that proposal first."
+        ) from error
     tell(proposal, by)
     return proposal
 
@@ -131,5 +133,5 @@ def tell(proposal: Proposal, by: User | None) -> None:
         "retraining.proposed", project=proposal.endpoint.model.project, proposal=str(proposal.uuid), endpoint=str(proposal.endpoint.uuid),
         trigger=kind,
     )  # fmt: skip
-    why = proposal.reasons_for[0]["fact"] if proposal.reasons_for else "a person asks for it"
-    tell_leads(proposal, f"{proposal} to retrain {proposal.endpoint} waits for you: {why}")
+    why = proposal.reasons_for[0]["fact"] if proposal.reasons_for else "requested by a person"
+    tell_leads(proposal, f"{proposal} to retrain {proposal.endpoint} needs your decision: {why}")

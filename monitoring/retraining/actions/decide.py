@@ -71,7 +71,7 @@ def call_off(*, proposal_id: UUID, actor: User, reason: str, now: datetime | Non
     proposal = lock(proposal_id)
     policy.require(actor, "retraining.propose", proposal)
     if not queries.may_call_off(actor, proposal):
-        raise PermissionDenied("Only an ML lead, or who proposed it while it is open, can withdraw a proposal.")
+        raise PermissionDenied("Only an ML lead can withdraw a proposal, or the person who proposed it while it's open.")
     said = rules.check_reason(reason, "Withdrawing")
     if proposal.run is not None and proposal.run.state in queries.RUN_ACTIVE:
         training.stop(run_id=proposal.run.uuid, actor=actor)
@@ -90,7 +90,7 @@ def retry(*, proposal_id: UUID, actor: User, now: datetime | None = None) -> Pro
     now, proposal = now or timezone.now(), lock(proposal_id)
     policy.require(actor, "retraining.decide", proposal)
     if proposal.state != State.FAILED:
-        raise Conflict(f"This proposal is {proposal.get_state_display().lower()}; only one that failed is tried again.")
+        raise Conflict(f"This proposal is {proposal.get_state_display().lower()}; only a failed proposal can be retried.")
     check_not_frozen(proposal, now)
     state = State.RUNNING if proposal.gated_at else State.APPROVED
     move(proposal, state, failure="", failure_step="", ended_at=None, acting=actor)
@@ -108,9 +108,9 @@ def insist(*, proposal_id: UUID, actor: User, reason: str, now: datetime | None 
     now, proposal = now or timezone.now(), lock(proposal_id)
     policy.require(actor, "retraining.decide", proposal)
     if proposal.state != State.DONE or proposal.outcome not in (Outcome.NOT_BETTER, Outcome.INCOMPARABLE):
-        raise Conflict("Only a proposal that ended without a promotion can be carried on by hand.")
+        raise Conflict("Only a proposal that ended without a promotion can be continued manually.")
     assert proposal.run is not None  # noqa: S101  it was compared
-    said = rules.check_reason(reason, "Going on")
+    said = rules.check_reason(reason, "Continuing manually")
     check_not_frozen(proposal, now)
     move(proposal, State.RUNNING, outcome="", ended_at=None, insisted_by=actor, insist_reason=said, acting=actor)
     verdict = (proposal.comparison or {}).get("verdict")
@@ -131,7 +131,7 @@ def collect_texts(*, proposal_id: UUID, actor: User) -> Proposal:
     if proposal.collected_by == actor:
         return proposal
     if not waits_for_collector(proposal):
-        raise Conflict("The texts of this proposal wait for nobody.", next_step="Read the page again.")
+        raise Conflict("This proposal's texts don't need to be collected.", next_step="Reload the page.")
     change(proposal, collected_by=actor, blocked_by="")
     note(actor, Verb.RETRAIN_COLLECTED, proposal)
     return proposal
@@ -140,9 +140,7 @@ def collect_texts(*, proposal_id: UUID, actor: User) -> Proposal:
 def check_open(proposal: Proposal) -> None:
     """Raises Conflict unless it still waits for its decision."""
     if proposal.state != State.OPEN:
-        raise Conflict(
-            f"This proposal is {proposal.get_state_display().lower()}: it was decided already.", next_step="Read the page again."
-        )
+        raise Conflict(f"This proposal is already {proposal.get_state_display().lower()}.", next_step="Reload the page.")
 
 
 def check_current(proposal: Proposal, seen: str) -> None:

@@ -28,19 +28,19 @@ def pass_gate(proposal: Proposal, now: datetime) -> None:
     decided = queue is not None and queue_is_done(queue)
     held = in_hand(queue, now) if queue is not None and not decided else 0
     if held and found >= proposal.min_labels:
-        still = f"{found:,} new labels are decided. {held:,} item{'s are' if held > 1 else ' is'} still being labeled in the queue {queue}"
-        wait(proposal, f"{still}; training starts when that is done, or when the queue is closed.")
+        still = f"{found:,} new labels resolved. {held:,} item{'s are' if held > 1 else ' is'} still being labeled in the queue {queue}"
+        wait(proposal, f"{still}; training starts when they're done or the queue is closed.")
         return
     if found >= proposal.min_labels or (decided and found):
         move(proposal, State.RUNNING, gated_at=now, blocked_by="")
         return
-    missing = f"{found:,} of {proposal.min_labels:,} new labels are decided"
+    missing = f"{found:,} of {proposal.min_labels:,} new labels resolved"
     if queue is None:
         wait(proposal, f"{missing}. Label items of {proposal.dataset}.")
     elif decided:
-        wait(proposal, f"{missing}, and the queue {queue} has nothing left. Label other items of {proposal.dataset}.")
+        wait(proposal, f"{missing}, and the queue {queue} has no items left. Label other items of {proposal.dataset}.")
     else:
-        wait(proposal, f"{missing}; {queue.items_decided:,} of {queue.items_total:,} items of the queue {queue} are decided.")
+        wait(proposal, f"{missing}; {queue.items_decided:,} of {queue.items_total:,} items in the queue {queue} resolved.")
 
 
 def in_hand(queue: Queue, now: datetime) -> int:

@@ -47,7 +47,7 @@ def move(proposal: Proposal, state: State, **fields: Any) -> None:
     except IntegrityError as error:
         other = queries.busy(proposal.endpoint)
         raise Conflict(
-            f"{other} of {proposal.endpoint} is under way, and there is one at a time.", next_step="Decide that one first."
+            f"{other} of {proposal.endpoint} is in progress. Only one can run at a time.", next_step="Decide that proposal first."
         ) from error
 
 
@@ -119,12 +119,12 @@ def acting_for(proposal: Proposal) -> User:
     """Who answers for the steps: who approved, tried again or went on last, by the row and by the audit log. Raises Stuck where nobody
     approved the start, whoever tried again."""
     if proposal.acting is None or not proposal.acting.is_active:
-        raise Stuck("Nobody answers for the next step any more.", "A lead can try again, and answers for it then.")
+        raise Stuck("No one is responsible for the next step anymore.", "A lead can retry and take responsibility.")
     told = accounts.events_about(proposal.uuid, ANSWERS_FOR)
     if Verb.RETRAIN_APPROVED not in {event.verb for event in told}:
-        raise Stuck("The audit log doesn't show who approved this start.", "Withdraw it, then propose another.")
+        raise Stuck("The audit log doesn't show who approved this start.", "Withdraw the proposal, then create another.")
     if told[-1].actor != str(proposal.acting.uuid):
-        raise Stuck("The audit log doesn't show who answers for the next step.", "A lead can try again, and answers for it then.")
+        raise Stuck("The audit log doesn't show who is responsible for the next step.", "A lead can retry and take responsibility.")
     return proposal.acting
 
 
@@ -135,4 +135,4 @@ def ended(job: Job | None, what: str) -> bool:
     if job.state == JobState.SUCCEEDED:
         return True
     said = job.error or f"The job was {job.get_state_display().lower()}."
-    raise Stuck(f"{what} was not made: {said}", job.next_step or "Try again.")
+    raise Stuck(f"{what} wasn't created: {said}", job.next_step or "Try again.")

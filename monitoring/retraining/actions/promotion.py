@@ -39,7 +39,7 @@ def register(proposal: Proposal, actor: User) -> None:
         job = catalog.register(model=model, run=run, semver=semver, actor=actor, carried=card, by_system=True)
         change(proposal, job=job, semver=semver, blocked_by="")
     elif ended(proposal.job, "The version"):
-        raise Stuck("The version was not registered.", "Try again.")
+        raise Stuck("The version wasn't registered.", "Try again.")
 
 
 def ask(proposal: Proposal, actor: User) -> None:
@@ -52,7 +52,7 @@ def ask(proposal: Proposal, actor: User) -> None:
         by_system=proposal.insisted_by is None,
     )  # fmt: skip
     move(proposal, State.REQUESTED, promotion=asked, blocked_by="")
-    tell_leads(proposal, f"{version.semver} of {proposal} waits for its promotion to {proposal.endpoint}.")
+    tell_leads(proposal, f"{version.semver} of {proposal} is waiting for promotion to {proposal.endpoint}.")
 
 
 def plan_for(proposal: Proposal) -> dict[str, Any]:
@@ -72,9 +72,9 @@ def requester(proposal: Proposal, actor: User) -> User:
 
 def note_of(proposal: Proposal) -> str:
     """What the promotion says of where it comes from."""
-    why = "; ".join(reason["fact"] for reason in proposal.reasons_for) or proposal.note or "a person asked for it"
+    why = "; ".join(reason["fact"] for reason in proposal.reasons_for) or proposal.note or "requested by a person"
     said = (proposal.comparison or {}).get("why", "")
-    more = f" Asked for by hand: {proposal.insist_reason}" if proposal.insisted_by else ""
+    more = f" Requested manually: {proposal.insist_reason}" if proposal.insisted_by else ""
     return f"{proposal}: {proposal.live.semver} retrained, because: {why}. {said}{more}".strip()[:2_000]
 
 
@@ -85,7 +85,7 @@ def follow_promotion(proposal: Proposal, now: datetime) -> None:
     if asked.status == Status.FULFILLED:
         done(proposal, Outcome.PROMOTED, now, f"{proposal.semver} of {proposal} is live on {proposal.endpoint}.")
     elif asked.status not in OPEN:
-        said = f"{proposal.semver} of {proposal} did not go live: request {asked.number} is {asked.get_status_display().lower()}."
+        said = f"{proposal.semver} of {proposal} didn't go live: request {asked.number} is {asked.get_status_display().lower()}."
         done(proposal, Outcome.PROMOTION_ENDED, now, said)
     else:
         wait(proposal, f"Request {asked.number} is {asked.get_status_display().lower()}.")

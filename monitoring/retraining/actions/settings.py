@@ -29,7 +29,7 @@ def set_trigger(
     endpoint = Endpoint.objects.select_for_update(of=("self",), no_key=True).select_related("model__project").get(uuid=endpoint_id)
     policy.require(actor, "retraining.manage", endpoint)
     if seen is not None and seen != queries.settings_seen(endpoint):
-        raise Conflict("Somebody changed these settings while you were reading.", next_step="Read them again, then save yours.")
+        raise Conflict("Someone else changed these settings while you had them open.", next_step="Reload the page and save again.")
     known = endpoint.triggers.filter(kind=kind).first()
     values: dict[str, Any] = {name: getattr(known, name) if known else limit.default for name, limit in rules.LIMITS.items()} | numbers
     rules.check_settings(kind, threshold, values)

@@ -45,9 +45,10 @@ class Ahead(NamedTuple):
 def advance(proposal_id: UUID, now: datetime | None = None) -> Proposal:
     """Take every step that can be taken now. Safe at any time and twice."""
     now = now or timezone.now()
+    proposal = queries.singly().get(uuid=proposal_id)
     for _ in range(STEPS_MOST):
-        before = place(queries.singly().get(uuid=proposal_id))
-        proposal = advance_once(proposal_id, now)
+        before = place(proposal)
+        proposal = advance_once(proposal, now)
         if place(proposal) == before:
             return proposal
     return proposal
@@ -58,10 +59,12 @@ def place(proposal: Proposal) -> tuple[Any, ...]:
     return proposal.state, proposal.step, proposal.job_id, proposal.upload_id, proposal.run_id, proposal.live_evaluation_id
 
 
-def advance_once(proposal_id: UUID, now: datetime) -> Proposal:
-    """One step. What a room below refuses for now is waited for; what it refuses for good ends in a failure that can be tried again."""
-    proposal = queries.singly().get(uuid=proposal_id)
-    ahead = Ahead(texts_ahead(proposal), compare_ahead(proposal), behind_ahead(proposal))
+def advance_once(proposal: Proposal, now: datetime) -> Proposal:
+    """One step. What a room below refuses for now is waited for; what it refuses for good ends in a failure that can be tried again.
+
+    proposal: as it was read a moment ago. Returns it as it is then.
+    """
+    ahead, proposal_id = Ahead(texts_ahead(proposal), compare_ahead(proposal), behind_ahead(proposal)), proposal.uuid
     with transaction.atomic():
         proposal = lock(proposal_id)
         if proposal.state not in rules.BUSY:
@@ -70,10 +73,10 @@ def advance_once(proposal_id: UUID, now: datetime) -> Proposal:
             with transaction.atomic():
                 step(proposal, ahead, now)
         except (Conflict, NotReady) as refusal:
-            wait(lock(proposal_id), f"{refusal.message} {refusal.next_step}".strip())
+            wait(proposal := lock(proposal_id), f"{refusal.message} {refusal.next_step}".strip())
         except (Stuck, Refusal, PermissionDenied) as stopped:
-            give_up(lock(proposal_id), *told(stopped), now)
-        return lock(proposal_id)
+            give_up(proposal := lock(proposal_id), *told(stopped), now)
+        return proposal
 
 
 def told(stopped: Exception) -> tuple[str, str]:
@@ -83,15 +86,15 @@ def told(stopped: Exception) -> tuple[str, str]:
     if isinstance(stopped, Refusal):
         return stopped.message, stopped.next_step
     return (
-        f"Who answers for it may not do the next step: {stopped}",
-        "Somebody whose role allows it can try again, and answers for it then.",
+        f"The responsible person can't do the next step: {stopped}",
+        "Someone whose role allows it can retry and take responsibility.",
     )
 
 
 def give_up(proposal: Proposal, sentence: str, next_step: str, now: datetime) -> None:
     """An open proposal stays open, without its queue; one that is under way fails."""
     if proposal.state == State.OPEN:
-        settle(proposal, now, f"No queue was opened: {sentence} {next_step}".strip())
+        settle(proposal, now, f"No queue opened: {sentence} {next_step}".strip())
     else:
         fail(proposal, sentence, next_step, now)
 
@@ -102,9 +105,9 @@ def step(proposal: Proposal, ahead: Ahead, now: datetime) -> None:
         follow_promotion(proposal, now)
     elif overtaken(proposal):
         live = queries.live_version(proposal.endpoint)
-        what = f"{live.semver} is live instead" if live else "nothing is live any more"
+        what = f"{live.semver} is live instead" if live else "no version is live anymore"
         stop_run(proposal)
-        done(proposal, Outcome.OVERTAKEN, now, f"{proposal} to retrain {proposal.endpoint} is overtaken: {what}.")
+        done(proposal, Outcome.OVERTAKEN, now, f"{proposal} to retrain {proposal.endpoint} was overtaken: {what}.")
     elif proposal.state == State.OPEN:
         prepare(proposal, ahead.texts, now)
     elif frozen := versions.freeze_of(proposal.endpoint, now):

@@ -49,7 +49,7 @@ def give_up(uuid: UUID, now: datetime) -> None:
     if proposal.state in rules.BUSY and proposal.state in (State.APPROVED, State.RUNNING):
         fail(
             proposal,
-            "Something unforeseen went wrong; the worker's log has the details.",
-            "Try again; tell your administrator if it stays.",
+            "An unexpected error occurred. See the worker's log for details.",
+            "Try again. If it fails again, contact your administrator.",
             now,
         )

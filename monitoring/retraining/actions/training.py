@@ -47,7 +47,7 @@ def take_snapshot(proposal: Proposal, actor: User) -> None:
             by_system=True,
         )
         change(proposal, job=made, blocked_by="")
-    elif ended(job, "The snapshot"):
+    elif ended(job, "The dataset version"):
         change(proposal, snapshot=Snapshot.objects.get(uuid=job.args["snapshot"]), job=None, blocked_by="")
 
 
@@ -71,7 +71,7 @@ def train(proposal: Proposal, actor: User, behind: frozenset[UUID] | None) -> No
     if run is None:
         if behind is None:
             return
-        text = f"{proposal}: {proposal.live.semver} again, on {proposal.snapshot}"
+        text = f"{proposal}: {proposal.live.semver} retrained on {proposal.snapshot}"
         options = recipe_of(live, proposal.snapshot)
         made = training.launch(
             snapshot=proposal.snapshot, base=live.base, strategy=live.strategy, actor=actor, options=options, note=text, by_system=True,
@@ -80,9 +80,7 @@ def train(proposal: Proposal, actor: User, behind: frozenset[UUID] | None) -> No
         change(proposal, run=made, blocked_by="")
     elif run.state in queries.RUN_ENDED:
         said = (run.error or {}).get("message") or f"{run} was stopped."
-        raise Stuck(
-            f"{run} did not finish: {said}", (run.error or {}).get("next_step") or "Try again; it goes on from its last checkpoint."
-        )
+        raise Stuck(f"{run} didn't finish: {said}", (run.error or {}).get("next_step") or "Try again; it resumes from its last checkpoint.")
 
 
 def measure(proposal: Proposal, actor: User) -> None:
@@ -101,7 +99,7 @@ def measure(proposal: Proposal, actor: User) -> None:
     elif found is not None:
         change(proposal, job=None, blocked_by="", **{name: found})
     elif ended(proposal.job, f"The evaluation of {run}"):
-        raise Stuck(f"The evaluation of {run} left no result.", "Try again.")
+        raise Stuck(f"The evaluation of {run} has no result.", "Try again.")
 
 
 def live_knows(proposal: Proposal) -> bool:
@@ -162,4 +160,4 @@ def judge(proposal: Proposal, compared: dict[str, Any] | None, now: datetime) ->
     if compared["verdict"] == "better":
         return
     outcome = Outcome.INCOMPARABLE if compared["verdict"] == "incomparable" else Outcome.NOT_BETTER
-    done(proposal, outcome, now, f"{proposal} to retrain {proposal.endpoint} opened no promotion: {compared['why']}")
+    done(proposal, outcome, now, f"{proposal} to retrain {proposal.endpoint} didn't request a promotion: {compared['why']}")

@@ -211,14 +211,16 @@ def labelled(facts: Facts, policy: Policy, _now: datetime) -> Reason | None:
     enough = int(policy.threshold) if policy.kind == Kind.LABELS else policy.min_labels
     if facts.labels_new < enough:
         return None
-    return Reason("labels", "New decided labels since the live version's snapshot", count(facts.labels_new), facts.urls.get("dataset", ""))
+    return Reason("labels", "New labels since the live version's dataset version", count(facts.labels_new), facts.urls.get("dataset", ""))
 
 
 def aged(facts: Facts, policy: Policy, now: datetime) -> Reason | None:
     """The live version learnt from old data; told for a trigger of that kind alone, since age by itself says little."""
     if policy.kind != Kind.SCHEDULE or facts.learnt_at is None or now - facts.learnt_at < timedelta(days=policy.threshold):
         return None
-    return Reason("age", "Age of the live version's snapshot", f"{count((now - facts.learnt_at).days)} days", facts.urls.get("version", ""))
+    return Reason(
+        "age", "Age of the live version's training data", f"{count((now - facts.learnt_at).days)} days", facts.urls.get("version", "")
+    )
 
 
 FOR = (less_accurate, burning, overruled, labelled, aged)
@@ -255,7 +257,7 @@ def cooling(facts: Facts, policy: Policy, now: datetime) -> Reason | None:
     if facts.last_at is None or now - facts.last_at >= timedelta(days=policy.cooldown_days):
         return None
     value = f"{count((now - facts.last_at).days)} of {count(policy.cooldown_days)} days"
-    return Reason("cooldown", "The last proposal is not long ago", value, blocks=True)
+    return Reason("cooldown", "Cooldown since the last proposal", value, blocks=True)
 
 
 def spent(facts: Facts, policy: Policy, _now: datetime) -> Reason | None:
@@ -270,10 +272,10 @@ def no_data(facts: Facts, policy: Policy, _now: datetime) -> Reason | None:
     words = {"insufficient": "not enough data", "failed": "the measurement failed", "": "not measured"}
     if policy.kind == Kind.DRIFT and not facts.drift.shifts and facts.drift.state in words:
         value = words[facts.drift.state]
-        return Reason("data", "Drift is not known", value, facts.urls.get("drift", ""), blocks=True)
+        return Reason("data", "Drift unknown", value, facts.urls.get("drift", ""), blocks=True)
     if policy.kind in (Kind.QUALITY, None) and not facts.tells:
         value = f"{count(facts.called)} of {count(facts.answers)}; needs {MIN_ROWS} and {percent(JUDGED_LEAST)}"
-        return Reason("data", "Too few predictions with feedback to tell the accuracy", value, facts.urls.get("predictions", ""))
+        return Reason("data", "Too few predictions with feedback to measure accuracy", value, facts.urls.get("predictions", ""))
     return None
 
 
@@ -282,7 +284,7 @@ def few_labels(facts: Facts, policy: Policy, _now: datetime) -> Reason | None:
     if facts.labels_new >= policy.min_labels:
         return None
     value = f"{count(facts.labels_new)} of {count(policy.min_labels)}"
-    return Reason("few_labels", "Too few new labels yet; training waits for them", value, facts.urls.get("dataset", ""))
+    return Reason("few_labels", "Too few new labels; training waits for more", value, facts.urls.get("dataset", ""))
 
 
 AGAINST = (nothing_live, already_open, run_open, frozen, canary_running, cooling, spent, no_data, few_labels)

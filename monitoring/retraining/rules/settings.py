@@ -32,13 +32,13 @@ class Meaning:
 
 
 KINDS = {
-    Kind.DRIFT: Meaning(0.2, 0.01, 10, "PSI", "A drift monitor is open with at least this PSI; drift of texts or accuracy always counts."),
+    Kind.DRIFT: Meaning(0.2, 0.01, 10, "PSI", "Fires on an open drift monitor with at least this PSI, or any drift in texts or accuracy."),
     Kind.QUALITY: Meaning(
         0.03, 0.0, 0.5, "accuracy",
-        "Judged answers are less accurate than the evaluation by more than this, interval included; or a quality alert is open.",
+        "Fires when accuracy by feedback is below the evaluation by more than this, including the interval, or a quality alert is open.",
     ),
-    Kind.LABELS: Meaning(200, 1, 1_000_000, "labels", "At least so many labels were decided since the live version's snapshot."),
-    Kind.SCHEDULE: Meaning(90, 1, 3_650, "days", "The live version's snapshot is at least so old."),
+    Kind.LABELS: Meaning(200, 1, 1_000_000, "labels", "Fires at this many new labels since the live version's dataset version."),
+    Kind.SCHEDULE: Meaning(90, 1, 3_650, "days", "Fires when the live version's dataset version is at least this old."),
 }  # fmt: skip
 
 
@@ -55,38 +55,38 @@ class Limit:
 
 
 LIMITS = {
-    "cooldown_days": Limit("cooldown", "Cooldown, days", 14, 0, 365, "No proposal by itself for so many days after the last one."),
+    "cooldown_days": Limit("cooldown", "Cooldown (days)", 14, 0, 365, "No automatic proposals for this many days after the last one."),
     "min_labels": Limit(
         "new labels",
-        "Labels asked for",
+        "New labels required",
         50,
         1,
         100_000,
-        "Training waits for so many labels since the live version's snapshot, or for a finished queue.",
+        "Training waits for this many new labels since the live version's dataset version, or for a finished queue.",
     ),
-    "window_days": Limit("window", "Window, days", 14, 1, 90, "The answers of the last days that are looked at."),
-    "queue_items": Limit("queue", "Texts to labeling", 200, 5, 1_000, "At most so many texts of the window go to the analysts."),
-    "overlap": Limit("overlap", "People an item", 1, 1, 5, "So many people label each text."),
-    "budget": Limit("budget", "Retrainings in 30 days", 4, 1, 100, "At most so many retrainings of this endpoint in 30 days."),
+    "window_days": Limit("window", "Window (days)", 14, 1, 90, "Predictions from the last days that are considered."),
+    "queue_items": Limit("queue", "Texts for labeling", 200, 5, 1_000, "Maximum texts sent for labeling."),
+    "overlap": Limit("overlap", "Annotators per text", 1, 1, 5, "Annotators per text."),
+    "budget": Limit("budget", "Retrainings in 30 days", 4, 1, 100, "Maximum retrainings of this endpoint in 30 days."),
 }
 
 
 def check_settings(kind: str, threshold: float, numbers: Mapping[str, Any]) -> None:
     """Raises Refused, with a message by field, for a kind that does not exist or a number out of range."""
     if kind not in Kind.values:
-        raise Refused("There is no such trigger.", fields={"kind": [f"Choose one of {', '.join(Kind.values)}."]})
+        raise Refused("Trigger not found.", fields={"kind": [f"Choose one of {', '.join(Kind.values)}."]})
     meaning, problems = KINDS[Kind(kind)], {}
     if not meaning.low <= threshold <= meaning.high:
-        problems["threshold"] = [f"The threshold is {threshold:g}; {meaning.low:g} to {meaning.high:g} {meaning.unit} fits."]
+        problems["threshold"] = [f"The threshold is {threshold:g}; use {meaning.low:g} to {meaning.high:g} {meaning.unit}."]
     problems |= out_of_range(numbers)
     if problems:
-        raise Refused("The trigger was not saved.", next_step=next(iter(problems.values()))[0], fields=problems)
+        raise Refused("The trigger wasn't saved.", next_step=next(iter(problems.values()))[0], fields=problems)
 
 
 def out_of_range(numbers: Mapping[str, Any]) -> dict[str, list[str]]:
     """What is wrong with these numbers, by field."""
     return {
-        name: [f"The {LIMITS[name].name} is {value}; {LIMITS[name].low:,} to {LIMITS[name].high:,} fits."]
+        name: [f"The {LIMITS[name].name} is {value}; use {LIMITS[name].low:,} to {LIMITS[name].high:,}."]
         for name, value in numbers.items()
         if not LIMITS[name].low <= value <= LIMITS[name].high
     }

@@ -12,7 +12,7 @@ from lifecycle.refusals import Conflict, Refused
 from lifecycle.ui.numbers import signed
 
 REASON_MAX = 2_000
-OWN = "You proposed this retraining yourself, so another ML lead approves it."
+OWN = "You proposed this retraining, so another ML lead must approve it."
 NAMES = {"macro_f1": "macro-F1", "accuracy": "accuracy"}
 SLOT = timedelta(minutes=10)  # how often a trigger is considered
 
@@ -73,14 +73,14 @@ MARKS = {
 def check_move(old: State, new: State) -> None:
     """Raises Conflict unless a proposal may go from one state to the other."""
     if new not in MOVES.get(old, set()):
-        raise Conflict(f"This proposal is {old.label.lower()} and can no longer be {new.label.lower()}.", next_step="Read the page again.")
+        raise Conflict(f"This proposal is {old.label.lower()} and can no longer be {new.label.lower()}.", next_step="Reload the page.")
 
 
 def check_reason(reason: str, what: str) -> str:
     """The reason without blanks around it. Raises Refused when there is none, or more than 2,000 characters."""
     text = reason.strip()
     if not text or len(text) > REASON_MAX:
-        sentence = f"{what} needs a reason." if not text else f"A reason takes up to {REASON_MAX:,} characters."
+        sentence = f"{what} needs a reason." if not text else f"A reason can have up to {REASON_MAX:,} characters."
         raise Refused(sentence, fields={"reason": [sentence]})
     return text
 
@@ -88,9 +88,7 @@ def check_reason(reason: str, what: str) -> str:
 def check_seen(seen: str, digest: str) -> None:
     """Raises Conflict unless the person decided on what the proposal now says."""
     if seen != digest:
-        raise Conflict(
-            "Changed while you were reading: the proposal or what is live differs.", next_step="Read the page again, then decide."
-        )
+        raise Conflict("The proposal or the live version changed while you had this page open.", next_step="Reload the page, then decide.")
 
 
 def slot_of(now: datetime) -> datetime:

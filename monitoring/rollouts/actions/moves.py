@@ -33,7 +33,7 @@ def lock(rollout_id: UUID) -> Rollout:
         raise Conflict("The audit log doesn't name who started this rollout.", next_step="Roll the endpoint back.")
     about = (rollout.endpoint.uuid, rollout.version.uuid, rollout.request.uuid, rollout.baseline.uuid)
     if [begun.payload[name] for name in ("endpoint", "version", "request", "baseline")] != [*map(str, about)]:
-        raise Conflict("The audit log names another rollout than the database.", next_step="Roll the endpoint back.")
+        raise Conflict("The audit log and the database name different rollouts.", next_step="Roll the endpoint back.")
     rollout.plan = begun.payload["plan"]
     return rollout
 
@@ -42,7 +42,7 @@ def lock_open(rollout_id: UUID, seen: int) -> Rollout:
     """The locked rollout, as the person saw it. Raises Conflict when it has ended or moved since."""
     rollout = lock(rollout_id)
     if not rollout.is_open:
-        raise Conflict(f"This rollout has ended: {rollout.get_state_display().lower()}.", next_step="Look at the page as it is now.")
+        raise Conflict(f"This rollout has ended: {rollout.get_state_display().lower()}.", next_step="Reload the page.")
     rules.check_same_state(str(seen), str(rollout.moves))
     return rollout
 

@@ -47,11 +47,11 @@ def begin(deployment: Deployment, actor: User, plan: rules.Plan, now: datetime) 
     """The rollout's row and its first segment, in the transaction that starts the canary."""
     live = served.live_deployment(deployment.endpoint)
     if live is None or deployment.approval is None:
-        raise Refused("A canary needs a live version beside it and an approval behind it.")
+        raise Refused("A canary needs a live version to compare with and an approval.")
     if before := queries.open_rollout(deployment.endpoint):  # under the lock of the routes, which every start holds
         raise Conflict(
-            f"The rollout of {before.version.semver} on {deployment.endpoint} is not closed yet, though its canary has ended.",
-            next_step="It is closed within ten seconds; then start again. If not, see whether the worker and beat run: /readyz.",
+            f"The rollout of {before.version.semver} on {deployment.endpoint} isn't closed yet, although its canary has ended.",
+            next_step="Try again in 10 seconds. If that fails, check /readyz to see whether the worker and beat are running.",
         )
     rollout = Rollout.objects.create(
         endpoint=deployment.endpoint, request=deployment.approval, version=deployment.version, baseline=live.version, plan=plan.as_json(),

@@ -31,7 +31,7 @@ def pause(*, rollout_id: UUID, actor: User, seen: int, now: datetime | None = No
     rollout = lock_open(rollout_id, seen)
     policy.require(actor, "rollouts.steer", rollout)
     if rollout.going_to is not None:
-        raise Conflict(f"It is being widened to {rules.share_text(rollout.going_to)} just now.", next_step="Look again in a moment.")
+        raise Conflict(f"The canary is being widened to {rules.share_text(rollout.going_to)}.", next_step="Try again in a moment.")
     move(rollout, State.PAUSED)
     tell.no_longer_holds(rollout, now or timezone.now())
     note(actor, Verb.ROLLOUT_PAUSED, rollout, share=rollout.share)
@@ -68,12 +68,14 @@ def decide_to_widen(rollout_id: UUID, actor: User, seen: int, reason: str, now: 
     plan, found = rollout.rule, queries.evidence(rollout, now)
     decision = rules.decide(plan, found)
     if found.blocked:
-        raise Refused(f"It cannot be widened: {found.blocked[0].lower()}{found.blocked[1:]}", next_step="It keeps its share meanwhile.")
+        raise Refused(
+            f"The canary can't be widened: {found.blocked[0].lower()}{found.blocked[1:]}", next_step="It keeps its current share."
+        )
     if decision.kind == rules.Kind.ROLLBACK:
-        raise Refused(decision.why, next_step="It is rolled back within seconds.")
+        raise Refused(decision.why, next_step="It's rolled back within seconds.")
     why = reason.strip()
     if decision.kind != rules.Kind.PROMOTE:
-        why = rules.check_reason(reason, "Widening before the rule would")
+        why = rules.check_reason(reason, "Widening ahead of the rule")
     return claim(rollout, plan.next_share(queries.running_share(rollout)), actor, why or decision.why)
 
 
@@ -91,7 +93,7 @@ def abort(*, rollout_id: UUID, actor: User, seen: int, reason: str, typed: str, 
     reason = rules.check_reason(reason, "Stopping a canary")
     segment = follow(rollout, now)
     if segment is None:
-        raise Conflict("The canary has ended meanwhile.", next_step="Look at the page as it is now.")
+        raise Conflict("The canary has ended.", next_step="Reload the page.")
     endpoints.stop_canary(deployment_id=segment.deployment.uuid, reason=reason, actor=actor, steered=True)
     segment.ended_at = now
     segment.save(update_fields=["ended_at"])

@@ -44,7 +44,7 @@ def ended(rollout: Rollout, by: User | None, now: datetime) -> None:
         )  # fmt: skip
         return
     words = {
-        State.PROMOTED: f"{semver} has all traffic of {endpoint}.",
+        State.PROMOTED: f"{semver} now serves all traffic of {endpoint}.",
         State.ROLLED_BACK: f"{semver} was rolled back on {endpoint}: {rollout.reason}",
         State.ABORTED: f"The rollout of {semver} on {endpoint} was aborted: {rollout.reason}",
     }
@@ -55,7 +55,7 @@ def holds(rollout: Rollout, why: str, now: datetime) -> None:
     """A ticket and a notice: the rule cannot decide, a person has to."""
     said = f"{rollout.version.semver} stays at {share_text(rollout.share)} of {rollout.endpoint}."
     text = f"{said} {why} Widen it with a reason, resume, or abort."
-    title = f"The rollout of {rollout.version.semver} on {rollout.endpoint} holds"
+    title = f"The rollout of {rollout.version.semver} on {rollout.endpoint} is on hold"
     raise_alert(
         endpoint=rollout.endpoint,
         source=SOURCE,
@@ -71,10 +71,10 @@ def holds(rollout: Rollout, why: str, now: datetime) -> None:
 
 def no_longer_holds(rollout: Rollout, now: datetime) -> None:
     """Whatever it held for is settled."""
-    resolve_alert(source=SOURCE, key=key(rollout, "holds"), endpoint=rollout.endpoint, text="The rollout went on or ended.", now=now)
+    resolve_alert(source=SOURCE, key=key(rollout, "holds"), endpoint=rollout.endpoint, text="The rollout resumed or ended.", now=now)
 
 
 def asks(rollout: Rollout, share: int, why: str) -> None:
     """The rule would widen, and the plan wants a person to do it."""
-    text = f"{rollout.version.semver} on {rollout.endpoint} may go to {share_text(share)}. {why} Somebody has to widen it."
+    text = f"{rollout.version.semver} on {rollout.endpoint} is ready for {share_text(share)}. {why} Widen it on the rollout's page."
     notify(owners(rollout), text, url(rollout))

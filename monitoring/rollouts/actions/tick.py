@@ -102,7 +102,7 @@ def refused(rollout_id: UUID, share: int, refusal: Refusal, now: datetime) -> No
     """Endpoints did not widen it: a changed approval, a damaged file. It would refuse again, so that a person has to look."""
     rollout = lock(rollout_id)
     if rollout.state == State.RUNNING and rollout.going_to is None and rollout.share < share:
-        hold(rollout, f"It could not be widened: {refusal.message} {refusal.next_step}".strip(), now)
+        hold(rollout, f"The canary couldn't be widened: {refusal.message} {refusal.next_step}".strip(), now)
 
 
 def hold(rollout: Rollout, why: str, now: datetime) -> None:

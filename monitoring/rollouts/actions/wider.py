@@ -36,7 +36,7 @@ class Claim(NamedTuple):
 def claim(rollout: Rollout, share: int, actor: User | None, why: str) -> Claim:
     """Note on the locked rollout that it goes to this share. Raises Conflict when it is on its way already."""
     if rollout.going_to is not None:
-        raise Conflict("It is being widened just now.", next_step="Look again in a moment.")
+        raise Conflict("The canary is being widened.", next_step="Try again in a moment.")
     made = Claim(share, actor, why[:REASON_MAX])
     change(rollout, going_to=share, going_by=actor, going_why=made.why)
     note(actor, Verb.ROLLOUT_STEP_DECIDED, rollout, old=rollout.share, new=share, reason=made.why)

@@ -17,12 +17,12 @@ from monitoring.rollouts.rules.interval import difference, disagreement
 from monitoring.rollouts.rules.units import Counts, Groups
 from registry.promotions.plans import METRICS, MIN_KEYS, MIN_PER_ARM, Plan
 
-NAMES = {"errors": "failed requests", "slow": "slow answers", "wrong": "answers called wrong"}
-DIFFERENCES = {"errors": "Error difference", "wrong": "Difference of wrong answers, of those with feedback,"}
-HIGHER = {"errors": "Errors", "wrong": "Wrong answers"}
+NAMES = {"errors": "failed requests", "slow": "slow responses", "wrong": "wrong predictions (from feedback)"}
+DIFFERENCES = {"errors": "Error difference", "wrong": "Difference in wrong predictions among those with feedback"}
+HIGHER = {"errors": "Errors", "wrong": "Wrong predictions"}
 NEEDED = {
-    "errors": f"{Verdict.FEW.words}, {MIN_PER_ARM} of each arm needed",
-    "wrong": f"{Verdict.FEW.words}, {MIN_PER_ARM} with feedback of each arm needed, of {MIN_KEYS} keys",
+    "errors": f"{Verdict.FEW.words}, {MIN_PER_ARM} per arm needed",
+    "wrong": f"{Verdict.FEW.words}, {MIN_PER_ARM} with feedback from {MIN_KEYS} keys per arm needed",
 }
 NEAR = 0.5  # of the way to the limit, on the scale of the logarithm, a condition is close
 
@@ -119,17 +119,17 @@ def decide(plan: Plan, found: Evidence) -> Decision:
     for metric, bounds, margin in found.bounded(plan):
         if bounds and bounds.low >= margin:
             least = f"{signed(100 * bounds.low, 2)} points"
-            return Decision(Kind.HOLD, f"{HIGHER[metric]} are higher by at least {least}, and the plan allows less than {points(margin)}.")
+            return Decision(Kind.HOLD, f"{HIGHER[metric]} are higher by at least {least}; the plan allows less than {points(margin)}.")
     if (most := plan.shadow_disagreement) is not None and (bounds := found.disagreement(plan)) and bounds.low > most:
         least = percent(bounds.low, 1)
-        return Decision(Kind.HOLD, f"As a shadow it differed in at least {least} of predictions, and the plan allows {percent(most, 1)}.")
+        return Decision(Kind.HOLD, f"As a shadow it differed in at least {least} of predictions; the plan allows {percent(most, 1)}.")
     if found.waited >= 60 * plan.max_hours and not found.behind and (open_ones or found.blocked):
         missing = "; ".join(f"{each.title}: {each.now}" for each in open_ones) or found.blocked
         return Decision(Kind.HOLD, f"Not enough evidence after {duration(60 * found.waited)}. {missing}.".replace("..", "."))
     if open_ones:
         return Decision(Kind.CONTINUE, f"{open_ones[0].title}: {open_ones[0].now}.")
     if found.behind:
-        return Decision(Kind.CONTINUE, "There are requests that were not counted yet.")
+        return Decision(Kind.CONTINUE, "Some requests aren't counted yet.")
     if found.blocked:
         return Decision(Kind.CONTINUE, found.blocked)
     return Decision(Kind.PROMOTE, promotion(found))
@@ -138,7 +138,7 @@ def decide(plan: Plan, found: Evidence) -> Decision:
 def promotion(found: Evidence) -> str:
     """Why it is widened, and what that does not rest on."""
     names = ", ".join(NAMES[metric] for metric in METRICS if metric in found.unmeasured)
-    return f"Every condition holds that could be measured. Not measured: {names}." if names else "Every condition holds."
+    return f"All measured conditions are met. Not measured: {names}." if names else "All conditions are met."
 
 
 def accusation(metric: str, plan: Plan, found: Evidence) -> str:
@@ -190,12 +190,12 @@ def difference_line(metric: str, bounds: Interval | None, margin: float) -> Cond
 
 def shadow_line(plan: Plan, most: float, shadow: Sums) -> Condition:
     """The upper bound of how often the version differed as a shadow, against what the plan allows."""
-    title, compared = f"Shadow predictions that differ at most {percent(most, 1)}, upper bound", int(shadow.below)
+    title, compared = f"Shadow disagreement at most {percent(most, 1)}, upper bound", int(shadow.below)
     if not compared:
-        return Condition(title, "not measured: no shadow of this version before the canary", "half", "not measured")
+        return Condition(title, "not measured: this version didn't run as a shadow before the canary", "half", "not measured")
     bounds = disagreement(shadow, alpha=plan.alpha)
     if bounds is None:
-        return Condition(title, f"insufficient data, {count(compared)} of {MIN_PER_ARM} compared, {MIN_KEYS} keys needed", "half", "open")
+        return Condition(title, f"not enough data, {count(compared)} of {MIN_PER_ARM} compared, {MIN_KEYS} keys needed", "half", "open")
     now = f"{percent(bounds.high, 1)} of {count(compared)}"
     return Condition(title, now, "bad", "fails") if bounds.low > most else Condition(title, now, *reached(bounds.high <= most))
 

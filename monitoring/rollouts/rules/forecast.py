@@ -141,7 +141,7 @@ def reaches_its_limit(plan: Plan, traffic: Traffic) -> bool:
 
 def too_few_customers(traffic: Traffic, share: int) -> str:
     """That the rule will hardly take a canary back, since the same few keys ask again and again."""
-    return f"{customers_met(traffic, share)}: too few for the rule to roll it back; the server's guard and you remain."
+    return f"{customers_met(traffic, share)}: too few for the rule to roll it back. Only the server's guard and you can."
 
 
 def customers_met(traffic: Traffic, share: int) -> str:
@@ -157,7 +157,7 @@ def check_decidable(found: Forecast) -> None:
     """Raises Refused for a plan that cannot decide within its window."""
     if found.problem:
         raise Refused(
-            found.problem, next_step="Take a larger first share, a wider margin, a lower minimum, a longer window, or a manual canary."
+            found.problem, next_step="Choose a larger first share, a wider margin, a lower minimum, a longer window, or a manual canary."
         )
 
 
@@ -222,24 +222,24 @@ def time_left(plan: Plan, found: Evidence, share: int) -> timedelta | None:
 def problem(plan: Plan, traffic: Traffic, steps: tuple[StepForecast, ...], detect: int | None, detect_hours: float | None) -> str:
     """Why the plan cannot decide within its window; empty when it can."""
     if not traffic.per_hour:
-        return "No request came in the last 24 hours, so a canary would learn nothing."
+        return "No requests in the last 24 hours, so a canary can't be evaluated."
     if plan.wrong_margin is not None and not traffic.judged:
-        return "The plan requires a bound on wrong answers, and no request of the last 24 hours has feedback."
+        return "The plan requires a bound on wrong predictions, but no request in the last 24 hours has feedback."
     if plan.shadow_disagreement is not None and traffic.shadow is not None:
         line = shadow_line(plan, plan.shadow_disagreement, traffic.shadow)
         if line.is_open:
             return f"It would never widen. {line.title}: {line.now}. Run it as a shadow first."
     if few := next((step for step in steps if step.few), None):
-        return f"{customers_met(traffic, few.share)}: it never widens, since {MIN_KEYS} different sticky keys are needed on each arm."
+        return f"{customers_met(traffic, few.share)}: it would never widen, since each arm needs {MIN_KEYS} different sticky keys."
     slow = next((step for step in steps if step.hours is None or step.hours > plan.max_hours), None)
     if slow:
         share, rate = share_text(slow.share), decimals(slow.per_hour, 0 if slow.per_hour >= 10 else 1)
         needed = "never enough" if slow.needed is None or slow.hours is None else f"{count(slow.needed)} in {duration(3600 * slow.hours)}"
-        return f"At {share} the canary gets {rate} requests an hour: {needed}, and the plan gives {duration(3600 * plan.max_hours)}."
+        return f"At {share} the canary gets {rate} requests an hour: {needed}, but the plan allows {duration(3600 * plan.max_hours)}."
     if detect is None or detect_hours is None or detect_hours > plan.max_hours:
         when = "never" if detect_hours is None else f"after {duration(3600 * detect_hours)}"
         rise = decimals(100 * plan.rise, 1)
-        return f"An error share higher by {rise} points would be found {when}, and the plan gives {duration(3600 * plan.max_hours)}."
+        return f"An error share higher by {rise} points would be detected {when}, but the plan allows {duration(3600 * plan.max_hours)}."
     return ""
 
 

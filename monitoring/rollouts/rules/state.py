@@ -31,7 +31,7 @@ MARKS = {
     State.RUNNING: "live", State.PAUSED: "stop", State.HOLDING: "warn",
     State.PROMOTED: "ok", State.ROLLED_BACK: "bad", State.ABORTED: "off",
 }  # fmt: skip
-WORDS = {State.RUNNING: "Canary running", State.PAUSED: "Canary paused", State.HOLDING: "Canary holds"}
+WORDS = {State.RUNNING: "Canary running", State.PAUSED: "Canary paused", State.HOLDING: "Canary on hold"}
 
 
 def check_move(old: State, new: State) -> None:
@@ -43,13 +43,13 @@ def check_move(old: State, new: State) -> None:
 def check_same_state(seen: str, now: str) -> None:
     """Raises Conflict when the rollout moved since the person looked."""
     if seen != now:
-        raise Conflict("Changed while you were reading: the rollout has moved.", next_step="Look at the page again, then decide.")
+        raise Conflict("The rollout changed while you had it open.", next_step="Reload the page and try again.")
 
 
 def check_reason(reason: str, what: str) -> str:
     """The reason, trimmed. Raises Refused when there is none, or more than 500 characters."""
     text = reason.strip()
     if not text or len(text) > REASON_MAX:
-        sentence = f"{what} needs a reason." if not text else f"A reason takes up to {REASON_MAX} characters."
+        sentence = f"{what} needs a reason." if not text else f"A reason can have up to {REASON_MAX} characters."
         raise Refused(sentence, fields={"reason": [sentence]})
     return text

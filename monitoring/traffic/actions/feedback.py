@@ -75,7 +75,7 @@ def record_many(*, words: list[Word], actor: User, source: str = Source.API) -> 
     Raises as record_feedback does; nothing is kept then. At most 1,000 words.
     """
     if not 0 < len(words) <= BATCH_MAX:
-        raise Refused(f"A batch holds 1 to {BATCH_MAX:,} predictions.", next_step="Send it in parts.")
+        raise Refused(f"A batch can have 1 to {BATCH_MAX:,} predictions.", next_step="Send it in parts.")
     counts: dict[Place, Counts] = {}
     said = say(sorted(words, key=lambda word: word.prediction), actor, source, counts)
     if counts:
@@ -142,29 +142,27 @@ def newest_words(predictions: Mapping[UUID, Prediction]) -> dict[int, Feedback]:
 def check_kind(kind: str, right: bool) -> None:
     """Raises Refused for a kind that is not known, and for an override of an answer that was right."""
     if kind not in FeedbackKind.values:
-        raise Refused(f"{kind!r} is no kind of feedback.", fields={"kind": [f"Choose one of {', '.join(FeedbackKind.values)}."]})
+        raise Refused(f"{kind!r} isn't a kind of feedback.", fields={"kind": [f"Choose one of {', '.join(FeedbackKind.values)}."]})
     if kind == FeedbackKind.OVERRIDE and right:
         raise Refused(
-            "An override says that somebody acted otherwise than the answer, so the answer cannot be right.",
-            fields={"kind": ["Choose review or truth, or say that the answer was wrong."]},
+            "An override means someone decided against the prediction, so it can't be correct.",
+            fields={"kind": ["Choose review or truth, or mark the prediction as wrong."]},
         )
 
 
 def check_label(prediction: Prediction, right: bool, label: str) -> None:
     """Raises Refused for a label that the version does not know, and for words on an answer that was never given."""
     if prediction.version is None or not prediction.label:
-        raise Refused("This request got no answer, so there is nothing to call right or wrong.")
+        raise Refused("This request has no prediction, so it can't have feedback.")
     if right and label and label != prediction.label:
-        raise Refused("A right answer has the label it was given.", fields={"label": ["Leave it empty, or say that the answer was wrong."]})
+        raise Refused("A correct prediction keeps its label.", fields={"label": ["Leave it empty, or mark the prediction as wrong."]})
     known = queries.labels_of(prediction.version)
     if label and known and label not in known:
         near = get_close_matches(label, known, n=1)
         hint = f" Did you mean {near[0]}?" if near else ""
-        raise Refused(
-            f"Label {label!r} is not one of this version's labels.{hint}", fields={"label": ["Choose one of the version's labels."]}
-        )
+        raise Refused(f"This version has no label {label!r}.{hint}", fields={"label": ["Choose one of the version's labels."]})
     if not right and label == prediction.label:
-        raise Refused("That is the label it was given.", fields={"label": ["Choose another label, or say that the answer was right."]})
+        raise Refused("That's the predicted label.", fields={"label": ["Choose another label, or mark the prediction as correct."]})
 
 
 def count(counts: Counts, before: Feedback | None, now: Feedback) -> None:

@@ -48,9 +48,9 @@ def stop(key: int) -> int:
 def outcome(trip: GuardTrip) -> str:
     """Stop the canary, and what came of it as a sentence. A canary that ended meanwhile is left as it is."""
     if trip.deployment.arm != Deployment.Arm.CANARY:
-        return "It was no canary, so nothing was stopped."
+        return "It wasn't a canary, so nothing was stopped."
     reason = rules.guard_reason(trip.failures, trip.of)
     found = endpoints.stop_closed(deployment_id=trip.deployment.uuid, failures=trip.failures, of=trip.of)
     if found.end_reason == reason:
         return STOPPED
-    return f"It had ended already: {found.end_reason or 'without a reason'}"
+    return f"It had already ended: {found.end_reason or 'no reason given'}"

@@ -20,11 +20,11 @@ def unknown(prediction: UUID, request: UUID | None, waits: datetime | None) -> R
     """
     if may_arrive(made_at(request or prediction), waits, timezone.now()):
         return NotReady(
-            f"Prediction {prediction} is not known yet, or not to you.", next_step="Predictions arrive within seconds; send it again."
+            f"Prediction {prediction} isn't available yet, or you can't see it.", next_step="Predictions arrive within seconds. Try again."
         )
-    sentence = f"Prediction {prediction} does not exist, or you cannot see it."
+    sentence = f"Prediction {prediction} doesn't exist, or you can't see it."
     return Refused(
         sentence,
-        next_step="Give the prediction_id of an answer, and an index below its number of texts.",
+        next_step="Give the prediction_id of a response, and an index below its number of texts.",
         fields={"prediction": [sentence]},
     )

@@ -56,18 +56,16 @@ def define_kpi(*, endpoint_id: UUID, name: str, direction: str, kind: str, holdo
     policy.require(actor, "traffic.define_kpi", endpoint)
     name, unit = name.strip(), unit.strip()
     if not 0 < len(name) <= 80:
-        raise Refused("A business figure has a name of 1 to 80 characters.", fields={"name": ["Name it in 1 to 80 characters."]})
+        raise Refused("The KPI's name isn't valid.", fields={"name": ["Enter a name of 1 to 80 characters."]})
     if len(unit) > 20:
-        raise Refused("A unit has at most 20 characters.", fields={"unit": ["Use at most 20 characters."]})
+        raise Refused("The unit is too long.", fields={"unit": ["Use up to 20 characters."]})
     for field, value, choices in (("direction", direction, Kpi.Direction.values), ("kind", kind, Kpi.Kind.values)):
         if value not in choices:
-            raise Refused(f"{value!r} is no {field} of a figure.", fields={field: [f"Choose one of {', '.join(choices)}."]})
+            raise Refused(f"{value!r} isn't a valid {field} of a KPI.", fields={field: [f"Choose one of {', '.join(choices)}."]})
     if not (math.isfinite(holdout_share) and 0 <= holdout_share <= 0.5):
-        raise Refused(
-            "At most half of the cases are held out, and not fewer than none.", fields={"holdout_share": ["Give a share from 0 to 0.5."]}
-        )
+        raise Refused("The hold-out share must be between 0 and 0.5.", fields={"holdout_share": ["Enter a share from 0 to 0.5."]})
     if endpoint.kpis.filter(name=name).exists():
-        raise Conflict(f"{endpoint} has a figure of this name already.", fields={"name": ["Choose another name."]})
+        raise Conflict(f"{endpoint} already has a KPI with this name.", fields={"name": ["Choose another name."]})
     kpi = Kpi.objects.create(
         endpoint=endpoint, name=name, unit=unit, direction=direction, kind=kind, holdout_share=holdout_share, owner=actor
     )
@@ -85,11 +83,11 @@ def record_outcomes(*, kpi_id: UUID, cases: Sequence[Case], actor: User) -> list
     with another content) or NotReady (a prediction that is not known yet).
     """
     if not 0 < len(cases) <= BATCH_MAX:
-        raise Refused(f"A batch holds 1 to {BATCH_MAX:,} outcomes.", next_step="Send it in parts.")
+        raise Refused(f"A batch can have 1 to {BATCH_MAX:,} outcomes.", next_step="Send it in parts.")
     try:
         return _record_outcomes(kpi_id, cases, actor)
     except IntegrityError as error:  # another batch was quicker with one of these uuids under another figure
-        raise Conflict("An outcome of this batch is being recorded elsewhere.", next_step="Send the batch again.") from error
+        raise Conflict("Another request is recording an outcome of this batch.", next_step="Send the batch again.") from error
 
 
 @transaction.atomic
@@ -129,9 +127,7 @@ def predictions_of(kpi: Kpi, cases: Sequence[Case], actor: User) -> dict[UUID, i
         raise unknown(min(missing), requests[min(missing)], waits)
     for uuid, (_, endpoint) in rows.items():
         if endpoint != kpi.endpoint_id:
-            raise Refused(
-                f"Prediction {uuid} was made by another endpoint than {kpi.endpoint}.", fields={"prediction": ["Name one of its own."]}
-            )
+            raise Refused(f"Prediction {uuid} isn't from {kpi.endpoint}.", fields={"prediction": ["Give a prediction of this endpoint."]})
     return {uuid: pk for uuid, (pk, _) in rows.items()}
 
 
@@ -142,17 +138,17 @@ def outcome(kpi: Kpi, case: Case, links: dict[UUID, int], at: int, now: datetime
         return Refused(f"Outcome {at + 1}: {sentence}", fields={field: [sentence]})
 
     if case.arm not in Side.values:
-        raise refuse("arm", f"{case.arm!r} is no arm; it is model or holdout.")
+        raise refuse("arm", f"{case.arm!r} isn't an arm. Use model or holdout.")
     if not math.isfinite(case.value) or abs(case.value) > LARGEST:
-        raise refuse("value", "The value is not a number that can be added up.")
+        raise refuse("value", "The value must be a finite number.")
     if kpi.kind == Kpi.Kind.SHARE and case.value not in (0, 1):
-        raise refuse("value", f"{kpi.name} is a share of cases: the value of one is 0 or 1.")
+        raise refuse("value", f"{kpi.name} is a share of cases. Use 0 or 1.")
     if case.at.tzinfo is None or not EARLIEST <= case.at <= now + SKEW:
-        raise refuse("at", "The time has no zone, lies in the future or before 2020.")
+        raise refuse("at", "The time has no time zone, is in the future, or is before 2020.")
     if case.arm == Side.HOLDOUT and case.prediction:
-        raise refuse("prediction", "A case that was held out went without the model, so no prediction belongs to it.")
+        raise refuse("prediction", "A hold-out case has no prediction. Leave it empty.")
     if len(case.subject) > 200:
-        raise refuse("subject", "A subject has at most 200 characters.")
+        raise refuse("subject", "Use up to 200 characters for the subject.")
     subject = hashlib.sha256(f"{kpi.uuid}:{case.subject}".encode("utf-8", "replace")).hexdigest() if case.subject else ""
     return Outcome(
         uuid=case.uuid, kpi=kpi, arm=case.arm, value=case.value, at=min(case.at, now), subject=subject,
@@ -174,8 +170,8 @@ def check_same(known: Outcome, given: Outcome) -> None:
     """Raises Conflict unless both say the same of the case."""
     if (known.kpi_id, known.arm, known.value) != (given.kpi_id, given.arm, given.value):
         raise Conflict(
-            f"Outcome {known.uuid} is recorded already and says something else.",
-            next_step="Outcomes are never changed: use a new uuid for a new case.",
+            f"Outcome {known.uuid} is already recorded with different values.",
+            next_step="Outcomes can't be changed. Use a new uuid for a new case.",
         )
 
 

@@ -24,7 +24,7 @@ SEE = "traffic.view"
 
 
 class KpiIn(serializers.Serializer[Any]):
-    """A business figure. holdout_share: of all cases, 0 to 0.5; direction: which way is good."""
+    """A KPI. holdout_share: of all cases, 0 to 0.5; direction: which way is better."""
 
     name = serializers.CharField(max_length=80)
     unit = serializers.CharField(max_length=20, allow_blank=True, default="")
@@ -34,7 +34,7 @@ class KpiIn(serializers.Serializer[Any]):
 
 
 class KpiOut(serializers.Serializer[Kpi]):
-    """A business figure."""
+    """A KPI."""
 
     uuid = serializers.UUIDField()
     endpoint = serializers.UUIDField(source="endpoint.uuid")
@@ -47,13 +47,13 @@ class KpiOut(serializers.Serializer[Kpi]):
 
 
 class KpisOut(serializers.Serializer[Any]):
-    """The figures of an endpoint, by name."""
+    """KPIs of an endpoint, by name."""
 
     results = KpiOut(many=True)
 
 
 class KpiDifferenceOut(serializers.Serializer[Any]):
-    """Model minus hold-out with an interval that holds at every look, with 95 % together with those of the endpoint's other figures."""
+    """Model minus hold-out with a 95 % interval that is valid at any time and simultaneous with the endpoint's other KPIs."""
 
     value = serializers.FloatField()
     low = serializers.FloatField()
@@ -87,7 +87,7 @@ class KpiComparisonOut(serializers.Serializer[Any]):
 
 
 class OutcomeIn(serializers.Serializer[Any]):
-    """What came of one case. uuid: your own, so that sending twice counts once; subject: whom you held out or not, such as a customer, kept
+    """The outcome of one case. uuid: yours, so that sending twice counts once; subject: whom you held out or not, such as a customer, kept
     as a digest alone: cases of one subject count as a cluster."""
 
     uuid = serializers.UUIDField()
@@ -100,13 +100,13 @@ class OutcomeIn(serializers.Serializer[Any]):
 
 
 class OutcomesIn(serializers.Serializer[Any]):
-    """1 to 1,000 cases, taken all or not at all."""
+    """1 to 1,000 cases, all or nothing."""
 
     outcomes = OutcomeIn(many=True, allow_empty=False, max_length=BATCH_MAX)  # type: ignore[call-arg]  # of the list
 
 
 class OutcomeOut(serializers.Serializer[Outcome]):
-    """What is kept of a case."""
+    """A stored outcome."""
 
     uuid = serializers.UUIDField()
     arm = serializers.CharField()
@@ -115,50 +115,50 @@ class OutcomeOut(serializers.Serializer[Outcome]):
 
 
 class OutcomesOut(serializers.Serializer[Any]):
-    """What is kept, in the order that it was sent."""
+    """Stored outcomes, in the order sent."""
 
     results = OutcomeOut(many=True)
 
 
 class Kpis(View):
-    """The business figures of an endpoint."""
+    """KPIs of an endpoint."""
 
     needs = {"GET": Needs(SEE, Endpoint), "POST": Needs("traffic.define_kpi", Endpoint, SEE)}
 
     @extend_schema(operation_id="kpis_list", responses=KpisOut)
     def get(self, request: Request, uuid: UUID) -> Response:
-        """By name."""
+        """List KPIs by name."""
         return Response({"results": KpiOut(queries.kpis(Endpoint.objects.get(uuid=uuid)), many=True).data})
 
     @extend_schema(operation_id="kpis_define", request=KpiIn, responses={201: KpiOut})
     def post(self, request: Request, uuid: UUID) -> Response:
-        """Name a business figure that the endpoint is meant to move."""
+        """Create a KPI."""
         made = actions.define_kpi(endpoint_id=uuid, actor=request.user, **read(KpiIn, request.data))
         return Response(KpiOut(made).data, status=201)
 
 
 class OneKpi(View):
-    """One business figure."""
+    """One KPI."""
 
     needs = {"GET": Needs(SEE, Kpi)}
 
     @extend_schema(operation_id="kpis_compare", responses=KpiComparisonOut, parameters=[SINCE, UNTIL])
     def get(self, request: Request, uuid: UUID) -> Response:
-        """With the model against without it, over the days that touch the window; the last 90 days by default."""
+        """Compare model and hold-out over the days in the window; default: the last 90 days."""
         found = policy.get_visible(request.user, queries.visible_kpis(request.user), SEE, uuid=uuid)
         since, until = window(request, HOUR * 24 * 90)
         return Response(KpiComparisonOut(queries.compare(found, since, until)).data)
 
 
 class Outcomes(View):
-    """What came of cases."""
+    """Outcomes of cases."""
 
     needs = {"POST": Needs("traffic.record_outcomes", Kpi, SEE)}
     scope = ApiToken.Scope.FEEDBACK
 
     @extend_schema(operation_id="outcomes_record", request=OutcomesIn, responses={201: OutcomesOut})
     def post(self, request: Request, uuid: UUID) -> Response:
-        """All or nothing. A uuid that is known with the same content counts once; with another content the answer is 409."""
+        """Record outcomes, all or nothing. A known uuid with the same content counts once; with different content it returns 409."""
         cases = [
             actions.Case(
                 line["uuid"], line["arm"], line["value"], line["at"],

@@ -24,7 +24,7 @@ SEE = "traffic.view"
 
 
 class PredictionOut(serializers.Serializer[Prediction]):
-    """An answer to one text. text: null where it is not kept, or your role does not read texts."""
+    """A prediction for one text. text: null if not stored, or if your role can't read texts."""
 
     uuid = serializers.UUIDField()
     endpoint = serializers.UUIDField(source="endpoint.uuid")
@@ -36,7 +36,7 @@ class PredictionOut(serializers.Serializer[Prediction]):
     cpu_ms = serializers.FloatField(allow_null=True)
     text = serializers.CharField(allow_null=True)
     text_digest = serializers.CharField(
-        source="keyed_digest", help_text="under the installation's key: equal texts have equal ones, and no text can be found by trying"
+        source="keyed_digest", help_text="keyed with the installation's secret: equal for equal texts, and texts can't be guessed from it"
     )
     label = serializers.CharField()  # type: ignore[assignment]
     confidence = serializers.FloatField(allow_null=True)
@@ -47,16 +47,16 @@ class PredictionOut(serializers.Serializer[Prediction]):
 
 
 class PredictionPageOut(serializers.Serializer[Any]):
-    """Up to 30 predictions, newest first. before: give it as ?before= to get the next page; null on the last."""
+    """Up to 30 predictions, newest first. before: send it as ?before= for the next page; null on the last."""
 
     results = PredictionOut(many=True)
     before = serializers.CharField(allow_null=True)
 
 
 class FeedbackIn(serializers.Serializer[Any]):
-    """Right, or wrong with the right label where you know it. index: the place of the text in its request.
+    """Correct, or wrong with the correct label if known. index: the place of the text in its request.
 
-    kind: review (somebody looked), override (somebody acted otherwise than the answer said), truth (what turned out to be so).
+    kind: review (someone reviewed the text), override (someone overrode the prediction), truth (the true outcome became known).
     """
 
     right = serializers.BooleanField()
@@ -66,19 +66,19 @@ class FeedbackIn(serializers.Serializer[Any]):
 
 
 class FeedbackLineIn(FeedbackIn):
-    """The same, of a prediction that is named. prediction: the prediction_id of the answer."""
+    """Feedback on a named prediction. prediction: the prediction_id of the response."""
 
     prediction = serializers.UUIDField()
 
 
 class BatchIn(serializers.Serializer[Any]):
-    """Up to 1,000 words, taken all or not at all."""
+    """Feedback on up to 1,000 predictions, all or nothing."""
 
     feedback = FeedbackLineIn(many=True, allow_empty=False, max_length=BATCH_MAX)  # type: ignore[call-arg]  # of the list
 
 
 class FeedbackOut(serializers.Serializer[Feedback]):
-    """What was noted."""
+    """Stored feedback."""
 
     uuid = serializers.UUIDField()
     prediction = serializers.UUIDField(source="prediction.uuid")
@@ -89,7 +89,7 @@ class FeedbackOut(serializers.Serializer[Feedback]):
 
 
 class BatchOut(serializers.Serializer[Any]):
-    """What was noted, by prediction."""
+    """Stored feedback, by prediction."""
 
     results = FeedbackOut(many=True)
 
@@ -101,7 +101,7 @@ class Predictions(View):
 
     @extend_schema(operation_id="predictions_list", responses=PredictionPageOut, parameters=[OpenApiParameter("before", str)])
     def get(self, request: Request, uuid: UUID) -> Response:
-        """Newest first."""
+        """List predictions, newest first."""
         shown = page.recent(request.user, Endpoint.objects.get(uuid=uuid), request.query_params.dict())
         before = shown["pager"]["next"].removeprefix("?before=") or None
         return Response({"results": PredictionOut(shown["rows"], many=True).data, "before": before})
@@ -114,7 +114,7 @@ class OnePrediction(View):
 
     @extend_schema(operation_id="predictions_read", responses=PredictionOut)
     def get(self, request: Request, uuid: UUID) -> Response:
-        """The answer, its version and what was said of it."""
+        """Get a prediction with its version and feedback."""
         found = policy.get_visible(request.user, queries.visible(request.user), SEE, uuid=uuid)
         if not queries.reads_texts(request.user, found.endpoint):
             found.text = None
@@ -129,7 +129,7 @@ class GiveFeedback(View):
 
     @extend_schema(operation_id="predictions_feedback", request=FeedbackIn, responses={201: FeedbackOut})
     def post(self, request: Request, uuid: UUID) -> Response:
-        """Call an answer right or wrong. 404 also while the prediction has not arrived, which takes some seconds: send it again."""
+        """Give feedback. 404 also while the prediction hasn't arrived yet, which takes a few seconds: try again."""
         given = read(FeedbackIn, request.data)
         target = prediction_uuid(uuid, given["index"])
         made = actions.record_feedback(
@@ -147,7 +147,7 @@ class FeedbackBatch(View):
 
     @extend_schema(operation_id="feedback_batch", request=BatchIn, responses={201: BatchOut})
     def post(self, request: Request) -> Response:
-        """All or nothing."""
+        """Give feedback on many predictions, all or nothing."""
         check_may_say(request)
         lines = read(BatchIn, request.data)["feedback"]
         words = [
@@ -160,4 +160,4 @@ class FeedbackBatch(View):
 def check_may_say(request: Request) -> None:
     """Raises Http404 for people who give feedback nowhere. To others the action says the same of what is hidden and what is not there."""
     if not policy.can_somewhere(request.user, "traffic.record_feedback"):
-        raise Http404("There is nothing here for you under this address.")
+        raise Http404("Not found, or you don't have access.")

@@ -24,7 +24,7 @@ MOST_POINTS = 1500
 
 
 class ShareOfSendersOut(serializers.Serializer[Any]):
-    """A share with its 95 % interval, 0 to 1, of so many rows. senders: at least so many; null: rows are taken as independent."""
+    """A share with its 95 % interval, 0 to 1, of `rows` rows. senders: lower bound; null: rows are treated as independent."""
 
     value = serializers.FloatField()
     low = serializers.FloatField()
@@ -34,9 +34,9 @@ class ShareOfSendersOut(serializers.Serializer[Any]):
 
 
 class TrafficFiguresOut(serializers.Serializer[Any]):
-    """Figures of a stretch of time. Shares 0 to 1; null where nothing was measured. requests = answered + errors + refused + shed.
+    """Figures of a period. Shares 0 to 1; null: not measured. requests = answered + errors + refused + shed.
 
-    lost: requests that no server could take, beside these, as probes tell.
+    lost: further requests that no server could take, estimated by probes.
     """
 
     since = serializers.DateTimeField()
@@ -56,8 +56,8 @@ class TrafficFiguresOut(serializers.Serializer[Any]):
     mean_oov = serializers.FloatField(allow_null=True)
     right = serializers.IntegerField()
     wrong = serializers.IntegerField()
-    right_told = ShareOfSendersOut(allow_null=True, help_text="correct ones of the predictions with feedback; null: fewer than 20")
-    agree_told = ShareOfSendersOut(allow_null=True, help_text="of a shadow (arm=shadow): predictions with the client's label")
+    right_told = ShareOfSendersOut(allow_null=True, help_text="correct predictions among those with feedback; null: fewer than 20")
+    agree_told = ShareOfSendersOut(allow_null=True, help_text="for a shadow (arm=shadow): predictions with the client's label")
     overrides = serializers.IntegerField()
     cpu_ms = serializers.FloatField()
     cost_per_million = serializers.FloatField(allow_null=True)
@@ -81,19 +81,17 @@ class Series(View):
         operation_id="endpoints_series",
         responses=SeriesOut,
         parameters=[
-            SINCE, UNTIL, OpenApiParameter("step", int, description="Seconds, whole minutes; 3600 by default."),
+            SINCE, UNTIL, OpenApiParameter("step", int, description="In seconds, whole minutes; default 3600."),
             OpenApiParameter("version", UUID), OpenApiParameter("arm", str, enum=ARMS),
         ],
     )  # fmt: skip
     def get(self, request: Request, uuid: UUID) -> Response:
-        """By step, at most 1,500 of them; the last 24 hours by default. Without arm: what clients got, which leaves shadow out."""
+        """Figures by step, up to 1,500 steps; default: the last 24 hours. Without arm: what clients got, excluding shadows."""
         endpoint = Endpoint.objects.get(uuid=uuid)
         since, until = window(request, HOUR * 24)
         step = timedelta(seconds=number(request, "step", 3600))
         if step < MINUTE or step % MINUTE or (until - since) / step > MOST_POINTS:
-            raise serializers.ValidationError(
-                {"step": [f"Give whole minutes in seconds, so that there are at most {MOST_POINTS:,} points."]}
-            )
+            raise serializers.ValidationError({"step": [f"Use whole minutes, in seconds, for at most {MOST_POINTS:,} points."]})
         version = version_of(request, endpoint)
         arm = request.query_params.get("arm") or None
         if arm not in (None, *ARMS):
@@ -109,7 +107,7 @@ def number(request: Request, name: str, default: int) -> int:
     if not text:
         return default
     if not (text.isascii() and text.isdigit() and 0 < len(text) < 8):
-        raise serializers.ValidationError({name: ["Give a whole number."]})
+        raise serializers.ValidationError({name: ["Enter a whole number."]})
     return int(text)
 
 
@@ -121,4 +119,4 @@ def version_of(request: Request, endpoint: Endpoint) -> ModelVersion | None:
     try:
         return ModelVersion.objects.get(model=endpoint.model_id, uuid=UUID(text))
     except (ValueError, ModelVersion.DoesNotExist) as error:
-        raise serializers.ValidationError({"version": ["Name a version of the endpoint's model by its uuid."]}) from error
+        raise serializers.ValidationError({"version": ["Give the uuid of a version of the endpoint's model."]}) from error

@@ -19,7 +19,7 @@ def window(request: Request, length: timedelta) -> tuple[datetime, datetime]:
     until = moment(request, "until") or timezone.now()
     since = moment(request, "since") or until - length
     if since >= until:
-        raise serializers.ValidationError({"since": ["The window begins after its end."]})
+        raise serializers.ValidationError({"since": ["The start is after the end."]})
     return since, until
 
 
@@ -33,5 +33,5 @@ def moment(request: Request, name: str) -> datetime | None:
     except ValueError:
         found = None
     if found is None or found.tzinfo is None or not 2000 <= found.year <= 2900:
-        raise serializers.ValidationError({name: ["Give a time with its zone, such as 2026-11-25T10:00:00Z."]})
+        raise serializers.ValidationError({name: ["Use a time with its zone, such as 2026-11-25T10:00:00Z."]})
     return found.astimezone(UTC)

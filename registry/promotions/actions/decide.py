@@ -19,7 +19,7 @@ from registry.policies import queries as policies
 from registry.policies.rules import Step
 from registry.promotions import queries, rules
 from registry.promotions.actions.requests import check_not_frozen
-from registry.promotions.actions.upkeep import fresh, lock, move, overtaken
+from registry.promotions.actions.upkeep import lock, move, overtaken, people_now
 from registry.promotions.models import PromotionRequest, Verdict
 from registry.promotions.rules import Status
 
@@ -54,7 +54,7 @@ def _approve(request_id: UUID, actor: User, reason: str, seen: str) -> Promotion
         return refusal
     rules.check_decidable(Status(request.status))
     rules.check_same_subject(seen, request.subject_digest)
-    rules.check_separation(str(actor.uuid), fresh(request)["people"])
+    rules.check_separation(str(actor.uuid), people_now(request))
     check_not_frozen(request.endpoint)
     step = take_step(request, actor)
     give(request, step, actor, approves=True, reason=reason)

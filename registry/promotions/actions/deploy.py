@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 from uuid import UUID
 
@@ -16,7 +16,7 @@ from registry.ledger.actions import record
 from registry.ledger.verbs import Verb
 from registry.promotions import rules, votes
 from registry.promotions.actions.requests import check_not_frozen
-from registry.promotions.actions.upkeep import fresh, lock, move, overtaken
+from registry.promotions.actions.upkeep import fresh, lock, move, overtaken, people_now
 from registry.promotions.models import PromotionRequest
 from registry.promotions.queries import changes, is_overdue
 from registry.promotions.rules import Status
@@ -32,7 +32,7 @@ def ready_to_deploy(request_id: UUID) -> PromotionRequest:
         request = lock(request_id)
         refusal = overtaken(request, timezone.now())
         if refusal is None:
-            check_usable(request, fresh(request))
+            check_usable(request, people_now(request))
     if refusal is not None:
         raise refusal
     return request
@@ -48,7 +48,7 @@ def claim_approval(request_id: UUID) -> PromotionRequest:
         raise RuntimeError("An approval is claimed inside the transaction that deploys.")
     request = lock(request_id)
     now = fresh(request)
-    check_usable(request, now)
+    check_usable(request, now["people"])
     if is_overdue(request, timezone.now()):
         raise Conflict(f"{request} has expired.", next_step="Request promotion again.")
     if changed := changes(request, now):
@@ -78,15 +78,15 @@ def check_still_holds(request_id: UUID) -> PromotionRequest:
     return request
 
 
-def check_usable(request: PromotionRequest, now: Mapping[str, Any]) -> None:
+def check_usable(request: PromotionRequest, people: Mapping[str, Iterable[str]]) -> None:
     """Raises Conflict unless the locked request is approved, by a recount of the approvals in the trail; Refused while the endpoint is
-    frozen. now: its subject, read afresh."""
+    frozen. people: whose own work is judged, read afresh."""
     if request.status != Status.APPROVED:
         state = Status(request.status).label.lower()
         raise Conflict(
             f"{request} is {state}; only an approved request can be deployed.", next_step="Open the request to see what is missing."
         )
-    if not votes.suffice(request, now["people"]):
+    if not votes.suffice(request, people):
         raise Conflict(f"{request} does not hold the approvals of its policy.", next_step="Tell an auditor: its record does not add up.")
     if ModelVersion.objects.get(pk=request.version_id).state != ModelVersion.State.ACTIVE:
         raise Conflict("The version is not active any more.", next_step="Request promotion of another version.")

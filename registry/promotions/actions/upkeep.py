@@ -79,6 +79,11 @@ def fresh(request: PromotionRequest) -> dict[str, Any]:
     return subject.read(request, lock_version(request), from_nothing=True)
 
 
+def people_now(request: PromotionRequest) -> dict[str, list[str]]:
+    """Whose own work is judged, of which nothing is taken from the request's row; its version is locked."""
+    return subject.people_afresh(request, lock_version(request))
+
+
 def expire(request: PromotionRequest) -> Conflict:
     """Let a locked, overdue request expire."""
     was = Status(request.status)

@@ -26,10 +26,18 @@
     const typed = () => {
       const before = field.value.slice(0, field.selectionStart);
       const found = /(^|[^\w`.+-])@([\w.+-]*)$/.exec(before);
-      return found && field.selectionStart === field.selectionEnd ? { at: before.length - found[2].length, word: found[2] } : null;
+      return found && field.selectionStart === field.selectionEnd
+        ? { at: before.length - found[2].length, word: found[2] }
+        : null;
     };
     const rows = () => /** @type {HTMLElement[]} */ ([...list.children]);
-    const close = () => { asked += 1; clearTimeout(timer); list.hidden = true; list.replaceChildren(); field.removeAttribute("aria-activedescendant"); };
+    const close = () => {
+      asked += 1;
+      clearTimeout(timer);
+      list.hidden = true;
+      list.replaceChildren();
+      field.removeAttribute("aria-activedescendant");
+    };
     const mark = () => {
       rows().forEach((row, at) => row.setAttribute("aria-selected", String(at === active)));
       field.setAttribute("aria-activedescendant", rows()[active].id);
@@ -44,35 +52,54 @@
     };
     const ask = async () => {
       const place = typed();
-      if (!place) { close(); return; }
+      if (!place) {
+        close();
+        return;
+      }
       const turn = ++asked;
       try {
-        const response = await fetch(`${field.dataset.people}?q=${encodeURIComponent(place.word)}`, { headers: { Accept: "application/json" }, redirect: "error" });
+        const response = await fetch(`${field.dataset.people}?q=${encodeURIComponent(place.word)}`, {
+          headers: { Accept: "application/json" },
+          redirect: "error",
+        });
         const { people } = response.ok ? await response.json() : { people: [] };
         if (turn !== asked) return;
         active = 0;
-        list.replaceChildren(...people.map((/** @type {{name: string, shown: string}} */ each, /** @type {number} */ at) => {
-          const row = document.createElement("li");
-          row.id = `${list.id}-${at}`;
-          row.setAttribute("role", "option");
-          row.dataset.name = each.name;
-          const name = document.createElement("b");
-          name.textContent = `@${each.name}`;
-          row.append(name, ` ${each.shown}`);
-          return row;
-        }));
+        list.replaceChildren(
+          ...people.map((/** @type {{name: string, shown: string}} */ each, /** @type {number} */ at) => {
+            const row = document.createElement("li");
+            row.id = `${list.id}-${at}`;
+            row.setAttribute("role", "option");
+            row.dataset.name = each.name;
+            const name = document.createElement("b");
+            name.textContent = `@${each.name}`;
+            row.append(name, ` ${each.shown}`);
+            return row;
+          }),
+        );
         list.hidden = !people.length;
-        told.textContent = people.length ? `${people.length} ${people.length === 1 ? "person" : "people"}: arrow keys choose, Enter takes` : "Nobody who may read it is called so";
+        told.textContent = people.length
+          ? `${people.length} ${people.length === 1 ? "person" : "people"}: arrow keys choose, Enter takes`
+          : "Nobody who may read it is called so";
         people.length ? mark() : field.removeAttribute("aria-activedescendant");
-      } catch { close(); } // the server checks the names that are sent in any case
+      } catch {
+        close();
+      } // the server checks the names that are sent in any case
     };
 
-    field.addEventListener("input", () => { clearTimeout(timer); if (typed()) timer = setTimeout(ask, LATER); else close(); });
+    field.addEventListener("input", () => {
+      clearTimeout(timer);
+      if (typed()) timer = setTimeout(ask, LATER);
+      else close();
+    });
     field.addEventListener("keydown", (event) => {
       if (list.hidden || event.isComposing || event.ctrlKey || event.metaKey || event.altKey) return;
       const count = rows().length;
-      if (event.key === "ArrowDown" || event.key === "ArrowUp") { active = (active + (event.key === "ArrowDown" ? 1 : count - 1)) % count; mark(); }
-      else if (event.key === "Enter" || (event.key === "Tab" && !event.shiftKey)) take(rows()[active].dataset.name ?? "");
+      if (event.key === "ArrowDown" || event.key === "ArrowUp") {
+        active = (active + (event.key === "ArrowDown" ? 1 : count - 1)) % count;
+        mark();
+      } else if (event.key === "Enter" || (event.key === "Tab" && !event.shiftKey))
+        take(rows()[active].dataset.name ?? "");
       else if (event.key === "Escape") close();
       else return;
       event.preventDefault();
@@ -80,10 +107,16 @@
     });
     list.addEventListener("pointerdown", (event) => {
       const row = /** @type {HTMLElement | null} */ (/** @type {Element} */ (event.target).closest("[data-name]"));
-      if (row) { event.preventDefault(); take(row.dataset.name ?? ""); }
+      if (row) {
+        event.preventDefault();
+        take(row.dataset.name ?? "");
+      }
     });
     field.addEventListener("blur", close);
   };
 
-  for (const field of /** @type {NodeListOf<HTMLTextAreaElement>} */ (document.querySelectorAll("textarea[data-people]"))) attach(field);
+  for (const field of /** @type {NodeListOf<HTMLTextAreaElement>} */ (
+    document.querySelectorAll("textarea[data-people]")
+  ))
+    attach(field);
 })();

@@ -2,8 +2,9 @@
 /* Any number of classes per text: choosing ticks, Enter with an empty field saves. What is suggested is never ticked for anybody. */
 (() => {
   const { element, named } = /** @type {any} */ (window).words;
+  const page = /** @type {any} */ (window);
   /** @type {any} */
-  const modes = ((/** @type {any} */ (window)).modes ??= {});
+  const modes = (page.modes ??= {});
 
   /** @param {any} bench */
   modes.multi_label = ({ byId, item, send, announce }) => {
@@ -15,13 +16,26 @@
     const names = () => [...ticked].map(name).sort().join(", ");
 
     const tell = () => {
-      /** @type {HTMLElement} */ (document.getElementById("ticked")).replaceChildren(...[...ticked].sort((a, b) => name(a).localeCompare(name(b))).flatMap((id) => [element("span", { class: "tag" }, named(name(id))), " "]));
-      save.textContent = ticked.size ? `Save ${ticked.size} ${ticked.size === 1 ? "class" : "classes"}` : sure ? "Save without a class" : "None of the classes";
+      /** @type {HTMLElement} */ (document.getElementById("ticked")).replaceChildren(
+        ...[...ticked]
+          .sort((a, b) => name(a).localeCompare(name(b)))
+          .flatMap((id) => [element("span", { class: "tag" }, named(name(id))), " "]),
+      );
+      save.textContent = ticked.size
+        ? `Save ${ticked.size} ${ticked.size === 1 ? "class" : "classes"}`
+        : sure
+          ? "Save without a class"
+          : "None of the classes";
     };
 
     return {
       value: () => ({ labels: [...ticked] }),
-      show: (it) => { ticked = new Set(it.said?.labels ?? []); sure = false; tell(); return false; },
+      show: (it) => {
+        ticked = new Set(it.said?.labels ?? []);
+        sure = false;
+        tell();
+        return false;
+      },
       choose: (id) => {
         sure = false;
         ticked.has(id) ? ticked.delete(id) : ticked.add(id);
@@ -30,13 +44,21 @@
       },
       save: () => {
         if (!item()) return;
-        if (!ticked.size && !sure) { sure = true; tell(); announce("No class is ticked. Enter again saves none of the classes."); return; }
+        if (!ticked.size && !sure) {
+          sure = true;
+          tell();
+          announce("No class is ticked. Enter again saves none of the classes.");
+          return;
+        }
         send({ labels: [...ticked] }, names() || "none of the classes");
       },
       dress: (node, id) => {
         const on = ticked.has(id);
         node.classList.toggle("ticked", on);
-        if (node.tagName === "BUTTON") { node.setAttribute("aria-pressed", String(on)); return; }
+        if (node.tagName === "BUTTON") {
+          node.setAttribute("aria-pressed", String(on));
+          return;
+        }
         node.setAttribute("aria-checked", String(on));
       },
     };

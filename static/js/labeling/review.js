@@ -4,7 +4,9 @@
 (() => {
   const form = /** @type {HTMLFormElement} */ (document.getElementById("decide"));
   const confirm = /** @type {HTMLButtonElement} */ (document.getElementById("confirm"));
-  const other = /** @type {HTMLInputElement | null} */ (document.getElementById("other") ?? document.querySelector("#ticks input[type=checkbox], #find"));
+  const other = /** @type {HTMLInputElement | null} */ (
+    document.getElementById("other") ?? document.querySelector("#ticks input[type=checkbox], #find")
+  );
   const reason = /** @type {HTMLTextAreaElement} */ (document.getElementById("reason"));
   if (!form || !confirm) return;
   const text = /** @type {HTMLElement} */ (document.getElementById("confirm-text"));
@@ -33,27 +35,64 @@
       button.closest("article")?.classList.toggle("pick", chosen);
     }
   };
-  for (const button of accepts) button.addEventListener("click", (event) => { event.preventDefault(); pick(button); });
+  for (const button of accepts)
+    button.addEventListener("click", (event) => {
+      event.preventDefault();
+      pick(button);
+    });
   /** Another answer than those of the annotators is decided. @param {string} value @param {string} told */
-  const decide = (value, told) => { confirm.value = value; text.textContent = told; if (reason.value === proposed) reason.value = ""; mark(); };
+  const decide = (value, told) => {
+    confirm.value = value;
+    text.textContent = told;
+    if (reason.value === proposed) reason.value = "";
+    mark();
+  };
   if (other?.id === "find") edit(other, decide);
   else if (other?.id === "other") typed(other);
   else if (other) {
     const boxes = /** @type {HTMLInputElement[]} */ ([...document.querySelectorAll("#ticks input[type=checkbox]")]);
-    const ticked = () => decide(JSON.stringify({ labels: boxes.filter((box) => box.checked).map((box) => box.value).sort() }), "Decide as ticked and go on");
+    const ticked = () =>
+      decide(
+        JSON.stringify({
+          labels: boxes
+            .filter((box) => box.checked)
+            .map((box) => box.value)
+            .sort(),
+        }),
+        "Decide as ticked and go on",
+      );
     for (const box of boxes) box.addEventListener("change", ticked);
-    /** @type {HTMLElement} */ (document.getElementById("as-ticked")).hidden = true;
+    const asTicked = /** @type {HTMLElement} */ (document.getElementById("as-ticked"));
+    asTicked.hidden = true;
   }
-  own?.addEventListener("input", () => { if (own.value.trim()) decide(JSON.stringify({ text: own.value }), "Decide this text and go on"); });
+  own?.addEventListener("input", () => {
+    if (own.value.trim()) decide(JSON.stringify({ text: own.value }), "Decide this text and go on");
+  });
   /** A class by its name. @param {HTMLInputElement} other */
   function typed(other) {
-    other.addEventListener("input", () => { text.textContent = other.value ? "Decide and go on" : "Accept and go on"; if (other.value && reason.value === proposed) reason.value = ""; mark(); });
+    other.addEventListener("input", () => {
+      text.textContent = other.value ? "Decide and go on" : "Accept and go on";
+      if (other.value && reason.value === proposed) reason.value = "";
+      mark();
+    });
     other.addEventListener("keydown", (event) => {
-      if (event.key === "Enter") { event.preventDefault(); if (other.value) reason.focus(); }
-      if (event.key === "Escape") { other.value = ""; other.blur(); mark(); }
+      if (event.key === "Enter") {
+        event.preventDefault();
+        if (other.value) reason.focus();
+      }
+      if (event.key === "Escape") {
+        other.value = "";
+        other.blur();
+        mark();
+      }
     });
   }
-  reason.addEventListener("keydown", (event) => { if (event.key === "Enter" && !event.shiftKey) { event.preventDefault(); confirm.click(); } });
+  reason.addEventListener("keydown", (event) => {
+    if (event.key === "Enter" && !event.shiftKey) {
+      event.preventDefault();
+      confirm.click();
+    }
+  });
   mark();
 
   /** Marks spans in the text, from the likely answer on. @param {HTMLInputElement} other @param {(value: string, told: string) => void} done */
@@ -69,34 +108,73 @@
     const draw = () => {
       const typing = other.value.trim().toLowerCase();
       options = classes.filter((each) => each.name.toLowerCase().includes(typing)).slice(0, DIGITS.length);
-      ranks.replaceChildren(...options.map((each, at) => {
-        const row = element("li", { "data-label": each.id }, element("kbd", { "aria-hidden": "true" }, DIGITS[at]), element("span", { dir: "auto" }, named(each.name)));
-        mode.dress(row, each.id);
-        return row;
-      }));
+      ranks.replaceChildren(
+        ...options.map((each, at) => {
+          const row = element(
+            "li",
+            { "data-label": each.id },
+            element("kbd", { "aria-hidden": "true" }, DIGITS[at]),
+            element("span", { dir: "auto" }, named(each.name)),
+          );
+          mode.dress(row, each.id);
+          return row;
+        }),
+      );
     };
     const item = { text: marked, said };
-    const mode = /** @type {any} */ (window).modes.spans({ byId, classes, find: other, item: () => item, send: (value, words) => { done(JSON.stringify(value), `Decide ${words} and go on`); confirm.focus(); }, announce: (told) => { /** @type {HTMLElement} */ (document.getElementById("said")).textContent = begun ? told : ""; } });
+    const mode = /** @type {any} */ (window).modes.spans({
+      byId,
+      classes,
+      find: other,
+      item: () => item,
+      send: (value, words) => {
+        done(JSON.stringify(value), `Decide ${words} and go on`);
+        confirm.focus();
+      },
+      announce: (told) => {
+        /** @type {HTMLElement} */ (document.getElementById("said")).textContent = begun ? told : "";
+      },
+    });
     mode.show(item);
     draw();
     begun = true;
     display = (value) => mode.show({ ...item, said: value });
     /** @param {string} id */
-    const take = (id) => { mode.choose(id); other.value = ""; draw(); };
-    ranks.addEventListener("click", (event) => { const id = /** @type {HTMLElement | null} */ (/** @type {Element} */ (event.target).closest("[data-label]"))?.dataset.label; if (id) take(id); other.focus(); });
+    const take = (id) => {
+      mode.choose(id);
+      other.value = "";
+      draw();
+    };
+    ranks.addEventListener("click", (event) => {
+      const id = /** @type {HTMLElement | null} */ (/** @type {Element} */ (event.target).closest("[data-label]"))
+        ?.dataset.label;
+      if (id) take(id);
+      other.focus();
+    });
     document.getElementById("save")?.addEventListener("click", () => mode.save());
     other.addEventListener("input", draw);
     other.addEventListener("keydown", (event) => {
       if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return;
       if (mode.key(event)) event.preventDefault();
-      else if (event.key.length === 1 && options[DIGITS.indexOf(event.key)] && (!digitsInNames || !other.value)) { event.preventDefault(); take(options[DIGITS.indexOf(event.key)].id); }
-      else if (event.key === "Enter") { event.preventDefault(); if (other.value && options[0]) take(options[0].id); else mode.save(); }
-      else if (event.key === "Escape") { other.value = ""; draw(); other.blur(); }
+      else if (event.key.length === 1 && options[DIGITS.indexOf(event.key)] && (!digitsInNames || !other.value)) {
+        event.preventDefault();
+        take(options[DIGITS.indexOf(event.key)].id);
+      } else if (event.key === "Enter") {
+        event.preventDefault();
+        if (other.value && options[0]) take(options[0].id);
+        else mode.save();
+      } else if (event.key === "Escape") {
+        other.value = "";
+        draw();
+        other.blur();
+      }
     });
   }
 
   document.querySelector(".queue [aria-current]")?.scrollIntoView({ block: "nearest" });
-  document.querySelector("select[name=order]")?.addEventListener("change", (event) => /** @type {HTMLSelectElement} */ (event.target).form?.requestSubmit());
+  document
+    .querySelector("select[name=order]")
+    ?.addEventListener("change", (event) => /** @type {HTMLSelectElement} */ (event.target).form?.requestSubmit());
   const sort = document.getElementById("order-go");
   if (sort) sort.hidden = true;
 
@@ -113,23 +191,35 @@
   });
 
   const press = (id) => document.getElementById(id)?.click();
-  addEventListener("keydown", (event) => {
-    const target = /** @type {Element} */ (event.target);
-    if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey || document.body.dataset.keys === "off") return;
-    if (document.querySelector("dialog[open]") || target.closest("input:not([type=checkbox]), textarea, select")) return;
-    const digit = [...accepts].find((button) => button.dataset.key === event.key);
-    if (digit) pick(digit);
-    else if (event.key === "o") other?.focus();
-    else if (event.key === "r") press("return");
-    else if (event.key === "c") press("comment");
-    else if (event.key === "p") press("propose");
-    else if (event.key === "g") press("gold");
-    else if (event.key === "j") press("next");
-    else if (event.key === "k") press("previous");
-    else if (event.key === "U") press("undo");
-    else if (event.key === "Enter" && !target.closest("a, button")) press("confirm");
-    else return;
-    event.preventDefault();
-    event.stopImmediatePropagation();
-  }, true);
+  addEventListener(
+    "keydown",
+    (event) => {
+      const target = /** @type {Element} */ (event.target);
+      if (
+        event.defaultPrevented ||
+        event.ctrlKey ||
+        event.metaKey ||
+        event.altKey ||
+        document.body.dataset.keys === "off"
+      )
+        return;
+      if (document.querySelector("dialog[open]") || target.closest("input:not([type=checkbox]), textarea, select"))
+        return;
+      const digit = [...accepts].find((button) => button.dataset.key === event.key);
+      if (digit) pick(digit);
+      else if (event.key === "o") other?.focus();
+      else if (event.key === "r") press("return");
+      else if (event.key === "c") press("comment");
+      else if (event.key === "p") press("propose");
+      else if (event.key === "g") press("gold");
+      else if (event.key === "j") press("next");
+      else if (event.key === "k") press("previous");
+      else if (event.key === "U") press("undo");
+      else if (event.key === "Enter" && !target.closest("a, button")) press("confirm");
+      else return;
+      event.preventDefault();
+      event.stopImmediatePropagation();
+    },
+    true,
+  );
 })();

@@ -2,8 +2,9 @@
 /* A text that is written, and a dialogue whose answers are mended. Ctrl+Enter saves; Esc leaves the text, so that capitals act. */
 (() => {
   const { inert, element, cut } = /** @type {any} */ (window).words;
+  const page = /** @type {any} */ (window);
   /** @type {any} */
-  const modes = ((/** @type {any} */ (window)).modes ??= {});
+  const modes = (page.modes ??= {});
   const MOST = 1_500; // words of either side up to which the difference is shown
 
   /** What was kept, taken out and put in, word by word: the longest common subsequence. @param {string} before @param {string} after */
@@ -12,19 +13,41 @@
     if (a.length > MOST || b.length > MOST) return null;
     const width = b.length + 1;
     const table = new Uint16Array((a.length + 1) * width);
-    for (let i = a.length - 1; i >= 0; i -= 1) for (let j = b.length - 1; j >= 0; j -= 1) table[i * width + j] = a[i] === b[j] ? table[(i + 1) * width + j + 1] + 1 : Math.max(table[(i + 1) * width + j], table[i * width + j + 1]);
+    for (let i = a.length - 1; i >= 0; i -= 1)
+      for (let j = b.length - 1; j >= 0; j -= 1)
+        table[i * width + j] =
+          a[i] === b[j]
+            ? table[(i + 1) * width + j + 1] + 1
+            : Math.max(table[(i + 1) * width + j], table[i * width + j + 1]);
     const pieces = [];
     for (let i = 0, j = 0; i < a.length || j < b.length; ) {
-      if (i < a.length && j < b.length && a[i] === b[j]) { pieces.push(inert(a[i])); i += 1; j += 1; } else if (j < b.length && (i === a.length || table[i * width + j + 1] >= table[(i + 1) * width + j])) { pieces.push(element("ins", {}, inert(b[j]))); j += 1; } else { pieces.push(element("del", {}, inert(a[i]))); i += 1; }
+      if (i < a.length && j < b.length && a[i] === b[j]) {
+        pieces.push(inert(a[i]));
+        i += 1;
+        j += 1;
+      } else if (j < b.length && (i === a.length || table[i * width + j + 1] >= table[(i + 1) * width + j])) {
+        pieces.push(element("ins", {}, inert(b[j])));
+        j += 1;
+      } else {
+        pieces.push(element("del", {}, inert(a[i])));
+        i += 1;
+      }
     }
     return pieces;
   };
 
   /** @param {HTMLTextAreaElement} area @param {() => void} save @param {HTMLElement} out */
-  const keys = (area, save, out) => area.addEventListener("keydown", (event) => {
-    if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) { event.preventDefault(); if (!event.repeat) save(); }
-    if (event.key === "Escape") { event.preventDefault(); out.focus({ preventScroll: true }); }
-  });
+  const keys = (area, save, out) =>
+    area.addEventListener("keydown", (event) => {
+      if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) {
+        event.preventDefault();
+        if (!event.repeat) save();
+      }
+      if (event.key === "Escape") {
+        event.preventDefault();
+        out.focus({ preventScroll: true });
+      }
+    });
   const short = (text) => cut(text, 60);
 
   /** @param {any} bench */
@@ -39,17 +62,26 @@
     };
     const save = () => {
       if (!item()) return;
-      if (!area.value.trim()) { lack("Your text is empty. Write it, or skip the item.", area); return; }
+      if (!area.value.trim()) {
+        lack("Your text is empty. Write it, or skip the item.", area);
+        return;
+      }
       send({ text: area.value }, short(area.value.trim()));
     };
     keys(area, save, find);
     area.addEventListener("input", compare);
-    /** @type {HTMLElement} */ (document.getElementById("save-text")).textContent = "Save";
+    const button = /** @type {HTMLElement} */ (document.getElementById("save-text"));
+    button.textContent = "Save";
     return {
       field: area,
       value: () => ({ text: area.value }),
       dirty: () => area.value.trim() !== "" && area.value !== draft,
-      show: (it) => { draft = it.proposed?.text ?? ""; area.value = it.said?.text ?? draft; compare(); return false; },
+      show: (it) => {
+        draft = it.proposed?.text ?? "";
+        area.value = it.said?.text ?? draft;
+        compare();
+        return false;
+      },
       choose: () => {},
       save,
       dress: () => {},
@@ -70,10 +102,14 @@
     const save = () => {
       if (!item()) return;
       const empty = areas().find((area) => !area.value.trim());
-      if (empty) { lack("An assistant turn is empty. Fill it in or skip the item.", empty); return; }
+      if (empty) {
+        lack("An assistant turn is empty. Fill it in or skip the item.", empty);
+        return;
+      }
       send(value(), short(areas().at(-1)?.value.trim() ?? ""));
     };
-    /** @type {HTMLElement} */ (document.getElementById("save-text")).textContent = "Save";
+    const button = /** @type {HTMLElement} */ (document.getElementById("save-text"));
+    button.textContent = "Save";
     const mode = {
       /** @type {HTMLElement | undefined} */
       field: undefined,
@@ -82,15 +118,26 @@
       show: (it) => {
         turns = it.said?.messages ?? it.proposed?.messages ?? it.content.messages ?? [];
         if (turns.at(-1)?.role !== "assistant") turns = [...turns, { role: "assistant", content: "" }];
-        box.replaceChildren(...turns.map((turn, at) => {
-          const made = element("article", { class: turn.role }, element("h2", {}, turn.role));
-          if (turn.role !== "assistant" || turn.tool_calls) { made.append(element("div", { dir: "auto" }, inert(String(turn.content ?? "") || "a tool call"))); return made; }
-          const area = element("textarea", { class: "in", dir: "auto", "data-turn": String(at), rows: String(Math.min(12, 2 + Math.ceil(String(turn.content).length / 80))), "aria-label": `Turn ${at + 1}, the assistant's` });
-          area.value = turn.content;
-          keys(area, save, find);
-          made.append(area);
-          return made;
-        }));
+        box.replaceChildren(
+          ...turns.map((turn, at) => {
+            const made = element("article", { class: turn.role }, element("h2", {}, turn.role));
+            if (turn.role !== "assistant" || turn.tool_calls) {
+              made.append(element("div", { dir: "auto" }, inert(String(turn.content ?? "") || "a tool call")));
+              return made;
+            }
+            const area = element("textarea", {
+              class: "in",
+              dir: "auto",
+              "data-turn": String(at),
+              rows: String(Math.min(12, 2 + Math.ceil(String(turn.content).length / 80))),
+              "aria-label": `Turn ${at + 1}, the assistant's`,
+            });
+            area.value = turn.content;
+            keys(area, save, find);
+            made.append(area);
+            return made;
+          }),
+        );
         mode.field = areas().at(-1);
         return true;
       },

@@ -13,11 +13,11 @@ from django.conf import settings
 from datasets_app.datasets.importing import readers, sniffing
 from datasets_app.datasets.importing.readers import Reading, Row
 from datasets_app.labeling import queries
-from datasets_app.labeling.values import rename
 from datasets_app.snapshots import actions
 from datasets_app.snapshots.formats import conll
 from datasets_app.snapshots.models import Export
 from lifecycle.refusals import Refused
+from lifecycle.task_types.values import rename
 from registry.artifacts import actions as artifacts
 from tests.support.datasets import import_file, make_dataset
 from tests.support.jobs import run_ok

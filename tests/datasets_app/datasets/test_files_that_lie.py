@@ -56,9 +56,9 @@ def lying() -> bytes:
 
 @cache
 def repeating() -> bytes:
-    """468 bytes that say that they unpack to a megabyte: each text begins as the one before. Together they are 1.2 GB."""
+    """468 bytes that say that they unpack to a megabyte: each text begins as the one before. Together they are 300 MB."""
     file = io.BytesIO()
-    texts = pa.DictionaryArray.from_arrays(pa.array([0] * 1_200, pa.int32()), pa.array(["x" * 1_000_000], pa.large_string()))
+    texts = pa.DictionaryArray.from_arrays(pa.array([0] * 300, pa.int32()), pa.array(["x" * 1_000_000], pa.large_string()))
     with pq.ParquetWriter(file, pa.schema({"text": pa.large_string()}), use_dictionary=False, write_statistics=False,
                           column_encoding={"text": "DELTA_BYTE_ARRAY"}, compression="zstd") as writer:  # fmt: skip
         writer.write_table(pa.table({"text": texts.cast(pa.large_string())}))

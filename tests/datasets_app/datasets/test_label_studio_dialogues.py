@@ -6,10 +6,10 @@ import json
 
 import pytest
 
-from datasets_app.datasets.importing import dialogues
 from datasets_app.datasets.models import Item
 from datasets_app.labeling.models import Annotation, Decision
-from datasets_app.labeling.queries import labels_of_items
+from datasets_app.labeling.queries import values_of_items
+from lifecycle.task_types.contents import dialogue
 from tests.support.datasets import import_file, make_dataset, receive
 from tests.support.tools import annotation, as_json, choice, region, task
 
@@ -38,13 +38,13 @@ def paragraphs(*regions, **data) -> bytes:
     ],
 )
 def test_two_speakers_are_the_user_and_the_assistant(raw, roles):
-    assert [each.get("role") for each in dialogues.with_roles(raw)] == roles
+    assert [each.get("role") for each in dialogue.with_roles(raw)] == roles
 
 
 def test_only_a_list_of_turns_is_a_dialogue():
-    assert dialogues.as_text(json.dumps(SPOKEN)) == TEXT
-    assert [dialogues.as_text(cell) for cell in ('[{"a": 1}]', "[{broken", "text", "[]", '[{"author": "A"}]')] == [""] * 5
-    assert [dialogues.place(SPOKEN, 1, 0), dialogues.place(SPOKEN, 1, 99), dialogues.place(SPOKEN, 9, 0)] == [
+    assert dialogue.as_text(json.dumps(SPOKEN)) == TEXT
+    assert [dialogue.as_text(cell) for cell in ('[{"a": 1}]', "[{broken", "text", "[]", '[{"author": "A"}]')] == [""] * 5
+    assert [dialogue.place(SPOKEN, 1, 0), dialogue.place(SPOKEN, 1, 99), dialogue.place(SPOKEN, 9, 0)] == [
         TEXT.index("which"),
         None,
         None,
@@ -72,7 +72,7 @@ def test_a_dialogue_that_is_classified_is_a_text_with_its_label(project, mia, da
 
     item = Item.objects.get()
     assert item.text == ("\n".join(f"{who}: {said}" for who, said in TURNS) if "log" in data else TEXT)
-    assert labels_of_items([item.pk]) == {item.pk: "card"}
+    assert values_of_items([item.pk]) == {item.pk: {"label": "card"}}
 
 
 @pytest.mark.django_db

@@ -12,7 +12,7 @@ from datasets_app.datasets.importing.label_values import LabelValues, wrong_targ
 from datasets_app.datasets.importing.mapping import Mapper
 from datasets_app.datasets.importing.readers import Row
 from datasets_app.datasets.models import Item, Upload
-from datasets_app.labeling.queries import labels_of_items
+from datasets_app.labeling.queries import values_of_items
 from lifecycle.refusals import Refused
 from registry.ledger.models import Event
 from registry.ledger.verbs import Verb
@@ -49,7 +49,7 @@ def test_every_task_with_values_maps_them(task, values, expected, names):
         Row(1, {"text": "one word", "first": "x", "second": "y", "label": values})
     )
 
-    assert (json.loads(found.label), found.names) == (expected, names)
+    assert (found.value, found.names) == (expected, names)
 
 
 @pytest.mark.parametrize(
@@ -73,7 +73,7 @@ def dataset(project, ana):
 
 def labels(dataset):
     items = dict(Item.objects.filter(dataset=dataset).values_list("pk", "text"))
-    return {items[pk]: name for pk, name in labels_of_items(list(items)).items()}
+    return {items[pk]: value["label"] for pk, value in values_of_items(list(items)).items()}
 
 
 @pytest.mark.django_db

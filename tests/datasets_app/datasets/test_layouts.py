@@ -9,11 +9,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from datasets_app.datasets.importing import answers, contents
 from datasets_app.datasets.importing.mapping import Mapper, propose
 from datasets_app.datasets.importing.readers import Row
 from datasets_app.labeling import queries
-from datasets_app.labeling.values import rename
+from lifecycle.task_types.contents import responses
+from lifecycle.task_types.values import rename
 from tests.support.datasets import import_file, make_dataset, receive
 
 ASKED, SAID, OTHER = {"role": "user", "content": "Hi?"}, {"role": "assistant", "content": "Hello."}, {"role": "assistant", "content": "No."}
@@ -33,7 +33,7 @@ def test_openai_pairs():
 
     assert roles == {"input.messages": "prompt", "preferred_output": "first", "non_preferred_output": "second"}
     assert draft.content == {"prompt": [ASKED], "responses": [[SAID], [OTHER]]}
-    assert (draft.label, draft.metadata) == ('{"choice":"first"}', {"input.tools": "[]"})
+    assert (draft.value, draft.metadata) == ({"choice": "first"}, {"input.tools": "[]"})
 
 
 @pytest.mark.parametrize("prompt", [{}, {"prompt": "Hi?"}, {"prompt": [ASKED]}])
@@ -47,11 +47,11 @@ def test_whole_dialogues_are_split_where_they_part(prompt):
 def test_two_dialogues_of_which_one_begins_the_other_are_no_pair():
     _, draft = mapped("preference", {"chosen": [ASKED], "rejected": [ASKED, OTHER]})
 
-    assert draft.sentence == "Line 1 has two dialogues of which one is the beginning of the other."
+    assert draft.sentence == "Line 1: One of the two dialogues is the beginning of the other."
 
 
 def test_a_prompt_that_is_not_told_again_stays():
-    assert contents.pair("Sum up.", json.dumps([ASKED, SAID]), json.dumps([ASKED, OTHER])) == {
+    assert responses.pair("Sum up.", json.dumps([ASKED, SAID]), json.dumps([ASKED, OTHER])) == {
         "prompt": "Sum up.", "responses": [[ASKED, SAID], [ASKED, OTHER]],
     }  # fmt: skip
 
@@ -60,7 +60,7 @@ def test_alpaca():
     roles, draft = mapped("free_text", {"instruction": "Add.", "input": "1, 2", "output": "3"})
 
     assert roles == {"instruction": "text", "input": "context", "output": "label"}
-    assert (draft.text, draft.content, draft.label) == ("Add.\n\n1, 2", {"text": "Add.", "context": "1, 2"}, '{"text":"3"}')
+    assert (draft.text, draft.content, draft.value) == ("Add.\n\n1, 2", {"text": "Add.", "context": "1, 2"}, {"text": "3"})
     assert mapped("free_text", {"instruction": "Add.", "input": "", "output": "3"})[1].content is None
 
 
@@ -76,7 +76,7 @@ def test_summaries(text, summary):
     roles, draft = mapped("free_text", {"id": "7", text: "long", summary: "short"})
 
     assert roles == {"id": "id", text: "text", summary: "label"}
-    assert (draft.text, draft.label) == ("long", '{"text":"short"}')
+    assert (draft.text, draft.value) == ("long", {"text": "short"})
 
 
 @pytest.mark.parametrize(("prompt", "completion"), [("Hi?", "Hello."), ([ASKED], [SAID]), ([ASKED], "Hello.")])
@@ -84,18 +84,18 @@ def test_prompts_and_completions_are_dialogues(prompt, completion):
     roles, draft = mapped("chat", {"prompt": prompt, "completion": completion})
 
     assert roles == {"prompt": "prompt", "completion": "completion"}
-    assert (draft.content, draft.label) == ({"messages": [ASKED, SAID]}, answers.canonical({"messages": [ASKED, SAID]}))
+    assert draft.content == draft.value == {"messages": [ASKED, SAID]}
 
 
 def test_prompts_and_completions_are_written_texts():
-    assert mapped("free_text", {"prompt": "Hi?", "completion": "null"})[1].label == '{"text":"null"}'
+    assert mapped("free_text", {"prompt": "Hi?", "completion": "null"})[1].value == {"text": "null"}
 
 
 def test_unpaired_preferences_are_texts_of_one_class():
     roles, draft = mapped("single_label", {"prompt": "2+2?", "completion": "4", "label": "true"})
 
     assert roles == {"prompt": "text", "completion": "context", "label": "label"}
-    assert (draft.text, draft.content, draft.label) == ("2+2?\n\n4", {"text": "2+2?", "context": "4"}, "true")
+    assert (draft.text, draft.content, draft.value) == ("2+2?\n\n4", {"text": "2+2?", "context": "4"}, {"label": "true"})
 
 
 def test_what_messages_carry_is_kept():
@@ -114,8 +114,8 @@ def test_what_messages_carry_is_kept():
 @pytest.mark.parametrize(
     ("messages", "told"),
     [
-        ([SAID, ASKED], "begins with assistant"), ([ASKED, {"role": "assistant", "content": " "}], "without content"),
-        ([{"role": "user", "content": ""}, SAID], "without content"),
+        ([SAID, ASKED], "begins with assistant"), ([ASKED, {"role": "assistant", "content": " "}], "has no content"),
+        ([{"role": "user", "content": ""}, SAID], "has no content"),
     ],
 )  # fmt: skip
 def test_dialogues_that_cannot_be_learnt_from_are_left_out(messages, told):
@@ -124,9 +124,9 @@ def test_dialogues_that_cannot_be_learnt_from_are_left_out(messages, told):
 
 def test_several_labels_are_told_where_one_is_taken():
     assert mapped("single_label", {"text": "both", "label": '["a", "b"]'})[1].sentence == (
-        "Line 1 has 2 labels; a dataset with one label per text takes one."
+        "Line 1: There are 2 labels; a dataset with one label per text takes one."
     )
-    assert mapped("single_label", {"text": "one", "label": '["a"]'})[1].label == "a"
+    assert mapped("single_label", {"text": "one", "label": '["a"]'})[1].value == {"label": "a"}
     assert mapped("multi_label", {"text": "both", "label": '["a", "b"]'})[1].names == ("a", "b")
 
 
@@ -135,8 +135,8 @@ def test_tokens_with_tags_become_spans():
 
     assert roles == {"tokens": "text", "ner_tags": "label"}
     assert draft.text == "Anna of New York"
-    assert json.loads(draft.label)["spans"] == [{"start": 0, "end": 4, "label": "PER"}, {"start": 8, "end": 16, "label": "LOC"}]
-    assert "has 1 tags such as O or B-PER for 2 tokens" in mapped("spans", {"tokens": ["a", "b"], "ner_tags": ["O"]})[1].sentence
+    assert draft.value["spans"] == [{"start": 0, "end": 4, "label": "PER"}, {"start": 8, "end": 16, "label": "LOC"}]
+    assert "There are 1 tags such as O or B-PER for 2 tokens" in mapped("spans", {"tokens": ["a", "b"], "ner_tags": ["O"]})[1].sentence
 
 
 def jsonl(*rows: dict) -> bytes:
@@ -223,20 +223,3 @@ def test_instructions_and_prompts_are_dialogues_where_the_task_is_one(row, asked
     _, draft = mapped("chat", row)
 
     assert draft.content == {"messages": [{"role": "user", "content": asked}, {"role": "assistant", "content": "3"}]}
-
-
-@pytest.mark.parametrize(
-    ("cell", "choice"),
-    [
-        ("first", "first"), ("Tie", "tie"), ("a1", "first"), ("a2", "second"), ("A", "first"), ("B", "second"), ("right", "second"),
-        ("model_a", "first"), ("Response B", "second"), ("equal", "tie"), ("tie (bothbad)", "neither"), ("both bad", "neither"),
-    ],
-)  # fmt: skip
-def test_the_better_of_two_is_understood_by_the_names_that_files_give_it(cell, choice):
-    assert answers.chosen(cell).value == json.dumps({"choice": choice}, separators=(",", ":"))
-
-
-@pytest.mark.parametrize("cell", ["1", "2", "0", "good", "-"])
-def test_a_choice_that_may_mean_either_is_none(cell):
-    with pytest.raises(answers.Unreadable):
-        answers.chosen(cell)

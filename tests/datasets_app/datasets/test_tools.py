@@ -10,6 +10,7 @@ from datasets_app.datasets import queries
 from datasets_app.datasets.importing import dry_run, mapping, readers, sniffing
 from datasets_app.datasets.importing.mapping import Draft
 from datasets_app.datasets.importing.report import Problem
+from lifecycle.task_types.answers import Value, canonical
 from registry.artifacts import actions as artifacts
 from tests.support.datasets import import_file, make_dataset, receive
 from tests.support.tools import annotation, as_json, choice, lines, packed, span, task
@@ -29,8 +30,13 @@ def summary(found: Draft | Problem) -> tuple:
     if isinstance(found, Problem):
         return found.line, found.code, found.sentence
     told = found.told
-    people = [(each.person, "skip" if each.skipped else each.value) for each in told.answers]
-    return found.line, found.label, people, [(each.model, each.value, each.score) for each in told.guesses]
+    people = [(each.person, "skip" if each.skipped else text_of(each.value)) for each in told.answers]
+    return found.line, text_of(found.value), people, [(each.model, text_of(each.value), each.score) for each in told.guesses]
+
+
+def text_of(value: Value | None) -> str:
+    """A label by its name, any other value as canonical JSON; empty for none."""
+    return "" if value is None else value.get("label") or canonical(value)
 
 
 def test_doccano_takes_labels_of_nobody_and_tells_of_several(tmp_path):
@@ -44,7 +50,7 @@ def test_doccano_takes_labels_of_nobody_and_tells_of_several(tmp_path):
     assert read(tmp_path, content, "all.jsonl") == ("doccano", [
         (1, "positive", [], []),
         (2, "", [], []),
-        (3, "answer", "Line 3 has 2 labels of one person; this dataset takes one."),
+        (3, "labels", "Line 3: There are 2 labels; a dataset with one label per text takes one."),
         (4, "z", [], []),
     ])  # fmt: skip
 
@@ -64,7 +70,7 @@ def test_a_text_that_was_written_in_doccano_is_read(tmp_path):
     content = lines({"text": "Hello!", "label": ["こんにちは！"]}, {"text": "Bye", "label": ["a", "b"]})
 
     assert read(tmp_path, content, "all.jsonl", "free_text") == ("doccano", [
-        (1, '{"text":"こんにちは！"}', [], []), (2, "answer", "Line 2 has 2 answers of one person; this dataset takes one."),
+        (1, '{"text":"こんにちは！"}', [], []), (2, "several", "Line 2: One annotator gave 2 texts; this dataset takes one."),
     ])  # fmt: skip
 
 
@@ -89,7 +95,7 @@ def test_label_studio_gives_everybodys_answers_and_tells_what_it_cannot_take(tmp
         (1, "", [("a@x.org", "pos"), ("4", "skip")], []),
         (2, "left_out", "Object 2 holds predictions as bare numbers, without what they say; they are left out of this import, here and below."),  # noqa: E501
         (2, "empty_text", "Object 2 has no text."),
-        (3, "answer", "Object 3 has 2 labels of one person; this dataset takes one."),
+        (3, "labels", "Object 3: There are 2 labels; a dataset with one label per text takes one."),
         (4, "unread", "Object 4 has 1 prediction that cannot be read as answers of this task."),
         (4, "", [], [("m", "x", 0.5)]),
     ])  # fmt: skip
@@ -121,7 +127,7 @@ def test_only_what_prodigy_accepted_is_an_answer(tmp_path):
         (2, "", [], []),
         (3, "", [("set-ana", "skip")], []),
         (4, "", [("set-ana", "B")], []),
-        (5, "answer", "Line 5 has 2 labels of one person; this dataset takes one."),
+        (5, "labels", "Line 5: There are 2 labels; a dataset with one label per text takes one."),
     ])  # fmt: skip
 
 
@@ -226,7 +232,7 @@ def test_a_doccano_file_of_written_texts_says_texts_and_an_empty_list_says_nothi
     with artifacts.local_copy(upload.blob.digest) as path:
         found = list(dry_run.read_drafts(path, queries.reading_of(upload), upload.mapping, "", "free_text"))
 
-    assert (upload.parser, [each.label for each in found]) == ("doccano", ['{"text":"label1"}', ""])
+    assert (upload.parser, [each.value for each in found]) == ("doccano", [{"text": "label1"}, None])
 
 
 def test_a_bare_task_among_those_of_label_studio_is_its_data(tmp_path):

@@ -23,7 +23,7 @@ pytestmark = [pytest.mark.postgres, pytest.mark.django_db]
 def test_what_is_inserted_is_what_django_would_have_saved(project, ana):
     upload = receive(make_dataset(project, ana), ana, csv_bytes([["a"]], ["text"]))
     at = datetime(2026, 1, 2, 3, 4, 5, 678901, UTC)
-    insert_items(upload, [prepare(Draft(7, "Käse, \\ \t\n", "x", "m-1", "g", at, "train", {"a": 'ü"\\', "b": "2"}, "a.csv"))])
+    insert_items(upload, [prepare(Draft(7, "Käse, \\ \t\n", {"label": "x"}, "m-1", "g", at, "train", {"a": 'ü"\\', "b": "2"}, "a.csv"))])
     item = Item.objects.get()
 
     assert (item.dataset_id, item.upload_id, item.member, item.line, item.text) == (
@@ -41,7 +41,7 @@ def test_what_is_inserted_is_what_django_would_have_saved(project, ana):
 
 def test_the_same_text_twice_is_refused_by_the_database(project, ana):
     upload = receive(make_dataset(project, ana), ana, csv_bytes([["a"]], ["text"]))
-    row = prepare(Draft(2, "a", "", "", "", None, "", {}))
+    row = prepare(Draft(2, "a", None, "", "", None, "", {}))
 
     with pytest.raises(IntegrityError), transaction.atomic():
         insert_items(upload, [row, row])

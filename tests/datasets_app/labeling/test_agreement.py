@@ -57,7 +57,7 @@ def test_unequal_numbers_of_answers_leave_fleiss_undefined():
 
 def test_more_different_sets_than_can_be_compared_are_not_kept(monkeypatch):
     monkeypatch.setattr("datasets_app.labeling.agreement.tally.MOST_SETS", 30)
-    tally = agreement.Tally(agreement.Kind.MULTI)
+    tally = agreement.Tally(["percent", "alpha_masi"])
     for n in range(100):
         tally.add([("a", frozenset({n})), ("b", frozenset({-1}))])
 

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 
 from datasets_app.labeling import agreement
-from datasets_app.labeling.agreement import Kind, Tally
+from datasets_app.labeling.agreement import Tally
 from datasets_app.labeling.agreement.intervals import bootstrap
 from lifecycle.statistics.intervals import wilson
+from lifecycle.task_types.by_key.types import type_of
 
 
 def units(seed, items, people=2, labels="abc"):
@@ -20,8 +21,11 @@ def units(seed, items, people=2, labels="abc"):
     return found
 
 
-def tally_of(given, **options):
-    tally = Tally(**options)
+ONE_LABEL = type_of("single_label").answers.coefficients
+
+
+def tally_of(given, names=ONE_LABEL, **options):
+    tally = Tally(names, **options)
     for unit in given:
         tally.add(unit)
     return {each.name: each for each in tally.coefficients()}
@@ -44,7 +48,7 @@ def test_a_tally_says_what_the_whole_table_says(items, people):
 def test_a_tally_of_sets_says_what_the_whole_table_says():
     given = [[(who, frozenset(label)) for who, label in unit] for unit in units(3, 50, 3, labels=("a", "ab", "abc", "c"))]
 
-    found = tally_of(given, kind=Kind.MULTI)
+    found = tally_of(given, names=["percent", "alpha_masi"])
 
     assert found["alpha_masi"].value == pytest.approx(agreement.krippendorff_alpha(given, agreement.masi))
     assert found["percent"].value == pytest.approx(agreement.percent(given))
@@ -55,7 +59,7 @@ def test_a_tally_of_spans_says_what_the_whole_table_says():
     chance = random.Random(5)
     given = [[(who, frozenset((chance.choice((0, 1)), 5, "PER") for _ in range(1))) for who in "ab"] for _ in range(40)]
 
-    found = tally_of(given, kind=Kind.SPANS)
+    found = tally_of(given, names=["percent", "span_f1", "span_f1_overlap"])
 
     assert found["span_f1"].value == pytest.approx(agreement.span_f1(given))
     assert (found["span_f1_overlap"].value, list(found)) == (1.0, ["percent", "span_f1", "span_f1_overlap"])
@@ -103,7 +107,7 @@ def test_equal_pairs_of_people_who_nearly_always_agree_are_covered_in_95_of_100(
     chance, held = np.random.default_rng(6), 0
     for _ in range(120):
         apart = int(chance.binomial(100, 0.02))
-        tally = Tally()
+        tally = Tally(ONE_LABEL)
         for at in range(100):
             tally.add([(1, "a"), (2, "a"), (3, "b" if at < apart else "a")])
         found = tally.share("percent")

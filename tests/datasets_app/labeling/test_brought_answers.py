@@ -165,7 +165,7 @@ def test_spans_are_counted_in_code_points_whatever_the_file_counts_in(project, m
     assert found == [[[(19, 29, "CAR")]] * 2, [[(0, 4, "PER"), (5, 10, "X"), (5, 10, "Y")]], [[]]]
     assert items[0].text == text
     assert [each["sentence"] for each in upload.report["dry_run"]["problems"]] == [
-        "Object 3 has a span 5–99 outside its text, which has 12 characters."
+        "Object 3: Span 5–99 isn't in the text, which has 12 characters."
     ]
 
 

@@ -140,7 +140,7 @@ def test_names_that_are_no_class_are_told_with_the_nearest(dataset, table, ravi)
 
     assert found.report["look"]["unknown"] == [["Cahs", 1, "cash"], ["zebra", 1, ""]]
     assert found.report["look"]["counts"] == {"unknown_label": 2, "unreadable": 1}
-    assert found.report["look"]["cases"]["unreadable"][0]["told"] == "Line 4 has no label."
+    assert found.report["look"]["cases"]["unreadable"][0]["told"] == "Line 4: The row has no label."
 
 
 def test_rows_that_are_no_item_here_are_told(dataset, table, ravi):

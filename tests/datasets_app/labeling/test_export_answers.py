@@ -14,8 +14,9 @@ from datasets_app.datasets.models import Dataset
 from datasets_app.labeling import actions, queries
 from datasets_app.labeling.models import Export, Queue, Suggestion
 from datasets_app.labeling.queries import exports as reading
-from datasets_app.labeling.values import canonical, rename
 from lifecycle.refusals import Refused
+from lifecycle.task_types.answers import canonical
+from lifecycle.task_types.values import rename
 from registry.access.models import User
 from registry.artifacts import actions as artifacts
 from registry.ledger.models import Event

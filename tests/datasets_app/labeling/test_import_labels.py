@@ -28,7 +28,7 @@ def bring(items, labels_as="decisions", names=("card", "billing")):
     for _ in range(2):  # a crash and a second attempt
         with transaction.atomic():
             importer.begin(upload, names)
-            importer.write(upload, list(zip(items, ROWS, strict=True)))
+            importer.write(upload, [(item, {"label": name}) for item, name in zip(items, ROWS, strict=True)])
     with transaction.atomic():
         Upload.objects.filter(pk=upload.pk).update(state="imported")
         importer.finish(upload)
@@ -70,7 +70,7 @@ def test_a_cancelled_import_takes_its_labels_away(items):
     importer = actions.Importer()
     with transaction.atomic():
         importer.begin(upload, ["card", "billing"])
-        importer.write(upload, list(zip(items, ROWS, strict=True)))
+        importer.write(upload, [(item, {"label": name}) for item, name in zip(items, ROWS, strict=True)])
 
     importer.undo(upload, [item.pk for item in items])
 
@@ -94,4 +94,4 @@ def test_labels_of_prefers_the_decision(items):
         dataset=items[0].dataset, rows=[(items[0].pk, "billing", 0.9)], source="run", source_digest="f" * 64, source_name="run 1"
     )
 
-    assert actions.Importer().labels_of([items[0].pk, items[1].pk]) == {items[0].pk: "card", items[1].pk: "billing"}
+    assert actions.Importer().values_of([items[0].pk, items[1].pk]) == {items[0].pk: {"label": "card"}, items[1].pk: {"label": "billing"}}

@@ -8,12 +8,13 @@ import numpy as np
 import pytest
 
 from datasets_app.labeling import quality, rules
-from datasets_app.labeling.agreement import Kind
 from datasets_app.labeling.quality import Given, Measure, Worker, forecast
 from datasets_app.labeling.queries.quality import letter
 from lifecycle.statistics import sequences
 from lifecycle.statistics.intervals import Interval
+from lifecycle.task_types.by_key.types import type_of
 
+ONE_LABEL = type_of("single_label")
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 
 
@@ -74,7 +75,7 @@ def test_a_forecast_that_cannot_be_told_says_why(state, week, why):
 
 
 def test_days_without_an_answer_stand_between_the_others():
-    measure = Measure(NOW, order=range(2))
+    measure = Measure(NOW, ONE_LABEL, range(2))
     measure.add([Given(1, 1, 0, 1.0, NOW - timedelta(days=3)), Given(1, 2, 0, 1.0, NOW)])
 
     assert measure.figures()["days"] == [["2026-11-17", 1], ["2026-11-18", 0], ["2026-11-19", 0], ["2026-11-20", 1]]
@@ -82,7 +83,7 @@ def test_days_without_an_answer_stand_between_the_others():
 
 
 def test_sets_of_labels_are_measured_without_a_confusion():
-    measure = Measure(NOW, Kind.MULTI)
+    measure = Measure(NOW, type_of("multi_label"))
     apart = []
     for item in range(20):
         sets = (frozenset("ab"), frozenset("a") if item % 2 else frozenset("ab"))
@@ -97,7 +98,7 @@ def test_sets_of_labels_are_measured_without_a_confusion():
 
 def test_only_pairs_of_those_with_most_answers_are_kept(monkeypatch):
     monkeypatch.setattr(quality, "MOST_PEOPLE", 2)
-    measure = Measure(NOW, order=range(2))
+    measure = Measure(NOW, ONE_LABEL, range(2))
     for item, users in enumerate([(1, 2), (1, 3), (1, 2)]):
         measure.add([Given(item, user, 0, 1.0, NOW) for user in users])
 
@@ -105,7 +106,7 @@ def test_only_pairs_of_those_with_most_answers_are_kept(monkeypatch):
 
 
 def test_who_is_likely_right_is_estimated_from_the_answers_alone():
-    chance, measure = random.Random(5), Measure(NOW, order=range(3))
+    chance, measure = random.Random(5), Measure(NOW, ONE_LABEL, range(3))
     shares = {1: 0.95, 2: 0.9, 3: 0.85, 4: 0.4}
     for item in range(600):
         truth = chance.randrange(3)
@@ -121,7 +122,7 @@ def test_who_is_likely_right_is_estimated_from_the_answers_alone():
 
 
 def test_two_people_cannot_be_told_apart():
-    measure = Measure(NOW, order=range(2))
+    measure = Measure(NOW, ONE_LABEL, range(2))
     for item in range(40):
         measure.add([Given(item, user, (item + user) % 2, 1.0, NOW) for user in (1, 2)])
 
@@ -132,7 +133,7 @@ def test_two_people_cannot_be_told_apart():
 
 def shared_answers(seed, shares, items, *, labels=3):
     """A measure of people of these shares of right answers, each of whom answered all items."""
-    chance, measure = random.Random(seed), Measure(NOW, order=range(labels))
+    chance, measure = random.Random(seed), Measure(NOW, ONE_LABEL, range(labels))
     for item in range(items):
         truth = chance.randrange(labels)
         wrong = [at for at in range(labels) if at != truth]
@@ -172,7 +173,7 @@ def test_the_same_answers_give_the_same_interval():
 
 def test_of_many_items_an_even_share_is_kept_for_the_consensus(monkeypatch):
     monkeypatch.setattr(quality, "CONSENSUS_ITEMS", 10)
-    measure = Measure(NOW, order=range(2))
+    measure = Measure(NOW, ONE_LABEL, range(2))
     for item in range(100):
         measure.add([Given(item, user, 0, 1.0, NOW) for user in (1, 2)])
 

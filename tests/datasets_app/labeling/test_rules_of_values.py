@@ -7,7 +7,7 @@ from datasets_app.labeling.matching import TEXT_READ, matcher
 from datasets_app.labeling.models import Annotation, Queue, RulePass, Suggestion
 from datasets_app.labeling.queries import suggesting
 from datasets_app.labeling.queries.disputing import disagreements
-from datasets_app.labeling.values import rename, words
+from lifecycle.task_types.values import rename, words
 from registry.ledger.models import Event
 from registry.ledger.verbs import Verb
 from tests.support.labeling import make_dataset, make_queue, make_schema, queue_items, say

@@ -125,7 +125,7 @@ def test_the_pages_say_what_a_rule_does_in_each_task(several, marked, mia, clien
     data = {"kind": "words", "pattern": "card\nlost", "mode": "any", "label": str(labels(marked)["ORG"]), "name": ""}
     tried = client.post(reverse("labeling:preview_rule", args=[marked.uuid]), data, headers={"HX-Request": "true"}).content.decode()
     assert "<strong>2 texts</strong>" in tried
-    assert "with <strong>3 spans</strong>" in tried
+    assert "<strong>3 spans</strong>" in tried
     assert "0 of the 20 spans in decided texts" in tried
 
 

@@ -177,7 +177,7 @@ def test_a_retired_class_takes_no_new_answers_and_keeps_its_decisions(dataset, q
     assert standing(dataset) == [("one", "lost", "single")]
     queue.refresh_from_db()
     slot = queue.slots.get(item__text="two")
-    with pytest.raises(Refused, match="is no class of the queue's schema"):
+    with pytest.raises(Refused, match="isn't a label of the schema"):
         actions.submit(queue_id=queue.uuid, actor=ana, slot_id=slot.pk, value=says(lost), client_key=lost.uuid)
     assert Annotation.objects.count() == 1
 

@@ -8,11 +8,11 @@ import pytest
 from datasets_app.labeling import actions, queries
 from datasets_app.labeling.models import Annotation, Decision, Queue, Suggestion
 from datasets_app.labeling.queries import changes
-from datasets_app.labeling.values import rename
 from datasets_app.snapshots.actions import freeze
 from lifecycle.jobs import actions as jobs
 from lifecycle.jobs.models import Job
 from lifecycle.refusals import Conflict, Refused
+from lifecycle.task_types.values import rename
 from registry.ledger.models import Event
 from registry.ledger.verbs import Verb
 from tests.support.changing import NAMES, TEXTS, change, label_all, labels, new_dataset, said_of, sets, spans
@@ -239,7 +239,7 @@ def test_a_retired_class_is_taken_out_and_what_named_no_other_is_withdrawn(of_se
     assert queries.adjudicators_of([ends[TEXTS[0]].item_id]) == {mia.pk}
     old = several.schemas.get(version=1).labels.get(name="lost")
     slot = queue.slots.get(item__text=TEXTS[4])
-    with pytest.raises(Refused, match="is no class of the queue's schema"):
+    with pytest.raises(Refused, match="isn't a label of the schema"):
         actions.submit(queue_id=queue.uuid, actor=ana, slot_id=slot.pk, value={"labels": [str(old.uuid)]}, client_key=old.uuid)
     assert Annotation.objects.count() == 4
 

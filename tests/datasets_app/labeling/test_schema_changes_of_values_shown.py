@@ -7,9 +7,9 @@ from datasets_app.labeling import actions, queries
 from datasets_app.labeling.models import GuidelineProposal, LabelChange, LabelSchema
 from datasets_app.labeling.queries import changes
 from datasets_app.labeling.relabelling import Change, ChangeKind, Gone
-from datasets_app.labeling.values import rename, words
 from lifecycle.jobs.models import Job
 from lifecycle.refusals import Conflict, Refused
+from lifecycle.task_types.values import rename, words
 from registry.ledger.models import Event
 from registry.ledger.verbs import Verb
 from tests.support.changing import TEXTS, change, label_all, labels, new_dataset, said_of, sets, spans

@@ -146,7 +146,7 @@ def test_a_second_answer_opens_and_ends_a_dispute(of_two_answers, ana, ravi):
 def test_a_class_of_another_schema_is_refused(queue, ana):
     slot = actions.claim(queue_id=queue.uuid, actor=ana)[0]
 
-    with pytest.raises(Refused, match="is no class of the queue's schema"):
+    with pytest.raises(Refused, match="isn't a label of the schema"):
         actions.submit(queue_id=queue.uuid, actor=ana, slot_id=slot.pk, value={"label": str(uuid4())}, client_key=uuid4())
 
     assert Annotation.objects.count() == 0

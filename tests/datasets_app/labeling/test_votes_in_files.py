@@ -46,15 +46,15 @@ def test_annotators_without_labels_are_no_mapping():
 @pytest.mark.parametrize(
     ("task", "cell", "value"),
     [
-        ("single_label", "yes", "yes"), ("multi_label", "a;b", '{"labels":["a","b"]}'),
-        ("spans", '[[0, 1, "A"]]', '{"spans":[{"end":1,"label":"A","start":0}]}'), ("free_text", "well", '{"text":"well"}'),
+        ("single_label", "yes", {"label": "yes"}), ("multi_label", "a;b", {"labels": ["a", "b"]}),
+        ("spans", '[[0, 1, "A"]]', {"spans": [{"start": 0, "end": 1, "label": "A"}]}), ("free_text", "well", {"text": "well"}),
     ],
 )  # fmt: skip
 def test_a_label_beside_an_annotator_is_their_answer_and_no_decision(task, cell, value):
     mapper = Mapper({"text": "text", "who": "annotator", "said": "label"}, task=task)
     draft = mapper.draft(Row(2, {"text": "a", "who": " w1 ", "said": cell}))
 
-    assert (draft.label, [(each.person, each.value) for each in draft.told.answers]) == ("", [("w1", value)])
+    assert (draft.value, [(each.person, each.value) for each in draft.told.answers]) == (None, [("w1", value)])
     assert mapper.draft(Row(2, {"text": "a", "who": "w1", "said": ""})).told.answers == ()
     assert mapper.draft(Row(2, {"text": "a", "who": "", "said": cell})).code == "annotator"
     assert mapper.draft(Row(2, {"text": "a", "who": "w" * 101, "said": cell})).code == "annotator"

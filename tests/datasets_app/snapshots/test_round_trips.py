@@ -10,11 +10,11 @@ import pyarrow.parquet as pq
 import pytest
 
 from datasets_app.labeling import queries
-from datasets_app.labeling.values import rename
 from datasets_app.snapshots import actions
 from datasets_app.snapshots.models import Export, Snapshot
 from datasets_app.snapshots.queries import formats_of
 from datasets_app.snapshots.rules import ExportFormat
+from lifecycle.task_types.values import rename
 from registry.artifacts import actions as artifacts
 from tests.support.datasets import import_file, make_dataset
 from tests.support.jobs import run_ok

@@ -174,7 +174,8 @@ def test_objectives_say_not_measured_before_they_are(as_person, omar, endpoint):
 
 
 @pytest.mark.parametrize(
-    ("left", "days", "words"), [(-1.85, 0.0, "spent, 185\u00a0% over"), (0.0004, 0.004, "0.04\u00a0% left, 0.004 days at this rate")]
+    ("left", "days", "words"),
+    [(-1.85, 0.0, "overspent by 185\u00a0%"), (0.0004, 0.004, "0.04\u00a0% left, 0.004 days at the current rate")],
 )
 def test_a_budget_reads_as_on_the_pages(as_person, omar, endpoint, left, days, words):
     budget = {"bad": 57, "total": 1000, "allowed": 20.0, "left": left, "burn": 3.0, "days_left": days}

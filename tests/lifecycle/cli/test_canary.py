@@ -100,7 +100,7 @@ def test_a_plan_that_cannot_decide_is_refused_and_nothing_starts(as_person, omar
     said = as_person(omar)("canary", "start", str(approved.number), *EASY)
 
     assert (said.code, said.out) == (1, "")
-    assert said.err.splitlines()[-1].startswith("No request came in the last 24 hours, so a canary would learn nothing.")
+    assert said.err.splitlines()[-1].startswith("No requests in the last 24 hours, so a canary can't be evaluated.")
     assert (canary(endpoint), Rollout.objects.count()) == (None, 0)
 
 

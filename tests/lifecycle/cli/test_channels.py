@@ -33,7 +33,7 @@ def test_one_is_tested_by_name_and_not_again_at_once(as_person, omar, channel, s
     assert Delivery.objects.get().channel == channel
     again = command("channels", "test", "Duty")
     assert (again.code, again.err) == (
-        1, "A test of Duty was begun just now. See how it went, and try again in a minute.\n"
+        1, "A test of Duty was just sent. Check its result, and try again in a minute.\n"
     )  # fmt: skip
     assert Delivery.objects.count() == 1
 

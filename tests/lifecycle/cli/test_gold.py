@@ -51,7 +51,7 @@ def test_an_answer_of_another_task_is_said_as_json_with_names(as_person, project
 
     said = as_person(ravi)("gold", "set", "spans", str(item.uuid), "--value", '{"spans": [{"start": 0, "end": 3, "label": "transfer"}]}')
 
-    assert (said.code, said.out) == (0, f"{item.uuid} is known to be: 0–3 transfer\n")
+    assert (said.code, said.out) == (0, f"{item.uuid} is known to be: “pay” transfer\n")
 
 
 def test_mistakes_are_named_and_nothing_is_known(as_person, inbox, ravi, mia, ana):

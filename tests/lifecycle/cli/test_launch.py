@@ -231,4 +231,4 @@ def test_what_waits_no_more_is_not_moved_and_the_command_says_why(as_person, mia
 
     run.job.refresh_from_db()
     assert (said.code != 0, run.job.priority_word) == (True, "normal")
-    assert "This job is cancelled, so it waits no more." in said.err
+    assert "This job is cancelled, so its priority can't change." in said.err

@@ -24,10 +24,16 @@ def key(version, tmp_path):
 
 
 @pytest.fixture
-def kept(version, mia, tmp_path):
-    path = tmp_path / "version.zip"
+def export(version, mia) -> bytes:
+    """Of all tests: they write it where each may change it."""
     with registry.exported(version, mia) as packed:
-        path.write_bytes(packed.read())
+        return packed.read()
+
+
+@pytest.fixture
+def kept(export, tmp_path):
+    path = tmp_path / "version.zip"
+    path.write_bytes(export)
     return path
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import pytest
@@ -18,18 +19,17 @@ from lifecycle.training import actions as training
 from tests.support.jobs import run_jobs, run_ok
 from tests.support.marks import marked_snapshot
 from tests.support.ranked import ranked_snapshot
-from tests.support.tiny_models import make_tiny_base
-from tests.support.training import make_base, make_snapshot, several_snapshot
+from tests.support.training import make_real_base, make_snapshot, several_snapshot
 from tests.support.written import chat_snapshot, make_decoder, written_snapshot
 
 pytestmark = [pytest.mark.engine, pytest.mark.django_db]
 
 
 @pytest.fixture
-def measured(project, mia, tmp_path):
+def measured(project, mia):
     """How a tiny model that has hardly learnt answers on its test rows."""
     snapshot = make_snapshot(project, mia, copies=8, shares={"train": 40, "validation": 20, "test": 40})
-    base = make_base(project, mia, folder=make_tiny_base(tmp_path / "base"))
+    base = make_real_base(project, mia)
     options = {"epochs": 1, "batch_size": 32, "learning_rate": 1e-6, "head_learning_rate": 1e-6, "precision": "fp32"}
     run = training.launch(snapshot=snapshot, base=base, strategy="full", actor=mia, options=options)
     run_ok("training", "evaluation")
@@ -56,8 +56,8 @@ def test_the_words_of_an_item_are_found(measured, mia, warm_engine):
     assert len(report["words"]) == report["found"] == len(queries.items_by_digest(measured, [item])[item].text.split())
 
 
-def test_the_words_of_responses_in_order_are_found(project, mia, tmp_path, warm_engine):
-    base = make_base(project, mia, folder=make_tiny_base(tmp_path / "base"))
+def test_the_words_of_responses_in_order_are_found(project, mia, warm_engine):
+    base = make_real_base(project, mia)
     options = {"epochs": 4, "batch_size": 8, "learning_rate": 5e-3, "head_learning_rate": 0.02, "precision": "fp32", "patience": 0}
     run = training.launch(snapshot=ranked_snapshot(project, mia, "ranking"), base=base, strategy="full", actor=mia, options=options)
     run_ok("training", "evaluation")
@@ -96,29 +96,45 @@ ENCODED = {
 }
 
 
-@pytest.fixture
-def trained(project, mia, tmp_path):
+def trained(project, mia, task):
     """How a tiny model of a task that has learnt for a moment answers on its test rows."""
-
-    def make(task):
-        if task in ENCODED:
-            base = make_base(project, mia, folder=make_tiny_base(tmp_path / "base"))
-            snapshot, options = ENCODED[task](project, mia), {"head_learning_rate": 1e-3}
-        else:
-            base, make_texts = make_decoder(project, mia, tmp_path), chat_snapshot if task == "chat" else written_snapshot
-            snapshot, options = make_texts(project, mia, copies=15, shares=SHARES), {"max_new_tokens": 4}
-        options |= {"epochs": 1, "batch_size": 16, "learning_rate": 1e-3, "precision": "fp32", "threads": 1}
-        run = training.launch(snapshot=snapshot, base=base, strategy="full", actor=mia, options=options)
-        run_ok("training", "evaluation")
-        return queries.latest_evaluation(run, "test")
-
-    return make
+    if task in ENCODED:
+        snapshot, base, options = ENCODED[task](project, mia), make_real_base(project, mia), {"head_learning_rate": 1e-3}
+    else:
+        make_texts = chat_snapshot if task == "chat" else written_snapshot
+        snapshot, options = make_texts(project, mia, copies=15, shares=SHARES), {"max_new_tokens": 4}
+        with TemporaryDirectory() as scratch:
+            base = make_decoder(project, mia, Path(scratch))
+    options |= {"epochs": 1, "batch_size": 16, "learning_rate": 1e-3, "precision": "fp32", "threads": 1}
+    run = training.launch(snapshot=snapshot, base=base, strategy="full", actor=mia, options=options)
+    run_ok("training", "evaluation")
+    return queries.latest_evaluation(run, "test")
 
 
-@pytest.mark.parametrize("task", [*ENCODED, "free_text", "chat"])
-def test_the_training_rows_of_every_task_are_attacked_and_the_job_says_how_far_it_is(task, trained, mia, client_for):
-    evaluation = trained(task)
+@pytest.fixture
+def several(project, mia):
+    return trained(project, mia, "multi_label")
 
+
+@pytest.fixture
+def marked(project, mia):
+    return trained(project, mia, "spans")
+
+
+@pytest.mark.parametrize("task", ["preference", "free_text", "chat"])
+def test_the_training_rows_of_every_task_are_attacked_and_the_job_says_how_far_it_is(task, project, mia, client_for):
+    attack(trained(project, mia, task), mia, client_for)
+
+
+def test_those_of_several_classes_too(several, mia, client_for):
+    attack(several, mia, client_for)
+
+
+def test_those_of_marked_parts_too(marked, mia, client_for):
+    attack(marked, mia, client_for)
+
+
+def attack(evaluation, mia, client_for):
     actions.analyse(evaluation=evaluation, kind=Analysis.Kind.MEMBERSHIP, actor=mia)
     run_ok("training", "evaluation")
 
@@ -131,10 +147,15 @@ def test_the_training_rows_of_every_task_are_attacked_and_the_job_says_how_far_i
     assert rules.leak(report).fact in client_for(mia).get(f"/evaluations/{evaluation.uuid}/membership/").content.decode()
 
 
-@pytest.mark.parametrize("task", ["multi_label", "spans"])
-def test_the_errors_of_several_classes_and_of_marked_parts_are_grouped(task, trained, mia, warm_engine, client_for):
-    evaluation = trained(task)
+def test_the_errors_of_several_classes_are_grouped(several, mia, warm_engine, client_for):
+    group(several, mia, client_for)
 
+
+def test_the_errors_of_marked_parts_are_grouped(marked, mia, warm_engine, client_for):
+    group(marked, mia, client_for)
+
+
+def group(evaluation, mia, client_for):
     actions.analyse(evaluation=evaluation, kind=Analysis.Kind.CLUSTERS, actor=mia)
     run_ok("default")
 
@@ -146,9 +167,9 @@ def test_the_errors_of_several_classes_and_of_marked_parts_are_grouped(task, tra
     assert [len(group.lines) for group in page.context["groups"]] == [min(3, len(group["items"])) for group in report["groups"]]
 
 
-def test_an_attack_that_is_cancelled_while_rows_are_answered_keeps_nothing(trained, mia, monkeypatch):
-    evaluation, seen = trained("multi_label"), []
-    job = actions.analyse(evaluation=evaluation, kind=Analysis.Kind.MEMBERSHIP, actor=mia)
+def test_an_attack_that_is_cancelled_while_rows_are_answered_keeps_nothing(several, mia, monkeypatch):
+    seen = []
+    job = actions.analyse(evaluation=several, kind=Analysis.Kind.MEMBERSHIP, actor=mia)
 
     def cancelling(ctx, verb, folder, on_events):
         def on(events):

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from django.template.loader import render_to_string
 from scipy.special import softmax
 
 from lifecycle.evaluation import compare, queries, rules
 from lifecycle.refusals import Refused
 from lifecycle.statistics.metrics import COMPARED, paired_rows, score_rows
 from lifecycle.task_types.single_label.measures import MACRO_F1, Predictions
+from lifecycle.ui.templatetags.lifecycle import in_groups
 from tests.support.snapshots import freeze
 from tests.support.training import labelled_dataset, make_evaluation, make_run, make_snapshot
 
@@ -137,13 +137,8 @@ def test_comparisons_kept_from_before_took_each_row_as_a_cluster_of_its_own():
 
 
 def test_a_page_says_in_how_many_groups_of_near_duplicates_the_rows_come():
-    def told(**numbers):
-        return render_to_string("lifecycle/evaluation/in_groups.html", numbers)
-
-    assert (told(rows=1800, groups=1650), told(rows=2, groups=1)) == (
-        " in 1,650 groups of near duplicates", " in 1 group of near duplicates"
-    )  # fmt: skip
-    assert told(rows=8, groups=8) == told(rows=8, groups=None) == ""
+    assert (in_groups(1800, 1650), in_groups(2, 1)) == (" in 1,650 groups of near duplicates", " in 1 group of near duplicates")
+    assert in_groups(8, 8) == in_groups(8, None) == ""
 
 
 def test_pages_and_programs_are_told_the_same(client_for, project, mia):

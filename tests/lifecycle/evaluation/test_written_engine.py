@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 from django.conf import settings
@@ -61,11 +62,11 @@ def test_a_run_learns_to_answer_is_measured_beside_baselines_and_read_about(proj
 
 
 @pytest.fixture
-def measured(project, mia, tmp_path):
+def measured(project, mia):
     """How a decoder that has learnt a little answers its test rows."""
-    run = actions.launch(
-        snapshot=written_snapshot(project, mia), base=make_decoder(project, mia, tmp_path), strategy="lora", actor=mia, options=QUICK
-    )
+    with TemporaryDirectory() as scratch:
+        base = make_decoder(project, mia, Path(scratch))
+    run = actions.launch(snapshot=written_snapshot(project, mia), base=base, strategy="lora", actor=mia, options=QUICK)
     run_ok("training", "evaluation")
     return evaluations.latest_evaluation(run, "test")
 

@@ -28,7 +28,7 @@ def test_a_visitor_is_sent_to_sign_in(client, db):
 
 
 def test_somebody_without_a_role_is_told_who_gives_one(otto, client_for):
-    assert "An organisation admin or an ML lead gives you one." in client_for(otto).get("/").content.decode()
+    assert "An organisation admin or an ML lead can assign you one." in client_for(otto).get("/").content.decode()
 
 
 @pytest.mark.postgres
@@ -74,7 +74,7 @@ def test_a_job_that_no_worker_takes_is_named(client, well):
 
     assert answer.status_code == 503
     assert [c["detail"] for c in answer.json()["checks"] if not c["ok"]] == [
-        "Jobs wait for over two minutes in training and none runs. Start a worker for it."
+        "Jobs have waited over two minutes in training and none is running. Start a worker for it."
     ]
 
 
@@ -98,7 +98,7 @@ def test_that_nobody_evaluates_alerts_is_named_but_the_site_is_ready(client, wel
 
     assert answer.status_code == 200
     assert [c["detail"] for c in answer.json()["checks"] if not c["ok"]] == [
-        "Alerts were not evaluated for over two minutes. Start the beat and a worker for the default queue."
+        "Alerts haven't been evaluated for over two minutes. Start beat and a worker for the default queue."
     ]
 
 
@@ -190,4 +190,4 @@ def test_equal_acts_in_a_row_are_one_line(project, ana, client_for):
     page = client_for(ana).get("/").content.decode()
 
     assert page.count("created an API token") == 1
-    assert ", 3 times, the last" in page
+    assert ", 3 times, most recently" in page

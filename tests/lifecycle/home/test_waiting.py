@@ -34,14 +34,14 @@ def split_queue(project, ana, ravi):
 
 
 def test_an_adjudicator_is_told_of_disagreements(split_queue, ravi):
-    assert said(ravi) == [("2 disagreements in November inbox", "Review", f"/labeling/{split_queue.uuid}/review/")]
+    assert said(ravi) == [("2 disagreements in November inbox", "Adjudicate items", f"/labeling/{split_queue.uuid}/review/")]
 
 
 def test_an_analyst_is_told_only_of_queues_with_an_answer_left_for_them(split_queue, ana):
     ben = make_person("ben")
 
     assert said(ana) == []
-    assert said(ben) == [("1 answer left in November inbox", "Label", f"/labeling/{split_queue.uuid}/bench/")]
+    assert said(ben) == [("1 annotation left in November inbox", "Label items", f"/labeling/{split_queue.uuid}/bench/")]
 
 
 def test_nothing_waits_in_a_closed_queue(split_queue, ravi):
@@ -64,7 +64,7 @@ def test_an_old_page_does_not_vanish_behind_newer_tickets(project, omar):
 def test_whoever_brought_a_file_is_told_to_accept_it(project, ana, mia):
     upload = files.receive(files.make_dataset(project, ana), ana, files.csv_bytes([["hello"]], ["text"]), "rows.csv")
 
-    assert said(ana) == [("rows.csv is read and not imported", "Look and accept", f"/datasets/uploads/{upload.uuid}/")]
+    assert said(ana) == [("rows.csv is ready to import", "Review import", f"/datasets/uploads/{upload.uuid}/")]
     assert said(mia) == []
 
 
@@ -74,7 +74,7 @@ def trained(project, mia, ravi):
 
 
 def test_an_engineer_is_told_of_runs_that_are_not_registered(trained, mia, lee):
-    assert said(mia) == [(f"{trained} is not registered", "Evaluate and register", f"/runs/{trained.uuid}/")]
+    assert said(mia) == [(f"{trained} isn't registered", "Evaluate and register", f"/runs/{trained.uuid}/")]
     assert said(lee) == []
 
 
@@ -86,7 +86,7 @@ def request_in_review(project, mia, lee, ravi, gita):
 
 
 def test_a_request_waits_first_for_the_lead_then_for_governance_then_for_on_call(request_in_review, mia, lee, gita, omar):
-    ask = (f"Request {request_in_review.number} waits for your approval", "Decide", f"/promotions/{request_in_review.uuid}/")
+    ask = (f"Request {request_in_review.number} needs your approval", "Review request", f"/promotions/{request_in_review.uuid}/")
 
     assert (said(lee), said(gita), said(omar)) == ([ask], [], [])
 
@@ -95,7 +95,8 @@ def test_a_request_waits_first_for_the_lead_then_for_governance_then_for_on_call
 
     registry.approve(request_in_review, gita)
     deploy = (
-        f"Request {request_in_review.number} is approved and not deployed", "Deploy", f"/endpoints/{request_in_review.endpoint.uuid}/",
+        f"Request {request_in_review.number} is approved but not deployed", "Deploy version",
+        f"/endpoints/{request_in_review.endpoint.uuid}/",
     )  # fmt: skip
     assert (said(gita), said(omar), said(mia)) == ([], [deploy], [deploy])
 
@@ -105,7 +106,7 @@ def test_an_organisation_admin_is_told_of_people_without_a_role(project, ana, ad
 
     make_person("otto")
 
-    assert said(adam) == [("1 person without a role", "Give roles", "/access/projects/")]
+    assert said(adam) == [("1 person without a role", "Assign roles", "/access/projects/")]
 
 
 def test_an_outsider_is_told_nothing(split_queue, trained, request_in_review, otto):

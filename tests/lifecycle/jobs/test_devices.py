@@ -199,9 +199,9 @@ def test_signs_are_given_until_the_worker_ends_and_then_it_counts_as_gone(work, 
 @pytest.mark.parametrize(
     ("wanted", "there", "sentence"),
     [
-        (GPU, CPU, "No worker with a GPU of the queue training is running, so it waits until one is started."),
-        (CPU, GPU, "No worker for the CPU of the queue training is running, so it waits until one is started."),
-        (ANY, None, "No worker of the queue training is running, so it waits until one is started."),
+        (GPU, CPU, "No worker with a GPU is running for the queue training. The job waits until one starts."),
+        (CPU, GPU, "No worker for the CPU is running for the queue training. The job waits until one starts."),
+        (ANY, None, "No worker is running for the queue training. The job waits until one starts."),
         (ANY, GPU, ""),
         (GPU, GPU, ""),
     ],
@@ -215,7 +215,7 @@ def test_a_page_says_where_nobody_could_take_a_job(work, project, mia, client_fo
 
     assert queries.line(mia, job).nobody == sentence
     assert sentence in text
-    assert ("so it waits until one is started" in text) == bool(sentence)
+    assert ("waits until one starts" in text) == bool(sentence)
 
 
 def test_a_run_that_asks_for_a_gpu_where_none_ever_was_does_not_make_the_site_unready(work):
@@ -289,10 +289,10 @@ def test_a_worker_serves_the_cpu_unless_the_setting_says_otherwise(started, sett
 @pytest.mark.parametrize(
     ("given", "sentence"),
     [
-        (("training", "--device", "cuda:1"), "This worker is to serve cuda:1, and torch can use 0 of these here. Look at nvidia-smi"),
-        (("training", "--device", "cuda:0,1"), "This worker is to serve cuda:0,1, and torch can use 1 of these here."),
+        (("training", "--device", "cuda:1"), "This worker should serve cuda:1, but torch can use 0 of them here. Check nvidia-smi"),
+        (("training", "--device", "cuda:0,1"), "This worker should serve cuda:0,1, but torch can use 1 of them here."),
         (("training", "--device", "tpu"), "got 'tpu'. It comes from --device, or from TRAINING_DEVICE."),
-        (("default", "--device", "cuda"), "--device is for a worker that trains: name the queue training too."),
+        (("default", "--device", "cuda"), "--device needs a worker that trains: add the queue training."),
     ],
 )
 def test_a_worker_that_could_only_fail_runs_does_not_start(started, given, sentence):

@@ -71,7 +71,7 @@ def test_a_page_that_is_out_of_date_changes_nothing(done, project, mia):
     job = queue("one", project=project, actor=mia)
     actions.prioritise(job.uuid, URGENT, mia)
 
-    with pytest.raises(Conflict, match="Somebody has made this job urgent while you were reading"):
+    with pytest.raises(Conflict, match="Someone else set this job's priority to urgent while you had it open"):
         actions.prioritise(job.uuid, LATER, mia, seen=NORMAL)
 
     job.refresh_from_db()
@@ -82,7 +82,7 @@ def test_a_job_that_runs_or_has_ended_is_in_no_line(done, project, mia):
     job = queue("one", project=project, actor=mia)
     actions.claim("training")
 
-    with pytest.raises(Conflict, match="This job is running, so it waits no more"):
+    with pytest.raises(Conflict, match="This job is running, so its priority can't change"):
         actions.prioritise(job.uuid, URGENT, mia)
     run_jobs()
 
@@ -158,7 +158,7 @@ def test_places_take_two_statements_for_any_number_of_jobs(done, django_assert_n
 
 @pytest.mark.parametrize(
     ("place", "priority", "text"),
-    [(1, NORMAL, "next in line"), (2, LATER, "2nd in line, later"), (11, URGENT, "11th in line, urgent"), (None, URGENT, "")],
+    [(1, NORMAL, "1st in queue"), (2, LATER, "2nd in queue, later"), (11, URGENT, "11th in queue, urgent"), (None, URGENT, "")],
 )
 def test_the_place_is_told_in_words(place, priority, text):
     assert queries.standing(Job(priority=priority), place) == text
@@ -171,10 +171,10 @@ def test_the_page_tells_the_place_and_offers_the_other_priorities(done, project,
 
     text = client_for(mia).get(reverse("jobs:progress", args=[job.uuid]), **HTMX).content.decode()
 
-    assert "2nd in line" in text
-    assert "Make urgent" in text
-    assert "Do later" in text
-    assert "Make normal" not in text
+    assert "2nd in queue" in text
+    assert "Raise priority" in text
+    assert "Lower priority" in text
+    assert "Reset priority" not in text
 
 
 def test_who_may_not_move_a_job_is_offered_nothing(done, project, mia, ana, client_for):
@@ -184,7 +184,7 @@ def test_who_may_not_move_a_job_is_offered_nothing(done, project, mia, ana, clie
     answer = client_for(ana).post(reverse("jobs:priority", args=[job.uuid]), {"priority": "urgent", "seen": "normal"})
 
     job.refresh_from_db()
-    assert ("next in line" in page, "Make urgent" in page, answer.status_code, job.priority) == (True, False, 403, NORMAL)
+    assert ("1st in queue" in page, "Raise priority" in page, answer.status_code, job.priority) == (True, False, 403, NORMAL)
 
 
 @pytest.mark.postgres

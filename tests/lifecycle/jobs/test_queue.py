@@ -52,7 +52,7 @@ def test_jobs_run_in_the_order_they_were_queued(counting):
 
 
 def test_unknown_kind_cannot_be_queued():
-    with pytest.raises(registry.UnknownKind, match="No installed room does work of the kind test.nobody."):
+    with pytest.raises(registry.UnknownKind, match="This installation has no jobs of the kind test.nobody."):
         actions.enqueue("test.nobody", actor=None, project=None, args={})
 
     assert Job.objects.count() == 0
@@ -150,7 +150,7 @@ def test_bug_in_a_handler_shows_no_detail_to_people():
         (job,) = run_jobs()
 
     assert job.state == State.FAILED
-    assert (job.error, job.refusal) == ("The job stopped on an internal error (KeyError).", "")
+    assert (job.error, job.refusal) == ("The job failed with an internal error (KeyError).", "")
     assert "user" not in job.error + job.next_step + job.message
     assert job.attempt == 1
 
@@ -267,7 +267,7 @@ def test_job_fails_with_a_sentence_when_attempts_are_used_up():
 
     job.refresh_from_db()
     assert job.state == State.FAILED
-    assert job.error == "The worker stopped without a word in attempt 1 of 1, so the job was given up."
+    assert job.error == "The worker stopped unexpectedly in attempt 1 of 1, so the job failed."
     assert failed == [job]
 
 
@@ -326,7 +326,7 @@ def test_leaving_worker_puts_the_job_back_without_charging_an_attempt(monkeypatc
 
     job = Job.objects.get()
     assert (job.state, job.attempt) == (State.QUEUED, 0)
-    assert job.message == "Its worker was stopped; it goes on when one is free."
+    assert job.message == "Its worker was stopped; the job continues when one is free."
 
 
 # ── Cancel ──────────────────────────────────────────────────────────────────

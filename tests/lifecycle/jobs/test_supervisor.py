@@ -14,7 +14,10 @@ import psutil
 import pytest
 from django.core.management import call_command
 from django.core.management.base import CommandError
+from django.db import connection
 
+from lifecycle.jobs.management.commands.prepare import Command as Prepare
+from lifecycle.jobs.management.commands.prepare import static_fingerprint
 from lifecycle.jobs.management.commands.up import check_port, environment, hold_data_dir
 from lifecycle.jobs.supervisor import Supervisor
 
@@ -126,7 +129,7 @@ def test_taken_port_is_said_in_a_sentence():
 def test_one_data_folder_is_run_once(tmp_path):
     first = hold_data_dir(tmp_path)
 
-    with pytest.raises(CommandError, match="Lifecycle runs already on"):
+    with pytest.raises(CommandError, match="Lifecycle is already running on"):
         hold_data_dir(tmp_path)
 
     first.close()
@@ -150,6 +153,34 @@ def test_prepare_makes_keys_that_only_the_owner_reads_and_fills_an_empty_databas
     key = settings.DATA_DIR / "keys" / "signing.pem"
     assert key.stat().st_mode & 0o777 == 0o600
     assert filled == [1]
+
+
+@pytest.mark.django_db
+def test_prepare_runs_the_migrations_that_are_missing(settings, tmp_path, monkeypatch, capsys):
+    ran = []
+    monkeypatch.setattr("lifecycle.jobs.startup._steps", [])
+    monkeypatch.setattr("lifecycle.jobs.management.commands.prepare.Command.collect_static", lambda self: None)
+    monkeypatch.setattr("django.core.management.commands.migrate.Command.handle", lambda self, *args, **options: ran.append(1))
+    call_command("prepare")
+    assert ran == []
+
+    with connection.cursor() as cursor:
+        cursor.execute("DELETE FROM django_migrations WHERE app = 'jobs'")
+    call_command("prepare")
+
+    assert ran == [1]
+    assert "The tables are up to date." in capsys.readouterr().out
+
+
+def test_prepare_collects_what_pages_need_and_not_what_notebooks_do(settings, tmp_path):
+    settings.STATIC_ROOT = tmp_path / "static"
+
+    Prepare().collect_static()
+
+    collected = settings.STATIC_ROOT / "vendor" / "plotly"
+    assert (collected / "plotly.min.js").exists()
+    assert not (collected / "widgetbundle.js").exists()
+    assert (settings.STATIC_ROOT / "collected.sha256").read_text() == static_fingerprint()
 
 
 @pytest.mark.django_db

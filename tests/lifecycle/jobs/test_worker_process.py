@@ -22,10 +22,10 @@ import pytest
 from lifecycle.engine.checkpoint import MARKER
 from lifecycle.engine.events import points, read_events
 from tests.support import tables
+from tests.support.hand import Hand
 from tests.support.processes import family
 
 ROOT = Path(__file__).parents[3]
-HAND = [sys.executable, str(ROOT / "tests" / "support" / "worker_process.py")]
 pytestmark = pytest.mark.journey
 # What a run is worth is not asked here: a run that follows need not wait for it.
 LATER = """CREATE TRIGGER later AFTER INSERT ON jobs_job WHEN NEW.kind = 'evaluation.evaluate'
@@ -44,10 +44,13 @@ class Installation:
         self.environment = {name: value for name, value in os.environ.items() if name not in ("DATABASE_URL", "BROKER_URL")} | {
             "DATA_DIR": str(folder), "JOB_LEASE_SECONDS": "4", "STEPS": str(self.steps),
         }  # fmt: skip
+        self.hand: Hand | None = None
         shutil.copy(migrated, self.database)
 
-    def run(self, *command: str) -> str:
-        return subprocess.run(command, env=self.environment, check=True, capture_output=True, text=True, cwd=ROOT).stdout.strip()
+    def run(self, call: str) -> str:
+        """What a call of worker_process.py gives, all of them by one hand."""
+        self.hand = self.hand or Hand(self.environment, Path(self.log.name))
+        return self.hand.do(f"from tests.support import worker_process as of\nprint(of.{call})").strip()
 
     def start(self, *command: str) -> subprocess.Popen:
         process = subprocess.Popen(command, env=self.environment, stdout=self.log, stderr=self.log, cwd=ROOT)
@@ -55,13 +58,13 @@ class Installation:
         return process
 
     def worker(self, queue: str = "default") -> subprocess.Popen:
-        return self.start(*HAND, "worker", queue)
+        return self.start(sys.executable, str(ROOT / "tests" / "support" / "worker_process.py"), queue)
 
     def beat(self) -> subprocess.Popen:
         return self.start(sys.executable, str(ROOT / "manage.py"), "beat")
 
     def enqueue(self, kind: str) -> None:
-        self.run(*HAND, "enqueue", kind)
+        self.run(f"enqueue({kind!r})")
 
     def row(self, statement: str, *values: object) -> dict:
         with sqlite3.connect(self.database, timeout=20) as connection:
@@ -83,6 +86,10 @@ class Installation:
             UUID(run).hex,
         )
 
+    def signs(self) -> dict:
+        """What workers say of themselves."""
+        return self.row("SELECT count(*) AS n, max(queues) AS queues, max(device) AS device, max(seen_at) AS at FROM jobs_worker")
+
     def until(self, true, seconds: float = 60.0, look=None) -> dict:
         deadline = time.monotonic() + seconds
         while not true(found := (look or self.job)()):
@@ -95,6 +102,8 @@ class Installation:
             if process.poll() is None:
                 process.kill()
             process.wait()
+        if self.hand:
+            self.hand.let_go()
         self.log.close()
 
 
@@ -103,15 +112,6 @@ def installation(tmp_path):
     made = Installation(tmp_path / "installation", tables.of_an_installation())
     yield made
     made.end()
-
-
-def test_worker_picks_up_what_is_queued(installation):
-    installation.worker()
-    installation.enqueue("test.quick")
-
-    job = installation.until(lambda job: job["state"] == "succeeded")
-
-    assert (job["attempt"], job["stage"], job["done"]) == (1, "Done at once", 1)
 
 
 def test_an_evaluation_is_done_while_one_run_trains_and_another_waits(installation):
@@ -127,26 +127,8 @@ def test_an_evaluation_is_done_while_one_run_trains_and_another_waits(installati
             "SELECT group_concat(state) AS found FROM (SELECT state FROM jobs_job WHERE queue = 'training' ORDER BY id)"
         )
 
-    assert evaluated["kind"] == "test.evaluate"
+    assert [evaluated[name] for name in ("kind", "attempt", "stage", "done")] == ["test.evaluate", 1, "Done at once", 1]
     assert installation.until(lambda row: row["found"] == "running,queued", look=states)
-
-
-def test_worker_says_that_it_is_there_until_it_leaves(installation):
-    worker = installation.worker("training")
-    installation.enqueue("test.quick")  # by then it has its tables open
-
-    def seen():
-        return installation.row("SELECT count(*) AS n, max(queues) AS queues, max(device) AS device, max(seen_at) AS at FROM jobs_worker")
-
-    deadline = time.monotonic() + 30
-    while not seen()["n"] and time.monotonic() < deadline:
-        time.sleep(0.1)
-    there = seen()
-    worker.send_signal(signal.SIGTERM)
-    worker.wait(30)
-
-    assert (there["n"], there["queues"], there["device"]) == (1, '["training"]', "cpu")
-    assert seen()["at"] < there["at"]
 
 
 def test_job_queued_while_no_worker_ran_is_found_at_the_start(installation):
@@ -194,14 +176,17 @@ def test_worker_that_is_asked_to_leave_hands_its_job_back_at_once(installation):
 
 
 def test_training_that_is_preempted_goes_on_with_another_worker_to_the_weights_of_an_undisturbed_run(installation):
-    run = installation.run(*HAND, "launch", "60")
+    run = installation.run("launch(60)")
     look = partial(installation.training, run)
     first = installation.worker("training")
     installation.until(lambda found: found["step"] >= 20, 120, look)
+    there = installation.signs()
 
     first.send_signal(signal.SIGTERM)
     first.wait(timeout=60)
 
+    assert (there["n"], there["queues"], there["device"]) == (1, '["training"]', "cpu")
+    assert installation.signs()["at"] < there["at"]  # it has left
     waiting = look()
     assert (waiting["state"], waiting["job_state"], waiting["attempt"], waiting["lease_token"]) == ("training", "queued", 0, None)
     checkpoints = Path(installation.environment["DATA_DIR"]) / "runs" / run / "checkpoints"
@@ -210,7 +195,7 @@ def test_training_that_is_preempted_goes_on_with_another_worker_to_the_weights_o
     ended = installation.until(lambda found: found["job_state"] == "succeeded", 300, look)
     assert (ended["state"], ended["attempt"]) == ("succeeded", 1)
 
-    calm = partial(installation.training, installation.run(*HAND, "reproduce", run))
+    calm = partial(installation.training, installation.run(f"reproduce({run!r})"))
     undisturbed = installation.until(lambda found: found["state"] == "succeeded", 300, calm)
     assert [ended[name] for name in ("step", "best_step", "root_digest")] == [
         undisturbed[name] for name in ("step", "best_step", "root_digest")
@@ -260,14 +245,14 @@ def test_runs_whose_process_and_worker_are_killed_at_random_moments_end_with_the
     installation.beat()
     installation.worker()  # which finds jobs whose worker is gone
     worker = installation.worker("training")
-    calm = installation.run(*HAND, "launch", "30")
+    calm = installation.run("launch(30)")
     wanted = installation.until(lambda found: found["job_state"] == "succeeded", 300, partial(installation.training, calm))
     draw, kills, middle = random.Random(1), [], wanted["step"] // 3
 
     for number in count():
         if len(kills) >= int(os.environ["KILLS"]):
             break
-        run = installation.run(*HAND, "reproduce", calm)
+        run = installation.run(f"reproduce({calm!r})")
         look, folder = partial(installation.training, run), Path(installation.environment["DATA_DIR"]) / "runs" / run
         mine = []
         for turn, step in enumerate((draw.randint(1, middle), draw.randint(middle + 1, 2 * middle))):

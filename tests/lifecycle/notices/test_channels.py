@@ -113,7 +113,7 @@ def test_what_fails_is_tried_again_with_growing_pauses_and_then_given_up(hook, r
         delivery.deliver_due(at)
 
     assert pauses == [0, 10, 30, 120, 600, 3600, 14400]
-    assert (row.state, row.attempts, row.error) == ("failed", 7, "The receiver answered 500.")
+    assert (row.state, row.attempts, row.error) == ("failed", 7, "The receiver returned 500.")
     assert len(receiver.got) == 7
 
 
@@ -123,7 +123,7 @@ def test_a_redirect_is_not_followed(hook, receiver):
 
     delivery.deliver_due(NOON)
 
-    assert Delivery.objects.get().error == "The receiver answered 307; redirects are not followed."
+    assert Delivery.objects.get().error == "The receiver returned 307; redirects are not followed."
     assert len(receiver.got) == 1
 
 
@@ -159,15 +159,15 @@ def test_a_lease_begins_when_its_message_is_sent_however_long_the_one_before_too
 @pytest.mark.parametrize(
     ("url", "said"),
     [
-        ("http://hooks.example.org/", "Only https is allowed"),
-        ("ftp://hooks.example.org/", "begins with https://"),
-        ("https://", "names a host"),
-        ("https://me:secret@hooks.example.org/", "would stand in logs"),
-        ("https://[::1", "This is no address."),
-        ("http://127.0.0.1/", "Only https is allowed"),
-        ("https://1.1.1.1/\x7f", "This is no address."),
-        ("https://hooks.example.org/\u202e", "no characters that cannot be seen"),
-        ("https://\uff45xample.com", "This is no address."),
+        ("http://hooks.example.org/", "Use https:"),
+        ("ftp://hooks.example.org/", "starts with https://"),
+        ("https://", "has a host"),
+        ("https://me:secret@hooks.example.org/", "would appear in logs"),
+        ("https://[::1", "Enter a valid URL."),
+        ("http://127.0.0.1/", "Use https:"),
+        ("https://1.1.1.1/\x7f", "Enter a valid URL."),
+        ("https://hooks.example.org/\u202e", "Remove invisible characters"),
+        ("https://\uff45xample.com", "Enter a valid URL."),
     ],
 )
 def test_an_address_that_is_not_allowed_is_refused(project, lee, url, said):
@@ -179,7 +179,7 @@ def test_an_address_that_is_not_allowed_is_refused(project, lee, url, said):
 
 @pytest.mark.parametrize("name", ["A\x0cBcc: x", "A\x7f", "\u202eA", " ", "A" * 61])
 def test_a_name_that_is_no_line_of_text_is_refused(project, lee, name):
-    with pytest.raises(Refused, match="A channel has a name"):
+    with pytest.raises(Refused, match="The channel's name"):
         delivery.add_channel(project=project, kind="webhook", name=name, address=HOOK, wants=["page"], actor=lee)
 
     assert Channel.objects.count() == 0
@@ -188,9 +188,9 @@ def test_a_name_that_is_no_line_of_text_is_refused(project, lee, name):
 @pytest.mark.parametrize(
     ("fields", "error"),
     [
-        ({"address": "https://1.1.1.1/\x7f"}, "This is no address."),
-        ({"address": "https://\uff45xample.com"}, "This is no address."),
-        ({"kind": "email", "address": "\x0c@example.org"}, "It could not be sent (HeaderParseError)."),
+        ({"address": "https://1.1.1.1/\x7f"}, "Enter a valid URL."),
+        ({"address": "https://\uff45xample.com"}, "Enter a valid URL."),
+        ({"kind": "email", "address": "\x0c@example.org"}, "Couldn't be sent (HeaderParseError)."),
     ],
 )
 def test_a_message_that_cannot_be_sent_keeps_no_other_from_arriving(project, hook, receiver, mail_is_set, monkeypatch, fields, error):
@@ -224,7 +224,7 @@ def test_a_receiver_that_drips_its_answer_is_left_at_the_deadline(hook, receiver
 
     assert delivery.deliver_due(NOON) == 0
 
-    assert Delivery.objects.get().error == "The receiver did not answer within 0.3 s."
+    assert Delivery.objects.get().error == "The receiver didn't respond within 0.3 s."
     assert gone.wait(10)
 
 
@@ -247,7 +247,7 @@ def test_a_name_that_leads_into_a_private_network_is_not_called(monkeypatch, add
     with pytest.raises(Refused) as refusal:
         rules.targets("hooks.example.org", 443, allow_private=False)
 
-    assert "hooks.example.org is not known, or leads to an address that is not public" in str(refusal.value)
+    assert "hooks.example.org can't be resolved, or resolves to a private address" in str(refusal.value)
 
 
 @pytest.mark.parametrize(
@@ -294,7 +294,7 @@ def test_a_private_address_is_refused_at_sending_and_nothing_is_called(project, 
 
     delivery.deliver_due(NOON)
 
-    assert "leads to an address that is not public" in Delivery.objects.get().error
+    assert "resolves to a private address" in Delivery.objects.get().error
     assert receiver.got == []
 
 
@@ -323,14 +323,14 @@ def test_a_subject_is_one_line_whatever_it_is_made_of(project, lee, mail_is_set)
 
 
 def test_without_a_mail_server_an_email_channel_is_refused(project, lee):
-    with pytest.raises(Refused, match="No mail server is set"):
+    with pytest.raises(Refused, match="no mail server is configured"):
         delivery.add_channel(project=project, kind="email", name="Duty", address="duty@example.org", wants=["page"], actor=lee)
 
     assert Channel.objects.count() == 0
 
 
 def test_an_email_address_that_is_none_is_named(project, lee, mail_is_set):
-    with pytest.raises(Refused, match="'lead@' is no e-mail address."):
+    with pytest.raises(Refused, match="'lead@' isn't an e-mail address."):
         delivery.add_channel(project=project, kind="email", name="Duty", address="duty@example.org, lead@", wants=["page"], actor=lee)
 
 
@@ -344,7 +344,7 @@ def test_leads_and_on_call_set_channels_and_nobody_else(project, mia, omar):
 
     assert made.wants == ["page", "ticket"]
     assert "hooks.example.org" not in Event.objects.get(verb="alerts.channel_set").canonical
-    with pytest.raises(Conflict, match="There is a channel Duty already."):
+    with pytest.raises(Conflict, match="A channel named Duty already exists."):
         delivery.add_channel(project=project, kind="webhook", name="Duty", address=HOOK, wants=["page"], actor=omar)
     assert Channel.objects.count() == 1
 
@@ -366,9 +366,9 @@ def test_what_waits_on_a_channel_that_is_switched_off_is_not_sent(hook, lee, rec
     delivery.change_channel(channel_id=hook.uuid, actor=lee, is_on=False)
     delivery.deliver_due(NOON)
 
-    assert (Delivery.objects.get().state, Delivery.objects.get().error) == ("failed", "The channel was switched off.")
+    assert (Delivery.objects.get().state, Delivery.objects.get().error) == ("failed", "The channel was turned off.")
     assert receiver.got == []
-    with pytest.raises(Refused, match="Duty is switched off."):
+    with pytest.raises(Refused, match="Duty is off."):
         delivery.send_test(channel_id=hook.uuid, actor=lee, once="1")
 
 
@@ -377,14 +377,14 @@ def test_a_test_is_sent_once_for_a_double_click(hook, lee, receiver):
         delivery.send_test(channel_id=hook.uuid, actor=lee, once="form-1")
     delivery.deliver_due()
 
-    assert json.loads(receiver.got[0][1])["text"] == "A test of the channel Duty, sent by Lee. Nothing is wrong."
+    assert json.loads(receiver.got[0][1])["text"] == "A test of the channel Duty, sent by Lee. No action needed."
     assert len(receiver.got) == 1
     assert Event.objects.filter(verb="alerts.channel_tested").count() == 1
 
 
 def test_a_second_test_waits_for_a_minute(hook, lee, receiver):
     first = delivery.send_test(channel_id=hook.uuid, actor=lee, once="1")
-    with pytest.raises(Conflict, match="A test of Duty was begun just now."):
+    with pytest.raises(Conflict, match="A test of Duty was just sent."):
         delivery.send_test(channel_id=hook.uuid, actor=lee, once="2")
     delivery.deliver_due()
     with pytest.raises(Conflict):
@@ -404,7 +404,7 @@ def test_a_test_that_waits_ends_when_a_newer_one_begins(hook, lee, receiver):
 
     first.refresh_from_db()
     second.refresh_from_db()
-    assert (first.state, first.error, second.state) == ("failed", "A newer test was begun.", "sent")
+    assert (first.state, first.error, second.state) == ("failed", "A newer test was started.", "sent")
     assert len(receiver.got) == 1
 
 

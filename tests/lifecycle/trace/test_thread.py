@@ -212,7 +212,7 @@ def test_without_a_text_there_is_no_search(prediction, mia, client_for):
     answer = client_for(mia).post(f"/trace/predictions/{prediction.uuid}/neighbours/")
 
     assert answer.status_code == 422
-    assert "not kept any more" in answer.content.decode()
+    assert "no longer stored" in answer.content.decode()
     assert not Job.objects.filter(kind="trace.neighbours").exists()
 
 

@@ -185,7 +185,7 @@ def test_a_defect_in_the_worker_ends_the_run_too(run, child, monkeypatch):
     run.refresh_from_db()
     assert run.state == Run.State.FAILED
     assert run.error["code"] == "crashed"
-    assert run.error["message"] == "The job stopped on an internal error (ZeroDivisionError)."
+    assert run.error["message"] == "The job failed with an internal error (ZeroDivisionError)."
 
 
 def test_a_worker_that_died_between_the_end_of_the_process_and_the_record_does_not_train_again(run, child):

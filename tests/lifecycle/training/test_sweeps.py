@@ -293,7 +293,7 @@ def test_a_defect_of_the_job_ends_the_sweep_with_its_sentence(sweep, monkeypatch
     run_jobs("default")
 
     sweep.refresh_from_db()
-    assert (sweep.state, sweep.ending["message"]) == ("failed", "The job stopped on an internal error (ZeroDivisionError).")
+    assert (sweep.state, sweep.ending["message"]) == ("failed", "The job failed with an internal error (ZeroDivisionError).")
 
 
 # ── Cancelling ──────────────────────────────────────────────────────────────

@@ -86,9 +86,9 @@ def test_the_page_of_a_waiting_run_tells_its_place_and_moves_it(snapshot, base, 
     after = client.get(f"/runs/{run.uuid}/live/", **HTMX).content.decode()
 
     assert "2nd in line" in page
-    assert "Make urgent" in page
+    assert "Raise priority" in page
     assert (moved.status_code, stale.status_code) == (302, 409)
-    assert "next in line, urgent" in after
+    assert "1st in queue, urgent" in after
     run.job.refresh_from_db()
     assert run.job.priority == URGENT
 
@@ -98,7 +98,7 @@ def test_an_analyst_sees_the_place_and_no_button(snapshot, base, mia, ana, clien
 
     page = client_for(ana).get(f"/runs/{run.uuid}/").content.decode()
 
-    assert ("next in line" in page, "Make urgent" in page) == (True, False)
+    assert ("1st in queue" in page, "Raise priority" in page) == (True, False)
     assert client_for(ana).post(f"/runs/{run.uuid}/priority/", {"priority": "urgent"}).status_code == 403
 
 
@@ -117,7 +117,7 @@ def test_the_list_tells_places_with_as_many_statements_for_many_runs_as_for_one(
         page = client.get("/runs/").content.decode()
 
     assert len(many) == len(one)
-    assert "next in line" in page
+    assert "1st in queue" in page
     assert "5th in line, later" in page
 
 
@@ -227,7 +227,7 @@ def test_a_run_that_asks_for_a_gpu_waits_and_its_page_says_so(snapshot, base, mi
     page = client_for(mia).get(f"/runs/{run.uuid}/").content.decode()
 
     assert jobs.claim("training") is None
-    assert "No worker with a GPU of the queue training is running, so it waits until one is started." in page
+    assert "No worker with a GPU is running for the queue training. The job waits until one starts." in page
 
 
 @pytest.fixture
@@ -288,6 +288,6 @@ def test_a_run_whose_worker_has_left_is_in_line_and_can_be_moved(snapshot, base,
     page = client_for(mia).get(f"/runs/{run.uuid}/").content.decode()
     actions.prioritise(run_id=run.uuid, priority=URGENT, actor=mia)
 
-    assert "Make urgent" in page
+    assert "Raise priority" in page
     run.refresh_from_db()
     assert (run.state, run.job.priority) == (Run.State.TRAINING, URGENT)

@@ -4,6 +4,7 @@ import pytest
 from django.template import Context, Template
 
 from lifecycle.ui import navigation, palette
+from tests.support.pages import as_shown
 
 
 @pytest.fixture
@@ -11,7 +12,7 @@ def render():
     """Render a piece of template with the tags loaded."""
 
     def make(source: str, **context) -> str:
-        return Template("{% load lifecycle %}" + source).render(Context(context))
+        return as_shown(Template("{% load lifecycle %}" + source).render(Context(context)))
 
     return make
 

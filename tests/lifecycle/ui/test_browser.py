@@ -6,7 +6,7 @@ from playwright.sync_api import expect
 from lifecycle.ui import navigation
 from lifecycle.ui.navigation import NavItem
 from registry.access.models import User
-from tests.support.browser import NARROW, WIDE, is_legible, shown_as, shuts_nobody_out, violations
+from tests.support.browser import NARROW, OF_COLOURS, WIDE, is_legible, shown_as, shuts_nobody_out, violations
 
 pytestmark = [
     pytest.mark.browser,
@@ -29,7 +29,7 @@ def test_the_style_guide_shuts_nobody_out(opened, mia):
         expect(page.locator(".plot svg.main-svg").first).to_be_visible()
         is_legible(page, f"styleguide-{width}-{schemes[0]}")
         shown_as(page, width, schemes[1])
-        is_legible(page, f"styleguide-{width}-{schemes[1]}")
+        is_legible(page, f"styleguide-{width}-{schemes[1]}", OF_COLOURS)
 
 
 def test_the_sign_in_page_shuts_nobody_out(opened):

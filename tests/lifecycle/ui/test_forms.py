@@ -3,6 +3,7 @@ from django import forms
 
 from lifecycle.refusals import Refused
 from lifecycle.ui.forms import Problem, add_refusal, cleaned, errors_of, problems
+from tests.support.pages import as_shown
 
 
 class RunForm(forms.Form):
@@ -39,8 +40,8 @@ def test_a_wrong_field_is_told_to_screen_readers(wrong):
 
 
 def test_optional_fields_say_so_and_required_ones_do_not(wrong):
-    assert '<label for="id_note">Note <span class="opt">optional</span></label>' in wrong["note"].as_field_group()
-    assert '<label for="id_rank">LoRA rank</label>' in wrong["rank"].as_field_group()
+    assert '<label for="id_note">Note <span class="opt">optional</span></label>' in as_shown(wrong["note"].as_field_group())
+    assert '<label for="id_rank">LoRA rank</label>' in as_shown(wrong["rank"].as_field_group())
 
 
 def test_a_tick_stands_before_its_label(wrong):
@@ -50,7 +51,7 @@ def test_a_tick_stands_before_its_label(wrong):
 
 
 def test_choices_are_a_group_with_a_legend(wrong):
-    html = wrong["strategy"].as_field_group()
+    html = as_shown(wrong["strategy"].as_field_group())
 
     assert "<fieldset><legend>Strategy</legend>" in html
     assert html.count('<label class="check"') == 2
@@ -88,7 +89,7 @@ def test_a_whole_form_renders_with_its_hidden_fields():
         note = forms.CharField()
         digest = forms.CharField(widget=forms.HiddenInput)
 
-    html = str(Seen({"note": "", "digest": "abc"}))
+    html = as_shown(str(Seen({"note": "", "digest": "abc"})))
 
     assert "1 thing needs a change." in html
     assert '<input type="hidden" name="digest" value="abc"' in html

@@ -1,9 +1,9 @@
 import pytest
-from django.template.loader import render_to_string
 
 from lifecycle.ui import navigation, palette
 from lifecycle.ui.navigation import NavItem
 from lifecycle.ui.palette import Hit
+from tests.support.pages import render_shown
 
 pytestmark = pytest.mark.urls("tests.lifecycle.ui.urls")
 
@@ -60,13 +60,13 @@ def test_providers_are_not_asked_for_nothing():
 
 def test_a_result_is_a_list_of_options():
 
-    html = render_to_string("components/palette_results.html", {"sections": palette.find("mia", "compare"), "query": "compare"})
+    html = render_shown("components/palette_results.html", {"sections": palette.find("mia", "compare"), "query": "compare"})
 
     assert '<a role="option" id="palette-1-1" aria-selected="false" href="/work/runs/compare/"><span>Compare runs</span></a>' in html
 
 
 def test_an_empty_result_names_what_was_looked_for():
 
-    html = render_to_string("components/palette_results.html", {"sections": [], "query": "<x>"})
+    html = render_shown("components/palette_results.html", {"sections": [], "query": "<x>"})
 
     assert "Nothing found for “&lt;x&gt;”." in html

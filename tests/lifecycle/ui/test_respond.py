@@ -16,7 +16,7 @@ def test_a_browser_gets_the_page(client):
     response = client.get("/page/")
 
     assert response.status_code == 200
-    assert "<!doctype html>" in response.text
+    assert "<!DOCTYPE html>" in response.text
     assert '<section id="part">7</section>' in response.text
     assert "HX-Request" in response["Vary"]
 
@@ -30,7 +30,7 @@ def test_htmx_gets_the_fragment_alone(client):
 
 @pytest.mark.parametrize("header", ["HTTP_HX_BOOSTED", "HTTP_HX_HISTORY_RESTORE_REQUEST"])
 def test_boosted_links_and_history_get_the_page(client, header):
-    assert "<!doctype html>" in client.get("/page/", **HTMX, **{header: "true"}).text
+    assert "<!DOCTYPE html>" in client.get("/page/", **HTMX, **{header: "true"}).text
 
 
 def test_a_request_without_the_middleware_wants_the_page(rf):
@@ -93,7 +93,7 @@ def test_a_refused_fragment_request_becomes_a_toast_and_changes_nothing_else(cli
         .lstrip()
         .startswith('<div hx-swap-oob="beforeend:#toasts"><div class="toast" role="alert" data-toast><span class="st bad">')
     )
-    assert "<!doctype html>" not in response.text
+    assert "<!DOCTYPE html>" not in response.text
 
 
 @pytest.mark.parametrize(
@@ -110,7 +110,7 @@ def test_a_refused_page_says_why(client, kind, status, sentence):
 
     assert response.status_code == status
     assert sentence in response.text
-    assert "<!doctype html>" in response.text
+    assert "<!DOCTYPE html>" in response.text
 
 
 def test_a_conflict_says_what_to_do(client):

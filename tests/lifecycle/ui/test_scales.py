@@ -12,7 +12,7 @@ TURNED = re.compile(r"\b(?:deeper|darker|lighter|paler|brighter|fainter)\b", re.
 
 def test_the_steps_of_a_scale_are_those_of_the_cells_from_least_to_most():
     page = render_to_string("components/scale.html", {"least": "agree on all", "most": "differ on half or more"})
-    css = {path.name: path.read_text() for path in (settings.BASE_DIR / "static" / "css").glob("*.css")}
+    css = {path.name: " ".join(path.read_text().split()) for path in (settings.BASE_DIR / "static" / "css").glob("*.css")}
     cells = re.findall(r"& \.d(\d) { background: var\(--seq-(\d)\);", css["screens.css"])
     steps = dict(re.findall(r"\.seq-(\d) { --k: var\(--seq-(\d)\); }", css["components.css"]))
 

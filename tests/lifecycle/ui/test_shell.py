@@ -4,11 +4,12 @@ from pathlib import Path
 import pytest
 from django.conf import settings
 from django.template import TemplateSyntaxError
-from django.template.loader import get_template, render_to_string
+from django.template.loader import get_template
 
 from lifecycle.ui import navigation
 from lifecycle.ui.navigation import NavItem
 from registry.access.models import User
+from tests.support.pages import render_shown
 
 ROOT = Path(settings.BASE_DIR)
 TEMPLATES = sorted(path.relative_to(ROOT / "templates").as_posix() for path in (ROOT / "templates").rglob("*.html"))
@@ -75,14 +76,14 @@ def test_counts_come_out_of_band():
     navigation.register(NavItem("Training", "Runs", "work:runs", count=lambda user: 2))
     navigation.register(NavItem("Training", "Compare", "work:compare", 200, count=lambda user: 0))
 
-    html = render_to_string("components/navigation_counts.html", {"counts": navigation.counts("mia")})
+    html = render_shown("components/navigation_counts.html", {"counts": navigation.counts("mia")})
 
     assert '<span class="n" id="count-work-runs" hx-swap-oob="true">2</span>' in html
     assert '<span class="n" id="count-work-compare" hx-swap-oob="true"></span>' in html
 
 
 def test_a_stranger_sees_no_navigation(rf):
-    html = render_to_string("404.html", {}, rf.get("/"))
+    html = render_shown("404.html", {}, rf.get("/"))
 
     assert "data-palette" not in html
     assert 'class="who"' not in html
@@ -92,7 +93,7 @@ def test_a_dialog_asks_for_reason_and_typed_name(rf):
     seen = {"seen": "a<b"}
     context = {"id": "roll", "title": "Roll back?", "text": "All traffic.", "action": "/roll/", "confirm": "Roll back", "kind": "danger"}
 
-    html = render_to_string("components/dialog.html", context | {"match": "3.2.0", "reason": True, "hidden_fields": seen}, rf.get("/"))
+    html = render_shown("components/dialog.html", context | {"match": "3.2.0", "reason": True, "hidden_fields": seen}, rf.get("/"))
 
     assert 'name="csrfmiddlewaretoken"' in html
     assert '<input type="hidden" name="seen" value="a&lt;b">' in html
@@ -136,4 +137,4 @@ def user(empty_registries):
 def page(rf, user):
     request = rf.get("/")
     request.user = user
-    return render_to_string("404.html", {}, request)
+    return render_shown("404.html", {}, request)

@@ -52,7 +52,7 @@ def test_a_stale_form_changes_nothing(live_endpoint, objective, omar, lee):
         lambda: set_(live_endpoint, omar, seen=0, target=0.99),
         lambda: actions.switch_objective(objective_id=objective.uuid, is_on=False, actor=omar, seen=1),
     ):
-        with pytest.raises(Conflict, match="Changed while you were reading"):
+        with pytest.raises(Conflict, match="Someone else changed this objective"):
             act()
     kept = Objective.objects.get()
     assert (kept.target, kept.is_on, len(events())) == (0.999, True, 2)
@@ -85,7 +85,7 @@ def test_what_does_not_fit_is_refused_by_field(live_endpoint, omar, given, field
 
 
 def test_an_owner_has_to_see_the_endpoint(live_endpoint, omar, otto):
-    with pytest.raises(Refused, match="The owner does not see this endpoint."):
+    with pytest.raises(Refused, match="The owner can't see this endpoint."):
         set_(live_endpoint, omar, owner=otto)
 
     assert Objective.objects.count() == 0
@@ -108,8 +108,8 @@ def test_a_row_that_cannot_fire_is_told_when_the_target_is_low():
     (said,) = rules.warnings(0.9, 30)
 
     assert said == (
-        "The page row 1\u00a0h / 5\u00a0min can never fire: even if everything fails, a target of 90\u00a0% burns at 10.0, and the row "
-        "needs 14.4. It works from 93.1\u00a0% on."
+        "The page rule 1\u00a0h / 5\u00a0min can never fire: even if all events are bad, a target of 90\u00a0% burns at 10.0, and the rule "
+        "needs 14.4. It can fire with a target of 93.1\u00a0% or more."
     )
     assert rules.warnings(0.995, 30) == []
 

@@ -43,14 +43,14 @@ def drifted(live_endpoint, happened):
 def test_drift_is_a_ticket_that_its_end_resolves(drifted, live_endpoint):
     assert drifted() == 1
     alert = Alert.objects.get()
-    assert (alert.severity, alert.title, alert.value) == ("ticket", "inbox/support-inbox-prod: confidence drifts", 0.31)
-    assert alert.text.startswith("Confidence: PSI 0.310, limit PSI 0.200; over its limit.")
+    assert (alert.severity, alert.title, alert.value) == ("ticket", "inbox/support-inbox-prod: confidence is drifting", 0.31)
+    assert alert.text.startswith("Confidence: PSI 0.310, limit PSI 0.200; above its limit.")
     drifted(monitor="length")
 
     drifted("drift.closed")
 
     assert [(each.title, each.state) for each in Alert.objects.order_by("id")] == [
-        ("inbox/support-inbox-prod: confidence drifts", "resolved"), ("inbox/support-inbox-prod: length drifts", "firing"),
+        ("inbox/support-inbox-prod: confidence is drifting", "resolved"), ("inbox/support-inbox-prod: length is drifting", "firing"),
     ]  # fmt: skip
 
 
@@ -61,10 +61,10 @@ def test_each_window_says_anew_what_an_open_monitor_measures(drifted, live_endpo
 
     alert = Alert.objects.get()
     assert (alert.value, alert.count) == (1.858, 2)
-    assert alert.text.startswith("Predicted label: PSI 1.858, limit PSI 0.325; over its limit.")
+    assert alert.text.startswith("Predicted label: PSI 1.858, limit PSI 0.325; above its limit.")
     assert [(each.label, each.value) for each in detail.alert(omar, alert)["figures"]][3] == ("Predicted label", "PSI 1.858")
     drifted("drift.measured", monitor="label", value=0.05, limit=0.325)
-    assert "within its limit again" in Alert.objects.get().text
+    assert "back within its limit" in Alert.objects.get().text
 
 
 def test_a_window_opens_no_alert_that_a_person_has_resolved(drifted, omar):
@@ -84,7 +84,7 @@ def test_a_fall_of_accuracy_is_told_in_points_as_the_page_of_drift_has_it(drifte
     alert = Alert.objects.get()
     assert detail.measure_of(alert) == ("Accuracy", "down 16.5 points")
     assert alert.text.startswith(
-        "Accuracy is below the objective of 85\u00a0% right answers. Accuracy: down 16.5 points, limit 8.6 points; over its limit."
+        "Accuracy is below the objective of 85\u00a0% correct predictions. Accuracy: down 16.5 points, limit 8.6 points; above its limit."
     )
 
 
@@ -95,7 +95,7 @@ def test_a_ticket_about_drift_ends_when_its_version_is_not_live_any_more(drifted
     actions.read_outbox(NOON)
 
     alert = Alert.objects.get()
-    assert (alert.state, alert.resolution) == ("resolved", "Its version is not live any more.")
+    assert (alert.state, alert.resolution) == ("resolved", "Its version is no longer live.")
 
 
 def test_more_open_tickets_need_no_more_statements(drifted, live_endpoint, project):
@@ -162,12 +162,12 @@ def test_a_server_that_cannot_follow_the_routes_is_a_page_in_every_project_that_
 
     alert = Alert.objects.get()
     assert (alert.severity, alert.project, alert.endpoint) == ("page", project, None)
-    assert alert.title == "Inference server a cannot follow the routes"
-    assert alert.text == "The signature does not fit. It stays on epoch 7: changes of traffic do not reach it."
+    assert alert.title == "Inference server a can't apply the current config"
+    assert alert.text == "The signature does not fit. It stays on config v7; traffic changes don't reach it."
     happened("endpoints.server_problem", server="b", problem="", epoch=8)
     assert Alert.objects.get().is_open
     happened("endpoints.server_problem", server="a", problem="", epoch=8)
-    assert Alert.objects.get().resolution == "The server says that all is well."
+    assert Alert.objects.get().resolution == "The server reports no problems."
 
 
 def test_the_page_about_a_server_stays_when_the_server_dies_and_ends_when_it_runs_again_and_says_so(live_endpoint):
@@ -193,7 +193,7 @@ def test_a_version_that_a_server_refuses_is_a_page_until_its_deployment_ends(hap
 
     alert = Alert.objects.get()
     assert (alert.severity, alert.title) == ("page", "inbox/support-inbox-prod: a server refused to load 1.0.0")
-    assert "It is damaged and in quarantine." in alert.text
+    assert "It's damaged and in quarantine." in alert.text
     assert actions.read_outbox(NOON) == 0
     assert Alert.objects.get().is_open
     Deployment.objects.filter(pk=live.pk).update(ended_at=NOON, ended_by=live.started_by, end_reason="x")
@@ -211,7 +211,7 @@ def test_a_version_that_all_servers_load_again_is_no_alert_any_more(happened, li
     happened("endpoints.load_recovered", **about)
 
     alert = Alert.objects.get()
-    assert (alert.state, alert.resolution) == ("resolved", "All servers have loaded it.")
+    assert (alert.state, alert.resolution) == ("resolved", "All servers have loaded the version.")
 
 
 def test_a_row_that_cannot_be_read_keeps_no_other_and_no_evaluation_from_running(happened, live_endpoint, monkeypatch, caplog):
@@ -221,7 +221,7 @@ def test_a_row_that_cannot_be_read_keeps_no_other_and_no_evaluation_from_running
 
     assert happened("endpoints.server_problem", server="a", problem="The signature does not fit.", epoch=7) == 2
 
-    assert Alert.objects.get().title == "Inference server a cannot follow the routes"
+    assert Alert.objects.get().title == "Inference server a can't apply the current config"
     assert "topic=drift.opened" in caplog.text
     assert actions.read_outbox(NOON) == 0
 
@@ -247,10 +247,10 @@ def test_what_a_server_says_of_an_endpoint_is_for_its_project_alone(happened, li
     happened("endpoints.server_problem", server="a", problem="Endpoint inbox/support-inbox-prod: two stable arms.", epoch=7)
 
     assert list(Alert.objects.order_by("project_id").values_list("project__slug", "text")) == [
-        ("inbox", "Endpoint inbox/support-inbox-prod: two stable arms. It stays on epoch 7: changes of traffic do not reach it."),
+        ("inbox", "Endpoint inbox/support-inbox-prod: two stable arms. It stays on config v7; traffic changes don't reach it."),
         (
             "other",
-            "It refused them for what they say of an endpoint of another project. It stays on epoch 7: changes of traffic do not reach it.",
+            "It refused them for what they say of an endpoint of another project. It stays on config v7; traffic changes don't reach it.",
         ),
     ]
 

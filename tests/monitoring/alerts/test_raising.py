@@ -62,7 +62,7 @@ def test_what_ended_before_anybody_was_told_is_noise_avoided(raised, live_endpoi
     actions.resolve_alert(source="drill", key={"n": "a"}, endpoint=live_endpoint, text="It is over.", now=NOON)
 
     check = Check.objects.get()
-    assert (check.state, check.why, check.said) == ("suppressed", "overtaken", "It ended before anybody was told.")
+    assert (check.state, check.why, check.said) == ("suppressed", "overtaken", "It ended before anyone was notified.")
 
 
 def test_an_alert_of_no_endpoint_belongs_to_a_project(project, db):

@@ -192,7 +192,7 @@ def test_a_channel_that_was_told_hears_the_end(raised, channel, live_endpoint):
         actions.tell(NOON + 2 * MIN)
 
     end = Delivery.objects.order_by("-id").first()
-    assert (end.subject, end.text, end.data["event"]) == ("Over: Errors burn", "It is over.", "alert.resolved")
+    assert (end.subject, end.text, end.data["event"]) == ("Resolved: Errors burn", "It is over.", "alert.resolved")
     assert Delivery.objects.count() == 2
 
 
@@ -227,11 +227,11 @@ def test_the_digest_is_one_message_a_day_from_eight_on(raised, project, channel)
     assert (sent.key, sent.subject) == ("digest:2026-11-25", "Digest: 2 raised, 2 open")
     assert sent.text == (
         "Open now\n- Ticket: Length drifts (firing)\n- Page: Later (firing)\n\nRaised since the last digest\n"
-        "- Digest: A canary was stopped by Lee (firing)\n- Ticket: Length drifts (firing)\n\nNothing was held back."
+        "- Digest: A canary was stopped by Lee (firing)\n- Ticket: Length drifts (firing)\n\nNothing was suppressed."
     )
     assert told() == ["lee", "omar"]
     read = Alert.objects.get(severity="digest")
-    assert (read.resolution, read.told_at is None) == ("Said in the digest.", False)
+    assert (read.resolution, read.told_at is None) == ("Included in the digest.", False)
     assert [event.object_id for event in Event.objects.filter(verb="alerts.resolved")] == [str(read.uuid)]
 
 
@@ -243,7 +243,7 @@ def test_a_digest_alert_is_never_said_alone(raised, channel):
 
 
 @pytest.mark.postgres
-@pytest.mark.parametrize(("until", "sentence"), [(8 * 24 * HOUR, "up to 7 days"), (-MIN, "ends in the future")])
+@pytest.mark.parametrize(("until", "sentence"), [(8 * 24 * HOUR, "up to 7 days"), (-MIN, "an end in the future")])
 def test_a_silence_lasts_up_to_seven_days(live_endpoint, project, omar, until, sentence):
     from django.utils import timezone
 
@@ -262,6 +262,6 @@ def test_a_silence_needs_a_reason_and_ends_once(live_endpoint, project, omar):
     made = actions.silence(project=project, endpoint=None, until=timezone.now() + HOUR, reason="Load test", actor=omar)
     actions.end_silence(silence_id=made.uuid, actor=omar)
 
-    with pytest.raises(Conflict, match="over already"):
+    with pytest.raises(Conflict, match="already ended"):
         actions.end_silence(silence_id=made.uuid, actor=omar)
     assert Silence.objects.get().ended_by == omar

@@ -85,7 +85,7 @@ def test_the_texts_behind_a_bin_come_without_leaving_the_page(opened, live_serve
     address = reverse("drift:endpoint", args=[story.endpoint.uuid])
     page = opened(address, ana)
 
-    page.get_by_role("link", name="Texts of the bin that grew most").first.click()
+    page.get_by_role("link", name="Texts in the bin that grew most").first.click()
 
     expect(page.get_by_role("heading", name="Predicted label: billing")).to_be_visible()
     expect(page.get_by_text("Somebody stole my card number").first).to_be_visible()

@@ -31,7 +31,7 @@ def test_it_opens_with_the_third_of_five_windows_and_not_before(traffic):
     assert row.value == pytest.approx(report.results["label"]["value"])
     assert (report.state, report.results["label"]["mark"]) == ("drift", "drift")
     assert report.why.startswith("Predicted label: PSI ")
-    assert report.why.endswith("over in 3 of the last 5 windows.")
+    assert report.why.endswith("exceeded in 3 of the last 5 windows.")
 
 
 def test_opening_is_told_above_and_stands_in_the_trail(opened):
@@ -71,7 +71,7 @@ def test_it_closes_after_three_quiet_windows(traffic, opened):
 
     opened.refresh_from_db()
     assert opened.closed_at == day(7).end
-    assert opened.end_reason == "Three windows in a row lay well below the limit."
+    assert opened.end_reason == "Three windows in a row were well below the limit."
     assert Outbox.objects.get(topic="drift.closed").payload["episode"] == str(opened.uuid)
     assert Event.objects.filter(verb="drift.closed").count() == 1
     assert queries.open_episodes(traffic.endpoint) == []
@@ -81,7 +81,7 @@ def test_windows_with_too_little_data_neither_close_nor_open(traffic, opened):
     reports = [traffic.measure(number, {"billing": 10}) for number in (5, 6, 7, 8)]
 
     assert [report.state for report in reports] == ["insufficient"] * 4
-    assert reports[0].why == "10 answers; at least 50 are needed. Predicted label stood open before and still does."
+    assert reports[0].why == "10 predictions; at least 50 are needed. Still open from before: Predicted label."
     assert queries.open_episodes(traffic.endpoint) == [opened]
 
 
@@ -109,7 +109,7 @@ def test_what_stands_open_ends_as_soon_as_its_version_is_not_live(project, traff
     actions.tick(day(4).end)
 
     opened.refresh_from_db()
-    assert (opened.closed_at, opened.end_reason) == (day(4).end, "1.1.0 answers in its place.")
+    assert (opened.closed_at, opened.end_reason) == (day(4).end, "1.1.0 replaced it.")
     assert Outbox.objects.get(topic="drift.closed").payload["episode"] == str(opened.uuid)
     assert queries.open_episodes(traffic.endpoint) == []
 

@@ -50,7 +50,7 @@ def test_traffic_like_the_evaluation_is_as_evaluated(traffic):
         "label": "ok", "confidence": "ok", "length": "ok", "oov": "not_measured", "accuracy": "ok",
     }  # fmt: skip
     assert report.results["label"]["value"] == pytest.approx(0, abs=0.03)  # three answers of the evaluation are wrong
-    assert report.why == "Nothing differs from the evaluation by more than chance and what matters."
+    assert report.why == "No statistically and practically significant difference from the evaluation."
     known = report.baseline.histograms["label"]
     assert sorted(report.bins["label"]) == [[name, known[name], 200] for name in sorted(known)]
     assert report.estimate["accuracy"]["value"] == pytest.approx(0.95, abs=0.02)
@@ -78,7 +78,7 @@ def test_the_same_window_again_is_the_same_report(traffic):
 def test_a_window_without_answers_is_insufficient_and_not_good(live_endpoint):
     report = actions.measure(live_endpoint, live_endpoint.alias.version, day(2))
 
-    assert (report.state, report.rows, report.why, report.ratio) == ("insufficient", 0, "Nothing was answered.", None)
+    assert (report.state, report.rows, report.why, report.ratio) == ("insufficient", 0, "No predictions in this window.", None)
     assert {each["mark"] for each in report.results.values()} == {"insufficient", "not_measured"}
     assert report.estimate is None
 
@@ -86,15 +86,13 @@ def test_a_window_without_answers_is_insufficient_and_not_good(live_endpoint):
 def test_fewer_than_fifty_answers_are_insufficient(traffic):
     report = traffic.measure(2, {"billing": 49})
 
-    assert (report.state, report.why) == ("insufficient", "49 answers; at least 50 are needed.")
+    assert (report.state, report.why) == ("insufficient", "49 predictions; at least 50 are needed.")
 
 
 def test_labels_that_the_evaluation_does_not_know_are_named(traffic):
     report = traffic.measure(2, EVEN | {"fraud": 200})
 
-    assert "25.0 % of the answers carry labels that the evaluation does not know (fraud)" in report.results["label"]["why"].replace(
-        "\xa0", " "
-    )
+    assert "25.0 % of predictions have labels that aren't in the evaluation (fraud)" in report.results["label"]["why"].replace("\xa0", " ")
     assert [statistics.OTHER, 0, 200] in report.bins["label"]
 
 
@@ -174,7 +172,7 @@ def test_an_evaluation_that_cannot_be_read_is_failed_and_not_good(live_endpoint,
     report = actions.measure(live_endpoint, live_endpoint.alias.version, day(2))
 
     assert (report.state, report.baseline) == ("failed", None)
-    assert report.why == "The evaluation of 1.0.0 cannot be used. Its file cannot be read."
+    assert report.why == "The evaluation of 1.0.0 can't be used. Its file can't be read."
 
 
 def test_the_shadow_is_not_what_clients_got(project, traffic):

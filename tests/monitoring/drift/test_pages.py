@@ -43,7 +43,7 @@ def test_an_endpoint_that_was_never_measured_says_so(client_for, live_endpoint, 
     html = client_for(omar).get(url("endpoint", live_endpoint)).content.decode()
 
     assert "Not measured" in html
-    assert html.count("Nothing is over yet.") == 1
+    assert html.count("No window has ended yet.") == 1
     assert html.count("Not measured") == 2  # beside the title, and the one note
     assert "As evaluated" not in html
 
@@ -57,13 +57,13 @@ def test_a_drifting_endpoint_names_the_monitor_its_value_and_its_limit(client_fo
     assert "PSI 0.100" in html
     assert 'data-chart="bins-label-figure"' in html
     assert 'data-chart="bins-confidence-figure"' in html
-    assert "Over in 3 of the last 3 windows." in html
+    assert "Exceeded in 3 of the last 3 windows." in html
 
 
 def test_weeks_and_accuracy_are_drawn(client_for, recent, omar):
     html = client_for(omar).get(url("endpoint", recent[0].endpoint)).content.decode()
 
-    assert "Predicted label was beyond its limit on 3 of 3 days." in html
+    assert "Predicted label exceeded its limit on 3 of 3 days." in html
     assert 'data-chart="accuracy-figure"' in html
     assert "Correct (from feedback): 75.0" in html
 
@@ -74,7 +74,7 @@ def test_too_little_is_said_to_be_too_little(client_for, traffic, omar):
     html = client_for(omar).get(url("endpoint", traffic.endpoint)).content.decode()
 
     assert "Not enough data" in html
-    assert "3 answers; at least 50 are needed." in html
+    assert "3 predictions; at least 50 are needed." in html
     assert "As evaluated" not in html
 
 
@@ -134,7 +134,7 @@ def test_the_list_shows_state_and_shape(client_for, recent, omar):
     assert "support-inbox-prod" in html
     assert "Drift: predicted label" in html
     assert '<svg class="spark"' in html
-    assert "1 of 1 endpoint drifts." in html
+    assert "1 of 1 endpoint is drifting." in html
 
 
 def test_a_stranger_sees_nothing(client_for, drifting, otto):
@@ -191,7 +191,7 @@ def test_texts_are_escaped_and_for_those_who_read_texts(client_for, answers, ana
     assert "&lt;b&gt;" in client_for(ana).get(url("behind", answers.endpoint), wanted).content.decode()
     html = client_for(omar).get(url("behind", answers.endpoint), wanted).content.decode()
     assert "parcel" not in html
-    assert "your role does not read texts" in html
+    assert "your role can't read texts" in html
 
 
 @pytest.mark.postgres
@@ -201,7 +201,7 @@ def test_erased_texts_are_gone(client_for, answers, ana):
     html = client_for(ana).get(url("behind", answers.endpoint), {"monitor": "label", "bin": "delivery"}).content.decode()
 
     assert "parcel" not in html
-    assert "The text is not kept, or was erased." in html
+    assert "Text not stored, or erased." in html
 
 
 @pytest.mark.parametrize("wanted", [{"monitor": "nonsense"}, {"monitor": "label", "bin": "nonsense"}, {"report": "nonsense"}])
@@ -270,7 +270,7 @@ def test_a_year_has_all_its_days_and_the_estimates_say_where_they_begin(client_f
     assert queries.estimates(traffic.endpoint, version, since)[1] is False
     monkeypatch.setattr(queries.estimates, "__defaults__", (2,))
     assert [start for start, _ in queries.estimates(traffic.endpoint, version, since)[0]] == [day(5).start, day(6).start]
-    assert "Windows before 2026-03-05 00:00 UTC are too many" in page.accuracy(reports[-1], since).caption
+    assert "Estimates before 2026-03-05 00:00 UTC aren't drawn" in page.accuracy(reports[-1], since).caption
 
 
 # ── Measuring now ───────────────────────────────────────────────────────────
@@ -285,7 +285,7 @@ def test_who_may_has_it_measured_once(client_for, live_endpoint, omar):
     assert job.created_by == omar
     event = Event.objects.get(verb="drift.measured")
     assert event.actor == str(omar.uuid)
-    assert "A measurement runs." in client.get(url("endpoint", live_endpoint)).content.decode()
+    assert "A measurement is running." in client.get(url("endpoint", live_endpoint)).content.decode()
 
 
 def test_who_may_not_is_told_who_may(client_for, live_endpoint, ana):
@@ -293,7 +293,7 @@ def test_who_may_not_is_told_who_may(client_for, live_endpoint, ana):
 
     assert client.post(url("measure", live_endpoint)).status_code == 403
     assert not Job.objects.filter(kind="drift.measure").exists()
-    assert "ML engineers, ML leads and on-call" in client.get(url("endpoint", live_endpoint)).content.decode()
+    assert "ML engineers, ML leads, and on-call" in client.get(url("endpoint", live_endpoint)).content.decode()
 
 
 # ── Queries ─────────────────────────────────────────────────────────────────

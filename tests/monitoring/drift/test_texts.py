@@ -124,7 +124,7 @@ def test_too_few_texts_are_insufficient(live_endpoint, kept, engine):
 
     found = check(live_endpoint)
 
-    assert (found.state, found.results["words"]["why"]) == ("insufficient", "20 texts are kept of the window; at least 50 are needed.")
+    assert (found.state, found.results["words"]["why"]) == ("insufficient", "The window has 20 stored texts; at least 50 are needed.")
     assert engine == []
 
 
@@ -156,7 +156,7 @@ def test_a_model_without_vectors_is_compared_by_words_alone(live_endpoint, kept,
     found = check(live_endpoint)
 
     assert found.results["meaning"]["mark"] == "not_measured"
-    assert found.results["meaning"]["why"] == "The model gives no vectors. It was exported without them."
+    assert found.results["meaning"]["why"] == "The model produces no embeddings. It was exported without them."
     assert found.results["words"]["value"] > 0.95
     assert found.outside is None
 

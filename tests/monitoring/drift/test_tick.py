@@ -89,8 +89,8 @@ def test_the_version_that_answered_most_is_measured(project, traffic, live_endpo
     assert (report.version.semver, report.rows) == ("1.0.0", 600)
 
 
-def test_an_endpoint_that_goes_wrong_does_not_keep_others_from_their_turn(project, traffic, live_endpoint, monkeypatch):
-    other = endpoints.deployed_endpoint(project, slug="second")
+def test_an_endpoint_that_goes_wrong_does_not_keep_others_from_their_turn(traffic, live_endpoint, monkeypatch):
+    other = endpoints.copied(live_endpoint, "second")
     traffic.write(day(19).start)
     ticking = actions.tick.__globals__
     original = ticking["catch_up"]

@@ -50,7 +50,7 @@ def test_the_strip_adds_up_what_clients_asked_and_leaves_the_shadow_out(day, lee
     shown = dashboard(lee)
 
     assert figure(shown, "Requests") == ("110", "90 texts answered")
-    assert figure(shown, "Available") == ("97.83\u00a0%", "2 failed, 8 turned away")  # 2 of 92 that were meant to be answered
+    assert figure(shown, "Available") == ("97.83\u00a0%", "2 failed, 8 rejected due to overload")  # 2 of 92 that were meant to be answered
     assert figure(shown, "Correct (from feedback)") == ("75.0\u00a0%", "of 20 predictions with feedback; 2 overridden")
     assert shown["rows"][0].cost == pytest.approx(0.5)
     told = shown["rows"][0].right
@@ -94,7 +94,7 @@ def test_the_last_thirty_days_are_the_same_on_the_dashboard_and_on_the_page_of_t
 def test_few_failures_of_many_are_not_shown_as_none(day, lee, dashboard, live_endpoint):
     day(1, requests=1_000_000, errors=30, answers=999_970)
 
-    assert figure(dashboard(lee), "Available") == ("99.997\u00a0%", "30 failed, 0 turned away")
+    assert figure(dashboard(lee), "Available") == ("99.997\u00a0%", "30 failed, 0 rejected due to overload")
     assert figure(traffic.panels(live_endpoint, "7d", full=False), "Errors") == ("0.003\u00a0%", "30 requests")
 
 
@@ -169,7 +169,7 @@ def test_a_budget_reads_the_same_on_the_dashboard_and_among_the_alerts(live_endp
         Objective.objects.create(endpoint=live_endpoint, kind=kind, target=0.98, reading={"budget": budget}, read_at=timezone.now())
 
     told = [line.said for line in dashboard(lee)["budgets"]]
-    assert told == ["spent, 185\u00a0% over", "0.4\u00a0% left, 0.04 days at this rate"]
+    assert told == ["overspent by 185\u00a0%", "0.4\u00a0% left, 0.04 days at the current rate"]
     assert [line.said for line in listing.alerts(lee, {}, None)["budgets"]] == told
 
 
@@ -225,7 +225,7 @@ def test_the_dashboard_and_the_page_of_a_figure_tell_one_difference(kpi, lee, cl
     (lift,) = (board := client_for(lee).get("/dashboard/")).context["lifts"]
 
     shown = lift.difference
-    assert (told.value, told.unit, told.sub) == (shown.value, shown.unit, f"{shown.low} to {shown.high}, at every look")
+    assert (told.value, told.unit, told.sub) == (shown.value, shown.unit, f"{shown.low} to {shown.high}, valid at any time")
     assert shown.with_unit == "+25.0\u00a0points"
     assert all(each in board.content.decode() for each in (shown.with_unit, f"[{shown.low}, {shown.high}]", f'aria-label="{shown.told}"'))
 

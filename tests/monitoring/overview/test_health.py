@@ -22,7 +22,7 @@ WELL = {"live": True, "drift": "ok", "budgets": (0.8, 0.9), "requests": 1200}
         ({"budgets": (0.9, 0.0)}, "bad", "over budget"),
         ({"pages": 1}, "bad", "alert open"),
         ({"drift": "drift"}, "bad", "drifting"),
-        ({"holding": True}, "warn", "canary holds"),
+        ({"holding": True}, "warn", "canary on hold"),
         ({"budgets": (0.24,)}, "warn", "budget low"),
         ({"budgets": (0.25,)}, "ok", "healthy"),
         ({"drift": "failed"}, "warn", "drift not measured"),
@@ -44,7 +44,7 @@ def test_of_two_troubles_the_graver_is_named():
 
 
 def test_what_is_missing_is_named():
-    assert health(Standing(live=True, requests=5)).why == "Without drift and objectives nobody can call it healthy."
+    assert health(Standing(live=True, requests=5)).why == "Health is unknown without drift and objectives."
 
 
 def test_weeks_begin_on_mondays_and_the_running_one_is_the_last():

@@ -18,7 +18,7 @@ URL = "/dashboard/"
 def test_an_empty_project_is_told_what_will_stand_here(project, lee, client_for):
     answer = client_for(lee).get(URL)
 
-    assert "Nothing is served yet" in answer.content.decode()
+    assert "Nothing deployed yet" in answer.content.decode()
 
 
 def test_somebody_elsewhere_sees_nothing_of_it(live_endpoint, client_for):
@@ -63,7 +63,7 @@ def test_an_old_page_does_not_vanish_behind_newer_tickets(live_endpoint, project
 
     assert [note.fact for note in shown["notes"][:2]] == ["Alert 0", "Alert 59"]
     assert [(each.value, each.sub) for each in shown["figures"] if each.label == "Open pages"] == [("1", "59 tickets")]
-    assert shown["rows"][0].health.why == "1 open alert of the kind that wakes people."
+    assert shown["rows"][0].health.why == "1 open alert with severity page."
 
 
 def test_what_drifts_together_is_one_note(live_endpoint, project, lee, dashboard):
@@ -76,8 +76,8 @@ def test_what_drifts_together_is_one_note(live_endpoint, project, lee, dashboard
 
     notes = dashboard(lee)["notes"]
 
-    assert [(note.fact, note.url) for note in notes] == [("inbox/support-inbox-prod drifts", "/drift/")]
-    assert notes[0].text.startswith("Confidence, length and unknown words are over their limits")
+    assert [(note.fact, note.url) for note in notes] == [("inbox/support-inbox-prod is drifting", "/drift/")]
+    assert notes[0].text.startswith("Confidence, length and unknown words stay above their limits")
 
 
 def test_one_endpoint_and_many_take_the_same_statements(live_endpoint, day, lee, dashboard):

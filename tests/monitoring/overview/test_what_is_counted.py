@@ -44,9 +44,9 @@ def test_only_what_a_proposal_led_to_is_no_run_by_hand(live_endpoint, mia, lee, 
     assert drawn == {name: n for name, n in zip(chart.head[1:], chart.rows[-1][1:], strict=True) if n}
 
 
-def test_what_goes_live_by_an_approval_is_no_rollback_though_it_was_live_before(project, omar, lee, dashboard):
-    endpoint = endpoints.deployed_endpoint(project, versions=2)
-    newer = endpoint.alias.version
+def test_what_goes_live_by_an_approval_is_no_rollback_though_it_was_live_before(live_endpoint, project, omar, lee, dashboard):
+    endpoint, second = live_endpoint, endpoints.with_approval(live_endpoint)
+    newer = actions.deploy(request_id=second.uuid, actor=omar).version
     assert dashboard(lee)["rollbacks"].versions == 0
 
     moves = Alias.objects.get(endpoint=endpoint).moves

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from django.core.exceptions import PermissionDenied
 
+from monitoring.retraining.models import Proposal
 from monitoring.retraining.rules import State
 from registry.catalog import actions as catalog
 from registry.catalog import queries
@@ -34,8 +35,14 @@ def registered(proposal):
     return advance(advance(proposal))
 
 
-def test_who_wrote_the_card_that_is_copied_is_an_author_of_the_copy(reworded, training_now, endpoint, mia, lee):
-    version = registered(training_now).version
+@pytest.fixture
+def copied(reworded, training_now) -> Proposal:
+    """The card went along with the new version, whose promotion is requested."""
+    return registered(training_now)
+
+
+def test_who_wrote_the_card_that_is_copied_is_an_author_of_the_copy(copied, endpoint, mia, lee):
+    version = copied.version
     card = queries.newest_card(version)
 
     assert (card.stated, card.author) == (WORDS, None)
@@ -47,23 +54,21 @@ def test_who_wrote_the_card_that_is_copied_is_an_author_of_the_copy(reworded, tr
     assert document_of(asked.canonical)["payload"]["carried"] == {"version": str(endpoint.alias.version.uuid), "revision": 2}
 
 
-def test_and_does_not_approve_it(reworded, training_now, lee):
-    request = registered(training_now).promotion
+def test_and_does_not_approve_it(copied, lee):
+    request = copied.promotion
 
     with pytest.raises(PermissionDenied, match=PARTS["card"]):
         approve(request, lee)
     assert request.verdicts.count() == 0
 
 
-def test_so_they_are_where_the_registration_is_from_before_events_said_so(reworded, training_now, project, mia, lee):
-    version = registered(training_now).version
-
+def test_so_they_are_where_the_registration_is_from_before_events_said_so(copied, project, mia, lee):
     def without(document):
         return document | {"payload": {name: told for name, told in document["payload"].items() if name != "words_of"}}
 
     rewrite(str(project.uuid), without)
 
-    assert queries.card_authors(version) == {str(mia.uuid), str(lee.uuid)}
+    assert queries.card_authors(copied.version) == {str(mia.uuid), str(lee.uuid)}
 
 
 def alter(card):

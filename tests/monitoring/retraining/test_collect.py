@@ -63,7 +63,7 @@ def test_the_queue_holds_items_that_know_their_predictions(collected, traffic, m
         assert pick.item.external_id == str(pick.prediction.uuid)
         assert pick.item.split == ("test" if pick.kind == "sample" else "train")
     assert {pick.kind for pick in picks} == {"wrong", "unsure", "sample"}
-    assert "called wrong" in found.collect_note
+    assert "reported wrong" in found.collect_note
 
 
 def test_feedback_is_no_label(collected):
@@ -84,8 +84,8 @@ def test_known_and_erased_texts_are_skipped_and_counted(endpoint, traffic, mia, 
     found = collect(actions.propose(endpoint_id=endpoint.uuid, actor=mia, queue_items=100))
 
     assert found.items == 26
-    assert "1 in the dataset already" in found.collect_note
-    assert "3 called wrong whose text is erased or was not kept" in found.collect_note
+    assert "1 already in the dataset" in found.collect_note
+    assert "3 reported wrong, but their text is erased or wasn't stored" in found.collect_note
     assert Item.objects.filter(normal_digest=Item.objects.get(text=traffic[0].text.upper() + "!").normal_digest).count() == 1
 
 
@@ -93,7 +93,7 @@ def test_a_window_without_texts_says_so_and_stays_open(endpoint, mia):
     found = collect(actions.propose(endpoint_id=endpoint.uuid, actor=mia))
 
     assert (found.state, found.queue, found.upload) == ("open", None, None)
-    assert found.collect_note.startswith("There is no new text in the window")
+    assert found.collect_note.startswith("No new texts in the window")
 
 
 def test_where_nobody_behind_it_may_read_texts_none_is_copied(omars, mia, lee):
@@ -103,10 +103,9 @@ def test_where_nobody_behind_it_may_read_texts_none_is_copied(omars, mia, lee):
     assert (found.upload, found.queue, found.collected_by, Pick.objects.count()) == (None, None, None, 0)
     assert not Item.objects.filter(text__contains="new wish").exists()
     assert found.blocked_by == (
-        "Nobody behind this proposal may read the texts of the endpoint and also open a labeling queue. "
-        "An ML engineer can collect them here."
+        "Nobody responsible for this proposal can both read its texts and open a labeling queue. An ML engineer can collect the texts here."
     )
-    told = Notice.objects.filter(text="Proposal 1 to retrain support-inbox-prod waits for somebody who may read its texts to collect them.")
+    told = Notice.objects.filter(text="Proposal 1 to retrain support-inbox-prod needs someone who can read its texts to collect them.")
     assert [row.user for row in told] == [mia]
 
 
@@ -117,7 +116,7 @@ def test_who_may_read_texts_collects_them_in_their_own_name(omars, client_for, o
     if approved:
         approve(proposal, lee)
     page, address = f"/retraining/{proposal.uuid}/", f"/api/v1/retraining/{proposal.uuid}/collect/"
-    assert "Collect the texts" in client_for(mia).get(page).content.decode()
+    assert "Collect texts" in client_for(mia).get(page).content.decode()
 
     for each in (omar, lee):
         assert client_for(each).post(address).status_code == 403
@@ -128,13 +127,13 @@ def test_who_may_read_texts_collects_them_in_their_own_name(omars, client_for, o
 
     assert (found.collected_by, found.upload.uploaded_by, found.items, found.queue.created_by) == (mia, mia, 10, mia)
     assert [event.actor for event in Event.objects.filter(verb="retraining.collected")] == [str(mia.uuid)]
-    assert "Collect the texts" not in client_for(mia).get(page).content.decode()
+    assert "Collect texts" not in client_for(mia).get(page).content.decode()
 
 
 def test_what_somebody_behind_it_collects_is_taken_on_by_nobody_else(proposed, project):
     other = make_person("emil", project=project, role=Role.ENGINEER)
 
-    with pytest.raises(Conflict, match="The texts of this proposal wait for nobody."):
+    with pytest.raises(Conflict, match="This proposal's texts don't need to be collected."):
         actions.collect_texts(proposal_id=proposed.uuid, actor=other)
 
     assert Proposal.objects.get().collected_by is None
@@ -184,7 +183,7 @@ def test_an_import_that_ends_badly_is_told(proposed, state):
 
     found = actions.advance(proposed.uuid)
     assert (found.state, found.queue) == ("open", None)
-    assert "not imported" in found.collect_note
+    assert "weren't imported" in found.collect_note
 
 
 def test_collecting_twice_makes_one_queue(proposed):

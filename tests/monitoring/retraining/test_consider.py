@@ -243,7 +243,7 @@ def test_a_trigger_proposes_once_and_tells_the_leads(trigger, lee):
     assert (made.trigger, made.proposed_by, made.state) == (trigger, None, "open")
     assert [reason["code"] for reason in made.reasons_for] == ["age"]
     assert [reason["code"] for reason in made.reasons_against] == ["few_labels"]
-    assert lee.notices.filter(text__startswith="Proposal 1 to retrain support-inbox-prod waits for you").count() == 1
+    assert lee.notices.filter(text__startswith="Proposal 1 to retrain support-inbox-prod needs your decision").count() == 1
     assert '"trigger":"schedule"' in Event.objects.get(verb="retraining.proposed").canonical
     trigger.refresh_from_db()
     assert [reason["code"] for reason in trigger.verdict["against"]] == ["open", "cooldown", "few_labels"]

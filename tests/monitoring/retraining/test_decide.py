@@ -31,18 +31,18 @@ def test_nobody_approves_what_they_proposed(endpoint, traffic, lee, project, cli
     lars = make_person("lars", project=project, role=Role.LEAD)
     made = actions.propose(endpoint_id=endpoint.uuid, actor=lars)
 
-    with pytest.raises(PermissionDenied, match="You proposed this retraining yourself, so another ML lead approves it."):
+    with pytest.raises(PermissionDenied, match="You proposed this retraining, so another ML lead must approve it."):
         approve(made, lars)
 
     assert state_of(made) == "open"
     assert not Event.objects.filter(verb="retraining.approved").exists()
-    assert "You proposed this retraining yourself" in client_for(lars).get(f"/retraining/{made.uuid}/").content.decode()
+    assert "You proposed this retraining" in client_for(lars).get(f"/retraining/{made.uuid}/").content.decode()
     assert [list(queries.to_decide(person)) for person in (lars, lee)] == [[], [made]]
     assert approve(made, lee).state == "approved"
 
 
 def test_an_approval_is_bound_to_what_was_read(proposed, lee):
-    with pytest.raises(Conflict, match="Changed while you were reading"):
+    with pytest.raises(Conflict, match="changed while you had this page open"):
         actions.approve(proposal_id=proposed.uuid, actor=lee, seen="0" * 64)
     assert state_of(proposed) == "open"
 

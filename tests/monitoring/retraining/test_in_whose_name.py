@@ -39,7 +39,7 @@ def taken_over(proposed, lena) -> Proposal:
 
 def test_who_accepts_its_texts_anew_after_their_import_was_cancelled_put_them_where_they_are(taken_over, lee, lena, ana):
     approve(taken_over, lee)
-    label_queue(taken_over, ana)
+    label_queue(taken_over, ana, number=taken_over.min_labels)
 
     people = promoted(taken_over)
 
@@ -58,22 +58,27 @@ def test_who_is_only_named_in_a_file_of_answers_is_not_behind_it(approved, mia, 
     assert queries.people_behind(found) == {mia.uuid, lars.uuid}
 
 
-def test_what_nobody_approved_is_not_trained_because_somebody_tries_it_again(collected, lee, ana):
-    label_queue(collected, ana)
-    Proposal.objects.filter(pk=collected.pk).update(state=State.FAILED)
-    actions.retry(proposal_id=collected.uuid, actor=lee)
+@pytest.fixture
+def unapproved(collected, ana) -> Proposal:
+    """Its queue is labeled before anybody approved it."""
+    label_queue(collected, ana, number=collected.min_labels)
+    return collected
 
-    found = advance(collected)
+
+def test_what_nobody_approved_is_not_trained_because_somebody_tries_it_again(unapproved, lee):
+    Proposal.objects.filter(pk=unapproved.pk).update(state=State.FAILED)
+    actions.retry(proposal_id=unapproved.uuid, actor=lee)
+
+    found = advance(unapproved)
 
     assert (found.state, found.snapshot, Run.objects.count()) == (State.FAILED, None, 1)
 
 
 @pytest.mark.parametrize("column", ["acting", "decided_by"])
-def test_what_nobody_approved_is_not_trained(collected, lee, ana, column):
-    label_queue(collected, ana)
-    Proposal.objects.filter(pk=collected.pk).update(state=State.APPROVED, **{"acting": lee, column: lee})
+def test_what_nobody_approved_is_not_trained(unapproved, lee, column):
+    Proposal.objects.filter(pk=unapproved.pk).update(state=State.APPROVED, **{"acting": lee, column: lee})
 
-    found = advance(collected)
+    found = advance(unapproved)
 
     assert (found.state, found.snapshot, Run.objects.count()) == (State.FAILED, None, 1)
 
@@ -107,6 +112,6 @@ def test_who_approved_a_retraining_that_was_withdrawn_has_not_frozen_its_snapsho
     run_ok("default")
     actions.call_off(proposal_id=labelled.uuid, actor=lars, reason="Not now.")
     again = approve(collect(actions.collect_texts(proposal_id=propose(endpoint, lars).uuid, actor=mia)), lena)
-    label_queue(again, ana)
+    label_queue(again, ana, number=again.min_labels)
 
     assert (promoted(again)["froze"], Snapshot.objects.count()) == ([], 3)

@@ -30,7 +30,7 @@ def test_the_list_is_empty_before_anything_happened(client_for, endpoint):
     html = client_for(zoe).get(reverse("retraining:list")).content.decode()
 
     assert "No endpoints yet" in html
-    assert "Nothing has ended yet" in html
+    assert "No finished proposals" in html
 
 
 @pytest.mark.postgres
@@ -52,7 +52,7 @@ def test_a_lead_sees_the_reasons_and_may_decide(client_for, collected, lee, mia)
 
     assert "Refund mails are read as card mails." in html
     assert "Labeling first" in html
-    assert "Too few new labels yet" in html
+    assert "Too few new labels" in html
     assert 'commandfor="approve"' in html
     assert 'commandfor="approve"' not in page(client_for, mia, "detail", collected)
 
@@ -93,7 +93,7 @@ def test_the_buttons_do_what_they_say(client_for, proposed, lee):
 def test_a_finished_comparison_is_shown_with_its_interval(client_for, no_better, lee):
     html = page(client_for, lee, "detail", no_better)
 
-    assert "No promotion was opened" in html
+    assert "No promotion requested" in html
     assert "Macro-F1" in html
     assert 'commandfor="insist"' in html
     assert reverse("evaluation:compare") in html
@@ -128,7 +128,7 @@ def test_the_settings_form_saves_and_refuses(client_for, endpoint, lee, mia):
 
 def test_a_person_proposes_from_the_page(client_for, endpoint, traffic, mia):
     html = page(client_for, mia, "propose", endpoint)
-    assert "Too few new labels yet" in html
+    assert "Too few new labels" in html
 
     address = reverse("retraining:propose", args=[endpoint.uuid])
     numbers = {"window_days": 7, "queue_items": 20, "overlap": 1, "min_labels": 10}
@@ -143,7 +143,7 @@ def test_a_person_proposes_from_the_page(client_for, endpoint, traffic, mia):
 
 
 def test_the_panel_says_what_is_under_way(client_for, endpoint, lee):
-    assert "No retraining was proposed yet" in page(client_for, lee, "panel", endpoint)
+    assert "No retraining proposed yet" in page(client_for, lee, "panel", endpoint)
     make_proposal(endpoint, None)
     assert "Drift of predicted label" in page(client_for, lee, "panel", endpoint)
 

@@ -21,7 +21,7 @@ from tests.support import endpoints, registry, training
 from tests.support.jobs import run_ok
 from tests.support.tiny_models import make_tiny_base
 
-pytestmark = pytest.mark.journey  # two real trainings: too long for the fast suite
+pytestmark = pytest.mark.engine  # two real trainings
 QUICK = {"epochs": 6, "batch_size": 8, "head_learning_rate": 0.02, "precision": "fp32", "patience": 0}
 NEW = [f"charge twice wrong delivery {n}" for n in range(80)]  # what customers write since: the live version never saw it
 

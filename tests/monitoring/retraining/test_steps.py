@@ -78,7 +78,7 @@ def test_training_waits_until_enough_labels_are_decided(approved, ana):
 
     waiting = fresh(approved)
     assert (waiting.state, waiting.labels_new) == (State.APPROVED, 7)
-    assert waiting.blocked_by.startswith("7 of 8 new labels are decided; 7 of 15 items of the queue")
+    assert waiting.blocked_by.startswith("7 of 8 new labels resolved; 7 of 15 items in the queue")
     assert not Snapshot.objects.filter(number=2).exists()
 
     label_queue(approved, ana, number=8)
@@ -95,7 +95,7 @@ def test_nothing_is_frozen_while_somebody_has_an_item_in_hand(approved, ana):
 
     waiting = actions.advance(approved.uuid, now)
     assert (waiting.state, waiting.labels_new, waiting.gated_at) == (State.APPROVED, 8, None)
-    assert waiting.blocked_by.startswith("8 new labels are decided. 1 item is still being labeled")
+    assert waiting.blocked_by.startswith("8 new labels resolved. 1 item is still being labeled")
     assert not Snapshot.objects.filter(number=2).exists()
 
     with transaction.atomic():
@@ -110,7 +110,7 @@ def test_a_model_that_is_not_better_opens_no_promotion(no_better, lee):
     assert no_better.version is None
     assert not PromotionRequest.objects.filter(version__semver="1.1.0").exists()
     assert '"outcome":"not_better"' in Event.objects.get(verb="retraining.ended").canonical
-    assert lee.notices.filter(text__contains="opened no promotion").exists()
+    assert lee.notices.filter(text__contains="didn't request a promotion").exists()
 
 
 def test_a_comparison_that_was_made_up_in_the_database_opens_no_promotion(training_now, monkeypatch):
@@ -181,7 +181,7 @@ def test_every_step_again_makes_nothing_twice(labelled, monkeypatch):
         with pytest.raises(KeyboardInterrupt):
             actions.advance(labelled.uuid)
         monkeypatch.setattr(steps, "step", real)
-        steps.advance_once(labelled.uuid, labelled.created_at)
+        steps.advance_once(Proposal.objects.get(pk=labelled.pk), labelled.created_at)
         run_ok("default")
 
     assert len(calls) == 4
@@ -241,7 +241,7 @@ def test_who_lost_the_role_cannot_answer_for_the_next_step(labelled, lee, projec
 
     found = actions.advance(labelled.uuid)
     assert (found.state, found.snapshot) == (State.FAILED, None)
-    assert found.failure.startswith("Who answers for it may not do the next step")
+    assert found.failure.startswith("The responsible person can't do the next step")
 
     actions.retry(proposal_id=labelled.uuid, actor=other)
     found = advance(labelled)

@@ -7,13 +7,17 @@ from datasets_app.datasets.models import Item
 from datasets_app.labeling import actions as labels
 from datasets_app.labeling.models import Queue
 from datasets_app.snapshots.actions import freezing
+from lifecycle.training import queries as runs
 from monitoring.retraining import actions
+from monitoring.retraining.models import Proposal
+from registry.access.roles import Role
 from registry.catalog import actions as catalog
 from registry.catalog.models import Endpoint, ModelVersion
 from tests.monitoring.retraining import conftest as retraining
 from tests.support import endpoints, labeling, registry, training
 from tests.support.datasets import import_texts
 from tests.support.jobs import run_ok
+from tests.support.people import make_person
 from tests.support.snapshots import freeze
 
 SHARES = {"train": 60, "validation": 20, "test": 20}
@@ -31,6 +35,18 @@ def dataset(project, mia, ravi, lee, gita, omar):
     return training.labelled_dataset(project, mia, copies=20)
 
 
+@pytest.fixture
+def noah(project):
+    """Another engineer."""
+    return make_person("noah", project=project, role=Role.ENGINEER)
+
+
+@pytest.fixture
+def labelled(dataset, mia, lars, lee, ana) -> Proposal:
+    """A retraining of a version that learnt all that was there; its queue is labeled."""
+    return labelled_of(live_on(freeze(dataset, mia, shares=SHARES), mia), mia, lars, lee, ana)
+
+
 def live_on(snapshot, mia) -> Endpoint:
     """An endpoint whose live version learnt this snapshot, and its traffic."""
     run = training.make_run(snapshot, mia, splits=())
@@ -46,15 +62,11 @@ def live_on(snapshot, mia) -> Endpoint:
     return endpoint
 
 
-def slice_of_short(dataset, mia):
-    return datasets.save_slice(dataset_id=dataset.uuid, actor=mia, name="Short", filters=SHORT, shared=True)
-
-
-def labelled(endpoint, mia, lars, lee, ana):
-    """Proposed by Lars, collected by Mia, approved by Lee, labeled by Ana."""
+def labelled_of(endpoint, mia, lars, lee, ana) -> Proposal:
+    """Proposed by Lars, collected by Mia, approved by Lee, labeled by Ana as far as is asked for."""
     found = actions.collect_texts(proposal_id=retraining.propose(endpoint, lars).uuid, actor=mia)
     found = retraining.approve(retraining.collect(found), lee)
-    retraining.label_queue(found, ana)
+    retraining.label_queue(found, ana, number=found.min_labels)
     return found
 
 
@@ -64,11 +76,21 @@ def people(proposal):
     return retraining.advance(retraining.advance(found)).promotion.subject["people"]
 
 
-def test_who_labeled_rows_that_the_live_version_s_slice_left_out_is_behind_it(dataset, mia, lars, lee, lena, ana):
-    import_texts(dataset, LONG, lena)
-    endpoint = live_on(freeze(dataset, mia, shares=SHARES, slice_id=slice_of_short(dataset, mia).uuid), mia)
+def behind(proposal):
+    """Who is behind the run, and so behind every request for what it trained (test_who_is_behind.py)."""
+    return runs.workers_of(retraining.advance(proposal).run).behind
 
-    assert str(lena.uuid) in people(labelled(endpoint, mia, lars, lee, ana))["behind"]
+
+def test_who_labeled_or_divided_rows_that_the_live_version_s_slice_left_out_took_part(dataset, mia, lars, lee, lena, noah, ana):
+    import_texts(dataset, LONG, lena)
+    freeze(dataset, noah, shares=SHARES, seed=666)
+    short = datasets.save_slice(dataset_id=dataset.uuid, actor=mia, name="Short", filters=SHORT, shared=True)
+    endpoint = live_on(freeze(dataset, mia, shares=SHARES, slice_id=short.uuid), mia)
+
+    found = people(labelled_of(endpoint, mia, lars, lee, ana))
+
+    assert str(lena.uuid) in found["behind"]
+    assert found["froze"] == [str(noah.uuid)]
 
 
 def test_who_labeled_while_the_live_version_s_snapshot_was_made_is_behind_it(dataset, mia, lars, lee, lena, ana, monkeypatch):
@@ -82,40 +104,28 @@ def test_who_labeled_while_the_live_version_s_snapshot_was_made_is_behind_it(dat
     monkeypatch.setattr(freezing, "divide", meanwhile)
     endpoint = live_on(freeze(dataset, mia, shares=SHARES), mia)
 
-    assert str(lena.uuid) in people(labelled(endpoint, mia, lars, lee, ana))["behind"]
+    assert lena.uuid in behind(labelled_of(endpoint, mia, lars, lee, ana))
 
 
-def test_who_divided_rows_before_the_live_version_s_slice_froze_them(dataset, mia, lars, lee, lena, ana):
-    import_texts(dataset, LONG, mia)
-    freeze(dataset, lena, shares=SHARES, seed=666)
-    endpoint = live_on(freeze(dataset, mia, shares=SHARES, slice_id=slice_of_short(dataset, mia).uuid), mia)
-
-    assert str(lena.uuid) in people(labelled(endpoint, mia, lars, lee, ana))["froze"]
-
-
-def test_who_uploaded_texts_with_their_split_took_part_though_others_labeled_them(dataset, mia, lars, lee, lena, ana):
-    endpoint = live_on(freeze(dataset, mia, shares=SHARES), mia)
-    proposal = labelled(endpoint, mia, lars, lee, ana)
-    rows = [(f"easy refund {at}", "test" if at % 2 else "train") for at in range(20)]
-    upload = import_texts(proposal.dataset, rows, lena, header=("text", "split"), labels_as="suggestions")
+def test_who_uploaded_texts_with_their_split_took_part_though_others_labeled_them(labelled, mia, lena, ana):
+    rows = [(f"easy refund {at}", "test" if at % 2 else "train") for at in range(8)]
+    upload = import_texts(labelled.dataset, rows, lena, header=("text", "split"), labels_as="suggestions")
     queue = labels.open_queue(
-        dataset_id=proposal.dataset.uuid, actor=mia, name="Hers", overlap=1, source=Queue.Source.UPLOAD, upload_id=upload.uuid
+        dataset_id=labelled.dataset.uuid, actor=mia, name="Hers", overlap=1, source=Queue.Source.UPLOAD, upload_id=upload.uuid
     )
     run_ok("default")
     labeling.label_items(queue, {ana: ["refund"] * len(rows)}, list(Item.objects.filter(upload=upload)))
 
-    found = people(proposal)
+    found = people(labelled)
 
     assert str(lena.uuid) in found["decided"]
     assert str(lena.uuid) in found["behind"]
     assert str(mia.uuid) not in found["behind"]  # what she collected, the product chose
 
 
-def test_who_brought_labels_after_its_snapshot_was_cut_is_no_part_of_it(dataset, mia, lars, lee, lena, ana):
-    endpoint = live_on(freeze(dataset, mia, shares=SHARES), mia)
-    proposal = labelled(endpoint, mia, lars, lee, ana)
-    actions.advance(proposal.uuid)
+def test_who_brought_labels_after_its_snapshot_was_cut_is_no_part_of_it(labelled, lars, lena, ana):
+    actions.advance(labelled.uuid)
     run_ok("default")
-    import_texts(proposal.dataset, [(f"later words {at}", "card") for at in range(5)], lena)
+    import_texts(labelled.dataset, [(f"later words {at}", "card") for at in range(5)], lena)
 
-    assert sorted(people(proposal)["behind"]) == sorted([str(lars.uuid), str(ana.uuid)])
+    assert behind(labelled) == {lars.uuid, ana.uuid}

@@ -3,6 +3,7 @@
 from datetime import timedelta
 from functools import partial
 from importlib import import_module
+from unittest import mock
 
 import pytest
 from django.core.exceptions import PermissionDenied
@@ -102,10 +103,16 @@ def test_who_proposed_a_retraining_approves_it_by_no_road(lars, requested, ana, 
     assert registry.approve(request, lee).verdicts.count() == 1
 
 
-@pytest.mark.parametrize("road", ROADS)
-def test_who_requested_a_promotion_although_it_was_not_better_approves_it_by_no_road(no_better, lee, lena, noah, client_for, road):
+@pytest.fixture
+def insisted(no_better, lee) -> Proposal:
+    """Lee went on although it is not better; its promotion is asked for."""
     actions.insist(proposal_id=no_better.uuid, actor=lee, reason="Its errors are cheaper.")
-    request = road(advance(advance(no_better)), lee, noah)
+    return advance(advance(no_better))
+
+
+@pytest.mark.parametrize("road", ROADS)
+def test_who_requested_a_promotion_although_it_was_not_better_approves_it_by_no_road(insisted, lee, lena, noah, client_for, road):
+    request = road(insisted, lee, noah)
 
     assert request.subject["people"]["insisted"] == [str(lee.uuid)]
     refused(request, lee, client_for)
@@ -142,17 +149,11 @@ def test_a_request_from_before_somebody_insisted_is_void_and_who_insisted_does_n
 
 # ── Launched before the event of a launch named who is behind it ─────────────
 @pytest.fixture
-def before(monkeypatch):
-    """Runs are launched as they were."""
-    monkeypatch.setattr(
-        import_module("lifecycle.training.actions.launch"), "record", lambda *given, behind=None, **said: record(*given, **said)
-    )
-
-
-@pytest.fixture
-def from_before(before, labelled) -> Proposal:
+def from_before(labelled) -> Proposal:
     """Its run was launched then."""
-    return advance(labelled)
+    launch = import_module("lifecycle.training.actions.launch")
+    with mock.patch.object(launch, "record", lambda *given, behind=None, **said: record(*given, **said)):
+        return advance(labelled)
 
 
 def test_of_a_run_from_before_its_proposal_and_its_queue_tell_who_is_behind_it(from_before, lars, ana):
@@ -173,11 +174,10 @@ def test_of_a_run_from_before_its_proposal_tells_who_insisted(from_before, lee, 
     assert runs.workers_of(found.run).insisted == {lee.uuid}
 
 
-@pytest.mark.parametrize("road", ROADS)
-def test_who_proposed_a_run_from_before_approves_it_by_no_road(lars, from_before, lee, noah, client_for, road):
+def test_who_proposed_a_run_from_before_does_not_approve_it_in_a_second_model(lars, from_before, lee, noah, client_for):
     end_training(from_before, accuracy=1.0)
 
-    refused(road(advance(advance(from_before)), lee, noah), lars, client_for)
+    refused(registered_in_a_second_model(advance(advance(from_before)), lee, noah), lars, client_for)
 
 
 # ── Who is behind a proposal, by the rows and by the trail ───────────────────
@@ -216,11 +216,10 @@ def test_who_labeled_its_texts_in_another_queue_is_behind_it(labelled_elsewhere,
 
 
 @pytest.mark.postgres
-@pytest.mark.parametrize("road", ROADS)
-def test_who_labeled_its_texts_in_another_queue_approves_it_by_no_road(labelled_elsewhere, lena, lee, noah, client_for, road):
+def test_who_labeled_its_texts_in_another_queue_does_not_approve_it_for_another_endpoint(labelled_elsewhere, lena, lee, noah, client_for):
     end_training(advance(labelled_elsewhere), accuracy=1.0)
 
-    refused(road(advance(advance(labelled_elsewhere)), lee, noah), lena, client_for)
+    refused(asked_for_another_endpoint(advance(advance(labelled_elsewhere)), lee, noah), lena, client_for)
 
 
 def test_who_brought_labels_that_the_gate_counted_is_behind_it(labelled, lars, ana, lena):
@@ -267,7 +266,7 @@ def test_who_froze_what_the_live_version_learnt_has_not_frozen_what_came_since(r
 
 def test_what_an_earlier_retraining_froze_nobody_did(no_better, endpoint, lars, mia, ana, lena):
     again = approve(collect(actions.collect_texts(proposal_id=propose(endpoint, lars).uuid, actor=mia)), lena)
-    label_queue(again, ana)
+    label_queue(again, ana, number=again.min_labels)
 
     found = advance(advance(end_training(advance(again), accuracy=1.0)))
 
@@ -299,11 +298,10 @@ def test_who_adjudicates_its_queue_after_its_run_was_launched_is_not_behind_it(t
     assert queries.people_behind(training_now) == {lars.uuid, ana.uuid}
 
 
-@pytest.mark.parametrize("road", ROADS)
-def test_who_adjudicated_its_queue_approves_it_by_no_road(adjudicated, rosa, lee, noah, client_for, road):
+def test_who_adjudicated_its_queue_does_not_approve_it_when_it_is_asked_for_again(adjudicated, rosa, lee, noah, client_for):
     end_training(advance(adjudicated), accuracy=1.0)
 
-    refused(road(advance(advance(adjudicated)), lee, noah), rosa, client_for)
+    refused(asked_again(advance(advance(adjudicated)), lee, noah), rosa, client_for)
 
 
 def test_who_set_the_trigger_before_it_proposed_is_behind_it_and_who_changes_it_since_is_not(collected, lars, lee, lena):

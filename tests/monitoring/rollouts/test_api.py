@@ -26,7 +26,7 @@ def test_forecast_start_read_steer_and_abort(api_for, foretold, street, approval
     assert (told["requests_per_hour"], told["problem"], told["steps"][0]["share"]) == (400.0, "", 5000)
     shadowed = PLAN | {"shadow_disagreement": 0.1, "version": str(approval.version.uuid)}
     problem = client.post(f"/api/v1/endpoints/{street.endpoint.uuid}/rollouts/forecast/", shadowed, format="json").json()["problem"]
-    assert problem.endswith("not measured: no shadow of this version before the canary. Run it as a shadow first.")
+    assert problem.endswith("not measured: this version didn't run as a shadow before the canary. Run it as a shadow first.")
     answer = client.post("/api/v1/rollouts/", PLAN | {"request": str(approval.uuid)}, format="json")
     assert answer.status_code == 201, answer.content
     made = answer.json()

@@ -58,10 +58,10 @@ def lead(**ms):
 @pytest.mark.parametrize(
     ("canary", "stable", "told"),
     [
-        ((99, 20.0), (5000, 30.0), "Not enough data: fewer than 100 requests of an arm."),
-        ((5000, 20.0), (99, 30.0), "Not enough data: fewer than 100 requests of an arm."),
-        ((100, 20.0), (5000, 30.0), "Canary −9.7\u00a0ms against stable: p95 of 100 and 5,000 answers."),
-        ((100, 20.0), (5000, 20.0), "Canary as quick as stable: p95 of 100 and 5,000 answers."),
+        ((99, 20.0), (5000, 30.0), "Not enough data: fewer than 100 requests on an arm."),
+        ((5000, 20.0), (99, 30.0), "Not enough data: fewer than 100 requests on an arm."),
+        ((100, 20.0), (5000, 30.0), "Canary −9.7\u00a0ms against stable: p95 of 100 and 5,000 responses."),
+        ((100, 20.0), (5000, 20.0), "Canary as fast as stable: p95 of 100 and 5,000 responses."),
     ],
 )
 def test_latency_is_compared_from_as_many_requests_as_errors_and_with_its_unit(canary, stable, told):
@@ -69,7 +69,7 @@ def test_latency_is_compared_from_as_many_requests_as_errors_and_with_its_unit(c
 
 
 def test_latency_of_one_arm_alone_is_not_compared():
-    assert lead(stable=(5000, 30.0)) == "Not enough data: fewer than 100 requests of an arm."
+    assert lead(stable=(5000, 30.0)) == "Not enough data: fewer than 100 requests on an arm."
 
 
 def test_a_rollout_begins_with_its_canary_and_not_while_files_are_laid_out(asked, approval, mia):

@@ -76,7 +76,7 @@ def test_a_good_canary_goes_5_25_50_100_by_itself(rollout, street, verbs, fresh)
     assert shares == [2500, 5000, 10_000]
     rollout = fresh(rollout)
     assert (rollout.state, rollout.ended_by, rollout.reason) == (
-        "promoted", None, "Every condition holds that could be measured. Not measured: answers called wrong.",
+        "promoted", None, "All measured conditions are met. Not measured: wrong predictions (from feedback).",
     )  # fmt: skip
     assert street.running() == [("stable", "1.1.0", 10_000)]
     decided = "rollouts.step_decided"
@@ -88,14 +88,14 @@ def test_a_good_canary_goes_5_25_50_100_by_itself(rollout, street, verbs, fresh)
         (500, street.at(0)), (2500, street.at(2.5)), (5000, street.at(12.5)),
     ]  # fmt: skip
     assert not Alert.objects.exists()
-    assert Notice.objects.filter(user=rollout.started_by, text="1.1.0 has all traffic of support-inbox-prod.").count() == 1
+    assert Notice.objects.filter(user=rollout.started_by, text="1.1.0 now serves all traffic of support-inbox-prod.").count() == 1
 
 
 @pytest.mark.parametrize(
     ("canary", "stable", "minute", "missing"),
     [((99, 0), (400, 9), 2.5, "100 canary requests: 99."),
      ((100, 0), (400, 9), 1.9, "At least 2\u00a0min at this step: 1\u00a0min 54\u00a0s."),
-     ((100, 0), (99, 0), 2.5, "not enough data, 100 of each arm needed")],
+     ((100, 0), (99, 0), 2.5, "not enough data, 100 per arm needed")],
 )  # fmt: skip
 def test_one_missing_minimum_keeps_the_share(rollout, street, fresh, canary, stable, minute, missing):
     street.feed(1, canary=canary, stable=stable)
@@ -132,8 +132,8 @@ def test_insufficient_evidence_holds_asks_once_and_never_widens(brief, street, v
     assert rollout.reason.startswith("Not enough evidence after 6\u00a0h. 100 canary requests: 40;")
     assert verbs(rollout) == ["rollouts.started", "rollouts.held"]
     alert = Alert.objects.get()
-    assert (alert.severity, alert.title) == ("ticket", "The rollout of 1.1.0 on support-inbox-prod holds")
-    assert Notice.objects.filter(user=mia, text__startswith="The rollout of 1.1.0 on support-inbox-prod holds").count() == 1
+    assert (alert.severity, alert.title) == ("ticket", "The rollout of 1.1.0 on support-inbox-prod is on hold")
+    assert Notice.objects.filter(user=mia, text__startswith="The rollout of 1.1.0 on support-inbox-prod is on hold").count() == 1
     street.tick(2000)
     assert (fresh(rollout).state, fresh(rollout).share, Alert.objects.get().count) == ("holding", 500, 1)
 

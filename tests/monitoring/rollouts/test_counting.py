@@ -336,7 +336,9 @@ def test_late_feedback_is_counted_again(rollout, street, omar, fresh):
 
     assert counted()[0] == (20, 20, 0, 0, 8)
     assert fresh(rollout).state == "rolled_back"
-    assert fresh(rollout).reason.startswith("Too many answers called wrong: 8 of 20 on the canary, 0 of 380 on the stable arm.")
+    assert fresh(rollout).reason.startswith(
+        "Too many wrong predictions (from feedback): 8 of 20 on the canary, 0 of 380 on the stable arm."
+    )
 
 
 def test_slow_answers_are_those_above_the_stable_arms_p95_of_the_hour_before(rollout, street, fresh):
@@ -347,7 +349,7 @@ def test_slow_answers_are_those_above_the_stable_arms_p95_of_the_hour_before(rol
 
     assert counted() == ((30, 30, 0, 10, 0), (380, 380, 0, 0, 0))
     assert fresh(rollout).state == "rolled_back"
-    assert fresh(rollout).reason.startswith("Too many slow answers: 10 of 30 on the canary")
+    assert fresh(rollout).reason.startswith("Too many slow responses: 10 of 30 on the canary")
 
 
 def test_nothing_is_slow_while_too_few_answers_say_what_is(street, approval, mia):
@@ -415,7 +417,7 @@ def test_a_beat_that_slept_for_a_day_catches_up_in_parts_and_widens_only_when_al
     assert (Minute.objects.count(), fresh(rollout).share) == (4, 500)
     street.tick(day)
     assert (Minute.objects.count(), fresh(rollout).share) == (8, 500)
-    assert Look.objects.order_by("id").last().why == "There are requests that were not counted yet."
+    assert Look.objects.order_by("id").last().why == "Some requests aren't counted yet."
     street.tick(day)
 
     assert (Minute.objects.count(), fresh(rollout).share) == (10, 2500)

@@ -33,7 +33,7 @@ def found(counts=GOOD, minutes=120.0, **more):
 def test_a_healthy_canary_with_enough_evidence_widens():
     decision = decide(PLAN, found())
 
-    assert (decision.kind, decision.why) == (Kind.PROMOTE, "Every condition holds.")
+    assert (decision.kind, decision.why) == (Kind.PROMOTE, "All conditions are met.")
 
 
 @pytest.mark.parametrize(
@@ -42,7 +42,7 @@ def test_a_healthy_canary_with_enough_evidence_widens():
      (found(minutes=59.0), "At least 1\u00a0h at this step: 59\u00a0min."),
      (found(Counts(Side(2000, 2000, 15, 0, 0), Side(38_000, 38_000, 95, 0, 0))),
       "Error difference below +0.5 points, upper bound: +1.14."),
-     (found(behind=True), "There are requests that were not counted yet."),
+     (found(behind=True), "Some requests aren't counted yet."),
      (found(blocked="Frozen."), "Frozen.")],
 )  # fmt: skip
 def test_one_missing_condition_is_enough_to_go_on_as_it_is(evidence, why):
@@ -107,10 +107,10 @@ def test_the_rule_reads_line_by_line():
         ("2,000 canary requests", "60", "open"),
         ("At least 1\u00a0h at this step", "2\u00a0h", "holds"),
         ("30 different sticky keys on each arm", "at least 60", "holds"),
-        ("Error difference below +0.5 points, upper bound", "not enough data, 100 of each arm needed", "open"),
+        ("Error difference below +0.5 points, upper bound", "not enough data, 100 per arm needed", "open"),
         ("Evidence of too many failed requests below 33", "1.0", "holds"),
-        ("Evidence of too many slow answers below 100", "20", "close"),
-        ("Evidence of too many answers called wrong below 100", "none yet", "holds"),
+        ("Evidence of too many slow responses below 100", "20", "close"),
+        ("Evidence of too many wrong predictions (from feedback) below 100", "none yet", "holds"),
     ]
 
 

@@ -95,9 +95,9 @@ def test_a_busy_endpoint_takes_a_day():
 @pytest.mark.parametrize(
     ("plan", "traffic", "words"),
     [(Plan(), Traffic(800, 10_000, 50), "At 5\u00a0% the canary gets 40 requests an hour: 3,9"),
-     (Plan(), Traffic(0, 0, 0), "No request came in the last 24 hours"),
+     (Plan(), Traffic(0, 0, 0), "No requests in the last 24 hours"),
      (Plan(margin=0.00001), BUSY, "never enough"),
-     (Plan(rise=0.0001, max_hours=8), BUSY, "An error share higher by 0.0 points would be found")],
+     (Plan(rise=0.0001, max_hours=8), BUSY, "An error share higher by 0.0 points would be detected")],
 )  # fmt: skip
 def test_a_plan_that_cannot_decide_is_refused(plan, traffic, words):
     found = forecast(plan, traffic)
@@ -112,8 +112,8 @@ def test_with_few_customers_who_return_a_plan_cannot_widen():
     assert (found.detect_hours, forecast(Plan(), replace(BUSY, customers=200, alone=0.0)).detect_hours) == (pytest.approx(441 / 3600), None)
 
     assert found.problem == (
-        "About 300 returning customers send 100\u00a0% of the requests, of which about 15 meet the canary at 5\u00a0%: it never widens, "
-        "since 30 different sticky keys are needed on each arm."
+        "About 300 returning customers send 100\u00a0% of the requests, of which about 15 meet the canary at 5\u00a0%: it would never "
+        "widen, since each arm needs 30 different sticky keys."
     )
     with pytest.raises(Refused, match="it never widens"):
         check_decidable(found)
@@ -125,7 +125,7 @@ def test_a_few_customers_who_return_and_few_new_ones_are_too_few_to_take_a_canar
     assert (found.detect_requests, found.detect_hours, found.problem) == (441, None, "")
     assert found.caution == (
         "About 40 returning customers send 100\u00a0% of the requests, of which about 2.0 meet the canary at 5\u00a0%: too few for the "
-        "rule to roll it back; the server's guard and you remain."
+        "rule to roll it back. Only the server's guard and you can."
     )
     check_decidable(found)
 

@@ -35,11 +35,11 @@ def test_without_feedback_the_verdict_names_what_was_not_measured():
     decision = decide(PLAN, found(unmeasured={"wrong"}))
 
     assert (decision.kind, decision.why) == (
-        Kind.PROMOTE, "Every condition holds that could be measured. Not measured: answers called wrong.",
+        Kind.PROMOTE, "All measured conditions are met. Not measured: wrong predictions (from feedback).",
     )  # fmt: skip
-    assert [(line.now, line.word) for line in conditions(PLAN, found(unmeasured={"wrong"})) if "called wrong" in line.title] == [
-        ("not measured", "not measured")
-    ]
+    assert [
+        (line.now, line.word) for line in conditions(PLAN, found(unmeasured={"wrong"})) if "Evidence of too many wrong" in line.title
+    ] == [("not measured", "not measured")]
 
 
 def test_a_plan_that_requires_a_bound_on_wrong_answers_never_widens_without_feedback():
@@ -47,8 +47,8 @@ def test_a_plan_that_requires_a_bound_on_wrong_answers_never_widens_without_feed
 
     assert decide(REQUIRED, evidence).kind == Kind.CONTINUE
     assert decide(REQUIRED, evidence).why == (
-        "Difference of wrong answers, of those with feedback, below +10.0 points, upper bound: "
-        "not enough data, 100 with feedback of each arm needed, of 30 keys."
+        "Difference in wrong predictions among those with feedback below +10.0 points, upper bound: "
+        "not enough data, 100 with feedback from 30 keys per arm needed."
     )
     assert decide(REQUIRED, found(wrong=(20, 380), judged=(99, 5_000))).kind == Kind.CONTINUE
 
@@ -59,7 +59,7 @@ def test_with_feedback_that_bounds_wrong_answers_it_widens_and_with_many_more_of
 
     worse = decide(REQUIRED, found(wrong=(500, 1_900), judged=(1_000, 19_000)))
     assert worse.kind == Kind.HOLD
-    assert worse.why.startswith("Wrong answers are higher by at least +")
+    assert worse.why.startswith("Wrong predictions are higher by at least +")
 
 
 def test_a_rollout_without_feedback_widens_and_its_look_says_what_was_not_measured(rollout, street, fresh):
@@ -68,7 +68,7 @@ def test_a_rollout_without_feedback_widens_and_its_look_says_what_was_not_measur
     street.tick(3)
 
     assert fresh(rollout).share == 2500
-    assert Look.objects.get().why == "Every condition holds that could be measured. Not measured: answers called wrong."
+    assert Look.objects.get().why == "All measured conditions are met. Not measured: wrong predictions (from feedback)."
 
 
 def test_feedback_on_both_arms_measures_wrong_answers(begun, street, omar):
@@ -149,7 +149,7 @@ def test_the_forecast_counts_the_feedback_that_a_bound_needs():
     busy = Traffic(per_hour=72_000, requests=100_000, errors=500)
 
     assert forecast(REQUIRED, busy).problem == (
-        "The plan requires a bound on wrong answers, and no request of the last 24 hours has feedback."
+        "The plan requires a bound on wrong predictions, but no request in the last 24 hours has feedback."
     )
     some = forecast(REQUIRED, Traffic(72_000, 100_000, 500, judged=0.02, wrong=0.002)).steps[0]
     assert some.needed > 2 * forecast(PLAN, busy).steps[0].needed
@@ -169,7 +169,7 @@ def test_a_plan_that_requires_a_bound_on_shadow_disagreement_never_widens_withou
 
     assert (decision.kind, decision.why) == (
         Kind.CONTINUE,
-        "Shadow predictions that differ at most 10.0\u00a0%, upper bound: not measured: no shadow of this version before the canary.",
+        "Shadow disagreement at most 10.0\u00a0%, upper bound: not measured: this version didn't run as a shadow before the canary.",
     )
     assert decide(PLAN, found()).kind == Kind.PROMOTE
     assert [line.word for line in conditions(SHADOWED, found()) if line.title.startswith("Shadow")] == ["not measured"]
@@ -219,10 +219,10 @@ def test_the_plan_says_how_much_shadow_disagreement_it_allows():
 def test_a_start_is_refused_until_the_version_ran_as_a_shadow_and_then_the_rollout_knows_what_it_did(asked, approval, mia, omar):
     """120 comparisons of as many customers, two of which differ; 1.0.0 has been live for an hour before."""
     behind_its_back("UPDATE endpoints_deployment SET started_at = %s", asked.at(-60))
-    with pytest.raises(Refused, match="no shadow of this version before the canary"):
+    with pytest.raises(Refused, match="this version didn't run as a shadow before the canary"):
         asked.start(approval, mia, shadow_disagreement=0.2)
     shade(asked, approval.version, [at > 1 for at in range(120)])
-    with pytest.raises(Refused, match=r"Shadow predictions that differ at most 2.0"):
+    with pytest.raises(Refused, match=r"Shadow disagreement at most 2.0"):
         asked.start(approval, mia, shadow_disagreement=0.02)
 
     rollout = asked.start(approval, mia, shadow_disagreement=0.2)

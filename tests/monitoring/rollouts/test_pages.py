@@ -13,11 +13,10 @@ from monitoring.rollouts.models import Look, Rollout
 from registry.access.models import User
 from registry.catalog.models import Alias
 from registry.endpoints import queries as endpoints
-from registry.endpoints.actions import roll_back
-from registry.endpoints.models import Deployment
+from registry.endpoints.actions import deploy, roll_back
 from registry.promotions.models import PromotionRequest
 from tests.monitoring.rollouts.conftest import HTMX, Street, text_of, url
-from tests.support.endpoints import approved, deployed_endpoint
+from tests.support.endpoints import approved
 
 PLAN = {"min_requests": 2000, "max_hours": 720}
 
@@ -44,7 +43,7 @@ def test_the_panel_says_split_steps_and_rule(client_for, looked_at, street, omar
     said = text_of(answer)
     assert answer.status_code == 200
     for words in (
-        "1.1.0 beside 1.0.0", "Canary running", "Pause at 5 %", "Go to 25 %", "Roll back to 1.0.0", "95 %", "120 of 2,000 requests",
+        "1.1.0 vs 1.0.0", "Canary running", "Pause at 5 %", "Widen to 25 %", "Roll back to 1.0.0", "95 %", "120 of 2,000 requests",
         "2,000 canary requests", "Error difference below +20.0 points, upper bound", "Evidence of too many failed requests below 33",
     ):  # fmt: skip
         assert words in said, words
@@ -86,7 +85,7 @@ def test_the_page_of_a_rollout_keeps_the_plan_every_look_and_every_decision(clie
     said = text_of(client_for(lee).get(url("detail", looked_at)))
 
     for words in ("1.1.0 on support-inbox-prod", "fixed at the start", "5 %, 25 %, 50 %, 100 %", "harmless canary at most 5.0 %",
-                  "started a rollout", "newest first, only those with news", "2,000 canary requests: 120."):  # fmt: skip
+                  "started a rollout", "newest first, only those with new data", "2,000 canary requests: 120."):  # fmt: skip
         assert words in said, words
 
 
@@ -141,7 +140,7 @@ def test_the_list_names_each_and_filters(client_for, looked_at, lee):
     client = client_for(lee)
 
     assert "1.1.0" in text_of(client.get(reverse("rollouts:list")))
-    assert "No rollout is rolled back" in text_of(client.get(reverse("rollouts:list") + "?state=rolled_back"))
+    assert "No rollouts with state rolled back" in text_of(client.get(reverse("rollouts:list") + "?state=rolled_back"))
     assert client.get(reverse("rollouts:list") + "?state=nonsense").status_code == 400
 
 
@@ -178,14 +177,15 @@ def test_a_request_that_is_used_starts_nothing(client_for, live_endpoint, omar):
     html = client_for(omar).get(reverse("rollouts:start", args=[used.uuid])).content.decode()
 
     assert used.status == "fulfilled"
-    assert ('id="plan"' in html, "beside 1.0.0" in html) == (False, False)
+    assert ('id="plan"' in html, "vs 1.0.0" in html) == (False, False)
     assert reverse("endpoints:detail", args=[live_endpoint.uuid]) in html
 
 
-def test_an_approved_request_of_the_version_that_is_live_starts_nothing(client_for, project, omar):
+def test_an_approved_request_of_the_version_that_is_live_starts_nothing(live_endpoint, approval, client_for, project, omar):
     """It was approved while another version was live, and a rollback came before it was used."""
-    endpoint = deployed_endpoint(project, versions=2)
-    again = approved(project, endpoint, Deployment.objects.earliest("id").version)
+    endpoint, first = live_endpoint, live_endpoint.alias.version
+    deploy(request_id=approval.uuid, actor=omar)
+    again = approved(project, endpoint, first)
     roll_back(
         endpoint_id=endpoint.uuid, actor=omar, reason="Worse.", typed="1.0.0", seen_moves=Alias.objects.get(endpoint=endpoint).moves
     )  # fmt: skip
@@ -195,7 +195,7 @@ def test_an_approved_request_of_the_version_that_is_live_starts_nothing(client_f
 
     again.refresh_from_db()
     assert (again.status, endpoints.live_deployment(endpoint).version) == ("approved", again.version)
-    assert ('id="plan"' in html, "beside 1.0.0" in html) == (False, False)
+    assert ('id="plan"' in html, "vs 1.0.0" in html) == (False, False)
     assert reverse("endpoints:detail", args=[endpoint.uuid]) in html
     for page in (url("panel", endpoint), reverse("endpoints:detail", args=[endpoint.uuid])):
         assert start not in client.get(page).content.decode()

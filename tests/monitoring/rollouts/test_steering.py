@@ -52,7 +52,7 @@ def test_widening_before_the_rule_would_needs_a_reason_and_keeps_the_persons_nam
     street.feed(1, canary=(40, 0), stable=(760, 4))
     street.tick(1.5)
 
-    with pytest.raises(Refused, match="Widening before the rule would needs a reason"):
+    with pytest.raises(Refused, match="Widening ahead of the rule needs a reason"):
         actions.widen(rollout_id=rollout.uuid, actor=lee, seen=0, now=street.at(2))
     assert (fresh(rollout).share, fresh(rollout).moves) == (500, 0)
     actions.widen(rollout_id=rollout.uuid, actor=lee, seen=0, reason="Known from shadow.", now=street.at(2))
@@ -72,7 +72,7 @@ def test_a_plan_may_ask_a_person_at_each_step_once(begun, street, mia, lee, fres
     street.tick(4)
 
     assert (fresh(rollout).share, fresh(rollout).asked_at) == (500, street.at(3))
-    assert sum("may go to 25" in notice.text for notice in lee.notices.all()) == 1
+    assert sum("is ready for 25" in notice.text for notice in lee.notices.all()) == 1
     actions.widen(rollout_id=rollout.uuid, actor=lee, seen=1, now=street.at(5))
     assert (fresh(rollout).share, fresh(rollout).asked_at) == (2500, None)
 
@@ -136,7 +136,7 @@ def test_a_form_that_is_too_old_changes_nothing(rollout, street, omar, step, fre
     before = (fresh(rollout).state, fresh(rollout).moves, verbs(rollout))
     more = {"widen": {"reason": "Now."}, "abort": {"reason": "Now.", "typed": "1.0.0"}}.get(step, {})
 
-    with pytest.raises(Conflict, match="Changed while you were reading"):
+    with pytest.raises(Conflict, match="changed while you had it open"):
         getattr(actions, step)(rollout_id=rollout.uuid, actor=omar, seen=0, **more)
 
     assert (fresh(rollout).state, fresh(rollout).moves, verbs(rollout)) == before
@@ -242,10 +242,10 @@ def test_a_canary_whose_rollout_has_ended_is_nobodys_and_a_new_one_without_a_rul
 def test_a_start_before_the_last_rollout_is_closed_waits_for_it(rollout, next_approval, street, mia, omar, fresh):
     served.roll_back(endpoint_id=street.endpoint.uuid, actor=omar, reason="Errors.", typed="1.0.0", seen_moves=1)
 
-    with pytest.raises(Conflict, match=r"The rollout of 1\.1\.0 on support-inbox-prod is not closed yet") as conflict:
+    with pytest.raises(Conflict, match=r"The rollout of 1\.1\.0 on support-inbox-prod isn't closed yet") as conflict:
         street.start(next_approval, mia)
     assert conflict.value.next_step == (
-        "It is closed within ten seconds; then start again. If not, see whether the worker and beat run: /readyz."
+        "Try again in 10 seconds. If that fails, check /readyz to see whether the worker and beat are running."
     )
     next_approval.refresh_from_db()
     assert (next_approval.status, Rollout.objects.count()) == ("approved", 1)
@@ -300,7 +300,7 @@ def test_a_plan_that_cannot_decide_starts_nothing(street, approval, mia):
 def test_without_traffic_there_is_nothing_to_learn(street, approval, mia):
     from monitoring.rollouts.rules import Plan
 
-    with pytest.raises(Refused, match="No request came in the last 24 hours"):
+    with pytest.raises(Refused, match="No requests in the last 24 hours"):
         actions.start(request_id=approval.uuid, actor=mia, plan=Plan(), now=street.at(0))
     assert not Rollout.objects.exists()
 

@@ -183,7 +183,7 @@ def test_a_rollout_that_was_moved_to_another_version_widens_nothing(rollout, str
     behind_its_back("UPDATE rollouts_rollout SET endpoint_id = %s, version_id = %s", elsewhere.endpoint.pk, elsewhere.version.pk)
 
     street.tick(3)
-    with pytest.raises(Conflict, match="names another rollout"):
+    with pytest.raises(Conflict, match="name different rollouts"):
         actions.widen(rollout_id=rollout.uuid, actor=lee, seen=0, reason="All well.")
 
     assert street.running() == [("stable", "1.0.0", 10_000), ("canary", "1.1.0", 500)]

@@ -55,8 +55,8 @@ def test_a_changed_mind_moves_the_count(prediction, ana):
     ("right", "label", "sentence"),
     [
         (False, "refnud", "Did you mean refund"),
-        (True, "refund", "label it was given"),
-        (False, "billing", "label it was given"),
+        (True, "refund", "keeps its label"),
+        (False, "billing", "the predicted label"),
     ],
 )
 def test_labels_that_make_no_sense_are_refused(prediction, ana, right, label, sentence):

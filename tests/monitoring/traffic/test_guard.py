@@ -67,7 +67,7 @@ def test_one_that_has_ended_is_left_as_it_is(canary, omar):
 
     canary.refresh_from_db()
     assert canary.end_reason == "Too slow for us."
-    assert GuardTrip.objects.get().outcome == "It had ended already: Too slow for us."
+    assert GuardTrip.objects.get().outcome == "It had already ended: Too slow for us."
 
 
 def test_a_line_of_another_endpoint_or_of_the_stable_arm_stops_nothing(canary, live_endpoint, caplog):
@@ -79,7 +79,7 @@ def test_a_line_of_another_endpoint_or_of_the_stable_arm_stops_nothing(canary, l
     canary.refresh_from_db()
     stable.refresh_from_db()
     assert (canary.ended_at, stable.ended_at) == (None, None)
-    assert GuardTrip.objects.get().outcome == "It was no canary, so nothing was stopped."
+    assert GuardTrip.objects.get().outcome == "It wasn't a canary, so nothing was stopped."
     assert "event=guard_of_unknown_deployment" in caplog.text
 
 

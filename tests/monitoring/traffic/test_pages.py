@@ -81,7 +81,7 @@ def test_the_page_has_all_charts_and_the_fragment_three(client_for, live_endpoin
         False
     ] * 2
     assert "billing in 100.0" in page
-    assert "no price of a core-hour is set" in page
+    assert "set PRICE_PER_CORE_HOUR" in page
 
 
 def test_cost_is_told_with_a_price(client_for, live_endpoint, answered, omar, settings):
@@ -133,14 +133,14 @@ def test_pages_ask_as_much_for_much_as_for_little(client_for, live_endpoint, ans
 @pytest.mark.postgres
 def test_business_figures_from_the_pages(client_for, live_endpoint, answered, lee, mia, gita, aida):
     given = {"name": "Handled", "kind": "share", "direction": "up", "holdout_percent": "10"}
-    assert "No business figure yet" in client_for(gita).get(url("kpis", live_endpoint)).content.decode()
+    assert "No KPIs yet" in client_for(gita).get(url("kpis", live_endpoint)).content.decode()
     assert client_for(mia).post(url("define_kpi", live_endpoint), given).status_code == 403
     assert client_for(lee).post(url("define_kpi", live_endpoint), given | {"name": ""}, **HTMX).status_code == 422
     assert client_for(lee).post(url("define_kpi", live_endpoint), given).status_code == 302
     again = client_for(lee).post(url("define_kpi", live_endpoint), given, **HTMX)
-    assert (again.status_code, "has a figure of this name already" in again.content.decode()) == (422, True)
+    assert (again.status_code, "already has a KPI with this name" in again.content.decode()) == (422, True)
     kpi = Kpi.objects.get()
-    assert "No case was reported" in client_for(aida).get(url("kpi", kpi)).content.decode()
+    assert "No cases reported" in client_for(aida).get(url("kpi", kpi)).content.decode()
 
     assert client_for(mia).post(url("record_outcomes", kpi), {"arm": "model", "value": "1"}).status_code == 302
     assert client_for(mia).post(url("record_outcomes", kpi), {"arm": "model", "value": "7"}, **HTMX).status_code == 422
@@ -163,15 +163,15 @@ def test_the_list_and_the_page_of_a_figure_tell_one_difference_in_one_unit(live_
 
     assert (listed.value, listed.unit) == ("+40.0", "points")
     assert next((each.value, each.unit, each.sub) for each in page.context["figures"] if each.label == "Difference") == (
-        "+40.0", "points", f"{listed.low} to {listed.high}, at every look",
+        "+40.0", "points", f"{listed.low} to {listed.high}, valid at any time",
     )  # fmt: skip
 
 
 @pytest.mark.postgres
 def test_shadows_beside_the_clients_answers(client_for, live_endpoint, answered, ana, omar):
     page = client_for(ana).get(url("shadow", live_endpoint)).content.decode()
-    assert "No shadow runs" in page
-    assert f'<a class="btn" href="/endpoints/{live_endpoint.uuid}/">Start one on the endpoint' in page
+    assert "No shadow running" in page
+    assert f'<a class="btn" href="/endpoints/{live_endpoint.uuid}/">Start a shadow' in page
     asked, version = endpoints.spool_line(live_endpoint), live_endpoint.alias.version
     answer = {
         "kind": "shadow", "uuid": str(uuid.uuid4()), "at": asked["at"], "endpoint": live_endpoint.full_name, "version": str(version.uuid),
@@ -211,7 +211,7 @@ def test_texts_are_for_those_who_read_texts(client_for, live_endpoint, answered,
         assert "\u202e" not in html
         hidden = client_for(omar).get(address).content.decode()
         assert "bold" not in hidden
-        assert "your role does not read texts" in hidden
+        assert "your role can't read texts" in hidden
         assert client_for(otto).get(address).status_code == 404
 
 

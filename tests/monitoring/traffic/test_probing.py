@@ -94,12 +94,12 @@ def test_a_minute_costs_its_failed_share_of_what_was_to_be_expected_and_once(bus
 
 
 def test_a_long_outage_is_held_to_the_traffic_before_it_and_not_to_its_own_silence(busy):
-    for at in range(120):
+    for at in range(70):
         failing(NOW + at * MINUTE, 12)
 
     actions.count_lost(NOW + 3 * HOUR)
 
-    assert lost() == {NOW + at * MINUTE: 60_000 for at in range(120)}
+    assert lost() == {NOW + at * MINUTE: 60_000 for at in range(70)}
 
 
 def test_a_quiet_endpoint_loses_its_fractions_and_one_that_nobody_asked_nothing(live_endpoint):

@@ -9,8 +9,8 @@ from registry.access.roles import Role
 from registry.catalog.models import Alias, ModelVersion
 from registry.endpoints import actions, queries, tasks
 from registry.ledger.models import Event
-from tests.support import endpoints, registry
-from tests.support.people import PEOPLE, make_person, make_project
+from tests.support import endpoints
+from tests.support.people import crew, make_person, make_project
 
 
 @pytest.fixture
@@ -90,10 +90,9 @@ def test_a_version_that_all_servers_load_again_is_noted_once_and_refused_anew(ve
     assert (actions.check_loads(), said()) == (1, [refused, recovered, refused])
 
 
-def test_a_version_on_two_endpoints_is_refused_and_recovers_on_each(project, version, live_endpoint, mia):
-    second = registry.make_endpoint(live_endpoint.model, mia, slug="support-inbox-staging", environment="staging")
-    deployed = endpoints.deploy(project, second, version)
-    both = {str(deployed.uuid), str(queries.live_deployment(live_endpoint).uuid)}
+def test_a_version_on_two_endpoints_is_refused_and_recovers_on_each(version, live_endpoint):
+    second = endpoints.copied(live_endpoint, "support-inbox-staging")
+    both = {str(queries.live_deployment(each).uuid) for each in (live_endpoint, second)}
 
     def said(topic):
         return sorted(row.payload["deployment"] for row in Outbox.objects.filter(topic=f"endpoints.{topic}"))
@@ -187,8 +186,7 @@ def test_a_problem_is_known_again_however_long_it_is_and_without_reading_what_ha
 def test_what_a_server_says_of_an_endpoint_is_for_its_project_alone(client_for, live_endpoint, omar):
     """Omar, on call in both projects, is told once, and all of it."""
     other = make_project("other", "Other")
-    for name in ("mia", "ravi", "lee", "gita", "omar"):
-        make_person(name, project=other, role=PEOPLE[name])
+    crew(other, "mia", "ravi", "lee", "gita", "omar")
     elsewhere = endpoints.deployed_endpoint(other, slug="secret-plans")
     stranger = make_person("olga", project=other, role=Role.ONCALL)
     endpoints.write_status(problem="Endpoint inbox/support-inbox-prod: two stable arms.")

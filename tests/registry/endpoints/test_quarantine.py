@@ -85,7 +85,7 @@ def test_without_an_earlier_version_nothing_answers_until_another_is_deployed(li
     for page, words in (
         (reverse("endpoints:detail", args=[live_endpoint.uuid]), "Requests get 503"),
         (reverse("endpoints:list"), live_endpoint.slug),
-        ("/", f"{live_endpoint.full_name} has no live version: its version was quarantined"),
+        ("/", f"{live_endpoint.full_name} has no live version because its version was quarantined"),
         (reverse("overview:dashboard"), "in quarantine"),
     ):
         assert words in client_for(omar).get(page).content.decode(), page

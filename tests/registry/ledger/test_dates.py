@@ -14,7 +14,7 @@ from registry.ledger.actions import record
 from registry.ledger.models import Chain, Event
 from registry.ledger.verbs import Verb
 from registry.ledger.verify import CLOCKS, earliest
-from tests.support.trail import behind_its_back, found
+from tests.support.trail import behind_its_back, forget_the_installation, found
 
 pytestmark = pytest.mark.django_db
 
@@ -86,6 +86,7 @@ def test_a_chain_of_its_own_dates_nothing_back(project):
 
 
 def test_a_clock_that_was_set_back_makes_nothing_faulty(project):
+    forget_the_installation()
     recorded(project, 3 * DAY)
     signed(3 * DAY)
     recorded(project, 3 * DAY)

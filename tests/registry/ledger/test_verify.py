@@ -16,7 +16,7 @@ from registry.ledger.actions import record
 from registry.ledger.faults import Rule
 from registry.ledger.models import Chain, Checkpoint, Event, Name
 from registry.ledger.verbs import Verb
-from tests.support.trail import behind_its_back, faults, found, rewrite
+from tests.support.trail import behind_its_back, faults, forget_the_installation, found, rewrite
 
 pytestmark = pytest.mark.django_db
 
@@ -158,7 +158,7 @@ def test_an_event_of_an_old_form_is_found_in_a_chain_of_its_own_too(chain, proje
     def of_old_form(document: dict) -> dict:
         return {key: value for key, value in document.items() if key not in ("form", "names")}
 
-    behind_its_back("DELETE FROM ledger_name")
+    forget_the_installation()
     rewrite(str(other.uuid), of_old_form)
     assert found() == []  # it may be from just before
 
@@ -192,7 +192,7 @@ def test_a_chain_that_began_before_events_had_a_form_still_verifies(chain, proje
     def of_old_form(document: dict) -> dict:
         return {key: value for key, value in document.items() if key not in ("form", "names")}
 
-    behind_its_back("DELETE FROM ledger_name")
+    forget_the_installation()
     rewrite(chain, of_old_form)
     with transaction.atomic():
         record(None, Verb.DATASET_CREATED, project, project=project.uuid)

@@ -7,6 +7,7 @@ from uuid import uuid4
 import pytest
 
 from datasets_app.datasets import actions as datasets
+from datasets_app.datasets.models import Dataset
 from datasets_app.labeling import actions, queries
 from datasets_app.labeling.models import Decision
 from datasets_app.labeling.relabelling import Change
@@ -28,7 +29,7 @@ from tests.support.snapshots import freeze
 from tests.support.trail import behind_its_back
 
 pytestmark = pytest.mark.django_db
-ROWS = [(f"text {n}", ("billing", "card", "lost")[n % 3]) for n in range(30)]
+ROWS = [(f"text {n}", ("billing", "card", "lost")[n % 3]) for n in range(12)]  # of each class some in every split
 SHARES = {"train": 60, "validation": 20, "test": 20}
 
 
@@ -58,6 +59,12 @@ def test_who_uploaded_labels_is_one_beside_who_accepted_them(project, mia, ana):
     behind_its_back("UPDATE labeling_decision SET by_id = %s", mia.pk)
 
     assert subject.deciders(snapshot) == uuids(mia, ana)
+
+
+@pytest.fixture
+def labeled(project, mia, ana) -> Dataset:
+    """Ana's texts, which she labeled."""
+    return decided_dataset(project, ana, ROWS, manager=mia)
 
 
 @pytest.fixture
@@ -102,12 +109,11 @@ def test_who_brought_corrections_is_one_beside_who_accepted_them(project, mia, a
     assert subject.deciders(snapshot) == uuids(ana, rosa, ravi)
 
 
-def test_who_is_only_named_in_a_file_has_no_account_and_is_not_listed(project, mia, ana):
-    dataset = decided_dataset(project, ana, ROWS, manager=mia)
+def test_who_is_only_named_in_a_file_has_no_account_and_is_not_listed(labeled, mia, ana):
     named = access.make_placeholders({"0": "Zoe"}, origin="answers.csv")["0"]
     behind_its_back("UPDATE labeling_annotation SET user_id = %s", named.pk)
 
-    assert subject.deciders(freeze(dataset, mia, shares=SHARES)) == uuids(ana)  # who uploaded the texts
+    assert subject.deciders(freeze(labeled, mia, shares=SHARES)) == uuids(ana)  # who uploaded the texts
 
 
 @pytest.mark.postgres
@@ -129,14 +135,13 @@ def test_who_trained_what_a_run_comes_from_answers_for_it_too(project, mia, ravi
     assert training.workers_of(Run.objects.get(pk=first.pk)).trained == {lee.uuid}
 
 
-def test_who_merged_classes_of_test_rows_answers_for_their_labels(project, mia, ana, lee):
-    dataset = decided_dataset(project, ana, ROWS, manager=mia)
-    snapshot = freeze(dataset, mia, shares=SHARES)
-    labels = queries.labels_by_name(queries.latest_schema(dataset))
+def test_who_merged_classes_of_test_rows_answers_for_their_labels(labeled, mia, ana, lee):
+    snapshot = freeze(labeled, mia, shares=SHARES)
+    labels = queries.labels_by_name(queries.latest_schema(labeled))
     before = subject.test_labels(snapshot)
     assert subject.deciders(snapshot) == uuids(ana)
 
-    actions.change_classes(dataset_id=dataset.uuid, actor=lee, wanted=[Change(labels["lost"].stable_id, "merge", ("card",))])
+    actions.change_classes(dataset_id=labeled.uuid, actor=lee, wanted=[Change(labels["lost"].stable_id, "merge", ("card",))])
     run_ok()
 
     assert subject.deciders(snapshot) == uuids(ana, lee)
@@ -179,17 +184,16 @@ def test_a_decision_on_a_row_of_another_slice_changes_nothing_for_a_request(slic
     assert subject.test_labels(long) != before[0]
 
 
-def test_who_put_rows_into_the_test_split_by_a_file_is_one_whoever_labels_them(project, mia, ana, lee):
-    dataset = decided_dataset(project, ana, ROWS, manager=mia)
-    import_texts(dataset, [(f"easy {at}", "test") for at in range(9)], lee, header=("text", "split"))
-    snapshot = freeze(dataset, mia, shares=SHARES)
+def test_who_put_rows_into_the_test_split_by_a_file_is_one_whoever_labels_them(labeled, mia, ana, lee):
+    import_texts(labeled, [(f"easy {at}", "test") for at in range(3)], lee, header=("text", "split"))
+    snapshot = freeze(labeled, mia, shares=SHARES)
     assert subject.deciders(snapshot) == uuids(ana)  # nobody has labeled them, so they are no part of it
 
-    queue = make_queue(dataset, mia, name="Batch 2", overlap=1)
+    queue = make_queue(labeled, mia, name="Batch 2", overlap=1)
     run_ok("default")
-    label_items(queue, {ana: ["card"] * 9}, list(dataset.items.filter(split="test")))
+    label_items(queue, {ana: ["card"] * 3}, list(labeled.items.filter(split="test")))
 
-    assert subject.deciders(freeze(dataset, mia, shares=SHARES)) == uuids(ana, lee)
+    assert subject.deciders(freeze(labeled, mia, shares=SHARES)) == uuids(ana, lee)
 
 
 def test_a_row_that_is_gone_from_the_database_leaves_open_whose_work_it_was(adjudicated):

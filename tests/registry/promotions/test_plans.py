@@ -21,6 +21,7 @@ from registry.promotions.models import PromotionRequest
 from registry.promotions.plans import Plan, share_text
 from tests.support import endpoints, registry
 from tests.support.jobs import run_ok
+from tests.support.kept import rolled_back
 from tests.support.trail import behind_its_back, faults
 
 pytestmark = pytest.mark.django_db
@@ -41,9 +42,27 @@ def version(endpoint, project, mia, ravi):
 
 
 @pytest.fixture
-def ruled(endpoint, version):
+def asked(endpoint, version, mia):
+    """In review, as a canary under a rule."""
+    return registry.asked_request(version, endpoint, mia, plan=RULE)
+
+
+@pytest.fixture
+def ruled(asked, lee, gita):
     """Approved as a canary under a rule."""
-    return endpoints.approved(endpoint.model.project, endpoint, version, RULE)
+    return registry.approve(registry.approve(asked, lee), gita)
+
+
+@pytest.fixture
+def at_once(endpoint, version):
+    """Approved for all traffic."""
+    return endpoints.approved(endpoint.model.project, endpoint, version, plans.AT_ONCE)
+
+
+@pytest.fixture
+def by_hand(endpoint, version):
+    """Approved for 5 %."""
+    return endpoints.approved(endpoint.model.project, endpoint, version, plans.by_hand(500))
 
 
 @pytest.mark.parametrize(
@@ -70,9 +89,7 @@ def test_what_is_no_plan_is_refused(given):
     assert list(refused.value.fields) == ["plan"]
 
 
-def test_the_plan_is_part_of_what_is_approved(endpoint, version, mia):
-    asked = registry.asked_request(version, endpoint, mia, plan=RULE)
-
+def test_the_plan_is_part_of_what_is_approved(asked):
     assert (asked.status, asked.plan, asked.subject["plan"]) == ("in_review", RULE, digest_of(RULE))
     event = Event.objects.filter(verb="promotions.requested").latest("pk")
     assert json.loads(event.canonical)["payload"]["plan"] == RULE
@@ -126,11 +143,9 @@ def test_whom_the_event_of_an_older_request_names_as_behind_it_does_not_approve_
     assert (asked.verdicts.count(), Event.objects.count()) == (0, before)
 
 
-@pytest.mark.parametrize(("approved", "shares"), [(RULE, [10_000, 1_000]), (plans.AT_ONCE, [500]), (plans.by_hand(500), [10_000, 501])])
-def test_another_plan_than_the_approved_one_is_refused_and_changes_nothing(endpoint, version, omar, approved, shares):
-    request = endpoints.approved(endpoint.model.project, endpoint, version, approved)
+def others_are_refused(request: PromotionRequest, shares: list[int], omar) -> None:
+    """No deployment at one of these shares uses the approval, and nothing changes."""
     rows = Deployment.objects.count()
-
     for share in shares:
         with pytest.raises(Refused) as refused:
             endpoints_actions.deploy(request_id=request.uuid, actor=omar, share=share)
@@ -140,24 +155,37 @@ def test_another_plan_than_the_approved_one_is_refused_and_changes_nothing(endpo
     assert (request.status, Deployment.objects.count()) == ("approved", rows)
 
 
-@pytest.mark.parametrize(("approved", "share"), [(plans.AT_ONCE, 10_000), (plans.by_hand(500), 500)])
-def test_the_approved_plan_goes_live(endpoint, version, omar, client_for, approved, share):
-    request = endpoints.approved(endpoint.model.project, endpoint, version, approved)
-
-    client_for(omar).post(reverse("endpoints:deploy", args=[endpoint.uuid]), {"request": request.uuid})
-
+def deployed_from_the_page(request: PromotionRequest, client) -> tuple[object, int]:
+    """The version and the share that the approval came to."""
+    client.post(reverse("endpoints:deploy", args=[request.endpoint.uuid]), {"request": request.uuid})
     made = Deployment.objects.get(approval=request)
-    assert (made.version, made.share) == (version, share)
+    return made.version, made.share
 
 
-@pytest.mark.parametrize("share", [10_000, 700])
-def test_a_request_from_before_takes_any_plan_and_keeps_its_digest(endpoint, version, omar, share):
+def test_a_canary_under_a_rule_is_not_deployed_at_once_nor_by_hand(ruled, omar):
+    others_are_refused(ruled, [10_000, 1_000], omar)
+
+
+def test_what_is_approved_for_all_traffic_goes_live_for_all_traffic_alone(at_once, version, omar, client_for):
+    others_are_refused(at_once, [500], omar)
+
+    assert deployed_from_the_page(at_once, client_for(omar)) == (version, 10_000)
+
+
+def test_what_is_approved_for_a_share_goes_live_at_that_share_alone(by_hand, version, omar, client_for):
+    others_are_refused(by_hand, [10_000, 501], omar)
+
+    assert deployed_from_the_page(by_hand, client_for(omar)) == (version, 500)
+
+
+def test_a_request_from_before_takes_any_plan_and_keeps_its_digest(endpoint, version, omar):
     request = endpoints.approved(endpoint.model.project, endpoint, version, registry.FROM_BEFORE)
     assert "plan" not in request.subject
 
-    endpoints_actions.deploy(request_id=request.uuid, actor=omar, share=share)
-
-    assert Deployment.objects.get(approval=request).share == share
+    for share in (10_000, 700):
+        with rolled_back():
+            endpoints_actions.deploy(request_id=request.uuid, actor=omar, share=share)
+            assert Deployment.objects.get(approval=request).share == share
 
 
 def test_a_canary_is_not_requested_where_nothing_is_live(project, mia, ravi):
@@ -171,9 +199,7 @@ def test_a_canary_is_not_requested_where_nothing_is_live(project, mia, ravi):
     assert not PromotionRequest.objects.exists()
 
 
-def test_reviewers_read_the_plan(endpoint, version, mia, lee, client_for):
-    asked = registry.asked_request(version, endpoint, mia, plan=RULE)
-
+def test_reviewers_read_the_plan(asked, lee, client_for):
     context = client_for(lee).get(reverse("promotions:detail", args=[asked.uuid])).context
 
     assert dict(context["plan_lines"])["Steps"] == STEPS

@@ -94,8 +94,14 @@ def asked_with(live, ravi, mia, wrong: int) -> PromotionRequest:
     return registry.asked_request(new, live.endpoint, mia)
 
 
-def test_a_better_version_is_compared_on_the_same_rows(live, mia, ravi):
-    request = asked_with(live, ravi, mia, 0)
+@pytest.fixture
+def better(live, ravi, mia) -> PromotionRequest:
+    """For 1.1.0, which is right on all rows."""
+    return asked_with(live, ravi, mia, 0)
+
+
+def test_a_better_version_is_compared_on_the_same_rows(better, live):
+    request = better
 
     assert (request.status, request.baseline, request.baseline_moves) == (Status.IN_REVIEW, live.version, 1)
     assert (request.comparison["rows"], request.comparison["left_out"], request.comparison["baseline_semver"]) == (200, 0, "1.0.0")
@@ -118,12 +124,11 @@ def test_near_duplicates_of_a_comparison_reach_the_gate(live, mia, ravi, monkeyp
     assert page.against(request).endswith(", 200 test rows in 40 groups of near duplicates.")
 
 
-def test_a_comparison_of_before_calls_no_version_better_by_its_ece(live, mia, ravi):
-    request = asked_with(live, ravi, mia, 0)
-    shown, told = page.rows(request), page.against(request)
-    request.comparison["measures"]["ece"] = request.comparison["measures"]["log_loss"] | {"verdict": "better"}
+def test_a_comparison_of_before_calls_no_version_better_by_its_ece(better):
+    shown, told = page.rows(better), page.against(better)
+    better.comparison["measures"]["ece"] = better.comparison["measures"]["log_loss"] | {"verdict": "better"}
 
-    assert (page.rows(request), page.against(request)) == (shown, told)
+    assert (page.rows(better), page.against(better)) == (shown, told)
 
 
 def test_a_worse_version_fails_against_the_live_one(live, mia, ravi):

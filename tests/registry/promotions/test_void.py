@@ -68,18 +68,22 @@ def test_a_change_in_review_voids_at_approve(request_, lee, mia, change, words):
     assert Event.objects.latest("pk").verb == "promotions.voided"
 
 
+@pytest.fixture
+def approved(request_, lee, gita) -> PromotionRequest:
+    """By Lee and Gita."""
+    return registry.approve(registry.approve(request_, lee), gita)
+
+
 @pytest.mark.parametrize(("change", "words"), CHANGES)
-def test_a_change_after_approval_voids_before_it_is_deployed(request_, lee, gita, mia, change, words):
-    registry.approve(request_, lee)
-    registry.approve(request_, gita)
-    change(request_, mia)
+def test_a_change_after_approval_voids_before_it_is_deployed(approved, mia, change, words):
+    change(approved, mia)
 
     with pytest.raises(Conflict, match=words):
-        actions.ready_to_deploy(request_.uuid)
+        actions.ready_to_deploy(approved.uuid)
 
-    request_.refresh_from_db()
-    assert request_.status == Status.VOIDED
-    assert words in request_.reason
+    approved.refresh_from_db()
+    assert approved.status == Status.VOIDED
+    assert words in approved.reason
 
 
 def test_the_sweep_ends_what_was_overtaken(request_, mia):

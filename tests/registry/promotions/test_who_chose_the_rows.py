@@ -28,7 +28,7 @@ from tests.support.snapshots import freeze
 from tests.support.trail import behind_its_back
 
 pytestmark = pytest.mark.django_db
-ROWS = [(f"text {n}", ("billing", "card", "lost")[n % 3]) for n in range(30)]
+ROWS = [(f"text {n}", ("billing", "card", "lost")[n % 3]) for n in range(12)]  # of each class some in every split
 SHARES = {"train": 60, "validation": 20, "test": 20}
 LONG = "the parcel that I ordered three weeks ago has still not come and nobody answers the phone in your shop"
 
@@ -221,15 +221,14 @@ def test_who_took_decided_rows_out_by_their_class_is_one(labeled, mia, ana, lee,
     assert (kind == "split") == (str(lee.uuid) in subject.deciders(before))  # whose rows it withdrew, and so decided, since
 
 
-def test_who_retired_a_class_that_no_row_had_is_none(project, mia, ana, lee):
-    dataset = decided_dataset(project, ana, ROWS, manager=mia)
-    labels = [spec_of(label) for label in queries.labels_by_name(queries.latest_schema(dataset)).values()]
-    actions.publish_schema(dataset_id=dataset.uuid, actor=lee, labels=[*labels, replace(labels[0], name="other", stable_id=None)])
-    other = queries.labels_by_name(queries.latest_schema(dataset))["other"]
+def test_who_retired_a_class_that_no_row_had_is_none(labeled, mia, ana, lee):
+    labels = [spec_of(label) for label in queries.labels_by_name(queries.latest_schema(labeled)).values()]
+    actions.publish_schema(dataset_id=labeled.uuid, actor=lee, labels=[*labels, replace(labels[0], name="other", stable_id=None)])
+    other = queries.labels_by_name(queries.latest_schema(labeled))["other"]
 
-    actions.change_classes(dataset_id=dataset.uuid, actor=lee, wanted=[Change(other.stable_id, "retire")])
+    actions.change_classes(dataset_id=labeled.uuid, actor=lee, wanted=[Change(other.stable_id, "retire")])
 
-    assert subject.deciders(frozen(dataset, mia)) == uuids(ana)
+    assert subject.deciders(frozen(labeled, mia)) == uuids(ana)
 
 
 def test_who_changes_classes_between_the_request_of_a_snapshot_and_its_job_leaves_no_row_out(project, labeled, mia, ana, lee):
@@ -254,7 +253,7 @@ def test_who_retires_one_of_several_classes_before_the_job_of_a_snapshot_begins_
     dataset = make_dataset(project, mia, task="multi_label")
     import_texts(dataset, [text for text, _ in ROWS], mia)
     queue = make_queue(dataset, mia, schema=["billing", "card", "lost", "other"], overlap=1)
-    say_items(queue, {ana: [{"labels": [label, "other"] if number < 6 else [label]} for number, (_, label) in enumerate(ROWS)]})
+    say_items(queue, {ana: [{"labels": [label, "other"] if number < 3 else [label]} for number, (_, label) in enumerate(ROWS)]})
     other = queries.labels_by_name(queue.schema)["other"]
 
     freezing.freeze(dataset=dataset, actor=mia, shares=SHARES)
@@ -268,33 +267,36 @@ def test_who_retires_one_of_several_classes_before_the_job_of_a_snapshot_begins_
     assert frozen(dataset, mia).counts["rows"] == len(ROWS)
 
 
-def test_who_withdrew_decisions_is_one_whatever_becomes_of_their_rows_later(project, mia, ana, ben, rosa):
+@pytest.fixture
+def returned(project, mia, ana, ben, rosa) -> Queue:
+    """Ana's texts, which Ben labeled; Rosa returned three of them."""
     dataset = make_dataset(project, mia)
     import_texts(dataset, [text for text, _ in ROWS], ana)
     queue = make_queue(dataset, mia, schema=["billing", "card", "lost"], overlap=1)
     label_items(queue, {ben: [label for _, label in ROWS]})
     for item in dataset.items.order_by("id")[:3]:
         actions.return_to_annotators(queue_id=queue.uuid, item_id=item.uuid, actor=rosa, comment="Look again.")
-    snapshot = frozen(dataset, mia)
+    return queue
+
+
+def label_again(queue: Queue, by: User) -> None:
+    label_items(queue, {by: ["card"] * 3}, list(queue.dataset.items.order_by("id")[:3]))
+
+
+def test_who_withdrew_decisions_is_one_whatever_becomes_of_their_rows_later(returned, mia, ana, ben, rosa):
+    dataset, snapshot = returned.dataset, frozen(returned.dataset, mia)
     assert subject.deciders(snapshot) == uuids(ana, ben, rosa)
 
-    label_items(queue, {ben: ["card"] * 3}, list(dataset.items.order_by("id")[:3]))
+    label_again(returned, ben)
     assert freeze(dataset, mia, shares={"train": 90, "validation": 10, "test": 0}).counts["rows"] == len(ROWS)
 
     assert subject.deciders(snapshot) == uuids(ana, ben, rosa)
 
 
-def test_who_withdrew_decisions_is_one_though_others_decide_while_the_snapshot_is_made(project, mia, ana, ben, rosa, meanwhile):
-    dataset = make_dataset(project, mia)
-    import_texts(dataset, [text for text, _ in ROWS], ana)
-    queue = make_queue(dataset, mia, schema=["billing", "card", "lost"], overlap=1)
-    label_items(queue, {ben: [label for _, label in ROWS]})
-    items = list(dataset.items.order_by("id")[:3])
-    for item in items:
-        actions.return_to_annotators(queue_id=queue.uuid, item_id=item.uuid, actor=rosa, comment="Look again.")
-    meanwhile(lambda: label_items(queue, {ben: ["card"] * 3}, items))
+def test_who_withdrew_decisions_is_one_though_others_decide_while_the_snapshot_is_made(returned, mia, ana, ben, rosa, meanwhile):
+    meanwhile(lambda: label_again(returned, ben))
 
-    snapshot = frozen(dataset, mia)
+    snapshot = frozen(returned.dataset, mia)
 
     assert snapshot.counts["rows"] == len(ROWS) - 3
     assert subject.deciders(snapshot) == uuids(ana, ben, rosa)

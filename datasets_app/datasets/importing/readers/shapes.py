@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import NamedTuple
 
 from datasets_app.datasets.importing.report import Problem
+from lifecycle.task_types.inputs import Cell
 
 PARSERS = {
     "csv": "CSV: cells may be quoted",
@@ -39,25 +39,6 @@ class Reading:
     parser: str
     delimiter: str = ","
     has_header: bool = True
-
-
-class Kind(StrEnum):
-    """What the cell of an answer holds: JSON of names, of spans, of texts, of numbers of responses or of messages; or one word."""
-
-    NAMES = "names"
-    SPANS = "spans"
-    TEXTS = "texts"
-    CHOICE = "choice"
-    RANKING = "ranking"
-    MESSAGES = "messages"
-    PLAIN = "plain"
-
-
-class Cell(NamedTuple):
-    """What one question was answered with."""
-
-    kind: Kind
-    text: str
 
 
 @dataclass(frozen=True, slots=True)

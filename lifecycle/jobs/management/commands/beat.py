@@ -13,7 +13,7 @@ from lifecycle.jobs.celery import app
 class Command(BaseCommand):
     """One is enough; a second one does no harm, since every periodic task is safe twice."""
 
-    help = "Send the periodic tasks that the rooms registered."
+    help = "Send the periodic tasks."
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Run until SIGTERM."""

@@ -18,11 +18,13 @@ from lifecycle.jobs import startup
 from registry.access.models import Project
 from registry.ledger.keys import private_key_path
 
+UNUSED = ["widgetbundle.js"]  # of the chart library, for notebooks: as large as itself, and compressed as long
+
 
 class Command(BaseCommand):
     """Folders and keys, migrations, static files, first content: each only where it is missing."""
 
-    help = "Make folders, keys, tables and static files, and fill an empty database with what the rooms bring."
+    help = "Make folders, keys, tables and static files, and fill an empty database with its first rows."
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Do what is missing and say so."""
@@ -30,7 +32,7 @@ class Command(BaseCommand):
         executor = MigrationExecutor(connection)
         if executor.migration_plan(executor.loader.graph.leaf_nodes()):
             call_command("migrate", verbosity=0, interactive=False)
-            self.stdout.write("The tables are up to date.")
+            self.stdout.write("Database tables are up to date.")
         private_key_path()  # after the tables: it asks them whether a lost key has signed
         self.collect_static()
         if not Project.objects.exists():
@@ -45,9 +47,9 @@ class Command(BaseCommand):
         fingerprint = static_fingerprint()
         if mark.exists() and mark.read_text(encoding="ascii") == fingerprint:
             return
-        call_command("collectstatic", verbosity=0, interactive=False, clear=True)
+        call_command("collectstatic", verbosity=0, interactive=False, clear=True, ignore_patterns=UNUSED)
         mark.write_text(fingerprint, encoding="ascii")
-        self.stdout.write("The static files are collected.")
+        self.stdout.write("Static files collected.")
 
 
 def static_fingerprint() -> str:

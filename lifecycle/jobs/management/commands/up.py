@@ -81,7 +81,7 @@ def check_port(name: str, port: int) -> None:
             probe.bind(("127.0.0.1", port))
         except OSError as error:
             raise CommandError(
-                f"Port {port} is taken ({error.strerror}). Stop what listens there, or choose another: {name}={port + 10} make run."
+                f"Port {port} is taken ({error.strerror}). Stop the program that uses it, or choose another: {name}={port + 10} make run."
             ) from error
 
 
@@ -93,7 +93,9 @@ def hold_data_dir(data_dir: Path) -> IO[str]:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
         lock.close()
-        raise CommandError(f"Lifecycle runs already on {data_dir}. Stop it, or choose another folder: DATA_DIR=… make run.") from error
+        raise CommandError(
+            f"Lifecycle is already running on {data_dir}. Stop it, or choose another folder: DATA_DIR=… make run."
+        ) from error
     return lock
 
 
@@ -107,7 +109,7 @@ def inference_servers(config: inference.Config) -> tuple[socket.socket, dict[str
         listening = socket.create_server((config.host, config.port), family=family, backlog=BACKLOG)
     except OSError as error:
         where = f"INFERENCE_HOST={config.host}, INFERENCE_PORT={config.port}"
-        raise CommandError(f"The inference servers cannot listen at {where}: {error.strerror}. Choose another address.") from error
+        raise CommandError(f"The inference servers can't listen at {where}: {error.strerror}. Choose another address.") from error
     handed = {"INFERENCE_SOCKET": str(listening.fileno())}
     if config.processes == 1:
         return listening, {"inference": handed}

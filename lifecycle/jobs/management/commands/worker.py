@@ -60,7 +60,7 @@ def chosen_device(text: str) -> Serving:
         raise CommandError(f"{error} It comes from --device, or from TRAINING_DEVICE.") from error
     if wanted.device == Device.GPU and (found := devices.count_gpus(wanted)) < len(wanted.gpus):
         raise CommandError(
-            f"This worker is to serve {wanted}, and torch can use {found} of these here. Look at nvidia-smi and at whether torch is a CUDA "
+            f"This worker should serve {wanted}, but torch can use {found} of them here. Check nvidia-smi and whether torch is a CUDA "
             "build (python -c 'import torch; print(torch.version.cuda)'), or start it with --device cpu."
         )
     return wanted
@@ -90,7 +90,7 @@ class Command(BaseCommand):
         queues: list[str] = options["queues"]
         trains = Queue.TRAINING in queues
         if options["device"] and not trains:
-            raise CommandError("--device is for a worker that trains: name the queue training too.")
+            raise CommandError("--device needs a worker that trains: add the queue training.")
         what = chosen_device(options["device"] or settings.TRAINING_DEVICE) if trains else Serving()
         devices.serve(what)
         end = threading.Event()

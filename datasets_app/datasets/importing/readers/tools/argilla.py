@@ -14,8 +14,9 @@ from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 from datasets_app.datasets.importing.readers.jsons import Pairs, cell_of
-from datasets_app.datasets.importing.readers.shapes import Answer, Cell, Kind
+from datasets_app.datasets.importing.readers.shapes import Answer
 from datasets_app.datasets.importing.readers.tools.parts import UNKNOWN, Taken, listed, name_of, names_cell, share, spans_cell, taken
+from lifecycle.task_types.inputs import Cell, CellKind
 
 SKIPPED, STANDING = "discarded", ("submitted", "")
 DRAFTS = "has responses that are drafts"
@@ -105,7 +106,7 @@ def cell(value: Any) -> Cell:
         return spans_cell(Pairs({key: each[key] for key in ("start", "end", "label") if key in each}) for each in items)
     if items and all(isinstance(each, Pairs) and "rank" in each for each in items):
         ordered = sorted(items, key=lambda each: int(each["rank"]) if cell_of(each["rank"]).isdecimal() else 0)
-        return Cell(Kind.RANKING, "[" + ", ".join(digits(cell_of(each.get("value"))) for each in ordered) + "]")
+        return Cell(CellKind.RANKING, "[" + ", ".join(digits(cell_of(each.get("value"))) for each in ordered) + "]")
     return names_cell(items if isinstance(value, list) else [value])
 
 

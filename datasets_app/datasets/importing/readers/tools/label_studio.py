@@ -11,9 +11,8 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from datasets_app.datasets.importing import dialogues
 from datasets_app.datasets.importing.readers.jsons import Number, Pairs, cell_of, json_text
-from datasets_app.datasets.importing.readers.shapes import Answer, Cell, Kind
+from datasets_app.datasets.importing.readers.shapes import Answer
 from datasets_app.datasets.importing.readers.tools.parts import (
     UNKNOWN,
     Taken,
@@ -27,6 +26,8 @@ from datasets_app.datasets.importing.readers.tools.parts import (
     taken,
     texts_cell,
 )  # fmt: skip
+from lifecycle.task_types.contents import dialogue
+from lifecycle.task_types.inputs import Cell, CellKind
 
 TASK_KEYS = ("id", "meta", "annotations", "completions", "predictions")  # beside the data, which a bare task is all of
 MIN_KEYS = ("id", "annotator", "annotation_id", "created_at", "updated_at", "lead_time")
@@ -61,11 +62,11 @@ def from_label_studio(found: Pairs) -> Taken:
 def with_dialogue(data: Pairs, annotations: Sequence[Pairs]) -> Pairs:
     """The data of a task; of a chat that began empty, with what the first annotator and the model wrote to each other."""
     empty = next((key for key, value in data.items() if value in ([], None, "")), "")
-    if not empty or any(dialogues.turns(value) for value in data.values()):
+    if not empty or any(dialogue.turns(value) for value in data.values()):
         return data
     for annotation in annotations:
         regions = [each for each in listed(annotation.get("result")) if isinstance(each, Pairs)]
-        found = [read for each in regions if (read := read_region(each, {}, data)) and read[0] == Kind.MESSAGES]
+        found = [read for each in regions if (read := read_region(each, {}, data)) and read[0] == CellKind.MESSAGES]
         messages = [message for _, part in found for message in part]
         if any(message.get("role") == "user" for message in messages):
             return Pairs(data | {empty: messages})
@@ -125,7 +126,7 @@ def named_apart(answers: Sequence[Answer]) -> Iterator[Answer]:
 
 def cells_of(result: Sequence[Any], data: Pairs, columns: Pairs, places: Mapping[str, int], left: list[str]) -> dict[str, Cell]:
     """The answers in the regions of one result, by question. left: told what is not taken."""
-    regions: dict[str, list[tuple[Kind, Any]]] = {}
+    regions: dict[str, list[tuple[CellKind, Any]]] = {}
     for region in result:
         read = read_region(region, places, data) if isinstance(region, Pairs) else None
         if read is None:
@@ -137,7 +138,7 @@ def cells_of(result: Sequence[Any], data: Pairs, columns: Pairs, places: Mapping
     return {name: joined(found, data) for name, found in regions.items()}
 
 
-def read_region(region: Pairs, places: Mapping[str, int], data: Pairs) -> tuple[Kind, Any] | None:
+def read_region(region: Pairs, places: Mapping[str, int], data: Pairs) -> tuple[CellKind, Any] | None:
     """What a region says, by what kind of answer it is; None for one that is not read here."""
     kind, value = region.get("type"), region.get("value")
     if not isinstance(value, Pairs):
@@ -149,36 +150,36 @@ def read_region(region: Pairs, places: Mapping[str, int], data: Pairs) -> tuple[
     if "start" in value or "startOffset" in value:
         return None  # about a part of the text
     if kind == "choices" and isinstance(value.get("choices"), list):
-        return Kind.NAMES, value["choices"]
+        return CellKind.NAMES, value["choices"]
     if kind == "textarea" and isinstance(value.get("text"), list | str):
-        return Kind.TEXTS, value["text"] if isinstance(value["text"], list) else [value["text"]]
+        return CellKind.TEXTS, value["text"] if isinstance(value["text"], list) else [value["text"]]
     if kind == "pairwise" and value.get("selected") in SIDES:
-        return Kind.CHOICE, SIDES[value["selected"]]
+        return CellKind.CHOICE, SIDES[value["selected"]]
     if kind == "ranker":
         return ranking_of(value.get("ranker"), places)
     if kind == "chatmessage" and isinstance(value.get("chatmessage"), Pairs):
-        return Kind.MESSAGES, [value["chatmessage"]]
+        return CellKind.MESSAGES, [value["chatmessage"]]
     return None
 
 
-def spans_of(kind: str, value: Pairs) -> tuple[Kind, Any] | None:
+def spans_of(kind: str, value: Pairs) -> tuple[CellKind, Any] | None:
     """A span for each label of a region. Offsets into HTML are taken where the region says its place in the text."""
     where = value.get("globalOffsets") if "startOffset" in value else value
     labels = listed(value.get(kind))
     if not isinstance(where, Pairs) or not labels or not isinstance(where.get("start"), Number):
         return None
     words = {"text": value["text"]} if isinstance(value.get("text"), str) else {}
-    return Kind.SPANS, [Pairs({"start": where.get("start"), "end": where.get("end"), "label": label} | words) for label in labels]
+    return CellKind.SPANS, [Pairs({"start": where.get("start"), "end": where.get("end"), "label": label} | words) for label in labels]
 
 
 def in_text(value: Pairs, data: Pairs) -> Pairs:
     """A region of a dialogue with its places in the text that the dialogue becomes; as it is where it has none."""
-    dialogue: list[Any] = next((each for each in data.values() if dialogues.turns(each)), [])
+    turns: list[Any] = next((each for each in data.values() if dialogue.turns(each)), [])
     try:
         first, last, start, end = (int(str(value.get(key))) for key in ("start", "end", "startOffset", "endOffset"))
     except ValueError:
         return value
-    found = dialogues.place(dialogue, first, start), dialogues.place(dialogue, last, end)
+    found = dialogue.place(turns, first, start), dialogue.place(turns, last, end)
     rest = {key: each for key, each in value.items() if key not in ("startOffset", "endOffset", "globalOffsets")}
     if None in found:
         return value
@@ -186,28 +187,28 @@ def in_text(value: Pairs, data: Pairs) -> Pairs:
     return Pairs(rest | {"text": None} | words | {"start": Number(str(found[0])), "end": Number(str(found[1]))})
 
 
-def ranking_of(ranker: Any, places: Mapping[str, int]) -> tuple[Kind, Any] | None:
+def ranking_of(ranker: Any, places: Mapping[str, int]) -> tuple[CellKind, Any] | None:
     """The places of the responses, the best first: ids in order, alone or as the one list of an object."""
     if isinstance(ranker, Pairs) and len(ranker) == 1:
         (ranker,) = ranker.values()
     ids = [cell_of(each) for each in listed(ranker)]
-    return (Kind.RANKING, [places[each] for each in ids]) if ids and all(each in places for each in ids) else None
+    return (CellKind.RANKING, [places[each] for each in ids]) if ids and all(each in places for each in ids) else None
 
 
-def joined(found: Sequence[tuple[Kind, Any]], data: Pairs) -> Cell:
+def joined(found: Sequence[tuple[CellKind, Any]], data: Pairs) -> Cell:
     """The regions of one question as one answer."""
     kind = found[0][0]
     parts = [part for each, part in found if each == kind]
-    flat = parts if kind == Kind.CHOICE else [one for part in parts for one in part]
-    if kind == Kind.NAMES:
+    flat = parts if kind == CellKind.CHOICE else [one for part in parts for one in part]
+    if kind == CellKind.NAMES:
         return names_cell(flat)
-    if kind == Kind.TEXTS:
+    if kind == CellKind.TEXTS:
         return texts_cell(flat)
-    if kind == Kind.SPANS:
+    if kind == CellKind.SPANS:
         return spans_cell(flat)
-    if kind == Kind.MESSAGES and not any(one.get("role") in ("user", "system") for one in flat):
-        flat = [*next((dialogues.with_roles(value) for value in data.values() if dialogues.turns(value)), []), *flat]
-    return Cell(kind, cell_of(flat[-1]) if kind == Kind.CHOICE else json_text(flat) if kind == Kind.MESSAGES else str(flat))
+    if kind == CellKind.MESSAGES and not any(one.get("role") in ("user", "system") for one in flat):
+        flat = [*next((dialogue.with_roles(value) for value in data.values() if dialogue.turns(value)), []), *flat]
+    return Cell(kind, cell_of(flat[-1]) if kind == CellKind.CHOICE else json_text(flat) if kind == CellKind.MESSAGES else str(flat))
 
 
 # ── JSON_MIN ────────────────────────────────────────────────────────────────
@@ -220,7 +221,7 @@ def from_short(found: Pairs) -> Taken:
     """A row of JSON_MIN is one annotation. What is data and what an answer is not told apart there but by its form, or by a person."""
     rest = {key: value for key, value in found.items() if key not in MIN_KEYS}
     cells = {key: short_cell(value) for key, value in rest.items()}
-    values = Pairs({"id": cell_of(found.get("id"))} | {key: value for key, value in rest.items() if cells[key].kind == Kind.PLAIN})
+    values = Pairs({"id": cell_of(found.get("id"))} | {key: value for key, value in rest.items() if cells[key].kind == CellKind.PLAIN})
     values |= {key: found[key] for key in MIN_KEYS[1:] if key in found and not isinstance(found[key], Pairs)}
     by = found.get("annotator")
     person = name_of(by.get("email", by.get("id"))) if isinstance(by, Pairs) else name_of(by)
@@ -236,4 +237,4 @@ def short_cell(value: Any) -> Cell:
     if regions and len(regions) == len(value):
         spans = [spans_of("labels", each) for each in regions]
         return spans_cell([one for each in spans if each for one in each[1]])
-    return Cell(Kind.PLAIN, cell_of(value))
+    return Cell(CellKind.PLAIN, cell_of(value))

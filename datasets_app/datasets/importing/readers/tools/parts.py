@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from datasets_app.datasets.importing.readers.jsons import Pairs, cell_of, json_text
-from datasets_app.datasets.importing.readers.shapes import Answer, Brought, Cell, Kind
+from datasets_app.datasets.importing.readers.shapes import Answer, Brought
+from lifecycle.task_types.inputs import Cell, CellKind
 
 PERSON_LIMIT = 100
 SHOWN = 200  # characters of an answer in the column of its question, which is only looked at
@@ -37,7 +38,7 @@ def taken(values: Pairs, answers: Iterable[Answer], guesses: Iterable[Answer] = 
     shown: dict[str, list[str]] = {}
     for each in (*brought.answers, *brought.guesses):
         for column, cell in each.cells.items():
-            if cell.kind != Kind.PLAIN:
+            if cell.kind != CellKind.PLAIN:
                 shown.setdefault(column, []).append(f"{each.person}: {cell.text}" if each.person else cell.text)
     values = Pairs(values)
     values |= {column: "; ".join(told)[:SHOWN] for column, told in shown.items()}
@@ -52,17 +53,17 @@ def name_of(value: Any) -> str:
 
 def names_cell(names: Iterable[Any]) -> Cell:
     """Names of classes."""
-    return Cell(Kind.NAMES, json_text([cell_of(each) for each in names]))
+    return Cell(CellKind.NAMES, json_text([cell_of(each) for each in names]))
 
 
 def texts_cell(texts: Iterable[Any]) -> Cell:
     """Texts that were written."""
-    return Cell(Kind.TEXTS, json_text([cell_of(each) for each in texts]))
+    return Cell(CellKind.TEXTS, json_text([cell_of(each) for each in texts]))
 
 
 def spans_cell(spans: Iterable[Any]) -> Cell:
-    """Spans: [start, end, label] or objects, as `importing.answers` reads them."""
-    return Cell(Kind.SPANS, json_text(list(spans)))
+    """Spans: [start, end, label] or objects, as annotations of spans read them."""
+    return Cell(CellKind.SPANS, json_text(list(spans)))
 
 
 def share(value: Any) -> float | None:

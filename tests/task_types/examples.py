@@ -1,0 +1,44 @@
+"""What the contract suite knows of each type: `tests/task_types/<key>/example.py` has one of these as EXAMPLE."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any
+
+from lifecycle.task_types.answers import ItemContent, Labels, Value
+from lifecycle.task_types.by_key.types import TYPES
+from lifecycle.task_types.inputs import Cell, CellKind
+
+IDS = {"PERSON": "p", "ORG": "o", "PLACE": "l"}  # stable ids by name
+NAMES = {key: name for name, key in IDS.items()}
+LABELS = Labels({**IDS, **{key: key for key in NAMES}})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Example:
+    """item: what everything else is about. row: that item as a row of a file without its label; the number makes it another item.
+
+    good: what somebody gives, with the value that it is. bad: what somebody gives, with the code of the refusal. cells: of files, with the
+    value that it is by names, or None where it says nothing; bad_cells: with the code. words: values with their lines. merges: lists of
+    values with what they are together. frozen: values by names with their text in a manifest.
+    """
+
+    item: ItemContent
+    good: Sequence[tuple[Any, Value]]
+    bad: Sequence[tuple[Any, str]]
+    cells: Sequence[tuple[Cell, Value | None]]
+    bad_cells: Sequence[tuple[Cell, str]]
+    words: Sequence[tuple[Value, str]]
+    merges: Sequence[tuple[Sequence[Value], Value | None]]
+    frozen: Sequence[tuple[Value, str]]
+    row: Callable[[int], Mapping[str, Any]]
+
+
+def column(text: str) -> Cell:
+    """A cell of a label column."""
+    return Cell(CellKind.COLUMN, text)
+
+
+EXAMPLES: dict[str, Example] = {key: import_module(f"tests.task_types.{key}.example").EXAMPLE for key in TYPES}
