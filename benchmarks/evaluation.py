@@ -32,9 +32,15 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn import metrics as peer
 
-from lifecycle.engine import label_sets, spans, text_scores
-from lifecycle.engine.tagging import Found, Span
 from lifecycle.statistics import fairness, metrics
+from lifecycle.task_types.free_text import measures as text_scores
+from lifecycle.task_types.multi_label import measures as label_sets
+from lifecycle.task_types.multi_label.measures import SetPredictions
+from lifecycle.task_types.single_label import measures as single_label
+from lifecycle.task_types.single_label.measures import Predictions
+from lifecycle.task_types.spans import measures as spans
+from lifecycle.task_types.spans.measures import SpanPredictions
+from lifecycle.task_types.spans.tagging import Found, Span
 
 BENCH = Path(__file__).resolve().parent.parent / "var" / "bench"
 FAIRLEARN = Path(__file__).resolve().parent / "evaluation_peers" / "fairlearn_measures.py"
@@ -86,10 +92,15 @@ def answers(rows: int, classes: int) -> tuple[NDArray[np.int64], Floats]:
 
 
 # ── Differences ─────────────────────────────────────────────────────────────
+def of_labels(truth: NDArray[np.int64], shares: Floats) -> Predictions:
+    """Predictions of rows and labels that are called by their numbers."""
+    return Predictions(tuple(map(str, range(shares.shape[1]))), tuple(map(str, range(len(truth)))), truth, shares)
+
+
 def of_one(truth: NDArray[np.int64], shares: Floats) -> float:
     """The largest difference from scikit-learn where a row has one class."""
     names = [str(each) for each in range(shares.shape[1])]
-    ours, said = metrics.report(shares, truth, names, count=0), shares.argmax(axis=1)
+    ours, said = single_label.ENTRY.report(of_labels(truth, shares), count=0), shares.argmax(axis=1)
     macro: dict[str, Any] = {"average": "macro", "zero_division": 0}
     pairs = [
         (ours["accuracy"], peer.accuracy_score(truth, said)),
@@ -117,7 +128,8 @@ def of_several(rows: int, classes: int) -> float:
     shares = np.clip(truth * 0.4 + random.random((rows, classes)) * 0.6, 0, 1)
     thresholds = tuple(np.linspace(0.3, 0.6, classes))
     said = shares >= np.array(thresholds)
-    ours = label_sets.report(shares, truth, [str(each) for each in range(classes)], thresholds, count=0)
+    made = SetPredictions(tuple(map(str, range(classes))), tuple(map(str, range(rows))), truth, shares, thresholds)
+    ours = label_sets.ENTRY.report(made, count=0)
     pairs = [(ours[f"{kind}_f1"], peer.f1_score(truth, said, average=kind, zero_division=0)) for kind in ("micro", "macro", "weighted")]
     pairs += [
         (ours["hamming_loss"], peer.hamming_loss(truth, said)),
@@ -142,9 +154,10 @@ def of_spans(rows: int, classes: int) -> float | None:
     except ModuleNotFoundError:
         return None
     truth, said = marked(rows, classes)
-    found, nothing = [[Found(*span, 0.9) for span in row] for row in said], np.zeros(rows)
+    found, nothing = tuple(tuple(Found(*span, 0.9) for span in row) for row in said), np.zeros(rows)
     names = [chr(ord("A") + each) for each in range(classes)]  # seqeval's classes come in the order of their names
-    ours = spans.report_found(found, truth, nothing, nothing + 1, names, spans.Lost(), count=0)
+    made = SpanPredictions(tuple(names), tuple(map(str, range(rows))), tuple(map(tuple, truth)), found, nothing, nothing + 1)
+    ours = spans.ENTRY.report(made, count=0)
     tags = [[in_tags(row, names) for row in side] for side in (truth, said)]
     pairs: list[tuple[float, float]] = []
     for mean in ("micro", "macro", "weighted"):
@@ -256,12 +269,12 @@ def peer_python(name: str, package: str) -> Path | None:
 # ── Time ────────────────────────────────────────────────────────────────────
 def timed(truth: NDArray[np.int64], shares: Floats) -> dict[str, Any]:
     """Seconds of our report, and of the same intervals by scikit-learn, in turn: the median of each."""
-    names, random = [str(each) for each in range(shares.shape[1])], np.random.default_rng(4)
+    random = np.random.default_rng(4)
     ours: list[float] = []
     theirs: list[float] = []
     for _ in range(ROUNDS):
         began = time.perf_counter()
-        metrics.report(shares, truth, names, count=SAMPLES)
+        single_label.ENTRY.report(of_labels(truth, shares), count=SAMPLES)
         ours.append(time.perf_counter() - began)
         began = time.perf_counter()
         for _ in range(PEER_SAMPLES):

@@ -21,10 +21,10 @@ from django.urls import reverse
 from benchmarks.labeling_pages_product import NUMBERS, UUID, refresh
 from benchmarks.labeling_pages_product import run as execute
 from datasets_app.snapshots.models import Snapshot
-from lifecycle.engine import predictions
 from lifecycle.evaluation import actions as evaluation
 from lifecycle.evaluation.models import Evaluation
-from lifecycle.statistics import metrics
+from lifecycle.task_types.single_label import measures as single_label
+from lifecycle.task_types.single_label import predictions
 from lifecycle.training.models import MetricPoint, Run
 from registry.access.models import Project, User
 from registry.access.roles import Role
@@ -89,12 +89,13 @@ def answered(run: Run, items: int, seed: int) -> Evaluation:
     logits = random.normal(size=(items, len(names)))
     logits[np.arange(items), truth] += 3.5
     shares = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
-    report = metrics.report(shares, truth, names, count=100)
+    made = predictions.Predictions(names, tuple(ids), truth, shares)
+    report = single_label.ENTRY.report(made, count=100)
     baselines = {"majority": {name: report[name] / 20 for name in ("accuracy", "macro_f1")}}
     result = {"format": 1, "status": "succeeded", "error": None, "temperature": 1.0, **report, "baselines": baselines}
     with tempfile.TemporaryDirectory() as scratch:
         path = Path(scratch) / "predictions.parquet"
-        predictions.write(path, predictions.Predictions(names, tuple(ids), truth, shares), "test")
+        predictions.ENTRY.write(path, made, "test")
         return evaluation.keep(run=run, split="test", result=result, predictions=path, actor=None)
 
 

@@ -23,11 +23,12 @@ from benchmarks.statistics.worlds import (
     weight_of,
     world_of,
 )
-from lifecycle.engine import baseline_scores
-from lifecycle.engine.data import Rows
 from lifecycle.evaluation import compare
 from lifecycle.evaluation import rules as evaluation
 from lifecycle.statistics import fairness, groups, intervals, metrics, significance
+from lifecycle.task_types import baselines
+from lifecycle.task_types.by_key.measures import metrics_of
+from lifecycle.task_types.rows import Rows
 
 
 def mcnemar(draw: Draw) -> Iterator[Row]:
@@ -134,15 +135,15 @@ def better_than_a_baseline(draw: Draw) -> Iterator[Row]:
     """A run that is right where a baseline isn't in 7 %, and the other way round in 2 %; or in 4 % each. 300 resamples stand for the
     product's 1,000."""
     runs, n = draw.runs(300), 600
-    shape = {"task": "single_label", "count": 300, "seed": 1}
+    shape = {"by": metrics_of("single_label"), "count": 300, "seed": 1}
     rows, found = Rows(tuple(map(str, range(n))), ("",) * n), {}
     for name, shares in (("null", [0.1, 0.04, 0.04, 0.82]), ("effect", [0.1, 0.02, 0.07, 0.81])):
         told = np.zeros((3, runs))
         for run in range(runs):
             truth, kind = draw.random.integers(0, 2, n), draw.random.choice(4, n, p=shares)
             own, other = (metrics.score_rows(np.eye(2)[truth ^ np.isin(kind, wrong)], truth) for wrong in ([0, 1], [0, 2]))
-            baseline = baseline_scores.measure(other, rows, ("accuracy", "macro_f1"), **shape)
-            report = metrics.summary(own, count=300, seed=1) | baseline_scores.told(own, rows, {"tfidf_logreg": baseline}, **shape)
+            baseline = baselines.measure(other, rows, **shape)
+            report = metrics.summary(own, count=300, seed=1) | baselines.told(own, rows, {"tfidf_logreg": baseline}, **shape)
             two = report | {"against": {}}
             told[:, run] = evaluation.rival(report) is None, evaluation.rival(two) is None, (kind == 2).sum() - (kind == 1).sum()
         found[name] = told

@@ -11,7 +11,6 @@ from benchmarks.statistics.membership import attacked
 from benchmarks.statistics.scores import answered
 from benchmarks.statistics.table import ALPHA, Case, Draw, Row, cries, finds
 from benchmarks.statistics.worlds import PARETO, THIRD, Ints, as_its_cluster, codes_of, rate
-from lifecycle.engine import predictions
 from lifecycle.statistics import membership, metrics
 from registry.policies import gates
 from registry.policies import rules as policy
@@ -82,7 +81,9 @@ def compared(draw: Draw, codes: Ints, icc: float, worse: float, labels: int = 4,
     found = metrics.paired_rows(one, two, ["macro_f1"], labels=None, count=400, seed=seed, clusters=codes)["macro_f1"]
     difference = gates.Measure(found["difference"], found["low"], found["high"])
     rarest = int(np.bincount(truth, minlength=labels).min())
-    return gates.Live("1.0.0", {"macro_f1": difference}, len(codes), labels=labels, rarest=rarest, **predictions.counted_clusters(codes))
+    together = metrics.Together.of(len(codes), codes)
+    counted = {"clusters": together.clusters, "effective_clusters": round(together.least, 2)}
+    return gates.Live("1.0.0", {"macro_f1": difference}, len(codes), labels=labels, rarest=rarest, **counted)
 
 
 def membership_gate_of_groups(draw: Draw) -> Iterator[Row]:

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from lifecycle.engine.faults import EngineFault
-from lifecycle.engine.tagging import CLOSING, OPENING, Unit
 from lifecycle.statistics.deciding import Cut, Deciding, Rule
 from lifecycle.task_types.by_key.types import DEFAULT
+from lifecycle.task_types.spans.tagging import CLOSING, OPENING, Unit
 
 DESCRIPTION = "lifecycle.json"
 HEAD = "head.safetensors"

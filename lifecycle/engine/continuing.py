@@ -16,20 +16,21 @@ from lifecycle.engine import memory
 from lifecycle.engine.answering import measure_losses
 from lifecycle.engine.artifact import HEAD, ArtifactInfo
 from lifecycle.engine.batches import Collate, EncodedRows
-from lifecycle.engine.data import EARLIER, REHEARSAL, Rows, read_rows
+from lifecycle.engine.data import EARLIER, REHEARSAL, read_rows
 from lifecycle.engine.decoders import Decoder, open_decoder
 from lifecycle.engine.diagnosis import Diagnosis
 from lifecycle.engine.document import SpecError
 from lifecycle.engine.export import load_classifier
-from lifecycle.engine.leading import Leading, of_lists
 from lifecycle.engine.predictor import Predictor
 from lifecycle.engine.recipes import RECIPES, Recipe
 from lifecycle.engine.recipes.free_text import EVALUATION_ROWS
 from lifecycle.engine.spec import TrainSpec
-from lifecycle.engine.tagging import Tokens
 from lifecycle.statistics import metrics
 from lifecycle.statistics.metrics import Countable, Floats
 from lifecycle.task_types.by_key.types import type_of
+from lifecycle.task_types.measures import Metric
+from lifecycle.task_types.rows import Rows
+from lifecycle.task_types.spans.tagging import Tokens
 
 NEVER = -1e4  # the logit of what a model does not know
 MUCH = 0.05  # of a score between 0 and 1
@@ -102,10 +103,10 @@ def forgetting(spec: TrainSpec, folder: Path, tokenizer: Any, batches: Collate) 
     if spec.labels and not shared:
         return None
     rows = read_rows(folder / EARLIER, labels, recipe.read)
-    leading = of_lists(spec.task).name
+    leading = recipe.metrics.listed.name
     written = recipe.served_by == "torch"
     one, two = _losses(spec, folder, tokenizer, batches, rows) if written else _answers(spec, folder, tokenizer, batches, rows, labels)
-    compared = [leading] if written else list(dict.fromkeys((leading, *recipe.shown)))
+    compared = [leading] if written else list(dict.fromkeys((leading, *recipe.metrics.beside)))
     options: dict[str, Any] = {"seed": spec.seed, "clusters": rows.codes}
     found = metrics.paired_rows(one, two, compared, labels=labels, count=metrics.RESAMPLES, **options)
     classes = found.pop("per_class", {})
@@ -156,7 +157,7 @@ def _losses(spec: TrainSpec, folder: Path, tokenizer: Any, batches: Collate, row
     return before, after
 
 
-def forgot(found: dict[str, Any], leading: Leading, base: str) -> Diagnosis | None:
+def forgot(found: dict[str, Any], leading: Metric, base: str) -> Diagnosis | None:
     """The finding where the leading score on the earlier rows got worse and chance does not explain it. found: of `forgetting`."""
     score, digits = found["metrics"][found["by"]], leading.digits
     before, after = (f"{score[name]:.{digits}f}" for name in ("baseline", "candidate"))

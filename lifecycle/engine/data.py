@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from lifecycle.engine.faults import EngineFault
-from lifecycle.statistics import clustered
-from lifecycle.statistics.clustered import Ints
+from lifecycle.task_types.rows import Rows
 
 REHEARSAL = "rehearsal.jsonl"  # of a run folder: rows that its base learnt from
 EARLIER = "earlier.jsonl"  # rows that its base was measured on, and that it does not learn from
@@ -18,27 +16,6 @@ DEVICE = "device.json"  # of a run folder: what it was begun on
 PRECISION = "precision.json"  # of a run folder that was begun
 NOT_COUNTED = -100  # the label of a token that no loss counts, as torch has it
 Read = Callable[[Mapping[str, Any], Mapping[str, int]], Any]
-
-
-@dataclass(frozen=True)
-class Rows:
-    """Rows in file order. targets: what each says, as its recipe reads it; empty where that was not asked for. left_out: what is the
-    matter with each line that is no row, such as "with calls of tools". clusters: name of the cluster that each row was split with, such as
-    near duplicates; its own id where the file names none."""
-
-    ids: tuple[str, ...]
-    texts: tuple[str, ...]
-    targets: tuple[Any, ...] = ()
-    left_out: tuple[str, ...] = ()
-    clusters: tuple[str, ...] = ()
-
-    @property
-    def codes(self) -> Ints:
-        """Number of each row's cluster (N,), as of `clustered.numbered`."""
-        return clustered.numbered(self.clusters or self.ids)
-
-    def __len__(self) -> int:
-        return len(self.ids)
 
 
 def bad_data(path: Path, line: int, why: str) -> EngineFault:
@@ -92,15 +69,3 @@ def _row(path: Path, number: int, line: bytes) -> dict[str, Any]:
         if not isinstance(row.get(name), str):
             raise bad_data(path, number, f"it has no text under {name!r}.")
     return row
-
-
-def some(rows: Rows, kept: Sequence[int]) -> Rows:
-    """A few of the rows, in this order."""
-    parts = {"ids": rows.ids, "texts": rows.texts, "targets": rows.targets, "clusters": rows.clusters or rows.ids}
-    return Rows(**{name: tuple(each[at] for at in kept) for name, each in parts.items()})
-
-
-def parts(rows: Rows, at_once: int) -> Iterator[Rows]:
-    """The rows in order, so many at a time."""
-    for start in range(0, len(rows), at_once):
-        yield some(rows, range(start, min(start + at_once, len(rows))))

@@ -13,7 +13,7 @@ from lifecycle.engine import prompts, row_losses
 from lifecycle.engine.answering import measure_losses
 from lifecycle.engine.artifact import ArtifactInfo
 from lifecycle.engine.base import open_base
-from lifecycle.engine.data import Rows, parts, read_rows
+from lifecycle.engine.data import read_rows
 from lifecycle.engine.decoders import Decoder, open_decoder
 from lifecycle.engine.events import EventWriter, Stopped, teller
 from lifecycle.engine.faults import EngineFault
@@ -25,6 +25,7 @@ from lifecycle.engine.strategies import load_tokenizer
 from lifecycle.engine.verbs import open_predictor, quiet
 from lifecycle.statistics import metrics
 from lifecycle.statistics.metrics import Floats
+from lifecycle.task_types.rows import Rows, parts
 
 WRITTEN_AT_ONCE = 4 * EVALUATION_ROWS  # rows between two looks at whether to stop, where texts are written
 

@@ -12,13 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
-from lifecycle.engine import tagging
 from lifecycle.engine.artifact import INT8, ArtifactInfo
 from lifecycle.engine.classifier import length_batches
-from lifecycle.engine.data import Rows
 from lifecycle.engine.faults import EngineFault
 from lifecycle.engine.recipes import RECIPES
-from lifecycle.engine.tagging import Tokens, Unit
+from lifecycle.task_types.rows import Rows
+from lifecycle.task_types.spans import tagging
+from lifecycle.task_types.spans.tagging import Tokens, Unit
 
 Floats = NDArray[np.float32]
 

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from lifecycle.engine.base import BaseFolder
-from lifecycle.engine.data import Rows
 from lifecycle.engine.spec import TrainSpec
-from lifecycle.engine.tagging import Unit
+from lifecycle.task_types.rows import Rows
+from lifecycle.task_types.spans.tagging import Unit
 
 
 @dataclass(frozen=True)

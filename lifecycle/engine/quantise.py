@@ -22,10 +22,10 @@ from onnxruntime.quantization import QuantType, quantize_dynamic
 from onnxruntime.quantization.shape_inference import quant_pre_process
 
 from lifecycle.engine.artifact import INT8, SERVING, ArtifactInfo, Gate
-from lifecycle.engine.data import Rows
 from lifecycle.engine.predictor import Answered, Predictor, answer_timed
 from lifecycle.engine.recipes import RECIPES
 from lifecycle.statistics import metrics
+from lifecycle.task_types.rows import Rows
 
 Array = NDArray[Any]
 

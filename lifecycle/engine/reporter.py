@@ -117,7 +117,7 @@ class Reporter(TrainerCallback):  # type: ignore[misc]
         self.events.write("checkpoint", step=state.global_step)
         waited = evaluations_since_best(state)
         if self.spec.patience and waited >= self.spec.patience:
-            name = RECIPES[self.spec.task].best_name
+            name = RECIPES[self.spec.task].metrics.trained.words
             self.events.write("log", message=f"Stopped at step {state.global_step}: {name} was not better for {waited} evaluations.")
             control.should_training_stop = True
         return control

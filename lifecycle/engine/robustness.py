@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from lifecycle.engine.artifact import ArtifactInfo
-from lifecycle.engine.data import Rows, parts, read_rows, some
+from lifecycle.engine.data import read_rows
 from lifecycle.engine.events import EventWriter, Stopped, teller
 from lifecycle.engine.flips import Flip, write_flips
 from lifecycle.engine.perturb import PROBES
@@ -20,6 +20,7 @@ from lifecycle.engine.spec import RobustnessSpec
 from lifecycle.engine.verbs import quiet
 from lifecycle.statistics import clustered, metrics
 from lifecycle.statistics.metrics import Countable, Ints
+from lifecycle.task_types.rows import Rows, parts, some
 
 
 def robustness(folder: Path, cancelled: Callable[[], bool]) -> dict[str, Any]:

@@ -11,8 +11,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from lifecycle.engine.occlusion import MOST_WORDS, Word, log_odds, spans, without
-from lifecycle.engine.tagging import Found, Tokens, find, tag
 from lifecycle.statistics.calibration import softmax
+from lifecycle.task_types.spans.tagging import Found, Tokens, find, tag
 
 MOST_PARTS = 8
 NOWHERE = -20.0  # log-odds of a part where no token stands

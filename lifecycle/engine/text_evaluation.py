@@ -2,9 +2,8 @@
 
 A dialogue's last answer is asked for, given all before it; its earlier answers are read as they were decided.
 
-Baselines  prompted_base: the model before it was tuned, given the same prompt; nearest: the completion of the training prompt that is most
-           like the row's (cosine of TF-IDF of words); frequent: the most frequent training completion
-against    of each baseline, how much better the answers are by the score of text_scores.KEY: a paired bootstrap over the same rows
+Baselines  prompted_base: the model before it was tuned, given the same prompt; nearest and frequent: as the task's baselines say
+against    of each baseline, how much better the answers are by the leading score: a paired bootstrap over the same rows
 cut_answers  how many answers reached the longest length without an end
 copied     runs of words that answers share with training completions, beside those of the held-out references, which have not seen them
 """
@@ -19,13 +18,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from sklearn.feature_extraction.text import TfidfVectorizer
 
-from lifecycle.engine import prompts, text_answers, text_scores, verbatim, words
+from lifecycle.engine import prompts
 from lifecycle.engine.answering import Losses, answer, measure_losses
 from lifecycle.engine.artifact import ArtifactInfo
 from lifecycle.engine.base import open_base
-from lifecycle.engine.data import Rows, read_rows
+from lifecycle.engine.data import read_rows
 from lifecycle.engine.decoders import Decoder, load_decoder, open_decoder
 from lifecycle.engine.events import EventWriter
 from lifecycle.engine.faults import EngineFault
@@ -34,12 +32,15 @@ from lifecycle.engine.recipes import RECIPES
 from lifecycle.engine.recipes.free_text import EVALUATION_ROWS, Target, examples_of, prompts_of
 from lifecycle.engine.spec import EvaluateSpec
 from lifecycle.engine.strategies import load_tokenizer
-from lifecycle.engine.text_scores import ScoredTexts, score_texts
-from lifecycle.statistics import metrics
+from lifecycle.statistics import metrics, words
+from lifecycle.task_types.by_key.baselines import baselines_of
+from lifecycle.task_types.free_text import measures as text_scores
+from lifecycle.task_types.free_text import predictions as text_answers
+from lifecycle.task_types.free_text import verbatim
+from lifecycle.task_types.free_text.measures import TextAnswers, score_texts
+from lifecycle.task_types.rows import Rows
 
 Cancelled = Callable[[], bool]
-WORDS = r"(?u)\b\w+\b"  # of one letter too
-ROWS_AT_ONCE = 256  # whose likeness to all training prompts is held at a time
 TOLD_EVERY = 10.0  # seconds between two lines about how many rows are answered
 
 
@@ -131,29 +132,25 @@ def _measure(
     scored = score_texts(own.answers, references, contexts, own.losses.nats, own.losses.tokens)
     learnt = verbatim.Learnt((each.taught for each in train.targets), [*own.answers, *references]) if train else None
     copied = [learnt.longest(*each) for each in zip(own.answers, rows.texts, strict=True)] if learnt else [verbatim.NONE] * len(rows)
-    kept = text_answers.TextAnswers(
+    kept = TextAnswers(
         rows.ids, tuple(map(asked_for, rows.texts, rows.targets)), tuple(own.answers), scored, tuple(copied),
         tuple(base.answers) if base else None, tuple(own.cut), rows.codes,
     )  # fmt: skip
-    text_answers.write(folder / "predictions.parquet", kept, spec.split)
-    rivals: dict[str, ScoredTexts] = {}
+    text_answers.ENTRY.write(folder / "predictions.parquet", kept, spec.split)
+    rivals: dict[str, Any] = {}
     if base is not None:
         rivals["prompted_base"] = score_texts(base.answers, references, contexts, base.losses.nats, base.losses.tokens)
     if train is not None:
-        rivals["nearest"] = score_texts(nearest(train, rows), references, contexts)
-        rivals["frequent"] = score_texts([frequent(train)] * len(rows), references, contexts)
+        rivals |= {name: answer(rows) for name, answer in baselines_of(info.task)(train, 0, spec.seed, None).items()}
     examples = examples_of(setting.tokenizer, setting.frame, rows, setting.limit, all_turns=False)
     return {
-        "task": info.task,
-        "rows": len(rows),
-        "clusters": metrics.Together.of(len(rows), rows.codes).clusters,
+        **text_scores.ENTRY.report(kept, count=spec.bootstrap, seed=spec.seed),
         "dialogues": sum(bool(each.turns) for each in rows.targets),
         "left_out": dict(Counter(rows.left_out)),
         "with_context": sum(map(bool, contexts)),
         "max_new_tokens": setting.longest,
         "truncation": asdict(prompts.truncation(examples, setting.limit)),
         "cut_answers": text_answers.cut_report(own.cut, base.cut if base else None),
-        **metrics.summary(scored, **options),
         "references": _references(references, contexts),
         "baselines": {name: metrics.summary(each, **options) for name, each in rivals.items()},
         "against": {name: text_scores.paired(each, scored, **options) for name, each in rivals.items()},
@@ -171,22 +168,3 @@ def _references(references: list[str], contexts: list[str]) -> dict[str, Any]:
     grounded = [share for each in zip(references, contexts, strict=True) if (share := words.groundedness(*each)) is not None]
     found = {"answer_words": float(np.mean([len(words.words(each)) for each in references]))}
     return found | ({"groundedness": float(np.mean(grounded))} if grounded else {})
-
-
-def nearest(train: Rows, rows: Rows) -> list[str]:
-    """For each row the completion of the training prompt nearest to its own by the cosine of TF-IDF; of equal ones the first."""
-    vectors = TfidfVectorizer(sublinear_tf=True, token_pattern=WORDS)
-    try:
-        known = vectors.fit_transform(train.texts)
-    except ValueError:  # no word in any prompt
-        return [frequent(train)] * len(rows)
-    asked, answers = vectors.transform(rows.texts), []
-    for start in range(0, len(rows), ROWS_AT_ONCE):
-        best = (asked[start : start + ROWS_AT_ONCE] @ known.T).toarray().argmax(axis=1)
-        answers += [train.targets[int(at)].answer for at in best]
-    return answers
-
-
-def frequent(train: Rows) -> str:
-    """The most frequent training completion; of equal ones the first."""
-    return str(Counter(each.answer for each in train.targets).most_common(1)[0][0])

@@ -26,7 +26,6 @@ from lifecycle.engine.recipes import RECIPES
 from lifecycle.engine.spec import TrainSpec
 from lifecycle.engine.strategies import counts, load_trainable, trainable_state
 from lifecycle.engine.team import Team
-from lifecycle.statistics import metrics
 
 WEIGHTS = "weights.safetensors"
 LOG_STEPS = 10
@@ -204,7 +203,11 @@ class EngineTrainer(Trainer):  # type: ignore[misc]
         known = [
             each["eval_loss"] for each in self.state.log_history if "eval_loss" in each and each["step"] == self.state.best_global_step
         ]
-        return values[f"eval_{logged(self.recipe.best_by)}"] == self.state.best_metric and bool(known) and values["eval_loss"] < known[-1]
+        return (
+            values[f"eval_{logged(self.recipe.metrics.trained.name)}"] == self.state.best_metric
+            and bool(known)
+            and values["eval_loss"] < known[-1]
+        )
 
     def _save(self, output_dir: str | None = None, state_dict: Any = None) -> None:
         weights = Path(output_dir or self.args.output_dir) / WEIGHTS
@@ -262,7 +265,7 @@ def arguments(spec: TrainSpec, folder: Path, *, rows: int, bf16: bool, device: s
     """The Trainer's arguments for a spec: its device, evaluation and checkpoint at the same steps, no reporting of its own."""
     steps_per_epoch = spec.steps_of_epoch(rows)
     every = max(1, math.ceil(steps_per_epoch / spec.evaluations_per_epoch))
-    best_by = logged(RECIPES[spec.task].best_by)
+    score = RECIPES[spec.task].metrics.trained
     found = TrainingArguments(
         output_dir=str(folder / "checkpoints"),
         num_train_epochs=spec.epochs,
@@ -279,8 +282,8 @@ def arguments(spec: TrainSpec, folder: Path, *, rows: int, bf16: bool, device: s
         eval_steps=every,
         save_strategy="steps",
         save_steps=every,
-        metric_for_best_model=best_by,
-        greater_is_better=best_by != "loss" and best_by not in metrics.LOWER_IS_BETTER,
+        metric_for_best_model=logged(score.name),
+        greater_is_better=not score.lower_is_better,
         load_best_model_at_end=False,
         seed=spec.seed,
         data_seed=spec.seed,

@@ -21,14 +21,13 @@ from lifecycle.engine import best, checkpoint, continuing, devices, diagnosis, m
 from lifecycle.engine.base import open_base
 from lifecycle.engine.batches import Collate, EncodedRows
 from lifecycle.engine.classifier import Network
-from lifecycle.engine.data import PRECISION, Rows, read_rows
+from lifecycle.engine.data import PRECISION, read_rows
 from lifecycle.engine.document import SpecError
 from lifecycle.engine.effort import Effort
 from lifecycle.engine.events import EventWriter, points, read_events, write_json
 from lifecycle.engine.faults import EngineFault, Fault, Unstable, is_out_of_memory
 from lifecycle.engine.forward import frozen_activations
 from lifecycle.engine.layers import Lowest
-from lifecycle.engine.leading import of_lists
 from lifecycle.engine.prepared import Prepared
 from lifecycle.engine.probe import choose_precision, environment
 from lifecycle.engine.recipes import RECIPES
@@ -36,11 +35,12 @@ from lifecycle.engine.reporter import Reporter, evaluations_since_best
 from lifecycle.engine.samples import Samples, choose
 from lifecycle.engine.spec import TrainSpec
 from lifecycle.engine.strategies import counts, load_tokenizer
-from lifecycle.engine.tagging import Unit
 from lifecycle.engine.team import Obey, Team, set_threads
 from lifecycle.engine.trainer import EngineTrainer, Show, arguments
 from lifecycle.statistics import deciding
 from lifecycle.task_types.by_key.types import type_of
+from lifecycle.task_types.rows import Rows
+from lifecycle.task_types.spans.tagging import Unit
 
 PATIENCE = 60.0  # seconds that the other processes have to end after the last step
 DISK_SHARE = {"full": 6.0}  # of the base's size: weights, best weights, checkpoints of optimizer and weights, and the graphs
@@ -84,7 +84,7 @@ def _train(folder: Path, cancelled: Callable[[], bool], effort: Effort) -> dict[
         "total_parameters": total,
         "precision": prepared.precision,
         "batch": {"batch_size": parts.rows, "accumulation": spec.accumulation * parts.count},
-        "best_by": recipe.best_by,
+        "best_by": recipe.metrics.trained.name,
         "best_step": best_step,
         "last_step": trainer.state.global_step,
         "environment": environment(prepared.device),
@@ -106,7 +106,7 @@ def _train(folder: Path, cancelled: Callable[[], bool], effort: Effort) -> dict[
         model.lowest.put_back()
     model.to(devices.CPU)  # whose bytes the artifact holds; it is served there too
     devices.give_back(prepared.device)
-    events.write("stage", name="artifact", message=f"Writing the weights of step {best_step}, the best by {recipe.best_name}.")
+    events.write("stage", name="artifact", message=f"Writing the weights of step {best_step}, the best by {recipe.metrics.trained.words}.")
     values, info, paces = FINISH[recipe.served_by](spec, folder, prepared, trainer, events)
     result |= {"metrics": values, "int8": asdict(info.int8) if info.int8 else None, "inference": paces, "rehearsed": prepared.rehearsed}
     if info.deciding:
@@ -115,7 +115,7 @@ def _train(folder: Path, cancelled: Callable[[], bool], effort: Effort) -> dict[
         result["operating"] = asdict(info.operating)
     if forgotten := continuing.forgetting(spec, folder, prepared.tokenizer, trainer.data_collator):
         result["forgetting"] = forgotten
-        reporter.report([each for each in [continuing.forgot(forgotten, of_lists(spec.task), spec.base.name)] if each])
+        reporter.report([each for each in [continuing.forgot(forgotten, recipe.metrics.listed, spec.base.name)] if each])
     checkpoint.purge(folder / "checkpoints")
     shutil.rmtree(folder / "best", ignore_errors=True)
     shutil.rmtree(folder / "cache", ignore_errors=True)

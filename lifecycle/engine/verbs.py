@@ -18,7 +18,6 @@ from lifecycle.engine import baselines, text_evaluation
 from lifecycle.engine import probe as machine
 from lifecycle.engine.artifact import INT8, SERVING, ArtifactInfo
 from lifecycle.engine.base import open_base
-from lifecycle.engine.baseline_scores import Measured, told
 from lifecycle.engine.data import read_rows
 from lifecycle.engine.events import EventWriter
 from lifecycle.engine.export import export_onnx, load_classifier
@@ -27,6 +26,9 @@ from lifecycle.engine.recipes import RECIPES
 from lifecycle.engine.recipes.free_text import writes
 from lifecycle.engine.spec import EvaluateEachSpec, EvaluateSpec, ExportSpec, PredictSpec
 from lifecycle.engine.strategies import load_tokenizer
+from lifecycle.task_types.baselines import Measured, told
+from lifecycle.task_types.by_key.measures import measures_of
+from lifecycle.task_types.by_key.predictions import file_of
 
 Cancelled = Callable[[], bool]
 Learn = Callable[..., dict[str, baselines.Measure]]
@@ -49,9 +51,10 @@ def evaluate(folder: Path, cancelled: Cancelled, learn: Learn | None = None) -> 
     events.write("stage", name="predict", message=f"Answering {len(rows):,} rows.")
     probabilities = recipe.decode(predictor.logits(rows, spec.batch_size), info.temperature)
     truth = recipe.truth(rows.targets, len(info.labels))
-    recipe.keep(folder / "predictions.parquet", rows.ids, probabilities, truth, info, spec.split, rows.codes)
+    predicted, measures = recipe.predicted(rows.ids, probabilities, truth, info, rows.codes), measures_of(info.task)
+    file_of(info.task).write(folder / "predictions.parquet", predicted, spec.split)
     events.write("stage", name="score", message=f"Scoring, with {spec.bootstrap:,} bootstrap samples.")
-    found = recipe.report(probabilities, truth, info, bins=spec.bins, count=spec.bootstrap, seed=spec.seed, clusters=rows.codes)
+    found = measures.report(predicted, bins=spec.bins, count=spec.bootstrap, seed=spec.seed)
     if spec.baselines and not cancelled():
         train = (folder / spec.train).resolve()
         settings: dict[str, Any] = {
@@ -66,8 +69,8 @@ def evaluate(folder: Path, cancelled: Cancelled, learn: Learn | None = None) -> 
             events.write("stage", name="baselines", message="Fitting the baselines on the training rows.")
             learnt = (learn or baselines.learn)(train, info.labels, base=base and base.resolve(), **settings)
             measured = {name: measure(rows) for name, measure in learnt.items()}
-        own = recipe.score(probabilities, truth, info.rule())
-        found |= told(own, rows, measured, task=info.task, count=spec.bootstrap, seed=spec.seed) | {"baselines_digest": digest}
+        beside = told(measures.score(predicted), rows, measured, by=measures.metrics, count=spec.bootstrap, seed=spec.seed)
+        found |= beside | {"baselines_digest": digest}
     status = "cancelled" if cancelled() else "succeeded"
     events.write("end", status=status, message="Finished." if status == "succeeded" else "Stopped on request.")
     cost = {"seconds": round(time.monotonic() - started, 3), "environment": machine.environment()}

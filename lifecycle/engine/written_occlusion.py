@@ -19,7 +19,7 @@ import numpy as np
 
 from lifecycle.engine.answering import measure_losses
 from lifecycle.engine.artifact import ArtifactInfo
-from lifecycle.engine.data import NOT_COUNTED, Rows, read_rows
+from lifecycle.engine.data import NOT_COUNTED, read_rows
 from lifecycle.engine.decoders import Decoder
 from lifecycle.engine.events import EventWriter
 from lifecycle.engine.faults import EngineFault
@@ -32,6 +32,7 @@ from lifecycle.engine.spec import ExplainSpec
 from lifecycle.engine.verbs import quiet
 from lifecycle.statistics.metrics import Floats
 from lifecycle.task_types.by_key.types import type_of
+from lifecycle.task_types.rows import Rows
 
 MOST_TOKENS = 100_000  # that are read in all
 LEAST_UNITS = 16  # that are left out however long prompt and answer are

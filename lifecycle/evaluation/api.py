@@ -56,13 +56,10 @@ class EvaluationOut(serializers.Serializer[Evaluation]):
         lies wholly below 0; false: neither is clearly better.
 
         Reports from before have no paired difference: low and high are null, and the two 95 % intervals are compared, or the scores alone
-        where by_intervals is false. Where texts are written, there is no by_intervals.
+        where by_intervals is false.
         """
-        if evaluation.task_type.writes_text:
-            written = text_rules.rival(evaluation.report)
-            return None if written is None else asdict(written)
         found = None if queries.is_flattering(evaluation) else rules.rival(evaluation.report)
-        return None if found is None else asdict(found)
+        return None if found is None else {name: value for name, value in asdict(found).items() if name != "one"}
 
 
 IN_LINES = ("macro_f1", "accuracy", "subset_accuracy", "micro_f1", "exact_texts", "rouge_l", "perplexity", "pair_accuracy", "ece")

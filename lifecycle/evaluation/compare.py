@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from lifecycle.engine import predictions, ranked_predictions, span_predictions, text_answers
-from lifecycle.engine.leading import MACRO, Leading
 from lifecycle.evaluation import marks, orders, queries, rules, text_rules
 from lifecycle.evaluation.models import Evaluation
 from lifecycle.refusals import Refused
@@ -16,6 +14,8 @@ from lifecycle.statistics import significance
 from lifecycle.statistics.intervals import Interval, p_value
 from lifecycle.statistics.metrics import quietly
 from lifecycle.statistics.verdicts import Verdict, verdict
+from lifecycle.task_types.by_key.measures import measures_of
+from lifecycle.task_types.measures import Metric
 from lifecycle.ui.numbers import GAP, count, decimals, signed, significant
 from registry.ledger.rules import digest_of
 
@@ -66,12 +66,12 @@ def paired_report(a: Evaluation, b: Evaluation) -> dict[str, Any]:
 
 def computed(a: Evaluation, b: Evaluation, tell: Tell | None = None) -> dict[str, Any]:
     """What is found of two evaluations alone, without words. tell: gets the resamples done and all there are. Raises as paired_report."""
-    return judged(_texts(a, b) if a.task_type.writes_text else _report(a, b, tell or quietly), key_of(a))
+    return judged(_report(a, b, tell or quietly), key_of(a))
 
 
 def key_of(a: Evaluation) -> str:
     """The score by which two evaluations of this task are compared first."""
-    return text_rules.KEY if a.task_type.writes_text else rules.leading_of(a.report).name
+    return rules.leading_of(a.report).name
 
 
 def judged(report: dict[str, Any], key: str) -> dict[str, Any]:
@@ -118,41 +118,25 @@ def in_order(kept: dict[str, Any]) -> dict[str, Any]:
     )
 
 
-def _texts(a: Evaluation, b: Evaluation) -> dict[str, Any]:
-    """The same of answers that are written: per_class is empty, and changes counts rows by how near they are to their reference (ROUGE-L):
-    better, worse, same, and p of a sign test. rows_needed: to tell the difference of ROUGE-L."""
+def paired(a: Evaluation, b: Evaluation, tell: Tell) -> tuple[Any, Any, dict[str, Any]]:
+    """The predictions of both, and how they compare on the rows that they share. Raises Refused."""
     check_dataset(a, b)
-    first, second = queries.texts_of(a), queries.texts_of(b)
+    first, second = queries.predicted_of(a), queries.predicted_of(b)
     try:
-        found = text_answers.compare(first, second)
+        found = measures_of(a.task_type.key).compare(first, second, tell=tell)
     except ValueError as error:
-        raise Refused(str(error), next_step="Choose two evaluations on the same split.") from error
-    metrics = rules.finite(found["metrics"])
+        raise Refused(str(error), next_step="Choose two evaluations with the same labels on the same split.") from error
     check_clusters(found)
-    turned = text_rules.turned(first, second)
-    sides = {item: side for name, side in (("better", 1), ("worse", -1)) for item in turned[name]}
-    key = metrics[text_rules.KEY]
-    needed = None if key["verdict"] != "unclear" else significance.rows_needed(found["rows"], key["difference"], key["low"], key["high"])
-    report = {
-        "rows": found["rows"], "left_out": found["left_out"], "same_items": found["left_out"] == 0, "metrics": metrics, "per_class": {},
-    }  # fmt: skip
-    digest = digest_of({"report": report, "a": a.report_digest, "b": b.report_digest})
-    changes = {name: len(items) for name, items in turned.items()} | {"p": mcnemar(sides, clusters_of(first, second))}
-    return report | {**groups_of(found), "changes": changes, "rows_needed": needed, "digest": digest}
+    return first, second, found
 
 
 def check_dataset(a: Evaluation, b: Evaluation) -> None:
-    """Raises Refused where two evaluations are of different datasets."""
-    if a.snapshot.dataset_id != b.snapshot.dataset_id:
+    """Raises Refused where two evaluations are of different datasets, and so maybe of different tasks."""
+    if a.snapshot.dataset_id != b.snapshot.dataset_id or a.task_type != b.task_type:
         raise Refused(
             "The two evaluations are on different datasets, so their items cannot be paired.",
             next_step="Evaluate both runs on the same snapshot and split.",
         )
-    marks = rules.is_marks(a.report) != rules.is_marks(b.report)
-    orders = a.task_type.has_responses != b.task_type.has_responses
-    for differs, told in ((marks, "marks parts of texts"), (orders, "puts responses in order")):
-        if differs:
-            raise Refused(f"One of the two {told} and the other does not.", next_step="Choose two evaluations of one task.")
 
 
 def groups_of(found: Mapping[str, Any]) -> dict[str, Any]:
@@ -168,43 +152,39 @@ def check_clusters(found: Mapping[str, Any]) -> None:
 
 
 def _report(a: Evaluation, b: Evaluation, tell: Tell) -> dict[str, Any]:
-    check_dataset(a, b)
-    first: Any
-    second: Any
-    try:
-        if rules.is_marks(a.report):
-            first, second = queries.marks_of(a), queries.marks_of(b)
-            found = span_predictions.compare(first, second, tell=tell)
-        elif a.task_type.has_responses:
-            first, second = queries.orders_of(a), queries.orders_of(b)
-            found = ranked_predictions.compare(first, second)
-        else:
-            first, second = queries.predictions_of(a), queries.predictions_of(b)
-            found = predictions.compare(first, second, tell=tell)
-    except ValueError as error:
-        raise Refused(str(error), next_step="Choose two evaluations with the same labels on the same split.") from error
-    check_clusters(found)
-    metrics = rules.finite(found["metrics"])
-    per_class = metrics.pop("per_class", {})
+    first, second, found = paired(a, b, tell)
+    metrics, leading = rules.finite(found["metrics"]), key_of(a)
     report = {
-        "rows": found["rows"], "left_out": found["left_out"], "same_items": found["left_out"] == 0, "metrics": metrics,
-        "per_class": per_class,
+        "rows": found["rows"], "left_out": found["left_out"], "same_items": found["left_out"] == 0,
+        "per_class": metrics.pop("per_class", {}), "metrics": metrics,
     }  # fmt: skip
     digest = digest_of({"report": report, "a": a.report_digest, "b": b.report_digest})
-    leading = rules.leading_of(a.report).name
     if metrics[leading]["difference"] is None:
         text = "In none of the rows that both answered do people prefer one response, so nothing tells the two apart."
         raise Refused(text, next_step="Compare more responses, freeze again, and evaluate both on that snapshot.")
-    turned: dict[str, rules.Turned] = {}
-    if a.task_type.has_responses:
-        changed = orders.changes(first, second)
-    elif rules.is_marks(a.report):
-        changed, turned = marks.changes(first, second), marks.turned_by_class(first, second)
-    else:
-        changed = rules.changes(first, second)
-        turned = rules.changes_by_class(changed)
-    told = tests(report, changed, turned, leading, clusters_of(first, second))
+    clusters, turned = clusters_of(first, second), {}
+    if a.task_type.writes_text:
+        told = nearer(text_rules.turned(first, second), clusters) | {"rows_needed": needed(report, leading)}
+        return report | groups_of(found) | told | {"digest": digest}
+    changed = changes_between(a, first, second)
+    if a.task_type.has_labels:
+        turned = marks.turned_by_class(first, second) if rules.is_marks(a.report) else rules.changes_by_class(changed)
+    told = tests(report, changed, turned, leading, clusters)
     return report | groups_of(found) | told | {"digest": digest}
+
+
+def nearer(turned: Mapping[str, Sequence[str]], clusters: Mapping[str, int]) -> dict[str, Any]:
+    """How many answers are nearer to their reference (ROUGE-L): better, worse, same, and p of a sign test. turned: as of text_rules."""
+    sides = {item: side for name, side in (("better", 1), ("worse", -1)) for item in turned[name]}
+    return {"changes": {name: len(items) for name, items in turned.items()} | {"p": mcnemar(sides, clusters)}}
+
+
+def needed(report: Mapping[str, Any], leading: str) -> int | None:
+    """How many rows would tell the difference of the leading metric; None where it is told."""
+    found = report["metrics"][leading]
+    if found["verdict"] != "unclear":
+        return None
+    return significance.rows_needed(report["rows"], found["difference"], found["low"], found["high"])
 
 
 def clusters_of(first: Any, second: Any) -> dict[str, int]:
@@ -239,11 +219,9 @@ def tests(
     classes = {label: (sum(side > 0 for side in each.values()), sum(side < 0 for side in each.values())) for label, each in own.items()}
     alone = {label: mcnemar(each, clusters) for label, each in own.items()}
     together = significance.holm(alone)
-    f1 = report["metrics"][leading]
-    open_rows = None if f1["verdict"] != "unclear" else significance.rows_needed(report["rows"], f1["difference"], f1["low"], f1["high"])
     return {
         "changes": kinds | {"p": mcnemar(sides, clusters)},
-        "rows_needed": open_rows,
+        "rows_needed": needed(report, leading),
         "per_class": {
             label: row
             | {"fixed": fixed, "broken": broken, "p": alone[label], "p_holm": together[label]}
@@ -263,7 +241,7 @@ def class_verdict(f1: float | None, fixed: int, broken: int, p_holm: float) -> s
     return (verdict(Interval(turned, turned, turned), p=p_holm) if agrees else Verdict.UNCLEAR).value
 
 
-def summary(report: dict[str, Any], first: str, second: str, leading: Leading = MACRO) -> dict[str, str]:
+def summary(report: dict[str, Any], first: str, second: str, leading: Metric) -> dict[str, str]:
     """The finding in words. fact: which is better by the leading score. text: what changed, and how many rows would
     tell where nothing is told."""
     f1, changed = report["metrics"][leading.name], report["changes"]
@@ -298,8 +276,11 @@ def first_changes(a: Evaluation, b: Evaluation) -> list[rules.Change]:
 
 def changed_items(a: Evaluation, b: Evaluation) -> list[rules.Change]:
     """Items that the two answered differently: those that b broke, those it fixed, and errors that changed."""
-    if rules.is_marks(a.report):
-        return marks.changes(queries.marks_of(a), queries.marks_of(b))
-    if a.task_type.has_responses:
-        return orders.changes(queries.orders_of(a), queries.orders_of(b))
-    return rules.changes(queries.predictions_of(a), queries.predictions_of(b))
+    return changes_between(a, queries.predicted_of(a), queries.predicted_of(b))
+
+
+def changes_between(a: Evaluation, first: Any, second: Any) -> list[rules.Change]:
+    """The same of predictions that were read. a: the evaluation that the first are of."""
+    of_task = marks if rules.is_marks(a.report) else orders if a.task_type.has_responses else rules
+    found: list[rules.Change] = of_task.changes(first, second)
+    return found

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from lifecycle.evaluation import rules, text_rules
 from lifecycle.statistics.groups import FISHER, NORMAL, PERMUTATION
+from lifecycle.task_types.by_key.measures import NAMED
 from lifecycle.ui.numbers import GAP, count, decimals, signed, significant
 
 TESTS = {
@@ -18,13 +18,12 @@ TESTS = {
 
 def title(name: str) -> str:
     """What a measure is called at the head of a column."""
-    return rules.METRICS.get(name) or text_rules.METRICS[name]
+    return NAMED[name].title
 
 
 def within(name: str) -> str:
     """What a measure is called within a sentence."""
-    words = title(name)
-    return words if words[1].isupper() else words[0].lower() + words[1:]
+    return NAMED[name].words
 
 
 def summary(report: Mapping[str, Any]) -> dict[str, str] | None:

@@ -6,10 +6,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from lifecycle.engine.span_predictions import SpanPredictions
-from lifecycle.engine.spans import KINDS, Match, matches
-from lifecycle.engine.tagging import Found, Span
 from lifecycle.evaluation.rules import SIDES, Answer, Change, Turned
+from lifecycle.task_types.spans.measures import ENTRY, KINDS, Match, SpanPredictions, matches
+from lifecycle.task_types.spans.tagging import Found, Span
 
 NAMES = {
     "exact": "Right",
@@ -124,7 +123,7 @@ def shared(first: SpanPredictions, second: SpanPredictions) -> Iterator[tuple[st
     """(item, true, found by the first, found by the second) of the items that both answered with the same truth; classes by number in the
     first."""
     theirs = {item: row for row, item in enumerate(second.ids)}
-    other = second.under(first.labels)
+    other = ENTRY.under(second, first.labels)
     for row, item in enumerate(first.ids):
         at = theirs.get(item)
         if at is not None and set(other.truth[at]) == set(first.truth[row]):

@@ -10,14 +10,12 @@ from urllib.parse import urlencode
 from lifecycle.evaluation import charts, marks, pages, queries, rules
 from lifecycle.evaluation.marks import Marks, Mistake, Piece
 from lifecycle.evaluation.models import Analysis, Evaluation
-from lifecycle.evaluation.parts import may_read, tabs, thread, whole
+from lifecycle.evaluation.parts import beside, may_read, measured, strip, tabs, thread, whole
 from lifecycle.ui.addresses import find_url
 from lifecycle.ui.marks import Figure
-from lifecycle.ui.numbers import count, decimals
+from lifecycle.ui.numbers import count
 from registry.access.models import User
 
-KEY = ("micro_f1", "macro_f1", "micro_precision", "micro_recall")
-BESIDE = ("micro_f1", "macro_f1")
 SORTS = ("f1", "label", "support")
 FEW = 5  # texts with the surest mistakes on the report itself
 MOST = 12  # classes whose confusion is printed; of more the table by class tells
@@ -47,10 +45,9 @@ def detail(user: User, evaluation: Evaluation, given: Mapping[str, str]) -> dict
         "thread": thread(evaluation),
         "rival": rules.rival(report),
         "figures": figures(report),
-        "metrics": [pages.measure(report, name) for name in rules.METRICS if name in report],
-        "baselines": pages.baselines(report, BESIDE),
+        "metrics": measured(report),
+        **beside(report),
         "against": pages.held_against(evaluation),
-        "beside": [rules.METRICS[name] for name in BESIDE],
         "kinds": marks.kinds(report),
         "lost": report["lost"],
         "matrix": matrix(report),
@@ -66,12 +63,7 @@ def detail(user: User, evaluation: Evaluation, given: Mapping[str, str]) -> dict
 
 def figures(report: Mapping[str, Any]) -> list[Figure]:
     """The strip: the main metrics, each with its interval as reference, and how much was looked at."""
-    strip = []
-    for name in KEY:
-        low, high = rules.interval(report, name)
-        sub = f"{decimals(low)} to {decimals(high)}" if low is not None else ""
-        strip.append(Figure(rules.METRICS[name], decimals(report[name]) if report.get(name) is not None else None, sub=sub))
-    return [*strip, Figure("True spans", count(report["spans"]["true"]), sub=f"{count(report['rows'])} texts")]
+    return [*strip(report), Figure("True spans", count(report["spans"]["true"]), sub=f"{count(report['rows'])} texts")]
 
 
 def matrix(report: Mapping[str, Any]) -> dict[str, Any] | None:

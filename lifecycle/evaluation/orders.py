@@ -9,23 +9,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lifecycle.engine import ranking
-from lifecycle.engine.ranked_predictions import RankedAnswers, shared
 from lifecycle.evaluation.rules import Change
 from lifecycle.evaluation.text_rules import Told
 from lifecycle.statistics import calibration
+from lifecycle.task_types.ranking import measures as ranking
+from lifecycle.task_types.ranking.measures import RankedAnswers
 from lifecycle.ui.numbers import GAP, count, percent, signed
 
-MEANT = {
-    "pair_accuracy": "pairs of which the one that people prefer is the stronger",
-    "best_first": "rows whose strongest response is one that people put first",
-    "kendall_tau": "agreement of whole orders, −1 to 1",
-    "log_loss": "nats a pair; ln 2 = 0.693 is a coin",
-    "ece": "of how likely the stronger one is better",
-    "accuracy_longer": "accuracy of the pairs of which people prefer the longer",
-    "accuracy_shorter": "accuracy of the pairs of which people prefer the shorter",
-    "longer_preferred": "pairs of which the model prefers the longer",
-}
 WRONG, CLOSE = "wrong", "close"
 SORTS = {WRONG: "Surest mistakes first", CLOSE: "Closest first"}
 
@@ -94,7 +84,7 @@ def is_right(found: RankedAnswers) -> NDArray[np.bool_]:
 def changes(one: RankedAnswers, two: RankedAnswers) -> list[Change]:
     """Items that the two put in a different order, with the same truth: broken (only the first has every pair right), fixed, other (neither
     has)."""
-    first, second = shared(one, two)
+    first, second = ranking.ENTRY.shared(one, two)
     right = is_right(one), is_right(two)
     found = []
     for row, other in zip(first, second, strict=True):

@@ -8,17 +8,16 @@ from typing import Any
 from urllib.parse import urlencode
 
 from datasets_app.snapshots import queries as snapshots
-from lifecycle.engine.ranked_predictions import RankedAnswers
-from lifecycle.evaluation import charts, orders, pages, queries, rules
+from lifecycle.evaluation import charts, orders, pages, queries
 from lifecycle.evaluation.models import Analysis, Evaluation
-from lifecycle.evaluation.parts import may_read, tabs, thread, whole
+from lifecycle.evaluation.parts import may_read, measured, strip, tabs, thread, whole
+from lifecycle.task_types.ranking.measures import RankedAnswers
 from lifecycle.ui.addresses import find_url
 from lifecycle.ui.marks import Figure
-from lifecycle.ui.numbers import count, decimals
+from lifecycle.ui.numbers import count
 from registry.access.models import User
 
 PAGE, FEW = 30, 6
-KEY = ("pair_accuracy", "best_first", "kendall_tau", "ece")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +40,7 @@ class OrderLine:
 
 def detail(user: User, evaluation: Evaluation) -> dict[str, Any]:
     """Everything on the page of an evaluation of orders."""
-    report, found = evaluation.report, queries.orders_of(evaluation)
+    report, found = evaluation.report, queries.predicted_of(evaluation)
     wrong = orders.ordered(found, orders.WRONG)
     return pages.parts(evaluation) | {
         "evaluation": evaluation,
@@ -49,7 +48,7 @@ def detail(user: User, evaluation: Evaluation) -> dict[str, Any]:
         "tabs": tabs(evaluation, "detail"),
         "thread": thread(evaluation),
         "figures": figures(report),
-        "metrics": [pages.measure(report, name) | {"meant": orders.MEANT[name]} for name in orders.MEANT if report.get(name) is not None],
+        "metrics": [each for each in measured(report) if each["meant"]],
         "wrong": len(wrong),
         "lines": lines(user, evaluation, found, wrong[:FEW]),
         "may_read": may_read(user, evaluation),
@@ -58,13 +57,8 @@ def detail(user: User, evaluation: Evaluation) -> dict[str, Any]:
 
 def figures(report: Mapping[str, Any]) -> list[Figure]:
     """The strip: the main metrics, each with its interval as reference, and how much was looked at."""
-    strip = []
-    for name in KEY:
-        low, high = rules.interval(report, name)
-        value, sub = report.get(name), f"{decimals(low)} to {decimals(high)}" if low is not None else ""
-        strip.append(Figure(rules.METRICS[name], decimals(value) if value is not None else None, sub=sub))
     ties = f"{count(report['ties'])} more in which neither is better" if report["ties"] else f"{count(report['rows'])} rows"
-    return [*strip, Figure("Pairs", count(report["pairs"]), sub=ties)]
+    return [*strip(report), Figure("Pairs", count(report["pairs"]), sub=ties)]
 
 
 def lines(user: User, evaluation: Evaluation, found: RankedAnswers, rows: Sequence[int]) -> list[OrderLine]:
@@ -88,7 +82,7 @@ def lines(user: User, evaluation: Evaluation, found: RankedAnswers, rows: Sequen
 
 def items(user: User, evaluation: Evaluation, given: Mapping[str, str]) -> dict[str, Any]:
     """The rows with a mistake, the surest first, or all, the closest first; 30 a page, in an order that never changes."""
-    found = queries.orders_of(evaluation)
+    found = queries.predicted_of(evaluation)
     sort = given.get("sort", "") if given.get("sort") in orders.SORTS else orders.WRONG
     rows = orders.ordered(found, sort)
     start = whole(given.get("from", "")) or 0

@@ -10,7 +10,6 @@ from uuid import uuid4
 
 from django.db.models import QuerySet
 
-from lifecycle.engine import leading
 from lifecycle.evaluation import (
     charts,
     compare,
@@ -20,20 +19,21 @@ from lifecycle.evaluation import (
     queries,
     rules,
     side_by_side,
-    text_rules,
     texts_page,
 )
 from lifecycle.evaluation.actions import SPLITS
 from lifecycle.evaluation.models import Analysis, Evaluation
-from lifecycle.evaluation.parts import may_read, tabs, thread, whole
+from lifecycle.evaluation.parts import beside, cell, may_read, measured, strip, tabs, thread, whole
 from lifecycle.refusals import Refused
-from lifecycle.statistics.metrics import LOWER_IS_BETTER, as_change
+from lifecycle.statistics.metrics import as_change
+from lifecycle.task_types.by_key.measures import MEASURES
+from lifecycle.task_types.measures import ECE
 from lifecycle.training.models import Run
 from lifecycle.training.rules import RunState
 from lifecycle.training.thresholds import Threshold, promises, threshold_of
 from lifecycle.ui.addresses import find_url, key_in
 from lifecycle.ui.marks import Figure
-from lifecycle.ui.numbers import count, decimals
+from lifecycle.ui.numbers import count
 from registry.access.models import User
 from registry.access.policy import can
 
@@ -41,13 +41,8 @@ PAGE = 30
 LISTED = 200  # evaluations that a picker shows
 WORST, PAIRS = 10, 8
 SORTS = {"label": False, "support": True, "precision": False, "recall": False, "f1": False}
-KEY = ("macro_f1", "accuracy", "log_loss", "ece")
 TOLD_AS = {"better": "ok", "worse": "bad", "unclear": "info"}  # how a note shows a verdict
-KEY_SEVERAL = ("macro_f1", "micro_f1", "subset_accuracy", "ece")
-KNOWN_BY = (*sorted({leading.of_reports(task).name for task in leading.LEADING}), "ece")  # what a list shows of evaluations
-BESIDE = ("accuracy", "macro_f1")  # what baselines are measured by
-BESIDE_ORDERS = ("pair_accuracy", "best_first")
-BESIDE_SEVERAL = ("subset_accuracy", "macro_f1", "micro_f1")
+KNOWN_BY = (*sorted({each.metrics.leading.name for each in MEASURES.values()}), ECE.name)  # what a list shows of evaluations
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,27 +77,9 @@ def listing(user: User, given: Mapping[str, str]) -> dict[str, Any]:
         rows = rows.filter(id__lt=before)
     found = list(queries.with_heads(rows, KNOWN_BY)[: PAGE + 1])
     heads = [(row, queries.head_of(row, KNOWN_BY)) for row in found[:PAGE]]
-    lines = [{"row": row, "score": main_score(head), "ece": measure(head, "ece")} for row, head in heads]
+    lines = [{"row": row, "score": cell(rules.leading_of(head), head), "ece": cell(ECE, head)} for row, head in heads]
     older = f"?before={found[PAGE - 1].pk}" if len(found) > PAGE else ""
     return {"lines": lines, "pager": {"previous": "?" if before else "", "next": older, "about": None}}
-
-
-def measure(report: Mapping[str, Any], name: str) -> dict[str, Any]:
-    """A metric with its interval, as a table shows it."""
-    low, high = rules.interval(report, name)
-    return {
-        "name": rules.METRICS[name],
-        "value": report.get(name),
-        "low": low,
-        "high": high,
-        "lower_is_better": name in LOWER_IS_BETTER,
-    }
-
-
-def main_score(report: Mapping[str, Any]) -> dict[str, Any]:
-    """What an evaluation is known by in a list."""
-    name = rules.leading_of(report).name
-    return texts_page.measure(report, name) if rules.task_type(report).writes_text else measure(report, name)
 
 
 def of_run(user: User, run: Run) -> dict[str, Any]:
@@ -150,8 +127,7 @@ def parts(evaluation: Evaluation) -> dict[str, Any]:
             "orders": True,
             "rival": rules.rival(report),
             "length": orders.length(report),
-            "baselines": baselines(report, beside(report)),
-            "beside": [rules.METRICS[name] for name in beside(report)],
+            **beside(report),
             "against": held_against(evaluation),
         }
     pairs = rules.confused(report, PAIRS)
@@ -200,9 +176,8 @@ def detail(user: User, evaluation: Evaluation, given: Mapping[str, str]) -> dict
         "thread": thread(evaluation),
         "figures": figures(report),
         "every": every,
-        "metrics": [measure(report, name) for name in rules.METRICS if name in report],
-        "baselines": baselines(report, beside(report)),
-        "beside": [rules.METRICS[name] for name in beside(report)],
+        "metrics": measured(report),
+        **beside(report),
         "against": held_against(evaluation),
         "matrix": None if every else matrix(report, rules.worst(report, WORST)),
         "all_chart": charts.confusion(report, limit=None) if every else None,
@@ -218,34 +193,14 @@ def detail(user: User, evaluation: Evaluation, given: Mapping[str, str]) -> dict
 
 def figures(report: Mapping[str, Any]) -> list[Figure]:
     """The strip: the main metrics, each with its interval as reference."""
-    strip = []
-    for name in KEY_SEVERAL if rules.task_type(report).has_thresholds else KEY:
-        low, high = rules.interval(report, name)
-        value = report.get(name)
-        sub = f"{decimals(low)} to {decimals(high)}" if low is not None else ""
-        strip.append(Figure(rules.METRICS[name], decimals(value) if value is not None else None, sub=sub))
-    return [*strip, Figure("Rows", count(report["rows"]), sub=f"{count(len(report['confusion']['labels']))} classes")]
-
-
-def beside(report: Mapping[str, Any]) -> tuple[str, ...]:
-    """The metrics that a run and its baselines are read by, side by side."""
-    return BESIDE_ORDERS if rules.task_type(report).has_responses else BESIDE_SEVERAL if rules.task_type(report).has_thresholds else BESIDE
-
-
-def baselines(report: Mapping[str, Any], names: Sequence[str]) -> list[dict[str, Any]]:
-    """The run and each baseline, with these metrics, their intervals, and the paired difference of the leading score."""
-    known = report.get("baselines") or {}
-    found = {"This run": (report, None)} | {
-        rules.baseline_name(report, name): (each, rules.paired(report, name)) for name in rules.BASELINES if (each := known.get(name))
-    }
-    return [{"name": name, "cells": [measure(each, metric) for metric in names], "against": apart} for name, (each, apart) in found.items()]
+    return [*strip(report), Figure("Rows", count(report["rows"]), sub=f"{count(len(report['confusion']['labels']))} classes")]
 
 
 def held_against(evaluation: Evaluation) -> str:
     """The score by which the run is held against baselines row by row; empty where it isn't."""
     report = evaluation.report
     known = not queries.is_flattering(evaluation) and any(rules.paired(report, name) for name in report.get("baselines") or {})
-    return rules.leading_of(report).title if known else ""
+    return rules.leading_of(report).heading if known else ""
 
 
 def matrix(report: Mapping[str, Any], positions: Sequence[int]) -> dict[str, Any] | None:
@@ -351,14 +306,15 @@ def comparison(user: User, given: Mapping[str, str]) -> dict[str, Any]:
         report = compare.paired_report(a, b)
     except Refused as refusal:
         return context | {"refusal": refusal}
+    metrics = rules.metrics_of(a.report)
     if a.task_type.writes_text:
         return context | {
             "report": report,
             "written": True,
             "told_as": TOLD_AS[report["summary"]["verdict"]],
             "rows": [
-                {"name": text_rules.METRICS[name], "digits": texts_page.digits(name), **as_change(name, report["metrics"][name])}
-                for name in text_rules.COMPARED
+                {"name": metrics[name].title, "digits": metrics[name].digits, **as_change(name, report["metrics"][name])}
+                for name in metrics.compared
                 if name in report["metrics"]
             ],
             "changed": texts_page.changed(user, a, b),
@@ -375,7 +331,7 @@ def comparison(user: User, given: Mapping[str, str]) -> dict[str, Any]:
         "report": report,
         "other_units": context["marks"] and "log_loss" not in report["metrics"],
         "told_as": TOLD_AS[report["summary"]["verdict"]],
-        "rows": [{"name": rules.METRICS[name]} | as_change(name, row) for name, row in report["metrics"].items()],
+        "rows": [{"name": metrics[name].title} | as_change(name, row) for name, row in report["metrics"].items()],
         "orders": a.task_type.has_responses,
         "per_class": sorted(
             ({"label": label} | row for label, row in report["per_class"].items()), key=lambda row: (row["difference"] or 0, row["label"])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 from uuid import UUID
 
 import numpy as np
@@ -14,12 +14,6 @@ from django.http import Http404
 from datasets_app.datasets.models import Item
 from datasets_app.labeling import queries as labeling
 from datasets_app.snapshots.models import Snapshot
-from lifecycle.engine import group_rows, predictions, ranked_predictions, row_losses, span_predictions, text_answers
-from lifecycle.engine.group_rows import Rows
-from lifecycle.engine.predictions import Answers, Predictions, Sets
-from lifecycle.engine.ranked_predictions import RankedAnswers
-from lifecycle.engine.span_predictions import SpanPredictions
-from lifecycle.engine.text_answers import TextAnswers
 from lifecycle.evaluation import marks, rules
 from lifecycle.evaluation.models import Analysis, Comparison, Evaluation, SideBySide
 from lifecycle.jobs import queries as jobs
@@ -27,6 +21,18 @@ from lifecycle.jobs.models import Job
 from lifecycle.refusals import Refused
 from lifecycle.remembered import cache
 from lifecycle.statistics.operating import Scores
+from lifecycle.task_types.by_key.measures import measures_of
+from lifecycle.task_types.by_key.predictions import file_of
+from lifecycle.task_types.free_text.measures import TextAnswers
+from lifecycle.task_types.grouped import Grouped
+from lifecycle.task_types.multi_label import predictions as label_sets
+from lifecycle.task_types.multi_label.predictions import Sets
+from lifecycle.task_types.ranking import measures as ranking
+from lifecycle.task_types.ranking.measures import RankedAnswers
+from lifecycle.task_types.single_label import predictions
+from lifecycle.task_types.single_label.predictions import Answers
+from lifecycle.task_types.spans import predictions as span_predictions
+from lifecycle.task_types.spans.measures import SpanPredictions
 from lifecycle.training.models import Run
 from lifecycle.training.ports import Reference
 from lifecycle.ui.addresses import find_url
@@ -43,8 +49,6 @@ RELATED = ("run__project", "run__base", "snapshot__dataset", "predictions", "cre
 WORST = 10  # wrong answers that a report shows
 OF_RUN = 50  # newest evaluations of a run that are looked through
 WRITTEN_WORDS = "evaluation.words_written"  # the kind of job that looks for them
-# Scores of a baseline that a run is read against.
-REFERRED = ("macro_f1", "micro_f1", "accuracy", "subset_accuracy", "pair_accuracy", "best_first")
 
 
 class Said(NamedTuple):
@@ -116,25 +120,24 @@ def last_job(run: Run) -> Job | None:
     return jobs.of_subject(run).filter(kind="evaluation.evaluate").first()
 
 
-def predictions_of(evaluation: Evaluation) -> Predictions:
-    """Every item's answer, from the Parquet file, verified by its digest. Raises Refused where texts are marked, written or in order."""
+def predicted_of(evaluation: Evaluation) -> Any:
+    """Every row's prediction as the task has it, from the Parquet file, verified by its digest."""
+    with artifacts.local_copy(evaluation.predictions.digest) as path:
+        return file_of(evaluation.task_type.key).read(path)
+
+
+def predictions_of(evaluation: Evaluation) -> Any:
+    """The same of labels of whole texts. Raises Refused where texts are marked, written or in order."""
     rules.check_classes(evaluation.report)
     if rules.is_marks(evaluation.report):
         rules.check_one(evaluation.report)
-    with artifacts.local_copy(evaluation.predictions.digest) as path:
-        return predictions.read(path)
-
-
-def marks_of(evaluation: Evaluation) -> SpanPredictions:
-    """What is marked in every item and what was found, of an evaluation of marked parts."""
-    with artifacts.local_copy(evaluation.predictions.digest) as path:
-        return span_predictions.read(path)
+    return predicted_of(evaluation)
 
 
 def marks_at(evaluation: Evaluation, rows: Sequence[int]) -> SpanPredictions:
     """The same of these rows alone, in this order. The others are not read."""
     with artifacts.local_copy(evaluation.predictions.digest) as path:
-        return span_predictions.read(path, rows)
+        return span_predictions.ENTRY.read(path, rows)
 
 
 def chosen_marks(
@@ -144,22 +147,15 @@ def chosen_marks(
     from `start` on: those with the surest mistake come first. The others are not read."""
     true_side, found_side = (None if name == marks.NOTHING else name for name in (true, found))
     with artifacts.local_copy(evaluation.predictions.digest) as path:
-        rows = span_predictions.find(path, kind=kind, true=true_side, found=found_side)
-        return len(rows), span_predictions.read(path, rows[start : start + count])
+        rows = span_predictions.ENTRY.find(path, kind=kind, true=true_side, found=found_side)
+        return len(rows), span_predictions.ENTRY.read(path, rows[start : start + count])
 
 
 def texts_of(evaluation: Evaluation) -> TextAnswers:
     """Every item's answer that was written, from the same file. Raises Refused where classes are given."""
     if not evaluation.task_type.writes_text:
         raise Refused("This model gives classes, so it has written no answers.", next_step="Its report shows them.")
-    with artifacts.local_copy(evaluation.predictions.digest) as path:
-        return text_answers.read(path)
-
-
-def orders_of(evaluation: Evaluation) -> RankedAnswers:
-    """The order of every item's responses, of an evaluation of these, from the same file."""
-    with artifacts.local_copy(evaluation.predictions.digest) as path:
-        return ranked_predictions.read(path)
+    return cast(TextAnswers, predicted_of(evaluation))
 
 
 def sides(user: Person) -> QuerySet[SideBySide]:
@@ -199,9 +195,9 @@ def sets_of(evaluation: Evaluation) -> tuple[Sets, rules.Sureness]:
     key = f"evaluation:sureness:{evaluation.predictions_id}"
     sure: rules.Sureness | None = cache.get(key)
     with artifacts.local_copy(evaluation.predictions.digest) as path:
-        found = predictions.read_sets(path)
+        found = label_sets.read_sets(path)
         if sure is None:
-            confidence = predictions.read_sureness(path, found)
+            confidence = label_sets.read_sureness(path, found)
             sure = rules.Sureness(confidence, np.lexsort((np.array(found.ids), -confidence)))
             cache.set(key, sure, 3600)
     return found, sure
@@ -211,21 +207,20 @@ def scores_of(evaluation: Evaluation, label: str) -> Scores:
     """The rows of an evaluation for a class; where it is empty, by confidence; of marked parts spans, of the class or any. From the same
     file. Raises Refused where texts are written or responses put in order."""
     rules.check_classes(evaluation.report)
-    read = span_predictions.read_scores if rules.is_marks(evaluation.report) else predictions.read_scores
     with artifacts.local_copy(evaluation.predictions.digest) as path:
-        return read(path, label)
+        return cast(Scores, file_of(evaluation.task_type.key).scores(path, label))
 
 
-def rows_of(evaluation: Evaluation) -> Rows:
+def rows_of(evaluation: Evaluation) -> Grouped:
     """What the rows of an evaluation of any task are grouped and measured by, from the same file."""
     with artifacts.local_copy(evaluation.predictions.digest) as path:
-        return group_rows.read(path, evaluation.task_type.key)
+        return file_of(evaluation.task_type.key).grouped(path)
 
 
 def losses_of(evaluation: Evaluation) -> dict[str, float]:
     """What each row lost, in nats, by digest, of an evaluation of any task, from the same file; rows that have no loss are left out."""
     with artifacts.local_copy(evaluation.predictions.digest) as path:
-        return row_losses.KEPT[evaluation.task_type.key](path)
+        return file_of(evaluation.task_type.key).losses(path)
 
 
 def errors_of(evaluation: Evaluation, limit: int) -> list[rules.Answer]:
@@ -318,13 +313,13 @@ def answers_to(evaluation: Evaluation, digests: Sequence[str]) -> list[rules.Ans
 def marks_to(evaluation: Evaluation, digests: Sequence[str]) -> SpanPredictions:
     """What is marked in some items and what was found, in the order of the file. The others are not read."""
     with artifacts.local_copy(evaluation.predictions.digest) as path:
-        return span_predictions.read(path, only=digests)
+        return span_predictions.ENTRY.read(path, only=digests)
 
 
 def order_of(evaluation: Evaluation, digest: str) -> RankedAnswers | None:
     """The order of one item's responses, of an evaluation of these."""
-    found = orders_of(evaluation)
-    return ranked_predictions.some(found, [found.ids.index(digest)]) if digest in found.ids else None
+    found: RankedAnswers = predicted_of(evaluation)
+    return ranking.ENTRY.some(found, [found.ids.index(digest)]) if digest in found.ids else None
 
 
 def said_to(evaluation: Evaluation, digest: str) -> Said | None:
@@ -396,9 +391,9 @@ def baseline_reference(run: Run) -> Reference | None:
     key = f"evaluation:reference:{run.uuid}"
     known: Reference | None = cache.get(key)
     if known is None and (found := latest_evaluation(run, "validation")):
-        name, said = ("dictionary", "a dictionary") if rules.is_marks(found.report) else ("tfidf_logreg", "TF-IDF")
+        name, said = measures_of(found.task_type.key).reference
         measured = (found.report.get("baselines") or {}).get(name)
         if measured:
-            known = Reference(said, {name: measured[name] for name in REFERRED if name in measured})
+            known = Reference(said, {name: measured[name] for name in rules.metrics_of(found.report).beside if name in measured})
             cache.set(key, known, 600)
     return known

@@ -8,9 +8,10 @@ from uuid import UUID
 
 from lifecycle.engine.flips import read_flips
 from lifecycle.engine.perturb import SENTENCE
-from lifecycle.evaluation import flip_lines, queries, rules, text_rules
+from lifecycle.evaluation import flip_lines, queries, rules
 from lifecycle.evaluation.models import Analysis
 from lifecycle.evaluation.parts import may_read, tabs, thread
+from lifecycle.task_types.by_key.measures import NAMED
 from lifecycle.ui.numbers import count
 from registry.access.models import User
 from registry.access.policy import can
@@ -29,7 +30,6 @@ HEADS = {"text": "Text", "true": "True"}
 OF_ORDERS = {"text": "Prompt and responses", "true": "People"}
 OF_WRITTEN = {"text": "Prompt", "true": "Reference"}
 SCORES = ("accuracy", "macro_f1")  # of a report from before it named its own
-NAMES = rules.METRICS | {name: text_rules.METRICS[name] for name in ("rouge_l", "exact_match")}
 
 
 def robustness(user: User, uuid: UUID, given: Mapping[str, str]) -> dict[str, Any]:
@@ -47,7 +47,7 @@ def robustness(user: User, uuid: UUID, given: Mapping[str, str]) -> dict[str, An
     report = found.report
     leading, *_ = names = report.get("scores", SCORES)
     context |= {
-        "scores": [NAMES[name] for name in names],
+        "scores": [NAMED[name].title for name in names],
         "clean": cells(report["clean"], names),
         "lines": [
             {"name": name, "title": title, "what": what, "cells": cells(each, names), "change": loss(each["change"][leading])}
@@ -70,7 +70,7 @@ def robustness(user: User, uuid: UUID, given: Mapping[str, str]) -> dict[str, An
 def cells(scored: Mapping[str, Any], names: list[str] | tuple[str, ...]) -> list[dict[str, Any]]:
     """Each score with its interval; None where these rows do not tell it."""
     return [
-        {"name": NAMES[name], "value": scored.get(name), "low": low, "high": high}
+        {"name": NAMED[name].title, "value": scored.get(name), "low": low, "high": high}
         for name, (low, high) in ((name, rules.interval(scored, name)) for name in names)
     ]
 

@@ -10,56 +10,19 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from lifecycle.engine import leading
-from lifecycle.engine.leading import Leading
-from lifecycle.engine.predictions import Answers, Predictions, Sets, sureness
-from lifecycle.evaluation import text_rules
 from lifecycle.refusals import Refused
 from lifecycle.statistics import calibration
+from lifecycle.task_types.by_key.measures import measures_of
 from lifecycle.task_types.by_key.types import DEFAULT, type_of
+from lifecycle.task_types.measures import Metric, Metrics
+from lifecycle.task_types.multi_label.measures import SetPredictions
+from lifecycle.task_types.multi_label.predictions import Sets, sureness
+from lifecycle.task_types.single_label.measures import Predictions
+from lifecycle.task_types.single_label.predictions import Answers
 from lifecycle.task_types.task_type import TaskType
 from lifecycle.ui.numbers import GAP, decimals, percent
 
-LARGEST_GAP = f"Largest gap (bins of {calibration.LEAST_IN_BIN} rows or more)"
-METRICS = {
-    "macro_f1": "Macro-F1",
-    "micro_f1": "Micro-F1",
-    "micro_precision": "Micro precision",
-    "micro_recall": "Micro recall",
-    "exact_texts": "Texts with every span right",
-    "accuracy": "Accuracy",
-    "subset_accuracy": "Subset accuracy",
-    "hamming_loss": "Hamming loss",
-    "lrap": "Label ranking average precision",
-    "macro_ap": "Average precision, mean of classes",
-    "weighted_f1": "Weighted F1",
-    "macro_precision": "Macro precision",
-    "macro_recall": "Macro recall",
-    "pair_accuracy": "Accuracy of pairs",
-    "best_first": "Best response first",
-    "kendall_tau": "Kendall's tau",
-    "accuracy_longer": "Accuracy, longer preferred",
-    "accuracy_shorter": "Accuracy, shorter preferred",
-    "longer_preferred": "Prefers the longer",
-    "log_loss": "Log loss",
-    "brier": "Brier score",
-    "ece": "ECE",
-    "ece_debiased": "ECE, debiased",
-    "largest_gap": LARGEST_GAP,
-    "mce": LARGEST_GAP,  # the same, in reports from before it was called what it is
-}
-BASELINES = {
-    "majority": "Most frequent class",
-    "tfidf_logreg": "TF-IDF + logistic regression",
-    "dictionary": "Dictionary of the training spans",
-    "first": "The response that stands first",
-    "longer": "The longer response",
-    "frozen_base_logreg": "Frozen pretrained base + logistic regression",
-}
 PLACE = "first"  # no rival: a model never sees in which place a response stands, and in some files the preferred one always is the first
-SEVERAL = {"majority": "Most frequent classes together"}  # what is named otherwise where a text may have several
-ORDERS = {"tfidf_logreg": "TF-IDF of responses + logistic regression", "frozen_base_logreg": "Frozen pretrained base + logistic regression"}
-MARKS = {"majority": "Nothing marked", "frozen_base_logreg": "Frozen pretrained base + logistic regression of each token"}
 LEAST_ERRORS = 20  # from which on groups of errors are looked for
 LEAST_ROWS = 50  # of each side, from which on membership inference says anything
 COMPARED, WRITTEN_COMPARED = 10_000, 1_000  # rows of each side, at most; the second is enough to tell a rate at 1 % false alarms
@@ -133,24 +96,21 @@ def interval(report: Mapping[str, Any], name: str) -> tuple[float | None, float 
 class Rival:
     """A baseline that a run does not clearly beat by its task's leading score.
 
-    metric: that score's name; value: the baseline's; own: the run's. is_ahead: it is clearly better; else neither is. by_intervals: whether
-    there is a 95 % interval; else the scores alone were compared. low, high: of the difference on the same rows, the run less the baseline;
-    None in reports from before that was measured, of which the intervals of both are compared.
+    metric: that score's name; one: with its article, within a sentence. value: the baseline's; own: the run's. is_ahead: it is clearly
+    better; else neither is. by_intervals: whether there is a 95 % interval; else the scores alone were compared. low, high: of the
+    difference on the same rows, the run less the baseline; None in reports from before that was measured, of which the intervals of both
+    are compared.
     """
 
     name: str
     metric: str
+    one: str
     value: float
     own: float
     is_ahead: bool
     by_intervals: bool = True
     low: float | None = None
     high: float | None = None
-
-    @property
-    def one(self) -> str:
-        """What the score is called within a sentence, with its article."""
-        return next(each.one for each in leading.LEADING.values() if each.name == self.metric)
 
 
 def rival(report: Mapping[str, Any]) -> Rival | None:
@@ -160,36 +120,41 @@ def rival(report: Mapping[str, Any]) -> Rival | None:
     Clearly better, either way, is where the paired difference says so; in reports from before, whose 95 % interval lies wholly above the
     other's; without intervals, whose score is higher.
     """
-    metric = leading_of(report).name
-    found = {name: each for name, each in (report.get("baselines") or {}).items() if each.get(metric) is not None and name != PLACE}
-    if not found or report.get(metric) is None:
+    metric = leading_of(report)
+    found = {name: each for name, each in (report.get("baselines") or {}).items() if each.get(metric.name) is not None and name != PLACE}
+    if not found or report.get(metric.name) is None:
         return None
     unbeaten = filter(None, (against(report, metric, name, each) for name, each in found.items()))
     return max(unbeaten, key=lambda each: (each.is_ahead, each.value), default=None)
 
 
-def against(report: Mapping[str, Any], metric: str, name: str, baseline: Mapping[str, Any]) -> Rival | None:
+def against(report: Mapping[str, Any], metric: Metric, name: str, baseline: Mapping[str, Any]) -> Rival | None:
     """A baseline beside a run; None where the run is clearly better. name: as the report has it."""
-    own, theirs, apart = report[metric], baseline[metric], paired(report, name)
-    name = baseline_name(report, name)
+    own, theirs, apart = report[metric.name], baseline[metric.name], paired(report, name)
+    told = (baselines_of(report).get(name, name), metric.name, metric.one, theirs, own)
     if apart:
         ahead, ends = apart["verdict"] == "worse", (apart["low"], apart["high"])
-        return None if apart["verdict"] == "better" else Rival(name, metric, theirs, own, ahead, True, *ends)
-    (low, high), (their_low, their_high) = interval(report, metric), interval(baseline, metric)
+        return None if apart["verdict"] == "better" else Rival(*told, ahead, True, *ends)
+    (low, high), (their_low, their_high) = interval(report, metric.name), interval(baseline, metric.name)
     if low is None or high is None or their_low is None or their_high is None:
-        return None if own > theirs else Rival(name, metric, theirs, own, theirs > own, by_intervals=False)
-    return None if low > their_high else Rival(name, metric, theirs, own, their_low > high)
+        return None if own > theirs else Rival(*told, theirs > own, by_intervals=False)
+    return None if low > their_high else Rival(*told, their_low > high)
 
 
 def paired(report: Mapping[str, Any], name: str) -> Mapping[str, Any] | None:
-    """The difference of the leading score from a baseline on the same rows, as of `metrics.paired`; None where that was not measured."""
+    """The difference of the leading score from a baseline on the same rows, as of `paired_rows`; None where that was not measured."""
     found: Mapping[str, Any] | None = (report.get("against") or {}).get(name, {}).get(leading_of(report).name)
     return found if found and found["low"] is not None else None
 
 
-def leading_of(report: Mapping[str, Any]) -> Leading:
+def leading_of(report: Mapping[str, Any]) -> Metric:
     """The score by which an evaluation is compared."""
-    return leading.of_reports(task_type(report).key)
+    return metrics_of(report).leading
+
+
+def metrics_of(report: Mapping[str, Any]) -> Metrics:
+    """The metrics of its task."""
+    return measures_of(task_type(report).key).metrics
 
 
 def task_type(report: Mapping[str, Any]) -> TaskType:
@@ -251,12 +216,9 @@ def errors(report: Mapping[str, Any]) -> int:
     return int(report["wrong_rows"]) if "wrong_rows" in report else int(mistaken(report).sum())
 
 
-def baseline_name(report: Mapping[str, Any], name: str) -> str:
-    """How people call a baseline."""
-    if task_type(report).writes_text:
-        return text_rules.BASELINES.get(name, name)
-    own = SEVERAL if task_type(report).has_thresholds else MARKS if is_marks(report) else ORDERS if task_type(report).has_responses else {}
-    return own.get(name) or BASELINES.get(name, name)
+def baselines_of(report: Mapping[str, Any]) -> Mapping[str, str]:
+    """The baselines of its task with their titles, in the order of pages."""
+    return measures_of(task_type(report).key).baselines
 
 
 def mistaken(report: Mapping[str, Any]) -> NDArray[np.int64]:
@@ -303,9 +265,9 @@ def matrix(report: Mapping[str, Any], positions: Sequence[int]) -> tuple[list[st
     return [labels[at] for at in positions], [[counts[row][column] for column in positions] for row in positions]
 
 
-def answers(predictions: Predictions) -> list[Answer]:
+def answers(predictions: Predictions | SetPredictions) -> list[Answer]:
     """One answer an item, in the order of the file."""
-    if predictions.thresholds is not None:
+    if isinstance(predictions, SetPredictions):
         return several_answers(predictions)
     best, confidence = predictions.predicted, predictions.confidence
     right = predictions.probabilities[np.arange(len(predictions.ids)), predictions.truth]
@@ -316,7 +278,7 @@ def answers(predictions: Predictions) -> list[Answer]:
     ]
 
 
-def several_answers(predictions: Predictions) -> list[Answer]:
+def several_answers(predictions: SetPredictions) -> list[Answer]:
     """The same where a text may have several classes."""
     truth, decided, probabilities = predictions.truth, predictions.decided, predictions.probabilities
     confidence, loss = sureness(probabilities, truth, decided), calibration.decision_loss_rows(probabilities, truth)
@@ -375,7 +337,7 @@ def set_at(found: Sets, confidence: NDArray[np.float64], row: int) -> Answer:
     return Answer(found.ids[row], true, given, float(confidence[row]), float(found.loss[row]))
 
 
-def changes(first: Predictions, second: Predictions) -> list[Change]:
+def changes(first: Predictions | SetPredictions, second: Predictions | SetPredictions) -> list[Change]:
     """Items that both answered, with the same truth, and answered differently: broken ones first, then fixed, then other errors."""
     theirs = {answer.item: answer for answer in answers(second)}
     found = []

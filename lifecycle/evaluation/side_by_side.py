@@ -7,10 +7,10 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from lifecycle.engine.text_answers import TextAnswers
 from lifecycle.statistics.intervals import Interval, wilson
 from lifecycle.statistics.significance import mcnemar
 from lifecycle.statistics.verdicts import Verdict, verdict
+from lifecycle.task_types.free_text.measures import TextAnswers
 from lifecycle.ui.numbers import GAP, count, percent, significant
 
 LEAST, MOST, USUAL = 10, 500, 60  # pairs

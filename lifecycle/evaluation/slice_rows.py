@@ -72,7 +72,7 @@ def of_spans(user: User, evaluation: Evaluation, rows: Sequence[int]) -> dict[st
 
 def of_orders(user: User, evaluation: Evaluation, rows: Sequence[int]) -> dict[str, Any]:
     """Responses in order."""
-    return {"lines": orders_page.lines(user, evaluation, queries.orders_of(evaluation), rows)}
+    return {"lines": orders_page.lines(user, evaluation, queries.predicted_of(evaluation), rows)}
 
 
 def of_texts(user: User, evaluation: Evaluation, rows: Sequence[int]) -> dict[str, Any]:

@@ -12,7 +12,6 @@ from django.db.models.functions import Length, Substr
 
 from datasets_app.datasets.filters import told_in_metadata
 from datasets_app.datasets.models import Item
-from lifecycle.engine.group_rows import Classes, Ints, Rows
 from lifecycle.evaluation import group_words
 from lifecycle.evaluation.grouping import Grouping, grouped
 from lifecycle.evaluation.models import Evaluation
@@ -20,6 +19,7 @@ from lifecycle.evaluation.parts import may_read
 from lifecycle.refusals import Refused
 from lifecycle.remembered import cache
 from lifecycle.statistics import fairness, groups
+from lifecycle.task_types.grouped import Classes, Grouped, Ints
 from registry.access.models import User
 from registry.ledger.rules import digest_of
 
@@ -45,7 +45,7 @@ class Column:
 def columns(user: User, evaluation: Evaluation, ids: Sequence[str]) -> list[Column]:
     """Facts of the texts, then the keys of the metadata of the first 1,000 rows, for those who may read what stands beside a text.
 
-    ids: digests of the rows' items. Rows stand in their order, so these are as good as drawn at random.
+    ids: digests of the rows' items. Grouped stand in their order, so these are as good as drawn at random.
     """
     facts = [Column(key, name) for key, (name, _) in FACTS.items()]
     if not may_read(user, evaluation):
@@ -77,7 +77,7 @@ def values(evaluation: Evaluation, column: Column, ids: Sequence[str]) -> list[s
     return found
 
 
-def measure_of(rows: Rows, name: str) -> groups.Quotient:
+def measure_of(rows: Grouped, name: str) -> groups.Quotient:
     """The measure of this name by which groups are compared; the first without a name. Raises Refused where there is no such one."""
     known = rows.quotients
     if name and name not in known:
@@ -86,7 +86,7 @@ def measure_of(rows: Rows, name: str) -> groups.Quotient:
     return known[name] if name else next(iter(known.values()))
 
 
-def report(evaluation: Evaluation, rows: Rows, column: Column, by: str = "", label: str = "") -> dict[str, Any]:
+def report(evaluation: Evaluation, rows: Grouped, column: Column, by: str = "", label: str = "") -> dict[str, Any]:
     """How the model does on each group, and for a label how far groups are treated alike; ready for JSON.
 
     by: the measure by which groups are compared, the task's first by default. Returns {"column", "name", "rows", "clusters", "least",
@@ -127,7 +127,7 @@ def report(evaluation: Evaluation, rows: Rows, column: Column, by: str = "", lab
     return found | {"summary": group_words.summary(found)}
 
 
-def scores_of(evaluation: Evaluation, rows: Rows, column: Column, by: groups.Quotient, grouping: Grouping) -> list[groups.Score]:
+def scores_of(evaluation: Evaluation, rows: Grouped, column: Column, by: groups.Quotient, grouping: Grouping) -> list[groups.Score]:
     """One a group, computed once an hour."""
     key = f"evaluation:groups:2:{evaluation.pk}:{by.name}:{digest_of(column.key)}"
     known: list[groups.Score] | None = cache.get(key)
@@ -150,7 +150,7 @@ def line(score: groups.Score) -> dict[str, Any]:
 
 
 def treated(classes: Classes, grouping: Grouping, label: str, clusters: Ints | None) -> dict[str, Any]:
-    """Fairness measures for one label between the groups that have rows enough. clusters: as `Rows` has them.
+    """Fairness measures for one label between the groups that have rows enough. clusters: as `Grouped` has them.
 
     Returns {"label", "measures": [{"name", "value", "low", "high", "highest", "lowest": the two groups}], "rates": [{"number", "rows",
     "selection", "true_positive", "false_positive"}], "left_out": groups with too few rows}.
@@ -175,7 +175,7 @@ def treated(classes: Classes, grouping: Grouping, label: str, clusters: Ints | N
     return {"label": label, "measures": measures, "rates": rates, "left_out": len(found) - len(told)}
 
 
-def rows_of_group(rows: Rows, grouping: Grouping, number: int, by: str, *, errors: bool) -> list[int]:
+def rows_of_group(rows: Grouped, grouping: Grouping, number: int, by: str, *, errors: bool) -> list[int]:
     """The rows of a group, or only those with a mistake, the worst first."""
     wrong = rows.wrong if errors else None
     return [row for row in rows.worst_first(by) if grouping.codes[row] == number and (wrong is None or wrong[row])]

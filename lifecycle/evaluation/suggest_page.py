@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from datasets_app.datasets.models import Dataset
-from lifecycle.engine import leading
 from lifecycle.evaluation import suggested, suggesters
 from lifecycle.evaluation.forms import SuggestForm
 from lifecycle.evaluation.ports import Model
+from lifecycle.task_types.by_key.measures import metrics_of
 from registry.access.models import User
 
 NAMED = 5  # classes that are named; how many more there are is said
@@ -48,7 +48,7 @@ def suggesting(user: User, dataset: Dataset, form: SuggestForm) -> dict[str, Any
         "dataset": dataset, "form": form, "groups": groups, "told": (suggesters.OTHER_TASK, suggesters.OTHER_TASK_STEP),
         "able": dataset.task_type.prelabels, "several": dataset.task_type.has_thresholds,
         "marks": not dataset.task_type.labels_texts, "may_send": bool(first), "job": job,
-        "leading": leading.LEADING.get(dataset.task),
+        "leading": metrics_of(dataset.task).trained,
         "working": job is not None and not job.is_finished, "shown": suggested.SHOWN, "least": suggested.LEAST,
     }  # fmt: skip
 
@@ -61,7 +61,7 @@ def value(model: Model) -> str:
 def line(model: Model, match: suggested.Match, chosen: str) -> Line:
     """A model as a row of the table."""
     return Line(
-        model, value(model), value(model) == chosen, match, model.run.metrics.get(leading.of_training(model.run.task).name),
+        model, value(model), value(model) == chosen, match, model.run.metrics.get(metrics_of(model.run.task).trained.name),
         listed(match.unknown), listed(match.never),
     )  # fmt: skip
 

@@ -2,52 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from lifecycle.engine import text_scores
 from lifecycle.engine.prompts import where_lost
-from lifecycle.engine.text_answers import TextAnswers
+from lifecycle.task_types.free_text import measures as free_text
+from lifecycle.task_types.free_text.measures import TextAnswers
 from lifecycle.ui.numbers import GAP, count, decimals, percent, signed, significant
 
-COMPARED, KEY = text_scores.COMPARED, text_scores.KEY
-METRICS = {
-    "rouge_l": "ROUGE-L",
-    "rouge_1": "ROUGE-1",
-    "rouge_2": "ROUGE-2",
-    "token_f1": "Token F1",
-    "exact_match": "Exact match",
-    "chrf": "chrF",
-    "bleu": "BLEU",
-    "groundedness": "Groundedness",
-    "perplexity": "Perplexity",
-    "loss": "Loss of a token",
-    "answer_words": "Words of an answer",
-    "length_ratio": "Length, to references",
-    "empty_answers": "Empty answers",
-}
-MEANT = {
-    "rouge_l": "longest common run of words with gaps, F1",
-    "token_f1": "words in common, F1, without case, punctuation and articles",
-    "exact_match": "the same once normalised like that",
-    "chrf": "runs of up to 6 characters, of the whole split, 0 to 100",
-    "bleu": "runs of up to 4 words, of the whole split, 0 to 100",
-    "groundedness": "share of an answer's content words that stand in its context",
-    "perplexity": "of the references, over all their tokens",
-    "loss": "nats",
-}
-NEITHER = frozenset({"answer_words", "length_ratio"})  # where more is neither better nor worse
+BASELINES = free_text.BASELINES
+LEADING = free_text.METRICS.leading
 UNTUNED = "prompted_base"
-BASELINES = {
-    UNTUNED: "Base before fine-tuning, same prompt",
-    "nearest": "Answer to the nearest training prompt",
-    "frequent": "Most frequent training answer",
-}
-BESIDE = ("rouge_l", "token_f1", "exact_match", "chrf", "bleu", "groundedness", "perplexity")
-FIGURES = ("rouge_l", "token_f1", "exact_match", "groundedness", "perplexity")
 # What rows are sorted and searched by, with what stands for the worst: low or high values.
 SORTS = {
     "rouge_l": ("ROUGE-L", 1),
@@ -60,36 +28,9 @@ SORTS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Rival:
-    """The best baseline, where a model does not clearly beat it by ROUGE-L on the same rows.
-
-    is_ahead: it is clearly better; else neither is.
-    """
-
-    name: str
-    value: float
-    own: float
-    low: float
-    high: float
-    is_ahead: bool
-    metric: str = KEY
-
-
-def rival(report: Mapping[str, Any]) -> Rival | None:
-    """The baseline that speaks against a fine-tune, by the paired difference; None where the fine-tune is told to be better than all."""
-    left = unbeaten(against(report))
-    if not left:
-        return None
-    name = strongest(left)
-    found = left[name]
-    ahead = found["verdict"] == "worse"
-    return Rival(BASELINES[name], found["baseline"], found["candidate"], found["low"] or 0.0, found["high"] or 0.0, ahead)
-
-
 def against(report: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
     """The paired difference of the main score from each baseline that was measured."""
-    return {name: each[KEY] for name, each in (report.get("against") or {}).items() if name in BASELINES and KEY in each}
+    return {name: each[LEADING.name] for name, each in (report.get("against") or {}).items() if name in BASELINES and LEADING.name in each}
 
 
 def unbeaten(found: Mapping[str, Mapping[str, Any]]) -> dict[str, Mapping[str, Any]]:
@@ -132,7 +73,7 @@ def lead(report: Mapping[str, Any]) -> Told | None:
 
 def stands(name: str, found: Mapping[str, Any]) -> str:
     """One baseline beside the run, in a sentence."""
-    reached = f"{BASELINES[name]} reaches a ROUGE-L of {decimals(found['baseline'], 3)}, this run {decimals(found['candidate'], 3)}"
+    reached = f"{BASELINES[name]} reaches {LEADING.one} of {decimals(found['baseline'], 3)}, this run {decimals(found['candidate'], 3)}"
     low, high = (signed(found[end] or 0.0, 3) for end in ("low", "high"))
     return f"{reached}; on the same rows the difference lies between {low} and {high} (95{GAP}%)."
 
@@ -248,8 +189,8 @@ def turned(one: TextAnswers, two: TextAnswers) -> dict[str, list[str]]:
 
 def summary(report: Mapping[str, Any], first: str, second: str) -> dict[str, str]:
     """The finding in words: which is better by ROUGE-L, how many answers moved, and how many rows would tell where nothing is told."""
-    found, changed = report["metrics"][KEY], report["changes"]
-    points = f"{signed(100 * found['difference'], 1)} points ROUGE-L"
+    found, changed = report["metrics"][LEADING.name], report["changes"]
+    points = f"{signed(100 * found['difference'], 1)} points {LEADING.words}"
     interval = f"(95{GAP}% {decimals(100 * found['low'], 1)} to {decimals(100 * found['high'], 1)})"
     facts = {
         "better": f"{second} is better: {points} {interval}.",
@@ -263,9 +204,3 @@ def summary(report: Mapping[str, Any], first: str, second: str) -> dict[str, str
         about = round(report["rows_needed"], 2 - len(str(report["rows_needed"])))
         text += f" Were the difference truly that large, about {count(about)} rows would tell it; there are {count(report['rows'])}."
     return {"verdict": found["verdict"], "fact": facts[found["verdict"]], "text": text}
-
-
-def known(report: Mapping[str, Any], names: Sequence[str]) -> list[str]:
-    """Those of these metrics that a report, or one of its baselines, has."""
-    every = [report, *(report.get("baselines") or {}).values()]
-    return [name for name in names if any(each.get(name) is not None for each in every)]

@@ -4,22 +4,23 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import urlencode
 from uuid import UUID
 
 from datasets_app.snapshots import queries as snapshots
 from datasets_app.snapshots.learnable import turns_before
-from lifecycle.engine import verbatim, words
-from lifecycle.engine.text_answers import TextAnswers
-from lifecycle.evaluation import queries, rules, text_rules
+from lifecycle.evaluation import queries, text_rules
 from lifecycle.evaluation.models import Analysis, Evaluation
-from lifecycle.evaluation.parts import may_read, tabs, thread, whole
-from lifecycle.statistics.metrics import LOWER_IS_BETTER
+from lifecycle.evaluation.parts import beside, may_read, measured, strip, tabs, thread, whole
+from lifecycle.statistics import words
+from lifecycle.task_types.free_text import measures as free_text
+from lifecycle.task_types.free_text import verbatim
+from lifecycle.task_types.free_text.measures import TextAnswers
 from lifecycle.ui.addresses import find_url
 from lifecycle.ui.marks import Figure
-from lifecycle.ui.numbers import count, decimals
+from lifecycle.ui.numbers import count
 from registry.access.models import User
 
 PAGE = 30
@@ -54,20 +55,6 @@ class TextLine:
     why: str = ""
 
 
-def measure(report: Mapping[str, Any], name: str) -> dict[str, Any]:
-    """A metric with its interval, as a table shows it."""
-    low, high = rules.interval(report, name)
-    return {
-        "key": name, "name": text_rules.METRICS[name], "meant": text_rules.MEANT.get(name, ""), "value": report.get(name), "low": low,
-        "high": high, "lower_is_better": name in LOWER_IS_BETTER, "digits": digits(name),
-    }  # fmt: skip
-
-
-def digits(name: str) -> int:
-    """Behind the point: scores of 0 to 100 and lengths need fewer."""
-    return 1 if name in ("chrf", "bleu", "answer_words") else 2 if name in ("perplexity", "length_ratio") else 3
-
-
 def parts(evaluation: Evaluation) -> dict[str, Any]:
     """What a run's page and the report begin with: whether it beats its baselines, the figures, the baselines."""
     report = evaluation.report
@@ -76,41 +63,23 @@ def parts(evaluation: Evaluation) -> dict[str, Any]:
 
 def figures(report: Mapping[str, Any]) -> list[Figure]:
     """The strip: the main metrics, each with its interval as reference."""
-    strip = []
-    for name in text_rules.FIGURES:
-        low, high = rules.interval(report, name)
-        value, places = report.get(name), digits(name)
-        sub = f"{decimals(low, places)} to {decimals(high, places)}" if low is not None else ""
-        if value is None and name == "groundedness":
-            sub = "no row has a context"
-        strip.append(Figure(text_rules.METRICS[name], decimals(value, places) if value is not None else None, sub=sub))
-    return [*strip, Figure("Rows", count(report["rows"]), sub=f"up to {count(report['max_new_tokens'])} tokens an answer")]
-
-
-def beside(report: Mapping[str, Any]) -> dict[str, Any]:
-    """This run and each baseline, with the metrics that any of them has, and the paired difference of the main one."""
-    names = text_rules.known(report, text_rules.BESIDE)
-    found = {"This run": (report, None)} | {
-        label: (each, (report.get("against") or {}).get(name, {}).get(text_rules.KEY))
-        for name, label in text_rules.BASELINES.items()
-        if (each := (report.get("baselines") or {}).get(name))
-    }
-    lines = [
-        {"name": name, "cells": [measure(each, metric) for metric in names], "against": against} for name, (each, against) in found.items()
-    ]
-    return {"beside": [text_rules.METRICS[name] for name in names], "baselines": lines}
+    shown = {each.label: each for each in strip(report)}
+    grounded = free_text.METRICS["groundedness"].title
+    if shown[grounded].value is None:
+        shown[grounded] = replace(shown[grounded], sub="no row has a context")
+    return [*shown.values(), Figure("Rows", count(report["rows"]), sub=f"up to {count(report['max_new_tokens'])} tokens an answer")]
 
 
 def detail(user: User, evaluation: Evaluation) -> dict[str, Any]:
     """Everything on the page of an evaluation of written texts."""
     report = evaluation.report
     found = queries.texts_of(evaluation)
-    worst = text_rules.ordered(found, text_rules.KEY, best=False)[:WORST]
+    worst = text_rules.ordered(found, text_rules.LEADING.name, best=False)[:WORST]
     return parts(evaluation) | {
         "evaluation": evaluation,
         "tabs": tabs(evaluation, "detail"),
         "thread": thread(evaluation),
-        "metrics": [measure(report, name) for name in text_rules.METRICS if report.get(name) is not None],
+        "metrics": measured(report),
         "grounds": text_rules.grounds(report),
         "copied": text_rules.copied(report),
         "cut": text_rules.cut(report),
@@ -176,7 +145,7 @@ def answers(user: User, uuid: UUID, given: Mapping[str, str]) -> dict[str, Any]:
     """The rows of an evaluation by a score, worst first, those of a range where one is asked for; 30 a page, in an order that stays."""
     evaluation = queries.get_evaluation(user, uuid)
     found = queries.texts_of(evaluation)
-    sort = given.get("sort", "") if given.get("sort") in text_rules.SORTS else text_rules.KEY
+    sort = given.get("sort", "") if given.get("sort") in text_rules.SORTS else text_rules.LEADING.name
     best, low, high = given.get("best") == "1", number(given.get("low")), number(given.get("high"))
     rows = text_rules.ordered(found, sort, best=best, low=low, high=high)
     start = whole(given.get("from", "")) or 0

@@ -465,58 +465,17 @@ def confusion(rows: Scored) -> Ints:
     return flat.reshape(rows.classes, rows.classes).astype(np.int64)
 
 
-def report(
-    probabilities: NDArray[Any],
-    truth: NDArray[Any],
-    labels: Sequence[str],
-    *,
-    bins: int = 15,
-    count: int = RESAMPLES,
-    seed: int = 1,
-    cut: Cut | None = None,
-    clusters: Ints | None = None,
-) -> dict[str, Any]:
-    """Everything an evaluation shows of one model: point values, intervals {name: {low, high}}, per_class, confusion, reliability."""
-    rows = score_rows(probabilities, truth, bins, cut)
-    return {
-        "rows": len(rows.truth),
-        "clusters": Together.of(len(rows), clusters).clusters,
-        **summary(rows, count=count, seed=seed, clusters=clusters),
-        "per_class": per_class(rows, labels),
-        "confusion": {"labels": list(labels), "counts": confusion(rows).tolist()},
-        "reliability": calibration.reliability(rows.confidence, rows.exact, bins, clusters),
-    }
-
-
-def paired(
-    truth: NDArray[Any],
-    baseline: NDArray[Any],
-    candidate: NDArray[Any],
-    *,
-    count: int = RESAMPLES,
-    seed: int = 1,
-    bins: int = 15,
-    labels: Sequence[str] | None = None,
-) -> dict[str, dict[str, Any]]:
-    """How much better the candidate is than the baseline on the same rows; right of zero is always better for the candidate.
-
-    truth: label numbers (N,); baseline, candidate: probabilities (N, C). Returns for each of COMPARED: baseline, candidate, difference
-    (signed so that positive is better), low, high (95 %, the same resampled rows for both), verdict better | worse | unclear. With labels
-    also "per_class": {label: {...}} on F1 for labels with support. Raises ValueError when the shapes differ.
-    """
-    if np.shape(baseline) != np.shape(candidate):
-        raise ValueError(f"Both models must answer the same rows with the same labels; got {np.shape(baseline)} and {np.shape(candidate)}.")
-    return paired_rows(
-        score_rows(baseline, truth, bins), score_rows(candidate, truth, bins), COMPARED, labels=labels, count=count, seed=seed
-    )
-
-
 def paired_rows(
     one: Countable, two: Countable, compared: Sequence[str], *, labels: Sequence[str] | None, count: int, seed: int,
     clusters: Ints | None = None, tell: Tell = quietly, swaps: int = 0,
 ) -> dict[str, dict[str, Any]]:  # fmt: skip
-    """As `paired`, of rows that are scored already. clusters: as of `resamples`. tell: gets the resamples done and all there are, block by
-    block; what it raises ends the work. swaps: where above 0, each score of `compared` has the p of `swapped`."""
+    """How much better `two` is than `one` on the same rows; right of zero is always better for `two`.
+
+    Returns for each of `compared`: baseline, candidate, difference (signed so that positive is better), low, high (95 %, the same resampled
+    rows for both), verdict better | worse | unclear. With labels also "per_class": {label: {...}} on F1 for labels with support. clusters:
+    as of `resamples`. tell: gets the resamples done and all there are, block by block; what it raises ends the work. swaps: where above 0,
+    each score has the p of `swapped`.
+    """
     points = point_estimates(one), point_estimates(two)
     drawn: dict[str, list[Floats]] = {name: [] for name in compared}
     samples = 2 * count if labels else count
@@ -592,7 +551,7 @@ def _swapped(
 
 
 def judged(entries: Mapping[Name, Mapping[str, Any]], alone: Mapping[Name, float]) -> dict[Name, dict[str, Any]]:
-    """Entries of `paired` with p, p_holm, adjusted for all of them, and the verdict by the one rule. alone: p of each."""
+    """Entries of `paired_rows` with p, p_holm, adjusted for all of them, and the verdict by the one rule. alone: p of each."""
     together = holm(alone)
     return {
         name: {**each, "p": alone[name], "p_holm": together[name]}
@@ -619,7 +578,7 @@ def drawn(rows: Countable, name: str, *, count: int, seed: int, clusters: Ints |
 
 
 def apart(name: str, before: tuple[float, Floats], after: tuple[float, Floats], clusters: Ints) -> dict[str, Any]:
-    """How much better the second is, as an entry of `paired`. before, after: a model's score and what `drawn` has of it (B,)."""
+    """How much better the second is, as an entry of `paired_rows`. before, after: a model's score and what `drawn` has of it (B,)."""
     differences = _sign(name) * (after[1] - before[1])
     return _verdict(before[0], after[0], _sign(name), differences, Together.of(len(clusters), clusters))
 
@@ -644,7 +603,7 @@ def _verdict(before: float, after: float, sign: float, differences: Floats, toge
 
 
 def as_change(name: str, found: Mapping[str, Any]) -> dict[str, Any]:
-    """What `paired` found of a metric as pages show it: difference, low and high are candidate minus baseline, and better says whether
+    """What `paired_rows` found of a metric as pages show it: difference, low and high are candidate minus baseline, and better says whether
     "up" or "down" is good."""
     if name not in LOWER_IS_BETTER or found["difference"] is None:
         return dict(found) | {"better": "down" if name in LOWER_IS_BETTER else "up"}

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 from tempfile import NamedTemporaryFile
+from typing import Any
 
 import numpy as np
 from django.conf import settings
@@ -15,7 +16,6 @@ from numpy.typing import NDArray
 from datasets_app.snapshots.models import Snapshot
 from datasets_app.snapshots.queries import rows_of, with_items
 from lifecycle.compute import warm
-from lifecycle.engine.predictions import nearest
 
 BATCH = 256
 
@@ -30,6 +30,16 @@ def find(
     uuids, vectors = train_embeddings(artifact, root_digest, snapshot, progress)
     query = warm.embed(artifact, [text])[0]
     return [(str(uuids[row]), similarity) for row, similarity in nearest(vectors, query, count)]
+
+
+def nearest(embeddings: NDArray[Any], query: Sequence[float], count: int = 10) -> list[tuple[int, float]]:
+    """The rows of embeddings (N, H) nearest to the query by cosine: (row, similarity), best first."""
+    vectors = np.asarray(embeddings, dtype=np.float64)
+    wanted = np.asarray(query, dtype=np.float64)
+    norms = np.linalg.norm(vectors, axis=1) * np.linalg.norm(wanted)
+    similarity = vectors @ wanted / np.maximum(norms, 1e-12)
+    order = np.argsort(-similarity, kind="stable")[:count]
+    return [(int(row), float(similarity[row])) for row in order]
 
 
 def train_embeddings(

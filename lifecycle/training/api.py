@@ -11,9 +11,9 @@ from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import serializers
 from rest_framework.response import Response
 
-from lifecycle.engine import leading
 from lifecycle.engine.base import MINILM
 from lifecycle.jobs.rules import PRIORITY_WORDS, Priority
+from lifecycle.task_types.by_key.measures import metrics_of
 from lifecycle.training import actions, pages, queries, record_page
 from lifecycle.training.models import BaseModel, Run
 from lifecycle.training.pages import person
@@ -99,7 +99,7 @@ class RunOut(serializers.Serializer[Any]):
 
     def get_leading(self, run: Run) -> str:
         """macro_f1, of marked parts micro_f1, of written texts perplexity."""
-        return leading.of_lists(run.task).name
+        return metrics_of(run.task).listed.name
 
     def get_forgetting(self, run: Run) -> dict[str, Any] | None:
         """Of a run from another run's model: rows that it did not learn from, and by score and class what that one (baseline) and this one

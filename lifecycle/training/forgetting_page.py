@@ -5,17 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from lifecycle.engine import leading
 from lifecycle.statistics.metrics import as_change
+from lifecycle.task_types.by_key.measures import metrics_of
+from lifecycle.task_types.measures import Metric
 from lifecycle.training import earlier
 from lifecycle.training.models import Run
 from lifecycle.ui.addresses import find_url
 from lifecycle.ui.numbers import GAP, count, decimals, signed
 
-NAMES = {
-    "macro_f1": "Macro-F1", "micro_f1": "Micro-F1", "accuracy": "Accuracy", "subset_accuracy": "Subset accuracy",
-    "perplexity": "Perplexity",
-}  # fmt: skip
 CLASSES = 10  # that are shown
 
 
@@ -24,7 +21,8 @@ def shown(run: Run) -> dict[str, Any] | None:
     found, before = run.result.get("forgetting"), run.base.run
     if not found or before is None:
         return None
-    score, by = found["metrics"][found["by"]], leading.of_lists(run.task)
+    score, metrics = found["metrics"][found["by"]], metrics_of(run.task)
+    by = metrics.listed
     classes = sorted(found["per_class"].items(), key=lambda pair: (pair[1]["difference"], pair[0]))
     return {
         "rows": found["rows"],
@@ -36,13 +34,13 @@ def shown(run: Run) -> dict[str, Any] | None:
         "worse": score["verdict"] == "worse",
         "fact": fact(score, by, str(before), str(run)),
         "text": told(run, found),
-        "lines": [line(NAMES.get(name, name), as_change(name, each), by.digits) for name, each in found["metrics"].items()],
+        "lines": [line(metrics[name].title, as_change(name, each), by.digits) for name, each in found["metrics"].items()],
         "classes": [line(label, each, by.digits) | {"support": each["support"]} for label, each in classes[:CLASSES]],
         "more": max(0, len(classes) - CLASSES),
     }
 
 
-def fact(score: Mapping[str, Any], by: leading.Leading, before: str, run: str) -> str:
+def fact(score: Mapping[str, Any], by: Metric, before: str, run: str) -> str:
     """What became of the leading score, in one sentence."""
     values = f"{by.words} {decimals(score['baseline'], by.digits)} before, {decimals(score['candidate'], by.digits)} now"
     if score["verdict"] == "worse":

@@ -15,10 +15,10 @@ from datasets_app.snapshots.models import Snapshot
 from datasets_app.snapshots.queries import latest
 from lifecycle.engine import defaults, text_defaults
 from lifecycle.engine.defaults import Choice
-from lifecycle.engine.tagging import tags
 from lifecycle.jobs import queries as jobs
 from lifecycle.jobs.rules import Device, Queue, State
 from lifecycle.task_types.by_key.types import DEFAULT, type_of
+from lifecycle.task_types.spans.tagging import tags
 from lifecycle.training import facts, queries, suggesting
 from lifecycle.training.models import BaseModel, Estimate, Run
 from lifecycle.training.rules import CONSEQUENCE, Strategy, misfit

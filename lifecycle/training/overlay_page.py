@@ -8,8 +8,7 @@ from uuid import UUID
 
 from django.http import QueryDict
 
-from lifecycle.statistics.metrics import LOWER_IS_BETTER
-from lifecycle.task_types.by_key.types import keys_with
+from lifecycle.task_types.by_key.measures import MEASURES, NAMED, measures_of
 from lifecycle.training import charts, queries
 from lifecycle.training.models import Run
 from lifecycle.ui.numbers import decimals, duration, percent, size
@@ -17,27 +16,14 @@ from registry.access.models import User
 
 MOST = 6  # runs, which their colours still tell apart
 OFFERED = 100
+SCORES = dict.fromkeys(name for each in MEASURES.values() for name in each.metrics.drawn)
 METRICS = {
-    "validation_loss": "Validation loss", "train_loss": "Training loss", "macro_f1": "Macro-F1, validation",
-    "micro_f1": "Micro-F1, validation", "accuracy": "Accuracy, validation",
-    "subset_accuracy": "Subset accuracy, validation", "perplexity": "Perplexity, validation",
-    "pair_accuracy": "Accuracy of pairs, validation", "best_first": "Best response first, validation",
+    "validation_loss": "Validation loss", "train_loss": "Training loss",
+    **{name: f"{NAMED[name].title}, validation" for name in SCORES if name != "ece"},
     "learning_rate": "Learning rate", "gradient_norm": "Gradient norm",
     "examples_per_second": "Examples per second", "memory_mb": "Memory, MB",
 }  # fmt: skip
-LOWER = {"validation_loss", "train_loss", *LOWER_IS_BETTER}
-SCORES = {
-    "single_label": ("macro_f1", "accuracy", "ece"),
-    "multi_label": ("macro_f1", "micro_f1", "subset_accuracy", "ece"),
-    "spans": ("micro_f1", "macro_f1", "ece"),
-    "free_text": ("perplexity",),
-    **dict.fromkeys(keys_with("has_responses"), ("pair_accuracy", "best_first", "ece")),
-}  # what is measured on validation where a run learns this task, the leading one first
-NAMES = {
-    "macro_f1": "Macro-F1, best", "micro_f1": "Micro-F1, best", "accuracy": "Accuracy, best", "subset_accuracy": "Subset accuracy, best",
-    "pair_accuracy": "Accuracy of pairs, best", "best_first": "Best response first", "perplexity": "Perplexity, best",
-    "validation_loss": "Validation loss", "ece": "ECE",
-}  # fmt: skip
+LOWER = {"train_loss", *(name for name, each in NAMED.items() if each.lower_is_better)}
 LEFT_OUT = frozenset({"format", "labels", "base", "task"})  # of the spec: the same, or told by the rows above
 
 
@@ -68,14 +54,14 @@ def overlay(user: User, given: QueryDict) -> dict[str, Any]:
 
 def scores_of(runs: Sequence[Run]) -> list[str]:
     """The scores that at least one of the runs has by its task, leading ones first."""
-    found = [SCORES[run.task] for run in runs]
+    found = [measures_of(run.task).metrics.drawn for run in runs]
     return [*dict.fromkeys([each[0] for each in found] + [name for each in found for name in each])]
 
 
 def metrics_of(runs: Sequence[Run]) -> dict[str, str]:
     """The curves that these runs can have, with their names; all where none is chosen."""
-    every, mine = {name for names in SCORES.values() for name in names}, scores_of(runs)
-    return {name: label for name, label in METRICS.items() if name not in every or name in mine or not runs}
+    mine = scores_of(runs)
+    return {name: label for name, label in METRICS.items() if name not in SCORES or name in mine or not runs}
 
 
 def chosen(user: User, wanted: Sequence[str]) -> list[Run]:
@@ -110,10 +96,12 @@ def reached(runs: Sequence[Run]) -> list[tuple[str, list[str]]]:
     def figure(name: str) -> Iterator[str | None]:
         return (decimals(run.metrics[name]) if run.metrics.get(name) is not None else None for run in runs)
 
+    best = {measures_of(run.task).metrics.drawn[0] for run in runs}
     costs = [queries.cost_of(run) or {} for run in runs]
     return [
         ("State", [run.standing for run in runs]),
-        *(line(NAMES[name], figure(name)) for name in sorted([*scores_of(runs), "validation_loss"], key=[*NAMES].index)),
+        *(line(f"{NAMED[name].title}, best" if name in best else NAMED[name].title, figure(name)) for name in scores_of(runs)),
+        line(NAMED["validation_loss"].title, figure("validation_loss")),
         line("Weights that learn", (trainable(run.result or {}) for run in runs)),
         line("Time", (duration(cost["seconds"]) if cost.get("seconds") else None for cost in costs)),
         line("Core time", (duration(cost["cpu_seconds"]) if cost.get("cpu_seconds") else None for cost in costs)),

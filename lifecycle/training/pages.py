@@ -13,13 +13,11 @@ from django.urls import reverse
 from django.utils import timezone
 from rest_framework.request import Request
 
-from lifecycle.engine import leading
-from lifecycle.engine.leading import Leading
 from lifecycle.engine.spec import MERGED
 from lifecycle.jobs import queries as jobs
 from lifecycle.jobs.rules import State
-from lifecycle.statistics.metrics import LOWER_IS_BETTER
-from lifecycle.task_types.by_key.types import keys_with
+from lifecycle.task_types.by_key.measures import MEASURES, metrics_of
+from lifecycle.task_types.measures import Metric
 from lifecycle.training import charts, forgetting_page, ports, queries, record_page
 from lifecycle.training.models import Diagnosis, Run
 from lifecycle.training.rules import RunState
@@ -32,15 +30,10 @@ from registry.access.policy import can, can_somewhere
 
 PAGE = 30
 CHARTS = {"loss": ("train_loss", "validation_loss"), **{name: (name,) for name in charts.SMALL}}
-SCORES = ("macro_f1", "micro_f1", "accuracy", "subset_accuracy", "perplexity", "pair_accuracy", "best_first")
-DRAWN = (*SCORES, *(name for names in CHARTS.values() for name in names))
-BEST = {
-    "single_label": {"macro_f1": "Macro-F1, best", "accuracy": "Accuracy, best"},
-    "multi_label": {"macro_f1": "Macro-F1, best", "subset_accuracy": "Subset accuracy, best"},
-    "spans": {"micro_f1": "Micro-F1 of spans, best", "macro_f1": "Macro-F1 of spans"},
-    "free_text": {"perplexity": "Perplexity, best"},
-    **dict.fromkeys(keys_with("has_responses"), {"pair_accuracy": "Accuracy of pairs, best", "best_first": "Best response first"}),
-}  # the first is what runs are known by
+SHOWN = 2  # scores of validation at the head of a run's page
+DRAWN = dict.fromkeys(
+    (*(name for each in MEASURES.values() for name in each.metrics.drawn[:SHOWN]), *(name for names in CHARTS.values() for name in names))
+)
 SEVERITY = {"info": "info", "watch": "warn", "bad": "bad"}
 
 
@@ -50,7 +43,7 @@ class RunLine:
 
     run: Run
     losses: list[float]
-    leading: Leading
+    leading: Metric
     place: int | None = None
 
     @property
@@ -78,7 +71,7 @@ def listing(user: User, given: Mapping[str, str]) -> dict[str, Any]:
     found = list(rows[: PAGE + 1])
     losses = queries.validation_losses(found[:PAGE])
     places = jobs.line_up(run.job for run in found[:PAGE] if run.job and run.job.state == State.QUEUED).places
-    lines = [RunLine(run, losses.get(run.pk, []), leading.of_lists(run.task), places.get(run.job_id or 0)) for run in found[:PAGE]]
+    lines = [RunLine(run, losses.get(run.pk, []), metrics_of(run.task).listed, places.get(run.job_id or 0)) for run in found[:PAGE]]
     older = f"?before={found[PAGE - 1].pk}" if len(found) > PAGE else ""
     return {
         "lines": lines,
@@ -137,7 +130,7 @@ def train_on(user: User, run: Run) -> dict[str, str] | None:
 def live(user: User, uuid: UUID) -> dict[str, Any]:
     """The parts of a run's page that change while it runs."""
     run = queries.get_run(user, uuid)
-    wanted = ("validation_loss", "memory_mb", *BEST[run.task])
+    wanted = ("validation_loss", "memory_mb", *metrics_of(run.task).drawn[:SHOWN])
     return live_part(user, run, queries.curves(run, wanted), list(run.diagnoses.order_by("-updated_at", "id")))
 
 
@@ -173,7 +166,7 @@ def epoch(run: Run) -> str:
 
 def kept_step(run: Run, curves: Mapping[str, charts.Curve]) -> tuple[int, float] | None:
     """The step with the best leading score so far, which a stop keeps."""
-    by = leading.of_training(run.task)
+    by = metrics_of(run.task).trained
     sign = 1 if by.lower_is_better else -1
     return min(curves.get(by.name, []), key=lambda point: (sign * point[1], point[0]), default=None)
 
@@ -213,14 +206,15 @@ def figures(run: Run, curves: Mapping[str, charts.Curve]) -> list[Figure]:
     """The strip: best values, each with its reference where there is one."""
     kept = kept_at(run, curves)
     at_kept = {name: dict(curve).get(kept) for name, curve in curves.items()} if kept is not None else {}
-    best = BEST[run.task]
+    metrics = metrics_of(run.task)
+    best = metrics.drawn[:SHOWN]
     shown = {name: run.metrics.get(name, at_kept.get(name)) for name in best}
     reference = ports.reference(run)
     losses = curves.get("validation_loss", [])
     result = run.result or {}
     trainable, total = result.get("trainable_parameters"), result.get("total_parameters")
     seconds = result.get("seconds") or (((run.finished_at or timezone.now()) - run.started_at).total_seconds() if run.started_at else None)
-    strip = [compared(label, shown[name], name, reference) for name, label in best.items()]
+    strip = [compared(metrics[name], shown[name], reference, is_best=name == best[0]) for name in best]
     ece = run.metrics.get("ece")
     sure = Figure(
         "ECE", decimals(ece) if ece is not None else None, sub="calibrated on validation" if ece is not None else "with the model"
@@ -242,13 +236,14 @@ def figures(run: Run, curves: Mapping[str, charts.Curve]) -> list[Figure]:
     ]
 
 
-def compared(label: str, value: float | None, name: str, reference: ports.Reference | None) -> Figure:
-    """A value with its difference from the reference, where both are known."""
-    known = reference.values.get(name) if reference else None
+def compared(metric: Metric, value: float | None, reference: ports.Reference | None, *, is_best: bool) -> Figure:
+    """A value with its difference from the reference, where both are known. is_best: the best step is the best by it."""
+    label = f"{metric.heading}, best" if is_best else metric.heading
+    known = reference.values.get(metric.name) if reference else None
     if value is None or known is None or reference is None:
         return Figure(label, decimals(value) if value is not None else None, sub="on validation" if value is not None else "")
     difference = value - known
-    gain = -difference if name in LOWER_IS_BETTER else difference
+    gain = -difference if metric.lower_is_better else difference
     return Figure(label, decimals(value), sub=f"on {reference.name}", change=signed(difference), good=gain > 0 if gain else None)
 
 
@@ -286,7 +281,7 @@ def drawing(run: Run, chart: str, curves: Mapping[str, charts.Curve], findings: 
         validation,
         total=total,
         kept_step=kept_at(run, curves),
-        by=leading.of_training(run.task).words,
+        by=metrics_of(run.task).trained.words,
         overfit_from=next((each.from_step for each in findings if each.code == "overfitting"), None),
         live=active,
         updates=points_url(run, "loss", train, validation),
@@ -314,6 +309,6 @@ def page_points(run: Run, chart: str, after: int) -> Mapping[str, Any]:
     found = new_points(run, chart, after)
     if not any(found["x"]):
         return found
-    curves = queries.curves(run, (*CHARTS[chart], leading.of_training(run.task).name))
+    curves = queries.curves(run, (*CHARTS[chart], metrics_of(run.task).trained.name))
     now = drawing(run, chart, curves, list(run.diagnoses.order_by("-updated_at", "id")))
     return {**found, "chart": {"figure": now.json, "lead": now.lead, "caption": now.caption}}

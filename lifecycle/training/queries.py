@@ -14,7 +14,7 @@ from django.db.models.functions import Coalesce
 from datasets_app.snapshots import queries as snapshots
 from datasets_app.snapshots.models import Snapshot
 from lifecycle.compute.price import MANY, price_of
-from lifecycle.engine import leading
+from lifecycle.task_types.by_key.measures import MEASURES
 from lifecycle.task_types.by_key.types import learned_as
 from lifecycle.training import ports
 from lifecycle.training.models import BaseModel, Estimate, MetricPoint, Run
@@ -31,7 +31,9 @@ SAMPLE = 400
 POINTS = 1_000  # of one metric that are drawn: as many as a chart has pixels
 SPARK = 100  # of one metric in a line of a list, which is as many pixels wide
 BEST = {
-    each.name: "value" if each.lower_is_better else "-value" for each in (*leading.LEADING.values(), *leading.IN_LISTS.values())
+    each.name: "value" if each.lower_is_better else "-value"
+    for found in MEASURES.values()
+    for each in (found.metrics.trained, found.metrics.listed)
 }  # the order in which the best point of a metric comes first
 ACTIVE = (RunState.QUEUED, RunState.TRAINING, RunState.PAUSING, RunState.STOPPING)
 UNFINISHED = (*ACTIVE, RunState.PAUSED)

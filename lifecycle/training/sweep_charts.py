@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from lifecycle.engine.leading import Leading
+from lifecycle.task_types.measures import Metric
 from lifecycle.training.search import BEST, Choices, Domain, Space, told
 from lifecycle.ui.charts import Chart
 from lifecycle.ui.numbers import count, decimals, percent
@@ -26,7 +26,7 @@ class Mark:
     scored: bool
 
 
-def history(marks: Sequence[Mark], score: Leading, *, wanted: int) -> Chart:
+def history(marks: Sequence[Mark], score: Metric, *, wanted: int) -> Chart:
     """The score of each trial in their order, and the best so far. There is at least one scored mark."""
     best = best_of(marks)
     scored, pruned = [each for each in marks if each.scored], [each for each in marks if not each.scored]
@@ -67,7 +67,7 @@ def history(marks: Sequence[Mark], score: Leading, *, wanted: int) -> Chart:
     )
 
 
-def parallel(space: Space, labels: Mapping[str, str], marks: Sequence[Mark], score: Leading) -> Chart:
+def parallel(space: Space, labels: Mapping[str, str], marks: Sequence[Mark], score: Metric) -> Chart:
     """Each trial as a line through its settings to its score: the best one strong, the better half in colour, the rest behind."""
     best, axes = best_of(marks), [*space]
     scored = sorted((each for each in marks if each.scored), key=lambda each: -each.value)
@@ -102,7 +102,7 @@ def parallel(space: Space, labels: Mapping[str, str], marks: Sequence[Mark], sco
     ]
     rules = [{"type": "line", "x0": at, "x1": at, "y0": 0, "y1": 1, "layer": "below"} for at in range(len(axes) + 1)]
     short = {name: labels[name].replace("Learning rate", "Rate") for name in axes}
-    names = [*short.values(), score.title]
+    names = [*short.values(), score.heading]
     layout = {
         "hovermode": "closest",
         "xaxis": {"tickvals": list(range(len(names))), "ticktext": names, "range": [-0.4, len(axes) + 0.4], "showline": False, "ticks": ""},

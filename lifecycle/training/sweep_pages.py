@@ -115,7 +115,7 @@ def figures(sweep: Sweep, runs: Sequence[Run], ended: Sequence[Run]) -> list[Fig
         left = min(left, max(0.0, 60.0 * sweep.minutes - spent))
     strip = [
         Figure(
-            f"{sweep_queries.leading_of(sweep).title}, best",
+            f"{sweep_queries.leading_of(sweep).heading}, best",
             decimals(sweep_queries.score_of(best)) if best else None,
             sub=f"trial {best.trial}" if best else "",
         ),

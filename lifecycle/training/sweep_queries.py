@@ -11,9 +11,10 @@ from django.db.models import Case, Count, FloatField, Max, Q, QuerySet, When, Wi
 from django.db.models.fields.json import KeyTextTransform
 from django.db.models.functions import Cast, RowNumber
 
-from lifecycle.engine import defaults, leading
-from lifecycle.engine.leading import Leading
+from lifecycle.engine import defaults
+from lifecycle.task_types.by_key.measures import MEASURES, metrics_of
 from lifecycle.task_types.by_key.types import type_of
+from lifecycle.task_types.measures import Metric
 from lifecycle.training import search
 from lifecycle.training.models import MetricPoint, Run, Sweep
 from lifecycle.training.rules import FINISHED, RunState, SweepState
@@ -24,8 +25,8 @@ from registry.access.policy import Person
 def sweeps(user: Person) -> QuerySet[Sweep]:
     """The sweeps that the user may see, newest first, each with how many of its trials have ended and its best leading score so far."""
     rows = policy.visible_to(user, Sweep, "training.view").select_related("project", "snapshot__dataset", "base__folder", "launched_by")
-    scored = {task: each.name for task, each in leading.LEADING.items() if not type_of(task).writes_text}  # of others no sweep is started
-    known = {task: KeyTextTransform(name, "trials__metrics") for task, name in scored.items()}
+    scored = [task for task in MEASURES if not type_of(task).writes_text]  # of others no sweep is started
+    known = {task: KeyTextTransform(metrics_of(task).trained.name, "trials__metrics") for task in scored}
     score = Case(*(When(snapshot__dataset__task=task, then=Cast(each, FloatField())) for task, each in known.items()))
     ended = Count("trials", filter=Q(trials__state__in=FINISHED))
     return rows.annotate(ended=ended, best=Max(score, filter=Q(trials__state=RunState.SUCCEEDED))).order_by("-id")
@@ -51,14 +52,14 @@ def params_of(sweep: Sweep, run: Run) -> dict[str, Any]:
     return {name: run.spec["strategy"][name] if name in defaults.INNER else run.spec[name] for name in searched(sweep)}
 
 
-def leading_of(sweep: Sweep) -> Leading:
+def leading_of(sweep: Sweep) -> Metric:
     """What its trials are compared by."""
-    return leading.of_training(sweep.snapshot.dataset.task)
+    return metrics_of(sweep.snapshot.dataset.task).trained
 
 
 def score_of(run: Run) -> float | None:
     """The leading score on validation of the model that a trial left."""
-    return run.metrics.get(leading.of_training(run.task).name) if run.state == RunState.SUCCEEDED else None
+    return run.metrics.get(metrics_of(run.task).trained.name) if run.state == RunState.SUCCEEDED else None
 
 
 def best_trial(runs: Iterable[Run]) -> Run | None:
@@ -96,7 +97,7 @@ def find_cut(run: Run) -> search.Cut | None:
     sweep = Sweep.objects.filter(trials=run, prunes=True, state=SweepState.RUNNING).first()
     if sweep is None:
         return None
-    points = MetricPoint.objects.filter(run=run, name=leading.of_training(run.task).name).order_by("step")
+    points = MetricPoint.objects.filter(run=run, name=metrics_of(run.task).trained.name).order_by("step")
     own = tuple(points.values_list("value", flat=True))
     others = told(sweep, [each for each in trials_of(sweep) if each != run], first=len(own))  # further on it has nothing to compare
     return search.find_cut(own, others, warmup=sweep.warmup_trials)

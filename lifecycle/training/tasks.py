@@ -17,7 +17,7 @@ from django.conf import settings
 from django.db import transaction
 
 from lifecycle.compute.child import Result, read_result, run_child, tail, wait_until_free
-from lifecycle.engine import leading, memory
+from lifecycle.engine import memory
 from lifecycle.engine.base import SMOLLM2_PACKAGE
 from lifecycle.engine.faults import EngineFault
 from lifecycle.engine.spec import ExportSpec, UnpackSpec
@@ -26,6 +26,7 @@ from lifecycle.jobs.actions import bind
 from lifecycle.jobs.context import JobContext
 from lifecycle.jobs.models import Job
 from lifecycle.refusals import NotReady, Refused
+from lifecycle.task_types.by_key.measures import metrics_of
 from lifecycle.training import actions, facts, sweep_queries
 from lifecycle.training.actions.bases import check_online
 from lifecycle.training.folders import begun_on, clean, drop_texts, link_model, prepare, run_folder
@@ -220,7 +221,7 @@ def keep_events(ctx: JobContext, run: Run, pruning: Pruning, events: list[dict[s
     """Keep what the engine wrote, as long as the job is held; after an evaluation a trial may be given up."""
     ctx.hold()  # a job before its run, always: two locks in one order
     actions.record_events(run, events)
-    if any(leading.of_training(run.task).name in event.get("values", {}) for event in events):
+    if any(metrics_of(run.task).trained.name in event.get("values", {}) for event in events):
         pruning.look()
 
 
@@ -246,7 +247,7 @@ class Pruning:
         """The sentence for people."""
         if self.cut is None:
             return ""
-        words = leading.of_training(self.run.task).words
+        words = metrics_of(self.run.task).trained.words
         cut, of = self.cut, "1 trial" if self.cut.others == 1 else f"{self.cut.others} trials"
         return (
             f"Given up at evaluation {cut.evaluation}: its best {words} so far, {cut.best:.3f}, is below {cut.median:.3f}, "

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 from tokenizers import Tokenizer
 
-from lifecycle.engine.predictions import Predictions
 from lifecycle.statistics import clustered
+from lifecycle.task_types.single_label.measures import Predictions
 from monitoring.drift import cbpe
 from monitoring.drift.cbpe import Curve, Floats, Ints
 from monitoring.traffic import histogram

@@ -16,6 +16,7 @@ from markdown_it import MarkdownIt
 
 from datasets_app.snapshots import protocol
 from lifecycle.engine.artifact import INT8, UNITS_OF_TEXTS
+from lifecycle.task_types.by_key.measures import NAMED
 from lifecycle.training.rules import Strategy
 from lifecycle.training.thresholds import promises, threshold_of
 from lifecycle.ui.markdown import inline, paragraphs
@@ -30,32 +31,6 @@ PRE = '<pre class="code" tabindex="0" role="region" aria-label="How to load the 
 EMPTY_HEAD = re.compile(r"<thead>\s*<tr>(\s*<th></th>)+\s*</tr>\s*</thead>")  # Markdown needs a head, a reader does not
 NOT_STATED = "not stated"
 NOT_MEASURED = "not measured"
-SHOWN = {
-    "accuracy": "Accuracy",
-    "subset_accuracy": "Subset accuracy",
-    "macro_f1": "Macro-F1",
-    "micro_f1": "Micro-F1",
-    "micro_precision": "Micro precision",
-    "micro_recall": "Micro recall",
-    "exact_texts": "Texts with every span right",
-    "hamming_loss": "Hamming loss",
-    "lrap": "Label ranking average precision",
-    "weighted_f1": "Weighted F1",
-    "log_loss": "Log loss",
-    "brier": "Brier score",
-    "ece": "ECE",
-    "ece_debiased": "ECE, debiased",
-    "rouge_l": "ROUGE-L",
-    "token_f1": "Token F1",
-    "exact_match": "Exact match",
-    "chrf": "chrF",
-    "bleu": "BLEU",
-    "groundedness": "Groundedness",
-    "perplexity": "Perplexity",
-    "pair_accuracy": "Accuracy of pairs",
-    "best_first": "Best response first",
-    "kendall_tau": "Kendall's tau",
-}
 BASELINES = {
     "majority": "Most frequent answer",
     "tfidf_logreg": "TF-IDF and logistic regression",
@@ -227,7 +202,7 @@ def front_matter(facts: Mapping[str, Any]) -> dict[str, Any]:
     """The metadata that the Hugging Face Hub and its tools read."""
     base, snapshot, evaluation = facts["base"], facts["snapshot"], facts["evaluation"]
     measured = [
-        {"type": kind, "value": evaluation["metrics"][name]["value"], "name": SHOWN[name]}
+        {"type": kind, "value": evaluation["metrics"][name]["value"], "name": NAMED[name].title}
         for name, kind in MEASURED
         if name in evaluation["metrics"]
     ]
@@ -308,7 +283,7 @@ def results(evaluation: Mapping[str, Any]) -> str:
     """Metrics with their intervals on the frozen test split, and the baselines beside them."""
     lines = [
         (
-            SHOWN[name],
+            NAMED[name].title,
             decimals(metric["value"]),
             f"{decimals(metric['low'])} to {decimals(metric['high'])}" if has_interval(metric) else NOT_MEASURED,
         )
@@ -324,7 +299,9 @@ def results(evaluation: Mapping[str, Any]) -> str:
         shown = ("rouge_l", "token_f1")
     order = [*(name for name in BASELINES if name in evaluation["baselines"]), *sorted(evaluation["baselines"].keys() - BASELINES.keys())]
     against = [(BASELINES.get(name, inline(name)), *(metric(evaluation["baselines"][name], each) for each in shown)) for name in order]
-    return text + "\n\n" + (table(("Baseline", *(SHOWN[each] for each in shown)), against) if against else f"Baselines: {NOT_MEASURED}.")
+    return (
+        text + "\n\n" + (table(("Baseline", *(NAMED[each].title for each in shown)), against) if against else f"Baselines: {NOT_MEASURED}.")
+    )
 
 
 def thread(facts: Mapping[str, Any]) -> str:

@@ -8,8 +8,10 @@ from uuid import UUID
 from django.forms import Form
 from django.urls import reverse
 
+from lifecycle.evaluation.rules import metrics_of
 from lifecycle.jobs.queries import about, of_subject
 from lifecycle.jobs.rules import State
+from lifecycle.task_types.by_key.measures import NAMED
 from lifecycle.training.thresholds import threshold_of
 from lifecycle.ui.addresses import find_url
 from lifecycle.ui.marks import Figure, Step
@@ -125,16 +127,8 @@ def figures(found: ModelVersion) -> list[Figure]:
     """The numbers that people look for first, each with its interval."""
     known = queries.measures(found.evaluation.report)
     shown = []
-    accuracy = "subset_accuracy" if rules.task_type(found.facts).has_thresholds else "accuracy"
-    named = ("macro_f1", accuracy, "ece")
-    if rules.gives_marks(found.facts):
-        named = ("micro_f1", "macro_f1", "ece")
-    elif rules.task_type(found.facts).writes_text:
-        named = ("rouge_l", "token_f1", "perplexity")
-    elif rules.task_type(found.facts).has_responses:
-        named = ("pair_accuracy", "best_first", "ece")
-    for name in named:
+    for name in metrics_of(found.evaluation.report).strip:
         measure = known.get(name)
         value = decimals(measure["value"]) if measure else None
-        shown.append(Figure(cards.SHOWN[name], value, sub=f"{decimals(measure['low'])} to {decimals(measure['high'])}" if measure else ""))
+        shown.append(Figure(NAMED[name].title, value, sub=f"{decimals(measure['low'])} to {decimals(measure['high'])}" if measure else ""))
     return [*shown, Figure("Test rows", count(found.evaluation.rows), sub="frozen")]

@@ -14,16 +14,15 @@ from django.db.models import Count, QuerySet
 from django.utils import timezone
 
 from datasets_app.snapshots.models import Snapshot
-from lifecycle.engine.leading import Leading
 from lifecycle.evaluation.models import Evaluation
 from lifecycle.evaluation.queries import is_recorded
-from lifecycle.evaluation.rules import leading_of
+from lifecycle.evaluation.rules import leading_of, metrics_of
 from lifecycle.jobs.models import Job
+from lifecycle.task_types.measures import Metric
 from lifecycle.training.models import Run
 from lifecycle.training.rules import RunState
 from registry.access import policy
 from registry.access.policy import Person
-from registry.catalog.card import SHOWN
 from registry.catalog.models import Alias, Card, Endpoint, Freeze, ModelVersion, PackedExport, RegisteredModel
 from registry.catalog.signed_cards import WRITTEN
 from registry.ledger import accounts
@@ -41,7 +40,7 @@ class VersionLine:
 
     version: ModelVersion
     live_on: tuple[str, ...]
-    leading: Leading
+    leading: Metric
     score: dict[str, float | None] | None
 
 
@@ -103,14 +102,14 @@ def measures(report: Mapping[str, Any]) -> dict[str, dict[str, float | None]]:
     """The metrics of an evaluation's report with the ends of their 95 % intervals, None where there are none."""
     intervals = report.get("intervals", {})
     found: dict[str, dict[str, float | None]] = {}
-    for name in SHOWN:
+    for name in metrics_of(report).registered:
         if isinstance(report.get(name), int | float):
             ends = intervals.get(name, {})
             found[name] = {"value": float(report[name]), "low": ends.get("low"), "high": ends.get("high")}
     return found
 
 
-def leading_score(report: Mapping[str, Any]) -> tuple[Leading, dict[str, float | None] | None]:
+def leading_score(report: Mapping[str, Any]) -> tuple[Metric, dict[str, float | None] | None]:
     """What a version is known by beside others, and its measure; None where the report has none."""
     by = leading_of(report)
     return by, measures(report).get(by.name)

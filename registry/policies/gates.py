@@ -11,10 +11,10 @@ from typing import Any
 from lifecycle.statistics.intervals import Interval, low_if_worse, rows_for_margin
 from lifecycle.statistics.significance import rows_needed
 from lifecycle.statistics.verdicts import Verdict, verdict
+from lifecycle.task_types.by_key.measures import NAMED
 from lifecycle.ui.numbers import NOT_MEASURED, count, decimals, signed, things
 from registry.policies.rules import Rules
 
-NAMES = {"macro_f1": "macro-F1", "accuracy": "accuracy", "weighted_f1": "weighted F1", "ece_debiased": "debiased ECE"}
 LEAST_ROWS = 30  # where a policy asks for no number: of so many, a model that is wrong in 1 of 10 has one wrong in 96 of 100 splits
 UNEVEN = 0.5  # of the rows, if all labels had as few as the rarest: below it the finding says so
 JUDGED_BY = {"ece": "ece_debiased"}  # an ECE by itself grows as rows get fewer
@@ -140,16 +140,16 @@ def quality(gate: Gate, evidence: Evidence) -> Finding:
     """The metric on the frozen test split, or the lower end of its interval, reaches the threshold, and there are enough rows to show it:
     `at_least_rows` of the policy, each group of near duplicates counted once where groups are known."""
     metric, bound, limit = gate.settings["metric"], gate.settings["bound"], float(gate.settings["at_least"])
-    what = f"Lower bound of {NAMES[metric]}" if bound == "low" else NAMES[metric][0].upper() + NAMES[metric][1:]
+    what = f"Lower bound of {NAMED[metric].words}" if bound == "low" else NAMED[metric].heading
     title, threshold = f"{what} at least {decimals(limit)}", f"≥ {decimals(limit)}"
     measure = evidence.metrics.get(metric)
     if measure is None or evidence.rows is None:
         return gate.found(
-            title, Outcome.FAILED, NOT_RUN.format(f"no evaluation on the test split states {NAMES[metric]}"), threshold=threshold
+            title, Outcome.FAILED, NOT_RUN.format(f"no evaluation on the test split states {NAMED[metric].words}"), threshold=threshold
         )
     if bound == "low" and measure.low is None:
         return gate.found(
-            title, Outcome.FAILED, NOT_RUN.format(f"the evaluation states no interval for {NAMES[metric]}"), threshold=threshold
+            title, Outcome.FAILED, NOT_RUN.format(f"the evaluation states no interval for {NAMED[metric].words}"), threshold=threshold
         )
     counted = measure.low if bound == "low" and measure.low is not None else measure.value
     outcome = Outcome.FAILED if counted < limit else Outcome.PASSED
@@ -175,7 +175,7 @@ def live(gate: Gate, evidence: Evidence) -> Finding:
     """
     metric, bound, worse = gate.settings["metric"], gate.settings["bound"], float(gate.settings["at_most_worse"])
     title, threshold = (
-        f"{NAMES[metric][0].upper()}{NAMES[metric][1:]} not worse than live by more than {decimals(worse)}",
+        f"{NAMED[metric].heading} not worse than live by more than {decimals(worse)}",
         f"≥ {signed(-worse)}",
     )
     known = evidence.live
@@ -189,7 +189,7 @@ def live(gate: Gate, evidence: Evidence) -> Finding:
         return gate.found(title, Outcome.FAILED, NOT_RUN.format(problem.rstrip(".")), threshold=threshold)
     found = None if difference.low is None or difference.high is None else Interval(difference.value, difference.low, difference.high)
     if bound == "low" and found is None:
-        problem = f"the comparison with {known.name} states no interval for {NAMES[metric]}"
+        problem = f"the comparison with {known.name} states no interval for {NAMED[metric].words}"
         return gate.found(title, Outcome.FAILED, NOT_RUN.format(problem), threshold=threshold)
     low = low_if_worse(found, worse, known.independent(metric)) if found else difference.value
     counted = low if bound == "low" else difference.value
@@ -225,11 +225,11 @@ def calibration(gate: Gate, evidence: Evidence) -> Finding:
     """The debiased calibration error on the frozen test split stays below the limit. Of few rows chance may put it above; then the finding
     says that there is not enough data."""
     metric, limit = JUDGED_BY[gate.settings["metric"]], float(gate.settings["at_most"])
-    title, threshold = f"{NAMES[metric][0].upper()}{NAMES[metric][1:]} at most {decimals(limit)}", f"≤ {decimals(limit)}"
+    title, threshold = f"{NAMED[metric].heading} at most {decimals(limit)}", f"≤ {decimals(limit)}"
     measure = evidence.metrics.get(metric)
     if measure is None or evidence.rows is None:
         return gate.found(
-            title, Outcome.FAILED, NOT_RUN.format(f"no evaluation on the test split states {NAMES[metric]}"), threshold=threshold
+            title, Outcome.FAILED, NOT_RUN.format(f"no evaluation on the test split states {NAMED[metric].words}"), threshold=threshold
         )
     outcome = Outcome.FAILED if measure.value > limit else Outcome.PASSED
     if outcome is Outcome.PASSED and measure.high is not None and measure.high > limit:

@@ -13,12 +13,12 @@ from django.urls import reverse
 from lifecycle.jobs.queries import about
 from lifecycle.statistics.metrics import as_change
 from lifecycle.statistics.verdicts import Verdict
+from lifecycle.task_types.by_key.measures import NAMED
 from lifecycle.ui.addresses import find_url
 from lifecycle.ui.marks import Step
 from lifecycle.ui.numbers import count, things
 from registry.access.models import User
 from registry.catalog import queries as catalog
-from registry.catalog.card import SHOWN
 from registry.catalog.models import ModelVersion
 from registry.policies import queries as policies
 from registry.policies.gates import Live, Measure, with_interval
@@ -153,15 +153,15 @@ def against(request: PromotionRequest) -> str:
     if comparison is None:
         leading, known = catalog.leading_score(request.version.evaluation.report)
         told = (
-            f"{leading.title} {with_interval(Measure(float(known['value'] or 0), known['low'], known['high']))}"
+            f"{leading.heading} {with_interval(Measure(float(known['value'] or 0), known['low'], known['high']))}"
             if known
-            else f"{leading.title} not measured"
+            else f"{leading.heading} not measured"
         )
         stood = "is" if request.status in OPEN else "was"
         first = "First version, nothing to compare" if request.baseline is None else f"{request.baseline.semver} {stood} live; not compared"
         return f"{first}. {told} on {count(request.version.evaluation.rows)} test rows."
     by = {
-        verdict: [SHOWN[name] for name in COMPARED if comparison["measures"].get(name, {}).get("verdict") == verdict]
+        verdict: [NAMED[name].title for name in COMPARED if comparison["measures"].get(name, {}).get("verdict") == verdict]
         for verdict in ("better", "worse")
     }
     parts = [f"{verdict} on {listed(names)}" for verdict, names in by.items() if names]
@@ -182,7 +182,7 @@ def rows(request: PromotionRequest) -> list[Row]:
     if not measures:
         known = catalog.measures(request.version.evaluation.report)
         found = ((name, known[name]) for name in ALONE if name in known)
-        return [Row(SHOWN[name], None, float(each["value"] or 0), low=each["low"], high=each["high"]) for name, each in found]
+        return [Row(NAMED[name].title, None, float(each["value"] or 0), low=each["low"], high=each["high"]) for name, each in found]
     gate = policies.read(request.policy).gates.get("live", {})
     return [row(name, measures[name], gate) for name in COMPARED if name in measures]
 
@@ -192,7 +192,7 @@ def row(name: str, found: Mapping[str, Any], gate: Mapping[str, Any]) -> Row:
     each = as_change(name, found)
     limit = -float(gate["at_most_worse"]) if gate.get("metric") == name else None
     return Row(
-        SHOWN[name], each["baseline"], each["candidate"], each["difference"], each["low"], each["high"], each["better"], limit,
+        NAMED[name].title, each["baseline"], each["candidate"], each["difference"], each["low"], each["high"], each["better"], limit,
         each["verdict"],
     )  # fmt: skip
 

@@ -9,8 +9,12 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
 from django.conf import settings
 
+from lifecycle.task_types.by_key.baselines import BASELINES
+from lifecycle.task_types.by_key.measures import MEASURES
+from lifecycle.task_types.by_key.predictions import FILES
 from lifecycle.task_types.by_key.types import DEFAULT, LEARNED, TYPES
 
 WINGS = ("lifecycle", "datasets_app", "registry", "monitoring")
@@ -25,15 +29,35 @@ def test_every_table_has_the_key_of_every_type():
     assert {path.parent.name for path in FOLDER.glob("*/task_type.py")} == set(TYPES)
 
 
+def test_every_table_of_what_models_learn_has_the_key_of_every_such_type():
+    for table in (MEASURES, FILES, BASELINES):
+        assert sorted(table) == sorted(LEARNED)
+    assert {name: (MEASURES[name].task, FILES[name].task) for name in LEARNED} == {name: (name, name) for name in LEARNED}
+
+
+def test_each_name_that_a_list_of_metrics_has_is_of_a_metric_of_the_task():
+    for measures in MEASURES.values():
+        each = measures.metrics
+        names = {*each.strip, *each.beside, *each.compared, *each.watched, *each.drawn, *each.registered}
+        assert names <= {*each.by_name}
+        assert {each.leading, each.listed} <= {*each.known}
+        assert {*each.drawn} <= {*each.watched}
+
+
 def test_what_a_type_is_learned_as_is_learned_as_itself():
     assert {each.learns_as or each.key for each in TYPES.values()} == set(LEARNED)
     assert DEFAULT in LEARNED
 
 
-def test_who_asks_what_a_task_is_loads_the_standard_library_alone():
-    code = "import sys, lifecycle.task_types.by_key.types; print([each for each in ('django', 'numpy', 'pyarrow') if each in sys.modules])"
+@pytest.mark.parametrize(
+    ("table", "costs"),
+    [("types", []), ("measures", ["numpy"]), ("predictions", ["numpy", "pyarrow"]), ("baselines", ["numpy", "pyarrow", "sklearn"])],
+)
+def test_who_reads_a_table_loads_what_its_contract_needs_alone(table, costs):
+    heavy = ["django", "numpy", "pyarrow", "sklearn", "torch"]
+    code = f"import sys, lifecycle.task_types.by_key.{table}; print([each for each in {heavy} if each in sys.modules])"
 
-    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == f"{costs}\n"
 
 
 def test_ever_fewer_lines_compare_with_the_key_of_a_task():

@@ -6,10 +6,12 @@ import numpy as np
 import pytest
 from sklearn.linear_model import LogisticRegression
 
-from lifecycle.engine import baselines, span_baselines
-from lifecycle.engine.data import Rows
-from lifecycle.engine.tagging import Found, Marked
 from lifecycle.statistics import calibration
+from lifecycle.task_types import baselines
+from lifecycle.task_types.multi_label import baselines as of_sets
+from lifecycle.task_types.rows import Rows
+from lifecycle.task_types.spans import baselines as of_spans
+from lifecycle.task_types.spans.tagging import Found, Marked
 
 pytestmark = pytest.mark.engine
 
@@ -25,9 +27,9 @@ def test_the_only_class_is_answered_as_a_regression_of_its_own_does(classes):
     known, asked = random.normal(size=(300, 5)), random.normal(size=(40, 5))
     truth = known[:, :classes] + random.normal(size=(300, classes)) > 0.2
     train = rows_of([""] * 300, [tuple(np.flatnonzero(row)) for row in truth])
-    held = np.arange(300) % baselines.HELD_OUT == 0
+    held = np.arange(300) % of_sets.HELD_OUT == 0
 
-    probabilities, thresholds = baselines.each_label(known, train, classes, 7, strength=3.0)(asked)
+    probabilities, thresholds = of_sets.each_label(known, train, classes, 7, strength=3.0)(asked)
 
     def alone(some, at):
         made = LogisticRegression(C=3.0, max_iter=baselines.ITERATIONS, tol=baselines.TOLERANCE, random_state=7)
@@ -43,7 +45,7 @@ def test_the_only_class_is_answered_as_a_regression_of_its_own_does(classes):
 # ── Spans ───────────────────────────────────────────────────────────────────
 def every_length(train, texts):
     """The dictionary as its docstring has it: at each word every length is tried."""
-    words_of = span_baselines.WORD.findall
+    words_of = of_spans.WORD.findall
     known, seen = defaultdict(Counter), Counter()
     for text, marked in zip(train.texts, train.targets, strict=True):
         for start, end, label in marked.spans:
@@ -56,7 +58,7 @@ def every_length(train, texts):
     kept = {some: labels.most_common(1)[0][0] for some, labels in known.items() if some and labels.total() >= 0.5 * seen[some]}
     found = []
     for text in texts:
-        places, spans, at = list(span_baselines.WORD.finditer(text)), [], 0
+        places, spans, at = list(of_spans.WORD.finditer(text)), [], 0
         while at < len(places):
             standing = (end for end in range(len(places), at, -1) if tuple(each.group() for each in places[at:end]) in kept)
             end = next(standing, None)
@@ -89,7 +91,7 @@ def test_a_dictionary_finds_what_trying_every_length_finds(seed):
     random = np.random.default_rng(seed)
     train, asked = made(random, 30), made(random, 30)
 
-    found = span_baselines.dictionary(train)(asked.texts)
+    found = of_spans.dictionary(train)(asked)
 
     assert found == every_length(train, asked.texts)
     assert any(found)
@@ -99,7 +101,7 @@ def test_the_longest_span_counts_and_of_its_classes_the_most_frequent():
     texts = ["In New York.", "New York City, New York", "York", "New York"]
     marked = [((3, 11, 0),), ((0, 13, 1), (15, 23, 0)), (), ((0, 8, 2),)]
 
-    found = span_baselines.dictionary(rows_of(texts, map(Marked, marked)))(["York, New York City and New York", ""])
+    found = of_spans.dictionary(rows_of(texts, map(Marked, marked)))(rows_of(["York, New York City and New York", ""], ()))
 
     assert found == [[Found(6, 19, 1, 1.0), Found(24, 32, 0, 1.0)], []]
 
@@ -107,4 +109,4 @@ def test_the_longest_span_counts_and_of_its_classes_the_most_frequent():
 def test_at_a_word_only_lengths_of_spans_that_begin_with_it_are_tried():
     known = [("new", "york"), ("new",), ("new", "york", "city"), (), ("york", "a", "b", "c", "d"), ("new", "port")]
 
-    assert span_baselines.lengths_by_first(known) == {"new": [3, 2, 1], "york": [5]}
+    assert of_spans.lengths_by_first(known) == {"new": [3, 2, 1], "york": [5]}

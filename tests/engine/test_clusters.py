@@ -6,28 +6,30 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from lifecycle.engine import predictions, ranked_predictions, span_predictions, text_answers, verbatim
-from lifecycle.engine.data import Rows, read_rows, some
-from lifecycle.engine.predictions import Predictions
-from lifecycle.engine.ranked_predictions import RankedAnswers
-from lifecycle.engine.ranking import Ranked
-from lifecycle.engine.span_predictions import SpanPredictions
-from lifecycle.engine.tagging import Found
-from lifecycle.engine.text_scores import score_texts
+from lifecycle.engine.data import read_rows
+from lifecycle.task_types.by_key.measures import measures_of
+from lifecycle.task_types.by_key.predictions import file_of
+from lifecycle.task_types.free_text import verbatim
+from lifecycle.task_types.free_text.measures import TextAnswers, score_texts
+from lifecycle.task_types.multi_label.measures import SetPredictions
+from lifecycle.task_types.ranking.measures import Ranked, RankedAnswers
+from lifecycle.task_types.rows import Rows, some
+from lifecycle.task_types.single_label.measures import Predictions
+from lifecycle.task_types.spans import predictions as span_predictions
+from lifecycle.task_types.spans.measures import SpanPredictions
+from lifecycle.task_types.spans.tagging import Found
 
 CODES = np.array([0, 1, 0, 0])
 IDS = ("a", "b", "c", "d")
 
 
 def classes(clusters):
-    return Predictions(
-        ("x", "y"), IDS, np.array([0, 1, 0, 0]), np.array([[0.9, 0.1], [0.2, 0.8], [0.3, 0.7], [0.4, 0.6]]), None, None, clusters
-    )
+    return Predictions(("x", "y"), IDS, np.array([0, 1, 0, 0]), np.array([[0.9, 0.1], [0.2, 0.8], [0.3, 0.7], [0.4, 0.6]]), None, clusters)
 
 
 def sets(clusters):
     truth = np.array([[True, False]] * 4)
-    return Predictions(("x", "y"), IDS, truth, np.full((4, 2), 0.6), (0.5, 0.5), None, clusters)
+    return SetPredictions(("x", "y"), IDS, truth, np.full((4, 2), 0.6), (0.5, 0.5), clusters)
 
 
 def marked(clusters):
@@ -43,12 +45,10 @@ def orders(clusters):
 def texts(clusters):
     answers = ("my card", "no", "my card", "card")
     scored = score_texts(answers, ("my card",) * 4, ("",) * 4)
-    return text_answers.TextAnswers(IDS, ("t",) * 4, answers, scored, (verbatim.NONE,) * 4, clusters=clusters)
+    return TextAnswers(IDS, ("t",) * 4, answers, scored, (verbatim.NONE,) * 4, clusters=clusters)
 
 
-FORMATS = [
-    (predictions, classes), (predictions, sets), (span_predictions, marked), (ranked_predictions, orders), (text_answers, texts),
-]  # fmt: skip
+MADE = {"single_label": classes, "multi_label": sets, "spans": marked, "ranking": orders, "free_text": texts}
 
 
 def test_rows_know_what_they_were_split_together_with(tmp_path):
@@ -63,43 +63,43 @@ def test_rows_know_what_they_were_split_together_with(tmp_path):
     assert Rows(("a", "b"), ("1", "2")).codes.tolist() == [0, 1]
 
 
-@pytest.mark.parametrize(("kept", "made"), FORMATS)
-def test_answers_keep_their_clusters_and_are_compared_by_them(kept, made, tmp_path):
-    kept.write(tmp_path / "rows.parquet", made(CODES), "test")
+@pytest.mark.parametrize(("task", "made"), MADE.items())
+def test_answers_keep_their_clusters_and_are_compared_by_them(task, made, tmp_path):
+    file_of(task).write(tmp_path / "rows.parquet", made(CODES), "test")
 
-    read = kept.read(tmp_path / "rows.parquet")
+    read = file_of(task).read(tmp_path / "rows.parquet")
 
     assert read.clusters.tolist() == CODES.tolist()
-    found = kept.compare(read, made(None), count=20)
+    found = measures_of(task).compare(read, made(None), count=20)
     assert (found["rows"], found["clusters"]) == (4, 2)
-    assert kept.compare(made(None), read, count=20)["clusters"] == 2
+    assert measures_of(task).compare(made(None), read, count=20)["clusters"] == 2
 
 
-@pytest.mark.parametrize(("kept", "made"), FORMATS)
-def test_a_file_from_before_is_read_with_each_row_as_a_cluster_of_its_own(kept, made, tmp_path):
-    kept.write(tmp_path / "rows.parquet", made(CODES), "test")
+@pytest.mark.parametrize(("task", "made"), MADE.items())
+def test_a_file_from_before_is_read_with_each_row_as_a_cluster_of_its_own(task, made, tmp_path):
+    file_of(task).write(tmp_path / "rows.parquet", made(CODES), "test")
     table = pq.read_table(tmp_path / "rows.parquet")
     pq.write_table(table.drop_columns(["cluster"]), tmp_path / "rows.parquet")
 
-    read = kept.read(tmp_path / "rows.parquet")
+    read = file_of(task).read(tmp_path / "rows.parquet")
 
     assert read.clusters is None
-    assert kept.compare(read, read, count=20)["clusters"] == 4
+    assert measures_of(task).compare(read, read, count=20)["clusters"] == 4
 
 
 @pytest.mark.parametrize(
-    ("kept", "made", "codes"), [(predictions, classes, CODES), (predictions, sets, CODES), (span_predictions, marked, [0, 0, 0, 1])]
+    ("task", "made", "codes"), [("single_label", classes, CODES), ("multi_label", sets, CODES), ("spans", marked, [0, 0, 0, 1])]
 )
-def test_scores_for_a_threshold_have_the_clusters_of_their_rows(kept, made, codes, tmp_path):
+def test_scores_for_a_threshold_have_the_clusters_of_their_rows(task, made, codes, tmp_path):
     """Of spans two are found, in texts of cluster 0, and two are not, of which one is in that of cluster 1."""
-    kept.write(tmp_path / "rows.parquet", made(CODES), "validation")
+    file_of(task).write(tmp_path / "rows.parquet", made(CODES), "validation")
 
-    assert sorted(kept.read_scores(tmp_path / "rows.parquet", "x").clusters.tolist()) == sorted(codes)
+    assert sorted(file_of(task).scores(tmp_path / "rows.parquet", "x").clusters.tolist()) == sorted(codes)
 
 
 def test_two_spans_of_one_text_are_of_one_cluster(tmp_path):
     found = ((Found(0, 4, 0, 0.9), Found(5, 9, 0, 0.7)), (Found(0, 4, 0, 0.8),))
     given = SpanPredictions(("x",), ("a", "b"), ((), ((0, 4, 0), (5, 9, 0))), found, np.zeros(2), np.ones(2))
-    span_predictions.write(tmp_path / "rows.parquet", given, "validation")
+    span_predictions.ENTRY.write(tmp_path / "rows.parquet", given, "validation")
 
-    assert span_predictions.read_scores(tmp_path / "rows.parquet").clusters.tolist() == [0, 0, 1, 1]
+    assert span_predictions.ENTRY.scores(tmp_path / "rows.parquet").clusters.tolist() == [0, 0, 1, 1]

@@ -13,9 +13,9 @@ from lifecycle.engine.artifact import ArtifactInfo
 from lifecycle.engine.base import open_base
 from lifecycle.engine.events import read_events
 from lifecycle.engine.export import load_classifier
-from lifecycle.engine.leading import of_lists
 from lifecycle.engine.predictor import Predictor
 from lifecycle.engine.strategies import load_tokenizer
+from lifecycle.task_types.by_key.measures import metrics_of
 from tests.engine.inbox import ROWS, SETS, write_rows
 from tests.engine.questions import make_run as make_written_run
 from tests.engine.test_spans_training import SPEC as SPANS
@@ -254,9 +254,9 @@ def test_what_is_forgotten_is_told_with_the_classes_that_fell_most():
         "per_class": {"card": score(0.9, 0.8, "worse"), "login": score(0.9, 0.6, "worse"), "other": score(0.9, 0.5, "unclear")},
     }  # fmt: skip
 
-    told = continuing.forgot(found, of_lists("single_label"), "Run 3")
-    much = continuing.forgot(found | {"metrics": {"macro_f1": score(0.91, 0.80, "worse")}}, of_lists("single_label"), "Run 3")
-    none = continuing.forgot(found | {"metrics": {"macro_f1": score(0.91, 0.80, "unclear")}}, of_lists("single_label"), "Run 3")
+    told = continuing.forgot(found, metrics_of("single_label").listed, "Run 3")
+    much = continuing.forgot(found | {"metrics": {"macro_f1": score(0.91, 0.80, "worse")}}, metrics_of("single_label").listed, "Run 3")
+    none = continuing.forgot(found | {"metrics": {"macro_f1": score(0.91, 0.80, "unclear")}}, metrics_of("single_label").listed, "Run 3")
 
     assert (told.code, told.severity, told.title) == ("forgetting", "watch", "It has forgotten some of what Run 3 knew.")
     assert told.detail == "On 1,200 earlier rows macro-F1 went from 0.910 to 0.880. Most in login, card."

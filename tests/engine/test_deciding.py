@@ -10,18 +10,19 @@ import pyarrow.parquet as pq
 import pytest
 from sklearn.metrics import precision_score, recall_score
 
-from lifecycle.engine import predictions
 from lifecycle.engine.artifact import ArtifactInfo, loading_snippet
 from lifecycle.engine.document import SpecError
 from lifecycle.engine.events import read_events
 from lifecycle.engine.faults import EngineFault
 from lifecycle.engine.occlusion import explain
-from lifecycle.engine.predictions import Predictions
 from lifecycle.engine.recipes import RECIPES
 from lifecycle.engine.spec import Base, TrainSpec
 from lifecycle.statistics import deciding, metrics
 from lifecycle.statistics.deciding import Cut, Deciding
 from lifecycle.statistics.intervals import wilson
+from lifecycle.task_types.single_label import measures as single_label
+from lifecycle.task_types.single_label import predictions
+from lifecycle.task_types.single_label.measures import Predictions
 from tests.engine.inbox import write_rows
 
 pytestmark = pytest.mark.engine
@@ -170,14 +171,14 @@ def test_answers_are_kept_with_the_threshold_and_compared_by_it_in_another_order
     second = Predictions(
         tuple(LABELS[at] for at in order), ids, np.array([order.index(at) for at in truth]), SHARES[:, order], cut=Cut(0, 0.3)
     )
-    predictions.write(tmp_path / "predictions.parquet", second, "test")
+    predictions.ENTRY.write(tmp_path / "predictions.parquet", second, "test")
 
-    kept = predictions.read(tmp_path / "predictions.parquet")
-    compared = predictions.compare(first, kept, count=5)["metrics"]["accuracy"]
+    kept = predictions.ENTRY.read(tmp_path / "predictions.parquet")
+    compared = single_label.ENTRY.compare(first, kept, count=5)["metrics"]["accuracy"]
 
     assert kept.cut == Cut(0, 0.3)
     for at, label in enumerate(kept.labels):
-        found = predictions.read_scores(tmp_path / "predictions.parquet", label)
+        found = predictions.ENTRY.scores(tmp_path / "predictions.parquet", label)
         assert (found.score == kept.probabilities[:, at]).all()
         assert (found.positive.tolist(), found.called.tolist()) == ((kept.truth == at).tolist(), (kept.predicted == at).tolist())
     assert pq.read_table(tmp_path / "predictions.parquet")["predicted"].to_pylist() == ["fraud", "ham", "fraud", "fraud", "ham"]
@@ -273,7 +274,7 @@ def test_a_run_answers_by_the_threshold_wherever_it_answers(trained, train_here,
     assert report["confusion"]["counts"] == [[10, 20], [0, 24]]
     assert report["deciding"]["measured"]["recall"]["value"] == 1.0
     assert report["deciding"]["measured"]["precision"]["value"] == 24 / 44
-    assert predictions.read(evaluated / "predictions.parquet").cut == info.cut
+    assert predictions.ENTRY.read(evaluated / "predictions.parquet").cut == info.cut
 
     asked = tmp_path / "predict"
     asked.mkdir()

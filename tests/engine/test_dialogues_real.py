@@ -10,10 +10,11 @@ import os
 
 import pytest
 
-from lifecycle.engine import dialogues, text_answers
+from lifecycle.engine import dialogues
 from lifecycle.engine.base import SMOLLM2, bundled_smollm2
 from lifecycle.engine.prompts import find_frame
 from lifecycle.engine.strategies import load_tokenizer
+from lifecycle.task_types.free_text import predictions as text_answers
 from tests.engine.questions import write_talks
 
 pytestmark = pytest.mark.engine
@@ -87,7 +88,7 @@ def test_it_learns_what_a_later_question_asks_for(smollm2, tmp_path, train_here)
 
     report = train_here(evaluation, verb="evaluate")
 
-    kept = text_answers.read(evaluation / "predictions.parquet")
+    kept = text_answers.ENTRY.read(evaluation / "predictions.parquet")
     print({name: report[name] for name in ("perplexity", "exact_match", "rouge_l")}, *zip(kept.answers, kept.base_answers, strict=True))
     assert report["rouge_l"] > report["baselines"]["prompted_base"]["rouge_l"]
     assert report["perplexity"] < report["baselines"]["prompted_base"]["perplexity"]

@@ -3,8 +3,10 @@ import json
 import numpy as np
 import pytest
 
-from lifecycle.engine import baselines, predictions
+from lifecycle.engine import baselines
 from lifecycle.statistics import metrics
+from lifecycle.task_types.single_label import measures as single_label
+from lifecycle.task_types.single_label import predictions
 from tests.engine.inbox import ROWS, write_rows
 
 pytestmark = pytest.mark.engine
@@ -49,7 +51,7 @@ def test_rows_that_were_split_together_are_resampled_together(evaluated, train_h
     result = train_here(folder, verb="evaluate")
 
     assert (alone["clusters"], result["clusters"]) == (8, 2)
-    assert predictions.read(folder / "predictions.parquet").clusters.tolist() == [0] + [1] * 7
+    assert predictions.ENTRY.read(folder / "predictions.parquet").clusters.tolist() == [0] + [1] * 7
     assert result["intervals"]["accuracy"]["low"] < alone["intervals"]["accuracy"]["low"]
 
 
@@ -65,7 +67,7 @@ def test_the_baselines_are_measured_on_the_same_rows(evaluated):
 
 def test_the_run_is_held_against_each_baseline_on_the_same_resamples(evaluated):
     folder, result = evaluated
-    own = predictions.read(folder / "predictions.parquet")
+    own = predictions.ENTRY.read(folder / "predictions.parquet")
     right, majority = (metrics.score_rows(shares, own.truth) for shares in (own.probabilities, np.tile([0.5, 0.5], (8, 1))))
 
     paired = metrics.paired_rows(majority, right, ["macro_f1"], labels=None, count=50, seed=1)["macro_f1"]
@@ -120,7 +122,7 @@ def test_baselines_of_an_earlier_report_are_taken_where_they_were_measured_from_
 def test_predictions_keep_ids_truth_and_probabilities_in_file_order(evaluated):
     folder, result = evaluated
 
-    read = predictions.read(folder / "predictions.parquet")
+    read = predictions.ENTRY.read(folder / "predictions.parquet")
 
     assert read.labels == ("card", "refund")
     assert read.ids[0] == f"{0:064x}"
@@ -132,9 +134,9 @@ def test_predictions_keep_ids_truth_and_probabilities_in_file_order(evaluated):
 def test_predictions_survive_parquet_exactly(tmp_path):
     written = predictions.Predictions(("a", "b"), ("1", "2"), np.array([0, 1]), np.array([[0.9, 0.1], [0.6, 0.4]]))
 
-    predictions.write(tmp_path / "p.parquet", written, "test")
+    predictions.ENTRY.write(tmp_path / "p.parquet", written, "test")
 
-    read = predictions.read(tmp_path / "p.parquet")
+    read = predictions.ENTRY.read(tmp_path / "p.parquet")
     assert (read.labels, read.ids) == (written.labels, written.ids)
     assert (read.probabilities == written.probabilities).all()
     assert (read.truth == written.truth).all()
@@ -144,7 +146,7 @@ def test_two_evaluations_are_compared_on_the_items_they_share():
     one = predictions.Predictions(("a", "b"), ("1", "2", "3"), np.array([0, 1, 0]), np.array([[0.9, 0.1], [0.6, 0.4], [0.9, 0.1]]))
     two = predictions.Predictions(("b", "a"), ("2", "1", "4"), np.array([0, 1, 1]), np.array([[0.8, 0.2], [0.1, 0.9], [0.5, 0.5]]))
 
-    found = predictions.compare(one, two, count=20)
+    found = single_label.ENTRY.compare(one, two, count=20)
 
     assert (found["rows"], found["left_out"]) == (2, 2)
     assert found["metrics"]["accuracy"]["difference"] == 0.5
@@ -159,13 +161,7 @@ def test_what_cannot_be_compared_is_refused(labels, ids, sentence):
     two = predictions.Predictions(labels, ids, np.array([0]), np.array([[0.9, 0.1]]))
 
     with pytest.raises(ValueError, match=sentence):
-        predictions.compare(one, two)
-
-
-def test_the_nearest_rows_come_first_by_cosine():
-    vectors = np.array([[1.0, 0.0], [0.0, 2.0], [3.0, 3.0]])
-
-    assert predictions.nearest(vectors, [0.0, 1.0], 2) == [(1, 1.0), (2, pytest.approx(0.5**0.5))]
+        single_label.ENTRY.compare(one, two)
 
 
 def test_predict_and_embed_answer_every_row(evaluated, train_here):

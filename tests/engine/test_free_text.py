@@ -94,15 +94,16 @@ def test_an_artifact_is_measured_beside_what_it_must_beat(base, tmp_path, train_
     assert report["against"]["prompted_base"]["rouge_l"]["candidate"] == report["rouge_l"]
     assert (report["with_context"], report["references"]["groundedness"]) == (8, 1.0)
     assert trained["metrics"]["perplexity"] < 30
-    from lifecycle.engine import text_answers
+    from lifecycle.task_types.free_text import measures as text_scores
+    from lifecycle.task_types.free_text import predictions as text_answers
 
-    kept = text_answers.read(folder / "predictions.parquet")
+    kept = text_answers.ENTRY.read(folder / "predictions.parquet")
     cut = report["cut_answers"]
     assert (cut["rows"], cut["share"]) == (sum(kept.cut), sum(kept.cut) / 8)
     assert cut["base_rows"] > cut["rows"]  # random weights do not stop
     assert len(kept) == 8
     assert kept.scored.rouge_l.mean() == pytest.approx(report["rouge_l"])
-    compared = text_answers.compare(kept, kept, count=50)
+    compared = text_scores.ENTRY.compare(kept, kept, count=50)
     assert (compared["rows"], compared["left_out"], compared["metrics"]["rouge_l"]["difference"]) == (8, 0, 0.0)
 
 

@@ -4,7 +4,8 @@ import json
 
 import pytest
 
-from lifecycle.engine import text_answers
+from lifecycle.task_types.free_text import measures as text_scores
+from lifecycle.task_types.free_text import predictions as text_answers
 from tests.engine.questions import TALKS, make_evaluation, make_run, write_pairs, write_talks
 from tests.support.tiny_decoders import QUESTIONS, make_tiny_decoder
 
@@ -45,7 +46,7 @@ def test_a_run_learns_every_answer_and_is_measured_by_the_last_ones(base, tmp_pa
     assert report["exact_match"] == 1.0
     assert report["baselines"]["nearest"]["exact_match"] == 1.0  # its own dialogue stands in training
     assert report["perplexity"] < report["baselines"]["prompted_base"]["perplexity"]
-    kept = text_answers.read(folder / "predictions.parquet")
+    kept = text_answers.ENTRY.read(folder / "predictions.parquet")
     assert list(kept.answers) == [talk[-1]["content"] for talk in TALKS]
     assert kept.scored.tokens.tolist() == [len(talk[-1]["content"].split()) + 1 for talk in TALKS]  # the last answer and its end
 
@@ -67,12 +68,12 @@ def test_an_earlier_answer_that_was_mended_asks_for_something_else(base, tmp_pat
         folder = make_evaluation(tmp_path / name, run / "artifact", base, baselines=False)
         write_talks(folder / "data.jsonl", [[*TALKS[0][:2], {"role": "assistant", "content": earlier}, *TALKS[0][3:]]])
         train_here(folder, verb="evaluate")
-        kept.append(text_answers.read(folder / "predictions.parquet"))
+        kept.append(text_answers.ENTRY.read(folder / "predictions.parquet"))
 
     assert kept[0].ids == kept[1].ids
     assert kept[0].targets != kept[1].targets
     with pytest.raises(ValueError, match="share no item"):
-        text_answers.compare(*kept, count=10)
+        text_scores.ENTRY.compare(*kept, count=10)
 
 
 def test_what_is_left_out_is_told_by_its_reasons(base, tmp_path, train_here):

@@ -6,24 +6,23 @@ import numpy as np
 import pytest
 from sklearn.metrics import accuracy_score, f1_score
 
-from lifecycle.engine import (
-    group_rows,
-    label_sets,
-    predictions,
-    ranked_predictions,
-    ranking,
-    span_predictions,
-    text_answers,
-    text_scores,
-    verbatim,
-)
-from lifecycle.engine.predictions import Predictions
-from lifecycle.engine.ranked_predictions import RankedAnswers
-from lifecycle.engine.ranking import Ranked
-from lifecycle.engine.span_predictions import SpanPredictions
-from lifecycle.engine.tagging import Found
-from lifecycle.engine.text_answers import TextAnswers
 from lifecycle.statistics import metrics
+from lifecycle.task_types.free_text import measures as text_scores
+from lifecycle.task_types.free_text import predictions as text_answers
+from lifecycle.task_types.free_text import verbatim
+from lifecycle.task_types.free_text.measures import TextAnswers
+from lifecycle.task_types.multi_label import measures as label_sets
+from lifecycle.task_types.multi_label import predictions as sets
+from lifecycle.task_types.multi_label.measures import SetPredictions
+from lifecycle.task_types.ranking import measures as ranking
+from lifecycle.task_types.ranking import predictions as ranked_predictions
+from lifecycle.task_types.ranking.measures import Ranked, RankedAnswers
+from lifecycle.task_types.single_label import predictions
+from lifecycle.task_types.single_label.measures import Predictions
+from lifecycle.task_types.spans import measures as spans
+from lifecycle.task_types.spans import predictions as span_predictions
+from lifecycle.task_types.spans.measures import SpanPredictions
+from lifecycle.task_types.spans.tagging import Found
 
 LABELS = ("a", "b", "c")
 
@@ -36,9 +35,9 @@ def test_of_one_class(tmp_path):
     random = np.random.default_rng(1)
     given, truth = random.dirichlet((1, 1, 1), 90), random.integers(0, 3, 90)
     ids = tuple(f"i{at:02d}" for at in range(90))
-    predictions.write(tmp_path / "p", Predictions(LABELS, ids, truth, given), "test")
+    predictions.ENTRY.write(tmp_path / "p", Predictions(LABELS, ids, truth, given), "test")
 
-    rows = group_rows.of_one(tmp_path / "p")
+    rows = predictions.ENTRY.measured(tmp_path / "p")
 
     said = given.argmax(axis=1)
     assert values(rows) == {"accuracy": pytest.approx(accuracy_score(truth, said))}
@@ -54,10 +53,10 @@ def test_of_one_class(tmp_path):
 def test_of_sets(tmp_path):
     random = np.random.default_rng(2)
     given, truth = random.random((80, 3)), random.random((80, 3)) < 0.4
-    made = Predictions(LABELS, tuple(map(str, range(80))), truth, given, (0.5, 0.6, 0.4))
-    predictions.write(tmp_path / "p", made, "test")
+    made = SetPredictions(LABELS, tuple(map(str, range(80))), truth, given, (0.5, 0.6, 0.4))
+    sets.ENTRY.write(tmp_path / "p", made, "test")
 
-    rows = group_rows.of_sets(tmp_path / "p")
+    rows = sets.ENTRY.measured(tmp_path / "p")
 
     told = metrics.point_estimates(label_sets.score_sets(given, truth, made.thresholds))
     assert values(rows) == {"subset_accuracy": pytest.approx(told["subset_accuracy"]), "micro_f1": pytest.approx(told["micro_f1"])}
@@ -71,11 +70,11 @@ def test_of_spans_of_all_kinds_of_mistakes(tmp_path):
         (Found(0, 3, 0, 0.9), Found(5, 8, 1, 0.8)), (Found(0, 3, 1, 0.7),), (Found(1, 2, 0, 0.95),), (Found(2, 4, 1, 0.6),), (),
     )  # fmt: skip
     made = SpanPredictions(LABELS, tuple("vwxyz"), truth, found, np.zeros(5), np.ones(5))
-    span_predictions.write(tmp_path / "p", made, "test")
+    span_predictions.ENTRY.write(tmp_path / "p", made, "test")
 
-    rows = group_rows.of_spans(tmp_path / "p")
+    rows = span_predictions.ENTRY.measured(tmp_path / "p")
 
-    told = metrics.point_estimates(made.scored())
+    told = metrics.point_estimates(spans.ENTRY.score(made))
     assert values(rows) == {"micro_f1": pytest.approx(told["micro_f1"]), "exact_texts": pytest.approx(told["exact_texts"])}
     assert values(rows)["micro_f1"] == pytest.approx(2 * 2 / (4 + 5))
     assert [rows.ids[row] for row in rows.worst_first("micro_f1")] == ["x", "v", "w", "y", "z"]
@@ -86,9 +85,9 @@ def test_of_orders_with_ties(tmp_path):
     ranks = ((0, 1), (1, 0), (0, 0), (0, 1, 1), (0, 1))
     strengths = np.array([[2.0, 1.0, np.nan], [3.0, 0.0, np.nan], [1.0, 0.0, np.nan], [0.5, 1.0, 0.0], [1.0, 1.0, np.nan]])
     made = RankedAnswers.of(tuple("vwxyz"), strengths, [Ranked(each, (1,) * len(each)) for each in ranks])
-    ranked_predictions.write(tmp_path / "p", made, "test")
+    ranked_predictions.ENTRY.write(tmp_path / "p", made, "test")
 
-    rows = group_rows.of_orders(tmp_path / "p")
+    rows = ranked_predictions.ENTRY.measured(tmp_path / "p")
 
     told = metrics.point_estimates(ranking.score(made.matrix, made.truth))
     assert values(rows) == {"pair_accuracy": pytest.approx(told["pair_accuracy"]), "best_first": pytest.approx(told["best_first"])}
@@ -101,9 +100,9 @@ def test_of_texts_without_a_context_groundedness_is_no_measure(tmp_path):
     for name, contexts in {"with": ("my card is here", "", ""), "without": ("", "", "")}.items():
         scored = text_scores.score_texts(answers, references, contexts)
         made = TextAnswers(tuple("xyz"), tuple("xyz"), answers, scored, (verbatim.NONE,) * 3)
-        text_answers.write(tmp_path / name, made, "test")
+        text_answers.ENTRY.write(tmp_path / name, made, "test")
 
-    some, none = (group_rows.of_texts(tmp_path / name) for name in ("with", "without"))
+    some, none = (text_answers.ENTRY.measured(tmp_path / name) for name in ("with", "without"))
 
     told = metrics.point_estimates(text_scores.score_texts(answers, references, ("my card is here", "", "")))
     assert values(some) == {name: pytest.approx(told[name]) for name in ("rouge_l", "token_f1", "exact_match", "groundedness")}

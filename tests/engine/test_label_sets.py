@@ -6,11 +6,25 @@ import numpy as np
 import pytest
 from sklearn import metrics as sk
 
-from lifecycle.engine import label_sets, predictions
 from lifecycle.statistics import calibration, metrics
 from lifecycle.statistics.intervals import wilson
+from lifecycle.task_types import predictions as files
+from lifecycle.task_types.multi_label import measures as label_sets
+from lifecycle.task_types.multi_label import predictions
+from lifecycle.task_types.multi_label.measures import SetPredictions
 
 THRESHOLDS = (0.5, 0.3, 0.6, 0.5, 0.9)
+NAMES = {
+    *("macro_f1", "micro_f1", "weighted_f1", "macro_precision", "macro_recall", "subset_accuracy", "hamming_loss", "lrap"),
+    *("log_loss", "brier", "ece"),
+}
+
+
+def report_of(probabilities, truth, labels, thresholds, *, count):
+    """The report of rows that are called by their numbers."""
+    ids = tuple(map(str, range(len(truth))))
+    made = SetPredictions(tuple(labels), ids, np.asarray(truth, dtype=bool), np.asarray(probabilities, dtype=np.float64), tuple(thresholds))
+    return label_sets.ENTRY.report(made, count=count)
 
 
 @pytest.fixture
@@ -38,7 +52,7 @@ def test_scores_equal_those_of_scikit_learn(answers):
     wanted["log_loss"] = np.mean([sk.log_loss(truth[:, at], probabilities[:, at]) for at in range(5)])
     wanted["brier"] = np.mean([sk.brier_score_loss(truth[:, at], probabilities[:, at]) for at in range(5)])
     wanted["ece"] = calibration.ece(probabilities.ravel(), truth.ravel())
-    assert set(values) == set(wanted) == set(label_sets.METRICS)
+    assert set(values) == set(wanted) == NAMES
     for name, value in wanted.items():
         assert values[name] == pytest.approx(value, abs=1e-9), name
 
@@ -47,7 +61,7 @@ def test_each_labels_scores_equal_those_of_scikit_learn(answers):
     probabilities, truth = answers
     given = probabilities >= np.array(THRESHOLDS)
 
-    report = label_sets.report(probabilities, truth, list("abcde"), THRESHOLDS, count=0)
+    report = report_of(probabilities, truth, list("abcde"), THRESHOLDS, count=0)
 
     precision, recall, f1, support = sk.precision_recall_fscore_support(truth, given, zero_division=0)
     tables = sk.multilabel_confusion_matrix(truth, given)
@@ -65,7 +79,7 @@ def test_a_label_without_rows_has_no_average_precision_and_counts_as_zero_in_mac
     truth = np.array([[True, False], [False, False]])
     probabilities = np.array([[0.9, 0.1], [0.2, 0.3]])
 
-    report = label_sets.report(probabilities, truth, ["a", "b"], (0.5, 0.5), count=0)
+    report = report_of(probabilities, truth, ["a", "b"], (0.5, 0.5), count=0)
 
     assert [each["average_precision"] for each in report["per_class"]] == [1.0, None]
     with warnings.catch_warnings():
@@ -78,7 +92,7 @@ def test_what_was_missed_and_what_was_given_instead_by_hand():
     truth = np.array([[1, 0, 0], [1, 1, 0], [0, 0, 0], [0, 0, 1]], dtype=bool)
     given = np.array([[0, 1, 1], [1, 1, 0], [1, 0, 0], [0, 0, 0]], dtype=float)
 
-    report = label_sets.report(given, truth, ["a", "b", "c"], (0.5,) * 3, count=0)
+    report = report_of(given, truth, ["a", "b", "c"], (0.5,) * 3, count=0)
 
     assert report["confusion"] == {"labels": ["a", "b", "c"], "counts": [[1, 1, 1], [0, 1, 0], [0, 0, 0]]}
     assert (report["wrong_rows"], report["labels_per_row"]) == (3, {"true": 1.0, "given": 1.25})
@@ -103,9 +117,9 @@ def test_each_bootstrap_sample_is_scored_as_if_its_rows_were_repeated(answers):
 
 
 def test_intervals_hold_the_point_estimates(answers):
-    report = label_sets.report(*answers, list("abcde"), THRESHOLDS, count=200)
+    report = report_of(*answers, list("abcde"), THRESHOLDS, count=200)
 
-    for name in label_sets.METRICS:
+    for name in NAMES:
         assert report["intervals"][name]["low"] <= report[name] <= report["intervals"][name]["high"] or name == "ece"
     right = len(answers[1]) - report["wrong_rows"]
     assert tuple(report["intervals"]["subset_accuracy"].values()) == pytest.approx(wilson(right, len(answers[1])))
@@ -178,7 +192,7 @@ def test_a_sigmoid_stays_a_probability_where_exponentials_would_overflow():
 
 # ── Predictions ─────────────────────────────────────────────────────────────
 def of(labels, ids, truth, probabilities, thresholds=(0.5, 0.5)):
-    return predictions.Predictions(labels, ids, np.array(truth, dtype=bool), np.array(probabilities), thresholds)
+    return SetPredictions(labels, ids, np.array(truth, dtype=bool), np.array(probabilities), thresholds)
 
 
 def test_sets_survive_parquet_exactly(tmp_path):
@@ -186,9 +200,9 @@ def test_sets_survive_parquet_exactly(tmp_path):
 
     written = of(("a", "b"), ("1", "2", "3"), [[1, 1], [0, 0], [0, 1]], [[0.9, 0.1], [0.6, 0.4], [0.2, 1 / 3]], (0.5, 1 / 3))
 
-    predictions.write(tmp_path / "p.parquet", written, "test")
+    predictions.ENTRY.write(tmp_path / "p.parquet", written, "test")
 
-    read = predictions.read(tmp_path / "p.parquet")
+    read = predictions.ENTRY.read(tmp_path / "p.parquet")
     assert (read.labels, read.ids, read.thresholds) == (written.labels, written.ids, written.thresholds)
     assert (read.truth == written.truth).all()
     assert (read.probabilities == written.probabilities).all()
@@ -202,11 +216,11 @@ def test_one_class_is_read_without_the_others_and_is_what_reading_all_gives(tmp_
     random = np.random.default_rng(2)
     truth, shares = random.random((50, 3)) < 0.4, random.random((50, 3))
     written = of(("a", "b", "c"), tuple(f"{at:02d}" for at in range(50)), truth, shares, (0.5, 0.2, 0.9))
-    predictions.write(tmp_path / "p.parquet", written, "test")
-    monkeypatch.setattr(predictions, "ROWS_AT_ONCE", 7)
+    predictions.ENTRY.write(tmp_path / "p.parquet", written, "test")
+    monkeypatch.setattr(files, "ROWS_AT_ONCE", 7)
 
     for at, label in enumerate(written.labels):
-        found = predictions.read_scores(tmp_path / "p.parquet", label)
+        found = predictions.ENTRY.scores(tmp_path / "p.parquet", label)
         assert (found.score == shares[:, at]).all()
         assert (found.positive == truth[:, at]).all()
         assert (found.called == (shares[:, at] >= written.thresholds[at])).all()
@@ -219,20 +233,13 @@ def test_two_evaluations_of_sets_are_compared_on_the_items_they_share():
     one = of(("a", "b"), ("1", "2", "3"), [[1, 0], [0, 1], [1, 1]], [[0.9, 0.1], [0.6, 0.4], [0.9, 0.9]])
     two = of(("b", "a"), ("2", "1", "4"), [[1, 0], [0, 1], [1, 1]], [[0.8, 0.2], [0.1, 0.9], [0.5, 0.5]], (0.5, 0.5))
 
-    found = predictions.compare(one, two, count=20)
+    found = label_sets.ENTRY.compare(one, two, count=20)
 
     assert (found["rows"], found["left_out"]) == (2, 2)
-    assert set(found["metrics"]) == {*label_sets.COMPARED, "per_class"}
+    assert set(found["metrics"]) == {*label_sets.METRICS.compared, "per_class"}
     assert found["metrics"]["subset_accuracy"]["difference"] == 0.5
     assert found["metrics"]["hamming_loss"]["difference"] == 0.5  # lower is better
     assert found["metrics"]["per_class"]["b"]["candidate"] == 1.0
-
-
-def test_one_label_and_sets_are_not_compared():
-    one = predictions.Predictions(("a", "b"), ("1",), np.array([0]), np.array([[0.9, 0.1]]))
-
-    with pytest.raises(ValueError, match="gives one label a text and the other any number"):
-        predictions.compare(one, of(("a", "b"), ("1",), [[1, 0]], [[0.9, 0.1]]))
 
 
 @pytest.mark.parametrize(

@@ -2,31 +2,21 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
-
 import pytest
 
-from lifecycle.engine import leading
+from lifecycle.task_types.by_key.measures import MEASURES, metrics_of
 from lifecycle.task_types.by_key.types import LEARNED
 
 
 @pytest.mark.engine
 def test_the_engine_keeps_the_best_step_by_the_score_that_is_shown():
-    from lifecycle.engine import text_scores
     from lifecycle.engine.recipes import RECIPES
-    from lifecycle.statistics import metrics
 
-    assert {task: (each.best_by, each.best_name) for task, each in RECIPES.items()} == {
-        task: (leading.of_training(task).name, leading.of_training(task).words) for task in LEARNED
-    }
-    for each in (*leading.LEADING.values(), *leading.IN_LISTS.values()):
-        assert each.lower_is_better == (each.name.removeprefix("validation_") in metrics.LOWER_IS_BETTER)
-    assert leading.of_reports("free_text").name == text_scores.KEY
+    assert {task: each.metrics for task, each in RECIPES.items()} == {task: metrics_of(task) for task in LEARNED}
 
 
 def test_each_task_has_its_words():
-    assert {task: leading.of_lists(task).title for task in LEARNED} == {
+    assert {task: metrics_of(task).listed.heading for task in LEARNED} == {
         "single_label": "Macro-F1",
         "multi_label": "Macro-F1",
         "spans": "Micro-F1 of spans",
@@ -36,7 +26,9 @@ def test_each_task_has_its_words():
     }
 
 
-def test_pages_read_it_without_torch():
-    code = "import sys, lifecycle.engine.leading; sys.exit('torch' in sys.modules)"
+def test_only_errors_and_losses_are_better_where_they_are_lower():
+    known = {each.name for found in MEASURES.values() for each in found.metrics.by_name.values() if each.lower_is_better}
 
-    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+    assert known == {
+        "brier", "ece", "ece_debiased", "empty_answers", "hamming_loss", "largest_gap", "log_loss", "loss", "perplexity", "validation_loss",
+    }  # fmt: skip

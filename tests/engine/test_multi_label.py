@@ -9,12 +9,12 @@ import pytest
 import torch
 from sklearn.metrics import f1_score
 
-from lifecycle.engine import predictions
 from lifecycle.engine.artifact import ArtifactInfo, loading_snippet
 from lifecycle.engine.events import points, read_events
 from lifecycle.engine.losses import BinaryCrossEntropy, positive_weights
 from lifecycle.engine.predictor import Predictor
 from lifecycle.statistics import calibration
+from lifecycle.task_types.multi_label import predictions
 from tests.engine.inbox import ROWS, SETS, write_rows
 from tests.engine.test_strategies import LEARNING
 
@@ -109,7 +109,7 @@ def test_an_evaluation_of_sets_has_every_part(evaluated):
         assert result["intervals"][name]["low"] <= result["intervals"][name]["high"]
     assert [each["support"] for each in result["per_class"]] == [4, 4]
     assert sum(each["count"] for each in result["reliability"]) == 16  # label decisions
-    read = predictions.read(folder / "predictions.parquet")
+    read = predictions.ENTRY.read(folder / "predictions.parquet")
     assert [[read.labels[at] for at in np.flatnonzero(row)] for row in read.truth] == WANTED[::-1]
     assert float((read.decided == read.truth).all(axis=1).mean()) == result["subset_accuracy"]
 

@@ -69,8 +69,8 @@ def test_a_context_loses_its_end_and_its_question_stays_in_training_and_in_answe
 
 
 def test_a_run_keeps_the_questions_of_its_rows(chat):
-    from lifecycle.engine.data import Rows
     from lifecycle.engine.recipes.free_text import FreeText, Target
+    from lifecycle.task_types.rows import Rows
 
     rows = Rows(("1",), ("where is my order\n\n1 2 3 4 5 6",), (Target("look", "1 2 3 4 5 6"),))
 

@@ -9,10 +9,10 @@ import pytest
 from scipy.stats import kendalltau
 from sklearn.metrics import log_loss, roc_auc_score
 
-from lifecycle.engine import ranked_predictions, ranking
-from lifecycle.engine.ranked_predictions import RankedAnswers
-from lifecycle.engine.ranking import Ranked
 from lifecycle.statistics import calibration, metrics
+from lifecycle.task_types.ranking import measures as ranking
+from lifecycle.task_types.ranking import predictions as ranked_predictions
+from lifecycle.task_types.ranking.measures import Ranked, RankedAnswers
 
 NAN = float("nan")
 
@@ -114,7 +114,7 @@ def test_where_everything_is_equal_nothing_is_said_but_the_loss():
 
     assert found["log_loss"] == pytest.approx(math.log(2))
     assert all(math.isnan(found[name]) for name in ("pair_accuracy", "best_first", "kendall_tau", "ece", "longer_surplus"))
-    report = ranking.report(np.array([[3.0, 3.0]]), (Ranked.of(("a", "b"), (0, 0)),), bins=15, count=50, seed=1)
+    report = ranking.ENTRY.report(RankedAnswers.of(["x"], np.array([[3.0, 3.0]]), (Ranked.of(("a", "b"), (0, 0)),)), count=50)
     assert (report["pairs"], report["ties"], report["longer_preferred_by_people"]) == (0, 1, None)
     assert "pair_accuracy" not in report
 
@@ -127,9 +127,9 @@ def test_scores_without_rows_are_refused():
 def test_answers_come_back_from_their_file_and_score_alike(tmp_path):
     strengths, truth = rows(40, 6)
     made = RankedAnswers.of([f"{at:04x}" for at in range(40)], strengths, truth)
-    ranked_predictions.write(tmp_path / "predictions.parquet", made, "test")
+    ranked_predictions.ENTRY.write(tmp_path / "predictions.parquet", made, "test")
 
-    again = ranked_predictions.read(tmp_path / "predictions.parquet")
+    again = ranked_predictions.ENTRY.read(tmp_path / "predictions.parquet")
 
     assert again == made
     assert metrics.point_estimates(again.scored) == points(strengths, truth)
@@ -148,22 +148,21 @@ def test_two_models_are_compared_on_the_rows_that_people_put_in_the_same_order()
     two = RankedAnswers.of([str(at) for at in range(5, 205)], strengths, truth)
     right = RankedAnswers.of(one.ids, ranking.padded([[-each for each in row.ranks] for row in truth], NAN), truth)
 
-    assert ranked_predictions.compare(one, right, count=200)["metrics"]["pair_accuracy"]["verdict"] == "better"
-    found = ranked_predictions.compare(one, two, count=50)
+    assert ranking.ENTRY.compare(one, right, count=200)["metrics"]["pair_accuracy"]["verdict"] == "better"
+    found = ranking.ENTRY.compare(one, two, count=50)
     same = sum(truth[at].ranks == truth[at - 5].ranks for at in range(5, 200))
     assert (found["rows"], found["left_out"]) == (same, 205 - same)
     with pytest.raises(ValueError, match="share no item"):
-        ranked_predictions.compare(one, RankedAnswers.of(["x"], strengths[:1], truth[:1]))
+        ranking.ENTRY.compare(one, RankedAnswers.of(["x"], strengths[:1], truth[:1]))
 
 
 @pytest.mark.engine
 def test_regressions_need_a_pair_to_learn_from():
-    from lifecycle.engine import ranked_baselines
-    from lifecycle.engine.data import Rows
+    from lifecycle.task_types.ranking import baselines
+    from lifecycle.task_types.rows import Rows
 
     even = Rows(("a", "b"), ("x", "y"), (Ranked.of(("card", "help"), (0, 0)), Ranked.of(("late", "not"), (1, 1))))
     sided = Rows(("c",), ("z",), (Ranked.of(("card", "late"), (0, 1)),))
-    options = {"task": "preference", "base": None, "pooling": "mean", "max_tokens": 16, "count": 10, "seed": 1}
 
-    assert set(ranked_baselines.learn(even, **options)) == {"first", "longer"}
-    assert set(ranked_baselines.learn(sided, **options)) == {"first", "longer", "tfidf_logreg"}
+    assert set(baselines.learn(even, 0, 1, None)) == {"first", "longer"}
+    assert set(baselines.learn(sided, 0, 1, None)) == {"first", "longer", "tfidf_logreg"}

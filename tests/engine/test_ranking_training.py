@@ -12,14 +12,15 @@ import torch
 
 from lifecycle.engine.artifact import ArtifactInfo
 from lifecycle.engine.classifier import collate_sets, set_batches
-from lifecycle.engine.data import Rows, read_rows
+from lifecycle.engine.data import read_rows
 from lifecycle.engine.events import points, read_events, write_json
 from lifecycle.engine.faults import EngineFault
 from lifecycle.engine.losses import RankLoss
 from lifecycle.engine.predictor import Predictor
-from lifecycle.engine.ranking import Ranked, in_order
 from lifecycle.engine.recipes import RECIPES
 from lifecycle.engine.strategies import load_tokenizer
+from lifecycle.task_types.ranking.measures import Ranked, in_order
+from lifecycle.task_types.rows import Rows
 
 pytestmark = pytest.mark.engine
 

@@ -8,8 +8,6 @@ import numpy as np
 import pytest
 from sklearn.metrics import f1_score
 
-from lifecycle.engine import label_sets, ranking, words
-from lifecycle.engine.data import Rows
 from lifecycle.engine.dialogues import Turn
 from lifecycle.engine.events import read_events
 from lifecycle.engine.flips import read_flips
@@ -22,8 +20,12 @@ from lifecycle.engine.probing.orders import ranks, sure
 from lifecycle.engine.probing.written import Written
 from lifecycle.engine.recipes import RECIPES
 from lifecycle.engine.recipes.free_text import Target
-from lifecycle.engine.tagging import Found, Marked
+from lifecycle.statistics import words
 from lifecycle.statistics.intervals import wilson
+from lifecycle.task_types.multi_label import measures as label_sets
+from lifecycle.task_types.ranking import measures as ranking
+from lifecycle.task_types.rows import Rows
+from lifecycle.task_types.spans.tagging import Found, Marked
 from tests.engine.inbox import SETS, write_rows
 from tests.engine.questions import make_run, write_pairs
 from tests.engine.test_ranking_training import ORDERS, PAIRS, ranked_folder  # noqa: F401  a fixture

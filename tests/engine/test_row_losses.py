@@ -12,6 +12,7 @@ from lifecycle.engine import row_losses
 from lifecycle.engine.artifact import SERVING, ArtifactInfo
 from lifecycle.engine.events import read_events
 from lifecycle.engine.predictor import Predictor
+from lifecycle.task_types.by_key.predictions import file_of
 from tests.engine.inbox import ROWS, SETS, write_rows
 from tests.engine.questions import TALKS, make_run, write_pairs, write_talks
 from tests.engine.test_ranking_training import ORDERS, PAIRS, ranked_folder  # noqa: F401  a fixture
@@ -57,7 +58,7 @@ def both(measure):
         folder, result = measure("losses", artifact, base, write)
         assert result["status"] == report["status"] == "succeeded", (result, report)
         kept, found = (
-            row_losses.KEPT[ArtifactInfo.read(artifact).task](evaluated / "predictions.parquet"),
+            file_of(ArtifactInfo.read(artifact).task).losses(evaluated / "predictions.parquet"),
             row_losses.read(folder / "losses.parquet"),
         )
         assert result["rows"] == report["rows"] == len(found)

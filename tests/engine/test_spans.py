@@ -5,11 +5,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from lifecycle.engine import span_predictions, spans
-from lifecycle.engine.span_predictions import SpanPredictions
-from lifecycle.engine.tagging import Found, Marked, Tokens, tag
 from lifecycle.statistics import metrics
 from lifecycle.statistics.operating import UNSCORED
+from lifecycle.task_types.spans import measures as spans
+from lifecycle.task_types.spans import predictions as span_predictions
+from lifecycle.task_types.spans.measures import SpanPredictions
+from lifecycle.task_types.spans.tagging import Found, Marked, Tokens, tag
 
 LABELS = ("LOC", "ORG", "PER")
 
@@ -109,7 +110,8 @@ def test_a_report_adds_up_and_tells_what_was_lost():
     values = np.eye(3)[[1, 0]] * 0.9 + 0.05
     truth = [Marked(((0, 4, 0),)), Marked(((5, 9, 0), (12, 14, 0)), 1), Marked(((6, 9, 0),))]
 
-    found = spans.report(Tokens((values, values, values), (offsets,) * 3, (False, True, False)), truth, ("PER",), count=20)
+    tokens = Tokens((values, values, values), (offsets,) * 3, (False, True, False))
+    found = spans.ENTRY.report(SpanPredictions.of(("PER",), tuple("abc"), tokens, truth), count=20)
 
     assert found["lost"] == {"beyond": 1, "texts_beyond": 1, "inexact": 1, "overlapping": 1}
     assert found["spans"] == {"true": 4, "found": 3}
@@ -140,8 +142,8 @@ def predictions(found, labels=("LOC", "PER"), ids=("a", "b")):
 def test_answers_are_read_back_as_they_were_written(tmp_path):
     given = predictions([[(0, 4, "PER")], []])
 
-    span_predictions.write(tmp_path / "predictions.parquet", given, "test")
-    back = span_predictions.read(tmp_path / "predictions.parquet")
+    span_predictions.ENTRY.write(tmp_path / "predictions.parquet", given, "test")
+    back = span_predictions.ENTRY.read(tmp_path / "predictions.parquet")
 
     assert (back.labels, back.ids, back.truth, back.found) == (given.labels, given.ids, given.truth, given.found)
     assert (back.loss.tolist(), back.tokens.tolist()) == ([0.5, 0.25], [2.0, 3.0])
@@ -151,9 +153,9 @@ def test_found_spans_have_their_confidence_as_score_and_true_ones_that_were_not_
     found = (Found(0, 4, 1, 0.9), Found(14, 18, 0, 0.8), Found(10, 13, 0, 0.6)), (Found(0, 4, 0, 0.7),)
     truth = ((0, 9, 1), (14, 18, 1), (22, 26, 0)), ((0, 4, 0),)  # the second text's is found; the same place in the first is not its span
     given = SpanPredictions(("LOC", "PER"), ("a", "b"), truth, found, np.zeros(2), np.ones(2))
-    span_predictions.write(tmp_path / "predictions.parquet", given, "test")
+    span_predictions.ENTRY.write(tmp_path / "predictions.parquet", given, "test")
 
-    every, loc, per = (span_predictions.read_scores(tmp_path / "predictions.parquet", label) for label in ("", "LOC", "PER"))
+    every, loc, per = (span_predictions.ENTRY.scores(tmp_path / "predictions.parquet", label) for label in ("", "LOC", "PER"))
 
     assert every.score.tolist() == [0.9, 0.8, 0.6, 0.7, UNSCORED, UNSCORED, UNSCORED]
     assert every.positive.tolist() == [False, False, False, True, True, True, True]
@@ -166,7 +168,7 @@ def test_two_models_are_compared_whatever_the_order_of_their_classes():
     one = predictions([[], []])
     two = predictions([[(0, 4, "PER")], [(2, 5, "LOC")]], labels=("PER", "LOC"))
 
-    found = span_predictions.compare(one, two, count=50)
+    found = spans.ENTRY.compare(one, two, count=50)
 
     assert (found["rows"], found["left_out"]) == (2, 0)
     assert (found["metrics"]["micro_f1"]["baseline"], found["metrics"]["micro_f1"]["candidate"]) == (0.0, 1.0)
@@ -178,15 +180,15 @@ def test_losses_for_each_of_other_tokens_are_not_compared():
     one = predictions([[], []])
     two = replace(one, tokens=one.tokens + 1)
 
-    assert "log_loss" in span_predictions.compare(one, one, count=50)["metrics"]
-    assert "log_loss" not in span_predictions.compare(one, two, count=50)["metrics"]
-    assert "micro_f1" in span_predictions.compare(one, two, count=50)["metrics"]
+    assert "log_loss" in spans.ENTRY.compare(one, one, count=50)["metrics"]
+    assert "log_loss" not in spans.ENTRY.compare(one, two, count=50)["metrics"]
+    assert "micro_f1" in spans.ENTRY.compare(one, two, count=50)["metrics"]
 
 
 def test_what_cannot_be_compared_is_told():
     one = predictions([[], []])
 
     with pytest.raises(ValueError, match="share no item"):
-        span_predictions.compare(one, predictions([[], []], ids=("c", "d")))
+        spans.ENTRY.compare(one, predictions([[], []], ids=("c", "d")))
     with pytest.raises(ValueError, match="know different labels"):
-        span_predictions.compare(one, predictions([[], []], labels=("LOC", "PER", "ORG")))
+        spans.ENTRY.compare(one, predictions([[], []], labels=("LOC", "PER", "ORG")))

@@ -10,10 +10,8 @@ import numpy as np
 import pytest
 import torch
 
-from lifecycle.engine import tagging
 from lifecycle.engine.artifact import ArtifactInfo, loading_snippet
 from lifecycle.engine.classifier import Classifier
-from lifecycle.engine.data import Rows
 from lifecycle.engine.diagnosis import collapse
 from lifecycle.engine.events import Point, points, read_events
 from lifecycle.engine.losses import CrossEntropy, TokenCrossEntropy, tag_weights
@@ -21,7 +19,9 @@ from lifecycle.engine.predictor import Predictor
 from lifecycle.engine.recipes import RECIPES
 from lifecycle.engine.spec import TrainSpec
 from lifecycle.engine.strategies import load_tokenizer
-from lifecycle.engine.tagging import Marked, Unit
+from lifecycle.task_types.rows import Rows
+from lifecycle.task_types.spans import tagging
+from lifecycle.task_types.spans.tagging import Marked, Unit
 from tests.engine.inbox import ROWS
 from tests.support.marks import spans_in
 
@@ -342,16 +342,21 @@ def test_a_model_that_finds_nothing_is_told_as_such():
 # ── What it must beat ───────────────────────────────────────────────────────
 def test_the_frozen_base_reads_the_texts_that_it_is_asked_about(tiny_base, tmp_path):
     """And not those that it learnt from, whose vectors lie in a file too."""
-    from lifecycle.engine.span_baselines import frozen_base_logreg
+    from lifecycle.engine.recipes import RECIPES
+    from lifecycle.task_types.spans.baselines import frozen_base_logreg
 
     marked = tuple(
         tagging.without_overlap([(each["start"], each["end"], ("thing", "wish").index(each["label"])) for each in spans_in(text)])
         for text in TEXTS
     )
     train = Rows(tuple(map(str, range(len(TEXTS)))), tuple(TEXTS), marked)
-    answer = frozen_base_logreg(train, 2, 1, base=tiny_base, max_tokens=16, unit=Unit.WORD, folder=tmp_path)
+    answer = frozen_base_logreg(train, 2, 1, RECIPES["spans"].vectors(tiny_base, "mean", 16, Unit.WORD, tmp_path))
 
-    found, turned, twice = ([[each.span for each in some] for some in answer(texts)] for texts in (TEXTS, TEXTS[::-1], TEXTS + TEXTS))
+    def spans_of(texts):
+        asked = Rows(tuple(map(str, range(len(texts)))), tuple(texts), (Marked(()),) * len(texts))
+        return [[each.span for each in some] for some in answer(asked)]
+
+    found, turned, twice = map(spans_of, (TEXTS, TEXTS[::-1], TEXTS + TEXTS))
 
     assert found == [list(each.spans) for each in marked]
     assert turned == found[::-1]

@@ -7,11 +7,11 @@ import pytest
 from scipy.stats import fisher_exact, permutation_test
 from sklearn.metrics import f1_score
 
-from lifecycle.engine.group_rows import mean, share
 from lifecycle.statistics import groups, metrics
 from lifecycle.statistics.groups import MacroF1, Quotient
 from lifecycle.statistics.intervals import Interval, newcombe, wilson
 from lifecycle.statistics.significance import holm
+from lifecycle.task_types.grouped import mean, share
 
 
 def told(measure: Quotient, codes, count: int, *others) -> list[groups.Score]:

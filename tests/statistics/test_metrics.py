@@ -5,9 +5,11 @@ import pytest
 from scipy.stats import binomtest
 from sklearn.metrics import accuracy_score, brier_score_loss, f1_score, log_loss, precision_score, recall_score
 
-from lifecycle.engine.spans import ScoredSpans
 from lifecycle.statistics import calibration, metrics
 from lifecycle.statistics.intervals import wilson
+from lifecycle.task_types.single_label import measures as single_label
+from lifecycle.task_types.single_label.measures import Predictions
+from lifecycle.task_types.spans.measures import ScoredSpans
 
 
 @pytest.fixture
@@ -37,7 +39,7 @@ def test_a_golden_confusion_matrix_by_hand():
     probabilities = np.array([[0.9, 0.1, 0.0], [0.2, 0.8, 0.0], [0.6, 0.4, 0.0], [0.1, 0.7, 0.2]])
     truth = np.array([0, 1, 1, 1])
 
-    found = metrics.report(probabilities, truth, ["a", "b", "c"], count=0)
+    found = single_label.ENTRY.report(Predictions(("a", "b", "c"), tuple("vwxy"), truth, probabilities), count=0)
 
     assert found["confusion"] == {"labels": ["a", "b", "c"], "counts": [[1, 0, 0], [1, 2, 0], [0, 0, 0]]}
     assert found["per_class"] == [
@@ -220,12 +222,18 @@ def test_of_two_perfectly_calibrated_models_none_is_called_better_calibrated():
     assert "ece" not in metrics.COMPARED
 
 
+def paired(truth, *probabilities, count, labels=None):
+    """The second against the first."""
+    one, two = (metrics.score_rows(each, truth) for each in probabilities)
+    return metrics.paired_rows(one, two, metrics.COMPARED, labels=labels, count=count, seed=1)
+
+
 def test_a_better_model_is_right_of_zero_in_every_metric(answers):
     probabilities, truth = answers
     better = calibration.softmax(np.log(probabilities) + 2 * np.eye(7)[truth])
 
-    forward = metrics.paired(truth, probabilities, better, count=200)
-    back = metrics.paired(truth, better, probabilities, count=200)
+    forward = paired(truth, probabilities, better, count=200)
+    back = paired(truth, better, probabilities, count=200)
 
     for name in ("accuracy", "macro_f1", "log_loss", "brier"):
         assert forward[name]["verdict"] == "better"
@@ -237,18 +245,11 @@ def test_a_better_model_is_right_of_zero_in_every_metric(answers):
 def test_a_model_compared_with_itself_is_unclear(answers):
     probabilities, truth = answers
 
-    found = metrics.paired(truth, probabilities, probabilities, count=100, labels=list("abcdefg"))
+    found = paired(truth, probabilities, probabilities, count=100, labels=list("abcdefg"))
 
     assert found["accuracy"]["difference"] == found["accuracy"]["low"] == found["accuracy"]["high"] == 0.0
     assert {each["verdict"] for name, each in found.items() if name != "per_class"} == {"unclear"}
     assert set(found["per_class"]) == set("abcdef")
-
-
-def test_answers_to_other_rows_are_refused(answers):
-    probabilities, truth = answers
-
-    with pytest.raises(ValueError, match="same rows"):
-        metrics.paired(truth, probabilities, probabilities[:-1])
 
 
 def test_a_change_is_the_candidate_minus_the_baseline_whichever_way_is_better():
@@ -317,7 +318,7 @@ def test_near_duplicates_make_a_perfectly_calibrated_model_no_worse_calibrated()
         right = random.random(60)[together] < sure
         answers = np.stack([sure, 1 - sure], axis=1)
         for known in above:
-            found = metrics.report(answers, 1 - right, ["a", "b"], count=0, clusters=together if known else None)
+            found = metrics.summary(metrics.score_rows(answers, 1 - right), count=0, seed=1, clusters=together if known else None)
             above[known] += found["ece_debiased"] > 0.1
 
     assert above[True] <= 35 < 55 < above[False]

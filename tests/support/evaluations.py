@@ -12,14 +12,14 @@ import numpy as np
 from datasets_app.datasets.models import Dataset, Item
 from datasets_app.snapshots import queries as snapshots
 from datasets_app.snapshots.models import Snapshot
-from lifecycle.engine import predictions
 from lifecycle.engine.flips import Flip, write_flips
 from lifecycle.engine.perturb import PROBES
 from lifecycle.evaluation import actions
 from lifecycle.evaluation.actions.measuring import PARQUET
 from lifecycle.evaluation.findings import Finding
 from lifecycle.evaluation.models import Analysis, Evaluation
-from lifecycle.statistics import metrics
+from lifecycle.task_types.single_label import measures as single_label
+from lifecycle.task_types.single_label import predictions
 from lifecycle.training.models import Run
 from registry.access.models import Project, User
 from registry.artifacts import actions as artifacts
@@ -56,11 +56,11 @@ def evaluated(run: Run, split: str, answer: Callable[[Item, str], Mapping[str, f
     said = [answer(items[row.item], row.label) for row in rows]
     probabilities = np.array([[each.get(label, 0.0) for label in labels] for each in said])
     made = predictions.Predictions(labels, tuple(row.item for row in rows), truth, probabilities)
-    report: dict[str, Any] = metrics.report(probabilities, truth, labels, count=50)
+    report: dict[str, Any] = single_label.ENTRY.report(made, count=50)
     result = {"format": 1, "status": "succeeded", "error": None, "temperature": temperature, **report}
     with tempfile.TemporaryDirectory() as scratch:
         path = Path(scratch) / "predictions.parquet"
-        predictions.write(path, made, split)
+        predictions.ENTRY.write(path, made, split)
         return actions.keep(run=run, split=split, result=result, predictions=path, actor=None)
 
 

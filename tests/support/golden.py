@@ -32,10 +32,10 @@ from datasets_app.labeling.queries.decisions import current_decisions
 from datasets_app.snapshots import queries as snapshots
 from datasets_app.snapshots.models import Snapshot
 from lifecycle.engine.artifact import ANSWERED, ArtifactInfo, loading_snippet
-from lifecycle.engine.tagging import Unit
 from lifecycle.evaluation.models import Evaluation
 from lifecycle.task_types.answers import canonical
 from lifecycle.task_types.by_key.types import type_of
+from lifecycle.task_types.spans.tagging import Unit
 from lifecycle.task_types.values import rename, words
 from lifecycle.training.models import Run
 from registry.access.actions import grant

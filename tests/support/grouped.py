@@ -12,16 +12,22 @@ import numpy as np
 from datasets_app.datasets.models import Dataset, Item
 from datasets_app.snapshots import queries as snapshots
 from datasets_app.snapshots.models import Snapshot
-from lifecycle.engine import label_sets, predictions, ranked_predictions, ranking, span_predictions, text_answers, text_scores, verbatim
-from lifecycle.engine.predictions import Predictions
-from lifecycle.engine.ranked_predictions import RankedAnswers
-from lifecycle.engine.ranking import Ranked
-from lifecycle.engine.span_predictions import SpanPredictions
-from lifecycle.engine.tagging import Found
-from lifecycle.engine.text_answers import TextAnswers
 from lifecycle.evaluation import actions
 from lifecycle.evaluation.models import Evaluation
 from lifecycle.statistics import metrics
+from lifecycle.task_types.by_key.measures import measures_of
+from lifecycle.task_types.by_key.predictions import file_of
+from lifecycle.task_types.free_text import measures as text_scores
+from lifecycle.task_types.free_text import predictions as text_answers
+from lifecycle.task_types.free_text import verbatim
+from lifecycle.task_types.free_text.measures import TextAnswers
+from lifecycle.task_types.multi_label import measures as label_sets
+from lifecycle.task_types.multi_label import predictions
+from lifecycle.task_types.multi_label.measures import SetPredictions
+from lifecycle.task_types.ranking.measures import Ranked, RankedAnswers
+from lifecycle.task_types.spans import predictions as span_predictions
+from lifecycle.task_types.spans.measures import SpanPredictions
+from lifecycle.task_types.spans.tagging import Found
 from lifecycle.training.models import Run
 from registry.access.models import Project, User
 from tests.support import marks
@@ -98,9 +104,8 @@ def of_sets(run: Run, wrong: list[bool]) -> tuple[dict[str, Any], Any]:
     truth = np.array([[label in json.loads(row.label) for label in labels] for row in rows])
     probabilities = np.where(truth, 0.9, 0.1)
     probabilities[np.ix_(wrong, [labels.index("refund")])] = 0.2
-    made = Predictions(labels, tuple(row.item for row in rows), truth, probabilities, (0.5,) * len(labels))
-    report = label_sets.report(probabilities, truth, labels, (0.5,) * len(labels), count=50)
-    return report, lambda path: predictions.write(path, made, "test")
+    made = SetPredictions(labels, tuple(row.item for row in rows), truth, probabilities, (0.5,) * len(labels))
+    return label_sets.ENTRY.report(made, count=50), lambda path: predictions.ENTRY.write(path, made, "test")
 
 
 def of_spans(run: Run, wrong: list[bool]) -> tuple[dict[str, Any], Any]:
@@ -110,7 +115,7 @@ def of_spans(run: Run, wrong: list[bool]) -> tuple[dict[str, Any], Any]:
     found = tuple(tuple(Found(*span, 0.9) for span in some[: 1 if missed else 2]) for some, missed in zip(truth, wrong, strict=True))
     zeros = np.zeros(len(rows))
     made = SpanPredictions(labels, tuple(row.item for row in rows), truth, found, zeros + 0.5, zeros + 5)
-    return marks.report_of(made), lambda path: span_predictions.write(path, made, "test")
+    return marks.report_of(made), lambda path: span_predictions.ENTRY.write(path, made, "test")
 
 
 def of_orders(run: Run, wrong: list[bool]) -> tuple[dict[str, Any], Any]:
@@ -121,8 +126,7 @@ def of_orders(run: Run, wrong: list[bool]) -> tuple[dict[str, Any], Any]:
     for row in np.flatnonzero(wrong):
         strengths[row, np.argsort(truth[row].ranks)[:2]] = strengths[row, np.argsort(truth[row].ranks)[1::-1]]
     made = RankedAnswers.of([row["id"] for row in rows], strengths, truth)
-    report = {"task": run.task} | ranking.report(made.matrix, truth, bins=15, count=50, seed=1)
-    return report, lambda path: ranked_predictions.write(path, made, "test")
+    return measures_of(run.task).report(made, count=50), lambda path: file_of(run.task).write(path, made, "test")
 
 
 def of_texts(run: Run, wrong: list[bool]) -> tuple[dict[str, Any], Any]:
@@ -137,4 +141,4 @@ def of_texts(run: Run, wrong: list[bool]) -> tuple[dict[str, Any], Any]:
         "task": "free_text", "rows": len(rows), "with_context": sum(map(bool, contexts)), "max_new_tokens": run.spec["max_new_tokens"],
         "dialogues": 0, **metrics.summary(scored, count=50, seed=1),
     }  # fmt: skip
-    return report, lambda path: text_answers.write(path, made, "test")
+    return report, lambda path: text_answers.ENTRY.write(path, made, "test")

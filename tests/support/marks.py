@@ -11,9 +11,10 @@ import numpy as np
 from datasets_app.datasets.models import Dataset
 from datasets_app.snapshots.manifest import ManifestRow
 from datasets_app.snapshots.models import Snapshot
-from lifecycle.engine import span_predictions, spans
-from lifecycle.engine.span_predictions import SpanPredictions
-from lifecycle.engine.tagging import Found, Span
+from lifecycle.task_types.spans import measures as spans
+from lifecycle.task_types.spans import predictions as span_predictions
+from lifecycle.task_types.spans.measures import SpanPredictions
+from lifecycle.task_types.spans.tagging import Found, Span
 from registry.access.models import Project, User
 from tests.support.datasets import import_texts, make_dataset
 from tests.support.snapshots import freeze
@@ -67,7 +68,7 @@ def marks(labels: Sequence[str], rows: Sequence[ManifestRow], accuracy: float, s
 
 def report_of(made: SpanPredictions) -> dict[str, Any]:
     """The engine's report of them."""
-    return spans.report_found(made.found, made.truth, made.loss, made.tokens, made.labels, spans.Lost(), count=200)
+    return spans.ENTRY.report(made, count=200)
 
 
 def nothing(made: SpanPredictions) -> SpanPredictions:
@@ -75,4 +76,4 @@ def nothing(made: SpanPredictions) -> SpanPredictions:
     return SpanPredictions(made.labels, made.ids, made.truth, ((),) * len(made.ids), made.loss, made.tokens)
 
 
-write = span_predictions.write
+write = span_predictions.ENTRY.write

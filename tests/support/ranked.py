@@ -12,12 +12,12 @@ import numpy as np
 from datasets_app.datasets.models import Dataset
 from datasets_app.snapshots import queries as snapshots
 from datasets_app.snapshots.models import Snapshot
-from lifecycle.engine import ranked_predictions, ranking
-from lifecycle.engine.ranked_predictions import RankedAnswers
-from lifecycle.engine.ranking import Ranked
 from lifecycle.evaluation import actions as evaluation
 from lifecycle.evaluation.models import Evaluation
 from lifecycle.statistics import metrics
+from lifecycle.task_types.by_key.predictions import file_of
+from lifecycle.task_types.ranking import measures as ranking
+from lifecycle.task_types.ranking.measures import Ranked, RankedAnswers
 from lifecycle.training.models import Run
 from registry.access.models import Project, User
 from tests.support.datasets import import_texts, make_dataset
@@ -69,7 +69,7 @@ def made_up(run: Run, split: str, quality: float, seed: int) -> RankedAnswers:
 
 def report_of(made: RankedAnswers) -> dict[str, Any]:
     """The engine's report of answers."""
-    return ranking.report(made.matrix, made.truth, bins=15, count=200, seed=1)
+    return ranking.ENTRY.report(made, count=200)
 
 
 def make_evaluation(run: Run, split: str = "test", *, quality: float = 0.8, seed: int = 1, by: User | None = None) -> Evaluation:
@@ -77,7 +77,7 @@ def make_evaluation(run: Run, split: str = "test", *, quality: float = 0.8, seed
     made = made_up(run, split, quality, seed)
     rows = list(snapshots.ranked_rows(run.snapshot, split))
     texts = [Ranked.of(row["responses"], row["ranks"]) for row in rows]
-    report = {"task": run.task} | report_of(made)
+    report = report_of(made) | {"task": run.task}
     longer = ranking.padded([[10.0 * len(text) for text in each.responses] for each in texts], np.nan)
     first = ranking.padded([[-1.0 * at for at in range(len(each.ranks))] for each in texts], np.nan)
     found = {name: metrics.summary(ranking.score(each, texts), count=200, seed=1) for name, each in (("first", first), ("longer", longer))}
@@ -89,5 +89,5 @@ def make_evaluation(run: Run, split: str = "test", *, quality: float = 0.8, seed
     result = {"format": 1, "status": "succeeded", "error": None, "temperature": 1.0, "graph": "fp32", **report, "baselines": baselines}
     with tempfile.TemporaryDirectory() as scratch:
         path = Path(scratch) / "predictions.parquet"
-        ranked_predictions.write(path, made, split)
+        file_of(run.task).write(path, made, split)
         return evaluation.keep(run=run, split=split, result=result, predictions=path, actor=by)

@@ -24,12 +24,12 @@ from datasets_app.snapshots import manifest
 from datasets_app.snapshots.models import Snapshot, SplitAssignment
 from datasets_app.snapshots.queries import rows_of
 from datasets_app.snapshots.rules import Placed, Row
-from lifecycle.engine import predictions
 from lifecycle.evaluation import rules
 from lifecycle.evaluation.actions import keep_finding
 from lifecycle.evaluation.findings import Finding
 from lifecycle.evaluation.models import Analysis, Evaluation
-from lifecycle.statistics import metrics
+from lifecycle.task_types.single_label import measures as single_label
+from lifecycle.task_types.single_label import predictions
 from lifecycle.training.models import BaseModel, Run
 from lifecycle.training.rules import RunState
 from registry.access.models import Project, User
@@ -195,10 +195,10 @@ def evaluate(run: Run, snapshot: Snapshot, by: User, *, wrong: int = 3) -> Evalu
     shares = np.full((len(rows), len(LABELS)), 0.02)
     for at, right in enumerate(truth):
         shares[at, (right + 1) % len(LABELS) if at < wrong else right] = 0.96
-    report = metrics.report(shares, truth, LABELS, count=200, seed=1) | {"baselines": {"majority": {"accuracy": 0.34, "macro_f1": 0.17}}}
     answers = predictions.Predictions(tuple(LABELS), tuple(row.item for row in rows), truth, shares)
+    report = single_label.ENTRY.report(answers, count=200) | {"baselines": {"majority": {"accuracy": 0.34, "macro_f1": 0.17}}}
     with tempfile.TemporaryDirectory() as folder:
-        predictions.write(Path(folder) / "predictions.parquet", answers, "test")
+        predictions.ENTRY.write(Path(folder) / "predictions.parquet", answers, "test")
         blob = put_file(Path(folder) / "predictions.parquet")
     made = Evaluation(
         run=run, root_digest=run.artifact.root_digest, snapshot=snapshot, split="test", rows=len(rows), report=rules.finite(report),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from datasets_app.snapshots.models import Snapshot
-from lifecycle.engine import leading
+from lifecycle.task_types.by_key.measures import metrics_of
 from lifecycle.training import actions
 from lifecycle.training.models import Run, Sweep
 from registry.access.models import User
@@ -24,7 +24,7 @@ def make_sweep(snapshot: Snapshot, user: User, *, trials: int = 3, space: dict[s
 def finish_trial(run: Run, score: float) -> Run:
     """Let a launched trial have trained to this score by its task's leading metric, which it also had at both of its evaluations."""
     run = finish_run(run)
-    name = leading.of_training(run.task).name
+    name = metrics_of(run.task).trained.name
     run.metrics = {name: score} if name == "macro_f1" else {name: score, "macro_f1": 1 - score}
     run.save(update_fields=["metrics"])
     run.points.filter(name="macro_f1").exclude(pk__in=run.points.filter(name="macro_f1").order_by("step")[:2]).delete()
@@ -49,7 +49,7 @@ def run_trials(sweep: Sweep, *outcomes: float | str) -> Sweep:
             "step": 10,
             "total_steps": 60,
             "epoch": 1.0,
-            "values": {leading.of_training(run.task).name: 0.2},
+            "values": {metrics_of(run.task).trained.name: 0.2},
         }
         actions.record_events(run, [point])
         if outcome == "pruned":

@@ -20,12 +20,15 @@ from datasets_app.datasets.models import Dataset
 from datasets_app.snapshots import queries as snapshots
 from datasets_app.snapshots.manifest import ManifestRow
 from datasets_app.snapshots.models import Snapshot
-from lifecycle.engine import label_sets, predictions
 from lifecycle.evaluation import actions as evaluation
 from lifecycle.evaluation.models import Evaluation
 from lifecycle.jobs.models import Job
-from lifecycle.statistics import deciding, metrics
+from lifecycle.statistics import deciding
 from lifecycle.statistics.deciding import Deciding
+from lifecycle.task_types.by_key.measures import measures_of
+from lifecycle.task_types.by_key.predictions import file_of
+from lifecycle.task_types.multi_label.measures import SetPredictions
+from lifecycle.task_types.single_label.measures import Predictions
 from lifecycle.training import actions
 from lifecycle.training.models import BaseModel, Run
 from registry.access.models import Project, User
@@ -237,7 +240,7 @@ def write_artifact(folder: Path, run: Run, seed: int = 1) -> Path:
     return folder
 
 
-def answers(run: Run, split: str, accuracy: float, seed: int) -> predictions.Predictions:
+def answers(run: Run, split: str, accuracy: float, seed: int) -> Predictions | SetPredictions:
     """Made-up answers of a run on one split of its snapshot: right for a share of the rows, never quite sure."""
     labels = tuple(run.spec["labels"])
     rows = list(snapshots.rows_of(run.snapshot, split))
@@ -247,7 +250,7 @@ def answers(run: Run, split: str, accuracy: float, seed: int) -> predictions.Pre
     return replace(one_answers(labels, rows, accuracy, seed), cut=chosen and chosen.cut(labels))
 
 
-def one_answers(labels: tuple[str, ...], rows: list[ManifestRow], accuracy: float, seed: int) -> predictions.Predictions:
+def one_answers(labels: tuple[str, ...], rows: list[ManifestRow], accuracy: float, seed: int) -> Predictions:
     """The same with one class, the likeliest."""
     truth = np.array([labels.index(row.label) for row in rows], dtype=np.int64)
     random = np.random.default_rng(seed)
@@ -256,7 +259,7 @@ def one_answers(labels: tuple[str, ...], rows: list[ManifestRow], accuracy: floa
     top = random.uniform(0.55, 0.99, len(rows))
     probabilities = np.repeat(((1 - top) / max(len(labels) - 1, 1))[:, None], len(labels), axis=1)
     probabilities[np.arange(len(rows)), picked] = top
-    return predictions.Predictions(labels, tuple(row.item for row in rows), truth, probabilities)
+    return Predictions(labels, tuple(row.item for row in rows), truth, probabilities)
 
 
 def chosen_threshold(run: Run, accuracy: float, seed: int) -> Deciding | None:
@@ -269,28 +272,24 @@ def chosen_threshold(run: Run, accuracy: float, seed: int) -> Deciding | None:
     return deciding.choose(wanted, made.labels, made.probabilities, made.truth)
 
 
-def several_answers(labels: tuple[str, ...], rows: list[ManifestRow], accuracy: float, seed: int) -> predictions.Predictions:
+def several_answers(labels: tuple[str, ...], rows: list[ManifestRow], accuracy: float, seed: int) -> SetPredictions:
     """The same with any number of classes: right about a share of the rows' classes."""
     truth = np.array([[label in json.loads(row.label) for label in labels] for row in rows])
     random = np.random.default_rng(seed)
     decided = truth ^ (random.random(truth.shape) >= accuracy)
     sure = random.uniform(0.55, 0.99, truth.shape)
     ids = tuple(row.item for row in rows)
-    return predictions.Predictions(labels, ids, truth, np.where(decided, sure, 1 - sure), (0.5,) * len(labels))
+    return SetPredictions(labels, ids, truth, np.where(decided, sure, 1 - sure), (0.5,) * len(labels))
 
 
-def report_of(made: predictions.Predictions, chosen: Deciding | None = None) -> dict[str, Any]:
+def report_of(run: Run, made: Any, chosen: Deciding | None = None) -> dict[str, Any]:
     """The engine's report of answers. chosen: the class that is the answer from a threshold on."""
-    if made.thresholds:
-        return label_sets.report(made.probabilities, made.truth, made.labels, made.thresholds, count=200)
-    found = metrics.report(made.probabilities, made.truth, made.labels, count=200, cut=made.cut)
-    told = chosen and deciding.told(chosen, made.predicted, made.truth, made.labels.index(chosen.label))
-    return found | ({"deciding": told} if told else {})
+    return measures_of(run.task).report(replace(made, deciding=chosen) if chosen else made, count=200)
 
 
-def frequent(made: predictions.Predictions) -> predictions.Predictions:
+def frequent(made: Any) -> Any:
     """What the majority baseline answers to the same rows."""
-    if made.thresholds:
+    if isinstance(made, SetPredictions):
         return replace(made, probabilities=np.tile(made.truth.mean(axis=0), (len(made.truth), 1)))
     shares = np.bincount(made.truth, minlength=len(made.labels)) / len(made.truth)
     return replace(made, probabilities=np.tile(shares, (len(made.truth), 1)), cut=None)
@@ -302,7 +301,7 @@ def scores(run: Run, split: str, accuracy: float, seed: int) -> dict[str, Any]:
         return marks.report_of(marks.marks(run.spec["labels"], list(snapshots.rows_of(run.snapshot, split)), accuracy, seed))
     if run.task_type.has_responses:
         return ranked.report_of(ranked.made_up(run, split, accuracy, seed))
-    return report_of(answers(run, split, accuracy, seed), chosen_threshold(run, accuracy, seed))
+    return report_of(run, answers(run, split, accuracy, seed), chosen_threshold(run, accuracy, seed))
 
 
 def make_evaluation(run: Run, split: str = "test", *, accuracy: float = 0.9, seed: int = 1, by: User | None = None) -> Evaluation:
@@ -315,11 +314,11 @@ def make_evaluation(run: Run, split: str = "test", *, accuracy: float = 0.9, see
         report, majority = marks.report_of(made), marks.report_of(marks.nothing(made))
     else:
         made = answers(run, split, accuracy, seed)
-        report, majority = report_of(made, chosen_threshold(run, accuracy, seed)), report_of(frequent(made))
+        report, majority = report_of(run, made, chosen_threshold(run, accuracy, seed)), report_of(run, frequent(made))
     names = [name for name in ("accuracy", "subset_accuracy", "macro_f1", "micro_f1") if name in majority]
     shown = {name: majority[name] for name in names} | {"intervals": {name: majority["intervals"][name] for name in names}}
     result = {"format": 1, "status": "succeeded", "error": None, "temperature": 1.0, **report, "baselines": {"majority": shown}}
     with tempfile.TemporaryDirectory() as scratch:
         path = Path(scratch) / "predictions.parquet"
-        (marks if run.task == "spans" else predictions).write(path, made, split)
+        file_of(run.task).write(path, made, split)
         return evaluation.keep(run=run, split=split, result=result, predictions=path, actor=by)

@@ -16,11 +16,13 @@ from safetensors.numpy import save_file
 from datasets_app.datasets.models import Dataset
 from datasets_app.snapshots import queries as snapshots
 from datasets_app.snapshots.models import Snapshot
-from lifecycle.engine import text_answers, text_scores, verbatim
-from lifecycle.engine.text_answers import TextAnswers
 from lifecycle.evaluation import actions as evaluation
 from lifecycle.evaluation.models import Evaluation
 from lifecycle.statistics import metrics
+from lifecycle.task_types.free_text import measures as text_scores
+from lifecycle.task_types.free_text import predictions as text_answers
+from lifecycle.task_types.free_text import verbatim
+from lifecycle.task_types.free_text.measures import TextAnswers
 from lifecycle.training import actions
 from lifecycle.training.models import BaseModel, Run
 from registry.access.models import Project, User
@@ -136,7 +138,7 @@ def make_written_evaluation(run: Run, split: str = "test", *, quality: float = 0
     result = {"format": 1, "status": "succeeded", "error": None, **report}
     with tempfile.TemporaryDirectory() as scratch:
         path = Path(scratch) / "predictions.parquet"
-        text_answers.write(path, answers, split)
+        text_answers.ENTRY.write(path, answers, split)
         return evaluation.keep(run=run, split=split, result=result, predictions=path, actor=None)
 
 

@@ -9,15 +9,15 @@ from typing import Any
 
 import numpy as np
 
-from lifecycle.engine import label_sets
-from lifecycle.engine.data import Rows
-from lifecycle.engine.label_sets import ScoredSets
 from lifecycle.engine.perturb import disturb
 from lifecycle.engine.predictor import Predictor
 from lifecycle.engine.probing.subject import AT_ONCE, Sides, Told
 from lifecycle.engine.recipes import RECIPES
 from lifecycle.statistics import metrics
 from lifecycle.statistics.metrics import Floats, Scored
+from lifecycle.task_types.multi_label import measures as label_sets
+from lifecycle.task_types.multi_label.measures import ScoredSets
+from lifecycle.task_types.rows import Rows
 
 
 class OneClass:

@@ -8,15 +8,16 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from lifecycle.engine import spans, tagging
-from lifecycle.engine.data import Rows
 from lifecycle.engine.perturb import Disturbed, disturb
 from lifecycle.engine.predictor import Predictor
 from lifecycle.engine.probing.subject import AT_ONCE, Sides, Told
 from lifecycle.engine.recipes import RECIPES
-from lifecycle.engine.spans import ScoredSpans
-from lifecycle.engine.tagging import Found, Marked, Span
 from lifecycle.statistics.metrics import Floats, ratio
+from lifecycle.task_types.rows import Rows
+from lifecycle.task_types.spans import measures as spans
+from lifecycle.task_types.spans import tagging
+from lifecycle.task_types.spans.measures import ScoredSpans
+from lifecycle.task_types.spans.tagging import Found, Marked, Span
 
 Place = tuple[int, int]
 

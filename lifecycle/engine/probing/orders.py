@@ -7,14 +7,14 @@ from dataclasses import replace
 
 import numpy as np
 
-from lifecycle.engine import ranking
-from lifecycle.engine.data import Rows
 from lifecycle.engine.perturb import disturb, disturb_responses
 from lifecycle.engine.predictor import Predictor
 from lifecycle.engine.probing.subject import AT_ONCE, Sides, Told
-from lifecycle.engine.ranking import ScoredRanks
 from lifecycle.statistics import calibration, metrics
 from lifecycle.statistics.metrics import Floats
+from lifecycle.task_types.ranking import measures as ranking
+from lifecycle.task_types.ranking.measures import ScoredRanks
+from lifecycle.task_types.rows import Rows
 
 
 class Orders:

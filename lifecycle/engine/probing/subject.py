@@ -9,8 +9,8 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from lifecycle.engine.data import Rows
 from lifecycle.statistics.metrics import Countable, Floats
+from lifecycle.task_types.rows import Rows
 
 AT_ONCE = 256  # rows that a graph answers between two looks at whether to stop
 

@@ -21,16 +21,18 @@ from lifecycle.engine.answering import Losses, answer, measure_losses
 from lifecycle.engine.artifact import ArtifactInfo
 from lifecycle.engine.batches import Collate, Encoded, EncodedRows
 from lifecycle.engine.classifier import collate
-from lifecycle.engine.data import NOT_COUNTED, Rows
+from lifecycle.engine.data import NOT_COUNTED
 from lifecycle.engine.decoders import AnswerLoss, Decoder, build_decoder
 from lifecycle.engine.dialogues import Turn
 from lifecycle.engine.faults import EngineFault
-from lifecycle.engine.leading import LEADING
 from lifecycle.engine.prompts import Example, Frame, encode_examples, encode_prompts, find_frame, truncation
 from lifecycle.engine.spec import TrainSpec
-from lifecycle.engine.tagging import Unit
 from lifecycle.statistics.deciding import Rule
 from lifecycle.statistics.metrics import Ints
+from lifecycle.task_types.free_text import measures as free_text
+from lifecycle.task_types.measures import Metrics
+from lifecycle.task_types.rows import Rows
+from lifecycle.task_types.spans.tagging import Unit
 
 SAMPLES = 4  # validation rows that are answered at each evaluation, the first of the file, whose order is that of digests
 SAMPLE_TOKENS = 48
@@ -82,13 +84,10 @@ class FreeText:
     """A row is {"answer": text, "context": text or nothing}, or {"messages": [{"role", "content", "weight"}, …]} of a dialogue that ends
     with the answer; its truth is a Target. Lower validation loss is better."""
 
-    best_by: str = LEADING["free_text"].name
-    best_name: str = LEADING["free_text"].words
+    metrics: Metrics = free_text.METRICS
     served_by: str = "torch"
     network: type[Any] = Decoder
     gated: bool = False
-    watched: tuple[str, ...] = ("perplexity",)
-    shown: tuple[str, ...] = ("rouge_l", "token_f1", "chrf")
 
     def read(self, row: Mapping[str, Any], index: Mapping[str, int]) -> Target:
         """Its completion and context; of a dialogue its turns."""
@@ -219,15 +218,11 @@ class FreeText:
         """Raises EngineFault."""
         raise writes()
 
-    def report(
-        self, probabilities: Any, truth: Any, info: ArtifactInfo, *, bins: int, count: int, seed: int, clusters: Ints | None = None
-    ) -> NoReturn:
+    def vectors(self, base: Path, pooling: str, max_tokens: int, unit: Unit, folder: Path) -> NoReturn:
         """Raises EngineFault."""
         raise writes()
 
-    def keep(
-        self, path: Path, ids: Sequence[str], probabilities: Any, truth: Any, info: ArtifactInfo, split: str, clusters: Ints | None = None
-    ) -> NoReturn:
+    def predicted(self, ids: Sequence[str], probabilities: Any, truth: Any, info: ArtifactInfo, clusters: Ints | None = None) -> NoReturn:
         """Raises EngineFault."""
         raise writes()
 

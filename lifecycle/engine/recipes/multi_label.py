@@ -12,16 +12,17 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from lifecycle.engine import label_sets
 from lifecycle.engine.artifact import ArtifactInfo
 from lifecycle.engine.faults import EngineFault
-from lifecycle.engine.label_sets import Bools, ScoredSets
 from lifecycle.engine.losses import BinaryCrossEntropy, positive_weights
 from lifecycle.engine.recipes.texts import OfTexts
 from lifecycle.engine.spec import TrainSpec
 from lifecycle.statistics import calibration, metrics, operating
 from lifecycle.statistics.deciding import Cut, Rule
 from lifecycle.statistics.metrics import Floats, Ints
+from lifecycle.task_types.measures import Metrics
+from lifecycle.task_types.multi_label import measures as label_sets
+from lifecycle.task_types.multi_label.measures import Bools, ScoredSets, SetPredictions
 
 Array = NDArray[Any]
 NAMED = 5  # labels that a refusal names
@@ -30,8 +31,7 @@ NAMED = 5  # labels that a refusal names
 class MultiLabel(OfTexts):
     """A row is {"labels": [name, …]}, which may be empty; the truth is a matrix of yes and no."""
 
-    watched: tuple[str, ...] = ("macro_f1", "micro_f1", "subset_accuracy", "ece")
-    shown: tuple[str, ...] = ("subset_accuracy", "macro_f1", "micro_f1")
+    metrics: Metrics = label_sets.METRICS
 
     def read(self, row: Mapping[str, Any], index: Mapping[str, int]) -> tuple[int, ...]:
         """Its labels' numbers, rising."""
@@ -59,10 +59,7 @@ class MultiLabel(OfTexts):
 
     def truth(self, targets: Sequence[tuple[int, ...]], classes: int) -> Bools:
         """(N, C), true where a row has the label."""
-        found = np.zeros((len(targets), classes), dtype=np.bool_)
-        for row, target in enumerate(targets):
-            found[row, list(target)] = True
-        return found
+        return label_sets.truth_of(targets, classes)
 
     def support(self, truth: Array, classes: int) -> list[int]:
         """Rows that have each label."""
@@ -133,12 +130,11 @@ class MultiLabel(OfTexts):
         probabilities = self.decode(outputs)
         scored = self.score(probabilities, truth, calibration.choose_thresholds(probabilities, truth))
         values = metrics.point_estimates(scored)
-        found = {name: values[name] for name in ("log_loss", *self.watched)}
+        found = {name: values[name] for name in ("log_loss", *self.metrics.watched)}
         return found | {"predicted_sets": float(len(np.unique(scored.decided, axis=0)))}
 
-    def report(
-        self, probabilities: Array, truth: Array, info: ArtifactInfo, *, bins: int, count: int, seed: int, clusters: Ints | None = None
-    ) -> dict[str, Any]:
-        """As label_sets.report."""
-        options: dict[str, Any] = {"bins": bins, "count": count, "seed": seed, "clusters": clusters}
-        return label_sets.report(probabilities, truth, info.labels, self._thresholds(info), **options)
+    def predicted(
+        self, ids: Sequence[str], probabilities: Array, truth: Array, info: ArtifactInfo, clusters: Ints | None = None
+    ) -> SetPredictions:
+        """With the thresholds of the labels."""
+        return SetPredictions(info.labels, tuple(ids), truth, probabilities, self._thresholds(info), clusters)

@@ -15,24 +15,27 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
 
-from lifecycle.engine import leading, ranking
 from lifecycle.engine.artifact import ArtifactInfo
 from lifecycle.engine.batches import Collate, Encoded, EncodedRows
 from lifecycle.engine.classifier import Classifier, Ranker, collate_sets, set_batches
-from lifecycle.engine.data import NOT_COUNTED, Rows
+from lifecycle.engine.data import NOT_COUNTED
 from lifecycle.engine.devices import beside
 from lifecycle.engine.diagnosis import Diagnosis
+from lifecycle.engine.embedding import Embedder
 from lifecycle.engine.faults import EngineFault
 from lifecycle.engine.forward import evaluation_scores
 from lifecycle.engine.layers import Activations
 from lifecycle.engine.losses import RankLoss
-from lifecycle.engine.ranking import Ranked, ScoredRanks
 from lifecycle.engine.recipes.texts import OfTexts
 from lifecycle.engine.spec import TrainSpec
-from lifecycle.engine.tagging import Unit
 from lifecycle.statistics import calibration, metrics
 from lifecycle.statistics.deciding import Rule
 from lifecycle.statistics.metrics import Ints
+from lifecycle.task_types.measures import Metrics
+from lifecycle.task_types.ranking import measures as ranking
+from lifecycle.task_types.ranking.measures import Ranked, RankedAnswers, ScoredRanks
+from lifecycle.task_types.rows import Rows, Vectors
+from lifecycle.task_types.spans.tagging import Unit
 
 
 @dataclass(frozen=True)
@@ -50,11 +53,8 @@ class Ranking(OfTexts):
     """A row is {"text": prompt, "responses": [text, …], "ranks": [0 the best, …]}; its truth is a Ranked. Scores are (N, M), NaN where a
     row has no such response, and decoded they are strengths, as `ranking` says."""
 
-    best_by: str = leading.PAIRS.name
-    best_name: str = leading.PAIRS.words
+    metrics: Metrics = ranking.METRICS
     network: type[Classifier] = Ranker
-    watched: tuple[str, ...] = ("pair_accuracy", "best_first", "ece")
-    shown: tuple[str, ...] = ("pair_accuracy", "best_first")
     gated: bool = False  # the gate of int8 measures labels
 
     def read(self, row: Mapping[str, Any], index: Mapping[str, int]) -> Ranked:
@@ -144,6 +144,11 @@ class Ranking(OfTexts):
         found.fill(set_batches(encoded.lengths, counts, at_once), run)
         return found
 
+    def vectors(self, base: Path, pooling: str, max_tokens: int, unit: Unit, folder: Path) -> Vectors:
+        """As `Embedder.embed_pairs`, of the prompt with each response."""
+        embedder = Embedder(base, pooling, max_tokens)
+        return lambda rows: embedder.embed_pairs(self.ask(rows))
+
     def observe(self, model: Any, rows: EncodedRows, batches: Collate, at_once: int) -> Any:
         """Scores (N, M)."""
         return evaluation_scores(model, rows, batches, at_once)
@@ -199,21 +204,13 @@ class Ranking(OfTexts):
     def validate(self, outputs: Any, truth: Any) -> dict[str, float]:
         """Loss and scores of the pairs."""
         values = metrics.point_estimates(self.score(self.decode(outputs), truth))
-        return {name: values[name] for name in ("log_loss", *self.watched)}
+        return {name: values[name] for name in ("log_loss", *self.metrics.watched)}
 
-    def report(
-        self, probabilities: Any, truth: Any, info: ArtifactInfo, *, bins: int, count: int, seed: int, clusters: Ints | None = None
-    ) -> dict[str, Any]:
-        """As ranking.report."""
-        return {"task": info.task} | ranking.report(probabilities, truth, bins=bins, count=count, seed=seed, clusters=clusters)
-
-    def keep(
-        self, path: Path, ids: Sequence[str], probabilities: Any, truth: Any, info: ArtifactInfo, split: str, clusters: Ints | None = None
-    ) -> None:
-        """As ranked_predictions.write."""
-        from lifecycle.engine import ranked_predictions  # late: pyarrow is nothing to a run that learns
-
-        ranked_predictions.write(path, ranked_predictions.RankedAnswers.of(ids, probabilities, truth, clusters), split)
+    def predicted(
+        self, ids: Sequence[str], probabilities: Any, truth: Any, info: ArtifactInfo, clusters: Ints | None = None
+    ) -> RankedAnswers:
+        """As `RankedAnswers.of`."""
+        return RankedAnswers.of(ids, probabilities, truth, clusters)
 
 
 def padded(scores: Any, counts: Sequence[int]) -> Any:

@@ -4,13 +4,13 @@ read, truth          what a row says, and all rows' as what the scores read
 meanings             what each logit stands for, by which a head is carried over to other labels
 encode, stack, pad   rows to token ids with what the loss reads of them, and both as tensors of a batch
 build, loss          the network that learns, and what it minimises; `frozen` is what it reads where only its head learns
-observe, validate    what a model in training gives to the validation rows, and how good that is: the best step is the best by `best_by`
+observe, validate    what a model in training gives to the validation rows, and how good that is: `metrics.trained` says which is best
 sample               what a few of these rows say, and what is said of them
 ask, gather          what the artifact's graph is asked about rows, and its logits as they are decoded
 calibrate            what turns logits into answers, chosen on validation and kept in the artifact
 decode, answer       logits to probabilities, probabilities to labels
-score, report, keep  how good an artifact is, and its answers as a file
-losses               what each row loses, as `row_losses` says
+score, predicted     how good answers are, and an artifact's as they are measured and kept
+losses               what each row loses, as the task's file of predictions says
 """
 
 from __future__ import annotations
@@ -25,12 +25,13 @@ from torch import Tensor, nn
 from lifecycle.engine.artifact import ArtifactInfo
 from lifecycle.engine.batches import Collate, Encoded, EncodedRows
 from lifecycle.engine.classifier import Network
-from lifecycle.engine.data import Rows
 from lifecycle.engine.layers import Activations
 from lifecycle.engine.spec import TrainSpec
-from lifecycle.engine.tagging import Unit
 from lifecycle.statistics.deciding import Rule
 from lifecycle.statistics.metrics import Countable, Ints
+from lifecycle.task_types.measures import Metrics
+from lifecycle.task_types.rows import Rows, Vectors
+from lifecycle.task_types.spans.tagging import Unit
 
 Array = NDArray[Any]
 
@@ -41,13 +42,10 @@ class Recipe(Protocol):
     What `truth`, `observe` and `decode` give is the recipe's own: arrays with N rows where a text has one vector of logits.
     """
 
-    best_by: str  # the score of `validate` by which the best step is kept, or validation_loss; see metrics.LOWER_IS_BETTER
-    best_name: str  # as it is told
+    metrics: Metrics  # of the task: the best step is the best by `trained`
     served_by: str  # how an artifact answers, and is written: see finishing.FINISH
     network: type[Any]  # what `build` builds, and an artifact is loaded as
     gated: bool  # whether its graph is rounded to int8 where that passes the gate
-    watched: tuple[str, ...]  # scores of validation that are told while it trains
-    shown: tuple[str, ...]  # scores that baselines are measured by
 
     def read(self, row: Mapping[str, Any], index: Mapping[str, int]) -> Any:
         """What one row says, by the labels' numbers. Raises ValueError with why it cannot be read."""
@@ -93,11 +91,14 @@ class Recipe(Protocol):
     def observe(self, model: Any, rows: EncodedRows, batches: Collate, at_once: int) -> Any:
         """What the model gives to all rows in order, without dropout, at_once rows at a time: what `validate` reads."""
 
+    def vectors(self, base: Path, pooling: str, max_tokens: int, unit: Unit, folder: Path) -> Vectors:
+        """What the task's baselines read of rows by a base that nobody tuned. folder: for what does not fit in memory."""
+
     def sound(self, outputs: Any) -> bool:
         """Whether what `observe` gave is numbers throughout."""
 
     def validate(self, outputs: Any, truth: Any) -> dict[str, float]:
-        """log_loss, `watched` and how many different answers are given, of a model in training."""
+        """log_loss, `metrics.watched` and how many different answers are given, of a model in training."""
 
     def sample(self, outputs: Any, truth: Any, rows: Sequence[int], labels: tuple[str, ...]) -> list[dict[str, Any]]:
         """Of these rows, of what `observe` gave: {"truth", "answer", "confidence"}. truth and answer: a label's name or a list of names,
@@ -111,7 +112,7 @@ class Recipe(Protocol):
         """The graph's answers to `ask` as `decode` takes them."""
 
     def calibrate(self, info: ArtifactInfo, logits: Any, truth: Any, clusters: Ints | None = None) -> ArtifactInfo:
-        """The artifact's description with what turns these logits best into answers. clusters: as of `report`."""
+        """The artifact's description with what turns these logits best into answers. clusters: as of `predicted`."""
 
     def decode(self, logits: Any, temperature: float = 1.0) -> Any:
         """Probabilities."""
@@ -129,12 +130,6 @@ class Recipe(Protocol):
     def losses(self, probabilities: Any, truth: Any) -> Array:
         """The loss of each row (N,), in nats; NaN where it has none."""
 
-    def report(
-        self, probabilities: Any, truth: Any, info: ArtifactInfo, *, bins: int, count: int, seed: int, clusters: Ints | None = None
-    ) -> dict[str, Any]:
-        """Everything that an evaluation tells. clusters: number of each row's cluster (N,), None where rows are independent."""
-
-    def keep(
-        self, path: Path, ids: Sequence[str], probabilities: Any, truth: Any, info: ArtifactInfo, split: str, clusters: Ints | None = None
-    ) -> None:
-        """Write the answers as a Parquet file, one row an item."""
+    def predicted(self, ids: Sequence[str], probabilities: Any, truth: Any, info: ArtifactInfo, clusters: Ints | None = None) -> Any:
+        """The rows' predictions, as the task's measures and its file take them. clusters: number of each row's cluster (N,), None where
+        rows are independent."""

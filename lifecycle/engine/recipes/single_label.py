@@ -19,6 +19,9 @@ from lifecycle.engine.spec import TrainSpec
 from lifecycle.statistics import calibration, deciding, metrics
 from lifecycle.statistics.deciding import Cut, Rule
 from lifecycle.statistics.metrics import Floats, Ints, Scored
+from lifecycle.task_types.measures import Metrics
+from lifecycle.task_types.single_label import measures as single_label
+from lifecycle.task_types.single_label.measures import Predictions
 
 Array = NDArray[Any]
 
@@ -26,8 +29,7 @@ Array = NDArray[Any]
 class SingleLabel(OfTexts):
     """A row is {"label": name}; its truth is the label's number."""
 
-    watched: tuple[str, ...] = ("accuracy", "macro_f1", "ece")
-    shown: tuple[str, ...] = ("accuracy", "macro_f1")
+    metrics: Metrics = single_label.METRICS
 
     def read(self, row: Mapping[str, Any], index: Mapping[str, int]) -> int:
         """Its label's number."""
@@ -103,15 +105,11 @@ class SingleLabel(OfTexts):
         """By the likeliest label, with predicted_classes, how many labels are given: the best step does not hang on a threshold."""
         scored = self.score(self.decode(outputs), truth)
         values = metrics.point_estimates(scored)
-        found = {name: values[name] for name in ("log_loss", *self.watched)}
+        found = {name: values[name] for name in ("log_loss", *self.metrics.watched)}
         return found | {"predicted_classes": float(len(np.unique(scored.predicted)))}
 
-    def report(
-        self, probabilities: Array, truth: Array, info: ArtifactInfo, *, bins: int, count: int, seed: int, clusters: Ints | None = None
-    ) -> dict[str, Any]:
-        """As metrics.report, and "deciding", as deciding.told, where a class was to have a threshold."""
-        found = metrics.report(probabilities, truth, info.labels, bins=bins, count=count, seed=seed, cut=info.cut, clusters=clusters)
-        if info.deciding is None:
-            return found
-        decided = deciding.decide(probabilities, info.cut)
-        return found | {"deciding": deciding.told(info.deciding, decided, truth, info.labels.index(info.deciding.label), clusters)}
+    def predicted(
+        self, ids: Sequence[str], probabilities: Array, truth: Array, info: ArtifactInfo, clusters: Ints | None = None
+    ) -> Predictions:
+        """With the threshold of the class that has one."""
+        return Predictions(info.labels, tuple(ids), truth, probabilities, info.cut, clusters, info.deciding)

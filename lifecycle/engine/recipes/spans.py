@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,23 +15,28 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
 
-from lifecycle.engine import leading, spans, tagging
 from lifecycle.engine.artifact import ArtifactInfo
 from lifecycle.engine.batches import Collate, Encoded, EncodedRows
 from lifecycle.engine.classifier import Classifier, TokenClassifier
-from lifecycle.engine.data import NOT_COUNTED, Rows
+from lifecycle.engine.data import NOT_COUNTED
 from lifecycle.engine.diagnosis import Diagnosis
 from lifecycle.engine.faults import EngineFault
 from lifecycle.engine.forward import token_logits, token_vectors
 from lifecycle.engine.layers import Activations
 from lifecycle.engine.losses import CrossEntropy, TokenCrossEntropy, tag_weights
+from lifecycle.engine.memory import EVALUATION_BATCH
 from lifecycle.engine.recipes.texts import OfTexts
-from lifecycle.engine.spans import ScoredSpans
 from lifecycle.engine.spec import TrainSpec
-from lifecycle.engine.tagging import Marked, Tokens, Unit
+from lifecycle.engine.strategies import load_encoder, load_tokenizer
 from lifecycle.statistics import calibration, metrics
 from lifecycle.statistics.deciding import Rule
 from lifecycle.statistics.metrics import Ints
+from lifecycle.task_types.measures import Metrics
+from lifecycle.task_types.rows import Rows, Vectors
+from lifecycle.task_types.spans import measures as spans
+from lifecycle.task_types.spans import tagging
+from lifecycle.task_types.spans.measures import ScoredSpans, SpanPredictions
+from lifecycle.task_types.spans.tagging import Marked, Tokens, Unit
 
 Array = NDArray[Any]
 KEYS = ("start", "end", "label")
@@ -39,11 +45,8 @@ KEYS = ("start", "end", "label")
 class Spans(OfTexts):
     """A row is {"spans": [{"start", "end", "label"}, …]}, in code points of its text. Of spans that overlap the longest is learnt."""
 
-    best_by: str = leading.MICRO.name
-    best_name: str = leading.MICRO.words
+    metrics: Metrics = spans.METRICS
     network: type[Classifier] = TokenClassifier
-    watched: tuple[str, ...] = ("micro_f1", "micro_precision", "micro_recall", "macro_f1", "exact_texts", "ece")
-    shown: tuple[str, ...] = ("micro_f1", "macro_f1")
 
     def read(self, row: Mapping[str, Any], index: Mapping[str, int]) -> Marked:
         """Its spans that do not overlap a longer one."""
@@ -116,6 +119,21 @@ class Spans(OfTexts):
         """The vector of each token, kept on the disk."""
         return token_vectors(model, encoded.ids, batches, cache.with_suffix(".f16"), at_once)
 
+    def vectors(self, base: Path, pooling: str, max_tokens: int, unit: Unit, folder: Path) -> Vectors:
+        """Of each row the vectors (T, H) of the tokens that have a tag, and their places (T, 2). All lie on the disk meanwhile."""
+        tokenizer, encoder = load_tokenizer(base), load_encoder(base, "mean")
+        model = TokenClassifier(encoder, int(encoder.config.hidden_size), 1, "mean")
+        batches = Collate(tokenizer.pad_token_id or 0, "token_type_ids" in tokenizer.model_input_names)
+
+        def read(rows: Rows) -> Iterator[tuple[Array, Ints]]:
+            encoded = self.encode(tokenizer, rows, 0, max_tokens, unit)
+            with tempfile.TemporaryDirectory(dir=folder) as place:  # of its own: the vectors of other texts are never taken for these
+                found = token_vectors(model, encoded.ids, batches, Path(place) / "tokens.f16", EVALUATION_BATCH)
+                for row, (tags, places) in enumerate(zip(encoded.labels, encoded.offsets or (), strict=True)):
+                    yield found[row].numpy()[tags != NOT_COUNTED], places
+
+        return read
+
     def observe(self, model: Any, rows: EncodedRows, batches: Collate, at_once: int) -> Any:
         """Logits (T, K) of the tokens of each text that count."""
         found = token_logits(model, rows, batches, at_once)
@@ -175,25 +193,14 @@ class Spans(OfTexts):
         """With predicted_spans, how many are found."""
         scored = self.score(self.decode(outputs), truth)
         values = metrics.point_estimates(scored)
-        found = {name: values[name] for name in ("log_loss", *self.watched)}
+        found = {name: values[name] for name in ("log_loss", *self.metrics.watched)}
         return found | {"predicted_spans": float(scored.called.sum())}
 
-    def report(
-        self, probabilities: Any, truth: Any, info: ArtifactInfo, *, bins: int, count: int, seed: int, clusters: Ints | None = None
-    ) -> dict[str, Any]:
-        """As spans.report."""
-        return spans.report(probabilities, truth, info.labels, bins=bins, count=count, seed=seed, clusters=clusters)
-
-    def keep(
-        self, path: Path, ids: Sequence[str], probabilities: Any, truth: Any, info: ArtifactInfo, split: str, clusters: Ints | None = None
-    ) -> None:
-        """As span_predictions.write."""
-        from lifecycle.engine import span_predictions  # late: pyarrow is nothing to a run that learns
-
-        found = tuple(tuple(some) for some in tagging.find(probabilities))
-        losses = spans.token_losses(probabilities, truth)
-        known = tuple(each.spans for each in truth)
-        span_predictions.write(path, span_predictions.SpanPredictions(info.labels, tuple(ids), known, found, *losses, clusters), split)
+    def predicted(
+        self, ids: Sequence[str], probabilities: Any, truth: Any, info: ArtifactInfo, clusters: Ints | None = None
+    ) -> SpanPredictions:
+        """As `SpanPredictions.of`."""
+        return SpanPredictions.of(info.labels, ids, probabilities, truth, clusters)
 
 
 def _placed(label: str, start: int, end: int) -> str:

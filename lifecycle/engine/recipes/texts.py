@@ -9,24 +9,22 @@ from typing import Any
 import numpy as np
 from torch import Tensor, nn
 
-from lifecycle.engine import leading
-from lifecycle.engine.artifact import ArtifactInfo
 from lifecycle.engine.batches import Collate, Encoded, EncodedRows, stacked
 from lifecycle.engine.classifier import Classifier, collate, encode
-from lifecycle.engine.data import Rows
+from lifecycle.engine.embedding import Embedder
 from lifecycle.engine.forward import evaluation_logits, frozen_features
 from lifecycle.engine.layers import Activations
 from lifecycle.engine.spec import TrainSpec
 from lifecycle.engine.strategies import build
-from lifecycle.engine.tagging import Unit
-from lifecycle.statistics.metrics import Ints
+from lifecycle.task_types.measures import Metrics
+from lifecycle.task_types.rows import Rows, Vectors
+from lifecycle.task_types.spans.tagging import Unit
 
 
 class OfTexts:
     """Rows are N, labels C. The rows' truth is also what the loss reads of them."""
 
-    best_by: str = leading.MACRO.name
-    best_name: str = leading.MACRO.words
+    metrics: Metrics
     served_by: str = "onnx"
     network: type[Classifier] = Classifier
     gated: bool = True
@@ -78,6 +76,11 @@ class OfTexts:
         """Pooled vectors (N, H)."""
         return frozen_features(model, encoded.ids, batches, cache, at_once)
 
+    def vectors(self, base: Path, pooling: str, max_tokens: int, unit: Unit, folder: Path) -> Vectors:
+        """As `Embedder.embed`."""
+        embedder = Embedder(base, pooling, max_tokens)
+        return lambda rows: embedder.embed(rows.texts)
+
     def observe(self, model: Any, rows: EncodedRows, batches: Collate, at_once: int) -> Any:
         """Logits (N, C)."""
         return evaluation_logits(model, rows, batches, at_once)
@@ -85,12 +88,3 @@ class OfTexts:
     def sound(self, outputs: Any) -> bool:
         """Whether all logits are numbers."""
         return bool(np.isfinite(outputs).all())
-
-    def keep(
-        self, path: Path, ids: Sequence[str], probabilities: Any, truth: Any, info: ArtifactInfo, split: str, clusters: Ints | None = None
-    ) -> None:
-        """As `predictions.write`."""
-        from lifecycle.engine import predictions  # late: pyarrow is nothing to a run that learns
-
-        given = predictions.Predictions(info.labels, tuple(ids), truth, probabilities, info.thresholds, info.cut, clusters)
-        predictions.write(path, given, split)

@@ -6,10 +6,10 @@ from dataclasses import replace
 
 import numpy as np
 
-from lifecycle.engine.predictions import Predictions
 from lifecycle.evaluation import queries as evaluations
 from lifecycle.evaluation.models import Evaluation
 from lifecycle.refusals import Refusal, Refused
+from lifecycle.task_types.single_label.measures import Predictions
 from monitoring.drift import reference
 from monitoring.drift.models import FORM, Baseline
 from registry.catalog.models import ModelVersion

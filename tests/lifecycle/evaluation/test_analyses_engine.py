@@ -62,7 +62,7 @@ def test_the_words_of_responses_in_order_are_found(project, mia, warm_engine):
     run = training.launch(snapshot=ranked_snapshot(project, mia, "ranking"), base=base, strategy="full", actor=mia, options=options)
     run_ok("training", "evaluation")
     evaluation = queries.latest_evaluation(run, "test")
-    item = queries.orders_of(evaluation).ids[0]
+    item = queries.predicted_of(evaluation).ids[0]
 
     actions.analyse(evaluation=evaluation, kind=Analysis.Kind.WORDS, actor=mia, item=item)
     run_ok("default")

@@ -8,13 +8,13 @@ import io
 import numpy as np
 import pytest
 
-from lifecycle.engine import predictions
-from lifecycle.engine.predictions import Predictions
 from lifecycle.evaluation import confidence, queries, rules
 from lifecycle.evaluation.models import Evaluation
 from lifecycle.statistics import deciding
 from lifecycle.statistics.deciding import Cut
 from lifecycle.statistics.operating import Costs
+from lifecycle.task_types.single_label import measures as single_label
+from lifecycle.task_types.single_label.measures import Predictions
 from monitoring.drift import reference
 from registry.catalog import actions as catalog
 from registry.catalog import card
@@ -154,6 +154,6 @@ def test_a_version_without_a_threshold_has_the_plain_code():
 def test_two_models_are_compared_by_what_each_answers():
     plain = Predictions(MADE.labels, MADE.ids, MADE.truth, SHARES)
 
-    found = predictions.compare(plain, MADE, count=10)["metrics"]["accuracy"]
+    found = single_label.ENTRY.compare(plain, MADE, count=10)["metrics"]["accuracy"]
 
     assert (found["baseline"], found["candidate"]) == (pytest.approx(2 / 3), pytest.approx(2 / 3))

@@ -8,8 +8,6 @@ from unittest.mock import patch
 import pytest
 
 from lifecycle.compute import warm
-from lifecycle.engine.spans import Match
-from lifecycle.engine.tagging import Found
 from lifecycle.evaluation import actions, mistakes, queries, rules
 from lifecycle.evaluation.marks import Marks
 from lifecycle.evaluation.mistakes import Slip
@@ -17,6 +15,8 @@ from lifecycle.evaluation.models import Analysis, Evaluation
 from lifecycle.evaluation.rules import Answer
 from lifecycle.jobs.models import Job
 from lifecycle.refusals import Refused
+from lifecycle.task_types.spans.measures import Match
+from lifecycle.task_types.spans.tagging import Found
 from tests.support.jobs import run_ok
 from tests.support.marks import marked_snapshot
 from tests.support.training import make_run, several_snapshot
@@ -97,9 +97,9 @@ def mistook(measured) -> dict[str, set[tuple[str, str, str]]]:
             sides = zip(kept.labels, true, given, strict=True)
             found[item] = {("missed", label, "") if held else ("invented", "", label) for label, held, said in sides if held != said}
     else:
-        from lifecycle.engine.spans import matches
+        from lifecycle.task_types.spans.measures import matches
 
-        kept = queries.marks_of(measured)
+        kept = queries.predicted_of(measured)
         for item, true, some in zip(kept.ids, kept.truth, kept.found, strict=True):
             found[item] = {
                 (

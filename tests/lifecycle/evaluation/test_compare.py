@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from scipy.special import softmax
 
-from lifecycle.engine.predictions import Predictions
 from lifecycle.evaluation import compare, queries, rules
 from lifecycle.refusals import Refused
 from lifecycle.statistics.metrics import COMPARED, paired_rows, score_rows
+from lifecycle.task_types.single_label.measures import MACRO_F1, Predictions
 from lifecycle.ui.templatetags.lifecycle import in_groups
 from tests.support.snapshots import freeze
 from tests.support.training import labelled_dataset, make_evaluation, make_run, make_snapshot
@@ -30,7 +30,7 @@ def report(difference=0.019, low=0.006, high=0.032, verdict="better", fixed=68, 
 
 
 def told(**values) -> tuple[str, str]:
-    found = compare.summary(report(**values), "Run 1", "Run 2")
+    found = compare.summary(report(**values), "Run 1", "Run 2", MACRO_F1)
     return found["fact"].replace("\u00a0", " "), found["text"].replace("\u00a0", " ")
 
 

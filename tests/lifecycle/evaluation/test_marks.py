@@ -11,11 +11,11 @@ from django.test.utils import CaptureQueriesContext
 
 from datasets_app.labeling.models import Suggestion
 from lifecycle.compute import warm
-from lifecycle.engine import span_predictions
-from lifecycle.engine.span_predictions import SpanPredictions
-from lifecycle.engine.tagging import Found
 from lifecycle.evaluation import actions, compare, marks, marks_page, queries, suggesters
 from lifecycle.refusals import Refused
+from lifecycle.task_types.spans import predictions as span_predictions
+from lifecycle.task_types.spans.measures import SpanPredictions
+from lifecycle.task_types.spans.tagging import Found
 from tests.support.jobs import run_ok
 from tests.support.labeling import add_items, make_queue
 from tests.support.marks import marked_snapshot
@@ -70,11 +70,11 @@ def test_the_text_is_cut_where_spans_begin_and_end():
     ],
 )
 def test_the_texts_behind_every_number(asked, wanted, tmp_path):
-    span_predictions.write(tmp_path / "rows.parquet", ONE, "test")
+    span_predictions.ENTRY.write(tmp_path / "rows.parquet", ONE, "test")
 
-    rows = span_predictions.find(tmp_path / "rows.parquet", **asked)
+    rows = span_predictions.ENTRY.find(tmp_path / "rows.parquet", **asked)
 
-    assert span_predictions.read(tmp_path / "rows.parquet", rows).ids == tuple(wanted)
+    assert span_predictions.ENTRY.read(tmp_path / "rows.parquet", rows).ids == tuple(wanted)
 
 
 def test_texts_with_the_surest_mistake_come_first_then_those_with_more_then_by_digest(tmp_path):
@@ -84,9 +84,9 @@ def test_texts_with_the_surest_mistake_come_first_then_those_with_more_then_by_d
     rows = {"d": found(0.5), "c": found(0.9, 0.1), "b": found(0.9), "a": found(0.9), "right": (), "missed": ()}
     truth = tuple(((0, 4, 1),) if name == "missed" else () for name in rows)
     given = SpanPredictions(("LOC", "PER"), tuple(rows), truth, tuple(rows.values()), np.zeros(6), np.ones(6))
-    span_predictions.write(tmp_path / "rows.parquet", given, "test")
+    span_predictions.ENTRY.write(tmp_path / "rows.parquet", given, "test")
 
-    order = span_predictions.read(tmp_path / "rows.parquet", span_predictions.find(tmp_path / "rows.parquet")).ids
+    order = span_predictions.ENTRY.read(tmp_path / "rows.parquet", span_predictions.ENTRY.find(tmp_path / "rows.parquet")).ids
 
     assert order == ("c", "a", "b", "d", "missed")
 
@@ -127,7 +127,7 @@ def test_the_page_shows_the_scores_of_marked_parts(measured, client_for, mia):
 
 
 def test_the_numbers_of_the_page_open_texts_that_hold_them(measured, mia):
-    report, predictions = measured.report, queries.marks_of(measured)
+    report, predictions = measured.report, queries.predicted_of(measured)
 
     for kind, count in report["kinds"].items():
         some = marks_page.items(mia, measured, {"kind": kind})
@@ -202,11 +202,11 @@ def test_two_runs_are_compared_text_by_text(snapshot, measured, client_for, mia)
 def test_losses_of_models_that_read_other_units_are_not_compared_and_the_page_says_why(snapshot, measured, client_for, mia, monkeypatch):
     other = queries.latest_evaluation(make_run(snapshot, mia, accuracy=1.0, seed=2), "test")
 
-    def by_pieces(evaluation, through=queries.marks_of):
+    def by_pieces(evaluation, through=queries.predicted_of):
         found = through(evaluation)
         return replace(found, tokens=2 * found.tokens) if evaluation == other else found
 
-    monkeypatch.setattr(queries, "marks_of", by_pieces)
+    monkeypatch.setattr(queries, "predicted_of", by_pieces)
     page = client_for(mia).get(f"/evaluations/compare/?a={measured.uuid}&b={other.uuid}").content.decode()
 
     assert "Log loss is not compared: the two read texts in other units, and a loss is one of each unit." in page

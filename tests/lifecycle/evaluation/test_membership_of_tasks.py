@@ -90,10 +90,10 @@ def test_where_a_row_is_a_mean_of_parts_the_parts_give_the_loss_of_the_report(ta
     evaluation = measure(task)
     losses = queries.losses_of(evaluation)
     if task == "spans":
-        kept = queries.marks_of(evaluation)
+        kept = queries.predicted_of(evaluation)
         parts = dict(zip(kept.ids, kept.tokens, strict=True))
     elif task in ("preference", "ranking"):
-        kept = queries.orders_of(evaluation)
+        kept = queries.predicted_of(evaluation)
         parts = dict(zip(kept.ids, kept.scored.pairs, strict=True))
     else:
         kept = queries.texts_of(evaluation)

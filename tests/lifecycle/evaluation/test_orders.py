@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from lifecycle.engine.ranked_predictions import RankedAnswers
-from lifecycle.engine.ranking import Ranked
 from lifecycle.evaluation import actions, compare, orders, queries, rules
 from lifecycle.evaluation.models import Analysis, Evaluation
 from lifecycle.jobs.models import Job
 from lifecycle.refusals import Refused
+from lifecycle.task_types.ranking.measures import Ranked, RankedAnswers
 from tests.support.datasets import import_texts, make_dataset
 from tests.support.ranked import make_evaluation, ranked_snapshot
 from tests.support.snapshots import freeze
@@ -77,7 +76,7 @@ def test_a_model_that_is_no_better_than_place_or_length_is_told_so(run, mia, cli
 
 def test_rows_come_with_the_surest_mistakes_or_the_closest_first(found, mia, client_for):
     client = client_for(mia)
-    answers = queries.orders_of(found)
+    answers = queries.predicted_of(found)
 
     wrong = orders.ordered(answers, orders.WRONG)
     close = orders.ordered(answers, orders.CLOSE)

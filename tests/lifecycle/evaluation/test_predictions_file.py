@@ -13,10 +13,10 @@ import pyarrow.parquet as pq
 import pytest
 from sklearn.metrics import accuracy_score, f1_score
 
-from lifecycle.engine import predictions
-from lifecycle.engine.predictions import Predictions
 from lifecycle.evaluation import queries, rows_file
 from lifecycle.evaluation.models import Evaluation
+from lifecycle.task_types.single_label import predictions
+from lifecycle.task_types.single_label.measures import Predictions
 from registry.ledger.models import Event
 from tests.support.probes import TASKS
 
@@ -94,7 +94,7 @@ def test_who_took_it_is_in_the_trail_and_who_may_not_read_texts_takes_nothing(me
 def test_a_cell_that_looks_like_a_formula_is_none_and_numbers_stay_numbers(tmp_path):
     labels = ('=HYPERLINK("x")', "-1")
     given = Predictions(labels, ("a", "b"), np.array([0, 1]), np.array([[1 - 1e-17, 1e-17], [0.1, 0.9]]))
-    predictions.write(tmp_path / "rows.parquet", given, "test")
+    predictions.ENTRY.write(tmp_path / "rows.parquet", given, "test")
 
     header, first, second = csv.reader(io.StringIO("".join(rows_file.lines(tmp_path / "rows.parquet"))))
 

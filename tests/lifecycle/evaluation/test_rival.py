@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 from django.template.loader import render_to_string
 
-from lifecycle.engine import baseline_scores
-from lifecycle.engine.data import Rows
-from lifecycle.evaluation import actions, pages, queries, rules
+from lifecycle.evaluation import actions, parts, queries, rules
 from lifecycle.statistics import metrics
+from lifecycle.task_types import baselines
+from lifecycle.task_types.by_key.measures import metrics_of
+from lifecycle.task_types.rows import Rows
 from registry.artifacts import actions as artifacts
 from tests.support.training import make_run, make_snapshot
 
@@ -29,24 +30,27 @@ def scored(macro_f1, low=None, high=None):
         ({"majority": scored(0.02, 0.01, 0.03)}, None),
         (
             {"majority": scored(0.02), "tfidf_logreg": scored(0.92, 0.90, 0.94)},
-            ("TF-IDF + logistic regression", "macro_f1", 0.92, 0.9, False),
+            ("TF-IDF + logistic regression", "macro_f1", "a macro-F1", 0.92, 0.9, False),
         ),
-        ({"tfidf_logreg": scored(0.93, 0.91, 0.95)}, ("TF-IDF + logistic regression", "macro_f1", 0.93, 0.9, False)),
-        ({"tfidf_logreg": scored(0.95, 0.921, 0.97)}, ("TF-IDF + logistic regression", "macro_f1", 0.95, 0.9, True)),
-        ({"tfidf_logreg": scored(0.9, 0.88, 0.92)}, ("TF-IDF + logistic regression", "macro_f1", 0.9, 0.9, False)),
-        ({"tfidf_logreg": scored(0.9)}, ("TF-IDF + logistic regression", "macro_f1", 0.9, 0.9, False, False)),
+        ({"tfidf_logreg": scored(0.93, 0.91, 0.95)}, ("TF-IDF + logistic regression", "macro_f1", "a macro-F1", 0.93, 0.9, False)),
+        ({"tfidf_logreg": scored(0.95, 0.921, 0.97)}, ("TF-IDF + logistic regression", "macro_f1", "a macro-F1", 0.95, 0.9, True)),
+        ({"tfidf_logreg": scored(0.9, 0.88, 0.92)}, ("TF-IDF + logistic regression", "macro_f1", "a macro-F1", 0.9, 0.9, False)),
+        ({"tfidf_logreg": scored(0.9)}, ("TF-IDF + logistic regression", "macro_f1", "a macro-F1", 0.9, 0.9, False, False)),
         (
             {"tfidf_logreg": scored(0.87, 0.865, 0.875), "majority": scored(0.8, 0.7, 0.89)},
-            ("Most frequent class", "macro_f1", 0.8, 0.9, False),
+            ("Most frequent class", "macro_f1", "a macro-F1", 0.8, 0.9, False),
         ),
         (
             {"tfidf_logreg": scored(0.96, 0.9, 0.99), "majority": scored(0.95, 0.93, 0.97)},
-            ("Most frequent class", "macro_f1", 0.95, 0.9, True),
+            ("Most frequent class", "macro_f1", "a macro-F1", 0.95, 0.9, True),
         ),
-        ({"frozen_base_logreg": scored(0.87, 0.85, 0.89)}, ("Frozen pretrained base + logistic regression", "macro_f1", 0.87, 0.9, False)),
+        (
+            {"frozen_base_logreg": scored(0.87, 0.85, 0.89)},
+            ("Frozen pretrained base + logistic regression", "macro_f1", "a macro-F1", 0.87, 0.9, False),
+        ),
         ({"frozen_base_logreg": scored(0.87, 0.85, 0.8799)}, None),
         ({"frozen_base_logreg": scored(0.87)}, None),
-        ({"of another version": scored(0.95)}, ("of another version", "macro_f1", 0.95, 0.9, True, False)),
+        ({"of another version": scored(0.95)}, ("of another version", "macro_f1", "a macro-F1", 0.95, 0.9, True, False)),
     ],
 )
 def test_the_best_baseline_is_a_rival_where_it_is_not_clearly_beaten(baselines, found):
@@ -75,7 +79,7 @@ def test_the_paired_difference_decides_where_it_was_measured(verdict, is_ahead):
     name = "TF-IDF + logistic regression"
     report = scored(0.9, 0.88, 0.92) | {"baselines": {"tfidf_logreg": scored(0.89, 0.87, 0.91)}} | apart(verdict)
 
-    told = None if is_ahead is None else rules.Rival(name, "macro_f1", 0.89, 0.9, is_ahead, low=-0.01, high=0.02)
+    told = None if is_ahead is None else rules.Rival(name, "macro_f1", "a macro-F1", 0.89, 0.9, is_ahead, low=-0.01, high=0.02)
     assert rules.rival(report) == told
 
 
@@ -95,7 +99,7 @@ def test_the_page_says_between_what_the_difference_is_on_the_same_rows():
 
 def test_the_table_of_baselines_has_a_column_only_where_the_run_was_held_against_them():
     report = scored(0.9, 0.88, 0.92) | {"baselines": {"tfidf_logreg": scored(0.89, 0.87, 0.91)}} | apart("unclear")
-    rows = pages.baselines(report, ("macro_f1",))
+    rows = parts.beside(report)["baselines"]
 
     page, before = (
         render_to_string("lifecycle/evaluation/baselines.html", {"beside": ["Macro-F1"], "baselines": rows, "against": title})
@@ -111,12 +115,12 @@ def test_a_run_that_is_5_points_better_is_told_to_be_though_the_two_intervals_ov
     """Of 600 rows both models are wrong on 10 %, only the run on 2 %, only the baseline on 7 %; Rows are in one group each."""
     random, told = np.random.default_rng(1), np.zeros(2)
     rows = Rows(tuple(map(str, range(600))), ("",) * 600)
-    options = {"task": "single_label", "count": 200, "seed": 1}
+    options = {"by": metrics_of("single_label"), "count": 200, "seed": 1}
     for _ in range(30):
         truth, kind = random.integers(0, 2, 600), random.choice(4, 600, p=[0.10, 0.02, 0.07, 0.81])
         own, theirs = (metrics.score_rows(np.eye(2)[np.where(np.isin(kind, wrong), 1 - truth, truth)], truth) for wrong in ([0, 1], [0, 2]))
-        baseline = baseline_scores.measure(theirs, rows, ("accuracy", "macro_f1"), **options)
-        whole = metrics.summary(own, count=200, seed=1) | baseline_scores.told(own, rows, {"tfidf_logreg": baseline}, **options)
+        baseline = baselines.measure(theirs, rows, **options)
+        whole = metrics.summary(own, count=200, seed=1) | baselines.told(own, rows, {"tfidf_logreg": baseline}, **options)
         told += rules.rival(whole) is None, rules.rival(whole | {"against": {}}) is None
 
     assert (told[0] / 30 >= 0.9, told[1] / 30 <= 0.4) == (True, True)
@@ -128,8 +132,7 @@ def test_marked_parts_are_held_against_baselines_by_micro_f1():
 
     found = rules.rival(report | {"baselines": {"dictionary": dictionary}})
 
-    assert found == rules.Rival("Dictionary of the training spans", "micro_f1", 0.8, 0.7, True)
-    assert found.one == "a micro-F1 of spans"
+    assert found == rules.Rival("Dictionary of the training spans", "micro_f1", "a micro-F1 of spans", 0.8, 0.7, True)
 
 
 @pytest.mark.parametrize(

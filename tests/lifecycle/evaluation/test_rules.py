@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from lifecycle.engine.predictions import Predictions, read_answers, write
 from lifecycle.evaluation import charts, compare, queries, rules
 from lifecycle.evaluation.models import Evaluation
 from lifecycle.refusals import Refused
+from lifecycle.task_types.single_label.measures import Predictions
+from lifecycle.task_types.single_label.predictions import ENTRY, read_answers
 from tests.support.training import make_evaluation, make_run, make_snapshot
 
 REPORT = {
@@ -52,7 +53,7 @@ def one_by_one(found, true, predicted):
 
 
 def test_the_cells_of_the_matrix_hold_the_most_confident_first(tmp_path):
-    write(tmp_path / "rows.parquet", predictions({"one": (0, 1), "two": (0, 0), "three": (0, 1)}), "test")
+    ENTRY.write(tmp_path / "rows.parquet", predictions({"one": (0, 1), "two": (0, 0), "three": (0, 1)}), "test")
     found = read_answers(tmp_path / "rows.parquet")
 
     for asked, wanted in (

@@ -9,11 +9,12 @@ from django.test.utils import CaptureQueriesContext
 
 from datasets_app.labeling.models import Suggestion
 from lifecycle.compute import warm
-from lifecycle.engine import label_sets, predictions
-from lifecycle.engine.predictions import Predictions
 from lifecycle.evaluation import actions, charts, compare, pages, queries, rules, suggested, suggesters
 from lifecycle.jobs.models import Job
 from lifecycle.refusals import Refused
+from lifecycle.task_types.multi_label import measures as label_sets
+from lifecycle.task_types.multi_label import predictions
+from lifecycle.task_types.multi_label.measures import SetPredictions
 from tests.support.jobs import run_ok
 from tests.support.labeling import add_items, make_queue, queue_items
 from tests.support.training import make_evaluation, make_run, make_snapshot, several_snapshot
@@ -22,8 +23,8 @@ pytestmark = pytest.mark.django_db
 LABELS = ("a", "b", "c")
 TRUTH = np.array([[1, 0, 0], [1, 1, 0], [0, 0, 0], [0, 0, 1]], dtype=bool)
 GIVEN = np.array([[0.2, 0.9, 0.7], [0.8, 0.6, 0.1], [0.6, 0.3, 0.2], [0.1, 0.4, 0.45]])
-FOUR = Predictions(LABELS, ("one", "two", "three", "four"), TRUTH, GIVEN, (0.5, 0.5, 0.5))
-REPORT = label_sets.report(GIVEN, TRUTH, LABELS, (0.5,) * 3, count=0)
+FOUR = SetPredictions(LABELS, ("one", "two", "three", "four"), TRUTH, GIVEN, (0.5, 0.5, 0.5))
+REPORT = label_sets.ENTRY.report(FOUR, count=0)
 
 
 def test_an_answer_names_its_classes_and_how_sure_its_surest_mistake_was():
@@ -46,7 +47,7 @@ def test_an_answer_names_its_classes_and_how_sure_its_surest_mistake_was():
     ],
 )
 def test_the_rows_behind_every_number(asked, wanted, tmp_path):
-    predictions.write(tmp_path / "rows.parquet", FOUR, "test")
+    predictions.ENTRY.write(tmp_path / "rows.parquet", FOUR, "test")
     found = predictions.read_sets(tmp_path / "rows.parquet")
     confidence = predictions.read_sureness(tmp_path / "rows.parquet", found)
 
@@ -66,7 +67,7 @@ def test_pairs_are_what_was_missed_and_given_with_the_rows_of_the_missed_class()
 
 def test_changes_compare_whole_sets_whatever_the_order_of_the_labels():
     order = [2, 0, 1]
-    other = Predictions(("c", "a", "b"), FOUR.ids, TRUTH[:, order], np.where(TRUTH, 0.9, 0.1)[:, order], (0.5,) * 3)
+    other = SetPredictions(("c", "a", "b"), FOUR.ids, TRUTH[:, order], np.where(TRUTH, 0.9, 0.1)[:, order], (0.5,) * 3)
 
     assert [(change.item, change.kind) for change in rules.changes(FOUR, other)] == [
         ("four", "fixed"),

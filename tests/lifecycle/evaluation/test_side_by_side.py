@@ -14,13 +14,13 @@ from datasets_app.datasets import actions as datasets
 from datasets_app.datasets.models import Dataset, Item
 from datasets_app.labeling import actions as labeling
 from datasets_app.labeling.models import Queue
-from lifecycle.engine.text_answers import TextAnswers
 from lifecycle.evaluation import actions, queries, side_by_side, side_by_side_page
 from lifecycle.evaluation.models import SideBySide
 from lifecycle.evaluation.side_by_side import Tally
 from lifecycle.refusals import Conflict, NotReady, Refused
 from lifecycle.statistics.intervals import wilson
 from lifecycle.statistics.significance import mcnemar
+from lifecycle.task_types.free_text.measures import TextAnswers
 from registry.ledger.models import Event
 from tests.support.jobs import run_ok
 from tests.support.training import make_run, make_snapshot

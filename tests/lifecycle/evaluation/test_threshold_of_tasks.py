@@ -133,7 +133,7 @@ def spans(project, mia):
 
 def counted(evaluation, label, threshold):
     """Spans kept and right, kept and wrong, and true ones; found one by one."""
-    found = queries.marks_of(evaluation)
+    found = queries.predicted_of(evaluation)
     hit = false = true = 0
     for each in marks.every(found):
         true += sum(label in ("", found.labels[span[2]]) for span in each.true)
@@ -150,7 +150,7 @@ def test_spans_are_kept_from_a_confidence_on_of_a_class_or_any(spans, client_for
     found = told(client_for(mia), test, **{"class": label, "goal": "precision", "target": 0.7}).json()
 
     assert (found["chosen_on"]["uuid"], found["measured_on"]["uuid"]) == (str(validation.uuid), str(test.uuid))
-    confidences = sorted({one.confidence for some in queries.marks_of(validation).found for one in some})
+    confidences = sorted({one.confidence for some in queries.predicted_of(validation).found for one in some})
     shares = {each: counted(validation, label, each) for each in confidences}
     lowest = next(each for each, (hit, false, _) in shares.items() if hit + false and hit / (hit + false) >= 0.7)
     assert counted(validation, label, found["high"]) == counted(validation, label, lowest)

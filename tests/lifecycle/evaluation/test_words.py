@@ -178,7 +178,7 @@ def marked(project, mia):
 
 def rows_of(marked, *, found: bool):
     """Rows in which something, or nothing, was found."""
-    return [each for each in marks.every(queries.marks_of(marked)) if bool(each.found) is found]
+    return [each for each in marks.every(queries.predicted_of(marked)) if bool(each.found) is found]
 
 
 def test_of_marked_parts_each_span_has_the_words_around_it(marked, monkeypatch, client_for, mia):
@@ -198,7 +198,7 @@ def test_of_marked_parts_each_span_has_the_words_around_it(marked, monkeypatch, 
     assert [tab["label"] for tab in page.context["tabs"]] == [f"“{text[:2]}” thing", f"“{text[3:5]}” thing"]
     assert f'<mark class="for f3" title="+1.50">{text[3:5]}</mark>' in page.content.decode()
     assert f'<mark class="against a3" title="−0.60">{text[:2]}</mark>' in other.content.decode()
-    label, found = queries.marks_of(marked).labels, row.found[0]
+    label, found = queries.predicted_of(marked).labels, row.found[0]
     assert page.context["answer"].predicted[0] == f"“{text[found.start : found.end]}” {label[found.label]}"
     assert {line.why for line in listed} == {
         f"/evaluations/{marked.uuid}/words/?item={line.marks.item}" if line.marks.found else "" for line in listed

@@ -53,7 +53,7 @@ def engine(monkeypatch):
 
 @pytest.fixture
 def row(measured):
-    item = queries.orders_of(measured).ids[0]
+    item = queries.predicted_of(measured).ids[0]
     return snapshots.ranked_of(measured.snapshot, [item])[item]
 
 

@@ -8,11 +8,13 @@ import pytest
 
 from datasets_app.datasets.models import Item
 from datasets_app.snapshots import queries as snapshots
-from lifecycle.engine import text_answers, text_scores, verbatim
 from lifecycle.evaluation import actions, compare, queries, rules, suggesters, text_rules
 from lifecycle.evaluation.models import Analysis, Evaluation
 from lifecycle.jobs.models import Job
 from lifecycle.refusals import Refused
+from lifecycle.task_types.free_text import measures as text_scores
+from lifecycle.task_types.free_text import predictions as text_answers
+from lifecycle.task_types.free_text import verbatim
 from lifecycle.ui.numbers import GAP, percent
 from tests.support.training import make_run, make_snapshot
 from tests.support.written import make_decoder, make_written_evaluation, make_written_run, written_snapshot
@@ -76,16 +78,16 @@ def test_answers_that_all_ended_or_were_not_counted_are_not_told_to_be_cut():
 def test_answers_of_before_cuts_were_kept_are_read(found, tmp_path):
     texts = replace(queries.texts_of(found), cut=None)
 
-    text_answers.write(tmp_path / "answers.parquet", texts, "test")
+    text_answers.ENTRY.write(tmp_path / "answers.parquet", texts, "test")
 
-    assert text_answers.read(tmp_path / "answers.parquet").cut is None
+    assert text_answers.ENTRY.read(tmp_path / "answers.parquet").cut is None
 
 
 def test_a_run_that_is_no_better_than_the_base_is_told_first(run, mia, client_for):
     weak = make_written_evaluation(run, "test", quality=0.0, seed=5)
 
     page = client_for(mia).get(f"/evaluations/{weak.uuid}/").content.decode()
-    told = text_rules.rival(weak.report)
+    told = rules.rival(weak.report)
 
     assert not told.is_ahead  # 0.17 against 0.07, but on a few rows: the difference reaches 0
     assert told.own == weak.report["rouge_l"]
@@ -159,7 +161,8 @@ def test_right_answers_in_russian_beat_the_baselines():
     against = text_scores.paired(frequent, own, count=200)
 
     assert (against["rouge_l"]["candidate"], against["rouge_l"]["verdict"]) == (1.0, "better")
-    assert text_rules.rival({"against": {"frequent": against}}) is None
+    report = {"task": "free_text", "rouge_l": 1.0, "against": {"frequent": against}}
+    assert rules.rival(report | {"baselines": {"frequent": {"rouge_l": against["rouge_l"]["baseline"]}}}) is None
 
 
 def test_rows_come_worst_first_by_any_score_and_in_a_range(found, mia, client_for):
@@ -271,4 +274,4 @@ def test_an_evaluation_of_classes_has_no_written_answers(project, mia, client_fo
 
     assert 400 <= answer.status_code < 500
     assert "it has written no answers" in answer.content.decode()
-    assert rules.rival(of_classes.report) is None or text_rules.rival(of_classes.report) is None
+    assert rules.rival(of_classes.report) is None

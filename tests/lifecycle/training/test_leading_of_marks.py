@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from lifecycle.evaluation import pages as evaluation_pages
+from lifecycle.evaluation import parts, rules
 from lifecycle.training import queries, sweep_queries, tasks
 from lifecycle.training.models import Sweep
 from registry.ledger.models import Event
@@ -77,7 +77,7 @@ def test_runs_and_evaluations_are_listed_by_it(snapshot, client_for, mia):
     assert f"{micro:.3f}" != f"{macro:.3f}"
 
     page = client_for(mia).get("/runs/").content.decode()
-    score = evaluation_pages.main_score(evaluation.report)
+    score = parts.cell(rules.leading_of(evaluation.report), evaluation.report)
 
     assert f'{micro:.3f} <small class="muted">micro-F1 of spans</small>' in page
     assert (score["name"], score["value"]) == ("Micro-F1", evaluation.report["micro_f1"])

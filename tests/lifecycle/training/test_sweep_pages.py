@@ -9,7 +9,7 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
-from lifecycle.engine.leading import MACRO
+from lifecycle.task_types.single_label.measures import MACRO_F1
 from lifecycle.training import actions, search, sweep_charts
 from lifecycle.training.models import Run, Sweep
 from lifecycle.training.search import Choices, Range
@@ -294,7 +294,7 @@ MARKS = [mark(1, 0.6), mark(2, 0.3, scored=False), mark(3, 0.9, rate=0.0001, ran
 
 
 def test_the_history_shows_each_score_and_the_best_so_far():
-    chart = sweep_charts.history(MARKS, MACRO, wanted=6)
+    chart = sweep_charts.history(MARKS, MACRO_F1, wanted=6)
 
     best, scored, pruned = chart.figure["data"]
     assert (best["x"], best["y"]) == ([1, 3, 4, 4], [0.6, 0.9, 0.9, 0.9])
@@ -309,7 +309,7 @@ def test_the_history_shows_each_score_and_the_best_so_far():
 
 
 def test_parallel_coordinates_place_each_value_on_its_own_axis():
-    chart = sweep_charts.parallel(SPACE, LABELS, MARKS, MACRO)
+    chart = sweep_charts.parallel(SPACE, LABELS, MARKS, MACRO_F1)
 
     lines = {trace["name"]: trace["y"] for trace in chart.figure["data"]}
     assert lines["best"] == [0.0, 1.0, 0.0, 1.0, None]

@@ -12,10 +12,10 @@ from django.utils import timezone
 
 from datasets_app.snapshots import queries as snapshots
 from datasets_app.snapshots.models import Snapshot
-from lifecycle.engine import predictions
 from lifecycle.evaluation import actions as evaluation
 from lifecycle.jobs.models import Job
-from lifecycle.statistics import metrics
+from lifecycle.task_types.single_label import measures as single_label
+from lifecycle.task_types.single_label import predictions
 from monitoring.retraining import actions, queries
 from monitoring.retraining.models import Proposal
 from monitoring.traffic import actions as traffic_actions
@@ -211,9 +211,10 @@ def make_evaluation_on(run, snapshot, split, accuracy, *, wrong_first=False):
     picked = np.where(missed, (truth + 1) % len(labels), truth)
     shares = np.full((len(rows), len(labels)), 0.06 / (len(labels) - 1))
     shares[places, picked] = 0.94
-    report = metrics.report(shares, truth, labels, count=200)
+    made = predictions.Predictions(labels, tuple(row.item for row in rows), truth, shares)
+    report = single_label.ENTRY.report(made, count=200)
     result = {"format": 1, "status": "succeeded", "error": None, "temperature": 1.0, **report, "baselines": {}}
     with tempfile.TemporaryDirectory() as scratch:
         path = Path(scratch) / "predictions.parquet"
-        predictions.write(path, predictions.Predictions(labels, tuple(row.item for row in rows), truth, shares), split)
+        predictions.ENTRY.write(path, made, split)
         return evaluation.keep(run=run, split=split, result=result, predictions=path, actor=None, snapshot=snapshot)

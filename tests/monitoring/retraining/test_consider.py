@@ -11,8 +11,10 @@ from django.utils import timezone
 
 from lifecycle.evaluation.models import Evaluation
 from lifecycle.refusals import Refused
-from lifecycle.statistics import clustered, metrics
+from lifecycle.statistics import clustered
 from lifecycle.statistics.clustered import alone
+from lifecycle.task_types.single_label import measures as single_label
+from lifecycle.task_types.single_label.measures import Predictions
 from monitoring.drift.models import DriftReport, Episode
 from monitoring.retraining import actions, queries, rules
 from monitoring.retraining.models import Proposal, Trigger
@@ -129,7 +131,7 @@ def test_near_duplicates_in_a_test_split_hardly_ever_make_an_unchanged_model_les
 def test_an_interval_by_groups_is_read_from_a_report_as_evaluations_write_it():
     random, groups = np.random.default_rng(1), np.arange(200) // 4
     truth, answers = random.integers(0, 2, 200), random.dirichlet([1, 1], 200)
-    report = metrics.report(answers, truth, ["a", "b"], count=50, clusters=groups)
+    report = single_label.ENTRY.report(Predictions(("a", "b"), tuple(map(str, range(200))), truth, answers, clusters=groups), count=50)
     ends = report["intervals"]["accuracy"]
 
     found = queries.groups_of(Evaluation(rows=200, report=report))

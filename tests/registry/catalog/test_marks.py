@@ -76,7 +76,7 @@ def test_the_cards_code_marks_what_the_server_would(tmp_path, monkeypatch):
     from lifecycle.engine.artifact import ArtifactInfo
     from lifecycle.engine.predictor import Predictor
     from lifecycle.engine.recipes import RECIPES
-    from lifecycle.engine.tagging import Unit
+    from lifecycle.task_types.spans.tagging import Unit
 
     folder = tmp_path / "run"
     folder.mkdir()

@@ -60,10 +60,10 @@ def test_a_promotion_is_refused_before_anybody_looks_at_it(version, mia):
 @pytest.mark.engine
 def test_the_cards_code_gives_the_strengths_that_were_measured(tmp_path, monkeypatch):
     from lifecycle.engine import program
-    from lifecycle.engine.data import Rows
     from lifecycle.engine.predictor import Predictor
-    from lifecycle.engine.ranking import Ranked
     from lifecycle.engine.recipes import RECIPES
+    from lifecycle.task_types.ranking.measures import Ranked
+    from lifecycle.task_types.rows import Rows
 
     folder = tmp_path / "run"
     folder.mkdir()

@@ -74,8 +74,9 @@ def test_a_shadow_is_refused(version, mia, lee):
 @pytest.mark.engine
 @pytest.mark.parametrize("strategy", ["full", "prefix"])
 def test_the_cards_code_gives_the_answer_that_was_measured(strategy, tmp_path, monkeypatch):
-    from lifecycle.engine import program, text_answers
+    from lifecycle.engine import program
     from lifecycle.engine.strategies import load_tokenizer
+    from lifecycle.task_types.free_text import predictions as text_answers
 
     base = make_tiny_decoder(tmp_path / "base")
     run = make_run(tmp_path / "run", base, epochs=15, strategy={"kind": strategy, "virtual_tokens": 4})
@@ -86,7 +87,7 @@ def test_the_cards_code_gives_the_answer_that_was_measured(strategy, tmp_path, m
         asked = make_evaluation(tmp_path / name, artifact, base, rows=rows, baselines=False)
         program._carry_out("evaluate", asked, lambda: False)
         assert json.loads((asked / "result.json").read_text())["status"] == "succeeded"
-        return text_answers.read(asked / "predictions.parquet").answers[0]
+        return text_answers.ENTRY.read(asked / "predictions.parquet").answers[0]
 
     (tmp_path / "model").symlink_to(run / "artifact")
     monkeypatch.chdir(tmp_path)

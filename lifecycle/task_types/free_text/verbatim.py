@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from lifecycle.engine.words import words
+from lifecycle.statistics.words import words
 
 COPIED = 12  # words in a row from which on an answer counts as copied
 PLACES = 200  # of the same SEED words that are followed: what begins alike in more completions is looked for in the first ones

@@ -17,8 +17,8 @@ Pairs are counted together, rows with more responses more often. Rows whose resp
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass, field, replace
 from itertools import combinations
 from typing import Any
 
@@ -27,12 +27,37 @@ import numpy as np
 from lifecycle.statistics import calibration, metrics
 from lifecycle.statistics.calibration import Binned
 from lifecycle.statistics.metrics import ByClass, Floats, Ints
+from lifecycle.task_types.measures import ECE, ECE_DEBIASED, LOG_LOSS, Measures, Metric, Metrics
 
-METRICS = (
-    *("pair_accuracy", "best_first", "kendall_tau", "log_loss", "ece"),
-    *("accuracy_longer", "accuracy_shorter", "longer_preferred", "longer_surplus"),
+PAIR_ACCURACY = Metric("pair_accuracy", "Accuracy of pairs", meaning="pairs of which the one that people prefer is the stronger")
+METRICS = Metrics(
+    known=(
+        PAIR_ACCURACY,
+        Metric("best_first", "Best response first", meaning="rows whose strongest response is one that people put first"),
+        Metric("kendall_tau", "Kendall's tau", words="Kendall's tau", meaning="agreement of whole orders, −1 to 1"),
+        replace(LOG_LOSS, meaning="nats a pair; ln 2 = 0.693 is a coin"),
+        replace(ECE, meaning="of how likely the stronger one is better"),
+        Metric("accuracy_longer", "Accuracy, longer preferred", meaning="accuracy of the pairs of which people prefer the longer"),
+        Metric("accuracy_shorter", "Accuracy, shorter preferred", meaning="accuracy of the pairs of which people prefer the shorter"),
+        Metric("longer_preferred", "Prefers the longer", meaning="pairs of which the model prefers the longer"),
+        ECE_DEBIASED,
+    ),
+    leading=PAIR_ACCURACY,
+    trained=PAIR_ACCURACY,
+    listed=PAIR_ACCURACY,
+    strip=("pair_accuracy", "best_first", "kendall_tau", "ece"),
+    beside=("pair_accuracy", "best_first"),
+    compared=("pair_accuracy", "best_first", "kendall_tau", "log_loss"),
+    watched=("pair_accuracy", "best_first", "ece"),
+    drawn=("pair_accuracy", "best_first", "ece"),
+    registered=("log_loss", "ece", "ece_debiased", "pair_accuracy", "best_first", "kendall_tau"),
 )
-COMPARED = ("pair_accuracy", "best_first", "kendall_tau", "log_loss")
+BASELINES = {
+    "tfidf_logreg": "TF-IDF of responses + logistic regression",
+    "first": "The response that stands first",
+    "longer": "The longer response",
+    "frozen_base_logreg": "Frozen pretrained base + logistic regression",
+}
 NONE = -1  # the rank where a row has no such response
 
 
@@ -140,7 +165,7 @@ class ScoredRanks:
         return len(self.pairs)
 
     def aggregate(self, weights: Floats) -> dict[str, Floats]:
-        """METRICS of each weighting of the rows. weights: (B, N), how often each counts. Returns (B,) arrays, NaN where nothing says it."""
+        """Every score of each weighting of the rows. weights: (B, N), how often each counts. Returns (B,), NaN where nothing says it."""
         known = ~np.isnan(self.best)
 
         def share(above: Floats, below: Floats) -> Floats:
@@ -175,11 +200,7 @@ def score(strengths: Floats, truth: Sequence[Ranked], bins: int = 15) -> ScoredR
     """Per-row quantities. strengths: (N, M), calibrated, NaN where a row has no such response. Raises ValueError without rows."""
     if not len(truth) or len(strengths) != len(truth):
         raise ValueError(f"Scores need strengths of as many rows as are true, one or more; got {len(strengths)} and {len(truth)}.")
-    return _of_pairs(pairs_of(strengths, truth), strengths, truth, bins)
-
-
-def _of_pairs(pairs: Pairs, strengths: Floats, truth: Sequence[Ranked], bins: int) -> ScoredRanks:
-    rows = len(truth)
+    pairs, rows = pairs_of(strengths, truth), len(truth)
 
     def summed(values: Any, where: Any = None) -> Floats:
         weights = np.asarray(values, dtype=np.float64) * (1.0 if where is None else where)
@@ -218,30 +239,86 @@ def _of_pairs(pairs: Pairs, strengths: Floats, truth: Sequence[Ranked], bins: in
     )
 
 
-def report(strengths: Floats, truth: Sequence[Ranked], *, bins: int, count: int, seed: int, clusters: Ints | None = None) -> dict[str, Any]:
-    """Everything an evaluation tells: METRICS with `intervals`, how many pairs there are, reliability, and what people think of length.
+@dataclass(frozen=True)
+class RankedAnswers:
+    """A model's strengths of responses that people put in order, of each row as many. lengths: characters of the responses, whose texts are
+    not kept. clusters: as of `Predicted`."""
 
-    longer_preferred_by_people: share of the pairs of different length of which people prefer the longer; None where there are none.
-    """
-    pairs = pairs_of(strengths, truth)
-    rows, decided = _of_pairs(pairs, strengths, truth, bins), pairs.decided
-    apart = decided & (pairs.longer != 0)
-    together = np.arange(len(truth)) if clusters is None else clusters
-    return {
-        "rows": len(truth),
-        "clusters": metrics.Together.of(len(truth), clusters).clusters,
-        "pairs": int(decided.sum()),
-        "ties": int((~decided).sum()),
-        "apart": int(apart.sum()),
-        "wrong_rows": int((rows.right < rows.decided).sum()),
-        "longer_preferred_by_people": float((pairs.order == pairs.longer)[apart].mean()) if apart.any() else None,
-        **metrics.summary(rows, count=count, seed=seed, clusters=clusters),
-        "reliability": calibration.reliability(pairs.confidence[decided], pairs.right[decided], bins, together[pairs.rows[decided]]),
-    }
+    ids: tuple[str, ...]
+    ranks: tuple[tuple[int, ...], ...]
+    lengths: tuple[tuple[int, ...], ...]
+    strengths: tuple[tuple[float, ...], ...]
+    clusters: Ints | None = field(default=None, compare=False)
+
+    @classmethod
+    def of(cls, ids: Sequence[str], strengths: Floats, truth: Sequence[Ranked], clusters: Ints | None = None) -> RankedAnswers:
+        """Of a model's strengths (N, M)."""
+        known = tuple(tuple(row[: len(each.ranks)].tolist()) for row, each in zip(strengths, truth, strict=True))
+        return cls(tuple(ids), tuple(each.ranks for each in truth), tuple(each.lengths for each in truth), known, clusters)
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """There are none."""
+        return ()
+
+    @property
+    def truth(self) -> tuple[Ranked, ...]:
+        """The rows as they are scored, without texts."""
+        return tuple(map(Ranked, self.ranks, self.lengths))
+
+    @property
+    def matrix(self) -> Floats:
+        """Strengths (N, M), NaN where a row has fewer."""
+        return padded(self.strengths, np.nan)
+
+    @property
+    def scored(self) -> ScoredRanks:
+        """Ready to be counted."""
+        return score(self.matrix, self.truth)
+
+    @property
+    def surest_error(self) -> Floats:
+        """How sure the model is of the worst pair that it has the wrong way round (N,), a half to 1; 0 where it has none."""
+        pairs = pairs_of(self.matrix, self.truth)
+        wrong = pairs.decided & (pairs.right < 1)
+        found = np.zeros(len(self))
+        np.maximum.at(found, pairs.rows[wrong], pairs.confidence[wrong])
+        return found
 
 
-def paired(
-    one: ScoredRanks, two: ScoredRanks, *, count: int = metrics.RESAMPLES, seed: int = 1, clusters: Ints | None = None, swaps: int = 0
-) -> dict[str, dict[str, Any]]:
-    """How much better `two` orders the same rows than `one`, by each of COMPARED; as metrics.paired."""
-    return metrics.paired_rows(one, two, COMPARED, labels=None, count=count, seed=seed, clusters=clusters, swaps=swaps)
+class Ranking(Measures[RankedAnswers]):
+    """By pairs of responses."""
+
+    metrics, baselines, per_row = METRICS, BASELINES, ("ids", "ranks", "lengths", "strengths", "clusters")
+
+    def score(self, rows: RankedAnswers, bins: int = 15) -> ScoredRanks:
+        """As the function of this name."""
+        return score(rows.matrix, rows.truth, bins)
+
+    def truths(self, rows: RankedAnswers, labels: tuple[str, ...]) -> tuple[Hashable, ...]:
+        """The order of the responses."""
+        return rows.ranks
+
+    def parts(self, rows: RankedAnswers, scored: ScoredRanks, bins: int) -> dict[str, Any]:
+        """How many pairs there are, wrong_rows, reliability, and what people think of length.
+
+        longer_preferred_by_people: share of the pairs of different length of which people prefer the longer; None where there are none.
+        """
+        pairs = pairs_of(rows.matrix, rows.truth)
+        decided = pairs.decided
+        apart = decided & (pairs.longer != 0)
+        together = np.arange(len(rows)) if rows.clusters is None else rows.clusters
+        return {
+            "pairs": int(decided.sum()),
+            "ties": int((~decided).sum()),
+            "apart": int(apart.sum()),
+            "wrong_rows": int((scored.right < scored.decided).sum()),
+            "longer_preferred_by_people": float((pairs.order == pairs.longer)[apart].mean()) if apart.any() else None,
+            "reliability": calibration.reliability(pairs.confidence[decided], pairs.right[decided], bins, together[pairs.rows[decided]]),
+        }
+
+
+ENTRY = Ranking("ranking")

@@ -6,8 +6,8 @@ Means over labels go over all of them, as scikit-learn does for indicator matric
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -16,14 +16,38 @@ from numpy.typing import NDArray
 from lifecycle.statistics import calibration, metrics
 from lifecycle.statistics.calibration import Binned
 from lifecycle.statistics.metrics import ByClass, Floats, Ints
+from lifecycle.task_types.measures import BRIER, CALIBRATION, LOG_LOSS, OF_LABELS, Measures, Metric, Metrics
 
 Bools = NDArray[np.bool_]
 
-METRICS = (
-    *("macro_f1", "micro_f1", "weighted_f1", "macro_precision", "macro_recall", "subset_accuracy", "hamming_loss", "lrap"),
-    *("log_loss", "brier", "ece"),
+MACRO_F1 = Metric("macro_f1", "Macro-F1")
+METRICS = Metrics(
+    known=(
+        MACRO_F1,
+        Metric("micro_f1", "Micro-F1"),
+        Metric("subset_accuracy", "Subset accuracy"),
+        Metric("hamming_loss", "Hamming loss"),
+        Metric("lrap", "Label ranking average precision"),
+        Metric("macro_ap", "Average precision, mean of classes"),
+        *(*OF_LABELS, LOG_LOSS, BRIER, *CALIBRATION),
+    ),
+    leading=MACRO_F1,
+    trained=MACRO_F1,
+    listed=MACRO_F1,
+    strip=("macro_f1", "micro_f1", "subset_accuracy", "ece"),
+    beside=("subset_accuracy", "macro_f1", "micro_f1"),
+    compared=("macro_f1", "micro_f1", "subset_accuracy", "hamming_loss", "log_loss"),
+    watched=("macro_f1", "micro_f1", "subset_accuracy", "ece"),
+    drawn=("macro_f1", "subset_accuracy", "micro_f1", "ece"),
+    registered=(
+        *("subset_accuracy", "macro_f1", "micro_f1", "hamming_loss", "lrap", "weighted_f1", "log_loss", "brier", "ece", "ece_debiased"),
+    ),
 )
-COMPARED = ("macro_f1", "micro_f1", "subset_accuracy", "hamming_loss", "log_loss")
+BASELINES = {
+    "majority": "Most frequent classes together",
+    "tfidf_logreg": "TF-IDF + logistic regression",
+    "frozen_base_logreg": "Frozen pretrained base + logistic regression",
+}
 
 
 @dataclass(frozen=True)
@@ -50,7 +74,7 @@ class ScoredSets:
         return same
 
     def aggregate(self, weights: Floats) -> dict[str, Floats]:
-        """METRICS of each weighting of the rows. weights: (B, N), how often each row counts. Returns (B,) arrays."""
+        """Every score of each weighting of the rows. weights: (B, N), how often each row counts. Returns (B,) arrays."""
         total, labels = weights.sum(axis=1), self.truth.shape[1]
         found = self.by_class(weights)
         gap = np.abs(weights @ (self.held - self.sums))
@@ -75,6 +99,14 @@ class ScoredSets:
     def by_class(self, weights: Floats) -> ByClass:
         """Of each label under each weighting."""
         return ByClass(*(weights @ each for each in (self.truth & self.decided, self.truth, self.decided)))
+
+
+def truth_of(targets: Sequence[tuple[int, ...]], classes: int) -> Bools:
+    """(N, C), true where a row has the label. targets: the numbers of each row's labels."""
+    found = np.zeros((len(targets), classes), dtype=np.bool_)
+    for row, target in enumerate(targets):
+        found[row, list(target)] = True
+    return found
 
 
 def decide(probabilities: NDArray[Any], thresholds: Sequence[float]) -> Bools:
@@ -167,34 +199,58 @@ def confusion(rows: ScoredSets) -> Ints:
     return counts
 
 
-def report(
-    probabilities: NDArray[Any],
-    truth: NDArray[Any],
-    labels: Sequence[str],
-    thresholds: Sequence[float],
-    *,
-    bins: int = 15,
-    count: int = metrics.RESAMPLES,
-    seed: int = 1,
-    clusters: Ints | None = None,
-) -> dict[str, Any]:
-    """As metrics.report, of sets: with macro_ap over the labels that occur (no interval: each sample would be ranked anew), wrong_rows, and
-    the rows' mean number of labels, true and given."""
-    probabilities = np.asarray(probabilities, dtype=np.float64)
-    rows = score_sets(probabilities, truth, thresholds, bins)
-    classes = per_class(rows, probabilities, labels, thresholds)
-    ranked = [each["average_precision"] for each in classes if each["average_precision"] is not None]
-    flat, true = probabilities.ravel(), rows.truth.ravel()
-    texts = np.repeat(np.arange(len(rows)) if clusters is None else clusters, len(labels))
-    return {
-        "task": "multi_label",
-        "rows": len(rows),
-        "clusters": metrics.Together.of(len(rows), clusters).clusters,
-        **metrics.summary(rows, count=count, seed=seed, clusters=clusters),
-        "macro_ap": float(np.mean(ranked)) if ranked else None,
-        "wrong_rows": int((~rows.exact).sum()),
-        "labels_per_row": {"true": float(rows.truth.sum(axis=1).mean()), "given": float(rows.decided.sum(axis=1).mean())},
-        "per_class": classes,
-        "confusion": {"labels": list(labels), "counts": confusion(rows).tolist()},
-        "reliability": calibration.reliability(flat, true, bins, texts),
-    }
+@dataclass(frozen=True)
+class SetPredictions:
+    """A model's predictions of N rows. truth: whether a row has each label (N, C); probabilities: (N, C) in order of labels. thresholds:
+    from which on each label is given. clusters: as of `Predicted`."""
+
+    labels: tuple[str, ...]
+    ids: tuple[str, ...]
+    truth: Bools
+    probabilities: Floats
+    thresholds: tuple[float, ...]
+    clusters: Ints | None = None
+
+    @property
+    def decided(self) -> Bools:
+        """The labels that are given (N, C)."""
+        return decide(self.probabilities, self.thresholds)
+
+
+class MultiLabel(Measures[SetPredictions]):
+    """By the labels that reach their thresholds."""
+
+    metrics, baselines, per_row = METRICS, BASELINES, ("ids", "truth", "probabilities", "clusters")
+
+    def score(self, rows: SetPredictions, bins: int = 15) -> ScoredSets:
+        """As `score_sets`."""
+        return score_sets(rows.probabilities, rows.truth, rows.thresholds, bins)
+
+    def truths(self, rows: SetPredictions, labels: tuple[str, ...]) -> list[Hashable]:
+        """Which labels a row has."""
+        return [row.tobytes() for row in rows.truth[:, [rows.labels.index(label) for label in labels]]]
+
+    def under(self, rows: SetPredictions, labels: tuple[str, ...]) -> SetPredictions:
+        """With another order of the columns."""
+        order = [rows.labels.index(label) for label in labels]
+        thresholds = tuple(rows.thresholds[at] for at in order)
+        truth = np.ascontiguousarray(rows.truth[:, order])
+        return replace(rows, labels=labels, truth=truth, probabilities=rows.probabilities[:, order], thresholds=thresholds)
+
+    def parts(self, rows: SetPredictions, scored: ScoredSets, bins: int) -> dict[str, Any]:
+        """With macro_ap over the labels that occur (no interval: each sample would be ranked anew), and the rows' mean number of labels,
+        true and given."""
+        classes = per_class(scored, rows.probabilities, rows.labels, rows.thresholds)
+        ranked = [each["average_precision"] for each in classes if each["average_precision"] is not None]
+        texts = np.repeat(np.arange(len(scored)) if rows.clusters is None else rows.clusters, len(rows.labels))
+        return {
+            "macro_ap": float(np.mean(ranked)) if ranked else None,
+            "wrong_rows": int((~scored.exact).sum()),
+            "labels_per_row": {"true": float(scored.truth.sum(axis=1).mean()), "given": float(scored.decided.sum(axis=1).mean())},
+            "per_class": classes,
+            "confusion": {"labels": list(rows.labels), "counts": confusion(scored).tolist()},
+            "reliability": calibration.reliability(rows.probabilities.ravel(), scored.truth.ravel(), bins, texts),
+        }
+
+
+ENTRY = MultiLabel("multi_label")

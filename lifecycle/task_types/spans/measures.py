@@ -6,23 +6,46 @@ are over resampled texts. Confidence is that of a span that was found, and it is
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Hashable, Sequence
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lifecycle.engine.tagging import Found, Marked, Span, Tokens, find, tag, unreachable
 from lifecycle.statistics import calibration, metrics
 from lifecycle.statistics.calibration import Binned
 from lifecycle.statistics.metrics import ByClass, Floats, Ints
+from lifecycle.task_types.measures import CALIBRATION, LOG_LOSS, OF_LABELS, Measures, Metric, Metrics
+from lifecycle.task_types.spans.tagging import Found, Marked, Span, Tokens, find, tag, unreachable
 
-METRICS = (
-    *("micro_f1", "micro_precision", "micro_recall", "macro_f1", "macro_precision", "macro_recall", "weighted_f1", "exact_texts"),
-    *("log_loss", "ece"),
+MICRO_F1 = Metric("micro_f1", "Micro-F1", words="micro-F1 of spans")
+METRICS = Metrics(
+    known=(
+        Metric("macro_f1", "Macro-F1", words="macro-F1 of spans"),
+        MICRO_F1,
+        Metric("micro_precision", "Micro precision"),
+        Metric("micro_recall", "Micro recall"),
+        Metric("exact_texts", "Texts with every span right"),
+        *(*OF_LABELS, LOG_LOSS, *CALIBRATION),
+    ),
+    leading=MICRO_F1,
+    trained=MICRO_F1,
+    listed=MICRO_F1,
+    strip=("micro_f1", "macro_f1", "micro_precision", "micro_recall"),
+    beside=("micro_f1", "macro_f1"),
+    compared=("micro_f1", "micro_precision", "micro_recall", "macro_f1", "exact_texts", "log_loss"),
+    watched=("micro_f1", "micro_precision", "micro_recall", "macro_f1", "exact_texts", "ece"),
+    drawn=("micro_f1", "macro_f1", "ece"),
+    registered=(
+        *("macro_f1", "micro_f1", "micro_precision", "micro_recall", "exact_texts", "weighted_f1", "log_loss", "ece", "ece_debiased"),
+    ),
 )
-COMPARED = ("micro_f1", "micro_precision", "micro_recall", "macro_f1", "exact_texts", "log_loss")
+BASELINES = {
+    "majority": "Nothing marked",
+    "dictionary": "Dictionary of the training spans",
+    "frozen_base_logreg": "Frozen pretrained base + logistic regression of each token",
+}
 KINDS = ("exact", "boundary", "class", "both", "missed", "invented")
 
 
@@ -99,7 +122,7 @@ class ScoredSpans:
         return same
 
     def aggregate(self, weights: Floats) -> dict[str, Floats]:
-        """METRICS of each weighting of the texts. weights: (B, N), how often each text counts. Returns (B,) arrays."""
+        """Every score of each weighting of the texts. weights: (B, N), how often each text counts. Returns (B,) arrays."""
         found = self.by_class(weights)
         shown = found.occurs.sum(axis=1).astype(np.float64)
         every, all_held, all_called = (each.sum(axis=1) for each in found)
@@ -214,60 +237,78 @@ def lost(probabilities: Tokens, truth: Sequence[Marked]) -> Lost:
     return Lost(sum(beyond), sum(each > 0 for each in beyond), sum(inexact), sum(each.overlapping for each in truth))
 
 
-def report(
-    probabilities: Tokens,
-    truth: Sequence[Marked],
-    labels: Sequence[str],
-    *,
-    bins: int = 15,
-    count: int = metrics.RESAMPLES,
-    seed: int = 1,
-    clusters: Ints | None = None,
-) -> dict[str, Any]:
-    """As `report_found`, of what a model gives to the tokens."""
-    found, true = find(probabilities), [each.spans for each in truth]
-    losses = token_losses(probabilities, truth)
-    return report_found(found, true, *losses, labels, lost(probabilities, truth), bins=bins, count=count, seed=seed, clusters=clusters)
+@dataclass(frozen=True)
+class SpanPredictions:
+    """A model's spans in N texts. truth, found: of each text. loss, tokens: (N,), the tokens' losses added up in nats, and how many.
+    clusters: as of `Predicted`. lost: what could not be found, which a file does not hold."""
+
+    labels: tuple[str, ...]
+    ids: tuple[str, ...]
+    truth: tuple[tuple[Span, ...], ...]
+    found: tuple[tuple[Found, ...], ...]
+    loss: Floats
+    tokens: Floats
+    clusters: Ints | None = None
+    lost: Lost = Lost()
+
+    @classmethod
+    def of(
+        cls, labels: tuple[str, ...], ids: Sequence[str], probabilities: Tokens, truth: Sequence[Marked], clusters: Ints | None = None
+    ) -> SpanPredictions:
+        """Of what a model gives to the tokens."""
+        found, true = tuple(map(tuple, find(probabilities))), tuple(each.spans for each in truth)
+        return cls(labels, tuple(ids), true, found, *token_losses(probabilities, truth), clusters, lost(probabilities, truth))
 
 
-def report_found(
-    found: Sequence[Sequence[Found]],
-    truth: Sequence[Sequence[Span]],
-    loss: Floats,
-    tokens: Floats,
-    labels: Sequence[str],
-    not_found: Lost,
-    *,
-    bins: int = 15,
-    count: int = metrics.RESAMPLES,
-    seed: int = 1,
-    clusters: Ints | None = None,
-) -> dict[str, Any]:
-    """Everything an evaluation shows of one model: point values, intervals {name: {low, high}}, per_class, confusion, kinds of matches,
-    reliability of found spans, and `lost`."""
-    rows = score_spans(found, truth, loss, tokens, len(labels), bins)
-    together = [matches(true, some) for true, some in zip(truth, found, strict=True)]
-    every = [match for some in together for match in some]
-    sure, right = _certainty(every)
-    texts = np.repeat(
-        np.arange(len(rows)) if clusters is None else clusters, [sum(each.found is not None for each in some) for some in together]
-    )
-    return {
-        "task": "spans",
-        "rows": len(rows),
-        "clusters": metrics.Together.of(len(rows), clusters).clusters,
-        "spans": {"true": int(rows.held.sum()), "found": int(rows.called.sum())},
-        **metrics.summary(rows, count=count, seed=seed, clusters=clusters),
-        "wrong_rows": int((~rows.exact).sum()),
-        "lost": asdict(not_found),
-        "kinds": {kind: sum(each.kind == kind for each in every) for kind in KINDS},
-        "per_class": per_class(rows, every, labels),
-        "confusion": {"labels": list(labels), "counts": confusion(every, len(labels)).tolist()},
-        "reliability": calibration.reliability(sure, right, bins, texts),
-    }
+class Spans(Measures[SpanPredictions]):
+    """By place and label."""
+
+    metrics, baselines, reference = METRICS, BASELINES, ("dictionary", "a dictionary")
+    per_row = ("ids", "truth", "found", "loss", "tokens", "clusters")
+
+    def score(self, rows: SpanPredictions, bins: int = 15) -> ScoredSpans:
+        """As `score_spans`."""
+        return score_spans(rows.found, rows.truth, rows.loss, rows.tokens, len(rows.labels), bins)
+
+    def truths(self, rows: SpanPredictions, labels: tuple[str, ...]) -> list[Hashable]:
+        """The spans of a text, in any order."""
+        number = [labels.index(label) for label in rows.labels]
+        return [frozenset((start, end, number[label]) for start, end, label in some) for some in rows.truth]
+
+    def under(self, rows: SpanPredictions, labels: tuple[str, ...]) -> SpanPredictions:
+        """With other numbers of the labels."""
+        number = [labels.index(label) for label in rows.labels]
+        truth = tuple(tuple((start, end, number[label]) for start, end, label in some) for some in rows.truth)
+        found = tuple(tuple(replace(each, label=number[each.label]) for each in some) for some in rows.found)
+        return replace(rows, labels=labels, truth=truth, found=found)
+
+    def compared(self, one: Any, two: Any) -> list[str]:
+        """Without the loss of a token where the two read other tokens: it says nothing of them."""
+        alike = np.array_equal(one.tokens, two.tokens)
+        return [name for name in self.metrics.compared if alike or name != "log_loss"]
+
+    def parts(self, rows: SpanPredictions, scored: ScoredSpans, bins: int) -> dict[str, Any]:
+        """How many spans there are, per_class, confusion, kinds of matches, reliability of found spans, and `lost`."""
+        together = [matches(true, some) for true, some in zip(rows.truth, rows.found, strict=True)]
+        every = [match for some in together for match in some]
+        sure, right = _certainty(every)
+        clusters = np.arange(len(scored)) if rows.clusters is None else rows.clusters
+        texts = np.repeat(clusters, [sum(each.found is not None for each in some) for some in together])
+        return {
+            "spans": {"true": int(scored.held.sum()), "found": int(scored.called.sum())},
+            "wrong_rows": int((~scored.exact).sum()),
+            "lost": asdict(rows.lost),
+            "kinds": {kind: sum(each.kind == kind for each in every) for kind in KINDS},
+            "per_class": per_class(scored, every, rows.labels),
+            "confusion": {"labels": list(rows.labels), "counts": confusion(every, len(rows.labels)).tolist()},
+            "reliability": calibration.reliability(sure, right, bins, texts),
+        }
 
 
 def _certainty(every: Sequence[Match]) -> tuple[Floats, Floats]:
     """Confidence of each span that was found, and 1.0 where it is right."""
     some = [(each.found.confidence, each.kind == "exact") for each in every if each.found]
     return np.array([sure for sure, _ in some], dtype=np.float64), np.array([right for _, right in some], dtype=np.float64)
+
+
+ENTRY = Spans("spans")

@@ -9,30 +9,23 @@ frozen_base_logreg  the same on the untuned base's vector of the prompt with eac
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import partial
 from itertools import pairwise
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from scipy import sparse
-from sklearn.feature_extraction.text import TfidfVectorizer
-from sklearn.linear_model import LogisticRegression
 
-from lifecycle.engine import ranking
-from lifecycle.engine.baseline_scores import Measured, measure
-from lifecycle.engine.data import Rows
-from lifecycle.engine.embedding import Embedder
-from lifecycle.engine.ranking import Ranked
-from lifecycle.engine.recipes import RECIPES
 from lifecycle.statistics.metrics import Floats
+from lifecycle.task_types import baselines
+from lifecycle.task_types.baselines import OF_VECTORS, OF_WORDS, Answer
+from lifecycle.task_types.ranking import measures as ranking
+from lifecycle.task_types.ranking.measures import Ranked, ScoredRanks
+from lifecycle.task_types.rows import Rows, Vectors
 
-ITERATIONS = 100
-TOLERANCE = 1e-3
 PAIRS = 20_000  # training pairs that a regression learns from, drawn by the seed: more take minutes
 SURE = 10.0  # the difference of strengths where a rule has no doubt
 
-Answer = Callable[[Rows], Floats]  # strengths (N, M) of the responses
+Strengths = Callable[[Rows], Floats]  # (N, M) of the responses
 
 
 def by_place(test: Rows) -> Floats:
@@ -76,7 +69,7 @@ def regression(known: Any, train: Rows, seed: int, *, strength: float) -> Callab
     better, worse = differences(train.targets, seed)
     apart = known[better] - known[worse]
     both = sparse.vstack([apart, -apart]) if sparse.issparse(apart) else np.concatenate([apart, -apart])
-    model = LogisticRegression(C=strength, fit_intercept=False, max_iter=ITERATIONS, tol=TOLERANCE, random_state=seed)
+    model = baselines.regression(seed, strength, intercept=False)
     model.fit(both, np.repeat([1, 0], len(better)))
 
     def strengths(asked: Any, rows: Rows) -> Floats:
@@ -87,10 +80,10 @@ def regression(known: Any, train: Rows, seed: int, *, strength: float) -> Callab
     return strengths
 
 
-def words(train: Rows, seed: int) -> Answer:
-    """Strengths (N, M) by the words of a response."""
-    vectors = TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True, max_features=20_000, token_pattern=r"(?u)\S+")  # noqa: S106
-    strengths = regression(vectors.fit_transform(_responses(train)), train, seed, strength=10.0)
+def words(train: Rows, seed: int) -> Strengths:
+    """By the words of a response."""
+    vectors = baselines.tfidf()
+    strengths = regression(vectors.fit_transform(_responses(train)), train, seed, strength=OF_WORDS)
     return lambda rows: strengths(vectors.transform(_responses(rows)), rows)
 
 
@@ -98,26 +91,24 @@ def _responses(rows: Rows) -> list[str]:
     return [text for each in rows.targets for text in each.responses]
 
 
-def frozen_base(train: Rows, task: str, seed: int, *, base: Path, pooling: str, max_tokens: int) -> Answer:
-    """Strengths (N, M) by the untuned base's vectors."""
-    embedder, recipe = Embedder(base, pooling, max_tokens), RECIPES[task]
-    strengths = regression(embedder.embed_pairs(recipe.ask(train)), train, seed, strength=30.0)
-    return lambda rows: strengths(embedder.embed_pairs(recipe.ask(rows)), rows)
+def frozen_base(train: Rows, seed: int, vectors: Vectors) -> Strengths:
+    """By the untuned base's vectors."""
+    strengths = regression(vectors(train), train, seed, strength=OF_VECTORS)
+    return lambda rows: strengths(vectors(rows), rows)
 
 
-def learn(
-    train: Rows, *, task: str, base: Path | None, pooling: str, max_tokens: int, count: int, seed: int
-) -> dict[str, Callable[[Rows], Measured]]:
-    """Each baseline by name: what it reaches on some rows. The base's is left out where no base is given, and
-    so are both regressions where the training rows prefer no response."""
-    answers: dict[str, Answer] = {"first": by_place, "longer": by_length}
+def learn(train: Rows, classes: int, seed: int, vectors: Vectors | None) -> dict[str, Answer]:
+    """Each baseline by name; without both regressions where the training rows prefer no response. vectors: (S, H) of the prompt with each
+    response, those of all rows one behind the other."""
+    found: dict[str, Strengths] = {"first": by_place, "longer": by_length}
     teaches = any(len(set(each.ranks)) > 1 for each in train.targets)
     if teaches:
-        answers["tfidf_logreg"] = words(train, seed)
-    if teaches and base is not None:
-        answers["frozen_base_logreg"] = frozen_base(train, task, seed, base=base, pooling=pooling, max_tokens=max_tokens)
-    return {name: partial(_scores, answer, task, count, seed) for name, answer in answers.items()}
+        found["tfidf_logreg"] = words(train, seed)
+    if teaches and vectors is not None:
+        found["frozen_base_logreg"] = frozen_base(train, seed, vectors)
+    return {name: scored_by(strengths) for name, strengths in found.items()}
 
 
-def _scores(answer: Answer, task: str, count: int, seed: int, test: Rows) -> Measured:
-    return measure(ranking.score(answer(test), test.targets), test, RECIPES[task].shown, task=task, count=count, seed=seed)
+def scored_by(strengths: Strengths) -> Callable[[Rows], ScoredRanks]:
+    """By pairs."""
+    return lambda rows: ranking.score(strengths(rows), rows.targets)

@@ -12,24 +12,51 @@ answer_words, empty_answers, length_ratio            words of an answer on the a
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lifecycle.engine import words
-from lifecycle.engine.leading import IN_REPORTS
-from lifecycle.statistics import metrics
-from lifecycle.statistics.metrics import ByClass, Floats, Ints
+from lifecycle.statistics import metrics, words
+from lifecycle.statistics.metrics import ByClass, Countable, Floats, Ints
+from lifecycle.task_types.free_text import verbatim
+from lifecycle.task_types.measures import Measures, Metric, Metrics, chosen
 
-METRICS = (
-    *("loss", "perplexity", "exact_match", "token_f1", "rouge_1", "rouge_2", "rouge_l", "chrf", "bleu", "groundedness"),
-    *("answer_words", "empty_answers", "length_ratio"),
+ROUGE_L = Metric("rouge_l", "ROUGE-L", meaning="longest common run of words with gaps, F1")
+PERPLEXITY = Metric("perplexity", "Perplexity", meaning="of the references, over all their tokens", digits=2)
+METRICS = Metrics(
+    known=(
+        ROUGE_L,
+        Metric("rouge_1", "ROUGE-1"),
+        Metric("rouge_2", "ROUGE-2"),
+        Metric("token_f1", "Token F1", meaning="words in common, F1, without case, punctuation and articles"),
+        Metric("exact_match", "Exact match", meaning="the same once normalised like that"),
+        Metric("chrf", "chrF", meaning="runs of up to 6 characters, of the whole split, 0 to 100", digits=1),
+        Metric("bleu", "BLEU", meaning="runs of up to 4 words, of the whole split, 0 to 100", digits=1),
+        Metric("groundedness", "Groundedness", meaning="share of an answer's content words that stand in its context"),
+        PERPLEXITY,
+        Metric("loss", "Loss of a token", meaning="nats"),
+        Metric("answer_words", "Words of an answer", digits=1),
+        Metric("length_ratio", "Length, to references", digits=2),
+        Metric("empty_answers", "Empty answers"),
+    ),
+    leading=ROUGE_L,  # of answers that were written, which training does not do
+    trained=Metric("validation_loss", "Validation loss"),
+    listed=PERPLEXITY,  # e to the loss, so it orders runs alike
+    strip=("rouge_l", "token_f1", "exact_match", "groundedness", "perplexity"),
+    beside=("rouge_l", "token_f1", "exact_match", "chrf", "bleu", "groundedness", "perplexity"),
+    compared=("rouge_l", "token_f1", "exact_match", "chrf", "bleu", "groundedness", "perplexity", "empty_answers"),
+    watched=("perplexity",),
+    drawn=("perplexity",),
+    registered=("rouge_l", "token_f1", "exact_match", "chrf", "bleu", "groundedness", "perplexity"),
 )
-COMPARED = ("rouge_l", "token_f1", "exact_match", "chrf", "bleu", "groundedness", "perplexity", "empty_answers")
-KEY = IN_REPORTS["free_text"].name  # what a fine-tune and its baselines are held against each other by
+BASELINES = {
+    "prompted_base": "Base before fine-tuning, same prompt",
+    "nearest": "Answer to the nearest training prompt",
+    "frequent": "Most frequent training answer",
+}
 CHRF_ORDERS = 6  # of characters, sacrebleu's default
 BETA = 2  # chrF2: recall counts twice
 
@@ -57,8 +84,12 @@ class ScoredTexts:
     def __len__(self) -> int:
         return len(self.exact)
 
+    def some(self, order: Sequence[int]) -> ScoredTexts:
+        """These rows alone, in this order."""
+        return ScoredTexts(**{each.name: chosen(getattr(self, each.name), order) for each in fields(ScoredTexts)})
+
     def aggregate(self, weights: Floats) -> dict[str, Floats]:
-        """METRICS of each weighting of the rows. weights: (B, N), how often each row counts. Returns (B,) arrays, NaN where not known."""
+        """Every score of each weighting of the rows. weights: (B, N), how often each counts. Returns (B,) arrays, NaN where not known."""
         total, known = weights.sum(axis=1), ~np.isnan(self.grounded)
         with np.errstate(over="ignore"):
             loss = weights @ self.nats / (weights @ self.tokens)
@@ -151,7 +182,60 @@ def _statistics(metric: Any, answers: Sequence[str], references: Sequence[str]) 
 def paired(
     one: ScoredTexts, two: ScoredTexts, *, count: int = metrics.RESAMPLES, seed: int = 1, clusters: Ints | None = None, swaps: int = 0
 ) -> dict[str, dict[str, Any]]:
-    """How much better `two` is than `one` on the same rows, by each of COMPARED that both know; as metrics.paired."""
-    known = [metrics.point_estimates(each) for each in (one, two)]
-    names = [name for name in COMPARED if not any(np.isnan(each[name]) for each in known)]
-    return metrics.paired_rows(one, two, names, labels=None, count=count, seed=seed, clusters=clusters, swaps=swaps)
+    """How much better `two` is than `one` on the same rows, by each of METRICS.compared that both know; as metrics.paired_rows."""
+    return metrics.paired_rows(one, two, ENTRY.compared(one, two), labels=None, count=count, seed=seed, clusters=clusters, swaps=swaps)
+
+
+@dataclass(frozen=True)
+class TextAnswers:
+    """A model's answers. targets: digest of what each is measured against. base_answers: of the model before it was tuned; None where that
+    was not asked. copied: the longest run of words that an answer shares with a training completion. cut: whether an answer reached its
+    longest length without an end; None where a file was written before that was kept. clusters: as of `Predicted`."""
+
+    ids: tuple[str, ...]
+    targets: tuple[str, ...]
+    answers: tuple[str, ...]
+    scored: ScoredTexts
+    copied: tuple[verbatim.Run, ...]
+    base_answers: tuple[str, ...] | None = None
+    cut: tuple[bool, ...] | None = None
+    clusters: Ints | None = None
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """There are none."""
+        return ()
+
+
+class FreeText(Measures[TextAnswers]):
+    """By the words that answers share with references."""
+
+    metrics, baselines = METRICS, BASELINES
+    per_row = ("ids", "targets", "answers", "copied", "base_answers", "cut", "clusters")
+
+    def score(self, rows: TextAnswers, bins: int = 15) -> ScoredTexts:
+        """As they were scored."""
+        return rows.scored
+
+    def some(self, rows: TextAnswers, order: Sequence[int]) -> TextAnswers:
+        """With what was counted of them."""
+        return replace(super().some(rows, order), scored=rows.scored.some(order))
+
+    def truths(self, rows: TextAnswers, labels: tuple[str, ...]) -> tuple[Hashable, ...]:
+        """What an answer is measured against."""
+        return rows.targets
+
+    def compared(self, one: Countable, two: Countable) -> list[str]:
+        """Without what one of them does not know, such as the loss of a model that gives no probabilities."""
+        known = [metrics.point_estimates(each) for each in (one, two)]
+        return [name for name in self.metrics.compared if not any(np.isnan(each[name]) for each in known)]
+
+    def parts(self, rows: TextAnswers, scored: ScoredTexts, bins: int) -> dict[str, Any]:
+        """None: what is told of texts beside their metrics is read from the dataset, too."""
+        return {}
+
+
+ENTRY = FreeText("free_text")
