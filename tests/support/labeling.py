@@ -21,7 +21,7 @@ from datasets_app.labeling.actions import answers as answering
 from datasets_app.labeling.actions.settling import settle
 from datasets_app.labeling.models import Annotation, Decision, Label, LabelSchema, Queue, Slot
 from datasets_app.labeling.rules import LabelSpec
-from lifecycle.task_types.values import rename
+from lifecycle.task_types.values import rename, stored
 from registry.access.actions import grant
 from registry.access.models import Project, User
 from registry.access.policy import can
@@ -146,7 +146,7 @@ def said_at_once(queue: Queue, said: Sequence[Said]) -> bool:
     for user, item, value in said:
         item.dataset = queue.dataset
         read = answering.read_value(queue, item, value, labels)
-        row = Annotation(queue=queue, item=item, user=user, **queries.stored(read, labels), seconds=0, client_key=uuid4())
+        row = Annotation(queue=queue, item=item, user=user, **stored(read, labels), seconds=0, client_key=uuid4())
         target = answering.slot_for(slots[item.pk], user)
         filled.append((row, target))
         if target:

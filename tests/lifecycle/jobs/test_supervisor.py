@@ -169,7 +169,7 @@ def test_prepare_runs_the_migrations_that_are_missing(settings, tmp_path, monkey
     call_command("prepare")
 
     assert ran == [1]
-    assert "The tables are up to date." in capsys.readouterr().out
+    assert "Database tables are up to date." in capsys.readouterr().out
 
 
 def test_prepare_collects_what_pages_need_and_not_what_notebooks_do(settings, tmp_path):

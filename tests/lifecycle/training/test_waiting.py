@@ -85,7 +85,7 @@ def test_the_page_of_a_waiting_run_tells_its_place_and_moves_it(snapshot, base, 
     stale = client.post(f"/runs/{run.uuid}/priority/", {"priority": "later", "seen": "normal"})
     after = client.get(f"/runs/{run.uuid}/live/", **HTMX).content.decode()
 
-    assert "2nd in line" in page
+    assert "2nd in queue" in page
     assert "Raise priority" in page
     assert (moved.status_code, stale.status_code) == (302, 409)
     assert "1st in queue, urgent" in after
@@ -118,7 +118,7 @@ def test_the_list_tells_places_with_as_many_statements_for_many_runs_as_for_one(
 
     assert len(many) == len(one)
     assert "1st in queue" in page
-    assert "5th in line, later" in page
+    assert "5th in queue, later" in page
 
 
 def test_the_form_takes_a_priority_and_says_normal_where_nothing_is_said(snapshot, base, mia, client_for):

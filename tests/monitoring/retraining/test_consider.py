@@ -92,7 +92,7 @@ def test_each_reason_has_its_figure_and_its_evidence():
     assert (drift.fact, drift.value, drift.evidence) == ("Drift of predicted label for 4 days", "PSI 0.310, limit PSI 0.100", "/drift/1/")
     assert accuracy.fact == "Less accurate than the evaluation's 95.0\u00a0% of 1,000 rows, by feedback"
     assert accuracy.value == (
-        "60.0\u00a0% of 600, taken as independent: at least 14.7 points below, also if all without feedback are correct"
+        "60.0\u00a0% of 600, treated as independent: at least 14.7 points below, also if all without feedback are correct"
     )
     assert accuracy.evidence == "/p/"
 

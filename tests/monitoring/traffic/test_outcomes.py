@@ -147,7 +147,7 @@ def test_predictions_are_linked_and_foreign_ones_refused(kpi, answered, live_end
     assert linked.prediction == made
     assert len(linked.subject) == 64
     assert "customer" not in linked.subject
-    with pytest.raises(Refused, match="does not exist"):
+    with pytest.raises(Refused, match="doesn't exist"):
         record(kpi, mia, case(prediction=uuid.uuid4()))
     with pytest.raises(Refused, match="held out"):
         record(kpi, mia, case("holdout", prediction=made.uuid))
