@@ -155,7 +155,7 @@ def test_two_people_approve_with_their_passwords(desk: Desk, story: Story):
         form.get_by_label("I have read").check()
         form.get_by_label("Your password again").fill(PASSWORD)
         page.get_by_role("button", name="Approve 1.1.0").click()
-        expect(page.get_by_text("Approved. Approval alone changes no traffic").first).to_be_visible()
+        expect(page.get_by_text("Approved. Approval alone doesn't change traffic").first).to_be_visible()
 
     assert story["mia"].api("GET", f"promotions/{request['uuid']}/")["status"] == "approved"
 

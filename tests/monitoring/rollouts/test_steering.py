@@ -316,7 +316,7 @@ def test_a_changed_card_holds_instead_of_trying_for_ever(rollout, street, mia, f
     street.tick(3)
 
     assert (fresh(rollout).state, fresh(rollout).share, fresh(rollout).going_to) == ("holding", 500, None)
-    assert "Changed since the gates were checked: the model card" in fresh(rollout).reason
+    assert "Changed since the last gate check: the model card" in fresh(rollout).reason
 
 
 def test_the_rollout_of_a_version_that_goes_into_quarantine_ends(rollout, street, omar, fresh):
@@ -330,6 +330,6 @@ def test_the_rollout_of_a_version_that_goes_into_quarantine_ends(rollout, street
 
 
 def test_one_rollout_at_a_time(rollout, next_approval, street, mia):
-    with pytest.raises(Conflict, match="one canary at a time"):
+    with pytest.raises(Conflict, match="only one can run at a time"):
         street.start(next_approval, mia)
     assert Rollout.objects.count() == 1

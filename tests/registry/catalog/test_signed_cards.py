@@ -220,4 +220,4 @@ def test_a_card_that_is_altered_after_the_check_changes_what_was_approved(versio
     assert promotions.review_open() == 1
 
     asked.refresh_from_db()
-    assert (asked.status, asked.reason) == ("voided", "Changed since the gates were checked: the model card.")
+    assert (asked.status, asked.reason) == ("voided", "Changed since the last gate check: the model card.")

@@ -137,7 +137,7 @@ def test_a_changed_card_holds_the_canary_and_lets_it_shrink(canary, live_endpoin
     card = catalog_queries.newest_card(version)
     catalog.edit_card(version=version, stated={"purpose": "Other."}, seen=card.digest, actor=mia)
 
-    with pytest.raises(Conflict, match="Changed since the gates were checked: the model card"):
+    with pytest.raises(Conflict, match="Changed since the last gate check: the model card"):
         actions.set_share(deployment_id=canary.uuid, share=2500, actor=None)
     assert running(live_endpoint) == [("stable", "1.1.0", 10_000), ("canary", "1.2.0", 500)]
     assert actions.set_share(deployment_id=canary.uuid, share=100, actor=None).share == 100

@@ -90,7 +90,7 @@ def test_without_an_earlier_version_nothing_answers_until_another_is_deployed(li
     ):
         assert words in client_for(omar).get(page).content.decode(), page
 
-    with pytest.raises(Conflict, match="the version that is live"):
+    with pytest.raises(Conflict, match="the live version"):
         actions.deploy(request_id=other.uuid, actor=omar)
     endpoints.deploy(project, live_endpoint, other.version)
     assert running(live_endpoint) == [("stable", "1.2.0")]

@@ -82,7 +82,7 @@ def test_what_cannot_be_compared_is_refused(project, live_endpoint, version, mia
     foreign = registry.make_version(project, mia, ravi)
     empty = registry.make_endpoint(live_endpoint.model, mia)
 
-    with pytest.raises(Refused, match="serves another model"):
+    with pytest.raises(Refused, match="serves a different model"):
         start(live_endpoint, foreign, omar)
     with pytest.raises(Refused, match="Nothing is live"):
         start(empty, version, omar)

@@ -88,7 +88,7 @@ def test_a_served_copy_that_holds_does_not_make_lost_files_valid(version, mia, p
     html = page().content.decode()
 
     assert (job.state, ModelVersion.objects.get(pk=version.pk).state) == ("failed", "active")
-    assert ("Verification refused" in html, job.error in html) == (True, True)
+    assert ("Verification failed" in html, job.error in html) == (True, True)
     assert [each["problem"] for each in api()] == [job.error, ""]
 
 
