@@ -171,7 +171,7 @@ def test_the_version_is_deployed_tried_and_rolled_back(desk: Desk, story: Story)
 
     text = story.corpus.history[0].text
     page.get_by_label("Text").fill(text)
-    page.get_by_role("button", name="Ask").click()
+    page.get_by_role("button", name="Predict").click()
     expect(page.locator("#try")).to_contain_text("1.1.0")
     look(page, "endpoint", full=True)
 

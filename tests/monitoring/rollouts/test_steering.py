@@ -5,6 +5,7 @@ from datetime import timedelta
 import pytest
 from django.core.exceptions import PermissionDenied
 from django.utils import timezone
+from django.utils.html import escape
 
 from lifecycle.refusals import Conflict, Refused
 from monitoring.alerts.models import Alert
@@ -208,7 +209,7 @@ def test_a_person_who_stops_the_canary_elsewhere_ends_the_rollout_in_their_name(
 def test_nobody_sets_the_share_or_stops_the_canary_by_hand_round_the_rule(rollout, street, lee, client_for, fresh, canary_of):
     page = client_for(lee)
     canary = canary_of(rollout)
-    said = "1.1.0 is steered by the rule of its rollout."
+    said = "1.1.0 is controlled by its rollout's rule."
 
     for do in (
         lambda: served.set_share(deployment_id=canary.uuid, share=1000, actor=lee, reason="A little more."),
@@ -219,14 +220,14 @@ def test_nobody_sets_the_share_or_stops_the_canary_by_hand_round_the_rule(rollou
             do()
         assert (refusal.value.message, refusal.value.next_step) == (
             said,
-            f"Widen it, pause it or abort it on /rollouts/{rollout.uuid}/ (over the API: /api/v1/rollouts/{rollout.uuid}/), "
+            f"Widen, pause, or abort it on /rollouts/{rollout.uuid}/ (API: /api/v1/rollouts/{rollout.uuid}/), "
             "or roll the endpoint back.",
         )  # fmt: skip
 
     assert street.running() == [("stable", "1.0.0", 10_000), ("canary", "1.1.0", 500)]
     assert fresh(rollout).moves == 0
     shown = page.get(f"/endpoints/{street.endpoint.uuid}/").content.decode()
-    assert said in shown
+    assert escape(said) in shown
     assert "stop_canary" not in shown
 
 
