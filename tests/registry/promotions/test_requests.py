@@ -76,7 +76,7 @@ def test_one_flipped_byte_fails_the_signature_gate_and_quarantines(version, endp
     gate = request.gates.get(gate="signature")
     assert (gate.status, gate.value) == ("failed", "refused")
     assert ModelVersion.objects.get(pk=version.pk).state == ModelVersion.State.QUARANTINED
-    with pytest.raises(Refused, match="is quarantined and is not served"):
+    with pytest.raises(Refused, match="is quarantined and isn't served"):
         catalog.materialise(ModelVersion.objects.get(pk=version.pk))
 
 
