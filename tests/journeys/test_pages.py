@@ -152,8 +152,8 @@ def test_two_people_approve_with_their_passwords(desk: Desk, story: Story):
             look(page, "promotion")
         form = page.locator("form", has=page.get_by_role("button", name="Approve 1.1.0"))
         form.get_by_label("Reason").fill(f"{username.capitalize()} read gates, errors and card.")
-        form.get_by_label("I have read").check()
-        form.get_by_label("Your password again").fill(PASSWORD)
+        form.get_by_label("I reviewed").check()
+        form.get_by_label("Your password").fill(PASSWORD)
         page.get_by_role("button", name="Approve 1.1.0").click()
         expect(page.get_by_text("Approved. Approval alone doesn't change traffic").first).to_be_visible()
 

@@ -94,7 +94,7 @@ def test_a_wrong_password_is_told_at_its_field_and_never_repeated(client_for, re
 
     assert answer.status_code == 422
     html = answer.content.decode()
-    assert "This is not your password." in html
+    assert "Wrong password." in html
     assert "not my password" not in html
     assert not Verdict.objects.exists()
 
