@@ -23,7 +23,7 @@ from lifecycle.statistics.deciding import Cut
 MARKER = "lifecycle.json"
 INT8 = "serving/model.int8.onnx"
 FORMAT, DECIDING = 1, 2  # of lifecycle.json; of the second, where a text has one label, that is the answer from a threshold on
-NO_GATE = "The version was made before int8 was compared with fp32."
+NO_GATE = "This version predates the comparison of int8 with fp32."
 INPUTS = {"input_ids", "attention_mask", "token_type_ids"}
 MAX_ROWS_PER_RUN = 8
 MAX_PADDING = 1.35  # rows of one run differ in length by at most this factor: padding costs more than a second run

@@ -42,7 +42,7 @@ def create_project(
         step_up.confirm_password(actor, password, code)
     with transaction.atomic():
         if Project.objects.filter(slug=slug).exists():
-            raise Refused(f"A project with the short name {slug} exists already.", fields={"slug": ["Choose another short name."]})
+            raise Refused(f"A project with the short name {slug} already exists.", fields={"slug": ["Choose another short name."]})
         project = Project.objects.create(name=name, slug=slug, is_demo=is_demo)
         record(actor, Verb.PROJECT_CREATED, project, project=project.uuid, slug=slug)
         if actor and lead:
@@ -104,12 +104,12 @@ def deactivate_user(*, user_id: UUID, actor: User) -> User:
     if not policy.is_organisation_admin(actor):
         raise PermissionDenied("Only an organisation admin can deactivate people.")
     if user.pk == actor.pk:
-        raise Refused("You cannot deactivate yourself.", next_step="Ask another organisation admin.")
+        raise Refused("You can't deactivate yourself.", next_step="Ask another organisation admin.")
     if user.is_organisation_admin:
         raise Refused(f"{user} is an organisation admin.", next_step="Remove the organisation admin role first.")
     own = policy.projects_of(actor)
     if any(project in own and not GOVERNING.isdisjoint(held) for project, held in queries.roles_by_project(user).items()):
-        raise PermissionDenied(f"You hold a role in a project that {user} governs. Another organisation admin can deactivate them.")
+        raise PermissionDenied(f"You have a role in a project that {user} governs. Another organisation admin can deactivate them.")
     user.is_active = False
     user.save(update_fields=["is_active"])
     record(actor, Verb.USER_DEACTIVATED, user)
@@ -141,7 +141,7 @@ def revoke(*, user: User, role: Role, root: Model, actor: User | None, password:
         if actor:
             require_manager(actor, root)
             if actor.pk == user.pk and actor.is_organisation_admin:  # who would else govern the project at once
-                raise PermissionDenied("You cannot take your own role away. Ask another organisation admin or a lead.")
+                raise PermissionDenied("You can't remove your own role. Ask another organisation admin or a lead.")
         governing.take(user, role, root, actor)
     return None
 
@@ -149,7 +149,7 @@ def revoke(*, user: User, role: Role, root: Model, actor: User | None, password:
 def governed(root: Model) -> Project:
     """The project itself: people hold governing roles nowhere else."""
     if not isinstance(root, Project):
-        raise PermissionDenied("A governing role is held on a whole project.")
+        raise PermissionDenied("Governing roles can only be assigned on a whole project.")
     return root
 
 
@@ -164,7 +164,7 @@ def create_token(*, user: User, name: str, scopes: list[str], days: int, project
     """Make a token for oneself; the secret is returned once and kept only as its hash. days: 1 to 366. project: the only one it opens."""
     unknown = sorted(set(scopes) - set(ApiToken.Scope.values))
     if unknown or not scopes:
-        raise Refused(f"A token needs scopes from {', '.join(ApiToken.Scope.values)}.", fields={"scopes": ["Choose at least one scope."]})
+        raise Refused(f"Choose token scopes from {', '.join(ApiToken.Scope.values)}.", fields={"scopes": ["Choose at least one scope."]})
     secret, kept = new_secret(days)
     token = ApiToken.objects.create(user=user, name=name, scopes=sorted(set(scopes)), project=project, **kept)
     only = project.uuid if project else None
@@ -193,7 +193,7 @@ def end_token(token: ApiToken, actor: User, *, reason: str = "") -> None:
 def new_secret(days: int) -> tuple[str, dict[str, Any]]:
     """A token's secret of 256 random bits, and the columns that are kept of it: digest and expires_at. days: 1 to 366. Raises Refused."""
     if not 1 <= days <= TOKEN_DAYS_MAX:
-        raise Refused(f"A token lasts 1 to {TOKEN_DAYS_MAX} days.", fields={"days": [f"Choose 1 to {TOKEN_DAYS_MAX}."]})
+        raise Refused(f"A token can last 1 to {TOKEN_DAYS_MAX} days.", fields={"days": [f"Choose 1 to {TOKEN_DAYS_MAX}."]})
     secret = TOKEN_PREFIX + secrets.token_urlsafe(32)
     return secret, {"digest": token_digest(secret), "expires_at": timezone.now() + timedelta(days=days)}
 

@@ -27,7 +27,7 @@ class TooLarge(exceptions.APIException):
 
     status_code = 413
     default_code = "too_large"
-    default_detail = f"The request body is limited to {settings.DATA_UPLOAD_MAX_MEMORY_SIZE >> 20} MB. Send it in parts."
+    default_detail = f"The request body is limited to {settings.DATA_UPLOAD_MAX_MEMORY_SIZE >> 20} MB. Send smaller requests."
 
 
 def api_exception_handler(error: Exception, context: dict[str, Any]) -> Response | None:
@@ -57,9 +57,9 @@ def code_of(error: Exception) -> str:
 def message_of(error: Exception) -> str:
     """A sentence for people."""
     if isinstance(error, exceptions.ValidationError):
-        return "Some fields need a change."
+        return "Some fields are invalid."
     if isinstance(error, Http404 | exceptions.NotFound):
-        return "There is nothing here for you under this address."
+        return "Not found, or you don't have access."
     return str(getattr(error, "detail", "") or error) or "This is not allowed."
 
 

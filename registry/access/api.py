@@ -20,7 +20,7 @@ from registry.access.scopes import Scope
 
 
 class ProjectOut(serializers.ModelSerializer[Project]):
-    """A project as programs read it."""
+    """A project."""
 
     class Meta:
         model = Project
@@ -28,7 +28,7 @@ class ProjectOut(serializers.ModelSerializer[Project]):
 
 
 class PersonOut(serializers.ModelSerializer[User]):
-    """A person, without what is theirs alone."""
+    """A person, without private details."""
 
     name = serializers.CharField(source="__str__")
 
@@ -45,7 +45,7 @@ class MemberOut(serializers.Serializer[queries.Member]):
 
 
 class MeOut(serializers.Serializer[User]):
-    """Who the caller is."""
+    """The caller."""
 
     user = PersonOut(source="*")
     roles = serializers.SerializerMethodField()
@@ -56,18 +56,18 @@ class MeOut(serializers.Serializer[User]):
 
 
 class RoleIn(serializers.Serializer[None]):
-    """A role to give or to take."""
+    """A role to assign or remove."""
 
     user = serializers.UUIDField()
     role = serializers.ChoiceField(choices=Role.choices)
     password = serializers.CharField(
-        required=False, trim_whitespace=False, max_length=4096, help_text="of the caller; for lead, governance and auditor"
+        required=False, trim_whitespace=False, max_length=4096, help_text="the caller's; for lead, governance, and auditor"
     )
-    code = serializers.CharField(required=False, max_length=20, help_text="of the caller's authenticator app, where they have one")
+    code = serializers.CharField(required=False, max_length=20, help_text="from the caller's authenticator app, if they have one")
 
 
 class RoleProposalOut(serializers.ModelSerializer[RoleProposal]):
-    """A change of a governing role, and how it stands. project null: who is an organisation admin."""
+    """A proposed change to a governing role and its state. project null: organisation admin."""
 
     project = serializers.UUIDField(source="project.uuid", default=None, allow_null=True)
     person = PersonOut()
@@ -82,11 +82,11 @@ class ConfirmIn(serializers.Serializer[None]):
     """Confirming a proposal."""
 
     password = serializers.CharField(trim_whitespace=False, max_length=4096)
-    code = serializers.CharField(required=False, max_length=20, help_text="of the caller's authenticator app, where they have one")
+    code = serializers.CharField(required=False, max_length=20, help_text="from the caller's authenticator app, if they have one")
 
 
 class TokenOut(serializers.ModelSerializer[ApiToken]):
-    """A token, never its secret. project: the only one that it opens; null: all of its owner's."""
+    """A token, never its secret. project: the only one it can access; null: all of its owner's."""
 
     user = PersonOut()
     project = serializers.UUIDField(source="project.uuid", allow_null=True, default=None)
@@ -97,13 +97,13 @@ class TokenOut(serializers.ModelSerializer[ApiToken]):
 
 
 class Tokens(View):
-    """Live tokens."""
+    """Active tokens."""
 
     needs = {"GET": Needs("signed_in")}
 
     @extend_schema(operation_id="tokens_list", responses=TokenOut(many=True))
     def get(self, request: Request) -> Response:
-        """The caller's; everybody's with `?all=1`, for organisation admins."""
+        """List your tokens; organisation admins can list everyone's with `?all=1`."""
         wants_all = request.query_params.get("all") in ("1", "true")
         if wants_all and (policy.is_limited(request.user) or not request.user.is_organisation_admin):
             raise PermissionDenied("Only an organisation admin sees other people's tokens.")
@@ -119,7 +119,7 @@ class OneToken(View):
 
     @extend_schema(operation_id="tokens_revoke", responses={204: None})
     def delete(self, request: Request, uuid: UUID) -> Response:
-        """Revoke it. Another person's: for an organisation admin, signed in, not with a token."""
+        """Revoke a token. Someone else's: only as a signed-in organisation admin, not with a token."""
         signed_in = not isinstance(request.auth, ApiToken)
         rows = queries.all_tokens() if signed_in and request.user.is_organisation_admin else queries.tokens(request.user)
         actions.revoke_token(token_id=get_object_or_404(rows, uuid=uuid).uuid, actor=request.user)
@@ -133,7 +133,7 @@ class Me(View):
 
     @extend_schema(responses=MeOut)
     def get(self, request: Request) -> Response:
-        """Who the token or session belongs to, and their roles."""
+        """Get the token's or session's person and their roles."""
         return Response(MeOut(request.user).data)
 
 
@@ -149,7 +149,7 @@ class Projects(View):
 
 
 class Members(View):
-    """The people of a project."""
+    """People in a project."""
 
     needs = {
         "GET": Needs("access.view_project", Project),
@@ -165,12 +165,12 @@ class Members(View):
 
     @extend_schema(request=RoleIn, responses={200: MemberOut(many=True), 202: RoleProposalOut})
     def post(self, request: Request, uuid: UUID) -> Response:
-        """Give a role."""
+        """Assign a role."""
         return self.change(request, uuid, give=True)
 
     @extend_schema(request=RoleIn, responses={200: MemberOut(many=True), 202: RoleProposalOut})
     def delete(self, request: Request, uuid: UUID) -> Response:
-        """Take a role away."""
+        """Remove a role."""
         return self.change(request, uuid, give=False)
 
     def change(self, request: Request, uuid: UUID, *, give: bool) -> Response:
@@ -186,26 +186,26 @@ class Members(View):
 
 
 class Proposals(View):
-    """Changes of governing roles that wait for a second organisation admin."""
+    """Changes to governing roles awaiting a second organisation admin."""
 
     needs = {"GET": Needs("signed_in")}
 
     @extend_schema(responses=RoleProposalOut(many=True))
     def get(self, request: Request) -> Response:
-        """List the open ones (organisation admins)."""
+        """List open proposals (organisation admins)."""
         governing.check_governor(request.user, None)
         return Response(RoleProposalOut(policy.within(request.user, queries.open_proposals(), "project"), many=True).data)
 
 
 class ConfirmProposal(View):
-    """Carrying out what another organisation admin proposed."""
+    """Confirming another organisation admin's proposal."""
 
     needs = {"POST": Needs("signed_in")}
     scope = None
 
     @extend_schema(request=ConfirmIn, responses=RoleProposalOut)
     def post(self, request: Request, uuid: UUID) -> Response:
-        """Confirm it."""
+        """Confirm a proposal."""
         proposal = get_object_or_404(RoleProposal.objects.select_related("project"), uuid=uuid)
         governing.check_governor(request.user, proposal.project)
         done = governing.confirm(proposal_id=uuid, actor=request.user, **read(ConfirmIn, request.data))
@@ -213,14 +213,14 @@ class ConfirmProposal(View):
 
 
 class EndProposal(View):
-    """Letting a proposal come to nothing."""
+    """Ending a proposal."""
 
     needs = {"POST": Needs("signed_in")}
     scope = None
 
     @extend_schema(request=None, responses=RoleProposalOut)
     def post(self, request: Request, uuid: UUID) -> Response:
-        """Refuse it, or withdraw one's own."""
+        """Reject a proposal, or withdraw your own."""
         return Response(
             RoleProposalOut(governing.end(proposal_id=get_object_or_404(RoleProposal, uuid=uuid).uuid, actor=request.user)).data
         )

@@ -37,7 +37,7 @@ class ProfileForm(forms.ModelForm[User]):
     class Meta:
         model = User
         fields = ["display_name", "theme", "single_keys"]
-        help_texts = {"single_keys": "Letters and digits act without Ctrl or Alt. Switch off if you use speech input."}
+        help_texts = {"single_keys": "Letters and digits work without Ctrl or Alt. Turn off if you use speech input."}
 
 
 class ThemeForm(forms.Form):
@@ -49,7 +49,7 @@ class ThemeForm(forms.Form):
 class TokenForm(forms.Form):
     """A new token."""
 
-    name = forms.CharField(max_length=60, help_text="What uses it, such as nightly import.")
+    name = forms.CharField(max_length=60, help_text="What the token is for, such as nightly import.")
     scopes = forms.MultipleChoiceField(
         choices=[(scope.value, f"{scope.value}: {scope.label}") for scope in Scope], widget=forms.CheckboxSelectMultiple
     )
@@ -66,7 +66,7 @@ class TokenForm(forms.Form):
 class PersonField(forms.ModelChoiceField[User]):
     """An active person by their user name. Whom the asker may see is offered; others are found only by whoever knows the name."""
 
-    default_error_messages = {"invalid_choice": "No active person has this user name."}
+    default_error_messages = {"invalid_choice": "No active person has this username."}
 
     def __init__(self, **kwargs: Any) -> None:
         widget = forms.TextInput(attrs={"list": "people", "autocomplete": "off"})
@@ -77,13 +77,13 @@ class StepUpForm(forms.Form):
     """The password again, and a code from who has an authenticator app; the action looks at them. Fields of a subclass stand before."""
 
     password = forms.CharField(
-        label="Your password again",
+        label="Your password",
         strip=False,
         max_length=4096,
         widget=forms.PasswordInput(attrs={"autocomplete": "current-password"}),
     )
     code = forms.CharField(
-        label="Code of your authenticator app, if you have set one up",
+        label="Authenticator code, if you have set one up",
         max_length=20,
         required=False,
         widget=forms.TextInput(attrs={"autocomplete": "one-time-code", "inputmode": "numeric"}),
@@ -98,8 +98,8 @@ class ProjectForm(StepUpForm):
     """A new workspace. creator: who makes it, and does not lead it."""
 
     name = forms.CharField(max_length=80)
-    slug = forms.SlugField(label="Short name", max_length=50, help_text="Letters, digits and hyphens; stands in the names of files.")
-    lead = PersonField(label="ML lead", help_text="User name of the first ML lead. You can't name yourself.")
+    slug = forms.SlugField(label="Short name", max_length=50, help_text="Letters, digits, and hyphens; used in file names.")
+    lead = PersonField(label="ML lead", help_text="Username of the first ML lead. You can't choose yourself.")
 
     def __init__(self, *args: Any, creator: User, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -109,19 +109,19 @@ class ProjectForm(StepUpForm):
         """Another person than the creator."""
         lead: User = self.cleaned_data["lead"]
         if lead == self.creator:
-            raise forms.ValidationError("Name another person.")
+            raise forms.ValidationError("Choose someone else.")
         return lead
 
 
 class PersonForm(StepUpForm):
     """A new person."""
 
-    username = forms.SlugField(label="User name", max_length=60)
+    username = forms.SlugField(label="Username", max_length=60)
     display_name = forms.CharField(label="Name", max_length=80)
     email = forms.EmailField(required=False)
     first_password = forms.CharField(
         widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
-        help_text="At least 12 characters; pass it on safely.",
+        help_text="At least 12 characters. Share it securely.",
     )
 
     def clean_first_password(self) -> str:
@@ -134,21 +134,21 @@ class PersonForm(StepUpForm):
 class RoleForm(forms.Form):
     """A role for a person on a project, of those that a lead gives."""
 
-    user = PersonField(label="User name")
+    user = PersonField(label="Username")
     role = forms.ChoiceField(choices=[(role.value, role.label) for role in WORKING])
 
 
 class GoverningForm(StepUpForm):
     """A role that an organisation admin gives or takes."""
 
-    user = PersonField(label="User name")
+    user = PersonField(label="Username")
     role = forms.ChoiceField(choices=[(role.value, role.label) for role in Role if role in GOVERNING])
 
 
 class AdminForm(StepUpForm):
     """Making somebody an organisation admin, or the reverse. gives: of the button that was pressed."""
 
-    user = PersonField(label="User name")
+    user = PersonField(label="Username")
     gives = forms.ChoiceField(choices=[("1", "make"), ("0", "dismiss")], widget=forms.HiddenInput)
 
 

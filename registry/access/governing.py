@@ -72,9 +72,9 @@ def confirm(*, proposal_id: UUID, actor: User, password: str, code: str = "") ->
         proposal = lock(proposal_id)
         check_governor(actor, proposal.project)
         if proposal.proposed_by_id == actor.pk:
-            raise PermissionDenied("You proposed this; another organisation admin confirms it.")
+            raise PermissionDenied("You proposed this, so another organisation admin must confirm it.")
         if not is_recorded(proposal):
-            raise Conflict("The audit log has no such open proposal.", next_step="Tell an auditor, and propose it yourself.")
+            raise Conflict("The audit log has no such open proposal.", next_step="Contact an auditor, then propose it yourself.")
         if not may_govern(proposal.proposed_by, proposal.project):
             raise Conflict(f"{proposal.proposed_by} can no longer propose this change.", next_step="Reject it and propose it yourself.")
         check_change(proposal, actor)
@@ -117,10 +117,10 @@ def check_change(wanted: RoleProposal, actor: User) -> None:
     if wanted.gives and not wanted.person.is_active:
         raise Refused(f"{wanted.person} has no active account.", fields={"user": ["Choose an active person."]})
     if wanted.gives == holds(wanted):
-        state = "holds this role already" if wanted.gives else "does not hold this role"
+        state = "already has this role" if wanted.gives else "doesn't have this role"
         raise Conflict(f"{wanted.person} {state}: {wanted.get_role_display()}.", next_step="Reload the page.")
     if wanted.role == ADMIN and not wanted.gives and not policy.organisation_admins().exclude(pk=wanted.person_id).exists():
-        raise Refused("This is the only organisation admin.", next_step="Make another person one first.")
+        raise Refused("This is the only organisation admin.", next_step="Add another one first.")
 
 
 def holds(wanted: RoleProposal) -> bool:
@@ -166,7 +166,7 @@ def lock(proposal_id: UUID) -> RoleProposal:
     rows = RoleProposal.objects.select_for_update(of=("self",), no_key=True).select_related("project", "proposed_by")
     proposal = rows.get(uuid=proposal_id)
     if proposal.state != State.OPEN:
-        raise Conflict(f"This proposal is {proposal.ended_as} already.", next_step="Reload the page.")
+        raise Conflict(f"This proposal is already {proposal.ended_as}.", next_step="Reload the page.")
     proposal.person = User.objects.select_for_update(no_key=True).get(pk=proposal.person_id)
     return proposal
 

@@ -24,8 +24,8 @@ def clean(name: str) -> str:
     if any(is_unseen(each) for each in words):
         raise Refused(
             "The name has invisible characters.",
-            next_step="Retype it.",
-            fields={"display_name": ["It has invisible characters."]},
+            next_step="Type it again.",
+            fields={"display_name": ["Contains invisible characters."]},
         )
     return words
 

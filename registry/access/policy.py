@@ -152,7 +152,7 @@ def get_visible(user: Person, what: type[M] | QuerySet[M], action: str, **lookup
     known = is_granted(user, rows.model, action, **lookup)
     row = sole((rows if known else visible_to(user, rows, action)).filter(**lookup))
     if row is None:
-        raise Http404("There is nothing here for you under this address.")
+        raise Http404("Not found, or you don't have access.")
     return row
 
 

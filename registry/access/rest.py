@@ -54,7 +54,7 @@ class View(APIView):
         if (wanted := self.scope_for(request.method or "")) is None:
             raise PermissionDenied("API tokens can't do this. Sign in and confirm your password.")
         if wanted not in request.auth.scopes:
-            raise PermissionDenied(f"The token lacks the scope {wanted}.")
+            raise PermissionDenied(f"This token lacks the scope {wanted}.")
 
     @classmethod
     def scope_for(cls, method: str) -> str | None:

@@ -11,17 +11,17 @@ from drf_spectacular.utils import OpenApiResponse
 from registry.access.answers import ErrorOut
 
 ALWAYS = {
-    401: "Nobody is signed in, and no valid token was sent.",
-    403: "Your role, or the scope of your token, does not allow it.",
-    429: "Too many requests. Send it again after the time in Retry-After.",
+    401: "Not signed in, or no valid token.",
+    403: "Your role or token scope doesn't allow this.",
+    429: "Too many requests. Retry after the time in Retry-After.",
 }
-OF_NAMES = {404: "What is named is not there, or is not yours to see."}
-OF_WORDS = {400: "A parameter or a field cannot be read: `fields` says which.", 422: "A rule forbids it in this state of things."}
-OF_A_BODY = {413: "The body is larger than is taken.", 415: "The body is of another type than is taken."}
+OF_NAMES = {404: "Not found, or you don't have access."}
+OF_WORDS = {400: "Invalid parameter or field; see `fields`.", 422: "Not allowed in the current state."}
+OF_A_BODY = {413: "The body is too large.", 415: "The body's media type isn't supported."}
 OF_A_CHANGE = {
-    409: "It changed since you looked at it, or is no longer in the state that this needs.",
-    422: "A rule forbids it in this state of things. Nothing has changed.",
-    503: "Something that it needs is not ready yet. Send it again later.",
+    409: "It changed since you read it, or isn't in the required state.",
+    422: "Not allowed in the current state. Nothing was changed.",
+    503: "A dependency isn't ready yet. Retry later.",
 }
 WITH_A_TIME = {"429", "503"}
 
@@ -34,7 +34,7 @@ class TokenScheme(OpenApiAuthenticationExtension):
 
     def get_security_definition(self, auto_schema: Any) -> dict[str, str]:
         """HTTP bearer authentication."""
-        return {"type": "http", "scheme": "bearer", "description": "An API token of your profile page."}
+        return {"type": "http", "scheme": "bearer", "description": "An API token from your profile page."}
 
 
 class Schema(AutoSchema):

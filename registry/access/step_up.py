@@ -33,18 +33,20 @@ def confirm_password(user: User, password: str, code: str = "") -> None:
 def _try(user: User, password: str, code: str) -> Refused | None:
     if too_many(Verb.SIGN_IN_FAILED, user):
         return Refused(
-            "Too many wrong passwords or codes.", next_step="Wait five minutes, then try again.", fields={"password": ["Too many tries."]}
+            "Too many wrong passwords or codes.",
+            next_step="Wait five minutes, then try again.",
+            fields={"password": ["Too many attempts."]},
         )
     if not user.check_password(password):
         record(user, Verb.SIGN_IN_FAILED, user, how="password")
-        return Refused("Wrong password. Nothing was changed.", fields={"password": ["This is not your password."]})
+        return Refused("Wrong password. Nothing was changed.", fields={"password": ["Wrong password."]})
     factor = authenticator_app(user)
     if factor and not factor.wrap().validate_code(code):
         record(user, Verb.SIGN_IN_FAILED, user, how="code")
         return Refused(
-            "Wrong or already used code. Nothing was changed.",
-            next_step="Type the code that your authenticator app shows now.",
-            fields={"code": ["This is not a fresh code of your authenticator app."]},
+            "Wrong or used code. Nothing was changed.",
+            next_step="Enter the current code from your authenticator app.",
+            fields={"code": ["Wrong or used code."]},
         )
     return None
 

@@ -14,7 +14,7 @@ from registry.access.actions import token_digest
 from registry.access.models import ApiToken, User
 from registry.access.policy import sole
 
-REFUSAL = "The token is unknown, expired or revoked."
+REFUSAL = "The token is unknown, expired, or revoked."
 
 
 class TokenAuthentication(BaseAuthentication):

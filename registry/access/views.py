@@ -217,7 +217,7 @@ def people(request: SignedInRequest) -> HttpResponse:
         try:
             step_up.confirm_password(request.user, given.pop("password"), given.pop("code"))
             person = actions.create_user(actor=request.user, password=first, **given)
-            toast(request, f"{person} can sign in now")
+            toast(request, f"{person} can now sign in")
             return redirect("access:people")
         except Refused as refusal:
             add_refusal(form, refusal)

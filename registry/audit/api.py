@@ -1,4 +1,4 @@
-"""The trail over REST."""
+"""The audit log over REST."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from registry.audit.forms import FilterForm
 from registry.ledger.models import Event
 
 FILTERS = [OpenApiParameter(name, OpenApiTypes.STR, description=text) for name, text in {
-    "text": "A name, an id or the start of a hash.", "room": "Such as promotions.", "verb": "Such as promotions.approved.",
+    "text": "A name, an ID, or the start of a hash.", "room": "Such as promotions.", "verb": "Such as promotions.approved.",
     "project": "Its uuid.", "since": "First day, YYYY-MM-DD.", "until": "Last day, YYYY-MM-DD.",
 }.items()]  # fmt: skip
 
 
 class EventOut(serializers.ModelSerializer[Event]):
-    """One event; `canonical` is what `hash` is the sha256 of."""
+    """An event; `hash` is the SHA-256 of `canonical`."""
 
     class Meta:
         model = Event
@@ -31,14 +31,14 @@ class EventOut(serializers.ModelSerializer[Event]):
 
 
 class EventPage(serializers.Serializer[dict[str, object]]):
-    """A page of events, newest first; `before` asks for the next one."""
+    """A page of events, newest first; pass `before` for the next page."""
 
     results = EventOut(many=True)
     before = serializers.IntegerField(allow_null=True)
 
 
 class Events(View):
-    """The visible events that match."""
+    """Matching events you can see."""
 
     needs = {"GET": Needs("signed_in")}
 
@@ -51,14 +51,14 @@ class Events(View):
 
 
 class Export(View):
-    """The trail as JSON Lines."""
+    """The audit log as JSON Lines."""
 
     needs = {"POST": Needs("signed_in")}
     scope = ApiToken.Scope.READ
 
     @extend_schema(parameters=FILTERS, responses={(200, "application/x-ndjson"): OpenApiTypes.STR}, request=None)
     def post(self, request: Request) -> StreamingHttpResponse:
-        """Export all matching events and the signed checkpoints of their chains; the export itself becomes an event."""
+        """Export all matching events and the signed checkpoints of their chains; the export is itself recorded."""
         filters = FilterForm(request.query_params, user=request.user).filters()
         content = actions.export(actor=request.user, filters=filters, form="jsonl")
         return StreamingHttpResponse(content, content_type="application/x-ndjson")

@@ -15,7 +15,7 @@ class AuditConfig(AppConfig):
         from registry.ledger.checkpoints import INTERVAL
 
         registry.register(
-            registry.JobKind("audit.verify", "Verify the audit trail", tasks.verify, url=tasks.verify_url, can_see=tasks.may_see)
+            registry.JobKind("audit.verify", "Audit log verification", tasks.verify, url=tasks.verify_url, can_see=tasks.may_see)
         )
         schedule.every(INTERVAL.total_seconds(), "registry.audit.tasks.sign_checkpoints")
-        navigation.register(navigation.NavItem("Registry", "Audit trail", "audit:events", order=90))
+        navigation.register(navigation.NavItem("Registry", "Audit log", "audit:events", order=90))

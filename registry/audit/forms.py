@@ -14,9 +14,9 @@ from registry.ledger.verbs import Verb
 class FilterForm(forms.Form):
     """The filter of the trail, sent by GET."""
 
-    text = forms.CharField(label="Name, id or digest", required=False, max_length=200)
-    room = forms.ChoiceField(label="Room", required=False)
-    verb = forms.ChoiceField(label="Decision", required=False, choices=[("", "All"), *((v.value, v.label.capitalize()) for v in Verb)])
+    text = forms.CharField(label="Name, ID, or digest", required=False, max_length=200)
+    room = forms.ChoiceField(label="Area", required=False)
+    verb = forms.ChoiceField(label="Action", required=False, choices=[("", "All"), *((v.value, v.label.capitalize()) for v in Verb)])
     project = forms.ChoiceField(label="Project", required=False)
     since = forms.DateField(label="From", required=False, widget=forms.DateInput(attrs={"type": "date"}))
     until = forms.DateField(label="To", required=False, widget=forms.DateInput(attrs={"type": "date"}))

@@ -48,7 +48,7 @@ class ModelOut(serializers.Serializer[RegisteredModel]):
 
 
 class VersionIn(serializers.Serializer[Any]):
-    """A run to be sealed as a version."""
+    """A run to register as a version."""
 
     run = serializers.UUIDField()
     semver = serializers.CharField(max_length=40)
@@ -56,7 +56,7 @@ class VersionIn(serializers.Serializer[Any]):
 
 
 class ServingOut(serializers.Serializer[rules.Serving]):
-    """Which graph answers for a version, and what the gate of int8 found on the rows of a split; null where not measured."""
+    """Which graph is served, and how int8 compared with fp32 on a split; null where not measured."""
 
     engine = serializers.ChoiceField(choices=["int8", "fp32"])
     reason = serializers.CharField()
@@ -66,11 +66,11 @@ class ServingOut(serializers.Serializer[rules.Serving]):
     int8_macro_f1 = serializers.FloatField(allow_null=True)
     fp32_bytes = serializers.IntegerField(allow_null=True)
     int8_bytes = serializers.IntegerField(allow_null=True)
-    split = serializers.ChoiceField(choices=["validation", "test"], help_text="Whose rows decided; in earlier versions test.")
+    split = serializers.ChoiceField(choices=["validation", "test"], help_text="The split that decided; test in earlier versions.")
 
 
 class VersionOut(serializers.Serializer[ModelVersion]):
-    """A sealed version."""
+    """A registered version."""
 
     uuid = serializers.UUIDField()
     model = serializers.UUIDField(source="model.uuid")
@@ -88,22 +88,22 @@ class VersionOut(serializers.Serializer[ModelVersion]):
 
     @extend_schema_field(ServingOut)
     def get_serving(self, version: ModelVersion) -> dict[str, Any]:
-        """What answers for it."""
+        """Which graph is served."""
         return dict(ServingOut(rules.serving(version.facts)).data)
 
 
 class VerificationOut(serializers.Serializer[verifications.Verification]):
-    """Every file hashed and the signature checked. problem: empty where all held."""
+    """A verification of every file hash and the signature. problem: empty if all passed."""
 
     at = serializers.DateTimeField()
-    by = serializers.CharField(help_text="what did it: a job, the gates of a request, or where they are served")
+    by = serializers.CharField(help_text="what verified it: a job, a request's gates, or the inference servers")
     problem = serializers.CharField()
 
 
 class VersionDetailOut(VersionOut):
-    """A sealed version, and when its files were verified last since it was signed; null: never.
+    """A registered version, and when its files were last verified since signing; null: never.
 
-    verified: the stored files; verified_copy: those that the inference servers were given.
+    verified: the stored files; verified_copy: the inference servers' copy.
     """
 
     verified = serializers.SerializerMethodField()
@@ -123,14 +123,14 @@ class VersionDetailOut(VersionOut):
 
 
 class CardIn(serializers.Serializer[Any]):
-    """A new revision of a card. seen: digest of the revision before."""
+    """A new card revision. seen: digest of the previous revision."""
 
     seen = serializers.CharField(max_length=64)
     stated = serializers.DictField(child=serializers.CharField(allow_blank=True), help_text="purpose, limits, risks")
 
 
 class CardOut(serializers.Serializer[Card]):
-    """One revision of a card."""
+    """A card revision."""
 
     revision = serializers.IntegerField()
     text = serializers.CharField()
@@ -150,13 +150,13 @@ class EndpointIn(serializers.Serializer[Any]):
 
 
 class EndpointOut(serializers.Serializer[Endpoint]):
-    """An endpoint and what is live on it. moves: give it as seen_moves when you roll back."""
+    """An endpoint and its live version. moves: pass it as seen_moves when rolling back."""
 
     uuid = serializers.UUIDField()
     model = serializers.UUIDField(source="model.uuid")
     project = serializers.UUIDField(source="model.project.uuid")
     slug = serializers.CharField(help_text="unique in its project")
-    full_name = serializers.CharField(help_text="project/slug: its name in the addresses of the inference server")
+    full_name = serializers.CharField(help_text="project/slug, as in the inference server's URLs")
     environment = serializers.CharField()
     policy = serializers.UUIDField(source="policy.uuid")
     keep_text = serializers.BooleanField()
@@ -165,13 +165,13 @@ class EndpointOut(serializers.Serializer[Endpoint]):
 
 
 class QuarantineIn(serializers.Serializer[Any]):
-    """Why."""
+    """A reason."""
 
     reason = serializers.CharField(max_length=300)
 
 
 class EndpointFreezeIn(QuarantineIn):
-    """A stop until a moment."""
+    """A freeze until a given time."""
 
     until = serializers.DateTimeField()
 
@@ -186,7 +186,7 @@ class FreezeOut(serializers.Serializer[Freeze]):
 
 
 class VersionPageOut(serializers.Serializer[Any]):
-    """Up to 30 versions, newest first. before: give it as ?before= to get the next page; null on the last."""
+    """Up to 30 versions, newest first. before: pass it as ?before= for the next page; null on the last."""
 
     results = VersionOut(many=True)
     before = serializers.IntegerField(allow_null=True)
@@ -199,12 +199,12 @@ class Models(View):
 
     @extend_schema(operation_id="models_list", responses=ModelOut(many=True))
     def get(self, request: Request) -> Response:
-        """Those that you may see; they are few."""
+        """List models you can see."""
         return Response(ModelOut(queries.models(request.user), many=True).data)
 
     @extend_schema(operation_id="models_create", request=ModelIn, responses={201: ModelOut})
     def post(self, request: Request) -> Response:
-        """Make one."""
+        """Create a model."""
         given = read(ModelIn, request.data)
         project = policy.get_visible(request.user, Project, "access.view_project", uuid=given.pop("project"))
         return Response(ModelOut(actions.create_model(project=project, actor=request.user, **given)).data, status=201)
@@ -220,7 +220,7 @@ class Versions(View):
         parameters=[OpenApiParameter("before", int), OpenApiParameter("semver", str)],
     )  # fmt: skip
     def get(self, request: Request, uuid: UUID) -> Response:
-        """Newest first, or the one with this semver."""
+        """List versions, newest first; filter by semver."""
         before = key_in(request.query_params)
         found = queries.versions(request.user).filter(model__uuid=uuid, **chosen(request, semver=("semver", IS_SLUG))).order_by("-number")
         rows = list((found if before is None else found.filter(number__lt=before))[: queries.PAGE + 1])
@@ -229,7 +229,7 @@ class Versions(View):
 
     @extend_schema(operation_id="versions_register", request=VersionIn, responses={202: JobOut})
     def post(self, request: Request, uuid: UUID) -> Response:
-        """Have a run sealed as a version; answers with the job that does it."""
+        """Register a run as a version. Returns the job."""
         given = read(VersionIn, request.data)
         model = RegisteredModel.objects.select_related("project").get(uuid=uuid)
         run = policy.get_visible(request.user, Run, "training.view", uuid=given["run"])
@@ -244,7 +244,7 @@ class OneVersion(View):
 
     @extend_schema(operation_id="versions_read", responses=VersionDetailOut)
     def get(self, request: Request, uuid: UUID) -> Response:
-        """Its thread, digest and state, and when its files were verified."""
+        """Get a version's lineage, digest, state, and last verification."""
         return Response(VersionDetailOut(queries.versions(request.user).get(uuid=uuid)).data)
 
 
@@ -255,12 +255,12 @@ class VersionCard(View):
 
     @extend_schema(operation_id="cards_read", responses=CardOut)
     def get(self, request: Request, uuid: UUID) -> Response:
-        """The newest revision."""
+        """Get the newest card revision."""
         return Response(CardOut(queries.newest_card(ModelVersion.objects.get(uuid=uuid))).data)
 
     @extend_schema(operation_id="cards_edit", request=CardIn, responses={201: CardOut})
     def post(self, request: Request, uuid: UUID) -> Response:
-        """State purpose, limits and risks anew."""
+        """Save a new card revision with purpose, limits, and risks."""
         given = read(CardIn, request.data)
         return Response(
             CardOut(actions.edit_card(version=ModelVersion.objects.get(uuid=uuid), actor=request.user, **given)).data, status=201
@@ -268,7 +268,7 @@ class VersionCard(View):
 
 
 class VersionExport(View):
-    """A version as a zip."""
+    """A version as a ZIP."""
 
     needs = {"GET": Needs("catalog.download", ModelVersion, SEE), "POST": Needs("catalog.download", ModelVersion, SEE)}
     http_method_names = ("get", "post")  # a HEAD would be recorded as a download
@@ -277,26 +277,26 @@ class VersionExport(View):
         operation_id="versions_download", responses={(200, "application/zip"): OpenApiTypes.BINARY, 409: ErrorOut, 422: ErrorOut}
     )
     def get(self, request: Request, uuid: UUID) -> FileResponse:
-        """Files and card with their signatures, public key and how to verify without us. 409 until the newest card is exported."""
+        """Download the exported ZIP: files and card with their signatures, and how to verify them. 409 until it has the newest card."""
         version = ModelVersion.objects.select_related("model__project").get(uuid=uuid)
         packed = actions.download(version=version, actor=request.user)
         return FileResponse(packed, as_attachment=True, filename=version.export_name, content_type="application/zip")
 
     @extend_schema(operation_id="versions_export", request=None, responses={202: JobOut, 422: ErrorOut})
     def post(self, request: Request, uuid: UUID) -> Response:
-        """Have the zip made; answers with the job that does it. It is kept until nobody has downloaded it for a week."""
+        """Export a version as a ZIP. Returns the job. The ZIP is deleted after a week without downloads."""
         version = ModelVersion.objects.select_related("model__project").get(uuid=uuid)
         return Response(JobOut(actions.ask_export(version=version, actor=request.user)).data, status=202)
 
 
 class VerifyVersion(View):
-    """Hashing a version's files again."""
+    """Re-hashing a version's files."""
 
     needs = {"POST": Needs(SEE, ModelVersion)}
 
     @extend_schema(operation_id="versions_verify", request=None, responses={202: JobOut})
     def post(self, request: Request, uuid: UUID) -> Response:
-        """Answers with the job that does it."""
+        """Verify a version's files. Returns the job."""
         version = ModelVersion.objects.select_related("model__project").get(uuid=uuid)
         return Response(JobOut(actions.ask_verification(version=version, actor=request.user)).data, status=202)
 
@@ -308,7 +308,7 @@ class QuarantineVersion(View):
 
     @extend_schema(operation_id="versions_quarantine", request=QuarantineIn, responses=VersionOut)
     def post(self, request: Request, uuid: UUID) -> Response:
-        """It leaves all traffic at once and is not handed out any more. The reason is kept."""
+        """Quarantine a version: it stops serving immediately and can't be downloaded. The reason is kept."""
         actions.quarantine(version_id=uuid, reason=read(QuarantineIn, request.data)["reason"], actor=request.user)
         return Response(VersionOut(queries.versions(request.user).get(uuid=uuid)).data)
 
@@ -320,25 +320,25 @@ class ModelEndpoints(View):
 
     @extend_schema(operation_id="model_endpoints_list", responses=EndpointOut(many=True))
     def get(self, request: Request, uuid: UUID) -> Response:
-        """By address; they are few."""
+        """List a model's endpoints by address."""
         return Response(EndpointOut(queries.endpoints(request.user).filter(model__uuid=uuid), many=True).data)
 
     @extend_schema(operation_id="model_endpoints_create", request=EndpointIn, responses={201: EndpointOut})
     def post(self, request: Request, uuid: UUID) -> Response:
-        """Make one; nothing is live on it yet."""
+        """Create an endpoint. Nothing is live on it yet."""
         model = RegisteredModel.objects.select_related("project").get(uuid=uuid)
         made = actions.create_endpoint(model=model, actor=request.user, **read(EndpointIn, request.data))
         return Response(EndpointOut(made).data, status=201)
 
 
 class FreezeEndpoint(View):
-    """A stop on promotions and deployments."""
+    """A freeze of promotions and deployments."""
 
     needs = {"POST": Needs("catalog.freeze", Endpoint, SEE)}
 
     @extend_schema(operation_id="endpoints_freeze", request=EndpointFreezeIn, responses={201: FreezeOut})
     def post(self, request: Request, uuid: UUID) -> Response:
-        """Until a moment, at most 90 days away."""
+        """Freeze an endpoint, for at most 90 days."""
         given = read(EndpointFreezeIn, request.data)
         until: datetime = given["until"]
         return Response(
@@ -353,7 +353,7 @@ class LiftFreeze(View):
 
     @extend_schema(operation_id="freezes_lift", request=None, responses=FreezeOut)
     def post(self, request: Request, uuid: UUID) -> Response:
-        """Before its time."""
+        """Lift a freeze early."""
         return Response(FreezeOut(actions.lift_freeze(freeze_id=uuid, actor=request.user)).data)
 
 

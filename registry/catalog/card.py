@@ -54,8 +54,8 @@ RELATION = dict.fromkeys(("lora", "fast_lora", "ia3", "adapter", "prompt", "p_tu
 }
 PEFT = ("lora", "fast_lora", "ia3", "prompt", "p_tuning", "prefix")
 ENCODED = frozenset({"head_learning_rate", "pooling"})  # settings that a decoder does not have
-RANKED = "responses to a prompt in order; a pair is right where the one that people prefer is the stronger"
-MARKED = "spans of texts, each with a label; a span is right where place and label are"
+RANKED = "response ranking; a pair is correct if the response people prefer scores higher"
+MARKED = "labeled spans; a span is correct if its position and label match"
 LOADING = """```python
 import json
 from pathlib import Path
@@ -179,7 +179,7 @@ def write(facts: Mapping[str, Any], stated: Mapping[str, str]) -> str:
         f"## Limits\n\n{told(stated.get('limits'))}",
         f"## Risks\n\n{told(stated.get('risks'))}",
         thread(facts),
-        f"## Loading\n\n{torch} torch, in a folder that holds `model/`:\n\n{loading(facts)}",
+        f"## Loading\n\n{torch} torch, in a folder that contains `model/`:\n\n{loading(facts)}",
     ]
     return f"---\n{head}---\n\n" + "\n\n".join(parts) + "\n"
 
@@ -228,8 +228,8 @@ def data(snapshot: Mapping[str, Any]) -> str:
     rows = ", ".join(f"{count(number)} {inline(name)}" for name, number in splits.items()) or NOT_STATED
     made = snapshot.get("label_protocol")
     lines = [
-        ("Dataset", f"{inline(snapshot['dataset'])}, snapshot s{snapshot['number']}"),
-        ("Snapshot digest", f"`sha256:{snapshot['digest']}`"),
+        ("Dataset", f"{inline(snapshot['dataset'])}, version s{snapshot['number']}"),
+        ("Dataset version digest", f"`sha256:{snapshot['digest']}`"),
         ("Rows", rows),
         ("Labels", f"{len(snapshot['labels'])} in schema version {snapshot['schema_version']}, `sha256:{snapshot['schema_digest']}`"),
         ("Label protocol", protocol.decided_by(made)),
@@ -246,12 +246,12 @@ def training(facts: Mapping[str, Any]) -> str:
     lines = [
         ("Base model", f"{inline(rules.base_name(facts))}{', `sha256:' + base['digest'] + '`' if base.get('digest') else ''}"),
         ("Licence of the base", inline(base.get("licence") or NOT_STATED)),
-        *([("Task", "any number of classes a text, each from a threshold of its own")] if kind.has_thresholds else []),
+        *([("Task", "any number of labels per text, each with its own threshold")] if kind.has_thresholds else []),
         *([("Thresholds", inline(thresholds(facts)))] if facts.get("operating") else []),
         *([("Threshold", inline(threshold_of(chosen, "test").line))] if (chosen := facts["evaluation"].get("deciding")) else []),
         *([("Task", MARKED)] if rules.gives_marks(facts) else []),
         *([("Task", RANKED)] if kind.has_responses else []),
-        *([("Task", "texts that are written")] if kind.writes_text else []),
+        *([("Task", "text generation")] if kind.writes_text else []),
         ("Strategy", inline(dict(Strategy.choices).get(facts["strategy"], facts["strategy"]))),
         *(
             (name.replace("_", " ").capitalize(), inline(spec[name]))
@@ -307,14 +307,14 @@ def results(evaluation: Mapping[str, Any]) -> str:
 def thread(facts: Mapping[str, Any]) -> str:
     """Where it comes from, as digests that can be recomputed."""
     lines = [
-        ("Snapshot", f"s{facts['snapshot']['number']}", f"`{facts['snapshot']['digest']}`"),
-        ("Label set", f"version {facts['snapshot']['schema_version']}", f"`{facts['snapshot']['schema_digest']}`"),
+        ("Dataset version", f"s{facts['snapshot']['number']}", f"`{facts['snapshot']['digest']}`"),
+        ("Label schema", f"version {facts['snapshot']['schema_version']}", f"`{facts['snapshot']['schema_digest']}`"),
         ("Base model", inline(rules.base_name(facts)), f"`{facts['base'].get('digest') or NOT_STATED}`"),
         ("Run", f"run {facts['run']['number']}", f"`{facts['run']['spec_digest']}`"),
         ("Evaluation", "frozen test split", f"`{facts['evaluation']['digest']}`"),
         ("Files", facts["semver"], f"`{facts['root_digest']}`"),
     ]
-    return "## Thread\n\n" + table(("Link", "Which", "sha256"), lines)
+    return "## Provenance\n\n" + table(("Link", "Which", "sha256"), lines)
 
 
 def metric(values: Mapping[str, Any], name: str) -> str:

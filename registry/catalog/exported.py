@@ -90,7 +90,7 @@ def readme(card: str, facts: Mapping[str, Any], plain: Plain, base: str) -> str:
     if plain.loader:
         parts.append(with_transformers(facts, plain))
     elif plain.why:
-        parts.append(f"**transformers**: there is no folder for it. {plain.why}")
+        parts.append(f"**transformers**: no folder for it. {plain.why}")
     elif rules.task_type(facts).writes_text:
         parts.append("**transformers**: as under *Loading*.")
     if facts["strategy"] in (*PEFT, "fast_lora", "prompt", "p_tuning", "prefix"):
@@ -103,7 +103,9 @@ def readme(card: str, facts: Mapping[str, Any], plain: Plain, base: str) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-VERIFIED = "`VERIFY.md` says how the signatures are checked: `model/` is the version itself, all else was made from it for this export."
+VERIFIED = (
+    "`VERIFY.md` shows how to check the signatures. `model/` is the version itself; everything else was generated from it for this export."
+)
 
 
 def with_transformers(facts: Mapping[str, Any], plain: Plain) -> str:
@@ -116,28 +118,28 @@ model = {plain.loader}.from_pretrained("transformers"{trust}).eval()
 tokenizer = AutoTokenizer.from_pretrained("transformers"{trust})
 ```"""
     own = (
-        "None of the library's own classes computes this model, which pools its tokens' vectors: the class stands in "
-        "`transformers/modeling_lifecycle.py`, sixty lines, and without `trust_remote_code` the library refuses the folder."
+        "The library has no class for this model, which pools token vectors. Its class is in "
+        "`transformers/modeling_lifecycle.py` (60 lines); without `trust_remote_code` the library refuses to load the folder."
         if plain.trust
-        else "It is the library's own class."
+        else "It loads with the library's own class."
     )
     serving = rules.serving(facts)
-    near = "Its logits have the temperature in them; the probabilities are those that were measured and are served, within 0.0001."
+    near = "Its logits include the temperature; its probabilities match the measured and served ones within 0.0001."
     if serving.engine == "int8":
         near = (
-            "Its logits have the temperature in them. These are the weights in fp32; what was measured and is served is the int8 graph in "
+            "Its logits include the temperature. These weights are fp32; the measured and served model is the int8 graph in "
             f"`model/serving`. {serving.reason}"
         )
-    return f"**transformers**: `transformers/` has the merged weights, the head and the tokenizer. {own} {near}\n\n{code}"
+    return f"**transformers**: `transformers/` has the merged weights, the head, and the tokenizer. {own} {near}\n\n{code}"
 
 
 def with_peft(facts: Mapping[str, Any], base: str) -> str:
     """How PEFT opens the adapter over its base."""
     if not base:
-        return "**PEFT**: the files of the base model are not in this export; put them where `model/adapter_config.json` names them."
+        return "**PEFT**: this export doesn't include the base model's files; put them where `model/adapter_config.json` names them."
     writes = rules.task_type(facts).writes_text
     kind = "AutoPeftModelForCausalLM" if writes else "AutoPeftModelForFeatureExtraction"
-    gives = "" if writes else " It gives the vectors of the tokens; the head over them is `model/head.safetensors`."
+    gives = "" if writes else " It returns token vectors; the head is in `model/head.safetensors`."
     return (
         f"**PEFT**: `{base}/` is the base model, where `model/adapter_config.json` names it.{gives}\n\n"
         f'```python\nfrom peft import {kind}\n\nmodel = {kind}.from_pretrained("model").eval()\n```'

@@ -22,12 +22,12 @@ class ModelForm(forms.Form):
 
     project = forms.ModelChoiceField(queryset=Project.objects.none(), to_field_name="uuid", empty_label=None)
     name = forms.CharField(max_length=80)
-    slug = forms.CharField(label="Short name", max_length=60, help_text="Small letters, digits and dashes, such as support-intent.")
+    slug = forms.CharField(label="Short name", max_length=60, help_text="Lowercase letters, digits, and dashes, such as support-intent.")
     purpose = forms.CharField(
         required=False,
         max_length=rules.STATED_MAX,
         widget=LONG,
-        help_text="The intended use, in your words. It stands in each version's card.",
+        help_text="The intended use, in your own words. Shown in each version's card.",
     )
 
     def __init__(self, *args: Any, user: User, **kwargs: Any) -> None:
@@ -42,7 +42,7 @@ class EndpointForm(forms.Form):
         label="Address", max_length=60, help_text="Clients call /v2/models/<project>/<address>/infer. Unique in the project."
     )
     environment = forms.ChoiceField(choices=Endpoint.Environment.choices, initial=Endpoint.Environment.PRODUCTION)
-    keep_text = forms.BooleanField(label="Keep the texts of requests beside their predictions", required=False, initial=True)
+    keep_text = forms.BooleanField(label="Store request texts with their predictions", required=False, initial=True)
 
 
 class RunChoice(forms.ModelChoiceField):  # type: ignore[type-arg]  # it takes none at run time
@@ -57,9 +57,9 @@ class StatedForm(forms.Form):
     """What people say in a card; blanks read: not stated."""
 
     purpose = forms.CharField(required=False, max_length=rules.STATED_MAX, widget=LONG, help_text="What it is for, and what it is not for.")
-    limits = forms.CharField(required=False, max_length=rules.STATED_MAX, widget=LONG, help_text="Where it fails or was not tested.")
+    limits = forms.CharField(required=False, max_length=rules.STATED_MAX, widget=LONG, help_text="Where it fails or wasn't tested.")
     risks = forms.CharField(
-        required=False, max_length=rules.STATED_MAX, widget=LONG, help_text="What a wrong answer does, and who notices."
+        required=False, max_length=rules.STATED_MAX, widget=LONG, help_text="What a wrong prediction causes, and who notices."
     )
 
     def stated(self) -> dict[str, str]:

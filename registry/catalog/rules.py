@@ -30,7 +30,7 @@ def check_semver(text: str) -> str:
     """The version name without blanks around it. Raises Refused unless it is a semantic version such as 1.4.0."""
     name = text.strip()
     if len(name) > 40 or not SEMVER.fullmatch(name):
-        sentence = f"“{name[:40]}” is not a semantic version. Write three numbers, such as 1.4.0, or 1.4.0-rc.1 for a candidate."
+        sentence = f"“{name[:40]}” isn't a semantic version. Enter three numbers, such as 1.4.0, or 1.4.0-rc.1 for a candidate."
         raise Refused(sentence, fields={"semver": [sentence]})
     return name
 
@@ -46,10 +46,10 @@ def next_semver(newest: str | None) -> str:
 def check_slug(text: str, what: str) -> str:
     """A short name that stands in addresses. Raises Refused."""
     if not SLUG.fullmatch(text):
-        sentence = f"The short name of the {what} takes 1 to 60 small letters, digits and dashes, and begins and ends without a dash."
+        sentence = f"The {what}'s short name can have 1 to 60 lowercase letters, digits, and dashes. It can't start or end with a dash."
         raise Refused(sentence, fields={"slug": [sentence]})
     if what == "endpoint" and text in WORDS:
-        sentence = f"“{text}” has a meaning of its own in the addresses of the inference server. Choose another short name."
+        sentence = f"“{text}” is reserved by the inference server. Choose another short name."
         raise Refused(sentence, fields={"slug": [sentence]})
     return text
 
@@ -63,7 +63,7 @@ def check_move(old: str, new: str) -> None:
 def check_freeze(until: datetime, now: datetime) -> None:
     """A freeze ends in the future and within 90 days. Raises Refused."""
     if not now < until <= now + timedelta(days=FREEZE_DAYS_MAX):
-        sentence = f"A freeze ends in the future, at most {FREEZE_DAYS_MAX} days from now."
+        sentence = f"A freeze must end in the future, at most {FREEZE_DAYS_MAX} days from now."
         raise Refused(sentence, fields={"until": [sentence]})
 
 
@@ -71,22 +71,20 @@ def check_stated(stated: dict[str, str]) -> dict[str, str]:
     """What people wrote for the card, by field, without blanks around it; empty fields left out. Raises Refused naming the field."""
     for name, text in stated.items():
         if name not in STATED:
-            raise Refused(f"A card has no field {name}; there are {', '.join(STATED)}.", fields={name: ["Not a field of the card."]})
+            raise Refused(f"Cards have no field {name}. Use {', '.join(STATED)}.", fields={name: ["Not a card field."]})
         if not isinstance(text, str) or len(text) > STATED_MAX:
-            sentence = f"The field {name} takes a text of up to {STATED_MAX:,} characters."
+            sentence = f"The field {name} can have up to {STATED_MAX:,} characters."
             raise Refused(sentence, fields={name: [sentence]})
     return {name: text.strip() for name, text in stated.items() if text.strip()}
 
 
-MEASURE = "Measure it, compare it, or export it and load it as its card says."
-ORDERS = ("puts responses in order; serving them comes later", MEASURE)
+MEASURE = "You can evaluate, compare, or export it; its card shows how to load it."
+PRELABEL = "You can evaluate it, pre-label with it, or export it; its card shows how to load it."
+ORDERS = ("ranks responses; serving rankings isn't supported yet", MEASURE)
 UNSERVED = {
-    "spans": ("marks parts of texts; serving them comes later", "Measure it, let it suggest, or export it and load it as its card says."),
-    "multi_label": (
-        "gives any number of classes a text; served answers of several classes come later",
-        "Measure it, let it suggest labels, or export it and load it as its card says.",
-    ),
-    "free_text": ("writes texts; serving written answers comes later", MEASURE),
+    "spans": ("predicts spans; serving spans isn't supported yet", PRELABEL),
+    "multi_label": ("predicts any number of labels per text; serving multiple labels isn't supported yet", PRELABEL),
+    "free_text": ("generates text; serving generated text isn't supported yet", MEASURE),
     **dict.fromkeys(keys_with("has_responses"), ORDERS),
 }  # by task: what such a version does, and what can be done with it
 
@@ -95,7 +93,7 @@ def check_servable(facts: Mapping[str, Any]) -> None:
     """Raises Refused where the servers could not give a version's answers."""
     if not gives_one(facts):
         told, step = UNSERVED[task_type(facts).key]
-        choose = {"version": ["Choose a version that gives one class a text."]}
+        choose = {"version": ["Choose a version that predicts one label per text."]}
         raise Refused(f"{facts['semver']} {told}.", next_step=step, fields=choose)
 
 
@@ -148,10 +146,10 @@ class Serving:
 def serving(facts: Mapping[str, Any]) -> Serving:
     """What serves, from a version's frozen facts: int8 where it passed its gate when the run ended, else fp32."""
     if task_type(facts).writes_text:
-        return Serving("not served", "It writes texts, and serving written answers comes later.")
+        return Serving("not served", "It generates text; serving generated text isn't supported yet.")
     if task_type(facts).has_responses:
-        return Serving("not served", "It puts responses in order, and serving them comes later.")
+        return Serving("not served", "It ranks responses; serving rankings isn't supported yet.")
     gate = facts.get("int8")
     if not gate:
-        return Serving("fp32", "The version was made before int8 was compared with fp32.")
+        return Serving("fp32", "This version predates the comparison of int8 with fp32.")
     return Serving("int8" if gate["passed"] is True else "fp32", **{name: value for name, value in gate.items() if name != "passed"})

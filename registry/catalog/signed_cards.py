@@ -24,10 +24,10 @@ from registry.ledger.verbs import Verb
 WRITTEN = frozenset({Verb.VERSION_REGISTERED, Verb.CARD_CHANGED})  # the events that each tell of a revision
 HOUR = 3600  # for which an answer that depends on nothing else is remembered
 README, ABOUT = "README.md", "card.json"
-ALTERED = "Revision {revision} of the model card was changed after it was signed."
-OTHER_KEY = "Revision {revision} of the model card was signed with key {key}, which is not this installation's key."
+ALTERED = "Revision {revision} of the model card was changed after signing."
+OTHER_KEY = "Revision {revision} of the model card was signed with key {key}, which isn't this installation's key."
 RESTORE = "Compare it with the audit log or a backup, correct it, then save it."
-SIGN_AGAIN = "Edit and save the card: the new revision is signed."
+SIGN_AGAIN = "Edit and save the card to sign a new revision."
 
 
 def digest_of(text: str) -> str:

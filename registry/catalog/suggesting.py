@@ -40,7 +40,7 @@ class Versions:
             rows.select_related("model__project", "run__snapshot__dataset", "run__snapshot__schema", "folder").filter(uuid=uuid).first()
         )
         if version is None:
-            raise Refused("There is no such version.", fields={"model": ["Choose a version that you may see."]})
+            raise Refused("Version not found.", fields={"model": ["Choose a version you have access to."]})
         if version.state != ModelVersion.State.ACTIVE:
             text = f"{version} is {version.get_state_display().lower()}."
             raise Refused(text, next_step="Choose an active version.", fields={"model": [text]})

@@ -12,7 +12,7 @@ from registry.catalog.models import ModelVersion
 
 def register(ctx: JobContext) -> None:
     """Sign a run's files and write the version."""
-    ctx.progress(0, 1, stage="Hashing and signing the files")
+    ctx.progress(0, 1, stage="Hashing and signing files")
     actions.seal(ctx.job)
     ctx.progress(1, 1, stage="Registered")
 
@@ -20,7 +20,7 @@ def register(ctx: JobContext) -> None:
 def verify(ctx: JobContext) -> None:
     """Hash a version's files again and verify its signature; what does not hold is quarantined."""
     version = ModelVersion.objects.select_related("model__project", "folder").get(uuid=ctx.args["version"])
-    ctx.progress(0, 1, stage="Hashing the files again")
+    ctx.progress(0, 1, stage="Re-hashing files")
     actions.verify(version)
     ctx.progress(1, 1, stage="Verified")
 

@@ -52,4 +52,4 @@ def by_job(version: ModelVersion) -> Verification | None:
 def of_served_copy(version: ModelVersion) -> Verification | None:
     """The last time that the files which the inference servers were given held; damage quarantines the version."""
     copy = VerifiedCopy.objects.filter(version=version).only("verified_at").first()
-    return Verification(copy.verified_at, "where they are served") if copy else None
+    return Verification(copy.verified_at, "on the inference servers") if copy else None

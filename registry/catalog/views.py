@@ -51,7 +51,7 @@ def new_model(request: SignedInRequest) -> HttpResponse:
         request,
         "registry/catalog/form.html",
         "form",
-        page.form("New model", "Create the model", form),
+        page.form("New model", "Create model", form),
         status=422 if form.is_bound else 200,
     )
 
@@ -93,9 +93,9 @@ def register(request: SignedInRequest, uuid: UUID) -> HttpResponse:
         except Refused as refusal:
             add_refusal(form, refusal)
         else:
-            toast(request, "The files are hashed and signed now", kind="live")
+            toast(request, "Hashing and signing files", kind="live")
             return redirect_or_refresh(request, reverse("catalog:model", args=[uuid]))
-    context = page.form(f"Register a version of {found.name}", "Register the version", form, found)
+    context = page.form(f"Register version of {found.name}", "Register version", form, found)
     return respond(request, "registry/catalog/form.html", "form", context, status=422 if form.is_bound else 200)
 
 
@@ -111,9 +111,9 @@ def new_endpoint(request: SignedInRequest, uuid: UUID) -> HttpResponse:
         except Refused as refusal:
             add_refusal(form, refusal)
         else:
-            toast(request, f"Endpoint {made.slug} created; nothing is live on it yet")
+            toast(request, f"Endpoint {made.slug} created")
             return redirect_or_refresh(request, reverse("catalog:model", args=[uuid]))
-    context = page.form(f"New endpoint of {found.name}", "Create the endpoint", form, found)
+    context = page.form(f"New endpoint for {found.name}", "Create endpoint", form, found)
     return respond(request, "registry/catalog/form.html", "form", context, status=422 if form.is_bound else 200)
 
 
@@ -144,9 +144,9 @@ def edit_card(request: SignedInRequest, uuid: UUID) -> HttpResponse:
             status = 409 if isinstance(refusal, Conflict) else 422
             add_refusal(form, refusal)
         else:
-            toast(request, f"Card revision {made.revision} saved; open promotions of this version are void now")
+            toast(request, f"Card revision {made.revision} saved; this version's open promotion requests are now void")
             return redirect_or_refresh(request, f"{reverse('catalog:version', args=[uuid])}#card")
-    context = page.form(f"Edit the card of {found}", "Save the card", form, found.model)
+    context = page.form(f"Edit card of {found}", "Save card", form, found.model)
     return respond(request, "registry/catalog/form.html", "form", context, status=status)
 
 
@@ -166,11 +166,11 @@ def quarantine(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     form = QuarantineForm(request.POST, version=found)
     if not form.is_valid():
         raise Refused(
-            "Nothing was changed: a quarantine needs a reason and the version's number.",
+            "Nothing was changed. Enter a reason and the version's number.",
             fields=errors_of(form),
         )
     actions.quarantine(version_id=uuid, reason=form.cleaned_data["reason"], actor=request.user)
-    toast(request, f"{found.semver} is in quarantine", kind="warn")
+    toast(request, f"{found.semver} quarantined", kind="warn")
     return redirect_or_refresh(request, reverse("catalog:version", args=[uuid]))
 
 
@@ -192,9 +192,9 @@ def freeze(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """Stop promotions and deployments of an endpoint for some days."""
     found, form = Endpoint.objects.select_related("model").get(uuid=uuid), FreezeForm(request.POST)
     if not form.is_valid():
-        raise Refused("Nothing was changed: a freeze needs a reason and 1 to 90 days.", fields=errors_of(form))
+        raise Refused("Nothing was changed. Enter a reason and 1 to 90 days.", fields=errors_of(form))
     actions.freeze(endpoint_id=uuid, reason=form.cleaned_data["reason"], until=form.until(), actor=request.user)
-    toast(request, f"{found.slug} is frozen", kind="warn")
+    toast(request, f"{found.slug} frozen", kind="warn")
     return redirect_or_refresh(request, reverse("catalog:model", args=[found.model.uuid]))
 
 
@@ -203,5 +203,5 @@ def freeze(request: SignedInRequest, uuid: UUID) -> HttpResponse:
 def lift_freeze(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """End a freeze before its time."""
     lifted = actions.lift_freeze(freeze_id=uuid, actor=request.user)
-    toast(request, f"{lifted.endpoint.slug} is open again")
+    toast(request, f"Freeze of {lifted.endpoint.slug} lifted")
     return redirect_or_refresh(request, reverse("catalog:model", args=[lifted.endpoint.model.uuid]))

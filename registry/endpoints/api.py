@@ -25,7 +25,7 @@ SEE = "endpoints.view"
 
 
 class ServerOut(serializers.Serializer[Any]):
-    """What an inference server wrote about itself."""
+    """An inference server's last report."""
 
     name = serializers.CharField()
     epoch = serializers.IntegerField()
@@ -34,12 +34,12 @@ class ServerOut(serializers.Serializer[Any]):
 
 
 class FaultOut(serializers.Serializer[Fault]):
-    """A fault planted for a drill."""
+    """A fault injected for a drill."""
 
     uuid = serializers.UUIDField()
     deployment = serializers.UUIDField(source="deployment.uuid")
     kind = serializers.CharField()
-    share = serializers.IntegerField(help_text="of 10,000")
+    share = serializers.IntegerField(help_text="out of 10,000")
     delay_ms = serializers.IntegerField()
     reason = serializers.CharField()
     until = serializers.DateTimeField()
@@ -49,11 +49,11 @@ class FaultOut(serializers.Serializer[Fault]):
 
 
 class ArmOut(serializers.Serializer[Any]):
-    """What runs on an endpoint in an arm. closed: a server's guard took it out of the traffic."""
+    """A deployment running in an arm. closed: a server's guard stopped sending it traffic."""
 
     deployment = serializers.UUIDField()
     arm = serializers.CharField()
-    share = serializers.IntegerField(help_text="of 10,000; of a shadow: of the requests that are copied to it")
+    share = serializers.IntegerField(help_text="out of 10,000; for a shadow, of the requests copied to it")
     version = serializers.UUIDField()
     semver = serializers.CharField()
     closed = serializers.BooleanField()
@@ -61,24 +61,24 @@ class ArmOut(serializers.Serializer[Any]):
 
 
 class EndpointPageOut(EndpointOut):
-    """An endpoint with what it can go back to, what waits, and how far the servers are."""
+    """An endpoint with its rollback target, pending approval, and server status."""
 
-    rollback_to = serializers.CharField(allow_null=True, help_text="the version to type")
-    waiting = serializers.UUIDField(allow_null=True, help_text="the approved request that can be deployed")
+    rollback_to = serializers.CharField(allow_null=True, help_text="the version to type to roll back")
+    waiting = serializers.UUIDField(allow_null=True, help_text="the approved request ready to deploy")
     published_epoch = serializers.IntegerField()
     servers = ServerOut(many=True)
-    arms = ArmOut(many=True, help_text="what runs now")
+    arms = ArmOut(many=True, help_text="what's running now")
 
 
 class DeploymentOut(serializers.Serializer[Deployment]):
-    """An interval in which a version served."""
+    """A period in which a version served."""
 
     uuid = serializers.UUIDField()
     endpoint = serializers.UUIDField(source="endpoint.uuid")
     version = serializers.UUIDField(source="version.uuid")
     semver = serializers.CharField(source="version.semver")
     arm = serializers.CharField()
-    share = serializers.IntegerField(help_text="of 10,000")
+    share = serializers.IntegerField(help_text="out of 10,000")
     cause = serializers.CharField()
     approval = serializers.UUIDField(source="approval.uuid", default=None, allow_null=True)
     reason = serializers.CharField()
@@ -91,63 +91,63 @@ class DeploymentOut(serializers.Serializer[Deployment]):
 
 
 class DeploymentPageOut(serializers.Serializer[Any]):
-    """Up to 20 intervals, newest first. before: give it as ?before= to get the next page; null on the last."""
+    """Up to 20 intervals, newest first. before: pass it as ?before= for the next page; null on the last."""
 
     results = DeploymentOut(many=True)
     before = serializers.IntegerField(allow_null=True)
 
 
 class DeployIn(serializers.Serializer[Any]):
-    """The approval to use. share: below 10,000 it is a canary beside the live version."""
+    """The approval to use. share: below 10,000 starts a canary next to the live version."""
 
     request = serializers.UUIDField()
     share = serializers.IntegerField(
-        default=rules.ALL, min_value=1, max_value=rules.ALL, help_text="of 10,000; as approved, for a request that names its plan"
+        default=rules.ALL, min_value=1, max_value=rules.ALL, help_text="out of 10,000; must match the approved plan, if the request has one"
     )
 
 
 class ShareIn(serializers.Serializer[Any]):
-    """The canary's new share; at 10,000 it is live. reason: needed where the share grows. seen_moves: the endpoint's moves when you looked.
+    """The canary's new share; at 10,000 it goes live. reason: required to widen. seen_moves: the endpoint's moves when you last read it.
 
-    A canary that a rollout steers is widened, paused and aborted over its rollout.
+    Widen, pause, or abort a canary that a rollout controls through the rollout.
     """
 
-    share = serializers.IntegerField(min_value=1, max_value=rules.ALL, help_text="of 10,000")
+    share = serializers.IntegerField(min_value=1, max_value=rules.ALL, help_text="out of 10,000")
     reason = serializers.CharField(max_length=500, default="", allow_blank=True)
     seen_moves = serializers.IntegerField(required=False, min_value=0)
 
 
 class StopIn(serializers.Serializer[Any]):
-    """Why."""
+    """A reason."""
 
     reason = serializers.CharField(max_length=500)
 
 
 class ShadowIn(serializers.Serializer[Any]):
-    """Which version gets copies, and of how many requests."""
+    """Which version gets copies, and of what share of requests."""
 
     version = serializers.UUIDField()
-    share = serializers.IntegerField(default=rules.ALL, min_value=1, max_value=rules.ALL, help_text="of 10,000")
+    share = serializers.IntegerField(default=rules.ALL, min_value=1, max_value=rules.ALL, help_text="out of 10,000")
 
 
 class StopShadowIn(serializers.Serializer[Any]):
-    """Why, if there is something to say."""
+    """An optional reason."""
 
     reason = serializers.CharField(max_length=500, default="", allow_blank=True)
 
 
 class FaultIn(serializers.Serializer[Any]):
-    """What a drill does. delay_ms: of kind slow."""
+    """A drill's fault. delay_ms: for kind slow."""
 
     kind = serializers.ChoiceField(Fault.Kind.choices)
-    share = serializers.IntegerField(min_value=1, max_value=rules.ALL, help_text="of 10,000 requests of the deployment")
+    share = serializers.IntegerField(min_value=1, max_value=rules.ALL, help_text="out of 10,000 of the deployment's requests")
     delay_ms = serializers.IntegerField(default=1_000, min_value=1, max_value=rules.MAX_DELAY_MS)
     minutes = serializers.IntegerField(default=60, min_value=1, max_value=rules.MAX_DRILL_MINUTES)
     reason = serializers.CharField(max_length=500, default="", allow_blank=True)
 
 
 class RollBackIn(serializers.Serializer[Any]):
-    """Why, the version that becomes live, and the endpoint's moves when you looked."""
+    """The reason, the version that goes live, and the endpoint's moves when you last read it."""
 
     reason = serializers.CharField(max_length=500)
     typed = serializers.CharField(max_length=40)
@@ -155,20 +155,20 @@ class RollBackIn(serializers.Serializer[Any]):
 
 
 class WhenIn(serializers.Serializer[Any]):
-    """Which part of the history."""
+    """Which part of the history to return."""
 
     as_of = serializers.DateTimeField(required=False)
     before = serializers.IntegerField(required=False, min_value=1)
 
 
 class Endpoints(View):
-    """The endpoints that you may see."""
+    """Endpoints you can see."""
 
     needs = {"GET": Needs("signed_in")}
 
     @extend_schema(operation_id="endpoints_list", responses=EndpointOut(many=True))
     def get(self, request: Request) -> Response:
-        """By name; they are few."""
+        """List endpoints by name."""
         return Response(EndpointOut(queries.visible(request.user), many=True).data)
 
 
@@ -179,7 +179,7 @@ class OneEndpoint(View):
 
     @extend_schema(operation_id="endpoints_read", responses=EndpointPageOut)
     def get(self, request: Request, uuid: UUID) -> Response:
-        """What is live, what it can go back to, how far the servers are."""
+        """Get what's live, its rollback target, and server status."""
         endpoint = policy.get_visible(request.user, queries.visible(request.user), SEE, uuid=uuid)
         target, waiting = queries.rollback_target(endpoint), queries.waiting(endpoint)
         more = {
@@ -199,13 +199,11 @@ class Deploy(View):
 
     @extend_schema(operation_id="endpoints_deploy", request=DeployIn, responses={201: DeploymentOut})
     def post(self, request: Request, uuid: UUID) -> Response:
-        """Make the version of an approved request live, or with a share a canary beside the live one."""
+        """Deploy an approved request: live, or with a share as a canary next to the live version."""
         given = read(DeployIn, request.data)
         wanted = given["request"]
         if not queries.approvals(uuid).filter(uuid=wanted).exists():
-            raise Refused(
-                "There is no such approval for this endpoint.", fields={"request": ["Give an approved request of this endpoint."]}
-            )
+            raise Refused("This endpoint has no such approval.", fields={"request": ["Pass an approved request for this endpoint."]})
         made = actions.deploy(request_id=wanted, actor=request.user, share=given["share"])
         return Response(DeploymentOut(made).data, status=201)
 
@@ -217,7 +215,7 @@ class RollBack(View):
 
     @extend_schema(operation_id="endpoints_roll_back", request=RollBackIn, responses={201: DeploymentOut})
     def post(self, request: Request, uuid: UUID) -> Response:
-        """Make the last live version live again."""
+        """Roll back to the previous live version."""
         made = actions.roll_back(endpoint_id=uuid, actor=request.user, **read(RollBackIn, request.data))
         return Response(DeploymentOut(made).data, status=201)
 
@@ -229,7 +227,7 @@ class Share(View):
 
     @extend_schema(operation_id="endpoints_set_share", request=ShareIn, responses={201: DeploymentOut})
     def post(self, request: Request, uuid: UUID) -> Response:
-        """Give a running canary another share. Answers with the interval that takes over from it."""
+        """Change a running canary's share. Returns the new deployment."""
         given = read(ShareIn, request.data)
         made = actions.set_share(
             deployment_id=uuid, share=given["share"], actor=request.user, reason=given["reason"], seen=given.get("seen_moves")
@@ -244,7 +242,7 @@ class StopCanary(View):
 
     @extend_schema(operation_id="endpoints_stop_canary", request=StopIn, responses=DeploymentOut)
     def post(self, request: Request, uuid: UUID) -> Response:
-        """Give all traffic back to the live version."""
+        """Stop a canary; all traffic returns to the live version."""
         made = actions.stop_canary(deployment_id=uuid, actor=request.user, **read(StopIn, request.data))
         return Response(DeploymentOut(made).data)
 
@@ -256,7 +254,7 @@ class StartShadow(View):
 
     @extend_schema(operation_id="endpoints_start_shadow", request=ShadowIn, responses={201: DeploymentOut})
     def post(self, request: Request, uuid: UUID) -> Response:
-        """Let a version answer copies of requests, for the comparison alone."""
+        """Start a shadow: a version that gets copies of requests, only for comparison."""
         given = read(ShadowIn, request.data)
         made = actions.start_shadow(endpoint_id=uuid, version_id=given["version"], share=given["share"], actor=request.user)
         return Response(DeploymentOut(made).data, status=201)
@@ -269,19 +267,19 @@ class StopShadow(View):
 
     @extend_schema(operation_id="endpoints_stop_shadow", request=StopShadowIn, responses=DeploymentOut)
     def post(self, request: Request, uuid: UUID) -> Response:
-        """End the copies."""
+        """Stop a shadow."""
         made = actions.stop_shadow(deployment_id=uuid, actor=request.user, **read(StopShadowIn, request.data))
         return Response(DeploymentOut(made).data)
 
 
 class PlantFault(View):
-    """Planting a fault for a drill."""
+    """Injecting a fault for a drill."""
 
     needs = {"POST": Needs("endpoints.plant_fault", Deployment, SEE)}
 
     @extend_schema(operation_id="endpoints_plant_fault", request=FaultIn, responses={201: FaultOut})
     def post(self, request: Request, uuid: UUID) -> Response:
-        """Let a deployment fail or be slow for a share of its requests, for a while, on servers that run drills."""
+        """Inject a fault: a share of a deployment's requests fail or slow down for a while, on servers with drills enabled."""
         made = actions.plant_fault(deployment_id=uuid, actor=request.user, **read(FaultIn, request.data))
         return Response(FaultOut(made).data, status=201)
 
@@ -293,7 +291,7 @@ class LiftFault(View):
 
     @extend_schema(operation_id="endpoints_lift_fault", request=None, responses=FaultOut)
     def post(self, request: Request, uuid: UUID) -> Response:
-        """Lift the fault that is planted in a deployment."""
+        """Remove a deployment's fault."""
         return Response(FaultOut(actions.lift_fault(deployment_id=uuid, actor=request.user)).data)
 
 
@@ -307,7 +305,7 @@ class Deployments(View):
         parameters=[OpenApiParameter("as_of", OpenApiTypes.DATETIME), OpenApiParameter("before", int)],
     )  # fmt: skip
     def get(self, request: Request, uuid: UUID) -> Response:
-        """Newest first; with as_of the live version's interval that holds the moment."""
+        """List deployments, newest first; with as_of, the one live at that time."""
         given = read(WhenIn, request.query_params)
         endpoint = Endpoint.objects.get(uuid=uuid)
         if "as_of" in given:
@@ -318,7 +316,7 @@ class Deployments(View):
 
 
 def arms(endpoint: Endpoint) -> list[dict[str, Any]]:
-    """What runs on an endpoint, the live version first."""
+    """What's running on an endpoint, the live version first."""
     planted = {fault.deployment_id: fault for fault in queries.faults_on(endpoint)}
     return [
         {
@@ -330,7 +328,7 @@ def arms(endpoint: Endpoint) -> list[dict[str, Any]]:
 
 
 class EndpointTokenOut(serializers.Serializer[EndpointToken]):
-    """A token of a program, never its secret. name: of the service account."""
+    """An endpoint token, never its secret. name: the service account."""
 
     uuid = serializers.UUIDField()
     name = serializers.CharField()
@@ -340,24 +338,24 @@ class EndpointTokenOut(serializers.Serializer[EndpointToken]):
 
 
 class Tokens(View):
-    """The tokens of programs that ask an endpoint. Making one is for a signed-in person, on the endpoint's page."""
+    """An endpoint's tokens. Creating one takes a signed-in person, on the endpoint's page."""
 
     needs = {"GET": Needs("endpoints.manage_tokens", Endpoint, SEE)}
 
     @extend_schema(operation_id="endpoints_tokens", responses=EndpointTokenOut(many=True))
     def get(self, request: Request, uuid: UUID) -> Response:
-        """Those that are live, newest first."""
+        """List active tokens, newest first."""
         return Response(EndpointTokenOut(queries.live_tokens(Endpoint.objects.get(uuid=uuid)), many=True).data)
 
 
 class OneToken(View):
-    """One token of a program."""
+    """One endpoint token."""
 
     needs = {"DELETE": Needs("endpoints.manage_tokens", EndpointToken, SEE)}
 
     @extend_schema(operation_id="endpoints_revoke_token", responses={204: None})
     def delete(self, request: Request, uuid: UUID) -> Response:
-        """Revoke it; the servers know within a second."""
+        """Revoke a token; servers apply it within a second."""
         actions.revoke_token(token_id=uuid, actor=request.user)
         return Response(status=204)
 

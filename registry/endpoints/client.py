@@ -38,14 +38,14 @@ def ask(endpoint: Endpoint, text: str) -> Answer:
     try:
         response = httpx.post(f"{settings.INFERENCE_URL}/v2/models/{endpoint.full_name}/infer", json=body, headers=headers, timeout=SECONDS)
     except httpx.HTTPError as error:
-        raise NotReady("The inference server does not answer.", next_step="Check that it runs, then ask again.") from error
+        raise NotReady("The inference server isn't responding.", next_step="Check that it's running, then try again.") from error
     latency_ms = (perf_counter() - begun) * 1000
     if response.status_code != httpx.codes.OK:
         raise refusal_of(response)
     try:
         return read(response.json(), latency_ms)
     except (ValueError, KeyError, IndexError, TypeError) as error:
-        raise NotReady("The inference server answered in a form that is not known here.", next_step="Start it again.") from error
+        raise NotReady("The inference server sent an unexpected response.", next_step="Restart it.") from error
 
 
 def refusal_of(response: httpx.Response) -> Refusal:
@@ -53,9 +53,9 @@ def refusal_of(response: httpx.Response) -> Refusal:
     try:
         said = str(response.json()["error"])[:300]
     except (ValueError, KeyError, TypeError):
-        said = f"The inference server answered with status {response.status_code}."
+        said = f"The inference server returned status {response.status_code}."
     if response.status_code in (401, 404):
-        return NotReady("The inference server does not know this endpoint yet.", next_step="It takes new routes within seconds; ask again.")
+        return NotReady("The inference server doesn't know this endpoint yet.", next_step="It picks up changes within seconds; try again.")
     return (NotReady if response.status_code >= 500 or response.status_code == 429 else Refused)(said)
 
 

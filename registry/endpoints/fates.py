@@ -33,7 +33,7 @@ def of_last(request: PromotionRequest, last: Deployment) -> Fate:
         return Fate("bad", "Ended", why, at, by)
     if then.cause == Deployment.Cause.ROLLBACK:
         return Fate("bad", "Rolled back", f"All traffic went back to {then.version.semver}. {why}", at, by)
-    return Fate("off", "Replaced", f"{then.version.semver} was deployed in its place.", at, by)
+    return Fate("off", "Replaced", f"{then.version.semver} replaced it.", at, by)
 
 
 def approval_of(live: Deployment) -> int | None:

@@ -23,7 +23,7 @@ class DeployForm(forms.Form):
 class TokenForm(forms.Form):
     """A new token of a program."""
 
-    name = forms.CharField(label="Service account", max_length=60, help_text="The program that uses it, such as mail router.")
+    name = forms.CharField(label="Service account", max_length=60, help_text="The program that will use it, such as mail router.")
     days = forms.IntegerField(label="Days until it expires", min_value=1, max_value=TOKEN_DAYS_MAX, initial=90)
 
 
@@ -46,7 +46,7 @@ class TryForm(forms.Form):
 class AsOfForm(forms.Form):
     """A moment."""
 
-    at = forms.DateTimeField(label="Moment, UTC", widget=forms.DateTimeInput(attrs={"type": "datetime-local"}))
+    at = forms.DateTimeField(label="Time (UTC)", widget=forms.DateTimeInput(attrs={"type": "datetime-local"}))
 
     def clean_at(self) -> datetime:
         """In UTC, where the first and the last hours of all time may be none."""
@@ -54,7 +54,7 @@ class AsOfForm(forms.Form):
         try:
             return moment.astimezone(UTC)
         except OverflowError:
-            raise forms.ValidationError("Give a moment from the year 1 to 9999, UTC.") from None
+            raise forms.ValidationError("Enter a time in the years 1 to 9999 (UTC).") from None
 
 
 class SharePercent(forms.DecimalField):
@@ -72,15 +72,15 @@ class VersionChoice(forms.ModelChoiceField):  # type: ignore[type-arg]  # it tak
     """Versions by their number."""
 
     def label_from_instance(self, obj: Any) -> str:
-        """1.3.0, of run 12."""
-        return f"{obj.semver}, of run {obj.run.number}"
+        """1.3.0 (run 12)."""
+        return f"{obj.semver} (run {obj.run.number})"
 
 
 class ShadowForm(forms.Form):
     """Which version is to be compared."""
 
     version = VersionChoice(queryset=ModelVersion.objects.none(), to_field_name="uuid", empty_label=None)
-    share = SharePercent(label="Copied requests, %", initial=100, help_text="Copies are answered while a slot is free, else dropped.")
+    share = SharePercent(label="Requests to copy (%)", initial=100, help_text="Copies run when a slot is free and are dropped otherwise.")
 
     def __init__(self, *args: Any, versions: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -99,17 +99,17 @@ class DrillForm(forms.Form):
     """What shall go wrong, where, how often, for how long."""
 
     deployment = DeploymentChoice(
-        label="In which version", queryset=Deployment.objects.none(), to_field_name="uuid", empty_label=None, widget=forms.RadioSelect
+        label="Deployment", queryset=Deployment.objects.none(), to_field_name="uuid", empty_label=None, widget=forms.RadioSelect
     )
-    kind = forms.ChoiceField(label="What goes wrong", choices=Fault.Kind.choices, widget=forms.RadioSelect, initial=Fault.Kind.ERROR)
-    share = SharePercent(label="Of its requests, %", initial=30, help_text="Errors: clients get status 500 for this share.")
+    kind = forms.ChoiceField(label="Fault", choices=Fault.Kind.choices, widget=forms.RadioSelect, initial=Fault.Kind.ERROR)
+    share = SharePercent(label="Affected requests (%)", initial=30, help_text="Errors: clients get status 500 for this share.")
     delay_ms = forms.IntegerField(
-        label="Slower by, ms", min_value=1, max_value=MAX_DELAY_MS, initial=1_000, required=False, help_text="Of slow answers alone."
+        label="Added delay (ms)", min_value=1, max_value=MAX_DELAY_MS, initial=1_000, required=False, help_text="For slow answers only."
     )
     minutes = forms.IntegerField(
-        label="For how long, minutes", min_value=1, max_value=MAX_DRILL_MINUTES, initial=30, help_text="Then it ends by itself."
+        label="Duration (minutes)", min_value=1, max_value=MAX_DRILL_MINUTES, initial=30, help_text="Ends automatically."
     )
-    reason = forms.CharField(max_length=500, help_text="Stands in the audit trail, such as the name of the drill.")
+    reason = forms.CharField(max_length=500, help_text="Recorded in the audit log, such as the name of the drill.")
 
     def __init__(self, *args: Any, deployments: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

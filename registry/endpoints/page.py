@@ -74,7 +74,7 @@ def detail(user: User, endpoint: Endpoint, older_than: int | None = None) -> dic
         "shadow": queries.shadow_of(endpoint), "drills": queries.drills_run(),
         "start_url": start_url(waiting) if waiting and live and not canary else "",
         "emptied": queries.emptied_by(endpoint) if live is None else None,
-        "curl": curl(endpoint), "dialogs": dialogs(endpoint, live, canary, before, waiting),
+        "text_days": settings.PREDICTION_TEXT_DAYS, "curl": curl(endpoint), "dialogs": dialogs(endpoint, live, canary, before, waiting),
     }  # fmt: skip
 
 
@@ -89,8 +89,8 @@ def other_plan(waiting: PromotionRequest | None, live: Deployment | None) -> str
     if waiting is None or waiting.plan.get("kind") != plans.Kind.CANARY:
         return ""
     if live is None:
-        return "Nothing is live here, so the approved canary can't start. Request the promotion again with all traffic at once."
-    return f"The approved plan is a {plans.sentence(waiting.plan)}. Start the canary, or request the promotion again."
+        return "Nothing is live here, so the approved canary can't start. Request promotion again with all traffic at once."
+    return f"The approved plan is a {plans.sentence(waiting.plan)}. Start the canary, or request promotion again."
 
 
 def slots(endpoint: Endpoint) -> dict[str, str]:
@@ -120,12 +120,12 @@ def stopping(row: Deployment) -> dict[str, str]:
     name = row.version.semver
     if row.arm == Deployment.Arm.CANARY:
         return {
-            "url": reverse("endpoints:stop_canary", args=[row.uuid]), "title": f"Stop the canary {name}?", "confirm": "Stop the canary",
-            "text": f"All traffic goes back to the live version within a second. {name} needs a new approval to answer clients again.",
+            "url": reverse("endpoints:stop_canary", args=[row.uuid]), "title": f"Stop canary {name}?", "confirm": "Stop canary",
+            "text": f"All traffic goes back to the live version within a second. {name} needs a new approval to serve clients again.",
         }  # fmt: skip
     return {
-        "url": reverse("endpoints:stop_shadow", args=[row.uuid]), "title": f"Stop the shadow {name}?", "confirm": "Stop the shadow",
-        "text": "No more requests are copied to it. What was compared stays stored.",
+        "url": reverse("endpoints:stop_shadow", args=[row.uuid]), "title": f"Stop shadow {name}?", "confirm": "Stop shadow",
+        "text": "Requests are no longer copied to it. Comparisons so far are kept.",
     }  # fmt: skip
 
 
@@ -135,9 +135,9 @@ def why_nots(
 ) -> dict[str, str]:  # fmt: skip
     """Why each button does nothing, for a person; empty where it does something."""
     nothing = "" if live else "Nothing is live here."
-    drills = "" if queries.drills_run() else "No inference server was started for drills (INFERENCE_DRILLS=1)."
-    running = f"{canary.version.semver} runs as a canary; stop it, or widen it to all traffic." if canary else ""
-    shadow = "A shadow runs already." if queries.shadow_of(endpoint) else ""
+    drills = "" if queries.drills_run() else "No inference server is running with drills enabled (INFERENCE_DRILLS=1)."
+    running = f"{canary.version.semver} is running as a canary. Stop it or widen it to all traffic first." if canary else ""
+    shadow = "A shadow is already running." if queries.shadow_of(endpoint) else ""
     return {
         "deploy": why_not(user, "endpoints.deploy", endpoint) or running or other_plan(waiting, live),
         "roll_back": ("" if back else rules.NOTHING_BEFORE) or why_not(user, "endpoints.roll_back", endpoint),
@@ -155,17 +155,17 @@ def dialogs(
     """What the two dialogs of the head say and send."""
     found: dict[str, Any] = {}
     if live and canary:
-        text = f"The canary {canary.version.semver} ends, and all traffic goes to {live.version.semver} within a second."
+        text = f"Canary {canary.version.semver} ends, and all traffic goes to {live.version.semver} within a second."
         found["roll_back"] = back_to(endpoint, live.version.semver, f"{text} In-flight requests finish.", canary.version.semver)
     elif live and before:
         text = f"All traffic goes from {live.version.semver} to {before.version.semver} within a second; in-flight requests finish."
         text += f" {live.version.semver} needs a new approval to serve here again."
         found["roll_back"] = back_to(endpoint, before.version.semver, text, live.version.semver)
     if waiting:
-        text = f"All traffic goes to {waiting.version.semver} within a second. Everything the approval rests on is read again first."
+        text = f"All traffic goes to {waiting.version.semver} within a second. Everything the approval covers is re-checked first."
         if waiting.plan.get("kind") == plans.Kind.SHARE:
             part = rules.percent(waiting.plan["share"])
-            text = f"{waiting.version.semver} answers {part} of the requests within a second, as approved. No rule steers it."
+            text = f"{waiting.version.semver} gets {part} of requests within a second, as approved. No rule controls it."
         if live:
             text += f" {live.version.semver} stays loaded for a rollback."
         title = f"Deploy {waiting.version.semver} to {endpoint.slug}?"
@@ -192,7 +192,7 @@ def thread(endpoint: Endpoint, live: Deployment | None, canary: Deployment | Non
         return []
     run, approval = version.run, judged.approval if judged else waiting
     steps = [
-        Step("Snapshot", f"s{run.snapshot.number}", find_url("snapshots:detail", uuid=run.snapshot.uuid)),
+        Step("Dataset version", f"s{run.snapshot.number}", find_url("snapshots:detail", uuid=run.snapshot.uuid)),
         Step("Run", str(run.number), find_url("training:detail", uuid=run.uuid)),
         Step("Version", version.semver, reverse("catalog:version", args=[version.uuid])),
     ]
@@ -211,12 +211,13 @@ def thread(endpoint: Endpoint, live: Deployment | None, canary: Deployment | Non
 
 
 def servers(endpoint: Endpoint) -> dict[str, Any]:
-    """What the servers have applied, beside what was published."""
+    """What each server has applied, the published version, and how many running servers have applied it."""
     published = Routes.objects.values_list("published_epoch", flat=True).first() or 0
     running = list(queries.serving(endpoint))
     lines = [server(state, endpoint, running, published) for state in queries.server_states_for(endpoint)]
     lines += [Server(state.name or "server", "bad", "Not running", "", state) for state in queries.lately_dead(timezone.now())]
-    return {"published": published, "lines": lines, "pending": any(line.kind == "wait" for line in lines)}
+    applied = sum(line.state.lives and line.state.epoch >= published for line in lines)
+    return {"published": published, "applied": applied, "lines": lines, "pending": any(line.kind == "wait" for line in lines)}
 
 
 def server(state: ServerState, endpoint: Endpoint, running: list[Deployment], published: int) -> Server:
@@ -227,18 +228,16 @@ def server(state: ServerState, endpoint: Endpoint, running: list[Deployment], pu
             goes_on = going_on(state, endpoint) if row.arm == Deployment.Arm.STABLE else ""
             return Server(name, "bad", f"refused {row.version.semver}", f"{reason} {goes_on}".strip(), state)
     if state.epoch < published:
-        return Server(
-            name, "wait", f"epoch {state.epoch}", f"The server has not taken epoch {published} yet. {state.problem}".strip(), state
-        )
+        return Server(name, "wait", f"config v{state.epoch}", f"Config v{published} not applied yet. {state.problem}".strip(), state)
     if state.problem:
-        return Server(name, "warn", f"epoch {state.epoch}", state.problem, state)
-    return Server(name, "ok", f"epoch {state.epoch} applied", "", state)
+        return Server(name, "warn", f"config v{state.epoch}", state.problem, state)
+    return Server(name, "ok", f"config v{state.epoch} live", "", state)
 
 
 def going_on(state: ServerState, endpoint: Endpoint) -> str:
     """What a server that refused a version answers with instead."""
     answering = ModelVersion.objects.filter(uuid__in=state.answers.get(endpoint.full_name, [])).first()
-    return f"It goes on answering with {answering.semver}." if answering else "It answers with nothing for this endpoint."
+    return f"It keeps serving {answering.semver}." if answering else "It serves nothing on this endpoint."
 
 
 def curl(endpoint: Endpoint) -> str:

@@ -39,7 +39,7 @@ BEGAN = {
     Deployment.Arm.STABLE: frozenset({Verb.DEPLOYED, Verb.ROLLED_BACK}),
     Deployment.Arm.CANARY: frozenset({Verb.CANARY_STARTED, Verb.SHARE_SET}),
 }  # by which events a version begins to answer
-ELSEWHERE = "It refused them for what they say of an endpoint of another project."
+ELSEWHERE = "It rejected the config because of an endpoint in another project."
 
 
 def routes_row() -> Routes:
@@ -217,7 +217,7 @@ def running_canary(deployment_id: UUID) -> Deployment:
     """A canary that runs. Raises Conflict for one that has ended, or whose share was changed: the caller looked at something older."""
     found = in_arm(deployment_id, Deployment.Arm.CANARY)
     if found.ended_at is not None:
-        raise Conflict("Changed while you were reading: this canary has ended or has another share.", next_step="Look at the page again.")
+        raise Conflict("This canary has ended or its share has changed.", next_step="Reload the page.")
     return found
 
 
@@ -225,7 +225,7 @@ def in_arm(deployment_id: UUID, arm: Deployment.Arm) -> Deployment:
     """A deployment that is known to be a canary, or a shadow. Raises Refused for another."""
     found = with_all(Deployment.objects.all()).get(uuid=deployment_id)
     if found.arm != arm:
-        raise Refused(f"{found.version.semver} serves as {found.arm} there, not as {arm}.", next_step="Look at the endpoint's page.")
+        raise Refused(f"{found.version.semver} runs there as {found.arm}, not as {arm}.", next_step="Open the endpoint's page.")
     return found
 
 

@@ -13,7 +13,7 @@ FAULTS_FORMAT = 1
 MAX_DELAY_MS = 30_000
 MAX_DRILL_MINUTES = 24 * 60
 ALL = 10_000
-NOTHING_BEFORE = "There is no earlier version to roll back to. A version that was rolled back needs a new approval to serve again."
+NOTHING_BEFORE = "There's no earlier version to roll back to. A rolled-back version needs a new approval to serve again."
 
 
 @dataclass(frozen=True)
@@ -109,14 +109,14 @@ def faults_document(faults: Iterable[PlantedFault]) -> dict[str, Any]:
 def check_fault(kind: str, share: int, delay_ms: int, minutes: int) -> None:
     """Raises Refused unless it is a fault that a server can obey, for a day at most."""
     if kind not in ("error", "slow"):
-        raise Refused(f"There is no fault {kind[:20]!r}; there are error and slow.", fields={"kind": ["Choose error or slow."]})
+        raise Refused(f"Unknown fault {kind[:20]!r}. Choose error or slow.", fields={"kind": ["Choose error or slow."]})
     check_share(share)
     if kind == "slow" and not 1 <= delay_ms <= MAX_DELAY_MS:
         raise Refused(
-            f"A delay is from 1 to {MAX_DELAY_MS:,} ms; this is {delay_ms}.", fields={"delay_ms": [f"Give 1 to {MAX_DELAY_MS:,}."]}
+            f"The delay must be 1 to {MAX_DELAY_MS:,} ms, not {delay_ms}.", fields={"delay_ms": [f"Enter 1 to {MAX_DELAY_MS:,}."]}
         )
     if not 1 <= minutes <= MAX_DRILL_MINUTES:
-        raise Refused(f"A drill lasts from 1 to {MAX_DRILL_MINUTES:,} minutes; this is {minutes}.", fields={"minutes": ["A day at most."]})
+        raise Refused(f"A drill must last 1 to {MAX_DRILL_MINUTES:,} minutes, not {minutes}.", fields={"minutes": ["One day at most."]})
 
 
 def epoch_to_publish(ours: int, outside: int) -> int:
@@ -127,7 +127,7 @@ def epoch_to_publish(ours: int, outside: int) -> int:
 def check_share(share: int) -> None:
     """Raises Refused unless the share is of 10,000 buckets and not none of them."""
     if not 1 <= share <= ALL:
-        raise Refused(f"A share is from 1 to {ALL:,} of {ALL:,}; this is {share}.", fields={"share": [f"Give 1 to {ALL:,}."]})
+        raise Refused(f"The share must be 1 to {ALL:,} of {ALL:,}, not {share}.", fields={"share": [f"Enter 1 to {ALL:,}."]})
 
 
 def percent(share: int) -> str:
@@ -144,17 +144,17 @@ def check_typed(typed: str, *semvers: str) -> None:
     """Raises Refused unless the person typed a version that they may go back to."""
     if typed.strip() not in semvers:
         words = " or ".join(semvers)
-        raise Refused(f"You typed {typed.strip() or 'nothing'}; type {words} to go back to it.", fields={"typed": [f"Type {words}."]})
+        raise Refused(f"You typed {typed.strip() or 'nothing'}. Type {words} to roll back to it.", fields={"typed": [f"Type {words}."]})
 
 
 def check_moves(seen: int, now: int) -> None:
     """Raises Conflict when the live version changed since the person looked."""
     if seen != now:
-        raise Conflict("Changed while you were reading: another version is live now.", next_step="Look at the page again, then decide.")
+        raise Conflict("Another version went live while you were reading.", next_step="Reload the page, then decide.")
 
 
 def check_reason(reason: str, what: str = "A rollback") -> str:
     """The reason, trimmed. Raises Refused when there is none."""
     if not reason.strip():
-        raise Refused(f"{what} needs a reason.", fields={"reason": ["Say why; it stands in the audit trail."]})
+        raise Refused(f"{what} needs a reason.", fields={"reason": ["Enter a reason; it's recorded in the audit log."]})
     return reason.strip()

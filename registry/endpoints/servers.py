@@ -49,7 +49,7 @@ class ServerState:
     def refusal_of(self, version: ModelVersion) -> str:
         """Why the server does not load a version; empty when it does, or says nothing."""
         found = self.versions.get(version.root_digest, {})
-        return str(found.get("reason") or "It did not say why.") if found.get("state") == "refused" else ""
+        return str(found.get("reason") or "It gave no reason.") if found.get("state") == "refused" else ""
 
     def state_of(self, version: ModelVersion) -> str:
         """loading, ready or refused; empty when the server says nothing of it."""

@@ -37,11 +37,11 @@ def ends_of(canaries: Sequence[Deployment]) -> dict[int, tuple[str, str]]:
 
 def why_not_by_hand(canary: Deployment) -> str:
     """Why a person does not set its share or stop it here; empty where nothing steers it."""
-    return f"{canary.version.semver} is steered by the rule of its rollout." if page_of(canary) else ""
+    return f"{canary.version.semver} is controlled by its rollout's rule." if page_of(canary) else ""
 
 
 def check_by_hand(canary: Deployment) -> None:
     """Raises Refused, with the page of its rollout and its address in the API, for a canary that a rule steers."""
     if said := why_not_by_hand(canary):
         page = page_of(canary)
-        raise Refused(said, next_step=f"Widen it, pause it or abort it on {page} (over the API: /api/v1{page}), or roll the endpoint back.")
+        raise Refused(said, next_step=f"Widen, pause, or abort it on {page} (API: /api/v1{page}), or roll the endpoint back.")

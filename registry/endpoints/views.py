@@ -69,7 +69,7 @@ def deploy(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """Make an approved version live."""
     form = DeployForm(request.POST)
     if not form.is_valid() or not queries.approvals(uuid).filter(uuid=form.cleaned_data["request"]).exists():
-        raise Refused("There is no such approval for this endpoint.", next_step="Open the promotion to see how it stands.")
+        raise Refused("This endpoint has no such approval.", next_step="Open the promotion request to see its state.")
     asked = PromotionRequest.objects.get(uuid=form.cleaned_data["request"])
     share = asked.plan.get("share", rules.ALL)
     made = actions.deploy(request_id=asked.uuid, actor=request.user, share=share)
@@ -93,7 +93,7 @@ def roll_back(request: SignedInRequest, uuid: UUID) -> HttpResponse:
 def stop_canary(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """Give all traffic back to the live version."""
     ended = actions.stop_canary(deployment_id=uuid, actor=request.user, reason=cleaned(StopForm(request.POST))["reason"])
-    toast(request, f"The canary {ended.version.semver} has ended", kind="warn")
+    toast(request, f"Canary {ended.version.semver} stopped", kind="warn")
     return redirect_or_refresh(request, reverse("endpoints:detail", args=[ended.endpoint.uuid]))
 
 
@@ -110,10 +110,10 @@ def shadow(request: SignedInRequest, uuid: UUID) -> HttpResponse:
         except Refused as refusal:
             add_refusal(form, refusal)
         else:
-            toast(request, f"{made.version.semver} gets copies of {rules.percent(made.share)} of the requests")
+            toast(request, f"Shadow {made.version.semver} started, {rules.percent(made.share)} of requests copied")
             return redirect_or_refresh(request, reverse("endpoints:detail", args=[uuid]))
-    text = "Its answers are compared with what clients get, and thrown away. No client waits for it or sees it, so it needs no approval."
-    context = page.form(endpoint, f"Start a shadow on {endpoint.slug}", text, "Start the shadow", form)
+    text = "Its predictions are compared with what clients get, then discarded. Clients never see or wait for it, so it needs no approval."
+    context = page.form(endpoint, f"Start a shadow on {endpoint.slug}", text, "Start shadow", form)
     return respond(request, FORM, "form", context, 422 if form.is_bound else 200)
 
 
@@ -122,7 +122,7 @@ def shadow(request: SignedInRequest, uuid: UUID) -> HttpResponse:
 def stop_shadow(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """End the copies."""
     ended = actions.stop_shadow(deployment_id=uuid, actor=request.user, reason=cleaned(StopForm(request.POST))["reason"])
-    toast(request, f"The shadow {ended.version.semver} has ended")
+    toast(request, f"Shadow {ended.version.semver} stopped")
     return redirect_or_refresh(request, reverse("endpoints:detail", args=[ended.endpoint.uuid]))
 
 
@@ -139,10 +139,10 @@ def drill(request: SignedInRequest, uuid: UUID) -> HttpResponse:
         except Refused as refusal:
             add_refusal(form, refusal)
         else:
-            toast(request, f"A fault is planted in {endpoint.slug}", kind="warn")
+            toast(request, f"Fault injected in {endpoint.slug}", kind="warn")
             return redirect_or_refresh(request, reverse("endpoints:detail", args=[uuid]))
-    text = "Clients really get these errors and delays. The guard, the rollout's rule and the alerts act as on any other day."
-    context = page.form(endpoint, f"Plant a fault in {endpoint.slug}", text, "Plant the fault", form)
+    text = "Clients really get these errors and delays. The guard, the rollout's rule, and alerts react as usual."
+    context = page.form(endpoint, f"Inject a fault in {endpoint.slug}", text, "Inject fault", form)
     return respond(request, FORM, "form", context, 422 if form.is_bound else 200)
 
 
@@ -151,7 +151,7 @@ def drill(request: SignedInRequest, uuid: UUID) -> HttpResponse:
 def lift_fault(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """End a drill."""
     fault = actions.lift_fault(deployment_id=uuid, actor=request.user)
-    toast(request, "The fault is lifted")
+    toast(request, "Fault removed")
     return redirect_or_refresh(request, reverse("endpoints:detail", args=[fault.deployment.endpoint.uuid]))
 
 

@@ -80,7 +80,7 @@ _accounts: dict[str, Account] = {}
 
 
 def register(account: Account) -> None:
-    """Have these objects compared with the trail."""
+    """Have these objects compared with the audit log."""
     _accounts[account.name] = account
 
 
@@ -102,7 +102,7 @@ def check(account: Account) -> Iterator[Fault | Part]:
                 for fault in differences(account, each):
                     faults += 1
                     yield fault
-    yield Part(account.name, count, "compared with the trail", faults, in_part)
+    yield Part(account.name, count, "compared with the audit log", faults, in_part)
 
 
 def batches(account: Account) -> Iterator[tuple[list[str], list[Fault]]]:

@@ -60,5 +60,5 @@ class Part:
     in_part: int = 0
 
     def __str__(self) -> str:
-        before = f"; {self.in_part:,} in part, from before events stated all of it" if self.in_part else ""
+        before = f"; {self.in_part:,} partly, since older events don't record everything" if self.in_part else ""
         return f"{self.name}: {self.count:,} {self.what}, {counted(self.faults, 'fault') if self.faults else 'whole'}{before}."

@@ -18,7 +18,7 @@ def private_key_path() -> Path:
     """
     path = Path(settings.DATA_DIR) / "keys" / "signing.pem"
     if not path.exists() and Checkpoint.objects.exists():
-        raise Refused(f"The signing key {path} is gone, though it has signed.", next_step="Restore it from the backup of the keys.")
+        raise Refused(f"The signing key {path} is missing, but it has signed before.", next_step="Restore it from the key backup.")
     bundle.ensure_key(path)
     return path
 

@@ -72,11 +72,11 @@ def check_row(row: Checkpoint, said: Statement | None, signed: Signed) -> Iterat
     """One row against what is signed in it."""
     where = f"checkpoint {row.uuid}"
     if said is None:
-        yield Fault(Rule.CHECKPOINT_UNREADABLE, where, "The signature of the row does not hold.")
+        yield Fault(Rule.CHECKPOINT_UNREADABLE, where, "The row's signature is invalid.")
         return
     at = row.at.isoformat(timespec="seconds") if row.at else ""  # which SQLite gives none of for a text that is no date
     if said != (row.chain, row.seq, row.hash, at):
-        yield Fault(Rule.CHECKPOINT_ALTERED, where, "The columns of the row differ from what is signed in it.")
+        yield Fault(Rule.CHECKPOINT_ALTERED, where, "The row's columns differ from its signed content.")
     yield from add(signed, said, where)
 
 
@@ -90,12 +90,12 @@ def check_file(path: Path, signed: Signed, rows: set[tuple[str, int]], written: 
             where = f"{path}, line {number}"
             said = statement(line, public)
             if said is None:
-                yield Fault(Rule.CHECKPOINT_UNREADABLE, where, "The signature of the line does not hold.")
+                yield Fault(Rule.CHECKPOINT_UNREADABLE, where, "The line's signature is invalid.")
                 continue
             written.add((said.chain, said.seq))
             yield from add(signed, said, where)
             if (said.chain, said.seq) not in rows and not Checkpoint.objects.filter(chain=said.chain, seq=said.seq).exists():
-                detail = f"The checkpoint of chain {said.chain} at event {said.seq} is signed here, and its row is gone."
+                detail = f"The checkpoint of chain {said.chain} at event {said.seq} is signed here, but its row is missing."
                 yield Fault(Rule.CHECKPOINT_NOT_IN_DATABASE, where, detail)
 
 
@@ -106,10 +106,10 @@ def check_written(missing: set[tuple[str, int]]) -> Iterator[Fault]:
         by_chain[chain].append(seq)
     for chain, seqs in sorted(by_chain.items()):
         if not rules.is_chain(chain):
-            yield Fault(Rule.CHECKPOINT_NOT_ON_DISK, f"chain {chain}", "No chain has this name, and no file the checkpoints of its rows.")
+            yield Fault(Rule.CHECKPOINT_NOT_ON_DISK, f"chain {chain}", "No chain has this name, and its rows' checkpoints are in no file.")
             continue
         path = checkpoints.checkpoint_file(chain)
-        what = "The file lacks" if path.exists() else "The file is gone, and with it"
+        what = "The file lacks" if path.exists() else "The file is missing, with it"
         detail = f"{what} {counted(len(seqs), 'checkpoint')} with a row in the database, the first at event {min(seqs)}."
         yield Fault(Rule.CHECKPOINT_NOT_ON_DISK, str(path), detail)
 
@@ -124,7 +124,7 @@ def add(signed: Signed, said: Statement, where: str) -> Iterator[Fault]:
     """Take a statement in; a fault where another one knows the event by another hash."""
     signature = Signature(said.hash, datetime.fromisoformat(said.at))
     if signed.setdefault(said.chain, {}).setdefault(said.seq, signature).hash != said.hash:
-        detail = f"It knows event {said.seq} of chain {said.chain} by another hash than a checkpoint that was read before it."
+        detail = f"It has a different hash for event {said.seq} of chain {said.chain} than an earlier checkpoint."
         yield Fault(Rule.CHECKPOINTS_CONTRADICT, where, detail)
 
 

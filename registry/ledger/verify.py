@@ -47,7 +47,7 @@ def readable(name: str, part: Iterator[Fault | Part]) -> Iterator[Fault | Part]:
     try:
         yield from part
     except rules.UNREADABLE as error:
-        yield Fault(Rule.ROW_UNREADABLE, name, f"A row holds what no action writes ({error!r}), and the rest of this part wasn't verified.")
+        yield Fault(Rule.ROW_UNREADABLE, name, f"A row has a value that no action writes ({error!r}); the rest wasn't verified.")
         yield Part(name, 0, "verified", 1)
 
 
@@ -118,9 +118,9 @@ def walk(name: str, signed: Mapping[int, Signature], signings: list[datetime], f
     where = f"chain {name}, event {seq + 1}"
     if head is None or (head.seq, head.hash) != (seq, previous):
         at = head.seq if head else 0
-        yield seq, Fault(Rule.HEAD_DIFFERS, where, f"The head of the chain says event {at}, the last event found is {seq}.")
+        yield seq, Fault(Rule.HEAD_DIFFERS, where, f"The chain's head is event {at}, but the last event found is {seq}.")
     elif marks and marks[-1] > seq:
-        yield seq, Fault(Rule.TAIL_CUT, where, f"A signed checkpoint knows event {marks[-1]}, but the chain ends at {seq}.")
+        yield seq, Fault(Rule.TAIL_CUT, where, f"A signed checkpoint covers event {marks[-1]}, but the chain ends at {seq}.")
 
 
 def earliest(before: datetime, until: datetime, signings: list[datetime]) -> datetime:
@@ -164,9 +164,9 @@ def event_fault(
     if document is None:
         return Fault(Rule.EVENT_ALTERED, where, "The stored bytes aren't an event.")
     if rules.event_hash(event.canonical) != event.hash:
-        return Fault(Rule.EVENT_ALTERED, where, "The stored bytes do not give the stored hash.")
+        return Fault(Rule.EVENT_ALTERED, where, "The stored bytes don't match the stored hash.")
     if document["previous"] != previous or event.previous_hash != previous:
-        return Fault(Rule.EVENT_OUT_OF_ORDER, where, "It does not follow from the event before it.")
+        return Fault(Rule.EVENT_OUT_OF_ORDER, where, "It doesn't follow the previous event.")
     if rules.form_of(document) < form:
         return Fault(Rule.EVENT_OF_OLD_FORM, where, f"It has form {rules.form_of(document)} and follows one of form {form}.")
     stated = [*(document.get(column) for column in COLUMNS), document["project"], document["at"]]
@@ -174,7 +174,7 @@ def event_fault(
     if stated != [*(getattr(event, column) for column in COLUMNS), project, at]:
         return Fault(Rule.COLUMNS_DIFFER, where, "Its searchable columns differ from its hashed bytes.")
     if signed and signed.hash != event.hash:
-        return Fault(Rule.CHAIN_REPLACED, where, "A signed checkpoint has another hash for it.")
+        return Fault(Rule.CHAIN_REPLACED, where, "A signed checkpoint has a different hash for it.")
     return None
 
 

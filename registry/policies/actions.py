@@ -22,12 +22,12 @@ def publish(*, text: str, actor: User | None) -> Policy:
     offered yet, so a person is refused. Raises Refused that names the wrong entry, or says that nothing differs.
     """
     if actor is not None:
-        raise PermissionDenied("A policy is published by two persons together; until that is offered, the operator publishes it.")
+        raise PermissionDenied("Publishing a policy takes two people; until that's available, the operator publishes it.")
     stated = rules.read(text)
     newest = Policy.objects.select_for_update().filter(name=stated.name).order_by("-version").first()
     digest = rules.digest_of(text)
     if newest and newest.digest == digest:
-        raise Refused(f"This is version {newest.version} of {stated.name} already.", next_step="Change the text first.")
+        raise Refused(f"This is already version {newest.version} of {stated.name}.", next_step="Change the text first.")
     policy = Policy.objects.create(
         name=stated.name, version=newest.version + 1 if newest else 1, text=text, digest=digest, published_by=actor
     )

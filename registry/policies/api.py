@@ -27,24 +27,24 @@ class PolicyOut(serializers.Serializer[Policy]):
 
 
 class Policies(View):
-    """All published versions, by name, newest first."""
+    """Published policy versions."""
 
     needs = {"GET": Needs("signed_in")}
 
     @extend_schema(operation_id="policies_list", responses=PolicyOut(many=True))
     def get(self, request: Request) -> Response:
-        """List them; they are few."""
+        """List policy versions by name, newest first."""
         return Response(PolicyOut(queries.visible_to(request.user), many=True).data)
 
 
 class OnePolicy(View):
-    """One version."""
+    """One policy version."""
 
     needs = {"GET": Needs("signed_in")}
 
     @extend_schema(operation_id="policies_read", responses=PolicyOut)
     def get(self, request: Request, uuid: UUID) -> Response:
-        """Its text and digest."""
+        """Get a policy version's text and digest."""
         return Response(PolicyOut(queries.get_visible(request.user, uuid)).data)
 
 

@@ -145,11 +145,11 @@ def quality(gate: Gate, evidence: Evidence) -> Finding:
     measure = evidence.metrics.get(metric)
     if measure is None or evidence.rows is None:
         return gate.found(
-            title, Outcome.FAILED, NOT_RUN.format(f"no evaluation on the test split states {NAMED[metric].words}"), threshold=threshold
+            title, Outcome.FAILED, NOT_RUN.format(f"no test-split evaluation reports {NAMED[metric].words}"), threshold=threshold
         )
     if bound == "low" and measure.low is None:
         return gate.found(
-            title, Outcome.FAILED, NOT_RUN.format(f"the evaluation states no interval for {NAMED[metric].words}"), threshold=threshold
+            title, Outcome.FAILED, NOT_RUN.format(f"the evaluation has no interval for {NAMED[metric].words}"), threshold=threshold
         )
     counted = measure.low if bound == "low" and measure.low is not None else measure.value
     outcome = Outcome.FAILED if counted < limit else Outcome.PASSED
@@ -159,7 +159,7 @@ def quality(gate: Gate, evidence: Evidence) -> Finding:
     least, known = int(gate.settings.get("at_least_rows", LEAST_ROWS)), evidence.rows if evidence.groups is None else evidence.groups
     if known < least:
         outcome = Outcome.FAILED
-        differing = "" if known == evidence.rows else f" that are no near duplicates of each other; there are {count(known)}"
+        differing = "" if known == evidence.rows else f", counting near duplicates once; there are {count(known)}"
         told += f" Not enough data: the gate needs {count(least)} test rows{differing}."
     value, threshold = decimals(counted, unlike=(limit,)), f"≥ {decimals(limit, unlike=(counted,))}"
     return gate.found(title, outcome, told, value=value, threshold=threshold, source=evidence.evaluation)
@@ -180,16 +180,16 @@ def live(gate: Gate, evidence: Evidence) -> Finding:
     )
     known = evidence.live
     if known is None:
-        return gate.found(title, Outcome.FAILED, NOT_RUN.format("it is not known what is live"), threshold=threshold)
+        return gate.found(title, Outcome.FAILED, NOT_RUN.format("the live version is unknown"), threshold=threshold)
     if not known.name:
         return gate.found(title, Outcome.PASSED, "First version, nothing to compare.", value="first version", threshold=threshold)
     difference = known.differences.get(metric)
     if difference is None:
-        problem = known.problem or f"there is no paired comparison with {known.name}"
+        problem = known.problem or f"no paired comparison with {known.name}"
         return gate.found(title, Outcome.FAILED, NOT_RUN.format(problem.rstrip(".")), threshold=threshold)
     found = None if difference.low is None or difference.high is None else Interval(difference.value, difference.low, difference.high)
     if bound == "low" and found is None:
-        problem = f"the comparison with {known.name} states no interval for {NAMED[metric].words}"
+        problem = f"the comparison with {known.name} has no interval for {NAMED[metric].words}"
         return gate.found(title, Outcome.FAILED, NOT_RUN.format(problem), threshold=threshold)
     low = low_if_worse(found, worse, known.independent(metric)) if found else difference.value
     counted = low if bound == "low" else difference.value
@@ -217,7 +217,7 @@ def by_the_bound(found: Interval, low: float, worse: float, known: Live, metric:
         return told
     least = math.ceil(rows_for_margin(worse) * known.rows / known.independent(metric)) if worse else 0
     needed = max(rows_needed(known.rows, found.value + worse, found.low, found.high) or 0, least)
-    more = f" If the difference stays as it is, about {count(rounded(needed))} test rows rule it out."
+    more = f" If the difference stays the same, about {count(rounded(needed))} test rows would rule it out."
     return told + more if needed > known.rows else told
 
 
@@ -229,14 +229,14 @@ def calibration(gate: Gate, evidence: Evidence) -> Finding:
     measure = evidence.metrics.get(metric)
     if measure is None or evidence.rows is None:
         return gate.found(
-            title, Outcome.FAILED, NOT_RUN.format(f"no evaluation on the test split states {NAMED[metric].words}"), threshold=threshold
+            title, Outcome.FAILED, NOT_RUN.format(f"no test-split evaluation reports {NAMED[metric].words}"), threshold=threshold
         )
     outcome = Outcome.FAILED if measure.value > limit else Outcome.PASSED
     if outcome is Outcome.PASSED and measure.high is not None and measure.high > limit:
         outcome = Outcome.WATCH
     told = f"{with_interval(measure, unlike=(limit,))}, {count(evidence.rows)} test rows."
     if measure.low is not None and measure.low <= limit < measure.value:
-        told += f" Not enough data: whether it is above {decimals(limit)} is neither shown nor ruled out. It needs a larger test split."
+        told += f" Not enough data: whether it is above {decimals(limit)} is neither shown nor ruled out. Use a larger test split."
     value, threshold = decimals(measure.value, unlike=(limit,)), f"≤ {decimals(limit, unlike=(measure.value,))}"
     return gate.found(title, outcome, told, value=value, threshold=threshold, source=evidence.evaluation)
 
@@ -247,10 +247,10 @@ def membership(gate: Gate, evidence: Evidence) -> Finding:
     Where it reaches beyond, a leak is not shown, and neither is that there is none: too few rows were compared.
     """
     limit = float(gate.settings["at_most"])
-    title, threshold = f"Training rows told with an AUC of at most {decimals(limit)}", f"≤ {decimals(limit)}"
+    title, threshold = f"Membership-inference AUC at most {decimals(limit)}", f"≤ {decimals(limit)}"
     measure = evidence.membership
     if measure is None or measure.low is None or measure.high is None:
-        told = NOT_RUN.format("nobody has tried to tell training rows on the evaluation’s page")
+        told = NOT_RUN.format("run the membership-inference test on the evaluation’s page")
         return gate.found(title, Outcome.FAILED, told, threshold=threshold)
     outcome = Outcome.PASSED if measure.high <= limit else Outcome.FAILED
     value, threshold = decimals(measure.high, unlike=(limit,)), f"≤ {decimals(limit, unlike=(measure.high,))}"
@@ -262,28 +262,28 @@ def membership(gate: Gate, evidence: Evidence) -> Finding:
 
 def leakage(gate: Gate, evidence: Evidence) -> Finding:
     """No test row, none of its duplicates and none of its group stands in the training split; counted again from the manifest."""
-    title = "Test rows not in training"
+    title = "No test rows in training"
     if evidence.leaked is None:
-        return gate.found(title, Outcome.FAILED, NOT_RUN.format("the snapshot's manifest could not be read"), threshold="0")
+        return gate.found(title, Outcome.FAILED, NOT_RUN.format("the dataset version's manifest couldn't be read"), threshold="0")
     if evidence.leaked:
-        told = (
-            f"{rows(evidence.leaked)} of the test split {stands(evidence.leaked)} in training too. Freeze a new snapshot and train on it."
-        )
+        found = f"{rows(evidence.leaked)} of the test split {are(evidence.leaked)} also in training."
+        told = f"{found} Create a new dataset version and train on it."
     else:
-        told = "0 exact or normalised duplicates, counted again from the manifest."
+        told = "0 exact or normalised duplicates, recounted from the manifest."
     outcome = Outcome.FAILED if evidence.leaked else Outcome.PASSED
     return gate.found(title, outcome, told, value=count(evidence.leaked), threshold="0", source=evidence.snapshot)
 
 
 def labels(gate: Gate, evidence: Evidence) -> Finding:
     """The labels that the version was tested against are still the decided ones."""
-    title = "Test labels still stand"
+    title = "Test labels unchanged"
     if evidence.overruled is None:
-        return gate.found(title, Outcome.FAILED, NOT_RUN.format("the decisions behind the test labels could not be read"), threshold="0")
+        return gate.found(title, Outcome.FAILED, NOT_RUN.format("the decisions behind the test labels couldn't be read"), threshold="0")
     if evidence.overruled:
-        told = f"{rows(evidence.overruled)} of the test split {has(evidence.overruled)} another label now. Freeze and evaluate again."
+        changed = f"{rows(evidence.overruled)} of the test split {has(evidence.overruled)} a different label now."
+        told = f"{changed} Create a new dataset version and evaluate again."
     else:
-        told = "No test label was decided anew since the snapshot was frozen."
+        told = "No test label has changed since the dataset version was created."
     outcome = Outcome.FAILED if evidence.overruled else Outcome.PASSED
     return gate.found(title, outcome, told, value=count(evidence.overruled), threshold="0", source=evidence.snapshot)
 
@@ -292,10 +292,10 @@ def signature(gate: Gate, evidence: Evidence) -> Finding:
     """Every file hashed again, and the signature over all of them verified."""
     title = "Files and signature verified"
     if evidence.signature_problem is None:
-        return gate.found(title, Outcome.FAILED, NOT_RUN.format("the files were not hashed again"))
+        return gate.found(title, Outcome.FAILED, NOT_RUN.format("the files weren't re-hashed"))
     if evidence.signature_problem:
         return gate.found(title, Outcome.FAILED, evidence.signature_problem, value="refused", threshold="valid", source=evidence.key)
-    told = f"{things(evidence.files, 'file')} hashed again, signature valid, key {evidence.key[:12]}."
+    told = f"{things(evidence.files, 'file')} re-hashed, signature valid, key {evidence.key[:12]}."
     return gate.found(title, Outcome.PASSED, told, value="valid", threshold="valid", source=evidence.key)
 
 
@@ -308,7 +308,7 @@ def card(gate: Gate, evidence: Evidence) -> Finding:
     missing = [name for name in wanted if name not in evidence.stated]
     said = f"{len(wanted) - len(missing)} of {len(wanted)}"
     told = (
-        f"{said} required fields. Not stated: {', '.join(missing)}. Edit the card."
+        f"{said} required fields. Missing: {', '.join(missing)}. Edit the card."
         if missing
         else f"{said} required fields: {', '.join(wanted)}."
     )
@@ -348,9 +348,9 @@ def rows(number: int) -> str:
     return f"{count(number)} row{'' if number == 1 else 's'}"
 
 
-def stands(number: int) -> str:
+def are(number: int) -> str:
     """The verb that agrees."""
-    return "stands" if number == 1 else "stand"
+    return "is" if number == 1 else "are"
 
 
 def has(number: int) -> str:

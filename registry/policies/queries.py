@@ -31,7 +31,7 @@ def get_visible(user: Person, uuid: UUID) -> Policy:
     """One version. Raises Http404 alike for what is hidden and what does not exist."""
     row = visible_to(user).filter(uuid=uuid).first()
     if row is None:
-        raise Http404("There is nothing here for you under this address.")
+        raise Http404("Not found, or you don't have access.")
     return row
 
 

@@ -71,7 +71,7 @@ def read(text: str) -> Rules:
     try:
         document = yaml.load(text, Loader=StrictLoader)  # noqa: S506  a SafeLoader that also refuses a key given twice
     except (yaml.YAMLError, ValueError, RecursionError) as error:
-        raise _wrong("the text", f"is not YAML: {_place(error)}") from error
+        raise _wrong("the text", f"isn't valid YAML: {_place(error)}") from error
     top = _mapping("the policy", document, ("format", "name", "title", "gates", "steps", "days_to_decide", "days_valid"))
     if top["format"] != FORMAT:
         raise _wrong("format", f"must be {FORMAT}")
@@ -93,28 +93,28 @@ class StrictLoader(yaml.SafeLoader):
         keys = [self.construct_object(key, deep=True) for key, _ in node.value]
         for key in keys:
             if keys.count(key) > 1:
-                raise yaml.constructor.ConstructorError(None, None, f"the key {key!r} is there twice", node.start_mark)
+                raise yaml.constructor.ConstructorError(None, None, f"the key {key!r} appears twice", node.start_mark)
         return super().construct_mapping(node, deep)
 
 
 def _place(error: Exception) -> str:
     mark = getattr(error, "problem_mark", None)
-    problem = getattr(error, "problem", None) or "it cannot be read"
+    problem = getattr(error, "problem", None) or "it can't be read"
     return f"{problem}, line {mark.line + 1}" if mark else str(problem)
 
 
 def _gates(value: Any) -> dict[str, dict[str, Any]]:
     if not isinstance(value, dict) or not value:
-        raise _wrong("gates", f"must name gates out of {', '.join(GATES)}")
+        raise _wrong("gates", f"must list gates from {', '.join(GATES)}")
     for name in ALWAYS:
         if name not in value:
-            raise _wrong("gates", f"must hold {name}: no policy goes without it")
+            raise _wrong("gates", f"must include {name}: every policy needs it")
     return {str(name): _gate(str(name), settings) for name, settings in value.items()}
 
 
 def _gate(name: str, value: Any) -> dict[str, Any]:
     if name not in GATES:
-        raise _wrong(f"gates.{name}", f"is no gate known here; there are {', '.join(GATES)}")
+        raise _wrong(f"gates.{name}", f"isn't a known gate; choose from {', '.join(GATES)}")
     given = {} if value is None else value
     settings = _mapping(f"gates.{name}", given, GATES[name], optional=("blocking", *OPTIONAL.get(name, ())))
     for key, setting in settings.items():
@@ -149,7 +149,7 @@ def _mapping(where: str, value: Any, keys: tuple[str, ...], *, optional: tuple[s
     for key in value:
         if key not in (*keys, *optional):
             known = ", ".join((*keys, *optional))
-            raise _wrong(f"{where}: {key}", f"is not known here; there are {known}")
+            raise _wrong(f"{where}: {key}", f"isn't a known key; choose from {known}")
     for key in keys:
         if key not in value:
             raise _wrong(f"{where}: {key}", "is missing")
@@ -164,7 +164,7 @@ def _word(where: str, value: Any) -> str:
 
 def _text(where: str, value: Any) -> str:
     if not isinstance(value, str) or not value.strip() or len(value) > 120 or not value.isprintable():
-        raise _wrong(where, "must be a text of up to 120 characters")
+        raise _wrong(where, "must be text of up to 120 characters")
     return value
 
 
@@ -194,7 +194,7 @@ def _one_of(*choices: str) -> Any:
 
 def _fields(where: str, value: Any) -> None:
     if not isinstance(value, list) or not value or any(field not in CARD_FIELDS for field in value):
-        raise _wrong(where, f"must list fields out of {', '.join(CARD_FIELDS)}")
+        raise _wrong(where, f"must list fields from {', '.join(CARD_FIELDS)}")
 
 
 def _flag(where: str, value: Any) -> None:
@@ -216,4 +216,4 @@ _CHECKS = {
 
 def _wrong(where: str, problem: str) -> Refused:
     sentence = f"{where[0].upper()}{where[1:]} {problem}." if where.startswith("the ") else f"{where} {problem}."
-    return Refused(f"The policy was not accepted: {sentence}", next_step="Correct the entry and try again.", fields={"text": [sentence]})
+    return Refused(f"The policy wasn't accepted: {sentence}", next_step="Correct the entry and try again.", fields={"text": [sentence]})

@@ -1,4 +1,4 @@
-"""Promotions over REST. Programs may ask, withdraw and comment; only people who are signed in approve and reject, never a token."""
+"""Promotions over REST. Programs may request, withdraw, and comment; only people who are signed in approve and reject, never a token."""
 
 from __future__ import annotations
 
@@ -28,54 +28,58 @@ DEFAULT = plans.Plan()
 
 
 class PlanIn(serializers.Serializer[Any]):
-    """What a rollout is to do. Shares are of 10,000; margin and rise are shares from 0 to 1."""
+    """A rollout's rule. Shares are out of 10,000; margin and rise are from 0 to 1."""
 
     steps = serializers.ListField(
         child=serializers.IntegerField(),
         default=list(DEFAULT.steps),
-        help_text=f"rising, the last 10,000, the one before at most {MAX_SHARE:,}",
+        help_text=f"rising, ending at 10,000; the one before at most {MAX_SHARE:,}",
     )
-    min_requests = serializers.IntegerField(default=DEFAULT.min_requests, help_text="of the canary, one for each sticky key and minute")
+    min_requests = serializers.IntegerField(
+        default=DEFAULT.min_requests, help_text="canary requests, counting one per sticky key and minute"
+    )
     min_minutes = serializers.IntegerField(default=DEFAULT.min_minutes, help_text="at each step")
-    margin = serializers.FloatField(default=DEFAULT.margin, help_text=f"of the error share, at the upper bound; at most {MAX_MARGIN:g}")
+    margin = serializers.FloatField(
+        default=DEFAULT.margin, help_text=f"for the upper bound of the error-rate increase; at most {MAX_MARGIN:g}"
+    )
     wrong_margin = serializers.FloatField(
         default=None, allow_null=True,
-        help_text=f"of the share of wrong answers, of those with feedback, likewise; at most {MAX_MARGIN:g}; null: no bound is required",
+        help_text=f"likewise for wrong predictions, among those with feedback; at most {MAX_MARGIN:g}; null: no bound",
     )  # fmt: skip
     shadow_disagreement = serializers.FloatField(
         default=None, allow_null=True,
-        help_text="share of the version's predictions as a shadow that may differ from what clients got, at the upper bound; "
-        f"at most {plans.MAX_DISAGREEMENT:g}; null: no bound is required",
+        help_text="upper bound of the share of the version's shadow predictions that differ from what clients got; "
+        f"at most {plans.MAX_DISAGREEMENT:g}; null: no bound",
     )  # fmt: skip
-    rise = serializers.FloatField(default=DEFAULT.rise, help_text="of the error share, that must be found with 80 % power")
-    max_hours = serializers.IntegerField(default=DEFAULT.max_hours, help_text="of one step; then it holds")
-    automatic = serializers.BooleanField(default=True, help_text="false: a person widens each step")
+    rise = serializers.FloatField(default=DEFAULT.rise, help_text="error-rate increase to detect with 80 % power")
+    max_hours = serializers.IntegerField(default=DEFAULT.max_hours, help_text="maximum per step; then it's on hold")
+    automatic = serializers.BooleanField(default=True, help_text="false: someone confirms each step")
     warm_up = serializers.IntegerField(
-        default=DEFAULT.warm_up, help_text=f"canary requests that count for nothing, at most {MAX_WARM_UP:,}"
+        default=DEFAULT.warm_up, help_text=f"first canary requests, which don't count; at most {MAX_WARM_UP:,}"
     )
     alphas = serializers.DictField(
         child=serializers.FloatField(),
         default=dict(ALPHAS),
-        help_text=f"errors, slow, wrong; each at least {MIN_ALPHA:g}, at most {MAX_ALPHA:g} together",
+        help_text=f"errors, slow, wrong: chance of a false rollback; each at least {MIN_ALPHA:g}, at most {MAX_ALPHA:g} in total",
     )
     rate_ratios = serializers.DictField(
         child=serializers.FloatField(), default=dict(RATE_RATIOS),
-        help_text=f"errors, slow, wrong: up to how many times the stable version's rate counts as harmless, 1 to {MAX_RATIO:g}",
+        help_text=f"errors, slow, wrong: largest harmless multiple of the stable version's rate, 1 to {MAX_RATIO:g}",
     )  # fmt: skip
-    tau = serializers.FloatField(default=DEFAULT.tau, help_text="size of the differences that matter most")
+    tau = serializers.FloatField(default=DEFAULT.tau, help_text="size of difference the test is most sensitive to")
 
     def to_internal_value(self, data: Any) -> Any:
         """The plan. A field under its name of before is refused: it would have no effect."""
         if old := [name for name in plans.FROM_BEFORE if isinstance(data, Mapping) and name in data]:
-            raise serializers.ValidationError({name: [f"This field is called {plans.FROM_BEFORE[name]} now."] for name in old})
+            raise serializers.ValidationError({name: [f"This field is now called {plans.FROM_BEFORE[name]}."] for name in old})
         return super().to_internal_value(data)
 
 
 class PromotionPlanIn(PlanIn):
-    """How the version gets its traffic. kind canary: the rule's fields; kind share: one share of 10,000, steered by hand."""
+    """How the version gets traffic. kind canary: the rule's fields; kind share: one fixed share out of 10,000, changed manually."""
 
     kind = serializers.ChoiceField(choices=plans.Kind.choices)
-    share = serializers.IntegerField(required=False, min_value=1, max_value=MAX_SHARE, help_text="of 10,000, for kind share")
+    share = serializers.IntegerField(required=False, min_value=1, max_value=MAX_SHARE, help_text="out of 10,000, for kind share")
 
     def to_internal_value(self, data: Any) -> Any:
         """The plan. A field of another kind is refused: it would have no effect."""
@@ -92,11 +96,11 @@ class RequestIn(serializers.Serializer[Any]):
     version = serializers.UUIDField()
     endpoint = serializers.UUIDField()
     note = serializers.CharField(max_length=REASON_MAX, allow_blank=True, default="")
-    plan = PromotionPlanIn(default=lambda: dict(plans.AT_ONCE), help_text="all traffic at once where not given; part of what is approved")
+    plan = PromotionPlanIn(default=lambda: dict(plans.AT_ONCE), help_text="default: all traffic at once; part of what is approved")
 
 
 class GateOut(serializers.Serializer[Any]):
-    """What one gate found."""
+    """One gate's result."""
 
     gate = serializers.CharField()
     title = serializers.CharField()
@@ -120,18 +124,18 @@ class PromotionVerdictOut(serializers.Serializer[Any]):
 
 
 class FateOut(serializers.Serializer[fates.Fate]):
-    """How the version of a fulfilled request fared on its endpoint."""
+    """What happened to the version after deployment."""
 
     word = serializers.CharField(help_text="Live, Canary, Rolled back, Aborted, Replaced, Ended")
-    text = serializers.CharField(help_text="a sentence with why")
-    at = serializers.DateTimeField(help_text="since when")
-    by = serializers.UUIDField(source="by.uuid", default=None, allow_null=True, help_text="who ended it; null for the product itself")
-    serves = serializers.BooleanField(help_text="whether it still gets traffic")
+    text = serializers.CharField(help_text="why, in a sentence")
+    at = serializers.DateTimeField(help_text="start of this state")
+    by = serializers.UUIDField(source="by.uuid", default=None, allow_null=True, help_text="who ended it; null: the system")
+    serves = serializers.BooleanField(help_text="whether it's still getting traffic")
     deployed_by = serializers.UUIDField(source="deployed_by.uuid", default=None, allow_null=True)
 
 
 class RequestOut(serializers.Serializer[PromotionRequest]):
-    """A request with what it rests on."""
+    """A promotion request with its evidence."""
 
     uuid = serializers.UUIDField()
     project = serializers.UUIDField(source="endpoint.model.project.uuid")
@@ -143,7 +147,7 @@ class RequestOut(serializers.Serializer[PromotionRequest]):
     baseline = serializers.UUIDField(source="baseline.uuid", default=None, allow_null=True)
     requester = serializers.UUIDField(source="requester.uuid")
     note = serializers.CharField()
-    plan = serializers.JSONField(help_text="the approved plan; empty: chosen at start, for requests from before plans")
+    plan = serializers.JSONField(help_text="the approved plan; empty: chosen at start (requests that predate plans)")
     reason = serializers.CharField()
     subject = serializers.JSONField()
     subject_digest = serializers.CharField()
@@ -171,7 +175,7 @@ class RequestOut(serializers.Serializer[PromotionRequest]):
 
     @extend_schema_field(FateOut(allow_null=True))
     def get_fate(self, request: PromotionRequest) -> Any:
-        """What became of the version; null where it was not deployed."""
+        """What happened to the version; null if it wasn't deployed."""
         found = fates.of(request)
         return FateOut(found).data if found else None
 
@@ -190,14 +194,14 @@ class PromotionLineOut(serializers.Serializer[PromotionRequest]):
 
 
 class RequestPageOut(serializers.Serializer[Any]):
-    """Up to 30 requests, newest first. before: give it as ?before= to get the next page; null on the last."""
+    """Up to 30 requests, newest first. before: pass it as ?before= for the next page; null on the last."""
 
     results = PromotionLineOut(many=True)
     before = serializers.IntegerField(allow_null=True)
 
 
 class DecisionIn(serializers.Serializer[Any]):
-    """A verdict. seen: the subject digest that the reviewer looked at. code: of the authenticator app, where the person has one."""
+    """A decision. seen: the subject digest the reviewer saw. code: from the authenticator app, if the person has one."""
 
     reason = serializers.CharField(max_length=REASON_MAX)
     password = serializers.CharField(max_length=4096, trim_whitespace=False, write_only=True)
@@ -206,7 +210,7 @@ class DecisionIn(serializers.Serializer[Any]):
 
 
 class WithdrawIn(serializers.Serializer[Any]):
-    """Why."""
+    """A reason."""
 
     reason = serializers.CharField(max_length=REASON_MAX)
 
@@ -227,7 +231,7 @@ class PromotionCommentOut(serializers.Serializer[Any]):
 
 
 class Promotions(View):
-    """The requests that you may see."""
+    """Promotion requests you can see."""
 
     needs = {"GET": Needs("signed_in"), "POST": Needs("signed_in")}
 
@@ -236,7 +240,7 @@ class Promotions(View):
         parameters=[OpenApiParameter("before", int), OpenApiParameter("project", UUID), OpenApiParameter("number", int)],
     )  # fmt: skip
     def get(self, request: Request) -> Response:
-        """Newest first, or those of a project or with a number."""
+        """List promotion requests, newest first; filter by project or number."""
         before = key_in(request.query_params)
         wanted = chosen(request, project=("endpoint__model__project__uuid", IS_UUID), number=("number", IS_NUMBER))
         found = queries.visible(request.user).prefetch_related(None).filter(**wanted)
@@ -246,7 +250,7 @@ class Promotions(View):
 
     @extend_schema(operation_id="promotions_request", request=RequestIn, responses={201: RequestOut})
     def post(self, request: Request) -> Response:
-        """Ask for one; its gates are checked at once, in a job."""
+        """Request promotion. The gates run right away, in a job."""
         given = read(RequestIn, request.data)
         version = policy.get_visible(request.user, ModelVersion, "catalog.view", uuid=given["version"])
         endpoint = policy.get_visible(request.user, Endpoint, "catalog.view", uuid=given["endpoint"])
@@ -261,32 +265,32 @@ class OnePromotion(View):
 
     @extend_schema(operation_id="promotions_read", responses=RequestOut)
     def get(self, request: Request, uuid: UUID) -> Response:
-        """Its gates, comparison, verdicts and subject."""
+        """Get a request with its gates, comparison, decisions, and subject."""
         return answer(request, uuid)
 
 
 class Approve(View):
-    """Approving the next step: for a signed-in person with their password; no token."""
+    """Approving the next step: for a signed-in person with their password, never a token."""
 
     needs = {"POST": Needs("promotions.approve", PromotionRequest, SEE)}
     scope = None
 
     @extend_schema(operation_id="promotions_approve", request=DecisionIn, responses=RequestOut)
     def post(self, request: Request, uuid: UUID) -> Response:
-        """409 when what was seen is not what it is now."""
+        """Approve the next step. Returns 409 if the subject changed since `seen`."""
         actions.approve(request_id=uuid, actor=request.user, **read(DecisionIn, request.data))
         return answer(request, uuid)
 
 
 class Reject(View):
-    """Rejecting: for a signed-in person with their password; no token."""
+    """Rejecting: for a signed-in person with their password, never a token."""
 
     needs = {"POST": Needs("promotions.reject", PromotionRequest, SEE)}
     scope = None
 
     @extend_schema(operation_id="promotions_reject", request=DecisionIn, responses=RequestOut)
     def post(self, request: Request, uuid: UUID) -> Response:
-        """The reason is required and kept."""
+        """Reject a request or revoke an unused approval. The reason is required and kept."""
         actions.reject(request_id=uuid, actor=request.user, **read(DecisionIn, request.data))
         return answer(request, uuid)
 
@@ -298,7 +302,7 @@ class Withdraw(View):
 
     @extend_schema(operation_id="promotions_withdraw", request=WithdrawIn, responses=RequestOut)
     def post(self, request: Request, uuid: UUID) -> Response:
-        """One's own, or any for an ML lead."""
+        """Withdraw your own request, or any as an ML lead."""
         actions.withdraw(request_id=uuid, actor=request.user, **read(WithdrawIn, request.data))
         return answer(request, uuid)
 
@@ -310,25 +314,25 @@ class Check(View):
 
     @extend_schema(operation_id="promotions_check", request=None, responses={202: RequestOut})
     def post(self, request: Request, uuid: UUID) -> Response:
-        """In a job."""
+        """Re-run a draft's gates, in a job."""
         actions.check_again(request_id=uuid, actor=request.user)
         return answer(request, uuid, 202)
 
 
 class Comments(View):
-    """What people wrote about a request."""
+    """Comments on a request."""
 
     needs = {"GET": Needs(SEE, PromotionRequest), "POST": Needs("promotions.comment", PromotionRequest, SEE)}
 
     @extend_schema(operation_id="promotion_comments_list", responses=PromotionCommentOut(many=True))
     def get(self, request: Request, uuid: UUID) -> Response:
-        """Oldest first."""
+        """List comments, oldest first."""
         found = PromotionRequest.objects.get(uuid=uuid)
         return Response(PromotionCommentOut(found.comments.select_related("author").order_by("pk"), many=True).data)
 
     @extend_schema(operation_id="promotions_comment", request=PromotionCommentIn, responses={201: PromotionCommentOut})
     def post(self, request: Request, uuid: UUID) -> Response:
-        """Add one."""
+        """Add a comment."""
         made = actions.comment(request_id=uuid, actor=request.user, **read(PromotionCommentIn, request.data))
         return Response(PromotionCommentOut(made).data, status=201)
 

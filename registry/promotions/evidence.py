@@ -56,14 +56,14 @@ def check_recorded(evaluation: Evaluation) -> None:
     """Raises Refused for a report that the trail does not know: it was changed, or somebody wrote it into the database."""
     if not evaluations.is_recorded(evaluation):
         text = f"The evaluation of {evaluation.run} isn't the one in the audit log."
-        raise Refused(text, next_step="Tell an auditor: its record does not add up.")
+        raise Refused(text, next_step="Contact an auditor: the record doesn't match the audit log.")
 
 
 def check_membership(found: Analysis) -> None:
     """Raises Refused for a membership inference that the trail does not know."""
     if not evaluations.is_analysis_recorded(found):
         text = f"The membership inference of {found.evaluation.run} isn't the one in the audit log."
-        raise Refused(text, next_step="Tell an auditor: its record does not add up.")
+        raise Refused(text, next_step="Contact an auditor: the record doesn't match the audit log.")
 
 
 def verify(version: ModelVersion) -> tuple[int, str]:
@@ -100,8 +100,8 @@ def compare(version: ModelVersion, baseline: ModelVersion | None) -> tuple[dict[
         found = compare_anew(known, candidate)
     except Refused as refusal:
         return None, (
-            f"{baseline.semver}, which is live, could not be compared. {refusal.message} "
-            f"Evaluate run {baseline.run.number} and run {version.run.number} on one test split, then check again."
+            f"The live version {baseline.semver} couldn't be compared. {refusal.message} "
+            f"Evaluate run {baseline.run.number} and run {version.run.number} on the same test split, then re-run the gates."
         )
     by_label = found["per_class"]
     return plain(

@@ -39,38 +39,38 @@ class PlanForm(forms.Form):
 
     steps = forms.CharField(
         max_length=80,
-        label="Steps, %",
-        help_text=f"Rising shares of the traffic, the last 100, the one before at most {MAX_SHARE // 100}. Sticky keys keep their arm.",
+        label="Steps (%)",
+        help_text=f"Rising traffic shares ending at 100, the one before at most {MAX_SHARE // 100}. Sticky keys stay on their arm.",
     )
     min_requests = forms.IntegerField(
-        label="Canary requests at each step", help_text="At least 100. Requests of one sticky key in one minute count once."
+        label="Canary requests per step", help_text="At least 100. Requests with the same sticky key in the same minute count once."
     )
-    min_minutes = forms.IntegerField(label="Minutes at each step", help_text="Three steps of 480 cover every hour of a day.")
+    min_minutes = forms.IntegerField(label="Minutes per step", help_text="Three steps of 480 cover every hour of a day.")
     margin = forms.FloatField(
-        label="Margin, percentage points",
-        help_text=f"The canary widens when the upper bound of its error-rate increase is below this. At most {as_percent(MAX_MARGIN):g}.",
+        label="Error-rate margin (percentage points)",
+        help_text=f"The canary widens when the upper bound of its error-rate increase is below this. Maximum {as_percent(MAX_MARGIN):g}.",
     )
     wrong_margin = forms.FloatField(
         required=False,
-        label="Margin of wrong answers, percentage points",
-        help_text="Optional. The canary then also needs feedback, and widens only when the upper bound of the increase of wrong answers, "
-        "of those with feedback, is below this. Empty: it widens without feedback and says so.",
+        label="Wrong-prediction margin (percentage points)",
+        help_text="Optional. The canary then needs feedback, and widens only when the upper bound of its increase in wrong predictions, "
+        "among those with feedback, is below this. If empty, it widens without feedback and says so.",
     )
     shadow_disagreement = forms.FloatField(
         required=False,
-        label="Most shadow disagreement, %",
-        help_text="Optional. The version then also has to run as a shadow before the canary, and widens only when at most so many of its "
-        "predictions differ from what clients got, at the upper bound. Empty: it widens without a shadow too.",
+        label="Maximum shadow disagreement (%)",
+        help_text="Optional. The version must then run as a shadow before the canary, and widens only when the upper bound of its "
+        "predictions that differ from what clients got is at most this. If empty, it widens without a shadow too.",
     )
     rise = forms.FloatField(
-        label="Smallest rise to detect, percentage points",
-        help_text="A canary worse by this is rolled back within the forecast time with 80 % power.",
+        label="Smallest increase to detect (percentage points)",
+        help_text="A canary this much worse is rolled back within the forecast time, with 80 % power.",
     )
     max_hours = forms.IntegerField(
-        label="Longest time of a step, hours", help_text="Then it holds and on-call is notified. It never widens because of time alone."
+        label="Maximum step duration (hours)", help_text="After this it's on hold and on-call is notified. Time alone never widens it."
     )
     automatic = forms.TypedChoiceField(
-        label="When no condition is open", choices=[("yes", "Widen automatically"), ("no", "Ask a person at each step")],
+        label="When all conditions are met", choices=[("yes", "Widen automatically"), ("no", "Ask someone at each step")],
         coerce=lambda value: value == "yes", widget=forms.RadioSelect,
     )  # fmt: skip
 
@@ -86,7 +86,7 @@ class PlanForm(forms.Form):
         try:
             return tuple(round(100 * float(part)) for part in parts)
         except (ValueError, OverflowError):
-            raise forms.ValidationError("Write numbers between commas, such as 5, 25, 50, 100.") from None
+            raise forms.ValidationError("Separate numbers with commas, such as 5, 25, 50, 100.") from None
 
     def clean(self) -> dict[str, Any]:
         """The plan beside its fields, where it makes sense."""
@@ -111,15 +111,15 @@ class RequestForm(forms.Form):
         required=False,
         max_length=REASON_MAX,
         widget=forms.Textarea(attrs={"rows": 4}),
-        help_text="What is better, and what reviewers should look at.",
+        help_text="What improved, and what reviewers should check.",
     )
     kind = forms.ChoiceField(
         label="Rollout plan", choices=plans.Kind.choices, initial=plans.Kind.AT_ONCE, widget=forms.RadioSelect,
-        help_text="Approved together with the version. Another plan needs another request.",
+        help_text="Approved with the version. A different plan needs a new request.",
     )  # fmt: skip
     share = forms.DecimalField(
-        required=False, label="Share of the canary, %", min_value=Decimal("0.01"), max_value=Decimal(MAX_SHARE) / 100, decimal_places=2,
-        initial=5, help_text="Of the requests, beside the live version. "
+        required=False, label="Canary share (%)", min_value=Decimal("0.01"), max_value=Decimal(MAX_SHARE) / 100, decimal_places=2,
+        initial=5, help_text="Share of requests; the live version gets the rest. "
         "You widen or stop it; the server still closes it after 10 failures in 20 requests.",
     )  # fmt: skip
 
@@ -147,14 +147,14 @@ class DecisionForm(StepUpForm):
 
     seen = forms.CharField(max_length=64, widget=forms.HiddenInput)
     reason = forms.CharField(
-        max_length=REASON_MAX, widget=forms.Textarea(attrs={"rows": 3}), help_text="Required. Stored with your decision, cannot be edited."
+        max_length=REASON_MAX, widget=forms.Textarea(attrs={"rows": 3}), help_text="Required. Saved with your decision; can't be edited."
     )
 
 
 class ApprovalForm(DecisionForm):
     """An approval also says what it consents to."""
 
-    consent = forms.BooleanField(label="I have read the gates and what changes, and took no part in making this version")
+    consent = forms.BooleanField(label="I reviewed the gates and changes, and didn't work on this version")
 
 
 class WithdrawForm(forms.Form):
@@ -170,5 +170,5 @@ class CommentForm(forms.Form):
         label="Comment",
         max_length=REASON_MAX,
         widget=forms.Textarea(attrs={"rows": 2}),
-        help_text="Visible to everyone who sees this request.",
+        help_text="Visible to everyone who can see this request.",
     )

@@ -65,7 +65,7 @@ class Plan:
 
     def __post_init__(self, checked: bool) -> None:
         if checked and (wrong := self.problems()):
-            raise Refused("The plan cannot be carried out.", fields=wrong)
+            raise Refused("This rollout plan isn't valid.", fields=wrong)
 
     def problems(self) -> dict[str, list[str]]:
         """What is wrong with it, by field."""
@@ -74,22 +74,22 @@ class Plan:
         checks = [
             ("steps", len(self.steps) in range(2, 9) and rising and 1 <= self.steps[0] <= self.steps[-2] <= MAX_SHARE
              and self.steps[-1] == WHOLE,
-             f"Give two to eight rising shares, the last 100 %, the one before at most {MAX_SHARE // 100} %."),
-            ("min_requests", MIN_PER_ARM <= self.min_requests <= 10**7, f"At least {MIN_PER_ARM}, so that a difference can be bounded."),
-            ("min_minutes", 0 <= self.min_minutes <= 60 * self.max_hours, "Not more than the longest time of a step."),
-            ("margin", 0 < self.margin <= MAX_MARGIN, f"More than 0, at most {100 * MAX_MARGIN:g} percentage points."),
+             f"Enter 2 to 8 rising shares ending at 100 %, the one before at most {MAX_SHARE // 100} %."),
+            ("min_requests", MIN_PER_ARM <= self.min_requests <= 10**7, f"Must be at least {MIN_PER_ARM}, to bound a difference."),
+            ("min_minutes", 0 <= self.min_minutes <= 60 * self.max_hours, "Can't exceed the maximum step duration."),
+            ("margin", 0 < self.margin <= MAX_MARGIN, f"Must be more than 0 and at most {100 * MAX_MARGIN:g} percentage points."),
             ("wrong_margin", self.wrong_margin is None or 0 < self.wrong_margin <= MAX_MARGIN,
-             f"More than 0, at most {100 * MAX_MARGIN:g} percentage points; nothing for no bound."),
+             f"Must be more than 0 and at most {100 * MAX_MARGIN:g} percentage points, or empty for no bound."),
             ("shadow_disagreement", self.shadow_disagreement is None or 0 < self.shadow_disagreement <= MAX_DISAGREEMENT,
-             f"More than 0, at most {100 * MAX_DISAGREEMENT:g} %; nothing for no bound."),
-            ("rise", 0 < self.rise <= 0.9, "More than 0, at most 90 percentage points."),
-            ("max_hours", 1 <= self.max_hours <= 24 * 30, "1 hour to 30 days."),
-            ("warm_up", 0 <= self.warm_up <= MAX_WARM_UP, f"0 to {MAX_WARM_UP:,} requests; the rule does not see them."),
-            ("tau", 0 < self.tau <= 1, "More than 0, at most 1."),
+             f"Must be more than 0 and at most {100 * MAX_DISAGREEMENT:g} %, or empty for no bound."),
+            ("rise", 0 < self.rise <= 0.9, "Must be more than 0 and at most 90 percentage points."),
+            ("max_hours", 1 <= self.max_hours <= 24 * 30, "Must be from 1 hour to 30 days."),
+            ("warm_up", 0 <= self.warm_up <= MAX_WARM_UP, f"Must be from 0 to {MAX_WARM_UP:,} requests."),
+            ("tau", 0 < self.tau <= 1, "Must be more than 0 and at most 1."),
             ("alphas", set(self.alphas) == set(METRICS) and all(chance >= MIN_ALPHA for chance in chances) and sum(chances) <= MAX_ALPHA,
-             f"A chance for errors, slow and wrong; each at least {MIN_ALPHA:g}, together at most {MAX_ALPHA:g}."),
+             f"Give a chance for each of errors, slow, and wrong: each at least {MIN_ALPHA:g}, at most {MAX_ALPHA:g} in total."),
             ("rate_ratios", set(self.rate_ratios) == set(METRICS) and all(1 <= each <= MAX_RATIO for each in self.rate_ratios.values()),
-             f"A ratio of rates of 1 to {MAX_RATIO:g} for errors, slow and wrong."),
+             f"Give a rate ratio from 1 to {MAX_RATIO:g} for each of errors, slow, and wrong."),
         ]  # fmt: skip
         return {name: [text] for name, holds, text in checks if not holds}
 
@@ -143,13 +143,13 @@ def checked(given: Mapping[str, Any]) -> dict[str, Any]:
     """A plan as it is stored, complete and in one spelling. Raises Refused with the fields that are wrong."""
     kind = given.get("kind")
     if kind not in Kind.values:
-        raise Refused("A request names its rollout plan.", fields={"plan": [f"Choose one of {', '.join(Kind.values)}."]})
+        raise Refused("The request has no valid rollout plan.", fields={"plan": [f"Choose one of {', '.join(Kind.values)}."]})
     if kind == Kind.AT_ONCE:
         return dict(AT_ONCE)
     if kind == Kind.SHARE:
         share = given.get("share")
         if not isinstance(share, int) or not 1 <= share <= MAX_SHARE:
-            raise Refused("The plan cannot be carried out.", fields={"plan": [f"Give a share of 10,000 from 1 to {MAX_SHARE:,}."]})
+            raise Refused("This rollout plan isn't valid.", fields={"plan": [f"Enter a share from 1 to {MAX_SHARE:,}, out of 10,000."]})
         return by_hand(share)
     known = {name: value for name, value in named(given).items() if name in Plan.__dataclass_fields__ and name != "checked"}
     return canary(Plan(**{**known, **({"steps": tuple(known["steps"])} if "steps" in known else {})}))
@@ -171,8 +171,8 @@ def check_same(approved: Mapping[str, Any], wanted: Mapping[str, Any]) -> None:
     """Raises Refused where an approval is to be used with another plan than the one that was approved."""
     if approved != CHOSEN_LATER and named(approved) != named(wanted):
         raise Refused(
-            f"Another rollout plan was approved: {sentence(approved)}.",
-            next_step="Use the approved plan, or request the promotion again with the new plan.",
+            f"A different rollout plan was approved: {sentence(approved)}.",
+            next_step="Use the approved plan, or request promotion with the new plan.",
         )
 
 
@@ -184,7 +184,7 @@ def sentence(stored: Mapping[str, Any]) -> str:
         return "all traffic at once"
     if stored["kind"] == Kind.SHARE:
         return f"manual canary at {share_text(stored['share'])}"
-    bound = f", wrong answers at most {points(stored['wrong_margin'])} more" if stored.get("wrong_margin") else ""
+    bound = f", wrong predictions at most {points(stored['wrong_margin'])} more" if stored.get("wrong_margin") else ""
     if most := stored.get("shadow_disagreement"):
         bound += f", shadow disagreement at most {100 * most:g} %"
     return f"canary at {', '.join(share_text(step) for step in stored['steps'])}{bound}"
@@ -203,25 +203,25 @@ def lines(plan: Plan | None) -> list[tuple[str, str]]:
         else [
             ("Steps", ", ".join(share_text(step) for step in plan.steps)),
             ("Each step", f"at least {count(plan.min_requests)} canary requests and {duration(60 * plan.min_minutes)}"),
-            ("Longest step", f"{duration(3600 * plan.max_hours)}; then it holds and asks"),
-            ("Widens", "automatically when no condition is open" if plan.automatic else "when a person confirms each step"),
-            ("Different sticky keys", f"at least {MIN_KEYS} on each arm at each step"),
-            ("Non-inferiority margin", f"{points(plan.margin)} of the error share"),
+            ("Maximum step duration", f"{duration(3600 * plan.max_hours)}; then on hold until someone decides"),
+            ("Widens", "automatically when all conditions are met" if plan.automatic else "when someone confirms each step"),
+            ("Distinct sticky keys", f"at least {MIN_KEYS} per arm at each step"),
+            ("Non-inferiority margin", f"{points(plan.margin)} in error rate"),
             (
-                "Margin of wrong answers",
+                "Wrong-prediction margin",
                 "none: widens without feedback too"
                 if plan.wrong_margin is None
-                else f"{points(plan.wrong_margin)} of the answers with feedback",
+                else f"{points(plan.wrong_margin)} among predictions with feedback",
             ),
             (
-                "Most shadow disagreement",
+                "Maximum shadow disagreement",
                 "none: widens without a shadow too"
                 if plan.shadow_disagreement is None
-                else f"{percent(plan.shadow_disagreement, 1)} of its predictions as a shadow, before the canary",
+                else f"{percent(plan.shadow_disagreement, 1)} of its shadow predictions, before the canary",
             ),
-            ("Rollback", f"chance of rolling back a harmless canary at most {percent(plan.alpha, 1)}"),
+            ("False rollback", f"at most {percent(plan.alpha, 1)} chance of rolling back a harmless canary"),
             ("Harmless up to", f"{', '.join(f'{name} {plan.rate_ratios[name]:g} ×' for name in METRICS)} the stable version's rate"),
             ("Warm-up", f"{count(plan.warm_up)} canary requests that don't count"),
-            ("Rise to detect", points(plan.rise)),
+            ("Smallest increase to detect", points(plan.rise)),
         ]
     )

@@ -28,7 +28,7 @@ from registry.promotions.rules import OPEN, Status
 
 PAGE = 30
 SHOWN_PEOPLE = 4
-RECORD = "the record of the check itself"
+RECORD = "the check's own record"
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,11 +99,11 @@ def standing(user: User, request: PromotionRequest, *, roles: frozenset[Role] | 
     if request.status != Status.IN_REVIEW:
         return Standing(False, f"The request is {request.get_status_display().lower()}.", rejects)
     if is_overdue(request, now or timezone.now()):
-        return Standing(False, "The time to decide is over.", False)
+        return Standing(False, "The decision deadline has passed.", False)
     if sentence := rules.part_of(str(user.uuid), people(request)):
         return Standing(False, sentence, rejects, step)
     if voted:
-        return Standing(False, "You have decided already; each person decides once.", False, step)
+        return Standing(False, "You've already decided; each person decides once.", False, step)
     if step is None or step.role not in held:
         late = roles is None and step is not None and holds(user, step.role, request)  # a list says less, and asks nothing for each line
         return Standing(False, rules.LATE if late else waiting_sentence(step), rejects, step)
@@ -112,7 +112,7 @@ def standing(user: User, request: PromotionRequest, *, roles: frozenset[Role] | 
 
 def waiting_sentence(step: Step | None) -> str:
     """Whose turn it is, for somebody whose turn it is not."""
-    return f"It waits for {article(step.role)} {step.role.label}: {step.title.lower()}." if step else "All steps are decided."
+    return f"Waiting for {article(step.role)} {step.role.label}: {step.title.lower()}." if step else "All steps are decided."
 
 
 def article(role: Role) -> str:
@@ -159,8 +159,8 @@ def seats(request: PromotionRequest) -> list[Seat]:
         people_of_role = list(access.holders(step.role, request))
         since, asked = members.held_since(people_of_role), asked_at([request])
         for person in people_of_role:
-            why = rules.part_of(str(person.uuid), parts) or ("has decided another step" if person.pk in voted else "")
-            late = "" if held_before(person, step.role, request, since, asked) else "was given the role after this request was opened"
+            why = rules.part_of(str(person.uuid), parts) or ("decided another step" if person.pk in voted else "")
+            late = "" if held_before(person, step.role, request, since, asked) else "got the role after this request was opened"
             why = why or late
             barred.append((person, third_person(why))) if why else may.append(person)
         found.append(Seat(step, None, tuple(may[:SHOWN_PEOPLE]), tuple(barred[:SHOWN_PEOPLE]), step == step_now))
@@ -168,8 +168,8 @@ def seats(request: PromotionRequest) -> list[Seat]:
 
 
 def third_person(sentence: str) -> str:
-    """The reason as it is told of somebody else: "asked for this promotion"."""
-    return sentence.removeprefix("You ").removesuffix(", so you cannot approve it.")
+    """The reason as it is worded for someone else: "requested this promotion"."""
+    return sentence.removeprefix("You ").removesuffix(", so you can't approve it.")
 
 
 def is_overdue(request: PromotionRequest, now: datetime) -> bool:

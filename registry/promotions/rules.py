@@ -51,36 +51,36 @@ def check_move(old: Status, new: Status) -> None:
 
 # What makes a person one of those whose work is judged, in the order in which it is told.
 PARTS = {
-    "requester": "You asked for this promotion, so you cannot approve it.",
-    "trained": "You launched or resumed a run behind this version, so you cannot approve it.",
-    "behind": "You proposed this retraining, or labeled or uploaded texts for it, so you cannot approve it.",
-    "insisted": "You requested a promotion although the retrained model was not better, so you cannot approve it.",
-    "registered": "You registered this version, so you cannot approve it.",
-    "decided": "You labeled, uploaded or chose rows of its test split, so you cannot approve it.",
-    "froze": "You froze the snapshot that it was trained and tested on, or one whose splits it took over, so you cannot approve it.",
-    "card": "You wrote in its model card, so you cannot approve it.",
+    "requester": "You requested this promotion, so you can't approve it.",
+    "trained": "You launched or resumed a run behind this version, so you can't approve it.",
+    "behind": "You proposed this retraining, or labeled or uploaded texts for it, so you can't approve it.",
+    "insisted": "You requested promotion although the retrained model wasn't better, so you can't approve it.",
+    "registered": "You registered this version, so you can't approve it.",
+    "decided": "You labeled, uploaded, or chose rows in its test split, so you can't approve it.",
+    "froze": "You created the dataset version it was trained and tested on, or one whose splits that reuses, so you can't approve it.",
+    "card": "You edited its model card, so you can't approve it.",
 }
 # Whoever gives roles would otherwise choose, with the request before them, who decides it.
-LATE = "You can't decide this request: you were given the role after it was opened."
+LATE = "You got your role after this request was opened, so you can't decide on it."
 CHANGED = {
     "root_digest": "the version's files",
     "signature": "the version's signature",
     "state": "the version's state",
     "reports": "an evaluation report",
-    "snapshot": "the snapshot",
+    "snapshot": "the dataset version",
     "test_split": "the test split",
-    "test_labels": "a label of the test split",
-    "label_set": "the label set",
+    "test_labels": "a label in the test split",
+    "label_set": "the label schema",
     "base": "the base model",
     "spec": "the run's settings",
     "card": "the model card",
     "policy": "the policy",
     "endpoint": "the endpoint",
     "plan": "the rollout plan",
-    "baseline": "the version that is live",
+    "baseline": "the live version",
     "comparison": "the comparison",
     "gates": "the gate results",
-    "people": "who took part in making it",
+    "people": "who worked on it",
 }
 FOUND = ("comparison", "gates", "reports")  # what a check finds out by itself
 
@@ -93,7 +93,7 @@ def part_of(person: str, people: Mapping[str, Iterable[str]]) -> str:
 def check_separation(person: str, people: Mapping[str, Iterable[str]]) -> None:
     """Raises PermissionDenied for anyone whose own work is judged: whatever their role, superusers and admins included."""
     if sentence := part_of(person, people):
-        raise PermissionDenied(f"{sentence} Somebody who took no part in it can.")
+        raise PermissionDenied(f"{sentence} Someone who didn't work on it can.")
 
 
 def changes(then: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
@@ -106,7 +106,7 @@ def changes_during(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[
     return changes({**before, **{key: after[key] for key in FOUND}}, after)
 
 
-SINCE, WHILE = "Changed since the gates were checked: {}.", "Changed while the gates were checked: {}."
+SINCE, WHILE = "Changed since the last gate check: {}.", "Changed during the gate check: {}."
 
 
 def change_sentence(changed: Iterable[str], sentence: str = SINCE) -> str:
@@ -119,14 +119,14 @@ def change_sentence(changed: Iterable[str], sentence: str = SINCE) -> str:
 def check_same_subject(seen: str, digest: str) -> None:
     """Raises Conflict unless the reviewer decided on what the request now rests on."""
     if seen != digest:
-        raise Conflict("Changed while you were reading: the gates were checked again.", next_step="Reload the page, then decide.")
+        raise Conflict("The gates were re-run while you were reading.", next_step="Reload the page, then decide.")
 
 
 def check_reason(reason: str, what: str) -> str:
     """The reason without blanks around it. Raises Refused when there is none, or more than 4,000 characters."""
     text = reason.strip()
     if not text or len(text) > REASON_MAX:
-        sentence = f"{what} needs a reason." if not text else f"A reason takes up to {REASON_MAX:,} characters."
+        sentence = f"{what} needs a reason." if not text else f"A reason can have up to {REASON_MAX:,} characters."
         raise Refused(sentence, fields={"reason": [sentence]})
     return text
 
@@ -134,4 +134,4 @@ def check_reason(reason: str, what: str) -> str:
 def check_decidable(status: Status) -> None:
     """Raises Conflict unless the request is in review."""
     if status != Status.IN_REVIEW:
-        raise Conflict(f"This request is {status.label.lower()}, so there is nothing to decide.", next_step="Reload the page.")
+        raise Conflict(f"This request is {status.label.lower()}, so there's nothing to decide.", next_step="Reload the page.")

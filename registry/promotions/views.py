@@ -58,7 +58,7 @@ def new(request: SignedInRequest) -> HttpResponse:
         except Refused as refusal:
             add_refusal(form, refusal)
         else:
-            toast(request, f"Request {made.number} made; its gates are checked now", kind="live")
+            toast(request, f"Request {made.number} created · running gates", kind="live")
             return redirect_or_refresh(request, address(made.uuid))
     status = 422 if form.is_bound else 200
     return respond(request, "registry/promotions/new.html", "form", {"form": form, "rule": rule}, status=status)
@@ -85,7 +85,7 @@ def of_version(request: SignedInRequest, uuid: UUID) -> HttpResponse:
 @needs("promotions.approve", PromotionRequest, see=SEE)
 def approve(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """Approve the step that is next."""
-    return decide(request, uuid, ApprovalForm(request.POST), actions.approve, "Approved. Approval alone changes no traffic")
+    return decide(request, uuid, ApprovalForm(request.POST), actions.approve, "Approved. Approval alone doesn't change traffic")
 
 
 @sensitive_post_parameters("password", "code")

@@ -28,7 +28,7 @@ def artifact(run_folder, once):
 
 
 def told_by(code, artifact, monkeypatch):
-    """What the code prints in a folder that holds `model/`: the label, and its probability."""
+    """What the code prints in a folder that contains `model/`: the label, and its probability."""
     monkeypatch.chdir(artifact.parent)
     told = io.StringIO()
     with redirect_stdout(told):

@@ -152,10 +152,10 @@ def test_two_people_approve_with_their_passwords(desk: Desk, story: Story):
             look(page, "promotion")
         form = page.locator("form", has=page.get_by_role("button", name="Approve 1.1.0"))
         form.get_by_label("Reason").fill(f"{username.capitalize()} read gates, errors and card.")
-        form.get_by_label("I have read").check()
-        form.get_by_label("Your password again").fill(PASSWORD)
+        form.get_by_label("I reviewed").check()
+        form.get_by_label("Your password").fill(PASSWORD)
         page.get_by_role("button", name="Approve 1.1.0").click()
-        expect(page.get_by_text("Approved. Approval alone changes no traffic").first).to_be_visible()
+        expect(page.get_by_text("Approved. Approval alone doesn't change traffic").first).to_be_visible()
 
     assert story["mia"].api("GET", f"promotions/{request['uuid']}/")["status"] == "approved"
 
@@ -171,7 +171,7 @@ def test_the_version_is_deployed_tried_and_rolled_back(desk: Desk, story: Story)
 
     text = story.corpus.history[0].text
     page.get_by_label("Text").fill(text)
-    page.get_by_role("button", name="Ask").click()
+    page.get_by_role("button", name="Predict").click()
     expect(page.locator("#try")).to_contain_text("1.1.0")
     look(page, "endpoint", full=True)
 

@@ -18,7 +18,7 @@ from registry.ledger.verbs import Verb
 
 def changed() -> Conflict:
     """Somebody else wrote a revision meanwhile."""
-    return Conflict("The card changed while you were writing.", next_step="Open it again and put your change into the newest revision.")
+    return Conflict("The card changed while you were editing.", next_step="Reload the page and make your change in the newest revision.")
 
 
 def edit_card(*, version: ModelVersion, stated: dict[str, str], seen: str, actor: User) -> Card:
@@ -34,7 +34,7 @@ def edit_card(*, version: ModelVersion, stated: dict[str, str], seen: str, actor
         raise changed()
     text, revision = cards.write(version.facts, said), newest.revision + 1
     if text == newest.text and newest.signature and not signed_cards.problem(newest):
-        raise Refused("Nothing differs from the card as it is.", next_step="Change a field first.")
+        raise Refused("Nothing changed in the card.", next_step="Change a field first.")
     card = signed_cards.signed(version, revision=revision, text=text, stated=said, author=actor)  # ahead of the lock
     with transaction.atomic():
         return _write(version, card, seen, actor)

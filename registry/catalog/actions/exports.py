@@ -91,11 +91,11 @@ def pack(ctx: JobContext, card: Card, place: Path) -> Path:
     """The zip of a version, verified just now, in the folder `place`: model/ and card/ with their signatures, what other tools open it by,
     the public key, how to verify without us, and a signature over all of it."""
     packed = place / "export.zip"
-    ctx.progress(0, stage="Verifying the files")
+    ctx.progress(0, stage="Verifying files")
     with verified(card.version, scratch=place) as (model, _):
         whole = model.parent
         ctx.raise_if_cancelled()
-        ctx.progress(0, stage="Merging the weights")
+        ctx.progress(0, stage="Merging weights")
         put_beside(card, whole)
         ctx.raise_if_cancelled()
         ctx.progress(0, stage="Signing")
@@ -155,7 +155,7 @@ def open_packed(card: Card) -> IO[bytes]:
         if queries.is_as_packed(card, os.fstat(packed.fileno())):
             return packed
         packed.close()
-    raise Conflict(f"{card.version} isn't exported yet.", next_step="Export it, then download it when the job has ended.")
+    raise Conflict(f"{card.version} isn't exported yet.", next_step="Export it, then download it when the job finishes.")
 
 
 def sweep_exports(now: datetime) -> int:

@@ -79,7 +79,7 @@ def check_card(version: ModelVersion) -> Card:
 def check_facts(version: ModelVersion) -> None:
     """Raises Refused where a version's facts, which its card is written from, aren't those that it was registered with."""
     if not queries.has_its_facts(version):
-        sentence = f"What is known of {version} isn't what it was when the version was registered."
+        sentence = f"The stored facts of {version} changed after it was registered."
         raise Refused(sentence, next_step="Compare it with the audit log, and restore the database from a backup.")
 
 
@@ -87,7 +87,7 @@ def check_key(version: ModelVersion) -> None:
     """Raises Refused where the installation's key is not the one that signed the version: a lost key is no damage to the version."""
     if bundle.fingerprint(keys.public_key_path()) != version.key_fingerprint:
         key = version.key_fingerprint[:12]
-        raise Refused(f"{version} was signed with key {key}, which is not this installation's key.", next_step="Restore the signing key.")
+        raise Refused(f"{version} was signed with key {key}, which isn't this installation's key.", next_step="Restore the signing key.")
 
 
 def materialise(version: ModelVersion) -> Path:
@@ -97,7 +97,7 @@ def materialise(version: ModelVersion) -> Path:
     active or whose stored bytes do not hold any more; that one is quarantined. Call it outside a transaction.
     """
     if version.state != ModelVersion.State.ACTIVE:
-        raise Refused(f"{version} is {version.get_state_display().lower()} and is not served.", next_step="Choose an active version.")
+        raise Refused(f"{version} is {version.get_state_display().lower()} and isn't served.", next_step="Choose an active version.")
     target = served_folder(version)
     if is_intact(version):
         return target

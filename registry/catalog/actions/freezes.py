@@ -24,11 +24,11 @@ def freeze(*, endpoint_id: UUID, reason: str, until: datetime, actor: User) -> F
     access.require(actor, "catalog.freeze", endpoint)
     now = timezone.now()
     if not reason.strip():
-        raise Refused("A freeze needs a reason.", fields={"reason": ["Say why."]})
+        raise Refused("A freeze needs a reason.", fields={"reason": ["Enter a reason."]})
     rules.check_freeze(until, now)
     for old in endpoint.freezes.filter(lifted_at=None):
         if old.until > now:
-            raise Conflict(f"{endpoint.slug} is frozen already.", next_step="Lift that freeze first.")
+            raise Conflict(f"{endpoint.slug} is already frozen.", next_step="Lift that freeze first.")
         old.lifted_at = old.until
         old.save(update_fields=["lifted_at"])
     made = Freeze.objects.create(endpoint=endpoint, owner=actor, reason=reason.strip()[:300], until=until)
@@ -42,7 +42,7 @@ def lift_freeze(*, freeze_id: UUID, actor: User) -> Freeze:
     found = Freeze.objects.select_for_update(of=("self",)).select_related("endpoint__model__project").get(uuid=freeze_id)
     access.require(actor, "catalog.freeze", found)
     if found.lifted_at is not None:
-        raise Conflict("This freeze has ended already.")
+        raise Conflict("This freeze has already ended.")
     found.lifted_at, found.lifted_by = timezone.now(), actor
     found.save(update_fields=["lifted_at", "lifted_by"])
     record(actor, Verb.ENDPOINT_UNFROZEN, found.endpoint, project=found.endpoint.model.project.uuid, freeze=found.uuid)

@@ -24,7 +24,7 @@ def quarantine(*, version_id: UUID, reason: str, actor: User | None) -> ModelVer
     if actor is not None:
         access.require(actor, "catalog.quarantine", version)
     if not reason.strip():
-        raise Refused("A quarantine needs a reason.", fields={"reason": ["Say why."]})
+        raise Refused("A quarantine needs a reason.", fields={"reason": ["Enter a reason."]})
     if version.state == rules.QUARANTINED:
         return version
     rules.check_move(version.state, rules.QUARANTINED)

@@ -73,20 +73,20 @@ def carrying(card: Card) -> dict[str, Any]:
 def check_registrable(model: RegisteredModel, run: Run, semver: str) -> Evaluation:
     """The evaluation that the version will rest on. Raises Refused naming what is missing or taken."""
     if run.project_id != model.project_id:
-        raise Refused("The run belongs to another project than the model.", fields={"run": ["Choose a run of the model's project."]})
+        raise Refused("The run and the model are in different projects.", fields={"run": ["Choose a run of the model's project."]})
     if run.state != RunState.SUCCEEDED or run.artifact is None:
         sentence = f"Run {run.number} is {run.get_state_display().lower()}; only a run that succeeded has files to register."
         raise Refused(sentence, fields={"run": [sentence]})
     if model.versions.filter(semver=semver).exists():
-        sentence = f"{model.name} has a version {semver} already."
+        sentence = f"{model.name} already has a version {semver}."
         raise Refused(sentence, next_step="Choose a higher number.", fields={"semver": [sentence]})
     same = model.versions.filter(root_digest=run.artifact.root_digest).first()
     if same is not None:
-        sentence = f"The files of run {run.number} are registered already, as {same.semver}."
+        sentence = f"Run {run.number} is already registered as {same.semver}."
         raise Refused(sentence, next_step=f"Use version {same.semver}.", fields={"run": [sentence]})
     evaluation = queries.frozen_evaluation(run)
     if evaluation is None:
-        sentence = f"Run {run.number} was not evaluated on the frozen test split of snapshot s{run.snapshot.number}."
+        sentence = f"Run {run.number} wasn't evaluated on the frozen test split of dataset version s{run.snapshot.number}."
         raise Refused(sentence, next_step="Evaluate the run on the test split, then register it.", fields={"run": [sentence]})
     return evaluation
 
@@ -113,7 +113,7 @@ def seal(job: Job) -> ModelVersion:
         root = bundle.sign(folder, keys.private_key_path())
         signature = (folder / bundle.SIGNATURE_NAME).read_text(encoding="utf-8")
     if root != run.artifact.root_digest:
-        raise Refused("The files are not those that the run wrote; nothing was registered.", next_step="Run the training again.")
+        raise Refused("The files aren't the ones the run wrote. Nothing was registered.", next_step="Train again.")
     author = None if by_system else actor
     facts = queries.facts(run, model, semver, evaluation)
     said = {"purpose": model.purpose} | stated if model.purpose else dict(stated)
@@ -132,7 +132,7 @@ def _write(version: ModelVersion, first: Card, words_of: list[str], *, on_behalf
     since: the job then starts again."""
     model = RegisteredModel.objects.select_for_update(no_key=True).select_related("project").get(pk=version.model_id)
     if check_registrable(model, version.run, version.semver) != version.evaluation:
-        raise NotReady("The run was evaluated again while the files were signed.")
+        raise NotReady("The run was evaluated again while its files were being signed.")
     version.number = (model.versions.aggregate(Max("number"))["number__max"] or 0) + 1
     version.save()
     version.refresh_from_db(fields=["facts"])  # whose numbers PostgreSQL gives back in its own way

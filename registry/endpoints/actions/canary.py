@@ -29,7 +29,7 @@ def start(alias: Alias, request: PromotionRequest, actor: User, *, epoch: int, s
     live = queries.live_deployment(alias.endpoint)
     if live is None:
         raise Refused(
-            f"Nothing is live on {alias.endpoint}, so a canary has nothing to be compared with.", next_step="Deploy to all traffic.",
+            f"Nothing is live on {alias.endpoint}, so there's nothing to compare a canary with.", next_step="Deploy to all traffic.",
         )  # fmt: skip
     intervals.end_shadow_of(request.version, alias, actor)
     new = intervals.begin(
@@ -80,7 +80,7 @@ def _set_share(found: Deployment, share: int, actor: User | None, reason: str, s
     if seen is not None:
         rules.check_moves(seen, alias.moves)
     if share == old.share:
-        raise Conflict(f"{old.version.semver} has this share already.")
+        raise Conflict(f"{old.version.semver} already has this share.")
     check_approved(old, approval)
     if share > old.share and (closed := queries.guard_of(old)):
         raise Conflict(f"A server closed {old.version.semver}: {rules.guard_reason(closed.failures, closed.of)}", next_step="Stop it.")
@@ -94,8 +94,8 @@ def check_approved(running: Deployment, approval: PromotionRequest | None) -> No
     """
     intervals.check_recorded(running)
     if approval and (approval.version_id, approval.endpoint_id) != (running.version_id, running.endpoint_id):
-        text = f"{approval} is not about {running.version} on {running.endpoint}."
-        raise Conflict(text, next_step="Tell an auditor: its record does not add up.")
+        text = f"{approval} isn't for {running.version} on {running.endpoint}."
+        raise Conflict(text, next_step="Contact an auditor: the record doesn't match the audit log.")
 
 
 def wider(alias: Alias, old: Deployment, actor: User | None, reason: str, epoch: int) -> Deployment:
@@ -108,7 +108,7 @@ def wider(alias: Alias, old: Deployment, actor: User | None, reason: str, epoch:
 
 def changed(old: Deployment, share: int, actor: User | None, reason: str, epoch: int) -> Deployment:
     """The canary goes on under another share."""
-    intervals.end(old, actor, reason or f"Its share became {rules.percent(share)}.")
+    intervals.end(old, actor, reason or f"Its share changed to {rules.percent(share)}.")
     new = intervals.begin(
         Deployment(
             endpoint=old.endpoint, version=old.version, arm=old.arm, share=share, cause=old.cause, approval=old.approval, previous=old,

@@ -51,14 +51,17 @@ def plant_fault(
 def check_can_be_planted(deployment: Deployment) -> None:
     """Raises Conflict or Refused, as plant_fault says."""
     if deployment.ended_at is not None:
-        raise Conflict("Changed while you were reading: this deployment has ended.", next_step="Look at the page again.")
+        raise Conflict("This deployment has ended.", next_step="Reload the page.")
     if deployment.arm == Deployment.Arm.SHADOW:
-        raise Refused("No client sees what a shadow does, so a drill has nothing to show there.", next_step="Choose what answers clients.")
+        raise Refused(
+            "Clients never see a shadow's predictions, so a drill there shows nothing.",
+            next_step="Choose a deployment that serves clients.",
+        )
     if queries.fault_in(deployment):
-        raise Conflict("A fault is planted in this deployment already.", next_step="Lift it first.")
+        raise Conflict("This deployment already has a fault.", next_step="Remove it first.")
     if not queries.drills_run():
         raise Refused(
-            "No inference server was started for drills, so nothing would happen.", next_step="Start one with INFERENCE_DRILLS=1."
+            "No inference server is running with drills enabled, so nothing would happen.", next_step="Start one with INFERENCE_DRILLS=1."
         )
 
 
@@ -70,7 +73,7 @@ def lift_fault(*, deployment_id: UUID, actor: User) -> Fault:
     policy.require(actor, ACTION, deployment)
     fault = queries.fault_in(deployment)
     if fault is None:
-        raise Conflict("No fault is planted in this deployment any more.", next_step="Look at the page again.")
+        raise Conflict("This deployment no longer has a fault.", next_step="Reload the page.")
     return lift(fault, actor)
 
 

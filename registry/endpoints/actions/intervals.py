@@ -61,7 +61,7 @@ def check_recorded(deployment: Deployment) -> None:
     """Raises Conflict for a deployment whose row names another version than the audit log: nobody approved that one."""
     if not queries.is_recorded(deployment):
         text = f"The audit log doesn't say that {deployment.version} was deployed here."
-        raise Conflict(text, next_step="Tell an auditor: its record does not add up.")
+        raise Conflict(text, next_step="Contact an auditor: the record doesn't match the audit log.")
 
 
 def roll_back(alias: Alias, target: ModelVersion, actor: User | None, reason: str, epoch: int) -> Deployment:
@@ -79,7 +79,7 @@ def end_shadow_of(version: ModelVersion, alias: Alias, actor: User | None) -> No
     """A version that begins to answer is no shadow any more."""
     shadow = queries.shadow_of(alias.endpoint)
     if shadow and shadow.version_id == version.pk:
-        stop_shadow(shadow, actor, "It answers clients now.")
+        stop_shadow(shadow, actor, "It serves clients now.")
 
 
 def stop_shadow(shadow: Deployment, actor: User | None, reason: str) -> None:

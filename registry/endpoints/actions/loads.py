@@ -76,7 +76,7 @@ def verify_served(version: ModelVersion, *, changed: bool) -> bool:
         if not alone or (changed and is_remembered(version)):
             return False
         if damage := damage_of(version):
-            quarantine(version_id=version.uuid, reason=f"Its files were changed where they are served: {damage}", actor=None)
+            quarantine(version_id=version.uuid, reason=f"Its served files were changed: {damage}", actor=None)
         elif not is_remembered(version):  # a file is missing
             lay_out(version)
     return True
@@ -116,7 +116,7 @@ def note_refusal(deployment: Deployment, reason: str) -> None:
     damage = damage_of(version)
     with transaction.atomic():
         if damage and version.state == ModelVersion.State.ACTIVE:
-            quarantine(version_id=version.uuid, reason=f"A server refused it: {damage}", actor=None)
+            quarantine(version_id=version.uuid, reason=f"A server refused to load it: {damage}", actor=None)
         record(
             None, Verb.LOAD_REFUSED, version, project=endpoint.model.project.uuid, endpoint=endpoint.uuid, deployment=deployment.uuid,
             root_digest=version.root_digest, reason=reason[:300], quarantined=bool(damage),
@@ -188,4 +188,6 @@ def tell_everywhere(server: str, problem: str, epoch: int) -> None:
         texts.setdefault(queries.problem_for(row.endpoint.model.project_id, problem), []).append(row.endpoint)
     told: set[int] = set()
     for said in sorted(texts, key=lambda text: text == queries.ELSEWHERE):  # who may know more is told that alone
-        told |= tell(texts[said], f"Inference server {server}: {said} It stays on epoch {epoch}.", reverse("endpoints:list"), besides=told)
+        told |= tell(
+            texts[said], f"Inference server {server}: {said} It stays on config v{epoch}.", reverse("endpoints:list"), besides=told
+        )

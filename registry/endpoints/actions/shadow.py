@@ -34,7 +34,7 @@ def start_shadow(*, endpoint_id: UUID, version_id: UUID, share: int, actor: User
     rules.check_share(share)
     version = ModelVersion.objects.filter(uuid=version_id, model=endpoint.model).select_related("model", "folder").first()
     if version is None:
-        raise Refused(f"{endpoint} serves another model.", fields={"version": ["Choose a version of the endpoint's model."]})
+        raise Refused(f"{endpoint} serves a different model.", fields={"version": ["Choose a version of the endpoint's model."]})
     check_servable(version.facts)
     materialise(version)
     return _start_shadow(endpoint, version, share, actor)
@@ -45,14 +45,16 @@ def _start_shadow(endpoint: Endpoint, version: ModelVersion, share: int, actor: 
     epoch = next_epoch()
     policy.require(actor, ACTION, endpoint)
     if ModelVersion.objects.select_for_update(no_key=True).get(pk=version.pk).state != ModelVersion.State.ACTIVE:
-        raise Refused(f"{version} is not active any more and is not served.", next_step="Choose an active version.")
+        raise Refused(f"{version} is no longer active and can't be served.", next_step="Choose an active version.")
     check_not_frozen(endpoint)
     if queries.live_deployment(endpoint) is None:
         raise Refused(f"Nothing is live on {endpoint}, so there are no requests to copy.", next_step="Deploy an approved version first.")
     if running := queries.shadow_of(endpoint):
-        raise Conflict(f"{running.version.semver} is the shadow of {endpoint}, and there is one at a time.", next_step="Stop it first.")
+        raise Conflict(
+            f"{running.version.semver} is already the shadow on {endpoint}, and only one can run at a time.", next_step="Stop it first."
+        )
     if queries.serving(endpoint).filter(version=version).exists():
-        raise Conflict(f"{version.semver} answers on {endpoint} already.")
+        raise Conflict(f"{version.semver} already serves {endpoint}.")
     new = intervals.begin(
         Deployment(
             endpoint=endpoint, version=version, arm=Deployment.Arm.SHADOW, share=share, cause=Deployment.Cause.SHADOW, epoch=epoch,
@@ -81,6 +83,6 @@ def _stop_shadow(given: Deployment, actor: User | None, reason: str) -> Deployme
     if running is None or running.pk != given.pk:
         if actor is None:
             return queries.deployments(given.endpoint).get(pk=given.pk)
-        raise Conflict("This shadow has ended already.", next_step="Look at the page again.")
+        raise Conflict("This shadow has already ended.", next_step="Reload the page.")
     intervals.stop_shadow(running, actor, reason)
     return running

@@ -53,11 +53,11 @@ def _deploy(request_id: UUID, actor: User, share: int, plan: Mapping[str, Any], 
     policy.require(actor, "endpoints.deploy", request)
     alias = Alias.objects.select_for_update().get(endpoint=request.endpoint)
     if alias.version_id == request.version_id:
-        raise Conflict(f"{request.version} is live already.")
+        raise Conflict(f"{request.version} is already live.")
     if running := queries.canary_of(request.endpoint):
         raise Conflict(
-            f"{running.version.semver} runs as a canary on {request.endpoint}, and there is one canary at a time.",
-            next_step="Stop it, or widen it to all traffic, first.",
+            f"{running.version.semver} is a canary on {request.endpoint}, and only one can run at a time.",
+            next_step="Stop it or widen it to all traffic first.",
         )
     if share < rules.ALL:
         new = canary.start(alias, request, actor, epoch=epoch, share=share)
@@ -89,9 +89,9 @@ def roll_back(*, endpoint_id: UUID, actor: User, reason: str, typed: str, seen_m
         return _back_from_canary(endpoint, live, running, actor, rules.check_reason(reason), seen_moves)
     target = queries.rollback_target(endpoint)
     if target is None:
-        raise Refused(rules.NOTHING_BEFORE, next_step="Request the promotion of another version, and deploy it.")
+        raise Refused(rules.NOTHING_BEFORE, next_step="Request promotion of another version and deploy it.")
     if live and typed.strip() == live.version.semver:
-        raise Refused(f"{live.version.semver} has all traffic already.", fields={"typed": [f"Type {target.semver} to go back to it."]})
+        raise Refused(f"{live.version.semver} already has all traffic.", fields={"typed": [f"Type {target.semver} to roll back to it."]})
     rules.check_typed(typed, *([live.version.semver] if live and running else []), target.semver)
     reason = rules.check_reason(reason)
     if not is_remembered(target):
@@ -107,7 +107,7 @@ def _back_from_canary(endpoint: Endpoint, live: Deployment, running: Deployment,
     rules.check_moves(seen_moves, alias.moves)
     now = queries.canary_of(endpoint)
     if now is None or now.version_id != running.version_id:
-        raise Conflict("The canary has ended meanwhile.", next_step="Reload the page, then decide.")
+        raise Conflict("The canary has ended.", next_step="Reload the page, then decide.")
     canary.stop(now, actor, reason, epoch=epoch)
     return live
 

@@ -61,7 +61,7 @@ def leave(alias: Alias, live: Deployment, actor: User | None, reason: str, epoch
 def now_answers(endpoint: Endpoint) -> str:
     """What answers after that."""
     live = queries.live_deployment(endpoint)
-    return f"{live.version.semver} is live." if live else "No version is live: requests get 503 until one is deployed."
+    return f"{live.version.semver} is live." if live else "No version is live; requests get 503 until one is deployed."
 
 
 @transaction.atomic
@@ -80,5 +80,5 @@ def effects(version: ModelVersion) -> list[str]:
         elif target := queries.rollback_target(row.endpoint):
             found.append(f"{row.endpoint}: all traffic goes to {target.semver} within a second.")
         else:
-            found.append(f"{row.endpoint}: there is no earlier version, so requests get 503 until one is deployed.")
+            found.append(f"{row.endpoint}: there's no earlier version, so requests get 503 until one is deployed.")
     return found

@@ -62,7 +62,7 @@ def check(*, request_id: UUID, number: int, actor: User | None, say: Callable[[s
     policy = policies.in_force(request.endpoint.policy.name)
     if not votes.governs(policy, request):
         text = f"The audit log doesn't say that {request.endpoint} is governed by {policy}."
-        raise Refused(text, next_step="Tell an auditor: its record does not add up.")
+        raise Refused(text, next_step="Contact an auditor: the record doesn't match the audit log.")
     say("Comparing with the live version")
     comparison, problem = evidence.compare(version, alias.version)
     say("Hashing the files and reading the evidence")

@@ -72,7 +72,7 @@ def take_step(request: PromotionRequest, actor: User) -> Step:
     verdicts = list(request.verdicts.all())
     if any(verdict.reviewer_id == actor.pk for verdict in verdicts):
         raise Conflict(
-            "You have decided on this request already; each person decides once.", next_step="Another person takes the next step."
+            "You've already decided on this request; each person decides once.", next_step="Someone else must take the next step."
         )
     step = queries.next_step(request, verdicts)
     if step is None or not queries.holds(actor, step.role, request):
@@ -90,7 +90,7 @@ def give(request: PromotionRequest, step: Step, actor: User, *, approves: bool, 
                 request=request, step=step.name, reviewer=actor, approves=approves, reason=reason, subject_digest=request.subject_digest
             )
     except IntegrityError as error:
-        raise Conflict("This was decided a moment ago.", next_step="Reload the page.") from error
+        raise Conflict("Someone just decided this.", next_step="Reload the page.") from error
 
 
 def reject(*, request_id: UUID, actor: User, reason: str, password: str, seen: str, code: str = "") -> PromotionRequest:
@@ -115,7 +115,7 @@ def _reject(request_id: UUID, actor: User, reason: str, seen: str) -> PromotionR
         rules.check_decidable(Status(request.status))
     rules.check_same_subject(seen, request.subject_digest)
     if request.verdicts.filter(reviewer=actor).exists():
-        raise Conflict("You have decided on this request already; each person decides once.", next_step="Another reviewer can reject it.")
+        raise Conflict("You've already decided on this request; each person decides once.", next_step="Another reviewer can reject it.")
     was, step = request.status, step_of(request, actor)
     give(request, step, actor, approves=False, reason=reason)
     move(request, Status.REJECTED, reason=reason)

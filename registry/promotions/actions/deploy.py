@@ -52,7 +52,7 @@ def claim_approval(request_id: UUID) -> PromotionRequest:
     if is_overdue(request, timezone.now()):
         raise Conflict(f"{request} has expired.", next_step="Request promotion again.")
     if changed := changes(request, now):
-        raise Conflict(rules.change_sentence(changed), next_step="Request promotion again; the gates are then checked anew.")
+        raise Conflict(rules.change_sentence(changed), next_step="Request promotion again to re-run the gates.")
     if lost := votes.lost(request):
         raise Conflict(votes.lost_sentence(request, lost), next_step="Request promotion again.")
     return request
@@ -66,7 +66,7 @@ def check_still_holds(request_id: UUID) -> PromotionRequest:
     """
     request = lock(request_id)
     if ModelVersion.objects.get(pk=request.version_id).state != ModelVersion.State.ACTIVE:
-        raise Conflict("The version is not active any more.", next_step="Stop the canary.")
+        raise Conflict("The version is no longer active.", next_step="Stop the canary.")
     check_not_frozen(request.endpoint)
     now = fresh(request)
     if changed := changes(request, now):
@@ -74,7 +74,9 @@ def check_still_holds(request_id: UUID) -> PromotionRequest:
     if lost := votes.lost(request):
         raise Conflict(votes.lost_sentence(request, lost), next_step="Stop the canary and request promotion again.")
     if not votes.suffice(request, now["people"]):
-        raise Conflict(f"{request} does not hold the approvals of its policy.", next_step="Tell an auditor: its record does not add up.")
+        raise Conflict(
+            f"{request} lacks approvals that its policy requires.", next_step="Contact an auditor: the record doesn't match the audit log."
+        )
     return request
 
 
@@ -84,12 +86,14 @@ def check_usable(request: PromotionRequest, people: Mapping[str, Iterable[str]])
     if request.status != Status.APPROVED:
         state = Status(request.status).label.lower()
         raise Conflict(
-            f"{request} is {state}; only an approved request can be deployed.", next_step="Open the request to see what is missing."
+            f"{request} is {state}; only an approved request can be deployed.", next_step="Open the request to see what's missing."
         )
     if not votes.suffice(request, people):
-        raise Conflict(f"{request} does not hold the approvals of its policy.", next_step="Tell an auditor: its record does not add up.")
+        raise Conflict(
+            f"{request} lacks approvals that its policy requires.", next_step="Contact an auditor: the record doesn't match the audit log."
+        )
     if ModelVersion.objects.get(pk=request.version_id).state != ModelVersion.State.ACTIVE:
-        raise Conflict("The version is not active any more.", next_step="Request promotion of another version.")
+        raise Conflict("The version is no longer active.", next_step="Request promotion of another version.")
     check_not_frozen(request.endpoint)
 
 

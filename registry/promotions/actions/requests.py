@@ -68,13 +68,13 @@ def request(
 def check_askable(version: ModelVersion, endpoint: Endpoint) -> None:
     """Raises Refused unless this version could serve this endpoint."""
     if version.model_id != endpoint.model_id:
-        raise Refused(f"{endpoint.slug} serves another model.", fields={"endpoint": ["Choose an endpoint of the version's model."]})
+        raise Refused(f"{endpoint.slug} serves a different model.", fields={"endpoint": ["Choose an endpoint of the version's model."]})
     if version.state != ModelVersion.State.ACTIVE:
         sentence = f"{version.semver} is {version.get_state_display().lower()}: {version.state_reason}"
         raise Refused(sentence, fields={"version": ["Choose an active version."]})
     check_servable(version.facts)
     if endpoint.alias.version_id == version.pk:
-        raise Refused(f"{version.semver} is live on {endpoint.slug} already.", fields={"version": ["Choose another version."]})
+        raise Refused(f"{version.semver} is already live on {endpoint.slug}.", fields={"version": ["Choose another version."]})
     check_not_frozen(endpoint)
     if PromotionRequest.objects.filter(version=version, endpoint=endpoint, status__in=sorted(OPEN)).exists():
         raise already(version, endpoint)
@@ -83,7 +83,7 @@ def check_askable(version: ModelVersion, endpoint: Endpoint) -> None:
 def check_comparable(plan: Mapping[str, Any], endpoint: Endpoint) -> None:
     """Raises Refused for a canary on an endpoint where nothing is live."""
     if plan != plans.AT_ONCE and endpoint.alias.version_id is None:
-        sentence = f"Nothing is live on {endpoint.slug}, so a canary has nothing to be compared with."
+        sentence = f"Nothing is live on {endpoint.slug}, so there's nothing to compare a canary with."
         raise Refused(sentence, next_step="Choose all traffic at once.", fields={"plan": [sentence]})
 
 
@@ -93,14 +93,14 @@ def check_not_frozen(endpoint: Endpoint) -> None:
         until = f"{held.until:%d %b %H:%M} UTC"
         raise Refused(f"{endpoint.slug} is frozen until {until}: {held.reason}", next_step=f"Ask {held.owner}, who froze it.")
     if ends := catalog.frozen_until(endpoint):
-        text = f"{endpoint.slug} is frozen until {ends:%d %b %H:%M} UTC by the audit log, and not by its own record."
-        raise Refused(text, next_step="Tell an auditor: its record does not add up.")
+        text = f"The audit log has {endpoint.slug} frozen until {ends:%d %b %H:%M} UTC, but its own record doesn't."
+        raise Refused(text, next_step="Contact an auditor: the record doesn't match the audit log.")
 
 
 def already(version: ModelVersion, endpoint: Endpoint) -> Refused:
     """The refusal of a second open request for the same thing."""
-    sentence = f"There is an open request for {version.semver} on {endpoint.slug} already."
-    return Refused(sentence, next_step="Open that one, or withdraw it first.", fields={"version": [sentence]})
+    sentence = f"There's already an open request for {version.semver} on {endpoint.slug}."
+    return Refused(sentence, next_step="Open it, or withdraw it first.", fields={"version": [sentence]})
 
 
 @transaction.atomic
@@ -110,7 +110,7 @@ def withdraw(*, request_id: UUID, actor: User, reason: str) -> PromotionRequest:
     access.require(actor, "promotions.withdraw", found)
     if not queries.may_withdraw(actor, found):
         raise PermissionDenied("Only the requester or an ML lead can withdraw this request.")
-    was, why = found.status, rules.check_reason(reason, "Withdrawing")
+    was, why = found.status, rules.check_reason(reason, "A withdrawal")
     move(found, Status.WITHDRAWN, reason=why)
     record(actor, Verb.PROMOTION_WITHDRAWN, found, project=found.endpoint.model.project.uuid, old=was, reason=why)
     return found
@@ -123,7 +123,7 @@ def comment(*, request_id: UUID, actor: User, text: str) -> PromotionComment:
     access.require(actor, "promotions.comment", found)
     said = text.strip()
     if not said or len(said) > rules.REASON_MAX:
-        raise Refused("A comment takes 1 to 4,000 characters.", fields={"text": ["Write 1 to 4,000 characters."]})
+        raise Refused("A comment can have 1 to 4,000 characters.", fields={"text": ["Enter 1 to 4,000 characters."]})
     made = PromotionComment.objects.create(request=found, author=actor, text=said)
     project = found.endpoint.model.project.uuid
     record(actor, Verb.PROMOTION_COMMENTED, found, project=project, comment=made.uuid, digest=digest_of(said))

@@ -87,7 +87,7 @@ def people_now(request: PromotionRequest) -> dict[str, list[str]]:
 def expire(request: PromotionRequest) -> Conflict:
     """Let a locked, overdue request expire."""
     was = Status(request.status)
-    reason = "Nobody decided in time." if was == Status.IN_REVIEW else "The approval was not used in time."
+    reason = "No decision was made in time." if was == Status.IN_REVIEW else "The approval wasn't used in time."
     move(request, Status.EXPIRED, reason=reason)
     record(None, Verb.PROMOTION_EXPIRED, request, project=request.endpoint.model.project.uuid, old=was, reason=reason)
     return Conflict(f"{request} has expired. {reason}", next_step="Request promotion again.")
@@ -101,7 +101,7 @@ def void(request: PromotionRequest, sentence: str, **why: list[str]) -> Conflict
         None, Verb.PROMOTION_VOIDED, request, project=request.endpoint.model.project.uuid, old=was, subject_digest=request.subject_digest,
         reason=sentence, **why,
     )  # fmt: skip
-    return Conflict(f"{sentence} {request} is void.", next_step="Request promotion again; the gates are then checked anew.")
+    return Conflict(f"{sentence} {request} is void.", next_step="Request promotion again to re-run the gates.")
 
 
 def review_open() -> int:

@@ -62,7 +62,7 @@ def test_what_is_not_approved_is_not_deployed(as_person, omar, project, mia, rav
     said = as_person(omar)("deploy", str(asked.number))
 
     assert (said.code, said.out) == (1, "")
-    assert said.err.startswith("There is no such approval for this endpoint.")
+    assert said.err.startswith("This endpoint has no such approval.")
     assert live(endpoint) == "1.1.0"
 
 

@@ -104,12 +104,12 @@ def test_what_may_not_be_done_twice_is_not_sent_twice_when_nobody_answers(comman
 
 
 def test_401_says_to_log_in_again(command, stub):
-    stub.says(401, {"code": "authentication_failed", "message": "The token is unknown, expired or revoked.", "fields": {}})
+    stub.says(401, {"code": "authentication_failed", "message": "The token is unknown, expired, or revoked.", "fields": {}})
 
     said = command("whoami")
 
     assert (said.code, said.out) == (1, "")
-    assert said.err == "The token is unknown, expired or revoked. Log in again: lifecycle login\n"
+    assert said.err == "The token is unknown, expired, or revoked. Log in again: lifecycle login\n"
 
 
 def test_403_is_the_servers_own_sentence(command, stub):

@@ -28,7 +28,7 @@ def test_a_token_that_is_no_good_is_not_kept(command, site, tmp_path):
     said = command("login", site, stdin="lc_wrong\n")
 
     assert (said.code, said.out) == (1, "")
-    assert said.err == "The token is unknown, expired or revoked. Log in again: lifecycle login\n"
+    assert said.err == "The token is unknown, expired, or revoked. Log in again: lifecycle login\n"
     assert not (tmp_path / "config").exists()
 
 

@@ -44,7 +44,7 @@ def test_a_wrong_password_moves_the_focus_to_the_summary(opened, mia):
     page.get_by_role("button", name="Sign in", exact=True).click()
 
     expect(page.locator("[data-focus]")).to_be_focused()
-    expect(page.locator("[data-focus]")).to_contain_text("You are not signed in.")
+    expect(page.locator("[data-focus]")).to_contain_text("You aren't signed in.")
 
 
 def test_counts_arrive_after_the_page(opened, mia):

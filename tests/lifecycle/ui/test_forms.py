@@ -72,7 +72,7 @@ def test_the_summary_links_to_the_fields_and_takes_the_focus(wrong, render):
     html = render('{% error_summary form "The run was not started." %}', form=wrong)
 
     assert 'role="alert" tabindex="-1" data-focus' in html
-    assert "The run was not started. 2 things need a change." in html
+    assert "The run was not started. Fix 2 fields." in html
     assert '<li><a href="#id_rank">LoRA rank</a>: Ensure this value is less than or equal to 64.</li>' in html
 
 
@@ -91,7 +91,7 @@ def test_a_whole_form_renders_with_its_hidden_fields():
 
     html = as_shown(str(Seen({"note": "", "digest": "abc"})))
 
-    assert "1 thing needs a change." in html
+    assert "Fix 1 field." in html
     assert '<input type="hidden" name="digest" value="abc"' in html
 
 

@@ -69,4 +69,4 @@ def test_an_empty_result_names_what_was_looked_for():
 
     html = render_shown("components/palette_results.html", {"sections": [], "query": "<x>"})
 
-    assert "Nothing found for “&lt;x&gt;”." in html
+    assert "No results for “&lt;x&gt;”." in html

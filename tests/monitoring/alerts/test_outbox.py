@@ -250,7 +250,7 @@ def test_what_a_server_says_of_an_endpoint_is_for_its_project_alone(happened, li
         ("inbox", "Endpoint inbox/support-inbox-prod: two stable arms. It stays on config v7; traffic changes don't reach it."),
         (
             "other",
-            "It refused them for what they say of an endpoint of another project. It stays on config v7; traffic changes don't reach it.",
+            "It rejected the config because of an endpoint in another project. It stays on config v7; traffic changes don't reach it.",
         ),
     ]
 

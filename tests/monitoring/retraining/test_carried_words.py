@@ -79,7 +79,7 @@ def add(card):
     Card.objects.create(version=card.version, revision=card.revision + 1, text=TEXT, digest=digest_of(TEXT), stated={"limits": TEXT})
 
 
-@pytest.mark.parametrize(("forge", "said"), [(alter, "changed after it was signed"), (add, "isn't in the audit log")])
+@pytest.mark.parametrize(("forge", "said"), [(alter, "changed after signing"), (add, "isn't in the audit log")])
 def test_no_card_is_copied_that_was_altered_or_that_nobody_wrote(reworded, training_now, forge, said):
     forge(reworded)
 

@@ -140,7 +140,7 @@ def test_a_request_from_before_somebody_insisted_is_void_and_who_insisted_does_n
     actions.insist(proposal_id=no_better.uuid, actor=lee, reason="Its errors are cheaper.")
     assert advance(no_better).promotion == request
 
-    with pytest.raises(Conflict, match="who took part in making it"):
+    with pytest.raises(Conflict, match="who worked on it"):
         registry.approve(request, lee)
 
     assert (PromotionRequest.objects.get(pk=request.pk).status, Verdict.objects.filter(request=request).exists()) == ("voided", False)

@@ -37,7 +37,7 @@ def test_another_plan_is_refused_and_starts_nothing(asked, ruled, mia):
     with pytest.raises(Refused) as refused:
         actions.start(request_id=ruled.uuid, actor=mia, plan=Plan(min_requests=100), now=asked.at(0))
 
-    assert "request the promotion again" in refused.value.next_step
+    assert "request promotion with the new plan" in refused.value.next_step
     ruled.refresh_from_db()
     assert (ruled.status, Rollout.objects.count()) == ("approved", 0)
 

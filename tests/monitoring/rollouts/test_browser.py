@@ -53,15 +53,15 @@ def test_the_form_of_a_start_shuts_nobody_out_and_foretells(opened, foretold, ap
     expect(page.get_by_text("This plan can't decide")).to_be_visible()
     is_legible(page, f"rollout-start-{width}-{scheme}")
 
-    page.get_by_label("Steps, %").fill("50, 100")
-    page.get_by_label("Canary requests at each step").fill("100")
-    page.get_by_label("Margin, percentage points").fill("10")
-    page.get_by_label("Minutes at each step").fill("10")
-    page.get_by_label("Smallest rise to detect, percentage points").fill("20")
+    page.get_by_label("Steps (%)").fill("50, 100")
+    page.get_by_label("Canary requests per step").fill("100")
+    page.get_by_label("Error-rate margin (percentage points)").fill("10")
+    page.get_by_label("Minutes per step").fill("10")
+    page.get_by_label("Smallest increase to detect (percentage points)").fill("20")
     page.keyboard.press("Tab")
 
     expect(page.get_by_text("Can decide in time")).to_be_visible()
-    expect(page.get_by_label("Steps, %")).to_have_value("50, 100")
+    expect(page.get_by_label("Steps (%)")).to_have_value("50, 100")
 
 
 def test_it_is_taken_back_by_keys_alone(opened, live_server, story, street, omar, fresh):

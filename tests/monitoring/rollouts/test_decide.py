@@ -141,8 +141,8 @@ def test_the_loosest_plan_still_takes_back_and_a_refusal_says_the_range():
 
     assert float(log_e(600, 5, 0.9, 3.0)) > log_limit(loosest.alphas["errors"])
     assert refusal.value.fields == {
-        "alphas": ["A chance for errors, slow and wrong; each at least 0.001, together at most 0.2."],
-        "rate_ratios": ["A ratio of rates of 1 to 3 for errors, slow and wrong."],
+        "alphas": ["Give a chance for each of errors, slow, and wrong: each at least 0.001, at most 0.2 in total."],
+        "rate_ratios": ["Give a rate ratio from 1 to 3 for each of errors, slow, and wrong."],
     }
 
 

@@ -20,8 +20,9 @@ def test_the_panel_offers_a_start_and_the_form_tells_the_time(client_for, foreto
 
     assert "Start rollout of 1.1.0" in text_of(client.get(url("panel", street.endpoint)))
     said = text_of(client.get(url("start", approval)))
-    for words in ("Roll out 1.1.0 on support-inbox-prod", "400 requests an hour, 0.99 % errors", "Steps, %", "Margin, percentage points",
-                  "Requests of one sticky key in one minute count once.", "This plan can't decide"):  # fmt: skip
+    for words in ("Roll out 1.1.0 on support-inbox-prod", "400 requests an hour, 0.99 % errors", "Steps (%)",
+                  "Error-rate margin (percentage points)", "Requests with the same sticky key in the same minute count once.",
+                  "This plan can't decide"):  # fmt: skip
         assert words in said, words
 
 
@@ -59,9 +60,9 @@ def test_starting_by_the_form(client_for, foretold, street, approval, mia):
 
 @pytest.mark.parametrize(
     ("change", "said"),
-    [({"steps": "50, 20, 100"}, "Give two to eight rising shares, the last 100 %, the one before at most 90 %."),
-     ({"steps": "a"}, "Write numbers between commas"),
-     ({"steps": "nan, 100"}, "Write numbers between commas"), ({"margin": "nan"}, "Enter a number."),
+    [({"steps": "50, 20, 100"}, "Enter 2 to 8 rising shares ending at 100 %, the one before at most 90 %."),
+     ({"steps": "a"}, "Separate numbers with commas"),
+     ({"steps": "nan, 100"}, "Separate numbers with commas"), ({"margin": "nan"}, "Enter a number."),
      ({"min_requests": "7"}, "At least 100"),
      ({"max_hours": ""}, "This field is required."), ({"min_requests": "9999"}, "At 50 % the canary gets 200 requests an hour")],
 )  # fmt: skip

@@ -106,7 +106,7 @@ def test_a_plan_that_was_approved_when_ratios_of_rates_were_called_tolerances_is
     assert (read.rate_ratios["slow"], plans.checked(before)) == (2.0, plans.canary(read))
     assert dict(plans.lines(read))["Harmless up to"] == "errors 1 ×, slow 2 ×, wrong 1 × the stable version's rate"
     plans.check_same(before, plans.canary(read))
-    with pytest.raises(Refused, match="Another rollout plan was approved"):
+    with pytest.raises(Refused, match="A different rollout plan was approved"):
         plans.check_same(before, plans.canary(Plan()))
 
 
@@ -114,7 +114,7 @@ def test_a_plan_that_was_approved_when_ratios_of_rates_were_called_tolerances_is
 def test_a_field_under_its_name_of_before_is_refused_and_not_left_out(serializer, more):
     given = serializer(data={"tolerances": {"errors": 1.0, "slow": 2.0, "wrong": 1.0}, **more})
 
-    assert (given.is_valid(), given.errors) == (False, {"tolerances": ["This field is called rate_ratios now."]})
+    assert (given.is_valid(), given.errors) == (False, {"tolerances": ["This field is now called rate_ratios."]})
 
 
 @pytest.mark.parametrize("data", [5, ["tolerances"], "tolerances"])
@@ -123,14 +123,14 @@ def test_what_is_no_plan_is_refused_as_such(data):
 
 
 def test_a_required_bound_is_part_of_what_is_approved():
-    with pytest.raises(Refused, match="Another rollout plan was approved"):
+    with pytest.raises(Refused, match="A different rollout plan was approved"):
         plans.check_same(plans.canary(Plan()), plans.canary(Plan(wrong_margin=0.1)))
 
 
 def test_the_plan_says_whether_wrong_answers_are_bounded():
-    assert dict(plans.lines(PLAN))["Margin of wrong answers"] == "none: widens without feedback too"
-    assert dict(plans.lines(REQUIRED))["Margin of wrong answers"] == "10 percentage points of the answers with feedback"
-    assert plans.sentence(plans.canary(REQUIRED)).endswith("wrong answers at most 10 percentage points more")
+    assert dict(plans.lines(PLAN))["Wrong-prediction margin"] == "none: widens without feedback too"
+    assert dict(plans.lines(REQUIRED))["Wrong-prediction margin"] == "10 percentage points among predictions with feedback"
+    assert plans.sentence(plans.canary(REQUIRED)).endswith("wrong predictions at most 10 percentage points more")
     assert Plan.from_json(REQUIRED.as_json()) == REQUIRED
     with pytest.raises(Refused) as refusal:
         Plan(wrong_margin=0.3)
@@ -206,8 +206,8 @@ def test_a_month_of_looks_hardly_ever_bounds_a_shadow_that_differs_by_just_as_mu
 
 
 def test_the_plan_says_how_much_shadow_disagreement_it_allows():
-    assert dict(plans.lines(PLAN))["Most shadow disagreement"] == "none: widens without a shadow too"
-    assert dict(plans.lines(SHADOWED))["Most shadow disagreement"] == "10.0\u00a0% of its predictions as a shadow, before the canary"
+    assert dict(plans.lines(PLAN))["Maximum shadow disagreement"] == "none: widens without a shadow too"
+    assert dict(plans.lines(SHADOWED))["Maximum shadow disagreement"] == "10.0\u00a0% of its shadow predictions, before the canary"
     assert plans.sentence(plans.canary(SHADOWED)).endswith("shadow disagreement at most 10 %")
     assert Plan.from_json(SHADOWED.as_json()) == SHADOWED
     given = [PlanForm(PlanForm.DEFAULTS | {"shadow_disagreement": text}) for text in ("", "2", "60")]

@@ -84,7 +84,8 @@ def test_the_live_part_of_an_ended_rollout_asks_no_more(client_for, looked_at, s
 def test_the_page_of_a_rollout_keeps_the_plan_every_look_and_every_decision(client_for, looked_at, street, lee):
     said = text_of(client_for(lee).get(url("detail", looked_at)))
 
-    for words in ("1.1.0 on support-inbox-prod", "fixed at the start", "5 %, 25 %, 50 %, 100 %", "harmless canary at most 5.0 %",
+    for words in ("1.1.0 on support-inbox-prod", "fixed at the start", "5 %, 25 %, 50 %, 100 %",
+                  "at most 5.0 % chance of rolling back a harmless canary",
                   "started a rollout", "newest first, only those with new data", "2,000 canary requests: 120."):  # fmt: skip
         assert words in said, words
 

@@ -5,6 +5,7 @@ from datetime import timedelta
 import pytest
 from django.core.exceptions import PermissionDenied
 from django.utils import timezone
+from django.utils.html import escape
 
 from lifecycle.refusals import Conflict, Refused
 from monitoring.alerts.models import Alert
@@ -208,7 +209,7 @@ def test_a_person_who_stops_the_canary_elsewhere_ends_the_rollout_in_their_name(
 def test_nobody_sets_the_share_or_stops_the_canary_by_hand_round_the_rule(rollout, street, lee, client_for, fresh, canary_of):
     page = client_for(lee)
     canary = canary_of(rollout)
-    said = "1.1.0 is steered by the rule of its rollout."
+    said = "1.1.0 is controlled by its rollout's rule."
 
     for do in (
         lambda: served.set_share(deployment_id=canary.uuid, share=1000, actor=lee, reason="A little more."),
@@ -219,14 +220,14 @@ def test_nobody_sets_the_share_or_stops_the_canary_by_hand_round_the_rule(rollou
             do()
         assert (refusal.value.message, refusal.value.next_step) == (
             said,
-            f"Widen it, pause it or abort it on /rollouts/{rollout.uuid}/ (over the API: /api/v1/rollouts/{rollout.uuid}/), "
+            f"Widen, pause, or abort it on /rollouts/{rollout.uuid}/ (API: /api/v1/rollouts/{rollout.uuid}/), "
             "or roll the endpoint back.",
         )  # fmt: skip
 
     assert street.running() == [("stable", "1.0.0", 10_000), ("canary", "1.1.0", 500)]
     assert fresh(rollout).moves == 0
     shown = page.get(f"/endpoints/{street.endpoint.uuid}/").content.decode()
-    assert said in shown
+    assert escape(said) in shown
     assert "stop_canary" not in shown
 
 
@@ -316,7 +317,7 @@ def test_a_changed_card_holds_instead_of_trying_for_ever(rollout, street, mia, f
     street.tick(3)
 
     assert (fresh(rollout).state, fresh(rollout).share, fresh(rollout).going_to) == ("holding", 500, None)
-    assert "Changed since the gates were checked: the model card" in fresh(rollout).reason
+    assert "Changed since the last gate check: the model card" in fresh(rollout).reason
 
 
 def test_the_rollout_of_a_version_that_goes_into_quarantine_ends(rollout, street, omar, fresh):
@@ -330,6 +331,6 @@ def test_the_rollout_of_a_version_that_goes_into_quarantine_ends(rollout, street
 
 
 def test_one_rollout_at_a_time(rollout, next_approval, street, mia):
-    with pytest.raises(Conflict, match="one canary at a time"):
+    with pytest.raises(Conflict, match="only one can run at a time"):
         street.start(next_approval, mia)
     assert Rollout.objects.count() == 1

@@ -16,7 +16,7 @@ def test_json_over_the_limit_answers_413_in_json(project, mia, client_for):
     answer = client.post("/api/v1/datasets/", body, content_type="application/json")
 
     assert (answer.status_code, answer["Content-Type"]) == (413, "application/json")
-    assert answer.json() == {"code": "too_large", "message": "The request body is limited to 5 MB. Send it in parts.", "fields": {}}
+    assert answer.json() == {"code": "too_large", "message": "The request body is limited to 5 MB. Send smaller requests.", "fields": {}}
     assert not Dataset.objects.exists()
 
 

@@ -200,7 +200,7 @@ def test_a_proposal_that_has_ended_is_not_confirmed_though_somebody_set_it_back(
 def test_an_admin_does_not_leave_a_project_to_govern_it_at_once(project, adam, otto):
     actions.grant(user=adam, role=Role.ENGINEER, root=project, actor=None)
 
-    with pytest.raises(PermissionDenied, match="take your own role away"):
+    with pytest.raises(PermissionDenied, match="remove your own role"):
         actions.revoke(user=adam, role=Role.ENGINEER, root=project, actor=adam)
 
     assert roles_of(adam, project) == [Role.ENGINEER]
@@ -214,7 +214,7 @@ def test_a_proposal_is_withdrawn_by_its_author_and_refused_by_another(project, o
 
     assert (roles_of(otto, project), events_about(otto)[-1][:2]) == ([], (f"access.role_proposal_{ended}", str(actor.uuid)))
     before = state()
-    with pytest.raises(Conflict, match="is withdrawn already" if ended == "withdrawn" else "is rejected already"):
+    with pytest.raises(Conflict, match="is already withdrawn" if ended == "withdrawn" else "is already rejected"):
         governing.confirm(proposal_id=waiting.uuid, actor=make_admin("agnes"), password=PASSWORD)
     with pytest.raises(Conflict):
         governing.end(proposal_id=waiting.uuid, actor=actor)
@@ -295,7 +295,7 @@ def test_an_admin_with_a_part_in_a_project_deactivates_none_of_those_who_govern_
     actions.grant(user=adam, role=Role.ENGINEER, root=root(project, lee), actor=None)
     before = state()
 
-    with pytest.raises(PermissionDenied, match="You hold a role in a project that"):
+    with pytest.raises(PermissionDenied, match="You have a role in a project that"):
         actions.deactivate_user(user_id=gita.uuid, actor=adam)
 
     assert state() == before

@@ -81,7 +81,7 @@ def test_no_other_scope_rolls_back_or_quarantines(scope, lee):
 
     for path in sorted(DEPLOY):
         answer = ask(secret, path.replace("<uuid:uuid>", str(lee.uuid)), "delete" if path.startswith("endpoint-tokens") else "post")
-        assert (path, answer.status_code, answer.json()["message"]) == (path, 403, "The token lacks the scope deploy.")
+        assert (path, answer.status_code, answer.json()["message"]) == (path, 403, "This token lacks the scope deploy.")
 
 
 def test_a_new_token_reads_unless_more_is_ticked(mia, client_for):

@@ -65,7 +65,7 @@ def test_a_token_that_ended_is_refused(mia, spoil):
     answer = ask("lc_nonsense" if spoil == "unknown" else secret)
 
     assert answer.status_code == 401
-    assert answer.json() == {"code": "authentication_failed", "message": "The token is unknown, expired or revoked.", "fields": {}}
+    assert answer.json() == {"code": "authentication_failed", "message": "The token is unknown, expired, or revoked.", "fields": {}}
 
 
 def test_a_token_without_the_scope_changes_nothing(mia):
@@ -74,7 +74,7 @@ def test_a_token_without_the_scope_changes_nothing(mia):
     answer = ask(secret)
 
     assert answer.status_code == 403
-    assert answer.json()["message"] == "The token lacks the scope read."
+    assert answer.json()["message"] == "This token lacks the scope read."
 
 
 def test_a_token_cannot_give_roles(project, lee, otto):

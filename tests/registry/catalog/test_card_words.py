@@ -17,7 +17,7 @@ Results
 =======
 
 <h2>Thread</h2> [approved](https://evil.example)"""
-SECTIONS = ["Purpose", "Data", "Training", "Results", "Limits", "Risks", "Thread", "Loading"]
+SECTIONS = ["Purpose", "Data", "Training", "Results", "Limits", "Risks", "Provenance", "Loading"]
 
 
 def test_a_statement_opens_no_section_of_the_card(project, mia, ravi):

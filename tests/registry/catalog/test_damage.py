@@ -48,7 +48,7 @@ def test_another_key_is_refused_and_the_version_stays_active(version):
     for path in (keys.private_key_path(), keys.public_key_path()):
         path.unlink()
 
-    with pytest.raises(Refused, match="which is not this installation's key"):
+    with pytest.raises(Refused, match="which isn't this installation's key"):
         actions.verify(version)
 
     assert ModelVersion.objects.get().state == "active"

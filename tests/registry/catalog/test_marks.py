@@ -37,12 +37,12 @@ def test_it_is_registered_with_its_own_scores_and_loading_code(version, client_f
     text = version.cards.get().text
     assert "pipeline_tag: token-classification" in text
     assert "| Micro-F1 |" in text
-    assert "| Task | spans of texts, each with a label; a span is right where place and label are |" in text
+    assert "| Task | labeled spans; a span is correct if its position and label match |" in text
     assert "| Baseline | Micro-F1 | Macro-F1 |" in text
 
     page = client_for(mia).get(f"/models/versions/{version.uuid}/").content.decode()
 
-    assert "This version marks parts of texts." in page
+    assert "This version predicts spans." in page
     assert "Micro-F1" in page
     assert "/promotions/new/" not in page
 
@@ -55,7 +55,7 @@ def test_it_is_registered_with_its_own_scores_and_loading_code(version, client_f
 def test_a_promotion_is_refused_before_anybody_looks_at_it(version, mia):
     endpoint = make_endpoint(version.model, mia)
 
-    with pytest.raises(Refused, match="marks parts of texts; serving them comes later"):
+    with pytest.raises(Refused, match="predicts spans; serving spans isn't supported yet"):
         promotions.request(version=version, endpoint=endpoint, note="", actor=mia)
 
     assert not PromotionRequest.objects.exists()
@@ -64,7 +64,7 @@ def test_a_promotion_is_refused_before_anybody_looks_at_it(version, mia):
 def test_a_shadow_is_refused(version, mia, lee):
     endpoint = make_endpoint(version.model, mia)
 
-    with pytest.raises(Refused, match="serving them comes later"):
+    with pytest.raises(Refused, match="serving spans isn't supported yet"):
         endpoints.start_shadow(endpoint_id=endpoint.uuid, version_id=version.uuid, share=100, actor=lee)
 
     assert not Deployment.objects.exists()

@@ -35,14 +35,14 @@ def test_it_is_registered_with_its_own_scores_and_loading_code(version, client_f
     text = version.cards.get().text
     assert "pipeline_tag: text-ranking" in text
     assert "| Accuracy of pairs |" in text
-    assert "| Task | responses to a prompt in order; a pair is right where the one that people prefer is the stronger |" in text
+    assert "| Task | response ranking; a pair is correct if the response people prefer scores higher |" in text
     assert "The longer response" in text
 
     page = client_for(mia).get(f"/models/versions/{version.uuid}/").content.decode()
 
-    assert "This version puts responses in order." in page
-    assert "It puts responses in order, and serving them comes later." in page
-    for absent in ("int8 serves", "fp32 serves", "/promotions/new/", "Suggest labels with it"):
+    assert "This version ranks responses." in page
+    assert "It ranks responses; serving rankings isn&#x27;t supported yet." in page
+    for absent in ("int8 served", "fp32 served", "/promotions/new/", "Pre-label a dataset"):
         assert absent not in page
     listed = client_for(mia).get(f"/models/{version.model.uuid}/").content.decode()
     assert "accuracy of pairs</small>" in listed
@@ -51,7 +51,7 @@ def test_it_is_registered_with_its_own_scores_and_loading_code(version, client_f
 def test_a_promotion_is_refused_before_anybody_looks_at_it(version, mia):
     endpoint = make_endpoint(version.model, mia)
 
-    with pytest.raises(Refused, match="puts responses in order; serving them comes later"):
+    with pytest.raises(Refused, match="ranks responses; serving rankings isn't supported yet"):
         promotions.request(version=version, endpoint=endpoint, note="", actor=mia)
 
     assert not PromotionRequest.objects.exists()

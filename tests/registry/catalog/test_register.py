@@ -83,13 +83,13 @@ def refused(words, **given):
 
 def test_what_cannot_be_registered(version, project, mia, ravi):
     model = version.model
-    refused("registered already, as 1.0.0", model=model, run=version.run, semver="1.1.0", actor=mia)
+    refused("already registered as 1.0.0", model=model, run=version.run, semver="1.1.0", actor=mia)
     other = registry.make_trained_run(version.run.snapshot, mia)
-    refused("has a version 1.0.0 already", model=model, run=other, semver="1.0.0", actor=mia)
-    refused("not a semantic version", model=model, run=other, semver="v2", actor=mia)
-    refused("has no field humour", model=model, run=other, semver="2.0.0", actor=mia, stated={"humour": "x"})
+    refused("already has a version 1.0.0", model=model, run=other, semver="1.0.0", actor=mia)
+    refused("isn't a semantic version", model=model, run=other, semver="v2", actor=mia)
+    refused("have no field humour", model=model, run=other, semver="2.0.0", actor=mia, stated={"humour": "x"})
     unmeasured = registry.make_trained_run(version.run.snapshot, mia, evaluated=False)
-    refused("was not evaluated on the frozen test split", model=model, run=unmeasured, semver="2.0.0", actor=mia)
+    refused("wasn't evaluated on the frozen test split", model=model, run=unmeasured, semver="2.0.0", actor=mia)
 
 
 def test_a_run_that_was_overtaken_while_waiting_is_refused_by_its_job(model, run, mia):
@@ -270,9 +270,9 @@ def test_a_card_is_edited_as_another_revision(version, mia):
 
     assert (second.revision, second.stated) == (2, {"purpose": "Other."})
     assert Card.objects.get(revision=1).text == first.text
-    with pytest.raises(Conflict, match="changed while you were writing"):
+    with pytest.raises(Conflict, match="changed while you were editing"):
         actions.edit_card(version=version, stated={}, seen=first.digest, actor=mia)
-    with pytest.raises(Refused, match="Nothing differs"):
+    with pytest.raises(Refused, match="Nothing changed in the card"):
         actions.edit_card(version=version, stated={"purpose": "Other."}, seen=second.digest, actor=mia)
     assert Card.objects.count() == 2
 
@@ -318,7 +318,7 @@ def test_a_quarantined_version_stays_so(version, lee):
 
     found = ModelVersion.objects.get()
     assert (found.state, found.state_reason) == ("quarantined", "Found a fault.")
-    with pytest.raises(Refused, match="is not served"):
+    with pytest.raises(Refused, match="isn't served"):
         actions.materialise(found)
 
 
@@ -335,7 +335,7 @@ def test_an_endpoint_has_its_own_address_and_nothing_live(version, mia):
     endpoint = registry.make_endpoint(version.model, mia, slug="inbox")
 
     assert (endpoint.policy.name, Alias.objects.get().version, Alias.objects.get().moves) == ("standard", None, 0)
-    with pytest.raises(Refused, match="has an endpoint inbox already"):
+    with pytest.raises(Refused, match="already has an endpoint inbox"):
         registry.make_endpoint(registry.make_model(version.model.project, mia), mia, slug="inbox")
     assert Endpoint.objects.count() == 1
 
@@ -350,7 +350,7 @@ def test_a_freeze_has_an_owner_and_an_end(version, mia, lee):
     assert not Freeze.objects.exists()
 
     made = actions.freeze(endpoint_id=endpoint.uuid, reason="Audit.", until=now + timedelta(days=1), actor=lee)
-    with pytest.raises(Conflict, match="frozen already"):
+    with pytest.raises(Conflict, match="already frozen"):
         actions.freeze(endpoint_id=endpoint.uuid, reason="Again.", until=now + timedelta(days=1), actor=lee)
     assert queries.freeze_of(endpoint) == made
     assert queries.freeze_of(endpoint, now + timedelta(days=2)) is None

@@ -43,7 +43,7 @@ def test_int8_serves_only_after_its_gate_was_passed():
     assert serving({"int8": GATE}).engine == "int8"
     assert serving({"int8": refused}).engine == "fp32"
     assert serving({"int8": None}).engine == serving({}).engine == "fp32"
-    assert serving({}).reason == "The version was made before int8 was compared with fp32."
+    assert serving({}).reason == "This version predates the comparison of int8 with fp32."
 
 
 @pytest.mark.parametrize(("gate", "engine"), [(GATE, "int8"), (GATE | {"passed": False}, "fp32")])
@@ -54,9 +54,9 @@ def test_the_page_and_the_api_show_both_figures_and_who_serves(client_for, make,
     _, secret = create_token(user=aida, name="robot", scopes=["read"], days=1)
     found = APIClient().get(reverse("api-version", args=[version.uuid]), HTTP_AUTHORIZATION=f"Bearer {secret}").json()["serving"]
 
-    for text in (f"{engine} serves", "0.9271", "0.9264", "99.40 %", "91 MB", "23 MB"):
+    for text in (f"{engine} served", "0.9271", "0.9264", "99.40 %", "91 MB", "23 MB"):
         assert text in html.replace("\N{NO-BREAK SPACE}", " "), text
-    assert ">The two graphs on 3,080 validation rows<" in html.replace("\N{NO-BREAK SPACE}", " ")
+    assert ">Both graphs on 3,080 validation rows<" in html.replace("\N{NO-BREAK SPACE}", " ")
     assert found == {"engine": engine, **{name: value for name, value in gate.items() if name != "passed"}}
 
 
@@ -65,6 +65,6 @@ def test_a_version_without_a_gate_says_that_fp32_serves(client_for, make, aida):
 
     html = client_for(aida).get(reverse("catalog:version", args=[version.uuid])).content.decode()
 
-    assert "fp32 serves" in html
-    assert "The version was made before int8 was compared with fp32." in html
-    assert "| Served as | fp32. The version was made before int8" in version.cards.get().text
+    assert "fp32 served" in html
+    assert "This version predates the comparison of int8 with fp32." in html
+    assert "| Served as | fp32. This version predates the comparison" in version.cards.get().text

@@ -30,13 +30,13 @@ def test_it_is_registered_with_its_own_scores_and_loading_code(version, client_f
     assert "accuracy" not in version.facts["evaluation"]["metrics"]
     text = version.cards.get().text
     assert "| Subset accuracy |" in text
-    assert "| Task | any number of classes a text, each from a threshold of its own |" in text
+    assert "| Task | any number of labels per text, each with its own threshold |" in text
     assert "| Baseline | Subset accuracy | Macro-F1 |" in text
     assert 'zip(about["labels"], shares, about["thresholds"])' in text
 
     page = client_for(mia).get(f"/models/versions/{version.uuid}/").content.decode()
 
-    assert "Served answers of several classes come later" in page
+    assert "Serving multiple labels isn't supported yet" in page
     assert "Subset accuracy" in page
     assert "/promotions/new/" not in page
 
@@ -56,7 +56,7 @@ def test_its_card_says_of_which_classes_a_precision_is_promised(project, mia):
 def test_a_promotion_is_refused_before_anybody_looks_at_it(version, mia):
     endpoint = make_endpoint(version.model, mia)
 
-    with pytest.raises(Refused, match="gives any number of classes a text; served answers of several classes come later"):
+    with pytest.raises(Refused, match="predicts any number of labels per text; serving multiple labels isn't supported yet"):
         promotions.request(version=version, endpoint=endpoint, note="", actor=mia)
 
     assert not PromotionRequest.objects.exists()
@@ -65,7 +65,7 @@ def test_a_promotion_is_refused_before_anybody_looks_at_it(version, mia):
 def test_a_shadow_is_refused(version, mia, lee):
     endpoint = make_endpoint(version.model, mia)
 
-    with pytest.raises(Refused, match="served answers of several classes come later"):
+    with pytest.raises(Refused, match="serving multiple labels isn't supported yet"):
         endpoints.start_shadow(endpoint_id=endpoint.uuid, version_id=version.uuid, share=100, actor=lee)
 
     assert not Deployment.objects.exists()

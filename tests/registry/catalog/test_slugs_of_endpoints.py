@@ -48,7 +48,7 @@ def test_the_form_makes_one_whose_slug_another_project_has_and_refuses_only_ones
         302, f"inbox/{SLUG}", model.project, f"claims/{SLUG}",
     )  # fmt: skip
     assert (again.status_code, again.context["form"].errors["slug"]) == (
-        422, ["The project has an endpoint support-triage already.", "Choose another short name."],
+        422, ["The project already has an endpoint support-triage.", "Choose another short name."],
     )  # fmt: skip
     said = again.content.decode() + client.get(page).content.decode()
     assert "claims" not in said.lower()
@@ -64,7 +64,7 @@ def test_the_api_makes_one_and_tells_its_project_and_full_name(elsewhere, model,
     made, again = (api.post(f"/api/v1/models/{model.uuid}/endpoints/", GIVEN, format="json") for _ in range(2))
 
     assert (made.status_code, made.json()["full_name"], made.json()["project"]) == (201, f"inbox/{SLUG}", str(model.project.uuid))
-    assert (again.status_code, again.json()["message"]) == (422, f"The project has an endpoint {SLUG} already.")
+    assert (again.status_code, again.json()["message"]) == (422, f"The project already has an endpoint {SLUG}.")
     assert [each["full_name"] for each in api.get("/api/v1/endpoints/").json()] == [f"inbox/{SLUG}"]
 
 

@@ -37,18 +37,18 @@ def version(project, mia) -> ModelVersion:
 def test_it_is_registered_with_its_own_scores_and_loading_code(version, client_for, mia):
     text = version.cards.get().text
     assert "pipeline_tag: text-generation" in text
-    assert "| Task | texts that are written |" in text
+    assert "| Task | text generation |" in text
     assert "| ROUGE-L |" in text
     assert "| Baseline | ROUGE-L | Token F1 |" in text
     assert "| Base before fine-tuning, same prompt |" in text
-    assert "| Served as | not served. It writes texts" in text
+    assert "| Served as | not served. It generates text" in text
     assert "PeftModel.from_pretrained" in text
     assert "Head learning rate" not in text
 
     page = client_for(mia).get(f"/models/versions/{version.uuid}/").content.decode()
 
-    assert "This version writes texts." in page
-    assert "fp32 serves" not in page
+    assert "This version generates text." in page
+    assert "fp32 served" not in page
     assert "/promotions/new/" not in page
     assert "Perplexity" in page
 
@@ -56,7 +56,7 @@ def test_it_is_registered_with_its_own_scores_and_loading_code(version, client_f
 def test_a_promotion_is_refused_before_anybody_looks_at_it(version, mia):
     endpoint = make_endpoint(version.model, mia)
 
-    with pytest.raises(Refused, match="writes texts; serving written answers comes later"):
+    with pytest.raises(Refused, match="generates text; serving generated text isn't supported yet"):
         promotions.request(version=version, endpoint=endpoint, note="", actor=mia)
 
     assert not PromotionRequest.objects.exists()
@@ -65,7 +65,7 @@ def test_a_promotion_is_refused_before_anybody_looks_at_it(version, mia):
 def test_a_shadow_is_refused(version, mia, lee):
     endpoint = make_endpoint(version.model, mia)
 
-    with pytest.raises(Refused, match="serving written answers comes later"):
+    with pytest.raises(Refused, match="serving generated text isn't supported yet"):
         endpoints.start_shadow(endpoint_id=endpoint.uuid, version_id=version.uuid, share=100, actor=lee)
 
     assert not Deployment.objects.exists()

@@ -39,7 +39,7 @@ def test_each_arm_has_its_share_and_the_way_back_is_the_live_version(client_for,
     assert "5 %" in html
     assert "Roll back to 1.1.0" in html
     assert 'data-match="1.1.0"' in html
-    assert "The canary 1.2.0 ends, and all traffic goes to 1.1.0 within a second." in html
+    assert "Canary 1.2.0 ends, and all traffic goes to 1.1.0 within a second." in html
     assert f'hx-get="{reverse("rollouts:panel", args=[live_endpoint.uuid])}"' in html
     assert 'id="slot-shadow"' not in html
     words = {"reason": "Errors.", "typed": "1.1.0", "seen": 2}
@@ -82,7 +82,7 @@ def test_a_shadow_is_started_and_stopped_from_the_page(client_for, live_endpoint
     assert running(live_endpoint)[1] == ("shadow", "1.2.0", 1_250)
     html = html_of(browser, live_endpoint)
     assert "copies of</span> 12.5 %" in html
-    assert "A shadow runs already." in html
+    assert "A shadow is already running." in html
     shadow = queries.shadow_of(live_endpoint)
     assert browser.post(url("stop_shadow", shadow)).status_code == 302
     assert running(live_endpoint) == [("stable", "1.1.0", 10_000)]
@@ -102,13 +102,13 @@ def test_a_drill_is_planted_seen_by_everybody_and_lifted(client_for, live_endpoi
     fault = Fault.objects.get()
     assert (fault.deployment, fault.kind, fault.share, fault.delay_ms, fault.planted_by) == (canary, "slow", 3_000, 750, omar)
     html = html_of(client_for(aida), live_endpoint)
-    assert "A drill is planted: slow answers in 1.2.0" in html
-    assert "750 ms are added to 30 % of the requests of its canary arm" in html
+    assert "Fault injected: slow answers in 1.2.0" in html
+    assert "Adds 750 ms to 30 % of requests to its canary arm" in html
     assert "Game day &lt;b&gt;" in html
     assert browser.post(url("drill", live_endpoint), asked).status_code == 409
     assert browser.post(url("lift_fault", canary)).status_code == 302
     assert queries.faults_on(live_endpoint) == []
-    assert "A drill is planted" not in html_of(browser, live_endpoint)
+    assert "Fault injected" not in html_of(browser, live_endpoint)
 
 
 def test_without_a_server_for_drills_the_form_says_so(client_for, live_endpoint, omar):
@@ -118,8 +118,8 @@ def test_without_a_server_for_drills_the_form_says_so(client_for, live_endpoint,
     answer = client_for(omar).post(url("drill", live_endpoint), asked)
 
     assert answer.status_code == 422
-    assert "No inference server was started for drills" in answer.content.decode()
-    assert "No inference server was started for drills" in html_of(client_for(omar), live_endpoint)
+    assert "No inference server is running with drills enabled" in answer.content.decode()
+    assert "No inference server is running with drills enabled" in html_of(client_for(omar), live_endpoint)
     assert Fault.objects.count() == 0
 
 
@@ -128,8 +128,8 @@ def test_a_closed_canary_is_said_at_the_top(client_for, live_endpoint, canary, o
 
     html = html_of(client_for(omar), live_endpoint)
 
-    assert "A server closed the canary 1.2.0" in html
-    assert "10 of its last 12 requests failed. 1.1.0 answers its requests." in html
+    assert "A server closed canary 1.2.0" in html
+    assert "10 of its last 12 requests failed. 1.1.0 serves its requests" in html
 
 
 @pytest.mark.parametrize(("name", "person"), [("shadow", "ana"), ("shadow", "gita"), ("drill", "mia"), ("drill", "gita")])
@@ -198,12 +198,12 @@ def test_the_list_names_what_runs_beside(client_for, live_endpoint, canary, aida
 def test_what_was_live_names_the_canary_beside_it(client_for, live_endpoint, canary, aida):
     html = html_of(client_for(aida), live_endpoint, at=canary.started_at.isoformat())
 
-    assert "Beside it:" in html
+    assert "Also running:" in html
     assert url("deployment", canary) in html
 
 
 def test_an_interval_has_its_page(client_for, canary, aida, version):
     html = client_for(aida).get(url("deployment", canary)).content.decode()
 
-    assert "Canary, 5 % of the requests" in html
+    assert "Canary, 5 % of requests" in html
     assert Deployment.objects.filter(version=version).count() == 1

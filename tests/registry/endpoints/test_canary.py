@@ -86,7 +86,7 @@ def test_a_canary_needs_something_live_beside_it(live_endpoint, project, mia, om
 
 @pytest.mark.parametrize("share", [0, -1, 10_001])
 def test_a_share_is_of_ten_thousand(request_, live_endpoint, omar, share):
-    with pytest.raises(Refused, match="A share is from 1 to 10,000"):
+    with pytest.raises(Refused, match="The share must be 1 to 10,000"):
         actions.deploy(request_id=request_.uuid, actor=omar, share=share)
     assert running(live_endpoint) == [("stable", "1.1.0", 10000)]
 
@@ -120,14 +120,14 @@ def test_an_older_page_changes_nothing(canary, live_endpoint, omar):
     actions.set_share(deployment_id=canary.uuid, share=2500, actor=omar, reason="It held.")
     before = running(live_endpoint)
 
-    with pytest.raises(Conflict, match="Changed while you were reading"):
+    with pytest.raises(Conflict, match="has ended or its share has changed"):
         actions.set_share(deployment_id=canary.uuid, share=5000, actor=omar, reason="It held.")
     with pytest.raises(Conflict):
         actions.stop_canary(deployment_id=canary.uuid, reason="Errors.", actor=omar)
     newest = queries.canary_of(live_endpoint)
-    with pytest.raises(Conflict, match="another version is live"):
+    with pytest.raises(Conflict, match="Another version went live"):
         actions.set_share(deployment_id=newest.uuid, share=5000, actor=omar, reason="It held.", seen=1)
-    with pytest.raises(Conflict, match="has this share already"):
+    with pytest.raises(Conflict, match="already has this share"):
         actions.set_share(deployment_id=newest.uuid, share=2500, actor=omar, reason="It held.")
     assert running(live_endpoint) == before
 
@@ -137,7 +137,7 @@ def test_a_changed_card_holds_the_canary_and_lets_it_shrink(canary, live_endpoin
     card = catalog_queries.newest_card(version)
     catalog.edit_card(version=version, stated={"purpose": "Other."}, seen=card.digest, actor=mia)
 
-    with pytest.raises(Conflict, match="Changed since the gates were checked: the model card"):
+    with pytest.raises(Conflict, match="Changed since the last gate check: the model card"):
         actions.set_share(deployment_id=canary.uuid, share=2500, actor=None)
     assert running(live_endpoint) == [("stable", "1.1.0", 10_000), ("canary", "1.2.0", 500)]
     assert actions.set_share(deployment_id=canary.uuid, share=100, actor=None).share == 100
@@ -193,7 +193,7 @@ def test_only_engineers_leads_and_those_on_call_steer(person, request, canary, l
 
 def test_there_is_one_canary_at_a_time_and_no_plain_deployment_beside_it(canary, next_request, live_endpoint, omar):
     for share in (500, 10_000):
-        with pytest.raises(Conflict, match="1.2.0 runs as a canary on support-inbox-prod, and there is one canary at a time"):
+        with pytest.raises(Conflict, match="1.2.0 is a canary on support-inbox-prod, and only one can run at a time"):
             actions.deploy(request_id=next_request.uuid, actor=omar, share=share)
     next_request.refresh_from_db()
     assert next_request.status == Status.APPROVED
@@ -215,7 +215,7 @@ def test_rolling_back_to_the_live_version_stops_the_canary(canary, live_endpoint
     assert running(live_endpoint) == [("stable", "1.1.0", 10_000)]
     canary.refresh_from_db()
     assert (canary.ended_by, canary.end_reason) == (omar, "Errors.")
-    with pytest.raises(Refused, match="1.1.0 has all traffic already"):
+    with pytest.raises(Refused, match="1.1.0 already has all traffic"):
         actions.roll_back(endpoint_id=live_endpoint.uuid, actor=omar, reason="Errors.", typed="1.1.0", seen_moves=2)
 
 

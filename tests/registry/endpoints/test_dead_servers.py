@@ -109,5 +109,5 @@ def test_the_page_names_a_server_that_fell_silent_within_the_hour_and_none_that_
 
     html = client_for(omar).get(f"/endpoints/{live_endpoint.uuid}/servers/").content.decode()
 
-    assert ("new, wrote" in html, "old, wrote" in html) == (True, False)
+    assert ("new, reported" in html, "old, reported" in html) == (True, False)
     assert "Not running" in html

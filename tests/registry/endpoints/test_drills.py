@@ -62,7 +62,7 @@ def test_lifting_takes_it_out(live, live_endpoint, omar, lee, django_capture_on_
     assert (fault.lifted_by, fault.delay_ms) == (lee, 0)
     assert document() == {"format": 1, "faults": []}
     assert events(live_endpoint)[-1] == ("endpoints.fault_lifted", str(lee.uuid))
-    with pytest.raises(Conflict, match="No fault is planted"):
+    with pytest.raises(Conflict, match="no longer has a fault"):
         actions.lift_fault(deployment_id=live.uuid, actor=lee)
     assert len(events(live_endpoint)) == 2
 
@@ -70,13 +70,13 @@ def test_lifting_takes_it_out(live, live_endpoint, omar, lee, django_capture_on_
 @pytest.mark.parametrize(
     ("asked", "said"),
     [
-        ({"kind": "crash"}, "There is no fault 'crash'"),
-        ({"share": 0}, "A share is from 1"),
-        ({"share": 10_001}, "A share is from 1"),
-        ({"kind": "slow", "delay_ms": 0}, "A delay is from 1 to 30,000 ms"),
-        ({"kind": "slow", "delay_ms": 30_001}, "A delay is from 1 to 30,000 ms"),
-        ({"minutes": 0}, "A drill lasts from 1 to 1,440 minutes"),
-        ({"minutes": 1_441}, "A drill lasts from 1 to 1,440 minutes"),
+        ({"kind": "crash"}, "Unknown fault 'crash'"),
+        ({"share": 0}, "The share must be 1"),
+        ({"share": 10_001}, "The share must be 1"),
+        ({"kind": "slow", "delay_ms": 0}, "The delay must be 1 to 30,000 ms"),
+        ({"kind": "slow", "delay_ms": 30_001}, "The delay must be 1 to 30,000 ms"),
+        ({"minutes": 0}, "A drill must last 1 to 1,440 minutes"),
+        ({"minutes": 1_441}, "A drill must last 1 to 1,440 minutes"),
     ],
 )
 def test_what_no_server_could_obey_is_refused(live, omar, asked, said):
@@ -88,7 +88,7 @@ def test_what_no_server_could_obey_is_refused(live, omar, asked, said):
 def test_without_a_server_for_drills_nothing_would_happen_so_nothing_is_planted(live_endpoint, omar):
     endpoints.write_status(drills=False)
 
-    with pytest.raises(Refused, match="No inference server was started for drills"):
+    with pytest.raises(Refused, match="No inference server is running with drills enabled"):
         actions.plant_fault(deployment_id=queries.live_deployment(live_endpoint).uuid, share=100, kind="error", actor=omar)
     assert Fault.objects.count() == 0
 
@@ -110,11 +110,11 @@ def test_one_fault_a_deployment_and_none_in_what_has_ended_or_shadows(live, live
     shadow = actions.start_shadow(endpoint_id=live_endpoint.uuid, version_id=version.uuid, share=100, actor=omar)
     actions.plant_fault(deployment_id=live.uuid, share=100, kind="error", actor=omar)
 
-    with pytest.raises(Conflict, match="A fault is planted in this deployment already"):
+    with pytest.raises(Conflict, match="This deployment already has a fault"):
         actions.plant_fault(deployment_id=live.uuid, share=200, kind="slow", actor=omar)
-    with pytest.raises(Conflict, match="this deployment has ended"):
+    with pytest.raises(Conflict, match="This deployment has ended"):
         actions.plant_fault(deployment_id=ended.uuid, share=100, kind="error", actor=omar)
-    with pytest.raises(Refused, match="No client sees what a shadow does"):
+    with pytest.raises(Refused, match="Clients never see a shadow's predictions"):
         actions.plant_fault(deployment_id=shadow.uuid, share=100, kind="error", actor=omar)
     assert [fault.share for fault in Fault.objects.all()] == [100]
 

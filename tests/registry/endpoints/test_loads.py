@@ -124,7 +124,7 @@ def test_the_page_says_what_the_servers_do_instead(client_for, version, live_end
     html = client_for(omar).get(f"/endpoints/{live_endpoint.uuid}/servers/").content.decode()
 
     assert "refused 1.1.0" in html
-    assert "It goes on answering with 1.0.0." in html
+    assert "It keeps serving 1.0.0." in html
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"epoch_applied": "x"}', '{"epoch_applied": 1, "at": 3}'])
@@ -147,7 +147,7 @@ def test_a_damaged_canary_is_quarantined_and_taken_out_and_the_live_one_stays(li
     made.refresh_from_db()
     canary.refresh_from_db()
     assert made.state == ModelVersion.State.QUARANTINED
-    assert canary.end_reason.startswith("1.2.0 was quarantined: A server refused it:")
+    assert canary.end_reason.startswith("1.2.0 was quarantined: A server refused to load it:")
     assert [(row.arm, row.version.semver) for row in queries.serving(live_endpoint)] == [("stable", "1.1.0")]
     told = Outbox.objects.get(topic="endpoints.load_refused")
     assert (told.payload["arm"], told.payload["quarantined"], told.payload["version"]) == ("canary", True, str(made.uuid))
@@ -166,7 +166,7 @@ def test_a_servers_problem_is_raised_once_and_once_more_when_it_is_gone(live_end
     assert [actions.check_problems() for _ in range(3)] == [1, 0, 0]
     assert problems() == [("b", said)]
     assert set(Notice.objects.values_list("user__username", flat=True)) == {"omar", "lee"}
-    assert "It stays on epoch 1." in Notice.objects.first().text
+    assert "It stays on config v1." in Notice.objects.first().text
 
     endpoints.write_status(name="b")
     assert [actions.check_problems() for _ in range(2)] == [1, 0]
@@ -195,11 +195,11 @@ def test_what_a_server_says_of_an_endpoint_is_for_its_project_alone(client_for, 
 
     own, neutral = (
         "Endpoint inbox/support-inbox-prod: two stable arms.",
-        "It refused them for what they say of an endpoint of another project.",
+        "It rejected the config because of an endpoint in another project.",
     )
     told = {row.user: row.text for row in Notice.objects.filter(user__in=[omar, stranger], url="/endpoints/")}
-    assert told[stranger] == f"Inference server default: {neutral} It stays on epoch 1."
-    assert told[omar] == f"Inference server default: {own} It stays on epoch 1."
+    assert told[stranger] == f"Inference server default: {neutral} It stays on config v1."
+    assert told[omar] == f"Inference server default: {own} It stays on config v1."
     for person, endpoint, said, hidden in [(omar, live_endpoint, own, neutral), (stranger, elsewhere, neutral, own)]:
         html = client_for(person).get(f"/endpoints/{endpoint.uuid}/servers/").content.decode()
         assert (said in html, hidden in html) == (True, False)

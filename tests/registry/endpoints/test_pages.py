@@ -132,7 +132,7 @@ def test_a_moment_before_the_first_hour_or_after_the_last_is_refused_in_words(cl
     api = client_for(aida).get(f"/api/v1/endpoints/{live_endpoint.uuid}/deployments/", {"as_of": moment})
 
     assert (page.status_code, api.status_code) == (422, 400)
-    assert "Give a moment from the year 1 to 9999, UTC." in page.content.decode()
+    assert "Enter a time in the years 1 to 9999 (UTC)." in page.content.decode()
 
 
 def test_servers_say_how_far_they_are(client_for, live_endpoint, omar, no_server):
@@ -141,14 +141,14 @@ def test_servers_say_how_far_they_are(client_for, live_endpoint, omar, no_server
     epoch = actions.publish()
     endpoints.write_status(epoch=epoch - 1)
     html = client_for(omar).get(url("servers", live_endpoint)).content.decode()
-    assert f"The server has not taken epoch {epoch} yet." in html
-    assert "The inference server does not answer" in html
+    assert f"Config v{epoch} not applied yet." in html
+    assert "Server not responding" in html
     assert "every 1s" in html
 
     endpoints.write_status(epoch=epoch)
     endpoints.write_status(name="b", epoch=epoch, problem="The routes document was ignored.")
     html = client_for(omar).get(url("servers", live_endpoint), **HTMX).content.decode()
-    assert f"epoch {epoch} applied" in html
+    assert f"config v{epoch} live" in html
     assert "The routes document was ignored." in html
     assert "every 10s" in html
 
@@ -178,7 +178,7 @@ def test_trying_shows_the_answer(client_for, live_endpoint, ana, monkeypatch):
 def test_trying_without_a_server_is_a_sentence(client_for, live_endpoint, ana, aida, no_server):
     html = client_for(ana).post(url("try", live_endpoint), {"text": "<script>"}, **HTMX).content.decode()
 
-    assert "The inference server does not answer." in html
+    assert "The inference server isn&#x27;t responding." in html
     assert "<script>" not in html
     assert client_for(ana).post(url("try", live_endpoint), {"text": ""}, **HTMX).status_code == 422
     assert client_for(aida).post(url("try", live_endpoint), {"text": "x"}).status_code == 403

@@ -90,7 +90,7 @@ def test_without_an_earlier_version_nothing_answers_until_another_is_deployed(li
     ):
         assert words in client_for(omar).get(page).content.decode(), page
 
-    with pytest.raises(Conflict, match="the version that is live"):
+    with pytest.raises(Conflict, match="the live version"):
         actions.deploy(request_id=other.uuid, actor=omar)
     endpoints.deploy(project, live_endpoint, other.version)
     assert running(live_endpoint) == [("stable", "1.2.0")]
@@ -122,7 +122,7 @@ def test_the_page_says_before_the_click_what_it_does_to_each_endpoint(live_endpo
     html = client_for(lee).get(reverse("catalog:version", args=[live.uuid])).content.decode()
 
     rolled = f"{live_endpoint}: all traffic goes to 1.0.0 within a second."
-    emptied = f"{live_endpoint}: there is no earlier version, so requests get 503 until one is deployed."
+    emptied = f"{live_endpoint}: there&#x27;s no earlier version, so requests get 503 until one is deployed."
     assert (rolled in html, emptied in html) == (before, not before)
 
 

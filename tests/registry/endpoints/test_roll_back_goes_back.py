@@ -96,5 +96,5 @@ def test_the_page_says_why_nothing_is_left_to_go_back_to(live_endpoint, omar, cl
 
     html = client_for(omar).get(f"/endpoints/{live_endpoint.uuid}/").content.decode()
 
-    assert "There is no earlier version to roll back to." in html
+    assert "There&#x27;s no earlier version to roll back to." in html
     assert f'action="/endpoints/{live_endpoint.uuid}/roll_back/"' not in html

@@ -52,8 +52,8 @@ def test_what_a_server_answers_with_is_read_of_the_endpoint_that_it_names(live_e
     (state,) = servers.server_states()
 
     assert state.answers == {live_endpoint.full_name: [str(mine.uuid)], twin.full_name: [str(theirs.uuid)]}
-    assert page.going_on(state, live_endpoint) == f"It goes on answering with {mine.semver}."
-    assert page.going_on(state, twin) == f"It goes on answering with {theirs.semver}."
+    assert page.going_on(state, live_endpoint) == f"It keeps serving {mine.semver}."
+    assert page.going_on(state, twin) == f"It keeps serving {theirs.semver}."
 
 
 def test_a_sentence_about_one_is_hidden_from_the_project_of_the_other(live_endpoint, twin):

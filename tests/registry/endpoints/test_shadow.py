@@ -58,7 +58,7 @@ def test_stopping_takes_it_out(shadow, live_endpoint, lee, django_capture_on_com
     assert (ended.ended_by, ended.end_reason) == (lee, "Stopped.")
     assert endpoints.routes()["endpoints"][live_endpoint.full_name]["shadow"] is None
     assert verbs(live_endpoint)[-1] == "endpoints.shadow_stopped"
-    with pytest.raises(Conflict, match="has ended already"):
+    with pytest.raises(Conflict, match="has already ended"):
         actions.stop_shadow(deployment_id=shadow.uuid, actor=lee, reason="")
     again = actions.stop_shadow(deployment_id=shadow.uuid, actor=None, reason="Late news.")
     assert (again.end_reason, verbs(live_endpoint).count("endpoints.shadow_stopped")) == ("Stopped.", 1)
@@ -67,13 +67,13 @@ def test_stopping_takes_it_out(shadow, live_endpoint, lee, django_capture_on_com
 def test_there_is_one_at_a_time(shadow, project, live_endpoint, mia, ravi, omar):
     other = registry.make_version(project, mia, ravi, model=live_endpoint.model, snapshot=shadow.version.run.snapshot, semver="1.3.0")
 
-    with pytest.raises(Conflict, match="1.2.0 is the shadow of support-inbox-prod, and there is one at a time"):
+    with pytest.raises(Conflict, match="1.2.0 is already the shadow on support-inbox-prod, and only one can run at a time"):
         start(live_endpoint, other, omar)
     assert running(live_endpoint) == [("stable", "1.1.0", 10_000), ("shadow", "1.2.0", 2_500)]
 
 
 def test_what_answers_already_is_no_shadow(live_endpoint, omar):
-    with pytest.raises(Conflict, match="1.1.0 answers on support-inbox-prod already"):
+    with pytest.raises(Conflict, match="1.1.0 already serves support-inbox-prod"):
         start(live_endpoint, live_endpoint.alias.version, omar)
     assert running(live_endpoint) == [("stable", "1.1.0", 10_000)]
 
@@ -82,11 +82,11 @@ def test_what_cannot_be_compared_is_refused(project, live_endpoint, version, mia
     foreign = registry.make_version(project, mia, ravi)
     empty = registry.make_endpoint(live_endpoint.model, mia)
 
-    with pytest.raises(Refused, match="serves another model"):
+    with pytest.raises(Refused, match="serves a different model"):
         start(live_endpoint, foreign, omar)
     with pytest.raises(Refused, match="Nothing is live"):
         start(empty, version, omar)
-    with pytest.raises(Refused, match="A share is from 1"):
+    with pytest.raises(Refused, match="The share must be 1"):
         start(live_endpoint, version, omar, share=0)
     catalog.quarantine(version_id=version.uuid, reason="Leaks.", actor=omar)
     with pytest.raises(Refused, match="quarantined|not active"):
@@ -110,7 +110,7 @@ def test_it_ends_when_it_becomes_a_canary(shadow, project, live_endpoint, omar):
     actions.deploy(request_id=request.uuid, actor=omar, share=500)
 
     shadow.refresh_from_db()
-    assert shadow.end_reason == "It answers clients now."
+    assert shadow.end_reason == "It serves clients now."
     assert running(live_endpoint) == [("stable", "1.1.0", 10_000), ("canary", "1.2.0", 500)]
 
 
@@ -135,7 +135,7 @@ def test_others_neither_start_nor_stop_one(person, request, shadow, live_endpoin
 def test_only_a_shadow_is_stopped_as_one(live_endpoint, omar):
     live = queries.live_deployment(live_endpoint)
 
-    with pytest.raises(Refused, match="1.1.0 serves as stable there, not as shadow"):
+    with pytest.raises(Refused, match="1.1.0 runs there as stable, not as shadow"):
         actions.stop_shadow(deployment_id=live.uuid, actor=omar, reason="")
     with pytest.raises(Refused, match="not as canary"):
         actions.stop_canary(deployment_id=live.uuid, actor=omar, reason="x")

@@ -92,7 +92,7 @@ def test_a_row_without_a_signature_is_found(chain):
 def test_a_deleted_file_is_found(chain, file):
     file.unlink()
 
-    assert faults()[0].detail == "The file is gone, and with it 2 checkpoints with a row in the database, the first at event 1."
+    assert faults()[0].detail == "The file is missing, with it 2 checkpoints with a row in the database, the first at event 1."
     assert found() == [("checkpoint-not-on-disk", str(file))]
 
 
@@ -141,14 +141,14 @@ def test_a_tail_that_waits_longer_than_its_interval_is_found_and_shown(project, 
     with transaction.atomic():
         event = record(None, Verb.DATASET_CREATED, project, project=project.uuid)
     page = client_for(aida).get("/audit/").content.decode()
-    assert (found(), "should have been signed" in page) == ([], False)
+    assert (found(), "are overdue for signing" in page) == ([], False)
 
     with at(event.at + checkpoints.LATE + timedelta(seconds=1)):
         late = found()
         page = client_for(aida).get("/audit/").content.decode()
 
     assert late == [("tail-unsigned", f"chain {chain}, event {event.seq}")]
-    assert "should have been signed" in page
+    assert "are overdue for signing" in page
 
 
 def test_a_chain_that_was_never_signed_is_late_too(project):
@@ -195,7 +195,7 @@ def test_a_marker_excuses_the_newest_checkpoint_alone(chain, file):
     for row in Checkpoint.objects.all():
         checkpoints.marker(row.uuid).touch()
 
-    assert faults()[0].detail == "The file is gone, and with it 1 checkpoint with a row in the database, the first at event 1."
+    assert faults()[0].detail == "The file is missing, with it 1 checkpoint with a row in the database, the first at event 1."
 
 
 @pytest.mark.parametrize("name", ["!", "../../elsewhere", "00000000-0000-0000-0000-000000000000"])

@@ -26,12 +26,12 @@ def lost(project, settings):
 
 
 def test_a_lost_key_is_asked_for_and_not_made_anew(lost):
-    with pytest.raises(Refused, match="is gone, though it has signed"):
+    with pytest.raises(Refused, match="is missing, but it has signed before"):
         keys.private_key_path()
 
     assert not lost.exists()
 
 
 def test_verification_says_that_the_key_is_gone(lost):
-    with pytest.raises(CommandError, match="Restore it from the backup of the keys"):
+    with pytest.raises(CommandError, match="Restore it from the key backup"):
         call_command("verify_audit")

@@ -268,22 +268,22 @@ def test_the_command_says_what_it_walked(chain):
         f"installation: {installation} events, whole.",
         "event forms: 1 in use, whole.",
         f"names: {Name.objects.count()} names, whole.",
-        "API tokens: 0 compared with the trail, whole.",
-        "base models: 0 compared with the trail, whole.",
-        "cards: 0 compared with the trail, whole.",
-        "endpoint settings: 0 compared with the trail, whole.",
-        "endpoint tokens: 0 compared with the trail, whole.",
-        "endpoints: 0 compared with the trail, whole.",
-        "evaluations: 0 compared with the trail, whole.",
-        "models: 0 compared with the trail, whole.",
-        "people: 0 compared with the trail, whole.",
-        "policies: 1 compared with the trail, whole.",
-        "projects: 1 compared with the trail, whole.",
-        "promotions: 0 compared with the trail, whole.",
-        "rollouts: 0 compared with the trail, whole.",
-        "runs: 0 compared with the trail, whole.",
-        "snapshots: 0 compared with the trail, whole.",
-        "versions: 0 compared with the trail, whole.",
+        "API tokens: 0 compared with the audit log, whole.",
+        "base models: 0 compared with the audit log, whole.",
+        "cards: 0 compared with the audit log, whole.",
+        "endpoint settings: 0 compared with the audit log, whole.",
+        "endpoint tokens: 0 compared with the audit log, whole.",
+        "endpoints: 0 compared with the audit log, whole.",
+        "evaluations: 0 compared with the audit log, whole.",
+        "models: 0 compared with the audit log, whole.",
+        "people: 0 compared with the audit log, whole.",
+        "policies: 1 compared with the audit log, whole.",
+        "projects: 1 compared with the audit log, whole.",
+        "promotions: 0 compared with the audit log, whole.",
+        "rollouts: 0 compared with the audit log, whole.",
+        "runs: 0 compared with the audit log, whole.",
+        "snapshots: 0 compared with the audit log, whole.",
+        "versions: 0 compared with the audit log, whole.",
     ]
 
 
@@ -305,5 +305,5 @@ def test_the_runbook_explains_every_rule(settings):
 
 
 def test_a_file_that_is_not_there_is_no_checkpoint(chain, tmp_path):
-    with pytest.raises(CommandError, match="There is no file"):
+    with pytest.raises(CommandError, match="File not found"):
         call_command("verify_audit", checkpoint=[tmp_path / "kept.jsonl"])

@@ -1,4 +1,4 @@
-"""Each gate: evidence in, finding out. A gate that could not run has failed."""
+"""Each gate: evidence in, finding out. A gate that can't run counts as failed."""
 
 from __future__ import annotations
 
@@ -121,9 +121,12 @@ def test_a_leak_that_is_neither_shown_nor_ruled_out_is_told_apart_from_one_that_
     [
         ((-0.04, -0.06, -0.011), "Shown to be worse than 1.0.0 by more than 0.010."),
         ((-0.04, -0.06, -0.010), "Not enough data: whether it is worse by more than 0.010 is neither shown nor ruled out."),
-        ((0.0, -0.02, 0.02), "is neither shown nor ruled out. If the difference stays as it is, about 17,000 test rows rule it out."),
-        ((0.0, 0.0, 0.0, 300), "is neither shown nor ruled out. If the difference stays as it is, about 390 test rows rule it out."),
-        ((0.0, 0.0, 0.0, 600, 120), "is neither shown nor ruled out. If the difference stays as it is, about 2,000 test rows rule it out."),
+        ((0.0, -0.02, 0.02), "is neither shown nor ruled out. If the difference stays the same, about 17,000 test rows would rule it out."),
+        ((0.0, 0.0, 0.0, 300), "is neither shown nor ruled out. If the difference stays the same, about 390 test rows would rule it out."),
+        (
+            (0.0, 0.0, 0.0, 600, 120),
+            "is neither shown nor ruled out. If the difference stays the same, about 2,000 test rows would rule it out.",
+        ),
     ],
 )
 def test_a_version_that_is_shown_to_be_worse_is_told_apart_from_one_of_which_too_little_is_known(found, told):
@@ -179,7 +182,7 @@ def test_macro_f1_counts_as_if_every_label_had_as_few_rows_as_the_rarest():
     assert found(by_rows, 1).outcome.value == "passed"
     told = found(gate, 40).evidence
     assert "All 4 labels count equally, and the rarest has 40 test rows." in told
-    assert told.endswith("about 1,200 test rows rule it out.")
+    assert told.endswith("about 1,200 test rows would rule it out.")
 
 
 def test_a_version_that_loses_two_points_by_its_rarest_label_hardly_ever_passes():

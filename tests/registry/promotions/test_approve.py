@@ -65,7 +65,7 @@ def test_lead_then_governance_approve(request_, lee, gita):
 
 @pytest.mark.usefixtures("unchanged")
 def test_governance_waits_for_the_technical_step(request_, gita):
-    with pytest.raises(PermissionDenied, match="It waits for an ML lead"):
+    with pytest.raises(PermissionDenied, match="Waiting for an ML lead"):
         registry.approve(request_, gita)
 
 
@@ -200,7 +200,7 @@ def test_an_approval_needs_the_password(request_, lee):
 
 @pytest.mark.usefixtures("unchanged")
 def test_a_stale_digest_is_a_conflict_and_voids_nothing(request_, lee):
-    with pytest.raises(Conflict, match="Changed while you were reading"):
+    with pytest.raises(Conflict, match="re-run while you were reading"):
         registry.approve(request_, lee, seen="0" * 64)
 
 
@@ -209,7 +209,7 @@ def test_nothing_is_decided_twice(request_, lee, gita):
     registry.approve(request_, gita)
     before = state(request_)
 
-    with pytest.raises(Conflict, match="is approved, so there is nothing to decide"):
+    with pytest.raises(Conflict, match="is approved, so there's nothing to decide"):
         registry.approve(request_, make_person("lena", project=request_.endpoint.model.project, role=Role.LEAD))
 
     assert state(request_)[:2] == before[:2]

@@ -55,8 +55,8 @@ def quarantine(version, endpoint, mia):
     [
         (empty_the_card, "the model card"),
         (ask_for_more, "the policy"),
-        (overrule_a_test_label, "a label of the test split and who took part in making it"),
-        (put_another_version_live, "the version that is live"),
+        (overrule_a_test_label, "a label in the test split and who worked on it"),
+        (put_another_version_live, "the live version"),
         (quarantine, "the version's state"),
     ],
 )
@@ -73,7 +73,7 @@ def test_a_change_before_or_after_the_gates_read_it_sends_the_request_back(monke
 
     request = registry.asked_request(version, endpoint, mia)
 
-    assert (request.status, request.reason) == (Status.DRAFT, f"Changed while the gates were checked: {words}.")
+    assert (request.status, request.reason) == (Status.DRAFT, f"Changed during the gate check: {words}.")
     newest = Event.objects.filter(verb="promotions.checked").latest("pk")
     assert f'"new":"{Status.DRAFT}"' in newest.canonical
 

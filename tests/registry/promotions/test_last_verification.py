@@ -45,7 +45,7 @@ def served(version, at):
 
 def test_nothing_is_said_of_files_that_were_not_verified_yet(version, page, api):
     assert (page().context["checked"], page().context["served"], api()) == (None, None, (None, None))
-    assert "Not verified since it was signed" in page().content.decode()
+    assert "Not verified since signing" in page().content.decode()
 
 
 def test_the_gates_of_a_request_count(request_, page):
@@ -76,7 +76,7 @@ def test_stored_files_and_the_served_copy_have_a_line_each(version, mia, page, a
 
     assert (shown.context["checked"].by, shown.context["checked"].problem, shown.context["served"].at) == ("by a job", "", at)
     assert shown.content.decode().count("Signature valid") == 2
-    assert [(each["by"], each["problem"]) for each in api()] == [("by a job", ""), ("where they are served", "")]
+    assert [(each["by"], each["problem"]) for each in api()] == [("by a job", ""), ("on the inference servers", "")]
 
 
 def test_a_served_copy_that_holds_does_not_make_lost_files_valid(version, mia, page, api):
@@ -88,7 +88,7 @@ def test_a_served_copy_that_holds_does_not_make_lost_files_valid(version, mia, p
     html = page().content.decode()
 
     assert (job.state, ModelVersion.objects.get(pk=version.pk).state) == ("failed", "active")
-    assert ("Verification refused" in html, job.error in html) == (True, True)
+    assert ("Verification failed" in html, job.error in html) == (True, True)
     assert [each["problem"] for each in api()] == [job.error, ""]
 
 

@@ -50,14 +50,14 @@ def test_a_lead_who_was_made_one_since_neither_approves_nor_rejects(request_, le
 
 def test_the_request_says_who_decides_and_why_a_new_lead_does_not(request_, lee, lena, client_for):
     seat = queries.seats(queries.full(lee, request_.uuid))[0]
-    assert (seat.may, seat.barred) == ((lee,), ((lena, "was given the role after this request was opened"),))
+    assert (seat.may, seat.barred) == ((lee,), ((lena, "got the role after this request was opened"),))
     assert (seen_by(lena, request_).may, seen_by(lena, request_).why, seen_by(lena, request_).may_reject) == (False, LATE, False)
     assert seen_by(lee, request_).may
 
     page = unescape(client_for(lena).get(f"/promotions/{request_.uuid}/").content.decode())
 
     assert LATE in page
-    assert "was given the role after this request was opened" in page
+    assert "got the role after this request was opened" in page
 
 
 def test_it_waits_for_whoever_held_the_role_and_not_for_the_new_lead(request_, lee, lena):

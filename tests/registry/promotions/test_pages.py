@@ -60,7 +60,7 @@ def test_the_user_name_stands_beside_the_name_of_everybody_who_asks_or_decides(c
 def test_who_may_not_approve_is_told_before_reading(client_for, request_, mia):
     html = client_for(mia).get(url("detail", request_)).content.decode()
 
-    assert html.index("You asked for this promotion, so you cannot approve it.") < html.index("What changes")
+    assert html.index("You requested this promotion, so you can&#x27;t approve it.") < html.index("What changes")
     assert 'aria-disabled="true"' in html
     assert 'name="password"' not in html
 
@@ -85,7 +85,7 @@ def test_an_incomplete_decision_is_shown_again(client_for, request_, lee, missin
     answer = client_for(lee).post(url("approve", request_), decision(request_, **{missing: ""}))
 
     assert answer.status_code == 422
-    assert "Nothing was decided." in answer.content.decode()
+    assert "Your decision wasn't saved." in answer.content.decode()
     assert not Verdict.objects.exists()
 
 
@@ -94,7 +94,7 @@ def test_a_wrong_password_is_told_at_its_field_and_never_repeated(client_for, re
 
     assert answer.status_code == 422
     html = answer.content.decode()
-    assert "This is not your password." in html
+    assert "Wrong password." in html
     assert "not my password" not in html
     assert not Verdict.objects.exists()
 

@@ -104,7 +104,7 @@ def test_a_plan_that_is_changed_in_the_database_voids_the_approval_and_is_named_
     actions.review_open()
 
     ruled.refresh_from_db()
-    assert (ruled.status, ruled.reason) == ("voided", "Changed since the gates were checked: the rollout plan.")
+    assert (ruled.status, ruled.reason) == ("voided", "Changed since the last gate check: the rollout plan.")
     assert ("not-in-database", f"promotions, {ruled.uuid}") in named
 
 
@@ -122,7 +122,7 @@ def test_what_a_request_says_of_itself_is_believed_of_its_event_when_it_is_used(
         asked = registry.approve(asked, reviewer)
     rows = Deployment.objects.count()
 
-    with pytest.raises(Conflict, match="Changed since the gates were checked"):
+    with pytest.raises(Conflict, match="Changed since the last gate check"):
         endpoints_actions.deploy(request_id=asked.uuid, actor=omar, share=500)
 
     assert (Deployment.objects.count(), PromotionRequest.objects.get(pk=asked.pk).status == "fulfilled") == (rows, False)
@@ -149,7 +149,7 @@ def others_are_refused(request: PromotionRequest, shares: list[int], omar) -> No
     for share in shares:
         with pytest.raises(Refused) as refused:
             endpoints_actions.deploy(request_id=request.uuid, actor=omar, share=share)
-        assert "request the promotion again" in refused.value.next_step
+        assert "request promotion with the new plan" in refused.value.next_step
 
     request.refresh_from_db()
     assert (request.status, Deployment.objects.count()) == ("approved", rows)

@@ -76,7 +76,7 @@ def test_one_flipped_byte_fails_the_signature_gate_and_quarantines(version, endp
     gate = request.gates.get(gate="signature")
     assert (gate.status, gate.value) == ("failed", "refused")
     assert ModelVersion.objects.get(pk=version.pk).state == ModelVersion.State.QUARANTINED
-    with pytest.raises(Refused, match="is quarantined and is not served"):
+    with pytest.raises(Refused, match="is quarantined and isn't served"):
         catalog.materialise(ModelVersion.objects.get(pk=version.pk))
 
 
@@ -166,7 +166,7 @@ def refused(words, **given):
 
 def test_what_cannot_be_asked_for(project, version, endpoint, mia, ravi, lee):
     other = registry.make_endpoint(registry.make_model(project, mia), mia)
-    refused("serves another model", version=version, endpoint=other, actor=mia)
+    refused("serves a different model", version=version, endpoint=other, actor=mia)
 
     registry.asked_request(version, endpoint, mia)
     refused("open request for 1.0.0", version=version, endpoint=endpoint, actor=lee)
@@ -177,7 +177,7 @@ def test_what_cannot_be_asked_for(project, version, endpoint, mia, ravi, lee):
     catalog.lift_freeze(freeze_id=freeze.uuid, actor=lee)
 
     Alias.objects.filter(endpoint=staging).update(version=version, moves=1)
-    refused("is live on", version=version, endpoint=staging, actor=mia)
+    refused("is already live on", version=version, endpoint=staging, actor=mia)
 
     catalog.quarantine(version_id=version.uuid, reason="Found a fault.", actor=lee)
     refused("1.0.0 is quarantined: Found a fault.", version=version, endpoint=registry.make_endpoint(version.model, mia), actor=mia)

@@ -51,8 +51,8 @@ def change_state(request, mia):
 
 
 CHANGES = [
-    (change_card, "the model card"), (change_policy, "the policy"), (change_baseline, "the version that is live"),
-    (change_label, "a label of the test split"), (change_state, "the version's state"),
+    (change_card, "the model card"), (change_policy, "the policy"), (change_baseline, "the live version"),
+    (change_label, "a label in the test split"), (change_state, "the version's state"),
 ]  # fmt: skip
 
 

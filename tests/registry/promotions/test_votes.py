@@ -98,7 +98,7 @@ def test_a_policy_with_fewer_steps_that_somebody_wrote_into_the_request_approves
     PromotionRequest.objects.filter(pk=request_.pk).update(policy=forged, status=Status.APPROVED)
     before = state(request_)
 
-    with pytest.raises(Conflict, match="does not hold the approvals of its policy"):
+    with pytest.raises(Conflict, match="lacks approvals that its policy requires"):
         actions.ready_to_deploy(request_.uuid)
 
     assert state(request_) == before
@@ -112,9 +112,9 @@ def test_votes_that_somebody_wrote_into_the_database_are_none(request_, lee, git
     forge_votes(request_, lee, gita)
     before = state(request_)
 
-    with pytest.raises(Conflict, match="does not hold the approvals of its policy"):
+    with pytest.raises(Conflict, match="lacks approvals that its policy requires"):
         actions.ready_to_deploy(request_.uuid)
-    with pytest.raises(Conflict, match="does not hold the approvals of its policy"), transaction.atomic():
+    with pytest.raises(Conflict, match="lacks approvals that its policy requires"), transaction.atomic():
         actions.claim_approval(request_.uuid)
 
     assert state(request_) == before
@@ -124,7 +124,7 @@ def test_a_vote_of_another_subject_is_none(approved):
     PromotionRequest.objects.filter(pk=approved.pk).update(subject_digest="0" * 64)
     before = state(approved)
 
-    with pytest.raises(Conflict, match="does not hold the approvals of its policy"), transaction.atomic():
+    with pytest.raises(Conflict, match="lacks approvals that its policy requires"), transaction.atomic():
         actions.claim_approval(approved.uuid)
 
     assert state(approved) == before
@@ -134,7 +134,7 @@ def test_an_approval_by_a_policy_that_nobody_published_is_not_deployed(approved)
     behind_its_back("UPDATE ledger_event SET verb = 'policies.drafted' WHERE verb = 'policies.published'")
     before = state(approved)
 
-    with pytest.raises(Conflict, match="does not hold the approvals of its policy"), transaction.atomic():
+    with pytest.raises(Conflict, match="lacks approvals that its policy requires"), transaction.atomic():
         actions.claim_approval(approved.uuid)
 
     assert state(approved) == before
@@ -172,7 +172,7 @@ def test_who_was_struck_from_the_people_of_a_request_is_found_again_when_they_ap
     PromotionRequest.objects.filter(pk=request.pk).update(subject=forged, subject_digest=digest_of(forged))
     before = state(request)
 
-    with pytest.raises(PermissionDenied, match="rows of its test split"):
+    with pytest.raises(PermissionDenied, match="rows in its test split"):
         registry.approve(request, ravi)
 
     assert state(request) == before
@@ -183,7 +183,7 @@ def test_a_subject_that_is_not_the_one_of_its_digest_is_void_and_who_was_struck_
     strike(request, "requester", "trained", "registered")
     events = Event.objects.count()
 
-    assert "the record of the check itself" in client_for(lee).get(f"/promotions/{request.uuid}/").content.decode()
+    assert "the check&#x27;s own record" in client_for(lee).get(f"/promotions/{request.uuid}/").content.decode()
     body = {"reason": "Good.", "password": PASSWORD, "seen": request.subject_digest}
     answer = client_for(lee).post(f"/api/v1/promotions/{request.uuid}/approve/", body, content_type="application/json")
 
@@ -205,10 +205,10 @@ def test_a_shorter_policy_in_the_subject_and_the_row_approves_nothing(request_, 
     PromotionRequest.objects.filter(pk=request_.pk).update(**forged)
     before = state(request_)
 
-    with pytest.raises(Conflict, match="does not hold the approvals of its policy"), transaction.atomic():
+    with pytest.raises(Conflict, match="lacks approvals that its policy requires"), transaction.atomic():
         actions.claim_approval(request_.uuid)
     assert state(request_) == before
-    with pytest.raises(Conflict, match="the record of the check itself"):
+    with pytest.raises(Conflict, match="the check's own record"):
         actions.ready_to_deploy(request_.uuid)
 
     assert state(request_)[0] == Status.VOIDED
@@ -224,7 +224,7 @@ def test_a_vote_of_somebody_who_took_part_is_none_however_it_came_about(project,
     for status, use in ((Status.APPROVED, actions.ready_to_deploy), (Status.FULFILLED, actions.check_still_holds)):
         PromotionRequest.objects.filter(pk=request.pk).update(status=status)
         before = state(request)
-        with pytest.raises(Conflict, match="does not hold the approvals of its policy"), transaction.atomic():
+        with pytest.raises(Conflict, match="lacks approvals that its policy requires"), transaction.atomic():
             use(request.uuid)
         assert state(request) == before
 

@@ -16,7 +16,7 @@ from registry.access.actions import create_user
 class Command(BaseCommand):
     """Make an organisation admin: the first person of an installation, who adds the others on the page People."""
 
-    help = "Make an organisation admin. The password is asked for, or read from standard input with --password-stdin."
+    help = "Create an organisation admin. Prompts for the password, or reads it from standard input with --password-stdin."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         """USERNAME, --name, --email, --password-stdin."""
@@ -36,5 +36,5 @@ class Command(BaseCommand):
             create_user(username=options["username"], display_name=name, email=options["email"], password=password, actor=None, admin=True)
         except (ValidationError, Refused) as error:
             messages = error.messages if isinstance(error, ValidationError) else [error.message]
-            raise CommandError(f"Nobody was added: {' '.join(messages)}") from error
-        self.stdout.write(f"{options['username']} can sign in now, and add people and projects.")
+            raise CommandError(f"No one was added: {' '.join(messages)}") from error
+        self.stdout.write(f"{options['username']} can now sign in and add people and projects.")

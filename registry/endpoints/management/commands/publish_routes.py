@@ -12,8 +12,8 @@ from registry.endpoints import actions
 class Command(BaseCommand):
     """Safe to call at any time: writes nothing when the document says already what the database says."""
 
-    help = "Write the signed routes document for the inference servers."
+    help = "Publish the signed routing config for the inference servers."
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Publish and say under which number."""
-        self.stdout.write(f"The routes are published as epoch {actions.publish()}.")
+        self.stdout.write(f"Published config v{actions.publish()}.")

@@ -14,11 +14,11 @@ from registry.policies import actions, queries
 class Command(BaseCommand):
     """Publishes a text as the next version of the policy that it names. What was published stays as it is."""
 
-    help = "Publish a policy: a YAML file, or the standard policy of this release. Open requests under the version before become void."
+    help = "Publish a policy: a YAML file, or this release's standard policy. Voids open requests under the previous version."
 
     def add_arguments(self, parser: CommandParser) -> None:
         """The file."""
-        parser.add_argument("file", type=Path, nargs="?", default=queries.STANDARD, help="by default the standard policy of this release")
+        parser.add_argument("file", type=Path, nargs="?", default=queries.STANDARD, help="default: this release's standard policy")
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Publish it and say as what."""
@@ -27,5 +27,5 @@ class Command(BaseCommand):
         except Refused as refusal:
             raise CommandError(f"{refusal.message} {refusal.next_step}") from refusal
         except (OSError, UnicodeDecodeError) as error:
-            raise CommandError(f"{options['file']} could not be read: {error}") from error
-        self.stdout.write(f"Published: {policy.name}, version {policy.version}.")
+            raise CommandError(f"{options['file']} couldn't be read: {error}") from error
+        self.stdout.write(f"Published {policy.name}, version {policy.version}.")
