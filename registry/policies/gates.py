@@ -136,6 +136,11 @@ class Gate:
         return Finding(self.name, title, outcome, bool(self.settings.get("blocking", True)), evidence, **more)
 
 
+def unreported(metric: str) -> str:
+    """Why a gate on a metric without a value fails."""
+    return NOT_RUN.format(f"no test-split evaluation reports {NAMED[metric].words}")
+
+
 def quality(gate: Gate, evidence: Evidence) -> Finding:
     """The metric on the frozen test split, or the lower end of its interval, reaches the threshold, and there are enough rows to show it:
     `at_least_rows` of the policy, each group of near duplicates counted once where groups are known."""
