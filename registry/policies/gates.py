@@ -149,13 +149,10 @@ def quality(gate: Gate, evidence: Evidence) -> Finding:
     title, threshold = f"{what} at least {decimals(limit)}", f"≥ {decimals(limit)}"
     measure = evidence.metrics.get(metric)
     if measure is None or evidence.rows is None:
-        return gate.found(
-            title, Outcome.FAILED, NOT_RUN.format(f"no test-split evaluation reports {NAMED[metric].words}"), threshold=threshold
-        )
+        return gate.found(title, Outcome.FAILED, unreported(metric), threshold=threshold)
     if bound == "low" and measure.low is None:
-        return gate.found(
-            title, Outcome.FAILED, NOT_RUN.format(f"the evaluation has no interval for {NAMED[metric].words}"), threshold=threshold
-        )
+        problem = f"the evaluation has no interval for {NAMED[metric].words}"
+        return gate.found(title, Outcome.FAILED, NOT_RUN.format(problem), threshold=threshold)
     counted = measure.low if bound == "low" and measure.low is not None else measure.value
     outcome = Outcome.FAILED if counted < limit else Outcome.PASSED
     if outcome is Outcome.PASSED and measure.low is not None and measure.low < limit:
@@ -233,9 +230,7 @@ def calibration(gate: Gate, evidence: Evidence) -> Finding:
     title, threshold = f"{NAMED[metric].heading} at most {decimals(limit)}", f"≤ {decimals(limit)}"
     measure = evidence.metrics.get(metric)
     if measure is None or evidence.rows is None:
-        return gate.found(
-            title, Outcome.FAILED, NOT_RUN.format(f"no test-split evaluation reports {NAMED[metric].words}"), threshold=threshold
-        )
+        return gate.found(title, Outcome.FAILED, unreported(metric), threshold=threshold)
     outcome = Outcome.FAILED if measure.value > limit else Outcome.PASSED
     if outcome is Outcome.PASSED and measure.high is not None and measure.high > limit:
         outcome = Outcome.WATCH
