@@ -82,21 +82,15 @@ def test_constructing_a_wrong_spec_is_refused_too():
 
 
 ROOMS_USE = (
-    "spec",
-    "events",
-    "diagnosis",
-    "faults",
-    "defaults",
-    "predictions",
-    "base",
-    "artifact",
-    "warm_client",
+    *(f"engine.{name}" for name in ("spec", "events", "diagnosis", "faults", "defaults", "base", "artifact", "warm_client")),
+    *(f"task_types.by_key.{name}" for name in ("types", "measures", "predictions")),
+    "statistics.metrics",
 )
 HEAVY = ("torch", "transformers", "peft", "onnxruntime", "sklearn", "django")
 
 
 def test_importing_what_the_rooms_use_does_not_import_torch():
-    imports = "; ".join(["import lifecycle.statistics.metrics", *(f"import lifecycle.engine.{name}" for name in ROOMS_USE)])
+    imports = "; ".join(f"import lifecycle.{name}" for name in ROOMS_USE)
     code = f"import sys; {imports}; print([name for name in {HEAVY} if name in sys.modules])"
 
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"

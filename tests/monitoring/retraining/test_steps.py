@@ -208,7 +208,7 @@ def test_an_unforeseen_error_holds_up_nobody_and_can_be_tried_again(labelled, le
     actions.tick()
     found = fresh(labelled)
     assert found.state == State.FAILED
-    assert "unforeseen" in found.failure
+    assert "unexpected" in found.failure
 
     monkeypatch.undo()
     actions.retry(proposal_id=labelled.uuid, actor=lee)

@@ -149,11 +149,11 @@ def test_predictions_are_linked_and_foreign_ones_refused(kpi, answered, live_end
     assert "customer" not in linked.subject
     with pytest.raises(Refused, match="doesn't exist"):
         record(kpi, mia, case(prediction=uuid.uuid4()))
-    with pytest.raises(Refused, match="held out"):
+    with pytest.raises(Refused, match="hold-out"):
         record(kpi, mia, case("holdout", prediction=made.uuid))
     other = registry.make_endpoint(live_endpoint.model, mia)
     made_elsewhere = type(made).objects.create(endpoint=other, at=timezone.now(), code=200, latency_ms=1.0)
-    with pytest.raises(Refused, match="another endpoint"):
+    with pytest.raises(Refused, match="isn't from support-inbox-prod"):
         record(kpi, mia, case(prediction=made_elsewhere.uuid))
     assert Outcome.objects.count() == 1
 
