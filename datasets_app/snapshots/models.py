@@ -47,7 +47,7 @@ class Snapshot(models.Model):
         constraints = [models.UniqueConstraint(fields=["dataset", "number"], name="one_snapshot_per_number")]
 
     def __str__(self) -> str:
-        return f"{self.dataset} s{self.number}"
+        return f"{self.dataset} v{self.number}"
 
     @property
     def filters_digest(self) -> str:
@@ -98,7 +98,7 @@ class Export(models.Model):
     @property
     def file_name(self) -> str:
         """What it is called on somebody's disk."""
-        return f"{self.snapshot.dataset.slug}-s{self.snapshot.number}.{FORMATS[ExportFormat(self.format)].ending}"
+        return f"{self.snapshot.dataset.slug}-v{self.snapshot.number}.{FORMATS[ExportFormat(self.format)].ending}"
 
     @property
     def left_out(self) -> list[str]:

@@ -78,7 +78,7 @@ def own_of_several(evaluation: Evaluation, label: str) -> str:
     if label not in found:
         return "each class from its own threshold on"
     spec, learnt_from = evaluation.run.spec, evaluation.run.snapshot
-    there = f"validation of s{learnt_from.number}"
+    there = f"validation of v{learnt_from.number}"
     if learnt_from.counts["labels"].get(label, {}).get("validation", 0) < engine.THRESHOLD_ROWS:
         why = f"as fewer than {engine.THRESHOLD_ROWS} rows of {there} have it"
     elif spec.get("operating_point", "f1") == "f1":

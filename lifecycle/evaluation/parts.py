@@ -33,7 +33,7 @@ def thread(evaluation: Evaluation) -> list[Step]:
     dataset, snapshot, run = evaluation.snapshot.dataset, evaluation.snapshot, evaluation.run
     return [
         Step("Dataset", dataset.name, find_url("datasets:dataset", uuid=dataset.uuid)),
-        Step("Snapshot", f"s{snapshot.number}", find_url("snapshots:detail", uuid=snapshot.uuid), digest=snapshot.digest),
+        Step("Dataset version", f"v{snapshot.number}", find_url("snapshots:detail", uuid=snapshot.uuid), digest=snapshot.digest),
         Step("Run", str(run.number), find_url("training:detail", uuid=run.uuid)),
         Step("Evaluation", evaluation.split, at="now", digest=evaluation.report_digest),
     ]

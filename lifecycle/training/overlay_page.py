@@ -126,7 +126,7 @@ def settings(runs: Sequence[Run]) -> tuple[list[tuple[str, list[str]]], int]:
 
 def flat(run: Run) -> Iterator[tuple[str, str]]:
     """Everything that was set for a run, by the words of its spec."""
-    yield "snapshot", f"{run.snapshot.dataset.name} s{run.snapshot.number}"
+    yield "snapshot", f"{run.snapshot.dataset.name} v{run.snapshot.number}"
     yield "base", run.base.name
     yield "strategy", run.get_strategy_display()
     for name, value in run.spec.items():

@@ -228,7 +228,7 @@ def data(snapshot: Mapping[str, Any]) -> str:
     rows = ", ".join(f"{count(number)} {inline(name)}" for name, number in splits.items()) or NOT_STATED
     made = snapshot.get("label_protocol")
     lines = [
-        ("Dataset", f"{inline(snapshot['dataset'])}, version s{snapshot['number']}"),
+        ("Dataset", f"{inline(snapshot['dataset'])}, version v{snapshot['number']}"),
         ("Dataset version digest", f"`sha256:{snapshot['digest']}`"),
         ("Rows", rows),
         ("Labels", f"{len(snapshot['labels'])} in schema version {snapshot['schema_version']}, `sha256:{snapshot['schema_digest']}`"),
@@ -307,7 +307,7 @@ def results(evaluation: Mapping[str, Any]) -> str:
 def thread(facts: Mapping[str, Any]) -> str:
     """Where it comes from, as digests that can be recomputed."""
     lines = [
-        ("Dataset version", f"s{facts['snapshot']['number']}", f"`{facts['snapshot']['digest']}`"),
+        ("Dataset version", f"v{facts['snapshot']['number']}", f"`{facts['snapshot']['digest']}`"),
         ("Label schema", f"version {facts['snapshot']['schema_version']}", f"`{facts['snapshot']['schema_digest']}`"),
         ("Base model", inline(rules.base_name(facts)), f"`{facts['base'].get('digest') or NOT_STATED}`"),
         ("Run", f"run {facts['run']['number']}", f"`{facts['run']['spec_digest']}`"),

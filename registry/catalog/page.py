@@ -115,7 +115,7 @@ def thread(found: ModelVersion) -> list[Step]:
     """From the snapshot to what this version may serve."""
     run, snapshot = found.run, found.run.snapshot
     return [
-        Step("Dataset version", f"s{snapshot.number}", find_url("snapshots:detail", uuid=snapshot.uuid)),
+        Step("Dataset version", f"v{snapshot.number}", find_url("snapshots:detail", uuid=snapshot.uuid)),
         Step("Run", str(run.number), find_url("training:detail", uuid=run.uuid)),
         Step("Evaluation", "test split", find_url("evaluation:detail", uuid=found.evaluation.uuid)),
         Step("Version", found.semver, at="now"),

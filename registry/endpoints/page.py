@@ -192,7 +192,7 @@ def thread(endpoint: Endpoint, live: Deployment | None, canary: Deployment | Non
         return []
     run, approval = version.run, judged.approval if judged else waiting
     steps = [
-        Step("Dataset version", f"s{run.snapshot.number}", find_url("snapshots:detail", uuid=run.snapshot.uuid)),
+        Step("Dataset version", f"v{run.snapshot.number}", find_url("snapshots:detail", uuid=run.snapshot.uuid)),
         Step("Run", str(run.number), find_url("training:detail", uuid=run.uuid)),
         Step("Version", version.semver, reverse("catalog:version", args=[version.uuid])),
     ]

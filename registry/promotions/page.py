@@ -121,7 +121,7 @@ def thread(request: PromotionRequest, fate: Fate | None) -> list[Step]:
     planned = f"replaces {request.baseline.semver}" if request.baseline else "first version"
     serves = fate is not None and fate.serves
     return [
-        Step("Dataset version", f"s{snapshot.number}", find_url("snapshots:detail", uuid=snapshot.uuid)),
+        Step("Dataset version", f"v{snapshot.number}", find_url("snapshots:detail", uuid=snapshot.uuid)),
         Step("Run", str(run.number), find_url("training:detail", uuid=run.uuid)),
         Step("Version", request.version.semver, reverse("catalog:version", args=[request.version.uuid])),
         Step("Promotion", f"request {request.number}", at="" if serves else "now"),
@@ -204,7 +204,7 @@ def chain(request: PromotionRequest) -> list[tuple[str, str, str]]:
     card = catalog.newest_card(version)
     rows = snapshot.counts.get("rows")
     return [
-        ("Dataset version", f"s{snapshot.number}, {things(rows, 'row')}", snapshot.digest),
+        ("Dataset version", f"v{snapshot.number}, {things(rows, 'row')}", snapshot.digest),
         ("Labels", f"schema version {snapshot.schema.version}, {len(frozen['snapshot']['labels'])} labels", snapshot.schema.digest),
         ("Test split", f"{things(version.evaluation.rows, 'row')}, frozen", snapshot.test_digest),
         ("Base model", frozen["base"]["name"], frozen["base"]["digest"]),
@@ -228,8 +228,8 @@ def source(request: PromotionRequest, gate: GateResult) -> tuple[str, str]:
         "calibration": ("evaluation", find_url("evaluation:detail", uuid=version.evaluation.uuid)),
         "membership": ("evaluation", f"{find_url('evaluation:detail', uuid=version.evaluation.uuid)}#membership"),
         "live": ("live evaluation", find_url("evaluation:detail", uuid=baseline) if baseline else ""),
-        "leakage": (f"dataset version s{snapshot.number}", find_url("snapshots:detail", uuid=snapshot.uuid)),
-        "labels": (f"dataset version s{snapshot.number}", find_url("snapshots:detail", uuid=snapshot.uuid)),
+        "leakage": (f"dataset version v{snapshot.number}", find_url("snapshots:detail", uuid=snapshot.uuid)),
+        "labels": (f"dataset version v{snapshot.number}", find_url("snapshots:detail", uuid=snapshot.uuid)),
         "signature": (f"version {version.semver}", f"{page}#files"),
         "card": ("card", f"{page}#card"),
     }

@@ -86,7 +86,7 @@ def check_registrable(model: RegisteredModel, run: Run, semver: str) -> Evaluati
         raise Refused(sentence, next_step=f"Use version {same.semver}.", fields={"run": [sentence]})
     evaluation = queries.frozen_evaluation(run)
     if evaluation is None:
-        sentence = f"Run {run.number} wasn't evaluated on the frozen test split of dataset version s{run.snapshot.number}."
+        sentence = f"Run {run.number} wasn't evaluated on the frozen test split of dataset version v{run.snapshot.number}."
         raise Refused(sentence, next_step="Evaluate the run on the test split, then register it.", fields={"run": [sentence]})
     return evaluation
 

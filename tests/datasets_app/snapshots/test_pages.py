@@ -95,7 +95,7 @@ def test_a_file_is_made_and_fetched_by_those_who_may(snapshot, mia, gita, client
     made = Export.objects.get()
     answer = client.get(reverse("snapshots:download", args=[made.uuid]))
 
-    assert answer["Content-Disposition"] == 'attachment; filename="support-inbox-s1.csv"'
+    assert answer["Content-Disposition"] == 'attachment; filename="support-inbox-v1.csv"'
     assert b"".join(answer.streaming_content).count(b"\n") == 41
     assert client_for(gita).get(reverse("snapshots:download", args=[made.uuid])).status_code == 403
     assert made.blob.digest in client.get(reverse("snapshots:detail", args=[snapshot.uuid])).content.decode()

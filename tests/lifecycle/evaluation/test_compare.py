@@ -169,7 +169,7 @@ def test_evaluations_on_two_snapshots_of_a_dataset_say_so(client_for, project, m
     page = client_for(mia).get(f"/evaluations/compare/?a={a.uuid}&b={b.uuid}").content.decode()
 
     assert compare.paired_report(a, b)["same_snapshot"] is False
-    assert "measured on different snapshots, s1 and s2." in page
+    assert "measured on different snapshots, v1 and v2." in page
 
 
 def test_other_labels_and_other_splits_are_refused(client_for, run, mia):

@@ -79,7 +79,7 @@ def test_it_stands_beside_the_answers_by_the_models_own_threshold_which_is_told_
     assert (counts["hit"], counts["missed"], counts["false"]) == (card["hits"], card["missed"], card["extra"])
     few = test.run.snapshot.counts["labels"]["card"]["validation"]
     assert few < 20
-    effect = "None: the model goes on giving card from 0.500 on, as fewer than 20 rows of validation of s1 have it."
+    effect = "None: the model goes on giving card from 0.500 on, as fewer than 20 rows of validation of v1 have it."
     assert effect in found["effect"]
     assert effect in page
     assert "Against its own answers" in page
@@ -98,9 +98,9 @@ def test_what_its_threshold_was_chosen_for_is_told_as_the_run_was_asked(several)
     del test.run.result["operating"]  # a run from before there was a promise
     asked.append(confidence.effect(test, "card"))
 
-    assert "card from 0.500 on, chosen on validation of s1 for the best F1." in best
+    assert "card from 0.500 on, chosen on validation of v1 for the best F1." in best
     for word, each in zip(("estimated", "promised", "missed", "estimated"), asked, strict=True):
-        assert f"on validation of s1, where a recall of 0.95 or more was asked for ({word})." in each
+        assert f"on validation of v1, where a recall of 0.95 or more was asked for ({word})." in each
 
 
 def test_costs_hand_rows_of_several_classes_over(several, client_for, mia):
