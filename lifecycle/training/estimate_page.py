@@ -64,7 +64,12 @@ def thread(found: Estimate) -> list[Step]:
     dataset = found.snapshot.dataset
     return [
         Step("Dataset", dataset.name, find_url("datasets:dataset", uuid=dataset.uuid)),
-        Step("Dataset version", f"v{found.snapshot.number}", find_url("snapshots:detail", uuid=found.snapshot.uuid), digest=found.snapshot.digest),
+        Step(
+            "Dataset version",
+            f"v{found.snapshot.number}",
+            find_url("snapshots:detail", uuid=found.snapshot.uuid),
+            digest=found.snapshot.digest,
+        ),
         Step("Run", "ten steps", at="now"),
     ]
 

@@ -258,7 +258,9 @@ def thread(run: Run) -> list[Step]:
     dataset = run.snapshot.dataset
     steps = [
         Step("Dataset", dataset.name, find_url("datasets:dataset", uuid=dataset.uuid)),
-        Step("Dataset version", f"v{run.snapshot.number}", find_url("snapshots:detail", uuid=run.snapshot.uuid), digest=run.snapshot.digest),
+        Step(
+            "Dataset version", f"v{run.snapshot.number}", find_url("snapshots:detail", uuid=run.snapshot.uuid), digest=run.snapshot.digest
+        ),
         Step("Run", str(run.number), at="now"),
     ]
     return steps + (ports.later_steps(run) or [Step("Version", "not registered", at="next")])

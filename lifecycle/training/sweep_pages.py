@@ -139,7 +139,12 @@ def thread(sweep: Sweep) -> list[Step]:
     dataset = sweep.snapshot.dataset
     return [
         Step("Dataset", dataset.name, find_url("datasets:dataset", uuid=dataset.uuid)),
-        Step("Dataset version", f"v{sweep.snapshot.number}", find_url("snapshots:detail", uuid=sweep.snapshot.uuid), digest=sweep.snapshot.digest),
+        Step(
+            "Dataset version",
+            f"v{sweep.snapshot.number}",
+            find_url("snapshots:detail", uuid=sweep.snapshot.uuid),
+            digest=sweep.snapshot.digest,
+        ),
         Step("Sweep", str(sweep.number), at="now"),
     ]
 
