@@ -35,13 +35,13 @@ def test_a_waiting_run_is_moved_on_its_page_and_on_the_page_of_jobs(opened, laun
     run = launch()
     page = opened(f"/runs/{run.uuid}/", mia)
 
-    expect(page.get_by_text("2nd in line")).to_be_visible()
+    expect(page.get_by_text("2nd in queue")).to_be_visible()
     page.get_by_role("button", name="Raise priority").click()
     expect(page.get_by_text("1st in queue, urgent")).to_be_visible()
     page.goto(page.url.replace(f"/runs/{run.uuid}/", "/jobs/"))
     line = page.locator(f"#job-{run.job.uuid}")
     line.get_by_role("button", name="Lower priority").click()
-    expect(line.get_by_text("2nd in line, later")).to_be_visible()
+    expect(line.get_by_text("2nd in queue, later")).to_be_visible()
 
     run.job.refresh_from_db()
     assert run.job.priority == Priority.LATER

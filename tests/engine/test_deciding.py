@@ -133,12 +133,14 @@ def test_near_duplicates_promise_no_more_than_their_clusters():
 
 
 # ── What is told ────────────────────────────────────────────────────────────
-def test_scores_count_the_answers_that_the_threshold_gives():
-    truth = np.array([2, 0, 2, 1, 0])
+def reported(info):
+    """What the engine reports of five rows that are answered as an artifact says."""
+    ids = tuple("abcde")
+    return single_label.ENTRY.report(RECIPES["single_label"].predicted(ids, SHARES, np.array([2, 0, 2, 1, 0]), info), count=0)
 
-    report = RECIPES["single_label"].report(
-        SHARES, truth, replace(INFO, deciding=replace(WANTED, threshold=0.3, hits=19, called=38, positives=20)), bins=15, count=0, seed=1
-    )
+
+def test_scores_count_the_answers_that_the_threshold_gives():
+    report = reported(replace(INFO, deciding=replace(WANTED, threshold=0.3, hits=19, called=38, positives=20)))
 
     assert report["confusion"]["counts"] == [[2, 0, 0], [0, 0, 1], [0, 0, 2]]
     assert report["accuracy"] == 0.8
@@ -152,7 +154,7 @@ def test_scores_count_the_answers_that_the_threshold_gives():
 
 
 def test_a_report_without_a_class_that_was_asked_for_says_nothing_of_one():
-    assert "deciding" not in RECIPES["single_label"].report(SHARES, np.array([2, 0, 2, 1, 0]), INFO, bins=15, count=0, seed=1)
+    assert "deciding" not in reported(INFO)
 
 
 def test_int8_is_compared_by_the_answers_that_are_given():
