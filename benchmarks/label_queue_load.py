@@ -70,7 +70,7 @@ class Person:
     async def open(self, steady_from: float) -> None:
         """The page, with everything that its script reads out of it."""
         page = await self.ask("open", self.given["bench"], None, steady_from)
-        self.urls = {name: re.search(f' data-{name}="(.*?)"', page)[1] for name in ("submit", "heartbeat")}  # type: ignore[index]
+        self.urls = {name: re.search(rf'\sdata-{name}="(.*?)"', page)[1] for name in ("submit", "heartbeat")}  # type: ignore[index]
         self.classes = [each["id"] for each in json.loads(re.search(JSON_OF.format("classes"), page)[1])]  # type: ignore[index]
         self.take(json.loads(re.search(JSON_OF.format("items"), page)[1]))  # type: ignore[index]
 
