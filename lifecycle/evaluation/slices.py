@@ -45,7 +45,7 @@ class Column:
 def columns(user: User, evaluation: Evaluation, ids: Sequence[str]) -> list[Column]:
     """Facts of the texts, then the keys of the metadata of the first 1,000 rows, for those who may read what stands beside a text.
 
-    ids: digests of the rows' items. Grouped stand in their order, so these are as good as drawn at random.
+    ids: digests of the rows' items. Rows stand in their order, so these are as good as drawn at random.
     """
     facts = [Column(key, name) for key, (name, _) in FACTS.items()]
     if not may_read(user, evaluation):

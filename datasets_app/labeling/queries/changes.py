@@ -79,8 +79,10 @@ def labels_now(queue: Queue) -> dict[str, Label]:
 
 def accepted_labels(dataset_id: int, value: Value, labels: Mapping[str, Label]) -> Labels:
     """What a value that somebody gave may name these labels by: name, uuid, stable id, and what older versions call them, also where they
-    were merged. labels: by stable id."""
-    known = {str(key): stable for stable, label in labels.items() for key in (label.name, label.uuid, stable)}
+    were merged. labels: by stable id. A name that looks like an id is none here: it could be that of another label.
+    """
+    known = {str(key): stable for stable, label in labels.items() for key in (label.uuid, stable)}
+    known |= {label.name: stable for stable, label in labels.items() if not is_uuid(label.name)}
     if unknown := named_in(value) - known.keys():
         uuids = [key for key in unknown if is_uuid(key)]
         older = list(Label.objects.filter(schema__dataset=dataset_id, uuid__in=uuids)) if uuids else []

@@ -153,6 +153,16 @@ def test_a_class_of_another_schema_is_refused(queue, ana):
     assert counters(queue)["done"] == 0
 
 
+def test_a_label_that_is_named_like_the_id_of_another_takes_no_answer_from_it(queue):
+    labels = queries.labels_by_id(queue.schema)
+    card, billing = (next(each for each in labels.values() if each.name == name) for name in ("card", "billing"))
+    card.name, billing.name = str(billing.stable_id), str(card.uuid)
+
+    accepted = queries.accepted_labels(queue.dataset_id, {}, labels)
+
+    assert [accepted.resolve(str(key)) for key in (billing.stable_id, card.uuid)] == [str(billing.stable_id), str(card.stable_id)]
+
+
 def test_a_slot_of_another_queue_is_refused(queue, mia, ana):
     other = make_queue(queue.dataset, mia, name="Other")
     slot = other.slots.first()
