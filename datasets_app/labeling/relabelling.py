@@ -10,9 +10,10 @@ from uuid import UUID
 
 from django.db.models import TextChoices
 
-from datasets_app.labeling.rules import ClassesNow, LabelSpec, clean_name, through
+from datasets_app.labeling.rules import ClassesNow, LabelSpec, through
 from lifecycle.refusals import Refused
 from lifecycle.task_types.answers import Value
+from lifecycle.task_types.inputs import clean
 from lifecycle.task_types.values import labels_of
 
 CHANGES_LIMIT = 20  # changes of one version
@@ -67,7 +68,7 @@ def plan(labels: Sequence[LabelSpec], changes: Sequence[Change]) -> Plan:
     known = {label.stable_id: label for label in labels if label.stable_id}
     check(changes, known)
     by_source = {change.source: change for change in changes}
-    renamed = [(known[each.source].name, clean_name(each.into[0])) for each in changes if each.kind == RENAME]
+    renamed = [(known[each.source].name, clean(each.into[0])) for each in changes if each.kind == RENAME]
     staying = [label for label in labels if not leaves(by_source, label)]
     called = dict(renamed)
     names = {label.name: called.get(label.name, label.name) for label in staying}
@@ -93,7 +94,7 @@ def leaves(changes: Mapping[UUID, Change], label: LabelSpec) -> bool:
 
 def targets(change: Change, label: LabelSpec, names: Mapping[str, str]) -> tuple[str, ...]:
     """The names, in the next version, into which a class goes. names: of the classes that stay, old to new."""
-    into = tuple(dict.fromkeys(names.get(clean_name(name), clean_name(name)) for name in change.into if clean_name(name)))
+    into = tuple(dict.fromkeys(names.get(clean(name), clean(name)) for name in change.into if clean(name)))
     if change.kind == ChangeKind.RETIRE:
         return ()
     if label.name in into:
@@ -119,7 +120,7 @@ def check(changes: Sequence[Change], known: Mapping[UUID, LabelSpec]) -> None:
     for change in changes:
         if change.kind not in dict(KINDS):
             refuse(f"{change.kind!r} is no change of a class.")
-        if change.kind == RENAME and len([name for name in change.into if clean_name(name)]) != 1:
+        if change.kind == RENAME and len([name for name in change.into if clean(name)]) != 1:
             refuse(f"{known[change.source].name} needs one new name.")
 
 
@@ -150,4 +151,4 @@ def moved(value: Value, *, merged: Mapping[str, str], split: Collection[str], re
 
 def split_names(text: str) -> tuple[str, ...]:
     """Names with semicolons between."""
-    return tuple(name for part in text.split(";") if (name := clean_name(part)))
+    return tuple(name for part in text.split(";") if (name := clean(part)))

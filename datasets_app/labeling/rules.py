@@ -115,11 +115,6 @@ def through(value: Value, now: ClassesNow) -> Value:
     return (answers.join(kept) if kept else None) or value
 
 
-def clean_name(name: str) -> str:
-    """The name without blanks around it and with single ones inside."""
-    return " ".join(name.split())
-
-
 def check_labels(labels: Sequence[LabelSpec], *, needed: bool = True) -> None:
     """Raises Refused, with a message for the field `labels`, for names that are missing, too long, unseen or twice there.
 

@@ -21,6 +21,7 @@ from lifecycle.refusals import Refused
 from lifecycle.task_types import values
 from lifecycle.task_types.answers import BadAnswer, ItemContent, Labels, Value
 from lifecycle.task_types.by_key.types import type_of
+from lifecycle.task_types.inputs import clean
 from lifecycle.task_types.values import stored
 from registry.access.models import User
 from registry.ledger import actions as ledger
@@ -38,7 +39,7 @@ class Importer:
         known = {label.name for label in labels}
         if latest is None and not names:
             write_schema(dataset, None, [], "", upload.accepted_by)
-        fresh = [name for name in dict.fromkeys(rules.clean_name(name) for name in names) if name not in known]
+        fresh = [name for name in dict.fromkeys(clean(name) for name in names) if name not in known]
         if fresh:
             labels += [LabelSpec(name) for name in fresh]
             rules.check_labels(labels)

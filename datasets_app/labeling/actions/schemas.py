@@ -18,6 +18,7 @@ from datasets_app.labeling.rules import LabelSpec
 from lifecycle.jobs import actions as jobs
 from lifecycle.jobs.models import Job
 from lifecycle.refusals import Conflict, Refused
+from lifecycle.task_types.inputs import clean
 from registry.access import policy
 from registry.access.models import User
 from registry.ledger import actions as ledger
@@ -38,7 +39,7 @@ def publish_schema(
     """
     dataset = Dataset.objects.select_for_update(of=("self",), no_key=True).select_related("project").get(uuid=dataset_id)
     policy.require(actor, "labeling.manage", dataset)
-    labels = [replace(label, name=rules.clean_name(label.name)) for label in labels]
+    labels = [replace(label, name=clean(label.name)) for label in labels]
     rules.check_labels(labels, needed=dataset.task_type.has_labels)
     latest = queries.latest_schema(dataset)
     version = latest.version if latest else 0

@@ -10,7 +10,7 @@ from django import forms
 from datasets_app.labeling import queries
 from datasets_app.labeling.masks import unmask
 from datasets_app.labeling.models import Queue
-from datasets_app.labeling.rules import clean_name
+from lifecycle.task_types.inputs import clean
 
 
 class TickedField(forms.Field):
@@ -136,7 +136,7 @@ class DecideForm(SaysForm):
             data["said"] = None
         if data.get("text", "").strip():
             data["said"] = {"text": data["text"]}
-        name = clean_name(data.get("other", ""))
+        name = clean(data.get("other", ""))
         if name:
             label = queries.labels_by_name(self.queue.schema).get(name)
             if label is None:

@@ -14,7 +14,8 @@ from datasets_app.labeling import queries
 from datasets_app.labeling.models import LabelSchema
 from datasets_app.labeling.queries import changes
 from datasets_app.labeling.relabelling import KINDS, Change, split_names
-from datasets_app.labeling.rules import LabelSpec, clean_name
+from datasets_app.labeling.rules import LabelSpec
+from lifecycle.task_types.inputs import clean
 
 
 class ProposalsField(forms.Field):
@@ -92,7 +93,7 @@ def read_classes(text: str) -> list[LabelSpec]:
             read_detail(found[-1], line.strip(), number)
         else:
             name, _, definition = line.partition("|")
-            found.append({"name": clean_name(name), "definition": definition.strip(), "group": group, "examples": [], "lookalikes": []})
+            found.append({"name": clean(name), "definition": definition.strip(), "group": group, "examples": [], "lookalikes": []})
     return [LabelSpec(**{**each, "examples": tuple(each["examples"]), "lookalikes": tuple(each["lookalikes"])}) for each in found]
 
 
@@ -102,7 +103,7 @@ def read_detail(label: dict[str, Any], line: str, number: int) -> None:
         label["examples"].append(line[1:].strip())
     elif line.startswith("~"):
         name, _, note = line[1:].partition(":")
-        label["lookalikes"].append({"name": clean_name(name), "note": note.strip()})
+        label["lookalikes"].append({"name": clean(name), "note": note.strip()})
     else:
         raise ValueError(f"Line {number} begins with neither + (an example) nor ~ (a class that looks close).")
 
