@@ -17,7 +17,7 @@ from registry.catalog.models import Endpoint
 from tests.support import forked, kept, kept_files, tables
 from tests.support.endpoints import deployed_endpoint
 from tests.support.flush import flush_leaves_history_alone
-from tests.support.pages import Browser
+from tests.support.pages import PageClient
 from tests.support.people import PASSWORD, PEOPLE, make_person, make_project, sign_in
 from tests.support.warm import ended_engine
 
@@ -156,17 +156,17 @@ def project(db) -> Project:
 
 
 @pytest.fixture
-def client() -> Browser:
+def client() -> PageClient:
     """A browser-like client that nobody is signed in with."""
-    return Browser()
+    return PageClient()
 
 
 @pytest.fixture
 def client_for():
     """A browser-like client, signed in as the given person."""
 
-    def make(user: User) -> Browser:
-        client = Browser()
+    def make(user: User) -> PageClient:
+        client = PageClient()
         sign_in(client, user)
         return client
 

@@ -33,7 +33,7 @@ def render_shown(template: str, context: dict[str, Any], request: HttpRequest | 
     return as_shown(render_to_string(template, context, request))
 
 
-class Browser(Client):
+class PageClient(Client):
     """Reads pages as they are shown; whatever is no page it leaves alone."""
 
     def request(self, **request: Any) -> HttpResponse:
