@@ -13,6 +13,7 @@ import pytest
 from django.conf import settings
 
 from lifecycle.task_types.by_key.baselines import BASELINES
+from lifecycle.task_types.by_key.formats import FORMATS
 from lifecycle.task_types.by_key.measures import MEASURES
 from lifecycle.task_types.by_key.predictions import FILES
 from lifecycle.task_types.by_key.types import DEFAULT, LEARNED, TYPES
@@ -26,6 +27,7 @@ COMPARED = 103  # lines outside of task_types that compare something with the ke
 
 def test_every_table_has_the_key_of_every_type():
     assert list(TYPES) == [each.key for each in TYPES.values()]
+    assert list(FORMATS) == list(TYPES)
     assert {path.parent.name for path in FOLDER.glob("*/task_type.py")} == set(TYPES)
 
 
@@ -51,7 +53,13 @@ def test_what_a_type_is_learned_as_is_learned_as_itself():
 
 @pytest.mark.parametrize(
     ("table", "costs"),
-    [("types", []), ("measures", ["numpy"]), ("predictions", ["numpy", "pyarrow"]), ("baselines", ["numpy", "pyarrow", "sklearn"])],
+    [
+        ("types", []),
+        ("formats", []),
+        ("measures", ["numpy"]),
+        ("predictions", ["numpy", "pyarrow"]),
+        ("baselines", ["numpy", "pyarrow", "sklearn"]),
+    ],
 )
 def test_who_reads_a_table_loads_what_its_contract_needs_alone(table, costs):
     heavy = ["django", "numpy", "pyarrow", "sklearn", "torch"]

@@ -1,0 +1,83 @@
+"""Files of dialogues."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from lifecycle.task_types.answers import ItemContent, Value
+from lifecycle.task_types.contents.dialogue import ASSISTANT, as_read, is_quiet
+from lifecycle.task_types.exports import Entry, Export, Lines, Object, Tally, json_lines
+from lifecycle.task_types.formats import Formats, Unlearnable
+from lifecycle.task_types.hub import HubColumns
+
+SHARE_GPT = {"user": "human", ASSISTANT: "gpt"}
+ROLES = {"system": "system", "developer": "system", "user": "user", ASSISTANT: ASSISTANT}  # as models are asked, by what the file has
+MOST_TURNS = 200  # a template is asked about every beginning of a dialogue, which grows with the cube of its turns
+TOOLS = ("tool_calls", "function_call", "tool_call_id")
+
+
+def decided(entry: Entry, tally: Tally) -> list[dict[str, Any]]:
+    """The messages of a row, without the draft that people edited."""
+    tally.losses["drafts"] += entry.content.get("messages") != entry.label
+    messages: list[dict[str, Any]] = entry.label
+    return messages
+
+
+@json_lines
+def chat(entry: Entry, tally: Tally) -> Iterator[Object]:
+    """{"messages": [{"role", "content", …}, …]} as OpenAI and TRL read it."""
+    yield {"messages": decided(entry, tally)}
+
+
+@json_lines
+def share_gpt(entry: Entry, tally: Tally) -> Iterator[Object]:
+    """{"conversations": [{"from", "value", …}, …]}."""
+    yield {"conversations": [turn(each) for each in decided(entry, tally)]}
+
+
+def turn(message: dict[str, Any]) -> dict[str, Any]:
+    """One message as ShareGPT calls its parts, with whatever else it carries."""
+    rest = {name: value for name, value in message.items() if name not in ("role", "content")}
+    return {"from": SHARE_GPT.get(message["role"], message["role"]), "value": message.get("content"), **rest}
+
+
+@json_lines
+def prompts(entry: Entry, tally: Tally) -> Iterator[Object]:
+    """{"prompt", "completion"} as messages, the last turn the completion."""
+    messages = decided(entry, tally)
+    yield {"prompt": messages[:-1], "completion": messages[-1:]}
+
+
+class ChatFormats(Formats):
+    """A dialogue as messages."""
+
+    rows_in_words = "each with a written answer"
+    exports = {"chat": Export(chat), "sharegpt": Export(share_gpt), "prompts": Export(prompts)}
+
+    def hub(self, labels: Sequence[str]) -> HubColumns | Lines:
+        """Messages, which carry what they like."""
+        return chat
+
+    def engine_row(self, item: ItemContent, value: Value) -> Mapping[str, Any]:
+        """{"text": all before the last answer, as people read it; "answer": that; "messages": every turn with its role, its content, and a
+        weight of 0 where it isn't to be learnt}. Whatever else turns carry is not read.
+
+        Calls and answers of tools, contents that aren't text, and very long dialogues are not learnt.
+        """
+        messages = value["messages"]
+        if any(each.get("role") not in ROLES or any(each.get(name) for name in TOOLS) for each in messages):
+            raise Unlearnable("with calls of tools")
+        if not all(isinstance(each.get("content"), str) for each in messages):
+            raise Unlearnable("with a content that is no text")
+        if len(messages) < 2 or messages[-1]["role"] != ASSISTANT:
+            raise Unlearnable("without a question and an answer at the end")
+        if len(messages) > MOST_TURNS:
+            raise Unlearnable(f"with more than {MOST_TURNS} turns")
+        if all(is_quiet(each) for each in messages if each["role"] == ASSISTANT):
+            raise Unlearnable("whose answers all have the weight 0")
+        turns = [{"role": ROLES[each["role"]], "content": each["content"]} | ({"weight": 0} if is_quiet(each) else {}) for each in messages]
+        return {"text": as_read(turns[:-1]), "answer": turns[-1]["content"], "messages": turns}
+
+
+ENTRY = ChatFormats()

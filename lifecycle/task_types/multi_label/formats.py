@@ -1,0 +1,31 @@
+"""Files of texts with any number of labels each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from lifecycle.task_types import fasttext
+from lifecycle.task_types.exports import Entry, Export, Lines, Tally
+from lifecycle.task_types.formats import Formats
+from lifecycle.task_types.hub import HubColumns, class_label, numbered, sequence
+
+
+def fasttext_lines(entry: Entry, tally: Tally) -> Iterator[str]:
+    """fastText with all labels."""
+    return fasttext.lines(entry, entry.label, tally)
+
+
+class MultiLabelFormats(Formats):
+    """Labels by their names."""
+
+    exports = {"fasttext": Export(fasttext_lines)}
+
+    def hub(self, labels: Sequence[str]) -> HubColumns | Lines:
+        """The labels by their numbers."""
+        numbers = numbered(labels)
+        return HubColumns(
+            {"labels": sequence(class_label(labels))}, lambda entry, tally: {"labels": [numbers[name] for name in entry.label]}
+        )
+
+
+ENTRY = MultiLabelFormats()

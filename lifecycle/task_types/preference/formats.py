@@ -1,0 +1,94 @@
+"""Files of pairs of which one response is better."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+from lifecycle.task_types.answers import Value
+from lifecycle.task_types.contents.dialogue import Passage
+from lifecycle.task_types.exports import Entry, Export, Lines, Object, Tally, json_lines, structure
+from lifecycle.task_types.hub import HubColumns
+from lifecycle.task_types.ranking.formats import RankingFormats
+
+
+class Pair(NamedTuple):
+    """A better and a worse response. prompt: empty where there is none."""
+
+    prompt: Passage
+    chosen: Passage
+    rejected: Passage
+
+
+def pair_of(entry: Entry, tally: Tally) -> Pair | None:
+    """The pair of a row; None, and counted, where neither response is better."""
+    if entry.label in ("tie", "neither"):
+        tally.losses[entry.label] += 1
+        return None
+    first, second = entry.content["responses"]
+    tally.losses["swapped"] += entry.label == "second"
+    better, worse = (second, first) if entry.label == "second" else (first, second)
+    return Pair(entry.content.get("prompt", ""), better, worse)
+
+
+def as_messages(pair: Pair, tally: Tally) -> Pair:
+    """A pair whose texts are messages, of the user or of the assistant."""
+    tally.losses["wrapped"] += any(isinstance(each, str) and each != "" for each in pair)
+    roles = ("user", "assistant", "assistant")
+    turns = [[{"role": role, "content": each}] if isinstance(each, str) and each else each for role, each in zip(roles, pair, strict=True)]
+    return Pair(*turns)
+
+
+@json_lines
+def trl(entry: Entry, tally: Tally) -> Iterator[Object]:
+    """{"prompt", "chosen", "rejected"}: all three texts, or all three messages."""
+    pair = pair_of(entry, tally)
+    if pair is None:
+        return
+    if any(isinstance(each, list) for each in pair):
+        pair = as_messages(pair, tally)
+    yield {**({"prompt": pair.prompt} if pair.prompt else {}), "chosen": pair.chosen, "rejected": pair.rejected}
+
+
+@json_lines
+def openai(entry: Entry, tally: Tally) -> Iterator[Object]:
+    """{"input": {"messages"}, "preferred_output", "non_preferred_output"}, with what came with the input, such as its tools."""
+    pair = pair_of(entry, tally)
+    if pair is None:
+        return
+    if not pair.prompt:
+        tally.losses["no_prompt"] += 1
+        return
+    pair = as_messages(pair, tally)
+    more = {name.removeprefix("input."): structure(cell) for name, cell in entry.metadata.items() if name.startswith("input.")}
+    yield {"input": {**more, "messages": pair.prompt}, "preferred_output": pair.chosen, "non_preferred_output": pair.rejected}
+
+
+@json_lines
+def unpaired(entry: Entry, tally: Tally) -> Iterator[Object]:
+    """{"prompt", "completion", "label": true | false}: two for a pair; none for two that are about the same."""
+    if entry.label == "tie":
+        tally.losses["tie"] += 1
+        return
+    tally.losses["parted"] += 1
+    prompt = {"prompt": entry.content["prompt"]} if entry.content.get("prompt") else {}
+    for side, each in zip(("first", "second"), entry.content["responses"], strict=True):
+        yield {**prompt, "completion": each, "label": entry.label == side}
+
+
+class PreferenceFormats(RankingFormats):
+    """Pairs; models read them as rankings of two."""
+
+    rows_in_words = "each with the better of two"
+    exports = {"trl": Export(trl), "openai": Export(openai), "unpaired": Export(unpaired)}
+
+    def hub(self, labels: Sequence[str]) -> HubColumns | Lines:
+        """Pairs as TRL reads them."""
+        return trl
+
+    def order(self, value: Value) -> Sequence[int]:
+        """Two that are about the same and two that are both bad are equal, as Chatbot Arena counts them."""
+        return {"first": [0, 1], "second": [1, 0]}.get(value["choice"], [])
+
+
+ENTRY = PreferenceFormats()

@@ -1,0 +1,39 @@
+"""Files of texts with spans."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from lifecycle.task_types.exports import Entry, Export, Lines, Tally
+from lifecycle.task_types.formats import Formats
+from lifecycle.task_types.hub import PLACE, TEXT, HubColumns, class_label, numbered, sequence
+from lifecycle.task_types.spans import conll
+
+NOTE = "In `spans`: what was decided, as code points. `tokens` and `ner_tags` are made of it, without spans that overlap a longer one."
+
+
+class SpanFormats(Formats):
+    """Spans by code points, or as tags of tokens."""
+
+    exports = {"conll": Export(conll.lines)}
+
+    def hub(self, labels: Sequence[str]) -> HubColumns | Lines:
+        """Spans as they are, and as tokens with tags by their numbers."""
+        tags = conll.tags_of(labels)
+        numbers = numbered(tags)
+        features = {
+            "tokens": sequence(TEXT), "ner_tags": sequence(class_label(tags)), "spans": [{"start": PLACE, "end": PLACE, "label": TEXT}],
+        }  # fmt: skip
+
+        def row(entry: Entry, tally: Tally) -> Mapping[str, Any]:
+            spans = conll.spans_of(entry)
+            kept = conll.without_overlap(spans)
+            tally.losses["tags"] += len(spans) - len(kept)
+            tagged = list(conll.tagged(entry.text, kept))
+            return {"tokens": [word for word, _ in tagged], "ner_tags": [numbers[tag] for _, tag in tagged], "spans": entry.label}
+
+        return HubColumns(features, row, note=NOTE)
+
+
+ENTRY = SpanFormats()
