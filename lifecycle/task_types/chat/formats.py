@@ -5,11 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from lifecycle.task_types import layouts
 from lifecycle.task_types.answers import ItemContent, Value
+from lifecycle.task_types.columns import Role
+from lifecycle.task_types.contents import dialogue
 from lifecycle.task_types.contents.dialogue import ASSISTANT, as_read, is_quiet
+from lifecycle.task_types.contents.text import BELOW
 from lifecycle.task_types.exports import Entry, Export, Lines, Object, Tally, json_lines
-from lifecycle.task_types.formats import Formats, Unlearnable
+from lifecycle.task_types.formats import Formats, Remark, Unlearnable
 from lifecycle.task_types.hub import HubColumns
+from lifecycle.task_types.inputs import CellKind
 
 SHARE_GPT = {"user": "human", ASSISTANT: "gpt"}
 ROLES = {"system": "system", "developer": "system", "user": "user", ASSISTANT: ASSISTANT}  # as models are asked, by what the file has
@@ -52,8 +57,43 @@ def prompts(entry: Entry, tally: Tally) -> Iterator[Object]:
 class ChatFormats(Formats):
     """A dialogue as messages."""
 
+    dataset_of = "dialogues"
+    cells = (CellKind.MESSAGES,)
+    ways = ((Role.MESSAGES,), (Role.PROMPT, Role.COMPLETION), (Role.CONTENT,))
+    optional = (Role.CONTEXT,)
+    columns = {Role.LABEL: (), Role.PROMPT: ()}
+    layouts = {
+        layouts.MESSAGES: (Role.MESSAGES,), layouts.SHARE_GPT: (Role.MESSAGES,),
+        layouts.ALPACA: (Role.PROMPT, Role.CONTEXT, Role.COMPLETION),
+        **dict.fromkeys((layouts.SPOKEN_PROMPTS, layouts.INSTRUCTIONS, layouts.PROMPTS), (Role.PROMPT, Role.COMPLETION)),
+    }  # fmt: skip
     rows_in_words = "each with a written answer"
     exports = {"chat": Export(chat), "sharegpt": Export(share_gpt), "prompts": Export(prompts)}
+
+    def content(self, cells: Mapping[Role, str]) -> dict[str, Any] | None:
+        """Messages, or a prompt with its context below and a completion."""
+        if Role.MESSAGES in cells:
+            return {"messages": dialogue.read(cells[Role.MESSAGES])}
+        prompt, context = cells.get(Role.PROMPT, ""), cells.get(Role.CONTEXT, "").strip()
+        return {"messages": dialogue.conversation(prompt + (BELOW + context if context else ""), cells.get(Role.COMPLETION, ""))}
+
+    def content_in(self, raw: Mapping[str, Any]) -> dict[str, Any] | None:
+        """Messages."""
+        return {"messages": dialogue.messages(raw["messages"])} if "messages" in raw else None
+
+    def readable(self, content: Mapping[str, Any]) -> str:
+        """A line a turn."""
+        return as_read(content["messages"])
+
+    def remarks(self, content: Mapping[str, Any]) -> Sequence[Remark]:
+        """Turns that are in no order."""
+        return [Remark("turns", words) for words in dialogue.remarks(content)]
+
+    def implied(self, item: ItemContent, columns: Mapping[Role, str]) -> Any:
+        """The dialogue itself, where it ends with an answer and no column has another."""
+        messages = item.content.get("messages")
+        is_answered = messages and not columns.get(Role.LABEL) and messages[-1]["role"] == ASSISTANT
+        return {"messages": messages} if is_answered else None
 
     def hub(self, labels: Sequence[str]) -> HubColumns | Lines:
         """Messages, which carry what they like."""

@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from lifecycle.task_types import layouts
 from lifecycle.task_types.answers import ItemContent, Value
+from lifecycle.task_types.columns import NAMES, Role
 from lifecycle.task_types.exports import Entry, Export, Lines, Object, Tally, json_lines
 from lifecycle.task_types.formats import Formats
 from lifecycle.task_types.hub import TEXT, HubColumns
+from lifecycle.task_types.inputs import CellKind
 
 
 @json_lines
@@ -35,6 +38,18 @@ def summaries(entry: Entry, tally: Tally) -> Iterator[Object]:
 class TextFormats(Formats):
     """A text as it was written."""
 
+    dataset_of = "written texts"
+    cells = (CellKind.TEXTS, CellKind.NAMES, CellKind.PLAIN)
+    takes_lists = False
+    optional = (Role.CONTEXT, Role.CONTENT)
+    columns = {
+        Role.TEXT: ("prompt", "instruction", "article", "document", "dialogue", *NAMES[Role.TEXT]),
+        Role.LABEL: ("completion", "output", "summary", "highlights", "response", "answer", *NAMES[Role.LABEL]),
+    }
+    layouts = {
+        layouts.ALPACA: (Role.TEXT, Role.CONTEXT, Role.LABEL),
+        **dict.fromkeys((layouts.INSTRUCTIONS, *layouts.SUMMARIES, layouts.PROMPTS), (Role.TEXT, Role.LABEL)),
+    }
     rows_in_words = "each with a written text"
     exports = {"prompts": Export(prompts), "alpaca": Export(alpaca), "summaries": Export(summaries)}
 

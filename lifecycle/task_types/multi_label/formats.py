@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from lifecycle.task_types import fasttext
+from lifecycle.task_types.columns import NAMES, Role
 from lifecycle.task_types.exports import Entry, Export, Lines, Tally
 from lifecycle.task_types.formats import Formats
 from lifecycle.task_types.hub import HubColumns, class_label, numbered, sequence
+from lifecycle.task_types.inputs import CellKind
 
 
 def fasttext_lines(entry: Entry, tally: Tally) -> Iterator[str]:
@@ -18,6 +20,9 @@ def fasttext_lines(entry: Entry, tally: Tally) -> Iterator[str]:
 class MultiLabelFormats(Formats):
     """Labels by their names."""
 
+    dataset_of = "any number of classes per text"
+    cells = (CellKind.NAMES, CellKind.PLAIN)
+    columns = {Role.LABEL: ("labels", "accept", "cats", *NAMES[Role.LABEL])}
     exports = {"fasttext": Export(fasttext_lines)}
 
     def hub(self, labels: Sequence[str]) -> HubColumns | Lines:

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
 
-from lifecycle.task_types.answers import Value
+from lifecycle.task_types import layouts
+from lifecycle.task_types.answers import ItemContent, Value
+from lifecycle.task_types.columns import Role, plain_name
+from lifecycle.task_types.contents import responses
 from lifecycle.task_types.contents.dialogue import Passage
 from lifecycle.task_types.exports import Entry, Export, Lines, Object, Tally, json_lines, structure
+from lifecycle.task_types.formats import Remark
 from lifecycle.task_types.hub import HubColumns
+from lifecycle.task_types.inputs import CellKind
 from lifecycle.task_types.ranking.formats import RankingFormats
+
+BETTER = ("chosen", "preferredoutput")  # names of columns whose responses are the better ones
 
 
 class Pair(NamedTuple):
@@ -79,8 +86,37 @@ def unpaired(entry: Entry, tally: Tally) -> Iterator[Object]:
 class PreferenceFormats(RankingFormats):
     """Pairs; models read them as rankings of two."""
 
+    dataset_of = "pairs"
+    cells = (CellKind.CHOICE, CellKind.NAMES, CellKind.PLAIN)
+    ways = ((Role.FIRST, Role.SECOND), (Role.RESPONSES,), (Role.CONTENT,))
+    columns = {Role.LABEL: ("choice", "preference", "winner", "better"), Role.RESPONSES: ()}
+    layouts = {
+        **dict.fromkeys((layouts.OPENAI_PAIRS, layouts.PAIRS), (Role.PROMPT, Role.FIRST, Role.SECOND)),
+        **dict.fromkeys((layouts.SPLIT_PAIRS, layouts.BARE_PAIRS), (Role.FIRST, Role.SECOND)),
+    }
     rows_in_words = "each with the better of two"
     exports = {"trl": Export(trl), "openai": Export(openai), "unpaired": Export(unpaired)}
+
+    def content(self, cells: Mapping[Role, str]) -> dict[str, Any] | None:
+        """Two responses with their prompt."""
+        prompt = cells.get(Role.PROMPT, "")
+        if Role.RESPONSES in cells:
+            return responses.listed_pair(prompt, cells[Role.RESPONSES])
+        return responses.pair(prompt, cells.get(Role.FIRST, ""), cells.get(Role.SECOND, ""))
+
+    def responses_in(self, raw: Any) -> Sequence[Any]:
+        """Two of them."""
+        return responses.two(raw)
+
+    def remarks(self, content: Mapping[str, Any]) -> Sequence[Remark]:
+        """Two responses that are the same."""
+        one, other = content["responses"]
+        words = "has two identical responses, so neither can be preferred."
+        return [Remark("equal", words, "Remove the row if that's a mistake.")] if one == other else []
+
+    def implied(self, item: ItemContent, columns: Mapping[Role, str]) -> Any:
+        """By the name of its column the first one is better."""
+        return {"choice": "first"} if plain_name(columns.get(Role.FIRST, "")) in BETTER else None
 
     def hub(self, labels: Sequence[str]) -> HubColumns | Lines:
         """Pairs as TRL reads them."""

@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from lifecycle.task_types import layouts
 from lifecycle.task_types.answers import ItemContent, Value
-from lifecycle.task_types.contents.responses import plain
+from lifecycle.task_types.columns import Role
+from lifecycle.task_types.contents import responses
 from lifecycle.task_types.exports import Entry, Export, Lines, Object, Tally, json_lines
 from lifecycle.task_types.formats import Formats
 from lifecycle.task_types.hub import HubColumns
+from lifecycle.task_types.inputs import CellKind
 
 
 @json_lines
@@ -21,8 +24,33 @@ def rankings(entry: Entry, tally: Tally) -> Iterator[Object]:
 class RankingFormats(Formats):
     """Responses with their ranks."""
 
+    dataset_of = "rankings"
+    cells = (CellKind.RANKING,)
+    ways = ((Role.RESPONSES,), (Role.CONTENT,))
+    optional = (Role.PROMPT,)
+    columns = {Role.LABEL: ("ranking", "ranks", "order")}
+    layouts = {layouts.RANKINGS: (Role.RESPONSES, Role.LABEL)}
     rows_in_words = "each with an order"
     exports = {"rankings": Export(rankings)}
+
+    def content(self, cells: Mapping[Role, str]) -> dict[str, Any] | None:
+        """The responses with their prompt."""
+        return responses.listed(cells.get(Role.PROMPT, ""), cells.get(Role.RESPONSES, ""))
+
+    def content_in(self, raw: Mapping[str, Any]) -> dict[str, Any] | None:
+        """The same."""
+        if "responses" not in raw:
+            return None
+        prompt = {"prompt": responses.given(raw["prompt"])} if raw.get("prompt") else {}
+        return {**prompt, "responses": self.responses_in(raw["responses"])}
+
+    def responses_in(self, raw: Any) -> Sequence[Any]:
+        """The responses of an object. Raises BadContent."""
+        return responses.several(raw)
+
+    def readable(self, content: Mapping[str, Any]) -> str:
+        """The prompt and the responses, numbered."""
+        return responses.as_read(content)
 
     def hub(self, labels: Sequence[str]) -> HubColumns | Lines:
         """Responses, which may be texts or messages."""
@@ -30,12 +58,12 @@ class RankingFormats(Formats):
 
     def engine_row(self, item: ItemContent, value: Value) -> Mapping[str, Any] | None:
         """{"text": the prompt, "responses": texts, "ranks": of each, 0 the best; equal where neither is better}."""
-        responses = item.content.get("responses")
-        if not responses:
+        found = item.content.get("responses")
+        if not found:
             return None
         order = self.order(value)
-        ranks = [order.index(at) if order else 0 for at in range(len(responses))]
-        return {"text": plain(item.content.get("prompt", "")), "responses": list(map(plain, responses)), "ranks": ranks}
+        ranks = [order.index(at) if order else 0 for at in range(len(found))]
+        return {"text": responses.plain(item.content.get("prompt", "")), "responses": list(map(responses.plain, found)), "ranks": ranks}
 
     def order(self, value: Value) -> Sequence[int]:
         """The numbers of the responses, the best first; empty where all are equal."""

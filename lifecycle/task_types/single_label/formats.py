@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from lifecycle.task_types import fasttext
+from lifecycle.task_types import fasttext, layouts
+from lifecycle.task_types.columns import Role
 from lifecycle.task_types.exports import Entry, Export, Lines, Object, Tally, json_lines
 from lifecycle.task_types.formats import Formats
 from lifecycle.task_types.hub import HubColumns, class_label, numbered
+from lifecycle.task_types.inputs import CellKind
 
 YES, NO = "true", "false"
 
@@ -27,6 +29,11 @@ def unpaired(entry: Entry, tally: Tally) -> Iterator[Object]:
 class SingleLabelFormats(Formats):
     """A label by its name."""
 
+    dataset_of = "one class per text"
+    cells = (CellKind.NAMES, CellKind.PLAIN)
+    takes_lists = False
+    optional = (Role.CONTEXT, Role.CONTENT)
+    layouts = {layouts.UNPAIRED: (Role.TEXT, Role.CONTEXT, Role.LABEL)}
     exports = {"fasttext": Export(fasttext_lines), "unpaired": Export(unpaired, labels=(NO, YES))}
 
     def hub(self, labels: Sequence[str]) -> HubColumns | Lines:
