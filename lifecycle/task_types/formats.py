@@ -13,6 +13,7 @@ from lifecycle.task_types.exports import Export, Lines
 from lifecycle.task_types.hub import HubColumns
 from lifecycle.task_types.inputs import BadContent, CellKind, loaded
 from lifecycle.task_types.layouts import Layout
+from lifecycle.task_types.tools import Tool
 
 
 class Unlearnable(Exception):
@@ -35,7 +36,8 @@ class Formats(ABC):
     each way to lay it out; optional: those that may be beside them. columns: names that are recognised in the place of `NAMES`. layouts: of
     files that it takes, with what each of their columns is used for.
 
-    What goes out. rows_in_words: what each row of a dataset version has, where annotations name no labels. exports: formats of its own
+    What goes out. tools: the labeling tools that can keep annotations. tags: of Label Studio's configuration that ask for them.
+    rows_in_words: what each row of a dataset version has, where annotations name no labels. exports: formats of its own
     beside those of every task, by their keys.
     """
 
@@ -46,6 +48,8 @@ class Formats(ABC):
     optional: tuple[Role, ...] = ()
     columns: Mapping[Role, tuple[str, ...]] = {}
     layouts: Mapping[Layout, tuple[Role, ...]] = {}
+    tools: Mapping[str, Tool]
+    tags: tuple[str, ...]
     rows_in_words: str = ""
     exports: Mapping[str, Export] = {}
 
@@ -87,6 +91,15 @@ class Formats(ABC):
     def implied(self, item: ItemContent, columns: Mapping[Role, str]) -> Any:
         """What a row without a label says, for `Answers.parse`; None for nothing. columns: their names by what they are used for."""
         return None
+
+    # ── Labeling tools ───────────────────────────────────────────────────────
+    @abstractmethod
+    def label_config(self, labels: Sequence[str]) -> Sequence[str]:
+        """The elements of a configuration with which the same annotations can be given in Label Studio, as XML."""
+
+    def is_asked_by(self, tag: str, attributes: Mapping[str, str]) -> bool:
+        """Whether an element of such a configuration asks for annotations of this task."""
+        return tag in self.tags
 
     # ── Rows that go out ─────────────────────────────────────────────────────
     @abstractmethod

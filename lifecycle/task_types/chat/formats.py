@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from lifecycle.task_types import layouts
 from lifecycle.task_types.answers import ItemContent, Value
 from lifecycle.task_types.columns import Role
 from lifecycle.task_types.contents import dialogue
@@ -15,8 +14,10 @@ from lifecycle.task_types.exports import Entry, Export, Lines, Object, Tally, js
 from lifecycle.task_types.formats import Formats, Remark, Unlearnable
 from lifecycle.task_types.hub import HubColumns
 from lifecycle.task_types.inputs import CellKind
+from lifecycle.task_types.layouts import ALPACA, INSTRUCTIONS, MESSAGES, PROMPTS, SHARE_GPT, SPOKEN_PROMPTS
+from lifecycle.task_types.tools import STUDIO, Outgoing, Tool
 
-SHARE_GPT = {"user": "human", ASSISTANT: "gpt"}
+SPEAKERS = {"user": "human", ASSISTANT: "gpt"}  # of ShareGPT
 ROLES = {"system": "system", "developer": "system", "user": "user", ASSISTANT: ASSISTANT}  # as models are asked, by what the file has
 MOST_TURNS = 200  # a template is asked about every beginning of a dialogue, which grows with the cube of its turns
 TOOLS = ("tool_calls", "function_call", "tool_call_id")
@@ -44,7 +45,7 @@ def share_gpt(entry: Entry, tally: Tally) -> Iterator[Object]:
 def turn(message: dict[str, Any]) -> dict[str, Any]:
     """One message as ShareGPT calls its parts, with whatever else it carries."""
     rest = {name: value for name, value in message.items() if name not in ("role", "content")}
-    return {"from": SHARE_GPT.get(message["role"], message["role"]), "value": message.get("content"), **rest}
+    return {"from": SPEAKERS.get(message["role"], message["role"]), "value": message.get("content"), **rest}
 
 
 @json_lines
@@ -52,6 +53,11 @@ def prompts(entry: Entry, tally: Tally) -> Iterator[Object]:
     """{"prompt", "completion"} as messages, the last turn the completion."""
     messages = decided(entry, tally)
     yield {"prompt": messages[:-1], "completion": messages[-1:]}
+
+
+def regions(given: Outgoing) -> list[tuple[str, Any]]:
+    """A region of Label Studio for each turn."""
+    return [("chatmessage", {"chatmessage": each}) for each in given.value["messages"]]
 
 
 class ChatFormats(Formats):
@@ -63,10 +69,12 @@ class ChatFormats(Formats):
     optional = (Role.CONTEXT,)
     columns = {Role.LABEL: (), Role.PROMPT: ()}
     layouts = {
-        layouts.MESSAGES: (Role.MESSAGES,), layouts.SHARE_GPT: (Role.MESSAGES,),
-        layouts.ALPACA: (Role.PROMPT, Role.CONTEXT, Role.COMPLETION),
-        **dict.fromkeys((layouts.SPOKEN_PROMPTS, layouts.INSTRUCTIONS, layouts.PROMPTS), (Role.PROMPT, Role.COMPLETION)),
+        MESSAGES: (Role.MESSAGES,), SHARE_GPT: (Role.MESSAGES,),
+        ALPACA: (Role.PROMPT, Role.CONTEXT, Role.COMPLETION),
+        **dict.fromkeys((SPOKEN_PROMPTS, INSTRUCTIONS, PROMPTS), (Role.PROMPT, Role.COMPLETION)),
     }  # fmt: skip
+    tools = {STUDIO: Tool(regions, fields=lambda item: {"messages": item.content["messages"]})}
+    tags = ("Chat",)
     rows_in_words = "each with a written answer"
     exports = {"chat": Export(chat), "sharegpt": Export(share_gpt), "prompts": Export(prompts)}
 
@@ -94,6 +102,10 @@ class ChatFormats(Formats):
         messages = item.content.get("messages")
         is_answered = messages and not columns.get(Role.LABEL) and messages[-1]["role"] == ASSISTANT
         return {"messages": messages} if is_answered else None
+
+    def label_config(self, labels: Sequence[str]) -> Sequence[str]:
+        """A chat that goes on."""
+        return ('<Chat name="label" value="$messages"/>',)
 
     def hub(self, labels: Sequence[str]) -> HubColumns | Lines:
         """Messages, which carry what they like."""

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from lifecycle.task_types import layouts
 from lifecycle.task_types.answers import ItemContent, Value
 from lifecycle.task_types.columns import NAMES, Role
 from lifecycle.task_types.exports import Entry, Export, Lines, Object, Tally, json_lines
 from lifecycle.task_types.formats import Formats
 from lifecycle.task_types.hub import TEXT, HubColumns
 from lifecycle.task_types.inputs import CellKind
+from lifecycle.task_types.layouts import ALPACA, INSTRUCTIONS, PROMPTS, SUMMARIES
+from lifecycle.task_types.tools import ARGILLA, DOCCANO, STUDIO, TEXT_TAG, Tool
 
 
 @json_lines
@@ -47,11 +48,20 @@ class TextFormats(Formats):
         Role.LABEL: ("completion", "output", "summary", "highlights", "response", "answer", *NAMES[Role.LABEL]),
     }
     layouts = {
-        layouts.ALPACA: (Role.TEXT, Role.CONTEXT, Role.LABEL),
-        **dict.fromkeys((layouts.INSTRUCTIONS, *layouts.SUMMARIES, layouts.PROMPTS), (Role.TEXT, Role.LABEL)),
+        ALPACA: (Role.TEXT, Role.CONTEXT, Role.LABEL),
+        **dict.fromkeys((INSTRUCTIONS, *SUMMARIES, PROMPTS), (Role.TEXT, Role.LABEL)),
     }
+    tools = {
+        STUDIO: Tool(lambda given: [("textarea", {"text": [given.value["text"]]})]), DOCCANO: Tool(lambda given: [given.value["text"]]),
+        ARGILLA: Tool(lambda given: given.value["text"]),
+    }  # fmt: skip
+    tags = ("TextArea",)
     rows_in_words = "each with a written text"
     exports = {"prompts": Export(prompts), "alpaca": Export(alpaca), "summaries": Export(summaries)}
+
+    def label_config(self, labels: Sequence[str]) -> Sequence[str]:
+        """One text."""
+        return TEXT_TAG, '<TextArea name="label" toName="text" maxSubmissions="1"/>'
 
     def hub(self, labels: Sequence[str]) -> HubColumns | Lines:
         """Prompt and completion."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from lifecycle.task_types import fasttext
 from lifecycle.task_types.columns import NAMES, Role
@@ -10,6 +10,7 @@ from lifecycle.task_types.exports import Entry, Export, Lines, Tally
 from lifecycle.task_types.formats import Formats
 from lifecycle.task_types.hub import HubColumns, class_label, numbered, sequence
 from lifecycle.task_types.inputs import CellKind
+from lifecycle.task_types.tools import choices, of_labels
 
 
 def fasttext_lines(entry: Entry, tally: Tally) -> Iterator[str]:
@@ -23,7 +24,17 @@ class MultiLabelFormats(Formats):
     dataset_of = "any number of classes per text"
     cells = (CellKind.NAMES, CellKind.PLAIN)
     columns = {Role.LABEL: ("labels", "accept", "cats", *NAMES[Role.LABEL])}
+    tools = of_labels("labels", lambda value: value["labels"])
+    tags = ("Choices",)
     exports = {"fasttext": Export(fasttext_lines)}
+
+    def label_config(self, labels: Sequence[str]) -> Sequence[str]:
+        """Several choices."""
+        return choices("multiple", labels)
+
+    def is_asked_by(self, tag: str, attributes: Mapping[str, str]) -> bool:
+        """By choices that are several at once."""
+        return tag in self.tags and attributes.get("choice") == "multiple"
 
     def hub(self, labels: Sequence[str]) -> HubColumns | Lines:
         """The labels by their numbers."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from lifecycle.task_types import layouts
 from lifecycle.task_types.answers import ItemContent, Value
 from lifecycle.task_types.columns import Role, plain_name
 from lifecycle.task_types.contents import responses
@@ -14,7 +13,9 @@ from lifecycle.task_types.exports import Entry, Export, Lines, Object, Tally, js
 from lifecycle.task_types.formats import Remark
 from lifecycle.task_types.hub import HubColumns
 from lifecycle.task_types.inputs import CellKind
-from lifecycle.task_types.ranking.formats import RankingFormats
+from lifecycle.task_types.layouts import BARE_PAIRS, OPENAI_PAIRS, PAIRS, SPLIT_PAIRS
+from lifecycle.task_types.ranking.formats import PROMPT_TAG, RankingFormats, responses_of
+from lifecycle.task_types.tools import ARGILLA, STUDIO, Outgoing, Tool, prompt_of
 
 BETTER = ("chosen", "preferredoutput")  # names of columns whose responses are the better ones
 
@@ -83,6 +84,22 @@ def unpaired(entry: Entry, tally: Tally) -> Iterator[Object]:
         yield {**prompt, "completion": each, "label": entry.label == side}
 
 
+UNDECIDED = "Answers that neither of two responses is better: Label Studio's pairs know left and right alone."
+SIDES = {"first": "left", "second": "right"}
+
+
+def pairwise(given: Outgoing) -> list[tuple[str, Any]] | None:
+    """A region of Label Studio with the better side."""
+    side = SIDES.get(given.value["choice"])
+    return [("pairwise", {"selected": side})] if side else None
+
+
+def both_of(item: ItemContent) -> dict[str, Any]:
+    """The responses as Label Studio compares them."""
+    one, other = item.content["responses"]
+    return {**prompt_of(item), "response1": one, "response2": other}
+
+
 class PreferenceFormats(RankingFormats):
     """Pairs; models read them as rankings of two."""
 
@@ -91,9 +108,14 @@ class PreferenceFormats(RankingFormats):
     ways = ((Role.FIRST, Role.SECOND), (Role.RESPONSES,), (Role.CONTENT,))
     columns = {Role.LABEL: ("choice", "preference", "winner", "better"), Role.RESPONSES: ()}
     layouts = {
-        **dict.fromkeys((layouts.OPENAI_PAIRS, layouts.PAIRS), (Role.PROMPT, Role.FIRST, Role.SECOND)),
-        **dict.fromkeys((layouts.SPLIT_PAIRS, layouts.BARE_PAIRS), (Role.FIRST, Role.SECOND)),
+        **dict.fromkeys((OPENAI_PAIRS, PAIRS), (Role.PROMPT, Role.FIRST, Role.SECOND)),
+        **dict.fromkeys((SPLIT_PAIRS, BARE_PAIRS), (Role.FIRST, Role.SECOND)),
     }
+    tools = {
+        STUDIO: Tool(pairwise, both_of, to="text1,text2", omits=UNDECIDED),
+        ARGILLA: Tool(lambda given: given.value["choice"], responses_of),
+    }
+    tags = ("Pairwise",)
     rows_in_words = "each with the better of two"
     exports = {"trl": Export(trl), "openai": Export(openai), "unpaired": Export(unpaired)}
 
@@ -117,6 +139,11 @@ class PreferenceFormats(RankingFormats):
     def implied(self, item: ItemContent, columns: Mapping[Role, str]) -> Any:
         """By the name of its column the first one is better."""
         return {"choice": "first"} if plain_name(columns.get(Role.FIRST, "")) in BETTER else None
+
+    def label_config(self, labels: Sequence[str]) -> Sequence[str]:
+        """Two responses side by side."""
+        texts = (f'<Text name="text{at}" value="$response{at}"/>' for at in (1, 2))
+        return PROMPT_TAG, *texts, '<Pairwise name="label" toName="text1,text2"/>'
 
     def hub(self, labels: Sequence[str]) -> HubColumns | Lines:
         """Pairs as TRL reads them."""

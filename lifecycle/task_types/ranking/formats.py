@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from lifecycle.task_types import layouts
 from lifecycle.task_types.answers import ItemContent, Value
 from lifecycle.task_types.columns import Role
 from lifecycle.task_types.contents import responses
@@ -13,12 +12,40 @@ from lifecycle.task_types.exports import Entry, Export, Lines, Object, Tally, js
 from lifecycle.task_types.formats import Formats
 from lifecycle.task_types.hub import HubColumns
 from lifecycle.task_types.inputs import CellKind
+from lifecycle.task_types.layouts import RANKINGS
+from lifecycle.task_types.tools import ARGILLA, STUDIO, Outgoing, Tool, prompt_of
 
 
 @json_lines
 def rankings(entry: Entry, tally: Tally) -> Iterator[Object]:
     """{"prompt", "responses", "ranking"}: the numbers of the responses from 0, the best first."""
     yield {**entry.content, "ranking": entry.label}
+
+
+PROMPT_TAG = '<Text name="prompt" value="$prompt"/>'
+
+
+def ranker(given: Outgoing) -> list[tuple[str, Any]]:
+    """A region of Label Studio with the ids of the responses, the best first."""
+    return [("ranker", {"ranker": {"rank": [given.options[at] for at in given.value["ranking"]]}})]
+
+
+def options_of(item: ItemContent) -> dict[str, Any]:
+    """The responses as Label Studio ranks them."""
+    options = [{"id": str(at), "title": f"Response {at + 1}", "body": each} for at, each in enumerate(item.content["responses"])]
+    return {**prompt_of(item), "responses": options}
+
+
+def ranks(given: Outgoing) -> list[dict[str, Any]]:
+    """The responses by their names in Argilla, each with its rank from 1."""
+    return [{"value": f"response-{place + 1}", "rank": at} for at, place in enumerate(given.value["ranking"], start=1)]
+
+
+def responses_of(item: ItemContent) -> dict[str, Any]:
+    """The responses as fields of Argilla; of two each by itself too."""
+    found = item.content["responses"]
+    pair = {"first": found[0], "second": found[1]} if len(found) == 2 else {}
+    return {**prompt_of(item), "responses": found, **pair}
 
 
 class RankingFormats(Formats):
@@ -29,7 +56,9 @@ class RankingFormats(Formats):
     ways = ((Role.RESPONSES,), (Role.CONTENT,))
     optional = (Role.PROMPT,)
     columns = {Role.LABEL: ("ranking", "ranks", "order")}
-    layouts = {layouts.RANKINGS: (Role.RESPONSES, Role.LABEL)}
+    layouts = {RANKINGS: (Role.RESPONSES, Role.LABEL)}
+    tools = {STUDIO: Tool(ranker, options_of), ARGILLA: Tool(ranks, responses_of)}
+    tags = ("Ranker",)
     rows_in_words = "each with an order"
     exports = {"rankings": Export(rankings)}
 
@@ -51,6 +80,10 @@ class RankingFormats(Formats):
     def readable(self, content: Mapping[str, Any]) -> str:
         """The prompt and the responses, numbered."""
         return responses.as_read(content)
+
+    def label_config(self, labels: Sequence[str]) -> Sequence[str]:
+        """The responses as a list to be put in order."""
+        return PROMPT_TAG, '<List name="text" value="$responses"/>', '<Ranker name="label" toName="text"/>'
 
     def hub(self, labels: Sequence[str]) -> HubColumns | Lines:
         """Responses, which may be texts or messages."""

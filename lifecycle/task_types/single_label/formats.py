@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
-from lifecycle.task_types import fasttext, layouts
+from lifecycle.task_types import fasttext
 from lifecycle.task_types.columns import Role
 from lifecycle.task_types.exports import Entry, Export, Lines, Object, Tally, json_lines
 from lifecycle.task_types.formats import Formats
 from lifecycle.task_types.hub import HubColumns, class_label, numbered
 from lifecycle.task_types.inputs import CellKind
+from lifecycle.task_types.layouts import UNPAIRED
+from lifecycle.task_types.tools import choices, of_labels
 
 YES, NO = "true", "false"
 
@@ -33,8 +35,18 @@ class SingleLabelFormats(Formats):
     cells = (CellKind.NAMES, CellKind.PLAIN)
     takes_lists = False
     optional = (Role.CONTEXT, Role.CONTENT)
-    layouts = {layouts.UNPAIRED: (Role.TEXT, Role.CONTEXT, Role.LABEL)}
+    layouts = {UNPAIRED: (Role.TEXT, Role.CONTEXT, Role.LABEL)}
+    tools = of_labels("label", lambda value: [value["label"]])
+    tags = ("Choices",)
     exports = {"fasttext": Export(fasttext_lines), "unpaired": Export(unpaired, labels=(NO, YES))}
+
+    def label_config(self, labels: Sequence[str]) -> Sequence[str]:
+        """One choice."""
+        return choices("single", labels)
+
+    def is_asked_by(self, tag: str, attributes: Mapping[str, str]) -> bool:
+        """By choices that aren't several at once."""
+        return tag in self.tags and attributes.get("choice") != "multiple"
 
     def hub(self, labels: Sequence[str]) -> HubColumns | Lines:
         """The label by its number."""
