@@ -176,10 +176,15 @@ def learned_rows_of(snapshot: Snapshot, digests: Sequence[str]) -> dict[str, dic
 
 
 def write_split(snapshot: Snapshot, split: str, path: Path, rows: Iterable[ManifestRow] | None = None) -> int:
-    """Write `engine_rows` as JSON lines. Returns their number, without those from which nothing is learnt."""
+    """Write `engine_rows`, as `write_lines` does."""
+    return write_lines(path, engine_rows(snapshot, split, rows))
+
+
+def write_lines(path: Path, rows: Iterable[dict[str, Any]]) -> int:
+    """Write rows as JSON lines. Returns their number, without those from which nothing is learnt."""
     count = 0
     with path.open("w", encoding="utf-8") as file:
-        for row in engine_rows(snapshot, split, rows):
+        for row in rows:
             count += "left_out" not in row
             file.write(json.dumps(row, ensure_ascii=False) + "\n")
     return count

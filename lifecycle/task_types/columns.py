@@ -31,7 +31,7 @@ class Role(StrEnum):
     PACKED = "packed", "Metadata, as one JSON object"
     IGNORE = "ignore", "Left out"
 
-    def __new__(cls, value: str, words: str) -> Role:
+    def __new__(cls, value: str, words: str = "") -> Role:
         """A role with its words."""
         made = str.__new__(cls, value)
         made._value_, made.words = value, words

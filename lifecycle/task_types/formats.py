@@ -36,9 +36,9 @@ class Formats(ABC):
     each way to lay it out; optional: those that may be beside them. columns: names that are recognised in the place of `NAMES`. layouts: of
     files that it takes, with what each of their columns is used for.
 
-    What goes out. tools: the labeling tools that can keep annotations. tags: of Label Studio's configuration that ask for them.
-    rows_in_words: what each row of a dataset version has, where annotations name no labels. exports: formats of its own
-    beside those of every task, by their keys.
+    What goes out. tools: the labeling tools that can keep annotations. tags: of Label Studio's configuration that ask for them; of
+    choices with "multiple" behind where there may be several. rows_in_words: what each row of a dataset version has, where annotations name
+    no labels. exports: formats of its own beside those of every task, by their keys.
     """
 
     dataset_of: str
@@ -96,10 +96,6 @@ class Formats(ABC):
     @abstractmethod
     def label_config(self, labels: Sequence[str]) -> Sequence[str]:
         """The elements of a configuration with which the same annotations can be given in Label Studio, as XML."""
-
-    def is_asked_by(self, tag: str, attributes: Mapping[str, str]) -> bool:
-        """Whether an element of such a configuration asks for annotations of this task."""
-        return tag in self.tags
 
     # ── Rows that go out ─────────────────────────────────────────────────────
     @abstractmethod

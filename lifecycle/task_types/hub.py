@@ -8,7 +8,7 @@ from typing import Any
 
 from lifecycle.task_types.exports import Entry, Tally
 
-Feature = dict[str, Any] | list[dict[str, Any]]
+Feature = Any  # an object of JSON, or a list of the one that its entries are
 TEXT: Feature = {"dtype": "string", "_type": "Value"}
 PLACE: Feature = {"dtype": "int64", "_type": "Value"}
 

@@ -182,7 +182,7 @@ def run_inspection(ctx: JobContext) -> None:
 def examine(upload: Upload, choices: dict[str, Any], tick: dry_run.Tick | None = None) -> tuple[Reading, dict[str, str], Report]:
     """How the file is read, what its columns are used for, and the report."""
     with artifacts.local_copy(upload.blob.digest) as path:
-        reading, misfit = find_reading(path, upload.file_name, choices, lists=formats_of(upload.dataset.task).takes_lists)
+        reading, misfit = find_reading(path, upload.file_name, choices, lists=not formats_of(upload.dataset.task).takes_lists)
         if misfit is not None:
             return reading, {}, undecoded(reading.encoding, misfit)
         columns = readers.header(path, reading).columns

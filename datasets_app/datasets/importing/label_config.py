@@ -55,7 +55,8 @@ def control_of(element: ET.Element) -> Control | None:
     """The question that an element asks, if it is one that this product asks too."""
     if element.get("perRegion", "").lower() == "true":
         return None
-    task = next((key for key, each in FORMATS.items() if each.is_asked_by(element.tag, element.attrib)), None)
+    tag = "Choices multiple" if element.tag == "Choices" and element.get("choice") == "multiple" else element.tag
+    task = next((key for key, each in FORMATS.items() if tag in each.tags), None)
     if task is None:
         return None
     names = [each.get("alias") or each.get("value") or "" for each in element.iter() if each.tag in CLASSES]

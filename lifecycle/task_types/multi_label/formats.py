@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 
 from lifecycle.task_types import fasttext
 from lifecycle.task_types.columns import NAMES, Role
@@ -25,16 +25,12 @@ class MultiLabelFormats(Formats):
     cells = (CellKind.NAMES, CellKind.PLAIN)
     columns = {Role.LABEL: ("labels", "accept", "cats", *NAMES[Role.LABEL])}
     tools = of_labels("labels", lambda value: value["labels"])
-    tags = ("Choices",)
+    tags = ("Choices multiple",)
     exports = {"fasttext": Export(fasttext_lines)}
 
     def label_config(self, labels: Sequence[str]) -> Sequence[str]:
         """Several choices."""
         return choices("multiple", labels)
-
-    def is_asked_by(self, tag: str, attributes: Mapping[str, str]) -> bool:
-        """By choices that are several at once."""
-        return tag in self.tags and attributes.get("choice") == "multiple"
 
     def hub(self, labels: Sequence[str]) -> HubColumns | Lines:
         """The labels by their numbers."""

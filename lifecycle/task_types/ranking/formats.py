@@ -52,8 +52,8 @@ class RankingFormats(Formats):
     """Responses with their ranks."""
 
     dataset_of = "rankings"
-    cells = (CellKind.RANKING,)
-    ways = ((Role.RESPONSES,), (Role.CONTENT,))
+    cells: tuple[CellKind, ...] = (CellKind.RANKING,)
+    ways: tuple[tuple[Role, ...], ...] = ((Role.RESPONSES,), (Role.CONTENT,))
     optional = (Role.PROMPT,)
     columns = {Role.LABEL: ("ranking", "ranks", "order")}
     layouts = {RANKINGS: (Role.RESPONSES, Role.LABEL)}

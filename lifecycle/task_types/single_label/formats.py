@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 
 from lifecycle.task_types import fasttext
 from lifecycle.task_types.columns import Role
@@ -43,10 +43,6 @@ class SingleLabelFormats(Formats):
     def label_config(self, labels: Sequence[str]) -> Sequence[str]:
         """One choice."""
         return choices("single", labels)
-
-    def is_asked_by(self, tag: str, attributes: Mapping[str, str]) -> bool:
-        """By choices that aren't several at once."""
-        return tag in self.tags and attributes.get("choice") != "multiple"
 
     def hub(self, labels: Sequence[str]) -> HubColumns | Lines:
         """The label by its number."""
