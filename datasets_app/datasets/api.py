@@ -15,11 +15,11 @@ from rest_framework.response import Response
 from datasets_app.datasets import actions, queries
 from datasets_app.datasets.importing import label_config
 from datasets_app.datasets.importing.readers import DELIMITERS, ENCODINGS, PARSERS
-from datasets_app.datasets.importing.roles import Role
 from datasets_app.datasets.models import Dataset, Item, Upload
 from datasets_app.datasets.rules import SPLITS, Provenance, UploadState
 from lifecycle.jobs.api import JobOut
 from lifecycle.task_types.by_key import types
+from lifecycle.task_types.columns import Role
 from lifecycle.ui.addresses import key_in
 from registry.access import policy
 from registry.access.decorators import Needs
@@ -137,7 +137,7 @@ class ReadingIn(serializers.Serializer[object]):
         choices=Upload.Contradicting.choices, required=False, allow_blank=True, allow_null=True, default=None,
         help_text="for texts with conflicting labels, where no annotator column is mapped",
     )  # fmt: skip
-    mapping = serializers.DictField(child=serializers.ChoiceField(choices=Role.choices), required=False)
+    mapping = serializers.DictField(child=serializers.ChoiceField(choices=[(role.value, role.words) for role in Role]), required=False)
     label_values = serializers.DictField(
         child=serializers.CharField(allow_blank=True, max_length=120), required=False,
         help_text="value of the label column → name of a class, new or not; empty: no label",

@@ -12,11 +12,11 @@ from django.db.models.functions import Length
 from django.utils import timezone
 
 from datasets_app.datasets import queries, search
-from datasets_app.datasets.importing.roles import Role
 from datasets_app.datasets.models import Dataset, Item, Upload
 from datasets_app.datasets.ports import Fields, ItemFilter, Scope
 from datasets_app.datasets.rules import SPLITS, UploadState
 from lifecycle.refusals import Refused
+from lifecycle.task_types.columns import Role
 from registry.access.models import User
 
 Rows = QuerySet[Item]

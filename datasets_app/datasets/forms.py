@@ -11,9 +11,9 @@ from datasets_app.datasets import queries
 from datasets_app.datasets.importing import label_config
 from datasets_app.datasets.importing.mapping import roles_for
 from datasets_app.datasets.importing.readers import BINARY, DELIMITERS, ENCODINGS, PARSERS, TEXTUAL, WITH_HEADER
-from datasets_app.datasets.importing.roles import Role
 from datasets_app.datasets.models import Dataset, Upload
 from datasets_app.datasets.rules import SPLITS, Provenance
+from lifecycle.task_types.columns import Role
 from registry.access.models import User
 
 VALUES_SHOWN = 40  # values of a label column that the page asks about; the API takes all
@@ -97,7 +97,7 @@ class ReadingForm(forms.Form):
         if not upload.report.get("dry_run", {}).get("contradicting"):
             del self.fields["contradicting"]
         self.columns: list[str] = upload.report.get("dry_run", {}).get("columns", [])
-        roles = [(role.value, role.label) for role in roles_for(upload.dataset.task)]
+        roles = [(role.value, role.words) for role in roles_for(upload.dataset.task)]
         for place, column in enumerate(self.columns):
             field = forms.ChoiceField(label=column, choices=roles, initial=upload.mapping.get(column, Role.IGNORE))
             self.fields[f"column_{place}"] = field

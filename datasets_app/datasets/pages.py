@@ -13,11 +13,11 @@ from datasets_app.datasets import queries
 from datasets_app.datasets.forms import AcceptForm, ReadingForm, UploadForm
 from datasets_app.datasets.importing import readers
 from datasets_app.datasets.importing.report import TITLES
-from datasets_app.datasets.importing.roles import Role
 from datasets_app.datasets.listing import items
 from datasets_app.datasets.models import Dataset, Upload
 from datasets_app.datasets.rules import UploadState, place
 from lifecycle.jobs import queries as jobs
+from lifecycle.task_types.columns import Role
 from lifecycle.ui import numbers
 from lifecycle.ui.addresses import find_url, key_in
 from lifecycle.ui.marks import Figure, Step
@@ -123,7 +123,7 @@ def provenance(row: Upload) -> list[tuple[str, str]]:
 def head(row: Upload, *, may_read: bool) -> Context:
     """The first rows as a table under their columns, for those who may read them."""
     columns: list[str] = row.report.get("dry_run", {}).get("columns", [])
-    roles = {column: Role(role).label.split(":")[0] for column, role in row.mapping.items() if role in Role.values}
+    roles = {column: Role(role).words.split(":")[0] for column, role in row.mapping.items() if role in {*Role}}
     named = [(column, roles.get(column, "")) for column in columns]
     if not may_read or row.state == UploadState.DISCARDED or not columns:
         return {"rows": [], "columns": named}

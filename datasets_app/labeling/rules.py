@@ -18,6 +18,7 @@ from lifecycle.refusals import Refused
 from lifecycle.statistics import clustered, sequences
 from lifecycle.statistics.intervals import Interval
 from lifecycle.task_types.answers import Value, canonical
+from lifecycle.task_types.by_key.formats import formats_of
 from lifecycle.task_types.inputs import has_invisible
 from lifecycle.task_types.values import answers_of, contested, labels_of, type_in
 
@@ -82,16 +83,9 @@ class ExportFormat(TextChoices):
         return {"zip": "application/zip", "jsonl": "application/x-ndjson", "json": "application/json"}[self.ending]
 
 
-CLASSED = ("single_label", "multi_label", "spans")
-HELD: dict[str, tuple[str, ...]] = {  # tasks whose answers a format can hold
-    ExportFormat.LABEL_STUDIO: (*CLASSED, "free_text", "chat", "preference", "ranking"), ExportFormat.DOCCANO: (*CLASSED, "free_text"),
-    ExportFormat.PRODIGY: CLASSED, ExportFormat.ARGILLA: (*CLASSED, "free_text", "preference", "ranking"),
-}  # fmt: skip
-
-
 def export_formats(task: str) -> list[ExportFormat]:
     """The formats that hold the answers of a task."""
-    return [each for each in ExportFormat if task in HELD[each]]
+    return [each for each in ExportFormat if each in formats_of(task).tools]
 
 
 @dataclass(frozen=True, slots=True)

@@ -64,5 +64,5 @@ class ExportForm(forms.Form):
 
     def __init__(self, snapshot: Snapshot, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        known = queries.formats_of(snapshot)
+        known = queries.export_formats(snapshot)
         self.fields["format"].choices = [choice for choice in Export.Format.choices if choice[0] in known]  # type: ignore[attr-defined]

@@ -18,6 +18,7 @@ from datasets_app.snapshots.forms import ExportForm, FreezeForm
 from datasets_app.snapshots.models import Snapshot
 from datasets_app.snapshots.rules import SPLITS, Reason
 from lifecycle.jobs import queries as jobs
+from lifecycle.task_types.by_key.formats import formats_of
 from lifecycle.ui import numbers
 from lifecycle.ui.addresses import find_url, key_in
 from lifecycle.ui.marks import Figure, Step
@@ -27,12 +28,6 @@ from registry.access.models import User
 Context = dict[str, Any]
 PAGE = 30
 CASES_SHOWN = 20
-UNCLASSED: dict[str, str] = {
-    "free_text": "each with a written text",
-    "chat": "each with a written answer",
-    "preference": "each with the better of two",
-    "ranking": "each with an order",
-}  # what the rows of tasks hold that have no classes
 
 
 class LabelLine(NamedTuple):
@@ -87,7 +82,7 @@ def detail(user: User, uuid: UUID) -> Context:
         "labels": label_lines(snapshot), "left_out": left_out(snapshot), "cases": cases(snapshot),
         "exports": list(snapshot.exports.select_related("blob", "created_by").order_by("-id")[:20]),
         "export_form": ExportForm(snapshot),
-        "formats": [(name.label, FORMATS[name].holds) for name in queries.formats_of(snapshot)],
+        "formats": [(name.label, FORMATS[name].holds) for name in queries.export_formats(snapshot)],
         "export_job": export, "exporting": export is not None and not export.is_finished,
         "may_export": policy.can(user, "snapshots.export", snapshot), "may_correct": policy.can(user, "labeling.decide", snapshot),
         "launch_url": f"{launch}?snapshot={snapshot.uuid}" if launch and policy.can(user, "training.launch", snapshot) else "",
@@ -127,7 +122,7 @@ def figures(snapshot: Snapshot) -> list[Figure]:
 def answered(snapshot: Snapshot) -> str:
     """What its rows hold: 12 classes, or what people gave where there are none."""
     classes = len(snapshot.counts["labels"])
-    return UNCLASSED.get(snapshot.dataset.task) or f"{numbers.count(classes)} class{'' if classes == 1 else 'es'}"
+    return formats_of(snapshot.dataset.task).rows_in_words or f"{numbers.count(classes)} class{'' if classes == 1 else 'es'}"
 
 
 def label_lines(snapshot: Snapshot) -> list[LabelLine]:

@@ -19,7 +19,6 @@ from datasets_app.labeling.models import Decision, Label, LabelSchema
 from datasets_app.labeling.queries import decisions as labeling
 from datasets_app.snapshots import manifest
 from datasets_app.snapshots.formats import formats_for
-from datasets_app.snapshots.learnable import Unlearnable, learnt_from
 from datasets_app.snapshots.manifest import ManifestRow
 from datasets_app.snapshots.models import Snapshot, SplitAssignment
 from datasets_app.snapshots.rules import Anchor, ExportFormat, Reason, Row
@@ -27,7 +26,9 @@ from lifecycle.jobs import queries as jobs
 from lifecycle.jobs.models import Job
 from lifecycle.refusals import Refused
 from lifecycle.task_types import values
-from lifecycle.task_types.contents.dialogue import as_read
+from lifecycle.task_types.answers import ItemContent
+from lifecycle.task_types.by_key.formats import formats_of
+from lifecycle.task_types.formats import Unlearnable
 from registry.access import policy
 from registry.access.models import User
 from registry.artifacts import actions as artifacts
@@ -130,102 +131,63 @@ def with_items(snapshot: Snapshot, rows: Iterator[ManifestRow]) -> Iterator[Text
             yield TextRow(row, parts[row.item])
 
 
-def with_written(rows: Iterator[TextRow]) -> Iterator[TextRow]:
-    """Each row with what was written of it in the place of its empty label, as JSON; read in batches."""
-    while batch := list(islice(rows, BATCH)):
-        said = dict(Decision.objects.filter(uuid__in=[row.row.decision_uuid for row in batch]).values_list("uuid", "value"))
+def with_values(snapshot: Snapshot, rows: Iterator[ManifestRow]) -> Iterator[tuple[ManifestRow, ItemParts, Any]]:
+    """Each of these rows of a snapshot with its item and what was decided, its labels by name: the name of its label, or what the value of
+    the task holds; None where that was written and has been erased."""
+    kind, found = snapshot.dataset.task_type, with_items(snapshot, rows)
+    if not kind.writes_text:
+        yield from ((row, item, row.label if kind.one_label else json.loads(row.label)) for row, item in found)
+        return
+    while batch := list(islice(found, BATCH)):
+        known = dict(Decision.objects.filter(uuid__in=[row.decision_uuid for row, _ in batch]).values_list("uuid", "value"))
         for row, item in batch:
-            (content,) = (said[UUID(row.decision_uuid)] or {"text": None}).values()
-            yield TextRow(row._replace(label=json.dumps(content, ensure_ascii=False)), item)
+            value = known[UUID(row.decision_uuid)]
+            yield row, item, value[kind.answers.name] if value else None
+
+
+def engine_rows(snapshot: Snapshot, split: str, rows: Iterable[ManifestRow] | None = None) -> Iterator[dict[str, Any]]:
+    """One split, or some of its rows, as the engine reads them: "id", the digest of the item; "cluster", the name of what the row was split
+    together with; and what the task's `engine_row` gives. Of a row from which nothing is learnt "id" and "left_out", why. Rows that were
+    erased are left out. rows: in the order of the split."""
+    kind, formats = snapshot.dataset.task_type, formats_of(snapshot.dataset.task)
+    for row, item, label in with_values(snapshot, iter(rows) if rows is not None else rows_of(snapshot, split)):
+        if label is None:
+            continue
+        try:
+            found = formats.engine_row(ItemContent(item.text, item.content or {}), {kind.answers.name: label})
+        except Unlearnable as error:
+            yield {"id": row.item, "left_out": str(error)}
+            continue
+        if found is not None:  # runs are known by the bytes of these lines, hence the two orders
+            before, behind = ({}, {"cluster": row.cluster}) if kind.has_labels else ({"cluster": row.cluster}, {})
+            yield {"id": row.item, **before, **found, **behind}
+
+
+def learned_rows(snapshot: Snapshot, split: str, rows: Iterable[ManifestRow] | None = None) -> Iterator[dict[str, Any]]:
+    """As `engine_rows`, without the rows from which nothing is learnt."""
+    return (row for row in engine_rows(snapshot, split, rows) if "left_out" not in row)
+
+
+def learned_rows_of(snapshot: Snapshot, digests: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """A few of the `learned_rows` of a snapshot, by the digest of the item; those that are gone are left out."""
+    with artifacts.local_copy(snapshot.manifest.digest) as path:
+        rows = manifest.find_all(path, digests) if digests else []
+    return {each["id"]: each for each in learned_rows(snapshot, "", rows)}
 
 
 def write_split(snapshot: Snapshot, split: str, path: Path, rows: Iterable[ManifestRow] | None = None) -> int:
-    """Write one split, or some of its rows, as the engine reads it, one {"id": item digest, "text", "label"} a line; of several classes a
-    text, "labels" is a list of them; of marked parts "spans" a list of {"start", "end", "label"}; of a text that was written, "answer" is
-    that and "context" what stands below the prompt; of a dialogue, "messages" are its turns, and a line of "id" and "left_out" says why
-    nothing is learnt from it; of responses in order as `ranked` says. "cluster" names what the row was split together with. Returns the
-    number of rows without those left out. rows: in the order of the split."""
-    taken = iter(rows) if rows is not None else rows_of(snapshot, split)
-    kind = snapshot.dataset.task_type
-    if kind.writes_text:
-        return write_lines(path, told(with_written(with_items(snapshot, taken))))
-    if kind.has_responses:
-        return write_lines(path, ranked(with_items(snapshot, taken)))
-    count, listed = 0, "" if kind.one_label else kind.answers.name
+    """Write `engine_rows`, as `write_lines` does."""
+    return write_lines(path, engine_rows(snapshot, split, rows))
+
+
+def write_lines(path: Path, rows: Iterable[dict[str, Any]]) -> int:
+    """Write rows as JSON lines. Returns their number, without those from which nothing is learnt."""
+    count = 0
     with path.open("w", encoding="utf-8") as file:
-        for row, item in with_items(snapshot, taken):
-            said = ({listed: json.loads(row.label)} if listed else {"label": row.label}) | {"cluster": row.cluster}
-            file.write(json.dumps({"id": row.item, "text": item.text} | said, ensure_ascii=False) + "\n")
-            count += 1
+        for row in rows:
+            count += "left_out" not in row
+            file.write(json.dumps(row, ensure_ascii=False) + "\n")
     return count
-
-
-def written_rows(snapshot: Snapshot, split: str) -> Iterator[dict[str, Any]]:
-    """The rows of one split to which a text was written, as `written` has them."""
-    return written(with_written(with_items(snapshot, rows_of(snapshot, split))))
-
-
-def told_rows(snapshot: Snapshot, split: str) -> Iterator[dict[str, Any]]:
-    """As `written_rows`, with the dialogues from which nothing is learnt, as `told` has them."""
-    return told(with_written(with_items(snapshot, rows_of(snapshot, split))))
-
-
-def written(rows: Iterator[TextRow]) -> Iterator[dict[str, Any]]:
-    """Of each row id, cluster, text, answer, and context where the item has one; of a dialogue messages too, as `learnt_from` says. Rows
-    whose answer was erased, and dialogues from which nothing is learnt, are left out."""
-    return (row for row in told(rows) if "left_out" not in row)
-
-
-def told(rows: Iterator[TextRow]) -> Iterator[dict[str, Any]]:
-    """As `written`, and of a dialogue from which nothing is learnt id and left_out, why not."""
-    for row, item in rows:
-        answer = json.loads(row.label)
-        if isinstance(answer, str):
-            context = (item.content or {}).get("context")
-            said = {"id": row.item, "cluster": row.cluster, "text": item.text, "answer": answer}
-            yield said | ({"context": context} if context else {})
-        elif answer is not None:
-            try:
-                yield {"id": row.item, "cluster": row.cluster} | learnt_from(answer)
-            except Unlearnable as error:
-                yield {"id": row.item, "left_out": str(error)}
-
-
-def written_of(snapshot: Snapshot, digests: Sequence[str]) -> dict[str, dict[str, Any]]:
-    """What `written_rows` says of a few rows of a snapshot, by the digest of the item; those that are gone are left out."""
-    with artifacts.local_copy(snapshot.manifest.digest) as path:
-        rows = manifest.find_all(path, digests) if digests else []
-    return {each["id"]: each for each in written(with_written(with_items(snapshot, iter(rows))))}
-
-
-def ranked_rows(snapshot: Snapshot, split: str) -> Iterator[dict[str, Any]]:
-    """The rows of one split whose responses were put in order, as `ranked` has them."""
-    return ranked(with_items(snapshot, rows_of(snapshot, split)))
-
-
-def ranked_of(snapshot: Snapshot, digests: Sequence[str]) -> dict[str, dict[str, Any]]:
-    """What `ranked` says of a few rows of a snapshot, by the digest of the item; those that are gone are left out."""
-    with artifacts.local_copy(snapshot.manifest.digest) as path:
-        rows = manifest.find_all(path, digests) if digests else []
-    return {each["id"]: each for each in ranked(with_items(snapshot, iter(rows)))}
-
-
-def ranked(rows: Iterable[TextRow]) -> Iterator[dict[str, Any]]:
-    """Of each row id, cluster, text (the prompt), responses (texts) and ranks (of each, 0 the best; equal where neither is better); rows
-    that were erased are left out. Two that are about the same and two that are both bad are equal, as Chatbot Arena counts them."""
-    for row, item in rows:
-        content = item.content or {}
-        if responses := content.get("responses"):
-            said = json.loads(row.label)
-            order = said if isinstance(said, list) else {"first": [0, 1], "second": [1, 0]}.get(said)
-            ranks = [order.index(at) if order else 0 for at in range(len(responses))]
-            said = {"id": row.item, "cluster": row.cluster, "text": plain(content.get("prompt", ""))}
-            yield said | {"responses": list(map(plain, responses)), "ranks": ranks}
-
-
-def plain(said: str | list[dict[str, Any]]) -> str:
-    """A prompt or a response as one text; of a single message its content alone."""
-    return str(said[0].get("content") or "") if isinstance(said, list) and len(said) == 1 else as_read(said)
 
 
 def items_at(snapshot: Snapshot, split: str, numbers: Collection[int]) -> dict[int, str]:
@@ -236,16 +198,6 @@ def items_at(snapshot: Snapshot, split: str, numbers: Collection[int]) -> dict[i
         return manifest.items_at(path, split, numbers)
 
 
-def write_lines(path: Path, rows: Iterator[dict[str, Any]]) -> int:
-    """Rows as JSON lines. Returns their number, without those that are left out."""
-    count = 0
-    with path.open("w", encoding="utf-8") as file:
-        for row in rows:
-            count += "left_out" not in row
-            file.write(json.dumps(row, ensure_ascii=False) + "\n")
-    return count
-
-
 def labels_of(snapshot: Snapshot) -> list[str]:
     """The names of the labels that have rows in the snapshot, in the order of its schema."""
     used = snapshot.counts["labels"]
@@ -253,7 +205,7 @@ def labels_of(snapshot: Snapshot) -> list[str]:
     return [name for name in names if name in used]
 
 
-def formats_of(snapshot: Snapshot) -> list[ExportFormat]:
+def export_formats(snapshot: Snapshot) -> list[ExportFormat]:
     """The formats that hold what is decided in a snapshot."""
     return formats_for(snapshot.dataset.task, list(snapshot.counts["labels"]))
 

@@ -9,12 +9,12 @@ from typing import Any
 
 from datasets_app.datasets.models import Item
 from datasets_app.snapshots import queries as snapshots
-from datasets_app.snapshots.learnable import turns_before
 from lifecycle.engine.flips import Flip
 from lifecycle.engine.perturb import disturb, disturb_responses
 from lifecycle.evaluation import marks, queries, rules
 from lifecycle.evaluation.models import Evaluation
 from lifecycle.evaluation.parts import may_read
+from lifecycle.task_types.contents.dialogue import turns_before
 from lifecycle.ui.addresses import find_url
 from registry.access.models import User
 
@@ -60,10 +60,8 @@ def lines(user: User, evaluation: Evaluation, flips: Sequence[Flip], seed: int) 
 def rows_of(evaluation: Evaluation, items: Mapping[str, Item]) -> dict[str, Mapping[str, Any]]:
     """The rows as they were given to the model, by digest; those that are gone are left out."""
     digests = list(items)
-    if evaluation.task_type.has_responses:
-        return dict(snapshots.ranked_of(evaluation.snapshot, digests))
-    if evaluation.task_type.writes_text:
-        return dict(snapshots.written_of(evaluation.snapshot, digests))
+    if evaluation.task_type.has_responses or evaluation.task_type.writes_text:
+        return dict(snapshots.learned_rows_of(evaluation.snapshot, digests))
     return {digest: {"text": item.text} for digest, item in items.items() if item.text}
 
 

@@ -27,7 +27,7 @@ def explained(evaluation: Evaluation, digest: str, chosen: str = "") -> dict[str
     found = queries.order_of(evaluation, digest)
     if found is None:
         raise missing()
-    context, row = asked(evaluation, digest), snapshots.ranked_of(evaluation.snapshot, [digest]).get(digest)
+    context, row = asked(evaluation, digest), snapshots.learned_rows_of(evaluation.snapshot, [digest]).get(digest)
     (ranks,), (strengths,) = found.ranks, found.strengths
     first = strengths.index(max(strengths))
     every = context["kept"].get("responses", []) if row else []

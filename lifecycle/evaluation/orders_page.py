@@ -65,7 +65,7 @@ def lines(user: User, evaluation: Evaluation, found: RankedAnswers, rows: Sequen
     """Rows with their responses in the order of people; texts only for people who may read samples."""
     readable = may_read(user, evaluation)
     items = queries.items_by_digest(evaluation, [found.ids[row] for row in rows])
-    said = snapshots.ranked_of(evaluation.snapshot, [found.ids[row] for row in rows]) if readable else {}
+    said = snapshots.learned_rows_of(evaluation.snapshot, [found.ids[row] for row in rows]) if readable else {}
     surest = found.surest_error
     made = []
     for row in rows:

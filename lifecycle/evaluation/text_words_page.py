@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from datasets_app.snapshots import queries as snapshots
-from datasets_app.snapshots.learnable import turns_before
 from lifecycle.evaluation import queries
 from lifecycle.evaluation.models import Evaluation
 from lifecycle.evaluation.words_page import Part, asked, missing, parts, strongest, strongest_effect
+from lifecycle.task_types.contents.dialogue import turns_before
 
 ONE = {"words": "word", "sentences": "sentence", "runs": "run of words"}
 
@@ -28,7 +28,7 @@ def explained(evaluation: Evaluation, digest: str) -> dict[str, Any]:
     said = queries.said_to(evaluation, digest)
     if said is None:
         raise missing()
-    context, row = asked(evaluation, digest), snapshots.written_of(evaluation.snapshot, [digest]).get(digest)
+    context, row = asked(evaluation, digest), snapshots.learned_rows_of(evaluation.snapshot, [digest]).get(digest)
     report = context["kept"] if row else {}
     words = report.get("words", [])
     top = strongest_effect(words)

@@ -10,11 +10,11 @@ from urllib.parse import urlencode
 from uuid import UUID
 
 from datasets_app.snapshots import queries as snapshots
-from datasets_app.snapshots.learnable import turns_before
 from lifecycle.evaluation import queries, text_rules
 from lifecycle.evaluation.models import Analysis, Evaluation
 from lifecycle.evaluation.parts import beside, may_read, measured, strip, tabs, thread, whole
 from lifecycle.statistics import words
+from lifecycle.task_types.contents.dialogue import turns_before
 from lifecycle.task_types.free_text import measures as free_text
 from lifecycle.task_types.free_text import verbatim
 from lifecycle.task_types.free_text.measures import TextAnswers
@@ -116,7 +116,7 @@ def lines(user: User, evaluation: Evaluation, found: TextAnswers, rows: Sequence
     learnt = snapshots.items_at(evaluation.snapshot, "train", {found.copied[row].row for row in rows}) if readable else {}
     digests = [found.ids[row] for row in rows] + list(learnt.values())
     items = queries.items_by_digest(evaluation, digests)
-    said = snapshots.written_of(evaluation.snapshot, digests) if readable else {}
+    said = snapshots.learned_rows_of(evaluation.snapshot, digests) if readable else {}
     made = []
     values = {name: text_rules.column(found, name) for name in text_rules.SORTS}
     for row in rows:

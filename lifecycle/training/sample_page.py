@@ -12,7 +12,7 @@ from django.db.models.functions import Substr
 from datasets_app.datasets import queries as datasets
 from datasets_app.datasets.models import Item
 from datasets_app.snapshots import queries as snapshots
-from datasets_app.snapshots.learnable import turns_before
+from lifecycle.task_types.contents.dialogue import turns_before
 from lifecycle.training.models import Run, RunSample
 from lifecycle.ui.addresses import find_url
 from registry.access.models import User
@@ -60,7 +60,7 @@ def samples(user: User, run: Run) -> dict[str, Any] | None:
     found = Item.objects.filter(dataset=dataset, digest__in=[row.item for row in rows]) if may_read else Item.objects.none()
     texts = {digest: (uuid, text) for digest, uuid, text in found.values_list("digest", "uuid", Substr("text", 1, SHOWN_CHARACTERS))}
     if run.task_type.writes_text:
-        written = snapshots.written_of(run.snapshot, list(texts))
+        written = snapshots.learned_rows_of(run.snapshot, list(texts))
         rows = [row for row in rows if row.item in written]  # what was written of a text that is gone is not shown
     lines = []
     for row in rows:

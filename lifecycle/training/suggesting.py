@@ -43,7 +43,7 @@ def written_lengths(snapshot: Snapshot) -> tuple[float, float, float]:
     key = f"training:written:{snapshot.uuid}"
     known: tuple[float, float, float] | None = cache.get(key)
     if known is None:
-        rows = islice(snapshots.told_rows(snapshot, "train"), SAMPLE)
+        rows = islice(snapshots.engine_rows(snapshot, "train"), SAMPLE)
         pairs = [(len(row["text"]), len(row["answer"])) for row in rows if "left_out" not in row] or [(1, 1)]
         whole, said = sorted(map(sum, pairs)), sorted(answer for _, answer in pairs)
         at = min(len(pairs) - 1, int(len(pairs) * 0.99))
@@ -57,7 +57,7 @@ def ranked_lengths(snapshot: Snapshot) -> tuple[float, float, float]:
     key = f"training:ranked:{snapshot.uuid}"
     known: tuple[float, float, float] | None = cache.get(key)
     if known is None:
-        rows = list(islice(snapshots.ranked_rows(snapshot, "train"), SAMPLE))
+        rows = list(islice(snapshots.learned_rows(snapshot, "train"), SAMPLE))
         lengths = sorted(len(row["text"]) + len(each) for row in rows for each in row["responses"]) or [1]
         known = (
             float(statistics.median(lengths)), float(lengths[min(len(lengths) - 1, int(len(lengths) * 0.99))]),
@@ -70,7 +70,7 @@ def ranked_lengths(snapshot: Snapshot) -> tuple[float, float, float]:
 def unlearnable(snapshot: Snapshot) -> tuple[int, str] | None:
     """How many training dialogues were looked at and what is the matter with the first, where nothing is learnt from any of the first
     ones; None where something is, or where there are none."""
-    rows = list(islice(snapshots.told_rows(snapshot, "train"), SAMPLE))
+    rows = list(islice(snapshots.engine_rows(snapshot, "train"), SAMPLE))
     return (len(rows), rows[0]["left_out"]) if rows and all("left_out" in row for row in rows) else None
 
 

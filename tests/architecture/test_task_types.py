@@ -12,20 +12,26 @@ from pathlib import Path
 import pytest
 from django.conf import settings
 
+from datasets_app.labeling.rules import ExportFormat
+from datasets_app.snapshots.formats import FORMATS as EXPORTS
 from lifecycle.task_types.by_key.baselines import BASELINES
+from lifecycle.task_types.by_key.formats import FORMATS
 from lifecycle.task_types.by_key.measures import MEASURES
 from lifecycle.task_types.by_key.predictions import FILES
 from lifecycle.task_types.by_key.types import DEFAULT, LEARNED, TYPES
+from lifecycle.task_types.columns import Role
+from lifecycle.task_types.layouts import LAYOUTS
 
 WINGS = ("lifecycle", "datasets_app", "registry", "monitoring")
 FOLDER = Path(settings.BASE_DIR, "lifecycle", "task_types")
 QUOTED = re.compile(rf'"({"|".join(TYPES)})"')
 IN_TEMPLATES = re.compile(rf"[=!]= {QUOTED.pattern}")
-COMPARED = 103  # lines outside of task_types that compare something with the key of a task: write down how many are left, never more
+COMPARED = 84  # lines outside of task_types that compare something with the key of a task: write down how many are left, never more
 
 
 def test_every_table_has_the_key_of_every_type():
     assert list(TYPES) == [each.key for each in TYPES.values()]
+    assert list(FORMATS) == list(TYPES)
     assert {path.parent.name for path in FOLDER.glob("*/task_type.py")} == set(TYPES)
 
 
@@ -44,6 +50,18 @@ def test_each_name_that_a_list_of_metrics_has_is_of_a_metric_of_the_task():
         assert {*each.drawn} <= {*each.watched}
 
 
+def test_each_format_and_each_tool_of_a_task_is_one_that_a_room_writes():
+    assert {name for each in FORMATS.values() for name in each.exports} == {name for name, each in EXPORTS.items() if each.is_own}
+    assert {name for each in FORMATS.values() for name in each.tools} == {*ExportFormat}
+
+
+def test_each_layout_that_a_task_takes_is_recognised_and_has_a_use_for_each_of_its_columns():
+    for each in FORMATS.values():
+        assert {*each.layouts} <= {*LAYOUTS}
+        assert {len(layout.columns) - len(roles) for layout, roles in each.layouts.items()} <= {0}
+        assert {role for roles in each.layouts.values() for role in roles} <= {*each.item_roles, Role.LABEL}
+
+
 def test_what_a_type_is_learned_as_is_learned_as_itself():
     assert {each.learns_as or each.key for each in TYPES.values()} == set(LEARNED)
     assert DEFAULT in LEARNED
@@ -51,7 +69,13 @@ def test_what_a_type_is_learned_as_is_learned_as_itself():
 
 @pytest.mark.parametrize(
     ("table", "costs"),
-    [("types", []), ("measures", ["numpy"]), ("predictions", ["numpy", "pyarrow"]), ("baselines", ["numpy", "pyarrow", "sklearn"])],
+    [
+        ("types", []),
+        ("formats", []),
+        ("measures", ["numpy"]),
+        ("predictions", ["numpy", "pyarrow"]),
+        ("baselines", ["numpy", "pyarrow", "sklearn"]),
+    ],
 )
 def test_who_reads_a_table_loads_what_its_contract_needs_alone(table, costs):
     heavy = ["django", "numpy", "pyarrow", "sklearn", "torch"]

@@ -120,7 +120,7 @@ def of_spans(run: Run, wrong: list[bool]) -> tuple[dict[str, Any], Any]:
 
 def of_orders(run: Run, wrong: list[bool]) -> tuple[dict[str, Any], Any]:
     """The first two responses stand the wrong way round."""
-    rows = list(snapshots.ranked_rows(run.snapshot, "test"))
+    rows = list(snapshots.learned_rows(run.snapshot, "test"))
     truth = [Ranked.of(row["responses"], row["ranks"]) for row in rows]
     strengths = -2.0 * np.array([each.ranks for each in truth], dtype=np.float64)
     for row in np.flatnonzero(wrong):
@@ -131,7 +131,7 @@ def of_orders(run: Run, wrong: list[bool]) -> tuple[dict[str, Any], Any]:
 
 def of_texts(run: Run, wrong: list[bool]) -> tuple[dict[str, Any], Any]:
     """The answer is of other words."""
-    rows = list(snapshots.written_rows(run.snapshot, "test"))
+    rows = list(snapshots.learned_rows(run.snapshot, "test"))
     references, contexts = [row["answer"] for row in rows], [row.get("context", "") for row in rows]
     answers = ["please look again" if missed else each for each, missed in zip(references, wrong, strict=True)]
     scored = text_scores.score_texts(answers, references, contexts, np.ones(len(rows)), np.full(len(rows), 4.0))

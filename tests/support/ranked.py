@@ -60,7 +60,7 @@ def ranked_snapshot(project: Project, user: User, task: str = "preference", **op
 
 def made_up(run: Run, split: str, quality: float, seed: int) -> RankedAnswers:
     """Answers of a run that nobody trained: `quality` 1 is right about every pair, 0 about half of them."""
-    rows = list(snapshots.ranked_rows(run.snapshot, split))
+    rows = list(snapshots.learned_rows(run.snapshot, split))
     truth = [Ranked.of(row["responses"], row["ranks"]) for row in rows]
     draw = np.random.default_rng(seed)
     strengths = [-2.0 * quality * np.array(each.ranks) + (1 - quality) * draw.normal(size=len(each.ranks)) for each in truth]
@@ -75,7 +75,7 @@ def report_of(made: RankedAnswers) -> dict[str, Any]:
 def make_evaluation(run: Run, split: str = "test", *, quality: float = 0.8, seed: int = 1, by: User | None = None) -> Evaluation:
     """An evaluation of a succeeded run from made-up answers, with the baselines of place and length."""
     made = made_up(run, split, quality, seed)
-    rows = list(snapshots.ranked_rows(run.snapshot, split))
+    rows = list(snapshots.learned_rows(run.snapshot, split))
     texts = [Ranked.of(row["responses"], row["ranks"]) for row in rows]
     report = report_of(made) | {"task": run.task}
     longer = ranking.padded([[10.0 * len(text) for text in each.responses] for each in texts], np.nan)

@@ -99,11 +99,11 @@ def made_up(run: Run, split: str, quality: float, seed: int) -> tuple[TextAnswer
 
     The base before it was tuned is right for a tenth of the rows.
     """
-    rows = list(snapshots.written_rows(run.snapshot, split))
-    train = [row["answer"] for row in snapshots.written_rows(run.snapshot, "train")]
+    rows = list(snapshots.learned_rows(run.snapshot, split))
+    train = [row["answer"] for row in snapshots.learned_rows(run.snapshot, "train")]
     draw = np.random.default_rng(seed)
     references, contexts = [row["answer"] for row in rows], [row.get("context", "") for row in rows]
-    omitted = [row["left_out"] for row in snapshots.told_rows(run.snapshot, split) if "left_out" in row]
+    omitted = [row["left_out"] for row in snapshots.engine_rows(run.snapshot, split) if "left_out" in row]
 
     def said(share: float) -> list[str]:
         return [each if right else "please look again" for each, right in zip(references, draw.random(len(rows)) < share, strict=True)]
@@ -149,7 +149,7 @@ def make_written_run(
     run = actions.launch(snapshot=snapshot, base=base, strategy="lora", actor=user)
     actions.begin(run.uuid)
     run.refresh_from_db()
-    items = [row["id"] for row in snapshots.written_rows(snapshot, "validation")][:2]
+    items = [row["id"] for row in snapshots.learned_rows(snapshot, "validation")][:2]
     events: list[dict[str, Any]] = []
     for step in (20, 40, 60):
         values = {"train_loss": 3.0 - step / 40, "learning_rate": 1e-3, "examples_per_second": 4.0, "memory_mb": 900.0}

@@ -16,14 +16,15 @@ from datasets_app.datasets.importing import dry_run, label_config, label_values,
 from datasets_app.datasets.importing.label_values import LabelValues
 from datasets_app.datasets.importing.readers import Misfit, Reading
 from datasets_app.datasets.importing.report import Problem, Report
-from datasets_app.datasets.importing.roles import Role
 from datasets_app.datasets.models import Dataset, Upload
 from datasets_app.datasets.rules import MOVES, SPLITS, UploadState
 from lifecycle.jobs import actions as jobs
 from lifecycle.jobs.context import JobContext
 from lifecycle.refusals import Conflict, Refused
 from lifecycle.rules import check_move
+from lifecycle.task_types.by_key.formats import formats_of
 from lifecycle.task_types.by_key.types import type_of
+from lifecycle.task_types.columns import Role
 from lifecycle.task_types.inputs import clean
 from registry.access import policy
 from registry.access.models import User
@@ -32,7 +33,6 @@ from registry.ledger import actions as ledger
 from registry.ledger.rules import digest_of
 from registry.ledger.verbs import Verb
 
-ONE_EACH = ("single_label", "free_text")  # tasks of which a list of labels is no answer
 NEW_SHOWN = 20  # classes of a file that the dataset lacks
 AT_ONCE_BYTES = 4_000_000  # larger files are looked at by a job
 CANCEL_SECONDS = 0.5  # between two looks whether the job is still wanted
@@ -183,7 +183,7 @@ def run_inspection(ctx: JobContext) -> None:
 def examine(upload: Upload, choices: dict[str, Any], tick: dry_run.Tick | None = None) -> tuple[Reading, dict[str, str], Report]:
     """How the file is read, what its columns are used for, and the report."""
     with artifacts.local_copy(upload.blob.digest) as path:
-        reading, misfit = find_reading(path, upload.file_name, choices, lists=upload.dataset.task in ONE_EACH)
+        reading, misfit = find_reading(path, upload.file_name, choices, lists=not formats_of(upload.dataset.task).takes_lists)
         if misfit is not None:
             return reading, {}, undecoded(reading.encoding, misfit)
         columns = readers.header(path, reading).columns

@@ -10,14 +10,9 @@ from datasets_app.datasets.importing.label_values import LabelValues
 from datasets_app.datasets.importing.readers import Answer, Brought
 from datasets_app.datasets.importing.times import read_time
 from lifecycle.task_types.answers import BadAnswer, ItemContent, Value
+from lifecycle.task_types.by_key.formats import formats_of
 from lifecycle.task_types.inputs import BadInput, CellKind
 from lifecycle.task_types.values import labels_of
-
-FITS: dict[str, tuple[CellKind, ...]] = {  # the kinds of cells that answer a task; the first is what a question is proposed by
-    "single_label": (CellKind.NAMES, CellKind.PLAIN), "multi_label": (CellKind.NAMES, CellKind.PLAIN), "spans": (CellKind.SPANS,),
-    "free_text": (CellKind.TEXTS, CellKind.NAMES, CellKind.PLAIN), "preference": (CellKind.CHOICE, CellKind.NAMES, CellKind.PLAIN),
-    "ranking": (CellKind.RANKING,), "chat": (CellKind.MESSAGES,),
-}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +84,7 @@ def read(answer: Answer, column: str, values: LabelValues, item: ItemContent) ->
         return values.answers.join(()) if is_silent else None
     if answer.skipped or (cell.kind == CellKind.PLAIN and not cell.text.strip()):
         return None
-    if cell.kind not in FITS[values.task]:
+    if cell.kind not in formats_of(values.task).cells:
         raise BadAnswer("kind", f"Column {column!r} has {cell.kind}, which this dataset doesn't take.", "Map another column to label.")
     return values.annotation(cell, item)
 

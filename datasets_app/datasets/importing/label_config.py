@@ -9,15 +9,12 @@ import re
 import xml.etree.ElementTree as ET
 from collections.abc import Sequence
 from dataclasses import dataclass
-from xml.sax.saxutils import quoteattr
+
+from lifecycle.task_types.by_key.formats import FORMATS, formats_of
 
 LIMIT = 1_000_000  # characters
 DECLARES = re.compile(r"<!\s*(DOCTYPE|ENTITY|ELEMENT|ATTLIST|NOTATION)", re.IGNORECASE)
-TASKS = {
-    "Labels": "spans", "HyperTextLabels": "spans", "TextArea": "free_text", "Pairwise": "preference", "Ranker": "ranking", "Chat": "chat",
-}  # fmt: skip
 CLASSES = ("Label", "Choice")
-COLOURS = ("#4c72b0", "#dd8452", "#55a868", "#c44e52", "#8172b3", "#937860", "#da8bc3", "#8c8c8c", "#ccb974", "#64b5cd")
 
 
 class Unreadable(ValueError):
@@ -58,9 +55,8 @@ def control_of(element: ET.Element) -> Control | None:
     """The question that an element asks, if it is one that this product asks too."""
     if element.get("perRegion", "").lower() == "true":
         return None
-    task = TASKS.get(element.tag)
-    if element.tag == "Choices":
-        task = "multi_label" if element.get("choice", "single") == "multiple" else "single_label"
+    tag = "Choices multiple" if element.tag == "Choices" and element.get("choice") == "multiple" else element.tag
+    task = next((key for key, each in FORMATS.items() if tag in each.tags), None)
     if task is None:
         return None
     names = [each.get("alias") or each.get("value") or "" for each in element.iter() if each.tag in CLASSES]
@@ -70,30 +66,5 @@ def control_of(element: ET.Element) -> Control | None:
 
 def compose(task: str, classes: Sequence[str]) -> str:
     """A configuration with which the same answers can be given in Label Studio."""
-    body = {
-        "single_label": ('<Text name="text" value="$text"/>', choices("single", classes)),
-        "multi_label": ('<Text name="text" value="$text"/>', choices("multiple", classes)),
-        "spans": ('<Text name="text" value="$text"/>', labels(classes)),
-        "free_text": ('<Text name="text" value="$text"/>', '<TextArea name="label" toName="text" maxSubmissions="1"/>'),
-        "preference": (
-            '<Text name="prompt" value="$prompt"/>', '<Text name="text1" value="$response1"/>', '<Text name="text2" value="$response2"/>',
-            '<Pairwise name="label" toName="text1,text2"/>',
-        ),
-        "ranking": (
-            '<Text name="prompt" value="$prompt"/>', '<List name="text" value="$responses"/>', '<Ranker name="label" toName="text"/>',
-        ),
-        "chat": ('<Chat name="label" value="$messages"/>',),
-    }[task]  # fmt: skip
+    body = formats_of(task).label_config(classes)
     return "\n".join(["<View>", *(f"  {line}" for part in body for line in part.split("\n")), "</View>", ""])
-
-
-def choices(how: str, classes: Sequence[str]) -> str:
-    """Classes of a whole text."""
-    inner = "\n".join(f"  <Choice value={quoteattr(name)}/>" for name in classes)
-    return f'<Choices name="label" toName="text" choice="{how}">\n{inner}\n</Choices>'
-
-
-def labels(classes: Sequence[str]) -> str:
-    """Classes of marked parts."""
-    inner = "\n".join(f'  <Label value={quoteattr(name)} background="{COLOURS[at % len(COLOURS)]}"/>' for at, name in enumerate(classes))
-    return f'<Labels name="label" toName="text">\n{inner}\n</Labels>'

@@ -6,71 +6,23 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from datasets_app.datasets.importing import brought, contents, own
+from datasets_app.datasets.importing import brought, own
 from datasets_app.datasets.importing.brought import Given, Told
 from datasets_app.datasets.importing.label_values import LabelValues
 from datasets_app.datasets.importing.readers import Row
 from datasets_app.datasets.importing.recognising import OWN, recognise, roles_of
 from datasets_app.datasets.importing.report import Problem
-from datasets_app.datasets.importing.roles import Role, plain_name
 from datasets_app.datasets.importing.times import read_time
 from datasets_app.datasets.rules import place
 from lifecycle.task_types.answers import ItemContent, Labels, Value
+from lifecycle.task_types.by_key.formats import formats_of
 from lifecycle.task_types.by_key.types import type_of
-from lifecycle.task_types.contents import dialogue, responses
-from lifecycle.task_types.contents.text import BELOW, with_context
+from lifecycle.task_types.columns import NAMES, OF_ITEMS, Role, plain_name
+from lifecycle.task_types.contents import dialogue
 from lifecycle.task_types.inputs import TEXT_LIMIT, BadInput, Cell, CellKind, has_invisible, loaded
-from lifecycle.task_types.spans.answers import tokens_text
 from lifecycle.task_types.values import labels_of
 
 MANY = (Role.METADATA, Role.IGNORE)
-PARTS = (
-    Role.MESSAGES, Role.PROMPT, Role.COMPLETION, Role.FIRST, Role.SECOND, Role.RESPONSES, Role.CONTEXT, Role.CONTENT,
-)  # fmt: skip
-WAYS: dict[str, tuple[tuple[Role, ...], ...]] = {  # where the text is made of what the row holds: the columns of each way to say it
-    "chat": ((Role.MESSAGES,), (Role.PROMPT, Role.COMPLETION), (Role.CONTENT,)),
-    "preference": ((Role.FIRST, Role.SECOND), (Role.RESPONSES,), (Role.CONTENT,)),
-    "ranking": ((Role.RESPONSES,), (Role.CONTENT,)),
-}  # fmt: skip
-ONE_TEXT = (Role.TEXT, Role.CONTEXT, Role.CONTENT)
-ALLOWED: dict[str, tuple[Role, ...]] = {
-    "single_label": ONE_TEXT, "free_text": ONE_TEXT,
-    "chat": (Role.MESSAGES, Role.PROMPT, Role.COMPLETION, Role.CONTEXT, Role.CONTENT),
-    "preference": (Role.PROMPT, Role.FIRST, Role.SECOND, Role.RESPONSES, Role.CONTENT),
-    "ranking": (Role.PROMPT, Role.RESPONSES, Role.CONTENT),
-}  # fmt: skip
-NAMES: dict[Role, tuple[str, ...]] = {
-    Role.TEXT: (
-        "text", "fulltext", "sentence", "utterance", "message", "body", "content", "comment", "review",
-        "tweet", "document", "question", "query", "input", "sms",
-    ),
-    Role.MESSAGES: ("messages", "conversations", "conversation", "dialogue", "turns"),
-    Role.PROMPT: ("prompt", "instruction", "question", "input", "context"),
-    Role.FIRST: ("chosen", "first", "responsea", "response1", "completiona", "answera"),
-    Role.SECOND: ("rejected", "second", "responseb", "response2", "completionb", "answerb"),
-    Role.RESPONSES: ("responses", "completions", "candidates", "answers"),
-    Role.LABEL: ("labelname", "labeltext", "label", "labels", "category", "class", "intent", "target", "topic", "sentiment", "tag"),
-    Role.ANNOTATOR: ("annotator", "annotatorid", "worker", "workerid", "workerids", "amtworkerids", "rater", "raterid", "coder", "labeler"),
-    Role.ID: ("id", "externalid", "itemid", "messageid", "rowid", "uuid", "guid"),
-    Role.GROUP: (
-        "group", "groupid", "groupkey", "thread", "threadid", "conversation", "conversationid",
-        "session", "customer", "customerid", "author",
-    ),
-    Role.TIME: ("time", "date", "timestamp", "datetime", "createdat", "created", "sentat", "receivedat", "eventtime"),
-    Role.SPLIT: ("split", "subset", "partition", "fold", "set"),
-}  # fmt: skip
-MORE_NAMES = {
-    ("spans", Role.LABEL): ("spans", "entities", "ents", "annotations", "nertags", "tags"),
-    ("multi_label", Role.LABEL): ("labels", "accept", "cats"),
-    ("free_text", Role.TEXT): ("prompt", "instruction", "article", "document", "dialogue"),
-    ("free_text", Role.LABEL): ("completion", "output", "summary", "highlights", "response", "answer"),
-    ("spans", Role.TEXT): ("text", "tokens"),
-}
-OTHER_NAMES: dict[tuple[str, Role], tuple[str, ...]] = {  # in the place of those that a role has elsewhere
-    ("preference", Role.LABEL): ("choice", "preference", "winner", "better"),
-    ("ranking", Role.LABEL): ("ranking", "ranks", "order"),
-    ("chat", Role.LABEL): (), ("chat", Role.PROMPT): (), ("preference", Role.RESPONSES): (),
-}  # fmt: skip
 SPLIT_WORDS = {
     **dict.fromkeys(("train", "training", "trn"), "train"),
     **dict.fromkeys(("validation", "valid", "val", "dev", "development"), "validation"),
@@ -78,7 +30,6 @@ SPLIT_WORDS = {
 }
 SPOKEN_LOOKED_AT = 20  # cells of a column that are taken for dialogues
 LABEL_LIMIT, ID_LIMIT, PERSON_LIMIT = 120, 200, 100
-BETTER = ("chosen", "preferredoutput")
 MEND_ANSWER = "Write it as the guide says, or leave the row out."
 
 
@@ -105,7 +56,7 @@ class Draft(NamedTuple):
 
 def roles_for(task: str) -> list[Role]:
     """What a column can be used for in a dataset of this task."""
-    return [role for role in Role if role in ALLOWED.get(task, (Role.TEXT,)) or role not in (*PARTS, Role.TEXT)]
+    return [role for role in Role if role in formats_of(task).item_roles or role not in OF_ITEMS]
 
 
 def propose(columns: Sequence[str], rows: Sequence[Row], task: str = "single_label") -> dict[str, str]:
@@ -113,22 +64,22 @@ def propose(columns: Sequence[str], rows: Sequence[Row], task: str = "single_lab
 
     A label is guessed by content only where no name is known: a file that names its text and no label has none, whatever else repeats.
     """
-    layout = recognise(columns, rows)
+    layout, formats = recognise(columns, rows), formats_of(task)
     asked = brought.questions(row.brought for row in rows if row.brought)
-    fitting = [column for column in asked if asked[column] in brought.FITS[task] and column in columns]
-    best = sorted(fitting, key=lambda column: asked[column] != brought.FITS[task][0])[:1]
+    fitting = [column for column in asked if asked[column] in formats.cells and column in columns]
+    best = sorted(fitting, key=lambda column: asked[column] != formats.cells[0])[:1]
     found: dict[str, str] = roles_of(layout, columns, task) | dict.fromkeys(asked, str(Role.IGNORE)) | dict.fromkeys(best, str(Role.LABEL))
     for role in [] if layout is OWN else roles_for(task):
-        names = OTHER_NAMES.get((task, role), (*MORE_NAMES.get((task, role), ()), *NAMES.get(role, ())))
+        names = formats.columns.get(role, NAMES.get(role, ()))
         known = [column for name in names for column in columns if plain_name(column) == name and column not in found]
         if known and role not in found.values():
             found[known[0]] = role
     if spoken := [column for column in dialogue_columns(columns, rows) if found.get(column, Role.METADATA) == Role.METADATA]:
-        role = {"chat": Role.MESSAGES}.get(task, Role.TEXT)
-        if role not in found.values() and role in roles_for(task):
+        role = Role.MESSAGES if Role.MESSAGES in formats.item_roles else Role.TEXT
+        if role not in found.values() and role in formats.item_roles:
             found[spoken[0]] = str(role)
-    if task not in WAYS and layout is not OWN:
-        by_content(columns, rows, found, guess_label=not found and task == "single_label")
+    if Role.TEXT in formats.item_roles and layout is not OWN:
+        by_content(columns, rows, found, guess_label=not found and type_of(task).one_label)
     return {column: found.get(column, str(Role.METADATA)) for column in columns}
 
 
@@ -166,7 +117,7 @@ def check(mapping: Mapping[str, str], columns: Sequence[str], task: str = "singl
     known = [role.value for role in roles_for(task)]
     if unknown := sorted(set(roles) - set(known)):
         problems.append(Problem(0, "mapping", f"A column is mapped to {unknown[0]!r}.", f"Choose among {', '.join(known)}.", blocks=True))
-    needed = max(WAYS.get(task, ((Role.TEXT,),)), key=lambda way: sum(role in roles for role in way))
+    needed = max(formats_of(task).ways, key=lambda way: sum(role in roles for role in way))
     for role in needed:
         if roles.count(role) != 1:
             count = "No column is" if role not in roles else f"{roles.count(role)} columns are"
@@ -193,13 +144,13 @@ class Mapper:
         values: LabelValues | None = None,
     ) -> None:  # fmt: skip
         self.values = values or LabelValues(task, {})
-        self.place, self.task, self.parser = place(parser), task, parser
+        self.place, self.parser, self.formats = place(parser), parser, formats_of(task)
         self.answers = type_of(task).answers
-        column = {role: column for column, role in mapping.items() if role not in MANY}
+        self.columns = column = {Role(role): column for column, role in mapping.items() if role not in MANY}
         self.text, self.label, self.id, self.group, self.split, self.time, self.annotator = (
             column.get(role, "") for role in (Role.TEXT, Role.LABEL, Role.ID, Role.GROUP, Role.SPLIT, Role.TIME, Role.ANNOTATOR)
         )
-        self.parts = {role: name for role in PARTS if (name := column.get(role))}
+        self.parts = {role: name for role in OF_ITEMS if (name := column.get(role))}
         self.packed = column.get(Role.PACKED, "")
         self.known = frozenset(mapping)
         self.kept = {name: name for name, role in mapping.items() if role == Role.METADATA}
@@ -216,7 +167,7 @@ class Mapper:
             values = own.restored(values)
         try:
             content = self.read_content(values)
-            text = contents.readable(content) if content else self.read_text(values)
+            text = self.formats.readable(content) if content else self.read_text(values)
             if fault := wrong_text(text):
                 return fault.told(self.place, row)
             item = ItemContent(text, content or {})
@@ -250,59 +201,34 @@ class Mapper:
 
     def remarks(self, draft: Draft) -> list[Problem]:
         """What is odd about a row that is kept all the same, as notices."""
-        where, right = f"{self.place} {draft.line:,}", "Nothing, if that is right."
+        where = f"{self.place} {draft.line:,}"
         found = [("time", WRONG_TIME, MEND_TIME)] if self.time and draft.event_time is None and draft.metadata.get(self.time) else []
-        if draft.content and "messages" in draft.content:
-            found += [("turns", told, right) for told in dialogue.remarks(draft.content)]
-        if self.answers.choices and draft.content and draft.content["responses"][0] == draft.content["responses"][1]:
-            found.append(("equal", "has two identical responses, so neither can be preferred.", "Remove the row if that's a mistake."))
+        found += self.formats.remarks(draft.content) if draft.content else []
         return [Problem(draft.line, code, f"{where} {told}", mend, member=draft.member, notice=True) for code, told, mend in found]
 
     def read_text(self, values: Mapping[str, str]) -> str:
-        """The text of a row; tokens with one blank between where parts of it are marked. Raises BadInput.
+        """The text of a row. Raises BadInput.
 
         A dialogue of Label Studio becomes a text of a line a turn.
         """
         text = values.get(self.text, "")
         if self.parser == "labelstudio" and (spoken := dialogue.as_text(text)):
             return spoken
-        return tokens_text(text) if self.task == "spans" else text
+        return self.formats.text(text)
 
     def read_content(self, values: Mapping[str, str]) -> dict[str, Any] | None:
         """The dialogue, the responses or the text with its context of a row; None where the text is all. Raises BadInput."""
         cells = {role: values.get(column, "") for role, column in self.parts.items()}
         if cells.get(Role.CONTENT, "").strip():
-            return contents.whole(cells[Role.CONTENT], self.task)
-        if self.task not in WAYS:
-            return with_context(self.read_text(values), cells.get(Role.CONTEXT, ""))
-        prompt = cells.get(Role.PROMPT, "")
-        if self.task == "chat":
-            told = Role.MESSAGES in cells
-            if context := cells.get(Role.CONTEXT, "").strip():
-                prompt = f"{prompt}{BELOW}{context}"
-            completion = cells.get(Role.COMPLETION, "")
-            return {"messages": dialogue.read(cells[Role.MESSAGES]) if told else dialogue.conversation(prompt, completion)}
-        if self.task == "ranking":
-            return responses.listed(prompt, cells.get(Role.RESPONSES, ""))
-        if Role.RESPONSES in cells:
-            return responses.listed_pair(prompt, cells[Role.RESPONSES])
-        return responses.pair(prompt, cells.get(Role.FIRST, ""), cells.get(Role.SECOND, ""))
+            return self.formats.whole(cells[Role.CONTENT])
+        return self.formats.content(cells | {Role.TEXT: self.read_text(values)})
 
     def read_answer(self, values: Mapping[str, str], item: ItemContent) -> Value | None:
         """The annotation of a row; None where it has none. Raises BadInput."""
         cell = values.get(self.label, "") if self.label else ""
-        if not cell.strip() and (raw := self.implied(item)):
+        if not cell.strip() and (raw := self.formats.implied(item, self.columns)):
             return self.answers.parse(raw, item, Labels.any())
         return self.values.annotation(Cell(CellKind.COLUMN, cell), item)
-
-    def implied(self, item: ItemContent) -> Value | None:
-        """What a row says without a label: the last answer of its dialogue, or by the name of a column that one response is better."""
-        messages = item.content.get("messages")
-        if messages and not self.label and messages[-1]["role"] == dialogue.ASSISTANT:
-            return {"messages": messages}
-        if self.answers.choices and plain_name(self.parts.get(Role.FIRST, "")) in BETTER:
-            return {self.answers.name: "first"}
-        return None
 
     def read_metadata(self, values: Mapping[str, str]) -> dict[str, str]:
         """What is kept beside the text. Raises BadInput."""

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Literal
 
 from datasets_app.datasets.importing import readers
-from datasets_app.datasets.importing.mapping import NAMES, names_known
+from datasets_app.datasets.importing.mapping import names_known
 from datasets_app.datasets.importing.readers import DELIMITERS, Reading
 from datasets_app.datasets.importing.readers.conll import looks_tagged
 from datasets_app.datasets.importing.readers.json_columns import looks_like_columns
@@ -20,7 +20,7 @@ from datasets_app.datasets.importing.readers.sources import Member
 from datasets_app.datasets.importing.readers.texts import PREFIX
 from datasets_app.datasets.importing.readers.tools import recognise
 from datasets_app.datasets.importing.readers.tools.doccano import is_exported
-from datasets_app.datasets.importing.roles import plain_name
+from lifecycle.task_types.columns import NAMES, plain_name
 
 CELLS = ("csv", "tsv", "tab")  # endings of tables
 TAGGED = ("conll", "iob", "bio")  # endings of files of tagged tokens

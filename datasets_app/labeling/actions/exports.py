@@ -26,6 +26,7 @@ from lifecycle.jobs import actions as jobs
 from lifecycle.jobs.context import JobContext
 from lifecycle.jobs.models import Job
 from lifecycle.refusals import Refused
+from lifecycle.task_types.by_key.formats import formats_of
 from registry.access import policy
 from registry.access.models import User
 from registry.artifacts import actions as artifacts
@@ -60,7 +61,8 @@ def run_export(ctx: JobContext) -> None:
     """The job: write the file, keep it, note it."""
     dataset = Dataset.objects.select_related("project").get(uuid=ctx.args["dataset"])
     queue = Queue.objects.select_related("upload").get(uuid=ctx.args["queue"]) if ctx.args["queue"] else None
-    kind, sheet = ExportFormat(ctx.args["format"]), Sheet(dataset.task)
+    kind = ExportFormat(ctx.args["format"])
+    sheet = Sheet(formats_of(dataset.task).tools[kind])
     scope = reading.scope_of(dataset, queue)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / f"answers.{kind.ending}"

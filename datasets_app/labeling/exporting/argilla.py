@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 from datasets_app.datasets.importing.readers.jsons import Pairs
 from datasets_app.labeling.exporting.facts import Fact, Guess, Object, Said, Sheet
-from lifecycle.task_types.answers import Value
 
 MORE_GUESSES = "Suggestions beyond the first: Argilla keeps one for a question."
 SECONDS = "Times of answers: Argilla keeps none."
@@ -23,15 +21,15 @@ def write(fact: Fact, raw: Pairs | None, sheet: Sheet) -> Iterator[Object]:
     question = fact.question or "label"
     fresh = [said for said in fact.answers if not (said.brought and raw is not None)]
     sheet.drop(SECONDS, len(fresh))
-    responses = [response(said) for said in fresh]
+    responses = [response(said, sheet) for said in fresh]
     ruling = fact.ruling
     if ruling and (ruling.by_hand or (ruling.of_file and raw is None)):
-        responses.append({"value": value_in(ruling.value), "user_id": ruling.person, "status": "submitted"})
-    guesses = [suggestion(guess) for guess in fact.guesses if raw is None or not guess.brought]
+        responses.append({"value": sheet.written(ruling.value), "user_id": ruling.person, "status": "submitted"})
+    guesses = [suggestion(guess, sheet) for guess in fact.guesses if raw is None or not guess.brought]
     if raw is None:
         sheet.drop(MORE_GUESSES, len(guesses) - 1)
         yield {
-            "id": fact.external_id or fact.uuid, "fields": fields_of(fact), "metadata": dict(fact.metadata),
+            "id": fact.external_id or fact.uuid, "fields": sheet.fields(fact), "metadata": dict(fact.metadata),
             "suggestions": {question: guesses[0]} if guesses else {},
             "responses": {question: responses} if responses else {}, "vectors": {},
         }  # fmt: skip
@@ -63,31 +61,13 @@ def flat(record: Object, question: str, responses: list[Object], guesses: list[O
     return record
 
 
-def fields_of(fact: Fact) -> Object:
-    """What is read of an item that was no record before."""
-    if "responses" not in fact.content:
-        return {"text": fact.text}
-    prompt = {"prompt": fact.content["prompt"]} if fact.content.get("prompt") else {}
-    responses = fact.content["responses"]
-    pair = {"first": responses[0], "second": responses[1]} if len(responses) == 2 else {}
-    return {**prompt, "responses": responses, **pair}
-
-
-def response(said: Said) -> Object:
+def response(said: Said, sheet: Sheet) -> Object:
     """One person's response."""
     if said.value is None:
         return {"value": None, "user_id": said.person, "status": "discarded"}
-    return {"value": value_in(said.value), "user_id": said.person, "status": "submitted"}
+    return {"value": sheet.written(said.value), "user_id": said.person, "status": "submitted"}
 
 
-def suggestion(guess: Guess) -> Object:
+def suggestion(guess: Guess, sheet: Sheet) -> Object:
     """What one source suggests."""
-    return {"value": value_in(guess.value), "score": guess.score, "agent": guess.source}
-
-
-def value_in(value: Value) -> Any:
-    """A value as Argilla writes it."""
-    if "ranking" in value:
-        return [{"value": f"response-{place + 1}", "rank": at} for at, place in enumerate(value["ranking"], start=1)]
-    (inner,) = value.values()
-    return inner
+    return {"value": sheet.written(guess.value), "score": guess.score, "agent": guess.source}

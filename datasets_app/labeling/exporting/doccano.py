@@ -39,11 +39,6 @@ def fresh(fact: Fact) -> Object:
 
 def labels(value: Value | None, sheet: Sheet) -> Object:
     """What was said, as labels; an empty list for nothing."""
-    found: list[Any] = []
-    if value is not None and "spans" in value:
-        found = [[each["start"], each["end"], each["label"]] for each in value["spans"]]
-    elif value is not None:
-        ((_, inner),) = value.items()
-        found = list(inner) if isinstance(inner, list) else [inner]
+    found: list[Any] = [] if value is None else sheet.written(value)
     sheet.drop(EMPTY, int(value is not None and not found))
     return {"label": found}

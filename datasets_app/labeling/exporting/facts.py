@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 from datasets_app.datasets.importing.readers.tools.doccano import WHOLE
-from lifecycle.task_types.answers import Value
+from lifecycle.task_types.answers import ItemContent, Value
+from lifecycle.task_types.tools import Outgoing, Tool, own_text
 
 Object = dict[str, Any]
 
@@ -67,12 +68,23 @@ class Fact:
 
 @dataclass(slots=True)
 class Sheet:
-    """What an export is made with. task: of the dataset. dropped: what the format cannot hold, each with how often."""
+    """What an export is made with. tool: how the format keeps the dataset's task. dropped: what it cannot hold, each with how often."""
 
-    task: str
+    tool: Tool
     dropped: Counter[str] = field(default_factory=Counter)
     answers: int = 0
     tasks: int = 0
+
+    def written(self, value: Value, text: str = "", options: Sequence[str] = ()) -> Any:
+        """A value as the format has it; None, counted, for one that it can't hold. text, options: as of `Outgoing`."""
+        found = self.tool.write(Outgoing(value, text, options))
+        if found is None:
+            self.drop(self.tool.omits)
+        return found
+
+    def fields(self, fact: Fact) -> Object:
+        """What is read of an item that the format didn't have before; of an erased one no more than its text."""
+        return {**(self.tool.fields if fact.content else own_text)(ItemContent(fact.text, fact.content))}
 
     def drop(self, sentence: str, count: int = 1) -> None:
         """Count something that the file does not hold."""

@@ -13,10 +13,6 @@ from datasets_app.datasets.importing.readers.tools.label_studio import option_pl
 from datasets_app.labeling.exporting.facts import Fact, Guess, Object, Sheet
 from lifecycle.task_types.answers import Value
 
-UNDECIDED_PAIR = "Answers that neither of two responses is better: Label Studio's pairs know left and right alone."
-SIDES = {"first": "left", "second": "right"}
-PAIR_FIELDS = ("response1", "response2")
-
 
 @dataclass(frozen=True, slots=True)
 class Form:
@@ -52,7 +48,7 @@ def write(fact: Fact, raw: Pairs | None, sheet: Sheet) -> Iterator[Object]:
 
 def form_of(fact: Fact, raw: Pairs | None, sheet: Sheet) -> Form:
     """As the item's own regions are called; else as the configuration beside the file does."""
-    to = "text1,text2" if sheet.task == "preference" else "text"
+    to = sheet.tool.to
     if raw is None:
         return Form(to=to, options=tuple(str(at) for at in range(len(fact.content.get("responses", [])))))
     name = fact.question.removesuffix(" (answer)") or "label"
@@ -77,16 +73,7 @@ def identity(fact: Fact) -> Object:
 def data_of(fact: Fact, sheet: Sheet) -> Object:
     """The fields of a task that was none before."""
     beside = {key.removeprefix("data."): value for key, value in fact.metadata.items()}
-    if "messages" in fact.content:
-        return {**beside, "messages": fact.content["messages"]}
-    if "responses" not in fact.content:
-        return {**beside, "text": fact.text}
-    prompt = {"prompt": fact.content["prompt"]} if fact.content.get("prompt") else {}
-    responses = fact.content["responses"]
-    if sheet.task == "ranking":
-        options = [{"id": str(at), "title": f"Response {at + 1}", "body": each} for at, each in enumerate(responses)]
-        return {**beside, **prompt, "responses": options}
-    return {**beside, **prompt, **dict(zip(PAIR_FIELDS, responses, strict=True))}
+    return {**beside, **sheet.fields(fact)}
 
 
 def told_here(fact: Fact, form: Form, has_raw: bool, sheet: Sheet) -> Iterator[Object]:
@@ -121,31 +108,11 @@ def prediction(fact: Fact, form: Form, guess: Guess, sheet: Sheet) -> Object | N
 
 def regions(fact: Fact, form: Form, key: str, value: Value, sheet: Sheet) -> list[Object] | None:
     """A value as the regions of a result; None, counted, for one that Label Studio cannot say."""
-    if value.get("choice") in ("tie", "neither"):
-        sheet.drop(UNDECIDED_PAIR)
-        return None
-    return [
+    found = sheet.written(value, fact.text, form.options)
+    return found and [
         {
             "id": hashlib.sha256(f"{key}:{at}".encode()).hexdigest()[:10], "from_name": form.name, "to_name": form.to, "type": kind,
             "value": inner,
         }
-        for at, (kind, inner) in enumerate(parts(fact, form, value))
+        for at, (kind, inner) in enumerate(found)
     ]  # fmt: skip
-
-
-def parts(fact: Fact, form: Form, value: Value) -> Iterator[tuple[str, Object]]:
-    """The types and values of the regions that say this."""
-    if "spans" in value:
-        for each in value["spans"]:
-            start, end = each["start"], each["end"]
-            yield "labels", {"start": start, "end": end, "text": fact.text[start:end], "labels": [each["label"]]}
-    elif "messages" in value:
-        yield from (("chatmessage", {"chatmessage": each}) for each in value["messages"])
-    elif "label" in value or "labels" in value:
-        yield "choices", {"choices": value["labels"] if "labels" in value else [value["label"]]}
-    elif "text" in value:
-        yield "textarea", {"text": [value["text"]]}
-    elif "choice" in value:
-        yield "pairwise", {"selected": SIDES[value["choice"]]}
-    else:
-        yield "ranker", {"ranker": {"rank": [form.options[at] for at in value["ranking"]]}}

@@ -30,10 +30,10 @@ def write(fact: Fact, raw: Pairs | None, sheet: Sheet) -> Iterator[Object]:
             continue
         sheet.drop(SECONDS, int(said.seconds > 0))
         fresh_lines += 1
-        yield {**base, **example(said.value), "_session_id": said.person, "_timestamp": int(said.at.timestamp())}
+        yield {**base, **example(said.value, sheet), "_session_id": said.person, "_timestamp": int(said.at.timestamp())}
     ruling = fact.ruling
     if ruling and (ruling.by_hand or (ruling.of_file and raw is None)):
-        yield {**base, **example(ruling.value), "_timestamp": int(ruling.at.timestamp())}
+        yield {**base, **example(ruling.value, sheet), "_timestamp": int(ruling.at.timestamp())}
     elif raw is None and not fresh_lines:
         yield base
 
@@ -43,10 +43,6 @@ def fresh(fact: Fact) -> Object:
     return {"text": fact.text, **({"id": fact.external_id} if fact.external_id else {}), **fact.metadata}
 
 
-def example(value: Value | None) -> Object:
+def example(value: Value | None, sheet: Sheet) -> Object:
     """What somebody said; None for a skip."""
-    if value is None:
-        return {"answer": "ignore"}
-    if "spans" in value:
-        return {"spans": value["spans"], "answer": "accept"}
-    return {"accept": value["labels"] if "labels" in value else [value["label"]], "answer": "accept"}
+    return {"answer": "ignore"} if value is None else {**sheet.written(value), "answer": "accept"}

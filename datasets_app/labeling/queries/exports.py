@@ -13,7 +13,6 @@ from datasets_app.datasets.importing import readers
 from datasets_app.datasets.importing.readers import tools
 from datasets_app.datasets.importing.readers.jsons import Pairs
 from datasets_app.datasets.importing.report import Problem
-from datasets_app.datasets.importing.roles import Role
 from datasets_app.datasets.models import Dataset, Item, Upload
 from datasets_app.datasets.rules import UploadState
 from datasets_app.labeling.exporting.facts import Fact, Guess, Ruling, Said
@@ -21,6 +20,7 @@ from datasets_app.labeling.models import Annotation, Decision, Export, Label, Qu
 from datasets_app.labeling.queries.decisions import standing, value_of
 from datasets_app.labeling.queries.suggesting import live
 from lifecycle.task_types.answers import Value
+from lifecycle.task_types.columns import Role
 from lifecycle.task_types.values import rename
 from registry.access.models import User
 from registry.artifacts import actions as artifacts

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,13 +12,14 @@ from django.db import transaction
 from datasets_app.datasets import queries as datasets
 from datasets_app.datasets.models import Dataset
 from datasets_app.snapshots import queries
-from datasets_app.snapshots.formats import FORMATS, LOSSES, About, Entry, Tally
+from datasets_app.snapshots.formats import FORMATS, LOSSES, About
 from datasets_app.snapshots.models import Export, Snapshot
 from datasets_app.snapshots.rules import ExportFormat
 from lifecycle.jobs import actions as jobs
 from lifecycle.jobs.context import JobContext
 from lifecycle.jobs.models import Job
 from lifecycle.refusals import Refused
+from lifecycle.task_types.exports import Entry, Tally
 from lifecycle.ui.markdown import inline
 from registry.access import policy
 from registry.access.models import User
@@ -35,7 +35,7 @@ def export(*, snapshot_id: UUID, actor: User, format: str) -> Job:
     """Have a snapshot written as a file by a job. Raises PermissionDenied, or Refused for an unknown format."""
     snapshot = Snapshot.objects.select_related("dataset__project").get(uuid=snapshot_id)
     policy.require(actor, "snapshots.export", snapshot)
-    known = queries.formats_of(snapshot)
+    known = queries.export_formats(snapshot)
     if format not in known:
         told = f"This snapshot is exported as {', '.join(known)}."
         raise Refused(told, fields={"format": [told]})
@@ -91,16 +91,13 @@ def about(snapshot: Snapshot) -> About:
 def entries(ctx: JobContext, snapshot: Snapshot) -> Iterator[Entry]:
     """The rows of the file, with progress."""
     total = snapshot.counts["rows"]
-    rows = queries.with_items(snapshot, queries.open_snapshot(snapshot))
-    if snapshot.dataset.task_type.writes_text:
-        rows = queries.with_written(rows)
-    one_class = snapshot.dataset.task_type.one_label
-    for count, (row, item) in enumerate(rows):
+    rows = queries.with_values(snapshot, queries.open_snapshot(snapshot))
+    for count, (row, item, label) in enumerate(rows):
         if count % queries.BATCH == 0:
             ctx.progress(count, total, stage="Writing rows", unit="rows")
             ctx.raise_if_cancelled()
         yield Entry(
-            text=item.text, said=row.label if one_class else json.loads(row.label or "null"), split=row.split, id=item.external_id,
-            group=item.group, time=item.event_time.isoformat() if item.event_time else "", metadata=item.metadata,
-            content=item.content or {}, item=row.item, decision=row.decision,
+            text=item.text, label=label, split=row.split, id=item.external_id, group=item.group,
+            time=item.event_time.isoformat() if item.event_time else "", metadata=item.metadata, content=item.content or {}, item=row.item,
+            decision=row.decision,
         )  # fmt: skip

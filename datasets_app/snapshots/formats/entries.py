@@ -1,29 +1,9 @@
-"""What a writer is given, and what it tells: the rows of a snapshot with their texts, and what a format cannot hold. Pure."""
+"""What a writer knows of a snapshot, and what a format cannot hold, in words. Pure."""
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import Any, NamedTuple
-
-
-class Entry(NamedTuple):
-    """A row of a snapshot. said: what was decided: the name of a class, or what the value of the task holds, its classes by name.
-
-    content: as Item.content, empty where the text is all. item, decision: digests.
-    """
-
-    text: str
-    said: Any
-    split: str
-    id: str = ""
-    group: str = ""
-    time: str = ""
-    metadata: dict[str, str] = {}
-    content: dict[str, Any] = {}
-    item: str = ""
-    decision: str = ""
+from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,15 +15,6 @@ class About:
     content: bool = False
     title: str = ""
     facts: Sequence[str] = ()
-
-
-@dataclass(slots=True)
-class Tally:
-    """What a writer counts. rows: written. neutralised: cells that a spreadsheet would have run. losses: by code, one of LOSSES."""
-
-    rows: int = 0
-    neutralised: int = 0
-    losses: Counter[str] = field(default_factory=Counter)
 
 
 LOSSES = {  # code: for one, for several; behind their number
@@ -77,9 +48,3 @@ def in_words(code: str, count: int) -> str:
     """What was lost, with its number."""
     one, many = LOSSES[code]
     return f"{count:,} {one if count == 1 else many}"
-
-
-def count_bare(entry: Entry, tally: Tally) -> None:
-    """Count what a format that holds texts and labels alone leaves out of a row."""
-    for code, value in (("ids", entry.id), ("groups", entry.group), ("times", entry.time), ("metadata", entry.metadata)):
-        tally.losses[code] += bool(value)

@@ -1,19 +1,16 @@
-"""Files by split in one ZIP, and JSON lines with what stands beside a text. Pure but for writing the files."""
+"""Files by split in one ZIP. Pure but for writing the files."""
 
 from __future__ import annotations
 
-import json
 import zipfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
-from datasets_app.snapshots.formats.entries import About, Entry, Tally
+from lifecycle.task_types.exports import Entry, Lines, Tally
 
 SPLITS = ("train", "validation", "test")
-Object = dict[str, Any]
-Made = Callable[[Entry, Tally], Object | list[Object] | None]
 
 
 class Splits:
@@ -50,52 +47,9 @@ def pack(path: Path, files: Mapping[str, Path], others: Mapping[str, str]) -> No
                 file.unlink()
 
 
-def json_lines(made: Made) -> Callable[[Path, Iterator[Entry], Tally, About], None]:
-    """A writer of one object a line, a file for each split. made: the object of a row, several, or None where it has none."""
-
-    def write(path: Path, entries: Iterator[Entry], tally: Tally, about: About) -> None:
-        with by_split(path, "{split}.jsonl") as files:
-            write_lines(files, entries, tally, made)
-
-    return write
-
-
-def write_lines(files: Splits, entries: Iterator[Entry], tally: Tally, made: Made) -> None:
-    """Each row's object with what stands beside it."""
+def write_lines(files: Splits, entries: Iterator[Entry], tally: Tally, lines: Lines) -> None:
+    """Each entry as rows of its split's file."""
     for entry in entries:
-        found = made(entry, tally)
-        for each in found if isinstance(found, list) else [] if found is None else [found]:
-            files[entry.split].write(json.dumps(each | beside(entry, each, tally), ensure_ascii=False) + "\n")
+        for line in lines(entry, tally):
+            files[entry.split].write(line)
             tally.rows += 1
-
-
-def beside(entry: Entry, taken: Object, tally: Tally) -> Object:
-    """Id, group, time and metadata of a row, under names that are not taken."""
-    known = {name: value for name, value in (("id", entry.id), ("group", entry.group), ("time", entry.time)) if value}
-    rest = {name: cell for name, cell in entry.metadata.items() if not is_inside(name, taken)}
-    more = {name: structure(cell) for name, cell in rest.items() if name not in taken and name not in known}
-    tally.losses["keys"] += len(rest) - len(more)
-    return known | more
-
-
-def is_inside(name: str, taken: Object) -> bool:
-    """Whether a dotted name already stands inside the object."""
-    head, _, rest = name.partition(".")
-    inner = taken.get(head)
-    return isinstance(inner, dict) and rest in inner
-
-
-def structure(cell: str) -> Any:
-    """A list or an object that was kept as JSON text, where it is written in no other way; any other text as it is."""
-    if cell[:1] not in ("[", "{"):
-        return cell
-    try:
-        found = json.loads(cell, parse_constant=no_number)
-    except (ValueError, RecursionError):
-        return cell
-    return found if json.dumps(found, ensure_ascii=False) == cell else cell
-
-
-def no_number(word: str) -> None:
-    """NaN and Infinity are no JSON. Raises ValueError."""
-    raise ValueError(word)

@@ -13,7 +13,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from datasets_app.snapshots.formats.entries import About, Entry, Tally
+from datasets_app.snapshots.formats.entries import About
+from lifecycle.task_types.exports import Entry, Tally
 from lifecycle.ui.cells import inert_cell
 
 COLUMNS = ("id", "text", "label", "split", "group", "time", "item", "decision", "metadata")
@@ -32,7 +33,7 @@ def columns_of(about: About) -> tuple[str, ...]:
 def line_of(entry: Entry) -> dict[str, Any]:
     """A row in all columns that any table has."""
     return {
-        "id": entry.id, "text": entry.text, "label": entry.said, "split": entry.split, "group": entry.group, "time": entry.time,
+        "id": entry.id, "text": entry.text, "label": entry.label, "split": entry.split, "group": entry.group, "time": entry.time,
         "item": entry.item, "decision": entry.decision, "metadata": entry.metadata, "content": entry.content,
     }  # fmt: skip
 

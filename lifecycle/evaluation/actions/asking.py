@@ -14,11 +14,11 @@ from datasets_app.datasets.rules import UploadState
 from datasets_app.labeling import actions as labeling
 from datasets_app.labeling.models import Queue
 from datasets_app.snapshots import queries as snapshots
-from datasets_app.snapshots.learnable import turns_before
 from lifecycle.evaluation import compare, queries, side_by_side
 from lifecycle.evaluation.models import Evaluation, SideBySide
 from lifecycle.evaluation.side_by_side import LEAST, MOST
 from lifecycle.refusals import Conflict, NotReady, Refused
+from lifecycle.task_types.contents.dialogue import turns_before
 from registry.access.models import Project, User
 from registry.access.policy import require
 from registry.ledger.actions import record
@@ -50,7 +50,7 @@ def ask_people(
         raise Refused("People were not asked.", fields={"pairs": [text]})
     compare.check_dataset(first, second)
     chosen, same = side_by_side.pairs_of(queries.texts_of(first), queries.texts_of(second), most=pairs, seed=seed)
-    rows = snapshots.written_of(first.snapshot, [pair.item for pair in chosen])
+    rows = snapshots.learned_rows_of(first.snapshot, [pair.item for pair in chosen])
     prompts = {item: list(turns_before(row)) or row["text"] for item, row in rows.items()}
     chosen = [pair for pair in chosen if prompts.get(pair.item)]
     if len(chosen) < LEAST:

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 from datasets_app.snapshots import queries as snapshots
-from datasets_app.snapshots.learnable import ASSISTANT, turns_before
 from lifecycle.compute import warm
 from lifecycle.engine.occlusion import spans
 from lifecycle.engine.spec import Base, ExplainSpec
@@ -17,6 +16,7 @@ from lifecycle.evaluation.models import Evaluation
 from lifecycle.evaluation.queries import Said
 from lifecycle.jobs.context import JobContext
 from lifecycle.refusals import Refused
+from lifecycle.task_types.contents.dialogue import ASSISTANT, turns_before
 from lifecycle.training.folders import local_folder
 
 GONE = "The text of this item is gone, so its words cannot be looked at."
@@ -56,7 +56,7 @@ def ranked_row(evaluation: Evaluation, item: str) -> dict[str, Any]:
     """The prompt and the responses of an item that were put in order. Raises Refused."""
     if queries.order_of(evaluation, item) is None:
         raise unanswered()
-    row = snapshots.ranked_of(evaluation.snapshot, [item]).get(item)
+    row = snapshots.learned_rows_of(evaluation.snapshot, [item]).get(item)
     if row is None:
         raise Refused(GONE)
     refuse_wordless([row["text"], *row["responses"]])
@@ -71,7 +71,7 @@ def written_row(evaluation: Evaluation, item: str) -> tuple[dict[str, Any], Said
     if not said.answer.strip():
         text = "The model wrote nothing to this prompt, so no word speaks for its answer."
         raise Refused(text, next_step="Choose a row with an answer.")
-    row = snapshots.written_of(evaluation.snapshot, [item]).get(item)
+    row = snapshots.learned_rows_of(evaluation.snapshot, [item]).get(item)
     if row is None:
         raise Refused(GONE)
     turns = turns_before(row)

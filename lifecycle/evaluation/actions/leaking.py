@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 
 from datasets_app.snapshots import queries as snapshots
-from datasets_app.snapshots.learnable import is_quiet
 from datasets_app.snapshots.manifest import ManifestRow
 from datasets_app.snapshots.models import Snapshot
 from lifecycle.engine import row_losses
@@ -20,6 +19,7 @@ from lifecycle.evaluation.models import Evaluation
 from lifecycle.jobs.context import JobContext
 from lifecycle.refusals import Refused
 from lifecycle.statistics import clustered, membership
+from lifecycle.task_types.contents.dialogue import is_quiet
 from lifecycle.training.models import Run
 
 SEED = 1
@@ -77,7 +77,7 @@ def measured(snapshot: Snapshot, split: str) -> list[ManifestRow]:
     rows = list(snapshots.rows_of(snapshot, split))
     if not snapshot.dataset.task_type.writes_text:
         return rows
-    said = snapshots.written_rows(snapshot, split)
+    said = snapshots.learned_rows(snapshot, split)
     learnt = {row["id"] for row in said if not ("messages" in row and is_quiet(row["messages"][-1]))}
     return [row for row in rows if row.item in learnt]
 

@@ -155,3 +155,13 @@ def remarks(content: Mapping[str, Any]) -> list[str]:
     if roles[-1] != ASSISTANT:
         found.append(f"ends with {roles[-1]}, so that people write the answer.")
     return found
+
+
+def is_quiet(message: Mapping[str, Any]) -> bool:
+    """Whether a turn is read and not learnt, as OpenAI's files mark it."""
+    return bool(message.get("weight", 1) == 0)
+
+
+def turns_before(row: Mapping[str, Any]) -> tuple[dict[str, str], ...]:
+    """The turns before the last answer of a row as the engine reads it, each with its role and content; none where its prompt is a text."""
+    return tuple({name: turn[name] for name in ("role", "content")} for turn in row.get("messages", [])[:-1])

@@ -83,3 +83,8 @@ def as_read(content: Mapping[str, Any]) -> str:
     parts = [dialogue.as_read(content["prompt"])] if content.get("prompt") else []
     parts += [f"{number}: {dialogue.as_read(each)}" for number, each in enumerate(content["responses"], start=1)]
     return "\n\n".join(parts)
+
+
+def plain(found: Passage) -> str:
+    """A prompt or a response as one text; of a single message its content alone."""
+    return str(found[0].get("content") or "") if isinstance(found, list) and len(found) == 1 else dialogue.as_read(found)

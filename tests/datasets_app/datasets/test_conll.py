@@ -14,9 +14,9 @@ from datasets_app.datasets.importing import readers, sniffing
 from datasets_app.datasets.importing.readers import Reading, Row
 from datasets_app.labeling import queries
 from datasets_app.snapshots import actions
-from datasets_app.snapshots.formats import conll
 from datasets_app.snapshots.models import Export
 from lifecycle.refusals import Refused
+from lifecycle.task_types.spans import conll
 from lifecycle.task_types.values import rename
 from registry.artifacts import actions as artifacts
 from tests.support.datasets import import_file, make_dataset

@@ -12,7 +12,7 @@ import pytest
 from datasets_app.labeling import queries
 from datasets_app.snapshots import actions
 from datasets_app.snapshots.models import Export, Snapshot
-from datasets_app.snapshots.queries import formats_of
+from datasets_app.snapshots.queries import export_formats
 from datasets_app.snapshots.rules import ExportFormat
 from lifecycle.task_types.values import rename
 from registry.artifacts import actions as artifacts
@@ -136,7 +136,7 @@ def test_every_format_brings_back_what_went_out(of_every_task, project, ana, mia
 
 def kinds(snapshot: Snapshot) -> list[ExportFormat]:
     """The formats that come back into a dataset of the same task."""
-    return [kind for kind in formats_of(snapshot) if kind != ExportFormat.UNPAIRED]
+    return [kind for kind in export_formats(snapshot) if kind != ExportFormat.UNPAIRED]
 
 
 def test_a_written_text_is_a_plain_cell_of_a_table(of_every_task, mia):

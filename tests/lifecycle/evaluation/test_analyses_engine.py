@@ -73,7 +73,7 @@ def test_the_words_of_responses_in_order_are_found(project, mia, warm_engine):
     assert [each["answer"] for each in report] == order
     assert report[0]["log_odds"] == pytest.approx(strengths[order[0]] - strengths[order[1]], abs=1e-4)
     assert report[2]["log_odds"] == pytest.approx(strengths[order[2]] - strengths[order[0]], abs=1e-4)
-    row = snapshots.ranked_of(evaluation.snapshot, [item])[item]
+    row = snapshots.learned_rows_of(evaluation.snapshot, [item])[item]
     assert [len(each["prompt"]) + len(each["words"]) for each in report] == [
         len(row["text"].split()) + len(row["responses"][at].split()) for at in order
     ]

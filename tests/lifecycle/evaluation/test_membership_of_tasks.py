@@ -165,7 +165,7 @@ def test_dialogues_whose_last_answer_is_not_learnt_stand_on_neither_side(project
     actions.analyse(evaluation=evaluation, kind=MEMBERSHIP, actor=mia)
     run_ok("training", "evaluation")
 
-    told = {row["id"]: row for row in snapshots.written_rows(snapshot, "test")}
+    told = {row["id"]: row for row in snapshots.learned_rows(snapshot, "test")}
     spoken = [item for item, row in told.items() if row["messages"][-1].get("weight") != 0]
     assert len(spoken) < len(told)
     assert len(asked) == queries.analysis(evaluation, MEMBERSHIP).report["others"] == len(spoken)

@@ -107,13 +107,13 @@ def test_the_answers_that_changed_are_told_in_words_and_open_the_item(task, meas
     if task in said:
         assert (worst.true, worst.before, worst.after) == said[task]
     elif task in ("preference", "ranking"):
-        row = snapshots.ranked_of(evaluation.snapshot, [second])[second]
+        row = snapshots.learned_rows_of(evaluation.snapshot, [second])[second]
         assert worst.text == (row["text"], *(f"{at}: {each}" for at, each in enumerate(row["responses"], 1)))
         again = disturb_responses("upper", row["responses"], seed=1, name=second)
         assert worst.disturbed[1:] == tuple(f"{at}: {each}" for at, each in enumerate(again, 1))
         assert (worst.true, worst.after) == ((SAID[task][0],), (SAID[task][2],))
     else:
-        row = snapshots.written_of(evaluation.snapshot, [second])[second]
+        row = snapshots.learned_rows_of(evaluation.snapshot, [second])[second]
         assert text == (row["messages"][-2]["content"] if task == "chat" else row["text"])
         assert (worst.true, worst.before) == ((row["answer"],), ("as it was before",))
         assert ("nothing</span>" in page.content.decode()) is (task == "chat")

@@ -54,7 +54,7 @@ def engine(monkeypatch):
 @pytest.fixture
 def row(measured):
     item = queries.predicted_of(measured).ids[0]
-    return snapshots.ranked_of(measured.snapshot, [item])[item]
+    return snapshots.learned_rows_of(measured.snapshot, [item])[item]
 
 
 def address_of(measured, row):
@@ -146,10 +146,10 @@ def test_what_is_not_there_or_holds_no_word_is_refused_and_nothing_is_queued(mea
     assert client_for(mia).get(f"/evaluations/{measured.uuid}/words/").headers["Location"].endswith("/items/")
     silent = row | {"text": "?", "responses": ["!", "…", "."]}
     with monkeypatch.context() as patched:
-        patched.setattr(snapshots, "ranked_of", lambda *_: {row["id"]: silent})
+        patched.setattr(snapshots, "learned_rows_of", lambda *_: {row["id"]: silent})
         with pytest.raises(Refused, match="holds no word that could be left out"):
             actions.analyse(evaluation=measured, kind=WORDS, actor=mia, item=row["id"])
-    monkeypatch.setattr(snapshots, "ranked_of", lambda *_: {})
+    monkeypatch.setattr(snapshots, "learned_rows_of", lambda *_: {})
     with pytest.raises(Refused, match="The text of this item is gone"):
         actions.analyse(evaluation=measured, kind=WORDS, actor=mia, item=row["id"])
     assert not Job.objects.filter(kind="evaluation.words").exists()
@@ -159,7 +159,7 @@ def test_what_is_not_there_or_holds_no_word_is_refused_and_nothing_is_queued(mea
 def test_an_item_that_is_gone_shows_nothing_that_was_said(measured, engine, row, client_for, mia, monkeypatch):
     actions.analyse(evaluation=measured, kind=WORDS, actor=mia, item=row["id"])
     run_ok("default")
-    monkeypatch.setattr(snapshots, "ranked_of", lambda *_: {})
+    monkeypatch.setattr(snapshots, "learned_rows_of", lambda *_: {})
 
     page = client_for(mia).get(address_of(measured, row)).content.decode()
 

@@ -58,7 +58,7 @@ def row_of(measured, *, cut=False):
     """A row whose answer ended by itself, or was cut."""
     found = queries.texts_of(measured)
     item = next(item for item, each in zip(found.ids, found.cut, strict=True) if each is cut)
-    return snapshots.written_of(measured.snapshot, [item])[item]
+    return snapshots.learned_rows_of(measured.snapshot, [item])[item]
 
 
 def address_of(measured, row):
@@ -188,10 +188,10 @@ def test_what_cannot_be_asked_is_refused_in_a_sentence_and_nothing_is_queued(mea
     page = refused("The model wrote nothing to this prompt", (queries, "said_to"), queries.Said(" ", False))
     assert "The model wrote nothing to this prompt, so no word speaks for its answer." in page
     assert "Find the words" not in page
-    page = refused("The text of this item is gone", (snapshots, "written_of"), {})
+    page = refused("The text of this item is gone", (snapshots, "learned_rows_of"), {})
     assert row["text"] not in page
     assert "The text of this item is gone" in page
-    refused("holds no word that could be left out", (snapshots, "written_of"), {row["id"]: row | {"text": "?!"}})
+    refused("holds no word that could be left out", (snapshots, "learned_rows_of"), {row["id"]: row | {"text": "?!"}})
     with pytest.raises(Refused, match="holds no answer to that item"):
         actions.analyse(evaluation=measured, kind=WORDS, actor=mia, item="f" * 64)
     assert client.get(f"/evaluations/{measured.uuid}/words/?item={'f' * 64}").status_code == 404

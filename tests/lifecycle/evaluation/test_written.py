@@ -127,7 +127,7 @@ def test_how_it_stands_to_the_untrained_base_is_told_beside_a_stronger_baseline(
 def test_an_answer_leads_to_the_training_item_that_it_shares_words_with(found, snapshot, mia, client_for):
     texts = queries.texts_of(found)
     row = next(at for at, each in enumerate(texts.copied) if each.words >= 4)
-    train = [each["id"] for each in snapshots.written_rows(snapshot, "train")]
+    train = [each["id"] for each in snapshots.learned_rows(snapshot, "train")]
 
     listed = client_for(mia).get(f"/api/v1/evaluations/{found.uuid}/answers/?sort=copied_words").json()["results"]
     page = client_for(mia).get(f"/evaluations/{found.uuid}/answers/?sort=copied_words").content.decode()
@@ -143,7 +143,7 @@ def test_an_answer_leads_nowhere_once_rows_of_train_are_counted_otherwise(found,
     texts = queries.texts_of(found)
     row = next(at for at, each in enumerate(texts.copied) if each.words >= 4)
     other = next(
-        each["id"] for each in snapshots.written_rows(snapshot, "train") if not verbatim.holds(each["answer"], texts.copied[row].text)
+        each["id"] for each in snapshots.learned_rows(snapshot, "train") if not verbatim.holds(each["answer"], texts.copied[row].text)
     )
     monkeypatch.setattr(snapshots, "items_at", lambda *_: {texts.copied[row].row: other})
 

@@ -108,4 +108,4 @@ def test_a_job_that_is_cancelled_while_it_asks_keeps_no_words(measured, mia, mon
 
 
 def rows_of(snapshot, split):
-    return list(snapshots.written_rows(snapshot, split))
+    return list(snapshots.learned_rows(snapshot, split))

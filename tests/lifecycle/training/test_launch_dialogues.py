@@ -7,9 +7,11 @@ import json
 import pytest
 
 from datasets_app.snapshots import queries as snapshots
-from datasets_app.snapshots.learnable import Unlearnable, learnt_from
 from lifecycle.jobs.models import Job
 from lifecycle.refusals import Refused
+from lifecycle.task_types.answers import ItemContent
+from lifecycle.task_types.by_key.formats import formats_of
+from lifecycle.task_types.formats import Unlearnable
 from lifecycle.training import actions, folders
 from lifecycle.training.models import Estimate, Run, Sweep
 from tests.support.training import make_base
@@ -65,7 +67,7 @@ def test_dialogues_that_call_tools_are_left_out_with_the_reason_and_others_stay(
 
     assert sorted(each for each in found.values() if each) == ["whose answers all have the weight 0", "with calls of tools"]
     assert len(found) == 34
-    assert set(snapshots.written_of(snapshot, list(found))) == {item for item, reason in found.items() if not reason}
+    assert set(snapshots.learned_rows_of(snapshot, list(found))) == {item for item, reason in found.items() if not reason}
 
 
 def test_what_a_developer_says_is_a_system_turn_and_a_weight_of_0_goes_along(project, mia, tmp_path):
@@ -94,12 +96,11 @@ def test_a_snapshot_of_which_nothing_can_be_learnt_is_refused(project, base, mia
     assert nothing_was_queued()
 
 
-def test_an_erased_dialogue_is_no_row(snapshot):
+def test_an_erased_dialogue_is_no_row(snapshot, monkeypatch):
     row, item = next(snapshots.with_items(snapshot, snapshots.rows_of(snapshot, "train")))
+    monkeypatch.setattr(snapshots, "with_values", lambda *_: [(row, item, None)])
 
-    gone = snapshots.TextRow(row._replace(label="null"), item)  # as `with_written` has a decision whose value is gone
-
-    assert list(snapshots.told(iter([gone]))) == []
+    assert list(snapshots.engine_rows(snapshot, "train")) == []
 
 
 def test_an_encoder_is_refused_and_so_is_a_sweep(snapshot, base, project, mia):
@@ -153,6 +154,9 @@ def test_a_run_of_dialogues_goes_on_from_one_of_prompts_and_rehearses_them(snaps
 def test_a_dialogue_of_very_many_turns_is_left_out_with_the_reason():
     turns = [{"role": role, "content": "card"} for role in ("user", "assistant") * 101]
 
-    assert learnt_from(turns[:200])["answer"] == "card"
+    def learnt(messages):
+        return formats_of("chat").engine_row(ItemContent(), {"messages": messages})
+
+    assert learnt(turns[:200])["answer"] == "card"
     with pytest.raises(Unlearnable, match="with more than 200 turns"):
-        learnt_from(turns)
+        learnt(turns)

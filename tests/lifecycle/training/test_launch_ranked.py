@@ -10,6 +10,7 @@ from datasets_app.snapshots import queries as snapshots
 from lifecycle.evaluation import queries as evaluations
 from lifecycle.jobs.models import Job
 from lifecycle.refusals import Refused
+from lifecycle.task_types.contents.responses import plain
 from lifecycle.training import actions, suggesting, sweep_queries
 from lifecycle.training.models import Run, Sweep
 from tests.support.datasets import import_texts, make_dataset
@@ -63,9 +64,9 @@ def test_a_ranking_gives_the_place_of_each_response(project, mia, base, tmp_path
 def test_messages_become_texts_and_a_prompt_may_be_missing():
     said = [{"role": "user", "content": "Hello?"}, {"role": "assistant", "content": "Yes?"}]
 
-    assert snapshots.plain(said[1:]) == "Yes?"
-    assert snapshots.plain(said) == "user: Hello?\nassistant: Yes?"
-    assert snapshots.plain("") == ""
+    assert plain(said[1:]) == "Yes?"
+    assert plain(said) == "user: Hello?\nassistant: Yes?"
+    assert plain("") == ""
 
 
 def test_settings_of_labels_are_not_offered(snapshot, base):

@@ -1,41 +1,35 @@
-"""Marked spans as CoNLL in IOB2: a token and its tag a line, a blank line after each text. Pure but for writing the files.
+"""Spans as tags of tokens in IOB2, as CoNLL files have them: a token and its tag a line, a blank line after each text.
 
-The format keeps no spacing, no ids, no blanks in names of classes (they become _) and no overlapping spans: of two that overlap the longer
-one stays, and the other is counted.
+The format keeps no spacing, no ids, no blanks in names of labels (they become _) and no overlapping spans: of two that overlap the longer
+one is kept, and the other is counted.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 
-from datasets_app.snapshots.formats.entries import About, Entry, Tally, count_bare
-from datasets_app.snapshots.formats.packing import by_split
+from lifecycle.task_types.exports import Entry, Tally, count_bare
 
 SPACE = re.compile(r"\s+")
 Span = tuple[int, int, str]
 
 
-def write(path: Path, entries: Iterator[Entry], tally: Tally, about: About) -> None:
-    """A ZIP with a file for each split."""
-    with by_split(path, "{split}.conll") as files:
-        for entry in entries:
-            spans = spans_of(entry)
-            kept = without_overlap(spans)
-            tokens = list(tagged(entry.text, kept))
-            files[entry.split].writelines(f"{word}\t{tag}\n" for word, tag in tokens)
-            files[entry.split].write("\n")
-            tally.rows += 1
-            tally.losses["spans"] += len(spans) - len(kept)
-            tally.losses["spacing"] += " ".join(word for word, _ in tokens) != entry.text
-            tally.losses["names"] += any(SPACE.search(label) for _, _, label in kept)
-            count_bare(entry, tally)
+def lines(entry: Entry, tally: Tally) -> Iterator[str]:
+    """A text with its tags."""
+    spans = spans_of(entry)
+    kept = without_overlap(spans)
+    tokens = list(tagged(entry.text, kept))
+    tally.losses["spans"] += len(spans) - len(kept)
+    tally.losses["spacing"] += " ".join(word for word, _ in tokens) != entry.text
+    tally.losses["names"] += any(SPACE.search(label) for _, _, label in kept)
+    count_bare(entry, tally)
+    yield "".join(f"{word}\t{tag}\n" for word, tag in tokens) + "\n"
 
 
 def spans_of(entry: Entry) -> list[Span]:
     """The spans of a row."""
-    return [(each["start"], each["end"], each["label"]) for each in entry.said]
+    return [(each["start"], each["end"], each["label"]) for each in entry.label]
 
 
 def without_overlap(spans: Sequence[Span]) -> list[Span]:
@@ -58,3 +52,8 @@ def tagged(text: str, spans: Sequence[Span]) -> Iterator[tuple[str, str]]:
             if word:
                 yield word, f"{'B' if fresh else 'I'}-{SPACE.sub('_', label)}" if label else "O"
                 fresh = False
+
+
+def tags_of(labels: Sequence[str]) -> list[str]:
+    """The tags of tokens, none first."""
+    return ["O", *(f"{prefix}-{SPACE.sub('_', name)}" for name in labels for prefix in "BI")]
