@@ -37,13 +37,15 @@ class Capabilities:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TaskType(Capabilities):
-    """A kind of annotation. key: as datasets, runs and files name it. title: as people read it. learns_as: the key of the type whose model
-    learns it; empty: its own. hub_tag: the task as the Hugging Face Hub names it."""
+    """A kind of annotation. key: as datasets, runs and files name it. title: as people read it. rows: what its rows are, in a few words,
+    where labels alone do not say it. learns_as: the key of the type whose model learns it; empty: its own. hub_tag: the task as the Hugging
+    Face Hub names it."""
 
     key: str
     title: str
     answers: Answers
     content: Content = Content.TEXT
+    rows: str = ""
     learns_as: str = ""
     hub_tag: str = ""
 

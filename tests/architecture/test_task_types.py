@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from django.conf import settings
 
+from lifecycle.engine.task_types.by_key.settings import SETTINGS
 from lifecycle.task_types.by_key.baselines import BASELINES
 from lifecycle.task_types.by_key.measures import MEASURES
 from lifecycle.task_types.by_key.predictions import FILES
@@ -21,7 +22,7 @@ WINGS = ("lifecycle", "datasets_app", "registry", "monitoring")
 FOLDER = Path(settings.BASE_DIR, "lifecycle", "task_types")
 QUOTED = re.compile(rf'"({"|".join(TYPES)})"')
 IN_TEMPLATES = re.compile(rf"[=!]= {QUOTED.pattern}")
-COMPARED = 103  # lines outside of task_types that compare something with the key of a task: write down how many are left, never more
+COMPARED = 94  # lines outside of task_types that compare something with the key of a task: write down how many are left, never more
 
 
 def test_every_table_has_the_key_of_every_type():
@@ -30,7 +31,7 @@ def test_every_table_has_the_key_of_every_type():
 
 
 def test_every_table_of_what_models_learn_has_the_key_of_every_such_type():
-    for table in (MEASURES, FILES, BASELINES):
+    for table in (MEASURES, FILES, BASELINES, SETTINGS):
         assert sorted(table) == sorted(LEARNED)
     assert {name: (MEASURES[name].task, FILES[name].task) for name in LEARNED} == {name: (name, name) for name in LEARNED}
 

@@ -7,6 +7,7 @@ ENTRY = TaskType(
     key="free_text",
     title="A text that is written, such as a completion or a summary",
     answers=TextAnswers(),
+    rows="texts that are written",
     hub_tag="text-generation",
     has_gold=False,
     writes_text=True,

@@ -7,6 +7,7 @@ ENTRY = TaskType(
     key="multi_label",
     title="Any number of classes per text",
     answers=MultiLabelAnswers(),
+    rows="any number of classes per text",
     hub_tag="text-classification",
     has_labels=True,
     labels_texts=True,

@@ -7,6 +7,7 @@ ENTRY = TaskType(
     key="preference",
     title="The better of two responses",
     answers=PreferenceAnswers(),
+    rows="the better of two responses",
     content=Content.RESPONSES,
     hub_tag="text-ranking",
 )

@@ -7,6 +7,7 @@ ENTRY = TaskType(
     key="ranking",
     title="Two to five responses in order",
     answers=RankingAnswers(),
+    rows="responses in order",
     content=Content.RESPONSES,
     hub_tag="text-ranking",
 )

@@ -7,6 +7,7 @@ ENTRY = TaskType(
     key="spans",
     title="Marked parts of a text, each with a class",
     answers=SpanAnswers(),
+    rows="marked parts",
     hub_tag="token-classification",
     has_labels=True,
     prelabels=True,
