@@ -9,5 +9,7 @@ ENTRY = TaskType(
     answers=PreferenceAnswers(),
     rows="the better of two responses",
     content=Content.RESPONSES,
+    does="ranks responses",
+    gives="rankings",
     hub_tag="text-ranking",
 )

@@ -9,5 +9,7 @@ ENTRY = TaskType(
     answers=RankingAnswers(),
     rows="responses in order",
     content=Content.RESPONSES,
+    does="ranks responses",
+    gives="rankings",
     hub_tag="text-ranking",
 )
