@@ -18,6 +18,7 @@ from lifecycle.task_types.by_key.measures import NAMED
 from lifecycle.ui.addresses import find_url
 from lifecycle.ui.marks import Step
 from lifecycle.ui.numbers import count, things
+from lifecycle.words import phrase
 from registry.access.models import User
 from registry.catalog import queries as catalog
 from registry.catalog.models import ModelVersion
@@ -163,16 +164,11 @@ def against(request: PromotionRequest) -> str:
         verdict: [NAMED[name].title for name in compared_by(request) if comparison["measures"].get(name, {}).get("verdict") == verdict]
         for verdict in ("better", "worse")
     }
-    parts = [f"{verdict} on {listed(names)}" for verdict, names in by.items() if names]
+    parts = [f"{verdict} on {phrase(names)}" for verdict, names in by.items() if names]
     live, tested = comparison["baseline_semver"], Live(rows=comparison["rows"], clusters=comparison.get("clusters")).counted
     if not parts:
         return f"{Verdict.UNCLEAR.words.capitalize()} between {semver} and {live} on any measure, {tested}."
     return f"{semver} is {' and '.join(parts)} against {live}, {tested}."
-
-
-def listed(names: list[str]) -> str:
-    """A, B and C."""
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
 
 
 def rows(request: PromotionRequest) -> list[Row]:

@@ -67,12 +67,6 @@ MARKS = {State.FIRING: "bad", State.ACKNOWLEDGED: "half", State.RESOLVED: "ok"}
 SEVERITY_MARKS = {Severity.PAGE: "bad", Severity.TICKET: "warn", Severity.DIGEST: "off"}
 
 
-def check_move(old: str, new: State) -> None:
-    """Raises Conflict unless an alert may go from one state to the other."""
-    if new not in MOVES.get(State(old), set()):
-        raise Conflict(f"This alert is {State(old).label.lower()} and can no longer be {new.label.lower()}.")
-
-
 def check_same_state(seen: str, now: str) -> None:
     """Raises Conflict when the alert moved since the person looked. seen: the state on their page."""
     if seen and seen != now:
@@ -110,15 +104,6 @@ def check_until(until: datetime, now: datetime) -> datetime:
     else:
         return until
     raise Refused(sentence, fields={"until": [sentence]})
-
-
-def check_reason(reason: str, what: str) -> str:
-    """The reason, trimmed. Raises Refused when there is none, or more than 500 characters."""
-    text = reason.strip()
-    if not text or len(text) > REASON_MAX:
-        sentence = f"{what} needs a reason." if not text else f"A reason can have up to {REASON_MAX} characters."
-        raise Refused(sentence, fields={"reason": [sentence]})
-    return text
 
 
 def is_due(

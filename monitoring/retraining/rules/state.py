@@ -8,7 +8,7 @@ from typing import Any
 
 from django.db.models import TextChoices
 
-from lifecycle.refusals import Conflict, Refused
+from lifecycle.refusals import Conflict
 from lifecycle.task_types.by_key.measures import NAMED
 from lifecycle.ui.numbers import signed
 
@@ -69,21 +69,6 @@ MARKS = {
     State.OPEN: "half", State.APPROVED: "wait", State.RUNNING: "live", State.REQUESTED: "half", State.DONE: "ok", State.DECLINED: "stop",
     State.FAILED: "bad",
 }  # fmt: skip
-
-
-def check_move(old: State, new: State) -> None:
-    """Raises Conflict unless a proposal may go from one state to the other."""
-    if new not in MOVES.get(old, set()):
-        raise Conflict(f"This proposal is {old.label.lower()} and can no longer be {new.label.lower()}.", next_step="Reload the page.")
-
-
-def check_reason(reason: str, what: str) -> str:
-    """The reason without blanks around it. Raises Refused when there is none, or more than 2,000 characters."""
-    text = reason.strip()
-    if not text or len(text) > REASON_MAX:
-        sentence = f"{what} needs a reason." if not text else f"A reason can have up to {REASON_MAX:,} characters."
-        raise Refused(sentence, fields={"reason": [sentence]})
-    return text
 
 
 def check_seen(seen: str, digest: str) -> None:

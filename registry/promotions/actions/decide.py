@@ -10,6 +10,7 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from lifecycle.refusals import Conflict, Refused
+from lifecycle.rules import check_reason
 from registry.access import policy as access
 from registry.access import step_up
 from registry.access.models import User
@@ -42,7 +43,7 @@ def approve(*, request_id: UUID, actor: User, reason: str, password: str, seen: 
 def confirm(action: str, request_id: UUID, actor: User, reason: str, password: str, code: str, what: str) -> str:
     """The reason, once the person's role, password and second factor are confirmed. Raises PermissionDenied or Refused."""
     access.require(actor, action, PromotionRequest.objects.get(uuid=request_id))
-    why = rules.check_reason(reason, what)
+    why = check_reason(reason, what, rules.REASON_MAX)
     step_up.confirm_password(actor, password, code)
     return why
 

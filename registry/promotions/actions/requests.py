@@ -11,6 +11,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import Max
 
 from lifecycle.refusals import Refused
+from lifecycle.rules import check_reason
 from registry.access import policy as access
 from registry.access.models import Project, User
 from registry.catalog import queries as catalog
@@ -110,7 +111,7 @@ def withdraw(*, request_id: UUID, actor: User, reason: str) -> PromotionRequest:
     access.require(actor, "promotions.withdraw", found)
     if not queries.may_withdraw(actor, found):
         raise PermissionDenied("Only the requester or an ML lead can withdraw this request.")
-    was, why = found.status, rules.check_reason(reason, "A withdrawal")
+    was, why = found.status, check_reason(reason, "A withdrawal", rules.REASON_MAX)
     move(found, Status.WITHDRAWN, reason=why)
     record(actor, Verb.PROMOTION_WITHDRAWN, found, project=found.endpoint.model.project.uuid, old=was, reason=why)
     return found

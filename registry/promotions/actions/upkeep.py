@@ -11,6 +11,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from lifecycle.refusals import Conflict
+from lifecycle.rules import check_move
 from registry.catalog.models import ModelVersion
 from registry.ledger.actions import record
 from registry.ledger.verbs import Verb
@@ -49,7 +50,7 @@ def lock_version(request: PromotionRequest) -> ModelVersion:
 
 def move(request: PromotionRequest, new: Status, **values: Any) -> None:
     """Write a new state and what goes with it. Raises Conflict where the state machine does not allow it."""
-    rules.check_move(Status(request.status), new)
+    check_move("request", rules.MOVES, Status(request.status), new)
     if new in ENDED:
         values["closed_at"] = timezone.now()
     request.status = new
