@@ -21,7 +21,6 @@ import csv
 import json
 import os
 import random
-import statistics
 import subprocess
 import sys
 import tempfile
@@ -31,8 +30,10 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.throwaway import ROOT
-from lifecycle.engine import defaults
 from lifecycle.engine.base import MINILM, bundled_minilm
+from lifecycle.engine.strategy import INNER, strategy_spec
+from lifecycle.engine.task_types.by_key.settings import settings_of
+from lifecycle.engine.task_types.settings import Facts
 from lifecycle.jobs.supervisor import die_with_parent
 
 BARS = {("banking77", "full"): 0.925, ("banking77", "lora"): 0.915}
@@ -117,17 +118,15 @@ def lay_out(folder: Path, base: Path, data: Data, way: str, seed: int) -> Path:
     for split in ("train", "validation", "test"):
         rows = [{"id": f"{at:064x}"} | row for at, row in enumerate(getattr(data, split))]
         (folder / f"{split}.jsonl").write_text("\n".join(map(json.dumps, rows)) + "\n", encoding="utf-8")
-    lengths = sorted(len(row["text"]) for row in data.train)
-    counts = Counter(label for row in data.train for label in labels_in(row))
-    values = defaults.suggest(
-        rows=len(data.train), classes=len(data.labels), median_tokens=defaults.tokens_from_characters(statistics.median(lengths)),
-        long_tokens=defaults.tokens_from_characters(lengths[int(len(lengths) * 0.99)]), strategy=way, class_counts=list(counts.values()),
-        validation_rows=len(data.validation), layers=6, several=data.task == "multi_label", spans=data.task == "spans",
-    ).values()  # fmt: skip
-    inner = {name: values.pop(name) for name in defaults.INNER if name in values}
+    counts, settings = Counter(label for row in data.train for label in labels_in(row)), settings_of(data.task)
+    facts = Facts(
+        rows=len(data.train), validation_rows=len(data.validation), lengths=settings.lengths(data.train), counts=list(counts.values())
+    )
+    values = settings.suggest(facts, {"layers": 6}, way).values()
+    inner = {name: values.pop(name) for name in INNER if name in values}
     spec = values | {
         "base": {"path": str(base), "name": MINILM}, "labels": data.labels, "task": data.task, "seed": seed,
-        "strategy": defaults.strategy_spec(way, inner),
+        "strategy": strategy_spec(way, inner),
     }  # fmt: skip
     (folder / "spec.json").write_text(json.dumps(spec), encoding="utf-8")
     return folder

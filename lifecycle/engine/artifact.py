@@ -11,7 +11,8 @@ from typing import Any
 from lifecycle.engine.faults import EngineFault
 from lifecycle.statistics.deciding import Cut, Deciding, Rule
 from lifecycle.task_types.by_key.types import DEFAULT
-from lifecycle.task_types.spans.tagging import CLOSING, OPENING, Unit
+from lifecycle.task_types.spans.loading import UNITS_OF_TEXTS
+from lifecycle.task_types.spans.tagging import Unit
 
 DESCRIPTION = "lifecycle.json"
 HEAD = "head.safetensors"
@@ -187,38 +188,6 @@ POOLED = {
 }
 
 
-# As `tagging.inner_places` and `tagging.places`: the numbers of the tokens that have a tag of their own, and where those stand.
-UNITS_OF_TEXTS = (
-    f"import re\nimport unicodedata\n\nopening, closing = {OPENING!r}, {CLOSING!r}\n"
-    """
-def inner_places(text, unit):
-    if unit == "word":
-        of_word = [letter.isalnum() or unicodedata.category(letter)[0] == "M" for letter in text]
-        return [False, *(a and b for a, b in zip(of_word, of_word[1:])), False]
-    inner = [False] * (len(text) + 1)
-    for run in re.finditer(r"\\S+", text):
-        start = run.end() - len(run[0].lstrip(opening))
-        end = run.start() + len(run[0].rstrip(closing))
-        inner[start + 1 : end] = [True] * max(0, end - start - 1)
-    return inner
-
-def tagged(text, offsets, special, unit):
-    at, where, inner = [], [], inner_places(text, unit)
-    for i, (start, end) in enumerate(offsets):
-        if special[i] or not text[start:end].strip():
-            continue
-        end = start + len(text[start:end].rstrip())  # some tokenizers give a token the white space beside it
-        start = end - len(text[start:end].lstrip())
-        last = where[-1][1] if unit and where else 0
-        if last and all(inner[last : start + 1]):
-            where[-1][1] = max(last, end)  # the first piece of a unit speaks for all of it
-        else:
-            at.append(i)
-            where.append([start, end])
-    return at, where
-
-"""
-)
 ONE = """probabilities = torch.softmax(logits / card["temperature"], dim=-1)
 answers = [card["labels"][i] for i in probabilities.argmax(-1).tolist()]
 """

@@ -30,8 +30,8 @@ from lifecycle.engine.document import SpecError
 from lifecycle.engine.faults import EngineFault
 from lifecycle.engine.layers import layers_of
 from lifecycle.engine.losses import Loss
-from lifecycle.engine.spec import Strategy
 from lifecycle.engine.strategies import default_targets, ia3_config
+from lifecycle.engine.strategy import Strategy
 
 PEFT_KINDS = ("lora", "ia3", "prompt", "p_tuning", "prefix")  # whose weights PEFT keeps
 UNTIED = "A decoder's head is the table of its tokens; where it alone learns, answers hardly change. Choose prompt tuning or LoRA."

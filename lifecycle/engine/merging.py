@@ -16,8 +16,9 @@ from lifecycle.engine.decoders import open_decoder
 from lifecycle.engine.export import load_classifier, set_info
 from lifecycle.engine.faults import EngineFault
 from lifecycle.engine.recipes import RECIPES
-from lifecycle.engine.spec import MERGED, ExportSpec
+from lifecycle.engine.spec import ExportSpec
 from lifecycle.engine.strategies import load_tokenizer
+from lifecycle.engine.strategy import MERGED
 
 
 def merge(folder: Path, cancelled: Callable[[], bool]) -> dict[str, Any]:

@@ -5,19 +5,17 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 
-from lifecycle.engine.document import Document, SpecError, limit, listed, shown
-from lifecycle.task_types.by_key.types import DEFAULT, LEARNED, type_of
+from lifecycle.engine.document import Document, SpecError, limit
+from lifecycle.engine.strategy import Strategy
+from lifecycle.engine.task_types.by_key.settings import settings_of
+from lifecycle.task_types.by_key.types import DEFAULT, LEARNED
 
 FORMAT = 1
-DECODER_STRATEGIES = ("prompt", "p_tuning", "prefix")
-STRATEGIES = ("full", "lora", "ia3", "adapter", "head", *DECODER_STRATEGIES)
-MERGED = ("full", "lora", "ia3", "head")  # whose weights can be added into the base's
 SCHEDULES = ("linear", "cosine", "constant")
 POOLINGS = ("mean", "cls", "pooler")
 PRECISIONS = ("auto", "fp32", "bf16")
 DEVICES = ("auto", "cpu", "cuda")
 OPERATING = ("f1", "precision", "recall")
-MAX_LABELS = 1000
 
 
 @dataclass(frozen=True)
@@ -27,35 +25,6 @@ class Base(Document):
     path: str
     name: str
     digest: str = ""
-
-
-@dataclass(frozen=True)
-class Strategy(Document):
-    """Which weights learn.
-
-    rank, alpha, dora (weights split into size and direction, Liu et al. 2024) and rank_stabilised (scaled by alpha / sqrt(rank),
-    Kalajdzievski 2023) are read for LoRA only, dropout for LoRA and adapters, width for adapters (of their narrow part) and p-tuning (of
-    the network that makes its prompt), virtual_tokens for prompt, p- and prefix tuning, which decoders alone take.
-    target_modules: for LoRA and IA3; null = the model's usual ones.
-    frozen_layers: the lowest ones, which with the embeddings do not learn. cached: these are run once, without dropout, and what they
-    give is kept, so that training runs the others alone.
-    """
-
-    kind: str = limit("lora", one_of=STRATEGIES)
-    rank: int = limit(8, low=1, high=256)
-    alpha: float = limit(16.0, low=0.01, high=1024)
-    dropout: float = limit(0.1, low=0.0, high=0.9)
-    target_modules: tuple[str, ...] | None = None
-    dora: bool = False
-    rank_stabilised: bool = False
-    width: int = limit(48, low=1, high=4096)
-    frozen_layers: int = limit(0, low=0, high=1000)
-    cached: bool = False
-    virtual_tokens: int = limit(20, low=1, high=1000)
-
-    def _check_whole(self, prefix: str) -> None:
-        if self.cached and not self.frozen_layers:
-            raise SpecError(f"{prefix}cached", "needs frozen_layers of 1 or more: only what does not learn can be computed once.")
 
 
 @dataclass(frozen=True)
@@ -127,7 +96,6 @@ class TrainSpec(Document):
         return math.ceil(math.ceil(rows / self.batch_size) / self.accumulation)
 
     def _check_whole(self, prefix: str) -> None:
-        self._check_operating(prefix)
         if self.label_smoothing and self.focal_gamma:
             raise SpecError(
                 f"{prefix}label_smoothing", "must be 0 where focal_gamma is set: one loss counts easy rows less, the other softens them."
@@ -136,42 +104,7 @@ class TrainSpec(Document):
             raise SpecError(f"{prefix}processes", f"must be at most {self.batch_size}, the batch size: each takes a row of every batch.")
         if self.sharded:
             self._check_divisible(prefix)
-        kind = type_of(self.task)
-        if kind.writes_text:
-            self._check_unlabelled(prefix, "texts are written", "pooling", "keep_head")
-            return
-        if self.strategy.kind in DECODER_STRATEGIES:
-            raise SpecError(f"{prefix}strategy.kind", f"{self.strategy.kind} is for text generation: it steers a decoder's answers.")
-        if kind.has_responses:
-            self._check_unlabelled(prefix, "responses are put in order")
-            if self.strategy.cached:
-                raise SpecError(f"{prefix}strategy.cached", "must be false where responses are put in order: each is read with its prompt.")
-            return
-        if self.task == "spans" and self.pooling != "mean":
-            raise SpecError(f"{prefix}pooling", "must be mean where parts of texts are marked: every token is read by itself.")
-        if len(set(self.labels)) != len(self.labels):
-            twice = next(label for label in self.labels if self.labels.count(label) > 1)
-            raise SpecError(f"{prefix}labels", f"names {shown(twice)} twice.")
-        if len(self.labels) > MAX_LABELS:
-            raise SpecError(f"{prefix}labels", f"may hold up to {MAX_LABELS} names, got {len(self.labels)}.")
-        if not self.labels:
-            raise SpecError(f"{prefix}labels", "must hold at least two names, got none.")
-
-    def _check_operating(self, prefix: str) -> None:
-        """Raises SpecError for a threshold of an answer that has none, or of a class that is none."""
-        point, chosen, kind = self.operating_point, self.operating_class, type_of(self.task)
-        if chosen and not kind.one_label:
-            raise SpecError(f"{prefix}operating_class", f"must be empty for {self.task}: it is for answers of one class a text.")
-        if kind.one_label and chosen not in ("", *self.labels):
-            raise SpecError(f"{prefix}operating_class", f"must be empty or one of {listed(self.labels)}, got {shown(chosen)}.")
-        if chosen and point == "f1":
-            raise SpecError(f"{prefix}operating_point", f"must be precision or recall where {shown(chosen)} is to have a threshold.")
-        if point != "f1" and kind.one_label and not chosen:
-            message = f"must name the class that is to have a {point} of {self.operating_target:g}: one of {listed(self.labels)}."
-            raise SpecError(f"{prefix}operating_class", message)
-        if point != "f1" and not kind.labels_texts:
-            answer = "an order" if kind.has_responses else "the likeliest class"
-            raise SpecError(f"{prefix}operating_point", f"must be f1 for {self.task}: its answer is {answer}, which has no threshold.")
+        settings_of(self.task).check(self)
 
     def _check_divisible(self, prefix: str) -> None:
         """Raises SpecError where the model cannot be divided among processes."""
@@ -181,14 +114,6 @@ class TrainSpec(Document):
             raise SpecError(f"{prefix}sharded", "must be false where the head alone learns: each process runs the encoder before, whole.")
         if self.strategy.cached:
             raise SpecError(f"{prefix}sharded", "must be false where the lower layers are run once: each process runs them before, whole.")
-
-    def _check_unlabelled(self, prefix: str, where: str, *more: str) -> None:
-        """Raises SpecError for what has no meaning without labels. more: names of fields that have none either."""
-        if self.labels:
-            raise SpecError(f"{prefix}labels", f"must be empty where {where}, got {len(self.labels)} names.")
-        for name in ("class_weights", "label_smoothing", "focal_gamma", *more):
-            if getattr(self, name) != TrainSpec.__dataclass_fields__[name].default:
-                raise SpecError(f"{prefix}{name}", f"is a setting of labels; leave it as it is where {where}.")
 
 
 @dataclass(frozen=True)

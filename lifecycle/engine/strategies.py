@@ -19,7 +19,7 @@ from lifecycle.engine.base import missing
 from lifecycle.engine.classifier import Classifier
 from lifecycle.engine.document import SpecError
 from lifecycle.engine.layers import freeze_lowest
-from lifecycle.engine.spec import Strategy
+from lifecycle.engine.strategy import Strategy
 
 ATTENTION = (
     *(("query", "value"), ("q_lin", "v_lin"), ("q_proj", "v_proj"), ("query_proj", "value_proj"), ("q", "v")),

@@ -19,6 +19,7 @@ from lifecycle import bundle
 from lifecycle.inference.protocol import Floats, Prediction
 from lifecycle.refusals import Refused
 from lifecycle.statistics.deciding import Cut
+from lifecycle.task_types.by_key.served import SERVED
 
 MARKER = "lifecycle.json"
 INT8 = "serving/model.int8.onnx"
@@ -110,7 +111,7 @@ def read_card(data: bytes) -> Card:
         )
     except (ValueError, KeyError, TypeError) as error:
         raise Refused(f"{MARKER} is not as it should be: {error}.", next_step="Export the run again.") from error
-    if raw.get("format") not in (FORMAT, DECIDING) or raw.get("task") != "single_label":
+    if raw.get("format") not in (FORMAT, DECIDING) or raw.get("task") not in SERVED:
         raise Refused(f"{MARKER} is of a format or task that this server does not know.", next_step="Update the server, or export again.")
     if len(set(labels)) < 2 or len(set(labels)) != len(labels) or not card.temperature > 0 or not 1 <= card.max_tokens <= 100_000:
         raise Refused(

@@ -17,14 +17,16 @@ from lifecycle.statistics.metrics import RESAMPLES, Countable, Tell, Together, q
 
 @dataclass(frozen=True, slots=True)
 class Metric:
-    """A score. name: in reports and in the engine's values. title: as tables of the task head it. words: within a sentence,
-    also beside other tasks; by default the title. meaning: what it counts, in a few words. digits: behind the point."""
+    """A score. name: in reports and in the engine's values. title: as tables of the task head it. words: within a sentence, also beside
+    other tasks; by default the title. meaning: what it counts, in a few words. digits: behind the point. hub: what the Hugging Face Hub
+    calls it; empty where a card does not name it there."""
 
     name: str
     title: str
     words: str = ""
     meaning: str = ""
     digits: int = 3
+    hub: str = ""
 
     def __post_init__(self) -> None:
         if not self.words:
@@ -109,13 +111,15 @@ P = TypeVar("P", bound=Predicted)
 @dataclass(frozen=True)
 class Measures(ABC, Generic[P]):
     """What a task is measured by. task: its key. baselines: what a model must beat, with their titles, in the order of pages. reference:
-    that of them which a run in training is read beside, and its name in a figure. per_row: the parts of P that are of each row."""
+    that of them which a run in training is read beside, and its name in a figure. per_row: the parts of P that are of each row. stated: the
+    task in a model card, with when an answer is correct; empty where a label is."""
 
     task: str
     metrics: ClassVar[Metrics]
     baselines: ClassVar[Mapping[str, str]]
     reference: ClassVar[tuple[str, str]] = ("tfidf_logreg", "TF-IDF")
     per_row: ClassVar[tuple[str, ...]]
+    stated: ClassVar[str] = ""
 
     @abstractmethod
     def score(self, rows: P, bins: int = 15) -> Countable:

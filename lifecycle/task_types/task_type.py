@@ -37,17 +37,26 @@ class Capabilities:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TaskType(Capabilities):
-    """A kind of annotation. key: as datasets, runs and files name it. title: as people read it. learns_as: the key of the type whose model
-    learns it; empty: its own. hub_tag: the task as the Hugging Face Hub names it."""
+    """A kind of annotation. key: as datasets, runs and files name it. title: as people read it. rows: what its rows are, in a few words,
+    where labels alone do not say it. learns_as: the key of the type whose model learns it; empty: its own. does, gives: of such a model,
+    "predicts spans" and "spans". hub_tag: the task as the Hugging Face Hub names it."""
 
     key: str
     title: str
     answers: Answers
     content: Content = Content.TEXT
+    rows: str = ""
     learns_as: str = ""
+    does: str = ""
+    gives: str = ""
     hub_tag: str = ""
 
     @property
     def has_responses(self) -> bool:
         """Whether an item is responses to a prompt, which are put in order."""
         return self.content is Content.RESPONSES
+
+    @property
+    def unserved(self) -> str:
+        """Why no server gives its models' answers, where none does."""
+        return f"{self.does}; serving {self.gives} isn't supported yet"

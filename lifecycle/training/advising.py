@@ -11,8 +11,9 @@ from datasets_app.scanning import queries as scanning
 from datasets_app.scanning.rules import Kind
 from datasets_app.snapshots import queries as snapshots
 from datasets_app.snapshots.models import Snapshot
-from lifecycle.engine import defaults
 from lifecycle.engine.lengths import count_tokens
+from lifecycle.engine.task_types.encoder_settings import tokens_from_characters
+from lifecycle.engine.task_types.settings import Suggestion
 from lifecycle.refusals import Refused
 from lifecycle.remembered import cache
 from lifecycle.training import advice, suggesting
@@ -34,7 +35,7 @@ class Advised:
     lengths: Lengths
     base: BaseModel
     advice: Advice
-    suggestion: defaults.Suggestion
+    suggestion: Suggestion
 
     @property
     def strategy(self) -> str:
@@ -70,14 +71,14 @@ def check_advisable(snapshot: Snapshot) -> None:
         )
 
 
-def proposed(found: Advice, suggestion: defaults.Suggestion) -> defaults.Suggestion:
+def proposed(found: Advice, suggestion: Suggestion) -> Suggestion:
     """The suggestion with what is advised in its place, each with its reason."""
     advised = {
         each.name: replace(suggestion.choices[each.name], value=each.value, reason=f"Advised. {each.reason}")
         for each in found.settings
         if each.name in suggestion.choices
     }
-    return defaults.Suggestion(suggestion.choices | advised, suggestion.seconds, suggestion.seconds_reason)
+    return Suggestion(suggestion.choices | advised, suggestion.seconds, suggestion.seconds_reason)
 
 
 def strategies_of(base: BaseModel) -> list[str]:
@@ -115,7 +116,7 @@ def lengths_of(snapshot: Snapshot, base: BaseModel) -> Lengths:
     if known is None:
         texts = [item.text for _, item in islice(snapshots.with_items(snapshot, snapshots.rows_of(snapshot, "train")), TEXTS)]
         counted = count_tokens(read_text(tokenizer), texts) if tokenizer else None
-        tokens = counted if counted is not None else [defaults.tokens_from_characters(len(text)) for text in texts]
+        tokens = counted if counted is not None else [tokens_from_characters(len(text)) for text in texts]
         known = Lengths(tuple(sorted(tokens)), counted is not None)
         cache.set(key, known, KEPT_SECONDS)
     return known

@@ -10,6 +10,7 @@ from datasets_app.snapshots import queries as snapshots
 from datasets_app.snapshots.manifest import ManifestRow
 from datasets_app.snapshots.models import Snapshot
 from lifecycle.task_types.by_key.types import type_of
+from lifecycle.task_types.values import labels_of
 
 MEASURED = 5_000  # rows at most: their order is that of digests, so the first are a fair sample
 
@@ -49,9 +50,7 @@ def fitting(rows: Iterable[ManifestRow], task: str, labels: Collection[str]) -> 
 
 
 def classes(row: ManifestRow, task: str) -> set[str]:
-    """The classes that a row has; none where texts are written."""
-    if type_of(task).one_label:
-        return {row.label}
-    if task == "multi_label":
-        return set(json.loads(row.label))
-    return {each["label"] for each in json.loads(row.label)} if task == "spans" else set()
+    """The classes that a row has; none where there are no labels."""
+    kind = type_of(task)
+    said = row.label if kind.one_label or not kind.has_labels else json.loads(row.label)
+    return set(labels_of({kind.answers.name: said}))

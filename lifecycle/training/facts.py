@@ -7,7 +7,6 @@ import json
 import math
 import re
 import shutil
-from collections.abc import Mapping
 from functools import cache
 from importlib import metadata
 from pathlib import Path
@@ -104,28 +103,6 @@ def licence(folder: Path) -> str:
         return ""
     found = LICENCE.search(path.read_text(encoding="utf-8", errors="replace")[:10_000])
     return found.group(1).strip() if found else ""
-
-
-def trainable(strategy: str, facts: dict[str, Any], *, labels: int, inner: Mapping[str, Any]) -> int | None:
-    """How many weights learn, by the shapes of an encoder; None where its size is not known. inner: settings of the strategy itself.
-
-    LoRA: query and value of each layer, two matrices of hidden x rank each. IA3: keys, values and what enters both dense parts, of which
-    the inner one is taken to be four times as wide. Adapters: down and up with their biases. The head: hidden x labels and a bias.
-    """
-    hidden, layers, parameters = facts.get("hidden_size"), facts.get("layers"), facts.get("parameters")
-    if not hidden or not layers or not parameters:
-        return None
-    head: int = hidden * labels + labels
-    lora, width = 2 * 2 * hidden * int(inner.get("rank", 0)), int(inner.get("width", 0))
-    counts: dict[str, int] = {
-        "full": parameters + head,
-        "lora": layers * lora + head,
-        "fast_lora": (layers - int(inner.get("frozen_layers", 0))) * lora + head,
-        "ia3": layers * 7 * hidden + head,
-        "adapter": layers * (2 * hidden * width + width + hidden) + head,
-        "head": head,
-    }
-    return counts[strategy]
 
 
 @cache

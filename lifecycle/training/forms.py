@@ -8,8 +8,8 @@ from uuid import uuid4
 
 from django import forms
 
-from lifecycle.engine.defaults import Choice, Suggestion
 from lifecycle.engine.spec import DEVICES, OPERATING, POOLINGS, PRECISIONS, SCHEDULES
+from lifecycle.engine.task_types.settings import Choice, Suggestion
 from lifecycle.jobs.rules import PRIORITY_WORDS, Priority
 from lifecycle.refusals import Refusal
 from lifecycle.training import search

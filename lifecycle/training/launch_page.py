@@ -13,15 +13,14 @@ from django.urls import reverse
 
 from datasets_app.snapshots.models import Snapshot
 from datasets_app.snapshots.queries import latest
-from lifecycle.engine import defaults, text_defaults
-from lifecycle.engine.defaults import Choice
+from lifecycle.engine.task_types.by_key.settings import settings_of
+from lifecycle.engine.task_types.settings import Choice, Suggestion
 from lifecycle.jobs import queries as jobs
 from lifecycle.jobs.rules import Device, Queue, State
 from lifecycle.task_types.by_key.types import DEFAULT, type_of
-from lifecycle.task_types.spans.tagging import tags
-from lifecycle.training import facts, queries, suggesting
+from lifecycle.training import queries, suggesting
 from lifecycle.training.models import BaseModel, Estimate, Run
-from lifecycle.training.rules import CONSEQUENCE, Strategy, misfit
+from lifecycle.training.rules import CONSEQUENCE, Strategy
 from registry.access.models import User
 from registry.access.policy import can_somewhere
 
@@ -83,14 +82,15 @@ def launch(user: User, given: Mapping[str, str]) -> dict[str, Any]:
     data = offer(queries.launchable(user), given.get("snapshot", ""))
     snapshot = data.chosen
     kind = snapshot.dataset.task_type if snapshot else type_of(DEFAULT)
+    settings = settings_of(kind.key)
     waiting = queries.find_waiting_base(user, given.get("base", ""))
     job = jobs.of_subject(waiting).first() if waiting else None
     if job and job.state == State.SUCCEEDED:  # it came since the base was read
         waiting = None
     kept = queries.bases(user).filter(project=snapshot.dataset.project_id if snapshot else None, folder__isnull=False)
-    available = offer(kept, given.get("base", ""), lambda base: bool(base.facts.get("decoder")) == kind.writes_text)
+    available = offer(kept, given.get("base", ""), lambda base: settings.fits(base.facts))
     base = available.chosen
-    fitting = [name for name in Run.Strategy.values if not misfit(name, writes=kind.writes_text, ranks=kind.has_responses)]
+    fitting = [name for name in Run.Strategy.values if name in settings.strategies]
     wanted = given.get("strategy", "")
     strategy = wanted if wanted in fitting else Run.Strategy.LORA.value
     lost = {
@@ -146,27 +146,19 @@ def offer(rows: QuerySet[Any], uuid: str, fits: Callable[[Any], bool] = lambda r
     return Offer(newest if asked in newest else [*newest, asked], asked, is_lost=False)
 
 
-def strategy_lines(
-    snapshot: Snapshot, base: BaseModel, strategy: str, suggestions: Mapping[str, defaults.Suggestion]
-) -> list[StrategyLine]:
+def strategy_lines(snapshot: Snapshot, base: BaseModel, strategy: str, suggestions: Mapping[str, Suggestion]) -> list[StrategyLine]:
     """The strategies side by side, for this data and base. suggestions: of each that fits."""
-    labels, kind = len(snapshot.counts["labels"]), snapshot.dataset.task_type
-    outputs = 1 if kind.has_responses else tags(labels) if kind.key == "spans" else labels
-    ia3_models = text_defaults.IA3_MODELS if kind.writes_text else defaults.IA3_MODELS
+    labels, settings = len(snapshot.counts["labels"]), settings_of(snapshot.dataset.task)
     lines = []
     for value, label in Run.Strategy.choices:
         if value not in suggestions:
             continue
         if value == Run.Strategy.FAST_LORA and (base.facts.get("layers") or 0) < 2:
             continue
-        if value == Run.Strategy.IA3 and base.facts.get("architecture") not in ia3_models:
+        if value == Run.Strategy.IA3 and base.facts.get("architecture") not in settings.ia3_models:
             continue
         found = suggestions[value]
-        inner = found.values()
-        if kind.writes_text:
-            trainable = text_defaults.trainable(value, base.facts, inner)
-        else:
-            trainable = facts.trainable(value, base.facts, labels=outputs, inner=inner)
+        trainable = settings.trainable(value, base.facts, labels, found.values())
         lines.append(
             StrategyLine(
                 value,

@@ -13,7 +13,7 @@ from django.urls import reverse
 from django.utils import timezone
 from rest_framework.request import Request
 
-from lifecycle.engine.spec import MERGED
+from lifecycle.engine.strategy import MERGED
 from lifecycle.jobs import queries as jobs
 from lifecycle.jobs.rules import State
 from lifecycle.task_types.by_key.measures import MEASURES, metrics_of

@@ -37,7 +37,6 @@ BEST = {
 }  # the order in which the best point of a metric comes first
 ACTIVE = (RunState.QUEUED, RunState.TRAINING, RunState.PAUSING, RunState.STOPPING)
 UNFINISHED = (*ACTIVE, RunState.PAUSED)
-OF_LABELS = ("class_weights", "label_smoothing", "focal_gamma")  # settings that mean nothing without labels
 WORKED = frozenset({Verb.RUN_LAUNCHED, Verb.RUN_RESUMED, Verb.RUN_INSISTED})
 labels_of = snapshots.labels_of
 

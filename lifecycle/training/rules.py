@@ -9,8 +9,6 @@ from uuid import UUID
 
 from django.db.models import TextChoices
 
-from lifecycle.engine import defaults, text_defaults
-
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
@@ -92,25 +90,6 @@ CONSEQUENCE = {
     Strategy.P_TUNING: "A small network makes the vectors before every prompt. Learns steadier than prompt tuning.",
     Strategy.PREFIX: "Keys and values before every prompt learn, in each layer. Stronger than prompt tuning, and still small.",
 }
-WRITTEN = frozenset(text_defaults.STRATEGIES)  # what texts are learnt to be written by
-CLASSED = frozenset(defaults.STRATEGIES)  # what classes are learnt by
-
-
-def misfit(strategy: str, *, writes: bool, ranks: bool = False) -> str:
-    """Why a strategy does not fit a task; empty where it does. writes, ranks: whether texts are written or responses put in order, else
-    classes are given."""
-    if ranks and strategy == Strategy.FAST_LORA:
-        return "Fast LoRA keeps what the lower layers give to a text, and here each response is read with its prompt. Choose LoRA."
-    if strategy in (WRITTEN if writes else CLASSED):
-        return ""
-    if not writes:
-        return f"{Strategy(strategy).label} steers what a decoder writes, and here texts are given classes. Choose LoRA."
-    if strategy == Strategy.HEAD:
-        return "Head only learns a layer of classes, and here texts are written. Choose prompt tuning, which is as small."
-    if strategy == Strategy.FAST_LORA:
-        return "Fast LoRA keeps what an encoder's lower layers give, and here a decoder writes. Choose LoRA."
-    return f"{Strategy(strategy).label} are for encoders so far, and here a decoder writes. Choose LoRA."
-
 
 # What a machine brings to a run besides its spec, and how people call it.
 CONDITIONS = {

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lifecycle.engine.spec import POOLINGS, SCHEDULES, Strategy, TrainSpec
+from lifecycle.engine.spec import POOLINGS, SCHEDULES, TrainSpec
+from lifecycle.engine.strategy import Strategy
 from lifecycle.refusals import Refused
 
 if TYPE_CHECKING:  # each function that asks Optuna loads it: every process of the product would be the slower to start

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from itertools import islice
 from typing import Any
@@ -13,7 +13,8 @@ from django.db.models import Max
 from datasets_app.labeling.queries import present_ids
 from datasets_app.snapshots import queries as snapshots
 from datasets_app.snapshots.models import Snapshot
-from lifecycle.engine import defaults, text_defaults
+from lifecycle.engine.task_types.by_key.settings import settings_of
+from lifecycle.engine.task_types.settings import Choice, Facts, Lengths, Suggestion
 from lifecycle.remembered import cache
 from lifecycle.statistics.calibration import THRESHOLD_ROWS
 from lifecycle.task_types.by_key.types import TYPES
@@ -22,47 +23,15 @@ from lifecycle.training.queries import curves_of, learnt_labels, learnt_task
 from lifecycle.training.rules import RunState
 
 SAMPLE = 400  # rows whose lengths are looked at
-OF_LABELS = ("class_weights", "label_smoothing", "focal_gamma")  # settings that mean nothing without labels
 
 
-def text_lengths(snapshot: Snapshot) -> tuple[float, float]:
-    """Median and 99th percentile of characters in the first rows of the train split, whose order is that of digests, so a fair sample."""
-    key = f"training:lengths:{snapshot.uuid}"
-    known: tuple[float, float] | None = cache.get(key)
+def lengths(snapshot: Snapshot) -> Lengths:
+    """How long the first rows of the train split are, whose order is that of digests, so a fair sample."""
+    key = f"training:lengths:2:{snapshot.uuid}"
+    known: Lengths | None = cache.get(key)
     if known is None:
-        rows = islice(snapshots.with_items(snapshot, snapshots.rows_of(snapshot, "train")), SAMPLE)
-        lengths = sorted(len(item.text) for _, item in rows) or [1]
-        known = (float(statistics.median(lengths)), float(lengths[min(len(lengths) - 1, int(len(lengths) * 0.99))]))
-        cache.set(key, known, 3600)
-    return known
-
-
-def written_lengths(snapshot: Snapshot) -> tuple[float, float, float]:
-    """Of the first rows of the train split, in characters: the median and the 99th percentile of prompt and answer together, and the 99th
-    percentile of answers."""
-    key = f"training:written:{snapshot.uuid}"
-    known: tuple[float, float, float] | None = cache.get(key)
-    if known is None:
-        rows = islice(snapshots.engine_rows(snapshot, "train"), SAMPLE)
-        pairs = [(len(row["text"]), len(row["answer"])) for row in rows if "left_out" not in row] or [(1, 1)]
-        whole, said = sorted(map(sum, pairs)), sorted(answer for _, answer in pairs)
-        at = min(len(pairs) - 1, int(len(pairs) * 0.99))
-        known = (float(statistics.median(whole)), float(whole[at]), float(said[at]))
-        cache.set(key, known, 3600)
-    return known
-
-
-def ranked_lengths(snapshot: Snapshot) -> tuple[float, float, float]:
-    """As `text_lengths`, of prompt and response together; and responses of a row on the average."""
-    key = f"training:ranked:{snapshot.uuid}"
-    known: tuple[float, float, float] | None = cache.get(key)
-    if known is None:
-        rows = list(islice(snapshots.learned_rows(snapshot, "train"), SAMPLE))
-        lengths = sorted(len(row["text"]) + len(each) for row in rows for each in row["responses"]) or [1]
-        known = (
-            float(statistics.median(lengths)), float(lengths[min(len(lengths) - 1, int(len(lengths) * 0.99))]),
-            len(lengths) / max(1, len(rows)),
-        )  # fmt: skip
+        rows = (row for row in islice(snapshots.engine_rows(snapshot, "train"), SAMPLE) if "left_out" not in row)
+        known = settings_of(snapshot.dataset.task).lengths(rows)
         cache.set(key, known, 3600)
     return known
 
@@ -74,34 +43,32 @@ def unlearnable(snapshot: Snapshot) -> tuple[int, str] | None:
     return (len(rows), rows[0]["left_out"]) if rows and all("left_out" in row for row in rows) else None
 
 
-def measured_rates(base: BaseModel, strategies: Iterable[str], *, ranked: bool = False) -> dict[str, tuple[float, str]]:
-    """By strategy, where it is known: examples a second of the newest finished run on this base, and that run's strategy, which is the same
-    one where there is one, else another. ranked: of runs that put responses in order, of which an example is several texts; else of the
-    others. Two statements, of however many strategies.
+def measured_rates(base: BaseModel, strategies: Iterable[str], task: str) -> dict[str, tuple[float, str]]:
+    """By strategy, where it is known: examples a second of the newest finished run on this base, of a task with such examples, and that
+    run's strategy, which is the same one where there is one, else another. Two statements, of however many strategies.
 
     Another's rate is scaled by the ratio of the two that the engine knows. Head only is not comparable: its encoder runs once.
     """
-    runs = Run.objects.filter(base=base, state=RunState.SUCCEEDED).exclude(strategy="head")
-    runs = runs.filter(snapshot__dataset__task__in=[key for key, each in TYPES.items() if each.has_responses == ranked])
+    settings = settings_of(task)
+    alike = [key for key in TYPES if settings_of(key).example == settings.example]
+    runs = Run.objects.filter(base=base, state=RunState.SUCCEEDED, snapshot__dataset__task__in=alike).exclude(strategy="head")
     newest = Run.objects.filter(pk__in=runs.order_by().values("strategy").annotate(newest=Max("pk")).values("newest")).order_by("-pk")
     found = {run.strategy: run for run in newest}
     if not found:
         return {}
-    points, rates = curves_of(found.values(), "examples_per_second"), {}
+    points, rates, paces = curves_of(found.values(), "examples_per_second"), {}, settings.paces
     for strategy in set(strategies) - {"head"}:
         run = found.get(strategy) or next(iter(found.values()))
-        relative = {name: 1 / cost for name, cost in text_defaults.COST.items()} if run.task_type.writes_text else defaults.RATES
-        if run.pk in points and {strategy, run.strategy} <= relative.keys():
+        if run.pk in points and {strategy, run.strategy} <= paces.keys():
             rate = statistics.median(value for _, value in points[run.pk])
-            rates[strategy] = rate * relative[strategy] / relative[run.strategy], run.strategy
+            rates[strategy] = rate * paces[strategy] / paces[run.strategy], run.strategy
     return rates
 
 
 def strategy_settings(run: Run) -> dict[str, Any]:
     """The settings of a run's strategy itself, as a launch takes them."""
     inner = run.spec["strategy"]
-    names = text_defaults.settings_of(run.strategy) if run.task_type.writes_text else defaults.settings_of(run.strategy)
-    return {name: inner[name] for name in names if inner.get(name) is not None}
+    return {name: inner[name] for name in settings_of(run.task).inner(run.strategy) if inner.get(name) is not None}
 
 
 def followed(spec: Mapping[str, Any], learnt_from: Snapshot, snapshot: Snapshot) -> dict[str, Any]:
@@ -124,69 +91,47 @@ def followed(spec: Mapping[str, Any], learnt_from: Snapshot, snapshot: Snapshot)
     return {"operating_class": name} if is_there else {"operating_class": "", "operating_point": "f1"}
 
 
-def suggestion(snapshot: Snapshot, base: BaseModel | None, strategy: str) -> defaults.Suggestion:
+def suggestion(snapshot: Snapshot, base: BaseModel | None, strategy: str) -> Suggestion:
     """The engine's settings for this data, each with its reason, and about how long they take."""
     return suggestions(snapshot, base, [strategy])[strategy]
 
 
-def suggestions(snapshot: Snapshot, base: BaseModel | None, strategies: Iterable[str]) -> dict[str, defaults.Suggestion]:
+def suggestions(snapshot: Snapshot, base: BaseModel | None, strategies: Iterable[str]) -> dict[str, Suggestion]:
     """The same of several strategies."""
-    strategies = list(strategies)
-    known = measured_rates(base, strategies, ranked=snapshot.dataset.task_type.has_responses) if base and strategies != ["head"] else {}
-    labels = learnt_labels(snapshot)
-    found = {strategy: fresh_suggestion(snapshot, base, strategy, known.get(strategy), labels) for strategy in strategies}
-    return found if base is None else {name: continued(within(each, base), snapshot, base, labels) for name, each in found.items()}
+    strategies, task = list(strategies), snapshot.dataset.task
+    rates = measured_rates(base, strategies, task) if base and strategies != ["head"] else {}
+    settings, facts = settings_of(task), facts_of(snapshot)
+    found = {}
+    for strategy in strategies:
+        rate, measured = rates.get(strategy, (None, strategy))
+        each = settings.suggest(replace(facts, rate=rate), base.facts if base else {}, strategy)
+        if measured != strategy:
+            reason = f"Scaled from an earlier {Run.Strategy(measured).label} run on this machine."
+            each = replace(each, seconds_reason=reason)
+        found[strategy] = each if base is None else continued(within(each, base), snapshot, base, facts.labels)
+    return found
 
 
-def within(found: defaults.Suggestion, base: BaseModel) -> defaults.Suggestion:
+def facts_of(snapshot: Snapshot) -> Facts:
+    """What is suggested by, but for the pace of a strategy."""
+    splits, by_label = snapshot.counts["splits"], snapshot.counts["labels"]
+    return Facts(
+        rows=max(1, splits.get("train", 0)), validation_rows=splits.get("validation", 0), lengths=lengths(snapshot),
+        counts=[counts.get("train", 0) for counts in by_label.values()], labels=learnt_labels(snapshot),
+    )  # fmt: skip
+
+
+def within(found: Suggestion, base: BaseModel) -> Suggestion:
     """With no more room for a text than the base reads."""
     limit = base.facts.get("max_tokens")
     if not limit or found.choices["max_tokens"].value <= limit:
         return found
-    return replace(found, choices=found.choices | {"max_tokens": defaults.Choice(limit, f"{base.name} reads no more than this.")})
+    return replace(found, choices=found.choices | {"max_tokens": Choice(limit, f"{base.name} reads no more than this.")})
 
 
-def fresh_suggestion(
-    snapshot: Snapshot, base: BaseModel | None, strategy: str, known: tuple[float, str] | None, labels: list[str]
-) -> defaults.Suggestion:
-    """As for a base that has seen none of this data. known: of `measured_rates`. labels: that are learnt."""
-    splits, by_label, kind = snapshot.counts["splits"], snapshot.counts["labels"], snapshot.dataset.task_type
-    if kind.writes_text:
-        middle, longest, answers = map(text_defaults.tokens, written_lengths(snapshot))
-        return text_defaults.suggest(
-            rows=max(1, splits.get("train", 0)), median_tokens=middle, long_tokens=longest, long_answer=answers, strategy=strategy,
-            parameters=(base.facts.get("parameters") or 0) if base else 0, validation_rows=splits.get("validation", 0),
-            measured_rate=known[0] if known else None,
-        )  # fmt: skip
-    median, long, responses = ranked_lengths(snapshot) if kind.has_responses else (*text_lengths(snapshot), 1.0)
-    found = defaults.suggest(
-        rows=max(1, splits.get("train", 0)),
-        classes=max(1, len(by_label)),
-        median_tokens=defaults.tokens_from_characters(median),
-        long_tokens=defaults.tokens_from_characters(long),
-        strategy=strategy,
-        class_counts=[counts.get("train", 0) for counts in by_label.values()],
-        validation_rows=splits.get("validation", 0),
-        measured_rate=known[0] if known else None,
-        layers=(base.facts.get("layers") or 0) if base else 0,
-        several=kind.has_thresholds,
-        spans=kind.has_labels and not kind.labels_texts,
-        one_of=labels if kind.one_label else (),
-    )
-    if kind.has_responses:
-        choices = {name: choice for name, choice in found.choices.items() if name not in OF_LABELS}
-        found = replace(found, choices=choices, seconds=found.seconds * (1.0 if known else responses))  # each is read with its prompt
-    if known and known[1] != strategy:
-        reason = f"Scaled from an earlier {Run.Strategy(known[1]).label} run on this machine."
-        found = replace(found, seconds_reason=reason)
-    return found
-
-
-def continued(found: defaults.Suggestion, snapshot: Snapshot, base: BaseModel, labels: list[str]) -> defaults.Suggestion:
+def continued(found: Suggestion, snapshot: Snapshot, base: BaseModel, labels: Sequence[str]) -> Suggestion:
     """With what more there is to choose where the base is a run's model of the same task."""
     if base.run is None or base.run.task != learnt_task(snapshot):
         return found
-    before = base.run.spec
-    ranks = base.run.task_type.has_responses
-    more = defaults.continuing(str(base.run), before["pooling"], labels, set(before["labels"]), found.choices, ranks=ranks)
+    more = settings_of(base.run.task).continuing(str(base.run), base.run.spec, labels, found.choices)
     return replace(found, choices=found.choices | more)

@@ -11,7 +11,7 @@ from django.db.models import Case, Count, FloatField, Max, Q, QuerySet, When, Wi
 from django.db.models.fields.json import KeyTextTransform
 from django.db.models.functions import Cast, RowNumber
 
-from lifecycle.engine import defaults
+from lifecycle.engine.strategy import INNER
 from lifecycle.task_types.by_key.measures import MEASURES, metrics_of
 from lifecycle.task_types.by_key.types import type_of
 from lifecycle.task_types.measures import Metric
@@ -49,7 +49,7 @@ def searched(sweep: Sweep) -> list[str]:
 
 def params_of(sweep: Sweep, run: Run) -> dict[str, Any]:
     """What a trial has of the settings that are searched: its spec says so."""
-    return {name: run.spec["strategy"][name] if name in defaults.INNER else run.spec[name] for name in searched(sweep)}
+    return {name: run.spec["strategy"][name] if name in INNER else run.spec[name] for name in searched(sweep)}
 
 
 def leading_of(sweep: Sweep) -> Metric:

@@ -8,6 +8,7 @@ from typing import Any
 
 from django.utils import timezone
 
+from lifecycle.task_types.by_key.measures import NAMED
 from lifecycle.ui.addresses import find_url
 from lifecycle.ui.marks import Step as Bead
 from lifecycle.ui.numbers import count
@@ -16,7 +17,7 @@ from monitoring.retraining.actions.collect import asked_for, waits_for_collector
 from monitoring.retraining.actions.consider import weigh
 from monitoring.retraining.forms import ProposeForm, TriggerForm
 from monitoring.retraining.models import Pick, Proposal
-from monitoring.retraining.rules import BUSY, LIMITS, NAMES, OWN, Outcome, State, Step
+from monitoring.retraining.rules import BUSY, LIMITS, OWN, Outcome, State, Step
 from registry.access import policy
 from registry.access.models import User
 from registry.access.roles import sentence
@@ -214,7 +215,7 @@ def comparison(proposal: Proposal) -> list[Row]:
     """Measures of both models on the same rows."""
     metrics = (proposal.comparison or {}).get("metrics", {})
     return [
-        Row(NAMES[name][:1].upper() + NAMES[name][1:], m["baseline"], m["candidate"], m["difference"], m["low"], m["high"], m["verdict"])
+        Row(NAMED[name].heading, m["baseline"], m["candidate"], m["difference"], m["low"], m["high"], m["verdict"])
         for name, m in metrics.items()
     ]
 

@@ -15,8 +15,9 @@ from django.utils.safestring import SafeString, mark_safe
 from markdown_it import MarkdownIt
 
 from datasets_app.snapshots import protocol
-from lifecycle.engine.artifact import INT8, UNITS_OF_TEXTS
-from lifecycle.task_types.by_key.measures import NAMED
+from lifecycle.engine.artifact import INT8
+from lifecycle.task_types.by_key.loading import loading_of
+from lifecycle.task_types.by_key.measures import NAMED, measures_of
 from lifecycle.training.rules import Strategy
 from lifecycle.training.thresholds import promises, threshold_of
 from lifecycle.ui.markdown import inline, paragraphs
@@ -42,11 +43,7 @@ BASELINES = {
     "first": "The response that stands first",
     "longer": "The longer response",
 }
-MEASURED = (
-    *(("accuracy", "accuracy"), ("subset_accuracy", "accuracy"), ("macro_f1", "f1")),
-    ("pair_accuracy", "accuracy"),
-    *(("rouge_l", "rouge"), ("exact_match", "exact_match"), ("chrf", "chrf"), ("bleu", "bleu"), ("perplexity", "perplexity")),
-)
+COLUMNS = 2  # scores of a baseline
 SPEC = ("epochs", "batch_size", "learning_rate", "head_learning_rate", "weight_decay", "max_tokens", "pooling", "seed")
 RELATION = dict.fromkeys(("lora", "fast_lora", "ia3", "adapter", "prompt", "p_tuning", "prefix"), "adapter") | {
     "full": "finetune",
@@ -54,128 +51,18 @@ RELATION = dict.fromkeys(("lora", "fast_lora", "ia3", "adapter", "prompt", "p_tu
 }
 PEFT = ("lora", "fast_lora", "ia3", "prompt", "p_tuning", "prefix")
 ENCODED = frozenset({"head_learning_rate", "pooling"})  # settings that a decoder does not have
-RANKED = "response ranking; a pair is correct if the response people prefer scores higher"
-MARKED = "labeled spans; a span is correct if its position and label match"
-LOADING = """```python
-import json
-from pathlib import Path
-
-import numpy
-import onnxruntime
-from tokenizers import Tokenizer
-
-folder = Path("model")
-about = json.loads((folder / "lifecycle.json").read_text())
-tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
-tokenizer.enable_truncation(about["max_tokens"])
-session = onnxruntime.InferenceSession(folder / about["serving"])
-
-text = "Where is my card?"
-encoded = tokenizer.encode(text)
-columns = {"input_ids": encoded.ids, "attention_mask": encoded.attention_mask, "token_type_ids": encoded.type_ids}
-inputs = {name: numpy.array([columns[name]], dtype=numpy.int64) for name in about["inputs"]}
-scores = session.run(["logits"], inputs)[0][0] / about["temperature"]
-{answer}
-```"""
-RANKING = """```python
-import json
-from pathlib import Path
-
-import numpy
-import onnxruntime
-from tokenizers import Tokenizer
-
-folder = Path("model")
-about = json.loads((folder / "lifecycle.json").read_text())
-tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
-tokenizer.enable_truncation(about["max_tokens"])
-session = onnxruntime.InferenceSession(folder / about["serving"])
-
-prompt, responses = "Where is my card?", ["It was sent on Monday and takes five days.", "No idea."]
-strengths = []
-for response in responses:
-    encoded = tokenizer.encode(prompt, response)
-    columns = {"input_ids": encoded.ids, "attention_mask": encoded.attention_mask, "token_type_ids": [0] * len(encoded.ids)}
-    inputs = {name: numpy.array([columns[name]], dtype=numpy.int64) for name in about["inputs"]}
-    strengths.append(float(session.run(["logits"], inputs)[0][0, 0]) / about["temperature"])
-print([responses[at] for at in numpy.argsort(strengths)[::-1]])
-print(1 / (1 + numpy.exp(strengths[1] - strengths[0])))  # how likely the first is better than the second
-```"""
-WRITING = """```python
-import json
-from pathlib import Path
-
-import torch
-from transformers import AutoModelForCausalLM, AutoTokenizer
-
-about = json.loads(Path("model", "lifecycle.json").read_text())
-tokenizer = AutoTokenizer.from_pretrained("model")
-{load}
-messages = [{"role": "user", "content": "Where is my card?"}]
-if tokenizer.chat_template:  # which takes all turns of a dialogue too
-    prompt = tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
-else:
-    prompt = messages[0]["content"] + "\\n\\n### Answer\\n"
-inputs = tokenizer(prompt, add_special_tokens=not tokenizer.chat_template, return_tensors="pt")
-ids, mask = inputs["input_ids"], inputs["attention_mask"]
-ends = model.generation_config.eos_token_id
-ends = {tokenizer.eos_token_id, *(ends if isinstance(ends, list) else [ends])}
-for _ in range(about.get("max_new_tokens", 128)):  # greedy, without a cache: short, and the same for whatever was tuned
-    with torch.no_grad():
-        token = model(input_ids=ids, attention_mask=mask).logits[:, -1:].argmax(-1)
-    if token.item() in ends:
-        break
-    ids, mask = torch.cat((ids, token), 1), torch.cat((mask, torch.ones_like(token)), 1)
-print(tokenizer.decode(ids[0, inputs["input_ids"].shape[1]:], skip_special_tokens=True))
-```"""
-WHOLE = 'model = AutoModelForCausalLM.from_pretrained("model").eval()'
-ADDED = """from peft import PeftModel
-model = PeftModel.from_pretrained(AutoModelForCausalLM.from_pretrained("base"), "model").eval()  # base: the folder of its base model"""
-ONE = """shares = numpy.exp(scores - scores.max())
-print(about["labels"][shares.argmax()], shares.max() / shares.sum())"""
-FROM_A_THRESHOLD = """shares = numpy.exp(scores - scores.max())
-shares = shares / shares.sum()
-at = about["labels"].index(about["deciding"]["label"])
-others = numpy.where(numpy.arange(len(shares)) == at, -1, shares)
-chosen = at if shares[at] >= about["deciding"]["threshold"] else int(others.argmax())
-print(about["labels"][chosen], shares[chosen])"""
-SEVERAL = """shares = 1 / (1 + numpy.exp(-scores))
-print([(label, share) for label, share, least in zip(about["labels"], shares, about["thresholds"]) if share >= least])"""
-
-MARKS = (
-    UNITS_OF_TEXTS
-    + """kept, where = tagged(text, encoded.offsets, encoded.special_tokens_mask, about.get("unit"))
-best, came, spans = None, [], []
-for row in scores[kept].astype(float):  # the likeliest tags in which a span goes on only where it has begun
-    if best is None:
-        best = [score if tag % 2 or not tag else -numpy.inf for tag, score in enumerate(row)]
-        continue
-    top = int(numpy.argmax(best))
-    before = [top if tag % 2 or not tag else (tag if best[tag] >= best[tag - 1] else tag - 1) for tag in range(len(row))]
-    best = [best[last] + score for last, score in zip(before, row)]
-    came.append(before)
-tags = [int(numpy.argmax(best))] if kept else []
-for before in reversed(came):
-    tags.append(before[tags[-1]])
-for (start, end), tag in zip(where, reversed(tags)):
-    if tag % 2:
-        spans.append([start, end, about["labels"][tag // 2]])
-    elif tag:
-        spans[-1][1] = end
-print(spans)"""
-)
 
 
 def write(facts: Mapping[str, Any], stated: Mapping[str, str]) -> str:
     """The card of one version. facts: as `ModelVersion.facts` holds them; stated: purpose, limits, risks."""
-    torch = "With" if rules.task_type(facts).writes_text else "Without"
+    torch = "With" if loading_of(rules.task_type(facts).key).needs_torch else "Without"
     head = yaml.safe_dump(front_matter(facts), sort_keys=False, allow_unicode=True, width=10_000)
     parts = [
         f"# {inline(facts['model'])} {facts['semver']}",
         f"## Purpose\n\n{told(stated.get('purpose'))}",
         data(facts["snapshot"]),
         training(facts),
-        results(facts["evaluation"]),
+        results(facts),
         f"## Limits\n\n{told(stated.get('limits'))}",
         f"## Risks\n\n{told(stated.get('risks'))}",
         thread(facts),
@@ -186,29 +73,21 @@ def write(facts: Mapping[str, Any], stated: Mapping[str, str]) -> str:
 
 def loading(facts: Mapping[str, Any]) -> str:
     """Python that answers one text."""
-    kind = rules.task_type(facts)
-    if kind.writes_text:
-        return WRITING.replace("{load}", WHOLE if facts["strategy"] == "full" else ADDED)
-    if kind.has_responses:
-        return RANKING
-    one = FROM_A_THRESHOLD if rules.decides(facts) else ONE
-    code = LOADING.replace("{answer}", MARKS if rules.gives_marks(facts) else SEVERAL if kind.has_thresholds else one)
+    code = loading_of(rules.task_type(facts).key).code(facts["strategy"], decides=rules.decides(facts))
     if rules.serving(facts).engine == "int8":  # which early artifacts do not name as what serves
         code = code.replace('about["serving"]', f'"{INT8}"')
-    return code
+    return f"```python\n{code}\n```"
 
 
 def front_matter(facts: Mapping[str, Any]) -> dict[str, Any]:
     """The metadata that the Hugging Face Hub and its tools read."""
-    base, snapshot, evaluation = facts["base"], facts["snapshot"], facts["evaluation"]
-    measured = [
-        {"type": kind, "value": evaluation["metrics"][name]["value"], "name": NAMED[name].title}
-        for name, kind in MEASURED
-        if name in evaluation["metrics"]
-    ]
+    base, snapshot, found = facts["base"], facts["snapshot"], facts["evaluation"]["metrics"]
+    metrics = measures_of(rules.task_type(facts).key).metrics
+    known = [metrics[name] for name in metrics.registered if name in found]
+    measured = [{"type": each.hub, "value": found[each.name]["value"], "name": each.title} for each in known if each.hub]
     dataset = {"name": snapshot["dataset"], "type": snapshot["dataset_slug"], "split": "test", "revision": f"sha256:{snapshot['digest']}"}
     task = {"type": rules.task_type(facts).hub_tag}
-    known = {
+    head = {
         "library_name": "peft" if facts["strategy"] in PEFT else "transformers",
         "base_model": rules.base_name(facts),
         "base_model_relation": RELATION.get(facts["strategy"]),
@@ -219,7 +98,7 @@ def front_matter(facts: Mapping[str, Any]) -> dict[str, Any]:
         "tags": [facts["strategy"]],
         "model-index": [{"name": facts["model_slug"], "results": [{"task": task, "dataset": dataset, "metrics": measured}]}],
     }
-    return {name: value for name, value in known.items() if value is not None}
+    return {name: value for name, value in head.items() if value is not None}
 
 
 def data(snapshot: Mapping[str, Any]) -> str:
@@ -246,12 +125,9 @@ def training(facts: Mapping[str, Any]) -> str:
     lines = [
         ("Base model", f"{inline(rules.base_name(facts))}{', `sha256:' + base['digest'] + '`' if base.get('digest') else ''}"),
         ("Licence of the base", inline(base.get("licence") or NOT_STATED)),
-        *([("Task", "any number of labels per text, each with its own threshold")] if kind.has_thresholds else []),
+        *([("Task", stated)] if (stated := measures_of(kind.key).stated) else []),
         *([("Thresholds", inline(thresholds(facts)))] if facts.get("operating") else []),
         *([("Threshold", inline(threshold_of(chosen, "test").line))] if (chosen := facts["evaluation"].get("deciding")) else []),
-        *([("Task", MARKED)] if rules.gives_marks(facts) else []),
-        *([("Task", RANKED)] if kind.has_responses else []),
-        *([("Task", "text generation")] if kind.writes_text else []),
         ("Strategy", inline(dict(Strategy.choices).get(facts["strategy"], facts["strategy"]))),
         *(
             (name.replace("_", " ").capitalize(), inline(spec[name]))
@@ -279,8 +155,9 @@ def served(facts: Mapping[str, Any]) -> str:
     return f"{found.engine}. {inline(found.reason)}"
 
 
-def results(evaluation: Mapping[str, Any]) -> str:
+def results(facts: Mapping[str, Any]) -> str:
     """Metrics with their intervals on the frozen test split, and the baselines beside them."""
+    evaluation = facts["evaluation"]
     lines = [
         (
             NAMED[name].title,
@@ -292,11 +169,7 @@ def results(evaluation: Mapping[str, Any]) -> str:
     groups = f" in {count(evaluation['clusters'])} groups of near duplicates" if "clusters" in evaluation else ""
     text = f"## Results\n\nFrozen test split, {count(evaluation['rows'])} rows{groups}, report `sha256:{evaluation['digest']}`.\n\n"
     text += table(("Metric", "Value", "95 % interval"), lines)
-    shown = ("subset_accuracy" if "subset_accuracy" in evaluation["metrics"] else "accuracy", "macro_f1")
-    if "exact_texts" in evaluation["metrics"]:
-        shown = ("micro_f1", "macro_f1")
-    if "rouge_l" in evaluation["metrics"]:
-        shown = ("rouge_l", "token_f1")
+    shown = measures_of(rules.task_type(facts).key).metrics.beside[:COLUMNS]
     order = [*(name for name in BASELINES if name in evaluation["baselines"]), *sorted(evaluation["baselines"].keys() - BASELINES.keys())]
     against = [(BASELINES.get(name, inline(name)), *(metric(evaluation["baselines"][name], each) for each in shown)) for name in order]
     return (

@@ -12,6 +12,7 @@ from lifecycle.evaluation.rules import metrics_of
 from lifecycle.jobs.queries import about, of_subject
 from lifecycle.jobs.rules import State
 from lifecycle.task_types.by_key.measures import NAMED
+from lifecycle.task_types.by_key.served import is_servable
 from lifecycle.training.thresholds import threshold_of
 from lifecycle.ui.addresses import find_url
 from lifecycle.ui.marks import Figure, Step
@@ -51,11 +52,9 @@ def version(user: User, uuid: UUID) -> dict[str, Any]:
     return {
         "version": found,
         "state_kind": found.mark,
-        "several": rules.task_type(found.facts).has_thresholds,
+        "kind": rules.task_type(found.facts),
+        "is_servable": is_servable(rules.task_type(found.facts).key),
         "deciding": threshold_of(deciding, "test") if (deciding := found.facts["evaluation"].get("deciding")) else None,
-        "marks": rules.gives_marks(found.facts),
-        "writes": rules.task_type(found.facts).writes_text,
-        "orders": rules.task_type(found.facts).has_responses,
         "thread": thread(found),
         "figures": figures(found),
         "serving": rules.serving(found.facts),
@@ -105,7 +104,7 @@ def train_on_url(user: User, found: ModelVersion) -> str:
 
 def promote_url(user: User, found: ModelVersion) -> str:
     """Where to request promotion of this version; "" where this person or this version cannot."""
-    able = found.state == ModelVersion.State.ACTIVE and rules.gives_one(found.facts)
+    able = found.state == ModelVersion.State.ACTIVE and is_servable(rules.task_type(found.facts).key)
     if not able or not policy.can(user, "promotions.request", found):
         return ""
     return f"{find_url('promotions:new')}?version={found.uuid}" if find_url("promotions:new") else ""

@@ -13,7 +13,8 @@ from django.db.models import TextChoices
 from lifecycle.engine.base import HUB_NAMES
 from lifecycle.inference.names import WORDS
 from lifecycle.refusals import Refused
-from lifecycle.task_types.by_key.types import DEFAULT, keys_with, type_of
+from lifecycle.task_types.by_key.served import SERVED, is_servable
+from lifecycle.task_types.by_key.types import DEFAULT, type_of
 from lifecycle.task_types.task_type import TaskType
 
 # https://semver.org, without build metadata: two builds of one version would be two contents under one name.
@@ -84,23 +85,14 @@ def check_stated(stated: dict[str, str]) -> dict[str, str]:
     return {name: text.strip() for name, text in stated.items() if text.strip()}
 
 
-MEASURE = "You can evaluate, compare, or export it; its card shows how to load it."
-PRELABEL = "You can evaluate it, pre-label with it, or export it; its card shows how to load it."
-ORDERS = ("ranks responses; serving rankings isn't supported yet", MEASURE)
-UNSERVED = {
-    "spans": ("predicts spans; serving spans isn't supported yet", PRELABEL),
-    "multi_label": ("predicts any number of labels per text; serving multiple labels isn't supported yet", PRELABEL),
-    "free_text": ("generates text; serving generated text isn't supported yet", MEASURE),
-    **dict.fromkeys(keys_with("has_responses"), ORDERS),
-}  # by task: what such a version does, and what can be done with it
-
-
 def check_servable(facts: Mapping[str, Any]) -> None:
     """Raises Refused where the servers could not give a version's answers."""
-    if not gives_one(facts):
-        told, step = UNSERVED[task_type(facts).key]
-        choose = {"version": ["Choose a version that predicts one label per text."]}
-        raise Refused(f"{facts['semver']} {told}.", next_step=step, fields=choose)
+    kind = task_type(facts)
+    if not is_servable(kind.key):
+        able = "evaluate it, pre-label with it, or" if kind.prelabels else "evaluate, compare, or"
+        step = f"You can {able} export it; its card shows how to load it."
+        choose = f"Choose a version that {' or '.join(type_of(key).does for key in SERVED)}."
+        raise Refused(f"{facts['semver']} {kind.unserved}.", next_step=step, fields={"version": [choose]})
 
 
 def task_type(facts: Mapping[str, Any]) -> TaskType:
@@ -118,16 +110,6 @@ def decides(facts: Mapping[str, Any]) -> bool:
     """Whether one class is the answer from a threshold on."""
     found = facts.get("evaluation", {}).get("deciding")
     return bool(found) and found["threshold"] is not None
-
-
-def gives_marks(facts: Mapping[str, Any]) -> bool:
-    """Whether a version marks parts of texts."""
-    return task_type(facts).key == "spans"
-
-
-def gives_one(facts: Mapping[str, Any]) -> bool:
-    """Whether a version gives one class a text, which alone is served so far."""
-    return task_type(facts).one_label
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,10 +133,9 @@ class Serving:
 
 def serving(facts: Mapping[str, Any]) -> Serving:
     """What serves, from a version's frozen facts: int8 where it passed its gate when the run ended, else fp32."""
-    if task_type(facts).writes_text:
-        return Serving("not served", "It generates text; serving generated text isn't supported yet.")
-    if task_type(facts).has_responses:
-        return Serving("not served", "It ranks responses; serving rankings isn't supported yet.")
+    kind = task_type(facts)
+    if not kind.has_labels:
+        return Serving("not served", f"It {kind.unserved}.")
     gate = facts.get("int8")
     if not gate:
         return Serving("fp32", "This version predates the comparison of int8 with fp32.")

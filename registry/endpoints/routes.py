@@ -8,10 +8,12 @@ from uuid import UUID
 
 from django.utils import timezone
 
+from lifecycle.task_types.by_key.types import DEFAULT
 from registry.access import policy
 from registry.access.actions import token_digest
 from registry.access.models import ApiToken
 from registry.catalog.models import Endpoint, ModelVersion
+from registry.catalog.rules import task_type
 from registry.endpoints import queries, rules
 from registry.endpoints.models import Deployment
 
@@ -41,7 +43,7 @@ def route(
         name=endpoint.full_name,
         uuid=str(endpoint.uuid),
         salt=str(experiment or endpoint.uuid),
-        task="single_label",
+        task=task_of(arms),
         stable=served(arms[Arm.STABLE]) if Arm.STABLE in arms else None,
         canary=served(arms[Arm.CANARY]) if Arm.CANARY in arms else None,
         shadow=served(arms[Arm.SHADOW]) if Arm.SHADOW in arms else None,
@@ -50,6 +52,11 @@ def route(
         keep_text=endpoint.keep_text,
         withdrawn=tuple(gone),
     )
+
+
+def task_of(arms: dict[str, Deployment]) -> str:
+    """What the live version of an endpoint answers; of one without, as of a new one."""
+    return task_type(arms[Arm.STABLE].version.facts).key if Arm.STABLE in arms else DEFAULT
 
 
 def served(deployment: Deployment) -> rules.ServedVersion:

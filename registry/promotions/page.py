@@ -10,6 +10,7 @@ from uuid import UUID
 
 from django.urls import reverse
 
+from lifecycle.evaluation.rules import metrics_of
 from lifecycle.jobs.queries import about
 from lifecycle.statistics.metrics import as_change
 from lifecycle.statistics.verdicts import Verdict
@@ -30,8 +31,6 @@ from registry.promotions.models import GateResult, PromotionRequest
 from registry.promotions.rules import OPEN, Status
 
 ORDER = {GateResult.Status.FAILED: 0, GateResult.Status.WATCH: 1, GateResult.Status.PASSED: 2}
-COMPARED = ("macro_f1", "accuracy", "log_loss", "brier")  # comparisons of before have an ECE too, which tells no better model
-ALONE = ("macro_f1", "accuracy", "ece", "log_loss", "brier")  # of a version that was not compared
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +162,7 @@ def against(request: PromotionRequest) -> str:
         first = "First version, nothing to compare" if request.baseline is None else f"{request.baseline.semver} {stood} live; not compared"
         return f"{first}. {told} on {count(request.version.evaluation.rows)} test rows."
     by = {
-        verdict: [NAMED[name].title for name in COMPARED if comparison["measures"].get(name, {}).get("verdict") == verdict]
+        verdict: [NAMED[name].title for name in compared_by(request) if comparison["measures"].get(name, {}).get("verdict") == verdict]
         for verdict in ("better", "worse")
     }
     parts = [f"{verdict} on {phrase(names)}" for verdict, names in by.items() if names]
@@ -178,10 +177,17 @@ def rows(request: PromotionRequest) -> list[Row]:
     measures = (request.comparison or {}).get("measures", {})
     if not measures:
         known = catalog.measures(request.version.evaluation.report)
-        found = ((name, known[name]) for name in ALONE if name in known)
+        metrics = metrics_of(request.version.evaluation.report)
+        found = ((name, known[name]) for name in dict.fromkeys((*metrics.strip, *metrics.compared)) if name in known)
         return [Row(NAMED[name].title, None, float(each["value"] or 0), low=each["low"], high=each["high"]) for name, each in found]
     gate = policies.read(request.policy).gates.get("live", {})
-    return [row(name, measures[name], gate) for name in COMPARED if name in measures]
+    return [row(name, measures[name], gate) for name in compared_by(request) if name in measures]
+
+
+def compared_by(request: PromotionRequest) -> list[str]:
+    """The metrics of a comparison, the leading one first. Those of before have an ECE too, which tells no better model."""
+    metrics = metrics_of(request.version.evaluation.report)
+    return list(dict.fromkeys((metrics.leading.name, *metrics.compared)))
 
 
 def row(name: str, found: Mapping[str, Any], gate: Mapping[str, Any]) -> Row:

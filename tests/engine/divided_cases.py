@@ -3,8 +3,7 @@
 Any two of architecture, strategy and recipe meet in a case; `make tables` divides the whole product.
 """
 
-from lifecycle.engine import text_defaults
-from lifecycle.engine.defaults import IA3_MODELS
+from lifecycle.engine.task_types.by_key.settings import settings_of
 from tests.support.architectures import MODELS
 from tests.support.pairs import chosen
 from tests.support.tiny_decoders import ARCHITECTURES
@@ -20,9 +19,9 @@ ENCODING = chosen(
     for architecture in MODELS
     for kind in ("lora", "full", "ia3", "adapter")
     for task in ("single_label", "multi_label", "spans", "preference")
-    if kind != "ia3" or architecture in IA3_MODELS
+    if kind != "ia3" or architecture in settings_of("single_label").ia3_models
 )
-DECODING = chosen((architecture, kind, "free_text") for architecture in ARCHITECTURES for kind in text_defaults.STRATEGIES)
+DECODING = chosen((architecture, kind, "free_text") for architecture in ARCHITECTURES for kind in settings_of("free_text").strategies)
 
 
 def name_of(architecture, kind, task):

@@ -21,8 +21,9 @@ from lifecycle.engine.answering import collate_examples
 from lifecycle.engine.decoders import build_decoder
 from lifecycle.engine.prompts import Example
 from lifecycle.engine.recipes import RECIPES
-from lifecycle.engine.spec import Base, Strategy, TrainSpec
+from lifecycle.engine.spec import Base, TrainSpec
 from lifecycle.engine.strategies import counts, learning, trainable_state
+from lifecycle.engine.strategy import Strategy
 from lifecycle.task_types.by_key.types import type_of
 from tests.engine.divided_cases import DECODING, ENCODING, INNER, name_of
 from tests.support.architectures import make_encoder

@@ -28,8 +28,8 @@ def made(base):
 
     from lifecycle.engine.decoders import build_decoder
     from lifecycle.engine.prompts import encode_prompts, find_frame
-    from lifecycle.engine.spec import Strategy
     from lifecycle.engine.strategies import load_tokenizer
+    from lifecycle.engine.strategy import Strategy
     from tests.support.tiny_decoders import QUESTIONS
 
     def make(kind):

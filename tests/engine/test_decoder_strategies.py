@@ -4,12 +4,13 @@ from types import SimpleNamespace
 
 import pytest
 
-from lifecycle.engine import text_defaults
 from lifecycle.engine.document import SpecError
-from lifecycle.engine.spec import Strategy
+from lifecycle.engine.strategy import Strategy
+from lifecycle.engine.task_types.by_key.settings import settings_of
 from tests.support.tiny_decoders import ARCHITECTURES, QUESTIONS, make_tiny_decoder
 
 pytestmark = pytest.mark.engine
+WRITTEN = settings_of("free_text")
 INNER = {"prompt": {"virtual_tokens": 4}, "p_tuning": {"virtual_tokens": 4, "width": 8}, "prefix": {"virtual_tokens": 4}}
 
 
@@ -27,7 +28,7 @@ def examples_of(base):
 
 
 def settings():
-    plain = [(kind, INNER.get(kind, {})) for kind in text_defaults.STRATEGIES]
+    plain = [(kind, INNER.get(kind, {})) for kind in WRITTEN.strategies]
     return [
         *plain,
         ("lora", {"dora": True}),
@@ -65,7 +66,7 @@ def test_a_strategy_learns_and_what_is_kept_is_the_same_model(kind, inner, base,
     assert measure_losses(Decoder(opened), examples, 1, 8).mean == pytest.approx(last, rel=1e-4)
 
 
-@pytest.mark.parametrize("kind", [kind for kind in text_defaults.STRATEGIES if kind != "full"])
+@pytest.mark.parametrize("kind", [kind for kind in WRITTEN.strategies if kind != "full"])
 def test_the_number_of_weights_that_learn_is_told_before(kind, tmp_path):
     from lifecycle.engine.base import open_base
     from lifecycle.engine.decoders import build_decoder
@@ -77,12 +78,12 @@ def test_the_number_of_weights_that_learn_is_told_before(kind, tmp_path):
         "architecture": found.model_type, "hidden_size": found.hidden_size, "layers": found.layers, "kv_size": found.kv_size,
         "inner_size": found.inner_size,
     }  # fmt: skip
-    inner = {name: choice.value for name, choice in text_defaults.inner(kind).items()}
+    inner = {name: choice.value for name, choice in WRITTEN.inner(kind).items()}
 
     made = build_decoder(folder, Strategy(kind, **inner))
 
     assert found.decoder
-    assert text_defaults.trainable(kind, facts, inner) == counts(made)[0]
+    assert WRITTEN.trainable(kind, facts, 0, inner) == counts(made)[0]
 
 
 @pytest.mark.parametrize(
@@ -113,4 +114,4 @@ def test_prefix_tuning_does_not_go_with_checkpointing(tmp_path):
 def test_ia3_is_offered_where_peft_knows_what_it_scales():
     from peft.utils.constants import TRANSFORMERS_MODELS_TO_IA3_TARGET_MODULES_MAPPING
 
-    assert set(text_defaults.IA3_MODELS) <= set(TRANSFORMERS_MODELS_TO_IA3_TARGET_MODULES_MAPPING)
+    assert set(WRITTEN.ia3_models) <= set(TRANSFORMERS_MODELS_TO_IA3_TARGET_MODULES_MAPPING)

@@ -2,9 +2,9 @@
 
 import pytest
 
-from lifecycle.engine.defaults import IA3_MODELS
 from lifecycle.engine.document import SpecError
-from lifecycle.engine.spec import Strategy
+from lifecycle.engine.strategy import Strategy
+from lifecycle.engine.task_types.by_key.settings import settings_of
 from tests.support.architectures import MODELS, SHAPE, make_encoder
 
 pytestmark = pytest.mark.engine
@@ -146,7 +146,7 @@ def test_what_ia3_scales_is_known_or_refused(encoder):
     from lifecycle.engine.faults import EngineFault
     from lifecycle.engine.strategies import ia3_config
 
-    if encoder.config.model_type in IA3_MODELS:
+    if encoder.config.model_type in settings_of("single_label").ia3_models:
         assert "output.dense" in ia3_config(encoder, Strategy(kind="ia3")).target_modules
         return
     with pytest.raises(EngineFault, match=r"which weights IA3 scales in it is not known; set strategy.target_modules"):

@@ -82,7 +82,8 @@ def test_constructing_a_wrong_spec_is_refused_too():
 
 
 ROOMS_USE = (
-    *(f"engine.{name}" for name in ("spec", "events", "diagnosis", "faults", "defaults", "base", "artifact", "warm_client")),
+    *(f"engine.{name}" for name in ("spec", "events", "diagnosis", "faults", "base", "artifact", "warm_client")),
+    "engine.task_types.by_key.settings",
     *(f"task_types.by_key.{name}" for name in ("types", "measures", "predictions")),
     "statistics.metrics",
 )

@@ -8,9 +8,10 @@ from itertools import product
 import numpy as np
 import pytest
 
-from lifecycle.engine.defaults import IA3_MODELS, STRATEGIES, strategy_spec
 from lifecycle.engine.document import SpecError
-from lifecycle.engine.spec import Base, Strategy, TrainSpec
+from lifecycle.engine.spec import Base, TrainSpec
+from lifecycle.engine.strategy import Strategy, strategy_spec
+from lifecycle.engine.task_types.by_key.settings import settings_of
 from lifecycle.task_types.by_key.types import keys_with, type_of
 from tests.support.architectures import MODELS, make_encoder
 from tests.support.pairs import chosen
@@ -26,7 +27,8 @@ TARGETS = {
 INNER = {"fast_lora": {"frozen_layers": 1}, "adapter": {"width": 4}}
 
 
-UNKNOWN_TO_IA3 = [name for name in MODELS if name not in IA3_MODELS]
+SINGLE = settings_of("single_label")
+UNKNOWN_TO_IA3 = [name for name in MODELS if name not in SINGLE.ia3_models]
 
 
 def settings(strategy: str) -> Strategy:
@@ -65,7 +67,8 @@ def built(strategy, task, base):
 
 
 @pytest.mark.parametrize(
-    ("strategy", "task", "architecture"), chosen(each for each in product(STRATEGIES, TARGETS, MODELS) if goes_together(*each))
+    ("strategy", "task", "architecture"),
+    chosen(each for each in product(SINGLE.strategies, TARGETS, MODELS) if goes_together(*each)),
 )
 def test_a_strategy_learns_with_each_recipe_and_can_be_served(strategy, task, architecture, base_of, tmp_path):
     import torch

@@ -134,8 +134,8 @@ def test_frozen_vectors_equal_those_of_the_encoder(run_folder, tiny_base, tmp_pa
     from lifecycle.engine.batches import Collate
     from lifecycle.engine.classifier import encode
     from lifecycle.engine.forward import frozen_features
-    from lifecycle.engine.spec import Strategy
     from lifecycle.engine.strategies import build, load_tokenizer
+    from lifecycle.engine.strategy import Strategy
 
     model = build(tiny_base, Strategy(kind="head"), "mean", 2)
     tokenizer = load_tokenizer(tiny_base)

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from lifecycle.engine import defaults, text_defaults
-from lifecycle.engine.spec import Strategy as Spec
+from lifecycle.engine.strategy import INNER
+from lifecycle.engine.strategy import Strategy as Spec
+from lifecycle.engine.task_types import encoder_settings
+from lifecycle.engine.task_types.by_key.settings import settings_of
+from lifecycle.engine.task_types.free_text import settings as text_settings
 from lifecycle.task_types.by_key.types import LEARNED
-from lifecycle.training.rules import CLASSED, CONSEQUENCE, WRITTEN, Strategy
+from lifecycle.training.rules import CONSEQUENCE, Strategy
 from registry.access.roles import ACTIONS, ADMIN_ACTIONS, Role, as_word
 from registry.access.scopes import Scope
 from registry.ledger.verbs import Verb
 from tests.support.architectures import MODELS
 from tests.support.tiny_decoders import ARCHITECTURES
 
+CLASSED, WRITTEN = settings_of("single_label"), settings_of("free_text")
 DOCS = Path(__file__).resolve().parent.parent.parent / "docs"
 
 PERMISSIONS = """# Permissions
@@ -65,10 +69,10 @@ by a test. The part before the dot is the room. A verb is never renamed or remov
 
 STRATEGIES = """# Strategies
 
-What learns in a run, written from `lifecycle/training/rules.py` and `lifecycle/engine/defaults.py` by `python -m tests.support.reference`;
-a test compares them, and `tests/engine/test_strategies.py` trains each. They learn **one class per text**, **any number of classes per
-text** or **marked parts of texts**, on encoders whose layers stand in a list, or to **write texts**, on decoders. Snapshots of other tasks,
-and strategies that do not fit a task, are refused in a sentence.
+What learns in a run, written from `lifecycle/training/rules.py` and `lifecycle/engine/task_types/*/settings.py` by
+`python -m tests.support.reference`; a test compares them, and `tests/engine/test_strategies.py` trains each. They learn **one class per
+text**, **any number of classes per text** or **marked parts of texts**, on encoders whose layers stand in a list, or to **write texts**, on
+decoders. Snapshots of other tasks, and strategies that do not fit a task, are refused in a sentence.
 
 {table}
 
@@ -173,15 +177,13 @@ def audit_verbs() -> str:
 
 def strategies() -> str:
     """The text of docs/strategies.md."""
-    order = [name for name in Spec.__dataclass_fields__ if name in defaults.INNER]
+    order = [name for name in Spec.__dataclass_fields__ if name in INNER]
     rows = []
     for each in Strategy:
-        names = (defaults.settings_of(each) if each in CLASSED else frozenset()) | (
-            text_defaults.settings_of(each) if each in WRITTEN else frozenset()
-        )
+        names = {name for found in (CLASSED, WRITTEN) if each in found.strategies for name in found.inner(each)}
         own = ", ".join(f"`{name}`" for name in order if name in names)
-        rate = f"{defaults.ENCODER_RATE.get(each, 'none')}" if each in CLASSED else "–"
-        written = f"{text_defaults.RATE[each]:g}" if each in WRITTEN else "–"
+        rate = f"{encoder_settings.ENCODER_RATE.get(each, 'none')}" if each in CLASSED.strategies else "–"
+        written = f"{text_settings.RATE[each]:g}" if each in WRITTEN.strategies else "–"
         rows.append([f"**{each.label}** `{each.value}`", CONSEQUENCE[each], own or "none", rate, written, KEPT[each]])
     head = ["strategy", "what it means", "its own settings", "suggested rate, classes", "suggested rate, texts", "what is kept"]
     return STRATEGIES.format(table=table(head, rows, centred_from=9), bases=strategy_bases(), decoders=strategy_decoders())
@@ -190,12 +192,12 @@ def strategies() -> str:
 def strategy_bases() -> str:
     """Strategies by architecture, with the tasks that each learns there."""
     known = {"single_label": "1", "multi_label": "n", "spans": "s", "preference": "r"}
-    learnt = [known[task] for task in LEARNED if task in known]
-    cells = {each: " ".join(letter for letter in learnt if letter != "r" or each != Strategy.FAST_LORA) for each in Strategy}
+    learnt = [task for task in LEARNED if task in known]
+    cells = {each: " ".join(known[task] for task in learnt if each in settings_of(task).strategies) for each in Strategy}
     rows = [
-        [each.label, *("–" if each == Strategy.IA3 and name not in defaults.IA3_MODELS else cells[each] for name in MODELS)]
+        [each.label, *("–" if each == Strategy.IA3 and name not in CLASSED.ia3_models else cells[each] for name in MODELS)]
         for each in Strategy
-        if each in CLASSED
+        if each in CLASSED.strategies
     ]
     return table(["strategy", *MODELS], rows, centred_from=1)
 
@@ -203,9 +205,9 @@ def strategy_bases() -> str:
 def strategy_decoders() -> str:
     """Strategies of writing texts by architecture."""
     rows = [
-        [each.label, *("–" if each == Strategy.IA3 and name not in text_defaults.IA3_MODELS else "t" for name in ARCHITECTURES)]
+        [each.label, *("–" if each == Strategy.IA3 and name not in WRITTEN.ia3_models else "t" for name in ARCHITECTURES)]
         for each in Strategy
-        if each in WRITTEN
+        if each in WRITTEN.strategies
     ]
     return table(["strategy", *ARCHITECTURES], rows, centred_from=1)
 

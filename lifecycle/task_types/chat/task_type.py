@@ -7,6 +7,7 @@ ENTRY = TaskType(
     key="chat",
     title="A dialogue whose answers are written or mended",
     answers=ChatAnswers(),
+    rows="dialogues",
     content=Content.DIALOGUE,
     learns_as="free_text",
     has_gold=False,

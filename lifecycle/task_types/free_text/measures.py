@@ -24,17 +24,17 @@ from lifecycle.statistics.metrics import ByClass, Countable, Floats, Ints
 from lifecycle.task_types.free_text import verbatim
 from lifecycle.task_types.measures import Measures, Metric, Metrics, chosen
 
-ROUGE_L = Metric("rouge_l", "ROUGE-L", meaning="longest common run of words with gaps, F1")
-PERPLEXITY = Metric("perplexity", "Perplexity", meaning="of the references, over all their tokens", digits=2)
+ROUGE_L = Metric("rouge_l", "ROUGE-L", meaning="longest common run of words with gaps, F1", hub="rouge")
+PERPLEXITY = Metric("perplexity", "Perplexity", meaning="of the references, over all their tokens", digits=2, hub="perplexity")
 METRICS = Metrics(
     known=(
         ROUGE_L,
         Metric("rouge_1", "ROUGE-1"),
         Metric("rouge_2", "ROUGE-2"),
         Metric("token_f1", "Token F1", meaning="words in common, F1, without case, punctuation and articles"),
-        Metric("exact_match", "Exact match", meaning="the same once normalised like that"),
-        Metric("chrf", "chrF", meaning="runs of up to 6 characters, of the whole split, 0 to 100", digits=1),
-        Metric("bleu", "BLEU", meaning="runs of up to 4 words, of the whole split, 0 to 100", digits=1),
+        Metric("exact_match", "Exact match", meaning="the same once normalised like that", hub="exact_match"),
+        Metric("chrf", "chrF", meaning="runs of up to 6 characters, of the whole split, 0 to 100", digits=1, hub="chrf"),
+        Metric("bleu", "BLEU", meaning="runs of up to 4 words, of the whole split, 0 to 100", digits=1, hub="bleu"),
         Metric("groundedness", "Groundedness", meaning="share of an answer's content words that stand in its context"),
         PERPLEXITY,
         Metric("loss", "Loss of a token", meaning="nats"),
@@ -214,6 +214,7 @@ class FreeText(Measures[TextAnswers]):
     """By the words that answers share with references."""
 
     metrics, baselines = METRICS, BASELINES
+    stated = "text generation"
     per_row = ("ids", "targets", "answers", "copied", "base_answers", "cut", "clusters")
 
     def score(self, rows: TextAnswers, bins: int = 15) -> ScoredTexts:

@@ -20,12 +20,12 @@ from lifecycle.task_types.measures import BRIER, CALIBRATION, LOG_LOSS, OF_LABEL
 
 Bools = NDArray[np.bool_]
 
-MACRO_F1 = Metric("macro_f1", "Macro-F1")
+MACRO_F1 = Metric("macro_f1", "Macro-F1", hub="f1")
 METRICS = Metrics(
     known=(
         MACRO_F1,
         Metric("micro_f1", "Micro-F1"),
-        Metric("subset_accuracy", "Subset accuracy"),
+        Metric("subset_accuracy", "Subset accuracy", hub="accuracy"),
         Metric("hamming_loss", "Hamming loss"),
         Metric("lrap", "Label ranking average precision"),
         Metric("macro_ap", "Average precision, mean of classes"),
@@ -221,6 +221,7 @@ class MultiLabel(Measures[SetPredictions]):
     """By the labels that reach their thresholds."""
 
     metrics, baselines, per_row = METRICS, BASELINES, ("ids", "truth", "probabilities", "clusters")
+    stated = "any number of labels per text, each with its own threshold"
 
     def score(self, rows: SetPredictions, bins: int = 15) -> ScoredSets:
         """As `score_sets`."""

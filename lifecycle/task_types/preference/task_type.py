@@ -7,6 +7,9 @@ ENTRY = TaskType(
     key="preference",
     title="The better of two responses",
     answers=PreferenceAnswers(),
+    rows="the better of two responses",
     content=Content.RESPONSES,
+    does="ranks responses",
+    gives="rankings",
     hub_tag="text-ranking",
 )

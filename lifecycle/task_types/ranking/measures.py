@@ -29,7 +29,9 @@ from lifecycle.statistics.calibration import Binned
 from lifecycle.statistics.metrics import ByClass, Floats, Ints
 from lifecycle.task_types.measures import ECE, ECE_DEBIASED, LOG_LOSS, Measures, Metric, Metrics
 
-PAIR_ACCURACY = Metric("pair_accuracy", "Accuracy of pairs", meaning="pairs of which the one that people prefer is the stronger")
+PAIR_ACCURACY = Metric(
+    "pair_accuracy", "Accuracy of pairs", meaning="pairs of which the one that people prefer is the stronger", hub="accuracy"
+)
 METRICS = Metrics(
     known=(
         PAIR_ACCURACY,
@@ -293,6 +295,7 @@ class Ranking(Measures[RankedAnswers]):
     """By pairs of responses."""
 
     metrics, baselines, per_row = METRICS, BASELINES, ("ids", "ranks", "lengths", "strengths", "clusters")
+    stated = "response ranking; a pair is correct if the response people prefer scores higher"
 
     def score(self, rows: RankedAnswers, bins: int = 15) -> ScoredRanks:
         """As the function of this name."""

@@ -7,6 +7,9 @@ ENTRY = TaskType(
     key="ranking",
     title="Two to five responses in order",
     answers=RankingAnswers(),
+    rows="responses in order",
     content=Content.RESPONSES,
+    does="ranks responses",
+    gives="rankings",
     hub_tag="text-ranking",
 )

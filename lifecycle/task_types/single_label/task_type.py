@@ -7,6 +7,7 @@ ENTRY = TaskType(
     key="single_label",
     title="One class per text",
     answers=SingleLabelAnswers(),
+    does="predicts one label per text",
     hub_tag="text-classification",
     has_labels=True,
     one_label=True,

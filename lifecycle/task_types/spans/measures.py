@@ -22,7 +22,7 @@ from lifecycle.task_types.spans.tagging import Found, Marked, Span, Tokens, find
 MICRO_F1 = Metric("micro_f1", "Micro-F1", words="micro-F1 of spans")
 METRICS = Metrics(
     known=(
-        Metric("macro_f1", "Macro-F1", words="macro-F1 of spans"),
+        Metric("macro_f1", "Macro-F1", words="macro-F1 of spans", hub="f1"),
         MICRO_F1,
         Metric("micro_precision", "Micro precision"),
         Metric("micro_recall", "Micro recall"),
@@ -264,6 +264,7 @@ class Spans(Measures[SpanPredictions]):
     """By place and label."""
 
     metrics, baselines, reference = METRICS, BASELINES, ("dictionary", "a dictionary")
+    stated = "labeled spans; a span is correct if its position and label match"
     per_row = ("ids", "truth", "found", "loss", "tokens", "clusters")
 
     def score(self, rows: SpanPredictions, bins: int = 15) -> ScoredSpans:

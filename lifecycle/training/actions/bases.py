@@ -10,7 +10,7 @@ from django.conf import settings
 from django.db import transaction
 
 from lifecycle.engine.base import MINILM, MINILM_PACKAGE, SMOLLM2, SMOLLM2_PACKAGE
-from lifecycle.engine.spec import MERGED
+from lifecycle.engine.strategy import MERGED
 from lifecycle.jobs.actions import enqueue
 from lifecycle.refusals import Conflict, NotReady, Refused
 from lifecycle.training import facts

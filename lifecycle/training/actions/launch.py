@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import fields
 from typing import Any
 from uuid import UUID
@@ -11,19 +11,19 @@ from django.db import transaction
 from django.db.models import Max
 
 from datasets_app.snapshots.models import Snapshot
-from lifecycle.engine import defaults, text_defaults
-from lifecycle.engine.base import MINILM, SMOLLM2
 from lifecycle.engine.document import SpecError
 from lifecycle.engine.spec import TrainSpec
+from lifecycle.engine.strategy import FIXED, INNER, strategy_spec
+from lifecycle.engine.task_types.by_key.settings import settings_of
+from lifecycle.engine.task_types.settings import Problem
 from lifecycle.jobs.actions import enqueue
 from lifecycle.jobs.rules import Device, Priority
 from lifecycle.refusals import Conflict, NotReady, Refused
 from lifecycle.statistics.calibration import THRESHOLD_ROWS
-from lifecycle.task_types.by_key.types import type_of
 from lifecycle.task_types.task_type import Content
 from lifecycle.training import facts, queries, suggesting
 from lifecycle.training.models import BaseModel, Run, Sweep
-from lifecycle.training.rules import RunState, misfit
+from lifecycle.training.rules import RunState
 from registry.access.models import Project, User
 from registry.access.policy import can, require
 from registry.ledger.actions import record
@@ -31,7 +31,6 @@ from registry.ledger.rules import digest_of
 from registry.ledger.verbs import Verb
 
 ANEW = "Open the form anew, or send another key."
-NAMED = 5  # classes that a refusal names
 CONTINUING = frozenset({"rehearsal", "keep_head"})
 DEVICES = {"auto": Device.ANY, "cpu": Device.CPU, "cuda": Device.GPU}  # of a spec, as a queue knows them
 ALWAYS = ("seed", "threads", "device")  # what may be set of every run beside what is suggested for its data and strategy
@@ -161,49 +160,22 @@ def queue_next_trial(sweep: Sweep, *, after: int) -> None:
 
 def check_snapshot(snapshot: Snapshot) -> None:
     """Raises Refused where nothing could be learnt or measured."""
-    kind = snapshot.dataset.task_type
-    trained = [label for label, splits in snapshot.counts["labels"].items() if splits.get("train")]
-    if kind.has_thresholds and (told := unlearnable(snapshot)):
-        text = f"{snapshot} cannot be trained on: {told}. A class is learnt from texts with it and texts without."
-        raise Refused(text, next_step="Label more texts, or leave the class out, and freeze again.", fields={"snapshot": [text]})
-    never = [label for label in snapshot.counts["labels"] if label not in trained]
-    if kind.has_labels and not kind.labels_texts and (never or not trained):
-        told = f"nothing is marked as {listed(never)} in its training rows" if never else "nothing is marked in its training rows"
-        text = f"{snapshot} cannot be trained on: {told}. A class is learnt from parts that are marked with it."
-        raise Refused(text, next_step="Mark some, or leave the class out, and freeze again.", fields={"snapshot": [text]})
-    if not kind.has_labels and not snapshot.counts["splits"].get("train"):
-        text = f"{snapshot} cannot be trained on: it has no training rows."
-        step = f"{'Write answers' if kind.writes_text else 'Compare responses'} and freeze again."
-        raise Refused(text, next_step=step, fields={"snapshot": [text]})
-    if kind.one_label and len(trained) < 2:
-        told = f"all its training rows carry the label {trained[0]}" if trained else "it has no training rows"
-        text = f"{snapshot} cannot be trained on: {told}, and a classifier needs at least two classes."
-        raise Refused(text, next_step="Label rows of another class and freeze again.", fields={"snapshot": [text]})
-    if kind.content is Content.DIALOGUE and (unfit := suggesting.unlearnable(snapshot)):
-        text = f"{snapshot} cannot be trained on: its first {unfit[0]:,} dialogues would all be left out, such as one {unfit[1]}."
-        raise Refused(text, next_step="Mend the dialogues, or take others, and freeze again.", fields={"snapshot": [text]})
+    problem = settings_of(snapshot.dataset.task).untrainable(snapshot.counts) or all_left_out(snapshot)
+    if problem:
+        text = f"{snapshot} cannot be trained on: {problem.why}"
+        raise Refused(text, next_step=problem.next_step, fields={"snapshot": [text]})
     if not snapshot.counts["splits"].get("validation"):
         text = f"{snapshot} has no validation rows, so the best step could not be chosen."
         raise Refused(text, next_step="Freeze a snapshot with a share for validation.", fields={"snapshot": [text]})
 
 
-def unlearnable(snapshot: Snapshot) -> str:
-    """Which classes no training row has, or every one, where a text may have several; empty where there are none."""
-    rows, by_label = snapshot.counts["splits"].get("train", 0), snapshot.counts["labels"]
-    never = [label for label, splits in by_label.items() if not splits.get("train")]
-    always = [label for label, splits in by_label.items() if rows and splits.get("train") == rows]
-    if not rows or not by_label:
-        return "it has no training rows with a class"
-    if never or always:
-        names = never or always
-        return f"{'no' if never else 'every'} training row has {listed(names)}"
-    return ""
-
-
-def listed(names: Sequence[str]) -> str:
-    """The first of them, and how many more there are."""
-    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
-    return f"{', '.join(names[:NAMED])}{more}"
+def all_left_out(snapshot: Snapshot) -> Problem | None:
+    """The problem of dialogues from which nothing is learnt."""
+    unfit = suggesting.unlearnable(snapshot) if snapshot.dataset.task_type.content is Content.DIALOGUE else None
+    if unfit is None:
+        return None
+    why = f"its first {unfit[0]:,} dialogues would all be left out, such as one {unfit[1]}."
+    return Problem(why, "Mend the dialogues, or take others, and freeze again.")
 
 
 def check_base(base: BaseModel, project: Project, actor: User) -> None:
@@ -220,13 +192,10 @@ def check_base(base: BaseModel, project: Project, actor: User) -> None:
 
 
 def check_kind(snapshot: Snapshot, base: BaseModel) -> None:
-    """Raises Refused where texts are to be written and the base is no decoder, or the other way round."""
-    writes, decodes = snapshot.dataset.task_type.writes_text, bool(base.facts.get("decoder"))
-    if writes and not decodes:
-        text = f"{base.name} is an encoder, which writes no texts. Choose a decoder, such as {SMOLLM2}."
-        raise Refused(text, fields={"base": [text]})
-    if decodes and not writes:
-        text = f"{base.name} is a decoder, which reads no word to the right of another. Choose an encoder, such as {MINILM}."
+    """Raises Refused where the task is learnt by an encoder and the base is none, or the other way round."""
+    settings = settings_of(snapshot.dataset.task)
+    if not settings.fits(base.facts):
+        text = f"{base.name} {settings.other_base}"
         raise Refused(text, fields={"base": [text]})
 
 
@@ -252,8 +221,7 @@ def suggested_settings(snapshot: Snapshot, base: BaseModel, strategy: str) -> di
     """What is suggested for this data, by setting. Raises Refused for an unknown strategy."""
     if strategy not in Run.Strategy.values:
         raise Refused("There is no such strategy.", fields={"strategy": [f"Choose one of {', '.join(Run.Strategy.values)}."]})
-    kind = snapshot.dataset.task_type
-    if text := misfit(strategy, writes=kind.writes_text, ranks=kind.has_responses):
+    if text := settings_of(snapshot.dataset.task).misfit(strategy, Run.Strategy(strategy).label):
         raise Refused(text, fields={"strategy": [text]})
     return suggesting.suggestion(snapshot, base, strategy).values()
 
@@ -269,7 +237,7 @@ def fill_spec(
     if strategy == Run.Strategy.FAST_LORA and layers < 2:
         text = f"{base.name} has no two layers that are known, so nothing of it can be run once. Choose LoRA."
         raise Refused(text, fields={"strategy": [text]})
-    ia3_models = text_defaults.IA3_MODELS if type_of(learnt["task"]).writes_text else defaults.IA3_MODELS
+    ia3_models = settings_of(learnt["task"]).ia3_models
     if strategy == Run.Strategy.IA3 and architecture not in ia3_models:
         known = ", ".join(ia3_models)
         text = f"Which weights IA3 scales is known for {known}; {base.name} is {architecture or 'unknown'}. Choose LoRA."
@@ -282,11 +250,11 @@ def fill_spec(
     if foreign := sorted(options.keys() - SPEC.keys() - set(names)):
         text = f"{foreign[0]} isn't a setting of {Run.Strategy(strategy).label}."
         raise Refused(text, next_step=has, fields={foreign[0]: [text]})
-    fixed = defaults.FIXED.get(strategy, {})
+    fixed = FIXED.get(strategy, {})
     values = {"seed": 1, **fixed, **suggested, **options}
-    inner = {name: values.pop(name) for name in defaults.INNER if name in values}
+    inner = {name: values.pop(name) for name in INNER if name in values}
     start = {"path": "base", "name": base.name, "digest": base.facts["engine_digest"]}
-    document = {**values, **learnt, "base": start, "strategy": defaults.strategy_spec(strategy, inner)}
+    document = {**values, **learnt, "base": start, "strategy": strategy_spec(strategy, inner)}
     try:
         spec = TrainSpec.from_json(document)
     except SpecError as error:

@@ -1,13 +1,13 @@
 """What to do with this data: whether to fine-tune at all, with which strategy and settings, and what to look at first. Pure.
 
-Every rule says its reason in a sentence, and where it comes from. What is not advised otherwise is what `engine.defaults` suggests.
+Every rule says its reason in a sentence, and where it comes from. What is not advised otherwise is what the settings of the task suggest.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from lifecycle.engine.defaults import Suggestion
+from lifecycle.engine.task_types.settings import Suggestion
 from lifecycle.training.advice.choosing import FASTER, choose_base, choose_strategy, judge
 from lifecycle.training.advice.concerns import cut, look
 from lifecycle.training.advice.settings import choose_settings

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 
-from lifecycle.engine.defaults import IMBALANCE, LENGTHS, Suggestion
+from lifecycle.engine.task_types.encoder_settings import IMBALANCE, LENGTHS
+from lifecycle.engine.task_types.settings import Suggestion
 from lifecycle.training.advice.shapes import MEMBERSHIP, THIS, Answers, Candidate, Data, Lengths, Setting
 
 RARE = 100.0  # times as many rows as the smallest class has

@@ -9,11 +9,12 @@ from typing import Any
 from django.db.models import TextChoices
 
 from lifecycle.refusals import Conflict
+from lifecycle.task_types.by_key.measures import NAMED
 from lifecycle.ui.numbers import signed
 
 REASON_MAX = 2_000
 OWN = "You proposed this retraining, so another ML lead must approve it."
-NAMES = {"macro_f1": "macro-F1", "accuracy": "accuracy"}
+
 SLOT = timedelta(minutes=10)  # how often a trigger is considered
 
 
@@ -102,7 +103,7 @@ def judge(metrics: Mapping[str, Mapping[str, Any]]) -> tuple[str, str]:
     verdicts = {each["verdict"] for each in metrics.values()}
     verdict = "worse" if "worse" in verdicts else "better" if "better" in verdicts else "unclear"
     said = ", ".join(
-        f"{NAMES[name]} {signed(each['difference'], 3)} [{signed(each['low'], 3)}, {signed(each['high'], 3)}]"
+        f"{NAMED[name].words} {signed(each['difference'], 3)} [{signed(each['low'], 3)}, {signed(each['high'], 3)}]"
         for name, each in metrics.items()
     )
     words = {"worse": "the new model is worse", "better": "the new model is better", "unclear": "there is no clear difference"}

@@ -13,6 +13,7 @@ from lifecycle.evaluation.models import Evaluation
 from lifecycle.statistics import deciding
 from lifecycle.statistics.deciding import Cut
 from lifecycle.statistics.operating import Costs
+from lifecycle.task_types.by_key.loading import loading_of
 from lifecycle.task_types.single_label import measures as single_label
 from lifecycle.task_types.single_label.measures import Predictions
 from monitoring.drift import reference
@@ -148,7 +149,10 @@ def test_the_code_of_the_card_prints_the_answer_that_is_served(threshold, answer
 
 
 def test_a_version_without_a_threshold_has_the_plain_code():
-    assert card.loading({"spec": {"task": "single_label"}, "strategy": "lora"}) == card.LOADING.replace("{answer}", card.ONE)
+    plain = loading_of("single_label").code("lora", decides=False)
+
+    assert card.loading({"spec": {"task": "single_label"}, "strategy": "lora"}) == f"```python\n{plain}\n```"
+    assert loading_of("single_label").code("lora", decides=True) != plain
 
 
 def test_two_models_are_compared_by_what_each_answers():

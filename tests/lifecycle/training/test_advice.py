@@ -8,7 +8,7 @@ from django.test.utils import CaptureQueriesContext
 from tokenizers import Tokenizer, models, pre_tokenizers, processors
 
 from datasets_app.snapshots import queries as snapshots
-from lifecycle.engine.defaults import tokens_from_characters
+from lifecycle.engine.task_types.encoder_settings import tokens_from_characters
 from lifecycle.jobs.models import Job
 from lifecycle.refusals import Refused
 from lifecycle.training import actions, advising

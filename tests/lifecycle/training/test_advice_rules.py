@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from lifecycle.engine.defaults import suggest
+from lifecycle.engine.task_types.by_key.settings import settings_of
+from lifecycle.engine.task_types.settings import Facts
+from lifecycle.engine.task_types.settings import Lengths as Tokens
 from lifecycle.training import advice
 from lifecycle.training.advice import Answers, Candidate, Data, Lengths, concerns
 from lifecycle.training.advice.choosing import choose_base, choose_strategy, judge
@@ -27,8 +29,9 @@ def even(rows: int, classes: int = 2, **more) -> Data:
     return data({f"c{at}": rows // classes for at in range(classes)}, **more)
 
 
-def suggestion(rows: int = 1000, **more):
-    return suggest(rows=rows, classes=2, median_tokens=16, cores=2, **more)
+def suggestion(rows: int = 1000, strategy: str = "lora"):
+    facts = Facts(rows=rows, validation_rows=rows // 9, lengths=Tokens(16, 64), cores=2)
+    return settings_of("single_label").suggest(facts, {"layers": 6}, strategy)
 
 
 # ── Whether at all ──────────────────────────────────────────────────────────
@@ -259,7 +262,7 @@ def test_texts_that_are_cut_are_told_from_one_in_a_hundred_on():
 
 # ── All of it ───────────────────────────────────────────────────────────────
 def test_the_whole_advice_names_base_and_strategy_first_and_gives_options_for_a_launch():
-    suggestions = {name: suggestion(strategy=name, layers=6) for name in advice.FASTER}
+    suggestions = {name: suggestion(strategy=name) for name in advice.FASTER}
     base, reason, failed = choose_base(Answers(), MINI, [], tokens=95)
 
     found = advice.advise(Answers(), even(1000), LENGTHS, base, reason, suggestions, failed)

@@ -10,9 +10,10 @@ import pytest
 from django.core.exceptions import PermissionDenied
 
 from lifecycle.engine.base import SUPPORTED
+from lifecycle.engine.task_types.by_key.settings import settings_of
 from lifecycle.jobs.models import Job
 from lifecycle.refusals import NotReady, Refused
-from lifecycle.training import actions, facts
+from lifecycle.training import actions
 from lifecycle.training.models import BaseModel
 from registry.ledger.models import Event
 from tests.support.jobs import run_jobs, run_ok
@@ -238,5 +239,5 @@ def test_only_engineers_and_leads_add_base_models(request, root, project, person
 def test_the_weights_that_learn_follow_from_the_shapes(strategy, inner, weights):
     shape = {"hidden_size": 8, "layers": 2, "parameters": 1000}
 
-    assert facts.trainable(strategy, shape, labels=3, inner=inner) == weights
-    assert facts.trainable(strategy, {}, labels=3, inner=inner) is None
+    assert settings_of("single_label").trainable(strategy, shape, 3, inner) == weights
+    assert settings_of("single_label").trainable(strategy, {}, 3, inner) is None

@@ -8,7 +8,7 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from lifecycle.engine import defaults
+from lifecycle.engine.strategy import INNER
 from lifecycle.training import actions
 from lifecycle.training.models import BaseModel, Run
 from tests.support.jobs import run_jobs
@@ -157,7 +157,7 @@ def test_the_form_gives_a_reason_for_each_setting_and_the_size_of_each_strategy(
 def test_the_form_asks_for_what_the_strategy_reads(strategy, names, client_for, snapshot, base, mia):
     form = client_for(mia).get("/runs/launch/", {"snapshot": snapshot.uuid, "base": base.uuid, "strategy": strategy}).context["form"]
 
-    assert [name for name in form.fields if name in defaults.INNER] == names
+    assert [name for name in form.fields if name in INNER] == names
 
 
 def test_a_run_page_tells_how_many_rows_passed_at_a_time_where_memory_ran_out(client_for, snapshot, base, mia):

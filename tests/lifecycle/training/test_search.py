@@ -8,7 +8,8 @@ import numpy as np
 import optuna
 import pytest
 
-from lifecycle.engine import defaults
+from lifecycle.engine.task_types.by_key.settings import settings_of
+from lifecycle.engine.task_types.settings import Facts, Lengths
 from lifecycle.refusals import Refused
 from lifecycle.training import search
 from lifecycle.training.search import Choices, Cut, Outcome, Range, Trial
@@ -100,9 +101,10 @@ def test_what_is_no_value_is_said_with_what_to_write(name, text, said):
     assert str(error.value) == said
 
 
-@pytest.mark.parametrize("strategy", defaults.STRATEGIES)
+@pytest.mark.parametrize("strategy", settings_of("single_label").strategies)
 def test_each_strategy_has_a_space_of_its_own_that_reads_as_it_is_written(strategy):
-    values = defaults.suggest(rows=1000, classes=4, median_tokens=16, strategy=strategy, layers=6).values()
+    facts = Facts(rows=1000, validation_rows=100, lengths=Lengths(16, 64))
+    values = settings_of("single_label").suggest(facts, {"layers": 6}, strategy).values()
 
     space = search.suggested_space(strategy, values)
 

@@ -1,0 +1,24 @@
+"""How a model of each task is loaded, by the key of what it is learned as. numpy, for the words of spans."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from lifecycle.task_types.by_key.types import learned_as
+from lifecycle.task_types.free_text import loading as free_text
+from lifecycle.task_types.loading import Loading
+from lifecycle.task_types.multi_label import loading as multi_label
+from lifecycle.task_types.preference import loading as preference
+from lifecycle.task_types.ranking import loading as ranking
+from lifecycle.task_types.single_label import loading as single_label
+from lifecycle.task_types.spans import loading as spans
+
+LOADING: Mapping[str, Loading] = {
+    "single_label": single_label.ENTRY, "multi_label": multi_label.ENTRY, "spans": spans.ENTRY, "free_text": free_text.ENTRY,
+    "preference": preference.ENTRY, "ranking": ranking.ENTRY,
+}  # fmt: skip
+
+
+def loading_of(task: str) -> Loading:
+    """How the models that learn this task are loaded. Raises KeyError."""
+    return LOADING[learned_as(task).key]
