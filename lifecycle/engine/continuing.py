@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 from safetensors.torch import load_file
 
 from lifecycle.engine import memory
-from lifecycle.engine.answering import measure_losses
 from lifecycle.engine.artifact import HEAD, ArtifactInfo
 from lifecycle.engine.batches import Collate, EncodedRows
 from lifecycle.engine.data import EARLIER, REHEARSAL, read_rows
@@ -25,6 +24,7 @@ from lifecycle.engine.predictor import Predictor
 from lifecycle.engine.recipes import RECIPES, Recipe
 from lifecycle.engine.recipes.free_text import EVALUATION_ROWS
 from lifecycle.engine.spec import TrainSpec
+from lifecycle.engine.task_types.free_text.answering import measure_losses
 from lifecycle.statistics import metrics
 from lifecycle.statistics.metrics import Countable, Floats
 from lifecycle.task_types.by_key.types import type_of

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 from lifecycle.engine import devices, diagnosis
-from lifecycle.engine.answering import measure_losses
 from lifecycle.engine.artifact import ArtifactInfo, Operating
 from lifecycle.engine.decoders import Decoder, open_decoder, save_decoder
 from lifecycle.engine.events import EventWriter
@@ -20,6 +19,7 @@ from lifecycle.engine.quantise import try_int8
 from lifecycle.engine.recipes import RECIPES
 from lifecycle.engine.recipes.free_text import EVALUATION_ROWS
 from lifecycle.engine.spec import TrainSpec
+from lifecycle.engine.task_types.free_text.answering import measure_losses
 from lifecycle.engine.trainer import EngineTrainer
 from lifecycle.statistics import metrics
 from lifecycle.statistics.deciding import Deciding

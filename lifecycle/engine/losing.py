@@ -9,8 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from lifecycle.engine import prompts, row_losses
-from lifecycle.engine.answering import measure_losses
+from lifecycle.engine import row_losses
 from lifecycle.engine.artifact import ArtifactInfo
 from lifecycle.engine.base import open_base
 from lifecycle.engine.data import read_rows
@@ -22,6 +21,8 @@ from lifecycle.engine.recipes import RECIPES
 from lifecycle.engine.recipes.free_text import EVALUATION_ROWS, examples_of
 from lifecycle.engine.spec import PredictSpec
 from lifecycle.engine.strategies import load_tokenizer
+from lifecycle.engine.task_types.free_text import prompts
+from lifecycle.engine.task_types.free_text.answering import measure_losses
 from lifecycle.engine.verbs import open_predictor, quiet
 from lifecycle.statistics import metrics
 from lifecycle.statistics.metrics import Floats

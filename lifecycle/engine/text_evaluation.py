@@ -19,8 +19,6 @@ from typing import Any
 
 import numpy as np
 
-from lifecycle.engine import prompts
-from lifecycle.engine.answering import Losses, answer, measure_losses
 from lifecycle.engine.artifact import ArtifactInfo
 from lifecycle.engine.base import open_base
 from lifecycle.engine.data import read_rows
@@ -32,6 +30,8 @@ from lifecycle.engine.recipes import RECIPES
 from lifecycle.engine.recipes.free_text import EVALUATION_ROWS, Target, examples_of, prompts_of
 from lifecycle.engine.spec import EvaluateSpec
 from lifecycle.engine.strategies import load_tokenizer
+from lifecycle.engine.task_types.free_text import prompts
+from lifecycle.engine.task_types.free_text.answering import Losses, answer, measure_losses
 from lifecycle.statistics import metrics, words
 from lifecycle.task_types.by_key.baselines import baselines_of
 from lifecycle.task_types.free_text import measures as text_scores

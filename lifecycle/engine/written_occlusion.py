@@ -17,7 +17,6 @@ from typing import Any
 
 import numpy as np
 
-from lifecycle.engine.answering import measure_losses
 from lifecycle.engine.artifact import ArtifactInfo
 from lifecycle.engine.data import NOT_COUNTED, read_rows
 from lifecycle.engine.decoders import Decoder
@@ -25,10 +24,11 @@ from lifecycle.engine.events import EventWriter
 from lifecycle.engine.faults import EngineFault
 from lifecycle.engine.occlusion import MOST_WORDS, spans, without
 from lifecycle.engine.probing.written import Written
-from lifecycle.engine.prompts import Example, said_of
 from lifecycle.engine.recipes import RECIPES
 from lifecycle.engine.recipes.free_text import Target, prompts_of
 from lifecycle.engine.spec import ExplainSpec
+from lifecycle.engine.task_types.free_text.answering import measure_losses
+from lifecycle.engine.task_types.free_text.prompts import Example, said_of
 from lifecycle.engine.verbs import quiet
 from lifecycle.statistics.metrics import Floats
 from lifecycle.task_types.by_key.types import type_of

@@ -17,12 +17,12 @@ import torch
 from torch import distributed
 
 from lifecycle.engine import sharding
-from lifecycle.engine.answering import collate_examples
 from lifecycle.engine.decoders import build_decoder
-from lifecycle.engine.prompts import Example
 from lifecycle.engine.recipes import RECIPES
 from lifecycle.engine.spec import Base, Strategy, TrainSpec
 from lifecycle.engine.strategies import counts, learning, trainable_state
+from lifecycle.engine.task_types.free_text.answering import collate_examples
+from lifecycle.engine.task_types.free_text.prompts import Example
 from lifecycle.task_types.by_key.types import type_of
 from tests.engine.divided_cases import DECODING, ENCODING, INNER, name_of
 from tests.support.architectures import make_encoder

@@ -17,8 +17,7 @@ import torch
 from torch import nn
 from transformers import TrainingArguments
 
-from lifecycle.engine import answering, devices, finishing, probe, training
-from lifecycle.engine.answering import measure_losses
+from lifecycle.engine import devices, finishing, probe, training
 from lifecycle.engine.batches import Collate, Encoded, EncodedRows
 from lifecycle.engine.classifier import Classifier, TokenClassifier
 from lifecycle.engine.data import NOT_COUNTED
@@ -26,9 +25,11 @@ from lifecycle.engine.document import SpecError
 from lifecycle.engine.faults import EngineFault, describe, is_out_of_memory
 from lifecycle.engine.forward import evaluation_logits, frozen_activations, frozen_features, token_logits, token_vectors
 from lifecycle.engine.losses import CrossEntropy
-from lifecycle.engine.prompts import Example
 from lifecycle.engine.recipes import RECIPES
 from lifecycle.engine.spec import TrainSpec
+from lifecycle.engine.task_types.free_text import answering
+from lifecycle.engine.task_types.free_text.answering import measure_losses
+from lifecycle.engine.task_types.free_text.prompts import Example
 from lifecycle.engine.team import Team
 from lifecycle.engine.trainer import arguments
 from tests.engine.inbox import ROWS

@@ -4,8 +4,8 @@ import pytest
 
 from lifecycle.engine.data import NOT_COUNTED
 from lifecycle.engine.faults import EngineFault
-from lifecycle.engine.prompts import encode_examples, encode_prompts, find_frame, told, truncation
 from lifecycle.engine.strategies import load_tokenizer
+from lifecycle.engine.task_types.free_text.prompts import encode_examples, encode_prompts, find_frame, told, truncation
 from tests.support.tiny_decoders import make_tiny_decoder
 
 pytestmark = pytest.mark.engine

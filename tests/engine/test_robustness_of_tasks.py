@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 from sklearn.metrics import f1_score
 
-from lifecycle.engine.dialogues import Turn
 from lifecycle.engine.events import read_events
 from lifecycle.engine.flips import read_flips
 from lifecycle.engine.perturb import PROBES, SENTENCE, disturb, disturb_responses
@@ -20,6 +19,7 @@ from lifecycle.engine.probing.orders import ranks, sure
 from lifecycle.engine.probing.written import Written
 from lifecycle.engine.recipes import RECIPES
 from lifecycle.engine.recipes.free_text import Target
+from lifecycle.engine.task_types.free_text.dialogues import Turn
 from lifecycle.statistics import words
 from lifecycle.statistics.intervals import wilson
 from lifecycle.task_types.multi_label import measures as label_sets

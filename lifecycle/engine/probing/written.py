@@ -8,8 +8,6 @@ from pathlib import Path
 
 import numpy as np
 
-from lifecycle.engine import prompts
-from lifecycle.engine.answering import answer
 from lifecycle.engine.artifact import ArtifactInfo
 from lifecycle.engine.base import open_base
 from lifecycle.engine.decoders import open_decoder
@@ -17,6 +15,8 @@ from lifecycle.engine.perturb import disturb
 from lifecycle.engine.probing.subject import Sides, Told
 from lifecycle.engine.recipes.free_text import EVALUATION_ROWS, Target, prompts_of
 from lifecycle.engine.strategies import load_tokenizer
+from lifecycle.engine.task_types.free_text import prompts
+from lifecycle.engine.task_types.free_text.answering import answer
 from lifecycle.engine.text_evaluation import longest_prompt
 from lifecycle.task_types.free_text.measures import ScoredTexts, score_texts
 from lifecycle.task_types.rows import Rows

@@ -16,17 +16,17 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
 
-from lifecycle.engine import dialogues, text_diagnosis
-from lifecycle.engine.answering import Losses, answer, measure_losses
 from lifecycle.engine.artifact import ArtifactInfo
 from lifecycle.engine.batches import Collate, Encoded, EncodedRows
 from lifecycle.engine.classifier import collate
 from lifecycle.engine.data import NOT_COUNTED
 from lifecycle.engine.decoders import AnswerLoss, Decoder, build_decoder
-from lifecycle.engine.dialogues import Turn
 from lifecycle.engine.faults import EngineFault
-from lifecycle.engine.prompts import Example, Frame, encode_examples, encode_prompts, find_frame, truncation
 from lifecycle.engine.spec import TrainSpec
+from lifecycle.engine.task_types.free_text import diagnosis, dialogues
+from lifecycle.engine.task_types.free_text.answering import Losses, answer, measure_losses
+from lifecycle.engine.task_types.free_text.dialogues import Turn
+from lifecycle.engine.task_types.free_text.prompts import Example, Frame, encode_examples, encode_prompts, find_frame, truncation
 from lifecycle.statistics.deciding import Rule
 from lifecycle.statistics.metrics import Ints
 from lifecycle.task_types.free_text import measures as free_text
@@ -123,7 +123,7 @@ class FreeText:
             ids=[each.ids for each in examples],
             labels=[np.array(each.labels, dtype=np.int64) for each in examples],
             truth=rows.targets,
-            notes=text_diagnosis.notes(examples, truncation(examples, max_tokens), rows.left_out),
+            notes=diagnosis.notes(examples, truncation(examples, max_tokens), rows.left_out),
             prompts=[each.prompt for each in examples],
             tokenizer=tokenizer,
             shown=tuple(range(min(SAMPLES, len(examples)))),
