@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from lifecycle.engine.data import read_rows
-from lifecycle.engine.recipes import RECIPES
+from lifecycle.engine.task_types.by_key.learners import learner_of
 from lifecycle.task_types.baselines import Answer, Measured, measure
 from lifecycle.task_types.by_key.baselines import baselines_of
 from lifecycle.task_types.measures import Metrics
@@ -36,11 +36,11 @@ def learn(
     unit: Unit = Unit.PIECE,
 ) -> dict[str, Measure]:
     """Each baseline by name, learnt from the training rows of a file; the base's is left out where no base is given."""
-    recipe = RECIPES[task]
-    train = read_rows(path, labels, recipe.read)
-    vectors = None if base is None else recipe.vectors(base, pooling, max_tokens, unit, path.parent)
+    learner = learner_of(task)
+    train = read_rows(path, labels, learner.read)
+    vectors = None if base is None else learner.vectors(base, pooling, max_tokens, unit, path.parent)
     found = baselines_of(task)(train, len(labels), seed, vectors)
-    return {name: partial(_measured, answer, recipe.metrics, count, seed) for name, answer in found.items()}
+    return {name: partial(_measured, answer, learner.metrics, count, seed) for name, answer in found.items()}
 
 
 def _measured(answer: Answer, by: Metrics, count: int, seed: int, test: Rows) -> Measured:

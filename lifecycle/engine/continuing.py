@@ -21,12 +21,15 @@ from lifecycle.engine.diagnosis import Diagnosis
 from lifecycle.engine.document import SpecError
 from lifecycle.engine.export import load_classifier
 from lifecycle.engine.predictor import Predictor
-from lifecycle.engine.recipes import RECIPES, Recipe
-from lifecycle.engine.recipes.free_text import EVALUATION_ROWS
 from lifecycle.engine.spec import TrainSpec
+from lifecycle.engine.task_types.by_key.learners import learner_of
 from lifecycle.engine.task_types.free_text.answering import measure_losses
+from lifecycle.engine.task_types.free_text.learner import EVALUATION_ROWS
+from lifecycle.engine.task_types.learner import Learner
 from lifecycle.statistics import metrics
 from lifecycle.statistics.metrics import Countable, Floats
+from lifecycle.task_types.by_key.decoding import decoding_of
+from lifecycle.task_types.by_key.measures import measures_of
 from lifecycle.task_types.by_key.types import type_of
 from lifecycle.task_types.measures import Metric
 from lifecycle.task_types.rows import Rows
@@ -39,11 +42,11 @@ Array = NDArray[Any]
 
 
 # ── Rows ────────────────────────────────────────────────────────────────────
-def rehearsed(spec: TrainSpec, rows: Rows, folder: Path, recipe: Recipe) -> Rows:
+def rehearsed(spec: TrainSpec, rows: Rows, folder: Path, learner: Learner[Any]) -> Rows:
     """The rows, and behind them the first that the base learnt from: as many as make spec.rehearsal of all, or all there are."""
     if not spec.rehearsal or not (folder / REHEARSAL).exists():
         return rows
-    earlier, wanted = read_rows(folder / REHEARSAL, spec.labels, recipe.read), spec.rehearsed_rows(len(rows))
+    earlier, wanted = read_rows(folder / REHEARSAL, spec.labels, learner.read), spec.rehearsed_rows(len(rows))
     parts = ((each, getattr(earlier, name)[:wanted]) for name, each in vars(rows).items())
     return replace(Rows(*(tuple(one) + tuple(two) for one, two in parts)), left_out=rows.left_out)
 
@@ -56,13 +59,13 @@ def take_head(head: torch.nn.Linear, base: Path, spec: TrainSpec) -> int:
     """
     if not (base / HEAD).is_file():
         raise SpecError("keep_head", f"needs a base with a head, which {spec.base.name} does not have.")
-    known, recipe = ArtifactInfo.read(base), RECIPES[spec.task]
+    known, learner = ArtifactInfo.read(base), learner_of(spec.task)
     if known.task != spec.task:
         raise SpecError("keep_head", f"needs a base of the same task; {spec.base.name} was trained for {known.task}.")
     if known.pooling != spec.pooling:
         raise SpecError("keep_head", f"needs pooling {known.pooling}, by which the head of {spec.base.name} reads texts.")
     kept = load_file(base / HEAD)
-    old, new = recipe.meanings(known.labels), recipe.meanings(spec.labels)
+    old, new = learner.meanings(known.labels), learner.meanings(spec.labels)
     pairs = [(old.index(meaning), at) for at, meaning in enumerate(new) if meaning in old]
     if pairs:
         source, target = (list(each) for each in zip(*pairs, strict=True))
@@ -97,16 +100,16 @@ def forgetting(spec: TrainSpec, folder: Path, tokenizer: Any, batches: Collate) 
     """
     if not (folder / EARLIER).exists():
         return None
-    recipe, known = RECIPES[spec.task], ArtifactInfo.read(folder / spec.base.path)
+    learner, known = learner_of(spec.task), ArtifactInfo.read(folder / spec.base.path)
     shared = tuple(label for label in spec.labels if label in known.labels)
     labels = spec.labels if type_of(spec.task).one_label else shared
     if spec.labels and not shared:
         return None
-    rows = read_rows(folder / EARLIER, labels, recipe.read)
-    leading = recipe.metrics.listed.name
-    written = recipe.served_by == "torch"
+    rows = read_rows(folder / EARLIER, labels, learner.read)
+    leading = learner.metrics.listed.name
+    written = type_of(spec.task).writes_text
     one, two = _losses(spec, folder, tokenizer, batches, rows) if written else _answers(spec, folder, tokenizer, batches, rows, labels)
-    compared = [leading] if written else list(dict.fromkeys((leading, *recipe.metrics.beside)))
+    compared = [leading] if written else list(dict.fromkeys((leading, *learner.metrics.beside)))
     options: dict[str, Any] = {"seed": spec.seed, "clusters": rows.codes}
     found = metrics.paired_rows(one, two, compared, labels=labels, count=metrics.RESAMPLES, **options)
     classes = found.pop("per_class", {})
@@ -122,15 +125,15 @@ def _answers(
     spec: TrainSpec, folder: Path, tokenizer: Any, batches: Collate, rows: Rows, labels: tuple[str, ...]
 ) -> tuple[Countable, Countable]:
     """The base through torch, as it has no graph, and the artifact as it serves."""
-    base, recipe = folder / spec.base.path, RECIPES[spec.task]
+    base, learner, decoding = folder / spec.base.path, learner_of(spec.task), decoding_of(spec.task)
     predictor = Predictor(folder / "artifact", spec.threads)
     before, after = ArtifactInfo.read(base), predictor.info
-    encoded = recipe.encode(tokenizer, rows, len(labels), before.max_tokens, before.unit)
-    logits = recipe.observe(load_classifier(base, None), EncodedRows(encoded), batches, memory.EVALUATION_BATCH)
-    truth, found = recipe.truth(rows.targets, len(labels)), []
+    encoded = learner.encode(tokenizer, rows, len(labels), before.max_tokens, before.unit)
+    logits = learner.observe(load_classifier(base, None), EncodedRows(encoded), batches, memory.EVALUATION_BATCH)
+    truth, found = learner.truth(rows.targets, len(labels)), []
     for info, given in ((before, logits), (after, predictor.logits(rows))):
-        probabilities = recipe.decode(rearranged(given, recipe.meanings(info.labels), recipe.meanings(labels)), info.temperature)
-        found.append(recipe.score(probabilities, truth, info.rule(labels)))
+        decoded = decoding.decode(rearranged(given, learner.meanings(info.labels), learner.meanings(labels)), info.temperature)
+        found.append(measures_of(spec.task).score(decoding.predicted(decoded, truth, rows.ids, info.over(labels))))
     return found[0], found[1]
 
 
@@ -150,7 +153,7 @@ def rearranged(logits: Any, old: Sequence[str], new: Sequence[str]) -> Any:
 def _losses(spec: TrainSpec, folder: Path, tokenizer: Any, batches: Collate, rows: Rows) -> tuple[Any, Any]:
     base, artifact = folder / spec.base.path, folder / "artifact"
     info: Any = ArtifactInfo.read(artifact)
-    encoded: Any = RECIPES[spec.task].encode(tokenizer, rows, 0, info.max_tokens)
+    encoded: Any = learner_of(spec.task).encode(tokenizer, rows, 0, info.max_tokens)
     models = open_decoder(base, None, ArtifactInfo.read(base)), open_decoder(artifact, base, info)
     found = [measure_losses(Decoder(model), encoded.examples, batches.pad_id, EVALUATION_ROWS) for model in models]
     before, after = (ScoredLosses(each.nats, each.tokens) for each in found)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +17,15 @@ from lifecycle.engine.export import set_info, write_artifact
 from lifecycle.engine.predictor import Predictor, answer_timed
 from lifecycle.engine.prepared import Prepared
 from lifecycle.engine.quantise import try_int8
-from lifecycle.engine.recipes import RECIPES
-from lifecycle.engine.recipes.free_text import EVALUATION_ROWS
 from lifecycle.engine.spec import TrainSpec
 from lifecycle.engine.task_types.free_text.answering import measure_losses
+from lifecycle.engine.task_types.free_text.learner import EVALUATION_ROWS
 from lifecycle.engine.trainer import EngineTrainer
 from lifecycle.statistics import metrics
 from lifecycle.statistics.deciding import Deciding
+from lifecycle.task_types.by_key.decoding import decoding_of
+from lifecycle.task_types.by_key.measures import measures_of
+from lifecycle.task_types.by_key.types import type_of
 
 INPUTS = ("input_ids", "attention_mask", "token_type_ids")
 Paces = dict[str, dict[str, float]]  # by graph, what answering the validation texts took: rows, seconds, cpu_seconds
@@ -43,23 +46,25 @@ def finish_graph(
         unit=prepared.unit,
     )  # fmt: skip
     write_artifact(folder / "artifact", model, prepared.tokenizer, info)
-    recipe, truth = RECIPES[spec.task], trainer.eval_dataset.encoded.truth
-    answered = answer_timed(Predictor(folder / "artifact", spec.threads), prepared.validation)
+    decoding, truth, rows = decoding_of(spec.task), trainer.eval_dataset.encoded.truth, prepared.validation
+    answered = answer_timed(Predictor(folder / "artifact", spec.threads), rows)
     logits, paces = answered.logits, {"fp32": answered.pace}
-    info = recipe.calibrate(info, logits, truth, prepared.validation.codes)
-    if recipe.gated:
-        events.write("stage", name="int8", message=f"Comparing int8 with fp32 on {len(prepared.validation):,} validation rows.")
-        info, rounded = try_int8(folder / "artifact", info, prepared.validation, logits, spec.threads)
+    info = decoding.fit(info, logits, truth, rows.codes)
+    if type_of(spec.task).has_labels:  # the gate measures labels
+        events.write("stage", name="int8", message=f"Comparing int8 with fp32 on {len(rows):,} validation rows.")
+        info, rounded = try_int8(folder / "artifact", info, rows, logits, spec.threads)
         if rounded is not None:
             logits, paces["int8"] = rounded.logits, rounded.pace
-            info = recipe.calibrate(info, logits, truth, prepared.validation.codes)
+            info = decoding.fit(info, logits, truth, rows.codes)
     set_info(folder / "artifact", info)
     if info.operating and info.operating.missed:
         events.write("finding", **diagnosis.operating_point_missed(info.operating, info.labels).to_json())
     if info.deciding and not info.deciding.is_met:
         events.write("finding", **diagnosis.threshold_missed(info.deciding).to_json())
-    values = metrics.point_estimates(recipe.score(recipe.decode(logits, info.temperature), truth, info.rule()))
-    before = metrics.point_estimates(recipe.score(recipe.decode(logits), truth, info.thresholds))
+    values, before = (
+        metrics.point_estimates(measures_of(spec.task).score(decoding.predicted(decoding.decode(logits, by), truth, rows.ids, card)))
+        for by, card in ((info.temperature, info), (1.0, replace(info, deciding=None)))
+    )
     measured = {"validation_loss": before["log_loss"], "ece_before_temperature": before["ece"], "temperature": info.temperature}
     return values | measured, info, paces
 
@@ -86,4 +91,6 @@ def finish_decoder(
     return {"validation_loss": losses.mean, "perplexity": math.exp(losses.mean)}, info, {}
 
 
-FINISH: dict[str, Finish] = {"onnx": finish_graph, "torch": finish_decoder}  # by what a recipe is served by
+def finish_of(task: str) -> Finish:
+    """How runs of a task end."""
+    return finish_decoder if type_of(task).writes_text else finish_graph

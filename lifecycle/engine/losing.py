@@ -17,15 +17,18 @@ from lifecycle.engine.decoders import Decoder, open_decoder
 from lifecycle.engine.events import EventWriter, Stopped, teller
 from lifecycle.engine.faults import EngineFault
 from lifecycle.engine.probing.subject import AT_ONCE
-from lifecycle.engine.recipes import RECIPES
-from lifecycle.engine.recipes.free_text import EVALUATION_ROWS, examples_of
 from lifecycle.engine.spec import PredictSpec
 from lifecycle.engine.strategies import load_tokenizer
+from lifecycle.engine.task_types.by_key.learners import learner_of
 from lifecycle.engine.task_types.free_text import prompts
 from lifecycle.engine.task_types.free_text.answering import measure_losses
+from lifecycle.engine.task_types.free_text.learner import EVALUATION_ROWS, examples_of
 from lifecycle.engine.verbs import open_predictor, quiet
 from lifecycle.statistics import metrics
 from lifecycle.statistics.metrics import Floats
+from lifecycle.task_types.by_key.decoding import decoding_of
+from lifecycle.task_types.by_key.measures import measures_of
+from lifecycle.task_types.by_key.types import type_of
 from lifecycle.task_types.rows import Rows, parts
 
 WRITTEN_AT_ONCE = 4 * EVALUATION_ROWS  # rows between two looks at whether to stop, where texts are written
@@ -38,8 +41,8 @@ def losses(folder: Path, cancelled: Callable[[], bool]) -> dict[str, Any]:
     quiet(spec.threads)
     events = EventWriter(folder / "events.jsonl")
     info = ArtifactInfo.read(folder / spec.artifact)
-    rows = read_rows(folder / spec.data, info.labels, RECIPES[info.task].read)
-    is_written = RECIPES[info.task].served_by == "torch"
+    rows = read_rows(folder / spec.data, info.labels, learner_of(info.task).read)
+    is_written = type_of(info.task).writes_text
     measure = (of_decoder if is_written else of_graph)(folder / spec.artifact, folder / spec.base.path if spec.base else None, spec)
     events.write("stage", name="losses", message=f"Measuring what {len(rows):,} rows lose.")
     tell, found = teller(events, len(rows), cancelled), []
@@ -58,11 +61,13 @@ def losses(folder: Path, cancelled: Callable[[], bool]) -> dict[str, Any]:
 def of_graph(artifact: Path, base: Path | None, spec: PredictSpec) -> Callable[[Rows], Floats]:
     """The losses of rows that the artifact's graph answers."""
     predictor = open_predictor(artifact, base, spec.threads)
-    info, recipe = predictor.info, RECIPES[predictor.info.task]
+    info = predictor.info
+    learner, decoding = learner_of(info.task), decoding_of(info.task)
 
     def measure(rows: Rows) -> Floats:
-        probabilities = recipe.decode(predictor.logits(rows, spec.batch_size), info.temperature)
-        return recipe.losses(probabilities, recipe.truth(rows.targets, len(info.labels)))
+        decoded = decoding.decode(predictor.logits(rows, spec.batch_size), info.temperature)
+        truth = learner.truth(rows.targets, len(info.labels))
+        return measures_of(info.task).losses(decoding.predicted(decoded, truth, rows.ids, info))
 
     return measure
 

@@ -15,9 +15,9 @@ from lifecycle.engine.base import open_base
 from lifecycle.engine.decoders import open_decoder
 from lifecycle.engine.export import load_classifier, set_info
 from lifecycle.engine.faults import EngineFault
-from lifecycle.engine.recipes import RECIPES
 from lifecycle.engine.spec import MERGED, ExportSpec
 from lifecycle.engine.strategies import load_tokenizer
+from lifecycle.task_types.by_key.types import type_of
 
 
 def merge(folder: Path, cancelled: Callable[[], bool]) -> dict[str, Any]:
@@ -41,7 +41,7 @@ def merge(folder: Path, cancelled: Callable[[], bool]) -> dict[str, Any]:
         open_base(base, info.base_name, info.base_digest)
     shutil.rmtree(target, ignore_errors=True)
     target.mkdir()
-    written = RECIPES[info.task].served_by == "torch"
+    written = type_of(info.task).writes_text
     if written:
         open_decoder(artifact, base, info).save_pretrained(target)
     else:

@@ -15,7 +15,8 @@ from tokenizers import Tokenizer
 from lifecycle.engine.artifact import INT8, ArtifactInfo
 from lifecycle.engine.classifier import length_batches
 from lifecycle.engine.faults import EngineFault
-from lifecycle.engine.recipes import RECIPES
+from lifecycle.engine.task_types.by_key.learners import learner_of
+from lifecycle.task_types.by_key.decoding import decoding_of
 from lifecycle.task_types.rows import Rows
 from lifecycle.task_types.spans import tagging
 from lifecycle.task_types.spans.tagging import Tokens, Unit
@@ -59,13 +60,13 @@ class Predictor:
         self.tokenizer.no_padding()
 
     def logits(self, rows: Rows, batch_size: int = 64) -> Any:
-        """Of labelled rows, as the task's recipe decodes them."""
-        recipe = RECIPES[self.info.task]
-        return recipe.gather(self.answer(recipe.ask(rows), batch_size).logits, rows)
+        """Of labelled rows, as they are decoded."""
+        learner: Any = learner_of(self.info.task)
+        return learner.gather(self.answer(learner.ask(rows), batch_size).logits, rows)
 
     def answer(self, texts: Sequence[Any], batch_size: int = 64) -> Answers:
         """Logits and embeddings of each text, or of two texts read together."""
-        if RECIPES[self.info.task].network.reads_pairs and any(isinstance(each, str) for each in texts):
+        if learner_of(self.info.task).network.reads_pairs and any(isinstance(each, str) for each in texts):
             raise EngineFault(
                 "bad_spec", "This model compares the responses to a prompt; it gives no label and no vector of a text by itself.",
                 "Read its answers in its evaluation.",
@@ -73,7 +74,7 @@ class Predictor:
         batch_size = 1 if self.alone else batch_size
         encodings = self.tokenizer.encode_batch(list(texts))
         ids = [each.ids for each in encodings]
-        ragged = RECIPES[self.info.task].network.is_ragged
+        ragged = learner_of(self.info.task).network.is_ragged
         found: list[Floats] = [np.zeros(0, dtype=np.float32)] * len(ids)
         embeddings: Floats | None = None
         for rows in length_batches([len(each) for each in ids], batch_size):
@@ -97,8 +98,8 @@ class Predictor:
         return {name: values[name] for name in self.info.inputs}
 
     def probabilities(self, texts: Sequence[str], batch_size: int = 64) -> Any:
-        """Calibrated probabilities (N, C) in order of the labels, or as the task's recipe has them."""
-        return RECIPES[self.info.task].decode(self.answer(texts, batch_size).logits, self.info.temperature)
+        """Calibrated probabilities (N, C) in order of the labels, or what the task's logits are decoded to."""
+        return decoding_of(self.info.task).decode(self.answer(texts, batch_size).logits, self.info.temperature)
 
 
 def answer_timed(predictor: Predictor, rows: Rows) -> Answered:

@@ -15,8 +15,8 @@ from lifecycle.engine.flips import Flip, write_flips
 from lifecycle.engine.perturb import PROBES
 from lifecycle.engine.probing import open_subject
 from lifecycle.engine.probing.subject import Sides, Subject
-from lifecycle.engine.recipes import RECIPES
 from lifecycle.engine.spec import RobustnessSpec
+from lifecycle.engine.task_types.by_key.learners import learner_of
 from lifecycle.engine.verbs import quiet
 from lifecycle.statistics import clustered, metrics
 from lifecycle.statistics.metrics import Countable, Ints
@@ -30,7 +30,7 @@ def robustness(folder: Path, cancelled: Callable[[], bool]) -> dict[str, Any]:
     quiet(spec.threads)
     events = EventWriter(folder / "events.jsonl")
     info = ArtifactInfo.read(folder / spec.artifact)
-    every = read_rows(folder / spec.data, info.labels, RECIPES[info.task].read)
+    every = read_rows(folder / spec.data, info.labels, learner_of(info.task).read)
     rows = drawn(every, spec.rows, spec.seed)
     base = folder / spec.base.path if spec.base else None
     subject = open_subject(folder / spec.artifact, base, threads=spec.threads, batch_size=spec.batch_size, cancelled=cancelled)

@@ -26,12 +26,12 @@ from lifecycle.engine.decoders import Decoder, load_decoder, open_decoder
 from lifecycle.engine.events import EventWriter
 from lifecycle.engine.faults import EngineFault
 from lifecycle.engine.probe import environment
-from lifecycle.engine.recipes import RECIPES
-from lifecycle.engine.recipes.free_text import EVALUATION_ROWS, Target, examples_of, prompts_of
 from lifecycle.engine.spec import EvaluateSpec
 from lifecycle.engine.strategies import load_tokenizer
+from lifecycle.engine.task_types.by_key.learners import learner_of
 from lifecycle.engine.task_types.free_text import prompts
 from lifecycle.engine.task_types.free_text.answering import Losses, answer, measure_losses
+from lifecycle.engine.task_types.free_text.learner import EVALUATION_ROWS, Target, examples_of, prompts_of
 from lifecycle.statistics import metrics, words
 from lifecycle.task_types.by_key.baselines import baselines_of
 from lifecycle.task_types.free_text import measures as text_scores
@@ -69,9 +69,9 @@ class Said:
 def evaluate(folder: Path, spec: EvaluateSpec, info: ArtifactInfo, cancelled: Cancelled) -> dict[str, Any]:
     """The whole of result.json; answers.parquet's rows go into predictions.parquet."""
     started, events = time.monotonic(), EventWriter(folder / "events.jsonl")
-    recipe, artifact = RECIPES[info.task], folder / spec.artifact
-    rows = read_rows(folder / spec.data, (), recipe.read)
-    train = read_rows(folder / spec.train, (), recipe.read) if spec.baselines else None
+    learner, artifact = learner_of(info.task), folder / spec.artifact
+    rows = read_rows(folder / spec.data, (), learner.read)
+    train = read_rows(folder / spec.train, (), learner.read) if spec.baselines else None
     base = folder / spec.base.path if spec.base else None
     if base is not None and info.strategy != "full":
         open_base(base, info.base_name, info.base_digest)

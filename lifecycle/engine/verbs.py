@@ -21,14 +21,16 @@ from lifecycle.engine.base import open_base
 from lifecycle.engine.data import read_rows
 from lifecycle.engine.events import EventWriter
 from lifecycle.engine.export import export_onnx, load_classifier
+from lifecycle.engine.faults import EngineFault
 from lifecycle.engine.predictor import Predictor
-from lifecycle.engine.recipes import RECIPES
-from lifecycle.engine.recipes.free_text import writes
 from lifecycle.engine.spec import EvaluateEachSpec, EvaluateSpec, ExportSpec, PredictSpec
 from lifecycle.engine.strategies import load_tokenizer
+from lifecycle.engine.task_types.by_key.learners import learner_of
 from lifecycle.task_types.baselines import Measured, told
+from lifecycle.task_types.by_key.decoding import decoding_of
 from lifecycle.task_types.by_key.measures import measures_of
 from lifecycle.task_types.by_key.predictions import file_of
+from lifecycle.task_types.by_key.types import type_of
 
 Cancelled = Callable[[], bool]
 Learn = Callable[..., dict[str, baselines.Measure]]
@@ -40,18 +42,18 @@ def evaluate(folder: Path, cancelled: Cancelled, learn: Learn | None = None) -> 
     spec = EvaluateSpec.read(folder / "spec.json")
     quiet(spec.threads)
     described = ArtifactInfo.read(folder / spec.artifact)
-    if RECIPES[described.task].served_by == "torch":
+    if type_of(described.task).writes_text:
         return text_evaluation.evaluate(folder, spec, described, cancelled)
     events = EventWriter(folder / "events.jsonl")
     base = folder / spec.base.path if spec.base else None
     predictor = open_predictor(folder / spec.artifact, base, spec.threads)
     info = predictor.info
-    recipe = RECIPES[info.task]
-    rows = read_rows(folder / spec.data, info.labels, recipe.read)
+    learner, decoding = learner_of(info.task), decoding_of(info.task)
+    rows = read_rows(folder / spec.data, info.labels, learner.read)
     events.write("stage", name="predict", message=f"Answering {len(rows):,} rows.")
-    probabilities = recipe.decode(predictor.logits(rows, spec.batch_size), info.temperature)
-    truth = recipe.truth(rows.targets, len(info.labels))
-    predicted, measures = recipe.predicted(rows.ids, probabilities, truth, info, rows.codes), measures_of(info.task)
+    probabilities = decoding.decode(predictor.logits(rows, spec.batch_size), info.temperature)
+    truth = learner.truth(rows.targets, len(info.labels))
+    predicted, measures = decoding.predicted(probabilities, truth, rows.ids, info, rows.codes), measures_of(info.task)
     file_of(info.task).write(folder / "predictions.parquet", predicted, spec.split)
     events.write("stage", name="score", message=f"Scoring, with {spec.bootstrap:,} bootstrap samples.")
     found = measures.report(predicted, bins=spec.bins, count=spec.bootstrap, seed=spec.seed)
@@ -91,8 +93,9 @@ def evaluate_each(folder: Path, cancelled: Cancelled) -> dict[str, Any]:
 def open_predictor(artifact: Path, base: Path | None, threads: int) -> Predictor:
     """The artifact's predictor; its ONNX graph is made again from the weights where it is missing."""
     info = ArtifactInfo.read(artifact)
-    if RECIPES[info.task].served_by == "torch":
-        raise writes()
+    if type_of(info.task).writes_text:
+        message = "This model writes texts; it gives no label and no vector of a text."
+        raise EngineFault("bad_spec", message, "Read its answers in its evaluation.")
     if not info.graph(artifact).is_file():
         _export(artifact, base)
     return Predictor(artifact, threads)
@@ -122,11 +125,11 @@ def predict(folder: Path, cancelled: Cancelled) -> dict[str, Any]:
     predictor = open_predictor(folder / spec.artifact, folder / spec.base.path if spec.base else None, spec.threads)
     rows = read_rows(folder / spec.data)
     probabilities = predictor.probabilities(rows.texts, spec.batch_size)
-    answers = RECIPES[predictor.info.task].answer(probabilities, predictor.info)
+    answers = decoding_of(predictor.info.task).predictions(probabilities, predictor.info)
     said = next(name for name in ("label", "labels", "spans") if name in answers[0])
     table = {"id": list(rows.ids), "predicted": [each[said] for each in answers]}
     table |= {"confidence": [each["confidence"] for each in answers]} if "confidence" in answers[0] else {}
-    table |= {"probabilities": list(probabilities)} if said != "spans" else {}
+    table |= {"probabilities": list(probabilities)} if not learner_of(predictor.info.task).network.is_ragged else {}
     pq.write_table(pa.table(table), folder / "answers.parquet")
     return {"format": 1, "status": "succeeded", "error": None, "rows": len(rows), "labels": list(predictor.info.labels)}
 

@@ -27,9 +27,10 @@ from lifecycle.engine.faults import EngineFault, describe
 from lifecycle.engine.occlusion import explain, explain_each
 from lifecycle.engine.plain import write_plain
 from lifecycle.engine.ranked_occlusion import explain_responses, read_ends
-from lifecycle.engine.recipes import RECIPES
 from lifecycle.engine.span_occlusion import explain_parts, tempered
+from lifecycle.engine.task_types.by_key.learners import learner_of
 from lifecycle.engine.verbs import open_predictor
+from lifecycle.task_types.by_key.decoding import decoding_of
 from lifecycle.task_types.by_key.types import type_of
 
 IDLE_SECONDS = 900.0
@@ -140,7 +141,7 @@ def _opened(payload: dict[str, Any]) -> tuple[Any, list[str]]:
 
 def _predict(payload: dict[str, Any]) -> dict[str, Any]:
     predictor, texts = _opened(payload)
-    info, recipe = predictor.info, RECIPES[predictor.info.task]
+    info, decoding = predictor.info, decoding_of(predictor.info.task)
     known: dict[str, Any] = {
         "task": info.task,
         "labels": list(info.labels),
@@ -151,9 +152,9 @@ def _predict(payload: dict[str, Any]) -> dict[str, Any]:
     if not texts:
         return known | {"answers": []}
     found = predictor.answer(texts)
-    probabilities = recipe.decode(found.logits, info.temperature)
-    answers = [each | {"tokens": count} for each, count in zip(recipe.answer(probabilities, info), found.tokens, strict=True)]
-    if not recipe.network.is_ragged:
+    probabilities = decoding.decode(found.logits, info.temperature)
+    answers = [each | {"tokens": count} for each, count in zip(decoding.predictions(probabilities, info), found.tokens, strict=True)]
+    if not learner_of(info.task).network.is_ragged:
         answers = [each | {"probabilities": row.tolist()} for each, row in zip(answers, probabilities, strict=True)]
     return known | {"answers": answers}
 

@@ -24,10 +24,10 @@ from lifecycle.engine.events import EventWriter
 from lifecycle.engine.faults import EngineFault
 from lifecycle.engine.occlusion import MOST_WORDS, spans, without
 from lifecycle.engine.probing.written import Written
-from lifecycle.engine.recipes import RECIPES
-from lifecycle.engine.recipes.free_text import Target, prompts_of
 from lifecycle.engine.spec import ExplainSpec
+from lifecycle.engine.task_types.by_key.learners import learner_of
 from lifecycle.engine.task_types.free_text.answering import measure_losses
+from lifecycle.engine.task_types.free_text.learner import Target, prompts_of
 from lifecycle.engine.task_types.free_text.prompts import Example, said_of
 from lifecycle.engine.verbs import quiet
 from lifecycle.statistics.metrics import Floats
@@ -71,7 +71,7 @@ def explain(folder: Path, cancelled: Callable[[], bool]) -> dict[str, Any]:
     events, info = EventWriter(folder / "events.jsonl"), ArtifactInfo.read(folder / spec.artifact)
     if not type_of(info.task).writes_text:
         raise EngineFault("bad_spec", "This model writes no texts.", "Ask the warm engine for its words.")
-    row = read_rows(folder / spec.data, (), RECIPES[info.task].read)
+    row = read_rows(folder / spec.data, (), learner_of(info.task).read)
     asked = Written(folder / spec.artifact, folder / spec.base.path if spec.base else None, info, spec.batch_size, cancelled)
     answer = [*said_of(asked.tokenizer, row.targets[0].answer), *([asked.frame.end] if spec.ended else [])][: asked.longest]
     if not answer:

@@ -13,6 +13,7 @@ import pytest
 from django.conf import settings
 
 from lifecycle.task_types.by_key.baselines import BASELINES
+from lifecycle.task_types.by_key.decoding import DECODING
 from lifecycle.task_types.by_key.measures import MEASURES
 from lifecycle.task_types.by_key.predictions import FILES
 from lifecycle.task_types.by_key.types import DEFAULT, LEARNED, TYPES
@@ -32,6 +33,7 @@ def test_every_table_has_the_key_of_every_type():
 def test_every_table_of_what_models_learn_has_the_key_of_every_such_type():
     for table in (MEASURES, FILES, BASELINES):
         assert sorted(table) == sorted(LEARNED)
+    assert sorted(DECODING) == sorted(key for key in LEARNED if not TYPES[key].writes_text)
     assert {name: (MEASURES[name].task, FILES[name].task) for name in LEARNED} == {name: (name, name) for name in LEARNED}
 
 
@@ -51,7 +53,13 @@ def test_what_a_type_is_learned_as_is_learned_as_itself():
 
 @pytest.mark.parametrize(
     ("table", "costs"),
-    [("types", []), ("measures", ["numpy"]), ("predictions", ["numpy", "pyarrow"]), ("baselines", ["numpy", "pyarrow", "sklearn"])],
+    [
+        ("types", []),
+        ("measures", ["numpy"]),
+        ("decoding", ["numpy"]),
+        ("predictions", ["numpy", "pyarrow"]),
+        ("baselines", ["numpy", "pyarrow", "sklearn"]),
+    ],
 )
 def test_who_reads_a_table_loads_what_its_contract_needs_alone(table, costs):
     heavy = ["django", "numpy", "pyarrow", "sklearn", "torch"]

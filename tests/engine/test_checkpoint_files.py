@@ -84,13 +84,13 @@ def test_gradients_and_moments_are_gone_when_the_artifact_is_written(run_folder,
 
     folder, seen = run_folder(**(SPEC | {"epochs": 1})), []
 
-    def look(spec, folder, prepared, trainer, events, through=finishing.FINISH["onnx"]):
+    def look(spec, folder, prepared, trainer, events, through=finishing.finish_graph):
         gc.collect()
         seen.append([each for each in gc.get_objects() if isinstance(each, torch.optim.Optimizer)])
         seen.append([name for name, each in trainer.model.named_parameters() if each.grad is not None])
         return through(spec, folder, prepared, trainer, events)
 
-    monkeypatch.setitem(finishing.FINISH, "onnx", look)
+    monkeypatch.setattr(finishing, "finish_graph", look)
 
     assert train_here(folder)["status"] == "succeeded"
     assert seen == [[], []]
@@ -101,11 +101,11 @@ def test_what_learning_held_goes_back_to_the_machine_before_libraries_that_write
 
     folder, order = run_folder(**(SPEC | {"epochs": 1})), []
 
-    def graphs(*args, through=finishing.FINISH["onnx"]):
+    def graphs(*args, through=finishing.finish_graph):
         order.append("graphs")
         return through(*args)
 
-    monkeypatch.setitem(finishing.FINISH, "onnx", graphs)
+    monkeypatch.setattr(finishing, "finish_graph", graphs)
     monkeypatch.setattr(devices, "give_back", order.append)
 
     assert train_here(folder)["status"] == "succeeded"

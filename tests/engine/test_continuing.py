@@ -70,7 +70,7 @@ def test_a_merged_base_answers_as_its_artifact_does(strategy, run_folder, train_
     model = merged(tmp_path, train_here, run / "artifact", tiny_base)
 
     texts, info = [text for text, _ in ROWS], ArtifactInfo.read(model)
-    encoded = continuing.RECIPES["single_label"].encode(
+    encoded = continuing.learner_of("single_label").encode(
         load_tokenizer(model), continuing.Rows(tuple(texts), tuple(texts), (0,) * 8), 2, info.max_tokens
     )
     with torch.no_grad():

@@ -25,8 +25,8 @@ from lifecycle.engine.document import SpecError
 from lifecycle.engine.faults import EngineFault, describe, is_out_of_memory
 from lifecycle.engine.forward import evaluation_logits, frozen_activations, frozen_features, token_logits, token_vectors
 from lifecycle.engine.losses import CrossEntropy
-from lifecycle.engine.recipes import RECIPES
 from lifecycle.engine.spec import TrainSpec
+from lifecycle.engine.task_types.by_key.learners import learner_of
 from lifecycle.engine.task_types.free_text import answering
 from lifecycle.engine.task_types.free_text.answering import measure_losses
 from lifecycle.engine.task_types.free_text.prompts import Example
@@ -294,7 +294,7 @@ def test_tokens_are_read_where_the_model_is(returned, tmp_path):
     model = TokenClassifier(Encoder(), 8, 3, "mean").to("meta")
     tags = [np.full(len(each), NOT_COUNTED, dtype=np.int64) for each in TEXTS]
 
-    found = token_logits(model, rows(tags), Collate(0, token_types=True, stack=RECIPES["spans"].stack), 3)
+    found = token_logits(model, rows(tags), Collate(0, token_types=True, stack=learner_of("spans").stack), 3)
     token_vectors(model, TEXTS, PLAIN, tmp_path / "cache" / "train.f16", 3)
 
     assert ([each.shape for each in found], returned) == ([(4, 3), (3, 3), (5, 3)], [(3, 5, 3), (3, 5, 8)])
@@ -399,13 +399,13 @@ def test_a_gpu_gets_its_memory_back_before_a_smaller_try(gpus, run_folder, monke
 
 def test_a_classifier_that_was_trained_elsewhere_is_written_from_the_cpu(run_folder, monkeypatch):
     seen = []
-    own = finishing.FINISH["onnx"]
+    own = finishing.finish_graph
 
     def finish(spec, folder, prepared, trainer, events):
         seen.append({each.device.type for each in trainer.model.parameters()})
         return own(spec, folder, prepared, trainer, events)
 
-    monkeypatch.setitem(finishing.FINISH, "onnx", finish)
+    monkeypatch.setattr(finishing, "finish_graph", finish)
     moved = []
     to = Classifier.to
     monkeypatch.setattr(Classifier, "to", lambda self, *given, **options: moved.append(given) or to(self, *given, **options))

@@ -17,9 +17,9 @@ from lifecycle.engine.probing.classes import set_f1
 from lifecycle.engine.probing.marks import Marks, carry
 from lifecycle.engine.probing.orders import ranks, sure
 from lifecycle.engine.probing.written import Written
-from lifecycle.engine.recipes import RECIPES
-from lifecycle.engine.recipes.free_text import Target
+from lifecycle.engine.task_types.by_key.learners import learner_of
 from lifecycle.engine.task_types.free_text.dialogues import Turn
+from lifecycle.engine.task_types.free_text.learner import Target
 from lifecycle.statistics import words
 from lifecycle.statistics.intervals import wilson
 from lifecycle.task_types.multi_label import measures as label_sets
@@ -160,9 +160,9 @@ def test_several_classes_are_scored_by_exact_match_and_micro_f1(run_folder, trai
     folder, result = probe(run / "artifact", tiny_base, lambda path: write_rows(path, SETS))
 
     check(folder, result, "multi_label", ["micro_f1", "subset_accuracy"], 8)
-    predictor, recipe = Predictor(run / "artifact"), RECIPES["multi_label"]
+    predictor, learner = Predictor(run / "artifact"), learner_of("multi_label")
     labels = predictor.info.labels
-    truth = recipe.truth([[labels.index(each) for each in wanted] for _, wanted in SETS], 2)
+    truth = learner.truth([[labels.index(each) for each in wanted] for _, wanted in SETS], 2)
     for name in PROBES:
         texts = [disturb(name, text, seed=1, name=f"{at:064x}").text for at, (text, _) in enumerate(SETS)]
         decided = label_sets.decide(predictor.probabilities(texts), predictor.info.thresholds)

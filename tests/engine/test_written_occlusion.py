@@ -10,8 +10,8 @@ import torch
 
 from lifecycle.engine import written_occlusion
 from lifecycle.engine.events import read_events
-from lifecycle.engine.recipes.free_text import Target
 from lifecycle.engine.task_types.free_text.dialogues import Turn
+from lifecycle.engine.task_types.free_text.learner import Target
 from lifecycle.engine.written_occlusion import Unit, left_out, read_units, sentences, units_of, words_of
 from tests.engine.questions import TALKS, make_run, write_pairs, write_talks
 from tests.support.tiny_decoders import QUESTIONS, make_tiny_decoder

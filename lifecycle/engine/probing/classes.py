@@ -12,7 +12,7 @@ import numpy as np
 from lifecycle.engine.perturb import disturb
 from lifecycle.engine.predictor import Predictor
 from lifecycle.engine.probing.subject import AT_ONCE, Sides, Told
-from lifecycle.engine.recipes import RECIPES
+from lifecycle.engine.task_types.by_key.learners import learner_of
 from lifecycle.statistics import metrics
 from lifecycle.statistics.metrics import Floats, Scored
 from lifecycle.task_types.multi_label import measures as label_sets
@@ -72,7 +72,7 @@ class SeveralClasses(OneClass):
 
     def score(self, rows: Rows, answers: Sequence[Floats]) -> ScoredSets:  # type: ignore[override]
         """By the classes that reach their thresholds."""
-        truth = RECIPES["multi_label"].truth(rows.targets, len(self.labels))
+        truth = learner_of("multi_label").truth(rows.targets, len(self.labels))
         return label_sets.score_sets(np.stack(answers), truth, self.thresholds)
 
     def hold(self, rows: Rows, clean: Sequence[Floats], disturbed: Rows, answers: Sequence[Floats]) -> Sides:

@@ -11,7 +11,7 @@ import numpy as np
 from lifecycle.engine.perturb import Disturbed, disturb
 from lifecycle.engine.predictor import Predictor
 from lifecycle.engine.probing.subject import AT_ONCE, Sides, Told
-from lifecycle.engine.recipes import RECIPES
+from lifecycle.engine.task_types.by_key.learners import learner_of
 from lifecycle.statistics.metrics import Floats, ratio
 from lifecycle.task_types.rows import Rows
 from lifecycle.task_types.spans import measures as spans
@@ -72,7 +72,7 @@ class Marks:
 
     def score(self, rows: Rows, answers: Sequence[Sequence[Found]]) -> ScoredSpans:
         """By place and class."""
-        marked: Sequence[Marked] = RECIPES["spans"].truth(rows.targets, len(self.labels))
+        marked: Sequence[Marked] = learner_of("spans").truth(rows.targets, len(self.labels))
         return self._count(answers, [each.spans for each in marked])
 
     def hold(self, rows: Rows, clean: Sequence[Sequence[Found]], disturbed: Rows, answers: Sequence[Sequence[Found]]) -> Sides:

@@ -13,10 +13,10 @@ from lifecycle.engine.base import open_base
 from lifecycle.engine.decoders import open_decoder
 from lifecycle.engine.perturb import disturb
 from lifecycle.engine.probing.subject import Sides, Told
-from lifecycle.engine.recipes.free_text import EVALUATION_ROWS, Target, prompts_of
 from lifecycle.engine.strategies import load_tokenizer
 from lifecycle.engine.task_types.free_text import prompts
 from lifecycle.engine.task_types.free_text.answering import answer
+from lifecycle.engine.task_types.free_text.learner import EVALUATION_ROWS, Target, prompts_of
 from lifecycle.engine.text_evaluation import longest_prompt
 from lifecycle.task_types.free_text.measures import ScoredTexts, score_texts
 from lifecycle.task_types.rows import Rows
