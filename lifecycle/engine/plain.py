@@ -17,7 +17,7 @@ from transformers import AutoModelForSequenceClassification, AutoModelForTokenCl
 from transformers.utils import logging as transformers_logging
 
 from lifecycle.engine.artifact import ArtifactInfo
-from lifecycle.engine.base import open_base
+from lifecycle.engine.base import check_base
 from lifecycle.engine.classifier import Classifier, collate
 from lifecycle.engine.events import write_json
 from lifecycle.engine.export import SAMPLE_IDS, TOLERANCE, load_classifier
@@ -47,8 +47,7 @@ def write_plain(artifact: Path, base: Path | None, target: Path, base_name: str 
     info = ArtifactInfo.read(artifact)
     if type_of(info.task).writes_text:
         raise EngineFault("bad_spec", "This model writes texts, and its own folder opens as it is.", "Open it as its card says.")
-    if base is not None and info.strategy != "full":
-        open_base(base, info.base_name, info.base_digest)
+    check_base(info, base)
     ours = load_classifier(artifact, base)
     tempered(ours.head, info.temperature)
     names = list(learner_of(info.task).meanings(info.labels)) if info.labels else ["score"]

@@ -34,6 +34,7 @@ from lifecycle.engine.reporter import Reporter, evaluations_since_best
 from lifecycle.engine.samples import Samples, choose
 from lifecycle.engine.spec import TrainSpec
 from lifecycle.engine.strategies import counts, load_tokenizer
+from lifecycle.engine.task_types.answerer import Trained
 from lifecycle.engine.task_types.by_key.learners import learner_of
 from lifecycle.engine.team import Obey, Team, set_threads
 from lifecycle.engine.trainer import EngineTrainer, Show, arguments
@@ -99,7 +100,9 @@ def _train(folder: Path, cancelled: Callable[[], bool], effort: Effort) -> dict[
     devices.give_back(prepared.device)
     if spec.sharded:  # this process holds a part of it
         model = trainer.model = _begin(spec, prepared, trainer.train_dataset.encoded.labels)
-    from lifecycle.engine.finishing import finish_of  # what writes graphs and answers by them is loaded into memory that learning has left
+    from lifecycle.engine.task_types.by_key.answerers import (
+        answerer_of,  # what writes graphs and answers by them is loaded into memory that learning has left
+    )
 
     best.load(folder, model)
     if model.lowest is not None:
@@ -107,13 +110,14 @@ def _train(folder: Path, cancelled: Callable[[], bool], effort: Effort) -> dict[
     model.to(devices.CPU)  # whose bytes the artifact holds; it is served there too
     devices.give_back(prepared.device)
     events.write("stage", name="artifact", message=f"Writing the weights of step {best_step}, the best by {learner.metrics.trained.words}.")
-    values, info, paces = finish_of(spec.task)(spec, folder, prepared, trainer, events)
+    run, answerer = Trained(spec, folder, prepared, trainer, events), answerer_of(spec.task)
+    values, info, paces = answerer.finish(run)
     result |= {"metrics": values, "int8": asdict(info.int8) if info.int8 else None, "inference": paces, "rehearsed": prepared.rehearsed}
     if info.deciding:
         result["deciding"] = deciding.to_json(info.deciding)
     if info.operating:
         result["operating"] = asdict(info.operating)
-    if forgotten := continuing.forgetting(spec, folder, prepared.tokenizer, trainer.data_collator):
+    if forgotten := continuing.forgetting(run, answerer):
         result["forgetting"] = forgotten
         reporter.report([each for each in [continuing.forgot(forgotten, learner.metrics.listed, spec.base.name)] if each])
     checkpoint.purge(folder / "checkpoints")

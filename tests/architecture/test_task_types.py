@@ -22,7 +22,7 @@ WINGS = ("lifecycle", "datasets_app", "registry", "monitoring")
 FOLDER = Path(settings.BASE_DIR, "lifecycle", "task_types")
 QUOTED = re.compile(rf'"({"|".join(TYPES)})"')
 IN_TEMPLATES = re.compile(rf"[=!]= {QUOTED.pattern}")
-COMPARED = 101  # lines outside of task_types that compare something with the key of a task: write down how many are left, never more
+COMPARED = 100  # lines outside of task_types that compare something with the key of a task: write down how many are left, never more
 
 
 def test_every_table_has_the_key_of_every_type():

@@ -17,7 +17,7 @@ import torch
 from torch import nn
 from transformers import TrainingArguments
 
-from lifecycle.engine import devices, finishing, probe, training
+from lifecycle.engine import devices, probe, training
 from lifecycle.engine.batches import Collate, Encoded, EncodedRows
 from lifecycle.engine.classifier import Classifier, TokenClassifier
 from lifecycle.engine.data import NOT_COUNTED
@@ -30,6 +30,7 @@ from lifecycle.engine.task_types.by_key.learners import learner_of
 from lifecycle.engine.task_types.free_text import answering
 from lifecycle.engine.task_types.free_text.answering import measure_losses
 from lifecycle.engine.task_types.free_text.prompts import Example
+from lifecycle.engine.task_types.single_label.answerer import LabelAnswerer
 from lifecycle.engine.team import Team
 from lifecycle.engine.trainer import arguments
 from tests.engine.inbox import ROWS
@@ -399,13 +400,13 @@ def test_a_gpu_gets_its_memory_back_before_a_smaller_try(gpus, run_folder, monke
 
 def test_a_classifier_that_was_trained_elsewhere_is_written_from_the_cpu(run_folder, monkeypatch):
     seen = []
-    own = finishing.finish_graph
+    own = LabelAnswerer.finish
 
-    def finish(spec, folder, prepared, trainer, events):
-        seen.append({each.device.type for each in trainer.model.parameters()})
-        return own(spec, folder, prepared, trainer, events)
+    def finish(self, run):
+        seen.append({each.device.type for each in run.trainer.model.parameters()})
+        return own(self, run)
 
-    monkeypatch.setattr(finishing, "finish_graph", finish)
+    monkeypatch.setattr(LabelAnswerer, "finish", finish)
     moved = []
     to = Classifier.to
     monkeypatch.setattr(Classifier, "to", lambda self, *given, **options: moved.append(given) or to(self, *given, **options))
