@@ -100,9 +100,8 @@ def _train(folder: Path, cancelled: Callable[[], bool], effort: Effort) -> dict[
     devices.give_back(prepared.device)
     if spec.sharded:  # this process holds a part of it
         model = trainer.model = _begin(spec, prepared, trainer.train_dataset.encoded.labels)
-    from lifecycle.engine.task_types.by_key.answerers import (
-        answerer_of,  # what writes graphs and answers by them is loaded into memory that learning has left
-    )
+    # What writes graphs and answers by them is loaded into memory that learning has left.
+    from lifecycle.engine.task_types.by_key.answerers import answerer_of
 
     best.load(folder, model)
     if model.lowest is not None:
