@@ -154,8 +154,8 @@ def rearranged(logits: Any, old: Sequence[str], new: Sequence[str]) -> Any:
     return found
 
 
-def tempered(opened: Predictor) -> Callable[[Sequence[str]], Any]:
-    """Texts to their logits, divided by the temperature."""
+def tempered(opened: Predictor) -> Callable[[Sequence[Any]], Any]:
+    """Texts, or pairs of them, to their logits, divided by the temperature."""
     return lambda texts: opened.answer(texts).logits / opened.info.temperature
 
 

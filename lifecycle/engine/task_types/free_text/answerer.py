@@ -198,7 +198,7 @@ class TextAnswerer(Answerer[Writer, Given, TextAnswers]):
             "references": reached(references, contexts),
             "baselines": {name: metrics.summary(each, **options) for name, each in rivals.items()},
             "against": {name: paired(each, predicted.scored, **options) for name, each in rivals.items()},
-            "copied": verbatim.report(predicted.copied, copied(learnt, references, rows)) if learnt else None,
+            "copied": verbatim.report(list(predicted.copied), copied(learnt, references, rows)) if learnt else None,
         }
 
     def losses(self, opened: Writer, rows: Rows) -> Floats:
@@ -206,7 +206,7 @@ class TextAnswerer(Answerer[Writer, Given, TextAnswers]):
         found = opened.losses(rows)
         return metrics.mean_loss(found.nats, found.tokens)
 
-    def remembered(self, run: Trained, rows: Rows, labels: tuple[str, ...]) -> tuple[ScoredLosses, ScoredLosses]:
+    def remembered(self, run: Trained, rows: Rows, labels: tuple[str, ...]) -> tuple[Any, Any]:
         """By the losses of their true answers."""
         base, artifact, tokenizer = run.folder / run.spec.base.path, run.folder / "artifact", run.prepared.tokenizer
         info = ArtifactInfo.read(artifact)
