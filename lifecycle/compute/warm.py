@@ -59,7 +59,7 @@ def explain(artifact: Path, text: str, timeout_seconds: float = 120.0) -> dict[s
 
 
 def explain_responses(artifact: Path, prompt: str, responses: list[str], timeout_seconds: float = 600.0) -> list[dict[str, Any]]:
-    """ranked_occlusion.ResponseExplanation of each response to a prompt as JSON, the strongest first."""
+    """ResponseExplanation of each response to a prompt as JSON, the strongest first."""
     payload = {"artifact": str(artifact), "texts": [prompt], "responses": responses}
     found: list[dict[str, Any]] = call("explain", payload, timeout_seconds)["responses"]
     return found

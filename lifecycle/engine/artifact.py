@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from lifecycle.engine.faults import EngineFault
-from lifecycle.statistics.deciding import Cut, Deciding, Rule
+from lifecycle.statistics.deciding import Cut, Deciding
 from lifecycle.task_types.by_key.types import DEFAULT
 from lifecycle.task_types.spans.loading import UNITS_OF_TEXTS
 from lifecycle.task_types.spans.tagging import Unit
@@ -94,13 +94,10 @@ class ArtifactInfo:
         """The class that has a threshold, by its number; None where the likeliest class answers."""
         return self.deciding.cut(self.labels) if self.deciding else None
 
-    def rule(self, labels: Sequence[str] | None = None) -> Rule | None:
-        """How probabilities in order of these labels, by default its own, become answers: a threshold for each (0.5 for one that it does
-        not know), a threshold for one, or None where the answer is the likeliest."""
-        if self.thresholds is None:
-            return self.deciding.cut(self.labels if labels is None else labels) if self.deciding else None
-        known = dict(zip(self.labels, self.thresholds, strict=True))
-        return self.thresholds if labels is None else tuple(known.get(label, 0.5) for label in labels)
+    def over(self, labels: tuple[str, ...]) -> ArtifactInfo:
+        """As it decides about these labels: at a threshold of 0.5 about one that it does not know."""
+        known = dict(zip(self.labels, self.thresholds or (), strict=False))
+        return replace(self, labels=labels, thresholds=self.thresholds and tuple(known.get(label, 0.5) for label in labels))
 
     def graph(self, folder: Path) -> Path:
         """The graph that answers: int8 where it passed its gate and is there, else fp32."""

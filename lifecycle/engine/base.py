@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from lifecycle.engine.artifact import DESCRIPTION
+from lifecycle.engine.artifact import DESCRIPTION, ArtifactInfo
 from lifecycle.engine.faults import EngineFault
 
 MINILM = "all-MiniLM-L6-v2"
@@ -93,6 +93,12 @@ def missing(path: Path | str, why: str) -> EngineFault:
 def unsupported(path: Path, config: dict[str, Any], what: str) -> EngineFault:
     """The fault for a model of another kind. what: how the sentence "vit models …" ends."""
     return EngineFault("base_missing", f"The base model at {path} cannot be used: {config['model_type']} models {what}.", SUPPORTED)
+
+
+def check_base(info: ArtifactInfo, base: Path | None) -> None:
+    """Raises EngineFault `base_missing` where an artifact stands on a base, and the one that is given is another."""
+    if base is not None and info.strategy != "full":
+        open_base(base, info.base_name, info.base_digest)
 
 
 def open_base(path: Path, name: str = "", expected_digest: str = "") -> BaseFolder:

@@ -11,9 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from lifecycle.engine.data import read_rows
-from lifecycle.engine.recipes import RECIPES
-from lifecycle.task_types.baselines import Answer, Measured, measure
+from lifecycle.engine.task_types.answerer import Evaluation
+from lifecycle.engine.task_types.by_key.learners import learner_of
+from lifecycle.task_types.baselines import Answer, Measured, measure, told
 from lifecycle.task_types.by_key.baselines import baselines_of
+from lifecycle.task_types.by_key.measures import measures_of
 from lifecycle.task_types.measures import Metrics
 from lifecycle.task_types.rows import Rows
 from lifecycle.task_types.spans.tagging import Unit
@@ -36,15 +38,32 @@ def learn(
     unit: Unit = Unit.PIECE,
 ) -> dict[str, Measure]:
     """Each baseline by name, learnt from the training rows of a file; the base's is left out where no base is given."""
-    recipe = RECIPES[task]
-    train = read_rows(path, labels, recipe.read)
-    vectors = None if base is None else recipe.vectors(base, pooling, max_tokens, unit, path.parent)
+    learner = learner_of(task)
+    train = read_rows(path, labels, learner.read)
+    vectors = None if base is None else learner.vectors(base, pooling, max_tokens, unit, path.parent)
     found = baselines_of(task)(train, len(labels), seed, vectors)
-    return {name: partial(_measured, answer, recipe.metrics, count, seed) for name, answer in found.items()}
+    return {name: partial(_measured, answer, learner.metrics, count, seed) for name, answer in found.items()}
 
 
 def _measured(answer: Answer, by: Metrics, count: int, seed: int, test: Rows) -> Measured:
     return measure(answer(test), test, by=by, count=count, seed=seed)
+
+
+def against(predicted: Any, asked: Evaluation) -> dict[str, Any]:
+    """The parts of a report that tell of baselines, with baselines_digest. An earlier report of this digest has their figures."""
+    spec, info, measures = asked.spec, asked.info, measures_of(asked.info.task)
+    base, train = asked.base, (asked.folder / spec.train).resolve()
+    options: dict[str, Any] = {"count": spec.bootstrap, "seed": spec.seed}
+    settings: dict[str, Any] = options | {"task": info.task, "pooling": info.pooling, "max_tokens": info.max_tokens, "unit": info.unit}
+    digest = digest_of(train, asked.folder / spec.data, labels=info.labels, base=info.base_digest if base else None, **settings)
+    earlier = json.loads((asked.folder / spec.earlier).read_text(encoding="utf-8")) if spec.earlier else {}
+    if earlier.get("baselines_digest") == digest:
+        measured = {name: Measured(each, earlier["baselines_drawn"][name]) for name, each in earlier["baselines"].items()}
+    else:
+        asked.events.write("stage", name="baselines", message="Fitting the baselines on the training rows.")
+        learnt = (asked.learn or learn)(train, info.labels, base=base and base.resolve(), **settings)
+        measured = {name: each(asked.rows) for name, each in learnt.items()}
+    return told(measures.score(predicted), asked.rows, measured, by=measures.metrics, **options) | {"baselines_digest": digest}
 
 
 def digest_of(train: Path, data: Path, **settings: Any) -> str:

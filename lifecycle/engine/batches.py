@@ -19,11 +19,11 @@ from lifecycle.engine.layers import Activations
 
 @dataclass(frozen=True)
 class Encoded:
-    """Rows in file order, as their recipe encodes them.
+    """Rows in file order, as their learner encodes them.
 
     ids: the token ids of each. labels: what the loss reads of each, an array (N, …), or an int64 (T,) for each, as long as its ids, with
     -100 where a token does not count. truth: what the scores read. offsets: where each token stands in its text, and cut: whether the
-    text goes on behind them, where the recipe asks. notes: what is to be said of them. shown: numbers of the rows that are shown while
+    text goes on behind them, where the learner asks. notes: what is to be said of them. shown: numbers of the rows that are shown while
     it trains; None: any few.
     """
 
@@ -74,7 +74,7 @@ def stacked(labels: Sequence[Any]) -> Tensor:
 
 @dataclass(frozen=True)
 class Collate:
-    """Batches of EncodedRows as model arguments. stack: how a recipe makes one tensor of a batch's labels; pad: and of its token ids."""
+    """Batches of EncodedRows as model arguments. stack: how a learner makes one tensor of a batch's labels; pad: and of its token ids."""
 
     pad_id: int
     token_types: bool

@@ -1,4 +1,4 @@
-"""The network of every classification recipe and its batches: token ids → encoder → pooled vector → linear head → logits."""
+"""The network of every task that an encoder learns, and its batches: token ids → encoder → pooled vector → linear head → logits."""
 
 from __future__ import annotations
 
@@ -121,7 +121,7 @@ class Classifier(Network):
     def forward(
         self, labels: Tensor | None = None, features: Tensor | None = None, hidden: Tensor | None = None, **inputs: Tensor
     ) -> dict[str, Tensor]:
-        """Logits (B, C), and the loss where labels, as the recipe's truth has them, are given.
+        """Logits (B, C), and the loss where labels, as the task's truth has them, are given.
 
         features (B, H) stand in for the encoder where it is frozen, hidden (B, T, H) for its lowest layers where they were taken off.
         """

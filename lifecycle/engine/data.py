@@ -26,7 +26,7 @@ def bad_data(path: Path, line: int, why: str) -> EngineFault:
 
 
 def read_rows(path: Path, labels: tuple[str, ...] = (), read: Read | None = None) -> Rows:
-    """Read {"id", "text", …} lines; one of {"id", "left_out"} says why an item is no row. read: a recipe's; None = id and text alone.
+    """Read {"id", "text", …} lines; one of {"id", "left_out"} says why an item is no row. read: a learner's; None = id and text alone.
 
     Raises EngineFault `bad_data` naming the line.
     """

@@ -21,7 +21,6 @@ from peft.utils.constants import TRANSFORMERS_MODELS_TO_LORA_TARGET_MODULES_MAPP
 from torch import Tensor, nn
 from transformers import AutoModelForCausalLM
 
-from lifecycle.engine.answering import token_losses
 from lifecycle.engine.artifact import BESIDE, ArtifactInfo
 from lifecycle.engine.base import missing
 from lifecycle.engine.classifier import Network
@@ -32,6 +31,7 @@ from lifecycle.engine.layers import layers_of
 from lifecycle.engine.losses import Loss
 from lifecycle.engine.strategies import default_targets, ia3_config
 from lifecycle.engine.strategy import Strategy
+from lifecycle.engine.task_types.free_text.answering import token_losses
 
 PEFT_KINDS = ("lora", "ia3", "prompt", "p_tuning", "prefix")  # whose weights PEFT keeps
 UNTIED = "A decoder's head is the table of its tokens; where it alone learns, answers hardly change. Choose prompt tuning or LoRA."

@@ -18,8 +18,8 @@ from lifecycle.engine.artifact import BESIDE, HEAD, PEFT, SERVING, ArtifactInfo
 from lifecycle.engine.classifier import Classifier, collate
 from lifecycle.engine.events import write_json
 from lifecycle.engine.faults import EngineFault
-from lifecycle.engine.recipes import RECIPES
 from lifecycle.engine.strategies import load_encoder, merged
+from lifecycle.engine.task_types.by_key.learners import learner_of
 
 OPSET = 17
 TOLERANCE = 1e-4
@@ -127,7 +127,7 @@ def load_classifier(artifact: Path, base: Path | None) -> Classifier:
         encoder = load_adapters(encoder, artifact)
     elif info.strategy in PEFT:
         encoder = PeftModel.from_pretrained(encoder, artifact)
-    recipe = RECIPES[info.task]
-    model = recipe.network(encoder, hidden, recipe.outputs(len(info.labels)), info.pooling)
+    learner = learner_of(info.task)
+    model = learner.network(encoder, hidden, learner.outputs(len(info.labels)), info.pooling)
     model.head.load_state_dict(load_file(artifact / HEAD))
     return merged(model).eval()

@@ -10,15 +10,13 @@ from typing import Any
 
 from transformers.utils import logging as transformers_logging
 
-from lifecycle.engine.artifact import HEAD, ArtifactInfo
-from lifecycle.engine.base import open_base
-from lifecycle.engine.decoders import open_decoder
-from lifecycle.engine.export import load_classifier, set_info
+from lifecycle.engine.artifact import ArtifactInfo
+from lifecycle.engine.base import check_base
+from lifecycle.engine.export import set_info
 from lifecycle.engine.faults import EngineFault
-from lifecycle.engine.recipes import RECIPES
 from lifecycle.engine.spec import ExportSpec
-from lifecycle.engine.strategies import load_tokenizer
 from lifecycle.engine.strategy import MERGED
+from lifecycle.engine.task_types.by_key.answerers import answerer_of
 
 
 def merge(folder: Path, cancelled: Callable[[], bool]) -> dict[str, Any]:
@@ -38,16 +36,9 @@ def merge(folder: Path, cancelled: Callable[[], bool]) -> dict[str, Any]:
             f"What {info.strategy} learnt stands beside the base's weights and cannot be added into them.",
             f"Start from a run of {', '.join(MERGED[:-1])} or {MERGED[-1]}.",
         )
-    if base is not None and info.strategy != "full":
-        open_base(base, info.base_name, info.base_digest)
+    check_base(info, base)
     shutil.rmtree(target, ignore_errors=True)
     target.mkdir()
-    written = RECIPES[info.task].served_by == "torch"
-    if written:
-        open_decoder(artifact, base, info).save_pretrained(target)
-    else:
-        load_classifier(artifact, base).encoder.save_pretrained(target)
-        shutil.copyfile(artifact / HEAD, target / HEAD)
-    load_tokenizer(artifact).save_pretrained(target, **({"save_jinja_files": False} if written else {}))
+    answerer_of(info.task).merge(artifact, base, info, target)
     set_info(target, replace(info, strategy="full", serving="", int8=None))
     return {"format": 1, "status": "succeeded", "error": None, "labels": list(info.labels), "task": info.task}

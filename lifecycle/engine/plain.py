@@ -17,16 +17,17 @@ from transformers import AutoModelForSequenceClassification, AutoModelForTokenCl
 from transformers.utils import logging as transformers_logging
 
 from lifecycle.engine.artifact import ArtifactInfo
-from lifecycle.engine.base import open_base
+from lifecycle.engine.base import check_base
 from lifecycle.engine.classifier import Classifier, collate
 from lifecycle.engine.events import write_json
 from lifecycle.engine.export import SAMPLE_IDS, TOLERANCE, load_classifier
 from lifecycle.engine.faults import EngineFault
 from lifecycle.engine.layers import layers_of
-from lifecycle.engine.recipes import RECIPES
 from lifecycle.engine.shipped import MODELING, source
 from lifecycle.engine.shipped.modeling_lifecycle import LifecycleConfig, LifecycleForSequenceClassification
 from lifecycle.engine.strategies import load_tokenizer
+from lifecycle.engine.task_types.by_key.learners import learner_of
+from lifecycle.task_types.by_key.types import type_of
 
 AUTO = {
     "AutoConfig": f"{MODELING}.LifecycleConfig",
@@ -44,13 +45,12 @@ def write_plain(artifact: Path, base: Path | None, target: Path, base_name: str 
     transformers_logging.set_verbosity_error()
     transformers_logging.disable_progress_bar()
     info = ArtifactInfo.read(artifact)
-    if RECIPES[info.task].served_by == "torch":
+    if type_of(info.task).writes_text:
         raise EngineFault("bad_spec", "This model writes texts, and its own folder opens as it is.", "Open it as its card says.")
-    if base is not None and info.strategy != "full":
-        open_base(base, info.base_name, info.base_digest)
+    check_base(info, base)
     ours = load_classifier(artifact, base)
     tempered(ours.head, info.temperature)
-    names = list(RECIPES[info.task].meanings(info.labels)) if info.labels else ["score"]
+    names = list(learner_of(info.task).meanings(info.labels)) if info.labels else ["score"]
     model = _stock(ours, info) or _shipped(ours, info)
     difference = compared(ours, model, info)
     if not difference <= TOLERANCE:

@@ -12,10 +12,15 @@ import numpy as np
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
-from lifecycle.engine.artifact import INT8, ArtifactInfo
+from lifecycle.engine.artifact import INT8, SERVING, ArtifactInfo
+from lifecycle.engine.base import check_base
 from lifecycle.engine.classifier import length_batches
+from lifecycle.engine.export import export_onnx, load_classifier
 from lifecycle.engine.faults import EngineFault
-from lifecycle.engine.recipes import RECIPES
+from lifecycle.engine.strategies import load_tokenizer
+from lifecycle.engine.task_types.by_key.learners import learner_of
+from lifecycle.task_types.by_key.decoding import decoding_of
+from lifecycle.task_types.by_key.types import type_of
 from lifecycle.task_types.rows import Rows
 from lifecycle.task_types.spans import tagging
 from lifecycle.task_types.spans.tagging import Tokens, Unit
@@ -43,11 +48,12 @@ class Answered:
 class Predictor:
     """An artifact, loaded. Its answers do not depend on which texts share a batch beyond rounding: int8 answers each text alone."""
 
-    def __init__(self, artifact: Path, threads: int = 0, *, graph: Path | None = None) -> None:
-        """graph: a certain one; by default the one that serves."""
+    def __init__(self, artifact: Path, threads: int = 0, batch_size: int = 64, *, graph: Path | None = None) -> None:
+        """batch_size: texts that pass at a time. graph: a certain one; by default the one that serves."""
         self.info = ArtifactInfo.read(artifact)
         path = graph or self.info.graph(artifact)
         self.alone = path == artifact / INT8
+        self.batch_size = 1 if self.alone else batch_size
         import onnxruntime  # only where it answers: training does without its memory
 
         options = onnxruntime.SessionOptions()
@@ -58,25 +64,24 @@ class Predictor:
         self.tokenizer.enable_truncation(self.info.max_tokens)
         self.tokenizer.no_padding()
 
-    def logits(self, rows: Rows, batch_size: int = 64) -> Any:
-        """Of labelled rows, as the task's recipe decodes them."""
-        recipe = RECIPES[self.info.task]
-        return recipe.gather(self.answer(recipe.ask(rows), batch_size).logits, rows)
+    def logits(self, rows: Rows) -> Any:
+        """Of labelled rows, as they are decoded."""
+        learner: Any = learner_of(self.info.task)
+        return learner.gather(self.answer(learner.ask(rows)).logits, rows)
 
-    def answer(self, texts: Sequence[Any], batch_size: int = 64) -> Answers:
+    def answer(self, texts: Sequence[Any]) -> Answers:
         """Logits and embeddings of each text, or of two texts read together."""
-        if RECIPES[self.info.task].network.reads_pairs and any(isinstance(each, str) for each in texts):
+        if learner_of(self.info.task).network.reads_pairs and any(isinstance(each, str) for each in texts):
             raise EngineFault(
                 "bad_spec", "This model compares the responses to a prompt; it gives no label and no vector of a text by itself.",
                 "Read its answers in its evaluation.",
             )  # fmt: skip
-        batch_size = 1 if self.alone else batch_size
         encodings = self.tokenizer.encode_batch(list(texts))
         ids = [each.ids for each in encodings]
-        ragged = RECIPES[self.info.task].network.is_ragged
+        ragged = learner_of(self.info.task).network.is_ragged
         found: list[Floats] = [np.zeros(0, dtype=np.float32)] * len(ids)
         embeddings: Floats | None = None
-        for rows in length_batches([len(each) for each in ids], batch_size):
+        for rows in length_batches([len(each) for each in ids], self.batch_size):
             some, pooled = self.session.run(["logits", "embedding"], self._batch([ids[row] for row in rows]))
             if embeddings is None:
                 embeddings = np.zeros((len(ids), pooled.shape[1]), dtype=np.float32)
@@ -96,9 +101,28 @@ class Predictor:
         values = {"input_ids": tokens, "attention_mask": mask, "token_type_ids": np.zeros_like(tokens)}
         return {name: values[name] for name in self.info.inputs}
 
-    def probabilities(self, texts: Sequence[str], batch_size: int = 64) -> Any:
-        """Calibrated probabilities (N, C) in order of the labels, or as the task's recipe has them."""
-        return RECIPES[self.info.task].decode(self.answer(texts, batch_size).logits, self.info.temperature)
+    def probabilities(self, texts: Sequence[str]) -> Any:
+        """Calibrated probabilities (N, C) in order of the labels, or what the task's logits are decoded to."""
+        return decoding_of(self.info.task).decode(self.answer(texts).logits, self.info.temperature)
+
+
+def open_predictor(artifact: Path, base: Path | None, threads: int, batch_size: int = 64) -> Predictor:
+    """The artifact's predictor; its ONNX graph is made again from the weights where it is missing."""
+    info = ArtifactInfo.read(artifact)
+    if type_of(info.task).writes_text:
+        message = "This model writes texts; it gives no label and no vector of a text."
+        raise EngineFault("bad_spec", message, "Read its answers in its evaluation.")
+    if not info.graph(artifact).is_file():
+        export_again(artifact, base)
+    return Predictor(artifact, threads, batch_size)
+
+
+def export_again(artifact: Path, base: Path | None) -> float:
+    """Write the fp32 graph of an artifact from its weights. Returns its largest difference from torch."""
+    info = ArtifactInfo.read(artifact)
+    check_base(info, base)
+    pad_id = load_tokenizer(artifact).pad_token_id or 0
+    return export_onnx(load_classifier(artifact, base), artifact / SERVING, info.inputs, pad_id)
 
 
 def answer_timed(predictor: Predictor, rows: Rows) -> Answered:

@@ -23,8 +23,10 @@ from onnxruntime.quantization.shape_inference import quant_pre_process
 
 from lifecycle.engine.artifact import INT8, SERVING, ArtifactInfo, Gate
 from lifecycle.engine.predictor import Answered, Predictor, answer_timed
-from lifecycle.engine.recipes import RECIPES
+from lifecycle.engine.task_types.by_key.learners import learner_of
 from lifecycle.statistics import metrics
+from lifecycle.task_types.by_key.decoding import decoding_of
+from lifecycle.task_types.by_key.measures import measures_of
 from lifecycle.task_types.rows import Rows
 
 Array = NDArray[Any]
@@ -48,7 +50,7 @@ def try_int8(artifact: Path, info: ArtifactInfo, rows: Rows, fp32_logits: Any, t
         reason = f"To compare int8 with fp32 takes {MIN_ROWS} validation rows; {count:,} {'is' if count == 1 else 'are'} in the snapshot."
         return replace(info, int8=Gate(False, reason, count, split=SPLIT)), None
     fp32, int8 = artifact / info.serving, artifact / INT8
-    truth = RECIPES[info.task].truth(rows.targets, len(info.labels))
+    truth = learner_of(info.task).truth(rows.targets, len(info.labels))
     try:
         for kept in (False, True):
             quantise(fp32, int8, keep_lower=kept)
@@ -66,9 +68,9 @@ def try_int8(artifact: Path, info: ArtifactInfo, rows: Rows, fp32_logits: Any, t
 
 
 def judge(info: ArtifactInfo, fp32: Array, int8: Array, truth: Array, fp32_bytes: int, int8_bytes: int) -> Gate:
-    """The gate's verdict. fp32, int8: logits (N, C) of the same rows; truth: as the recipe has it."""
-    agreement = RECIPES[info.task].agreement(fp32, int8, info)
-    before, after = macro_f1(info, fp32, truth), macro_f1(info, int8, truth)
+    """The gate's verdict. fp32, int8: logits (N, C) of the same rows; truth: as the learner has it."""
+    agreement = decoding_of(info.task).agree(fp32, int8, info)
+    before, after = (macro_f1(info, logits, truth) for logits in (fp32, int8))
     loss = round(before - after, 9)  # exactly half a point lost is not more than half a point
     figures = (len(truth), agreement, before, after, fp32_bytes, int8_bytes)
     found = f"int8 agrees with fp32 on {agreement * 100:.2f} % of {len(truth):,} {SPLIT} rows; macro-F1 {after:.4f} against {before:.4f}."
@@ -81,8 +83,9 @@ def judge(info: ArtifactInfo, fp32: Array, int8: Array, truth: Array, fp32_bytes
 
 def macro_f1(info: ArtifactInfo, logits: Array, truth: Array) -> float:
     """Of the answers that these logits (N, C) give."""
-    recipe = RECIPES[info.task]
-    return metrics.point_estimates(recipe.score(recipe.decode(logits, info.temperature), truth, info.rule()))["macro_f1"]
+    decoding = decoding_of(info.task)
+    predicted = decoding.predicted(decoding.decode(logits, info.temperature), truth, (), info)
+    return metrics.point_estimates(measures_of(info.task).score(predicted))["macro_f1"]
 
 
 def quantise(source: Path, target: Path, *, keep_lower: bool = False) -> None:

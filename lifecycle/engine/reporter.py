@@ -15,8 +15,8 @@ from lifecycle.engine.diagnosis import Diagnosis, diagnose, divergence
 from lifecycle.engine.effort import Effort
 from lifecycle.engine.events import EventWriter, Point
 from lifecycle.engine.faults import Unstable
-from lifecycle.engine.recipes import RECIPES
 from lifecycle.engine.spec import TrainSpec
+from lifecycle.task_types.by_key.measures import metrics_of
 from lifecycle.task_types.by_key.types import type_of
 
 
@@ -117,7 +117,7 @@ class Reporter(TrainerCallback):  # type: ignore[misc]
         self.events.write("checkpoint", step=state.global_step)
         waited = evaluations_since_best(state)
         if self.spec.patience and waited >= self.spec.patience:
-            name = RECIPES[self.spec.task].metrics.trained.words
+            name = metrics_of(self.spec.task).trained.words
             self.events.write("log", message=f"Stopped at step {state.global_step}: {name} was not better for {waited} evaluations.")
             control.should_training_stop = True
         return control

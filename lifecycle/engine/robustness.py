@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +14,10 @@ from lifecycle.engine.data import read_rows
 from lifecycle.engine.events import EventWriter, Stopped, teller
 from lifecycle.engine.flips import Flip, write_flips
 from lifecycle.engine.perturb import PROBES
-from lifecycle.engine.probing import open_subject
-from lifecycle.engine.probing.subject import Sides, Subject
-from lifecycle.engine.recipes import RECIPES
 from lifecycle.engine.spec import RobustnessSpec
+from lifecycle.engine.task_types.answerer import Answerer, Sides
+from lifecycle.engine.task_types.by_key.answerers import answerer_of
+from lifecycle.engine.task_types.by_key.learners import learner_of
 from lifecycle.engine.verbs import quiet
 from lifecycle.statistics import clustered, metrics
 from lifecycle.statistics.metrics import Countable, Ints
@@ -30,10 +31,12 @@ def robustness(folder: Path, cancelled: Callable[[], bool]) -> dict[str, Any]:
     quiet(spec.threads)
     events = EventWriter(folder / "events.jsonl")
     info = ArtifactInfo.read(folder / spec.artifact)
-    every = read_rows(folder / spec.data, info.labels, RECIPES[info.task].read)
+    every = read_rows(folder / spec.data, info.labels, learner_of(info.task).read)
     rows = drawn(every, spec.rows, spec.seed)
     base = folder / spec.base.path if spec.base else None
-    subject = open_subject(folder / spec.artifact, base, threads=spec.threads, batch_size=spec.batch_size, cancelled=cancelled)
+    answerer = answerer_of(info.task)
+    opened = answerer.open(folder / spec.artifact, base, threads=spec.threads, batch_size=spec.batch_size, cancelled=cancelled)
+    subject = Subject(answerer, opened, info)
     events.write("stage", name="probes", message=f"Answering {len(rows):,} rows as they are, and disturbed in {len(PROBES)} ways.")
     try:
         found = probed(subject, rows, spec, teller(events, len(rows) * (1 + len(PROBES)), cancelled), folder / "flips.parquet")
@@ -42,7 +45,16 @@ def robustness(folder: Path, cancelled: Callable[[], bool]) -> dict[str, Any]:
         return {"format": 1, "status": "cancelled", "error": None}
     events.write("end", status="succeeded", message="Finished.")
     head = {"format": 1, "status": "succeeded", "error": None, "seconds": round(time.monotonic() - started, 3)}
-    return head | {"task": info.task, "scores": list(subject.shown), "rows": len(rows), "of": len(every), "seed": spec.seed} | found
+    return head | {"task": info.task, "scores": list(answerer.probed), "rows": len(rows), "of": len(every), "seed": spec.seed} | found
+
+
+@dataclass(frozen=True)
+class Subject:
+    """An artifact that is probed, and how its task answers."""
+
+    answerer: Answerer[Any, Any, Any]
+    opened: Any
+    info: ArtifactInfo
 
 
 def drawn(rows: Rows, count: int, seed: int) -> Rows:
@@ -59,31 +71,32 @@ def probed(subject: Subject, rows: Rows, spec: RobustnessSpec, tell: Callable[[i
     found: dict[str, dict[str, Any]] = {}
     flips: list[Flip] = []
     for probe in PROBES:
-        disturbed = subject.disturb(probe, rows, spec.seed)
-        sides = subject.hold(rows, clean, disturbed, answered_again(subject, rows, clean, disturbed, tell))
+        disturbed = subject.answerer.disturb(probe, rows, spec.seed)
+        answers = answered_again(subject, rows, clean, disturbed, tell)
+        sides = subject.answerer.hold(subject.info, rows, clean, disturbed, answers)
         found[probe] = scored(subject, sides.after, spec, rows.codes) | compared(subject, sides, spec, rows.codes)
         flips += flipped(probe, rows, sides)
     write_flips(path, flips)
-    for name in subject.shown:
+    for name in subject.answerer.probed:
         changes = {probe: each["change"][name] for probe, each in found.items()}
         told = metrics.judged(changes, {probe: each["p"] for probe, each in changes.items()})
         for probe, each in told.items():
             found[probe]["change"][name] = each
-    return {"clean": scored(subject, subject.score(rows, clean), spec, rows.codes), "probes": found}
+    return {"clean": scored(subject, subject.answerer.score(subject.info, rows, clean), spec, rows.codes), "probes": found}
 
 
 def answered(subject: Subject, rows: Rows, tell: Callable[[int], None]) -> list[Any]:
     """The answers to all rows."""
     found: list[Any] = []
-    for each in parts(rows, subject.at_once):
-        found += subject.answer(each)
+    for each in parts(rows, subject.answerer.at_once):
+        found += subject.answerer.answer(subject.opened, each)
         tell(len(each))
     return found
 
 
 def answered_again(subject: Subject, rows: Rows, clean: list[Any], disturbed: Rows, tell: Callable[[int], None]) -> list[Any]:
     """The answers to all disturbed rows; what a probe leaves as it is keeps its answer, and nothing is asked."""
-    pairs = zip(subject.reads(rows), subject.reads(disturbed), strict=True)
+    pairs = zip(*map(subject.answerer.reads, (rows, disturbed)), strict=True)
     others = [at for at, (one, two) in enumerate(pairs) if one != two]
     tell(len(rows) - len(others))
     found = list(clean)
@@ -95,7 +108,7 @@ def answered_again(subject: Subject, rows: Rows, clean: list[Any], disturbed: Ro
 def scored(subject: Subject, rows: Countable, spec: RobustnessSpec, clusters: Ints) -> dict[str, Any]:
     """The scores that are shown with their bootstrap intervals; those are left out that these rows do not tell."""
     told = metrics.summary(rows, count=spec.bootstrap, seed=spec.seed, clusters=clusters)
-    names = [name for name in subject.shown if name in told]
+    names = [name for name in subject.answerer.probed if name in told]
     return {name: told[name] for name in names} | {
         "intervals": {name: told["intervals"][name] for name in names if name in told["intervals"]}
     }
@@ -107,7 +120,7 @@ def compared(subject: Subject, sides: Sides, spec: RobustnessSpec, clusters: Int
     changed = int(sides.changed.sum())
     share = clustered.share(clustered.by_cluster(sides.changed, clusters))
     options: dict[str, Any] = {"labels": None, "count": spec.bootstrap, "seed": spec.seed, "clusters": clusters, "swaps": metrics.SWAPS}
-    paired = metrics.paired_rows(sides.before, sides.after, subject.shown, **options)
+    paired = metrics.paired_rows(sides.before, sides.after, subject.answerer.probed, **options)
     before, after = sides.own
     return {
         "change": paired,

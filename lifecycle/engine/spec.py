@@ -31,7 +31,7 @@ class Base(Document):
 class TrainSpec(Document):
     """One fine-tuning run. Paths are relative to the run's folder or absolute; the labels' order is the order of the logits.
 
-    task: whose recipe trains and scores: one label a text, any number, marked parts, a text that is written, or responses in order (two of
+    task: by which it trains and scores: one label a text, any number, marked parts, a text that is written, or responses in order (two of
     them, or more). The last two have no labels, and what belongs to labels (class_weights, label_smoothing, focal_gamma) stays as it is by
     default; where texts are written, the base is a decoder, and a pooling stays so too.
     max_new_tokens: at most so many tokens of an answer, where texts are written.

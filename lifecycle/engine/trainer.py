@@ -22,10 +22,11 @@ from lifecycle.engine.classifier import Network
 from lifecycle.engine.diagnosis import jumps
 from lifecycle.engine.faults import Unstable
 from lifecycle.engine.memory import Parts
-from lifecycle.engine.recipes import RECIPES
 from lifecycle.engine.spec import TrainSpec
 from lifecycle.engine.strategies import counts, load_trainable, trainable_state
+from lifecycle.engine.task_types.by_key.learners import learner_of
 from lifecycle.engine.team import Team
+from lifecycle.task_types.by_key.measures import metrics_of
 
 WEIGHTS = "weights.safetensors"
 LOG_STEPS = 10
@@ -71,7 +72,7 @@ class EngineTrainer(Trainer):  # type: ignore[misc]
         validation: EncodedRows,
         **options: Any,
     ) -> None:
-        self.spec, self.folder, self.parts, self.team, self.recipe = spec, folder, parts, team, RECIPES[spec.task]
+        self.spec, self.folder, self.parts, self.team, self.learner = spec, folder, parts, team, learner_of(spec.task)
         self.counted = counts(model)
         self.broke: Unstable | None = None
         self.show: Show | None = None
@@ -175,12 +176,12 @@ class EngineTrainer(Trainer):  # type: ignore[misc]
 
     def _validate(self) -> dict[str, float] | None:
         rows: EncodedRows = self.eval_dataset
-        outputs = self.recipe.observe(self.model, rows, self.data_collator, self.parts.evaluation)
-        if not self.recipe.sound(outputs):
+        outputs = self.learner.observe(self.model, rows, self.data_collator, self.parts.evaluation)
+        if not self.learner.sound(outputs):
             return None
         if self.show is not None:
             self.show(self.state.global_step, outputs, rows.encoded.truth)
-        return self.recipe.validate(outputs, rows.encoded.truth)
+        return self.learner.validate(outputs, rows.encoded.truth)
 
     def _determine_best_metric(self, metrics: dict[str, float], trial: Any) -> bool:
         if self.state.best_global_step and self._has_jumped():
@@ -204,7 +205,7 @@ class EngineTrainer(Trainer):  # type: ignore[misc]
             each["eval_loss"] for each in self.state.log_history if "eval_loss" in each and each["step"] == self.state.best_global_step
         ]
         return (
-            values[f"eval_{logged(self.recipe.metrics.trained.name)}"] == self.state.best_metric
+            values[f"eval_{logged(self.learner.metrics.trained.name)}"] == self.state.best_metric
             and bool(known)
             and values["eval_loss"] < known[-1]
         )
@@ -265,7 +266,7 @@ def arguments(spec: TrainSpec, folder: Path, *, rows: int, bf16: bool, device: s
     """The Trainer's arguments for a spec: its device, evaluation and checkpoint at the same steps, no reporting of its own."""
     steps_per_epoch = spec.steps_of_epoch(rows)
     every = max(1, math.ceil(steps_per_epoch / spec.evaluations_per_epoch))
-    score = RECIPES[spec.task].metrics.trained
+    score = metrics_of(spec.task).trained
     found = TrainingArguments(
         output_dir=str(folder / "checkpoints"),
         num_train_epochs=spec.epochs,

@@ -30,11 +30,12 @@ from lifecycle.engine.forward import frozen_activations
 from lifecycle.engine.layers import Lowest
 from lifecycle.engine.prepared import Prepared
 from lifecycle.engine.probe import choose_precision, environment
-from lifecycle.engine.recipes import RECIPES
 from lifecycle.engine.reporter import Reporter, evaluations_since_best
 from lifecycle.engine.samples import Samples, choose
 from lifecycle.engine.spec import TrainSpec
 from lifecycle.engine.strategies import counts, load_tokenizer
+from lifecycle.engine.task_types.answerer import Trained
+from lifecycle.engine.task_types.by_key.learners import learner_of
 from lifecycle.engine.team import Obey, Team, set_threads
 from lifecycle.engine.trainer import EngineTrainer, Show, arguments
 from lifecycle.statistics import deciding
@@ -61,7 +62,7 @@ def _train(folder: Path, cancelled: Callable[[], bool], effort: Effort) -> dict[
     transformers_logging.set_verbosity_error()
     transformers_logging.disable_progress_bar()
     spec = TrainSpec.read(folder / "spec.json")
-    recipe = RECIPES[spec.task]
+    learner = learner_of(spec.task)
     set_threads(spec.threads, spec.processes)
     old = points(read_events(folder / "events.jsonl")[0])
     events = EventWriter(folder / "events.jsonl")
@@ -70,8 +71,8 @@ def _train(folder: Path, cancelled: Callable[[], bool], effort: Effort) -> dict[
     if spec.rehearsal:
         new = len(prepared.train) - prepared.rehearsed
         events.write("log", message=f"Rehearsing {prepared.rehearsed:,} rows that {spec.base.name} learnt from beside {new:,} new ones.")
-    if spec.task == "spans":
-        events.write("log", message=prepared.unit.sentence)
+    if note := learner.note(prepared.unit):
+        events.write("log", message=note)
     reporter = Reporter(spec, events, old, cancelled, effort, len(prepared.train))
     trainer, model = _learn(spec, folder, prepared, events, reporter)
     effort.stage("artifact")
@@ -84,7 +85,7 @@ def _train(folder: Path, cancelled: Callable[[], bool], effort: Effort) -> dict[
         "total_parameters": total,
         "precision": prepared.precision,
         "batch": {"batch_size": parts.rows, "accumulation": spec.accumulation * parts.count},
-        "best_by": recipe.metrics.trained.name,
+        "best_by": learner.metrics.trained.name,
         "best_step": best_step,
         "last_step": trainer.state.global_step,
         "environment": environment(prepared.device),
@@ -99,23 +100,25 @@ def _train(folder: Path, cancelled: Callable[[], bool], effort: Effort) -> dict[
     devices.give_back(prepared.device)
     if spec.sharded:  # this process holds a part of it
         model = trainer.model = _begin(spec, prepared, trainer.train_dataset.encoded.labels)
-    from lifecycle.engine.finishing import FINISH  # what writes graphs and answers by them is loaded into memory that learning has left
+    # What writes graphs and answers by them is loaded into memory that learning has left.
+    from lifecycle.engine.task_types.by_key.answerers import answerer_of
 
     best.load(folder, model)
     if model.lowest is not None:
         model.lowest.put_back()
     model.to(devices.CPU)  # whose bytes the artifact holds; it is served there too
     devices.give_back(prepared.device)
-    events.write("stage", name="artifact", message=f"Writing the weights of step {best_step}, the best by {recipe.metrics.trained.words}.")
-    values, info, paces = FINISH[recipe.served_by](spec, folder, prepared, trainer, events)
+    events.write("stage", name="artifact", message=f"Writing the weights of step {best_step}, the best by {learner.metrics.trained.words}.")
+    run, answerer = Trained(spec, folder, prepared, trainer, events), answerer_of(spec.task)
+    values, info, paces = answerer.finish(run)
     result |= {"metrics": values, "int8": asdict(info.int8) if info.int8 else None, "inference": paces, "rehearsed": prepared.rehearsed}
     if info.deciding:
         result["deciding"] = deciding.to_json(info.deciding)
     if info.operating:
         result["operating"] = asdict(info.operating)
-    if forgotten := continuing.forgetting(spec, folder, prepared.tokenizer, trainer.data_collator):
+    if forgotten := continuing.forgetting(run, answerer):
         result["forgetting"] = forgotten
-        reporter.report([each for each in [continuing.forgot(forgotten, recipe.metrics.listed, spec.base.name)] if each])
+        reporter.report([each for each in [continuing.forgot(forgotten, learner.metrics.listed, spec.base.name)] if each])
     checkpoint.purge(folder / "checkpoints")
     shutil.rmtree(folder / "best", ignore_errors=True)
     shutil.rmtree(folder / "cache", ignore_errors=True)
@@ -170,7 +173,7 @@ def _attempt(spec: TrainSpec, folder: Path, prepared: Prepared, events: EventWri
 def _samples(spec: TrainSpec, prepared: Prepared, trainer: EngineTrainer, events: EventWriter) -> Show:
     """What tells of a few validation rows at each evaluation."""
     numbers, ids = trainer.eval_dataset.encoded.shown, prepared.validation.ids
-    shown = Samples(trainer.recipe, spec.labels, ids, choose(len(ids), spec.seed) if numbers is None else tuple(numbers))
+    shown = Samples(trainer.learner, spec.labels, ids, choose(len(ids), spec.seed) if numbers is None else tuple(numbers))
     return lambda step, outputs, truth: events.write("samples", **shown.event(step, outputs, truth))
 
 
@@ -187,8 +190,8 @@ def follow(folder: Path, team: Team) -> None:
 
 
 def _tell_start(spec: TrainSpec, folder: Path, trainer: EngineTrainer, reporter: Reporter) -> None:
-    recipe, events, (trainable, total) = trainer.recipe, reporter.events, trainer.counted
-    few = diagnosis.few_validation_rows(recipe.support(trainer.eval_dataset.encoded.truth, len(spec.labels)), spec.labels)
+    learner, events, (trainable, total) = trainer.learner, reporter.events, trainer.counted
+    few = diagnosis.few_validation_rows(learner.support(trainer.eval_dataset.encoded.truth, len(spec.labels)), spec.labels)
     reporter.report([*([few] if few else []), *trainer.train_dataset.encoded.notes])
     if trainer.parts.count > 1:
         events.write("finding", **trainer.parts.finding().to_json())
@@ -213,13 +216,13 @@ def _cost(effort: Effort, team: Team) -> dict[str, Any]:
 def _prepare(spec: TrainSpec, folder: Path, rank: int = 0) -> Prepared:
     device = devices.kept(spec, folder)
     devices.prepare(device, spec.processes, rank)
-    recipe, kind = RECIPES[spec.task], type_of(spec.task)
-    new_rows = read_rows(folder / "train.jsonl", spec.labels, recipe.read)
-    train_rows = continuing.rehearsed(spec, new_rows, folder, recipe)
-    validation = read_rows(folder / "validation.jsonl", spec.labels, recipe.read)
-    recipe.check(train_rows.targets, spec.labels)
+    learner, kind = learner_of(spec.task), type_of(spec.task)
+    new_rows = read_rows(folder / "train.jsonl", spec.labels, learner.read)
+    train_rows = continuing.rehearsed(spec, new_rows, folder, learner)
+    validation = read_rows(folder / "validation.jsonl", spec.labels, learner.read)
+    learner.check(train_rows.targets, spec.labels)
     if kind.has_responses:  # without a pair that is decided there is no score by which a step could be the best
-        recipe.check(validation.targets, spec.labels)
+        learner.check(validation.targets, spec.labels)
     base = open_base(folder / spec.base.path, spec.base.name, spec.base.digest)
     if kind.writes_text and not base.decoder:
         raise SpecError("base", f"is {base.model_type or 'unknown'}, which writes no texts; choose a decoder, such as SmolLM2.")
@@ -241,7 +244,7 @@ def _begun_with(spec: TrainSpec, folder: Path, device: str, train: Rows) -> tupl
         return str(found["precision"]), Unit.told(found)
     choose = devices.choose_precision if device == devices.CUDA else choose_precision
     chosen = "fp32" if spec.strategy.kind == "head" else choose(spec.precision)
-    unit = RECIPES[spec.task].unit(train)
+    unit = learner_of(spec.task).unit(train)
     write_json(kept, {"precision": chosen, "unit": unit})
     return chosen, unit
 
@@ -250,14 +253,14 @@ def _trainer(
     spec: TrainSpec, folder: Path, prepared: Prepared, tell: Callable[..., object], team: Team, callbacks: list[TrainerCallback]
 ) -> tuple[EngineTrainer, Network]:
     """A trainer with the model and its rows; what is computed once is there before the others of the team begin. tell: as events.write."""
-    recipe, classes = RECIPES[spec.task], len(spec.labels)
+    learner, labels = learner_of(spec.task), len(spec.labels)
     limit = prepared.limit(spec)
     named = (("train", prepared.train), ("validation", prepared.validation))
-    encoded = {name: recipe.encode(prepared.tokenizer, rows, classes, limit, prepared.unit) for name, rows in named}
+    encoded = {name: learner.encode(prepared.tokenizer, rows, labels, limit, prepared.unit) for name, rows in named}
     model: Any = _begin(spec, prepared, encoded["train"].labels)
     if spec.keep_head:
         taken = continuing.take_head(model.head, prepared.base.path, spec)
-        tell("log", message=f"The head begins with {taken} of {recipe.outputs(classes)} outputs of {spec.base.name}.")
+        tell("log", message=f"The head begins with {taken} of {learner.outputs(labels)} outputs of {spec.base.name}.")
     if spec.sharded:
         sharding.check(model)
     else:
@@ -265,7 +268,7 @@ def _trainer(
     lowest = Lowest(model.encoder, spec.strategy.frozen_layers) if spec.strategy.cached else None
     parts = memory.kept(folder, spec.batch_size)
     batches = Collate(
-        prepared.tokenizer.pad_token_id or 0, "token_type_ids" in prepared.tokenizer.model_input_names, recipe.stack, recipe.pad
+        prepared.tokenizer.pad_token_id or 0, "token_type_ids" in prepared.tokenizer.model_input_names, learner.stack, learner.pad
     )
     sets = []
     for name, rows in encoded.items():
@@ -275,7 +278,7 @@ def _trainer(
             hidden = frozen_activations(lowest, rows.ids, batches, folder / "cache" / f"{name}.f16", parts.evaluation)
         if spec.strategy.kind == "head":
             tell("log", message=f"Computing the frozen encoder's vectors of {len(rows):,} {name} rows.")
-            features = recipe.frozen(model, rows, batches, folder / "cache" / f"{name}.safetensors", parts.evaluation)
+            features = learner.frozen(model, rows, batches, folder / "cache" / f"{name}.safetensors", parts.evaluation)
         sets.append(EncodedRows(rows, features, hidden))
     model.lowest = lowest
     team.gather()
@@ -294,10 +297,10 @@ def _trainer(
 
 
 def _begin(spec: TrainSpec, prepared: Prepared, labels: Any) -> Network:
-    """The model as it is before the first step. labels: of the training rows, as the recipe's loss reads them."""
+    """The model as it is before the first step. labels: of the training rows, as the learner's loss reads them."""
     _seed(spec.seed)
-    recipe = RECIPES[spec.task]
-    return recipe.build(prepared.base.path, spec, recipe.loss(spec, labels))
+    learner = learner_of(spec.task)
+    return learner.build(prepared.base.path, spec, learner.loss(spec, labels))
 
 
 def _train_from(trainer: EngineTrainer, spec: TrainSpec, point: Path | None) -> None:

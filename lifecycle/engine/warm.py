@@ -13,27 +13,21 @@ import socket
 import threading
 import time
 import traceback
-from collections.abc import Callable, Sequence
-from dataclasses import asdict
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from lifecycle.engine import probe, warm_client
 from lifecycle.engine.base import open_base
 from lifecycle.engine.embedding import Embedder
 from lifecycle.engine.faults import EngineFault, describe
-from lifecycle.engine.occlusion import explain, explain_each
 from lifecycle.engine.plain import write_plain
-from lifecycle.engine.ranked_occlusion import explain_responses, read_ends
-from lifecycle.engine.recipes import RECIPES
-from lifecycle.engine.span_occlusion import explain_parts, tempered
-from lifecycle.engine.verbs import open_predictor
-from lifecycle.task_types.by_key.types import type_of
+from lifecycle.engine.predictor import open_predictor
+from lifecycle.engine.task_types.by_key.answerers import answerer_of
+from lifecycle.engine.task_types.by_key.learners import learner_of
+from lifecycle.task_types.by_key.decoding import decoding_of
 
 IDLE_SECONDS = 900.0
-AT_ONCE = 64  # pairs of long texts that are held as tokens
 TICK_SECONDS = 1.0
 MAX_CHILDREN = 4
 DIGITS = 5  # of the numbers of a vector that was scaled to length 1
@@ -140,7 +134,7 @@ def _opened(payload: dict[str, Any]) -> tuple[Any, list[str]]:
 
 def _predict(payload: dict[str, Any]) -> dict[str, Any]:
     predictor, texts = _opened(payload)
-    info, recipe = predictor.info, RECIPES[predictor.info.task]
+    info, decoding = predictor.info, decoding_of(predictor.info.task)
     known: dict[str, Any] = {
         "task": info.task,
         "labels": list(info.labels),
@@ -151,9 +145,9 @@ def _predict(payload: dict[str, Any]) -> dict[str, Any]:
     if not texts:
         return known | {"answers": []}
     found = predictor.answer(texts)
-    probabilities = recipe.decode(found.logits, info.temperature)
-    answers = [each | {"tokens": count} for each, count in zip(recipe.answer(probabilities, info), found.tokens, strict=True)]
-    if not recipe.network.is_ragged:
+    probabilities = decoding.decode(found.logits, info.temperature)
+    answers = [each | {"tokens": count} for each, count in zip(decoding.predictions(probabilities, info), found.tokens, strict=True)]
+    if not learner_of(info.task).network.is_ragged:
         answers = [each | {"probabilities": row.tolist()} for each, row in zip(answers, probabilities, strict=True)]
     return known | {"answers": answers}
 
@@ -169,38 +163,9 @@ def _embed(payload: dict[str, Any]) -> dict[str, Any]:
 
 def _explain(payload: dict[str, Any]) -> dict[str, Any]:
     predictor, (text,) = _opened(payload)
-    temperature, labels, task = predictor.info.temperature, predictor.info.labels, predictor.info.task
-    if type_of(task).has_responses:
-        responses = _responses(payload)
-
-        def scores(pairs: Sequence[tuple[str, str]]) -> Any:
-            parts = (predictor.answer(pairs[start : start + AT_ONCE]).logits[:, 0] for start in range(0, len(pairs), AT_ONCE))
-            return np.concatenate(list(parts)) / temperature
-
-        found = explain_responses(scores, text, responses, read_ends(predictor.tokenizer, text, responses))
-        return {"responses": [asdict(each) for each in found]}
-    read = max((end for _, end in predictor.tokenizer.encode(text).offsets), default=0)
-
-    def logits(texts: Sequence[str]) -> Any:
-        return predictor.answer(texts).logits / temperature
-
-    if type_of(task).has_thresholds:
-        thresholds = predictor.info.thresholds or (0.5,) * len(labels)
-        every = explain_each(logits, text, thresholds, end=read)
-        return {"classes": [asdict(each) | {"answer": labels[each.answer]} for each in every]}
-    if task == "spans":
-        parts = explain_parts(lambda texts: tempered(predictor.answer(texts).logits, temperature), text, end=read)
-        return {"parts": [asdict(each) | {"answer": labels[each.answer]} for each in parts]}
-    one = explain(logits, text, end=read, cut=predictor.info.cut)
-    return asdict(one) | {"answer": labels[one.answer]}
-
-
-def _responses(payload: dict[str, Any]) -> list[str]:
-    responses = payload.get("responses")
-    if not isinstance(responses, list) or len(responses) < 2 or not all(isinstance(each, str) for each in responses):
-        message = "This model puts responses in order, and there are not two of them to put in order."
-        raise EngineFault("bad_data", message, "Send two or more responses beside the prompt.")
-    return responses
+    answerer: Any = answerer_of(predictor.info.task)
+    found: dict[str, Any] = answerer.explain(predictor, text, payload)
+    return found
 
 
 def _plain(payload: dict[str, Any]) -> dict[str, Any]:

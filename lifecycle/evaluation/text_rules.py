@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from lifecycle.engine.prompts import where_lost
+from lifecycle.engine.task_types.free_text.prompts import where_lost
 from lifecycle.task_types.free_text import measures as free_text
 from lifecycle.task_types.free_text.measures import TextAnswers
 from lifecycle.ui.numbers import GAP, count, decimals, percent, signed, significant

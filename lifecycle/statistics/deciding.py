@@ -26,9 +26,6 @@ class Cut:
     threshold: float
 
 
-Rule = Sequence[float] | Cut  # how probabilities become answers: a threshold for each class, or for one of them
-
-
 @dataclass(frozen=True)
 class Deciding:
     """What a threshold is chosen for, and what it does on validation.

@@ -12,7 +12,7 @@ import numpy as np
 
 from lifecycle.statistics import calibration, clustered, metrics
 from lifecycle.statistics.clustered import Ints
-from lifecycle.statistics.metrics import RESAMPLES, Countable, Tell, Together, quietly
+from lifecycle.statistics.metrics import RESAMPLES, Countable, Floats, Tell, Together, quietly
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +132,11 @@ class Measures(ABC, Generic[P]):
     @abstractmethod
     def parts(self, rows: P, scored: Any, bins: int) -> dict[str, Any]:
         """What a report has beside its metrics. scored: of `score`."""
+
+    def losses(self, rows: P) -> Floats:
+        """The loss of each row (N,), in nats; NaN where it has none."""
+        scored: Any = self.score(rows)
+        return cast(Floats, scored.loss)
 
     def some(self, rows: P, order: Sequence[int]) -> P:
         """These rows alone, in this order."""

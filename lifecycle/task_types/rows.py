@@ -12,7 +12,7 @@ from lifecycle.statistics.clustered import Ints
 
 @dataclass(frozen=True)
 class Rows:
-    """Rows in file order. targets: what each says, as its recipe reads it; empty where that was not asked for. left_out: what is the
+    """Rows in file order. targets: what each says, as its learner reads it; empty where that was not asked for. left_out: what is the
     matter with each line that is no row, such as "with calls of tools". clusters: name of the cluster that each row was split with, such as
     near duplicates; its own id where the file names none."""
 

@@ -16,6 +16,7 @@ from datasets_app.labeling.rules import ExportFormat
 from datasets_app.snapshots.formats import FORMATS as EXPORTS
 from lifecycle.engine.task_types.by_key.settings import SETTINGS
 from lifecycle.task_types.by_key.baselines import BASELINES
+from lifecycle.task_types.by_key.decoding import DECODING
 from lifecycle.task_types.by_key.formats import FORMATS
 from lifecycle.task_types.by_key.loading import LOADING
 from lifecycle.task_types.by_key.measures import MEASURES
@@ -41,6 +42,7 @@ def test_every_table_has_the_key_of_every_type():
 def test_every_table_of_what_models_learn_has_the_key_of_every_such_type():
     for table in (MEASURES, FILES, BASELINES, LOADING, SETTINGS):
         assert sorted(table) == sorted(LEARNED)
+    assert sorted(DECODING) == sorted(key for key in LEARNED if not TYPES[key].writes_text)
     assert {name: (MEASURES[name].task, FILES[name].task) for name in LEARNED} == {name: (name, name) for name in LEARNED}
 
 
@@ -81,6 +83,7 @@ def test_what_a_type_is_learned_as_is_learned_as_itself():
         ("types", []),
         ("formats", []),
         ("measures", ["numpy"]),
+        ("decoding", ["numpy"]),
         ("predictions", ["numpy", "pyarrow"]),
         ("baselines", ["numpy", "pyarrow", "sklearn"]),
     ],

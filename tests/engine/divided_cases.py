@@ -1,6 +1,6 @@
 """What is divided in one test each: strategies that can be, on architectures of the tables in docs/strategies.md. No torch.
 
-Any two of architecture, strategy and recipe meet in a case; `make tables` divides the whole product.
+Any two of architecture, strategy and task meet in a case; `make tables` divides the whole product.
 """
 
 from lifecycle.engine.task_types.by_key.settings import settings_of

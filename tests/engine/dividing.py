@@ -17,13 +17,13 @@ import torch
 from torch import distributed
 
 from lifecycle.engine import sharding
-from lifecycle.engine.answering import collate_examples
 from lifecycle.engine.decoders import build_decoder
-from lifecycle.engine.prompts import Example
-from lifecycle.engine.recipes import RECIPES
 from lifecycle.engine.spec import Base, TrainSpec
 from lifecycle.engine.strategies import counts, learning, trainable_state
 from lifecycle.engine.strategy import Strategy
+from lifecycle.engine.task_types.by_key.learners import learner_of
+from lifecycle.engine.task_types.free_text.answering import collate_examples
+from lifecycle.engine.task_types.free_text.prompts import Example
 from lifecycle.task_types.by_key.types import type_of
 from tests.engine.divided_cases import DECODING, ENCODING, INNER, name_of
 from tests.support.architectures import make_encoder
@@ -41,11 +41,13 @@ TARGETS = {
 
 def classifying(base, kind, task):
     """A model that was begun from torch's seed, and its batch of rows."""
-    recipe, labels, names = RECIPES[task], TARGETS[task], () if type_of(task).has_responses else ("a", "b", "c")
+    learner, labels, names = learner_of(task), TARGETS[task], () if type_of(task).has_responses else ("a", "b", "c")
     spec = TrainSpec(Base("base", "base"), names, task=task, strategy=Strategy(kind, dropout=0.0, **INNER.get(kind, {})))
     rows = [TEXTS[:2], TEXTS[2:]] if type_of(task).has_responses else TEXTS
     targets = np.array(labels) if task in ("single_label", "multi_label") else labels
-    return recipe.build(base, spec, recipe.loss(spec, targets)), recipe.pad(rows, 1, token_types=False) | {"labels": recipe.stack(labels)}
+    return learner.build(base, spec, learner.loss(spec, targets)), learner.pad(rows, 1, token_types=False) | {
+        "labels": learner.stack(labels)
+    }
 
 
 def writing(base, kind):

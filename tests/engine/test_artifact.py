@@ -42,10 +42,10 @@ def test_the_graph_equals_torch_on_any_shape(artifact, tiny_base):
 
     from lifecycle.engine.classifier import collate
 
-    model, predictor = load_classifier(artifact, tiny_base), Predictor(artifact)
+    model, predictor = load_classifier(artifact, tiny_base), Predictor(artifact, batch_size=3)
     ids = [each.ids for each in predictor.tokenizer.encode_batch(TEXTS)]
 
-    answers = predictor.answer(TEXTS, batch_size=3)
+    answers = predictor.answer(TEXTS)
 
     with torch.no_grad():
         pooled = model.embed(**collate(ids, 0, token_types=True))

@@ -12,7 +12,7 @@ from lifecycle.engine import diagnosis
 from lifecycle.engine.classifier import Classifier
 from lifecycle.engine.events import Point, points, read_events
 from lifecycle.engine.faults import Unstable
-from lifecycle.engine.recipes import texts
+from lifecycle.engine.task_types import learner
 
 pytestmark = pytest.mark.engine
 
@@ -138,8 +138,8 @@ def test_logits_that_are_no_numbers_end_the_run_before_they_are_scored(run_folde
         seen.append(1)
         return own(*args) * (math.nan if len(seen) > 2 else 1.0)
 
-    own = texts.evaluation_logits
-    monkeypatch.setattr(texts, "evaluation_logits", spoiled)
+    own = learner.evaluation_logits
+    monkeypatch.setattr(learner, "evaluation_logits", spoiled)
 
     result = train_here(folder)
 

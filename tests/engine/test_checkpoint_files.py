@@ -80,32 +80,33 @@ def test_the_last_checkpoint_has_no_optimizer_and_those_before_have(run_folder, 
 def test_gradients_and_moments_are_gone_when_the_artifact_is_written(run_folder, train_here, monkeypatch):
     import torch
 
-    from lifecycle.engine import finishing
+    from lifecycle.engine.task_types.single_label.answerer import LabelAnswerer
 
     folder, seen = run_folder(**(SPEC | {"epochs": 1})), []
 
-    def look(spec, folder, prepared, trainer, events, through=finishing.FINISH["onnx"]):
+    def look(self, run, through=LabelAnswerer.finish):
         gc.collect()
         seen.append([each for each in gc.get_objects() if isinstance(each, torch.optim.Optimizer)])
-        seen.append([name for name, each in trainer.model.named_parameters() if each.grad is not None])
-        return through(spec, folder, prepared, trainer, events)
+        seen.append([name for name, each in run.trainer.model.named_parameters() if each.grad is not None])
+        return through(self, run)
 
-    monkeypatch.setitem(finishing.FINISH, "onnx", look)
+    monkeypatch.setattr(LabelAnswerer, "finish", look)
 
     assert train_here(folder)["status"] == "succeeded"
     assert seen == [[], []]
 
 
 def test_what_learning_held_goes_back_to_the_machine_before_libraries_that_write_graphs_are_loaded(run_folder, train_here, monkeypatch):
-    from lifecycle.engine import devices, finishing
+    from lifecycle.engine import devices
+    from lifecycle.engine.task_types.single_label.answerer import LabelAnswerer
 
     folder, order = run_folder(**(SPEC | {"epochs": 1})), []
 
-    def graphs(*args, through=finishing.FINISH["onnx"]):
+    def graphs(*args, through=LabelAnswerer.finish):
         order.append("graphs")
         return through(*args)
 
-    monkeypatch.setitem(finishing.FINISH, "onnx", graphs)
+    monkeypatch.setattr(LabelAnswerer, "finish", graphs)
     monkeypatch.setattr(devices, "give_back", order.append)
 
     assert train_here(folder)["status"] == "succeeded"

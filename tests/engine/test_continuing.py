@@ -11,11 +11,14 @@ from safetensors.torch import load_file
 from lifecycle.engine import continuing
 from lifecycle.engine.artifact import ArtifactInfo
 from lifecycle.engine.base import open_base
+from lifecycle.engine.batches import Collate
 from lifecycle.engine.events import read_events
 from lifecycle.engine.export import load_classifier
 from lifecycle.engine.predictor import Predictor
 from lifecycle.engine.strategies import load_tokenizer
+from lifecycle.engine.task_types.by_key.learners import learner_of
 from lifecycle.task_types.by_key.measures import metrics_of
+from lifecycle.task_types.rows import Rows
 from tests.engine.inbox import ROWS, SETS, write_rows
 from tests.engine.questions import make_run as make_written_run
 from tests.engine.test_spans_training import SPEC as SPANS
@@ -70,11 +73,9 @@ def test_a_merged_base_answers_as_its_artifact_does(strategy, run_folder, train_
     model = merged(tmp_path, train_here, run / "artifact", tiny_base)
 
     texts, info = [text for text, _ in ROWS], ArtifactInfo.read(model)
-    encoded = continuing.RECIPES["single_label"].encode(
-        load_tokenizer(model), continuing.Rows(tuple(texts), tuple(texts), (0,) * 8), 2, info.max_tokens
-    )
+    encoded = learner_of("single_label").encode(load_tokenizer(model), Rows(tuple(texts), tuple(texts), (0,) * 8), 2, info.max_tokens)
     with torch.no_grad():
-        batch = continuing.Collate(0, True)([{"input_ids": ids, "labels": np.int64(0)} for ids in encoded.ids])
+        batch = Collate(0, True)([{"input_ids": ids, "labels": np.int64(0)} for ids in encoded.ids])
         logits = load_classifier(model, None)(**{name: value for name, value in batch.items() if name != "labels"})["logits"].numpy()
     assert np.abs(logits - Predictor(run / "artifact").answer(texts).logits).max() < 1e-4
     assert (info.strategy, info.labels, open_base(model).model_type) == ("full", ("card", "refund"), "bert")

@@ -15,11 +15,11 @@ from lifecycle.engine.document import SpecError
 from lifecycle.engine.events import read_events
 from lifecycle.engine.faults import EngineFault
 from lifecycle.engine.occlusion import explain
-from lifecycle.engine.recipes import RECIPES
 from lifecycle.engine.spec import Base, TrainSpec
 from lifecycle.statistics import deciding, metrics
 from lifecycle.statistics.deciding import Cut, Deciding
 from lifecycle.statistics.intervals import wilson
+from lifecycle.task_types.by_key.decoding import decoding_of
 from lifecycle.task_types.single_label import measures as single_label
 from lifecycle.task_types.single_label import predictions
 from lifecycle.task_types.single_label.measures import Predictions
@@ -113,9 +113,9 @@ def test_it_is_chosen_on_probabilities_after_temperature():
     truth = random.integers(0, 2, 400)
     logits = np.stack([np.zeros(400), 8 * (truth - 0.5) + random.normal(0, 12, 400)], axis=1)  # far too sure
 
-    info = RECIPES["single_label"].calibrate(replace(INFO, labels=("a", "b"), deciding=Deciding("b", "recall", 0.9)), logits, truth)
+    info = decoding_of("single_label").fit(replace(INFO, labels=("a", "b"), deciding=Deciding("b", "recall", 0.9)), logits, truth)
 
-    answers = deciding.decide(RECIPES["single_label"].decode(logits, info.temperature), info.cut)
+    answers = deciding.decide(decoding_of("single_label").decode(logits, info.temperature), info.cut)
     assert info.temperature > 1.5
     assert recall_score(truth, answers) == info.deciding.reached >= 0.9
 
@@ -127,7 +127,7 @@ def test_near_duplicates_promise_no_more_than_their_clusters():
         replace(INFO, labels=("a", "b"), deciding=Deciding("b", "recall", 0.9)),
     )
 
-    found = [RECIPES["single_label"].calibrate(wanted, logits, truth, clusters) for clusters in (None, np.arange(120) // 6)]
+    found = [decoding_of("single_label").fit(wanted, logits, truth, clusters) for clusters in (None, np.arange(120) // 6)]
 
     assert [each.deciding.promised for each in found] == [True, False]
 
@@ -136,7 +136,7 @@ def test_near_duplicates_promise_no_more_than_their_clusters():
 def reported(info):
     """What the engine reports of five rows that are answered as an artifact says."""
     ids = tuple("abcde")
-    return single_label.ENTRY.report(RECIPES["single_label"].predicted(ids, SHARES, np.array([2, 0, 2, 1, 0]), info), count=0)
+    return single_label.ENTRY.report(decoding_of("single_label").predicted(SHARES, np.array([2, 0, 2, 1, 0]), ids, info), count=0)
 
 
 def test_scores_count_the_answers_that_the_threshold_gives():
@@ -162,8 +162,8 @@ def test_int8_is_compared_by_the_answers_that_are_given():
     one = np.log([[0.74, 0.26], [0.9, 0.1]])
     two = np.log([[0.76, 0.24], [0.9, 0.1]])  # the likeliest class is the same, the answer of the first is not
 
-    assert RECIPES["single_label"].agreement(one, two, info) == 0.5
-    assert RECIPES["single_label"].agreement(one, two, replace(info, deciding=None)) == 1.0
+    assert decoding_of("single_label").agree(one, two, info) == 0.5
+    assert decoding_of("single_label").agree(one, two, replace(info, deciding=None)) == 1.0
 
 
 def test_answers_are_kept_with_the_threshold_and_compared_by_it_in_another_order_of_the_labels(tmp_path):
@@ -213,10 +213,10 @@ def test_only_an_artifact_with_a_threshold_has_the_format_that_older_readers_ref
 def test_the_rule_follows_the_class_into_another_order_and_is_none_where_it_is_gone():
     info = replace(INFO, deciding=replace(WANTED, threshold=0.31))
 
-    assert info.rule() == info.cut == Cut(2, 0.31)
-    assert info.rule(("fraud", "ham")) == Cut(0, 0.31)
-    assert info.rule(("ham", "offer")) is None
-    assert replace(INFO, task="multi_label", thresholds=(0.2, 0.3, 0.4)).rule(("fraud", "new")) == (0.4, 0.5)
+    assert info.cut == Cut(2, 0.31)
+    assert info.over(("fraud", "ham")).cut == Cut(0, 0.31)
+    assert info.over(("ham", "offer")).cut is None
+    assert replace(INFO, task="multi_label", thresholds=(0.2, 0.3, 0.4)).over(("fraud", "new")).thresholds == (0.4, 0.5)
 
 
 @pytest.mark.parametrize(

@@ -20,8 +20,8 @@ def base(request, tmp_path_factory):
 
 
 def examples_of(base):
-    from lifecycle.engine.prompts import encode_examples, find_frame
     from lifecycle.engine.strategies import load_tokenizer
+    from lifecycle.engine.task_types.free_text.prompts import encode_examples, find_frame
 
     tokenizer = load_tokenizer(base)
     return encode_examples(tokenizer, find_frame(tokenizer), *zip(*QUESTIONS, strict=True), 64)
@@ -42,8 +42,8 @@ def settings():
 def test_a_strategy_learns_and_what_is_kept_is_the_same_model(kind, inner, base, tmp_path):
     import torch
 
-    from lifecycle.engine.answering import collate_examples, measure_losses
     from lifecycle.engine.decoders import Decoder, build_decoder, open_decoder, save_decoder
+    from lifecycle.engine.task_types.free_text.answering import collate_examples, measure_losses
 
     torch.manual_seed(0)
     examples = examples_of(base)

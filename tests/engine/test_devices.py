@@ -17,8 +17,7 @@ import torch
 from torch import nn
 from transformers import TrainingArguments
 
-from lifecycle.engine import answering, devices, finishing, probe, training
-from lifecycle.engine.answering import measure_losses
+from lifecycle.engine import devices, probe, training
 from lifecycle.engine.batches import Collate, Encoded, EncodedRows
 from lifecycle.engine.classifier import Classifier, TokenClassifier
 from lifecycle.engine.data import NOT_COUNTED
@@ -26,9 +25,12 @@ from lifecycle.engine.document import SpecError
 from lifecycle.engine.faults import EngineFault, describe, is_out_of_memory
 from lifecycle.engine.forward import evaluation_logits, frozen_activations, frozen_features, token_logits, token_vectors
 from lifecycle.engine.losses import CrossEntropy
-from lifecycle.engine.prompts import Example
-from lifecycle.engine.recipes import RECIPES
 from lifecycle.engine.spec import TrainSpec
+from lifecycle.engine.task_types.by_key.learners import learner_of
+from lifecycle.engine.task_types.free_text import answering
+from lifecycle.engine.task_types.free_text.answering import measure_losses
+from lifecycle.engine.task_types.free_text.prompts import Example
+from lifecycle.engine.task_types.single_label.answerer import LabelAnswerer
 from lifecycle.engine.team import Team
 from lifecycle.engine.trainer import arguments
 from tests.engine.inbox import ROWS
@@ -293,7 +295,7 @@ def test_tokens_are_read_where_the_model_is(returned, tmp_path):
     model = TokenClassifier(Encoder(), 8, 3, "mean").to("meta")
     tags = [np.full(len(each), NOT_COUNTED, dtype=np.int64) for each in TEXTS]
 
-    found = token_logits(model, rows(tags), Collate(0, token_types=True, stack=RECIPES["spans"].stack), 3)
+    found = token_logits(model, rows(tags), Collate(0, token_types=True, stack=learner_of("spans").stack), 3)
     token_vectors(model, TEXTS, PLAIN, tmp_path / "cache" / "train.f16", 3)
 
     assert ([each.shape for each in found], returned) == ([(4, 3), (3, 3), (5, 3)], [(3, 5, 3), (3, 5, 8)])
@@ -398,13 +400,13 @@ def test_a_gpu_gets_its_memory_back_before_a_smaller_try(gpus, run_folder, monke
 
 def test_a_classifier_that_was_trained_elsewhere_is_written_from_the_cpu(run_folder, monkeypatch):
     seen = []
-    own = finishing.FINISH["onnx"]
+    own = LabelAnswerer.finish
 
-    def finish(spec, folder, prepared, trainer, events):
-        seen.append({each.device.type for each in trainer.model.parameters()})
-        return own(spec, folder, prepared, trainer, events)
+    def finish(self, run):
+        seen.append({each.device.type for each in run.trainer.model.parameters()})
+        return own(self, run)
 
-    monkeypatch.setitem(finishing.FINISH, "onnx", finish)
+    monkeypatch.setattr(LabelAnswerer, "finish", finish)
     moved = []
     to = Classifier.to
     monkeypatch.setattr(Classifier, "to", lambda self, *given, **options: moved.append(given) or to(self, *given, **options))

@@ -10,10 +10,10 @@ import os
 
 import pytest
 
-from lifecycle.engine import dialogues
 from lifecycle.engine.base import SMOLLM2, bundled_smollm2
-from lifecycle.engine.prompts import find_frame
 from lifecycle.engine.strategies import load_tokenizer
+from lifecycle.engine.task_types.free_text import dialogues
+from lifecycle.engine.task_types.free_text.prompts import find_frame
 from lifecycle.task_types.free_text import predictions as text_answers
 from tests.engine.questions import write_talks
 

@@ -1,4 +1,4 @@
-"""The recipe of writing texts: a run learns, tells samples and what was cut, and its artifact is measured beside baselines."""
+"""Writing texts: a run learns, tells samples and what was cut, and its artifact is measured beside baselines."""
 
 import json
 

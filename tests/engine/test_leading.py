@@ -9,10 +9,18 @@ from lifecycle.task_types.by_key.types import LEARNED
 
 
 @pytest.mark.engine
-def test_the_engine_keeps_the_best_step_by_the_score_that_is_shown():
-    from lifecycle.engine.recipes import RECIPES
+def test_each_task_that_is_learnt_has_a_learner_and_an_answerer():
+    from lifecycle.engine.task_types.by_key.answerers import ANSWERERS
+    from lifecycle.engine.task_types.by_key.learners import LEARNERS
 
-    assert {task: each.metrics for task, each in RECIPES.items()} == {task: metrics_of(task) for task in LEARNED}
+    assert sorted(LEARNERS) == sorted(ANSWERERS) == sorted(LEARNED)
+
+
+@pytest.mark.engine
+def test_the_engine_keeps_the_best_step_by_the_score_that_is_shown():
+    from lifecycle.engine.task_types.by_key.learners import LEARNERS
+
+    assert {task: each.metrics for task, each in LEARNERS.items()} == {task: metrics_of(task) for task in LEARNED}
 
 
 def test_each_task_has_its_words():

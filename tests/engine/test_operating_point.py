@@ -12,10 +12,10 @@ from sklearn.metrics import precision_score, recall_score
 from lifecycle.engine.artifact import ArtifactInfo, Operating
 from lifecycle.engine.document import SpecError
 from lifecycle.engine.events import read_events
-from lifecycle.engine.recipes import RECIPES
 from lifecycle.engine.spec import Base, TrainSpec
 from lifecycle.statistics import operating
 from lifecycle.statistics.operating import Choice, choose_for
+from lifecycle.task_types.by_key.decoding import decoding_of
 
 pytestmark = pytest.mark.engine
 
@@ -65,7 +65,7 @@ def test_calibration_keeps_what_was_asked_for_and_what_missed_it():
     truth = np.array([[at % 2 == 0, at == 0] for at in range(60)])
     logits = np.where(truth, 2.0, -2.0)
 
-    info = RECIPES["multi_label"].calibrate(replace(INFO, operating=Operating("recall", 0.8)), logits, truth)
+    info = decoding_of("multi_label").fit(replace(INFO, operating=Operating("recall", 0.8)), logits, truth)
 
     assert info.operating == Operating("recall", 0.8, ("odd",), ("rare",))
     assert info.thresholds[1] == 0.5
@@ -76,10 +76,10 @@ def test_calibration_keeps_what_was_asked_for_and_what_missed_it():
 def test_near_duplicates_promise_no_more_than_their_clusters():
     """60 rows that are all right promise a precision of 0.9, 20 clusters of three do not."""
     truth = np.array([[at % 2 == 0, True] for at in range(60)])
-    logits, recipe = np.where(truth, 2.0, -2.0), RECIPES["multi_label"]
+    logits, decoding = np.where(truth, 2.0, -2.0), decoding_of("multi_label")
     wanted = replace(INFO, operating=Operating("precision", 0.9))
 
-    found = [recipe.calibrate(wanted, logits, truth, clusters).operating for clusters in (None, np.arange(60), np.arange(60) // 3)]
+    found = [decoding.fit(wanted, logits, truth, clusters).operating for clusters in (None, np.arange(60), np.arange(60) // 3)]
 
     assert [each.promised for each in found] == [("rare", "odd"), ("rare", "odd"), ()]
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from lifecycle.engine.occlusion import spans
-from lifecycle.engine.ranked_occlusion import explain_responses, shared_out
+from lifecycle.engine.task_types.ranking.occlusion import explain_responses, shared_out
 
 WEIGHTS = {"help": 2.0, "late": -1.0, "sorry": 0.5}
 ANY = [99] * 6

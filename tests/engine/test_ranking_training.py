@@ -17,8 +17,9 @@ from lifecycle.engine.events import points, read_events, write_json
 from lifecycle.engine.faults import EngineFault
 from lifecycle.engine.losses import RankLoss
 from lifecycle.engine.predictor import Predictor
-from lifecycle.engine.recipes import RECIPES
 from lifecycle.engine.strategies import load_tokenizer
+from lifecycle.engine.task_types.by_key.learners import learner_of
+from lifecycle.task_types.by_key.decoding import decoding_of
 from lifecycle.task_types.ranking.measures import Ranked, in_order
 from lifecycle.task_types.rows import Rows
 
@@ -89,9 +90,9 @@ def test_orders_of_three_are_learnt(ranked_folder, train_here):
 
     assert result["metrics"]["pair_accuracy"] >= 0.9
     assert result["metrics"]["kendall_tau"] >= 0.8
-    rows = read_rows(folder / "validation.jsonl", (), RECIPES["ranking"].read)
+    rows = read_rows(folder / "validation.jsonl", (), learner_of("ranking").read)
     predictor = Predictor(folder / "artifact")
-    answers = RECIPES["ranking"].answer(predictor.logits(rows), predictor.info)
+    answers = decoding_of("ranking").predictions(predictor.logits(rows), predictor.info)
     assert [sorted(each["order"]) for each in answers] == [[0, 1, 2]] * 8
     assert (
         np.mean([each["order"][0] in np.flatnonzero(np.array(ranks) == 0) for each, (_, _, ranks) in zip(answers, ORDERS, strict=True)])
@@ -175,7 +176,7 @@ def test_a_sample_is_right_where_every_decided_pair_is():
     truth = (Ranked.of(("a", "b"), (0, 0)), Ranked.of(("a", "b", "c"), (0, 1, 1)), Ranked.of(("a", "b", "c"), (1, 0, 0)))
     outputs = np.array([[1.0, 2.0, np.nan], [3.0, 1.0, 2.0], [3.0, 1.0, 2.0]])
 
-    said = RECIPES["ranking"].sample(outputs, truth, (0, 1, 2), ())
+    said = learner_of("ranking").sample(outputs, truth, (0, 1, 2), ())
 
     assert [(each["truth"], each["answer"]) for each in said] == [
         ("1 = 2", "1 = 2"),
@@ -194,10 +195,10 @@ def test_a_row_of_many_responses_does_not_slow_the_others():
 
 
 def test_a_score_that_is_no_number_is_noticed():
-    recipe = RECIPES["ranking"]
+    learner = learner_of("ranking")
 
-    assert recipe.sound(np.array([[1.0, 2.0, np.nan]]))
-    assert not recipe.sound(np.array([[1.0, 2.0, np.inf]]))
+    assert learner.sound(np.array([[1.0, 2.0, np.nan]]))
+    assert not learner.sound(np.array([[1.0, 2.0, np.inf]]))
 
 
 @pytest.mark.parametrize(
@@ -256,11 +257,11 @@ def test_the_graph_reads_the_same_tokens_as_training(ranked_folder, train_here, 
     folder = ranked_folder(epochs=1)
     train_here(folder)
     rows = Rows(("a",), ("my card " * 20,), (Ranked.of(("refund please thanks", "card"), (0, 1)),))
-    encoded = RECIPES["preference"].encode(load_tokenizer(tiny_base), rows, 0, 16)
+    encoded = learner_of("preference").encode(load_tokenizer(tiny_base), rows, 0, 16)
     predictor = Predictor(folder / "artifact")
     predictor.tokenizer.enable_truncation(16)
 
-    found = [each.ids for each in predictor.tokenizer.encode_batch(RECIPES["preference"].ask(rows))]
+    found = [each.ids for each in predictor.tokenizer.encode_batch(learner_of("preference").ask(rows))]
 
     assert found == list(encoded.ids[0])
     assert [len(each) for each in found] == [16, 16]

@@ -7,8 +7,9 @@ import threading
 
 import pytest
 
-from lifecycle.engine import checkpoint, finishing, program
+from lifecycle.engine import checkpoint, program
 from lifecycle.engine.events import points, read_events
+from lifecycle.engine.task_types import graphs
 
 pytestmark = pytest.mark.engine
 
@@ -124,7 +125,7 @@ def test_a_run_that_stopped_while_writing_its_artifact_writes_it_again(patience,
         raise OSError(errno.ENOSPC, "No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr(finishing, "write_artifact", full)
+        patch.setattr(graphs, "write_artifact", full)
         assert train_here(stopped)["error"]["code"] == "disk_full"
     result = train_here(stopped)
 

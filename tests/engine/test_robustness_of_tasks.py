@@ -8,18 +8,17 @@ import numpy as np
 import pytest
 from sklearn.metrics import f1_score
 
-from lifecycle.engine.dialogues import Turn
 from lifecycle.engine.events import read_events
 from lifecycle.engine.flips import read_flips
 from lifecycle.engine.perturb import PROBES, SENTENCE, disturb, disturb_responses
 from lifecycle.engine.predictor import Predictor
-from lifecycle.engine.probing import open_subject
-from lifecycle.engine.probing.classes import set_f1
-from lifecycle.engine.probing.marks import Marks, carry
-from lifecycle.engine.probing.orders import ranks, sure
-from lifecycle.engine.probing.written import Written
-from lifecycle.engine.recipes import RECIPES
-from lifecycle.engine.recipes.free_text import Target
+from lifecycle.engine.task_types.by_key.answerers import answerer_of
+from lifecycle.engine.task_types.by_key.learners import learner_of
+from lifecycle.engine.task_types.free_text.dialogues import Turn
+from lifecycle.engine.task_types.free_text.learner import Target
+from lifecycle.engine.task_types.multi_label.answerer import set_f1
+from lifecycle.engine.task_types.ranking.answerer import ranks, sure
+from lifecycle.engine.task_types.spans.answerer import carry
 from lifecycle.statistics import words
 from lifecycle.statistics.intervals import wilson
 from lifecycle.task_types.multi_label import measures as label_sets
@@ -54,10 +53,9 @@ def test_spans_move_with_their_text_and_what_was_cut_counts_on_neither_side():
 
 
 class Fixed:
-    """In the place of a predictor."""
+    """In the place of an artifact's description."""
 
-    class info:  # noqa: N801  as an attribute
-        labels = ("thing", "wish")
+    labels = ("thing", "wish")
 
 
 def test_spans_are_held_against_those_that_were_found_before():
@@ -65,10 +63,10 @@ def test_spans_are_held_against_those_that_were_found_before():
         Marked(((3, 7, 0),)), Marked(((3, 8, 0),)), Marked(()),
     ))  # fmt: skip
     clean = [[Found(3, 7, 0, 0.9)], [Found(3, 8, 1, 0.6)], []]
-    subject = Marks(Fixed(), 1)
-    disturbed = subject.disturb("edges", rows, 1)
+    spans = answerer_of("spans")
+    disturbed = spans.disturb("edges", rows, 1)
 
-    sides = subject.hold(rows, clean, disturbed, [[Found(9, 12, 0, 0.8)], [Found(9, 14, 0, 0.7)], []])
+    sides = spans.hold(Fixed(), rows, clean, disturbed, [[Found(9, 12, 0, 0.8)], [Found(9, 14, 0, 0.7)], []])
 
     assert disturbed.texts[0] == " \t... my card !!\n "
     assert sides.own.tolist() == [[1.0, 0.0, 1.0], [0.0, 1.0, 1.0]]
@@ -109,7 +107,7 @@ def test_of_a_dialogue_what_was_said_last_is_disturbed():
     told = Target("card", turns=(Turn("user", "hello"), Turn("assistant", "hi"), Turn("user", "my card")))
     rows = Rows(("one", "two"), ("user: hello\nassistant: hi\nuser: my card", "my card"), (told, Target("card", "the context")))
 
-    found = Written.disturb(None, "sentence", rows, 1)
+    found = answerer_of("free_text").disturb("sentence", rows, 1)
 
     assert [each.text for each in found.targets[0].turns] == ["hello", "hi", f"my card {SENTENCE}"]
     assert (found.texts[1], found.targets[1]) == (f"my card {SENTENCE}", Target("card", "the context"))
@@ -160,9 +158,9 @@ def test_several_classes_are_scored_by_exact_match_and_micro_f1(run_folder, trai
     folder, result = probe(run / "artifact", tiny_base, lambda path: write_rows(path, SETS))
 
     check(folder, result, "multi_label", ["micro_f1", "subset_accuracy"], 8)
-    predictor, recipe = Predictor(run / "artifact"), RECIPES["multi_label"]
+    predictor, learner = Predictor(run / "artifact"), learner_of("multi_label")
     labels = predictor.info.labels
-    truth = recipe.truth([[labels.index(each) for each in wanted] for _, wanted in SETS], 2)
+    truth = learner.truth([[labels.index(each) for each in wanted] for _, wanted in SETS], 2)
     for name in PROBES:
         texts = [disturb(name, text, seed=1, name=f"{at:064x}").text for at, (text, _) in enumerate(SETS)]
         decided = label_sets.decide(predictor.probabilities(texts), predictor.info.thresholds)
@@ -251,10 +249,11 @@ def test_a_prompt_of_which_nothing_is_left_is_answered_too(tmp_path, train_here)
     base = make_tiny_decoder(tmp_path / "base")
     run = make_run(tmp_path / "run", base, epochs=1)
     train_here(run)
-    subject = open_subject(run / "artifact", base, threads=1, batch_size=8, cancelled=lambda: False)
+    texts = answerer_of("free_text")
+    opened = texts.open(run / "artifact", base, threads=1, batch_size=8, cancelled=lambda: False)
     turns = (Turn("user", "where is my order"), Turn("assistant", "no"), Turn("user", ""))
 
-    said = subject.answer(Rows(("one", "two"), ("", "where is my order"), (Target("yes"), Target("yes", turns=turns))))
+    said = texts.answer(opened, Rows(("one", "two"), ("", "where is my order"), (Target("yes"), Target("yes", turns=turns))))
 
     assert [type(each) for each in said] == [str, str]
 

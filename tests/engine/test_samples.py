@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from lifecycle.engine.events import read_events
-from lifecycle.engine.recipes import RECIPES
 from lifecycle.engine.samples import SHOWN, Samples, choose
+from lifecycle.engine.task_types.by_key.learners import learner_of
 
 pytestmark = pytest.mark.engine
 
@@ -25,7 +25,7 @@ def test_the_same_seed_shows_the_same_rows_and_few_rows_are_all_shown():
 def test_one_class_a_text_is_told_with_its_probability():
     logits = np.log(np.array([[0.5, 0.5], [0.9, 0.1], [0.2, 0.8]]))
 
-    said = RECIPES["single_label"].sample(logits, np.array([0, 1, 1]), (1, 2), ("a", "b"))
+    said = learner_of("single_label").sample(logits, np.array([0, 1, 1]), (1, 2), ("a", "b"))
 
     assert said == [
         {"truth": "b", "answer": "a", "confidence": pytest.approx(0.9)},
@@ -37,7 +37,7 @@ def test_several_classes_are_told_with_the_least_certain_decision():
     probabilities = np.array([[0.9, 0.2], [0.6, 0.4], [0.1, 0.7]])
     truth = np.array([[True, False], [True, True], [False, False]])
 
-    said = RECIPES["multi_label"].sample(np.log(probabilities / (1 - probabilities)), truth, (0, 1), ("a", "b"))
+    said = learner_of("multi_label").sample(np.log(probabilities / (1 - probabilities)), truth, (0, 1), ("a", "b"))
 
     assert said == [
         {"truth": ["a"], "answer": ["a"], "confidence": pytest.approx(0.8)},
@@ -46,7 +46,7 @@ def test_several_classes_are_told_with_the_least_certain_decision():
 
 
 def test_an_event_names_rows_by_their_ids():
-    samples = Samples(RECIPES["single_label"], ("a", "b"), ("x", "y", "z"), (0, 2))
+    samples = Samples(learner_of("single_label"), ("a", "b"), ("x", "y", "z"), (0, 2))
 
     event = samples.event(7, np.log(np.array([[0.9, 0.1], [0.5, 0.5], [0.4, 0.6]])), np.array([0, 0, 0]))
 

@@ -1,4 +1,4 @@
-"""Strategies that can be divided, with recipes and architectures of the tables in docs/strategies.md, step as the whole model."""
+"""Strategies that can be divided, with tasks and architectures of the tables in docs/strategies.md, step as the whole model."""
 
 import json
 import os

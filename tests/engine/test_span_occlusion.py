@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from lifecycle.engine.occlusion import spans
-from lifecycle.engine.span_occlusion import MOST_PARTS, explain_parts, tempered
+from lifecycle.engine.task_types.spans.occlusion import MOST_PARTS, explain_parts, tempered
 from lifecycle.task_types.spans.tagging import Tokens
 
 SAYS = {"lost": 2.0, "my": 0.5, "no": -1.0}  # what each word says for a card to be a thing

@@ -16,9 +16,10 @@ from lifecycle.engine.diagnosis import collapse
 from lifecycle.engine.events import Point, points, read_events
 from lifecycle.engine.losses import CrossEntropy, TokenCrossEntropy, tag_weights
 from lifecycle.engine.predictor import Predictor
-from lifecycle.engine.recipes import RECIPES
 from lifecycle.engine.spec import TrainSpec
 from lifecycle.engine.strategies import load_tokenizer
+from lifecycle.engine.task_types.by_key.learners import learner_of
+from lifecycle.task_types.by_key.decoding import decoding_of
 from lifecycle.task_types.rows import Rows
 from lifecycle.task_types.spans import tagging
 from lifecycle.task_types.spans.tagging import Marked, Unit
@@ -70,7 +71,7 @@ def test_it_learns_and_its_artifact_marks_as_the_loading_code_does(strategy, rat
     assert (result["status"], result["best_by"]) == ("succeeded", "micro_f1")
     assert result["metrics"]["micro_f1"] >= (1.0 if strategy["kind"] == "full" else 0.5)
     info = ArtifactInfo.read(folder / "artifact")
-    found = RECIPES["spans"].answer(Predictor(folder / "artifact").probabilities(TEXTS), info)
+    found = decoding_of("spans").predictions(Predictor(folder / "artifact").probabilities(TEXTS), info)
     space = {"artifact": str(folder / "artifact"), "base": str(tiny_base), "texts": TEXTS}
     exec(loading_snippet(info), space)  # noqa: S102  what the card says
     bare = [[{name: each[name] for name in ("start", "end", "label")} for each in row["spans"]] for row in found]
@@ -168,7 +169,7 @@ def test_a_text_that_was_read_to_its_end_asks_for_no_more_tokens(tiny_base):
     texts, marked = ("my card ", long), (Marked(((3, 8, 0),)), Marked(((len(long) - 4, len(long), 0),)))
 
     def noted(some, unit=Unit.PIECE):
-        encoded = RECIPES["spans"].encode(load_tokenizer(tiny_base), Rows(("a", "b")[some], texts[some], marked[some]), 2, 8, unit)
+        encoded = learner_of("spans").encode(load_tokenizer(tiny_base), Rows(("a", "b")[some], texts[some], marked[some]), 2, 8, unit)
         return encoded.cut, encoded.notes[0]
 
     (cut, both), (_, first) = noted(slice(2)), noted(slice(1))
@@ -261,15 +262,15 @@ def test_batches_of_a_run_over_spans_are_weighed_by_their_tokens(spans_folder):
     spec = TrainSpec.read(spans_folder() / "spec.json")
     labels = [np.array([-100, 0, 1, -100]), np.array([-100, 0, 0, 0, 3, 4, -100])]
 
-    assert RECIPES["spans"].loss(spec, labels).of_row == 3.5
-    weighed = RECIPES["spans"].loss(replace(spec, class_weights=True), labels)
+    assert learner_of("spans").loss(spec, labels).of_row == 3.5
+    weighed = learner_of("spans").loss(replace(spec, class_weights=True), labels)
     assert weighed.of_row == pytest.approx(float(weighed.inner.weight(torch.tensor([0, 1, 0, 0, 0, 3, 4]))) / 2)
 
 
 def test_the_predictor_reads_the_places_that_training_read(tiny_base):
     tokenizer = load_tokenizer(tiny_base)
     texts = ("my  card", "", "refund my 👨🏻‍🚒 card")
-    encoded = RECIPES["spans"].encode(tokenizer, Rows(("a", "b", "c"), texts, (tagging.Marked(()),) * 3), 2, 32)
+    encoded = learner_of("spans").encode(tokenizer, Rows(("a", "b", "c"), texts, (tagging.Marked(()),) * 3), 2, 32)
 
     for text, ids, offsets in zip(texts, encoded.ids, encoded.offsets, strict=True):
         plain = tokenizer.backend_tokenizer.encode(text)
@@ -325,7 +326,7 @@ def test_a_word_is_read_whole_where_spans_keep_to_words_and_by_its_pieces_where_
     assert json.loads((folder / "artifact" / "lifecycle.json").read_text())["format"] == format_of
     predictor = Predictor(folder / "artifact")
     assert predictor.answer([texts[0]]).logits.offsets[0].tolist() == read
-    found = RECIPES["spans"].answer(predictor.probabilities(texts), info)
+    found = decoding_of("spans").predictions(predictor.probabilities(texts), info)
     space = {"artifact": str(folder / "artifact"), "texts": texts}
     exec(loading_snippet(info), space)  # noqa: S102  what the card says
     assert space["answers"] == [[{name: each[name] for name in ("start", "end", "label")} for each in row["spans"]] for row in found]
@@ -342,7 +343,7 @@ def test_a_model_that_finds_nothing_is_told_as_such():
 # ── What it must beat ───────────────────────────────────────────────────────
 def test_the_frozen_base_reads_the_texts_that_it_is_asked_about(tiny_base, tmp_path):
     """And not those that it learnt from, whose vectors lie in a file too."""
-    from lifecycle.engine.recipes import RECIPES
+    from lifecycle.engine.task_types.by_key.learners import learner_of
     from lifecycle.task_types.spans.baselines import frozen_base_logreg
 
     marked = tuple(
@@ -350,7 +351,7 @@ def test_the_frozen_base_reads_the_texts_that_it_is_asked_about(tiny_base, tmp_p
         for text in TEXTS
     )
     train = Rows(tuple(map(str, range(len(TEXTS)))), tuple(TEXTS), marked)
-    answer = frozen_base_logreg(train, 2, 1, RECIPES["spans"].vectors(tiny_base, "mean", 16, Unit.WORD, tmp_path))
+    answer = frozen_base_logreg(train, 2, 1, learner_of("spans").vectors(tiny_base, "mean", 16, Unit.WORD, tmp_path))
 
     def spans_of(texts):
         asked = Rows(tuple(map(str, range(len(texts)))), tuple(texts), (Marked(()),) * len(texts))

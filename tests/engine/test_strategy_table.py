@@ -1,4 +1,4 @@
-"""The table in docs/strategies.md: a strategy takes a step with a recipe on an architecture, and the graph is exported.
+"""The table in docs/strategies.md: a strategy takes a step with a task on an architecture, and the graph is exported.
 
 Any two of the three meet in a case; `make tables` runs the whole product.
 """
@@ -60,10 +60,10 @@ def base_of(tmp_path_factory):
 
 def built(strategy, task, base):
     """The model that learns."""
-    from lifecycle.engine.recipes import RECIPES
+    from lifecycle.engine.task_types.by_key.learners import learner_of
 
-    recipe, spec = RECIPES[task], spec_of(strategy, task)
-    return recipe.build(base, spec, recipe.loss(spec, TARGETS[task]))
+    learner, spec = learner_of(task), spec_of(strategy, task)
+    return learner.build(base, spec, learner.loss(spec, TARGETS[task]))
 
 
 @pytest.mark.parametrize(
@@ -76,18 +76,18 @@ def test_a_strategy_learns_with_each_recipe_and_can_be_served(strategy, task, ar
     from lifecycle.engine.classifier import collate
     from lifecycle.engine.export import export_onnx
     from lifecycle.engine.layers import Lowest
-    from lifecycle.engine.recipes import RECIPES
     from lifecycle.engine.strategies import merged
+    from lifecycle.engine.task_types.by_key.learners import learner_of
 
-    recipe, asked = RECIPES[task], settings(strategy)
+    learner, asked = learner_of(task), settings(strategy)
     model = built(strategy, task, base_of(architecture)).train()
-    batch = recipe.pad([TEXTS] if type_of(task).has_responses else TEXTS, 1, token_types=False)
+    batch = learner.pad([TEXTS] if type_of(task).has_responses else TEXTS, 1, token_types=False)
     if asked.cached:
         Lowest(model.encoder, asked.frozen_layers).check(**collate(TEXTS, 1, token_types=False))
     learning = {name: each for name, each in model.named_parameters() if each.requires_grad}
     before = {name: each.detach().clone() for name, each in learning.items()}
 
-    model(**batch, labels=recipe.stack(list(TARGETS[task])))["loss"].backward()
+    model(**batch, labels=learner.stack(list(TARGETS[task])))["loss"].backward()
     torch.optim.SGD(learning.values(), lr=0.5).step()
 
     assert any(not torch.equal(before[name], each) for name, each in learning.items() if name.startswith("head."))

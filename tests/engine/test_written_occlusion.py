@@ -8,11 +8,11 @@ import shutil
 import pytest
 import torch
 
-from lifecycle.engine import written_occlusion
-from lifecycle.engine.dialogues import Turn
 from lifecycle.engine.events import read_events
-from lifecycle.engine.recipes.free_text import Target
-from lifecycle.engine.written_occlusion import Unit, left_out, read_units, sentences, units_of, words_of
+from lifecycle.engine.task_types.free_text import occlusion
+from lifecycle.engine.task_types.free_text.dialogues import Turn
+from lifecycle.engine.task_types.free_text.learner import Target
+from lifecycle.engine.task_types.free_text.occlusion import Unit, left_out, read_units, sentences, units_of, words_of
 from tests.engine.questions import TALKS, make_run, write_pairs, write_talks
 from tests.support.tiny_decoders import QUESTIONS, make_tiny_decoder
 
@@ -71,7 +71,7 @@ def test_many_words_stand_in_sentences_or_else_in_runs_that_end_with_their_turn(
     text = " ".join(f"one {at} is 3.5 here." for at in range(9)) + "\nand one more"
     words = words_of([text], Target("so"))
 
-    assert units_of([text], words, 48) == written_occlusion.Units("words", 1, tuple(words))
+    assert units_of([text], words, 48) == occlusion.Units("words", 1, tuple(words))
     found = units_of([text], words, 20)
     assert (found.kind, found.size, len(found.every)) == ("sentences", 0, 10)
     assert said([text], found.every)[-2:] == ["one 8 is 3.5 here", "and one more"]
@@ -142,7 +142,7 @@ def test_an_effect_is_the_difference_of_two_log_probabilities_by_torch(tmp_path,
     folder = folder_of(tmp_path, run / "artifact", base)
     write_pairs(folder / "data.jsonl", [(prompt, answer)])
 
-    result = written_occlusion.explain(folder, lambda: False)
+    result = occlusion.explain(folder, lambda: False)
 
     whole = log_probability(run / "artifact", asked(prompt), f"{answer} <|end|>")
     assert (result["status"], result["unit"], result["found"], result["taken"], result["tokens"]) == ("succeeded", "words", 4, 4, 8)
@@ -163,7 +163,7 @@ def test_an_answer_that_was_cut_is_asked_for_without_its_end(base, tmp_path):
     folder = folder_of(tmp_path, write_artifact(tmp_path, base), base, ended=False)
     write_pairs(folder / "data.jsonl", [(prompt, answer)])
 
-    result = written_occlusion.explain(folder, lambda: False)
+    result = occlusion.explain(folder, lambda: False)
 
     assert result["tokens"] == len(answer.split())
     assert result["log_probability"] == pytest.approx(log_probability(base, asked(prompt), answer), abs=1e-4)
@@ -174,7 +174,7 @@ def test_of_a_dialogue_the_words_of_people_and_the_system_turn_are_left_out(base
     folder = folder_of(tmp_path, write_artifact(tmp_path, base), base)
     write_talks(folder / "data.jsonl", TALKS[:1])
 
-    result = written_occlusion.explain(folder, lambda: False)
+    result = occlusion.explain(folder, lambda: False)
 
     *turns, last = TALKS[0]
     words = [(turn, word) for turn in (0, 1, 3) for word in turns[turn]["content"].split()]
@@ -194,12 +194,12 @@ def test_of_a_dialogue_the_words_of_people_and_the_system_turn_are_left_out(base
 
 @engine
 def test_of_a_long_prompt_only_what_is_read_is_left_out_in_runs_that_the_budget_allows(base, tmp_path, monkeypatch):
-    monkeypatch.setattr(written_occlusion, "MOST_TOKENS", 0)  # so LEAST_UNITS
+    monkeypatch.setattr(occlusion, "MOST_TOKENS", 0)  # so LEAST_UNITS
     prompt = " ".join(f"{at % 40}" for at in range(200))
     folder = folder_of(tmp_path, write_artifact(tmp_path, base, max_tokens=46), base)
     write_pairs(folder / "data.jsonl", [(prompt, "no")])
 
-    result = written_occlusion.explain(folder, lambda: False)
+    result = occlusion.explain(folder, lambda: False)
 
     read = 46 - 5  # tokens stand around it
     assert (result["unit"], result["size"], result["found"], result["taken"]) == ("runs", 3, 200, read)
@@ -214,7 +214,7 @@ def test_it_stops_when_asked_and_an_empty_answer_is_refused(base, tmp_path, engi
     folder = folder_of(tmp_path, write_artifact(tmp_path, base), base)
     write_pairs(folder / "data.jsonl", [QUESTIONS[0]])
 
-    assert written_occlusion.explain(folder, lambda: True) == {"format": 1, "status": "cancelled", "error": None}
+    assert occlusion.explain(folder, lambda: True) == {"format": 1, "status": "cancelled", "error": None}
     write_pairs(folder / "data.jsonl", [("how do i pay", "")])
     (folder / "spec.json").write_text(json.dumps(json.loads((folder / "spec.json").read_text()) | {"ended": False}))
     ended = engine("explain", folder)

@@ -64,7 +64,7 @@ def test_a_change_touches_its_room_and_whatever_imports_it_or_what_imports_it(to
 @pytest.mark.parametrize(
     ("path", "folder"),
     [
-        ("lifecycle/engine/recipes/spans.py", "tests/engine"),
+        ("lifecycle/engine/task_types/spans/learner.py", "tests/engine"),
         ("lifecycle/training/rules.py", "tests/lifecycle/training"),
         ("templates/lifecycle/training/run.html", "tests/lifecycle/training"),
         ("templates/jobs/list.html", "tests/lifecycle/jobs"),

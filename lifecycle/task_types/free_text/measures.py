@@ -225,6 +225,10 @@ class FreeText(Measures[TextAnswers]):
         """With what was counted of them."""
         return replace(super().some(rows, order), scored=rows.scored.some(order))
 
+    def losses(self, rows: TextAnswers) -> Floats:
+        """Mean over the tokens of the true answer."""
+        return metrics.mean_loss(rows.scored.nats, rows.scored.tokens)
+
     def truths(self, rows: TextAnswers, labels: tuple[str, ...]) -> tuple[Hashable, ...]:
         """What an answer is measured against."""
         return rows.targets

@@ -301,6 +301,11 @@ class Ranking(Measures[RankedAnswers]):
         """As the function of this name."""
         return score(rows.matrix, rows.truth, bins)
 
+    def losses(self, rows: RankedAnswers) -> Floats:
+        """Mean of the pairs."""
+        scored = self.score(rows)
+        return metrics.mean_loss(scored.loss, scored.pairs)
+
     def truths(self, rows: RankedAnswers, labels: tuple[str, ...]) -> tuple[Hashable, ...]:
         """The order of the responses."""
         return rows.ranks

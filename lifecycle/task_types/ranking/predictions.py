@@ -8,10 +8,10 @@ from typing import Any
 
 import pyarrow as pa
 
-from lifecycle.statistics import metrics
 from lifecycle.statistics.groups import Quotient
 from lifecycle.task_types.grouped import Grouped, mean
 from lifecycle.task_types.predictions import CLUSTER, PredictionsFile, clusters_in, known, read_table
+from lifecycle.task_types.ranking.measures import ENTRY as MEASURES
 from lifecycle.task_types.ranking.measures import RankedAnswers
 
 LISTS = ("ranks", "lengths", "strengths")
@@ -44,7 +44,7 @@ class RankingFile(PredictionsFile[RankedAnswers]):
     def losses(self, path: Path) -> dict[str, float]:
         """Mean over the pairs of the row."""
         found = self.read(path)
-        return known(found.ids, metrics.mean_loss(found.scored.loss, found.scored.pairs))
+        return known(found.ids, MEASURES.losses(found))
 
     def measured(self, path: Path) -> Grouped:
         """Pairs the right way round, and rows whose best response is that of people; the surest mistakes weigh most."""

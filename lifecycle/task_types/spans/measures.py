@@ -271,6 +271,10 @@ class Spans(Measures[SpanPredictions]):
         """As `score_spans`."""
         return score_spans(rows.found, rows.truth, rows.loss, rows.tokens, len(rows.labels), bins)
 
+    def losses(self, rows: SpanPredictions) -> Floats:
+        """Mean of the tokens' tags."""
+        return metrics.mean_loss(rows.loss, rows.tokens)
+
     def truths(self, rows: SpanPredictions, labels: tuple[str, ...]) -> list[Hashable]:
         """The spans of a text, in any order."""
         number = [labels.index(label) for label in rows.labels]

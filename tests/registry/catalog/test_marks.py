@@ -75,7 +75,7 @@ def test_the_cards_code_marks_what_the_server_would(tmp_path, monkeypatch):
     from lifecycle.engine import program
     from lifecycle.engine.artifact import ArtifactInfo
     from lifecycle.engine.predictor import Predictor
-    from lifecycle.engine.recipes import RECIPES
+    from lifecycle.task_types.by_key.decoding import decoding_of
     from lifecycle.task_types.spans.tagging import Unit
 
     folder = tmp_path / "run"
@@ -100,7 +100,7 @@ def test_the_cards_code_marks_what_the_server_would(tmp_path, monkeypatch):
         about = json.loads(description.read_text()) | {"unit": None if unit is Unit.PIECE else unit, "format": 3}
         description.write_text(json.dumps(about))
         predictor = Predictor(folder / "artifact", graph=folder / "artifact" / ArtifactInfo.read(folder / "artifact").serving)
-        answers = RECIPES["spans"].answer(predictor.probabilities(texts), predictor.info)
+        answers = decoding_of("spans").predictions(predictor.probabilities(texts), predictor.info)
         found = [[[each["start"], each["end"], each["label"]] for each in answer["spans"]] for answer in answers]
 
         assert [told(code.replace('"Where is my card?"', repr(text))) for text in texts] == found

@@ -64,7 +64,7 @@ def test_a_promotion_is_refused_before_anybody_looks_at_it(version, mia):
 def test_the_cards_code_gives_the_strengths_that_were_measured(tmp_path, monkeypatch):
     from lifecycle.engine import program
     from lifecycle.engine.predictor import Predictor
-    from lifecycle.engine.recipes import RECIPES
+    from lifecycle.task_types.by_key.decoding import decoding_of
     from lifecycle.task_types.ranking.measures import Ranked
     from lifecycle.task_types.rows import Rows
 
@@ -87,7 +87,7 @@ def test_the_cards_code_gives_the_strengths_that_were_measured(tmp_path, monkeyp
     said = io.StringIO()
     asked = Rows(("a",), ("Where is my card?",), (Ranked.of(("It was sent on Monday and takes five days.", "No idea."), (0, 1)),))
     predictor = Predictor(folder / "artifact")
-    strengths = RECIPES["preference"].decode(predictor.logits(asked), predictor.info.temperature)[0]
+    strengths = decoding_of("preference").decode(predictor.logits(asked), predictor.info.temperature)[0]
 
     with contextlib.redirect_stdout(said):
         exec(code, {})

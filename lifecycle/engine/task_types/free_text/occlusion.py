@@ -17,18 +17,18 @@ from typing import Any
 
 import numpy as np
 
-from lifecycle.engine.answering import measure_losses
 from lifecycle.engine.artifact import ArtifactInfo
 from lifecycle.engine.data import NOT_COUNTED, read_rows
 from lifecycle.engine.decoders import Decoder
 from lifecycle.engine.events import EventWriter
 from lifecycle.engine.faults import EngineFault
 from lifecycle.engine.occlusion import MOST_WORDS, spans, without
-from lifecycle.engine.probing.written import Written
-from lifecycle.engine.prompts import Example, said_of
-from lifecycle.engine.recipes import RECIPES
-from lifecycle.engine.recipes.free_text import Target, prompts_of
 from lifecycle.engine.spec import ExplainSpec
+from lifecycle.engine.task_types.free_text.answerer import ENTRY, Writer
+from lifecycle.engine.task_types.free_text.answering import measure_losses
+from lifecycle.engine.task_types.free_text.learner import ENTRY as LEARNER
+from lifecycle.engine.task_types.free_text.learner import Target, prompts_of
+from lifecycle.engine.task_types.free_text.prompts import Example, said_of
 from lifecycle.engine.verbs import quiet
 from lifecycle.statistics.metrics import Floats
 from lifecycle.task_types.by_key.types import type_of
@@ -71,8 +71,9 @@ def explain(folder: Path, cancelled: Callable[[], bool]) -> dict[str, Any]:
     events, info = EventWriter(folder / "events.jsonl"), ArtifactInfo.read(folder / spec.artifact)
     if not type_of(info.task).writes_text:
         raise EngineFault("bad_spec", "This model writes no texts.", "Ask the warm engine for its words.")
-    row = read_rows(folder / spec.data, (), RECIPES[info.task].read)
-    asked = Written(folder / spec.artifact, folder / spec.base.path if spec.base else None, info, spec.batch_size, cancelled)
+    row = read_rows(folder / spec.data, (), LEARNER.read)
+    artifact, base = folder / spec.artifact, folder / spec.base.path if spec.base else None
+    asked = ENTRY.open(artifact, base, threads=spec.threads, batch_size=spec.batch_size, cancelled=cancelled)
     answer = [*said_of(asked.tokenizer, row.targets[0].answer), *([asked.frame.end] if spec.ended else [])][: asked.longest]
     if not answer:
         raise EngineFault("bad_data", "The answer is empty, so no word speaks for it.", "Choose a row with an answer.")
@@ -97,7 +98,7 @@ def explain(folder: Path, cancelled: Callable[[], bool]) -> dict[str, Any]:
     return head | said | {"found": len(words), "taken": len(inside(words, units.every))}
 
 
-def chosen(asked: Written, row: Rows, tokens: int) -> tuple[list[Unit], Units]:
+def chosen(asked: Writer, row: Rows, tokens: int) -> tuple[list[Unit], Units]:
     """The words of a row's prompt, and what is left out of it. tokens: of the answer."""
     target = row.targets[0]
     texts = [each.text for each in target.turns] or list(row.texts)
@@ -110,18 +111,18 @@ def chosen(asked: Written, row: Rows, tokens: int) -> tuple[list[Unit], Units]:
     return words, read_units(texts, words, most, is_read)
 
 
-def prompts_without(asked: Written, row: Rows, cuts: Sequence[Sequence[Unit]]) -> list[list[int]]:
+def prompts_without(asked: Writer, row: Rows, cuts: Sequence[Sequence[Unit]]) -> list[list[int]]:
     """The ids of a row's prompt as the model is asked, without each of these cuts."""
     texts, targets = zip(*(left_out(row.texts[0], row.targets[0], cut) for cut in cuts), strict=True) if cuts else ((), ())
     return prompts_of(asked.tokenizer, asked.frame, Rows(row.ids * len(cuts), texts, targets), asked.limit)
 
 
-def log_probabilities(asked: Written, prompts: Sequence[Sequence[int]], answer: Sequence[int]) -> Iterator[Floats]:
+def log_probabilities(asked: Writer, prompts: Sequence[Sequence[int]], answer: Sequence[int]) -> Iterator[Floats]:
     """Of an answer behind each prompt, in nats, a few at a time."""
-    model, pad_id = Decoder(asked.model), asked.tokenizer.pad_token_id or 0
+    model = Decoder(asked.model)
     for start in range(0, len(prompts), asked.at_once):
         examples = [Example((*ids, *answer), (*[NOT_COUNTED] * len(ids), *answer)) for ids in prompts[start : start + asked.at_once]]
-        yield -measure_losses(model, examples, pad_id, asked.at_once).nats
+        yield -measure_losses(model, examples, asked.pad_id, asked.at_once).nats
 
 
 def left_out(text: str, target: Target, cut: Sequence[Unit]) -> tuple[str, Target]:

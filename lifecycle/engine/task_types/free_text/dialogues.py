@@ -22,7 +22,7 @@ from typing import Any
 
 from lifecycle.engine.data import NOT_COUNTED
 from lifecycle.engine.faults import EngineFault
-from lifecycle.engine.prompts import PLAIN, Example, Frame, ids_of, said_of, too_short
+from lifecycle.engine.task_types.free_text.prompts import PLAIN, Example, Frame, ids_of, said_of, too_short
 
 ROLES = ("system", "user", "assistant")
 FOLLOW = "\n\n### Question\n"  # before a later question, and BETWEEN before any other turn, where the tokenizer has no chat template

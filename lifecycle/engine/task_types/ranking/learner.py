@@ -6,16 +6,15 @@ It learns from pairs (the better of two) and from longer orders alike, and serve
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
 
-from lifecycle.engine.artifact import ArtifactInfo
 from lifecycle.engine.batches import Collate, Encoded, EncodedRows
 from lifecycle.engine.classifier import Classifier, Ranker, collate_sets, set_batches
 from lifecycle.engine.data import NOT_COUNTED
@@ -26,14 +25,13 @@ from lifecycle.engine.faults import EngineFault
 from lifecycle.engine.forward import evaluation_scores
 from lifecycle.engine.layers import Activations
 from lifecycle.engine.losses import RankLoss
-from lifecycle.engine.recipes.texts import OfTexts
 from lifecycle.engine.spec import TrainSpec
-from lifecycle.statistics import calibration, metrics
-from lifecycle.statistics.deciding import Rule
-from lifecycle.statistics.metrics import Ints
-from lifecycle.task_types.measures import Metrics
+from lifecycle.engine.task_types.learner import EncoderLearner
+from lifecycle.statistics import calibration
+from lifecycle.statistics.metrics import Floats
 from lifecycle.task_types.ranking import measures as ranking
-from lifecycle.task_types.ranking.measures import Ranked, RankedAnswers, ScoredRanks
+from lifecycle.task_types.ranking.decoding import ENTRY as DECODING
+from lifecycle.task_types.ranking.measures import Ranked, ScoredRanks
 from lifecycle.task_types.rows import Rows, Vectors
 from lifecycle.task_types.spans.tagging import Unit
 
@@ -49,15 +47,14 @@ class EncodedSets(Encoded):
         return [max(map(len, each)) * len(each) for each in sets]
 
 
-class Ranking(OfTexts):
+class RankLearner(EncoderLearner[Ranked]):
     """A row is {"text": prompt, "responses": [text, …], "ranks": [0 the best, …]}; its truth is a Ranked. Scores are (N, M), NaN where a
-    row has no such response, and decoded they are strengths, as `ranking` says."""
+    row has no such response."""
 
-    metrics: Metrics = ranking.METRICS
-    network: type[Classifier] = Ranker
-    gated: bool = False  # the gate of int8 measures labels
+    metrics = ranking.METRICS
+    network: ClassVar[type[Classifier]] = Ranker
 
-    def read(self, row: Mapping[str, Any], index: Mapping[str, int]) -> Ranked:
+    def read(self, row: Mapping[str, Any], labels: Mapping[str, int]) -> Ranked:
         """Its responses with their ranks."""
         responses, ranks = row.get("responses"), row.get("ranks")
         if not isinstance(responses, list) or len(responses) < 2 or any(not isinstance(each, str) for each in responses):
@@ -75,14 +72,6 @@ class Ranking(OfTexts):
                 "Compare responses that differ, freeze again, and start a new run.",
             )
 
-    def truth(self, targets: Sequence[Ranked], classes: int) -> tuple[Ranked, ...]:
-        """As they are."""
-        return tuple(targets)
-
-    def support(self, truth: Any, classes: int) -> list[int]:
-        """There are no labels."""
-        return []
-
     def ask(self, rows: Rows) -> list[tuple[str, str]]:
         """The prompt with each response, those of all rows one behind the other."""
         return [(text, response) for text, each in zip(rows.texts, rows.targets, strict=True) for response in each.responses]
@@ -91,7 +80,7 @@ class Ranking(OfTexts):
         """Scores (N, M) of what was asked."""
         return padded(logits[:, 0], [len(each.responses) for each in rows.targets])
 
-    def encode(self, tokenizer: Any, rows: Rows, classes: int, max_tokens: int, unit: Unit = Unit.PIECE) -> Encoded:
+    def encode(self, tokenizer: Any, rows: Rows, labels: int, max_tokens: int, unit: Unit = Unit.PIECE) -> Encoded:
         """The prompt with each response as token ids; what is too long loses the end of the longer of the two. A finding says how often."""
         prompts, responses = zip(*self.ask(rows), strict=True)
         found = tokenizer(list(prompts), list(responses), truncation=True, max_length=max_tokens, return_attention_mask=False)
@@ -103,9 +92,9 @@ class Ranking(OfTexts):
             cuts.append(any(cut[start:end]))
             start = end
         ranks = [np.array(each.ranks, dtype=np.int64) for each in rows.targets]
-        return EncodedSets(ids, ranks, self.truth(rows.targets, classes), cut=cuts, notes=shortened(cuts, max_tokens))
+        return EncodedSets(ids, ranks, self.truth(rows.targets, labels), cut=cuts, notes=shortened(cuts, max_tokens))
 
-    def outputs(self, classes: int) -> int:
+    def outputs(self, labels: int) -> int:
         """One score."""
         return 1
 
@@ -171,46 +160,9 @@ class Ranking(OfTexts):
             found.append({"truth": ranking.in_order(truth[at].ranks), "answer": ranking.in_order(said), "confidence": sure})
         return found
 
-    def calibrate(self, info: ArtifactInfo, logits: Any, truth: Any, clusters: Ints | None = None) -> ArtifactInfo:
-        """With the temperature of the least log loss of the pairs of which people prefer one."""
-        pairs = ranking.pairs_of(logits, truth)
-        difference, order = pairs.difference[pairs.decided], pairs.order[pairs.decided]
-        sides = np.stack([difference, np.zeros(len(difference))], axis=1)
-        return replace(info, temperature=calibration.fit_temperature(sides, (order < 0).astype(np.int64)))
-
-    def decode(self, logits: Any, temperature: float = 1.0) -> Any:
-        """Strengths (N, M)."""
-        return np.asarray(logits, dtype=np.float64) / temperature
-
-    def answer(self, probabilities: Any, info: ArtifactInfo) -> list[dict[str, Any]]:
-        """order: numbers of the responses from 0, the best first; strengths: of each as it was given."""
-        known = [each[~np.isnan(each)] for each in probabilities]
-        return [{"order": np.argsort(-each, kind="stable").tolist(), "strengths": each.tolist()} for each in known]
-
-    def agreement(self, one: Any, two: Any, info: ArtifactInfo) -> float:
-        """By the whole order."""
-        first, second = ([each["order"] for each in self.answer(logits, info)] for logits in (one, two))
-        return float(np.mean([mine == other for mine, other in zip(first, second, strict=True)]))
-
-    def score(self, probabilities: Any, truth: Any, rule: Rule | None = None) -> ScoredRanks:
+    def score(self, outputs: Floats, truth: Sequence[Ranked]) -> ScoredRanks:
         """By pairs."""
-        return ranking.score(probabilities, truth)
-
-    def losses(self, probabilities: Any, truth: Any) -> Any:
-        """Mean of the pairs."""
-        scored = self.score(probabilities, truth)
-        return metrics.mean_loss(scored.loss, scored.pairs)
-
-    def validate(self, outputs: Any, truth: Any) -> dict[str, float]:
-        """Loss and scores of the pairs."""
-        values = metrics.point_estimates(self.score(self.decode(outputs), truth))
-        return {name: values[name] for name in ("log_loss", *self.metrics.watched)}
-
-    def predicted(
-        self, ids: Sequence[str], probabilities: Any, truth: Any, info: ArtifactInfo, clusters: Ints | None = None
-    ) -> RankedAnswers:
-        """As `RankedAnswers.of`."""
-        return RankedAnswers.of(ids, probabilities, truth, clusters)
+        return ranking.score(DECODING.decode(outputs), truth)
 
 
 def padded(scores: Any, counts: Sequence[int]) -> Any:
@@ -227,3 +179,6 @@ def shortened(cuts: Sequence[bool], max_tokens: int) -> list[Diagnosis]:
     detail = "A prompt and a response share them; the longer of the two loses its end, which may be where responses differ."
     step = "Raise the longest text (max_tokens), or shorten the prompts."
     return [Diagnosis("cut_texts", "watch" if count > len(cuts) / 10 else "info", title, detail, 0, 0, step)]
+
+
+ENTRY = RankLearner()

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from lifecycle.engine.classifier import length_batches
 from lifecycle.engine.data import NOT_COUNTED
 from lifecycle.engine.devices import beside
-from lifecycle.engine.prompts import Example
+from lifecycle.engine.task_types.free_text.prompts import Example
 
 Floats = NDArray[np.float64]
 

@@ -9,28 +9,25 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
 
-from lifecycle.engine import dialogues, text_diagnosis
-from lifecycle.engine.answering import Losses, answer, measure_losses
-from lifecycle.engine.artifact import ArtifactInfo
 from lifecycle.engine.batches import Collate, Encoded, EncodedRows
-from lifecycle.engine.classifier import collate
+from lifecycle.engine.classifier import Network
 from lifecycle.engine.data import NOT_COUNTED
 from lifecycle.engine.decoders import AnswerLoss, Decoder, build_decoder
-from lifecycle.engine.dialogues import Turn
 from lifecycle.engine.faults import EngineFault
-from lifecycle.engine.prompts import Example, Frame, encode_examples, encode_prompts, find_frame, truncation
 from lifecycle.engine.spec import TrainSpec
-from lifecycle.statistics.deciding import Rule
-from lifecycle.statistics.metrics import Ints
-from lifecycle.task_types.free_text import measures as free_text
-from lifecycle.task_types.measures import Metrics
+from lifecycle.engine.task_types.free_text import diagnosis, dialogues
+from lifecycle.engine.task_types.free_text.answering import Losses, answer, measure_losses
+from lifecycle.engine.task_types.free_text.dialogues import Turn
+from lifecycle.engine.task_types.free_text.prompts import Example, Frame, encode_examples, encode_prompts, find_frame, truncation
+from lifecycle.engine.task_types.learner import Learner
+from lifecycle.task_types.free_text.measures import METRICS
 from lifecycle.task_types.rows import Rows
 from lifecycle.task_types.spans.tagging import Unit
 
@@ -80,16 +77,14 @@ class Observed:
     seconds: float = 0.0
 
 
-class FreeText:
+class TextLearner(Learner[Target]):
     """A row is {"answer": text, "context": text or nothing}, or {"messages": [{"role", "content", "weight"}, …]} of a dialogue that ends
     with the answer; its truth is a Target. Lower validation loss is better."""
 
-    metrics: Metrics = free_text.METRICS
-    served_by: str = "torch"
-    network: type[Any] = Decoder
-    gated: bool = False
+    metrics = METRICS
+    network: ClassVar[type[Network]] = Decoder
 
-    def read(self, row: Mapping[str, Any], index: Mapping[str, int]) -> Target:
+    def read(self, row: Mapping[str, Any], labels: Mapping[str, int]) -> Target:
         """Its completion and context; of a dialogue its turns."""
         if "messages" in row:
             *turns, last = read_dialogue(row["messages"])
@@ -103,19 +98,7 @@ class FreeText:
         if not any(each.answer.strip() for each in targets):
             raise EngineFault("bad_data", "All training answers are empty.", "Write answers, freeze again, and start a new run.")
 
-    def truth(self, targets: Sequence[Target], classes: int) -> tuple[Target, ...]:
-        """As they are."""
-        return tuple(targets)
-
-    def support(self, truth: Any, classes: int) -> list[int]:
-        """There are no labels."""
-        return []
-
-    def unit(self, rows: Rows) -> Unit:
-        """Nothing is marked."""
-        return Unit.PIECE
-
-    def encode(self, tokenizer: Any, rows: Rows, classes: int, max_tokens: int, unit: Unit = Unit.PIECE) -> EncodedTexts:
+    def encode(self, tokenizer: Any, rows: Rows, labels: int, max_tokens: int, unit: Unit = Unit.PIECE) -> EncodedTexts:
         """Prompt and completion in one row of ids, as `prompts` says, with a finding where something was cut."""
         frame = find_frame(tokenizer)
         examples = examples_of(tokenizer, frame, rows, max_tokens, all_turns=True)
@@ -123,14 +106,14 @@ class FreeText:
             ids=[each.ids for each in examples],
             labels=[np.array(each.labels, dtype=np.int64) for each in examples],
             truth=rows.targets,
-            notes=text_diagnosis.notes(examples, truncation(examples, max_tokens), rows.left_out),
+            notes=diagnosis.notes(examples, truncation(examples, max_tokens), rows.left_out),
             prompts=[each.prompt for each in examples],
             tokenizer=tokenizer,
             shown=tuple(range(min(SAMPLES, len(examples)))),
             end=frame.end,
         )
 
-    def outputs(self, classes: int) -> int:
+    def outputs(self, labels: int) -> int:
         """None of its own: it writes with the base's head."""
         return 0
 
@@ -142,11 +125,6 @@ class FreeText:
         """Padded with what no loss counts."""
         return pad_sequence([torch.from_numpy(each) for each in labels], batch_first=True, padding_value=NOT_COUNTED)
 
-    @staticmethod
-    def pad(encoded: Any, pad_id: int, *, token_types: bool) -> dict[str, Tensor]:
-        """As collate."""
-        return collate(encoded, pad_id, token_types=token_types)
-
     def loss(self, spec: TrainSpec, labels: Any) -> nn.Module:
         """Cross entropy of the answers' tokens."""
         return AnswerLoss()
@@ -154,10 +132,6 @@ class FreeText:
     def build(self, base: Path, spec: TrainSpec, loss: nn.Module) -> Decoder:
         """As `decoders.build_decoder`."""
         return build_decoder(base, spec.strategy, loss, checkpointing=spec.gradient_checkpointing)
-
-    def frozen(self, model: Any, encoded: Encoded, batches: Collate, cache: Path, at_once: int) -> NoReturn:
-        """No strategy of decoders learns a head alone."""
-        raise NotImplementedError
 
     def observe(self, model: Any, rows: EncodedRows, batches: Collate, at_once: int) -> Observed:
         """The loss of each row's answer, and greedy answers to the first rows, cut at SAMPLE_TOKENS."""
@@ -184,47 +158,6 @@ class FreeText:
     def sample(self, outputs: Observed, truth: Any, rows: Sequence[int], labels: tuple[str, ...]) -> list[dict[str, Any]]:
         """What was written to the first rows; the reference stays with its item."""
         return [{"truth": None, "answer": outputs.said[at], "confidence": None} for at in rows]
-
-    # What follows is of answers that are labels: a decoder's artifact is measured by `text_evaluation`.
-    def calibrate(self, info: ArtifactInfo, logits: Any, truth: Any, clusters: Ints | None = None) -> ArtifactInfo:
-        """As it is."""
-        return info
-
-    def ask(self, rows: Rows) -> NoReturn:
-        """Raises EngineFault: there is no graph."""
-        raise writes()
-
-    def gather(self, logits: Any, rows: Rows) -> NoReturn:
-        """Raises EngineFault."""
-        raise writes()
-
-    def decode(self, logits: Any, temperature: float = 1.0) -> NoReturn:
-        """Raises EngineFault: there are no probabilities of labels."""
-        raise writes()
-
-    def answer(self, probabilities: Any, info: ArtifactInfo) -> NoReturn:
-        """Raises EngineFault."""
-        raise writes()
-
-    def agreement(self, one: Any, two: Any, info: ArtifactInfo) -> NoReturn:
-        """Raises EngineFault."""
-        raise writes()
-
-    def score(self, probabilities: Any, truth: Any, rule: Rule | None = None) -> NoReturn:
-        """Raises EngineFault."""
-        raise writes()
-
-    def losses(self, probabilities: Any, truth: Any) -> NoReturn:
-        """Raises EngineFault."""
-        raise writes()
-
-    def vectors(self, base: Path, pooling: str, max_tokens: int, unit: Unit, folder: Path) -> NoReturn:
-        """Raises EngineFault."""
-        raise writes()
-
-    def predicted(self, ids: Sequence[str], probabilities: Any, truth: Any, info: ArtifactInfo, clusters: Ints | None = None) -> NoReturn:
-        """Raises EngineFault."""
-        raise writes()
 
 
 # ── Rows ────────────────────────────────────────────────────────────────────
@@ -264,8 +197,4 @@ def prompts_of(tokenizer: Any, frame: Frame, rows: Rows, limit: int) -> list[lis
     ]
 
 
-def writes() -> EngineFault:
-    """The fault for what is asked of labels."""
-    return EngineFault(
-        "bad_spec", "This model writes texts; it gives no label and no vector of a text.", "Read its answers in its evaluation."
-    )
+ENTRY = TextLearner()

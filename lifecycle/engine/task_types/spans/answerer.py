@@ -1,23 +1,29 @@
-"""Disturbed texts with marked parts: the parts move with their texts."""
+"""Marked parts of texts, as a graph finds them; where texts are disturbed, the parts move with them."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
+from typing import Any
 
 import numpy as np
 
+from lifecycle.engine.artifact import ArtifactInfo
 from lifecycle.engine.perturb import Disturbed, disturb
 from lifecycle.engine.predictor import Predictor
-from lifecycle.engine.probing.subject import AT_ONCE, Sides, Told
-from lifecycle.engine.recipes import RECIPES
+from lifecycle.engine.task_types.answerer import Sides, Told
+from lifecycle.engine.task_types.graphs import GraphAnswerer, read_end
+from lifecycle.engine.task_types.spans.learner import ENTRY as LEARNER
+from lifecycle.engine.task_types.spans.occlusion import explain_parts, tempered
 from lifecycle.statistics.metrics import Floats, ratio
 from lifecycle.task_types.rows import Rows
 from lifecycle.task_types.spans import measures as spans
 from lifecycle.task_types.spans import tagging
-from lifecycle.task_types.spans.measures import ScoredSpans
-from lifecycle.task_types.spans.tagging import Found, Marked, Span
+from lifecycle.task_types.spans.decoding import ENTRY as DECODING
+from lifecycle.task_types.spans.measures import ENTRY as MEASURES
+from lifecycle.task_types.spans.measures import ScoredSpans, SpanPredictions
+from lifecycle.task_types.spans.tagging import Found, Span
 
 Place = tuple[int, int]
 
@@ -47,46 +53,50 @@ def beside(found: Sequence[Found], rests: Sequence[Place]) -> tuple[Found, ...]:
     return tuple(each for each in found if all(each.end <= start or end <= each.start for start, end in rests))
 
 
-class Marks:
+class SpanAnswerer(GraphAnswerer[SpanPredictions]):
     """An answer is the list of spans that were found. Of disturbed rows the targets are perturb.Disturbed."""
 
-    shown: tuple[str, ...] = ("micro_f1", "exact_texts")
-    at_once = AT_ONCE
+    learner, decoding, measures = LEARNER, DECODING, MEASURES
+    probed = ("micro_f1", "exact_texts")
 
-    def __init__(self, predictor: Predictor, batch_size: int) -> None:
-        self.predictor, self.batch_size = predictor, batch_size
-        self.labels = predictor.info.labels
+    def explain(self, opened: Predictor, text: str, payload: dict[str, Any]) -> dict[str, Any]:
+        """parts: occlusion.PartExplanation of each, its label by name."""
+        parts = explain_parts(
+            lambda texts: tempered(opened.answer(texts).logits, opened.info.temperature), text, end=read_end(opened, text)
+        )
+        return {"parts": [asdict(each) | {"answer": opened.info.labels[each.answer]} for each in parts]}
 
-    def reads(self, rows: Rows) -> Sequence[str]:
-        """The texts."""
-        return rows.texts
-
-    def answer(self, rows: Rows) -> list[list[Found]]:
+    def answer(self, opened: Predictor, rows: Rows) -> list[list[Found]]:
         """Spans in order of their places."""
-        return tagging.find(self.predictor.probabilities(rows.texts, self.batch_size))
+        return tagging.find(opened.probabilities(rows.texts))
 
     def disturb(self, probe: str, rows: Rows, seed: int) -> Rows:
         """The texts, and by what their spans move."""
         made = tuple(disturb(probe, text, seed=seed, name=name) for name, text in zip(rows.ids, rows.texts, strict=True))
         return Rows(rows.ids, tuple(each.text for each in made), made)
 
-    def score(self, rows: Rows, answers: Sequence[Sequence[Found]]) -> ScoredSpans:
-        """By place and class."""
-        marked: Sequence[Marked] = RECIPES["spans"].truth(rows.targets, len(self.labels))
-        return self._count(answers, [each.spans for each in marked])
+    def score(self, info: ArtifactInfo, rows: Rows, answers: Sequence[Sequence[Found]]) -> ScoredSpans:
+        """By place and label."""
+        return counted(info, answers, [each.spans for each in rows.targets])
 
-    def hold(self, rows: Rows, clean: Sequence[Sequence[Found]], disturbed: Rows, answers: Sequence[Sequence[Found]]) -> Sides:
+    def hold(
+        self, info: ArtifactInfo, rows: Rows, clean: Sequence[Sequence[Found]], disturbed: Rows, answers: Sequence[Sequence[Found]]
+    ) -> Sides:
         """A row's own score is the F1 of its spans, 1 where there is none and none is found. Sure is the surest span that only one side
         has."""
         carried = [carry(text, each.spans, found) for text, each, found in zip(disturbed.targets, rows.targets, clean, strict=True)]
         new = [beside(found, each.rests) for found, each in zip(answers, carried, strict=True)]
         old, truth = [each.found for each in carried], [each.true for each in carried]
-        before, after = self._count(old, truth), self._count(new, truth)
+        before, after = counted(info, old, truth), counted(info, new, truth)
         changed = np.array([_set(one) != _set(two) for one, two in zip(old, new, strict=True)], dtype=np.bool_)
+
+        def names(some: Iterable[Span]) -> str:
+            return json.dumps([[start, end, info.labels[label]] for start, end, label in some], ensure_ascii=False)
+
         told = [
             Told(
-                self.names(truth[at]), self.names(each.span for each in old[at]), _surest(old[at], new[at]),
-                self.names(each.span for each in new[at]), _surest(new[at], old[at]),
+                names(truth[at]), names(each.span for each in old[at]), _surest(old[at], new[at]),
+                names(each.span for each in new[at]), _surest(new[at], old[at]),
             )
             for at in np.flatnonzero(changed).tolist()
         ]  # fmt: skip
@@ -94,14 +104,11 @@ class Marks:
         own = np.stack([text_f1(each) for each in (before, after)])
         return Sides(before, after, own, changed, told, (sum(lost), sum(each > 0 for each in lost)))
 
-    def names(self, some: Iterable[Span]) -> str:
-        """[start, end, class] of each span, as a list in JSON."""
-        return json.dumps([[start, end, self.labels[label]] for start, end, label in some], ensure_ascii=False)
 
-    def _count(self, found: Sequence[Sequence[Found]], truth: Sequence[Sequence[Span]]) -> ScoredSpans:
-        """Of tokens nothing is counted: they are others once a text is disturbed."""
-        nothing = np.zeros(len(truth))
-        return spans.score_spans(found, truth, nothing, nothing, len(self.labels))
+def counted(info: ArtifactInfo, found: Sequence[Sequence[Found]], truth: Sequence[Sequence[Span]]) -> ScoredSpans:
+    """By place and label. Of tokens nothing is counted: they are others once a text is disturbed."""
+    nothing = np.zeros(len(truth))
+    return spans.score_spans(found, truth, nothing, nothing, len(info.labels))
 
 
 def text_f1(rows: ScoredSpans) -> Floats:
@@ -117,3 +124,6 @@ def _set(found: Sequence[Found]) -> set[Span]:
 def _surest(found: Sequence[Found], other: Sequence[Found]) -> float | None:
     """Of the spans that only the first has; None where it has none."""
     return max((each.confidence for each in found if each.span not in _set(other)), default=None)
+
+
+ENTRY = SpanAnswerer()

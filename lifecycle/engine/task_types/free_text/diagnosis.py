@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from lifecycle.engine.diagnosis import Diagnosis
-from lifecycle.engine.prompts import Example, Truncation, told
+from lifecycle.engine.task_types.free_text.prompts import Example, Truncation, told
 
 KEPT = "A question above a context is kept before its context; without a context the end of the prompt is kept."
 KEPT_TURNS = "Of a dialogue its system turn and its end are kept."

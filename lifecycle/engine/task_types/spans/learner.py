@@ -1,4 +1,4 @@
-"""Marked parts of texts: a softmax over the tags of each token, and the likeliest tags that make spans are the answer."""
+"""Marked parts of texts: cross entropy over the tags of each token."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
 
-from lifecycle.engine.artifact import ArtifactInfo
 from lifecycle.engine.batches import Collate, Encoded, EncodedRows
 from lifecycle.engine.classifier import Classifier, TokenClassifier
 from lifecycle.engine.data import NOT_COUNTED
@@ -25,35 +24,33 @@ from lifecycle.engine.forward import token_logits, token_vectors
 from lifecycle.engine.layers import Activations
 from lifecycle.engine.losses import CrossEntropy, TokenCrossEntropy, tag_weights
 from lifecycle.engine.memory import EVALUATION_BATCH
-from lifecycle.engine.recipes.texts import OfTexts
 from lifecycle.engine.spec import TrainSpec
 from lifecycle.engine.strategies import load_encoder, load_tokenizer
-from lifecycle.statistics import calibration, metrics
-from lifecycle.statistics.deciding import Rule
+from lifecycle.engine.task_types.learner import EncoderLearner
 from lifecycle.statistics.metrics import Ints
-from lifecycle.task_types.measures import Metrics
 from lifecycle.task_types.rows import Rows, Vectors
 from lifecycle.task_types.spans import measures as spans
 from lifecycle.task_types.spans import tagging
-from lifecycle.task_types.spans.measures import ScoredSpans, SpanPredictions
+from lifecycle.task_types.spans.decoding import ENTRY as DECODING
+from lifecycle.task_types.spans.measures import ScoredSpans
 from lifecycle.task_types.spans.tagging import Marked, Tokens, Unit
 
 Array = NDArray[Any]
 KEYS = ("start", "end", "label")
 
 
-class Spans(OfTexts):
+class SpanLearner(EncoderLearner[Marked]):
     """A row is {"spans": [{"start", "end", "label"}, …]}, in code points of its text. Of spans that overlap the longest is learnt."""
 
-    metrics: Metrics = spans.METRICS
-    network: type[Classifier] = TokenClassifier
+    metrics = spans.METRICS
+    network: ClassVar[type[Classifier]] = TokenClassifier
 
-    def read(self, row: Mapping[str, Any], index: Mapping[str, int]) -> Marked:
+    def read(self, row: Mapping[str, Any], labels: Mapping[str, int]) -> Marked:
         """Its spans that do not overlap a longer one."""
         given = row.get("spans")
         if not isinstance(given, list):
             raise ValueError("it has no list under 'spans'.")
-        return tagging.without_overlap([_span(each, row["text"], index) for each in given])
+        return tagging.without_overlap([_span(each, row["text"], labels) for each in given])
 
     def check(self, targets: Sequence[Marked], labels: tuple[str, ...]) -> None:
         """Raises EngineFault `one_class` where a class marks nothing in the training rows."""
@@ -66,18 +63,14 @@ class Spans(OfTexts):
                 "Mark some, or leave the class out of the schema, freeze again, and start a new run.",
             )
 
-    def truth(self, targets: Sequence[Marked], classes: int) -> Any:
-        """The spans of each text."""
-        return tuple(targets)
+    def support(self, truth: Sequence[Marked], labels: int) -> list[int]:
+        """Spans of each label."""
+        found = [label for each in truth for _, _, label in each.spans]
+        return [int(count) for count in np.bincount(np.array(found, dtype=np.int64), minlength=labels)]
 
-    def support(self, truth: Sequence[Marked], classes: int) -> list[int]:
-        """Spans of each class."""
-        labels = [label for each in truth for _, _, label in each.spans]
-        return [int(count) for count in np.bincount(np.array(labels, dtype=np.int64), minlength=classes)]
-
-    def outputs(self, classes: int) -> int:
+    def outputs(self, labels: int) -> int:
         """One for each tag."""
-        return tagging.tags(classes)
+        return tagging.tags(labels)
 
     def meanings(self, labels: Sequence[str]) -> Sequence[str]:
         """Of each tag: outside, and begin and inside of each label."""
@@ -87,21 +80,25 @@ class Spans(OfTexts):
         """The largest that spans keep to."""
         return tagging.unit_of(rows.texts, rows.targets)
 
-    def encode(self, tokenizer: Any, rows: Rows, classes: int, max_tokens: int, unit: Unit = Unit.PIECE) -> Encoded:
+    def note(self, unit: Unit) -> str:
+        """Which one it is."""
+        return unit.sentence
+
+    def encode(self, tokenizer: Any, rows: Rows, labels: int, max_tokens: int, unit: Unit = Unit.PIECE) -> Encoded:
         """Texts as token ids, and a tag for each token that counts: special ones do not, nor later pieces of a unit."""
         options = {"return_attention_mask": False, "return_offsets_mapping": True, "return_special_tokens_mask": True}
         found = tokenizer(list(rows.texts), truncation=True, max_length=max_tokens, **options)
-        labels, offsets = [], []
+        tagged, offsets = [], []
         for text, target, place, special in zip(
             rows.texts, rows.targets, found["offset_mapping"], found["special_tokens_mask"], strict=True
         ):
             counted, where = tagging.places(text, place, special, unit)
             tags = np.full(len(counted), NOT_COUNTED, dtype=np.int64)
             tags[counted] = tagging.tag(target.spans, where)
-            labels.append(tags)
+            tagged.append(tags)
             offsets.append(where)
         cut = [bool(each.overflowing) for each in found.encodings]
-        encoded = Encoded(found["input_ids"], labels, self.truth(rows.targets, classes), offsets, cut)
+        encoded = Encoded(found["input_ids"], tagged, self.truth(rows.targets, labels), offsets, cut)
         return replace(encoded, notes=lost(encoded, max_tokens, unit))
 
     def stack(self, labels: Sequence[Any]) -> Tensor:
@@ -145,7 +142,7 @@ class Spans(OfTexts):
         return all(bool(np.isfinite(each).all()) for each in outputs.values)
 
     def sample(self, outputs: Any, truth: Any, rows: Sequence[int], labels: tuple[str, ...]) -> list[dict[str, Any]]:
-        """Class and place of each span; confidence: of the least certain one that was found."""
+        """Label and place of each span; confidence: of the least certain one that was found."""
         some = Tokens(tuple(outputs.values[at] for at in rows), tuple(outputs.offsets[at] for at in rows))
         return [
             {
@@ -153,70 +150,33 @@ class Spans(OfTexts):
                 "answer": [_placed(labels[one.label], one.start, one.end) for one in found],
                 "confidence": min((one.confidence for one in found), default=None),
             }
-            for at, found in zip(rows, tagging.find(self.decode(some)), strict=True)
+            for at, found in zip(rows, tagging.find(DECODING.decode(some)), strict=True)
         ]
 
-    def calibrate(self, info: ArtifactInfo, logits: Any, truth: Any, clusters: Ints | None = None) -> ArtifactInfo:
-        """With the temperature of the least log loss over all tokens."""
-        tags = [tagging.tag(each.spans, at) for each, at in zip(truth, logits.offsets, strict=True)]
-        flat = np.concatenate([each for each in logits.values if len(each)] or [np.zeros((0, self.outputs(len(info.labels))))])
-        return replace(info, temperature=calibration.fit_temperature(flat, np.concatenate([*tags, np.zeros(0, dtype=np.int64)])))
+    def score(self, outputs: Tokens, truth: Sequence[Marked]) -> ScoredSpans:
+        """By place and label."""
+        tags = next((each.shape[1] for each in outputs.values if len(each)), 1)
+        return spans.score(DECODING.decode(outputs), truth, (tags - 1) // 2)
 
-    def decode(self, logits: Any, temperature: float = 1.0) -> Any:
-        """Softmax over the tags of each token."""
-        return replace(logits, values=tuple(calibration.softmax(each, temperature) if len(each) else each for each in logits.values))
-
-    def answer(self, probabilities: Any, info: ArtifactInfo) -> list[dict[str, Any]]:
-        """spans: {"start", "end", "label", "confidence"}, in order of their places."""
-        return [
-            {"spans": [{"start": one.start, "end": one.end, "label": info.labels[one.label], "confidence": one.confidence} for one in some]}
-            for some in tagging.find(probabilities)
-        ]
-
-    def agreement(self, one: Any, two: Any, info: ArtifactInfo) -> float:
-        """By all spans of a text."""
-        first, second = (
-            [[each.span for each in some] for some in tagging.find(self.decode(logits, info.temperature))] for logits in (one, two)
-        )
-        return float(np.mean([mine == other for mine, other in zip(first, second, strict=True)]))
-
-    def score(self, probabilities: Any, truth: Any, rule: Rule | None = None) -> ScoredSpans:
-        """By place and class."""
-        classes = (next((each.shape[1] for each in probabilities.values if len(each)), 1) - 1) // 2
-        return spans.score(probabilities, truth, classes)
-
-    def losses(self, probabilities: Any, truth: Any) -> Array:
-        """Mean of the tokens' tags."""
-        return metrics.mean_loss(*spans.token_losses(probabilities, truth))
-
-    def validate(self, outputs: Any, truth: Any) -> dict[str, float]:
-        """With predicted_spans, how many are found."""
-        scored = self.score(self.decode(outputs), truth)
-        values = metrics.point_estimates(scored)
-        found = {name: values[name] for name in ("log_loss", *self.metrics.watched)}
-        return found | {"predicted_spans": float(scored.called.sum())}
-
-    def predicted(
-        self, ids: Sequence[str], probabilities: Any, truth: Any, info: ArtifactInfo, clusters: Ints | None = None
-    ) -> SpanPredictions:
-        """As `SpanPredictions.of`."""
-        return SpanPredictions.of(info.labels, ids, probabilities, truth, clusters)
+    def variety(self, scored: ScoredSpans) -> dict[str, float]:
+        """predicted_spans: how many are found."""
+        return {"predicted_spans": float(scored.called.sum())}
 
 
 def _placed(label: str, start: int, end: int) -> str:
     return f"{label} {start}–{end}"
 
 
-def _span(given: Any, text: str, index: Mapping[str, int]) -> tagging.Span:
+def _span(given: Any, text: str, labels: Mapping[str, int]) -> tagging.Span:
     """One span of a row. Raises ValueError."""
     if not isinstance(given, dict) or any(name not in given for name in KEYS):
         raise ValueError("a span is an object with start, end and label.")
     start, end, label = (given[name] for name in KEYS)
-    if not isinstance(label, str) or label not in index:
+    if not isinstance(label, str) or label not in labels:
         raise ValueError(f"label {json.dumps(label, ensure_ascii=False)} is not among the spec's labels.")
     if type(start) is not int or type(end) is not int or not 0 <= start < end <= len(text):
         raise ValueError(f"span {start}–{end} does not lie in the text, which has {len(text):,} characters.")
-    return start, end, index[label]
+    return start, end, labels[label]
 
 
 def lost(train: Encoded, max_tokens: int, unit: Unit) -> list[Diagnosis]:
@@ -237,3 +197,6 @@ def lost(train: Encoded, max_tokens: int, unit: Unit) -> list[Diagnosis]:
     whole = "all of what stands between two spaces, in parts" if unit is Unit.SPACED else "whole words"
     step = "Raise max_tokens, or divide long texts." if beyond else f"Mark {whole} that do not overlap."
     return [Diagnosis("lost_spans", "watch" if beyond else "info", named, f"{detail}.", 0, 0, step)]
+
+
+ENTRY = SpanLearner()

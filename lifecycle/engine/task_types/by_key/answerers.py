@@ -1,0 +1,24 @@
+"""How the models of each task answer, by the key of what it is learned as. torch, onnxruntime, scikit-learn, pyarrow."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from lifecycle.engine.task_types.answerer import Answerer
+from lifecycle.engine.task_types.free_text import answerer as free_text
+from lifecycle.engine.task_types.multi_label import answerer as multi_label
+from lifecycle.engine.task_types.ranking import answerer as ranking
+from lifecycle.engine.task_types.single_label import answerer as single_label
+from lifecycle.engine.task_types.spans import answerer as spans
+from lifecycle.task_types.by_key.types import learned_as
+
+ANSWERERS: Mapping[str, Answerer[Any, Any, Any]] = {
+    "single_label": single_label.ENTRY, "multi_label": multi_label.ENTRY, "spans": spans.ENTRY, "free_text": free_text.ENTRY,
+    "preference": ranking.ENTRY, "ranking": ranking.ENTRY,
+}  # fmt: skip
+
+
+def answerer_of(task: str) -> Answerer[Any, Any, Any]:
+    """How the models that learn this task answer. Raises KeyError."""
+    return ANSWERERS[learned_as(task).key]
