@@ -11,7 +11,10 @@ from pathlib import Path
 
 import pytest
 from django.conf import settings
+from django.template.loader import get_template
 
+from lifecycle.evaluation.task_types.by_key.pages import PAGES
+from lifecycle.evaluation.task_types.by_key.rows import ROWS
 from lifecycle.task_types.by_key.baselines import BASELINES
 from lifecycle.task_types.by_key.measures import MEASURES
 from lifecycle.task_types.by_key.predictions import FILES
@@ -21,7 +24,7 @@ WINGS = ("lifecycle", "datasets_app", "registry", "monitoring")
 FOLDER = Path(settings.BASE_DIR, "lifecycle", "task_types")
 QUOTED = re.compile(rf'"({"|".join(TYPES)})"')
 IN_TEMPLATES = re.compile(rf"[=!]= {QUOTED.pattern}")
-COMPARED = 103  # lines outside of task_types that compare something with the key of a task: write down how many are left, never more
+COMPARED = 96  # lines outside of task_types that compare something with the key of a task: write down how many are left, never more
 
 
 def test_every_table_has_the_key_of_every_type():
@@ -30,9 +33,21 @@ def test_every_table_has_the_key_of_every_type():
 
 
 def test_every_table_of_what_models_learn_has_the_key_of_every_such_type():
-    for table in (MEASURES, FILES, BASELINES):
+    for table in (MEASURES, FILES, BASELINES, ROWS, PAGES):
         assert sorted(table) == sorted(LEARNED)
-    assert {name: (MEASURES[name].task, FILES[name].task) for name in LEARNED} == {name: (name, name) for name in LEARNED}
+    named = {name: (MEASURES[name].task, FILES[name].task, ROWS[name].task, PAGES[name].rows.task) for name in LEARNED}
+    assert named == {name: (name,) * 4 for name in LEARNED}
+
+
+@pytest.mark.parametrize("task", LEARNED)
+def test_the_pages_of_each_task_have_their_templates_and_a_threshold_where_labels_are_given(task):
+    page = PAGES[task]
+
+    for name in ("report", "summary", "items", "lines"):
+        assert get_template(f"lifecycle/evaluation/task_types/{page.templates}/{name}.html")
+    assert get_template(page.words)
+    assert get_template(page.changes)
+    assert (page.threshold is not None) is TYPES[task].has_labels
 
 
 def test_each_name_that_a_list_of_metrics_has_is_of_a_metric_of_the_task():
