@@ -15,10 +15,14 @@ from rest_framework.response import Response
 
 from datasets_app.datasets.models import Dataset
 from datasets_app.labeling.queries import get_dataset, get_queue
-from lifecycle.evaluation import actions, compare, pages, queries, rows_file, rules, suggesters, text_rules, texts_page
+from lifecycle.evaluation import actions, compare, queries, rows_file, rules, suggesters
 from lifecycle.evaluation.actions import PARQUET, SPLITS
 from lifecycle.evaluation.models import Analysis, Evaluation
 from lifecycle.evaluation.suggest_page import line
+from lifecycle.evaluation.task_types.by_key.pages import page_of
+from lifecycle.evaluation.task_types.by_key.rows import check_written
+from lifecycle.evaluation.task_types.free_text.rows import SORTS
+from lifecycle.evaluation.task_types.page import PAGE
 from lifecycle.jobs.api import JobOut
 from lifecycle.refusals import Refused
 from lifecycle.training.models import Run
@@ -156,9 +160,9 @@ class Evaluations(View):
             rows = rows.filter(id__lt=before)
         if run:
             rows = rows.filter(run__uuid=serializers.UUIDField().run_validation(run))
-        found = list(queries.with_heads(rows, IN_LINES)[: pages.PAGE + 1])
-        older = found[pages.PAGE - 1].pk if len(found) > pages.PAGE else None
-        return Response({"results": EvaluationLineOut(found[: pages.PAGE], many=True).data, "before": older})
+        found = list(queries.with_heads(rows, IN_LINES)[: PAGE + 1])
+        older = found[PAGE - 1].pk if len(found) > PAGE else None
+        return Response({"results": EvaluationLineOut(found[:PAGE], many=True).data, "before": older})
 
 
 class OneEvaluation(View):
@@ -376,7 +380,7 @@ class TextLineOut(serializers.Serializer[object]):
     cut: the answer reached its longest length without an end."""
 
     item = serializers.CharField()
-    prompt = serializers.CharField()
+    prompt = serializers.CharField(source="text")
     turns = serializers.ListField(child=serializers.DictField(child=serializers.CharField()))
     reference = serializers.CharField()
     answer = serializers.CharField()
@@ -404,19 +408,17 @@ class WrittenAnswers(View):
     @extend_schema(
         operation_id="evaluations_answers", responses=TextPageOut,
         parameters=[
-            OpenApiParameter("sort", str, enum=list(text_rules.SORTS), description="by which score, worst first"),
+            OpenApiParameter("sort", str, enum=list(SORTS), description="by which score, worst first"),
             OpenApiParameter("best", str, description="1: best first"),
             OpenApiParameter("low", float), OpenApiParameter("high", float), OpenApiParameter("from", int),
         ],
     )  # fmt: skip
     def get(self, request: Request, uuid: UUID) -> Response:
         """List rows by a score, worst first, 30 at a time; low and high bound it."""
-        found = texts_page.answers(person(request), uuid, request.query_params)
-        return Response(
-            TextPageOut(
-                {"total": found["total"], "results": [each["line"] for each in found["lines"]], "next": found["after"] or None}
-            ).data
-        )
+        evaluation = queries.get_evaluation(person(request), uuid)
+        check_written(evaluation)
+        found = page_of(evaluation).items(person(request), evaluation, request.query_params)
+        return Response(TextPageOut({"total": found["total"], "results": found["lines"], "next": found["after"] or None}).data)
 
 
 urlpatterns = [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from lifecycle.evaluation import rules
@@ -19,13 +20,32 @@ TABLE = 500  # pairs of classes that stand in the table of a chart, the most fre
 LINE_ROWS = 5  # bins with fewer rows are dots off the line: their share says little
 
 
-def confusion(report: Mapping[str, Any], *, limit: int | None, chart_id: str = "confusion") -> Chart:
+@dataclass(frozen=True, slots=True)
+class Confusion:
+    """The words of one. true, predicted: heads of lines and columns; read_as: between the two; errors: how many rows hold one, in a
+    sentence with {rows}; empty: how many errors and pairs there are."""
+
+    true: str = "true class"
+    read_as: str = "read as"
+    predicted: str = "read as"
+    errors: str = ""
+    caption: str = "Errors only: the diagonal is left unshaded so mistakes carry the colour."
+
+
+@dataclass(frozen=True, slots=True)
+class Reliability:
+    """The words of one. sure: what is predicted; right: what is hoped of it; counted: of what there are so many."""
+
+    sure: str = "confidence"
+    right: str = "correct"
+    counted: str = "rows"
+
+
+def confusion(report: Mapping[str, Any], words: Confusion, *, limit: int | None, chart_id: str = "confusion") -> Chart:
     """The classes that take part in most errors (all where limit is None). Only errors are coloured; counts are printed while they fit."""
     positions = rules.worst(report, limit) if limit else list(range(len(report["confusion"]["labels"])))
     labels, counts = rules.matrix(report, positions)
     errors = [[0 if row == column else value for column, value in enumerate(line)] for row, line in enumerate(counts)]
-    several = rules.task_type(report).has_thresholds
-    row_name, read_as = ("missed class", "missed, and given") if several else ("true class", "read as")
     names: dict[str, Any] = {
         "tickvals": labels,
         "ticktext": [shortened(name, NAME_LIMIT + 1) for name in labels],
@@ -34,7 +54,7 @@ def confusion(report: Mapping[str, Any], *, limit: int | None, chart_id: str = "
         names = {"showticklabels": False}
     layout: dict[str, Any] = {
         "xaxis": {"side": "top", "tickangle": -35, "showline": False, "ticks": "", "tickfont": {"size": 10}} | names,
-        "yaxis": {"autorange": "reversed", "showgrid": False, "tickfont": {"size": 10}, "title": {"text": row_name}} | names,
+        "yaxis": {"autorange": "reversed", "showgrid": False, "tickfont": {"size": 10}, "title": {"text": words.true}} | names,
         "hovermode": "closest",
         "margin": {"r": 60},
     }
@@ -50,22 +70,17 @@ def confusion(report: Mapping[str, Any], *, limit: int | None, chart_id: str = "
         "zmin": 0,
         "zmax": top * 1.3,
         "colorbar": {"tickvals": [0, top], "ticktext": ["no errors", things(top, "row")]},
-        "hovertemplate": f"%{{y}} {read_as} %{{x}}: %{{z}}<extra></extra>",
+        "hovertemplate": f"%{{y}} {words.read_as} %{{x}}: %{{z}}<extra></extra>",
     }
     rows = [[pair.true, pair.predicted, pair.count] for pair in rules.confused(report, TABLE)]
     total, pairs = rules.errors(report), rules.count_confused(report)
-    lead = f"{count(total)} error{'s' * (total != 1)} in {count(pairs)} pair{'s' * (pairs != 1)}." if pairs else "No error."
-    figure = {"data": [heat], "layout": layout}
-    caption = "Errors only: the diagonal is left unshaded so mistakes carry the colour."
-    if several:
-        lead = f"{count(total)} row{'s' * (total != 1)} with a wrong class."
-        caption = "A row counts for each class that it missed and each that it was given instead."
+    lead = f"{things(total, 'error')} in {things(pairs, 'pair')}." if pairs else "No error."
     return Chart(
         id=chart_id,
-        lead=lead,
-        caption=caption,
-        figure=figure,
-        head=[row_name, "given" if several else "read as", "rows"],
+        lead=words.errors.format(rows=things(total, "row")) or lead,
+        caption=words.caption,
+        figure={"data": [heat], "layout": layout},
+        head=[words.true, words.predicted, "rows"],
         rows=rows,
         size="taller",
     )
@@ -146,14 +161,9 @@ def f1_by_class(report: Mapping[str, Any], *, limit: float = LOW_F1) -> Chart:
     )
 
 
-def reliability(report: Mapping[str, Any], before: Sequence[Mapping[str, Any]] = ()) -> Chart:
-    """Confidence against the share that is right, over the rows of each bin. Dotted is perfect; before: bins without temperature.
-
-    Where a text may have several classes: the probability of each class against the share of texts that have it.
-    """
-    kind = rules.task_type(report)
-    sure, right, rows_name = ("probability", "true", "decisions") if kind.has_thresholds else ("confidence", "correct", "rows")
-    rows_name = "spans" if rules.is_marks(report) else "pairs" if kind.has_responses else rows_name
+def reliability(report: Mapping[str, Any], words: Reliability, before: Sequence[Mapping[str, Any]] = ()) -> Chart:
+    """Confidence against the share that is right, over the rows of each bin. Dotted is perfect; before: bins without temperature."""
+    sure, right, rows_name = words.sure, words.right, words.counted
     bins = [each for each in report["reliability"] if each["count"]]
     xs, ys, counts = [each["confidence"] for each in bins], [each["accuracy"] for each in bins], [each["count"] for each in bins]
     perfect = {

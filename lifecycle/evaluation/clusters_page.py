@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
-from lifecycle.evaluation import marks_page, pages, queries, rules
+from lifecycle.evaluation import queries, rules
 from lifecycle.evaluation.models import Analysis, Evaluation
 from lifecycle.evaluation.parts import may_read, thread
+from lifecycle.evaluation.task_types.by_key.pages import page_of
+from lifecycle.evaluation.task_types.by_key.rows import check_vectors
+from lifecycle.evaluation.task_types.page import Line
 from lifecycle.statistics.clusters import telling_words
 from registry.access.models import User
 from registry.access.policy import can
@@ -20,7 +22,7 @@ WORDS_READ = 2_000  # characters of a text whose words may name its group
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """One group of errors. kind, true, predicted: the mistake that `pair_rows` of its rows hold, as `mistakes.Slip` has it. words: its
+    """One group of errors. kind, true, predicted: the mistake that `pair_rows` of its rows hold, as `Slip` has it. words: its
     most telling ones, empty for who may not read samples. lines: its texts nearest to the centre."""
 
     number: int
@@ -30,12 +32,13 @@ class Group:
     predicted: str
     pair_rows: int
     words: list[str]
-    lines: list[pages.ItemLine | marks_page.MarkLine]
+    lines: list[Line]
 
 
 def grouped(user: User, evaluation: Evaluation) -> dict[str, Any]:
     """The groups of an evaluation's errors, or how to get them; a constant number of statements."""
-    rules.check_grouped(evaluation.report)
+    check_vectors(evaluation)
+    page = page_of(evaluation)
     job = queries.analysis_job(evaluation, Analysis.Kind.CLUSTERS)
     analysis = queries.analysis(evaluation, Analysis.Kind.CLUSTERS)
     errors = rules.errors(evaluation.report)
@@ -45,8 +48,8 @@ def grouped(user: User, evaluation: Evaluation) -> dict[str, Any]:
         "analysis": analysis,
         "groups": groups(user, evaluation, analysis.report["groups"]) if analysis else [],
         "errors": errors,
-        "marks": rules.is_marks(evaluation.report),
-        "several": evaluation.task_type.has_thresholds,
+        "templates": page.templates,
+        "wrong": page.wrong,
         "least": rules.LEAST_ERRORS,
         "too_few": errors < rules.LEAST_ERRORS,
         "job": job,
@@ -62,7 +65,8 @@ def groups(user: User, evaluation: Evaluation, found: list[dict[str, Any]]) -> l
     heads = queries.heads_by_digest(evaluation, [digest for group in found for digest in group["items"]], WORDS_READ) if readable else {}
     texts = [[heads[digest] for digest in group["items"] if digest in heads] for group in found]
     words = telling_words(texts) if readable else [[] for _ in found]
-    near = iter(nearest(user, evaluation, [digest for group in found for digest in group["items"][:NEAREST]]))
+    page, nearest = page_of(evaluation), [digest for group in found for digest in group["items"][:NEAREST]]
+    near = iter(page.lines(user, evaluation, page.rows.of(evaluation, nearest)))
     return [
         Group(
             number, len(group["items"]), group.get("kind", "class"), group["true"], group["predicted"], group["pair_rows"],
@@ -70,10 +74,3 @@ def groups(user: User, evaluation: Evaluation, found: list[dict[str, Any]]) -> l
         )
         for number, group in enumerate(found, start=1)
     ]  # fmt: skip
-
-
-def nearest(user: User, evaluation: Evaluation, digests: Sequence[str]) -> Sequence[pages.ItemLine | marks_page.MarkLine]:
-    """The lines of these items, in this order."""
-    if rules.is_marks(evaluation.report):
-        return marks_page.lines_of(user, evaluation, digests)
-    return pages.lines(user, evaluation, queries.answers_to(evaluation, digests))

@@ -6,20 +6,20 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from lifecycle.evaluation import marks, orders, queries, rules, text_rules
+from lifecycle.evaluation import queries, rules
 from lifecycle.evaluation.models import Evaluation
+from lifecycle.evaluation.task_types.by_key.rows import rows_for
+from lifecycle.evaluation.task_types.rows import ReportRows
 from lifecycle.refusals import Refused
 from lifecycle.remembered import cache
 from lifecycle.statistics import significance
 from lifecycle.statistics.intervals import Interval, p_value
 from lifecycle.statistics.metrics import quietly
 from lifecycle.statistics.verdicts import Verdict, verdict
-from lifecycle.task_types.by_key.measures import measures_of
-from lifecycle.task_types.measures import Metric
-from lifecycle.ui.numbers import GAP, count, decimals, signed, significant
+from lifecycle.task_types.by_key.measures import measures_of, metrics_of
+from lifecycle.ui.numbers import GAP, count, decimals, signed
 from registry.ledger.rules import digest_of
 
-LEAST_P = 0.00001  # smaller ones are not written out
 LARGE = 10_000  # rows: more are compared by a job. That many take 4 s on one core, of 77 classes as of 5
 OF_ROWS = frozenset({"accuracy", "subset_accuracy", "exact_texts"})  # shares of rows, which differ by those fixed and broken alone
 LISTED = 30  # changed items that are kept and shown
@@ -56,9 +56,7 @@ def paired_report(a: Evaluation, b: Evaluation) -> dict[str, Any]:
         cache.set(key, known, 3600)
     return known | {
         "same_snapshot": a.snapshot_id == b.snapshot_id,
-        "summary": text_rules.summary(known, str(a.run), str(b.run))
-        if a.task_type.writes_text
-        else summary(known, str(a.run), str(b.run), rules.leading_of(a.report)),
+        "summary": summary(rows_for(a), known, str(a.run), str(b.run)),
         "a": {"uuid": str(a.uuid), "report_digest": a.report_digest},
         "b": {"uuid": str(b.uuid), "report_digest": b.report_digest},
     }
@@ -121,7 +119,7 @@ def in_order(kept: dict[str, Any]) -> dict[str, Any]:
 def paired(a: Evaluation, b: Evaluation, tell: Tell) -> tuple[Any, Any, dict[str, Any]]:
     """The predictions of both, and how they compare on the rows that they share. Raises Refused."""
     check_dataset(a, b)
-    first, second = queries.predicted_of(a), queries.predicted_of(b)
+    first, second = queries.rows_of(a), queries.rows_of(b)
     try:
         found = measures_of(a.task_type.key).compare(first, second, tell=tell)
     except ValueError as error:
@@ -162,21 +160,10 @@ def _report(a: Evaluation, b: Evaluation, tell: Tell) -> dict[str, Any]:
     if metrics[leading]["difference"] is None:
         text = "In none of the rows that both answered do people prefer one response, so nothing tells the two apart."
         raise Refused(text, next_step="Compare more responses, freeze again, and evaluate both on that snapshot.")
-    clusters, turned = clusters_of(first, second), {}
-    if a.task_type.writes_text:
-        told = nearer(text_rules.turned(first, second), clusters) | {"rows_needed": needed(report, leading)}
-        return report | groups_of(found) | told | {"digest": digest}
-    changed = changes_between(a, first, second)
-    if a.task_type.has_labels:
-        turned = marks.turned_by_class(first, second) if rules.is_marks(a.report) else rules.changes_by_class(changed)
-    told = tests(report, changed, turned, leading, clusters)
+    rows = rows_for(a)
+    changed = rows.changes(first, second)
+    told = tests(report, rows.kinds, changed, rows.turned(first, second, changed), leading, clusters_of(first, second))
     return report | groups_of(found) | told | {"digest": digest}
-
-
-def nearer(turned: Mapping[str, Sequence[str]], clusters: Mapping[str, int]) -> dict[str, Any]:
-    """How many answers are nearer to their reference (ROUGE-L): better, worse, same, and p of a sign test. turned: as of text_rules."""
-    sides = {item: side for name, side in (("better", 1), ("worse", -1)) for item in turned[name]}
-    return {"changes": {name: len(items) for name, items in turned.items()} | {"p": mcnemar(sides, clusters)}}
 
 
 def needed(report: Mapping[str, Any], leading: str) -> int | None:
@@ -207,20 +194,21 @@ def mcnemar(turned: rules.Turned, clusters: Mapping[str, int]) -> float:
 
 
 def tests(
-    report: dict[str, Any], changed: list[rules.Change], turned: Mapping[str, rules.Turned], leading: str, clusters: Mapping[str, int]
-) -> dict[str, Any]:
+    report: dict[str, Any], kinds: Sequence[str], changed: Sequence[rules.Change], turned: Mapping[str, rules.Turned], leading: str,
+    clusters: Mapping[str, int],
+) -> dict[str, Any]:  # fmt: skip
     """What McNemar's test says of the items and of each class, and how many rows would tell the difference of the leading metric.
 
-    turned: of each class, rows that were fixed and broken about it. clusters: of `clusters_of`.
+    kinds: of changes. turned: of each class, rows that were fixed and broken about it. clusters: of `clusters_of`.
     """
-    kinds = {kind: sum(change.kind == kind for change in changed) for kind in ("fixed", "broken", "other")}
+    counts = {kind: sum(change.kind == kind for change in changed) for kind in kinds}
     sides = {change.item: rules.SIDES[change.kind] for change in changed if change.kind in rules.SIDES}
     own = {label: turned.get(label, {}) for label in report["per_class"]}
     classes = {label: (sum(side > 0 for side in each.values()), sum(side < 0 for side in each.values())) for label, each in own.items()}
     alone = {label: mcnemar(each, clusters) for label, each in own.items()}
     together = significance.holm(alone)
     return {
-        "changes": kinds | {"p": mcnemar(sides, clusters)},
+        "changes": {**counts, "p": mcnemar(sides, clusters)},
         "rows_needed": needed(report, leading),
         "per_class": {
             label: row
@@ -241,26 +229,23 @@ def class_verdict(f1: float | None, fixed: int, broken: int, p_holm: float) -> s
     return (verdict(Interval(turned, turned, turned), p=p_holm) if agrees else Verdict.UNCLEAR).value
 
 
-def summary(report: dict[str, Any], first: str, second: str, leading: Metric) -> dict[str, str]:
+def summary(rows: ReportRows[Any, Any], report: dict[str, Any], first: str, second: str) -> dict[str, str]:
     """The finding in words. fact: which is better by the leading score. text: what changed, and how many rows would
     tell where nothing is told."""
-    f1, changed = report["metrics"][leading.name], report["changes"]
-    points = f"{signed(100 * f1['difference'], 1)} points {leading.words}"
-    interval = f"(95{GAP}% {decimals(100 * f1['low'], 1)} to {decimals(100 * f1['high'], 1)})"
+    leading = metrics_of(rows.task).leading
+    found = report["metrics"][leading.name]
+    points = f"{signed(100 * found['difference'], 1)} points {leading.words}"
+    interval = f"(95{GAP}% {decimals(100 * found['low'], 1)} to {decimals(100 * found['high'], 1)})"
     facts = {
         "better": f"{second} is better: {points} {interval}.",
         "worse": f"{second} is worse: {points} {interval}.",
         "unclear": f"No clear difference between {first} and {second}: {points} {interval}.",
     }
-    p = f"p{GAP}<{GAP}{decimals(LEAST_P, 5)}" if changed["p"] < LEAST_P else f"p{GAP}={GAP}{significant(changed['p'])}"
-    text = "Both are right on the same items."
-    if turned := changed["fixed"] + changed["broken"]:
-        sides = f"{second} fixed {count(changed['fixed'])} and broke {count(changed['broken'])}"
-        text = f"Of {count(turned)} items that only one of them answers rightly, {sides}; {p}."
+    text = rows.moved(report["changes"], second)
     if report["rows_needed"]:
         about = round(report["rows_needed"], 2 - len(str(report["rows_needed"])))
         text += f" Were the difference truly that large, about {count(about)} rows would tell it; there are {count(report['rows'])}."
-    return {"verdict": f1["verdict"], "fact": facts[f1["verdict"]], "text": text}
+    return {"verdict": found["verdict"], "fact": facts[found["verdict"]], "text": text}
 
 
 def first_changes(a: Evaluation, b: Evaluation) -> list[rules.Change]:
@@ -276,11 +261,4 @@ def first_changes(a: Evaluation, b: Evaluation) -> list[rules.Change]:
 
 def changed_items(a: Evaluation, b: Evaluation) -> list[rules.Change]:
     """Items that the two answered differently: those that b broke, those it fixed, and errors that changed."""
-    return changes_between(a, queries.predicted_of(a), queries.predicted_of(b))
-
-
-def changes_between(a: Evaluation, first: Any, second: Any) -> list[rules.Change]:
-    """The same of predictions that were read. a: the evaluation that the first are of."""
-    of_task = marks if rules.is_marks(a.report) else orders if a.task_type.has_responses else rules
-    found: list[rules.Change] = of_task.changes(first, second)
-    return found
+    return rows_for(a).changes(queries.rows_of(a), queries.rows_of(b))

@@ -9,12 +9,11 @@ import numpy as np
 
 from lifecycle.evaluation import queries, rules
 from lifecycle.evaluation.models import Evaluation
-from lifecycle.evaluation.threshold_words import Question, question_of, words_of
+from lifecycle.evaluation.threshold_words import Question, Thresholds
 from lifecycle.remembered import cache
 from lifecycle.statistics import calibration as engine
 from lifecycle.statistics import deciding, operating
 from lifecycle.statistics.operating import Costs, Scores
-from lifecycle.ui.numbers import decimals
 from registry.ledger.rules import digest_of
 
 KEPT_SECONDS = 3_600
@@ -33,7 +32,7 @@ def calibration(evaluation: Evaluation) -> dict[str, Any] | None:
     key = f"evaluation:untempered:2:{evaluation.pk}"
     before: dict[str, Any] | None = cache.get(key)
     if before is None:
-        found = queries.predictions_of(evaluation)
+        found = queries.rows_of(evaluation)
         untempered, answered = engine.untempered(found.probabilities, temperature), found.predicted
         sure, right = deciding.confidence(untempered, answered), (answered == found.truth).astype(np.float64)
         before = {
@@ -51,44 +50,10 @@ def calibration(evaluation: Evaluation) -> dict[str, Any] | None:
 
 
 # ── An operating point ──────────────────────────────────────────────────────
-APPLY = "Whatever reads its answers has to apply the threshold."
-
-
 def own(evaluation: Evaluation) -> dict[str, Any] | None:
     """The class that the model itself gives from a threshold on, as `engine.deciding.told`; None where its likeliest class answers."""
     found: dict[str, Any] | None = evaluation.report.get("deciding")
     return found if found and found["threshold"] is not None else None
-
-
-def effect(evaluation: Evaluation, label: str = "") -> str:
-    """What choosing a threshold does to the model's answers. label: the class that is asked about."""
-    if rules.is_marks(evaluation.report):
-        return f"None: the model goes on giving every span that it finds. {APPLY}"
-    if evaluation.task_type.has_thresholds:
-        return f"None: the model goes on giving {own_of_several(evaluation, label)}. {APPLY}"
-    known = own(evaluation)
-    if known is None:
-        return f"None: the model goes on answering with its likeliest class. {APPLY}"
-    return f"None: the model goes on answering {known['label']} from {known['threshold']:.3f} on, as it was trained to. {APPLY}"
-
-
-def own_of_several(evaluation: Evaluation, label: str) -> str:
-    """From where on the model itself gives a class, where a text may have several, and where that was chosen."""
-    found = {each["label"]: each["threshold"] for each in evaluation.report["per_class"]}
-    if label not in found:
-        return "each class from its own threshold on"
-    spec, learnt_from = evaluation.run.spec, evaluation.run.snapshot
-    there = f"validation of v{learnt_from.number}"
-    if learnt_from.counts["labels"].get(label, {}).get("validation", 0) < engine.THRESHOLD_ROWS:
-        why = f"as fewer than {engine.THRESHOLD_ROWS} rows of {there} have it"
-    elif spec.get("operating_point", "f1") == "f1":
-        why = f"chosen on {there} for the best F1"
-    else:
-        operating_point = evaluation.run.result.get("operating") or {}
-        basis = "missed" if label in operating_point.get("missed", ()) else words_of(label in operating_point.get("promised", ()))
-        wanted = f"a {spec['operating_point']} of {decimals(spec['operating_target'], 2)} or more"
-        why = f"chosen on {there}, where {wanted} was asked for ({basis})"
-    return f"{label} from {decimals(found[label])} on, {why}"
 
 
 def scores_of(evaluation: Evaluation, label: str) -> Scores:
@@ -116,18 +81,22 @@ def where_chosen(evaluation: Evaluation) -> Evaluation | None:
     return own_rows.order_by("-id").first()
 
 
-def operating_point(evaluation: Evaluation, label: str, goal: str, target: float | None, costs: Costs) -> dict[str, Any]:
+def operating_point(
+    thresholds: Thresholds, evaluation: Evaluation, label: str, goal: str, target: float | None, costs: Costs
+) -> dict[str, Any]:
     """The threshold for a goal, chosen on validation and measured on test where both exist. For JSON. For the model's own goal, where
     validation reaches it, its own threshold, chosen on the run's own validation.
 
-    label: empty for any class. goal: precision, recall or cost; target: of the first two. Returns {"class", "goal", "target", "costs",
+    thresholds: of the task. label: empty for any class. goal: precision, recall or cost; target: of the first two.
+
+    Returns {"class", "goal", "target", "costs",
     "chosen_on", "measured_on", "same_rows", "positives": of the question where it was chosen, "most_recall" there at any threshold,
     "reached": false where no threshold has the target, "promised": whether other rows reach it too, as `operating.promised`, else it is
     estimated; null of costs and where not reached, "low", "high": thresholds, null where no row is called, "outcome": null where not
     reached, "likeliest": what the model's own answers do on the same rows, which are its likeliest classes unless classes have
     thresholds, and of marked parts all that it finds, "effect": on serving}.
     """
-    question = question_of(evaluation.report, label)
+    question = thresholds.question(label)
     choosing, measuring = splits_of(evaluation)
     known = own(evaluation)
     is_own = known and known["is_met"] and (label, goal, target) == (known["label"], known["by"], known["target"])
@@ -149,7 +118,7 @@ def operating_point(evaluation: Evaluation, label: str, goal: str, target: float
         "low": rules.finite(ends[0]) if ends else None, "high": rules.finite(ends[1]) if ends else None,
         "outcome": told(operating.outcome(measured.score, measured.positive, *ends, together), costs) if ends else None,
         "likeliest": told(operating.outcome_of(measured.positive, measured.called, unscored=unscored, clusters=together), costs),
-        "effect": effect(evaluation, label),
+        "effect": thresholds.effect(evaluation, label),
     }  # fmt: skip
 
 

@@ -10,8 +10,9 @@ from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import serializers
 from rest_framework.response import Response
 
-from lifecycle.evaluation import confidence, queries, rules
+from lifecycle.evaluation import confidence, queries
 from lifecycle.evaluation.models import Evaluation
+from lifecycle.evaluation.task_types.by_key.pages import thresholds_of
 from lifecycle.evaluation.threshold_form import ThresholdForm
 from lifecycle.evaluation.threshold_words import GOALS
 from lifecycle.training.pages import person
@@ -88,14 +89,14 @@ class OperatingPoint(View):
         """Chosen on validation and measured on test where both exist. class may be left out for any, but not where a text may have several.
         It changes nothing."""
         evaluation = queries.get_evaluation(person(request), uuid)
-        rules.check_classes(evaluation.report)
-        given = request.query_params.dict()
-        form = ThresholdForm(evaluation.report, given)
+        thresholds, given = thresholds_of(evaluation), request.query_params.dict()
+        form = ThresholdForm(thresholds, evaluation.report, given)
         if unused := form.unused(given):
             raise serializers.ValidationError({name: ["It plays no part for this class and goal. Leave it out."] for name in unused})
         if not form.is_valid():
             raise serializers.ValidationError({name: [str(each) for each in errors] for name, errors in form.errors.items()})
-        return Response(confidence.operating_point(evaluation, form.label, form.goal, form.cleaned_data.get("target"), form.costs))
+        target = form.cleaned_data.get("target")
+        return Response(confidence.operating_point(thresholds, evaluation, form.label, form.goal, target, form.costs))
 
 
 urlpatterns = [

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import Any, NamedTuple, cast
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, cast
 from uuid import UUID
 
-import numpy as np
 from django.db.models import F, Q, QuerySet
 from django.db.models.functions import Substr
 from django.http import Http404
@@ -14,25 +15,15 @@ from django.http import Http404
 from datasets_app.datasets.models import Item
 from datasets_app.labeling import queries as labeling
 from datasets_app.snapshots.models import Snapshot
-from lifecycle.evaluation import marks, rules
+from lifecycle.evaluation import rules
 from lifecycle.evaluation.models import Analysis, Comparison, Evaluation, SideBySide
 from lifecycle.jobs import queries as jobs
 from lifecycle.jobs.models import Job
-from lifecycle.refusals import Refused
 from lifecycle.remembered import cache
 from lifecycle.statistics.operating import Scores
 from lifecycle.task_types.by_key.measures import measures_of
 from lifecycle.task_types.by_key.predictions import file_of
-from lifecycle.task_types.free_text.measures import TextAnswers
 from lifecycle.task_types.grouped import Grouped
-from lifecycle.task_types.multi_label import predictions as label_sets
-from lifecycle.task_types.multi_label.predictions import Sets
-from lifecycle.task_types.ranking import measures as ranking
-from lifecycle.task_types.ranking.measures import RankedAnswers
-from lifecycle.task_types.single_label import predictions
-from lifecycle.task_types.single_label.predictions import Answers
-from lifecycle.task_types.spans import predictions as span_predictions
-from lifecycle.task_types.spans.measures import SpanPredictions
 from lifecycle.training.models import Run
 from lifecycle.training.ports import Reference
 from lifecycle.ui.addresses import find_url
@@ -46,16 +37,8 @@ from registry.ledger.verbs import Verb
 ROWS_AT_ONCE = 1_000  # items that one statement asks for
 TEXT_READ = 20_000  # characters of a text that a model gets
 RELATED = ("run__project", "run__base", "snapshot__dataset", "predictions", "created_by")  # what pages show beside an evaluation
-WORST = 10  # wrong answers that a report shows
 OF_RUN = 50  # newest evaluations of a run that are looked through
 WRITTEN_WORDS = "evaluation.words_written"  # the kind of job that looks for them
-
-
-class Said(NamedTuple):
-    """An answer that was written. cut: it reached its longest length without an end."""
-
-    answer: str
-    cut: bool
 
 
 def evaluations(user: Person) -> QuerySet[Evaluation]:
@@ -120,42 +103,17 @@ def last_job(run: Run) -> Job | None:
     return jobs.of_subject(run).filter(kind="evaluation.evaluate").first()
 
 
-def predicted_of(evaluation: Evaluation) -> Any:
-    """Every row's prediction as the task has it, from the Parquet file, verified by its digest."""
+@contextmanager
+def file_of_rows(evaluation: Evaluation) -> Iterator[Path]:
+    """The Parquet file of its predictions, verified by its digest."""
     with artifacts.local_copy(evaluation.predictions.digest) as path:
+        yield path
+
+
+def rows_of(evaluation: Evaluation) -> Any:
+    """Every row's prediction as the task has it."""
+    with file_of_rows(evaluation) as path:
         return file_of(evaluation.task_type.key).read(path)
-
-
-def predictions_of(evaluation: Evaluation) -> Any:
-    """The same of labels of whole texts. Raises Refused where texts are marked, written or in order."""
-    rules.check_classes(evaluation.report)
-    if rules.is_marks(evaluation.report):
-        rules.check_one(evaluation.report)
-    return predicted_of(evaluation)
-
-
-def marks_at(evaluation: Evaluation, rows: Sequence[int]) -> SpanPredictions:
-    """The same of these rows alone, in this order. The others are not read."""
-    with artifacts.local_copy(evaluation.predictions.digest) as path:
-        return span_predictions.ENTRY.read(path, rows)
-
-
-def chosen_marks(
-    evaluation: Evaluation, start: int, count: int, *, kind: str = "", true: str = "", found: str = ""
-) -> tuple[int, SpanPredictions]:
-    """How many items hold a match of this kind and these classes ("": any, marks.NOTHING: none), by default a mistake, and so many of them
-    from `start` on: those with the surest mistake come first. The others are not read."""
-    true_side, found_side = (None if name == marks.NOTHING else name for name in (true, found))
-    with artifacts.local_copy(evaluation.predictions.digest) as path:
-        rows = span_predictions.ENTRY.find(path, kind=kind, true=true_side, found=found_side)
-        return len(rows), span_predictions.ENTRY.read(path, rows[start : start + count])
-
-
-def texts_of(evaluation: Evaluation) -> TextAnswers:
-    """Every item's answer that was written, from the same file. Raises Refused where classes are given."""
-    if not evaluation.task_type.writes_text:
-        raise Refused("This model gives classes, so it has written no answers.", next_step="Its report shows them.")
-    return cast(TextAnswers, predicted_of(evaluation))
 
 
 def sides(user: Person) -> QuerySet[SideBySide]:
@@ -180,66 +138,22 @@ def choices_of(side: SideBySide) -> list[tuple[str, str]]:
     return [(row.item.external_id, labeling.value_of(row)["choice"]) for row in decided]
 
 
-def answers_of(evaluation: Evaluation) -> Answers:
-    """Every item's answer without its probabilities, from the same file: with many classes these are most of it.
-
-    Raises Refused where a text may have several classes.
-    """
-    rules.check_one(evaluation.report)
-    with artifacts.local_copy(evaluation.predictions.digest) as path:
-        return predictions.read_answers(path)
-
-
-def sets_of(evaluation: Evaluation) -> tuple[Sets, rules.Sureness]:
-    """As `answers_of`, of several classes a text. How sure the answers are, which all probabilities tell, is kept for an hour."""
-    key = f"evaluation:sureness:{evaluation.predictions_id}"
-    sure: rules.Sureness | None = cache.get(key)
-    with artifacts.local_copy(evaluation.predictions.digest) as path:
-        found = label_sets.read_sets(path)
-        if sure is None:
-            confidence = label_sets.read_sureness(path, found)
-            sure = rules.Sureness(confidence, np.lexsort((np.array(found.ids), -confidence)))
-            cache.set(key, sure, 3600)
-    return found, sure
-
-
 def scores_of(evaluation: Evaluation, label: str) -> Scores:
-    """The rows of an evaluation for a class; where it is empty, by confidence; of marked parts spans, of the class or any. From the same
-    file. Raises Refused where texts are written or responses put in order."""
-    rules.check_classes(evaluation.report)
-    with artifacts.local_copy(evaluation.predictions.digest) as path:
+    """What a threshold of a label, or where it is empty of the task's confidence, is chosen by. The task has labels."""
+    with file_of_rows(evaluation) as path:
         return cast(Scores, file_of(evaluation.task_type.key).scores(path, label))
 
 
-def rows_of(evaluation: Evaluation) -> Grouped:
-    """What the rows of an evaluation of any task are grouped and measured by, from the same file."""
-    with artifacts.local_copy(evaluation.predictions.digest) as path:
+def grouped_of(evaluation: Evaluation) -> Grouped:
+    """What the rows of an evaluation of any task are grouped and measured by."""
+    with file_of_rows(evaluation) as path:
         return file_of(evaluation.task_type.key).grouped(path)
 
 
 def losses_of(evaluation: Evaluation) -> dict[str, float]:
-    """What each row lost, in nats, by digest, of an evaluation of any task, from the same file; rows that have no loss are left out."""
-    with artifacts.local_copy(evaluation.predictions.digest) as path:
+    """What each row lost, in nats, by digest, of an evaluation of any task; rows that have no loss are left out."""
+    with file_of_rows(evaluation) as path:
         return file_of(evaluation.task_type.key).losses(path)
-
-
-def errors_of(evaluation: Evaluation, limit: int) -> list[rules.Answer]:
-    """Wrong answers, the most confident first."""
-    if evaluation.task_type.has_thresholds:
-        sets, sure = sets_of(evaluation)
-        return [rules.set_at(sets, sure.confidence, row) for row in rules.sets_in_cell(sets, sure.order)[:limit]]
-    found = answers_of(evaluation)
-    return [rules.answer_at(found, row) for row in rules.rows_in_cell(found)[:limit]]
-
-
-def worst_errors(evaluation: Evaluation) -> list[rules.Answer]:
-    """The ten most confident wrong answers, kept for an hour: they never change."""
-    key = f"evaluation:worst:1:{evaluation.predictions_id}"
-    known: list[rules.Answer] | None = cache.get(key)
-    if known is None:
-        known = errors_of(evaluation, WORST)
-        cache.set(key, known, 3600)
-    return known
 
 
 def is_flattering(evaluation: Evaluation) -> bool:
@@ -288,45 +202,6 @@ def whole(uuid: str) -> Evaluation:
     """An evaluation with all that computing on it needs. For jobs."""
     related = ("run__project", "run__snapshot__dataset", "run__base__folder", "run__artifact", "snapshot__dataset", "predictions")
     return Evaluation.objects.select_related(*related).get(uuid=uuid)
-
-
-def answer_to(evaluation: Evaluation, digest: str) -> rules.Answer | None:
-    """What an evaluation holds of one item, by its digest; of marked parts class and place of each. Raises Refused where texts are written
-    or responses put in order."""
-    rules.check_classes(evaluation.report)
-    if rules.is_marks(evaluation.report):
-        return next(marks.answers(marks_to(evaluation, [digest])), None)
-    return next(iter(answers_to(evaluation, [digest])), None)
-
-
-def answers_to(evaluation: Evaluation, digests: Sequence[str]) -> list[rules.Answer]:
-    """What an evaluation of classes holds of some items, in this order."""
-    if evaluation.task_type.has_thresholds:
-        sets, sure = sets_of(evaluation)
-        number = {item: row for row, item in enumerate(sets.ids)}
-        return [rules.set_at(sets, sure.confidence, number[item]) for item in digests if item in number]
-    rows = answers_of(evaluation)
-    number = {item: row for row, item in enumerate(rows.ids)}
-    return [rules.answer_at(rows, number[item]) for item in digests if item in number]
-
-
-def marks_to(evaluation: Evaluation, digests: Sequence[str]) -> SpanPredictions:
-    """What is marked in some items and what was found, in the order of the file. The others are not read."""
-    with artifacts.local_copy(evaluation.predictions.digest) as path:
-        return span_predictions.ENTRY.read(path, only=digests)
-
-
-def order_of(evaluation: Evaluation, digest: str) -> RankedAnswers | None:
-    """The order of one item's responses, of an evaluation of these."""
-    found: RankedAnswers = predicted_of(evaluation)
-    return ranking.ENTRY.some(found, [found.ids.index(digest)]) if digest in found.ids else None
-
-
-def said_to(evaluation: Evaluation, digest: str) -> Said | None:
-    """What was written to one item. Raises Refused where classes are given."""
-    found = texts_of(evaluation)
-    row = found.ids.index(digest) if digest in found.ids else None
-    return None if row is None else Said(found.answers[row], bool(found.cut and found.cut[row]))
 
 
 def is_recorded(evaluation: Evaluation) -> bool:

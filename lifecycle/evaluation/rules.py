@@ -5,30 +5,21 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lifecycle.refusals import Refused
-from lifecycle.statistics import calibration
 from lifecycle.task_types.by_key.measures import measures_of
 from lifecycle.task_types.by_key.types import DEFAULT, type_of
 from lifecycle.task_types.measures import Metric, Metrics
-from lifecycle.task_types.multi_label.measures import SetPredictions
-from lifecycle.task_types.multi_label.predictions import Sets, sureness
-from lifecycle.task_types.single_label.measures import Predictions
-from lifecycle.task_types.single_label.predictions import Answers
 from lifecycle.task_types.task_type import TaskType
 from lifecycle.ui.numbers import GAP, decimals, percent
 
 PLACE = "first"  # no rival: a model never sees in which place a response stands, and in some files the preferred one always is the first
 LEAST_ERRORS = 20  # from which on groups of errors are looked for
 LEAST_ROWS = 50  # of each side, from which on membership inference says anything
-COMPARED, WRITTEN_COMPARED = 10_000, 1_000  # rows of each side, at most; the second is enough to tell a rate at 1 % false alarms
 LEAK = 0.55  # a lower end of the AUC above this is a leak; between 0.5 and this it is watched
-PROBED, WRITTEN_PROBED = 2_000, 100  # rows that are disturbed at most
-LEAST_PROBABILITY = 1e-15  # a smaller one is taken for this, so that its loss is finite
 NOT_REPORTED = frozenset({"format", "status", "error", "seconds", "peak_memory_mb"})
 
 
@@ -61,13 +52,14 @@ class Answer:
     loss: float
 
 
-SIDES = {"fixed": 1, "broken": -1}
+SIDES = {"fixed": 1, "better": 1, "broken": -1, "worse": -1}
 Turned = dict[str, int]  # item → 1 where it was fixed, −1 where broken
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """An item that two models answered differently. kind: fixed (only the second is right), broken (only the first), other."""
+    """An item that two models answered differently. kind: fixed (only the second is right), broken (only the first), other; of written
+    texts better, worse or same, without the texts."""
 
     item: str
     true: tuple[str, ...]
@@ -162,55 +154,6 @@ def task_type(report: Mapping[str, Any]) -> TaskType:
     return type_of(report.get("task", DEFAULT))
 
 
-def is_marks(report: Mapping[str, Any]) -> bool:
-    """Whether parts of texts are marked."""
-    return report.get("task") == "spans"
-
-
-def check_classes(report: Mapping[str, Any]) -> None:
-    """Raises Refused for what is computed of classes, where texts are written or responses put in order."""
-    if task_type(report).writes_text:
-        text = "This model writes texts, so it gives no class of which this could be computed."
-        raise Refused(text, next_step="Its report shows what is measured of written texts.")
-    if task_type(report).has_responses:
-        text = "This model puts responses in order, so it gives no class of which this could be computed."
-        raise Refused(text, next_step="Its report shows what is measured of orders.")
-
-
-def check_grouped(report: Mapping[str, Any]) -> None:
-    """Raises Refused where the errors of a model cannot be grouped, since it gives no vector of a text."""
-    why = "and gives no vector of a text by itself, so its errors cannot be put into groups."
-    if task_type(report).writes_text:
-        raise Refused(f"This model writes texts {why}", next_step="Sort its answers by a score, and read the worst.")
-    if task_type(report).has_responses:
-        raise Refused(f"This model puts responses in order {why}", next_step="Read the rows with a mistake, the surest first.")
-
-
-def check_one(report: Mapping[str, Any]) -> None:
-    """Raises Refused where a text may have several classes, has marked parts, is written or an order, for what is computed of one class."""
-    check_classes(report)
-    if is_marks(report):
-        step = "The report shows what is measured of spans."
-        raise Refused("So far this is computed where a text has one label, not of spans.", next_step=step)
-    if task_type(report).has_thresholds:
-        raise Refused("So far this is computed where a text has one class.", next_step="The report shows what is measured of several.")
-
-
-def most_probed(report: Mapping[str, Any]) -> int:
-    """How many rows are disturbed at most: an answer that is written takes long."""
-    return WRITTEN_PROBED if task_type(report).writes_text else PROBED
-
-
-def most_compared(report: Mapping[str, Any]) -> int:
-    """How many rows of each side membership inference compares at most: a decoder takes long to read one."""
-    return WRITTEN_COMPARED if task_type(report).writes_text else COMPARED
-
-
-def most_mistaken(report: Mapping[str, Any]) -> str:
-    """Of several classes a text the one with most mistakes: rows that miss it or are wrongly given it; of equals the first by name."""
-    return str(min(report["per_class"], key=lambda each: (-each["missed"] - each["extra"], each["label"]))["label"])
-
-
 def errors(report: Mapping[str, Any]) -> int:
     """Rows that were answered wrongly."""
     return int(report["wrong_rows"]) if "wrong_rows" in report else int(mistaken(report).sum())
@@ -235,9 +178,9 @@ def count_confused(report: Mapping[str, Any]) -> int:
 
 def confused(report: Mapping[str, Any], limit: int | None = None) -> list[Pair]:
     """Pairs of classes that were mistaken, most rows first, then by name; the first `limit`. Of 200 classes there are 40,000."""
-    labels, counts = report["confusion"]["labels"], report["confusion"]["counts"]
-    several = task_type(report).has_thresholds
-    support = np.array([each["support"] for each in report["per_class"]] if several else [sum(line) for line in counts])
+    labels = report["confusion"]["labels"]
+    supports = {each["label"]: each["support"] for each in report["per_class"]}
+    support = np.array([supports[label] for label in labels])
     off = mistaken(report)
     rows, columns = np.nonzero(off)
     values = off[rows, columns]
@@ -263,101 +206,6 @@ def matrix(report: Mapping[str, Any], positions: Sequence[int]) -> tuple[list[st
     """Labels and counts of the confusion matrix at these positions."""
     labels, counts = report["confusion"]["labels"], report["confusion"]["counts"]
     return [labels[at] for at in positions], [[counts[row][column] for column in positions] for row in positions]
-
-
-def answers(predictions: Predictions | SetPredictions) -> list[Answer]:
-    """One answer an item, in the order of the file."""
-    if isinstance(predictions, SetPredictions):
-        return several_answers(predictions)
-    best, confidence = predictions.predicted, predictions.confidence
-    right = predictions.probabilities[np.arange(len(predictions.ids)), predictions.truth]
-    loss = -np.log(np.maximum(right, LEAST_PROBABILITY))
-    return [
-        Answer(item, (predictions.labels[predictions.truth[at]],), (predictions.labels[best[at]],), float(confidence[at]), float(loss[at]))
-        for at, item in enumerate(predictions.ids)
-    ]
-
-
-def several_answers(predictions: SetPredictions) -> list[Answer]:
-    """The same where a text may have several classes."""
-    truth, decided, probabilities = predictions.truth, predictions.decided, predictions.probabilities
-    confidence, loss = sureness(probabilities, truth, decided), calibration.decision_loss_rows(probabilities, truth)
-    names = np.array(predictions.labels, dtype=object)
-    return [
-        Answer(item, tuple(sorted(names[truth[at]])), tuple(sorted(names[decided[at]])), float(confidence[at]), float(loss[at]))
-        for at, item in enumerate(predictions.ids)
-    ]
-
-
-# ── Answers by column: a page reads none of the probabilities ───────────────
-def rows_in_cell(found: Answers, *, true: str = "", predicted: str = "") -> list[int]:
-    """Rows of one cell of the confusion matrix (an empty name: any class), the most confident first, then by item. Both empty: errors."""
-    inside = found.truth != found.predicted if not true and not predicted else np.ones(len(found.ids), dtype=bool)
-    for name, numbers in ((true, found.truth), (predicted, found.predicted)):
-        if name:
-            inside &= numbers == (found.labels.index(name) if name in found.labels else -1)
-    rows = np.flatnonzero(inside)
-    order = np.lexsort((np.array([found.ids[row] for row in rows]), -found.confidence[rows]))
-    return [int(row) for row in rows[order]]
-
-
-def answer_at(found: Answers, row: int) -> Answer:
-    """One row's answer."""
-    true, predicted = found.labels[found.truth[row]], found.labels[found.predicted[row]]
-    return Answer(found.ids[row], (true,), (predicted,), float(found.confidence[row]), float(found.loss[row]))
-
-
-class Sureness(NamedTuple):
-    """How sure answers of several classes are. confidence: as `Answer` has it (N,); order: rows, the surest first, then by item (N,)."""
-
-    confidence: NDArray[np.float64]
-    order: NDArray[np.int64]
-
-
-def sets_in_cell(found: Sets, order: NDArray[np.int64], *, true: str = "", predicted: str = "", wrong: bool = False) -> list[int]:
-    """As `rows_in_cell`, where a text may have several classes: of two the rows that miss one while they are wrongly given the other.
-
-    order: of `Sureness`. wrong: of one class alone, the rows that miss it (true) or are given it without its being true (predicted).
-    """
-    if not true and not predicted:
-        inside = (found.truth != found.decided).any(axis=1)
-    else:
-        strict = wrong or (bool(true) and bool(predicted) and true != predicted)
-        inside = np.ones(len(found.ids), dtype=np.bool_)
-        for name, has, has_not in ((true, found.truth, found.decided), (predicted, found.decided, found.truth)):
-            if name:
-                at = [number for number, label in enumerate(found.labels) if label == name]
-                inside &= (has[:, at] & ~(has_not[:, at] & strict)).any(axis=1)
-    return [int(row) for row in order[inside[order]]]
-
-
-def set_at(found: Sets, confidence: NDArray[np.float64], row: int) -> Answer:
-    """As `answer_at`, of several classes."""
-    true, given = (tuple(sorted(found.labels[at] for at in np.flatnonzero(each[row]))) for each in (found.truth, found.decided))
-    return Answer(found.ids[row], true, given, float(confidence[row]), float(found.loss[row]))
-
-
-def changes(first: Predictions | SetPredictions, second: Predictions | SetPredictions) -> list[Change]:
-    """Items that both answered, with the same truth, and answered differently: broken ones first, then fixed, then other errors."""
-    theirs = {answer.item: answer for answer in answers(second)}
-    found = []
-    for mine in answers(first):
-        other = theirs.get(mine.item)
-        if other is None or other.true != mine.true or other.predicted == mine.predicted:
-            continue
-        kind = "fixed" if other.predicted == mine.true else "broken" if mine.predicted == mine.true else "other"
-        found.append(Change(mine.item, mine.true, mine.predicted, other.predicted, kind))
-    return sorted(found, key=lambda change: (("broken", "fixed", "other").index(change.kind), change.item))
-
-
-def changes_by_class(changed: Sequence[Change]) -> dict[str, Turned]:
-    """Of each class the rows of which only the second, only the first, says rightly whether they are of the class."""
-    found: dict[str, Turned] = {}
-    for change in changed:
-        for label in {*change.first} ^ {*change.second}:
-            is_fixed = (label in change.second) == (label in change.true)
-            found.setdefault(label, {})[change.item] = SIDES["fixed" if is_fixed else "broken"]
-    return found
 
 
 EXACT = 1e16  # from here on PostgreSQL gives a float back as a whole number, which it is

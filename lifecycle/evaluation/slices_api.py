@@ -95,7 +95,7 @@ class Groups(View):
         """How the model does on each group of a column of the metadata; with a class, how far groups are treated alike."""
         user, given = person(request), request.query_params
         evaluation = queries.get_evaluation(user, uuid)
-        rows, asked = queries.rows_of(evaluation), given.get("column", "")
+        rows, asked = queries.grouped_of(evaluation), given.get("column", "")
         columns, column = chosen(user, evaluation, asked, rows.ids)
         if asked and column is None:
             raise serializers.ValidationError({"column": [f"Choose one of {', '.join(each.key for each in columns)}."]})

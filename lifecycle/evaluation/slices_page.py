@@ -42,7 +42,7 @@ def chosen(user: User, evaluation: Evaluation, key: str, ids: Sequence[str]) -> 
 def groups(user: User, uuid: UUID, given: Mapping[str, str]) -> dict[str, Any]:
     """The chooser, and for a chosen column the table of its groups; for a chosen class fairness between them."""
     evaluation = queries.get_evaluation(user, uuid)
-    rows = queries.rows_of(evaluation)
+    rows = queries.grouped_of(evaluation)
     columns, column = chosen(user, evaluation, given.get("column", ""), rows.ids)
     labels = rows.classes.labels if rows.classes else ()
     label = given.get("class", "") if given.get("class") in labels else ""

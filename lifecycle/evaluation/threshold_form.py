@@ -7,8 +7,7 @@ from typing import Any
 
 from django import forms
 
-from lifecycle.evaluation.rules import task_type
-from lifecycle.evaluation.threshold_words import EVERY, GOALS, question_of
+from lifecycle.evaluation.threshold_words import GOALS, Thresholds
 from lifecycle.statistics.operating import Costs
 
 HIGHEST = 1e6
@@ -19,21 +18,23 @@ class ThresholdForm(forms.Form):
 
     class: empty for any; where a text may have several, one is to be named. target: of precision or recall; for any class a text of the
     accuracy of what is answered or the share that is. false, missed, person: costs of a row or span; handing over is for any class, and
-    where rows are divided for the least cost. begin: what the form begins with where no class is given.
+    where rows are divided for the least cost. thresholds: of the task. begin: what the form begins with where no class is given.
     """
 
-    def __init__(self, report: Mapping[str, Any], given: Mapping[str, Any], begin: Mapping[str, str] | None = None) -> None:
-        labels, every = report["confusion"]["labels"], EVERY.get(task_type(report).key)
+    def __init__(
+        self, thresholds: Thresholds, report: Mapping[str, Any], given: Mapping[str, Any], begin: Mapping[str, str] | None = None
+    ) -> None:
+        labels, every = report["confusion"]["labels"], thresholds.every
         if begin and "class" not in given:
             given = {**begin, **given}
         self.label = str(given.get("class", "")) if given.get("class") in labels else ""
         self.goal = str(given.get("goal", "")) if given.get("goal") in GOALS else "precision"
-        self.question = question_of(report, self.label)
+        self.question = thresholds.question(self.label)
         divides = self.question.divides
         start = {"target": "0.9", "false": "1", "missed": "1", "person": "" if divides else "0.2"}
         super().__init__(start | dict(given.items()) | {"class": given.get("class", ""), "goal": given.get("goal", self.goal)})
         self.fields["class"] = forms.ChoiceField(
-            label="Class", required=every is None, choices=[*([("", every)] if every else []), *((each, each) for each in labels)],
+            label="Class", required=not every, choices=[*([("", every)] if every else []), *((each, each) for each in labels)],
             error_messages={
                 "invalid_choice": "Choose a class that the model knows.",
                 "required": "Choose a class: a text may have several, and each has its own threshold.",

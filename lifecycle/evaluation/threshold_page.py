@@ -7,9 +7,9 @@ from typing import Any
 from urllib.parse import urlencode
 from uuid import UUID
 
-from lifecycle.evaluation import confidence, queries, rules
-from lifecycle.evaluation.models import Evaluation
+from lifecycle.evaluation import confidence, queries
 from lifecycle.evaluation.parts import tabs, thread
+from lifecycle.evaluation.task_types.by_key.pages import thresholds_of
 from lifecycle.evaluation.threshold_chart import operating_chart
 from lifecycle.evaluation.threshold_form import ThresholdForm
 from lifecycle.evaluation.threshold_words import Question, advice, basis, instead, places, words_of
@@ -22,17 +22,17 @@ from registry.access.models import User
 def threshold(user: User, uuid: UUID, given: Mapping[str, str]) -> dict[str, Any]:
     """The chooser, and what the chosen point does; only the chooser while something in it is wrong."""
     evaluation = queries.get_evaluation(user, uuid)
-    rules.check_classes(evaluation.report)
-    form = ThresholdForm(evaluation.report, given, begin(evaluation))
+    thresholds = thresholds_of(evaluation)
+    form = ThresholdForm(thresholds, evaluation.report, given, thresholds.begin(evaluation))
     question = form.question
     context: dict[str, Any] = {
         "evaluation": evaluation, "tabs": tabs(evaluation, "threshold"), "thread": thread(evaluation), "form": form,
-        "question": question, "effect": confidence.effect(evaluation, form.label), "against": against(evaluation),
+        "question": question, "effect": thresholds.effect(evaluation, form.label), "against": thresholds.beside(evaluation),
         "goals": [(name, f"?{urlencode({'class': form.label, 'goal': goal})}", goal == form.goal) for goal, name in question.goals.items()],
     }  # fmt: skip
     if not form.is_valid():
         return context
-    report = confidence.operating_point(evaluation, form.label, form.goal, form.cleaned_data.get("target"), form.costs)
+    report = confidence.operating_point(thresholds, evaluation, form.label, form.goal, form.cleaned_data.get("target"), form.costs)
     choosing, measuring = confidence.splits_of(evaluation)
     curves = {
         each.split: operating.curve(scores.score, scores.positive)
@@ -44,22 +44,6 @@ def threshold(user: User, uuid: UUID, given: Mapping[str, str]) -> dict[str, Any
         "rows": table(question, report), "places": places(question, report), "basis": basis(question, report),
         "advice": advice(question, report) if report["reached"] else "", "instead": "" if report["reached"] else instead(question, report),
     }  # fmt: skip
-
-
-def begin(evaluation: Evaluation) -> dict[str, str]:
-    """With what the form begins: the class and goal of the model's own threshold; of several classes a text the most mistaken one."""
-    if own := confidence.own(evaluation):
-        return {"class": own["label"], "goal": own["by"], "target": str(own["target"])}
-    return {"class": rules.most_mistaken(evaluation.report)} if evaluation.task_type.has_thresholds else {}
-
-
-def against(evaluation: Evaluation) -> tuple[str, str]:
-    """(heading, column) of what a chosen point stands beside: the model's own answers."""
-    if rules.is_marks(evaluation.report):
-        return "keeping all that it finds", "All kept"
-    if evaluation.task_type.has_thresholds or confidence.own(evaluation):
-        return "its own answers", "As it answers"
-    return "the likeliest class", "Likeliest class"
 
 
 def shown(found: Mapping[str, float] | None, digits: int = 3) -> str:

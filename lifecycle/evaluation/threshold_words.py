@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, ClassVar
 
-from lifecycle.evaluation.rules import is_marks, task_type
+from lifecycle.evaluation.models import Evaluation
 from lifecycle.statistics.operating import SURE
 from lifecycle.ui.numbers import GAP, count, decimals
 
@@ -17,7 +18,8 @@ GOALS_OF_ANY = {"precision": "Target accuracy", "recall": "Target share answered
 @dataclass(frozen=True, slots=True)
 class Question:
     """The words of one. divides: rows below a threshold are not called, so that some are missed, and handing over is a third way; else all
-    rows that are not answered are handed over. act, below, never: what is done with a row; {label} stands for the class."""
+    rows that are not answered are handed over. act, below, never: what is done with a row; {label} stands for the class. unit: what is
+    called; in_texts: of which a text holds several, and some that nothing was found of."""
 
     goals: Mapping[str, str]
     precision: str
@@ -30,32 +32,33 @@ class Question:
     never: str
     unit: str = "rows"
     divides: bool = True
+    in_texts: bool = False
 
 
-CLASS = Question(
-    GOALS, "Precision", "Recall", "Called the class", "Cost of a wrong call", "Cost of a missed row",
-    "Call a row {label}", "call it another", "Calling no row {label} costs least.",
-)  # fmt: skip
-SEVERAL = replace(
-    CLASS, called="Given the class", act="Give {label} to a row", below="leave it out", never="Giving {label} to no row costs least."
-)  # fmt: skip
-ANY = Question(
-    GOALS_OF_ANY, "Accuracy of what is answered", "Share answered", "Answered", "Cost of a wrong answer", "",
-    "Answer", "", "Handing every row over costs least.", divides=False,
-)  # fmt: skip
-SPANS = Question(
-    GOALS, "Precision", "Recall", "Spans kept", "Cost of a wrong span", "Cost of a missed span",
-    "Keep a span", "drop it", "Keeping no span costs least.", unit="spans",
-)  # fmt: skip
-SPANS_OF_CLASS = replace(SPANS, act="Keep a span of {label}", never="Keeping no span of {label} costs least.")
-EVERY = {"single_label": "Any: hand over what is unsure", "spans": "Any"}  # what choosing no class is called, where that can be
+class Thresholds(ABC):
+    """What can be asked of the models of a task. every: what choosing no label is called; empty where one is to be chosen."""
 
+    every: ClassVar[str] = ""
 
-def question_of(report: Mapping[str, Any], label: str) -> Question:
-    """What is asked of an evaluation for a class, or where it is empty for any."""
-    if is_marks(report):
-        return SPANS_OF_CLASS if label else SPANS
-    return SEVERAL if task_type(report).has_thresholds else CLASS if label else ANY
+    @abstractmethod
+    def question(self, label: str) -> Question:
+        """What is asked of a label, or where it is empty of any."""
+
+    @abstractmethod
+    def begin(self, evaluation: Evaluation) -> dict[str, str]:
+        """With what the form begins."""
+
+    @abstractmethod
+    def beside(self, evaluation: Evaluation) -> tuple[str, str]:
+        """(heading, column) of what a chosen point stands beside: the model's own answers."""
+
+    @abstractmethod
+    def answers(self, evaluation: Evaluation, label: str) -> str:
+        """What the model goes on doing, whatever is chosen here, after "the model goes on"."""
+
+    def effect(self, evaluation: Evaluation, label: str = "") -> str:
+        """What choosing a threshold does to the model's answers. label: the one that is asked about."""
+        return f"None: the model goes on {self.answers(evaluation, label)}. Whatever reads its answers has to apply the threshold."
 
 
 def advice(question: Question, found: Mapping[str, Any]) -> str:
@@ -76,7 +79,7 @@ def instead(question: Question, found: Mapping[str, Any]) -> str:
     if found["class"] and not found["positives"]:
         none = f"No {question.unit[:-1]} of {split} is of {found['class']}, so nothing can be chosen for it there."
         return f"{none} Label some, and evaluate again."
-    if question.unit == "spans" and found["goal"] == "recall" and most is not None:
+    if question.in_texts and found["goal"] == "recall" and most is not None:
         what = f"on {split} keeping all that it finds has a recall of {decimals(most)}"
         return f"A span that is not found has no confidence: {what}. Ask for less, or train on more texts with such spans."
     return f"Ask for less, or train on more {question.unit} of what is confused."
@@ -101,7 +104,7 @@ def basis(question: Question, found: Mapping[str, Any]) -> str:
 def places(question: Question, found: Mapping[str, Any]) -> str:
     """Where it was chosen, and where it is measured."""
     chosen, measured = found["chosen_on"], found["measured_on"]
-    if question.unit == "spans":
+    if question.in_texts:
         where = f"Chosen on the spans of {count(chosen['rows'])} texts of {chosen['split']}"
         return f"{where}, measured on those of {count(measured['rows'])} of {measured['split']}."
     return f"Chosen on {count(chosen['rows'])} rows of {chosen['split']}, measured on {count(measured['rows'])} of {measured['split']}."

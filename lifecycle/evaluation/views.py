@@ -13,27 +13,21 @@ from datasets_app.datasets.models import Dataset
 from datasets_app.labeling.queries import get_dataset
 from lifecycle.evaluation import (
     actions,
-    marks_page,
-    order_words_page,
-    orders_page,
     pages,
     queries,
     robustness_page,
     rows_file,
-    rules,
     slice_rows,
     slices_page,
     suggesters,
-    text_words_page,
-    texts_page,
     threshold_page,
-    words_page,
 )
 from lifecycle.evaluation.clusters_page import grouped
 from lifecycle.evaluation.forms import AnalyseForm, SuggestForm
-from lifecycle.evaluation.membership_page import leaking
 from lifecycle.evaluation.models import Analysis, Evaluation
 from lifecycle.evaluation.suggest_page import suggesting
+from lifecycle.evaluation.task_types.by_key.pages import page_of
+from lifecycle.evaluation.task_types.by_key.rows import check_written, unlabelled
 from lifecycle.refusals import Refusal, Refused
 from lifecycle.training.models import Run
 from lifecycle.training.pages import person
@@ -60,25 +54,16 @@ def evaluation(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """One evaluation: metrics, baselines, confusion, classes, calibration, errors, what its training rows tell."""
     user = person(request)
     found = queries.get_evaluation(user, uuid)
-    if rules.is_marks(found.report):
-        template, context = "marks", marks_page.detail(user, found, request.GET)
-    elif found.task_type.has_responses:
-        template, context = "orders", orders_page.detail(user, found)
-    else:
-        context = pages.detail(user, found, request.GET)
-        template = "texts" if context.get("written") else "detail"
-    return respond(request, f"lifecycle/evaluation/{template}.html", "evaluation", context | leaking(user, found))
+    return respond(request, "lifecycle/evaluation/report.html", "evaluation", pages.report(user, found, request.GET))
 
 
 @require_safe
 @needs("evaluation.view", Evaluation)
 def items(request: SignedInRequest, uuid: UUID) -> HttpResponse:
-    """The items of one cell of the confusion matrix."""
+    """The rows behind a figure of the report."""
     found = queries.get_evaluation(person(request), uuid)
-    if rules.is_marks(found.report):
-        return respond(request, "lifecycle/evaluation/mark_items.html", "items", marks_page.items(person(request), found, request.GET))
-    if found.task_type.has_responses:
-        return respond(request, "lifecycle/evaluation/order_items.html", "items", orders_page.items(person(request), found, request.GET))
+    if found.task_type.writes_text:
+        raise unlabelled(found)
     return respond(request, "lifecycle/evaluation/items.html", "items", pages.items(person(request), found, request.GET))
 
 
@@ -93,7 +78,9 @@ def predictions(request: SignedInRequest, uuid: UUID, form: str) -> HttpResponse
 @needs("evaluation.view", Evaluation)
 def answers(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """The answers that a model wrote, by a score."""
-    return respond(request, "lifecycle/evaluation/answers.html", "answers", texts_page.answers(person(request), uuid, request.GET))
+    found = queries.get_evaluation(person(request), uuid)
+    check_written(found)
+    return respond(request, "lifecycle/evaluation/items.html", "items", pages.items(person(request), found, request.GET))
 
 
 @require_safe
@@ -122,7 +109,7 @@ def slice_items(request: SignedInRequest, uuid: UUID) -> HttpResponse:
 @needs("evaluation.view", Evaluation)
 def membership(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """Whether rows tell that the model was trained on them: a part of the evaluation's page, and a page of its own."""
-    context = leaking(person(request), queries.get_evaluation(person(request), uuid))
+    context = pages.leaking(person(request), queries.get_evaluation(person(request), uuid))
     return respond(request, "lifecycle/evaluation/membership.html", "membership", context)
 
 
@@ -132,18 +119,14 @@ def words(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """Which words of an item speak for the answer that it got."""
     user, item = person(request), request.GET.get("item", "")
     evaluation = queries.get_evaluation(user, uuid)
-    writes = evaluation.task_type.writes_text
+    page = page_of(evaluation)
     if not item:
-        return redirect("evaluation:answers" if writes else "evaluation:items", uuid)
+        return redirect(page.address, uuid)
     if request.method == "POST":
         actions.analyse(evaluation=evaluation, kind=Analysis.Kind.WORDS, actor=user, item=item)
         return redirect_or_refresh(request, queries.address_of(Analysis.Kind.WORDS, uuid, item))
-    if writes:
-        return respond(request, "lifecycle/evaluation/text_words.html", "words", text_words_page.explained(evaluation, item))
-    chosen = request.GET.get("for", "")
-    if evaluation.task_type.has_responses:
-        return respond(request, "lifecycle/evaluation/order_words.html", "words", order_words_page.explained(evaluation, item, chosen))
-    return respond(request, "lifecycle/evaluation/words.html", "words", words_page.explained(evaluation, item, chosen))
+    context = page.explained(evaluation, item, request.GET.get("for", ""))
+    return respond(request, page.words, "words", context)
 
 
 @require_POST

@@ -11,10 +11,13 @@ from pathlib import Path
 
 import pytest
 from django.conf import settings
+from django.template.loader import get_template
 
 from datasets_app.labeling.rules import ExportFormat
 from datasets_app.snapshots.formats import FORMATS as EXPORTS
 from lifecycle.engine.task_types.by_key.settings import SETTINGS
+from lifecycle.evaluation.task_types.by_key.pages import PAGES
+from lifecycle.evaluation.task_types.by_key.rows import ROWS
 from lifecycle.task_types.by_key.baselines import BASELINES
 from lifecycle.task_types.by_key.decoding import DECODING
 from lifecycle.task_types.by_key.formats import FORMATS
@@ -40,10 +43,22 @@ def test_every_table_has_the_key_of_every_type():
 
 
 def test_every_table_of_what_models_learn_has_the_key_of_every_such_type():
-    for table in (MEASURES, FILES, BASELINES, LOADING, SETTINGS):
+    for table in (MEASURES, FILES, BASELINES, LOADING, SETTINGS, ROWS, PAGES):
         assert sorted(table) == sorted(LEARNED)
     assert sorted(DECODING) == sorted(key for key in LEARNED if not TYPES[key].writes_text)
-    assert {name: (MEASURES[name].task, FILES[name].task) for name in LEARNED} == {name: (name, name) for name in LEARNED}
+    named = {name: (MEASURES[name].task, FILES[name].task, ROWS[name].task, PAGES[name].rows.task) for name in LEARNED}
+    assert named == {name: (name,) * 4 for name in LEARNED}
+
+
+@pytest.mark.parametrize("task", LEARNED)
+def test_the_pages_of_each_task_have_their_templates_and_a_threshold_where_labels_are_given(task):
+    page = PAGES[task]
+
+    for name in ("report", "summary", "items", "lines"):
+        assert get_template(f"lifecycle/evaluation/task_types/{page.templates}/{name}.html")
+    assert get_template(page.words)
+    assert get_template(page.changes)
+    assert (page.threshold is not None) is TYPES[task].has_labels
 
 
 def test_what_is_not_served_is_said_in_words():

@@ -29,7 +29,7 @@ def addresses(project, mia, monkeypatch):
     made_losses(monkeypatch, lambda row: {"card": 0.1, "login": 2.8, "refund": 3.2}[row["label"]])
     snapshot = make_snapshot(project, mia, copies=12, shares={"train": 50, "validation": 10, "test": 40})
     a, b = (queries.latest_evaluation(make_run(snapshot, mia, accuracy=share, seed=seed), "test") for share, seed in ((0.5, 1), (0.7, 2)))
-    item = next(iter(queries.items_by_digest(a, queries.predictions_of(a).ids).values()))
+    item = next(iter(queries.items_by_digest(a, queries.rows_of(a).ids).values()))
     ends = [at for at, letter in enumerate(item.text) if letter == " "]
     spans = list(zip([0, *(end + 1 for end in ends)], [*ends, len(item.text)], [2.5, -1.2, 0.001, 0.7, 0.2, 0.1], strict=False))
     found = {

@@ -36,7 +36,7 @@ def evaluation(project, mia):
     run = make_run(channelled(project, mia), mia, splits=())
     evaluated(run, "validation", answer, temperature=1.4)
     measured = evaluated(run, "test", answer, temperature=1.4)
-    items = queries.predictions_of(measured).ids[:9]
+    items = queries.rows_of(measured).ids[:9]
     made_probes(measured, mia, [Flip("typos", item, "card", "card", 0.9, "refund", 0.6, 1.0, 0.0) for item in items])
     return measured
 

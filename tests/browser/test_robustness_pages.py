@@ -6,8 +6,9 @@ import pytest
 from playwright.sync_api import expect
 
 from lifecycle.compute import warm
-from lifecycle.evaluation import actions, queries
+from lifecycle.evaluation import actions
 from lifecycle.evaluation.models import Analysis
+from lifecycle.evaluation.task_types.by_key.rows import rows_for
 from tests.support.browser import NARROW, shuts_nobody_out
 from tests.support.evaluations import made_probes
 from tests.support.jobs import run_ok
@@ -56,7 +57,7 @@ def test_the_words_around_a_span_are_reached_from_its_row(opened, project, mia, 
     parts = [one | {"start": 3, "end": 5, "words": words}, one | {"start": 6, "end": 8, "words": words, "answer": "wish"}]
     monkeypatch.setattr(warm, "explain", lambda *_: {"parts": parts})
     for item in items_of(evaluation):
-        if queries.answer_to(evaluation, item).predicted:
+        if rows_for(evaluation).one(evaluation, item).found:
             actions.analyse(evaluation=evaluation, kind=Analysis.Kind.WORDS, actor=mia, item=item)
     run_ok("default")
 

@@ -7,7 +7,8 @@ import re
 import pytest
 from playwright.sync_api import expect
 
-from lifecycle.evaluation import queries, rules
+from lifecycle.evaluation import queries
+from lifecycle.evaluation.task_types.multi_label.page import most_mistaken
 from registry.catalog import actions as catalog
 from registry.catalog.models import ModelVersion
 from tests.support.browser import loaded_on_a_phone, shuts_nobody_out
@@ -48,7 +49,7 @@ def test_a_threshold_of_another_class_is_chosen(opened, runs, mia):
     page = opened(f"/evaluations/{evaluation.uuid}/", mia)
 
     page.get_by_role("link", name="Threshold", exact=True).click()
-    expect(page.get_by_label("Class")).to_have_value(rules.most_mistaken(evaluation.report))
+    expect(page.get_by_label("Class")).to_have_value(most_mistaken(evaluation.report))
     page.get_by_label("Class").select_option("login")
     expect(page).to_have_url(re.compile("class=login"))
     page.get_by_role("link", name="Target recall").click()

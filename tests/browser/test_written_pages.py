@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import expect
 
-from lifecycle.evaluation import queries, text_rules
+from lifecycle.evaluation import queries
+from lifecycle.evaluation.task_types.free_text.rows import ENTRY as ROWS
 from registry.catalog import actions as catalog
 from registry.catalog.models import ModelVersion
 from tests.support.browser import loaded_on_a_phone, shuts_nobody_out
@@ -32,15 +33,15 @@ def registered(project, run, user) -> ModelVersion:
 
 def test_rows_are_found_by_a_score(opened, runs, mia):
     evaluation = queries.latest_evaluation(runs[0], "test")
-    found = queries.texts_of(evaluation)
+    found = queries.rows_of(evaluation)
     page = opened(f"/evaluations/{evaluation.uuid}/", mia)
 
     page.get_by_role("link", name=f"All {len(found)} rows").click()
     page.get_by_label("To", exact=True).fill("0.5")
     page.get_by_label("To", exact=True).press("Tab")
 
-    expect(page.locator("#answers tbody tr")).to_have_count(len(text_rules.ordered(found, "rouge_l", best=False, high=0.5)))
-    expect(page.locator("#answers tbody tr").first).to_contain_text("please look again")
+    expect(page.locator("#items tbody tr")).to_have_count(len(ROWS.find(found, {"sort": "rouge_l", "high": "0.5"})))
+    expect(page.locator("#items tbody tr").first).to_contain_text("please look again")
 
 
 def test_the_pages_fit_and_can_be_read_by_everybody(opened, runs, project, mia):

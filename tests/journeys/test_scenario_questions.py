@@ -18,7 +18,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from lifecycle.engine.base import SMOLLM2, bundled_smollm2
-from lifecycle.evaluation import text_rules
+from lifecycle.evaluation.task_types.free_text import notes
 from lifecycle.task_types.free_text import measures as free_text
 from lifecycle.task_types.free_text import verbatim
 from lifecycle.ui.numbers import decimals, signed
@@ -277,7 +277,7 @@ def test_the_run_ends_and_says_what_it_took(scenario: Scenario):
 # ── Evaluation ──────────────────────────────────────────────────────────────
 def test_whether_it_beats_the_prompted_base_stands_first(scenario: Scenario):
     report, page = scenario.evaluation["report"], scenario.desk["mia"]
-    told, against = text_rules.lead(report), report["against"]["prompted_base"]["rouge_l"]
+    told, against = notes.lead(report), report["against"]["prompted_base"]["rouge_l"]
 
     assert report["rows"] == scenario.snapshot["counts"]["splits"]["test"]
     assert report["perplexity"] < report["baselines"]["prompted_base"]["perplexity"]  # it learnt from what is like these rows

@@ -17,6 +17,7 @@ from datasets_app.snapshots import queries as snapshots
 from lifecycle.evaluation import compare, queries, side_by_side
 from lifecycle.evaluation.models import Evaluation, SideBySide
 from lifecycle.evaluation.side_by_side import LEAST, MOST
+from lifecycle.evaluation.task_types.by_key.rows import check_written
 from lifecycle.refusals import Conflict, NotReady, Refused
 from lifecycle.task_types.contents.dialogue import turns_before
 from registry.access.models import Project, User
@@ -49,7 +50,9 @@ def ask_people(
         text = f"Must be from {LEAST} to {MOST}, got {pairs}."
         raise Refused("People were not asked.", fields={"pairs": [text]})
     compare.check_dataset(first, second)
-    chosen, same = side_by_side.pairs_of(queries.texts_of(first), queries.texts_of(second), most=pairs, seed=seed)
+    for each in (first, second):
+        check_written(each)
+    chosen, same = side_by_side.pairs_of(queries.rows_of(first), queries.rows_of(second), most=pairs, seed=seed)
     rows = snapshots.learned_rows_of(first.snapshot, [pair.item for pair in chosen])
     prompts = {item: list(turns_before(row)) or row["text"] for item, row in rows.items()}
     chosen = [pair for pair in chosen if prompts.get(pair.item)]

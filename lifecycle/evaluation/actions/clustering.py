@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 
 from lifecycle.compute import warm
-from lifecycle.evaluation import marks, mistakes, queries, rules
+from lifecycle.evaluation import queries, rules
 from lifecycle.evaluation.findings import Finding
-from lifecycle.evaluation.mistakes import Slip
 from lifecycle.evaluation.models import Evaluation
+from lifecycle.evaluation.task_types.by_key.rows import check_vectors, rows_for
+from lifecycle.evaluation.task_types.rows import most_frequent
 from lifecycle.jobs.context import JobContext
 from lifecycle.refusals import Refused
 from lifecycle.statistics import clusters
@@ -20,7 +21,7 @@ BATCH = 256
 
 def check(evaluation: Evaluation, item: str) -> None:
     """Raises Refused where there is no vector of a text, or there are too few errors to speak of groups."""
-    rules.check_grouped(evaluation.report)
+    check_vectors(evaluation)
     errors = rules.errors(evaluation.report)
     if errors < rules.LEAST_ERRORS:
         raise Refused(
@@ -34,9 +35,10 @@ def compute(ctx: JobContext, evaluation: Evaluation, item: str) -> Finding:
     "pair_rows"}]}.
 
     taken: errors that were grouped; the rest are the least confident ones, or their texts are gone. kind, true, predicted: the mistake that
-    most rows of a group hold, and pair_rows how many, as `mistakes` has them.
+    most rows of a group hold, and pair_rows how many, as `Slip` has them.
     """
-    wrong = mistaken(evaluation)
+    rows = rows_for(evaluation)
+    wrong = {row.item: list(rows.slips(row)) for row in rows.first(evaluation, MOST)}  # what each mistook
     items = queries.items_by_digest(evaluation, wrong)
     kept = [digest for digest in wrong if digest in items and items[digest].text]
     texts = [items[digest].text[: queries.TEXT_READ] for digest in kept]
@@ -50,16 +52,7 @@ def compute(ctx: JobContext, evaluation: Evaluation, item: str) -> Finding:
     ctx.progress(len(texts), stage="Grouping")
     found = clusters.group(np.asarray(vectors))
     groups = [
-        {"items": [kept[row] for row in rows]} | mistakes.most_frequent(wrong[kept[row]] for row in rows) for rows in found.groups
+        {"items": [kept[at] for at in group]} | most_frequent(wrong[kept[at]] for at in group) for group in found.groups
     ]  # fmt: skip
     counts = {"errors": rules.errors(evaluation.report), "taken": len(kept)}
     return Finding(counts | {"silhouette": round(found.silhouette, 6), "groups": groups})
-
-
-def mistaken(evaluation: Evaluation) -> dict[str, list[Slip]]:
-    """What the most confident wrong answers mistook, by digest of the item."""
-    if rules.is_marks(evaluation.report):
-        _, found = queries.chosen_marks(evaluation, 0, MOST)
-        return {row.item: list(mistakes.of_marks(row, found.labels)) for row in marks.every(found)}
-    of = mistakes.of_several if evaluation.task_type.has_thresholds else mistakes.of_one
-    return {answer.item: list(of(answer)) for answer in queries.errors_of(evaluation, MOST)}

@@ -11,6 +11,7 @@ from lifecycle.evaluation.actions.measuring import PARQUET
 from lifecycle.evaluation.child import carried_out
 from lifecycle.evaluation.findings import Finding
 from lifecycle.evaluation.models import Evaluation
+from lifecycle.evaluation.task_types.by_key.rows import rows_for
 from lifecycle.jobs.context import JobContext
 from registry.artifacts import actions as artifacts
 
@@ -24,7 +25,7 @@ def compute(ctx: JobContext, evaluation: Evaluation, item: str) -> Finding:
 
     def prepare(folder: Path, base: Base) -> RobustnessSpec:
         snapshots.write_split(evaluation.snapshot, evaluation.split, folder / "data.jsonl")
-        return RobustnessSpec(artifact="artifact", base=base, rows=rules.most_probed(evaluation.report))
+        return RobustnessSpec(artifact="artifact", base=base, rows=rows_for(evaluation).probed)
 
     with carried_out(ctx, "robustness", evaluation.run, prepare) as (folder, found):
         return Finding(rules.report_of(found), artifacts.put_file(folder / "flips.parquet", media_type=PARQUET))

@@ -16,6 +16,7 @@ from lifecycle.evaluation import queries, rules
 from lifecycle.evaluation.child import carried_out
 from lifecycle.evaluation.findings import Finding
 from lifecycle.evaluation.models import Evaluation
+from lifecycle.evaluation.task_types.by_key.rows import rows_for
 from lifecycle.jobs.context import JobContext
 from lifecycle.refusals import Refused
 from lifecycle.statistics import clustered, membership
@@ -56,7 +57,7 @@ def compute(ctx: JobContext, evaluation: Evaluation, item: str) -> Finding:
     ctx.raise_if_cancelled()
     fresh = [digest for digest in answered if digest in cluster_of and digest in normal and normal[digest] not in known]
     learnt = [row for row in measured(run.snapshot, "train") if row.item in normal]
-    rows = min(len(learnt), len(fresh), rules.most_compared(evaluation.report))
+    rows = min(len(learnt), len(fresh), rows_for(evaluation).compared)
     refuse_few(rows)
     random = np.random.default_rng(SEED)
     others = {fresh[at]: answered[fresh[at]] for at in sorted(random.choice(len(fresh), rows, replace=False))}

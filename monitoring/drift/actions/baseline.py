@@ -40,7 +40,7 @@ def baseline(version: ModelVersion) -> Baseline:
 def make(version: ModelVersion) -> Baseline:
     """Count it. Raises as `baseline` does."""
     evaluation = version.evaluation
-    answers = finite(evaluations.predictions_of(evaluation))
+    answers = finite(evaluations.rows_of(evaluation))
     if not len(answers.ids):
         raise Refused(f"The evaluation of {version} has no usable predictions to compare with.")
     texts = texts_of(evaluation, answers.ids)

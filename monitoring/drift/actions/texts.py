@@ -77,7 +77,7 @@ def check_texts(ctx: JobContext, endpoint: Endpoint, version: ModelVersion, span
 def sample(base: Baseline) -> tuple[list[str], list[str], list[int] | None]:
     """Up to 1,000 items of the evaluation that still have a text, each text once, the same ones each time: (digests, texts, the group of
     near duplicates of each, None where nobody counted)."""
-    answers = evaluations.predictions_of(base.evaluation)
+    answers = evaluations.rows_of(base.evaluation)
     order = np.random.default_rng(SEED).permutation(len(answers.ids))[:TEXTS_MAX]
     places = {answers.ids[at]: at for at in sorted(order.tolist())}
     items = evaluations.items_by_digest(base.evaluation, places)

@@ -13,6 +13,8 @@ from datasets_app.snapshots import queries as snapshots
 from lifecycle.compute.child import run_child
 from lifecycle.evaluation import actions, queries, rules
 from lifecycle.evaluation.models import Analysis
+from lifecycle.evaluation.task_types.by_key.rows import rows_for
+from lifecycle.evaluation.task_types.single_label.rows import ENTRY as LABELS
 from lifecycle.jobs import actions as jobs
 from lifecycle.jobs.models import Job
 from lifecycle.training import actions as training
@@ -46,13 +48,13 @@ def test_the_errors_of_a_trained_run_are_grouped(measured, mia, warm_engine):
 
 
 def test_the_words_of_an_item_are_found(measured, mia, warm_engine):
-    item = queries.predictions_of(measured).ids[0]
+    item = queries.rows_of(measured).ids[0]
 
     actions.analyse(evaluation=measured, kind=Analysis.Kind.WORDS, actor=mia, item=item)
     run_ok("default")
 
     report = queries.analysis(measured, Analysis.Kind.WORDS, item).report
-    assert (report["answer"],) == queries.answer_to(measured, item).predicted
+    assert (report["answer"],) == LABELS.one(measured, item).predicted
     assert len(report["words"]) == report["found"] == len(queries.items_by_digest(measured, [item])[item].text.split())
 
 
@@ -62,13 +64,13 @@ def test_the_words_of_responses_in_order_are_found(project, mia, warm_engine):
     run = training.launch(snapshot=ranked_snapshot(project, mia, "ranking"), base=base, strategy="full", actor=mia, options=options)
     run_ok("training", "evaluation")
     evaluation = queries.latest_evaluation(run, "test")
-    item = queries.predicted_of(evaluation).ids[0]
+    item = queries.rows_of(evaluation).ids[0]
 
     actions.analyse(evaluation=evaluation, kind=Analysis.Kind.WORDS, actor=mia, item=item)
     run_ok("default")
 
     report = queries.analysis(evaluation, Analysis.Kind.WORDS, item).report["responses"]
-    (strengths,) = queries.order_of(evaluation, item).strengths
+    strengths = rows_for(evaluation).one(evaluation, item).strengths
     order = sorted(range(3), key=lambda at: -strengths[at])
     assert [each["answer"] for each in report] == order
     assert report[0]["log_odds"] == pytest.approx(strengths[order[0]] - strengths[order[1]], abs=1e-4)

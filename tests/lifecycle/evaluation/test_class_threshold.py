@@ -8,8 +8,10 @@ import io
 import numpy as np
 import pytest
 
-from lifecycle.evaluation import confidence, queries, rules
+from lifecycle.evaluation import confidence, queries
 from lifecycle.evaluation.models import Evaluation
+from lifecycle.evaluation.task_types.single_label.page import LabelThresholds
+from lifecycle.evaluation.task_types.single_label.rows import ENTRY as ROWS
 from lifecycle.statistics import deciding
 from lifecycle.statistics.deciding import Cut
 from lifecycle.statistics.operating import Costs
@@ -41,12 +43,12 @@ def test(run):
 
 
 def test_answers_are_those_of_the_threshold_wherever_they_are_read_one_by_one():
-    found = rules.answers(MADE)
+    found = ROWS.answers(MADE)
 
     assert [(each.predicted[0], each.confidence) for each in found] == [("fraud", 0.3), ("fraud", 0.3), ("ham", 0.6)]
     assert [each.item for each in found if each.true != each.predicted] == ["b"]
     plain = Predictions(MADE.labels, MADE.ids, MADE.truth, SHARES)
-    assert [(each.item, each.kind) for each in rules.changes(plain, MADE)] == [("b", "broken"), ("a", "fixed")]
+    assert [(each.item, each.kind) for each in ROWS.changes(plain, MADE)] == [("b", "broken"), ("a", "fixed")]
 
 
 def test_a_drift_baseline_holds_the_classes_that_the_server_answers():
@@ -73,13 +75,14 @@ def test_the_report_tells_the_threshold_with_its_interval_on_test(client_for, ru
 
 
 def test_the_scores_and_the_kept_answers_are_of_the_same_decisions(test):
-    found = queries.predictions_of(test)
+    found = queries.rows_of(test)
     index = found.labels.index("card")
     counts = np.array(test.report["confusion"]["counts"])
 
     assert found.cut == Cut(index, test.report["deciding"]["threshold"])
     assert counts[:, index].sum() == (found.predicted == index).sum() > (found.probabilities.argmax(axis=1) == index).sum()
-    assert (queries.answers_of(test).predicted == deciding.decide(found.probabilities, found.cut)).all()
+    with ROWS.opened(test) as columns:
+        assert (columns.predicted == deciding.decide(found.probabilities, found.cut)).all()
 
 
 def test_the_chooser_begins_with_the_models_own_class_and_goal_and_says_that_it_changes_nothing(client_for, test, mia):
@@ -106,18 +109,20 @@ def test_the_chooser_begins_with_the_models_own_class_and_goal_and_says_that_it_
 def test_a_threshold_that_was_not_chosen_on_these_rows_says_where_it_was(client_for, run, test, mia):
     validation = make_evaluation(run, "validation")
 
-    report = confidence.operating_point(test, "card", "recall", 1.0, Costs(1.0))
+    report = confidence.operating_point(LabelThresholds(), test, "card", "recall", 1.0, Costs(1.0))
 
     assert (report["reached"], report["same_rows"]) == (True, False)
     assert report["chosen_on"]["uuid"] == str(validation.uuid)
-    assert confidence.operating_point(validation, "card", "recall", 1.0, Costs(1.0))["measured_on"]["uuid"] == str(test.uuid)
+    assert confidence.operating_point(LabelThresholds(), validation, "card", "recall", 1.0, Costs(1.0))["measured_on"]["uuid"] == str(
+        test.uuid
+    )
 
 
 def test_a_goal_that_the_models_own_threshold_misses_is_not_called_reached(test):
     told = test.report["deciding"]
     test.report |= {"deciding": told | {"by": "precision", "target": 1.0, "is_met": False}}
 
-    report = confidence.operating_point(test, "card", "precision", 1.0, Costs(1.0))
+    report = confidence.operating_point(LabelThresholds(), test, "card", "precision", 1.0, Costs(1.0))
 
     assert report["high"] != told["threshold"]
 

@@ -13,6 +13,7 @@ from django.test.utils import CaptureQueriesContext
 from lifecycle.compute import warm
 from lifecycle.evaluation import actions, queries, rules
 from lifecycle.evaluation.models import Analysis
+from lifecycle.evaluation.task_types.single_label.rows import ENTRY as ROWS
 from lifecycle.jobs.models import Job
 from lifecycle.refusals import Conflict, Refused
 from registry.ledger.models import Event
@@ -55,7 +56,7 @@ def grouped(measured, mia):
 
 
 def wrong(measured) -> dict[str, rules.Answer]:
-    answers = rules.answers(queries.predictions_of(measured))
+    answers = ROWS.answers(queries.rows_of(measured))
     return {answer.item: answer for answer in answers if answer.true != answer.predicted}
 
 

@@ -8,11 +8,14 @@ from unittest.mock import patch
 import pytest
 
 from lifecycle.compute import warm
-from lifecycle.evaluation import actions, mistakes, queries, rules
-from lifecycle.evaluation.marks import Marks
-from lifecycle.evaluation.mistakes import Slip
+from lifecycle.evaluation import actions, queries, rules
 from lifecycle.evaluation.models import Analysis, Evaluation
 from lifecycle.evaluation.rules import Answer
+from lifecycle.evaluation.task_types.multi_label.rows import ENTRY as SETS
+from lifecycle.evaluation.task_types.rows import Slip, most_frequent
+from lifecycle.evaluation.task_types.single_label.rows import ENTRY as LABELS
+from lifecycle.evaluation.task_types.spans.rows import ENTRY as SPANS
+from lifecycle.evaluation.task_types.spans.rows import SpanRow
 from lifecycle.jobs.models import Job
 from lifecycle.refusals import Refused
 from lifecycle.task_types.spans.measures import Match
@@ -27,23 +30,23 @@ SHARES = {"train": 30, "validation": 20, "test": 50}
 
 # ── What a row mistook ──────────────────────────────────────────────────────
 def test_of_one_class_it_is_the_class_that_was_read_as_the_other():
-    assert list(mistakes.of_one(Answer("one", ("card",), ("refund",), 0.9, 1.0))) == [("class", "card", "refund")]
+    assert list(LABELS.slips(Answer("one", ("card",), ("refund",), 0.9, 1.0))) == [("class", "card", "refund")]
 
 
 def test_of_several_classes_each_stands_for_itself():
-    found = mistakes.of_several(Answer("one", ("card", "login"), ("login", "order", "refund"), 0.9, 1.0))
+    found = SETS.slips(Answer("one", ("card", "login"), ("login", "order", "refund"), 0.9, 1.0))
 
     assert list(found) == [("missed", "card", ""), ("invented", "", "order"), ("invented", "", "refund")]
 
 
 def test_of_marked_parts_another_class_counts_wherever_it_stands():
     thing, wish = Found(0, 4, 0, 0.9), Found(3, 9, 1, 0.8)
-    row = Marks("one", (), (), (
+    row = SpanRow("one", ("thing", "wish"), (), (), (
         Match("exact", (0, 4, 0), thing), Match("boundary", (0, 5, 0), thing), Match("class", (0, 4, 1), thing),
         Match("both", (0, 9, 0), wish), Match("missed", (12, 14, 1), None), Match("invented", None, wish),
     ))  # fmt: skip
 
-    assert list(mistakes.of_marks(row, ("thing", "wish"))) == [
+    assert list(SPANS.slips(row)) == [
         ("boundary", "thing", "thing"), ("class", "wish", "thing"), ("class", "thing", "wish"), ("missed", "wish", ""),
         ("invented", "", "wish"),
     ]  # fmt: skip
@@ -52,7 +55,7 @@ def test_of_marked_parts_another_class_counts_wherever_it_stands():
 def test_a_row_counts_once_for_a_mistake_and_of_equals_the_first_by_its_classes_tells_the_group():
     missed, other = Slip("missed", "card", ""), Slip("class", "card", "order")
 
-    assert mistakes.most_frequent([[missed, missed], [missed, other], [other]]) == missed._asdict() | {"pair_rows": 2}
+    assert most_frequent([[missed, missed], [missed, other], [other]]) == missed._asdict() | {"pair_rows": 2}
 
 
 # ── Analyses ────────────────────────────────────────────────────────────────
@@ -92,14 +95,14 @@ def mistook(measured) -> dict[str, set[tuple[str, str, str]]]:
     """The mistakes of each wrong row, from what the evaluation kept."""
     found: dict[str, set[tuple[str, str, str]]] = {}
     if measured.report["task"] == "multi_label":
-        kept = queries.predictions_of(measured)
+        kept = queries.rows_of(measured)
         for item, true, given in zip(kept.ids, kept.truth, kept.decided, strict=True):
             sides = zip(kept.labels, true, given, strict=True)
             found[item] = {("missed", label, "") if held else ("invented", "", label) for label, held, said in sides if held != said}
     else:
         from lifecycle.task_types.spans.measures import matches
 
-        kept = queries.predicted_of(measured)
+        kept = queries.rows_of(measured)
         for item, true, some in zip(kept.ids, kept.truth, kept.found, strict=True):
             found[item] = {
                 (
@@ -115,7 +118,7 @@ def mistook(measured) -> dict[str, set[tuple[str, str, str]]]:
 
 def items_of(measured, lines) -> list[str]:
     """The items of the lines of a page."""
-    return [(line.marks if measured.report["task"] == "spans" else line.answer).item for line in lines]
+    return [line.item for line in lines]
 
 
 @pytest.mark.django_db
@@ -145,9 +148,7 @@ def test_the_report_leads_to_the_groups_and_texts_are_for_those_who_may_read_the
     assert [group.words for group in auditor.context["groups"]] == [[], []]
     texts = {item.text for item in queries.items_by_digest(measured, mistook(measured)).values()}
     assert not any(text in auditor.content.decode() for text in texts)
-    shown = [
-        (line.marks if measured.report["task"] == "spans" else line.answer).item for g in engineer.context["groups"] for line in g.lines
-    ]
+    shown = [item for group in engineer.context["groups"] for item in items_of(measured, group.lines)]
     assert shown == [item for group in grouped.report["groups"] for item in group["items"][:3]]
 
 
@@ -197,7 +198,7 @@ def test_the_rows_of_a_group_open_in_its_order_and_become_a_queue(grouped, measu
 @pytest.mark.django_db
 def test_groups_that_were_kept_before_kinds_were_told_are_shown(snapshot, mia, client_for):
     measured = queries.latest_evaluation(make_run(snapshot, mia, accuracy=0.5), "test")
-    items = [answer.item for answer in queries.errors_of(measured, 2)]
+    items = [answer.item for answer in LABELS.first(measured, 2)]
     report = {
         "errors": 2,
         "taken": 2,

@@ -7,9 +7,11 @@ import pytest
 from scipy.special import softmax
 
 from lifecycle.evaluation import compare, queries, rules
+from lifecycle.evaluation.task_types.rows import turned_by_label
+from lifecycle.evaluation.task_types.single_label.rows import ENTRY as ROWS
 from lifecycle.refusals import Refused
 from lifecycle.statistics.metrics import COMPARED, paired_rows, score_rows
-from lifecycle.task_types.single_label.measures import MACRO_F1, Predictions
+from lifecycle.task_types.single_label.measures import Predictions
 from lifecycle.ui.templatetags.lifecycle import in_groups
 from tests.support.snapshots import freeze
 from tests.support.training import labelled_dataset, make_evaluation, make_run, make_snapshot
@@ -30,7 +32,7 @@ def report(difference=0.019, low=0.006, high=0.032, verdict="better", fixed=68, 
 
 
 def told(**values) -> tuple[str, str]:
-    found = compare.summary(report(**values), "Run 1", "Run 2", MACRO_F1)
+    found = compare.summary(ROWS, report(**values), "Run 1", "Run 2")
     return found["fact"].replace("\u00a0", " "), found["text"].replace("\u00a0", " ")
 
 
@@ -90,7 +92,7 @@ def test_of_two_models_that_are_alike_hardly_any_comparison_calls_one_better_on_
 
 
 def test_a_changed_answer_counts_for_the_class_that_was_left_and_the_one_that_was_said():
-    assert rules.changes_by_class(CHANGED) == {
+    assert turned_by_label(CHANGED) == {
         "a": {"1": 1, "2": -1}, "b": {"1": 1, "2": -1, "3": 1, "4": 1}, "c": {"3": -1, "4": 1},
     }  # fmt: skip
 
@@ -111,7 +113,7 @@ def test_near_duplicates_that_turn_together_are_one_event_for_mcnemars_test():
     alone = {"metrics": {"macro_f1": {"verdict": "better"}}, "per_class": {"a": {"difference": 0.2}}, "rows": 60}
 
     by_rows, by_clusters = (
-        compare.tests(alone, changed, rules.changes_by_class(changed), "macro_f1", clusters)
+        compare.tests(alone, ROWS.kinds, changed, turned_by_label(changed), "macro_f1", clusters)
         for clusters in ({}, {str(at): at // 5 for at in range(25)})
     )
 
@@ -151,7 +153,7 @@ def test_pages_and_programs_are_told_the_same(client_for, project, mia):
 
     assert found["summary"]["fact"].startswith("Run 2 is better: +")
     assert found["summary"]["fact"] in page.content.decode()
-    answers = queries.predictions_of(a)
+    answers = queries.rows_of(a)
     wrong = int((answers.probabilities.argmax(axis=1) != answers.truth).sum())
     assert found["changes"] == {"fixed": wrong, "broken": 0, "other": 0, "p": compare.significance.mcnemar(wrong, 0)}
     assert (found["same_snapshot"], found["rows_needed"]) == (True, None)

@@ -60,7 +60,7 @@ def test_the_report_tells_the_temperature_and_what_it_did(client_for, test, mia)
     page = client_for(mia).get(f"/evaluations/{test.uuid}/").content.decode()
     api = client_for(mia).get(f"/api/v1/evaluations/{test.uuid}/calibration/").json()
 
-    found = queries.predictions_of(test)
+    found = queries.rows_of(test)
     untempered = found.probabilities**2 / (found.probabilities**2).sum(axis=1, keepdims=True)
     right = untempered.argmax(axis=1) == found.truth
     before = calibration.ece(untempered.max(axis=1), right)

@@ -7,8 +7,9 @@ import json
 import pytest
 
 from datasets_app.datasets.models import Item
-from lifecycle.evaluation import actions, compare, queries, text_rules
+from lifecycle.evaluation import actions, compare, queries
 from lifecycle.evaluation.models import Evaluation
+from lifecycle.evaluation.task_types.free_text import notes
 from tests.lifecycle.training.test_launch_dialogues import TOOLS
 from tests.support.jobs import run_ok
 from tests.support.written import chat_snapshot, make_decoder, make_written_run
@@ -112,13 +113,13 @@ def test_people_choose_with_the_dialogue_as_the_prompt(runs, mia, ana, client_fo
     ],
 )
 def test_what_is_left_out_is_a_sentence(report, told):
-    assert text_rules.left_out(report) == told
+    assert notes.left_out(report) == told
 
 
 def test_turns_that_were_left_out_are_told():
     cut = {"rows": 9, "limit": 64, "prompts": 2, "prompt_tokens": 30, "answers": 0, "answer_tokens": 0, "turns": 4}
 
-    assert text_rules.cut({"truncation": cut}) == (
+    assert notes.cut({"truncation": cut}) == (
         "2 prompts were cut by 30 tokens (4 turns of dialogues, the oldest first; then a context at its end, a prompt without one at its "
         "beginning): a row has up to 64 tokens."
     )

@@ -9,6 +9,7 @@ from django.core.exceptions import PermissionDenied
 from datasets_app.snapshots import queries as snapshots
 from lifecycle.evaluation import actions, queries, rules
 from lifecycle.evaluation.models import Analysis
+from lifecycle.evaluation.task_types.single_label.rows import ENTRY as ROWS
 from lifecycle.jobs.models import Job
 from lifecycle.refusals import Refused
 from lifecycle.statistics import clustered, membership
@@ -40,7 +41,7 @@ def test_equal_numbers_of_training_and_held_out_rows_are_attacked(measured, engi
 
     report = queries.analysis(measured, MEMBERSHIP).report
     trained = {row.item: row.label for row in snapshots.rows_of(measured.run.snapshot, "train")}
-    held_out = rules.answers(queries.predictions_of(measured))
+    held_out = ROWS.answers(queries.rows_of(measured))
     assert report["members"] == report["others"] == len(engine) == min(len(trained), len(held_out)) >= 50
     assert {row["id"]: row["label"] for row in engine}.items() <= trained.items()
     members = [-np.log(SURE[row["label"]]) for row in engine]
@@ -71,7 +72,7 @@ def test_rows_that_were_split_together_are_one_cluster_of_the_interval(measured,
 
 def test_held_out_rows_whose_normalised_text_was_trained_on_are_left_out(measured, engine, mia, monkeypatch):
     """A freeze keeps such rows on one side; an evaluation on a later snapshot may meet them."""
-    held_out, trained = queries.predictions_of(measured).ids, next(snapshots.rows_of(measured.run.snapshot, "train")).item
+    held_out, trained = queries.rows_of(measured).ids, next(snapshots.rows_of(measured.run.snapshot, "train")).item
     real = queries.normal_digests
     monkeypatch.setattr(queries, "normal_digests", lambda *args: real(*args) | dict.fromkeys(held_out[:3], real(*args)[trained]))
 

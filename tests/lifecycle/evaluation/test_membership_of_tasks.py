@@ -13,8 +13,10 @@ from django.test.utils import CaptureQueriesContext
 
 from datasets_app.snapshots import queries as snapshots
 from lifecycle.compute.child import Result
-from lifecycle.evaluation import actions, membership_page, queries, rules
+from lifecycle.evaluation import actions, queries, rules
 from lifecycle.evaluation.models import Analysis, Evaluation
+from lifecycle.evaluation.task_types.by_key.pages import page_of
+from lifecycle.evaluation.task_types.free_text.rows import TextRows
 from lifecycle.jobs.models import Job
 from lifecycle.refusals import Refused
 from lifecycle.statistics import membership
@@ -90,13 +92,13 @@ def test_where_a_row_is_a_mean_of_parts_the_parts_give_the_loss_of_the_report(ta
     evaluation = measure(task)
     losses = queries.losses_of(evaluation)
     if task == "spans":
-        kept = queries.predicted_of(evaluation)
+        kept = queries.rows_of(evaluation)
         parts = dict(zip(kept.ids, kept.tokens, strict=True))
     elif task in ("preference", "ranking"):
-        kept = queries.predicted_of(evaluation)
+        kept = queries.rows_of(evaluation)
         parts = dict(zip(kept.ids, kept.scored.pairs, strict=True))
     else:
-        kept = queries.texts_of(evaluation)
+        kept = queries.rows_of(evaluation)
         parts = dict(zip(kept.ids, kept.scored.tokens, strict=True))
 
     assert np.average(list(losses.values()), weights=[parts[item] for item in losses]) == pytest.approx(in_the_report(evaluation))
@@ -108,7 +110,7 @@ def test_the_report_offers_it_in_the_words_of_the_task(task, measure, client_for
 
     before, others = (client_for(person).get(f"/evaluations/{evaluation.uuid}/").content.decode() for person in (mia, aida))
 
-    loss = membership_page.LOSS[evaluation.report.get("task", "single_label")]
+    loss = page_of(evaluation).loss
     most = "1,000" if task in ("free_text", "chat") else "10,000"
     assert before.count('id="membership"') == 1
     for page in (before, others):
@@ -126,7 +128,7 @@ def test_the_report_then_shows_it_in_these_words(task, measure, told, client_for
     fact = rules.leak(queries.analysis(evaluation, MEMBERSHIP).report).fact
     for page in (after, alone):
         assert fact in page
-        assert f"The loss of a row is {membership_page.LOSS[evaluation.report.get('task', 'single_label')]}." in page
+        assert f"The loss of a row is {page_of(evaluation).loss}." in page
 
 
 @pytest.mark.parametrize("task", TASKS)
@@ -141,7 +143,7 @@ def test_a_report_takes_no_more_statements_with_the_finding(task, measure, told,
 def test_of_texts_that_are_written_fewer_rows_are_compared(measure, mia, monkeypatch):
     evaluation = measure("free_text")
     asked = made_losses(monkeypatch, lambda row: 0.1)
-    monkeypatch.setattr(rules, "WRITTEN_COMPARED", 5)
+    monkeypatch.setattr(TextRows, "compared", 5)
 
     actions.analyse(evaluation=evaluation, kind=MEMBERSHIP, actor=mia)
     run_ok("training", "evaluation")

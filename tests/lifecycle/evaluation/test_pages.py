@@ -27,7 +27,7 @@ def test_an_evaluation_shows_its_metrics_with_intervals_and_links_each_cell_to_i
 
 def test_the_rows_of_a_cell_show_texts_to_those_who_may_read_samples_only(client_for, measured, mia, aida):
     url = f"/evaluations/{measured.uuid}/items/"
-    texts = {item.text for item in queries.items_by_digest(measured, queries.predictions_of(measured).ids).values()}
+    texts = {item.text for item in queries.items_by_digest(measured, queries.rows_of(measured).ids).values()}
 
     engineer, auditor = client_for(mia).get(url).content.decode(), client_for(aida).get(url).content.decode()
 

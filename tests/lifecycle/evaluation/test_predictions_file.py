@@ -51,7 +51,7 @@ def test_the_report_is_recomputed_from_either_file(measured, mia, client_for):
 
 
 def test_the_csv_has_every_row_with_its_id_and_the_probability_of_each_label(measured, mia, client_for):
-    known = queries.predictions_of(measured)
+    known = queries.rows_of(measured)
 
     rows = list(csv.DictReader(io.StringIO(fetched(client_for(mia), measured, "csv").decode())))
 

@@ -33,7 +33,7 @@ def upper(item: str, confidence: float) -> Flip:
 
 @pytest.fixture
 def flips(evaluation) -> list[Flip]:
-    one, two, *_ = queries.predictions_of(evaluation).ids
+    one, two, *_ = queries.rows_of(evaluation).ids
     return [upper(one, 0.6), upper(two, 0.8)]
 
 
@@ -123,7 +123,7 @@ def test_the_page_takes_the_same_statements_whatever_flipped(client_for, evaluat
     with django_assert_max_num_queries(30) as few:
         client.get(page.format(evaluation.uuid))
     other = queries.latest_evaluation(evaluation.run, "validation")
-    made_probes(other, mia, [upper(item, 0.6) for item in queries.predictions_of(other).ids])
+    made_probes(other, mia, [upper(item, 0.6) for item in queries.rows_of(other).ids])
 
     with django_assert_max_num_queries(len(few)):
         assert len(client.get(page.format(other.uuid)).context["flips"]) == other.rows > 2

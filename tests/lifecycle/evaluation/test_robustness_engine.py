@@ -113,7 +113,7 @@ def test_a_run_that_writes_is_probed_by_its_prompts(project, mia, tmp_path, clie
     probe = max(PROBES, key=lambda name: found.report["probes"][name]["flipped"]["count"])
     with artifacts.local_copy(found.rows.digest) as path:
         flips = read_flips(path, probe)
-    said = queries.texts_of(evaluation)
+    said = queries.rows_of(evaluation)
     assert flips
     assert all(flip.clean == said.answers[said.ids.index(flip.id)] for flip in flips)
     page = client_for(mia).get(f"/evaluations/{evaluation.uuid}/robustness/?probe={probe}").content.decode()

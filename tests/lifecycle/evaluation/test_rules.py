@@ -7,6 +7,8 @@ import pytest
 
 from lifecycle.evaluation import charts, compare, queries, rules
 from lifecycle.evaluation.models import Evaluation
+from lifecycle.evaluation.task_types.single_label.page import LabelPage
+from lifecycle.evaluation.task_types.single_label.rows import ENTRY as ROWS
 from lifecycle.refusals import Refused
 from lifecycle.task_types.single_label.measures import Predictions
 from lifecycle.task_types.single_label.predictions import ENTRY, read_answers
@@ -59,33 +61,34 @@ def test_the_cells_of_the_matrix_hold_the_most_confident_first(tmp_path):
     for asked, wanted in (
         ({"true": "a", "predicted": "b"}, ["one", "three"]), ({"true": "a"}, ["one", "three", "two"]), ({}, ["one", "three"]),
     ):  # fmt: skip
-        assert [found.ids[row] for row in rules.rows_in_cell(found, **asked)] == wanted
+        assert [found.ids[row] for row in ROWS.find(found, asked)] == wanted
 
 
 def test_rows_by_column_are_the_cells_of_the_matrix(project, mia):
     measured = make_run(make_snapshot(project, mia, copies=20), mia, accuracy=0.6).evaluations.get(split="test")
-    whole, columns = rules.answers(queries.predictions_of(measured)), queries.answers_of(measured)
+    whole = ROWS.answers(queries.rows_of(measured))
 
-    for true in ("", *columns.labels, "unknown"):
-        for predicted in ("", *columns.labels):
-            rows = rules.rows_in_cell(columns, true=true, predicted=predicted)
-            assert [rules.answer_at(columns, row) for row in rows] == one_by_one(whole, true, predicted)
-    assert queries.errors_of(measured, 7) == one_by_one(whole, "", "")[:7]
-    assert queries.answer_to(measured, whole[3].item) == whole[3]
-    assert queries.answer_to(measured, "f" * 64) is None
+    with ROWS.opened(measured) as columns:
+        for true in ("", *columns.labels, "unknown"):
+            for predicted in ("", *columns.labels):
+                rows = ROWS.find(columns, {"true": true, "predicted": predicted})
+                assert ROWS.at(columns, rows) == one_by_one(whole, true, predicted)
+    assert ROWS.first(measured, 7) == one_by_one(whole, "", "")[:7]
+    assert ROWS.one(measured, whole[3].item) == whole[3]
+    assert ROWS.one(measured, "f" * 64) is None
 
 
 def test_changes_name_what_was_broken_what_was_fixed_and_what_is_wrong_otherwise():
     first = predictions({"same": (0, 0), "broken": (0, 0), "fixed": (0, 1), "other": (0, 1), "only here": (0, 1)})
     second = predictions({"same": (0, 0), "broken": (0, 2), "fixed": (0, 0), "other": (0, 2)})
 
-    assert [(change.item, change.kind) for change in rules.changes(first, second)] == [
+    assert [(change.item, change.kind) for change in ROWS.changes(first, second)] == [
         ("broken", "broken"), ("fixed", "fixed"), ("other", "other"),
     ]  # fmt: skip
 
 
 def test_the_confusion_chart_colours_errors_alone_and_prints_all_counts():
-    chart = charts.confusion(REPORT, limit=None)
+    chart = charts.confusion(REPORT, LabelPage.confusion, limit=None)
 
     assert chart.lead == "3 errors in 2 pairs."
     assert chart.figure["data"][0]["z"] == [[0, 2, 0], [1, 0, 0], [0, 0, 0]]
@@ -102,7 +105,7 @@ def test_the_class_chart_names_the_classes_below_the_limit():
 
 
 def test_the_reliability_chart_says_over_confident_only_where_the_interval_excludes_it():
-    assert charts.reliability(REPORT).told == "Over-confident between 0.40 and 0.60; ECE 0.300."
+    assert charts.reliability(REPORT, LabelPage.reliability).told == "Over-confident between 0.40 and 0.60; ECE 0.300."
 
 
 def test_what_differs_from_run_to_run_is_no_part_of_a_report():
@@ -138,7 +141,8 @@ def test_the_most_frequent_of_many_pairs_are_the_first_of_all():
     random = np.random.default_rng(1)
     labels = [f"class {number}" for number in random.permutation(40)]
     counts = random.integers(0, 4, (40, 40)).tolist()
-    report = {"confusion": {"labels": labels, "counts": counts}}
+    support = [{"label": label, "support": sum(line)} for label, line in zip(labels, counts, strict=True)]
+    report = {"confusion": {"labels": labels, "counts": counts}, "per_class": support}
     every = [
         rules.Pair(labels[row], labels[column], counts[row][column], sum(counts[row]))
         for row in range(40) for column in range(40) if row != column and counts[row][column]
@@ -155,9 +159,10 @@ def test_the_most_frequent_of_many_pairs_are_the_first_of_all():
 
 def test_the_chart_of_many_classes_lists_its_most_frequent_pairs_alone():
     labels = [f"class {number:02}" for number in range(40)]
-    report = {"confusion": {"labels": labels, "counts": np.full((40, 40), 2).tolist()}}
+    support = [{"label": label, "support": 80} for label in labels]
+    report = {"confusion": {"labels": labels, "counts": np.full((40, 40), 2).tolist()}, "per_class": support}
 
-    chart = charts.confusion(report, limit=None)
+    chart = charts.confusion(report, LabelPage.confusion, limit=None)
 
     assert chart.lead == "3,120 errors in 1,560 pairs."
     assert len(chart.rows) == charts.TABLE == 500

@@ -10,6 +10,9 @@ from django.test.utils import CaptureQueriesContext
 from datasets_app.labeling.models import Suggestion
 from lifecycle.compute import warm
 from lifecycle.evaluation import actions, charts, compare, pages, queries, rules, suggested, suggesters
+from lifecycle.evaluation.task_types.multi_label.page import SetPage
+from lifecycle.evaluation.task_types.multi_label.rows import ENTRY as ROWS
+from lifecycle.evaluation.task_types.multi_label.rows import Opened, Sureness
 from lifecycle.jobs.models import Job
 from lifecycle.refusals import Refused
 from lifecycle.task_types.multi_label import measures as label_sets
@@ -28,7 +31,7 @@ REPORT = label_sets.ENTRY.report(FOUR, count=0)
 
 
 def test_an_answer_names_its_classes_and_how_sure_its_surest_mistake_was():
-    assert [(answer.true, answer.predicted, answer.confidence) for answer in rules.answers(FOUR)] == [
+    assert [(answer.true, answer.predicted, answer.confidence) for answer in ROWS.answers(FOUR)] == [
         (("a",), ("b", "c"), pytest.approx(0.9)), (("a", "b"), ("a", "b"), pytest.approx(0.6)), ((), ("a",), pytest.approx(0.6)),
         (("c",), (), pytest.approx(0.55)),
     ]  # fmt: skip
@@ -40,41 +43,48 @@ def test_an_answer_names_its_classes_and_how_sure_its_surest_mistake_was():
         ({"true": "a", "predicted": "b"}, ["one"]),
         ({"true": "a", "predicted": "a"}, ["two"]),
         ({"true": "a", "predicted": ""}, ["one", "two"]),
-        ({"true": "a", "predicted": "", "wrong": True}, ["one"]),
+        ({"true": "a", "predicted": "", "wrong": "1"}, ["one"]),
         ({"true": "", "predicted": "a"}, ["three", "two"]),
-        ({"true": "", "predicted": "a", "wrong": True}, ["three"]),
+        ({"true": "", "predicted": "a", "wrong": "1"}, ["three"]),
         ({"true": "", "predicted": ""}, ["one", "three", "four"]),
     ],
 )
 def test_the_rows_behind_every_number(asked, wanted, tmp_path):
     predictions.ENTRY.write(tmp_path / "rows.parquet", FOUR, "test")
     found = predictions.read_sets(tmp_path / "rows.parquet")
-    confidence = predictions.read_sureness(tmp_path / "rows.parquet", found)
+    sure = Sureness.of(found.ids, predictions.read_sureness(tmp_path / "rows.parquet", found))
+    opened = Opened(found, sure)
 
-    rows = rules.sets_in_cell(found, np.lexsort((np.array(found.ids), -confidence)), **asked)
+    rows = ROWS.find(opened, asked)
 
     assert [found.ids[row] for row in rows] == wanted
-    every = rules.answers(FOUR)
-    assert [rules.set_at(found, confidence, row) for row in rows] == [every[row] for row in rows]
+    every = ROWS.answers(FOUR)
+    assert ROWS.at(opened, rows) == [every[row] for row in rows]
 
 
 def test_pairs_are_what_was_missed_and_given_with_the_rows_of_the_missed_class():
     assert rules.confused(REPORT) == [rules.Pair("a", "b", 1, 2), rules.Pair("a", "c", 1, 2)]
     assert rules.errors(REPORT) == 3
-    assert charts.confusion(REPORT, limit=None).lead == "3 rows with a wrong class."
-    assert charts.reliability(REPORT).head == ["probability", "decisions", "mean probability", "share true", "95 % interval"]
+    assert charts.confusion(REPORT, SetPage.confusion, limit=None).lead == "3 rows with a wrong class."
+    assert charts.reliability(REPORT, SetPage.reliability).head == [
+        "probability",
+        "decisions",
+        "mean probability",
+        "share true",
+        "95 % interval",
+    ]
 
 
 def test_changes_compare_whole_sets_whatever_the_order_of_the_labels():
     order = [2, 0, 1]
     other = SetPredictions(("c", "a", "b"), FOUR.ids, TRUTH[:, order], np.where(TRUTH, 0.9, 0.1)[:, order], (0.5,) * 3)
 
-    assert [(change.item, change.kind) for change in rules.changes(FOUR, other)] == [
+    assert [(change.item, change.kind) for change in ROWS.changes(FOUR, other)] == [
         ("four", "fixed"),
         ("one", "fixed"),
         ("three", "fixed"),
     ]
-    assert rules.changes(other, other) == []
+    assert ROWS.changes(other, other) == []
 
 
 @pytest.fixture

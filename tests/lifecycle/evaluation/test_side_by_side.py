@@ -128,7 +128,7 @@ def test_the_pairs_are_a_dataset_that_tells_not_whose_answers_they_are(opened, p
 
     assert (side.dataset.task, side.dataset.project) == ("preference", project)
     items = {item.external_id: item for item in Item.objects.filter(dataset=side.dataset)}
-    texts = [dict(zip(each.ids, each.answers, strict=True)) for each in map(queries.texts_of, pair)]
+    texts = [dict(zip(each.ids, each.answers, strict=True)) for each in map(queries.rows_of, pair)]
     assert len(items) == side.pairs == 12
     for digest, item in items.items():
         shown = [each if isinstance(each, str) else each[-1]["content"] for each in item.content["responses"]]

@@ -115,7 +115,7 @@ def test_of_wide_metadata_some_columns_are_offered_and_long_values_are_read_in_p
     monkeypatch.setattr(slices, "COLUMNS", 1)
     offered = [column.name for column in asked(client_for, mia, measured).context["columns"]]
     monkeypatch.setattr(slices, "READ", 3)
-    said = slices.values(measured, slices.Column("metadata:channel", "channel"), queries.rows_of(measured).ids)
+    said = slices.values(measured, slices.Column("metadata:channel", "channel"), queries.grouped_of(measured).ids)
 
     assert offered[2:] == ["age"]
     assert {value for value in said if value} <= {"pho", "mai", "app", "web", "cha"}

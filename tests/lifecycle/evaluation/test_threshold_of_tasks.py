@@ -8,7 +8,10 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from sklearn.metrics import precision_recall_curve
 
-from lifecycle.evaluation import confidence, marks, queries, rules
+from lifecycle.evaluation import queries
+from lifecycle.evaluation.task_types.by_key.pages import thresholds_of
+from lifecycle.evaluation.task_types.multi_label.page import most_mistaken
+from lifecycle.evaluation.task_types.spans.rows import every
 from tests.support import marks as made
 from tests.support.training import make_evaluation, make_run, several_snapshot
 
@@ -42,7 +45,7 @@ def test_of_several_classes_the_chooser_begins_with_the_most_mistaken_one_and_of
     answer = page_of(client_for(mia), test)
 
     form = answer.context["form"]
-    assert form.label == worst["label"] == rules.most_mistaken(test.report)
+    assert form.label == worst["label"] == most_mistaken(test.report)
     assert [value for value, _ in form.fields["class"].choices] == test.report["confusion"]["labels"]
     assert list(form.fields) == ["class", "goal", "target", "false", "missed"]
     assert "Given the class" in answer.content.decode()
@@ -50,7 +53,7 @@ def test_of_several_classes_the_chooser_begins_with_the_most_mistaken_one_and_of
 
 def test_its_threshold_is_chosen_on_validation_and_measured_on_test_by_the_probability_of_that_class(several, client_for, mia):
     validation, test = several
-    here, there = (queries.predictions_of(each) for each in several)
+    here, there = (queries.rows_of(each) for each in several)
     number = here.labels.index("card")
     precision, recall, thresholds = precision_recall_curve(here.truth[:, number], here.probabilities[:, number])
     enough = [at for at in range(len(thresholds)) if recall[at] >= 0.7]
@@ -89,14 +92,14 @@ def test_what_its_threshold_was_chosen_for_is_told_as_the_run_was_asked(several)
     _, test = several
     test.run.snapshot.counts["labels"]["card"]["validation"] = 20
 
-    best = confidence.effect(test, "card")
+    best = thresholds_of(test).effect(test, "card")
     test.run.spec |= {"operating_point": "recall", "operating_target": 0.95}
     asked = []
     for promised, missed in (([], []), (["card"], []), ([], ["card"])):
         test.run.result["operating"] = {"by": "recall", "target": 0.95, "missed": missed, "promised": promised}
-        asked.append(confidence.effect(test, "card"))
+        asked.append(thresholds_of(test).effect(test, "card"))
     del test.run.result["operating"]  # a run from before there was a promise
-    asked.append(confidence.effect(test, "card"))
+    asked.append(thresholds_of(test).effect(test, "card"))
 
     assert "card from 0.500 on, chosen on validation of v1 for the best F1." in best
     for word, each in zip(("estimated", "promised", "missed", "estimated"), asked, strict=True):
@@ -133,9 +136,9 @@ def spans(project, mia):
 
 def counted(evaluation, label, threshold):
     """Spans kept and right, kept and wrong, and true ones; found one by one."""
-    found = queries.predicted_of(evaluation)
+    found = queries.rows_of(evaluation)
     hit = false = true = 0
-    for each in marks.every(found):
+    for each in every(found):
         true += sum(label in ("", found.labels[span[2]]) for span in each.true)
         for one in each.found:
             if one.confidence >= threshold and label in ("", found.labels[one.label]):
@@ -150,7 +153,7 @@ def test_spans_are_kept_from_a_confidence_on_of_a_class_or_any(spans, client_for
     found = told(client_for(mia), test, **{"class": label, "goal": "precision", "target": 0.7}).json()
 
     assert (found["chosen_on"]["uuid"], found["measured_on"]["uuid"]) == (str(validation.uuid), str(test.uuid))
-    confidences = sorted({one.confidence for some in queries.predicted_of(validation).found for one in some})
+    confidences = sorted({one.confidence for some in queries.rows_of(validation).found for one in some})
     shares = {each: counted(validation, label, each) for each in confidences}
     lowest = next(each for each, (hit, false, _) in shares.items() if hit + false and hit / (hit + false) >= 0.7)
     assert counted(validation, label, found["high"]) == counted(validation, label, lowest)

@@ -6,9 +6,11 @@ import pytest
 from django.core.exceptions import PermissionDenied
 
 from lifecycle.compute import warm
-from lifecycle.evaluation import actions, marks, queries, rules
+from lifecycle.evaluation import actions, queries
 from lifecycle.evaluation.models import Analysis
-from lifecycle.evaluation.words_page import Part, depth, parts
+from lifecycle.evaluation.shading import Part, depth, parts
+from lifecycle.evaluation.task_types.multi_label.rows import ENTRY as SETS
+from lifecycle.evaluation.task_types.spans.rows import every
 from lifecycle.jobs.models import Job
 from lifecycle.refusals import Refused
 from registry.ledger.models import Event
@@ -39,7 +41,7 @@ def engine(monkeypatch):
 
 @pytest.fixture
 def item(measured):
-    return next(iter(queries.items_by_digest(measured, queries.predictions_of(measured).ids).values()))
+    return next(iter(queries.items_by_digest(measured, queries.rows_of(measured).ids).values()))
 
 
 def test_the_parts_of_a_text_are_the_text_and_shades_are_thirds_of_the_strongest_effect():
@@ -93,7 +95,7 @@ def test_only_those_who_read_samples_may(measured, item, client_for, lee, otto):
 
 
 def test_an_item_that_was_not_answered_is_refused(measured, client_for, mia):
-    stray = measured.snapshot.dataset.items.exclude(digest__in=queries.predictions_of(measured).ids).first()
+    stray = measured.snapshot.dataset.items.exclude(digest__in=queries.rows_of(measured).ids).first()
 
     with pytest.raises(Refused, match="holds no answer to that item"):
         actions.analyse(evaluation=measured, kind=WORDS, actor=mia, item=stray.digest)
@@ -138,7 +140,7 @@ def each_class(monkeypatch):
 
 
 def test_of_several_classes_each_has_its_own_words(several, each_class, client_for, mia):
-    client, item = client_for(mia), next(iter(queries.items_by_digest(several, queries.predictions_of(several).ids).values()))
+    client, item = client_for(mia), next(iter(queries.items_by_digest(several, queries.rows_of(several).ids).values()))
     address = f"/evaluations/{several.uuid}/words/?item={item.digest}"
     assert b"Find the words that speak" in client.get(address).content
 
@@ -155,14 +157,14 @@ def test_of_several_classes_each_has_its_own_words(several, each_class, client_f
     assert "which the text did not get" in refund.content.decode()
     assert "which the text did not get" not in card.content.decode()
     assert other.context["report"] == card.context["report"]
-    assert card.context["answer"] == next(each for each in rules.answers(queries.predictions_of(several)) if each.item == item.digest)
+    assert card.context["answer"] == next(each for each in SETS.answers(queries.rows_of(several)) if each.item == item.digest)
     found = client.get(f"/api/v1/evaluations/{several.uuid}/words/", {"item": item.digest}).json()
     assert [(each["answer"], each["given"]) for each in found["report"]["classes"]] == [("card", True), ("refund", False)]
 
 
 def test_rows_of_several_classes_lead_there_and_an_item_that_was_not_answered_is_refused(several, client_for, mia):
     line = client_for(mia).get(f"/evaluations/{several.uuid}/items/").context["lines"][0]
-    stray = several.snapshot.dataset.items.exclude(digest__in=queries.predictions_of(several).ids).first()
+    stray = several.snapshot.dataset.items.exclude(digest__in=queries.rows_of(several).ids).first()
 
     assert line.why == f"/evaluations/{several.uuid}/words/?item={line.answer.item}"
     with pytest.raises(Refused, match="holds no answer to that item"):
@@ -178,7 +180,7 @@ def marked(project, mia):
 
 def rows_of(marked, *, found: bool):
     """Rows in which something, or nothing, was found."""
-    return [each for each in marks.every(queries.predicted_of(marked)) if bool(each.found) is found]
+    return [each for each in every(queries.rows_of(marked)) if bool(each.found) is found]
 
 
 def test_of_marked_parts_each_span_has_the_words_around_it(marked, monkeypatch, client_for, mia):
@@ -198,10 +200,10 @@ def test_of_marked_parts_each_span_has_the_words_around_it(marked, monkeypatch, 
     assert [tab["label"] for tab in page.context["tabs"]] == [f"“{text[:2]}” thing", f"“{text[3:5]}” thing"]
     assert f'<mark class="for f3" title="+1.50">{text[3:5]}</mark>' in page.content.decode()
     assert f'<mark class="against a3" title="−0.60">{text[:2]}</mark>' in other.content.decode()
-    label, found = queries.predicted_of(marked).labels, row.found[0]
+    label, found = queries.rows_of(marked).labels, row.found[0]
     assert page.context["answer"].predicted[0] == f"“{text[found.start : found.end]}” {label[found.label]}"
     assert {line.why for line in listed} == {
-        f"/evaluations/{marked.uuid}/words/?item={line.marks.item}" if line.marks.found else "" for line in listed
+        f"/evaluations/{marked.uuid}/words/?item={line.item}" if any(each.found for each in line.mistakes) else "" for line in listed
     }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -11,6 +12,8 @@ from lifecycle.compute.child import Result
 from lifecycle.engine.spec import ExplainSpec
 from lifecycle.evaluation import actions, queries
 from lifecycle.evaluation.models import Analysis, Evaluation
+from lifecycle.evaluation.task_types.free_text.rows import ENTRY as ROWS
+from lifecycle.evaluation.task_types.free_text.rows import TextRows
 from lifecycle.jobs.models import Job
 from lifecycle.refusals import Refused
 from lifecycle.training.folders import scratch
@@ -56,7 +59,7 @@ def engine(monkeypatch):
 
 def row_of(measured, *, cut=False):
     """A row whose answer ended by itself, or was cut."""
-    found = queries.texts_of(measured)
+    found = queries.rows_of(measured)
     item = next(item for item, each in zip(found.ids, found.cut, strict=True) if each is cut)
     return snapshots.learned_rows_of(measured.snapshot, [item])[item]
 
@@ -78,7 +81,7 @@ def test_a_page_shades_the_prompt_and_shows_the_answer_beside_it(measured, engin
     assert f'<mark class="for f3" title="+4.00">{one}</mark> <mark class="against a2" title="−2.50">{two}</mark>' in page.content.decode()
     assert "2 of 4 words left out in turn" in page.content.decode()
     assert "−3.500 for its 7 tokens" in page.content.decode()
-    assert page.context["answer"] == queries.said_to(measured, row["id"]).answer
+    assert page.context["answer"] == ROWS.one(measured, row["id"]).answer
     assert [part.text for part in page.context["words"]] == [one, two]
     assert not scratch(job).exists()
 
@@ -148,11 +151,11 @@ def test_no_text_is_kept(measured, engine, mia):
 def test_each_row_leads_there_for_those_who_read_texts(measured, client_for, mia, aida):
     for path in ("", "answers/"):
         engineer, auditor = (client_for(person).get(f"/evaluations/{measured.uuid}/{path}") for person in (mia, aida))
-        lines = [each["line"] for each in engineer.context["lines"]]
+        lines = list(engineer.context["lines"])
         assert [line.why for line in lines] == [f"/evaluations/{measured.uuid}/words/?item={line.item}" for line in lines]
         names = {f'aria-label="words that speak, item {line.item[:8]}…"' for line in lines}
         assert all(name in engineer.content.decode() for name in names)
-        assert {each["line"].why for each in auditor.context["lines"]} == {""}
+        assert {each.why for each in auditor.context["lines"]} == {""}
 
 
 def test_answers_side_by_side_lead_to_the_words_of_each(measured, client_for, mia, aida):
@@ -185,7 +188,7 @@ def test_what_cannot_be_asked_is_refused_in_a_sentence_and_nothing_is_queued(mea
                 actions.analyse(evaluation=measured, kind=WORDS, actor=mia, item=row["id"])
             return client.get(address_of(measured, row)).content.decode()
 
-    page = refused("The model wrote nothing to this prompt", (queries, "said_to"), queries.Said(" ", False))
+    page = refused("The model wrote nothing to this prompt", (TextRows, "one"), replace(ROWS.one(measured, row["id"]), answer=" "))
     assert "The model wrote nothing to this prompt, so no word speaks for its answer." in page
     assert "Find the words" not in page
     page = refused("The text of this item is gone", (snapshots, "learned_rows_of"), {})

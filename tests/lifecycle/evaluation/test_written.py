@@ -8,8 +8,10 @@ import pytest
 
 from datasets_app.datasets.models import Item
 from datasets_app.snapshots import queries as snapshots
-from lifecycle.evaluation import actions, compare, queries, rules, suggesters, text_rules
+from lifecycle.evaluation import actions, compare, queries, rules, suggesters
 from lifecycle.evaluation.models import Analysis, Evaluation
+from lifecycle.evaluation.task_types.free_text import notes
+from lifecycle.evaluation.task_types.free_text.rows import ENTRY as ROWS
 from lifecycle.jobs.models import Job
 from lifecycle.refusals import Refused
 from lifecycle.task_types.free_text import measures as text_scores
@@ -56,7 +58,7 @@ def test_the_report_page_holds_scores_baselines_copies_and_the_worst_rows(found,
     assert "Of 7 of 14 rows, those with a context" in page or "rows, those with a context" in page
     assert "repeats 12 or more words in a row" in page
     assert "2 prompts were cut by 9 tokens (a context at its end, a prompt without one at its beginning)" in page
-    cut, of, longest = sum(queries.texts_of(found).cut), found.report["rows"], found.report["max_new_tokens"]
+    cut, of, longest = sum(queries.rows_of(found).cut), found.report["rows"], found.report["max_new_tokens"]
     assert cut > 0
     assert f"{cut} of {of} answers ({percent(cut / of)}) were cut at {longest} tokens, without an end of their own." in page
     assert page.count("cut at its longest length") == min(cut, 6)
@@ -71,12 +73,12 @@ def test_the_report_page_holds_scores_baselines_copies_and_the_worst_rows(found,
 def test_answers_that_all_ended_or_were_not_counted_are_not_told_to_be_cut():
     none, one = {"rows": 0, "share": 0.0, "base_rows": None}, {"rows": 1, "share": 0.1, "base_rows": 1}
 
-    assert text_rules.unended({"rows": 9, "max_new_tokens": 64, "cut_answers": none}) == text_rules.unended({"rows": 9}) == ""
-    assert " Of the base's before fine-tuning, 1 was. " in text_rules.unended({"rows": 10, "max_new_tokens": 64, "cut_answers": one})
+    assert notes.unended({"rows": 9, "max_new_tokens": 64, "cut_answers": none}) == notes.unended({"rows": 9}) == ""
+    assert " Of the base's before fine-tuning, 1 was. " in notes.unended({"rows": 10, "max_new_tokens": 64, "cut_answers": one})
 
 
 def test_answers_of_before_cuts_were_kept_are_read(found, tmp_path):
-    texts = replace(queries.texts_of(found), cut=None)
+    texts = replace(queries.rows_of(found), cut=None)
 
     text_answers.ENTRY.write(tmp_path / "answers.parquet", texts, "test")
 
@@ -107,7 +109,7 @@ def test_how_it_stands_to_the_untrained_base_is_told_beside_a_stronger_baseline(
     better, unclear = of(0.3, 0.5, "better"), of(0.45, 0.5, "unclear")
 
     told = [
-        text_rules.lead({"against": against})
+        notes.lead({"against": against})
         for against in (
             {"prompted_base": better, "nearest": unclear}, {"prompted_base": better}, {"prompted_base": of(0.6, 0.5, "worse")}, {},
         )
@@ -125,7 +127,7 @@ def test_how_it_stands_to_the_untrained_base_is_told_beside_a_stronger_baseline(
 
 
 def test_an_answer_leads_to_the_training_item_that_it_shares_words_with(found, snapshot, mia, client_for):
-    texts = queries.texts_of(found)
+    texts = queries.rows_of(found)
     row = next(at for at, each in enumerate(texts.copied) if each.words >= 4)
     train = [each["id"] for each in snapshots.learned_rows(snapshot, "train")]
 
@@ -140,7 +142,7 @@ def test_an_answer_leads_to_the_training_item_that_it_shares_words_with(found, s
 
 
 def test_an_answer_leads_nowhere_once_rows_of_train_are_counted_otherwise(found, snapshot, mia, client_for, monkeypatch):
-    texts = queries.texts_of(found)
+    texts = queries.rows_of(found)
     row = next(at for at, each in enumerate(texts.copied) if each.words >= 4)
     other = next(
         each["id"] for each in snapshots.learned_rows(snapshot, "train") if not verbatim.holds(each["answer"], texts.copied[row].text)
@@ -166,13 +168,14 @@ def test_right_answers_in_russian_beat_the_baselines():
 
 
 def test_rows_come_worst_first_by_any_score_and_in_a_range(found, mia, client_for):
-    client, texts = client_for(mia), queries.texts_of(found)
-    worst = text_rules.ordered(texts, "rouge_l", best=False)
+    client, texts = client_for(mia), queries.rows_of(found)
+    worst = ROWS.find(texts, {"sort": "rouge_l"})
     values = [texts.scored.rouge_l[row] for row in worst]
 
     assert values == sorted(values)
-    assert text_rules.ordered(texts, "loss", best=False)[0] == int((texts.scored.nats / texts.scored.tokens).argmax())
-    exact = text_rules.ordered(texts, "rouge_l", best=True, low=1.0)
+    assert [(each.item, *each.predicted) for each in ROWS.answers(texts)] == list(zip(texts.ids, texts.answers, strict=True))
+    assert ROWS.find(texts, {"sort": "loss"})[0] == int((texts.scored.nats / texts.scored.tokens).argmax())
+    exact = ROWS.find(texts, {"sort": "rouge_l", "best": "1", "low": "1.0"})
     assert sorted(exact) == [row for row in range(len(texts)) if texts.scored.rouge_l[row] >= 1.0]
     page = client.get(f"/evaluations/{found.uuid}/answers/?sort=rouge_l&high=0.5").content.decode()
     assert f"{sum(value <= 0.5 for value in values)} row" in page
@@ -217,7 +220,7 @@ def test_two_runs_are_compared_row_by_row(run, snapshot, base, mia, client_for):
 
     report = compare.paired_report(a, b)
 
-    texts = queries.texts_of(a)
+    texts = queries.rows_of(a)
     moved = int((texts.scored.rouge_l < 1.0).sum())
     assert report["changes"]["better"] == moved
     assert (report["changes"]["worse"], report["per_class"], report["left_out"]) == (0, {}, 0)

@@ -43,7 +43,7 @@ def test_a_run_learns_to_answer_is_measured_beside_baselines_and_read_about(proj
     assert set(test.report["baselines"]) == {"prompted_base", "nearest", "frequent"}
     assert test.report["perplexity"] < test.report["baselines"]["prompted_base"]["perplexity"]
     assert test.report["with_context"] == sum(bool(row.get("context")) for row in rows_of(snapshot, "test"))
-    assert len(evaluations.texts_of(test)) == snapshot.counts["splits"]["test"]
+    assert len(evaluations.rows_of(test)) == snapshot.counts["splits"]["test"]
 
     client = client_for(mia)
     page = client.get(f"/runs/{run.uuid}/").content.decode()
@@ -72,7 +72,7 @@ def measured(project, mia):
 
 
 def test_the_words_of_a_prompt_are_found_in_a_process_of_its_own(measured, mia, client_for):
-    said = evaluations.texts_of(measured)
+    said = evaluations.rows_of(measured)
     item = next(item for item, each in zip(said.ids, said.answers, strict=True) if each)
     text = next(row["text"] for row in rows_of(measured.snapshot, "test") if row["id"] == item)
 
@@ -90,7 +90,7 @@ def test_the_words_of_a_prompt_are_found_in_a_process_of_its_own(measured, mia, 
 
 
 def test_a_job_that_is_cancelled_while_it_asks_keeps_no_words(measured, mia, monkeypatch):
-    said = evaluations.texts_of(measured)
+    said = evaluations.rows_of(measured)
     item = next(item for item, each in zip(said.ids, said.answers, strict=True) if each)
     job = analysing.analyse(evaluation=measured, kind=Analysis.Kind.WORDS, actor=mia, item=item)
 

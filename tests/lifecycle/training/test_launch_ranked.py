@@ -152,7 +152,7 @@ def test_a_run_learns_orders_and_is_measured_against_place_length_and_words(task
     if task == "preference":
         assert test.report["pair_accuracy"] > 0.7
     assert test.report["graph"] == "fp32"
-    answers = evaluations.predicted_of(test)
+    answers = evaluations.rows_of(test)
     assert len(answers) == test.rows
     assert {len(each) for each in answers.strengths} == ({2} if task == "preference" else {3})
 

@@ -46,7 +46,7 @@ def test_a_launched_run_trains_in_a_child_and_is_measured_on_both_splits(project
     test = evaluations.latest_evaluation(run, "test")
     assert test.rows == snapshot.counts["splits"]["test"]
     assert set(test.report["baselines"]) == {"majority", "tfidf_logreg", "frozen_base_logreg"}
-    assert len(evaluations.predictions_of(test).ids) == test.rows
+    assert len(evaluations.rows_of(test).ids) == test.rows
     verbs = list(Event.objects.filter(object_id=str(run.uuid)).order_by("seq").values_list("verb", flat=True))
     assert verbs == ["training.launched", "training.ended"]
     assert Event.objects.filter(verb="evaluation.recorded").count() == 2

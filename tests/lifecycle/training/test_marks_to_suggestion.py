@@ -36,7 +36,7 @@ def test_a_run_learns_marked_parts_is_measured_and_suggests_them(project, mia, t
     assert test.report["task"] == "spans"
     assert set(test.report["baselines"]) == {"majority", "dictionary", "frozen_base_logreg"}
     assert test.report["micro_f1"] > test.report["baselines"]["majority"]["micro_f1"] == 0.0
-    assert len(evaluations.predicted_of(test).ids) == test.rows
+    assert len(evaluations.rows_of(test).ids) == test.rows
 
     add_items(snapshot.dataset, mia, ["card lost money back please", "my card is late"])
     queue = make_queue(snapshot.dataset, mia)

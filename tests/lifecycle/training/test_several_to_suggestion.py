@@ -35,7 +35,7 @@ def test_a_run_learns_several_classes_is_measured_and_suggests_them(project, mia
     assert test.report["task"] == "multi_label"
     assert set(test.report["baselines"]) == {"majority", "tfidf_logreg", "frozen_base_logreg"}
     assert test.report["macro_f1"] > test.report["baselines"]["majority"]["macro_f1"]
-    assert evaluations.predictions_of(test).thresholds is not None
+    assert evaluations.rows_of(test).thresholds is not None
 
     add_items(snapshot.dataset, mia, ["my card is lost money back 9", "password reset 9", "good day to you 9"])
     queue = make_queue(snapshot.dataset, mia)

@@ -35,9 +35,9 @@ def test_a_baseline_is_made_once_of_the_frozen_test(live_endpoint):
 
 def test_rows_without_a_number_are_no_reference(live_endpoint, monkeypatch):
     version = live_endpoint.alias.version
-    known = baselines.evaluations.predictions_of(version.evaluation)
+    known = baselines.evaluations.rows_of(version.evaluation)
     shares = np.where(np.arange(60)[:, None] < 5, np.nan, known.probabilities)
-    monkeypatch.setattr(baselines.evaluations, "predictions_of", lambda _: replace(known, probabilities=shares))
+    monkeypatch.setattr(baselines.evaluations, "rows_of", lambda _: replace(known, probabilities=shares))
 
     assert actions.baseline(version).rows == 55
 
@@ -167,7 +167,7 @@ def test_an_evaluation_that_cannot_be_read_is_failed_and_not_good(live_endpoint,
     def gone(_):
         raise FileNotFoundError
 
-    monkeypatch.setattr(baselines.evaluations, "predictions_of", gone)
+    monkeypatch.setattr(baselines.evaluations, "rows_of", gone)
 
     report = actions.measure(live_endpoint, live_endpoint.alias.version, day(2))
 

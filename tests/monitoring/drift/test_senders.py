@@ -134,7 +134,7 @@ def test_all_are_drawn_where_they_are_few(live_endpoint, answered):
 
 
 def test_near_duplicates_of_the_evaluation_count_together_and_the_page_says_so(client_for, traffic, omar, monkeypatch):
-    whole = baselines.evaluations.predictions_of
+    whole = baselines.evaluations.rows_of
     doubled = np.arange(60) // 2
 
     def paired(evaluation):
@@ -142,7 +142,7 @@ def test_near_duplicates_of_the_evaluation_count_together_and_the_page_says_so(c
         gone = np.where(np.arange(60) == 7, np.nan, 1.0)[:, None]  # a row without numbers is left out, and its place among the groups too
         return replace(found, probabilities=found.probabilities * gone, clusters=doubled)
 
-    monkeypatch.setattr(baselines.evaluations, "predictions_of", paired)
+    monkeypatch.setattr(baselines.evaluations, "rows_of", paired)
 
     report = traffic.measure(2)
 

@@ -98,9 +98,9 @@ def test_texts_of_the_same_kind_are_not(live_endpoint, kept, engine):
 
 def test_texts_of_the_evaluation_come_with_their_groups_of_near_duplicates(live_endpoint, monkeypatch):
     base = actions.baseline(live_endpoint.alias.version)
-    answers = module.evaluations.predictions_of(base.evaluation)
+    answers = module.evaluations.rows_of(base.evaluation)
     grouped = replace(answers, clusters=np.arange(len(answers.ids)) // 3)
-    monkeypatch.setattr(module.evaluations, "predictions_of", lambda _: grouped)
+    monkeypatch.setattr(module.evaluations, "rows_of", lambda _: grouped)
 
     digests, _, clusters = module.sample(base)
 

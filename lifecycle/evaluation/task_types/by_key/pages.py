@@ -1,0 +1,35 @@
+"""The pages of each task, by the key of what it is learned as."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from lifecycle.evaluation.models import Evaluation
+from lifecycle.evaluation.task_types.by_key.rows import unlabelled
+from lifecycle.evaluation.task_types.free_text import page as free_text
+from lifecycle.evaluation.task_types.multi_label import page as multi_label
+from lifecycle.evaluation.task_types.page import ReportPage
+from lifecycle.evaluation.task_types.preference import page as preference
+from lifecycle.evaluation.task_types.ranking import page as ranking
+from lifecycle.evaluation.task_types.single_label import page as single_label
+from lifecycle.evaluation.task_types.spans import page as spans
+from lifecycle.evaluation.threshold_words import Thresholds
+
+PAGES: Mapping[str, ReportPage[Any]] = {
+    "single_label": single_label.ENTRY, "multi_label": multi_label.ENTRY, "spans": spans.ENTRY, "free_text": free_text.ENTRY,
+    "preference": preference.ENTRY, "ranking": ranking.ENTRY,
+}  # fmt: skip
+
+
+def page_of(evaluation: Evaluation) -> ReportPage[Any]:
+    """The pages of an evaluation."""
+    return PAGES[evaluation.task_type.key]
+
+
+def thresholds_of(evaluation: Evaluation) -> Thresholds:
+    """What can be asked of its thresholds. Raises Refused where there is none to choose."""
+    found = page_of(evaluation).threshold
+    if found is None:
+        raise unlabelled(evaluation)
+    return found
