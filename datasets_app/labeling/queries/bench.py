@@ -18,6 +18,8 @@ from datasets_app.labeling.queries.comments import told
 from datasets_app.labeling.queries.decisions import labels_by_id, value_of
 from datasets_app.labeling.queries.suggesting import live, named_together, said_first
 from lifecycle.task_types.answers import Value
+from lifecycle.task_types.by_key.suggestions import suggestions_of
+from lifecycle.task_types.suggestions import Scored
 from lifecycle.task_types.values import rename
 from lifecycle.ui import numbers
 from registry.access.models import User
@@ -128,31 +130,26 @@ def suggested(queue: Queue, slots: Sequence[Slot]) -> dict[int, Shown]:
     found: dict[int, Shown] = defaultdict(Shown)
     for item, suggestions in rows.items():
         said = said_first(suggestions, queue.suggests_from, queue.dataset.task)
-        if said[-1].value is not None:
-            values = [row.value for row in said if row.value is not None]
-            found[item] = Shown(source=named_together(said), suggestion=said[-1].pk, proposed=proposed(values, now))
-            continue
-        same = [row for row in said if row.label and str(row.label.stable_id) in now]
-        labels = {row.pk: now[str(row.label.stable_id)] for row in same if row.label}
-        ranked = rules.rank([(row.pk, row.pk, row.score) for row in same], named_together(said))
-        best: dict[str, float | None] = {}
-        for key, score in ranked.labels:
-            best.setdefault(labels[key], score)  # a class that two rules suggest, or two that were merged into it, stands once
-        found[item] = Shown(list(best.items()), ranked.source, ranked.suggestion)
+        found[item] = ranked_labels(said, now) if queue.dataset.task_type.labels_texts else whole_value(queue.dataset.task, said, now)
     return found
 
 
-def proposed(values: Sequence[Value], now: Mapping[str, str]) -> Value:
-    """Suggested values as the page has them: the spans of all with their scores, each once; those of classes that the schema lacks not."""
-    if "spans" not in values[-1]:
-        return values[-1]
-    found: dict[tuple[int, int, str], dict[str, Any]] = {}
-    for mark in (mark for value in values for mark in value["spans"] if mark["label"] in now):
-        made = {**mark, "label": now[mark["label"]]}
-        held = found.setdefault((mark["start"], mark["end"], made["label"]), made)
-        if (made.get("score") or 0.0) > (held.get("score") or 0.0):
-            held["score"] = made["score"]
-    return {"spans": [found[key] for key in sorted(found)]}
+def ranked_labels(said: Sequence[Suggestion], now: Mapping[str, str]) -> Shown:
+    """Suggested classes, the best first. said: of one source, oldest first. now: uuids of classes in the schema by stable id."""
+    same = [row for row in said if row.label and str(row.label.stable_id) in now]
+    labels = {row.pk: now[str(row.label.stable_id)] for row in same if row.label}
+    ranked = rules.rank([(row.pk, row.pk, row.score) for row in same], named_together(said))
+    best: dict[str, float | None] = {}
+    for key, score in ranked.labels:
+        best.setdefault(labels[key], score)  # a class that two rules suggest, or two that were merged into it, stands once
+    return Shown(list(best.items()), ranked.source, ranked.suggestion)
+
+
+def whole_value(task: str, said: Sequence[Suggestion], now: Mapping[str, str]) -> Shown:
+    """A suggested value, its parts with their scores. said, now: as in `ranked_labels`."""
+    suggestions = suggestions_of(task)
+    values = [Scored(suggestions.rename(row.value or {}, now), row.score) for row in said]
+    return Shown(source=named_together(said), suggestion=said[-1].pk, proposed=suggestions.combine(values))
 
 
 def uuids_in(queue: Queue) -> dict[str, str]:

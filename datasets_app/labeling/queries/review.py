@@ -15,10 +15,8 @@ from datasets_app.labeling import rules
 from datasets_app.labeling.models import Annotation, Comment, Decision, Dispute, Queue, Slot, Suggestion
 from datasets_app.labeling.queries.changes import classes_now, labels_now, read_through
 from datasets_app.labeling.queries.decisions import newest_decision, value_of
-from datasets_app.labeling.queries.suggesting import RULES_LIMIT, live, named_together, said_first
-from datasets_app.labeling.rules import ClassesNow
+from datasets_app.labeling.queries.suggesting import RULES_LIMIT, live, named_together, said_first, together
 from lifecycle.task_types.answers import Value, canonical
-from lifecycle.task_types.by_key.types import type_of
 from lifecycle.task_types.values import words
 from registry.access.models import User
 from registry.ledger.rules import digest_of
@@ -26,7 +24,6 @@ from registry.ledger.rules import digest_of
 LIST = 50
 PAIR_HISTORY = 200
 SOURCES = RULES_LIMIT  # newest suggestions of an item that are looked at: all rules may speak of it
-HALF = 0.5  # the score from which one of several classes is taken as suggested
 ORDERS = {"widest": ("-answers", "id"), "oldest": ("id",)}
 
 
@@ -138,7 +135,9 @@ def case(queue: Queue, item: Item, reviewer: User) -> Case:
     first, source = (newest[0], named_together(newest)) if newest else (None, "")
     names = {key: label.name for key, label in labels_now(queue).items()}
     said = [value_of(answer) for answer in answers]
-    proposed = proposal(queue.dataset.task, newest, classes_now(queue.dataset_id) if newest else ClassesNow())
+    proposed = together(queue.dataset.task, newest)
+    if proposed is not None:
+        proposed = rules.through(proposed, classes_now(queue.dataset_id))
     likely = rules.likely_answer(said, proposed)
     said_why = Comment.objects.filter(item=item, is_flag=False, is_return=False, reply_to=None).order_by("id")
     remarks = dict(said_why.values_list("user_id", "text"))
@@ -177,24 +176,6 @@ def readable(content: dict[str, Any]) -> dict[str, Any]:
     ]
     prompt = content.get("prompt")
     return {**content, "responses": texts, "turns": prompt if isinstance(prompt, list) else []}
-
-
-def proposal(task: str, ranked: Sequence[Suggestion], now: ClassesNow) -> Value | None:
-    """What one source suggests, best first, as one value: its first class, the classes that it gives half a chance, or its spans.
-
-    now: what became of classes.
-    """
-    if not ranked:
-        return None
-    if said := [row.value for row in ranked if row.value is not None]:
-        answers = type_of(task).answers
-        joined = answers.join(part for value in (said if task == "spans" else said[:1]) for part in answers.parts(value))
-        return rules.through(joined, now) if joined else None
-    likely = [str(row.label.stable_id) for row in ranked if row.label and (row.score is None or row.score >= HALF)]
-    first = ranked[0].label
-    if type_of(task).one_label and first:
-        return rules.through({"label": str(first.stable_id)}, now)
-    return rules.through({"labels": sorted(likely)}, now)
 
 
 def reason_for(said: Sequence[Value], likely: Value | None, source: str | None) -> str:
