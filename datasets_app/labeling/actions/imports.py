@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from django.db import transaction
@@ -20,9 +20,10 @@ from datasets_app.labeling.rules import LabelSpec
 from lifecycle.refusals import Refused
 from lifecycle.task_types import values
 from lifecycle.task_types.answers import BadAnswer, ItemContent, Labels, Value
-from lifecycle.task_types.by_key.types import type_of
+from lifecycle.task_types.by_key.suggestions import suggestions_of
 from lifecycle.task_types.inputs import clean
-from lifecycle.task_types.values import stored
+from lifecycle.task_types.task_type import TaskType
+from lifecycle.task_types.values import labels_of, stored, type_in
 from registry.access.models import User
 from registry.ledger import actions as ledger
 from registry.ledger.verbs import Verb
@@ -174,11 +175,9 @@ def by_id(labels: dict[str, Label]) -> dict[str, Label]:
     return {str(label.stable_id): label for label in labels.values()}
 
 
-def suggested_fields(value: Value, labels: dict[str, Label]) -> list[dict[str, Any]]:
-    """The fields of the suggestions that say this: one for each class, else one for the whole value."""
-    if "labels" in value:
-        return [{"label": labels[key]} for key in value["labels"]]
-    return [stored(value, labels)]
+def suggested_fields(value: Value, labels: Mapping[str, Label]) -> list[dict[str, Any]]:
+    """The fields of the suggestions that say this: one for each class of a text, else one for the whole value."""
+    return [{"label": labels[key]} for key in labels_of(value)] if type_in(value).labels_texts else [{"value": value}]
 
 
 def decision_of(upload: Upload, item: Item, value: Value, labels: dict[str, Label]) -> Decision:
@@ -200,52 +199,53 @@ def batch_digest(digests: QuerySet[Any, str]) -> tuple[str, int]:
 
 @transaction.atomic
 def suggest(*, dataset: Dataset, rows: Sequence[tuple[int, str, float | None]], source: str, source_digest: str, source_name: str) -> int:
-    """Write what a run, a rule or a file suggests: (item key, label name, score from 0 to 1). At most 1,000 rows a call; safe twice.
-
-    Names that the newest schema lacks are left out. Returns how many rows were kept.
-    """
-    schema = queries.latest_schema(dataset)
-    labels = queries.labels_by_name(schema) if schema else {}
-    visible = set(Item.objects.filter(dataset=dataset, pk__in=[row[0] for row in rows]).values_list("pk", flat=True))
-    kept = [
-        Suggestion(item_id=item, label=labels[name], score=score, source=source, source_digest=source_digest, source_name=source_name[:120])
-        for item, name, score in rows[: rules.BATCH]
-        if item in visible and name in labels
-    ]
-    Suggestion.objects.bulk_create(kept, batch_size=500, ignore_conflicts=True)
-    return len(kept)
+    """Write which classes of texts a source suggests: (item key, label name, score from 0 to 1); otherwise as `suggest_values`."""
+    schema, of_label = queries.latest_schema(dataset), suggestions_of(dataset.task).of_label
+    ids = ids_of(queries.labels_by_name(schema)) if schema else {}
+    values = [(item, of_label(ids[name]), score) for item, name, score in rows[: rules.BATCH] if name in ids]
+    return suggest_values(dataset=dataset, rows=values, source=source, source_digest=source_digest, source_name=source_name)
 
 
 @transaction.atomic
 def suggest_values(
     *, dataset: Dataset, rows: Sequence[tuple[int, Value, float | None]], source: str, source_digest: str, source_name: str
 ) -> int:
-    """Write whole values that a source suggests, such as spans: (item key, value by stable ids, score from 0 to 1).
+    """Write what a run, a rule or a program suggests: (item key, value by stable ids, score from 0 to 1).
 
-    At most 1,000 rows a call; safe twice. A span may carry its own "score". The first value of a source about an item stays. Returns how
-    many were new; those that are no answer of the dataset's task about their text are left out.
+    At most 1,000 rows a call; safe twice. A span may carry its own "score". Values that aren't an annotation of their item are left out,
+    such as one with a label that the newest schema lacks. Returns how many rows were kept. Where labels aren't of whole texts, a source has
+    one value for an item, the first, and others aren't counted.
     """
-    schema = queries.latest_schema(dataset)
-    known = {key: key for key in queries.labels_by_id(schema)} if schema else {}
-    found = Item.objects.filter(dataset=dataset, pk__in=[row[0] for row in rows]).values_list("pk", "text", "content")
-    about = {pk: ItemContent(text, content or {}) for pk, text, content in found}
-    there = set(Suggestion.objects.filter(item_id__in=about, source_digest=source_digest, label=None).values_list("item_id", flat=True))
-    fresh = {item: (value, score) for item, value, score in reversed(rows[: rules.BATCH]) if item in about and item not in there}
+    kind, schema = dataset.task_type, queries.latest_schema(dataset)
+    labels = queries.labels_by_id(schema) if schema else {}
+    about = contents(dataset, [item for item, _, _ in rows])
+    given = [row for row in rows[: rules.BATCH] if row[0] in about]
+    if not kind.labels_texts:
+        there = set(Suggestion.objects.filter(item_id__in=about, source_digest=source_digest, label=None).values_list("item_id", flat=True))
+        given = list({row[0]: row for row in reversed(given) if row[0] not in there}.values())
+    known = Labels({key: key for key in labels})
     kept = [
-        Suggestion(item_id=item, value=value, score=score, source=source, source_digest=source_digest, source_name=source_name[:120])
-        for item, (value, score) in fresh.items()
-        if is_answer(dataset.task, value, about[item], known)
+        Suggestion(item_id=item, **fields, score=score, source=source, source_digest=source_digest, source_name=source_name[:120])
+        for item, value, score in given
+        if is_answer(kind, value, about[item], known)
+        for fields in suggested_fields(value, labels)
     ]
     Suggestion.objects.bulk_create(kept, batch_size=500, ignore_conflicts=True)
     return len(kept)
 
 
-def is_answer(task: str, value: Value, item: ItemContent, known: dict[str, str]) -> bool:
-    """Whether somebody could give this answer; the scores of spans are no part of it."""
-    spans = value.get("spans")
-    bare = {"spans": [{name: each[name] for name in each if name != "score"} for each in spans]} if spans else value
+def contents(dataset: Dataset, keys: Sequence[int]) -> dict[int, ItemContent]:
+    """Those of these items that the dataset has, by key; empty where labels are of whole texts, which nobody then needs to read."""
+    items = Item.objects.filter(dataset=dataset, pk__in=keys)
+    if dataset.task_type.labels_texts:
+        return dict.fromkeys(items.values_list("pk", flat=True), ItemContent())
+    return {pk: ItemContent(text, content or {}) for pk, text, content in items.values_list("pk", "text", "content")}
+
+
+def is_answer(kind: TaskType, value: Value, item: ItemContent, labels: Labels) -> bool:
+    """Whether somebody could give this answer; scores are no part of it."""
     try:
-        type_of(task).answers.parse(bare, item, Labels(known))
+        kind.answers.parse(suggestions_of(kind.key).unscored(value), item, labels)
     except BadAnswer:
         return False
     return True

@@ -19,8 +19,8 @@ import numpy as np
 from django.db import transaction
 
 from datasets_app.datasets.models import Dataset
-from datasets_app.labeling import embeddings, queries, rules, uncertainty
-from datasets_app.labeling.actions.imports import suggest
+from datasets_app.labeling import embeddings, rules, uncertainty
+from datasets_app.labeling.actions.imports import suggest_values
 from datasets_app.labeling.actions.ordering import begin_at_the_front, put_in_place
 from datasets_app.labeling.models import Fit, Queue, Suggestion
 from datasets_app.labeling.queries import learning
@@ -30,6 +30,7 @@ from lifecycle.jobs import actions as jobs
 from lifecycle.jobs.context import JobContext
 from lifecycle.jobs.models import Job
 from lifecycle.refusals import Conflict, Refused
+from lifecycle.task_types.by_key.suggestions import suggestions_of
 from registry.access import policy
 from registry.access.models import User
 from registry.ledger import actions as ledger
@@ -119,7 +120,7 @@ def run_learn(ctx: JobContext) -> None:
         }  # fmt: skip
         keep(ctx, fit, began)
         scores = [json.loads(line) for line in (folder / "scores.jsonl").read_text(encoding="utf-8").splitlines()]
-    apply(ctx, fit, pools, scores, names_of(dataset, classes))
+    apply(ctx, fit, pools, scores, classes)
 
 
 def describe(fit: Fit, taught: learning.Lesson, base: BaseFolder | None) -> None:
@@ -178,12 +179,6 @@ def write_folder(
     return classes
 
 
-def names_of(dataset: Dataset, classes: Sequence[str]) -> list[str]:
-    """The names of these classes in the newest version; empty for one that is gone meanwhile."""
-    names = queries.names_in(queries.latest_schema(dataset))
-    return [names.get(key, "") for key in classes]
-
-
 def keep(ctx: JobContext, fit: Fit, began: float) -> None:
     """Keep a fit for ever, with its event where it learnt something."""
     fit.seconds = round(time.monotonic() - began, 1)
@@ -198,28 +193,29 @@ def keep(ctx: JobContext, fit: Fit, began: float) -> None:
 
 
 # ── What follows from a fit ─────────────────────────────────────────────────
-def apply(ctx: JobContext, fit: Fit, pools: Sequence[Pool], scores: Sequence[dict[str, Any]], names: Sequence[str]) -> None:
-    """Put each queue in order and suggest classes for its first items. scores: in the order of all different items of the pools."""
+def apply(ctx: JobContext, fit: Fit, pools: Sequence[Pool], scores: Sequence[dict[str, Any]], classes: Sequence[str]) -> None:
+    """Put each queue in order and suggest classes for its first items. scores: in the order of all different items of the pools. classes:
+    their stable ids, by number."""
     by_item = dict(zip(dict.fromkeys(item for pool in pools for item in pool.items), scores, strict=True))
     for pool in pools:
         chance = [rules.random_place(pool.queue.uuid, item) for item in pool.items]
         ordered = [pool.items[at] for at in uncertainty.order([by_item[item]["margin"] for item in pool.items], chance)]
-        suggest_for(ctx, fit, ordered, by_item, names)
+        suggest_for(ctx, fit, ordered, by_item, classes)
         put_in_order(ctx, fit, pool, ordered)
 
 
-def suggest_for(ctx: JobContext, fit: Fit, ordered: Sequence[int], scores: dict[int, dict[str, Any]], names: Sequence[str]) -> None:
+def suggest_for(ctx: JobContext, fit: Fit, ordered: Sequence[int], scores: dict[int, dict[str, Any]], classes: Sequence[str]) -> None:
     """Suggest classes for what is handed out before the next fit."""
     before = learning.before_of(fit)
     ahead = min(AHEAD_LIMIT, max(AHEAD, 2 * (uncertainty.next_fit_at(before) - fit.answers)))
-    told = f"Built-in model, {fit.rows:,} labelled texts"
+    of_label, told = suggestions_of(fit.dataset.task).of_label, f"Built-in model, {fit.rows:,} labelled texts"
     for at in range(0, min(ahead, len(ordered)), WRITTEN):
         items = ordered[at : min(at + WRITTEN, ahead)]
-        rows = [(item, names[number], score) for item in items for number, score in scores[item]["best"]]
+        rows = [(item, of_label(classes[number]), score) for item in items for number, score in scores[item]["best"]]
         with transaction.atomic():
             ctx.hold()
             source = Suggestion.Source.BUILT_IN
-            suggest(dataset=fit.dataset, rows=rows, source=source, source_digest=fit.digest, source_name=told)
+            suggest_values(dataset=fit.dataset, rows=rows, source=source, source_digest=fit.digest, source_name=told)
         ctx.raise_if_cancelled()
 
 

@@ -13,16 +13,16 @@ from django.utils import timezone
 
 from datasets_app.datasets.models import Dataset, Upload
 from datasets_app.labeling import rules
-from datasets_app.labeling.actions.imports import suggest, suggest_values
-from datasets_app.labeling.matching import TEXT_READ, Kind, Matcher, Mode, clean_pattern, matcher, rule_digest
-from datasets_app.labeling.measuring import Claim, claim
+from datasets_app.labeling.actions.imports import suggest_values
+from datasets_app.labeling.matching import TEXT_READ, Kind, Matcher, Mode, Span, clean_pattern, matcher, rule_digest
+from datasets_app.labeling.measuring import claim
 from datasets_app.labeling.models import Label, Rule, RulePass, Suggestion
 from datasets_app.labeling.queries import suggesting
 from lifecycle.jobs import actions as jobs
 from lifecycle.jobs.context import JobContext
 from lifecycle.jobs.models import Job
 from lifecycle.refusals import Conflict, Refused
-from lifecycle.task_types.answers import Value
+from lifecycle.task_types.by_key.suggestions import suggestions_of
 from registry.access import policy
 from registry.access.models import User
 from registry.ledger import actions as ledger
@@ -197,7 +197,7 @@ def read_batch(ctx: JobContext, dataset: Dataset, upload: Upload, ready: Sequenc
     with transaction.atomic():
         ctx.hold()
         for rule, _, each in open_:
-            keep(dataset, rule, each, keys, hits[rule.pk], labels[rule.label].name, state["scores"][rule.digest])
+            keep(dataset, rule, each, keys, hits[rule.pk], state["scores"][rule.digest])
         state["read"] += len(keys)
         ctx.checkpoint(state)
     return len(keys)
@@ -205,17 +205,18 @@ def read_batch(ctx: JobContext, dataset: Dataset, upload: Upload, ready: Sequenc
 
 def read_items(
     ctx: JobContext, task: str, items: Sequence[tuple[int, str]], open_: Sequence[tuple[Rule, Matcher, RulePass]]
-) -> tuple[dict[int, list[tuple[int, Claim]]], list[int]]:
-    """What each rule hits of those of these items that it has not read yet; and the keys of those that were read, until much is marked."""
-    hits: dict[int, list[tuple[int, Claim]]] = {rule.pk: [] for rule, _, _ in open_}
+) -> tuple[dict[int, list[tuple[int, Sequence[Span]]]], list[int]]:
+    """Which of those of these items that it has not read yet each rule hits, and which parts of them it marks; and the keys of those that
+    were read, until much is marked."""
+    hits: dict[int, list[tuple[int, Sequence[Span]]]] = {rule.pk: [] for rule, _, _ in open_}
     keys: list[int] = []
     marked = 0
     for number, (pk, text) in enumerate(items):
         if number % LOOK_UP_EVERY == 0:
             ctx.raise_if_cancelled()
         for rule, find, each in open_:
-            if pk > each.reached and (says := claim(task, find, text, rule.label, None)).hit:
-                hits[rule.pk].append((pk, says))
+            if pk > each.reached and (says := claim(task, find, text, rule.label, None)).value is not None:
+                hits[rule.pk].append((pk, says.marks))
                 marked += len(says.marks)
         keys.append(pk)
         if marked >= MARKS:
@@ -224,16 +225,15 @@ def read_items(
 
 
 def keep(
-    dataset: Dataset, rule: Rule, each: RulePass, keys: Sequence[int], hits: Sequence[tuple[int, Claim]], name: str, score: float | None
+    dataset: Dataset, rule: Rule, each: RulePass, keys: Sequence[int], hits: Sequence[tuple[int, Sequence[Span]]], score: float | None
 ) -> None:
-    """Write what one rule suggests for one batch, and how far it has read. keys: the items of the batch. name: of the rule's class."""
+    """Write what one rule suggests for one batch, and how far it has read. keys: the items of the batch. hits: as of `read_items`."""
     source: dict[str, Any] = {
         "source": Suggestion.Source.RULE, "source_digest": rule.digest, "source_name": f"{suggesting.RULE_NAME}{rule.name}",
     }  # fmt: skip
-    if hits and not dataset.task_type.labels_texts:
-        suggest_values(dataset=dataset, rows=[(pk, marked(says, rule, score), score) for pk, says in hits], **source)
-    elif hits:
-        suggest(dataset=dataset, rows=[(pk, name, score) for pk, _ in hits], **source)
+    if hits:
+        of_label = suggestions_of(dataset.task).of_label
+        suggest_values(dataset=dataset, rows=[(pk, of_label(str(rule.label), marks, score), score) for pk, marks in hits], **source)
     fresh = [pk for pk in keys if pk > each.reached]
     if each.pk is None:
         each.save()
@@ -241,9 +241,3 @@ def keep(
     RulePass.objects.filter(pk=each.pk).update(
         items=F("items") + len(fresh), hits=F("hits") + len(hits), reached=keys[-1] if fresh else each.reached, **ended
     )
-
-
-def marked(says: Claim, rule: Rule, score: float | None) -> Value:
-    """What a rule marks in a text, each part with its class and, where it was measured, the score of the rule."""
-    scored = {} if score is None else {"score": score}
-    return {"spans": [{"start": start, "end": end, "label": str(rule.label), **scored} for start, end in says.marks]}

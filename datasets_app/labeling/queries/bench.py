@@ -12,12 +12,15 @@ from django.db.models import Count, Q
 from datasets_app.datasets.models import Item
 from datasets_app.labeling import rules
 from datasets_app.labeling.masks import mask
-from datasets_app.labeling.models import Annotation, Comment, Decision, Label, Queue, Seat, Slot, SlotSkip, Suggestion
+from datasets_app.labeling.models import Annotation, Comment, Decision, Queue, Seat, Slot, SlotSkip, Suggestion
 from datasets_app.labeling.queries.changes import classes_now, with_merged
 from datasets_app.labeling.queries.comments import told
 from datasets_app.labeling.queries.decisions import labels_by_id, value_of
 from datasets_app.labeling.queries.suggesting import live, named_together, said_first
+from datasets_app.labeling.task_types.by_key import widget_of
 from lifecycle.task_types.answers import Value
+from lifecycle.task_types.by_key.suggestions import suggestions_of
+from lifecycle.task_types.suggestions import Scored
 from lifecycle.task_types.values import rename
 from lifecycle.ui import numbers
 from registry.access.models import User
@@ -69,6 +72,11 @@ def bench_items(queue: Queue, slots: Sequence[Slot], user: User) -> list[dict[st
     return [asdict(row) | {"content": shown_content(queue, slot.item, user)} for row, slot in zip(rows, slots, strict=True)]
 
 
+def shown_content(queue: Queue, item: Item, user: User) -> dict[str, Any]:
+    """What an item is beside its text, as this person sees it."""
+    return widget_of(queue.dataset.task).content(item, queue, user) if item.content else {}
+
+
 def tells_place(queue: Queue) -> bool:
     """Whether people are told how many have answered an item before them: not where it would tell gold from the rest."""
     return queue.overlap > 1 and not queue.mixes_gold
@@ -78,15 +86,6 @@ def answered(queue: Queue, item_ids: list[int]) -> dict[int, int]:
     """How many answers each of these items has in the queue."""
     done = Slot.objects.filter(queue=queue, item_id__in=item_ids, state=Slot.State.DONE).order_by()
     return dict(done.values_list("item_id").annotate(done=Count("pk")))
-
-
-def shown_content(queue: Queue, item: Item, user: User) -> dict[str, Any]:
-    """The dialogue or the responses of an item as this person sees them; order: the numbers of the responses, as they stand."""
-    content = item.content or {}
-    if "responses" not in content:
-        return content
-    order = rules.side_order(queue.uuid, item.digest, user.uuid, len(content["responses"]))
-    return {**content, "responses": [content["responses"][number] for number in order], "order": order}
 
 
 def one(queue: Queue, slot: Slot, ranked: Shown, said: dict[int, Value], asked: Remarks, done: int) -> BenchItem:
@@ -128,31 +127,26 @@ def suggested(queue: Queue, slots: Sequence[Slot]) -> dict[int, Shown]:
     found: dict[int, Shown] = defaultdict(Shown)
     for item, suggestions in rows.items():
         said = said_first(suggestions, queue.suggests_from, queue.dataset.task)
-        if said[-1].value is not None:
-            values = [row.value for row in said if row.value is not None]
-            found[item] = Shown(source=named_together(said), suggestion=said[-1].pk, proposed=proposed(values, now))
-            continue
-        same = [row for row in said if row.label and str(row.label.stable_id) in now]
-        labels = {row.pk: now[str(row.label.stable_id)] for row in same if row.label}
-        ranked = rules.rank([(row.pk, row.pk, row.score) for row in same], named_together(said))
-        best: dict[str, float | None] = {}
-        for key, score in ranked.labels:
-            best.setdefault(labels[key], score)  # a class that two rules suggest, or two that were merged into it, stands once
-        found[item] = Shown(list(best.items()), ranked.source, ranked.suggestion)
+        found[item] = ranked_labels(said, now) if queue.dataset.task_type.labels_texts else whole_value(queue.dataset.task, said, now)
     return found
 
 
-def proposed(values: Sequence[Value], now: Mapping[str, str]) -> Value:
-    """Suggested values as the page has them: the spans of all with their scores, each once; those of classes that the schema lacks not."""
-    if "spans" not in values[-1]:
-        return values[-1]
-    found: dict[tuple[int, int, str], dict[str, Any]] = {}
-    for mark in (mark for value in values for mark in value["spans"] if mark["label"] in now):
-        made = {**mark, "label": now[mark["label"]]}
-        held = found.setdefault((mark["start"], mark["end"], made["label"]), made)
-        if (made.get("score") or 0.0) > (held.get("score") or 0.0):
-            held["score"] = made["score"]
-    return {"spans": [found[key] for key in sorted(found)]}
+def ranked_labels(said: Sequence[Suggestion], now: Mapping[str, str]) -> Shown:
+    """Suggested classes, the best first. said: of one source, oldest first. now: uuids of classes in the schema by stable id."""
+    same = [row for row in said if row.label and str(row.label.stable_id) in now]
+    labels = {row.pk: now[str(row.label.stable_id)] for row in same if row.label}
+    ranked = rules.rank([(row.pk, row.pk, row.score) for row in same], named_together(said))
+    best: dict[str, float | None] = {}
+    for key, score in ranked.labels:
+        best.setdefault(labels[key], score)  # a class that two rules suggest, or two that were merged into it, stands once
+    return Shown(list(best.items()), ranked.source, ranked.suggestion)
+
+
+def whole_value(task: str, said: Sequence[Suggestion], now: Mapping[str, str]) -> Shown:
+    """A suggested value, its parts with their scores. said, now: as in `ranked_labels`."""
+    suggestions = suggestions_of(task)
+    values = [Scored(suggestions.rename(row.value or {}, now), row.score) for row in said]
+    return Shown(source=named_together(said), suggestion=said[-1].pk, proposed=suggestions.combine(values))
 
 
 def uuids_in(queue: Queue) -> dict[str, str]:
@@ -190,17 +184,6 @@ def remarks(queue: Queue, item_ids: list[int], user: User) -> Remarks:
         else:
             found.flags.add(comment.item_id)
     return found
-
-
-def label_documents(labels: Sequence[Label]) -> list[dict[str, Any]]:
-    """The classes as the bench's script needs them."""
-    return [
-        {
-            "id": str(label.uuid), "name": label.name, "group": label.group, "definition": label.definition, "examples": label.examples[:5],
-            "lookalikes": label.lookalikes[:5],
-        }
-        for label in labels
-    ]  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,12 +8,12 @@ from typing import Any
 
 from datasets_app.labeling.models import Suggestion
 from datasets_app.labeling.queries.decisions import chunks, standing_answers
-from datasets_app.labeling.queries.suggesting import live
+from datasets_app.labeling.queries.suggesting import live, scored
 from datasets_app.labeling.uncertainty import disagreement
 from lifecycle.task_types.answers import canonical
+from lifecycle.task_types.by_key.suggestions import suggestions_of
 from lifecycle.task_types.by_key.types import type_of
-
-HALF = 0.5  # score from which a class counts as suggested where a text may have any number
+from lifecycle.task_types.values import bare, value_of
 
 
 def disagreements(task: str, item_ids: Sequence[int]) -> dict[int, float]:
@@ -26,7 +26,7 @@ def disagreements(task: str, item_ids: Sequence[int]) -> dict[int, float]:
         votes: dict[int, list[Hashable]] = defaultdict(list)
         rows = standing_answers().filter(item_id__in=ids).values_list("item_id", "label__stable_id", "value")
         for item, label, value in rows:
-            votes[item].append(canonical(value) if value is not None else str(label))
+            votes[item].append(canonical(value_of(label, value)))
         for item, vote in suggested_votes(task, ids):
             votes[item].append(vote)
         found |= {item: disagreement(said) for item, said in votes.items()}
@@ -41,17 +41,6 @@ def suggested_votes(task: str, ids: Sequence[int]) -> list[tuple[int, Hashable]]
         together = source == Suggestion.Source.RULE and not type_of(task).one_label
         voter = source if together or source == Suggestion.Source.BUILT_IN else digest
         said[item, voter].append((source if together else digest, *rest))
-    return [(item, one_vote(task, [row for row in rows if row[0] == rows[-1][0]])) for (item, _), rows in said.items()]
-
-
-def one_vote(task: str, rows: Sequence[tuple[str, Any, Any, float | None]]) -> Hashable:
-    """What one source suggests of one item. rows: (digest, stable id, value, score)."""
-    values = [value for _, _, value, _ in rows if value is not None]
-    if task == "spans" and values:
-        answers = type_of(task).answers
-        return canonical(answers.join(part for value in values for part in answers.parts(value)))
-    if values:
-        return canonical(values[-1])
-    if not type_of(task).one_label:
-        return canonical({"labels": sorted({str(label) for _, label, _, score in rows if score is None or score >= HALF})})
-    return str(max(rows, key=lambda row: row[3] if row[3] is not None else 1.0)[1])
+    combine = suggestions_of(task).combine
+    newest = ((item, [row[1:] for row in rows if row[0] == rows[-1][0]]) for (item, _), rows in said.items())
+    return [(item, canonical(bare(combine(scored(task, rows)) or {}))) for item, rows in newest]

@@ -15,10 +15,9 @@ from datasets_app.labeling import rules
 from datasets_app.labeling.models import Annotation, Comment, Decision, Dispute, Queue, Slot, Suggestion
 from datasets_app.labeling.queries.changes import classes_now, labels_now, read_through
 from datasets_app.labeling.queries.decisions import newest_decision, value_of
-from datasets_app.labeling.queries.suggesting import RULES_LIMIT, live, named_together, said_first
-from datasets_app.labeling.rules import ClassesNow
+from datasets_app.labeling.queries.suggesting import RULES_LIMIT, live, named_together, said_first, together
+from datasets_app.labeling.task_types.by_key import widget_of
 from lifecycle.task_types.answers import Value, canonical
-from lifecycle.task_types.by_key.types import type_of
 from lifecycle.task_types.values import words
 from registry.access.models import User
 from registry.ledger.rules import digest_of
@@ -26,7 +25,6 @@ from registry.ledger.rules import digest_of
 LIST = 50
 PAIR_HISTORY = 200
 SOURCES = RULES_LIMIT  # newest suggestions of an item that are looked at: all rules may speak of it
-HALF = 0.5  # the score from which one of several classes is taken as suggested
 ORDERS = {"widest": ("-answers", "id"), "oldest": ("id",)}
 
 
@@ -98,9 +96,8 @@ class Merged:
 class Case:
     """One item to be settled. own: the reviewer labelled it themself and cannot settle it. likely: what is prefilled; reason: with it.
 
-    source: who suggests, by name. ticked: the classes of the likely or first answer. editor: the same for the script that marks spans, with
-    the text and the classes. content: of the item, its prompt and responses as texts. choices: what may be decided of two responses, as
-    posted and in words.
+    source: who suggests, by name. fields: what those for another answer begin with, from the likely or first one. content: of the item, its
+    prompt and responses as texts.
     """
 
     item: Item
@@ -112,10 +109,8 @@ class Case:
     suggestion_same: bool
     merged: Merged | None
     likely: str
-    ticked: list[str]
-    editor: dict[str, Any]
+    fields: dict[str, Any]
     content: dict[str, Any]
-    choices: list[tuple[str, str]]
     likely_letter: str
     reason: str
     own: bool
@@ -138,7 +133,9 @@ def case(queue: Queue, item: Item, reviewer: User) -> Case:
     first, source = (newest[0], named_together(newest)) if newest else (None, "")
     names = {key: label.name for key, label in labels_now(queue).items()}
     said = [value_of(answer) for answer in answers]
-    proposed = proposal(queue.dataset.task, newest, classes_now(queue.dataset_id) if newest else ClassesNow())
+    proposed = together(queue.dataset.task, newest)
+    if proposed is not None:
+        proposed = rules.through(proposed, classes_now(queue.dataset_id))
     likely = rules.likely_answer(said, proposed)
     said_why = Comment.objects.filter(item=item, is_flag=False, is_return=False, reply_to=None).order_by("id")
     remarks = dict(said_why.values_list("user_id", "text"))
@@ -151,7 +148,6 @@ def case(queue: Queue, item: Item, reviewer: User) -> Case:
         for at, (answer, value) in enumerate(zip(answers, said, strict=True))
     ]  # fmt: skip
     merged = queue.dataset.task_type.answers.merge(said) if said else None
-    start = likely or (said[0] if said else None)
     current = newest_decision(item.pk)
     held = current if current and current.how != Decision.How.WITHDRAWN else None
     own = any(answer.user_id == reviewer.pk for answer in answers)
@@ -159,10 +155,8 @@ def case(queue: Queue, item: Item, reviewer: User) -> Case:
         item=item, columns=columns, suggestion=first, source=source, suggested=words(proposed, names, item.text) if proposed else "",
         more=newest[1:3], suggestion_same=proposed in said, likely=canonical(likely) if likely else "",
         merged=Merged(canonical(merged), words(merged, names, item.text)) if merged and merged not in said else None,
-        ticked=(start or {}).get("labels", []),
+        fields=widget_of(queue.dataset.task).fields(likely or (said[0] if said else None), item.text, names),
         content=readable(item.content or {}),
-        choices=[(canonical({"choice": choice}), name) for choice, name in queue.dataset.task_type.answers.choices.items()],
-        editor={"text": item.text, "said": start, "classes": [{"id": key, "name": name} for key, name in names.items()]},
         likely_letter=next((column.letter for column in columns if column.picked), ""),
         reason=reason_for(said, likely, source if first else None), own=own, seen=seen_digest(slots, current),
         current=held, decided=words(value_of(held), names, item.text) if held else "",
@@ -177,24 +171,6 @@ def readable(content: dict[str, Any]) -> dict[str, Any]:
     ]
     prompt = content.get("prompt")
     return {**content, "responses": texts, "turns": prompt if isinstance(prompt, list) else []}
-
-
-def proposal(task: str, ranked: Sequence[Suggestion], now: ClassesNow) -> Value | None:
-    """What one source suggests, best first, as one value: its first class, the classes that it gives half a chance, or its spans.
-
-    now: what became of classes.
-    """
-    if not ranked:
-        return None
-    if said := [row.value for row in ranked if row.value is not None]:
-        answers = type_of(task).answers
-        joined = answers.join(part for value in (said if task == "spans" else said[:1]) for part in answers.parts(value))
-        return rules.through(joined, now) if joined else None
-    likely = [str(row.label.stable_id) for row in ranked if row.label and (row.score is None or row.score >= HALF)]
-    first = ranked[0].label
-    if type_of(task).one_label and first:
-        return rules.through({"label": str(first.stable_id)}, now)
-    return rules.through({"labels": sorted(likely)}, now)
 
 
 def reason_for(said: Sequence[Value], likely: Value | None, source: str | None) -> str:

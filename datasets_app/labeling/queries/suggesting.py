@@ -7,6 +7,8 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from itertools import combinations
+from typing import Any
 from uuid import UUID
 
 from django.db.models import Exists, Max, Min, OuterRef, Q, QuerySet, Sum
@@ -15,13 +17,15 @@ from django.db.models.functions import Substr
 from datasets_app.datasets.models import Dataset, Item, Upload
 from datasets_app.datasets.rules import UploadState
 from datasets_app.labeling.matching import SPANS_SHOWN, TEXT_READ, Matcher, Piece, matcher, pieces
-from datasets_app.labeling.measuring import Claim, Measured, claim, contradict
+from datasets_app.labeling.measuring import Measured, claim
 from datasets_app.labeling.models import Decision, Label, Rule, RulePass, Suggestion
 from datasets_app.labeling.queries.decisions import chunks, latest_schema, standing
 from lifecycle.jobs.models import Job
 from lifecycle.refusals import Refused
 from lifecycle.task_types.answers import DROPPED, Value
+from lifecycle.task_types.by_key.suggestions import suggestions_of
 from lifecycle.task_types.by_key.types import type_of
+from lifecycle.task_types.suggestions import Scored
 from lifecycle.task_types.values import labels_of, value_of, words
 from registry.access import policy
 from registry.access.models import User
@@ -64,6 +68,17 @@ def said_first(rows: Sequence[Suggestion], wanted: str, task: str) -> list[Sugge
     """All that the source says that is shown first. rows: as in `shown_first`."""
     source = source_of(shown_first(rows, wanted), task)
     return [row for row in rows if source_of(row, task) == source]
+
+
+def scored(task: str, rows: Iterable[tuple[UUID | None, Any, float | None]]) -> list[Scored]:
+    """Rows of suggestions as what their source says. rows: (stable id of the label, value, score)."""
+    of_label = suggestions_of(task).of_label
+    return [Scored(of_label(str(label)) if label else value, score) for label, value, score in rows]
+
+
+def together(task: str, rows: Iterable[Suggestion]) -> Value | None:
+    """What these rows, of one source and oldest first, say as one value."""
+    return suggestions_of(task).combine(scored(task, ((row.label.stable_id if row.label else None, row.value, row.score) for row in rows)))
 
 
 def named_together(rows: Sequence[Suggestion]) -> str:
@@ -223,7 +238,7 @@ def preview(dataset: Dataset, find: Matcher, label: UUID | None, *, seconds: flo
         few = len(found.examples) < EXAMPLES and row.drawn
         says = claim(dataset.task, find, row.text, label, row.said, closely=few)
         found.measured.add(says, drawn=row.drawn)
-        if few and says.hit:
+        if few and says.value is not None:
             shown = pieces(row.text, says.marks[:SPANS_SHOWN])
             found.examples.append(Example(row.uuid, row.digest, shown, decided_names(row.said, names), says.count, says.right))
     return found
@@ -261,7 +276,7 @@ def measure(dataset: Dataset, rules: Sequence[Rule], *, seconds: float = SECONDS
         for rule, says in said:
             found.measured[rule.pk].add(says, drawn=row.drawn)
         found.items += row.drawn
-        against = contradictions(dataset.task, [(rule, says) for rule, says in said if says.hit]) if row.drawn else []
+        against = contradictions(dataset.task, [(rule, says.value) for rule, says in said if says.value is not None]) if row.drawn else []
         found.disputed += bool(against)
         pairs.update(against)
     by_key = {rule.pk: rule for rule in rules}
@@ -269,14 +284,10 @@ def measure(dataset: Dataset, rules: Sequence[Rule], *, seconds: float = SECONDS
     return found
 
 
-def contradictions(task: str, hits: Sequence[tuple[Rule, Claim]]) -> list[tuple[int, int]]:
-    """The keys of the rules, two by two, that contradict each other about a text that they hit."""
-    return [
-        (one.pk, other.pk)
-        for at, (one, says) in enumerate(hits)
-        for other, too in hits[at + 1 :]
-        if contradict(task, (one.label, says), (other.label, too))
-    ]
+def contradictions(task: str, claims: Sequence[tuple[Rule, Value]]) -> list[tuple[int, int]]:
+    """The keys of the rules, two by two, that contradict each other about a text that they hit. claims: what each says of it."""
+    contradict = suggestions_of(task).contradict
+    return [(one.pk, other.pk) for (one, says), (other, too) in combinations(claims, 2) if contradict(says, too)]
 
 
 def compiled(rule: Rule) -> Matcher | None:

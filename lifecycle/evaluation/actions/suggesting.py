@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -20,6 +20,9 @@ from lifecycle.jobs.context import JobContext
 from lifecycle.jobs.models import Job
 from lifecycle.jobs.rules import State
 from lifecycle.refusals import Conflict, Refused
+from lifecycle.task_types.answers import Value
+from lifecycle.task_types.by_key.suggestions import suggestions_of
+from lifecycle.task_types.suggestions import Scored
 from registry.access.models import User
 from registry.access.policy import require
 from registry.ledger.actions import record
@@ -77,7 +80,9 @@ def run_suggest(ctx: JobContext) -> None:
     queue = Queue.objects.get(uuid=ctx.args["queue"]) if ctx.args["queue"] else None
     shelf = ports.shelves()[ctx.args["kind"]]
     model = shelf.get(UUID(ctx.args["model"]))
-    match = check(dataset, model)
+    match, schema = check(dataset, model), labeling_queries.latest_schema(dataset)
+    ids = {label.name: str(label.stable_id) for label in schema.labels.all()} if schema else {}
+    known = {label: ids[name] for label, name in match.names.items() if name in ids}
     ctx.progress(0, stage="Preparing the model")
     folder = shelf.folder(model)
     state: dict[str, int] = ctx.job.checkpoint or {"after": 0, "done": 0}
@@ -85,65 +90,29 @@ def run_suggest(ctx: JobContext) -> None:
     while items := list(suggesters.to_answer(dataset, queue, model.digest, state["after"])[:ASKED]):
         ctx.progress(state["done"], max(total, state["done"]), stage="Reading texts", unit="texts")
         ctx.raise_if_cancelled()
-        marks = not dataset.task_type.labels_texts
-        answers: list[Any] = (marked if marks else answered)(folder, [text for _, text in items], match)
-        written = suggested.ROWS if marks else suggested.ROWS // max(suggested.SHOWN, *map(len, answers))
+        answers = answered(dataset.task, folder, [text for _, text in items], known)
+        written = suggested.ROWS // max(1, *map(len, answers))
         for at in range(0, len(items), written):
             keys = [item for item, _ in items[at : at + written]]
             state = {"after": keys[-1], "done": state["done"] + len(keys)}
-            said = list(zip(keys, answers[at:], strict=False))
+            rows = [(item, *each) for item, scored in zip(keys, answers[at:], strict=False) for each in scored]
             with transaction.atomic():
                 ctx.hold()
-                if marks:
-                    keep_marks(dataset, model, said)
-                else:
-                    keep(dataset, model, [(item, *pair) for item, found in said for pair in found])
+                keep(dataset, model, rows)
                 ctx.checkpoint(state)
             ctx.progress(state["done"], max(total, state["done"]))
             ctx.raise_if_cancelled()
     put_in_order(queue, ctx.job.created_by)
 
 
-def answered(folder: Path, texts: list[str], match: suggested.Match) -> list[list[tuple[str, float]]]:
-    """What the model suggests for each text: (class, probability), the likeliest first, by the names of the newest version."""
+def answered(task: str, folder: Path, texts: list[str], known: Mapping[str, str]) -> list[list[Scored]]:
+    """What the model suggests for each text. known: stable ids by the model's labels."""
     found: dict[str, Any] = warm.predict(folder, texts, TIMEOUT_SECONDS)
-    labels, thresholds = found["labels"], found.get("thresholds")
-    if thresholds:
-        return [suggested.reaching(labels, answer["probabilities"], thresholds, match.names) for answer in found["answers"]]
-    decides = bool(found.get("deciding"))
-    return [
-        suggested.likeliest(labels, answer["probabilities"], match.names, answer["label"] if decides else "") for answer in found["answers"]
-    ]
+    return [suggestions_of(task).from_model({**found, **answer}, known) for answer in found["answers"]]
 
 
-def keep(dataset: Dataset, model: ports.Model, rows: Sequence[tuple[int, str, float]]) -> None:
+def keep(dataset: Dataset, model: ports.Model, rows: Sequence[tuple[int, Value, float | None]]) -> None:
     """Write suggestions, at most 1,000, in the caller's transaction."""
-    labeling.suggest(dataset=dataset, rows=rows, source=Suggestion.Source.RUN, source_digest=model.digest, source_name=model.name)
-
-
-def marked(folder: Path, texts: list[str], match: suggested.Match) -> list[list[dict[str, Any]]]:
-    """What the model marks in each text: {"start", "end", "label", "score"}, by the names of the newest version."""
-    found: dict[str, Any] = warm.predict(folder, texts, TIMEOUT_SECONDS)
-    return [
-        [
-            {"start": each["start"], "end": each["end"], "label": match.names[each["label"]], "score": round(each["confidence"], 6)}
-            for each in answer["spans"]
-            if each["label"] in match.names
-        ]
-        for answer in found["answers"]
-    ]
-
-
-def keep_marks(dataset: Dataset, model: ports.Model, said: Sequence[tuple[int, list[dict[str, Any]]]]) -> None:
-    """Write suggested spans, of at most 1,000 items, in the caller's transaction; a text in which nothing is found gets none. The score of
-    an item is that of its least sure span."""
-    schema = labeling_queries.latest_schema(dataset)
-    ids = {label.name: str(label.stable_id) for label in schema.labels.all()} if schema else {}
-    rows = [
-        (item, {"spans": [each | {"label": ids[each["label"]]} for each in found]}, min(each["score"] for each in found))
-        for item, found in said
-        if found
-    ]
     labeling.suggest_values(dataset=dataset, rows=rows, source=Suggestion.Source.RUN, source_digest=model.digest, source_name=model.name)
 
 

@@ -181,9 +181,9 @@ def test_a_cancelled_application_keeps_what_it_did_and_the_next_goes_on(project,
         batches.append(len(kwargs["rows"]))
         if len(batches) == 1:
             jobs.cancel(job.uuid, mia)
-        return actions.suggest(**kwargs)
+        return actions.suggest_values(**kwargs)
 
-    monkeypatch.setattr("datasets_app.labeling.actions.suggesting.suggest", then_cancel)
+    monkeypatch.setattr("datasets_app.labeling.actions.suggesting.suggest_values", then_cancel)
     assert [ended.state for ended in run_jobs()] == ["cancelled"]
     assert (batches, Suggestion.objects.count(), suggesting.reach([rule])[rule.pk].items) == ([10], 10, 10)
     assert suggesting.unread(dataset, suggesting.reach([rule])) == 11
@@ -267,9 +267,9 @@ def test_a_rule_retired_while_the_job_runs_suggests_nothing_more(project, mia, m
 
     def then_retire(**kwargs):
         actions.retire_rule(rule_id=rule.uuid, actor=mia)
-        return actions.suggest(**kwargs)
+        return actions.suggest_values(**kwargs)
 
-    monkeypatch.setattr("datasets_app.labeling.actions.suggesting.suggest", then_retire)
+    monkeypatch.setattr("datasets_app.labeling.actions.suggesting.suggest_values", then_retire)
     run_ok()
 
     assert Suggestion.objects.count() == 10

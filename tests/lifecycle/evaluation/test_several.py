@@ -9,7 +9,7 @@ from django.test.utils import CaptureQueriesContext
 
 from datasets_app.labeling.models import Suggestion
 from lifecycle.compute import warm
-from lifecycle.evaluation import actions, charts, compare, pages, queries, rules, suggested, suggesters
+from lifecycle.evaluation import actions, charts, compare, pages, queries, rules, suggesters
 from lifecycle.evaluation.task_types.multi_label.page import SetPage
 from lifecycle.evaluation.task_types.multi_label.rows import ENTRY as ROWS
 from lifecycle.evaluation.task_types.multi_label.rows import Opened, Sureness
@@ -212,13 +212,6 @@ def test_every_class_that_reaches_its_threshold_is_suggested_and_no_other(snapsh
     ]  # fmt: skip
     page = client_for(mia).get(f"/evaluations/suggest/{snapshot.dataset.uuid}/").content.decode()
     assert "every class whose probability reaches" in page
-
-
-def test_of_merged_labels_the_likeliest_counts():
-    names = {"a": "x", "b": "x", "c": "y"}
-
-    assert suggested.reaching(LABELS, [0.6, 0.8, 0.2], [0.5, 0.5, 0.2], names) == [("x", 0.8), ("y", 0.2)]
-    assert suggested.reaching(LABELS, [0.4, 0.4, 0.1], [0.5, 0.5, 0.2], names) == []
 
 
 def test_a_model_of_one_task_does_not_suggest_in_the_other(project, snapshot, run, mia, client_for):

@@ -12,7 +12,7 @@ from django.test.utils import CaptureQueriesContext
 from datasets_app.labeling import actions as labeling
 from datasets_app.labeling import queries as labels
 from datasets_app.labeling.models import Suggestion
-from datasets_app.labeling.rules import LabelSpec, rank
+from datasets_app.labeling.rules import LabelSpec
 from lifecycle.compute import warm
 from lifecycle.evaluation import actions, suggested, suggesters
 from lifecycle.jobs import actions as jobs
@@ -148,17 +148,17 @@ def test_a_queue_in_the_order_of_suggestions_is_put_in_order_anew(queue, run, en
 
 def test_a_job_that_is_cancelled_keeps_what_it_wrote_and_goes_on_from_there(queue, run, engine, mia, monkeypatch):
     monkeypatch.setattr("lifecycle.evaluation.actions.suggesting.ASKED", 1)
-    write = labeling.suggest
+    write = labeling.suggest_values
 
     def stopped(**given):
         jobs.cancel(Job.objects.get(kind="evaluation.suggest").uuid, mia)
         return write(**given)
 
-    monkeypatch.setattr(labeling, "suggest", stopped)
+    monkeypatch.setattr(labeling, "suggest_values", stopped)
     actions.suggest(dataset=queue.dataset, model=model_of(run, mia), actor=mia, queue=queue)
     assert [job.state for job in run_jobs("default")] == ["cancelled"]
     assert {row[0] for row in said(queue)} == {FRESH[0]}
-    monkeypatch.setattr(labeling, "suggest", write)
+    monkeypatch.setattr(labeling, "suggest_values", write)
 
     actions.suggest(dataset=queue.dataset, model=model_of(run, mia), actor=mia, queue=queue)
     run_ok("default")
@@ -177,28 +177,6 @@ def test_labels_are_found_by_their_stable_ids_through_merges_and_elsewhere_by_na
 
     assert learnt == suggested.Match({"card": "Card", "refund": "login"}, ("gone",), ("other",))
     assert elsewhere == suggested.Match({"login": "login"}, ("card",), ("Card", "other"))
-
-
-def test_at_most_three_classes_are_suggested_and_merged_ones_are_added_up():
-    names = {"a": "A", "b": "B", "c": "A", "d": "D", "e": "E"}
-
-    assert suggested.likeliest(["a", "b", "c", "d", "e", "f"], [0.2, 0.3, 0.15, 0.04, 0.06, 0.25], names) == [
-        ("A", 0.35),
-        ("B", 0.3),
-        ("E", 0.06),
-    ]
-    assert suggested.likeliest(["a", "d"], [0.01, 0.04], names) == [("D", 0.04)]
-    assert suggested.likeliest(["f"], [1.0], names) == []
-    assert suggested.likeliest(["a", "b", "c"], [0.3, 0.5, 0.2], names, answer="c") == [("A", 0.5)]
-    assert suggested.likeliest(["a", "b", "d"], [0.3, 0.66, 0.04], names, answer="d") == [("D", 0.04)]
-    assert suggested.likeliest(["a", "f"], [0.3, 0.7], names, answer="f") == [("A", 0.3)]
-
-
-def test_the_answer_of_a_class_with_a_threshold_is_what_the_bench_shows_first():
-    said = suggested.likeliest(["common", "rare", "other"], [0.6, 0.3, 0.1], {each: each for each in ("common", "rare", "other")}, "rare")
-
-    assert said == [("rare", 0.3), ("other", 0.1)]
-    assert rank([(at, at, score) for at, (_, score) in enumerate(said)], "run").labels[0] == (0, 0.3)
 
 
 def test_what_does_not_match_is_said_on_the_page(queue, snapshot, run, mia, client_for):
