@@ -15,7 +15,7 @@ from typing import Any
 
 from django.db.models import TextChoices
 
-from lifecycle.refusals import Conflict, Refused
+from lifecycle.refusals import Refused
 
 
 class UploadState(TextChoices):
@@ -35,12 +35,6 @@ MOVES = {
     UploadState.IMPORTING: {UploadState.IMPORTED, UploadState.FAILED, UploadState.INSPECTED},
     UploadState.FAILED: {UploadState.INSPECTED, UploadState.IMPORTING, UploadState.DISCARDED},
 }
-
-
-def check_move(old: UploadState, new: UploadState) -> None:
-    """Raises Conflict unless an upload may go from one state to the other."""
-    if new not in MOVES.get(old, set()):
-        raise Conflict(f"This upload is {old.label.lower()} and can no longer become {new.label.lower()}.")
 
 
 SPLITS = ("train", "validation", "test")

@@ -8,7 +8,6 @@ from uuid import UUID
 
 from django.db.models import TextChoices
 
-from lifecycle.refusals import Conflict
 from registry.ledger.rules import digest_of
 
 FOLDS, SEED = 5, 13  # of the small model that judges labels
@@ -59,15 +58,6 @@ MOVES: dict[Status, set[Status]] = {
     Status.DISMISSED: {Status.OPEN},
     Status.GONE: set(),
 }
-
-
-def check_move(old: Status, new: Status) -> None:
-    """Raises Conflict unless a person may bring a finding from one status to the other."""
-    if new not in MOVES[old]:
-        raise Conflict(
-            f"This finding is {old.label.lower()} and can no longer become {new.label.lower()}.",
-            next_step="Reload the page to see where it stands.",
-        )
 
 
 def status_when_found(status: Status, *, decided: bool) -> Status:

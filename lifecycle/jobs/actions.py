@@ -20,6 +20,7 @@ from lifecycle.jobs.context import lease_time
 from lifecycle.jobs.models import Job, Worker
 from lifecycle.jobs.rules import Device, Priority, State
 from lifecycle.refusals import Conflict
+from lifecycle.rules import check_move
 from registry.access.models import Project, User
 from registry.access.policy import Person
 from registry.ledger import actions as ledger
@@ -80,7 +81,7 @@ def cancel(job_id: UUID, actor: Person) -> Job:
     queries.require_cancel(actor, job)
     if job.is_cancelling:
         return job
-    rules.check_move(State(job.state), State.CANCELLED)
+    check_move("job", rules.MOVES, State(job.state), State.CANCELLED)
     job.cancel_requested_at = timezone.now()
     job.save(update_fields=["cancel_requested_at"])
     if job.state == State.QUEUED:
@@ -241,7 +242,7 @@ def _progress(job: Job) -> dict[str, Any]:
 
 def _end(job: Job, old: State, new: State, values: dict[str, Any]) -> bool:
     """Move a job into a final state and tell its room, in one transaction. False, and nothing changed, when somebody was quicker."""
-    rules.check_move(old, new)
+    check_move("job", rules.MOVES, old, new)
     kind = registry.find(job.kind)
     told = {State.FAILED: kind.on_failed, State.CANCELLED: kind.on_cancelled}.get(new) if kind else None
     try:

@@ -6,8 +6,6 @@ from datetime import timedelta
 
 from django.db.models import IntegerChoices, TextChoices
 
-from lifecycle.refusals import Conflict
-
 TICK_SECONDS = 1.0  # how often a worker writes progress and looks for a cancel
 SIGN_SECONDS = 15.0  # how often a worker says that it is there
 GONE = timedelta(seconds=60)  # after which a worker that says nothing counts as gone
@@ -87,15 +85,6 @@ MOVES: dict[State, set[State]] = {
     State.QUEUED: {State.RUNNING, State.CANCELLED},
     State.RUNNING: {State.SUCCEEDED, State.FAILED, State.CANCELLED, State.QUEUED},
 }
-
-
-def check_move(old: State, new: State) -> None:
-    """Raise Conflict unless a job in state `old` may enter state `new`."""
-    if new not in MOVES.get(old, set()):
-        raise Conflict(
-            f"This job is {old.label.lower()} and can no longer become {new.label.lower()}.",
-            next_step="Reload the page to see its state.",
-        )
 
 
 def heartbeat_seconds(lease_seconds: float) -> float:

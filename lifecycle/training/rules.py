@@ -10,7 +10,6 @@ from uuid import UUID
 from django.db.models import TextChoices
 
 from lifecycle.engine import defaults, text_defaults
-from lifecycle.refusals import Conflict
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,12 +155,6 @@ def compare_repeat(first: Attempt, second: Attempt) -> Repeat:
     names = sorted(first.weights.keys() | second.weights.keys())
     changed = [name for name in CONDITIONS if first.conditions.get(name) != second.conditions.get(name)]
     return Repeat(tuple(name for name in names if first.weights.get(name) != second.weights.get(name)), tuple(changed))
-
-
-def check_move(old: RunState, new: RunState) -> None:
-    """Raises Conflict unless a run may go from one state to the other."""
-    if new not in MOVES.get(old, set()):
-        raise Conflict(f"This run is {old.label.lower()} and can no longer become {new.label.lower()}.")
 
 
 # ── Sweeps ──────────────────────────────────────────────────────────────────

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from lifecycle.ui.numbers import count, decimals, percent
+from lifecycle.words import phrase
 from monitoring.drift import measuring
 from monitoring.drift.measuring import Measured
 from monitoring.drift.rules import UNIT, Held, Judgement, Mark, Monitor, Past, State, judge
@@ -123,7 +124,7 @@ def sentence(said: Sequence[Said], rows: int) -> str:
     still = [Monitor(each.measured.monitor).label for each in said if each.is_open]
     if not measured:
         few = next((each.measured.why for each in said if each.measured.mark == Mark.INSUFFICIENT), "Nothing could be measured.")
-        waits = f" Still open from before: {listed(still)}." if still else ""
+        waits = f" Still open from before: {phrase(still)}." if still else ""
         return f"{few}{waits}" if rows else f"No predictions in this window.{waits}"
     opened = [each for each in measured if each.is_open]
     if opened:
@@ -156,11 +157,6 @@ def held_sentence(each: Said) -> str:
 def of_limit(ratio: float) -> str:
     """How far a monitor is: 72 % of its limit, 21.6 times its limit."""
     return f"{percent(ratio)} of its limit" if ratio < 2 else f"{decimals(ratio, 1)} times its limit"
-
-
-def listed(names: Sequence[str]) -> str:
-    """a, b and c."""
-    return " and ".join(filter(None, [", ".join(names[:-1]), names[-1]])) if names else ""
 
 
 def asked_by(found: Mapping[str, Any]) -> str:

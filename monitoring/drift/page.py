@@ -16,6 +16,7 @@ from lifecycle.ui.addresses import choice_in, find_url
 from lifecycle.ui.charts import Chart
 from lifecycle.ui.marks import Figure
 from lifecycle.ui.numbers import count, percent, things
+from lifecycle.words import phrase
 from monitoring.drift import cbpe, charts, judging, measuring, queries
 from monitoring.drift.charts import Accuracy, Day
 from monitoring.drift.judging import Results
@@ -94,7 +95,7 @@ def endpoint_line(found: Endpoint, standing: Standing, ratios: list[float | None
 def marked(standing: Standing) -> tuple[str, str]:
     """The mark and the word for where an endpoint stands."""
     if standing.open:
-        return MARKS[State.DRIFT], f"Drift: {judging.listed(queries.names(standing.open)).lower()}"
+        return MARKS[State.DRIFT], f"Drift: {phrase(queries.names(standing.open)).lower()}"
     state = standing.state
     return (MARKS[state], state.label) if state else ("off", "Not measured")
 

@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
 from datetime import UTC, date, datetime
+from statistics import median
 from typing import NamedTuple
 
 from django.db.models import Count, Max, Q, QuerySet, Sum
@@ -16,7 +17,6 @@ from monitoring.alerts.models import Alert, Objective
 from monitoring.alerts.queries import most_urgent
 from monitoring.alerts.rules.state import Severity
 from monitoring.alerts.rules.state import State as AlertState
-from monitoring.overview import rules
 from monitoring.retraining.models import Proposal
 from monitoring.retraining.rules import Kind
 from monitoring.rollouts.models import Rollout
@@ -232,7 +232,7 @@ def throughput(found: Sequence[Endpoint], since: date, now: datetime) -> Through
     votes = Verdict.objects.filter(request__endpoint__in=found, created_at__gte=begin)
     approved = votes.filter(request__status__in=(Status.APPROVED, Status.FULFILLED)).order_by().values("request", "request__created_at")
     taken = [row["last"] - row["request__created_at"] for row in approved.annotate(last=Max("created_at"))]
-    hours = rules.median([each.total_seconds() / 3600 for each in taken])
+    hours = median([each.total_seconds() / 3600 for each in taken]) if taken else None
     return Throughput(**counts, hours=hours, timed=len(taken), votes=votes.count())
 
 
@@ -286,4 +286,4 @@ def rollbacks(found: Sequence[Endpoint], since: date) -> Rollbacks:
     versions = Deployment.objects.filter(endpoint__in=found, cause=Deployment.Cause.ROLLBACK, started_at__gte=begin).count()
     ended = Rollout.objects.filter(endpoint__in=found, state=Rollout.State.ROLLED_BACK, ended_at__gte=begin)
     lived = [(end - start).total_seconds() / 60 for start, end in ended.values_list("started_at", "ended_at") if end]
-    return Rollbacks(versions, len(lived), rules.median(lived))
+    return Rollbacks(versions, len(lived), median(lived) if lived else None)

@@ -89,17 +89,3 @@ def month_starts(today: date, weeks: int) -> list[date]:
         months.append(month)
         month = (month + timedelta(days=32)).replace(day=1)
     return months
-
-
-def median(values: Sequence[float]) -> float | None:
-    """The middle value, the mean of the two middle ones for an even number; None for none."""
-    ordered, half = sorted(values), len(values) // 2
-    if not ordered:
-        return None
-    return ordered[half] if len(ordered) % 2 else (ordered[half - 1] + ordered[half]) / 2
-
-
-def listed(names: Sequence[str], most: int = 3) -> str:
-    """ "a", "a and b", "a, b and c", "a, b, c and 4 more"."""
-    shown = [*names[:most], *([f"{len(names) - most} more"] if len(names) > most else [])]
-    return shown[0] if len(shown) == 1 else f"{', '.join(shown[:-1])} and {shown[-1]}"

@@ -6,6 +6,8 @@ from typing import Any
 
 from django.db.models import TextChoices
 
+from lifecycle.words import phrase
+
 
 class Role(TextChoices):
     """What a person is in one project (or on one dataset or model)."""
@@ -132,7 +134,7 @@ def roles_for(action: str) -> frozenset[Role]:
 def sentence(action: str) -> str:
     """Who may, in words: "Only an ML lead or a governance reviewer can do this."."""
     names = [("an " if role.label[0] in "AMO" else "a ") + as_word(role) for role in Role if role in roles_for(action)]
-    return f"Only {' or '.join([', '.join(names[:-1]), names[-1]] if len(names) > 1 else names)} can do this."
+    return f"Only {phrase(names, last='or')} can do this."
 
 
 def as_word(role: Role) -> str:

@@ -59,10 +59,7 @@ class ModelVersion(models.Model):
     project_path = "model__project"
     root_path = "model"
 
-    class State(models.TextChoices):
-        ACTIVE = "active", "Active"
-        QUARANTINED = "quarantined", "Quarantined"
-        RETIRED = "retired", "Retired"
+    State = rules.State
 
     uuid = models.UUIDField(default=uuid4, unique=True, editable=False)
     model = models.ForeignKey(RegisteredModel, on_delete=models.PROTECT, related_name="versions")

@@ -8,9 +8,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from django.db.models import TextChoices
+
 from lifecycle.engine.base import HUB_NAMES
 from lifecycle.inference.names import WORDS
-from lifecycle.refusals import Conflict, Refused
+from lifecycle.refusals import Refused
 from lifecycle.task_types.by_key.types import DEFAULT, keys_with, type_of
 from lifecycle.task_types.task_type import TaskType
 
@@ -22,8 +24,18 @@ SLUG = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,58}[a-z0-9])?")
 FREEZE_DAYS_MAX = 90
 STATED = ("purpose", "limits", "risks")
 STATED_MAX = 4000
-ACTIVE, QUARANTINED, RETIRED = "active", "quarantined", "retired"
-MOVES = {ACTIVE: {QUARANTINED, RETIRED}, RETIRED: {QUARANTINED}}
+REASON_MAX = 300
+
+
+class State(TextChoices):
+    """Of a version. Nothing leaves quarantine."""
+
+    ACTIVE = "active", "Active"
+    QUARANTINED = "quarantined", "Quarantined"
+    RETIRED = "retired", "Retired"
+
+
+MOVES = {State.ACTIVE: {State.QUARANTINED, State.RETIRED}, State.RETIRED: {State.QUARANTINED}}
 
 
 def check_semver(text: str) -> str:
@@ -52,12 +64,6 @@ def check_slug(text: str, what: str) -> str:
         sentence = f"“{text}” is reserved by the inference server. Choose another short name."
         raise Refused(sentence, fields={"slug": [sentence]})
     return text
-
-
-def check_move(old: str, new: str) -> None:
-    """Raises Conflict unless a version may go from one state to the other. Nothing leaves quarantine."""
-    if new not in MOVES.get(old, set()):
-        raise Conflict(f"This version is {old} and can no longer become {new}.")
 
 
 def check_freeze(until: datetime, now: datetime) -> None:

@@ -9,7 +9,7 @@ from datetime import datetime
 
 from registry.catalog import queries, signed_cards
 from registry.catalog.models import Card, Endpoint, Freeze, ModelVersion, RegisteredModel
-from registry.catalog.rules import ACTIVE, QUARANTINED
+from registry.catalog.rules import State
 from registry.catalog.signed_cards import digest_of
 from registry.ledger import rules
 from registry.ledger.accounts import Account, Told, moment, stated
@@ -52,7 +52,7 @@ def told_of_versions(events: list[Told]) -> set[str]:
             facts |= {registered(*about, by=event.actor), f"{IN_PROJECT}{event.project}", stated(event, OF_MODEL, "model")}
             facts.add(stated(event, FACTS, "facts", since=4))
         else:
-            facts.add(is_now(QUARANTINED, payload["reason"]))
+            facts.add(is_now(State.QUARANTINED, payload["reason"]))
     return facts
 
 
@@ -65,7 +65,7 @@ def held_of_versions(versions: list[str]) -> dict[str, set[str]]:
         uuid, state, reason, known, project, model, *about, by = row
         facts[str(uuid)] = {registered(*about, by=by or "system"), f"{IN_PROJECT}{project}", f"{OF_MODEL}{model}"}
         facts[str(uuid)].add(FACTS + rules.digest_of(known))
-        facts[str(uuid)] |= set() if state == ACTIVE else {is_now(state, reason)}
+        facts[str(uuid)] |= set() if state == State.ACTIVE else {is_now(state, reason)}
     return facts
 
 

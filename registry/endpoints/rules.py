@@ -13,6 +13,7 @@ FAULTS_FORMAT = 1
 MAX_DELAY_MS = 30_000
 MAX_DRILL_MINUTES = 24 * 60
 ALL = 10_000
+REASON_MAX = 500
 NOTHING_BEFORE = "There's no earlier version to roll back to. A rolled-back version needs a new approval to serve again."
 
 
@@ -151,10 +152,3 @@ def check_moves(seen: int, now: int) -> None:
     """Raises Conflict when the live version changed since the person looked."""
     if seen != now:
         raise Conflict("Another version went live while you were reading.", next_step="Reload the page, then decide.")
-
-
-def check_reason(reason: str, what: str = "A rollback") -> str:
-    """The reason, trimmed. Raises Refused when there is none."""
-    if not reason.strip():
-        raise Refused(f"{what} needs a reason.", fields={"reason": ["Enter a reason; it's recorded in the audit log."]})
-    return reason.strip()

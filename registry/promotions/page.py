@@ -17,12 +17,14 @@ from lifecycle.task_types.by_key.measures import NAMED
 from lifecycle.ui.addresses import find_url
 from lifecycle.ui.marks import Step
 from lifecycle.ui.numbers import count, things
+from lifecycle.words import phrase
 from registry.access.models import User
 from registry.catalog import queries as catalog
 from registry.catalog.models import ModelVersion
 from registry.policies import queries as policies
 from registry.policies.gates import Live, Measure, with_interval
-from registry.promotions import fates, plans, queries, rules, subject, votes
+from registry.promotions import fates, plans, queries, rules
+from registry.promotions.actions import subject
 from registry.promotions.fates import Fate
 from registry.promotions.models import GateResult, PromotionRequest
 from registry.promotions.rules import OPEN, Status
@@ -164,16 +166,11 @@ def against(request: PromotionRequest) -> str:
         verdict: [NAMED[name].title for name in COMPARED if comparison["measures"].get(name, {}).get("verdict") == verdict]
         for verdict in ("better", "worse")
     }
-    parts = [f"{verdict} on {listed(names)}" for verdict, names in by.items() if names]
+    parts = [f"{verdict} on {phrase(names)}" for verdict, names in by.items() if names]
     live, tested = comparison["baseline_semver"], Live(rows=comparison["rows"], clusters=comparison.get("clusters")).counted
     if not parts:
         return f"{Verdict.UNCLEAR.words.capitalize()} between {semver} and {live} on any measure, {tested}."
     return f"{semver} is {' and '.join(parts)} against {live}, {tested}."
-
-
-def listed(names: list[str]) -> str:
-    """A, B and C."""
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
 
 
 def rows(request: PromotionRequest) -> list[Row]:
@@ -266,9 +263,9 @@ def stale(request: PromotionRequest) -> str:
         "run__snapshot__schema", "run__base__folder", "run__launched_by", "evaluation", "registered_by"
     )
     now = subject.read(request, rows.get(pk=request.version_id))
-    if changed := queries.changes(request, now):
+    if changed := subject.changes(request, now):
         return rules.change_sentence(changed)
-    return votes.lost_sentence(request, lost) if (lost := votes.lost(request)) else ""
+    return subject.lost_sentence(request, lost) if (lost := subject.lost(request)) else ""
 
 
 def may_withdraw(user: User, request: PromotionRequest) -> bool:

@@ -8,7 +8,9 @@ from typing import Any
 from django.core.exceptions import PermissionDenied
 from django.db.models import TextChoices
 
-from lifecycle.refusals import Conflict, Refused
+from lifecycle.refusals import Conflict
+from lifecycle.words import phrase
+from registry.policies.rules import Step
 
 REASON_MAX = 4000
 
@@ -41,12 +43,6 @@ MARKS = {
     Status.DRAFT: "wait", Status.CHECKING: "live", Status.IN_REVIEW: "half", Status.APPROVED: "ok", Status.FULFILLED: "ok",
     Status.REJECTED: "bad", Status.WITHDRAWN: "stop", Status.VOIDED: "warn", Status.EXPIRED: "off",
 }  # fmt: skip
-
-
-def check_move(old: Status, new: Status) -> None:
-    """Raises Conflict unless a request may go from one state to the other."""
-    if new not in MOVES.get(old, set()):
-        raise Conflict(f"This request is {old.label.lower()} and can no longer become {new.label.lower()}.")
 
 
 # What makes a person one of those whose work is judged, in the order in which it is told.
@@ -82,6 +78,7 @@ CHANGED = {
     "gates": "the gate results",
     "people": "who worked on it",
 }
+RESULT = ("gate", "status", "blocking", "value", "threshold", "evidence", "source")  # what of a gate's result an approval rests on
 FOUND = ("comparison", "gates", "reports")  # what a check finds out by itself
 
 
@@ -111,9 +108,7 @@ SINCE, WHILE = "Changed since the last gate check: {}.", "Changed during the gat
 
 def change_sentence(changed: Iterable[str], sentence: str = SINCE) -> str:
     """The card and the policy have changed since the check, or while it ran."""
-    words = list(changed)
-    listed = words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
-    return sentence.format(listed)
+    return sentence.format(phrase([*changed]))
 
 
 def check_same_subject(seen: str, digest: str) -> None:
@@ -122,16 +117,20 @@ def check_same_subject(seen: str, digest: str) -> None:
         raise Conflict("The gates were re-run while you were reading.", next_step="Reload the page, then decide.")
 
 
-def check_reason(reason: str, what: str) -> str:
-    """The reason without blanks around it. Raises Refused when there is none, or more than 4,000 characters."""
-    text = reason.strip()
-    if not text or len(text) > REASON_MAX:
-        sentence = f"{what} needs a reason." if not text else f"A reason can have up to {REASON_MAX:,} characters."
-        raise Refused(sentence, fields={"reason": [sentence]})
-    return text
-
-
 def check_decidable(status: Status) -> None:
     """Raises Conflict unless the request is in review."""
     if status != Status.IN_REVIEW:
         raise Conflict(f"This request is {status.label.lower()}, so there's nothing to decide.", next_step="Reload the page.")
+
+
+def asked_by(requester: str, behind: list[str], *, by_system: bool) -> dict[str, list[str]]:
+    """Whose work a request is by itself, as uuids by part."""
+    return {"requester": [] if by_system else [requester]} | ({"behind": behind} if behind else {})
+
+
+def waiting_sentence(step: Step | None) -> str:
+    """Whose turn it is, for somebody whose turn it is not."""
+    if step is None:
+        return "All steps are decided."
+    article = "an" if step.role.label[0] in "AMO" else "a"
+    return f"Waiting for {article} {step.role.label}: {step.title.lower()}."

@@ -10,10 +10,11 @@ from django.utils import timezone
 from datasets_app.datasets import ports, queries
 from datasets_app.datasets.actions.inspection import note_reader
 from datasets_app.datasets.models import Dataset, Upload
-from datasets_app.datasets.rules import SPLITS, UploadState, check_move
+from datasets_app.datasets.rules import MOVES, SPLITS, UploadState
 from lifecycle.jobs import actions as jobs
 from lifecycle.jobs.models import Job
 from lifecycle.refusals import Conflict, Refused
+from lifecycle.rules import check_move
 from registry.access import policy
 from registry.access.models import User
 from registry.ledger import actions as ledger
@@ -46,7 +47,7 @@ def accept_upload(
     )
     Dataset.objects.select_for_update(of=("self",), no_key=True).get(pk=upload.dataset_id)
     policy.require(actor, "datasets.upload", upload)
-    check_move(UploadState(upload.state), UploadState.IMPORTING)
+    check_move("upload", MOVES, UploadState(upload.state), UploadState.IMPORTING)
     check_acceptable(upload, labels_as, default_split, seen)
     upload.state, upload.labels_as = UploadState.IMPORTING, labels_as
     if default_split is not None and default_split != upload.default_split:
@@ -97,7 +98,7 @@ def discard_upload(*, upload_id: UUID, actor: User) -> Upload:
     policy.require(actor, "datasets.upload", upload)
     if upload.state == UploadState.IMPORTING:
         raise Conflict("This upload is being imported.", next_step="Cancel the import first.")
-    check_move(UploadState(upload.state), UploadState.DISCARDED)
+    check_move("upload", MOVES, UploadState(upload.state), UploadState.DISCARDED)
     upload.state = UploadState.DISCARDED
     upload.save(update_fields=["state"])
     ledger.record(actor, Verb.UPLOAD_DISCARDED, upload, project=upload.dataset.project.uuid, file=upload.blob.digest)

@@ -24,6 +24,7 @@ from datasets_app.datasets.models import Dataset, Item, Upload
 from datasets_app.datasets.rules import UploadState
 from lifecycle.jobs.context import JobContext
 from lifecycle.refusals import Refused
+from lifecycle.rules import check_move
 from lifecycle.task_types.answers import Value
 from registry.artifacts import actions as artifacts
 from registry.ledger import accounts
@@ -229,7 +230,7 @@ def finish(ctx: JobContext, upload: Upload, importer: ports.LabelImporter | None
     """Make all items visible at once, while the job is still ours."""
     ctx.hold()
     fresh = Upload.objects.select_for_update(no_key=True).get(pk=upload.pk)
-    rules.check_move(UploadState(fresh.state), UploadState.IMPORTED)
+    check_move("upload", rules.MOVES, UploadState(fresh.state), UploadState.IMPORTED)
     upload.state, upload.imported_at = UploadState.IMPORTED, timezone.now()
     upload.rows_read, upload.rows_new, upload.rows_duplicate, upload.rows_failed = tally.rows, tally.new, tally.duplicate, tally.failed
     found = {key: value for key, value in asdict(tally).items() if key in ("conflicts", "untaken", "cases")}

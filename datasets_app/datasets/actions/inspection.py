@@ -18,10 +18,11 @@ from datasets_app.datasets.importing.readers import Misfit, Reading
 from datasets_app.datasets.importing.report import Problem, Report
 from datasets_app.datasets.importing.roles import Role
 from datasets_app.datasets.models import Dataset, Upload
-from datasets_app.datasets.rules import SPLITS, UploadState, check_move
+from datasets_app.datasets.rules import MOVES, SPLITS, UploadState
 from lifecycle.jobs import actions as jobs
 from lifecycle.jobs.context import JobContext
 from lifecycle.refusals import Conflict, Refused
+from lifecycle.rules import check_move
 from lifecycle.task_types.by_key.types import type_of
 from lifecycle.task_types.inputs import clean
 from registry.access import policy
@@ -290,7 +291,7 @@ def write_findings(
     """
     fresh = Upload.objects.select_for_update(of=("self",), no_key=True).select_related("dataset__project", "blob").get(pk=upload.pk)
     check_open(fresh)
-    check_move(UploadState(fresh.state), UploadState.INSPECTED)
+    check_move("upload", MOVES, UploadState(fresh.state), UploadState.INSPECTED)
     if (fresh.default_split, fresh.contradicting) != (upload.default_split, upload.contradicting):
         raise Conflict("How this file is read was changed while you were looking.", next_step="Reload the page, then choose again.")
     before, was_read = queries.seen_digest(fresh), bool(fresh.mapping)

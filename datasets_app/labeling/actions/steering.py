@@ -14,6 +14,7 @@ from datasets_app.labeling.actions.claims import close_open_slots
 from datasets_app.labeling.actions.ordering import check_order, enqueue_reorder
 from datasets_app.labeling.models import Queue
 from lifecycle.refusals import Conflict, Refused
+from lifecycle.rules import check_move
 from registry.access import policy
 from registry.access.models import User
 from registry.ledger import actions as ledger
@@ -22,7 +23,6 @@ from registry.ledger.verbs import Verb
 MOVES = {
     Queue.State.OPEN: {Queue.State.PAUSED, Queue.State.CLOSED},
     Queue.State.PAUSED: {Queue.State.OPEN, Queue.State.CLOSED},
-    Queue.State.CLOSED: set[Queue.State](),
 }
 
 
@@ -49,8 +49,7 @@ def move(queue_id: UUID, actor: User, state: Queue.State) -> Queue:
     queue = Queue.objects.select_for_update(of=("self",), no_key=True).select_related("dataset__project").get(uuid=queue_id)
     if queue.state == state:
         return queue
-    if state not in MOVES[Queue.State(queue.state)]:
-        raise Conflict(f"This queue is {queue.get_state_display().lower()} and can no longer be {state.label.lower()}.")
+    check_move("queue", MOVES, Queue.State(queue.state), state)
     old, queue.state = queue.state, state
     queue.slots_total -= closed
     queue.save(update_fields=["state", "slots_total"])

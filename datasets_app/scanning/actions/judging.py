@@ -12,6 +12,7 @@ from datasets_app.scanning.actions.scans import count
 from datasets_app.scanning.models import Finding
 from datasets_app.scanning.rules import Status
 from lifecycle.refusals import Conflict, Refused
+from lifecycle.rules import check_move
 from registry.access import policy
 from registry.access.models import User
 from registry.ledger import actions as ledger
@@ -50,7 +51,7 @@ def judge(finding_id: UUID, actor: User, new: Status, verb: Verb, seen: str, rea
     old = Status(row.status)
     if seen and seen != old:
         raise Conflict(f"This finding is {old.label.lower()} meanwhile.", next_step="Reload the page to see what was said.")
-    rules.check_move(old, new)
+    check_move("finding", rules.MOVES, old, new)
     row.status, row.reason = new, reason
     row.decided_by, row.decided_at = (None, None) if new == Status.OPEN else (actor, timezone.now())
     row.save(update_fields=["status", "reason", "decided_by", "decided_at"])

@@ -14,6 +14,7 @@ from lifecycle.jobs import actions as jobs
 from lifecycle.jobs.models import Job
 from lifecycle.jobs.rules import Device, Priority, State
 from lifecycle.refusals import Conflict, NotReady, Refused
+from lifecycle.rules import check_move
 from lifecycle.training import ports, rules
 from lifecycle.training.actions.launch import DEVICES, check_base, queue_job, queue_next_trial
 from lifecycle.training.models import Diagnosis, MetricPoint, Run, RunLog, RunSample
@@ -33,7 +34,7 @@ def locked(run_id: UUID) -> Run:
 
 def move(run: Run, state: RunState, **values: Any) -> None:
     """Change a locked run's state and what goes with it; where a trial ends, its sweep goes on. Raises Conflict."""
-    rules.check_move(RunState(run.state), state)
+    check_move("run", rules.MOVES, RunState(run.state), state)
     run.state = state
     for name, value in values.items():
         setattr(run, name, value)
@@ -102,7 +103,7 @@ def resume(*, run_id: UUID, actor: User) -> Run:
     run = locked_with_job(run_id)
     require(actor, "training.launch", run)
     check_base(run.base, run.project, actor)
-    rules.check_move(RunState(run.state), RunState.QUEUED)
+    check_move("run", rules.MOVES, RunState(run.state), RunState.QUEUED)
     if run.job is not None and not run.job.is_finished:
         raise NotReady(f"{run} is just leaving its worker.", next_step="Resume it in a few seconds.")
     old = run.state

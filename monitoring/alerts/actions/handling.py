@@ -9,9 +9,10 @@ from django.db import transaction
 from django.utils import timezone
 
 from lifecycle.refusals import Conflict, Refused
+from lifecycle.rules import check_move, check_reason
 from monitoring.alerts.actions.raising import close
 from monitoring.alerts.models import Alert, Silence
-from monitoring.alerts.rules.state import OBJECTIVE_SOURCE, State, check_move, check_reason, check_same_state, check_until
+from monitoring.alerts.rules.state import MOVES, OBJECTIVE_SOURCE, REASON_MAX, State, check_same_state, check_until
 from registry.access import policy
 from registry.access.models import Project, User
 from registry.catalog.models import Endpoint
@@ -27,7 +28,7 @@ def acknowledge(*, alert_id: UUID, actor: User, seen: str) -> Alert:
     alert = locked(alert_id)
     policy.require(actor, ACKNOWLEDGE, alert)
     check_same_state(seen, alert.state)
-    check_move(alert.state, State.ACKNOWLEDGED)
+    check_move("alert", MOVES, State(alert.state), State.ACKNOWLEDGED)
     alert.state, alert.acknowledged_by, alert.acknowledged_at = State.ACKNOWLEDGED, actor, timezone.now()
     alert.save(update_fields=["state", "acknowledged_by", "acknowledged_at"])
     record(actor, Verb.ALERT_ACKNOWLEDGED, alert, project=alert.project.uuid, source=alert.source)
@@ -41,7 +42,7 @@ def resolve(*, alert_id: UUID, actor: User, reason: str, seen: str) -> Alert:
     alert = locked(alert_id)
     policy.require(actor, ACKNOWLEDGE, alert)
     check_same_state(seen, alert.state)
-    text = check_reason(reason, "Resolving an alert")
+    text = check_reason(reason, "Resolving an alert", REASON_MAX)
     if alert.source == OBJECTIVE_SOURCE and alert.calm == 0 and alert.state != State.RESOLVED:
         raise Refused(
             "The burn rate is still above its limit, so the alert would reopen immediately.",
@@ -65,7 +66,7 @@ def silence(
     Raises PermissionDenied, or Refused for more than seven days, a past moment, or no reason.
     """
     policy.require(actor, SILENCE, endpoint or project)
-    text, now = check_reason(reason, "A silence"), timezone.now()
+    text, now = check_reason(reason, "A silence", REASON_MAX), timezone.now()
     if endpoint and endpoint.model.project_id != project.pk:
         raise Refused("The endpoint belongs to another project.", fields={"endpoint": ["Choose an endpoint of this project."]})
     made = Silence.objects.create(

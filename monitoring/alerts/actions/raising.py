@@ -10,8 +10,9 @@ from django.db import IntegrityError, transaction
 from django.db.models import F
 from django.utils import timezone
 
+from lifecycle.rules import check_move
 from monitoring.alerts.models import Alert, Check, Objective
-from monitoring.alerts.rules.state import Answer, Severity, State, Why, check_move, fingerprint, worse
+from monitoring.alerts.rules.state import MOVES, Answer, Severity, State, Why, fingerprint, worse
 from registry.access.models import Project
 from registry.catalog.models import Endpoint
 from registry.endpoints.models import Deployment
@@ -107,7 +108,7 @@ def resolve_alert(
 
 def close(alert: Alert, text: str, actor: Any, now: datetime) -> Alert:
     """The end of an alert that the caller has locked. actor: None for the rule that opened it."""
-    check_move(alert.state, State.RESOLVED)
+    check_move("alert", MOVES, State(alert.state), State.RESOLVED)
     alert.state, alert.resolved_at, alert.resolved_by, alert.resolution = State.RESOLVED, now, actor, text[:500]
     alert.save()
     if alert.told_at is None and alert.severity != Severity.DIGEST:

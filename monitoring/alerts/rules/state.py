@@ -44,7 +44,7 @@ class State(TextChoices):
 class Answer(TextChoices):
     """What one evaluation of a rule came to."""
 
-    OK = "ok", "In order"
+    OK = "ok", "OK"
     FIRING = "firing", "Firing"
     INSUFFICIENT = "insufficient", "Not enough data"
     SUPPRESSED = "suppressed", "Suppressed"
@@ -55,22 +55,16 @@ class Why(TextChoices):
 
     NONE = "", "—"
     SILENCED = "silenced", "Silenced"
-    INHIBITED = "inhibited", "A page of the same endpoint fires"
-    FEW = "few", "Too little traffic to tell"
-    FLAPPING = "flapping", "Came and went too often"
-    OVERTAKEN = "overtaken", "Over before anybody was told"
+    INHIBITED = "inhibited", "Inhibited by a page on the same endpoint"
+    FEW = "few", "Not enough traffic"
+    FLAPPING = "flapping", "Flapping"
+    OVERTAKEN = "overtaken", "Resolved before anyone was notified"
 
 
 RANK = {Severity.PAGE: 0, Severity.TICKET: 1, Severity.DIGEST: 2}
 MOVES = {State.FIRING: {State.ACKNOWLEDGED, State.RESOLVED}, State.ACKNOWLEDGED: {State.RESOLVED, State.FIRING}}
 MARKS = {State.FIRING: "bad", State.ACKNOWLEDGED: "half", State.RESOLVED: "ok"}
 SEVERITY_MARKS = {Severity.PAGE: "bad", Severity.TICKET: "warn", Severity.DIGEST: "off"}
-
-
-def check_move(old: str, new: State) -> None:
-    """Raises Conflict unless an alert may go from one state to the other."""
-    if new not in MOVES.get(State(old), set()):
-        raise Conflict(f"This alert is {State(old).label.lower()} and can no longer be {new.label.lower()}.")
 
 
 def check_same_state(seen: str, now: str) -> None:
@@ -110,15 +104,6 @@ def check_until(until: datetime, now: datetime) -> datetime:
     else:
         return until
     raise Refused(sentence, fields={"until": [sentence]})
-
-
-def check_reason(reason: str, what: str) -> str:
-    """The reason, trimmed. Raises Refused when there is none, or more than 500 characters."""
-    text = reason.strip()
-    if not text or len(text) > REASON_MAX:
-        sentence = f"{what} needs a reason." if not text else f"A reason can have up to {REASON_MAX} characters."
-        raise Refused(sentence, fields={"reason": [sentence]})
-    return text
 
 
 def is_due(

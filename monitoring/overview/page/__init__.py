@@ -11,6 +11,7 @@ from django.conf import settings
 from lifecycle.statistics.verdicts import Verdict
 from lifecycle.ui.addresses import choice_in
 from lifecycle.ui.numbers import count
+from lifecycle.words import phrase
 from monitoring.overview import queries, rules
 from monitoring.overview.page.figures import Lift, cost_chart, error_budgets, figures, kpi_chart, run_chart
 from monitoring.overview.page.models import Row, models
@@ -58,7 +59,7 @@ def lede(lifts: Sequence[Lift], rows: Sequence[Row], throughput: queries.Through
         said.append((f"{best.kpi.name} is ", LEDES[best.reading], " the hold-out."))
     ill = [row.endpoint.full_name for row in rows if row.health.kind == "bad"]
     if ill:
-        said.append(("", rules.listed(ill), f" need{'s' if len(ill) == 1 else ''} attention."))
+        said.append(("", phrase(ill, most=3), f" need{'s' if len(ill) == 1 else ''} attention."))
     elif any(row.health.kind == "ok" for row in rows):
         well = sum(row.health.kind == "ok" for row in rows)
         said.append(

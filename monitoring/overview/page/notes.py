@@ -8,6 +8,7 @@ from uuid import UUID
 
 from django.urls import reverse
 
+from lifecycle.words import phrase
 from monitoring.alerts.models import Alert
 from monitoring.alerts.rules.state import Severity
 from monitoring.drift.rules import Monitor
@@ -103,7 +104,7 @@ def burns(burning: Sequence[Alert]) -> list[Note]:
         if alert not in together:
             notes.append(Note(kind, alert.title, alert.text.split("\n")[0], alert.url, "Open alert"))
         elif alert is together[0] and alert.endpoint is not None:
-            monitors = rules.listed([monitor_name(each) for each in reversed(together)], most=len(together))
+            monitors = phrase([monitor_name(each) for each in reversed(together)])
             text = f"{monitors.capitalize()} stay above their limits. Check the histograms and the most characteristic texts."
             notes.append(Note(kind, f"{alert.endpoint.full_name} is drifting", text, alert.url, "Open alert"))
     return notes

@@ -10,6 +10,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from lifecycle.refusals import Conflict, Refused
+from lifecycle.rules import check_reason
 from lifecycle.training import actions as training
 from monitoring.retraining import queries, rules
 from monitoring.retraining.actions.collect import asked_for, waits_for_collector
@@ -53,7 +54,7 @@ def decline(*, proposal_id: UUID, actor: User, reason: str, seen: str, now: date
     policy.require(actor, "retraining.decide", proposal)
     check_open(proposal)
     check_current(proposal, seen)
-    said = rules.check_reason(reason, "Rejecting")
+    said = check_reason(reason, "Rejecting", rules.REASON_MAX)
     end(
         proposal, State.DECLINED, Outcome.DECLINED, actor, now, verb=Verb.RETRAIN_DECLINED, reason=said, decided_by=actor, decided_at=now,
         decision_reason=said,
@@ -72,7 +73,7 @@ def call_off(*, proposal_id: UUID, actor: User, reason: str, now: datetime | Non
     policy.require(actor, "retraining.propose", proposal)
     if not queries.may_call_off(actor, proposal):
         raise PermissionDenied("Only an ML lead can withdraw a proposal, or the person who proposed it while it's open.")
-    said = rules.check_reason(reason, "Withdrawing")
+    said = check_reason(reason, "Withdrawing", rules.REASON_MAX)
     if proposal.run is not None and proposal.run.state in queries.RUN_ACTIVE:
         training.stop(run_id=proposal.run.uuid, actor=actor)
     if proposal.promotion is not None and proposal.promotion.status in OPEN:
@@ -110,7 +111,7 @@ def insist(*, proposal_id: UUID, actor: User, reason: str, now: datetime | None 
     if proposal.state != State.DONE or proposal.outcome not in (Outcome.NOT_BETTER, Outcome.INCOMPARABLE):
         raise Conflict("Only a proposal that ended without a promotion can be continued manually.")
     assert proposal.run is not None  # noqa: S101  it was compared
-    said = rules.check_reason(reason, "Continuing manually")
+    said = check_reason(reason, "Continuing manually", rules.REASON_MAX)
     check_not_frozen(proposal, now)
     move(proposal, State.RUNNING, outcome="", ended_at=None, insisted_by=actor, insist_reason=said, acting=actor)
     verdict = (proposal.comparison or {}).get("verdict")

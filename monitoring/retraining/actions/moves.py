@@ -14,6 +14,7 @@ from lifecycle.jobs.rules import State as JobState
 from lifecycle.notices import actions as notices
 from lifecycle.notices import outbox
 from lifecycle.refusals import Conflict
+from lifecycle.rules import check_move
 from monitoring.retraining import queries, rules
 from monitoring.retraining.models import Proposal
 from monitoring.retraining.rules import Outcome, State
@@ -40,7 +41,7 @@ def change(proposal: Proposal, **fields: Any) -> None:
 
 def move(proposal: Proposal, state: State, **fields: Any) -> None:
     """Give it a state that may follow its own. Raises Conflict, also where another proposal of the endpoint has come in between."""
-    rules.check_move(State(proposal.state), state)
+    check_move("proposal", rules.MOVES, State(proposal.state), state)
     try:
         with transaction.atomic():
             change(proposal, state=state, **fields)

@@ -8,7 +8,7 @@ from typing import Any
 
 from django.db.models import TextChoices
 
-from lifecycle.refusals import Conflict, Refused
+from lifecycle.refusals import Conflict
 from lifecycle.ui.numbers import signed
 
 REASON_MAX = 2_000
@@ -25,7 +25,7 @@ class State(TextChoices):
     RUNNING = "running", "Running"
     REQUESTED = "requested", "Promotion requested"
     DONE = "done", "Done"
-    DECLINED = "declined", "Declined"
+    DECLINED = "declined", "Rejected"
     FAILED = "failed", "Failed"
 
 
@@ -34,11 +34,11 @@ class Outcome(TextChoices):
 
     PROMOTED = "promoted", "Promoted"
     NOT_BETTER = "not_better", "Not better than the live version"
-    INCOMPARABLE = "incomparable", "Could not be compared with the live version"
-    OVERTAKEN = "overtaken", "Overtaken: another version is live"
-    PROMOTION_ENDED = "promotion_ended", "Its promotion ended without it going live"
-    DECLINED = "declined", "Declined"
-    CALLED_OFF = "called_off", "Called off"
+    INCOMPARABLE = "incomparable", "Couldn't be compared with the live version"
+    OVERTAKEN = "overtaken", "Another version went live"
+    PROMOTION_ENDED = "promotion_ended", "Promotion ended without going live"
+    DECLINED = "declined", "Rejected"
+    CALLED_OFF = "called_off", "Withdrawn"
 
 
 class Step(TextChoices):
@@ -68,21 +68,6 @@ MARKS = {
     State.OPEN: "half", State.APPROVED: "wait", State.RUNNING: "live", State.REQUESTED: "half", State.DONE: "ok", State.DECLINED: "stop",
     State.FAILED: "bad",
 }  # fmt: skip
-
-
-def check_move(old: State, new: State) -> None:
-    """Raises Conflict unless a proposal may go from one state to the other."""
-    if new not in MOVES.get(old, set()):
-        raise Conflict(f"This proposal is {old.label.lower()} and can no longer be {new.label.lower()}.", next_step="Reload the page.")
-
-
-def check_reason(reason: str, what: str) -> str:
-    """The reason without blanks around it. Raises Refused when there is none, or more than 2,000 characters."""
-    text = reason.strip()
-    if not text or len(text) > REASON_MAX:
-        sentence = f"{what} needs a reason." if not text else f"A reason can have up to {REASON_MAX:,} characters."
-        raise Refused(sentence, fields={"reason": [sentence]})
-    return text
 
 
 def check_seen(seen: str, digest: str) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 from uuid import UUID
 
 from lifecycle.refusals import Conflict
+from lifecycle.rules import check_move
 from monitoring.rollouts import queries, rules
 from monitoring.rollouts.actions import tell
 from monitoring.rollouts.models import FirstEvent, Rollout, Segment
@@ -62,7 +63,7 @@ def note(actor: User | None, verb: Verb, rollout: Rollout, **more: Any) -> None:
 
 def move(rollout: Rollout, state: State, reason: str = "", **more: Any) -> None:
     """Give it a state that may follow its own."""
-    rules.check_move(State(rollout.state), state)
+    check_move("rollout", rules.MOVES, State(rollout.state), state)
     change(rollout, state=state, reason=reason[:REASON_MAX], **more)
 
 

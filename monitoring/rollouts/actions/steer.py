@@ -9,6 +9,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from lifecycle.refusals import Conflict, Refused
+from lifecycle.rules import check_reason
 from monitoring.rollouts import queries, rules
 from monitoring.rollouts.actions import tell
 from monitoring.rollouts.actions.moves import finish, follow, lock_open, move, note
@@ -75,7 +76,7 @@ def decide_to_widen(rollout_id: UUID, actor: User, seen: int, reason: str, now: 
         raise Refused(decision.why, next_step="It's rolled back within seconds.")
     why = reason.strip()
     if decision.kind != rules.Kind.PROMOTE:
-        why = rules.check_reason(reason, "Widening ahead of the rule")
+        why = check_reason(reason, "Widening ahead of the rule", rules.REASON_MAX)
     return claim(rollout, plan.next_share(queries.running_share(rollout)), actor, why or decision.why)
 
 
@@ -90,7 +91,7 @@ def abort(*, rollout_id: UUID, actor: User, seen: int, reason: str, typed: str, 
     rollout = lock_open(rollout_id, seen)
     policy.require(actor, "rollouts.abort", rollout)
     check_typed(typed, rollout.baseline.semver)
-    reason = rules.check_reason(reason, "Stopping a canary")
+    reason = check_reason(reason, "Stopping a canary", rules.REASON_MAX)
     segment = follow(rollout, now)
     if segment is None:
         raise Conflict("The canary has ended.", next_step="Reload the page.")

@@ -6,7 +6,7 @@ from monitoring.rollouts.rules.decision import Condition, Decision, Evidence, Ki
 from monitoring.rollouts.rules.evidence import RATIOS, log_e, log_limit, tolerated_share
 from monitoring.rollouts.rules.forecast import Forecast, StepForecast, Traffic, check_decidable, forecast, time_left
 from monitoring.rollouts.rules.interval import difference
-from monitoring.rollouts.rules.state import OPEN, REASON_MAX, State, check_move, check_reason, check_same_state
+from monitoring.rollouts.rules.state import MOVES, OPEN, REASON_MAX, State, check_same_state
 from monitoring.rollouts.rules.units import Counts, Groups, Request, Side, Tally, tally
 from registry.promotions.plans import METRICS, MIN_KEYS, MIN_PER_ARM, Plan, share_text
 
@@ -19,6 +19,7 @@ __all__ = [
     "Groups",
     "Kind",
     "METRICS",
+    "MOVES",
     "MIN_KEYS",
     "MIN_PER_ARM",
     "RATIOS",
@@ -32,8 +33,6 @@ __all__ = [
     "Tally",
     "Traffic",
     "check_decidable",
-    "check_move",
-    "check_reason",
     "check_same_state",
     "conditions",
     "decide",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.db.models import TextChoices
 
-from lifecycle.refusals import Conflict, Refused
+from lifecycle.refusals import Conflict
 
 REASON_MAX = 500
 
@@ -14,7 +14,7 @@ class State(TextChoices):
 
     RUNNING = "running", "Running"
     PAUSED = "paused", "Paused"
-    HOLDING = "holding", "Holding"
+    HOLDING = "holding", "On hold"
     PROMOTED = "promoted", "Promoted"
     ROLLED_BACK = "rolled_back", "Rolled back"
     ABORTED = "aborted", "Aborted"
@@ -34,22 +34,7 @@ MARKS = {
 WORDS = {State.RUNNING: "Canary running", State.PAUSED: "Canary paused", State.HOLDING: "Canary on hold"}
 
 
-def check_move(old: State, new: State) -> None:
-    """Raises Conflict unless a rollout may go from one state to the other."""
-    if new not in MOVES.get(old, set()):
-        raise Conflict(f"This rollout is {old.label.lower()} and can no longer become {new.label.lower()}.")
-
-
 def check_same_state(seen: str, now: str) -> None:
     """Raises Conflict when the rollout moved since the person looked."""
     if seen != now:
         raise Conflict("The rollout changed while you had it open.", next_step="Reload the page and try again.")
-
-
-def check_reason(reason: str, what: str) -> str:
-    """The reason, trimmed. Raises Refused when there is none, or more than 500 characters."""
-    text = reason.strip()
-    if not text or len(text) > REASON_MAX:
-        sentence = f"{what} needs a reason." if not text else f"A reason can have up to {REASON_MAX} characters."
-        raise Refused(sentence, fields={"reason": [sentence]})
-    return text

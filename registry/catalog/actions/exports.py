@@ -163,7 +163,7 @@ def sweep_exports(now: datetime) -> int:
     quarantine. Returns how many."""
     found = {path.stem: path for path in queries.exports_folder().glob("????????-????-????-????-????????????.zip")}
     later = Card.objects.filter(version=OuterRef("version"), revision__gt=OuterRef("revision"))
-    rows = Card.objects.filter(~Exists(later), uuid__in=found).exclude(version__state=rules.QUARANTINED)
+    rows = Card.objects.filter(~Exists(later), uuid__in=found).exclude(version__state=rules.State.QUARANTINED)
     current = {str(uuid): used_at for uuid, used_at in rows.values_list("uuid", "packed_export__used_at")}
     swept = 0
     for name, path in found.items():
@@ -194,7 +194,7 @@ def locked(version: ModelVersion) -> ModelVersion:
 
 def check_open(version: ModelVersion) -> None:
     """Raises Refused for a version in quarantine."""
-    if version.state == rules.QUARANTINED:
+    if version.state == rules.State.QUARANTINED:
         raise Refused(f"{version} is quarantined and can't be downloaded: {version.state_reason}", next_step="Choose an active version.")
 
 

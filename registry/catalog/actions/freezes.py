@@ -8,7 +8,8 @@ from uuid import UUID
 from django.db import transaction
 from django.utils import timezone
 
-from lifecycle.refusals import Conflict, Refused
+from lifecycle.refusals import Conflict
+from lifecycle.rules import check_reason
 from registry.access import policy as access
 from registry.access.models import User
 from registry.catalog import rules
@@ -23,15 +24,14 @@ def freeze(*, endpoint_id: UUID, reason: str, until: datetime, actor: User) -> F
     endpoint = Endpoint.objects.select_for_update(of=("self",), no_key=True).select_related("model__project").get(uuid=endpoint_id)
     access.require(actor, "catalog.freeze", endpoint)
     now = timezone.now()
-    if not reason.strip():
-        raise Refused("A freeze needs a reason.", fields={"reason": ["Enter a reason."]})
+    why = check_reason(reason, "A freeze", rules.REASON_MAX)
     rules.check_freeze(until, now)
     for old in endpoint.freezes.filter(lifted_at=None):
         if old.until > now:
             raise Conflict(f"{endpoint.slug} is already frozen.", next_step="Lift that freeze first.")
         old.lifted_at = old.until
         old.save(update_fields=["lifted_at"])
-    made = Freeze.objects.create(endpoint=endpoint, owner=actor, reason=reason.strip()[:300], until=until)
+    made = Freeze.objects.create(endpoint=endpoint, owner=actor, reason=why, until=until)
     record(actor, Verb.ENDPOINT_FROZEN, endpoint, project=endpoint.model.project.uuid, reason=made.reason, until=until)
     return made
 

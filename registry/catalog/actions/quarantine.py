@@ -6,11 +6,12 @@ from uuid import UUID
 
 from django.db import transaction
 
-from lifecycle.refusals import Refused
+from lifecycle.rules import check_move, check_reason
 from registry.access import policy as access
 from registry.access.models import User
 from registry.catalog import rules, serving
 from registry.catalog.models import ModelVersion
+from registry.catalog.rules import State
 from registry.ledger.actions import record
 from registry.ledger.verbs import Verb
 
@@ -23,12 +24,11 @@ def quarantine(*, version_id: UUID, reason: str, actor: User | None) -> ModelVer
     version = ModelVersion.objects.select_for_update(of=("self",), no_key=True).select_related("model__project").get(uuid=version_id)
     if actor is not None:
         access.require(actor, "catalog.quarantine", version)
-    if not reason.strip():
-        raise Refused("A quarantine needs a reason.", fields={"reason": ["Enter a reason."]})
-    if version.state == rules.QUARANTINED:
+    why = check_reason(reason if actor else reason.strip()[: rules.REASON_MAX], "A quarantine", rules.REASON_MAX)
+    if version.state == State.QUARANTINED:
         return version
-    rules.check_move(version.state, rules.QUARANTINED)
-    version.state, version.state_reason = rules.QUARANTINED, reason.strip()[:300]
+    check_move("version", rules.MOVES, State(version.state), State.QUARANTINED)
+    version.state, version.state_reason = State.QUARANTINED, why
     version.save(update_fields=["state", "state_reason"])
     record(
         actor,

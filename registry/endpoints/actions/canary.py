@@ -8,6 +8,7 @@ from django.db import transaction
 
 from lifecycle.notices import outbox
 from lifecycle.refusals import Conflict, Refused
+from lifecycle.rules import check_reason
 from registry.access import policy
 from registry.access.models import User
 from registry.catalog.actions.files import materialise
@@ -61,7 +62,7 @@ def set_share(
     rules.check_share(share)
     by_hand = actor is not None and not steered
     if by_hand and share > found.share:
-        rules.check_reason(reason, "A wider share")
+        check_reason(reason, "A wider share", rules.REASON_MAX)
     if share > found.share:
         materialise(found.version)
     return _set_share(found, share, actor, reason.strip(), seen, by_hand)
@@ -132,7 +133,7 @@ def stop_canary(*, deployment_id: UUID, reason: str, actor: User | None, steered
     given = queries.in_arm(deployment_id, Deployment.Arm.CANARY)
     if actor is not None:
         policy.require(actor, ACTION, given)
-    reason = rules.check_reason(reason, "Stopping a canary")
+    reason = check_reason(reason, "Stopping a canary", rules.REASON_MAX)
     return _stop_canary(given, reason, actor, by_hand=actor is not None and not steered)
 
 

@@ -13,7 +13,7 @@ from lifecycle.refusals import Damaged, Refused
 from registry.catalog.actions.files import hashing_alone, is_remembered, materialise, served_folder, verify_copy
 from registry.catalog.actions.quarantine import quarantine
 from registry.catalog.models import Endpoint, ModelVersion
-from registry.catalog.rules import QUARANTINED
+from registry.catalog.rules import State
 from registry.endpoints import queries
 from registry.endpoints.actions.canary import stop_closed
 from registry.endpoints.actions.telling import page_of, tell
@@ -151,7 +151,7 @@ def take_out() -> int:
         if arm := closed.get(str(row.uuid)):
             stop_closed(deployment_id=row.uuid, failures=arm.failures, of=arm.of)
             taken += 1
-    for version in ModelVersion.objects.filter(pk__in=queries.running().order_by().values("version"), state=QUARANTINED):
+    for version in ModelVersion.objects.filter(pk__in=queries.running().order_by().values("version"), state=State.QUARANTINED):
         taken += withdraw_what_is_left(version)
     return taken
 

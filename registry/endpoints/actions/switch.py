@@ -12,6 +12,7 @@ from uuid import UUID
 from django.db import transaction
 
 from lifecycle.refusals import Conflict, Refused
+from lifecycle.rules import check_reason
 from registry.access import policy
 from registry.access.models import User
 from registry.catalog.actions.files import is_remembered, materialise
@@ -86,14 +87,14 @@ def roll_back(*, endpoint_id: UUID, actor: User, reason: str, typed: str, seen_m
     policy.require(actor, "endpoints.roll_back", endpoint)
     live, running = queries.live_deployment(endpoint), queries.canary_of(endpoint)
     if live and running and typed.strip() == live.version.semver:
-        return _back_from_canary(endpoint, live, running, actor, rules.check_reason(reason), seen_moves)
+        return _back_from_canary(endpoint, live, running, actor, check_reason(reason, "A rollback", rules.REASON_MAX), seen_moves)
     target = queries.rollback_target(endpoint)
     if target is None:
         raise Refused(rules.NOTHING_BEFORE, next_step="Request promotion of another version and deploy it.")
     if live and typed.strip() == live.version.semver:
         raise Refused(f"{live.version.semver} already has all traffic.", fields={"typed": [f"Type {target.semver} to roll back to it."]})
     rules.check_typed(typed, *([live.version.semver] if live and running else []), target.semver)
-    reason = rules.check_reason(reason)
+    reason = check_reason(reason, "A rollback", rules.REASON_MAX)
     if not is_remembered(target):
         materialise(target)
     return _roll_back(endpoint, target, actor, reason, seen_moves)

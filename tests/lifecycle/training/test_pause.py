@@ -11,7 +11,7 @@ from lifecycle.jobs.actions import claim
 from lifecycle.refusals import Conflict, NotReady
 from lifecycle.training import actions, folders, tasks
 from lifecycle.training.models import Run
-from lifecycle.training.rules import MOVES, RunState, check_move
+from lifecycle.training.rules import MOVES, RunState
 from registry.ledger.models import Event
 
 
@@ -188,6 +188,3 @@ def test_what_a_run_may_become(old):
     }[old]
 
     assert MOVES.get(old, set()) == may
-    for new in set(RunState.values) - may:
-        with pytest.raises(Conflict):
-            check_move(old, RunState(new))

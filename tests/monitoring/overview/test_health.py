@@ -8,7 +8,7 @@ from lifecycle.statistics.verdicts import Verdict
 from lifecycle.ui.marks import KIND_OF
 from monitoring.alerts.rules.state import Answer
 from monitoring.drift import rules as drift
-from monitoring.overview.rules import Standing, health, listed, median, month_starts, week_starts
+from monitoring.overview.rules import Standing, health, month_starts, week_starts
 
 WELL = {"live": True, "drift": "ok", "budgets": (0.8, 0.9), "requests": 1200}
 
@@ -53,16 +53,6 @@ def test_weeks_begin_on_mondays_and_the_running_one_is_the_last():
 
 def test_months_are_those_that_the_period_touches():
     assert month_starts(date(2027, 1, 10), 8) == [date(2026, 11, 1), date(2026, 12, 1), date(2027, 1, 1)]
-
-
-def test_a_median_of_nothing_is_nothing():
-    assert (median([]), median([3.0]), median([4.0, 1.0]), median([9.0, 1.0, 2.0])) == (None, 3.0, 2.5, 2.0)
-
-
-def test_names_are_listed_as_in_a_sentence():
-    assert listed(["a"]) == "a"
-    assert listed(["a", "b", "c"]) == "a, b and c"
-    assert listed(["a", "b", "c", "d", "e"]) == "a, b, c and 2 more"
 
 
 def test_too_little_data_has_one_word():

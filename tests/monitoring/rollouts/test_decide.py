@@ -2,16 +2,16 @@
 
 import pytest
 
-from lifecycle.refusals import Conflict, Refused
+from lifecycle.refusals import Refused
 from monitoring.rollouts.rules import (
     METRICS,
+    MOVES,
     Counts,
     Evidence,
     Kind,
     Plan,
     Side,
     State,
-    check_move,
     conditions,
     decide,
     log_e,
@@ -164,14 +164,10 @@ def test_steps_follow_each_other():
     assert [plan.step_of(share) for share in (500, 700, 2500, 10_000, 100)] == [0, 0, 1, 3, 0]
 
 
-@pytest.mark.parametrize("end", ["promoted", "rolled_back", "aborted"])
-def test_what_has_ended_stays_ended(end):
-    for state in State:
-        with pytest.raises(Conflict):
-            check_move(State(end), state)
+def test_what_has_ended_stays_ended():
+    assert {State.PROMOTED, State.ROLLED_BACK, State.ABORTED}.isdisjoint(MOVES)
 
 
 def test_a_paused_rollout_may_be_rolled_back_but_does_not_hold():
-    check_move(State.PAUSED, State.ROLLED_BACK)
-    with pytest.raises(Conflict):
-        check_move(State.PAUSED, State.HOLDING)
+    assert State.ROLLED_BACK in MOVES[State.PAUSED]
+    assert State.HOLDING not in MOVES[State.PAUSED]
