@@ -71,7 +71,7 @@ IN_LINES = ("macro_f1", "accuracy", "subset_accuracy", "micro_f1", "exact_texts"
 
 class EvaluationLineOut(serializers.Serializer[Any]):
     """An evaluation in a list, with its main metrics. accuracy: of one class a text; subset_accuracy: rows with all classes right, of
-    several; micro_f1: of several and of marked parts; exact_texts: texts with every marked part right; rouge_l and perplexity: of written
+    several; micro_f1: of several and of spans; exact_texts: texts with every span right; rouge_l and perplexity: of written
     texts; pair_accuracy: of responses in order. What a task has not is null."""
 
     uuid = serializers.UUIDField()

@@ -94,7 +94,7 @@ def operating_point(
     "reached": false where no threshold has the target, "promised": whether other rows reach it too, as `operating.promised`, else it is
     estimated; null of costs and where not reached, "low", "high": thresholds, null where no row is called, "outcome": null where not
     reached, "likeliest": what the model's own answers do on the same rows, which are its likeliest classes unless classes have
-    thresholds, and of marked parts all that it finds, "effect": on serving}.
+    thresholds, and of spans all that it finds, "effect": on serving}.
     """
     question = thresholds.question(label)
     choosing, measuring = splits_of(evaluation)

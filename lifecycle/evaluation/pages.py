@@ -79,16 +79,8 @@ def deciding(evaluation: Evaluation) -> Threshold | None:
 
 def report(user: User, evaluation: Evaluation, given: Mapping[str, str]) -> dict[str, Any]:
     """Everything on an evaluation's page."""
-    page = page_of(evaluation)
-    return page.report(user, evaluation, given) | leaking(user, evaluation) | {
-        "templates": page.templates, "deciding": deciding(evaluation),
-    }  # fmt: skip
-
-
-def items(user: User, evaluation: Evaluation, given: Mapping[str, str]) -> dict[str, Any]:
-    """The rows behind a figure."""
-    page = page_of(evaluation)
-    return page.items(user, evaluation, given) | {"templates": page.templates}
+    found = page_of(evaluation).report(user, evaluation, given)
+    return found | leaking(user, evaluation) | {"deciding": deciding(evaluation)}
 
 
 def leaking(user: User, evaluation: Evaluation) -> dict[str, Any]:

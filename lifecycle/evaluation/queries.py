@@ -262,7 +262,7 @@ def group_of_errors(evaluation: Evaluation, number: str) -> list[str]:
 
 
 def baseline_reference(run: Run) -> Reference | None:
-    """What TF-IDF with logistic regression, or of marked parts a dictionary, reaches on the run's validation split, if measured."""
+    """What TF-IDF with logistic regression, or of spans a dictionary, reaches on the run's validation split, if measured."""
     key = f"evaluation:reference:{run.uuid}"
     known: Reference | None = cache.get(key)
     if known is None and (found := latest_evaluation(run, "validation")):

@@ -64,7 +64,7 @@ def items(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     found = queries.get_evaluation(person(request), uuid)
     if found.task_type.writes_text:
         raise unlabelled(found)
-    return respond(request, "lifecycle/evaluation/items.html", "items", pages.items(person(request), found, request.GET))
+    return respond(request, "lifecycle/evaluation/items.html", "items", page_of(found).items(person(request), found, request.GET))
 
 
 @require_safe
@@ -80,7 +80,7 @@ def answers(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """The answers that a model wrote, by a score."""
     found = queries.get_evaluation(person(request), uuid)
     check_written(found)
-    return respond(request, "lifecycle/evaluation/items.html", "items", pages.items(person(request), found, request.GET))
+    return respond(request, "lifecycle/evaluation/items.html", "items", page_of(found).items(person(request), found, request.GET))
 
 
 @require_safe

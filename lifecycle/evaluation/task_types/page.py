@@ -124,6 +124,7 @@ class ReportPage(ABC, Generic[R]):
         """The context of report.html. given: of the address, such as a sort."""
         return self.summary(evaluation) | {
             "evaluation": evaluation,
+            "templates": self.templates,
             "unit": self.unit,
             "tabs": tabs(evaluation, "detail"),
             "thread": thread(evaluation),
@@ -156,6 +157,7 @@ class ReportPage(ABC, Generic[R]):
             shown = self.listed(viewer, evaluation, opened, found[start : start + PAGE])
         return {
             "evaluation": evaluation,
+            "templates": self.templates,
             "name": self.name,
             "thread": thread(evaluation),
             "may_read": may_read(viewer, evaluation),
@@ -211,9 +213,9 @@ class ReportPage(ABC, Generic[R]):
         """A row as the engine disturbed it."""
         return Read((row["text"],), (disturb(flip.probe, row["text"], seed=seed, name=flip.id).text,))
 
-    def names(self, told: str, read: Read) -> tuple[str, ...]:
-        """What a flip has of an answer, as names; none where it says nothing or is not shown."""
-        return (told,)
+    def names(self, kept: str, read: Read) -> tuple[str, ...]:
+        """An answer as names; none where it is empty or not shown. kept: as a flip has it."""
+        return (kept,)
 
     # ── Words that speak ────────────────────────────────────────────────────
     def explained(self, evaluation: Evaluation, digest: str, chosen: str = "") -> dict[str, Any]:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from lifecycle.engine.task_types.by_key.settings import settings_of
 from lifecycle.training.models import Estimate, Run, Sweep
-from lifecycle.training.rules import CLASSED, WRITTEN, Strategy
+from lifecycle.training.rules import Strategy
 from tests.support import training, written
 from tests.support.estimates import measured
 
@@ -30,13 +31,13 @@ def test_every_strategy_of_the_server_is_launched_and_tried(as_person, mia, clas
     taken = set()
 
     for name in Strategy.values:
-        snapshot, base = ("inbox@1", "tiny-base") if name in CLASSED else (texts, "tiny-decoder")
+        snapshot, base = ("inbox@1", "tiny-base") if name in settings_of("single_label").strategies else (texts, "tiny-decoder")
         for word in ("launch", "try"):
             said = command(word, snapshot, "--base", base, "--strategy", name, during=lambda: measured(Estimate.objects.latest("id")))
             assert said.code == 0, (word, name, said.err)
         taken.add(name)
 
-    assert taken == CLASSED | WRITTEN == set(Run.objects.values_list("strategy", flat=True))
+    assert taken == set(Strategy.values) == set(Run.objects.values_list("strategy", flat=True))
     assert set(Estimate.objects.values_list("strategy", flat=True)) == taken
 
 

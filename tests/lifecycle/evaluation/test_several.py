@@ -9,7 +9,8 @@ from django.test.utils import CaptureQueriesContext
 
 from datasets_app.labeling.models import Suggestion
 from lifecycle.compute import warm
-from lifecycle.evaluation import actions, charts, compare, pages, queries, rules, suggesters
+from lifecycle.evaluation import actions, charts, compare, queries, rules, suggesters
+from lifecycle.evaluation.task_types.multi_label.page import ENTRY as PAGE
 from lifecycle.evaluation.task_types.multi_label.page import SetPage
 from lifecycle.evaluation.task_types.multi_label.rows import ENTRY as ROWS
 from lifecycle.evaluation.task_types.multi_label.rows import Opened, Sureness
@@ -120,14 +121,14 @@ def test_the_page_shows_the_scores_of_several_classes(measured, client_for, mia)
 
 def test_the_numbers_of_the_page_open_as_many_rows_as_they_say(measured, mia):
     for each in measured.report["per_class"]:
-        missed = pages.items(mia, measured, {"true": each["label"], "wrong": "1"})
-        extra = pages.items(mia, measured, {"predicted": each["label"], "wrong": "1"})
+        missed = PAGE.items(mia, measured, {"true": each["label"], "wrong": "1"})
+        extra = PAGE.items(mia, measured, {"predicted": each["label"], "wrong": "1"})
         assert (missed["total"], extra["total"]) == (each["missed"], each["extra"])
     pairs = rules.confused(measured.report)
     assert pairs
     for pair in pairs:
-        assert pages.items(mia, measured, {"true": pair.true, "predicted": pair.predicted})["total"] == pair.count
-    assert pages.items(mia, measured, {})["total"] == measured.report["wrong_rows"]
+        assert PAGE.items(mia, measured, {"true": pair.true, "predicted": pair.predicted})["total"] == pair.count
+    assert PAGE.items(mia, measured, {})["total"] == measured.report["wrong_rows"]
 
 
 def test_rows_are_titled_in_words(measured, client_for, mia):

@@ -67,7 +67,7 @@ class TextLine(Line):
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """What somebody said, with its words shaded. role: empty of a prompt that is one text."""
+    """A turn of a dialogue, with its words shaded. role: empty of a prompt that is one text."""
 
     role: str
     parts: list[Part]
@@ -140,8 +140,8 @@ class TextPage(ReportPage[TextRow]):
         learnt = snapshots.items_at(evaluation.snapshot, "train", {row.copied.row for row in rows}) if readable else {}
         digests = [row.item for row in rows] + list(learnt.values())
         items = queries.items_by_digest(evaluation, digests)
-        said = snapshots.learned_rows_of(evaluation.snapshot, digests) if readable else {}
-        return [text_line(evaluation, row, items, said, learnt.get(row.copied.row, "")) for row in rows]
+        contents = snapshots.learned_rows_of(evaluation.snapshot, digests) if readable else {}
+        return [text_line(evaluation, row, items, contents, learnt.get(row.copied.row, "")) for row in rows]
 
     def changed(self, viewer: User, a: Evaluation, b: Evaluation) -> list[Any]:
         """Rows whose answers moved most, those that b made worse first: their texts from both, which are kept nowhere else."""
@@ -165,27 +165,27 @@ class TextPage(ReportPage[TextRow]):
         prompt = turns[-1]["content"] if turns else row["text"]
         return Read((prompt,), (disturb(flip.probe, prompt, seed=seed, name=flip.id).text,), row["answer"])
 
-    def names(self, told: str, read: Read) -> tuple[str, ...]:
+    def names(self, kept: str, read: Read) -> tuple[str, ...]:
         """The text, for who may read it."""
-        return (told,) if read.text and told else ()
+        return (kept,) if read.text and kept else ()
 
     def explained(self, evaluation: Evaluation, digest: str, chosen: str = "") -> dict[str, Any]:
         """The prompt of an item with its words shaded, and the answer beside it."""
-        said = self.rows.one(evaluation, digest)
-        if said is None:
+        own = self.rows.one(evaluation, digest)
+        if own is None:
             raise missing()
         context, row = asked(evaluation, digest), snapshots.learned_rows_of(evaluation.snapshot, [digest]).get(digest)
         report = context["kept"] if row else {}
         words = report.get("words", [])
         top = strongest_effect(words)
-        told = (turns_before(row) or ({"role": "", "content": row["text"]},)) if row else ()
         turns = [
-            Turn(turn["role"], parts(turn["content"], [word for word in words if word["turn"] == at], top)) for at, turn in enumerate(told)
+            Turn(turn["role"], parts(turn["content"], [word for word in words if word["turn"] == at], top))
+            for at, turn in enumerate(prompt_of(row) if row else ())
         ]
         return context | {
             "row": row,
-            "answer": said.answer.strip() if row else "",  # what was written to an item that is gone is not shown either
-            "cut": said.cut,
+            "answer": own.answer.strip() if row else "",  # what was written to an item that is gone is not shown either
+            "cut": own.cut,
             "report": report,
             "turns": turns,
             "unit": ONE.get(report.get("unit", ""), ""),
@@ -193,38 +193,43 @@ class TextPage(ReportPage[TextRow]):
         }
 
 
-def text_line(evaluation: Evaluation, row: TextRow, items: Mapping[str, Item], said: Mapping[str, Any], source: str) -> TextLine:
-    """One row. said: prompts and references that may be read, by digest; source: the training item that it may have copied."""
-    told = said.get(row.item, {})
-    answer = row.answer if told else ""  # what was written to an item that is gone is not shown either
-    copied = row.copied.text if told else ""
-    if not verbatim.holds(said.get(source, {}).get("answer", ""), copied):  # rows are counted otherwise once one of train is erased
+def prompt_of(row: Mapping[str, Any]) -> Sequence[Mapping[str, str]]:
+    """The turns before the answer; of a prompt that is one text that alone, without a role."""
+    return turns_before(row) or ({"role": "", "content": row["text"]},)
+
+
+def text_line(evaluation: Evaluation, row: TextRow, items: Mapping[str, Item], contents: Mapping[str, Any], source: str) -> TextLine:
+    """One row. contents: prompts and references that may be read, by digest; source: the training item that it may have copied."""
+    content = contents.get(row.item, {})
+    answer = row.answer if content else ""  # what was written to an item that is gone is not shown either
+    copied = row.copied.text if content else ""
+    if not verbatim.holds(contents.get(source, {}).get("answer", ""), copied):  # rows are counted otherwise once one of train is erased
         source = ""
     line = line_of(evaluation, items.get(row.item), row.item, readable=False)
     return TextLine(
-        **line | {"text": told.get("text", ""), "why": why(evaluation, row.item) if answer else ""},
-        reference=told.get("answer", ""),
+        **line | {"text": content.get("text", ""), "why": why(evaluation, row.item) if answer else ""},
+        reference=content.get("answer", ""),
         answer=answer,
-        base=row.base if told else None,
+        base=row.base if content else None,
         scores=row.scores,
-        ungrounded=tuple(ungrounded(answer, told["context"])) if told.get("context") else (),
+        ungrounded=tuple(ungrounded(answer, content["context"])) if content.get("context") else (),
         copied=copied,
         copied_from=source,
         copied_url=find_url("datasets:item", uuid=items[source].uuid) if source else "",
         cut=row.cut,
-        turns=turns_before(told),
+        turns=turns_before(content),
     )
 
 
 def findings(report: Mapping[str, Any]) -> list[Note]:
     """What is copied from training, and what was cut or left out."""
-    told = {
+    lost = {
         "Some rows were too long.": notes.cut(report),
         "Some dialogues are left out.": notes.left_out(report),
         "Some answers were cut.": notes.unended(report),
     }
     copied = notes.copied(report)
-    return [*([copied] if copied else []), *(Note("warn", fact, text) for fact, text in told.items() if text)]
+    return [*([copied] if copied else []), *(Note("warn", fact, text) for fact, text in lost.items() if text)]
 
 
 def number(text: str | None) -> float | None:

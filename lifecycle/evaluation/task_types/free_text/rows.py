@@ -109,10 +109,10 @@ class TextRows(ReportRows[TextAnswers, TextRow]):
 
     def explain_row(self, evaluation: Evaluation, item: str) -> dict[str, Any]:
         """The prompt with the answer that the model wrote in the place of the true one, and whether that answer was cut."""
-        said = self.one(evaluation, item)
-        if said is None:
+        own = self.one(evaluation, item)
+        if own is None:
             raise unanswered()
-        if not said.answer.strip():
+        if not own.answer.strip():
             text = "The model wrote nothing to this prompt, so no word speaks for its answer."
             raise Refused(text, next_step="Choose a row with an answer.")
         row = snapshots.learned_rows_of(evaluation.snapshot, [item]).get(item)
@@ -121,8 +121,8 @@ class TextRows(ReportRows[TextAnswers, TextRow]):
         turns = turns_before(row)
         refuse_wordless([each["content"] for each in turns if each["role"] != ASSISTANT] if turns else [row["text"]])
         if turns:
-            row["messages"][-1] = {"role": ASSISTANT, "content": said.answer}
-        return row | {"answer": said.answer, "cut": said.cut}
+            row["messages"][-1] = {"role": ASSISTANT, "content": own.answer}
+        return row | {"answer": own.answer, "cut": own.cut}
 
 
 def column(found: TextAnswers, name: str) -> NDArray[Any]:

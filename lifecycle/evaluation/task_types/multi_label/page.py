@@ -90,9 +90,9 @@ class SetPage(LabelPage):
         """With `wrong` the rows that miss a label or are wrongly given it."""
         return super().cell(given) | ({"wrong": "1"} if given.get("wrong") == "1" else {})
 
-    def names(self, told: str, read: Read) -> tuple[str, ...]:
+    def names(self, kept: str, read: Read) -> tuple[str, ...]:
         """Each label."""
-        return tuple(json.loads(told))
+        return tuple(json.loads(kept))
 
     def explanations(self, kept: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
         """Of the labels that were given, then of the likeliest that were not."""

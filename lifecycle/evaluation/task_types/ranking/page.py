@@ -52,7 +52,7 @@ class RankedLine(Line):
 
 @dataclass(frozen=True, slots=True)
 class Word:
-    """A word that was left out, and whether it stands in the prompt or in the response."""
+    """A word that was left out, and where: the prompt or the response."""
 
     part: Part
     where: str
@@ -76,8 +76,8 @@ class RankedPage(ReportPage[RankedRow]):
     def summary(self, evaluation: Evaluation) -> dict[str, Any]:
         """Baselines, and what length does."""
         report = evaluation.report
-        told = length(report)
-        return {"rival": rules.rival(report), "length": [told] if told else [], **beside(report), "against": held_against(evaluation)}
+        note = length(report)
+        return {"rival": rules.rival(report), "length": [note] if note else [], **beside(report), "against": held_against(evaluation)}
 
     def report(self, viewer: User, evaluation: Evaluation, given: Mapping[str, str]) -> dict[str, Any]:
         """With the metrics whose meaning is written beside them, reliability, and the surest mistakes."""
@@ -108,14 +108,15 @@ class RankedPage(ReportPage[RankedRow]):
         """Rows with their responses in the order of people."""
         digests = [row.item for row in rows]
         items = queries.items_by_digest(evaluation, digests)
-        said = snapshots.learned_rows_of(evaluation.snapshot, digests) if may_read(viewer, evaluation) else {}
+        contents = snapshots.learned_rows_of(evaluation.snapshot, digests) if may_read(viewer, evaluation) else {}
         found = []
         for row in rows:
-            told = said.get(row.item)
+            content = contents.get(row.item)
             line = line_of(evaluation, items.get(row.item), row.item, readable=False)
-            line |= {"text": told["text"], "why": why(evaluation, row.item)} if told else {}
-            shown = responses(row.ranks, row.strengths, told["responses"] if told else ())
-            found.append(RankedLine(**line, responses=shown, sure=row.surest, readable=told is not None))
+            if content:
+                line |= {"text": content["text"], "why": why(evaluation, row.item)}
+            shown = responses(row.ranks, row.strengths, content["responses"] if content else ())
+            found.append(RankedLine(**line, responses=shown, sure=row.surest, readable=content is not None))
         return found
 
     def read_rows(self, evaluation: Evaluation, items: Mapping[str, Item]) -> Mapping[str, Any]:

@@ -179,10 +179,10 @@ class SpanPage(ReportPage[SpanRow]):
             return change
         return replace(change, true=in_words(change.true, text), first=in_words(change.first, text), second=in_words(change.second, text))
 
-    def names(self, told: str, read: Read) -> tuple[str, ...]:
+    def names(self, kept: str, read: Read) -> tuple[str, ...]:
         """Each span with its words, or its place where they may not be read."""
         text = "".join(read.disturbed)
-        return tuple(quote(text, *each) if text else "{2} {0}–{1}".format(*each) for each in json.loads(told))
+        return tuple(quote(text, *each) if text else "{2} {0}–{1}".format(*each) for each in json.loads(kept))
 
     def explained(self, evaluation: Evaluation, digest: str, chosen: str = "") -> dict[str, Any]:
         """With why there is none, where no span was found."""
