@@ -2,25 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 from django import forms
+from django.http import QueryDict
 
 from datasets_app.labeling import queries
 from datasets_app.labeling.masks import unmask
 from datasets_app.labeling.models import Queue
-from lifecycle.task_types.inputs import clean
-
-
-class TickedField(forms.Field):
-    """The ticked boxes of one name, blanks left out; None where not even a blank came."""
-
-    widget = forms.MultipleHiddenInput
-
-    def clean(self, value: Any) -> list[str] | None:
-        """The values in the order of the page."""
-        return [str(each)[:40] for each in value if each] if value else None
+from datasets_app.labeling.task_types.by_key import posted, typed
+from lifecycle.task_types.values import labels_of, rename
 
 
 class ValueField(forms.JSONField):
@@ -53,20 +45,14 @@ class SlotForm(forms.Form):
 
 
 class SaysForm(forms.Form):
-    """What somebody says of an item: one class, ticked classes (an empty one stands for none), a text, or a whole value as JSON."""
+    """What somebody says of an item: a whole value as JSON, or what the fields of its task say."""
 
-    label = forms.UUIDField(required=False)
-    labels = TickedField(required=False)
-    text = forms.CharField(required=False, strip=False)
     value = ValueField(required=False)
 
     def clean(self) -> dict[str, Any]:
-        """The value that the task's module reads, as `said`; None where nothing was said."""
+        """What the task's module reads, as `said`; None where nothing was said."""
         data = super().clean() or {}
-        label, labels, text = data.get("label"), data.get("labels"), data.get("text")
-        ways = (("label", str(label) if label else None), ("text", text or None), ("labels", labels))
-        data["said"] = data.get("value") or next(({name: said} for name, said in ways if said is not None), None)
-        return data
+        return {**data, "said": data.get("value") or posted(cast(QueryDict, self.data))}
 
 
 class AnswerForm(SaysForm, SlotForm):
@@ -90,7 +76,7 @@ class AnswerForm(SaysForm, SlotForm):
         """Something has to be said."""
         data = super().clean()
         if not self.errors and data["said"] is None:
-            self.add_error("label", "Choose an answer.")
+            self.add_error("value", "Choose an answer.")
         return data
 
 
@@ -115,10 +101,9 @@ class RemarkForm(forms.Form):
 
 
 class DecideForm(SaysForm):
-    """A reviewer's decision: one of the answers, or another one: a class typed by its name, or the ticked ones where they are meant."""
+    """A reviewer's decision: one of the answers, or another one. What was typed goes first; else what was pressed, or the fields."""
 
     item = forms.UUIDField()
-    as_ticked = forms.BooleanField(required=False)
     other = forms.CharField(required=False, max_length=120)
     reason = forms.CharField(required=False, max_length=1000)
     gold = forms.BooleanField(required=False)
@@ -130,20 +115,17 @@ class DecideForm(SaysForm):
         self.queue = queue
 
     def clean(self) -> dict[str, Any]:
-        """The class that was chosen; one that was typed goes first."""
+        """Something has to be decided. A label that was typed is found by its name."""
         data = super().clean()
-        if not (data.get("value") or data.get("label") or data.get("text") or data.get("as_ticked")):
-            data["said"] = None
-        if data.get("text", "").strip():
-            data["said"] = {"text": data["text"]}
-        name = clean(data.get("other", ""))
-        if name:
-            label = queries.labels_by_name(self.queue.schema).get(name)
-            if label is None:
-                self.add_error("other", f"No class is called {name!r}.")
-            data["said"] = {"label": str(label.uuid)} if label else None
-        elif data["said"] is None and not self.errors:
-            self.add_error("label", "Choose an answer or another class.")
+        if (own := typed(cast(QueryDict, self.data))) is not None:
+            ids = {name: str(label.uuid) for name, label in queries.labels_by_name(self.queue.schema).items()}
+            data["said"] = rename(own, ids)
+            if data["said"] is None:
+                self.add_error("other", f"No class is called {', '.join(map(repr, labels_of(own)))}.")
+        elif "value" in self.data:
+            data["said"] = data.get("value")
+        if data["said"] is None and not self.errors:
+            self.add_error("value", "Choose an answer or another class.")
         return data
 
 

@@ -14,16 +14,10 @@ class GoldForm(SaysForm):
     """What is known of an item, and why."""
 
     explanation = forms.CharField(required=False, max_length=EXPLANATION)
-    other_class = forms.UUIDField(required=False)
-    use = forms.ChoiceField(required=False, choices=[("class", "class"), ("ticks", "ticks")])
 
     def clean(self) -> dict[str, Any]:
-        """Something has to be known: a whole value, or what the pressed button means, the chosen class or the ticked ones."""
+        """Something has to be known."""
         data = super().clean()
-        if data.get("use") != "ticks" and data.get("labels") is not None and not data.get("value"):
-            data["said"] = None
-        if data.get("use") == "class" and data.get("other_class"):
-            data["said"] = {"label": str(data["other_class"])}
         if not self.errors and data["said"] is None:
             self.add_error(None, "Choose the answer that is known.")
         return data

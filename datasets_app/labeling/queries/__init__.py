@@ -8,7 +8,7 @@ from datasets_app.labeling.queries.answers import (
     places_of,
     sent_back,
 )
-from datasets_app.labeling.queries.bench import bench_items, hit_rate, label_documents, last_answer, progress, skipped_open
+from datasets_app.labeling.queries.bench import bench_items, hit_rate, last_answer, progress, skipped_open
 from datasets_app.labeling.queries.changes import accepted_labels, classes_now, labels_now, newest_labels, present_ids
 from datasets_app.labeling.queries.comments import (
     Line,
@@ -158,7 +158,6 @@ __all__ = [
     "history_of",
     "hit_rate",
     "is_for_others",
-    "label_documents",
     "known_before",
     "labels_by_id",
     "labels_by_name",

@@ -12,11 +12,12 @@ from django.db.models import Count, Q
 from datasets_app.datasets.models import Item
 from datasets_app.labeling import rules
 from datasets_app.labeling.masks import mask
-from datasets_app.labeling.models import Annotation, Comment, Decision, Label, Queue, Seat, Slot, SlotSkip, Suggestion
+from datasets_app.labeling.models import Annotation, Comment, Decision, Queue, Seat, Slot, SlotSkip, Suggestion
 from datasets_app.labeling.queries.changes import classes_now, with_merged
 from datasets_app.labeling.queries.comments import told
 from datasets_app.labeling.queries.decisions import labels_by_id, value_of
 from datasets_app.labeling.queries.suggesting import live, named_together, said_first
+from datasets_app.labeling.task_types.by_key import widget_of
 from lifecycle.task_types.answers import Value
 from lifecycle.task_types.by_key.suggestions import suggestions_of
 from lifecycle.task_types.suggestions import Scored
@@ -71,6 +72,11 @@ def bench_items(queue: Queue, slots: Sequence[Slot], user: User) -> list[dict[st
     return [asdict(row) | {"content": shown_content(queue, slot.item, user)} for row, slot in zip(rows, slots, strict=True)]
 
 
+def shown_content(queue: Queue, item: Item, user: User) -> dict[str, Any]:
+    """What an item is beside its text, as this person sees it."""
+    return widget_of(queue.dataset.task).content(item, queue, user) if item.content else {}
+
+
 def tells_place(queue: Queue) -> bool:
     """Whether people are told how many have answered an item before them: not where it would tell gold from the rest."""
     return queue.overlap > 1 and not queue.mixes_gold
@@ -80,15 +86,6 @@ def answered(queue: Queue, item_ids: list[int]) -> dict[int, int]:
     """How many answers each of these items has in the queue."""
     done = Slot.objects.filter(queue=queue, item_id__in=item_ids, state=Slot.State.DONE).order_by()
     return dict(done.values_list("item_id").annotate(done=Count("pk")))
-
-
-def shown_content(queue: Queue, item: Item, user: User) -> dict[str, Any]:
-    """The dialogue or the responses of an item as this person sees them; order: the numbers of the responses, as they stand."""
-    content = item.content or {}
-    if "responses" not in content:
-        return content
-    order = rules.side_order(queue.uuid, item.digest, user.uuid, len(content["responses"]))
-    return {**content, "responses": [content["responses"][number] for number in order], "order": order}
 
 
 def one(queue: Queue, slot: Slot, ranked: Shown, said: dict[int, Value], asked: Remarks, done: int) -> BenchItem:
@@ -187,17 +184,6 @@ def remarks(queue: Queue, item_ids: list[int], user: User) -> Remarks:
         else:
             found.flags.add(comment.item_id)
     return found
-
-
-def label_documents(labels: Sequence[Label]) -> list[dict[str, Any]]:
-    """The classes as the bench's script needs them."""
-    return [
-        {
-            "id": str(label.uuid), "name": label.name, "group": label.group, "definition": label.definition, "examples": label.examples[:5],
-            "lookalikes": label.lookalikes[:5],
-        }
-        for label in labels
-    ]  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from datasets_app.labeling.models import Annotation, Comment, Decision, Dispute,
 from datasets_app.labeling.queries.changes import classes_now, labels_now, read_through
 from datasets_app.labeling.queries.decisions import newest_decision, value_of
 from datasets_app.labeling.queries.suggesting import RULES_LIMIT, live, named_together, said_first, together
+from datasets_app.labeling.task_types.by_key import widget_of
 from lifecycle.task_types.answers import Value, canonical
 from lifecycle.task_types.values import words
 from registry.access.models import User
@@ -95,9 +96,8 @@ class Merged:
 class Case:
     """One item to be settled. own: the reviewer labelled it themself and cannot settle it. likely: what is prefilled; reason: with it.
 
-    source: who suggests, by name. ticked: the classes of the likely or first answer. editor: the same for the script that marks spans, with
-    the text and the classes. content: of the item, its prompt and responses as texts. choices: what may be decided of two responses, as
-    posted and in words.
+    source: who suggests, by name. fields: what those for another answer begin with, from the likely or first one. content: of the item, its
+    prompt and responses as texts.
     """
 
     item: Item
@@ -109,10 +109,8 @@ class Case:
     suggestion_same: bool
     merged: Merged | None
     likely: str
-    ticked: list[str]
-    editor: dict[str, Any]
+    fields: dict[str, Any]
     content: dict[str, Any]
-    choices: list[tuple[str, str]]
     likely_letter: str
     reason: str
     own: bool
@@ -150,7 +148,6 @@ def case(queue: Queue, item: Item, reviewer: User) -> Case:
         for at, (answer, value) in enumerate(zip(answers, said, strict=True))
     ]  # fmt: skip
     merged = queue.dataset.task_type.answers.merge(said) if said else None
-    start = likely or (said[0] if said else None)
     current = newest_decision(item.pk)
     held = current if current and current.how != Decision.How.WITHDRAWN else None
     own = any(answer.user_id == reviewer.pk for answer in answers)
@@ -158,10 +155,8 @@ def case(queue: Queue, item: Item, reviewer: User) -> Case:
         item=item, columns=columns, suggestion=first, source=source, suggested=words(proposed, names, item.text) if proposed else "",
         more=newest[1:3], suggestion_same=proposed in said, likely=canonical(likely) if likely else "",
         merged=Merged(canonical(merged), words(merged, names, item.text)) if merged and merged not in said else None,
-        ticked=(start or {}).get("labels", []),
+        fields=widget_of(queue.dataset.task).fields(likely or (said[0] if said else None), item.text, names),
         content=readable(item.content or {}),
-        choices=[(canonical({"choice": choice}), name) for choice, name in queue.dataset.task_type.answers.choices.items()],
-        editor={"text": item.text, "said": start, "classes": [{"id": key, "name": name} for key, name in names.items()]},
         likely_letter=next((column.letter for column in columns if column.picked), ""),
         reason=reason_for(said, likely, source if first else None), own=own, seen=seen_digest(slots, current),
         current=held, decided=words(value_of(held), names, item.text) if held else "",

@@ -17,10 +17,10 @@ from datasets_app.labeling.forms.answers import AnswerForm, RemarkForm, SkipForm
 from datasets_app.labeling.masks import mask, unmask
 from datasets_app.labeling.models import Annotation, Queue
 from datasets_app.labeling.queries.bench import FEW
+from datasets_app.labeling.task_types.by_key import widget_of
 from datasets_app.labeling.views.answering import clean, person, speaks_json, to_bench, wants_json
 from datasets_app.labeling.views.guideline import differences_of, guideline_html
 from lifecycle.refusals import Conflict
-from lifecycle.task_types.answers import canonical
 from lifecycle.task_types.values import words
 from lifecycle.ui.toasts import toast
 from registry.access import policy
@@ -29,7 +29,6 @@ from registry.access.decorators import needs
 Form = AnswerForm | SkipForm
 DIGITS = 10  # keys for classes: 1 to 9, then 0
 LIKELY = 5  # classes in the list beside the class map
-SIDES = (("left", "Left is better"), ("right", "Right is better"), ("tie", "About the same"), ("neither", "Both are bad"))
 
 
 @require_safe
@@ -58,50 +57,32 @@ def bench_context(request: HttpRequest, queue: Queue, items: list[dict[str, Any]
     labels = list(queue.schema.labels.all())
     by_id = {str(label.uuid): label for label in labels}
     first = items[0] if items else None
-    has_labels = queue.dataset.task_type.has_labels
+    kind, widget = queue.dataset.task_type, widget_of(queue.dataset.task)
     few = len(labels) <= FEW
     scores = dict(first["ranks"]) if first else {}
-    shown = LIKELY if queue.dataset.task_type.labels_texts else DIGITS
+    shown = LIKELY if kind.labels_texts else DIGITS
     order = list(by_id.values()) if few else [by_id[key] for key in [*scores, *(key for key in by_id if key not in scores)]][:shown]
     last = queries.last_answer(queue, person(request))
     before = queries.known_before(queue, person(request)) if first else None
-    said = (first["said"] if first else None) or {}
-    chosen, ticked = said.get("label", ""), said.get("labels", [])
     urls = {
         name: reverse(f"labeling:{name}", args=[queue.uuid])
         for name in ("submit", "skip", "undo", "heartbeat", "release", "flag", "comment", "people", "comments")
     }
     return {
         "queue": queue, "task": queue.dataset.task, "items": items, "item": first, "labels": labels, "few": few,
-        "documents": queries.label_documents(labels) if has_labels else choices_of(queue.dataset.task, first),
-        "guideline": None if has_labels else guideline_html(queue.schema),
+        "widget": widget, "layout": widget.layout(few=few), "shown": shown, "map": kind.labels_texts and not few,
+        "documents": widget.options(labels), "guideline": None if kind.has_labels else guideline_html(queue.schema),
         "stage": queries.readable(first["content"]) if first else {},
-        "posted": posted_sides(first) if queue.dataset.task == "preference" and first else [],
+        "posted": widget.buttons(first) if first else [], **widget.fields(first["said"] if first else None, "", {}),
         "ranks": [{"label": label, "score": scores.get(str(label.uuid)), "key": at % DIGITS} for at, label in enumerate(order, start=1)],
         "columns": class_map(labels), "progress": queries.progress(queue, person(request)),
         "last": last, "last_words": words(queries.value_of(last), queries.names_in(queue.schema)) if last else "",
         "client_key": uuid4(), "undo_key": uuid4(), "closed": closed, "urls": urls, "hits": queries.hit_rate(queue),
-        "chosen": chosen, "ticked": ticked, "told": told_before(request, queue), "before": before,
+        "told": told_before(request, queue), "before": before,
         "differences": differences_of(before, queue.schema) if before else [],
         "may_decide": policy.can(person(request), "labeling.decide", queue),
         "skipped": not items and not closed and queries.skipped_open(queue, person(request)),
     }  # fmt: skip
-
-
-def choices_of(task: str, item: dict[str, Any] | None) -> list[dict[str, Any]]:
-    """What stands in the place of classes where responses are compared: what a digit chooses."""
-    if task == "preference":
-        return [{"id": key, "name": name} for key, name in SIDES]
-    if task == "ranking" and item:
-        return [{"id": str(at), "name": f"Response {chr(ord('A') + at)}"} for at in range(5)]
-    return []
-
-
-def posted_sides(item: dict[str, Any]) -> list[tuple[str, str]]:
-    """The plain form's buttons where two responses are compared: the value as the file has it, by the side on which it stands."""
-    sides = ["first" if number == 0 else "second" for number in item["content"]["order"]]
-    choices = (sides[0], sides[1], "tie", "neither")
-    return [(canonical({"choice": choice}), name) for choice, (_, name) in zip(choices, SIDES, strict=True)]
 
 
 def class_map(labels: list[Any]) -> list[list[tuple[str, list[Any]]]]:

@@ -19,6 +19,7 @@ from datasets_app.labeling.forms.gold import GoldForm, SampleForm
 from datasets_app.labeling.forms.queues import MixForm
 from datasets_app.labeling.models import Gold, Label, Queue
 from datasets_app.labeling.queries.gold import GOLD_PAGE, STATES
+from datasets_app.labeling.task_types.by_key import widget_of
 from datasets_app.labeling.views.answering import person
 from lifecycle.refusals import Conflict, Refused
 from lifecycle.task_types.answers import canonical
@@ -103,15 +104,14 @@ def item_context(request: HttpRequest, item: Item, form: GoldForm) -> dict[str, 
     now: Gold | None = queries.gold_of([item.pk]).get(item.pk)
     decision = queries.current_decision(item)
     offered = [(what, queries.value_of(row)) for what, row in (("As it is now", now), ("As decided", decision)) if row]
-    uses = dataset.task_type.has_labels
-    held = offered[0][1] if offered else {}
+    widget = widget_of(dataset.task)
     return {
         "item": item, "dataset": dataset, "may_read": may_read, "now": now, "form": form, "judged": dataset.task_type.has_gold,
         "problem": first_problem(form) if form.errors else "",
         "offered": [(what, canonical(value), words(value, names, item.text if may_read else "")) for what, value in offered],
-        "labels": list(Label.objects.filter(schema=schema)) if schema and uses else [],
-        "chosen": held.get("label", ""), "ticked": held.get("labels", []), "content": queries.readable(item.content or {}),
-        "choices": [(canonical({"choice": choice}), name) for choice, name in dataset.task_type.answers.choices.items()],
+        "labels": list(Label.objects.filter(schema=schema)) if schema and dataset.task_type.has_labels else [],
+        "widget": widget, **widget.fields(offered[0][1] if offered else None, "", names),
+        "content": queries.readable(item.content or {}),
         "explanation": form.data.get("explanation", now.explanation if now else decision.reason if decision else ""),
     }  # fmt: skip
 

@@ -18,6 +18,7 @@ from datasets_app.labeling.forms.checks import CheckForm
 from datasets_app.labeling.models import Queue
 from datasets_app.labeling.queries.checks import check_under_way, sample_of, to_draw, to_look_at
 from datasets_app.labeling.queries.review import LIST, ORDERS
+from datasets_app.labeling.task_types.by_key import widget_of
 from datasets_app.labeling.views.answering import person
 from lifecycle.task_types.values import contested, words
 from lifecycle.ui.addresses import find_url
@@ -47,7 +48,7 @@ def show(request: HttpRequest, queue: Queue, wanted: UUID | None, *, form: Decid
     item = item or (waiting[0].item if waiting else None)
     context = {
         "queue": queue,
-        "task": queue.dataset.task,
+        "widget": widget_of(queue.dataset.task),
         "order": order,
         "waiting": waiting,
         "form": form,
@@ -75,7 +76,8 @@ def item_context(request: HttpRequest, queue: Queue, item: Item, waiting: list[A
     case = queries.case(queue, item, person(request))
     pair = dispute.pair if dispute else "|".join(contested([column.value for column in case.columns]) if case.columns else [])
     return {
-        "case": case, "lines": queries.lines(waiting, names, item.uuid), "dispute": dispute, "labels": queue.schema.labels.all(),
+        "case": case, **case.fields, "lines": queries.lines(waiting, names, item.uuid), "dispute": dispute,
+        "labels": queue.schema.labels.all(),
         "pair": queries.pair_history(queue, pair, names), "agreement": queries.queue_agreement(queue),
         "threads": queries.conversations(queue, item, person(request)),
         "judged": queue.dataset.task_type.has_gold, "is_gold": item.pk in queries.gold_of([item.pk]),

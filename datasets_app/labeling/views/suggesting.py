@@ -32,7 +32,7 @@ LIST, EDITOR = "datasets_app/labeling/rules.html", "datasets_app/labeling/rule.h
 def rules(request: HttpRequest, uuid: UUID) -> HttpResponse:
     """The rules of a dataset: what each hits in a sample, how often it is right, where rules contradict each other."""
     dataset = queries.get_dataset(person(request), uuid)
-    job = suggesting.apply_job(dataset)
+    kind, job = dataset.task_type, suggesting.apply_job(dataset)
     found, labels = suggesting.rules_of(dataset), suggesting.open_labels(dataset)
     able = suggesting.able(found, labels)
     findings, reached = suggesting.measure(dataset, found), suggesting.reach(found)
@@ -44,7 +44,8 @@ def rules(request: HttpRequest, uuid: UUID) -> HttpResponse:
             for rule in found
         ],
         "retired": suggesting.retired_rules(dataset), "may_manage": policy.can(person(request), "labeling.manage", dataset),
-        "may_apply": bool(able) and bool(unread), "has_classes": bool(labels), "has_labels": dataset.task_type.has_labels,
+        "may_apply": bool(able) and bool(unread), "has_classes": bool(labels), "has_labels": kind.has_labels,
+        "marking": kind.has_labels and not kind.labels_texts, "several": kind.labels_texts and not kind.one_label,
     }  # fmt: skip
     return respond(request, LIST, "rules", context)
 

@@ -1,6 +1,6 @@
 // @ts-check
 /* Labeling: letters find, digits choose, capitals act. The next items are already in the page, so choosing is a swap in the same frame;
-   the answer is sent after it. Other tasks than one class per text put their own way of answering into window.modes. */
+   the answer is sent after it. Other tasks than one class per text put their own way of answering into window.widgets. */
 (() => {
   const bench = /** @type {HTMLElement} */ (document.getElementById("bench"));
   if (!bench) return;
@@ -18,7 +18,7 @@
   const LONG = 280; // characters: longer texts stand smaller, so that the classes stay in sight
   const DIGITS = "1234567890"; // the keys of what is shown, in its order
   const few = bench.dataset.few === "yes";
-  const most = bench.dataset.task === "spans" ? DIGITS.length : 5; // shown while nothing is typed: spans have no class map beside them
+  const most = Number(bench.dataset.most); // shown while nothing is typed: more where there is no map of them
   const digitsInNames = classes.some((each) => /\d/.test(each.name));
   const questionsInNames = classes.some((each) => each.name.includes("?"));
   const narrow = matchMedia("(max-width: 60rem)");
@@ -60,7 +60,7 @@
   $("answer").addEventListener("input", complete);
 
   /** How this task is answered; undefined where a choice is the whole answer. @type {any} */
-  const mode = /** @type {any} */ (window).modes?.[bench.dataset.task ?? ""]?.({
+  const widget = /** @type {any} */ (window).widgets?.[bench.dataset.task ?? ""]?.({
     byId,
     classes,
     find,
@@ -97,14 +97,14 @@
 
   /** Keeps what was done to the item on the screen, before another takes its place. */
   const stash = () => {
-    if (hand[0] && mode?.value) hand[0].said = mode.value();
+    if (hand[0] && widget?.value) hand[0].said = widget.value();
   };
   addEventListener("beforeunload", (event) => {
-    if (hand.length && mode?.dirty?.()) event.preventDefault();
+    if (hand.length && widget?.dirty?.()) event.preventDefault();
   });
 
   const focusField = () => {
-    if (!coarse.matches) (mode?.field ?? find).focus({ preventScroll: true });
+    if (!coarse.matches) (widget?.field ?? find).focus({ preventScroll: true });
   };
   const state = (kind, text) => element("span", { class: `st ${kind}` }, named(text));
   const tell = (kind, text) => say.replaceChildren(state(kind, text));
@@ -122,7 +122,11 @@
     refused: (job, error) => {
       if (pausing) goOn();
       dispatchEvent(new CustomEvent("toast", { detail: { kind: "bad", text: error.message } }));
-      if ((mode?.value || /** @type {any} */ (error).status === 422) && job.what?.item && !holds(job.what.item.slot)) {
+      if (
+        (widget?.value || /** @type {any} */ (error).status === 422) &&
+        job.what?.item &&
+        !holds(job.what.item.slot)
+      ) {
         stash();
         hand.unshift(job.what.item);
         show(true);
@@ -209,7 +213,7 @@
       score == null ? element("i") : bar(score),
       element("span", { class: "num" }, score == null ? "" : score.toFixed(2)),
     );
-    mode?.dress(made, id);
+    widget?.dress(made, id);
     return made;
   };
 
@@ -244,7 +248,7 @@
       button.classList.toggle("dim", button.disabled);
       button.classList.toggle("on", options[active] === button.value);
       button.replaceChildren(named(byId.get(button.value)?.name ?? "", button.disabled ? "" : text));
-      mode?.dress(button, button.value);
+      widget?.dress(button, button.value);
     }
     options.length
       ? find.setAttribute("aria-activedescendant", `o${active}`)
@@ -304,7 +308,7 @@
       wait();
       return;
     }
-    if (!mode?.show(item)) {
+    if (!widget?.show(item)) {
       $("utter").replaceChildren(inert(item.text));
       $("utter")
         .closest(".utter")
@@ -361,7 +365,7 @@
   const seconds = () => ((performance.now() - began) / 1000).toFixed(2);
   const choose = (id) => {
     if (!id) return;
-    if (!mode) {
+    if (!widget) {
       send({ label: id }, byId.get(id)?.name ?? "", { label: id });
       return;
     }
@@ -371,7 +375,7 @@
       find.value = "";
       active = 0;
     }
-    mode.choose(id);
+    widget.choose(id);
     if (hand[0] === item) draw();
     focusField();
   };
@@ -503,11 +507,11 @@
 
   /** Saves, or for a task of its own: takes what was found by typing, and saves once nothing is typed. */
   const enter = () => {
-    if (!mode || find.value.trim()) choose(options[active]);
-    else mode.save();
+    if (!widget || find.value.trim()) choose(options[active]);
+    else widget.save();
   };
   $("save")?.addEventListener("click", () => {
-    mode?.save();
+    widget?.save();
     if (!lacking) focusField();
   });
 
@@ -519,7 +523,7 @@
     }
     if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return;
     const single = document.body.dataset.keys !== "off";
-    if (mode?.key?.(event)) {
+    if (widget?.key?.(event)) {
       event.preventDefault();
       return;
     }

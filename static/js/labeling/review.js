@@ -8,6 +8,7 @@
     document.getElementById("other") ?? document.querySelector("#ticks input[type=checkbox], #find")
   );
   const reason = /** @type {HTMLTextAreaElement} */ (document.getElementById("reason"));
+  const page = /** @type {HTMLElement} */ (document.getElementById("review"));
   if (!form || !confirm) return;
   const text = /** @type {HTMLElement} */ (document.getElementById("confirm-text"));
   const accepts = /** @type {NodeListOf<HTMLButtonElement>} */ (form.querySelectorAll("[data-letter]"));
@@ -116,13 +117,13 @@
             element("kbd", { "aria-hidden": "true" }, DIGITS[at]),
             element("span", { dir: "auto" }, named(each.name)),
           );
-          mode.dress(row, each.id);
+          widget.dress(row, each.id);
           return row;
         }),
       );
     };
     const item = { text: marked, said };
-    const mode = /** @type {any} */ (window).modes.spans({
+    const widget = /** @type {any} */ (window).widgets[page.dataset.task ?? ""]({
       byId,
       classes,
       find: other,
@@ -135,13 +136,13 @@
         /** @type {HTMLElement} */ (document.getElementById("said")).textContent = begun ? told : "";
       },
     });
-    mode.show(item);
+    widget.show(item);
     draw();
     begun = true;
-    display = (value) => mode.show({ ...item, said: value });
+    display = (value) => widget.show({ ...item, said: value });
     /** @param {string} id */
     const take = (id) => {
-      mode.choose(id);
+      widget.choose(id);
       other.value = "";
       draw();
     };
@@ -151,18 +152,18 @@
       if (id) take(id);
       other.focus();
     });
-    document.getElementById("save")?.addEventListener("click", () => mode.save());
+    document.getElementById("save")?.addEventListener("click", () => widget.save());
     other.addEventListener("input", draw);
     other.addEventListener("keydown", (event) => {
       if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return;
-      if (mode.key(event)) event.preventDefault();
+      if (widget.key(event)) event.preventDefault();
       else if (event.key.length === 1 && options[DIGITS.indexOf(event.key)] && (!digitsInNames || !other.value)) {
         event.preventDefault();
         take(options[DIGITS.indexOf(event.key)].id);
       } else if (event.key === "Enter") {
         event.preventDefault();
         if (other.value && options[0]) take(options[0].id);
-        else mode.save();
+        else widget.save();
       } else if (event.key === "Escape") {
         other.value = "";
         draw();

@@ -47,6 +47,17 @@ def test_a_plain_form_saves_and_shows_the_next_item(queue, ana, client_for):
     assert Annotation.objects.get().label.name == "card"
 
 
+def test_a_button_of_a_plain_form_goes_before_the_list_of_all_classes(queue, ana, client_for):
+    client = client_for(ana)
+    card, other = queue.schema.labels.get(name="card"), queue.schema.labels.exclude(name="card").first()
+
+    for chosen in ({"label": card.uuid, "every": other.uuid}, {"every": card.uuid}):
+        item = client.get(url("bench", queue)).context["item"]
+        client.post(url("submit", queue), {"slot": item["slot"], "token": item["token"], "client_key": uuid4(), **chosen})
+
+    assert [each.label for each in Annotation.objects.select_related("label")] == [card, card]
+
+
 def test_the_script_gets_the_items_that_it_lacks_once_two_are_left(queue, ana, client_for):
     client = client_for(ana)
     items = client.get(url("bench", queue)).context["items"]

@@ -153,7 +153,7 @@ def test_the_page_of_an_item_sets_changes_and_takes_back(dataset, ravi, client_f
     client, item = client_for(ravi), dataset.items.order_by("id").first()
     url, labels = reverse("labeling:gold_item", args=[item.uuid]), queries.labels_by_name(queries.latest_schema(dataset))
 
-    assert client.post(url, {"use": "class", "other_class": labels["card"].stable_id, "explanation": "Because."}).status_code == 302
+    assert client.post(url, {"label": labels["card"].stable_id, "explanation": "Because."}).status_code == 302
     assert client.get(url).context["offered"][0][2] == "card"
     assert client.post(url, {"value": '{"label": "nothing"}'}).status_code == 422
     assert client.post(url, {}).status_code == 422

@@ -55,10 +55,10 @@
 
   const page = /** @type {any} */ (window);
   /** @type {any} */
-  const modes = (page.modes ??= {});
+  const widgets = (page.widgets ??= {});
 
   /** @param {any} bench */
-  modes.spans = ({ byId, classes, find, item, send, announce }) => {
+  widgets.spans = ({ byId, classes, find, item, send, announce }) => {
     const $ = (id) => /** @type {HTMLElement} */ (document.getElementById(id));
     const box = $("utter");
     const colour = new Map(classes.map((each, at) => [each.id, `k${(at % 8) + 1}`]));

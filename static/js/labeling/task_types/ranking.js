@@ -1,54 +1,14 @@
 // @ts-check
-/* Two responses of which one is better, or two to five in order. They stand in an order by chance, which goes back with the answer; what
-   is saved names them as the file does. */
+/* Two to five responses in order. */
 (() => {
-  const { inert, element } = /** @type {any} */ (window).words;
   const page = /** @type {any} */ (window);
+  const { stage } = page.responses;
   /** @type {any} */
-  const modes = (page.modes ??= {});
-  const written = (text) => element("div", { dir: "auto" }, inert(text));
+  const widgets = (page.widgets ??= {});
   const letter = (at) => String.fromCharCode(65 + at);
 
-  /** The prompt, a text or a dialogue, and the responses side by side. @param {any} content @param {(at: number) => string} title */
-  const stage = (content, title) => {
-    const said = (what) =>
-      typeof what === "string"
-        ? [element("article", {}, element("h2", {}, "Prompt"), written(what))]
-        : what.map((turn) =>
-            element("article", { class: turn.role }, element("h2", {}, turn.role), written(String(turn.content ?? ""))),
-          );
-    const answer = (what) => (typeof what === "string" ? what : what.map((turn) => turn.content).join("\n\n"));
-    const sides = content.responses.map((what, at) =>
-      element(
-        "article",
-        { class: "assistant", "data-at": String(at) },
-        element("h2", {}, title(at)),
-        written(answer(what)),
-      ),
-    );
-    document
-      .getElementById("utter")
-      ?.replaceChildren(...(content.prompt ? said(content.prompt) : []), element("div", { class: "sides" }, ...sides));
-  };
-
   /** @param {any} bench */
-  modes.preference = ({ item, send, byId }) => ({
-    show: (it) => {
-      stage(it.content, (at) => (at ? "Right" : "Left"));
-      return true;
-    },
-    choose: (id) => {
-      const { order } = item().content;
-      const file = (at) => (order[at] === 0 ? "first" : "second");
-      const choice = id === "left" ? file(0) : id === "right" ? file(1) : id;
-      send({ choice }, byId.get(id).name, { shown: order.join(",") });
-    },
-    save: () => {},
-    dress: () => {},
-  });
-
-  /** @param {any} bench */
-  modes.ranking = ({ find, item, send, draw, lack, announce }) => {
+  widgets.ranking = ({ find, item, send, draw, lack, announce }) => {
     /** @type {number[]} places on the screen, the best first */
     let ranked = [];
     const count = () => item()?.content.responses.length ?? 0;

@@ -4,10 +4,10 @@
   const { element, named } = /** @type {any} */ (window).words;
   const page = /** @type {any} */ (window);
   /** @type {any} */
-  const modes = (page.modes ??= {});
+  const widgets = (page.widgets ??= {});
 
   /** @param {any} bench */
-  modes.multi_label = ({ byId, item, send, announce }) => {
+  widgets.multi_label = ({ byId, item, send, announce }) => {
     /** @type {Set<string>} */
     let ticked = new Set();
     let sure = false; // that no class fits: asked for by a second Enter

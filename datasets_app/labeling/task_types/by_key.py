@@ -1,0 +1,37 @@
+"""How people give annotations of each task."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from django.http import QueryDict
+
+from datasets_app.labeling.task_types.chat import widget as chat
+from datasets_app.labeling.task_types.free_text import widget as free_text
+from datasets_app.labeling.task_types.multi_label import widget as multi_label
+from datasets_app.labeling.task_types.preference import widget as preference
+from datasets_app.labeling.task_types.ranking import widget as ranking
+from datasets_app.labeling.task_types.single_label import widget as single_label
+from datasets_app.labeling.task_types.spans import widget as spans
+from datasets_app.labeling.task_types.widget import Widget
+
+WIDGETS: Mapping[str, Widget] = {
+    "single_label": single_label.ENTRY, "multi_label": multi_label.ENTRY, "spans": spans.ENTRY, "free_text": free_text.ENTRY,
+    "chat": chat.ENTRY, "preference": preference.ENTRY, "ranking": ranking.ENTRY,
+}  # fmt: skip
+
+
+def widget_of(task: str) -> Widget:
+    """How annotations of this task are given. Raises KeyError."""
+    return WIDGETS[task]
+
+
+def posted(data: QueryDict) -> Any | None:
+    """What the fields of a plain form say; each task has fields of its own, so that nobody needs to know which it is."""
+    return next((raw for widget in WIDGETS.values() if (raw := widget.posted(data)) is not None), None)
+
+
+def typed(data: QueryDict) -> Any | None:
+    """What a reviewer typed, in the same way."""
+    return next((raw for widget in WIDGETS.values() if (raw := widget.typed(data)) is not None), None)

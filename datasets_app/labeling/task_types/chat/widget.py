@@ -1,0 +1,14 @@
+"""The assistant's turns are written, by a script alone."""
+
+from __future__ import annotations
+
+from datasets_app.labeling.task_types.free_text.widget import WritingWidget
+
+
+class ChatWidget(WritingWidget):
+    """A field for each of these turns."""
+
+    scripts = ("js/labeling/writing.js", "js/labeling/task_types/chat.js")
+
+
+ENTRY = ChatWidget("chat")
