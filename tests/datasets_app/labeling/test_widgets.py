@@ -8,10 +8,13 @@ import pytest
 from django.conf import settings
 from django.http import QueryDict
 from django.template.loader import select_template
+from django.urls import reverse
 
 from datasets_app.labeling.task_types.by_key import WIDGETS, posted, typed, widget_of
+from lifecycle.task_types.answers import canonical
 from lifecycle.task_types.by_key.types import type_of
-from tests.task_types.examples import EXAMPLES
+from tests.support.labeling import make_annotator, make_dataset, make_queue, queue_items, say
+from tests.task_types.examples import EXAMPLES, IDS, NAMES
 
 
 @pytest.mark.parametrize("task", WIDGETS)
@@ -61,3 +64,27 @@ def test_the_better_side_is_saved_as_the_files_response():
         assert values[0] == f'{{"choice":"{first}"}}'
         assert len(set(values)) == len(type_of("preference").answers.choices)
     assert [name for _, name in widget.fields(example.good[0][1], "", {})["choices"]][0] == "the first response"
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("task", WIDGETS)
+def test_bench_review_and_gold_have_what_is_of_the_task(task, project, mia, ana, ravi, client_for):
+    about, kind = EXAMPLES[task].item, type_of(task)
+    dataset = make_dataset(project, mia, [dict(about.content) or about.text], task=task)
+    queue = make_queue(dataset, mia, schema=[*IDS] if kind.has_labels else [], overlap=3)
+    (item,) = queue_items(queue)
+    one, other, *_ = {canonical(value): value for _, value in EXAMPLES[task].good}.values()
+    for person, value in ((ana, one), (make_annotator(project, "ben"), other)):
+        say(queue, person, item, kind.answers.rename(value, NAMES))
+
+    bench = client_for(make_annotator(project, "cem")).get(reverse("labeling:bench", args=[queue.uuid])).content.decode()
+    review = client_for(ravi).get(reverse("labeling:review", args=[queue.uuid]), {"item": item.uuid}).content.decode()
+    gold = client_for(ravi).get(reverse("labeling:gold_item", args=[item.uuid])).content.decode()
+
+    scripts = widget_of(task).scripts
+    assert f'data-task="{task}"' in bench
+    assert [path for path in scripts if Path(path).stem not in bench] == []
+    assert ('id="save"' in bench) == widget_of(task).saves
+    assert ('id="utter"' in bench, 'id="utter"' in review, 'id="source"' in bench, "Accept A" in review) == (True,) * 4
+    assert [path for path in scripts if (f"task_types/{task}" in review) != widget_of(task).edits] == []
+    assert ("This task has no gold." in gold) != kind.has_gold
