@@ -31,7 +31,7 @@ HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 class State(TextChoices):
     """What a report says of its window. Watch: something was over its limit and nothing stands open."""
 
-    OK = "ok", "As evaluated"
+    OK = "ok", "No drift"
     WATCH = "watch", "Watch"
     DRIFT = "drift", "Drift"
     INSUFFICIENT = "insufficient", "Not enough data"
@@ -41,7 +41,7 @@ class State(TextChoices):
 class Mark(TextChoices):
     """What a report says of one monitor. Watch: something was over its limit and nothing was opened, for the reason that is given."""
 
-    OK = "ok", "As evaluated"
+    OK = "ok", "No drift"
     WATCH = "watch", "Watch"
     DRIFT = "drift", "Drift"
     INSUFFICIENT = "insufficient", "Not enough data"
@@ -70,8 +70,8 @@ class Monitor(TextChoices):
     LENGTH = "length", "Length"
     OOV = "oov", "Unknown words"
     ACCURACY = "accuracy", "Accuracy"
-    WORDS = "words", "Words of the texts"
-    MEANING = "meaning", "Meaning of the texts"
+    WORDS = "words", "Words"
+    MEANING = "meaning", "Embeddings"
 
 
 UNIT = {Monitor.ACCURACY: "fall", Monitor.WORDS: "AUC", Monitor.MEANING: "AUC"}  # the others: PSI

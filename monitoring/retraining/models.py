@@ -175,9 +175,9 @@ class Pick(models.Model):
     """One answer of the window whose text went to the analysts: the arrow from a prediction to the item it became."""
 
     class Kind(models.TextChoices):
-        WRONG = "wrong", "Called wrong"
+        WRONG = "wrong", "Marked incorrect"
         UNSURE = "unsure", "Least confident"
-        SAMPLE = "sample", "Fair sample"
+        SAMPLE = "sample", "Random sample"
 
     append_only = True
     changeable = ("item",)

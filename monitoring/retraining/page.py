@@ -124,10 +124,10 @@ def told(found_for: list[Mapping[str, Any]], against: list[Mapping[str, Any]]) -
     return lines
 
 
-def picks(proposal: Proposal) -> list[tuple[str, int]]:
+def picks(proposal: Proposal) -> list[tuple[str, int, bool]]:
     """How many texts went to the analysts, by why."""
     found = queries.picks_by_kind(proposal)
-    return [(name, found[kind]) for kind, name in Pick.Kind.choices if found.get(kind)]
+    return [(kind.label, found[kind], kind == Pick.Kind.SAMPLE) for kind in Pick.Kind if found.get(kind)]
 
 
 def thread(proposal: Proposal) -> list[Bead]:

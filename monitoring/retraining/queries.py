@@ -16,6 +16,7 @@ from datasets_app.datasets.rules import UploadState, normal_digest
 from datasets_app.labeling import queries as labeling
 from datasets_app.labeling.models import Annotation, Decision, Queue
 from datasets_app.snapshots import queries as snapshots
+from datasets_app.snapshots.makers import brought_queues, deciders, deciders_of, uploaders_of
 from datasets_app.snapshots.models import Snapshot
 from lifecycle.evaluation import rules as evaluation_rules
 from lifecycle.evaluation.models import Evaluation
@@ -46,7 +47,6 @@ from registry.endpoints import queries as endpoints
 from registry.ledger import accounts
 from registry.ledger.rules import SYSTEM, digest_of
 from registry.ledger.verbs import Verb
-from registry.promotions.subject import brought_queues, deciders, deciders_of, uploaders_of
 
 PAGE = 30
 RUN_ACTIVE = UNFINISHED

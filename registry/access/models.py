@@ -101,7 +101,7 @@ class RoleProposal(models.Model):
     class State(models.TextChoices):
         OPEN = "open", "Open"
         CONFIRMED = "confirmed", "Confirmed"
-        REFUSED = "refused", "Refused"
+        REFUSED = "refused", "Rejected"
         WITHDRAWN = "withdrawn", "Withdrawn"
 
     uuid = models.UUIDField(default=uuid4, unique=True, editable=False)

@@ -6,6 +6,8 @@ A model says where it hangs: `project_path` (a lookup to its Project, "pk" for P
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from datetime import datetime
 from functools import cache
 from typing import Any, TypeVar
 from uuid import UUID
@@ -22,6 +24,8 @@ from guardian.utils import get_group_obj_perms_model
 
 from registry.access import roles
 from registry.access.models import Project, User
+from registry.ledger import accounts
+from registry.ledger.verbs import Verb
 
 M = TypeVar("M", bound=Model)
 Person = User | AnonymousUser
@@ -194,6 +198,26 @@ def who_can_each(action: str, rows: QuerySet[M]) -> dict[int, set[int]]:
 def holders(role: roles.Role, subject: Model) -> QuerySet[User]:
     """The active people who hold one role on this object."""
     return people_with([f"role_{role.value}"], subject)
+
+
+def holds(user: User, role: roles.Role, subject: Model) -> bool:
+    """Whether an active person holds one role on this object."""
+    return holders(role, subject).filter(pk=user.pk).exists()
+
+
+def held_since(people: Iterable[User]) -> dict[tuple[str, str], datetime]:
+    """Since when each role is held, by (uuid of the person, name of the role's group), as the trail has it: not in it is what nobody gave,
+    or what was taken away since. One statement."""
+    events = accounts.events_of([str(user.uuid) for user in people], {Verb.ROLE_GRANTED, Verb.ROLE_REVOKED})
+    since: dict[tuple[str, str], datetime] = {}
+    for person, told in events.items():
+        for event in told:
+            key = person, event.payload["root"]
+            if event.verb == Verb.ROLE_GRANTED:
+                since[key] = event.at
+            else:
+                since.pop(key, None)
+    return since
 
 
 def people_with(codenames: list[str], subject: Model) -> QuerySet[User]:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
 
 from django.db.models import QuerySet
 from django.utils import timezone
@@ -13,9 +11,7 @@ from guardian.utils import get_group_obj_perms_model
 from registry.access.models import PLACEHOLDER, ApiToken, Project, RoleProposal, User
 from registry.access.policy import Person, visible_to
 from registry.access.roles import Role
-from registry.ledger import accounts
 from registry.ledger.models import Event
-from registry.ledger.verbs import Verb
 
 
 @dataclass(frozen=True)
@@ -50,21 +46,6 @@ def roles_by_project(user: Person) -> dict[int, list[Role]]:
         found.setdefault(key, []).append(Role(codename.removeprefix("role_")))
     order = list(Role)
     return {key: sorted(held, key=order.index) for key, held in found.items()}
-
-
-def held_since(people: Iterable[User]) -> dict[tuple[str, str], datetime]:
-    """Since when each role is held, by (uuid of the person, name of the role's group), as the trail has it: not in it is what nobody gave,
-    or what was taken away since. One statement."""
-    events = accounts.events_of([str(user.uuid) for user in people], {Verb.ROLE_GRANTED, Verb.ROLE_REVOKED})
-    since: dict[tuple[str, str], datetime] = {}
-    for person, told in events.items():
-        for event in told:
-            key = person, event.payload["root"]
-            if event.verb == Verb.ROLE_GRANTED:
-                since[key] = event.at
-            else:
-                since.pop(key, None)
-    return since
 
 
 def open_proposals() -> QuerySet[RoleProposal]:

@@ -67,7 +67,7 @@ class Fault(models.Model):
 
     class Kind(models.TextChoices):
         ERROR = "error", "Errors"
-        SLOW = "slow", "Slow answers"
+        SLOW = "slow", "Slow responses"
 
     uuid = models.UUIDField(default=uuid4, unique=True, editable=False)
     deployment = models.ForeignKey(Deployment, on_delete=models.PROTECT, related_name="faults")

@@ -1,16 +1,40 @@
 from __future__ import annotations
 
-from uuid import uuid4
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import Any
+from uuid import UUID, uuid4
 
 from django.conf import settings
 from django.db import models
 from django.db.models import Q
+from django.utils import timezone
 
+from lifecycle.rules import check_move
+from registry.access import policy as access
+from registry.access.models import User
+from registry.access.roles import Role
 from registry.catalog.models import Endpoint, ModelVersion
+from registry.ledger import accounts
+from registry.ledger.verbs import Verb
+from registry.policies import queries as policies
 from registry.policies.models import Policy
+from registry.policies.rules import Step
+from registry.promotions import rules
 from registry.promotions.rules import MARKS, MOVES, OPEN, Status
 
 USER = settings.AUTH_USER_MODEL
+OF_VERSION = (
+    "model",
+    "run__snapshot__schema",
+    "run__snapshot__dataset",
+    "run__snapshot__created_by",
+    "run__base__folder",
+    "run__launched_by",
+    "evaluation",
+    "registered_by",
+    "folder",
+)  # what is read of a version to tell what an approval of it rests on
 
 
 class PromotionRequest(models.Model):
@@ -65,6 +89,59 @@ class PromotionRequest(models.Model):
     def mark(self) -> str:
         """The mark that goes with its state: wait, live, half, ok, bad, stop, warn, off."""
         return MARKS[Status(self.status)]
+
+    @property
+    def asked_by(self) -> dict[str, list[str]]:
+        """Whose work the request is by itself, as uuids by part, as its row says."""
+        return rules.asked_by(str(self.requester.uuid), self.behind, by_system=self.by_system)
+
+    @classmethod
+    def locked(cls, uuid: UUID) -> PromotionRequest:
+        """The request, its row locked until the caller's transaction ends."""
+        rows = cls.objects.select_for_update(of=("self",), no_key=True)
+        return rows.select_related("endpoint__model__project", "endpoint__policy", "policy", "requester").get(uuid=uuid)
+
+    def locked_version(self) -> ModelVersion:
+        """Its version, the row locked: no card and no quarantine comes in between."""
+        rows = ModelVersion.objects.select_for_update(of=("self",), no_key=True)
+        return rows.select_related(*OF_VERSION).get(pk=self.version_id)
+
+    def move(self, new: rules.Status, **values: Any) -> None:
+        """Write a new state and what goes with it. Raises Conflict where it may not follow."""
+        check_move("request", MOVES, Status(self.status), new)
+        if new not in OPEN:
+            values["closed_at"] = timezone.now()
+        self.status = new
+        for name, value in values.items():
+            setattr(self, name, value)
+        self.save(update_fields=["status", *values])
+
+    def is_overdue(self, now: datetime) -> bool:
+        """Whether the time to decide, or the life of the approval, is over."""
+        if self.status == Status.IN_REVIEW:
+            return self.due_at is not None and self.due_at <= now
+        return self.status == Status.APPROVED and self.expires_at is not None and self.expires_at <= now
+
+    def next_step(self, verdicts: Iterable[Verdict]) -> Step | None:
+        """The step of the policy that is to be decided next, in order; None when all are approved."""
+        done = {verdict.step for verdict in verdicts if verdict.approves}
+        return next((step for step in policies.read(self.policy).steps if step.name not in done), None)
+
+    def decides(self, user: User, role: Role) -> bool:
+        """Whether the person decides by this role: holds it now, and held it when the request was made."""
+        return access.holds(user, role, self) and self.held_before(user, role, access.held_since([user]), self.asked_at([self]))
+
+    def held_before(self, user: User, role: Role, since: Mapping[tuple[str, str], datetime], asked: Mapping[str, datetime]) -> bool:
+        """Whether the role was given before the request was made, on its project or its model. since, asked: as the trail has it."""
+        roots = (self.endpoint.model.project, self.endpoint.model)
+        given, made = (since.get((str(user.uuid), access.group_name(root, role))) for root in roots), asked.get(str(self.uuid))
+        return any(at is not None and made is not None and at <= made for at in given)
+
+    @staticmethod
+    def asked_at(requests: Iterable[PromotionRequest]) -> dict[str, datetime]:
+        """When each request was made, by its uuid: as the trail has it, since the row's own column may have been moved. One statement."""
+        events = accounts.events_of([str(request.uuid) for request in requests], {Verb.PROMOTION_REQUESTED})
+        return {uuid: told[0].at for uuid, told in events.items() if told}
 
 
 class GateResult(models.Model):

@@ -24,7 +24,8 @@ from registry.catalog import queries as catalog
 from registry.catalog.models import ModelVersion
 from registry.policies import queries as policies
 from registry.policies.gates import Live, Measure, with_interval
-from registry.promotions import fates, plans, queries, rules, subject, votes
+from registry.promotions import fates, plans, queries, rules
+from registry.promotions.actions import subject
 from registry.promotions.fates import Fate
 from registry.promotions.models import GateResult, PromotionRequest
 from registry.promotions.rules import OPEN, Status
@@ -268,9 +269,9 @@ def stale(request: PromotionRequest) -> str:
         "run__snapshot__schema", "run__base__folder", "run__launched_by", "evaluation", "registered_by"
     )
     now = subject.read(request, rows.get(pk=request.version_id))
-    if changed := queries.changes(request, now):
+    if changed := subject.changes(request, now):
         return rules.change_sentence(changed)
-    return votes.lost_sentence(request, lost) if (lost := votes.lost(request)) else ""
+    return subject.lost_sentence(request, lost) if (lost := subject.lost(request)) else ""
 
 
 def may_withdraw(user: User, request: PromotionRequest) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -12,23 +12,18 @@ from django.db.models import Prefetch, QuerySet
 from django.utils import timezone
 
 from registry.access import policy as access
-from registry.access import queries as members
 from registry.access.models import ProjectGrant, User
 from registry.access.policy import Person
 from registry.access.roles import Role, roles_for
 from registry.catalog.models import ModelGrant
-from registry.ledger import accounts
-from registry.ledger.rules import digest_of
-from registry.ledger.verbs import Verb
 from registry.policies import queries as policies
 from registry.policies.rules import Step
-from registry.promotions import rules, subject
+from registry.promotions import rules
 from registry.promotions.models import PromotionRequest, Verdict
 from registry.promotions.rules import OPEN, Status
 
 PAGE = 30
 SHOWN_PEOPLE = 4
-RECORD = "the check's own record"
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,24 +62,10 @@ def full(user: Person, uuid: UUID) -> PromotionRequest:
     return access.get_visible(user, rows, "promotions.view", uuid=uuid)
 
 
-def next_step(request: PromotionRequest, verdicts: Iterable[Verdict]) -> Step | None:
-    """The step of the request's policy that is to be decided next, in order; None when all are approved."""
-    done = {verdict.step for verdict in verdicts if verdict.approves}
-    return next((step for step in policies.read(request.policy).steps if step.name not in done), None)
-
-
 def people(request: PromotionRequest) -> dict[str, list[str]]:
     """Whose own work is judged, as uuids by part. Before the first check only the requester is known."""
     known: dict[str, list[str]] = request.subject.get("people", {})
-    return known or subject.asked(request)[0]
-
-
-def changes(request: PromotionRequest, now: Mapping[str, Any]) -> list[str]:
-    """What changed since the check, in words; empty when the digest still holds. now: the subject, as it is read. What the request's row
-    says of itself counts only while the digest that was approved is its own."""
-    if digest_of(request.subject) != request.subject_digest:
-        return [RECORD]
-    return [] if digest_of(now) == request.subject_digest else rules.changes(request.subject, now) or [RECORD]
+    return known or request.asked_by
 
 
 def standing(user: User, request: PromotionRequest, *, roles: frozenset[Role] | None = None, now: datetime | None = None) -> Standing:
@@ -92,64 +73,31 @@ def standing(user: User, request: PromotionRequest, *, roles: frozenset[Role] | 
     decide it, where known already."""
     held = deciding_roles(user, [request])[request.pk] if roles is None else roles
     verdicts = list(request.verdicts.all())
-    step = next_step(request, verdicts)
+    step = request.next_step(verdicts)
     reviewer = bool(held & roles_for("promotions.approve"))
     voted = any(verdict.reviewer_id == user.pk for verdict in verdicts)
     rejects = reviewer and not voted and request.status in (Status.IN_REVIEW, Status.APPROVED)
     if request.status != Status.IN_REVIEW:
         return Standing(False, f"The request is {request.get_status_display().lower()}.", rejects)
-    if is_overdue(request, now or timezone.now()):
+    if request.is_overdue(now or timezone.now()):
         return Standing(False, "The decision deadline has passed.", False)
     if sentence := rules.part_of(str(user.uuid), people(request)):
         return Standing(False, sentence, rejects, step)
     if voted:
         return Standing(False, "You've already decided; each person decides once.", False, step)
     if step is None or step.role not in held:
-        late = roles is None and step is not None and holds(user, step.role, request)  # a list says less, and asks nothing for each line
-        return Standing(False, rules.LATE if late else waiting_sentence(step), rejects, step)
+        late = (
+            roles is None and step is not None and access.holds(user, step.role, request)
+        )  # a list says less, and asks nothing for each line
+        return Standing(False, rules.LATE if late else rules.waiting_sentence(step), rejects, step)
     return Standing(True, "", rejects, step)
-
-
-def waiting_sentence(step: Step | None) -> str:
-    """Whose turn it is, for somebody whose turn it is not."""
-    return f"Waiting for {article(step.role)} {step.role.label}: {step.title.lower()}." if step else "All steps are decided."
-
-
-def article(role: Role) -> str:
-    """a or an, as the role is spoken."""
-    return "an" if role.label[0] in "AMO" else "a"
-
-
-def holds(user: User, role: Role, request: PromotionRequest) -> bool:
-    """Whether the person holds this role on the request's project or model."""
-    return access.holders(role, request).filter(pk=user.pk).exists()
-
-
-def decides(user: User, role: Role, request: PromotionRequest) -> bool:
-    """Whether the person decides on the request by this role: holds it now, and held it when the request was made."""
-    return holds(user, role, request) and held_before(user, role, request, members.held_since([user]), asked_at([request]))
-
-
-def held_before(
-    user: User, role: Role, request: PromotionRequest, since: Mapping[tuple[str, str], datetime], asked: Mapping[str, datetime]
-) -> bool:
-    """Whether the role was given before the request was made, on its project or its model. since, asked: as the trail has it."""
-    roots = (request.endpoint.model.project, request.endpoint.model)
-    given, made = (since.get((str(user.uuid), access.group_name(root, role))) for root in roots), asked.get(str(request.uuid))
-    return any(at is not None and made is not None and at <= made for at in given)
-
-
-def asked_at(requests: Iterable[PromotionRequest]) -> dict[str, datetime]:
-    """When each request was made, by its uuid: as the trail has it, since the row's own column may have been moved. One statement."""
-    events = accounts.events_of([str(request.uuid) for request in requests], {Verb.PROMOTION_REQUESTED})
-    return {uuid: told[0].at for uuid, told in events.items() if told}
 
 
 def seats(request: PromotionRequest) -> list[Seat]:
     """Each step of the policy with who decided or who may, and who of the role may not."""
     verdicts = list(request.verdicts.all())
     taken = {verdict.step: verdict for verdict in verdicts if verdict.approves}
-    step_now, parts, voted = next_step(request, verdicts), people(request), {verdict.reviewer_id for verdict in verdicts}
+    step_now, parts, voted = request.next_step(verdicts), people(request), {verdict.reviewer_id for verdict in verdicts}
     found = []
     for step in policies.read(request.policy).steps:
         if step.name in taken:
@@ -157,10 +105,10 @@ def seats(request: PromotionRequest) -> list[Seat]:
             continue
         may, barred = [], []
         people_of_role = list(access.holders(step.role, request))
-        since, asked = members.held_since(people_of_role), asked_at([request])
+        since, asked = access.held_since(people_of_role), PromotionRequest.asked_at([request])
         for person in people_of_role:
             why = rules.part_of(str(person.uuid), parts) or ("decided another step" if person.pk in voted else "")
-            late = "" if held_before(person, step.role, request, since, asked) else "got the role after this request was opened"
+            late = "" if request.held_before(person, step.role, since, asked) else "got the role after this request was opened"
             why = why or late
             barred.append((person, third_person(why))) if why else may.append(person)
         found.append(Seat(step, None, tuple(may[:SHOWN_PEOPLE]), tuple(barred[:SHOWN_PEOPLE]), step == step_now))
@@ -170,13 +118,6 @@ def seats(request: PromotionRequest) -> list[Seat]:
 def third_person(sentence: str) -> str:
     """The reason as it is worded for someone else: "requested this promotion"."""
     return sentence.removeprefix("You ").removesuffix(", so you can't approve it.")
-
-
-def is_overdue(request: PromotionRequest, now: datetime) -> bool:
-    """Whether the time to decide, or the life of the approval, is over."""
-    if request.status == Status.IN_REVIEW:
-        return request.due_at is not None and request.due_at <= now
-    return request.status == Status.APPROVED and request.expires_at is not None and request.expires_at <= now
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,13 +144,13 @@ def deciding_roles(user: User, requests: Sequence[PromotionRequest]) -> dict[int
     models = {request.endpoint.model_id for request in requests}
     on_project = grants(ProjectGrant.objects.filter(content_object__in=projects), user)
     on_model = grants(ModelGrant.objects.filter(content_object__in=models), user)
-    since, asked = members.held_since([user]), asked_at(requests)
+    since, asked = access.held_since([user]), PromotionRequest.asked_at(requests)
     held = {
         request.pk: on_project.get(request.endpoint.model.project_id, set()) | on_model.get(request.endpoint.model_id, set())
         for request in requests
     }
     return {
-        request.pk: frozenset(role for role in held[request.pk] if held_before(user, role, request, since, asked)) for request in requests
+        request.pk: frozenset(role for role in held[request.pk] if request.held_before(user, role, since, asked)) for request in requests
     }
 
 
@@ -245,4 +186,4 @@ def may_withdraw(user: User, request: PromotionRequest) -> bool:
     """Whether this person's part allows withdrawing: the requester, while their role still does, or an ML lead."""
     if not access.can(user, "promotions.withdraw", request):
         return False
-    return request.requester_id == user.pk or holds(user, Role.LEAD, request)
+    return request.requester_id == user.pk or access.holds(user, Role.LEAD, request)

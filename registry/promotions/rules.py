@@ -10,6 +10,7 @@ from django.db.models import TextChoices
 
 from lifecycle.refusals import Conflict
 from lifecycle.words import phrase
+from registry.policies.rules import Step
 
 REASON_MAX = 4000
 
@@ -77,6 +78,7 @@ CHANGED = {
     "gates": "the gate results",
     "people": "who worked on it",
 }
+RESULT = ("gate", "status", "blocking", "value", "threshold", "evidence", "source")  # what of a gate's result an approval rests on
 FOUND = ("comparison", "gates", "reports")  # what a check finds out by itself
 
 
@@ -119,3 +121,16 @@ def check_decidable(status: Status) -> None:
     """Raises Conflict unless the request is in review."""
     if status != Status.IN_REVIEW:
         raise Conflict(f"This request is {status.label.lower()}, so there's nothing to decide.", next_step="Reload the page.")
+
+
+def asked_by(requester: str, behind: list[str], *, by_system: bool) -> dict[str, list[str]]:
+    """Whose work a request is by itself, as uuids by part."""
+    return {"requester": [] if by_system else [requester]} | ({"behind": behind} if behind else {})
+
+
+def waiting_sentence(step: Step | None) -> str:
+    """Whose turn it is, for somebody whose turn it is not."""
+    if step is None:
+        return "All steps are decided."
+    article = "an" if step.role.label[0] in "AMO" else "a"
+    return f"Waiting for {article} {step.role.label}: {step.title.lower()}."

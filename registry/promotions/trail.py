@@ -11,8 +11,7 @@ from registry.ledger.accounts import Account, Told, stated
 from registry.ledger.rules import digest_of
 from registry.ledger.verbs import Verb
 from registry.promotions.models import GateResult, PromotionComment, PromotionRequest, Verdict
-from registry.promotions.rules import Status
-from registry.promotions.subject import RESULT
+from registry.promotions.rules import RESULT, Status
 
 MOVES = {
     Verb.PROMOTION_REQUESTED: Status.CHECKING, Verb.PROMOTION_CHECK_ASKED: Status.CHECKING, Verb.PROMOTION_REJECTED: Status.REJECTED,

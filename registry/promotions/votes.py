@@ -1,18 +1,15 @@
-"""Which approvals count: those that the audit trail knows, of people who hold the role of their step since before the request was made."""
+"""Which approvals count: those that the audit trail knows."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from registry.access import policy as access
-from registry.access import queries as members
 from registry.catalog import queries as catalog
 from registry.ledger import accounts
 from registry.ledger.rules import digest_of
 from registry.ledger.verbs import Verb
 from registry.policies import queries as policies
 from registry.policies.models import Policy
-from registry.promotions import queries
 from registry.promotions.models import PromotionRequest, Verdict
 from registry.promotions.rules import part_of
 
@@ -37,37 +34,9 @@ def suffice(request: PromotionRequest, people: Mapping[str, Iterable[str]]) -> b
     policy, given = request.policy, recorded(request)
     bound = policy.digest == request.subject.get("policy") and governs(policy, request)
     apart = not any(part_of(str(vote.reviewer.uuid), people) for vote in given)
-    return bound and apart and queries.next_step(request, given) is None and len({vote.reviewer_id for vote in given}) == len(given)
+    return bound and apart and request.next_step(given) is None and len({vote.reviewer_id for vote in given}) == len(given)
 
 
 def governs(policy: Policy, request: PromotionRequest) -> bool:
     """Whether the trail knows that the policy was published, and that the request's endpoint is governed by it."""
     return policy.name == request.endpoint.policy.name and policies.is_published(policy) and catalog.is_governed(request.endpoint)
-
-
-def lost(request: PromotionRequest) -> list[Verdict]:
-    """Approvals whose reviewer was deactivated or no longer holds the role of the step without a break since the request was made. Asks
-    once for all votes, and once for each role."""
-    rules = policies.read(request.policy)
-    given = list(request.verdicts.filter(approves=True).select_related("reviewer").order_by("pk"))
-    if not given:
-        return []
-    steps = {vote.pk: rules.step(vote.step) for vote in given}
-    holders = {
-        role: set(access.holders(role, request).values_list("pk", flat=True)) for role in {step.role for step in steps.values() if step}
-    }
-    since, asked = members.held_since([vote.reviewer for vote in given]), queries.asked_at([request])
-
-    def counts(vote: Verdict) -> bool:
-        step = steps[vote.pk]
-        if step is None or vote.reviewer_id not in holders[step.role]:
-            return False
-        return queries.held_before(vote.reviewer, step.role, request, since, asked)
-
-    return [vote for vote in given if not counts(vote)]
-
-
-def lost_sentence(request: PromotionRequest, votes: list[Verdict]) -> str:
-    """Technical review no longer counts: …"""
-    step = policies.read(request.policy).step(votes[0].step)
-    return f"{step.title if step else votes[0].step} no longer counts: its approver lost the role or was deactivated."

@@ -9,15 +9,15 @@ import pytest
 
 from tests.support.product import until
 from tests.support.story import SHARES, Story
-from tests.support.visitors import plain
+from tests.support.visitors import accept, looked_through, plain
 
 pytestmark = pytest.mark.journey
 
 
 # ── 1 Data and labels ───────────────────────────────────────────────────────
 def test_the_dry_run_names_lines_and_mends_and_nothing_appears_before_acceptance(story: Story):
+    found = looked_through(story["ana"], story.dry_run)
     page = plain(story["ana"].page(f"/datasets/uploads/{story.dry_run}/"))
-    found = story["ana"].api("GET", f"uploads/{story.dry_run}/")
 
     assert found["state"] == "inspected"
     assert found["mapping"] == {"id": "id", "text": "text", "label": "label"}
@@ -37,7 +37,7 @@ def test_an_accepted_file_appears_at_once_and_the_same_file_again_adds_nothing(s
         f'h-{at},"{row.text}",{row.label}' for at, row in enumerate(story.corpus.history[:20]) if '"' not in row.text
     )
     again = ana.api("POST", f"datasets/{story.dataset}/uploads/?name=again.csv", status=201, content=content.encode())
-    ana.job(ana.api("POST", f"uploads/{again['uuid']}/accept/", {"seen": again["seen"]}, status=202))
+    ana.job(accept(ana, again["uuid"]))
 
     assert ana.api("GET", f"uploads/{again['uuid']}/")["rows_new"] == 0
     assert ana.api("GET", f"datasets/{story.dataset}/")["items"] == 400

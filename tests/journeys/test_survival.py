@@ -11,6 +11,7 @@ from playwright.sync_api import expect
 from tests.support.desk import Desk, picture
 from tests.support.product import until
 from tests.support.story import LORA, Story
+from tests.support.visitors import accept
 
 pytestmark = pytest.mark.journey
 ROWS = 40_000  # some seconds of work
@@ -84,7 +85,7 @@ def test_an_import_whose_worker_is_killed_brings_every_row_once(inbox_story: Sto
     dataset = ana.api("POST", "datasets/", {"project": project, "name": "Large"}, status=201)["uuid"]
     content = "".join(json.dumps({"text": f"message number {at}"}) + "\n" for at in range(ROWS)).encode()
     sent = ana.api("POST", f"datasets/{dataset}/uploads/?name=large.jsonl", status=201, content=content)
-    job = ana.api("POST", f"uploads/{sent['uuid']}/accept/", {"seen": sent["seen"]}, status=202)
+    job = accept(ana, sent["uuid"])
 
     until(lambda: ana.api("GET", f"jobs/{job['uuid']}/")["done"], "the import is on its way")
     story.product.kill("manage.py", "worker", "default")

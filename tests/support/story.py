@@ -12,7 +12,7 @@ from uuid import uuid4
 from tests.support.corpora import Corpus
 from tests.support.people import PASSWORD
 from tests.support.product import Product, json_script, until
-from tests.support.visitors import Program, Visitor, Workspace
+from tests.support.visitors import Program, Visitor, Workspace, accept, looked_through
 
 ANNOTATORS = ("ana", "ben", "chloe")
 SHARES = {"train": 60, "validation": 20, "test": 20}
@@ -59,7 +59,7 @@ class Story:
     def history(self) -> dict[str, Any]:
         """The CSV, accepted and imported: its labels are decisions that Ana answers for."""
         ana = self["ana"]
-        found = ana.api("GET", f"uploads/{self.dry_run}/")
+        found = looked_through(ana, self.dry_run)
         if found["state"] == "inspected":
             ana.post(f"/datasets/uploads/{self.dry_run}/accept/", {"labels_as": "decisions", "seen": found["seen"]})
         return self.imported(self.dry_run)
@@ -69,8 +69,7 @@ class Story:
         """The JSONL, sent by a program with Ana's token and accepted by it."""
         program = self["ana"].token("read", "label")
         sent = program.api("POST", f"datasets/{self.dataset}/uploads/?name=new.jsonl", content=self.corpus.json_lines(), status=201)
-        job = program.api("POST", f"uploads/{sent['uuid']}/accept/", {"seen": sent["seen"]}, status=202)
-        self["ana"].job(job)
+        self["ana"].job(accept(program, sent["uuid"]))
         return self.imported(sent["uuid"])
 
     def imported(self, upload: str) -> dict[str, Any]:

@@ -106,6 +106,23 @@ class Visitor:
         return found
 
 
+def looked_through(client: Visitor | Program, upload: str) -> dict[str, Any]:
+    """The upload once its dry run is there: a slow machine does it in a job, after the answer to whoever sent the file."""
+
+    def found() -> dict[str, Any] | None:
+        each: dict[str, Any] = client.api("GET", f"uploads/{upload}/")
+        return each if each["state"] != "received" else None
+
+    return until(found, "the file is looked through")
+
+
+def accept(client: Visitor | Program, upload: str) -> dict[str, Any]:
+    """The job that imports an upload."""
+    seen = looked_through(client, upload)["seen"]
+    job: dict[str, Any] = client.api("POST", f"uploads/{upload}/accept/", {"seen": seen}, status=202)
+    return job
+
+
 class Program:
     """A client with a token and nothing else."""
 

@@ -77,7 +77,7 @@ def drift_said(endpoint: Endpoint, payload: dict[str, Any]) -> dict[str, Any]:
     if accuracy is not None and target is not None and accuracy < target:
         severity = Severity.PAGE
         text = f"Accuracy is below the objective of {share(target)} correct predictions. {text}"
-    return {"severity": severity, "title": f"{endpoint.full_name}: {monitor.label.lower()} is drifting", "text": text, "value": value}
+    return {"severity": severity, "title": f"{endpoint.full_name}: drift in {monitor.label.lower()}", "text": text, "value": value}
 
 
 def drift_closed(row: Outbox, now: datetime) -> None:

@@ -44,7 +44,7 @@ class State(TextChoices):
 class Answer(TextChoices):
     """What one evaluation of a rule came to."""
 
-    OK = "ok", "In order"
+    OK = "ok", "OK"
     FIRING = "firing", "Firing"
     INSUFFICIENT = "insufficient", "Not enough data"
     SUPPRESSED = "suppressed", "Suppressed"
@@ -55,10 +55,10 @@ class Why(TextChoices):
 
     NONE = "", "—"
     SILENCED = "silenced", "Silenced"
-    INHIBITED = "inhibited", "A page of the same endpoint fires"
-    FEW = "few", "Too little traffic to tell"
-    FLAPPING = "flapping", "Came and went too often"
-    OVERTAKEN = "overtaken", "Over before anybody was told"
+    INHIBITED = "inhibited", "Inhibited by a page on the same endpoint"
+    FEW = "few", "Not enough traffic"
+    FLAPPING = "flapping", "Flapping"
+    OVERTAKEN = "overtaken", "Resolved before anyone was notified"
 
 
 RANK = {Severity.PAGE: 0, Severity.TICKET: 1, Severity.DIGEST: 2}

@@ -26,7 +26,7 @@ class State(TextChoices):
     RUNNING = "running", "Running"
     REQUESTED = "requested", "Promotion requested"
     DONE = "done", "Done"
-    DECLINED = "declined", "Declined"
+    DECLINED = "declined", "Rejected"
     FAILED = "failed", "Failed"
 
 
@@ -35,11 +35,11 @@ class Outcome(TextChoices):
 
     PROMOTED = "promoted", "Promoted"
     NOT_BETTER = "not_better", "Not better than the live version"
-    INCOMPARABLE = "incomparable", "Could not be compared with the live version"
-    OVERTAKEN = "overtaken", "Overtaken: another version is live"
-    PROMOTION_ENDED = "promotion_ended", "Its promotion ended without it going live"
-    DECLINED = "declined", "Declined"
-    CALLED_OFF = "called_off", "Called off"
+    INCOMPARABLE = "incomparable", "Couldn't be compared with the live version"
+    OVERTAKEN = "overtaken", "Another version went live"
+    PROMOTION_ENDED = "promotion_ended", "Promotion ended without going live"
+    DECLINED = "declined", "Rejected"
+    CALLED_OFF = "called_off", "Withdrawn"
 
 
 class Step(TextChoices):

@@ -30,7 +30,7 @@ NEAR = 0.5  # of the way to the limit, on the scale of the logarithm, a conditio
 class Kind(TextChoices):
     """What one look decides. hold: the evidence is insufficient and the time is over; a person has to decide, nothing widens by itself."""
 
-    CONTINUE = "continue", "Go on"
+    CONTINUE = "continue", "Continue"
     PROMOTE = "promote", "Widen"
     HOLD = "hold", "Hold"
     ROLLBACK = "rollback", "Roll back"

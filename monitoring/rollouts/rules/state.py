@@ -14,7 +14,7 @@ class State(TextChoices):
 
     RUNNING = "running", "Running"
     PAUSED = "paused", "Paused"
-    HOLDING = "holding", "Holding"
+    HOLDING = "holding", "On hold"
     PROMOTED = "promoted", "Promoted"
     ROLLED_BACK = "rolled_back", "Rolled back"
     ABORTED = "aborted", "Aborted"

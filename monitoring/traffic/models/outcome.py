@@ -28,7 +28,7 @@ class Kpi(models.Model):
         DOWN = "down", "Lower is better"
 
     class Kind(models.TextChoices):
-        SHARE = "share", "Share of cases, 0 or 1 each"
+        SHARE = "share", "Rate: 0 or 1 per case"
         NUMBER = "number", "Number"
 
     project_path = "endpoint__model__project"

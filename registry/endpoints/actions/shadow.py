@@ -18,7 +18,7 @@ from registry.endpoints.actions.publish import next_epoch
 from registry.endpoints.models import Deployment
 from registry.ledger.actions import record
 from registry.ledger.verbs import Verb
-from registry.promotions.actions.requests import check_not_frozen
+from registry.promotions.actions.subject import check_not_frozen
 
 ACTION = "endpoints.shadow"
 

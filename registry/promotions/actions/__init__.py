@@ -1,10 +1,11 @@
 """Everything that changes a promotion request. Locks are taken in one order: request, version, alias, then the trail's chain."""
 
+from registry.promotions.actions.approve import approve
 from registry.promotions.actions.checks import check, check_again, check_failed
-from registry.promotions.actions.decide import approve, reject
 from registry.promotions.actions.deploy import check_still_holds, claim_approval, fulfilled, ready_to_deploy
+from registry.promotions.actions.reject import reject
 from registry.promotions.actions.requests import comment, request, withdraw
-from registry.promotions.actions.upkeep import review_open
+from registry.promotions.actions.subject import review_open
 
 __all__ = [
     "approve",

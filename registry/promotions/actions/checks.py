@@ -22,15 +22,15 @@ from registry.ledger.verbs import Verb
 from registry.policies import gates
 from registry.policies import queries as policies
 from registry.policies.models import Policy
-from registry.promotions import evidence, rules, subject, votes
-from registry.promotions.actions.upkeep import lock, lock_version, move
+from registry.promotions import evidence, rules, votes
+from registry.promotions.actions import subject
 from registry.promotions.models import GateResult, PromotionRequest
 from registry.promotions.rules import Status
 
 
 def start_check(request: PromotionRequest, actor: User) -> Job:
     """Move a draft into checking and have its gates checked once the caller's transaction commits."""
-    move(request, Status.CHECKING, checks=request.checks + 1)
+    request.move(Status.CHECKING, checks=request.checks + 1)
     args = {"request": str(request.uuid), "check": request.checks, "actor": str(actor.uuid)}
     key = f"promotions.check:{request.uuid}:{request.checks}"
     return enqueue("promotions.check", actor=actor, project=request.endpoint.model.project, args=args, subject=request, key=key)
@@ -39,7 +39,7 @@ def start_check(request: PromotionRequest, actor: User) -> Job:
 @transaction.atomic
 def check_again(*, request_id: UUID, actor: User) -> PromotionRequest:
     """Have the gates of a draft checked anew, after what failed was mended."""
-    request = lock(request_id)
+    request = PromotionRequest.locked(request_id)
     access.require(actor, "promotions.request", request)
     start_check(request, actor)
     record(actor, Verb.PROMOTION_CHECK_ASKED, request, project=request.endpoint.model.project.uuid, check=request.checks)
@@ -78,10 +78,10 @@ def write(
 ) -> PromotionRequest:
     """Write results, subject and new state. before: the subject when the check began; what changed in it since, the gates may not have
     judged, so the request goes back to be checked again."""
-    request = lock(checked.uuid)
+    request = PromotionRequest.locked(checked.uuid)
     if request.status != Status.CHECKING or request.checks != number:
         return request
-    version = lock_version(request)
+    version = request.locked_version()
     GateResult.objects.bulk_create([result(request, finding) for finding in found])
     request.policy, request.comparison = policy, checked.comparison
     request.baseline, request.baseline_moves = checked.baseline, checked.baseline_moves
@@ -94,10 +94,10 @@ def write(
     changed = rules.changes_during(before, request.subject)
     if blocked or changed:
         reason = rules.change_sentence(changed, rules.WHILE) if changed else ""
-        move(request, Status.DRAFT, checked_at=now, due_at=None, reason=reason)
+        request.move(Status.DRAFT, checked_at=now, due_at=None, reason=reason)
     else:
         due = now + timedelta(days=policies.read(policy).days_to_decide)
-        move(request, Status.IN_REVIEW, checked_at=now, due_at=due, reason="")
+        request.move(Status.IN_REVIEW, checked_at=now, due_at=due, reason="")
     record(
         actor, Verb.PROMOTION_CHECKED, request, project=request.endpoint.model.project.uuid, check=number, new=request.status,
         subject_digest=request.subject_digest, policy=policy.digest, gates={finding.gate: finding.outcome.value for finding in found},
@@ -117,9 +117,9 @@ def result(request: PromotionRequest, finding: gates.Finding) -> GateResult:
 
 def check_failed(job: Job) -> None:
     """The check gave up or was cancelled: the request is a draft again, with the job's sentence, in the transaction that ends the job."""
-    request = lock(UUID(job.args["request"]))
+    request = PromotionRequest.locked(UUID(job.args["request"]))
     if request.status != Status.CHECKING or request.checks != job.args["check"]:
         return
-    move(request, Status.DRAFT, reason=job.error or "The check was cancelled.")
+    request.move(Status.DRAFT, reason=job.error or "The check was cancelled.")
     project = request.endpoint.model.project.uuid
     record(None, Verb.PROMOTION_CHECKED, request, project=project, check=request.checks, new=request.status, reason=request.reason)

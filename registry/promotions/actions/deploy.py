@@ -15,10 +15,8 @@ from registry.catalog.models import ModelVersion
 from registry.ledger.actions import record
 from registry.ledger.verbs import Verb
 from registry.promotions import rules, votes
-from registry.promotions.actions.requests import check_not_frozen
-from registry.promotions.actions.upkeep import fresh, lock, move, overtaken, people_now
+from registry.promotions.actions import subject
 from registry.promotions.models import PromotionRequest
-from registry.promotions.queries import changes, is_overdue
 from registry.promotions.rules import Status
 
 
@@ -29,10 +27,10 @@ def ready_to_deploy(request_id: UUID) -> PromotionRequest:
     Refused while the endpoint is frozen. Call it outside a transaction.
     """
     with transaction.atomic():
-        request = lock(request_id)
-        refusal = overtaken(request, timezone.now())
+        request = PromotionRequest.locked(request_id)
+        refusal = subject.overtaken(request, timezone.now())
         if refusal is None:
-            check_usable(request, people_now(request))
+            check_usable(request, subject.people_afresh(request))
     if refusal is not None:
         raise refusal
     return request
@@ -46,15 +44,15 @@ def claim_approval(request_id: UUID) -> PromotionRequest:
     """
     if not transaction.get_connection().in_atomic_block:
         raise RuntimeError("An approval is claimed inside the transaction that deploys.")
-    request = lock(request_id)
-    now = fresh(request)
+    request = PromotionRequest.locked(request_id)
+    now = subject.read(request, request.locked_version(), from_nothing=True)
     check_usable(request, now["people"])
-    if is_overdue(request, timezone.now()):
+    if request.is_overdue(timezone.now()):
         raise Conflict(f"{request} has expired.", next_step="Request promotion again.")
-    if changed := changes(request, now):
+    if changed := subject.changes(request, now):
         raise Conflict(rules.change_sentence(changed), next_step="Request promotion again to re-run the gates.")
-    if lost := votes.lost(request):
-        raise Conflict(votes.lost_sentence(request, lost), next_step="Request promotion again.")
+    if lost := subject.lost(request):
+        raise Conflict(subject.lost_sentence(request, lost), next_step="Request promotion again.")
     return request
 
 
@@ -64,15 +62,15 @@ def check_still_holds(request_id: UUID) -> PromotionRequest:
     Raises Conflict when something changed since the gates were checked, or the version is not active any more: the canary may keep the
     share it has, and may not get more. Refused while the endpoint is frozen.
     """
-    request = lock(request_id)
+    request = PromotionRequest.locked(request_id)
     if ModelVersion.objects.get(pk=request.version_id).state != ModelVersion.State.ACTIVE:
         raise Conflict("The version is no longer active.", next_step="Stop the canary.")
-    check_not_frozen(request.endpoint)
-    now = fresh(request)
-    if changed := changes(request, now):
+    subject.check_not_frozen(request.endpoint)
+    now = subject.read(request, request.locked_version(), from_nothing=True)
+    if changed := subject.changes(request, now):
         raise Conflict(rules.change_sentence(changed), next_step="Stop the canary and request promotion again.")
-    if lost := votes.lost(request):
-        raise Conflict(votes.lost_sentence(request, lost), next_step="Stop the canary and request promotion again.")
+    if lost := subject.lost(request):
+        raise Conflict(subject.lost_sentence(request, lost), next_step="Stop the canary and request promotion again.")
     if not votes.suffice(request, now["people"]):
         raise Conflict(
             f"{request} lacks approvals that its policy requires.", next_step="Contact an auditor: the record doesn't match the audit log."
@@ -94,12 +92,12 @@ def check_usable(request: PromotionRequest, people: Mapping[str, Iterable[str]])
         )
     if ModelVersion.objects.get(pk=request.version_id).state != ModelVersion.State.ACTIVE:
         raise Conflict("The version is no longer active.", next_step="Request promotion of another version.")
-    check_not_frozen(request.endpoint)
+    subject.check_not_frozen(request.endpoint)
 
 
 def fulfilled(request: PromotionRequest, deployment: Any, *, actor: User) -> PromotionRequest:
     """Note that the approval was used, in the transaction that wrote the deployment. deployment: a saved row with a uuid."""
-    move(request, Status.FULFILLED)
+    request.move(Status.FULFILLED)
     record(
         actor, Verb.PROMOTION_FULFILLED, request, project=request.endpoint.model.project.uuid, deployment=deployment.uuid,
         subject_digest=request.subject_digest,

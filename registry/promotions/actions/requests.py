@@ -14,7 +14,6 @@ from lifecycle.refusals import Refused
 from lifecycle.rules import check_reason
 from registry.access import policy as access
 from registry.access.models import Project, User
-from registry.catalog import queries as catalog
 from registry.catalog.models import Endpoint, ModelVersion
 from registry.catalog.rules import check_servable
 from registry.ledger.actions import record
@@ -23,7 +22,7 @@ from registry.ledger.verbs import Verb
 from registry.policies import queries as policies
 from registry.promotions import plans, queries, rules
 from registry.promotions.actions.checks import start_check
-from registry.promotions.actions.upkeep import lock, move
+from registry.promotions.actions.subject import check_not_frozen
 from registry.promotions.models import PromotionComment, PromotionRequest
 from registry.promotions.rules import OPEN, Status
 
@@ -88,16 +87,6 @@ def check_comparable(plan: Mapping[str, Any], endpoint: Endpoint) -> None:
         raise Refused(sentence, next_step="Choose all traffic at once.", fields={"plan": [sentence]})
 
 
-def check_not_frozen(endpoint: Endpoint) -> None:
-    """Raises Refused while a freeze holds the endpoint: also one that was lifted in the database alone."""
-    if held := catalog.freeze_of(endpoint):
-        until = f"{held.until:%d %b %H:%M} UTC"
-        raise Refused(f"{endpoint.slug} is frozen until {until}: {held.reason}", next_step=f"Ask {held.owner}, who froze it.")
-    if ends := catalog.frozen_until(endpoint):
-        text = f"The audit log has {endpoint.slug} frozen until {ends:%d %b %H:%M} UTC, but its own record doesn't."
-        raise Refused(text, next_step="Contact an auditor: the record doesn't match the audit log.")
-
-
 def already(version: ModelVersion, endpoint: Endpoint) -> Refused:
     """The refusal of a second open request for the same thing."""
     sentence = f"There's already an open request for {version.semver} on {endpoint.slug}."
@@ -107,12 +96,12 @@ def already(version: ModelVersion, endpoint: Endpoint) -> Refused:
 @transaction.atomic
 def withdraw(*, request_id: UUID, actor: User, reason: str) -> PromotionRequest:
     """End a request before it is fulfilled: one's own, or any for an ML lead."""
-    found = lock(request_id)
+    found = PromotionRequest.locked(request_id)
     access.require(actor, "promotions.withdraw", found)
     if not queries.may_withdraw(actor, found):
         raise PermissionDenied("Only the requester or an ML lead can withdraw this request.")
     was, why = found.status, check_reason(reason, "A withdrawal", rules.REASON_MAX)
-    move(found, Status.WITHDRAWN, reason=why)
+    found.move(Status.WITHDRAWN, reason=why)
     record(actor, Verb.PROMOTION_WITHDRAWN, found, project=found.endpoint.model.project.uuid, old=was, reason=why)
     return found
 
@@ -120,7 +109,7 @@ def withdraw(*, request_id: UUID, actor: User, reason: str) -> PromotionRequest:
 @transaction.atomic
 def comment(*, request_id: UUID, actor: User, text: str) -> PromotionComment:
     """Say something to everyone who reads the request. The Event holds the digest of its words."""
-    found = lock(request_id)
+    found = PromotionRequest.locked(request_id)
     access.require(actor, "promotions.comment", found)
     said = text.strip()
     if not said or len(said) > rules.REASON_MAX:

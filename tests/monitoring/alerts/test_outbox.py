@@ -43,14 +43,14 @@ def drifted(live_endpoint, happened):
 def test_drift_is_a_ticket_that_its_end_resolves(drifted, live_endpoint):
     assert drifted() == 1
     alert = Alert.objects.get()
-    assert (alert.severity, alert.title, alert.value) == ("ticket", "inbox/support-inbox-prod: confidence is drifting", 0.31)
+    assert (alert.severity, alert.title, alert.value) == ("ticket", "inbox/support-inbox-prod: drift in confidence", 0.31)
     assert alert.text.startswith("Confidence: PSI 0.310, limit PSI 0.200; above its limit.")
     drifted(monitor="length")
 
     drifted("drift.closed")
 
     assert [(each.title, each.state) for each in Alert.objects.order_by("id")] == [
-        ("inbox/support-inbox-prod: confidence is drifting", "resolved"), ("inbox/support-inbox-prod: length is drifting", "firing"),
+        ("inbox/support-inbox-prod: drift in confidence", "resolved"), ("inbox/support-inbox-prod: drift in length", "firing"),
     ]  # fmt: skip
 
 

@@ -318,7 +318,7 @@ def test_what_was_not_said_is_listed_with_why(client_for, gita, objective, traff
 
     page = client_for(gita).get(url("suppressed")).content.decode()
     assert "1 of 1 requests failed in 1\u00a0h: above the limit of the page rule" in page
-    assert "Too little traffic to tell" in page
+    assert "Not enough traffic" in page
     assert "No matching evaluations" in client_for(gita).get(url("suppressed"), {"why": "silenced"}).content.decode()
 
 

@@ -50,7 +50,7 @@ def story(traffic, live_endpoint):
     TextCheck.objects.create(
         endpoint=live_endpoint, version=live_endpoint.alias.version, baseline=reports[-1].baseline, window_start=yesterday.start,
         window_end=yesterday.end, rows=640, state="ok", results={"words": result, "meaning": result | {"value": 0.79, "ratio": 3.6}},
-        worst="words", ratio=3.9, why="Words of the texts was over its limit.", reference_rows=900, outside=0.081,
+        worst="words", ratio=3.9, why="Words was over its limit.", reference_rows=900, outside=0.081,
         new_words=[{"word": word, "reference": 0.004, "current": 0.31} for word in ("stole", "stolen", "phone", "police")],
         missing_words=[{"word": word, "reference": 0.22, "current": 0.05} for word in ("fee", "exchange", "top")],
         typical=[str(each.uuid) for each in live_endpoint.predictions.order_by("-id")[:6]],

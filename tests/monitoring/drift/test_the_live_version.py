@@ -51,7 +51,7 @@ def test_the_api_is_about_the_live_version_too(client_for, rolled_back, omar):
 
 def test_counts_as_evaluated_do_not_stand_for_texts_over_their_limit(traffic, omar):
     report = traffic.measure(2)
-    assert (report.state, page.endpoint(omar, traffic.endpoint, {})["word"]) == ("ok", "As evaluated")
+    assert (report.state, page.endpoint(omar, traffic.endpoint, {})["word"]) == ("ok", "No drift")
     words = report.results["label"] | {"mark": "watch", "unit": "AUC", "value": 0.7, "limit": 0.55, "ratio": 4.0}
     TextCheck.objects.create(
         endpoint=report.endpoint, version=report.version, window_start=day(2).start, window_end=day(2).end, rows=60, reference_rows=60,

@@ -63,7 +63,7 @@ def everywhere(live_endpoint, lee, dashboard, client_for):
         ("ok", "drift", False, "watch", "Watch"),
         ("watch", None, False, "watch", "Watch"),
         ("insufficient", "watch", False, "insufficient", "Not enough data"),
-        ("ok", "ok", False, "ok", "As evaluated"),
+        ("ok", "ok", False, "ok", "No drift"),
         (None, "watch", False, None, "Not measured"),
     ],
 )
@@ -84,7 +84,7 @@ def test_texts_that_somebody_had_compared_decide_nothing_and_have_a_name_of_thei
     measured("ok", None)
     measured(None, "watch", asked=True)
 
-    assert everywhere() == ({"ok"}, {"As evaluated"})
+    assert everywhere() == ({"ok"}, {"No drift"})
     found = client_for(lee).get(f"/api/v1/endpoints/{live_endpoint.uuid}/drift/").json()
     assert (found["texts"], found["asked_texts"]["state"]) == (None, "watch")
     assert page.endpoint(lee, live_endpoint, {})["check"] is None

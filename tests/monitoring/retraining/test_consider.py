@@ -38,7 +38,7 @@ def told(right, called, *, answers=1000, keys=None):
 
 GOOD = Facts(live="1.0.0", expected=0.95, tested=1000, drift=Drift("ok"), learnt_at=NOW - timedelta(days=10), **told(570, 600))
 SHIFT = Shift("Predicted label", 0.31, "PSI 0.310, limit PSI 0.100", NOW - timedelta(days=4))
-AUC = Shift("Words of the texts", None, "AUC 0.61, limit AUC 0.55", NOW)
+AUC = Shift("Words", None, "AUC 0.61, limit AUC 0.55", NOW)
 
 
 def policy(kind, threshold=0.2, **more):

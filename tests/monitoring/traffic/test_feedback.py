@@ -1,11 +1,8 @@
 """Right or wrong: the newest word counts, the same word twice is one, the minute's counts follow."""
 
-from collections import Counter
 from datetime import timedelta
-from importlib import import_module
 
 import pytest
-from django.apps import apps
 from django.core.exceptions import PermissionDenied
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
@@ -13,7 +10,7 @@ from django.utils import timezone
 
 from lifecycle.refusals import NotReady, Refused
 from monitoring.traffic import actions, queries
-from monitoring.traffic.models import DayRollup, Feedback, HourRollup, MinuteRollup
+from monitoring.traffic.models import Feedback, MinuteRollup
 from registry.ledger.models import Event
 from tests.support import endpoints
 
@@ -153,19 +150,3 @@ def test_feedback_of_a_few_customers_has_a_wider_interval_and_says_how_many(answ
 
     assert (told.value, told.rows, told.senders) == (0.75, 20, 4)
     assert [round(end, 4) for end in (told.low, told.high)] == [0.3006, 0.9544]  # Wilson's of 3 of 4
-
-
-@pytest.mark.postgres
-def test_feedback_from_before_keys_were_counted_is_counted_anew(answered, live_endpoint, ana):
-    made = answered(*[endpoints.spool_line(live_endpoint, key=f"{at % 3:016x}" if at else "") for at in range(6)])
-    actions.record_many(words=[actions.Word(row.uuid, at > 2, "" if at > 2 else "refund") for at, row in enumerate(made)], actor=ana)
-    say(made[1], ana)
-    actions.build_rollups(timezone.now() + timedelta(days=2))
-    wanted = {type(row): row.by_sender for model in (MinuteRollup, HourRollup, DayRollup) for row in model.objects.all()}
-    for model in wanted:
-        model.objects.update(by_sender={})
-
-    import_module("monitoring.traffic.migrations.0005_by_sender").grouped(apps, None)
-
-    found = {type(row): row.by_sender for model in wanted for row in model.objects.all()}
-    assert {model: Counter(sides) for model, sides in found.items()} == {model: +Counter(sides) for model, sides in wanted.items()}

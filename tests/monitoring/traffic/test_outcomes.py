@@ -3,11 +3,9 @@
 import math
 import uuid
 from datetime import UTC, datetime, timedelta
-from importlib import import_module
 
 import numpy as np
 import pytest
-from django.apps import apps
 from django.core.exceptions import PermissionDenied
 from django.utils import timezone
 
@@ -323,21 +321,3 @@ def test_weeks_have_no_gaps(kpi, mia):
     assert [(week.start.date().isoformat(), week.model[1], week.holdout[1]) for week in found] == [
         ("2026-05-04", 1, 0), ("2026-05-11", 0, 0), ("2026-05-18", 0, 1),
     ]  # fmt: skip
-
-
-# ── What was added up without groups before ─────────────────────────────────
-@pytest.mark.postgres
-def test_days_from_before_are_added_up_anew_from_their_outcomes(kpi, mia):
-    moved = import_module("monitoring.traffic.migrations.0004_groups_of_subjects")
-    record(kpi, mia, case(subject="a"), case(subject="a", value=0), case("holdout", subject="b"), case())
-    record(kpi, mia, case(subject="a", at=WHEN + timedelta(days=1)), case("holdout", at=WHEN + timedelta(days=1)))
-    wanted = {row.pk: (row.subjects, row.unnamed, bytes(row.groups)) for row in OutcomeDay.objects.all()}
-    gone = OutcomeDay.objects.create(kpi=kpi, day=WHEN - timedelta(days=400), arm="model", n=20, total=3.0, groups=b"")
-    OutcomeDay.objects.update(subjects=0, unnamed=0, groups=b"")
-
-    moved.grouped(apps, None)
-
-    rows = OutcomeDay.objects.exclude(pk=gone.pk)
-    assert {row.pk: (row.subjects, row.unnamed, bytes(row.groups)) for row in rows} == wanted
-    kept = Arm(groups=outcomes.unpacked(OutcomeDay.objects.get(pk=gone.pk).groups))
-    assert (kept.n, kept.total, kept.filled) == (20, 3.0, 1)  # of a day without its outcomes nobody knows the subjects

@@ -2,13 +2,11 @@
 
 import json
 import re
-from importlib import import_module
 
 import pytest
 from allauth.account.models import EmailAddress
 from allauth.mfa.models import Authenticator
 from allauth.mfa.totp.internal.auth import TOTP, format_hotp_value, hotp_value, yield_hotp_counters_from_time
-from django.apps import apps
 from django.core import mail
 from django.core.cache import cache
 from django.test import Client
@@ -17,7 +15,7 @@ from lifecycle.refusals import Refused
 from registry.access import step_up
 from registry.access.actions import create_token, create_user
 from registry.access.digests import digest
-from registry.access.models import ApiToken, User
+from registry.access.models import ApiToken
 from registry.ledger.models import Event
 from registry.ledger.verbs import Verb
 from tests.support.people import PASSWORD, sign_in
@@ -246,17 +244,3 @@ def test_no_second_account_gets_an_address_that_another_person_has(nora):
         create_user(username="eve", display_name="Eve", email=OLD.upper(), password=PASSWORD, actor=None)
 
     assert not EmailAddress.objects.exclude(user=nora).exists()
-
-
-@pytest.mark.postgres
-def test_an_upgrade_trusts_the_address_that_an_account_has_and_no_other(nora, db):
-    mia = User.objects.create_user("mia", email="Mia@example.test")
-    twin = User.objects.create_user("twin", email="mia@example.test")
-    EmailAddress.objects.filter(user=nora).update(verified=False, primary=False)
-    EmailAddress.objects.create(user=nora, email=NEW, primary=True)
-
-    import_module("registry.access.migrations.0002_addresses_that_count").verify_present_addresses(apps, None)
-
-    rows = set(EmailAddress.objects.values_list("user", "email", "verified", "primary"))
-    mine = "mia@example.test"
-    assert rows == {(nora.pk, OLD, True, True), (nora.pk, NEW, False, False), (mia.pk, mine, True, True), (twin.pk, mine, False, True)}

@@ -1,10 +1,8 @@
 """No two people read the same; who changes a name is in the trail; the user name stands beside it where people approve."""
 
 import json
-from importlib import import_module
 
 import pytest
-from django.apps import apps
 from django.db import IntegrityError, connection, transaction
 from django.test.utils import CaptureQueriesContext
 
@@ -90,19 +88,6 @@ def test_the_database_keeps_two_people_from_taking_a_name_at_once(db):
 
 
 @pytest.mark.postgres
-def test_names_that_were_there_twice_are_told_apart_by_the_user_name(db):
-    for username in ("lee", "eve", "mallory"):
-        User.objects.create_user(username, display_name="Lee Park")
-    User.objects.create_user("brought:1", display_name="Lee Park")
-
-    import_module("registry.access.migrations.0003_names_that_tell_people_apart").tell_apart(apps, None)
-
-    found = dict(User.objects.values_list("username", "display_name"))
-    assert found == {"lee": "Lee Park", "eve": "Lee Park (eve)", "mallory": "Lee Park (mallory)", "brought:1": "Lee Park"}
-    assert User.objects.filter(name_key="").count() == 1
-
-
-@pytest.mark.postgres
 def test_a_user_name_that_was_taken_meanwhile_is_told_at_its_field_and_makes_no_account(db, monkeypatch):
     taken = User.objects.create_user("lee")
     monkeypatch.setattr("registry.access.actions.User.objects", Late(User.objects))
@@ -143,13 +128,3 @@ def test_a_name_that_reads_like_a_user_name_is_found_in_as_many_statements_howev
         counted.append((len(asked), sum("username_key" in each["sql"] for each in asked)))
 
     assert counted[0] == counted[1]
-
-
-def test_the_keys_of_user_names_are_given_to_the_accounts_that_are_there(db):
-    User.objects.create_user("lee")
-    User.objects.bulk_create([User(username="brought:1")])
-    User.objects.update(username_key="")
-
-    import_module("registry.access.migrations.0006_keys_of_user_names").give_keys(apps, None)
-
-    assert dict(User.objects.values_list("username", "username_key")) == {"lee": names.key("lee"), "brought:1": ""}

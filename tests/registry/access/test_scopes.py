@@ -2,10 +2,8 @@
 
 import json
 import re
-from importlib import import_module
 
 import pytest
-from django.apps import apps
 from django.test import Client
 from django.utils import timezone
 
@@ -90,17 +88,6 @@ def test_a_new_token_reads_unless_more_is_ticked(mia, client_for):
     offered = re.findall(r'<input[^>]*name="scopes"[^>]*>', page)
     assert len(offered) == len(Scope)
     assert [re.search(r'value="(\w+)"', box)[1] for box in offered if " checked" in box] == ["read"]
-
-
-@pytest.mark.postgres
-def test_an_upgrade_takes_production_from_tokens_for_writing(mia):
-    token, _ = create_token(user=mia, name="nightly", scopes=["read", "infer"], days=1)
-    ApiToken.objects.filter(pk=token.pk).update(scopes=["infer", "read", "write"])
-
-    import_module("registry.access.migrations.0004_scopes_by_group_of_actions").divide_write(apps, None)
-
-    token.refresh_from_db()
-    assert token.scopes == ["infer", "label", "read", "request", "train"]
 
 
 @pytest.fixture

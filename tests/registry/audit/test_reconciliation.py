@@ -5,10 +5,8 @@ import re
 from collections import Counter
 from datetime import timedelta
 from hashlib import sha256
-from importlib import import_module
 
 import pytest
-from django.apps import apps
 from django.contrib.auth.models import Group
 from django.db import connection, transaction
 from django.db.models import F
@@ -579,19 +577,6 @@ def test_what_events_from_before_stated_is_compared_as_ever(from_before, forgeri
         forge(from_before)
 
     assert told() == lines
-
-
-def test_a_token_of_before_has_what_the_upgrade_made_of_its_scopes(from_before, mia):
-    def of_its_time(document: dict) -> dict:
-        return document | {"payload": document["payload"] | ({"scopes": ["read", "write"]} if "scopes" in document["payload"] else {})}
-
-    for chain in Chain.objects.values_list("name", flat=True):
-        rewrite(chain, of_its_time)
-    ApiToken.objects.update(scopes=["read", "write"])
-    upgrade = import_module("registry.access.migrations.0004_scopes_by_group_of_actions")
-    upgrade.divide_write(apps, None)
-
-    assert (ApiToken.objects.get().scopes, found()) == (["label", "read", "request", "train"], [])
 
 
 def test_an_event_that_leaves_a_fact_open_is_no_way_in(lived, mia, monkeypatch):

@@ -24,7 +24,6 @@ from lifecycle.refusals import Conflict, Refused
 from registry.catalog import actions, card, queries, rules, signed_cards
 from registry.catalog.models import Alias, Card, Endpoint, Freeze, ModelVersion
 from registry.ledger.models import Event
-from registry.promotions import subject
 from tests.support import registry
 from tests.support.jobs import run_jobs, run_ok
 from tests.support.transactions import is_open
@@ -143,7 +142,7 @@ def test_what_is_written_into_a_waiting_job_frees_nobody(project, ravi, mia, lee
     run_ok("default")
 
     version = ModelVersion.objects.get()
-    assert (version.registered_by, version.cards.get().author, subject.card_authors(version)) == (lee, lee, [str(lee.uuid)])
+    assert (version.registered_by, version.cards.get().author, queries.card_authors(version)) == (lee, lee, {str(lee.uuid)})
     request = registry.asked_request(version, registry.make_endpoint(version.model, mia), mia)
     before = counts()
     with pytest.raises(PermissionDenied):

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import uuid
-from importlib import import_module
 
 import pytest
-from django.apps import apps
 from django.db import DatabaseError, IntegrityError, transaction
 from django.urls import reverse
 from rest_framework.test import APIClient
@@ -83,22 +81,6 @@ def test_the_database_holds_a_slug_once_a_project_and_no_endpoint_leaves_its_own
 
     assert sorted(each.full_name for each in Endpoint.objects.all()) == [f"claims/{SLUG}", f"inbox/{SLUG}"]
     assert all(each.project == each.model.project for each in Endpoint.objects.all())
-
-
-def test_an_upgrade_names_the_endpoints_that_answer_under_their_slug_alone(model, mia, capsys):
-    registry.make_endpoint(model, mia, slug=SLUG)
-    migration = import_module("registry.catalog.migrations.0004_slugs_by_project")
-    migration.name_words(apps, None)
-    assert capsys.readouterr().out == ""
-    ready = registry.make_endpoint(model, mia, slug="ready-2")
-    Endpoint.objects.bulk_create([Endpoint(slug="ready", **{name: getattr(ready, name) for name in ("model", "project", "policy")})])
-
-    migration.name_words(apps, None)
-
-    assert capsys.readouterr().out == (
-        "\nThe endpoint inbox/ready answers under its slug alone: its full name means another address. Create one with another slug.\n"
-    )
-    assert migration.WORDS == WORDS
 
 
 def test_an_endpoint_takes_none_of_the_words_of_addresses(model, mia):

@@ -17,7 +17,6 @@ from registry.ledger.actions import record
 from registry.ledger.models import Event
 from registry.ledger.verbs import Verb
 from registry.promotions import actions
-from registry.promotions.actions import decide
 from registry.promotions.models import PromotionRequest, Verdict
 from registry.promotions.rules import PARTS, Status
 from tests.support import registry
@@ -102,13 +101,13 @@ def test_a_role_that_is_taken_while_a_decision_waits_for_its_lock_does_not_count
     Needs(f"promotions.{decision.__name__}", PromotionRequest, see="promotions.view").check(
         lee, {"uuid": request_.uuid}
     )  # as the view does first
-    before, lock = state(request_), decide.lock
+    before, lock = state(request_), PromotionRequest.locked
 
     def last_to_come(uuid):
         access.revoke(user=User.objects.get(pk=lee.pk), role=Role.LEAD, root=request_.endpoint.model.project, actor=adam, password=PASSWORD)
         return lock(uuid)
 
-    monkeypatch.setattr(decide, "lock", last_to_come)
+    monkeypatch.setattr(PromotionRequest, "locked", last_to_come)
 
     with pytest.raises(PermissionDenied, match="Only an ML lead or a governance reviewer"):
         decision(request_id=request_.uuid, actor=lee, reason="Good.", password=PASSWORD, seen=request_.subject_digest)

@@ -12,6 +12,7 @@ from datasets_app.labeling import actions, queries
 from datasets_app.labeling.models import Decision
 from datasets_app.labeling.relabelling import Change
 from datasets_app.snapshots import actions as snapshots
+from datasets_app.snapshots import makers
 from datasets_app.snapshots.models import Export, Snapshot
 from lifecycle.refusals import Refused
 from lifecycle.training import queries as training
@@ -19,7 +20,7 @@ from lifecycle.training.models import BaseModel, Run
 from registry.access import actions as access
 from registry.access.roles import Role
 from registry.artifacts import actions as artifacts
-from registry.promotions import subject
+from registry.promotions.actions import subject
 from tests.support.datasets import csv_bytes, import_texts, make_dataset, receive
 from tests.support.jobs import run_ok
 from tests.support.labeling import decided_dataset, label_items, make_queue, says
@@ -45,7 +46,7 @@ def test_whose_answers_a_rule_decided_by_are_its_deciders(request, project, mia,
     queue = make_queue(dataset, mia, schema=["billing", "card", "lost"], overlap=len(people))
     label_items(queue, {person: [label for _, label in ROWS] for person in people})
 
-    assert subject.deciders(freeze(dataset, mia, shares=SHARES)) == uuids(mia, *people)
+    assert makers.deciders(freeze(dataset, mia, shares=SHARES)) == uuids(mia, *people)
 
 
 def test_who_uploaded_labels_is_one_beside_who_accepted_them(project, mia, ana):
@@ -54,11 +55,11 @@ def test_who_uploaded_labels_is_one_beside_who_accepted_them(project, mia, ana):
     datasets.accept_upload(upload_id=upload.uuid, actor=ana, labels_as="decisions")
     run_ok("default")
     snapshot = freeze(dataset, mia, shares=SHARES)
-    assert subject.deciders(snapshot) == uuids(mia, ana)
+    assert makers.deciders(snapshot) == uuids(mia, ana)
 
     behind_its_back("UPDATE labeling_decision SET by_id = %s", mia.pk)
 
-    assert subject.deciders(snapshot) == uuids(mia, ana)
+    assert makers.deciders(snapshot) == uuids(mia, ana)
 
 
 @pytest.fixture
@@ -82,11 +83,11 @@ def adjudicated(project, mia, ana, ben, ravi) -> Snapshot:
 
 @pytest.mark.postgres
 def test_who_adjudicated_is_one_also_where_the_table_names_another_by_now(adjudicated, mia, ana, ben, ravi, gita):
-    assert subject.deciders(adjudicated) == uuids(mia, ana, ben, ravi)
+    assert makers.deciders(adjudicated) == uuids(mia, ana, ben, ravi)
 
     behind_its_back("UPDATE labeling_decision SET by_id = %s WHERE how = 'adjudicated'", gita.pk)
 
-    assert subject.deciders(adjudicated) == uuids(mia, ana, ben, ravi, gita)
+    assert makers.deciders(adjudicated) == uuids(mia, ana, ben, ravi, gita)
 
 
 def test_who_brought_corrections_is_one_beside_who_accepted_them(project, mia, ana, ravi):
@@ -99,28 +100,28 @@ def test_who_brought_corrections_is_one_beside_who_accepted_them(project, mia, a
     with artifacts.open_blob(Export.objects.latest("id").blob.digest) as file:
         rows = list(csv.DictReader(io.StringIO(file.read().decode(), newline="")))
     corrected = csv_bytes([({**row, "label": "card"} if row["split"] == "test" else row).values() for row in rows], rows[0])
-    assert subject.deciders(snapshot) == uuids(ana)
+    assert makers.deciders(snapshot) == uuids(ana)
 
     made = actions.bring_corrections(dataset=dataset, actor=rosa, content=[corrected], file_name="fixed.csv")
     run_ok("default")
     actions.accept_corrections(correction_id=made.uuid, actor=ravi)
     run_ok("default")
 
-    assert subject.deciders(snapshot) == uuids(ana, rosa, ravi)
+    assert makers.deciders(snapshot) == uuids(ana, rosa, ravi)
 
 
 def test_who_is_only_named_in_a_file_has_no_account_and_is_not_listed(labeled, mia, ana):
     named = access.make_placeholders({"0": "Zoe"}, origin="answers.csv")["0"]
     behind_its_back("UPDATE labeling_annotation SET user_id = %s", named.pk)
 
-    assert subject.deciders(freeze(labeled, mia, shares=SHARES)) == uuids(ana)  # who uploaded the texts
+    assert makers.deciders(freeze(labeled, mia, shares=SHARES)) == uuids(ana)  # who uploaded the texts
 
 
 @pytest.mark.postgres
 def test_a_name_like_those_of_people_in_files_frees_nobody(adjudicated, mia, ana, ben, ravi):
     behind_its_back("UPDATE access_user SET username = 'brought:' || username")
 
-    assert subject.deciders(adjudicated) == uuids(mia, ana, ben, ravi)
+    assert makers.deciders(adjudicated) == uuids(mia, ana, ben, ravi)
 
 
 def test_who_trained_what_a_run_comes_from_answers_for_it_too(project, mia, ravi, lee, omar, gita):
@@ -139,16 +140,16 @@ def test_who_merged_classes_of_test_rows_answers_for_their_labels(labeled, mia, 
     snapshot = freeze(labeled, mia, shares=SHARES)
     labels = queries.labels_by_name(queries.latest_schema(labeled))
     before = subject.test_labels(snapshot)
-    assert subject.deciders(snapshot) == uuids(ana)
+    assert makers.deciders(snapshot) == uuids(ana)
 
     actions.change_classes(dataset_id=labeled.uuid, actor=lee, wanted=[Change(labels["lost"].stable_id, "merge", ("card",))])
     run_ok()
 
-    assert subject.deciders(snapshot) == uuids(ana, lee)
+    assert makers.deciders(snapshot) == uuids(ana, lee)
 
     behind_its_back("UPDATE labeling_labelschema SET created_by_id = %s", mia.pk)
 
-    assert subject.deciders(snapshot) == uuids(ana, lee, mia)
+    assert makers.deciders(snapshot) == uuids(ana, lee, mia)
     assert subject.test_labels(snapshot) != before  # what was looked at is another, so open requests are void
 
 
@@ -168,9 +169,9 @@ def slices(project, mia, ana, lee) -> tuple[Snapshot, Snapshot]:
 def test_of_a_slice_only_who_labeled_and_divided_its_own_rows_answers(slices, mia, ana, lee):
     long, short = slices
 
-    assert (subject.deciders(long), subject.deciders(short)) == (uuids(lee), uuids(ana))
-    assert subject.freezers(make_trained_run(long, ana, evaluated=False), None) == uuids(lee)
-    assert subject.freezers(make_trained_run(short, ana, evaluated=False), None) == uuids(mia)
+    assert (makers.deciders(long), makers.deciders(short)) == (uuids(lee), uuids(ana))
+    assert makers.dividers(long, None) == uuids(lee)
+    assert makers.dividers(short, None) == uuids(mia)
 
 
 def test_a_decision_on_a_row_of_another_slice_changes_nothing_for_a_request(slices, mia):
@@ -187,13 +188,13 @@ def test_a_decision_on_a_row_of_another_slice_changes_nothing_for_a_request(slic
 def test_who_put_rows_into_the_test_split_by_a_file_is_one_whoever_labels_them(labeled, mia, ana, lee):
     import_texts(labeled, [(f"easy {at}", "test") for at in range(3)], lee, header=("text", "split"))
     snapshot = freeze(labeled, mia, shares=SHARES)
-    assert subject.deciders(snapshot) == uuids(ana)  # nobody has labeled them, so they are no part of it
+    assert makers.deciders(snapshot) == uuids(ana)  # nobody has labeled them, so they are no part of it
 
     queue = make_queue(labeled, mia, name="Batch 2", overlap=1)
     run_ok("default")
     label_items(queue, {ana: ["card"] * 3}, list(labeled.items.filter(split="test")))
 
-    assert subject.deciders(freeze(labeled, mia, shares=SHARES)) == uuids(ana, lee)
+    assert makers.deciders(freeze(labeled, mia, shares=SHARES)) == uuids(ana, lee)
 
 
 def test_a_row_that_is_gone_from_the_database_leaves_open_whose_work_it_was(adjudicated):
@@ -202,4 +203,4 @@ def test_a_row_that_is_gone_from_the_database_leaves_open_whose_work_it_was(adju
     )
 
     with pytest.raises(Refused):
-        subject.deciders(adjudicated)
+        makers.deciders(adjudicated)

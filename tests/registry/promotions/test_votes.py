@@ -22,7 +22,8 @@ from registry.ledger.models import Event
 from registry.ledger.rules import digest_of
 from registry.policies import actions as policies
 from registry.policies.models import Policy
-from registry.promotions import actions, rules, votes
+from registry.promotions import actions, rules
+from registry.promotions.actions import subject
 from registry.promotions.models import PromotionRequest, Verdict
 from registry.promotions.rules import Status
 from tests.support import registry
@@ -235,7 +236,7 @@ def test_what_was_lost_is_asked_once_for_all_votes(request_, lee, gita):
         registry.approve(request_, person)
         fresh = PromotionRequest.objects.select_related("endpoint__model__project", "policy").get(pk=request_.pk)
         with CaptureQueriesContext(connection) as statements:
-            assert votes.lost(fresh) == []
+            assert subject.lost(fresh) == []
         asked.append(statements.captured_queries)
 
     with CaptureQueriesContext(connection) as one_role:

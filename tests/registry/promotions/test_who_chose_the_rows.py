@@ -14,11 +14,11 @@ from datasets_app.labeling.queries.checks import to_look_at
 from datasets_app.labeling.relabelling import Change
 from datasets_app.scanning import actions as scanning
 from datasets_app.scanning.models import Finding
+from datasets_app.snapshots import makers
 from datasets_app.snapshots.actions import freezing
 from datasets_app.snapshots.models import Snapshot
 from registry.access.models import User
 from registry.access.roles import Role
-from registry.promotions import subject
 from tests.support.datasets import import_texts, make_dataset
 from tests.support.jobs import run_jobs, run_ok
 from tests.support.labeling import decided_dataset, label_items, make_queue, say_items
@@ -83,11 +83,11 @@ def dismiss_all(dataset: Dataset, by: User) -> None:
 def test_who_said_that_test_rows_are_no_near_duplicates_is_one(alike, mia, ana, lee, omar):
     dismiss_all(alike, lee)
     snapshot = frozen(alike, mia)
-    assert subject.deciders(snapshot) == uuids(ana, lee)
+    assert makers.deciders(snapshot) == uuids(ana, lee)
 
     behind_its_back("UPDATE scanning_finding SET decided_by_id = %s", omar.pk)
 
-    assert subject.deciders(snapshot) == uuids(ana, lee)
+    assert makers.deciders(snapshot) == uuids(ana, lee)
 
 
 def reopen_all(dataset: Dataset, by: User) -> None:
@@ -102,7 +102,7 @@ def test_who_takes_it_back_while_the_snapshot_is_made_is_one(alike, mia, ana, le
     snapshot = frozen(alike, mia)
 
     assert snapshot.leakage["near_rows"] == 0
-    assert subject.deciders(snapshot) == uuids(ana, lee)
+    assert makers.deciders(snapshot) == uuids(ana, lee)
 
 
 def test_who_says_so_once_it_is_frozen_or_takes_it_back_before_is_none(alike, mia, ana, lee):
@@ -112,7 +112,7 @@ def test_who_says_so_once_it_is_frozen_or_takes_it_back_before_is_none(alike, mi
 
     dismiss_all(alike, lee)
 
-    assert subject.deciders(snapshot) == uuids(ana)
+    assert makers.deciders(snapshot) == uuids(ana)
 
 
 # ── Names of classes ────────────────────────────────────────────────────────
@@ -127,7 +127,7 @@ def swap_names(dataset: Dataset, by: User) -> None:
 def test_who_gave_one_class_the_name_of_another_answers_for_the_labels(labeled, mia, ana, lee):
     swap_names(labeled, lee)
 
-    assert subject.deciders(frozen(labeled, mia)) == uuids(ana, lee)
+    assert makers.deciders(frozen(labeled, mia)) == uuids(ana, lee)
 
 
 def test_who_publishes_other_words_about_the_same_classes_does_not(labeled, mia, ana, lee):
@@ -135,7 +135,7 @@ def test_who_publishes_other_words_about_the_same_classes_does_not(labeled, mia,
 
     actions.publish_schema(dataset_id=labeled.uuid, actor=lee, labels=labels, guideline="Read twice.")
 
-    assert subject.deciders(frozen(labeled, mia)) == uuids(ana)
+    assert makers.deciders(frozen(labeled, mia)) == uuids(ana)
 
 
 def test_who_renames_classes_once_it_is_frozen_changes_nothing(labeled, mia, ana, lee):
@@ -144,7 +144,7 @@ def test_who_renames_classes_once_it_is_frozen_changes_nothing(labeled, mia, ana
 
     actions.change_classes(dataset_id=labeled.uuid, actor=lee, wanted=[Change(card.stable_id, "rename", ("cards",))])
 
-    assert subject.deciders(snapshot) == uuids(ana)
+    assert makers.deciders(snapshot) == uuids(ana)
 
 
 # ── Classes of answers on which nothing was decided yet ─────────────────────
@@ -172,7 +172,7 @@ def test_who_swaps_the_names_of_classes_before_answers_are_accepted_is_one(answe
     swap_names(answered.dataset, lee)
     accept(answered, ravi)
 
-    assert subject.deciders(frozen(answered.dataset, mia)) == uuids(mia, ana, ben, lee, ravi)
+    assert makers.deciders(frozen(answered.dataset, mia)) == uuids(mia, ana, ben, lee, ravi)
 
 
 def test_who_merges_a_class_before_answers_that_lead_to_it_are_accepted_is_one(project, answered, mia, ana, ben, lee, ravi):
@@ -185,7 +185,7 @@ def test_who_merges_a_class_before_answers_that_lead_to_it_are_accepted_is_one(p
     snapshot = frozen(answered.dataset, mia)
 
     assert snapshot.counts["labels"].keys() == {"billing", "card"}
-    assert subject.deciders(snapshot) == uuids(mia, ana, ben, lee, lena, ravi)
+    assert makers.deciders(snapshot) == uuids(mia, ana, ben, lee, lena, ravi)
 
 
 def test_who_retires_a_class_that_is_then_left_out_of_answers_is_one(project, mia, ana, ben, lee, ravi):
@@ -198,7 +198,7 @@ def test_who_retires_a_class_that_is_then_left_out_of_answers_is_one(project, mi
     run_ok("default")
     accept(queue, ravi)
 
-    assert subject.deciders(frozen(dataset, mia)) == uuids(mia, ana, ben, lee, ravi)
+    assert makers.deciders(frozen(dataset, mia)) == uuids(mia, ana, ben, lee, ravi)
 
 
 def test_who_merges_classes_that_no_answer_names_is_none(answered, mia, ana, ben, lee, ravi):
@@ -206,7 +206,7 @@ def test_who_merges_classes_that_no_answer_names_is_none(answered, mia, ana, ben
     actions.change_classes(dataset_id=answered.dataset.uuid, actor=lee, wanted=[Change(other.stable_id, "merge", ("card",))])
     accept(answered, ravi)
 
-    assert subject.deciders(frozen(answered.dataset, mia)) == uuids(mia, ana, ben, ravi)
+    assert makers.deciders(frozen(answered.dataset, mia)) == uuids(mia, ana, ben, ravi)
 
 
 # ── Rows that were taken out ────────────────────────────────────────────────
@@ -217,8 +217,8 @@ def test_who_took_decided_rows_out_by_their_class_is_one(labeled, mia, ana, lee,
     actions.change_classes(dataset_id=labeled.uuid, actor=lee, wanted=[Change(lost.stable_id, kind, into)])
     run_ok("default")
 
-    assert str(lee.uuid) in subject.deciders(frozen(labeled, mia))
-    assert (kind == "split") == (str(lee.uuid) in subject.deciders(before))  # whose rows it withdrew, and so decided, since
+    assert str(lee.uuid) in makers.deciders(frozen(labeled, mia))
+    assert (kind == "split") == (str(lee.uuid) in makers.deciders(before))  # whose rows it withdrew, and so decided, since
 
 
 def test_who_retired_a_class_that_no_row_had_is_none(labeled, mia, ana, lee):
@@ -228,7 +228,7 @@ def test_who_retired_a_class_that_no_row_had_is_none(labeled, mia, ana, lee):
 
     actions.change_classes(dataset_id=labeled.uuid, actor=lee, wanted=[Change(other.stable_id, "retire")])
 
-    assert subject.deciders(frozen(labeled, mia)) == uuids(ana)
+    assert makers.deciders(frozen(labeled, mia)) == uuids(ana)
 
 
 def test_who_changes_classes_between_the_request_of_a_snapshot_and_its_job_leaves_no_row_out(project, labeled, mia, ana, lee):
@@ -285,12 +285,12 @@ def label_again(queue: Queue, by: User) -> None:
 
 def test_who_withdrew_decisions_is_one_whatever_becomes_of_their_rows_later(returned, mia, ana, ben, rosa):
     dataset, snapshot = returned.dataset, frozen(returned.dataset, mia)
-    assert subject.deciders(snapshot) == uuids(ana, ben, rosa)
+    assert makers.deciders(snapshot) == uuids(ana, ben, rosa)
 
     label_again(returned, ben)
     assert freeze(dataset, mia, shares={"train": 90, "validation": 10, "test": 0}).counts["rows"] == len(ROWS)
 
-    assert subject.deciders(snapshot) == uuids(ana, ben, rosa)
+    assert makers.deciders(snapshot) == uuids(ana, ben, rosa)
 
 
 def test_who_withdrew_decisions_is_one_though_others_decide_while_the_snapshot_is_made(returned, mia, ana, ben, rosa, meanwhile):
@@ -299,7 +299,7 @@ def test_who_withdrew_decisions_is_one_though_others_decide_while_the_snapshot_i
     snapshot = frozen(returned.dataset, mia)
 
     assert snapshot.counts["rows"] == len(ROWS) - 3
-    assert subject.deciders(snapshot) == uuids(ana, ben, rosa)
+    assert makers.deciders(snapshot) == uuids(ana, ben, rosa)
 
 
 # ── Texts ───────────────────────────────────────────────────────────────────
@@ -309,4 +309,4 @@ def test_who_uploaded_the_texts_that_test_it_is_one_whoever_labeled_them(project
     queue = make_queue(dataset, mia, schema=["billing", "card", "lost"], overlap=1)
     label_items(queue, {ana: [label for _, label in ROWS]})
 
-    assert subject.deciders(frozen(dataset, mia)) == uuids(ana, lee)
+    assert makers.deciders(frozen(dataset, mia)) == uuids(ana, lee)

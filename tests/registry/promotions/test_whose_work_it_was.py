@@ -11,12 +11,12 @@ from datasets_app.datasets.models import Dataset, Upload
 from datasets_app.labeling import actions
 from datasets_app.labeling.models import Correction, Decision, Queue
 from datasets_app.snapshots import actions as snapshots
+from datasets_app.snapshots import makers
 from datasets_app.snapshots.models import Export
 from lifecycle.jobs.actions import cancel
 from registry.access.models import User
 from registry.access.roles import Role
 from registry.artifacts import actions as artifacts
-from registry.promotions import subject
 from tests.support.datasets import csv_bytes, import_file, import_texts, make_dataset, receive
 from tests.support.jobs import run_ok
 from tests.support.labeling import decided_dataset, label_items, make_queue
@@ -91,7 +91,7 @@ def test_who_uploaded_and_who_accepted_labels_answer_for_them_beside_whom_the_ro
     behind_its_back("UPDATE datasets_upload SET uploaded_by_id = %s, accepted_by_id = %s", lee.pk, gita.pk)
     behind_its_back("UPDATE labeling_decision SET by_id = %s", omar.pk)
 
-    assert subject.deciders(snapshot) == uuids(mia, ana, omar, lee, gita)
+    assert makers.deciders(snapshot) == uuids(mia, ana, omar, lee, gita)
 
 
 def test_who_brought_corrections_answers_for_them_beside_whom_the_rows_name(corrected, mia, ana, ravi, rosa, omar, lee, gita):
@@ -99,7 +99,7 @@ def test_who_brought_corrections_answers_for_them_beside_whom_the_rows_name(corr
     behind_its_back("UPDATE labeling_correction SET brought_by_id = %s, accepted_by_id = %s", lee.pk, gita.pk)
     behind_its_back("UPDATE labeling_decision SET by_id = %s", omar.pk)
 
-    assert subject.deciders(snapshot) == uuids(ana, ravi, rosa, omar, lee, gita)
+    assert makers.deciders(snapshot) == uuids(ana, ravi, rosa, omar, lee, gita)
 
 
 def test_who_uploaded_the_suggestions_that_others_accepted_answers_for_the_labels(project, mia, ana, lee):
@@ -107,7 +107,7 @@ def test_who_uploaded_the_suggestions_that_others_accepted_answers_for_the_label
     import_texts(dataset, ROWS, lee, labels_as="suggestions")
     label_items(make_queue(dataset, mia, overlap=1), {ana: [label for _, label in ROWS]})
 
-    assert subject.deciders(freeze(dataset, mia, shares=SHARES)) == uuids(ana, lee)
+    assert makers.deciders(freeze(dataset, mia, shares=SHARES)) == uuids(ana, lee)
 
 
 def send(dataset: Dataset, actor: User) -> None:
@@ -124,11 +124,11 @@ def test_who_sent_suggestions_that_others_accepted_answers_for_the_labels_and_wh
     send(dataset, lee)
     label_items(queue, {ana: [label for _, label in ROWS]})
     snapshot = freeze(dataset, mia, shares=SHARES)
-    assert subject.deciders(snapshot) == uuids(mia, ana, lee)
+    assert makers.deciders(snapshot) == uuids(mia, ana, lee)
 
     send(dataset, make_person("lena", project=project, role=Role.LEAD))
 
-    assert subject.deciders(snapshot) == uuids(mia, ana, lee)
+    assert makers.deciders(snapshot) == uuids(mia, ana, lee)
 
 
 def test_who_accepted_a_file_whose_import_was_cancelled_does_not(project, mia, ana, lee):
@@ -138,7 +138,7 @@ def test_who_accepted_a_file_whose_import_was_cancelled_does_not(project, mia, a
     datasets.accept_upload(upload_id=upload.uuid, actor=ana)
     run_ok("default")
 
-    assert subject.deciders(freeze(upload.dataset, mia, shares=SHARES)) == uuids(mia, ana)
+    assert makers.deciders(freeze(upload.dataset, mia, shares=SHARES)) == uuids(mia, ana)
 
 
 def test_who_had_a_file_of_somebody_else_read_otherwise_answers_for_its_labels(project, mia, ana, lee):
@@ -147,7 +147,7 @@ def test_who_had_a_file_of_somebody_else_read_otherwise_answers_for_its_labels(p
     datasets.accept_upload(upload_id=upload.uuid, actor=ana)
     run_ok("default")
 
-    assert subject.deciders(freeze(upload.dataset, mia, shares=SHARES)) == uuids(mia, ana, lee)
+    assert makers.deciders(freeze(upload.dataset, mia, shares=SHARES)) == uuids(mia, ana, lee)
 
 
 def test_who_dropped_how_a_file_of_somebody_else_was_to_be_read_answers_for_its_labels(project, mia, ana, lee):
@@ -158,7 +158,7 @@ def test_who_dropped_how_a_file_of_somebody_else_was_to_be_read_answers_for_its_
     datasets.accept_upload(upload_id=upload.uuid, actor=ana)
     run_ok("default")
 
-    assert subject.deciders(freeze(upload.dataset, mia, shares=SHARES)) == uuids(mia, ana, lee)
+    assert makers.deciders(freeze(upload.dataset, mia, shares=SHARES)) == uuids(mia, ana, lee)
 
 
 def test_who_chose_the_split_of_a_file_whose_import_was_cancelled_answers_for_its_rows(project, mia, ana, lee):
@@ -172,7 +172,7 @@ def test_who_chose_the_split_of_a_file_whose_import_was_cancelled_answers_for_it
     snapshot = freeze(dataset, mia, shares=SHARES)
 
     assert snapshot.counts["labels"]["card"]["test"] >= 6
-    assert {str(lee.uuid), str(ana.uuid)} <= {*subject.deciders(snapshot)}
+    assert {str(lee.uuid), str(ana.uuid)} <= {*makers.deciders(snapshot)}
 
 
 def test_who_looked_at_a_file_of_somebody_else_as_it_was_read_does_not(project, mia, ana, lee):
@@ -182,7 +182,7 @@ def test_who_looked_at_a_file_of_somebody_else_as_it_was_read_does_not(project, 
     datasets.accept_upload(upload_id=upload.uuid, actor=ana)
     run_ok("default")
 
-    assert subject.deciders(freeze(upload.dataset, mia, shares=SHARES)) == uuids(mia, ana)
+    assert makers.deciders(freeze(upload.dataset, mia, shares=SHARES)) == uuids(mia, ana)
 
 
 def test_a_queue_that_is_called_brought_frees_none_who_labeled_it(labeled, mia, ana):
@@ -191,7 +191,7 @@ def test_a_queue_that_is_called_brought_frees_none_who_labeled_it(labeled, mia, 
 
     Queue.objects.update(source=Queue.Source.BROUGHT)
 
-    assert str(ana.uuid) in subject.deciders(snapshot)
+    assert str(ana.uuid) in makers.deciders(snapshot)
 
 
 def test_who_is_named_in_a_file_of_answers_is_none_and_who_brought_it_is(project, mia, ana):
@@ -199,7 +199,7 @@ def test_who_is_named_in_a_file_of_answers_is_none_and_who_brought_it_is(project
     answers = [task(n, text, annotation("ana@x.org", choice(label))) for n, (text, label) in enumerate(ROWS)]
     upload = import_file(make_dataset(project, mia), mia, as_json(answers), "project.json")
 
-    assert subject.deciders(freeze(upload.dataset, mia, shares=SHARES)) == uuids(mia)
+    assert makers.deciders(freeze(upload.dataset, mia, shares=SHARES)) == uuids(mia)
 
 
 @pytest.mark.postgres

@@ -1,4 +1,4 @@
-"""Approving and rejecting. A decision is bound to the digest of everything it looked at, and to one person."""
+"""Approving. A decision is bound to the digest of everything it looked at, and to one person."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from django.core.exceptions import PermissionDenied
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
-from lifecycle.refusals import Conflict, Refused
+from lifecycle.refusals import Conflict
 from lifecycle.rules import check_reason
 from registry.access import policy as access
 from registry.access import step_up
@@ -18,9 +18,8 @@ from registry.ledger.actions import record
 from registry.ledger.verbs import Verb
 from registry.policies import queries as policies
 from registry.policies.rules import Step
-from registry.promotions import queries, rules
-from registry.promotions.actions.requests import check_not_frozen
-from registry.promotions.actions.upkeep import lock, move, overtaken, people_now
+from registry.promotions import rules
+from registry.promotions.actions.subject import check_not_frozen, overtaken, people_afresh
 from registry.promotions.models import PromotionRequest, Verdict
 from registry.promotions.rules import Status
 
@@ -49,18 +48,18 @@ def confirm(action: str, request_id: UUID, actor: User, reason: str, password: s
 
 
 def _approve(request_id: UUID, actor: User, reason: str, seen: str) -> PromotionRequest | Conflict:
-    request = lock(request_id)
+    request = PromotionRequest.locked(request_id)
     access.require(actor, "promotions.approve", request)
     if refusal := overtaken(request, timezone.now()):
         return refusal
     rules.check_decidable(Status(request.status))
     rules.check_same_subject(seen, request.subject_digest)
-    rules.check_separation(str(actor.uuid), people_now(request))
+    rules.check_separation(str(actor.uuid), people_afresh(request))
     check_not_frozen(request.endpoint)
     step = take_step(request, actor)
     give(request, step, actor, approves=True, reason=reason)
-    if queries.next_step(request, Verdict.objects.filter(request=request, subject_digest=request.subject_digest)) is None:
-        move(request, Status.APPROVED, expires_at=timezone.now() + timedelta(days=policies.read(request.policy).days_valid))
+    if request.next_step(Verdict.objects.filter(request=request, subject_digest=request.subject_digest)) is None:
+        request.move(Status.APPROVED, expires_at=timezone.now() + timedelta(days=policies.read(request.policy).days_valid))
     record(
         actor, Verb.PROMOTION_APPROVED, request, project=request.endpoint.model.project.uuid, step=step.name, reason=reason,
         subject_digest=request.subject_digest, new=request.status,
@@ -75,10 +74,10 @@ def take_step(request: PromotionRequest, actor: User) -> Step:
         raise Conflict(
             "You've already decided on this request; each person decides once.", next_step="Someone else must take the next step."
         )
-    step = queries.next_step(request, verdicts)
-    if step is None or not queries.holds(actor, step.role, request):
-        raise PermissionDenied(queries.waiting_sentence(step))
-    if not queries.decides(actor, step.role, request):
+    step = request.next_step(verdicts)
+    if step is None or not access.holds(actor, step.role, request):
+        raise PermissionDenied(rules.waiting_sentence(step))
+    if not request.decides(actor, step.role):
         raise PermissionDenied(rules.LATE)
     return step
 
@@ -92,47 +91,3 @@ def give(request: PromotionRequest, step: Step, actor: User, *, approves: bool, 
             )
     except IntegrityError as error:
         raise Conflict("Someone just decided this.", next_step="Reload the page.") from error
-
-
-def reject(*, request_id: UUID, actor: User, reason: str, password: str, seen: str, code: str = "") -> PromotionRequest:
-    """End a request in review, or take back an approval that was not used yet. The reason is required and kept.
-
-    Raises PermissionDenied, Refused (no reason, wrong password) or Conflict (decided already, or changed since).
-    """
-    why = confirm("promotions.reject", request_id, actor, reason, password, code, "A rejection")
-    with transaction.atomic():
-        outcome = _reject(request_id, actor, why, seen)
-    if isinstance(outcome, Conflict):
-        raise outcome
-    return outcome
-
-
-def _reject(request_id: UUID, actor: User, reason: str, seen: str) -> PromotionRequest | Conflict:
-    request = lock(request_id)
-    access.require(actor, "promotions.reject", request)
-    if refusal := overtaken(request, timezone.now()):
-        return refusal
-    if request.status not in (Status.IN_REVIEW, Status.APPROVED):
-        rules.check_decidable(Status(request.status))
-    rules.check_same_subject(seen, request.subject_digest)
-    if request.verdicts.filter(reviewer=actor).exists():
-        raise Conflict("You've already decided on this request; each person decides once.", next_step="Another reviewer can reject it.")
-    was, step = request.status, step_of(request, actor)
-    give(request, step, actor, approves=False, reason=reason)
-    move(request, Status.REJECTED, reason=reason)
-    record(
-        actor, Verb.PROMOTION_REJECTED, request, project=request.endpoint.model.project.uuid, step=step.name, reason=reason, old=was,
-        subject_digest=request.subject_digest,
-    )  # fmt: skip
-    return request
-
-
-def step_of(request: PromotionRequest, actor: User) -> Step:
-    """The first step of the policy by whose role this person decides. Raises PermissionDenied for a role that was given since."""
-    steps = policies.read(request.policy).steps
-    for step in steps:
-        if queries.decides(actor, step.role, request):
-            return step
-    if any(queries.holds(actor, step.role, request) for step in steps):
-        raise PermissionDenied(rules.LATE)
-    raise Refused("No step of this policy is for your role.", next_step="A reviewer named on the page can reject it.")
