@@ -18,9 +18,8 @@ from lifecycle.refusals import Damaged, Refused
 
 MODEL, CARD, README = "model", "card", "README.md"
 DESCRIBED = "lifecycle.json"
-OLD = (README, "VERIFY.md", "signing.pub.pem")  # words and the key, beside the two signed folders
 FILES_MAX = 1_000
-NO_CARD = "Export the version again. For an export from before cards were signed, --without-card verifies the files alone."
+AGAIN = "Export the version again."
 
 
 def verify(session: Session) -> None:
@@ -40,16 +39,13 @@ def verify(session: Session) -> None:
             with path.open("wb") as target:
                 session.api.download("GET", where, target)
         whole = unpacked(path, Path(folder) / "export")
-        if (whole / bundle.SIGNATURE_NAME).exists():
-            bundle.verify(whole, args.key)
-            (whole / MODEL / README).unlink(missing_ok=True)  # which is newer than the version's own signature
-        else:
-            check_old(whole)
+        bundle.verify(whole, args.key)
+        (whole / MODEL / README).unlink(missing_ok=True)  # which is newer than the version's own signature
         found = bundle.verify(whole / MODEL, args.key, expected_root=promised)
         if DESCRIBED not in found:  # a card is signed with the same key, and is no model
             raise Damaged("model/ is signed, but is no model.", next_step="Do not use this file.")
         root = bundle.root_digest(found)
-        revision = None if args.without_card else verify_card(whole / CARD, args.key, root)
+        revision = verify_card(whole / CARD, args.key, root)
         value: dict[str, Any] = {
             "holds": True, "root_digest": root, "key_fingerprint": bundle.fingerprint(args.key), "card_revision": revision,
             "files": [{"name": file.name, "sha256": file.sha256, "size": file.size} for file in found.files],
@@ -57,29 +53,22 @@ def verify(session: Session) -> None:
     session.screen.show(
         value,
         f"{count(len(found.files), 'file')}, {found.size:,} bytes: each is as it was when it was signed.",
-        "Model card   not verified" if revision is None else f"Model card   revision {revision}, as it was when it was signed",
+        f"Model card   revision {revision}, as it was when it was signed",
         f"Root digest  {value['root_digest']}",
         f"Signed with  {value['key_fingerprint']}",
     )
 
 
-def check_old(whole: Path) -> None:
-    """Raises Damaged for anything that an export from before one signature covered all of it did not have: nobody has signed it."""
-    for path in sorted(path.relative_to(whole) for path in whole.rglob("*") if path.is_file()):
-        if path.parts[0] not in (MODEL, CARD) and path.as_posix() not in OLD:
-            raise Damaged(f"{path.as_posix()} is covered by no signature.", next_step="Do not use this file. Export the version again.")
-
-
 def verify_card(card: Path, key: Path, root: str) -> int:
     """The revision of a card that is signed with this key and describes the model with this root digest. Raises Refused."""
     if not card.is_dir():
-        raise Refused("The export contains no signed model card.", next_step=NO_CARD)
+        raise Refused("The export contains no signed model card.", next_step=AGAIN)
     found = bundle.verify(card, key)
     try:
         about = json.loads(bundle.read_verified(card, found, "card.json"))
         of, revision = about["root_digest"], int(about["revision"])
     except (ValueError, KeyError, TypeError, RecursionError) as error:
-        raise Refused("card.json doesn't say which model the card describes.", next_step=NO_CARD) from error
+        raise Refused("card.json doesn't say which model the card describes.", next_step=AGAIN) from error
     if of != root or "README.md" not in found:
         raise Damaged("The model card is signed, but describes another model.", next_step="Do not use this file.")
     return revision
@@ -92,11 +81,11 @@ def unpacked(path: Path, target: Path) -> Path:
         with zipfile.ZipFile(path) as archive:
             files = [entry for entry in archive.infolist() if not entry.is_dir()]
             if not any(entry.filename.startswith(f"{MODEL}/") for entry in files) or len(files) > FILES_MAX:
-                raise Refused(f"{path.name} holds no model.", next_step="Export the version again.")
+                raise Refused(f"{path.name} holds no model.", next_step=AGAIN)
             for entry in files:
                 write(archive, entry, target)
     except (zipfile.BadZipFile, OSError, EOFError) as error:
-        raise Refused(f"{path.name} is no whole zip file.", next_step="Export the version again.") from error
+        raise Refused(f"{path.name} is no whole zip file.", next_step=AGAIN) from error
     return target
 
 

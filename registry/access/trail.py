@@ -11,7 +11,7 @@ from django.db.models import F
 
 from registry.access.models import PLACEHOLDER, ApiToken, Project, User
 from registry.access.policy import grant_models
-from registry.ledger.accounts import Account, Told, moment, stated
+from registry.ledger.accounts import Account, Told, moment
 from registry.ledger.verbs import Verb
 
 ADMIN = "is an organisation admin"
@@ -84,11 +84,8 @@ def told_of_tokens(events: list[Told]) -> set[str]:
         if event.verb == Verb.TOKEN_REVOKED:
             facts.add(REVOKED)
             continue
-        scopes = payload["scopes"]
-        if WRITE in scopes and event.form < 3:  # the upgrade gave its tokens what it stood for, without an event
-            scopes = sorted({*scopes, *INSTEAD_OF_WRITE} - {WRITE})
-        facts.add(acts_for(event.actor, scopes, payload["expires_at"]))
-        facts |= {stated(event, LIMITED, "limited_to"), stated(event, KEPT, "digest")}
+        facts.add(acts_for(event.actor, payload["scopes"], payload["expires_at"]))
+        facts |= {f"{LIMITED}{payload['limited_to']}", KEPT + payload["digest"]}
     return facts
 
 
@@ -106,7 +103,6 @@ def acts_for(user: object, scopes: Iterable[str], until: str | datetime) -> str:
     return f"acts for {user} with {', '.join(scopes)} until {moment(until)}"
 
 
-WRITE, INSTEAD_OF_WRITE = "write", ("label", "request", "train")  # a scope of before, and what migration 0004 made of it
 REVOKED, LIMITED, KEPT = "is revoked", "is limited to project ", "is kept as "
 VERBS = frozenset({Verb.USER_CREATED, Verb.USER_DEACTIVATED, Verb.ADMIN_GRANTED, Verb.ADMIN_REVOKED, Verb.ROLE_GRANTED, Verb.ROLE_REVOKED})
 PROJECTS = Account("projects", Project, frozenset({Verb.PROJECT_CREATED}), told_of_projects, held_of_projects)

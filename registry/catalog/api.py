@@ -136,7 +136,7 @@ class CardOut(serializers.Serializer[Card]):
     text = serializers.CharField()
     stated = serializers.JSONField()
     digest = serializers.CharField()
-    signature = serializers.CharField(help_text="OpenSSF model signature over README.md and card.json; empty before cards were signed")
+    signature = serializers.CharField(help_text="OpenSSF model signature over README.md and card.json")
     key_fingerprint = serializers.CharField()
     created_at = serializers.DateTimeField()
 

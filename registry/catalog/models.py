@@ -126,10 +126,8 @@ class Card(models.Model):
     text = models.TextField(help_text="Markdown with Hugging Face front matter")
     stated = models.JSONField(default=dict, help_text="what people wrote: purpose, limits, risks; blanks read: not stated")
     digest = models.CharField(max_length=64)
-    signature = models.TextField(
-        blank=True, help_text="OpenSSF model signature over README.md and card.json; empty before cards were signed"
-    )
-    key_fingerprint = models.CharField(max_length=64, blank=True)
+    signature = models.TextField(help_text="OpenSSF model signature over README.md and card.json")
+    key_fingerprint = models.CharField(max_length=64)
     author = models.ForeignKey(USER, null=True, on_delete=models.PROTECT, related_name="+")
     created_at = models.DateTimeField(auto_now_add=True)
 

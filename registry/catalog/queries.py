@@ -15,7 +15,6 @@ from django.utils import timezone
 
 from datasets_app.snapshots.models import Snapshot
 from lifecycle.evaluation.models import Evaluation
-from lifecycle.evaluation.queries import is_recorded
 from lifecycle.evaluation.rules import leading_of, metrics_of
 from lifecycle.jobs.models import Job
 from lifecycle.task_types.measures import Metric
@@ -27,9 +26,8 @@ from registry.catalog.models import Alias, Card, Endpoint, Freeze, ModelVersion,
 from registry.catalog.signed_cards import WRITTEN
 from registry.ledger import accounts
 from registry.ledger.accounts import Told
-from registry.ledger.rules import SYSTEM, UNREADABLE, digest_of
+from registry.ledger.rules import SYSTEM, digest_of
 from registry.ledger.verbs import Verb
-from registry.policies import queries as policies
 
 PAGE = 30
 
@@ -159,21 +157,9 @@ def evaluation_facts(evaluation: Evaluation) -> dict[str, Any]:
 
 
 def has_its_facts(version: ModelVersion) -> bool:
-    """Whether a version's facts are those that it was registered with, by the trail; where its event is from before events stated them,
-    whether they say of its evaluation what the recorded report says."""
-    uuid = str(version.uuid)
-    events = accounts.events_about(uuid, {Verb.VERSION_REGISTERED})
-    if any(event.form >= 4 for event in events):
-        return {event.payload.get("facts") for event in events} == {digest_of(version.facts)}
-    if not events or not is_recorded(version.evaluation):
-        return False
-    known = evaluation_facts(version.evaluation)
-    measured = known.pop("metrics")
-    try:
-        told = dict(version.facts["evaluation"])
-        return bool(told.pop("metrics").items() <= measured.items() and told.items() <= known.items())
-    except UNREADABLE:
-        return False
+    """Whether a version's facts are those that it was registered with, by the trail."""
+    events = accounts.events_about(version.uuid, {Verb.VERSION_REGISTERED})
+    return {event.payload.get("facts") for event in events} == {digest_of(version.facts)}
 
 
 def snapshot_facts(snapshot: Snapshot) -> dict[str, Any]:
@@ -207,20 +193,7 @@ def card_authors(version: ModelVersion) -> set[str]:
     rows, uuid = version.cards.filter(author__isnull=False).values_list("author__uuid", flat=True), str(version.uuid)
     events = accounts.events_about(uuid, WRITTEN)
     told = {who for event in events for who in (event.actor, *event.payload.get("words_of", ()))}
-    if not any("words_of" in event.payload for event in events):
-        told |= carried_before(version)
     return {*map(str, rows), *told} - {SYSTEM}
-
-
-def carried_before(version: ModelVersion) -> set[str]:
-    """Whose words the first card of a version has whose event is from before events stated it: of one that the product wrote those of the
-    cards before it."""
-    if version.registered_by:
-        return set()
-    before = version.model.versions.filter(number__lt=version.number)
-    rows = Card.objects.filter(version__in=before, author__isnull=False).values_list("author__uuid", flat=True)
-    events = accounts.events_of([str(uuid) for uuid in before.values_list("uuid", flat=True)], WRITTEN)
-    return {*map(str, rows), *(event.actor for told in events.values() for event in told)}
 
 
 def exports_folder() -> Path:
@@ -254,17 +227,13 @@ def stamp_of(found: os.stat_result) -> list[int]:
 
 def is_governed(endpoint: Endpoint) -> bool:
     """Whether the trail knows that the endpoint is governed by its policy."""
-    return {policy_of(event) for event in accounts.events_about(endpoint.uuid, {Verb.ENDPOINT_CREATED})} == {endpoint.policy.name}
+    events = accounts.events_about(endpoint.uuid, {Verb.ENDPOINT_CREATED})
+    return {event.payload.get("policy") for event in events} == {endpoint.policy.name}
 
 
 def asking(job: Job) -> Told | None:
     """The event of the registration that a job was queued for."""
     return next(iter(accounts.events_about(job.uuid, {Verb.REGISTRATION_REQUESTED})), None)
-
-
-def policy_of(event: Told) -> str:
-    """The policy under which an endpoint was created: the default one where its event is from before events named it."""
-    return str(event.payload["policy"] if "policy" in event.payload or event.form >= 3 else policies.DEFAULT)
 
 
 def freeze_of(endpoint: Endpoint, now: datetime | None = None) -> Freeze | None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import tempfile
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -69,21 +69,14 @@ def signed(version: ModelVersion, *, revision: int, text: str, stated: dict[str,
 
 
 def exported(card: Card) -> dict[str, bytes]:
-    """A revision as an export contains it, with its signature where it has one."""
-    signature = {bundle.SIGNATURE_NAME: card.signature.encode("utf-8")} if card.signature else {}
-    return files(card) | signature
+    """A revision as an export contains it, with its signature."""
+    return files(card) | {bundle.SIGNATURE_NAME: card.signature.encode("utf-8")}
 
 
-def is_altered(card: Card, signed: Collection[tuple[str, int]] | None = None) -> bool:
-    """Whether a signed revision differs from what was signed with this installation's key, or its digest from its text.
-
-    signed: what `signed_revisions` knows of its version, where the caller has many cards.
-    """
-    if digest_of(card.text) != card.digest:
+def is_altered(card: Card) -> bool:
+    """Whether a revision differs from what was signed with this installation's key, or its digest from its text, or it has no signature."""
+    if digest_of(card.text) != card.digest or not card.signature:
         return True
-    if not card.signature:
-        version = str(card.version.uuid)
-        return (version, card.revision) in (signed_revisions([version]) if signed is None else signed)
     if is_of_another_key(card):
         return False
     content = exported(card)
@@ -95,17 +88,6 @@ def is_altered(card: Card, signed: Collection[tuple[str, int]] | None = None) ->
 def is_of_another_key(card: Card) -> bool:
     """Whether a revision says that another key than this installation's signed it, so that nobody here can tell whether it was altered."""
     return bool(card.signature) and card.key_fingerprint != bundle.fingerprint(keys.public_key_path())
-
-
-def signed_revisions(versions: list[str]) -> set[tuple[str, int]]:
-    """The revisions, by their version's uuid, that the audit log says were saved with a signature. One query."""
-    events = accounts.events_of(versions, WRITTEN)
-    return {
-        (version, event.payload.get("revision", 1))
-        for version, found in events.items()
-        for event in found
-        if "card_signature" in event.payload
-    }
 
 
 def is_recorded(card: Card) -> bool:
@@ -125,7 +107,7 @@ def holds(content: dict[str, bytes]) -> bool:
 
 
 def problem(card: Card) -> str:
-    """Why a revision can't be relied on, as a sentence; "" when its signature holds, and for one from before cards were signed."""
+    """Why a revision can't be relied on, as a sentence; "" when its signature holds."""
     if is_altered(card):
         return ALTERED.format(revision=card.revision)
     if is_of_another_key(card):

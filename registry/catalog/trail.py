@@ -7,12 +7,12 @@ from __future__ import annotations
 from collections import defaultdict
 from datetime import datetime
 
-from registry.catalog import queries, signed_cards
+from registry.catalog import signed_cards
 from registry.catalog.models import Card, Endpoint, Freeze, ModelVersion, RegisteredModel
 from registry.catalog.rules import State
 from registry.catalog.signed_cards import digest_of
 from registry.ledger import rules
-from registry.ledger.accounts import Account, Told, moment, stated
+from registry.ledger.accounts import Account, Told, moment
 from registry.ledger.verbs import Verb
 
 WORDS = {"name": "has a name with digest ", "purpose": "has a purpose with digest "}
@@ -24,7 +24,7 @@ def told_of_models(events: list[Told]) -> set[str]:
     facts: set[str] = set()
     for event in events:
         facts |= {created(event.payload["slug"], by=event.actor), f"{IN_PROJECT}{event.project}"}
-        facts |= {stated(event, begins, name, since=5) for name, begins in WORDS.items()}
+        facts |= {begins + event.payload[name] for name, begins in WORDS.items()}
     return facts
 
 
@@ -49,8 +49,8 @@ def told_of_versions(events: list[Told]) -> set[str]:
         payload = event.payload
         if event.verb == Verb.VERSION_REGISTERED:
             about = (payload[name] for name in ("semver", "run", "evaluation", "root_digest", "key"))
-            facts |= {registered(*about, by=event.actor), f"{IN_PROJECT}{event.project}", stated(event, OF_MODEL, "model")}
-            facts.add(stated(event, FACTS, "facts", since=4))
+            facts |= {registered(*about, by=event.actor), f"{IN_PROJECT}{event.project}"}
+            facts |= {OF_MODEL + payload["model"], FACTS + payload["facts"]}
         else:
             facts.add(is_now(State.QUARANTINED, payload["reason"]))
     return facts
@@ -85,22 +85,18 @@ def told_of_cards(events: list[Told]) -> set[str]:
     for event in events:
         first = event.verb == Verb.VERSION_REGISTERED
         revision, digest = (1, event.payload["card"]) if first else (event.payload["revision"], event.payload["new"])
-        facts.add(reads(revision, digest, by=event.actor))
-        if "card_signature" in event.payload:
-            facts.add(signed(revision, event.payload["card_signature"]))
+        facts |= {reads(revision, digest, by=event.actor), signed(revision, event.payload["card_signature"])}
     return facts
 
 
 def held_of_cards(versions: list[str]) -> dict[str, set[str]]:
     """What the table says of the cards of these versions; digests are computed from the texts."""
     facts: dict[str, set[str]] = defaultdict(set)
-    known = signed_cards.signed_revisions(versions)
     for card in Card.objects.filter(version__uuid__in=versions).select_related("version", "author").iterator(chunk_size=100):
         found = facts[str(card.version.uuid)]
         found.add(reads(card.revision, digest_of(card.text), by=card.author.uuid if card.author else "system"))
-        if card.signature:
-            found.add(signed(card.revision, digest_of(card.signature)))
-        if signed_cards.is_altered(card, known):
+        found.add(signed(card.revision, digest_of(card.signature)))
+        if signed_cards.is_altered(card):
             found.add(f"card revision {card.revision} isn't what was signed")
         if signed_cards.is_of_another_key(card):
             found.add(f"card revision {card.revision} is signed with key {card.key_fingerprint}, which isn't this installation's")
@@ -129,7 +125,7 @@ def told_of_settings(events: list[Told]) -> set[str]:
         match event.verb:
             case Verb.ENDPOINT_CREATED:
                 facts.add(is_for(payload["slug"], payload["environment"], payload["keep_text"], by=event.actor))
-                facts |= {f"{IN_PROJECT}{event.project}", stated(event, OF_MODEL, "model"), f"{GOVERNED}{queries.policy_of(event)}"}
+                facts |= {f"{IN_PROJECT}{event.project}", OF_MODEL + payload["model"], GOVERNED + payload["policy"]}
             case Verb.ENDPOINT_FROZEN:
                 if until:  # it was over: there is one at a time
                     facts.add(ran_out(until))

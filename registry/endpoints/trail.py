@@ -9,7 +9,7 @@ from datetime import datetime
 from registry.catalog.models import Alias, Endpoint
 from registry.endpoints.models import Deployment, EndpointToken
 from registry.endpoints.rules import ALL
-from registry.ledger.accounts import Account, Told, moment, stated
+from registry.ledger.accounts import Account, Told, moment
 from registry.ledger.rules import digest_of
 from registry.ledger.verbs import Verb
 
@@ -108,11 +108,8 @@ def follows(deployment: object, cause: str, previous: object, reason: str) -> st
 
 def ending(event: Told, deployment: str) -> set[str]:
     """How the event that ended a deployment says that it ended."""
-
-    def own(ends: dict[str, dict[str, str]]) -> str:
-        return end(ends[deployment]["at"], ends[deployment]["reason"])
-
-    return {ended_by(deployment, event.actor), stated(event, ended(deployment), "ends", own)}
+    how = event.payload["ends"][deployment]
+    return {ended_by(deployment, event.actor), ended(deployment) + end(how["at"], how["reason"])}
 
 
 def ended_by(deployment: object, by: object) -> str:
@@ -147,7 +144,7 @@ def told_of_tokens(events: list[Told]) -> set[str]:
         if event.verb == Verb.ENDPOINT_TOKEN_REVOKED:
             facts.add(REVOKED)
             continue
-        facts |= {opens(event.payload["endpoint"], event.payload["expires_at"], by=event.actor), stated(event, KEPT, "digest")}
+        facts |= {opens(event.payload["endpoint"], event.payload["expires_at"], by=event.actor), KEPT + event.payload["digest"]}
     return facts
 
 

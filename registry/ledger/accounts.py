@@ -1,8 +1,6 @@
 """The port by which upper rooms say what the trail must account for, and the comparison with their rows, in flat memory.
 
 Filled in AppConfig.ready(). What the trail says of an object and what its rows say are sets of facts, each a short text, and must be equal.
-A fact that events did not state before they had their present form is left open by the older ones (`stated`), and by no other: `verify`
-finds an event of an old form that follows a newer one.
 """
 
 from __future__ import annotations
@@ -25,41 +23,19 @@ BATCH = 200  # objects, with all their events
 
 @dataclass(frozen=True)
 class Told:
-    """An event as far as it tells of its object, by its hashed bytes. actor: uuid of the user, or system. project: uuid, or None. form: see
-    Event."""
+    """An event as far as it tells of its object, by its hashed bytes. actor: uuid of the user, or system. project: uuid, or None."""
 
     verb: str
     actor: str
     project: str | None
     at: datetime
     payload: dict[str, Any]
-    form: int
-
-
-class Untold(str):
-    """How facts begin of which the trail says nothing: what the rows hold of them is not compared."""
-
-    __slots__ = ()
-
-
-def stated(event: Told, begins: str, name: str, read: Callable[[Any], str] = str, *, since: int = 3) -> str:
-    """The fact that an event states in its payload under a name: `begins`, and the value as `read` puts it. Untold where the event is from
-    before events stated it. since: the form that does."""
-    if name not in event.payload and event.form < since:
-        return Untold(begins)
-    return begins + read(event.payload[name])
 
 
 def moment(at: str | datetime) -> str:
     """A time as facts name it, whether a row holds it or a payload, which keeps milliseconds."""
     found = datetime.fromisoformat(at) if isinstance(at, str) else at
     return found.astimezone(UTC).isoformat(timespec="milliseconds")
-
-
-def unlike(told: set[str], held: set[str]) -> tuple[set[str], set[str]]:
-    """The facts that the rows alone hold, and those that the trail alone tells."""
-    untold = tuple(fact for fact in told if isinstance(fact, Untold))
-    return {fact for fact in held - told if not fact.startswith(untold)}, told - held - set(untold)
 
 
 @dataclass(frozen=True)
@@ -91,18 +67,17 @@ def registered() -> list[Account]:
 
 def check(account: Account) -> Iterator[Fault | Part]:
     """Every fact that only the rows or only the trail knows."""
-    count = faults = in_part = 0
+    count = faults = 0
     for ids, unread in batches(account):
         count, faults = count + len(ids), faults + len(unread)
         yield from unread
         told, held = told_of(account, ids), held_of(account, ids)
-        in_part += sum(any(isinstance(fact, Untold) for fact in facts) for facts in told.values())
         for each in ids:
-            if any(unlike(told[each], held.get(each, set()))):
+            if told[each] != held.get(each, set()):
                 for fault in differences(account, each):
                     faults += 1
                     yield fault
-    yield Part(account.name, count, "compared with the audit log", faults, in_part)
+    yield Part(account.name, count, "compared with the audit log", faults)
 
 
 def batches(account: Account) -> Iterator[tuple[list[str], list[Fault]]]:
@@ -162,8 +137,8 @@ def events_of(ids: list[str], verbs: Collection[Verb]) -> dict[str, list[Told]]:
         if document is None or rules.event_hash(canonical) != hashed:
             continue
         if document["object_id"] == object_id and document["verb"] in verbs:
-            at, form = datetime.fromisoformat(document["at"]), rules.form_of(document)
-            found[object_id].append(Told(document["verb"], document["actor"], document["project"], at, document["payload"], form))
+            at = datetime.fromisoformat(document["at"])
+            found[object_id].append(Told(document["verb"], document["actor"], document["project"], at, document["payload"]))
     return found
 
 
@@ -181,8 +156,7 @@ def differences(account: Account, uuid: str) -> Iterator[Fault]:
         if told == before:
             break
     where = f"{account.name}, {uuid}"
-    in_rows, in_trail = unlike(told, held)
-    for fact in sorted(in_rows):
+    for fact in sorted(held - told):
         yield Fault(Rule.NOT_IN_TRAIL, where, f"In the database but not in the audit log: “{fact}”.")
-    for fact in sorted(in_trail):
+    for fact in sorted(told - held):
         yield Fault(Rule.NOT_IN_DATABASE, where, f"In the audit log but not in the database: “{fact}”.")

@@ -84,7 +84,7 @@ def locked_chain(name: str, called: dict[str, Called]) -> tuple[Chain, dict[Call
 
 def salt(subject: str, text: str) -> Subquery:
     """With what this name of a subject is salted; null where it is new."""
-    return Subquery(Name.objects.filter(subject=subject, text=text, event__isnull=False).order_by("pk").values("salt")[:1])
+    return Subquery(Name.objects.filter(subject=subject, text=text).order_by("pk").values("salt")[:1])
 
 
 def plain(value: Any) -> Any:

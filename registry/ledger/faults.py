@@ -12,7 +12,7 @@ class Rule(StrEnum):
     EVENT_MISSING = "event-missing"
     EVENT_ALTERED = "event-altered"
     EVENT_OUT_OF_ORDER = "event-out-of-order"
-    EVENT_OF_OLD_FORM = "event-of-old-form"
+    EVENT_OF_UNKNOWN_FORM = "event-of-unknown-form"
     COLUMNS_DIFFER = "columns-differ"
     HEAD_DIFFERS = "head-differs"
     TAIL_CUT = "tail-cut"
@@ -50,15 +50,12 @@ class Fault:
 
 @dataclass(frozen=True)
 class Part:
-    """A part of the trail that was walked to its end. count: how many of its `what`. faults: how many were found in it. in_part: how many
-    could be compared in part alone, since their events are from before events stated all of it."""
+    """A part of the trail that was walked to its end. count: how many of its `what`. faults: how many were found in it."""
 
     name: str
     count: int
     what: str
     faults: int
-    in_part: int = 0
 
     def __str__(self) -> str:
-        before = f"; {self.in_part:,} partly, since older events don't record everything" if self.in_part else ""
-        return f"{self.name}: {self.count:,} {self.what}, {counted(self.faults, 'fault') if self.faults else 'whole'}{before}."
+        return f"{self.name}: {self.count:,} {self.what}, {counted(self.faults, 'fault') if self.faults else 'whole'}."

@@ -21,10 +21,8 @@ class Chain(models.Model):
 class Event(models.Model):
     """One decision of a person or the system. `canonical` holds the very bytes that were hashed; the other columns are for finding it.
 
-    Actor and object are ids without a foreign key and names stand in `Name`, so that erasing a person never breaks the chain. Events of
-    form 2 are hashed with a digest of each name; those before have no `form` and no names. Since form 3 they state every fact by which rows
-    are compared with them, since form 4 the facts of versions too, since form 5 the words of models. No form follows a later one, in its
-    chain or by its date.
+    Actor and object are ids without a foreign key and names stand in `Name`, so that erasing a person never breaks the chain. They are
+    hashed with a digest of each name, and state every fact by which rows are compared with them.
     """
 
     append_only = True
@@ -60,8 +58,8 @@ class Name(models.Model):
 
     subject = models.CharField(max_length=64)
     text = models.CharField(max_length=200)
-    salt = models.CharField(max_length=32, default="", help_text="hex; empty in names from before events were hashed with them")
-    event = models.ForeignKey(Event, null=True, on_delete=models.PROTECT, related_name="+", help_text="the first that was hashed with it")
+    salt = models.CharField(max_length=32, help_text="hex")
+    event = models.ForeignKey(Event, on_delete=models.PROTECT, related_name="+", help_text="the first that was hashed with it")
 
     class Meta:
         indexes = [models.Index(fields=["subject"], name="name_subject")]
@@ -71,8 +69,8 @@ class Name(models.Model):
 
     @property
     def digest(self) -> str:
-        """What the events that were hashed with it hold; empty of a name from before."""
-        return rules.name_digest(self.salt, self.text) if self.salt else ""
+        """What the events that were hashed with it hold."""
+        return rules.name_digest(self.salt, self.text)
 
     def is_bound_by(self, event: Event) -> bool:
         """Whether the event's hashed bytes hold it as the name of its actor or its object."""
@@ -80,7 +78,7 @@ class Name(models.Model):
         if document is None:
             return False
         ids = {"actor": document["actor"], "object": document["object_id"]}
-        return any(ids.get(part) == self.subject and digest == self.digest for part, digest in document.get("names", {}).items())
+        return any(ids.get(part) == self.subject and digest == self.digest for part, digest in document["names"].items())
 
 
 class Checkpoint(models.Model):

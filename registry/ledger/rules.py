@@ -18,14 +18,7 @@ SYSTEM = "system"
 PARTS = ("chain", "at", "verb", "actor", "object_type", "object_id", "previous")  # texts, in every event
 # What reading something raises that no action wrote.
 UNREADABLE = (LookupError, TypeError, ValueError, ArithmeticError, AttributeError, RecursionError, DataError)
-# Of an event: 5 states the digests of a model's name and purpose too, 4 that of a version's facts, 3 all else that rows are compared by, 2
-# is hashed with digests of its names, before it there was no `form`.
-FORM = 5
-
-
-def form_of(document: dict[str, Any]) -> int:
-    """The form of an event, by what was hashed."""
-    return int(document.get("form", 1))
+FORM = 1  # of an event; one of any other form is a fault
 
 
 def is_chain(name: object) -> bool:
@@ -50,10 +43,10 @@ def document_of(canonical: str) -> dict[str, Any] | None:
     """What the stored bytes say; None for bytes that are no event, whatever hash they were given."""
     try:
         document: dict[str, Any] = json.loads(canonical)
-        fits = [isinstance(canonical, str), all(isinstance(digest, str) for digest in document.get("names", {}).values())]
+        fits = [isinstance(canonical, str), all(isinstance(digest, str) for digest in document["names"].values())]
         fits += [isinstance(document[part], str) for part in PARTS] + [datetime.fromisoformat(document["at"]).tzinfo is not None]
         fits += [isinstance(document["payload"], dict), "project" in document]
-        fits.append(isinstance(document.get("form", 1), int))
+        fits.append(type(document["form"]) is int)
     except UNREADABLE:
         return None
     return document if all(fits) else None

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from django.db.models import Min
 from django.utils import timezone
 
 from registry.ledger import accounts, checkpoints, reading, rules, statements
@@ -32,11 +30,9 @@ def verify_all(kept: Iterable[Path] = ()) -> Iterator[Fault | Part]:
     signed: statements.Signed = {}
     yield from readable("checkpoints", statements.check(signed, kept))
     names = {*signed, *Chain.objects.values_list("name", flat=True), *Event.objects.order_by().values_list("chain", flat=True).distinct()}
-    forms = Forms()
     signings = sorted({signature.at for chain in signed.values() for signature in chain.values()})
     for name in sorted(names, key=str):
-        yield from readable(str(name), check_chain(name, signed.get(name, {}), signings, forms))
-    yield from check_forms(forms)
+        yield from readable(str(name), check_chain(name, signed.get(name, {}), signings))
     yield from readable("names", check_names())
     for account in accounts.registered():
         yield from readable(account.name, accounts.check(account))
@@ -51,36 +47,11 @@ def readable(name: str, part: Iterator[Fault | Part]) -> Iterator[Fault | Part]:
         yield Part(name, 0, "verified", 1)
 
 
-@dataclass
-class Forms:
-    """When events of each form were recorded. first: of any chain; last: by chain and form, with their seq."""
-
-    first: dict[int, datetime] = field(default_factory=dict)
-    last: dict[tuple[str, int], tuple[datetime, int]] = field(default_factory=dict)
-
-    def add(self, event: Event, form: int, until: datetime) -> None:
-        """until: when it was signed, at the latest."""
-        self.first[form] = min(event.at, self.first.get(form, event.at))
-        self.last[event.chain, form] = max((min(event.at, until), event.seq), self.last.get((event.chain, form), (EPOCH, 0)))
-
-
-def check_forms(forms: Forms) -> Iterator[Fault | Part]:
-    """In each chain the last event of a form that was recorded when events had a later one already: it states less than it should."""
-    faults = 0
-    for (chain, form), (at, seq) in sorted(forms.last.items()):
-        since = min((first for later, first in forms.first.items() if later > form), default=at)
-        if at - since > CLOCKS:
-            faults += 1
-            detail = f"It has form {form} and is dated {at:%Y-%m-%d %H:%M} UTC, but later forms began at {since:%Y-%m-%d %H:%M} UTC."
-            yield Fault(Rule.EVENT_OF_OLD_FORM, f"chain {chain}, event {seq}", detail)
-    yield Part("event forms", len(forms.first), "in use", faults)
-
-
-def check_chain(name: str, signed: Mapping[int, Signature], signings: list[datetime], forms: Forms) -> Iterator[Fault | Part]:
-    """The faults of a chain. signed: by seq; signings: of any chain, in order; forms: filled with those of its events."""
+def check_chain(name: str, signed: Mapping[int, Signature], signings: list[datetime]) -> Iterator[Fault | Part]:
+    """The faults of a chain. signed: by seq; signings: of any chain, in order."""
     count = faults = 0
     late = checkpoints.late(timezone.now()).filter(name=name).first()
-    for seq, fault in walk(name, signed, signings, forms):
+    for seq, fault in walk(name, signed, signings):
         count = seq
         if fault:
             faults += 1
@@ -92,24 +63,22 @@ def check_chain(name: str, signed: Mapping[int, Signature], signings: list[datet
     yield Part(name, count, "events", faults)
 
 
-def walk(name: str, signed: Mapping[int, Signature], signings: list[datetime], forms: Forms) -> Iterator[tuple[int, Fault | None]]:
+def walk(name: str, signed: Mapping[int, Signature], signings: list[datetime]) -> Iterator[tuple[int, Fault | None]]:
     """How many events of a chain hold so far, and what was found now: each event that is dated back or of another chain, then the first
     that does not hold (hash, columns, order, the signed hash), which ends the walk, or what is wrong with the chain's head."""
-    previous, seq, form, before = rules.GENESIS, 0, 0, EPOCH
+    previous, seq, before = rules.GENESIS, 0, EPOCH
     marks = sorted(signed)
     while True:  # what is recorded meanwhile is walked too
         for event in Event.objects.filter(chain=name, seq__gt=seq).order_by("seq").iterator(chunk_size=1000):
             document = rules.document_of(event.canonical)
-            if (fault := event_fault(event, document, previous, seq + 1, signed.get(seq + 1), form)) or not document:
+            if (fault := event_fault(event, document, previous, seq + 1, signed.get(seq + 1))) or not document:
                 yield seq, fault
                 return
-            previous, seq, form = event.hash, event.seq, min(rules.form_of(document), rules.FORM)
+            previous, seq = event.hash, event.seq
             place = bisect_left(marks, seq)
             until = signed[marks[place]].at if place < len(marks) else timezone.now()
             if fault := date_fault(event, earliest(before, until, signings)):
                 yield seq, fault
-            else:
-                forms.add(event, form, until)
             yield seq, chain_fault(event)
             before = max(event.at, EPOCH)  # an earlier one is dated back, and from the year 1 nothing can be taken
         head = Chain.objects.filter(name=name).first()
@@ -153,11 +122,9 @@ def chain_fault(event: Event) -> Fault | None:
     return None
 
 
-def event_fault(
-    event: Event, document: dict[str, Any] | None, previous: str, seq: int, signed: Signature | None, form: int
-) -> Fault | None:
-    """What is wrong with one event, given what its bytes say, the hash before it, the seq that is due, what was signed and the form of the
-    event before it; None when it fits."""
+def event_fault(event: Event, document: dict[str, Any] | None, previous: str, seq: int, signed: Signature | None) -> Fault | None:
+    """What is wrong with one event, given what its bytes say, the hash before it, the seq that is due and what was signed; None when it
+    fits."""
     where = f"chain {event.chain}, event {seq}"
     if event.seq != seq:
         return Fault(Rule.EVENT_MISSING, where, f"The next one found is {event.seq}.")
@@ -167,8 +134,8 @@ def event_fault(
         return Fault(Rule.EVENT_ALTERED, where, "The stored bytes don't match the stored hash.")
     if document["previous"] != previous or event.previous_hash != previous:
         return Fault(Rule.EVENT_OUT_OF_ORDER, where, "It doesn't follow the previous event.")
-    if rules.form_of(document) < form:
-        return Fault(Rule.EVENT_OF_OLD_FORM, where, f"It has form {rules.form_of(document)} and follows one of form {form}.")
+    if document["form"] != rules.FORM:
+        return Fault(Rule.EVENT_OF_UNKNOWN_FORM, where, f"It has form {document['form']}; events have form {rules.FORM}.")
     stated = [*(document.get(column) for column in COLUMNS), document["project"], document["at"]]
     project, at = str(event.project) if event.project else None, event.at.isoformat(timespec="microseconds")
     if stated != [*(getattr(event, column) for column in COLUMNS), project, at]:
@@ -181,33 +148,21 @@ def event_fault(
 def check_names() -> Iterator[Fault | Part]:
     """Every name against the event that was hashed with it. A name that was erased is not there, and no fault."""
     count = faults = 0
-    rows = Name.objects.select_related("event").only("subject", "text", "salt", "event__canonical")
+    rows = Name.objects.only("subject", "text", "salt", "event_id")
     for names, unread in reading.batches(rows, "names", NAMES_AT_ONCE):
         count, faults = count + len(names), faults + len(unread)
         yield from unread
-        old = from_before({name.subject for name in names if name.event is None and not name.salt})
+        events = Event.objects.only("canonical").in_bulk({name.event_id for name in names})
         for name in names:
-            if not is_whole(name, old):
+            if not is_whole(name, events.get(name.event_id)):
                 faults += 1
                 yield Fault(Rule.NAME_ALTERED, f"name {name.pk} of {name.subject}", "No event was hashed with it.")
     yield Part("names", count, "names", faults)
 
 
-def is_whole(name: Name, old: set[str]) -> bool:
-    """Whether an event was hashed with a name. old: subjects of which nothing can be said."""
+def is_whole(name: Name, event: Event | None) -> bool:
+    """Whether its event was hashed with a name. event: None where its row is gone."""
     try:
-        return name.is_bound_by(name.event) if name.event else not name.salt and name.subject in old
+        return event is not None and name.is_bound_by(event)
     except rules.UNREADABLE:
         return False
-
-
-def from_before(subjects: set[str]) -> set[str]:
-    """Those that occur first in an event from before events were hashed with names: nothing can be said of their names. Three statements,
-    however many there are."""
-    first: dict[str, int] = {}
-    for column in ("actor", "object_id"):
-        rows = Event.objects.filter(**{f"{column}__in": subjects}).order_by().values_list(column).annotate(first=Min("pk"))
-        for subject, pk in rows:
-            first[subject] = min(pk, first.get(subject, pk))
-    documents = dict(Event.objects.filter(pk__in=set(first.values())).values_list("pk", "canonical"))
-    return {subject for subject, pk in first.items() if "form" not in (rules.document_of(documents[pk]) or {"form": None})}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
@@ -67,12 +66,6 @@ class PlanIn(serializers.Serializer[Any]):
         help_text=f"errors, slow, wrong: largest harmless multiple of the stable version's rate, 1 to {MAX_RATIO:g}",
     )  # fmt: skip
     tau = serializers.FloatField(default=DEFAULT.tau, help_text="size of difference the test is most sensitive to")
-
-    def to_internal_value(self, data: Any) -> Any:
-        """The plan. A field under its name of before is refused: it would have no effect."""
-        if old := [name for name in plans.FROM_BEFORE if isinstance(data, Mapping) and name in data]:
-            raise serializers.ValidationError({name: [f"This field is now called {plans.FROM_BEFORE[name]}."] for name in old})
-        return super().to_internal_value(data)
 
 
 class PromotionPlanIn(PlanIn):

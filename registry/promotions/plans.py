@@ -19,7 +19,6 @@ MIN_PER_ARM, MIN_KEYS = 100, 30  # requests and different sticky keys; below the
 METRICS = ("errors", "slow", "wrong")
 ALPHAS = {"errors": 0.03, "slow": 0.01, "wrong": 0.01}  # together 0.05
 RATE_RATIOS = {"errors": 1.0, "slow": 1.5, "wrong": 1.0}
-FROM_BEFORE = {"tolerances": "rate_ratios"}  # as stored plans name it that were made before it was called what it is
 # Beyond these the rule would never take a canary back, or after so much harm that it might as well not.
 MIN_ALPHA, MAX_ALPHA, MAX_RATIO = 0.001, 0.2, 3.0
 MAX_WARM_UP, MAX_SHARE = 1_000, 9_000
@@ -99,14 +98,14 @@ class Plan:
         return sum(self.alphas.values())
 
     def as_json(self) -> dict[str, Any]:
-        """As it is stored and told. Without what it does not require: plans from before that could be required keep their digest."""
+        """As it is stored and told. Without what it does not require."""
         told = asdict(self) | {"steps": list(self.steps), "alphas": dict(self.alphas), "rate_ratios": dict(self.rate_ratios)}
         return {name: value for name, value in told.items() if value is not None}
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Plan:
-        """As it was stored, also before a field had its name."""
-        return cls(**{**named(data), "steps": tuple(data["steps"])}, checked=False)
+        """As it was stored."""
+        return cls(**{**data, "steps": tuple(data["steps"])}, checked=False)
 
     def step_of(self, share: int) -> int:
         """The index of the widest step that a share has reached; 0 where it is below the first."""
@@ -151,13 +150,8 @@ def checked(given: Mapping[str, Any]) -> dict[str, Any]:
         if not isinstance(share, int) or not 1 <= share <= MAX_SHARE:
             raise Refused("This rollout plan isn't valid.", fields={"plan": [f"Enter a share from 1 to {MAX_SHARE:,}, out of 10,000."]})
         return by_hand(share)
-    known = {name: value for name, value in named(given).items() if name in Plan.__dataclass_fields__ and name != "checked"}
+    known = {name: value for name, value in given.items() if name in Plan.__dataclass_fields__ and name != "checked"}
     return canary(Plan(**{**known, **({"steps": tuple(known["steps"])} if "steps" in known else {})}))
-
-
-def named(stored: Mapping[str, Any]) -> dict[str, Any]:
-    """A stored plan under the names that its fields have now."""
-    return {FROM_BEFORE.get(name, name): value for name, value in stored.items()}
 
 
 def canary_of(stored: Mapping[str, Any]) -> Plan | None:
@@ -169,7 +163,7 @@ def canary_of(stored: Mapping[str, Any]) -> Plan | None:
 
 def check_same(approved: Mapping[str, Any], wanted: Mapping[str, Any]) -> None:
     """Raises Refused where an approval is to be used with another plan than the one that was approved."""
-    if approved != CHOSEN_LATER and named(approved) != named(wanted):
+    if approved != CHOSEN_LATER and dict(approved) != dict(wanted):
         raise Refused(
             f"A different rollout plan was approved: {sentence(approved)}.",
             next_step="Use the approved plan, or request promotion with the new plan.",

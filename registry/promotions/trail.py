@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from registry.ledger.accounts import Account, Told, stated
+from registry.ledger.accounts import Account, Told
 from registry.ledger.rules import digest_of
 from registry.ledger.verbs import Verb
 from registry.promotions.models import GateResult, PromotionComment, PromotionRequest, Verdict
@@ -31,14 +31,14 @@ def told(events: list[Told]) -> set[str]:
     for event in events:
         payload = event.payload
         if event.verb == Verb.PROMOTION_COMMENTED:
-            added |= {commented(event.actor, payload["comment"]), stated(event, reads(payload["comment"]), "digest")}
+            added |= {commented(event.actor, payload["comment"]), reads(payload["comment"]) + payload["digest"]}
             continue
         if event.verb == Verb.PROMOTION_FULFILLED and lasting.get("status") != status(Status.APPROVED):
             added.add("is fulfilled without an approval")
         lasting["status"] = status(payload["new"] if event.verb in STATED else MOVES[Verb(event.verb)])
         if event.verb == Verb.PROMOTION_REQUESTED:
             lasting["asked"] = asked(event.actor, payload["version"], payload["endpoint"])
-            lasting["note"], lasting["reason"] = stated(event, NOTED, "note"), BECAUSE + digest_of("")
+            lasting["note"], lasting["reason"] = NOTED + payload["note"], BECAUSE + digest_of("")
             if payload.get("by_system"):
                 lasting["by_system"] = BY_SYSTEM
             if payload.get("plan"):
@@ -50,10 +50,10 @@ def told(events: list[Told]) -> set[str]:
             lasting["policy"] = by_policy(payload["policy"])
             added |= {found(payload["check"], gate, outcome) for gate, outcome in payload["gates"].items()}
         if event.verb in ENDINGS | {Verb.PROMOTION_CHECKED}:
-            lasting["reason"] = stated(event, BECAUSE, "reason", digest_of)
+            lasting["reason"] = BECAUSE + digest_of(payload["reason"])
         if event.verb in (Verb.PROMOTION_APPROVED, Verb.PROMOTION_REJECTED):
             added.add(verdict(event.actor, event.verb == Verb.PROMOTION_APPROVED, payload["step"], payload["subject_digest"]))
-            added.add(stated(event, because(event.actor), "reason", digest_of))
+            added.add(because(event.actor) + digest_of(payload["reason"]))
     return added | set(lasting.values())
 
 

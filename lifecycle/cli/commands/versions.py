@@ -53,7 +53,6 @@ def add(commands: Any, common: Any) -> None:
     check.add_argument("--key", type=Path, metavar="PEM", help="the installation's public key (signing.pub.pem)")
     check.add_argument("--file", type=Path, metavar="FILE", help="an export that lies here: .jsonl of the audit log, .zip of a version")
     check.add_argument("--save", type=Path, metavar="FILE", help="keep what was downloaded")
-    check.add_argument("--without-card", action="store_true", help="the files alone, for an export from before model cards were signed")
     check.add_argument(
         "--checkpoints", type=Path, metavar="FILE", help="signed checkpoints that you keep: all are checked, new ones are added"
     )

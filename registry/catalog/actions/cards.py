@@ -25,7 +25,7 @@ def edit_card(*, version: ModelVersion, stated: dict[str, str], seen: str, actor
     """Write and sign another revision of a card: purpose, limits and risks. Open promotions of the version are void at their next use.
 
     seen: digest of the card that the author had before them. Raises Conflict when it is not the newest, Refused when nothing differs or the
-    version's facts were changed; a revision that isn't signed, or was altered, may be written again as it is.
+    version's facts were changed; a revision that was altered may be written again as it is.
     """
     access.require(actor, "catalog.edit_card", version)
     check_facts(version)
@@ -33,7 +33,7 @@ def edit_card(*, version: ModelVersion, stated: dict[str, str], seen: str, actor
     if newest is None or newest.digest != seen:
         raise changed()
     text, revision = cards.write(version.facts, said), newest.revision + 1
-    if text == newest.text and newest.signature and not signed_cards.problem(newest):
+    if text == newest.text and not signed_cards.problem(newest):
         raise Refused("Nothing changed in the card.", next_step="Change a field first.")
     card = signed_cards.signed(version, revision=revision, text=text, stated=said, author=actor)  # ahead of the lock
     with transaction.atomic():

@@ -64,8 +64,8 @@ class Migration(migrations.Migration):
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('subject', models.CharField(max_length=64)),
                 ('text', models.CharField(max_length=200)),
-                ('salt', models.CharField(default='', help_text='hex; empty in names from before events were hashed with them', max_length=32)),
-                ('event', models.ForeignKey(help_text='the first that was hashed with it', null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='ledger.event')),
+                ('salt', models.CharField(help_text='hex', max_length=32)),
+                ('event', models.ForeignKey(help_text='the first that was hashed with it', on_delete=django.db.models.deletion.PROTECT, related_name='+', to='ledger.event')),
             ],
             options={
                 'indexes': [models.Index(fields=['subject'], name='name_subject')],

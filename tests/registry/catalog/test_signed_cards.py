@@ -18,13 +18,13 @@ from lifecycle.refusals import Refused
 from registry.catalog import actions, queries, signed_cards
 from registry.catalog.models import Card, ModelVersion
 from registry.catalog.trail import held_of_cards
-from registry.ledger import keys, rules
+from registry.ledger import keys
 from registry.ledger.models import Event
 from registry.promotions import actions as promotions
 from registry.promotions.models import PromotionRequest
 from tests.support import registry
 from tests.support.jobs import run_jobs
-from tests.support.trail import behind_its_back, faults, rewrite
+from tests.support.trail import behind_its_back, faults
 
 pytestmark = pytest.mark.django_db
 
@@ -118,11 +118,9 @@ def test_an_altered_card_is_shown_as_such_and_its_verification_fails(version, mi
     assert Job.objects.get(kind="catalog.verify").state == State.FAILED
 
 
-def test_a_card_from_before_cards_were_signed_is_signed_by_saving_it(version, mia, monkeypatch):
-    monkeypatch.setattr(signed_cards, "signed_revisions", lambda versions: set())  # as where its event names no signature
+def test_a_card_without_its_signature_is_signed_by_saving_it(version, mia):
     card = queries.newest_card(version)
     alter(card, signature="", key_fingerprint="")
-    assert actions.verify(version).files
 
     again = actions.edit_card(version=version, stated=card.stated, seen=card.digest, actor=mia)
 
@@ -133,10 +131,7 @@ def test_a_card_from_before_cards_were_signed_is_signed_by_saving_it(version, mi
 
 
 @pytest.mark.postgres
-@pytest.mark.parametrize("form", [3, rules.FORM])
-def test_no_card_is_written_from_facts_that_were_changed(version, mia, form):
-    if form == 3:  # whose events don't state the facts
-        rewrite(str(version.model.project.uuid), lambda said: said | {"form": 3, "payload": without_facts(said["payload"])})
+def test_no_card_is_written_from_facts_that_were_changed(version, mia):
     first = queries.newest_card(version)
     facts = json.loads(json.dumps(version.facts))
     facts["evaluation"]["metrics"]["macro_f1"]["value"] = 0.999
@@ -152,10 +147,6 @@ def test_no_card_is_written_from_facts_that_were_changed(version, mia, form):
     behind_its_back("UPDATE catalog_modelversion SET facts = %s WHERE id = %s", json.dumps(version.facts), version.pk)
     again = ModelVersion.objects.get(pk=version.pk)
     assert actions.edit_card(version=again, stated={"purpose": "Other."}, seen=first.digest, actor=mia).revision == 2
-
-
-def without_facts(payload: dict) -> dict:
-    return {name: value for name, value in payload.items() if name != "facts"}
 
 
 def test_a_version_page_asks_the_same_for_many_revisions_and_verifies_the_newest_once(version, mia, client_for, monkeypatch):
@@ -184,7 +175,7 @@ def test_the_audit_asks_the_same_for_one_unsigned_card_and_for_many(version, oth
             held = held_of_cards([str(each.uuid) for each in versions])
         asked.append(len(found))
 
-    assert asked == [2, 2]
+    assert asked == [1, 1]
     assert all("card revision 1 isn't what was signed" in held[str(each.uuid)] for each in (version, other))
 
 
