@@ -104,7 +104,7 @@ class DrillForm(forms.Form):
     kind = forms.ChoiceField(label="Fault", choices=Fault.Kind.choices, widget=forms.RadioSelect, initial=Fault.Kind.ERROR)
     share = SharePercent(label="Affected requests (%)", initial=30, help_text="Errors: clients get status 500 for this share.")
     delay_ms = forms.IntegerField(
-        label="Added delay (ms)", min_value=1, max_value=MAX_DELAY_MS, initial=1_000, required=False, help_text="For slow answers only."
+        label="Added delay (ms)", min_value=1, max_value=MAX_DELAY_MS, initial=1_000, required=False, help_text="For slow responses only."
     )
     minutes = forms.IntegerField(
         label="Duration (minutes)", min_value=1, max_value=MAX_DRILL_MINUTES, initial=30, help_text="Ends automatically."

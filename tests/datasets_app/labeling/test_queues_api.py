@@ -65,7 +65,7 @@ def test_a_queue_is_paused_resumed_and_closed_each_once_however_often_it_is_sent
     assert Event.objects.filter(verb=Verb.QUEUE_CHANGED).count() == 2
     assert Event.objects.filter(verb=Verb.QUEUE_CLOSED).count() == 1
     again = move(client, queue, "resume")
-    assert (again.status_code, again.json()["message"]) == (409, "This queue is closed and can no longer be open.")
+    assert (again.status_code, again.json()["message"]) == (409, "This queue is closed and can no longer become open. Reload the page.")
 
 
 @pytest.mark.parametrize(("name", "status"), [("ana", 403), ("gita", 403), ("otto", 404)])

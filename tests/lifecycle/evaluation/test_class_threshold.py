@@ -17,6 +17,7 @@ from lifecycle.statistics.deciding import Cut
 from lifecycle.statistics.operating import Costs
 from lifecycle.task_types.by_key.loading import loading_of
 from lifecycle.task_types.single_label import measures as single_label
+from lifecycle.task_types.single_label.loading import FROM_A_THRESHOLD
 from lifecycle.task_types.single_label.measures import Predictions
 from monitoring.drift import reference
 from registry.catalog import actions as catalog
@@ -147,7 +148,7 @@ def test_the_code_of_the_card_prints_the_answer_that_is_served(threshold, answer
     said = io.StringIO()
 
     with contextlib.redirect_stdout(said):
-        exec(card.FROM_A_THRESHOLD, {"numpy": np, "scores": np.log(SHARES[0]), "about": about})  # noqa: S102  what the card says
+        exec(FROM_A_THRESHOLD, {"numpy": np, "scores": np.log(SHARES[0]), "about": about})  # noqa: S102  what the card says
 
     label, share = said.getvalue().split()
     assert f"{label} {float(share):.1f}" == answer

@@ -102,7 +102,7 @@ def test_a_drill_is_planted_seen_by_everybody_and_lifted(client_for, live_endpoi
     fault = Fault.objects.get()
     assert (fault.deployment, fault.kind, fault.share, fault.delay_ms, fault.planted_by) == (canary, "slow", 3_000, 750, omar)
     html = html_of(client_for(aida), live_endpoint)
-    assert "Fault injected: slow answers in 1.2.0" in html
+    assert "Fault injected: slow responses in 1.2.0" in html
     assert "Adds 750 ms to 30 % of requests to its canary arm" in html
     assert "Game day &lt;b&gt;" in html
     assert browser.post(url("drill", live_endpoint), asked).status_code == 409
