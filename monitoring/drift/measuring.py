@@ -25,7 +25,6 @@ from monitoring.traffic.counts import Counts
 from monitoring.traffic.rules import CONFIDENCE_BINS, OOV_BINS
 from monitoring.traffic.senders import by_group, told
 
-OF_OLD = "The baseline has no calibration uncertainty, and its evaluation can't be read. Evaluate the run again."
 F1_ROWS_A_LABEL = 5
 HOW = {
     Monitor.OOV: "The reference or the window has no count of unknown words. Update the servers to report it.",
@@ -45,8 +44,8 @@ class Reference:
 
     @property
     def groups(self) -> Sums | None:
-        """Right rows of all rows, by group of near duplicates; None where each is one of its own, or an old baseline doesn't say."""
-        known = self.calibration.get("groups")
+        """Right rows of all rows, by group of near duplicates; None where each is one of its own."""
+        known = self.calibration["groups"]
         return Sums(**known) if known else None
 
     def effective(self, z: float) -> float:
@@ -241,12 +240,12 @@ def unknown_labels(reference: Reference, counts: Counts) -> str:
 
 # ── Expected accuracy ───────────────────────────────────────────────────────
 def expected_accuracy(reference: Reference, counts: Counts, senders: Senders | None = None) -> Estimate | None:
-    """The accuracy to be expected of a window from its 50 bins of confidence; None without any, or of a baseline that tells no errors.
+    """The accuracy to be expected of a window from its 50 bins of confidence; None without any.
 
     A bin stands for the mean calibrated confidence of the reference rows in it.
     """
     known = reference.calibration
-    if not (weight := confidences(counts)).any() or "errors" not in known or reference.one_group:
+    if not (weight := confidences(counts)).any() or reference.one_group:
         return None
     effect = effect_on_accuracy(reference, counts, senders) or 1.0
     return cbpe.accuracy(np.array(known["expected"]), weight, errors_of(known)[:, :-1], reference.effective(cbpe.BAND), effect)
@@ -297,8 +296,8 @@ def measure_accuracy(reference: Reference, counts: Counts, senders: Senders | No
     n, m = reference.rows, int(weight.sum())
     if m < MIN_ROWS or n < MIN_ROWS:
         return too_few(Monitor.ACCURACY, m, MIN_ROWS)
-    if not known["spread"] or "errors" not in known:
-        return Measured(Monitor.ACCURACY, Mark.NOT_MEASURED, OF_OLD if known["spread"] else ONE_SIDED, n=n, m=m)
+    if not known["spread"]:
+        return Measured(Monitor.ACCURACY, Mark.NOT_MEASURED, ONE_SIDED, n=n, m=m)
     if reference.one_group:
         return Measured(Monitor.ACCURACY, Mark.NOT_MEASURED, ONE_GROUP, n=n, m=m)
     effect, z = effect_on_accuracy(reference, counts, senders), float(scipy.special.ndtri(1 - ALPHA / tests))
@@ -359,15 +358,14 @@ def not_estimable(outside: float) -> Measured:
 
 
 def expected_f1(reference: Reference, rows: Sequence[tuple[str, Sequence[Mapping[str, Any]]]]) -> Estimate | None:
-    """Macro-F1 to be expected, from answers (label, best scores). None where there are too few, or labels the calibration does not know,
-    and of a baseline that keeps no errors.
+    """Macro-F1 to be expected, from answers (label, best scores). None where there are too few, or labels the calibration does not know.
 
     Put right by how far the same curves were off on the reference: calibrating label by label does not make macro-F1 come out there.
     """
     known = reference.calibration
     place = {label: at for at, label in enumerate(known["labels"])}
     told = [(place[label], scores) for label, scores in rows if label in place and scores]
-    if len(told) < max(MIN_ROWS, F1_ROWS_A_LABEL * len(place)) or "f1_error" not in known:
+    if len(told) < max(MIN_ROWS, F1_ROWS_A_LABEL * len(place)):
         return None
     probabilities = np.stack([cbpe.spread_out(scores, place) for _, scores in told])
     curves = [Curve(tuple(each["x"]), tuple(each["y"])) for each in known["curves"]]

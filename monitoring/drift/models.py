@@ -10,14 +10,9 @@ from lifecycle.evaluation.models import Evaluation
 from monitoring.drift.rules import Monitor, State
 from registry.catalog.models import Endpoint, ModelVersion
 
-FORM = 3  # how far chance moves the calibration: form 1 does not say, form 2 took near duplicates as independent rows
-
 
 class Baseline(models.Model):
-    """What a version saw and answered when it was evaluated: the reference of every comparison. Histograms, never texts. Never changed.
-
-    One of an older form stays, since reports name it, and is no longer compared with once there is one of the newest.
-    """
+    """What a version saw and answered when it was evaluated: the reference of every comparison. Histograms, never texts. Never changed."""
 
     append_only = True
     project_path = "version__model__project"
@@ -31,11 +26,10 @@ class Baseline(models.Model):
     histograms = models.JSONField(help_text="label, confidence, chars, oov: fine bin → count, as in traffic's rollups; null: unknown")
     calibration = models.JSONField(help_text="how confidences become expected shares of right answers, and what they are on the reference")
     items_digest = models.CharField(max_length=64, help_text="over the digests of the items, in order")
-    form = models.PositiveSmallIntegerField(default=FORM, help_text="what the calibration holds: see drift.reference.calibrate")
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
-        constraints = [models.UniqueConstraint(fields=["version", "evaluation", "form"], name="one_baseline_per_evaluation")]
+        constraints = [models.UniqueConstraint(fields=["version", "evaluation"], name="one_baseline_per_evaluation")]
 
     def __str__(self) -> str:
         return f"baseline of {self.version}"

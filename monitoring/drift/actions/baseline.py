@@ -11,7 +11,7 @@ from lifecycle.evaluation.models import Evaluation
 from lifecycle.refusals import Refusal, Refused
 from lifecycle.task_types.single_label.measures import Predictions
 from monitoring.drift import reference
-from monitoring.drift.models import FORM, Baseline
+from monitoring.drift.models import Baseline
 from registry.catalog.models import ModelVersion
 from registry.ledger.rules import digest_of
 
@@ -22,19 +22,9 @@ UNREADABLE = (Refusal, OSError, ValueError, KeyError)  # of an evaluation whose 
 def baseline(version: ModelVersion) -> Baseline:
     """What the version saw and answered on its frozen test, counted. Made at the first question; later the same row.
 
-    One of an older form is made anew beside it; where its evaluation cannot be read any more, it goes on being the reference.
-
     Raises Refused (no answer of the evaluation can be used) or Damaged (its file is not what was kept).
     """
-    known = Baseline.objects.filter(version=version, evaluation=version.evaluation).order_by("-form").first()
-    if known and known.form == FORM:
-        return known
-    try:
-        return make(version)
-    except UNREADABLE:
-        if known is None:
-            raise
-        return known
+    return Baseline.objects.filter(version=version, evaluation=version.evaluation).first() or make(version)
 
 
 def make(version: ModelVersion) -> Baseline:
@@ -45,7 +35,7 @@ def make(version: ModelVersion) -> Baseline:
         raise Refused(f"The evaluation of {version} has no usable predictions to compare with.")
     texts = texts_of(evaluation, answers.ids)
     made, _ = Baseline.objects.get_or_create(
-        version=version, evaluation=evaluation, form=FORM,
+        version=version, evaluation=evaluation,
         defaults={
             "split": evaluation.split, "rows": len(answers.ids), "calibration": reference.calibrate(answers),
             "histograms": reference.histograms(answers, texts, reference.oov_shares(version.folder, texts)),

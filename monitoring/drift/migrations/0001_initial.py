@@ -25,7 +25,6 @@ class Migration(migrations.Migration):
                 ('histograms', models.JSONField(help_text="label, confidence, chars, oov: fine bin → count, as in traffic's rollups; null: unknown")),
                 ('calibration', models.JSONField(help_text='how confidences become expected shares of right answers, and what they are on the reference')),
                 ('items_digest', models.CharField(help_text='over the digests of the items, in order', max_length=64)),
-                ('form', models.PositiveSmallIntegerField(default=3, help_text='what the calibration holds: see drift.reference.calibrate')),
                 ('created_at', models.DateTimeField(auto_now_add=True)),
                 ('evaluation', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='evaluation.evaluation')),
                 ('version', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='drift_baselines', to='catalog.modelversion')),
@@ -98,7 +97,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name='baseline',
-            constraint=models.UniqueConstraint(fields=('version', 'evaluation', 'form'), name='one_baseline_per_evaluation'),
+            constraint=models.UniqueConstraint(fields=('version', 'evaluation'), name='one_baseline_per_evaluation'),
         ),
         migrations.AddIndex(
             model_name='driftreport',

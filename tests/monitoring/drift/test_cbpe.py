@@ -206,7 +206,11 @@ def test_realised_accuracy_has_a_wilson_interval_or_is_not_measured():
 
 def test_customers_who_are_mostly_right_or_mostly_wrong_are_no_fall_of_the_realised_accuracy():
     """40 customers with 10 predictions each, right in 90 % in truth, intraclass correlation .3: as independent rows 8 % fell at 1 %."""
-    chance, reference, wrong = np.random.default_rng(19), measuring.Reference(2000, {}, {"accuracy": 0.9}), {True: 0, False: 0}
+    chance, reference, wrong = (
+        np.random.default_rng(19),
+        measuring.Reference(2000, {}, {"accuracy": 0.9, "groups": None}),
+        {True: 0, False: 0},
+    )
     for _ in range(400):
         rights = chance.binomial(10, chance.beta(0.9 * 7 / 3, 0.1 * 7 / 3, 40))
         sides = {f"{at}{sign}": int(n) for at, right in enumerate(rights) for sign, n in (("+", right), ("-", 10 - right))}
@@ -219,7 +223,7 @@ def test_customers_who_are_mostly_right_or_mostly_wrong_are_no_fall_of_the_reali
 
 def test_predictions_without_feedback_count_as_correct_in_the_realised_accuracy():
     """Of 200 predictions 40 are wrong and 120 have feedback: at least 80 % are correct, though 67 % of those with feedback are."""
-    known = measuring.Reference(2000, {}, {"accuracy": 0.9})
+    known = measuring.Reference(2000, {}, {"accuracy": 0.9, "groups": None})
     some, every = (measuring.measure_realised(known, Counts(answers=200, right=right, wrong=40)) for right in (80, 160))
 
     critical = 2.3263478740 * (1960 * 240 / 2200**2 * (1 / 2000 + 1 / 200)) ** 0.5
@@ -234,7 +238,7 @@ def test_the_senders_of_those_with_feedback_count_for_all_predictions():
     sides = {f"{at}{'+' if at < 40 else '-'}": 2 for at in range(50)}
 
     found = measuring.measure_realised(
-        measuring.Reference(2000, {}, {"accuracy": 0.9}), Counts(answers=200, right=80, wrong=20, by_sender=sides)
+        measuring.Reference(2000, {}, {"accuracy": 0.9, "groups": None}), Counts(answers=200, right=80, wrong=20, by_sender=sides)
     )
 
     assert (found.value, found.m, found.senders) == (pytest.approx(0), 200, 50)
@@ -249,7 +253,7 @@ def test_people_who_report_every_wrong_prediction_and_most_others_make_no_fall_o
         correct = int(chance.binomial(2000, 0.9))
         counts = Counts(answers=2000, right=int(chance.binomial(correct, 0.66)), wrong=2000 - correct)
         assert measuring.tells_enough(counts)
-        known = measuring.Reference(500, {}, {"accuracy": chance.binomial(500, 0.9) / 500})
+        known = measuring.Reference(500, {}, {"accuracy": chance.binomial(500, 0.9) / 500, "groups": None})
         wrong += measuring.measure_realised(known, counts).p < 0.01
 
     assert wrong <= 4
@@ -331,7 +335,7 @@ def test_estimates_are_the_same_to_the_last_bit_in_whatever_order_the_rows_come(
 
 
 def test_a_window_is_expected_the_same_in_whatever_order_its_bins_are_counted():
-    calibration = {"expected": [0.1 + at / 70 for at in range(50)], "errors": [[0.001 * at for at in range(51)]]}
+    calibration = {"expected": [0.1 + at / 70 for at in range(50)], "errors": [[0.001 * at for at in range(51)]], "groups": None}
     bins = {str(at): at * 37 % 101 + 1 for at in range(50)}
     turned = dict(sorted(bins.items(), key=lambda pair: pair[1]))
 

@@ -10,8 +10,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
-from monitoring.drift import actions, page, queries
-from monitoring.drift.models import Baseline
+from monitoring.drift import page, queries
 from monitoring.traffic import queries as figures
 from monitoring.traffic.models import Prediction
 from tests.monitoring.drift.conftest import ONE_SIDED, day
@@ -150,27 +149,6 @@ def test_near_duplicates_of_the_evaluation_count_together_and_the_page_says_so(c
     assert (report.baseline.rows, groups["clusters"], groups["squares"][2]) == (59, 30, 29 * 4 + 1)
     html = client_for(omar).get(reverse("drift:endpoint", args=[traffic.endpoint.uuid])).content.decode()
     assert "59 test rows in 30 groups of near duplicates" in html
-
-
-@pytest.mark.postgres
-def test_an_old_baseline_is_counted_anew_and_where_it_cannot_be_the_accuracy_is_not_measured(traffic, live_endpoint, monkeypatch):
-    version = live_endpoint.alias.version
-    new = actions.baseline(version)
-    plain = {name: value for name, value in new.calibration.items() if name not in ("errors", "f1_error", "f1_expected")}
-    old = Baseline.objects.create(
-        version=version, evaluation=new.evaluation, split="test", rows=60, histograms=new.histograms, calibration=plain,
-        items_digest=new.items_digest, form=1,
-    )  # fmt: skip
-    assert actions.baseline(version) == new
-
-    monkeypatch.setattr(baselines, "FORM", 4)
-    monkeypatch.setattr(baselines, "make", lambda _: (_ for _ in ()).throw(FileNotFoundError))
-    assert actions.baseline(version) == new
-    reading = measuring.read(live_endpoint, version, old, day(2), traffic.write(day(2).start))
-    accuracy = next(each for each in reading.found if each.monitor == "accuracy")
-    assert (accuracy.mark, reading.estimate) == ("not_measured", None)
-    assert "Evaluate the run again." in accuracy.why
-    assert next(each for each in reading.found if each.monitor == "label").value is not None
 
 
 def test_more_answers_need_no_more_statements(traffic, answered):
