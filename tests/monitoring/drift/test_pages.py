@@ -75,7 +75,7 @@ def test_too_little_is_said_to_be_too_little(client_for, traffic, omar):
 
     assert "Not enough data" in html
     assert "3 predictions; at least 50 are needed." in html
-    assert page.endpoint(omar, drifting.endpoint, {})["word"] != "No drift"
+    assert page.endpoint(omar, traffic.endpoint, {})["word"] != "No drift"
 
 
 def test_a_failed_measurement_is_not_good(client_for, live_endpoint, omar):
