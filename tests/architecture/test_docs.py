@@ -162,3 +162,14 @@ def test_what_a_guide_quotes_in_italics_is_said_by_the_product(page):
     for quoted in re.findall(r"(?<![*\w])\*([^*\n]+)\*(?![*\w])", prose):
         for part in filter(None, (part.strip() for part in quoted.split("…"))):
             assert part in words_of_the_product(), f"{page} quotes {quoted!r}"
+
+
+@pytest.mark.parametrize(
+    ("walk", "most"), [("From an uploaded row to a prediction", 40), ("The request `POST /promotions/<uuid>/approve/`", 12)]
+)
+def test_a_walk_through_the_code_visits_files_that_are_there_and_none_twice(walk, most):
+    table = TEXTS["docs/architecture.md"].split(f"**{walk}.**")[1].split("**")[0]
+    files = re.findall(r"^\| `([^`]+\.py)` \|", table, re.MULTILINE)
+
+    assert 0 < len(files) == len(set(files)) <= most
+    assert [name for name in files if not (ROOT / name).is_file()] == []

@@ -3,11 +3,12 @@ import json
 import numpy as np
 import pytest
 
-from lifecycle.engine.artifact import ArtifactInfo, loading_snippet
+from lifecycle.engine.artifact import ArtifactInfo
 from lifecycle.engine.export import load_classifier
 from lifecycle.engine.faults import EngineFault
 from lifecycle.engine.predictor import Predictor
 from tests.engine.inbox import ROWS
+from tests.support.by_hand import loading_snippet
 
 pytestmark = pytest.mark.engine
 
@@ -27,7 +28,7 @@ def artifact(request, run_folder, once):
     return folder / "artifact"
 
 
-def test_the_snippet_of_the_card_gives_the_answers_that_are_served(artifact, tiny_base):
+def test_public_libraries_alone_give_the_answers_that_are_served(artifact, tiny_base):
     names = {"artifact": str(artifact), "base": str(tiny_base), "texts": TEXTS}
 
     exec(loading_snippet(ArtifactInfo.read(artifact)), names)

@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 from sklearn.metrics import precision_score, recall_score
 
-from lifecycle.engine.artifact import ArtifactInfo, loading_snippet
+from lifecycle.engine.artifact import ArtifactInfo
 from lifecycle.engine.document import SpecError
 from lifecycle.engine.events import read_events
 from lifecycle.engine.faults import EngineFault
@@ -24,6 +24,7 @@ from lifecycle.task_types.single_label import measures as single_label
 from lifecycle.task_types.single_label import predictions
 from lifecycle.task_types.single_label.measures import Predictions
 from tests.engine.inbox import write_rows
+from tests.support.by_hand import loading_snippet
 
 pytestmark = pytest.mark.engine
 
@@ -286,7 +287,7 @@ def test_a_run_answers_by_the_threshold_wherever_it_answers(trained, train_here,
     assert pq.read_table(asked / "answers.parquet")["predicted"].to_pylist() == ["card", "refund", "refund"]
 
     names = {"artifact": str(folder / "artifact"), "base": str(tiny_base), "texts": texts}
-    exec(loading_snippet(info), names)  # noqa: S102  what the card says
+    exec(loading_snippet(info), names)  # noqa: S102  code of our own
     assert names["answers"] == ["card", "refund", "refund"]
 
 

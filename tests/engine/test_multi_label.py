@@ -9,7 +9,7 @@ import pytest
 import torch
 from sklearn.metrics import f1_score
 
-from lifecycle.engine.artifact import ArtifactInfo, loading_snippet
+from lifecycle.engine.artifact import ArtifactInfo
 from lifecycle.engine.events import points, read_events
 from lifecycle.engine.losses import BinaryCrossEntropy, positive_weights
 from lifecycle.engine.predictor import Predictor
@@ -17,6 +17,7 @@ from lifecycle.statistics import calibration
 from lifecycle.task_types.multi_label import predictions
 from tests.engine.inbox import ROWS, SETS, write_rows
 from tests.engine.test_strategies import LEARNING
+from tests.support.by_hand import loading_snippet
 
 pytestmark = pytest.mark.engine
 TEXTS, WANTED = [text for text, _ in SETS], [labels for _, labels in SETS]
@@ -135,7 +136,7 @@ def test_predict_gives_every_row_its_labels(evaluated, train_here):
     assert table["predicted"].to_pylist() == pq.read_table(folder / "predictions.parquet")["predicted"].to_pylist()
 
 
-def test_the_snippet_of_the_card_gives_the_same_labels(sets_folder, once, tiny_base):
+def test_public_libraries_alone_give_the_same_labels(sets_folder, once, tiny_base):
     folder = sets_folder(epochs=30, strategy={"kind": "lora"})
     once(folder)
     info = ArtifactInfo.read(folder / "artifact")

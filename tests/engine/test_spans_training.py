@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from lifecycle.engine.artifact import ArtifactInfo, loading_snippet
+from lifecycle.engine.artifact import ArtifactInfo
 from lifecycle.engine.classifier import Classifier
 from lifecycle.engine.diagnosis import collapse
 from lifecycle.engine.events import Point, points, read_events
@@ -24,6 +24,7 @@ from lifecycle.task_types.rows import Rows
 from lifecycle.task_types.spans import tagging
 from lifecycle.task_types.spans.tagging import Marked, Unit
 from tests.engine.inbox import ROWS
+from tests.support.by_hand import loading_snippet
 from tests.support.marks import spans_in
 
 pytestmark = pytest.mark.engine
@@ -73,7 +74,7 @@ def test_it_learns_and_its_artifact_marks_as_the_loading_code_does(strategy, rat
     info = ArtifactInfo.read(folder / "artifact")
     found = decoding_of("spans").predictions(Predictor(folder / "artifact").probabilities(TEXTS), info)
     space = {"artifact": str(folder / "artifact"), "base": str(tiny_base), "texts": TEXTS}
-    exec(loading_snippet(info), space)  # noqa: S102  what the card says
+    exec(loading_snippet(info), space)  # noqa: S102  code of our own
     bare = [[{name: each[name] for name in ("start", "end", "label")} for each in row["spans"]] for row in found]
     assert bare == space["answers"]
     if strategy["kind"] == "full":
@@ -328,7 +329,7 @@ def test_a_word_is_read_whole_where_spans_keep_to_words_and_by_its_pieces_where_
     assert predictor.answer([texts[0]]).logits.offsets[0].tolist() == read
     found = decoding_of("spans").predictions(predictor.probabilities(texts), info)
     space = {"artifact": str(folder / "artifact"), "texts": texts}
-    exec(loading_snippet(info), space)  # noqa: S102  what the card says
+    exec(loading_snippet(info), space)  # noqa: S102  code of our own
     assert space["answers"] == [[{name: each[name] for name in ("start", "end", "label")} for each in row["spans"]] for row in found]
     assert space["answers"] == [marked(text) for text in texts]
 

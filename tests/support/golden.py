@@ -31,7 +31,7 @@ from datasets_app.labeling.models import Annotation, Decision, Export
 from datasets_app.labeling.queries.decisions import current_decisions
 from datasets_app.snapshots import queries as snapshots
 from datasets_app.snapshots.models import Snapshot
-from lifecycle.engine.artifact import ANSWERED, ArtifactInfo, loading_snippet
+from lifecycle.engine.artifact import ArtifactInfo
 from lifecycle.evaluation.models import Evaluation
 from lifecycle.task_types.answers import canonical
 from lifecycle.task_types.by_key.types import type_of
@@ -145,8 +145,6 @@ def documents(project: Project, task: str, people: Mapping[str, User]) -> dict[s
         "predictions.txt": schema_of(evaluation), "lifecycle.json": blocks(described(run).to_json()), "card.txt": card_of(run, evaluation),
         **exports(dataset, people["gmia"]),
     }  # fmt: skip
-    if run.spec["task"] in ANSWERED:
-        found["loading.txt"] = loading_snippet(described(run))
     known = {
         run.artifact.root_digest: "digest-of-artifact", run.spec_digest: "digest-of-spec", evaluation.report_digest: "digest-of-report",
         dataset.slug: "slug-of-dataset",

@@ -45,7 +45,7 @@ class Model:
         columns = {"input_ids": encoded.ids, "attention_mask": encoded.attention_mask, "token_type_ids": [0] * len(encoded.ids)}
         feed = {name: np.array([columns[name]], dtype=np.int64) for name in self.about["inputs"]}
         logits = self.session.run(["logits"], feed)[0][0].astype(np.float64) / self.about["temperature"]
-        if self.about["task"] == "multi_label":
+        if "thresholds" in self.about:
             several: np.ndarray[Any, Any] = 1 / (1 + np.exp(-logits))
             return several
         shares = np.exp(logits - logits.max())
@@ -55,7 +55,7 @@ class Model:
     def _answer(self, shares: np.ndarray[Any, Any]) -> dict[str, Any]:
         names = self.about["labels"]
         told = {"probabilities": dict(zip(names, shares.tolist(), strict=True))}
-        if self.about["task"] == "multi_label":
+        if "thresholds" in self.about:
             given = [name for name, share, least in zip(names, shares, self.about["thresholds"], strict=True) if share >= least]
             return {"labels": given, **told}
         chosen, deciding = int(shares.argmax()), self.about.get("deciding")

@@ -35,10 +35,10 @@ def from_prodigy(found: Pairs) -> Taken:
 def cells_of(found: Pairs) -> dict[str, Cell]:
     """What an example says once it is accepted."""
     cells: dict[str, Cell] = {}
-    if "spans" in found:
+    if (spans := found.get("spans")) is not None:
         cells["spans"] = spans_cell(
             Pairs({key: each[key] for key in ("start", "end", "label", "text") if key in each})
-            for each in listed(found["spans"]) if isinstance(each, Pairs)
+            for each in listed(spans) if isinstance(each, Pairs)
         )  # fmt: skip
     if "accept" in found or "label" in found:
         cells["label"] = names_cell(names_in(found))
