@@ -32,17 +32,6 @@ PRE = '<pre class="code" tabindex="0" role="region" aria-label="How to load the 
 EMPTY_HEAD = re.compile(r"<thead>\s*<tr>(\s*<th></th>)+\s*</tr>\s*</thead>")  # Markdown needs a head, a reader does not
 NOT_STATED = "not stated"
 NOT_MEASURED = "not measured"
-BASELINES = {
-    "majority": "Most frequent answer",
-    "tfidf_logreg": "TF-IDF and logistic regression",
-    "dictionary": "Dictionary of the training spans",
-    "frozen_base_logreg": "Frozen base and logistic regression",
-    "prompted_base": "Base before fine-tuning, same prompt",
-    "nearest": "Answer to the nearest training prompt",
-    "frequent": "Most frequent training answer",
-    "first": "The response that stands first",
-    "longer": "The longer response",
-}
 COLUMNS = 2  # scores of a baseline
 SPEC = ("epochs", "batch_size", "learning_rate", "head_learning_rate", "weight_decay", "max_tokens", "pooling", "seed")
 RELATION = dict.fromkeys(("lora", "fast_lora", "ia3", "adapter", "prompt", "p_tuning", "prefix"), "adapter") | {
@@ -169,9 +158,9 @@ def results(facts: Mapping[str, Any]) -> str:
     groups = f" in {count(evaluation['clusters'])} groups of near duplicates" if "clusters" in evaluation else ""
     text = f"## Results\n\nFrozen test split, {count(evaluation['rows'])} rows{groups}, report `sha256:{evaluation['digest']}`.\n\n"
     text += table(("Metric", "Value", "95 % interval"), lines)
-    shown = measures_of(rules.task_type(facts).key).metrics.beside[:COLUMNS]
-    order = [*(name for name in BASELINES if name in evaluation["baselines"]), *sorted(evaluation["baselines"].keys() - BASELINES.keys())]
-    against = [(BASELINES.get(name, inline(name)), *(metric(evaluation["baselines"][name], each) for each in shown)) for name in order]
+    measures = measures_of(rules.task_type(facts).key)
+    shown, found = measures.metrics.beside[:COLUMNS], evaluation["baselines"]
+    against = [(title, *(metric(found[name], each) for each in shown)) for name, title in measures.baselines.items() if name in found]
     return (
         text + "\n\n" + (table(("Baseline", *(NAMED[each].title for each in shown)), against) if against else f"Baselines: {NOT_MEASURED}.")
     )

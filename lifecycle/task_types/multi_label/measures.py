@@ -44,7 +44,7 @@ METRICS = Metrics(
     ),
 )
 BASELINES = {
-    "majority": "Most frequent classes together",
+    "majority": "Most frequent set of labels",
     "tfidf_logreg": "TF-IDF + logistic regression",
     "frozen_base_logreg": "Frozen pretrained base + logistic regression",
 }

@@ -56,7 +56,7 @@ METRICS = Metrics(
 )
 BASELINES = {
     "tfidf_logreg": "TF-IDF of responses + logistic regression",
-    "first": "The response that stands first",
+    "first": "The first response",
     "longer": "The longer response",
     "frozen_base_logreg": "Frozen pretrained base + logistic regression",
 }

@@ -27,7 +27,7 @@ METRICS = Metrics(
     registered=("accuracy", "macro_f1", "weighted_f1", "log_loss", "brier", "ece", "ece_debiased"),
 )
 BASELINES = {
-    "majority": "Most frequent class",
+    "majority": "Most frequent label",
     "tfidf_logreg": "TF-IDF + logistic regression",
     "frozen_base_logreg": "Frozen pretrained base + logistic regression",
 }

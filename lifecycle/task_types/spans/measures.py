@@ -42,7 +42,7 @@ METRICS = Metrics(
     ),
 )
 BASELINES = {
-    "majority": "Nothing marked",
+    "majority": "No spans",
     "dictionary": "Dictionary of the training spans",
     "frozen_base_logreg": "Frozen pretrained base + logistic regression of each token",
 }

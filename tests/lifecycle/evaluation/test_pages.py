@@ -22,7 +22,7 @@ def test_an_evaluation_shows_its_metrics_with_intervals_and_links_each_cell_to_i
     assert f"{low:.3f} to" in page
     assert 'class="matrix"' in page
     assert f"/evaluations/{measured.uuid}/items/?true=card&amp;predicted=" in page
-    assert "Most frequent class" in page
+    assert "Most frequent label" in page
 
 
 def test_the_rows_of_a_cell_show_texts_to_those_who_may_read_samples_only(client_for, measured, mia, aida):

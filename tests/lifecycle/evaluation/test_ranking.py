@@ -47,7 +47,7 @@ def test_the_report_page_holds_scores_baselines_length_and_the_surest_mistakes(f
         "Accuracy of pairs",
         "Best response first",
         "The longer response",
-        "The response that stands first",
+        "The first response",
         "Reliability",
         "Length",
     ):

@@ -38,11 +38,11 @@ def scored(macro_f1, low=None, high=None):
         ({"tfidf_logreg": scored(0.9)}, ("TF-IDF + logistic regression", "macro_f1", "a macro-F1", 0.9, 0.9, False, False)),
         (
             {"tfidf_logreg": scored(0.87, 0.865, 0.875), "majority": scored(0.8, 0.7, 0.89)},
-            ("Most frequent class", "macro_f1", "a macro-F1", 0.8, 0.9, False),
+            ("Most frequent label", "macro_f1", "a macro-F1", 0.8, 0.9, False),
         ),
         (
             {"tfidf_logreg": scored(0.96, 0.9, 0.99), "majority": scored(0.95, 0.93, 0.97)},
-            ("Most frequent class", "macro_f1", "a macro-F1", 0.95, 0.9, True),
+            ("Most frequent label", "macro_f1", "a macro-F1", 0.95, 0.9, True),
         ),
         (
             {"frozen_base_logreg": scored(0.87, 0.85, 0.89)},
@@ -166,5 +166,5 @@ def test_programs_are_told_too(project, mia, client_for):
 
     told = client_for(mia).get(f"/api/v1/evaluations/{evaluation.uuid}/").json()["rival"]
 
-    assert (told["name"], told["is_ahead"], told["own"]) == ("Most frequent class", True, evaluation.report["macro_f1"])
+    assert (told["name"], told["is_ahead"], told["own"]) == ("Most frequent label", True, evaluation.report["macro_f1"])
     assert (told["metric"], told["value"]) == ("macro_f1", evaluation.report["baselines"]["majority"]["macro_f1"])

@@ -109,7 +109,7 @@ def test_the_page_shows_the_scores_of_several_classes(measured, client_for, mia)
     for word in ("Subset accuracy", "Micro-F1", "Hamming loss", "Label ranking average precision", "Threshold", "Wrongly given", "Missed"):
         assert word in page, word
     assert ">Accuracy<" not in page
-    assert "Most frequent classes together" in page
+    assert "Most frequent set of labels" in page
     card = next(each for each in measured.report["per_class"] if each["label"] == "card")
     assert ("?true=card&amp;wrong=1" in page) is bool(card["missed"])
     pair = rules.confused(measured.report)[0]

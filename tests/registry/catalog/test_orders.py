@@ -38,7 +38,7 @@ def test_it_is_registered_with_its_own_scores_and_loading_code(version, client_f
     assert "| Task | response ranking; a pair is correct if the response people prefer scores higher |" in text
     first, longer = (version.evaluation.report["baselines"][name] for name in ("first", "longer"))
     assert "| Baseline | Accuracy of pairs | Best response first |" in text
-    for name, found in (("The response that stands first", first), ("The longer response", longer)):
+    for name, found in (("The first response", first), ("The longer response", longer)):
         assert f"| {name} | {found['pair_accuracy']:.3f} | {found['best_first']:.3f} |" in text
 
     page = client_for(mia).get(f"/models/versions/{version.uuid}/").content.decode()
