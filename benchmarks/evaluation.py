@@ -33,7 +33,7 @@ from numpy.typing import NDArray
 from sklearn import metrics as peer
 
 from lifecycle.statistics import fairness, metrics
-from lifecycle.task_types.free_text import measures as text_scores
+from lifecycle.task_types.generation import measures as text_scores
 from lifecycle.task_types.multi_label import measures as label_sets
 from lifecycle.task_types.multi_label.measures import SetPredictions
 from lifecycle.task_types.single_label import measures as single_label

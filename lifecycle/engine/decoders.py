@@ -31,7 +31,7 @@ from lifecycle.engine.layers import layers_of
 from lifecycle.engine.losses import Loss
 from lifecycle.engine.strategies import default_targets, ia3_config
 from lifecycle.engine.strategy import Strategy
-from lifecycle.engine.task_types.free_text.answering import token_losses
+from lifecycle.engine.task_types.generation.answering import token_losses
 
 PEFT_KINDS = ("lora", "ia3", "prompt", "p_tuning", "prefix")  # whose weights PEFT keeps
 UNTIED = "A decoder's head is the table of its tokens; where it alone learns, answers hardly change. Choose prompt tuning or LoRA."

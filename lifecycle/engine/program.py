@@ -28,7 +28,7 @@ VERBS = {
     "evaluate_each": ("lifecycle.engine.verbs", "evaluate_each"),
     "predict": ("lifecycle.engine.verbs", "predict"),
     "robustness": ("lifecycle.engine.robustness", "robustness"),
-    "explain": ("lifecycle.engine.task_types.free_text.occlusion", "explain"),
+    "explain": ("lifecycle.engine.task_types.generation.occlusion", "explain"),
     "losses": ("lifecycle.engine.losing", "losses"),
     "embed": ("lifecycle.engine.verbs", "embed"),
     "merge": ("lifecycle.engine.merging", "merge"),

@@ -21,7 +21,7 @@ from lifecycle.evaluation.models import Analysis, Evaluation
 from lifecycle.evaluation.suggest_page import line
 from lifecycle.evaluation.task_types.by_key.pages import page_of
 from lifecycle.evaluation.task_types.by_key.rows import check_written
-from lifecycle.evaluation.task_types.free_text.rows import SORTS
+from lifecycle.evaluation.task_types.generation.rows import SORTS
 from lifecycle.evaluation.task_types.page import PAGE
 from lifecycle.jobs.api import JobOut
 from lifecycle.refusals import Refused

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from lifecycle.statistics.intervals import Interval, wilson
 from lifecycle.statistics.significance import mcnemar
 from lifecycle.statistics.verdicts import Verdict, verdict
-from lifecycle.task_types.free_text.measures import TextAnswers
+from lifecycle.task_types.generation.measures import TextAnswers
 from lifecycle.ui.numbers import GAP, count, percent, significant
 
 LEAST, MOST, USUAL = 10, 500, 60  # pairs

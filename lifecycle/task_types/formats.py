@@ -31,7 +31,7 @@ class Remark(NamedTuple):
 class Formats(ABC):
     """The files of one task, whose items are texts where it doesn't say otherwise.
 
-    What comes in. dataset_of: what a dataset of the task holds, such as "pairs". cells: the kinds of a labeling tool's cells that answer
+    What comes in. cells: the kinds of a labeling tool's cells that answer
     it, the best first. takes_lists: whether a list of names beside a text can be an annotation. ways: the columns that make an item, for
     each way to lay it out; optional: those that may be beside them. columns: names that are recognised in the place of `NAMES`. layouts: of
     files that it takes, with what each of their columns is used for.
@@ -41,7 +41,6 @@ class Formats(ABC):
     no labels. exports: formats of its own beside those of every task, by their keys.
     """
 
-    dataset_of: str
     cells: tuple[CellKind, ...]
     takes_lists: bool = True
     ways: tuple[tuple[Role, ...], ...] = ((Role.TEXT,),)

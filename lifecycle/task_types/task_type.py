@@ -37,15 +37,15 @@ class Capabilities:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TaskType(Capabilities):
-    """A kind of annotation. key: as datasets, runs and files name it. title: as people read it. rows: what its rows are, in a few words,
-    where labels alone do not say it. learns_as: the key of the type whose model learns it; empty: its own. does, gives: of such a model,
-    "predicts spans" and "spans". hub_tag: the task as the Hugging Face Hub names it."""
+    """A kind of annotation. key: as datasets, runs and files name it. title: its name for people; asks: what an annotation is, behind the
+    name. learns_as: the key of the type whose model learns it; empty: its own. does, gives: of such a model, "predicts spans" and "spans".
+    hub_tag: the task as the Hugging Face Hub names it."""
 
     key: str
     title: str
+    asks: str
     answers: Answers
     content: Content = Content.TEXT
-    rows: str = ""
     learns_as: str = ""
     does: str = ""
     gives: str = ""

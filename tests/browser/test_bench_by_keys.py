@@ -32,7 +32,7 @@ def queue(project, mia) -> Queue:
 @pytest.fixture
 def writing(project, mia) -> Queue:
     return make_queue(
-        make_dataset(project, mia, ["Write me."], name="Written", slug="written", task="free_text"), mia, schema=[], name="Written"
+        make_dataset(project, mia, ["Write me."], name="Written", slug="written", task="generation"), mia, schema=[], name="Written"
     )
 
 

@@ -225,7 +225,7 @@ def test_a_change_is_proposed_from_the_bench_by_keys_and_its_text_is_kept(open_b
 
 
 @pytest.mark.parametrize(
-    ("task", "told", "not_told"), [("ranking", "take the last one back", "find a class"), ("free_text", "leave the text", "class map")]
+    ("task", "told", "not_told"), [("ranking", "take the last one back", "find a class"), ("generation", "leave the text", "class map")]
 )
 def test_the_list_of_all_keys_tells_those_of_the_task(opened, project, mia, ana, task, told, not_told):
     rows = [{"prompt": "Which?", "responses": ["one", "two", "three"]}] if task == "ranking" else [TEXT]

@@ -63,7 +63,7 @@ def test_responses_are_ranked_best_first(bench_of, make, ana):
 
 
 def test_a_text_is_written_beside_its_source(bench_of, make, ana):
-    queue = make("free_text", ["A long report.", "Another."])
+    queue = make("generation", ["A long report.", "Another."])
     page = bench_of(queue, ana)
     expect(page.locator("#write")).to_be_focused()
 
@@ -77,7 +77,7 @@ def test_a_text_is_written_beside_its_source(bench_of, make, ana):
 
 
 def test_a_draft_is_mended_and_the_difference_shown(bench_of, make, ana):
-    queue = make("free_text", ["A long report."])
+    queue = make("generation", ["A long report."])
     (item,) = queue_items(queue)
     actions.suggest_values(
         dataset=queue.dataset,

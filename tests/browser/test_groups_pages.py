@@ -30,7 +30,7 @@ def test_a_measure_is_chosen_and_ticked_rows_of_a_group_become_a_queue(opened, p
     page.wait_for_url(lambda url: "/open/" in url and "item=" in url)
 
 
-@pytest.mark.parametrize("task", ["multi_label", "spans", "ranking", "free_text"])
+@pytest.mark.parametrize("task", ["multi_label", "spans", "ranking", "generation"])
 def test_the_pages_fit_can_be_read_by_everybody_and_are_printed_whole(opened, project, mia, task):
     evaluation = grouped_evaluation(project, mia, task)
     shown = "groups/?column=metadata:channel" + ("&class=refund" if task == "multi_label" else "")

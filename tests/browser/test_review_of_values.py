@@ -93,7 +93,7 @@ def test_a_reviewer_chooses_between_two_responses(opened, project, mia, ana, rav
 
 
 def test_a_reviewer_writes_another_text(opened, project, mia, ana, ravi):
-    queue = make_queue(make_dataset(project, mia, ["A long report."], task="free_text"), mia, schema=[], overlap=2)
+    queue = make_queue(make_dataset(project, mia, ["A long report."], task="generation"), mia, schema=[], overlap=2)
     (item,) = queue_items(queue)
     say(queue, ana, item, {"text": "Report."})
     say(queue, make_annotator(project, "ben"), item, {"text": "A report."})

@@ -61,7 +61,7 @@ def test_the_words_of_each_response_are_reached_from_its_row(opened, project, mi
     is_legible(page, "words-orders-before")
 
 
-@pytest.mark.parametrize("task", ["free_text", "chat"])
+@pytest.mark.parametrize("task", ["generation", "chat"])
 def test_the_words_of_a_prompt_stand_beside_the_answer(opened, project, mia, monkeypatch, task):
     evaluation = measured(task, project, mia)
 

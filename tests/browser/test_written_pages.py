@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import expect
 
 from lifecycle.evaluation import queries
-from lifecycle.evaluation.task_types.free_text.rows import ENTRY as ROWS
+from lifecycle.evaluation.task_types.generation.rows import ENTRY as ROWS
 from registry.catalog import actions as catalog
 from registry.catalog.models import ModelVersion
 from tests.support.browser import loaded_on_a_phone, shuts_nobody_out

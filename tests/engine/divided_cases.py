@@ -21,7 +21,7 @@ ENCODING = chosen(
     for task in ("single_label", "multi_label", "spans", "preference")
     if kind != "ia3" or architecture in settings_of("single_label").ia3_models
 )
-DECODING = chosen((architecture, kind, "free_text") for architecture in ARCHITECTURES for kind in settings_of("free_text").strategies)
+DECODING = chosen((architecture, kind, "generation") for architecture in ARCHITECTURES for kind in settings_of("generation").strategies)
 
 
 def name_of(architecture, kind, task):

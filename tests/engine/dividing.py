@@ -22,8 +22,8 @@ from lifecycle.engine.spec import Base, TrainSpec
 from lifecycle.engine.strategies import counts, learning, trainable_state
 from lifecycle.engine.strategy import Strategy
 from lifecycle.engine.task_types.by_key.learners import learner_of
-from lifecycle.engine.task_types.free_text.answering import collate_examples
-from lifecycle.engine.task_types.free_text.prompts import Example
+from lifecycle.engine.task_types.generation.answering import collate_examples
+from lifecycle.engine.task_types.generation.prompts import Example
 from lifecycle.task_types.by_key.types import type_of
 from tests.engine.divided_cases import DECODING, ENCODING, INNER, name_of
 from tests.support.architectures import make_encoder
@@ -101,7 +101,7 @@ def main(rank, folder):
     found = {}
     for architecture, kind, task in (*ENCODING, *DECODING):
         base = folder / f"{rank}" / architecture
-        begin = partial(writing, base, kind) if task == "free_text" else partial(classifying, base, kind, task)
+        begin = partial(writing, base, kind) if task == "generation" else partial(classifying, base, kind, task)
         case = name_of(architecture, kind, task)
         print(case, flush=True)  # behind which a failure stands
         found[case] = compare(rank, begin)

@@ -22,7 +22,7 @@ def make_run(folder, base, *, pairs=QUESTIONS, validation=None, **fields):
     write_pairs(folder / "train.jsonl", pairs)
     write_pairs(folder / "validation.jsonl", pairs if validation is None else validation)
     spec = {
-        "base": {"path": str(base), "name": "tiny"}, "labels": [], "task": "free_text", "strategy": {"kind": "full"}, "epochs": 12,
+        "base": {"path": str(base), "name": "tiny"}, "labels": [], "task": "generation", "strategy": {"kind": "full"}, "epochs": 12,
         "batch_size": 4, "learning_rate": 2e-2, "precision": "fp32", "threads": 1, "seed": 3, "max_tokens": 64, "max_new_tokens": 12,
     } | fields  # fmt: skip
     (folder / "spec.json").write_text(json.dumps(spec))

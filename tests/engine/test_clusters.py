@@ -9,8 +9,8 @@ import pytest
 from lifecycle.engine.data import read_rows
 from lifecycle.task_types.by_key.measures import measures_of
 from lifecycle.task_types.by_key.predictions import file_of
-from lifecycle.task_types.free_text import verbatim
-from lifecycle.task_types.free_text.measures import TextAnswers, score_texts
+from lifecycle.task_types.generation import verbatim
+from lifecycle.task_types.generation.measures import TextAnswers, score_texts
 from lifecycle.task_types.multi_label.measures import SetPredictions
 from lifecycle.task_types.ranking.measures import Ranked, RankedAnswers
 from lifecycle.task_types.rows import Rows, some
@@ -48,7 +48,7 @@ def texts(clusters):
     return TextAnswers(IDS, ("t",) * 4, answers, scored, (verbatim.NONE,) * 4, clusters=clusters)
 
 
-MADE = {"single_label": classes, "multi_label": sets, "spans": marked, "ranking": orders, "free_text": texts}
+MADE = {"single_label": classes, "multi_label": sets, "spans": marked, "ranking": orders, "generation": texts}
 
 
 def test_rows_know_what_they_were_split_together_with(tmp_path):

@@ -10,7 +10,7 @@ from lifecycle.engine.task_types.by_key.settings import settings_of
 from tests.support.tiny_decoders import ARCHITECTURES, QUESTIONS, make_tiny_decoder
 
 pytestmark = pytest.mark.engine
-WRITTEN = settings_of("free_text")
+WRITTEN = settings_of("generation")
 INNER = {"prompt": {"virtual_tokens": 4}, "p_tuning": {"virtual_tokens": 4, "width": 8}, "prefix": {"virtual_tokens": 4}}
 
 
@@ -21,7 +21,7 @@ def base(request, tmp_path_factory):
 
 def examples_of(base):
     from lifecycle.engine.strategies import load_tokenizer
-    from lifecycle.engine.task_types.free_text.prompts import encode_examples, find_frame
+    from lifecycle.engine.task_types.generation.prompts import encode_examples, find_frame
 
     tokenizer = load_tokenizer(base)
     return encode_examples(tokenizer, find_frame(tokenizer), *zip(*QUESTIONS, strict=True), 64)
@@ -43,7 +43,7 @@ def test_a_strategy_learns_and_what_is_kept_is_the_same_model(kind, inner, base,
     import torch
 
     from lifecycle.engine.decoders import Decoder, build_decoder, open_decoder, save_decoder
-    from lifecycle.engine.task_types.free_text.answering import collate_examples, measure_losses
+    from lifecycle.engine.task_types.generation.answering import collate_examples, measure_losses
 
     torch.manual_seed(0)
     examples = examples_of(base)

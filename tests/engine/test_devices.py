@@ -27,9 +27,9 @@ from lifecycle.engine.forward import evaluation_logits, frozen_activations, froz
 from lifecycle.engine.losses import CrossEntropy
 from lifecycle.engine.spec import TrainSpec
 from lifecycle.engine.task_types.by_key.learners import learner_of
-from lifecycle.engine.task_types.free_text import answering
-from lifecycle.engine.task_types.free_text.answering import measure_losses
-from lifecycle.engine.task_types.free_text.prompts import Example
+from lifecycle.engine.task_types.generation import answering
+from lifecycle.engine.task_types.generation.answering import measure_losses
+from lifecycle.engine.task_types.generation.prompts import Example
 from lifecycle.engine.task_types.single_label.answerer import LabelAnswerer
 from lifecycle.engine.team import Team
 from lifecycle.engine.trainer import arguments

@@ -5,9 +5,9 @@ import pytest
 from lifecycle.engine.data import NOT_COUNTED
 from lifecycle.engine.faults import EngineFault
 from lifecycle.engine.strategies import load_tokenizer
-from lifecycle.engine.task_types.free_text import dialogues
-from lifecycle.engine.task_types.free_text.dialogues import Template, Turn
-from lifecycle.engine.task_types.free_text.prompts import find_frame, told, truncation
+from lifecycle.engine.task_types.generation import dialogues
+from lifecycle.engine.task_types.generation.dialogues import Template, Turn
+from lifecycle.engine.task_types.generation.prompts import find_frame, told, truncation
 from tests.support.tiny_decoders import make_tiny_decoder
 
 pytestmark = pytest.mark.engine
@@ -98,7 +98,7 @@ def test_a_turn_with_the_weight_0_is_read_and_not_learnt(chat):
 
 
 def test_one_question_is_written_as_a_prompt_is(chat):
-    from lifecycle.engine.task_types.free_text.prompts import encode_examples
+    from lifecycle.engine.task_types.generation.prompts import encode_examples
 
     (prompt,) = encode_examples(chat, find_frame(chat), ["where is my order"], ["look at orders"], 64)
 

@@ -12,9 +12,9 @@ import pytest
 
 from lifecycle.engine.base import SMOLLM2, bundled_smollm2
 from lifecycle.engine.strategies import load_tokenizer
-from lifecycle.engine.task_types.free_text import dialogues
-from lifecycle.engine.task_types.free_text.prompts import find_frame
-from lifecycle.task_types.free_text import predictions as text_answers
+from lifecycle.engine.task_types.generation import dialogues
+from lifecycle.engine.task_types.generation.prompts import find_frame
+from lifecycle.task_types.generation import predictions as text_answers
 from tests.engine.questions import write_talks
 
 pytestmark = pytest.mark.engine
@@ -75,7 +75,7 @@ def test_it_learns_what_a_later_question_asks_for(smollm2, tmp_path, train_here)
     write_talks(run / "validation.jsonl", [talk(*pair) for pair in held_out[:4]])
     base = {"path": str(smollm2), "name": SMOLLM2}
     spec = {
-        "base": base, "labels": [], "task": "free_text", "strategy": {"kind": "lora", "rank": 16, "alpha": 32.0}, "epochs": 6,
+        "base": base, "labels": [], "task": "generation", "strategy": {"kind": "lora", "rank": 16, "alpha": 32.0}, "epochs": 6,
         "batch_size": 4, "learning_rate": 2e-3, "seed": 1, "max_tokens": 256, "max_new_tokens": 24,
     }  # fmt: skip
     (run / "spec.json").write_text(json.dumps(spec))

@@ -66,7 +66,7 @@ def test_the_whole_run_is_ten_steps_scaled_by_its_rows():
 
 def test_written_texts_have_no_gate_and_their_sample_answers_cost_the_same_for_any_rows():
     """0.32 s of an evaluation of 64 rows, of which 0.19 s go into sample answers: 0.13 s / 64 a row."""
-    texts, written = replace(SPEC, labels=(), task="free_text"), replace(MEASURED, sampling_seconds=0.19)
+    texts, written = replace(SPEC, labels=(), task="generation"), replace(MEASURED, sampling_seconds=0.19)
 
     found = estimate(written, texts, Rows(1_000, 200))
 

@@ -7,10 +7,10 @@ import pytest
 from sklearn.metrics import accuracy_score, f1_score
 
 from lifecycle.statistics import metrics
-from lifecycle.task_types.free_text import measures as text_scores
-from lifecycle.task_types.free_text import predictions as text_answers
-from lifecycle.task_types.free_text import verbatim
-from lifecycle.task_types.free_text.measures import TextAnswers
+from lifecycle.task_types.generation import measures as text_scores
+from lifecycle.task_types.generation import predictions as text_answers
+from lifecycle.task_types.generation import verbatim
+from lifecycle.task_types.generation.measures import TextAnswers
 from lifecycle.task_types.multi_label import measures as label_sets
 from lifecycle.task_types.multi_label import predictions as sets
 from lifecycle.task_types.multi_label.measures import SetPredictions

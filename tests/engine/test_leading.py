@@ -28,7 +28,7 @@ def test_each_task_has_its_words():
         "single_label": "Macro-F1",
         "multi_label": "Macro-F1",
         "spans": "Micro-F1 of spans",
-        "free_text": "Perplexity",
+        "generation": "Perplexity",
         "preference": "Accuracy of pairs",
         "ranking": "Accuracy of pairs",
     }

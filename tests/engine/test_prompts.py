@@ -5,7 +5,7 @@ import pytest
 from lifecycle.engine.data import NOT_COUNTED
 from lifecycle.engine.faults import EngineFault
 from lifecycle.engine.strategies import load_tokenizer
-from lifecycle.engine.task_types.free_text.prompts import encode_examples, encode_prompts, find_frame, told, truncation
+from lifecycle.engine.task_types.generation.prompts import encode_examples, encode_prompts, find_frame, told, truncation
 from tests.support.tiny_decoders import make_tiny_decoder
 
 pytestmark = pytest.mark.engine
@@ -69,7 +69,7 @@ def test_a_context_loses_its_end_and_its_question_stays_in_training_and_in_answe
 
 
 def test_a_run_keeps_the_questions_of_its_rows(chat):
-    from lifecycle.engine.task_types.free_text.learner import ENTRY, Target
+    from lifecycle.engine.task_types.generation.learner import ENTRY, Target
     from lifecycle.task_types.rows import Rows
 
     rows = Rows(("1",), ("where is my order\n\n1 2 3 4 5 6",), (Target("look", "1 2 3 4 5 6"),))

@@ -14,8 +14,8 @@ from lifecycle.engine.perturb import PROBES, SENTENCE, disturb, disturb_response
 from lifecycle.engine.predictor import Predictor
 from lifecycle.engine.task_types.by_key.answerers import answerer_of
 from lifecycle.engine.task_types.by_key.learners import learner_of
-from lifecycle.engine.task_types.free_text.dialogues import Turn
-from lifecycle.engine.task_types.free_text.learner import Target
+from lifecycle.engine.task_types.generation.dialogues import Turn
+from lifecycle.engine.task_types.generation.learner import Target
 from lifecycle.engine.task_types.multi_label.answerer import set_f1
 from lifecycle.engine.task_types.ranking.answerer import ranks, sure
 from lifecycle.engine.task_types.spans.answerer import carry
@@ -107,7 +107,7 @@ def test_of_a_dialogue_what_was_said_last_is_disturbed():
     told = Target("card", turns=(Turn("user", "hello"), Turn("assistant", "hi"), Turn("user", "my card")))
     rows = Rows(("one", "two"), ("user: hello\nassistant: hi\nuser: my card", "my card"), (told, Target("card", "the context")))
 
-    found = answerer_of("free_text").disturb("sentence", rows, 1)
+    found = answerer_of("generation").disturb("sentence", rows, 1)
 
     assert [each.text for each in found.targets[0].turns] == ["hello", "hi", f"my card {SENTENCE}"]
     assert (found.texts[1], found.targets[1]) == (f"my card {SENTENCE}", Target("card", "the context"))
@@ -230,7 +230,7 @@ def test_written_answers_to_disturbed_prompts_are_held_against_the_references(tr
 
     folder, result = probe(run / "artifact", base, lambda path: write_pairs(path, QUESTIONS))
 
-    check(folder, result, "free_text", ["rouge_l", "exact_match"], 8)
+    check(folder, result, "generation", ["rouge_l", "exact_match"], 8)
     assert result["clean"]["exact_match"] >= 0.75
     flips = [each for name in PROBES for each in read_flips(folder / "flips.parquet", name)]
     assert flips
@@ -249,7 +249,7 @@ def test_a_prompt_of_which_nothing_is_left_is_answered_too(tmp_path, train_here)
     base = make_tiny_decoder(tmp_path / "base")
     run = make_run(tmp_path / "run", base, epochs=1)
     train_here(run)
-    texts = answerer_of("free_text")
+    texts = answerer_of("generation")
     opened = texts.open(run / "artifact", base, threads=1, batch_size=8, cancelled=lambda: False)
     turns = (Turn("user", "where is my order"), Turn("assistant", "no"), Turn("user", ""))
 

@@ -159,7 +159,7 @@ def test_of_written_texts_it_is_what_the_published_library_says_of_the_answer(st
     from transformers import AutoTokenizer
 
     from lifecycle.engine.decoders import open_decoder
-    from lifecycle.engine.task_types.free_text.prompts import encode_examples, find_frame
+    from lifecycle.engine.task_types.generation.prompts import encode_examples, find_frame
 
     base = make_tiny_decoder(tmp_path / "base")
     run = make_run(tmp_path / "run", base, epochs=5, strategy={"kind": strategy})

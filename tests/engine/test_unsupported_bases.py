@@ -45,7 +45,7 @@ def test_every_model_that_is_named_in_the_docs_is_taken(tmp_path):
 
 def test_where_the_end_of_text_token_is_missed_by_the_files_the_tokenizer_has_none(tmp_path):
     from lifecycle.engine.strategies import load_tokenizer
-    from lifecycle.engine.task_types.free_text.prompts import find_frame
+    from lifecycle.engine.task_types.generation.prompts import find_frame
 
     folder = make_tiny_decoder(tmp_path / "decoder")
     path = folder / "tokenizer_config.json"

@@ -9,10 +9,10 @@ import pytest
 import torch
 
 from lifecycle.engine.events import read_events
-from lifecycle.engine.task_types.free_text import occlusion
-from lifecycle.engine.task_types.free_text.dialogues import Turn
-from lifecycle.engine.task_types.free_text.learner import Target
-from lifecycle.engine.task_types.free_text.occlusion import Unit, left_out, read_units, sentences, units_of, words_of
+from lifecycle.engine.task_types.generation import occlusion
+from lifecycle.engine.task_types.generation.dialogues import Turn
+from lifecycle.engine.task_types.generation.learner import Target
+from lifecycle.engine.task_types.generation.occlusion import Unit, left_out, read_units, sentences, units_of, words_of
 from tests.engine.questions import TALKS, make_run, write_pairs, write_talks
 from tests.support.tiny_decoders import QUESTIONS, make_tiny_decoder
 
@@ -227,7 +227,7 @@ def write_artifact(tmp_path, base, **fields):
     folder = tmp_path / "artifact"
     shutil.copytree(base, folder)
     document = {
-        "format": 1, "task": "free_text", "labels": [], "max_tokens": 64, "pooling": "none", "temperature": 1.0, "strategy": "full",
+        "format": 1, "task": "generation", "labels": [], "max_tokens": 64, "pooling": "none", "temperature": 1.0, "strategy": "full",
         "base": {"name": "tiny", "digest": ""}, "inputs": ["input_ids", "attention_mask"], "serving": "", "max_new_tokens": 12,
     } | fields  # fmt: skip
     (folder / "lifecycle.json").write_text(json.dumps(document))

@@ -18,9 +18,9 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from lifecycle.engine.base import SMOLLM2, bundled_smollm2
-from lifecycle.evaluation.task_types.free_text import notes
-from lifecycle.task_types.free_text import measures as free_text
-from lifecycle.task_types.free_text import verbatim
+from lifecycle.evaluation.task_types.generation import notes
+from lifecycle.task_types.generation import measures as generation
+from lifecycle.task_types.generation import verbatim
 from lifecycle.ui.numbers import decimals, signed
 from tests.support.desk import Desk, look
 from tests.support.handbook import Pair, pairs, write_csv
@@ -61,7 +61,7 @@ class Scenario:
         page.goto("/datasets/new/")
         page.get_by_label("Project").select_option(label="Handbook")
         page.get_by_label("Name", exact=True).fill("Questions")
-        page.get_by_label("Task").select_option(value="free_text")
+        page.get_by_label("Task").select_option(value="generation")
         page.get_by_role("button", name="Make dataset").click()
         expect(page.get_by_role("heading", name="Questions")).to_be_visible()
         return uuid_of(page)
@@ -328,7 +328,7 @@ def tell(scenario: Scenario) -> None:
     run, report = scenario.ended, scenario.evaluation["report"]
     print(f"\n{scenario.snapshot['counts']['splits']}; {run['cost']['seconds']:.0f} s, {run['cost']['peak_memory_mb']:.0f} MB")
     for name, each in {"this run": report, **report["baselines"]}.items():
-        print(name, {key: round(each[key], 3) for key in free_text.METRICS.beside if each.get(key) is not None})
+        print(name, {key: round(each[key], 3) for key in generation.METRICS.beside if each.get(key) is not None})
     for name, each in report["against"].items():
         print("against", name, {score: [round(each[score][end], 3) for end in ("difference", "low", "high")] for score in BESIDE})
     print("copied", report["copied"], "cut", report["cut_answers"])

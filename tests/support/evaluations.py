@@ -30,7 +30,7 @@ CHANNELS = ("mail", "phone", "app", "")
 
 SCORES = {  # that robustness shows, as the engine's subjects have them
     "single_label": ("accuracy", "macro_f1"), "multi_label": ("micro_f1", "subset_accuracy"), "spans": ("micro_f1", "exact_texts"),
-    "preference": ("pair_accuracy", "best_first"), "ranking": ("pair_accuracy", "best_first"), "free_text": ("rouge_l", "exact_match"),
+    "preference": ("pair_accuracy", "best_first"), "ranking": ("pair_accuracy", "best_first"), "generation": ("rouge_l", "exact_match"),
 }  # fmt: skip
 
 

@@ -81,7 +81,7 @@ def said_of(task: str, at: int) -> dict[str, Any]:
         "spans": lambda: {"spans": wide + places if at != 4 else []},
         "preference": lambda: {"choice": ("first", "second", "second", "first", "tie", "neither")[at % 6]},
         "ranking": lambda: {"ranking": [(at + each) % 3 for each in range(3)]},
-        "free_text": lambda: {"text": f"{ANSWERS[at % 4]} – {at}"},
+        "generation": lambda: {"text": f"{ANSWERS[at % 4]} – {at}"},
         "chat": lambda: {"messages": [*asked(at), {"role": "assistant", "content": f"{ANSWERS[at % 4]} – {at}"}]},
     }[task]()
 
@@ -107,7 +107,7 @@ def row_of(task: str, at: int) -> dict[str, Any]:
         "ranking": lambda: {
             "prompt": text, "responses": [ANSWERS[at % 4], f"no idea {at}", "wait"], "ranking": value["ranking"] if decided else None,
         },
-        "free_text": lambda: {"instruction": text, "input": f"order {at}" if at % 2 else "", "output": value["text"] * decided},
+        "generation": lambda: {"instruction": text, "input": f"order {at}" if at % 2 else "", "output": value["text"] * decided},
         "chat": lambda: {"messages": value["messages"] if decided else asked(at)},
     }[task]()  # fmt: skip
     return {"id": f"r{at:02}", **own, "split": SPLITS[at], "channel": ("mail", "phone")[at % 2]}
@@ -178,7 +178,7 @@ def differing(task: str, person: str) -> dict[str, Any]:
 
 def trained(project: Project, snapshot: Snapshot, user: User) -> Run:
     """A run that nobody trained, and what it predicts of the test rows."""
-    if snapshot.dataset.task in ("free_text", "chat"):
+    if snapshot.dataset.task in ("generation", "chat"):
         return make_written_run(snapshot, user, make_decoder(project, user), splits=("test",), quality=0.6)
     return make_run(snapshot, user, splits=("test",), accuracy=0.6)
 
@@ -223,7 +223,7 @@ def described(run: Run) -> ArtifactInfo:
         labels=labels, max_tokens=run.spec["max_tokens"], pooling=run.spec["pooling"], temperature=1.25, strategy=run.strategy,
         base_name=run.base.name, base_digest=run.base.facts["engine_digest"], inputs=("input_ids", "attention_mask"), task=task,
         thresholds=(0.5,) * len(labels) if task == "multi_label" else None, unit=Unit.WORD if task == "spans" else Unit.PIECE,
-        max_new_tokens=run.spec.get("max_new_tokens"), serving="" if task == "free_text" else "serving/model.onnx",
+        max_new_tokens=run.spec.get("max_new_tokens"), serving="" if task == "generation" else "serving/model.onnx",
     )  # fmt: skip
 
 

@@ -17,10 +17,10 @@ from lifecycle.evaluation.models import Evaluation
 from lifecycle.statistics import metrics
 from lifecycle.task_types.by_key.measures import measures_of
 from lifecycle.task_types.by_key.predictions import file_of
-from lifecycle.task_types.free_text import measures as text_scores
-from lifecycle.task_types.free_text import predictions as text_answers
-from lifecycle.task_types.free_text import verbatim
-from lifecycle.task_types.free_text.measures import TextAnswers
+from lifecycle.task_types.generation import measures as text_scores
+from lifecycle.task_types.generation import predictions as text_answers
+from lifecycle.task_types.generation import verbatim
+from lifecycle.task_types.generation.measures import TextAnswers
 from lifecycle.task_types.multi_label import measures as label_sets
 from lifecycle.task_types.multi_label import predictions
 from lifecycle.task_types.multi_label.measures import SetPredictions
@@ -42,7 +42,7 @@ HEADERS = {
     "spans": ("text", "spans"),
     "preference": ("prompt", "response_a", "response_b", "choice"),
     "ranking": ("prompt", "responses", "ranking"),
-    "free_text": ("instruction", "output", "input"),
+    "generation": ("instruction", "output", "input"),
 }
 LABELS = ("card", "refund")
 LEARNT = 900  # the number from which on rows are learnt from
@@ -78,14 +78,14 @@ def grouped_evaluation(project: Project, user: User, task: str, scratch: Path | 
     scratch: as make_decoder has it.
     """
     snapshot = grouped_snapshot(project, user, task)
-    if task == "free_text":
+    if task == "generation":
         run = make_written_run(snapshot, user, make_decoder(project, user, scratch), splits=())
     else:
         run = make_run(snapshot, user, splits=())
     items = {item.digest: item for item in Item.objects.filter(dataset=snapshot.dataset_id)}
     ids = [row.item for row in snapshots.rows_of(snapshot, "test")]
     wrong = [is_wrong(items[digest]) for digest in ids]
-    report, write = {"multi_label": of_sets, "spans": of_spans, "free_text": of_texts}.get(task, of_orders)(run, wrong)
+    report, write = {"multi_label": of_sets, "spans": of_spans, "generation": of_texts}.get(task, of_orders)(run, wrong)
     result = {"format": 1, "status": "succeeded", "error": None, "temperature": 1.0, **report}
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "predictions.parquet"
@@ -138,7 +138,7 @@ def of_texts(run: Run, wrong: list[bool]) -> tuple[dict[str, Any], Any]:
     ids, targets = tuple(row["id"] for row in rows), tuple(map(text_answers.target_of, references, contexts))
     made = TextAnswers(ids, targets, tuple(answers), scored, (verbatim.NONE,) * len(rows))
     report = {
-        "task": "free_text", "rows": len(rows), "with_context": sum(map(bool, contexts)), "max_new_tokens": run.spec["max_new_tokens"],
+        "task": "generation", "rows": len(rows), "with_context": sum(map(bool, contexts)), "max_new_tokens": run.spec["max_new_tokens"],
         "dialogues": 0, **metrics.summary(scored, count=50, seed=1),
     }  # fmt: skip
     return report, lambda path: text_answers.ENTRY.write(path, made, "test")

@@ -8,7 +8,7 @@ from lifecycle.engine.strategy import INNER
 from lifecycle.engine.strategy import Strategy as Spec
 from lifecycle.engine.task_types import encoder_settings
 from lifecycle.engine.task_types.by_key.settings import settings_of
-from lifecycle.engine.task_types.free_text import settings as text_settings
+from lifecycle.engine.task_types.generation import settings as text_settings
 from lifecycle.task_types.by_key.types import LEARNED
 from lifecycle.training.rules import CONSEQUENCE, Strategy
 from registry.access.roles import ACTIONS, ADMIN_ACTIONS, Role, as_word
@@ -17,7 +17,7 @@ from registry.ledger.verbs import Verb
 from tests.support.architectures import MODELS
 from tests.support.tiny_decoders import ARCHITECTURES
 
-CLASSED, WRITTEN = settings_of("single_label"), settings_of("free_text")
+CLASSED, WRITTEN = settings_of("single_label"), settings_of("generation")
 DOCS = Path(__file__).resolve().parent.parent.parent / "docs"
 
 PERMISSIONS = """# Permissions

@@ -19,10 +19,10 @@ from datasets_app.snapshots.models import Snapshot
 from lifecycle.evaluation import actions as evaluation
 from lifecycle.evaluation.models import Evaluation
 from lifecycle.statistics import metrics
-from lifecycle.task_types.free_text import measures as text_scores
-from lifecycle.task_types.free_text import predictions as text_answers
-from lifecycle.task_types.free_text import verbatim
-from lifecycle.task_types.free_text.measures import TextAnswers
+from lifecycle.task_types.generation import measures as text_scores
+from lifecycle.task_types.generation import predictions as text_answers
+from lifecycle.task_types.generation import verbatim
+from lifecycle.task_types.generation.measures import TextAnswers
 from lifecycle.training import actions
 from lifecycle.training.models import BaseModel, Run
 from registry.access.models import Project, User
@@ -40,7 +40,7 @@ def written_dataset(project: Project, user: User, *, copies: int = 4, name: str 
 
     The context of every other row is its answer, with a word more.
     """
-    dataset = make_dataset(project, user, name, task="free_text")
+    dataset = make_dataset(project, user, name, task="generation")
     rows = [
         (f"{question} {at}" if at else question, answer, f"please {answer}" if number % 2 else "")
         for number, (question, answer) in enumerate(QUESTIONS) for at in range(copies)
@@ -118,7 +118,7 @@ def made_up(run: Run, split: str, quality: float, seed: int) -> tuple[TextAnswer
     copied = [learnt.longest(*each) for each in zip(answers, [row["text"] for row in rows], strict=True)]
     options = {"count": 200, "seed": 1}
     report = {
-        "task": "free_text", "rows": len(rows), "with_context": sum(map(bool, contexts)), "max_new_tokens": run.spec["max_new_tokens"],
+        "task": "generation", "rows": len(rows), "with_context": sum(map(bool, contexts)), "max_new_tokens": run.spec["max_new_tokens"],
         "dialogues": sum("messages" in row for row in rows), "left_out": dict(Counter(omitted)),
         "truncation": {"rows": len(rows), "limit": 64, "prompts": 2, "prompt_tokens": 9, "answers": 0, "answer_tokens": 0},
         "cut_answers": text_answers.cut_report(cut, [False] * len(rows)),
@@ -183,7 +183,7 @@ def write_artifact(folder: Path, run: Run, seed: int) -> Path:
     folder.mkdir(parents=True)
     base = {"name": run.base.name, "digest": run.base.facts["engine_digest"]}
     document = {
-        "format": 1, "task": "free_text", "labels": [], "max_tokens": 64, "pooling": "none", "temperature": 1.0, "strategy": run.strategy,
+        "format": 1, "task": "generation", "labels": [], "max_tokens": 64, "pooling": "none", "temperature": 1.0, "strategy": run.strategy,
         "base": base, "inputs": ["input_ids", "attention_mask"], "serving": "", "max_new_tokens": run.spec["max_new_tokens"],
     }  # fmt: skip
     (folder / "lifecycle.json").write_text(json.dumps(document))

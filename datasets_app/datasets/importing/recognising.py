@@ -8,8 +8,10 @@ from datasets_app.datasets.importing import own
 from datasets_app.datasets.importing.readers import Row
 from datasets_app.datasets.importing.report import Problem
 from lifecycle.task_types.by_key.formats import FORMATS, formats_of
+from lifecycle.task_types.by_key.types import TYPES
 from lifecycle.task_types.columns import Role, plain_name
 from lifecycle.task_types.layouts import LAYOUTS, Layout
+from lifecycle.words import phrase
 
 OWN = Layout("an export of this product", (own.ITEM, own.DECISION))
 
@@ -53,6 +55,6 @@ def misfit(layout: Layout | None, task: str) -> Problem | None:
     """What to say where a file is known, and another task than the dataset's takes it."""
     if layout is None or layout is OWN or layout in formats_of(task).layouts:
         return None
-    fitting = " or ".join(each.dataset_of for each in FORMATS.values() if layout in each.layouts)
-    told = f"This file looks like {layout.name}, which a dataset of {fitting} takes; this one is of {formats_of(task).dataset_of}."
-    return Problem(0, "layout", told, f"Bring it into a dataset of {fitting}, or map the columns by hand.", notice=True)
+    fitting = phrase([TYPES[key].title for key, each in FORMATS.items() if layout in each.layouts], last="or").lower()
+    told = f"This file looks like {layout.name}, for {fitting} datasets. This dataset's task is {TYPES[task].title.lower()}."
+    return Problem(0, "layout", told, f"Upload it to a {fitting} dataset, or map the columns by hand.", notice=True)

@@ -8,7 +8,7 @@ from typing import Any
 from django.http import QueryDict
 
 from datasets_app.labeling.task_types.chat import widget as chat
-from datasets_app.labeling.task_types.free_text import widget as free_text
+from datasets_app.labeling.task_types.generation import widget as generation
 from datasets_app.labeling.task_types.multi_label import widget as multi_label
 from datasets_app.labeling.task_types.preference import widget as preference
 from datasets_app.labeling.task_types.ranking import widget as ranking
@@ -17,7 +17,7 @@ from datasets_app.labeling.task_types.spans import widget as spans
 from datasets_app.labeling.task_types.widget import Widget
 
 WIDGETS: Mapping[str, Widget] = {
-    "single_label": single_label.ENTRY, "multi_label": multi_label.ENTRY, "spans": spans.ENTRY, "free_text": free_text.ENTRY,
+    "single_label": single_label.ENTRY, "multi_label": multi_label.ENTRY, "spans": spans.ENTRY, "generation": generation.ENTRY,
     "chat": chat.ENTRY, "preference": preference.ENTRY, "ranking": ranking.ENTRY,
 }  # fmt: skip
 

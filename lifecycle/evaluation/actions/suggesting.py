@@ -65,7 +65,7 @@ def check(dataset: Dataset, model: ports.Model) -> suggested.Match:
     if model.run.project_id != dataset.project_id:
         raise Refused(f"{model.name} belongs to another project.", fields={"model": ["Choose a model of this project."]})
     if model.run.task != dataset.task:
-        text = f"{model.name} was trained for another task than {dataset}: {dataset.get_task_display().lower()}."
+        text = f"{model.name} was trained for another task than {dataset}: {dataset.task_type.title.lower()}."
         raise Refused(text, next_step="Choose a model that was trained for this task.", fields={"model": [text]})
     match = suggesters.matches(dataset, [model])[0]
     if not match.names:

@@ -6,14 +6,14 @@ from collections.abc import Mapping
 
 from lifecycle.task_types.baselines import Learn
 from lifecycle.task_types.by_key.types import learned_as
-from lifecycle.task_types.free_text import baselines as free_text
+from lifecycle.task_types.generation import baselines as generation
 from lifecycle.task_types.multi_label import baselines as multi_label
 from lifecycle.task_types.ranking import baselines as ranking
 from lifecycle.task_types.single_label import baselines as single_label
 from lifecycle.task_types.spans import baselines as spans
 
 BASELINES: Mapping[str, Learn] = {
-    "single_label": single_label.learn, "multi_label": multi_label.learn, "spans": spans.learn, "free_text": free_text.learn,
+    "single_label": single_label.learn, "multi_label": multi_label.learn, "spans": spans.learn, "generation": generation.learn,
     "preference": ranking.learn, "ranking": ranking.learn,
 }  # fmt: skip
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from lifecycle.task_types.by_key.types import learned_as
-from lifecycle.task_types.free_text import loading as free_text
+from lifecycle.task_types.generation import loading as generation
 from lifecycle.task_types.loading import Loading
 from lifecycle.task_types.multi_label import loading as multi_label
 from lifecycle.task_types.preference import loading as preference
@@ -14,7 +14,7 @@ from lifecycle.task_types.single_label import loading as single_label
 from lifecycle.task_types.spans import loading as spans
 
 LOADING: Mapping[str, Loading] = {
-    "single_label": single_label.ENTRY, "multi_label": multi_label.ENTRY, "spans": spans.ENTRY, "free_text": free_text.ENTRY,
+    "single_label": single_label.ENTRY, "multi_label": multi_label.ENTRY, "spans": spans.ENTRY, "generation": generation.ENTRY,
     "preference": preference.ENTRY, "ranking": ranking.ENTRY,
 }  # fmt: skip
 

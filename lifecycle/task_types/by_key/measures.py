@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from lifecycle.task_types.by_key.types import learned_as
-from lifecycle.task_types.free_text import measures as free_text
+from lifecycle.task_types.generation import measures as generation
 from lifecycle.task_types.measures import Measures, Metric, Metrics
 from lifecycle.task_types.multi_label import measures as multi_label
 from lifecycle.task_types.preference import measures as preference
@@ -15,7 +15,7 @@ from lifecycle.task_types.single_label import measures as single_label
 from lifecycle.task_types.spans import measures as spans
 
 MEASURES: Mapping[str, Measures[Any]] = {
-    "single_label": single_label.ENTRY, "multi_label": multi_label.ENTRY, "spans": spans.ENTRY, "free_text": free_text.ENTRY,
+    "single_label": single_label.ENTRY, "multi_label": multi_label.ENTRY, "spans": spans.ENTRY, "generation": generation.ENTRY,
     "preference": preference.ENTRY, "ranking": ranking.ENTRY,
 }  # fmt: skip
 # Every metric by its name, as the first task has it: for what is read without its task.

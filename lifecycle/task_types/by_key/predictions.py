@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from lifecycle.task_types.by_key.types import learned_as
-from lifecycle.task_types.free_text import predictions as free_text
+from lifecycle.task_types.generation import predictions as generation
 from lifecycle.task_types.multi_label import predictions as multi_label
 from lifecycle.task_types.predictions import PredictionsFile
 from lifecycle.task_types.preference import predictions as preference
@@ -15,7 +15,7 @@ from lifecycle.task_types.single_label import predictions as single_label
 from lifecycle.task_types.spans import predictions as spans
 
 FILES: Mapping[str, PredictionsFile[Any]] = {
-    "single_label": single_label.ENTRY, "multi_label": multi_label.ENTRY, "spans": spans.ENTRY, "free_text": free_text.ENTRY,
+    "single_label": single_label.ENTRY, "multi_label": multi_label.ENTRY, "spans": spans.ENTRY, "generation": generation.ENTRY,
     "preference": preference.ENTRY, "ranking": ranking.ENTRY,
 }  # fmt: skip
 

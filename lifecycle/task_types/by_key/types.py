@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from lifecycle.task_types.chat import task_type as chat
-from lifecycle.task_types.free_text import task_type as free_text
+from lifecycle.task_types.generation import task_type as generation
 from lifecycle.task_types.multi_label import task_type as multi_label
 from lifecycle.task_types.preference import task_type as preference
 from lifecycle.task_types.ranking import task_type as ranking
@@ -17,7 +17,7 @@ TYPES: Mapping[str, TaskType] = {
     "single_label": single_label.ENTRY,
     "multi_label": multi_label.ENTRY,
     "spans": spans.ENTRY,
-    "free_text": free_text.ENTRY,
+    "generation": generation.ENTRY,
     "chat": chat.ENTRY,
     "preference": preference.ENTRY,
     "ranking": ranking.ENTRY,
@@ -43,4 +43,4 @@ def keys_with(capability: str) -> list[str]:
 
 def choices() -> list[tuple[str, str]]:
     """Keys with their titles, for fields and forms."""
-    return [(key, each.title) for key, each in TYPES.items()]
+    return [(key, f"{each.title}: {each.asks}") for key, each in TYPES.items()]

@@ -63,7 +63,6 @@ def regions(given: Outgoing) -> list[tuple[str, Any]]:
 class ChatFormats(Formats):
     """A dialogue as messages."""
 
-    dataset_of = "dialogues"
     cells = (CellKind.MESSAGES,)
     ways = ((Role.MESSAGES,), (Role.PROMPT, Role.COMPLETION), (Role.CONTENT,))
     optional = (Role.CONTEXT,)

@@ -5,11 +5,11 @@ from lifecycle.task_types.task_type import Content, TaskType
 
 ENTRY = TaskType(
     key="chat",
-    title="A dialogue whose answers are written or mended",
+    title="Chat",
+    asks="dialogues whose responses are written or corrected",
     answers=ChatAnswers(),
-    rows="dialogues",
     content=Content.DIALOGUE,
-    learns_as="free_text",
+    learns_as="generation",
     has_gold=False,
     writes_text=True,
 )

@@ -21,7 +21,6 @@ def fasttext_lines(entry: Entry, tally: Tally) -> Iterator[str]:
 class MultiLabelFormats(Formats):
     """Labels by their names."""
 
-    dataset_of = "any number of classes per text"
     cells = (CellKind.NAMES, CellKind.PLAIN)
     columns = {Role.LABEL: ("labels", "accept", "cats", *NAMES[Role.LABEL])}
     tools = of_labels("labels", lambda value: value["labels"])

@@ -5,9 +5,9 @@ from lifecycle.task_types.task_type import TaskType
 
 ENTRY = TaskType(
     key="multi_label",
-    title="Any number of classes per text",
+    title="Multi-label",
+    asks="any number of labels per text",
     answers=MultiLabelAnswers(),
-    rows="any number of classes per text",
     does="predicts any number of labels per text",
     gives="multiple labels",
     hub_tag="text-classification",

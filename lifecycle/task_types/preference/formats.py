@@ -103,7 +103,6 @@ def both_of(item: ItemContent) -> dict[str, Any]:
 class PreferenceFormats(RankingFormats):
     """Pairs; models read them as rankings of two."""
 
-    dataset_of = "pairs"
     cells = (CellKind.CHOICE, CellKind.NAMES, CellKind.PLAIN)
     ways = ((Role.FIRST, Role.SECOND), (Role.RESPONSES,), (Role.CONTENT,))
     columns = {Role.LABEL: ("choice", "preference", "winner", "better"), Role.RESPONSES: ()}

@@ -5,9 +5,9 @@ from lifecycle.task_types.task_type import Content, TaskType
 
 ENTRY = TaskType(
     key="preference",
-    title="The better of two responses",
+    title="Preference",
+    asks="the better of two responses",
     answers=PreferenceAnswers(),
-    rows="the better of two responses",
     content=Content.RESPONSES,
     does="ranks responses",
     gives="rankings",

@@ -51,7 +51,6 @@ def responses_of(item: ItemContent) -> dict[str, Any]:
 class RankingFormats(Formats):
     """Responses with their ranks."""
 
-    dataset_of = "rankings"
     cells: tuple[CellKind, ...] = (CellKind.RANKING,)
     ways: tuple[tuple[Role, ...], ...] = ((Role.RESPONSES,), (Role.CONTENT,))
     optional = (Role.PROMPT,)

@@ -5,9 +5,9 @@ from lifecycle.task_types.task_type import Content, TaskType
 
 ENTRY = TaskType(
     key="ranking",
-    title="Two to five responses in order",
+    title="Ranking",
+    asks="two to five responses in order",
     answers=RankingAnswers(),
-    rows="responses in order",
     content=Content.RESPONSES,
     does="ranks responses",
     gives="rankings",

@@ -31,7 +31,6 @@ def unpaired(entry: Entry, tally: Tally) -> Iterator[Object]:
 class SingleLabelFormats(Formats):
     """A label by its name."""
 
-    dataset_of = "one class per text"
     cells = (CellKind.NAMES, CellKind.PLAIN)
     takes_lists = False
     optional = (Role.CONTEXT, Role.CONTENT)

@@ -5,7 +5,8 @@ from lifecycle.task_types.task_type import TaskType
 
 ENTRY = TaskType(
     key="single_label",
-    title="One class per text",
+    title="Single-label",
+    asks="one label per text",
     answers=SingleLabelAnswers(),
     does="predicts one label per text",
     hub_tag="text-classification",

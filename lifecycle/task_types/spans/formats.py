@@ -33,7 +33,6 @@ def region(start: int, end: int, label: str, text: str) -> dict[str, Any]:
 class SpanFormats(Formats):
     """Spans by code points, or as tags of tokens."""
 
-    dataset_of = "marked parts"
     cells = (CellKind.SPANS,)
     columns = {
         Role.LABEL: ("spans", "entities", "ents", "annotations", "nertags", "tags", *NAMES[Role.LABEL]),

@@ -5,9 +5,9 @@ from lifecycle.task_types.task_type import TaskType
 
 ENTRY = TaskType(
     key="spans",
-    title="Marked parts of a text, each with a class",
+    title="Spans",
+    asks="parts of a text, each with a label",
     answers=SpanAnswers(),
-    rows="marked parts",
     does="predicts spans",
     gives="spans",
     hub_tag="token-classification",

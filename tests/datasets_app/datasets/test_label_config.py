@@ -26,7 +26,7 @@ BOMB = '<!DOCTYPE x [<!ENTITY a "aaaa"><!ENTITY b "&a;&a;">]><View><Choices name
     ('<View><Choices name="c"><Choice value="x"><Choice value="y"/></Choice></Choices></View>', [Control("c", "single_label", ("x", "y"))]),
     ('<View><Labels name="l"><Label value="PER"/></Labels><Choices name="r" perRegion="true"/></View>', [Control("l", "spans", ("PER",))]),
     ('<View><TextArea name="t"/><Pairwise name="p"/><Ranker name="r"/></View>', [
-        Control("t", "free_text"), Control("p", "preference"), Control("r", "ranking"),
+        Control("t", "generation"), Control("p", "preference"), Control("r", "ranking"),
     ]),
 ])  # fmt: skip
 def test_each_question_is_read_with_its_classes_in_their_order(text, found):

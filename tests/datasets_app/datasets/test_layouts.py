@@ -57,15 +57,15 @@ def test_a_prompt_that_is_not_told_again_stays():
 
 
 def test_alpaca():
-    roles, draft = mapped("free_text", {"instruction": "Add.", "input": "1, 2", "output": "3"})
+    roles, draft = mapped("generation", {"instruction": "Add.", "input": "1, 2", "output": "3"})
 
     assert roles == {"instruction": "text", "input": "context", "output": "label"}
     assert (draft.text, draft.content, draft.value) == ("Add.\n\n1, 2", {"text": "Add.", "context": "1, 2"}, {"text": "3"})
-    assert mapped("free_text", {"instruction": "Add.", "input": "", "output": "3"})[1].content is None
+    assert mapped("generation", {"instruction": "Add.", "input": "", "output": "3"})[1].content is None
 
 
 def test_a_context_alone_asks_nothing():
-    _, problem = mapped("free_text", {"instruction": " ", "input": "1, 2", "output": "3"})
+    _, problem = mapped("generation", {"instruction": " ", "input": "1, 2", "output": "3"})
 
     assert (problem.code, problem.sentence) == ("empty_text", "Line 1 has no text.")
 
@@ -73,7 +73,7 @@ def test_a_context_alone_asks_nothing():
 @pytest.mark.parametrize("text", ["document", "article", "text", "dialogue"])
 @pytest.mark.parametrize("summary", ["highlights", "summary", "target"])
 def test_summaries(text, summary):
-    roles, draft = mapped("free_text", {"id": "7", text: "long", summary: "short"})
+    roles, draft = mapped("generation", {"id": "7", text: "long", summary: "short"})
 
     assert roles == {"id": "id", text: "text", summary: "label"}
     assert (draft.text, draft.value) == ("long", {"text": "short"})
@@ -88,7 +88,7 @@ def test_prompts_and_completions_are_dialogues(prompt, completion):
 
 
 def test_prompts_and_completions_are_written_texts():
-    assert mapped("free_text", {"prompt": "Hi?", "completion": "null"})[1].value == {"text": "null"}
+    assert mapped("generation", {"prompt": "Hi?", "completion": "null"})[1].value == {"text": "null"}
 
 
 def test_unpaired_preferences_are_texts_of_one_class():
@@ -179,8 +179,8 @@ def test_a_layout_of_another_task_is_told(project, ana):
 
     assert found["blocked"]
     assert found["problems"][0]["sentence"] == (
-        "This file looks like unpaired preferences, one response with true or false, which a dataset of one class per text takes; "
-        "this one is of pairs."
+        "This file looks like unpaired preferences, one response with true or false, for single-label datasets. "
+        "This dataset's task is preference."
     )
 
 

@@ -69,7 +69,7 @@ def test_every_form_of_spans_in_doccano_is_read(tmp_path, row):
 def test_a_text_that_was_written_in_doccano_is_read(tmp_path):
     content = lines({"text": "Hello!", "label": ["こんにちは！"]}, {"text": "Bye", "label": ["a", "b"]})
 
-    assert read(tmp_path, content, "all.jsonl", "free_text") == ("doccano", [
+    assert read(tmp_path, content, "all.jsonl", "generation") == ("doccano", [
         (1, '{"text":"こんにちは！"}', [], []), (2, "several", "Line 2: One annotator gave 2 texts; this dataset takes one."),
     ])  # fmt: skip
 
@@ -174,7 +174,7 @@ def test_values_of_argilla_are_read_for_every_task(tmp_path):
     cases = {
         "spans": (one(spans, {"text": "Anna"}), '{"spans":[{"end":4,"label":"PER","start":0}]}'),
         "multi_label": (one(["b", "a"], {"text": "t"}), '{"labels":["a","b"]}'),
-        "free_text": (one("said", {"text": "t"}), '{"text":"said"}'),
+        "generation": (one("said", {"text": "t"}), '{"text":"said"}'),
         "ranking": (one(ranks, {"responses": ["x", "y"]}), '{"ranking":[1,0]}'),
     }
     for kind, (content, value) in cases.items():
@@ -228,9 +228,9 @@ def test_an_archive_of_doccano_is_imported_with_its_labels(project, ana):
 @pytest.mark.django_db
 def test_a_doccano_file_of_written_texts_says_texts_and_an_empty_list_says_nothing(project, ana):
     content = lines({"id": 1, "text": "a", "label": ["label1"]}, {"id": 2, "text": "b", "label": []})
-    upload = receive(make_dataset(project, ana, task="free_text"), ana, content, "admin.jsonl")
+    upload = receive(make_dataset(project, ana, task="generation"), ana, content, "admin.jsonl")
     with artifacts.local_copy(upload.blob.digest) as path:
-        found = list(dry_run.read_drafts(path, queries.reading_of(upload), upload.mapping, "", "free_text"))
+        found = list(dry_run.read_drafts(path, queries.reading_of(upload), upload.mapping, "", "generation"))
 
     assert (upload.parser, [each.value for each in found]) == ("doccano", [{"text": "label1"}, None])
 

@@ -172,7 +172,7 @@ def test_spans_are_counted_in_code_points_whatever_the_file_counts_in(project, m
 def test_several_classes_written_texts_pairs_and_rankings_come_in(project, mia):
     cases = {
         "multi_label": (task(1, "a", annotation(1, choice("x", "y"))), {"labels": ["x", "y"]}),
-        "free_text": (task(1, "a", annotation(1, region("textarea", {"text": ["said"]}))), {"text": "said"}),
+        "generation": (task(1, "a", annotation(1, region("textarea", {"text": ["said"]}))), {"text": "said"}),
         "preference": (
             task(1, "", annotation(1, region("pairwise", {"selected": "right"})), data={"prompt": "q", "response1": "a", "response2": "b"}),
             {"choice": "second"},

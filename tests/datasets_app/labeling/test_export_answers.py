@@ -179,7 +179,7 @@ SPANS = [task(1, "👨🏻‍🚒 drives", annotation("ana@x.org", span(5, 11, "
 WRITTEN = [task(1, "a", annotation(1, region("textarea", {"text": ["said"]})), annotation(2, region("textarea", {"text": ["else"]})))]
 
 
-TASKS = {"multi_label": MULTI, "ranking": [RANKED], "preference": [PAIR], "chat": [CHAT], "free_text": WRITTEN, "spans": SPANS}
+TASKS = {"multi_label": MULTI, "ranking": [RANKED], "preference": [PAIR], "chat": [CHAT], "generation": WRITTEN, "spans": SPANS}
 
 
 @pytest.fixture
@@ -194,9 +194,9 @@ def of_every_task(project, mia, ana) -> dict[str, Dataset]:
 
 @pytest.mark.parametrize(("format", "kind"), [
     ("labelstudio", "multi_label"), ("labelstudio", "ranking"), ("labelstudio", "preference"), ("labelstudio", "chat"),
-    ("labelstudio", "free_text"), ("doccano", "multi_label"), ("doccano", "spans"), ("doccano", "free_text"),
+    ("labelstudio", "generation"), ("doccano", "multi_label"), ("doccano", "spans"), ("doccano", "generation"),
     ("prodigy", "multi_label"), ("prodigy", "spans"),
-    ("argilla", "multi_label"), ("argilla", "spans"), ("argilla", "free_text"), ("argilla", "ranking"), ("argilla", "preference"),
+    ("argilla", "multi_label"), ("argilla", "spans"), ("argilla", "generation"), ("argilla", "ranking"), ("argilla", "preference"),
 ])  # fmt: skip
 def test_answers_of_one_tool_survive_every_other(of_every_task, project, mia, format, kind):
     """Items, answers, annotators and order are the same; what the format cannot hold is counted."""

@@ -203,7 +203,7 @@ def test_the_rate_can_be_changed_and_ended(dataset, mia, ana):
 
 def test_a_rate_that_is_none_or_a_task_without_right_and_wrong_is_refused(project, mia, ravi):
     queue = mixed_queue(known_dataset(project, mia, ravi, [], ["one"]), mia, rate=0)
-    written = make_dataset(project, mia, ["write"], task="free_text", slug="written", name="Written")
+    written = make_dataset(project, mia, ["write"], task="generation", slug="written", name="Written")
     writing = make_queue(written, mia, schema=[], name="Writing")
 
     with pytest.raises(Refused) as rate:

@@ -370,7 +370,7 @@ def test_only_who_manages_labeling_has_it_learn_or_chooses_sources(queue, ana, g
 
 
 def test_tasks_without_classes_have_no_built_in_model(project, mia):
-    for task in ("spans", "free_text", "chat"):
+    for task in ("spans", "generation", "chat"):
         dataset = make_dataset(project, mia, ["hello"], name=task, slug=task.replace("_", "-"), task=task)
         if task == "spans":
             make_schema(dataset, mia, ("card",))

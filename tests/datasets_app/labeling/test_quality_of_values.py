@@ -56,7 +56,7 @@ def test_choices_are_equal_or_not(project, mia, ana, ben, client_for):
     def values(n):
         return ({"text": f"text {n % 3}"}, {"text": f"text {n % 3}" if n % 2 else "other"})
 
-    queue = two_say(project, mia, (ana, ben), "free_text", values, [])
+    queue = two_say(project, mia, (ana, ben), "generation", values, [])
 
     assert measured(queue, mia)["percent"] == 0.5
     assert queries.queue_agreement(queue).percent == 0.5

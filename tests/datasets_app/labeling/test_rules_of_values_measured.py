@@ -142,7 +142,7 @@ def test_over_rest_the_preview_counts_what_is_marked(marked, mia, ana, client_fo
 
 
 def test_where_answers_name_no_class_there_are_no_rules(project, mia, client_for):
-    dataset = make_dataset(project, mia, ["one"], task="free_text")
+    dataset = make_dataset(project, mia, ["one"], task="generation")
     actions.publish_schema(dataset_id=dataset.uuid, actor=mia, labels=[], guideline="Write well.")
 
     with pytest.raises(Refused, match="answers to this dataset's task name none"):

@@ -105,7 +105,7 @@ def test_sets_are_changed_over_rest(several, mia, ana, client_for):
 
 
 def test_where_answers_name_no_class_there_is_none_to_change(project, mia, client_for):
-    dataset = make_dataset(project, mia, ["one"], task="free_text")
+    dataset = make_dataset(project, mia, ["one"], task="generation")
     actions.publish_schema(dataset_id=dataset.uuid, actor=mia, labels=[], guideline="Write well.")
 
     with pytest.raises(Refused, match="there is none to change"):

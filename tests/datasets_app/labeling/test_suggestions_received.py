@@ -41,7 +41,7 @@ def test_classes_come_with_their_names_and_the_same_twice_are_kept_once(project,
 
 @pytest.mark.postgres
 def test_drafts_of_texts_and_spans_come_as_values(project, mia, ana, client_for):
-    drafts = make_dataset(project, mia, ["Summarise this."], name="Drafts", slug="drafts", task="free_text")
+    drafts = make_dataset(project, mia, ["Summarise this."], name="Drafts", slug="drafts", task="generation")
     marked = make_dataset(project, mia, ["Anna works"], name="Marked", slug="marked", task="spans")
     person = make_schema(marked, mia, ("PER",)).labels.get()
     queues = [actions.open_queue(dataset_id=each.uuid, actor=mia, name="all", hidden_share=0) for each in (drafts, marked)]

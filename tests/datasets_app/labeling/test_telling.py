@@ -97,7 +97,7 @@ def test_a_skip_an_undo_and_a_withdrawal_are_told_as_what_they_are(queue, ana, h
 
 @pytest.mark.postgres
 def test_what_people_wrote_stays_here(project, mia, ana, hook):
-    queue = make_queue(make_dataset(project, mia, ["Sum this up."], task="free_text"), mia, schema=[])
+    queue = make_queue(make_dataset(project, mia, ["Sum this up."], task="generation"), mia, schema=[])
     say(queue, ana, queue_items(queue)[0], {"text": "A secret of Ana."})
 
     assert tell() == 2

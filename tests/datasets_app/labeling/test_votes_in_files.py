@@ -47,7 +47,7 @@ def test_annotators_without_labels_are_no_mapping():
     ("task", "cell", "value"),
     [
         ("single_label", "yes", {"label": "yes"}), ("multi_label", "a;b", {"labels": ["a", "b"]}),
-        ("spans", '[[0, 1, "A"]]', {"spans": [{"start": 0, "end": 1, "label": "A"}]}), ("free_text", "well", {"text": "well"}),
+        ("spans", '[[0, 1, "A"]]', {"spans": [{"start": 0, "end": 1, "label": "A"}]}), ("generation", "well", {"text": "well"}),
     ],
 )  # fmt: skip
 def test_a_label_beside_an_annotator_is_their_answer_and_no_decision(task, cell, value):

@@ -33,8 +33,8 @@ def test_every_part_of_a_page_has_a_template_and_every_script_is_there(task):
         ("single_label", "every=b", {"label": "b"}),
         ("multi_label", "labels=&labels=a&labels=b", {"labels": ["a", "b"]}),
         ("multi_label", "labels=", {"labels": []}),
-        ("free_text", "text=+One.", {"text": " One."}),
-        ("free_text", "text=", None),
+        ("generation", "text=+One.", {"text": " One."}),
+        ("generation", "text=", None),
         ("spans", "", None),
     ],
 )
@@ -47,8 +47,8 @@ def test_fields_of_a_plain_form_say_an_annotation(task, form, said):
     [
         ("single_label", "other=+card+&label=a", {"label": "card"}),
         ("single_label", "other=+", None),
-        ("free_text", "text=One.", {"text": "One."}),
-        ("free_text", "text=+", None),
+        ("generation", "text=One.", {"text": "One."}),
+        ("generation", "text=+", None),
         ("multi_label", "labels=a", None),
     ],
 )

@@ -105,7 +105,7 @@ def test_texts_beside_messages_become_messages(tmp_path):
 def test_metadata_under_the_names_of_the_format_is_counted(tmp_path):
     row = Entry("long", "short", "train", id="7", metadata={"summary": "old", "id": "8", "tags": '["a"]', "odd": "[1,2]"})
 
-    tally = written(tmp_path, "summaries", [row], "free_text")
+    tally = written(tmp_path, "summaries", [row], "generation")
 
     assert zipfile.ZipFile(tmp_path / "file").read("train.jsonl") == (
         b'{"document": "long", "summary": "short", "id": "7", "tags": ["a"], "odd": "[1,2]"}\n'

@@ -48,7 +48,7 @@ ROWS: dict[str, list[dict]] = {
          "spans": [[0, 4 + len(str(n)), "PER"], *([[9 + n // 10, 17 + n // 10, "LOC"]] * (n % 2))], **beside(n)}
         for n in range(20)
     ],
-    "free_text": [
+    "generation": [
         {"instruction": f"Sum up {n}.", "input": f"-long\ntext {n}" if n % 4 == 0 else "",
          "output": "null" if n == 3 else f"@short {n}", **beside(n)}
         for n in range(20)
@@ -66,7 +66,7 @@ ROWS: dict[str, list[dict]] = {
 LOSSES: dict[tuple[str, str], dict[str, int]] = {
     ("single_label", "fasttext"): BARE, ("multi_label", "fasttext"): BARE,
     ("spans", "conll"): BARE,
-    ("free_text", "prompts"): {"joined": 5}, ("free_text", "summaries"): {"joined": 5},
+    ("generation", "prompts"): {"joined": 5}, ("generation", "summaries"): {"joined": 5},
 }  # fmt: skip
 
 
@@ -140,7 +140,7 @@ def kinds(snapshot: Snapshot) -> list[ExportFormat]:
 
 
 def test_a_written_text_is_a_plain_cell_of_a_table(of_every_task, mia):
-    _, content = exported(of_every_task["free_text"], mia, "csv")
+    _, content = exported(of_every_task["generation"], mia, "csv")
 
     assert b",'@short 5," in content
 

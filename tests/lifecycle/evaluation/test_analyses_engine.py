@@ -123,7 +123,7 @@ def marked(project, mia):
     return trained(project, mia, "spans")
 
 
-@pytest.mark.parametrize("task", ["preference", "free_text", "chat"])
+@pytest.mark.parametrize("task", ["preference", "generation", "chat"])
 def test_the_training_rows_of_every_task_are_attacked_and_the_job_says_how_far_it_is(task, project, mia, client_for):
     attack(trained(project, mia, task), mia, client_for)
 

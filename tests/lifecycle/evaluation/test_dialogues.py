@@ -9,7 +9,7 @@ import pytest
 from datasets_app.datasets.models import Item
 from lifecycle.evaluation import actions, compare, queries
 from lifecycle.evaluation.models import Evaluation
-from lifecycle.evaluation.task_types.free_text import notes
+from lifecycle.evaluation.task_types.generation import notes
 from tests.lifecycle.training.test_launch_dialogues import TOOLS
 from tests.support.jobs import run_ok
 from tests.support.written import chat_snapshot, make_decoder, make_written_run

@@ -17,16 +17,16 @@ from lifecycle.statistics import groups
 from lifecycle.statistics.intervals import wilson
 from tests.support.grouped import grouped_evaluation, is_wrong
 
-TASKS = ("multi_label", "spans", "preference", "ranking", "free_text")
+TASKS = ("multi_label", "spans", "preference", "ranking", "generation")
 # Scores of the 40 rows that came by phone, of which 20 are wrong, in the order in which the page shows them.
 PHONE = {
     "multi_label": {"subset_accuracy": 0.5, "micro_f1": 0.8},  # 40 of 60 classes, none too many
     "spans": {"micro_f1": 6 / 7, "exact_texts": 0.5},  # 60 of 80 spans, none too many
     "preference": {"pair_accuracy": 0.5, "best_first": 0.5},
     "ranking": {"pair_accuracy": 5 / 6, "best_first": 0.5},  # of three pairs a row one is the wrong way round
-    "free_text": {"rouge_l": 0.5, "token_f1": 0.5, "exact_match": 0.5, "groundedness": 0.0},  # the wrong ones have the contexts
+    "generation": {"rouge_l": 0.5, "token_f1": 0.5, "exact_match": 0.5, "groundedness": 0.0},  # the wrong ones have the contexts
 }
-SHARES = {"multi_label": "subset_accuracy", "spans": "exact_texts", "free_text": "exact_match"}
+SHARES = {"multi_label": "subset_accuracy", "spans": "exact_texts", "generation": "exact_match"}
 COLUMN = "metadata:channel"
 
 
@@ -78,7 +78,7 @@ def test_a_group_that_is_worse_than_the_rest_is_told(task, measured, client_for,
     assert found["phone"]["difference"] == pytest.approx(PHONE[task][first] - 1)
     assert found["phone"]["scores"][first]["low"] < PHONE[task][first] < found["phone"]["scores"][first]["high"]
     assert (report["worst"], report["worse"], report["compared"]) == (found["phone"]["number"], [found["phone"]["number"]], 2)
-    assert [found[name]["wrong"] for name in found] == ([None] * 3 if task == "free_text" else [0, 20, 0])
+    assert [found[name]["wrong"] for name in found] == ([None] * 3 if task == "generation" else [0, 20, 0])
 
 
 def test_a_score_of_one_has_wilsons_interval(task, measured, client_for, mia):
@@ -86,7 +86,7 @@ def test_a_score_of_one_has_wilsons_interval(task, measured, client_for, mia):
 
     whole = {name: score for name, score in mail.items() if name != "groundedness"}
     assert {(score["low"], score["high"]) for score in whole.values()} == {wilson(60, 60)}
-    if task == "free_text":
+    if task == "generation":
         assert (mail["groundedness"]["low"], mail["groundedness"]["high"]) == wilson(30, 30)
 
 
@@ -108,7 +108,7 @@ def test_the_page_says_first_what_is_worst_and_how_it_was_tested(task, measured,
 
     first = {
         "multi_label": "subset accuracy 0.500", "spans": "micro-F1 0.857", "preference": "accuracy of pairs 0.500",
-        "ranking": "accuracy of pairs 0.833", "free_text": "ROUGE-L 0.500",
+        "ranking": "accuracy of pairs 0.833", "generation": "ROUGE-L 0.500",
     }  # fmt: skip
     assert f"phone is below the rest: {first[task]} (" in page
     assert page.index("phone is below the rest") < page.index("Scores of each group")
@@ -118,7 +118,7 @@ def test_the_page_says_first_what_is_worst_and_how_it_was_tested(task, measured,
     assert ("by Fisher&#x27;s exact test" if SHARES.get(task) == next(iter(PHONE[task])) else "by a permutation test") in page
     assert "Not enough data: fewer than 20 rows" in page
     assert ("Fairness for the class" in page) is (task == "multi_label")
-    assert (">Errors</th>" in page) is (task != "free_text")
+    assert (">Errors</th>" in page) is (task != "generation")
     assert "data-print" in page
 
 
@@ -140,7 +140,7 @@ def test_the_rows_of_a_group_open_the_worst_first(task, measured, client_for, mi
     assert set(digests(every)[:20]) == wrong
     assert set(digests(every)[20:]).isdisjoint(wrong)
     assert "card with refund" in strip_tags(every.content.decode())
-    if task == "free_text":
+    if task == "generation":
         assert errors.context["total"] == 40
         assert "The lowest ROUGE-L first." in every.content.decode()
     else:
@@ -202,7 +202,7 @@ def test_fairness_is_refused_where_rows_have_no_class(measured, mia, client_for)
     assert refused["message"].startswith("The model knows no class thing.")
 
 
-@pytest.mark.parametrize("task", ["free_text"])
+@pytest.mark.parametrize("task", ["generation"])
 def test_rows_without_a_context_say_nothing_of_groundedness(measured, mia, client_for, monkeypatch):
     monkeypatch.setattr(groups, "LEAST", 26)  # 20 of the 40 rows by phone have a context, 30 of those by mail, 5 in the app
 

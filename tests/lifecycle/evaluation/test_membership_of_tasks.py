@@ -16,7 +16,7 @@ from lifecycle.compute.child import Result
 from lifecycle.evaluation import actions, queries, rules
 from lifecycle.evaluation.models import Analysis, Evaluation
 from lifecycle.evaluation.task_types.by_key.pages import page_of
-from lifecycle.evaluation.task_types.free_text.rows import TextRows
+from lifecycle.evaluation.task_types.generation.rows import TextRows
 from lifecycle.jobs.models import Job
 from lifecycle.refusals import Refused
 from lifecycle.statistics import membership
@@ -55,7 +55,7 @@ def told(of_each_task, mia) -> dict[str, int]:
 
 def in_the_report(evaluation) -> float:
     """The mean loss that the report of an evaluation tells."""
-    return evaluation.report["loss" if evaluation.report.get("task") == "free_text" else "log_loss"]
+    return evaluation.report["loss" if evaluation.report.get("task") == "generation" else "log_loss"]
 
 
 @pytest.mark.parametrize("task", TASKS)
@@ -87,7 +87,7 @@ def test_where_a_row_counts_as_one_the_mean_is_the_log_loss_of_the_report(task, 
     assert np.mean(list(queries.losses_of(evaluation).values())) == pytest.approx(evaluation.report["log_loss"])
 
 
-@pytest.mark.parametrize("task", ["spans", "preference", "ranking", "free_text", "chat"])
+@pytest.mark.parametrize("task", ["spans", "preference", "ranking", "generation", "chat"])
 def test_where_a_row_is_a_mean_of_parts_the_parts_give_the_loss_of_the_report(task, measure):
     evaluation = measure(task)
     losses = queries.losses_of(evaluation)
@@ -111,7 +111,7 @@ def test_the_report_offers_it_in_the_words_of_the_task(task, measure, client_for
     before, others = (client_for(person).get(f"/evaluations/{evaluation.uuid}/").content.decode() for person in (mia, aida))
 
     loss = page_of(evaluation).loss
-    most = "1,000" if task in ("free_text", "chat") else "10,000"
+    most = "1,000" if task in ("generation", "chat") else "10,000"
     assert before.count('id="membership"') == 1
     for page in (before, others):
         assert f"The loss of a row is {loss}. Up to {most} rows of each side are compared." in page
@@ -141,7 +141,7 @@ def test_a_report_takes_no_more_statements_with_the_finding(task, measure, told,
 
 
 def test_of_texts_that_are_written_fewer_rows_are_compared(measure, mia, monkeypatch):
-    evaluation = measure("free_text")
+    evaluation = measure("generation")
     asked = made_losses(monkeypatch, lambda row: 0.1)
     monkeypatch.setattr(TextRows, "compared", 5)
 
@@ -199,7 +199,7 @@ def test_too_few_rows_are_refused_and_nothing_is_queued(task, measure, mia, monk
 
 @pytest.mark.postgres
 def test_an_engine_that_fails_leaves_nothing_and_says_why(measure, client_for, mia, monkeypatch):
-    evaluation = measure("free_text")
+    evaluation = measure("generation")
     broken = Result("failed", "nan_loss", "The model gives no numbers for some rows.", "Train again with a lower rate.")
     monkeypatch.setattr("lifecycle.evaluation.child.run_child", lambda *_: broken)
 

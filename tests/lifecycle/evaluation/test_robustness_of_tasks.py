@@ -19,9 +19,9 @@ pytestmark = pytest.mark.django_db
 NAMED = {
     "single_label": ("Accuracy", "Macro-F1"), "multi_label": ("Micro-F1", "Subset accuracy"),
     "spans": ("Micro-F1", "Texts with every span right"), "preference": ("Accuracy of pairs", "Best response first"),
-    "ranking": ("Accuracy of pairs", "Best response first"), "free_text": ("ROUGE-L", "Exact match"), "chat": ("ROUGE-L", "Exact match"),
+    "ranking": ("Accuracy of pairs", "Best response first"), "generation": ("ROUGE-L", "Exact match"), "chat": ("ROUGE-L", "Exact match"),
 }  # fmt: skip
-HEADS = {"preference": "Prompt and responses", "ranking": "Prompt and responses", "free_text": "Prompt", "chat": "Prompt"}
+HEADS = {"preference": "Prompt and responses", "ranking": "Prompt and responses", "generation": "Prompt", "chat": "Prompt"}
 
 
 @pytest.mark.parametrize("task", TASKS)
@@ -34,7 +34,7 @@ def test_a_model_of_each_task_can_be_probed(task, measure, client_for, mia):
 
     assert f'href="{address}"' in report
     assert "Probe with disturbed texts" in page
-    assert ("up to 100 rows" if task in ("free_text", "chat") else "up to 2,000 rows") in page
+    assert ("up to 100 rows" if task in ("generation", "chat") else "up to 2,000 rows") in page
     assert (answer.status_code, Job.objects.get(kind="evaluation.robustness").state) == (302, "queued")
     assert Event.objects.filter(verb="evaluation.analysis_requested").count() == 1
 

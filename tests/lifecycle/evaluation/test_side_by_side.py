@@ -20,7 +20,7 @@ from lifecycle.evaluation.side_by_side import Tally
 from lifecycle.refusals import Conflict, NotReady, Refused
 from lifecycle.statistics.intervals import wilson
 from lifecycle.statistics.significance import mcnemar
-from lifecycle.task_types.free_text.measures import TextAnswers
+from lifecycle.task_types.generation.measures import TextAnswers
 from registry.ledger.models import Event
 from tests.support.jobs import run_ok
 from tests.support.training import make_run, make_snapshot

@@ -219,7 +219,7 @@ def test_a_model_without_a_class_in_common_is_refused(project, run, mia, client_
 
 
 def test_other_tasks_are_refused_with_what_can_be_done_instead(project, run, mia, client_for):
-    for task in ("free_text", "chat", "preference", "ranking"):
+    for task in ("generation", "chat", "preference", "ranking"):
         dataset = make_dataset(project, mia, (), name=task, slug=task.replace("_", "-"), task=task)
 
         with pytest.raises(Refused, match="Models suggest labels and spans so far"):

@@ -12,8 +12,8 @@ from lifecycle.compute.child import Result
 from lifecycle.engine.spec import ExplainSpec
 from lifecycle.evaluation import actions, queries
 from lifecycle.evaluation.models import Analysis, Evaluation
-from lifecycle.evaluation.task_types.free_text.rows import ENTRY as ROWS
-from lifecycle.evaluation.task_types.free_text.rows import TextRows
+from lifecycle.evaluation.task_types.generation.rows import ENTRY as ROWS
+from lifecycle.evaluation.task_types.generation.rows import TextRows
 from lifecycle.jobs.models import Job
 from lifecycle.refusals import Refused
 from lifecycle.training.folders import scratch

@@ -10,13 +10,13 @@ from datasets_app.datasets.models import Item
 from datasets_app.snapshots import queries as snapshots
 from lifecycle.evaluation import actions, compare, queries, rules, suggesters
 from lifecycle.evaluation.models import Analysis, Evaluation
-from lifecycle.evaluation.task_types.free_text import notes
-from lifecycle.evaluation.task_types.free_text.rows import ENTRY as ROWS
+from lifecycle.evaluation.task_types.generation import notes
+from lifecycle.evaluation.task_types.generation.rows import ENTRY as ROWS
 from lifecycle.jobs.models import Job
 from lifecycle.refusals import Refused
-from lifecycle.task_types.free_text import measures as text_scores
-from lifecycle.task_types.free_text import predictions as text_answers
-from lifecycle.task_types.free_text import verbatim
+from lifecycle.task_types.generation import measures as text_scores
+from lifecycle.task_types.generation import predictions as text_answers
+from lifecycle.task_types.generation import verbatim
 from lifecycle.ui.numbers import GAP, percent
 from tests.support.training import make_run, make_snapshot
 from tests.support.written import make_decoder, make_written_evaluation, make_written_run, written_snapshot
@@ -163,7 +163,7 @@ def test_right_answers_in_russian_beat_the_baselines():
     against = text_scores.paired(frequent, own, count=200)
 
     assert (against["rouge_l"]["candidate"], against["rouge_l"]["verdict"]) == (1.0, "better")
-    report = {"task": "free_text", "rouge_l": 1.0, "against": {"frequent": against}}
+    report = {"task": "generation", "rouge_l": 1.0, "against": {"frequent": against}}
     assert rules.rival(report | {"baselines": {"frequent": {"rouge_l": against["rouge_l"]["baseline"]}}}) is None
 
 

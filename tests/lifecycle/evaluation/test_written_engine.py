@@ -39,7 +39,7 @@ def test_a_run_learns_to_answer_is_measured_beside_baselines_and_read_about(proj
     assert run.metrics["validation_loss"] == pytest.approx(points.first().value, rel=1e-4)
     assert run.samples.filter(step=run.step).count() == 4
     test = evaluations.latest_evaluation(run, "test")
-    assert test.report["task"] == "free_text"
+    assert test.report["task"] == "generation"
     assert set(test.report["baselines"]) == {"prompted_base", "nearest", "frequent"}
     assert test.report["perplexity"] < test.report["baselines"]["prompted_base"]["perplexity"]
     assert test.report["with_context"] == sum(bool(row.get("context")) for row in rows_of(snapshot, "test"))

@@ -14,7 +14,7 @@ pytestmark = pytest.mark.django_db
     ("task", "schema", "said", "secret", "class_name"),
     [
         ("spans", ["PERSON"], {"spans": [{"start": 0, "end": 4, "label": "PERSON"}]}, b"Anna", b"PERSON"),
-        ("free_text", [], {"text": "She owes money."}, b"owes money", b""),
+        ("generation", [], {"text": "She owes money."}, b"owes money", b""),
     ],
 )
 def test_what_was_marked_or_written_is_hidden_with_the_texts(project, mia, ana, lee, client_for, task, schema, said, secret, class_name):

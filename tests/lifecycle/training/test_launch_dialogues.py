@@ -45,7 +45,7 @@ def nothing_was_queued():
 def test_a_run_learns_to_write_and_its_rows_carry_every_turn(snapshot, base, mia, tmp_path):
     run = actions.launch(snapshot=snapshot, base=base, strategy="lora", actor=mia)
 
-    assert (run.spec["task"], run.spec["labels"], run.task_type.writes_text) == ("free_text", [], True)
+    assert (run.spec["task"], run.spec["labels"], run.task_type.writes_text) == ("generation", [], True)
     count, rows = rows_in(snapshot, "train", tmp_path)
     assert count == len(rows) == snapshot.counts["splits"]["train"]
     row = rows[0]
@@ -120,7 +120,7 @@ def test_the_form_offers_decoders_for_dialogues(snapshot, base, project, mia, cl
 
     page = client_for(mia).get(f"/runs/launch/?snapshot={snapshot.uuid}").content.decode()
 
-    assert "validation, dialogues" in page
+    assert "validation, chat" in page
     assert "tiny-decoder" in page
     assert "tiny-base" not in page
     assert "Longest answer, in tokens" in page
@@ -130,7 +130,7 @@ def test_the_form_offers_decoders_for_dialogues(snapshot, base, project, mia, cl
 def test_ten_steps_are_tried_of_dialogues(snapshot, base, mia):
     actions.estimate(snapshot=snapshot, base=base, strategy="lora", actor=mia)
 
-    assert Estimate.objects.get().spec["task"] == "free_text"
+    assert Estimate.objects.get().spec["task"] == "generation"
 
 
 def test_advice_is_refused_in_a_sentence(snapshot, base, mia, client_for):

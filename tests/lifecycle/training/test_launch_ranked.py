@@ -119,7 +119,7 @@ def test_a_snapshot_without_validation_rows_is_refused(project, mia, base):
 def test_the_form_offers_what_fits_and_says_what_the_rows_hold(snapshot, mia, base, client_for):
     page = client_for(mia).get(f"/runs/launch/?snapshot={snapshot.uuid}&base={base.uuid}").content.decode()
 
-    assert "the better of two responses" in page
+    assert "validation, preference" in page
     for name in ("LoRA", "Full fine-tuning", "Bottleneck adapters", "Head only"):
         assert name in page
     for absent in ("Fast LoRA", "Prefix tuning", 'name="class_weights"', 'name="focal_gamma"'):

@@ -39,7 +39,7 @@ def nothing_was_queued():
 def test_the_spec_says_the_task_and_the_rows_carry_answers_and_contexts(snapshot, base, mia, tmp_path):
     run = actions.launch(snapshot=snapshot, base=base, strategy="lora", actor=mia)
 
-    assert (run.spec["task"], run.spec["labels"], run.spec["max_new_tokens"]) == ("free_text", [], 32)
+    assert (run.spec["task"], run.spec["labels"], run.spec["max_new_tokens"]) == ("generation", [], 32)
     assert run.task_type.writes_text
     count = snapshots.write_split(snapshot, "train", tmp_path / "train.jsonl")
     rows = [json.loads(line) for line in (tmp_path / "train.jsonl").read_text().splitlines()]
@@ -120,7 +120,7 @@ def test_the_form_offers_decoders_and_what_they_learn_by(snapshot, base, project
 
     page = client_for(mia).get(f"/runs/launch/?snapshot={snapshot.uuid}").content.decode()
 
-    assert "texts that are written" in page
+    assert "validation, generation" in page
     assert "tiny-decoder" in page
     assert "tiny-base" not in page
     for label in ("LoRA", "Full fine-tuning", "IA3", "Prompt tuning", "P-tuning", "Prefix tuning"):

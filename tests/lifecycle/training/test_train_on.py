@@ -269,7 +269,7 @@ def test_a_difference_is_what_is_now_minus_what_was_before(continued, low, high,
     """The engine's is positive where the run is better, of a perplexity too."""
     found = {"baseline": 8.0, "candidate": 8.11, "difference": -0.11, "low": low, "high": high, "verdict": "worse"}
     report = {"rows": 40, "labels": 0, "by": "perplexity", "metrics": {"perplexity": found}, "per_class": {}}
-    continued.result, continued.spec = continued.result | {"forgetting": report}, continued.spec | {"task": "free_text"}
+    continued.result, continued.spec = continued.result | {"forgetting": report}, continued.spec | {"task": "generation"}
 
     (line,) = forgetting_page.shown(continued)["lines"]
 

@@ -76,7 +76,7 @@ def test_a_shadow_is_refused(version, mia, lee):
 def test_the_cards_code_gives_the_answer_that_was_measured(strategy, tmp_path, monkeypatch):
     from lifecycle.engine import program
     from lifecycle.engine.strategies import load_tokenizer
-    from lifecycle.task_types.free_text import predictions as text_answers
+    from lifecycle.task_types.generation import predictions as text_answers
 
     base = make_tiny_decoder(tmp_path / "base")
     run = make_run(tmp_path / "run", base, epochs=15, strategy={"kind": strategy, "virtual_tokens": 4})
@@ -91,7 +91,7 @@ def test_the_cards_code_gives_the_answer_that_was_measured(strategy, tmp_path, m
 
     (tmp_path / "model").symlink_to(run / "artifact")
     monkeypatch.chdir(tmp_path)
-    code = re.search(r"```python\n(.*)```", card.loading({"spec": {"task": "free_text"}, "strategy": strategy}), re.DOTALL)[1]
+    code = re.search(r"```python\n(.*)```", card.loading({"spec": {"task": "generation"}, "strategy": strategy}), re.DOTALL)[1]
 
     def carded():
         told = io.StringIO()
@@ -115,7 +115,7 @@ def test_the_cards_code_ends_an_answer_where_the_version_does(about, tokens, tmp
     settings.write_text(json.dumps(json.loads(settings.read_text()) | {"eos_token_id": [-1]}))
     (made / "lifecycle.json").write_text(json.dumps(about))
     monkeypatch.chdir(tmp_path)
-    code = re.search(r"```python\n(.*)```", card.loading({"spec": {"task": "free_text"}, "strategy": "full"}), re.DOTALL)[1]
+    code = re.search(r"```python\n(.*)```", card.loading({"spec": {"task": "generation"}, "strategy": "full"}), re.DOTALL)[1]
 
     names = {}
     exec(code, names)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datasets_app.labeling.task_types.free_text.widget import WritingWidget
+from datasets_app.labeling.task_types.generation.widget import WritingWidget
 
 
 class ChatWidget(WritingWidget):

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from lifecycle.engine.task_types.answerer import Answerer
-from lifecycle.engine.task_types.free_text import answerer as free_text
+from lifecycle.engine.task_types.generation import answerer as generation
 from lifecycle.engine.task_types.multi_label import answerer as multi_label
 from lifecycle.engine.task_types.ranking import answerer as ranking
 from lifecycle.engine.task_types.single_label import answerer as single_label
@@ -14,7 +14,7 @@ from lifecycle.engine.task_types.spans import answerer as spans
 from lifecycle.task_types.by_key.types import learned_as
 
 ANSWERERS: Mapping[str, Answerer[Any, Any, Any]] = {
-    "single_label": single_label.ENTRY, "multi_label": multi_label.ENTRY, "spans": spans.ENTRY, "free_text": free_text.ENTRY,
+    "single_label": single_label.ENTRY, "multi_label": multi_label.ENTRY, "spans": spans.ENTRY, "generation": generation.ENTRY,
     "preference": ranking.ENTRY, "ranking": ranking.ENTRY,
 }  # fmt: skip
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from lifecycle.engine.task_types.free_text import learner as free_text
+from lifecycle.engine.task_types.generation import learner as generation
 from lifecycle.engine.task_types.learner import Learner
 from lifecycle.engine.task_types.multi_label import learner as multi_label
 from lifecycle.engine.task_types.ranking import learner as ranking
@@ -14,7 +14,7 @@ from lifecycle.engine.task_types.spans import learner as spans
 from lifecycle.task_types.by_key.types import learned_as
 
 LEARNERS: Mapping[str, Learner[Any]] = {
-    "single_label": single_label.ENTRY, "multi_label": multi_label.ENTRY, "spans": spans.ENTRY, "free_text": free_text.ENTRY,
+    "single_label": single_label.ENTRY, "multi_label": multi_label.ENTRY, "spans": spans.ENTRY, "generation": generation.ENTRY,
     "preference": ranking.ENTRY, "ranking": ranking.ENTRY,
 }  # fmt: skip
 

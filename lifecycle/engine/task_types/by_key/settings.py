@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from lifecycle.engine.task_types.free_text import settings as free_text
+from lifecycle.engine.task_types.generation import settings as generation
 from lifecycle.engine.task_types.multi_label import settings as multi_label
 from lifecycle.engine.task_types.preference import settings as preference
 from lifecycle.engine.task_types.ranking import settings as ranking
@@ -14,7 +14,7 @@ from lifecycle.engine.task_types.spans import settings as spans
 from lifecycle.task_types.by_key.types import learned_as
 
 SETTINGS: Mapping[str, Settings] = {
-    "single_label": single_label.ENTRY, "multi_label": multi_label.ENTRY, "spans": spans.ENTRY, "free_text": free_text.ENTRY,
+    "single_label": single_label.ENTRY, "multi_label": multi_label.ENTRY, "spans": spans.ENTRY, "generation": generation.ENTRY,
     "preference": preference.ENTRY, "ranking": ranking.ENTRY,
 }  # fmt: skip
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from lifecycle.evaluation.models import Evaluation
 from lifecycle.evaluation.task_types.by_key.rows import unlabelled
-from lifecycle.evaluation.task_types.free_text import page as free_text
+from lifecycle.evaluation.task_types.generation import page as generation
 from lifecycle.evaluation.task_types.multi_label import page as multi_label
 from lifecycle.evaluation.task_types.page import ReportPage
 from lifecycle.evaluation.task_types.preference import page as preference
@@ -17,7 +17,7 @@ from lifecycle.evaluation.task_types.spans import page as spans
 from lifecycle.evaluation.threshold_words import Thresholds
 
 PAGES: Mapping[str, ReportPage[Any]] = {
-    "single_label": single_label.ENTRY, "multi_label": multi_label.ENTRY, "spans": spans.ENTRY, "free_text": free_text.ENTRY,
+    "single_label": single_label.ENTRY, "multi_label": multi_label.ENTRY, "spans": spans.ENTRY, "generation": generation.ENTRY,
     "preference": preference.ENTRY, "ranking": ranking.ENTRY,
 }  # fmt: skip
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from lifecycle.evaluation.models import Evaluation
-from lifecycle.evaluation.task_types.free_text import rows as free_text
+from lifecycle.evaluation.task_types.generation import rows as generation
 from lifecycle.evaluation.task_types.multi_label import rows as multi_label
 from lifecycle.evaluation.task_types.preference import rows as preference
 from lifecycle.evaluation.task_types.ranking import rows as ranking
@@ -16,7 +16,7 @@ from lifecycle.evaluation.task_types.spans import rows as spans
 from lifecycle.refusals import Refused
 
 ROWS: Mapping[str, ReportRows[Any, Any]] = {
-    "single_label": single_label.ENTRY, "multi_label": multi_label.ENTRY, "spans": spans.ENTRY, "free_text": free_text.ENTRY,
+    "single_label": single_label.ENTRY, "multi_label": multi_label.ENTRY, "spans": spans.ENTRY, "generation": generation.ENTRY,
     "preference": preference.ENTRY, "ranking": ranking.ENTRY,
 }  # fmt: skip
 
