@@ -91,7 +91,7 @@ def run_suggest(ctx: JobContext) -> None:
         ctx.progress(state["done"], max(total, state["done"]), stage="Reading texts", unit="texts")
         ctx.raise_if_cancelled()
         answers = answered(dataset.task, folder, [text for _, text in items], known)
-        written = suggested.ROWS // max(1, *map(len, answers))
+        written = max(1, suggested.ROWS // max(1, *map(len, answers)))
         for at in range(0, len(items), written):
             keys = [item for item, _ in items[at : at + written]]
             state = {"after": keys[-1], "done": state["done"] + len(keys)}
@@ -108,7 +108,7 @@ def run_suggest(ctx: JobContext) -> None:
 def answered(task: str, folder: Path, texts: list[str], known: Mapping[str, str]) -> list[list[Scored]]:
     """What the model suggests for each text. known: stable ids by the model's labels."""
     found: dict[str, Any] = warm.predict(folder, texts, TIMEOUT_SECONDS)
-    return [suggestions_of(task).from_model({**found, **answer}, known) for answer in found["answers"]]
+    return [suggestions_of(task).from_model({**answer, **found}, known) for answer in found["answers"]]
 
 
 def keep(dataset: Dataset, model: ports.Model, rows: Sequence[tuple[int, Value, float | None]]) -> None:

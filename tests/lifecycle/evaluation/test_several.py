@@ -195,7 +195,10 @@ def engine(monkeypatch):
 
     def predict(folder, texts, timeout_seconds=0.0):
         rows = [[0.7 if "card" in text else 0.2, 0.1, 0.45 if "money" in text else 0.3] for text in texts]
-        return {"labels": ["card", "login", "refund"], "thresholds": [0.5, 0.5, 0.4], "answers": [{"probabilities": row} for row in rows]}
+        names, least = ["card", "login", "refund"], [0.5, 0.5, 0.4]
+        given = [[name for name, each, at in zip(names, row, least, strict=True) if each >= at] for row in rows]
+        answers = [{"labels": some, "probabilities": row} for some, row in zip(given, rows, strict=True)]
+        return {"labels": names, "thresholds": least, "answers": answers}
 
     monkeypatch.setattr(warm, "predict", predict)
 
