@@ -97,6 +97,6 @@ def test_a_configuration_of_another_task_or_of_none_is_told(project, ana):
     reports = [receive(dataset, ana, packed(p__json=tasks, config__xml=each.encode()), "p.zip").report["dry_run"] for each in (MANY, BOMB)]
 
     assert [[each["sentence"] for each in report["problems"]] for report in reports] == [
-        ["The configuration asks for another task: any number of classes per text. This dataset: one class per text."],
+        ["The configuration asks for another task: multi-label. This dataset: single-label."],
         ["The configuration declares a document type or entities, which are not read."],
     ]

@@ -221,7 +221,7 @@ def test_every_class_that_reaches_its_threshold_is_suggested_and_no_other(snapsh
 def test_a_model_of_one_task_does_not_suggest_in_the_other(project, snapshot, run, mia, client_for):
     single = make_run(make_snapshot(project, mia), mia, splits=())
 
-    with pytest.raises(Refused, match="was trained for another task than .*: any number of classes per text"):
+    with pytest.raises(Refused, match="was trained for another task than .*: multi-label"):
         actions.suggest(dataset=snapshot.dataset, model=suggesters.get_model(mia, "run", single.uuid), actor=mia)
 
     assert not Job.objects.filter(kind="evaluation.suggest").exists()
