@@ -19,6 +19,7 @@ from datasets_app.datasets.importing.recognising import misfit, recognise
 from datasets_app.datasets.importing.report import PEOPLE_LIMIT, Problem, Report
 from datasets_app.datasets.rules import place
 from lifecycle.task_types.answers import canonical
+from lifecycle.task_types.by_key.types import DEFAULT
 from lifecycle.task_types.values import labels_of, words
 
 FIRST = 20
@@ -31,7 +32,7 @@ ROWS_LIMIT = 20_000_000
 
 
 def read_drafts(
-    path: Path, reading: Reading, mapping: Mapping[str, str], default_split: str, task: str = "single_label",
+    path: Path, reading: Reading, mapping: Mapping[str, str], default_split: str, task: str = DEFAULT,
     values: LabelValues | None = None,
 ) -> Iterator[Draft | Problem]:  # fmt: skip
     """Every row of the file as the item it would become, or what is wrong with it. The import and the dry run both read so."""
@@ -53,7 +54,7 @@ def first_rows(path: Path, reading: Reading, count: int = FIRST) -> list[Row]:
 
 def examine(
     path: Path, reading: Reading, mapping: Mapping[str, str], default_split: str = "", tick: Tick | None = None,
-    task: str = "single_label", contradicting: str = "", values: LabelValues | None = None,
+    task: str = DEFAULT, contradicting: str = "", values: LabelValues | None = None,
 ) -> Report:  # fmt: skip
     """The report of a dry run. The encoding is known to fit. task: of the dataset.
 

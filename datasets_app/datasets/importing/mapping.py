@@ -16,7 +16,7 @@ from datasets_app.datasets.importing.times import read_time
 from datasets_app.datasets.rules import place
 from lifecycle.task_types.answers import ItemContent, Labels, Value
 from lifecycle.task_types.by_key.formats import formats_of
-from lifecycle.task_types.by_key.types import type_of
+from lifecycle.task_types.by_key.types import DEFAULT, type_of
 from lifecycle.task_types.columns import NAMES, OF_ITEMS, Role, plain_name
 from lifecycle.task_types.contents import dialogue
 from lifecycle.task_types.inputs import TEXT_LIMIT, BadInput, Cell, CellKind, has_invisible, loaded
@@ -59,7 +59,7 @@ def roles_for(task: str) -> list[Role]:
     return [role for role in Role if role in formats_of(task).item_roles or role not in OF_ITEMS]
 
 
-def propose(columns: Sequence[str], rows: Sequence[Row], task: str = "single_label") -> dict[str, str]:
+def propose(columns: Sequence[str], rows: Sequence[Row], task: str = DEFAULT) -> dict[str, str]:
     """A role for each column: by the layout of the file, by its name, then by what the first rows hold; what is left becomes metadata.
 
     A label is guessed by content only where no name is known: a file that names its text and no label has none, whatever else repeats.
@@ -110,7 +110,7 @@ def by_content(columns: Sequence[str], rows: Sequence[Row], found: dict[str, str
             found[few[0]] = Role.LABEL
 
 
-def check(mapping: Mapping[str, str], columns: Sequence[str], task: str = "single_label") -> list[Problem]:
+def check(mapping: Mapping[str, str], columns: Sequence[str], task: str = DEFAULT) -> list[Problem]:
     """What keeps a mapping from being used, as problems that block."""
     problems = []
     roles = [mapping.get(column, Role.IGNORE) for column in columns]
@@ -140,7 +140,7 @@ class Mapper:
     """
 
     def __init__(
-        self, mapping: Mapping[str, str], default_split: str = "", parser: str = "", task: str = "single_label",
+        self, mapping: Mapping[str, str], default_split: str = "", parser: str = "", task: str = DEFAULT,
         values: LabelValues | None = None,
     ) -> None:  # fmt: skip
         self.values = values or LabelValues(task, {})
