@@ -26,7 +26,6 @@ from lifecycle.evaluation.task_types.page import PAGE
 from lifecycle.jobs.api import JobOut
 from lifecycle.refusals import Refused
 from lifecycle.training.models import Run
-from lifecycle.training.pages import person
 from lifecycle.training.queries import get_run
 from lifecycle.ui.addresses import key_in
 from registry.access.decorators import Needs
@@ -154,7 +153,7 @@ class Evaluations(View):
     )  # fmt: skip
     def get(self, request: Request) -> Response:
         """List evaluations by keyset."""
-        rows = queries.evaluations(person(request))
+        rows = queries.evaluations(request.user)
         before, run = key_in(request.query_params), request.query_params.get("run", "")
         if before is not None:
             rows = rows.filter(id__lt=before)
@@ -173,7 +172,7 @@ class OneEvaluation(View):
     @extend_schema(operation_id="evaluations_read", responses=EvaluationOut)
     def get(self, request: Request, uuid: UUID) -> Response:
         """The whole report."""
-        return Response(EvaluationOut(queries.get_evaluation(person(request), uuid)).data)
+        return Response(EvaluationOut(queries.get_evaluation(request.user, uuid)).data)
 
 
 NEEDS_TEXTS = Needs("datasets.read_samples", Evaluation, see="evaluation.view")
@@ -190,7 +189,7 @@ class PredictionsParquet(View):
 
         id is the column `item` of the snapshot's exports. From these rows every figure of the report can be computed again.
         """
-        return rows_file.download(person(request), queries.get_evaluation(person(request), uuid), "parquet")
+        return rows_file.download(request.user, queries.get_evaluation(request.user, uuid), "parquet")
 
 
 class PredictionsCsv(View):
@@ -201,7 +200,7 @@ class PredictionsCsv(View):
     @extend_schema(operation_id="evaluations_predictions_csv", responses={(200, "text/csv"): OpenApiTypes.BINARY})
     def get(self, request: Request, uuid: UUID) -> HttpResponseBase:
         """The same as CSV, with all digits: of probabilities a column for each label, lists as JSON."""
-        return rows_file.download(person(request), queries.get_evaluation(person(request), uuid), "csv")
+        return rows_file.download(request.user, queries.get_evaluation(request.user, uuid), "csv")
 
 
 class Evaluate(View):
@@ -214,7 +213,7 @@ class Evaluate(View):
         """Queue it; the job says when it is done."""
         given = EvaluateIn(data=request.data)
         given.is_valid(raise_exception=True)
-        job = actions.evaluate(run=get_run(person(request), uuid), split=given.validated_data["split"], actor=person(request))
+        job = actions.evaluate(run=get_run(request.user, uuid), split=given.validated_data["split"], actor=request.user)
         return Response(JobOut(job).data, status=202)
 
 
@@ -231,7 +230,7 @@ class Compare(View):
         """Paired differences on the items that both answered. 202 while a job compares two large ones, 422 before it is started."""
         given = CompareIn(data={name: request.query_params.get(name, "") for name in ("a", "b")})
         given.is_valid(raise_exception=True)
-        a, b = (queries.get_evaluation(person(request), given.validated_data[name]) for name in ("a", "b"))
+        a, b = (queries.get_evaluation(request.user, given.validated_data[name]) for name in ("a", "b"))
         compare.check_dataset(a, b)
         job = queries.comparison_job(a, b) if compare.is_large(a, b) else None
         if compare.is_ready(a, b):
@@ -245,8 +244,8 @@ class Compare(View):
         """Compare two large evaluations; the job says when it is done. 409 where none is needed: the answer is there to get."""
         given = CompareIn(data=request.data)
         given.is_valid(raise_exception=True)
-        a, b = (queries.get_evaluation(person(request), given.validated_data[name]) for name in ("a", "b"))
-        return Response(JobOut(actions.start_comparison(a=a, b=b, actor=person(request))).data, status=202)
+        a, b = (queries.get_evaluation(request.user, given.validated_data[name]) for name in ("a", "b"))
+        return Response(JobOut(actions.start_comparison(a=a, b=b, actor=request.user)).data, status=202)
 
 
 class AnalyseIn(serializers.Serializer[Analysis]):
@@ -279,7 +278,7 @@ class Analyses(View):
     @extend_schema(operation_id="evaluations_analyses", responses=AnalysisOut(many=True))
     def get(self, request: Request, uuid: UUID) -> Response:
         """What was found about the evaluation as a whole, one of a kind."""
-        found = queries.get_evaluation(person(request), uuid).analyses.filter(item="").order_by("kind")
+        found = queries.get_evaluation(request.user, uuid).analyses.filter(item="").order_by("kind")
         return Response(AnalysisOut(found, many=True).data)
 
     @extend_schema(operation_id="evaluations_analyse", request=AnalyseIn, responses={202: JobOut})
@@ -287,7 +286,7 @@ class Analyses(View):
         """Compute one; the job says when it is done."""
         given = AnalyseIn(data=request.data)
         given.is_valid(raise_exception=True)
-        user, kind = person(request), Analysis.Kind(given.validated_data["kind"])
+        user, kind = request.user, Analysis.Kind(given.validated_data["kind"])
         return Response(JobOut(actions.analyse(evaluation=queries.get_evaluation(user, uuid), kind=kind, actor=user)).data, status=202)
 
 
@@ -312,7 +311,7 @@ class Words(View):
         """
         given = WordsIn(data=request.query_params)
         given.is_valid(raise_exception=True)
-        evaluation = queries.get_evaluation(person(request), uuid)
+        evaluation = queries.get_evaluation(request.user, uuid)
         found = queries.analysis(evaluation, Analysis.Kind.WORDS, given.validated_data["item"])
         if found is None:
             raise Http404("Nothing was computed of this item yet; POST its digest.")
@@ -323,7 +322,7 @@ class Words(View):
         """Leave each word of an item out in turn; the job says when it is done."""
         given = WordsIn(data=request.data)
         given.is_valid(raise_exception=True)
-        user = person(request)
+        user = request.user
         evaluation, item = queries.get_evaluation(user, uuid), given.validated_data["item"]
         return Response(JobOut(actions.analyse(evaluation=evaluation, kind=Analysis.Kind.WORDS, actor=user, item=item)).data, status=202)
 
@@ -356,8 +355,8 @@ class Suggest(View):
     @extend_schema(operation_id="datasets_suggesters", responses=SuggesterOut(many=True))
     def get(self, request: Request, uuid: UUID) -> Response:
         """The newest runs and versions of the project for the dataset's task, with what of their labels does not fit."""
-        dataset = get_dataset(person(request), uuid)
-        models = [model for some in suggesters.offered(person(request), dataset).values() for model in some]
+        dataset = get_dataset(request.user, uuid)
+        models = [model for some in suggesters.offered(request.user, dataset).values() for model in some]
         found = zip(models, suggesters.matches(dataset, models), strict=True)
         return Response(SuggesterOut([line(model, match, "") for model, match in found], many=True).data)
 
@@ -366,7 +365,7 @@ class Suggest(View):
         """Have a model suggest classes for what is open in a queue, or for all items; the job says when it is done."""
         given = SuggestIn(data=request.data)
         given.is_valid(raise_exception=True)
-        data, user, dataset = given.validated_data, person(request), get_dataset(person(request), uuid)
+        data, user, dataset = given.validated_data, request.user, get_dataset(request.user, uuid)
         queue = get_queue(user, data["queue"]) if data["queue"] else None
         model = suggesters.get_model(user, data["kind"], data["model"])
         return Response(JobOut(actions.suggest(dataset=dataset, model=model, actor=user, queue=queue)).data, status=202)
@@ -415,9 +414,9 @@ class WrittenAnswers(View):
     )  # fmt: skip
     def get(self, request: Request, uuid: UUID) -> Response:
         """List rows by a score, worst first, 30 at a time; low and high bound it."""
-        evaluation = queries.get_evaluation(person(request), uuid)
+        evaluation = queries.get_evaluation(request.user, uuid)
         check_written(evaluation)
-        found = page_of(evaluation).items(person(request), evaluation, request.query_params)
+        found = page_of(evaluation).items(request.user, evaluation, request.query_params)
         return Response(TextPageOut({"total": found["total"], "results": found["lines"], "next": found["after"] or None}).data)
 
 

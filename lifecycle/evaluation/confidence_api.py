@@ -15,7 +15,6 @@ from lifecycle.evaluation.models import Evaluation
 from lifecycle.evaluation.task_types.by_key.pages import thresholds_of
 from lifecycle.evaluation.threshold_form import ThresholdForm
 from lifecycle.evaluation.threshold_words import GOALS
-from lifecycle.training.pages import person
 from registry.access.decorators import Needs
 from registry.access.rest import Request, View
 
@@ -38,7 +37,7 @@ class Calibration(View):
     def get(self, request: Request, uuid: UUID) -> Response:
         """Calibration error before and after."""
         none = dict.fromkeys(("temperature", "fitted_on_these_rows", "before", "after"))
-        return Response(confidence.calibration(queries.get_evaluation(person(request), uuid)) or none)
+        return Response(confidence.calibration(queries.get_evaluation(request.user, uuid)) or none)
 
 
 class OperatingPointOut(serializers.Serializer[Any]):
@@ -88,7 +87,7 @@ class OperatingPoint(View):
     def get(self, request: Request, uuid: UUID) -> Response:
         """Chosen on validation and measured on test where both exist. class may be left out for any, but not where a text may have several.
         It changes nothing."""
-        evaluation = queries.get_evaluation(person(request), uuid)
+        evaluation = queries.get_evaluation(request.user, uuid)
         thresholds, given = thresholds_of(evaluation), request.query_params.dict()
         form = ThresholdForm(thresholds, evaluation.report, given)
         if unused := form.unused(given):

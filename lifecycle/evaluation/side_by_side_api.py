@@ -15,7 +15,6 @@ from rest_framework.response import Response
 from lifecycle.evaluation import actions, queries, side_by_side_page
 from lifecycle.evaluation.models import SideBySide
 from lifecycle.evaluation.side_by_side import LEAST, MOST, USUAL
-from lifecycle.training.pages import person
 from registry.access.decorators import Needs
 from registry.access.rest import Request, View
 
@@ -58,7 +57,7 @@ class SideBySideOut(serializers.Serializer[Any]):
 
 def answer(request: Request, uuid: UUID, status: int = 200) -> Response:
     """It as it stands."""
-    user = person(request)
+    user = request.user
     return Response(SideBySideOut(side_by_side_page.shown(user, queries.get_side(user, uuid))).data, status=status)
 
 
@@ -72,7 +71,7 @@ class Sides(View):
         """Put the answers of two evaluations side by side; a job imports the pairs."""
         given = SideBySideIn(data=request.data)
         given.is_valid(raise_exception=True)
-        values, user = given.validated_data, person(request)
+        values, user = given.validated_data, request.user
         first, second = (queries.get_evaluation(user, values[name]) for name in ("first", "second"))
         options = {name: values[name] for name in ("pairs", "seed", "key")}
         made = actions.ask_people(first=first, second=second, actor=user, **options)
@@ -100,7 +99,7 @@ class OpenSide(View):
         """Open the queue over the pairs, once they are imported."""
         given = OpenIn(data=request.data)
         given.is_valid(raise_exception=True)
-        actions.open_side_by_side(side_id=uuid, actor=person(request), overlap=given.validated_data["overlap"])
+        actions.open_side_by_side(side_id=uuid, actor=request.user, overlap=given.validated_data["overlap"])
         return answer(request, uuid)
 
 

@@ -13,7 +13,6 @@ from lifecycle.evaluation import actions, queries, side_by_side_page
 from lifecycle.evaluation.forms import OverlapForm, SideBySideForm
 from lifecycle.evaluation.models import SideBySide
 from lifecycle.refusals import Refused
-from lifecycle.training.pages import person
 from lifecycle.ui.respond import redirect_or_refresh, respond
 from registry.access.decorators import needs, signed_in
 from registry.access.requests import SignedInRequest
@@ -28,7 +27,7 @@ def told(form: Form) -> dict[str, list[str]]:
 @signed_in
 def ask(request: SignedInRequest) -> HttpResponse:
     """Put the answers of two evaluations side by side for people to choose."""
-    user, form = person(request), SideBySideForm(request.POST)
+    user, form = request.user, SideBySideForm(request.POST)
     if not form.is_valid():
         raise Refused("People were not asked.", fields=told(form))
     first, second = (queries.get_evaluation(user, form.cleaned_data[name]) for name in ("a", "b"))
@@ -41,7 +40,7 @@ def ask(request: SignedInRequest) -> HttpResponse:
 @needs("evaluation.view", SideBySide)
 def side_by_side(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """Where it stands, and once all is decided what people chose."""
-    context = side_by_side_page.shown(person(request), queries.get_side(person(request), uuid))
+    context = side_by_side_page.shown(request.user, queries.get_side(request.user, uuid))
     return respond(request, "lifecycle/evaluation/side_by_side.html", "side", context)
 
 
@@ -52,5 +51,5 @@ def open_queue(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     form = OverlapForm(request.POST)
     if not form.is_valid():
         raise Refused("The queue was not opened.", fields=told(form))
-    actions.open_side_by_side(side_id=uuid, actor=person(request), overlap=form.cleaned_data["overlap"])
+    actions.open_side_by_side(side_id=uuid, actor=request.user, overlap=form.cleaned_data["overlap"])
     return redirect_or_refresh(request, reverse("evaluation:side_by_side", args=[uuid]))

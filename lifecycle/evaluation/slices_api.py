@@ -13,7 +13,6 @@ from rest_framework.response import Response
 from lifecycle.evaluation import queries, slices
 from lifecycle.evaluation.models import Evaluation
 from lifecycle.evaluation.slices_page import chosen
-from lifecycle.training.pages import person
 from registry.access.decorators import Needs
 from registry.access.rest import Request, View
 
@@ -93,7 +92,7 @@ class Groups(View):
     )  # fmt: skip
     def get(self, request: Request, uuid: UUID) -> Response:
         """How the model does on each group of a column of the metadata; with a class, how far groups are treated alike."""
-        user, given = person(request), request.query_params
+        user, given = request.user, request.query_params
         evaluation = queries.get_evaluation(user, uuid)
         rows, asked = queries.grouped_of(evaluation), given.get("column", "")
         columns, column = chosen(user, evaluation, asked, rows.ids)

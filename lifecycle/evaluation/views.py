@@ -30,7 +30,6 @@ from lifecycle.evaluation.task_types.by_key.pages import page_of
 from lifecycle.evaluation.task_types.by_key.rows import check_written, unlabelled
 from lifecycle.refusals import Refusal, Refused
 from lifecycle.training.models import Run
-from lifecycle.training.pages import person
 from lifecycle.training.queries import get_run
 from lifecycle.ui.csp import charts
 from lifecycle.ui.forms import add_refusal
@@ -44,7 +43,7 @@ from registry.access.requests import SignedInRequest
 @signed_in
 def evaluations(request: SignedInRequest) -> HttpResponse:
     """The evaluations of the person's projects."""
-    return respond(request, "lifecycle/evaluation/list.html", "evaluations", pages.listing(person(request), request.GET))
+    return respond(request, "lifecycle/evaluation/list.html", "evaluations", pages.listing(request.user, request.GET))
 
 
 @require_safe
@@ -52,7 +51,7 @@ def evaluations(request: SignedInRequest) -> HttpResponse:
 @needs("evaluation.view", Evaluation)
 def evaluation(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """One evaluation: metrics, baselines, confusion, classes, calibration, errors, what its training rows tell."""
-    user = person(request)
+    user = request.user
     found = queries.get_evaluation(user, uuid)
     return respond(request, "lifecycle/evaluation/report.html", "evaluation", pages.report(user, found, request.GET))
 
@@ -61,40 +60,40 @@ def evaluation(request: SignedInRequest, uuid: UUID) -> HttpResponse:
 @needs("evaluation.view", Evaluation)
 def items(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """The rows behind a figure of the report."""
-    found = queries.get_evaluation(person(request), uuid)
+    found = queries.get_evaluation(request.user, uuid)
     if found.task_type.writes_text:
         raise unlabelled(found)
-    return respond(request, "lifecycle/evaluation/items.html", "items", page_of(found).items(person(request), found, request.GET))
+    return respond(request, "lifecycle/evaluation/items.html", "items", page_of(found).items(request.user, found, request.GET))
 
 
 @require_safe
 @needs("datasets.read_samples", Evaluation, see="evaluation.view")
 def predictions(request: SignedInRequest, uuid: UUID, form: str) -> HttpResponseBase:
     """Every row with its prediction, as a file."""
-    return rows_file.download(person(request), queries.get_evaluation(person(request), uuid), form)
+    return rows_file.download(request.user, queries.get_evaluation(request.user, uuid), form)
 
 
 @require_safe
 @needs("evaluation.view", Evaluation)
 def answers(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """The answers that a model wrote, by a score."""
-    found = queries.get_evaluation(person(request), uuid)
+    found = queries.get_evaluation(request.user, uuid)
     check_written(found)
-    return respond(request, "lifecycle/evaluation/items.html", "items", page_of(found).items(person(request), found, request.GET))
+    return respond(request, "lifecycle/evaluation/items.html", "items", page_of(found).items(request.user, found, request.GET))
 
 
 @require_safe
 @needs("evaluation.view", Evaluation)
 def slices(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """An evaluation's rows in groups, and fairness between them."""
-    return respond(request, "lifecycle/evaluation/slices.html", "slices", slices_page.groups(person(request), uuid, request.GET))
+    return respond(request, "lifecycle/evaluation/slices.html", "slices", slices_page.groups(request.user, uuid, request.GET))
 
 
 @require_safe
 @needs("evaluation.view", Evaluation)
 def clusters(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """The errors of an evaluation in groups of texts that the model holds near each other."""
-    user = person(request)
+    user = request.user
     return respond(request, "lifecycle/evaluation/clusters.html", "clusters", grouped(user, queries.get_evaluation(user, uuid)))
 
 
@@ -102,14 +101,14 @@ def clusters(request: SignedInRequest, uuid: UUID) -> HttpResponse:
 @needs("evaluation.view", Evaluation)
 def slice_items(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """The rows of one group."""
-    return respond(request, "lifecycle/evaluation/slice_items.html", "items", slice_rows.items(person(request), uuid, request.GET))
+    return respond(request, "lifecycle/evaluation/slice_items.html", "items", slice_rows.items(request.user, uuid, request.GET))
 
 
 @require_safe
 @needs("evaluation.view", Evaluation)
 def membership(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """Whether rows tell that the model was trained on them: a part of the evaluation's page, and a page of its own."""
-    context = pages.leaking(person(request), queries.get_evaluation(person(request), uuid))
+    context = pages.leaking(request.user, queries.get_evaluation(request.user, uuid))
     return respond(request, "lifecycle/evaluation/membership.html", "membership", context)
 
 
@@ -117,7 +116,7 @@ def membership(request: SignedInRequest, uuid: UUID) -> HttpResponse:
 @needs("datasets.read_samples", Evaluation, see="evaluation.view")
 def words(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """Which words of an item speak for the answer that it got."""
-    user, item = person(request), request.GET.get("item", "")
+    user, item = request.user, request.GET.get("item", "")
     evaluation = queries.get_evaluation(user, uuid)
     page = page_of(evaluation)
     if not item:
@@ -137,7 +136,7 @@ def analyse(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     if not form.is_valid():
         raise Refused("There is no such analysis.", next_step="Choose one on the evaluation's page.")
     kind = Analysis.Kind(form.cleaned_data["kind"])
-    actions.analyse(evaluation=queries.get_evaluation(person(request), uuid), kind=kind, actor=person(request))
+    actions.analyse(evaluation=queries.get_evaluation(request.user, uuid), kind=kind, actor=request.user)
     return redirect_or_refresh(request, queries.address_of(kind, uuid))
 
 
@@ -146,7 +145,7 @@ def analyse(request: SignedInRequest, uuid: UUID) -> HttpResponse:
 @needs("evaluation.view", Evaluation)
 def threshold(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """An operating point for a class, for any class by confidence, or for spans."""
-    context = threshold_page.threshold(person(request), uuid, request.GET.dict())
+    context = threshold_page.threshold(request.user, uuid, request.GET.dict())
     status = 200 if context["form"].is_valid() else 422
     return respond(request, "lifecycle/evaluation/threshold.html", "threshold", context, status=status)
 
@@ -156,7 +155,7 @@ def threshold(request: SignedInRequest, uuid: UUID) -> HttpResponse:
 def robustness(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """How an evaluation's model answers disturbed texts."""
     return respond(
-        request, "lifecycle/evaluation/robustness.html", "robustness", robustness_page.robustness(person(request), uuid, request.GET)
+        request, "lifecycle/evaluation/robustness.html", "robustness", robustness_page.robustness(request.user, uuid, request.GET)
     )
 
 
@@ -165,10 +164,10 @@ def robustness(request: SignedInRequest, uuid: UUID) -> HttpResponse:
 def compare(request: SignedInRequest) -> HttpResponse:
     """Two evaluations on the same items; sent as a form, the comparison of two large ones begins."""
     if request.method == "POST":
-        a, b = (queries.found_evaluation(person(request), request.POST.get(name, "")) for name in ("a", "b"))
-        actions.start_comparison(a=a, b=b, actor=person(request))
+        a, b = (queries.found_evaluation(request.user, request.POST.get(name, "")) for name in ("a", "b"))
+        actions.start_comparison(a=a, b=b, actor=request.user)
         return redirect_or_refresh(request, queries.address_of_comparison(a.uuid, b.uuid))
-    return respond(request, "lifecycle/evaluation/compare.html", "compare", pages.comparison(person(request), request.GET))
+    return respond(request, "lifecycle/evaluation/compare.html", "compare", pages.comparison(request.user, request.GET))
 
 
 @require_safe
@@ -176,15 +175,15 @@ def compare(request: SignedInRequest) -> HttpResponse:
 @needs("training.view", Run)
 def of_run(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """What a run's evaluations found: a part of the run's page, and a page of its own."""
-    return respond(request, "lifecycle/evaluation/of_run.html", "evaluation", pages.of_run(person(request), get_run(person(request), uuid)))
+    return respond(request, "lifecycle/evaluation/of_run.html", "evaluation", pages.of_run(request.user, get_run(request.user, uuid)))
 
 
 @require_POST
 @needs("evaluation.evaluate", Run, see="training.view")
 def evaluate(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """Measure a run on one split."""
-    run = get_run(person(request), uuid)
-    actions.evaluate(run=run, split=request.POST.get("split", ""), actor=person(request))
+    run = get_run(request.user, uuid)
+    actions.evaluate(run=run, split=request.POST.get("split", ""), actor=request.user)
     toast(request, f"{run} is being evaluated", kind="live")
     return redirect_or_refresh(request, reverse("training:detail", args=[uuid]))
 
@@ -193,7 +192,7 @@ def evaluate(request: SignedInRequest, uuid: UUID) -> HttpResponse:
 @needs("labeling.manage", Dataset, see="labeling.view")
 def suggest(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """Choose a model that suggests labels for a queue or a dataset."""
-    user, dataset = person(request), get_dataset(person(request), uuid)
+    user, dataset = request.user, get_dataset(request.user, uuid)
     form = SuggestForm(dataset, request.POST or None, initial={name: request.GET.get(name, "") for name in ("model", "queue")})
     if form.is_valid():
         try:

@@ -15,7 +15,6 @@ from lifecycle.refusals import Refused
 from lifecycle.training import advising, queries
 from lifecycle.training.advice import Answers
 from lifecycle.training.models import BaseModel
-from lifecycle.training.pages import person
 from registry.access.decorators import Needs
 from registry.access.rest import Request, View, read
 
@@ -93,9 +92,9 @@ class AdviceOnSnapshot(View):
     def get(self, request: Request, uuid: UUID) -> Response:
         """Whether to fine-tune on it and how, with reasons, and what to look at first."""
         given = read(AnswersIn, request.query_params)
-        snapshot = queries.launchable(person(request)).get(uuid=uuid)
+        snapshot = queries.launchable(request.user).get(uuid=uuid)
         advising.check_advisable(snapshot)
-        kept = queries.bases(person(request)).filter(project=snapshot.dataset.project_id, folder__isnull=False)[:100]
+        kept = queries.bases(request.user).filter(project=snapshot.dataset.project_id, folder__isnull=False)[:100]
         bases = [each for each in kept if not each.facts.get("decoder")]
         base = find_base(bases, given.pop("base"))
         return Response(told(advising.advise(snapshot, base, bases, Answers(**given))))

@@ -16,7 +16,6 @@ from lifecycle.jobs.rules import PRIORITY_WORDS, Priority
 from lifecycle.task_types.by_key.measures import metrics_of
 from lifecycle.training import actions, pages, queries, record_page
 from lifecycle.training.models import BaseModel, Run
-from lifecycle.training.pages import person
 from lifecycle.ui.addresses import key_in
 from registry.access import policy
 from registry.access.answers import ErrorOut
@@ -177,22 +176,22 @@ class Bases(View):
     @extend_schema(operation_id="base_models_list", responses=BasePageOut)
     def get(self, request: Request) -> Response:
         """List base models."""
-        return Response({"results": BaseModelOut(queries.bases(person(request))[:200], many=True).data})
+        return Response({"results": BaseModelOut(queries.bases(request.user)[:200], many=True).data})
 
     @extend_schema(operation_id="base_models_add", request=BaseModelIn, responses={201: BaseModelOut})
     def post(self, request: Request) -> Response:
         """Add one; a job keeps its files."""
         given = checked(BaseModelIn(data=request.data))
-        project = policy.get_visible(person(request), Project, "access.view_project", uuid=given["project"])
-        policy.require(person(request), "training.add_base", project)
-        common: dict[str, Any] = {"project": project, "actor": person(request)}
+        project = policy.get_visible(request.user, Project, "access.view_project", uuid=given["project"])
+        policy.require(request.user, "training.add_base", project)
+        common: dict[str, Any] = {"project": project, "actor": request.user}
         if given["kind"] == BaseModel.Kind.FOLDER:
             base = actions.add_folder_base(**common, path=given["path"], name=given["name"])
         elif given["kind"] == BaseModel.Kind.RUN:
-            run = queries.runs(person(request)).filter(project=project, uuid=given["run"]).first()
+            run = queries.runs(request.user).filter(project=project, uuid=given["run"]).first()
             if run is None:
                 raise serializers.ValidationError({"run": ["There is no such run in this project."]})
-            base = actions.add_run_base(run=run, actor=person(request))
+            base = actions.add_run_base(run=run, actor=request.user)
         elif given["kind"] == BaseModel.Kind.HUB:
             base = actions.add_hub_base(**common, hub_id=given["hub_id"], revision=given["revision"])
         else:
@@ -218,7 +217,7 @@ class Runs(View):
         given = chosen(request, **fields)
         if not given.keys() & {"number", "sweep__uuid"}:
             given["sweep__isnull"] = True
-        found = list(queries.runs(person(request)).filter(**given, **before_in(request))[: pages.PAGE + 1])
+        found = list(queries.runs(request.user).filter(**given, **before_in(request))[: pages.PAGE + 1])
         older = found[pages.PAGE - 1].pk if len(found) > pages.PAGE else None
         return Response({"results": RunOut(found[: pages.PAGE], many=True).data, "before": older})
 
@@ -226,11 +225,11 @@ class Runs(View):
     def post(self, request: Request) -> Response:
         """Launch a run."""
         given = checked(RunIn(data=request.data))
-        snapshot = queries.launchable(person(request)).filter(uuid=given.pop("snapshot")).first()
-        base = queries.bases(person(request)).filter(uuid=given.pop("base")).first()
+        snapshot = queries.launchable(request.user).filter(uuid=given.pop("snapshot")).first()
+        base = queries.bases(request.user).filter(uuid=given.pop("base")).first()
         if snapshot is None or base is None:
             raise Http404("There is no such snapshot to train on, or no such base model.")
-        return Response(RunOut(actions.launch(snapshot=snapshot, base=base, actor=person(request), **given)).data, status=201)
+        return Response(RunOut(actions.launch(snapshot=snapshot, base=base, actor=request.user, **given)).data, status=201)
 
 
 class OneRun(View):
@@ -241,7 +240,7 @@ class OneRun(View):
     @extend_schema(operation_id="runs_read", responses=RunOut)
     def get(self, request: Request, uuid: UUID) -> Response:
         """Where it stands and what came of it."""
-        return Response(RunOut(queries.get_run(person(request), uuid)).data)
+        return Response(RunOut(queries.get_run(request.user, uuid)).data)
 
 
 class PauseRun(View):
@@ -252,7 +251,7 @@ class PauseRun(View):
     @extend_schema(operation_id="runs_pause", request=None, responses=RunOut)
     def post(self, request: Request, uuid: UUID) -> Response:
         """Have it leave its worker at its next step, with a checkpoint, until it is resumed."""
-        return Response(RunOut(actions.pause(run_id=uuid, actor=person(request))).data)
+        return Response(RunOut(actions.pause(run_id=uuid, actor=request.user)).data)
 
 
 class StopRun(View):
@@ -263,7 +262,7 @@ class StopRun(View):
     @extend_schema(operation_id="runs_stop", request=None, responses=RunOut)
     def post(self, request: Request, uuid: UUID) -> Response:
         """Stop it at its next step, with a checkpoint."""
-        return Response(RunOut(actions.stop(run_id=uuid, actor=person(request))).data)
+        return Response(RunOut(actions.stop(run_id=uuid, actor=request.user)).data)
 
 
 class ResumeRun(View):
@@ -274,7 +273,7 @@ class ResumeRun(View):
     @extend_schema(operation_id="runs_resume", request=None, responses=RunOut)
     def post(self, request: Request, uuid: UUID) -> Response:
         """Go on from the last checkpoint."""
-        return Response(RunOut(actions.resume(run_id=uuid, actor=person(request))).data)
+        return Response(RunOut(actions.resume(run_id=uuid, actor=request.user)).data)
 
 
 class ReproduceRun(View):
@@ -286,7 +285,7 @@ class ReproduceRun(View):
     def post(self, request: Request, uuid: UUID) -> Response:
         """Queue its spec once more; the new run's `repeat` tells how the weights compare."""
         given = checked(ReproduceIn(data=request.data))
-        made = actions.reproduce(run_id=uuid, actor=person(request), key=given["key"], priority=Priority.of(given["priority"]))
+        made = actions.reproduce(run_id=uuid, actor=request.user, key=given["key"], priority=Priority.of(given["priority"]))
         return Response(RunOut(made).data, status=201)
 
 
@@ -304,7 +303,7 @@ class RunManifest(View):
     @extend_schema(operation_id="runs_manifest", responses={200: ManifestOut, 409: ErrorOut})
     def get(self, request: Request, uuid: UUID) -> Response:
         """The run as a Kubernetes Job."""
-        return Response({"yaml": record_page.manifest_of(queries.get_run(person(request), uuid))})
+        return Response({"yaml": record_page.manifest_of(queries.get_run(request.user, uuid))})
 
 
 class RunPoints(View):
@@ -323,7 +322,7 @@ class RunPoints(View):
             raise serializers.ValidationError({"chart": [f"Choose one of {', '.join(pages.CHARTS)}."]})
         if not after.removeprefix("-").isdecimal() or len(after) > 10:
             raise serializers.ValidationError({"after": ["It must be a step."]})
-        return Response(pages.new_points(queries.get_run(person(request), uuid), chart, int(after)))
+        return Response(pages.new_points(queries.get_run(request.user, uuid), chart, int(after)))
 
 
 def before_in(request: Request) -> dict[str, int]:

@@ -16,7 +16,6 @@ from lifecycle.compute.price import price_of
 from lifecycle.training import actions, queries
 from lifecycle.training.api import StrategyField
 from lifecycle.training.models import Estimate, Run
-from lifecycle.training.pages import person
 from registry.access.decorators import Needs
 from registry.access.rest import Request, View, read
 
@@ -86,11 +85,11 @@ class Estimates(View):
     def post(self, request: Request) -> Response:
         """Try ten steps of a run. While those of the same spec wait or run, they are returned; no run is started."""
         given = read(RunEstimateIn, request.data)
-        snapshot = queries.launchable(person(request)).filter(uuid=given.pop("snapshot")).first()
-        base = queries.bases(person(request)).filter(uuid=given.pop("base")).first()
+        snapshot = queries.launchable(request.user).filter(uuid=given.pop("snapshot")).first()
+        base = queries.bases(request.user).filter(uuid=given.pop("base")).first()
         if snapshot is None or base is None:
             raise Http404("There is no such snapshot to train on, or no such base model.")
-        return Response(RunEstimateOut(actions.estimate(snapshot=snapshot, base=base, actor=person(request), **given)).data, status=201)
+        return Response(RunEstimateOut(actions.estimate(snapshot=snapshot, base=base, actor=request.user, **given)).data, status=201)
 
 
 class OneEstimate(View):
@@ -101,7 +100,7 @@ class OneEstimate(View):
     @extend_schema(operation_id="estimates_read", responses=RunEstimateOut)
     def get(self, request: Request, uuid: UUID) -> Response:
         """What they took, and what the whole run takes."""
-        return Response(RunEstimateOut(queries.get_estimate(person(request), uuid)).data)
+        return Response(RunEstimateOut(queries.get_estimate(request.user, uuid)).data)
 
 
 class CancelEstimate(View):
@@ -112,8 +111,8 @@ class CancelEstimate(View):
     @extend_schema(operation_id="estimates_cancel", request=None, responses=RunEstimateOut)
     def post(self, request: Request, uuid: UUID) -> Response:
         """Have them end, at once where they wait."""
-        actions.cancel_estimate(estimate_id=uuid, actor=person(request))
-        return Response(RunEstimateOut(queries.get_estimate(person(request), uuid)).data)
+        actions.cancel_estimate(estimate_id=uuid, actor=request.user)
+        return Response(RunEstimateOut(queries.get_estimate(request.user, uuid)).data)
 
 
 urlpatterns = [

@@ -12,7 +12,6 @@ from django.views.decorators.http import require_POST, require_safe
 from lifecycle.refusals import Refusal
 from lifecycle.training import actions, estimate_page
 from lifecycle.training.models import Estimate
-from lifecycle.training.pages import person
 from lifecycle.training.views import filled
 from lifecycle.ui.forms import add_refusal
 from lifecycle.ui.respond import redirect_or_refresh, respond
@@ -30,7 +29,7 @@ def estimate(request: SignedInRequest) -> HttpResponse:
     if form.is_valid():
         chosen = {name: context[name] for name in ("snapshot", "base", "strategy")}
         try:
-            made = actions.estimate(actor=person(request), options=form.options(), **chosen)
+            made = actions.estimate(actor=request.user, options=form.options(), **chosen)
         except Refusal as refusal:
             add_refusal(form, refusal)
         else:
@@ -44,12 +43,12 @@ def estimate(request: SignedInRequest) -> HttpResponse:
 @never_cache
 def tried(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """What ten steps took and what the whole run takes, or how far they are."""
-    return respond(request, "lifecycle/training/estimate.html", "estimate", estimate_page.detail(person(request), uuid))
+    return respond(request, "lifecycle/training/estimate.html", "estimate", estimate_page.detail(request.user, uuid))
 
 
 @require_POST
 @needs("training.launch", Estimate, see="training.view")
 def cancel_estimate(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """Have the ten steps end."""
-    actions.cancel_estimate(estimate_id=uuid, actor=person(request))
+    actions.cancel_estimate(estimate_id=uuid, actor=request.user)
     return redirect_or_refresh(request, reverse("training:tried", args=[uuid]))

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 from uuid import UUID, uuid4
 
 from django.conf import settings
-from django.http import HttpRequest
 from django.urls import reverse
 from django.utils import timezone
-from rest_framework.request import Request
 
 from lifecycle.engine.strategy import MERGED
 from lifecycle.jobs import queries as jobs
@@ -55,11 +53,6 @@ class RunLine:
     def score(self) -> float | None:
         """What it is known by."""
         return self.run.metrics.get(self.leading.name)
-
-
-def person(request: HttpRequest | Request) -> User:
-    """Who asks. Every view of this room is for people who are signed in, which its decorator has checked."""
-    return cast(User, request.user)
 
 
 def listing(user: User, given: Mapping[str, str]) -> dict[str, Any]:

@@ -15,7 +15,6 @@ from lifecycle.jobs.rules import PRIORITY_WORDS, Priority
 from lifecycle.training import actions, pages, queries, search, sweep_queries
 from lifecycle.training.api import StrategyField, before_in, checked
 from lifecycle.training.models import Run, Sweep
-from lifecycle.training.pages import person
 from lifecycle.training.rules import RunState
 from registry.access.decorators import Needs
 from registry.access.rest import IS_NUMBER, IS_UUID, Request, View, chosen
@@ -122,7 +121,7 @@ class Sweeps(View):
     )  # fmt: skip
     def get(self, request: Request) -> Response:
         """List sweeps by keyset, or those of a project or with a number."""
-        rows = sweep_queries.sweeps(person(request)).filter(
+        rows = sweep_queries.sweeps(request.user).filter(
             **chosen(request, project=("project__uuid", IS_UUID), number=("number", IS_NUMBER))
         )
         found = list(rows.filter(**before_in(request))[: pages.PAGE + 1])
@@ -133,12 +132,12 @@ class Sweeps(View):
     def post(self, request: Request) -> Response:
         """Start a sweep."""
         given = checked(SweepIn(data=request.data))
-        snapshot = queries.launchable(person(request)).filter(uuid=given.pop("snapshot")).first()
-        base = queries.bases(person(request)).filter(uuid=given.pop("base")).first()
+        snapshot = queries.launchable(request.user).filter(uuid=given.pop("snapshot")).first()
+        base = queries.bases(request.user).filter(uuid=given.pop("base")).first()
         if snapshot is None or base is None:
             raise Http404("There is no such snapshot to train on, or no such base model.")
-        made = actions.start_sweep(snapshot=snapshot, base=base, actor=person(request), **given)
-        return Response(SweepOut(sweep_queries.get_sweep(person(request), made.uuid)).data, status=201)
+        made = actions.start_sweep(snapshot=snapshot, base=base, actor=request.user, **given)
+        return Response(SweepOut(sweep_queries.get_sweep(request.user, made.uuid)).data, status=201)
 
 
 class OneSweep(View):
@@ -149,7 +148,7 @@ class OneSweep(View):
     @extend_schema(operation_id="sweeps_read", responses=OneSweepOut)
     def get(self, request: Request, uuid: UUID) -> Response:
         """Where it stands, with its trials."""
-        sweep = sweep_queries.get_sweep(person(request), uuid)
+        sweep = sweep_queries.get_sweep(request.user, uuid)
         runs = list(sweep_queries.trials_of(sweep))
         evaluations = sweep_queries.evaluations_of(sweep)
         trials = [
@@ -174,8 +173,8 @@ class CancelSweep(View):
     @extend_schema(operation_id="sweeps_cancel", request=None, responses=SweepOut)
     def post(self, request: Request, uuid: UUID) -> Response:
         """Start no other trial, and stop the one that trains."""
-        actions.cancel_sweep(sweep_id=uuid, actor=person(request))
-        return Response(SweepOut(sweep_queries.get_sweep(person(request), uuid)).data)
+        actions.cancel_sweep(sweep_id=uuid, actor=request.user)
+        return Response(SweepOut(sweep_queries.get_sweep(request.user, uuid)).data)
 
 
 urlpatterns = [

@@ -13,7 +13,6 @@ from lifecycle.refusals import Refusal
 from lifecycle.training import actions, launch_page, sweep_pages
 from lifecycle.training.forms import SweepForm
 from lifecycle.training.models import Sweep
-from lifecycle.training.pages import person
 from lifecycle.ui.csp import charts
 from lifecycle.ui.respond import redirect_or_refresh, respond, wants_fragment
 from lifecycle.ui.toasts import toast
@@ -25,14 +24,14 @@ from registry.access.requests import SignedInRequest
 @signed_in
 def sweeps(request: SignedInRequest) -> HttpResponse:
     """The sweeps of the person's projects."""
-    return respond(request, "lifecycle/training/sweeps.html", "sweeps", sweep_pages.listing(person(request), request.GET))
+    return respond(request, "lifecycle/training/sweeps.html", "sweeps", sweep_pages.listing(request.user, request.GET))
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
 @needs("training.launch")
 def new_sweep(request: SignedInRequest) -> HttpResponse:
     """Start a sweep: choose data, base and strategy, what is searched and for how long."""
-    context = launch_page.launch(person(request), request.POST or request.GET)
+    context = launch_page.launch(request.user, request.POST or request.GET)
     if "suggestion" not in context:
         return respond(request, "lifecycle/training/new_sweep.html", "new", context, status=422 if request.method == "POST" else 200)
     chosen = {name: context[name] for name in ("snapshot", "base", "strategy")}
@@ -42,7 +41,7 @@ def new_sweep(request: SignedInRequest) -> HttpResponse:
     )  # fmt: skip
     if form.is_valid():
         try:
-            made = actions.start_sweep(actor=person(request), **chosen, **form.wanted())
+            made = actions.start_sweep(actor=request.user, **chosen, **form.wanted())
         except Refusal as refusal:
             form.refuse(refusal)
         else:
@@ -56,7 +55,7 @@ def new_sweep(request: SignedInRequest) -> HttpResponse:
 @never_cache
 def sweep(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """One sweep: state, progress, its trials by score, and what the settings did."""
-    return respond(request, "lifecycle/training/sweep.html", "live", sweep_pages.detail(person(request), uuid))
+    return respond(request, "lifecycle/training/sweep.html", "live", sweep_pages.detail(request.user, uuid))
 
 
 @require_safe
@@ -64,7 +63,7 @@ def sweep(request: SignedInRequest, uuid: UUID) -> HttpResponse:
 @never_cache
 def live_sweep(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """The head of a sweep's page while it runs; the whole page anew when a trial has ended since, ?ended= of them."""
-    context = sweep_pages.live(person(request), uuid)
+    context = sweep_pages.live(request.user, uuid)
     if not context["active"] or not wants_fragment(request) or request.GET.get("ended") != str(context["ended"]):
         return redirect_or_refresh(request, reverse("training:sweep", args=[uuid]))
     return respond(request, "lifecycle/training/sweep_head.html", "head", context)
@@ -74,6 +73,6 @@ def live_sweep(request: SignedInRequest, uuid: UUID) -> HttpResponse:
 @needs("training.stop", Sweep, see="training.view")
 def cancel_sweep(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """Start no other trial, and stop the one that trains."""
-    cancelled = actions.cancel_sweep(sweep_id=uuid, actor=person(request))
+    cancelled = actions.cancel_sweep(sweep_id=uuid, actor=request.user)
     toast(request, f"{cancelled} is cancelled", kind="live")
     return redirect_or_refresh(request, reverse("training:sweep", args=[uuid]))

@@ -16,7 +16,6 @@ from lifecycle.refusals import Refusal, Refused
 from lifecycle.training import actions, advice_page, estimate_page, launch_page, overlay_page, pages, queries, record_page, sample_page
 from lifecycle.training.forms import FolderForm, HubForm, KeyForm, LaunchForm
 from lifecycle.training.models import Run
-from lifecycle.training.pages import person
 from lifecycle.ui.csp import charts
 from lifecycle.ui.forms import add_refusal
 from lifecycle.ui.respond import redirect_or_refresh, respond, wants_fragment
@@ -31,7 +30,7 @@ from registry.access.requests import SignedInRequest
 @signed_in
 def runs(request: SignedInRequest) -> HttpResponse:
     """The runs of the person's projects."""
-    return respond(request, "lifecycle/training/list.html", "runs", pages.listing(person(request), request.GET))
+    return respond(request, "lifecycle/training/list.html", "runs", pages.listing(request.user, request.GET))
 
 
 @require_safe
@@ -39,7 +38,7 @@ def runs(request: SignedInRequest) -> HttpResponse:
 @signed_in
 def overlay(request: SignedInRequest) -> HttpResponse:
     """The curves of several runs over each other: ?run= up to six times, ?metric=."""
-    return respond(request, "lifecycle/training/overlay.html", "overlay", overlay_page.overlay(person(request), request.GET))
+    return respond(request, "lifecycle/training/overlay.html", "overlay", overlay_page.overlay(request.user, request.GET))
 
 
 @require_safe
@@ -48,8 +47,8 @@ def overlay(request: SignedInRequest) -> HttpResponse:
 @never_cache
 def run(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """One run: state, curves, findings, provenance, and its evaluation once there is one."""
-    context = pages.detail(person(request), uuid)
-    context |= {"expected": estimate_page.beside(context["run"]), "samples": sample_page.samples(person(request), context["run"])}
+    context = pages.detail(request.user, uuid)
+    context |= {"expected": estimate_page.beside(context["run"]), "samples": sample_page.samples(request.user, context["run"])}
     return respond(request, "lifecycle/training/detail.html", "live", context)
 
 
@@ -58,10 +57,10 @@ def run(request: SignedInRequest, uuid: UUID) -> HttpResponse:
 @never_cache
 def live(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """The parts of a run's page that change while it runs; when it has ended, the whole page anew."""
-    context = pages.live(person(request), uuid)
+    context = pages.live(request.user, uuid)
     if not context["active"] or not wants_fragment(request):
         return redirect_or_refresh(request, reverse("training:detail", args=[uuid]))
-    context["samples"] = sample_page.samples(person(request), context["run"])
+    context["samples"] = sample_page.samples(request.user, context["run"])
     return respond(request, "lifecycle/training/live.html", "parts", context)
 
 
@@ -73,7 +72,7 @@ def points(request: SignedInRequest, uuid: UUID) -> JsonResponse:
     chart, after = request.GET.get("chart", ""), request.GET.get("after", "-1")
     if chart not in pages.CHARTS or not after.removeprefix("-").isdecimal() or len(after) > 10:
         return JsonResponse({"traces": [], "x": [], "y": [], "next": None}, status=404)
-    return JsonResponse(pages.page_points(queries.get_run(person(request), uuid), chart, int(after)))
+    return JsonResponse(pages.page_points(queries.get_run(request.user, uuid), chart, int(after)))
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -88,7 +87,7 @@ def launch(request: SignedInRequest) -> HttpResponse:
         chosen = {name: context[name] for name in ("snapshot", "base", "strategy")}
         given = {"options": form.options()} | {name: form.cleaned_data[name] for name in ("note", "key", "priority")}
         try:
-            made = actions.launch(actor=person(request), **chosen, **given)
+            made = actions.launch(actor=request.user, **chosen, **given)
         except Refusal as refusal:
             form.refuse(refusal)
         else:
@@ -99,7 +98,7 @@ def launch(request: SignedInRequest) -> HttpResponse:
 def filled(request: SignedInRequest) -> tuple[dict[str, Any], LaunchForm | None]:
     """What the page offers, and its settings as they came; no form while there is no data or no base."""
     given = request.POST or request.GET
-    context = launch_page.launch(person(request), given)
+    context = launch_page.launch(request.user, given)
     if "suggestion" not in context:
         return context, None
     context |= advice_page.shown(context, given)
@@ -111,7 +110,7 @@ def filled(request: SignedInRequest) -> tuple[dict[str, Any], LaunchForm | None]
 @needs("training.pause", Run, see="training.view")
 def pause(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """Have a run leave its worker at its next step, to be resumed later."""
-    paused = actions.pause(run_id=uuid, actor=person(request))
+    paused = actions.pause(run_id=uuid, actor=request.user)
     toast(request, f"{paused} is {paused.get_state_display().lower()}", kind="live")
     return redirect_or_refresh(request, reverse("training:detail", args=[uuid]))
 
@@ -120,7 +119,7 @@ def pause(request: SignedInRequest, uuid: UUID) -> HttpResponse:
 @needs("training.stop", Run, see="training.view")
 def stop(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """Stop a run at its next step; its checkpoint stays."""
-    stopped = actions.stop(run_id=uuid, actor=person(request))
+    stopped = actions.stop(run_id=uuid, actor=request.user)
     toast(request, f"{stopped} is {stopped.get_state_display().lower()}", kind="live")
     return redirect_or_refresh(request, reverse("training:detail", args=[uuid]))
 
@@ -129,7 +128,7 @@ def stop(request: SignedInRequest, uuid: UUID) -> HttpResponse:
 @needs("training.launch", Run, see="training.view")
 def resume(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """Queue a paused, stopped or failed run again, from its checkpoint."""
-    resumed = actions.resume(run_id=uuid, actor=person(request))
+    resumed = actions.resume(run_id=uuid, actor=request.user)
     toast(request, f"{resumed} goes on from its last checkpoint", kind="live")
     return redirect_or_refresh(request, reverse("training:detail", args=[uuid]))
 
@@ -139,7 +138,7 @@ def resume(request: SignedInRequest, uuid: UUID) -> HttpResponse:
 def prioritise(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """Have a waiting run go sooner or later than others."""
     priority, seen = read_priority(request.POST)
-    moved = actions.prioritise(run_id=uuid, priority=priority, actor=person(request), seen=seen)
+    moved = actions.prioritise(run_id=uuid, priority=priority, actor=request.user, seen=seen)
     toast(request, f"{moved} is {priority.word}", kind="live")
     return redirect_or_refresh(request, reverse("training:detail", args=[uuid]))
 
@@ -148,7 +147,7 @@ def prioritise(request: SignedInRequest, uuid: UUID) -> HttpResponse:
 @needs("training.launch", Run, see="training.view")
 def manifest(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """The run as a Kubernetes Job, as an attachment."""
-    run = queries.get_run(person(request), uuid)
+    run = queries.get_run(request.user, uuid)
     headers = {"Content-Disposition": f'attachment; filename="run-{run.number}.yaml"'}
     return HttpResponse(record_page.manifest_of(run), content_type="application/yaml", headers=headers)
 
@@ -160,7 +159,7 @@ def reproduce(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     form = KeyForm(request.POST)
     if not form.is_valid():
         raise Refused("The form has no key.", next_step="Reload the page.")
-    made = actions.reproduce(run_id=uuid, actor=person(request), key=form.cleaned_data["key"])
+    made = actions.reproduce(run_id=uuid, actor=request.user, key=form.cleaned_data["key"])
     return redirect_or_refresh(request, reverse("training:detail", args=[made.uuid]))
 
 
@@ -168,7 +167,7 @@ def reproduce(request: SignedInRequest, uuid: UUID) -> HttpResponse:
 @needs("training.launch", Run, see="training.view")
 def train_on(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """Have a run's model be a base, and go to where a run is started from it."""
-    base = actions.add_run_base(run=queries.get_run(person(request), uuid), actor=person(request))
+    base = actions.add_run_base(run=queries.get_run(request.user, uuid), actor=request.user)
     return redirect_or_refresh(request, launch_page.start_url(base))
 
 
@@ -178,7 +177,7 @@ def train_on(request: SignedInRequest, uuid: UUID) -> HttpResponse:
 def bases(request: SignedInRequest) -> HttpResponse:
     """The base models of the person's projects, and how to add one."""
     packaged = SMOLLM2 if bundled_smollm2() else ""
-    context = launch_page.bases(person(request)) | {
+    context = launch_page.bases(request.user) | {
         "smollm2": packaged,
         "projects": adding_projects(request),
         "folder_form": FolderForm(),
@@ -189,7 +188,7 @@ def bases(request: SignedInRequest) -> HttpResponse:
 
 def adding_projects(request: SignedInRequest) -> list[Project]:
     """The projects to which the person may add base models."""
-    return list(policy.visible_to(person(request), Project, "training.add_base").order_by("name"))
+    return list(policy.visible_to(request.user, Project, "training.add_base").order_by("name"))
 
 
 @require_POST
@@ -197,7 +196,7 @@ def adding_projects(request: SignedInRequest) -> list[Project]:
 def add_packaged(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """Add a base model that came with the installation: ?name=, by default all-MiniLM-L6-v2."""
     name = request.POST.get("name") or MINILM
-    base = actions.add_packaged_base(project=Project.objects.get(uuid=uuid), actor=person(request), name=name)
+    base = actions.add_packaged_base(project=Project.objects.get(uuid=uuid), actor=request.user, name=name)
     toast(request, f"{base} is being kept", kind="live")
     return redirect_or_refresh(request, reverse("training:bases"))
 
@@ -221,13 +220,13 @@ def add(request: SignedInRequest, uuid: UUID, form: FolderForm | HubForm, name: 
     if form.is_valid():
         call = actions.add_folder_base if isinstance(form, FolderForm) else actions.add_hub_base
         try:
-            base = call(project=Project.objects.get(uuid=uuid), actor=person(request), **form.cleaned_data)
+            base = call(project=Project.objects.get(uuid=uuid), actor=request.user, **form.cleaned_data)
         except Refusal as refusal:
             add_refusal(form, refusal)
         else:
             toast(request, f"{base} is being fetched and checked", kind="live")
             return redirect_or_refresh(request, reverse("training:bases"))
-    context = launch_page.bases(person(request)) | {
+    context = launch_page.bases(request.user) | {
         "projects": adding_projects(request),
         "folder_form": FolderForm(),
         "hub_form": HubForm(),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import wraps
-from typing import Any, cast
+from typing import Any
 from uuid import UUID
 
 from django.core.exceptions import PermissionDenied
@@ -13,15 +13,9 @@ from django.urls import reverse
 
 from datasets_app.labeling.forms.answers import first_problem
 from lifecycle.refusals import Conflict, NotReady, Refusal, Refused
-from registry.access.models import User
 
 STATUS = {Conflict: 409, NotReady: 503}
 View = Callable[..., HttpResponse]
-
-
-def person(request: HttpRequest) -> User:
-    """Who asks: every view here is for signed-in people."""
-    return cast(User, request.user)
 
 
 def wants_json(request: HttpRequest) -> bool:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 from uuid import UUID, uuid4
 
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
+from django.http import HttpResponse, HttpResponseRedirect, JsonResponse
 from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.cache import never_cache
@@ -18,13 +18,14 @@ from datasets_app.labeling.masks import mask, unmask
 from datasets_app.labeling.models import Annotation, Queue
 from datasets_app.labeling.queries.bench import FEW
 from datasets_app.labeling.task_types.by_key import widget_of
-from datasets_app.labeling.views.answering import clean, person, speaks_json, to_bench, wants_json
+from datasets_app.labeling.views.answering import clean, speaks_json, to_bench, wants_json
 from datasets_app.labeling.views.guideline import differences_of, guideline_html
 from lifecycle.refusals import Conflict
 from lifecycle.task_types.values import words
 from lifecycle.ui.toasts import toast
 from registry.access import policy
 from registry.access.decorators import needs
+from registry.access.requests import SignedInRequest
 
 Form = AnswerForm | SkipForm
 DIGITS = 10  # keys for classes: 1 to 9, then 0
@@ -34,25 +35,25 @@ LIKELY = 5  # classes in the list beside the class map
 @require_safe
 @never_cache
 @needs("labeling.annotate", Queue, see="labeling.view")
-def bench(request: HttpRequest, uuid: UUID) -> HttpResponse:
+def bench(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """The next items of a queue, leased to the person who looks."""
-    queue = queries.get_queue(person(request), uuid)
+    queue = queries.get_queue(request.user, uuid)
     items, closed = next_items(queue, request, skipped="skipped" in request.GET, page=True)
     return render(request, "datasets_app/labeling/bench.html", bench_context(request, queue, items, closed))
 
 
 def next_items(
-    queue: Queue, request: HttpRequest, *, have: Sequence[int] = (), skipped: bool = False, page: bool = False
+    queue: Queue, request: SignedInRequest, *, have: Sequence[int] = (), skipped: bool = False, page: bool = False
 ) -> tuple[list[dict[str, Any]], Conflict | None]:
     """What the person holds now and the page does not have, and why nothing more is given out, if so."""
     try:
-        slots = actions.claim(queue_id=queue.uuid, actor=person(request), skipped=skipped, page=page)
+        slots = actions.claim(queue_id=queue.uuid, actor=request.user, skipped=skipped, page=page)
     except Conflict as error:
         return [], error
-    return queries.bench_items(queue, [slot for slot in slots if mask(slot.pk, "slot") not in have], person(request)), None
+    return queries.bench_items(queue, [slot for slot in slots if mask(slot.pk, "slot") not in have], request.user), None
 
 
-def bench_context(request: HttpRequest, queue: Queue, items: list[dict[str, Any]], closed: Conflict | None) -> dict[str, Any]:
+def bench_context(request: SignedInRequest, queue: Queue, items: list[dict[str, Any]], closed: Conflict | None) -> dict[str, Any]:
     """What the page shows: the first item as plain HTML, the rest as data for the script."""
     labels = list(queue.schema.labels.all())
     by_id = {str(label.uuid): label for label in labels}
@@ -62,8 +63,8 @@ def bench_context(request: HttpRequest, queue: Queue, items: list[dict[str, Any]
     scores = dict(first["ranks"]) if first else {}
     shown = LIKELY if kind.labels_texts else DIGITS
     order = list(by_id.values()) if few else [by_id[key] for key in [*scores, *(key for key in by_id if key not in scores)]][:shown]
-    last = queries.last_answer(queue, person(request))
-    before = queries.known_before(queue, person(request)) if first else None
+    last = queries.last_answer(queue, request.user)
+    before = queries.known_before(queue, request.user) if first else None
     urls = {
         name: reverse(f"labeling:{name}", args=[queue.uuid])
         for name in ("submit", "skip", "undo", "heartbeat", "release", "flag", "comment", "people", "comments")
@@ -75,13 +76,13 @@ def bench_context(request: HttpRequest, queue: Queue, items: list[dict[str, Any]
         "stage": queries.readable(first["content"]) if first else {},
         "posted": widget.buttons(first) if first else [], **widget.fields(first["said"] if first else None, "", {}),
         "ranks": [{"label": label, "score": scores.get(str(label.uuid)), "key": at % DIGITS} for at, label in enumerate(order, start=1)],
-        "columns": class_map(labels), "progress": queries.progress(queue, person(request)),
+        "columns": class_map(labels), "progress": queries.progress(queue, request.user),
         "last": last, "last_words": words(queries.value_of(last), queries.names_in(queue.schema)) if last else "",
         "client_key": uuid4(), "undo_key": uuid4(), "closed": closed, "urls": urls, "hits": queries.hit_rate(queue),
         "told": told_before(request, queue), "before": before,
         "differences": differences_of(before, queue.schema) if before else [],
-        "may_decide": policy.can(person(request), "labeling.decide", queue),
-        "skipped": not items and not closed and queries.skipped_open(queue, person(request)),
+        "may_decide": policy.can(request.user, "labeling.decide", queue),
+        "skipped": not items and not closed and queries.skipped_open(queue, request.user),
     }  # fmt: skip
 
 
@@ -107,13 +108,13 @@ def class_map(labels: list[Any]) -> list[list[tuple[str, list[Any]]]]:
     return columns
 
 
-def saved(request: HttpRequest, queue: Queue, data: dict[str, Any], **more: Any) -> HttpResponse:
+def saved(request: SignedInRequest, queue: Queue, data: dict[str, Any], **more: Any) -> HttpResponse:
     """The answer after something was kept: what the page lacks of its five items once few are left, and how far the queue is."""
     if not wants_json(request):
         return to_bench(queue.uuid)
     few = data["left"] is None or data["left"] < rules.ENOUGH
     items, closed = next_items(queue, request, have=data["have"]) if few else ([], None)
-    progress = queries.progress(queue, person(request))
+    progress = queries.progress(queue, request.user)
     return JsonResponse(
         {
             "items": items, "closed": closed.message if closed else "",
@@ -126,11 +127,11 @@ def saved(request: HttpRequest, queue: Queue, data: dict[str, Any], **more: Any)
 @require_POST
 @needs("labeling.annotate", Queue, see="labeling.view")
 @speaks_json
-def submit(request: HttpRequest, uuid: UUID) -> HttpResponse:
+def submit(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """Keep one answer."""
     data = clean(AnswerForm(request.POST))
     annotation = actions.submit(
-        queue_id=uuid, actor=person(request), slot_id=data["slot"], value=data["said"], client_key=data["client_key"],
+        queue_id=uuid, actor=request.user, slot_id=data["slot"], value=data["said"], client_key=data["client_key"],
         token=data["token"],
         seconds=data["seconds"] or 0, suggestion_id=data["suggestion"], shown=data["shown"],
     )  # fmt: skip
@@ -146,23 +147,23 @@ def told_document(told: queries.Told) -> dict[str, Any]:
     return {"right": told.right, "said": told.said, "known": told.known, "explanation": told.explanation, "text": told.text}
 
 
-def told_before(request: HttpRequest, queue: Queue) -> queries.Told | None:
+def told_before(request: SignedInRequest, queue: Queue) -> queries.Told | None:
     """How the person did on the answer that the address names, where the page has no script."""
     key = as_key(request.GET.get("told", ""))
     if key is None or not queue.gold_feedback:
         return None
-    answer = Annotation.objects.filter(queue=queue, user=person(request), uuid=key).select_related("item", "label").first()
+    answer = Annotation.objects.filter(queue=queue, user=request.user, uuid=key).select_related("item", "label").first()
     return queries.told_of(queue, answer) if answer else None
 
 
 @require_POST
 @needs("labeling.annotate", Queue, see="labeling.view")
 @speaks_json
-def skip(request: HttpRequest, uuid: UUID) -> HttpResponse:
+def skip(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """Pass an item on to others."""
     data = clean(SkipForm(request.POST))
     passed_on = actions.skip(
-        queue_id=uuid, actor=person(request), slot_id=data["slot"], client_key=data["client_key"], reason=data["reason"],
+        queue_id=uuid, actor=request.user, slot_id=data["slot"], client_key=data["client_key"], reason=data["reason"],
         seconds=data["seconds"] or 0,
     )  # fmt: skip
     return saved(request, passed_on.queue, data)
@@ -171,17 +172,17 @@ def skip(request: HttpRequest, uuid: UUID) -> HttpResponse:
 @require_POST
 @needs("labeling.annotate", Queue, see="labeling.view")
 @speaks_json
-def undo(request: HttpRequest, uuid: UUID) -> HttpResponse:
+def undo(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """Take the newest answer back; its item comes first again."""
     data = clean(UndoForm(request.POST))
-    undone = actions.undo(queue_id=uuid, actor=person(request), client_key=data["client_key"])
+    undone = actions.undo(queue_id=uuid, actor=request.user, client_key=data["client_key"])
     what = undone_words(undone.annotation)
     if not wants_json(request):
         toast(request, f"Undone: {what}", kind="live")
         return to_bench(uuid)
-    queue = queries.get_queue(person(request), uuid)
-    items = queries.bench_items(queue, [undone.slot], person(request)) if undone.slot else []
-    progress = queries.progress(queue, person(request))
+    queue = queries.get_queue(request.user, uuid)
+    items = queries.bench_items(queue, [undone.slot], request.user) if undone.slot else []
+    progress = queries.progress(queue, request.user)
     return JsonResponse({"undone": what, "item": items[0] if items else None, "done": progress.done, "total": progress.total})
 
 
@@ -195,27 +196,27 @@ def undone_words(annotation: Annotation) -> str:
 @require_POST
 @needs("labeling.annotate", Queue, see="labeling.view")
 @speaks_json
-def heartbeat(request: HttpRequest, uuid: UUID) -> HttpResponse:
+def heartbeat(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """Keep what is on the screen."""
-    return JsonResponse({"held": actions.heartbeat(queue_id=uuid, actor=person(request))})
+    return JsonResponse({"held": actions.heartbeat(queue_id=uuid, actor=request.user)})
 
 
 @require_POST
 @needs("labeling.annotate", Queue, see="labeling.view")
 @speaks_json
-def release(request: HttpRequest, uuid: UUID) -> HttpResponse:
+def release(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """Give back what is on the screen."""
     slots = [unmask(int(part), "slot") for part in request.POST.get("slots", "").split(",") if part.isdecimal() and len(part) < 19]
     tokens = [key for part in request.POST.get("tokens", "").split(",") if (key := as_key(part))]
-    return JsonResponse({"released": actions.release(queue_id=uuid, actor=person(request), slot_ids=slots, tokens=tokens)})
+    return JsonResponse({"released": actions.release(queue_id=uuid, actor=request.user, slot_ids=slots, tokens=tokens)})
 
 
 @require_POST
 @needs("labeling.annotate", Queue, see="labeling.view")
 @speaks_json
-def flag(request: HttpRequest, uuid: UUID) -> HttpResponse:
+def flag(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """Ask for a look at an item, or no longer."""
     data = clean(RemarkForm(request.POST))
     on = data["on"] != "no"
-    actions.flag(queue_id=uuid, actor=person(request), item_id=data["item"], on=on, text=data["text"])
+    actions.flag(queue_id=uuid, actor=request.user, item_id=data["item"], on=on, text=data["text"])
     return JsonResponse({"flagged": on}) if wants_json(request) else to_bench(uuid)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import Http404, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_POST
@@ -16,12 +16,12 @@ from datasets_app.labeling.forms.schemas import ChangesForm
 from datasets_app.labeling.models import LabelSchema, Queue
 from datasets_app.labeling.queries import changes
 from datasets_app.labeling.relabelling import Plan
-from datasets_app.labeling.views.answering import person
 from lifecycle.refusals import Conflict, Refused
 from lifecycle.ui.addresses import find_url
 from lifecycle.ui.forms import add_refusal
 from lifecycle.ui.toasts import toast
 from registry.access.decorators import needs
+from registry.access.requests import SignedInRequest
 from registry.ledger.rules import digest_of
 
 PAGE = "datasets_app/labeling/change.html"
@@ -29,9 +29,9 @@ PAGE = "datasets_app/labeling/change.html"
 
 @require_http_methods(["GET", "HEAD", "POST"])
 @needs("labeling.manage", Dataset, see="labeling.view")
-def change_classes(request: HttpRequest, uuid: UUID) -> HttpResponse:
+def change_classes(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """The form of changes; then what they touch; then the new version."""
-    dataset = queries.get_dataset(person(request), uuid)
+    dataset = queries.get_dataset(request.user, uuid)
     latest = queries.latest_schema(dataset)
     if latest is None or not dataset.task_type.has_labels:
         raise Http404("There are no classes to change.")
@@ -55,11 +55,11 @@ def change_classes(request: HttpRequest, uuid: UUID) -> HttpResponse:
     return shown(request, dataset, latest, again, plan=plan, stale=stale)
 
 
-def published(request: HttpRequest, dataset: Dataset, form: ChangesForm) -> HttpResponse:
+def published(request: SignedInRequest, dataset: Dataset, form: ChangesForm) -> HttpResponse:
     """Publish the changes and go to the classes."""
     data = form.cleaned_data
     made = actions.change_classes(
-        dataset_id=dataset.uuid, actor=person(request), wanted=form.wanted(), seen=data["seen"], taking_up=data["taking_up"],
+        dataset_id=dataset.uuid, actor=request.user, wanted=form.wanted(), seen=data["seen"], taking_up=data["taking_up"],
         move=[UUID(each) for each in data["move"]],
     )  # fmt: skip
     toast(request, f"Version {made.version} is published")
@@ -67,14 +67,14 @@ def published(request: HttpRequest, dataset: Dataset, form: ChangesForm) -> Http
 
 
 def shown(
-    request: HttpRequest, dataset: Dataset, schema: LabelSchema, form: ChangesForm, *, plan: Plan | None = None, stale: bool = False
+    request: SignedInRequest, dataset: Dataset, schema: LabelSchema, form: ChangesForm, *, plan: Plan | None = None, stale: bool = False
 ) -> HttpResponse:
     """The page, with what the plan touches where there is one."""
     about = queries.proposals_about(dataset, {request.POST.get(field.html_name, "") for field, *_ in form.rows}) if plan else []
     context: dict[str, Any] = {
         "dataset": dataset, "schema": schema, "form": form, "plan": plan, "stale": stale, "labels": schema.labels.all(),
         "touched": [(each, changes.touched(dataset, each, plan.gone)) for each in plan.gone] if plan else [], "exact": changes.EXACT,
-        "several": changes.has_several(dataset), "proposals": queries.shown(dataset, about, person(request)),
+        "several": changes.has_several(dataset), "proposals": queries.shown(dataset, about, request.user),
         "ticked": request.POST.getlist("taking_up"), "snapshots": find_url("snapshots:dataset", uuid=dataset.uuid),
     }  # fmt: skip
     return render(request, PAGE, context, status=422 if form.is_bound else 200)
@@ -82,16 +82,16 @@ def shown(
 
 @require_POST
 @needs("labeling.manage", Dataset, see="labeling.view")
-def move_decisions(request: HttpRequest, uuid: UUID) -> HttpResponse:
+def move_decisions(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """Have decisions of classes that went away moved again."""
-    actions.move_decisions(dataset_id=uuid, actor=person(request))
+    actions.move_decisions(dataset_id=uuid, actor=request.user)
     return HttpResponseRedirect(reverse("labeling:schema", args=[uuid]))
 
 
 @require_POST
 @needs("labeling.manage", Queue, see="labeling.view")
-def move_queue(request: HttpRequest, uuid: UUID) -> HttpResponse:
+def move_queue(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """Give a queue the newest version of the classes."""
-    queue = actions.move_queue(queue_id=uuid, actor=person(request))
+    queue = actions.move_queue(queue_id=uuid, actor=request.user)
     toast(request, f"{queue.name} has version {queue.schema.version}")
     return HttpResponseRedirect(reverse("labeling:queue", args=[uuid]))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.views.decorators.http import require_POST
 
@@ -12,36 +12,36 @@ from datasets_app.labeling import actions
 from datasets_app.labeling.forms.answers import first_problem
 from datasets_app.labeling.forms.checks import CheckForm
 from datasets_app.labeling.models import Queue, SpotCheck
-from datasets_app.labeling.views.answering import person
 from lifecycle.refusals import Refused
 from lifecycle.ui.toasts import toast
 from registry.access.decorators import needs
+from registry.access.requests import SignedInRequest
 
 
 @require_POST
 @needs("labeling.decide", Queue, see="labeling.view")
-def start_check(request: HttpRequest, uuid: UUID) -> HttpResponse:
+def start_check(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """Draw a sample and begin with its first item."""
     form = CheckForm(request.POST)
     if not form.is_valid():
         raise Refused("No sample was drawn.", next_step=first_problem(form))
-    actions.start_check(queue_id=uuid, actor=person(request), **form.cleaned_data)
+    actions.start_check(queue_id=uuid, actor=request.user, **form.cleaned_data)
     return HttpResponseRedirect(f"{reverse('labeling:review', args=[uuid])}?order=sample")
 
 
 @require_POST
 @needs("labeling.decide", SpotCheck, see="labeling.view")
-def accept_check(request: HttpRequest, uuid: UUID) -> HttpResponse:
+def accept_check(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """Accept what waited when the sample was drawn."""
-    job = actions.accept_check(check_id=uuid, actor=person(request))
+    job = actions.accept_check(check_id=uuid, actor=request.user)
     toast(request, "What waited is being accepted", kind="live")
     return HttpResponseRedirect(reverse("labeling:queue", args=[job.args["queue"]]))
 
 
 @require_POST
 @needs("labeling.decide", SpotCheck, see="labeling.view")
-def drop_check(request: HttpRequest, uuid: UUID) -> HttpResponse:
+def drop_check(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """End the check without accepting anything."""
-    check = actions.drop_check(check_id=uuid, actor=person(request))
+    check = actions.drop_check(check_id=uuid, actor=request.user)
     toast(request, "The check is dropped; nothing was accepted")
     return HttpResponseRedirect(reverse("labeling:queue", args=[check.queue.uuid]))

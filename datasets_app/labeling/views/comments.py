@@ -6,7 +6,7 @@ from typing import Any
 from urllib.parse import urlencode
 from uuid import UUID
 
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse, QueryDict
+from django.http import Http404, HttpResponse, HttpResponseRedirect, JsonResponse, QueryDict
 from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.http import require_POST, require_safe
@@ -16,24 +16,25 @@ from datasets_app.labeling import actions, queries
 from datasets_app.labeling.forms.remarks import CommentForm, ResolveForm, WantedForm
 from datasets_app.labeling.models import Comment, Queue
 from datasets_app.labeling.queries.comments import as_told
-from datasets_app.labeling.views.answering import clean, person, speaks_json, to_bench, wants_json
+from datasets_app.labeling.views.answering import clean, speaks_json, to_bench, wants_json
 from lifecycle.ui.addresses import typed_in
 from lifecycle.ui.toasts import toast
 from registry.access import policy
 from registry.access.decorators import needs
+from registry.access.requests import SignedInRequest
 
 
 @require_safe
 @needs("labeling.annotate", Queue, see="labeling.view")
-def comments(request: HttpRequest, uuid: UUID) -> HttpResponse:
+def comments(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """What people said about items of a queue, open conversations first; or everything about one item."""
-    queue = queries.get_queue(person(request), uuid)
+    queue = queries.get_queue(request.user, uuid)
     form = WantedForm(request.GET)
     wanted = form.wanted()
     item = Item.objects.filter(slots__queue=queue, uuid=wanted.item).first() if wanted.item else None
     if wanted.item and item is None:
         raise Http404("There is no such item in this queue.")
-    found = queries.thread_page(queue, person(request), wanted, request.GET.get("before", ""))
+    found = queries.thread_page(queue, request.user, wanted, request.GET.get("before", ""))
     asked = request.GET.copy()
     asked.pop("before", None)
     following = f"?{urlencode([*asked.items(), ('before', found.before)])}" if found.before else ""
@@ -41,8 +42,8 @@ def comments(request: HttpRequest, uuid: UUID) -> HttpResponse:
         "queue": queue, "threads": found.threads, "form": form, "wanted": wanted, "item": item, "at": request.GET.urlencode(),
         "filtered": any(asked.get(name) for name in ("state", "flags", "mine", "mentioning")),
         "page": {"previous": f"?{asked.urlencode()}" if request.GET.get("before") else "", "next": following},
-        "may_read": policy.can(person(request), "datasets.read_samples", queue.dataset),
-        "may_decide": policy.can(person(request), "labeling.decide", queue), "sees_all": queries.sees_all(queue, person(request)),
+        "may_read": policy.can(request.user, "datasets.read_samples", queue.dataset),
+        "may_decide": policy.can(request.user, "labeling.decide", queue), "sees_all": queries.sees_all(queue, request.user),
     }  # fmt: skip
     return render(request, "datasets_app/labeling/comments.html", context)
 
@@ -50,15 +51,15 @@ def comments(request: HttpRequest, uuid: UUID) -> HttpResponse:
 @require_POST
 @needs("labeling.annotate", Queue, see="labeling.view")
 @speaks_json
-def comment(request: HttpRequest, uuid: UUID) -> HttpResponse:
+def comment(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """Say something about an item, or answer what was said."""
     data = clean(CommentForm(request.POST))
     made = actions.comment(
-        queue_id=uuid, actor=person(request), item_id=data["item"], text=data["text"], reply_to=data["reply_to"], start=data["start"],
+        queue_id=uuid, actor=request.user, item_id=data["item"], text=data["text"], reply_to=data["reply_to"], start=data["start"],
         end=data["end"], quote=data["quote"].replace("\r\n", "\n") or None,
     )  # fmt: skip
     if wants_json(request):
-        return JsonResponse({"said": True, "comment": as_told(made, person(request))})
+        return JsonResponse({"said": True, "comment": as_told(made, request.user)})
     toast(request, "Comment added")
     return way_back(uuid, made, data)
 
@@ -66,11 +67,11 @@ def comment(request: HttpRequest, uuid: UUID) -> HttpResponse:
 @require_POST
 @needs("labeling.annotate", Queue, see="labeling.view")
 @speaks_json
-def resolve_comment(request: HttpRequest, uuid: UUID) -> HttpResponse:
+def resolve_comment(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """Settle a conversation, or open it again."""
     data = clean(ResolveForm(request.POST))
     on = data["on"] != "no"
-    root = actions.resolve_comment(queue_id=uuid, actor=person(request), comment_id=data["comment"], on=on)
+    root = actions.resolve_comment(queue_id=uuid, actor=request.user, comment_id=data["comment"], on=on)
     if wants_json(request):
         return JsonResponse({"resolved": on})
     toast(request, "Resolved" if on else "Reopened", kind="live")
@@ -90,7 +91,7 @@ def way_back(uuid: UUID, comment: Comment, data: dict[str, Any]) -> HttpResponse
 
 @require_safe
 @needs("labeling.annotate", Queue, see="labeling.view")
-def people(request: HttpRequest, uuid: UUID) -> HttpResponse:
+def people(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """Who may be mentioned in a queue and is called like this, for the field that completes names."""
-    found = queries.find_people(queries.get_queue(person(request), uuid), typed_in(request.GET, "q", 150))
+    found = queries.find_people(queries.get_queue(request.user, uuid), typed_in(request.GET, "q", 150))
     return JsonResponse({"people": [{"name": user.username, "shown": str(user)} for user in found]})

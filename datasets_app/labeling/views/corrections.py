@@ -6,7 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from django.conf import settings
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.http.response import HttpResponseBase
 from django.urls import reverse
 from django.views.decorators.csrf import csrf_exempt, csrf_protect
@@ -19,7 +19,6 @@ from datasets_app.labeling.correcting import Outcome
 from datasets_app.labeling.forms.corrections import AcceptCorrectionsForm, CorrectionsForm
 from datasets_app.labeling.models import Correction
 from datasets_app.labeling.queries import corrections as reading
-from datasets_app.labeling.views.answering import person
 from lifecycle.jobs import queries as jobs
 from lifecycle.refusals import Conflict, Refused
 from lifecycle.ui.marks import Figure
@@ -28,6 +27,7 @@ from lifecycle.ui.respond import redirect_or_refresh, respond
 from lifecycle.ui.toasts import toast
 from registry.access import policy
 from registry.access.decorators import needs
+from registry.access.requests import SignedInRequest
 
 LISTED, PAGE = "datasets_app/labeling/corrections.html", "datasets_app/labeling/correction.html"
 KINDS = {"looking": "live", "looked": "half", "writing": "live", "written": "ok", "failed": "bad", "discarded": "off"}
@@ -37,21 +37,21 @@ PAIRS_SHOWN = 50
 
 @require_safe
 @needs("labeling.read_corrections", Dataset, see="labeling.view")
-def corrections(request: HttpRequest, uuid: UUID) -> HttpResponse:
+def corrections(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """The files that were brought back, and the form for the next one."""
-    dataset = queries.get_dataset(person(request), uuid)
+    dataset = queries.get_dataset(request.user, uuid)
     return respond(request, LISTED, "bring", listed(request, dataset, CorrectionsForm()))
 
 
-def listed(request: HttpRequest, dataset: Dataset, form: CorrectionsForm) -> dict[str, Any]:
+def listed(request: SignedInRequest, dataset: Dataset, form: CorrectionsForm) -> dict[str, Any]:
     """What the list shows."""
     rows = reading.corrections(dataset)[: reading.PAGE]
     found = [(row, KINDS[row.state]) for row in rows]
-    return {"dataset": dataset, "form": form, "corrections": found, "may_bring": policy.can(person(request), "labeling.decide", dataset)}
+    return {"dataset": dataset, "form": form, "corrections": found, "may_bring": policy.can(request.user, "labeling.decide", dataset)}
 
 
 @csrf_exempt  # the inner view is protected: reading the token must not read the file before its limit is in place
-def bring_corrections(request: HttpRequest, uuid: UUID) -> HttpResponseBase:
+def bring_corrections(request: SignedInRequest, uuid: UUID) -> HttpResponseBase:
     """Take in a file of corrected labels."""
     request.upload_handlers.insert(0, LimitHandler(request, settings.UPLOAD_MAX_BYTES))
     return bring_limited(request, uuid=uuid)
@@ -60,16 +60,16 @@ def bring_corrections(request: HttpRequest, uuid: UUID) -> HttpResponseBase:
 @require_POST
 @needs("labeling.decide", Dataset, see="labeling.view")  # first, so that nobody else's body is read at all
 @csrf_protect
-def bring_limited(request: HttpRequest, uuid: UUID) -> HttpResponse:
+def bring_limited(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """The form, once the size of its file is limited."""
-    dataset = queries.get_dataset(person(request), uuid)
+    dataset = queries.get_dataset(request.user, uuid)
     form = CorrectionsForm(request.POST, request.FILES)
     if getattr(request, "upload_too_large", False):
         form.add_error("file", f"The file is larger than {settings.UPLOAD_MAX_BYTES // 1024**2:,} MB. Split it.")
     if form.is_valid():
         file = form.cleaned_data["file"]
         try:
-            made = actions.bring_corrections(dataset=dataset, actor=person(request), content=file.chunks(), file_name=file.name)
+            made = actions.bring_corrections(dataset=dataset, actor=request.user, content=file.chunks(), file_name=file.name)
         except Refused as refusal:
             form.add_error("file", f"{refusal.message} {refusal.next_step}".strip())
         else:
@@ -82,15 +82,15 @@ bring_corrections.needs = bring_limited.needs  # type: ignore[attr-defined]
 
 @require_safe
 @needs("labeling.read_corrections", Correction, see="labeling.view")
-def correction(request: HttpRequest, uuid: UUID) -> HttpResponse:
+def correction(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """What a file would change, or what came of it."""
     return respond(request, PAGE, "correction", shown(request, uuid))
 
 
-def shown(request: HttpRequest, uuid: UUID) -> dict[str, Any]:
+def shown(request: SignedInRequest, uuid: UUID) -> dict[str, Any]:
     """What the page of a file shows."""
     job = jobs.about(Correction, uuid).first()
-    row = reading.get_correction(person(request), uuid)
+    row = reading.get_correction(request.user, uuid)
     look = row.report.get("look", {})
     counts, changed = look.get("counts", {}), look.get("counts", {}).get(Outcome.CHANGED, 0)
     cases, written = look.get("cases", {}), row.report.get("written")
@@ -100,8 +100,8 @@ def shown(request: HttpRequest, uuid: UUID) -> dict[str, Any]:
         "figures": figures(look, written) if look else [], "form": AcceptCorrectionsForm(),
         "outcomes": [(each.label, counts.get(each, 0), (written or {}).get(each, 0)) for each in Outcome], "written": written,
         "pairs": look.get("pairs", [])[:PAIRS_SHOWN], "pairs_left": max(0, len(look.get("pairs", [])) - PAIRS_SHOWN),
-        "unknown": look.get("unknown", []), "may_accept": policy.can(person(request), "labeling.decide", row),
-        "may_discard": reading.may_discard(person(request), row),
+        "unknown": look.get("unknown", []), "may_accept": policy.can(request.user, "labeling.decide", row),
+        "may_discard": reading.may_discard(request.user, row),
         "cases": [(each.label, each.value, found, counts[each] - len(found)) for each in LEFT_OUT if (found := cases.get(each))],
     }  # fmt: skip
 
@@ -120,12 +120,12 @@ def figures(look: dict[str, Any], written: dict[str, int] | None) -> list[Figure
 
 @require_POST
 @needs("labeling.decide", Correction, see="labeling.view")
-def accept_corrections(request: HttpRequest, uuid: UUID) -> HttpResponse:
+def accept_corrections(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """Have what the file changes written."""
     form = AcceptCorrectionsForm(request.POST)
     form.is_valid()
     try:
-        actions.accept_corrections(correction_id=uuid, actor=person(request), take_moved=form.cleaned_data["take_moved"])
+        actions.accept_corrections(correction_id=uuid, actor=request.user, take_moved=form.cleaned_data["take_moved"])
     except Conflict:
         raise
     except Refused as refusal:
@@ -136,8 +136,8 @@ def accept_corrections(request: HttpRequest, uuid: UUID) -> HttpResponse:
 
 @require_POST
 @needs("labeling.read_corrections", Correction, see="labeling.view")
-def discard_corrections(request: HttpRequest, uuid: UUID) -> HttpResponse:
+def discard_corrections(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """Put a file aside that waits for acceptance."""
-    row = actions.discard_corrections(correction_id=uuid, actor=person(request))
+    row = actions.discard_corrections(correction_id=uuid, actor=request.user)
     toast(request, f"{row.file_name} is discarded")
     return redirect_or_refresh(request, reverse("labeling:corrections", args=[row.dataset.uuid]))

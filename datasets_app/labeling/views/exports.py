@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
-from django.http import FileResponse, Http404, HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
+from django.http import FileResponse, Http404, HttpResponse, HttpResponseBase, HttpResponseRedirect
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_safe
 
@@ -14,11 +14,11 @@ from datasets_app.labeling import actions, queries
 from datasets_app.labeling.forms.exports import ExportForm
 from datasets_app.labeling.models import ARRIVING, Export, Queue
 from datasets_app.labeling.queries import exports as reading
-from datasets_app.labeling.views.answering import person
 from lifecycle.jobs import queries as jobs
 from lifecycle.ui.respond import redirect_or_refresh, respond
 from registry.access import policy
 from registry.access.decorators import needs
+from registry.access.requests import SignedInRequest
 from registry.artifacts import actions as artifacts
 
 PAGE = "datasets_app/labeling/exports.html"
@@ -26,44 +26,44 @@ PAGE = "datasets_app/labeling/exports.html"
 
 @require_http_methods(["GET", "HEAD", "POST"])
 @needs("labeling.view", Dataset)
-def exports(request: HttpRequest, uuid: UUID) -> HttpResponse:
+def exports(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """The files of a dataset's answers, and the form for the next one."""
-    return files_of(request, queries.get_dataset(person(request), uuid), None, reverse("labeling:exports", args=[uuid]))
+    return files_of(request, queries.get_dataset(request.user, uuid), None, reverse("labeling:exports", args=[uuid]))
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
 @needs("labeling.view", Queue)
-def queue_exports(request: HttpRequest, uuid: UUID) -> HttpResponse:
+def queue_exports(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """The same for the items of one queue."""
-    queue = queries.get_queue(person(request), uuid)
+    queue = queries.get_queue(request.user, uuid)
     return files_of(request, queue.dataset, queue, reverse("labeling:queue_exports", args=[uuid]))
 
 
-def files_of(request: HttpRequest, dataset: Dataset, queue: Queue | None, url: str) -> HttpResponse:
+def files_of(request: SignedInRequest, dataset: Dataset, queue: Queue | None, url: str) -> HttpResponse:
     """The page, or what a posted form asks for."""
     if request.method != "POST":
         return respond(request, PAGE, "exports", page(request, dataset, queue, ExportForm(dataset.task), url))
-    policy.require(person(request), "labeling.export", dataset)
+    policy.require(request.user, "labeling.export", dataset)
     form = ExportForm(dataset.task, request.POST)
     if not form.is_valid():
         return respond(request, PAGE, "exports", page(request, dataset, queue, form, url), status=422)
     chosen = form.cleaned_data["format"]
-    actions.export_answers(dataset_id=dataset.uuid, actor=person(request), format=chosen, queue_id=queue.uuid if queue else None)
+    actions.export_answers(dataset_id=dataset.uuid, actor=request.user, format=chosen, queue_id=queue.uuid if queue else None)
     return redirect_or_refresh(request, url)
 
 
-def page(request: HttpRequest, dataset: Dataset, queue: Queue | None, form: ExportForm, url: str) -> dict[str, Any]:
+def page(request: SignedInRequest, dataset: Dataset, queue: Queue | None, form: ExportForm, url: str) -> dict[str, Any]:
     """What the page shows."""
     job = jobs.of_subject(queue or dataset).filter(kind="labeling.export").first()
     return {
         "dataset": dataset, "queue": queue, "form": form, "url": url, "job": job, "working": job is not None and not job.is_finished,
-        "may_export": policy.can(person(request), "labeling.export", dataset), "exports": reading.exports(dataset, queue),
+        "may_export": policy.can(request.user, "labeling.export", dataset), "exports": reading.exports(dataset, queue),
     }  # fmt: skip
 
 
 @require_safe
 @needs("labeling.export", Export, see="labeling.view")
-def download(request: HttpRequest, uuid: UUID) -> HttpResponseBase:
+def download(request: SignedInRequest, uuid: UUID) -> HttpResponseBase:
     """The bytes of a file, never shown inside the site."""
     row = Export.objects.select_related("dataset", "blob").get(uuid=uuid)
     media = Export.Format(row.format).media
@@ -72,7 +72,7 @@ def download(request: HttpRequest, uuid: UUID) -> HttpResponseBase:
 
 @require_safe
 @needs("labeling.view", Upload)
-def brought(request: HttpRequest, uuid: UUID) -> HttpResponse:
+def brought(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """The queue of the answers that came with an upload. Raises Http404 where none came."""
     rows = Queue.objects.filter(upload__uuid=uuid, source=Queue.Source.BROUGHT).exclude(ARRIVING)
     found = rows.values_list("uuid", flat=True).first()

@@ -6,7 +6,7 @@ from typing import Any
 from urllib.parse import urlencode
 from uuid import UUID
 
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
@@ -20,7 +20,6 @@ from datasets_app.labeling.forms.queues import MixForm
 from datasets_app.labeling.models import Gold, Label, Queue
 from datasets_app.labeling.queries.gold import GOLD_PAGE, STATES
 from datasets_app.labeling.task_types.by_key import widget_of
-from datasets_app.labeling.views.answering import person
 from lifecycle.refusals import Conflict, Refused
 from lifecycle.task_types.answers import canonical
 from lifecycle.task_types.values import words
@@ -28,18 +27,19 @@ from lifecycle.ui.addresses import choice_in, key_in
 from lifecycle.ui.forms import add_refusal
 from lifecycle.ui.toasts import toast
 from registry.access.decorators import needs
+from registry.access.requests import SignedInRequest
 
 LIST, ONE = "datasets_app/labeling/gold.html", "datasets_app/labeling/gold_item.html"
 
 
 @require_safe
 @needs("labeling.gold", Dataset, see="labeling.view")
-def gold(request: HttpRequest, uuid: UUID) -> HttpResponse:
+def gold(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """What is known in a dataset: each item with how it is answered."""
-    return listed(request, queries.get_dataset(person(request), uuid), SampleForm())
+    return listed(request, queries.get_dataset(request.user, uuid), SampleForm())
 
 
-def listed(request: HttpRequest, dataset: Dataset, form: SampleForm) -> HttpResponse:
+def listed(request: SignedInRequest, dataset: Dataset, form: SampleForm) -> HttpResponse:
     """One page of the list."""
     schema = queries.latest_schema(dataset)
     labels = list(schema.labels.all()) if schema else []
@@ -47,7 +47,7 @@ def listed(request: HttpRequest, dataset: Dataset, form: SampleForm) -> HttpResp
     label = choice_in(request.GET, "class", [str(each.stable_id) for each in labels])
     rows, before = queries.gold_rows(dataset, state=state, label=label), key_in(request.GET)
     found = list((rows.filter(pk__lt=before) if before else rows)[: GOLD_PAGE + 1])
-    may_read = datasets.may_read(person(request), dataset)
+    may_read = datasets.may_read(request.user, dataset)
     first = f"?{urlencode({'state': state, 'class': label})}"
     after = f"{first}&before={found[GOLD_PAGE - 1].pk}" if len(found) > GOLD_PAGE else ""
     context = {
@@ -61,12 +61,12 @@ def listed(request: HttpRequest, dataset: Dataset, form: SampleForm) -> HttpResp
 
 @require_POST
 @needs("labeling.gold", Dataset, see="labeling.view")
-def sample_gold(request: HttpRequest, uuid: UUID) -> HttpResponse:
+def sample_gold(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """Make gold of decided items by chance."""
-    dataset, form = queries.get_dataset(person(request), uuid), SampleForm(request.POST)
+    dataset, form = queries.get_dataset(request.user, uuid), SampleForm(request.POST)
     if form.is_valid():
         try:
-            made = actions.sample_gold(dataset_id=uuid, actor=person(request), **form.cleaned_data)
+            made = actions.sample_gold(dataset_id=uuid, actor=request.user, **form.cleaned_data)
         except Refused as error:
             add_refusal(form, error)
         else:
@@ -78,14 +78,14 @@ def sample_gold(request: HttpRequest, uuid: UUID) -> HttpResponse:
 
 @require_http_methods(["GET", "HEAD", "POST"])
 @needs("labeling.gold", Item, see="labeling.view")
-def gold_item(request: HttpRequest, uuid: UUID) -> HttpResponse:
+def gold_item(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """What is known of one item."""
     item = Item.objects.select_related("dataset__project", "upload").get(uuid=uuid)
     form = GoldForm(request.POST if request.method == "POST" else None)
     if request.method == "POST" and form.is_valid():
         data = form.cleaned_data
         try:
-            actions.make_gold(item_id=uuid, actor=person(request), value=data["said"], explanation=data["explanation"])
+            actions.make_gold(item_id=uuid, actor=request.user, value=data["said"], explanation=data["explanation"])
         except Conflict:
             raise
         except Refused as error:
@@ -96,9 +96,9 @@ def gold_item(request: HttpRequest, uuid: UUID) -> HttpResponse:
     return render(request, ONE, item_context(request, item, form), status=422 if form.is_bound else 200)
 
 
-def item_context(request: HttpRequest, item: Item, form: GoldForm) -> dict[str, Any]:
+def item_context(request: SignedInRequest, item: Item, form: GoldForm) -> dict[str, Any]:
     """Everything about one item that somebody needs who says what is known of it."""
-    dataset, may_read = item.dataset, datasets.may_read(person(request), item.dataset)
+    dataset, may_read = item.dataset, datasets.may_read(request.user, item.dataset)
     schema = queries.latest_schema(dataset)
     names = queries.names_in(schema)
     now: Gold | None = queries.gold_of([item.pk]).get(item.pk)
@@ -118,9 +118,9 @@ def item_context(request: HttpRequest, item: Item, form: GoldForm) -> dict[str, 
 
 @require_POST
 @needs("labeling.gold", Item, see="labeling.view")
-def retire_gold(request: HttpRequest, uuid: UUID) -> HttpResponse:
+def retire_gold(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """Take gold back."""
-    gold = actions.retire_gold(item_id=uuid, actor=person(request))
+    gold = actions.retire_gold(item_id=uuid, actor=request.user)
     item = Item.objects.select_related("dataset").get(uuid=uuid)
     toast(request, "The item is gold no longer" if gold else "The item was not gold")
     return HttpResponseRedirect(reverse("labeling:gold", args=[item.dataset.uuid]))
@@ -128,22 +128,22 @@ def retire_gold(request: HttpRequest, uuid: UUID) -> HttpResponse:
 
 @require_POST
 @needs("labeling.manage", Queue, see="labeling.view")
-def mix_gold(request: HttpRequest, uuid: UUID) -> HttpResponse:
+def mix_gold(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """Set how a queue mixes gold in."""
     form = MixForm(request.POST)
     if not form.is_valid():
         raise Refused("The queue was not changed.", next_step=first_problem(form))
     data = {name.removeprefix("gold_"): value for name, value in form.cleaned_data.items()}
-    queue = actions.mix_gold(queue_id=uuid, actor=person(request), **data)
+    queue = actions.mix_gold(queue_id=uuid, actor=request.user, **data)
     toast(request, f"{queue.name} mixes in {queue.gold_rate} % gold" if queue.gold_rate else f"{queue.name} mixes in no gold")
     return HttpResponseRedirect(reverse("labeling:queue", args=[uuid]))
 
 
 @require_POST
 @needs("labeling.assess", Queue, see="labeling.view")
-def let_go_on(request: HttpRequest, uuid: UUID) -> HttpResponse:
+def let_go_on(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """Let somebody go on who was below the queue's minimum."""
     key = request.POST.get("seat", "")
-    seat = actions.let_go_on(queue_id=uuid, actor=person(request), seat_id=int(key) if key.isdecimal() and len(key) < 19 else 0)
+    seat = actions.let_go_on(queue_id=uuid, actor=request.user, seat_id=int(key) if key.isdecimal() and len(key) < 19 else 0)
     toast(request, f"{seat.user} goes on")
     return HttpResponseRedirect(f"{reverse('labeling:quality', args=[uuid])}#gold")

@@ -4,49 +4,49 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.views.decorators.http import require_POST, require_safe
 
 from datasets_app.labeling import actions, queries
 from datasets_app.labeling.models import Queue
 from datasets_app.labeling.queries.learning import learning
-from datasets_app.labeling.views.answering import person
 from lifecycle.ui.respond import redirect_or_refresh, respond
 from lifecycle.ui.toasts import toast
 from registry.access import policy
 from registry.access.decorators import needs
+from registry.access.requests import SignedInRequest
 
 
 @require_safe
 @needs("labeling.view", Queue)
-def queue_learning(request: HttpRequest, uuid: UUID) -> HttpResponse:
+def queue_learning(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """How far the built-in model is: a part of the queue's page."""
-    queue = queries.get_queue(person(request), uuid)
+    queue = queries.get_queue(request.user, uuid)
     if queue.order != Queue.Order.LEARNT:
         return redirect_or_refresh(request, reverse("labeling:queue", args=[uuid]))
     context = {
         "queue": queue,
-        "learning": learning(queue, person(request)),
-        "may_manage": policy.can(person(request), "labeling.manage", queue),
+        "learning": learning(queue, request.user),
+        "may_manage": policy.can(request.user, "labeling.manage", queue),
     }
     return respond(request, "datasets_app/labeling/learning.html", "learning", context)
 
 
 @require_POST
 @needs("labeling.manage", Queue, see="labeling.view")
-def learn(request: HttpRequest, uuid: UUID) -> HttpResponse:
+def learn(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """Have the built-in model learn now."""
-    actions.learn(queue_id=uuid, actor=person(request))
+    actions.learn(queue_id=uuid, actor=request.user)
     toast(request, "The built-in model learns", kind="live")
     return HttpResponseRedirect(reverse("labeling:queue", args=[uuid]))
 
 
 @require_POST
 @needs("labeling.manage", Queue, see="labeling.view")
-def prefer(request: HttpRequest, uuid: UUID) -> HttpResponse:
+def prefer(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """Choose whose suggestions the queue shows first."""
-    queue = actions.prefer(queue_id=uuid, actor=person(request), source=request.POST.get("source", ""))
+    queue = actions.prefer(queue_id=uuid, actor=request.user, source=request.POST.get("source", ""))
     shown = queue.get_suggests_from_display() if queue.suggests_from else "the newest source"
     toast(request, f"{queue.name} shows suggestions of {shown[:1].lower()}{shown[1:]} first")
     return HttpResponseRedirect(reverse("labeling:queue", args=[uuid]))

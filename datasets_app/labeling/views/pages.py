@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
+from django.http import Http404, HttpResponse, HttpResponseRedirect, QueryDict
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils import timezone
@@ -24,7 +24,6 @@ from datasets_app.labeling.queries import changes
 from datasets_app.labeling.queries.checks import check_under_way, sample_of, to_draw
 from datasets_app.labeling.queries.learning import learning
 from datasets_app.labeling.rules import Proposer
-from datasets_app.labeling.views.answering import person
 from datasets_app.labeling.views.guideline import differences_of, guideline_html
 from datasets_app.labeling.views.proposals import on_schema_page
 from datasets_app.labeling.views.quality_page import person_row
@@ -36,6 +35,7 @@ from lifecycle.ui.numbers import count, decimals, duration, things
 from lifecycle.ui.toasts import toast
 from registry.access import policy
 from registry.access.decorators import needs, signed_in
+from registry.access.requests import SignedInRequest
 
 PAGE = 30
 ACCEPT = Queue.Acceptance.REVIEWER
@@ -43,53 +43,53 @@ ACCEPT = Queue.Acceptance.REVIEWER
 
 @require_safe
 @signed_in
-def queue_list(request: HttpRequest) -> HttpResponse:
+def queue_list(request: SignedInRequest) -> HttpResponse:
     """The queues that the person may see, newest first."""
     before = key_in(request.GET)
-    rows = queries.queues(person(request))
+    rows = queries.queues(request.user)
     found = list((rows.filter(pk__lt=before) if before else rows)[: PAGE + 1])
     page = {"previous": reverse("labeling:list") if before else "", "next": f"?before={found[PAGE - 1].pk}" if len(found) > PAGE else ""}
-    may = {name: queries.allowed(person(request), found[:PAGE], f"labeling.{name}") for name in ("annotate", "decide")}
-    may["annotate"] &= queries.for_them(person(request), found[:PAGE])
-    datasets = list(queries.datasets_to_manage(person(request))[:PAGE])
-    gold = queries.allowed(person(request), datasets, "labeling.gold")
-    shown = queries.as_seen_by(person(request), found[:PAGE])
+    may = {name: queries.allowed(request.user, found[:PAGE], f"labeling.{name}") for name in ("annotate", "decide")}
+    may["annotate"] &= queries.for_them(request.user, found[:PAGE])
+    datasets = list(queries.datasets_to_manage(request.user)[:PAGE])
+    gold = queries.allowed(request.user, datasets, "labeling.gold")
+    shown = queries.as_seen_by(request.user, found[:PAGE])
     context = {"queues": shown, "page": page, "datasets": datasets, "may": may, "gold": gold}
     return render(request, "datasets_app/labeling/list.html", context)
 
 
 @require_safe
 @needs("labeling.view", Queue)
-def queue_page(request: HttpRequest, uuid: UUID) -> HttpResponse:
+def queue_page(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """How far one queue is, who worked in it, and how far they agree."""
     return render(request, "datasets_app/labeling/queue.html", queue_context(request, uuid))
 
 
-def queue_context(request: HttpRequest, uuid: UUID, change: ChangeForm | None = None) -> dict[str, Any]:
+def queue_context(request: SignedInRequest, uuid: UUID, change: ChangeForm | None = None) -> dict[str, Any]:
     """What the page of a queue shows. change: the form as it was sent and refused."""
-    queue = queries.get_queue(person(request), uuid)
-    may = {name: policy.can(person(request), f"labeling.{name}", queue) for name in ("annotate", "manage", "decide", "gold")}
+    queue = queries.get_queue(request.user, uuid)
+    may = {name: policy.can(request.user, f"labeling.{name}", queue) for name in ("annotate", "manage", "decide", "gold")}
     may["comment"] = may["annotate"]
     named = list(queue.people.order_by("display_name", "username"))
-    may["annotate"] = may["annotate"] and (not named or person(request) in named)
+    may["annotate"] = may["annotate"] and (not named or request.user in named)
     report = queries.report_of(queue)
     hidden = queue.mixes_gold and not may["manage"] and report is None  # agreement of now would tell single answers
-    own, agreed = queries.own_standing(queue, report, person(request)), None if hidden else queries.queue_agreement(queue, report)
-    queue = queries.as_seen_by(person(request), [queue])[0]
+    own, agreed = queries.own_standing(queue, report, request.user), None if hidden else queries.queue_agreement(queue, report)
+    queue = queries.as_seen_by(request.user, [queue])[0]
     ahead = queries.forecast(queue)
     return {
         "queue": queue, "may": may, "named": named, "late": queue.due_on is not None and queue.due_on < timezone.localdate(),
         "own": [person_row(own, is_self=True)] if own else [], "rule": ALWAYS_RULE,
-        "people": queries.people(queue, person(request), everybody=may["manage"]),
+        "people": queries.people(queue, request.user, everybody=may["manage"]),
         "agreement": agreed, "figures": figures(queue, agreed, ahead), "forecast": ahead,
         "newest": queries.latest_schema(queue.dataset), "may_decide": may["decide"], "check_form": CheckForm(auto_id="check_%s"),
         "check": (check := check_under_way(queue)), "sample": sample_of(check) if check else None,
         **(to_draw(queue) if may["decide"] and queue.items_agreed and not check else {}),
-        "open_comments": queries.open_comments(queue, person(request)) if may["comment"] else 0,
+        "open_comments": queries.open_comments(queue, request.user) if may["comment"] else 0,
         "mix": mix_form(queue) if may["manage"] and queue.state != "closed" else None, "judged": queue.dataset.task_type.has_gold,
-        "chosen": Selection(queue.dataset, person(request), queue.filters, whole=True).words if queue.filters else "",
+        "chosen": Selection(queue.dataset, request.user, queue.filters, whole=True).words if queue.filters else "",
         "suggest_url": find_url("evaluation:suggest", uuid=queue.dataset.uuid), "sources": Proposer.choices,
-        "learning": learning(queue, person(request)) if queue.order == Queue.Order.LEARNT else None, "may_manage": may["manage"],
+        "learning": learning(queue, request.user) if queue.order == Queue.Order.LEARNT else None, "may_manage": may["manage"],
         "change": (change or ChangeForm(queue)) if may["manage"] and queue.state != "closed" else None,
     }  # fmt: skip
 
@@ -131,10 +131,10 @@ def work_left(queue: Queue, ahead: queries.Forecast) -> Figure:
 
 @require_http_methods(["GET", "HEAD", "POST"])
 @needs("labeling.manage", Dataset, see="labeling.view")
-def open_queue(request: HttpRequest, uuid: UUID) -> HttpResponse:
+def open_queue(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """The form of a new queue for a dataset."""
-    dataset = queries.get_dataset(person(request), uuid)
-    form = QueueForm(dataset, person(request), request.POST or None, initial=asked_to_open(dataset, request.GET))
+    dataset = queries.get_dataset(request.user, uuid)
+    form = QueueForm(dataset, request.user, request.POST or None, initial=asked_to_open(dataset, request.GET))
     if request.method == "POST" and form.is_valid():
         try:
             return opened(request, dataset, form.cleaned_data)
@@ -156,11 +156,11 @@ def asked_to_open(dataset: Dataset, params: QueryDict) -> dict[str, Any]:
     return {"source": Queue.Source.SLICE, "slice": params["slice"]} if params.get("slice") else {}
 
 
-def opened(request: HttpRequest, dataset: Dataset, data: dict[str, Any]) -> HttpResponse:
+def opened(request: SignedInRequest, dataset: Dataset, data: dict[str, Any]) -> HttpResponse:
     """Open the queue and go to its page."""
     upload, chosen, ticked = (data.pop(name, None) for name in ("upload", "slice", "item"))
     queue = actions.open_queue(
-        dataset_id=dataset.uuid, actor=person(request), upload_id=upload.uuid if upload else None,
+        dataset_id=dataset.uuid, actor=request.user, upload_id=upload.uuid if upload else None,
         slice_id=chosen.uuid if chosen else None, item_ids=[item.pk for item in ticked or ()], **data,
     )  # fmt: skip
     toast(request, f"{queue.name} is open", kind="ok")
@@ -169,21 +169,21 @@ def opened(request: HttpRequest, dataset: Dataset, data: dict[str, Any]) -> Http
 
 @require_http_methods(["GET", "HEAD", "POST"])
 @needs("labeling.view", Dataset)
-def schema(request: HttpRequest, uuid: UUID) -> HttpResponse:
+def schema(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """The classes and guideline of a dataset, their versions, and the editor for those who may publish."""
-    dataset = queries.get_dataset(person(request), uuid)
+    dataset = queries.get_dataset(request.user, uuid)
     versions = queries.schemas(dataset)
     latest = versions[0] if versions else None
     initial = {"classes": write_classes(latest), "guideline": latest.guideline if latest else "", "seen": latest.version if latest else 0}
     form = SchemaForm(dataset, request.POST or None, initial=initial)
     if request.method == "POST":
-        policy.require(person(request), "labeling.manage", dataset)
+        policy.require(request.user, "labeling.manage", dataset)
         if form.is_valid() and form.check_dropped(latest) and (answer := published(request, dataset, form)):
             return answer
-    may_manage = policy.can(person(request), "labeling.manage", dataset)
+    may_manage = policy.can(request.user, "labeling.manage", dataset)
     context = on_schema_page(request, dataset, may_manage=may_manage) | {
         "dataset": dataset, "versions": versions, "schema": latest, "form": form, "guideline": guideline_html(latest),
-        "may_manage": may_manage, "may_read_corrections": policy.can(person(request), "labeling.read_corrections", dataset),
+        "may_manage": may_manage, "may_read_corrections": policy.can(request.user, "labeling.read_corrections", dataset),
         "queues_behind": changes.queues_behind(dataset)[:PAGE], "ticked": request.POST.getlist("taking_up"),
         "job": changes.move_job(dataset), "decisions_behind": changes.bounded(changes.decisions_behind(dataset)),
         "suggest_url": find_url("evaluation:suggest", uuid=dataset.uuid), "ways": changes.ways(dataset),
@@ -192,12 +192,12 @@ def schema(request: HttpRequest, uuid: UUID) -> HttpResponse:
     return render(request, "datasets_app/labeling/schema.html", context, status=422 if form.is_bound else 200)
 
 
-def published(request: HttpRequest, dataset: Dataset, form: SchemaForm) -> HttpResponse | None:
+def published(request: SignedInRequest, dataset: Dataset, form: SchemaForm) -> HttpResponse | None:
     """Publish what the form holds and go to the page; None with the form's errors set when it was refused."""
     data = form.cleaned_data
     try:
         made = actions.publish_schema(
-            dataset_id=dataset.uuid, actor=person(request), labels=data.get("classes", []), guideline=data["guideline"], seen=data["seen"],
+            dataset_id=dataset.uuid, actor=request.user, labels=data.get("classes", []), guideline=data["guideline"], seen=data["seen"],
             taking_up=data["taking_up"],
         )  # fmt: skip
     except Refused as error:
@@ -210,9 +210,9 @@ def published(request: HttpRequest, dataset: Dataset, form: SchemaForm) -> HttpR
 
 @require_safe
 @needs("labeling.view", Dataset)
-def schema_version(request: HttpRequest, uuid: UUID, version: int) -> HttpResponse:
+def schema_version(request: SignedInRequest, uuid: UUID, version: int) -> HttpResponse:
     """One version of a dataset's labels as it was published."""
-    dataset = queries.get_dataset(person(request), uuid)
+    dataset = queries.get_dataset(request.user, uuid)
     found = dataset.schemas.filter(version=version).select_related("created_by").first()
     if found is None:
         raise Http404("There is no such version.")
@@ -221,6 +221,6 @@ def schema_version(request: HttpRequest, uuid: UUID, version: int) -> HttpRespon
         "dataset": dataset, "schema": found, "guideline": guideline_html(found), "versions": queries.schemas(dataset),
         "changes": changes.changes_of(found), "renamed": changes.renamed(before, found), "before": before,
         "differences": differences_of(before, found) if before else [],
-        "taken_up": queries.shown(dataset, queries.taken_up(found), person(request)),
+        "taken_up": queries.shown(dataset, queries.taken_up(found), request.user),
     }  # fmt: skip
     return render(request, "datasets_app/labeling/schema_version.html", context)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import Http404, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.http import require_POST, require_safe
@@ -16,12 +16,12 @@ from datasets_app.labeling.models import Annotation, QualityReport, Queue
 from datasets_app.labeling.quality import ALWAYS_RULE
 from datasets_app.labeling.queries.quality import ITEMS, Cell
 from datasets_app.labeling.views import quality_page as page
-from datasets_app.labeling.views.answering import person
 from lifecycle.ui import csp
 from lifecycle.ui.respond import redirect_or_refresh, respond
 from lifecycle.ui.toasts import toast
 from registry.access import policy
 from registry.access.decorators import needs
+from registry.access.requests import SignedInRequest
 
 QUALITY = "datasets_app/labeling/quality.html"
 
@@ -29,24 +29,24 @@ QUALITY = "datasets_app/labeling/quality.html"
 @csp.charts
 @require_safe
 @needs("labeling.manage", Queue, see="labeling.view")
-def quality(request: HttpRequest, uuid: UUID) -> HttpResponse:
+def quality(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """The newest measure of a queue. Names, and what each person's answers are worth, are for the lead; everybody sees their own."""
-    queue = queries.get_queue(person(request), uuid)
+    queue = queries.get_queue(request.user, uuid)
     job, report = queries.measure_of(queue), queries.report_of(queue)
     context: dict[str, Any] = {
         "queue": queue, "report": report, "job": job if job and not job.is_finished else None,
         "failed": job if job and job.state == "failed" and (report is None or job.created_at > report.created_at) else None,
     }  # fmt: skip
-    if policy.can(person(request), "labeling.assess", queue):
+    if policy.can(request.user, "labeling.assess", queue):
         context["below"] = page.below(queries.below_minimum(queue))
     if report:
         context |= measured(request, queue, report)
     return respond(request, QUALITY, "quality", context)
 
 
-def measured(request: HttpRequest, queue: Queue, report: QualityReport) -> dict[str, Any]:
+def measured(request: SignedInRequest, queue: Queue, report: QualityReport) -> dict[str, Any]:
     """Everything that a report gives the page."""
-    viewer = person(request)
+    viewer = request.user
     named = policy.can(viewer, "labeling.assess", queue)
     standings = queries.standings(queue, report, viewer, named=named)
     labels, people = list(queue.schema.labels.all()), page.of_people(report, standings)
@@ -69,18 +69,18 @@ def measured(request: HttpRequest, queue: Queue, report: QualityReport) -> dict[
 
 @require_POST
 @needs("labeling.manage", Queue, see="labeling.view")
-def measure(request: HttpRequest, uuid: UUID) -> HttpResponse:
+def measure(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """Measure the labels of a queue now."""
-    actions.measure_quality(queue_id=uuid, actor=person(request))
+    actions.measure_quality(queue_id=uuid, actor=request.user)
     toast(request, "The labels are being measured", kind="live")
     return redirect_or_refresh(request, reverse("labeling:quality", args=[uuid]))
 
 
 @require_safe
 @needs("labeling.manage", Queue, see="labeling.view")
-def quality_items(request: HttpRequest, uuid: UUID) -> HttpResponse:
+def quality_items(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """The items on which two labels met, or two people differ, with their answers side by side."""
-    queue = queries.get_queue(person(request), uuid)
+    queue = queries.get_queue(request.user, uuid)
     report = queries.report_of(queue)
     if report is None:
         return HttpResponseRedirect(reverse("labeling:quality", args=[uuid]))
@@ -90,9 +90,9 @@ def quality_items(request: HttpRequest, uuid: UUID) -> HttpResponse:
     return render(request, "datasets_app/labeling/quality_items.html", listed(request, queue, report, cell))
 
 
-def listed(request: HttpRequest, queue: Queue, report: QualityReport, cell: Cell) -> dict[str, Any]:
+def listed(request: SignedInRequest, queue: Queue, report: QualityReport, cell: Cell) -> dict[str, Any]:
     """One page of the items behind a cell."""
-    viewer, after = person(request), request.GET.get("after", "")
+    viewer, after = request.user, request.GET.get("after", "")
     rows = queries.behind(report, cell)
     found = list((rows.filter(pk__gt=int(after)) if after.isdecimal() and len(after) < 19 else rows)[: ITEMS + 1])
     named = policy.can(viewer, "labeling.assess", queue)

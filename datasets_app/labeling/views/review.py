@@ -6,7 +6,7 @@ from typing import Any
 from urllib.parse import urlencode
 from uuid import UUID
 
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.http import require_POST, require_safe
@@ -19,24 +19,24 @@ from datasets_app.labeling.models import Queue
 from datasets_app.labeling.queries.checks import check_under_way, sample_of, to_draw, to_look_at
 from datasets_app.labeling.queries.review import LIST, ORDERS
 from datasets_app.labeling.task_types.by_key import widget_of
-from datasets_app.labeling.views.answering import person
 from lifecycle.task_types.values import contested, words
 from lifecycle.ui.addresses import find_url
 from lifecycle.ui.toasts import toast
 from registry.access.decorators import needs
+from registry.access.requests import SignedInRequest
 
 SAMPLE = "sample"  # in place of an order: the items of the check that is under way
 
 
 @require_safe
 @needs("labeling.decide", Queue, see="labeling.view")
-def review(request: HttpRequest, uuid: UUID) -> HttpResponse:
+def review(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """What waits to be settled, and one item of it."""
-    queue = queries.get_queue(person(request), uuid)
+    queue = queries.get_queue(request.user, uuid)
     return show(request, queue, as_key(request.GET.get("item", "")))
 
 
-def show(request: HttpRequest, queue: Queue, wanted: UUID | None, *, form: DecideForm | ReturnForm | None = None) -> HttpResponse:
+def show(request: SignedInRequest, queue: Queue, wanted: UUID | None, *, form: DecideForm | ReturnForm | None = None) -> HttpResponse:
     """The page about one item: the wanted one, else the first that waits."""
     order = request.GET.get("order") or request.POST.get("order") or "widest"
     order = order if order in (*ORDERS, SAMPLE) else "widest"
@@ -67,19 +67,19 @@ def show(request: HttpRequest, queue: Queue, wanted: UUID | None, *, form: Decid
     return render(request, "datasets_app/labeling/review.html", context, status=422 if form is not None else 200)
 
 
-def item_context(request: HttpRequest, queue: Queue, item: Item, waiting: list[Any], order: str) -> dict[str, Any]:
+def item_context(request: SignedInRequest, queue: Queue, item: Item, waiting: list[Any], order: str) -> dict[str, Any]:
     """Everything beside the list."""
     names = queries.names_in(queue.schema)
     at = next((at for at, row in enumerate(waiting) if row.item_id == item.pk), None)
     dispute = waiting[at] if at is not None and order != SAMPLE else None
     around = {"previous": waiting[at - 1] if at else None, "next": waiting[at + 1] if at is not None and at + 1 < len(waiting) else None}
-    case = queries.case(queue, item, person(request))
+    case = queries.case(queue, item, request.user)
     pair = dispute.pair if dispute else "|".join(contested([column.value for column in case.columns]) if case.columns else [])
     return {
         "case": case, **case.fields, "lines": queries.lines(waiting, names, item.uuid), "dispute": dispute,
         "labels": queue.schema.labels.all(),
         "pair": queries.pair_history(queue, pair, names), "agreement": queries.queue_agreement(queue),
-        "threads": queries.conversations(queue, item, person(request)),
+        "threads": queries.conversations(queue, item, request.user),
         "judged": queue.dataset.task_type.has_gold, "is_gold": item.pk in queries.gold_of([item.pk]),
         **{name: address(queue, row.item.uuid, order) if row else "" for name, row in around.items()},
     }  # fmt: skip
@@ -93,18 +93,18 @@ def address(queue: Queue, item: UUID | None, order: str) -> str:
 
 @require_POST
 @needs("labeling.decide", Queue, see="labeling.view")
-def decide(request: HttpRequest, uuid: UUID) -> HttpResponse:
+def decide(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """Settle one item and go on with the next."""
-    queue = queries.get_queue(person(request), uuid)
+    queue = queries.get_queue(request.user, uuid)
     form = DecideForm(queue, request.POST)
     if not form.is_valid():
         return show(request, queue, form.cleaned_data.get("item"), form=form)
     data = form.cleaned_data
     decision = actions.decide(
-        queue_id=uuid, item_id=data["item"], actor=person(request), value=data["said"], reason=data["reason"], seen=data["seen"]
+        queue_id=uuid, item_id=data["item"], actor=request.user, value=data["said"], reason=data["reason"], seen=data["seen"]
     )
     if data["gold"]:
-        actions.make_gold(item_id=data["item"], actor=person(request), value=queries.value_of(decision), explanation=data["reason"])
+        actions.make_gold(item_id=data["item"], actor=request.user, value=queries.value_of(decision), explanation=data["reason"])
     said = words(queries.value_of(decision), queries.names_in(queue.schema))
     toast(request, f"Settled as {said[:80]}", undo_url=reverse("labeling:undo_decision", args=[uuid]))
     return HttpResponseRedirect(address(queue, None, data["order"] or "widest"))
@@ -112,15 +112,15 @@ def decide(request: HttpRequest, uuid: UUID) -> HttpResponse:
 
 @require_POST
 @needs("labeling.decide", Queue, see="labeling.view")
-def return_item(request: HttpRequest, uuid: UUID) -> HttpResponse:
+def return_item(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """Ask the annotators of one item to look again."""
-    queue = queries.get_queue(person(request), uuid)
+    queue = queries.get_queue(request.user, uuid)
     form = ReturnForm(request.POST)
     if not form.is_valid():
         return show(request, queue, form.cleaned_data.get("item"), form=form)
     data = form.cleaned_data
     people = actions.return_to_annotators(
-        queue_id=uuid, item_id=data["item"], actor=person(request), comment=data["comment"], seen=data["seen"]
+        queue_id=uuid, item_id=data["item"], actor=request.user, comment=data["comment"], seen=data["seen"]
     )
     toast(request, f"Returned to {people} {'person' if people == 1 else 'people'}", kind="live")
     return HttpResponseRedirect(address(queue, None, data["order"] or "widest"))
@@ -128,15 +128,15 @@ def return_item(request: HttpRequest, uuid: UUID) -> HttpResponse:
 
 @require_POST
 @needs("labeling.decide", Queue, see="labeling.view")
-def undo_decision(request: HttpRequest, uuid: UUID) -> HttpResponse:
+def undo_decision(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """Take the reviewer's newest decision back and show its item."""
-    queue = queries.get_queue(person(request), uuid)
-    item = actions.undo_decision(queue_id=uuid, actor=person(request))
+    queue = queries.get_queue(request.user, uuid)
+    item = actions.undo_decision(queue_id=uuid, actor=request.user)
     toast(request, "Decision undone", kind="live")
     return HttpResponseRedirect(address(queue, item.uuid, clean_order(request)))
 
 
-def clean_order(request: HttpRequest) -> str:
+def clean_order(request: SignedInRequest) -> str:
     """The order that the page had."""
     order = request.POST.get("order", "widest")
     return order if order in (*ORDERS, SAMPLE) else "widest"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.http import require_POST
@@ -13,12 +13,12 @@ from django.views.decorators.http import require_POST
 from datasets_app.labeling import actions, queries
 from datasets_app.labeling.forms.queues import ChangeForm
 from datasets_app.labeling.models import Queue
-from datasets_app.labeling.views.answering import person
 from datasets_app.labeling.views.pages import queue_context
 from lifecycle.refusals import Refused
 from lifecycle.ui.forms import add_refusal
 from lifecycle.ui.toasts import toast
 from registry.access.decorators import needs
+from registry.access.requests import SignedInRequest
 
 
 def state_view(action: Any, told: str) -> Any:
@@ -26,8 +26,8 @@ def state_view(action: Any, told: str) -> Any:
 
     @require_POST
     @needs("labeling.manage", Queue, see="labeling.view")
-    def change(request: HttpRequest, uuid: UUID) -> HttpResponse:
-        queue = action(queue_id=uuid, actor=person(request))
+    def change(request: SignedInRequest, uuid: UUID) -> HttpResponse:
+        queue = action(queue_id=uuid, actor=request.user)
         toast(request, f"{queue.name} {told}")
         return HttpResponseRedirect(reverse("labeling:queue", args=[uuid]))
 
@@ -40,9 +40,9 @@ resume = state_view(actions.resume_queue, "is open again")
 
 @require_POST
 @needs("labeling.manage", Queue, see="labeling.view")
-def reorder(request: HttpRequest, uuid: UUID) -> HttpResponse:
+def reorder(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """Have the open items put in the order of the newest suggestions."""
-    actions.reorder(queue_id=uuid, actor=person(request))
+    actions.reorder(queue_id=uuid, actor=request.user)
     toast(request, "The open items are being put in order", kind="live")
     return HttpResponseRedirect(reverse("labeling:queue", args=[uuid]))
 
@@ -52,12 +52,12 @@ close = state_view(actions.close_queue, "is closed")
 
 @require_POST
 @needs("labeling.manage", Queue, see="labeling.view")
-def change_queue(request: HttpRequest, uuid: UUID) -> HttpResponse:
+def change_queue(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """Change the order, the day and the people of a queue."""
-    form = ChangeForm(queries.get_queue(person(request), uuid), request.POST)
+    form = ChangeForm(queries.get_queue(request.user, uuid), request.POST)
     if form.is_valid():
         try:
-            queue = actions.change_queue(queue_id=uuid, actor=person(request), **form.cleaned_data)
+            queue = actions.change_queue(queue_id=uuid, actor=request.user, **form.cleaned_data)
         except Refused as refusal:
             add_refusal(form, refusal)
         else:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
@@ -16,22 +16,22 @@ from datasets_app.labeling.forms.rules import RuleForm
 from datasets_app.labeling.matching import clean_pattern, matcher
 from datasets_app.labeling.models import Rule
 from datasets_app.labeling.queries import suggesting
-from datasets_app.labeling.views.answering import person
 from lifecycle.refusals import Refused
 from lifecycle.ui.forms import add_refusal
 from lifecycle.ui.respond import respond
 from lifecycle.ui.toasts import toast
 from registry.access import policy
 from registry.access.decorators import needs
+from registry.access.requests import SignedInRequest
 
 LIST, EDITOR = "datasets_app/labeling/rules.html", "datasets_app/labeling/rule.html"
 
 
 @require_safe
 @needs("labeling.view", Dataset)
-def rules(request: HttpRequest, uuid: UUID) -> HttpResponse:
+def rules(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """The rules of a dataset: what each hits in a sample, how often it is right, where rules contradict each other."""
-    dataset = queries.get_dataset(person(request), uuid)
+    dataset = queries.get_dataset(request.user, uuid)
     kind, job = dataset.task_type, suggesting.apply_job(dataset)
     found, labels = suggesting.rules_of(dataset), suggesting.open_labels(dataset)
     able = suggesting.able(found, labels)
@@ -43,7 +43,7 @@ def rules(request: HttpRequest, uuid: UUID) -> HttpResponse:
             {"rule": rule, "label": labels.get(rule.label), "measured": findings.measured.get(rule.pk), "reach": reached[rule.pk]}
             for rule in found
         ],
-        "retired": suggesting.retired_rules(dataset), "may_manage": policy.can(person(request), "labeling.manage", dataset),
+        "retired": suggesting.retired_rules(dataset), "may_manage": policy.can(request.user, "labeling.manage", dataset),
         "may_apply": bool(able) and bool(unread), "has_classes": bool(labels), "has_labels": kind.has_labels,
         "marking": kind.has_labels and not kind.labels_texts, "several": kind.labels_texts and not kind.one_label,
     }  # fmt: skip
@@ -52,28 +52,28 @@ def rules(request: HttpRequest, uuid: UUID) -> HttpResponse:
 
 @require_http_methods(["GET", "HEAD", "POST"])
 @needs("labeling.manage", Dataset, see="labeling.view")
-def write_rule(request: HttpRequest, uuid: UUID) -> HttpResponse:
+def write_rule(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """The editor of a new rule."""
-    dataset = queries.get_dataset(person(request), uuid)
+    dataset = queries.get_dataset(request.user, uuid)
     return edit(request, dataset, None)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
 @needs("labeling.view", Rule)
-def rule(request: HttpRequest, uuid: UUID) -> HttpResponse:
+def rule(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """One version of a rule with its history, and the editor of the next version for those who may write it."""
-    found = suggesting.get_rule(person(request), uuid)
+    found = suggesting.get_rule(request.user, uuid)
     if request.method == "POST":
-        policy.require(person(request), "labeling.manage", found.dataset)
+        policy.require(request.user, "labeling.manage", found.dataset)
     return edit(request, found.dataset, found)
 
 
-def edit(request: HttpRequest, dataset: Dataset, rule: Rule | None) -> HttpResponse:
+def edit(request: SignedInRequest, dataset: Dataset, rule: Rule | None) -> HttpResponse:
     """Show the editor, or keep what it sends and go to the rule."""
     form = RuleForm(dataset, request.POST or None, rule=rule)
     if request.method == "POST" and form.is_valid():
         try:
-            made = actions.write_rule(dataset_id=dataset.uuid, actor=person(request), **form.cleaned_data)
+            made = actions.write_rule(dataset_id=dataset.uuid, actor=request.user, **form.cleaned_data)
         except Refused as error:
             add_refusal(form, error)
         else:
@@ -87,13 +87,13 @@ def edit(request: HttpRequest, dataset: Dataset, rule: Rule | None) -> HttpRespo
 
 @require_POST
 @needs("labeling.manage", Dataset, see="labeling.view")
-def preview_rule(request: HttpRequest, uuid: UUID) -> HttpResponse:
+def preview_rule(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """What a pattern would hit in a sample, before anything is written."""
-    dataset = queries.get_dataset(person(request), uuid)
+    dataset = queries.get_dataset(request.user, uuid)
     form = RuleForm(dataset, request.POST)
     form.is_valid()  # what can be tried is tried: a rule that has no name yet, too
     changes = form.cleaned_data.get("changes")
-    found = suggesting.get_rule(person(request), changes) if changes else None
+    found = suggesting.get_rule(request.user, changes) if changes else None
     shown = RuleForm(dataset, initial={name: request.POST.get(name, "") for name in form.fields})
     context = editor(request, dataset, found, shown) | tried_out(dataset, form.cleaned_data)
     return respond(request, EDITOR, "preview", context, status=422 if context["refused"] else 200)
@@ -112,30 +112,30 @@ def tried_out(dataset: Dataset, data: dict[str, Any]) -> dict[str, Any]:
     return {"preview": suggesting.preview(dataset, find, data.get("label")), "refused": None, "classed": bool(data.get("label"))}
 
 
-def editor(request: HttpRequest, dataset: Dataset, rule: Rule | None, form: RuleForm) -> dict[str, Any]:
+def editor(request: SignedInRequest, dataset: Dataset, rule: Rule | None, form: RuleForm) -> dict[str, Any]:
     """What the editor shows beside the preview."""
     newest = rule is None or not hasattr(rule, "replaced_by")
     return {
         "dataset": dataset, "marking": not dataset.task_type.labels_texts, "rule": rule, "form": form,
         "versions": suggesting.versions_of(rule) if rule else [],
         "labels": {key: label.name for key, label in suggesting.open_labels(dataset).items()}, "newest": newest,
-        "may_manage": newest and not (rule and rule.retired) and policy.can(person(request), "labeling.manage", dataset),
-        "may_read": policy.can(person(request), "datasets.read_samples", dataset), "sample": suggesting.SAMPLE,
+        "may_manage": newest and not (rule and rule.retired) and policy.can(request.user, "labeling.manage", dataset),
+        "may_read": policy.can(request.user, "datasets.read_samples", dataset), "sample": suggesting.SAMPLE,
     }  # fmt: skip
 
 
 @require_POST
 @needs("labeling.manage", Dataset, see="labeling.view")
-def apply_rules(request: HttpRequest, uuid: UUID) -> HttpResponse:
+def apply_rules(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """Have a job apply the rules."""
-    actions.apply_rules(dataset_id=uuid, actor=person(request))
+    actions.apply_rules(dataset_id=uuid, actor=request.user)
     return HttpResponseRedirect(reverse("labeling:rules", args=[uuid]))
 
 
 @require_POST
 @needs("labeling.manage", Rule, see="labeling.view")
-def retire_rule(request: HttpRequest, uuid: UUID) -> HttpResponse:
+def retire_rule(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """End a rule."""
-    made = actions.retire_rule(rule_id=uuid, actor=person(request))
+    made = actions.retire_rule(rule_id=uuid, actor=request.user)
     toast(request, f"{made.name} is retired")
     return HttpResponseRedirect(reverse("labeling:rules", args=[made.dataset.uuid]))
