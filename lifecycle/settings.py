@@ -11,6 +11,7 @@ import plotly
 from django.urls import reverse_lazy
 
 from lifecycle.env import BadSetting, cache_at, env_bool, env_float, env_int, env_list, env_str, mail_settings, secret_file
+from lifecycle.task_types import plugins
 
 os.environ.setdefault("OPENPYXL_LXML", "False")  # lxml, where it is there too, reads line ends and reports damage in its own way
 django_stubs_ext.monkeypatch()  # generic forms and querysets can be written with their type
@@ -109,7 +110,7 @@ WSGI_APPLICATION = "lifecycle.wsgi.application"
 TEMPLATES = [
     {
         "BACKEND": "django.template.backends.django.DjangoTemplates",
-        "DIRS": [BASE_DIR / "templates"],
+        "DIRS": [BASE_DIR / "templates", *plugins.folders("templates")],
         "OPTIONS": {
             "loaders": [
                 (
@@ -217,7 +218,7 @@ if not DEMO and "*" in ALLOWED_HOSTS:
 # ── Static files ────────────────────────────────────────────────────────────
 STATIC_URL = "/static/"
 STATIC_ROOT = env_str("STATIC_ROOT") or DATA_DIR / "static"
-STATICFILES_DIRS = [BASE_DIR / "static", ("vendor/plotly", Path(plotly.__file__).parent / "package_data")]
+STATICFILES_DIRS = [BASE_DIR / "static", *plugins.folders("static"), ("vendor/plotly", Path(plotly.__file__).parent / "package_data")]
 WHITENOISE_MAX_AGE = 3600
 
 # ── API ─────────────────────────────────────────────────────────────────────

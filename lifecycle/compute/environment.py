@@ -8,7 +8,9 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent.parent  # where the engine is imported from; never a folder that a run writes
 
 # Names that an engine process inherits. Everything else (database, broker, storage, secrets, tokens, proxies) stays outside.
-INHERITED = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR", "LD_LIBRARY_PATH", "CUDA_HOME", "VIRTUAL_ENV")
+INHERITED = (
+    "PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR", "LD_LIBRARY_PATH", "CUDA_HOME", "VIRTUAL_ENV", "TASK_TYPES", "TASK_TYPES_FILE",
+)  # fmt: skip
 
 
 def scrubbed(

@@ -8,14 +8,15 @@ from lifecycle.task_types.baselines import Learn
 from lifecycle.task_types.by_key.types import learned_as
 from lifecycle.task_types.generation import baselines as generation
 from lifecycle.task_types.multi_label import baselines as multi_label
+from lifecycle.task_types.plugins import with_plugins
 from lifecycle.task_types.ranking import baselines as ranking
 from lifecycle.task_types.single_label import baselines as single_label
 from lifecycle.task_types.spans import baselines as spans
 
-BASELINES: Mapping[str, Learn] = {
-    "single_label": single_label.learn, "multi_label": multi_label.learn, "spans": spans.learn, "generation": generation.learn,
-    "preference": ranking.learn, "ranking": ranking.learn,
-}  # fmt: skip
+BASELINES: Mapping[str, Learn] = with_plugins("baselines", {
+    "single_label": single_label.ENTRY, "multi_label": multi_label.ENTRY, "spans": spans.ENTRY, "generation": generation.ENTRY,
+    "preference": ranking.ENTRY, "ranking": ranking.ENTRY,
+})  # fmt: skip
 
 
 def baselines_of(task: str) -> Learn:

@@ -8,14 +8,15 @@ from typing import Any
 from lifecycle.task_types.by_key.types import learned_as
 from lifecycle.task_types.decoding import Decoding
 from lifecycle.task_types.multi_label import decoding as multi_label
+from lifecycle.task_types.plugins import with_plugins
 from lifecycle.task_types.ranking import decoding as ranking
 from lifecycle.task_types.single_label import decoding as single_label
 from lifecycle.task_types.spans import decoding as spans
 
-DECODING: Mapping[str, Decoding[Any]] = {
+DECODING: Mapping[str, Decoding[Any]] = with_plugins("decoding", {
     "single_label": single_label.ENTRY, "multi_label": multi_label.ENTRY, "spans": spans.ENTRY, "preference": ranking.ENTRY,
     "ranking": ranking.ENTRY,
-}  # fmt: skip
+})  # fmt: skip
 
 
 def decoding_of(task: str) -> Decoding[Any]:

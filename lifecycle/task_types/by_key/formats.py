@@ -8,15 +8,16 @@ from lifecycle.task_types.chat import formats as chat
 from lifecycle.task_types.formats import Formats
 from lifecycle.task_types.generation import formats as generation
 from lifecycle.task_types.multi_label import formats as multi_label
+from lifecycle.task_types.plugins import with_plugins
 from lifecycle.task_types.preference import formats as preference
 from lifecycle.task_types.ranking import formats as ranking
 from lifecycle.task_types.single_label import formats as single_label
 from lifecycle.task_types.spans import formats as spans
 
-FORMATS: Mapping[str, Formats] = {
+FORMATS: Mapping[str, Formats] = with_plugins("formats", {
     "single_label": single_label.ENTRY, "multi_label": multi_label.ENTRY, "spans": spans.ENTRY, "generation": generation.ENTRY,
     "chat": chat.ENTRY, "preference": preference.ENTRY, "ranking": ranking.ENTRY,
-}  # fmt: skip
+})  # fmt: skip
 
 
 def formats_of(task: str) -> Formats:

@@ -8,15 +8,16 @@ from lifecycle.task_types.by_key.types import learned_as
 from lifecycle.task_types.generation import loading as generation
 from lifecycle.task_types.loading import Loading
 from lifecycle.task_types.multi_label import loading as multi_label
+from lifecycle.task_types.plugins import with_plugins
 from lifecycle.task_types.preference import loading as preference
 from lifecycle.task_types.ranking import loading as ranking
 from lifecycle.task_types.single_label import loading as single_label
 from lifecycle.task_types.spans import loading as spans
 
-LOADING: Mapping[str, Loading] = {
+LOADING: Mapping[str, Loading] = with_plugins("loading", {
     "single_label": single_label.ENTRY, "multi_label": multi_label.ENTRY, "spans": spans.ENTRY, "generation": generation.ENTRY,
     "preference": preference.ENTRY, "ranking": ranking.ENTRY,
-}  # fmt: skip
+})  # fmt: skip
 
 
 def loading_of(task: str) -> Loading:

@@ -9,15 +9,16 @@ from lifecycle.task_types.by_key.types import learned_as
 from lifecycle.task_types.generation import measures as generation
 from lifecycle.task_types.measures import Measures, Metric, Metrics
 from lifecycle.task_types.multi_label import measures as multi_label
+from lifecycle.task_types.plugins import with_plugins
 from lifecycle.task_types.preference import measures as preference
 from lifecycle.task_types.ranking import measures as ranking
 from lifecycle.task_types.single_label import measures as single_label
 from lifecycle.task_types.spans import measures as spans
 
-MEASURES: Mapping[str, Measures[Any]] = {
+MEASURES: Mapping[str, Measures[Any]] = with_plugins("measures", {
     "single_label": single_label.ENTRY, "multi_label": multi_label.ENTRY, "spans": spans.ENTRY, "generation": generation.ENTRY,
     "preference": preference.ENTRY, "ranking": ranking.ENTRY,
-}  # fmt: skip
+})  # fmt: skip
 # Every metric by its name, as the first task has it: for what is read without its task.
 NAMED: Mapping[str, Metric] = {name: each for found in [*MEASURES.values()][::-1] for name, each in found.metrics.by_name.items()}
 

@@ -8,16 +8,17 @@ from typing import Any
 from lifecycle.task_types.by_key.types import learned_as
 from lifecycle.task_types.generation import predictions as generation
 from lifecycle.task_types.multi_label import predictions as multi_label
+from lifecycle.task_types.plugins import with_plugins
 from lifecycle.task_types.predictions import PredictionsFile
 from lifecycle.task_types.preference import predictions as preference
 from lifecycle.task_types.ranking import predictions as ranking
 from lifecycle.task_types.single_label import predictions as single_label
 from lifecycle.task_types.spans import predictions as spans
 
-FILES: Mapping[str, PredictionsFile[Any]] = {
+FILES: Mapping[str, PredictionsFile[Any]] = with_plugins("predictions", {
     "single_label": single_label.ENTRY, "multi_label": multi_label.ENTRY, "spans": spans.ENTRY, "generation": generation.ENTRY,
     "preference": preference.ENTRY, "ranking": ranking.ENTRY,
-}  # fmt: skip
+})  # fmt: skip
 
 
 def file_of(task: str) -> PredictionsFile[Any]:

@@ -6,13 +6,14 @@ from collections.abc import Mapping
 
 from lifecycle.task_types.by_key.types import learned_as
 from lifecycle.task_types.multi_label import suggestions as multi_label
+from lifecycle.task_types.plugins import with_plugins
 from lifecycle.task_types.single_label import suggestions as single_label
 from lifecycle.task_types.spans import suggestions as spans
 from lifecycle.task_types.suggestions import Suggestions
 
-SUGGESTIONS: Mapping[str, Suggestions] = {
+SUGGESTIONS: Mapping[str, Suggestions] = with_plugins("suggestions", {
     "single_label": single_label.ENTRY, "multi_label": multi_label.ENTRY, "spans": spans.ENTRY,
-}  # fmt: skip
+})  # fmt: skip
 WHOLE = Suggestions()  # of every other task: files and programs alone suggest
 
 

@@ -7,21 +7,17 @@ from collections.abc import Mapping
 from lifecycle.task_types.chat import task_type as chat
 from lifecycle.task_types.generation import task_type as generation
 from lifecycle.task_types.multi_label import task_type as multi_label
+from lifecycle.task_types.plugins import with_plugins
 from lifecycle.task_types.preference import task_type as preference
 from lifecycle.task_types.ranking import task_type as ranking
 from lifecycle.task_types.single_label import task_type as single_label
 from lifecycle.task_types.spans import task_type as spans
 from lifecycle.task_types.task_type import TaskType
 
-TYPES: Mapping[str, TaskType] = {
-    "single_label": single_label.ENTRY,
-    "multi_label": multi_label.ENTRY,
-    "spans": spans.ENTRY,
-    "generation": generation.ENTRY,
-    "chat": chat.ENTRY,
-    "preference": preference.ENTRY,
-    "ranking": ranking.ENTRY,
-}
+TYPES: Mapping[str, TaskType] = with_plugins("task_type", {
+    "single_label": single_label.ENTRY, "multi_label": multi_label.ENTRY, "spans": spans.ENTRY, "generation": generation.ENTRY,
+    "chat": chat.ENTRY, "preference": preference.ENTRY, "ranking": ranking.ENTRY,
+})  # fmt: skip
 DEFAULT = "single_label"  # of a new dataset, and of runs, reports and files that name no task
 LEARNED = tuple(key for key, each in TYPES.items() if not each.learns_as)  # that models are of
 

@@ -65,3 +65,6 @@ def _yes(model: OneVsRestClassifier, asked: Any, classes: int) -> Floats:
     """How likely each label is (N, C). Of a single one scikit-learn gives two columns: how likely it is not, then how likely it is."""
     probabilities: Floats = model.predict_proba(asked)[:, -classes:]
     return probabilities
+
+
+ENTRY = learn

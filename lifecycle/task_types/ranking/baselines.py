@@ -112,3 +112,6 @@ def learn(train: Rows, classes: int, seed: int, vectors: Vectors | None) -> dict
 def scored_by(strengths: Strengths) -> Callable[[Rows], ScoredRanks]:
     """By pairs."""
     return lambda rows: ranking.score(strengths(rows), rows.targets)
+
+
+ENTRY = learn

@@ -43,3 +43,6 @@ def one_label(known: Any, train: Rows, classes: int, seed: int, *, strength: flo
         return probabilities
 
     return answer
+
+
+ENTRY = learn

@@ -117,3 +117,6 @@ def scored_by(answer: Marks, classes: int) -> Callable[[Rows], ScoredSpans]:
         return score_spans(answer(rows), [each.spans for each in rows.targets], zeros, zeros, classes)
 
     return score
+
+
+ENTRY = learn

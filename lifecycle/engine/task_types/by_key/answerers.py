@@ -12,11 +12,12 @@ from lifecycle.engine.task_types.ranking import answerer as ranking
 from lifecycle.engine.task_types.single_label import answerer as single_label
 from lifecycle.engine.task_types.spans import answerer as spans
 from lifecycle.task_types.by_key.types import learned_as
+from lifecycle.task_types.plugins import with_plugins
 
-ANSWERERS: Mapping[str, Answerer[Any, Any, Any]] = {
+ANSWERERS: Mapping[str, Answerer[Any, Any, Any]] = with_plugins("answerer", {
     "single_label": single_label.ENTRY, "multi_label": multi_label.ENTRY, "spans": spans.ENTRY, "generation": generation.ENTRY,
     "preference": ranking.ENTRY, "ranking": ranking.ENTRY,
-}  # fmt: skip
+})  # fmt: skip
 
 
 def answerer_of(task: str) -> Answerer[Any, Any, Any]:

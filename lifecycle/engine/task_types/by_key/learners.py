@@ -12,11 +12,12 @@ from lifecycle.engine.task_types.ranking import learner as ranking
 from lifecycle.engine.task_types.single_label import learner as single_label
 from lifecycle.engine.task_types.spans import learner as spans
 from lifecycle.task_types.by_key.types import learned_as
+from lifecycle.task_types.plugins import with_plugins
 
-LEARNERS: Mapping[str, Learner[Any]] = {
+LEARNERS: Mapping[str, Learner[Any]] = with_plugins("learner", {
     "single_label": single_label.ENTRY, "multi_label": multi_label.ENTRY, "spans": spans.ENTRY, "generation": generation.ENTRY,
     "preference": ranking.ENTRY, "ranking": ranking.ENTRY,
-}  # fmt: skip
+})  # fmt: skip
 
 
 def learner_of(task: str) -> Learner[Any]:

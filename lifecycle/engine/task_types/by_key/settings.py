@@ -12,11 +12,12 @@ from lifecycle.engine.task_types.settings import Settings
 from lifecycle.engine.task_types.single_label import settings as single_label
 from lifecycle.engine.task_types.spans import settings as spans
 from lifecycle.task_types.by_key.types import learned_as
+from lifecycle.task_types.plugins import with_plugins
 
-SETTINGS: Mapping[str, Settings] = {
+SETTINGS: Mapping[str, Settings] = with_plugins("settings", {
     "single_label": single_label.ENTRY, "multi_label": multi_label.ENTRY, "spans": spans.ENTRY, "generation": generation.ENTRY,
     "preference": preference.ENTRY, "ranking": ranking.ENTRY,
-}  # fmt: skip
+})  # fmt: skip
 
 
 def settings_of(task: str) -> Settings:

@@ -15,11 +15,12 @@ from lifecycle.evaluation.task_types.ranking import page as ranking
 from lifecycle.evaluation.task_types.single_label import page as single_label
 from lifecycle.evaluation.task_types.spans import page as spans
 from lifecycle.evaluation.threshold_words import Thresholds
+from lifecycle.task_types.plugins import with_plugins
 
-PAGES: Mapping[str, ReportPage[Any]] = {
+PAGES: Mapping[str, ReportPage[Any]] = with_plugins("page", {
     "single_label": single_label.ENTRY, "multi_label": multi_label.ENTRY, "spans": spans.ENTRY, "generation": generation.ENTRY,
     "preference": preference.ENTRY, "ranking": ranking.ENTRY,
-}  # fmt: skip
+})  # fmt: skip
 
 
 def page_of(evaluation: Evaluation) -> ReportPage[Any]:

@@ -14,11 +14,12 @@ from lifecycle.evaluation.task_types.rows import ReportRows
 from lifecycle.evaluation.task_types.single_label import rows as single_label
 from lifecycle.evaluation.task_types.spans import rows as spans
 from lifecycle.refusals import Refused
+from lifecycle.task_types.plugins import with_plugins
 
-ROWS: Mapping[str, ReportRows[Any, Any]] = {
+ROWS: Mapping[str, ReportRows[Any, Any]] = with_plugins("rows", {
     "single_label": single_label.ENTRY, "multi_label": multi_label.ENTRY, "spans": spans.ENTRY, "generation": generation.ENTRY,
     "preference": preference.ENTRY, "ranking": ranking.ENTRY,
-}  # fmt: skip
+})  # fmt: skip
 
 
 def rows_for(evaluation: Evaluation) -> ReportRows[Any, Any]:

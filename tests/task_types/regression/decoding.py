@@ -1,0 +1,40 @@
+"""A number is predicted as it comes, within the range."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from lifecycle.statistics.metrics import Floats, Ints
+from lifecycle.task_types.decoding import C, Card, Decoding
+from tests.task_types.regression.answers import HIGH, LOW
+from tests.task_types.regression.measures import Numbers
+
+
+class NumberDecoding(Decoding[Numbers]):
+    """Logits are (N, 1), decoded they are numbers (N,)."""
+
+    def fit(self, card: C, logits: Any, truth: Any, clusters: Ints | None = None) -> C:
+        """Nothing is fitted."""
+        return card
+
+    def decode(self, logits: Any, temperature: float = 1.0) -> Floats:
+        """The numbers, none beyond the range."""
+        return np.clip(np.asarray(logits, dtype=np.float64)[:, 0], LOW, HIGH)
+
+    def predicted(self, decoded: Floats, truth: Floats, ids: Sequence[str], card: Card, clusters: Ints | None = None) -> Numbers:
+        """Beside people's."""
+        return Numbers(tuple(ids), truth, decoded, clusters)
+
+    def predictions(self, decoded: Floats, card: Card) -> list[dict[str, Any]]:
+        """{"number"}."""
+        return [{"number": each} for each in decoded.tolist()]
+
+    def told(self, prediction: Mapping[str, Any]) -> Any:
+        """The number, to a tenth."""
+        return round(prediction["number"], 1)
+
+
+ENTRY = NumberDecoding()

@@ -1,0 +1,85 @@
+"""A number a text: one output, the mean squared distance."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from lifecycle.engine.faults import EngineFault
+from lifecycle.engine.losses import Loss
+from lifecycle.engine.spec import TrainSpec
+from lifecycle.engine.task_types.learner import EncoderLearner
+from lifecycle.statistics.metrics import Floats
+from tests.task_types.regression.answers import HIGH, LOW
+from tests.task_types.regression.decoding import ENTRY as DECODING
+from tests.task_types.regression.measures import METRICS, ScoredNumbers
+
+
+class SquaredDistance(Loss):
+    """The mean over rows."""
+
+    def forward(self, logits: Tensor, labels: Tensor) -> Tensor:
+        """logits: float (B, 1). labels: float (B,)."""
+        return nn.functional.mse_loss(logits[:, 0], labels.to(logits.dtype))
+
+    def weight(self, labels: Tensor) -> float:
+        """How many rows there are."""
+        return float(len(labels))
+
+
+class NumberLearner(EncoderLearner[float]):
+    """A row is {"number": 3.5}; its truth is the number."""
+
+    metrics = METRICS
+
+    def read(self, row: Mapping[str, Any], labels: Mapping[str, int]) -> float:
+        """The number."""
+        number = row.get("number")
+        if isinstance(number, bool) or not isinstance(number, int | float) or not LOW <= number <= HIGH:
+            raise ValueError(f"it has no number from {LOW:g} to {HIGH:g} under 'number'.")
+        return float(number)
+
+    def check(self, targets: Sequence[float], labels: tuple[str, ...]) -> None:
+        """Raises EngineFault `one_class` where all numbers are equal: there is nothing to tell apart."""
+        if len(set(targets)) < 2:
+            raise EngineFault(
+                "one_class",
+                f"All {len(targets)} training rows have the number {targets[0]:g}, so there is nothing to learn.",
+                "Give texts other numbers, freeze again, and start a new run.",
+            )
+
+    def truth(self, targets: Sequence[float], labels: int) -> Floats:
+        """Numbers (N,)."""
+        return np.array(targets, dtype=np.float64)
+
+    def outputs(self, labels: int) -> int:
+        """One number."""
+        return 1
+
+    def meanings(self, labels: Sequence[str]) -> Sequence[str]:
+        """Which number a text has."""
+        return ("number",)
+
+    def stack(self, labels: Sequence[Any]) -> Tensor:
+        """Numbers (B,)."""
+        return torch.tensor(labels, dtype=torch.float32)
+
+    def loss(self, spec: TrainSpec, labels: Any) -> nn.Module:
+        """Of the distance."""
+        return SquaredDistance()
+
+    def score(self, outputs: Floats, truth: Floats) -> ScoredNumbers:
+        """By what is decoded."""
+        return ScoredNumbers(truth, DECODING.decode(outputs))
+
+    def sample(self, outputs: Floats, truth: Floats, rows: Sequence[int], labels: tuple[str, ...]) -> list[dict[str, Any]]:
+        """Both numbers, to a tenth."""
+        found = DECODING.decode(outputs)
+        return [{"truth": f"{truth[at]:.1f}", "answer": f"{found[at]:.1f}", "confidence": None} for at in rows]
+
+
+ENTRY = NumberLearner()

@@ -1,0 +1,46 @@
+"""predictions.parquet of numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from lifecycle.task_types.grouped import Grouped, mean
+from lifecycle.task_types.predictions import CLUSTER, PredictionsFile, clusters_in, read_table
+from tests.task_types.regression.answers import HIGH, LOW
+from tests.task_types.regression.measures import Numbers
+
+
+class NumberFile(PredictionsFile[Numbers]):
+    """People's number and the model's."""
+
+    schema = pa.schema(
+        [("id", pa.string()), ("number", pa.float64()), ("predicted", pa.float64()), ("split", pa.string()), (CLUSTER, pa.int32())]
+    )
+
+    def columns(self, rows: Numbers) -> Mapping[str, Any]:
+        """Both numbers."""
+        return {"number": rows.truth, "predicted": rows.predicted}
+
+    def read(self, path: Path, rows: Sequence[int] | None = None, only: Sequence[str] | None = None) -> Numbers:
+        """All of it."""
+        table = read_table(path, ["id", "number", "predicted"], rows, only)
+        truth, predicted = (table[name].to_numpy() for name in ("number", "predicted"))
+        return Numbers(tuple(table["id"].to_pylist()), truth, predicted, clusters_in(table))
+
+    def losses(self, path: Path) -> dict[str, float]:
+        """No row has one in nats."""
+        return {}
+
+    def measured(self, path: Path) -> Grouped:
+        """How near the number is, as a share of the range."""
+        found = self.read(path)
+        near = 1 - np.abs(found.predicted - found.truth) / (HIGH - LOW)
+        return Grouped(found.ids, (mean("nearness", near),), None, 1 - near)
+
+
+ENTRY = NumberFile("regression")

@@ -1,0 +1,19 @@
+"""The number that a model predicts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from lifecycle.task_types.suggestions import Scored, Suggestions
+
+
+class NumberSuggestions(Suggestions):
+    """One number, without a score: a model isn't more or less sure of it."""
+
+    def from_model(self, prediction: Mapping[str, Any], known: Mapping[str, str]) -> list[Scored]:
+        """The number."""
+        return [Scored({"number": prediction["number"]})]
+
+
+ENTRY = NumberSuggestions()

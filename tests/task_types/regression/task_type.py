@@ -1,0 +1,15 @@
+"""Regression: a number a text."""
+
+from lifecycle.task_types.task_type import TaskType
+from tests.task_types.regression.answers import NumberAnswers
+
+ENTRY = TaskType(
+    key="regression",
+    title="Regression",
+    asks="Give a text a number from 0 to 10.",
+    answers=NumberAnswers(),
+    prelabels=True,
+    does="predicts a number",
+    gives="numbers",
+    hub_tag="text-classification",  # the Hub has regression under it
+)
