@@ -42,7 +42,7 @@ METRICS = Metrics(
     ),
 )
 BASELINES = {
-    "majority": "No spans",
+    "majority": "Predicting no spans",
     "dictionary": "Dictionary of the training spans",
     "frozen_base_logreg": "Frozen pretrained base + logistic regression of each token",
 }

@@ -124,7 +124,7 @@ def measured(run):
 def test_the_page_shows_the_scores_of_marked_parts(measured, client_for, mia):
     page = client_for(mia).get(f"/evaluations/{measured.uuid}/").content.decode()
 
-    for word in ("Micro-F1", "Texts with every span right", "How spans were found", "No spans", "Missed", "Invented", "Print"):
+    for word in ("Micro-F1", "Texts with every span right", "How spans were found", "Predicting no spans", "Missed", "Invented", "Print"):
         assert word in page, word
     for word in (">Accuracy<", "Subset accuracy"):
         assert word not in page, word
