@@ -38,7 +38,8 @@ class Suggestions:
         return False
 
     def unscored(self, raw: Any) -> Any:
-        """What somebody sent without the scores of its parts, which are no part of an annotation, for `Answers.parse`."""
+        """What somebody sent without the scores of its parts, which are no part of an annotation, for `Answers.parse`. Raises BadAnswer
+        for a score that isn't one."""
         return raw
 
     def rename(self, value: Value, names: Mapping[str, str]) -> Value:

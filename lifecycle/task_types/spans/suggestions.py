@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from lifecycle.task_types.answers import Value
+from lifecycle.task_types.answers import BadAnswer, Value
 from lifecycle.task_types.suggestions import Place, Scored, Suggestions
 
 
@@ -32,9 +32,13 @@ class SpanSuggestions(Suggestions):
         return any(labels.get((each["start"], each["end"]), each["label"]) != each["label"] for each in other["spans"])
 
     def unscored(self, raw: Any) -> Any:
-        """Spans without their scores."""
+        """Spans without their scores. Raises BadAnswer for a score that isn't from 0 to 1."""
         if not isinstance(raw, Mapping) or not isinstance(spans := raw.get("spans"), list):
             return raw
+        for each in spans:
+            score = each.get("score") if isinstance(each, Mapping) else None
+            if score is not None and (isinstance(score, bool) or not isinstance(score, int | float) or not 0 <= score <= 1):
+                raise BadAnswer("score", "The score of a span is a number from 0 to 1.", "Correct it, or leave it out.")
         bare = [{name: each[name] for name in each if name != "score"} if isinstance(each, Mapping) else each for each in spans]
         return {**raw, "spans": bare}
 

@@ -73,3 +73,15 @@ def test_rows_that_cannot_be_kept_are_named_and_nothing_is_kept(project, mia, an
     assert send(client, dataset, [right | {"score": 1.5}]).status_code == 400
     assert send(client_for(ana), dataset, [right]).status_code == 403
     assert not Suggestion.objects.exists()
+
+
+@pytest.mark.parametrize("score", ["high", 1.5, -0.1, True, [0.5], {"of": 1}])
+def test_spans_with_a_score_that_is_no_share_are_left_out(score, project, mia, client_for):
+    marked = make_dataset(project, mia, ["Anna works"], task="spans")
+    person, item = make_schema(marked, mia, ("PER",)).labels.get(), marked.items.get()
+    spans = [{"start": 0, "end": 4, "label": str(person.stable_id), "score": each} for each in (0.8, score)]
+
+    answer = send(client_for(mia), marked, [{"item": str(item.uuid), "value": {"spans": spans}, "score": 0.8}])
+
+    assert (answer.status_code, answer.json()["kept"]) == (201, 0)
+    assert not Suggestion.objects.exists()
