@@ -56,5 +56,5 @@ def misfit(layout: Layout | None, task: str) -> Problem | None:
     if layout is None or layout is OWN or layout in formats_of(task).layouts:
         return None
     fitting = phrase([TYPES[key].title for key, each in FORMATS.items() if layout in each.layouts], last="or").lower()
-    told = f"This file looks like {layout.name}, for {fitting} datasets. This dataset's task is {TYPES[task].title.lower()}."
-    return Problem(0, "layout", told, f"Upload it to a {fitting} dataset, or map the columns by hand.", notice=True)
+    sentence = f"This file looks like {layout.name}, for {fitting} datasets. This dataset's task is {TYPES[task].title.lower()}."
+    return Problem(0, "layout", sentence, f"Upload it to a {fitting} dataset, or map the columns by hand.", notice=True)
