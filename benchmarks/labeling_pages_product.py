@@ -19,9 +19,9 @@ from django.utils import timezone
 from datasets_app.datasets.models import Dataset
 from datasets_app.labeling import actions, queries
 from datasets_app.labeling.models import Difference, Queue, Seat
-from registry.access.actions import grant
-from registry.access.models import Project, User
-from registry.access.roles import Role
+from registry.ground.access.actions import grant
+from registry.ground.access.models import Project, User
+from registry.ground.access.roles import Role
 from tests.support.jobs import run_ok
 from tests.support.labeling import make_dataset, make_queue
 from tests.support.people import make_person, make_project

@@ -17,14 +17,14 @@ from datasets_app.datasets.importing import label_config
 from datasets_app.datasets.importing.readers import DELIMITERS, ENCODINGS, PARSERS
 from datasets_app.datasets.models import Dataset, Item, Upload
 from datasets_app.datasets.rules import SPLITS, Provenance, UploadState
-from lifecycle.jobs.api import JobOut
-from lifecycle.task_types.by_key import types
-from lifecycle.task_types.columns import Role
+from lifecycle.ground.jobs.api import JobOut
+from lifecycle.runtime.task_types.by_key import types
+from lifecycle.runtime.task_types.columns import Role
 from lifecycle.ui.addresses import key_in
-from registry.access import policy
-from registry.access.decorators import Needs
-from registry.access.models import Project
-from registry.access.rest import IS_SLUG, IS_UUID, Request, View, chosen
+from registry.ground.access import policy
+from registry.ground.access.decorators import Needs
+from registry.ground.access.models import Project
+from registry.ground.access.rest import IS_SLUG, IS_UUID, Request, View, chosen
 
 CHUNK = 1 << 20
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 from datasets_app.datasets import ports as datasets
 from datasets_app.labeling import actions, filters, queries
 from datasets_app.labeling.queries.decisions import decided_cells
-from lifecycle.jobs import registry, schedule
-from lifecycle.jobs.models import Job
-from lifecycle.jobs.registry import JobKind
-from lifecycle.notices import topics
+from lifecycle.ground.jobs import registry, schedule
+from lifecycle.ground.jobs.models import Job
+from lifecycle.ground.jobs.registry import JobKind
+from lifecycle.ground.notices import topics
 from lifecycle.ui import navigation
 from lifecycle.ui.addresses import find_url
-from registry.access import policy
+from registry.ground.access import policy
 
 
 def queue_url(job: Job) -> str:

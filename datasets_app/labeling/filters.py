@@ -20,8 +20,8 @@ from datasets_app.labeling.queries.changes import merges_of, saying
 from datasets_app.labeling.queries.decisions import standing, standing_answers
 from datasets_app.labeling.queries.suggesting import live
 from datasets_app.labeling.relabelling import follow
-from registry.access import policy
-from registry.access.models import User
+from registry.ground.access import policy
+from registry.ground.access.models import User
 
 Rows = QuerySet[Item]
 Values = dict[str, Any]

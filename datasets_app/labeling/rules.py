@@ -14,13 +14,13 @@ from uuid import UUID
 import numpy as np
 from django.db.models import TextChoices
 
-from lifecycle.refusals import Refused
-from lifecycle.statistics import clustered, sequences
-from lifecycle.statistics.intervals import Interval
-from lifecycle.task_types.answers import Value, canonical
-from lifecycle.task_types.by_key.formats import formats_of
-from lifecycle.task_types.inputs import has_invisible
-from lifecycle.task_types.values import answers_of, contested, labels_of, type_in
+from lifecycle.runtime.refusals import Refused
+from lifecycle.runtime.statistics import clustered, sequences
+from lifecycle.runtime.statistics.intervals import Interval
+from lifecycle.runtime.task_types.answers import Value, canonical
+from lifecycle.runtime.task_types.by_key.formats import formats_of
+from lifecycle.runtime.task_types.inputs import has_invisible
+from lifecycle.runtime.task_types.values import answers_of, contested, labels_of, type_in
 
 LEASE = timedelta(minutes=15)
 RETURN_LEASE = timedelta(hours=24)  # a returned item waits this long for the same person, then for anybody

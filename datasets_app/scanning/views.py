@@ -13,12 +13,12 @@ from datasets_app.datasets.models import Dataset, Item
 from datasets_app.scanning import actions, pages
 from datasets_app.scanning.forms import DismissForm, JudgeForm, ScanForm, SendForm
 from datasets_app.scanning.models import Finding
-from lifecycle.refusals import Refused
+from lifecycle.runtime.refusals import Refused
 from lifecycle.ui.forms import add_refusal, cleaned
 from lifecycle.ui.respond import redirect_or_refresh, respond
 from lifecycle.ui.toasts import toast
-from registry.access.decorators import needs, signed_in
-from registry.access.requests import SignedInRequest
+from registry.ground.access.decorators import needs, signed_in
+from registry.ground.access.requests import SignedInRequest
 
 
 @require_safe

@@ -14,12 +14,12 @@ from datasets_app.snapshots import actions, pages, queries
 from datasets_app.snapshots.actions.exports import MEDIA
 from datasets_app.snapshots.forms import ExportForm, FreezeForm
 from datasets_app.snapshots.models import Export, Snapshot
-from lifecycle.refusals import Refused
+from lifecycle.runtime.refusals import Refused
 from lifecycle.ui.forms import add_refusal
 from lifecycle.ui.respond import redirect_or_refresh, respond
-from registry.access.decorators import needs, signed_in
-from registry.access.requests import SignedInRequest
-from registry.artifacts import actions as artifacts
+from registry.ground.access.decorators import needs, signed_in
+from registry.ground.access.requests import SignedInRequest
+from registry.ground.artifacts import actions as artifacts
 
 
 @require_safe

@@ -10,14 +10,14 @@ from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import serializers
 from rest_framework.response import Response
 
-from lifecycle.jobs.api import JobOut
+from lifecycle.ground.jobs.api import JobOut
 from monitoring.drift import actions, queries
 from monitoring.drift.models import DriftReport, Episode
 from monitoring.drift.rules import Held, Mark, Monitor, State
-from registry.access import policy
-from registry.access.decorators import Needs
-from registry.access.rest import Request, View
 from registry.catalog.models import Endpoint
+from registry.ground.access import policy
+from registry.ground.access.decorators import Needs
+from registry.ground.access.rest import Request, View
 
 SEE = "drift.view"
 

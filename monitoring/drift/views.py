@@ -12,9 +12,9 @@ from lifecycle.ui.csp import charts
 from lifecycle.ui.respond import redirect_or_refresh, respond
 from lifecycle.ui.toasts import toast
 from monitoring.drift import actions, page
-from registry.access.decorators import needs, signed_in
-from registry.access.requests import SignedInRequest
 from registry.catalog.models import Endpoint
+from registry.ground.access.decorators import needs, signed_in
+from registry.ground.access.requests import SignedInRequest
 
 SEE = "drift.view"
 LIST, ENDPOINT, BEHIND, PANEL = (f"monitoring/drift/{name}.html" for name in ("list", "endpoint", "behind", "panel"))

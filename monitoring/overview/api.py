@@ -14,8 +14,8 @@ from rest_framework.response import Response
 
 from monitoring.overview import page, rules
 from monitoring.traffic.api.series import ShareOfSendersOut
-from registry.access.decorators import Needs
-from registry.access.rest import View
+from registry.ground.access.decorators import Needs
+from registry.ground.access.rest import View
 
 
 class ModelHealthOut(serializers.Serializer[Any]):

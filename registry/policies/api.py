@@ -9,8 +9,8 @@ from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.response import Response
 
-from registry.access.decorators import Needs
-from registry.access.rest import Request, View
+from registry.ground.access.decorators import Needs
+from registry.ground.access.rest import Request, View
 from registry.policies import queries
 from registry.policies.models import Policy
 

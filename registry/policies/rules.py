@@ -9,8 +9,8 @@ from typing import Any
 
 import yaml
 
-from lifecycle.refusals import Refused
-from registry.access.roles import Role, roles_for
+from lifecycle.runtime.refusals import Refused
+from registry.ground.access.roles import Role, roles_for
 
 FORMAT = 1
 MAX_BYTES = 100_000

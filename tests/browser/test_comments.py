@@ -7,7 +7,7 @@ from playwright.sync_api import expect
 
 from datasets_app.labeling import actions, queries
 from datasets_app.labeling.models import Comment, GuidelineProposal, Queue, Seat
-from lifecycle.notices.models import Notice
+from lifecycle.ground.notices.models import Notice
 from tests.support.browser import is_legible, shot
 from tests.support.labeling import label_items, make_dataset, make_queue, make_schema, queue_items
 

@@ -7,7 +7,7 @@ from playwright.sync_api import expect
 
 from datasets_app.labeling import actions, queries
 from datasets_app.labeling.models import Queue, Rule, Suggestion
-from lifecycle.task_types.values import rename
+from lifecycle.runtime.task_types.values import rename
 from tests.support.browser import is_legible, shot
 from tests.support.jobs import run_ok
 from tests.support.labeling import make_dataset, make_queue, queue_items, say

@@ -7,7 +7,7 @@ import re
 import pytest
 from playwright.sync_api import expect
 
-from lifecycle.evaluation import queries
+from lifecycle.modeling.evaluation import queries
 from registry.catalog import actions as catalog
 from registry.catalog.models import ModelVersion
 from tests.support.browser import loaded_on_a_phone, settled, shuts_nobody_out

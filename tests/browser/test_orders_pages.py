@@ -7,7 +7,7 @@ import re
 import pytest
 from playwright.sync_api import expect
 
-from lifecycle.evaluation.models import Evaluation
+from lifecycle.modeling.evaluation.models import Evaluation
 from tests.support.browser import loaded_on_a_phone, shuts_nobody_out
 from tests.support.ranked import ranked_snapshot
 from tests.support.training import make_run

@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import expect
 
 from datasets_app.labeling import queries
-from lifecycle.task_types.values import rename
+from lifecycle.runtime.task_types.values import rename
 from tests.support.labeling import make_annotator, make_dataset, make_queue, queue_items, say
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]

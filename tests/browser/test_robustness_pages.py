@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import expect
 
-from lifecycle.compute import warm
-from lifecycle.evaluation import actions
-from lifecycle.evaluation.models import Analysis
-from lifecycle.evaluation.task_types.by_key.rows import rows_for
+from lifecycle.ground.compute import warm
+from lifecycle.modeling.evaluation import actions
+from lifecycle.modeling.evaluation.models import Analysis
+from lifecycle.modeling.evaluation.task_types.by_key.rows import rows_for
 from tests.support.browser import NARROW, shuts_nobody_out
 from tests.support.evaluations import made_probes
 from tests.support.jobs import run_ok

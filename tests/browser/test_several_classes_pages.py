@@ -7,8 +7,8 @@ import re
 import pytest
 from playwright.sync_api import expect
 
-from lifecycle.evaluation import queries
-from lifecycle.evaluation.task_types.multi_label.page import most_mistaken
+from lifecycle.modeling.evaluation import queries
+from lifecycle.modeling.evaluation.task_types.multi_label.page import most_mistaken
 from registry.catalog import actions as catalog
 from registry.catalog.models import ModelVersion
 from tests.support.browser import loaded_on_a_phone, shuts_nobody_out

@@ -7,7 +7,7 @@ from playwright.sync_api import expect
 
 from datasets_app.labeling import actions, embeddings
 from datasets_app.labeling import learning as program
-from lifecycle.compute.child import Result
+from lifecycle.ground.compute.child import Result
 from tests.support.browser import loaded_on_a_phone, shuts_nobody_out
 from tests.support.jobs import run_ok
 from tests.support.labeling import add_items, answer, make_queue, queue_items

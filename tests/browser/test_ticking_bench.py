@@ -7,7 +7,7 @@ from playwright.sync_api import expect
 
 from datasets_app.labeling import queries
 from datasets_app.labeling.models import Queue
-from lifecycle.task_types.values import rename
+from lifecycle.runtime.task_types.values import rename
 from tests.support.labeling import make_dataset, make_queue
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]

@@ -7,11 +7,11 @@ import json
 import pytest
 from playwright.sync_api import expect
 
-from lifecycle.compute import warm
-from lifecycle.compute.child import Result
-from lifecycle.engine.occlusion import spans
-from lifecycle.evaluation import actions
-from lifecycle.evaluation.models import Analysis
+from lifecycle.ground.compute import warm
+from lifecycle.ground.compute.child import Result
+from lifecycle.modeling.evaluation import actions
+from lifecycle.modeling.evaluation.models import Analysis
+from lifecycle.runtime.engine.occlusion import spans
 from tests.support.browser import NARROW, WIDE, fits, is_legible, shot, shown_as, shuts_nobody_out
 from tests.support.jobs import run_ok
 from tests.support.probes import items_of, measured
@@ -72,7 +72,7 @@ def test_the_words_of_a_prompt_stand_beside_the_answer(opened, project, mia, mon
         found = {"log_probability": -3.25, "empty": -14.5, "tokens": 7, "unit": "words", "size": 1, "words": words}
         return Result("succeeded", data=found | {"found": len(words) + 2, "taken": len(words)})
 
-    monkeypatch.setattr("lifecycle.evaluation.child.run_child", run_child)
+    monkeypatch.setattr("lifecycle.modeling.evaluation.child.run_child", run_child)
 
     page = opened(f"/evaluations/{evaluation.uuid}/answers/", mia, width=NARROW, scheme="dark")
     fits_everywhere(page, f"words-{task}-rows")

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import expect
 
-from lifecycle.evaluation import queries
-from lifecycle.evaluation.task_types.generation.rows import ENTRY as ROWS
+from lifecycle.modeling.evaluation import queries
+from lifecycle.modeling.evaluation.task_types.generation.rows import ENTRY as ROWS
 from registry.catalog import actions as catalog
 from registry.catalog.models import ModelVersion
 from tests.support.browser import loaded_on_a_phone, shuts_nobody_out

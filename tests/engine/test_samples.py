@@ -7,9 +7,9 @@ import json
 import numpy as np
 import pytest
 
-from lifecycle.engine.events import read_events
-from lifecycle.engine.samples import SHOWN, Samples, choose
-from lifecycle.engine.task_types.by_key.learners import learner_of
+from lifecycle.runtime.engine.events import read_events
+from lifecycle.runtime.engine.samples import SHOWN, Samples, choose
+from lifecycle.runtime.engine.task_types.by_key.learners import learner_of
 
 pytestmark = pytest.mark.engine
 

@@ -9,8 +9,8 @@ from datasets_app.datasets.models import Dataset
 from datasets_app.labeling import actions, queries
 from datasets_app.labeling.models import Label, LabelSchema, Queue
 from datasets_app.labeling.relabelling import Change
-from lifecycle.task_types.values import rename
-from registry.access.models import Project, User
+from lifecycle.runtime.task_types.values import rename
+from registry.ground.access.models import Project, User
 from tests.support.labeling import make_dataset, make_schema, say_items
 
 NAMES = ("billing", "card", "lost", "transfer")

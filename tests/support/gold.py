@@ -10,8 +10,8 @@ from uuid import uuid4
 from datasets_app.datasets.models import Dataset, Item
 from datasets_app.labeling import actions, queries
 from datasets_app.labeling.models import Annotation, Gold, Queue, Slot
-from lifecycle.task_types.values import rename
-from registry.access.models import User
+from lifecycle.runtime.task_types.values import rename
+from registry.ground.access.models import User
 from tests.support.labeling import make_dataset, make_schema, named
 
 

@@ -21,12 +21,12 @@ from datasets_app.labeling.actions import answers as answering
 from datasets_app.labeling.actions.settling import settle
 from datasets_app.labeling.models import Annotation, Decision, Label, LabelSchema, Queue, Slot
 from datasets_app.labeling.rules import LabelSpec
-from lifecycle.task_types.values import rename, stored
-from registry.access.actions import grant
-from registry.access.models import Project, User
-from registry.access.policy import can
-from registry.access.roles import Role
-from registry.artifacts import actions as artifacts
+from lifecycle.runtime.task_types.values import rename, stored
+from registry.ground.access.actions import grant
+from registry.ground.access.models import Project, User
+from registry.ground.access.policy import can
+from registry.ground.access.roles import Role
+from registry.ground.artifacts import actions as artifacts
 
 LABELS = ("billing", "card", "transfer")
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from datasets_app.snapshots import queries as snapshots
-from lifecycle.engine.flips import Flip
-from lifecycle.evaluation.models import Evaluation
-from registry.access.models import Project, User
+from lifecycle.modeling.evaluation.models import Evaluation
+from lifecycle.runtime.engine.flips import Flip
+from registry.ground.access.models import Project, User
 from tests.support.marks import marked_snapshot
 from tests.support.ranked import ranked_snapshot
 from tests.support.training import make_run, make_snapshot, several_snapshot

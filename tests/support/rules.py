@@ -7,7 +7,7 @@ from typing import Any
 from datasets_app.datasets.models import Dataset
 from datasets_app.labeling import actions, queries
 from datasets_app.labeling.models import Rule
-from registry.access.models import Project, User
+from registry.ground.access.models import Project, User
 from tests.support.jobs import run_ok
 from tests.support.labeling import make_dataset, make_schema
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
 
-from lifecycle.task_types.answers import ItemContent, Labels, Value
-from lifecycle.task_types.by_key.types import TYPES
-from lifecycle.task_types.inputs import Cell, CellKind
+from lifecycle.runtime.task_types.answers import ItemContent, Labels, Value
+from lifecycle.runtime.task_types.by_key.types import TYPES
+from lifecycle.runtime.task_types.inputs import Cell, CellKind
 
 IDS = {"PERSON": "p", "ORG": "o", "PLACE": "l"}  # stable ids by name
 NAMES = {key: name for name, key in IDS.items()}

@@ -6,7 +6,7 @@ import os
 
 import pytest
 
-from lifecycle.task_types.by_key.types import TYPES
+from lifecycle.runtime.task_types.by_key.types import TYPES
 from tests.support import golden
 
 

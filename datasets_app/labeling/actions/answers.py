@@ -17,12 +17,12 @@ from datasets_app.labeling.actions.claims import hand_over
 from datasets_app.labeling.actions.settling import BY_REVIEWER, lock_item, lock_item_of, settle
 from datasets_app.labeling.models import Annotation, Label, Queue, Seat, Slot, SlotSkip, Suggestion
 from datasets_app.labeling.rules import SlotFacts
-from lifecycle.refusals import Conflict, Refused
-from lifecycle.task_types import values
-from lifecycle.task_types.answers import ItemContent, Value
-from lifecycle.task_types.values import stored
-from registry.access import policy
-from registry.access.models import User
+from lifecycle.runtime.refusals import Conflict, Refused
+from lifecycle.runtime.task_types import values
+from lifecycle.runtime.task_types.answers import ItemContent, Value
+from lifecycle.runtime.task_types.values import stored
+from registry.ground.access import policy
+from registry.ground.access.models import User
 
 Action = Annotation.Action
 OPEN, LEASED, DONE, CLOSED = Slot.State.OPEN, Slot.State.LEASED, Slot.State.DONE, Slot.State.CLOSED

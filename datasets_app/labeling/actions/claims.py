@@ -16,9 +16,9 @@ from datasets_app.labeling import queries, rules
 from datasets_app.labeling.actions import mixing
 from datasets_app.labeling.actions.mixing import Place
 from datasets_app.labeling.models import Queue, Seat, Slot
-from lifecycle.refusals import Conflict
-from registry.access import policy
-from registry.access.models import User
+from lifecycle.runtime.refusals import Conflict
+from registry.ground.access import policy
+from registry.ground.access.models import User
 
 OPEN, LEASED, CLOSED = Slot.State.OPEN, Slot.State.LEASED, Slot.State.CLOSED
 IF_GOLD = Q(is_gold=True)  # nobody else needs it: it is closed, and stays its person's

@@ -14,8 +14,8 @@ from datasets_app.datasets.selection import Selection
 from datasets_app.labeling import queries, rules
 from datasets_app.labeling.actions.ordering import places_of
 from datasets_app.labeling.models import Queue, Slot
-from lifecycle.jobs.context import JobContext
-from lifecycle.refusals import Refused
+from lifecycle.ground.jobs.context import JobContext
+from lifecycle.runtime.refusals import Refused
 
 
 def items_for(queue: Queue) -> QuerySet[Item]:

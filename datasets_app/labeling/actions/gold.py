@@ -17,15 +17,15 @@ from datasets_app.labeling import queries, rules
 from datasets_app.labeling.actions.settling import value_digest
 from datasets_app.labeling.models import Decision, Gold, Label
 from datasets_app.labeling.queries import value_of
-from lifecycle.refusals import Refused
-from lifecycle.task_types import values
-from lifecycle.task_types.answers import ItemContent, Value
-from lifecycle.task_types.values import stored
-from registry.access import policy
-from registry.access.models import User
-from registry.ledger import actions as ledger
-from registry.ledger.rules import digest_of
-from registry.ledger.verbs import Verb
+from lifecycle.runtime.refusals import Refused
+from lifecycle.runtime.task_types import values
+from lifecycle.runtime.task_types.answers import ItemContent, Value
+from lifecycle.runtime.task_types.values import stored
+from registry.ground.access import policy
+from registry.ground.access.models import User
+from registry.ground.ledger import actions as ledger
+from registry.ground.ledger.rules import digest_of
+from registry.ground.ledger.verbs import Verb
 
 EXPLANATION = 1_000
 SAMPLE_FROM = 50_000  # newest decisions among which gold is drawn

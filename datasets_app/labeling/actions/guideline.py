@@ -7,9 +7,9 @@ from uuid import UUID
 from django.db import transaction
 
 from datasets_app.labeling.models import LabelSchema, Queue, Seat
-from lifecycle.refusals import Refused
-from registry.access import policy
-from registry.access.models import User
+from lifecycle.runtime.refusals import Refused
+from registry.ground.access import policy
+from registry.ground.access.models import User
 
 
 @transaction.atomic

@@ -17,16 +17,16 @@ from datasets_app.labeling.actions import brought
 from datasets_app.labeling.actions.schemas import spec_of, write_schema
 from datasets_app.labeling.models import Decision, Label, LabelSchema, Suggestion
 from datasets_app.labeling.rules import LabelSpec
-from lifecycle.refusals import Refused
-from lifecycle.task_types import values
-from lifecycle.task_types.answers import BadAnswer, ItemContent, Labels, Value
-from lifecycle.task_types.by_key.suggestions import suggestions_of
-from lifecycle.task_types.inputs import clean
-from lifecycle.task_types.task_type import TaskType
-from lifecycle.task_types.values import labels_of, stored, type_in
-from registry.access.models import User
-from registry.ledger import actions as ledger
-from registry.ledger.verbs import Verb
+from lifecycle.runtime.refusals import Refused
+from lifecycle.runtime.task_types import values
+from lifecycle.runtime.task_types.answers import BadAnswer, ItemContent, Labels, Value
+from lifecycle.runtime.task_types.by_key.suggestions import suggestions_of
+from lifecycle.runtime.task_types.inputs import clean
+from lifecycle.runtime.task_types.task_type import TaskType
+from lifecycle.runtime.task_types.values import labels_of, stored, type_in
+from registry.ground.access.models import User
+from registry.ground.ledger import actions as ledger
+from registry.ground.ledger.verbs import Verb
 
 
 class Importer:

@@ -15,12 +15,12 @@ from datasets_app.datasets.models import Dataset
 from datasets_app.labeling import queries
 from datasets_app.labeling.actions.remarks import find_item
 from datasets_app.labeling.models import GuidelineProposal, LabelSchema, Queue
-from lifecycle.notices.actions import notify
-from lifecycle.refusals import Conflict, Refused
-from registry.access import policy
-from registry.access.models import User
-from registry.ledger import actions as ledger
-from registry.ledger.verbs import Verb
+from lifecycle.ground.notices.actions import notify
+from lifecycle.runtime.refusals import Conflict, Refused
+from registry.ground.access import policy
+from registry.ground.access.models import User
+from registry.ground.ledger import actions as ledger
+from registry.ground.ledger.verbs import Verb
 
 LIMIT = 2_000
 ANSWER_LIMIT = 1_000

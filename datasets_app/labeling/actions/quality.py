@@ -11,12 +11,12 @@ from django.utils import timezone
 from datasets_app.labeling import queries, rules
 from datasets_app.labeling.models import Difference, Label, QualityReport, Queue, Seat
 from datasets_app.labeling.quality import Apart, Measure
-from lifecycle.jobs import actions as jobs
-from lifecycle.jobs.context import JobContext
-from lifecycle.jobs.models import Job
-from lifecycle.refusals import Conflict
-from registry.access import policy
-from registry.access.models import User
+from lifecycle.ground.jobs import actions as jobs
+from lifecycle.ground.jobs.context import JobContext
+from lifecycle.ground.jobs.models import Job
+from lifecycle.runtime.refusals import Conflict
+from registry.ground.access import policy
+from registry.ground.access.models import User
 
 KIND = "labeling.measure"
 

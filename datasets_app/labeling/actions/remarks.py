@@ -13,12 +13,12 @@ from django.utils import timezone
 from datasets_app.datasets.models import Item
 from datasets_app.labeling import mentions, queries
 from datasets_app.labeling.models import Comment, Queue
-from lifecycle.notices.actions import notify
-from lifecycle.refusals import Conflict, Refused
-from registry.access import policy, roles
-from registry.access.models import User
-from registry.ledger import actions as ledger
-from registry.ledger.verbs import Verb
+from lifecycle.ground.notices.actions import notify
+from lifecycle.runtime.refusals import Conflict, Refused
+from registry.ground.access import policy, roles
+from registry.ground.access.models import User
+from registry.ground.ledger import actions as ledger
+from registry.ground.ledger.verbs import Verb
 
 LIMIT = 2_000
 NAMES = 20  # people whom one comment mentions

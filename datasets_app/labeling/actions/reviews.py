@@ -18,13 +18,13 @@ from datasets_app.labeling.actions.remarks import check_text, write
 from datasets_app.labeling.actions.settling import end_dispute, labels_for, lock_item, record, settle, write_decision
 from datasets_app.labeling.models import Decision, Dispute, Queue, Slot
 from datasets_app.labeling.queries import answers_in, seen_digest, value_of
-from lifecycle.refusals import Conflict, Refused
-from lifecycle.task_types.answers import Value
-from lifecycle.task_types.values import answers_of
-from registry.access import policy
-from registry.access.models import User
-from registry.ledger import actions as ledger
-from registry.ledger.verbs import Verb
+from lifecycle.runtime.refusals import Conflict, Refused
+from lifecycle.runtime.task_types.answers import Value
+from lifecycle.runtime.task_types.values import answers_of
+from registry.ground.access import policy
+from registry.ground.access.models import User
+from registry.ground.ledger import actions as ledger
+from registry.ground.ledger.verbs import Verb
 
 OPEN, LEASED, DONE, CLOSED = Slot.State.OPEN, Slot.State.LEASED, Slot.State.DONE, Slot.State.CLOSED
 SLOW_LEASE = rules.RETURN_LEASE

@@ -15,15 +15,15 @@ from datasets_app.labeling.models import GuidelineProposal, Label, LabelChange, 
 from datasets_app.labeling.queries import changes
 from datasets_app.labeling.relabelling import ChangeKind, Gone
 from datasets_app.labeling.rules import LabelSpec
-from lifecycle.jobs import actions as jobs
-from lifecycle.jobs.models import Job
-from lifecycle.refusals import Conflict, Refused
-from lifecycle.task_types.inputs import clean
-from registry.access import policy
-from registry.access.models import User
-from registry.ledger import actions as ledger
-from registry.ledger.rules import digest_of
-from registry.ledger.verbs import Verb
+from lifecycle.ground.jobs import actions as jobs
+from lifecycle.ground.jobs.models import Job
+from lifecycle.runtime.refusals import Conflict, Refused
+from lifecycle.runtime.task_types.inputs import clean
+from registry.ground.access import policy
+from registry.ground.access.models import User
+from registry.ground.ledger import actions as ledger
+from registry.ground.ledger.rules import digest_of
+from registry.ground.ledger.verbs import Verb
 
 
 @transaction.atomic

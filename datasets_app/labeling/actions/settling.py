@@ -15,11 +15,11 @@ from datasets_app.labeling.actions.agreed import wait_for_acceptance, wait_no_mo
 from datasets_app.labeling.models import Annotation, Decision, Dispute, Label, Queue, Slot
 from datasets_app.labeling.queries import answers_in, value_of
 from datasets_app.labeling.rules import SlotState
-from lifecycle.task_types.answers import Value, canonical
-from lifecycle.task_types.values import labels_of, stored
-from registry.access.models import User
-from registry.ledger import actions as ledger
-from registry.ledger.verbs import Verb
+from lifecycle.runtime.task_types.answers import Value, canonical
+from lifecycle.runtime.task_types.values import labels_of, stored
+from registry.ground.access.models import User
+from registry.ground.ledger import actions as ledger
+from registry.ground.ledger.verbs import Verb
 
 How = Decision.How
 BY_RULE = (How.SINGLE, How.UNANIMOUS)

@@ -19,9 +19,9 @@ from datasets_app.datasets.models import Dataset
 from datasets_app.labeling import queries
 from datasets_app.labeling.models import Annotation, Decision, Queue
 from datasets_app.labeling.queries import value_of
-from lifecycle.notices import delivery
-from lifecycle.notices.models import Channel, Cursor
-from lifecycle.task_types.values import labels_of
+from lifecycle.ground.notices import delivery
+from lifecycle.ground.notices.models import Channel, Cursor
+from lifecycle.runtime.task_types.values import labels_of
 from lifecycle.ui.addresses import find_url
 from lifecycle.ui.numbers import count
 

@@ -15,8 +15,8 @@ from datasets_app.labeling import actions, queries
 from datasets_app.labeling.api.schemas import SchemaOut
 from datasets_app.labeling.queries import changes
 from datasets_app.labeling.relabelling import CHANGES_LIMIT, KINDS, Change
-from registry.access.decorators import Needs
-from registry.access.rest import Request, View, read
+from registry.ground.access.decorators import Needs
+from registry.ground.access.rest import Request, View, read
 
 LONGEST = 120
 

@@ -13,9 +13,9 @@ from rest_framework.response import Response
 from datasets_app.labeling import actions, queries
 from datasets_app.labeling.models import Queue, SpotCheck
 from datasets_app.labeling.queries.checks import check_under_way, get_check, sample_of, to_look_at
-from lifecycle.jobs.api import JobOut
-from registry.access.decorators import Needs
-from registry.access.rest import Request, View, read
+from lifecycle.ground.jobs.api import JobOut
+from registry.ground.access.decorators import Needs
+from registry.ground.access.rest import Request, View, read
 
 
 class CheckIn(serializers.Serializer[Any]):

@@ -14,8 +14,8 @@ from datasets_app.labeling import actions, queries
 from datasets_app.labeling.forms.remarks import WantedForm
 from datasets_app.labeling.models import Comment, Queue
 from datasets_app.labeling.queries import Line, Thread
-from registry.access.decorators import Needs
-from registry.access.rest import Request, View, read
+from registry.ground.access.decorators import Needs
+from registry.ground.access.rest import Request, View, read
 
 
 class CommentIn(serializers.Serializer[Any]):

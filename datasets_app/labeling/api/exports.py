@@ -14,11 +14,11 @@ from datasets_app.datasets.models import Dataset
 from datasets_app.labeling import actions, queries
 from datasets_app.labeling.models import Export
 from datasets_app.labeling.queries import exports as reading
-from lifecycle.jobs.api import JobOut
-from lifecycle.refusals import Refused
-from registry.access.decorators import Needs
-from registry.access.rest import Request, View
-from registry.artifacts import actions as artifacts
+from lifecycle.ground.jobs.api import JobOut
+from lifecycle.runtime.refusals import Refused
+from registry.ground.access.decorators import Needs
+from registry.ground.access.rest import Request, View
+from registry.ground.artifacts import actions as artifacts
 
 
 class AnswerExportIn(serializers.Serializer[object]):

@@ -18,11 +18,11 @@ from datasets_app.labeling.api.work import SaysIn
 from datasets_app.labeling.models import Gold, Queue
 from datasets_app.labeling.queries.gold import GOLD_PAGE, STATES
 from datasets_app.labeling.rules import GOLD_MOST
-from lifecycle.refusals import Refused
-from lifecycle.task_types.values import words
-from registry.access.decorators import Needs
-from registry.access.models import User
-from registry.access.rest import Request, View, read
+from lifecycle.runtime.refusals import Refused
+from lifecycle.runtime.task_types.values import words
+from registry.ground.access.decorators import Needs
+from registry.ground.access.models import User
+from registry.ground.access.rest import Request, View, read
 
 
 class GoldIn(SaysIn):

@@ -16,9 +16,9 @@ from datasets_app.labeling.api.queues import QueueOut
 from datasets_app.labeling.models import Fit, Queue
 from datasets_app.labeling.queries.learning import learning
 from datasets_app.labeling.rules import Proposer
-from lifecycle.jobs.api import JobOut
-from registry.access.decorators import Needs
-from registry.access.rest import Request, View, read
+from lifecycle.ground.jobs.api import JobOut
+from registry.ground.access.decorators import Needs
+from registry.ground.access.rest import Request, View, read
 
 
 class FitOut(serializers.Serializer[Fit]):

@@ -13,8 +13,8 @@ from rest_framework.response import Response
 from datasets_app.datasets.models import Dataset
 from datasets_app.labeling import actions, queries
 from datasets_app.labeling.models import GuidelineProposal
-from registry.access.decorators import Needs
-from registry.access.rest import Request, View, chosen, read
+from registry.ground.access.decorators import Needs
+from registry.ground.access.rest import Request, View, chosen, read
 
 PAGE = 30
 STATES = GuidelineProposal.State.choices

@@ -12,9 +12,9 @@ from rest_framework.response import Response
 
 from datasets_app.labeling import actions, queries
 from datasets_app.labeling.models import Queue
-from lifecycle.jobs.api import JobOut
-from registry.access.decorators import Needs
-from registry.access.rest import Request, View
+from lifecycle.ground.jobs.api import JobOut
+from registry.ground.access.decorators import Needs
+from registry.ground.access.rest import Request, View
 
 
 class CoefficientOut(serializers.Serializer[Any]):

@@ -15,12 +15,12 @@ from datasets_app.labeling import actions, queries
 from datasets_app.labeling.actions.opening import CHOICES
 from datasets_app.labeling.models import Queue
 from datasets_app.labeling.rules import BATCH, GOLD_MOST
-from lifecycle.refusals import Refused
+from lifecycle.runtime.refusals import Refused
 from lifecycle.ui.addresses import key_in
-from registry.access.api import PersonOut
-from registry.access.decorators import Needs
-from registry.access.models import User
-from registry.access.rest import IS_UUID, Request, View, chosen, read
+from registry.ground.access.api import PersonOut
+from registry.ground.access.decorators import Needs
+from registry.ground.access.models import User
+from registry.ground.access.rest import IS_UUID, Request, View, chosen, read
 
 PAGE = 30
 FILTERS = {

@@ -15,10 +15,10 @@ from datasets_app.labeling import actions, queries
 from datasets_app.labeling.matching import Kind, Mode, clean_pattern, matcher
 from datasets_app.labeling.models import Rule
 from datasets_app.labeling.queries import suggesting
-from lifecycle.jobs.api import JobOut
-from registry.access import policy
-from registry.access.decorators import Needs
-from registry.access.rest import Request, View, read
+from lifecycle.ground.jobs.api import JobOut
+from registry.ground.access import policy
+from registry.ground.access.decorators import Needs
+from registry.ground.access.rest import Request, View, read
 
 LONGEST = 50_000
 

@@ -13,8 +13,8 @@ from rest_framework.response import Response
 from datasets_app.labeling import actions, queries
 from datasets_app.labeling.masks import unmask
 from datasets_app.labeling.models import Annotation, Queue
-from registry.access.decorators import Needs
-from registry.access.rest import Request, View, read
+from registry.ground.access.decorators import Needs
+from registry.ground.access.rest import Request, View, read
 
 PAGE = 30
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from datasets_app.datasets.importing.readers.jsons import Pairs
 from datasets_app.labeling.exporting.facts import Fact, Object, Sheet
-from lifecycle.task_types.answers import Value
+from lifecycle.runtime.task_types.answers import Value
 
 GUESSES = "Suggestions: doccano's examples hold labels alone."
 SKIPS = "Skips: doccano has none."

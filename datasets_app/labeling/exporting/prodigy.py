@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from datasets_app.datasets.importing.readers.jsons import Pairs
 from datasets_app.labeling.exporting.facts import Fact, Object, Sheet
-from lifecycle.task_types.answers import Value
+from lifecycle.runtime.task_types.answers import Value
 
 GUESSES = "Suggestions: Prodigy's examples hold answers alone."
 SECONDS = "Times spent on answers."

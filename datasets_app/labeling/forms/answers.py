@@ -12,7 +12,7 @@ from datasets_app.labeling import queries
 from datasets_app.labeling.masks import unmask
 from datasets_app.labeling.models import Queue
 from datasets_app.labeling.task_types.by_key import posted, typed
-from lifecycle.task_types.values import labels_of, rename
+from lifecycle.runtime.task_types.values import labels_of, rename
 
 
 class ValueField(forms.JSONField):

@@ -12,7 +12,7 @@ from datasets_app.labeling import queries
 from datasets_app.labeling.actions.opening import CHOICES
 from datasets_app.labeling.models import Queue
 from datasets_app.labeling.rules import GOLD_MOST
-from registry.access.models import User
+from registry.ground.access.models import User
 
 
 class MixForm(forms.Form):

@@ -15,7 +15,7 @@ from datasets_app.labeling.models import LabelSchema
 from datasets_app.labeling.queries import changes
 from datasets_app.labeling.relabelling import KINDS, Change, split_names
 from datasets_app.labeling.rules import LabelSpec
-from lifecycle.task_types.inputs import clean
+from lifecycle.runtime.task_types.inputs import clean
 
 
 class ProposalsField(forms.Field):

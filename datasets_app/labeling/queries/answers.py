@@ -14,8 +14,8 @@ from datasets_app.labeling.models import ARRIVING, Annotation, Comment, Decision
 from datasets_app.labeling.quality import Given
 from datasets_app.labeling.queries.changes import present_ids
 from datasets_app.labeling.queries.decisions import chunks, standing
-from lifecycle.task_types.answers import Value
-from lifecycle.task_types.values import answers_of
+from lifecycle.runtime.task_types.answers import Value
+from lifecycle.runtime.task_types.values import answers_of
 
 ROWS = 5_000  # answers that are read at a time
 How = Decision.How

@@ -18,12 +18,12 @@ from datasets_app.labeling.queries.comments import told
 from datasets_app.labeling.queries.decisions import labels_by_id, value_of
 from datasets_app.labeling.queries.suggesting import live, named_together, said_first
 from datasets_app.labeling.task_types.by_key import widget_of
-from lifecycle.task_types.answers import Value
-from lifecycle.task_types.by_key.suggestions import suggestions_of
-from lifecycle.task_types.suggestions import Scored
-from lifecycle.task_types.values import rename
+from lifecycle.runtime.task_types.answers import Value
+from lifecycle.runtime.task_types.by_key.suggestions import suggestions_of
+from lifecycle.runtime.task_types.suggestions import Scored
+from lifecycle.runtime.task_types.values import rename
 from lifecycle.ui import numbers
-from registry.access.models import User
+from registry.ground.access.models import User
 
 ORDINALS = ("first", "second", "third", "fourth", "fifth")
 FEW = 9  # classes that are all shown at once

@@ -15,10 +15,10 @@ from datasets_app.labeling.models import Annotation, Decision, Dispute, Label, L
 from datasets_app.labeling.queries.decisions import is_uuid, labels_by_id, latest_schema, standing
 from datasets_app.labeling.relabelling import ChangeKind, Gone, follow
 from datasets_app.labeling.rules import ClassesNow, through
-from lifecycle.jobs.models import Job
-from lifecycle.jobs.rules import State
-from lifecycle.task_types.answers import Labels, Value
-from lifecycle.task_types.values import labels_of, named_in
+from lifecycle.ground.jobs.models import Job
+from lifecycle.ground.jobs.rules import State
+from lifecycle.runtime.task_types.answers import Labels, Value
+from lifecycle.runtime.task_types.values import labels_of, named_in
 
 LOOK = 2_000
 PAIR = 2  # classes that a dispute names; where there are more answers, any may have been merged

@@ -9,10 +9,10 @@ from uuid import UUID
 from django.db.models import Max, Min, QuerySet
 
 from datasets_app.labeling.models import Agreed, Queue, Sampled, SpotCheck
-from lifecycle.statistics import sampling
-from lifecycle.statistics.intervals import wilson
-from registry.access import policy
-from registry.access.models import User
+from lifecycle.runtime.statistics import sampling
+from lifecycle.runtime.statistics.intervals import wilson
+from registry.ground.access import policy
+from registry.ground.access.models import User
 
 SHARES = (0.01, 0.02, 0.04, 0.08)  # of a lot that are wrong, for which it is told how often it is accepted
 SIZES, TOLERATED = (50, 100, 200, 500), (0, 1, 2, 5)  # of samples that may be drawn, and percent of them

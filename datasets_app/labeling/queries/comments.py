@@ -13,8 +13,8 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 from datasets_app.datasets.models import Item
 from datasets_app.labeling.models import Annotation, Comment, Queue, Slot
 from lifecycle.ui.addresses import key_in, unreadable
-from registry.access import policy
-from registry.access.models import User
+from registry.ground.access import policy
+from registry.ground.access.models import User
 
 PAGE = 30
 ANSWERS = 500  # of a page's conversations together

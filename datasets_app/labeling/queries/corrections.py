@@ -22,13 +22,13 @@ from datasets_app.labeling.models import Correction, Decision, Label, LabelChang
 from datasets_app.labeling.queries.changes import present_labels
 from datasets_app.labeling.queries.decisions import chunks, labels_by_id, latest_schema, standing_answers, value_of
 from datasets_app.labeling.rules import BATCH
-from lifecycle.refusals import Refused
-from lifecycle.task_types import values
-from lifecycle.task_types.answers import ItemContent, Labels, Value
-from lifecycle.task_types.by_key.types import type_of
-from lifecycle.task_types.inputs import BadInput, Cell, CellKind
-from registry.access import policy
-from registry.access.models import User
+from lifecycle.runtime.refusals import Refused
+from lifecycle.runtime.task_types import values
+from lifecycle.runtime.task_types.answers import ItemContent, Labels, Value
+from lifecycle.runtime.task_types.by_key.types import type_of
+from lifecycle.runtime.task_types.inputs import BadInput, Cell, CellKind
+from registry.ground.access import policy
+from registry.ground.access.models import User
 
 PAGE = 30
 LABELS = ("label", "labels", "spans", "completion")  # as exports call what was decided

@@ -13,12 +13,12 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 from datasets_app.datasets.models import Dataset, Item
 from datasets_app.datasets.rules import UploadState
 from datasets_app.labeling.models import Annotation, Comment, Decision, Gold, Label, LabelSchema, Queue, Slot, Suggestion
-from lifecycle.task_types import values
-from lifecycle.task_types.answers import Value
-from lifecycle.task_types.by_key.types import keys_with
-from lifecycle.task_types.values import rename, words
-from registry.access import policy
-from registry.access.models import User
+from lifecycle.runtime.task_types import values
+from lifecycle.runtime.task_types.answers import Value
+from lifecycle.runtime.task_types.by_key.types import keys_with
+from lifecycle.runtime.task_types.values import rename, words
+from registry.ground.access import policy
+from registry.ground.access.models import User
 
 CHUNK = 500
 

@@ -10,10 +10,10 @@ from datasets_app.labeling.models import Suggestion
 from datasets_app.labeling.queries.decisions import chunks, standing_answers
 from datasets_app.labeling.queries.suggesting import live, scored
 from datasets_app.labeling.uncertainty import disagreement
-from lifecycle.task_types.answers import canonical
-from lifecycle.task_types.by_key.suggestions import suggestions_of
-from lifecycle.task_types.by_key.types import type_of
-from lifecycle.task_types.values import bare, value_of
+from lifecycle.runtime.task_types.answers import canonical
+from lifecycle.runtime.task_types.by_key.suggestions import suggestions_of
+from lifecycle.runtime.task_types.by_key.types import type_of
+from lifecycle.runtime.task_types.values import bare, value_of
 
 
 def disagreements(task: str, item_ids: Sequence[int]) -> dict[int, float]:

@@ -19,11 +19,11 @@ from datasets_app.labeling.exporting.facts import Fact, Guess, Ruling, Said
 from datasets_app.labeling.models import Annotation, Decision, Export, Label, Queue, Slot, Suggestion
 from datasets_app.labeling.queries.decisions import standing, value_of
 from datasets_app.labeling.queries.suggesting import live
-from lifecycle.task_types.answers import Value
-from lifecycle.task_types.columns import Role
-from lifecycle.task_types.values import rename
-from registry.access.models import User
-from registry.artifacts import actions as artifacts
+from lifecycle.runtime.task_types.answers import Value
+from lifecycle.runtime.task_types.columns import Role
+from lifecycle.runtime.task_types.values import rename
+from registry.ground.access.models import User
+from registry.ground.artifacts import actions as artifacts
 
 BATCH = 500
 HALF = 0.5  # the score from which one of several classes counts as suggested

@@ -15,9 +15,9 @@ from datasets_app.labeling import rules
 from datasets_app.labeling.models import Annotation, Gold, Label, Queue, Seat, Slot
 from datasets_app.labeling.queries.changes import classes_now, with_merged
 from datasets_app.labeling.queries.decisions import chunks, labels_by_id, names_in, value_of
-from lifecycle.task_types.answers import Value, canonical
-from lifecycle.task_types.values import labels_of, words
-from registry.access.models import User
+from lifecycle.runtime.task_types.answers import Value, canonical
+from lifecycle.runtime.task_types.values import labels_of, words
+from registry.ground.access.models import User
 
 WINDOW = 200  # gold that is looked at from where it is drawn, forwards and from the start: a claim costs the same however much there is
 LOOK = 5_000  # newest answers in which the commonest wrong one is looked for

@@ -21,11 +21,11 @@ from datasets_app.labeling.embeddings import base_name
 from datasets_app.labeling.models import Fit, Queue, Slot
 from datasets_app.labeling.queries.changes import present_ids
 from datasets_app.labeling.queries.decisions import chunks, latest_schema, standing
-from lifecycle.jobs import queries as jobs
-from lifecycle.jobs.models import Job
-from lifecycle.statistics.intervals import wilson
-from registry.access import policy
-from registry.access.models import User
+from lifecycle.ground.jobs import queries as jobs
+from lifecycle.ground.jobs.models import Job
+from lifecycle.runtime.statistics.intervals import wilson
+from registry.ground.access import policy
+from registry.ground.access.models import User
 
 LEARN = "labeling.learn"
 ROWS_LIMIT = 10_000  # labelled texts that one fit learns from, drawn evenly from more

@@ -19,10 +19,10 @@ from datasets_app.labeling.models import ARRIVING, LabelSchema, QualityReport, Q
 from datasets_app.labeling.queries.changes import classes_now
 from datasets_app.labeling.queries.decisions import is_uuid
 from datasets_app.labeling.queries.quality import report_of
-from lifecycle.task_types.answers import canonical
-from lifecycle.task_types.values import value_of
-from registry.access import policy
-from registry.access.models import User
+from lifecycle.runtime.task_types.answers import canonical
+from lifecycle.runtime.task_types.values import value_of
+from registry.ground.access import policy
+from registry.ground.access.models import User
 
 PAGE = 30
 SAMPLE = 5_000  # newest answers from which agreement is computed

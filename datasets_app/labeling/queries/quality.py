@@ -14,12 +14,12 @@ from datasets_app.labeling import quality, rules
 from datasets_app.labeling.agreement import FEWEST
 from datasets_app.labeling.models import ARRIVING, Annotation, Difference, Label, QualityReport, Queue, Seat, Slot
 from datasets_app.labeling.queries.decisions import names_in, put_in_words
-from lifecycle.jobs import queries as jobs
-from lifecycle.jobs.models import Job
-from lifecycle.statistics.intervals import Interval
-from lifecycle.task_types.answers import DROPPED
-from registry.access import policy
-from registry.access.models import User
+from lifecycle.ground.jobs import queries as jobs
+from lifecycle.ground.jobs.models import Job
+from lifecycle.runtime.statistics.intervals import Interval
+from lifecycle.runtime.task_types.answers import DROPPED
+from registry.ground.access import policy
+from registry.ground.access.models import User
 
 ITEMS = 30
 OLD = timedelta(days=1)  # a report of a queue that has changed since is made anew after so long

@@ -17,10 +17,10 @@ from datasets_app.labeling.queries.changes import classes_now, labels_now, read_
 from datasets_app.labeling.queries.decisions import newest_decision, value_of
 from datasets_app.labeling.queries.suggesting import RULES_LIMIT, live, named_together, said_first, together
 from datasets_app.labeling.task_types.by_key import widget_of
-from lifecycle.task_types.answers import Value, canonical
-from lifecycle.task_types.values import words
-from registry.access.models import User
-from registry.ledger.rules import digest_of
+from lifecycle.runtime.task_types.answers import Value, canonical
+from lifecycle.runtime.task_types.values import words
+from registry.ground.access.models import User
+from registry.ground.ledger.rules import digest_of
 
 LIST = 50
 PAIR_HISTORY = 200

@@ -20,15 +20,15 @@ from datasets_app.labeling.matching import SPANS_SHOWN, TEXT_READ, Matcher, Piec
 from datasets_app.labeling.measuring import Measured, claim
 from datasets_app.labeling.models import Decision, Label, Rule, RulePass, Suggestion
 from datasets_app.labeling.queries.decisions import chunks, latest_schema, standing
-from lifecycle.jobs.models import Job
-from lifecycle.refusals import Refused
-from lifecycle.task_types.answers import DROPPED, Value
-from lifecycle.task_types.by_key.suggestions import suggestions_of
-from lifecycle.task_types.by_key.types import type_of
-from lifecycle.task_types.suggestions import Scored
-from lifecycle.task_types.values import labels_of, value_of, words
-from registry.access import policy
-from registry.access.models import User
+from lifecycle.ground.jobs.models import Job
+from lifecycle.runtime.refusals import Refused
+from lifecycle.runtime.task_types.answers import DROPPED, Value
+from lifecycle.runtime.task_types.by_key.suggestions import suggestions_of
+from lifecycle.runtime.task_types.by_key.types import type_of
+from lifecycle.runtime.task_types.suggestions import Scored
+from lifecycle.runtime.task_types.values import labels_of, value_of, words
+from registry.ground.access import policy
+from registry.ground.access.models import User
 
 APPLY = "labeling.apply_rules"
 RULE_NAME = "Rule: "  # before the name of a rule that is a source

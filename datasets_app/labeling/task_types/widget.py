@@ -12,8 +12,8 @@ from django.http import QueryDict
 
 from datasets_app.datasets.models import Item
 from datasets_app.labeling.models import Label, Queue
-from lifecycle.task_types.answers import Value
-from registry.access.models import User
+from lifecycle.runtime.task_types.answers import Value
+from registry.ground.access.models import User
 
 FOLDER = "datasets_app/labeling/task_types"
 PARTS = ("item", "answer", "keys", "legend", "review", "gold")

@@ -12,7 +12,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonRes
 from django.urls import reverse
 
 from datasets_app.labeling.forms.answers import first_problem
-from lifecycle.refusals import Conflict, NotReady, Refusal, Refused
+from lifecycle.runtime.refusals import Conflict, NotReady, Refusal, Refused
 
 STATUS = {Conflict: 409, NotReady: 503}
 View = Callable[..., HttpResponse]

@@ -20,12 +20,12 @@ from datasets_app.labeling.queries.bench import FEW
 from datasets_app.labeling.task_types.by_key import widget_of
 from datasets_app.labeling.views.answering import clean, speaks_json, to_bench, wants_json
 from datasets_app.labeling.views.guideline import differences_of, guideline_html
-from lifecycle.refusals import Conflict
-from lifecycle.task_types.values import words
+from lifecycle.runtime.refusals import Conflict
+from lifecycle.runtime.task_types.values import words
 from lifecycle.ui.toasts import toast
-from registry.access import policy
-from registry.access.decorators import needs
-from registry.access.requests import SignedInRequest
+from registry.ground.access import policy
+from registry.ground.access.decorators import needs
+from registry.ground.access.requests import SignedInRequest
 
 Form = AnswerForm | SkipForm
 DIGITS = 10  # keys for classes: 1 to 9, then 0

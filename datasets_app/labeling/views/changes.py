@@ -16,13 +16,13 @@ from datasets_app.labeling.forms.schemas import ChangesForm
 from datasets_app.labeling.models import LabelSchema, Queue
 from datasets_app.labeling.queries import changes
 from datasets_app.labeling.relabelling import Plan
-from lifecycle.refusals import Conflict, Refused
+from lifecycle.runtime.refusals import Conflict, Refused
 from lifecycle.ui.addresses import find_url
 from lifecycle.ui.forms import add_refusal
 from lifecycle.ui.toasts import toast
-from registry.access.decorators import needs
-from registry.access.requests import SignedInRequest
-from registry.ledger.rules import digest_of
+from registry.ground.access.decorators import needs
+from registry.ground.access.requests import SignedInRequest
+from registry.ground.ledger.rules import digest_of
 
 PAGE = "datasets_app/labeling/change.html"
 

@@ -12,10 +12,10 @@ from datasets_app.labeling import actions
 from datasets_app.labeling.forms.answers import first_problem
 from datasets_app.labeling.forms.checks import CheckForm
 from datasets_app.labeling.models import Queue, SpotCheck
-from lifecycle.refusals import Refused
+from lifecycle.runtime.refusals import Refused
 from lifecycle.ui.toasts import toast
-from registry.access.decorators import needs
-from registry.access.requests import SignedInRequest
+from registry.ground.access.decorators import needs
+from registry.ground.access.requests import SignedInRequest
 
 
 @require_POST

@@ -19,9 +19,9 @@ from datasets_app.labeling.queries.comments import as_told
 from datasets_app.labeling.views.answering import clean, speaks_json, to_bench, wants_json
 from lifecycle.ui.addresses import typed_in
 from lifecycle.ui.toasts import toast
-from registry.access import policy
-from registry.access.decorators import needs
-from registry.access.requests import SignedInRequest
+from registry.ground.access import policy
+from registry.ground.access.decorators import needs
+from registry.ground.access.requests import SignedInRequest
 
 
 @require_safe

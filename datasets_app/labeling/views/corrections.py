@@ -19,15 +19,15 @@ from datasets_app.labeling.correcting import Outcome
 from datasets_app.labeling.forms.corrections import AcceptCorrectionsForm, CorrectionsForm
 from datasets_app.labeling.models import Correction
 from datasets_app.labeling.queries import corrections as reading
-from lifecycle.jobs import queries as jobs
-from lifecycle.refusals import Conflict, Refused
+from lifecycle.ground.jobs import queries as jobs
+from lifecycle.runtime.refusals import Conflict, Refused
 from lifecycle.ui.marks import Figure
 from lifecycle.ui.numbers import count
 from lifecycle.ui.respond import redirect_or_refresh, respond
 from lifecycle.ui.toasts import toast
-from registry.access import policy
-from registry.access.decorators import needs
-from registry.access.requests import SignedInRequest
+from registry.ground.access import policy
+from registry.ground.access.decorators import needs
+from registry.ground.access.requests import SignedInRequest
 
 LISTED, PAGE = "datasets_app/labeling/corrections.html", "datasets_app/labeling/correction.html"
 KINDS = {"looking": "live", "looked": "half", "writing": "live", "written": "ok", "failed": "bad", "discarded": "off"}

@@ -14,12 +14,12 @@ from datasets_app.labeling import actions, queries
 from datasets_app.labeling.forms.exports import ExportForm
 from datasets_app.labeling.models import ARRIVING, Export, Queue
 from datasets_app.labeling.queries import exports as reading
-from lifecycle.jobs import queries as jobs
+from lifecycle.ground.jobs import queries as jobs
 from lifecycle.ui.respond import redirect_or_refresh, respond
-from registry.access import policy
-from registry.access.decorators import needs
-from registry.access.requests import SignedInRequest
-from registry.artifacts import actions as artifacts
+from registry.ground.access import policy
+from registry.ground.access.decorators import needs
+from registry.ground.access.requests import SignedInRequest
+from registry.ground.artifacts import actions as artifacts
 
 PAGE = "datasets_app/labeling/exports.html"
 

@@ -20,14 +20,14 @@ from datasets_app.labeling.forms.queues import MixForm
 from datasets_app.labeling.models import Gold, Label, Queue
 from datasets_app.labeling.queries.gold import GOLD_PAGE, STATES
 from datasets_app.labeling.task_types.by_key import widget_of
-from lifecycle.refusals import Conflict, Refused
-from lifecycle.task_types.answers import canonical
-from lifecycle.task_types.values import words
+from lifecycle.runtime.refusals import Conflict, Refused
+from lifecycle.runtime.task_types.answers import canonical
+from lifecycle.runtime.task_types.values import words
 from lifecycle.ui.addresses import choice_in, key_in
 from lifecycle.ui.forms import add_refusal
 from lifecycle.ui.toasts import toast
-from registry.access.decorators import needs
-from registry.access.requests import SignedInRequest
+from registry.ground.access.decorators import needs
+from registry.ground.access.requests import SignedInRequest
 
 LIST, ONE = "datasets_app/labeling/gold.html", "datasets_app/labeling/gold_item.html"
 

@@ -27,15 +27,15 @@ from datasets_app.labeling.rules import Proposer
 from datasets_app.labeling.views.guideline import differences_of, guideline_html
 from datasets_app.labeling.views.proposals import on_schema_page
 from datasets_app.labeling.views.quality_page import person_row
-from lifecycle.refusals import Refused
+from lifecycle.runtime.refusals import Refused
 from lifecycle.ui.addresses import find_url, key_in
 from lifecycle.ui.forms import add_refusal
 from lifecycle.ui.marks import Figure
 from lifecycle.ui.numbers import count, decimals, duration, things
 from lifecycle.ui.toasts import toast
-from registry.access import policy
-from registry.access.decorators import needs, signed_in
-from registry.access.requests import SignedInRequest
+from registry.ground.access import policy
+from registry.ground.access.decorators import needs, signed_in
+from registry.ground.access.requests import SignedInRequest
 
 PAGE = 30
 ACCEPT = Queue.Acceptance.REVIEWER

@@ -16,12 +16,12 @@ from datasets_app.labeling.forms.answers import as_key
 from datasets_app.labeling.forms.remarks import DeclineForm, KnownForm, ProposalForm
 from datasets_app.labeling.models import GuidelineProposal, Queue
 from datasets_app.labeling.views.answering import clean, speaks_json, to_bench, wants_json
-from lifecycle.refusals import Refused
+from lifecycle.runtime.refusals import Refused
 from lifecycle.ui.forms import add_refusal
 from lifecycle.ui.toasts import toast
-from registry.access import policy
-from registry.access.decorators import needs
-from registry.access.requests import SignedInRequest
+from registry.ground.access import policy
+from registry.ground.access.decorators import needs
+from registry.ground.access.requests import SignedInRequest
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

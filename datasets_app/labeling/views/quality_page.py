@@ -13,7 +13,7 @@ from django.utils.safestring import SafeString, mark_safe
 from datasets_app.labeling import quality, queries, rules
 from datasets_app.labeling.agreement import FEWEST, leading, names
 from datasets_app.labeling.models import Label, QualityReport, Queue, Seat
-from lifecycle.statistics.intervals import Interval, wilson
+from lifecycle.runtime.statistics.intervals import Interval, wilson
 from lifecycle.ui.marks import Figure
 from lifecycle.ui.numbers import count, decimals, duration, percent, things
 

@@ -19,11 +19,11 @@ from datasets_app.labeling.models import Queue
 from datasets_app.labeling.queries.checks import check_under_way, sample_of, to_draw, to_look_at
 from datasets_app.labeling.queries.review import LIST, ORDERS
 from datasets_app.labeling.task_types.by_key import widget_of
-from lifecycle.task_types.values import contested, words
+from lifecycle.runtime.task_types.values import contested, words
 from lifecycle.ui.addresses import find_url
 from lifecycle.ui.toasts import toast
-from registry.access.decorators import needs
-from registry.access.requests import SignedInRequest
+from registry.ground.access.decorators import needs
+from registry.ground.access.requests import SignedInRequest
 
 SAMPLE = "sample"  # in place of an order: the items of the check that is under way
 

@@ -16,13 +16,13 @@ from datasets_app.labeling.forms.rules import RuleForm
 from datasets_app.labeling.matching import clean_pattern, matcher
 from datasets_app.labeling.models import Rule
 from datasets_app.labeling.queries import suggesting
-from lifecycle.refusals import Refused
+from lifecycle.runtime.refusals import Refused
 from lifecycle.ui.forms import add_refusal
 from lifecycle.ui.respond import respond
 from lifecycle.ui.toasts import toast
-from registry.access import policy
-from registry.access.decorators import needs
-from registry.access.requests import SignedInRequest
+from registry.ground.access import policy
+from registry.ground.access.decorators import needs
+from registry.ground.access.requests import SignedInRequest
 
 LIST, EDITOR = "datasets_app/labeling/rules.html", "datasets_app/labeling/rule.html"
 

@@ -7,10 +7,10 @@ from datetime import datetime
 from django.db.models import OuterRef, QuerySet, Subquery
 
 from monitoring.traffic.models import Feedback, Prediction, ShadowAnswer
-from registry.access import policy
-from registry.access.models import User
 from registry.catalog.models import Endpoint, ModelVersion
 from registry.endpoints.models import Deployment
+from registry.ground.access import policy
+from registry.ground.access.models import User
 
 PAGE, FEW = 30, 8
 

@@ -10,7 +10,7 @@ from datasets_app.datasets.importing.mapping import Mapper, check, propose, role
 from datasets_app.datasets.importing.readers import Row
 from datasets_app.datasets.models import Item
 from datasets_app.labeling import queries
-from lifecycle.task_types.values import rename
+from lifecycle.runtime.task_types.values import rename
 from tests.support.datasets import import_file, make_dataset
 
 FIREMEN = "👨🏻‍🚒 firemen drive firetrucks"

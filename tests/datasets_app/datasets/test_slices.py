@@ -15,9 +15,9 @@ from datasets_app.labeling import queries as labels
 from datasets_app.labeling.actions import filling, opening
 from datasets_app.labeling.models import Queue, Slot
 from datasets_app.labeling.relabelling import Change, ChangeKind
-from lifecycle.jobs.models import Job
-from lifecycle.refusals import Conflict, Refused
-from registry.ledger.models import Event
+from lifecycle.ground.jobs.models import Job
+from lifecycle.runtime.refusals import Conflict, Refused
+from registry.ground.ledger.models import Event
 from tests.support.jobs import run_ok
 from tests.support.labeling import add_items, answer, make_dataset, make_queue, queue_items
 

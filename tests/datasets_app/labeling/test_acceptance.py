@@ -10,10 +10,10 @@ from django.urls import reverse
 from datasets_app.labeling import actions, queries
 from datasets_app.labeling.models import Agreed, Decision, Dispute, Queue, Sampled, SpotCheck
 from datasets_app.labeling.queries.checks import earlier_of, sample_of, that_count, to_look_at
-from lifecycle.jobs.models import Job
-from lifecycle.refusals import Conflict, Refused
-from registry.ledger.models import Event
-from registry.ledger.verbs import Verb
+from lifecycle.ground.jobs.models import Job
+from lifecycle.runtime.refusals import Conflict, Refused
+from registry.ground.ledger.models import Event
+from registry.ground.ledger.verbs import Verb
 from tests.support.jobs import run_ok
 from tests.support.labeling import answer, label_items, make_annotator, make_dataset, make_queue, queue_items, say, says
 

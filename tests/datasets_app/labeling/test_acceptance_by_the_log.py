@@ -7,8 +7,8 @@ import pytest
 from datasets_app.labeling import actions
 from datasets_app.labeling.models import Agreed, Decision
 from datasets_app.labeling.queries.checks import to_look_at
-from lifecycle.jobs.models import Job
-from lifecycle.jobs.rules import State
+from lifecycle.ground.jobs.models import Job
+from lifecycle.ground.jobs.rules import State
 from tests.support.jobs import run_jobs, run_ok
 from tests.support.labeling import label_items, make_dataset, make_queue, says
 

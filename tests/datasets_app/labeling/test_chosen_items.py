@@ -10,8 +10,8 @@ from django.urls import reverse
 from datasets_app.labeling import actions
 from datasets_app.labeling.models import Queue
 from datasets_app.labeling.rules import random_place
-from lifecycle.refusals import Refused
-from registry.ledger.models import Event
+from lifecycle.runtime.refusals import Refused
+from registry.ground.ledger.models import Event
 from tests.support.labeling import add_items, make_dataset, make_schema
 
 pytestmark = pytest.mark.django_db

@@ -10,8 +10,8 @@ from django.utils import timezone
 
 from datasets_app.labeling import actions
 from datasets_app.labeling.models import Queue, Slot
-from lifecycle.refusals import Conflict
-from registry.access.models import User
+from lifecycle.runtime.refusals import Conflict
+from registry.ground.access.models import User
 from tests.support.labeling import answer, label_items, make_annotator, make_dataset, make_queue, queue_items
 
 pytestmark = pytest.mark.django_db

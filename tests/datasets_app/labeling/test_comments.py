@@ -6,12 +6,12 @@ from django.urls import reverse
 
 from datasets_app.labeling import actions, mentions, queries
 from datasets_app.labeling.models import Comment, Queue
-from lifecycle.notices.models import Notice
-from lifecycle.refusals import Conflict, Refused
-from registry.access.actions import revoke
-from registry.access.roles import Role
-from registry.ledger.models import Event
-from registry.ledger.verbs import Verb
+from lifecycle.ground.notices.models import Notice
+from lifecycle.runtime.refusals import Conflict, Refused
+from registry.ground.access.actions import revoke
+from registry.ground.access.roles import Role
+from registry.ground.ledger.models import Event
+from registry.ground.ledger.verbs import Verb
 from tests.support.labeling import label_items, make_dataset, make_queue, queue_items
 
 pytestmark = pytest.mark.django_db

@@ -5,7 +5,7 @@ import pytest
 from datasets_app.labeling import actions, queries
 from datasets_app.labeling.models import Comment, Queue
 from datasets_app.labeling.queries import Wanted
-from lifecycle.refusals import Refused
+from lifecycle.runtime.refusals import Refused
 from tests.support.labeling import label_items, make_dataset, make_queue, queue_items
 
 pytestmark = pytest.mark.django_db

@@ -9,7 +9,7 @@ from django.test.utils import CaptureQueriesContext
 from datasets_app.datasets.models import Dataset
 from datasets_app.labeling import actions, rules
 from datasets_app.labeling.models import Gold, Queue, Slot
-from lifecycle.refusals import Conflict, Refused
+from lifecycle.runtime.refusals import Conflict, Refused
 from tests.support.gold import gold_at, know, known_dataset, mixed_queue, take, work_off
 from tests.support.labeling import answer, make_dataset, make_queue, make_schema
 

@@ -10,9 +10,9 @@ from django.urls import reverse
 from datasets_app.labeling import actions, queries
 from datasets_app.labeling.models import Decision, Gold, Queue
 from datasets_app.labeling.queries import value_of
-from lifecycle.refusals import Refused
-from registry.ledger.models import Event
-from registry.ledger.verbs import Verb
+from lifecycle.runtime.refusals import Refused
+from registry.ground.ledger.models import Event
+from registry.ground.ledger.verbs import Verb
 from tests.support.gold import gold_at, know, known_dataset, mixed_queue, take
 from tests.support.labeling import add_items, answer, label_items, make_annotator, make_dataset, make_queue, make_schema, queue_items
 

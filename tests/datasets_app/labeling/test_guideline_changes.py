@@ -7,7 +7,7 @@ from django.urls import reverse
 from datasets_app.labeling import actions, queries
 from datasets_app.labeling.differences import LIMIT, DiffLine, differences
 from datasets_app.labeling.models import Queue, Seat
-from lifecycle.refusals import Refused
+from lifecycle.runtime.refusals import Refused
 from tests.support.labeling import make_dataset, make_queue, make_schema
 
 pytestmark = pytest.mark.django_db

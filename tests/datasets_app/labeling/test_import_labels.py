@@ -6,8 +6,8 @@ from django.db import DatabaseError, transaction
 from datasets_app.datasets.models import Upload
 from datasets_app.labeling import actions, queries
 from datasets_app.labeling.models import Decision, LabelSchema, Suggestion
-from registry.ledger.models import Event
-from registry.ledger.verbs import Verb
+from registry.ground.ledger.models import Event
+from registry.ground.ledger.verbs import Verb
 from tests.support.labeling import add_items, make_dataset, make_schema
 
 pytestmark = pytest.mark.django_db

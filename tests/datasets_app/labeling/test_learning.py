@@ -19,13 +19,13 @@ from datasets_app.labeling import learning as program
 from datasets_app.labeling.models import Decision, Fit, Queue, Slot, Suggestion
 from datasets_app.labeling.queries import learning
 from datasets_app.labeling.rules import RANGE, LabelSpec
-from lifecycle.compute import warm
-from lifecycle.compute.child import Result, run_child
-from lifecycle.jobs import actions as jobs
-from lifecycle.jobs.models import Job
-from lifecycle.refusals import Conflict, Refused
+from lifecycle.ground.compute import warm
+from lifecycle.ground.compute.child import Result, run_child
+from lifecycle.ground.jobs import actions as jobs
+from lifecycle.ground.jobs.models import Job
+from lifecycle.runtime.refusals import Conflict, Refused
 from lifecycle.ui.numbers import percent
-from registry.ledger.models import Event
+from registry.ground.ledger.models import Event
 from tests.support import datasets
 from tests.support.jobs import run_jobs, run_ok
 from tests.support.labeling import answer, label_items, make_dataset, make_queue, make_schema, queue_items, say

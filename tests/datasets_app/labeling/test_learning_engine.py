@@ -6,7 +6,7 @@ import pytest
 
 from datasets_app.labeling import actions, embeddings
 from datasets_app.labeling.queries import learning
-from lifecycle.engine.base import bundled_minilm
+from lifecycle.runtime.engine.base import bundled_minilm
 from tests.support.jobs import run_ok
 from tests.support.labeling import answer, make_dataset, make_queue, queue_items
 

@@ -11,8 +11,8 @@ from datasets_app.datasets.models import Dataset
 from datasets_app.labeling import actions, queries
 from datasets_app.labeling.models import Queue, Slot
 from datasets_app.labeling.rules import RANGE, random_place, uncertain_place
-from lifecycle.refusals import Conflict, Refused
-from registry.ledger.models import Event
+from lifecycle.runtime.refusals import Conflict, Refused
+from registry.ground.ledger.models import Event
 from tests.support.jobs import run_ok
 from tests.support.labeling import answer, make_dataset, make_queue, queue_items
 

@@ -9,10 +9,10 @@ from django.urls import reverse
 from datasets_app.labeling import actions, queries
 from datasets_app.labeling.models import GuidelineProposal, LabelSchema, Queue
 from datasets_app.labeling.rules import LabelSpec
-from lifecycle.notices.models import Notice
-from lifecycle.refusals import Conflict, Refused
-from registry.ledger.models import Event
-from registry.ledger.verbs import Verb
+from lifecycle.ground.notices.models import Notice
+from lifecycle.runtime.refusals import Conflict, Refused
+from registry.ground.ledger.models import Event
+from registry.ground.ledger.verbs import Verb
 from tests.support.labeling import LABELS, label_items, make_dataset, make_queue, queue_items
 
 pytestmark = pytest.mark.django_db

@@ -4,7 +4,7 @@ import pytest
 from django.urls import reverse
 
 from datasets_app.labeling.models import QualityReport, Queue
-from lifecycle.jobs.models import Job
+from lifecycle.ground.jobs.models import Job
 from tests.support.jobs import run_ok
 from tests.support.labeling import label_items, make_dataset, make_queue
 

@@ -12,10 +12,10 @@ from django.utils import timezone
 from datasets_app.labeling import actions, agreement, queries
 from datasets_app.labeling.models import Difference, QualityReport, Queue, Suggestion
 from datasets_app.labeling.queries import answers as reading
-from lifecycle.jobs import actions as jobs
-from lifecycle.jobs.models import Job
-from lifecycle.jobs.rules import State
-from lifecycle.refusals import Conflict
+from lifecycle.ground.jobs import actions as jobs
+from lifecycle.ground.jobs.models import Job
+from lifecycle.ground.jobs.rules import State
+from lifecycle.runtime.refusals import Conflict
 from tests.support.jobs import run_jobs, run_ok
 from tests.support.labeling import answer, label_items, make_dataset, make_queue, queue_items, says
 

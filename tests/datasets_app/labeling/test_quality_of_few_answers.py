@@ -5,7 +5,7 @@ from django.utils import timezone
 
 from datasets_app.labeling import actions, queries
 from datasets_app.labeling.models import Annotation, Queue
-from lifecycle.jobs.models import Job
+from lifecycle.ground.jobs.models import Job
 from tests.support.jobs import run_ok
 from tests.support.labeling import label_items, make_dataset, make_queue
 

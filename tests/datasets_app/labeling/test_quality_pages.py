@@ -9,9 +9,9 @@ from django.urls import reverse
 
 from datasets_app.labeling import actions, queries
 from datasets_app.labeling.models import QualityReport, Queue
-from lifecycle.jobs.models import Job
-from lifecycle.jobs.rules import State
-from lifecycle.refusals import Refused
+from lifecycle.ground.jobs.models import Job
+from lifecycle.ground.jobs.rules import State
+from lifecycle.runtime.refusals import Refused
 from tests.support.jobs import run_jobs, run_ok
 from tests.support.labeling import label_items, make_annotator, make_dataset, make_queue
 

@@ -10,9 +10,9 @@ import pytest
 from datasets_app.labeling import quality, rules
 from datasets_app.labeling.quality import Given, Measure, Worker, forecast
 from datasets_app.labeling.queries.quality import letter
-from lifecycle.statistics import sequences
-from lifecycle.statistics.intervals import Interval
-from lifecycle.task_types.by_key.types import type_of
+from lifecycle.runtime.statistics import sequences
+from lifecycle.runtime.statistics.intervals import Interval
+from lifecycle.runtime.task_types.by_key.types import type_of
 
 ONE_LABEL = type_of("single_label")
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)

@@ -5,8 +5,8 @@ from django.urls import reverse
 
 from datasets_app.labeling import actions
 from datasets_app.labeling.models import Queue
-from registry.ledger.models import Event
-from registry.ledger.verbs import Verb
+from registry.ground.ledger.models import Event
+from registry.ground.ledger.verbs import Verb
 from tests.support.labeling import label_items, make_dataset, make_queue
 
 pytestmark = pytest.mark.django_db

@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from datasets_app.labeling import actions
 from datasets_app.labeling.models import Annotation, Queue, Slot
-from lifecycle.refusals import Conflict
+from lifecycle.runtime.refusals import Conflict
 from tests.support.gold import gold_at, known_dataset, mixed_queue, take
 from tests.support.labeling import answer, make_annotator, make_dataset, make_queue, queue_items
 

@@ -6,9 +6,9 @@ from django.urls import reverse
 
 from datasets_app.labeling import actions, queries
 from datasets_app.labeling.models import Comment, Decision, Dispute, Queue, Slot
-from lifecycle.refusals import Conflict, Refused
-from registry.ledger.models import Event
-from registry.ledger.verbs import Verb
+from lifecycle.runtime.refusals import Conflict, Refused
+from registry.ground.ledger.models import Event
+from registry.ground.ledger.verbs import Verb
 from tests.support.labeling import answer, label_items, make_dataset, make_queue, queue_items, says
 
 pytestmark = pytest.mark.django_db

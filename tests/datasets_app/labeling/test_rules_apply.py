@@ -8,11 +8,11 @@ from django.core.exceptions import PermissionDenied
 from datasets_app.labeling import actions, queries, rules
 from datasets_app.labeling.models import Queue, Rule, RulePass, Suggestion
 from datasets_app.labeling.queries import suggesting
-from lifecycle.jobs import actions as jobs
-from lifecycle.jobs.models import Job
-from lifecycle.refusals import Conflict, Refused
-from registry.ledger.models import Event
-from registry.ledger.verbs import Verb
+from lifecycle.ground.jobs import actions as jobs
+from lifecycle.ground.jobs.models import Job
+from lifecycle.runtime.refusals import Conflict, Refused
+from registry.ground.ledger.models import Event
+from registry.ground.ledger.verbs import Verb
 from tests.support.jobs import run_jobs, run_ok
 from tests.support.labeling import add_items, label_items, make_dataset, make_queue, make_schema
 

@@ -7,9 +7,9 @@ from datasets_app.labeling.matching import TEXT_READ, matcher
 from datasets_app.labeling.models import Annotation, Queue, RulePass, Suggestion
 from datasets_app.labeling.queries import suggesting
 from datasets_app.labeling.queries.disputing import disagreements
-from lifecycle.task_types.values import rename, words
-from registry.ledger.models import Event
-from registry.ledger.verbs import Verb
+from lifecycle.runtime.task_types.values import rename, words
+from registry.ground.ledger.models import Event
+from registry.ground.ledger.verbs import Verb
 from tests.support.labeling import make_dataset, make_queue, make_schema, queue_items, say
 from tests.support.rules import NAMES, TEXTS, apply, marked_parts, several_classes, write
 

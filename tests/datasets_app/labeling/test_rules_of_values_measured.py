@@ -9,10 +9,10 @@ from datasets_app.labeling import actions, queries
 from datasets_app.labeling.matching import matcher
 from datasets_app.labeling.models import Rule, Suggestion
 from datasets_app.labeling.queries import suggesting
-from lifecycle.jobs.models import Job
-from lifecycle.refusals import Refused
-from registry.ledger.models import Event
-from registry.ledger.verbs import Verb
+from lifecycle.ground.jobs.models import Job
+from lifecycle.runtime.refusals import Refused
+from registry.ground.ledger.models import Event
+from registry.ground.ledger.verbs import Verb
 from tests.support.labeling import make_dataset, make_queue, make_schema, queue_items, say
 from tests.support.rules import NAMES, apply, marked_parts, several_classes, write
 

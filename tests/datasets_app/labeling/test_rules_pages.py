@@ -10,7 +10,7 @@ from datasets_app.labeling import actions, queries
 from datasets_app.labeling.matching import matcher
 from datasets_app.labeling.models import Rule, Suggestion
 from datasets_app.labeling.queries import suggesting
-from lifecycle.jobs.models import Job
+from lifecycle.ground.jobs.models import Job
 from lifecycle.ui.numbers import percent
 from tests.support.jobs import run_ok
 from tests.support.labeling import add_items, decided_dataset, make_dataset, make_schema

@@ -9,12 +9,12 @@ from datasets_app.labeling import actions, queries
 from datasets_app.labeling.models import Annotation, Decision, Queue, Suggestion
 from datasets_app.labeling.queries import changes
 from datasets_app.snapshots.actions import freeze
-from lifecycle.jobs import actions as jobs
-from lifecycle.jobs.models import Job
-from lifecycle.refusals import Conflict, Refused
-from lifecycle.task_types.values import rename
-from registry.ledger.models import Event
-from registry.ledger.verbs import Verb
+from lifecycle.ground.jobs import actions as jobs
+from lifecycle.ground.jobs.models import Job
+from lifecycle.runtime.refusals import Conflict, Refused
+from lifecycle.runtime.task_types.values import rename
+from registry.ground.ledger.models import Event
+from registry.ground.ledger.verbs import Verb
 from tests.support.changing import NAMES, TEXTS, change, label_all, labels, new_dataset, said_of, sets, spans
 from tests.support.jobs import run_jobs, run_ok
 from tests.support.labeling import make_queue, make_schema, queue_items, say

@@ -9,7 +9,7 @@ from datasets_app.labeling import actions, queries
 from datasets_app.labeling.models import Decision, LabelChange, LabelSchema, Queue
 from datasets_app.labeling.queries import changes
 from datasets_app.labeling.relabelling import Change
-from lifecycle.jobs.models import Job
+from lifecycle.ground.jobs.models import Job
 from tests.support.jobs import run_ok
 from tests.support.labeling import add_items, label_items, make_dataset, make_queue, make_schema
 

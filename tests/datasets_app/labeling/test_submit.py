@@ -7,10 +7,10 @@ from django.core.exceptions import PermissionDenied
 
 from datasets_app.labeling import actions, queries
 from datasets_app.labeling.models import Annotation, Decision, Dispute, Queue, Seat, Slot
-from lifecycle.refusals import Conflict, Refused
-from registry.access.models import User
-from registry.ledger.models import Event
-from registry.ledger.verbs import Verb
+from lifecycle.runtime.refusals import Conflict, Refused
+from registry.ground.access.models import User
+from registry.ground.ledger.models import Event
+from registry.ground.ledger.verbs import Verb
 from tests.support.labeling import answer, label_items, make_annotator, make_dataset, make_queue, queue_items, says
 
 pytestmark = pytest.mark.django_db

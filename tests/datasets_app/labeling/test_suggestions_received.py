@@ -6,7 +6,7 @@ import pytest
 
 from datasets_app.labeling import actions, queries
 from datasets_app.labeling.models import Suggestion
-from registry.ledger.models import Event
+from registry.ground.ledger.models import Event
 from tests.support.labeling import make_dataset, make_queue, make_schema
 
 pytestmark = pytest.mark.django_db

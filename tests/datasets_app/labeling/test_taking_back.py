@@ -10,10 +10,10 @@ from django.urls import reverse
 
 from datasets_app.labeling import actions
 from datasets_app.labeling.models import Correction, GuidelineProposal
-from lifecycle.refusals import Conflict
-from registry.access.models import User
-from registry.access.roles import Role
-from registry.ledger.models import Event
+from lifecycle.runtime.refusals import Conflict
+from registry.ground.access.models import User
+from registry.ground.access.roles import Role
+from registry.ground.ledger.models import Event
 from tests.support.datasets import import_texts
 from tests.support.datasets import make_dataset as empty_dataset
 from tests.support.jobs import run_ok

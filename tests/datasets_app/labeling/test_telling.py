@@ -9,11 +9,11 @@ from django.utils import timezone
 from datasets_app.labeling import actions
 from datasets_app.labeling.actions import telling
 from datasets_app.labeling.models import Annotation, Decision, Queue
-from lifecycle.notices import delivery
-from lifecycle.notices.models import Channel, Delivery
-from lifecycle.refusals import Refused
-from registry.access.actions import grant
-from registry.access.roles import Role
+from lifecycle.ground.notices import delivery
+from lifecycle.ground.notices.models import Channel, Delivery
+from lifecycle.runtime.refusals import Refused
+from registry.ground.access.actions import grant
+from registry.ground.access.roles import Role
 from tests.support.datasets import import_file
 from tests.support.labeling import answer, label_items, make_dataset, make_queue, queue_items, say
 from tests.support.people import make_project

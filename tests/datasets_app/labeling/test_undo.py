@@ -6,7 +6,7 @@ import pytest
 
 from datasets_app.labeling import actions, queries, rules
 from datasets_app.labeling.models import Annotation, Decision, Queue, Seat, Slot
-from lifecycle.refusals import Conflict, Refused
+from lifecycle.runtime.refusals import Conflict, Refused
 from tests.support.labeling import answer, label_items, make_dataset, make_queue, queue_items, says
 
 pytestmark = pytest.mark.django_db

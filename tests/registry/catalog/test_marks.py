@@ -10,7 +10,7 @@ from ast import literal_eval
 
 import pytest
 
-from lifecycle.refusals import Refused
+from lifecycle.runtime.refusals import Refused
 from registry.catalog import actions as catalog
 from registry.catalog import card
 from registry.catalog.models import ModelVersion
@@ -72,11 +72,11 @@ def test_a_shadow_is_refused(version, mia, lee):
 
 @pytest.mark.engine
 def test_the_cards_code_marks_what_the_server_would(tmp_path, monkeypatch):
-    from lifecycle.engine import program
-    from lifecycle.engine.artifact import ArtifactInfo
-    from lifecycle.engine.predictor import Predictor
-    from lifecycle.task_types.by_key.decoding import decoding_of
-    from lifecycle.task_types.spans.tagging import Unit
+    from lifecycle.runtime.engine import program
+    from lifecycle.runtime.engine.artifact import ArtifactInfo
+    from lifecycle.runtime.engine.predictor import Predictor
+    from lifecycle.runtime.task_types.by_key.decoding import decoding_of
+    from lifecycle.runtime.task_types.spans.tagging import Unit
 
     folder = tmp_path / "run"
     folder.mkdir()

@@ -10,7 +10,7 @@ import re
 import numpy as np
 import pytest
 
-from lifecycle.refusals import Refused
+from lifecycle.runtime.refusals import Refused
 from registry.catalog import actions as catalog
 from registry.catalog import card
 from registry.catalog.models import ModelVersion
@@ -62,11 +62,11 @@ def test_a_promotion_is_refused_before_anybody_looks_at_it(version, mia):
 
 @pytest.mark.engine
 def test_the_cards_code_gives_the_strengths_that_were_measured(tmp_path, monkeypatch):
-    from lifecycle.engine import program
-    from lifecycle.engine.predictor import Predictor
-    from lifecycle.task_types.by_key.decoding import decoding_of
-    from lifecycle.task_types.ranking.measures import Ranked
-    from lifecycle.task_types.rows import Rows
+    from lifecycle.runtime.engine import program
+    from lifecycle.runtime.engine.predictor import Predictor
+    from lifecycle.runtime.task_types.by_key.decoding import decoding_of
+    from lifecycle.runtime.task_types.ranking.measures import Ranked
+    from lifecycle.runtime.task_types.rows import Rows
 
     folder = tmp_path / "run"
     folder.mkdir()

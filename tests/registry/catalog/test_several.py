@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from lifecycle.refusals import Refused
+from lifecycle.runtime.refusals import Refused
 from registry.catalog import actions as catalog
 from registry.catalog.models import ModelVersion
 from registry.endpoints import actions as endpoints

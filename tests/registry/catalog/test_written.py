@@ -10,7 +10,7 @@ import re
 
 import pytest
 
-from lifecycle.refusals import Refused
+from lifecycle.runtime.refusals import Refused
 from registry.catalog import actions as catalog
 from registry.catalog import card
 from registry.catalog.models import ModelVersion
@@ -74,9 +74,9 @@ def test_a_shadow_is_refused(version, mia, lee):
 @pytest.mark.engine
 @pytest.mark.parametrize("strategy", ["full", "prefix"])
 def test_the_cards_code_gives_the_answer_that_was_measured(strategy, tmp_path, monkeypatch):
-    from lifecycle.engine import program
-    from lifecycle.engine.strategies import load_tokenizer
-    from lifecycle.task_types.generation import predictions as text_answers
+    from lifecycle.runtime.engine import program
+    from lifecycle.runtime.engine.strategies import load_tokenizer
+    from lifecycle.runtime.task_types.generation import predictions as text_answers
 
     base = make_tiny_decoder(tmp_path / "base")
     run = make_run(tmp_path / "run", base, epochs=15, strategy={"kind": strategy, "virtual_tokens": 4})

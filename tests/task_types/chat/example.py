@@ -2,7 +2,7 @@
 
 import json
 
-from lifecycle.task_types.answers import ItemContent
+from lifecycle.runtime.task_types.answers import ItemContent
 from tests.task_types.examples import Example, column
 
 ASKED, MORE = {"role": "user", "content": "Hi?"}, {"role": "user", "content": "Who?"}

@@ -2,8 +2,8 @@
 
 import json
 
-from lifecycle.task_types.answers import ItemContent
-from lifecycle.task_types.inputs import Cell, CellKind
+from lifecycle.runtime.task_types.answers import ItemContent
+from lifecycle.runtime.task_types.inputs import Cell, CellKind
 from tests.task_types.examples import Example, column
 
 TEXT = "Anna works at Siemens 👨🏻‍🚒 in Köln"  # the fireman is four code points

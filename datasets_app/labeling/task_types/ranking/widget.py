@@ -9,7 +9,7 @@ from datasets_app.datasets.models import Item
 from datasets_app.labeling import rules
 from datasets_app.labeling.models import Label, Queue
 from datasets_app.labeling.task_types.widget import Option, Widget
-from registry.access.models import User
+from registry.ground.access.models import User
 
 MOST = 5  # responses
 

@@ -1,9 +1,0 @@
-"""`python -m lifecycle.cli`, where the command itself is not on the path."""
-
-from __future__ import annotations
-
-import sys
-
-from lifecycle.cli.main import main
-
-sys.exit(main())

@@ -1,0 +1,122 @@
+"""Ten steps of a run over REST: the same action and permission as the page."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+from django.http import Http404
+from django.urls import path
+from drf_spectacular.utils import extend_schema
+from rest_framework import serializers
+from rest_framework.response import Response
+
+from lifecycle.ground.compute.price import price_of
+from lifecycle.modeling.training import actions, queries
+from lifecycle.modeling.training.api import StrategyField
+from lifecycle.modeling.training.models import Estimate, Run
+from registry.ground.access.decorators import Needs
+from registry.ground.access.rest import Request, View, read
+
+
+class RunEstimateIn(serializers.Serializer[Estimate]):
+    """As for `POST /runs/`: options are fields of the engine's spec in place of those that are suggested."""
+
+    snapshot = serializers.UUIDField()
+    base = serializers.UUIDField()
+    strategy = StrategyField()
+    options = serializers.DictField(required=False, default=dict)
+
+
+class RunFiguresOut(serializers.Serializer[object]):
+    """What the whole run takes, at most where it has patience. shortest, longest: its seconds at the quickest and slowest pace measured."""
+
+    steps = serializers.IntegerField()
+    evaluations = serializers.IntegerField()
+    step_seconds = serializers.FloatField()
+    prepare_seconds = serializers.FloatField()
+    train_seconds = serializers.FloatField()
+    evaluation_seconds = serializers.FloatField()
+    artifact_seconds = serializers.FloatField()
+    seconds = serializers.FloatField()
+    shortest = serializers.FloatField()
+    longest = serializers.FloatField()
+    cpu_seconds = serializers.FloatField()
+    peak_memory_mb = serializers.FloatField()
+    disk_bytes = serializers.IntegerField()
+    artifact_bytes = serializers.IntegerField()
+
+
+class RunEstimateOut(serializers.Serializer[Any]):
+    """Ten steps that were tried. figures and profile: null until they are measured; error: why they could not be. price: of the whole run
+    in currency, null where the installation has no price of a core-hour."""
+
+    uuid = serializers.UUIDField()
+    snapshot = serializers.UUIDField(source="snapshot.uuid")
+    base = serializers.UUIDField(source="base.uuid")
+    strategy = serializers.ChoiceField(choices=Run.Strategy.choices)
+    spec = serializers.DictField()
+    spec_digest = serializers.CharField()
+    job = serializers.UUIDField(source="job.uuid", default=None, allow_null=True)
+    figures = RunFiguresOut(allow_null=True)
+    profile = serializers.DictField(allow_null=True)
+    error = serializers.DictField(allow_null=True)
+    price = serializers.SerializerMethodField()
+    currency = serializers.SerializerMethodField()
+    created_at = serializers.DateTimeField()
+    finished_at = serializers.DateTimeField(allow_null=True)
+
+    def get_price(self, found: Estimate) -> float | None:
+        """At PRICE_PER_CORE_HOUR."""
+        return price_of(found.figures["cpu_seconds"]) if found.figures else None
+
+    def get_currency(self, found: Estimate) -> str:
+        """Of the price."""
+        return str(settings.CURRENCY)
+
+
+class Estimates(View):
+    """Ten steps."""
+
+    needs = {"POST": Needs("signed_in")}
+
+    @extend_schema(operation_id="estimates_try", request=RunEstimateIn, responses={201: RunEstimateOut})
+    def post(self, request: Request) -> Response:
+        """Try ten steps of a run. While those of the same spec wait or run, they are returned; no run is started."""
+        given = read(RunEstimateIn, request.data)
+        snapshot = queries.launchable(request.user).filter(uuid=given.pop("snapshot")).first()
+        base = queries.bases(request.user).filter(uuid=given.pop("base")).first()
+        if snapshot is None or base is None:
+            raise Http404("There is no such snapshot to train on, or no such base model.")
+        return Response(RunEstimateOut(actions.estimate(snapshot=snapshot, base=base, actor=request.user, **given)).data, status=201)
+
+
+class OneEstimate(View):
+    """Ten steps that were tried."""
+
+    needs = {"GET": Needs("training.view", Estimate)}
+
+    @extend_schema(operation_id="estimates_read", responses=RunEstimateOut)
+    def get(self, request: Request, uuid: UUID) -> Response:
+        """What they took, and what the whole run takes."""
+        return Response(RunEstimateOut(queries.get_estimate(request.user, uuid)).data)
+
+
+class CancelEstimate(View):
+    """Ending the ten steps."""
+
+    needs = {"POST": Needs("training.launch", Estimate, see="training.view")}
+
+    @extend_schema(operation_id="estimates_cancel", request=None, responses=RunEstimateOut)
+    def post(self, request: Request, uuid: UUID) -> Response:
+        """Have them end, at once where they wait."""
+        actions.cancel_estimate(estimate_id=uuid, actor=request.user)
+        return Response(RunEstimateOut(queries.get_estimate(request.user, uuid)).data)
+
+
+urlpatterns = [
+    path("estimates/", Estimates.as_view(), name="api-estimates"),
+    path("estimates/<uuid:uuid>/", OneEstimate.as_view(), name="api-estimate"),
+    path("estimates/<uuid:uuid>/cancel/", CancelEstimate.as_view(), name="api-estimate-cancel"),
+]

@@ -1,0 +1,72 @@
+"""What people agree on is accepted together after a look at a sample, from a shell."""
+
+from __future__ import annotations
+
+import pytest
+
+from datasets_app.labeling import actions, queries
+from datasets_app.labeling.models import Decision, SpotCheck
+from datasets_app.labeling.queries.checks import to_look_at
+from registry.ground.ledger.models import Event
+from tests.support.labeling import label_items, make_dataset, make_queue, says
+
+
+@pytest.fixture
+def queue(project, mia, ana, ben):
+    made = make_queue(make_dataset(project, mia, [f"text {n}" for n in range(6)]), mia, overlap=2, acceptance="reviewer")
+    label_items(made, {ana: ["card"] * 6, ben: ["card"] * 6})
+    return made
+
+
+def look_through(queue, ravi):
+    value = says(queries.labels_by_name(queue.schema)["card"])
+    for row in to_look_at(SpotCheck.objects.get(state="open")):
+        actions.decide(queue_id=queue.uuid, item_id=row.item.uuid, actor=ravi, value=value)
+
+
+def test_what_waits_is_told_a_sample_is_drawn_and_the_rest_is_accepted(as_person, queue, ravi, site):
+    command = as_person(ravi)
+    assert command("checks", "show", "Batch 1").out.splitlines() == [
+        "6 items on which people agree wait to be accepted.",
+        f"Draw a sample: lifecycle checks draw {queue.uuid}",
+    ]
+
+    drawn = command("checks", "draw", "Batch 1", "--size", "2", "--tolerated", "0")
+    assert drawn.out.splitlines() == [
+        "Sample     2 items of 6 that waited; up to 0 % may be wrong",
+        "Accepts    with 0 wrong or fewer: a lot with 2.5 % wrong 95 times in 100, one with 68.4 % 10 times",
+        "Looked at  0 right, 0 wrong; 2 to go",
+        f"Look at    {site}/labeling/{queue.uuid}/review/?order=sample",
+    ]
+    early = command("checks", "accept", "Batch 1")
+    assert (early.code, early.err) == (1, "2 of the sample's 2 items are not looked at yet. Settle them first.\n")
+    look_through(queue, ravi)
+
+    shown = command("checks", "show", "Batch 1").out.splitlines()
+    assert shown[4:] == ["Looked at  2 right, 0 wrong; 0 to go", f"Accept     lifecycle checks accept {queue.uuid}"]
+    said = command("checks", "accept", "Batch 1")
+    assert (said.code, said.out) == (0, "4 items of Batch 1 are decided as people agreed.\n")
+    assert Decision.objects.filter(how="accepted").count() == 4
+    assert command("checks", "show", "Batch 1").out == "0 items on which people agree wait to be accepted.\n"
+
+
+def test_a_check_is_dropped_and_nothing_is_accepted(as_person, queue, ravi):
+    command = as_person(ravi)
+    none = command("checks", "drop", "Batch 1")
+    assert (none.code, none.err) == (
+        1, f"No sample of Batch 1 was drawn. Draw one: lifecycle checks draw {queue.uuid}\n"
+    )  # fmt: skip
+    command("checks", "draw", "Batch 1")
+
+    said = command("checks", "drop", "Batch 1")
+
+    assert said.out == "The check of Batch 1 is dropped; nothing was accepted.\n"
+    assert (SpotCheck.objects.get().state, Decision.objects.count()) == ("dropped", 0)
+
+
+def test_who_does_not_review_draws_nothing(as_person, queue, mia):
+    command, before = as_person(mia), Event.objects.count()
+
+    said = command("checks", "draw", "Batch 1")
+
+    assert (said.code, said.out, SpotCheck.objects.count(), Event.objects.count()) == (1, "", 0, before)

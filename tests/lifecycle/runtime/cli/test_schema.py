@@ -1,0 +1,117 @@
+"""Classes and guideline are shown, written to a file, and published from one."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from datasets_app.labeling import actions
+from datasets_app.labeling.models import LabelSchema
+from datasets_app.labeling.rules import LabelSpec
+from registry.ground.ledger.models import Event
+from tests.support.labeling import make_dataset
+
+CARD = LabelSpec("card", "A card is lost.", ("my card is gone",), ({"name": "cash", "note": "no card"},), "Losses")
+
+
+@pytest.fixture
+def inbox(project, mia):
+    dataset = make_dataset(project, mia, ["one"])
+    actions.publish_schema(dataset_id=dataset.uuid, actor=mia, labels=[LabelSpec("refund"), CARD], guideline="Read it all.")
+    return dataset
+
+
+def kept(tmp_path, **document):
+    path = tmp_path / "classes.json"
+    path.write_text(json.dumps(document))
+    return str(path)
+
+
+def test_the_classes_are_shown_by_group_with_the_guideline(as_person, inbox, ana):
+    said = as_person(ana)("schema", "show", "inbox")
+
+    assert said.code == 0, said.err
+    assert said.out.splitlines()[0].endswith(": 2 classes.")
+    assert said.out.splitlines()[1:] == ["refund", "", "Losses", "card: A card is lost.", "", "Read it all."]
+    assert as_person(ana)("schema", "show", "inbox", "--version", "2").err.startswith("There is no version 2 of the classes of inbox")
+
+
+def test_what_is_exported_is_what_is_published(as_person, inbox, mia, tmp_path):
+    command, path = as_person(mia), tmp_path / "classes.json"
+
+    printed = command("schema", "export", "inbox")
+    said = command("schema", "export", "inbox", "--to", str(path))
+    again = command("schema", "publish", "inbox", str(path))
+
+    found = json.loads(path.read_text())
+    assert (said.out, json.loads(printed.out)) == (f"{path}: version 1, 2 classes.\n", found)
+    assert (found["version"], found["guideline"], [label["name"] for label in found["labels"]]) == (1, "Read it all.", ["refund", "card"])
+    assert found["labels"][1]["lookalikes"] == [{"name": "cash", "note": "no card"}]
+    assert (again.code, again.out) == (0, "Version 1 of the classes of inbox stands: 2 classes.\n")
+    assert LabelSchema.objects.count() == 1
+
+
+def test_a_file_publishes_the_next_version_and_a_class_keeps_its_id_by_its_stable_id(as_person, inbox, mia, tmp_path):
+    command, path = as_person(mia), tmp_path / "classes.json"
+    command("schema", "export", "inbox", "--to", str(path))
+    found = json.loads(path.read_text())
+    found["labels"][1]["name"] = "lost card"
+    path.write_text(json.dumps(found))
+
+    said = command("schema", "publish", "inbox", str(path))
+
+    assert said.out == "Version 2 of the classes of inbox stands: 2 classes.\n"
+    ids = LabelSchema.objects.get(version=1).labels.get(name="card").stable_id
+    assert LabelSchema.objects.get(version=2).labels.get(name="lost card").stable_id == ids
+    stale = command("schema", "publish", "inbox", str(path))
+    assert (stale.code, stale.err) == (
+        1, "Version 2 was published while you were writing. Look at it, then publish yours on top of it.\n"
+    )  # fmt: skip
+
+
+def test_a_class_that_the_file_lacks_is_retired_only_when_asked_for(as_person, inbox, mia, tmp_path):
+    command, path, before = as_person(mia), kept(tmp_path, labels=[{"name": "refund"}]), Event.objects.count()
+
+    said = command("schema", "publish", "inbox", path)
+
+    assert (said.code, said.err) == (
+        1,
+        "The file lacks card, so that this version would retire it. Add --retire to do so; a class is renamed by its stable_id, "
+        "and merged on the page.\n",
+    )
+    assert (LabelSchema.objects.count(), Event.objects.count()) == (1, before)
+    assert command("schema", "publish", "inbox", path, "--retire").out == "Version 2 of the classes of inbox stands: 1 class.\n"
+    newest = LabelSchema.objects.get(version=2)
+    assert (newest.guideline, [label.name for label in newest.labels.all()]) == ("Read it all.", ["refund"])
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("{", "is not JSON"),
+        ('["card"]', 'it needs "labels"'),
+        ('{"labels": [{"name": 3}]}', 'it needs "labels"'),
+    ],
+)
+def test_what_is_no_file_of_classes_is_named_before_anything_is_sent(as_person, inbox, mia, tmp_path, text, told):
+    path = tmp_path / "classes.json"
+    path.write_text(text)
+
+    said = as_person(mia)("schema", "publish", "inbox", str(path))
+
+    assert (said.code, told in said.err, LabelSchema.objects.count()) == (2, True, 1)
+
+
+def test_who_does_not_manage_labels_publishes_nothing(as_person, inbox, ana, tmp_path):
+    said = as_person(ana)("schema", "publish", "inbox", kept(tmp_path, labels=[{"name": "refund"}, {"name": "card"}]))
+
+    assert (said.code, said.out, LabelSchema.objects.count()) == (1, "", 1)
+
+
+def test_a_dataset_without_classes_says_how_to_publish_them(as_person, project, mia):
+    make_dataset(project, mia, ["one"])
+
+    said = as_person(mia)("schema", "show", "inbox")
+
+    assert (said.code, said.err) == (1, "inbox has no classes yet. Publish them: lifecycle schema publish inbox FILE\n")
