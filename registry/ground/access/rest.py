@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from django.apps import apps
 from rest_framework import request as rest_framework_request
 from rest_framework import serializers
 from rest_framework.exceptions import PermissionDenied
@@ -64,7 +65,8 @@ class View(APIView):
         if method in ("GET", "HEAD", "OPTIONS"):
             return Scope.READ
         need = cls.needs.get(method)
-        return cls.scope or scopes.needed(cls.__module__.split(".")[1], need.action if need else "signed_in")
+        room = apps.get_containing_app_config(cls.__module__)
+        return cls.scope or scopes.needed(room.label if room else "", need.action if need else "signed_in")
 
 
 def read(shape: type[serializers.Serializer[Any]], data: Any) -> dict[str, Any]:
