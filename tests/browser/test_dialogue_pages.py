@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import expect
 
 from lifecycle.evaluation import actions, queries
-from tests.lifecycle.training.test_launch_dialogues import TOOLS
+from tests.lifecycle.training.test_launch_chat import TOOLS
 from tests.support.browser import loaded_on_a_phone, shuts_nobody_out
 from tests.support.jobs import run_ok
 from tests.support.written import chat_snapshot, make_decoder, make_written_run

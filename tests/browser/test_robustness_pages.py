@@ -12,12 +12,13 @@ from lifecycle.evaluation.task_types.by_key.rows import rows_for
 from tests.support.browser import NARROW, shuts_nobody_out
 from tests.support.evaluations import made_probes
 from tests.support.jobs import run_ok
-from tests.support.probes import TASKS, flip, items_of, measured
+from tests.support.probes import flip, items_of, measured
+from tests.task_types.examples import LEARNT
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
 
-@pytest.mark.parametrize("task", TASKS[1:])
+@pytest.mark.parametrize("task", LEARNT[1:])
 def test_probes_of_each_task_fit_and_can_be_read_by_everybody(opened, project, mia, task):
     evaluation = measured(task, project, mia)
     items = items_of(evaluation)

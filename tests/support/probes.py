@@ -7,28 +7,18 @@ from pathlib import Path
 from datasets_app.snapshots import queries as snapshots
 from lifecycle.engine.flips import Flip
 from lifecycle.evaluation.models import Evaluation
+from lifecycle.task_types.by_key.types import type_of
 from registry.access.models import Project, User
-from tests.support.marks import marked_snapshot
-from tests.support.ranked import ranked_snapshot
-from tests.support.training import make_run, make_snapshot, several_snapshot
-from tests.support.written import chat_snapshot, make_decoder, make_written_run, written_snapshot
-
-TASKS = ("single_label", "multi_label", "spans", "preference", "ranking", "generation", "chat")
-SAID = {  # label, before and after, as the engine writes them
-    "single_label": ("card", "card", "refund"), "multi_label": ('["card"]', '["card"]', '["card", "refund"]'),
-    "spans": ('[[0, 2, "thing"]]', '[[0, 2, "thing"]]', "[]"), "preference": ("1 > 2", "1 > 2", "2 > 1"),
-    "ranking": ("1 > 2 > 3", "1 > 2 > 3", "2 > 1 > 3"), "generation": ("", "as it was before", "as it became"),
-    "chat": ("", "as it was before", ""),
-}  # fmt: skip
+from tests.support.training import make_run
+from tests.support.written import make_decoder, make_written_run
+from tests.task_types.examples import EXAMPLES
 
 
 def measured(task: str, project: Project, user: User, scratch: Path | None = None) -> Evaluation:
     """An evaluation on test. user: engineer or lead. scratch: as make_decoder has it."""
-    if task in ("generation", "chat"):
-        snapshot = (chat_snapshot if task == "chat" else written_snapshot)(project, user)
+    snapshot = EXAMPLES[task].snapshot(project, user)
+    if type_of(task).writes_text:
         return make_written_run(snapshot, user, make_decoder(project, user, scratch), splits=("test",)).evaluations.get()
-    make = {"single_label": make_snapshot, "multi_label": several_snapshot, "spans": marked_snapshot}.get(task)
-    snapshot = make(project, user) if make else ranked_snapshot(project, user, task)
     return make_run(snapshot, user, splits=("test",)).evaluations.get()
 
 
@@ -39,6 +29,6 @@ def items_of(evaluation: Evaluation) -> list[str]:
 
 def flip(task: str, item: str, probe: str = "upper", after: float = 0.25) -> Flip:
     """An answer that was right and lost some of its score."""
-    label, clean, predicted = SAID[task]
-    sure = (None, None) if task in ("generation", "chat") else (0.9, 0.6)
+    label, clean, predicted = EXAMPLES[task].flipped
+    sure = (None, None) if type_of(task).writes_text else (0.9, 0.6)
     return Flip(probe, item, label, clean, sure[0], predicted, sure[1], 1.0, after)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
 
+from datasets_app.snapshots.models import Snapshot
 from lifecycle.task_types.answers import ItemContent, Labels, Value
 from lifecycle.task_types.by_key.types import TYPES
 from lifecycle.task_types.inputs import Cell, CellKind
@@ -23,6 +24,9 @@ class Example:
     good: what somebody gives, with the value that it is. bad: what somebody gives, with the code of the refusal. cells: of files, with the
     value that it is by names, or None where it says nothing; bad_cells: with the code. words: values with their lines. merges: lists of
     values with what they are together. frozen: values by names with their text in a manifest.
+
+    snapshot: of a project, a person and other options, a dataset version with rows in all three splits; None of a type without models.
+    flipped: a right annotation and two predictions, before and after a row was disturbed, as the engine writes them.
     """
 
     item: ItemContent
@@ -34,6 +38,8 @@ class Example:
     merges: Sequence[tuple[Sequence[Value], Value | None]]
     frozen: Sequence[tuple[Value, str]]
     row: Callable[[int], Mapping[str, Any]]
+    snapshot: Callable[..., Snapshot] | None = None
+    flipped: tuple[str, str, str] = ("", "", "")
 
 
 def column(text: str) -> Cell:
@@ -42,3 +48,4 @@ def column(text: str) -> Cell:
 
 
 EXAMPLES: dict[str, Example] = {key: import_module(f"tests.task_types.{key}.example").EXAMPLE for key in TYPES}
+LEARNT = [key for key, example in EXAMPLES.items() if example.snapshot]  # those with models

@@ -7,10 +7,10 @@ import json
 import pytest
 
 from datasets_app.datasets.models import Item
-from lifecycle.evaluation import actions, compare, queries
+from lifecycle.evaluation import actions, compare
 from lifecycle.evaluation.models import Evaluation
 from lifecycle.evaluation.task_types.generation import notes
-from tests.lifecycle.training.test_launch_dialogues import TOOLS
+from tests.lifecycle.training.test_launch_chat import TOOLS
 from tests.support.jobs import run_ok
 from tests.support.written import chat_snapshot, make_decoder, make_written_run
 
@@ -123,27 +123,3 @@ def test_turns_that_were_left_out_are_told():
         "2 prompts were cut by 30 tokens (4 turns of dialogues, the oldest first; then a context at its end, a prompt without one at its "
         "beginning): a row has up to 64 tokens."
     )
-
-
-@pytest.mark.engine
-def test_a_run_learns_from_dialogues_is_measured_and_read_about(project, mia, tmp_path, client_for):
-    from lifecycle.training import actions as training
-    from lifecycle.training.models import Run
-    from tests.lifecycle.evaluation.test_written_engine import QUICK
-
-    snapshot, base = chat_snapshot(project, mia, more=[TOOLS]), make_decoder(project, mia, tmp_path)
-
-    run = training.launch(snapshot=snapshot, base=base, strategy="full", actor=mia, options=QUICK)
-    run_ok("training", "evaluation")
-
-    run.refresh_from_db()
-    assert run.state == Run.State.SUCCEEDED, run.error
-    assert run.samples.filter(step=run.step).count() == 4
-    evaluations = [queries.latest_evaluation(run, split) for split in ("validation", "test")]
-    for each in evaluations:
-        assert each.report["dialogues"] == each.rows
-        assert set(each.report["baselines"]) == {"prompted_base", "nearest", "frequent"}
-        assert each.report["perplexity"] < each.report["baselines"]["prompted_base"]["perplexity"]
-    client = client_for(mia)
-    assert "turns before</summary>" in client.get(f"/runs/{run.uuid}/").content.decode()
-    assert "turns before</summary>" in client.get(f"/evaluations/{evaluations[1].uuid}/answers/").content.decode()

@@ -23,8 +23,8 @@ from lifecycle.statistics import membership
 from registry.ledger.models import Event
 from tests.support.jobs import run_jobs, run_ok
 from tests.support.losses import made_losses
-from tests.support.probes import TASKS
 from tests.support.written import chat_snapshot, make_decoder, make_written_run
+from tests.task_types.examples import LEARNT as TASKS
 
 pytestmark = pytest.mark.django_db
 MEMBERSHIP = Analysis.Kind.MEMBERSHIP

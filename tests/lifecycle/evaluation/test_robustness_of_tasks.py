@@ -13,7 +13,9 @@ from lifecycle.evaluation import robustness_page
 from lifecycle.jobs.models import Job
 from registry.ledger.models import Event
 from tests.support.evaluations import made_probes
-from tests.support.probes import SAID, TASKS, flip, items_of
+from tests.support.probes import flip, items_of
+from tests.task_types.examples import EXAMPLES
+from tests.task_types.examples import LEARNT as TASKS
 
 pytestmark = pytest.mark.django_db
 NAMED = {
@@ -111,7 +113,7 @@ def test_the_answers_that_changed_are_told_in_words_and_open_the_item(task, meas
         assert worst.text == (row["text"], *(f"{at}: {each}" for at, each in enumerate(row["responses"], 1)))
         again = disturb_responses("upper", row["responses"], seed=1, name=second)
         assert worst.disturbed[1:] == tuple(f"{at}: {each}" for at, each in enumerate(again, 1))
-        assert (worst.true, worst.after) == ((SAID[task][0],), (SAID[task][2],))
+        assert (worst.true, worst.after) == ((EXAMPLES[task].flipped[0],), (EXAMPLES[task].flipped[2],))
     else:
         row = snapshots.learned_rows_of(evaluation.snapshot, [second])[second]
         assert text == (row["messages"][-2]["content"] if task == "chat" else row["text"])

@@ -2,6 +2,7 @@
 
 from lifecycle.task_types.answers import ItemContent
 from lifecycle.task_types.inputs import Cell, CellKind
+from tests.support.training import several_snapshot
 from tests.task_types.examples import Example, column
 
 EMPTY, PERSON, ORG, BOTH = {"labels": []}, {"labels": ["p"]}, {"labels": ["o"]}, {"labels": ["o", "p"]}
@@ -28,4 +29,6 @@ EXAMPLE = Example(
     merges=[([BOTH, ORG], ORG), ([PERSON, ORG], None), ([EMPTY, EMPTY, ORG], EMPTY), ([BOTH, BOTH, PERSON], BOTH)],
     frozen=[(NAMED, '["a","b"]'), (EMPTY, "[]")],
     row=lambda number: {"text": f"Anna works at Siemens {number}"},
+    snapshot=several_snapshot,
+    flipped=('["card"]', '["card"]', '["card", "refund"]'),
 )  # fmt: skip

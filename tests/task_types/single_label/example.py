@@ -2,6 +2,7 @@
 
 from lifecycle.task_types.answers import ItemContent
 from lifecycle.task_types.inputs import Cell, CellKind
+from tests.support.training import make_snapshot
 from tests.task_types.examples import Example, column
 
 PERSON, ORG = {"label": "p"}, {"label": "o"}
@@ -27,4 +28,6 @@ EXAMPLE = Example(
     merges=[([PERSON, PERSON, ORG], PERSON), ([PERSON, ORG], None), ([PERSON], PERSON)],
     frozen=[({"label": "PERSON"}, "PERSON")],
     row=lambda number: {"text": f"Anna works at Siemens {number}"},
+    snapshot=make_snapshot,
+    flipped=("card", "card", "refund"),
 )  # fmt: skip

@@ -13,8 +13,7 @@ from lifecycle.task_types.answers import ItemContent
 from lifecycle.task_types.by_key.formats import formats_of
 from lifecycle.task_types.formats import Unlearnable
 from lifecycle.training import actions, folders
-from lifecycle.training.models import Estimate, Run, Sweep
-from tests.support.training import make_base
+from lifecycle.training.models import Estimate, Run
 from tests.support.written import chat_snapshot, make_decoder, make_written_run, write_decoder, written_snapshot
 
 CALL = {"role": "assistant", "content": None, "tool_calls": [{"id": "1", "function": {"name": "look", "arguments": "{}"}}]}
@@ -40,19 +39,6 @@ def rows_in(snapshot, split, folder):
 
 def nothing_was_queued():
     return not Run.objects.exists() and not Job.objects.filter(kind="training.train").exists()
-
-
-def test_a_run_learns_to_write_and_its_rows_carry_every_turn(snapshot, base, mia, tmp_path):
-    run = actions.launch(snapshot=snapshot, base=base, strategy="lora", actor=mia)
-
-    assert (run.spec["task"], run.spec["labels"], run.task_type.writes_text) == ("generation", [], True)
-    count, rows = rows_in(snapshot, "train", tmp_path)
-    assert count == len(rows) == snapshot.counts["splits"]["train"]
-    row = rows[0]
-    assert set(row) == {"id", "cluster", "text", "answer", "messages"}
-    assert [each["role"] for each in row["messages"]] == ["system", "user", "assistant", "user", "assistant"]
-    assert row["answer"] == row["messages"][-1]["content"]
-    assert row["text"] == "\n".join(f"{each['role']}: {each['content']}" for each in row["messages"][:-1])
 
 
 def test_dialogues_that_call_tools_are_left_out_with_the_reason_and_others_stay(project, mia, tmp_path):
@@ -101,30 +87,6 @@ def test_an_erased_dialogue_is_no_row(snapshot, monkeypatch):
     monkeypatch.setattr(snapshots, "with_values", lambda *_: [(row, item, None)])
 
     assert list(snapshots.engine_rows(snapshot, "train")) == []
-
-
-def test_an_encoder_is_refused_and_so_is_a_sweep(snapshot, base, project, mia):
-    encoder = make_base(project, mia)
-
-    with pytest.raises(Refused, match="tiny-base is an encoder, which writes no texts"):
-        actions.launch(snapshot=snapshot, base=encoder, strategy="lora", actor=mia)
-    with pytest.raises(Refused, match="compares trials by an F1, and where texts are written there is none"):
-        actions.start_sweep(snapshot=snapshot, base=base, strategy="lora", actor=mia, trials=2, space={"rank": {"choices": [4, 8]}})
-
-    assert nothing_was_queued()
-    assert not Sweep.objects.exists()
-
-
-def test_the_form_offers_decoders_for_dialogues(snapshot, base, project, mia, client_for):
-    make_base(project, mia)
-
-    page = client_for(mia).get(f"/runs/launch/?snapshot={snapshot.uuid}").content.decode()
-
-    assert "validation, chat" in page
-    assert "tiny-decoder" in page
-    assert "tiny-base" not in page
-    assert "Longest answer, in tokens" in page
-    assert "Search for settings instead" not in page
 
 
 def test_ten_steps_are_tried_of_dialogues(snapshot, base, mia):

@@ -5,16 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from django.conf import settings
 
 from lifecycle.evaluation import queries as evaluations
 from lifecycle.evaluation.actions import measuring
-from lifecycle.jobs.models import Job
 from lifecycle.training import actions, queries
-from lifecycle.training.models import Run
 from lifecycle.training.rules import Repeat
 from registry.artifacts import actions as artifacts
-from registry.ledger.models import Event
 from tests.support.jobs import run_ok
 from tests.support.tiny_models import make_tiny_base
 from tests.support.training import make_base, make_snapshot
@@ -27,33 +23,6 @@ QUICK = {"epochs": 6, "batch_size": 8, "head_learning_rate": 0.02, "precision": 
 @pytest.fixture(scope="module")
 def tiny(tmp_path_factory) -> Path:
     return make_tiny_base(tmp_path_factory.mktemp("tiny") / "base")
-
-
-def test_a_launched_run_trains_in_a_child_and_is_measured_on_both_splits(project, mia, tiny):
-    snapshot = make_snapshot(project, mia)
-    base = make_base(project, mia, folder=tiny)
-
-    run = actions.launch(snapshot=snapshot, base=base, strategy="full", actor=mia, options=QUICK)
-    jobs = run_ok("training", "evaluation")
-
-    run.refresh_from_db()
-    assert run.state == Run.State.SUCCEEDED
-    assert [job.kind for job in jobs] == ["training.train", "evaluation.evaluate"]
-    assert run.step == run.total_steps > 0
-    assert run.best_step in set(run.points.filter(name="macro_f1").values_list("step", flat=True))
-    assert {"serving/model.onnx", "head.safetensors", "lifecycle.json"} <= {file["name"] for file in run.artifact.files}
-    assert {e.split for e in evaluations.of_run(run)} == {"test", "validation"}
-    test = evaluations.latest_evaluation(run, "test")
-    assert test.rows == snapshot.counts["splits"]["test"]
-    assert set(test.report["baselines"]) == {"majority", "tfidf_logreg", "frozen_base_logreg"}
-    assert len(evaluations.rows_of(test).ids) == test.rows
-    verbs = list(Event.objects.filter(object_id=str(run.uuid)).order_by("seq").values_list("verb", flat=True))
-    assert verbs == ["training.launched", "training.ended"]
-    assert Event.objects.filter(verb="evaluation.recorded").count() == 2
-    kept = {path.name for path in (Path(settings.DATA_DIR) / "runs" / str(run.uuid)).iterdir()}
-    assert kept == {"spec.json", "events.jsonl", "result.json"}
-    assert not list((Path(settings.DATA_DIR) / "scratch").iterdir())
-    assert Job.objects.exclude(state="succeeded").count() == 0
 
 
 def test_a_run_that_is_run_again_ends_with_the_same_weights(project, mia, tiny):
