@@ -8,9 +8,9 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from lifecycle.cli.errors import Usage
 from lifecycle.cli.screen import count
 from lifecycle.cli.session import Session
-from lifecycle.cli.settings import Usage
 from lifecycle.refusals import Refusal, Refused
 
 BATCH = 1_000

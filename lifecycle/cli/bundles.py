@@ -11,9 +11,9 @@ from typing import Any
 
 from lifecycle import bundle
 from lifecycle.cli import find, watching
+from lifecycle.cli.errors import Usage
 from lifecycle.cli.screen import count
 from lifecycle.cli.session import Session
-from lifecycle.cli.settings import Usage
 from lifecycle.refusals import Damaged, Refused
 
 MODEL, CARD, README = "model", "card", "README.md"

@@ -6,8 +6,8 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
+from lifecycle.cli.errors import Usage
 from lifecycle.cli.session import Session
-from lifecycle.cli.settings import Usage
 from lifecycle.refusals import Refused
 
 DROPPED = "a dropped class"

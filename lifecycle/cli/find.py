@@ -6,9 +6,8 @@ from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
-from lifecycle.cli.client import ApiRefusal
+from lifecycle.cli.errors import ApiRefusal, Usage
 from lifecycle.cli.session import Session
-from lifecycle.cli.settings import Usage
 from lifecycle.refusals import Refused
 
 Row = dict[str, Any]

@@ -9,7 +9,6 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from lifecycle.cli.client import Unreachable
 from lifecycle.cli.commands import (
     access,
     advice,
@@ -43,9 +42,9 @@ from lifecycle.cli.commands import (
     training,
     versions,
 )
+from lifecycle.cli.errors import Unreachable, Usage
 from lifecycle.cli.screen import Screen
 from lifecycle.cli.session import Session
-from lifecycle.cli.settings import Usage
 from lifecycle.env import BadSetting
 from lifecycle.refusals import Refusal
 

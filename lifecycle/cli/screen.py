@@ -12,7 +12,7 @@ from datetime import datetime
 from io import TextIOWrapper
 from typing import Any
 
-from lifecycle.cli.settings import Usage
+from lifecycle.cli.errors import Usage
 
 
 class Screen:

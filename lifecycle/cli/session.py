@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import argparse
+import importlib
 from collections.abc import Callable
 from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
 from lifecycle.cli import settings
-from lifecycle.cli.client import Client
+from lifecycle.cli.errors import Usage
 from lifecycle.cli.screen import Screen
-from lifecycle.cli.settings import Login, Usage
+from lifecycle.cli.settings import Login
+
+if TYPE_CHECKING:
+    from lifecycle.cli.client import Client
 
 LOG_IN = "Log in first: lifecycle login. Or set LIFECYCLE_URL and LIFECYCLE_TOKEN."
 
@@ -31,12 +36,17 @@ class Session:
     @cached_property
     def api(self) -> Client:
         """The REST API."""
-        return Client(self.login.url, self.login.token, prefix="/api/v1", sleep=self.sleep)
+        return self.client(self.login.url, self.login.token, prefix="/api/v1")
 
     @cached_property
     def inference(self) -> Client:
         """The inference server."""
-        return Client(settings.address(self.login.inference_url), self.login.token, sleep=self.sleep)
+        return self.client(settings.address(self.login.inference_url), self.login.token)
+
+    def client(self, *args: Any, **kwargs: Any) -> Client:
+        """Loaded only now: httpx costs more than all else that `--help` needs."""
+        made: Client = importlib.import_module("lifecycle.cli.client").Client(*args, **kwargs, sleep=self.sleep)
+        return made
 
     def page(self, path: str) -> str:
         """The address of a page of the site."""

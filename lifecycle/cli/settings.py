@@ -8,16 +8,13 @@ from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
+from lifecycle.cli.errors import Usage
 from lifecycle.env import env_str
 
 HERE = "http://127.0.0.1:8000"
 INFERENCE_PORT = 8001
 SAY_WHERE = "Log in with its address: lifecycle login --inference URL. Or set LIFECYCLE_INFERENCE_URL."
 LOOPBACK = {"localhost", "127.0.0.1", "::1"}
-
-
-class Usage(Exception):
-    """The command was not called as it can be; the text says how."""
 
 
 class Login(NamedTuple):  # no dataclass: that alone would take a third of the time in which the command starts

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from lifecycle.cli.client import ApiRefusal
+from lifecycle.cli.errors import ApiRefusal
 from lifecycle.cli.screen import count, seconds
 from lifecycle.cli.session import Session
 from lifecycle.refusals import Refused

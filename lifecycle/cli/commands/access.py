@@ -7,9 +7,9 @@ import sys
 from typing import Any
 
 from lifecycle.cli import settings
-from lifecycle.cli.client import Client
+from lifecycle.cli.errors import Usage
 from lifecycle.cli.session import Session
-from lifecycle.cli.settings import HERE, Login, Usage
+from lifecycle.cli.settings import HERE, Login
 
 
 def add(commands: Any, common: Any) -> None:
@@ -41,7 +41,7 @@ def login(session: Session) -> None:
     token = asked_token()
     if not token:
         raise Usage("No token was given. Make one in your profile, with the scopes that you need.")
-    me = Client(url, token, prefix="/api/v1", sleep=session.sleep).get("/me/")
+    me = session.client(url, token, prefix="/api/v1").get("/me/")
     where = settings.store(Login(url=url, token=token, inference=inference))
     session.screen.show(
         {"url": url, "user": me["user"], "file": str(where)}, f"{me['user']['name']} is logged in to {url}. Kept in {where}, for you alone."

@@ -7,9 +7,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from lifecycle.cli import find
+from lifecycle.cli.errors import Usage
 from lifecycle.cli.screen import count, facts, moment, percent, table
 from lifecycle.cli.session import Session
-from lifecycle.cli.settings import Usage
 
 OPEN = ("firing", "acknowledged")
 SEVERITIES = ("page", "ticket", "digest")

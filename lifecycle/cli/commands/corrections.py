@@ -7,9 +7,9 @@ from typing import Any
 
 from lifecycle.cli import find, watching
 from lifecycle.cli.arguments import of_dataset
+from lifecycle.cli.errors import Usage
 from lifecycle.cli.screen import count, facts, moment, plain, table
 from lifecycle.cli.session import Session
-from lifecycle.cli.settings import Usage
 from lifecycle.refusals import Refused
 
 OUTCOMES = {
@@ -71,7 +71,7 @@ def sent(session: Session) -> dict[str, Any]:
     dataset = find.dataset(session, args.dataset)
     where = f"/labeling/datasets/{dataset['uuid']}/corrections/"
     with path.open("rb") as file:
-        return dict(session.api.send(where, file, path.stat().st_size, name=path.name))
+        return dict(session.api.send(where, file, name=path.name))
 
 
 def earlier(session: Session, name: str) -> dict[str, Any]:

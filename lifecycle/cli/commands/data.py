@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from lifecycle.cli import find, watching
+from lifecycle.cli.errors import Usage
 from lifecycle.cli.screen import count, facts, plain
 from lifecycle.cli.session import Session
-from lifecycle.cli.settings import Usage
 from lifecycle.refusals import Refused
 
 PROBLEMS_SHOWN = 10
@@ -85,9 +85,7 @@ def sent(session: Session) -> dict[str, Any]:
         raise Usage(f"{path} is no file.")
     dataset = find.dataset(session, args.dataset)
     with path.open("rb") as file:
-        return dict(
-            session.api.send(f"/datasets/{dataset['uuid']}/uploads/", file, path.stat().st_size, name=path.name, origin=args.origin)
-        )
+        return dict(session.api.send(f"/datasets/{dataset['uuid']}/uploads/", file, name=path.name, origin=args.origin))
 
 
 def earlier(session: Session, name: str) -> dict[str, Any]:

@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from lifecycle.cli import batches, find
+from lifecycle.cli.errors import Usage
 from lifecycle.cli.screen import count
 from lifecycle.cli.session import Session
-from lifecycle.cli.settings import Usage
 from lifecycle.refusals import Refusal
 
 KINDS = ("review", "override", "truth")

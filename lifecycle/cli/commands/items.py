@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from lifecycle.cli import find, watching
+from lifecycle.cli.errors import Usage
 from lifecycle.cli.screen import count, plain
 from lifecycle.cli.session import Session
-from lifecycle.cli.settings import Usage
 from lifecycle.refusals import Refused
 
 LINE = 100  # characters of a text

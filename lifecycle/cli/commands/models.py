@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from lifecycle.cli import find
+from lifecycle.cli.errors import Usage
 from lifecycle.cli.screen import table
 from lifecycle.cli.session import Session
-from lifecycle.cli.settings import Usage
 
 
 def add(commands: Any, common: Any) -> None:

@@ -7,9 +7,9 @@ from typing import Any
 
 from lifecycle.cli import classes, find, watching
 from lifecycle.cli.arguments import of_dataset
+from lifecycle.cli.errors import Usage
 from lifecycle.cli.screen import count, percent, plain, table
 from lifecycle.cli.session import Session
-from lifecycle.cli.settings import Usage
 
 FEWEST = 20  # decided hits from which a precision says anything
 SHORT = 60  # characters of a pattern in the list

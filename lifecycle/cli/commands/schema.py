@@ -8,9 +8,9 @@ from typing import Any
 
 from lifecycle.cli import classes, find
 from lifecycle.cli.arguments import of_dataset
+from lifecycle.cli.errors import Usage
 from lifecycle.cli.screen import count, document, moment, plain
 from lifecycle.cli.session import Session
-from lifecycle.cli.settings import Usage
 from lifecycle.refusals import Refused
 
 KEPT = ("name", "group", "definition", "examples", "lookalikes", "stable_id")  # of a class in a file

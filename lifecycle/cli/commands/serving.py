@@ -8,9 +8,9 @@ from urllib.parse import quote
 
 from lifecycle.cli import find
 from lifecycle.cli.commands import canary
+from lifecycle.cli.errors import Usage
 from lifecycle.cli.screen import facts, table
 from lifecycle.cli.session import Session
-from lifecycle.cli.settings import Usage
 
 TEXTS_A_REQUEST = 64
 USUAL_STEPS = (500, 2_500, 5_000, canary.WHOLE)  # shares of 10,000

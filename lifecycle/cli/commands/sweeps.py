@@ -6,11 +6,10 @@ from typing import Any
 from uuid import uuid4
 
 from lifecycle.cli import find
-from lifecycle.cli.client import ApiRefusal
 from lifecycle.cli.commands.training import PRIORITIES, STRATEGY, options, score
+from lifecycle.cli.errors import ApiRefusal, Usage
 from lifecycle.cli.screen import facts, moment, table
 from lifecycle.cli.session import Session
-from lifecycle.cli.settings import Usage
 from lifecycle.cli.watching import SCORES
 from lifecycle.refusals import Refused
 

@@ -7,10 +7,9 @@ from typing import Any
 from uuid import uuid4
 
 from lifecycle.cli import find, watching
-from lifecycle.cli.client import ApiRefusal
+from lifecycle.cli.errors import ApiRefusal, Usage
 from lifecycle.cli.screen import moment, table
 from lifecycle.cli.session import Session
-from lifecycle.cli.settings import Usage
 from lifecycle.refusals import Refused
 
 STRATEGY = "fine-tuning strategy, such as lora or full; an unknown name lists all (default: lora)"

@@ -8,9 +8,9 @@ from typing import Any
 
 from lifecycle.cli import find, watching
 from lifecycle.cli.commands import canary
+from lifecycle.cli.errors import Usage
 from lifecycle.cli.screen import table
 from lifecycle.cli.session import Session
-from lifecycle.cli.settings import Usage
 from lifecycle.refusals import Refused
 
 STATED = {"purpose": "what the version is for", "limits": "what it cannot do", "risks": "what may go wrong with it"}  # of its card

@@ -154,6 +154,6 @@ def test_feedback_needs_its_own_scope(as_person, ana, answered):
     said = as_person(ana, "read", "label")("feedback", answered[0], "right")
 
     assert (said.code, said.err) == (
-        1, "This token lacks the scope feedback. Make a token with that scope in your profile, then: lifecycle login\n"
+        1, "This token lacks the scope feedback. Create a token with that scope in your profile, then: lifecycle login\n"
     )  # fmt: skip
     assert not Feedback.objects.exists()

@@ -64,4 +64,4 @@ def test_an_inference_server_that_does_not_answer_is_named(asking, monkeypatch):
     said = asking("predict", "support", "card lost", during=lambda: None)
 
     assert (said.code, said.out) == (3, "")
-    assert said.err == "http://127.0.0.1:9 does not answer: Connection refused. Is it running, and is the address right?\n"
+    assert said.err == "http://127.0.0.1:9 doesn't respond: Connection refused. Is it running, and is the address right?\n"

@@ -122,7 +122,7 @@ def test_a_token_without_the_scope_is_told_which_it_lacks(as_person, mia, inbox,
     said = as_person(mia, "read")("upload", str(file), "--dataset", inbox.slug)
 
     assert (said.code, said.err) == (
-        1, "This token lacks the scope label. Make a token with that scope in your profile, then: lifecycle login\n"
+        1, "This token lacks the scope label. Create a token with that scope in your profile, then: lifecycle login\n"
     )  # fmt: skip
     assert not Upload.objects.exists()
 
