@@ -5,9 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 from datasets_app.snapshots import queries as snapshots
+from datasets_app.snapshots.models import Snapshot
 from lifecycle.engine.flips import Flip
 from lifecycle.evaluation.models import Evaluation
 from lifecycle.task_types.by_key.types import type_of
+from lifecycle.training.models import BaseModel
 from registry.access.models import Project, User
 from tests.support.training import make_run
 from tests.support.written import make_decoder, make_written_run
@@ -15,11 +17,17 @@ from tests.task_types.examples import EXAMPLES
 
 
 def measured(task: str, project: Project, user: User, scratch: Path | None = None) -> Evaluation:
-    """An evaluation on test. user: engineer or lead. scratch: as make_decoder has it."""
+    """An evaluation on test with right rows and wrong ones. user: engineer or lead. scratch: as make_decoder has it."""
     snapshot = EXAMPLES[task].snapshot(project, user)
-    if type_of(task).writes_text:
-        return make_written_run(snapshot, user, make_decoder(project, user, scratch), splits=("test",)).evaluations.get()
-    return make_run(snapshot, user, splits=("test",)).evaluations.get()
+    base = make_decoder(project, user, scratch) if type_of(task).writes_text else None
+    return evaluated(snapshot, user, share=0.1 if type_of(task).has_responses else 0.4, base=base)
+
+
+def evaluated(snapshot: Snapshot, user: User, *, share: float, seed: int = 1, base: BaseModel | None = None) -> Evaluation:
+    """The evaluation on test of one more run that nobody trained. share: of what is right. base: a decoder, where text is written."""
+    if base and base.facts.get("decoder"):
+        return make_written_run(snapshot, user, base, quality=share, seed=seed, splits=("test",)).evaluations.get()
+    return make_run(snapshot, user, accuracy=share, seed=seed, splits=("test",), base=base).evaluations.get()
 
 
 def items_of(evaluation: Evaluation) -> list[str]:

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from datasets_app.datasets.models import Item
-from lifecycle.evaluation import actions, compare
+from lifecycle.evaluation import actions
 from lifecycle.evaluation.models import Evaluation
 from lifecycle.evaluation.task_types.generation import notes
 from tests.lifecycle.training.test_launch_chat import TOOLS
@@ -71,16 +71,6 @@ def test_the_runs_page_shows_samples_with_their_dialogues(runs, mia, aida, clien
     assert "sample 1 at 60" in page
     assert all(row["text"].startswith("system: please\nuser: ") and len(row["turns"]) == 4 for row in told)
     assert "turns before</summary>" not in client_for(aida).get(f"/runs/{runs[0].uuid}/").content.decode()
-
-
-def test_two_runs_are_compared_and_their_dialogues_shown(runs, mia, client_for):
-    a, b = (Evaluation.objects.get(run=each, split="test") for each in runs)
-
-    report = compare.paired_report(a, b)
-    page = client_for(mia).get(f"/evaluations/compare/?a={a.uuid}&b={b.uuid}").content.decode()
-
-    assert (report["rows"], report["left_out"], report["metrics"]["rouge_l"]["verdict"]) == (a.rows, 0, "better")
-    assert "3 turns before</summary>" in page
 
 
 @pytest.mark.postgres

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from lifecycle.evaluation import actions, compare, queries, rules
-from lifecycle.evaluation.models import Analysis, Evaluation
+from lifecycle.evaluation import compare, queries, rules
+from lifecycle.evaluation.models import Evaluation
 from lifecycle.evaluation.task_types.ranking import page as ranking_page
 from lifecycle.evaluation.task_types.ranking.rows import CLOSE
 from lifecycle.evaluation.task_types.ranking.rows import ENTRY as ROWS
-from lifecycle.jobs.models import Job
 from lifecycle.refusals import Refused
 from lifecycle.task_types.ranking.measures import Ranked, RankedAnswers
 from tests.support.datasets import import_texts, make_dataset
@@ -37,25 +36,6 @@ def found(run):
 
 def page_of(client, address):
     return client.get(address).content.decode()
-
-
-def test_the_report_page_holds_scores_baselines_length_and_the_surest_mistakes(found, mia, client_for):
-    page = page_of(client_for(mia), f"/evaluations/{found.uuid}/")
-
-    assert found.report["wrong_rows"] > 0
-    for told in (
-        "Accuracy of pairs",
-        "Best response first",
-        "The longer response",
-        "The first response",
-        "Reliability",
-        "Length",
-    ):
-        assert told in page
-    assert f"All {found.report['wrong_rows']} with a mistake" in page
-    assert "people 1, model 2" in page
-    for absent in ("Confusion", "Macro-F1", "Threshold"):
-        assert absent not in page
 
 
 def test_a_model_that_is_right_about_every_pair_has_no_mistake_to_show(run, mia, client_for):
@@ -93,34 +73,6 @@ def test_rows_come_with_the_surest_mistakes_or_the_closest_first(found, mia, cli
     assert f"{len(wrong)} row" in page
     assert "Rows with a mistake" in page
     assert "All rows" in page_of(client, f"/evaluations/{found.uuid}/items/?sort=close")
-
-
-def test_texts_are_for_those_who_may_read_them(found, aida, client_for):
-    page = page_of(client_for(aida), f"/evaluations/{found.uuid}/items/?sort=close")
-
-    assert "card help please" not in page
-    assert "hidden from your role" in page
-    assert "best with" in page
-
-
-def test_two_runs_are_compared_by_the_pairs_of_the_same_rows(run, snapshot, mia, client_for):
-    one, two = make_evaluation(run, quality=0.2), make_evaluation(make_run(snapshot, mia), quality=0.95, seed=2)
-
-    report = compare.paired_report(one, two)
-
-    assert report["rows"] == one.rows
-    assert report["per_class"] == {}
-    assert report["metrics"]["pair_accuracy"]["difference"] > 0
-    changed = compare.changed_items(one, two)
-    kinds = [each.kind for each in changed]
-    assert report["changes"]["fixed"] == kinds.count("fixed") > kinds.count("broken")
-    assert "points accuracy of pairs" in report["summary"]["fact"]
-    page = page_of(client_for(mia), f"/evaluations/compare/?a={one.uuid}&b={two.uuid}")
-    assert "points accuracy of pairs" in page
-    assert "Prompt and responses" in page
-    assert "F1 by class" not in page
-    swapped = compare.paired_report(two, one)["metrics"]["pair_accuracy"]["difference"]
-    assert swapped == pytest.approx(-report["metrics"]["pair_accuracy"]["difference"])
 
 
 def test_changes_say_what_each_model_put_first():
@@ -200,35 +152,3 @@ def test_responses_stand_in_the_order_of_people_with_the_models_place():
 
     assert [(each.text, each.place, each.model) for each in found] == [("b", 1, 2), ("a", 2, 3), ("c", 2, 1)]
     assert sum(each.chance for each in found) == pytest.approx(1.0)
-
-
-def test_groups_of_errors_are_refused_since_no_response_has_a_vector_by_itself(found, mia):
-    with pytest.raises(Refused, match="puts responses in order and gives no vector of a text by itself") as refusal:
-        actions.analyse(evaluation=found, kind=Analysis.Kind.CLUSTERS, actor=mia)
-
-    assert refusal.value.next_step == "Read the rows with a mistake, the surest first."
-    assert not Job.objects.filter(kind="evaluation.clusters").exists()
-
-
-@pytest.mark.parametrize("part", ["threshold", "clusters"])
-def test_pages_of_classes_say_why_they_are_empty(part, found, mia, client_for):
-    answer = client_for(mia).get(f"/evaluations/{found.uuid}/{part}/")
-
-    assert answer.status_code == 422
-    assert "puts responses in order" in answer.content.decode()
-
-
-def test_the_api_lists_the_accuracy_of_pairs(found, mia, client_for):
-    line = client_for(mia).get("/api/v1/evaluations/").json()["results"][0]
-
-    assert line["pair_accuracy"] == found.report["pair_accuracy"]
-    assert line["macro_f1"] is None
-    whole = client_for(mia).get(f"/api/v1/evaluations/{found.uuid}/").json()
-    assert 0 < whole["report"]["longer_preferred_by_people"] < 1
-
-
-def test_the_page_of_a_run_shows_orders(found, run, mia, client_for):
-    page = page_of(client_for(mia), f"/evaluations/run/{run.uuid}/")
-
-    assert "Responses in order" in page
-    assert "Suggest labels with it" not in page

@@ -4,24 +4,20 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from django.db import connection
-from django.test.utils import CaptureQueriesContext
 
 from datasets_app.labeling.models import Suggestion
 from lifecycle.compute import warm
-from lifecycle.evaluation import actions, charts, compare, queries, rules, suggesters
+from lifecycle.evaluation import actions, charts, queries, rules, suggesters
 from lifecycle.evaluation.task_types.multi_label.page import ENTRY as PAGE
 from lifecycle.evaluation.task_types.multi_label.page import SetPage
 from lifecycle.evaluation.task_types.multi_label.rows import ENTRY as ROWS
 from lifecycle.evaluation.task_types.multi_label.rows import Opened, Sureness
-from lifecycle.jobs.models import Job
-from lifecycle.refusals import Refused
 from lifecycle.task_types.multi_label import measures as label_sets
 from lifecycle.task_types.multi_label import predictions
 from lifecycle.task_types.multi_label.measures import SetPredictions
 from tests.support.jobs import run_ok
 from tests.support.labeling import add_items, make_queue, queue_items
-from tests.support.training import make_evaluation, make_run, make_snapshot, several_snapshot
+from tests.support.training import make_evaluation, make_run, several_snapshot
 
 pytestmark = pytest.mark.django_db
 LABELS = ("a", "b", "c")
@@ -151,43 +147,6 @@ def test_no_baseline_is_held_against_scores_whose_thresholds_were_chosen_on_the_
     assert client_for(mia).get(f"/api/v1/evaluations/{validation.uuid}/").json()["rival"] is None
 
 
-def test_the_run_and_the_lists_show_it(run, measured, client_for, mia):
-    client = client_for(mia)
-
-    for url in (f"/evaluations/run/{run.uuid}/", "/evaluations/", f"/runs/{run.uuid}/"):
-        assert client.get(url).status_code == 200
-    with CaptureQueriesContext(connection) as one:
-        client.get(f"/evaluations/{measured.uuid}/")
-    make_evaluation(run, "test", accuracy=0.5)
-    with CaptureQueriesContext(connection) as two:
-        client.get(f"/evaluations/{measured.uuid}/")
-    assert len(one) == len(two)
-
-
-def test_the_api_gives_the_report_and_the_right_accuracy(measured, client_for, mia):
-    client = client_for(mia)
-
-    line = next(row for row in client.get("/api/v1/evaluations/").json()["results"] if row["uuid"] == str(measured.uuid))
-    assert line["accuracy"] is None
-    assert line["subset_accuracy"] == measured.report["subset_accuracy"]
-    report = client.get(f"/api/v1/evaluations/{measured.uuid}/").json()["report"]
-    assert (report["task"], report["per_class"][0]["threshold"]) == ("multi_label", 0.5)
-
-
-@pytest.mark.postgres
-def test_two_runs_are_compared_row_by_row(snapshot, measured, client_for, mia):
-    better = queries.latest_evaluation(make_run(snapshot, mia, accuracy=1.0, seed=2), "test")
-
-    report = compare.paired_report(measured, better)
-
-    assert report["same_items"] is True
-    assert report["metrics"]["subset_accuracy"]["verdict"] == "better"
-    assert report["metrics"]["hamming_loss"]["difference"] == pytest.approx(measured.report["hamming_loss"])
-    page = client_for(mia).get(f"/evaluations/compare/?a={measured.uuid}&b={better.uuid}").content.decode()
-    assert "Hamming loss" in page
-    assert "fixed" in page
-
-
 # ── Suggesting ──────────────────────────────────────────────────────────────
 @pytest.fixture
 def engine(monkeypatch):
@@ -216,14 +175,3 @@ def test_every_class_that_reaches_its_threshold_is_suggested_and_no_other(snapsh
     ]  # fmt: skip
     page = client_for(mia).get(f"/evaluations/suggest/{snapshot.dataset.uuid}/").content.decode()
     assert "every class whose probability reaches" in page
-
-
-def test_a_model_of_one_task_does_not_suggest_in_the_other(project, snapshot, run, mia, client_for):
-    single = make_run(make_snapshot(project, mia), mia, splits=())
-
-    with pytest.raises(Refused, match="was trained for another task than .*: multi-label"):
-        actions.suggest(dataset=snapshot.dataset, model=suggesters.get_model(mia, "run", single.uuid), actor=mia)
-
-    assert not Job.objects.filter(kind="evaluation.suggest").exists()
-    offered = client_for(mia).get(f"/api/v1/datasets/{snapshot.dataset.uuid}/suggest/").json()
-    assert [each["model"] for each in offered] == [str(run.uuid)]

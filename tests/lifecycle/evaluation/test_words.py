@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import pytest
-from django.core.exceptions import PermissionDenied
 
 from lifecycle.compute import warm
-from lifecycle.evaluation import actions, queries
+from lifecycle.evaluation import queries
 from lifecycle.evaluation.models import Analysis
 from lifecycle.evaluation.shading import Part, depth, parts
 from lifecycle.evaluation.task_types.multi_label.rows import ENTRY as SETS
 from lifecycle.evaluation.task_types.spans.rows import every
 from lifecycle.jobs.models import Job
-from lifecycle.refusals import Refused
 from registry.ledger.models import Event
 from tests.support.jobs import run_jobs, run_ok
 from tests.support.marks import marked_snapshot
@@ -76,47 +74,6 @@ def test_a_page_shades_the_words_and_lists_them(measured, engine, item, client_f
     assert item.text not in str(Job.objects.get(kind="evaluation.words").args)
 
 
-def test_each_row_of_the_items_leads_there(measured, item, client_for, mia, aida):
-    engineer, auditor = (client_for(person).get(f"/evaluations/{measured.uuid}/items/") for person in (mia, aida))
-
-    line = engineer.context["lines"][0]
-    assert line.why == f"/evaluations/{measured.uuid}/words/?item={line.answer.item}"
-    assert {each.why for each in auditor.context["lines"]} == {""}
-
-
-def test_only_those_who_read_samples_may(measured, item, client_for, lee, otto):
-    address = f"/evaluations/{measured.uuid}/words/?item={item.digest}"
-
-    assert [client_for(person).post(address).status_code for person in (lee, otto)] == [403, 404]
-    assert [client_for(person).get(address).status_code for person in (lee, otto)] == [403, 404]
-    with pytest.raises(PermissionDenied):
-        actions.analyse(evaluation=measured, kind=WORDS, actor=lee, item=item.digest)
-    assert not Job.objects.filter(kind="evaluation.words").exists()
-
-
-def test_an_item_that_was_not_answered_is_refused(measured, client_for, mia):
-    stray = measured.snapshot.dataset.items.exclude(digest__in=queries.rows_of(measured).ids).first()
-
-    with pytest.raises(Refused, match="holds no answer to that item"):
-        actions.analyse(evaluation=measured, kind=WORDS, actor=mia, item=stray.digest)
-    assert client_for(mia).get(f"/evaluations/{measured.uuid}/words/?item={stray.digest}").status_code == 404
-    assert client_for(mia).get(f"/evaluations/{measured.uuid}/words/").headers["Location"].endswith("/items/")
-    assert not Job.objects.filter(kind="evaluation.words").exists()
-
-
-def test_programs_ask_for_it_and_read_it(measured, engine, item, client_for, mia):
-    address, client = f"/api/v1/evaluations/{measured.uuid}/words/", client_for(mia)
-    assert client.get(address, {"item": item.digest}).status_code == 404
-
-    asked = client.post(address, {"item": item.digest}, content_type="application/json")
-    run_ok("default")
-
-    assert (asked.status_code, asked.json()["kind"]) == (202, "evaluation.words")
-    found = client.get(address, {"item": item.digest}).json()
-    assert found["report"]["words"][0] == {"start": 0, "end": len(item.text.split()[0]), "effect": 1.5}
-    assert client.post(address, {}, content_type="application/json").status_code == 400
-
-
 # ── Any number of classes a text ────────────────────────────────────────────
 @pytest.fixture
 def several(project, mia):
@@ -160,16 +117,6 @@ def test_of_several_classes_each_has_its_own_words(several, each_class, client_f
     assert card.context["answer"] == next(each for each in SETS.answers(queries.rows_of(several)) if each.item == item.digest)
     found = client.get(f"/api/v1/evaluations/{several.uuid}/words/", {"item": item.digest}).json()
     assert [(each["answer"], each["given"]) for each in found["report"]["classes"]] == [("card", True), ("refund", False)]
-
-
-def test_rows_of_several_classes_lead_there_and_an_item_that_was_not_answered_is_refused(several, client_for, mia):
-    line = client_for(mia).get(f"/evaluations/{several.uuid}/items/").context["lines"][0]
-    stray = several.snapshot.dataset.items.exclude(digest__in=queries.rows_of(several).ids).first()
-
-    assert line.why == f"/evaluations/{several.uuid}/words/?item={line.answer.item}"
-    with pytest.raises(Refused, match="holds no answer to that item"):
-        actions.analyse(evaluation=several, kind=WORDS, actor=mia, item=stray.digest)
-    assert not Job.objects.filter(kind="evaluation.words").exists()
 
 
 # ── Marked parts ────────────────────────────────────────────────────────────

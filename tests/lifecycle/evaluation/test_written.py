@@ -8,17 +8,14 @@ import pytest
 
 from datasets_app.datasets.models import Item
 from datasets_app.snapshots import queries as snapshots
-from lifecycle.evaluation import actions, compare, queries, rules, suggesters
-from lifecycle.evaluation.models import Analysis, Evaluation
+from lifecycle.evaluation import queries, rules
+from lifecycle.evaluation.models import Evaluation
 from lifecycle.evaluation.task_types.generation import notes
 from lifecycle.evaluation.task_types.generation.rows import ENTRY as ROWS
-from lifecycle.jobs.models import Job
-from lifecycle.refusals import Refused
 from lifecycle.task_types.generation import measures as text_scores
 from lifecycle.task_types.generation import predictions as text_answers
 from lifecycle.task_types.generation import verbatim
 from lifecycle.ui.numbers import GAP, percent
-from tests.support.training import make_run, make_snapshot
 from tests.support.written import make_decoder, make_written_evaluation, make_written_run, written_snapshot
 
 
@@ -211,70 +208,3 @@ def test_the_runs_page_shows_sample_answers_and_the_baselines(run, mia, aida, cl
     assert "Written answers" in part
     assert "Suggest labels" not in part
     assert "sample 1 at 60" not in client_for(aida).get(f"/runs/{run.uuid}/").content.decode()
-
-
-@pytest.mark.postgres
-def test_two_runs_are_compared_row_by_row(run, snapshot, base, mia, client_for):
-    better = make_written_run(snapshot, mia, base, quality=1.0, seed=2)
-    a, b = (Evaluation.objects.get(run=each, split="test") for each in (run, better))
-
-    report = compare.paired_report(a, b)
-
-    texts = queries.rows_of(a)
-    moved = int((texts.scored.rouge_l < 1.0).sum())
-    assert report["changes"]["better"] == moved
-    assert (report["changes"]["worse"], report["per_class"], report["left_out"]) == (0, {}, 0)
-    assert report["metrics"]["rouge_l"]["difference"] == pytest.approx(1.0 - a.report["rouge_l"])
-    assert report["metrics"]["perplexity"]["difference"] == pytest.approx(a.report["perplexity"] - b.report["perplexity"])
-    page = client_for(mia).get(f"/evaluations/compare/?a={a.uuid}&b={b.uuid}").content.decode()
-    assert "Answers that moved most" in page
-    assert "points ROUGE-L" in page
-    answer = client_for(mia).get(f"/api/v1/evaluations/compare/?a={a.uuid}&b={b.uuid}")
-    assert answer.status_code == 200
-    assert answer.json()["changes"]["better"] == moved
-
-
-def test_the_lists_show_its_own_score(run, mia, client_for):
-    client = client_for(mia)
-
-    assert "ROUGE-L" in client.get("/evaluations/").content.decode()
-    assert "perplexity" in client.get("/runs/").content.decode()
-    line = client.get("/api/v1/evaluations/").json()["results"][0]
-    assert line["macro_f1"] is None
-    assert line["rouge_l"] is not None
-
-
-@pytest.mark.parametrize(("path", "why"), [
-    ("threshold/", ", so it gives no class"), ("items/", ", so it gives no class"),
-    ("clusters/", " and gives no vector of a text by itself"),
-])  # fmt: skip
-def test_what_is_computed_of_classes_is_refused_in_a_sentence(path, why, found, mia, client_for):
-    answer = client_for(mia).get(f"/evaluations/{found.uuid}/{path}")
-
-    assert 400 <= answer.status_code < 500
-    assert f"This model writes texts{why}" in answer.content.decode()
-
-
-def test_no_groups_of_errors_are_looked_for(found, mia):
-    with pytest.raises(Refused, match="This model writes texts"):
-        actions.analyse(evaluation=found, kind=Analysis.Kind.CLUSTERS, actor=mia)
-
-    assert not Job.objects.filter(kind__startswith="evaluation.", state="queued").exists()
-
-
-def test_it_suggests_no_labels(run, snapshot, mia):
-    model = suggesters.get_model(mia, "run", run.uuid)
-
-    with pytest.raises(Refused, match="Models suggest labels and spans so far"):
-        actions.suggest(dataset=snapshot.dataset, model=model, actor=mia)
-
-
-def test_an_evaluation_of_classes_has_no_written_answers(project, mia, client_for):
-    run = make_run(make_snapshot(project, mia), mia)
-    of_classes = Evaluation.objects.get(run=run, split="test")
-
-    answer = client_for(mia).get(f"/evaluations/{of_classes.uuid}/answers/")
-
-    assert 400 <= answer.status_code < 500
-    assert "it has written no answers" in answer.content.decode()
-    assert rules.rival(of_classes.report) is None
