@@ -20,11 +20,12 @@ from datasets_app.datasets.rules import SPLITS, Provenance, UploadState
 from lifecycle.jobs.api import JobOut
 from lifecycle.task_types.by_key import types
 from lifecycle.task_types.columns import Role
+from lifecycle.ui import paging
 from lifecycle.ui.addresses import key_in
 from registry.access import policy
 from registry.access.decorators import Needs
 from registry.access.models import Project
-from registry.access.rest import IS_SLUG, IS_UUID, Request, View, chosen
+from registry.access.rest import IS_SLUG, IS_UUID, Filters, Request, View, chosen, page_out, paged, parameters
 
 CHUNK = 1 << 20
 
@@ -67,13 +68,6 @@ class DatasetOut(serializers.Serializer[Dataset]):
     licence = serializers.CharField()
     items = serializers.IntegerField(source="items_total")
     created_at = serializers.DateTimeField()
-
-
-class DatasetPageOut(serializers.Serializer[object]):
-    """Up to 30 datasets, newest first. before: give it as ?before= to get the next page; null on the last."""
-
-    results = DatasetOut(many=True)
-    before = serializers.IntegerField(allow_null=True)
 
 
 class ProvenanceOut(serializers.Serializer[Provenance]):
@@ -177,7 +171,7 @@ class ItemOut(serializers.Serializer[Item]):
         return item.metadata if self.context["may_read"] else None
 
 
-PAGED = [OpenApiParameter("before", int), OpenApiParameter("project", UUID), OpenApiParameter("slug", str)]
+FILTERS: Filters = {"project": ("project__uuid", IS_UUID), "slug": ("slug", IS_SLUG)}
 
 
 class Datasets(View):
@@ -185,14 +179,11 @@ class Datasets(View):
 
     needs = {"GET": Needs("signed_in"), "POST": Needs("datasets.create")}
 
-    @extend_schema(operation_id="datasets_list", responses=DatasetPageOut, parameters=PAGED)
+    @extend_schema(operation_id="datasets_list", responses=page_out(DatasetOut, queries.PAGE, "datasets"), parameters=parameters(FILTERS))
     def get(self, request: Request) -> Response:
         """List datasets by keyset, or those of a project or with a slug."""
-        rows = queries.datasets(request.user).filter(**chosen(request, project=("project__uuid", IS_UUID), slug=("slug", IS_SLUG)))
-        before = key_in(request.query_params)
-        found = list((rows.filter(pk__lt=before) if before else rows)[: queries.PAGE + 1])
-        older = found[queries.PAGE - 1].pk if len(found) > queries.PAGE else None
-        return Response({"results": DatasetOut(found[: queries.PAGE], many=True).data, "before": older})
+        rows = queries.datasets(request.user).filter(**chosen(request, **FILTERS))
+        return paged(DatasetOut, *paging.page(rows, key_in(request.query_params), queries.PAGE))
 
     @extend_schema(operation_id="datasets_create", request=DatasetIn, responses={201: DatasetOut})
     def post(self, request: Request) -> Response:

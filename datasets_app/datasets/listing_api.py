@@ -16,10 +16,11 @@ from datasets_app.datasets.api import ItemOut
 from datasets_app.datasets.models import Dataset, Export, Slice
 from datasets_app.datasets.selection import Selection
 from lifecycle.jobs.api import JobOut
+from lifecycle.ui import paging
 from lifecycle.ui.addresses import key_in
 from registry.access import policy
 from registry.access.decorators import Needs
-from registry.access.rest import Request, View, read
+from registry.access.rest import BEFORE, Request, View, page_out, paged, read
 from registry.artifacts import actions as artifacts
 
 NOT_FILTERS = ("before", "format", "slice")
@@ -79,13 +80,6 @@ def slice_out(request: Request, row: Slice) -> dict[str, Any]:
     """A slice as the person may see it."""
     may_read = policy.can(request.user, "datasets.read_samples", row.dataset)
     return dict(SliceOut(row, context={"may_read": may_read}).data)
-
-
-class SlicePageOut(serializers.Serializer[object]):
-    """Up to 30 slices, newest first. before: give it as ?before= to get the next page; null on the last."""
-
-    results = SliceOut(many=True)
-    before = serializers.IntegerField(allow_null=True)
 
 
 class CountOut(serializers.Serializer[object]):
@@ -198,15 +192,13 @@ class Slices(View):
 
     needs = {"GET": Needs("datasets.view", Dataset), "POST": Needs("datasets.slice", Dataset, see="datasets.view")}
 
-    @extend_schema(operation_id="datasets_slices", responses=SlicePageOut, parameters=[OpenApiParameter("before", int)])
+    @extend_schema(operation_id="datasets_slices", responses=page_out(SliceOut, queries.PAGE, "slices"), parameters=[BEFORE])
     def get(self, request: Request, uuid: UUID) -> Response:
         """List them by keyset."""
-        rows, before = queries.slices(request.user).filter(dataset__uuid=uuid), key_in(request.query_params)
-        found = list((rows.filter(pk__lt=before) if before else rows)[: queries.PAGE + 1])
-        older = found[queries.PAGE - 1].pk if len(found) > queries.PAGE else None
+        rows = queries.slices(request.user).filter(dataset__uuid=uuid)
         may_read = policy.can(request.user, "datasets.read_samples", queries.get_dataset(request.user, uuid))
-        results = SliceOut(found[: queries.PAGE], many=True, context={"may_read": may_read}).data
-        return Response({"results": results, "before": older})
+        page = paging.page(rows, key_in(request.query_params), queries.PAGE)
+        return paged(SliceOut, *page, context={"may_read": may_read})
 
     @extend_schema(operation_id="datasets_save_slice", request=SliceIn, responses={201: SliceOut})
     def post(self, request: Request, uuid: UUID) -> Response:

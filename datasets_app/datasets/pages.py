@@ -18,7 +18,7 @@ from datasets_app.datasets.models import Dataset, Upload
 from datasets_app.datasets.rules import UploadState, place
 from lifecycle.jobs import queries as jobs
 from lifecycle.task_types.columns import Role
-from lifecycle.ui import numbers
+from lifecycle.ui import numbers, paging
 from lifecycle.ui.addresses import find_url, key_in
 from lifecycle.ui.marks import Figure, Step
 from registry.access import policy
@@ -37,12 +37,9 @@ STATE_KINDS = {
 def listing(user: User, params: Mapping[str, str]) -> Context:
     """The list of datasets."""
     before = key_in(params)
-    rows = queries.datasets(user)
-    found = list((rows.filter(pk__lt=before) if before else rows)[: queries.PAGE + 1])
-    older = f"?before={found[queries.PAGE - 1].pk}" if len(found) > queries.PAGE else ""
+    found, older = paging.page(queries.datasets(user), before, queries.PAGE)
     may_create = policy.can_somewhere(user, "datasets.create")
-    pager = {"previous": reverse("datasets:list") if before else "", "next": older, "about": None}
-    return {"datasets": found[: queries.PAGE], "pager": pager, "may_create": may_create}
+    return {"datasets": found, "pager": paging.links(before, older, first=reverse("datasets:list")), "may_create": may_create}
 
 
 def dataset(user: User, uuid: UUID, params: Mapping[str, str]) -> Context:

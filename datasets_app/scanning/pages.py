@@ -22,7 +22,7 @@ from datasets_app.scanning.models import Finding, GroupMember, Scan, Tally
 from datasets_app.scanning.queries import Place
 from datasets_app.scanning.rules import Kind, ScanKind, ScanState, Status
 from lifecycle.jobs.models import Job
-from lifecycle.ui import numbers
+from lifecycle.ui import numbers, paging
 from lifecycle.ui.addresses import choice_in, find_url, key_in, unreadable
 from lifecycle.ui.marks import Step
 from registry.access import policy
@@ -72,14 +72,12 @@ def listing(user: User, params: Mapping[str, str]) -> Context:
     before = key_in(params)
     scanned = Exists(Scan.objects.filter(dataset=OuterRef("pk")))
     rows = policy.visible_to(user, Dataset, "scanning.view").filter(scanned).select_related("project").order_by("-id")
-    found = list((rows.filter(pk__lt=before) if before else rows)[: PAGE + 1])
+    found, older = paging.page(rows, before, PAGE)
     tallies: dict[int, dict[str, Tally]] = {}
-    for tally in Tally.objects.filter(dataset__in=found[:PAGE]):
+    for tally in Tally.objects.filter(dataset__in=found):
         tallies.setdefault(tally.dataset_id, {})[tally.kind] = tally
-    lines = [(row, [(kind, tallies.get(row.pk, {}).get(kind)) for kind in Kind]) for row in found[:PAGE]]
-    older = f"?{urlencode({'before': found[PAGE - 1].pk})}" if len(found) > PAGE else ""
-    pager = {"previous": reverse("scanning:list") if before else "", "next": older, "about": None}
-    return {"lines": lines, "kinds": list(Kind), "pager": pager}
+    lines = [(row, [(kind, tallies.get(row.pk, {}).get(kind)) for kind in Kind]) for row in found]
+    return {"lines": lines, "kinds": list(Kind), "pager": paging.links(before, older, first=reverse("scanning:list"))}
 
 
 def of_dataset(user: User, uuid: UUID, params: Mapping[str, str]) -> Context:

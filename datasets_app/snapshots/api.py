@@ -6,7 +6,7 @@ from uuid import UUID
 
 from django.http import FileResponse
 from django.urls import path, reverse
-from drf_spectacular.utils import OpenApiParameter, extend_schema
+from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.response import Response
 
@@ -17,12 +17,16 @@ from datasets_app.snapshots.actions.exports import MEDIA
 from datasets_app.snapshots.actions.freezing import SEED, SHARES
 from datasets_app.snapshots.models import Export, Snapshot
 from lifecycle.jobs.api import JobOut
+from lifecycle.ui import paging
 from lifecycle.ui.addresses import key_in
 from registry.access.decorators import Needs
-from registry.access.rest import IS_NUMBER, IS_UUID, Request, View, chosen
+from registry.access.rest import IS_NUMBER, IS_UUID, Filters, Request, View, chosen, page_out, paged, parameters
 from registry.artifacts import actions as artifacts
 
 PAGE = 30
+
+
+FILTERS: Filters = {"dataset": ("dataset__uuid", IS_UUID), "number": ("number", IS_NUMBER)}
 
 
 class SharesIn(serializers.Serializer[object]):
@@ -70,13 +74,6 @@ class SnapshotOut(serializers.Serializer[Snapshot]):
     created_at = serializers.DateTimeField()
 
 
-class SnapshotPageOut(serializers.Serializer[object]):
-    """Up to 30 snapshots, newest first. before: give it as ?before= to get the next page; null on the last."""
-
-    results = SnapshotOut(many=True)
-    before = serializers.IntegerField(allow_null=True)
-
-
 class ExportIn(serializers.Serializer[object]):
     """The kind of file."""
 
@@ -109,17 +106,11 @@ class Snapshots(View):
 
     needs = {"GET": Needs("signed_in")}
 
-    @extend_schema(
-        operation_id="snapshots_list", responses=SnapshotPageOut,
-        parameters=[OpenApiParameter("before", int), OpenApiParameter("dataset", UUID), OpenApiParameter("number", int)],
-    )  # fmt: skip
+    @extend_schema(operation_id="snapshots_list", responses=page_out(SnapshotOut, PAGE, "versions"), parameters=parameters(FILTERS))
     def get(self, request: Request) -> Response:
         """List snapshots by keyset, or those of a dataset or with a number."""
-        before = key_in(request.query_params)
-        rows = queries.snapshots(request.user).filter(**chosen(request, dataset=("dataset__uuid", IS_UUID), number=("number", IS_NUMBER)))
-        found = list((rows.filter(pk__lt=before) if before else rows)[: PAGE + 1])
-        older = found[PAGE - 1].pk if len(found) > PAGE else None
-        return Response({"results": SnapshotOut(found[:PAGE], many=True).data, "before": older})
+        rows = queries.snapshots(request.user).filter(**chosen(request, **FILTERS))
+        return paged(SnapshotOut, *paging.page(rows, key_in(request.query_params), PAGE))
 
 
 class Freeze(View):

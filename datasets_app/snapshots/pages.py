@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any, NamedTuple
-from urllib.parse import urlencode
 from uuid import UUID
 
 from django.urls import reverse
@@ -19,7 +18,7 @@ from datasets_app.snapshots.models import Snapshot
 from datasets_app.snapshots.rules import SPLITS, Reason
 from lifecycle.jobs import queries as jobs
 from lifecycle.task_types.by_key.formats import formats_of
-from lifecycle.ui import numbers
+from lifecycle.ui import numbers, paging
 from lifecycle.ui.addresses import find_url, key_in
 from lifecycle.ui.marks import Figure, Step
 from registry.access import policy
@@ -42,10 +41,8 @@ class LabelLine(NamedTuple):
 def listing(user: User, params: Mapping[str, str]) -> Context:
     """Snapshots of all datasets, or of the one named by ?dataset=, newest first."""
     before = key_in(params)
-    rows = queries.snapshots(user)
-    found = list((rows.filter(pk__lt=before) if before else rows)[: PAGE + 1])
-    older = f"?{urlencode({'before': found[PAGE - 1].pk})}" if len(found) > PAGE else ""
-    return {"snapshots": found[:PAGE], "pager": {"previous": reverse("snapshots:list") if before else "", "next": older, "about": None}}
+    found, older = paging.page(queries.snapshots(user), before, PAGE)
+    return {"snapshots": found, "pager": paging.links(before, older, first=reverse("snapshots:list"))}
 
 
 def of_dataset(user: User, uuid: UUID, params: Mapping[str, str]) -> Context:

@@ -16,7 +16,7 @@ from lifecycle.jobs.queries import JobLine
 from lifecycle.jobs.rules import PRIORITY_WORDS, Device, Priority, State
 from lifecycle.ui.addresses import key_in
 from registry.access.decorators import Needs
-from registry.access.rest import Request, View
+from registry.access.rest import BEFORE, Request, View, page_out
 
 
 class JobOut(serializers.Serializer[Job]):
@@ -60,20 +60,15 @@ class PlacedJobOut(JobOut):
     place = serializers.IntegerField(allow_null=True)
 
 
-class JobPageOut(serializers.Serializer[object]):
-    """Up to 30 jobs, newest first. before: send it as ?before= for the next page; null on the last."""
-
-    results = PlacedJobOut(many=True)
-    before = serializers.IntegerField(allow_null=True)
-
-
 class Jobs(View):
     """The jobs of your projects and those you started."""
 
     needs = {"GET": Needs("signed_in")}
 
     @extend_schema(  # type: ignore[untyped-decorator]
-        operation_id="jobs_list", responses=JobPageOut, parameters=[OpenApiParameter("before", int), OpenApiParameter("mine", bool)]
+        operation_id="jobs_list",
+        responses=page_out(PlacedJobOut, queries.PAGE, "jobs", name="JobPageOut"),
+        parameters=[BEFORE, OpenApiParameter("mine", bool)],
     )
     def get(self, request: Request) -> Response:
         """List jobs, newest first."""

@@ -16,6 +16,7 @@ from django.utils import timezone
 from lifecycle.jobs import registry, rules
 from lifecycle.jobs.models import Job, Worker
 from lifecycle.jobs.rules import Device, Priority, Queue, State
+from lifecycle.ui import paging
 from lifecycle.ui.numbers import ordinal
 from registry.access import policy
 from registry.access.models import User
@@ -130,10 +131,8 @@ def latest(user: Person, *, mine: bool, before: int | None) -> Page:
 def _page(user: Person, rows: QuerySet[Job], *, mine: bool, before: int | None) -> Page:
     if mine:
         rows = rows.filter(created_by=user.pk)
-    if before is not None:
-        rows = rows.filter(id__lt=before)
-    found = list(rows.order_by("-id")[: PAGE + 1])
-    return Page(lines(user, found[:PAGE]), found[PAGE - 1].pk if len(found) > PAGE else None)
+    found, older = paging.page(rows.order_by("-id"), before, PAGE)
+    return Page(lines(user, found), older)
 
 
 def lines(user: Person, jobs: Iterable[Job]) -> list[JobLine]:

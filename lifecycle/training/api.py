@@ -16,12 +16,13 @@ from lifecycle.jobs.rules import PRIORITY_WORDS, Priority
 from lifecycle.task_types.by_key.measures import metrics_of
 from lifecycle.training import actions, pages, queries, record_page
 from lifecycle.training.models import BaseModel, Run
+from lifecycle.ui import paging
 from lifecycle.ui.addresses import key_in
 from registry.access import policy
 from registry.access.answers import ErrorOut
 from registry.access.decorators import Needs
 from registry.access.models import Project
-from registry.access.rest import IS_NUMBER, IS_UUID, Request, View, chosen
+from registry.access.rest import IS_NUMBER, IS_UUID, Filters, Request, View, chosen, page_out, paged, parameters
 
 
 class StrategyField(serializers.ChoiceField):
@@ -46,6 +47,9 @@ class BaseModelOut(serializers.Serializer[Any]):
     root_digest = serializers.CharField(source="folder.root_digest", default=None, allow_null=True)
     facts = serializers.DictField()
     created_at = serializers.DateTimeField()
+
+
+FILTERS: Filters = {"project": ("project__uuid", IS_UUID), "number": ("number", IS_NUMBER), "sweep": ("sweep__uuid", IS_UUID)}
 
 
 class BaseModelIn(serializers.Serializer[BaseModel]):
@@ -152,13 +156,6 @@ class BasePageOut(serializers.Serializer[object]):
     results = BaseModelOut(many=True)
 
 
-class RunPageOut(serializers.Serializer[object]):
-    """Up to 30 runs, newest first. before: give it as ?before= to get the next page; null on the last."""
-
-    results = RunOut(many=True)
-    before = serializers.IntegerField(allow_null=True)
-
-
 class PointsOut(serializers.Serializer[object]):
     """New points: trace n grows by the n-th list. next: where to ask again, null when the run has ended."""
 
@@ -204,22 +201,13 @@ class Runs(View):
 
     needs = {"GET": Needs("signed_in"), "POST": Needs("signed_in")}
 
-    @extend_schema(
-        operation_id="runs_list", responses=RunPageOut,
-        parameters=[
-            OpenApiParameter("before", int), OpenApiParameter("project", UUID), OpenApiParameter("number", int),
-            OpenApiParameter("sweep", UUID),
-        ],
-    )  # fmt: skip
+    @extend_schema(operation_id="runs_list", responses=page_out(RunOut, pages.PAGE, "runs"), parameters=parameters(FILTERS))
     def get(self, request: Request) -> Response:
         """List runs by keyset, or those of a project or with a number; trials stand under the sweep that is asked for, not among others."""
-        fields = {"project": ("project__uuid", IS_UUID), "number": ("number", IS_NUMBER), "sweep": ("sweep__uuid", IS_UUID)}
-        given = chosen(request, **fields)
+        given = chosen(request, **FILTERS)
         if not given.keys() & {"number", "sweep__uuid"}:
             given["sweep__isnull"] = True
-        found = list(queries.runs(request.user).filter(**given, **before_in(request))[: pages.PAGE + 1])
-        older = found[pages.PAGE - 1].pk if len(found) > pages.PAGE else None
-        return Response({"results": RunOut(found[: pages.PAGE], many=True).data, "before": older})
+        return paged(RunOut, *paging.page(queries.runs(request.user).filter(**given), key_in(request.query_params), pages.PAGE))
 
     @extend_schema(operation_id="runs_launch", request=RunIn, responses={201: RunOut})
     def post(self, request: Request) -> Response:
@@ -323,12 +311,6 @@ class RunPoints(View):
         if not after.removeprefix("-").isdecimal() or len(after) > 10:
             raise serializers.ValidationError({"after": ["It must be a step."]})
         return Response(pages.new_points(queries.get_run(request.user, uuid), chart, int(after)))
-
-
-def before_in(request: Request) -> dict[str, int]:
-    """The filter of ?before=. Raises Unreadable."""
-    before = key_in(request.query_params)
-    return {} if before is None else {"id__lt": before}
 
 
 def checked(given: serializers.Serializer[Any]) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from lifecycle.task_types.measures import Metric
 from lifecycle.training import charts, forgetting_page, ports, queries, record_page
 from lifecycle.training.models import Diagnosis, Run
 from lifecycle.training.rules import RunState
+from lifecycle.ui import paging
 from lifecycle.ui.addresses import find_url, key_in
 from lifecycle.ui.charts import Chart
 from lifecycle.ui.marks import Figure, Step
@@ -59,18 +60,15 @@ def listing(user: User, given: Mapping[str, str]) -> dict[str, Any]:
     """Runs but for trials of sweeps, newest first, by keyset; a constant number of statements."""
     before = key_in(given)
     rows = queries.runs(user).filter(sweep__isnull=True)
-    if before is not None:
-        rows = rows.filter(id__lt=before)
-    found = list(rows[: PAGE + 1])
-    losses = queries.validation_losses(found[:PAGE])
-    places = jobs.line_up(run.job for run in found[:PAGE] if run.job and run.job.state == State.QUEUED).places
-    lines = [RunLine(run, losses.get(run.pk, []), metrics_of(run.task).listed, places.get(run.job_id or 0)) for run in found[:PAGE]]
-    older = f"?before={found[PAGE - 1].pk}" if len(found) > PAGE else ""
+    found, older = paging.page(rows, before, PAGE)
+    losses = queries.validation_losses(found)
+    places = jobs.line_up(run.job for run in found if run.job and run.job.state == State.QUEUED).places
+    lines = [RunLine(run, losses.get(run.pk, []), metrics_of(run.task).listed, places.get(run.job_id or 0)) for run in found]
     return {
         "lines": lines,
         "only_trials": not (lines or before) and queries.runs(user).exists(),
         "tabs": tabs("training:list"),
-        "pager": {"previous": "?" if before else "", "next": older, "about": None},
+        "pager": paging.links(before, older),
         "may_launch": can_somewhere(user, "training.launch"),
         "compare_url": find_url("evaluation:compare"),
     }

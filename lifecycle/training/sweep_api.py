@@ -7,17 +7,21 @@ from uuid import UUID
 
 from django.http import Http404
 from django.urls import path
-from drf_spectacular.utils import OpenApiParameter, extend_schema
+from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.response import Response
 
 from lifecycle.jobs.rules import PRIORITY_WORDS, Priority
 from lifecycle.training import actions, pages, queries, search, sweep_queries
-from lifecycle.training.api import StrategyField, before_in, checked
+from lifecycle.training.api import StrategyField, checked
 from lifecycle.training.models import Run, Sweep
 from lifecycle.training.rules import RunState
+from lifecycle.ui import paging
+from lifecycle.ui.addresses import key_in
 from registry.access.decorators import Needs
-from registry.access.rest import IS_NUMBER, IS_UUID, Request, View, chosen
+from registry.access.rest import IS_NUMBER, IS_UUID, Filters, Request, View, chosen, page_out, paged, parameters
+
+FILTERS: Filters = {"project": ("project__uuid", IS_UUID), "number": ("number", IS_NUMBER)}
 
 
 class SweepOut(serializers.Serializer[Any]):
@@ -103,30 +107,16 @@ class SweepIn(serializers.Serializer[Sweep]):
         return Priority.of(word)
 
 
-class SweepPageOut(serializers.Serializer[object]):
-    """Up to 30 sweeps, newest first. before: give it as ?before= to get the next page; null on the last."""
-
-    results = SweepOut(many=True)
-    before = serializers.IntegerField(allow_null=True)
-
-
 class Sweeps(View):
     """Sweeps."""
 
     needs = {"GET": Needs("signed_in"), "POST": Needs("signed_in")}
 
-    @extend_schema(
-        operation_id="sweeps_list", responses=SweepPageOut,
-        parameters=[OpenApiParameter("before", int), OpenApiParameter("project", UUID), OpenApiParameter("number", int)],
-    )  # fmt: skip
+    @extend_schema(operation_id="sweeps_list", responses=page_out(SweepOut, pages.PAGE, "sweeps"), parameters=parameters(FILTERS))
     def get(self, request: Request) -> Response:
         """List sweeps by keyset, or those of a project or with a number."""
-        rows = sweep_queries.sweeps(request.user).filter(
-            **chosen(request, project=("project__uuid", IS_UUID), number=("number", IS_NUMBER))
-        )
-        found = list(rows.filter(**before_in(request))[: pages.PAGE + 1])
-        older = found[pages.PAGE - 1].pk if len(found) > pages.PAGE else None
-        return Response({"results": SweepOut(found[: pages.PAGE], many=True).data, "before": older})
+        rows = sweep_queries.sweeps(request.user).filter(**chosen(request, **FILTERS))
+        return paged(SweepOut, *paging.page(rows, key_in(request.query_params), pages.PAGE))
 
     @extend_schema(operation_id="sweeps_start", request=SweepIn, responses={201: SweepOut})
     def post(self, request: Request) -> Response:

@@ -15,6 +15,7 @@ from lifecycle.training.forms import LABELS
 from lifecycle.training.models import Run, Sweep
 from lifecycle.training.rules import RunState, SweepState
 from lifecycle.training.sweep_charts import Mark
+from lifecycle.ui import paging
 from lifecycle.ui.addresses import find_url, key_in
 from lifecycle.ui.marks import Figure, Step
 from lifecycle.ui.numbers import count, decimals, duration
@@ -43,15 +44,11 @@ def label_of(name: str) -> str:
 def listing(user: User, given: Mapping[str, str]) -> dict[str, Any]:
     """Sweeps, newest first, by keyset; a constant number of statements."""
     before = key_in(given)
-    rows = sweep_queries.sweeps(user)
-    if before is not None:
-        rows = rows.filter(id__lt=before)
-    found = list(rows[: pages.PAGE + 1])
-    older = f"?before={found[pages.PAGE - 1].pk}" if len(found) > pages.PAGE else ""
+    found, older = paging.page(sweep_queries.sweeps(user), before, pages.PAGE)
     return {
-        "lines": [(sweep, sweep_queries.leading_of(sweep)) for sweep in found[: pages.PAGE]],
+        "lines": [(sweep, sweep_queries.leading_of(sweep)) for sweep in found],
         "tabs": pages.tabs("training:sweeps"),
-        "pager": {"previous": "?" if before else "", "next": older, "about": None},
+        "pager": paging.links(before, older),
         "may_launch": can_somewhere(user, "training.launch"),
     }
 

@@ -16,7 +16,7 @@ from monitoring.drift.models import DriftReport, Episode
 from monitoring.drift.rules import Held, Mark, Monitor, State
 from registry.access import policy
 from registry.access.decorators import Needs
-from registry.access.rest import Request, View
+from registry.access.rest import Request, View, page_out, paged
 from registry.catalog.models import Endpoint
 
 SEE = "drift.view"
@@ -152,13 +152,6 @@ class DriftOut(serializers.Serializer[Any]):
     episodes = EpisodeOut(many=True, help_text="open or closed, newest first, up to 30")
 
 
-class ReportPageOut(serializers.Serializer[Any]):
-    """Up to 30 reports, newest first. before: send it as ?before= for the next page; null on the last."""
-
-    results = ReportOut(many=True)
-    before = serializers.CharField(allow_null=True)
-
-
 class OfEndpoint(View):
     """The drift of an endpoint."""
 
@@ -181,11 +174,14 @@ class Reports(View):
 
     needs = {"GET": Needs(SEE, Endpoint)}
 
-    @extend_schema(operation_id="drift_reports", responses=ReportPageOut, parameters=[OpenApiParameter("before", str)])
+    @extend_schema(
+        operation_id="drift_reports",
+        responses=page_out(ReportOut, queries.PAGE, "reports", key=serializers.CharField),
+        parameters=[OpenApiParameter("before", str)],
+    )
     def get(self, request: Request, uuid: UUID) -> Response:
         """List reports, newest first, without requested ones."""
-        rows, older = queries.page_of_reports(Endpoint.objects.get(uuid=uuid), request.query_params.get("before", ""))
-        return Response({"results": ReportOut(rows, many=True).data, "before": older})
+        return paged(ReportOut, *queries.page_of_reports(Endpoint.objects.get(uuid=uuid), request.query_params.get("before", "")))
 
 
 class OneReport(View):

@@ -132,11 +132,8 @@ def reports(endpoint: Endpoint, limit: int) -> list[DriftReport]:
 def page_of_reports(endpoint: Endpoint, before: str, size: int = PAGE) -> tuple[list[DriftReport], str | None]:
     """One page of reports, newest first, and the key of the next. before: a key as the page before gave it; nonsense is the first page."""
     rows = scheduled(DriftReport, endpoint).select_related("version", "endpoint").defer("bins")
-    if key := keyset.read(before):
-        rows = rows.filter(Q(window_end__lt=key[0]) | Q(window_end=key[0], id__lt=key[1]))
-    found = list(rows[: size + 1])
-    page = found[:size]
-    return page, keyset.written((page[-1].window_end, page[-1].pk)) if len(found) > size else None
+    page, older = keyset.page(rows, keyset.read(before), size, at="window_end")
+    return page, keyset.written(older) if older else None
 
 
 def open_episodes(endpoint: Endpoint) -> list[Episode]:

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from django.urls import path
 from django.utils import timezone
-from drf_spectacular.utils import OpenApiParameter, extend_schema
+from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -19,7 +19,7 @@ from monitoring.retraining.models import Proposal, Trigger
 from monitoring.retraining.rules import LIMITS, REASON_MAX, Kind, Outcome, State, Step
 from registry.access import policy
 from registry.access.decorators import Needs
-from registry.access.rest import View, read
+from registry.access.rest import View, page_out, paged, read
 from registry.catalog.models import Endpoint
 
 SEE = "retraining.view"
@@ -91,13 +91,6 @@ class RetrainingProposalDetailOut(RetrainingProposalOut):
     """A proposal with what a decision is bound to."""
 
     seen = serializers.CharField(help_text="send it when you approve or decline; 409 if something changed since")
-
-
-class RetrainingProposalPageOut(serializers.Serializer[Any]):
-    """Up to 30 proposals, newest first. before: send it as ?before= for the next page; null on the last."""
-
-    results = RetrainingProposalOut(many=True)
-    before = serializers.IntegerField(allow_null=True)
 
 
 class RetrainingFilterIn(serializers.Serializer[Any]):
@@ -186,13 +179,13 @@ class Proposals(View):
     needs = {"GET": Needs("signed_in"), "POST": Needs("signed_in")}
 
     @extend_schema(
-        operation_id="retraining_list", responses=RetrainingProposalPageOut,
-        parameters=[OpenApiParameter("endpoint", UUID), OpenApiParameter("state", str), OpenApiParameter("before", int)],
-    )  # fmt: skip
+        operation_id="retraining_list",
+        responses=page_out(RetrainingProposalOut, queries.PAGE, "proposals"),
+        parameters=[RetrainingFilterIn],
+    )
     def get(self, request: Request) -> Response:
         """List proposals, newest first."""
-        rows, before = queries.page_of(request.user, **read(RetrainingFilterIn, request.query_params))
-        return Response({"results": RetrainingProposalOut(rows, many=True).data, "before": before})
+        return paged(RetrainingProposalOut, *queries.page_of(request.user, **read(RetrainingFilterIn, request.query_params)))
 
     @extend_schema(operation_id="retraining_propose", request=ProposeIn, responses={201: RetrainingProposalOut})
     def post(self, request: Request) -> Response:

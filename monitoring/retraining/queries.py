@@ -26,6 +26,7 @@ from lifecycle.training import queries as training
 from lifecycle.training.models import Run
 from lifecycle.training.queries import UNFINISHED
 from lifecycle.training.rules import Workers
+from lifecycle.ui import paging
 from lifecycle.ui.addresses import find_url
 from monitoring.alerts.models import Alert
 from monitoring.alerts.rules.objectives import Kind as ObjectiveKind
@@ -122,16 +123,14 @@ def ended(user: User, before: int | None = None, endpoint: Endpoint | None = Non
     """Ended proposals, newest first, and the key of the next page (None on the last)."""
     rows = visible(user).exclude(state__in=BUSY)
     rows = rows.filter(endpoint=endpoint) if endpoint else rows
-    found = list((rows.filter(pk__lt=before) if before else rows)[: PAGE + 1])
-    return found[:PAGE], found[PAGE - 1].pk if len(found) > PAGE else None
+    return paging.page(rows, before, PAGE)
 
 
 def page_of(user: User, *, before: int | None = None, endpoint: UUID | None = None, state: str = "") -> tuple[list[Proposal], int | None]:
     """One page of proposals in any state, newest first, and the key of the next."""
-    rows = visible(user).filter(pk__lt=before) if before else visible(user)
-    rows = rows.filter(endpoint__uuid=endpoint) if endpoint else rows
-    found = list((rows.filter(state=state) if state else rows)[: PAGE + 1])
-    return found[:PAGE], found[PAGE - 1].pk if len(found) > PAGE else None
+    given = {"endpoint__uuid": endpoint, "state": state}
+    rows = visible(user).filter(**{name: value for name, value in given.items() if value})
+    return paging.page(rows, before, PAGE)
 
 
 def to_decide(user: Person) -> QuerySet[Proposal]:

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from django.urls import path
 from django.utils import timezone
-from drf_spectacular.utils import OpenApiParameter, extend_schema
+from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -17,7 +17,7 @@ from monitoring.rollouts import actions, queries, rules
 from monitoring.rollouts.models import Look, Rollout
 from registry.access import policy
 from registry.access.decorators import Needs
-from registry.access.rest import View, read
+from registry.access.rest import BEFORE, View, page_out, paged, read
 from registry.catalog.models import Endpoint, ModelVersion
 from registry.promotions.api import PlanIn
 from registry.promotions.models import PromotionRequest
@@ -109,13 +109,6 @@ class RolloutDetailOut(RolloutOut):
     conditions = ConditionOut(many=True)
 
 
-class RolloutPageOut(serializers.Serializer[Any]):
-    """Up to 20 rollouts, newest first. before: send it as ?before= for the next page; null on the last."""
-
-    results = RolloutOut(many=True)
-    before = serializers.IntegerField(allow_null=True)
-
-
 class LookOut(serializers.Serializer[Look]):
     """A check of the rule and its decision. Counts are of the step, evidence is of the whole rollout."""
 
@@ -129,13 +122,6 @@ class LookOut(serializers.Serializer[Look]):
     high = serializers.FloatField(allow_null=True)
     decision = serializers.CharField()
     why = serializers.CharField()
-
-
-class LookPageOut(serializers.Serializer[Any]):
-    """Up to 20 checks, newest first. before: send it as ?before= for the next page; null on the last."""
-
-    results = LookOut(many=True)
-    before = serializers.IntegerField(allow_null=True)
 
 
 class RolloutFilterIn(serializers.Serializer[Any]):
@@ -179,14 +165,10 @@ class Rollouts(View):
 
     needs = {"GET": Needs("signed_in"), "POST": Needs("signed_in")}
 
-    @extend_schema(
-        operation_id="rollouts_list", responses=RolloutPageOut,
-        parameters=[OpenApiParameter("endpoint", UUID), OpenApiParameter("state", str), OpenApiParameter("before", int)],
-    )  # fmt: skip
+    @extend_schema(operation_id="rollouts_list", responses=page_out(RolloutOut, queries.PAGE, "rollouts"), parameters=[RolloutFilterIn])
     def get(self, request: Request) -> Response:
         """List, newest first."""
-        rows, before = queries.page_of(request.user, **read(RolloutFilterIn, request.query_params))
-        return Response({"results": RolloutOut(rows, many=True).data, "before": before})
+        return paged(RolloutOut, *queries.page_of(request.user, **read(RolloutFilterIn, request.query_params)))
 
     @extend_schema(operation_id="rollouts_start", request=StartIn, responses={201: RolloutOut})
     def post(self, request: Request) -> Response:
@@ -232,13 +214,11 @@ class Looks(View):
 
     needs = {"GET": Needs(SEE, Rollout)}
 
-    @extend_schema(operation_id="rollouts_looks", responses=LookPageOut, parameters=[OpenApiParameter("before", int)])
+    @extend_schema(operation_id="rollouts_looks", responses=page_out(LookOut, queries.PAGE, "checks"), parameters=[BEFORE])
     def get(self, request: Request, uuid: UUID) -> Response:
         """List, newest first."""
-        rows, before = queries.page_of_looks(
-            queries.visible(request.user).get(uuid=uuid), read(RolloutFilterIn, request.query_params).get("before")
-        )
-        return Response({"results": LookOut(rows, many=True).data, "before": before})
+        before = read(RolloutFilterIn, request.query_params).get("before")
+        return paged(LookOut, *queries.page_of_looks(queries.visible(request.user).get(uuid=uuid), before))
 
 
 class Pause(View):

@@ -15,6 +15,7 @@ from django.utils import timezone
 from lifecycle.refusals import Conflict
 from lifecycle.statistics import clustered
 from lifecycle.statistics.clustered import Sums
+from lifecycle.ui import paging
 from monitoring.rollouts import rules
 from monitoring.rollouts.models import FirstEvent, Look, Minute, Rollout, Segment
 from monitoring.rollouts.rules.points import ArmPoint
@@ -58,8 +59,7 @@ def page_of(user: Person, *, endpoint: UUID | None = None, state: str = "", befo
     rows = visible(user)
     rows = rows.filter(endpoint__uuid=endpoint) if endpoint else rows
     rows = rows.filter(state=state) if state else rows
-    found = list((rows.filter(pk__lt=before) if before else rows)[: PAGE + 1])
-    return found[:PAGE], found[PAGE - 1].pk if len(found) > PAGE else None
+    return paging.page(rows, before, PAGE)
 
 
 def open_rollouts() -> QuerySet[Rollout]:
@@ -359,8 +359,7 @@ def chart_looks(rollout: Rollout, segment: Segment | None = None) -> list[Look]:
 def page_of_looks(rollout: Rollout, before: int | None = None) -> tuple[list[Look], int | None]:
     """One page of looks, newest first, and the key to go on before (None on the last)."""
     rows = Look.objects.filter(rollout=rollout).select_related("segment").order_by("-id")
-    found = list((rows.filter(pk__lt=before) if before else rows)[: PAGE + 1])
-    return found[:PAGE], found[PAGE - 1].pk if len(found) > PAGE else None
+    return paging.page(rows, before, PAGE)
 
 
 def successor(deployment: Deployment) -> Deployment | None:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, ClassVar
+from uuid import UUID
 
+from drf_spectacular.utils import OpenApiParameter
 from rest_framework import request as rest_framework_request
 from rest_framework import serializers
 from rest_framework.exceptions import PermissionDenied
+from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from registry.access import scopes
@@ -78,13 +82,20 @@ def read(shape: type[serializers.Serializer[Any]], data: Any) -> dict[str, Any]:
 IS_NUMBER = serializers.IntegerField(min_value=1, max_value=2**31 - 1)
 IS_SLUG = serializers.CharField(max_length=80)
 IS_UUID = serializers.UUIDField()
+TYPES = {IS_NUMBER: int, IS_SLUG: str, IS_UUID: UUID}
+BEFORE = OpenApiParameter("before", int)
+Shape = type[serializers.BaseSerializer[Any]]
+Filter = tuple[str, serializers.Field[Any, Any, Any, Any]]  # the lookup of a name in the address, and the field that reads its value
+Filters = dict[str, Filter]
 
 
-def chosen(request: rest_framework_request.Request, **filters: tuple[str, serializers.Field[Any, Any, Any, Any]]) -> dict[str, Any]:
-    """The lookups of a list's filters that the address gives. filters: name in the address → (lookup, field that reads the value).
+def parameters(filters: Filters) -> list[OpenApiParameter]:
+    """What the description of a list says of its address."""
+    return [BEFORE, *(OpenApiParameter(name, TYPES[field]) for name, (_, field) in filters.items())]
 
-    Raises ValidationError naming every filter whose value cannot be read.
-    """
+
+def chosen(request: rest_framework_request.Request, **filters: Filter) -> dict[str, Any]:
+    """The lookups of a list's filters that the address gives. Raises ValidationError naming every filter whose value cannot be read."""
     found, wrong = {}, {}
     for name, (lookup, field) in filters.items():
         if word := request.query_params.get(name, ""):
@@ -95,3 +106,17 @@ def chosen(request: rest_framework_request.Request, **filters: tuple[str, serial
     if wrong:
         raise serializers.ValidationError(wrong)
     return found
+
+
+def page_out(
+    shape: Shape, size: int, rows: str, *, name: str = "", key: type[serializers.Field[Any, Any, Any, Any]] = serializers.IntegerField
+) -> Shape:
+    """The shape of one page of a list. rows: what it lists. name: in the API's description, where not that of the row's shape."""
+    text = f"Up to {size} {rows}, newest first. before: pass it as ?before= for the next page; null on the last."
+    fields = {"results": shape(many=True), "before": key(allow_null=True)}
+    return type(name or f"{shape.__name__.removesuffix('Out')}PageOut", (serializers.Serializer,), {"__doc__": text, **fields})
+
+
+def paged(shape: Shape, rows: Iterable[Any], before: object | None, **more: Any) -> Response:
+    """One page of a list, and the key to go on before. more: of the shape."""
+    return Response({"results": shape(rows, many=True, **more).data, "before": before})

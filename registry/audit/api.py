@@ -11,7 +11,7 @@ from rest_framework.response import Response
 from lifecycle.ui.addresses import key_in
 from registry.access.decorators import Needs
 from registry.access.models import ApiToken
-from registry.access.rest import Request, View
+from registry.access.rest import BEFORE, Request, View, page_out, paged
 from registry.audit import actions, queries
 from registry.audit.forms import FilterForm
 from registry.ledger.models import Event
@@ -30,24 +30,17 @@ class EventOut(serializers.ModelSerializer[Event]):
         fields = ["chain", "seq", "at", "verb", "actor", "object_type", "object_id", "project", "canonical", "previous_hash", "hash"]
 
 
-class EventPage(serializers.Serializer[dict[str, object]]):
-    """A page of events, newest first; pass `before` for the next page."""
-
-    results = EventOut(many=True)
-    before = serializers.IntegerField(allow_null=True)
-
-
 class Events(View):
     """Matching events you can see."""
 
     needs = {"GET": Needs("signed_in")}
 
-    @extend_schema(parameters=[*FILTERS, OpenApiParameter("before", OpenApiTypes.INT)], responses=EventPage)
+    @extend_schema(parameters=[*FILTERS, BEFORE], responses=page_out(EventOut, queries.PAGE, "events", name="EventPage"))
     def get(self, request: Request) -> Response:
         """List events, newest first, 50 a page."""
         filters = FilterForm(request.query_params, user=request.user).filters()
         lines, older = queries.page(request.user, filters, key_in(request.query_params))
-        return Response({"results": EventOut([line.event for line in lines], many=True).data, "before": older})
+        return paged(EventOut, [line.event for line in lines], older)
 
 
 class Export(View):

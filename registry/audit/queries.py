@@ -11,6 +11,7 @@ from uuid import UUID
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
+from lifecycle.ui import paging
 from lifecycle.ui.addresses import find_url
 from registry.access.models import Project, User
 from registry.access.policy import can_somewhere, is_limited, visible_to
@@ -116,11 +117,8 @@ def matching(text: str) -> Q:
 
 def page(user: User, filters: Filters, before: int | None) -> tuple[list[Line], int | None]:
     """One page of lines, and the key of the next older one or None."""
-    events = search(user, filters)
-    if before is not None:
-        events = events.filter(id__lt=before)
-    found = list(events[: PAGE + 1])
-    return lines(found[:PAGE]), found[PAGE - 1].pk if len(found) > PAGE else None
+    found, older = paging.page(search(user, filters), before, PAGE)
+    return lines(found), older
 
 
 def lines(events: Iterable[Event]) -> list[Line]:

@@ -9,22 +9,24 @@ from uuid import UUID
 from django.http import FileResponse
 from django.urls import path
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_field
+from drf_spectacular.utils import extend_schema, extend_schema_field
 from rest_framework import serializers
 from rest_framework.response import Response
 
 from lifecycle.jobs.api import JobOut
 from lifecycle.training.models import Run
+from lifecycle.ui import paging
 from lifecycle.ui.addresses import key_in
 from registry.access import policy
 from registry.access.answers import ErrorOut
 from registry.access.decorators import Needs
 from registry.access.models import Project
-from registry.access.rest import IS_SLUG, Request, View, chosen, read
+from registry.access.rest import IS_SLUG, Filters, Request, View, chosen, page_out, paged, parameters, read
 from registry.catalog import actions, queries, rules, verifications
 from registry.catalog.models import Card, Endpoint, Freeze, ModelVersion, RegisteredModel
 
 SEE = "catalog.view"
+FILTERS: Filters = {"semver": ("semver", IS_SLUG)}
 
 
 class ModelIn(serializers.Serializer[Any]):
@@ -185,13 +187,6 @@ class FreezeOut(serializers.Serializer[Freeze]):
     lifted_at = serializers.DateTimeField(allow_null=True)
 
 
-class VersionPageOut(serializers.Serializer[Any]):
-    """Up to 30 versions, newest first. before: pass it as ?before= for the next page; null on the last."""
-
-    results = VersionOut(many=True)
-    before = serializers.IntegerField(allow_null=True)
-
-
 class Models(View):
     """Registered models."""
 
@@ -216,16 +211,14 @@ class Versions(View):
     needs = {"GET": Needs(SEE, RegisteredModel), "POST": Needs("catalog.register", RegisteredModel, SEE)}
 
     @extend_schema(
-        operation_id="versions_list", responses=VersionPageOut,
-        parameters=[OpenApiParameter("before", int), OpenApiParameter("semver", str)],
-    )  # fmt: skip
+        operation_id="versions_list",
+        responses=page_out(VersionOut, queries.PAGE, "versions"),
+        parameters=parameters(FILTERS),
+    )
     def get(self, request: Request, uuid: UUID) -> Response:
         """List versions, newest first; filter by semver."""
-        before = key_in(request.query_params)
-        found = queries.versions(request.user).filter(model__uuid=uuid, **chosen(request, semver=("semver", IS_SLUG))).order_by("-number")
-        rows = list((found if before is None else found.filter(number__lt=before))[: queries.PAGE + 1])
-        page = rows[: queries.PAGE]
-        return Response({"results": VersionOut(page, many=True).data, "before": page[-1].number if len(rows) > queries.PAGE else None})
+        rows = queries.versions(request.user).filter(model__uuid=uuid, **chosen(request, **FILTERS)).order_by("-number")
+        return paged(VersionOut, *paging.page(rows, key_in(request.query_params), queries.PAGE, key="number"))
 
     @extend_schema(operation_id="versions_register", request=VersionIn, responses={202: JobOut})
     def post(self, request: Request, uuid: UUID) -> Response:

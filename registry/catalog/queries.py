@@ -20,6 +20,7 @@ from lifecycle.jobs.models import Job
 from lifecycle.task_types.measures import Metric
 from lifecycle.training.models import Run
 from lifecycle.training.rules import RunState
+from lifecycle.ui import paging
 from registry.access import policy
 from registry.access.policy import Person
 from registry.catalog.models import Alias, Card, Endpoint, Freeze, ModelVersion, PackedExport, RegisteredModel
@@ -71,14 +72,12 @@ def endpoints(user: Person) -> QuerySet[Endpoint]:
 def version_lines(model: RegisteredModel, before: int | None = None) -> tuple[list[VersionLine], int | None]:
     """A page of a model's versions, newest first, and the number to go on before (None on the last page)."""
     rows = model.versions.select_related("evaluation", "registered_by", "run").order_by("-number")
-    if before is not None:
-        rows = rows.filter(number__lt=before)
-    found = list(rows[: PAGE + 1])
+    found, older = paging.page(rows, before, PAGE, key="number")
     live: dict[int, list[str]] = {}
     for version, slug in Alias.objects.filter(endpoint__model=model, version__isnull=False).values_list("version", "endpoint__slug"):
         live.setdefault(int(version or 0), []).append(slug)
-    lines = [VersionLine(row, tuple(live.get(row.pk, ())), *leading_score(row.evaluation.report)) for row in found[:PAGE]]
-    return lines, found[PAGE - 1].number if len(found) > PAGE else None
+    lines = [VersionLine(row, tuple(live.get(row.pk, ())), *leading_score(row.evaluation.report)) for row in found]
+    return lines, older
 
 
 def frozen_evaluation(run: Run, snapshot: Snapshot | None = None) -> Evaluation | None:

@@ -6,8 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from django.urls import path
-from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiParameter, extend_schema
+from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -15,7 +14,7 @@ from rest_framework.response import Response
 from lifecycle.refusals import Refused
 from registry.access import policy
 from registry.access.decorators import Needs
-from registry.access.rest import View, read
+from registry.access.rest import View, page_out, paged, read
 from registry.catalog.api import EndpointOut
 from registry.catalog.models import Endpoint
 from registry.endpoints import actions, queries, rules
@@ -88,13 +87,6 @@ class DeploymentOut(serializers.Serializer[Deployment]):
     ended_at = serializers.DateTimeField(allow_null=True)
     ended_by = serializers.UUIDField(source="ended_by.uuid", default=None, allow_null=True)
     end_reason = serializers.CharField()
-
-
-class DeploymentPageOut(serializers.Serializer[Any]):
-    """Up to 20 intervals, newest first. before: pass it as ?before= for the next page; null on the last."""
-
-    results = DeploymentOut(many=True)
-    before = serializers.IntegerField(allow_null=True)
 
 
 class DeployIn(serializers.Serializer[Any]):
@@ -300,19 +292,15 @@ class Deployments(View):
 
     needs = {"GET": Needs(SEE, Endpoint)}
 
-    @extend_schema(
-        operation_id="endpoints_deployments", responses=DeploymentPageOut,
-        parameters=[OpenApiParameter("as_of", OpenApiTypes.DATETIME), OpenApiParameter("before", int)],
-    )  # fmt: skip
+    @extend_schema(operation_id="endpoints_deployments", responses=page_out(DeploymentOut, queries.PAGE, "intervals"), parameters=[WhenIn])
     def get(self, request: Request, uuid: UUID) -> Response:
         """List deployments, newest first; with as_of, the one live at that time."""
         given = read(WhenIn, request.query_params)
         endpoint = Endpoint.objects.get(uuid=uuid)
         if "as_of" in given:
             was = queries.live_at(endpoint, given["as_of"])
-            return Response({"results": DeploymentOut([was] if was else [], many=True).data, "before": None})
-        rows, before = queries.page_of_deployments(endpoint, given.get("before"))
-        return Response({"results": DeploymentOut(rows, many=True).data, "before": before})
+            return paged(DeploymentOut, [was] if was else [], None)
+        return paged(DeploymentOut, *queries.page_of_deployments(endpoint, given.get("before")))
 
 
 def arms(endpoint: Endpoint) -> list[dict[str, Any]]:

@@ -17,6 +17,7 @@ from django.utils import timezone
 from lifecycle import bundle
 from lifecycle.env import secret_file
 from lifecycle.refusals import Conflict, Refused
+from lifecycle.ui import paging
 from lifecycle.ui.palette import Hit
 from registry.access import policy
 from registry.access.policy import Person
@@ -254,9 +255,7 @@ def of_everywhere(user: Person) -> QuerySet[Deployment]:
 
 def page_of_deployments(endpoint: Endpoint, before: int | None = None) -> tuple[list[Deployment], int | None]:
     """One page, newest first, and the key to go on before (None on the last)."""
-    rows = deployments(endpoint)
-    found = list((rows.filter(pk__lt=before) if before else rows)[: PAGE + 1])
-    return found[:PAGE], found[PAGE - 1].pk if len(found) > PAGE else None
+    return paging.page(deployments(endpoint), before, PAGE)
 
 
 def approvals(endpoint_id: UUID) -> QuerySet[PromotionRequest]:

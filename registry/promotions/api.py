@@ -6,14 +6,15 @@ from typing import Any
 from uuid import UUID
 
 from django.urls import path
-from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_field
+from drf_spectacular.utils import extend_schema, extend_schema_field
 from rest_framework import serializers
 from rest_framework.response import Response
 
+from lifecycle.ui import paging
 from lifecycle.ui.addresses import key_in
 from registry.access import policy
 from registry.access.decorators import Needs
-from registry.access.rest import IS_NUMBER, IS_UUID, Request, View, chosen, read
+from registry.access.rest import IS_NUMBER, IS_UUID, Filters, Request, View, chosen, page_out, paged, parameters, read
 from registry.catalog.models import Endpoint, ModelVersion
 from registry.promotions import actions, fates, plans, queries
 from registry.promotions.models import PromotionRequest
@@ -21,7 +22,7 @@ from registry.promotions.plans import ALPHAS, MAX_ALPHA, MAX_MARGIN, MAX_RATIO, 
 from registry.promotions.rules import REASON_MAX, Status
 
 SEE = "promotions.view"
-
+FILTERS: Filters = {"project": ("endpoint__model__project__uuid", IS_UUID), "number": ("number", IS_NUMBER)}
 
 DEFAULT = plans.Plan()
 
@@ -186,13 +187,6 @@ class PromotionLineOut(serializers.Serializer[PromotionRequest]):
     due_at = serializers.DateTimeField(allow_null=True)
 
 
-class RequestPageOut(serializers.Serializer[Any]):
-    """Up to 30 requests, newest first. before: pass it as ?before= for the next page; null on the last."""
-
-    results = PromotionLineOut(many=True)
-    before = serializers.IntegerField(allow_null=True)
-
-
 class DecisionIn(serializers.Serializer[Any]):
     """A decision. seen: the subject digest the reviewer saw. code: from the authenticator app, if the person has one."""
 
@@ -229,17 +223,14 @@ class Promotions(View):
     needs = {"GET": Needs("signed_in"), "POST": Needs("signed_in")}
 
     @extend_schema(
-        operation_id="promotions_list", responses=RequestPageOut,
-        parameters=[OpenApiParameter("before", int), OpenApiParameter("project", UUID), OpenApiParameter("number", int)],
-    )  # fmt: skip
+        operation_id="promotions_list",
+        responses=page_out(PromotionLineOut, queries.PAGE, "requests", name="RequestPageOut"),
+        parameters=parameters(FILTERS),
+    )
     def get(self, request: Request) -> Response:
         """List promotion requests, newest first; filter by project or number."""
-        before = key_in(request.query_params)
-        wanted = chosen(request, project=("endpoint__model__project__uuid", IS_UUID), number=("number", IS_NUMBER))
-        found = queries.visible(request.user).prefetch_related(None).filter(**wanted)
-        rows = list((found if before is None else found.filter(pk__lt=before))[: queries.PAGE + 1])
-        page = rows[: queries.PAGE]
-        return Response({"results": PromotionLineOut(page, many=True).data, "before": page[-1].pk if len(rows) > queries.PAGE else None})
+        rows = queries.visible(request.user).prefetch_related(None).filter(**chosen(request, **FILTERS))
+        return paged(PromotionLineOut, *paging.page(rows, key_in(request.query_params), queries.PAGE))
 
     @extend_schema(operation_id="promotions_request", request=RequestIn, responses={201: RequestOut})
     def post(self, request: Request) -> Response:

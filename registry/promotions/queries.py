@@ -11,6 +11,7 @@ from uuid import UUID
 from django.db.models import Prefetch, QuerySet
 from django.utils import timezone
 
+from lifecycle.ui import paging
 from registry.access import policy as access
 from registry.access.models import ProjectGrant, User
 from registry.access.policy import Person
@@ -170,11 +171,7 @@ def is_owned(user: User, request: PromotionRequest) -> bool:
 
 def closed(user: User, before: int | None) -> tuple[list[PromotionRequest], int | None]:
     """Ended requests, newest first, and the key of the next page."""
-    rows = visible(user).exclude(status__in=sorted(OPEN))
-    if before is not None:
-        rows = rows.filter(pk__lt=before)
-    found = list(rows[: PAGE + 1])
-    return found[:PAGE], found[PAGE - 1].pk if len(found) > PAGE else None
+    return paging.page(visible(user).exclude(status__in=sorted(OPEN)), before, PAGE)
 
 
 def waiting_count(user: User) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
-from drf_spectacular.utils import OpenApiParameter, extend_schema
+from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.response import Response
 
@@ -13,10 +13,9 @@ from monitoring.alerts import actions, queries
 from monitoring.alerts.models import Alert, Check
 from monitoring.alerts.rules.state import REASON_MAX, Answer, Severity, State, Why
 from registry.access.decorators import Needs
-from registry.access.rest import Request, View, read
+from registry.access.rest import Request, View, page_out, paged, read
 
 SEE = "alerts.view"
-BEFORE = OpenApiParameter("before", int, description="`next` of the previous page")
 
 
 class AlertOut(serializers.Serializer[Alert]):
@@ -68,20 +67,6 @@ class AlertDetailOut(AlertOut):
     checks = AlertCheckOut(many=True)
 
 
-class AlertPageOut(serializers.Serializer[Any]):
-    """Up to 30 alerts, newest first. before: send it as ?before= for the next page; null on the last."""
-
-    results = AlertOut(many=True)
-    before = serializers.IntegerField(allow_null=True)
-
-
-class AlertCheckPageOut(serializers.Serializer[Any]):
-    """Up to 30 lines of the log, newest first."""
-
-    results = AlertCheckOut(many=True)
-    before = serializers.IntegerField(allow_null=True)
-
-
 class AlertFilterIn(serializers.Serializer[Any]):
     """Which alerts."""
 
@@ -117,19 +102,12 @@ class Alerts(View):
 
     needs = {"GET": Needs("signed_in")}
 
-    @extend_schema(
-        operation_id="alerts_list", responses=AlertPageOut,
-        parameters=[
-            OpenApiParameter("state", str), OpenApiParameter("severity", str), OpenApiParameter("source", str),
-            OpenApiParameter("endpoint", UUID), BEFORE,
-        ],
-    )  # fmt: skip
+    @extend_schema(operation_id="alerts_list", responses=page_out(AlertOut, queries.PAGE, "alerts"), parameters=[AlertFilterIn])
     def get(self, request: Request) -> Response:
         """List alerts, newest first, open or resolved."""
         given = read(AlertFilterIn, request.query_params)
         before, endpoint = given.pop("before", None), given.pop("endpoint", "")
-        rows, older = queries.all_of(request.user, queries.Filters(**given, endpoint=str(endpoint)), before)
-        return Response({"results": AlertOut(rows, many=True).data, "before": older})
+        return paged(AlertOut, *queries.all_of(request.user, queries.Filters(**given, endpoint=str(endpoint)), before))
 
 
 class OneAlert(View):
@@ -174,13 +152,10 @@ class Suppressed(View):
     needs = {"GET": Needs("signed_in")}
 
     @extend_schema(
-        operation_id="alerts_suppressed", responses=AlertCheckPageOut,
-        parameters=[OpenApiParameter("why", str), OpenApiParameter("endpoint", UUID), BEFORE],
-    )  # fmt: skip
+        operation_id="alerts_suppressed", responses=page_out(AlertCheckOut, queries.PAGE, "lines of the log"), parameters=[SuppressedIn]
+    )
     def get(self, request: Request) -> Response:
         """List conditions that notified no one, and why, newest first."""
         given = read(SuppressedIn, request.query_params)
-        rows, older = queries.suppressed(
-            request.user, why=given["why"], endpoint=str(given.get("endpoint", "")), before=given.get("before")
-        )
-        return Response({"results": AlertCheckOut(rows, many=True).data, "before": older})
+        before, endpoint = given.get("before"), str(given.get("endpoint", ""))
+        return paged(AlertCheckOut, *queries.suppressed(request.user, why=given["why"], endpoint=endpoint, before=before))

@@ -17,7 +17,7 @@ from monitoring.traffic.spool import prediction_uuid
 from registry.access import policy
 from registry.access.decorators import Needs
 from registry.access.models import ApiToken
-from registry.access.rest import Request, View, read
+from registry.access.rest import Request, View, page_out, paged, read
 from registry.catalog.models import Endpoint
 
 SEE = "traffic.view"
@@ -44,13 +44,6 @@ class PredictionOut(serializers.Serializer[Prediction]):
     is_demo = serializers.BooleanField()
     feedback_right = serializers.BooleanField(allow_null=True)
     feedback_label = serializers.CharField(allow_null=True)
-
-
-class PredictionPageOut(serializers.Serializer[Any]):
-    """Up to 30 predictions, newest first. before: send it as ?before= for the next page; null on the last."""
-
-    results = PredictionOut(many=True)
-    before = serializers.CharField(allow_null=True)
 
 
 class FeedbackIn(serializers.Serializer[Any]):
@@ -99,12 +92,16 @@ class Predictions(View):
 
     needs = {"GET": Needs(SEE, Endpoint)}
 
-    @extend_schema(operation_id="predictions_list", responses=PredictionPageOut, parameters=[OpenApiParameter("before", str)])
+    @extend_schema(
+        operation_id="predictions_list",
+        responses=page_out(PredictionOut, queries.PAGE, "predictions", key=serializers.CharField),
+        parameters=[OpenApiParameter("before", str)],
+    )
     def get(self, request: Request, uuid: UUID) -> Response:
         """List predictions, newest first."""
         shown = page.recent(request.user, Endpoint.objects.get(uuid=uuid), request.query_params.dict())
         before = shown["pager"]["next"].removeprefix("?before=") or None
-        return Response({"results": PredictionOut(shown["rows"], many=True).data, "before": before})
+        return paged(PredictionOut, shown["rows"], before)
 
 
 class OnePrediction(View):
