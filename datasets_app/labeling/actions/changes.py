@@ -10,12 +10,13 @@ from django.db import transaction
 from django.db.models import F
 
 from datasets_app.datasets.models import Dataset
-from datasets_app.labeling import queries, relabelling, rules
+from datasets_app.labeling import relabelling, rules
 from datasets_app.labeling.actions.proposals import hold_proposals, take_up
 from datasets_app.labeling.actions.schemas import check_taken_up, enqueue_move, spec_of, write_schema
 from datasets_app.labeling.actions.settling import lock_item, settle
 from datasets_app.labeling.models import Decision, Dispute, Label, LabelChange, LabelSchema, Queue, Slot
-from datasets_app.labeling.queries import changes, value_of
+from datasets_app.labeling.queries import changes
+from datasets_app.labeling.queries.decisions import labels_by_name, latest_schema, value_of
 from datasets_app.labeling.relabelling import Change, ChangeKind, Plan
 from lifecycle.jobs.context import JobContext
 from lifecycle.jobs.models import Job
@@ -36,13 +37,13 @@ def plan_changes(dataset: Dataset, wanted: Sequence[Change], seen: int | None) -
     """The present version, and what the next one would be. Raises Refused (what makes no sense) or Conflict (published meanwhile)."""
     if not dataset.task_type.has_labels:
         raise Refused("Answers to this dataset's task name no class, so there is none to change.")
-    latest = queries.latest_schema(dataset)
+    latest = latest_schema(dataset)
     if latest is None:
         raise Refused(f"{dataset} has no classes yet.", next_step="Publish them first.")
     if seen is not None and seen != latest.version:
         told = f"Version {latest.version} was published while you were writing."
         raise Conflict(told, next_step="Look at it, then change that.")
-    planned = relabelling.plan([spec_of(label) for label in queries.labels_by_name(latest).values()], wanted)
+    planned = relabelling.plan([spec_of(label) for label in labels_by_name(latest).values()], wanted)
     rules.check_labels(planned.labels)
     return latest, planned
 
@@ -102,7 +103,7 @@ def move_queue(*, queue_id: UUID, actor: User) -> Queue:
     policy.require(actor, "labeling.manage", queue)
     if queue.state == Queue.State.CLOSED:
         raise Conflict(f"{queue.name} is closed; its answers stay as they are.")
-    newest = queries.latest_schema(queue.dataset)
+    newest = latest_schema(queue.dataset)
     if newest is not None and newest.pk != queue.schema_id:
         to_version(queue, newest, actor)
     return queue

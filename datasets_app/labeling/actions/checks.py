@@ -11,11 +11,13 @@ from django.db import transaction
 from django.db.models import F, QuerySet
 from django.utils import timezone
 
-from datasets_app.labeling import queries, rules
+from datasets_app.labeling import rules
 from datasets_app.labeling.actions.settling import BY_RULE, settle, with_named
 from datasets_app.labeling.models import Agreed, Annotation, Decision, Queue, Sampled, Slot, SpotCheck
-from datasets_app.labeling.queries import answers_in, value_of
+from datasets_app.labeling.queries.changes import labels_now
 from datasets_app.labeling.queries.checks import earlier_of, sample_of, that_count
+from datasets_app.labeling.queries.decisions import standing_answers, value_of
+from datasets_app.labeling.queries.review import answers_in
 from lifecycle.jobs import actions as jobs
 from lifecycle.jobs.context import JobContext
 from lifecycle.jobs.models import Job
@@ -87,7 +89,7 @@ def draw(queue: Queue, actor: User, size: int, before: QuerySet[SpotCheck]) -> l
     for part in (left, rows.filter(place__gte=start), rows.filter(place__lt=start)):
         if len(found) < size:
             some = list(part[: 2 * LARGEST])
-            own = set(queries.standing_answers().filter(user=actor, item_id__in=some).values_list("item_id", flat=True))
+            own = set(standing_answers().filter(user=actor, item_id__in=some).values_list("item_id", flat=True))
             found |= dict.fromkeys(item for item in some if item not in own)
     return list(found)[:size]
 
@@ -173,10 +175,10 @@ def accept_batch(check: SpotCheck, actor: User, item_ids: Sequence[int]) -> None
         of_item.setdefault(slot.item_id, []).append(slot)
     waiting = Agreed.objects.filter(queue=queue, item_id__in=item_ids)
     rows = {row.item_id: row for row in waiting.select_related("item__dataset__project")}
-    own = set(queries.standing_answers().filter(user=actor, item_id__in=rows).values_list("item_id", flat=True))
+    own = set(standing_answers().filter(user=actor, item_id__in=rows).values_list("item_id", flat=True))
     ends = {row.item_id: row for row in Decision.objects.filter(item_id__in=rows, superseded_by__isnull=True)}
     answers_of = by_item(slot for found in of_item.values() for slot in found)
-    known = with_named(queries.labels_now(queue), [value_of(answers[0]) for answers in answers_of.values()])
+    known = with_named(labels_now(queue), [value_of(answers[0]) for answers in answers_of.values()])
     made: list[tuple[Decision, list[Annotation]]] = []
     for item_id, row in sorted(rows.items()):
         if item_id in own:

@@ -15,11 +15,12 @@ from django.db import transaction
 from datasets_app.datasets.importing import label_config
 from datasets_app.datasets.importing.readers.jsons import Pairs, json_text
 from datasets_app.datasets.models import Dataset
-from datasets_app.labeling import queries, rules
+from datasets_app.labeling import rules
 from datasets_app.labeling.exporting import argilla, doccano, label_studio, prodigy
 from datasets_app.labeling.exporting.facts import Fact, Object, Sheet, person_as_file
 from datasets_app.labeling.models import Export, Queue
 from datasets_app.labeling.queries import exports as reading
+from datasets_app.labeling.queries.decisions import labels_by_name, latest_schema
 from datasets_app.labeling.queries.exports import Scope
 from datasets_app.labeling.rules import ExportFormat
 from lifecycle.jobs import actions as jobs
@@ -142,8 +143,8 @@ def write_list(file: IO[bytes], found: Iterator[Object]) -> None:
 
 def config_of(scope: Scope) -> str:
     """The configuration that came with the files, where there was one and it holds every class; else one that asks the same."""
-    schema = queries.latest_schema(scope.dataset)
-    classes = list(queries.labels_by_name(schema)) if schema else []
+    schema = latest_schema(scope.dataset)
+    classes = list(labels_by_name(schema)) if schema else []
     texts = {upload.report.get("dry_run", {}).get("config", "") for upload in reading.uploads_in(scope) if upload.parser == "labelstudio"}
     if len(texts) == 1 and (text := texts.pop()):
         known = {name for control in label_config.controls(text) for name in control.classes}

@@ -12,10 +12,11 @@ from django.db.models import QuerySet
 
 from datasets_app.datasets.importing.brought import Told
 from datasets_app.datasets.models import Dataset, Item, Upload
-from datasets_app.labeling import queries, rules
+from datasets_app.labeling import rules
 from datasets_app.labeling.actions import brought
 from datasets_app.labeling.actions.schemas import spec_of, write_schema
 from datasets_app.labeling.models import Decision, Label, LabelSchema, Suggestion
+from datasets_app.labeling.queries.decisions import labels_by_id, labels_by_name, latest_schema, values_of_items
 from datasets_app.labeling.rules import LabelSpec
 from lifecycle.refusals import Refused
 from lifecycle.task_types import values
@@ -35,8 +36,8 @@ class Importer:
     def begin(self, upload: Upload, names: Sequence[str]) -> None:
         """Make sure that the newest schema holds these names: missing ones are added behind, in this order."""
         dataset = Dataset.objects.select_for_update(of=("self",), no_key=True).select_related("project").get(pk=upload.dataset_id)
-        latest = queries.latest_schema(dataset)
-        labels = [spec_of(label) for label in queries.labels_by_name(latest).values()] if latest else []
+        latest = latest_schema(dataset)
+        labels = [spec_of(label) for label in labels_by_name(latest).values()] if latest else []
         known = {label.name for label in labels}
         if latest is None and not names:
             write_schema(dataset, None, [], "", upload.accepted_by)
@@ -51,7 +52,7 @@ class Importer:
 
     def write(self, upload: Upload, rows: Sequence[tuple[Item, Value]]) -> None:
         """What is said of one batch of new items."""
-        labels = queries.labels_by_name(self.schema(upload))
+        labels = labels_by_name(self.schema(upload))
         ids = ids_of(labels)
         said = [(item, by_ids(value, ids)) for item, value in rows]
         if upload.labels_as == Upload.Labels.DECISIONS:
@@ -69,7 +70,7 @@ class Importer:
 
     def bring(self, upload: Upload, rows: Sequence[tuple[Item, Told]]) -> None:
         """What people said becomes their answers, or suggestions; what models said, suggestions."""
-        labels = queries.labels_by_name(self.schema(upload))
+        labels = labels_by_name(self.schema(upload))
         stable, ids, made = by_id(labels), ids_of(labels), list[Suggestion]()
         for item, told in rows:
             guesses = [("model", guess.model, guess.model, guess.value, guess.score) for guess in told.guesses]
@@ -115,8 +116,8 @@ class Importer:
 
     def known_names(self, dataset: Dataset) -> Sequence[str]:
         """The names of the newest version."""
-        schema = queries.latest_schema(dataset)
-        return list(queries.labels_by_name(schema)) if schema else []
+        schema = latest_schema(dataset)
+        return list(labels_by_name(schema)) if schema else []
 
     def withdraw(self, item_ids: Sequence[int]) -> None:
         """Delete their labels; the database lets them go only while the upload is not imported."""
@@ -145,7 +146,7 @@ class Importer:
 
     def values_of(self, item_ids: Sequence[int]) -> dict[int, Value]:
         """What is decided, or else suggested, of these items."""
-        return queries.values_of_items(item_ids)
+        return values_of_items(item_ids)
 
     def schema(self, upload: Upload) -> LabelSchema:
         """The newest version of the dataset; `begin` made sure that there is one."""
@@ -200,8 +201,8 @@ def batch_digest(digests: QuerySet[Any, str]) -> tuple[str, int]:
 @transaction.atomic
 def suggest(*, dataset: Dataset, rows: Sequence[tuple[int, str, float | None]], source: str, source_digest: str, source_name: str) -> int:
     """Write which classes of texts a source suggests: (item key, label name, score from 0 to 1); otherwise as `suggest_values`."""
-    schema, of_label = queries.latest_schema(dataset), suggestions_of(dataset.task).of_label
-    ids = ids_of(queries.labels_by_name(schema)) if schema else {}
+    schema, of_label = latest_schema(dataset), suggestions_of(dataset.task).of_label
+    ids = ids_of(labels_by_name(schema)) if schema else {}
     values = [(item, of_label(ids[name]), score) for item, name, score in rows[: rules.BATCH] if name in ids]
     return suggest_values(dataset=dataset, rows=values, source=source, source_digest=source_digest, source_name=source_name)
 
@@ -216,8 +217,8 @@ def suggest_values(
     such as one with a label that the newest schema lacks. Returns how many rows were kept. Where labels aren't of whole texts, a source has
     one value for an item, the first, and others aren't counted.
     """
-    kind, schema = dataset.task_type, queries.latest_schema(dataset)
-    labels = queries.labels_by_id(schema) if schema else {}
+    kind, schema = dataset.task_type, latest_schema(dataset)
+    labels = labels_by_id(schema) if schema else {}
     about = contents(dataset, [item for item, _, _ in rows])
     given = [row for row in rows[: rules.BATCH] if row[0] in about]
     if not kind.labels_texts:

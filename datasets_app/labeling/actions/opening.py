@@ -11,13 +11,14 @@ from django.db import IntegrityError, transaction
 from datasets_app.datasets import queries as datasets
 from datasets_app.datasets.models import Dataset, Item, Slice, Upload
 from datasets_app.datasets.rules import UploadState
-from datasets_app.labeling import queries, rules
+from datasets_app.labeling import rules
 from datasets_app.labeling.actions.filling import fill_all, fill_chosen, items_for, selection_of
 from datasets_app.labeling.actions.mixing import mixing_problems
 from datasets_app.labeling.actions.ordering import check_order
 from datasets_app.labeling.actions.schemas import write_schema
 from datasets_app.labeling.actions.steering import check_people
 from datasets_app.labeling.models import LabelSchema, Queue
+from datasets_app.labeling.queries.decisions import latest_schema
 from lifecycle.jobs import actions as jobs
 from lifecycle.refusals import Refused
 from registry.access import policy
@@ -127,7 +128,7 @@ def check_queue(queue: Queue) -> None:
 
 def schema_for(queue: Queue, actor: User) -> LabelSchema:
     """The newest schema of the queue's dataset; one without classes where the task has none and nothing was published. Raises Refused."""
-    schema = queries.latest_schema(queue.dataset)
+    schema = latest_schema(queue.dataset)
     if schema is None and queue.dataset.task_type.has_labels:
         raise Refused(f"{queue.dataset} has no label schema yet.", next_step="Publish its classes first.")
     return schema or write_schema(queue.dataset, None, [], "", actor)

@@ -7,9 +7,10 @@ from uuid import UUID
 
 from django.db import transaction
 
-from datasets_app.labeling import queries, rules
+from datasets_app.labeling import rules
 from datasets_app.labeling.models import Queue, Seat, Slot
 from datasets_app.labeling.queries.disputing import disagreements
+from datasets_app.labeling.queries.suggesting import best_scores
 from lifecycle.jobs import actions as jobs
 from lifecycle.jobs.context import JobContext
 from lifecycle.jobs.models import Job
@@ -35,7 +36,7 @@ def places_of(queue: Queue, item_ids: Sequence[int]) -> dict[int, int]:
     if queue.order == Queue.Order.RANDOM:
         return {pk: rules.random_place(queue.uuid, pk) for pk in item_ids}
     if queue.order == Queue.Order.UNCERTAIN:
-        scores = queries.best_scores(item_ids, queue.suggests_from, queue.dataset.task)
+        scores = best_scores(item_ids, queue.suggests_from, queue.dataset.task)
         return {pk: rules.uncertain_place(scores.get(pk)) for pk in item_ids}
     if queue.order == Queue.Order.DISPUTED:
         bits = disagreements(queue.dataset.task, item_ids)

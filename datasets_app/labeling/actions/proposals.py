@@ -12,9 +12,10 @@ from django.urls import reverse
 from django.utils import timezone
 
 from datasets_app.datasets.models import Dataset
-from datasets_app.labeling import queries
 from datasets_app.labeling.actions.remarks import find_item
 from datasets_app.labeling.models import GuidelineProposal, LabelSchema, Queue
+from datasets_app.labeling.queries.decisions import latest_schema
+from datasets_app.labeling.queries.proposals import newest_names
 from lifecycle.notices.actions import notify
 from lifecycle.refusals import Conflict, Refused
 from registry.access import policy
@@ -48,7 +49,7 @@ def propose_change(
     same = GuidelineProposal.objects.filter(dataset=dataset, by=actor, state=State.OPEN, text=text, item=item).first()
     if same is not None:
         return same
-    schema = queue.schema if queue else queries.latest_schema(dataset)
+    schema = queue.schema if queue else latest_schema(dataset)
     made = GuidelineProposal.objects.create(dataset=dataset, schema=schema, queue=queue, item=item, classes=about, text=text, by=actor)
     ledger.record(
         actor, Verb.CHANGE_PROPOSED, made, project=dataset.project.uuid, dataset=dataset.uuid, version=schema.version if schema else 0,
@@ -74,7 +75,7 @@ def check_classes(dataset: Dataset, classes: Sequence[UUID]) -> list[str]:
     told = ""
     if len(about) > CLASSES:
         told = f"The proposal is about {len(about)} classes; it can name {CLASSES}."
-    elif about and len(queries.newest_names(dataset, about)) < len(about):
+    elif about and len(newest_names(dataset, about)) < len(about):
         told = "One of the classes is in no version of this dataset's classes."
     if told:
         raise Refused(told, next_step="Choose its classes again.", fields={"classes": [told]})

@@ -11,13 +11,15 @@ from django.utils import timezone
 
 from datasets_app.datasets.models import Item
 from datasets_app.datasets.rules import UploadState
-from datasets_app.labeling import queries, rules
+from datasets_app.labeling import rules
 from datasets_app.labeling.actions.agreed import look_again, wait_no_more
 from datasets_app.labeling.actions.answers import read_value
 from datasets_app.labeling.actions.remarks import check_text, write
 from datasets_app.labeling.actions.settling import end_dispute, labels_for, lock_item, record, settle, write_decision
 from datasets_app.labeling.models import Decision, Dispute, Queue, Slot
-from datasets_app.labeling.queries import answers_in, seen_digest, value_of
+from datasets_app.labeling.queries.changes import labels_now
+from datasets_app.labeling.queries.decisions import annotators_of, newest_decision, standing, value_of
+from datasets_app.labeling.queries.review import answers_in, seen_digest
 from lifecycle.refusals import Conflict, Refused
 from lifecycle.task_types.answers import Value
 from lifecycle.task_types.values import answers_of
@@ -39,7 +41,7 @@ def decide(*, queue_id: UUID, item_id: UUID, actor: User, value: Value, reason: 
     """
     queue, item, slots, current = look(queue_id, item_id, actor, seen)
     answers = answers_in(slots)
-    labels = queries.labels_now(queue)
+    labels = labels_now(queue)
     said = read_value(queue, item, value, labels)
     reason = reason.strip()[:1000]
     agreeing = [answer for answer in answers if value_of(answer) == said]
@@ -70,7 +72,7 @@ def look(queue_id: UUID, item_id: UUID, actor: User, seen: str) -> tuple[Queue, 
     if not slots:
         raise Refused("This item is not in the queue.", next_step="Reload the page.")
     check_four_eyes(item, actor)
-    current = queries.newest_decision(item.pk)
+    current = newest_decision(item.pk)
     if seen and seen != seen_digest(slots, current):
         raise Conflict(
             "Changed while you were reading: the item has other answers or another decision by now.", next_step="Look at it again."
@@ -80,7 +82,7 @@ def look(queue_id: UUID, item_id: UUID, actor: User, seen: str) -> tuple[Queue, 
 
 def check_four_eyes(item: Item, actor: User) -> None:
     """Raises Refused for somebody whose own answer about the item stands."""
-    if actor.pk in queries.annotators_of([item.pk]):
+    if actor.pk in annotators_of([item.pk]):
         raise Refused("You labelled this item yourself, so you cannot settle it.", next_step="Another adjudicator can.")
 
 
@@ -150,7 +152,7 @@ def undo_decision(*, queue_id: UUID, actor: User) -> Item:
     """
     queue = Queue.objects.select_related("dataset__project", "schema").get(uuid=queue_id)
     policy.require(actor, "labeling.decide", queue)
-    mine = queries.standing().filter(queue=queue, by=actor, how=Decision.How.ADJUDICATED, change=None, correction=None)
+    mine = standing().filter(queue=queue, by=actor, how=Decision.How.ADJUDICATED, change=None, correction=None)
     last = mine.select_related("item__dataset__project", "label").order_by("-id").first()
     if last is None:
         raise Refused("There is no decision of yours to undo.")

@@ -9,10 +9,11 @@ from uuid import UUID, uuid4
 from django.db import transaction
 
 from datasets_app.datasets.models import Dataset
-from datasets_app.labeling import queries, rules
+from datasets_app.labeling import rules
 from datasets_app.labeling.actions.proposals import hold_proposals, take_up
 from datasets_app.labeling.models import GuidelineProposal, Label, LabelChange, LabelSchema
 from datasets_app.labeling.queries import changes
+from datasets_app.labeling.queries.decisions import labels_by_name, latest_schema
 from datasets_app.labeling.relabelling import ChangeKind, Gone
 from datasets_app.labeling.rules import LabelSpec
 from lifecycle.jobs import actions as jobs
@@ -41,7 +42,7 @@ def publish_schema(
     policy.require(actor, "labeling.manage", dataset)
     labels = [replace(label, name=clean(label.name)) for label in labels]
     rules.check_labels(labels, needed=dataset.task_type.has_labels)
-    latest = queries.latest_schema(dataset)
+    latest = latest_schema(dataset)
     version = latest.version if latest else 0
     if seen is not None and seen != version:
         raise Conflict(f"Version {version} was published while you were writing.", next_step="Look at it, then publish yours on top of it.")
@@ -84,7 +85,7 @@ def write_schema(
     digest = digest_of({"labels": [label.document() for label in labels], "guideline": guideline})
     if latest and latest.digest == digest:
         return latest
-    before = queries.labels_by_name(latest) if latest else {}
+    before = labels_by_name(latest) if latest else {}
     schema = LabelSchema.objects.create(
         dataset=dataset, version=(latest.version if latest else 0) + 1, guideline=guideline, digest=digest, created_by=actor
     )
@@ -107,7 +108,7 @@ def write_schema(
 
 def note_gone(schema: LabelSchema, before: dict[str, Label], gone: Sequence[Gone]) -> None:
     """Keep where each class went that this version no longer has."""
-    now = queries.labels_by_name(schema)
+    now = labels_by_name(schema)
     staying = {label.stable_id for label in now.values()}
     told = {each.source: each for each in gone}
     left = [told.get(label.stable_id, Gone(label.stable_id, label.name, ChangeKind.RETIRE)) for label in before.values()]

@@ -10,10 +10,12 @@ from django.db.models import F, Q
 from django.utils import timezone
 
 from datasets_app.datasets.models import Item
-from datasets_app.labeling import queries, rules
+from datasets_app.labeling import rules
 from datasets_app.labeling.actions.agreed import wait_for_acceptance, wait_no_more
 from datasets_app.labeling.models import Annotation, Decision, Dispute, Label, Queue, Slot
-from datasets_app.labeling.queries import answers_in, value_of
+from datasets_app.labeling.queries.changes import newest_labels
+from datasets_app.labeling.queries.decisions import labels_by_id, newest_decision, value_of
+from datasets_app.labeling.queries.review import answers_in
 from datasets_app.labeling.rules import SlotState
 from lifecycle.task_types.answers import Value, canonical
 from lifecycle.task_types.values import labels_of, stored
@@ -54,7 +56,7 @@ def settle(queue: Queue, item: Item, slots: list[Slot]) -> Decision | None:
     answers = answers_in(slots) if rules.is_complete(states) else []
     verdict = rules.judge(states, [value_of(answer) for answer in answers])
     dispute = Dispute.objects.select_for_update().filter(queue=queue, item=item, state=Dispute.State.OPEN).first()
-    current = queries.newest_decision(item.pk)
+    current = newest_decision(item.pk)
     if current and current.how in BY_REVIEWER and current.queue_id == queue.pk:
         return None  # settled here: what still comes in is kept, and changes nothing
     if not verdict.complete:
@@ -96,13 +98,13 @@ def decide_by_rule(
 
 def labels_for(queue: Queue, row: Annotation | Decision) -> Mapping[str, Label]:
     """The classes that an answer or a decision names, by their stable ids, those that the queue's schema lacks by their newest version."""
-    return {str(row.label.stable_id): row.label} if row.label else with_named(queries.labels_by_id(queue.schema), [value_of(row)])
+    return {str(row.label.stable_id): row.label} if row.label else with_named(labels_by_id(queue.schema), [value_of(row)])
 
 
 def with_named(labels: Mapping[str, Label], said: Iterable[Value]) -> dict[str, Label]:
     """These classes, and those that the values name beside them: of other versions, as the newest of these writes each."""
     missing = {UUID(key) for value in said for key in labels_of(value)} - {label.stable_id for label in labels.values()}
-    return {**labels, **{str(key): label for key, label in queries.newest_labels(missing).items()}}
+    return {**labels, **{str(key): label for key, label in newest_labels(missing).items()}}
 
 
 def write_decision(

@@ -11,10 +11,13 @@ from rest_framework import serializers
 from rest_framework.response import Response
 
 from datasets_app.datasets.models import Dataset
-from datasets_app.labeling import actions, queries
+from datasets_app.labeling.actions.learning import learn
+from datasets_app.labeling.actions.receiving import receive
+from datasets_app.labeling.actions.steering import prefer
 from datasets_app.labeling.api.queues import QueueOut
 from datasets_app.labeling.models import Fit, Queue
 from datasets_app.labeling.queries.learning import learning
+from datasets_app.labeling.queries.pages import get_queue
 from datasets_app.labeling.rules import Proposer
 from lifecycle.jobs.api import JobOut
 from registry.access.decorators import Needs
@@ -92,7 +95,7 @@ class Suggestions(View):
     @extend_schema(operation_id="labeling_suggestions", request=SuggestionsIn, responses={201: SuggestionsOut})
     def post(self, request: Request, uuid: UUID) -> Response:
         """Send suggestions for a dataset's items; the same twice are kept once."""
-        kept = actions.receive(dataset_id=uuid, actor=request.user, **read(SuggestionsIn, request.data))
+        kept = receive(dataset_id=uuid, actor=request.user, **read(SuggestionsIn, request.data))
         return Response({"kept": kept}, status=201)
 
 
@@ -104,12 +107,12 @@ class QueueLearning(View):
     @extend_schema(operation_id="labeling_learning", responses=LearningOut)
     def get(self, request: Request, uuid: UUID) -> Response:
         """How far the built-in model of the queue's dataset is."""
-        return Response(LearningOut(learning(queries.get_queue(request.user, uuid), request.user)).data)
+        return Response(LearningOut(learning(get_queue(request.user, uuid), request.user)).data)
 
     @extend_schema(operation_id="labeling_learn", request=None, responses={202: JobOut})
     def post(self, request: Request, uuid: UUID) -> Response:
         """Have it learn now; the job says when the queue is in order."""
-        return Response(JobOut(actions.learn(queue_id=uuid, actor=request.user)).data, status=202)
+        return Response(JobOut(learn(queue_id=uuid, actor=request.user)).data, status=202)
 
 
 class Prefer(View):
@@ -120,7 +123,7 @@ class Prefer(View):
     @extend_schema(operation_id="labeling_prefer", request=PreferIn, responses=QueueOut)
     def post(self, request: Request, uuid: UUID) -> Response:
         """Show suggestions of one kind of source first in a queue."""
-        return Response(QueueOut(actions.prefer(queue_id=uuid, actor=request.user, **read(PreferIn, request.data))).data)
+        return Response(QueueOut(prefer(queue_id=uuid, actor=request.user, **read(PreferIn, request.data))).data)
 
 
 urlpatterns = [

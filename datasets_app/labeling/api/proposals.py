@@ -11,8 +11,10 @@ from rest_framework import serializers
 from rest_framework.response import Response
 
 from datasets_app.datasets.models import Dataset
-from datasets_app.labeling import actions, queries
+from datasets_app.labeling.actions.proposals import decline_proposal, propose_change, withdraw_proposal
 from datasets_app.labeling.models import GuidelineProposal
+from datasets_app.labeling.queries.pages import get_dataset
+from datasets_app.labeling.queries.proposals import readable_proposals
 from registry.access.decorators import Needs
 from registry.access.rest import Request, View, chosen, read
 
@@ -74,8 +76,8 @@ class Proposals(View):
     )
     def get(self, request: Request, uuid: UUID) -> Response:
         """All proposals for those who manage labels; your own for everybody else."""
-        dataset = queries.get_dataset(request.user, uuid)
-        rows = queries.readable_proposals(dataset, request.user)
+        dataset = get_dataset(request.user, uuid)
+        rows = readable_proposals(dataset, request.user)
         rows = rows.filter(**chosen(request, state=("state", serializers.ChoiceField(choices=STATES))))
         before = request.query_params.get("before", "")
         found = list((rows.filter(pk__lt=int(before)) if before.isdecimal() and len(before) < 19 else rows)[: PAGE + 1])
@@ -86,7 +88,7 @@ class Proposals(View):
     def post(self, request: Request, uuid: UUID) -> Response:
         """Propose that the guideline says something else."""
         data = read(GuidelineProposalIn, request.data)
-        made = actions.propose_change(
+        made = propose_change(
             dataset_id=uuid, actor=request.user, text=data["text"], classes=data["classes"], queue_id=data["queue"], item_id=data["item"]
         )
         return Response(GuidelineProposalOut(made).data, status=201)
@@ -101,7 +103,7 @@ class DeclineProposal(View):
     def post(self, request: Request, uuid: UUID) -> Response:
         """Decline an open proposal, with a sentence for who made it."""
         data = read(DeclineIn, request.data)
-        return Response(GuidelineProposalOut(actions.decline_proposal(proposal_id=uuid, actor=request.user, answer=data["answer"])).data)
+        return Response(GuidelineProposalOut(decline_proposal(proposal_id=uuid, actor=request.user, answer=data["answer"])).data)
 
 
 class WithdrawProposal(View):
@@ -112,7 +114,7 @@ class WithdrawProposal(View):
     @extend_schema(operation_id="labeling_withdraw_proposal", request=None, responses=GuidelineProposalOut)
     def post(self, request: Request, uuid: UUID) -> Response:
         """Withdraw your own open proposal."""
-        return Response(GuidelineProposalOut(actions.withdraw_proposal(proposal_id=uuid, actor=request.user)).data)
+        return Response(GuidelineProposalOut(withdraw_proposal(proposal_id=uuid, actor=request.user)).data)
 
 
 urlpatterns = [

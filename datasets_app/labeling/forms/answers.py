@@ -8,9 +8,9 @@ from uuid import UUID
 from django import forms
 from django.http import QueryDict
 
-from datasets_app.labeling import queries
 from datasets_app.labeling.masks import unmask
 from datasets_app.labeling.models import Queue
+from datasets_app.labeling.queries.decisions import labels_by_name
 from datasets_app.labeling.task_types.by_key import posted, typed
 from lifecycle.task_types.values import labels_of, rename
 
@@ -118,7 +118,7 @@ class DecideForm(SaysForm):
         """Something has to be decided. A label that was typed is found by its name."""
         data = super().clean()
         if (own := typed(cast(QueryDict, self.data))) is not None:
-            ids = {name: str(label.uuid) for name, label in queries.labels_by_name(self.queue.schema).items()}
+            ids = {name: str(label.uuid) for name, label in labels_by_name(self.queue.schema).items()}
             data["said"] = rename(own, ids)
             if data["said"] is None:
                 self.add_error("other", f"No class is called {', '.join(map(repr, labels_of(own)))}.")

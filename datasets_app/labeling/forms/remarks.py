@@ -8,9 +8,9 @@ from uuid import UUID
 from django import forms
 
 from datasets_app.datasets.models import Dataset
-from datasets_app.labeling import queries
 from datasets_app.labeling.models import Queue
-from datasets_app.labeling.queries import Wanted
+from datasets_app.labeling.queries.comments import Wanted
+from datasets_app.labeling.queries.decisions import latest_schema, names_in
 from lifecycle.ui.forms import filters_in
 
 PAGES = [("bench", "bench"), ("review", "review"), ("comments", "comments")]
@@ -67,8 +67,8 @@ class ProposalForm(forms.Form):
 
     def __init__(self, dataset: Dataset, queue: Queue | None, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        schema = queue.schema if queue else queries.latest_schema(dataset)
-        choices = list(queries.names_in(schema).items())
+        schema = queue.schema if queue else latest_schema(dataset)
+        choices = list(names_in(schema).items())
         if choices:
             self.fields["classes"].choices = choices  # type: ignore[attr-defined]
         else:

@@ -10,9 +10,9 @@ from django.http import QueryDict
 
 from datasets_app.datasets.importing import label_config
 from datasets_app.datasets.models import Dataset
-from datasets_app.labeling import queries
 from datasets_app.labeling.models import LabelSchema
 from datasets_app.labeling.queries import changes
+from datasets_app.labeling.queries.decisions import labels_by_name
 from datasets_app.labeling.relabelling import KINDS, Change, split_names
 from datasets_app.labeling.rules import LabelSpec
 from lifecycle.task_types.inputs import clean
@@ -54,7 +54,7 @@ class SchemaForm(forms.Form):
     def check_dropped(self, schema: LabelSchema | None) -> bool:
         """Whether the author knows which classes the next version lacks; else it is said beside the classes, and sending again agrees."""
         kept = {label.name for label in self.cleaned_data.get("classes", [])}
-        dropped = [name for name in queries.labels_by_name(schema) if name not in kept] if schema else []
+        dropped = [name for name in labels_by_name(schema) if name not in kept] if schema else []
         named = "; ".join(dropped)
         stale = schema is not None and self.cleaned_data["seen"] not in (None, schema.version)  # which the action tells
         if not dropped or stale or self.cleaned_data["dropping"] == named:

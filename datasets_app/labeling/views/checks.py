@@ -8,7 +8,7 @@ from django.http import HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.views.decorators.http import require_POST
 
-from datasets_app.labeling import actions
+from datasets_app.labeling.actions import checks
 from datasets_app.labeling.forms.answers import first_problem
 from datasets_app.labeling.forms.checks import CheckForm
 from datasets_app.labeling.models import Queue, SpotCheck
@@ -25,7 +25,7 @@ def start_check(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     form = CheckForm(request.POST)
     if not form.is_valid():
         raise Refused("No sample was drawn.", next_step=first_problem(form))
-    actions.start_check(queue_id=uuid, actor=request.user, **form.cleaned_data)
+    checks.start_check(queue_id=uuid, actor=request.user, **form.cleaned_data)
     return HttpResponseRedirect(f"{reverse('labeling:review', args=[uuid])}?order=sample")
 
 
@@ -33,7 +33,7 @@ def start_check(request: SignedInRequest, uuid: UUID) -> HttpResponse:
 @needs("labeling.decide", SpotCheck, see="labeling.view")
 def accept_check(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """Accept what waited when the sample was drawn."""
-    job = actions.accept_check(check_id=uuid, actor=request.user)
+    job = checks.accept_check(check_id=uuid, actor=request.user)
     toast(request, "What waited is being accepted", kind="live")
     return HttpResponseRedirect(reverse("labeling:queue", args=[job.args["queue"]]))
 
@@ -42,6 +42,6 @@ def accept_check(request: SignedInRequest, uuid: UUID) -> HttpResponse:
 @needs("labeling.decide", SpotCheck, see="labeling.view")
 def drop_check(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """End the check without accepting anything."""
-    check = actions.drop_check(check_id=uuid, actor=request.user)
+    check = checks.drop_check(check_id=uuid, actor=request.user)
     toast(request, "The check is dropped; nothing was accepted")
     return HttpResponseRedirect(reverse("labeling:queue", args=[check.queue.uuid]))

@@ -8,9 +8,11 @@ from django.http import HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.views.decorators.http import require_POST, require_safe
 
-from datasets_app.labeling import actions, queries
+from datasets_app.labeling.actions import learning as actions
+from datasets_app.labeling.actions import steering
 from datasets_app.labeling.models import Queue
 from datasets_app.labeling.queries.learning import learning
+from datasets_app.labeling.queries.pages import get_queue
 from lifecycle.ui.respond import redirect_or_refresh, respond
 from lifecycle.ui.toasts import toast
 from registry.access import policy
@@ -22,7 +24,7 @@ from registry.access.requests import SignedInRequest
 @needs("labeling.view", Queue)
 def queue_learning(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """How far the built-in model is: a part of the queue's page."""
-    queue = queries.get_queue(request.user, uuid)
+    queue = get_queue(request.user, uuid)
     if queue.order != Queue.Order.LEARNT:
         return redirect_or_refresh(request, reverse("labeling:queue", args=[uuid]))
     context = {
@@ -46,7 +48,7 @@ def learn(request: SignedInRequest, uuid: UUID) -> HttpResponse:
 @needs("labeling.manage", Queue, see="labeling.view")
 def prefer(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """Choose whose suggestions the queue shows first."""
-    queue = actions.prefer(queue_id=uuid, actor=request.user, source=request.POST.get("source", ""))
+    queue = steering.prefer(queue_id=uuid, actor=request.user, source=request.POST.get("source", ""))
     shown = queue.get_suggests_from_display() if queue.suggests_from else "the newest source"
     toast(request, f"{queue.name} shows suggestions of {shown[:1].lower()}{shown[1:]} first")
     return HttpResponseRedirect(reverse("labeling:queue", args=[uuid]))

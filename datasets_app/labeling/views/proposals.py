@@ -11,10 +11,13 @@ from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_POST
 
 from datasets_app.datasets.models import Dataset, Item
-from datasets_app.labeling import actions, queries
+from datasets_app.labeling.actions import guideline, proposals
+from datasets_app.labeling.actions.proposals import propose_change
 from datasets_app.labeling.forms.answers import as_key
 from datasets_app.labeling.forms.remarks import DeclineForm, KnownForm, ProposalForm
 from datasets_app.labeling.models import GuidelineProposal, Queue
+from datasets_app.labeling.queries.pages import get_dataset
+from datasets_app.labeling.queries.proposals import disputed, open_proposals, own_proposals, shown
 from datasets_app.labeling.views.answering import clean, speaks_json, to_bench, wants_json
 from lifecycle.refusals import Refused
 from lifecycle.ui.forms import add_refusal
@@ -28,7 +31,7 @@ from registry.access.requests import SignedInRequest
 @needs("labeling.annotate", Dataset, see="labeling.view")
 def propose(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """The form of a proposal: its text, the classes that it is about, and the item that it was met on."""
-    dataset = queries.get_dataset(request.user, uuid)
+    dataset = get_dataset(request.user, uuid)
     given = request.POST or request.GET
     named, wanted = as_key(given.get("queue", "")), as_key(given.get("item", ""))
     queue = Queue.objects.filter(dataset=dataset, uuid=named).select_related("schema", "dataset").first() if named else None
@@ -36,7 +39,7 @@ def propose(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     back = given.get("back", "")
     initial: dict[str, Any] = {"queue": queue.uuid if queue else None, "item": item.uuid if item else None, "back": back}
     if item is not None and queue is not None and back == "review" and policy.can(request.user, "labeling.decide", queue):
-        initial["classes"] = list(queries.disputed(queue, item.pk))
+        initial["classes"] = list(disputed(queue, item.pk))
     form = ProposalForm(dataset, queue, request.POST or None, initial=initial)
     if request.method == "POST" and form.is_valid() and (answer := proposed(request, dataset, form)):
         return answer
@@ -51,7 +54,7 @@ def proposed(request: SignedInRequest, dataset: Dataset, form: ProposalForm) -> 
     """Keep the proposal and go back to where it was met; None with the form's errors set when it was refused."""
     data = form.cleaned_data
     try:
-        made = actions.propose_change(
+        made = propose_change(
             dataset_id=dataset.uuid, actor=request.user, text=data["text"], classes=form.about(), queue_id=data["queue"],
             item_id=data["item"],
         )  # fmt: skip
@@ -69,7 +72,7 @@ def proposed(request: SignedInRequest, dataset: Dataset, form: ProposalForm) -> 
 def decline_proposal(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """Say no to a proposal, with a sentence."""
     data = clean(DeclineForm(request.POST))
-    declined = actions.decline_proposal(proposal_id=uuid, actor=request.user, answer=data["answer"])
+    declined = proposals.decline_proposal(proposal_id=uuid, actor=request.user, answer=data["answer"])
     toast(request, "Declined. Its proposer is told why.", kind="live")
     return HttpResponseRedirect(reverse("labeling:schema", args=[declined.dataset.uuid]))
 
@@ -78,7 +81,7 @@ def decline_proposal(request: SignedInRequest, uuid: UUID) -> HttpResponse:
 @needs("labeling.annotate", GuidelineProposal, see="labeling.view")
 def withdraw_proposal(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """Take back one's own proposal."""
-    withdrawn = actions.withdraw_proposal(proposal_id=uuid, actor=request.user)
+    withdrawn = proposals.withdraw_proposal(proposal_id=uuid, actor=request.user)
     toast(request, "Your proposal is withdrawn")
     return HttpResponseRedirect(reverse("labeling:schema", args=[withdrawn.dataset.uuid]))
 
@@ -89,15 +92,15 @@ def withdraw_proposal(request: SignedInRequest, uuid: UUID) -> HttpResponse:
 def know_guideline(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """Note that the person has read what changed in the guideline."""
     data = clean(KnownForm(request.POST))
-    known = actions.know_guideline(queue_id=uuid, actor=request.user, version=data["version"])
+    known = guideline.know_guideline(queue_id=uuid, actor=request.user, version=data["version"])
     return JsonResponse({"known": bool(known)}) if wants_json(request) else to_bench(uuid)
 
 
 def on_schema_page(request: SignedInRequest, dataset: Dataset, *, may_manage: bool) -> dict[str, Any]:
     """The proposals that the page of a dataset's classes shows: open ones to those who manage labels, their own to everybody else."""
-    rows = list(queries.open_proposals(dataset)) if may_manage else []
-    own = [row for row in queries.own_proposals(dataset, request.user) if row not in rows]
+    rows = list(open_proposals(dataset)) if may_manage else []
+    own = [row for row in own_proposals(dataset, request.user) if row not in rows]
     return {
-        "proposals": queries.shown(dataset, rows, request.user), "own_proposals": queries.shown(dataset, own, request.user),
+        "proposals": shown(dataset, rows, request.user), "own_proposals": shown(dataset, own, request.user),
         "may_propose": policy.can(request.user, "labeling.annotate", dataset),
     }  # fmt: skip

@@ -6,8 +6,11 @@ import pytest
 from django.core.exceptions import PermissionDenied
 from django.urls import reverse
 
-from datasets_app.labeling import actions, queries
+from datasets_app.labeling.actions.proposals import decline_proposal, propose_change
+from datasets_app.labeling.actions.schemas import publish_schema
 from datasets_app.labeling.models import GuidelineProposal, LabelSchema, Queue
+from datasets_app.labeling.queries.decisions import names_in
+from datasets_app.labeling.queries.proposals import open_proposals, shown
 from datasets_app.labeling.rules import LabelSpec
 from lifecycle.notices.models import Notice
 from lifecycle.refusals import Conflict, Refused
@@ -25,20 +28,18 @@ def queue(project, mia) -> Queue:
 
 
 def ids(queue, *names) -> list[str]:
-    known = {name: key for key, name in queries.names_in(queue.schema).items()}
+    known = {name: key for key, name in names_in(queue.schema).items()}
     return [known[name] for name in names]
 
 
 def propose(queue, actor, text="Fees are billing.", **options) -> GuidelineProposal:
     item = queue_items(queue)[0]
-    return actions.propose_change(dataset_id=queue.dataset.uuid, actor=actor, text=text, queue_id=queue.uuid, item_id=item.uuid, **options)
+    return propose_change(dataset_id=queue.dataset.uuid, actor=actor, text=text, queue_id=queue.uuid, item_id=item.uuid, **options)
 
 
 def publish(queue, actor, guideline, taking_up=(), **options) -> LabelSchema:
     labels = [LabelSpec(name) for name in LABELS]
-    return actions.publish_schema(
-        dataset_id=queue.dataset.uuid, actor=actor, labels=labels, guideline=guideline, taking_up=taking_up, **options
-    )
+    return publish_schema(dataset_id=queue.dataset.uuid, actor=actor, labels=labels, guideline=guideline, taking_up=taking_up, **options)
 
 
 def url(name, queue, *more):
@@ -67,7 +68,7 @@ def test_what_makes_no_proposal_is_refused_and_changes_nothing(queue, project, m
 
     for given in wrong:
         with pytest.raises(Refused):
-            actions.propose_change(dataset_id=dataset, actor=ana, **given)
+            propose_change(dataset_id=dataset, actor=ana, **given)
     for person in (aida, otto):
         with pytest.raises(PermissionDenied):
             propose(queue, person)
@@ -101,7 +102,7 @@ def test_a_version_that_changes_nothing_takes_nothing_up(queue, ana, mia):
 
 def test_what_was_answered_meanwhile_or_is_of_another_dataset_is_not_taken_up(queue, project, ana, mia):
     declined = propose(queue, ana)
-    actions.decline_proposal(proposal_id=declined.uuid, actor=mia, answer="It is there already.")
+    decline_proposal(proposal_id=declined.uuid, actor=mia, answer="It is there already.")
     other = make_queue(make_dataset(project, mia, ["three"], name="Other", slug="other"), mia)
     strange = propose(other, ana)
 
@@ -116,7 +117,7 @@ def test_what_was_answered_meanwhile_or_is_of_another_dataset_is_not_taken_up(qu
 def test_a_proposal_is_declined_with_a_sentence_that_its_proposer_gets(queue, ana, ravi, client_for):
     made = propose(queue, ana)
 
-    actions.decline_proposal(proposal_id=made.uuid, actor=ravi, answer="Rule 3 says so.")
+    decline_proposal(proposal_id=made.uuid, actor=ravi, answer="Rule 3 says so.")
 
     made.refresh_from_db()
     assert (made.state, made.answer, made.answered_by) == (State.DECLINED, "Rule 3 says so.", ravi)
@@ -126,16 +127,16 @@ def test_a_proposal_is_declined_with_a_sentence_that_its_proposer_gets(queue, an
     assert b"Rule 3 says so." in page
     assert Event.objects.get(verb=Verb.PROPOSAL_DECLINED).object_id == str(made.uuid)
     with pytest.raises(Conflict, match="declined already"):
-        actions.decline_proposal(proposal_id=made.uuid, actor=ravi, answer="Once more.")
+        decline_proposal(proposal_id=made.uuid, actor=ravi, answer="Once more.")
 
 
 def test_declining_needs_a_sentence_and_the_right_to_manage_labels(queue, ana, ravi):
     made = propose(queue, ana)
 
     with pytest.raises(Refused, match="with a sentence"):
-        actions.decline_proposal(proposal_id=made.uuid, actor=ravi, answer=" ")
+        decline_proposal(proposal_id=made.uuid, actor=ravi, answer=" ")
     with pytest.raises(PermissionDenied):
-        actions.decline_proposal(proposal_id=made.uuid, actor=ana, answer="No.")
+        decline_proposal(proposal_id=made.uuid, actor=ana, answer="No.")
 
     made.refresh_from_db()
     assert (made.state, made.answer) == (State.OPEN, "")
@@ -211,7 +212,7 @@ def test_proposals_take_the_same_statements_however_many(queue, ana, mia, count,
         propose(queue, ana, f"Rule {n}.", classes=ids(queue, "billing"))
 
     with django_assert_num_queries(3):
-        assert len(queries.shown(queue.dataset, queries.open_proposals(queue.dataset), mia)) == count
+        assert len(shown(queue.dataset, open_proposals(queue.dataset), mia)) == count
 
 
 @pytest.mark.postgres

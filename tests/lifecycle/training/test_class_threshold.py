@@ -6,7 +6,7 @@ import pytest
 from django.test import Client
 
 from datasets_app.datasets import actions as datasets
-from datasets_app.labeling import actions as labeling
+from datasets_app.labeling.actions.schemas import publish_schema
 from datasets_app.labeling.models import Label
 from datasets_app.labeling.rules import LabelSpec
 from lifecycle.refusals import Refused
@@ -144,7 +144,7 @@ def later(snapshot, mia, **names):
     """The dataset's next snapshot, in which classes have these names; an empty one is retired into none."""
     known = dict(Label.objects.filter(schema=snapshot.schema).values_list("name", "stable_id"))
     specs = [LabelSpec(names.get(name, name), stable_id=known[name]) for name in ("card", "refund", "login")]
-    labeling.publish_schema(dataset_id=snapshot.dataset.uuid, actor=mia, labels=specs)
+    publish_schema(dataset_id=snapshot.dataset.uuid, actor=mia, labels=specs)
     return freeze(snapshot.dataset, mia, shares={"train": 60, "validation": 20, "test": 20})
 
 
