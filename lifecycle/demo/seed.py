@@ -22,7 +22,7 @@ from datasets_app.labeling.actions.opening import open_queue
 from datasets_app.labeling.actions.reviews import decide
 from datasets_app.labeling.actions.schemas import publish_schema
 from datasets_app.labeling.models import Dispute, Label, Queue
-from datasets_app.labeling.rules import LabelSpec
+from datasets_app.labeling.rules.schemas import LabelSpec
 from datasets_app.snapshots import actions as snapshots
 from datasets_app.snapshots.models import Snapshot
 from lifecycle.demo import inbox

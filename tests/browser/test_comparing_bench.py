@@ -7,7 +7,7 @@ from playwright.sync_api import expect
 
 from datasets_app.labeling.actions.imports import suggest_values
 from datasets_app.labeling.models import Annotation
-from datasets_app.labeling.rules import side_order
+from datasets_app.labeling.rules.queues import side_order
 from tests.support.labeling import make_dataset, make_queue, queue_items
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]

@@ -45,7 +45,7 @@ def mixed_queue(dataset: Dataset, mia: User, *, rate: int = 30, **options: Any) 
 
 def gold_at(*places: int) -> Any:
     """Gold stands at these places of what everybody gets, and nowhere else."""
-    return patch("datasets_app.labeling.rules.is_gold_place", lambda seed, place, rate: place in places)
+    return patch("datasets_app.labeling.rules.queues.is_gold_place", lambda seed, place, rate: place in places)
 
 
 def take(queue: Queue, user: User, slot: Slot, value: dict[str, Any], **options: Any) -> Annotation:

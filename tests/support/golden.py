@@ -25,11 +25,11 @@ from uuid import UUID
 import pyarrow.parquet as pq
 
 from datasets_app.datasets.models import Dataset
-from datasets_app.labeling import rules
 from datasets_app.labeling.actions.exports import export_answers
 from datasets_app.labeling.actions.reviews import decide
 from datasets_app.labeling.models import Annotation, Decision, Export
 from datasets_app.labeling.queries.decisions import current_decisions, latest_schema, names_in, value_of
+from datasets_app.labeling.rules.exchange import export_formats
 from datasets_app.snapshots import queries as snapshots
 from datasets_app.snapshots.models import Snapshot
 from lifecycle.engine.artifact import ArtifactInfo
@@ -246,7 +246,7 @@ def card_of(run: Run, evaluation: Evaluation) -> str:
 def exports(dataset: Dataset, user: User) -> dict[str, str]:
     """The files of each tool that can hold the annotations, and what it leaves out."""
     found = {}
-    for tool in rules.export_formats(dataset.task):
+    for tool in export_formats(dataset.task):
         export_answers(dataset_id=dataset.uuid, actor=user, format=tool)
         run_ok("default")
         made = Export.objects.latest("id")

@@ -5,8 +5,8 @@ from __future__ import annotations
 from django.db.models import F, QuerySet
 
 from datasets_app.datasets.models import Item
-from datasets_app.labeling import rules
 from datasets_app.labeling.models import Agreed, Queue, Sampled, SpotCheck
+from datasets_app.labeling.rules import queues as rules
 
 
 def wait_for_acceptance(queue: Queue, item: Item) -> None:

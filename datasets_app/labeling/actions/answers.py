@@ -11,7 +11,6 @@ from django.db.models import F
 from django.utils import timezone
 
 from datasets_app.datasets.models import Item
-from datasets_app.labeling import rules
 from datasets_app.labeling.actions import mixing
 from datasets_app.labeling.actions.claims import hand_over
 from datasets_app.labeling.actions.settling import BY_REVIEWER, lock_item, lock_item_of, settle
@@ -19,7 +18,8 @@ from datasets_app.labeling.models import Annotation, Label, Queue, Seat, Slot, S
 from datasets_app.labeling.queries.changes import accepted_labels
 from datasets_app.labeling.queries.decisions import labels_by_id, labels_named, standing
 from datasets_app.labeling.queries.pages import is_for_others
-from datasets_app.labeling.rules import SlotFacts
+from datasets_app.labeling.rules import queues as rules
+from datasets_app.labeling.rules.queues import SlotFacts
 from lifecycle.refusals import Conflict, Refused
 from lifecycle.task_types import values
 from lifecycle.task_types.answers import ItemContent, Value

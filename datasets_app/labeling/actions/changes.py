@@ -10,7 +10,7 @@ from django.db import transaction
 from django.db.models import F
 
 from datasets_app.datasets.models import Dataset
-from datasets_app.labeling import relabelling, rules
+from datasets_app.labeling import relabelling
 from datasets_app.labeling.actions.proposals import hold_proposals, take_up
 from datasets_app.labeling.actions.schemas import check_taken_up, enqueue_move, spec_of, write_schema
 from datasets_app.labeling.actions.settling import lock_item, settle
@@ -18,6 +18,8 @@ from datasets_app.labeling.models import Decision, Dispute, Label, LabelChange, 
 from datasets_app.labeling.queries import changes
 from datasets_app.labeling.queries.decisions import labels_by_name, latest_schema, value_of
 from datasets_app.labeling.relabelling import Change, ChangeKind, Plan
+from datasets_app.labeling.rules import queues as rules
+from datasets_app.labeling.rules.schemas import check_labels
 from lifecycle.jobs.context import JobContext
 from lifecycle.jobs.models import Job
 from lifecycle.refusals import Conflict, Refused
@@ -44,7 +46,7 @@ def plan_changes(dataset: Dataset, wanted: Sequence[Change], seen: int | None) -
         told = f"Version {latest.version} was published while you were writing."
         raise Conflict(told, next_step="Look at it, then change that.")
     planned = relabelling.plan([spec_of(label) for label in labels_by_name(latest).values()], wanted)
-    rules.check_labels(planned.labels)
+    check_labels(planned.labels)
     return latest, planned
 
 

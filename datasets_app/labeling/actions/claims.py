@@ -12,11 +12,11 @@ from django.db.models import Case, F, Q, QuerySet, Value, When
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
-from datasets_app.labeling import rules
 from datasets_app.labeling.actions import mixing
 from datasets_app.labeling.actions.mixing import Place
 from datasets_app.labeling.models import Queue, Seat, Slot
 from datasets_app.labeling.queries.pages import is_for_others
+from datasets_app.labeling.rules import queues as rules
 from lifecycle.refusals import Conflict
 from registry.access import policy
 from registry.access.models import User

@@ -19,7 +19,6 @@ from datasets_app.datasets.actions.inspection import find_reading
 from datasets_app.datasets.actions.receive import arrived, clean_name, store
 from datasets_app.datasets.importing.readers import Reading
 from datasets_app.datasets.models import Dataset
-from datasets_app.labeling import rules
 from datasets_app.labeling.actions.agreed import wait_no_more
 from datasets_app.labeling.actions.settling import end_dispute
 from datasets_app.labeling.correcting import Outcome, Sum
@@ -27,6 +26,7 @@ from datasets_app.labeling.models import Agreed, Correction, Decision, Dispute, 
 from datasets_app.labeling.queries import corrections as reading
 from datasets_app.labeling.queries.corrections import Classes, Found, Line
 from datasets_app.labeling.queries.decisions import chunks
+from datasets_app.labeling.rules import queues as rules
 from lifecycle.jobs import actions as jobs
 from lifecycle.jobs.context import JobContext
 from lifecycle.jobs.models import Job

@@ -15,14 +15,13 @@ from django.db import transaction
 from datasets_app.datasets.importing import label_config
 from datasets_app.datasets.importing.readers.jsons import Pairs, json_text
 from datasets_app.datasets.models import Dataset
-from datasets_app.labeling import rules
 from datasets_app.labeling.exporting import argilla, doccano, label_studio, prodigy
 from datasets_app.labeling.exporting.facts import Fact, Object, Sheet, person_as_file
 from datasets_app.labeling.models import Export, Queue
 from datasets_app.labeling.queries import exports as reading
 from datasets_app.labeling.queries.decisions import labels_by_name, latest_schema
 from datasets_app.labeling.queries.exports import Scope
-from datasets_app.labeling.rules import ExportFormat
+from datasets_app.labeling.rules.exchange import ExportFormat, export_formats
 from lifecycle.jobs import actions as jobs
 from lifecycle.jobs.context import JobContext
 from lifecycle.jobs.models import Job
@@ -48,7 +47,7 @@ def export_answers(*, dataset_id: UUID, actor: User, format: str, queue_id: UUID
     dataset = Dataset.objects.select_related("project").get(uuid=dataset_id)
     policy.require(actor, "labeling.export", dataset)
     queue = Queue.objects.get(uuid=queue_id, dataset=dataset) if queue_id else None
-    if format not in (known := rules.export_formats(dataset.task)):
+    if format not in (known := export_formats(dataset.task)):
         told = f"The answers of this dataset are exported as {', '.join(each.label for each in known)}."
         raise Refused(told, fields={"format": [told]})
     args = {"dataset": str(dataset.uuid), "queue": str(queue.uuid) if queue else "", "format": format}

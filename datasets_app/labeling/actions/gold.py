@@ -13,12 +13,13 @@ from django.utils import timezone
 
 from datasets_app.datasets.models import Dataset, Item
 from datasets_app.datasets.rules import UploadState
-from datasets_app.labeling import rules
 from datasets_app.labeling.actions.settling import value_digest
 from datasets_app.labeling.models import Decision, Gold, Label
 from datasets_app.labeling.queries.changes import accepted_labels, classes_now
 from datasets_app.labeling.queries.decisions import labels_by_id, latest_schema, standing, value_of
 from datasets_app.labeling.queries.gold import answers_to, gold_of, live_gold
+from datasets_app.labeling.rules import queues as rules
+from datasets_app.labeling.rules.schemas import BATCH, through
 from lifecycle.refusals import Refused
 from lifecycle.task_types import values
 from lifecycle.task_types.answers import ItemContent, Value
@@ -141,8 +142,8 @@ def make_golds(*, dataset_id: UUID, actor: User, rows: Sequence[tuple[Item, Valu
     """
     dataset = Dataset.objects.select_for_update(of=("self",), no_key=True).select_related("project").get(uuid=dataset_id)
     policy.require(actor, "labeling.gold", dataset)
-    if len(rows) > rules.BATCH:
-        raise Refused(f"{len(rows):,} items are too many at once.", next_step=f"Make at most {rules.BATCH:,} of them gold at a time.")
+    if len(rows) > BATCH:
+        raise Refused(f"{len(rows):,} items are too many at once.", next_step=f"Make at most {BATCH:,} of them gold at a time.")
     labels, explanation = check_dataset(dataset), checked(explanation)
     found = {item.pk: item for item, _ in rows}
     visible = Item.objects.filter(pk__in=found, dataset=dataset, upload__state=UploadState.IMPORTED)
@@ -180,11 +181,11 @@ def drawn(dataset: Dataset, labels: Mapping[str, Label], how: Sequence[str], per
     rows = standing().filter(item__dataset=dataset, how__in=how, item__upload__state=UploadState.IMPORTED).order_by("-id")
     now = classes_now(dataset.pk)
     decided = [
-        (item, rules.through({"label": str(label)} if label else value or {}, now))
+        (item, through({"label": str(label)} if label else value or {}, now))
         for item, label, value in rows.values_list("item_id", "label__stable_id", "value")[:SAMPLE_FROM]
     ]
     live = live_gold().filter(dataset=dataset).select_related("label")
-    are = {gold.item_id: rules.through(value_of(gold), now) for gold in live}
+    are = {gold.item_id: through(value_of(gold), now) for gold in live}
     counts = Counter(key for value in are.values() for key in kinds(value))
     random.SystemRandom().shuffle(decided)
     chosen: dict[int, Value] = {}
@@ -194,7 +195,7 @@ def drawn(dataset: Dataset, labels: Mapping[str, Label], how: Sequence[str], per
             continue
         chosen[item] = value
         counts.update(kinds(value))
-        if len(chosen) == rules.BATCH:
+        if len(chosen) == BATCH:
             break
     found = Item.objects.in_bulk(list(chosen))
     return [(found[pk], value) for pk, value in chosen.items()]

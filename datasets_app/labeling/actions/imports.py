@@ -12,12 +12,12 @@ from django.db.models import QuerySet
 
 from datasets_app.datasets.importing.brought import Told
 from datasets_app.datasets.models import Dataset, Item, Upload
-from datasets_app.labeling import rules
 from datasets_app.labeling.actions import brought
 from datasets_app.labeling.actions.schemas import spec_of, write_schema
 from datasets_app.labeling.models import Decision, Label, LabelSchema, Suggestion
 from datasets_app.labeling.queries.decisions import labels_by_id, labels_by_name, latest_schema, values_of_items
-from datasets_app.labeling.rules import LabelSpec
+from datasets_app.labeling.rules import queues as rules
+from datasets_app.labeling.rules.schemas import BATCH, LabelSpec, check_labels
 from lifecycle.refusals import Refused
 from lifecycle.task_types import values
 from lifecycle.task_types.answers import BadAnswer, ItemContent, Labels, Value
@@ -44,7 +44,7 @@ class Importer:
         fresh = [name for name in dict.fromkeys(clean(name) for name in names) if name not in known]
         if fresh:
             labels += [LabelSpec(name) for name in fresh]
-            rules.check_labels(labels)
+            check_labels(labels)
             write_schema(dataset, latest, labels, latest.guideline if latest else "", upload.accepted_by)
 
         if upload.report.get("dry_run", {}).get("people") and upload.labels_as == Upload.Labels.DECISIONS:
@@ -107,7 +107,7 @@ class Importer:
     def publish(self, dataset: Dataset, actor: User, names: Sequence[str]) -> None:
         """Version 1."""
         labels = [LabelSpec(name) for name in names]
-        rules.check_labels(labels)
+        check_labels(labels)
         write_schema(dataset, None, labels, "", actor)
 
     def accounts(self, dataset: Dataset, people: Sequence[str]) -> dict[str, str]:
@@ -203,7 +203,7 @@ def suggest(*, dataset: Dataset, rows: Sequence[tuple[int, str, float | None]], 
     """Write which classes of texts a source suggests: (item key, label name, score from 0 to 1); otherwise as `suggest_values`."""
     schema, of_label = latest_schema(dataset), suggestions_of(dataset.task).of_label
     ids = ids_of(labels_by_name(schema)) if schema else {}
-    values = [(item, of_label(ids[name]), score) for item, name, score in rows[: rules.BATCH] if name in ids]
+    values = [(item, of_label(ids[name]), score) for item, name, score in rows[:BATCH] if name in ids]
     return suggest_values(dataset=dataset, rows=values, source=source, source_digest=source_digest, source_name=source_name)
 
 
@@ -220,7 +220,7 @@ def suggest_values(
     kind, schema = dataset.task_type, latest_schema(dataset)
     labels = labels_by_id(schema) if schema else {}
     about = contents(dataset, [item for item, _, _ in rows])
-    given = [row for row in rows[: rules.BATCH] if row[0] in about]
+    given = [row for row in rows[:BATCH] if row[0] in about]
     if not kind.labels_texts:
         there = set(Suggestion.objects.filter(item_id__in=about, source_digest=source_digest, label=None).values_list("item_id", flat=True))
         given = list({row[0]: row for row in reversed(given) if row[0] not in there}.values())

@@ -8,12 +8,12 @@ from uuid import UUID
 from django.db import transaction
 from django.utils import timezone
 
-from datasets_app.labeling import rules
 from datasets_app.labeling.models import Difference, Label, QualityReport, Queue, Seat
 from datasets_app.labeling.quality import Apart, Measure
 from datasets_app.labeling.queries.answers import answers_by_item, decided, ordered_labels, places_of, sent_back
 from datasets_app.labeling.queries.gold import count_gold
 from datasets_app.labeling.queries.quality import due, report_of
+from datasets_app.labeling.rules.schemas import BATCH
 from lifecycle.jobs import actions as jobs
 from lifecycle.jobs.context import JobContext
 from lifecycle.jobs.models import Job
@@ -117,16 +117,16 @@ def keep(ctx: JobContext, queue: Queue, labels: list[Label], edition: int, apart
         )
         for each in apart
     ]  # fmt: skip
-    for at in range(0, len(rows), rules.BATCH):
+    for at in range(0, len(rows), BATCH):
         with transaction.atomic():
             ctx.hold()
-            Difference.objects.bulk_create(rows[at : at + rules.BATCH])
+            Difference.objects.bulk_create(rows[at : at + BATCH])
 
 
 def clear(ctx: JobContext, queue: Queue, *, keep: int) -> None:
     """Remove the differences of all editions but one, a few at a time."""
     old = Difference.objects.filter(queue=queue).exclude(edition=keep)
-    while ids := list(old.values_list("pk", flat=True)[: rules.BATCH]):
+    while ids := list(old.values_list("pk", flat=True)[:BATCH]):
         with transaction.atomic():
             ctx.hold()
             Difference.objects.filter(pk__in=ids).delete()

@@ -11,7 +11,6 @@ from django.utils import timezone
 
 from datasets_app.datasets.models import Item
 from datasets_app.datasets.rules import UploadState
-from datasets_app.labeling import rules
 from datasets_app.labeling.actions.agreed import look_again, wait_no_more
 from datasets_app.labeling.actions.answers import read_value
 from datasets_app.labeling.actions.remarks import check_text, write
@@ -20,6 +19,7 @@ from datasets_app.labeling.models import Decision, Dispute, Queue, Slot
 from datasets_app.labeling.queries.changes import labels_now
 from datasets_app.labeling.queries.decisions import annotators_of, newest_decision, standing, value_of
 from datasets_app.labeling.queries.review import answers_in, seen_digest
+from datasets_app.labeling.rules import queues as rules
 from lifecycle.refusals import Conflict, Refused
 from lifecycle.task_types.answers import Value
 from lifecycle.task_types.values import answers_of

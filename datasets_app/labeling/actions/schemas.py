@@ -9,13 +9,12 @@ from uuid import UUID, uuid4
 from django.db import transaction
 
 from datasets_app.datasets.models import Dataset
-from datasets_app.labeling import rules
 from datasets_app.labeling.actions.proposals import hold_proposals, take_up
 from datasets_app.labeling.models import GuidelineProposal, Label, LabelChange, LabelSchema
 from datasets_app.labeling.queries import changes
 from datasets_app.labeling.queries.decisions import labels_by_name, latest_schema
 from datasets_app.labeling.relabelling import ChangeKind, Gone
-from datasets_app.labeling.rules import LabelSpec
+from datasets_app.labeling.rules.schemas import LabelSpec, check_labels
 from lifecycle.jobs import actions as jobs
 from lifecycle.jobs.models import Job
 from lifecycle.refusals import Conflict, Refused
@@ -41,7 +40,7 @@ def publish_schema(
     dataset = Dataset.objects.select_for_update(of=("self",), no_key=True).select_related("project").get(uuid=dataset_id)
     policy.require(actor, "labeling.manage", dataset)
     labels = [replace(label, name=clean(label.name)) for label in labels]
-    rules.check_labels(labels, needed=dataset.task_type.has_labels)
+    check_labels(labels, needed=dataset.task_type.has_labels)
     latest = latest_schema(dataset)
     version = latest.version if latest else 0
     if seen is not None and seen != version:

@@ -10,13 +10,13 @@ from django.db.models import F, Q
 from django.utils import timezone
 
 from datasets_app.datasets.models import Item
-from datasets_app.labeling import rules
 from datasets_app.labeling.actions.agreed import wait_for_acceptance, wait_no_more
 from datasets_app.labeling.models import Annotation, Decision, Dispute, Label, Queue, Slot
 from datasets_app.labeling.queries.changes import newest_labels
 from datasets_app.labeling.queries.decisions import labels_by_id, newest_decision, value_of
 from datasets_app.labeling.queries.review import answers_in
-from datasets_app.labeling.rules import SlotState
+from datasets_app.labeling.rules import queues as rules
+from datasets_app.labeling.rules.queues import SlotState
 from lifecycle.task_types.answers import Value, canonical
 from lifecycle.task_types.values import labels_of, stored
 from registry.access.models import User

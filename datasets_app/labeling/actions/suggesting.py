@@ -12,12 +12,12 @@ from django.db.models.functions import Substr
 from django.utils import timezone
 
 from datasets_app.datasets.models import Dataset, Upload
-from datasets_app.labeling import rules
 from datasets_app.labeling.actions.imports import suggest_values
 from datasets_app.labeling.matching import TEXT_READ, Kind, Matcher, Mode, Span, clean_pattern, matcher, rule_digest
 from datasets_app.labeling.measuring import claim
 from datasets_app.labeling.models import Label, Rule, RulePass, Suggestion
 from datasets_app.labeling.queries import suggesting
+from datasets_app.labeling.rules.schemas import BATCH
 from lifecycle.jobs import actions as jobs
 from lifecycle.jobs.context import JobContext
 from lifecycle.jobs.models import Job
@@ -192,7 +192,7 @@ def read_batch(ctx: JobContext, dataset: Dataset, upload: Upload, ready: Sequenc
         return 0
     after = min(each.reached for _, _, each in open_)
     rows = upload.items.filter(pk__gt=after).order_by("id").annotate(head=Substr("text", 1, TEXT_READ))
-    items = list(rows.values_list("pk", "head")[: rules.BATCH])
+    items = list(rows.values_list("pk", "head")[:BATCH])
     hits, keys = read_items(ctx, dataset.task, items, open_)
     with transaction.atomic():
         ctx.hold()

@@ -20,7 +20,7 @@ from datasets_app.labeling.models import Gold, Queue
 from datasets_app.labeling.queries.decisions import names_ever, value_of
 from datasets_app.labeling.queries.gold import GOLD_PAGE, STATES, gold_rows
 from datasets_app.labeling.queries.pages import get_dataset, get_queue
-from datasets_app.labeling.rules import GOLD_MOST
+from datasets_app.labeling.rules.queues import GOLD_MOST
 from lifecycle.refusals import Refused
 from lifecycle.task_types.values import words
 from registry.access.decorators import Needs

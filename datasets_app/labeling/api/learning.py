@@ -18,7 +18,7 @@ from datasets_app.labeling.api.queues import QueueOut
 from datasets_app.labeling.models import Fit, Queue
 from datasets_app.labeling.queries.learning import learning
 from datasets_app.labeling.queries.pages import get_queue
-from datasets_app.labeling.rules import Proposer
+from datasets_app.labeling.rules.prelabels import Proposer
 from lifecycle.jobs.api import JobOut
 from registry.access.decorators import Needs
 from registry.access.rest import Request, View, read

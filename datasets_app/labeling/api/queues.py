@@ -15,7 +15,8 @@ from datasets_app.labeling.actions.opening import CHOICES, open_queue
 from datasets_app.labeling.actions.steering import change_queue, close_queue, pause_queue, resume_queue
 from datasets_app.labeling.models import Queue
 from datasets_app.labeling.queries.pages import annotators, as_seen_by, chosen_items, get_dataset, get_queue, queues
-from datasets_app.labeling.rules import BATCH, GOLD_MOST
+from datasets_app.labeling.rules.queues import GOLD_MOST
+from datasets_app.labeling.rules.schemas import BATCH
 from lifecycle.refusals import Refused
 from lifecycle.ui.addresses import key_in
 from registry.access.api import PersonOut

@@ -14,7 +14,7 @@ from datasets_app.datasets.models import Dataset
 from datasets_app.labeling.actions.schemas import publish_schema
 from datasets_app.labeling.models import Label, LabelSchema
 from datasets_app.labeling.queries.pages import get_dataset
-from datasets_app.labeling.rules import LabelSpec
+from datasets_app.labeling.rules.schemas import LabelSpec
 from registry.access.decorators import Needs
 from registry.access.rest import Request, View, read
 

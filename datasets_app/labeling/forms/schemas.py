@@ -14,7 +14,7 @@ from datasets_app.labeling.models import LabelSchema
 from datasets_app.labeling.queries import changes
 from datasets_app.labeling.queries.decisions import labels_by_name
 from datasets_app.labeling.relabelling import KINDS, Change, split_names
-from datasets_app.labeling.rules import LabelSpec
+from datasets_app.labeling.rules.schemas import LabelSpec
 from lifecycle.task_types.inputs import clean
 
 

@@ -12,7 +12,7 @@ from datasets_app.datasets.models import Dataset, Item, Upload
 from datasets_app.datasets.rules import UploadState
 from datasets_app.labeling.models.learning import Fit
 from datasets_app.labeling.models.schemas import IMPORTING, LabelSchema
-from datasets_app.labeling.rules import Proposer
+from datasets_app.labeling.rules.prelabels import Proposer
 
 USER = settings.AUTH_USER_MODEL
 

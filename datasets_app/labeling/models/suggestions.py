@@ -9,7 +9,7 @@ from django.db.models import Q
 from datasets_app.datasets.models import Dataset, Item, Upload
 from datasets_app.labeling.matching import Kind, Mode
 from datasets_app.labeling.models.schemas import IMPORTING, Label
-from datasets_app.labeling.rules import Proposer
+from datasets_app.labeling.rules.prelabels import Proposer
 
 USER = settings.AUTH_USER_MODEL
 

@@ -14,7 +14,7 @@ from datasets_app.datasets.models import Dataset
 from datasets_app.labeling.models import Annotation, Decision, Dispute, Label, LabelChange, LabelSchema, Queue, Suggestion
 from datasets_app.labeling.queries.decisions import is_uuid, labels_by_id, latest_schema, standing
 from datasets_app.labeling.relabelling import ChangeKind, Gone, follow
-from datasets_app.labeling.rules import ClassesNow, through
+from datasets_app.labeling.rules.schemas import ClassesNow, through
 from lifecycle.jobs.models import Job
 from lifecycle.jobs.rules import State
 from lifecycle.task_types.answers import Labels, Value

@@ -21,7 +21,7 @@ from datasets_app.labeling.correcting import Facts, Outcome
 from datasets_app.labeling.models import Correction, Decision, Label, LabelChange
 from datasets_app.labeling.queries.changes import present_labels
 from datasets_app.labeling.queries.decisions import chunks, labels_by_id, latest_schema, standing_answers, value_of
-from datasets_app.labeling.rules import BATCH
+from datasets_app.labeling.rules.schemas import BATCH
 from lifecycle.refusals import Refused
 from lifecycle.task_types import values
 from lifecycle.task_types.answers import ItemContent, Labels, Value

@@ -11,10 +11,11 @@ from django.db.models import Exists, F, OuterRef, QuerySet
 
 from datasets_app.datasets.models import Dataset, Item
 from datasets_app.datasets.rules import UploadState
-from datasets_app.labeling import rules
 from datasets_app.labeling.models import Annotation, Gold, Label, Queue, Seat, Slot
 from datasets_app.labeling.queries.changes import classes_now, with_merged
 from datasets_app.labeling.queries.decisions import chunks, labels_by_id, names_in, value_of
+from datasets_app.labeling.rules import queues as rules
+from datasets_app.labeling.rules.schemas import ClassesNow, through
 from lifecycle.task_types.answers import Value, canonical
 from lifecycle.task_types.values import labels_of, words
 from registry.access.models import User
@@ -64,7 +65,7 @@ def answerable(queue: Queue, found: list[Gold]) -> list[Gold]:
     offered = with_merged(queue, {key: key for key in labels_by_id(queue.schema)})
     now = classes_now(queue.dataset_id)
     reached = {now.merged.get(key, key) for key in offered} | set(offered)
-    return [gold for gold in found if reached.issuperset(labels_of(rules.through(value_of(gold), now)))]
+    return [gold for gold in found if reached.issuperset(labels_of(through(value_of(gold), now)))]
 
 
 def set_aside(queue: Queue, user: User, item_ids: Sequence[int]) -> list[Slot]:
@@ -119,7 +120,7 @@ def count_gold(queue: Queue, user_id: int) -> GoldCount:
     found, now, golds = GoldCount(), classes_now(queue.dataset_id), gold_of(told)
     for item, said in told.items():
         if item in golds:
-            known = rules.through(value_of(golds[item]), now)
+            known = through(value_of(golds[item]), now)
             found.add(item, known, right=rules.is_right(said, known, now))
     return found
 
@@ -154,9 +155,9 @@ def told_of(queue: Queue, annotation: Annotation) -> Told | None:
     return Told(annotation.right, words(value_of(annotation), names, text), words(known, names, text), known, gold.explanation, text)
 
 
-def known_now(gold: Gold, now: rules.ClassesNow | None = None) -> Value:
+def known_now(gold: Gold, now: ClassesNow | None = None) -> Value:
     """What is known of an item, as it is shown: one class as it was set, sets and spans with the classes that there are now."""
-    return value_of(gold) if gold.label else rules.through(value_of(gold), now or classes_now(gold.dataset_id))
+    return value_of(gold) if gold.label else through(value_of(gold), now or classes_now(gold.dataset_id))
 
 
 def known_names(gold: Gold) -> dict[str, str]:

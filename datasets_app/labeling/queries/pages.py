@@ -14,11 +14,13 @@ from django.utils import timezone
 from datasets_app.datasets import queries as datasets
 from datasets_app.datasets.models import Dataset, Item, Upload
 from datasets_app.datasets.rules import UploadState
-from datasets_app.labeling import agreement, rules
+from datasets_app.labeling import agreement
 from datasets_app.labeling.models import ARRIVING, LabelSchema, QualityReport, Queue, Seat, Slot
 from datasets_app.labeling.queries.changes import classes_now
 from datasets_app.labeling.queries.decisions import is_uuid
 from datasets_app.labeling.queries.quality import report_of
+from datasets_app.labeling.rules import queues as rules
+from datasets_app.labeling.rules.schemas import through
 from lifecycle.task_types.answers import canonical
 from lifecycle.task_types.values import value_of
 from registry.access import policy
@@ -140,7 +142,7 @@ def queue_agreement(queue: Queue, report: QualityReport | None = None) -> agreem
     units: dict[int, list[agreement.Answer]] = defaultdict(list)
     columns = ("item_id", "user_id", "annotation__label__stable_id", "annotation__value")
     for item, user, label, value in rows.values_list(*columns)[:SAMPLE]:
-        units[item].append((user, canonical(rules.through(value_of(label, value), now))))
+        units[item].append((user, canonical(through(value_of(label, value), now))))
     return agreement.summarise([unit for unit in units.values() if len(unit) >= 2])
 
 

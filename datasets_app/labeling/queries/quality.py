@@ -10,10 +10,11 @@ from typing import Any
 from django.db.models import Exists, F, OuterRef, Q, QuerySet, Subquery
 
 from datasets_app.datasets.models import Item
-from datasets_app.labeling import quality, rules
+from datasets_app.labeling import quality
 from datasets_app.labeling.agreement import FEWEST
 from datasets_app.labeling.models import ARRIVING, Annotation, Difference, Label, QualityReport, Queue, Seat, Slot
 from datasets_app.labeling.queries.decisions import names_in, put_in_words
+from datasets_app.labeling.rules import queues as rules
 from lifecycle.jobs import queries as jobs
 from lifecycle.jobs.models import Job
 from lifecycle.statistics.intervals import Interval

@@ -11,11 +11,12 @@ from uuid import UUID
 from django.db.models import QuerySet
 
 from datasets_app.datasets.models import Item
-from datasets_app.labeling import rules
 from datasets_app.labeling.models import Annotation, Comment, Decision, Dispute, Queue, Slot, Suggestion
 from datasets_app.labeling.queries.changes import classes_now, labels_now, read_through
 from datasets_app.labeling.queries.decisions import newest_decision, value_of
 from datasets_app.labeling.queries.suggesting import RULES_LIMIT, live, named_together, said_first, together
+from datasets_app.labeling.rules.review import likely_answer
+from datasets_app.labeling.rules.schemas import through
 from datasets_app.labeling.task_types.by_key import widget_of
 from lifecycle.task_types.answers import Value, canonical
 from lifecycle.task_types.values import words
@@ -135,8 +136,8 @@ def case(queue: Queue, item: Item, reviewer: User) -> Case:
     said = [value_of(answer) for answer in answers]
     proposed = together(queue.dataset.task, newest)
     if proposed is not None:
-        proposed = rules.through(proposed, classes_now(queue.dataset_id))
-    likely = rules.likely_answer(said, proposed)
+        proposed = through(proposed, classes_now(queue.dataset_id))
+    likely = likely_answer(said, proposed)
     said_why = Comment.objects.filter(item=item, is_flag=False, is_return=False, reply_to=None).order_by("id")
     remarks = dict(said_why.values_list("user_id", "text"))
     columns = [

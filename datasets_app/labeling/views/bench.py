@@ -12,7 +12,6 @@ from django.urls import reverse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
-from datasets_app.labeling import rules
 from datasets_app.labeling.actions import answers, claims, remarks
 from datasets_app.labeling.actions.claims import claim
 from datasets_app.labeling.forms.answers import AnswerForm, RemarkForm, SkipForm, UndoForm, as_key
@@ -25,6 +24,7 @@ from datasets_app.labeling.queries.gold import Told, told_of
 from datasets_app.labeling.queries.pages import get_queue
 from datasets_app.labeling.queries.proposals import known_before
 from datasets_app.labeling.queries.review import readable
+from datasets_app.labeling.rules import queues as rules
 from datasets_app.labeling.task_types.by_key import widget_of
 from datasets_app.labeling.views.answering import clean, speaks_json, to_bench, wants_json
 from datasets_app.labeling.views.guideline import differences_of, guideline_html

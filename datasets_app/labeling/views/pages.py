@@ -43,7 +43,7 @@ from datasets_app.labeling.queries.pages import (
 )
 from datasets_app.labeling.queries.proposals import taken_up
 from datasets_app.labeling.queries.quality import own_standing, report_of
-from datasets_app.labeling.rules import Proposer
+from datasets_app.labeling.rules.prelabels import Proposer
 from datasets_app.labeling.views.guideline import differences_of, guideline_html
 from datasets_app.labeling.views.proposals import on_schema_page
 from datasets_app.labeling.views.quality_page import person_row

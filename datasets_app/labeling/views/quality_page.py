@@ -10,10 +10,11 @@ from django.urls import reverse
 from django.utils.html import escape
 from django.utils.safestring import SafeString, mark_safe
 
-from datasets_app.labeling import quality, rules
+from datasets_app.labeling import quality
 from datasets_app.labeling.agreement import FEWEST, leading, names
 from datasets_app.labeling.models import Label, QualityReport, Queue, Seat
 from datasets_app.labeling.queries.quality import Standing
+from datasets_app.labeling.rules import queues as rules
 from lifecycle.statistics.intervals import Interval, wilson
 from lifecycle.ui.marks import Figure
 from lifecycle.ui.numbers import count, decimals, duration, percent, things

@@ -17,7 +17,7 @@ from datasets_app.datasets.models import Export
 from datasets_app.labeling.actions.corrections import bring_corrections
 from datasets_app.labeling.actions.schemas import publish_schema
 from datasets_app.labeling.models import Decision
-from datasets_app.labeling.rules import LabelSpec
+from datasets_app.labeling.rules.schemas import LabelSpec
 from lifecycle.jobs import actions as jobs
 from lifecycle.jobs.models import Job
 from lifecycle.refusals import Refused

@@ -211,7 +211,7 @@ def test_accepting_decides_all_others_with_one_event_and_what_they_rest_on(agree
 
 
 def test_the_digest_of_an_accepted_decision_is_that_of_a_decision_by_the_reviewer(agreed, ravi):
-    from datasets_app.labeling import rules
+    from datasets_app.labeling.rules import queues as rules
 
     check = check_all(agreed, ravi)
     accept_check(check_id=check.uuid, actor=ravi)

@@ -13,7 +13,7 @@ from datasets_app.labeling.actions import imports, ordering
 from datasets_app.labeling.actions.claims import claim, release
 from datasets_app.labeling.actions.steering import change_queue, close_queue
 from datasets_app.labeling.models import Queue
-from datasets_app.labeling.rules import random_place
+from datasets_app.labeling.rules.queues import random_place
 from lifecycle.jobs.models import Job
 from lifecycle.refusals import Conflict, Refused
 from registry.ledger.models import Event

@@ -10,7 +10,7 @@ from django.urls import reverse
 from datasets_app.labeling.actions.claims import claim
 from datasets_app.labeling.actions.opening import open_queue
 from datasets_app.labeling.models import Queue
-from datasets_app.labeling.rules import random_place
+from datasets_app.labeling.rules.queues import random_place
 from lifecycle.refusals import Refused
 from registry.ledger.models import Event
 from tests.support.labeling import add_items, make_dataset, make_schema
@@ -77,7 +77,7 @@ def test_a_page_that_leads_there_with_items_of_elsewhere_offers_none_of_them(dat
 
 
 def test_the_form_says_where_ticked_items_need_too_many_answers(dataset, ravi, client_for, monkeypatch):
-    monkeypatch.setattr("datasets_app.labeling.rules.BATCH", 5)
+    monkeypatch.setattr("datasets_app.labeling.actions.opening.BATCH", 5)
     posted = {
         "name": "x",
         "source": "items",

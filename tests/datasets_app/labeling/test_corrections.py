@@ -17,7 +17,7 @@ from datasets_app.labeling.models import Correction, Decision, Dispute
 from datasets_app.labeling.queries.changes import MOVE
 from datasets_app.labeling.queries.decisions import current_decisions, labels_by_name, latest_schema
 from datasets_app.labeling.relabelling import Change
-from datasets_app.labeling.rules import LabelSpec
+from datasets_app.labeling.rules.schemas import LabelSpec
 from datasets_app.snapshots import actions as snapshots
 from datasets_app.snapshots.models import Export
 from lifecycle.jobs import actions as jobs

@@ -7,12 +7,12 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from datasets_app.datasets.models import Dataset
-from datasets_app.labeling import rules
 from datasets_app.labeling.actions.claims import claim, release
 from datasets_app.labeling.actions.gold import make_gold
 from datasets_app.labeling.actions.mixing import mix_gold
 from datasets_app.labeling.actions.steering import close_queue
 from datasets_app.labeling.models import Gold, Queue, Slot
+from datasets_app.labeling.rules import queues as rules
 from lifecycle.refusals import Conflict, Refused
 from tests.support.gold import gold_at, know, known_dataset, mixed_queue, take, work_off
 from tests.support.labeling import answer, make_dataset, make_queue, make_schema
@@ -174,7 +174,7 @@ def test_a_claim_takes_the_same_statements_however_large_queue_and_gold_are(proj
         claim(queue_id=queue.uuid, actor=ana, k=1)
     release(queue_id=queue.uuid, actor=ana)
 
-    from_the_first = patch("datasets_app.labeling.rules.gold_start", return_value=0)  # a place behind the last gold costs one more
+    from_the_first = patch("datasets_app.labeling.rules.queues.gold_start", return_value=0)  # a place behind the last gold costs one more
     with gold_at(2, 3), from_the_first, CaptureQueriesContext(connection) as found:
         claim(queue_id=queue.uuid, actor=ana)
 

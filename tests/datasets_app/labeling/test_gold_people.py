@@ -5,12 +5,12 @@ from django.core.exceptions import PermissionDenied
 from django.urls import reverse
 
 from datasets_app.datasets.models import Dataset
-from datasets_app.labeling import rules
 from datasets_app.labeling.actions.claims import claim, release
 from datasets_app.labeling.actions.mixing import let_go_on, mix_gold
 from datasets_app.labeling.actions.quality import measure_quality
 from datasets_app.labeling.models import QualityReport, Queue, Seat
 from datasets_app.labeling.queries.quality import gold_classes, quality_document
+from datasets_app.labeling.rules import queues as rules
 from lifecycle.notices.models import Notice
 from lifecycle.refusals import Conflict, Refused
 from registry.access.models import User

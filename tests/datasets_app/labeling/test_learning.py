@@ -28,7 +28,8 @@ from datasets_app.labeling.queries import learning
 from datasets_app.labeling.queries.bench import bench_items
 from datasets_app.labeling.queries.decisions import labels_by_name
 from datasets_app.labeling.queries.pages import queues
-from datasets_app.labeling.rules import RANGE, LabelSpec
+from datasets_app.labeling.rules.queues import RANGE
+from datasets_app.labeling.rules.schemas import LabelSpec
 from lifecycle.compute import warm
 from lifecycle.compute.child import Result, run_child
 from lifecycle.jobs import actions as jobs

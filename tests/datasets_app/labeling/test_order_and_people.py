@@ -14,7 +14,7 @@ from datasets_app.labeling.actions.opening import open_queue
 from datasets_app.labeling.actions.ordering import reorder
 from datasets_app.labeling.models import Queue, Slot
 from datasets_app.labeling.queries.suggesting import best_scores
-from datasets_app.labeling.rules import RANGE, random_place, uncertain_place
+from datasets_app.labeling.rules.queues import RANGE, random_place, uncertain_place
 from lifecycle.refusals import Conflict, Refused
 from registry.ledger.models import Event
 from tests.support.jobs import run_ok

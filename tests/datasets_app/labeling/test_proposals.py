@@ -11,7 +11,7 @@ from datasets_app.labeling.actions.schemas import publish_schema
 from datasets_app.labeling.models import GuidelineProposal, LabelSchema, Queue
 from datasets_app.labeling.queries.decisions import names_in
 from datasets_app.labeling.queries.proposals import open_proposals, shown
-from datasets_app.labeling.rules import LabelSpec
+from datasets_app.labeling.rules.schemas import LabelSpec
 from lifecycle.notices.models import Notice
 from lifecycle.refusals import Conflict, Refused
 from registry.ledger.models import Event

@@ -5,7 +5,6 @@ from uuid import uuid4
 import pytest
 from django.core.exceptions import PermissionDenied
 
-from datasets_app.labeling import rules
 from datasets_app.labeling.actions.answers import undo
 from datasets_app.labeling.actions.claims import claim
 from datasets_app.labeling.actions.imports import suggest_values
@@ -176,7 +175,7 @@ def test_applying_twice_adds_nothing_and_one_job_is_enough(dataset, mia):
 
 
 def test_a_cancelled_application_keeps_what_it_did_and_the_next_goes_on(project, mia, monkeypatch):
-    monkeypatch.setattr(rules, "BATCH", 10)
+    monkeypatch.setattr("datasets_app.labeling.actions.suggesting.BATCH", 10)
     dataset = make_dataset(project, mia, [f"card {n}" for n in range(21)])
     make_schema(dataset, mia)
     rule = write(dataset, mia)
@@ -265,7 +264,7 @@ def test_of_rules_applied_together_the_bench_shows_the_one_that_is_right_more_of
 
 
 def test_a_rule_retired_while_the_job_runs_suggests_nothing_more(project, mia, monkeypatch):
-    monkeypatch.setattr(rules, "BATCH", 10)
+    monkeypatch.setattr("datasets_app.labeling.actions.suggesting.BATCH", 10)
     dataset = make_dataset(project, mia, [f"card {n}" for n in range(15)])
     make_schema(dataset, mia)
     rule = write(dataset, mia)

@@ -19,7 +19,7 @@ from datasets_app.labeling.queries.bench import bench_items
 from datasets_app.labeling.queries.decisions import adjudicators_of, current_decisions, labels_by_name, latest_schema
 from datasets_app.labeling.queries.pages import get_queue, queue_agreement
 from datasets_app.labeling.relabelling import Change, Gone, follow, plan
-from datasets_app.labeling.rules import LabelSpec
+from datasets_app.labeling.rules.schemas import LabelSpec
 from datasets_app.snapshots.actions import freeze
 from lifecycle.jobs import actions as jobs
 from lifecycle.jobs.models import Job

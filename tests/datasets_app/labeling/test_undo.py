@@ -4,7 +4,6 @@ from uuid import uuid4
 
 import pytest
 
-from datasets_app.labeling import rules
 from datasets_app.labeling.actions import answers
 from datasets_app.labeling.actions.answers import skip
 from datasets_app.labeling.actions.claims import claim
@@ -12,6 +11,7 @@ from datasets_app.labeling.actions.reviews import decide
 from datasets_app.labeling.models import Annotation, Decision, Queue, Seat, Slot
 from datasets_app.labeling.queries.bench import bench_items, skipped_open
 from datasets_app.labeling.queries.decisions import current_decisions
+from datasets_app.labeling.rules import queues as rules
 from lifecycle.refusals import Conflict, Refused
 from tests.support.labeling import answer, label_items, make_dataset, make_queue, queue_items, says
 

@@ -8,7 +8,7 @@ import pytest
 
 from datasets_app.labeling.actions.schemas import publish_schema
 from datasets_app.labeling.models import LabelSchema
-from datasets_app.labeling.rules import LabelSpec
+from datasets_app.labeling.rules.schemas import LabelSpec
 from registry.ledger.models import Event
 from tests.support.labeling import make_dataset
 

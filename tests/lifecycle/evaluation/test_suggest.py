@@ -16,7 +16,7 @@ from datasets_app.labeling.actions.steering import close_queue
 from datasets_app.labeling.models import Suggestion
 from datasets_app.labeling.queries.bench import bench_items
 from datasets_app.labeling.queries.decisions import labels_by_name, latest_schema
-from datasets_app.labeling.rules import LabelSpec
+from datasets_app.labeling.rules.schemas import LabelSpec
 from lifecycle.compute import warm
 from lifecycle.evaluation import actions, suggested, suggesters
 from lifecycle.jobs import actions as jobs

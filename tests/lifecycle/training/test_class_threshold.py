@@ -8,7 +8,7 @@ from django.test import Client
 from datasets_app.datasets import actions as datasets
 from datasets_app.labeling.actions.schemas import publish_schema
 from datasets_app.labeling.models import Label
-from datasets_app.labeling.rules import LabelSpec
+from datasets_app.labeling.rules.schemas import LabelSpec
 from lifecycle.refusals import Refused
 from lifecycle.training import actions, suggesting
 from lifecycle.training.models import Run, Sweep
