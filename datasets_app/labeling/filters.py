@@ -14,11 +14,15 @@ from django.db.models import BigIntegerField, ExpressionWrapper, F, QuerySet
 from datasets_app.datasets.filters import day, day_range, span_words
 from datasets_app.datasets.models import Dataset, Item
 from datasets_app.datasets.ports import Fields, ItemFilter, Scope
-from datasets_app.labeling.models import Annotation, Comment, Decision, Dispute, Label, Suggestion
+from datasets_app.labeling.models.answers import Annotation
+from datasets_app.labeling.models.decisions import Comment, Decision, Dispute
+from datasets_app.labeling.models.schemas import Label
+from datasets_app.labeling.models.suggestions import Suggestion
 from datasets_app.labeling.queries.changes import merges_of, saying
-from datasets_app.labeling.queries.decisions import latest_schema, standing, standing_answers
+from datasets_app.labeling.queries.decisions import standing, standing_answers
+from datasets_app.labeling.queries.labels import latest_schema
 from datasets_app.labeling.queries.pages import annotators
-from datasets_app.labeling.queries.suggesting import live
+from datasets_app.labeling.queries.suggestions import live
 from datasets_app.labeling.relabelling import follow
 from registry.access import policy
 from registry.access.models import User

@@ -9,12 +9,14 @@ from datasets_app.labeling.views.comments import comment, comments, people, reso
 from datasets_app.labeling.views.corrections import accept_corrections, bring_corrections, correction, corrections, discard_corrections
 from datasets_app.labeling.views.exports import brought, download, exports, queue_exports
 from datasets_app.labeling.views.gold import gold, gold_item, let_go_on, mix_gold, retire_gold, sample_gold
-from datasets_app.labeling.views.learning import learn, prefer, queue_learning
-from datasets_app.labeling.views.pages import open_queue, queue_list, queue_page, schema, schema_version
-from datasets_app.labeling.views.proposals import decline_proposal, know_guideline, propose, withdraw_proposal
+from datasets_app.labeling.views.learning import learn, queue_learning
+from datasets_app.labeling.views.pages import open_queue, queue_list, queue_page
+from datasets_app.labeling.views.proposals import decline_proposal, withdraw_proposal
+from datasets_app.labeling.views.proposing import know_guideline, propose
 from datasets_app.labeling.views.quality import measure, quality, quality_items
 from datasets_app.labeling.views.review import decide, return_item, review, undo_decision
-from datasets_app.labeling.views.steering import change_queue, close, pause, reorder, resume
+from datasets_app.labeling.views.schemas import schema, schema_version
+from datasets_app.labeling.views.steering import change_queue, close, pause, prefer, reorder, resume
 from datasets_app.labeling.views.suggesting import apply_rules, preview_rule, retire_rule, rule, rules, write_rule
 
 app_name = "labeling"

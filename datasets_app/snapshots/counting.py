@@ -8,7 +8,8 @@ from itertools import islice
 from typing import Any
 
 from datasets_app.labeling.agreement import Tally, leading, names
-from datasets_app.labeling.models import Decision, LabelSchema
+from datasets_app.labeling.models.decisions import Decision
+from datasets_app.labeling.models.schemas import LabelSchema
 from datasets_app.labeling.quality import told
 from datasets_app.labeling.queries.answers import answers_of_items, ordered_labels, places_of
 from datasets_app.snapshots.manifest import ManifestRow

@@ -14,7 +14,7 @@ from datasets_app.datasets.models import Dataset, Item
 from datasets_app.datasets.rules import UploadState
 from datasets_app.labeling.models import Label, Queue, Slot, Suggestion
 from datasets_app.labeling.queries.changes import present_ids
-from datasets_app.labeling.queries.decisions import latest_schema
+from datasets_app.labeling.queries.labels import latest_schema
 from lifecycle.evaluation import ports, suggested
 from lifecycle.evaluation.queries import TEXT_READ
 from lifecycle.jobs import queries as jobs

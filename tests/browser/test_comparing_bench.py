@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import expect
 
-from datasets_app.labeling.actions.imports import suggest_values
+from datasets_app.labeling.actions.suggestions import suggest_values
 from datasets_app.labeling.models import Annotation
 from datasets_app.labeling.rules.queues import side_order
 from tests.support.labeling import make_dataset, make_queue, queue_items

@@ -9,7 +9,7 @@ from datasets_app.labeling.actions.proposals import propose_change
 from datasets_app.labeling.actions.suggesting import write_rule
 from datasets_app.labeling.models import Queue, Rule, Suggestion
 from datasets_app.labeling.queries import decisions
-from datasets_app.labeling.queries.decisions import names_in
+from datasets_app.labeling.queries.labels import names_in
 from lifecycle.task_types.values import rename
 from tests.support.browser import is_legible, shot
 from tests.support.jobs import run_ok

@@ -8,7 +8,8 @@ from typing import Any
 from datasets_app.datasets.models import Dataset
 from datasets_app.labeling.actions.changes import change_classes
 from datasets_app.labeling.models import Label, LabelSchema, Queue
-from datasets_app.labeling.queries.decisions import current_decisions, labels_by_name, latest_schema, names_ever
+from datasets_app.labeling.queries.decisions import current_decisions
+from datasets_app.labeling.queries.labels import labels_by_name, latest_schema, names_ever
 from datasets_app.labeling.relabelling import Change
 from lifecycle.task_types.values import rename
 from registry.access.models import Project, User

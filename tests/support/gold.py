@@ -13,7 +13,7 @@ from datasets_app.labeling.actions.claims import claim
 from datasets_app.labeling.actions.gold import make_gold
 from datasets_app.labeling.actions.opening import open_queue
 from datasets_app.labeling.models import Annotation, Gold, Queue, Slot
-from datasets_app.labeling.queries.decisions import latest_schema, names_in
+from datasets_app.labeling.queries.labels import latest_schema, names_in
 from lifecycle.task_types.values import rename
 from registry.access.models import User
 from tests.support.labeling import make_dataset, make_schema, named

@@ -28,7 +28,8 @@ from datasets_app.datasets.models import Dataset
 from datasets_app.labeling.actions.exports import export_answers
 from datasets_app.labeling.actions.reviews import decide
 from datasets_app.labeling.models import Annotation, Decision, Export
-from datasets_app.labeling.queries.decisions import current_decisions, latest_schema, names_in, value_of
+from datasets_app.labeling.queries.decisions import current_decisions
+from datasets_app.labeling.queries.labels import latest_schema, names_in, value_of
 from datasets_app.labeling.rules.exchange import export_formats
 from datasets_app.snapshots import queries as snapshots
 from datasets_app.snapshots.models import Snapshot

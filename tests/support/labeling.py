@@ -22,7 +22,7 @@ from datasets_app.labeling.actions.opening import open_queue
 from datasets_app.labeling.actions.schemas import publish_schema
 from datasets_app.labeling.actions.settling import settle
 from datasets_app.labeling.models import Annotation, Decision, Label, LabelSchema, Queue, Slot
-from datasets_app.labeling.queries.decisions import labels_by_id, latest_schema
+from datasets_app.labeling.queries.labels import labels_by_id, latest_schema
 from datasets_app.labeling.queries.pages import is_for_others
 from datasets_app.labeling.rules.schemas import LabelSpec
 from lifecycle.task_types.values import rename, stored

@@ -5,7 +5,9 @@ from __future__ import annotations
 from django.db.models import F, QuerySet
 
 from datasets_app.datasets.models import Item
-from datasets_app.labeling.models import Agreed, Queue, Sampled, SpotCheck
+from datasets_app.labeling.models.agreed import Agreed
+from datasets_app.labeling.models.checks import Sampled, SpotCheck
+from datasets_app.labeling.models.queues import Queue
 from datasets_app.labeling.rules import queues as rules
 
 

@@ -14,9 +14,13 @@ from datasets_app.datasets.models import Item
 from datasets_app.labeling.actions import mixing
 from datasets_app.labeling.actions.claims import hand_over
 from datasets_app.labeling.actions.settling import BY_REVIEWER, lock_item, lock_item_of, settle
-from datasets_app.labeling.models import Annotation, Label, Queue, Seat, Slot, SlotSkip, Suggestion
+from datasets_app.labeling.models.answers import Annotation
+from datasets_app.labeling.models.queues import Queue, Seat, Slot, SlotSkip
+from datasets_app.labeling.models.schemas import Label
+from datasets_app.labeling.models.suggestions import Suggestion
 from datasets_app.labeling.queries.changes import accepted_labels
-from datasets_app.labeling.queries.decisions import labels_by_id, labels_named, standing
+from datasets_app.labeling.queries.decisions import standing
+from datasets_app.labeling.queries.labels import labels_by_id, labels_named
 from datasets_app.labeling.queries.pages import is_for_others
 from datasets_app.labeling.rules import queues as rules
 from datasets_app.labeling.rules.queues import SlotFacts

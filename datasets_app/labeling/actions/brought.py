@@ -21,8 +21,11 @@ from django.utils import timezone
 from datasets_app.datasets.importing.brought import Given
 from datasets_app.datasets.models import Dataset, Item, Upload
 from datasets_app.labeling.actions.answers import MAX_SECONDS
-from datasets_app.labeling.models import Annotation, Decision, Dispute, Label, LabelSchema, Queue, Seat, Slot, SlotSkip
-from datasets_app.labeling.queries.decisions import labels_by_id, value_of
+from datasets_app.labeling.models.answers import Annotation
+from datasets_app.labeling.models.decisions import Decision, Dispute
+from datasets_app.labeling.models.queues import Queue, Seat, Slot, SlotSkip
+from datasets_app.labeling.models.schemas import Label, LabelSchema
+from datasets_app.labeling.queries.labels import labels_by_id, value_of
 from datasets_app.labeling.rules import queues as rules
 from lifecycle.task_types.answers import Value
 from lifecycle.task_types.values import stored

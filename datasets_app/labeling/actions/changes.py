@@ -14,9 +14,12 @@ from datasets_app.labeling import relabelling
 from datasets_app.labeling.actions.proposals import hold_proposals, take_up
 from datasets_app.labeling.actions.schemas import check_taken_up, enqueue_move, spec_of, write_schema
 from datasets_app.labeling.actions.settling import lock_item, settle
-from datasets_app.labeling.models import Decision, Dispute, Label, LabelChange, LabelSchema, Queue, Slot
+from datasets_app.labeling.models.decisions import Decision, Dispute
+from datasets_app.labeling.models.queues import Queue, Slot
+from datasets_app.labeling.models.schemas import Label, LabelChange, LabelSchema
 from datasets_app.labeling.queries import changes
-from datasets_app.labeling.queries.decisions import labels_by_name, latest_schema, value_of
+from datasets_app.labeling.queries.labels import labels_by_name, latest_schema, value_of
+from datasets_app.labeling.queries.moves import begun, bounded, decisions_behind, disputes_to_settle, moves, queues_behind, to_move, ways
 from datasets_app.labeling.relabelling import Change, ChangeKind, Plan
 from datasets_app.labeling.rules import queues as rules
 from datasets_app.labeling.rules.schemas import check_labels
@@ -75,9 +78,9 @@ def change_classes(
         actor, Verb.CLASSES_CHANGED, schema, project=dataset.project.uuid, dataset=dataset.uuid, version=schema.version,
         renamed=len(planned.renamed), **{kind.value: sum(each.kind == kind for each in planned.gone) for kind in ChangeKind},
     )  # fmt: skip
-    for queue in changes.queues_behind(dataset).filter(uuid__in=move).order_by("id"):
+    for queue in queues_behind(dataset).filter(uuid__in=move).order_by("id"):
         to_version(queue, schema, actor)
-    if any(changes.moves(dataset, each.kind) for each in planned.gone):
+    if any(moves(dataset, each.kind) for each in planned.gone):
         enqueue_move(dataset, actor)
     return schema
 
@@ -90,8 +93,8 @@ def move_decisions(*, dataset_id: UUID, actor: User) -> Job:
     """
     dataset = Dataset.objects.select_related("project").get(uuid=dataset_id)
     policy.require(actor, "labeling.manage", dataset)
-    if not changes.decisions_behind(dataset).exists():
-        raise Refused(f"No decision carries a class that was {changes.ways(dataset)}.")
+    if not decisions_behind(dataset).exists():
+        raise Refused(f"No decision carries a class that was {ways(dataset)}.")
     return enqueue_move(dataset, actor)
 
 
@@ -123,9 +126,9 @@ def run_moves(ctx: JobContext) -> None:
     """The job that moves decisions. Each batch commits with its event, so it may be cancelled at any time and run again."""
     dataset = Dataset.objects.select_related("project").get(uuid=ctx.args["dataset"])
     if not ctx.job.checkpoint:
-        ctx.checkpoint(changes.begun(dataset))
+        ctx.checkpoint(begun(dataset))
     move_all(ctx, dataset)
-    disputes = changes.disputes_to_settle(dataset)
+    disputes = disputes_to_settle(dataset)
     for number, pk in enumerate(disputes, start=1):
         ctx.raise_if_cancelled()
         settle_again(ctx, pk)
@@ -136,7 +139,7 @@ def run_moves(ctx: JobContext) -> None:
 
 def move_all(ctx: JobContext, dataset: Dataset) -> None:
     """Move decisions by their keys, then from the start again, until none is left: what moves may have to move on."""
-    total = changes.bounded(changes.decisions_behind(dataset))
+    total = bounded(decisions_behind(dataset))
     done = after = 0
     while (batch := move_batch(ctx, dataset, after)) or after:
         done, after = done + len(batch), batch[-1] if batch else 0
@@ -160,10 +163,10 @@ def move_batch(ctx: JobContext, dataset: Dataset, after: int) -> list[int]:
     """Supersede the next decisions of classes that went away, at most 250, of those with keys behind `after`. Returns their keys."""
     with transaction.atomic():
         ctx.hold()
-        found = list(changes.decisions_behind(dataset).filter(pk__gt=after).values_list("pk", "item_id")[:BATCH])
+        found = list(decisions_behind(dataset).filter(pk__gt=after).values_list("pk", "item_id")[:BATCH])
         items = [item for _, item in found]
         list(Slot.objects.select_for_update().filter(item_id__in=items).order_by("id").values_list("pk", flat=True))  # nobody decides them
-        rows = list(changes.decisions_behind(dataset).filter(pk__in=[pk for pk, _ in found]).select_related("item", "label", "by", "queue"))
+        rows = list(decisions_behind(dataset).filter(pk__in=[pk for pk, _ in found]).select_related("item", "label", "by", "queue"))
         made = supersede(dataset, rows, ctx.job.created_by)
         if made:
             withdrawn = sum(each.how == Decision.How.WITHDRAWN for each in made)
@@ -176,7 +179,7 @@ def move_batch(ctx: JobContext, dataset: Dataset, after: int) -> list[int]:
 
 def supersede(dataset: Dataset, rows: Sequence[Decision], actor: User | None) -> list[Decision]:
     """The decisions that follow these, kept with the answers that they rest on; the counters of queues follow."""
-    known = changes.to_move(dataset)
+    known = to_move(dataset)
     named = {UUID(key) for row in rows for key in labels_of(value_of(row))}
     targets = {UUID(key) for source in named & known.keys() for key in known[source].targets}
     labels = {str(key): label for key, label in changes.newest_labels(named | targets).items()}

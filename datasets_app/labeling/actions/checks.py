@@ -12,11 +12,16 @@ from django.db.models import F, QuerySet
 from django.utils import timezone
 
 from datasets_app.labeling.actions.settling import BY_RULE, settle, with_named
-from datasets_app.labeling.models import Agreed, Annotation, Decision, Queue, Sampled, Slot, SpotCheck
+from datasets_app.labeling.models.agreed import Agreed
+from datasets_app.labeling.models.answers import Annotation
+from datasets_app.labeling.models.checks import Sampled, SpotCheck
+from datasets_app.labeling.models.decisions import Decision
+from datasets_app.labeling.models.queues import Queue, Slot
 from datasets_app.labeling.queries.changes import labels_now
 from datasets_app.labeling.queries.checks import earlier_of, sample_of, that_count
-from datasets_app.labeling.queries.decisions import standing_answers, value_of
-from datasets_app.labeling.queries.review import answers_in
+from datasets_app.labeling.queries.decisions import standing_answers
+from datasets_app.labeling.queries.item_answers import answers_in
+from datasets_app.labeling.queries.labels import value_of
 from datasets_app.labeling.rules import queues as rules
 from lifecycle.jobs import actions as jobs
 from lifecycle.jobs.context import JobContext

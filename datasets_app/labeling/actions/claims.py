@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from datasets_app.labeling.actions import mixing
 from datasets_app.labeling.actions.mixing import Place
-from datasets_app.labeling.models import Queue, Seat, Slot
+from datasets_app.labeling.models.queues import Queue, Seat, Slot
 from datasets_app.labeling.queries.pages import is_for_others
 from datasets_app.labeling.rules import queues as rules
 from lifecycle.refusals import Conflict

@@ -22,10 +22,13 @@ from datasets_app.datasets.models import Dataset
 from datasets_app.labeling.actions.agreed import wait_no_more
 from datasets_app.labeling.actions.settling import end_dispute
 from datasets_app.labeling.correcting import Outcome, Sum
-from datasets_app.labeling.models import Agreed, Correction, Decision, Dispute, Queue, Slot
+from datasets_app.labeling.models.agreed import Agreed
+from datasets_app.labeling.models.corrections import Correction
+from datasets_app.labeling.models.decisions import Decision, Dispute
+from datasets_app.labeling.models.queues import Queue, Slot
 from datasets_app.labeling.queries import corrections as reading
 from datasets_app.labeling.queries.corrections import Classes, Found, Line
-from datasets_app.labeling.queries.decisions import chunks
+from datasets_app.labeling.queries.labels import chunks
 from datasets_app.labeling.rules import queues as rules
 from lifecycle.jobs import actions as jobs
 from lifecycle.jobs.context import JobContext

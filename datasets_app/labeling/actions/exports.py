@@ -17,10 +17,11 @@ from datasets_app.datasets.importing.readers.jsons import Pairs, json_text
 from datasets_app.datasets.models import Dataset
 from datasets_app.labeling.exporting import argilla, doccano, label_studio, prodigy
 from datasets_app.labeling.exporting.facts import Fact, Object, Sheet, person_as_file
-from datasets_app.labeling.models import Export, Queue
+from datasets_app.labeling.models.exports import Export
+from datasets_app.labeling.models.queues import Queue
 from datasets_app.labeling.queries import exports as reading
-from datasets_app.labeling.queries.decisions import labels_by_name, latest_schema
 from datasets_app.labeling.queries.exports import Scope
+from datasets_app.labeling.queries.labels import labels_by_name, latest_schema
 from datasets_app.labeling.rules.exchange import ExportFormat, export_formats
 from lifecycle.jobs import actions as jobs
 from lifecycle.jobs.context import JobContext

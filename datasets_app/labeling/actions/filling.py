@@ -12,7 +12,7 @@ from datasets_app.datasets.models import Item
 from datasets_app.datasets.rules import UploadState
 from datasets_app.datasets.selection import Selection
 from datasets_app.labeling.actions.ordering import places_of
-from datasets_app.labeling.models import Queue, Slot
+from datasets_app.labeling.models.queues import Queue, Slot
 from datasets_app.labeling.queries.decisions import standing
 from datasets_app.labeling.rules.schemas import BATCH
 from lifecycle.jobs.context import JobContext

@@ -14,11 +14,16 @@ from django.utils import timezone
 from datasets_app.datasets.models import Dataset, Item
 from datasets_app.datasets.rules import UploadState
 from datasets_app.labeling.actions.settling import value_digest
-from datasets_app.labeling.models import Decision, Gold, Label
+from datasets_app.labeling.models.decisions import Decision
+from datasets_app.labeling.models.gold import Gold
+from datasets_app.labeling.models.schemas import Label
 from datasets_app.labeling.queries.changes import accepted_labels, classes_now
-from datasets_app.labeling.queries.decisions import labels_by_id, latest_schema, standing, value_of
-from datasets_app.labeling.queries.gold import answers_to, gold_of, live_gold
+from datasets_app.labeling.queries.dealing import gold_of, live_gold
+from datasets_app.labeling.queries.decisions import standing
+from datasets_app.labeling.queries.gold import answers_to
+from datasets_app.labeling.queries.labels import labels_by_id, latest_schema, value_of
 from datasets_app.labeling.rules import queues as rules
+from datasets_app.labeling.rules.queues import UNJUDGED_TOLD
 from datasets_app.labeling.rules.schemas import BATCH, through
 from lifecycle.refusals import Refused
 from lifecycle.task_types import values
@@ -33,7 +38,6 @@ from registry.ledger.verbs import Verb
 EXPLANATION = 1_000
 SAMPLE_FROM = 50_000  # newest decisions among which gold is drawn
 PER_CLASS = 50
-UNJUDGED_TOLD = "What is written can be good in many ways, so no answer to this task is right or wrong, and none of its items can be gold."
 
 
 @transaction.atomic

@@ -20,9 +20,11 @@ from django.db import transaction
 
 from datasets_app.datasets.models import Dataset
 from datasets_app.labeling import embeddings, uncertainty
-from datasets_app.labeling.actions.imports import suggest_values
 from datasets_app.labeling.actions.ordering import begin_at_the_front, put_in_place
-from datasets_app.labeling.models import Fit, Queue, Suggestion
+from datasets_app.labeling.actions.suggestions import suggest_values
+from datasets_app.labeling.models.learning import Fit
+from datasets_app.labeling.models.queues import Queue
+from datasets_app.labeling.models.suggestions import Suggestion
 from datasets_app.labeling.queries import learning
 from datasets_app.labeling.rules import queues as rules
 from datasets_app.labeling.rules.schemas import BATCH

@@ -13,12 +13,14 @@ from django.utils import timezone
 from django.utils.crypto import salted_hmac
 
 from datasets_app.datasets.models import Item
-from datasets_app.labeling.actions.gold import UNJUDGED_TOLD
-from datasets_app.labeling.models import Annotation, Gold, Queue, Seat, Slot
+from datasets_app.labeling.models.answers import Annotation
+from datasets_app.labeling.models.gold import Gold
+from datasets_app.labeling.models.queues import Queue, Seat, Slot
 from datasets_app.labeling.queries.changes import classes_now
-from datasets_app.labeling.queries.decisions import value_of
-from datasets_app.labeling.queries.gold import draw_gold, live_gold, set_aside, skipped_gold
+from datasets_app.labeling.queries.dealing import draw_gold, live_gold, set_aside, skipped_gold
+from datasets_app.labeling.queries.labels import value_of
 from datasets_app.labeling.rules import queues as rules
+from datasets_app.labeling.rules.queues import UNJUDGED_TOLD
 from lifecycle.notices.actions import notify
 from lifecycle.refusals import Conflict, Refused
 from lifecycle.task_types.answers import Value

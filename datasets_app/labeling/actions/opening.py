@@ -16,8 +16,9 @@ from datasets_app.labeling.actions.mixing import mixing_problems
 from datasets_app.labeling.actions.ordering import check_order
 from datasets_app.labeling.actions.schemas import write_schema
 from datasets_app.labeling.actions.steering import check_people
-from datasets_app.labeling.models import LabelSchema, Queue
-from datasets_app.labeling.queries.decisions import latest_schema
+from datasets_app.labeling.models.queues import Queue
+from datasets_app.labeling.models.schemas import LabelSchema
+from datasets_app.labeling.queries.labels import latest_schema
 from datasets_app.labeling.rules.schemas import BATCH
 from lifecycle.jobs import actions as jobs
 from lifecycle.refusals import Refused

@@ -7,9 +7,9 @@ from uuid import UUID
 
 from django.db import transaction
 
-from datasets_app.labeling.models import Queue, Seat, Slot
+from datasets_app.labeling.models.queues import Queue, Seat, Slot
 from datasets_app.labeling.queries.disputing import disagreements
-from datasets_app.labeling.queries.suggesting import best_scores
+from datasets_app.labeling.queries.suggestions import best_scores
 from datasets_app.labeling.rules import queues as rules
 from datasets_app.labeling.rules.schemas import BATCH
 from lifecycle.jobs import actions as jobs

@@ -13,8 +13,10 @@ from django.utils import timezone
 
 from datasets_app.datasets.models import Dataset
 from datasets_app.labeling.actions.remarks import find_item
-from datasets_app.labeling.models import GuidelineProposal, LabelSchema, Queue
-from datasets_app.labeling.queries.decisions import latest_schema
+from datasets_app.labeling.models.proposals import GuidelineProposal
+from datasets_app.labeling.models.queues import Queue
+from datasets_app.labeling.models.schemas import LabelSchema
+from datasets_app.labeling.queries.labels import latest_schema
 from datasets_app.labeling.queries.proposals import newest_names
 from lifecycle.notices.actions import notify
 from lifecycle.refusals import Conflict, Refused

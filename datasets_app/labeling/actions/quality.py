@@ -8,7 +8,9 @@ from uuid import UUID
 from django.db import transaction
 from django.utils import timezone
 
-from datasets_app.labeling.models import Difference, Label, QualityReport, Queue, Seat
+from datasets_app.labeling.models.quality import Difference, QualityReport
+from datasets_app.labeling.models.queues import Queue, Seat
+from datasets_app.labeling.models.schemas import Label
 from datasets_app.labeling.quality import Apart, Measure
 from datasets_app.labeling.queries.answers import answers_by_item, decided, ordered_labels, places_of, sent_back
 from datasets_app.labeling.queries.gold import count_gold

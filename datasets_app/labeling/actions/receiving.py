@@ -9,8 +9,8 @@ from uuid import UUID
 from django.db import transaction
 
 from datasets_app.datasets.models import Dataset, Item
-from datasets_app.labeling.actions.imports import suggest, suggest_values
-from datasets_app.labeling.models import Suggestion
+from datasets_app.labeling.actions.suggestions import suggest, suggest_values
+from datasets_app.labeling.models.suggestions import Suggestion
 from datasets_app.labeling.rules.schemas import BATCH
 from lifecycle.refusals import Refused
 from registry.access import policy

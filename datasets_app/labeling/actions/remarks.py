@@ -12,7 +12,8 @@ from django.utils import timezone
 
 from datasets_app.datasets.models import Item
 from datasets_app.labeling import mentions
-from datasets_app.labeling.models import Comment, Queue
+from datasets_app.labeling.models.decisions import Comment
+from datasets_app.labeling.models.queues import Queue
 from datasets_app.labeling.queries import comments
 from datasets_app.labeling.queries.comments import sees_all, visible_comments
 from lifecycle.notices.actions import notify

@@ -15,10 +15,13 @@ from datasets_app.labeling.actions.agreed import look_again, wait_no_more
 from datasets_app.labeling.actions.answers import read_value
 from datasets_app.labeling.actions.remarks import check_text, write
 from datasets_app.labeling.actions.settling import end_dispute, labels_for, lock_item, record, settle, write_decision
-from datasets_app.labeling.models import Decision, Dispute, Queue, Slot
+from datasets_app.labeling.models.decisions import Decision, Dispute
+from datasets_app.labeling.models.queues import Queue, Slot
 from datasets_app.labeling.queries.changes import labels_now
-from datasets_app.labeling.queries.decisions import annotators_of, newest_decision, standing, value_of
-from datasets_app.labeling.queries.review import answers_in, seen_digest
+from datasets_app.labeling.queries.decisions import annotators_of, newest_decision, standing
+from datasets_app.labeling.queries.item_answers import answers_in
+from datasets_app.labeling.queries.labels import value_of
+from datasets_app.labeling.queries.review import seen_digest
 from datasets_app.labeling.rules import queues as rules
 from lifecycle.refusals import Conflict, Refused
 from lifecycle.task_types.answers import Value

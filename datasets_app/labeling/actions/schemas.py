@@ -10,9 +10,10 @@ from django.db import transaction
 
 from datasets_app.datasets.models import Dataset
 from datasets_app.labeling.actions.proposals import hold_proposals, take_up
-from datasets_app.labeling.models import GuidelineProposal, Label, LabelChange, LabelSchema
-from datasets_app.labeling.queries import changes
-from datasets_app.labeling.queries.decisions import labels_by_name, latest_schema
+from datasets_app.labeling.models.proposals import GuidelineProposal
+from datasets_app.labeling.models.schemas import Label, LabelChange, LabelSchema
+from datasets_app.labeling.queries.labels import labels_by_name, latest_schema
+from datasets_app.labeling.queries.moves import MOVE, moves
 from datasets_app.labeling.relabelling import ChangeKind, Gone
 from datasets_app.labeling.rules.schemas import LabelSpec, check_labels
 from lifecycle.jobs import actions as jobs
@@ -49,7 +50,7 @@ def publish_schema(
     schema = write_schema(dataset, latest, labels, guideline, actor)
     check_taken_up(proposals, latest, schema)
     take_up(schema, proposals, actor)
-    if schema != latest and any(changes.moves(dataset, kind) for kind in schema.changes.values_list("kind", flat=True)):
+    if schema != latest and any(moves(dataset, kind) for kind in schema.changes.values_list("kind", flat=True)):
         enqueue_move(dataset, actor)
     return schema
 
@@ -64,8 +65,8 @@ def check_taken_up(proposals: Sequence[GuidelineProposal], latest: LabelSchema |
 def enqueue_move(dataset: Dataset, actor: User) -> Job:
     """A job that moves the decisions of classes that went away; the one that waits or is at it where there is one."""
     return jobs.enqueue(
-        changes.MOVE, actor=actor, project=dataset.project, args={"dataset": str(dataset.uuid)}, subject=dataset,
-        key=f"{changes.MOVE}:{dataset.uuid}",
+        MOVE, actor=actor, project=dataset.project, args={"dataset": str(dataset.uuid)}, subject=dataset,
+        key=f"{MOVE}:{dataset.uuid}",
     )  # fmt: skip
 
 

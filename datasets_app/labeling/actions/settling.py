@@ -11,10 +11,14 @@ from django.utils import timezone
 
 from datasets_app.datasets.models import Item
 from datasets_app.labeling.actions.agreed import wait_for_acceptance, wait_no_more
-from datasets_app.labeling.models import Annotation, Decision, Dispute, Label, Queue, Slot
+from datasets_app.labeling.models.answers import Annotation
+from datasets_app.labeling.models.decisions import Decision, Dispute
+from datasets_app.labeling.models.queues import Queue, Slot
+from datasets_app.labeling.models.schemas import Label
 from datasets_app.labeling.queries.changes import newest_labels
-from datasets_app.labeling.queries.decisions import labels_by_id, newest_decision, value_of
-from datasets_app.labeling.queries.review import answers_in
+from datasets_app.labeling.queries.decisions import newest_decision
+from datasets_app.labeling.queries.item_answers import answers_in
+from datasets_app.labeling.queries.labels import labels_by_id, value_of
 from datasets_app.labeling.rules import queues as rules
 from datasets_app.labeling.rules.queues import SlotState
 from lifecycle.task_types.answers import Value, canonical

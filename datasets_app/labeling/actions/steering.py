@@ -11,7 +11,7 @@ from django.db import transaction
 
 from datasets_app.labeling.actions.claims import close_open_slots
 from datasets_app.labeling.actions.ordering import check_order, enqueue_reorder
-from datasets_app.labeling.models import Queue
+from datasets_app.labeling.models.queues import Queue
 from datasets_app.labeling.rules.prelabels import Proposer
 from lifecycle.refusals import Conflict, Refused
 from lifecycle.rules import check_move

@@ -12,11 +12,14 @@ from django.db.models.functions import Substr
 from django.utils import timezone
 
 from datasets_app.datasets.models import Dataset, Upload
-from datasets_app.labeling.actions.imports import suggest_values
+from datasets_app.labeling.actions.suggestions import suggest_values
 from datasets_app.labeling.matching import TEXT_READ, Kind, Matcher, Mode, Span, clean_pattern, matcher, rule_digest
 from datasets_app.labeling.measuring import claim
-from datasets_app.labeling.models import Label, Rule, RulePass, Suggestion
+from datasets_app.labeling.models.rules import Rule, RulePass
+from datasets_app.labeling.models.schemas import Label
+from datasets_app.labeling.models.suggestions import Suggestion
 from datasets_app.labeling.queries import suggesting
+from datasets_app.labeling.queries.suggestions import RULE_NAME, RULES_LIMIT, in_force
 from datasets_app.labeling.rules.schemas import BATCH
 from lifecycle.jobs import actions as jobs
 from lifecycle.jobs.context import JobContext
@@ -79,12 +82,12 @@ def check(dataset: Dataset, before: Rule | None, *, name: str, label: UUID, kind
         problems["name"] = ["A rule needs a name."]
     if kind not in Kind.values or mode not in Mode.values:
         problems["kind"] = ["Choose what the rule looks for."]
-    others = suggesting.in_force().filter(dataset=dataset)
+    others = in_force().filter(dataset=dataset)
     others = others.exclude(pk=before.pk) if before else others
     if name and others.filter(name=name).exists():
         problems["name"] = [f"{dataset} already has a rule that is called {name}."]
-    if before is None and others.count() >= suggesting.RULES_LIMIT:
-        problems["name"] = [f"{dataset} has {suggesting.RULES_LIMIT} rules, which is the most."]
+    if before is None and others.count() >= RULES_LIMIT:
+        problems["name"] = [f"{dataset} has {RULES_LIMIT} rules, which is the most."]
     chosen = suggesting.open_labels(dataset).get(label)
     if chosen is None:
         problems["label"] = ["Choose a class of the newest version."]
@@ -182,7 +185,7 @@ def read_batch(ctx: JobContext, dataset: Dataset, upload: Upload, ready: Sequenc
     """Read the next items of an upload, at most 1,000, by the rules that are still in force and lack them. Returns how many were read."""
     passes = {each.rule_id: each for each in RulePass.objects.filter(upload=upload, rule__in=[rule for rule, _ in ready])}
     labels = suggesting.open_labels(dataset)  # a class may be retired while the job runs
-    live = set(suggesting.in_force().filter(dataset=dataset).values_list("pk", flat=True))
+    live = set(in_force().filter(dataset=dataset).values_list("pk", flat=True))
     open_ = [
         (rule, find, passes.get(rule.pk) or RulePass(rule=rule, upload=upload))
         for rule, find in ready
@@ -229,7 +232,7 @@ def keep(
 ) -> None:
     """Write what one rule suggests for one batch, and how far it has read. keys: the items of the batch. hits: as of `read_items`."""
     source: dict[str, Any] = {
-        "source": Suggestion.Source.RULE, "source_digest": rule.digest, "source_name": f"{suggesting.RULE_NAME}{rule.name}",
+        "source": Suggestion.Source.RULE, "source_digest": rule.digest, "source_name": f"{RULE_NAME}{rule.name}",
     }  # fmt: skip
     if hits:
         of_label = suggestions_of(dataset.task).of_label

@@ -16,8 +16,10 @@ from django.db import transaction
 from django.db.models import QuerySet
 
 from datasets_app.datasets.models import Dataset
-from datasets_app.labeling.models import Annotation, Decision, Queue
-from datasets_app.labeling.queries.decisions import names_ever, value_of
+from datasets_app.labeling.models.answers import Annotation
+from datasets_app.labeling.models.decisions import Decision
+from datasets_app.labeling.models.queues import Queue
+from datasets_app.labeling.queries.labels import names_ever, value_of
 from lifecycle.notices import delivery
 from lifecycle.notices.models import Channel, Cursor
 from lifecycle.task_types.values import labels_of

@@ -13,8 +13,8 @@ from rest_framework.response import Response
 from datasets_app.datasets.models import Dataset
 from datasets_app.labeling.actions.changes import change_classes, plan_changes
 from datasets_app.labeling.api.schemas import SchemaOut
-from datasets_app.labeling.queries import changes
-from datasets_app.labeling.queries.pages import get_dataset
+from datasets_app.labeling.queries.moves import touched
+from datasets_app.labeling.queries.schemas import get_dataset
 from datasets_app.labeling.relabelling import CHANGES_LIMIT, KINDS, Change
 from registry.access.decorators import Needs
 from registry.access.rest import Request, View, read
@@ -78,7 +78,7 @@ class PreviewChanges(View):
         _, plan = plan_changes(dataset, wanted(data), data["seen"])
         gone = []
         for each in plan.gone:
-            found = changes.touched(dataset, each, plan.gone)
+            found = touched(dataset, each, plan.gone)
             gone.append(
                 {
                     "name": each.name, "kind": str(each.kind), "into": each.into, "decisions": found.decisions,

@@ -11,7 +11,8 @@ from rest_framework import serializers
 from rest_framework.response import Response
 
 from datasets_app.labeling.actions.checks import accept_check, drop_check, start_check
-from datasets_app.labeling.models import Queue, SpotCheck
+from datasets_app.labeling.models.checks import SpotCheck
+from datasets_app.labeling.models.queues import Queue
 from datasets_app.labeling.queries.checks import check_under_way, get_check, sample_of, to_look_at
 from datasets_app.labeling.queries.pages import get_queue
 from lifecycle.jobs.api import JobOut

@@ -13,7 +13,8 @@ from rest_framework.response import Response
 from datasets_app.labeling.actions import remarks
 from datasets_app.labeling.actions.remarks import resolve_comment
 from datasets_app.labeling.forms.remarks import WantedForm
-from datasets_app.labeling.models import Comment, Queue
+from datasets_app.labeling.models.decisions import Comment
+from datasets_app.labeling.models.queues import Queue
 from datasets_app.labeling.queries.comments import Line, Thread, thread_page
 from datasets_app.labeling.queries.pages import get_queue
 from registry.access.decorators import Needs

@@ -14,9 +14,9 @@ from rest_framework.response import Response
 from datasets_app.datasets.api import RawParser
 from datasets_app.datasets.models import Dataset
 from datasets_app.labeling.actions.corrections import accept_corrections, bring_corrections, discard_corrections
-from datasets_app.labeling.models import Correction
+from datasets_app.labeling.models.corrections import Correction
 from datasets_app.labeling.queries import corrections as reading
-from datasets_app.labeling.queries.pages import get_dataset
+from datasets_app.labeling.queries.schemas import get_dataset
 from lifecycle.jobs.api import JobOut
 from registry.access.decorators import Needs
 from registry.access.rest import Request, View, read

@@ -12,9 +12,10 @@ from rest_framework.response import Response
 
 from datasets_app.datasets.models import Dataset
 from datasets_app.labeling.actions.exports import export_answers
-from datasets_app.labeling.models import Export
+from datasets_app.labeling.models.exports import Export
 from datasets_app.labeling.queries import exports as reading
-from datasets_app.labeling.queries.pages import get_dataset, queues
+from datasets_app.labeling.queries.pages import queues
+from datasets_app.labeling.queries.schemas import get_dataset
 from lifecycle.jobs.api import JobOut
 from lifecycle.refusals import Refused
 from registry.access.decorators import Needs

@@ -16,10 +16,12 @@ from datasets_app.labeling.actions.gold import make_gold, retire_gold, sample_go
 from datasets_app.labeling.actions.mixing import let_go_on, mix_gold
 from datasets_app.labeling.api.queues import QueueOut
 from datasets_app.labeling.api.work import SaysIn
-from datasets_app.labeling.models import Gold, Queue
-from datasets_app.labeling.queries.decisions import names_ever, value_of
+from datasets_app.labeling.models.gold import Gold
+from datasets_app.labeling.models.queues import Queue
 from datasets_app.labeling.queries.gold import GOLD_PAGE, STATES, gold_rows
-from datasets_app.labeling.queries.pages import get_dataset, get_queue
+from datasets_app.labeling.queries.labels import names_ever, value_of
+from datasets_app.labeling.queries.pages import get_queue
+from datasets_app.labeling.queries.schemas import get_dataset
 from datasets_app.labeling.rules.queues import GOLD_MOST
 from lifecycle.refusals import Refused
 from lifecycle.task_types.values import words

@@ -12,9 +12,9 @@ from rest_framework.response import Response
 
 from datasets_app.datasets.models import Dataset
 from datasets_app.labeling.actions.proposals import decline_proposal, propose_change, withdraw_proposal
-from datasets_app.labeling.models import GuidelineProposal
-from datasets_app.labeling.queries.pages import get_dataset
+from datasets_app.labeling.models.proposals import GuidelineProposal
 from datasets_app.labeling.queries.proposals import readable_proposals
+from datasets_app.labeling.queries.schemas import get_dataset
 from registry.access.decorators import Needs
 from registry.access.rest import Request, View, chosen, read
 

@@ -11,7 +11,7 @@ from rest_framework import serializers
 from rest_framework.response import Response
 
 from datasets_app.labeling.actions.quality import measure_quality
-from datasets_app.labeling.models import Queue
+from datasets_app.labeling.models.queues import Queue
 from datasets_app.labeling.queries.pages import get_queue
 from datasets_app.labeling.queries.quality import quality_document
 from lifecycle.jobs.api import JobOut

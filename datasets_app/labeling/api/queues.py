@@ -12,9 +12,11 @@ from rest_framework.response import Response
 
 from datasets_app.datasets.models import Dataset
 from datasets_app.labeling.actions.opening import CHOICES, open_queue
-from datasets_app.labeling.actions.steering import change_queue, close_queue, pause_queue, resume_queue
-from datasets_app.labeling.models import Queue
-from datasets_app.labeling.queries.pages import annotators, as_seen_by, chosen_items, get_dataset, get_queue, queues
+from datasets_app.labeling.actions.steering import change_queue, close_queue, pause_queue, prefer, resume_queue
+from datasets_app.labeling.models.queues import Queue
+from datasets_app.labeling.queries.pages import annotators, as_seen_by, chosen_items, get_queue, queues
+from datasets_app.labeling.queries.schemas import get_dataset
+from datasets_app.labeling.rules.prelabels import Proposer
 from datasets_app.labeling.rules.queues import GOLD_MOST
 from datasets_app.labeling.rules.schemas import BATCH
 from lifecycle.refusals import Refused
@@ -222,6 +224,23 @@ class Annotators(View):
         return Response(PersonOut(annotators(get_dataset(request.user, uuid)), many=True).data)
 
 
+class PreferIn(serializers.Serializer[Any]):
+    """Whose suggestions are shown first. Empty: the newest, whoever gave them."""
+
+    source = serializers.ChoiceField(choices=Proposer.choices, allow_blank=True)  # type: ignore[assignment]
+
+
+class Prefer(View):
+    """Sources of suggestions."""
+
+    needs = {"POST": Needs("labeling.manage", Queue, "labeling.view")}
+
+    @extend_schema(operation_id="labeling_prefer", request=PreferIn, responses=QueueOut)
+    def post(self, request: Request, uuid: UUID) -> Response:
+        """Show suggestions of one kind of source first in a queue."""
+        return Response(QueueOut(prefer(queue_id=uuid, actor=request.user, **read(PreferIn, request.data))).data)
+
+
 urlpatterns = [
     path("labeling/queues/", Queues.as_view(), name="api-labeling-queues"),
     path("labeling/queues/<uuid:uuid>/", OneQueue.as_view(), name="api-labeling-queue"),
@@ -229,4 +248,5 @@ urlpatterns = [
     path("labeling/queues/<uuid:uuid>/resume/", ResumeQueue.as_view(), name="api-labeling-resume-queue"),
     path("labeling/queues/<uuid:uuid>/close/", CloseQueue.as_view(), name="api-labeling-close-queue"),
     path("labeling/datasets/<uuid:uuid>/annotators/", Annotators.as_view(), name="api-labeling-annotators"),
+    path("labeling/queues/<uuid:uuid>/prefer/", Prefer.as_view(), name="api-labeling-prefer"),
 ]

@@ -12,7 +12,8 @@ from rest_framework.response import Response
 
 from datasets_app.labeling.actions.reviews import decide, return_to_annotators
 from datasets_app.labeling.api.work import SaysIn
-from datasets_app.labeling.models import Decision, Queue
+from datasets_app.labeling.models.decisions import Decision
+from datasets_app.labeling.models.queues import Queue
 from registry.access.decorators import Needs
 from registry.access.rest import Request, View, read
 

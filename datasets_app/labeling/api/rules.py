@@ -13,9 +13,9 @@ from rest_framework.response import Response
 from datasets_app.datasets.models import Dataset
 from datasets_app.labeling.actions.suggesting import apply_rules, retire_rule, write_rule
 from datasets_app.labeling.matching import Kind, Mode, clean_pattern, matcher
-from datasets_app.labeling.models import Rule
+from datasets_app.labeling.models.rules import Rule
 from datasets_app.labeling.queries import suggesting
-from datasets_app.labeling.queries.pages import get_dataset
+from datasets_app.labeling.queries.schemas import get_dataset
 from lifecycle.jobs.api import JobOut
 from registry.access import policy
 from registry.access.decorators import Needs

@@ -12,8 +12,8 @@ from rest_framework.response import Response
 
 from datasets_app.datasets.models import Dataset
 from datasets_app.labeling.actions.schemas import publish_schema
-from datasets_app.labeling.models import Label, LabelSchema
-from datasets_app.labeling.queries.pages import get_dataset
+from datasets_app.labeling.models.schemas import Label, LabelSchema
+from datasets_app.labeling.queries.schemas import get_dataset
 from datasets_app.labeling.rules.schemas import LabelSpec
 from registry.access.decorators import Needs
 from registry.access.rest import Request, View, read

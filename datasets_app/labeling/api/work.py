@@ -13,9 +13,10 @@ from rest_framework.response import Response
 from datasets_app.labeling.actions.answers import skip, submit, undo
 from datasets_app.labeling.actions.claims import claim
 from datasets_app.labeling.masks import unmask
-from datasets_app.labeling.models import Annotation, Queue
+from datasets_app.labeling.models.answers import Annotation
+from datasets_app.labeling.models.queues import Queue
 from datasets_app.labeling.queries.bench import bench_items
-from datasets_app.labeling.queries.gold import Told, told_of
+from datasets_app.labeling.queries.dealing import Told, told_of
 from datasets_app.labeling.queries.pages import get_queue
 from registry.access.decorators import Needs
 from registry.access.rest import Request, View, read

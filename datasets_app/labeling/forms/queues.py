@@ -9,7 +9,7 @@ from django import forms
 from datasets_app.datasets import queries as datasets
 from datasets_app.datasets.models import Dataset
 from datasets_app.labeling.actions.opening import CHOICES
-from datasets_app.labeling.models import Queue
+from datasets_app.labeling.models.queues import Queue
 from datasets_app.labeling.queries.pages import annotators, uploads_to_label
 from datasets_app.labeling.rules.queues import GOLD_MOST
 from registry.access.models import User

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from datasets_app.labeling.models.agreed import Agreed
 from datasets_app.labeling.models.answers import Annotation
-from datasets_app.labeling.models.checks import Agreed, Sampled, SpotCheck
+from datasets_app.labeling.models.checks import Sampled, SpotCheck
 from datasets_app.labeling.models.corrections import Correction
 from datasets_app.labeling.models.decisions import Comment, Decision, Dispute
 from datasets_app.labeling.models.exports import Export
@@ -12,8 +13,9 @@ from datasets_app.labeling.models.learning import Fit
 from datasets_app.labeling.models.proposals import GuidelineProposal
 from datasets_app.labeling.models.quality import Difference, QualityReport
 from datasets_app.labeling.models.queues import ARRIVING, Queue, Seat, Slot, SlotSkip
+from datasets_app.labeling.models.rules import Rule, RulePass
 from datasets_app.labeling.models.schemas import Label, LabelChange, LabelSchema
-from datasets_app.labeling.models.suggestions import Rule, RulePass, Suggestion
+from datasets_app.labeling.models.suggestions import Suggestion
 
 __all__ = [
     "Agreed",

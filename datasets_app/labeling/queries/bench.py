@@ -11,11 +11,14 @@ from django.db.models import Count, Q
 
 from datasets_app.datasets.models import Item
 from datasets_app.labeling.masks import mask
-from datasets_app.labeling.models import Annotation, Comment, Decision, Queue, Seat, Slot, SlotSkip, Suggestion
+from datasets_app.labeling.models.answers import Annotation
+from datasets_app.labeling.models.decisions import Comment, Decision
+from datasets_app.labeling.models.queues import Queue, Seat, Slot, SlotSkip
+from datasets_app.labeling.models.suggestions import Suggestion
 from datasets_app.labeling.queries.changes import classes_now, with_merged
 from datasets_app.labeling.queries.comments import told
-from datasets_app.labeling.queries.decisions import labels_by_id, value_of
-from datasets_app.labeling.queries.suggesting import live, named_together, said_first
+from datasets_app.labeling.queries.labels import labels_by_id, value_of
+from datasets_app.labeling.queries.suggestions import live, named_together, said_first
 from datasets_app.labeling.rules import queues as rules
 from datasets_app.labeling.rules.schemas import ClassesNow, through
 from datasets_app.labeling.task_types.by_key import widget_of

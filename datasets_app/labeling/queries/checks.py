@@ -8,7 +8,9 @@ from uuid import UUID
 
 from django.db.models import Max, Min, QuerySet
 
-from datasets_app.labeling.models import Agreed, Queue, Sampled, SpotCheck
+from datasets_app.labeling.models.agreed import Agreed
+from datasets_app.labeling.models.checks import Sampled, SpotCheck
+from datasets_app.labeling.models.queues import Queue
 from lifecycle.statistics import sampling
 from lifecycle.statistics.intervals import wilson
 from registry.access import policy

@@ -18,9 +18,11 @@ from datasets_app.datasets.models import Dataset, Item, Upload
 from datasets_app.datasets.rules import UploadState
 from datasets_app.labeling import uncertainty
 from datasets_app.labeling.embeddings import base_name
-from datasets_app.labeling.models import Fit, Queue, Slot
+from datasets_app.labeling.models.learning import Fit
+from datasets_app.labeling.models.queues import Queue, Slot
 from datasets_app.labeling.queries.changes import present_ids
-from datasets_app.labeling.queries.decisions import chunks, latest_schema, standing
+from datasets_app.labeling.queries.decisions import standing
+from datasets_app.labeling.queries.labels import chunks, latest_schema
 from datasets_app.labeling.rules import queues as rules
 from lifecycle.jobs import queries as jobs
 from lifecycle.jobs.models import Job

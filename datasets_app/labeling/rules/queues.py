@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+import math
+from collections import Counter
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import IntEnum
@@ -16,6 +18,7 @@ from lifecycle.statistics import clustered, sequences
 from lifecycle.statistics.intervals import Interval
 from lifecycle.task_types.answers import Value, canonical
 from lifecycle.task_types.values import contested, labels_of
+
 
 LEASE = timedelta(minutes=15)
 RETURN_LEASE = timedelta(hours=24)  # a returned item waits this long for the same person, then for anybody
@@ -58,6 +61,16 @@ def disputed_place(bits: float) -> int:
     return round((RANGE - 1) / (1 + bits)) if bits > 0 else RANGE
 
 
+def disagreement(votes: Sequence[Hashable]) -> float:
+    """The entropy of the votes of several sources or people on one item, in bits; 0 where they agree or there is one.
+
+    Dagan and Engelson, 1995; Settles, Active Learning Literature Survey, 2009, section 3.2.
+    """
+    counts = Counter(votes).values()
+    total = sum(counts)
+    return sum(-count / total * math.log2(count / total) for count in counts) if len(counts) > 1 else 0.0
+
+
 def side_order(queue: UUID, item_digest: str, person: UUID, count: int) -> list[int]:
     """The order in which this person sees an item's responses: by chance over items and people, the same whenever they look."""
 
@@ -71,6 +84,7 @@ def side_order(queue: UUID, item_digest: str, person: UUID, count: int) -> list[
 GOLD_MOST = 30  # percent of what a person gets
 GOLD_PLACES = 2**31  # gold stands at places from 0 to below here
 GOLD_FEWEST = 20  # answers from which a share says anything
+UNJUDGED_TOLD = "What is written can be good in many ways, so no answer to this task is right or wrong, and none of its items can be gold."
 SUSPECT_FROM = 5  # answers from which gold that most get wrong is suspected
 
 

@@ -16,14 +16,14 @@ from datasets_app.labeling.actions import answers, claims, remarks
 from datasets_app.labeling.actions.claims import claim
 from datasets_app.labeling.forms.answers import AnswerForm, RemarkForm, SkipForm, UndoForm, as_key
 from datasets_app.labeling.masks import mask, unmask
-from datasets_app.labeling.models import Annotation, Queue
+from datasets_app.labeling.models.answers import Annotation
+from datasets_app.labeling.models.queues import Queue
 from datasets_app.labeling.queries import bench as queries
 from datasets_app.labeling.queries.bench import FEW, bench_items, hit_rate, last_answer, skipped_open
-from datasets_app.labeling.queries.decisions import names_in, value_of
-from datasets_app.labeling.queries.gold import Told, told_of
-from datasets_app.labeling.queries.pages import get_queue
-from datasets_app.labeling.queries.proposals import known_before
-from datasets_app.labeling.queries.review import readable
+from datasets_app.labeling.queries.dealing import Told, told_of
+from datasets_app.labeling.queries.item_answers import readable
+from datasets_app.labeling.queries.labels import names_in, value_of
+from datasets_app.labeling.queries.pages import get_queue, known_before
 from datasets_app.labeling.rules import queues as rules
 from datasets_app.labeling.task_types.by_key import widget_of
 from datasets_app.labeling.views.answering import clean, speaks_json, to_bench, wants_json

@@ -13,12 +13,14 @@ from django.views.decorators.http import require_http_methods, require_POST
 from datasets_app.datasets.models import Dataset
 from datasets_app.labeling.actions import changes as actions
 from datasets_app.labeling.actions.changes import plan_changes
-from datasets_app.labeling.forms.schemas import ChangesForm
-from datasets_app.labeling.models import LabelSchema, Queue
+from datasets_app.labeling.forms.changes import ChangesForm
+from datasets_app.labeling.models.queues import Queue
+from datasets_app.labeling.models.schemas import LabelSchema
 from datasets_app.labeling.queries import changes, proposals
-from datasets_app.labeling.queries.decisions import latest_schema
-from datasets_app.labeling.queries.pages import get_dataset
+from datasets_app.labeling.queries.labels import latest_schema
+from datasets_app.labeling.queries.moves import EXACT, touched
 from datasets_app.labeling.queries.proposals import proposals_about
+from datasets_app.labeling.queries.schemas import get_dataset
 from datasets_app.labeling.relabelling import Plan
 from lifecycle.refusals import Conflict, Refused
 from lifecycle.ui.addresses import find_url
@@ -77,7 +79,7 @@ def shown(
     about = proposals_about(dataset, {request.POST.get(field.html_name, "") for field, *_ in form.rows}) if plan else []
     context: dict[str, Any] = {
         "dataset": dataset, "schema": schema, "form": form, "plan": plan, "stale": stale, "labels": schema.labels.all(),
-        "touched": [(each, changes.touched(dataset, each, plan.gone)) for each in plan.gone] if plan else [], "exact": changes.EXACT,
+        "touched": [(each, touched(dataset, each, plan.gone)) for each in plan.gone] if plan else [], "exact": EXACT,
         "several": changes.has_several(dataset), "proposals": proposals.shown(dataset, about, request.user),
         "ticked": request.POST.getlist("taking_up"), "snapshots": find_url("snapshots:dataset", uuid=dataset.uuid),
     }  # fmt: skip

@@ -11,7 +11,8 @@ from django.views.decorators.http import require_POST
 from datasets_app.labeling.actions import checks
 from datasets_app.labeling.forms.answers import first_problem
 from datasets_app.labeling.forms.checks import CheckForm
-from datasets_app.labeling.models import Queue, SpotCheck
+from datasets_app.labeling.models.checks import SpotCheck
+from datasets_app.labeling.models.queues import Queue
 from lifecycle.refusals import Refused
 from lifecycle.ui.toasts import toast
 from registry.access.decorators import needs

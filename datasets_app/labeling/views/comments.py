@@ -14,7 +14,8 @@ from django.views.decorators.http import require_POST, require_safe
 from datasets_app.datasets.models import Item
 from datasets_app.labeling.actions import remarks
 from datasets_app.labeling.forms.remarks import CommentForm, ResolveForm, WantedForm
-from datasets_app.labeling.models import Comment, Queue
+from datasets_app.labeling.models.decisions import Comment
+from datasets_app.labeling.models.queues import Queue
 from datasets_app.labeling.queries.comments import as_told, find_people, sees_all, thread_page
 from datasets_app.labeling.queries.pages import get_queue
 from datasets_app.labeling.views.answering import clean, speaks_json, to_bench, wants_json

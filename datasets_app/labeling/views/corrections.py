@@ -17,9 +17,9 @@ from datasets_app.datasets.receiving import LimitHandler
 from datasets_app.labeling.actions import corrections as actions
 from datasets_app.labeling.correcting import Outcome
 from datasets_app.labeling.forms.corrections import AcceptCorrectionsForm, CorrectionsForm
-from datasets_app.labeling.models import Correction
+from datasets_app.labeling.models.corrections import Correction
 from datasets_app.labeling.queries import corrections as reading
-from datasets_app.labeling.queries.pages import get_dataset
+from datasets_app.labeling.queries.schemas import get_dataset
 from lifecycle.jobs import queries as jobs
 from lifecycle.refusals import Conflict, Refused
 from lifecycle.ui.marks import Figure

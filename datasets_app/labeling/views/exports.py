@@ -12,9 +12,11 @@ from django.views.decorators.http import require_http_methods, require_safe
 from datasets_app.datasets.models import Dataset, Upload
 from datasets_app.labeling.actions.exports import export_answers
 from datasets_app.labeling.forms.exports import ExportForm
-from datasets_app.labeling.models import ARRIVING, Export, Queue
+from datasets_app.labeling.models.exports import Export
+from datasets_app.labeling.models.queues import ARRIVING, Queue
 from datasets_app.labeling.queries import exports as reading
-from datasets_app.labeling.queries.pages import get_dataset, get_queue
+from datasets_app.labeling.queries.pages import get_queue
+from datasets_app.labeling.queries.schemas import get_dataset
 from lifecycle.jobs import queries as jobs
 from lifecycle.ui.respond import redirect_or_refresh, respond
 from registry.access import policy

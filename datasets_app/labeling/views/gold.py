@@ -19,11 +19,15 @@ from datasets_app.labeling.actions.gold import make_gold
 from datasets_app.labeling.forms.answers import first_problem
 from datasets_app.labeling.forms.gold import GoldForm, SampleForm
 from datasets_app.labeling.forms.queues import MixForm
-from datasets_app.labeling.models import Gold, Label, Queue
-from datasets_app.labeling.queries.decisions import current_decision, latest_schema, names_in, value_of
-from datasets_app.labeling.queries.gold import GOLD_PAGE, STATES, gold_lines, gold_of, gold_rows
-from datasets_app.labeling.queries.pages import get_dataset
-from datasets_app.labeling.queries.review import readable
+from datasets_app.labeling.models.gold import Gold
+from datasets_app.labeling.models.queues import Queue
+from datasets_app.labeling.models.schemas import Label
+from datasets_app.labeling.queries.dealing import gold_of
+from datasets_app.labeling.queries.decisions import current_decision
+from datasets_app.labeling.queries.gold import GOLD_PAGE, STATES, gold_lines, gold_rows
+from datasets_app.labeling.queries.item_answers import readable
+from datasets_app.labeling.queries.labels import latest_schema, names_in, value_of
+from datasets_app.labeling.queries.schemas import get_dataset
 from datasets_app.labeling.task_types.by_key import widget_of
 from lifecycle.refusals import Conflict, Refused
 from lifecycle.task_types.answers import canonical

@@ -9,8 +9,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_POST, require_safe
 
 from datasets_app.labeling.actions import learning as actions
-from datasets_app.labeling.actions import steering
-from datasets_app.labeling.models import Queue
+from datasets_app.labeling.models.queues import Queue
 from datasets_app.labeling.queries.learning import learning
 from datasets_app.labeling.queries.pages import get_queue
 from lifecycle.ui.respond import redirect_or_refresh, respond
@@ -41,14 +40,4 @@ def learn(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """Have the built-in model learn now."""
     actions.learn(queue_id=uuid, actor=request.user)
     toast(request, "The built-in model learns", kind="live")
-    return HttpResponseRedirect(reverse("labeling:queue", args=[uuid]))
-
-
-@require_POST
-@needs("labeling.manage", Queue, see="labeling.view")
-def prefer(request: SignedInRequest, uuid: UUID) -> HttpResponse:
-    """Choose whose suggestions the queue shows first."""
-    queue = steering.prefer(queue_id=uuid, actor=request.user, source=request.POST.get("source", ""))
-    shown = queue.get_suggests_from_display() if queue.suggests_from else "the newest source"
-    toast(request, f"{queue.name} shows suggestions of {shown[:1].lower()}{shown[1:]} first")
     return HttpResponseRedirect(reverse("labeling:queue", args=[uuid]))

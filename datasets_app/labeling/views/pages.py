@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
-from django.http import Http404, HttpResponse, HttpResponseRedirect, QueryDict
+from django.http import HttpResponse, HttpResponseRedirect, QueryDict
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils import timezone
@@ -14,38 +14,19 @@ from django.views.decorators.http import require_http_methods, require_safe
 from datasets_app.datasets.models import Dataset
 from datasets_app.datasets.selection import Selection
 from datasets_app.labeling.actions import opening
-from datasets_app.labeling.actions.schemas import publish_schema
 from datasets_app.labeling.agreement import Agreement
 from datasets_app.labeling.forms.checks import CheckForm
 from datasets_app.labeling.forms.queues import ChangeForm, MixForm, QueueForm
-from datasets_app.labeling.forms.schemas import SchemaForm, write_classes
-from datasets_app.labeling.models import Queue
+from datasets_app.labeling.models.queues import Queue
 from datasets_app.labeling.quality import ALWAYS_RULE
-from datasets_app.labeling.queries import changes, proposals
 from datasets_app.labeling.queries.checks import check_under_way, sample_of, to_draw
 from datasets_app.labeling.queries.comments import open_comments
-from datasets_app.labeling.queries.decisions import latest_schema
+from datasets_app.labeling.queries.labels import latest_schema
 from datasets_app.labeling.queries.learning import learning
-from datasets_app.labeling.queries.pages import (
-    Forecast,
-    allowed,
-    as_seen_by,
-    chosen_items,
-    datasets_to_manage,
-    for_them,
-    forecast,
-    get_dataset,
-    get_queue,
-    people,
-    queue_agreement,
-    queues,
-    schemas,
-)
-from datasets_app.labeling.queries.proposals import taken_up
-from datasets_app.labeling.queries.quality import own_standing, report_of
+from datasets_app.labeling.queries.pages import Forecast, allowed, as_seen_by, chosen_items, for_them, forecast, get_queue, people, queues
+from datasets_app.labeling.queries.quality import own_standing, queue_agreement, report_of
+from datasets_app.labeling.queries.schemas import datasets_to_manage, get_dataset
 from datasets_app.labeling.rules.prelabels import Proposer
-from datasets_app.labeling.views.guideline import differences_of, guideline_html
-from datasets_app.labeling.views.proposals import on_schema_page
 from datasets_app.labeling.views.quality_page import person_row
 from lifecycle.refusals import Refused
 from lifecycle.ui.addresses import find_url, key_in
@@ -185,62 +166,3 @@ def opened(request: SignedInRequest, dataset: Dataset, data: dict[str, Any]) -> 
     )  # fmt: skip
     toast(request, f"{queue.name} is open", kind="ok")
     return HttpResponseRedirect(reverse("labeling:queue", args=[queue.uuid]))
-
-
-@require_http_methods(["GET", "HEAD", "POST"])
-@needs("labeling.view", Dataset)
-def schema(request: SignedInRequest, uuid: UUID) -> HttpResponse:
-    """The classes and guideline of a dataset, their versions, and the editor for those who may publish."""
-    dataset = get_dataset(request.user, uuid)
-    versions = schemas(dataset)
-    latest = versions[0] if versions else None
-    initial = {"classes": write_classes(latest), "guideline": latest.guideline if latest else "", "seen": latest.version if latest else 0}
-    form = SchemaForm(dataset, request.POST or None, initial=initial)
-    if request.method == "POST":
-        policy.require(request.user, "labeling.manage", dataset)
-        if form.is_valid() and form.check_dropped(latest) and (answer := published(request, dataset, form)):
-            return answer
-    may_manage = policy.can(request.user, "labeling.manage", dataset)
-    context = on_schema_page(request, dataset, may_manage=may_manage) | {
-        "dataset": dataset, "versions": versions, "schema": latest, "form": form, "guideline": guideline_html(latest),
-        "may_manage": may_manage, "may_read_corrections": policy.can(request.user, "labeling.read_corrections", dataset),
-        "queues_behind": changes.queues_behind(dataset)[:PAGE], "ticked": request.POST.getlist("taking_up"),
-        "job": changes.move_job(dataset), "decisions_behind": changes.bounded(changes.decisions_behind(dataset)),
-        "suggest_url": find_url("evaluation:suggest", uuid=dataset.uuid), "ways": changes.ways(dataset),
-        "has_labels": dataset.task_type.has_labels,
-    }  # fmt: skip
-    return render(request, "datasets_app/labeling/schema.html", context, status=422 if form.is_bound else 200)
-
-
-def published(request: SignedInRequest, dataset: Dataset, form: SchemaForm) -> HttpResponse | None:
-    """Publish what the form holds and go to the page; None with the form's errors set when it was refused."""
-    data = form.cleaned_data
-    try:
-        made = publish_schema(
-            dataset_id=dataset.uuid, actor=request.user, labels=data.get("classes", []), guideline=data["guideline"], seen=data["seen"],
-            taking_up=data["taking_up"],
-        )  # fmt: skip
-    except Refused as error:
-        for message in error.fields.get("labels", [error.message]):
-            form.add_error("classes" if "classes" in form.fields else None, message)
-        return None
-    toast(request, f"Version {made.version} is published")
-    return HttpResponseRedirect(reverse("labeling:schema", args=[dataset.uuid]))
-
-
-@require_safe
-@needs("labeling.view", Dataset)
-def schema_version(request: SignedInRequest, uuid: UUID, version: int) -> HttpResponse:
-    """One version of a dataset's labels as it was published."""
-    dataset = get_dataset(request.user, uuid)
-    found = dataset.schemas.filter(version=version).select_related("created_by").first()
-    if found is None:
-        raise Http404("There is no such version.")
-    before = dataset.schemas.filter(version__lt=version).order_by("-version").first()
-    context = {
-        "dataset": dataset, "schema": found, "guideline": guideline_html(found), "versions": schemas(dataset),
-        "changes": changes.changes_of(found), "renamed": changes.renamed(before, found), "before": before,
-        "differences": differences_of(before, found) if before else [],
-        "taken_up": proposals.shown(dataset, taken_up(found), request.user),
-    }  # fmt: skip
-    return render(request, "datasets_app/labeling/schema_version.html", context)

@@ -13,7 +13,9 @@ from django.views.decorators.http import require_POST, require_safe
 from datasets_app.datasets import queries as datasets
 from datasets_app.labeling import charts
 from datasets_app.labeling.actions.quality import measure_quality
-from datasets_app.labeling.models import Annotation, QualityReport, Queue
+from datasets_app.labeling.models.answers import Annotation
+from datasets_app.labeling.models.quality import QualityReport
+from datasets_app.labeling.models.queues import Queue
 from datasets_app.labeling.quality import ALWAYS_RULE
 from datasets_app.labeling.queries import quality as queries
 from datasets_app.labeling.queries.gold import below_minimum

@@ -12,7 +12,9 @@ from django.utils.safestring import SafeString, mark_safe
 
 from datasets_app.labeling import quality
 from datasets_app.labeling.agreement import FEWEST, leading, names
-from datasets_app.labeling.models import Label, QualityReport, Queue, Seat
+from datasets_app.labeling.models.quality import QualityReport
+from datasets_app.labeling.models.queues import Queue, Seat
+from datasets_app.labeling.models.schemas import Label
 from datasets_app.labeling.queries.quality import Standing
 from datasets_app.labeling.rules import queues as rules
 from lifecycle.statistics.intervals import Interval, wilson

@@ -15,15 +15,17 @@ from datasets_app.datasets.models import Item
 from datasets_app.labeling.actions import reviews
 from datasets_app.labeling.actions.gold import make_gold
 from datasets_app.labeling.actions.reviews import return_to_annotators
-from datasets_app.labeling.forms.answers import DecideForm, ReturnForm, as_key
+from datasets_app.labeling.forms.answers import as_key
 from datasets_app.labeling.forms.checks import CheckForm
-from datasets_app.labeling.models import Queue
+from datasets_app.labeling.forms.review import DecideForm, ReturnForm
+from datasets_app.labeling.models.queues import Queue
 from datasets_app.labeling.queries import review as queries
 from datasets_app.labeling.queries.checks import check_under_way, sample_of, to_draw, to_look_at
 from datasets_app.labeling.queries.comments import conversations
-from datasets_app.labeling.queries.decisions import names_in, value_of
-from datasets_app.labeling.queries.gold import gold_of
-from datasets_app.labeling.queries.pages import get_queue, queue_agreement
+from datasets_app.labeling.queries.dealing import gold_of
+from datasets_app.labeling.queries.labels import names_in, value_of
+from datasets_app.labeling.queries.pages import get_queue
+from datasets_app.labeling.queries.quality import queue_agreement
 from datasets_app.labeling.queries.review import LIST, ORDERS, disputes, lines, pair_history
 from datasets_app.labeling.task_types.by_key import widget_of
 from lifecycle.task_types.values import contested, words

@@ -13,7 +13,7 @@ from django.views.decorators.http import require_POST
 from datasets_app.labeling.actions import ordering, steering
 from datasets_app.labeling.actions.steering import close_queue, pause_queue, resume_queue
 from datasets_app.labeling.forms.queues import ChangeForm
-from datasets_app.labeling.models import Queue
+from datasets_app.labeling.models.queues import Queue
 from datasets_app.labeling.queries.pages import get_queue
 from datasets_app.labeling.views.pages import queue_context
 from lifecycle.refusals import Refused
@@ -66,3 +66,13 @@ def change_queue(request: SignedInRequest, uuid: UUID) -> HttpResponse:
             toast(request, f"{queue.name} is changed")
             return HttpResponseRedirect(reverse("labeling:queue", args=[uuid]))
     return render(request, "datasets_app/labeling/queue.html", queue_context(request, uuid, form), status=422)
+
+
+@require_POST
+@needs("labeling.manage", Queue, see="labeling.view")
+def prefer(request: SignedInRequest, uuid: UUID) -> HttpResponse:
+    """Choose whose suggestions the queue shows first."""
+    queue = steering.prefer(queue_id=uuid, actor=request.user, source=request.POST.get("source", ""))
+    shown = queue.get_suggests_from_display() if queue.suggests_from else "the newest source"
+    toast(request, f"{queue.name} shows suggestions of {shown[:1].lower()}{shown[1:]} first")
+    return HttpResponseRedirect(reverse("labeling:queue", args=[uuid]))

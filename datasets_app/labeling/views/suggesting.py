@@ -14,9 +14,9 @@ from datasets_app.datasets.models import Dataset
 from datasets_app.labeling.actions import suggesting as actions
 from datasets_app.labeling.forms.rules import RuleForm
 from datasets_app.labeling.matching import clean_pattern, matcher
-from datasets_app.labeling.models import Rule
+from datasets_app.labeling.models.rules import Rule
 from datasets_app.labeling.queries import suggesting
-from datasets_app.labeling.queries.pages import get_dataset
+from datasets_app.labeling.queries.schemas import get_dataset
 from lifecycle.refusals import Refused
 from lifecycle.ui.forms import add_refusal
 from lifecycle.ui.respond import respond

@@ -9,7 +9,7 @@ from django.db.models import Q
 
 from datasets_app.datasets.models import Dataset
 from datasets_app.labeling.actions.opening import open_queue
-from datasets_app.labeling.models import Queue
+from datasets_app.labeling.models.queues import Queue
 from datasets_app.scanning import queries
 from datasets_app.scanning.models import Finding, GroupMember
 from datasets_app.scanning.rules import Kind, Status

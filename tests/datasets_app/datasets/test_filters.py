@@ -17,7 +17,8 @@ from datasets_app.datasets.rules import UploadState
 from datasets_app.datasets.selection import Selection
 from datasets_app.labeling.actions.changes import change_classes
 from datasets_app.labeling.models import Comment, Dispute, Suggestion
-from datasets_app.labeling.queries.decisions import current_decision, labels_by_name, latest_schema
+from datasets_app.labeling.queries.decisions import current_decision
+from datasets_app.labeling.queries.labels import labels_by_name, latest_schema
 from datasets_app.labeling.queries.pages import annotators
 from datasets_app.labeling.relabelling import Change, ChangeKind
 from datasets_app.scanning.models import DuplicateGroup, Finding, GroupMember, Scan

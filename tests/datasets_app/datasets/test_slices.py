@@ -14,7 +14,7 @@ from datasets_app.labeling.actions import filling, opening
 from datasets_app.labeling.actions.changes import change_classes
 from datasets_app.labeling.actions.opening import open_queue
 from datasets_app.labeling.models import Queue, Slot
-from datasets_app.labeling.queries.decisions import labels_by_name, latest_schema
+from datasets_app.labeling.queries.labels import labels_by_name, latest_schema
 from datasets_app.labeling.relabelling import Change, ChangeKind
 from lifecycle.jobs.models import Job
 from lifecycle.refusals import Conflict, Refused

@@ -13,7 +13,8 @@ from datasets_app.labeling.actions.checks import accept_check, drop_check, start
 from datasets_app.labeling.actions.reviews import return_to_annotators, undo_decision
 from datasets_app.labeling.models import Agreed, Decision, Dispute, Queue, Sampled, SpotCheck
 from datasets_app.labeling.queries.checks import earlier_of, sample_of, that_count, to_look_at
-from datasets_app.labeling.queries.decisions import current_decisions, labels_by_id, labels_by_name
+from datasets_app.labeling.queries.decisions import current_decisions
+from datasets_app.labeling.queries.labels import labels_by_id, labels_by_name
 from lifecycle.jobs.models import Job
 from lifecycle.refusals import Conflict, Refused
 from registry.ledger.models import Event

@@ -6,8 +6,8 @@ import pytest
 from django.urls import reverse
 
 from datasets_app.labeling.actions.claims import claim
-from datasets_app.labeling.actions.imports import suggest
 from datasets_app.labeling.actions.remarks import comment
+from datasets_app.labeling.actions.suggestions import suggest
 from datasets_app.labeling.models import Annotation, Comment, Slot
 from datasets_app.labeling.queries.bench import bench_items
 from tests.support.labeling import answer, label_items, make_dataset, make_queue, queue_items

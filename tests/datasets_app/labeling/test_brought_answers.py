@@ -11,7 +11,8 @@ from datasets_app.datasets import actions as datasets
 from datasets_app.datasets.models import Dataset, Item, Upload
 from datasets_app.labeling.actions import brought
 from datasets_app.labeling.models import Annotation, Decision, Dispute, Queue, Seat, Slot, SlotSkip, Suggestion
-from datasets_app.labeling.queries.decisions import current_decision, latest_schema, names_in
+from datasets_app.labeling.queries.decisions import current_decision
+from datasets_app.labeling.queries.labels import latest_schema, names_in
 from datasets_app.labeling.queries.pages import queues
 from lifecycle.jobs import actions as jobs
 from registry.access import policy

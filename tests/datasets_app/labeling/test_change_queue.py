@@ -9,7 +9,7 @@ import pytest
 from django.core.exceptions import PermissionDenied
 from django.urls import reverse
 
-from datasets_app.labeling.actions import imports, ordering
+from datasets_app.labeling.actions import ordering, suggestions
 from datasets_app.labeling.actions.claims import claim, release
 from datasets_app.labeling.actions.steering import change_queue, close_queue
 from datasets_app.labeling.models import Queue
@@ -39,7 +39,7 @@ def handed_out(queue, user, k=8) -> list[str]:
 
 def suggest(queue, scores, digest="a" * 64):
     rows = [(item.pk, "card", score) for item, score in zip(queue_items(queue), scores, strict=True)]
-    imports.suggest(dataset=queue.dataset, rows=rows, source="run", source_digest=digest, source_name="run 7")
+    suggestions.suggest(dataset=queue.dataset, rows=rows, source="run", source_digest=digest, source_name="run 7")
 
 
 def changes() -> list[dict]:

@@ -14,8 +14,9 @@ from datasets_app.labeling.actions.changes import change_classes
 from datasets_app.labeling.actions.corrections import accept_corrections, bring_corrections
 from datasets_app.labeling.actions.schemas import publish_schema
 from datasets_app.labeling.models import Correction, Decision, Dispute
-from datasets_app.labeling.queries.changes import MOVE
-from datasets_app.labeling.queries.decisions import current_decisions, labels_by_name, latest_schema
+from datasets_app.labeling.queries.decisions import current_decisions
+from datasets_app.labeling.queries.labels import labels_by_name, latest_schema
+from datasets_app.labeling.queries.moves import MOVE
 from datasets_app.labeling.relabelling import Change
 from datasets_app.labeling.rules.schemas import LabelSpec
 from datasets_app.snapshots import actions as snapshots

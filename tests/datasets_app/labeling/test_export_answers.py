@@ -15,7 +15,8 @@ from datasets_app.labeling.actions.exports import export_answers
 from datasets_app.labeling.actions.reviews import decide
 from datasets_app.labeling.models import Export, Queue, Suggestion
 from datasets_app.labeling.queries import exports as reading
-from datasets_app.labeling.queries.decisions import current_decision, labels_by_name, latest_schema, names_in, value_of
+from datasets_app.labeling.queries.decisions import current_decision
+from datasets_app.labeling.queries.labels import labels_by_name, latest_schema, names_in, value_of
 from lifecycle.refusals import Refused
 from lifecycle.task_types.answers import canonical
 from lifecycle.task_types.values import rename

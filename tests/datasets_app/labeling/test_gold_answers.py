@@ -12,8 +12,9 @@ from datasets_app.labeling.actions.quality import measure_quality
 from datasets_app.labeling.actions.reviews import decide
 from datasets_app.labeling.models import Annotation, Decision, Gold, Queue, Seat, Slot
 from datasets_app.labeling.queries.bench import skipped_open
-from datasets_app.labeling.queries.decisions import annotators_of, labels_by_name, standing_answers
+from datasets_app.labeling.queries.decisions import annotators_of, standing_answers
 from datasets_app.labeling.queries.gold import count_gold
+from datasets_app.labeling.queries.labels import labels_by_name
 from datasets_app.labeling.queries.quality import report_of
 from datasets_app.labeling.queries.review import case
 from tests.support.gold import gold_at, know, known_dataset, mixed_queue, take, work_off

@@ -11,9 +11,9 @@ from datasets_app.datasets.models import Item
 from datasets_app.datasets.selection import Selection
 from datasets_app.labeling.actions.answers import skip
 from datasets_app.labeling.actions.claims import claim, release
-from datasets_app.labeling.actions.imports import suggest
 from datasets_app.labeling.actions.remarks import comment, flag
 from datasets_app.labeling.actions.steering import close_queue
+from datasets_app.labeling.actions.suggestions import suggest
 from datasets_app.labeling.masks import mask, unmask
 from datasets_app.labeling.models import Comment, Queue, Slot
 from datasets_app.labeling.queries.bench import bench_items

@@ -11,7 +11,7 @@ from datasets_app.labeling.actions.claims import claim
 from datasets_app.labeling.actions.gold import make_gold, make_golds, retire_gold, sample_gold
 from datasets_app.labeling.actions.reviews import decide
 from datasets_app.labeling.models import Decision, Gold, Queue
-from datasets_app.labeling.queries.decisions import labels_by_name, latest_schema, value_of
+from datasets_app.labeling.queries.labels import labels_by_name, latest_schema, value_of
 from lifecycle.refusals import Refused
 from registry.ledger.models import Event
 from registry.ledger.verbs import Verb

@@ -9,7 +9,7 @@ from datasets_app.labeling.actions.claims import claim
 from datasets_app.labeling.actions.guideline import know_guideline
 from datasets_app.labeling.differences import LIMIT, DiffLine, differences
 from datasets_app.labeling.models import Queue, Seat
-from datasets_app.labeling.queries.proposals import known_before
+from datasets_app.labeling.queries.pages import known_before
 from lifecycle.refusals import Refused
 from tests.support.labeling import make_dataset, make_queue, make_schema
 

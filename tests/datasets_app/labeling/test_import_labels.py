@@ -4,9 +4,11 @@ import pytest
 from django.db import DatabaseError, transaction
 
 from datasets_app.datasets.models import Upload
-from datasets_app.labeling.actions.imports import Importer, suggest
+from datasets_app.labeling.actions.imports import Importer
+from datasets_app.labeling.actions.suggestions import suggest
 from datasets_app.labeling.models import Decision, LabelSchema, Suggestion
-from datasets_app.labeling.queries.decisions import adjudicators_of, current_decisions, latest_schema
+from datasets_app.labeling.queries.decisions import adjudicators_of, current_decisions
+from datasets_app.labeling.queries.labels import latest_schema
 from registry.ledger.models import Event
 from registry.ledger.verbs import Verb
 from tests.support.labeling import add_items, make_dataset, make_schema

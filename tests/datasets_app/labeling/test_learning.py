@@ -17,16 +17,16 @@ from django.utils import timezone
 from datasets_app.labeling import embeddings
 from datasets_app.labeling import learning as program
 from datasets_app.labeling.actions.claims import claim, release
-from datasets_app.labeling.actions.imports import suggest
 from datasets_app.labeling.actions.learning import learn, learn_due
 from datasets_app.labeling.actions.opening import open_queue
 from datasets_app.labeling.actions.ordering import reorder
 from datasets_app.labeling.actions.schemas import publish_schema
 from datasets_app.labeling.actions.steering import prefer
+from datasets_app.labeling.actions.suggestions import suggest
 from datasets_app.labeling.models import Decision, Fit, Queue, Slot, Suggestion
 from datasets_app.labeling.queries import learning
 from datasets_app.labeling.queries.bench import bench_items
-from datasets_app.labeling.queries.decisions import labels_by_name
+from datasets_app.labeling.queries.labels import labels_by_name
 from datasets_app.labeling.queries.pages import queues
 from datasets_app.labeling.rules.queues import RANGE
 from datasets_app.labeling.rules.schemas import LabelSpec

@@ -8,12 +8,12 @@ import pytest
 from django.urls import reverse
 
 from datasets_app.datasets.models import Dataset
-from datasets_app.labeling.actions import imports
+from datasets_app.labeling.actions import suggestions
 from datasets_app.labeling.actions.claims import claim
 from datasets_app.labeling.actions.opening import open_queue
 from datasets_app.labeling.actions.ordering import reorder
 from datasets_app.labeling.models import Queue, Slot
-from datasets_app.labeling.queries.suggesting import best_scores
+from datasets_app.labeling.queries.suggestions import best_scores
 from datasets_app.labeling.rules.queues import RANGE, random_place, uncertain_place
 from lifecycle.refusals import Conflict, Refused
 from registry.ledger.models import Event
@@ -48,7 +48,7 @@ def handed_out(queue, user) -> list[str]:
 
 def suggest(dataset, scores, digest="a" * 64):
     rows = [(item.pk, "card", score) for item, score in zip(dataset.items.order_by("id"), scores, strict=False) if score is not None]
-    imports.suggest(dataset=dataset, rows=rows, source="run", source_digest=digest, source_name="run 7")
+    suggestions.suggest(dataset=dataset, rows=rows, source="run", source_digest=digest, source_name="run 7")
 
 
 def test_places_are_whole_numbers_and_stay_the_same():
@@ -145,8 +145,8 @@ def test_the_form_opens_such_a_queue_and_its_page_says_so(described, mia, ana, c
 
 def test_the_newest_source_with_scores_counts(described):
     dataset, item = described, described.items.first()
-    imports.suggest(dataset=dataset, rows=[(item.pk, "card", 0.9)], source="run", source_digest="a" * 64, source_name="old")
+    suggestions.suggest(dataset=dataset, rows=[(item.pk, "card", 0.9)], source="run", source_digest="a" * 64, source_name="old")
     rows = [(item.pk, "card", 0.3), (item.pk, "billing", 0.6)]
-    imports.suggest(dataset=dataset, rows=rows, source="run", source_digest="b" * 64, source_name="new")
+    suggestions.suggest(dataset=dataset, rows=rows, source="run", source_digest="b" * 64, source_name="new")
 
     assert best_scores([item.pk], "", "single_label") == {item.pk: 0.6}

@@ -9,7 +9,7 @@ from django.urls import reverse
 from datasets_app.labeling.actions.proposals import decline_proposal, propose_change
 from datasets_app.labeling.actions.schemas import publish_schema
 from datasets_app.labeling.models import GuidelineProposal, LabelSchema, Queue
-from datasets_app.labeling.queries.decisions import names_in
+from datasets_app.labeling.queries.labels import names_in
 from datasets_app.labeling.queries.proposals import open_proposals, shown
 from datasets_app.labeling.rules.schemas import LabelSpec
 from lifecycle.notices.models import Notice

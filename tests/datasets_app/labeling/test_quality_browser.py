@@ -10,7 +10,7 @@ from playwright.sync_api import expect
 from datasets_app.labeling.actions.answers import submit
 from datasets_app.labeling.actions.quality import measure_quality
 from datasets_app.labeling.models import Suggestion
-from datasets_app.labeling.queries.decisions import labels_by_name
+from datasets_app.labeling.queries.labels import labels_by_name
 from tests.support.browser import NARROW, shuts_nobody_out
 from tests.support.jobs import run_ok
 from tests.support.labeling import make_annotator, make_dataset, make_queue, queue_items, says

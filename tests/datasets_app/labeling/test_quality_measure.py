@@ -16,7 +16,7 @@ from datasets_app.labeling.actions.reviews import decide, return_to_annotators
 from datasets_app.labeling.models import Difference, QualityReport, Queue, Suggestion
 from datasets_app.labeling.queries import answers as reading
 from datasets_app.labeling.queries.answers import answers_by_item, decided, ordered_labels, places_of
-from datasets_app.labeling.queries.decisions import labels_by_name
+from datasets_app.labeling.queries.labels import labels_by_name
 from datasets_app.labeling.queries.quality import Cell, behind, report_of
 from lifecycle.jobs import actions as jobs
 from lifecycle.jobs.models import Job

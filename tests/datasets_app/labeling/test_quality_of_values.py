@@ -7,7 +7,7 @@ import pytest
 from datasets_app.labeling.actions.changes import change_classes
 from datasets_app.labeling.actions.quality import measure_quality
 from datasets_app.labeling.models import QualityReport
-from datasets_app.labeling.queries.pages import queue_agreement
+from datasets_app.labeling.queries.quality import queue_agreement
 from datasets_app.labeling.relabelling import Change, ChangeKind
 from tests.support.jobs import run_ok
 from tests.support.labeling import label_items, make_dataset, make_queue, say_items

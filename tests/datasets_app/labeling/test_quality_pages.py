@@ -9,7 +9,7 @@ from django.urls import reverse
 
 from datasets_app.labeling.actions.quality import measure_quality
 from datasets_app.labeling.models import QualityReport, Queue
-from datasets_app.labeling.queries.decisions import labels_by_name
+from datasets_app.labeling.queries.labels import labels_by_name
 from lifecycle.jobs.models import Job
 from lifecycle.jobs.rules import State
 from lifecycle.refusals import Refused

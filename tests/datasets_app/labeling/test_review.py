@@ -5,12 +5,13 @@ from django.core.exceptions import PermissionDenied
 from django.urls import reverse
 
 from datasets_app.labeling.actions.claims import claim, release
-from datasets_app.labeling.actions.imports import suggest
 from datasets_app.labeling.actions.reviews import decide, return_to_annotators, undo_decision
 from datasets_app.labeling.actions.steering import prefer
+from datasets_app.labeling.actions.suggestions import suggest
 from datasets_app.labeling.models import Comment, Decision, Dispute, Queue, Slot
 from datasets_app.labeling.queries.bench import bench_items
-from datasets_app.labeling.queries.decisions import current_decision, current_decisions, names_in
+from datasets_app.labeling.queries.decisions import current_decision, current_decisions
+from datasets_app.labeling.queries.labels import names_in
 from datasets_app.labeling.queries.review import case, pair_history
 from lifecycle.refusals import Conflict, Refused
 from registry.ledger.models import Event

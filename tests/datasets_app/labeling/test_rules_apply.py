@@ -7,12 +7,12 @@ from django.core.exceptions import PermissionDenied
 
 from datasets_app.labeling.actions.answers import undo
 from datasets_app.labeling.actions.claims import claim
-from datasets_app.labeling.actions.imports import suggest_values
 from datasets_app.labeling.actions.suggesting import apply_rules, retire_rule, write_rule
+from datasets_app.labeling.actions.suggestions import suggest_values
 from datasets_app.labeling.models import Queue, Rule, RulePass, Suggestion
 from datasets_app.labeling.queries import suggesting
 from datasets_app.labeling.queries.bench import bench_items
-from datasets_app.labeling.queries.decisions import labels_by_name, latest_schema
+from datasets_app.labeling.queries.labels import labels_by_name, latest_schema
 from lifecycle.jobs import actions as jobs
 from lifecycle.jobs.models import Job
 from lifecycle.refusals import Conflict, Refused

@@ -3,14 +3,14 @@
 import pytest
 
 from datasets_app.labeling.actions.claims import claim
-from datasets_app.labeling.actions.imports import suggest
 from datasets_app.labeling.actions.suggesting import keep, retire_rule
+from datasets_app.labeling.actions.suggestions import suggest
 from datasets_app.labeling.matching import TEXT_READ, matcher
 from datasets_app.labeling.models import Annotation, Queue, RulePass, Suggestion
 from datasets_app.labeling.queries import review, suggesting
 from datasets_app.labeling.queries.bench import bench_items
-from datasets_app.labeling.queries.decisions import labels_by_name, latest_schema
 from datasets_app.labeling.queries.disputing import disagreements
+from datasets_app.labeling.queries.labels import labels_by_name, latest_schema
 from datasets_app.labeling.queries.pages import get_queue
 from lifecycle.task_types.values import rename, words
 from registry.ledger.models import Event

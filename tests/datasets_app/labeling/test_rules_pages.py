@@ -10,7 +10,7 @@ from datasets_app.labeling.actions.suggesting import write_rule
 from datasets_app.labeling.matching import matcher
 from datasets_app.labeling.models import Rule, Suggestion
 from datasets_app.labeling.queries import suggesting
-from datasets_app.labeling.queries.decisions import labels_by_name, latest_schema
+from datasets_app.labeling.queries.labels import labels_by_name, latest_schema
 from lifecycle.jobs.models import Job
 from lifecycle.ui.numbers import percent
 from tests.support.jobs import run_ok

@@ -10,14 +10,17 @@ from datasets_app.datasets.models import Dataset
 from datasets_app.labeling.actions.answers import submit
 from datasets_app.labeling.actions.changes import change_classes, move_decisions, supersede
 from datasets_app.labeling.actions.claims import claim
-from datasets_app.labeling.actions.imports import suggest
 from datasets_app.labeling.actions.opening import open_queue
 from datasets_app.labeling.actions.reviews import decide, undo_decision
+from datasets_app.labeling.actions.suggestions import suggest
 from datasets_app.labeling.models import Annotation, Decision, Dispute, LabelChange, LabelSchema, Queue, Suggestion
 from datasets_app.labeling.queries import changes
 from datasets_app.labeling.queries.bench import bench_items
-from datasets_app.labeling.queries.decisions import adjudicators_of, current_decisions, labels_by_name, latest_schema
-from datasets_app.labeling.queries.pages import get_queue, queue_agreement
+from datasets_app.labeling.queries.decisions import adjudicators_of, current_decisions
+from datasets_app.labeling.queries.labels import labels_by_name, latest_schema
+from datasets_app.labeling.queries.moves import MOVE, touched
+from datasets_app.labeling.queries.pages import get_queue
+from datasets_app.labeling.queries.quality import queue_agreement
 from datasets_app.labeling.relabelling import Change, Gone, follow, plan
 from datasets_app.labeling.rules.schemas import LabelSpec
 from datasets_app.snapshots.actions import freeze
@@ -270,7 +273,7 @@ def test_a_cancelled_move_goes_on_when_it_is_asked_for_again(dataset, queue, mia
     monkeypatch.setattr("datasets_app.labeling.actions.changes.BATCH", 2)
     label_items(queue, {ana: ["lost"] * 4})
     change(dataset, mia, ("lost", "merge", ["card"]))
-    job = Job.objects.get(kind=changes.MOVE)
+    job = Job.objects.get(kind=MOVE)
 
     def then_cancel(*args):
         jobs.cancel(job.uuid, mia)
@@ -353,7 +356,7 @@ def test_what_is_touched_is_counted(dataset, answered, mia, ana):
 
     lost = Gone(labels(dataset)["lost"].stable_id, "lost", "merge", ("card",))
 
-    found = changes.touched(dataset, lost, [lost])
+    found = touched(dataset, lost, [lost])
 
     assert (found.decisions, found.withdrawn, found.answers, found.suggestions, found.queues) == (1, 0, 2, 0, 1)
     assert Queue.objects.count() == 1

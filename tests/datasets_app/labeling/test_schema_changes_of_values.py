@@ -8,13 +8,15 @@ import pytest
 from datasets_app.labeling.actions.answers import submit, undo
 from datasets_app.labeling.actions.changes import move_decisions, supersede
 from datasets_app.labeling.actions.claims import claim
-from datasets_app.labeling.actions.imports import suggest, suggest_values
 from datasets_app.labeling.actions.opening import open_queue
+from datasets_app.labeling.actions.suggestions import suggest, suggest_values
 from datasets_app.labeling.models import Annotation, Decision, Queue, Suggestion
-from datasets_app.labeling.queries import changes
 from datasets_app.labeling.queries.bench import bench_items
-from datasets_app.labeling.queries.decisions import adjudicators_of, names_ever
-from datasets_app.labeling.queries.pages import get_queue, queue_agreement
+from datasets_app.labeling.queries.decisions import adjudicators_of
+from datasets_app.labeling.queries.labels import names_ever
+from datasets_app.labeling.queries.moves import MOVE, decisions_behind, looked_through, to_move
+from datasets_app.labeling.queries.pages import get_queue
+from datasets_app.labeling.queries.quality import queue_agreement
 from datasets_app.snapshots.actions import freeze
 from lifecycle.jobs import actions as jobs
 from lifecycle.jobs.models import Job
@@ -134,7 +136,7 @@ def test_a_queue_that_stays_behind_decides_for_the_merged_class(of_two, several,
     label_all(queue, ben, [sets("card", "billing")])
 
     assert said_of(several) == [(TEXTS[0], sets("billing", "card"), "unanimous")]
-    assert not changes.decisions_behind(several).exists()
+    assert not decisions_behind(several).exists()
 
 
 def test_a_queue_whose_version_never_had_the_class_decides_for_it(of_two, several, mia, ana, ben):
@@ -279,7 +281,7 @@ def test_a_class_dropped_in_the_editor_is_taken_out_too(of_several, several, mia
     label_all(of_several, ana, [sets("billing", "lost")])
 
     make_schema(several, mia, ("billing", "card", "transfer"))
-    assert Job.objects.get().kind == changes.MOVE
+    assert Job.objects.get().kind == MOVE
     run_ok()
 
     assert said_of(several) == [(TEXTS[0], sets("billing"), "single")]
@@ -325,7 +327,7 @@ def test_a_cancelled_move_goes_on_when_it_is_asked_for_again(several, mia, ana, 
     dataset = several
     label_all(make_queue(dataset, mia), ana, [sets("lost", "billing")] * 5)
     change(dataset, mia, ("lost", "merge", ["card"]))
-    job = Job.objects.get(kind=changes.MOVE)
+    job = Job.objects.get(kind=MOVE)
 
     def then_cancel(*args):
         jobs.cancel(job.uuid, mia)
@@ -333,7 +335,7 @@ def test_a_cancelled_move_goes_on_when_it_is_asked_for_again(several, mia, ana, 
 
     monkeypatch.setattr("datasets_app.labeling.actions.changes.supersede", then_cancel)
     assert [ended.state for ended in run_jobs()] == ["cancelled"]
-    assert changes.decisions_behind(dataset).count() == 3
+    assert decisions_behind(dataset).count() == 3
     monkeypatch.undo()
 
     move_decisions(dataset_id=dataset.uuid, actor=mia)
@@ -351,16 +353,16 @@ def test_what_a_job_looked_through_is_not_looked_at_again_and_later_decisions_ar
     change(several, mia, ("lost", "split", ["stolen", "mislaid"]))
     last = Decision.objects.latest("id").pk
     run_ok()
-    assert changes.looked_through(several, changes.to_move(several)) == last
+    assert looked_through(several, to_move(several)) == last
 
     say(queue, ana, queue_items(queue)[2], sets("lost"))  # whose version still has the class
-    assert [each.item.text for each in changes.decisions_behind(several)] == [TEXTS[2]]
+    assert [each.item.text for each in decisions_behind(several)] == [TEXTS[2]]
     move_decisions(dataset_id=several.uuid, actor=mia)
     run_ok()
 
     assert said_of(several) == [(TEXTS[1], sets("card"), "single")]
     change(several, mia, ("card", "retire", []))
-    assert changes.looked_through(several, changes.to_move(several)) == 0
+    assert looked_through(several, to_move(several)) == 0
     run_ok()
     assert said_of(several) == []
 

@@ -8,9 +8,10 @@ from datasets_app.labeling.actions.changes import change_classes
 from datasets_app.labeling.actions.proposals import decline_proposal, propose_change
 from datasets_app.labeling.actions.schemas import publish_schema
 from datasets_app.labeling.models import GuidelineProposal, LabelChange, LabelSchema
-from datasets_app.labeling.queries import changes
-from datasets_app.labeling.queries.decisions import latest_schema, names_in
-from datasets_app.labeling.queries.gold import draw_gold, gold_lines
+from datasets_app.labeling.queries.dealing import draw_gold
+from datasets_app.labeling.queries.gold import gold_lines
+from datasets_app.labeling.queries.labels import latest_schema, names_in
+from datasets_app.labeling.queries.moves import touched
 from datasets_app.labeling.queries.pages import get_queue
 from datasets_app.labeling.relabelling import Change, ChangeKind, Gone
 from lifecycle.jobs.models import Job
@@ -75,9 +76,9 @@ def test_what_is_touched_says_how_many_decisions_no_longer_hold(several, mia, an
     now = labels(several)
     gone = {name: Gone(now[name].stable_id, name, ChangeKind.RETIRE) for name in ("lost", "transfer")}
 
-    alone = changes.touched(several, gone["lost"], [gone["lost"]])
-    both = changes.touched(several, gone["lost"], list(gone.values()))
-    split = changes.touched(several, Gone(now["lost"].stable_id, "lost", ChangeKind.SPLIT, ("a", "b")), [])
+    alone = touched(several, gone["lost"], [gone["lost"]])
+    both = touched(several, gone["lost"], list(gone.values()))
+    split = touched(several, Gone(now["lost"].stable_id, "lost", ChangeKind.SPLIT, ("a", "b")), [])
 
     assert [(each.decisions, each.withdrawn, each.answers, each.queues) for each in (alone, both, split)] == [
         (3, 1, 3, 1), (3, 2, 3, 1), (3, 3, 3, 1)

@@ -7,8 +7,9 @@ from django.urls import reverse
 
 from datasets_app.labeling.actions.changes import change_classes
 from datasets_app.labeling.models import Decision, LabelChange, LabelSchema, Queue
-from datasets_app.labeling.queries import changes
-from datasets_app.labeling.queries.decisions import current_decisions, labels_by_name, latest_schema
+from datasets_app.labeling.queries import moves
+from datasets_app.labeling.queries.decisions import current_decisions
+from datasets_app.labeling.queries.labels import labels_by_name, latest_schema
 from datasets_app.labeling.relabelling import Change
 from lifecycle.jobs.models import Job
 from tests.support.jobs import run_ok
@@ -114,7 +115,7 @@ def test_a_change_that_makes_no_sense_is_told(dataset, queue, mia, client_for):
 
 
 def test_more_than_ten_thousand_are_not_counted(dataset, queue, mia, client_for, monkeypatch):
-    monkeypatch.setattr(changes, "EXACT", 1)
+    monkeypatch.setattr(moves, "EXACT", 1)
 
     page = client_for(mia).post(url(dataset), sent(dataset, ("lost", "retire", ""))).content.decode()
 

@@ -10,7 +10,8 @@ from datasets_app.labeling.actions.claims import claim, release
 from datasets_app.labeling.actions.reviews import decide
 from datasets_app.labeling.models import Annotation, Decision, Dispute, Queue, Seat, Slot
 from datasets_app.labeling.queries.changes import accepted_labels
-from datasets_app.labeling.queries.decisions import adjudicators_of, annotators_of, current_decisions, labels_by_id
+from datasets_app.labeling.queries.decisions import adjudicators_of, annotators_of, current_decisions
+from datasets_app.labeling.queries.labels import labels_by_id
 from lifecycle.refusals import Conflict, Refused
 from registry.access.models import User
 from registry.ledger.models import Event

@@ -8,7 +8,7 @@ from datasets_app.labeling import agreement as measures
 from datasets_app.labeling.actions.quality import measure_quality
 from datasets_app.labeling.actions.reviews import decide
 from datasets_app.labeling.models import Decision, Dispute
-from datasets_app.labeling.queries.pages import queue_agreement
+from datasets_app.labeling.queries.quality import queue_agreement
 from datasets_app.snapshots import counting, protocol
 from datasets_app.snapshots import queries as snapshots
 from datasets_app.snapshots.models import Snapshot

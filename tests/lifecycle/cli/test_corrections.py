@@ -8,7 +8,7 @@ import pytest
 
 from datasets_app.labeling.correcting import Outcome
 from datasets_app.labeling.models import Correction, Decision
-from datasets_app.labeling.queries.decisions import value_of
+from datasets_app.labeling.queries.labels import value_of
 from datasets_app.snapshots import actions as snapshots
 from datasets_app.snapshots.models import Export
 from lifecycle.cli.commands import corrections

@@ -10,12 +10,12 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from datasets_app.labeling.actions.claims import claim
-from datasets_app.labeling.actions.imports import suggest_values
 from datasets_app.labeling.actions.schemas import publish_schema
 from datasets_app.labeling.actions.steering import close_queue
+from datasets_app.labeling.actions.suggestions import suggest_values
 from datasets_app.labeling.models import Suggestion
 from datasets_app.labeling.queries.bench import bench_items
-from datasets_app.labeling.queries.decisions import labels_by_name, latest_schema
+from datasets_app.labeling.queries.labels import labels_by_name, latest_schema
 from datasets_app.labeling.rules.schemas import LabelSpec
 from lifecycle.compute import warm
 from lifecycle.evaluation import actions, suggested, suggesters

@@ -146,7 +146,7 @@ def test_a_lead_can_go_on_by_hand_with_a_reason(no_better, mia, lee):
 
 def test_labels_that_the_live_version_never_learnt_make_the_two_incomparable(labelled, lee, ravi, mia):
     from datasets_app.labeling.actions.schemas import publish_schema, spec_of
-    from datasets_app.labeling.queries.decisions import labels_by_name, latest_schema
+    from datasets_app.labeling.queries.labels import labels_by_name, latest_schema
     from datasets_app.labeling.rules.schemas import LabelSpec
     from tests.support.datasets import import_texts
 

@@ -12,7 +12,7 @@ from datasets_app.labeling.actions.changes import change_classes
 from datasets_app.labeling.actions.corrections import accept_corrections, bring_corrections
 from datasets_app.labeling.actions.reviews import decide
 from datasets_app.labeling.models import Decision
-from datasets_app.labeling.queries.decisions import labels_by_name, latest_schema
+from datasets_app.labeling.queries.labels import labels_by_name, latest_schema
 from datasets_app.labeling.relabelling import Change
 from datasets_app.snapshots import actions as snapshots
 from datasets_app.snapshots import makers

@@ -11,9 +11,10 @@ from datasets_app.labeling.actions.checks import accept_check, start_check
 from datasets_app.labeling.actions.reviews import decide, return_to_annotators
 from datasets_app.labeling.actions.schemas import publish_schema, spec_of
 from datasets_app.labeling.models import Queue
-from datasets_app.labeling.queries.changes import MOVE, read_through
 from datasets_app.labeling.queries.checks import to_look_at
-from datasets_app.labeling.queries.decisions import labels_by_name, latest_schema, value_of
+from datasets_app.labeling.queries.item_answers import read_through
+from datasets_app.labeling.queries.labels import labels_by_name, latest_schema, value_of
+from datasets_app.labeling.queries.moves import MOVE
 from datasets_app.labeling.relabelling import Change
 from datasets_app.scanning import actions as scanning
 from datasets_app.scanning.models import Finding
