@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from datasets_app.datasets import ports as datasets
-from datasets_app.labeling import filters
-from datasets_app.labeling.actions.changes import run_moves
+from datasets_app.labeling import filters, ports
+from datasets_app.labeling.actions.changes import follow_published, run_moves
 from datasets_app.labeling.actions.checks import run_accept
 from datasets_app.labeling.actions.corrections import correct_cancelled, correct_failed, look_cancelled, look_failed, run_correct, run_look
 from datasets_app.labeling.actions.exports import run_export
@@ -17,11 +17,12 @@ from datasets_app.labeling.actions.suggesting import run_rules
 from datasets_app.labeling.actions.telling import CHANGED, LABELLED
 from datasets_app.labeling.queries.comments import open_mentions
 from datasets_app.labeling.queries.decisions import decided_cells
+from datasets_app.labeling.views import changes, checks, learning, quality
 from lifecycle.jobs import registry, schedule
 from lifecycle.jobs.models import Job
 from lifecycle.jobs.registry import JobKind
 from lifecycle.notices import topics
-from lifecycle.ui import navigation
+from lifecycle.ui import navigation, parts
 from lifecycle.ui.addresses import find_url
 from registry.access import policy
 
@@ -78,6 +79,11 @@ def bind() -> None:
             on_failed=correct_failed, on_cancelled=correct_cancelled,
         )
     )  # fmt: skip
+    parts.register("labeling:queue", "datasets_app/labeling/agreement.html", quality.on_queue)
+    parts.register("labeling:queue", "datasets_app/labeling/learning.html#learning", learning.on_queue)
+    parts.register("labeling:queue/top", "datasets_app/labeling/agreed.html", checks.on_queue)
+    parts.register("labeling:schema", "datasets_app/labeling/behind.html", changes.on_schema)
+    ports.on_published(follow_published)
     schedule.every(600, "datasets_app.labeling.tasks.measure_due")
     schedule.every(60, "datasets_app.labeling.tasks.learn_due")
     schedule.every(60, "datasets_app.labeling.tasks.sweep")

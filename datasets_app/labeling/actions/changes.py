@@ -12,17 +12,28 @@ from django.db.models import F
 from datasets_app.datasets.models import Dataset
 from datasets_app.labeling import relabelling
 from datasets_app.labeling.actions.proposals import hold_proposals, take_up
-from datasets_app.labeling.actions.schemas import check_taken_up, enqueue_move, spec_of, write_schema
+from datasets_app.labeling.actions.schemas import check_taken_up, spec_of, write_schema
 from datasets_app.labeling.actions.settling import lock_item, settle
 from datasets_app.labeling.models.decisions import Decision, Dispute
 from datasets_app.labeling.models.queues import Queue, Slot
 from datasets_app.labeling.models.schemas import Label, LabelChange, LabelSchema
 from datasets_app.labeling.queries import changes
 from datasets_app.labeling.queries.labels import labels_by_name, latest_schema, value_of
-from datasets_app.labeling.queries.moves import begun, bounded, decisions_behind, disputes_to_settle, moves, queues_behind, to_move, ways
+from datasets_app.labeling.queries.moves import (
+    MOVE,
+    begun,
+    bounded,
+    decisions_behind,
+    disputes_to_settle,
+    moves,
+    queues_behind,
+    to_move,
+    ways,
+)
 from datasets_app.labeling.relabelling import Change, ChangeKind, Plan
 from datasets_app.labeling.rules import queues as rules
 from datasets_app.labeling.rules.schemas import check_labels
+from lifecycle.jobs import actions as jobs
 from lifecycle.jobs.context import JobContext
 from lifecycle.jobs.models import Job
 from lifecycle.refusals import Conflict, Refused
@@ -119,6 +130,12 @@ def to_version(queue: Queue, schema: LabelSchema, actor: User) -> None:
     old, queue.schema = queue.schema, schema
     queue.save(update_fields=["schema"])
     ledger.record(actor, Verb.QUEUE_MOVED, queue, project=schema.dataset.project.uuid, old=old.version, new=schema.version)
+
+
+def follow_published(schema: LabelSchema, actor: User) -> None:
+    """Have decisions moved after a published version whose changes move some."""
+    if any(moves(schema.dataset, kind) for kind in schema.changes.values_list("kind", flat=True)):
+        enqueue_move(schema.dataset, actor)
 
 
 # ── Moving decisions ────────────────────────────────────────────────────────
@@ -232,3 +249,11 @@ def told(change: LabelChange, labels: Mapping[str, Label]) -> str:
     """What was done to a class, as a sentence. labels: where it leads among them, by stable id."""
     done = {ChangeKind.SPLIT: "split", ChangeKind.RETIRE: "retired"}.get(ChangeKind(change.kind))
     return f"{change.name} was {done or f'merged into {labels[str(change.targets[0])].name}'} in version {change.schema.version}."
+
+
+def enqueue_move(dataset: Dataset, actor: User) -> Job:
+    """A job that moves the decisions of classes that went away; the one that waits or is at it where there is one."""
+    return jobs.enqueue(
+        MOVE, actor=actor, project=dataset.project, args={"dataset": str(dataset.uuid)}, subject=dataset,
+        key=f"{MOVE}:{dataset.uuid}",
+    )  # fmt: skip

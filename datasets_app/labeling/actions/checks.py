@@ -183,7 +183,7 @@ def accept_batch(check: SpotCheck, actor: User, item_ids: Sequence[int]) -> None
     own = set(standing_answers().filter(user=actor, item_id__in=rows).values_list("item_id", flat=True))
     ends = {row.item_id: row for row in Decision.objects.filter(item_id__in=rows, superseded_by__isnull=True)}
     answers_of = by_item(slot for found in of_item.values() for slot in found)
-    known = with_named(labels_now(queue), [value_of(answers[0]) for answers in answers_of.values()])
+    known = with_named(labels_now(queue.schema), [value_of(answers[0]) for answers in answers_of.values()])
     made: list[tuple[Decision, list[Annotation]]] = []
     for item_id, row in sorted(rows.items()):
         if item_id in own:

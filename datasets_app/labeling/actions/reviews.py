@@ -44,7 +44,7 @@ def decide(*, queue_id: UUID, item_id: UUID, actor: User, value: Value, reason: 
     """
     queue, item, slots, current = look(queue_id, item_id, actor, seen)
     answers = answers_in(slots)
-    labels = labels_now(queue)
+    labels = labels_now(queue.schema)
     said = read_value(queue, item, value, labels)
     reason = reason.strip()[:1000]
     agreeing = [answer for answer in answers if value_of(answer) == said]

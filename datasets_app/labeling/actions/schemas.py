@@ -9,15 +9,13 @@ from uuid import UUID, uuid4
 from django.db import transaction
 
 from datasets_app.datasets.models import Dataset
+from datasets_app.labeling import ports
 from datasets_app.labeling.actions.proposals import hold_proposals, take_up
 from datasets_app.labeling.models.proposals import GuidelineProposal
 from datasets_app.labeling.models.schemas import Label, LabelChange, LabelSchema
 from datasets_app.labeling.queries.labels import labels_by_name, latest_schema
-from datasets_app.labeling.queries.moves import MOVE, moves
 from datasets_app.labeling.relabelling import ChangeKind, Gone
 from datasets_app.labeling.rules.schemas import LabelSpec, check_labels
-from lifecycle.jobs import actions as jobs
-from lifecycle.jobs.models import Job
 from lifecycle.refusals import Conflict, Refused
 from lifecycle.task_types.inputs import clean
 from registry.access import policy
@@ -50,8 +48,8 @@ def publish_schema(
     schema = write_schema(dataset, latest, labels, guideline, actor)
     check_taken_up(proposals, latest, schema)
     take_up(schema, proposals, actor)
-    if schema != latest and any(moves(dataset, kind) for kind in schema.changes.values_list("kind", flat=True)):
-        enqueue_move(dataset, actor)
+    if schema != latest:
+        ports.published(schema, actor)
     return schema
 
 
@@ -60,14 +58,6 @@ def check_taken_up(proposals: Sequence[GuidelineProposal], latest: LabelSchema |
     if proposals and schema == latest:
         told = f"Nothing differs from version {schema.version}, so it takes up no proposal."
         raise Refused(told, next_step="Write what the proposals ask for, or untick them.", fields={"taking_up": [told]})
-
-
-def enqueue_move(dataset: Dataset, actor: User) -> Job:
-    """A job that moves the decisions of classes that went away; the one that waits or is at it where there is one."""
-    return jobs.enqueue(
-        MOVE, actor=actor, project=dataset.project, args={"dataset": str(dataset.uuid)}, subject=dataset,
-        key=f"{MOVE}:{dataset.uuid}",
-    )  # fmt: skip
 
 
 def write_schema(

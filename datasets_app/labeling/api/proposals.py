@@ -23,12 +23,12 @@ STATES = GuidelineProposal.State.choices
 
 
 class GuidelineProposalIn(serializers.Serializer[Any]):
-    """What the guideline should say. classes: stable ids. queue, item: the example, an item of that queue."""
+    """What the guideline should say. classes: stable ids. item: the example. version: of the schema, by default the newest."""
 
     text = serializers.CharField(max_length=2000)
     classes = serializers.ListField(child=serializers.UUIDField(), required=False, default=list, max_length=20)
-    queue = serializers.UUIDField(required=False, allow_null=True, default=None)
     item = serializers.UUIDField(required=False, allow_null=True, default=None)
+    version = serializers.IntegerField(required=False, allow_null=True, default=None, min_value=1)
 
 
 class GuidelineProposalOut(serializers.Serializer[GuidelineProposal]):
@@ -39,7 +39,6 @@ class GuidelineProposalOut(serializers.Serializer[GuidelineProposal]):
     by = serializers.CharField(source="by.username")
     classes = serializers.JSONField()
     version = serializers.IntegerField(source="schema.version", allow_null=True, default=None)
-    queue = serializers.UUIDField(source="queue.uuid", allow_null=True, default=None)
     item = serializers.UUIDField(source="item.uuid", allow_null=True, default=None)
     state = serializers.ChoiceField(choices=STATES)
     answer = serializers.CharField()
@@ -89,7 +88,7 @@ class Proposals(View):
         """Propose that the guideline says something else."""
         data = read(GuidelineProposalIn, request.data)
         made = propose_change(
-            dataset_id=uuid, actor=request.user, text=data["text"], classes=data["classes"], queue_id=data["queue"], item_id=data["item"]
+            dataset_id=uuid, actor=request.user, text=data["text"], classes=data["classes"], item_id=data["item"], version=data["version"]
         )
         return Response(GuidelineProposalOut(made).data, status=201)
 

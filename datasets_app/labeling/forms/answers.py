@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from typing import Any, cast
-from uuid import UUID
 
 from django import forms
 from django.http import QueryDict
@@ -95,16 +94,3 @@ class RemarkForm(forms.Form):
     item = forms.UUIDField()
     text = forms.CharField(required=False, max_length=2000, strip=True)
     on = forms.ChoiceField(required=False, choices=[("yes", "yes"), ("no", "no")])
-
-
-def first_problem(form: forms.Form) -> str:
-    """The first thing to mend, as a sentence."""
-    return next((str(errors[0]) for errors in form.errors.values()), "")
-
-
-def as_key(value: str) -> UUID | None:
-    """The text as a uuid, or None."""
-    try:
-        return UUID(value)
-    except ValueError:
-        return None

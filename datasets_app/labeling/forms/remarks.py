@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+from uuid import UUID
+
 from django import forms
 
+from datasets_app.datasets.models import Dataset, Item
+from datasets_app.labeling.models.queues import Queue
 from datasets_app.labeling.queries.comments import Wanted
+from datasets_app.labeling.queries.labels import latest_schema, names_in
 from lifecycle.ui.forms import filters_in
 
 PAGES = [("bench", "bench"), ("review", "review"), ("comments", "comments")]
@@ -50,3 +56,37 @@ class KnownForm(forms.Form):
     """A version of the guideline that somebody has read."""
 
     version = forms.IntegerField(min_value=1, max_value=2**31 - 1)
+
+
+class ProposalForm(forms.Form):
+    """What the guideline should say, and about which classes."""
+
+    text = forms.CharField(
+        label="What should the guideline say?", max_length=2000, widget=forms.Textarea(attrs={"rows": 5, "class": "in"}),
+        error_messages={"required": "Write what the guideline should say."},
+        help_text="The rule as you would have it, in a sentence or two. Whoever manages the labels takes it up, or says why not.",
+    )  # fmt: skip
+    classes = forms.MultipleChoiceField(label="About these classes", required=False, widget=forms.CheckboxSelectMultiple)
+    queue = forms.UUIDField(required=False, widget=forms.HiddenInput)
+    item = forms.UUIDField(required=False, widget=forms.HiddenInput)
+    back = forms.CharField(required=False, max_length=10, widget=forms.HiddenInput)
+
+    def __init__(self, dataset: Dataset, queue: Queue | None, example: Item | None, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.example = example
+        schema = queue.schema if queue else latest_schema(dataset)
+        choices = list(names_in(schema).items())
+        if choices:
+            self.fields["classes"].choices = choices  # type: ignore[attr-defined]
+        else:
+            del self.fields["classes"]
+
+    def clean_item(self) -> UUID | None:
+        """The key of the example, which has to be an item of the queue."""
+        if self.cleaned_data["item"] and self.example is None:
+            raise forms.ValidationError("This item is not in the queue. Reload the page.")
+        return self.cleaned_data["item"]
+
+    def about(self) -> list[UUID]:
+        """The stable ids of the ticked classes."""
+        return [UUID(key) for key in self.cleaned_data.get("classes", [])]

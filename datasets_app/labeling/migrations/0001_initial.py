@@ -234,7 +234,6 @@ class Migration(migrations.Migration):
                 ('item', models.ForeignKey(help_text='the example', null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='datasets.item')),
                 ('schema', models.ForeignKey(help_text='version that it speaks of; null: before the first', null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='labeling.labelschema')),
                 ('taken_up_in', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='proposals', to='labeling.labelschema')),
-                ('queue', models.ForeignKey(help_text='where the example was met', null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='labeling.queue')),
             ],
         ),
         migrations.CreateModel(

@@ -127,7 +127,7 @@ def suggested(queue: Queue, slots: Sequence[Slot]) -> dict[int, Shown]:
     rows: dict[int, list[Suggestion]] = defaultdict(list)
     for suggestion in live(Suggestion.objects.filter(item_id__in=open_to_see)).select_related("label").order_by("id"):
         rows[suggestion.item_id].append(suggestion)
-    now = with_merged(queue, uuids_in(queue) if rows else {})
+    now = with_merged(queue.dataset_id, uuids_in(queue) if rows else {})
     found: dict[int, Shown] = defaultdict(Shown)
     for item, suggestions in rows.items():
         said = said_first(suggestions, queue.suggests_from, queue.dataset.task)

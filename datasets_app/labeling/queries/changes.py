@@ -10,7 +10,6 @@ from django.db.models import F, Q, QuerySet, TextField
 from django.db.models.functions import Cast
 
 from datasets_app.datasets.models import Dataset
-from datasets_app.labeling.models.queues import Queue
 from datasets_app.labeling.models.schemas import Label, LabelChange, LabelSchema
 from datasets_app.labeling.queries.labels import is_uuid, labels_by_id
 from datasets_app.labeling.relabelling import ChangeKind, follow
@@ -65,9 +64,9 @@ def newest_labels(stable_ids: Iterable[UUID]) -> dict[UUID, Label]:
     return {label.stable_id: label for label in Label.objects.filter(stable_id__in=wanted).order_by("schema__version", "id")}
 
 
-def labels_now(queue: Queue) -> dict[str, Label]:
-    """The classes of the queue's version by stable id, and those into which any of them was merged since."""
-    labels = labels_by_id(queue.schema)
+def labels_now(schema: LabelSchema) -> dict[str, Label]:
+    """The labels of a version by stable id, and those into which any of them was merged since."""
+    labels = labels_by_id(schema)
     return labels | {str(label.stable_id): label for label in present_labels(labels.values()).values()}
 
 
@@ -86,9 +85,9 @@ def accepted_labels(dataset_id: int, value: Value, labels: Mapping[str, Label]) 
     return Labels(known)
 
 
-def with_merged(queue: Queue, known: dict[str, str]) -> dict[str, str]:
+def with_merged(dataset_id: int, known: dict[str, str]) -> dict[str, str]:
     """known, by stable id, and beside it each class that was merged into one of them."""
-    merges = merges_of(queue.dataset_id) if known else {}
+    merges = merges_of(dataset_id) if known else {}
     return known | {str(source): known[end] for source in merges if (end := str(follow(source, merges))) in known}
 
 

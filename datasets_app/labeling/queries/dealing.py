@@ -55,7 +55,7 @@ def answerable(queue: Queue, found: list[Gold]) -> list[Gold]:
     """Without gold that names a class which nobody can choose in this queue."""
     if not any(labels_of(value_of(gold)) for gold in found):
         return found
-    offered = with_merged(queue, {key: key for key in labels_by_id(queue.schema)})
+    offered = with_merged(queue.dataset_id, {key: key for key in labels_by_id(queue.schema)})
     now = classes_now(queue.dataset_id)
     reached = {now.merged.get(key, key) for key in offered} | set(offered)
     return [gold for gold in found if reached.issuperset(labels_of(through(value_of(gold), now)))]

@@ -28,7 +28,7 @@ class Shown:
 
 def proposals_of(dataset: Dataset) -> QuerySet[GuidelineProposal]:
     """All proposals for the guideline of a dataset, newest first."""
-    related = ("by", "answered_by", "item", "queue", "schema", "taken_up_in")
+    related = ("by", "answered_by", "item", "schema", "taken_up_in")
     return GuidelineProposal.objects.filter(dataset=dataset).select_related(*related).order_by("-id")
 
 

@@ -132,7 +132,7 @@ def case(queue: Queue, item: Item, reviewer: User) -> Case:
     newest = said_first(ranked[::-1], queue.suggests_from, queue.dataset.task) if ranked else []
     newest.sort(key=lambda row: -(row.score or 0))
     first, source = (newest[0], named_together(newest)) if newest else (None, "")
-    names = {key: label.name for key, label in labels_now(queue).items()}
+    names = {key: label.name for key, label in labels_now(queue.schema).items()}
     said = [value_of(answer) for answer in answers]
     proposed = together(queue.dataset.task, newest)
     if proposed is not None:

@@ -8,9 +8,10 @@ from django.db.models import QuerySet
 
 from datasets_app.datasets.models import Dataset
 from datasets_app.labeling.models.schemas import LabelSchema
-from datasets_app.labeling.queries.pages import PAGE
 from registry.access import policy
 from registry.access.models import User
+
+PAGE = 30
 
 
 def get_dataset(user: User, uuid: UUID) -> Dataset:

@@ -19,7 +19,6 @@ from lifecycle.statistics.intervals import Interval
 from lifecycle.task_types.answers import Value, canonical
 from lifecycle.task_types.values import contested, labels_of
 
-
 LEASE = timedelta(minutes=15)
 RETURN_LEASE = timedelta(hours=24)  # a returned item waits this long for the same person, then for anybody
 HAND = 5  # items that a bench holds: the one shown and the next ones

@@ -14,7 +14,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from datasets_app.labeling.actions import answers, claims, remarks
 from datasets_app.labeling.actions.claims import claim
-from datasets_app.labeling.forms.answers import AnswerForm, RemarkForm, SkipForm, UndoForm, as_key
+from datasets_app.labeling.forms.answers import AnswerForm, RemarkForm, SkipForm, UndoForm
 from datasets_app.labeling.masks import mask, unmask
 from datasets_app.labeling.models.answers import Annotation
 from datasets_app.labeling.models.queues import Queue
@@ -26,10 +26,11 @@ from datasets_app.labeling.queries.labels import names_in, value_of
 from datasets_app.labeling.queries.pages import get_queue, known_before
 from datasets_app.labeling.rules import queues as rules
 from datasets_app.labeling.task_types.by_key import widget_of
-from datasets_app.labeling.views.answering import clean, speaks_json, to_bench, wants_json
+from datasets_app.labeling.views.answering import speaks_json, to_bench, wants_json
 from datasets_app.labeling.views.guideline import differences_of, guideline_html
 from lifecycle.refusals import Conflict
 from lifecycle.task_types.values import words
+from lifecycle.ui.forms import as_key, cleaned
 from lifecycle.ui.toasts import toast
 from registry.access import policy
 from registry.access.decorators import needs
@@ -137,7 +138,7 @@ def saved(request: SignedInRequest, queue: Queue, data: dict[str, Any], **more: 
 @speaks_json
 def submit(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """Keep one answer."""
-    data = clean(AnswerForm(request.POST))
+    data = cleaned(AnswerForm(request.POST))
     annotation = answers.submit(
         queue_id=uuid, actor=request.user, slot_id=data["slot"], value=data["said"], client_key=data["client_key"],
         token=data["token"],
@@ -169,7 +170,7 @@ def told_before(request: SignedInRequest, queue: Queue) -> Told | None:
 @speaks_json
 def skip(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """Pass an item on to others."""
-    data = clean(SkipForm(request.POST))
+    data = cleaned(SkipForm(request.POST))
     passed_on = answers.skip(
         queue_id=uuid, actor=request.user, slot_id=data["slot"], client_key=data["client_key"], reason=data["reason"],
         seconds=data["seconds"] or 0,
@@ -182,7 +183,7 @@ def skip(request: SignedInRequest, uuid: UUID) -> HttpResponse:
 @speaks_json
 def undo(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """Take the newest answer back; its item comes first again."""
-    data = clean(UndoForm(request.POST))
+    data = cleaned(UndoForm(request.POST))
     undone = answers.undo(queue_id=uuid, actor=request.user, client_key=data["client_key"])
     what = undone_words(undone.annotation)
     if not wants_json(request):
@@ -224,7 +225,7 @@ def release(request: SignedInRequest, uuid: UUID) -> HttpResponse:
 @speaks_json
 def flag(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """Ask for a look at an item, or no longer."""
-    data = clean(RemarkForm(request.POST))
+    data = cleaned(RemarkForm(request.POST))
     on = data["on"] != "no"
     remarks.flag(queue_id=uuid, actor=request.user, item_id=data["item"], on=on, text=data["text"])
     return JsonResponse({"flagged": on}) if wants_json(request) else to_bench(uuid)

@@ -18,7 +18,7 @@ from datasets_app.labeling.models.queues import Queue
 from datasets_app.labeling.models.schemas import LabelSchema
 from datasets_app.labeling.queries import changes, proposals
 from datasets_app.labeling.queries.labels import latest_schema
-from datasets_app.labeling.queries.moves import EXACT, touched
+from datasets_app.labeling.queries.moves import EXACT, bounded, decisions_behind, move_job, queues_behind, touched, ways
 from datasets_app.labeling.queries.proposals import proposals_about
 from datasets_app.labeling.queries.schemas import get_dataset
 from datasets_app.labeling.relabelling import Plan
@@ -26,11 +26,13 @@ from lifecycle.refusals import Conflict, Refused
 from lifecycle.ui.addresses import find_url
 from lifecycle.ui.forms import add_refusal
 from lifecycle.ui.toasts import toast
+from registry.access import policy
 from registry.access.decorators import needs
 from registry.access.requests import SignedInRequest
 from registry.ledger.rules import digest_of
 
 PAGE = "datasets_app/labeling/change.html"
+QUEUES = 30  # that are behind and named
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -101,3 +103,11 @@ def move_queue(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     queue = actions.move_queue(queue_id=uuid, actor=request.user)
     toast(request, f"{queue.name} has version {queue.schema.version}")
     return HttpResponseRedirect(reverse("labeling:queue", args=[uuid]))
+
+
+def on_schema(request: SignedInRequest, dataset: Dataset) -> dict[str, Any]:
+    """The part of a schema's page about decisions and queues that still have older labels."""
+    return {
+        "dataset": dataset, "job": move_job(dataset), "decisions_behind": bounded(decisions_behind(dataset)), "ways": ways(dataset),
+        "queues_behind": queues_behind(dataset)[:QUEUES], "may_manage": policy.can(request.user, "labeling.manage", dataset),
+    }  # fmt: skip

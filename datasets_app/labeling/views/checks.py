@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from typing import Any
 from uuid import UUID
 
 from django.http import HttpResponse, HttpResponseRedirect
@@ -9,12 +10,14 @@ from django.urls import reverse
 from django.views.decorators.http import require_POST
 
 from datasets_app.labeling.actions import checks
-from datasets_app.labeling.forms.answers import first_problem
 from datasets_app.labeling.forms.checks import CheckForm
 from datasets_app.labeling.models.checks import SpotCheck
 from datasets_app.labeling.models.queues import Queue
+from datasets_app.labeling.queries.checks import check_under_way, sample_of, to_draw
 from lifecycle.refusals import Refused
+from lifecycle.ui.forms import first_problem
 from lifecycle.ui.toasts import toast
+from registry.access import policy
 from registry.access.decorators import needs
 from registry.access.requests import SignedInRequest
 
@@ -46,3 +49,14 @@ def drop_check(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     check = checks.drop_check(check_id=uuid, actor=request.user)
     toast(request, "The check is dropped; nothing was accepted")
     return HttpResponseRedirect(reverse("labeling:queue", args=[check.queue.uuid]))
+
+
+def on_queue(request: SignedInRequest, queue: Queue) -> dict[str, Any] | None:
+    """The part of a queue's page about items on which annotators agree; None where they are decided at once."""
+    if queue.acceptance != Queue.Acceptance.REVIEWER:
+        return None
+    may, check = policy.can(request.user, "labeling.decide", queue), check_under_way(queue)
+    return {
+        "queue": queue, "may_decide": may, "check": check, "sample": sample_of(check) if check else None,
+        "check_form": CheckForm(auto_id="check_%s"), **(to_draw(queue) if may and queue.items_agreed and not check else {}),
+    }  # fmt: skip

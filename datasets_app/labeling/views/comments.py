@@ -18,8 +18,9 @@ from datasets_app.labeling.models.decisions import Comment
 from datasets_app.labeling.models.queues import Queue
 from datasets_app.labeling.queries.comments import as_told, find_people, sees_all, thread_page
 from datasets_app.labeling.queries.pages import get_queue
-from datasets_app.labeling.views.answering import clean, speaks_json, to_bench, wants_json
+from datasets_app.labeling.views.answering import speaks_json, to_bench, wants_json
 from lifecycle.ui.addresses import typed_in
+from lifecycle.ui.forms import cleaned
 from lifecycle.ui.toasts import toast
 from registry.access import policy
 from registry.access.decorators import needs
@@ -55,7 +56,7 @@ def comments(request: SignedInRequest, uuid: UUID) -> HttpResponse:
 @speaks_json
 def comment(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """Say something about an item, or answer what was said."""
-    data = clean(CommentForm(request.POST))
+    data = cleaned(CommentForm(request.POST))
     made = remarks.comment(
         queue_id=uuid, actor=request.user, item_id=data["item"], text=data["text"], reply_to=data["reply_to"], start=data["start"],
         end=data["end"], quote=data["quote"].replace("\r\n", "\n") or None,
@@ -71,7 +72,7 @@ def comment(request: SignedInRequest, uuid: UUID) -> HttpResponse:
 @speaks_json
 def resolve_comment(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """Settle a conversation, or open it again."""
-    data = clean(ResolveForm(request.POST))
+    data = cleaned(ResolveForm(request.POST))
     on = data["on"] != "no"
     root = remarks.resolve_comment(queue_id=uuid, actor=request.user, comment_id=data["comment"], on=on)
     if wants_json(request):

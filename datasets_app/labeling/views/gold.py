@@ -16,7 +16,6 @@ from datasets_app.datasets.models import Dataset, Item
 from datasets_app.labeling.actions import gold as actions
 from datasets_app.labeling.actions import mixing
 from datasets_app.labeling.actions.gold import make_gold
-from datasets_app.labeling.forms.answers import first_problem
 from datasets_app.labeling.forms.gold import GoldForm, SampleForm
 from datasets_app.labeling.forms.queues import MixForm
 from datasets_app.labeling.models.gold import Gold
@@ -33,7 +32,7 @@ from lifecycle.refusals import Conflict, Refused
 from lifecycle.task_types.answers import canonical
 from lifecycle.task_types.values import words
 from lifecycle.ui.addresses import choice_in, key_in
-from lifecycle.ui.forms import add_refusal
+from lifecycle.ui.forms import add_refusal, first_problem
 from lifecycle.ui.toasts import toast
 from registry.access.decorators import needs
 from registry.access.requests import SignedInRequest

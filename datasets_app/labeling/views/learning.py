@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from typing import Any
 from uuid import UUID
 
 from django.http import HttpResponse, HttpResponseRedirect
@@ -23,15 +24,10 @@ from registry.access.requests import SignedInRequest
 @needs("labeling.view", Queue)
 def queue_learning(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """How far the built-in model is: a part of the queue's page."""
-    queue = get_queue(request.user, uuid)
-    if queue.order != Queue.Order.LEARNT:
+    found = on_queue(request, get_queue(request.user, uuid))
+    if found is None:
         return redirect_or_refresh(request, reverse("labeling:queue", args=[uuid]))
-    context = {
-        "queue": queue,
-        "learning": learning(queue, request.user),
-        "may_manage": policy.can(request.user, "labeling.manage", queue),
-    }
-    return respond(request, "datasets_app/labeling/learning.html", "learning", context)
+    return respond(request, "datasets_app/labeling/learning.html", "learning", found)
 
 
 @require_POST
@@ -41,3 +37,11 @@ def learn(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     actions.learn(queue_id=uuid, actor=request.user)
     toast(request, "The built-in model learns", kind="live")
     return HttpResponseRedirect(reverse("labeling:queue", args=[uuid]))
+
+
+def on_queue(request: SignedInRequest, queue: Queue) -> dict[str, Any] | None:
+    """The part of a queue's page about its built-in model; None where it orders nothing."""
+    if queue.order != Queue.Order.LEARNT:
+        return None
+    may_manage = policy.can(request.user, "labeling.manage", queue)
+    return {"queue": queue, "learning": learning(queue, request.user), "may_manage": may_manage}

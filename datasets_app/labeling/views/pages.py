@@ -14,25 +14,18 @@ from django.views.decorators.http import require_http_methods, require_safe
 from datasets_app.datasets.models import Dataset
 from datasets_app.datasets.selection import Selection
 from datasets_app.labeling.actions import opening
-from datasets_app.labeling.agreement import Agreement
-from datasets_app.labeling.forms.checks import CheckForm
 from datasets_app.labeling.forms.queues import ChangeForm, MixForm, QueueForm
 from datasets_app.labeling.models.queues import Queue
-from datasets_app.labeling.quality import ALWAYS_RULE
-from datasets_app.labeling.queries.checks import check_under_way, sample_of, to_draw
 from datasets_app.labeling.queries.comments import open_comments
 from datasets_app.labeling.queries.labels import latest_schema
-from datasets_app.labeling.queries.learning import learning
 from datasets_app.labeling.queries.pages import Forecast, allowed, as_seen_by, chosen_items, for_them, forecast, get_queue, people, queues
-from datasets_app.labeling.queries.quality import own_standing, queue_agreement, report_of
 from datasets_app.labeling.queries.schemas import datasets_to_manage, get_dataset
 from datasets_app.labeling.rules.prelabels import Proposer
-from datasets_app.labeling.views.quality_page import person_row
 from lifecycle.refusals import Refused
 from lifecycle.ui.addresses import find_url, key_in
 from lifecycle.ui.forms import add_refusal
 from lifecycle.ui.marks import Figure
-from lifecycle.ui.numbers import count, decimals, duration, things
+from lifecycle.ui.numbers import count, decimals, duration
 from lifecycle.ui.toasts import toast
 from registry.access import policy
 from registry.access.decorators import needs, signed_in
@@ -62,7 +55,7 @@ def queue_list(request: SignedInRequest) -> HttpResponse:
 @require_safe
 @needs("labeling.view", Queue)
 def queue_page(request: SignedInRequest, uuid: UUID) -> HttpResponse:
-    """How far one queue is, who worked in it, and how far they agree."""
+    """How far one queue is, and who worked in it."""
     return render(request, "datasets_app/labeling/queue.html", queue_context(request, uuid))
 
 
@@ -73,24 +66,16 @@ def queue_context(request: SignedInRequest, uuid: UUID, change: ChangeForm | Non
     may["comment"] = may["annotate"]
     named = list(queue.people.order_by("display_name", "username"))
     may["annotate"] = may["annotate"] and (not named or request.user in named)
-    report = report_of(queue)
-    hidden = queue.mixes_gold and not may["manage"] and report is None  # agreement of now would tell single answers
-    own, agreed = own_standing(queue, report, request.user), None if hidden else queue_agreement(queue, report)
     queue = as_seen_by(request.user, [queue])[0]
     ahead = forecast(queue)
     return {
         "queue": queue, "may": may, "named": named, "late": queue.due_on is not None and queue.due_on < timezone.localdate(),
-        "own": [person_row(own, is_self=True)] if own else [], "rule": ALWAYS_RULE,
         "people": people(queue, request.user, everybody=may["manage"]),
-        "agreement": agreed, "figures": figures(queue, agreed, ahead), "forecast": ahead,
-        "newest": latest_schema(queue.dataset), "may_decide": may["decide"], "check_form": CheckForm(auto_id="check_%s"),
-        "check": (check := check_under_way(queue)), "sample": sample_of(check) if check else None,
-        **(to_draw(queue) if may["decide"] and queue.items_agreed and not check else {}),
+        "figures": figures(queue, ahead), "forecast": ahead, "newest": latest_schema(queue.dataset),
         "open_comments": open_comments(queue, request.user) if may["comment"] else 0,
         "mix": mix_form(queue) if may["manage"] and queue.state != "closed" else None, "judged": queue.dataset.task_type.has_gold,
         "chosen": Selection(queue.dataset, request.user, queue.filters, whole=True).words if queue.filters else "",
         "suggest_url": find_url("evaluation:suggest", uuid=queue.dataset.uuid), "sources": Proposer.choices,
-        "learning": learning(queue, request.user) if queue.order == Queue.Order.LEARNT else None, "may_manage": may["manage"],
         "change": (change or ChangeForm(queue)) if may["manage"] and queue.state != "closed" else None,
     }  # fmt: skip
 
@@ -100,23 +85,14 @@ def mix_form(queue: Queue, data: Any = None) -> MixForm:
     return MixForm(data, initial={name: getattr(queue, name) for name in MixForm.base_fields})
 
 
-def figures(queue: Queue, found: Agreement | None, ahead: Forecast) -> list[Figure]:
-    """The head numbers of a queue. found: None where it is not shown before it was measured."""
-    if queue.overlap == 1:
-        agree = Figure("Agreement", "Not measured", sub="one answer per item")
-    elif found is None:
-        agree = Figure("Agreement", "Not measured", sub="measured by itself once a day")
-    elif found.too_few:
-        agree = Figure("Agreement", "Too few", sub=f"{count(found.items)} of 20 items")
-    else:
-        agree = Figure("Agreement", decimals(found.value, 2), sub=f"{found.name}, {things(found.items, 'item')}")
+def figures(queue: Queue, ahead: Forecast) -> list[Figure]:
+    """The head numbers of a queue."""
     accepted = [Figure("To accept", count(queue.items_agreed), sub="people agree")] if queue.acceptance == ACCEPT else []
     return [
         Figure("Answers", count(queue.slots_done), sub=f"of {count(queue.slots_total)}"),
         Figure("Decided", count(queue.items_decided), sub=f"of {count(queue.items_total)} items"),
         Figure("To settle", count(queue.items_disputed), sub=f"of {count(queue.disputes_total)} disagreements"),
         *accepted,
-        agree,
         work_left(queue, ahead),
     ]
 

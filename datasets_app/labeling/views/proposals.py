@@ -14,7 +14,7 @@ from datasets_app.labeling.actions import proposals
 from datasets_app.labeling.forms.proposals import DeclineForm
 from datasets_app.labeling.models.proposals import GuidelineProposal
 from datasets_app.labeling.queries.proposals import open_proposals, own_proposals, shown
-from datasets_app.labeling.views.answering import clean
+from lifecycle.ui.forms import cleaned
 from lifecycle.ui.toasts import toast
 from registry.access import policy
 from registry.access.decorators import needs
@@ -25,7 +25,7 @@ from registry.access.requests import SignedInRequest
 @needs("labeling.manage", GuidelineProposal, see="labeling.view")
 def decline_proposal(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """Say no to a proposal, with a sentence."""
-    data = clean(DeclineForm(request.POST))
+    data = cleaned(DeclineForm(request.POST))
     declined = proposals.decline_proposal(proposal_id=uuid, actor=request.user, answer=data["answer"])
     toast(request, "Declined. Its proposer is told why.", kind="live")
     return HttpResponseRedirect(reverse("labeling:schema", args=[declined.dataset.uuid]))

@@ -13,15 +13,13 @@ from django.views.decorators.http import require_http_methods, require_POST
 from datasets_app.datasets.models import Dataset, Item
 from datasets_app.labeling.actions import guideline
 from datasets_app.labeling.actions.proposals import propose_change
-from datasets_app.labeling.forms.answers import as_key
-from datasets_app.labeling.forms.proposals import ProposalForm
-from datasets_app.labeling.forms.remarks import KnownForm
+from datasets_app.labeling.forms.remarks import KnownForm, ProposalForm
 from datasets_app.labeling.models.queues import Queue
 from datasets_app.labeling.queries.disputing import disputed
 from datasets_app.labeling.queries.schemas import get_dataset
-from datasets_app.labeling.views.answering import clean, speaks_json, to_bench, wants_json
+from datasets_app.labeling.views.answering import speaks_json, to_bench, wants_json
 from lifecycle.refusals import Refused
-from lifecycle.ui.forms import add_refusal
+from lifecycle.ui.forms import add_refusal, as_key, cleaned
 from lifecycle.ui.toasts import toast
 from registry.access import policy
 from registry.access.decorators import needs
@@ -41,8 +39,8 @@ def propose(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     initial: dict[str, Any] = {"queue": queue.uuid if queue else None, "item": item.uuid if item else None, "back": back}
     if item is not None and queue is not None and back == "review" and policy.can(request.user, "labeling.decide", queue):
         initial["classes"] = list(disputed(queue, item.pk))
-    form = ProposalForm(dataset, queue, request.POST or None, initial=initial)
-    if request.method == "POST" and form.is_valid() and (answer := proposed(request, dataset, form)):
+    form = ProposalForm(dataset, queue, item, request.POST or None, initial=initial)
+    if request.method == "POST" and form.is_valid() and (answer := proposed(request, dataset, queue, form)):
         return answer
     context = {
         "dataset": dataset, "queue": queue, "item": item, "form": form,
@@ -51,20 +49,20 @@ def propose(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     return render(request, "datasets_app/labeling/propose.html", context, status=422 if form.is_bound else 200)
 
 
-def proposed(request: SignedInRequest, dataset: Dataset, form: ProposalForm) -> HttpResponse | None:
+def proposed(request: SignedInRequest, dataset: Dataset, queue: Queue | None, form: ProposalForm) -> HttpResponse | None:
     """Keep the proposal and go back to where it was met; None with the form's errors set when it was refused."""
     data = form.cleaned_data
     try:
         made = propose_change(
-            dataset_id=dataset.uuid, actor=request.user, text=data["text"], classes=form.about(), queue_id=data["queue"],
-            item_id=data["item"],
+            dataset_id=dataset.uuid, actor=request.user, text=data["text"], classes=form.about(), item_id=data["item"],
+            version=queue.schema.version if queue else None,
         )  # fmt: skip
     except Refused as error:
         add_refusal(form, error)
         return None
     toast(request, "Proposed. Whoever manages the labels answers it.")
-    if data["back"] == "review" and made.queue and made.item and policy.can(request.user, "labeling.decide", made.queue):
-        return HttpResponseRedirect(f"{reverse('labeling:review', args=[made.queue.uuid])}?item={made.item.uuid}")
+    if data["back"] == "review" and queue and made.item and policy.can(request.user, "labeling.decide", queue):
+        return HttpResponseRedirect(f"{reverse('labeling:review', args=[queue.uuid])}?item={made.item.uuid}")
     return HttpResponseRedirect(f"{reverse('labeling:schema', args=[dataset.uuid])}#proposal-{made.uuid}")
 
 
@@ -73,6 +71,6 @@ def proposed(request: SignedInRequest, dataset: Dataset, form: ProposalForm) -> 
 @speaks_json
 def know_guideline(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """Note that the person has read what changed in the guideline."""
-    data = clean(KnownForm(request.POST))
+    data = cleaned(KnownForm(request.POST))
     known = guideline.know_guideline(queue_id=uuid, actor=request.user, version=data["version"])
     return JsonResponse({"known": bool(known)}) if wants_json(request) else to_bench(uuid)

@@ -27,6 +27,8 @@ from datasets_app.labeling.queries.quality import (
     forecast_of,
     gold_classes,
     measure_of,
+    own_standing,
+    queue_agreement,
     report_of,
     side_by_side,
     two_labels,
@@ -131,3 +133,14 @@ def listed(request: SignedInRequest, queue: Queue, report: QualityReport, cell: 
 def answers_of(given: list[Annotation] | None, names: dict[int, str]) -> list[tuple[str, Annotation]] | None:
     """The answers to one item with what the viewer may call the people; None where they are hidden."""
     return None if given is None else [(names.get(each.user_id, "?"), each) for each in given]
+
+
+def on_queue(request: SignedInRequest, queue: Queue) -> dict[str, Any]:
+    """The parts of a queue's page: how far annotators agree, and the viewer's own work."""
+    report = report_of(queue)
+    hidden = queue.mixes_gold and report is None and not policy.can(request.user, "labeling.manage", queue)
+    own = own_standing(queue, report, request.user)
+    return {
+        "queue": queue, "agreement": None if hidden else queue_agreement(queue, report),  # of now it would tell single answers
+        "own": [page.person_row(own, is_self=True)] if own else [], "rule": ALWAYS_RULE,
+    }  # fmt: skip

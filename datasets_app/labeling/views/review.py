@@ -15,7 +15,6 @@ from datasets_app.datasets.models import Item
 from datasets_app.labeling.actions import reviews
 from datasets_app.labeling.actions.gold import make_gold
 from datasets_app.labeling.actions.reviews import return_to_annotators
-from datasets_app.labeling.forms.answers import as_key
 from datasets_app.labeling.forms.checks import CheckForm
 from datasets_app.labeling.forms.review import DecideForm, ReturnForm
 from datasets_app.labeling.models.queues import Queue
@@ -30,6 +29,7 @@ from datasets_app.labeling.queries.review import LIST, ORDERS, disputes, lines, 
 from datasets_app.labeling.task_types.by_key import widget_of
 from lifecycle.task_types.values import contested, words
 from lifecycle.ui.addresses import find_url
+from lifecycle.ui.forms import as_key
 from lifecycle.ui.toasts import toast
 from registry.access.decorators import needs
 from registry.access.requests import SignedInRequest

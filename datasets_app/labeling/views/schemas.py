@@ -13,11 +13,9 @@ from datasets_app.datasets.models import Dataset
 from datasets_app.labeling.actions.schemas import publish_schema
 from datasets_app.labeling.forms.schemas import SchemaForm, write_classes
 from datasets_app.labeling.queries import changes, proposals
-from datasets_app.labeling.queries.moves import bounded, decisions_behind, move_job, queues_behind, ways
 from datasets_app.labeling.queries.proposals import taken_up
 from datasets_app.labeling.queries.schemas import get_dataset, schemas
 from datasets_app.labeling.views.guideline import differences_of, guideline_html
-from datasets_app.labeling.views.pages import PAGE
 from datasets_app.labeling.views.proposals import on_schema_page
 from lifecycle.refusals import Refused
 from lifecycle.ui.addresses import find_url
@@ -44,9 +42,7 @@ def schema(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     context = on_schema_page(request, dataset, may_manage=may_manage) | {
         "dataset": dataset, "versions": versions, "schema": latest, "form": form, "guideline": guideline_html(latest),
         "may_manage": may_manage, "may_read_corrections": policy.can(request.user, "labeling.read_corrections", dataset),
-        "queues_behind": queues_behind(dataset)[:PAGE], "ticked": request.POST.getlist("taking_up"),
-        "job": move_job(dataset), "decisions_behind": bounded(decisions_behind(dataset)),
-        "suggest_url": find_url("evaluation:suggest", uuid=dataset.uuid), "ways": ways(dataset),
+        "ticked": request.POST.getlist("taking_up"), "suggest_url": find_url("evaluation:suggest", uuid=dataset.uuid),
         "has_labels": dataset.task_type.has_labels,
     }  # fmt: skip
     return render(request, "datasets_app/labeling/schema.html", context, status=422 if form.is_bound else 200)

@@ -34,7 +34,8 @@ def ids(queue, *names) -> list[str]:
 
 def propose(queue, actor, text="Fees are billing.", **options) -> GuidelineProposal:
     item = queue_items(queue)[0]
-    return propose_change(dataset_id=queue.dataset.uuid, actor=actor, text=text, queue_id=queue.uuid, item_id=item.uuid, **options)
+    version = queue.schema.version
+    return propose_change(dataset_id=queue.dataset.uuid, actor=actor, text=text, item_id=item.uuid, version=version, **options)
 
 
 def publish(queue, actor, guideline, taking_up=(), **options) -> LabelSchema:
@@ -46,10 +47,10 @@ def url(name, queue, *more):
     return reverse(f"labeling:{name}", args=[queue.dataset.uuid, *more])
 
 
-def test_a_proposal_speaks_of_the_queues_version_its_classes_and_an_item(queue, ana):
+def test_a_proposal_is_about_a_version_its_labels_and_an_item(queue, ana):
     made = propose(queue, ana, classes=ids(queue, "billing", "card"))
 
-    assert (made.schema, made.queue, made.item, made.state) == (queue.schema, queue, queue_items(queue)[0], State.OPEN)
+    assert (made.schema, made.item, made.state) == (queue.schema, queue_items(queue)[0], State.OPEN)
     assert made.classes == ids(queue, "billing", "card")
     event = Event.objects.get(verb=Verb.CHANGE_PROPOSED)
     assert (event.actor, event.object_id) == (str(ana.uuid), str(made.uuid))
@@ -60,10 +61,10 @@ def test_a_proposal_speaks_of_the_queues_version_its_classes_and_an_item(queue, 
 
 def test_what_makes_no_proposal_is_refused_and_changes_nothing(queue, project, mia, ana, aida, otto):
     other = make_queue(make_dataset(project, mia, ["three"], name="Other", slug="other"), mia)
-    dataset, item = queue.dataset.uuid, queue_items(queue)[0].uuid
+    dataset, strange = queue.dataset.uuid, queue_items(other)[0].uuid
     wrong = [
-        {"text": " "}, {"text": "x" * 2_001}, {"text": "A rule.", "classes": [uuid4()]}, {"text": "A rule.", "queue_id": other.uuid},
-        {"text": "A rule.", "item_id": item}, {"text": "A rule.", "queue_id": queue.uuid, "item_id": queue_items(other)[0].uuid},
+        {"text": " "}, {"text": "x" * 2_001}, {"text": "A rule.", "classes": [uuid4()]}, {"text": "A rule.", "version": 9},
+        {"text": "A rule.", "item_id": strange},
     ]  # fmt: skip
 
     for given in wrong:
@@ -213,6 +214,18 @@ def test_proposals_take_the_same_statements_however_many(queue, ana, mia, count,
 
     with django_assert_num_queries(3):
         assert len(shown(queue.dataset, open_proposals(queue.dataset), mia)) == count
+
+
+def test_the_form_takes_no_item_that_is_not_in_its_queue(queue, project, mia, ana, client_for):
+    item = queue_items(queue)[0].uuid
+    other = make_queue(make_dataset(project, mia, ["three"], name="Other", slug="other"), mia)
+    narrow = make_queue(queue.dataset, mia, name="Narrow", source="items", item_ids=[queue_items(queue)[1].pk])
+
+    for given in ({"item": item}, {"queue": other.uuid, "item": item}, {"queue": narrow.uuid, "item": item}):
+        answer = client_for(ana).post(url("propose", queue), {"text": "A rule."} | given)
+        assert (answer.status_code, list(answer.context["form"].errors)) == (422, ["item"])
+
+    assert not GuidelineProposal.objects.exists()
 
 
 @pytest.mark.postgres

@@ -7,7 +7,6 @@ from django.urls import reverse
 
 from datasets_app.labeling.actions.changes import change_classes
 from datasets_app.labeling.models import Decision, LabelChange, LabelSchema, Queue
-from datasets_app.labeling.queries import moves
 from datasets_app.labeling.queries.decisions import current_decisions
 from datasets_app.labeling.queries.labels import labels_by_name, latest_schema
 from datasets_app.labeling.relabelling import Change
@@ -115,7 +114,8 @@ def test_a_change_that_makes_no_sense_is_told(dataset, queue, mia, client_for):
 
 
 def test_more_than_ten_thousand_are_not_counted(dataset, queue, mia, client_for, monkeypatch):
-    monkeypatch.setattr(moves, "EXACT", 1)
+    for place in ("queries.moves", "views.changes"):
+        monkeypatch.setattr(f"datasets_app.labeling.{place}.EXACT", 1)
 
     page = client_for(mia).post(url(dataset), sent(dataset, ("lost", "retire", ""))).content.decode()
 

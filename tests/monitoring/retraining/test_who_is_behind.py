@@ -191,7 +191,7 @@ def test_another_proposer_in_the_table_frees_nobody(collected, lars, gita):
 def decide_first(proposal: Proposal, reviewer) -> None:
     """Decide one item of the queue, otherwise than Ana did."""
     item = labeling.queue_items(proposal.queue)[0]
-    other = next(label for label in labels_now(proposal.queue).values() if label.name != "refund")
+    other = next(label for label in labels_now(proposal.queue.schema).values() if label.name != "refund")
     settle = partial(reviews.decide, queue_id=proposal.queue.uuid, item_id=item.uuid, value=labeling.says(other))
     settle(actor=reviewer, reason="It asks for no money.")
 
