@@ -275,7 +275,7 @@ def supersede(correction: Correction, actor: User, changed: Sequence[Found], cla
         for dispute in rows.select_related("queue").order_by("id"):
             end_dispute(dispute.queue, dispute, Dispute.State.SETTLED, by_item[dispute.item_id])
         for waiting in Agreed.objects.filter(item_id__in=ids).select_related("queue", "item"):
-            wait_no_more(waiting.queue, waiting.item, right=None)
+            wait_no_more(waiting.queue, waiting.item)
     again = Counter(each.queue_id for each in made if each.queue_id and each.supersedes and each.supersedes.how == Decision.How.WITHDRAWN)
     for queue, count in sorted(again.items()):
         Queue.objects.filter(pk=queue).update(items_decided=F("items_decided") + count)
@@ -293,7 +293,7 @@ def decision_of(correction: Correction, actor: User, found: Found, classes: Clas
     )
     return Decision(
         item=found.item, **stored(found.said, classes.labels), queue=current.queue if current else None, how=how, by=actor,
-        reason=f"corrected in {correction.file_name}", supersedes=current, correction=correction, digest=digest,
+        reason=f"corrected in {correction.file_name}", supersedes=current, file=correction.blob, digest=digest,
     )  # fmt: skip
 
 

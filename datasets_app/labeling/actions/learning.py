@@ -22,7 +22,7 @@ from datasets_app.datasets.models import Dataset
 from datasets_app.labeling import embeddings, uncertainty
 from datasets_app.labeling.actions.ordering import begin_at_the_front, put_in_place
 from datasets_app.labeling.actions.suggestions import suggest_values
-from datasets_app.labeling.models.learning import Fit
+from datasets_app.labeling.models.learning import Fit, QueueOrder
 from datasets_app.labeling.models.queues import Queue
 from datasets_app.labeling.models.suggestions import Suggestion
 from datasets_app.labeling.queries import learning
@@ -233,4 +233,4 @@ def put_in_order(ctx: JobContext, fit: Fit, pool: Pool, ordered: Sequence[int]) 
         ctx.progress(min(at + BATCH, len(pool.slots)), len(pool.slots), stage=f"Putting {pool.queue.name} in order", unit="slots")
         ctx.raise_if_cancelled()
     begin_at_the_front(pool.queue)
-    Queue.objects.filter(pk=pool.queue.pk).update(fit=fit)
+    QueueOrder.objects.update_or_create(queue=pool.queue, defaults={"fit": fit})

@@ -11,8 +11,8 @@ from django.utils import timezone
 
 from datasets_app.datasets.models import Item
 from datasets_app.datasets.rules import UploadState
-from datasets_app.labeling.actions.agreed import look_again, wait_no_more
 from datasets_app.labeling.actions.answers import read_value
+from datasets_app.labeling.actions.checks import judge_sampled, look_again
 from datasets_app.labeling.actions.remarks import check_text, write
 from datasets_app.labeling.actions.settling import end_dispute, labels_for, lock_item, record, settle, write_decision
 from datasets_app.labeling.models.decisions import Decision, Dispute
@@ -57,7 +57,7 @@ def decide(*, queue_id: UUID, item_id: UUID, actor: User, value: Value, reason: 
         current=current,
     )  # fmt: skip
     close_rest(queue, slots)
-    wait_no_more(queue, item, right=bool(agreeing))
+    judge_sampled(queue, item, right=bool(agreeing))
     end_dispute(queue, open_dispute(queue, item), Dispute.State.SETTLED, decision)
     record(decision, Verb.ITEM_DECIDED, actor, queue, overrides=not agreeing, reason=reason, supersedes=current.digest if current else None)
     return decision
@@ -122,7 +122,7 @@ def return_to_annotators(*, queue_id: UUID, item_id: UUID, actor: User, comment:
     Queue.objects.filter(pk=queue.pk).update(slots_done=F("slots_done") - len(answered))
     note = write(queue, item, actor, text, is_return=True)
     end_dispute(queue, open_dispute(queue, item), Dispute.State.RETURNED)
-    wait_no_more(queue, item, right=False)
+    judge_sampled(queue, item, right=False)
     if current and current.how != Decision.How.WITHDRAWN and current.queue_id == queue.pk:
         withdraw(item, queue, current, actor, "Returned to the annotators.")
     ledger.record(
@@ -155,7 +155,7 @@ def undo_decision(*, queue_id: UUID, actor: User) -> Item:
     """
     queue = Queue.objects.select_related("dataset__project", "schema").get(uuid=queue_id)
     policy.require(actor, "labeling.decide", queue)
-    mine = standing().filter(queue=queue, by=actor, how=Decision.How.ADJUDICATED, change=None, correction=None)
+    mine = standing().filter(queue=queue, by=actor, how=Decision.How.ADJUDICATED, change=None, file=None)
     last = mine.select_related("item__dataset__project", "label").order_by("-id").first()
     if last is None:
         raise Refused("There is no decision of yours to undo.")
@@ -163,8 +163,8 @@ def undo_decision(*, queue_id: UUID, actor: User) -> Item:
     slots = lock_item(queue, item)
     withdraw(item, queue, last, actor, "Undone by the reviewer.")
     reopen(queue, slots, last)
-    look_again(queue, item)
     settle(queue, item, slots)
+    look_again(queue, item)
     return item
 
 

@@ -65,11 +65,11 @@ def settle(queue: Queue, item: Item, slots: list[Slot]) -> Decision | None:
         return None  # settled here: what still comes in is kept, and changes nothing
     if not verdict.complete:
         end_dispute(queue, dispute, Dispute.State.VANISHED)
-        wait_no_more(queue, item, right=None)
+        wait_no_more(queue, item)
         withdraw_rule(queue, item, current)
         return None
     if verdict.value is None:
-        wait_no_more(queue, item, right=None)
+        wait_no_more(queue, item)
         withdraw_rule(queue, item, current)
         dispute_item(queue, item, dispute, verdict)
         return None
@@ -84,7 +84,7 @@ def decide_by_rule(
     held = value_of(current) if current is not None and current.how != How.WITHDRAWN else None
     if held is not None and current is not None and held != said and current.how not in BY_RULE:
         against = rules.judge([SlotState.DONE, SlotState.DONE], [said, held])
-        wait_no_more(queue, item, right=None)
+        wait_no_more(queue, item)
         dispute_item(queue, item, dispute, against)
         return None
     end_dispute(queue, dispute, Dispute.State.VANISHED)

@@ -17,9 +17,10 @@ from datasets_app.labeling.matching import TEXT_READ, Kind, Matcher, Mode, Span,
 from datasets_app.labeling.measuring import claim
 from datasets_app.labeling.models.rules import Rule, RulePass
 from datasets_app.labeling.models.schemas import Label
-from datasets_app.labeling.models.suggestions import Suggestion
+from datasets_app.labeling.models.suggestions import RetiredSource, Suggestion
 from datasets_app.labeling.queries import suggesting
-from datasets_app.labeling.queries.suggestions import RULE_NAME, RULES_LIMIT, in_force
+from datasets_app.labeling.queries.suggesting import in_force
+from datasets_app.labeling.queries.suggestions import RULE_NAME, RULES_LIMIT
 from datasets_app.labeling.rules.schemas import BATCH
 from lifecycle.jobs import actions as jobs
 from lifecycle.jobs.context import JobContext
@@ -107,6 +108,8 @@ def append(dataset: Dataset, before: Rule | None, actor: User, verb: Verb, *, re
     rule = Rule.objects.create(
         dataset=dataset, stable_id=stable_id, version=version, replaces=before, retired=retired, digest=digest, created_by=actor, **values
     )
+    if before is not None:
+        RetiredSource.objects.create(digest=before.digest)
     ledger.record(
         actor, verb, rule, project=dataset.project.uuid, dataset=dataset.uuid, rule=stable_id, version=version, digest=digest,
         label=rule.label, kind=rule.kind,

@@ -9,13 +9,13 @@ from datasets_app.labeling.models.corrections import Correction
 from datasets_app.labeling.models.decisions import Comment, Decision, Dispute
 from datasets_app.labeling.models.exports import Export
 from datasets_app.labeling.models.gold import Gold
-from datasets_app.labeling.models.learning import Fit
+from datasets_app.labeling.models.learning import Fit, QueueOrder
 from datasets_app.labeling.models.proposals import GuidelineProposal
 from datasets_app.labeling.models.quality import Difference, QualityReport
 from datasets_app.labeling.models.queues import ARRIVING, Queue, Seat, Slot, SlotSkip
 from datasets_app.labeling.models.rules import Rule, RulePass
 from datasets_app.labeling.models.schemas import Label, LabelChange, LabelSchema
-from datasets_app.labeling.models.suggestions import Suggestion
+from datasets_app.labeling.models.suggestions import RetiredSource, Suggestion
 
 __all__ = [
     "Agreed",
@@ -35,6 +35,8 @@ __all__ = [
     "LabelSchema",
     "QualityReport",
     "Queue",
+    "QueueOrder",
+    "RetiredSource",
     "Rule",
     "RulePass",
     "Sampled",

@@ -8,6 +8,7 @@ from django.db import models
 from django.db.models import Q
 
 from datasets_app.datasets.models import Item
+from datasets_app.labeling.models.agreed import Agreed
 from datasets_app.labeling.models.queues import Queue
 
 USER = settings.AUTH_USER_MODEL
@@ -53,7 +54,14 @@ class Sampled(models.Model):
 
     check_of = models.ForeignKey(SpotCheck, on_delete=models.CASCADE, db_index=False, related_name="sample")
     item = models.ForeignKey(Item, on_delete=models.PROTECT, related_name="+")
-    right = models.BooleanField(null=True, help_text="whether the agreed answer was decided; null: not looked at yet")
+    agreed = models.ForeignKey(
+        Agreed,
+        null=True,
+        on_delete=models.SET_NULL,
+        related_name="+",
+        help_text="null: it was judged, or left the sample as its answers changed",
+    )
+    right = models.BooleanField(null=True, help_text="whether the agreed answer was decided; null: not judged")
 
     pair = ""  # as a dispute: nothing is contested
 

@@ -40,3 +40,14 @@ class Suggestion(models.Model):
 
     def __str__(self) -> str:
         return f"suggestion for {self.item_id}"
+
+
+class RetiredSource(models.Model):
+    """A labeling function's version that was replaced or retired: what it suggested stays as history and is not shown."""
+
+    append_only = True
+
+    digest = models.CharField(max_length=64, unique=True, help_text="as in Suggestion.source_digest")
+
+    def __str__(self) -> str:
+        return f"retired source {self.digest[:12]}"

@@ -210,7 +210,7 @@ def found_of(
     holds = current is not None and current.how != Decision.How.WITHDRAWN
     facts = Facts(
         exported.get((item.pk, line.decision)), value_of(current) if current and holds else None, current.digest if current else "",
-        own=item.pk in answered, written=current is not None and current.correction_id == correction.pk,
+        own=item.pk in answered, written=current is not None and current.file_id == correction.blob_id,
     )  # fmt: skip
     return Found(line, correcting.judge(said, line.decision, facts), item, said, current, facts)
 

@@ -22,7 +22,7 @@ from datasets_app.labeling.models.rules import Rule, RulePass
 from datasets_app.labeling.models.schemas import Label
 from datasets_app.labeling.queries.decisions import standing
 from datasets_app.labeling.queries.labels import chunks, latest_schema
-from datasets_app.labeling.queries.suggestions import RULES_LIMIT, in_force
+from datasets_app.labeling.queries.suggestions import RULES_LIMIT
 from lifecycle.jobs.models import Job
 from lifecycle.refusals import Refused
 from lifecycle.task_types.answers import DROPPED, Value
@@ -271,3 +271,8 @@ def uploads_to_read(dataset: Dataset, rule: Rule) -> QuerySet[Upload]:
     """The imported uploads that a rule has not read to their end."""
     done = RulePass.objects.filter(rule=rule, upload=OuterRef("pk"), finished_at__isnull=False)
     return dataset.uploads.filter(~Exists(done), state=UploadState.IMPORTED).order_by("id")
+
+
+def in_force() -> QuerySet[Rule]:
+    """Newest versions that are not retired."""
+    return Rule.objects.filter(replaced_by__isnull=True, retired=False)

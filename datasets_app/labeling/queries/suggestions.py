@@ -9,8 +9,7 @@ from uuid import UUID
 
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
-from datasets_app.labeling.models.rules import Rule
-from datasets_app.labeling.models.suggestions import Suggestion
+from datasets_app.labeling.models.suggestions import RetiredSource, Suggestion
 from datasets_app.labeling.queries.labels import chunks
 from lifecycle.task_types.answers import Value
 from lifecycle.task_types.by_key.suggestions import suggestions_of
@@ -23,7 +22,7 @@ RULES_LIMIT = 200  # in force in one dataset
 
 def live(suggestions: QuerySet[Suggestion]) -> QuerySet[Suggestion]:
     """Without what rules suggested in a version that was changed or retired since; such rows stay as history."""
-    gone = Q(source=Suggestion.Source.RULE) & ~Exists(in_force().filter(digest=OuterRef("source_digest")))
+    gone = Q(source=Suggestion.Source.RULE) & Exists(RetiredSource.objects.filter(digest=OuterRef("source_digest")))
     return suggestions.exclude(gone)
 
 
@@ -71,8 +70,3 @@ def best_scores(item_ids: Iterable[int], wanted: str, task: str) -> dict[int, fl
         for item, said in rows.items():
             found[item] = max(row.score or 0.0 for row in said_first(said, wanted, task))
     return found
-
-
-def in_force() -> QuerySet[Rule]:
-    """Newest versions that are not retired."""
-    return Rule.objects.filter(replaced_by__isnull=True, retired=False)

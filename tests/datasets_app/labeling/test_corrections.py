@@ -116,7 +116,7 @@ def test_accepted_corrections_supersede_what_was_decided(dataset, table, ravi):
 
     found = accept(bring(dataset, ravi, packed([row])), ravi)
 
-    decision = Decision.objects.get(correction=found)
+    decision = Decision.objects.get(file=found.blob)
     assert (decision.label.name, decision.how, decision.by, decision.reason) == ("cash", "adjudicated", ravi, "corrected in fixed.csv")
     assert (decision.supersedes.digest, decision.supersedes.label.name) == (row["decision"], "card")
     assert labels(dataset) == dict(ROWS) | {"=text 0": "cash"}
@@ -134,7 +134,7 @@ def test_the_same_file_again_changes_nothing(dataset, table, ravi):
     assert again.report["look"]["counts"] == {"unchanged": 1}
     with pytest.raises(Refused, match="changes no label"):
         accept_corrections(correction_id=again.uuid, actor=ravi)
-    assert Decision.objects.exclude(correction=None).count() == 1
+    assert Decision.objects.exclude(file=None).count() == 1
 
 
 def test_names_that_are_no_class_are_told_with_the_nearest(dataset, table, ravi):
@@ -222,7 +222,7 @@ def test_a_correction_settles_an_open_dispute(dataset, ana, mia, ravi):
 
     queue.refresh_from_db()
     dispute = Dispute.objects.get(queue=queue)
-    assert (queue.items_disputed, dispute.state, dispute.decision.correction) == (0, "settled", found)
+    assert (queue.items_disputed, dispute.state, dispute.decision.file) == (0, "settled", found.blob)
 
 
 def test_an_item_twice_in_a_file_is_decided_once(dataset, table, ravi):
@@ -263,7 +263,7 @@ def test_a_crash_between_batches_decides_nothing_twice(dataset, table, ravi, mon
 
     assert len(calls) == 4  # three batches, one of them twice
     assert found.report["written"] == {"changed": 4, "unchanged": 8}
-    assert Decision.objects.filter(correction=found).count() == 4
+    assert Decision.objects.filter(file=found.blob).count() == 4
     assert sum(event["rows"] for event in events()) == 4
 
 

@@ -52,7 +52,7 @@ def test_what_somebody_else_is_said_to_have_accepted_or_otherwise_is_not_written
     (job,) = run_jobs("default")
 
     assert (job.state, job.refusal, Correction.objects.get().state) == (State.FAILED, "refused", "looked")
-    assert not Decision.objects.filter(correction__isnull=False).exists()
+    assert not Decision.objects.filter(file__isnull=False).exists()
 
 
 def test_it_is_written_once_it_is_accepted_anew(correction, ravi, rosa):
@@ -63,4 +63,4 @@ def test_it_is_written_once_it_is_accepted_anew(correction, ravi, rosa):
     accept_corrections(correction_id=correction.uuid, actor=ravi)
     run_ok("default")
 
-    assert {row.by for row in Decision.objects.filter(correction=correction)} == {ravi}
+    assert {row.by for row in Decision.objects.filter(file=correction.blob)} == {ravi}

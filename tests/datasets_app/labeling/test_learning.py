@@ -23,7 +23,7 @@ from datasets_app.labeling.actions.ordering import reorder
 from datasets_app.labeling.actions.schemas import publish_schema
 from datasets_app.labeling.actions.steering import prefer
 from datasets_app.labeling.actions.suggestions import suggest
-from datasets_app.labeling.models import Decision, Fit, Queue, Slot, Suggestion
+from datasets_app.labeling.models import Decision, Fit, Queue, QueueOrder, Slot, Suggestion
 from datasets_app.labeling.queries import learning
 from datasets_app.labeling.queries.bench import bench_items
 from datasets_app.labeling.queries.labels import labels_by_name
@@ -136,8 +136,7 @@ def test_it_learns_from_decisions_and_what_is_unclear_comes_first(labelled, mia,
     assert {names[key]: count for key, count in fit.figures["counts"].items()} == {"billing": 7, "card": 7}
     first = [slot.item.text for slot in claim(queue_id=queue.uuid, actor=ana, k=2)]
     assert sorted(first) == sorted(UNCLEAR)
-    queue.refresh_from_db()
-    assert queue.fit == fit
+    assert QueueOrder.objects.get(queue=queue).fit == fit
 
 
 def test_every_open_slot_has_a_place_of_its_item_and_answered_ones_keep_theirs(dataset, mia, ana, ben):
@@ -324,8 +323,8 @@ def test_decisions_that_came_with_a_file_are_learnt_before_anybody_answers(proje
     assert learn_due(timezone.now()) == 1
     run_ok("default")
 
-    queue.refresh_from_db()
-    assert (queue.fit.rows, queue.fit.answers) == (24, 0)
+    fit = QueueOrder.objects.get(queue=queue).fit
+    assert (fit.rows, fit.answers) == (24, 0)
     assert sorted(places(queue).values()) == list(range(24))
 
 
@@ -335,8 +334,7 @@ def test_a_new_queue_gets_its_order_though_no_answer_has_come(learnt, mia):
     assert learn_due(later()) == 1
     run_ok("default")
 
-    other.refresh_from_db()
-    assert other.fit.edition == 2
+    assert QueueOrder.objects.get(queue=other).fit.edition == 2
     assert sorted(places(other).values()) == list(range(12))
     assert learn_due(later()) == 0
 

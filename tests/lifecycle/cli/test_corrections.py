@@ -90,7 +90,7 @@ def test_an_earlier_dry_run_is_accepted_once(as_person, inbox, sheet, ravi):
         0,
         "1 decision written. Left as they are: as it is decided, or as it was exported 10, a class that is not there 1.\n",
     )
-    new = Decision.objects.get(correction=made)
+    new = Decision.objects.get(file=made.blob)
     assert (new.by, new.how, value_of(new) != value_of(new.supersedes)) == (ravi, "adjudicated", True)
     again = command("corrections", "bring", str(made.uuid), "--accept")
     assert (again.code, again.err) == (1, f"This file is written already. See: lifecycle corrections show {made.uuid}\n")
