@@ -17,8 +17,9 @@ from django.urls import reverse
 from django.utils import timezone
 
 from datasets_app.datasets.models import Dataset
-from datasets_app.labeling import actions, queries
+from datasets_app.labeling.actions.quality import measure_quality
 from datasets_app.labeling.models import Difference, Queue, Seat
+from datasets_app.labeling.queries.quality import Cell, behind, report_of
 from registry.access.actions import grant
 from registry.access.models import Project, User
 from registry.access.roles import Role
@@ -69,7 +70,7 @@ def play(rows: int, rounds: int) -> dict[str, Any]:
     return {
         "pages": pages, "worst_p95_ms": max(page["p95_ms"] for page in pages),
         "grown": [page["page"] for page in pages if page["statements"] > page["statements_small"]],
-        "answers": queries.report_of(queue).figures["answers"], "people": Seat.objects.filter(queue=queue).count(),
+        "answers": report_of(queue).figures["answers"], "people": Seat.objects.filter(queue=queue).count(),
         "laid_down_s": round(laid, 1), "measured_s": round(seconds, 1), "measure_mb": round(peak_mb() - before, 1),
         "differences": Difference.objects.filter(queue=queue).count(), "others_load": round(os.getloadavg()[0], 1), "cores": os.cpu_count(),
     }  # fmt: skip
@@ -82,7 +83,7 @@ def peak_mb() -> float:
 
 def measure(queue: Queue, actor: User) -> None:
     """Run the product's own job."""
-    actions.measure_quality(queue_id=queue.uuid, actor=actor)
+    measure_quality(queue_id=queue.uuid, actor=actor)
     run_ok()
 
 
@@ -194,17 +195,17 @@ def refresh() -> None:
 def addresses(queue: Queue) -> Iterator[tuple[str, str, str]]:
     """Name, who asks, and address of every page."""
     labels = list(queue.schema.labels.order_by("position"))
-    report = queries.report_of(queue)
+    report = report_of(queue)
     first, second, _ = next(row for row in report.figures["confusion"] if row[0] != row[1])
     one, other, *_ = next(row for row in report.figures["pairs"] if row[3] < row[2])
     seats = {seat.user_id: seat for seat in queue.seats.all()}
     cells = {
-        "labels": (f"?labels={labels[first].stable_id}|{labels[second].stable_id}", queries.Cell(labels=(labels[first], labels[second]))),
-        "people": (f"?people={seats[one].pk}|{seats[other].pk}", queries.Cell(seats=(seats[one], seats[other]))),
+        "labels": (f"?labels={labels[first].stable_id}|{labels[second].stable_id}", Cell(labels=(labels[first], labels[second]))),
+        "people": (f"?people={seats[one].pk}|{seats[other].pk}", Cell(seats=(seats[one], seats[other]))),
     }
     pages = [("quality", "quality", ""), ("quality, all people and classes", "quality", "?people=all&labels=all")]
     for name, (query, cell) in cells.items():
-        keys = list(queries.behind(report, cell).values_list("pk", flat=True))
+        keys = list(behind(report, cell).values_list("pk", flat=True))
         pages.append((f"items of two {name}", "quality_items", query))
         pages.append((f"items of two {name}, far on", "quality_items", f"{query}&after={keys[len(keys) // 2] - 1}"))
     for who in ("lee", "mia"):

@@ -3,13 +3,26 @@
 from __future__ import annotations
 
 from datasets_app.datasets import ports as datasets
-from datasets_app.labeling import actions, filters, queries
+from datasets_app.labeling import filters, ports
+from datasets_app.labeling.actions.changes import follow_published, run_moves
+from datasets_app.labeling.actions.checks import run_accept
+from datasets_app.labeling.actions.corrections import correct_cancelled, correct_failed, look_cancelled, look_failed, run_correct, run_look
+from datasets_app.labeling.actions.exports import run_export
+from datasets_app.labeling.actions.filling import run_fill
+from datasets_app.labeling.actions.imports import Importer
+from datasets_app.labeling.actions.learning import run_learn
+from datasets_app.labeling.actions.ordering import run_reorder
+from datasets_app.labeling.actions.quality import run_measure
+from datasets_app.labeling.actions.suggesting import run_rules
+from datasets_app.labeling.actions.telling import CHANGED, LABELLED
+from datasets_app.labeling.queries.comments import open_mentions
 from datasets_app.labeling.queries.decisions import decided_cells
+from datasets_app.labeling.views import changes, checks, learning, quality
 from lifecycle.jobs import registry, schedule
 from lifecycle.jobs.models import Job
 from lifecycle.jobs.registry import JobKind
 from lifecycle.notices import topics
-from lifecycle.ui import navigation
+from lifecycle.ui import navigation, parts
 from lifecycle.ui.addresses import find_url
 from registry.access import policy
 
@@ -43,35 +56,40 @@ def export_url(job: Job) -> str:
 
 def bind() -> None:
     """The importer of labels, filters of items, the job kinds, what is done from time to time and the navigation item."""
-    datasets.register_label_importer(actions.Importer())
+    datasets.register_label_importer(Importer())
     datasets.register_item_filter(*filters.FILTERS)
     datasets.register_item_columns(datasets.ItemColumns(("label", "decision"), decided_cells))
-    registry.register(JobKind("labeling.fill", "Fill a labeling queue", actions.run_fill, url=queue_url))
-    registry.register(JobKind("labeling.reorder", "Put a labeling queue in order", actions.run_reorder, url=queue_url))
-    registry.register(JobKind("labeling.apply_rules", "Apply labeling rules", actions.run_rules, url=rules_url))
-    registry.register(JobKind("labeling.move_decisions", "Move decisions with their classes", actions.run_moves, url=schema_url))
-    registry.register(JobKind("labeling.accept", "Accept agreed answers", actions.run_accept, url=queue_url))
-    registry.register(JobKind("labeling.learn", "Have the built-in model learn", actions.run_learn, url=queue_url))
-    registry.register(JobKind("labeling.export", "Export answers", actions.run_export, url=export_url))
-    registry.register(JobKind("labeling.measure", "Measure label quality", actions.run_measure, url=queue_url))
+    registry.register(JobKind("labeling.fill", "Fill a labeling queue", run_fill, url=queue_url))
+    registry.register(JobKind("labeling.reorder", "Put a labeling queue in order", run_reorder, url=queue_url))
+    registry.register(JobKind("labeling.apply_rules", "Apply labeling rules", run_rules, url=rules_url))
+    registry.register(JobKind("labeling.move_decisions", "Move decisions with their classes", run_moves, url=schema_url))
+    registry.register(JobKind("labeling.accept", "Accept agreed answers", run_accept, url=queue_url))
+    registry.register(JobKind("labeling.learn", "Have the built-in model learn", run_learn, url=queue_url))
+    registry.register(JobKind("labeling.export", "Export answers", run_export, url=export_url))
+    registry.register(JobKind("labeling.measure", "Measure label quality", run_measure, url=queue_url))
     registry.register(
         JobKind(
-            "labeling.look_through", "Look through corrected labels", actions.run_look, url=correction_url,
-            on_failed=actions.look_failed, on_cancelled=actions.look_cancelled,
+            "labeling.look_through", "Look through corrected labels", run_look, url=correction_url,
+            on_failed=look_failed, on_cancelled=look_cancelled,
         )
     )  # fmt: skip
     registry.register(
         JobKind(
-            "labeling.correct", "Write corrected labels", actions.run_correct, url=correction_url,
-            on_failed=actions.correct_failed, on_cancelled=actions.correct_cancelled,
+            "labeling.correct", "Write corrected labels", run_correct, url=correction_url,
+            on_failed=correct_failed, on_cancelled=correct_cancelled,
         )
     )  # fmt: skip
+    parts.register("labeling:queue", "datasets_app/labeling/agreement.html", quality.on_queue)
+    parts.register("labeling:queue", "datasets_app/labeling/learning.html#learning", learning.on_queue)
+    parts.register("labeling:queue/top", "datasets_app/labeling/agreed.html", checks.on_queue)
+    parts.register("labeling:schema", "datasets_app/labeling/behind.html", changes.on_schema)
+    ports.on_published(follow_published)
     schedule.every(600, "datasets_app.labeling.tasks.measure_due")
     schedule.every(60, "datasets_app.labeling.tasks.learn_due")
     schedule.every(60, "datasets_app.labeling.tasks.sweep")
     schedule.every(30, "datasets_app.labeling.tasks.tell_labels")
-    topics.register(actions.LABELLED, "Answers of annotators", for_programs=True)
-    topics.register(actions.CHANGED, "Decisions on labels", for_programs=True)
+    topics.register(LABELLED, "Answers of annotators", for_programs=True)
+    topics.register(CHANGED, "Decisions on labels", for_programs=True)
     navigation.register(
         navigation.NavItem(
             "Data",
@@ -80,6 +98,6 @@ def bind() -> None:
             order=20,
             key="l",
             show=lambda user: policy.can_somewhere(user, "labeling.view"),
-            count=queries.open_mentions,
+            count=open_mentions,
         )  # fmt: skip
     )

@@ -14,11 +14,15 @@ from django.db.models import BigIntegerField, ExpressionWrapper, F, QuerySet
 from datasets_app.datasets.filters import day, day_range, span_words
 from datasets_app.datasets.models import Dataset, Item
 from datasets_app.datasets.ports import Fields, ItemFilter, Scope
-from datasets_app.labeling import queries
-from datasets_app.labeling.models import Annotation, Comment, Decision, Dispute, Label, Suggestion
+from datasets_app.labeling.models.answers import Annotation
+from datasets_app.labeling.models.decisions import Comment, Decision, Dispute
+from datasets_app.labeling.models.schemas import Label
+from datasets_app.labeling.models.suggestions import Suggestion
 from datasets_app.labeling.queries.changes import merges_of, saying
 from datasets_app.labeling.queries.decisions import standing, standing_answers
-from datasets_app.labeling.queries.suggesting import live
+from datasets_app.labeling.queries.labels import latest_schema
+from datasets_app.labeling.queries.pages import annotators
+from datasets_app.labeling.queries.suggestions import live
 from datasets_app.labeling.relabelling import follow
 from registry.access import policy
 from registry.access.models import User
@@ -33,7 +37,7 @@ REMARKS = [("flagged", "Flagged"), ("open", "Flagged, not resolved"), ("commente
 
 def class_choices(dataset: Dataset) -> list[tuple[str, str]]:
     """The classes of the newest version by stable id, in their order; none where answers name no class."""
-    schema = queries.latest_schema(dataset) if dataset.task_type.has_labels else None
+    schema = latest_schema(dataset) if dataset.task_type.has_labels else None
     return [(str(stable), name) for stable, name in schema.labels.values_list("stable_id", "name")] if schema else []
 
 
@@ -104,7 +108,7 @@ def answered_fields(dataset: Dataset, viewer: User) -> Fields:
     classes = class_choices(dataset)
     named = {"answered": forms.ChoiceField(label="Answered as", choices=[ANY, *classes], required=False)} if classes else {}
     if sees_everybody(dataset, viewer):
-        people = [(str(user.uuid), str(user)) for user in queries.annotators(dataset)]
+        people = [(str(user.uuid), str(user)) for user in annotators(dataset)]
         by = forms.ChoiceField(label="Answered by", choices=[("", "Anybody"), *people], required=False)
     else:
         by = forms.ChoiceField(label="Answered by", choices=[ANY, (str(viewer.uuid), "you")], required=False)

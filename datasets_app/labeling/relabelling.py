@@ -10,7 +10,7 @@ from uuid import UUID
 
 from django.db.models import TextChoices
 
-from datasets_app.labeling.rules import ClassesNow, LabelSpec, through
+from datasets_app.labeling.rules.schemas import ClassesNow, LabelSpec, through
 from lifecycle.refusals import Refused
 from lifecycle.task_types.answers import Value
 from lifecycle.task_types.inputs import clean

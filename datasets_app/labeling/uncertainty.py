@@ -2,15 +2,13 @@
 
 Items are ordered by the margin between the two likeliest classes, the smallest first (Scheffer, Decomain and Wrobel, 2001; Settles,
 Active Learning Literature Survey, 2009, section 3.1). A sample that only holds what a model is unsure of drifts away from the data
-(Dasgupta and Hsu, 2008), so every tenth item is drawn by chance. Where several sources vote, items are ordered by the entropy of their
-votes (Dagan and Engelson, 1995; Settles, section 3.2).
+(Dasgupta and Hsu, 2008), so every tenth item is drawn by chance.
 """
 
 from __future__ import annotations
 
 import math
-from collections import Counter
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -74,10 +72,3 @@ def order(margins: Sequence[float], chance: Sequence[int]) -> list[int]:
         taken.add(item)
         found.append(item)
     return found
-
-
-def disagreement(votes: Sequence[Hashable]) -> float:
-    """The entropy of what several sources or people say of one item, in bits; 0 where they agree or there is one."""
-    counts = Counter(votes).values()
-    total = sum(counts)
-    return sum(-count / total * math.log2(count / total) for count in counts) if len(counts) > 1 else 0.0

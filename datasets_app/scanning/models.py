@@ -7,7 +7,8 @@ from django.db import models
 from django.db.models import Q
 
 from datasets_app.datasets.models import Dataset, Item
-from datasets_app.labeling.models import Label, Queue
+from datasets_app.labeling.models.queues import Queue
+from datasets_app.labeling.models.schemas import Label
 from datasets_app.scanning import rules
 from datasets_app.scanning.rules import ScanKind, ScanState
 

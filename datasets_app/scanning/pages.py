@@ -14,7 +14,7 @@ from django.urls import reverse
 
 from datasets_app.datasets import queries as datasets
 from datasets_app.datasets.models import Dataset, Item
-from datasets_app.labeling.models import Label
+from datasets_app.labeling.models.schemas import Label
 from datasets_app.scanning import queries
 from datasets_app.scanning.duplicates import THRESHOLD
 from datasets_app.scanning.forms import SendForm

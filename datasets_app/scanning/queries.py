@@ -10,9 +10,10 @@ from django.db.models import Q, QuerySet
 
 from datasets_app.datasets import queries as datasets
 from datasets_app.datasets.models import Dataset, Item
-from datasets_app.labeling import queries as labeling
-from datasets_app.labeling.models import Decision, Label
-from datasets_app.labeling.queries.decisions import chunks
+from datasets_app.labeling.models.decisions import Decision
+from datasets_app.labeling.models.schemas import Label
+from datasets_app.labeling.queries.decisions import current_decisions, standing
+from datasets_app.labeling.queries.labels import chunks
 from datasets_app.scanning.models import DuplicateGroup, Finding, GroupMember, Scan, Tally
 from datasets_app.scanning.rules import FOUND_BY, Kind, ScanState, Status
 from lifecycle.jobs import queries as jobs
@@ -96,7 +97,7 @@ def labels_of(items: Iterable[int]) -> dict[int, Label]:
     """The label that holds for each of these items, by key, of those that are decided as one class."""
     found: dict[int, Label] = {}
     for some in chunks(items):
-        rows = labeling.standing().filter(item_id__in=some).select_related("label")
+        rows = standing().filter(item_id__in=some).select_related("label")
         found |= {row.item_id: row.label for row in rows if row.label}
     return found
 
@@ -128,7 +129,7 @@ def newest_item(dataset: Dataset) -> int:
 
 def decided(dataset: Dataset) -> Iterator[list[Decision]]:
     """The decisions that hold, with item and label, by pages of 1,000."""
-    rows = labeling.current_decisions(dataset)
+    rows = current_decisions(dataset)
     after = 0
     while page := list(rows.filter(item_id__gt=after)[:BATCH]):
         after = page[-1].item_id
@@ -137,4 +138,4 @@ def decided(dataset: Dataset) -> Iterator[list[Decision]]:
 
 def has_decisions(dataset: Dataset) -> bool:
     """Whether any visible item is decided."""
-    return labeling.current_decisions(dataset).exists()
+    return current_decisions(dataset).exists()

@@ -14,7 +14,8 @@ from uuid import UUID
 
 from django.db.models import Q, QuerySet
 
-from datasets_app.labeling.models import Decision, Label, LabelChange, LabelSchema
+from datasets_app.labeling.models.decisions import Decision
+from datasets_app.labeling.models.schemas import Label, LabelChange, LabelSchema
 from datasets_app.labeling.queries.changes import READ
 from datasets_app.labeling.relabelling import ChangeKind
 from datasets_app.scanning.models import Finding, GroupMember

@@ -11,7 +11,10 @@ from typing import Any
 from django.db.models import Exists, F, Max, Min, OuterRef, Q, QuerySet
 
 from datasets_app.datasets.models import Item, Upload
-from datasets_app.labeling.models import Decision, Queue, Suggestion
+from datasets_app.labeling.models.corrections import Correction
+from datasets_app.labeling.models.decisions import Decision
+from datasets_app.labeling.models.queues import Queue
+from datasets_app.labeling.models.suggestions import Suggestion
 from datasets_app.snapshots import choosing
 from datasets_app.snapshots import queries as snapshots
 from datasets_app.snapshots.models import Snapshot, SplitAssignment
@@ -23,18 +26,14 @@ from registry.ledger.models import Event
 from registry.ledger.rules import SYSTEM
 from registry.ledger.verbs import Verb
 
-AUTHORS = ("by", "correction__brought_by", "correction__accepted_by", "change__schema__created_by")
+AUTHORS = ("by", "change__schema__created_by")
 # Whose labels, answers or suggestions came with the item's upload: who sees a suggestion decides the less alone.
 BROUGHT = (
     Q(how=Decision.How.IMPORTED)
     | Q(queue__source=Queue.Source.BROUGHT)
     | Exists(Suggestion.objects.filter(item=OuterRef("item"), source=Suggestion.Source.IMPORT))
 )
-RECORDED = {
-    Verb.ITEM_DECIDED: (Q(), "uuid"), Verb.DECISIONS_CORRECTED: (Q(correction__isnull=False), "correction__uuid"),
-    Verb.SCHEMA_PUBLISHED: (Q(change__isnull=False), "change__schema__uuid"),
-}  # fmt: skip  # which decisions an event of this kind tells of, and the object that it is about
-
+RECORDED = {Verb.ITEM_DECIDED: "uuid", Verb.SCHEMA_PUBLISHED: "change__schema__uuid"}  # what of a decision an event of this kind is about
 AT_ONCE = 10_000  # objects whose events are looked up by one statement
 
 
@@ -66,11 +65,18 @@ def deciders_of(found: QuerySet[Decision]) -> set[str]:
     not approve.
 
     Whom the events name counts beside whom the rows name: neither alone frees anybody."""
+    corrected = corrections_of(found)
     people = [found.filter(**{f"{author}__isnull": False}).values_list(author) for author in AUTHORS]
+    people += [corrected.values_list("brought_by"), corrected.filter(accepted_by__isnull=False).values_list("accepted_by")]
     answered = found.exclude(queue__in=brought_queues(found)).filter(annotations__isnull=False)
     named = User.objects.filter(pk__in=[pk for (pk,) in answered.values_list("annotations__user").union(*people)])
     came = Item.objects.filter(pk__in=found.filter(BROUGHT).values("item"))
     return access.with_account(named) | recorded_deciders(found) | uploaders_of(came) | senders_of(found) | choosing.changers(found)
+
+
+def corrections_of(found: QuerySet[Decision]) -> QuerySet[Correction]:
+    """The files of corrected labels with which these decisions came, whoever uploaded the same file."""
+    return Correction.objects.filter(Exists(found.filter(file=OuterRef("blob"), item__dataset=OuterRef("dataset"))))
 
 
 def senders_of(found: QuerySet[Decision]) -> set[str]:
@@ -112,8 +118,9 @@ def recorded_deciders(found: QuerySet[Decision]) -> set[str]:
     """Who decided them or had them written, as their events say, as uuids: looked up by what an event is about, thousands at a time, since
     it is done while others wait for the turn to write."""
     told: set[str] = set()
-    for verb, (kind, subject) in RECORDED.items():
-        about = found.filter(kind, **{f"{subject}__isnull": False}).values_list(subject, flat=True).distinct()
+    decided = {verb: found.filter(**{f"{it}__isnull": False}).values_list(it, flat=True).distinct() for verb, it in RECORDED.items()}
+    corrected = corrections_of(found).values_list("uuid", flat=True)
+    for verb, about in [*decided.items(), (Verb.DECISIONS_CORRECTED, corrected)]:
         ids = [str(uuid) for uuid in about]
         for at in range(0, len(ids), AT_ONCE):
             events = Event.objects.filter(object_id__in=ids[at : at + AT_ONCE]).order_by().values_list("verb", "actor").distinct()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from datasets_app.labeling.models import Decision
+from datasets_app.labeling.models.decisions import Decision
 from lifecycle.ui.numbers import count, decimals, things
 
 NOT_COUNTED = "not counted: the snapshot was frozen before this was recorded"

@@ -15,8 +15,10 @@ from django.db.models import Q, QuerySet
 
 from datasets_app.datasets.models import Dataset, Item
 from datasets_app.datasets.rules import UploadState
-from datasets_app.labeling.models import Decision, Label, LabelSchema
+from datasets_app.labeling.models.decisions import Decision
+from datasets_app.labeling.models.schemas import Label, LabelSchema
 from datasets_app.labeling.queries import decisions as labeling
+from datasets_app.labeling.queries.labels import names_in
 from datasets_app.snapshots import manifest
 from datasets_app.snapshots.formats import formats_for
 from datasets_app.snapshots.manifest import ManifestRow
@@ -248,7 +250,7 @@ def decided_rows(dataset: Dataset, cut: Cut, schema: LabelSchema) -> Iterator[tu
 
     Labels are named as the schema names them now.
     """
-    names, kind = labeling.names_in(schema), dataset.task_type
+    names, kind = names_in(schema), dataset.task_type
     current = Q(superseded_by__isnull=True) | Q(superseded_by__gt=cut.decision)
     standing = Decision.objects.filter(current, pk__lte=cut.decision).exclude(how=Decision.How.WITHDRAWN)
     decisions = standing.filter(item__dataset=dataset, item__upload__in=cut.uploads).order_by("item_id")

@@ -16,9 +16,13 @@ from uuid import UUID, uuid5
 
 from datasets_app.datasets import actions as datasets
 from datasets_app.datasets.models import Dataset, Upload
-from datasets_app.labeling import actions as labeling
+from datasets_app.labeling.actions.answers import submit
+from datasets_app.labeling.actions.claims import claim, release
+from datasets_app.labeling.actions.opening import open_queue
+from datasets_app.labeling.actions.reviews import decide
+from datasets_app.labeling.actions.schemas import publish_schema
 from datasets_app.labeling.models import Dispute, Label, Queue
-from datasets_app.labeling.rules import LabelSpec
+from datasets_app.labeling.rules.schemas import LabelSpec
 from datasets_app.snapshots import actions as snapshots
 from datasets_app.snapshots.models import Snapshot
 from lifecycle.demo import inbox
@@ -140,14 +144,14 @@ def schema(stage: Stage, target: Dataset) -> None:
         )
         for intent in inbox.INTENTS
     ]
-    labeling.publish_schema(dataset_id=target.uuid, actor=stage.user("ravi"), labels=specs, guideline=GUIDELINE)
+    publish_schema(dataset_id=target.uuid, actor=stage.user("ravi"), labels=specs, guideline=GUIDELINE)
 
 
 def queue(stage: Stage, target: Dataset, new: Upload) -> Queue:
     """Ravi opens a queue over the new messages: three people an item."""
     name = "November inbox"
     found = Queue.objects.filter(dataset=target, name=name).first()
-    found = found or labeling.open_queue(
+    found = found or open_queue(
         dataset_id=target.uuid, actor=stage.user("ravi"), name=name, overlap=OVERLAP, source=Queue.Source.UPLOAD, upload_id=new.uuid
     )
     opened: Queue = stage.wait(lambda: Queue.objects.filter(pk=found.pk, state=Queue.State.OPEN, slots_total__gte=NEW * OVERLAP).first())
@@ -161,12 +165,12 @@ def annotate(stage: Stage, work: Queue, messages: list[inbox.Message]) -> None:
     for at, name in enumerate(("ana", "ben", "chloe")):
         person = stage.user(name)
         done = work.annotations.filter(user=person).count()
-        while done < ANSWERED and (slots := labeling.claim(queue_id=work.uuid, actor=person)):
+        while done < ANSWERED and (slots := claim(queue_id=work.uuid, actor=person)):
             for slot in slots[: ANSWERED - done]:
                 label = labels[inbox.answer(by_text[slot.item.text], name)]
                 seconds = 3.0 + (slot.pk * 7 + at) % 11
                 key = uuid5(KEYS, f"{work.uuid}:{name}:{slot.item_id}")
-                labeling.submit(
+                submit(
                     queue_id=work.uuid,
                     actor=person,
                     slot_id=slot.pk,
@@ -178,7 +182,7 @@ def annotate(stage: Stage, work: Queue, messages: list[inbox.Message]) -> None:
             done = work.annotations.filter(user=person).count()
             stage.ctx.progress(at * ANSWERED + done, 3 * ANSWERED, unit="answers")
             stage.ctx.raise_if_cancelled()
-        labeling.release(queue_id=work.uuid, actor=person)
+        release(queue_id=work.uuid, actor=person)
 
 
 def adjudicate(stage: Stage, work: Queue, messages: list[inbox.Message]) -> None:
@@ -190,7 +194,7 @@ def adjudicate(stage: Stage, work: Queue, messages: list[inbox.Message]) -> None
         meant = by_text[dispute.item.text].intent
         reason = f"The guideline: {inbox.BY_NAME[meant].definition}"
         said = {"label": str(labels[meant])}
-        labeling.decide(queue_id=work.uuid, item_id=dispute.item.uuid, actor=stage.user("ravi"), value=said, reason=reason)
+        decide(queue_id=work.uuid, item_id=dispute.item.uuid, actor=stage.user("ravi"), value=said, reason=reason)
 
 
 def snapshot(stage: Stage, target: Dataset) -> Snapshot:

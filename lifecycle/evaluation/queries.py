@@ -13,7 +13,8 @@ from django.db.models.functions import Substr
 from django.http import Http404
 
 from datasets_app.datasets.models import Item
-from datasets_app.labeling import queries as labeling
+from datasets_app.labeling.queries.decisions import current_decisions
+from datasets_app.labeling.queries.labels import value_of
 from datasets_app.snapshots.models import Snapshot
 from lifecycle.evaluation import rules
 from lifecycle.evaluation.models import Analysis, Comparison, Evaluation, SideBySide
@@ -134,8 +135,8 @@ def get_side(user: Person, uuid: UUID) -> SideBySide:
 
 def choices_of(side: SideBySide) -> list[tuple[str, str]]:
     """What is decided: (digest of the prompt's item, first, second, tie or neither) as people saw the pair."""
-    decided = labeling.current_decisions(side.dataset).filter(item__upload=side.upload)
-    return [(row.item.external_id, labeling.value_of(row)["choice"]) for row in decided]
+    decided = current_decisions(side.dataset).filter(item__upload=side.upload)
+    return [(row.item.external_id, value_of(row)["choice"]) for row in decided]
 
 
 def scores_of(evaluation: Evaluation, label: str) -> Scores:

@@ -12,8 +12,9 @@ from django.db.models.functions import Substr
 
 from datasets_app.datasets.models import Dataset, Item
 from datasets_app.datasets.rules import UploadState
-from datasets_app.labeling import queries as labeling
 from datasets_app.labeling.models import Label, Queue, Slot, Suggestion
+from datasets_app.labeling.queries.changes import present_ids
+from datasets_app.labeling.queries.labels import latest_schema
 from lifecycle.evaluation import ports, suggested
 from lifecycle.evaluation.queries import TEXT_READ
 from lifecycle.jobs import queries as jobs
@@ -80,12 +81,12 @@ def get_model(user: Person, kind: str, uuid: UUID) -> ports.Model:
 
 def matches(dataset: Dataset, models: Sequence[ports.Model]) -> list[suggested.Match]:
     """How the labels of each of these models fit the dataset's newest classes; a constant number of statements."""
-    schema = labeling.latest_schema(dataset)
+    schema = latest_schema(dataset)
     classes = {label.stable_id: label.name for label in schema.labels.all()} if schema else {}
     ids: dict[int, dict[str, UUID]] = defaultdict(dict)
     for version, name, stable in Label.objects.filter(schema__dataset=dataset).values_list("schema", "name", "stable_id"):
         ids[version][name] = stable
-    merged = labeling.present_ids(dataset.pk)
+    merged = present_ids(dataset.pk)
     found = []
     for model in models:
         snapshot = model.run.snapshot

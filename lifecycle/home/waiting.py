@@ -11,8 +11,8 @@ from django.urls import reverse
 
 from datasets_app.datasets.models import Upload
 from datasets_app.datasets.rules import UploadState
-from datasets_app.labeling import queries as labeling
 from datasets_app.labeling.models import Queue, Slot
+from datasets_app.labeling.queries.pages import as_seen_by, queues
 from lifecycle.training import queries as training
 from lifecycle.training.rules import RunState
 from lifecycle.ui.numbers import things
@@ -133,9 +133,9 @@ def answers(user: User, roles: Roles) -> list[Task]:
     own = Slot.objects.filter(queue=OuterRef("queue"), item=OuterRef("item"), user=user).exclude(state=Slot.State.LEASED)
     free = Q(state=Slot.State.OPEN) | Q(state=Slot.State.LEASED, user=user)
     left = Slot.objects.filter(free, ~Exists(own), queue=OuterRef("pk"))
-    rows = labeling.queues(user).filter(Q(dataset__project__in=analyst_in) | Q(seats__user=user), Exists(left), state=Queue.State.OPEN)
+    rows = queues(user).filter(Q(dataset__project__in=analyst_in) | Q(seats__user=user), Exists(left), state=Queue.State.OPEN)
     found = []
-    for row in labeling.as_seen_by(user, list(policy.visible_to(user, rows.distinct(), "labeling.annotate")[:EACH])):
+    for row in as_seen_by(user, list(policy.visible_to(user, rows.distinct(), "labeling.annotate")[:EACH])):
         fact = f"{things(max(1, row.slots_total - row.slots_done), 'annotation')} left in {row.name}"
         found.append(Task(fact, row.dataset.name, "Label items", page("labeling:bench", row.uuid)))
     return found

@@ -7,6 +7,7 @@ from functools import cached_property
 from itertools import chain
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 from django import forms
 from django.conf import settings
@@ -83,7 +84,7 @@ def errors_of(form: forms.BaseForm) -> dict[str, list[str]]:
 def cleaned(form: forms.Form) -> dict[str, Any]:
     """What was sent by a dialog, which has no page to be shown again on. Raises Refused, with the fields, when it is not complete."""
     if not form.is_valid():
-        raise Refused("Nothing was changed: the form was not complete.", fields=errors_of(form))
+        raise Refused("Nothing was changed: the form was not complete.", next_step=first_problem(form), fields=errors_of(form))
     given: dict[str, Any] = form.cleaned_data
     return given
 
@@ -112,3 +113,16 @@ def add_refusal(form: forms.BaseForm, refusal: Refusal) -> None:
 def sentences(*said: str) -> list[str]:
     """Each once, without the empty ones."""
     return list(dict.fromkeys(filter(None, said)))
+
+
+def first_problem(form: forms.Form) -> str:
+    """The first thing to mend, as a sentence."""
+    return next((str(errors[0]) for errors in form.errors.values()), "")
+
+
+def as_key(value: str) -> UUID | None:
+    """The text as a uuid, or None."""
+    try:
+        return UUID(value)
+    except ValueError:
+        return None

@@ -13,8 +13,8 @@ from django.db.models import Case, Count, OuterRef, Q, QuerySet, Subquery, When
 
 from datasets_app.datasets.models import Dataset, Item, Upload
 from datasets_app.datasets.rules import UploadState, normal_digest
-from datasets_app.labeling import queries as labeling
 from datasets_app.labeling.models import Annotation, Decision, Queue
+from datasets_app.labeling.queries import decisions
 from datasets_app.snapshots import queries as snapshots
 from datasets_app.snapshots.makers import brought_queues, deciders, deciders_of, uploaders_of
 from datasets_app.snapshots.models import Snapshot
@@ -410,7 +410,7 @@ def settings_seen(endpoint: Endpoint) -> str:
 
 def labels_since(dataset: Dataset, moment: datetime) -> int:
     """How many labels of the dataset that hold were decided after a moment, counted up to 100,000."""
-    rows = labeling.standing().filter(item__dataset=dataset, item__upload__state=UploadState.IMPORTED, created_at__gt=moment)
+    rows = decisions.standing().filter(item__dataset=dataset, item__upload__state=UploadState.IMPORTED, created_at__gt=moment)
     return rows.order_by()[:COUNTED].count()
 
 

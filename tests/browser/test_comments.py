@@ -5,8 +5,11 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import expect
 
-from datasets_app.labeling import actions, queries
+from datasets_app.labeling.actions.changes import move_queue
+from datasets_app.labeling.actions.proposals import propose_change
+from datasets_app.labeling.actions.remarks import comment, flag
 from datasets_app.labeling.models import Comment, GuidelineProposal, Queue, Seat
+from datasets_app.labeling.queries.labels import names_in
 from lifecycle.notices.models import Notice
 from tests.support.browser import is_legible, shot
 from tests.support.labeling import label_items, make_dataset, make_queue, make_schema, queue_items
@@ -23,7 +26,7 @@ def queue(project, mia) -> Queue:
 
 
 def say(queue, item, actor, text, **options) -> Comment:
-    return actions.comment(queue_id=queue.uuid, actor=actor, item_id=item.uuid, text=text, **options)
+    return comment(queue_id=queue.uuid, actor=actor, item_id=item.uuid, text=text, **options)
 
 
 def test_a_name_is_completed_by_keys_on_the_bench(open_bench, queue, ana, ben, ravi):
@@ -131,7 +134,7 @@ def test_a_reviewer_comments_and_proposes_from_the_review_by_keys(opened, queue,
 
     expect(page.locator("#review")).to_be_visible()
     made = GuidelineProposal.objects.get()
-    names = queries.names_in(queue.schema)
+    names = names_in(queue.schema)
     assert (made.text, made.item, sorted(names[key] for key in made.classes)) == (
         "What was charged first decides.", item, ["card_arrival", "fee_charged"],
     )  # fmt: skip
@@ -140,7 +143,7 @@ def test_a_reviewer_comments_and_proposes_from_the_review_by_keys(opened, queue,
 @pytest.mark.parametrize(("width", "scheme"), [(1440, "light"), (390, "dark")])
 def test_the_page_of_comments_is_worked_through_by_keys(opened, queue, ana, ben, ravi, width, scheme):
     items = queue_items(queue)
-    actions.flag(queue_id=queue.uuid, actor=ben, item_id=items[1].uuid, text="Is this English?")
+    flag(queue_id=queue.uuid, actor=ben, item_id=items[1].uuid, text="Is this English?")
     first = say(queue, items[0], ana, "Two intents.\nWhich counts, @ravi?", start=6, end=19)
     page = opened(f"/labeling/{queue.uuid}/comments/", ravi, width=width, scheme=scheme)
     expect(page.locator("[data-thread]")).to_have_count(2)
@@ -165,7 +168,7 @@ def test_the_page_of_comments_is_worked_through_by_keys(opened, queue, ana, ben,
 def test_proposals_stand_on_the_page_of_the_classes(opened, queue, ana, ben, mia, width, scheme):
     item = queue_items(queue)[0]
     for person, text in ((ana, "What was charged first decides."), (ben, "Fees are never refunds.")):
-        actions.propose_change(
+        propose_change(
             dataset_id=queue.dataset.uuid, actor=person, text=text, queue_id=queue.uuid, item_id=item.uuid,
             classes=[label.stable_id for label in queue.schema.labels.all()[:2]],
         )  # fmt: skip
@@ -189,7 +192,7 @@ def test_proposals_stand_on_the_page_of_the_classes(opened, queue, ana, ben, mia
 def test_the_bench_says_by_keys_what_changed_in_the_guideline(open_bench, queue, ana, mia):
     page = open_bench(ana)
     make_schema(queue.dataset, mia, names=CLASSES, guideline="What was charged first decides.")
-    actions.move_queue(queue_id=queue.uuid, actor=mia)
+    move_queue(queue_id=queue.uuid, actor=mia)
     page.keyboard.press("1")
     expect(page.locator("#changed")).to_be_visible()
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import expect
 
-from datasets_app.labeling import actions
+from datasets_app.labeling.actions.suggestions import suggest_values
 from datasets_app.labeling.models import Annotation
-from datasets_app.labeling.rules import side_order
+from datasets_app.labeling.rules.queues import side_order
 from tests.support.labeling import make_dataset, make_queue, queue_items
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
@@ -79,7 +79,7 @@ def test_a_text_is_written_beside_its_source(bench_of, make, ana):
 def test_a_draft_is_mended_and_the_difference_shown(bench_of, make, ana):
     queue = make("generation", ["A long report."])
     (item,) = queue_items(queue)
-    actions.suggest_values(
+    suggest_values(
         dataset=queue.dataset,
         rows=[(item.pk, {"text": "Short and wrong."}, None)],
         source="run",

@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import expect
 
-from datasets_app.labeling import actions, queries
+from datasets_app.labeling.actions.suggesting import retire_rule, write_rule
 from datasets_app.labeling.models import Rule
+from datasets_app.labeling.queries.labels import labels_by_name, latest_schema
 from tests.support.browser import is_legible, loaded_on_a_phone, shuts_nobody_out
 from tests.support.labeling import decided_dataset
 
@@ -47,12 +48,12 @@ def test_hits_follow_what_is_typed_and_the_rule_is_written(window_of, dataset, m
 
 
 def test_the_pages_fit_and_are_accessible(opened, dataset, mia):
-    labels = queries.labels_by_name(queries.latest_schema(dataset))
+    labels = labels_by_name(latest_schema(dataset))
     for label, pattern in (("card", "card"), ("billing", "bill\ninvoice"), ("billing", "amount")):
-        rule = actions.write_rule(
+        rule = write_rule(
             dataset_id=dataset.uuid, actor=mia, name=f"{label}: {pattern}", label=labels[label].stable_id, kind="words", pattern=pattern
         )
-    actions.retire_rule(rule_id=rule.uuid, actor=mia)
+    retire_rule(rule_id=rule.uuid, actor=mia)
 
     paths = {"rules": f"/labeling/datasets/{dataset.uuid}/rules/", "rule": f"/labeling/rules/{Rule.objects.all()[0].uuid}/"}
     for name, page in loaded_on_a_phone(opened, paths, mia):

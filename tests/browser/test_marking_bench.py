@@ -5,8 +5,10 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import expect
 
-from datasets_app.labeling import actions, queries
+from datasets_app.labeling.actions.suggestions import suggest_values
 from datasets_app.labeling.models import Annotation, Queue
+from datasets_app.labeling.queries import decisions
+from datasets_app.labeling.queries.labels import names_in
 from lifecycle.task_types.values import rename
 from tests.support.labeling import make_dataset, make_queue, queue_items
 
@@ -21,9 +23,9 @@ def queue(project, mia) -> Queue:
 
 def marked(queue: Queue) -> list[list[tuple[str, str]]]:
     """What each item's newest answer marks, as (words, class)."""
-    names = queries.names_in(queue.schema)
+    names = names_in(queue.schema)
     found = []
-    for answer in queries.decisions.standing_answers().select_related("item").order_by("item_id"):
+    for answer in decisions.standing_answers().select_related("item").order_by("item_id"):
         spans = rename(answer.value, names)["spans"]
         found.append([(answer.item.text[each["start"] : each["end"]], each["label"]) for each in spans])
     return found
@@ -81,9 +83,9 @@ def test_offsets_arrive_as_code_points(open_bench, queue, ana):
 
 def test_a_suggested_span_is_kept_only_when_it_is_taken(open_bench, queue, ana):
     item = queue_items(queue)[0]
-    ids = {name: key for key, name in queries.names_in(queue.schema).items()}
+    ids = {name: key for key, name in names_in(queue.schema).items()}
     spans = [{"start": 3, "end": 9, "label": ids["ORG"], "score": 0.4}, {"start": 10, "end": 22, "label": ids["PERSON"], "score": 0.91}]
-    actions.suggest_values(
+    suggest_values(
         dataset=queue.dataset, rows=[(item.pk, {"spans": spans}, 0.6)], source="run", source_digest="a" * 64, source_name="run 7"
     )
     page = open_bench(ana)

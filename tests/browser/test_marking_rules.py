@@ -5,8 +5,11 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import expect
 
-from datasets_app.labeling import actions, queries
+from datasets_app.labeling.actions.proposals import propose_change
+from datasets_app.labeling.actions.suggesting import write_rule
 from datasets_app.labeling.models import Queue, Rule, Suggestion
+from datasets_app.labeling.queries import decisions
+from datasets_app.labeling.queries.labels import names_in
 from lifecycle.task_types.values import rename
 from tests.support.browser import is_legible, shot
 from tests.support.jobs import run_ok
@@ -49,8 +52,8 @@ def test_a_rule_is_tried_applied_and_taken_on_the_bench(opened, open_bench, queu
     expect(page.locator("#n")).to_have_text("1")
     expect(page.locator("#bench")).to_have_attribute("data-unsaved", "0")
 
-    answer = queries.decisions.standing_answers().get()
-    assert rename(answer.value, queries.names_in(queue.schema)) == {"spans": [{"start": 19, "end": 29, "label": "TOPIC"}]}
+    answer = decisions.standing_answers().get()
+    assert rename(answer.value, names_in(queue.schema)) == {"spans": [{"start": 19, "end": 29, "label": "TOPIC"}]}
     assert answer.suggestion == Suggestion.objects.get()
 
 
@@ -63,9 +66,9 @@ def proposed(queue, mia, ana) -> Queue:
         say(queue, ana, item, {"spans": [*marks, *([{"start": last, "end": last + 4, "label": "ORG"}] if number % 3 else [])]})
     ids = {label.name: label.stable_id for label in queue.schema.labels.all()}
     for label, pattern in (("ORG", "Acme"), ("TOPIC", "bill\nAcme")):
-        actions.write_rule(dataset_id=queue.dataset.uuid, actor=mia, name=label, label=ids[label], kind="words", pattern=pattern)
+        write_rule(dataset_id=queue.dataset.uuid, actor=mia, name=label, label=ids[label], kind="words", pattern=pattern)
     lost = {"dataset_id": queue.dataset.uuid, "actor": ana, "classes": [ids["TOPIC"]]}
-    actions.propose_change(text="A topic is too wide; drop it.", **lost)
+    propose_change(text="A topic is too wide; drop it.", **lost)
     return queue
 
 

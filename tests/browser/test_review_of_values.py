@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import expect
 
-from datasets_app.labeling import queries
+from datasets_app.labeling.queries.decisions import standing
+from datasets_app.labeling.queries.labels import names_in
 from lifecycle.task_types.values import rename
 from tests.support.labeling import make_annotator, make_dataset, make_queue, queue_items, say
 
@@ -19,8 +20,8 @@ def span(words: str, label: str) -> dict[str, object]:
 
 
 def decided(queue) -> list[dict[str, object]]:
-    names = queries.names_in(queue.schema)
-    return [rename(decision.value, names) for decision in queries.standing().order_by("item_id")]
+    names = names_in(queue.schema)
+    return [rename(decision.value, names) for decision in standing().order_by("item_id")]
 
 
 @pytest.fixture

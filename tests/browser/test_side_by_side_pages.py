@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import expect
 
-from datasets_app.labeling import actions as labeling
+from datasets_app.labeling.actions.steering import close_queue
 from lifecycle.evaluation import actions, queries
 from lifecycle.evaluation.models import SideBySide
 from tests.lifecycle.evaluation.test_side_by_side import choose
@@ -56,7 +56,7 @@ def test_the_pages_fit_and_can_be_read_by_everybody(opened, pair, mia, ana):
             choose(states[name], ana, "first", most=4)
         if name == "told":
             choose(states[name], ana, "second", most=8)
-            labeling.close_queue(queue_id=states[name].queue.uuid, actor=mia)
+            close_queue(queue_id=states[name].queue.uuid, actor=mia)
     states["importing"] = actions.ask_people(first=pair[0], second=pair[1], actor=mia, pairs=10)
     paths = {f"side-by-side-{name}": f"/evaluations/side-by-side/{side.uuid}/" for name, side in states.items()}
     paths["side-by-side-compare"] = f"/evaluations/compare/?a={pair[0].uuid}&b={pair[1].uuid}"

@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import expect
 
 from datasets_app.datasets import actions
-from datasets_app.labeling import actions as labeling
+from datasets_app.labeling.actions.proposals import propose_change
 from datasets_app.labeling.models import Queue
 from tests.support.browser import loaded_on_a_phone, shuts_nobody_out
 from tests.support.jobs import run_ok
@@ -67,7 +67,7 @@ def test_the_pages_of_a_queue_a_slice_and_its_snapshot_fit(opened, project, mia)
     kept = actions.save_slice(dataset_id=dataset.uuid, actor=mia, name="Digits", filters={"length_from": "3"}, shared=True)
     snapshot = freeze(dataset, mia, slice_id=kept.uuid, shares={"train": 60, "validation": 20, "test": 20})
     queue = Queue.objects.get()
-    labeling.propose_change(dataset_id=dataset.uuid, actor=mia, text="Fees are cash.")
+    propose_change(dataset_id=dataset.uuid, actor=mia, text="Fees are cash.")
     pages = {
         "queue": f"/labeling/{queue.uuid}/", "slice": f"/datasets/slices/{kept.uuid}/", "snapshot": f"/snapshots/{snapshot.uuid}/",
         "freezing": f"/snapshots/dataset/{dataset.uuid}/?slice={kept.uuid}", "schema": f"/labeling/datasets/{dataset.uuid}/schema/",

@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import expect
 
-from datasets_app.labeling import queries
 from datasets_app.labeling.models import Queue
+from datasets_app.labeling.queries import decisions
+from datasets_app.labeling.queries.labels import names_in
 from lifecycle.task_types.values import rename
 from tests.support.labeling import make_dataset, make_queue
 
@@ -20,8 +21,8 @@ def queue(project, mia) -> Queue:
 
 
 def ticked(queue: Queue) -> list[list[str]]:
-    names = queries.names_in(queue.schema)
-    return [rename(answer.value, names)["labels"] for answer in queries.decisions.standing_answers().order_by("item_id")]
+    names = names_in(queue.schema)
+    return [rename(answer.value, names)["labels"] for answer in decisions.standing_answers().order_by("item_id")]
 
 
 def saved(page, done: int) -> None:

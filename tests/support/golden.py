@@ -25,10 +25,12 @@ from uuid import UUID
 import pyarrow.parquet as pq
 
 from datasets_app.datasets.models import Dataset
-from datasets_app.labeling import actions as labeling
-from datasets_app.labeling import queries, rules
+from datasets_app.labeling.actions.exports import export_answers
+from datasets_app.labeling.actions.reviews import decide
 from datasets_app.labeling.models import Annotation, Decision, Export
 from datasets_app.labeling.queries.decisions import current_decisions
+from datasets_app.labeling.queries.labels import latest_schema, names_in, value_of
+from datasets_app.labeling.rules.exchange import export_formats
 from datasets_app.snapshots import queries as snapshots
 from datasets_app.snapshots.models import Snapshot
 from lifecycle.engine.artifact import ArtifactInfo
@@ -163,7 +165,7 @@ def annotated(project: Project, task: str, people: Mapping[str, User]) -> Datase
         say(queue, people[person], agreed, said_of(task, 10), seconds=3)
         say(queue, people[person], other, differing(task, person), seconds=4)
     value = named(queue, said_of(task, 11))
-    labeling.decide(queue_id=queue.uuid, item_id=other.uuid, actor=people["gravi"], value=value, reason="by the guideline")
+    decide(queue_id=queue.uuid, item_id=other.uuid, actor=people["gravi"], value=value, reason="by the guideline")
     return dataset
 
 
@@ -185,10 +187,10 @@ def trained(project: Project, snapshot: Snapshot, user: User) -> Run:
 
 def annotations(dataset: Dataset) -> str:
     """What everybody says of each item, with its words, and what is decided, with its digest."""
-    names = queries.names_in(queries.latest_schema(dataset))
+    names = names_in(latest_schema(dataset))
 
     def told(row: Annotation | Decision) -> dict[str, Any]:
-        value = queries.value_of(row)
+        value = value_of(row)
         return {"value": canonical(value), "names": canonical(rename(value, names)), "words": words(value, names, row.item.text)}
 
     given: dict[int, list[dict[str, Any]]] = defaultdict(list)
@@ -245,8 +247,8 @@ def card_of(run: Run, evaluation: Evaluation) -> str:
 def exports(dataset: Dataset, user: User) -> dict[str, str]:
     """The files of each tool that can hold the annotations, and what it leaves out."""
     found = {}
-    for tool in rules.export_formats(dataset.task):
-        labeling.export_answers(dataset_id=dataset.uuid, actor=user, format=tool)
+    for tool in export_formats(dataset.task):
+        export_answers(dataset_id=dataset.uuid, actor=user, format=tool)
         run_ok("default")
         made = Export.objects.latest("id")
         with artifacts.open_blob(made.blob.digest) as file:

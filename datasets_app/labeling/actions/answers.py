@@ -11,12 +11,19 @@ from django.db.models import F
 from django.utils import timezone
 
 from datasets_app.datasets.models import Item
-from datasets_app.labeling import queries, rules
 from datasets_app.labeling.actions import mixing
 from datasets_app.labeling.actions.claims import hand_over
 from datasets_app.labeling.actions.settling import BY_REVIEWER, lock_item, lock_item_of, settle
-from datasets_app.labeling.models import Annotation, Label, Queue, Seat, Slot, SlotSkip, Suggestion
-from datasets_app.labeling.rules import SlotFacts
+from datasets_app.labeling.models.answers import Annotation
+from datasets_app.labeling.models.queues import Queue, Seat, Slot, SlotSkip
+from datasets_app.labeling.models.schemas import Label
+from datasets_app.labeling.models.suggestions import Suggestion
+from datasets_app.labeling.queries.changes import accepted_labels
+from datasets_app.labeling.queries.decisions import standing
+from datasets_app.labeling.queries.labels import labels_by_id, labels_named
+from datasets_app.labeling.queries.pages import is_for_others
+from datasets_app.labeling.rules import queues as rules
+from datasets_app.labeling.rules.queues import SlotFacts
 from lifecycle.refusals import Conflict, Refused
 from lifecycle.task_types import values
 from lifecycle.task_types.answers import ItemContent, Value
@@ -103,7 +110,7 @@ def open_item(queue_id: UUID, actor: User, slot_id: int) -> tuple[Queue, Item, l
         raise Refused("This item is not in the queue.", next_step="Reload the page.")
     item = slots[0].item
     item.dataset = queue.dataset
-    if not any(slot.user_id == actor.pk for slot in slots) and queries.is_for_others(queue, actor):
+    if not any(slot.user_id == actor.pk for slot in slots) and is_for_others(queue, actor):
         raise Conflict(f"{queue.name} is for certain people, and you are none of them.", next_step="Choose another queue.")
     return queue, item, slots
 
@@ -111,8 +118,8 @@ def open_item(queue_id: UUID, actor: User, slot_id: int) -> tuple[Queue, Item, l
 def labels_in(queue: Queue, value: Value) -> dict[str, Label]:
     """The classes of the queue's schema that a value names, by stable id; all of them where it names another one."""
     named = values.named_in(value)
-    found = queries.labels_named(queue.schema_id, named)
-    return found if len(found) == len(named) else queries.labels_by_id(queue.schema)
+    found = labels_named(queue.schema_id, named)
+    return found if len(found) == len(named) else labels_by_id(queue.schema)
 
 
 def read_value(queue: Queue, item: Item, value: Value, labels: Mapping[str, Label]) -> Value:
@@ -120,7 +127,7 @@ def read_value(queue: Queue, item: Item, value: Value, labels: Mapping[str, Labe
 
     Raises Refused for no answer of its task.
     """
-    accepted = queries.accepted_labels(queue.dataset_id, value, labels)
+    accepted = accepted_labels(queue.dataset_id, value, labels)
     return queue.dataset.task_type.answers.parse(value, ItemContent(item.text, item.content or {}), accepted)
 
 
@@ -138,7 +145,7 @@ def answer_of(queue: Queue, item: Item, actor: User) -> Annotation | None:
 
 def is_settled(item: Item) -> bool:
     """Whether a person decided the item for good."""
-    return queries.standing().filter(item=item, how__in=BY_REVIEWER).exists()
+    return standing().filter(item=item, how__in=BY_REVIEWER).exists()
 
 
 def check_order(item: Item, shown: Sequence[int] | None) -> list[int] | None:

@@ -20,10 +20,13 @@ from django.utils import timezone
 
 from datasets_app.datasets.importing.brought import Given
 from datasets_app.datasets.models import Dataset, Item, Upload
-from datasets_app.labeling import queries, rules
 from datasets_app.labeling.actions.answers import MAX_SECONDS
-from datasets_app.labeling.models import Annotation, Decision, Dispute, Label, LabelSchema, Queue, Seat, Slot, SlotSkip
-from datasets_app.labeling.queries import value_of
+from datasets_app.labeling.models.answers import Annotation
+from datasets_app.labeling.models.decisions import Decision, Dispute
+from datasets_app.labeling.models.queues import Queue, Seat, Slot, SlotSkip
+from datasets_app.labeling.models.schemas import Label, LabelSchema
+from datasets_app.labeling.queries.labels import labels_by_id, value_of
+from datasets_app.labeling.rules import queues as rules
 from lifecycle.task_types.answers import Value
 from lifecycle.task_types.values import stored
 from registry.access import actions as access
@@ -172,7 +175,7 @@ def settle_batch(queue: Queue, after: int, by: User | None) -> int | None:
     slots = Slot.objects.filter(queue=queue, item_id__in=ids, state=DONE).select_related("annotation__label").order_by("item_id", "id")
     held = set(Decision.objects.filter(item_id__in=ids).values_list("item_id", flat=True))
     digests = dict(Item.objects.filter(pk__in=ids).values_list("pk", "digest"))
-    labels = queries.labels_by_id(queue.schema)
+    labels = labels_by_id(queue.schema)
     decided: list[tuple[Decision, list[Annotation]]] = []
     disputes: list[Dispute] = []
     most = 0

@@ -10,13 +10,30 @@ from django.db import transaction
 from django.db.models import F
 
 from datasets_app.datasets.models import Dataset
-from datasets_app.labeling import queries, relabelling, rules
+from datasets_app.labeling import relabelling
 from datasets_app.labeling.actions.proposals import hold_proposals, take_up
-from datasets_app.labeling.actions.schemas import check_taken_up, enqueue_move, spec_of, write_schema
+from datasets_app.labeling.actions.schemas import check_taken_up, spec_of, write_schema
 from datasets_app.labeling.actions.settling import lock_item, settle
-from datasets_app.labeling.models import Decision, Dispute, Label, LabelChange, LabelSchema, Queue, Slot
-from datasets_app.labeling.queries import changes, value_of
+from datasets_app.labeling.models.decisions import Decision, Dispute
+from datasets_app.labeling.models.queues import Queue, Slot
+from datasets_app.labeling.models.schemas import Label, LabelChange, LabelSchema
+from datasets_app.labeling.queries import changes
+from datasets_app.labeling.queries.labels import labels_by_name, latest_schema, value_of
+from datasets_app.labeling.queries.moves import (
+    MOVE,
+    begun,
+    bounded,
+    decisions_behind,
+    disputes_to_settle,
+    moves,
+    queues_behind,
+    to_move,
+    ways,
+)
 from datasets_app.labeling.relabelling import Change, ChangeKind, Plan
+from datasets_app.labeling.rules import queues as rules
+from datasets_app.labeling.rules.schemas import check_labels
+from lifecycle.jobs import actions as jobs
 from lifecycle.jobs.context import JobContext
 from lifecycle.jobs.models import Job
 from lifecycle.refusals import Conflict, Refused
@@ -36,14 +53,14 @@ def plan_changes(dataset: Dataset, wanted: Sequence[Change], seen: int | None) -
     """The present version, and what the next one would be. Raises Refused (what makes no sense) or Conflict (published meanwhile)."""
     if not dataset.task_type.has_labels:
         raise Refused("Answers to this dataset's task name no class, so there is none to change.")
-    latest = queries.latest_schema(dataset)
+    latest = latest_schema(dataset)
     if latest is None:
         raise Refused(f"{dataset} has no classes yet.", next_step="Publish them first.")
     if seen is not None and seen != latest.version:
         told = f"Version {latest.version} was published while you were writing."
         raise Conflict(told, next_step="Look at it, then change that.")
-    planned = relabelling.plan([spec_of(label) for label in queries.labels_by_name(latest).values()], wanted)
-    rules.check_labels(planned.labels)
+    planned = relabelling.plan([spec_of(label) for label in labels_by_name(latest).values()], wanted)
+    check_labels(planned.labels)
     return latest, planned
 
 
@@ -72,9 +89,9 @@ def change_classes(
         actor, Verb.CLASSES_CHANGED, schema, project=dataset.project.uuid, dataset=dataset.uuid, version=schema.version,
         renamed=len(planned.renamed), **{kind.value: sum(each.kind == kind for each in planned.gone) for kind in ChangeKind},
     )  # fmt: skip
-    for queue in changes.queues_behind(dataset).filter(uuid__in=move).order_by("id"):
+    for queue in queues_behind(dataset).filter(uuid__in=move).order_by("id"):
         to_version(queue, schema, actor)
-    if any(changes.moves(dataset, each.kind) for each in planned.gone):
+    if any(moves(dataset, each.kind) for each in planned.gone):
         enqueue_move(dataset, actor)
     return schema
 
@@ -87,8 +104,8 @@ def move_decisions(*, dataset_id: UUID, actor: User) -> Job:
     """
     dataset = Dataset.objects.select_related("project").get(uuid=dataset_id)
     policy.require(actor, "labeling.manage", dataset)
-    if not changes.decisions_behind(dataset).exists():
-        raise Refused(f"No decision carries a class that was {changes.ways(dataset)}.")
+    if not decisions_behind(dataset).exists():
+        raise Refused(f"No decision carries a class that was {ways(dataset)}.")
     return enqueue_move(dataset, actor)
 
 
@@ -102,7 +119,7 @@ def move_queue(*, queue_id: UUID, actor: User) -> Queue:
     policy.require(actor, "labeling.manage", queue)
     if queue.state == Queue.State.CLOSED:
         raise Conflict(f"{queue.name} is closed; its answers stay as they are.")
-    newest = queries.latest_schema(queue.dataset)
+    newest = latest_schema(queue.dataset)
     if newest is not None and newest.pk != queue.schema_id:
         to_version(queue, newest, actor)
     return queue
@@ -115,14 +132,20 @@ def to_version(queue: Queue, schema: LabelSchema, actor: User) -> None:
     ledger.record(actor, Verb.QUEUE_MOVED, queue, project=schema.dataset.project.uuid, old=old.version, new=schema.version)
 
 
+def follow_published(schema: LabelSchema, actor: User) -> None:
+    """Have decisions moved after a published version whose changes move some."""
+    if any(moves(schema.dataset, kind) for kind in schema.changes.values_list("kind", flat=True)):
+        enqueue_move(schema.dataset, actor)
+
+
 # ── Moving decisions ────────────────────────────────────────────────────────
 def run_moves(ctx: JobContext) -> None:
     """The job that moves decisions. Each batch commits with its event, so it may be cancelled at any time and run again."""
     dataset = Dataset.objects.select_related("project").get(uuid=ctx.args["dataset"])
     if not ctx.job.checkpoint:
-        ctx.checkpoint(changes.begun(dataset))
+        ctx.checkpoint(begun(dataset))
     move_all(ctx, dataset)
-    disputes = changes.disputes_to_settle(dataset)
+    disputes = disputes_to_settle(dataset)
     for number, pk in enumerate(disputes, start=1):
         ctx.raise_if_cancelled()
         settle_again(ctx, pk)
@@ -133,7 +156,7 @@ def run_moves(ctx: JobContext) -> None:
 
 def move_all(ctx: JobContext, dataset: Dataset) -> None:
     """Move decisions by their keys, then from the start again, until none is left: what moves may have to move on."""
-    total = changes.bounded(changes.decisions_behind(dataset))
+    total = bounded(decisions_behind(dataset))
     done = after = 0
     while (batch := move_batch(ctx, dataset, after)) or after:
         done, after = done + len(batch), batch[-1] if batch else 0
@@ -157,10 +180,10 @@ def move_batch(ctx: JobContext, dataset: Dataset, after: int) -> list[int]:
     """Supersede the next decisions of classes that went away, at most 250, of those with keys behind `after`. Returns their keys."""
     with transaction.atomic():
         ctx.hold()
-        found = list(changes.decisions_behind(dataset).filter(pk__gt=after).values_list("pk", "item_id")[:BATCH])
+        found = list(decisions_behind(dataset).filter(pk__gt=after).values_list("pk", "item_id")[:BATCH])
         items = [item for _, item in found]
         list(Slot.objects.select_for_update().filter(item_id__in=items).order_by("id").values_list("pk", flat=True))  # nobody decides them
-        rows = list(changes.decisions_behind(dataset).filter(pk__in=[pk for pk, _ in found]).select_related("item", "label", "by", "queue"))
+        rows = list(decisions_behind(dataset).filter(pk__in=[pk for pk, _ in found]).select_related("item", "label", "by", "queue"))
         made = supersede(dataset, rows, ctx.job.created_by)
         if made:
             withdrawn = sum(each.how == Decision.How.WITHDRAWN for each in made)
@@ -173,7 +196,7 @@ def move_batch(ctx: JobContext, dataset: Dataset, after: int) -> list[int]:
 
 def supersede(dataset: Dataset, rows: Sequence[Decision], actor: User | None) -> list[Decision]:
     """The decisions that follow these, kept with the answers that they rest on; the counters of queues follow."""
-    known = changes.to_move(dataset)
+    known = to_move(dataset)
     named = {UUID(key) for row in rows for key in labels_of(value_of(row))}
     targets = {UUID(key) for source in named & known.keys() for key in known[source].targets}
     labels = {str(key): label for key, label in changes.newest_labels(named | targets).items()}
@@ -226,3 +249,11 @@ def told(change: LabelChange, labels: Mapping[str, Label]) -> str:
     """What was done to a class, as a sentence. labels: where it leads among them, by stable id."""
     done = {ChangeKind.SPLIT: "split", ChangeKind.RETIRE: "retired"}.get(ChangeKind(change.kind))
     return f"{change.name} was {done or f'merged into {labels[str(change.targets[0])].name}'} in version {change.schema.version}."
+
+
+def enqueue_move(dataset: Dataset, actor: User) -> Job:
+    """A job that moves the decisions of classes that went away; the one that waits or is at it where there is one."""
+    return jobs.enqueue(
+        MOVE, actor=actor, project=dataset.project, args={"dataset": str(dataset.uuid)}, subject=dataset,
+        key=f"{MOVE}:{dataset.uuid}",
+    )  # fmt: skip

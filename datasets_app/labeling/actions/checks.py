@@ -5,17 +5,27 @@ from __future__ import annotations
 import hashlib
 import secrets
 from collections.abc import Iterable, Sequence
+from itertools import islice
 from uuid import UUID
 
 from django.db import transaction
 from django.db.models import F, QuerySet
 from django.utils import timezone
 
-from datasets_app.labeling import queries, rules
+from datasets_app.datasets.models import Item
+from datasets_app.labeling.actions.agreed import wait_no_more
 from datasets_app.labeling.actions.settling import BY_RULE, settle, with_named
-from datasets_app.labeling.models import Agreed, Annotation, Decision, Queue, Sampled, Slot, SpotCheck
-from datasets_app.labeling.queries import answers_in, value_of
+from datasets_app.labeling.models.agreed import Agreed
+from datasets_app.labeling.models.answers import Annotation
+from datasets_app.labeling.models.checks import Sampled, SpotCheck
+from datasets_app.labeling.models.decisions import Decision
+from datasets_app.labeling.models.queues import Queue, Slot
+from datasets_app.labeling.queries.changes import labels_now
 from datasets_app.labeling.queries.checks import earlier_of, sample_of, that_count
+from datasets_app.labeling.queries.decisions import standing_answers
+from datasets_app.labeling.queries.item_answers import answers_in
+from datasets_app.labeling.queries.labels import value_of
+from datasets_app.labeling.rules import queues as rules
 from lifecycle.jobs import actions as jobs
 from lifecycle.jobs.context import JobContext
 from lifecycle.jobs.models import Job
@@ -56,7 +66,7 @@ def start_check(*, queue_id: UUID, actor: User, size: int, tolerated: int) -> Sp
     before = that_count(queue)
     earlier = earlier_of(before)
     newest = Agreed.objects.filter(queue=queue).order_by("-id").values_list("pk", flat=True).first()
-    drawn = draw(queue, actor, size, before) if newest else []
+    drawn = draw(queue, actor, size, before) if newest else {}
     if newest is None or not drawn:
         raise Refused(
             "No agreed item waits that you have not labelled yourself.", next_step="Wait for answers, or ask another adjudicator."
@@ -65,7 +75,7 @@ def start_check(*, queue_id: UUID, actor: User, size: int, tolerated: int) -> Sp
         queue=queue, waiting=queue.items_agreed, last=newest, tolerated=tolerated, created_by=actor, earlier_judged=earlier.judged,
         earlier_wrong=earlier.wrong,
     )  # fmt: skip
-    Sampled.objects.bulk_create([Sampled(check_of=check, item_id=item) for item in drawn])
+    Sampled.objects.bulk_create([Sampled(check_of=check, item_id=item, agreed_id=agreed) for item, agreed in drawn.items()])
     project = queue.dataset.project.uuid
     ledger.record(actor, Verb.CHECK_STARTED, check, project=project, queue=queue.uuid, size=len(drawn), tolerated=tolerated)
     return check
@@ -76,20 +86,22 @@ def locked(queue_id: UUID) -> Queue:
     return Queue.objects.select_for_update(of=("self",), no_key=True).select_related("dataset__project", "schema").get(uuid=queue_id)
 
 
-def draw(queue: Queue, actor: User, size: int, before: QuerySet[SpotCheck]) -> list[int]:
-    """Keys of up to `size` items that wait and that the actor has not answered: those that the checks before drew and left unjudged, since
-    leaving out what looks wrong must not help; then along their places by chance, from a place by chance, and round again; at most 1,000
-    of each are looked at."""
+def draw(queue: Queue, actor: User, size: int, before: QuerySet[SpotCheck]) -> dict[int, int]:
+    """Up to `size` items that wait and that the actor hasn't answered, with the keys of their rows.
+
+    First those that the checks before drew and left unjudged, since leaving out what looks wrong must not help; then along their places by
+    chance, from a place by chance, and round again. At most 1,000 of each are looked at.
+    """
     start = secrets.randbelow(rules.RANGE)
-    rows = Agreed.objects.filter(queue=queue).order_by("place", "id").values_list("item_id", flat=True)
+    rows = Agreed.objects.filter(queue=queue).order_by("place", "id").values_list("item_id", "pk")
     left = rows.filter(item__in=Sampled.objects.filter(check_of__in=before, right=None).values("item"))
-    found: dict[int, None] = {}
+    found: dict[int, int] = {}
     for part in (left, rows.filter(place__gte=start), rows.filter(place__lt=start)):
         if len(found) < size:
-            some = list(part[: 2 * LARGEST])
-            own = set(queries.standing_answers().filter(user=actor, item_id__in=some).values_list("item_id", flat=True))
-            found |= dict.fromkeys(item for item in some if item not in own)
-    return list(found)[:size]
+            some = dict(part[: 2 * LARGEST])
+            own = set(standing_answers().filter(user=actor, item_id__in=some).values_list("item_id", flat=True))
+            found |= {item: agreed for item, agreed in some.items() if item not in own}
+    return dict(islice(found.items(), size))
 
 
 @transaction.atomic
@@ -139,6 +151,23 @@ def open_check(check_id: UUID, actor: User) -> SpotCheck:
     return check
 
 
+def judge_sampled(queue: Queue, item: Item, *, right: bool) -> None:
+    """The item waits no more: a reviewer judged its answer, which the sample of the check under way notes. Under the item's lock."""
+    if wait_no_more(queue, item):
+        in_open_sample(queue, item).update(right=right)
+
+
+def look_again(queue: Queue, item: Item) -> None:
+    """What a reviewer found of the item is taken back, after it was settled anew: it is in the sample as long as it waits again."""
+    judged = in_open_sample(queue, item).filter(right__isnull=False)
+    judged.update(right=None, agreed=Agreed.objects.filter(queue=queue, item=item).values("pk")[:1])
+
+
+def in_open_sample(queue: Queue, item: Item) -> QuerySet[Sampled]:
+    """The item in the sample of the check that is under way, if it is there."""
+    return Sampled.objects.filter(check_of__queue=queue, check_of__state=SpotCheck.State.OPEN, item=item)
+
+
 def run_accept(ctx: JobContext) -> None:
     """The job: decide what waited, in batches that commit with their event. Safe to run again: what is decided waits no more."""
     check = SpotCheck.objects.select_related("queue__dataset__project", "queue__schema").get(uuid=ctx.args["check"])
@@ -173,10 +202,10 @@ def accept_batch(check: SpotCheck, actor: User, item_ids: Sequence[int]) -> None
         of_item.setdefault(slot.item_id, []).append(slot)
     waiting = Agreed.objects.filter(queue=queue, item_id__in=item_ids)
     rows = {row.item_id: row for row in waiting.select_related("item__dataset__project")}
-    own = set(queries.standing_answers().filter(user=actor, item_id__in=rows).values_list("item_id", flat=True))
+    own = set(standing_answers().filter(user=actor, item_id__in=rows).values_list("item_id", flat=True))
     ends = {row.item_id: row for row in Decision.objects.filter(item_id__in=rows, superseded_by__isnull=True)}
     answers_of = by_item(slot for found in of_item.values() for slot in found)
-    known = with_named(queries.labels_now(queue), [value_of(answers[0]) for answers in answers_of.values()])
+    known = with_named(labels_now(queue.schema), [value_of(answers[0]) for answers in answers_of.values()])
     made: list[tuple[Decision, list[Annotation]]] = []
     for item_id, row in sorted(rows.items()):
         if item_id in own:

@@ -12,10 +12,11 @@ from django.db.models import Case, F, Q, QuerySet, Value, When
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
-from datasets_app.labeling import queries, rules
 from datasets_app.labeling.actions import mixing
 from datasets_app.labeling.actions.mixing import Place
-from datasets_app.labeling.models import Queue, Seat, Slot
+from datasets_app.labeling.models.queues import Queue, Seat, Slot
+from datasets_app.labeling.queries.pages import is_for_others
+from datasets_app.labeling.rules import queues as rules
 from lifecycle.refusals import Conflict
 from registry.access import policy
 from registry.access.models import User
@@ -78,7 +79,7 @@ def claim(*, queue_id: UUID, actor: User, k: int = rules.HAND, skipped: bool = F
         if held:
             return held
         raise Conflict(f"{queue.name} is {queue.get_state_display().lower()}.", next_step="Choose another queue.")
-    if wanted > 0 and queries.is_for_others(queue, actor):
+    if wanted > 0 and is_for_others(queue, actor):
         if held:
             return held
         raise Conflict(f"{queue.name} is for certain people, and you are none of them.", next_step="Choose another queue.")

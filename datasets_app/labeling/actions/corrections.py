@@ -19,14 +19,17 @@ from datasets_app.datasets.actions.inspection import find_reading
 from datasets_app.datasets.actions.receive import arrived, clean_name, store
 from datasets_app.datasets.importing.readers import Reading
 from datasets_app.datasets.models import Dataset
-from datasets_app.labeling import rules
 from datasets_app.labeling.actions.agreed import wait_no_more
 from datasets_app.labeling.actions.settling import end_dispute
 from datasets_app.labeling.correcting import Outcome, Sum
-from datasets_app.labeling.models import Agreed, Correction, Decision, Dispute, Queue, Slot
+from datasets_app.labeling.models.agreed import Agreed
+from datasets_app.labeling.models.corrections import Correction
+from datasets_app.labeling.models.decisions import Decision, Dispute
+from datasets_app.labeling.models.queues import Queue, Slot
 from datasets_app.labeling.queries import corrections as reading
 from datasets_app.labeling.queries.corrections import Classes, Found, Line
-from datasets_app.labeling.queries.decisions import chunks
+from datasets_app.labeling.queries.labels import chunks
+from datasets_app.labeling.rules import queues as rules
 from lifecycle.jobs import actions as jobs
 from lifecycle.jobs.context import JobContext
 from lifecycle.jobs.models import Job
@@ -272,7 +275,7 @@ def supersede(correction: Correction, actor: User, changed: Sequence[Found], cla
         for dispute in rows.select_related("queue").order_by("id"):
             end_dispute(dispute.queue, dispute, Dispute.State.SETTLED, by_item[dispute.item_id])
         for waiting in Agreed.objects.filter(item_id__in=ids).select_related("queue", "item"):
-            wait_no_more(waiting.queue, waiting.item, right=None)
+            wait_no_more(waiting.queue, waiting.item)
     again = Counter(each.queue_id for each in made if each.queue_id and each.supersedes and each.supersedes.how == Decision.How.WITHDRAWN)
     for queue, count in sorted(again.items()):
         Queue.objects.filter(pk=queue).update(items_decided=F("items_decided") + count)
@@ -290,7 +293,7 @@ def decision_of(correction: Correction, actor: User, found: Found, classes: Clas
     )
     return Decision(
         item=found.item, **stored(found.said, classes.labels), queue=current.queue if current else None, how=how, by=actor,
-        reason=f"corrected in {correction.file_name}", supersedes=current, correction=correction, digest=digest,
+        reason=f"corrected in {correction.file_name}", supersedes=current, file=correction.blob, digest=digest,
     )  # fmt: skip
 
 

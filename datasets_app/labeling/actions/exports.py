@@ -15,13 +15,14 @@ from django.db import transaction
 from datasets_app.datasets.importing import label_config
 from datasets_app.datasets.importing.readers.jsons import Pairs, json_text
 from datasets_app.datasets.models import Dataset
-from datasets_app.labeling import queries, rules
 from datasets_app.labeling.exporting import argilla, doccano, label_studio, prodigy
 from datasets_app.labeling.exporting.facts import Fact, Object, Sheet, person_as_file
-from datasets_app.labeling.models import Export, Queue
+from datasets_app.labeling.models.exports import Export
+from datasets_app.labeling.models.queues import Queue
 from datasets_app.labeling.queries import exports as reading
 from datasets_app.labeling.queries.exports import Scope
-from datasets_app.labeling.rules import ExportFormat
+from datasets_app.labeling.queries.labels import labels_by_name, latest_schema
+from datasets_app.labeling.rules.exchange import ExportFormat, export_formats
 from lifecycle.jobs import actions as jobs
 from lifecycle.jobs.context import JobContext
 from lifecycle.jobs.models import Job
@@ -47,7 +48,7 @@ def export_answers(*, dataset_id: UUID, actor: User, format: str, queue_id: UUID
     dataset = Dataset.objects.select_related("project").get(uuid=dataset_id)
     policy.require(actor, "labeling.export", dataset)
     queue = Queue.objects.get(uuid=queue_id, dataset=dataset) if queue_id else None
-    if format not in (known := rules.export_formats(dataset.task)):
+    if format not in (known := export_formats(dataset.task)):
         told = f"The answers of this dataset are exported as {', '.join(each.label for each in known)}."
         raise Refused(told, fields={"format": [told]})
     args = {"dataset": str(dataset.uuid), "queue": str(queue.uuid) if queue else "", "format": format}
@@ -142,8 +143,8 @@ def write_list(file: IO[bytes], found: Iterator[Object]) -> None:
 
 def config_of(scope: Scope) -> str:
     """The configuration that came with the files, where there was one and it holds every class; else one that asks the same."""
-    schema = queries.latest_schema(scope.dataset)
-    classes = list(queries.labels_by_name(schema)) if schema else []
+    schema = latest_schema(scope.dataset)
+    classes = list(labels_by_name(schema)) if schema else []
     texts = {upload.report.get("dry_run", {}).get("config", "") for upload in reading.uploads_in(scope) if upload.parser == "labelstudio"}
     if len(texts) == 1 and (text := texts.pop()):
         known = {name for control in label_config.controls(text) for name in control.classes}

@@ -11,9 +11,10 @@ from django.utils import timezone
 from datasets_app.datasets.models import Item
 from datasets_app.datasets.rules import UploadState
 from datasets_app.datasets.selection import Selection
-from datasets_app.labeling import queries, rules
 from datasets_app.labeling.actions.ordering import places_of
-from datasets_app.labeling.models import Queue, Slot
+from datasets_app.labeling.models.queues import Queue, Slot
+from datasets_app.labeling.queries.decisions import standing
+from datasets_app.labeling.rules.schemas import BATCH
 from lifecycle.jobs.context import JobContext
 from lifecycle.refusals import Refused
 
@@ -24,7 +25,7 @@ def items_for(queue: Queue) -> QuerySet[Item]:
     if queue.source == Queue.Source.UPLOAD:
         return items.filter(upload=queue.upload_id)
     if queue.source == Queue.Source.UNDECIDED:
-        return items.filter(~Exists(queries.standing().filter(item=OuterRef("pk"))))
+        return items.filter(~Exists(standing().filter(item=OuterRef("pk"))))
     return items
 
 
@@ -54,7 +55,7 @@ def fill_all(queue: Queue) -> None:
 
 def batches(queue: Queue, after: int) -> Iterator[tuple[list[int], int]]:
     """The items behind this key that the queue takes, enough for 1,000 slots at a time, each with the key up to which all were read."""
-    size = rules.BATCH // queue.overlap
+    size = BATCH // queue.overlap
     if queue.source == Queue.Source.SLICE:
         for window in selection_of(queue).walk(start=after + 1):
             for at in range(0, len(window.keys), size):

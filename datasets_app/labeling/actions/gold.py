@@ -13,10 +13,18 @@ from django.utils import timezone
 
 from datasets_app.datasets.models import Dataset, Item
 from datasets_app.datasets.rules import UploadState
-from datasets_app.labeling import queries, rules
 from datasets_app.labeling.actions.settling import value_digest
-from datasets_app.labeling.models import Decision, Gold, Label
-from datasets_app.labeling.queries import value_of
+from datasets_app.labeling.models.decisions import Decision
+from datasets_app.labeling.models.gold import Gold
+from datasets_app.labeling.models.schemas import Label
+from datasets_app.labeling.queries.changes import accepted_labels, classes_now
+from datasets_app.labeling.queries.dealing import gold_of, live_gold
+from datasets_app.labeling.queries.decisions import standing
+from datasets_app.labeling.queries.gold import answers_to
+from datasets_app.labeling.queries.labels import labels_by_id, latest_schema, value_of
+from datasets_app.labeling.rules import queues as rules
+from datasets_app.labeling.rules.queues import UNJUDGED_TOLD
+from datasets_app.labeling.rules.schemas import BATCH, through
 from lifecycle.refusals import Refused
 from lifecycle.task_types import values
 from lifecycle.task_types.answers import ItemContent, Value
@@ -30,7 +38,6 @@ from registry.ledger.verbs import Verb
 EXPLANATION = 1_000
 SAMPLE_FROM = 50_000  # newest decisions among which gold is drawn
 PER_CLASS = 50
-UNJUDGED_TOLD = "What is written can be good in many ways, so no answer to this task is right or wrong, and none of its items can be gold."
 
 
 @transaction.atomic
@@ -49,7 +56,7 @@ def make_gold(*, item_id: UUID, actor: User, value: Value, explanation: str = ""
         raise Refused("There is no such item.", next_step="Reload the page.")
     labels = check_dataset(item.dataset)
     said, explanation = read_known(item, value, labels), checked(explanation)
-    old = queries.live_gold().filter(item=item).select_related("label").first()
+    old = live_gold().filter(item=item).select_related("label").first()
     if old and value_of(old) == said and old.explanation == explanation:
         return old
     if old:
@@ -65,8 +72,8 @@ def check_dataset(dataset: Dataset) -> dict[str, Label]:
     """The classes of a dataset by stable id, for one whose answers can be right. Raises Refused."""
     if not dataset.task_type.has_gold:
         raise Refused(UNJUDGED_TOLD)
-    schema = queries.latest_schema(dataset)
-    return queries.labels_by_id(schema) if schema else {}
+    schema = latest_schema(dataset)
+    return labels_by_id(schema) if schema else {}
 
 
 def checked(explanation: str) -> str:
@@ -80,7 +87,7 @@ def checked(explanation: str) -> str:
 
 def read_known(item: Item, value: Value, labels: Mapping[str, Label]) -> Value:
     """What somebody says is known, in its canonical form. Raises Refused for no answer of the task."""
-    accepted = queries.accepted_labels(item.dataset_id, value, labels)
+    accepted = accepted_labels(item.dataset_id, value, labels)
     return item.dataset.task_type.answers.parse(value, ItemContent(item.text, item.content or {}), accepted)
 
 
@@ -102,8 +109,8 @@ def write_gold(rows: Sequence[tuple[Item, Value]], *, labels: Mapping[str, Label
 
 def judge_again(gold: Gold) -> None:
     """Count the answers that the item has had as gold by what is known now."""
-    now, known = queries.classes_now(gold.dataset_id), value_of(gold)
-    said = [value_of(answer) for answer in queries.answers_to(gold.item)]
+    now, known = classes_now(gold.dataset_id), value_of(gold)
+    said = [value_of(answer) for answer in answers_to(gold.item)]
     gold.asked, gold.right = len(said), sum(rules.is_right(each, known, now) for each in said)
     gold.save(update_fields=["asked", "right"])
 
@@ -122,7 +129,7 @@ def retire_gold(*, item_id: UUID, actor: User) -> Gold | None:
     """
     item = Item.objects.select_related("dataset__project").get(uuid=item_id)
     policy.require(actor, "labeling.gold", item)
-    gold = queries.live_gold().select_for_update(of=("self",)).filter(item=item).first()
+    gold = live_gold().select_for_update(of=("self",)).filter(item=item).first()
     if gold is None:
         return None
     end(gold, actor)
@@ -139,8 +146,8 @@ def make_golds(*, dataset_id: UUID, actor: User, rows: Sequence[tuple[Item, Valu
     """
     dataset = Dataset.objects.select_for_update(of=("self",), no_key=True).select_related("project").get(uuid=dataset_id)
     policy.require(actor, "labeling.gold", dataset)
-    if len(rows) > rules.BATCH:
-        raise Refused(f"{len(rows):,} items are too many at once.", next_step=f"Make at most {rules.BATCH:,} of them gold at a time.")
+    if len(rows) > BATCH:
+        raise Refused(f"{len(rows):,} items are too many at once.", next_step=f"Make at most {BATCH:,} of them gold at a time.")
     labels, explanation = check_dataset(dataset), checked(explanation)
     found = {item.pk: item for item, _ in rows}
     visible = Item.objects.filter(pk__in=found, dataset=dataset, upload__state=UploadState.IMPORTED)
@@ -148,7 +155,7 @@ def make_golds(*, dataset_id: UUID, actor: User, rows: Sequence[tuple[Item, Valu
         raise Refused("Some of these items stand here twice or are not in the dataset.", next_step="Reload the page.")
     for item in found.values():
         item.dataset = dataset
-    are = queries.gold_of(found)
+    are = gold_of(found)
     fresh = [(item, read_known(item, value, labels)) for item, value in rows if item.pk not in are]
     made = write_gold(fresh, labels=labels, by=actor, explanation=explanation)
     if made:
@@ -175,14 +182,14 @@ def sample_gold(*, dataset_id: UUID, actor: User, per_class: int, imported: bool
 
 def drawn(dataset: Dataset, labels: Mapping[str, Label], how: Sequence[str], per_class: int) -> list[tuple[Item, Value]]:
     """Decided items by chance, so that no class has more gold than `per_class` unless an item brings two; at most 1,000."""
-    rows = queries.standing().filter(item__dataset=dataset, how__in=how, item__upload__state=UploadState.IMPORTED).order_by("-id")
-    now = queries.classes_now(dataset.pk)
+    rows = standing().filter(item__dataset=dataset, how__in=how, item__upload__state=UploadState.IMPORTED).order_by("-id")
+    now = classes_now(dataset.pk)
     decided = [
-        (item, rules.through({"label": str(label)} if label else value or {}, now))
+        (item, through({"label": str(label)} if label else value or {}, now))
         for item, label, value in rows.values_list("item_id", "label__stable_id", "value")[:SAMPLE_FROM]
     ]
-    live = queries.live_gold().filter(dataset=dataset).select_related("label")
-    are = {gold.item_id: rules.through(value_of(gold), now) for gold in live}
+    live = live_gold().filter(dataset=dataset).select_related("label")
+    are = {gold.item_id: through(value_of(gold), now) for gold in live}
     counts = Counter(key for value in are.values() for key in kinds(value))
     random.SystemRandom().shuffle(decided)
     chosen: dict[int, Value] = {}
@@ -192,7 +199,7 @@ def drawn(dataset: Dataset, labels: Mapping[str, Label], how: Sequence[str], per
             continue
         chosen[item] = value
         counts.update(kinds(value))
-        if len(chosen) == rules.BATCH:
+        if len(chosen) == BATCH:
             break
     found = Item.objects.in_bulk(list(chosen))
     return [(found[pk], value) for pk, value in chosen.items()]

@@ -6,7 +6,8 @@ from uuid import UUID
 
 from django.db import transaction
 
-from datasets_app.labeling.models import LabelSchema, Queue, Seat
+from datasets_app.labeling.models.queues import Queue, Seat
+from datasets_app.labeling.models.schemas import LabelSchema
 from lifecycle.refusals import Refused
 from registry.access import policy
 from registry.access.models import User

@@ -19,11 +19,15 @@ import numpy as np
 from django.db import transaction
 
 from datasets_app.datasets.models import Dataset
-from datasets_app.labeling import embeddings, rules, uncertainty
-from datasets_app.labeling.actions.imports import suggest_values
+from datasets_app.labeling import embeddings, uncertainty
 from datasets_app.labeling.actions.ordering import begin_at_the_front, put_in_place
-from datasets_app.labeling.models import Fit, Queue, Suggestion
+from datasets_app.labeling.actions.suggestions import suggest_values
+from datasets_app.labeling.models.learning import Fit, QueueOrder
+from datasets_app.labeling.models.queues import Queue
+from datasets_app.labeling.models.suggestions import Suggestion
 from datasets_app.labeling.queries import learning
+from datasets_app.labeling.rules import queues as rules
+from datasets_app.labeling.rules.schemas import BATCH
 from lifecycle.compute.child import run_child
 from lifecycle.engine.base import BaseFolder
 from lifecycle.jobs import actions as jobs
@@ -41,7 +45,7 @@ PROGRAM = (sys.executable, "-m", "datasets_app.labeling.learning")
 PROGRAM_FILE = Path(__file__).parents[1] / "learning.py"  # not imported here: it loads scikit-learn
 SEED = 1
 AHEAD, AHEAD_LIMIT = 200, 1_000  # items at the front of a queue that get suggestions: twice as many as answers until the next fit
-WRITTEN = rules.BATCH // 3  # items whose suggestions are written at a time, each with up to three classes
+WRITTEN = BATCH // 3  # items whose suggestions are written at a time, each with up to three classes
 
 
 @transaction.atomic
@@ -222,11 +226,11 @@ def suggest_for(ctx: JobContext, fit: Fit, ordered: Sequence[int], scores: dict[
 def put_in_order(ctx: JobContext, fit: Fit, pool: Pool, ordered: Sequence[int]) -> None:
     """Write the places of a queue's open slots, in batches; people begin again at the front."""
     places = {item: place for place, item in enumerate(ordered)}
-    for at in range(0, len(pool.slots), rules.BATCH):
+    for at in range(0, len(pool.slots), BATCH):
         with transaction.atomic():
             ctx.hold()
-            put_in_place(pool.slots[at : at + rules.BATCH], places)
-        ctx.progress(min(at + rules.BATCH, len(pool.slots)), len(pool.slots), stage=f"Putting {pool.queue.name} in order", unit="slots")
+            put_in_place(pool.slots[at : at + BATCH], places)
+        ctx.progress(min(at + BATCH, len(pool.slots)), len(pool.slots), stage=f"Putting {pool.queue.name} in order", unit="slots")
         ctx.raise_if_cancelled()
     begin_at_the_front(pool.queue)
-    Queue.objects.filter(pk=pool.queue.pk).update(fit=fit)
+    QueueOrder.objects.update_or_create(queue=pool.queue, defaults={"fit": fit})

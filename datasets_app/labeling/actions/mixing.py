@@ -13,10 +13,14 @@ from django.utils import timezone
 from django.utils.crypto import salted_hmac
 
 from datasets_app.datasets.models import Item
-from datasets_app.labeling import queries, rules
-from datasets_app.labeling.actions.gold import UNJUDGED_TOLD
-from datasets_app.labeling.models import Annotation, Gold, Queue, Seat, Slot
-from datasets_app.labeling.queries import value_of
+from datasets_app.labeling.models.answers import Annotation
+from datasets_app.labeling.models.gold import Gold
+from datasets_app.labeling.models.queues import Queue, Seat, Slot
+from datasets_app.labeling.queries.changes import classes_now
+from datasets_app.labeling.queries.dealing import draw_gold, live_gold, set_aside, skipped_gold
+from datasets_app.labeling.queries.labels import value_of
+from datasets_app.labeling.rules import queues as rules
+from datasets_app.labeling.rules.queues import UNJUDGED_TOLD
 from lifecycle.notices.actions import notify
 from lifecycle.refusals import Conflict, Refused
 from lifecycle.task_types.answers import Value
@@ -47,7 +51,7 @@ def gold_places(queue: Queue, seat: Seat, user: User, wanted: int) -> list[bool]
 def gold_for(queue: Queue, seat: Seat, user: User, places: Sequence[bool]) -> list[Gold]:
     """Gold for those of the next places that are for it, as far as there is some that this person has not seen."""
     wanted = sum(places)
-    return queries.draw_gold(queue, user, wanted, rules.gold_start(seed_of(queue, user), seat.dealt)) if wanted else []
+    return draw_gold(queue, user, wanted, rules.gold_start(seed_of(queue, user), seat.dealt)) if wanted else []
 
 
 def hand_out(
@@ -84,7 +88,7 @@ def behind(order: Sequence[Place | Gold], last: Place | None) -> list[tuple[Gold
 def lease(queue: Queue, seat: Seat, wanted: Sequence[tuple[Gold, Place]], token: UUID, until: datetime) -> dict[int, int]:
     """Slots of gold for this person, leased: those that they once gave back, or new ones. Returns their keys by item."""
     where = {gold.item_id: place for gold, place in wanted}
-    had = queries.set_aside(queue, seat.user, list(where)) if where else []
+    had = set_aside(queue, seat.user, list(where)) if where else []
     fresh = [
         Slot(
             queue=queue, item_id=item, user_id=seat.user_id, state=LEASED, lease_until=until, lease_token=token, is_gold=True,
@@ -102,7 +106,7 @@ def lease(queue: Queue, seat: Seat, wanted: Sequence[tuple[Gold, Place]], token:
 
 def skipped_again(queue: Queue, seat: Seat, wanted: int, token: UUID, until: datetime) -> list[int]:
     """Give out again the gold that this person skipped, as everything that they skipped comes back when they ask for it."""
-    found = [slot.pk for slot in queries.skipped_gold(queue, seat.user, wanted)]
+    found = [slot.pk for slot in skipped_gold(queue, seat.user, wanted)]
     if found:
         Slot.objects.filter(pk__in=found, state=CLOSED).update(state=LEASED, lease_until=until, lease_token=token)
     return found
@@ -117,7 +121,7 @@ def judge_gold(item: Item, value: Value) -> tuple[Gold | None, bool | None]:
     gold = Gold.objects.filter(item=item).select_related("label").order_by("-id").first()
     if gold is None:
         return None, None
-    right = rules.is_right(value, value_of(gold), queries.classes_now(item.dataset_id))
+    right = rules.is_right(value, value_of(gold), classes_now(item.dataset_id))
     return (gold if gold.retired_at is None else None), right
 
 
@@ -147,7 +151,7 @@ def uncount_answer(queue: Queue, target: Annotation) -> None:
     """An answer to gold was taken back; nothing changes where the gold itself was."""
     if target.right is None:
         return
-    live = queries.live_gold().filter(item=target.item_id, asked__gt=0, right__gte=int(target.right))
+    live = live_gold().filter(item=target.item_id, asked__gt=0, right__gte=int(target.right))
     counted = live.update(asked=F("asked") - 1, right=F("right") - int(target.right))
     if counted and not queue.gold_feedback:
         seats = Seat.objects.filter(queue=queue, user=target.user_id, gold_done__gt=0, gold_right__gte=int(target.right))

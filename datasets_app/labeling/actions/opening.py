@@ -11,13 +11,15 @@ from django.db import IntegrityError, transaction
 from datasets_app.datasets import queries as datasets
 from datasets_app.datasets.models import Dataset, Item, Slice, Upload
 from datasets_app.datasets.rules import UploadState
-from datasets_app.labeling import queries, rules
 from datasets_app.labeling.actions.filling import fill_all, fill_chosen, items_for, selection_of
 from datasets_app.labeling.actions.mixing import mixing_problems
 from datasets_app.labeling.actions.ordering import check_order
 from datasets_app.labeling.actions.schemas import write_schema
 from datasets_app.labeling.actions.steering import check_people
-from datasets_app.labeling.models import LabelSchema, Queue
+from datasets_app.labeling.models.queues import Queue
+from datasets_app.labeling.models.schemas import LabelSchema
+from datasets_app.labeling.queries.labels import latest_schema
+from datasets_app.labeling.rules.schemas import BATCH
 from lifecycle.jobs import actions as jobs
 from lifecycle.refusals import Refused
 from registry.access import policy
@@ -127,7 +129,7 @@ def check_queue(queue: Queue) -> None:
 
 def schema_for(queue: Queue, actor: User) -> LabelSchema:
     """The newest schema of the queue's dataset; one without classes where the task has none and nothing was published. Raises Refused."""
-    schema = queries.latest_schema(queue.dataset)
+    schema = latest_schema(queue.dataset)
     if schema is None and queue.dataset.task_type.has_labels:
         raise Refused(f"{queue.dataset} has no label schema yet.", next_step="Publish its classes first.")
     return schema or write_schema(queue.dataset, None, [], "", actor)
@@ -153,6 +155,6 @@ def check_chosen(queue: Queue, chosen: Slice) -> None:
 def check_items(queue: Queue, item_ids: Sequence[int]) -> None:
     """Raises Refused unless a queue can take these chosen items at once."""
     visible = Item.objects.filter(pk__in=item_ids, dataset=queue.dataset_id, upload__state=UploadState.IMPORTED)
-    if not 0 < len(item_ids) * queue.overlap <= rules.BATCH or visible.count() != len(item_ids):
-        told = f"A queue of chosen items takes 1 to {rules.BATCH:,} answers about different items of its own dataset."
+    if not 0 < len(item_ids) * queue.overlap <= BATCH or visible.count() != len(item_ids):
+        told = f"A queue of chosen items takes 1 to {BATCH:,} answers about different items of its own dataset."
         raise Refused(told, fields={"source": [told]})

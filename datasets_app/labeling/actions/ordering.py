@@ -7,9 +7,11 @@ from uuid import UUID
 
 from django.db import transaction
 
-from datasets_app.labeling import queries, rules
-from datasets_app.labeling.models import Queue, Seat, Slot
+from datasets_app.labeling.models.queues import Queue, Seat, Slot
 from datasets_app.labeling.queries.disputing import disagreements
+from datasets_app.labeling.queries.suggestions import best_scores
+from datasets_app.labeling.rules import queues as rules
+from datasets_app.labeling.rules.schemas import BATCH
 from lifecycle.jobs import actions as jobs
 from lifecycle.jobs.context import JobContext
 from lifecycle.jobs.models import Job
@@ -35,7 +37,7 @@ def places_of(queue: Queue, item_ids: Sequence[int]) -> dict[int, int]:
     if queue.order == Queue.Order.RANDOM:
         return {pk: rules.random_place(queue.uuid, pk) for pk in item_ids}
     if queue.order == Queue.Order.UNCERTAIN:
-        scores = queries.best_scores(item_ids, queue.suggests_from, queue.dataset.task)
+        scores = best_scores(item_ids, queue.suggests_from, queue.dataset.task)
         return {pk: rules.uncertain_place(scores.get(pk)) for pk in item_ids}
     if queue.order == Queue.Order.DISPUTED:
         bits = disagreements(queue.dataset.task, item_ids)
@@ -78,7 +80,7 @@ def run_reorder(ctx: JobContext) -> None:
     after = int(ctx.job.checkpoint.get("after", 0)) if ctx.job.checkpoint else 0
     done = 0
     slots = Slot.objects.filter(queue=queue, state=OPEN, priority__gte=0).order_by("id")
-    while batch := list(slots.filter(pk__gt=after).values_list("pk", "item_id")[: rules.BATCH]):
+    while batch := list(slots.filter(pk__gt=after).values_list("pk", "item_id")[:BATCH]):
         places = places_of(queue, list(dict.fromkeys(item for _, item in batch)))
         with transaction.atomic():
             put_in_place(batch, places)
@@ -99,7 +101,7 @@ def put_in_place(batch: Sequence[tuple[int, int]], places: Mapping[int, int]) ->
     kept = list(slots.order_by("id"))  # in the order in which everybody locks the slots of an item
     for slot in kept:
         slot.priority = places[slot.item_id]
-    Slot.objects.bulk_update(kept, ["priority"], batch_size=rules.BATCH)
+    Slot.objects.bulk_update(kept, ["priority"], batch_size=BATCH)
 
 
 def begin_at_the_front(queue: Queue) -> None:

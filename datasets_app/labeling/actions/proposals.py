@@ -11,10 +11,12 @@ from django.db import transaction
 from django.urls import reverse
 from django.utils import timezone
 
-from datasets_app.datasets.models import Dataset
-from datasets_app.labeling import queries
-from datasets_app.labeling.actions.remarks import find_item
-from datasets_app.labeling.models import GuidelineProposal, LabelSchema, Queue
+from datasets_app.datasets.models import Dataset, Item
+from datasets_app.datasets.rules import UploadState
+from datasets_app.labeling.models.proposals import GuidelineProposal
+from datasets_app.labeling.models.schemas import LabelSchema
+from datasets_app.labeling.queries.labels import latest_schema
+from datasets_app.labeling.queries.proposals import newest_names
 from lifecycle.notices.actions import notify
 from lifecycle.refusals import Conflict, Refused
 from registry.access import policy
@@ -30,26 +32,24 @@ State = GuidelineProposal.State
 
 @transaction.atomic
 def propose_change(
-    *, dataset_id: UUID, actor: User, text: str, classes: Sequence[UUID] = (), queue_id: UUID | None = None, item_id: UUID | None = None
+    *, dataset_id: UUID, actor: User, text: str, classes: Sequence[UUID] = (), item_id: UUID | None = None, version: int | None = None
 ) -> GuidelineProposal:
     """Propose that the guideline of a dataset says something else. The same again while the first is open returns the first.
 
-    classes: stable ids of the classes that it is about, at most 20. queue_id, item_id: the example, an item of that queue. Raises
-    PermissionDenied, or Refused that names the field (no text, too long, a class that no version has, an item of another queue).
+    classes: stable ids of the classes that it is about, at most 20. item_id: the example. version: the schema version that it is about; the
+    newest where none is given. Raises PermissionDenied, or Refused that names the field (no text, too long, a class that no version has, an
+    item or a version that the dataset lacks).
     """
     dataset = Dataset.objects.select_for_update(of=("self",), no_key=True).select_related("project").get(uuid=dataset_id)
     policy.require(actor, "labeling.annotate", dataset)
     text = check_words(text, LIMIT, "text", "The proposal is empty.", "Write what the guideline should say.")
     about = check_classes(dataset, classes)
-    queue = find_queue(dataset, queue_id) if queue_id else None
-    if item_id and queue is None:
-        raise Refused("An example is an item of a queue.", next_step="Name the queue with it.", fields={"item": ["Name its queue."]})
-    item = find_item(queue, item_id) if queue and item_id else None
+    item = find_item(dataset, item_id) if item_id else None
     same = GuidelineProposal.objects.filter(dataset=dataset, by=actor, state=State.OPEN, text=text, item=item).first()
     if same is not None:
         return same
-    schema = queue.schema if queue else queries.latest_schema(dataset)
-    made = GuidelineProposal.objects.create(dataset=dataset, schema=schema, queue=queue, item=item, classes=about, text=text, by=actor)
+    schema = latest_schema(dataset) if version is None else find_version(dataset, version)
+    made = GuidelineProposal.objects.create(dataset=dataset, schema=schema, item=item, classes=about, text=text, by=actor)
     ledger.record(
         actor, Verb.CHANGE_PROPOSED, made, project=dataset.project.uuid, dataset=dataset.uuid, version=schema.version if schema else 0,
         classes=about, item=item.digest if item else None, digest=digest_of_words(text),
@@ -74,19 +74,27 @@ def check_classes(dataset: Dataset, classes: Sequence[UUID]) -> list[str]:
     told = ""
     if len(about) > CLASSES:
         told = f"The proposal is about {len(about)} classes; it can name {CLASSES}."
-    elif about and len(queries.newest_names(dataset, about)) < len(about):
+    elif about and len(newest_names(dataset, about)) < len(about):
         told = "One of the classes is in no version of this dataset's classes."
     if told:
         raise Refused(told, next_step="Choose its classes again.", fields={"classes": [told]})
     return about
 
 
-def find_queue(dataset: Dataset, queue_id: UUID) -> Queue:
-    """A queue of the dataset. Raises Refused."""
-    queue = Queue.objects.filter(dataset=dataset, uuid=queue_id).select_related("schema").first()
-    if queue is None:
-        raise Refused("This queue is not one of the dataset.", fields={"queue": ["Choose a queue of the dataset."]})
-    return queue
+def find_item(dataset: Dataset, item_id: UUID) -> Item:
+    """A visible item of the dataset. Raises Refused."""
+    item = Item.objects.filter(dataset=dataset, uuid=item_id, upload__state=UploadState.IMPORTED).first()
+    if item is None:
+        raise Refused("This item isn't in the dataset.", fields={"item": ["Choose an item of the dataset."]})
+    return item
+
+
+def find_version(dataset: Dataset, version: int) -> LabelSchema:
+    """A schema version of the dataset. Raises Refused."""
+    schema = dataset.schemas.filter(version=version).first()
+    if schema is None:
+        raise Refused(f"The dataset has no schema version {version}.", fields={"version": ["Choose a version of the dataset's schema."]})
+    return schema
 
 
 def digest_of_words(text: str) -> str:

@@ -8,9 +8,14 @@ from uuid import UUID
 from django.db import transaction
 from django.utils import timezone
 
-from datasets_app.labeling import queries, rules
-from datasets_app.labeling.models import Difference, Label, QualityReport, Queue, Seat
+from datasets_app.labeling.models.quality import Difference, QualityReport
+from datasets_app.labeling.models.queues import Queue, Seat
+from datasets_app.labeling.models.schemas import Label
 from datasets_app.labeling.quality import Apart, Measure
+from datasets_app.labeling.queries.answers import answers_by_item, decided, ordered_labels, places_of, sent_back
+from datasets_app.labeling.queries.gold import count_gold
+from datasets_app.labeling.queries.quality import due, report_of
+from datasets_app.labeling.rules.schemas import BATCH
 from lifecycle.jobs import actions as jobs
 from lifecycle.jobs.context import JobContext
 from lifecycle.jobs.models import Job
@@ -36,7 +41,7 @@ def measure_quality(*, queue_id: UUID, actor: User) -> Job:
 
 def measure_due(now: datetime) -> int:
     """Queue a measure of what changed since its last one, which is old by now. Returns how many."""
-    found = queries.due(now)
+    found = due(now)
     for queue in found:
         with transaction.atomic():
             enqueue(queue, None)
@@ -52,11 +57,11 @@ def enqueue(queue: Queue, actor: User | None) -> Job:
 def run_measure(ctx: JobContext) -> None:
     """The work of such a job. What an earlier attempt left behind is cleared first; the report appears at the end, whole."""
     queue = Queue.objects.select_related("schema", "dataset").get(uuid=ctx.args["queue"])
-    before = queries.report_of(queue)
+    before = report_of(queue)
     edition = before.edition + 1 if before else 1
     began = timezone.now()
     clear(ctx, queue, keep=edition - 1)
-    labels = queries.ordered_labels(queue.schema)
+    labels = ordered_labels(queue.schema)
     found = read(ctx, queue, labels, edition, began)
     count_gold_again(ctx, queue, found)
     figures = found.figures() | {"labels": [str(label.stable_id) for label in labels]}
@@ -73,18 +78,18 @@ def run_measure(ctx: JobContext) -> None:
 def read(ctx: JobContext, queue: Queue, labels: list[Label], edition: int, now: datetime) -> Measure:
     """Take in every answer that stands, and write down where two people differ."""
     kind = queue.dataset.task_type
-    places = queries.places_of(queue.schema, labels)
+    places = places_of(queue.schema, labels)
     found = Measure(now, kind, range(len(labels)) if kind.one_label else ())
     done = 0
     ctx.progress(0, queue.slots_done, stage="Reading answers", unit="answers")
-    for items in queries.answers_by_item(queue, places):
+    for items in answers_by_item(queue, places):
         ctx.raise_if_cancelled()
-        holds = queries.decided([answers[0].item for answers in items], places)
+        holds = decided([answers[0].item for answers in items], places)
         apart = [each for answers in items for each in found.add(answers, holds.get(answers[0].item))]
         keep(ctx, queue, labels, edition, apart)
         done += sum(len(answers) for answers in items)
         ctx.progress(done, max(done, queue.slots_done))
-    for user, times in queries.sent_back(queue).items():
+    for user, times in sent_back(queue).items():
         found.workers[user].sent_back = times
     ctx.progress(done, max(done, queue.slots_done), message="Working out intervals")
     return found
@@ -97,7 +102,7 @@ def count_gold_again(ctx: JobContext, queue: Queue, found: Measure) -> None:
         with transaction.atomic():
             ctx.hold()
             Seat.objects.select_for_update().get(pk=pk)
-            counted = queries.count_gold(queue, user)
+            counted = count_gold(queue, user)
             Seat.objects.filter(pk=pk).update(gold_done=counted.done, gold_right=counted.right)
         if counted.done:
             worker = found.workers[user]
@@ -114,16 +119,16 @@ def keep(ctx: JobContext, queue: Queue, labels: list[Label], edition: int, apart
         )
         for each in apart
     ]  # fmt: skip
-    for at in range(0, len(rows), rules.BATCH):
+    for at in range(0, len(rows), BATCH):
         with transaction.atomic():
             ctx.hold()
-            Difference.objects.bulk_create(rows[at : at + rules.BATCH])
+            Difference.objects.bulk_create(rows[at : at + BATCH])
 
 
 def clear(ctx: JobContext, queue: Queue, *, keep: int) -> None:
     """Remove the differences of all editions but one, a few at a time."""
     old = Difference.objects.filter(queue=queue).exclude(edition=keep)
-    while ids := list(old.values_list("pk", flat=True)[: rules.BATCH]):
+    while ids := list(old.values_list("pk", flat=True)[:BATCH]):
         with transaction.atomic():
             ctx.hold()
             Difference.objects.filter(pk__in=ids).delete()

@@ -9,9 +9,9 @@ from uuid import UUID
 from django.db import transaction
 
 from datasets_app.datasets.models import Dataset, Item
-from datasets_app.labeling import rules
-from datasets_app.labeling.actions.imports import suggest, suggest_values
-from datasets_app.labeling.models import Suggestion
+from datasets_app.labeling.actions.suggestions import suggest, suggest_values
+from datasets_app.labeling.models.suggestions import Suggestion
+from datasets_app.labeling.rules.schemas import BATCH
 from lifecycle.refusals import Refused
 from registry.access import policy
 from registry.access.models import User
@@ -32,8 +32,8 @@ def receive(*, dataset_id: UUID, actor: User, name: str, digest: str, rows: Sequ
     dataset = Dataset.objects.select_related("project").get(uuid=dataset_id)
     policy.require(actor, "labeling.manage", dataset)
     wanted = "label" if dataset.task_type.labels_texts else "value"
-    if not 0 < len(rows) <= rules.BATCH:
-        raise Refused(f"There are {len(rows):,} rows; 1 to {rules.BATCH:,} are taken at a time.", fields={"rows": ["Send them in parts."]})
+    if not 0 < len(rows) <= BATCH:
+        raise Refused(f"There are {len(rows):,} rows; 1 to {BATCH:,} are taken at a time.", fields={"rows": ["Send them in parts."]})
     if lacking := next((at for at, row in enumerate(rows, 1) if not row.get(wanted)), 0):
         told = f"Row {lacking} has no {wanted}, which suggestions for this dataset's task need."
         raise Refused(told, fields={"rows": [told]})

@@ -11,8 +11,11 @@ from django.urls import reverse
 from django.utils import timezone
 
 from datasets_app.datasets.models import Item
-from datasets_app.labeling import mentions, queries
-from datasets_app.labeling.models import Comment, Queue
+from datasets_app.labeling import mentions
+from datasets_app.labeling.models.decisions import Comment
+from datasets_app.labeling.models.queues import Queue
+from datasets_app.labeling.queries import comments
+from datasets_app.labeling.queries.comments import sees_all, visible_comments
 from lifecycle.notices.actions import notify
 from lifecycle.refusals import Conflict, Refused
 from registry.access import policy, roles
@@ -76,7 +79,7 @@ def mentioned_in(queue: Queue, text: str) -> list[User]:
         return []
     if len(found) > NAMES:
         raise refused(f"The comment mentions {len(found)} people; {NAMES} at most are told of one.")
-    readers = {user.username.lower(): user for user in queries.readers(queue)}
+    readers = {user.username.lower(): user for user in comments.readers(queue)}
     names, unknown = mentions.match(found, readers)
     if unknown:
         near = mentions.closest(unknown[0], readers)
@@ -105,7 +108,7 @@ def tell(comment: Comment, actor: User, people: Iterable[User], what: str) -> No
 
 def find_root(queue: Queue, item: Item, actor: User, comment_id: UUID) -> Comment:
     """The first comment of the conversation that an answer goes on with. Raises Refused (not readable) or Conflict (resolved)."""
-    found = queries.visible_comments(queue, actor).filter(uuid=comment_id, item=item).select_related("reply_to__user", "user").first()
+    found = visible_comments(queue, actor).filter(uuid=comment_id, item=item).select_related("reply_to__user", "user").first()
     if found is None:
         raise Refused("This comment is not there, or not for you to read yet.", next_step="Reload the page.")
     root = found.reply_to or found
@@ -147,11 +150,11 @@ def resolve_comment(*, queue_id: UUID, actor: User, comment_id: UUID, on: bool =
     """
     queue = Queue.objects.get(uuid=queue_id)
     policy.require(actor, "labeling.annotate", queue)
-    found = queries.visible_comments(queue, actor).filter(uuid=comment_id).values_list("pk", "reply_to").first()
+    found = visible_comments(queue, actor).filter(uuid=comment_id).values_list("pk", "reply_to").first()
     if found is None:
         raise Refused("This comment is not there, or not for you to read yet.", next_step="Reload the page.")
     root = Comment.objects.select_for_update(of=("self",)).select_related("item").get(pk=found[1] or found[0])
-    if root.user_id != actor.pk and not queries.sees_all(queue, actor):
+    if root.user_id != actor.pk and not sees_all(queue, actor):
         raise PermissionDenied(f"Who began a conversation resolves it. {roles.sentence('labeling.manage')}")
     if on == (root.resolved_at is not None):
         return root

@@ -11,13 +11,18 @@ from django.utils import timezone
 
 from datasets_app.datasets.models import Item
 from datasets_app.datasets.rules import UploadState
-from datasets_app.labeling import queries, rules
-from datasets_app.labeling.actions.agreed import look_again, wait_no_more
 from datasets_app.labeling.actions.answers import read_value
+from datasets_app.labeling.actions.checks import judge_sampled, look_again
 from datasets_app.labeling.actions.remarks import check_text, write
 from datasets_app.labeling.actions.settling import end_dispute, labels_for, lock_item, record, settle, write_decision
-from datasets_app.labeling.models import Decision, Dispute, Queue, Slot
-from datasets_app.labeling.queries import answers_in, seen_digest, value_of
+from datasets_app.labeling.models.decisions import Decision, Dispute
+from datasets_app.labeling.models.queues import Queue, Slot
+from datasets_app.labeling.queries.changes import labels_now
+from datasets_app.labeling.queries.decisions import annotators_of, newest_decision, standing
+from datasets_app.labeling.queries.item_answers import answers_in
+from datasets_app.labeling.queries.labels import value_of
+from datasets_app.labeling.queries.review import seen_digest
+from datasets_app.labeling.rules import queues as rules
 from lifecycle.refusals import Conflict, Refused
 from lifecycle.task_types.answers import Value
 from lifecycle.task_types.values import answers_of
@@ -39,7 +44,7 @@ def decide(*, queue_id: UUID, item_id: UUID, actor: User, value: Value, reason: 
     """
     queue, item, slots, current = look(queue_id, item_id, actor, seen)
     answers = answers_in(slots)
-    labels = queries.labels_now(queue)
+    labels = labels_now(queue.schema)
     said = read_value(queue, item, value, labels)
     reason = reason.strip()[:1000]
     agreeing = [answer for answer in answers if value_of(answer) == said]
@@ -52,7 +57,7 @@ def decide(*, queue_id: UUID, item_id: UUID, actor: User, value: Value, reason: 
         current=current,
     )  # fmt: skip
     close_rest(queue, slots)
-    wait_no_more(queue, item, right=bool(agreeing))
+    judge_sampled(queue, item, right=bool(agreeing))
     end_dispute(queue, open_dispute(queue, item), Dispute.State.SETTLED, decision)
     record(decision, Verb.ITEM_DECIDED, actor, queue, overrides=not agreeing, reason=reason, supersedes=current.digest if current else None)
     return decision
@@ -70,7 +75,7 @@ def look(queue_id: UUID, item_id: UUID, actor: User, seen: str) -> tuple[Queue, 
     if not slots:
         raise Refused("This item is not in the queue.", next_step="Reload the page.")
     check_four_eyes(item, actor)
-    current = queries.newest_decision(item.pk)
+    current = newest_decision(item.pk)
     if seen and seen != seen_digest(slots, current):
         raise Conflict(
             "Changed while you were reading: the item has other answers or another decision by now.", next_step="Look at it again."
@@ -80,7 +85,7 @@ def look(queue_id: UUID, item_id: UUID, actor: User, seen: str) -> tuple[Queue, 
 
 def check_four_eyes(item: Item, actor: User) -> None:
     """Raises Refused for somebody whose own answer about the item stands."""
-    if actor.pk in queries.annotators_of([item.pk]):
+    if actor.pk in annotators_of([item.pk]):
         raise Refused("You labelled this item yourself, so you cannot settle it.", next_step="Another adjudicator can.")
 
 
@@ -117,7 +122,7 @@ def return_to_annotators(*, queue_id: UUID, item_id: UUID, actor: User, comment:
     Queue.objects.filter(pk=queue.pk).update(slots_done=F("slots_done") - len(answered))
     note = write(queue, item, actor, text, is_return=True)
     end_dispute(queue, open_dispute(queue, item), Dispute.State.RETURNED)
-    wait_no_more(queue, item, right=False)
+    judge_sampled(queue, item, right=False)
     if current and current.how != Decision.How.WITHDRAWN and current.queue_id == queue.pk:
         withdraw(item, queue, current, actor, "Returned to the annotators.")
     ledger.record(
@@ -150,7 +155,7 @@ def undo_decision(*, queue_id: UUID, actor: User) -> Item:
     """
     queue = Queue.objects.select_related("dataset__project", "schema").get(uuid=queue_id)
     policy.require(actor, "labeling.decide", queue)
-    mine = queries.standing().filter(queue=queue, by=actor, how=Decision.How.ADJUDICATED, change=None, correction=None)
+    mine = standing().filter(queue=queue, by=actor, how=Decision.How.ADJUDICATED, change=None, file=None)
     last = mine.select_related("item__dataset__project", "label").order_by("-id").first()
     if last is None:
         raise Refused("There is no decision of yours to undo.")
@@ -158,8 +163,8 @@ def undo_decision(*, queue_id: UUID, actor: User) -> Item:
     slots = lock_item(queue, item)
     withdraw(item, queue, last, actor, "Undone by the reviewer.")
     reopen(queue, slots, last)
-    look_again(queue, item)
     settle(queue, item, slots)
+    look_again(queue, item)
     return item
 
 

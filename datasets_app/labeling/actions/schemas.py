@@ -9,14 +9,13 @@ from uuid import UUID, uuid4
 from django.db import transaction
 
 from datasets_app.datasets.models import Dataset
-from datasets_app.labeling import queries, rules
+from datasets_app.labeling import ports
 from datasets_app.labeling.actions.proposals import hold_proposals, take_up
-from datasets_app.labeling.models import GuidelineProposal, Label, LabelChange, LabelSchema
-from datasets_app.labeling.queries import changes
+from datasets_app.labeling.models.proposals import GuidelineProposal
+from datasets_app.labeling.models.schemas import Label, LabelChange, LabelSchema
+from datasets_app.labeling.queries.labels import labels_by_name, latest_schema
 from datasets_app.labeling.relabelling import ChangeKind, Gone
-from datasets_app.labeling.rules import LabelSpec
-from lifecycle.jobs import actions as jobs
-from lifecycle.jobs.models import Job
+from datasets_app.labeling.rules.schemas import LabelSpec, check_labels
 from lifecycle.refusals import Conflict, Refused
 from lifecycle.task_types.inputs import clean
 from registry.access import policy
@@ -40,8 +39,8 @@ def publish_schema(
     dataset = Dataset.objects.select_for_update(of=("self",), no_key=True).select_related("project").get(uuid=dataset_id)
     policy.require(actor, "labeling.manage", dataset)
     labels = [replace(label, name=clean(label.name)) for label in labels]
-    rules.check_labels(labels, needed=dataset.task_type.has_labels)
-    latest = queries.latest_schema(dataset)
+    check_labels(labels, needed=dataset.task_type.has_labels)
+    latest = latest_schema(dataset)
     version = latest.version if latest else 0
     if seen is not None and seen != version:
         raise Conflict(f"Version {version} was published while you were writing.", next_step="Look at it, then publish yours on top of it.")
@@ -49,8 +48,8 @@ def publish_schema(
     schema = write_schema(dataset, latest, labels, guideline, actor)
     check_taken_up(proposals, latest, schema)
     take_up(schema, proposals, actor)
-    if schema != latest and any(changes.moves(dataset, kind) for kind in schema.changes.values_list("kind", flat=True)):
-        enqueue_move(dataset, actor)
+    if schema != latest:
+        ports.published(schema, actor)
     return schema
 
 
@@ -59,14 +58,6 @@ def check_taken_up(proposals: Sequence[GuidelineProposal], latest: LabelSchema |
     if proposals and schema == latest:
         told = f"Nothing differs from version {schema.version}, so it takes up no proposal."
         raise Refused(told, next_step="Write what the proposals ask for, or untick them.", fields={"taking_up": [told]})
-
-
-def enqueue_move(dataset: Dataset, actor: User) -> Job:
-    """A job that moves the decisions of classes that went away; the one that waits or is at it where there is one."""
-    return jobs.enqueue(
-        changes.MOVE, actor=actor, project=dataset.project, args={"dataset": str(dataset.uuid)}, subject=dataset,
-        key=f"{changes.MOVE}:{dataset.uuid}",
-    )  # fmt: skip
 
 
 def write_schema(
@@ -84,7 +75,7 @@ def write_schema(
     digest = digest_of({"labels": [label.document() for label in labels], "guideline": guideline})
     if latest and latest.digest == digest:
         return latest
-    before = queries.labels_by_name(latest) if latest else {}
+    before = labels_by_name(latest) if latest else {}
     schema = LabelSchema.objects.create(
         dataset=dataset, version=(latest.version if latest else 0) + 1, guideline=guideline, digest=digest, created_by=actor
     )
@@ -107,7 +98,7 @@ def write_schema(
 
 def note_gone(schema: LabelSchema, before: dict[str, Label], gone: Sequence[Gone]) -> None:
     """Keep where each class went that this version no longer has."""
-    now = queries.labels_by_name(schema)
+    now = labels_by_name(schema)
     staying = {label.stable_id for label in now.values()}
     told = {each.source: each for each in gone}
     left = [told.get(label.stable_id, Gone(label.stable_id, label.name, ChangeKind.RETIRE)) for label in before.values()]

@@ -10,11 +10,17 @@ from django.db.models import F, Q
 from django.utils import timezone
 
 from datasets_app.datasets.models import Item
-from datasets_app.labeling import queries, rules
 from datasets_app.labeling.actions.agreed import wait_for_acceptance, wait_no_more
-from datasets_app.labeling.models import Annotation, Decision, Dispute, Label, Queue, Slot
-from datasets_app.labeling.queries import answers_in, value_of
-from datasets_app.labeling.rules import SlotState
+from datasets_app.labeling.models.answers import Annotation
+from datasets_app.labeling.models.decisions import Decision, Dispute
+from datasets_app.labeling.models.queues import Queue, Slot
+from datasets_app.labeling.models.schemas import Label
+from datasets_app.labeling.queries.changes import newest_labels
+from datasets_app.labeling.queries.decisions import newest_decision
+from datasets_app.labeling.queries.item_answers import answers_in
+from datasets_app.labeling.queries.labels import labels_by_id, value_of
+from datasets_app.labeling.rules import queues as rules
+from datasets_app.labeling.rules.queues import SlotState
 from lifecycle.task_types.answers import Value, canonical
 from lifecycle.task_types.values import labels_of, stored
 from registry.access.models import User
@@ -54,16 +60,16 @@ def settle(queue: Queue, item: Item, slots: list[Slot]) -> Decision | None:
     answers = answers_in(slots) if rules.is_complete(states) else []
     verdict = rules.judge(states, [value_of(answer) for answer in answers])
     dispute = Dispute.objects.select_for_update().filter(queue=queue, item=item, state=Dispute.State.OPEN).first()
-    current = queries.newest_decision(item.pk)
+    current = newest_decision(item.pk)
     if current and current.how in BY_REVIEWER and current.queue_id == queue.pk:
         return None  # settled here: what still comes in is kept, and changes nothing
     if not verdict.complete:
         end_dispute(queue, dispute, Dispute.State.VANISHED)
-        wait_no_more(queue, item, right=None)
+        wait_no_more(queue, item)
         withdraw_rule(queue, item, current)
         return None
     if verdict.value is None:
-        wait_no_more(queue, item, right=None)
+        wait_no_more(queue, item)
         withdraw_rule(queue, item, current)
         dispute_item(queue, item, dispute, verdict)
         return None
@@ -78,7 +84,7 @@ def decide_by_rule(
     held = value_of(current) if current is not None and current.how != How.WITHDRAWN else None
     if held is not None and current is not None and held != said and current.how not in BY_RULE:
         against = rules.judge([SlotState.DONE, SlotState.DONE], [said, held])
-        wait_no_more(queue, item, right=None)
+        wait_no_more(queue, item)
         dispute_item(queue, item, dispute, against)
         return None
     end_dispute(queue, dispute, Dispute.State.VANISHED)
@@ -96,13 +102,13 @@ def decide_by_rule(
 
 def labels_for(queue: Queue, row: Annotation | Decision) -> Mapping[str, Label]:
     """The classes that an answer or a decision names, by their stable ids, those that the queue's schema lacks by their newest version."""
-    return {str(row.label.stable_id): row.label} if row.label else with_named(queries.labels_by_id(queue.schema), [value_of(row)])
+    return {str(row.label.stable_id): row.label} if row.label else with_named(labels_by_id(queue.schema), [value_of(row)])
 
 
 def with_named(labels: Mapping[str, Label], said: Iterable[Value]) -> dict[str, Label]:
     """These classes, and those that the values name beside them: of other versions, as the newest of these writes each."""
     missing = {UUID(key) for value in said for key in labels_of(value)} - {label.stable_id for label in labels.values()}
-    return {**labels, **{str(key): label for key, label in queries.newest_labels(missing).items()}}
+    return {**labels, **{str(key): label for key, label in newest_labels(missing).items()}}
 
 
 def write_decision(

@@ -9,10 +9,10 @@ from uuid import UUID
 
 from django.db import transaction
 
-from datasets_app.labeling import rules
 from datasets_app.labeling.actions.claims import close_open_slots
 from datasets_app.labeling.actions.ordering import check_order, enqueue_reorder
-from datasets_app.labeling.models import Queue
+from datasets_app.labeling.models.queues import Queue
+from datasets_app.labeling.rules.prelabels import Proposer
 from lifecycle.refusals import Conflict, Refused
 from lifecycle.rules import check_move
 from registry.access import policy
@@ -117,8 +117,8 @@ def prefer(*, queue_id: UUID, actor: User, source: str) -> Queue:
     """
     queue = Queue.objects.select_for_update(of=("self",), no_key=True).select_related("dataset__project").get(uuid=queue_id)
     policy.require(actor, "labeling.manage", queue)
-    if source and source not in rules.Proposer.values:
-        raise Refused("There is no such kind of source.", fields={"source": [f"Choose one of {', '.join(rules.Proposer.values)}."]})
+    if source and source not in Proposer.values:
+        raise Refused("There is no such kind of source.", fields={"source": [f"Choose one of {', '.join(Proposer.values)}."]})
     if queue.suggests_from != source:
         old, queue.suggests_from = queue.suggests_from, source
         queue.save(update_fields=["suggests_from"])

@@ -12,12 +12,16 @@ from django.db.models.functions import Substr
 from django.utils import timezone
 
 from datasets_app.datasets.models import Dataset, Upload
-from datasets_app.labeling import rules
-from datasets_app.labeling.actions.imports import suggest_values
+from datasets_app.labeling.actions.suggestions import suggest_values
 from datasets_app.labeling.matching import TEXT_READ, Kind, Matcher, Mode, Span, clean_pattern, matcher, rule_digest
 from datasets_app.labeling.measuring import claim
-from datasets_app.labeling.models import Label, Rule, RulePass, Suggestion
+from datasets_app.labeling.models.rules import Rule, RulePass
+from datasets_app.labeling.models.schemas import Label
+from datasets_app.labeling.models.suggestions import RetiredSource, Suggestion
 from datasets_app.labeling.queries import suggesting
+from datasets_app.labeling.queries.suggesting import in_force
+from datasets_app.labeling.queries.suggestions import RULE_NAME, RULES_LIMIT
+from datasets_app.labeling.rules.schemas import BATCH
 from lifecycle.jobs import actions as jobs
 from lifecycle.jobs.context import JobContext
 from lifecycle.jobs.models import Job
@@ -79,12 +83,12 @@ def check(dataset: Dataset, before: Rule | None, *, name: str, label: UUID, kind
         problems["name"] = ["A rule needs a name."]
     if kind not in Kind.values or mode not in Mode.values:
         problems["kind"] = ["Choose what the rule looks for."]
-    others = suggesting.in_force().filter(dataset=dataset)
+    others = in_force().filter(dataset=dataset)
     others = others.exclude(pk=before.pk) if before else others
     if name and others.filter(name=name).exists():
         problems["name"] = [f"{dataset} already has a rule that is called {name}."]
-    if before is None and others.count() >= suggesting.RULES_LIMIT:
-        problems["name"] = [f"{dataset} has {suggesting.RULES_LIMIT} rules, which is the most."]
+    if before is None and others.count() >= RULES_LIMIT:
+        problems["name"] = [f"{dataset} has {RULES_LIMIT} rules, which is the most."]
     chosen = suggesting.open_labels(dataset).get(label)
     if chosen is None:
         problems["label"] = ["Choose a class of the newest version."]
@@ -104,6 +108,8 @@ def append(dataset: Dataset, before: Rule | None, actor: User, verb: Verb, *, re
     rule = Rule.objects.create(
         dataset=dataset, stable_id=stable_id, version=version, replaces=before, retired=retired, digest=digest, created_by=actor, **values
     )
+    if before is not None:
+        RetiredSource.objects.create(digest=before.digest)
     ledger.record(
         actor, verb, rule, project=dataset.project.uuid, dataset=dataset.uuid, rule=stable_id, version=version, digest=digest,
         label=rule.label, kind=rule.kind,
@@ -182,7 +188,7 @@ def read_batch(ctx: JobContext, dataset: Dataset, upload: Upload, ready: Sequenc
     """Read the next items of an upload, at most 1,000, by the rules that are still in force and lack them. Returns how many were read."""
     passes = {each.rule_id: each for each in RulePass.objects.filter(upload=upload, rule__in=[rule for rule, _ in ready])}
     labels = suggesting.open_labels(dataset)  # a class may be retired while the job runs
-    live = set(suggesting.in_force().filter(dataset=dataset).values_list("pk", flat=True))
+    live = set(in_force().filter(dataset=dataset).values_list("pk", flat=True))
     open_ = [
         (rule, find, passes.get(rule.pk) or RulePass(rule=rule, upload=upload))
         for rule, find in ready
@@ -192,7 +198,7 @@ def read_batch(ctx: JobContext, dataset: Dataset, upload: Upload, ready: Sequenc
         return 0
     after = min(each.reached for _, _, each in open_)
     rows = upload.items.filter(pk__gt=after).order_by("id").annotate(head=Substr("text", 1, TEXT_READ))
-    items = list(rows.values_list("pk", "head")[: rules.BATCH])
+    items = list(rows.values_list("pk", "head")[:BATCH])
     hits, keys = read_items(ctx, dataset.task, items, open_)
     with transaction.atomic():
         ctx.hold()
@@ -229,7 +235,7 @@ def keep(
 ) -> None:
     """Write what one rule suggests for one batch, and how far it has read. keys: the items of the batch. hits: as of `read_items`."""
     source: dict[str, Any] = {
-        "source": Suggestion.Source.RULE, "source_digest": rule.digest, "source_name": f"{suggesting.RULE_NAME}{rule.name}",
+        "source": Suggestion.Source.RULE, "source_digest": rule.digest, "source_name": f"{RULE_NAME}{rule.name}",
     }  # fmt: skip
     if hits:
         of_label = suggestions_of(dataset.task).of_label

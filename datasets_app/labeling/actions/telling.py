@@ -16,9 +16,10 @@ from django.db import transaction
 from django.db.models import QuerySet
 
 from datasets_app.datasets.models import Dataset
-from datasets_app.labeling import queries
-from datasets_app.labeling.models import Annotation, Decision, Queue
-from datasets_app.labeling.queries import value_of
+from datasets_app.labeling.models.answers import Annotation
+from datasets_app.labeling.models.decisions import Decision
+from datasets_app.labeling.models.queues import Queue
+from datasets_app.labeling.queries.labels import names_ever, value_of
 from lifecycle.notices import delivery
 from lifecycle.notices.models import Channel, Cursor
 from lifecycle.task_types.values import labels_of
@@ -81,7 +82,7 @@ def tell_batch(stream: Stream, projects: set[int], now: datetime) -> tuple[int, 
         if stream.dataset(row).project_id in projects:
             wanted[stream.dataset(row)].append(row)
     for dataset, mine in wanted.items():
-        names = queries.names_ever(dataset)
+        names = names_ever(dataset)
         for at in range(0, len(mine), MESSAGE):
             post(stream, dataset, mine[at : at + MESSAGE], names, now)
     return len(ready), sum(len(mine) for mine in wanted.values())

@@ -16,6 +16,7 @@ from datasets_app.labeling.api import (
     review,
     rules,
     schemas,
+    suggestions,
     work,
 )
 
@@ -34,4 +35,5 @@ urlpatterns = [
     *proposals.urlpatterns,
     *learning.urlpatterns,
     *exports.urlpatterns,
+    *suggestions.urlpatterns,
 ]

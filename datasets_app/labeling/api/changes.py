@@ -11,9 +11,10 @@ from rest_framework import serializers
 from rest_framework.response import Response
 
 from datasets_app.datasets.models import Dataset
-from datasets_app.labeling import actions, queries
+from datasets_app.labeling.actions.changes import change_classes, plan_changes
 from datasets_app.labeling.api.schemas import SchemaOut
-from datasets_app.labeling.queries import changes
+from datasets_app.labeling.queries.moves import touched
+from datasets_app.labeling.queries.schemas import get_dataset
 from datasets_app.labeling.relabelling import CHANGES_LIMIT, KINDS, Change
 from registry.access.decorators import Needs
 from registry.access.rest import Request, View, read
@@ -73,11 +74,11 @@ class PreviewChanges(View):
     def post(self, request: Request, uuid: UUID) -> Response:
         """What the next version would be and what it touches; nothing is kept."""
         data = read(ChangesIn, request.data)
-        dataset = queries.get_dataset(request.user, uuid)
-        _, plan = actions.plan_changes(dataset, wanted(data), data["seen"])
+        dataset = get_dataset(request.user, uuid)
+        _, plan = plan_changes(dataset, wanted(data), data["seen"])
         gone = []
         for each in plan.gone:
-            found = changes.touched(dataset, each, plan.gone)
+            found = touched(dataset, each, plan.gone)
             gone.append(
                 {
                     "name": each.name, "kind": str(each.kind), "into": each.into, "decisions": found.decisions,
@@ -96,7 +97,7 @@ class ChangeClasses(View):
     def post(self, request: Request, uuid: UUID) -> Response:
         """Publish the next version; a job moves the decisions of classes that went away."""
         data = read(ChangesIn, request.data)
-        made = actions.change_classes(
+        made = change_classes(
             dataset_id=uuid, actor=request.user, wanted=wanted(data), seen=data["seen"], move=data["move"], taking_up=data["taking_up"]
         )
         return Response(SchemaOut(made).data, status=201)

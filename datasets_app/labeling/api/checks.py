@@ -10,9 +10,11 @@ from drf_spectacular.utils import extend_schema, extend_schema_field
 from rest_framework import serializers
 from rest_framework.response import Response
 
-from datasets_app.labeling import actions, queries
-from datasets_app.labeling.models import Queue, SpotCheck
+from datasets_app.labeling.actions.checks import accept_check, drop_check, start_check
+from datasets_app.labeling.models.checks import SpotCheck
+from datasets_app.labeling.models.queues import Queue
 from datasets_app.labeling.queries.checks import check_under_way, get_check, sample_of, to_look_at
+from datasets_app.labeling.queries.pages import get_queue
 from lifecycle.jobs.api import JobOut
 from registry.access.decorators import Needs
 from registry.access.rest import Request, View, read
@@ -98,13 +100,13 @@ class Checks(View):
     @extend_schema(operation_id="labeling_waiting", responses=WaitingOut)
     def get(self, request: Request, uuid: UUID) -> Response:
         """What waits to be accepted, and the sample that is being looked at."""
-        queue = queries.get_queue(request.user, uuid)
+        queue = get_queue(request.user, uuid)
         return Response(WaitingOut({"waiting": queue.items_agreed, "check": check_under_way(queue)}).data)
 
     @extend_schema(operation_id="labeling_start_check", request=CheckIn, responses={201: CheckOut})
     def post(self, request: Request, uuid: UUID) -> Response:
         """Draw a sample. Its items are settled as others are, by `decide` and `return`."""
-        made = actions.start_check(queue_id=uuid, actor=request.user, **read(CheckIn, request.data))
+        made = start_check(queue_id=uuid, actor=request.user, **read(CheckIn, request.data))
         return Response(CheckOut(made).data, status=201)
 
 
@@ -127,7 +129,7 @@ class AcceptCheck(View):
     @extend_schema(operation_id="labeling_accept_check", request=None, responses={202: JobOut})
     def post(self, request: Request, uuid: UUID) -> Response:
         """Accept, by a job, what waited when the sample was drawn and still does."""
-        return Response(JobOut(actions.accept_check(check_id=uuid, actor=request.user)).data, status=202)
+        return Response(JobOut(accept_check(check_id=uuid, actor=request.user)).data, status=202)
 
 
 class DropCheck(View):
@@ -138,7 +140,7 @@ class DropCheck(View):
     @extend_schema(operation_id="labeling_drop_check", request=None, responses=CheckOut)
     def post(self, request: Request, uuid: UUID) -> Response:
         """Accept nothing."""
-        return Response(CheckOut(actions.drop_check(check_id=uuid, actor=request.user)).data)
+        return Response(CheckOut(drop_check(check_id=uuid, actor=request.user)).data)
 
 
 urlpatterns = [

@@ -10,10 +10,13 @@ from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import serializers
 from rest_framework.response import Response
 
-from datasets_app.labeling import actions, queries
+from datasets_app.labeling.actions import remarks
+from datasets_app.labeling.actions.remarks import resolve_comment
 from datasets_app.labeling.forms.remarks import WantedForm
-from datasets_app.labeling.models import Comment, Queue
-from datasets_app.labeling.queries import Line, Thread
+from datasets_app.labeling.models.decisions import Comment
+from datasets_app.labeling.models.queues import Queue
+from datasets_app.labeling.queries.comments import Line, Thread, thread_page
+from datasets_app.labeling.queries.pages import get_queue
 from registry.access.decorators import Needs
 from registry.access.rest import Request, View, read
 
@@ -105,16 +108,16 @@ class Comments(View):
     @extend_schema(operation_id="labeling_comments", responses=ThreadPageOut, parameters=FILTERS)
     def get(self, request: Request, uuid: UUID) -> Response:
         """What you may read: before you have answered an item, only what was written to you."""
-        queue = queries.get_queue(request.user, uuid)
+        queue = get_queue(request.user, uuid)
         asked = request.query_params
-        found = queries.thread_page(queue, request.user, WantedForm(asked).wanted(), asked.get("before", ""))
+        found = thread_page(queue, request.user, WantedForm(asked).wanted(), asked.get("before", ""))
         return Response(ThreadPageOut({"results": found.threads, "before": found.before}).data)
 
     @extend_schema(operation_id="labeling_comment", request=CommentIn, responses={201: CommentOut})
     def post(self, request: Request, uuid: UUID) -> Response:
         """Say something about an item, or answer a comment; people are told whom the text mentions by @name."""
         data = read(CommentIn, request.data)
-        made = actions.comment(queue_id=uuid, actor=request.user, item_id=data.pop("item"), **data)
+        made = remarks.comment(queue_id=uuid, actor=request.user, item_id=data.pop("item"), **data)
         return Response(CommentOut(made).data, status=201)
 
 
@@ -127,7 +130,7 @@ class ResolveComment(View):
     def post(self, request: Request, uuid: UUID) -> Response:
         """Resolve a conversation, or open it again: who began it, and those who manage labels. Returns its first comment."""
         data = read(ResolveIn, request.data)
-        root = actions.resolve_comment(queue_id=uuid, actor=request.user, comment_id=data["comment"], on=data["resolved"])
+        root = resolve_comment(queue_id=uuid, actor=request.user, comment_id=data["comment"], on=data["resolved"])
         return Response(CommentOut(root).data)
 
 

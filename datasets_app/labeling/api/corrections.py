@@ -13,9 +13,10 @@ from rest_framework.response import Response
 
 from datasets_app.datasets.api import RawParser
 from datasets_app.datasets.models import Dataset
-from datasets_app.labeling import actions, queries
-from datasets_app.labeling.models import Correction
+from datasets_app.labeling.actions.corrections import accept_corrections, bring_corrections, discard_corrections
+from datasets_app.labeling.models.corrections import Correction
 from datasets_app.labeling.queries import corrections as reading
+from datasets_app.labeling.queries.schemas import get_dataset
 from lifecycle.jobs.api import JobOut
 from registry.access.decorators import Needs
 from registry.access.rest import Request, View, read
@@ -56,7 +57,7 @@ class Corrections(View):
     @extend_schema(operation_id="labeling_corrections", responses=CorrectionOut(many=True))
     def get(self, request: Request, uuid: UUID) -> Response:
         """The newest 30 files of a dataset."""
-        rows = reading.corrections(queries.get_dataset(request.user, uuid)).select_related("blob", "dataset")[: reading.PAGE]
+        rows = reading.corrections(get_dataset(request.user, uuid)).select_related("blob", "dataset")[: reading.PAGE]
         return Response(CorrectionOut(rows, many=True).data)
 
     @extend_schema(
@@ -65,11 +66,11 @@ class Corrections(View):
     )  # fmt: skip
     def post(self, request: Request, uuid: UUID) -> Response:
         """Send the file as the raw body, its name in the query. A job looks through it; nothing is decided before you accept."""
-        dataset = queries.get_dataset(request.user, uuid)
+        dataset = get_dataset(request.user, uuid)
         stream = request.stream or request._request
         name = unquote(request.query_params.get("name", "")) or "file"
         content = iter(lambda: stream.read(CHUNK), b"")
-        made = actions.bring_corrections(dataset=dataset, actor=request.user, content=content, file_name=name)
+        made = bring_corrections(dataset=dataset, actor=request.user, content=content, file_name=name)
         return Response(CorrectionOut(made).data, status=201)
 
 
@@ -93,7 +94,7 @@ class AcceptCorrections(View):
     def post(self, request: Request, uuid: UUID) -> Response:
         """Have a job write what it changes as decisions that you answer for."""
         data = read(AcceptCorrectionsIn, request.data)
-        job = actions.accept_corrections(correction_id=uuid, actor=request.user, take_moved=data["take_moved"])
+        job = accept_corrections(correction_id=uuid, actor=request.user, take_moved=data["take_moved"])
         return Response(JobOut(job).data, status=202)
 
 
@@ -105,7 +106,7 @@ class DiscardCorrections(View):
     @extend_schema(operation_id="labeling_discard_corrections", request=None, responses=CorrectionOut)
     def post(self, request: Request, uuid: UUID) -> Response:
         """Discard a file that you brought, or as an ML lead any, while it waits for acceptance."""
-        actions.discard_corrections(correction_id=uuid, actor=request.user)
+        discard_corrections(correction_id=uuid, actor=request.user)
         return Response(CorrectionOut(reading.get_correction(request.user, uuid)).data)
 
 

@@ -11,9 +11,11 @@ from rest_framework import serializers
 from rest_framework.response import Response
 
 from datasets_app.datasets.models import Dataset
-from datasets_app.labeling import actions, queries
-from datasets_app.labeling.models import Export
+from datasets_app.labeling.actions.exports import export_answers
+from datasets_app.labeling.models.exports import Export
 from datasets_app.labeling.queries import exports as reading
+from datasets_app.labeling.queries.pages import queues
+from datasets_app.labeling.queries.schemas import get_dataset
 from lifecycle.jobs.api import JobOut
 from lifecycle.refusals import Refused
 from registry.access.decorators import Needs
@@ -56,7 +58,7 @@ class AnswerExports(View):
     @extend_schema(operation_id="labeling_exports", responses=AnswerExportOut(many=True))
     def get(self, request: Request, uuid: UUID) -> Response:
         """The newest 20 files."""
-        rows = reading.exports(queries.get_dataset(request.user, uuid), None)
+        rows = reading.exports(get_dataset(request.user, uuid), None)
         return Response(AnswerExportOut(rows, many=True).data)
 
     @extend_schema(operation_id="labeling_export", request=AnswerExportIn, responses={202: JobOut})
@@ -65,10 +67,10 @@ class AnswerExports(View):
         form = AnswerExportIn(data=request.data)
         form.is_valid(raise_exception=True)
         queue = form.validated_data.get("queue")
-        if queue and not queries.queues(request.user).filter(uuid=queue, dataset__uuid=uuid).exists():
+        if queue and not queues(request.user).filter(uuid=queue, dataset__uuid=uuid).exists():
             told = "This queue is not one of the dataset."
             raise Refused(told, fields={"queue": [told]})
-        job = actions.export_answers(dataset_id=uuid, actor=request.user, format=form.validated_data["format"], queue_id=queue)
+        job = export_answers(dataset_id=uuid, actor=request.user, format=form.validated_data["format"], queue_id=queue)
         return Response(JobOut(job).data, status=202)
 
 

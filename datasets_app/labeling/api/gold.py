@@ -12,12 +12,17 @@ from rest_framework.response import Response
 
 from datasets_app.datasets import queries as datasets
 from datasets_app.datasets.models import Dataset, Item
-from datasets_app.labeling import actions, queries
+from datasets_app.labeling.actions.gold import make_gold, retire_gold, sample_gold
+from datasets_app.labeling.actions.mixing import let_go_on, mix_gold
 from datasets_app.labeling.api.queues import QueueOut
 from datasets_app.labeling.api.work import SaysIn
-from datasets_app.labeling.models import Gold, Queue
-from datasets_app.labeling.queries.gold import GOLD_PAGE, STATES
-from datasets_app.labeling.rules import GOLD_MOST
+from datasets_app.labeling.models.gold import Gold
+from datasets_app.labeling.models.queues import Queue
+from datasets_app.labeling.queries.gold import GOLD_PAGE, STATES, gold_rows
+from datasets_app.labeling.queries.labels import names_ever, value_of
+from datasets_app.labeling.queries.pages import get_queue
+from datasets_app.labeling.queries.schemas import get_dataset
+from datasets_app.labeling.rules.queues import GOLD_MOST
 from lifecycle.refusals import Refused
 from lifecycle.task_types.values import words
 from registry.access.decorators import Needs
@@ -48,16 +53,16 @@ class GoldOut(serializers.Serializer[Gold]):
 
     def known(self, gold: Gold) -> dict[str, Any]:
         """What is known."""
-        return queries.value_of(gold)
+        return value_of(gold)
 
     def in_words(self, gold: Gold) -> str:
         """What is known, as a line; it quotes the text only for people who may read it."""
-        return words(queries.value_of(gold), self.context["names"], gold.item.text if self.context["reads"] else "")
+        return words(value_of(gold), self.context["names"], gold.item.text if self.context["reads"] else "")
 
 
 def shown(user: User, dataset: Dataset) -> dict[str, Any]:
     """What lines about gold of this dataset need, as the context of a serializer."""
-    return {"names": queries.names_ever(dataset), "reads": datasets.may_read(user, dataset)}
+    return {"names": names_ever(dataset), "reads": datasets.may_read(user, dataset)}
 
 
 class GoldPageOut(serializers.Serializer[Any]):
@@ -117,8 +122,8 @@ class GoldList(View):
     def get(self, request: Request, uuid: UUID) -> Response:
         """What is known, newest first. state: live (as without it), suspect, new or retired."""
         before, state = request.query_params.get("before", ""), request.query_params.get("state", "live")
-        dataset = queries.get_dataset(request.user, uuid)
-        rows = queries.gold_rows(dataset, state=state)
+        dataset = get_dataset(request.user, uuid)
+        rows = gold_rows(dataset, state=state)
         found = list((rows.filter(pk__lt=int(before)) if before.isdecimal() and len(before) < 19 else rows)[: GOLD_PAGE + 1])
         more = found[GOLD_PAGE - 1].pk if len(found) > GOLD_PAGE else None
         page = {"results": found[:GOLD_PAGE], "before": more}
@@ -129,7 +134,7 @@ class GoldList(View):
         """Say what is known of an item; another answer takes the place of the one before."""
         data = read(GoldIn, request.data)
         check_item(uuid, data["item"])
-        made = actions.make_gold(item_id=data["item"], actor=request.user, value=data["value"], explanation=data["explanation"])
+        made = make_gold(item_id=data["item"], actor=request.user, value=data["value"], explanation=data["explanation"])
         return Response(GoldOut(made, context=shown(request.user, made.item.dataset)).data, status=201)
 
 
@@ -147,7 +152,7 @@ class SampleGold(View):
     @extend_schema(operation_id="labeling_sample_gold", request=SampleIn, responses={201: SampledOut})
     def post(self, request: Request, uuid: UUID) -> Response:
         """Make gold of items that a reviewer decided, by chance."""
-        made = actions.sample_gold(dataset_id=uuid, actor=request.user, **read(SampleIn, request.data))
+        made = sample_gold(dataset_id=uuid, actor=request.user, **read(SampleIn, request.data))
         return Response({"made": len(made)}, status=201)
 
 
@@ -161,7 +166,7 @@ class RetireGold(View):
         """Take an item's gold back."""
         item = read(RetireIn, request.data)["item"]
         check_item(uuid, item)
-        return Response({"retired": actions.retire_gold(item_id=item, actor=request.user) is not None})
+        return Response({"retired": retire_gold(item_id=item, actor=request.user) is not None})
 
 
 class MixGold(View):
@@ -173,8 +178,8 @@ class MixGold(View):
     def post(self, request: Request, uuid: UUID) -> Response:
         """Set it, from the next item on."""
         data = {name.removeprefix("gold_"): value for name, value in read(MixIn, request.data).items()}
-        actions.mix_gold(queue_id=uuid, actor=request.user, **data)
-        return Response(QueueOut(queries.get_queue(request.user, uuid)).data)
+        mix_gold(queue_id=uuid, actor=request.user, **data)
+        return Response(QueueOut(get_queue(request.user, uuid)).data)
 
 
 class LetGoOn(View):
@@ -186,8 +191,8 @@ class LetGoOn(View):
     def post(self, request: Request, uuid: UUID) -> Response:
         """Let somebody go on: what they have answered so far is not looked at again."""
         user = read(PersonIn, request.data)["user"]
-        seat = queries.get_queue(request.user, uuid).seats.filter(user__uuid=user).first()
-        actions.let_go_on(queue_id=uuid, actor=request.user, seat_id=seat.pk if seat else 0)
+        seat = get_queue(request.user, uuid).seats.filter(user__uuid=user).first()
+        let_go_on(queue_id=uuid, actor=request.user, seat_id=seat.pk if seat else 0)
         return Response(status=204)
 
 

@@ -1,4 +1,4 @@
-"""Suggestions over REST: those of the built-in model, those of models elsewhere, and whose a queue shows."""
+"""The built-in model over REST."""
 
 from __future__ import annotations
 
@@ -10,15 +10,14 @@ from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.response import Response
 
-from datasets_app.datasets.models import Dataset
-from datasets_app.labeling import actions, queries
-from datasets_app.labeling.api.queues import QueueOut
-from datasets_app.labeling.models import Fit, Queue
+from datasets_app.labeling.actions.learning import learn
+from datasets_app.labeling.models.learning import Fit
+from datasets_app.labeling.models.queues import Queue
 from datasets_app.labeling.queries.learning import learning
-from datasets_app.labeling.rules import Proposer
+from datasets_app.labeling.queries.pages import get_queue
 from lifecycle.jobs.api import JobOut
 from registry.access.decorators import Needs
-from registry.access.rest import Request, View, read
+from registry.access.rest import Request, View
 
 
 class FitOut(serializers.Serializer[Fit]):
@@ -55,47 +54,6 @@ class LearningOut(serializers.Serializer[Any]):
     working = serializers.BooleanField()
 
 
-class PreferIn(serializers.Serializer[Any]):
-    """Whose suggestions are shown first. Empty: the newest, whoever gave them."""
-
-    source = serializers.ChoiceField(choices=Proposer.choices, allow_blank=True)  # type: ignore[assignment]
-
-
-class SuggestedIn(serializers.Serializer[Any]):
-    """What a model elsewhere says of one item. label: name of a class, where texts have classes; else value, as an answer of the task."""
-
-    item = serializers.UUIDField()
-    label = serializers.CharField(required=False, max_length=120)  # type: ignore[assignment]
-    value = serializers.JSONField(required=False)
-    score = serializers.FloatField(required=False, allow_null=True, default=None, min_value=0, max_value=1)
-
-
-class SuggestionsIn(serializers.Serializer[Any]):
-    """Up to 1,000 suggestions of one model. digest: sha256, in hex, that tells its versions apart."""
-
-    name = serializers.CharField(max_length=120)
-    digest = serializers.RegexField(r"^[0-9a-f]{64}$")
-    rows = SuggestedIn(many=True)
-
-
-class SuggestionsOut(serializers.Serializer[Any]):
-    """How many were kept. The others name a class that is not there, or are no answer of the task."""
-
-    kept = serializers.IntegerField()
-
-
-class Suggestions(View):
-    """Suggestions of models elsewhere."""
-
-    needs = {"POST": Needs("labeling.manage", Dataset, "labeling.view")}
-
-    @extend_schema(operation_id="labeling_suggestions", request=SuggestionsIn, responses={201: SuggestionsOut})
-    def post(self, request: Request, uuid: UUID) -> Response:
-        """Send suggestions for a dataset's items; the same twice are kept once."""
-        kept = actions.receive(dataset_id=uuid, actor=request.user, **read(SuggestionsIn, request.data))
-        return Response({"kept": kept}, status=201)
-
-
 class QueueLearning(View):
     """Built-in models."""
 
@@ -104,27 +62,14 @@ class QueueLearning(View):
     @extend_schema(operation_id="labeling_learning", responses=LearningOut)
     def get(self, request: Request, uuid: UUID) -> Response:
         """How far the built-in model of the queue's dataset is."""
-        return Response(LearningOut(learning(queries.get_queue(request.user, uuid), request.user)).data)
+        return Response(LearningOut(learning(get_queue(request.user, uuid), request.user)).data)
 
     @extend_schema(operation_id="labeling_learn", request=None, responses={202: JobOut})
     def post(self, request: Request, uuid: UUID) -> Response:
         """Have it learn now; the job says when the queue is in order."""
-        return Response(JobOut(actions.learn(queue_id=uuid, actor=request.user)).data, status=202)
-
-
-class Prefer(View):
-    """Sources of suggestions."""
-
-    needs = {"POST": Needs("labeling.manage", Queue, "labeling.view")}
-
-    @extend_schema(operation_id="labeling_prefer", request=PreferIn, responses=QueueOut)
-    def post(self, request: Request, uuid: UUID) -> Response:
-        """Show suggestions of one kind of source first in a queue."""
-        return Response(QueueOut(actions.prefer(queue_id=uuid, actor=request.user, **read(PreferIn, request.data))).data)
+        return Response(JobOut(learn(queue_id=uuid, actor=request.user)).data, status=202)
 
 
 urlpatterns = [
-    path("labeling/datasets/<uuid:uuid>/suggestions/", Suggestions.as_view(), name="api-labeling-suggestions"),
     path("labeling/queues/<uuid:uuid>/learning/", QueueLearning.as_view(), name="api-labeling-learning"),
-    path("labeling/queues/<uuid:uuid>/prefer/", Prefer.as_view(), name="api-labeling-prefer"),
 ]

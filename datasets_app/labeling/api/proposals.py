@@ -11,8 +11,10 @@ from rest_framework import serializers
 from rest_framework.response import Response
 
 from datasets_app.datasets.models import Dataset
-from datasets_app.labeling import actions, queries
-from datasets_app.labeling.models import GuidelineProposal
+from datasets_app.labeling.actions.proposals import decline_proposal, propose_change, withdraw_proposal
+from datasets_app.labeling.models.proposals import GuidelineProposal
+from datasets_app.labeling.queries.proposals import readable_proposals
+from datasets_app.labeling.queries.schemas import get_dataset
 from registry.access.decorators import Needs
 from registry.access.rest import Request, View, chosen, read
 
@@ -21,12 +23,12 @@ STATES = GuidelineProposal.State.choices
 
 
 class GuidelineProposalIn(serializers.Serializer[Any]):
-    """What the guideline should say. classes: stable ids. queue, item: the example, an item of that queue."""
+    """What the guideline should say. classes: stable ids. item: the example. version: of the schema, by default the newest."""
 
     text = serializers.CharField(max_length=2000)
     classes = serializers.ListField(child=serializers.UUIDField(), required=False, default=list, max_length=20)
-    queue = serializers.UUIDField(required=False, allow_null=True, default=None)
     item = serializers.UUIDField(required=False, allow_null=True, default=None)
+    version = serializers.IntegerField(required=False, allow_null=True, default=None, min_value=1)
 
 
 class GuidelineProposalOut(serializers.Serializer[GuidelineProposal]):
@@ -37,7 +39,6 @@ class GuidelineProposalOut(serializers.Serializer[GuidelineProposal]):
     by = serializers.CharField(source="by.username")
     classes = serializers.JSONField()
     version = serializers.IntegerField(source="schema.version", allow_null=True, default=None)
-    queue = serializers.UUIDField(source="queue.uuid", allow_null=True, default=None)
     item = serializers.UUIDField(source="item.uuid", allow_null=True, default=None)
     state = serializers.ChoiceField(choices=STATES)
     answer = serializers.CharField()
@@ -74,8 +75,8 @@ class Proposals(View):
     )
     def get(self, request: Request, uuid: UUID) -> Response:
         """All proposals for those who manage labels; your own for everybody else."""
-        dataset = queries.get_dataset(request.user, uuid)
-        rows = queries.readable_proposals(dataset, request.user)
+        dataset = get_dataset(request.user, uuid)
+        rows = readable_proposals(dataset, request.user)
         rows = rows.filter(**chosen(request, state=("state", serializers.ChoiceField(choices=STATES))))
         before = request.query_params.get("before", "")
         found = list((rows.filter(pk__lt=int(before)) if before.isdecimal() and len(before) < 19 else rows)[: PAGE + 1])
@@ -86,8 +87,8 @@ class Proposals(View):
     def post(self, request: Request, uuid: UUID) -> Response:
         """Propose that the guideline says something else."""
         data = read(GuidelineProposalIn, request.data)
-        made = actions.propose_change(
-            dataset_id=uuid, actor=request.user, text=data["text"], classes=data["classes"], queue_id=data["queue"], item_id=data["item"]
+        made = propose_change(
+            dataset_id=uuid, actor=request.user, text=data["text"], classes=data["classes"], item_id=data["item"], version=data["version"]
         )
         return Response(GuidelineProposalOut(made).data, status=201)
 
@@ -101,7 +102,7 @@ class DeclineProposal(View):
     def post(self, request: Request, uuid: UUID) -> Response:
         """Decline an open proposal, with a sentence for who made it."""
         data = read(DeclineIn, request.data)
-        return Response(GuidelineProposalOut(actions.decline_proposal(proposal_id=uuid, actor=request.user, answer=data["answer"])).data)
+        return Response(GuidelineProposalOut(decline_proposal(proposal_id=uuid, actor=request.user, answer=data["answer"])).data)
 
 
 class WithdrawProposal(View):
@@ -112,7 +113,7 @@ class WithdrawProposal(View):
     @extend_schema(operation_id="labeling_withdraw_proposal", request=None, responses=GuidelineProposalOut)
     def post(self, request: Request, uuid: UUID) -> Response:
         """Withdraw your own open proposal."""
-        return Response(GuidelineProposalOut(actions.withdraw_proposal(proposal_id=uuid, actor=request.user)).data)
+        return Response(GuidelineProposalOut(withdraw_proposal(proposal_id=uuid, actor=request.user)).data)
 
 
 urlpatterns = [

@@ -10,8 +10,10 @@ from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.response import Response
 
-from datasets_app.labeling import actions, queries
-from datasets_app.labeling.models import Queue
+from datasets_app.labeling.actions.quality import measure_quality
+from datasets_app.labeling.models.queues import Queue
+from datasets_app.labeling.queries.pages import get_queue
+from datasets_app.labeling.queries.quality import quality_document
 from lifecycle.jobs.api import JobOut
 from registry.access.decorators import Needs
 from registry.access.rest import Request, View
@@ -110,13 +112,13 @@ class Quality(View):
     @extend_schema(operation_id="labeling_quality", responses=QualityOut)
     def get(self, request: Request, uuid: UUID) -> Response:
         """The newest report, as of when it was measured; what is left is of now."""
-        queue = queries.get_queue(request.user, uuid)
-        return Response(QualityOut(queries.quality_document(queue, request.user)).data)
+        queue = get_queue(request.user, uuid)
+        return Response(QualityOut(quality_document(queue, request.user)).data)
 
     @extend_schema(operation_id="labeling_measure", request=None, responses={202: JobOut})
     def post(self, request: Request, uuid: UUID) -> Response:
         """Measure now. While a measure waits or runs, that one is answered. 409 where nobody has answered yet."""
-        return Response(JobOut(actions.measure_quality(queue_id=uuid, actor=request.user)).data, status=202)
+        return Response(JobOut(measure_quality(queue_id=uuid, actor=request.user)).data, status=202)
 
 
 urlpatterns = [path("labeling/queues/<uuid:uuid>/quality/", Quality.as_view(), name="api-labeling-quality")]

@@ -11,10 +11,14 @@ from rest_framework import serializers
 from rest_framework.response import Response
 
 from datasets_app.datasets.models import Dataset
-from datasets_app.labeling import actions, queries
-from datasets_app.labeling.actions.opening import CHOICES
-from datasets_app.labeling.models import Queue
-from datasets_app.labeling.rules import BATCH, GOLD_MOST
+from datasets_app.labeling.actions.opening import CHOICES, open_queue
+from datasets_app.labeling.actions.steering import change_queue, close_queue, pause_queue, prefer, resume_queue
+from datasets_app.labeling.models.queues import Queue
+from datasets_app.labeling.queries.pages import annotators, as_seen_by, chosen_items, get_queue, queues
+from datasets_app.labeling.queries.schemas import get_dataset
+from datasets_app.labeling.rules.prelabels import Proposer
+from datasets_app.labeling.rules.queues import GOLD_MOST
+from datasets_app.labeling.rules.schemas import BATCH
 from lifecycle.refusals import Refused
 from lifecycle.ui.addresses import key_in
 from registry.access.api import PersonOut
@@ -107,7 +111,7 @@ class QueuePageOut(serializers.Serializer[Any]):
 def people_named(dataset: Dataset, asked: list[UUID]) -> list[User]:
     """These people. Raises Refused for one who may not annotate in the dataset."""
     wanted = set(asked)
-    people = list(queries.annotators(dataset).filter(uuid__in=wanted))
+    people = list(annotators(dataset).filter(uuid__in=wanted))
     if len(people) < len(wanted):
         told = f"{len(wanted) - len(people)} of the people may not annotate in this dataset."
         raise Refused(told, fields={"people": [told]})
@@ -117,7 +121,7 @@ def people_named(dataset: Dataset, asked: list[UUID]) -> list[User]:
 def item_keys(dataset: Dataset, asked: list[UUID]) -> list[int]:
     """The keys of these items, each once, in the order in which they are asked for. Raises Refused for one that is not there."""
     wanted = [str(uuid) for uuid in dict.fromkeys(asked)]
-    found = {str(item.uuid): item.pk for item in queries.chosen_items(dataset, wanted)}
+    found = {str(item.uuid): item.pk for item in chosen_items(dataset, wanted)}
     if len(found) < len(wanted):
         told = f"{len(wanted) - len(found)} of the items are not in this dataset."
         raise Refused(told, fields={"items": [told]})
@@ -133,20 +137,20 @@ class Queues(View):
     def get(self, request: Request) -> Response:
         """The queues that you may see, newest first, or those of a dataset or project, with a name, or in a state."""
         before = key_in(request.query_params)
-        rows = queries.queues(request.user).filter(**chosen(request, **FILTERS))
+        rows = queues(request.user).filter(**chosen(request, **FILTERS))
         found = list((rows if before is None else rows.filter(pk__lt=before))[: PAGE + 1])
         more = found[PAGE - 1].pk if len(found) > PAGE else None
-        return Response(QueuePageOut({"results": queries.as_seen_by(request.user, found[:PAGE]), "before": more}).data)
+        return Response(QueuePageOut({"results": as_seen_by(request.user, found[:PAGE]), "before": more}).data)
 
     @extend_schema(operation_id="labeling_open_queue", request=QueueIn, responses={201: QueueOut})
     def post(self, request: Request) -> Response:
         """Open a queue with the newest schema of a dataset."""
         data = read(QueueIn, request.data)
-        dataset = queries.get_dataset(request.user, data.pop("dataset"))
+        dataset = get_dataset(request.user, data.pop("dataset"))
         people = people_named(dataset, data.pop("people"))
         taken = {f"{name}_id": data.pop(name) for name in ("upload", "slice")}
         taken["item_ids"] = item_keys(dataset, data.pop("items"))
-        queue = actions.open_queue(dataset_id=dataset.uuid, actor=request.user, people=people, **taken, **data)
+        queue = open_queue(dataset_id=dataset.uuid, actor=request.user, people=people, **taken, **data)
         return Response(QueueOut(queue).data, status=201)
 
 
@@ -167,13 +171,13 @@ class OneQueue(View):
     def put(self, request: Request, uuid: UUID) -> Response:
         """Change its order, day and people; nothing that somebody holds is taken from them."""
         data = read(QueueChangeIn, request.data)
-        people = people_named(queries.get_queue(request.user, uuid).dataset, data.pop("people"))
-        return Response(OneQueueOut(actions.change_queue(queue_id=uuid, actor=request.user, people=people, **data)).data)
+        people = people_named(get_queue(request.user, uuid).dataset, data.pop("people"))
+        return Response(OneQueueOut(change_queue(queue_id=uuid, actor=request.user, people=people, **data)).data)
 
     @extend_schema(operation_id="labeling_queue", responses=OneQueueOut)
     def get(self, request: Request, uuid: UUID) -> Response:
         """The queue and how far it is."""
-        return Response(OneQueueOut(queries.as_seen_by(request.user, [queries.get_queue(request.user, uuid)])[0]).data)
+        return Response(OneQueueOut(as_seen_by(request.user, [get_queue(request.user, uuid)])[0]).data)
 
 
 class PauseQueue(View):
@@ -184,7 +188,7 @@ class PauseQueue(View):
     @extend_schema(operation_id="labeling_pause_queue", request=None, responses=QueueOut)
     def post(self, request: Request, uuid: UUID) -> Response:
         """Give out nothing new until it is resumed; answers on somebody's screen still count."""
-        return Response(QueueOut(actions.pause_queue(queue_id=uuid, actor=request.user)).data)
+        return Response(QueueOut(pause_queue(queue_id=uuid, actor=request.user)).data)
 
 
 class ResumeQueue(View):
@@ -195,7 +199,7 @@ class ResumeQueue(View):
     @extend_schema(operation_id="labeling_resume_queue", request=None, responses=QueueOut)
     def post(self, request: Request, uuid: UUID) -> Response:
         """Give out items again."""
-        return Response(QueueOut(actions.resume_queue(queue_id=uuid, actor=request.user)).data)
+        return Response(QueueOut(resume_queue(queue_id=uuid, actor=request.user)).data)
 
 
 class CloseQueue(View):
@@ -206,7 +210,7 @@ class CloseQueue(View):
     @extend_schema(operation_id="labeling_close_queue", request=None, responses=QueueOut)
     def post(self, request: Request, uuid: UUID) -> Response:
         """End it for good; answers stay."""
-        return Response(QueueOut(actions.close_queue(queue_id=uuid, actor=request.user)).data)
+        return Response(QueueOut(close_queue(queue_id=uuid, actor=request.user)).data)
 
 
 class Annotators(View):
@@ -217,7 +221,24 @@ class Annotators(View):
     @extend_schema(operation_id="labeling_annotators", responses=PersonOut(many=True))
     def get(self, request: Request, uuid: UUID) -> Response:
         """Who may annotate in a dataset, by name: whom a queue can be opened for."""
-        return Response(PersonOut(queries.annotators(queries.get_dataset(request.user, uuid)), many=True).data)
+        return Response(PersonOut(annotators(get_dataset(request.user, uuid)), many=True).data)
+
+
+class PreferIn(serializers.Serializer[Any]):
+    """Whose suggestions are shown first. Empty: the newest, whoever gave them."""
+
+    source = serializers.ChoiceField(choices=Proposer.choices, allow_blank=True)  # type: ignore[assignment]
+
+
+class Prefer(View):
+    """Sources of suggestions."""
+
+    needs = {"POST": Needs("labeling.manage", Queue, "labeling.view")}
+
+    @extend_schema(operation_id="labeling_prefer", request=PreferIn, responses=QueueOut)
+    def post(self, request: Request, uuid: UUID) -> Response:
+        """Show suggestions of one kind of source first in a queue."""
+        return Response(QueueOut(prefer(queue_id=uuid, actor=request.user, **read(PreferIn, request.data))).data)
 
 
 urlpatterns = [
@@ -227,4 +248,5 @@ urlpatterns = [
     path("labeling/queues/<uuid:uuid>/resume/", ResumeQueue.as_view(), name="api-labeling-resume-queue"),
     path("labeling/queues/<uuid:uuid>/close/", CloseQueue.as_view(), name="api-labeling-close-queue"),
     path("labeling/datasets/<uuid:uuid>/annotators/", Annotators.as_view(), name="api-labeling-annotators"),
+    path("labeling/queues/<uuid:uuid>/prefer/", Prefer.as_view(), name="api-labeling-prefer"),
 ]

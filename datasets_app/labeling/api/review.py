@@ -10,9 +10,10 @@ from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.response import Response
 
-from datasets_app.labeling import actions
+from datasets_app.labeling.actions.reviews import decide, return_to_annotators
 from datasets_app.labeling.api.work import SaysIn
-from datasets_app.labeling.models import Decision, Queue
+from datasets_app.labeling.models.decisions import Decision
+from datasets_app.labeling.models.queues import Queue
 from registry.access.decorators import Needs
 from registry.access.rest import Request, View, read
 
@@ -62,7 +63,7 @@ class Decide(View):
     def post(self, request: Request, uuid: UUID) -> Response:
         """Decide the label of an item of the queue."""
         data = read(DecideIn, request.data)
-        made = actions.decide(
+        made = decide(
             queue_id=uuid, item_id=data["item"], actor=request.user, value=data["value"], reason=data["reason"], seen=data["seen"]
         )
         return Response(DecisionOut(made).data, status=201)
@@ -77,7 +78,7 @@ class Return(View):
     def post(self, request: Request, uuid: UUID) -> Response:
         """Return an item to its annotators."""
         data = read(ReturnIn, request.data)
-        people = actions.return_to_annotators(queue_id=uuid, item_id=data["item"], actor=request.user, comment=data["comment"])
+        people = return_to_annotators(queue_id=uuid, item_id=data["item"], actor=request.user, comment=data["comment"])
         return Response({"people": people})
 
 

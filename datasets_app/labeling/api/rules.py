@@ -11,10 +11,11 @@ from rest_framework import serializers
 from rest_framework.response import Response
 
 from datasets_app.datasets.models import Dataset
-from datasets_app.labeling import actions, queries
+from datasets_app.labeling.actions.suggesting import apply_rules, retire_rule, write_rule
 from datasets_app.labeling.matching import Kind, Mode, clean_pattern, matcher
-from datasets_app.labeling.models import Rule
+from datasets_app.labeling.models.rules import Rule
 from datasets_app.labeling.queries import suggesting
+from datasets_app.labeling.queries.schemas import get_dataset
 from lifecycle.jobs.api import JobOut
 from registry.access import policy
 from registry.access.decorators import Needs
@@ -102,13 +103,13 @@ class Rules(View):
     @extend_schema(operation_id="labeling_rules", responses=RuleOut(many=True))
     def get(self, request: Request, uuid: UUID) -> Response:
         """The rules in force, oldest first; at most 200."""
-        found = suggesting.rules_of(queries.get_dataset(request.user, uuid))
+        found = suggesting.rules_of(get_dataset(request.user, uuid))
         return Response(RuleOut(found, many=True).data)
 
     @extend_schema(operation_id="labeling_write_rule", request=RuleIn, responses={201: RuleOut})
     def post(self, request: Request, uuid: UUID) -> Response:
         """Write a rule, or its next version with `changes`."""
-        made = actions.write_rule(dataset_id=uuid, actor=request.user, **read(RuleIn, request.data))
+        made = write_rule(dataset_id=uuid, actor=request.user, **read(RuleIn, request.data))
         return Response(RuleOut(made).data, status=201)
 
 
@@ -121,7 +122,7 @@ class PreviewRule(View):
     def post(self, request: Request, uuid: UUID) -> Response:
         """What a pattern hits in a sample of up to 2,000 items, with ten examples; nothing is kept."""
         data = read(PatternIn, request.data)
-        dataset = queries.get_dataset(request.user, uuid)
+        dataset = get_dataset(request.user, uuid)
         find = matcher(data["kind"], clean_pattern(data["kind"], data["pattern"]), data["mode"])
         found = suggesting.preview(dataset, find, data["label"])
         may_read = policy.can(request.user, "datasets.read_samples", dataset)
@@ -136,7 +137,7 @@ class ApplyRules(View):
     @extend_schema(operation_id="labeling_apply_rules", request=None, responses={202: JobOut})
     def post(self, request: Request, uuid: UUID) -> Response:
         """Have a job apply the rules in force to the items that they have not read yet."""
-        job = actions.apply_rules(dataset_id=uuid, actor=request.user)
+        job = apply_rules(dataset_id=uuid, actor=request.user)
         return Response(JobOut(job).data, status=202)
 
 
@@ -148,7 +149,7 @@ class RetireRule(View):
     @extend_schema(operation_id="labeling_retire_rule", request=None, responses=RuleOut)
     def post(self, request: Request, uuid: UUID) -> Response:
         """End a rule: its last version says so."""
-        return Response(RuleOut(actions.retire_rule(rule_id=uuid, actor=request.user)).data)
+        return Response(RuleOut(retire_rule(rule_id=uuid, actor=request.user)).data)
 
 
 urlpatterns = [

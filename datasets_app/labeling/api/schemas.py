@@ -11,9 +11,10 @@ from rest_framework import serializers
 from rest_framework.response import Response
 
 from datasets_app.datasets.models import Dataset
-from datasets_app.labeling import actions, queries
-from datasets_app.labeling.models import Label, LabelSchema
-from datasets_app.labeling.rules import LabelSpec
+from datasets_app.labeling.actions.schemas import publish_schema
+from datasets_app.labeling.models.schemas import Label, LabelSchema
+from datasets_app.labeling.queries.schemas import get_dataset
+from datasets_app.labeling.rules.schemas import LabelSpec
 from registry.access.decorators import Needs
 from registry.access.rest import Request, View, read
 
@@ -71,7 +72,7 @@ class Schemas(View):
     @extend_schema(operation_id="labeling_schemas", responses=SchemaOut(many=True))
     def get(self, request: Request, uuid: UUID) -> Response:
         """The newest 30 versions, newest first."""
-        dataset = queries.get_dataset(request.user, uuid)
+        dataset = get_dataset(request.user, uuid)
         found = dataset.schemas.prefetch_related("labels").order_by("-version")[:PAGE]
         return Response(SchemaOut(list(found), many=True).data)  # type: ignore[arg-type]
 
@@ -82,7 +83,7 @@ class Schemas(View):
         labels = [
             LabelSpec(**{**each, "examples": tuple(each["examples"]), "lookalikes": tuple(each["lookalikes"])}) for each in data["labels"]
         ]
-        made = actions.publish_schema(
+        made = publish_schema(
             dataset_id=uuid, actor=request.user, labels=labels, guideline=data["guideline"], seen=data["seen"], taking_up=data["taking_up"]
         )
         return Response(SchemaOut(made).data, status=201)

@@ -10,9 +10,14 @@ from drf_spectacular.utils import extend_schema, extend_schema_field
 from rest_framework import serializers
 from rest_framework.response import Response
 
-from datasets_app.labeling import actions, queries
+from datasets_app.labeling.actions.answers import skip, submit, undo
+from datasets_app.labeling.actions.claims import claim
 from datasets_app.labeling.masks import unmask
-from datasets_app.labeling.models import Annotation, Queue
+from datasets_app.labeling.models.answers import Annotation
+from datasets_app.labeling.models.queues import Queue
+from datasets_app.labeling.queries.bench import bench_items
+from datasets_app.labeling.queries.dealing import Told, told_of
+from datasets_app.labeling.queries.pages import get_queue
 from registry.access.decorators import Needs
 from registry.access.rest import Request, View, read
 
@@ -95,7 +100,7 @@ class UndoIn(serializers.Serializer[Any]):
     client_key = serializers.UUIDField()
 
 
-class ToldOut(serializers.Serializer[queries.Told]):
+class ToldOut(serializers.Serializer[Told]):
     """How somebody did on an item whose answer is known. known: in words; value: with stable ids."""
 
     right = serializers.BooleanField()
@@ -123,7 +128,7 @@ class SubmittedOut(AnnotationOut):
     @extend_schema_field(ToldOut(allow_null=True))
     def told(self, made: Annotation) -> dict[str, Any] | None:
         """Whether it was right, and what is."""
-        told = queries.told_of(made.queue, made)
+        told = told_of(made.queue, made)
         return dict(ToldOut(told).data) if told else None
 
 
@@ -135,9 +140,9 @@ class Claim(View):
     @extend_schema(operation_id="labeling_claim", request=ClaimIn, responses=WorkOut(many=True))
     def post(self, request: Request, uuid: UUID) -> Response:
         """The items in your hand and the next ones, leased for 15 minutes."""
-        slots = actions.claim(queue_id=uuid, actor=request.user, **read(ClaimIn, request.data))
-        queue = queries.get_queue(request.user, uuid)
-        return Response(WorkOut(queries.bench_items(queue, slots, request.user), many=True).data)
+        slots = claim(queue_id=uuid, actor=request.user, **read(ClaimIn, request.data))
+        queue = get_queue(request.user, uuid)
+        return Response(WorkOut(bench_items(queue, slots, request.user), many=True).data)
 
 
 class Submit(View):
@@ -149,7 +154,7 @@ class Submit(View):
     def post(self, request: Request, uuid: UUID) -> Response:
         """Keep one answer; the same client_key again returns the first."""
         data = read(SubmitIn, request.data)
-        made = actions.submit(
+        made = submit(
             queue_id=uuid, actor=request.user, slot_id=data["slot"], value=data["value"], client_key=data["client_key"],
             token=data["token"], seconds=data["seconds"], suggestion_id=data["suggestion"], shown=data["shown"],
         )  # fmt: skip
@@ -165,7 +170,7 @@ class Skip(View):
     def post(self, request: Request, uuid: UUID) -> Response:
         """Pass an item on to others."""
         data = read(SkipIn, request.data)
-        made = actions.skip(queue_id=uuid, actor=request.user, slot_id=data["slot"], client_key=data["client_key"], reason=data["reason"])
+        made = skip(queue_id=uuid, actor=request.user, slot_id=data["slot"], client_key=data["client_key"], reason=data["reason"])
         return Response(AnnotationOut(made).data, status=201)
 
 
@@ -177,7 +182,7 @@ class Undo(View):
     @extend_schema(operation_id="labeling_undo", request=UndoIn, responses=AnnotationOut)
     def post(self, request: Request, uuid: UUID) -> Response:
         """Take your newest answer or skip back; returns what was undone."""
-        undone = actions.undo(queue_id=uuid, actor=request.user, **read(UndoIn, request.data))
+        undone = undo(queue_id=uuid, actor=request.user, **read(UndoIn, request.data))
         return Response(AnnotationOut(undone.annotation).data)
 
 

@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 from typing import Any, cast
-from uuid import UUID
 
 from django import forms
 from django.http import QueryDict
 
-from datasets_app.labeling import queries
 from datasets_app.labeling.masks import unmask
-from datasets_app.labeling.models import Queue
-from datasets_app.labeling.task_types.by_key import posted, typed
-from lifecycle.task_types.values import labels_of, rename
+from datasets_app.labeling.task_types.by_key import posted
 
 
 class ValueField(forms.JSONField):
@@ -98,54 +94,3 @@ class RemarkForm(forms.Form):
     item = forms.UUIDField()
     text = forms.CharField(required=False, max_length=2000, strip=True)
     on = forms.ChoiceField(required=False, choices=[("yes", "yes"), ("no", "no")])
-
-
-class DecideForm(SaysForm):
-    """A reviewer's decision: one of the answers, or another one. What was typed goes first; else what was pressed, or the fields."""
-
-    item = forms.UUIDField()
-    other = forms.CharField(required=False, max_length=120)
-    reason = forms.CharField(required=False, max_length=1000)
-    gold = forms.BooleanField(required=False)
-    seen = forms.CharField(required=False, max_length=64)
-    order = forms.CharField(required=False, max_length=10)
-
-    def __init__(self, queue: Queue, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.queue = queue
-
-    def clean(self) -> dict[str, Any]:
-        """Something has to be decided. A label that was typed is found by its name."""
-        data = super().clean()
-        if (own := typed(cast(QueryDict, self.data))) is not None:
-            ids = {name: str(label.uuid) for name, label in queries.labels_by_name(self.queue.schema).items()}
-            data["said"] = rename(own, ids)
-            if data["said"] is None:
-                self.add_error("other", f"No class is called {', '.join(map(repr, labels_of(own)))}.")
-        elif "value" in self.data:
-            data["said"] = data.get("value")
-        if data["said"] is None and not self.errors:
-            self.add_error("value", "Choose an answer or another class.")
-        return data
-
-
-class ReturnForm(forms.Form):
-    """What annotators are asked to look at again."""
-
-    item = forms.UUIDField()
-    comment = forms.CharField(max_length=2000, error_messages={"required": "Say what they should look at."})
-    seen = forms.CharField(required=False, max_length=64)
-    order = forms.CharField(required=False, max_length=10)
-
-
-def first_problem(form: forms.Form) -> str:
-    """The first thing to mend, as a sentence."""
-    return next((str(errors[0]) for errors in form.errors.values()), "")
-
-
-def as_key(value: str) -> UUID | None:
-    """The text as a uuid, or None."""
-    try:
-        return UUID(value)
-    except ValueError:
-        return None

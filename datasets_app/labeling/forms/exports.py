@@ -6,7 +6,7 @@ from typing import Any
 
 from django import forms
 
-from datasets_app.labeling import rules
+from datasets_app.labeling.rules.exchange import export_formats
 
 
 class ExportForm(forms.Form):
@@ -16,4 +16,4 @@ class ExportForm(forms.Form):
 
     def __init__(self, task: str, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.fields["format"].choices = [(each.value, each.label) for each in rules.export_formats(task)]  # type: ignore[attr-defined]
+        self.fields["format"].choices = [(each.value, each.label) for each in export_formats(task)]  # type: ignore[attr-defined]

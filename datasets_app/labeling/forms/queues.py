@@ -8,10 +8,10 @@ from django import forms
 
 from datasets_app.datasets import queries as datasets
 from datasets_app.datasets.models import Dataset
-from datasets_app.labeling import queries
 from datasets_app.labeling.actions.opening import CHOICES
-from datasets_app.labeling.models import Queue
-from datasets_app.labeling.rules import GOLD_MOST
+from datasets_app.labeling.models.queues import Queue
+from datasets_app.labeling.queries.pages import annotators, uploads_to_label
+from datasets_app.labeling.rules.queues import GOLD_MOST
 from registry.access.models import User
 
 
@@ -54,7 +54,7 @@ class ChangeForm(forms.Form):
         super().__init__(data, initial={"order": queue.order, "due_on": queue.due_on, "people": people}, auto_id="change_%s")
         kept = {queue.order} | set(Queue.Order.values) - {Queue.Order.LEARNT}
         self.fields["order"].choices = [choice for choice in Queue.Order.choices if choice[0] in kept]  # type: ignore[attr-defined]
-        self.fields["people"].queryset = queries.annotators(queue.dataset)  # type: ignore[attr-defined]
+        self.fields["people"].queryset = annotators(queue.dataset)  # type: ignore[attr-defined]
 
 
 class QueueForm(MixForm):
@@ -95,12 +95,12 @@ class QueueForm(MixForm):
 
     def __init__(self, dataset: Dataset, viewer: User, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.fields["people"].queryset = queries.annotators(dataset)  # type: ignore[attr-defined]
+        self.fields["people"].queryset = annotators(dataset)  # type: ignore[attr-defined]
         slices = self.fields["slice"]
         slices.queryset = datasets.slices(viewer).filter(dataset=dataset)  # type: ignore[attr-defined]
         slices.help_text = "Only for what a slice chooses, when the queue is filled."
         uploads = self.fields["upload"]
-        uploads.queryset = queries.uploads_to_label(dataset)  # type: ignore[attr-defined]
+        uploads.queryset = uploads_to_label(dataset)  # type: ignore[attr-defined]
         uploads.help_text = "Only for the items of one upload."
         self.take_ticked(dataset)
         if not dataset.task_type.has_gold:

@@ -7,10 +7,10 @@ from uuid import UUID
 
 from django import forms
 
-from datasets_app.datasets.models import Dataset
-from datasets_app.labeling import queries
-from datasets_app.labeling.models import Queue
-from datasets_app.labeling.queries import Wanted
+from datasets_app.datasets.models import Dataset, Item
+from datasets_app.labeling.models.queues import Queue
+from datasets_app.labeling.queries.comments import Wanted
+from datasets_app.labeling.queries.labels import latest_schema, names_in
 from lifecycle.ui.forms import filters_in
 
 PAGES = [("bench", "bench"), ("review", "review"), ("comments", "comments")]
@@ -52,6 +52,12 @@ class WantedForm(forms.Form):
         return Wanted(**filters_in(self))
 
 
+class KnownForm(forms.Form):
+    """A version of the guideline that somebody has read."""
+
+    version = forms.IntegerField(min_value=1, max_value=2**31 - 1)
+
+
 class ProposalForm(forms.Form):
     """What the guideline should say, and about which classes."""
 
@@ -65,27 +71,22 @@ class ProposalForm(forms.Form):
     item = forms.UUIDField(required=False, widget=forms.HiddenInput)
     back = forms.CharField(required=False, max_length=10, widget=forms.HiddenInput)
 
-    def __init__(self, dataset: Dataset, queue: Queue | None, *args: Any, **kwargs: Any) -> None:
+    def __init__(self, dataset: Dataset, queue: Queue | None, example: Item | None, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        schema = queue.schema if queue else queries.latest_schema(dataset)
-        choices = list(queries.names_in(schema).items())
+        self.example = example
+        schema = queue.schema if queue else latest_schema(dataset)
+        choices = list(names_in(schema).items())
         if choices:
             self.fields["classes"].choices = choices  # type: ignore[attr-defined]
         else:
             del self.fields["classes"]
 
+    def clean_item(self) -> UUID | None:
+        """The key of the example, which has to be an item of the queue."""
+        if self.cleaned_data["item"] and self.example is None:
+            raise forms.ValidationError("This item is not in the queue. Reload the page.")
+        return self.cleaned_data["item"]
+
     def about(self) -> list[UUID]:
         """The stable ids of the ticked classes."""
         return [UUID(key) for key in self.cleaned_data.get("classes", [])]
-
-
-class DeclineForm(forms.Form):
-    """Why a proposal is declined."""
-
-    answer = forms.CharField(max_length=1000, error_messages={"required": "Say why, in a sentence."})
-
-
-class KnownForm(forms.Form):
-    """A version of the guideline that somebody has read."""
-
-    version = forms.IntegerField(min_value=1, max_value=2**31 - 1)

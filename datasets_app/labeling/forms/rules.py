@@ -9,7 +9,7 @@ from django import forms
 
 from datasets_app.datasets.models import Dataset
 from datasets_app.labeling.matching import Kind, Mode
-from datasets_app.labeling.models import Rule
+from datasets_app.labeling.models.rules import Rule
 from datasets_app.labeling.queries import suggesting
 
 

@@ -10,11 +10,9 @@ from django.http import QueryDict
 
 from datasets_app.datasets.importing import label_config
 from datasets_app.datasets.models import Dataset
-from datasets_app.labeling import queries
-from datasets_app.labeling.models import LabelSchema
-from datasets_app.labeling.queries import changes
-from datasets_app.labeling.relabelling import KINDS, Change, split_names
-from datasets_app.labeling.rules import LabelSpec
+from datasets_app.labeling.models.schemas import LabelSchema
+from datasets_app.labeling.queries.labels import labels_by_name
+from datasets_app.labeling.rules.schemas import LabelSpec
 from lifecycle.task_types.inputs import clean
 
 
@@ -54,7 +52,7 @@ class SchemaForm(forms.Form):
     def check_dropped(self, schema: LabelSchema | None) -> bool:
         """Whether the author knows which classes the next version lacks; else it is said beside the classes, and sending again agrees."""
         kept = {label.name for label in self.cleaned_data.get("classes", [])}
-        dropped = [name for name in queries.labels_by_name(schema) if name not in kept] if schema else []
+        dropped = [name for name in labels_by_name(schema) if name not in kept] if schema else []
         named = "; ".join(dropped)
         stale = schema is not None and self.cleaned_data["seen"] not in (None, schema.version)  # which the action tells
         if not dropped or stale or self.cleaned_data["dropping"] == named:
@@ -125,48 +123,3 @@ def write_classes(schema: LabelSchema | None) -> str:
 def one_line(text: str) -> str:
     """The text without line breaks."""
     return " ".join(text.split())
-
-
-ROWS = 6  # changes that the page takes at once
-
-
-class ChangesForm(forms.Form):
-    """Changes of classes, one a row, and the queues that go to the new version. seen: the version; looked: what was looked at before."""
-
-    seen = forms.IntegerField(widget=forms.HiddenInput)
-    looked = forms.CharField(widget=forms.HiddenInput, required=False, max_length=64)
-    move = forms.MultipleChoiceField(
-        label="Queues that go to the new version", required=False, widget=forms.CheckboxSelectMultiple,
-        help_text="In a queue that stays behind people still choose among the old classes.",
-    )  # fmt: skip
-    taking_up = ProposalsField(required=False)
-
-    def __init__(self, schema: LabelSchema, *args: Any, **kwargs: Any) -> None:
-        queues = list(changes.queues_open(schema.dataset))
-        kwargs["initial"] = {"seen": schema.version, "move": [str(queue.uuid) for queue in queues]} | (kwargs.get("initial") or {})
-        super().__init__(*args, **kwargs)
-        self.fields["move"].choices = [(str(queue.uuid), queue.name) for queue in queues]  # type: ignore[attr-defined]
-        labels = [("", "no change"), *((str(label.stable_id), label.name) for label in schema.labels.all())]
-        for number in range(1, ROWS + 1):
-            self.fields[f"class_{number}"] = forms.ChoiceField(label="Class", choices=labels, required=False)
-            self.fields[f"kind_{number}"] = forms.ChoiceField(label="Change", choices=KINDS, required=False)
-            self.fields[f"into_{number}"] = forms.CharField(
-                label="Names", required=False, max_length=1_000,
-                widget=forms.TextInput(attrs={"list": "names", "autocomplete": "off", "spellcheck": "false"}),
-            )  # fmt: skip
-
-    @property
-    def rows(self) -> list[list[forms.BoundField]]:
-        """The fields of each change."""
-        return [[self[f"{name}_{number}"] for name in ("class", "kind", "into")] for number in range(1, ROWS + 1)]
-
-    def typed(self) -> dict[str, Any]:
-        """What was sent, to be shown again; all open queues go along until somebody has looked at them."""
-        data = {name: self.data.get(name, "") for name in self.fields if name not in ("move", "taking_up")}
-        return data | ({"move": self.cleaned_data["move"]} if self.cleaned_data["looked"] else {})
-
-    def wanted(self) -> list[Change]:
-        """The changes that were chosen."""
-        data = self.cleaned_data
-        numbers = [number for number in range(1, ROWS + 1) if data.get(f"class_{number}")]
-        return [Change(UUID(data[f"class_{n}"]), data[f"kind_{n}"] or KINDS[0][0], split_names(data[f"into_{n}"])) for n in numbers]

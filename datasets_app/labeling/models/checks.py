@@ -8,27 +8,10 @@ from django.db import models
 from django.db.models import Q
 
 from datasets_app.datasets.models import Item
+from datasets_app.labeling.models.agreed import Agreed
 from datasets_app.labeling.models.queues import Queue
 
 USER = settings.AUTH_USER_MODEL
-
-
-class Agreed(models.Model):
-    """An item whose answers agree, in a queue where a reviewer accepts them. The row goes when it is decided, returned or disputed."""
-
-    queue = models.ForeignKey(Queue, on_delete=models.CASCADE, db_index=False, related_name="agreed")
-    item = models.ForeignKey(Item, on_delete=models.PROTECT, related_name="+")
-    place = models.BigIntegerField(help_text="by chance, as `rules.random_place` gives it: samples are drawn along it")
-
-    class Meta:
-        constraints = [models.UniqueConstraint(fields=["queue", "item"], name="agreed_once")]
-        indexes = [
-            models.Index(fields=["queue", "place", "id"], name="agreed_place"),
-            models.Index(fields=["queue", "id"], name="agreed_order"),
-        ]
-
-    def __str__(self) -> str:
-        return f"agreed item {self.item_id}"
 
 
 class SpotCheck(models.Model):
@@ -71,7 +54,14 @@ class Sampled(models.Model):
 
     check_of = models.ForeignKey(SpotCheck, on_delete=models.CASCADE, db_index=False, related_name="sample")
     item = models.ForeignKey(Item, on_delete=models.PROTECT, related_name="+")
-    right = models.BooleanField(null=True, help_text="whether the agreed answer was decided; null: not looked at yet")
+    agreed = models.ForeignKey(
+        Agreed,
+        null=True,
+        on_delete=models.SET_NULL,
+        related_name="+",
+        help_text="null: it was judged, or left the sample as its answers changed",
+    )
+    right = models.BooleanField(null=True, help_text="whether the agreed answer was decided; null: not judged")
 
     pair = ""  # as a dispute: nothing is contested
 

@@ -9,9 +9,9 @@ from django.db.models import F, Q
 
 from datasets_app.datasets.models import Item
 from datasets_app.labeling.models.answers import Annotation
-from datasets_app.labeling.models.corrections import Correction
 from datasets_app.labeling.models.queues import Queue
 from datasets_app.labeling.models.schemas import IMPORTING, Label, LabelChange
+from registry.artifacts.models import Blob
 
 USER = settings.AUTH_USER_MODEL
 
@@ -59,8 +59,8 @@ class Decision(models.Model):
         related_name="+",
         help_text="of its class, which moved or withdrew it; who published that answers for it beside `by`",
     )
-    correction = models.ForeignKey(
-        Correction, null=True, on_delete=models.PROTECT, db_index=False, related_name="decisions", help_text="the file that it came with"
+    file = models.ForeignKey(
+        Blob, null=True, on_delete=models.PROTECT, db_index=False, related_name="+", help_text="of corrected labels, with which it came"
     )
     digest = models.CharField(max_length=64, help_text="sha256 over item digest, label, how, who and what it supersedes")
     created_at = models.DateTimeField(auto_now_add=True)
@@ -71,7 +71,11 @@ class Decision(models.Model):
             models.UniqueConstraint(fields=["item"], condition=Q(supersedes__isnull=True), name="one_first_decision"),
             models.CheckConstraint(condition=Q(label__isnull=False) ^ Q(value__isnull=False), name="decision_label_or_value"),
         ]
-        indexes = [models.Index(fields=["item", "-id"], name="decision_item"), models.Index(fields=["queue", "-id"], name="decision_queue")]
+        indexes = [
+            models.Index(fields=["item", "-id"], name="decision_item"),
+            models.Index(fields=["queue", "-id"], name="decision_queue"),
+            models.Index(fields=["file"], condition=Q(file__isnull=False), name="decision_file"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.how} decision"

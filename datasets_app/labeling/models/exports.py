@@ -7,7 +7,7 @@ from django.db import models
 
 from datasets_app.datasets.models import Dataset
 from datasets_app.labeling.models.queues import Queue
-from datasets_app.labeling.rules import ExportFormat
+from datasets_app.labeling.rules.exchange import ExportFormat
 from registry.artifacts.models import Blob
 
 

@@ -6,6 +6,7 @@ from django.conf import settings
 from django.db import models
 
 from datasets_app.datasets.models import Dataset
+from datasets_app.labeling.models.queues import Queue
 
 
 class Fit(models.Model):
@@ -44,3 +45,13 @@ class Fit(models.Model):
 
     def __str__(self) -> str:
         return f"fit {self.edition} of {self.dataset}"
+
+
+class QueueOrder(models.Model):
+    """The fit whose margins order a queue now."""
+
+    queue = models.OneToOneField(Queue, on_delete=models.CASCADE, related_name="+")
+    fit = models.ForeignKey(Fit, on_delete=models.PROTECT, related_name="+")
+
+    def __str__(self) -> str:
+        return f"order of {self.queue_id}"

@@ -7,7 +7,6 @@ from django.db import models
 from django.db.models import Q
 
 from datasets_app.datasets.models import Dataset, Item
-from datasets_app.labeling.models.queues import Queue
 from datasets_app.labeling.models.schemas import LabelSchema
 
 USER = settings.AUTH_USER_MODEL
@@ -32,7 +31,6 @@ class GuidelineProposal(models.Model):
     schema = models.ForeignKey(
         LabelSchema, null=True, on_delete=models.PROTECT, related_name="+", help_text="version that it speaks of; null: before the first"
     )
-    queue = models.ForeignKey(Queue, null=True, on_delete=models.PROTECT, related_name="+", help_text="where the example was met")
     item = models.ForeignKey(Item, null=True, on_delete=models.PROTECT, related_name="+", help_text="the example")
     classes = models.JSONField(default=list, help_text="stable ids of the classes that it is about")
     text = models.CharField(max_length=2000)

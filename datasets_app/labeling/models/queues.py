@@ -10,9 +10,8 @@ from django.db.models import Q
 
 from datasets_app.datasets.models import Dataset, Item, Upload
 from datasets_app.datasets.rules import UploadState
-from datasets_app.labeling.models.learning import Fit
 from datasets_app.labeling.models.schemas import IMPORTING, LabelSchema
-from datasets_app.labeling.rules import Proposer
+from datasets_app.labeling.rules.prelabels import Proposer
 
 USER = settings.AUTH_USER_MODEL
 
@@ -82,7 +81,6 @@ class Queue(models.Model):
     )
     gold_holds = models.BooleanField(default=False, help_text="whether who is below gets nothing new until a lead lets them go on")
     gold_done = models.PositiveIntegerField(default=0, help_text="answers to gold that stand, of everybody; never among slots_done")
-    fit = models.ForeignKey(Fit, null=True, on_delete=models.PROTECT, related_name="+", help_text="of the built-in model, that ordered it")
     suggests_from = models.CharField(
         max_length=8, blank=True, choices=Proposer.choices, help_text="whose suggestions are shown, where it has any; empty: the newest"
     )

@@ -10,10 +10,14 @@ from typing import Any
 
 from django.db.models import Q
 
-from datasets_app.labeling.models import ARRIVING, Annotation, Comment, Decision, Label, LabelSchema, Queue, Slot
+from datasets_app.labeling.models.answers import Annotation
+from datasets_app.labeling.models.decisions import Comment, Decision
+from datasets_app.labeling.models.queues import ARRIVING, Queue, Slot
+from datasets_app.labeling.models.schemas import Label, LabelSchema
 from datasets_app.labeling.quality import Given
 from datasets_app.labeling.queries.changes import present_ids
-from datasets_app.labeling.queries.decisions import chunks, standing
+from datasets_app.labeling.queries.decisions import standing
+from datasets_app.labeling.queries.labels import chunks
 from lifecycle.task_types.answers import Value
 from lifecycle.task_types.values import answers_of
 

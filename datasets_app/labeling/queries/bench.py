@@ -10,13 +10,17 @@ from typing import Any
 from django.db.models import Count, Q
 
 from datasets_app.datasets.models import Item
-from datasets_app.labeling import rules
 from datasets_app.labeling.masks import mask
-from datasets_app.labeling.models import Annotation, Comment, Decision, Queue, Seat, Slot, SlotSkip, Suggestion
+from datasets_app.labeling.models.answers import Annotation
+from datasets_app.labeling.models.decisions import Comment, Decision
+from datasets_app.labeling.models.queues import Queue, Seat, Slot, SlotSkip
+from datasets_app.labeling.models.suggestions import Suggestion
 from datasets_app.labeling.queries.changes import classes_now, with_merged
 from datasets_app.labeling.queries.comments import told
-from datasets_app.labeling.queries.decisions import labels_by_id, value_of
-from datasets_app.labeling.queries.suggesting import live, named_together, said_first
+from datasets_app.labeling.queries.labels import labels_by_id, value_of
+from datasets_app.labeling.queries.suggestions import live, named_together, said_first
+from datasets_app.labeling.rules import queues as rules
+from datasets_app.labeling.rules.schemas import ClassesNow, through
 from datasets_app.labeling.task_types.by_key import widget_of
 from lifecycle.task_types.answers import Value
 from lifecycle.task_types.by_key.suggestions import suggestions_of
@@ -123,7 +127,7 @@ def suggested(queue: Queue, slots: Sequence[Slot]) -> dict[int, Shown]:
     rows: dict[int, list[Suggestion]] = defaultdict(list)
     for suggestion in live(Suggestion.objects.filter(item_id__in=open_to_see)).select_related("label").order_by("id"):
         rows[suggestion.item_id].append(suggestion)
-    now = with_merged(queue, uuids_in(queue) if rows else {})
+    now = with_merged(queue.dataset_id, uuids_in(queue) if rows else {})
     found: dict[int, Shown] = defaultdict(Shown)
     for item, suggestions in rows.items():
         said = said_first(suggestions, queue.suggests_from, queue.dataset.task)
@@ -158,8 +162,8 @@ def earlier_values(queue: Queue, item_ids: list[int], user: User) -> dict[int, V
     """The newest thing that this person said of each item in the queue, taken back or not, its classes as they are now."""
     rows = Annotation.objects.filter(queue=queue, user=user, item_id__in=item_ids, action=Annotation.Action.LABEL)
     found = {row.item_id: value_of(row) for row in sorted(rows.select_related("label"), key=lambda row: row.pk)}
-    names, now = (uuids_in(queue), classes_now(queue.dataset_id)) if found else ({}, rules.ClassesNow())
-    return {item: said for item, value in found.items() if (said := rename(rules.through(value, now), names)) is not None}
+    names, now = (uuids_in(queue), classes_now(queue.dataset_id)) if found else ({}, ClassesNow())
+    return {item: said for item, value in found.items() if (said := rename(through(value, now), names)) is not None}
 
 
 @dataclass(slots=True)

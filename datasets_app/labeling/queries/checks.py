@@ -8,7 +8,9 @@ from uuid import UUID
 
 from django.db.models import Max, Min, QuerySet
 
-from datasets_app.labeling.models import Agreed, Queue, Sampled, SpotCheck
+from datasets_app.labeling.models.agreed import Agreed
+from datasets_app.labeling.models.checks import Sampled, SpotCheck
+from datasets_app.labeling.models.queues import Queue
 from lifecycle.statistics import sampling
 from lifecycle.statistics.intervals import wilson
 from registry.access import policy
@@ -107,9 +109,14 @@ def plans(earlier: Earlier) -> list[tuple[int, list[Passing]]]:
     return [(size, [passing(size, tolerated, earlier) for tolerated in TOLERATED]) for size in SIZES]
 
 
+def in_sample(check: SpotCheck) -> QuerySet[Sampled]:
+    """What was judged of a sample, and what waits; without items that left it as their answers changed."""
+    return check.sample.exclude(right=None, agreed=None)
+
+
 def sample_of(check: SpotCheck) -> Sample:
     """What the reviewer found so far. A sample has at most 500 items."""
-    found = list(check.sample.values_list("right", flat=True))
+    found = list(in_sample(check).values_list("right", flat=True))
     earlier = Earlier(check.earlier_judged, check.earlier_wrong)
     return Sample(len(found), found.count(True), found.count(False), check.tolerated, earlier)
 
@@ -147,4 +154,4 @@ def check_under_way(queue: Queue) -> SpotCheck | None:
 
 def to_look_at(check: SpotCheck) -> list[Sampled]:
     """The items of the sample that nobody looked at yet, in the order in which they were drawn."""
-    return list(check.sample.filter(right=None).select_related("item").order_by("id"))
+    return list(in_sample(check).filter(right=None).select_related("item").order_by("id"))

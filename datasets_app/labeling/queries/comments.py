@@ -11,7 +11,9 @@ from uuid import UUID
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from datasets_app.datasets.models import Item
-from datasets_app.labeling.models import Annotation, Comment, Queue, Slot
+from datasets_app.labeling.models.answers import Annotation
+from datasets_app.labeling.models.decisions import Comment
+from datasets_app.labeling.models.queues import Queue, Slot
 from lifecycle.ui.addresses import key_in, unreadable
 from registry.access import policy
 from registry.access.models import User

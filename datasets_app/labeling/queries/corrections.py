@@ -18,10 +18,13 @@ from datasets_app.datasets.models import Dataset, Item
 from datasets_app.datasets.rules import UploadState, place
 from datasets_app.labeling import correcting
 from datasets_app.labeling.correcting import Facts, Outcome
-from datasets_app.labeling.models import Correction, Decision, Label, LabelChange
+from datasets_app.labeling.models.corrections import Correction
+from datasets_app.labeling.models.decisions import Decision
+from datasets_app.labeling.models.schemas import Label, LabelChange
 from datasets_app.labeling.queries.changes import present_labels
-from datasets_app.labeling.queries.decisions import chunks, labels_by_id, latest_schema, standing_answers, value_of
-from datasets_app.labeling.rules import BATCH
+from datasets_app.labeling.queries.decisions import standing_answers
+from datasets_app.labeling.queries.labels import chunks, labels_by_id, latest_schema, value_of
+from datasets_app.labeling.rules.schemas import BATCH
 from lifecycle.refusals import Refused
 from lifecycle.task_types import values
 from lifecycle.task_types.answers import ItemContent, Labels, Value
@@ -207,7 +210,7 @@ def found_of(
     holds = current is not None and current.how != Decision.How.WITHDRAWN
     facts = Facts(
         exported.get((item.pk, line.decision)), value_of(current) if current and holds else None, current.digest if current else "",
-        own=item.pk in answered, written=current is not None and current.correction_id == correction.pk,
+        own=item.pk in answered, written=current is not None and current.file_id == correction.blob_id,
     )  # fmt: skip
     return Found(line, correcting.judge(said, line.decision, facts), item, said, current, facts)
 

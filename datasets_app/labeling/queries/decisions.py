@@ -3,24 +3,25 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import islice
-from uuid import UUID
 
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from datasets_app.datasets.models import Dataset, Item
 from datasets_app.datasets.rules import UploadState
-from datasets_app.labeling.models import Annotation, Comment, Decision, Gold, Label, LabelSchema, Queue, Slot, Suggestion
+from datasets_app.labeling.models.answers import Annotation
+from datasets_app.labeling.models.decisions import Comment, Decision
+from datasets_app.labeling.models.queues import Queue, Slot
+from datasets_app.labeling.models.schemas import LabelSchema
+from datasets_app.labeling.models.suggestions import Suggestion
+from datasets_app.labeling.queries.labels import chunks, latest_schema, names_in
 from lifecycle.task_types import values
 from lifecycle.task_types.answers import Value
 from lifecycle.task_types.by_key.types import keys_with
 from lifecycle.task_types.values import rename, words
 from registry.access import policy
 from registry.access.models import User
-
-CHUNK = 500
 
 
 def standing() -> QuerySet[Decision]:
@@ -35,13 +36,6 @@ def current_decisions(dataset: Dataset) -> QuerySet[Decision]:
     """
     rows = standing().filter(item__dataset=dataset, item__upload__state=UploadState.IMPORTED)
     return rows.select_related("item", "label", "by").order_by("item_id")
-
-
-def value_of(row: Annotation | Decision | Gold | Suggestion) -> Value:
-    """What an answer, a decision, gold or a suggestion says. Raises ValueError for a skip, which says nothing."""
-    if row.value is None and row.label is None:
-        raise ValueError("A skip is no answer.")
-    return values.value_of(row.label.stable_id if row.label else None, row.value)
 
 
 def current_decision(item: Item) -> Decision | None:
@@ -128,55 +122,6 @@ def annotators_of(item_ids: Iterable[int]) -> set[int]:
 def standing_answers() -> QuerySet[Annotation]:
     """Labels that nobody took back or replaced, but for those that were given to gold: no decision rests on them."""
     return Annotation.objects.filter(action=Annotation.Action.LABEL, replaced_by__isnull=True, right__isnull=True)
-
-
-def chunks(ids: Iterable[int]) -> Iterator[list[int]]:
-    """Lists short enough for one statement."""
-    source = iter(ids)
-    while some := list(islice(source, CHUNK)):
-        yield some
-
-
-def latest_schema(dataset: Dataset) -> LabelSchema | None:
-    """The newest version of a dataset's labels."""
-    return dataset.schemas.order_by("-version").first()
-
-
-def labels_by_name(schema: LabelSchema) -> dict[str, Label]:
-    """The classes of a version, in their order."""
-    return {label.name: label for label in schema.labels.all()}
-
-
-def labels_by_id(schema: LabelSchema) -> dict[str, Label]:
-    """The classes of a version by their stable ids, in their order."""
-    return {str(label.stable_id): label for label in schema.labels.all()}
-
-
-def labels_named(schema_id: int, asked: Iterable[str]) -> dict[str, Label]:
-    """Those classes of a version that these texts name, by their uuid there or their stable id; by stable id."""
-    keys = [key for key in asked if is_uuid(key)]
-    rows = Label.objects.filter(Q(uuid__in=keys) | Q(stable_id__in=keys), schema=schema_id) if keys else ()
-    return {str(label.stable_id): label for label in rows}
-
-
-def is_uuid(text: str) -> bool:
-    """Whether the text is one."""
-    try:
-        UUID(text)
-    except ValueError:
-        return False
-    return True
-
-
-def names_in(schema: LabelSchema | None) -> dict[str, str]:
-    """The names of a version's classes by their stable ids."""
-    return {key: label.name for key, label in labels_by_id(schema).items()} if schema else {}
-
-
-def names_ever(dataset: Dataset) -> dict[str, str]:
-    """The names of all classes that a dataset ever had, by their stable ids, each as it was called last."""
-    rows = Label.objects.filter(schema__dataset=dataset).order_by("schema__version").values_list("stable_id", "name")
-    return {str(key): name for key, name in rows}
 
 
 def values_of_items(item_ids: Iterable[int]) -> dict[int, Value]:

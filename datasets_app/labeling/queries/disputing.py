@@ -6,10 +6,13 @@ from collections import defaultdict
 from collections.abc import Hashable, Sequence
 from typing import Any
 
-from datasets_app.labeling.models import Suggestion
-from datasets_app.labeling.queries.decisions import chunks, standing_answers
-from datasets_app.labeling.queries.suggesting import live, scored
-from datasets_app.labeling.uncertainty import disagreement
+from datasets_app.labeling.models.decisions import Dispute
+from datasets_app.labeling.models.queues import Queue
+from datasets_app.labeling.models.suggestions import Suggestion
+from datasets_app.labeling.queries.decisions import standing_answers
+from datasets_app.labeling.queries.labels import chunks
+from datasets_app.labeling.queries.suggestions import live, scored
+from datasets_app.labeling.rules.queues import disagreement
 from lifecycle.task_types.answers import canonical
 from lifecycle.task_types.by_key.suggestions import suggestions_of
 from lifecycle.task_types.by_key.types import type_of
@@ -44,3 +47,9 @@ def suggested_votes(task: str, ids: Sequence[int]) -> list[tuple[int, Hashable]]
     combine = suggestions_of(task).combine
     newest = ((item, [row[1:] for row in rows if row[0] == rows[-1][0]]) for (item, _), rows in said.items())
     return [(item, canonical(bare(combine(scored(task, rows)) or {}))) for item, rows in newest]
+
+
+def disputed(queue: Queue, item_id: int) -> Sequence[str]:
+    """The stable ids of the classes between which an item stands; none where it is not disputed."""
+    pair = Dispute.objects.filter(queue=queue, item=item_id, state=Dispute.State.OPEN).values_list("pair", flat=True).first()
+    return [key for key in (pair or "").split("|") if key]

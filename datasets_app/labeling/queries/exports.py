@@ -16,9 +16,15 @@ from datasets_app.datasets.importing.report import Problem
 from datasets_app.datasets.models import Dataset, Item, Upload
 from datasets_app.datasets.rules import UploadState
 from datasets_app.labeling.exporting.facts import Fact, Guess, Ruling, Said
-from datasets_app.labeling.models import Annotation, Decision, Export, Label, Queue, Slot, Suggestion
-from datasets_app.labeling.queries.decisions import standing, value_of
-from datasets_app.labeling.queries.suggesting import live
+from datasets_app.labeling.models.answers import Annotation
+from datasets_app.labeling.models.decisions import Decision
+from datasets_app.labeling.models.exports import Export
+from datasets_app.labeling.models.queues import Queue, Slot
+from datasets_app.labeling.models.schemas import Label
+from datasets_app.labeling.models.suggestions import Suggestion
+from datasets_app.labeling.queries.decisions import standing
+from datasets_app.labeling.queries.labels import value_of
+from datasets_app.labeling.queries.suggestions import live
 from lifecycle.task_types.answers import Value
 from lifecycle.task_types.columns import Role
 from lifecycle.task_types.values import rename

@@ -16,11 +16,14 @@ from django.db.models.functions import Substr
 
 from datasets_app.datasets.models import Dataset, Item, Upload
 from datasets_app.datasets.rules import UploadState
-from datasets_app.labeling import rules, uncertainty
+from datasets_app.labeling import uncertainty
 from datasets_app.labeling.embeddings import base_name
-from datasets_app.labeling.models import Fit, Queue, Slot
+from datasets_app.labeling.models.learning import Fit, QueueOrder
+from datasets_app.labeling.models.queues import Queue, Slot
 from datasets_app.labeling.queries.changes import present_ids
-from datasets_app.labeling.queries.decisions import chunks, latest_schema, standing
+from datasets_app.labeling.queries.decisions import standing
+from datasets_app.labeling.queries.labels import chunks, latest_schema
+from datasets_app.labeling.rules import queues as rules
 from lifecycle.jobs import queries as jobs
 from lifecycle.jobs.models import Job
 from lifecycle.statistics.intervals import wilson
@@ -157,7 +160,7 @@ def is_due(dataset: Dataset, now: datetime) -> bool:
     fit = last_fit(dataset)
     return uncertainty.fit_is_due(
         before_of(fit), answers=answers_given(dataset), imported=fit is None and came_decided(dataset),
-        waiting=learnt_queues(dataset).filter(fit=None).exists(), now=now,
+        waiting=learnt_queues(dataset).exclude(pk__in=QueueOrder.objects.values("queue")).exists(), now=now,
     )  # fmt: skip
 
 

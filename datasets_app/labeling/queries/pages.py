@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -14,18 +13,14 @@ from django.utils import timezone
 from datasets_app.datasets import queries as datasets
 from datasets_app.datasets.models import Dataset, Item, Upload
 from datasets_app.datasets.rules import UploadState
-from datasets_app.labeling import agreement, rules
-from datasets_app.labeling.models import ARRIVING, LabelSchema, QualityReport, Queue, Seat, Slot
-from datasets_app.labeling.queries.changes import classes_now
-from datasets_app.labeling.queries.decisions import is_uuid
-from datasets_app.labeling.queries.quality import report_of
-from lifecycle.task_types.answers import canonical
-from lifecycle.task_types.values import value_of
+from datasets_app.labeling.models.queues import ARRIVING, Queue, Seat
+from datasets_app.labeling.models.schemas import LabelSchema
+from datasets_app.labeling.queries.labels import is_uuid
+from datasets_app.labeling.rules import queues as rules
 from registry.access import policy
 from registry.access.models import User
 
 PAGE = 30
-SAMPLE = 5_000  # newest answers from which agreement is computed
 
 
 def queues(user: User) -> QuerySet[Queue]:
@@ -85,21 +80,6 @@ def get_queue(user: User, uuid: UUID) -> Queue:
     return policy.get_visible(user, rows, "labeling.view", uuid=uuid)
 
 
-def get_dataset(user: User, uuid: UUID) -> Dataset:
-    """One dataset whose labels the user may see. Raises Http404."""
-    return policy.get_visible(user, Dataset.objects.select_related("project"), "labeling.view", uuid=uuid)
-
-
-def datasets_to_manage(user: User) -> QuerySet[Dataset]:
-    """The datasets in which the user may publish schemas and open queues."""
-    return policy.visible_to(user, Dataset, "labeling.manage").select_related("project").order_by("name")
-
-
-def schemas(dataset: Dataset) -> list[LabelSchema]:
-    """The newest versions of a dataset's labels."""
-    return list(dataset.schemas.select_related("created_by").order_by("-version")[:PAGE])
-
-
 def chosen_items(dataset: Dataset, asked: Sequence[str]) -> list[Item]:
     """The visible items of the dataset whose uuids are among these texts, as they came; with their keys and uuids alone."""
     wanted = [text for text in asked if is_uuid(text)]
@@ -128,31 +108,6 @@ def people(queue: Queue, viewer: User, *, everybody: bool) -> list[Person]:
     return [Person(seat, seat.seconds / seat.labelled if seat.labelled else None, seat.user_id == viewer.pk) for seat in seats[:PAGE]]
 
 
-def queue_agreement(queue: Queue, report: QualityReport | None = None) -> agreement.Agreement:
-    """Agreement as it was measured last, else over the newest answers; with an overlap of 1 there is nothing to compare."""
-    if queue.overlap < 2:
-        return agreement.summarise([])
-    report = report or report_of(queue)
-    if report is not None:
-        return as_measured(queue.dataset, report)
-    rows = Slot.objects.filter(queue=queue, state=Slot.State.DONE, is_gold=False, annotation__isnull=False).order_by("-annotation_id")
-    now = classes_now(queue.dataset_id)
-    units: dict[int, list[agreement.Answer]] = defaultdict(list)
-    columns = ("item_id", "user_id", "annotation__label__stable_id", "annotation__value")
-    for item, user, label, value in rows.values_list(*columns)[:SAMPLE]:
-        units[item].append((user, canonical(rules.through(value_of(label, value), now))))
-    return agreement.summarise([unit for unit in units.values() if len(unit) >= 2])
-
-
-def as_measured(dataset: Dataset, report: QualityReport) -> agreement.Agreement:
-    """The coefficients of a report. Cohen's kappa compares two people, so it is there where two worked."""
-    found = {each["name"]: each["value"] for each in report.figures["coefficients"]}
-    main, pairs = agreement.leading(report.figures["coefficients"]), report.figures["pairs"]
-    cohen = pairs[0][4] if len(pairs) == 1 else None
-    name, _ = agreement.names(has_labels=dataset.task_type.has_labels)[main["name"]]
-    return agreement.Agreement(report.figures["items"], found["percent"], main["value"], found.get("fleiss"), cohen, report.as_of, name)
-
-
 @dataclass(frozen=True, slots=True)
 class Forecast:
     """How much work is left. work: at the mean pace, as if one person did it. None before there is a pace."""
@@ -172,3 +127,9 @@ def forecast(queue: Queue) -> Forecast:
     recent = timezone.now() - timedelta(hours=1)
     active = sum(1 for row in seats if row[2] and row[2] > recent)
     return Forecast(left, pace, timedelta(seconds=pace * left) if pace else None, active)
+
+
+def known_before(queue: Queue, user: User) -> LabelSchema | None:
+    """The version that this person knows in the queue, where the queue has another by now; None where they know its own."""
+    seat = Seat.objects.filter(queue=queue, user=user).exclude(seen_schema=queue.schema_id).select_related("seen_schema").first()
+    return seat.seen_schema if seat else None

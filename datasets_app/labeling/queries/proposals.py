@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 from django.db.models import QuerySet
 
 from datasets_app.datasets.models import Dataset
-from datasets_app.labeling.models import Dispute, GuidelineProposal, Label, LabelSchema, Queue, Seat
+from datasets_app.labeling.models.proposals import GuidelineProposal
+from datasets_app.labeling.models.schemas import Label, LabelSchema
 from registry.access import policy
 from registry.access.models import User
 
@@ -27,7 +28,7 @@ class Shown:
 
 def proposals_of(dataset: Dataset) -> QuerySet[GuidelineProposal]:
     """All proposals for the guideline of a dataset, newest first."""
-    related = ("by", "answered_by", "item", "queue", "schema", "taken_up_in")
+    related = ("by", "answered_by", "item", "schema", "taken_up_in")
     return GuidelineProposal.objects.filter(dataset=dataset).select_related(*related).order_by("-id")
 
 
@@ -72,15 +73,3 @@ def newest_names(dataset: Dataset, stable_ids: Iterable[str]) -> dict[str, str]:
     wanted = list(stable_ids)
     rows = Label.objects.filter(schema__dataset=dataset, stable_id__in=wanted).order_by("schema__version") if wanted else []
     return {str(label.stable_id): label.name for label in rows}
-
-
-def disputed(queue: Queue, item_id: int) -> Sequence[str]:
-    """The stable ids of the classes between which an item stands; none where it is not disputed."""
-    pair = Dispute.objects.filter(queue=queue, item=item_id, state=Dispute.State.OPEN).values_list("pair", flat=True).first()
-    return [key for key in (pair or "").split("|") if key]
-
-
-def known_before(queue: Queue, user: User) -> LabelSchema | None:
-    """The version that this person knows in the queue, where the queue has another by now; None where they know its own."""
-    seat = Seat.objects.filter(queue=queue, user=user).exclude(seen_schema=queue.schema_id).select_related("seen_schema").first()
-    return seat.seen_schema if seat else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -9,17 +10,28 @@ from typing import Any
 
 from django.db.models import Exists, F, OuterRef, Q, QuerySet, Subquery
 
-from datasets_app.datasets.models import Item
-from datasets_app.labeling import quality, rules
+from datasets_app.datasets.models import Dataset, Item
+from datasets_app.labeling import agreement, quality
 from datasets_app.labeling.agreement import FEWEST
-from datasets_app.labeling.models import ARRIVING, Annotation, Difference, Label, QualityReport, Queue, Seat, Slot
-from datasets_app.labeling.queries.decisions import names_in, put_in_words
+from datasets_app.labeling.models.answers import Annotation
+from datasets_app.labeling.models.quality import Difference, QualityReport
+from datasets_app.labeling.models.queues import ARRIVING, Queue, Seat, Slot
+from datasets_app.labeling.models.schemas import Label
+from datasets_app.labeling.queries.changes import classes_now
+from datasets_app.labeling.queries.decisions import put_in_words
+from datasets_app.labeling.queries.labels import names_in
+from datasets_app.labeling.rules import queues as rules
+from datasets_app.labeling.rules.schemas import through
 from lifecycle.jobs import queries as jobs
 from lifecycle.jobs.models import Job
 from lifecycle.statistics.intervals import Interval
-from lifecycle.task_types.answers import DROPPED
+from lifecycle.task_types.answers import DROPPED, canonical
+from lifecycle.task_types.values import value_of
 from registry.access import policy
 from registry.access.models import User
+
+SAMPLE = 5_000  # newest answers from which agreement is computed
+
 
 ITEMS = 30
 OLD = timedelta(days=1)  # a report of a queue that has changed since is made anew after so long
@@ -217,3 +229,28 @@ def two_seats(queue: Queue, given: str) -> tuple[Seat, Seat] | None:
     parts = [int(part) for part in given.split("|") if part.isdecimal() and len(part) < 19]
     found = list(queue.seats.filter(pk__in=parts).select_related("user").order_by("id"))
     return (found[0], found[1]) if len(found) == 2 else None
+
+
+def queue_agreement(queue: Queue, report: QualityReport | None = None) -> agreement.Agreement:
+    """Agreement as it was measured last, else over the newest answers; with an overlap of 1 there is nothing to compare."""
+    if queue.overlap < 2:
+        return agreement.summarise([])
+    report = report or report_of(queue)
+    if report is not None:
+        return as_measured(queue.dataset, report)
+    rows = Slot.objects.filter(queue=queue, state=Slot.State.DONE, is_gold=False, annotation__isnull=False).order_by("-annotation_id")
+    now = classes_now(queue.dataset_id)
+    units: dict[int, list[agreement.Answer]] = defaultdict(list)
+    columns = ("item_id", "user_id", "annotation__label__stable_id", "annotation__value")
+    for item, user, label, value in rows.values_list(*columns)[:SAMPLE]:
+        units[item].append((user, canonical(through(value_of(label, value), now))))
+    return agreement.summarise([unit for unit in units.values() if len(unit) >= 2])
+
+
+def as_measured(dataset: Dataset, report: QualityReport) -> agreement.Agreement:
+    """The coefficients of a report. Cohen's kappa compares two people, so it is there where two worked."""
+    found = {each["name"]: each["value"] for each in report.figures["coefficients"]}
+    main, pairs = agreement.leading(report.figures["coefficients"]), report.figures["pairs"]
+    cohen = pairs[0][4] if len(pairs) == 1 else None
+    name, _ = agreement.names(has_labels=dataset.task_type.has_labels)[main["name"]]
+    return agreement.Agreement(report.figures["items"], found["percent"], main["value"], found.get("fleiss"), cohen, report.as_of, name)

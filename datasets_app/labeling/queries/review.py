@@ -11,11 +11,17 @@ from uuid import UUID
 from django.db.models import QuerySet
 
 from datasets_app.datasets.models import Item
-from datasets_app.labeling import rules
-from datasets_app.labeling.models import Annotation, Comment, Decision, Dispute, Queue, Slot, Suggestion
-from datasets_app.labeling.queries.changes import classes_now, labels_now, read_through
-from datasets_app.labeling.queries.decisions import newest_decision, value_of
-from datasets_app.labeling.queries.suggesting import RULES_LIMIT, live, named_together, said_first, together
+from datasets_app.labeling.models.answers import Annotation
+from datasets_app.labeling.models.decisions import Comment, Decision, Dispute
+from datasets_app.labeling.models.queues import Queue, Slot
+from datasets_app.labeling.models.suggestions import Suggestion
+from datasets_app.labeling.queries.changes import classes_now, labels_now
+from datasets_app.labeling.queries.decisions import newest_decision
+from datasets_app.labeling.queries.item_answers import answers_in, readable
+from datasets_app.labeling.queries.labels import value_of
+from datasets_app.labeling.queries.suggestions import RULES_LIMIT, live, named_together, said_first, together
+from datasets_app.labeling.rules.review import likely_answer
+from datasets_app.labeling.rules.schemas import through
 from datasets_app.labeling.task_types.by_key import widget_of
 from lifecycle.task_types.answers import Value, canonical
 from lifecycle.task_types.values import words
@@ -26,11 +32,6 @@ LIST = 50
 PAIR_HISTORY = 200
 SOURCES = RULES_LIMIT  # newest suggestions of an item that are looked at: all rules may speak of it
 ORDERS = {"widest": ("-answers", "id"), "oldest": ("id",)}
-
-
-def answers_in(slots: Iterable[Slot]) -> list[Annotation]:
-    """The current answers of an item's filled slots, in the order of the slots; their classes as they are since they were merged."""
-    return read_through([slot.annotation for slot in slots if slot.state == Slot.State.DONE and slot.annotation is not None])
 
 
 def seen_digest(slots: Iterable[Slot], current: Decision | None) -> str:
@@ -131,12 +132,12 @@ def case(queue: Queue, item: Item, reviewer: User) -> Case:
     newest = said_first(ranked[::-1], queue.suggests_from, queue.dataset.task) if ranked else []
     newest.sort(key=lambda row: -(row.score or 0))
     first, source = (newest[0], named_together(newest)) if newest else (None, "")
-    names = {key: label.name for key, label in labels_now(queue).items()}
+    names = {key: label.name for key, label in labels_now(queue.schema).items()}
     said = [value_of(answer) for answer in answers]
     proposed = together(queue.dataset.task, newest)
     if proposed is not None:
-        proposed = rules.through(proposed, classes_now(queue.dataset_id))
-    likely = rules.likely_answer(said, proposed)
+        proposed = through(proposed, classes_now(queue.dataset_id))
+    likely = likely_answer(said, proposed)
     said_why = Comment.objects.filter(item=item, is_flag=False, is_return=False, reply_to=None).order_by("id")
     remarks = dict(said_why.values_list("user_id", "text"))
     columns = [
@@ -161,16 +162,6 @@ def case(queue: Queue, item: Item, reviewer: User) -> Case:
         reason=reason_for(said, likely, source if first else None), own=own, seen=seen_digest(slots, current),
         current=held, decided=words(value_of(held), names, item.text) if held else "",
     )  # fmt: skip
-
-
-def readable(content: dict[str, Any]) -> dict[str, Any]:
-    """Content with every response as a text, and a prompt that is a dialogue as turns."""
-    texts = [
-        said if isinstance(said, str) else "\n\n".join(str(turn.get("content") or "") for turn in said)
-        for said in content.get("responses", [])
-    ]
-    prompt = content.get("prompt")
-    return {**content, "responses": texts, "turns": prompt if isinstance(prompt, list) else []}
 
 
 def reason_for(said: Sequence[Value], likely: Value | None, source: str | None) -> str:

@@ -3,100 +3,42 @@
 from __future__ import annotations
 
 import time
-from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from itertools import combinations
-from typing import Any
 from uuid import UUID
 
-from django.db.models import Exists, Max, Min, OuterRef, Q, QuerySet, Sum
+from django.db.models import Exists, Max, Min, OuterRef, QuerySet, Sum
 from django.db.models.functions import Substr
 
 from datasets_app.datasets.models import Dataset, Item, Upload
 from datasets_app.datasets.rules import UploadState
 from datasets_app.labeling.matching import SPANS_SHOWN, TEXT_READ, Matcher, Piece, matcher, pieces
 from datasets_app.labeling.measuring import Measured, claim
-from datasets_app.labeling.models import Decision, Label, Rule, RulePass, Suggestion
-from datasets_app.labeling.queries.decisions import chunks, latest_schema, standing
+from datasets_app.labeling.models.decisions import Decision
+from datasets_app.labeling.models.rules import Rule, RulePass
+from datasets_app.labeling.models.schemas import Label
+from datasets_app.labeling.queries.decisions import standing
+from datasets_app.labeling.queries.labels import chunks, latest_schema
+from datasets_app.labeling.queries.suggestions import RULES_LIMIT
 from lifecycle.jobs.models import Job
 from lifecycle.refusals import Refused
 from lifecycle.task_types.answers import DROPPED, Value
 from lifecycle.task_types.by_key.suggestions import suggestions_of
-from lifecycle.task_types.by_key.types import type_of
-from lifecycle.task_types.suggestions import Scored
 from lifecycle.task_types.values import labels_of, value_of, words
 from registry.access import policy
 from registry.access.models import User
 
 APPLY = "labeling.apply_rules"
-RULE_NAME = "Rule: "  # before the name of a rule that is a source
 SAMPLE = 2_000  # items of a sample
 BLOCKS = 20  # places of a large dataset from which a sample is drawn
 DECIDED = 1_000  # decided items read beside the sample, newest first
 QUEUES = 5  # newest queues that they come from
 EXAMPLES = 10
 SECONDS = 1.5  # that a page spends on reading
-RULES_LIMIT = 200  # in force in one dataset
 PAGE = 30
-
-
-def in_force() -> QuerySet[Rule]:
-    """Newest versions that are not retired."""
-    return Rule.objects.filter(replaced_by__isnull=True, retired=False)
-
-
-def live(suggestions: QuerySet[Suggestion]) -> QuerySet[Suggestion]:
-    """Without what rules suggested in a version that was changed or retired since; such rows stay as history."""
-    gone = Q(source=Suggestion.Source.RULE) & ~Exists(in_force().filter(digest=OuterRef("source_digest")))
-    return suggestions.exclude(gone)
-
-
-def shown_first(rows: Sequence[Suggestion], wanted: str) -> Suggestion:
-    """The newest suggestion of the wanted kind of source, else the newest of all. rows: of one item, oldest first; at least one."""
-    return next((row for row in reversed(rows) if row.source == wanted), rows[-1])
-
-
-def source_of(row: Suggestion, task: str) -> str:
-    """What tells a source from others: its digest. Where a text may have several classes all rules are one, for each says but its own."""
-    several = row.source == Suggestion.Source.RULE and not type_of(task).one_label
-    return row.source if several else row.source_digest
-
-
-def said_first(rows: Sequence[Suggestion], wanted: str, task: str) -> list[Suggestion]:
-    """All that the source says that is shown first. rows: as in `shown_first`."""
-    source = source_of(shown_first(rows, wanted), task)
-    return [row for row in rows if source_of(row, task) == source]
-
-
-def scored(task: str, rows: Iterable[tuple[UUID | None, Any, float | None]]) -> list[Scored]:
-    """Rows of suggestions as what their source says. rows: (stable id of the label, value, score)."""
-    of_label = suggestions_of(task).of_label
-    return [Scored(of_label(str(label)) if label else value, score) for label, value, score in rows]
-
-
-def together(task: str, rows: Iterable[Suggestion]) -> Value | None:
-    """What these rows, of one source and oldest first, say as one value."""
-    return suggestions_of(task).combine(scored(task, ((row.label.stable_id if row.label else None, row.value, row.score) for row in rows)))
-
-
-def named_together(rows: Sequence[Suggestion]) -> str:
-    """What the source of these rows is called: its name, or those of the rules that speak together."""
-    names = list(dict.fromkeys(row.source_name for row in rows))
-    return names[0] if len(names) == 1 else "Rules: " + ", ".join(name.removeprefix(RULE_NAME) for name in names)
-
-
-def best_scores(item_ids: Iterable[int], wanted: str, task: str) -> dict[int, float]:
-    """The best score that the newest source with scores gives each of these items; of the wanted kind, where one of it says something."""
-    found: dict[int, float] = {}
-    for ids in chunks(item_ids):
-        rows: dict[int, list[Suggestion]] = defaultdict(list)
-        for row in live(Suggestion.objects.filter(item_id__in=ids, score__isnull=False)).order_by("id"):
-            rows[row.item_id].append(row)
-        for item, said in rows.items():
-            found[item] = max(row.score or 0.0 for row in said_first(said, wanted, task))
-    return found
 
 
 def rules_of(dataset: Dataset) -> list[Rule]:
@@ -329,3 +271,8 @@ def uploads_to_read(dataset: Dataset, rule: Rule) -> QuerySet[Upload]:
     """The imported uploads that a rule has not read to their end."""
     done = RulePass.objects.filter(rule=rule, upload=OuterRef("pk"), finished_at__isnull=False)
     return dataset.uploads.filter(~Exists(done), state=UploadState.IMPORTED).order_by("id")
+
+
+def in_force() -> QuerySet[Rule]:
+    """Newest versions that are not retired."""
+    return Rule.objects.filter(replaced_by__isnull=True, retired=False)

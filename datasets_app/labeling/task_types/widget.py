@@ -11,7 +11,8 @@ from typing import Any
 from django.http import QueryDict
 
 from datasets_app.datasets.models import Item
-from datasets_app.labeling.models import Label, Queue
+from datasets_app.labeling.models.queues import Queue
+from datasets_app.labeling.models.schemas import Label
 from lifecycle.task_types.answers import Value
 from registry.access.models import User
 

@@ -11,8 +11,7 @@ from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
 from django.urls import reverse
 
-from datasets_app.labeling.forms.answers import first_problem
-from lifecycle.refusals import Conflict, NotReady, Refusal, Refused
+from lifecycle.refusals import Conflict, NotReady, Refusal
 
 STATUS = {Conflict: 409, NotReady: 503}
 View = Callable[..., HttpResponse]
@@ -40,14 +39,6 @@ def speaks_json(view: View) -> View:
             return JsonResponse({"code": "permission_denied", "message": str(error), "fields": {}}, status=403)
 
     return answer
-
-
-def clean(form: Any) -> dict[str, Any]:
-    """The form's values. Raises Refused with the first thing to mend."""
-    if not form.is_valid():
-        raise Refused(first_problem(form) or "The form is not complete.", fields={k: [str(e) for e in v] for k, v in form.errors.items()})
-    values: dict[str, Any] = form.cleaned_data
-    return values
 
 
 def to_bench(uuid: UUID) -> HttpResponseRedirect:

@@ -12,16 +12,25 @@ from django.urls import reverse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
-from datasets_app.labeling import actions, queries, rules
-from datasets_app.labeling.forms.answers import AnswerForm, RemarkForm, SkipForm, UndoForm, as_key
+from datasets_app.labeling.actions import answers, claims, remarks
+from datasets_app.labeling.actions.claims import claim
+from datasets_app.labeling.forms.answers import AnswerForm, RemarkForm, SkipForm, UndoForm
 from datasets_app.labeling.masks import mask, unmask
-from datasets_app.labeling.models import Annotation, Queue
-from datasets_app.labeling.queries.bench import FEW
+from datasets_app.labeling.models.answers import Annotation
+from datasets_app.labeling.models.queues import Queue
+from datasets_app.labeling.queries import bench as queries
+from datasets_app.labeling.queries.bench import FEW, bench_items, hit_rate, last_answer, skipped_open
+from datasets_app.labeling.queries.dealing import Told, told_of
+from datasets_app.labeling.queries.item_answers import readable
+from datasets_app.labeling.queries.labels import names_in, value_of
+from datasets_app.labeling.queries.pages import get_queue, known_before
+from datasets_app.labeling.rules import queues as rules
 from datasets_app.labeling.task_types.by_key import widget_of
-from datasets_app.labeling.views.answering import clean, speaks_json, to_bench, wants_json
+from datasets_app.labeling.views.answering import speaks_json, to_bench, wants_json
 from datasets_app.labeling.views.guideline import differences_of, guideline_html
 from lifecycle.refusals import Conflict
 from lifecycle.task_types.values import words
+from lifecycle.ui.forms import as_key, cleaned
 from lifecycle.ui.toasts import toast
 from registry.access import policy
 from registry.access.decorators import needs
@@ -37,7 +46,7 @@ LIKELY = 5  # classes in the list beside the class map
 @needs("labeling.annotate", Queue, see="labeling.view")
 def bench(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """The next items of a queue, leased to the person who looks."""
-    queue = queries.get_queue(request.user, uuid)
+    queue = get_queue(request.user, uuid)
     items, closed = next_items(queue, request, skipped="skipped" in request.GET, page=True)
     return render(request, "datasets_app/labeling/bench.html", bench_context(request, queue, items, closed))
 
@@ -47,10 +56,10 @@ def next_items(
 ) -> tuple[list[dict[str, Any]], Conflict | None]:
     """What the person holds now and the page does not have, and why nothing more is given out, if so."""
     try:
-        slots = actions.claim(queue_id=queue.uuid, actor=request.user, skipped=skipped, page=page)
+        slots = claim(queue_id=queue.uuid, actor=request.user, skipped=skipped, page=page)
     except Conflict as error:
         return [], error
-    return queries.bench_items(queue, [slot for slot in slots if mask(slot.pk, "slot") not in have], request.user), None
+    return bench_items(queue, [slot for slot in slots if mask(slot.pk, "slot") not in have], request.user), None
 
 
 def bench_context(request: SignedInRequest, queue: Queue, items: list[dict[str, Any]], closed: Conflict | None) -> dict[str, Any]:
@@ -63,8 +72,8 @@ def bench_context(request: SignedInRequest, queue: Queue, items: list[dict[str, 
     scores = dict(first["ranks"]) if first else {}
     shown = LIKELY if kind.labels_texts else DIGITS
     order = list(by_id.values()) if few else [by_id[key] for key in [*scores, *(key for key in by_id if key not in scores)]][:shown]
-    last = queries.last_answer(queue, request.user)
-    before = queries.known_before(queue, request.user) if first else None
+    last = last_answer(queue, request.user)
+    before = known_before(queue, request.user) if first else None
     urls = {
         name: reverse(f"labeling:{name}", args=[queue.uuid])
         for name in ("submit", "skip", "undo", "heartbeat", "release", "flag", "comment", "people", "comments")
@@ -73,16 +82,16 @@ def bench_context(request: SignedInRequest, queue: Queue, items: list[dict[str, 
         "queue": queue, "task": queue.dataset.task, "items": items, "item": first, "labels": labels, "few": few,
         "widget": widget, "layout": widget.layout(few=few), "shown": shown, "map": kind.labels_texts and not few,
         "documents": widget.options(labels), "guideline": None if kind.has_labels else guideline_html(queue.schema),
-        "stage": queries.readable(first["content"]) if first else {},
+        "stage": readable(first["content"]) if first else {},
         "posted": widget.buttons(first) if first else [], **widget.fields(first["said"] if first else None, "", {}),
         "ranks": [{"label": label, "score": scores.get(str(label.uuid)), "key": at % DIGITS} for at, label in enumerate(order, start=1)],
         "columns": class_map(labels), "progress": queries.progress(queue, request.user),
-        "last": last, "last_words": words(queries.value_of(last), queries.names_in(queue.schema)) if last else "",
-        "client_key": uuid4(), "undo_key": uuid4(), "closed": closed, "urls": urls, "hits": queries.hit_rate(queue),
+        "last": last, "last_words": words(value_of(last), names_in(queue.schema)) if last else "",
+        "client_key": uuid4(), "undo_key": uuid4(), "closed": closed, "urls": urls, "hits": hit_rate(queue),
         "told": told_before(request, queue), "before": before,
         "differences": differences_of(before, queue.schema) if before else [],
         "may_decide": policy.can(request.user, "labeling.decide", queue),
-        "skipped": not items and not closed and queries.skipped_open(queue, request.user),
+        "skipped": not items and not closed and skipped_open(queue, request.user),
     }  # fmt: skip
 
 
@@ -129,31 +138,31 @@ def saved(request: SignedInRequest, queue: Queue, data: dict[str, Any], **more: 
 @speaks_json
 def submit(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """Keep one answer."""
-    data = clean(AnswerForm(request.POST))
-    annotation = actions.submit(
+    data = cleaned(AnswerForm(request.POST))
+    annotation = answers.submit(
         queue_id=uuid, actor=request.user, slot_id=data["slot"], value=data["said"], client_key=data["client_key"],
         token=data["token"],
         seconds=data["seconds"] or 0, suggestion_id=data["suggestion"], shown=data["shown"],
     )  # fmt: skip
-    told = queries.told_of(annotation.queue, annotation)
+    told = told_of(annotation.queue, annotation)
     if told and not wants_json(request):
         return HttpResponseRedirect(f"{reverse('labeling:bench', args=[uuid])}?told={annotation.uuid}")
     more = {"gold": told_document(told)} if told else {}
     return saved(request, annotation.queue, data, annotation=str(annotation.uuid), **more)
 
 
-def told_document(told: queries.Told) -> dict[str, Any]:
+def told_document(told: Told) -> dict[str, Any]:
     """How somebody did on gold, for the script."""
     return {"right": told.right, "said": told.said, "known": told.known, "explanation": told.explanation, "text": told.text}
 
 
-def told_before(request: SignedInRequest, queue: Queue) -> queries.Told | None:
+def told_before(request: SignedInRequest, queue: Queue) -> Told | None:
     """How the person did on the answer that the address names, where the page has no script."""
     key = as_key(request.GET.get("told", ""))
     if key is None or not queue.gold_feedback:
         return None
     answer = Annotation.objects.filter(queue=queue, user=request.user, uuid=key).select_related("item", "label").first()
-    return queries.told_of(queue, answer) if answer else None
+    return told_of(queue, answer) if answer else None
 
 
 @require_POST
@@ -161,8 +170,8 @@ def told_before(request: SignedInRequest, queue: Queue) -> queries.Told | None:
 @speaks_json
 def skip(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """Pass an item on to others."""
-    data = clean(SkipForm(request.POST))
-    passed_on = actions.skip(
+    data = cleaned(SkipForm(request.POST))
+    passed_on = answers.skip(
         queue_id=uuid, actor=request.user, slot_id=data["slot"], client_key=data["client_key"], reason=data["reason"],
         seconds=data["seconds"] or 0,
     )  # fmt: skip
@@ -174,14 +183,14 @@ def skip(request: SignedInRequest, uuid: UUID) -> HttpResponse:
 @speaks_json
 def undo(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """Take the newest answer back; its item comes first again."""
-    data = clean(UndoForm(request.POST))
-    undone = actions.undo(queue_id=uuid, actor=request.user, client_key=data["client_key"])
+    data = cleaned(UndoForm(request.POST))
+    undone = answers.undo(queue_id=uuid, actor=request.user, client_key=data["client_key"])
     what = undone_words(undone.annotation)
     if not wants_json(request):
         toast(request, f"Undone: {what}", kind="live")
         return to_bench(uuid)
-    queue = queries.get_queue(request.user, uuid)
-    items = queries.bench_items(queue, [undone.slot], request.user) if undone.slot else []
+    queue = get_queue(request.user, uuid)
+    items = bench_items(queue, [undone.slot], request.user) if undone.slot else []
     progress = queries.progress(queue, request.user)
     return JsonResponse({"undone": what, "item": items[0] if items else None, "done": progress.done, "total": progress.total})
 
@@ -190,7 +199,7 @@ def undone_words(annotation: Annotation) -> str:
     """What was taken back."""
     if annotation.action == Annotation.Action.SKIP:
         return "skip"
-    return words(queries.value_of(annotation), queries.names_in(annotation.queue.schema))
+    return words(value_of(annotation), names_in(annotation.queue.schema))
 
 
 @require_POST
@@ -198,7 +207,7 @@ def undone_words(annotation: Annotation) -> str:
 @speaks_json
 def heartbeat(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """Keep what is on the screen."""
-    return JsonResponse({"held": actions.heartbeat(queue_id=uuid, actor=request.user)})
+    return JsonResponse({"held": claims.heartbeat(queue_id=uuid, actor=request.user)})
 
 
 @require_POST
@@ -208,7 +217,7 @@ def release(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """Give back what is on the screen."""
     slots = [unmask(int(part), "slot") for part in request.POST.get("slots", "").split(",") if part.isdecimal() and len(part) < 19]
     tokens = [key for part in request.POST.get("tokens", "").split(",") if (key := as_key(part))]
-    return JsonResponse({"released": actions.release(queue_id=uuid, actor=request.user, slot_ids=slots, tokens=tokens)})
+    return JsonResponse({"released": claims.release(queue_id=uuid, actor=request.user, slot_ids=slots, tokens=tokens)})
 
 
 @require_POST
@@ -216,7 +225,7 @@ def release(request: SignedInRequest, uuid: UUID) -> HttpResponse:
 @speaks_json
 def flag(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """Ask for a look at an item, or no longer."""
-    data = clean(RemarkForm(request.POST))
+    data = cleaned(RemarkForm(request.POST))
     on = data["on"] != "no"
-    actions.flag(queue_id=uuid, actor=request.user, item_id=data["item"], on=on, text=data["text"])
+    remarks.flag(queue_id=uuid, actor=request.user, item_id=data["item"], on=on, text=data["text"])
     return JsonResponse({"flagged": on}) if wants_json(request) else to_bench(uuid)

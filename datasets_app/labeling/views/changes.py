@@ -11,28 +11,36 @@ from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_POST
 
 from datasets_app.datasets.models import Dataset
-from datasets_app.labeling import actions, queries
-from datasets_app.labeling.forms.schemas import ChangesForm
-from datasets_app.labeling.models import LabelSchema, Queue
-from datasets_app.labeling.queries import changes
+from datasets_app.labeling.actions import changes as actions
+from datasets_app.labeling.actions.changes import plan_changes
+from datasets_app.labeling.forms.changes import ChangesForm
+from datasets_app.labeling.models.queues import Queue
+from datasets_app.labeling.models.schemas import LabelSchema
+from datasets_app.labeling.queries import changes, proposals
+from datasets_app.labeling.queries.labels import latest_schema
+from datasets_app.labeling.queries.moves import EXACT, bounded, decisions_behind, move_job, queues_behind, touched, ways
+from datasets_app.labeling.queries.proposals import proposals_about
+from datasets_app.labeling.queries.schemas import get_dataset
 from datasets_app.labeling.relabelling import Plan
 from lifecycle.refusals import Conflict, Refused
 from lifecycle.ui.addresses import find_url
 from lifecycle.ui.forms import add_refusal
 from lifecycle.ui.toasts import toast
+from registry.access import policy
 from registry.access.decorators import needs
 from registry.access.requests import SignedInRequest
 from registry.ledger.rules import digest_of
 
 PAGE = "datasets_app/labeling/change.html"
+QUEUES = 30  # that are behind and named
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
 @needs("labeling.manage", Dataset, see="labeling.view")
 def change_classes(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """The form of changes; then what they touch; then the new version."""
-    dataset = queries.get_dataset(request.user, uuid)
-    latest = queries.latest_schema(dataset)
+    dataset = get_dataset(request.user, uuid)
+    latest = latest_schema(dataset)
     if latest is None or not dataset.task_type.has_labels:
         raise Http404("There are no classes to change.")
     form = ChangesForm(latest, request.POST or None)
@@ -44,7 +52,7 @@ def change_classes(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     try:
         if request.POST.get("step") == "publish" and form.cleaned_data["looked"] == looked:
             return published(request, dataset, form)
-        _, plan = actions.plan_changes(dataset, form.wanted(), form.cleaned_data["seen"])
+        _, plan = plan_changes(dataset, form.wanted(), form.cleaned_data["seen"])
     except Conflict:
         raise
     except Refused as error:
@@ -70,11 +78,11 @@ def shown(
     request: SignedInRequest, dataset: Dataset, schema: LabelSchema, form: ChangesForm, *, plan: Plan | None = None, stale: bool = False
 ) -> HttpResponse:
     """The page, with what the plan touches where there is one."""
-    about = queries.proposals_about(dataset, {request.POST.get(field.html_name, "") for field, *_ in form.rows}) if plan else []
+    about = proposals_about(dataset, {request.POST.get(field.html_name, "") for field, *_ in form.rows}) if plan else []
     context: dict[str, Any] = {
         "dataset": dataset, "schema": schema, "form": form, "plan": plan, "stale": stale, "labels": schema.labels.all(),
-        "touched": [(each, changes.touched(dataset, each, plan.gone)) for each in plan.gone] if plan else [], "exact": changes.EXACT,
-        "several": changes.has_several(dataset), "proposals": queries.shown(dataset, about, request.user),
+        "touched": [(each, touched(dataset, each, plan.gone)) for each in plan.gone] if plan else [], "exact": EXACT,
+        "several": changes.has_several(dataset), "proposals": proposals.shown(dataset, about, request.user),
         "ticked": request.POST.getlist("taking_up"), "snapshots": find_url("snapshots:dataset", uuid=dataset.uuid),
     }  # fmt: skip
     return render(request, PAGE, context, status=422 if form.is_bound else 200)
@@ -95,3 +103,11 @@ def move_queue(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     queue = actions.move_queue(queue_id=uuid, actor=request.user)
     toast(request, f"{queue.name} has version {queue.schema.version}")
     return HttpResponseRedirect(reverse("labeling:queue", args=[uuid]))
+
+
+def on_schema(request: SignedInRequest, dataset: Dataset) -> dict[str, Any]:
+    """The part of a schema's page about decisions and queues that still have older labels."""
+    return {
+        "dataset": dataset, "job": move_job(dataset), "decisions_behind": bounded(decisions_behind(dataset)), "ways": ways(dataset),
+        "queues_behind": queues_behind(dataset)[:QUEUES], "may_manage": policy.can(request.user, "labeling.manage", dataset),
+    }  # fmt: skip

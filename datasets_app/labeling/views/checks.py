@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from typing import Any
 from uuid import UUID
 
 from django.http import HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.views.decorators.http import require_POST
 
-from datasets_app.labeling import actions
-from datasets_app.labeling.forms.answers import first_problem
+from datasets_app.labeling.actions import checks
 from datasets_app.labeling.forms.checks import CheckForm
-from datasets_app.labeling.models import Queue, SpotCheck
+from datasets_app.labeling.models.checks import SpotCheck
+from datasets_app.labeling.models.queues import Queue
+from datasets_app.labeling.queries.checks import check_under_way, sample_of, to_draw
 from lifecycle.refusals import Refused
+from lifecycle.ui.forms import first_problem
 from lifecycle.ui.toasts import toast
+from registry.access import policy
 from registry.access.decorators import needs
 from registry.access.requests import SignedInRequest
 
@@ -25,7 +29,7 @@ def start_check(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     form = CheckForm(request.POST)
     if not form.is_valid():
         raise Refused("No sample was drawn.", next_step=first_problem(form))
-    actions.start_check(queue_id=uuid, actor=request.user, **form.cleaned_data)
+    checks.start_check(queue_id=uuid, actor=request.user, **form.cleaned_data)
     return HttpResponseRedirect(f"{reverse('labeling:review', args=[uuid])}?order=sample")
 
 
@@ -33,7 +37,7 @@ def start_check(request: SignedInRequest, uuid: UUID) -> HttpResponse:
 @needs("labeling.decide", SpotCheck, see="labeling.view")
 def accept_check(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """Accept what waited when the sample was drawn."""
-    job = actions.accept_check(check_id=uuid, actor=request.user)
+    job = checks.accept_check(check_id=uuid, actor=request.user)
     toast(request, "What waited is being accepted", kind="live")
     return HttpResponseRedirect(reverse("labeling:queue", args=[job.args["queue"]]))
 
@@ -42,6 +46,17 @@ def accept_check(request: SignedInRequest, uuid: UUID) -> HttpResponse:
 @needs("labeling.decide", SpotCheck, see="labeling.view")
 def drop_check(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """End the check without accepting anything."""
-    check = actions.drop_check(check_id=uuid, actor=request.user)
+    check = checks.drop_check(check_id=uuid, actor=request.user)
     toast(request, "The check is dropped; nothing was accepted")
     return HttpResponseRedirect(reverse("labeling:queue", args=[check.queue.uuid]))
+
+
+def on_queue(request: SignedInRequest, queue: Queue) -> dict[str, Any] | None:
+    """The part of a queue's page about items on which annotators agree; None where they are decided at once."""
+    if queue.acceptance != Queue.Acceptance.REVIEWER:
+        return None
+    may, check = policy.can(request.user, "labeling.decide", queue), check_under_way(queue)
+    return {
+        "queue": queue, "may_decide": may, "check": check, "sample": sample_of(check) if check else None,
+        "check_form": CheckForm(auto_id="check_%s"), **(to_draw(queue) if may and queue.items_agreed and not check else {}),
+    }  # fmt: skip

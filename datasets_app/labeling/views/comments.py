@@ -12,12 +12,15 @@ from django.urls import reverse
 from django.views.decorators.http import require_POST, require_safe
 
 from datasets_app.datasets.models import Item
-from datasets_app.labeling import actions, queries
+from datasets_app.labeling.actions import remarks
 from datasets_app.labeling.forms.remarks import CommentForm, ResolveForm, WantedForm
-from datasets_app.labeling.models import Comment, Queue
-from datasets_app.labeling.queries.comments import as_told
-from datasets_app.labeling.views.answering import clean, speaks_json, to_bench, wants_json
+from datasets_app.labeling.models.decisions import Comment
+from datasets_app.labeling.models.queues import Queue
+from datasets_app.labeling.queries.comments import as_told, find_people, sees_all, thread_page
+from datasets_app.labeling.queries.pages import get_queue
+from datasets_app.labeling.views.answering import speaks_json, to_bench, wants_json
 from lifecycle.ui.addresses import typed_in
+from lifecycle.ui.forms import cleaned
 from lifecycle.ui.toasts import toast
 from registry.access import policy
 from registry.access.decorators import needs
@@ -28,13 +31,13 @@ from registry.access.requests import SignedInRequest
 @needs("labeling.annotate", Queue, see="labeling.view")
 def comments(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """What people said about items of a queue, open conversations first; or everything about one item."""
-    queue = queries.get_queue(request.user, uuid)
+    queue = get_queue(request.user, uuid)
     form = WantedForm(request.GET)
     wanted = form.wanted()
     item = Item.objects.filter(slots__queue=queue, uuid=wanted.item).first() if wanted.item else None
     if wanted.item and item is None:
         raise Http404("There is no such item in this queue.")
-    found = queries.thread_page(queue, request.user, wanted, request.GET.get("before", ""))
+    found = thread_page(queue, request.user, wanted, request.GET.get("before", ""))
     asked = request.GET.copy()
     asked.pop("before", None)
     following = f"?{urlencode([*asked.items(), ('before', found.before)])}" if found.before else ""
@@ -43,7 +46,7 @@ def comments(request: SignedInRequest, uuid: UUID) -> HttpResponse:
         "filtered": any(asked.get(name) for name in ("state", "flags", "mine", "mentioning")),
         "page": {"previous": f"?{asked.urlencode()}" if request.GET.get("before") else "", "next": following},
         "may_read": policy.can(request.user, "datasets.read_samples", queue.dataset),
-        "may_decide": policy.can(request.user, "labeling.decide", queue), "sees_all": queries.sees_all(queue, request.user),
+        "may_decide": policy.can(request.user, "labeling.decide", queue), "sees_all": sees_all(queue, request.user),
     }  # fmt: skip
     return render(request, "datasets_app/labeling/comments.html", context)
 
@@ -53,8 +56,8 @@ def comments(request: SignedInRequest, uuid: UUID) -> HttpResponse:
 @speaks_json
 def comment(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """Say something about an item, or answer what was said."""
-    data = clean(CommentForm(request.POST))
-    made = actions.comment(
+    data = cleaned(CommentForm(request.POST))
+    made = remarks.comment(
         queue_id=uuid, actor=request.user, item_id=data["item"], text=data["text"], reply_to=data["reply_to"], start=data["start"],
         end=data["end"], quote=data["quote"].replace("\r\n", "\n") or None,
     )  # fmt: skip
@@ -69,9 +72,9 @@ def comment(request: SignedInRequest, uuid: UUID) -> HttpResponse:
 @speaks_json
 def resolve_comment(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """Settle a conversation, or open it again."""
-    data = clean(ResolveForm(request.POST))
+    data = cleaned(ResolveForm(request.POST))
     on = data["on"] != "no"
-    root = actions.resolve_comment(queue_id=uuid, actor=request.user, comment_id=data["comment"], on=on)
+    root = remarks.resolve_comment(queue_id=uuid, actor=request.user, comment_id=data["comment"], on=on)
     if wants_json(request):
         return JsonResponse({"resolved": on})
     toast(request, "Resolved" if on else "Reopened", kind="live")
@@ -93,5 +96,5 @@ def way_back(uuid: UUID, comment: Comment, data: dict[str, Any]) -> HttpResponse
 @needs("labeling.annotate", Queue, see="labeling.view")
 def people(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """Who may be mentioned in a queue and is called like this, for the field that completes names."""
-    found = queries.find_people(queries.get_queue(request.user, uuid), typed_in(request.GET, "q", 150))
+    found = find_people(get_queue(request.user, uuid), typed_in(request.GET, "q", 150))
     return JsonResponse({"people": [{"name": user.username, "shown": str(user)} for user in found]})

@@ -14,11 +14,12 @@ from django.views.decorators.http import require_POST, require_safe
 
 from datasets_app.datasets.models import Dataset
 from datasets_app.datasets.receiving import LimitHandler
-from datasets_app.labeling import actions, queries
+from datasets_app.labeling.actions import corrections as actions
 from datasets_app.labeling.correcting import Outcome
 from datasets_app.labeling.forms.corrections import AcceptCorrectionsForm, CorrectionsForm
-from datasets_app.labeling.models import Correction
+from datasets_app.labeling.models.corrections import Correction
 from datasets_app.labeling.queries import corrections as reading
+from datasets_app.labeling.queries.schemas import get_dataset
 from lifecycle.jobs import queries as jobs
 from lifecycle.refusals import Conflict, Refused
 from lifecycle.ui.marks import Figure
@@ -39,7 +40,7 @@ PAIRS_SHOWN = 50
 @needs("labeling.read_corrections", Dataset, see="labeling.view")
 def corrections(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """The files that were brought back, and the form for the next one."""
-    dataset = queries.get_dataset(request.user, uuid)
+    dataset = get_dataset(request.user, uuid)
     return respond(request, LISTED, "bring", listed(request, dataset, CorrectionsForm()))
 
 
@@ -62,7 +63,7 @@ def bring_corrections(request: SignedInRequest, uuid: UUID) -> HttpResponseBase:
 @csrf_protect
 def bring_limited(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """The form, once the size of its file is limited."""
-    dataset = queries.get_dataset(request.user, uuid)
+    dataset = get_dataset(request.user, uuid)
     form = CorrectionsForm(request.POST, request.FILES)
     if getattr(request, "upload_too_large", False):
         form.add_error("file", f"The file is larger than {settings.UPLOAD_MAX_BYTES // 1024**2:,} MB. Split it.")

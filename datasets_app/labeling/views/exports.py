@@ -10,10 +10,13 @@ from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_safe
 
 from datasets_app.datasets.models import Dataset, Upload
-from datasets_app.labeling import actions, queries
+from datasets_app.labeling.actions.exports import export_answers
 from datasets_app.labeling.forms.exports import ExportForm
-from datasets_app.labeling.models import ARRIVING, Export, Queue
+from datasets_app.labeling.models.exports import Export
+from datasets_app.labeling.models.queues import ARRIVING, Queue
 from datasets_app.labeling.queries import exports as reading
+from datasets_app.labeling.queries.pages import get_queue
+from datasets_app.labeling.queries.schemas import get_dataset
 from lifecycle.jobs import queries as jobs
 from lifecycle.ui.respond import redirect_or_refresh, respond
 from registry.access import policy
@@ -28,14 +31,14 @@ PAGE = "datasets_app/labeling/exports.html"
 @needs("labeling.view", Dataset)
 def exports(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """The files of a dataset's answers, and the form for the next one."""
-    return files_of(request, queries.get_dataset(request.user, uuid), None, reverse("labeling:exports", args=[uuid]))
+    return files_of(request, get_dataset(request.user, uuid), None, reverse("labeling:exports", args=[uuid]))
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
 @needs("labeling.view", Queue)
 def queue_exports(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """The same for the items of one queue."""
-    queue = queries.get_queue(request.user, uuid)
+    queue = get_queue(request.user, uuid)
     return files_of(request, queue.dataset, queue, reverse("labeling:queue_exports", args=[uuid]))
 
 
@@ -48,7 +51,7 @@ def files_of(request: SignedInRequest, dataset: Dataset, queue: Queue | None, ur
     if not form.is_valid():
         return respond(request, PAGE, "exports", page(request, dataset, queue, form, url), status=422)
     chosen = form.cleaned_data["format"]
-    actions.export_answers(dataset_id=dataset.uuid, actor=request.user, format=chosen, queue_id=queue.uuid if queue else None)
+    export_answers(dataset_id=dataset.uuid, actor=request.user, format=chosen, queue_id=queue.uuid if queue else None)
     return redirect_or_refresh(request, url)
 
 

@@ -13,18 +13,26 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from datasets_app.datasets import queries as datasets
 from datasets_app.datasets.models import Dataset, Item
-from datasets_app.labeling import actions, queries
-from datasets_app.labeling.forms.answers import first_problem
+from datasets_app.labeling.actions import gold as actions
+from datasets_app.labeling.actions import mixing
+from datasets_app.labeling.actions.gold import make_gold
 from datasets_app.labeling.forms.gold import GoldForm, SampleForm
 from datasets_app.labeling.forms.queues import MixForm
-from datasets_app.labeling.models import Gold, Label, Queue
-from datasets_app.labeling.queries.gold import GOLD_PAGE, STATES
+from datasets_app.labeling.models.gold import Gold
+from datasets_app.labeling.models.queues import Queue
+from datasets_app.labeling.models.schemas import Label
+from datasets_app.labeling.queries.dealing import gold_of
+from datasets_app.labeling.queries.decisions import current_decision
+from datasets_app.labeling.queries.gold import GOLD_PAGE, STATES, gold_lines, gold_rows
+from datasets_app.labeling.queries.item_answers import readable
+from datasets_app.labeling.queries.labels import latest_schema, names_in, value_of
+from datasets_app.labeling.queries.schemas import get_dataset
 from datasets_app.labeling.task_types.by_key import widget_of
 from lifecycle.refusals import Conflict, Refused
 from lifecycle.task_types.answers import canonical
 from lifecycle.task_types.values import words
 from lifecycle.ui.addresses import choice_in, key_in
-from lifecycle.ui.forms import add_refusal
+from lifecycle.ui.forms import add_refusal, first_problem
 from lifecycle.ui.toasts import toast
 from registry.access.decorators import needs
 from registry.access.requests import SignedInRequest
@@ -36,23 +44,23 @@ LIST, ONE = "datasets_app/labeling/gold.html", "datasets_app/labeling/gold_item.
 @needs("labeling.gold", Dataset, see="labeling.view")
 def gold(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """What is known in a dataset: each item with how it is answered."""
-    return listed(request, queries.get_dataset(request.user, uuid), SampleForm())
+    return listed(request, get_dataset(request.user, uuid), SampleForm())
 
 
 def listed(request: SignedInRequest, dataset: Dataset, form: SampleForm) -> HttpResponse:
     """One page of the list."""
-    schema = queries.latest_schema(dataset)
+    schema = latest_schema(dataset)
     labels = list(schema.labels.all()) if schema else []
     state = choice_in(request.GET, "state", STATES, "live")
     label = choice_in(request.GET, "class", [str(each.stable_id) for each in labels])
-    rows, before = queries.gold_rows(dataset, state=state, label=label), key_in(request.GET)
+    rows, before = gold_rows(dataset, state=state, label=label), key_in(request.GET)
     found = list((rows.filter(pk__lt=before) if before else rows)[: GOLD_PAGE + 1])
     may_read = datasets.may_read(request.user, dataset)
     first = f"?{urlencode({'state': state, 'class': label})}"
     after = f"{first}&before={found[GOLD_PAGE - 1].pk}" if len(found) > GOLD_PAGE else ""
     context = {
         "dataset": dataset, "state": state, "states": STATES, "label": label, "labels": labels, "may_read": may_read, "form": form,
-        "lines": queries.gold_lines(found[:GOLD_PAGE], queries.names_in(schema), reads=may_read), "judged": dataset.task_type.has_gold,
+        "lines": gold_lines(found[:GOLD_PAGE], names_in(schema), reads=may_read), "judged": dataset.task_type.has_gold,
         "one_label": dataset.task_type.one_label, "filtered": state != "live" or bool(label),
         "page": {"previous": first if before else "", "next": after},
     }  # fmt: skip
@@ -63,7 +71,7 @@ def listed(request: SignedInRequest, dataset: Dataset, form: SampleForm) -> Http
 @needs("labeling.gold", Dataset, see="labeling.view")
 def sample_gold(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """Make gold of decided items by chance."""
-    dataset, form = queries.get_dataset(request.user, uuid), SampleForm(request.POST)
+    dataset, form = get_dataset(request.user, uuid), SampleForm(request.POST)
     if form.is_valid():
         try:
             made = actions.sample_gold(dataset_id=uuid, actor=request.user, **form.cleaned_data)
@@ -85,7 +93,7 @@ def gold_item(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     if request.method == "POST" and form.is_valid():
         data = form.cleaned_data
         try:
-            actions.make_gold(item_id=uuid, actor=request.user, value=data["said"], explanation=data["explanation"])
+            make_gold(item_id=uuid, actor=request.user, value=data["said"], explanation=data["explanation"])
         except Conflict:
             raise
         except Refused as error:
@@ -99,11 +107,11 @@ def gold_item(request: SignedInRequest, uuid: UUID) -> HttpResponse:
 def item_context(request: SignedInRequest, item: Item, form: GoldForm) -> dict[str, Any]:
     """Everything about one item that somebody needs who says what is known of it."""
     dataset, may_read = item.dataset, datasets.may_read(request.user, item.dataset)
-    schema = queries.latest_schema(dataset)
-    names = queries.names_in(schema)
-    now: Gold | None = queries.gold_of([item.pk]).get(item.pk)
-    decision = queries.current_decision(item)
-    offered = [(what, queries.value_of(row)) for what, row in (("As it is now", now), ("As decided", decision)) if row]
+    schema = latest_schema(dataset)
+    names = names_in(schema)
+    now: Gold | None = gold_of([item.pk]).get(item.pk)
+    decision = current_decision(item)
+    offered = [(what, value_of(row)) for what, row in (("As it is now", now), ("As decided", decision)) if row]
     widget = widget_of(dataset.task)
     return {
         "item": item, "dataset": dataset, "may_read": may_read, "now": now, "form": form, "judged": dataset.task_type.has_gold,
@@ -111,7 +119,7 @@ def item_context(request: SignedInRequest, item: Item, form: GoldForm) -> dict[s
         "offered": [(what, canonical(value), words(value, names, item.text if may_read else "")) for what, value in offered],
         "labels": list(Label.objects.filter(schema=schema)) if schema and dataset.task_type.has_labels else [],
         "widget": widget, **widget.fields(offered[0][1] if offered else None, "", names),
-        "content": queries.readable(item.content or {}),
+        "content": readable(item.content or {}),
         "explanation": form.data.get("explanation", now.explanation if now else decision.reason if decision else ""),
     }  # fmt: skip
 
@@ -134,7 +142,7 @@ def mix_gold(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     if not form.is_valid():
         raise Refused("The queue was not changed.", next_step=first_problem(form))
     data = {name.removeprefix("gold_"): value for name, value in form.cleaned_data.items()}
-    queue = actions.mix_gold(queue_id=uuid, actor=request.user, **data)
+    queue = mixing.mix_gold(queue_id=uuid, actor=request.user, **data)
     toast(request, f"{queue.name} mixes in {queue.gold_rate} % gold" if queue.gold_rate else f"{queue.name} mixes in no gold")
     return HttpResponseRedirect(reverse("labeling:queue", args=[uuid]))
 
@@ -144,6 +152,6 @@ def mix_gold(request: SignedInRequest, uuid: UUID) -> HttpResponse:
 def let_go_on(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """Let somebody go on who was below the queue's minimum."""
     key = request.POST.get("seat", "")
-    seat = actions.let_go_on(queue_id=uuid, actor=request.user, seat_id=int(key) if key.isdecimal() and len(key) < 19 else 0)
+    seat = mixing.let_go_on(queue_id=uuid, actor=request.user, seat_id=int(key) if key.isdecimal() and len(key) < 19 else 0)
     toast(request, f"{seat.user} goes on")
     return HttpResponseRedirect(f"{reverse('labeling:quality', args=[uuid])}#gold")

@@ -8,7 +8,7 @@ from markdown_it import MarkdownIt
 
 from datasets_app.labeling.differences import DiffLine, differences
 from datasets_app.labeling.forms.schemas import write_classes
-from datasets_app.labeling.models import LabelSchema
+from datasets_app.labeling.models.schemas import LabelSchema
 
 
 def guideline_html(schema: LabelSchema | None) -> SafeString:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Any
 from uuid import UUID
 
 from django.http import HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.views.decorators.http import require_POST, require_safe
 
-from datasets_app.labeling import actions, queries
-from datasets_app.labeling.models import Queue
+from datasets_app.labeling.actions import learning as actions
+from datasets_app.labeling.models.queues import Queue
 from datasets_app.labeling.queries.learning import learning
+from datasets_app.labeling.queries.pages import get_queue
 from lifecycle.ui.respond import redirect_or_refresh, respond
 from lifecycle.ui.toasts import toast
 from registry.access import policy
@@ -22,15 +24,10 @@ from registry.access.requests import SignedInRequest
 @needs("labeling.view", Queue)
 def queue_learning(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """How far the built-in model is: a part of the queue's page."""
-    queue = queries.get_queue(request.user, uuid)
-    if queue.order != Queue.Order.LEARNT:
+    found = on_queue(request, get_queue(request.user, uuid))
+    if found is None:
         return redirect_or_refresh(request, reverse("labeling:queue", args=[uuid]))
-    context = {
-        "queue": queue,
-        "learning": learning(queue, request.user),
-        "may_manage": policy.can(request.user, "labeling.manage", queue),
-    }
-    return respond(request, "datasets_app/labeling/learning.html", "learning", context)
+    return respond(request, "datasets_app/labeling/learning.html", "learning", found)
 
 
 @require_POST
@@ -42,11 +39,9 @@ def learn(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     return HttpResponseRedirect(reverse("labeling:queue", args=[uuid]))
 
 
-@require_POST
-@needs("labeling.manage", Queue, see="labeling.view")
-def prefer(request: SignedInRequest, uuid: UUID) -> HttpResponse:
-    """Choose whose suggestions the queue shows first."""
-    queue = actions.prefer(queue_id=uuid, actor=request.user, source=request.POST.get("source", ""))
-    shown = queue.get_suggests_from_display() if queue.suggests_from else "the newest source"
-    toast(request, f"{queue.name} shows suggestions of {shown[:1].lower()}{shown[1:]} first")
-    return HttpResponseRedirect(reverse("labeling:queue", args=[uuid]))
+def on_queue(request: SignedInRequest, queue: Queue) -> dict[str, Any] | None:
+    """The part of a queue's page about its built-in model; None where it orders nothing."""
+    if queue.order != Queue.Order.LEARNT:
+        return None
+    may_manage = policy.can(request.user, "labeling.manage", queue)
+    return {"queue": queue, "learning": learning(queue, request.user), "may_manage": may_manage}

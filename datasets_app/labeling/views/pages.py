@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
-from django.http import Http404, HttpResponse, HttpResponseRedirect, QueryDict
+from django.http import HttpResponse, HttpResponseRedirect, QueryDict
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils import timezone
@@ -13,25 +13,19 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from datasets_app.datasets.models import Dataset
 from datasets_app.datasets.selection import Selection
-from datasets_app.labeling import actions, queries
-from datasets_app.labeling.agreement import Agreement
-from datasets_app.labeling.forms.checks import CheckForm
+from datasets_app.labeling.actions import opening
 from datasets_app.labeling.forms.queues import ChangeForm, MixForm, QueueForm
-from datasets_app.labeling.forms.schemas import SchemaForm, write_classes
-from datasets_app.labeling.models import Queue
-from datasets_app.labeling.quality import ALWAYS_RULE
-from datasets_app.labeling.queries import changes
-from datasets_app.labeling.queries.checks import check_under_way, sample_of, to_draw
-from datasets_app.labeling.queries.learning import learning
-from datasets_app.labeling.rules import Proposer
-from datasets_app.labeling.views.guideline import differences_of, guideline_html
-from datasets_app.labeling.views.proposals import on_schema_page
-from datasets_app.labeling.views.quality_page import person_row
+from datasets_app.labeling.models.queues import Queue
+from datasets_app.labeling.queries.comments import open_comments
+from datasets_app.labeling.queries.labels import latest_schema
+from datasets_app.labeling.queries.pages import Forecast, allowed, as_seen_by, chosen_items, for_them, forecast, get_queue, people, queues
+from datasets_app.labeling.queries.schemas import datasets_to_manage, get_dataset
+from datasets_app.labeling.rules.prelabels import Proposer
 from lifecycle.refusals import Refused
 from lifecycle.ui.addresses import find_url, key_in
 from lifecycle.ui.forms import add_refusal
 from lifecycle.ui.marks import Figure
-from lifecycle.ui.numbers import count, decimals, duration, things
+from lifecycle.ui.numbers import count, decimals, duration
 from lifecycle.ui.toasts import toast
 from registry.access import policy
 from registry.access.decorators import needs, signed_in
@@ -46,14 +40,14 @@ ACCEPT = Queue.Acceptance.REVIEWER
 def queue_list(request: SignedInRequest) -> HttpResponse:
     """The queues that the person may see, newest first."""
     before = key_in(request.GET)
-    rows = queries.queues(request.user)
+    rows = queues(request.user)
     found = list((rows.filter(pk__lt=before) if before else rows)[: PAGE + 1])
     page = {"previous": reverse("labeling:list") if before else "", "next": f"?before={found[PAGE - 1].pk}" if len(found) > PAGE else ""}
-    may = {name: queries.allowed(request.user, found[:PAGE], f"labeling.{name}") for name in ("annotate", "decide")}
-    may["annotate"] &= queries.for_them(request.user, found[:PAGE])
-    datasets = list(queries.datasets_to_manage(request.user)[:PAGE])
-    gold = queries.allowed(request.user, datasets, "labeling.gold")
-    shown = queries.as_seen_by(request.user, found[:PAGE])
+    may = {name: allowed(request.user, found[:PAGE], f"labeling.{name}") for name in ("annotate", "decide")}
+    may["annotate"] &= for_them(request.user, found[:PAGE])
+    datasets = list(datasets_to_manage(request.user)[:PAGE])
+    gold = allowed(request.user, datasets, "labeling.gold")
+    shown = as_seen_by(request.user, found[:PAGE])
     context = {"queues": shown, "page": page, "datasets": datasets, "may": may, "gold": gold}
     return render(request, "datasets_app/labeling/list.html", context)
 
@@ -61,35 +55,27 @@ def queue_list(request: SignedInRequest) -> HttpResponse:
 @require_safe
 @needs("labeling.view", Queue)
 def queue_page(request: SignedInRequest, uuid: UUID) -> HttpResponse:
-    """How far one queue is, who worked in it, and how far they agree."""
+    """How far one queue is, and who worked in it."""
     return render(request, "datasets_app/labeling/queue.html", queue_context(request, uuid))
 
 
 def queue_context(request: SignedInRequest, uuid: UUID, change: ChangeForm | None = None) -> dict[str, Any]:
     """What the page of a queue shows. change: the form as it was sent and refused."""
-    queue = queries.get_queue(request.user, uuid)
+    queue = get_queue(request.user, uuid)
     may = {name: policy.can(request.user, f"labeling.{name}", queue) for name in ("annotate", "manage", "decide", "gold")}
     may["comment"] = may["annotate"]
     named = list(queue.people.order_by("display_name", "username"))
     may["annotate"] = may["annotate"] and (not named or request.user in named)
-    report = queries.report_of(queue)
-    hidden = queue.mixes_gold and not may["manage"] and report is None  # agreement of now would tell single answers
-    own, agreed = queries.own_standing(queue, report, request.user), None if hidden else queries.queue_agreement(queue, report)
-    queue = queries.as_seen_by(request.user, [queue])[0]
-    ahead = queries.forecast(queue)
+    queue = as_seen_by(request.user, [queue])[0]
+    ahead = forecast(queue)
     return {
         "queue": queue, "may": may, "named": named, "late": queue.due_on is not None and queue.due_on < timezone.localdate(),
-        "own": [person_row(own, is_self=True)] if own else [], "rule": ALWAYS_RULE,
-        "people": queries.people(queue, request.user, everybody=may["manage"]),
-        "agreement": agreed, "figures": figures(queue, agreed, ahead), "forecast": ahead,
-        "newest": queries.latest_schema(queue.dataset), "may_decide": may["decide"], "check_form": CheckForm(auto_id="check_%s"),
-        "check": (check := check_under_way(queue)), "sample": sample_of(check) if check else None,
-        **(to_draw(queue) if may["decide"] and queue.items_agreed and not check else {}),
-        "open_comments": queries.open_comments(queue, request.user) if may["comment"] else 0,
+        "people": people(queue, request.user, everybody=may["manage"]),
+        "figures": figures(queue, ahead), "forecast": ahead, "newest": latest_schema(queue.dataset),
+        "open_comments": open_comments(queue, request.user) if may["comment"] else 0,
         "mix": mix_form(queue) if may["manage"] and queue.state != "closed" else None, "judged": queue.dataset.task_type.has_gold,
         "chosen": Selection(queue.dataset, request.user, queue.filters, whole=True).words if queue.filters else "",
         "suggest_url": find_url("evaluation:suggest", uuid=queue.dataset.uuid), "sources": Proposer.choices,
-        "learning": learning(queue, request.user) if queue.order == Queue.Order.LEARNT else None, "may_manage": may["manage"],
         "change": (change or ChangeForm(queue)) if may["manage"] and queue.state != "closed" else None,
     }  # fmt: skip
 
@@ -99,28 +85,19 @@ def mix_form(queue: Queue, data: Any = None) -> MixForm:
     return MixForm(data, initial={name: getattr(queue, name) for name in MixForm.base_fields})
 
 
-def figures(queue: Queue, found: Agreement | None, ahead: queries.Forecast) -> list[Figure]:
-    """The head numbers of a queue. found: None where it is not shown before it was measured."""
-    if queue.overlap == 1:
-        agree = Figure("Agreement", "Not measured", sub="one answer per item")
-    elif found is None:
-        agree = Figure("Agreement", "Not measured", sub="measured by itself once a day")
-    elif found.too_few:
-        agree = Figure("Agreement", "Too few", sub=f"{count(found.items)} of 20 items")
-    else:
-        agree = Figure("Agreement", decimals(found.value, 2), sub=f"{found.name}, {things(found.items, 'item')}")
+def figures(queue: Queue, ahead: Forecast) -> list[Figure]:
+    """The head numbers of a queue."""
     accepted = [Figure("To accept", count(queue.items_agreed), sub="people agree")] if queue.acceptance == ACCEPT else []
     return [
         Figure("Answers", count(queue.slots_done), sub=f"of {count(queue.slots_total)}"),
         Figure("Decided", count(queue.items_decided), sub=f"of {count(queue.items_total)} items"),
         Figure("To settle", count(queue.items_disputed), sub=f"of {count(queue.disputes_total)} disagreements"),
         *accepted,
-        agree,
         work_left(queue, ahead),
     ]
 
 
-def work_left(queue: Queue, ahead: queries.Forecast) -> Figure:
+def work_left(queue: Queue, ahead: Forecast) -> Figure:
     """How long what is left takes, or why nobody knows."""
     if queue.slots_total and not ahead.answers:
         return Figure("Work left", "None", sub="every answer is given")
@@ -133,14 +110,14 @@ def work_left(queue: Queue, ahead: queries.Forecast) -> Figure:
 @needs("labeling.manage", Dataset, see="labeling.view")
 def open_queue(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """The form of a new queue for a dataset."""
-    dataset = queries.get_dataset(request.user, uuid)
+    dataset = get_dataset(request.user, uuid)
     form = QueueForm(dataset, request.user, request.POST or None, initial=asked_to_open(dataset, request.GET))
     if request.method == "POST" and form.is_valid():
         try:
             return opened(request, dataset, form.cleaned_data)
         except Refused as error:
             add_refusal(form, error)
-    schema = queries.latest_schema(dataset)
+    schema = latest_schema(dataset)
     return render(
         request,
         "datasets_app/labeling/open.html",
@@ -151,7 +128,7 @@ def open_queue(request: SignedInRequest, uuid: UUID) -> HttpResponse:
 
 def asked_to_open(dataset: Dataset, params: QueryDict) -> dict[str, Any]:
     """What the page that leads here has chosen: ticked items, or a slice."""
-    if ticked := queries.chosen_items(dataset, params.getlist("item")):
+    if ticked := chosen_items(dataset, params.getlist("item")):
         return {"source": Queue.Source.ITEMS, "item": ticked}
     return {"source": Queue.Source.SLICE, "slice": params["slice"]} if params.get("slice") else {}
 
@@ -159,68 +136,9 @@ def asked_to_open(dataset: Dataset, params: QueryDict) -> dict[str, Any]:
 def opened(request: SignedInRequest, dataset: Dataset, data: dict[str, Any]) -> HttpResponse:
     """Open the queue and go to its page."""
     upload, chosen, ticked = (data.pop(name, None) for name in ("upload", "slice", "item"))
-    queue = actions.open_queue(
+    queue = opening.open_queue(
         dataset_id=dataset.uuid, actor=request.user, upload_id=upload.uuid if upload else None,
         slice_id=chosen.uuid if chosen else None, item_ids=[item.pk for item in ticked or ()], **data,
     )  # fmt: skip
     toast(request, f"{queue.name} is open", kind="ok")
     return HttpResponseRedirect(reverse("labeling:queue", args=[queue.uuid]))
-
-
-@require_http_methods(["GET", "HEAD", "POST"])
-@needs("labeling.view", Dataset)
-def schema(request: SignedInRequest, uuid: UUID) -> HttpResponse:
-    """The classes and guideline of a dataset, their versions, and the editor for those who may publish."""
-    dataset = queries.get_dataset(request.user, uuid)
-    versions = queries.schemas(dataset)
-    latest = versions[0] if versions else None
-    initial = {"classes": write_classes(latest), "guideline": latest.guideline if latest else "", "seen": latest.version if latest else 0}
-    form = SchemaForm(dataset, request.POST or None, initial=initial)
-    if request.method == "POST":
-        policy.require(request.user, "labeling.manage", dataset)
-        if form.is_valid() and form.check_dropped(latest) and (answer := published(request, dataset, form)):
-            return answer
-    may_manage = policy.can(request.user, "labeling.manage", dataset)
-    context = on_schema_page(request, dataset, may_manage=may_manage) | {
-        "dataset": dataset, "versions": versions, "schema": latest, "form": form, "guideline": guideline_html(latest),
-        "may_manage": may_manage, "may_read_corrections": policy.can(request.user, "labeling.read_corrections", dataset),
-        "queues_behind": changes.queues_behind(dataset)[:PAGE], "ticked": request.POST.getlist("taking_up"),
-        "job": changes.move_job(dataset), "decisions_behind": changes.bounded(changes.decisions_behind(dataset)),
-        "suggest_url": find_url("evaluation:suggest", uuid=dataset.uuid), "ways": changes.ways(dataset),
-        "has_labels": dataset.task_type.has_labels,
-    }  # fmt: skip
-    return render(request, "datasets_app/labeling/schema.html", context, status=422 if form.is_bound else 200)
-
-
-def published(request: SignedInRequest, dataset: Dataset, form: SchemaForm) -> HttpResponse | None:
-    """Publish what the form holds and go to the page; None with the form's errors set when it was refused."""
-    data = form.cleaned_data
-    try:
-        made = actions.publish_schema(
-            dataset_id=dataset.uuid, actor=request.user, labels=data.get("classes", []), guideline=data["guideline"], seen=data["seen"],
-            taking_up=data["taking_up"],
-        )  # fmt: skip
-    except Refused as error:
-        for message in error.fields.get("labels", [error.message]):
-            form.add_error("classes" if "classes" in form.fields else None, message)
-        return None
-    toast(request, f"Version {made.version} is published")
-    return HttpResponseRedirect(reverse("labeling:schema", args=[dataset.uuid]))
-
-
-@require_safe
-@needs("labeling.view", Dataset)
-def schema_version(request: SignedInRequest, uuid: UUID, version: int) -> HttpResponse:
-    """One version of a dataset's labels as it was published."""
-    dataset = queries.get_dataset(request.user, uuid)
-    found = dataset.schemas.filter(version=version).select_related("created_by").first()
-    if found is None:
-        raise Http404("There is no such version.")
-    before = dataset.schemas.filter(version__lt=version).order_by("-version").first()
-    context = {
-        "dataset": dataset, "schema": found, "guideline": guideline_html(found), "versions": queries.schemas(dataset),
-        "changes": changes.changes_of(found), "renamed": changes.renamed(before, found), "before": before,
-        "differences": differences_of(before, found) if before else [],
-        "taken_up": queries.shown(dataset, queries.taken_up(found), request.user),
-    }  # fmt: skip
-    return render(request, "datasets_app/labeling/schema_version.html", context)

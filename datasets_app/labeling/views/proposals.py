@@ -1,75 +1,32 @@
-"""Proposals to change the guideline, and what changed in it since somebody last labelled."""
+"""Proposals to change the guideline, on the page of the labels."""
 
 from __future__ import annotations
 
 from typing import Any
 from uuid import UUID
 
-from django.http import HttpResponse, HttpResponseRedirect, JsonResponse
-from django.shortcuts import render
+from django.http import HttpResponse, HttpResponseRedirect
 from django.urls import reverse
-from django.views.decorators.http import require_http_methods, require_POST
+from django.views.decorators.http import require_POST
 
-from datasets_app.datasets.models import Dataset, Item
-from datasets_app.labeling import actions, queries
-from datasets_app.labeling.forms.answers import as_key
-from datasets_app.labeling.forms.remarks import DeclineForm, KnownForm, ProposalForm
-from datasets_app.labeling.models import GuidelineProposal, Queue
-from datasets_app.labeling.views.answering import clean, speaks_json, to_bench, wants_json
-from lifecycle.refusals import Refused
-from lifecycle.ui.forms import add_refusal
+from datasets_app.datasets.models import Dataset
+from datasets_app.labeling.actions import proposals
+from datasets_app.labeling.forms.proposals import DeclineForm
+from datasets_app.labeling.models.proposals import GuidelineProposal
+from datasets_app.labeling.queries.proposals import open_proposals, own_proposals, shown
+from lifecycle.ui.forms import cleaned
 from lifecycle.ui.toasts import toast
 from registry.access import policy
 from registry.access.decorators import needs
 from registry.access.requests import SignedInRequest
 
 
-@require_http_methods(["GET", "HEAD", "POST"])
-@needs("labeling.annotate", Dataset, see="labeling.view")
-def propose(request: SignedInRequest, uuid: UUID) -> HttpResponse:
-    """The form of a proposal: its text, the classes that it is about, and the item that it was met on."""
-    dataset = queries.get_dataset(request.user, uuid)
-    given = request.POST or request.GET
-    named, wanted = as_key(given.get("queue", "")), as_key(given.get("item", ""))
-    queue = Queue.objects.filter(dataset=dataset, uuid=named).select_related("schema", "dataset").first() if named else None
-    item = Item.objects.filter(slots__queue=queue, uuid=wanted).first() if queue and wanted else None
-    back = given.get("back", "")
-    initial: dict[str, Any] = {"queue": queue.uuid if queue else None, "item": item.uuid if item else None, "back": back}
-    if item is not None and queue is not None and back == "review" and policy.can(request.user, "labeling.decide", queue):
-        initial["classes"] = list(queries.disputed(queue, item.pk))
-    form = ProposalForm(dataset, queue, request.POST or None, initial=initial)
-    if request.method == "POST" and form.is_valid() and (answer := proposed(request, dataset, form)):
-        return answer
-    context = {
-        "dataset": dataset, "queue": queue, "item": item, "form": form,
-        "may_read": policy.can(request.user, "datasets.read_samples", dataset),
-    }  # fmt: skip
-    return render(request, "datasets_app/labeling/propose.html", context, status=422 if form.is_bound else 200)
-
-
-def proposed(request: SignedInRequest, dataset: Dataset, form: ProposalForm) -> HttpResponse | None:
-    """Keep the proposal and go back to where it was met; None with the form's errors set when it was refused."""
-    data = form.cleaned_data
-    try:
-        made = actions.propose_change(
-            dataset_id=dataset.uuid, actor=request.user, text=data["text"], classes=form.about(), queue_id=data["queue"],
-            item_id=data["item"],
-        )  # fmt: skip
-    except Refused as error:
-        add_refusal(form, error)
-        return None
-    toast(request, "Proposed. Whoever manages the labels answers it.")
-    if data["back"] == "review" and made.queue and made.item and policy.can(request.user, "labeling.decide", made.queue):
-        return HttpResponseRedirect(f"{reverse('labeling:review', args=[made.queue.uuid])}?item={made.item.uuid}")
-    return HttpResponseRedirect(f"{reverse('labeling:schema', args=[dataset.uuid])}#proposal-{made.uuid}")
-
-
 @require_POST
 @needs("labeling.manage", GuidelineProposal, see="labeling.view")
 def decline_proposal(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """Say no to a proposal, with a sentence."""
-    data = clean(DeclineForm(request.POST))
-    declined = actions.decline_proposal(proposal_id=uuid, actor=request.user, answer=data["answer"])
+    data = cleaned(DeclineForm(request.POST))
+    declined = proposals.decline_proposal(proposal_id=uuid, actor=request.user, answer=data["answer"])
     toast(request, "Declined. Its proposer is told why.", kind="live")
     return HttpResponseRedirect(reverse("labeling:schema", args=[declined.dataset.uuid]))
 
@@ -78,26 +35,16 @@ def decline_proposal(request: SignedInRequest, uuid: UUID) -> HttpResponse:
 @needs("labeling.annotate", GuidelineProposal, see="labeling.view")
 def withdraw_proposal(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """Take back one's own proposal."""
-    withdrawn = actions.withdraw_proposal(proposal_id=uuid, actor=request.user)
+    withdrawn = proposals.withdraw_proposal(proposal_id=uuid, actor=request.user)
     toast(request, "Your proposal is withdrawn")
     return HttpResponseRedirect(reverse("labeling:schema", args=[withdrawn.dataset.uuid]))
 
 
-@require_POST
-@needs("labeling.annotate", Queue, see="labeling.view")
-@speaks_json
-def know_guideline(request: SignedInRequest, uuid: UUID) -> HttpResponse:
-    """Note that the person has read what changed in the guideline."""
-    data = clean(KnownForm(request.POST))
-    known = actions.know_guideline(queue_id=uuid, actor=request.user, version=data["version"])
-    return JsonResponse({"known": bool(known)}) if wants_json(request) else to_bench(uuid)
-
-
 def on_schema_page(request: SignedInRequest, dataset: Dataset, *, may_manage: bool) -> dict[str, Any]:
     """The proposals that the page of a dataset's classes shows: open ones to those who manage labels, their own to everybody else."""
-    rows = list(queries.open_proposals(dataset)) if may_manage else []
-    own = [row for row in queries.own_proposals(dataset, request.user) if row not in rows]
+    rows = list(open_proposals(dataset)) if may_manage else []
+    own = [row for row in own_proposals(dataset, request.user) if row not in rows]
     return {
-        "proposals": queries.shown(dataset, rows, request.user), "own_proposals": queries.shown(dataset, own, request.user),
+        "proposals": shown(dataset, rows, request.user), "own_proposals": shown(dataset, own, request.user),
         "may_propose": policy.can(request.user, "labeling.annotate", dataset),
     }  # fmt: skip

@@ -10,9 +10,13 @@ from django.urls import reverse
 from django.utils.html import escape
 from django.utils.safestring import SafeString, mark_safe
 
-from datasets_app.labeling import quality, queries, rules
+from datasets_app.labeling import quality
 from datasets_app.labeling.agreement import FEWEST, leading, names
-from datasets_app.labeling.models import Label, QualityReport, Queue, Seat
+from datasets_app.labeling.models.quality import QualityReport
+from datasets_app.labeling.models.queues import Queue, Seat
+from datasets_app.labeling.models.schemas import Label
+from datasets_app.labeling.queries.quality import Standing
+from datasets_app.labeling.rules import queues as rules
 from lifecycle.statistics.intervals import Interval, wilson
 from lifecycle.ui.marks import Figure
 from lifecycle.ui.numbers import count, decimals, duration, percent, things
@@ -122,7 +126,7 @@ def coefficients(report: QualityReport, *, has_labels: bool = True) -> list[Coef
     ]  # fmt: skip
 
 
-def person_row(standing: queries.Standing, *, is_self: bool) -> PersonRow:
+def person_row(standing: Standing, *, is_self: bool) -> PersonRow:
     """The figures of one person."""
     seat, found = standing.seat, standing.figures
     right = accepted = None
@@ -183,7 +187,7 @@ def depth(value: float, top: float) -> int:
 
 
 # ── Annotator × annotator (items: the address of the lists behind the cells) ───────────────────────────────────────────────────
-def of_people(report: QualityReport, standings: Sequence[queries.Standing]) -> dict[int, queries.Standing]:
+def of_people(report: QualityReport, standings: Sequence[Standing]) -> dict[int, Standing]:
     """The people whose pairs were kept, those with most answers first, by key."""
     paired = {user for row in report.figures["pairs"] for user in row[:2]}
     found = [each for each in standings if each.seat.user_id in paired]
@@ -191,7 +195,7 @@ def of_people(report: QualityReport, standings: Sequence[queries.Standing]) -> d
     return {each.seat.user_id: each for each in ranked}
 
 
-def people_matrix(items: str, report: QualityReport, people: dict[int, queries.Standing], *, limit: int | None) -> Matrix:
+def people_matrix(items: str, report: QualityReport, people: dict[int, Standing], *, limit: int | None) -> Matrix:
     """How often each two of them were equal on the items that both answered; coloured by how much they differ."""
     shown = list(people)[:limit]
     pairs = {(row[0], row[1]): row for row in report.figures["pairs"]}
@@ -202,7 +206,7 @@ def people_matrix(items: str, report: QualityReport, people: dict[int, queries.S
     return Matrix([people[user].name for user in shown], rows, len(people))
 
 
-def people_cell(items: str, people: dict[int, queries.Standing], row: list[Any] | None) -> Cell:
+def people_cell(items: str, people: dict[int, Standing], row: list[Any] | None) -> Cell:
     """One pair of people; empty for one with themselves and where they share nothing."""
     if row is None:
         return BLANK
@@ -215,12 +219,12 @@ def people_cell(items: str, people: dict[int, queries.Standing], row: list[Any] 
     return Cell(f"{100 * share:.0f}", count(n), f"{names}: {percent(share)} equal of {count(n)} shared items", url, depth(1 - share, 0.5))
 
 
-def people_url(items: str, people: dict[int, queries.Standing], row: list[Any]) -> str:
+def people_url(items: str, people: dict[int, Standing], row: list[Any]) -> str:
     """The items on which two people differ."""
     return f"{items}?people={people[row[0]].seat.pk}%7C{people[row[1]].seat.pk}"
 
 
-def least_agreeing(items: str, report: QualityReport, people: dict[int, queries.Standing]) -> list[PairRow]:
+def least_agreeing(items: str, report: QualityReport, people: dict[int, Standing]) -> list[PairRow]:
     """The pairs of people with the lowest Cohen's kappa."""
     known = [row for row in report.figures["pairs"] if row[4] is not None and row[0] in people and row[1] in people]
     return [

@@ -12,15 +12,24 @@ from django.urls import reverse
 from django.views.decorators.http import require_POST, require_safe
 
 from datasets_app.datasets.models import Item
-from datasets_app.labeling import actions, queries
-from datasets_app.labeling.forms.answers import DecideForm, ReturnForm, as_key
+from datasets_app.labeling.actions import reviews
+from datasets_app.labeling.actions.gold import make_gold
+from datasets_app.labeling.actions.reviews import return_to_annotators
 from datasets_app.labeling.forms.checks import CheckForm
-from datasets_app.labeling.models import Queue
+from datasets_app.labeling.forms.review import DecideForm, ReturnForm
+from datasets_app.labeling.models.queues import Queue
+from datasets_app.labeling.queries import review as queries
 from datasets_app.labeling.queries.checks import check_under_way, sample_of, to_draw, to_look_at
-from datasets_app.labeling.queries.review import LIST, ORDERS
+from datasets_app.labeling.queries.comments import conversations
+from datasets_app.labeling.queries.dealing import gold_of
+from datasets_app.labeling.queries.labels import names_in, value_of
+from datasets_app.labeling.queries.pages import get_queue
+from datasets_app.labeling.queries.quality import queue_agreement
+from datasets_app.labeling.queries.review import LIST, ORDERS, disputes, lines, pair_history
 from datasets_app.labeling.task_types.by_key import widget_of
 from lifecycle.task_types.values import contested, words
 from lifecycle.ui.addresses import find_url
+from lifecycle.ui.forms import as_key
 from lifecycle.ui.toasts import toast
 from registry.access.decorators import needs
 from registry.access.requests import SignedInRequest
@@ -32,7 +41,7 @@ SAMPLE = "sample"  # in place of an order: the items of the check that is under 
 @needs("labeling.decide", Queue, see="labeling.view")
 def review(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """What waits to be settled, and one item of it."""
-    queue = queries.get_queue(request.user, uuid)
+    queue = get_queue(request.user, uuid)
     return show(request, queue, as_key(request.GET.get("item", "")))
 
 
@@ -41,7 +50,7 @@ def show(request: SignedInRequest, queue: Queue, wanted: UUID | None, *, form: D
     order = request.GET.get("order") or request.POST.get("order") or "widest"
     order = order if order in (*ORDERS, SAMPLE) else "widest"
     check = check_under_way(queue)
-    waiting: list[Any] = list(queries.disputes(queue, order)[:LIST])
+    waiting: list[Any] = list(disputes(queue, order)[:LIST])
     if order == SAMPLE:
         waiting = to_look_at(check)[:LIST] if check else []
     item = Item.objects.filter(slots__queue=queue, slots__is_gold=False, uuid=wanted).select_related("upload").first() if wanted else None
@@ -69,18 +78,18 @@ def show(request: SignedInRequest, queue: Queue, wanted: UUID | None, *, form: D
 
 def item_context(request: SignedInRequest, queue: Queue, item: Item, waiting: list[Any], order: str) -> dict[str, Any]:
     """Everything beside the list."""
-    names = queries.names_in(queue.schema)
+    names = names_in(queue.schema)
     at = next((at for at, row in enumerate(waiting) if row.item_id == item.pk), None)
     dispute = waiting[at] if at is not None and order != SAMPLE else None
     around = {"previous": waiting[at - 1] if at else None, "next": waiting[at + 1] if at is not None and at + 1 < len(waiting) else None}
     case = queries.case(queue, item, request.user)
     pair = dispute.pair if dispute else "|".join(contested([column.value for column in case.columns]) if case.columns else [])
     return {
-        "case": case, **case.fields, "lines": queries.lines(waiting, names, item.uuid), "dispute": dispute,
+        "case": case, **case.fields, "lines": lines(waiting, names, item.uuid), "dispute": dispute,
         "labels": queue.schema.labels.all(),
-        "pair": queries.pair_history(queue, pair, names), "agreement": queries.queue_agreement(queue),
-        "threads": queries.conversations(queue, item, request.user),
-        "judged": queue.dataset.task_type.has_gold, "is_gold": item.pk in queries.gold_of([item.pk]),
+        "pair": pair_history(queue, pair, names), "agreement": queue_agreement(queue),
+        "threads": conversations(queue, item, request.user),
+        "judged": queue.dataset.task_type.has_gold, "is_gold": item.pk in gold_of([item.pk]),
         **{name: address(queue, row.item.uuid, order) if row else "" for name, row in around.items()},
     }  # fmt: skip
 
@@ -95,17 +104,17 @@ def address(queue: Queue, item: UUID | None, order: str) -> str:
 @needs("labeling.decide", Queue, see="labeling.view")
 def decide(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """Settle one item and go on with the next."""
-    queue = queries.get_queue(request.user, uuid)
+    queue = get_queue(request.user, uuid)
     form = DecideForm(queue, request.POST)
     if not form.is_valid():
         return show(request, queue, form.cleaned_data.get("item"), form=form)
     data = form.cleaned_data
-    decision = actions.decide(
+    decision = reviews.decide(
         queue_id=uuid, item_id=data["item"], actor=request.user, value=data["said"], reason=data["reason"], seen=data["seen"]
     )
     if data["gold"]:
-        actions.make_gold(item_id=data["item"], actor=request.user, value=queries.value_of(decision), explanation=data["reason"])
-    said = words(queries.value_of(decision), queries.names_in(queue.schema))
+        make_gold(item_id=data["item"], actor=request.user, value=value_of(decision), explanation=data["reason"])
+    said = words(value_of(decision), names_in(queue.schema))
     toast(request, f"Settled as {said[:80]}", undo_url=reverse("labeling:undo_decision", args=[uuid]))
     return HttpResponseRedirect(address(queue, None, data["order"] or "widest"))
 
@@ -114,14 +123,12 @@ def decide(request: SignedInRequest, uuid: UUID) -> HttpResponse:
 @needs("labeling.decide", Queue, see="labeling.view")
 def return_item(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """Ask the annotators of one item to look again."""
-    queue = queries.get_queue(request.user, uuid)
+    queue = get_queue(request.user, uuid)
     form = ReturnForm(request.POST)
     if not form.is_valid():
         return show(request, queue, form.cleaned_data.get("item"), form=form)
     data = form.cleaned_data
-    people = actions.return_to_annotators(
-        queue_id=uuid, item_id=data["item"], actor=request.user, comment=data["comment"], seen=data["seen"]
-    )
+    people = return_to_annotators(queue_id=uuid, item_id=data["item"], actor=request.user, comment=data["comment"], seen=data["seen"])
     toast(request, f"Returned to {people} {'person' if people == 1 else 'people'}", kind="live")
     return HttpResponseRedirect(address(queue, None, data["order"] or "widest"))
 
@@ -130,8 +137,8 @@ def return_item(request: SignedInRequest, uuid: UUID) -> HttpResponse:
 @needs("labeling.decide", Queue, see="labeling.view")
 def undo_decision(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """Take the reviewer's newest decision back and show its item."""
-    queue = queries.get_queue(request.user, uuid)
-    item = actions.undo_decision(queue_id=uuid, actor=request.user)
+    queue = get_queue(request.user, uuid)
+    item = reviews.undo_decision(queue_id=uuid, actor=request.user)
     toast(request, "Decision undone", kind="live")
     return HttpResponseRedirect(address(queue, item.uuid, clean_order(request)))
 

@@ -10,9 +10,11 @@ from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.http import require_POST
 
-from datasets_app.labeling import actions, queries
+from datasets_app.labeling.actions import ordering, steering
+from datasets_app.labeling.actions.steering import close_queue, pause_queue, resume_queue
 from datasets_app.labeling.forms.queues import ChangeForm
-from datasets_app.labeling.models import Queue
+from datasets_app.labeling.models.queues import Queue
+from datasets_app.labeling.queries.pages import get_queue
 from datasets_app.labeling.views.pages import queue_context
 from lifecycle.refusals import Refused
 from lifecycle.ui.forms import add_refusal
@@ -34,33 +36,43 @@ def state_view(action: Any, told: str) -> Any:
     return change
 
 
-pause = state_view(actions.pause_queue, "is paused")
-resume = state_view(actions.resume_queue, "is open again")
+pause = state_view(pause_queue, "is paused")
+resume = state_view(resume_queue, "is open again")
 
 
 @require_POST
 @needs("labeling.manage", Queue, see="labeling.view")
 def reorder(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """Have the open items put in the order of the newest suggestions."""
-    actions.reorder(queue_id=uuid, actor=request.user)
+    ordering.reorder(queue_id=uuid, actor=request.user)
     toast(request, "The open items are being put in order", kind="live")
     return HttpResponseRedirect(reverse("labeling:queue", args=[uuid]))
 
 
-close = state_view(actions.close_queue, "is closed")
+close = state_view(close_queue, "is closed")
 
 
 @require_POST
 @needs("labeling.manage", Queue, see="labeling.view")
 def change_queue(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """Change the order, the day and the people of a queue."""
-    form = ChangeForm(queries.get_queue(request.user, uuid), request.POST)
+    form = ChangeForm(get_queue(request.user, uuid), request.POST)
     if form.is_valid():
         try:
-            queue = actions.change_queue(queue_id=uuid, actor=request.user, **form.cleaned_data)
+            queue = steering.change_queue(queue_id=uuid, actor=request.user, **form.cleaned_data)
         except Refused as refusal:
             add_refusal(form, refusal)
         else:
             toast(request, f"{queue.name} is changed")
             return HttpResponseRedirect(reverse("labeling:queue", args=[uuid]))
     return render(request, "datasets_app/labeling/queue.html", queue_context(request, uuid, form), status=422)
+
+
+@require_POST
+@needs("labeling.manage", Queue, see="labeling.view")
+def prefer(request: SignedInRequest, uuid: UUID) -> HttpResponse:
+    """Choose whose suggestions the queue shows first."""
+    queue = steering.prefer(queue_id=uuid, actor=request.user, source=request.POST.get("source", ""))
+    shown = queue.get_suggests_from_display() if queue.suggests_from else "the newest source"
+    toast(request, f"{queue.name} shows suggestions of {shown[:1].lower()}{shown[1:]} first")
+    return HttpResponseRedirect(reverse("labeling:queue", args=[uuid]))

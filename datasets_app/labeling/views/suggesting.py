@@ -11,11 +11,12 @@ from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from datasets_app.datasets.models import Dataset
-from datasets_app.labeling import actions, queries
+from datasets_app.labeling.actions import suggesting as actions
 from datasets_app.labeling.forms.rules import RuleForm
 from datasets_app.labeling.matching import clean_pattern, matcher
-from datasets_app.labeling.models import Rule
+from datasets_app.labeling.models.rules import Rule
 from datasets_app.labeling.queries import suggesting
+from datasets_app.labeling.queries.schemas import get_dataset
 from lifecycle.refusals import Refused
 from lifecycle.ui.forms import add_refusal
 from lifecycle.ui.respond import respond
@@ -31,7 +32,7 @@ LIST, EDITOR = "datasets_app/labeling/rules.html", "datasets_app/labeling/rule.h
 @needs("labeling.view", Dataset)
 def rules(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """The rules of a dataset: what each hits in a sample, how often it is right, where rules contradict each other."""
-    dataset = queries.get_dataset(request.user, uuid)
+    dataset = get_dataset(request.user, uuid)
     kind, job = dataset.task_type, suggesting.apply_job(dataset)
     found, labels = suggesting.rules_of(dataset), suggesting.open_labels(dataset)
     able = suggesting.able(found, labels)
@@ -54,7 +55,7 @@ def rules(request: SignedInRequest, uuid: UUID) -> HttpResponse:
 @needs("labeling.manage", Dataset, see="labeling.view")
 def write_rule(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """The editor of a new rule."""
-    dataset = queries.get_dataset(request.user, uuid)
+    dataset = get_dataset(request.user, uuid)
     return edit(request, dataset, None)
 
 
@@ -89,7 +90,7 @@ def edit(request: SignedInRequest, dataset: Dataset, rule: Rule | None) -> HttpR
 @needs("labeling.manage", Dataset, see="labeling.view")
 def preview_rule(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """What a pattern would hit in a sample, before anything is written."""
-    dataset = queries.get_dataset(request.user, uuid)
+    dataset = get_dataset(request.user, uuid)
     form = RuleForm(dataset, request.POST)
     form.is_valid()  # what can be tried is tried: a rule that has no name yet, too
     changes = form.cleaned_data.get("changes")

@@ -14,7 +14,7 @@ import numpy as np
 
 from datasets_app.datasets.models import Item
 from datasets_app.labeling import embeddings
-from datasets_app.labeling.models import Label
+from datasets_app.labeling.models.schemas import Label
 from datasets_app.scanning import queries, rules
 from datasets_app.scanning.actions.recording import Draft, record
 from datasets_app.scanning.actions.scans import finish, load

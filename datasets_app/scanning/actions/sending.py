@@ -8,8 +8,8 @@ from django.db import transaction
 from django.db.models import Q
 
 from datasets_app.datasets.models import Dataset
-from datasets_app.labeling import actions as labeling
-from datasets_app.labeling.models import Queue
+from datasets_app.labeling.actions.opening import open_queue
+from datasets_app.labeling.models.queues import Queue
 from datasets_app.scanning import queries
 from datasets_app.scanning.models import Finding, GroupMember
 from datasets_app.scanning.rules import Kind, Status
@@ -39,7 +39,7 @@ def send(*, dataset_id: UUID, kind: str, actor: User, name: str, overlap: int = 
         raise Refused(
             told, next_step="Scan the dataset, or take more items. What is in a queue already is not sent twice.", fields={"kind": [told]}
         )
-    queue = labeling.open_queue(dataset_id=dataset.uuid, actor=actor, name=name, overlap=overlap, source=Queue.Source.ITEMS, item_ids=items)
+    queue = open_queue(dataset_id=dataset.uuid, actor=actor, name=name, overlap=overlap, source=Queue.Source.ITEMS, item_ids=items)
     Finding.objects.filter(pk__in=[row.pk for row in chosen]).update(queue=queue)
     ledger.record(
         actor, Verb.FINDINGS_SENT, queue, project=dataset.project.uuid, dataset=dataset.uuid, kind=kind, findings=len(chosen),

@@ -11,7 +11,7 @@ from django.db import transaction
 
 from datasets_app.datasets import actions as datasets
 from datasets_app.datasets.rules import UploadState
-from datasets_app.labeling import actions as labeling
+from datasets_app.labeling.actions.opening import open_queue
 from datasets_app.labeling.models import Queue
 from datasets_app.snapshots import queries as snapshots
 from lifecycle.evaluation import compare, queries, side_by_side
@@ -99,7 +99,7 @@ def open_side_by_side(*, side_id: UUID, actor: User, overlap: int = 1) -> SideBy
         raise NotReady("The pairs are still being imported.", next_step="Open the queue in a moment.")
     if made.upload.state != UploadState.IMPORTED:
         raise Refused("The pairs were not imported.", next_step="Look at the upload of the dataset, and ask people anew.")
-    made.queue = labeling.open_queue(
+    made.queue = open_queue(
         dataset_id=made.dataset.uuid, actor=actor, name="Which is better?", overlap=overlap, source=Queue.Source.UPLOAD,
         upload_id=made.upload.uuid,
     )  # fmt: skip

@@ -10,9 +10,10 @@ from uuid import UUID
 from django.db import transaction
 
 from datasets_app.datasets.models import Dataset
-from datasets_app.labeling import actions as labeling
-from datasets_app.labeling import queries as labeling_queries
+from datasets_app.labeling.actions.ordering import REORDERED, reorder
+from datasets_app.labeling.actions.suggestions import suggest_values
 from datasets_app.labeling.models import Queue, Suggestion
+from datasets_app.labeling.queries.labels import latest_schema
 from lifecycle.compute import warm
 from lifecycle.evaluation import ports, suggested, suggesters
 from lifecycle.jobs.actions import enqueue
@@ -80,7 +81,7 @@ def run_suggest(ctx: JobContext) -> None:
     queue = Queue.objects.get(uuid=ctx.args["queue"]) if ctx.args["queue"] else None
     shelf = ports.shelves()[ctx.args["kind"]]
     model = shelf.get(UUID(ctx.args["model"]))
-    match, schema = check(dataset, model), labeling_queries.latest_schema(dataset)
+    match, schema = check(dataset, model), latest_schema(dataset)
     ids = {label.name: str(label.stable_id) for label in schema.labels.all()} if schema else {}
     known = {label: ids[name] for label, name in match.names.items() if name in ids}
     ctx.progress(0, stage="Preparing the model")
@@ -113,7 +114,7 @@ def answered(task: str, folder: Path, texts: list[str], known: Mapping[str, str]
 
 def keep(dataset: Dataset, model: ports.Model, rows: Sequence[tuple[int, Value, float | None]]) -> None:
     """Write suggestions, at most 1,000, in the caller's transaction."""
-    labeling.suggest_values(dataset=dataset, rows=rows, source=Suggestion.Source.RUN, source_digest=model.digest, source_name=model.name)
+    suggest_values(dataset=dataset, rows=rows, source=Suggestion.Source.RUN, source_digest=model.digest, source_name=model.name)
 
 
 def put_in_order(queue: Queue | None, actor: User | None) -> None:
@@ -121,5 +122,5 @@ def put_in_order(queue: Queue | None, actor: User | None) -> None:
     if queue is None or actor is None:
         return
     queue.refresh_from_db()
-    if queue.order in labeling.REORDERED and queue.state != Queue.State.CLOSED:
-        labeling.reorder(queue_id=queue.uuid, actor=actor)
+    if queue.order in REORDERED and queue.state != Queue.State.CLOSED:
+        reorder(queue_id=queue.uuid, actor=actor)

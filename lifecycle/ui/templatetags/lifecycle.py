@@ -15,6 +15,7 @@ from django.utils.safestring import SafeString, mark_safe
 
 from lifecycle.statistics.verdicts import Verdict
 from lifecycle.ui import marks, numbers, toasts
+from lifecycle.ui import parts as places
 from lifecycle.ui import text as texts
 from lifecycle.ui.addresses import find_url
 from lifecycle.ui.charts import Chart
@@ -251,3 +252,9 @@ def error_summary(form: forms.BaseForm, fact: str = "Nothing was saved.") -> dic
 def find(name: str, **kwargs: Any) -> str:
     """{% find "trace:chain" uuid=x as url %}: an address in an upper room, empty when that room is not there."""
     return find_url(name, **kwargs)
+
+
+@register.simple_tag(takes_context=True)
+def parts(context: template.RequestContext, place: str, subject: Any) -> SafeString:
+    """{% parts "labeling:queue" queue %}: what rooms above show at this place of the page."""
+    return places.render(place, context["request"], subject)

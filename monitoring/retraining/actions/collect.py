@@ -16,7 +16,7 @@ from django.urls import reverse
 from datasets_app.datasets import actions as datasets
 from datasets_app.datasets.models import Dataset, Item
 from datasets_app.datasets.rules import UploadState
-from datasets_app.labeling import actions as labeling
+from datasets_app.labeling.actions import opening
 from datasets_app.labeling.models import Queue
 from lifecycle.notices import actions as notices
 from lifecycle.refusals import Refused
@@ -168,7 +168,7 @@ def open_over(proposal: Proposal, who: User, items: int, now: datetime) -> None:
     """Open the queue over the imported texts; where labeling refuses, its sentence is kept and labels may come from elsewhere."""
     name = f"Retraining {proposal.number}: {proposal.endpoint.slug}"[:80]
     try:
-        queue = labeling.open_queue(
+        queue = opening.open_queue(
             dataset_id=proposal.dataset.uuid, actor=who, name=name, overlap=proposal.overlap, source=Queue.Source.UPLOAD,
             upload_id=proposal.upload.uuid if proposal.upload else None,
         )  # fmt: skip

@@ -12,7 +12,8 @@ from django.conf import settings
 
 from datasets_app.datasets.importing import readers, sniffing
 from datasets_app.datasets.importing.readers import Reading, Row
-from datasets_app.labeling import queries
+from datasets_app.labeling.queries.decisions import current_decisions
+from datasets_app.labeling.queries.labels import latest_schema, names_in
 from datasets_app.snapshots import actions
 from datasets_app.snapshots.models import Export
 from lifecycle.refusals import Refused
@@ -89,8 +90,8 @@ def test_tokens_are_cut_where_spans_begin_and_end():
 
 
 def decided(dataset) -> dict[str, object]:
-    names = queries.names_in(queries.latest_schema(dataset))
-    return {row.item.text: rename(row.value, names) for row in queries.current_decisions(dataset)}
+    names = names_in(latest_schema(dataset))
+    return {row.item.text: rename(row.value, names) for row in current_decisions(dataset)}
 
 
 def exported(dataset, mia) -> bytes:

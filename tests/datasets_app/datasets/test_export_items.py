@@ -14,9 +14,10 @@ from django.urls import reverse
 from datasets_app.datasets import actions
 from datasets_app.datasets.actions import exports as writing
 from datasets_app.datasets.models import Export
-from datasets_app.labeling import actions as labeling
+from datasets_app.labeling.actions.corrections import bring_corrections
+from datasets_app.labeling.actions.schemas import publish_schema
 from datasets_app.labeling.models import Decision
-from datasets_app.labeling.rules import LabelSpec
+from datasets_app.labeling.rules.schemas import LabelSpec
 from lifecycle.jobs import actions as jobs
 from lifecycle.jobs.models import Job
 from lifecycle.refusals import Refused
@@ -170,11 +171,11 @@ def test_labels_mended_in_the_file_come_back_as_corrections(inbox, mia, ravi):
     run_ok("default")
     header, *rows = read(Export.objects.get())
     rows[0][header.index("label")] = "theft"
-    labeling.publish_schema(dataset_id=inbox.uuid, actor=ravi, labels=[LabelSpec(name) for name in ("card", "theft")])
+    publish_schema(dataset_id=inbox.uuid, actor=ravi, labels=[LabelSpec(name) for name in ("card", "theft")])
     file = io.StringIO(newline="")
     csv.writer(file).writerows([header, rows[0], rows[2]])
 
-    correction = labeling.bring_corrections(dataset=inbox, actor=ravi, content=[file.getvalue().encode()], file_name="mended.csv")
+    correction = bring_corrections(dataset=inbox, actor=ravi, content=[file.getvalue().encode()], file_name="mended.csv")
     run_ok("default")
     correction.refresh_from_db()
     assert (correction.state, correction.report["look"]["counts"]) == ("looked", {"changed": 1, "unchanged": 1})

@@ -8,8 +8,8 @@ from datasets_app.datasets import actions
 from datasets_app.datasets.importing import label_config
 from datasets_app.datasets.importing.label_config import Control, Unreadable
 from datasets_app.datasets.models import Dataset
-from datasets_app.labeling import queries
 from datasets_app.labeling.forms.schemas import read_classes
+from datasets_app.labeling.queries.labels import labels_by_name, latest_schema
 from lifecycle.refusals import Refused
 from lifecycle.task_types.by_key.types import TYPES
 from tests.support.datasets import import_file, make_dataset, receive
@@ -59,7 +59,7 @@ def test_a_pasted_configuration_is_read_as_classes():
 def test_a_dataset_made_with_a_configuration_has_its_task_and_classes(project, ana):
     dataset = actions.create_dataset(project=project, actor=ana, name="Topics", config=MANY)
 
-    assert (dataset.task, list(queries.labels_by_name(queries.latest_schema(dataset)))) == ("multi_label", ["b", "A & B"])
+    assert (dataset.task, list(labels_by_name(latest_schema(dataset)))) == ("multi_label", ["b", "A & B"])
 
 
 @pytest.mark.django_db
@@ -87,7 +87,7 @@ def test_classes_come_in_the_order_of_the_configuration_beside_the_data(project,
     region = {**choice("A & B", "other"), "from_name": "topic"}
     import_file(dataset, ana, packed(p__json=as_json([task(1, "t", annotation(1, region))]), label_config__xml=MANY.encode()), "p.zip")
 
-    assert list(queries.labels_by_name(queries.latest_schema(dataset))) == ["b", "A & B", "other"]
+    assert list(labels_by_name(latest_schema(dataset))) == ["b", "A & B", "other"]
 
 
 @pytest.mark.django_db

@@ -11,7 +11,8 @@ import pytest
 
 from datasets_app.datasets.importing.mapping import Mapper, propose
 from datasets_app.datasets.importing.readers import Row
-from datasets_app.labeling import queries
+from datasets_app.labeling.queries.decisions import current_decisions
+from datasets_app.labeling.queries.labels import latest_schema, names_in
 from lifecycle.task_types.contents import responses
 from lifecycle.task_types.values import rename
 from tests.support.datasets import import_file, make_dataset, receive
@@ -144,8 +145,8 @@ def jsonl(*rows: dict) -> bytes:
 
 
 def decisions(dataset) -> list:
-    names = queries.names_in(queries.latest_schema(dataset))
-    return [rename(row.value, names) for row in queries.current_decisions(dataset)]
+    names = names_in(latest_schema(dataset))
+    return [rename(row.value, names) for row in current_decisions(dataset)]
 
 
 @pytest.mark.django_db

@@ -10,10 +10,11 @@ from datasets_app.datasets import actions, queries
 from datasets_app.datasets import selection as selecting
 from datasets_app.datasets.models import Slice
 from datasets_app.datasets.selection import Selection
-from datasets_app.labeling import actions as labeling
-from datasets_app.labeling import queries as labels
 from datasets_app.labeling.actions import filling, opening
+from datasets_app.labeling.actions.changes import change_classes
+from datasets_app.labeling.actions.opening import open_queue
 from datasets_app.labeling.models import Queue, Slot
+from datasets_app.labeling.queries.labels import labels_by_name, latest_schema
 from datasets_app.labeling.relabelling import Change, ChangeKind
 from lifecycle.jobs.models import Job
 from lifecycle.refusals import Conflict, Refused
@@ -127,9 +128,9 @@ def test_a_small_slice_is_counted_at_once_and_a_large_one_by_a_job(dataset, ana,
 
 def test_a_slice_that_no_longer_holds_says_so_everywhere_and_chooses_nothing(dataset, ana, ravi, client_for):
     make_queue(dataset, ravi, schema=["billing", "card"])
-    card = labels.labels_by_name(labels.latest_schema(dataset))["card"]
+    card = labels_by_name(latest_schema(dataset))["card"]
     row = save(dataset, ravi, name="As card", filters={"decided": str(card.stable_id)}, shared=True)
-    labeling.change_classes(dataset_id=dataset.uuid, actor=ravi, wanted=[Change(card.stable_id, ChangeKind.RETIRE)], seen=1)
+    change_classes(dataset_id=dataset.uuid, actor=ravi, wanted=[Change(card.stable_id, ChangeKind.RETIRE)], seen=1)
 
     page = client_for(ravi).get(reverse("datasets:slice", args=[row.uuid])).content.decode()
     assert "This slice chooses nothing for you" in page
@@ -141,7 +142,7 @@ def test_a_slice_that_no_longer_holds_says_so_everywhere_and_chooses_nothing(dat
     with pytest.raises(Conflict, match="a filter of it does not hold"):
         actions.count_slice(slice_id=row.uuid, actor=ravi)
     with pytest.raises(Refused, match="A filter of the slice does not hold"):
-        labeling.open_queue(dataset_id=dataset.uuid, actor=ravi, name="x", source="slice", slice_id=row.uuid)
+        open_queue(dataset_id=dataset.uuid, actor=ravi, name="x", source="slice", slice_id=row.uuid)
     answered = client_for(ana).get(f"/api/v1/datasets/{dataset.uuid}/items/?slice={row.uuid}")
     assert (answered.status_code, list(answered.json()["fields"])) == (400, ["decided"])
     assert Queue.objects.count() == 1
@@ -276,12 +277,12 @@ def test_a_slice_that_chooses_nothing_opens_no_queue(dataset, ana, ravi):
     make_queue(dataset, ravi, schema=["a", "b"], name="All", source="all")
 
     with pytest.raises(Refused, match="None chooses no item now"):
-        labeling.open_queue(dataset_id=dataset.uuid, actor=ravi, name="x", source="slice", slice_id=empty.uuid)
+        open_queue(dataset_id=dataset.uuid, actor=ravi, name="x", source="slice", slice_id=empty.uuid)
     with pytest.raises(Refused, match="Choose a slice of this dataset"):
-        labeling.open_queue(dataset_id=dataset.uuid, actor=ravi, name="x", source="slice")
+        open_queue(dataset_id=dataset.uuid, actor=ravi, name="x", source="slice")
     private = save(dataset, ana, name="Mine", filters={"q": "card"})
     with pytest.raises(Refused, match="Choose a slice of this dataset"):
-        labeling.open_queue(dataset_id=dataset.uuid, actor=ravi, name="x", source="slice", slice_id=private.uuid)
+        open_queue(dataset_id=dataset.uuid, actor=ravi, name="x", source="slice", slice_id=private.uuid)
     assert Queue.objects.count() == 1
 
 
@@ -291,6 +292,6 @@ def test_a_queue_of_a_slice_follows_what_is_decided_until_it_is_filled(dataset, 
     answer(queue, ana, items[0], "card")
     row = save(dataset, ravi, name="Open cards", filters={"q": "card", "labels": "undecided"})
 
-    made = labeling.open_queue(dataset_id=dataset.uuid, actor=ravi, name="Rest", source="slice", slice_id=row.uuid)
+    made = open_queue(dataset_id=dataset.uuid, actor=ravi, name="Rest", source="slice", slice_id=row.uuid)
 
     assert [item.text for item in queue_items(made)] == ["card two", "card four"]

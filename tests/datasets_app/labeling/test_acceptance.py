@@ -7,9 +7,14 @@ import pytest
 from django.core.exceptions import PermissionDenied
 from django.urls import reverse
 
-from datasets_app.labeling import actions, queries
+from datasets_app.labeling.actions import reviews
+from datasets_app.labeling.actions.answers import undo
+from datasets_app.labeling.actions.checks import accept_check, drop_check, start_check
+from datasets_app.labeling.actions.reviews import return_to_annotators, undo_decision
 from datasets_app.labeling.models import Agreed, Decision, Dispute, Queue, Sampled, SpotCheck
 from datasets_app.labeling.queries.checks import earlier_of, sample_of, that_count, to_look_at
+from datasets_app.labeling.queries.decisions import current_decisions
+from datasets_app.labeling.queries.labels import labels_by_id, labels_by_name
 from lifecycle.jobs.models import Job
 from lifecycle.refusals import Conflict, Refused
 from registry.ledger.models import Event
@@ -32,8 +37,8 @@ def counters(queue: Queue) -> tuple[int, int, int]:
 
 
 def decide(queue: Queue, actor, item, label: str, **options) -> Decision:
-    value = says(queries.labels_by_name(queue.schema)[label])
-    return actions.decide(queue_id=queue.uuid, item_id=item.uuid, actor=actor, value=value, **options)
+    value = says(labels_by_name(queue.schema)[label])
+    return reviews.decide(queue_id=queue.uuid, item_id=item.uuid, actor=actor, value=value, **options)
 
 
 @pytest.fixture
@@ -59,7 +64,7 @@ def of_the_reviewer(project, mia, ravi, bo) -> Queue:
 
 def check_all(queue: Queue, ravi, *, size: int = 2, tolerated: int = 0) -> SpotCheck:
     """A sample of which all is found right."""
-    check = actions.start_check(queue_id=queue.uuid, actor=ravi, size=size, tolerated=tolerated)
+    check = start_check(queue_id=queue.uuid, actor=ravi, size=size, tolerated=tolerated)
     for row in to_look_at(check):
         decide(queue, ravi, row.item, "card")
     return check
@@ -86,7 +91,7 @@ def test_items_on_which_people_differ_go_to_review_as_ever(project, mia, ana, bo
 
 
 def test_an_undone_answer_ends_the_waiting_and_the_same_answer_begins_it_again(agreed, bo):
-    actions.undo(queue_id=agreed.uuid, actor=bo, client_key=uuid4())
+    undo(queue_id=agreed.uuid, actor=bo, client_key=uuid4())
     assert counters(agreed) == (5, 0, 0)
     answer(agreed, bo, queue_items(agreed)[5], "card")
     assert counters(agreed) == (6, 0, 0)
@@ -99,14 +104,14 @@ def test_a_second_thought_that_differs_becomes_a_dispute(agreed, bo):
 
 def test_an_item_that_a_reviewer_returns_waits_no_more(agreed, ravi):
     item = queue_items(agreed)[0]
-    actions.return_to_annotators(queue_id=agreed.uuid, item_id=item.uuid, actor=ravi, comment="Look at the amount.")
+    return_to_annotators(queue_id=agreed.uuid, item_id=item.uuid, actor=ravi, comment="Look at the amount.")
     assert counters(agreed) == (5, 0, 0)
 
 
 @pytest.mark.postgres
 def test_an_imported_decision_that_says_otherwise_is_a_dispute_and_not_accepted(agreed, ravi, ana, bo):
     item = queue_items(agreed)[0]
-    labels = queries.labels_by_id(agreed.schema)
+    labels = labels_by_id(agreed.schema)
     billing = next(label for label in labels.values() if label.name == "billing")
     Decision.objects.create(item=item, label=billing, how="imported", by=ravi, digest="0" * 64)
     answer(agreed, bo, item, "card")
@@ -119,7 +124,7 @@ def test_an_imported_decision_that_says_otherwise_is_a_dispute_and_not_accepted(
 
 
 def test_a_sample_is_drawn_of_what_waits_and_its_items_are_judged_by_deciding_them(agreed, ravi):
-    check = actions.start_check(queue_id=agreed.uuid, actor=ravi, size=3, tolerated=40)
+    check = start_check(queue_id=agreed.uuid, actor=ravi, size=3, tolerated=40)
     first, second, third = to_look_at(check)
     assert {row.item_id for row in (first, second, third)} <= {item.pk for item in queue_items(agreed)}
 
@@ -132,21 +137,21 @@ def test_a_sample_is_drawn_of_what_waits_and_its_items_are_judged_by_deciding_th
 
 
 def test_a_returned_item_of_the_sample_counts_as_wrong(agreed, ravi):
-    check = actions.start_check(queue_id=agreed.uuid, actor=ravi, size=1, tolerated=0)
-    actions.return_to_annotators(queue_id=agreed.uuid, item_id=to_look_at(check)[0].item.uuid, actor=ravi, comment="No.")
+    check = start_check(queue_id=agreed.uuid, actor=ravi, size=1, tolerated=0)
+    return_to_annotators(queue_id=agreed.uuid, item_id=to_look_at(check)[0].item.uuid, actor=ravi, comment="No.")
     assert (sample_of(check).right, sample_of(check).wrong) == (0, 1)
 
 
 def test_an_undone_decision_is_to_be_looked_at_again(agreed, ravi):
     check = check_all(agreed, ravi, size=2)
     assert sample_of(check).left == 0
-    actions.undo_decision(queue_id=agreed.uuid, actor=ravi)
+    undo_decision(queue_id=agreed.uuid, actor=ravi)
     assert (sample_of(check).right, sample_of(check).left) == (1, 1)
     assert counters(agreed) == (5, 1, 0)
 
 
 def test_an_item_whose_answers_change_by_themselves_leaves_the_sample(agreed, ravi, bo):
-    check = actions.start_check(queue_id=agreed.uuid, actor=ravi, size=6, tolerated=0)
+    check = start_check(queue_id=agreed.uuid, actor=ravi, size=6, tolerated=0)
     answer(agreed, bo, queue_items(agreed)[0], "billing")
     assert sample_of(check).size == 5
 
@@ -154,7 +159,7 @@ def test_an_item_whose_answers_change_by_themselves_leaves_the_sample(agreed, ra
 def test_a_reviewer_gets_no_item_that_they_labelled_themself(of_the_reviewer, ravi):
     items = queue_items(of_the_reviewer)
 
-    check = actions.start_check(queue_id=of_the_reviewer.uuid, actor=ravi, size=500, tolerated=0)
+    check = start_check(queue_id=of_the_reviewer.uuid, actor=ravi, size=500, tolerated=0)
     assert {row.item_id for row in to_look_at(check)} == {items[1].pk, items[2].pk}
 
 
@@ -163,7 +168,7 @@ def test_a_reviewer_gets_no_item_that_they_labelled_themself(of_the_reviewer, ra
 )
 def test_numbers_out_of_range_are_refused_by_field(agreed, ravi, given, field):
     with pytest.raises(Refused) as refused:
-        actions.start_check(queue_id=agreed.uuid, actor=ravi, **({"size": 2, "tolerated": 0} | given))
+        start_check(queue_id=agreed.uuid, actor=ravi, **({"size": 2, "tolerated": 0} | given))
     assert list(refused.value.fields) == [field]
     assert not SpotCheck.objects.exists()
 
@@ -171,20 +176,20 @@ def test_numbers_out_of_range_are_refused_by_field(agreed, ravi, given, field):
 def test_where_nothing_waits_no_sample_is_drawn(project, mia, ravi):
     queue = make(project, mia, 1)
     with pytest.raises(Refused, match="No agreed item waits"):
-        actions.start_check(queue_id=queue.uuid, actor=ravi, size=2, tolerated=0)
+        start_check(queue_id=queue.uuid, actor=ravi, size=2, tolerated=0)
     assert not SpotCheck.objects.exists()
 
 
 def test_there_is_one_check_at_a_time(agreed, ravi):
-    actions.start_check(queue_id=agreed.uuid, actor=ravi, size=2, tolerated=0)
+    start_check(queue_id=agreed.uuid, actor=ravi, size=2, tolerated=0)
     with pytest.raises(Conflict, match="is checking a sample of Batch 1"):
-        actions.start_check(queue_id=agreed.uuid, actor=ravi, size=2, tolerated=0)
+        start_check(queue_id=agreed.uuid, actor=ravi, size=2, tolerated=0)
     assert SpotCheck.objects.count() == 1
 
 
 def test_an_annotator_draws_no_sample(agreed, ana):
     with pytest.raises(PermissionDenied):
-        actions.start_check(queue_id=agreed.uuid, actor=ana, size=2, tolerated=0)
+        start_check(queue_id=agreed.uuid, actor=ana, size=2, tolerated=0)
     assert not SpotCheck.objects.exists()
 
 
@@ -193,7 +198,7 @@ def test_an_annotator_draws_no_sample(agreed, ana):
 
 def test_accepting_decides_all_others_with_one_event_and_what_they_rest_on(agreed, ravi):
     check = check_all(agreed, ravi)
-    actions.accept_check(check_id=check.uuid, actor=ravi)
+    accept_check(check_id=check.uuid, actor=ravi)
     run_ok("default")
 
     assert counters(agreed) == (0, 6, 0)
@@ -203,14 +208,14 @@ def test_accepting_decides_all_others_with_one_event_and_what_they_rest_on(agree
     assert (check.state, check.accepted, check.left_out) == ("accepted", 4, 0)
     event = Event.objects.get(verb=Verb.DECISIONS_ACCEPTED)
     assert json.loads(event.canonical)["payload"]["rows"] == 4
-    assert {row.item_id for row in queries.current_decisions(agreed.dataset)} == {item.pk for item in queue_items(agreed)}
+    assert {row.item_id for row in current_decisions(agreed.dataset)} == {item.pk for item in queue_items(agreed)}
 
 
 def test_the_digest_of_an_accepted_decision_is_that_of_a_decision_by_the_reviewer(agreed, ravi):
-    from datasets_app.labeling import rules
+    from datasets_app.labeling.rules import queues as rules
 
     check = check_all(agreed, ravi)
-    actions.accept_check(check_id=check.uuid, actor=ravi)
+    accept_check(check_id=check.uuid, actor=ravi)
     run_ok("default")
     row = Decision.objects.filter(how="accepted").select_related("item", "label").first()
     value = {"label": str(row.label.stable_id)}
@@ -224,7 +229,7 @@ def test_what_agreed_after_the_sample_was_drawn_still_waits(project, mia, ravi, 
     label_items(queue, {ana: ["card"] * 3, bo: ["card"] * 2})
     check = check_all(queue, ravi, size=1)
     answer(queue, bo, items[2], "card")
-    actions.accept_check(check_id=check.uuid, actor=ravi)
+    accept_check(check_id=check.uuid, actor=ravi)
     run_ok("default")
 
     assert counters(queue) == (1, 2, 0)
@@ -239,7 +244,7 @@ def test_items_that_the_reviewer_labelled_are_left_for_another(of_the_reviewer, 
     Agreed.objects.filter(queue=queue).update(place=other)
     theirs.update(place=own)
     check = check_all(queue, ravi, size=1)
-    actions.accept_check(check_id=check.uuid, actor=ravi)
+    accept_check(check_id=check.uuid, actor=ravi)
     run_ok("default")
 
     check.refresh_from_db()
@@ -247,38 +252,38 @@ def test_items_that_the_reviewer_labelled_are_left_for_another(of_the_reviewer, 
 
 
 def test_a_sample_that_was_not_looked_at_whole_accepts_nothing(agreed, ravi):
-    check = actions.start_check(queue_id=agreed.uuid, actor=ravi, size=2, tolerated=50)
+    check = start_check(queue_id=agreed.uuid, actor=ravi, size=2, tolerated=50)
     decide(agreed, ravi, to_look_at(check)[0].item, "card")
     with pytest.raises(Refused, match="1 of the sample's 2 items are not looked at yet."):
-        actions.accept_check(check_id=check.uuid, actor=ravi)
+        accept_check(check_id=check.uuid, actor=ravi)
     assert (SpotCheck.objects.get().state, Job.objects.filter(kind="labeling.accept").count()) == ("open", 0)
 
 
 def test_a_sample_with_more_wrong_than_tolerated_accepts_nothing(agreed, ravi):
-    check = actions.start_check(queue_id=agreed.uuid, actor=ravi, size=2, tolerated=49)
+    check = start_check(queue_id=agreed.uuid, actor=ravi, size=2, tolerated=49)
     first, second = to_look_at(check)
     decide(agreed, ravi, first.item, "card")
     decide(agreed, ravi, second.item, "billing", reason="An invoice.")
     with pytest.raises(Refused, match="1 of 2 were wrong, and up to 49 % are tolerated."):
-        actions.accept_check(check_id=check.uuid, actor=ravi)
+        accept_check(check_id=check.uuid, actor=ravi)
     assert (SpotCheck.objects.get().state, counters(agreed)) == ("open", (4, 2, 0))
 
 
 @pytest.mark.postgres
 def test_a_dropped_check_accepts_nothing_and_makes_room_for_another(agreed, ravi):
     check = check_all(agreed, ravi)
-    actions.drop_check(check_id=check.uuid, actor=ravi)
+    drop_check(check_id=check.uuid, actor=ravi)
     with pytest.raises(Conflict, match="it was dropped"):
-        actions.accept_check(check_id=check.uuid, actor=ravi)
+        accept_check(check_id=check.uuid, actor=ravi)
     assert counters(agreed) == (4, 2, 0)
-    assert actions.start_check(queue_id=agreed.uuid, actor=ravi, size=9, tolerated=0).sample.count() == 4
+    assert start_check(queue_id=agreed.uuid, actor=ravi, size=9, tolerated=0).sample.count() == 4
 
 
 def found_wrong(queue: Queue, ravi, *, size: int) -> SpotCheck:
     """A sample of which the first is found wrong, dropped."""
-    check = actions.start_check(queue_id=queue.uuid, actor=ravi, size=size, tolerated=0)
+    check = start_check(queue_id=queue.uuid, actor=ravi, size=size, tolerated=0)
     decide(queue, ravi, to_look_at(check)[0].item, "billing", reason="An invoice.")
-    return actions.drop_check(check_id=check.uuid, actor=ravi)
+    return drop_check(check_id=check.uuid, actor=ravi)
 
 
 def test_a_sample_drawn_after_a_rejected_one_counts_it_so_that_drawing_again_helps_nobody(agreed, ravi):
@@ -287,14 +292,14 @@ def test_a_sample_drawn_after_a_rejected_one_counts_it_so_that_drawing_again_hel
 
     assert (check.earlier_judged, check.earlier_wrong) == (1, 1)
     with pytest.raises(Refused, match="0 of 2 were wrong, with earlier samples 1 of 3, and up to 0 % are tolerated."):
-        actions.accept_check(check_id=check.uuid, actor=ravi)
+        accept_check(check_id=check.uuid, actor=ravi)
     assert (SpotCheck.objects.get(pk=check.pk).state, counters(agreed)) == ("open", (3, 3, 0))
 
 
 def test_what_an_earlier_sample_left_unjudged_is_drawn_first(agreed, ravi):
     left = {row.item_id for row in to_look_at(found_wrong(agreed, ravi, size=4))}
 
-    check = actions.start_check(queue_id=agreed.uuid, actor=ravi, size=3, tolerated=0)
+    check = start_check(queue_id=agreed.uuid, actor=ravi, size=3, tolerated=0)
 
     assert {row.item_id for row in to_look_at(check)} == left
 
@@ -305,7 +310,7 @@ def test_earlier_samples_count_no_more_when_nothing_that_waited_then_still_waits
         answer(agreed, bo, row.item, "billing")
         answer(agreed, ana, row.item, "billing")
 
-    check = actions.start_check(queue_id=agreed.uuid, actor=ravi, size=2, tolerated=0)
+    check = start_check(queue_id=agreed.uuid, actor=ravi, size=2, tolerated=0)
 
     assert (check.waiting, check.earlier_judged) == (5, 0)
 
@@ -313,7 +318,7 @@ def test_earlier_samples_count_no_more_when_nothing_that_waited_then_still_waits
 def test_earlier_samples_count_no_more_after_an_acceptance(of_the_reviewer, ravi):
     queue = of_the_reviewer
     found_wrong(queue, ravi, size=1)
-    check = actions.start_check(queue_id=queue.uuid, actor=ravi, size=1, tolerated=50)
+    check = start_check(queue_id=queue.uuid, actor=ravi, size=1, tolerated=50)
     decide(queue, ravi, to_look_at(check)[0].item, "card")
     check.refresh_from_db()
     SpotCheck.objects.filter(pk=check.pk).update(state="accepted")
@@ -326,7 +331,7 @@ def test_the_page_says_before_and_while_a_sample_is_judged_which_lots_it_accepts
     before = client_for(ravi).get(url)
     found_wrong(agreed, ravi, size=1)
     again = client_for(ravi).get(url)
-    actions.start_check(queue_id=agreed.uuid, actor=ravi, size=3, tolerated=40)
+    start_check(queue_id=agreed.uuid, actor=ravi, size=3, tolerated=40)
     judged = client_for(ravi).get(url).content.decode()
 
     assert [(size, round(100 * cells[2].in_10, 1)) for size, cells in before.context["plans"]] == [
@@ -344,7 +349,7 @@ def test_the_page_says_before_and_while_a_sample_is_judged_which_lots_it_accepts
 
 def test_an_accepted_item_is_settled_so_a_second_answer_is_refused(agreed, ravi, bo):
     check = check_all(agreed, ravi)
-    actions.accept_check(check_id=check.uuid, actor=ravi)
+    accept_check(check_id=check.uuid, actor=ravi)
     run_ok("default")
     item = Decision.objects.filter(how="accepted").first().item
     with pytest.raises(Conflict, match="A reviewer has settled this item"):
@@ -357,7 +362,7 @@ def test_what_somebody_decided_otherwise_meanwhile_is_disputed_and_not_accepted(
     item = Agreed.objects.first().item
     billing = agreed.schema.labels.get(name="billing")
     Decision.objects.create(item=item, label=billing, how="imported", by=ravi, digest="0" * 64)
-    actions.accept_check(check_id=check.uuid, actor=ravi)
+    accept_check(check_id=check.uuid, actor=ravi)
     run_ok("default")
 
     assert counters(agreed) == (0, 5, 1)
@@ -369,7 +374,7 @@ def test_the_job_run_again_decides_nothing_twice(agreed, ravi, monkeypatch):
 
     monkeypatch.setattr(checks, "BATCH", 3)
     check = check_all(agreed, ravi, size=1)
-    job = actions.accept_check(check_id=check.uuid, actor=ravi)
+    job = accept_check(check_id=check.uuid, actor=ravi)
     run_ok("default")
     Job.objects.filter(pk=job.pk).update(state="queued", checkpoint={}, finished_at=None)
     run_ok("default")
@@ -384,11 +389,11 @@ def test_sets_of_classes_are_accepted_as_their_value(project, mia, ravi, ana, bo
     for user in (ana, bo):
         for item in queue_items(queue):
             say(queue, user, item, {"labels": ["card", "billing"]})
-    check = actions.start_check(queue_id=queue.uuid, actor=ravi, size=1, tolerated=0)
+    check = start_check(queue_id=queue.uuid, actor=ravi, size=1, tolerated=0)
     item = to_look_at(check)[0].item
     answers = queue.annotations.filter(item=item)
-    actions.decide(queue_id=queue.uuid, item_id=item.uuid, actor=ravi, value=answers[0].value)
-    actions.accept_check(check_id=check.uuid, actor=ravi)
+    reviews.decide(queue_id=queue.uuid, item_id=item.uuid, actor=ravi, value=answers[0].value)
+    accept_check(check_id=check.uuid, actor=ravi)
     run_ok("default")
 
     assert counters(queue) == (0, 2, 0)
@@ -424,7 +429,7 @@ def test_a_reviewer_draws_looks_and_accepts_on_the_pages(agreed, ravi, client_fo
 
 
 def test_a_sample_that_is_too_wrong_is_told_and_offers_no_acceptance(agreed, ravi, client_for):
-    check = actions.start_check(queue_id=agreed.uuid, actor=ravi, size=2, tolerated=0)
+    check = start_check(queue_id=agreed.uuid, actor=ravi, size=2, tolerated=0)
     url = reverse("labeling:review", args=[agreed.uuid]) + "?order=sample"
     for row in to_look_at(check):
         decide(agreed, ravi, row.item, "billing", reason="The guideline says so.")

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from datasets_app.labeling import actions
+from datasets_app.labeling.actions.checks import accept_check, start_check
+from datasets_app.labeling.actions.reviews import decide
 from datasets_app.labeling.models import Agreed, Decision
 from datasets_app.labeling.queries.checks import to_look_at
 from lifecycle.jobs.models import Job
@@ -21,10 +22,10 @@ def accepted(project, mia, ana, ben, ravi) -> Job:
     queue = make_queue(make_dataset(project, mia, [f"text {n}" for n in range(6)]), mia, overlap=2, acceptance="reviewer")
     run_ok("default")
     label_items(queue, {ana: ["card"] * 6, ben: ["card"] * 6})
-    check = actions.start_check(queue_id=queue.uuid, actor=ravi, size=1, tolerated=0)
+    check = start_check(queue_id=queue.uuid, actor=ravi, size=1, tolerated=0)
     (row,) = to_look_at(check)
-    actions.decide(queue_id=queue.uuid, item_id=row.item.uuid, actor=ravi, value=says(queue.schema.labels.get(name="card")))
-    return actions.accept_check(check_id=check.uuid, actor=ravi)
+    decide(queue_id=queue.uuid, item_id=row.item.uuid, actor=ravi, value=says(queue.schema.labels.get(name="card")))
+    return accept_check(check_id=check.uuid, actor=ravi)
 
 
 def test_they_are_his(accepted, ravi):

@@ -11,7 +11,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
-from datasets_app.labeling import actions
+from datasets_app.labeling.actions.claims import claim
 from datasets_app.labeling.masks import mask
 from tests.support.labeling import make_dataset, make_queue
 
@@ -43,7 +43,7 @@ def test_no_statement_of_an_answer_walks_through_the_queue(project, mia, ana, be
     for person in (ana, ben):  # the second answer decides the item
         browser = client_for(person)
         browser.get(reverse("labeling:bench", args=[queue.uuid]))
-        hand = actions.claim(queue_id=queue.uuid, actor=person)
+        hand = claim(queue_id=queue.uuid, actor=person)
         form = {"slot": mask(hand[0].pk, "slot"), "label": label, "client_key": uuid4(), "have": mask(hand[1].pk, "slot")}
         with CaptureQueriesContext(connection) as captured:
             answer = browser.post(reverse("labeling:submit", args=[queue.uuid]), form, headers={"Accept": "application/json"})

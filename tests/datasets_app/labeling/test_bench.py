@@ -5,8 +5,11 @@ from uuid import uuid4
 import pytest
 from django.urls import reverse
 
-from datasets_app.labeling import actions, queries
+from datasets_app.labeling.actions.claims import claim
+from datasets_app.labeling.actions.remarks import comment
+from datasets_app.labeling.actions.suggestions import suggest
 from datasets_app.labeling.models import Annotation, Comment, Slot
+from datasets_app.labeling.queries.bench import bench_items
 from tests.support.labeling import answer, label_items, make_dataset, make_queue, queue_items
 
 pytestmark = pytest.mark.django_db
@@ -25,7 +28,7 @@ def test_nothing_of_what_others_said_reaches_the_page(project, mia, ana, ravi, c
     queue = make_queue(make_dataset(project, mia, ["one", "two"]), mia, overlap=2, schema=["alpha", "omega"])
     items = queue_items(queue)
     answer(queue, ana, items[0], "omega")
-    actions.comment(queue_id=queue.uuid, actor=ana, item_id=items[0].uuid, text="It is surely the last.")
+    comment(queue_id=queue.uuid, actor=ana, item_id=items[0].uuid, text="It is surely the last.")
 
     page = client_for(ravi).get(url("bench", queue))
 
@@ -139,7 +142,7 @@ def test_hidden_suggestions_are_not_in_the_page(project, mia, ana, client_for):
     dataset = make_dataset(project, mia, ["one"])
     queue = make_queue(dataset, mia, hidden_share=100)
     item = queue_items(queue)[0]
-    actions.suggest(dataset=dataset, rows=[(item.pk, "card", 0.9)], source="run", source_digest="a" * 64, source_name="run 7")
+    suggest(dataset=dataset, rows=[(item.pk, "card", 0.9)], source="run", source_digest="a" * 64, source_name="run 7")
 
     page = client_for(ana).get(url("bench", queue))
 
@@ -152,7 +155,7 @@ def test_shown_suggestions_are_ranked_and_never_submitted(project, mia, ana, cli
     queue = make_queue(dataset, mia, hidden_share=0)
     item = queue_items(queue)[0]
     rows = [(item.pk, "card", 0.2), (item.pk, "transfer", 0.7)]
-    actions.suggest(dataset=dataset, rows=rows, source="run", source_digest="a" * 64, source_name="run 7")
+    suggest(dataset=dataset, rows=rows, source="run", source_digest="a" * 64, source_name="run 7")
 
     shown = client_for(ana).get(url("bench", queue)).context["item"]["ranks"]
 
@@ -181,11 +184,11 @@ def test_the_done_page_says_what_follows(queue, ravi, ana, mia, client_for):
 
 @pytest.mark.parametrize("count", [2, 5])
 def test_the_items_of_a_bench_take_the_same_statements_however_many(queue, ana, count, django_assert_num_queries):
-    slots = actions.claim(queue_id=queue.uuid, actor=ana, k=count)
+    slots = claim(queue_id=queue.uuid, actor=ana, k=count)
     queue.hidden_share = 0  # where all suggestions are hidden, none are asked for
 
     with django_assert_num_queries(4):
-        queries.bench_items(queue, slots, ana)
+        bench_items(queue, slots, ana)
 
 
 def test_classes_without_headings_stand_in_three_columns_in_their_order(project, mia, ana, client_for):

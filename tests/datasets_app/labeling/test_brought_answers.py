@@ -9,9 +9,11 @@ import pytest
 
 from datasets_app.datasets import actions as datasets
 from datasets_app.datasets.models import Dataset, Item, Upload
-from datasets_app.labeling import queries
 from datasets_app.labeling.actions import brought
 from datasets_app.labeling.models import Annotation, Decision, Dispute, Queue, Seat, Slot, SlotSkip, Suggestion
+from datasets_app.labeling.queries.decisions import current_decision
+from datasets_app.labeling.queries.labels import latest_schema, names_in
+from datasets_app.labeling.queries.pages import queues
 from lifecycle.jobs import actions as jobs
 from registry.access import policy
 from registry.access import queries as access
@@ -31,7 +33,7 @@ def said(item: Item) -> list[tuple[str, str, str]]:
 
 
 def decided(item: Item) -> tuple[str, str, str | None] | None:
-    found = queries.current_decision(item)
+    found = current_decision(item)
     return found and (found.label.name if found.label else str(found.value), found.how, str(found.by))
 
 
@@ -157,7 +159,7 @@ def test_spans_are_counted_in_code_points_whatever_the_file_counts_in(project, m
     upload = import_file(dataset, mia, as_json(tasks), "p.json")
 
     items = list(dataset.items.order_by("id"))
-    names = queries.names_in(queries.latest_schema(dataset))
+    names = names_in(latest_schema(dataset))
     found = [
         [sorted((each["start"], each["end"], names[each["label"]]) for each in row.value["spans"]) for row in item.annotations.all()]
         for item in items
@@ -195,7 +197,7 @@ def test_several_classes_written_texts_pairs_and_rankings_come_in(project, mia):
         upload = import_file(dataset, mia, as_json([one]), "p.json")
         assert (upload.parser, upload.rows_failed) == ("labelstudio", 0), kind
         row = Annotation.objects.get(item__dataset=dataset)
-        names = queries.names_in(queries.latest_schema(dataset))
+        names = names_in(latest_schema(dataset))
         known = {"labels": sorted(names[key] for key in row.value["labels"])} if "labels" in row.value else row.value
         assert (known, Decision.objects.get(item__dataset=dataset).value) == (value, row.value), kind
 
@@ -248,7 +250,7 @@ def test_a_refused_file_leaves_nothing(dataset, mia, monkeypatch):
 
     def then_cancel(queue, after, by):
         found = settle(queue, after, by)
-        seen.append((Decision.objects.count(), Dispute.objects.count(), Annotation.objects.count(), queries.queues(mia).count()))
+        seen.append((Decision.objects.count(), Dispute.objects.count(), Annotation.objects.count(), queues(mia).count()))
         if len(seen) == 1:
             jobs.cancel(job.uuid, mia)
         return found

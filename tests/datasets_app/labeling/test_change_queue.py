@@ -9,10 +9,11 @@ import pytest
 from django.core.exceptions import PermissionDenied
 from django.urls import reverse
 
-from datasets_app.labeling import actions
-from datasets_app.labeling.actions import ordering
+from datasets_app.labeling.actions import ordering, suggestions
+from datasets_app.labeling.actions.claims import claim, release
+from datasets_app.labeling.actions.steering import change_queue, close_queue
 from datasets_app.labeling.models import Queue
-from datasets_app.labeling.rules import random_place
+from datasets_app.labeling.rules.queues import random_place
 from lifecycle.jobs.models import Job
 from lifecycle.refusals import Conflict, Refused
 from registry.ledger.models import Event
@@ -29,16 +30,16 @@ def queue(project, mia) -> Queue:
 
 
 def change(queue, actor, *, order="given", due_on=None, people=()) -> Queue:
-    return actions.change_queue(queue_id=queue.uuid, actor=actor, order=order, due_on=due_on, people=people)
+    return change_queue(queue_id=queue.uuid, actor=actor, order=order, due_on=due_on, people=people)
 
 
 def handed_out(queue, user, k=8) -> list[str]:
-    return [slot.item.text for slot in actions.claim(queue_id=queue.uuid, actor=user, k=k)]
+    return [slot.item.text for slot in claim(queue_id=queue.uuid, actor=user, k=k)]
 
 
 def suggest(queue, scores, digest="a" * 64):
     rows = [(item.pk, "card", score) for item, score in zip(queue_items(queue), scores, strict=True)]
-    actions.suggest(dataset=queue.dataset, rows=rows, source="run", source_digest=digest, source_name="run 7")
+    suggestions.suggest(dataset=queue.dataset, rows=rows, source="run", source_digest=digest, source_name="run 7")
 
 
 def changes() -> list[dict]:
@@ -54,7 +55,7 @@ def test_what_is_open_is_put_in_each_order_and_back_again(queue, mia, ana):
         change(queue, mia, order=order)
         run_ok("default")
         assert handed_out(queue, ana) == expected
-        actions.release(queue_id=queue.uuid, actor=ana)
+        release(queue_id=queue.uuid, actor=ana)
 
 
 def test_what_somebody_holds_stays_with_them_and_first(queue, mia, ana, ben):
@@ -69,14 +70,14 @@ def test_what_somebody_holds_stays_with_them_and_first(queue, mia, ana, ben):
 
 
 def test_who_is_no_longer_named_answers_what_they_hold_and_gets_nothing_new(queue, mia, ana, ben):
-    held = actions.claim(queue_id=queue.uuid, actor=ana, k=2)
+    held = claim(queue_id=queue.uuid, actor=ana, k=2)
     change(queue, mia, people=[ben])
 
     assert handed_out(queue, ana, 5) == ["text 0", "text 1"]
     answer(queue, ana, held[0].item, "card")
     answer(queue, ana, held[1].item, "card")
     with pytest.raises(Conflict, match="is for certain people"):
-        actions.claim(queue_id=queue.uuid, actor=ana)
+        claim(queue_id=queue.uuid, actor=ana)
     assert handed_out(queue, ben, 2) == ["text 2", "text 3"]
     assert queue.annotations.count() == 2
 
@@ -126,7 +127,7 @@ def test_too_few_people_for_the_overlap_are_refused(project, mia, ana):
 def test_a_closed_queue_and_an_unfit_role_change_nothing(queue, mia, ana):
     with pytest.raises(PermissionDenied):
         change(queue, ana, order="random")
-    actions.close_queue(queue_id=queue.uuid, actor=mia)
+    close_queue(queue_id=queue.uuid, actor=mia)
     with pytest.raises(Conflict, match="can no longer be changed"):
         change(queue, mia, order="random")
     assert Queue.objects.get().order == "given"

@@ -7,9 +7,10 @@ import json
 import pytest
 from django.urls import reverse
 
-from datasets_app.labeling import actions
+from datasets_app.labeling.actions.claims import claim
+from datasets_app.labeling.actions.opening import open_queue
 from datasets_app.labeling.models import Queue
-from datasets_app.labeling.rules import random_place
+from datasets_app.labeling.rules.queues import random_place
 from lifecycle.refusals import Refused
 from registry.ledger.models import Event
 from tests.support.labeling import add_items, make_dataset, make_schema
@@ -31,7 +32,7 @@ def items(dataset, *numbers):
 
 
 def handed_out(queue, user) -> list[str]:
-    return [slot.item.text for slot in actions.claim(queue_id=queue.uuid, actor=user, k=6)]
+    return [slot.item.text for slot in claim(queue_id=queue.uuid, actor=user, k=6)]
 
 
 def test_the_items_page_has_ticks_for_those_who_open_queues_and_for_nobody_else(dataset, ravi, ana, client_for):
@@ -76,7 +77,7 @@ def test_a_page_that_leads_there_with_items_of_elsewhere_offers_none_of_them(dat
 
 
 def test_the_form_says_where_ticked_items_need_too_many_answers(dataset, ravi, client_for, monkeypatch):
-    monkeypatch.setattr("datasets_app.labeling.rules.BATCH", 5)
+    monkeypatch.setattr("datasets_app.labeling.actions.opening.BATCH", 5)
     posted = {
         "name": "x",
         "source": "items",
@@ -115,7 +116,7 @@ def test_the_api_refuses_items_of_another_dataset_and_opens_nothing(dataset, pro
 
 def test_chosen_items_are_handed_out_by_chance_where_that_was_asked_for(dataset, ravi, ana):
     keys = [item.pk for item in items(dataset, 0, 1, 2, 3, 4, 5)]
-    queue = actions.open_queue(dataset_id=dataset.uuid, actor=ravi, name="By chance", source="items", item_ids=keys, order="random")
+    queue = open_queue(dataset_id=dataset.uuid, actor=ravi, name="By chance", source="items", item_ids=keys, order="random")
 
     assert handed_out(queue, ana) == [TEXTS[keys.index(key)] for key in sorted(keys, key=lambda key: random_place(queue.uuid, key))]
 
@@ -123,5 +124,5 @@ def test_chosen_items_are_handed_out_by_chance_where_that_was_asked_for(dataset,
 def test_the_same_item_twice_is_refused_and_nothing_is_opened(dataset, ravi):
     key = dataset.items.first().pk
     with pytest.raises(Refused, match="different items"):
-        actions.open_queue(dataset_id=dataset.uuid, actor=ravi, name="x", source="items", item_ids=[key, key])
+        open_queue(dataset_id=dataset.uuid, actor=ravi, name="x", source="items", item_ids=[key, key])
     assert not Queue.objects.exists()

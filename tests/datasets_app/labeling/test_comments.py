@@ -4,8 +4,11 @@ import pytest
 from django.core.exceptions import PermissionDenied
 from django.urls import reverse
 
-from datasets_app.labeling import actions, mentions, queries
+from datasets_app.labeling import mentions
+from datasets_app.labeling.actions.remarks import comment, flag, resolve_comment
+from datasets_app.labeling.actions.reviews import return_to_annotators
 from datasets_app.labeling.models import Comment, Queue
+from datasets_app.labeling.queries.comments import open_comments, open_mentions
 from lifecycle.notices.models import Notice
 from lifecycle.refusals import Conflict, Refused
 from registry.access.actions import revoke
@@ -28,7 +31,7 @@ def item(queue):
 
 
 def say(queue, item, actor, text, **options) -> Comment:
-    return actions.comment(queue_id=queue.uuid, actor=actor, item_id=item.uuid, text=text, **options)
+    return comment(queue_id=queue.uuid, actor=actor, item_id=item.uuid, text=text, **options)
 
 
 def notices(user) -> list[str]:
@@ -97,7 +100,7 @@ def test_who_began_a_conversation_and_lost_their_role_is_not_told_of_answers(que
 def test_a_mention_in_what_returns_an_item_tells_too(queue, item, ana, ben, ravi):
     label_items(queue, {ana: ["card"], ben: ["billing"]})
 
-    actions.return_to_annotators(queue_id=queue.uuid, item_id=item.uuid, actor=ravi, comment="@ben read rule 2.")
+    return_to_annotators(queue_id=queue.uuid, item_id=item.uuid, actor=ravi, comment="@ben read rule 2.")
 
     assert notices(ben) == ["Ravi mentioned you in a comment in Batch 1."]
 
@@ -118,13 +121,13 @@ def test_who_began_it_a_reviewer_and_a_lead_resolve_and_reopen(queue, item, ana,
     first = say(queue, item, ana, "Two intents in one.")
     answer = say(queue, item, ravi, "The first counts.", reply_to=first.uuid)
 
-    resolved = actions.resolve_comment(queue_id=queue.uuid, actor=actor, comment_id=answer.uuid)
+    resolved = resolve_comment(queue_id=queue.uuid, actor=actor, comment_id=answer.uuid)
     assert (resolved, resolved.resolved_by) == (first, actor)
-    assert actions.resolve_comment(queue_id=queue.uuid, actor=ravi, comment_id=first.uuid).resolved_by == actor
+    assert resolve_comment(queue_id=queue.uuid, actor=ravi, comment_id=first.uuid).resolved_by == actor
     with pytest.raises(Conflict, match="resolved"):
         say(queue, item, ravi, "One more thing.", reply_to=first.uuid)
 
-    reopened = actions.resolve_comment(queue_id=queue.uuid, actor=actor, comment_id=first.uuid, on=False)
+    reopened = resolve_comment(queue_id=queue.uuid, actor=actor, comment_id=first.uuid, on=False)
     assert (reopened.resolved_at, reopened.resolved_by) == (None, None)
     assert Comment.objects.count() == 2
 
@@ -134,7 +137,7 @@ def test_nobody_else_resolves(queue, item, ana, ben, request, person, refusal):
     first = say(queue, item, ana, "@ben two intents in one.")
 
     with pytest.raises(refusal):
-        actions.resolve_comment(queue_id=queue.uuid, actor=request.getfixturevalue(person), comment_id=first.uuid)
+        resolve_comment(queue_id=queue.uuid, actor=request.getfixturevalue(person), comment_id=first.uuid)
 
     first.refresh_from_db()
     assert first.resolved_at is None
@@ -142,12 +145,12 @@ def test_nobody_else_resolves(queue, item, ana, ben, request, person, refusal):
 
 @pytest.mark.postgres
 def test_a_flag_that_was_raised_again_is_not_reopened_beside_it(queue, item, ana):
-    first = actions.flag(queue_id=queue.uuid, actor=ana, item_id=item.uuid)
-    actions.flag(queue_id=queue.uuid, actor=ana, item_id=item.uuid, on=False)
-    again = actions.flag(queue_id=queue.uuid, actor=ana, item_id=item.uuid)
+    first = flag(queue_id=queue.uuid, actor=ana, item_id=item.uuid)
+    flag(queue_id=queue.uuid, actor=ana, item_id=item.uuid, on=False)
+    again = flag(queue_id=queue.uuid, actor=ana, item_id=item.uuid)
 
     with pytest.raises(Conflict, match="flagged again"):
-        actions.resolve_comment(queue_id=queue.uuid, actor=ana, comment_id=first.uuid, on=False)
+        resolve_comment(queue_id=queue.uuid, actor=ana, comment_id=first.uuid, on=False)
 
     assert list(Comment.objects.filter(resolved_at=None)) == [again]
     assert Event.objects.filter(verb=Verb.ITEM_FLAGGED).count() == 2
@@ -182,8 +185,8 @@ def test_the_open_ones_are_counted_as_far_as_they_may_be_read(queue, item, ana, 
     say(queue, item, ana, "Another.")
     say(queue, queue_items(queue)[1], ana, "A third.")
 
-    assert [queries.open_comments(queue, each) for each in (ana, ben, ravi)] == [3, 1, 3]
-    assert [queries.open_mentions(each) for each in (ana, ben, ravi)] == [0, 1, 0]
-    actions.resolve_comment(queue_id=queue.uuid, actor=ravi, comment_id=first.uuid)
-    assert [queries.open_comments(queue, each) for each in (ana, ben, ravi)] == [2, 0, 2]
-    assert queries.open_mentions(ben) == 0
+    assert [open_comments(queue, each) for each in (ana, ben, ravi)] == [3, 1, 3]
+    assert [open_mentions(each) for each in (ana, ben, ravi)] == [0, 1, 0]
+    resolve_comment(queue_id=queue.uuid, actor=ravi, comment_id=first.uuid)
+    assert [open_comments(queue, each) for each in (ana, ben, ravi)] == [2, 0, 2]
+    assert open_mentions(ben) == 0

@@ -2,9 +2,12 @@
 
 import pytest
 
-from datasets_app.labeling import actions, queries
+from datasets_app.labeling.actions.claims import claim
+from datasets_app.labeling.actions.remarks import comment, flag, resolve_comment
+from datasets_app.labeling.actions.reviews import return_to_annotators
 from datasets_app.labeling.models import Comment, Queue
-from datasets_app.labeling.queries import Wanted
+from datasets_app.labeling.queries.bench import bench_items
+from datasets_app.labeling.queries.comments import Wanted, thread_page, visible_comments
 from lifecycle.refusals import Refused
 from tests.support.labeling import label_items, make_dataset, make_queue, queue_items
 
@@ -22,12 +25,12 @@ def items(queue):
 
 
 def say(queue, item, actor, text, **options) -> Comment:
-    return actions.comment(queue_id=queue.uuid, actor=actor, item_id=item.uuid, text=text, **options)
+    return comment(queue_id=queue.uuid, actor=actor, item_id=item.uuid, text=text, **options)
 
 
 def texts(queue, viewer, **wanted) -> list[list[str]]:
     """What the person reads: each conversation from its first comment on; "?" for one that is hidden."""
-    page = queries.thread_page(queue, viewer, Wanted(**wanted))
+    page = thread_page(queue, viewer, Wanted(**wanted))
     return [[each.first.comment.text if each.first else "?", *(line.comment.text for line in each.answers)] for each in page.threads]
 
 
@@ -35,7 +38,7 @@ def test_an_annotator_reads_what_was_written_to_them_until_they_have_answered(qu
     first = say(queue, items[0], ana, "Surely card.")
     say(queue, items[0], ravi, "@ben what do you think?", reply_to=first.uuid)
     own = say(queue, items[0], ben, "Hard to say.")
-    say(queue, items[0], ana, "Is it?", reply_to=own.uuid) if queries.visible_comments(queue, ana).filter(pk=own.pk) else None
+    say(queue, items[0], ana, "Is it?", reply_to=own.uuid) if visible_comments(queue, ana).filter(pk=own.pk) else None
     say(queue, items[1], ana, "Billing, I think.")
 
     assert texts(queue, ben) == [["Hard to say."], ["?", "@ben what do you think?"]]
@@ -50,9 +53,9 @@ def test_an_annotator_reads_what_was_written_to_them_until_they_have_answered(qu
 def test_what_was_written_to_somebody_before_they_answer_is_on_their_bench_and_nothing_else(queue, items, ana, ben, ravi):
     say(queue, items[0], ana, "Surely card.")
     say(queue, items[0], ravi, "@ben mind rule 2.")
-    actions.flag(queue_id=queue.uuid, actor=ben, item_id=items[0].uuid)
+    flag(queue_id=queue.uuid, actor=ben, item_id=items[0].uuid)
 
-    shown = queries.bench_items(queue, actions.claim(queue_id=queue.uuid, actor=ben), ben)
+    shown = bench_items(queue, claim(queue_id=queue.uuid, actor=ben), ben)
 
     assert [[(each["who"], each["text"]) for each in row["talk"]] for row in shown] == [[("Ravi", "@ben mind rule 2.")], []]
 
@@ -60,7 +63,7 @@ def test_what_was_written_to_somebody_before_they_answer_is_on_their_bench_and_n
 def test_even_who_manages_labels_is_blind_on_the_bench(queue, items, ana, mia):
     say(queue, items[0], ana, "Surely card.")
 
-    shown = queries.bench_items(queue, actions.claim(queue_id=queue.uuid, actor=mia), mia)
+    shown = bench_items(queue, claim(queue_id=queue.uuid, actor=mia), mia)
 
     assert [row["talk"] for row in shown] == [[], []]
     assert texts(queue, mia) == [["Surely card."]]
@@ -71,7 +74,7 @@ def test_nobody_answers_what_they_may_not_read(queue, items, ana, ben):
 
     for act in (
         lambda: say(queue, items[0], ben, "Why?", reply_to=first.uuid),
-        lambda: actions.resolve_comment(queue_id=queue.uuid, actor=ben, comment_id=first.uuid),
+        lambda: resolve_comment(queue_id=queue.uuid, actor=ben, comment_id=first.uuid),
     ):
         with pytest.raises(Refused, match="not for you to read yet"):
             act()
@@ -83,7 +86,7 @@ def test_nobody_answers_what_they_may_not_read(queue, items, ana, ben):
 def test_what_returned_an_item_is_read_by_those_who_had_answered_it(queue, items, ana, ben, lee, ravi):
     label_items(queue, {ana: ["card"], lee: ["billing"]}, [items[0]])
     say(queue, items[0], lee, "Billing, I think.")
-    actions.return_to_annotators(queue_id=queue.uuid, item_id=items[0].uuid, actor=ravi, comment="Read rule 2.")
+    return_to_annotators(queue_id=queue.uuid, item_id=items[0].uuid, actor=ravi, comment="Read rule 2.")
 
     assert texts(queue, ana) == [["Read rule 2."]]  # she is asked again, so what others say is hidden again
     assert texts(queue, ben) == []
@@ -96,7 +99,7 @@ def test_a_reviewer_sees_letters_where_names_are_hidden_and_everybody_else_names
     say(queue, items[1], ana, "I am Ana.")
 
     def seen(viewer):
-        rows = queries.thread_page(queue, viewer, Wanted()).threads
+        rows = thread_page(queue, viewer, Wanted()).threads
         return [(each.first.who or str(each.first.comment.user), each.first.is_own) for each in rows]
 
     assert seen(ravi) == [("An annotator", False), ("Ravi", True), ("Mia", False), ("Annotator A", False), ("Annotator B", False)]

@@ -3,9 +3,10 @@
 import pytest
 from django.urls import reverse
 
-from datasets_app.labeling import actions, queries
+from datasets_app.labeling.actions import remarks
+from datasets_app.labeling.actions.remarks import comment, resolve_comment
 from datasets_app.labeling.models import Comment, Queue
-from datasets_app.labeling.queries import Wanted
+from datasets_app.labeling.queries.comments import Wanted, thread_page
 from tests.support.labeling import label_items, make_dataset, make_queue, queue_items
 
 pytestmark = pytest.mark.django_db
@@ -22,7 +23,7 @@ def item(queue):
 
 
 def say(queue, item, actor, text, **options) -> Comment:
-    return actions.comment(queue_id=queue.uuid, actor=actor, item_id=item.uuid, text=text, **options)
+    return comment(queue_id=queue.uuid, actor=actor, item_id=item.uuid, text=text, **options)
 
 
 def url(name, queue):
@@ -38,7 +39,7 @@ def test_open_conversations_come_first_then_resolved_ones_page_by_page(queue, it
     monkeypatch.setattr("datasets_app.labeling.queries.comments.PAGE", 6)
     made = [say(queue, item, ana, f"comment {n}") for n in range(8)]
     for each in made[3:7]:
-        actions.resolve_comment(queue_id=queue.uuid, actor=ravi, comment_id=each.uuid)
+        resolve_comment(queue_id=queue.uuid, actor=ravi, comment_id=each.uuid)
     wanted = [7, 2, 1, 0, 6, 5, 4, 3]
 
     first = client_for(ravi).get(url("comments", queue))
@@ -51,11 +52,11 @@ def test_open_conversations_come_first_then_resolved_ones_page_by_page(queue, it
 
 
 def test_they_are_filtered_by_state_flag_and_whom_they_concern(queue, item, ana, ben, ravi, client_for):
-    flag = actions.flag(queue_id=queue.uuid, actor=ben, item_id=item.uuid, text="A flag.")
+    flag = remarks.flag(queue_id=queue.uuid, actor=ben, item_id=item.uuid, text="A flag.")
     asked = say(queue, item, ana, "@ravi?")
     say(queue, item, ravi, "@ben too.", reply_to=flag.uuid)
     ended = say(queue, item, ana, "Done.")
-    actions.resolve_comment(queue_id=queue.uuid, actor=ana, comment_id=ended.uuid)
+    resolve_comment(queue_id=queue.uuid, actor=ana, comment_id=ended.uuid)
 
     def shown(viewer, **given):
         return first_lines(client_for(viewer).get(url("comments", queue), given))
@@ -163,5 +164,5 @@ def test_a_page_takes_the_same_statements_however_many_conversations(
         say(queue, item, ravi, "@ana here.", reply_to=say(queue, item, ana, f"comment {n}").uuid)
 
     with django_assert_num_queries({"ana": 6, "ravi": 9}[person]):
-        page = queries.thread_page(queue, viewer, Wanted())
+        page = thread_page(queue, viewer, Wanted())
         assert [len(each.lines) for each in page.threads] == [2] * count

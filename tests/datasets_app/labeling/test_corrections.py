@@ -9,12 +9,16 @@ import json
 import pytest
 from django.core.exceptions import PermissionDenied
 
-from datasets_app.labeling import actions, queries
 from datasets_app.labeling.actions import corrections as room
+from datasets_app.labeling.actions.changes import change_classes
+from datasets_app.labeling.actions.corrections import accept_corrections, bring_corrections
+from datasets_app.labeling.actions.schemas import publish_schema
 from datasets_app.labeling.models import Correction, Decision, Dispute
-from datasets_app.labeling.queries.changes import MOVE
+from datasets_app.labeling.queries.decisions import current_decisions
+from datasets_app.labeling.queries.labels import labels_by_name, latest_schema
+from datasets_app.labeling.queries.moves import MOVE
 from datasets_app.labeling.relabelling import Change
-from datasets_app.labeling.rules import LabelSpec
+from datasets_app.labeling.rules.schemas import LabelSpec
 from datasets_app.snapshots import actions as snapshots
 from datasets_app.snapshots.models import Export
 from lifecycle.jobs import actions as jobs
@@ -64,21 +68,21 @@ def packed(table: Table, *, without: tuple[str, ...] = ()) -> bytes:
 
 
 def bring(dataset, actor, content: bytes, name: str = "fixed.csv") -> Correction:
-    made = actions.bring_corrections(dataset=dataset, actor=actor, content=[content], file_name=name)
+    made = bring_corrections(dataset=dataset, actor=actor, content=[content], file_name=name)
     run_jobs("default")
     made.refresh_from_db()
     return made
 
 
 def accept(correction: Correction, actor, **options) -> Correction:
-    actions.accept_corrections(correction_id=correction.uuid, actor=actor, **options)
+    accept_corrections(correction_id=correction.uuid, actor=actor, **options)
     run_ok("default")
     correction.refresh_from_db()
     return correction
 
 
 def labels(dataset) -> dict[str, str]:
-    return {row.item.text: row.label.name for row in queries.current_decisions(dataset)}
+    return {row.item.text: row.label.name for row in current_decisions(dataset)}
 
 
 def events() -> list[dict]:
@@ -91,8 +95,8 @@ def row_of(table: Table, n: int) -> dict[str, str]:
 
 
 def change(dataset, actor, name: str, kind: str, *into: str) -> None:
-    label = queries.labels_by_name(queries.latest_schema(dataset))[name]
-    actions.change_classes(dataset_id=dataset.uuid, actor=actor, wanted=[Change(label.stable_id, kind, into)])
+    label = labels_by_name(latest_schema(dataset))[name]
+    change_classes(dataset_id=dataset.uuid, actor=actor, wanted=[Change(label.stable_id, kind, into)])
 
 
 def test_what_a_file_would_change_is_told_by_pair(dataset, table, ravi):
@@ -112,7 +116,7 @@ def test_accepted_corrections_supersede_what_was_decided(dataset, table, ravi):
 
     found = accept(bring(dataset, ravi, packed([row])), ravi)
 
-    decision = Decision.objects.get(correction=found)
+    decision = Decision.objects.get(file=found.blob)
     assert (decision.label.name, decision.how, decision.by, decision.reason) == ("cash", "adjudicated", ravi, "corrected in fixed.csv")
     assert (decision.supersedes.digest, decision.supersedes.label.name) == (row["decision"], "card")
     assert labels(dataset) == dict(ROWS) | {"=text 0": "cash"}
@@ -129,8 +133,8 @@ def test_the_same_file_again_changes_nothing(dataset, table, ravi):
 
     assert again.report["look"]["counts"] == {"unchanged": 1}
     with pytest.raises(Refused, match="changes no label"):
-        actions.accept_corrections(correction_id=again.uuid, actor=ravi)
-    assert Decision.objects.exclude(correction=None).count() == 1
+        accept_corrections(correction_id=again.uuid, actor=ravi)
+    assert Decision.objects.exclude(file=None).count() == 1
 
 
 def test_names_that_are_no_class_are_told_with_the_nearest(dataset, table, ravi):
@@ -218,7 +222,7 @@ def test_a_correction_settles_an_open_dispute(dataset, ana, mia, ravi):
 
     queue.refresh_from_db()
     dispute = Dispute.objects.get(queue=queue)
-    assert (queue.items_disputed, dispute.state, dispute.decision.correction) == (0, "settled", found)
+    assert (queue.items_disputed, dispute.state, dispute.decision.file) == (0, "settled", found.blob)
 
 
 def test_an_item_twice_in_a_file_is_decided_once(dataset, table, ravi):
@@ -231,9 +235,9 @@ def test_an_item_twice_in_a_file_is_decided_once(dataset, table, ravi):
 
 
 def test_a_renamed_class_is_understood_by_its_old_name(dataset, table, mia, ravi):
-    schema = queries.latest_schema(dataset)
+    schema = latest_schema(dataset)
     specs = [LabelSpec("notes" if each.name == "cash" else each.name, stable_id=each.stable_id) for each in schema.labels.all()]
-    actions.publish_schema(dataset_id=dataset.uuid, actor=mia, labels=specs, guideline="")
+    publish_schema(dataset_id=dataset.uuid, actor=mia, labels=specs, guideline="")
 
     found = bring(dataset, ravi, packed([row_of(table, 1), row_of(table, 0) | {"label": "cash"}]))
 
@@ -259,14 +263,14 @@ def test_a_crash_between_batches_decides_nothing_twice(dataset, table, ravi, mon
 
     assert len(calls) == 4  # three batches, one of them twice
     assert found.report["written"] == {"changed": 4, "unchanged": 8}
-    assert Decision.objects.filter(correction=found).count() == 4
+    assert Decision.objects.filter(file=found.blob).count() == 4
     assert sum(event["rows"] for event in events()) == 4
 
 
 @pytest.mark.postgres
 def test_a_cancelled_writing_may_be_accepted_again(dataset, table, ravi):
     found = bring(dataset, ravi, packed([row_of(table, 0) | {"label": "cash"}]))
-    job = actions.accept_corrections(correction_id=found.uuid, actor=ravi)
+    job = accept_corrections(correction_id=found.uuid, actor=ravi)
     jobs.cancel(job_id=job.uuid, actor=ravi)
     run_jobs("default")
     found.refresh_from_db()
@@ -278,10 +282,10 @@ def test_a_cancelled_writing_may_be_accepted_again(dataset, table, ravi):
 
 def test_two_files_are_not_written_at_once(dataset, table, ravi):
     one, other = (bring(dataset, ravi, packed([row_of(table, n) | {"label": "fees"}]), f"{n}.csv") for n in (0, 1))
-    actions.accept_corrections(correction_id=one.uuid, actor=ravi)
+    accept_corrections(correction_id=one.uuid, actor=ravi)
 
     with pytest.raises(Conflict, match="0.csv are being written"):
-        actions.accept_corrections(correction_id=other.uuid, actor=ravi)
+        accept_corrections(correction_id=other.uuid, actor=ravi)
 
 
 @pytest.mark.parametrize("missing", ["item", "decision", "label"])
@@ -298,9 +302,9 @@ def test_only_adjudicators_bring_and_accept(request, dataset, table, ravi, who):
     found = bring(dataset, ravi, packed([row_of(table, 0) | {"label": "cash"}]))
 
     with pytest.raises(PermissionDenied):
-        actions.bring_corrections(dataset=dataset, actor=user, content=[b"item,decision,label\n"], file_name="a.csv")
+        bring_corrections(dataset=dataset, actor=user, content=[b"item,decision,label\n"], file_name="a.csv")
     with pytest.raises(PermissionDenied):
-        actions.accept_corrections(correction_id=found.uuid, actor=user)
+        accept_corrections(correction_id=found.uuid, actor=user)
     assert (Correction.objects.count(), labels(dataset)["=text 0"]) == (1, "card")
 
 
@@ -324,7 +328,7 @@ def test_a_file_is_not_accepted_whose_classes_went_away_since_it_was_looked_thro
     before = labels(dataset)
 
     with pytest.raises(Conflict):
-        actions.accept_corrections(correction_id=found.uuid, actor=ravi)
+        accept_corrections(correction_id=found.uuid, actor=ravi)
 
     found.refresh_from_db()
     assert (found.state, found.accepted_by, labels(dataset), events()) == ("looked", None, before, [])
@@ -334,7 +338,7 @@ def test_a_file_is_not_accepted_whose_classes_went_away_since_it_was_looked_thro
 def test_a_file_is_not_written_whose_classes_were_merged_since_it_was_accepted(dataset, table, mia, ravi):
     row_of(table, 0)["label"] = "fees"
     found = bring(dataset, ravi, packed(table))
-    actions.accept_corrections(correction_id=found.uuid, actor=ravi)
+    accept_corrections(correction_id=found.uuid, actor=ravi)
     change(dataset, mia, "fees", "merge", "cash")
 
     ended = run_jobs("default")

@@ -7,7 +7,7 @@ import io
 
 import pytest
 
-from datasets_app.labeling import actions
+from datasets_app.labeling.actions.corrections import accept_corrections, bring_corrections
 from datasets_app.labeling.models import Correction, Decision
 from datasets_app.snapshots import actions as snapshots
 from datasets_app.snapshots.models import Export
@@ -38,29 +38,29 @@ def correction(project, ana, mia, rosa) -> Correction:
     with artifacts.open_blob(Export.objects.latest("id").blob.digest) as file:
         rows = list(csv.DictReader(io.StringIO(file.read().decode(), newline="")))
     content = csv_bytes([{**row, "label": "card"}.values() for row in rows], rows[0])
-    made = actions.bring_corrections(dataset=dataset, actor=rosa, content=[content], file_name="fixed.csv")
+    made = bring_corrections(dataset=dataset, actor=rosa, content=[content], file_name="fixed.csv")
     run_ok("default")
     return made
 
 
 @pytest.mark.parametrize("change", [{"accepted_by": "rosa"}, {"take_moved": True}], ids=lambda change: next(iter(change)))
 def test_what_somebody_else_is_said_to_have_accepted_or_otherwise_is_not_written(correction, ravi, request, change):
-    actions.accept_corrections(correction_id=correction.uuid, actor=ravi)
+    accept_corrections(correction_id=correction.uuid, actor=ravi)
     values = {name: request.getfixturevalue(value) if isinstance(value, str) else value for name, value in change.items()}
     Correction.objects.filter(pk=correction.pk).update(**values)
 
     (job,) = run_jobs("default")
 
     assert (job.state, job.refusal, Correction.objects.get().state) == (State.FAILED, "refused", "looked")
-    assert not Decision.objects.filter(correction__isnull=False).exists()
+    assert not Decision.objects.filter(file__isnull=False).exists()
 
 
 def test_it_is_written_once_it_is_accepted_anew(correction, ravi, rosa):
-    actions.accept_corrections(correction_id=correction.uuid, actor=ravi)
+    accept_corrections(correction_id=correction.uuid, actor=ravi)
     Correction.objects.filter(pk=correction.pk).update(accepted_by=rosa)
     run_jobs("default")
 
-    actions.accept_corrections(correction_id=correction.uuid, actor=ravi)
+    accept_corrections(correction_id=correction.uuid, actor=ravi)
     run_ok("default")
 
-    assert {row.by for row in Decision.objects.filter(correction=correction)} == {ravi}
+    assert {row.by for row in Decision.objects.filter(file=correction.blob)} == {ravi}

@@ -10,8 +10,8 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
-from datasets_app.labeling import queries
 from datasets_app.labeling.models import Correction
+from datasets_app.labeling.queries.decisions import current_decisions
 from tests.support.datasets import import_texts, make_dataset
 from tests.support.jobs import run_ok
 
@@ -29,7 +29,7 @@ def content(dataset, **said: str) -> bytes:
     """What is decided as lines of JSON, with other labels for some texts."""
     rows = [
         {"item": row.item.digest, "decision": row.digest, "label": said.get(row.item.text.replace(" ", ""), row.label.name)}
-        for row in queries.current_decisions(dataset)
+        for row in current_decisions(dataset)
     ]
     return "".join(json.dumps(row) + "\n" for row in rows).encode()
 
@@ -56,7 +56,7 @@ def test_a_file_is_brought_looked_at_and_accepted(client, dataset, ravi):
     answer = client.post(reverse("labeling:accept_corrections", args=[found.uuid]), {})
     assert (answer.status_code, answer.url) == (302, reverse("labeling:correction", args=[found.uuid]))
     run_ok("default")
-    assert [row.label.name for row in queries.current_decisions(dataset)] == ["cash", "cash", "card", "cash"]
+    assert [row.label.name for row in current_decisions(dataset)] == ["cash", "cash", "card", "cash"]
     assert "Each row was looked at again when it was written." in client.get(answer.url).content.decode()
 
 

@@ -11,9 +11,12 @@ import pytest
 from django.core.exceptions import PermissionDenied
 
 from datasets_app.datasets.models import Dataset
-from datasets_app.labeling import actions, queries
+from datasets_app.labeling.actions.exports import export_answers
+from datasets_app.labeling.actions.reviews import decide
 from datasets_app.labeling.models import Export, Queue, Suggestion
 from datasets_app.labeling.queries import exports as reading
+from datasets_app.labeling.queries.decisions import current_decision
+from datasets_app.labeling.queries.labels import labels_by_name, latest_schema, names_in, value_of
 from lifecycle.refusals import Refused
 from lifecycle.task_types.answers import canonical
 from lifecycle.task_types.values import rename
@@ -31,7 +34,7 @@ pytestmark = pytest.mark.django_db
 
 def exported(dataset: Dataset, user: User, format: str, queue: Queue | None = None) -> bytes:
     """The bytes of a new export."""
-    actions.export_answers(dataset_id=dataset.uuid, actor=user, format=format, queue_id=queue.uuid if queue else None)
+    export_answers(dataset_id=dataset.uuid, actor=user, format=format, queue_id=queue.uuid if queue else None)
     run_ok("default")
     with artifacts.open_blob(Export.objects.latest("id").blob.digest) as file:
         return file.read()
@@ -48,7 +51,7 @@ def tasks_in(content: bytes) -> list[dict[str, Any]]:
 
 def account(dataset: Dataset) -> list[tuple]:
     """All that a dataset knows, in its order, as plain values: what two datasets with the same items and answers share."""
-    names = queries.names_in(queries.latest_schema(dataset))
+    names = names_in(latest_schema(dataset))
     found = []
     for item in dataset.items.order_by("id"):
         rows = item.annotations.select_related("user", "label").filter(replaced_by__isnull=True).order_by("id")
@@ -56,15 +59,15 @@ def account(dataset: Dataset) -> list[tuple]:
             (
                 row.user.first_name or row.user.email,
                 row.action,
-                canonical(rename(queries.value_of(row), names)) if row.action == "label" else "",
+                canonical(rename(value_of(row), names)) if row.action == "label" else "",
             )
             for row in rows
         )
-        decision = queries.current_decision(item)
+        decision = current_decision(item)
         guesses = sorted(
-            (row.source_name, canonical(rename(queries.value_of(row), names)), row.score) for row in Suggestion.objects.filter(item=item)
+            (row.source_name, canonical(rename(value_of(row), names)), row.score) for row in Suggestion.objects.filter(item=item)
         )
-        ruling = canonical(rename(queries.value_of(decision), names)) if decision else ""
+        ruling = canonical(rename(value_of(decision), names)) if decision else ""
         found.append((item.external_id, item.text, item.content, said, ruling, guesses))
     return found
 
@@ -110,7 +113,7 @@ def test_an_untouched_project_of_label_studio_goes_out_equal(project_of_spans, m
     assert json.loads(files["project.json"]) == PROJECT
     assert '"n": 1.50' in files["project.json"]
     assert files["config.xml"].encode() == CONFIG
-    assert list(queries.labels_by_name(queries.latest_schema(project_of_spans))) == ["PER", "ORG", "LOC"]
+    assert list(labels_by_name(latest_schema(project_of_spans))) == ["PER", "ORG", "LOC"]
     row = Export.objects.get()
     assert (row.items, row.answers, row.dropped, row.file_name) == (3, 5, {}, f"{project_of_spans.slug}-labelstudio.zip")
     assert json.loads(Event.objects.get(verb=Verb.ANSWERS_EXPORTED).canonical)["payload"]["file"] == row.blob.digest
@@ -123,7 +126,7 @@ def test_worked_on_items_hold_the_new_answers_besides(project_of_spans, mia, ana
     brought = Queue.objects.get(source="brought")
     labels = {label.name: str(label.stable_id) for label in queue.schema.labels.all()}
     said = {"spans": [{"start": 0, "end": 4, "label": labels["ORG"]}]}
-    actions.decide(queue_id=brought.uuid, item_id=items[0].uuid, actor=ravi, value=said, reason="it is a firm")
+    decide(queue_id=brought.uuid, item_id=items[0].uuid, actor=ravi, value=said, reason="it is a firm")
 
     first, second, *rest = tasks_in(exported(project_of_spans, mia, "labelstudio"))
 
@@ -311,14 +314,14 @@ def test_what_a_format_cannot_hold_is_counted_or_refused(project, mia, ana):
         "Answers that neither of two responses is better: Label Studio's pairs know left and right alone.": 1
     }
     with pytest.raises(Refused, match="exported as Label Studio, Argilla"):
-        actions.export_answers(dataset_id=dataset.uuid, actor=mia, format="prodigy")
+        export_answers(dataset_id=dataset.uuid, actor=mia, format="prodigy")
     assert Export.objects.count() == 1
 
 
 def test_only_who_exports_texts_exports_answers(project_of_spans, ana, lee, ravi):
     for person in (ana, lee):
         with pytest.raises(PermissionDenied):
-            actions.export_answers(dataset_id=project_of_spans.uuid, actor=person, format="labelstudio")
+            export_answers(dataset_id=project_of_spans.uuid, actor=person, format="labelstudio")
     assert not Export.objects.exists()
     exported(project_of_spans, ravi, "labelstudio")
     assert Export.objects.get().created_by == ravi

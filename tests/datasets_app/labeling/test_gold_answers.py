@@ -4,9 +4,19 @@ from uuid import uuid4
 
 import pytest
 
-from datasets_app.labeling import actions, queries
+from datasets_app.labeling.actions.answers import skip, undo
+from datasets_app.labeling.actions.claims import claim, release
+from datasets_app.labeling.actions.gold import retire_gold
+from datasets_app.labeling.actions.opening import open_queue
+from datasets_app.labeling.actions.quality import measure_quality
+from datasets_app.labeling.actions.reviews import decide
 from datasets_app.labeling.models import Annotation, Decision, Gold, Queue, Seat, Slot
-from datasets_app.labeling.queries.decisions import standing_answers
+from datasets_app.labeling.queries.bench import skipped_open
+from datasets_app.labeling.queries.decisions import annotators_of, standing_answers
+from datasets_app.labeling.queries.gold import count_gold
+from datasets_app.labeling.queries.labels import labels_by_name
+from datasets_app.labeling.queries.quality import report_of
+from datasets_app.labeling.queries.review import case
 from tests.support.gold import gold_at, know, known_dataset, mixed_queue, take, work_off
 from tests.support.jobs import run_ok
 from tests.support.labeling import make_dataset, make_schema
@@ -22,7 +32,7 @@ def queue(project, mia, ravi) -> Queue:
 def first_gold(queue, user) -> Slot:
     """The first item of the person's hand, which is gold."""
     with gold_at(0):
-        return actions.claim(queue_id=queue.uuid, actor=user)[0]
+        return claim(queue_id=queue.uuid, actor=user)[0]
 
 
 def counts(queue, user) -> tuple[int, int, int]:
@@ -62,7 +72,7 @@ def test_an_answer_is_right_or_wrong_and_counts_nowhere_else(queue, ana, said, r
 
 def test_an_ordinary_answer_is_neither_right_nor_wrong(queue, ana):
     with gold_at():
-        slot = actions.claim(queue_id=queue.uuid, actor=ana, k=1)[0]
+        slot = claim(queue_id=queue.uuid, actor=ana, k=1)[0]
 
     made = take(queue, ana, slot, {"label": "card"})
 
@@ -72,7 +82,7 @@ def test_an_ordinary_answer_is_neither_right_nor_wrong(queue, ana):
 def test_undo_takes_the_answer_out_of_the_counts_and_a_second_one_takes_its_place(queue, ana):
     slot = first_gold(queue, ana)
     take(queue, ana, slot, {"label": "billing"})
-    undone = actions.undo(queue_id=queue.uuid, actor=ana, client_key=uuid4())
+    undone = undo(queue_id=queue.uuid, actor=ana, client_key=uuid4())
 
     assert undone.slot == slot
     assert (counts(queue, ana), asked(slot)) == ((0, 0, 0), (0, 0))
@@ -87,16 +97,16 @@ def test_gold_that_a_reviewer_settled_is_answered_and_undone_like_anything_else(
     dataset = make_dataset(project, mia, ["settled", *(f"text {n}" for n in range(6))])
     make_schema(dataset, mia)
     item = dataset.items.get(text="settled")
-    before = actions.open_queue(dataset_id=dataset.uuid, actor=mia, name="Before", source="items", item_ids=[item.pk])
-    label = queries.labels_by_name(before.schema)["card"]
-    actions.decide(queue_id=before.uuid, item_id=item.uuid, actor=ravi, value={"label": str(label.uuid)}, reason="It names a card.")
+    before = open_queue(dataset_id=dataset.uuid, actor=mia, name="Before", source="items", item_ids=[item.pk])
+    label = labels_by_name(before.schema)["card"]
+    decide(queue_id=before.uuid, item_id=item.uuid, actor=ravi, value={"label": str(label.uuid)}, reason="It names a card.")
     know(item, ravi, {"label": "card"})
     queue = mixed_queue(dataset, mia)
     slot = first_gold(queue, ana)
 
     take(queue, ana, slot, {"label": "billing"})
     take(queue, ana, slot, {"label": "card"})
-    actions.undo(queue_id=queue.uuid, actor=ana, client_key=uuid4())
+    undo(queue_id=queue.uuid, actor=ana, client_key=uuid4())
 
     assert counts(queue, ana) == (0, 0, 0)
     assert Decision.objects.get().how == Decision.How.ADJUDICATED
@@ -106,16 +116,16 @@ def test_where_people_are_told_only_the_first_answer_counts_for_them(project, mi
     queue = mixed_queue(known_dataset(project, mia, ravi, ["card"], [f"text {n}" for n in range(9)]), mia, gold_feedback=True)
     slot = first_gold(queue, ana)
     take(queue, ana, slot, {"label": "billing"})
-    actions.undo(queue_id=queue.uuid, actor=ana, client_key=uuid4())
+    undo(queue_id=queue.uuid, actor=ana, client_key=uuid4())
     take(queue, ana, slot, {"label": "card"})
 
     assert counts(queue, ana) == (1, 0, 1)
-    assert queries.count_gold(queue, ana.pk).right == 0
+    assert count_gold(queue, ana.pk).right == 0
 
 
 def test_an_answer_that_comes_late_is_kept_and_counts(queue, ana):
     slot = first_gold(queue, ana)
-    actions.release(queue_id=queue.uuid, actor=ana)
+    release(queue_id=queue.uuid, actor=ana)
 
     take(queue, ana, slot, {"label": known(slot)})
 
@@ -134,34 +144,34 @@ def test_the_same_submit_twice_counts_once(queue, ana):
 @pytest.mark.postgres
 def test_skipped_gold_goes_to_nobody_and_comes_back_when_it_is_asked_for(queue, ana, ben):
     slot = first_gold(queue, ana)
-    actions.skip(queue_id=queue.uuid, actor=ana, slot_id=slot.pk, client_key=uuid4())
-    actions.release(queue_id=queue.uuid, actor=ana)
+    skip(queue_id=queue.uuid, actor=ana, slot_id=slot.pk, client_key=uuid4())
+    release(queue_id=queue.uuid, actor=ana)
 
-    assert queries.skipped_open(queue, ana) is True
-    assert queries.skipped_open(queue, ben) is False
-    assert slot.pk not in [each.pk for each in actions.claim(queue_id=queue.uuid, actor=ben)]
-    assert [each.pk for each in actions.claim(queue_id=queue.uuid, actor=ana, skipped=True)] == [slot.pk]
+    assert skipped_open(queue, ana) is True
+    assert skipped_open(queue, ben) is False
+    assert slot.pk not in [each.pk for each in claim(queue_id=queue.uuid, actor=ben)]
+    assert [each.pk for each in claim(queue_id=queue.uuid, actor=ana, skipped=True)] == [slot.pk]
     assert counts(queue, ana) == (0, 0, 0)
 
 
 def test_a_skip_of_gold_is_undone(queue, ana):
     slot = first_gold(queue, ana)
-    actions.skip(queue_id=queue.uuid, actor=ana, slot_id=slot.pk, client_key=uuid4())
+    skip(queue_id=queue.uuid, actor=ana, slot_id=slot.pk, client_key=uuid4())
 
-    assert actions.undo(queue_id=queue.uuid, actor=ana, client_key=uuid4()).slot == slot
+    assert undo(queue_id=queue.uuid, actor=ana, client_key=uuid4()).slot == slot
     assert Slot.objects.get(pk=slot.pk).state == Slot.State.LEASED
 
 
 def test_an_answer_to_gold_that_was_taken_back_meanwhile_counts_for_nobody(queue, ana, ravi):
     slot = first_gold(queue, ana)
-    actions.retire_gold(item_id=slot.item.uuid, actor=ravi)
+    retire_gold(item_id=slot.item.uuid, actor=ravi)
 
     made = take(queue, ana, slot, {"label": "billing"})
 
     assert made.right is False
     assert counts(queue, ana) == (0, 0, 1)
     assert not standing_answers().filter(pk=made.pk).exists(), "It is no ordinary answer either."
-    actions.undo(queue_id=queue.uuid, actor=ana, client_key=uuid4())
+    undo(queue_id=queue.uuid, actor=ana, client_key=uuid4())
     assert counts(queue, ana) == (0, 0, 0)
 
 
@@ -169,16 +179,16 @@ def test_no_figure_of_agreement_and_no_reviewer_sees_answers_to_gold(queue, ana,
     for person in (ana, ben):
         take(queue, person, first_gold(queue, person), {"label": "billing"})
     with gold_at():
-        actions.release(queue_id=queue.uuid, actor=ben)
+        release(queue_id=queue.uuid, actor=ben)
         work_off(queue, ana, lambda slot: "card", most=3)
     queue.refresh_from_db()
-    actions.measure_quality(queue_id=queue.uuid, actor=mia)
+    measure_quality(queue_id=queue.uuid, actor=mia)
     run_ok()
 
-    report, slot = queries.report_of(queue), Slot.objects.filter(is_gold=True).first()
+    report, slot = report_of(queue), Slot.objects.filter(is_gold=True).first()
     assert (report.figures["answers"], report.figures["items"]) == (3, 0)
-    assert queries.case(queue, slot.item, ravi).columns == []
-    assert queries.annotators_of([slot.item_id]) == set()
+    assert case(queue, slot.item, ravi).columns == []
+    assert annotators_of([slot.item_id]) == set()
 
 
 TASKS = [
@@ -219,7 +229,7 @@ def test_another_known_answer_judges_the_answers_so_far_and_the_measure_counts_p
     know(slot.item, ravi, {"label": "billing"})
 
     assert asked(slot) == (1, 1)
-    actions.measure_quality(queue_id=queue.uuid, actor=mia)
+    measure_quality(queue_id=queue.uuid, actor=mia)
     run_ok()
     assert counts(queue, ana)[:2] == (1, 1)
     assert Gold.objects.filter(item=slot.item).count() == 2

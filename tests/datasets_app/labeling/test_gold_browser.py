@@ -6,7 +6,8 @@ import pytest
 from django.urls import reverse
 from playwright.sync_api import expect
 
-from datasets_app.labeling import actions
+from datasets_app.labeling.actions.claims import claim, release
+from datasets_app.labeling.actions.quality import measure_quality
 from datasets_app.labeling.models import Seat
 from tests.support.browser import is_legible, loaded_on_a_phone, shuts_nobody_out
 from tests.support.gold import gold_at, know, known_dataset, mixed_queue, take
@@ -21,7 +22,7 @@ def test_the_bench_tells_how_somebody_did_and_enter_goes_on(project, mia, ravi, 
     know(dataset.items.order_by("id").first(), ravi, {"label": "card"}, explanation="It asks for a card that was sent.")
     queue = mixed_queue(dataset, mia, gold_feedback=True)
     with gold_at(0):
-        actions.claim(queue_id=queue.uuid, actor=ana)
+        claim(queue_id=queue.uuid, actor=ana)
     page = opened(reverse("labeling:bench", args=[queue.uuid]), ana)
     expect(page.locator("#utter")).to_have_text("Where is my new card?")
 
@@ -46,7 +47,7 @@ def test_g_ticks_gold_in_review(project, mia, ravi, ana, ben, opened):
     dataset = known_dataset(project, mia, ravi, [], [f"text {n}" for n in range(3)])
     queue = mixed_queue(dataset, mia, rate=0, overlap=2)
     for person, label in ((ana, "card"), (ben, "billing")):
-        take(queue, person, actions.claim(queue_id=queue.uuid, actor=person, k=1)[0], {"label": label})
+        take(queue, person, claim(queue_id=queue.uuid, actor=person, k=1)[0], {"label": label})
     page = opened(reverse("labeling:review", args=[queue.uuid]), ravi)
 
     page.keyboard.press("g")
@@ -69,15 +70,15 @@ def measured(project, mia, ravi, ana):
     queue = mixed_queue(dataset, mia, gold_minimum=85, gold_holds=True)
     for person, share in ((ana, 0.95), (make_annotator(project, "cleo"), 0.4), (make_annotator(project, "dora"), 0.9)):
         with gold_at(*range(10_000)):
-            hand = actions.claim(queue_id=queue.uuid, actor=person, k=20)
+            hand = claim(queue_id=queue.uuid, actor=person, k=20)
         for slot in hand:
             known = slot.item.golds.get().label.name
             take(queue, person, slot, {"label": known if chance.random() < share else "billing" if known == "card" else "card"})
     with gold_at():
-        actions.release(queue_id=queue.uuid, actor=ana)
-        for slot in actions.claim(queue_id=queue.uuid, actor=ana):
+        release(queue_id=queue.uuid, actor=ana)
+        for slot in claim(queue_id=queue.uuid, actor=ana):
             take(queue, ana, slot, {"label": "card"})
-    actions.measure_quality(queue_id=queue.uuid, actor=mia)
+    measure_quality(queue_id=queue.uuid, actor=mia)
     run_ok()
     return queue
 

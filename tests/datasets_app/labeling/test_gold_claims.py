@@ -7,8 +7,12 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from datasets_app.datasets.models import Dataset
-from datasets_app.labeling import actions, rules
+from datasets_app.labeling.actions.claims import claim, release
+from datasets_app.labeling.actions.gold import make_gold
+from datasets_app.labeling.actions.mixing import mix_gold
+from datasets_app.labeling.actions.steering import close_queue
 from datasets_app.labeling.models import Gold, Queue, Slot
+from datasets_app.labeling.rules import queues as rules
 from lifecycle.refusals import Conflict, Refused
 from tests.support.gold import gold_at, know, known_dataset, mixed_queue, take, work_off
 from tests.support.labeling import answer, make_dataset, make_queue, make_schema
@@ -61,8 +65,8 @@ def test_about_the_rate_of_all_places_is_gold_by_chance_for_each_person_and_the_
 
 def test_gold_stands_where_its_place_is_also_after_a_reload(queue, ana):
     with gold_at(0, 2):
-        first = texts(actions.claim(queue_id=queue.uuid, actor=ana))
-    again = texts(actions.claim(queue_id=queue.uuid, actor=ana))
+        first = texts(claim(queue_id=queue.uuid, actor=ana))
+    again = texts(claim(queue_id=queue.uuid, actor=ana))
 
     assert [text.split()[0] for text in first] == ["gold", "text", "gold", "text", "text"]
     assert again == first
@@ -70,9 +74,9 @@ def test_gold_stands_where_its_place_is_also_after_a_reload(queue, ana):
 
 def test_an_item_that_follows_an_answer_can_be_gold(of_one, ana):
     with gold_at(5):
-        hand = actions.claim(queue_id=of_one.uuid, actor=ana)
+        hand = claim(queue_id=of_one.uuid, actor=ana)
         take(of_one, ana, hand[0], {"label": "card"})
-        after = actions.claim(queue_id=of_one.uuid, actor=ana)
+        after = claim(queue_id=of_one.uuid, actor=ana)
 
     assert texts(after) == ["text 1", "text 2", "text 3", "text 4", "gold 0"]
 
@@ -92,7 +96,7 @@ def test_no_gold_is_given_when_nothing_else_is_left(of_two, ana, k):
 
     given = [text.split()[0] for text in seen]
     assert given == (["gold", "one", "gold", "two"] if k == 1 else ["gold", "one", "gold", "two", "gold"])
-    assert actions.claim(queue_id=queue.uuid, actor=ana) == []
+    assert claim(queue_id=queue.uuid, actor=ana) == []
 
 
 def test_who_asks_for_one_item_at_a_time_gets_gold_too(queue, ana):
@@ -111,7 +115,7 @@ def test_a_queue_goes_on_when_its_gold_has_run_out(of_one, ana):
 
 def test_everybody_gets_gold_of_their_own(of_one, ana, ben):
     with gold_at(1):
-        given = [texts(actions.claim(queue_id=of_one.uuid, actor=person, k=3)) for person in (ana, ben)]
+        given = [texts(claim(queue_id=of_one.uuid, actor=person, k=3)) for person in (ana, ben)]
 
     assert [hand[1] for hand in given] == ["gold 0", "gold 0"]
     assert Slot.objects.filter(is_gold=True).count() == 2
@@ -128,8 +132,8 @@ def test_nobody_gets_what_they_set_or_ever_labelled(project, mia, ravi, ana):
     queue = mixed_queue(dataset, mia)
 
     with gold_at(0, 1):
-        for_ana = texts(actions.claim(queue_id=queue.uuid, actor=ana))
-        for_ravi = texts(actions.claim(queue_id=queue.uuid, actor=ravi))
+        for_ana = texts(claim(queue_id=queue.uuid, actor=ana))
+        for_ravi = texts(claim(queue_id=queue.uuid, actor=ravi))
 
     assert [text for text in for_ana if not text.startswith("text")] == ["set by ravi"]
     assert [text for text in for_ravi if not text.startswith("text")] == []
@@ -139,10 +143,10 @@ def test_nobody_gets_what_they_set_or_ever_labelled(project, mia, ravi, ana):
 def test_gold_given_back_stays_its_persons_and_comes_again(of_one, ana, ben):
     queue = of_one
     with gold_at(2, 7):
-        first = actions.claim(queue_id=queue.uuid, actor=ana)
-        actions.release(queue_id=queue.uuid, actor=ana)
-        for_ben = texts(actions.claim(queue_id=queue.uuid, actor=ben, k=1))
-        second = actions.claim(queue_id=queue.uuid, actor=ana)
+        first = claim(queue_id=queue.uuid, actor=ana)
+        release(queue_id=queue.uuid, actor=ana)
+        for_ben = texts(claim(queue_id=queue.uuid, actor=ben, k=1))
+        second = claim(queue_id=queue.uuid, actor=ana)
 
     assert for_ben == ["text 0"]
     assert (first[2].pk, first[2].item.text) == (second[2].pk, "gold 0")
@@ -158,7 +162,7 @@ def test_gold_with_a_class_that_the_queue_does_not_offer_is_not_given(project, m
     know(dataset.items.get(text="known"), ravi, {"label": "refund"})
 
     with gold_at(0, 1):
-        given = texts(actions.claim(queue_id=queue.uuid, actor=ana))
+        given = texts(claim(queue_id=queue.uuid, actor=ana))
 
     assert given == [f"text {n}" for n in range(5)]
 
@@ -167,12 +171,12 @@ def test_gold_with_a_class_that_the_queue_does_not_offer_is_not_given(project, m
 def test_a_claim_takes_the_same_statements_however_large_queue_and_gold_are(project, mia, ravi, ana, size):
     queue = mixed_queue(known_dataset(project, mia, ravi, ["card"] * size, [f"t{n}" for n in range(size)]), mia)
     with gold_at():  # gold that comes back would take one more
-        actions.claim(queue_id=queue.uuid, actor=ana, k=1)
-    actions.release(queue_id=queue.uuid, actor=ana)
+        claim(queue_id=queue.uuid, actor=ana, k=1)
+    release(queue_id=queue.uuid, actor=ana)
 
-    from_the_first = patch("datasets_app.labeling.rules.gold_start", return_value=0)  # a place behind the last gold costs one more
+    from_the_first = patch("datasets_app.labeling.rules.queues.gold_start", return_value=0)  # a place behind the last gold costs one more
     with gold_at(2, 3), from_the_first, CaptureQueriesContext(connection) as found:
-        actions.claim(queue_id=queue.uuid, actor=ana)
+        claim(queue_id=queue.uuid, actor=ana)
 
     assert len(found) == 18
 
@@ -180,10 +184,10 @@ def test_a_claim_takes_the_same_statements_however_large_queue_and_gold_are(proj
 def test_who_has_judged_all_gold_costs_no_more(of_one, ana):
     with gold_at(0):
         work_off(of_one, ana, lambda slot: "card", most=1)
-    actions.release(queue_id=of_one.uuid, actor=ana)
+    release(queue_id=of_one.uuid, actor=ana)
 
     with gold_at(*range(100)), CaptureQueriesContext(connection) as found:
-        hand = actions.claim(queue_id=of_one.uuid, actor=ana)
+        hand = claim(queue_id=of_one.uuid, actor=ana)
 
     assert not [text for text in texts(hand) if text.startswith("gold")]
     assert len(found) <= 19
@@ -193,9 +197,9 @@ def test_the_rate_can_be_changed_and_ended(dataset, mia, ana):
     queue = mixed_queue(dataset, mia, rate=0)
 
     with gold_at(*range(100)):
-        none = texts(actions.claim(queue_id=queue.uuid, actor=ana, k=2))
-        actions.mix_gold(queue_id=queue.uuid, actor=mia, rate=10)
-        some = texts(actions.claim(queue_id=queue.uuid, actor=ana, k=4))
+        none = texts(claim(queue_id=queue.uuid, actor=ana, k=2))
+        mix_gold(queue_id=queue.uuid, actor=mia, rate=10)
+        some = texts(claim(queue_id=queue.uuid, actor=ana, k=4))
 
     assert none == ["text 0", "text 1"]
     assert [text.split()[0] for text in some] == ["text", "text", "gold", "gold"]
@@ -207,14 +211,14 @@ def test_a_rate_that_is_none_or_a_task_without_right_and_wrong_is_refused(projec
     writing = make_queue(written, mia, schema=[], name="Writing")
 
     with pytest.raises(Refused) as rate:
-        actions.mix_gold(queue_id=queue.uuid, actor=mia, rate=31)
+        mix_gold(queue_id=queue.uuid, actor=mia, rate=31)
     with pytest.raises(Refused) as task:
-        actions.mix_gold(queue_id=writing.uuid, actor=mia, rate=10)
+        mix_gold(queue_id=writing.uuid, actor=mia, rate=10)
     with pytest.raises(Refused, match="none of its items can be gold"):
-        actions.make_gold(item_id=written.items.get().uuid, actor=ravi, value={"text": "so"})
-    actions.close_queue(queue_id=queue.uuid, actor=mia)
+        make_gold(item_id=written.items.get().uuid, actor=ravi, value={"text": "so"})
+    close_queue(queue_id=queue.uuid, actor=mia)
     with pytest.raises(Conflict, match="is closed"):
-        actions.mix_gold(queue_id=queue.uuid, actor=mia, rate=10)
+        mix_gold(queue_id=queue.uuid, actor=mia, rate=10)
 
     assert rate.value.fields["gold_rate"] == ["31 is no percentage from 0 to 30."]
     assert "no answer to this task is right or wrong" in task.value.fields["gold_rate"][0]

@@ -5,7 +5,8 @@ from uuid import uuid4
 import pytest
 from django.urls import reverse
 
-from datasets_app.labeling import actions
+from datasets_app.labeling.actions.claims import claim
+from datasets_app.labeling.actions.mixing import mix_gold
 from datasets_app.labeling.masks import mask
 from datasets_app.labeling.models import Queue, Slot
 from tests.support.gold import gold_at, know, known_dataset, mixed_queue
@@ -22,7 +23,7 @@ def queue(project, mia, ravi) -> Queue:
 
 def first(queue, user) -> Slot:
     with gold_at(0):
-        return actions.claim(queue_id=queue.uuid, actor=user)[0]
+        return claim(queue_id=queue.uuid, actor=user)[0]
 
 
 def form(queue, slot, label) -> dict:
@@ -40,7 +41,7 @@ def test_the_script_is_told(queue, ana, client_for, label, right):
 
 def test_nothing_is_told_of_other_items(queue, ana, client_for):
     with gold_at():
-        slot = actions.claim(queue_id=queue.uuid, actor=ana)[0]
+        slot = claim(queue_id=queue.uuid, actor=ana)[0]
 
     answered = client_for(ana).post(
         reverse("labeling:submit", args=[queue.uuid]), form(queue, slot, "card"), headers={"accept": "application/json"}
@@ -71,7 +72,7 @@ def test_programs_are_told(queue, ana, client_for):
 
 
 def test_a_blind_queue_tells_nobody(queue, ana, mia, client_for):
-    actions.mix_gold(queue_id=queue.uuid, actor=mia, rate=30, feedback=False)
+    mix_gold(queue_id=queue.uuid, actor=mia, rate=30, feedback=False)
     sent = form(queue, first(queue, ana), "billing")
 
     told = client_for(ana).post(reverse("labeling:submit", args=[queue.uuid]), sent, headers={"accept": "application/json"}).json()

@@ -9,9 +9,14 @@ from django.urls import reverse
 
 from datasets_app.datasets.models import Item
 from datasets_app.datasets.selection import Selection
-from datasets_app.labeling import actions, queries
+from datasets_app.labeling.actions.answers import skip
+from datasets_app.labeling.actions.claims import claim, release
+from datasets_app.labeling.actions.remarks import comment, flag
+from datasets_app.labeling.actions.steering import close_queue
+from datasets_app.labeling.actions.suggestions import suggest
 from datasets_app.labeling.masks import mask, unmask
 from datasets_app.labeling.models import Comment, Queue, Slot
+from datasets_app.labeling.queries.bench import bench_items
 from tests.support.gold import gold_at, know, known_dataset, mixed_queue, take
 from tests.support.labeling import add_items, answer, make_dataset, make_schema
 
@@ -34,8 +39,8 @@ def shape(value: object) -> object:
 
 def hand(queue, user, *places) -> list[dict]:
     with gold_at(*places):
-        slots = actions.claim(queue_id=queue.uuid, actor=user)
-    return queries.bench_items(queue, slots, user)
+        slots = claim(queue_id=queue.uuid, actor=user)
+    return bench_items(queue, slots, user)
 
 
 @pytest.mark.postgres
@@ -73,7 +78,7 @@ def test_the_numbers_of_slots_do_not_tell_which_are_new(queue, ana):
 def test_each_answer_moves_the_counts_alike(queue, ana, client_for):
     client, moved = client_for(ana), []
     hand(queue, ana, 1, 3)
-    items = queries.bench_items(queue, actions.claim(queue_id=queue.uuid, actor=ana), ana)
+    items = bench_items(queue, claim(queue_id=queue.uuid, actor=ana), ana)
     for item in items[:4]:
         form = {"slot": item["slot"], "label": queue.schema.labels.get(name="card").uuid, "client_key": uuid4(), "have": item["slot"]}
         with gold_at():
@@ -104,7 +109,7 @@ def test_who_manages_the_queue_sees_what_is_really_needed(queue, ana, mia, clien
 def test_the_end_is_told_by_what_is_needed(project, mia, ravi, ana, client_for):
     queue = mixed_queue(known_dataset(project, mia, ravi, ["card"], ["one"]), mia)
     with gold_at():
-        take(queue, ana, actions.claim(queue_id=queue.uuid, actor=ana)[0], {"label": "card"})
+        take(queue, ana, claim(queue_id=queue.uuid, actor=ana)[0], {"label": "card"})
 
     page = client_for(ana).get(reverse("labeling:bench", args=[queue.uuid])).content
 
@@ -127,8 +132,8 @@ def test_neither_name_nor_time_nor_earlier_answers_tell_that_an_item_is_out_of_i
     queue = mixed_queue(dataset, mia, overlap=2)
     for user in (ben, ana):
         with gold_at(0):
-            slot = actions.claim(queue_id=queue.uuid, actor=user)[0]
-        shown = queries.bench_items(queue, [slot], user)[0]
+            slot = claim(queue_id=queue.uuid, actor=user)[0]
+        shown = bench_items(queue, [slot], user)[0]
         take(queue, user, slot, {"label": "card"})
 
     assert (shown["text"], shown["name"], shown["meta"]) == ("item 8", f"{8:064}"[:8], ["2 answers needed"])
@@ -148,7 +153,7 @@ def test_a_reviewers_note_of_before_is_not_shown(queue, ana, ravi):
 def test_suggestions_are_hidden_on_gold_by_the_same_rule_as_on_everything(project, mia, ravi, ana):
     dataset = known_dataset(project, mia, ravi, ["card"] * 2, [f"text {n}" for n in range(6)])
     rows = [(item.pk, "transfer", 0.9) for item in dataset.items.all()]
-    actions.suggest(dataset=dataset, rows=rows, source="run", source_digest="a" * 64, source_name="run 7")
+    suggest(dataset=dataset, rows=rows, source="run", source_digest="a" * 64, source_name="run 7")
 
     shown = hand(mixed_queue(dataset, mia, hidden_share=0), ana, 1)
 
@@ -159,8 +164,8 @@ def test_suggestions_are_hidden_on_gold_by_the_same_rule_as_on_everything(projec
 def test_flags_and_comments_go_the_same_way(queue, ana):
     item = queue.dataset.items.get(uuid=hand(queue, ana, 0)[0]["item"])
 
-    actions.flag(queue_id=queue.uuid, actor=ana, item_id=item.uuid)
-    actions.comment(queue_id=queue.uuid, actor=ana, item_id=item.uuid, text="Is this one?")
+    flag(queue_id=queue.uuid, actor=ana, item_id=item.uuid)
+    comment(queue_id=queue.uuid, actor=ana, item_id=item.uuid, text="Is this one?")
 
     assert Comment.objects.filter(item=item, queue=queue).count() == 2
 
@@ -219,7 +224,7 @@ def test_what_waits_to_be_accepted_goes_up_in_full_tens(project, mia, ravi, ana,
     seen = []
     for given in range(1, 13):
         with gold_at(5):
-            take(queue, ana, actions.claim(queue_id=queue.uuid, actor=ana, k=1)[0], {"label": "card"})
+            take(queue, ana, claim(queue_id=queue.uuid, actor=ana, k=1)[0], {"label": "card"})
         if given < 9:
             continue
         told = client_for(ana).get(reverse("api-labeling-queue", args=[queue.uuid])).json()
@@ -235,7 +240,7 @@ def test_answers_from_which_the_built_in_model_learns_go_up_in_full_tens(queue, 
     seen = []
     for given in range(1, 12):
         with gold_at(5):
-            take(queue, ana, actions.claim(queue_id=queue.uuid, actor=ana, k=1)[0], {"label": "card"})
+            take(queue, ana, claim(queue_id=queue.uuid, actor=ana, k=1)[0], {"label": "card"})
         if given < 9:
             continue
         seen.append(client_for(ana).get(reverse("api-labeling-learning", args=[queue.uuid])).json()["answers"])
@@ -258,8 +263,8 @@ def test_gold_is_among_the_items_that_a_person_answered(queue, ana, ravi):
 
 def test_what_somebody_gave_back_or_skipped_stays_hidden_from_them(queue, ana, ben, mia, client_for):
     items = hand(queue, ana, 0)
-    actions.skip(queue_id=queue.uuid, actor=ana, slot_id=unmask(items[0]["slot"], "slot"), client_key=uuid4())
-    actions.release(queue_id=queue.uuid, actor=ana)
+    skip(queue_id=queue.uuid, actor=ana, slot_id=unmask(items[0]["slot"], "slot"), client_key=uuid4())
+    release(queue_id=queue.uuid, actor=ana)
     ordinary = queue.dataset.items.get(uuid=items[1]["item"])
     answer(queue, ben, ordinary, "card")
 
@@ -268,5 +273,5 @@ def test_what_somebody_gave_back_or_skipped_stays_hidden_from_them(queue, ana, b
 
     assert [hidden(ana, item) for item in items[:3]] == [True] * 3
     assert [hidden(user, items[1]) for user in (ben, mia)] == [False, False]
-    actions.close_queue(queue_id=queue.uuid, actor=mia)
+    close_queue(queue_id=queue.uuid, actor=mia)
     assert [hidden(ana, item) for item in items[:3]] == [False] * 3

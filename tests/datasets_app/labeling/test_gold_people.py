@@ -5,8 +5,12 @@ from django.core.exceptions import PermissionDenied
 from django.urls import reverse
 
 from datasets_app.datasets.models import Dataset
-from datasets_app.labeling import actions, queries, rules
+from datasets_app.labeling.actions.claims import claim, release
+from datasets_app.labeling.actions.mixing import let_go_on, mix_gold
+from datasets_app.labeling.actions.quality import measure_quality
 from datasets_app.labeling.models import QualityReport, Queue, Seat
+from datasets_app.labeling.queries.quality import gold_classes, quality_document
+from datasets_app.labeling.rules import queues as rules
 from lifecycle.notices.models import Notice
 from lifecycle.refusals import Conflict, Refused
 from registry.access.models import User
@@ -60,24 +64,24 @@ def has_answered(queue: Queue, user: User, *, right: int, wrong: int) -> None:
 def answer_gold(queue, user, *, right: int, wrong: int, keep: bool = False) -> None:
     """So many right and then so many wrong answers to gold; what is left in hand is given back unless it is kept."""
     if not keep:
-        actions.release(queue_id=queue.uuid, actor=user)
+        release(queue_id=queue.uuid, actor=user)
     said = ["card"] * right + ["billing"] * wrong
     for label in said:
         with gold_at(*range(10_000)):
-            slot = next(slot for slot in actions.claim(queue_id=queue.uuid, actor=user, k=2) if slot.is_gold)
+            slot = next(slot for slot in claim(queue_id=queue.uuid, actor=user, k=2) if slot.is_gold)
         take(queue, user, slot, {"label": label})
     if not keep:
-        actions.release(queue_id=queue.uuid, actor=user)
+        release(queue_id=queue.uuid, actor=user)
 
 
 def measure(queue, mia) -> None:
     queue.refresh_from_db()
-    actions.measure_quality(queue_id=queue.uuid, actor=mia)
+    measure_quality(queue_id=queue.uuid, actor=mia)
     run_ok()
 
 
 def test_the_report_says_how_each_person_answers_gold_and_of_which_class(judged, ana, ben, lee):
-    people = {row["user"]: row for row in queries.quality_document(judged, lee)["people"]}
+    people = {row["user"]: row for row in quality_document(judged, lee)["people"]}
 
     card = str(judged.schema.labels.get(name="card").stable_id)
     of_ana, of_ben = people[ana.uuid], people[ben.uuid]
@@ -85,10 +89,10 @@ def test_the_report_says_how_each_person_answers_gold_and_of_which_class(judged,
     assert [round(end, 3) for end in of_ana["gold_interval"]] == [0.501, 0.975]
     assert (of_ben["gold_done"], of_ben["gold_interval"]) == (3, None)
     assert (of_ana["answers"], of_ana["done"]) == (3, 25)
-    (of_card,) = queries.quality_document(judged, lee)["gold"]
+    (of_card,) = quality_document(judged, lee)["gold"]
     assert (of_card.stable_id, of_card.name, of_card.done, of_card.right) == (card, "card", 25, 21)
     report = judged.quality_reports.get()
-    before = queries.gold_classes(QualityReport(figures={key: value for key, value in report.figures.items() if key != "gold"}), [])
+    before = gold_classes(QualityReport(figures={key: value for key, value in report.figures.items() if key != "gold"}), [])
     assert [(row.done, row.right, row.share) for row in before] == [(25, 21, rules.gold_accuracy(21, 25))]
 
 
@@ -149,11 +153,11 @@ def test_who_is_below_is_held_until_a_lead_lets_them_go_on(holding, ana, lee, cl
     assert seat.held_at is not None
     assert Event.objects.filter(verb=Verb.PERSON_HELD).count() == 1
 
-    held = actions.claim(queue_id=queue.uuid, actor=ana)
+    held = claim(queue_id=queue.uuid, actor=ana)
     assert len(held) == 1  # what was on their screen stays, and nothing new comes
     take(queue, ana, held[0], {"label": "card"})
     with pytest.raises(Conflict, match="You get nothing new from Mixed for now"):
-        actions.claim(queue_id=queue.uuid, actor=ana)
+        claim(queue_id=queue.uuid, actor=ana)
     page = client_for(ana).get(reverse("labeling:bench", args=[queue.uuid])).content.decode()
     assert "You get nothing new from Mixed for now" in page
     assert "Talk to your ML lead, who can let you go on." in page
@@ -163,8 +167,8 @@ def test_who_is_below_is_held_until_a_lead_lets_them_go_on(holding, ana, lee, cl
     answered = client_for(lee).post(reverse("labeling:let_go_on", args=[queue.uuid]), {"seat": seat.pk})
     assert answered.status_code == 302
     with gold_at():
-        assert len(actions.claim(queue_id=queue.uuid, actor=ana)) == 5
-        actions.release(queue_id=queue.uuid, actor=ana)
+        assert len(claim(queue_id=queue.uuid, actor=ana)) == 5
+        release(queue_id=queue.uuid, actor=ana)
     assert Event.objects.filter(verb=Verb.PERSON_LET_GO_ON).count() == 1
     answer_gold(queue, ana, right=0, wrong=4)
     assert Seat.objects.get().held_at is None
@@ -177,11 +181,11 @@ def test_only_a_lead_lets_go_on_and_only_who_is_below(holding, ana, ravi, lee):
     seat = Seat.objects.get()
 
     with pytest.raises(PermissionDenied):
-        actions.let_go_on(queue_id=queue.uuid, seat_id=seat.pk, actor=ravi)
+        let_go_on(queue_id=queue.uuid, seat_id=seat.pk, actor=ravi)
     with pytest.raises(Conflict, match="Nothing of Ana is held"):
-        actions.let_go_on(queue_id=queue.uuid, seat_id=seat.pk, actor=lee)
+        let_go_on(queue_id=queue.uuid, seat_id=seat.pk, actor=lee)
     with pytest.raises(Refused, match="has not worked in the queue"):
-        actions.let_go_on(queue_id=queue.uuid, seat_id=0, actor=lee)
+        let_go_on(queue_id=queue.uuid, seat_id=0, actor=lee)
 
     assert Event.objects.filter(verb=Verb.PERSON_LET_GO_ON).count() == 0
 
@@ -192,7 +196,7 @@ def test_a_queue_that_holds_nobody_any_more_frees_all(holding, mia, ana):
     answer_gold(queue, ana, right=0, wrong=1)
     assert Seat.objects.get().held_at is not None
 
-    actions.mix_gold(queue_id=queue.uuid, actor=mia, rate=30, minimum=90)
+    mix_gold(queue_id=queue.uuid, actor=mia, rate=30, minimum=90)
 
     assert Seat.objects.get().held_at is None
     assert Queue.objects.get().gold_holds is False
@@ -200,7 +204,7 @@ def test_a_queue_that_holds_nobody_any_more_frees_all(holding, mia, ana):
 
 def test_a_hold_without_a_minimum_is_refused(queue, mia):
     with pytest.raises(Refused) as refused:
-        actions.mix_gold(queue_id=queue.uuid, actor=mia, rate=30, holds=True)
+        mix_gold(queue_id=queue.uuid, actor=mia, rate=30, holds=True)
 
     assert refused.value.fields == {"gold_minimum": ["To hold somebody who is below, the queue needs a minimum."]}
     assert Queue.objects.get().gold_holds is False

@@ -7,9 +7,11 @@ import pytest
 from django.core.exceptions import PermissionDenied
 from django.urls import reverse
 
-from datasets_app.labeling import actions, queries
+from datasets_app.labeling.actions.claims import claim
+from datasets_app.labeling.actions.gold import make_gold, make_golds, retire_gold, sample_gold
+from datasets_app.labeling.actions.reviews import decide
 from datasets_app.labeling.models import Decision, Gold, Queue
-from datasets_app.labeling.queries import value_of
+from datasets_app.labeling.queries.labels import labels_by_name, latest_schema, value_of
 from lifecycle.refusals import Refused
 from registry.ledger.models import Event
 from registry.ledger.verbs import Verb
@@ -28,10 +30,10 @@ def dataset(project, mia):
 
 def adjudicate(queue, ravi, labels) -> None:
     """Decide the first items of a queue as a reviewer."""
-    known = queries.labels_by_name(queue.schema)
+    known = labels_by_name(queue.schema)
     for item, label in zip(queue_items(queue), labels, strict=False):
         value = {"label": str(known[label].uuid)}
-        actions.decide(queue_id=queue.uuid, item_id=item.uuid, actor=ravi, value=value, reason="It says so.")
+        decide(queue_id=queue.uuid, item_id=item.uuid, actor=ravi, value=value, reason="It says so.")
 
 
 def test_another_answer_takes_the_place_of_the_first_and_the_same_changes_nothing(dataset, ravi):
@@ -62,7 +64,7 @@ def test_what_is_no_answer_of_the_task_is_refused(dataset, ravi):
     item = dataset.items.order_by("id").first()
 
     with pytest.raises(Refused):
-        actions.make_gold(item_id=item.uuid, actor=ravi, value={"label": "none"})
+        make_gold(item_id=item.uuid, actor=ravi, value={"label": "none"})
     with pytest.raises(Refused, match="room for 1,000"):
         know(item, ravi, {"label": "card"}, explanation="x" * 1_001)
 
@@ -82,11 +84,11 @@ def test_taken_back_gold_is_no_longer_mixed_in(project, mia, ravi, ana):
     dataset = known_dataset(project, mia, ravi, ["card"], [f"text {n}" for n in range(9)])
     queue, item = mixed_queue(dataset, mia), dataset.items.get(text="gold 0")
 
-    assert actions.retire_gold(item_id=item.uuid, actor=ravi).retired_by == ravi
-    assert actions.retire_gold(item_id=item.uuid, actor=ravi) is None
+    assert retire_gold(item_id=item.uuid, actor=ravi).retired_by == ravi
+    assert retire_gold(item_id=item.uuid, actor=ravi) is None
 
     with gold_at(*range(9)):
-        assert not any(slot.is_gold for slot in actions.claim(queue_id=queue.uuid, actor=ana))
+        assert not any(slot.is_gold for slot in claim(queue_id=queue.uuid, actor=ana))
     assert Event.objects.filter(verb=Verb.GOLD_RETIRED).count() == 1
 
 
@@ -96,8 +98,8 @@ def test_a_sample_fills_each_class_up_from_what_reviewers_decided(dataset, mia, 
     label_items(queue, {ana: ["billing"] * 8})
     adjudicate(queue, ravi, ["card"] * 5 + ["transfer"] * 2)
 
-    made = actions.sample_gold(dataset_id=dataset.uuid, actor=ravi, per_class=3)
-    again = actions.sample_gold(dataset_id=dataset.uuid, actor=ravi, per_class=4)
+    made = sample_gold(dataset_id=dataset.uuid, actor=ravi, per_class=3)
+    again = sample_gold(dataset_id=dataset.uuid, actor=ravi, per_class=4)
 
     assert sorted(gold.label.name for gold in made) == ["card"] * 3 + ["transfer"] * 2
     assert [gold.label.name for gold in again] == ["card"]
@@ -111,20 +113,20 @@ def test_a_sample_fills_each_class_up_from_what_reviewers_decided(dataset, mia, 
 def test_what_annotators_or_a_rule_decided_is_not_drawn(dataset, mia, ravi, ana):
     label_items(make_queue(dataset, mia), {ana: ["billing"] * 6})
 
-    assert actions.sample_gold(dataset_id=dataset.uuid, actor=ravi, per_class=5) == []
+    assert sample_gold(dataset_id=dataset.uuid, actor=ravi, per_class=5) == []
     assert Event.objects.filter(verb=Verb.GOLD_SAMPLED).count() == 0
 
 
 def test_many_at_once_leave_gold_as_it_is_and_refuse_what_is_not_in_the_dataset(dataset, project, mia, ravi):
-    ids = {label.name: str(label.stable_id) for label in queries.latest_schema(dataset).labels.all()}
+    ids = {label.name: str(label.stable_id) for label in latest_schema(dataset).labels.all()}
     first, second = dataset.items.order_by("id")[:2]
     other = make_dataset(project, mia, ["elsewhere"], slug="other", name="Other").items.get()
     kept = know(first, ravi, {"label": "card"})
     rows = [(first, {"label": ids["billing"]}), (second, {"label": ids["billing"]})]
 
-    made = actions.make_golds(dataset_id=dataset.uuid, actor=ravi, rows=rows)
+    made = make_golds(dataset_id=dataset.uuid, actor=ravi, rows=rows)
     with pytest.raises(Refused, match="twice or are not in the dataset"):
-        actions.make_golds(dataset_id=dataset.uuid, actor=ravi, rows=[(other, {"label": ids["card"]})])
+        make_golds(dataset_id=dataset.uuid, actor=ravi, rows=[(other, {"label": ids["card"]})])
 
     assert [gold.item for gold in made] == [second]
     assert list(Gold.objects.order_by("id").values_list("item_id", "label__name")) == [(first.pk, "card"), (second.pk, "billing")]
@@ -151,7 +153,7 @@ def test_a_reviewer_makes_gold_while_they_settle(dataset, mia, ravi, ana, ben, c
 @pytest.mark.postgres
 def test_the_page_of_an_item_sets_changes_and_takes_back(dataset, ravi, client_for):
     client, item = client_for(ravi), dataset.items.order_by("id").first()
-    url, labels = reverse("labeling:gold_item", args=[item.uuid]), queries.labels_by_name(queries.latest_schema(dataset))
+    url, labels = reverse("labeling:gold_item", args=[item.uuid]), labels_by_name(latest_schema(dataset))
 
     assert client.post(url, {"label": labels["card"].stable_id, "explanation": "Because."}).status_code == 302
     assert client.get(url).context["offered"][0][2] == "card"
@@ -185,13 +187,13 @@ def test_the_list_marks_what_most_people_get_wrong_and_says_what_they_say(projec
 
 def hand(queue, person):
     with gold_at(0, 1):
-        return [slot for slot in actions.claim(queue_id=queue.uuid, actor=person) if slot.is_gold]
+        return [slot for slot in claim(queue_id=queue.uuid, actor=person) if slot.is_gold]
 
 
 def test_the_list_is_paged_and_filtered(project, mia, ravi, lee, client_for, monkeypatch):
     monkeypatch.setattr(import_module("datasets_app.labeling.views.gold"), "GOLD_PAGE", 3)
     dataset = known_dataset(project, mia, ravi, ["card"] * 5 + ["transfer"] * 2, ["text"])
-    url, card = reverse("labeling:gold", args=[dataset.uuid]), queries.labels_by_name(queries.latest_schema(dataset))["card"].stable_id
+    url, card = reverse("labeling:gold", args=[dataset.uuid]), labels_by_name(latest_schema(dataset))["card"].stable_id
 
     first = client_for(lee).get(url, {"class": card})
     second = client_for(lee).get(f"{url}{first.context['page']['next']}")
@@ -205,7 +207,7 @@ def test_the_list_is_paged_and_filtered(project, mia, ravi, lee, client_for, mon
 @pytest.mark.postgres
 def test_programs_do_the_same(dataset, mia, ravi, ana, client_for):
     client, item = client_for(ravi), dataset.items.order_by("id").first()
-    label = queries.labels_by_name(queries.latest_schema(dataset))["card"]
+    label = labels_by_name(latest_schema(dataset))["card"]
     url = reverse("api-labeling-gold", args=[dataset.uuid])
     sent = {"item": str(item.uuid), "label": str(label.uuid), "explanation": "Because."}
 

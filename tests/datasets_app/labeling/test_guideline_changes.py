@@ -4,9 +4,12 @@ import pytest
 from django.core.exceptions import PermissionDenied
 from django.urls import reverse
 
-from datasets_app.labeling import actions, queries
+from datasets_app.labeling.actions.changes import move_queue
+from datasets_app.labeling.actions.claims import claim
+from datasets_app.labeling.actions.guideline import know_guideline
 from datasets_app.labeling.differences import LIMIT, DiffLine, differences
 from datasets_app.labeling.models import Queue, Seat
+from datasets_app.labeling.queries.pages import known_before
 from lifecycle.refusals import Refused
 from tests.support.labeling import make_dataset, make_queue, make_schema
 
@@ -20,7 +23,7 @@ def queue(project, mia) -> Queue:
 
 def move_on(queue, mia, guideline) -> None:
     make_schema(queue.dataset, mia, guideline=guideline)
-    actions.move_queue(queue_id=queue.uuid, actor=mia)
+    move_queue(queue_id=queue.uuid, actor=mia)
 
 
 def bench(queue):
@@ -72,23 +75,23 @@ def test_an_answer_tells_a_bench_that_is_open_which_version_the_queue_has(queue,
 
 @pytest.mark.postgres
 def test_what_somebody_knows_never_goes_back(queue, ana, mia):
-    actions.claim(queue_id=queue.uuid, actor=ana)
+    claim(queue_id=queue.uuid, actor=ana)
     move_on(queue, mia, "Fees are billing.")
 
-    assert actions.know_guideline(queue_id=queue.uuid, actor=ana, version=2) == 1
-    assert actions.know_guideline(queue_id=queue.uuid, actor=ana, version=1) == 0
+    assert know_guideline(queue_id=queue.uuid, actor=ana, version=2) == 1
+    assert know_guideline(queue_id=queue.uuid, actor=ana, version=1) == 0
     assert Seat.objects.get().seen_schema.version == 2
     queue.refresh_from_db()
-    assert queries.known_before(queue, ana) is None
+    assert known_before(queue, ana) is None
 
 
 def test_a_version_that_is_not_there_and_a_wrong_role_change_nothing(queue, ana, aida):
-    actions.claim(queue_id=queue.uuid, actor=ana)
+    claim(queue_id=queue.uuid, actor=ana)
 
     with pytest.raises(Refused, match="no version 7"):
-        actions.know_guideline(queue_id=queue.uuid, actor=ana, version=7)
+        know_guideline(queue_id=queue.uuid, actor=ana, version=7)
     with pytest.raises(PermissionDenied):
-        actions.know_guideline(queue_id=queue.uuid, actor=aida, version=1)
+        know_guideline(queue_id=queue.uuid, actor=aida, version=1)
 
     assert Seat.objects.get().seen_schema == queue.schema
 

@@ -4,8 +4,11 @@ import pytest
 from django.db import DatabaseError, transaction
 
 from datasets_app.datasets.models import Upload
-from datasets_app.labeling import actions, queries
+from datasets_app.labeling.actions.imports import Importer
+from datasets_app.labeling.actions.suggestions import suggest
 from datasets_app.labeling.models import Decision, LabelSchema, Suggestion
+from datasets_app.labeling.queries.decisions import adjudicators_of, current_decisions
+from datasets_app.labeling.queries.labels import latest_schema
 from registry.ledger.models import Event
 from registry.ledger.verbs import Verb
 from tests.support.labeling import add_items, make_dataset, make_schema
@@ -24,7 +27,7 @@ def bring(items, labels_as="decisions", names=("card", "billing")):
     upload = items[0].upload
     upload.labels_as = labels_as
     upload.save(update_fields=["labels_as"])
-    importer = actions.Importer()
+    importer = Importer()
     for _ in range(2):  # a crash and a second attempt
         with transaction.atomic():
             importer.begin(upload, names)
@@ -38,9 +41,9 @@ def bring(items, labels_as="decisions", names=("card", "billing")):
 def test_decisions_are_answered_for_by_whoever_accepted_the_file(items, mia):
     upload = bring(items)
 
-    rows = [(d.label.name, d.how, d.by) for d in queries.current_decisions(upload.dataset)]
+    rows = [(d.label.name, d.how, d.by) for d in current_decisions(upload.dataset)]
     assert rows == [("card", "imported", mia), ("billing", "imported", mia), ("card", "imported", mia)]
-    assert queries.adjudicators_of([item.pk for item in items]) == {mia.pk}
+    assert adjudicators_of([item.pk for item in items]) == {mia.pk}
     assert Event.objects.filter(verb=Verb.DECISIONS_IMPORTED).count() == 1
 
 
@@ -49,7 +52,7 @@ def test_the_schema_takes_new_names_behind_and_keeps_the_old_ones(items, mia):
     before = make_schema(dataset, mia, ["refund", "card"])
     bring(items)
 
-    after = queries.latest_schema(dataset)
+    after = latest_schema(dataset)
     assert [label.name for label in after.labels.all()] == ["refund", "card", "billing"]
     assert after.labels.get(name="card").stable_id == before.labels.get(name="card").stable_id
     assert LabelSchema.objects.count() == 2
@@ -67,7 +70,7 @@ def test_suggestions_decide_nothing(items):
 
 def test_a_cancelled_import_takes_its_labels_away(items):
     upload = items[0].upload
-    importer = actions.Importer()
+    importer = Importer()
     with transaction.atomic():
         importer.begin(upload, ["card", "billing"])
         importer.write(upload, [(item, {"label": name}) for item, name in zip(items, ROWS, strict=True)])
@@ -90,8 +93,6 @@ def test_an_imported_decision_can_no_longer_be_deleted(items):
 @pytest.mark.postgres
 def test_labels_of_prefers_the_decision(items):
     bring(items)
-    actions.suggest(
-        dataset=items[0].dataset, rows=[(items[0].pk, "billing", 0.9)], source="run", source_digest="f" * 64, source_name="run 1"
-    )
+    suggest(dataset=items[0].dataset, rows=[(items[0].pk, "billing", 0.9)], source="run", source_digest="f" * 64, source_name="run 1")
 
-    assert actions.Importer().values_of([items[0].pk, items[1].pk]) == {items[0].pk: {"label": "card"}, items[1].pk: {"label": "billing"}}
+    assert Importer().values_of([items[0].pk, items[1].pk]) == {items[0].pk: {"label": "card"}, items[1].pk: {"label": "billing"}}

@@ -14,11 +14,22 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from datasets_app.labeling import actions, embeddings, queries
+from datasets_app.labeling import embeddings
 from datasets_app.labeling import learning as program
-from datasets_app.labeling.models import Decision, Fit, Queue, Slot, Suggestion
+from datasets_app.labeling.actions.claims import claim, release
+from datasets_app.labeling.actions.learning import learn, learn_due
+from datasets_app.labeling.actions.opening import open_queue
+from datasets_app.labeling.actions.ordering import reorder
+from datasets_app.labeling.actions.schemas import publish_schema
+from datasets_app.labeling.actions.steering import prefer
+from datasets_app.labeling.actions.suggestions import suggest
+from datasets_app.labeling.models import Decision, Fit, Queue, QueueOrder, Slot, Suggestion
 from datasets_app.labeling.queries import learning
-from datasets_app.labeling.rules import RANGE, LabelSpec
+from datasets_app.labeling.queries.bench import bench_items
+from datasets_app.labeling.queries.labels import labels_by_name
+from datasets_app.labeling.queries.pages import queues
+from datasets_app.labeling.rules.queues import RANGE
+from datasets_app.labeling.rules.schemas import LabelSpec
 from lifecycle.compute import warm
 from lifecycle.compute.child import Result, run_child
 from lifecycle.jobs import actions as jobs
@@ -104,7 +115,7 @@ def places(queue) -> dict[str, int]:
 
 
 def learn_now(queue, user) -> Fit:
-    actions.learn(queue_id=queue.uuid, actor=user)
+    learn(queue_id=queue.uuid, actor=user)
     run_ok("default")
     return learning.last_fit(queue.dataset)
 
@@ -123,10 +134,9 @@ def test_it_learns_from_decisions_and_what_is_unclear_comes_first(labelled, mia,
     assert (fit.figures["right"], fit.figures["folds"]) == (14, 5)
     names = {str(each.stable_id): each.name for each in queue.schema.labels.all()}
     assert {names[key]: count for key, count in fit.figures["counts"].items()} == {"billing": 7, "card": 7}
-    first = [slot.item.text for slot in actions.claim(queue_id=queue.uuid, actor=ana, k=2)]
+    first = [slot.item.text for slot in claim(queue_id=queue.uuid, actor=ana, k=2)]
     assert sorted(first) == sorted(UNCLEAR)
-    queue.refresh_from_db()
-    assert queue.fit == fit
+    assert QueueOrder.objects.get(queue=queue).fit == fit
 
 
 def test_every_open_slot_has_a_place_of_its_item_and_answered_ones_keep_theirs(dataset, mia, ana, ben):
@@ -164,8 +174,8 @@ def test_it_suggests_with_the_digest_of_the_fit(learnt, mia, ana):
     rows = Suggestion.objects.filter(source="built_in")
     assert set(rows.values_list("source_digest", "source_name")) == {(fit.digest, "Built-in model, 14 labelled texts")}
     assert set(rows.values_list("item__text", flat=True)) == set(TEXTS[14:])
-    slots = actions.claim(queue_id=queue.uuid, actor=ana, k=12)  # all that are left, in an order by chance
-    shown = {each["text"]: each for each in queries.bench_items(queue, slots, ana)}
+    slots = claim(queue_id=queue.uuid, actor=ana, k=12)  # all that are left, in an order by chance
+    shown = {each["text"]: each for each in bench_items(queue, slots, ana)}
     names = {str(each.uuid): each.name for each in queue.schema.labels.all()}
     card = next(each for text, each in shown.items() if text in CARD)
     assert names[card["ranks"][0][0]] == "card"
@@ -206,7 +216,7 @@ def test_too_few_labels_teach_nothing_and_the_order_stays_as_given(begun, mia, a
     assert not Suggestion.objects.exists()
     assert set(places(queue).values()) == {RANGE}
     assert not Event.objects.filter(verb="labeling.fitted").exists()
-    assert [slot.item.text for slot in actions.claim(queue_id=queue.uuid, actor=ana, k=2)] == TEXTS[9:11]
+    assert [slot.item.text for slot in claim(queue_id=queue.uuid, actor=ana, k=2)] == TEXTS[9:11]
 
 
 def test_answers_count_before_they_are_decided_where_people_agree(dataset, mia, ana, ben):
@@ -228,9 +238,9 @@ def test_equal_texts_and_classes_that_are_gone_teach_once_or_nothing(project, mi
     queue = make_queue(dataset, mia, schema=("billing", "card", "other"))
     for item, name in zip(queue_items(queue), ("card", "card", "billing", "other"), strict=True):
         answer(queue, ana, item, name)
-    labels = queries.labels_by_name(queue.schema)
+    labels = labels_by_name(queue.schema)
     specs = [LabelSpec(name, stable_id=labels[name].stable_id) for name in ("billing", "card")]
-    actions.publish_schema(dataset_id=dataset.uuid, actor=mia, labels=specs)
+    publish_schema(dataset_id=dataset.uuid, actor=mia, labels=specs)
 
     found = learning.lesson(dataset)
 
@@ -280,19 +290,19 @@ def test_texts_with_any_number_of_classes_are_learnt_too(project, mia, ana):
 # ── When it learns ──────────────────────────────────────────────────────────
 def test_the_tick_has_it_learn_when_enough_has_come_in(begun, ana):
     queue = begun
-    assert actions.learn_due(timezone.now()) == 0
+    assert learn_due(timezone.now()) == 0
     label(queue, ana, range(9, 10))
 
-    assert actions.learn_due(timezone.now()) == 1
+    assert learn_due(timezone.now()) == 1
     assert [job.kind for job in run_ok("default")] == ["labeling.learn"]
     assert learning.last_fit(queue.dataset).answers == 10
-    assert actions.learn_due(later()) == 0
+    assert learn_due(later()) == 0
     Queue.objects.filter(pk=queue.pk).update(slots_done=29)
-    assert actions.learn_due(later()) == 0
+    assert learn_due(later()) == 0
     Queue.objects.filter(pk=queue.pk).update(slots_done=30)
-    assert actions.learn_due(timezone.now()) == 0
-    assert actions.learn_due(later()) == 1
-    assert actions.learn_due(later()) == 1
+    assert learn_due(timezone.now()) == 0
+    assert learn_due(later()) == 1
+    assert learn_due(later()) == 1
     assert Job.objects.filter(kind="labeling.learn", state="queued").count() == 1
 
 
@@ -300,7 +310,7 @@ def test_the_tick_has_it_learn_when_enough_has_come_in(begun, ana):
 def test_the_tick_leaves_other_queues_alone(labelled, change):
     Queue.objects.filter(pk=labelled.pk).update(**change)
 
-    assert actions.learn_due(timezone.now()) == 0
+    assert learn_due(timezone.now()) == 0
     assert not Job.objects.filter(kind="labeling.learn").exists()
 
 
@@ -310,30 +320,29 @@ def test_decisions_that_came_with_a_file_are_learnt_before_anybody_answers(proje
     datasets.import_texts(dataset, [(text, "card" if text in CARD else "billing") for text in TEXTS[:24]], mia)
     queue = make_queue(dataset, mia, order="learnt", source="all")
 
-    assert actions.learn_due(timezone.now()) == 1
+    assert learn_due(timezone.now()) == 1
     run_ok("default")
 
-    queue.refresh_from_db()
-    assert (queue.fit.rows, queue.fit.answers) == (24, 0)
+    fit = QueueOrder.objects.get(queue=queue).fit
+    assert (fit.rows, fit.answers) == (24, 0)
     assert sorted(places(queue).values()) == list(range(24))
 
 
 def test_a_new_queue_gets_its_order_though_no_answer_has_come(learnt, mia):
     other = make_queue(learnt.dataset, mia, name="Batch 2", order="learnt")
 
-    assert actions.learn_due(later()) == 1
+    assert learn_due(later()) == 1
     run_ok("default")
 
-    other.refresh_from_db()
-    assert other.fit.edition == 2
+    assert QueueOrder.objects.get(queue=other).fit.edition == 2
     assert sorted(places(other).values()) == list(range(12))
-    assert actions.learn_due(later()) == 0
+    assert learn_due(later()) == 0
 
 
 @pytest.mark.postgres
 def test_a_cancelled_job_keeps_nothing(labelled, mia, monkeypatch):
     queue = labelled
-    job = actions.learn(queue_id=queue.uuid, actor=mia)
+    job = learn(queue_id=queue.uuid, actor=mia)
     read = learning.lesson
 
     def cancelled(dataset):
@@ -352,7 +361,7 @@ def test_only_a_queue_of_its_order_has_it_learn(dataset, mia):
     queue = make_queue(dataset, mia, schema=("billing", "card"))
 
     with pytest.raises(Conflict, match="not in the order of the built-in model"):
-        actions.learn(queue_id=queue.uuid, actor=mia)
+        learn(queue_id=queue.uuid, actor=mia)
 
     assert not Job.objects.filter(kind="labeling.learn").exists()
 
@@ -360,9 +369,9 @@ def test_only_a_queue_of_its_order_has_it_learn(dataset, mia):
 def test_only_who_manages_labeling_has_it_learn_or_chooses_sources(queue, ana, gita):
     for person in (ana, gita):
         with pytest.raises(PermissionDenied):
-            actions.learn(queue_id=queue.uuid, actor=person)
+            learn(queue_id=queue.uuid, actor=person)
         with pytest.raises(PermissionDenied):
-            actions.prefer(queue_id=queue.uuid, actor=person, source="run")
+            prefer(queue_id=queue.uuid, actor=person, source="run")
 
     queue.refresh_from_db()
     assert queue.suggests_from == ""
@@ -376,7 +385,7 @@ def test_tasks_without_classes_have_no_built_in_model(project, mia):
             make_schema(dataset, mia, ("card",))
 
         with pytest.raises(Refused, match="was not opened") as refusal:
-            actions.open_queue(dataset_id=dataset.uuid, actor=mia, name="new", order="learnt")
+            open_queue(dataset_id=dataset.uuid, actor=mia, name="new", order="learnt")
 
         assert refusal.value.fields == {"order": ["The built-in model learns classes of texts; this dataset's task is another."]}
     assert not Queue.objects.exists()
@@ -386,19 +395,19 @@ def test_tasks_without_classes_have_no_built_in_model(project, mia):
 def test_a_queue_shows_the_kind_of_source_that_it_wants_first(labelled, dataset, mia, ana):
     queue = labelled
     rows = [(item.pk, "card", 0.77) for item in queue_items(queue)[14:20]]
-    actions.suggest(dataset=dataset, rows=rows, source="run", source_digest="a" * 64, source_name="Run 7")
+    suggest(dataset=dataset, rows=rows, source="run", source_digest="a" * 64, source_name="Run 7")
     learn_now(queue, mia)
     slots = [slot for slot in queue.slots.select_related("item") if slot.item.text in TEXTS[14:22]]
 
     def sources():
-        return [each["source"] for each in queries.bench_items(queue, sorted(slots, key=lambda slot: slot.item_id), ana)]
+        return [each["source"] for each in bench_items(queue, sorted(slots, key=lambda slot: slot.item_id), ana)]
 
     assert sources() == ["Built-in model, 14 labelled texts"] * 8
-    queue = actions.prefer(queue_id=queue.uuid, actor=mia, source="run")
+    queue = prefer(queue_id=queue.uuid, actor=mia, source="run")
     assert sources() == ["Run 7"] * 6 + ["Built-in model, 14 labelled texts"] * 2
     assert "suggests_from" in Event.objects.filter(verb="labeling.queue_changed").last().canonical
     with pytest.raises(Refused, match="no such kind of source"):
-        actions.prefer(queue_id=queue.uuid, actor=mia, source="oracle")
+        prefer(queue_id=queue.uuid, actor=mia, source="oracle")
 
 
 # ── Disagreement ────────────────────────────────────────────────────────────
@@ -414,18 +423,18 @@ def test_what_answers_or_suggestions_dispute_comes_first(project, mia, ana):
     }
     for digest, names in said.items():
         rows = [(item.pk, name, 0.6) for item, name in zip(items, names, strict=False) if name]
-        actions.suggest(dataset=dataset, rows=rows, source="run", source_digest=digest, source_name=digest[:1])
+        suggest(dataset=dataset, rows=rows, source="run", source_digest=digest, source_name=digest[:1])
 
     queue = make_queue(dataset, mia, name="second", order="disputed")
 
-    assert [slot.item.text for slot in actions.claim(queue_id=queue.uuid, actor=ana, k=5)] == [
+    assert [slot.item.text for slot in claim(queue_id=queue.uuid, actor=ana, k=5)] == [
         "text 2", "text 1", "text 0", "text 3", "text 4",
     ]  # fmt: skip
-    actions.release(queue_id=queue.uuid, actor=ana)
-    answer(queries.queues(ana).get(name="first"), ana, items[3], "billing")
-    actions.reorder(queue_id=queue.uuid, actor=mia)
+    release(queue_id=queue.uuid, actor=ana)
+    answer(queues(ana).get(name="first"), ana, items[3], "billing")
+    reorder(queue_id=queue.uuid, actor=mia)
     run_ok("default")
-    assert [slot.item.text for slot in actions.claim(queue_id=queue.uuid, actor=ana, k=3)] == ["text 2", "text 1", "text 3"]
+    assert [slot.item.text for slot in claim(queue_id=queue.uuid, actor=ana, k=3)] == ["text 2", "text 1", "text 3"]
 
 
 # ── Pages and the API ───────────────────────────────────────────────────────

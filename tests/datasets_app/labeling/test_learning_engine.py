@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from datasets_app.labeling import actions, embeddings
+from datasets_app.labeling import embeddings
+from datasets_app.labeling.actions.claims import claim
+from datasets_app.labeling.actions.learning import learn
 from datasets_app.labeling.queries import learning
 from lifecycle.engine.base import bundled_minilm
 from tests.support.jobs import run_ok
@@ -25,14 +27,14 @@ def test_it_learns_meanings_from_ten_texts(project, mia, ana, warm_engine):
     for item in queue_items(queue)[:10]:
         answer(queue, ana, item, "card" if item.text in CARD else "money")
 
-    actions.learn(queue_id=queue.uuid, actor=mia)
+    learn(queue_id=queue.uuid, actor=mia)
     run_ok("default")
 
     fit = learning.last_fit(dataset)
     assert (fit.features, fit.base_name, fit.rows) == ("vectors", "all-MiniLM-L6-v2", 10)
     assert fit.base_digest == embeddings.packaged_base().digest
     assert fit.figures["right"] >= 8
-    first = actions.claim(queue_id=queue.uuid, actor=ana, k=1)[0].item.text
+    first = claim(queue_id=queue.uuid, actor=ana, k=1)[0].item.text
     assert first == "Give back what I paid for the card"
     said = dict(dataset.items.filter(suggestions__score__gt=0.5).values_list("text", "suggestions__label__name"))
     assert said["The bank card still did not show up"] == "card"

@@ -9,7 +9,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from datasets_app.labeling import learning
-from datasets_app.labeling.uncertainty import Before, disagreement, enough, fit_is_due, next_fit_at, order
+from datasets_app.labeling.rules.queues import disagreement
+from datasets_app.labeling.uncertainty import Before, enough, fit_is_due, next_fit_at, order
 
 NOW = datetime(2026, 11, 26, 12, tzinfo=UTC)
 LONG_AGO = NOW - timedelta(hours=1)

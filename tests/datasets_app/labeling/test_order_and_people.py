@@ -8,9 +8,13 @@ import pytest
 from django.urls import reverse
 
 from datasets_app.datasets.models import Dataset
-from datasets_app.labeling import actions, queries
+from datasets_app.labeling.actions import suggestions
+from datasets_app.labeling.actions.claims import claim
+from datasets_app.labeling.actions.opening import open_queue
+from datasets_app.labeling.actions.ordering import reorder
 from datasets_app.labeling.models import Queue, Slot
-from datasets_app.labeling.rules import RANGE, random_place, uncertain_place
+from datasets_app.labeling.queries.suggestions import best_scores
+from datasets_app.labeling.rules.queues import RANGE, random_place, uncertain_place
 from lifecycle.refusals import Conflict, Refused
 from registry.ledger.models import Event
 from tests.support.jobs import run_ok
@@ -39,12 +43,12 @@ def of_ben(dataset, mia, ben) -> Queue:
 
 
 def handed_out(queue, user) -> list[str]:
-    return [slot.item.text for slot in actions.claim(queue_id=queue.uuid, actor=user, k=6)]
+    return [slot.item.text for slot in claim(queue_id=queue.uuid, actor=user, k=6)]
 
 
 def suggest(dataset, scores, digest="a" * 64):
     rows = [(item.pk, "card", score) for item, score in zip(dataset.items.order_by("id"), scores, strict=False) if score is not None]
-    actions.suggest(dataset=dataset, rows=rows, source="run", source_digest=digest, source_name="run 7")
+    suggestions.suggest(dataset=dataset, rows=rows, source="run", source_digest=digest, source_name="run 7")
 
 
 def test_places_are_whole_numbers_and_stay_the_same():
@@ -80,10 +84,10 @@ def test_open_items_are_put_in_the_order_of_newer_suggestions(described, mia, an
     dataset = described
     suggest(dataset, [0.1, 0.2, 0.3, 0.4, 0.5, 0.6])
     queue = make_queue(dataset, mia, order="uncertain")
-    assert [slot.item.text for slot in actions.claim(queue_id=queue.uuid, actor=ana, k=1)] == ["text 0"]
+    assert [slot.item.text for slot in claim(queue_id=queue.uuid, actor=ana, k=1)] == ["text 0"]
     suggest(dataset, [0.6, 0.5, 0.4, 0.3, 0.2, 0.1], "b" * 64)
 
-    actions.reorder(queue_id=queue.uuid, actor=mia)
+    reorder(queue_id=queue.uuid, actor=mia)
     run_ok("default")
 
     assert handed_out(queue, ana) == ["text 0", "text 5", "text 4", "text 3", "text 2", "text 1"]
@@ -91,7 +95,7 @@ def test_open_items_are_put_in_the_order_of_newer_suggestions(described, mia, an
 
 def test_only_a_queue_of_suggestions_is_ordered_anew(described, mia):
     with pytest.raises(Conflict, match="not in the order of suggestions"):
-        actions.reorder(queue_id=Queue.objects.get().uuid, actor=mia)
+        reorder(queue_id=Queue.objects.get().uuid, actor=mia)
 
 
 @pytest.mark.postgres
@@ -99,7 +103,7 @@ def test_a_queue_for_certain_people_hands_out_to_them_alone(of_ben, ana, ben, cl
     queue = of_ben
 
     with pytest.raises(Conflict, match="is for certain people"):
-        actions.claim(queue_id=queue.uuid, actor=ana)
+        claim(queue_id=queue.uuid, actor=ana)
     assert Slot.objects.filter(state=Slot.State.LEASED).count() == 0
     assert len(handed_out(queue, ben)) == 6
     assert reverse("labeling:bench", args=[queue.uuid]).encode() not in client_for(ana).get(reverse("labeling:list")).content
@@ -118,7 +122,7 @@ def test_people_who_may_not_annotate_and_too_few_are_refused(described, mia, ott
 
     for people, told in (([otto], "may not annotate"), ([ana], "cannot give 2 answers")):
         with pytest.raises(Refused, match=told) as refusal:
-            actions.open_queue(dataset_id=dataset.uuid, actor=mia, name="new", overlap=2, people=people)
+            open_queue(dataset_id=dataset.uuid, actor=mia, name="new", overlap=2, people=people)
         assert list(refusal.value.fields) == ["people"]
     assert Queue.objects.count() == 1
 
@@ -141,8 +145,8 @@ def test_the_form_opens_such_a_queue_and_its_page_says_so(described, mia, ana, c
 
 def test_the_newest_source_with_scores_counts(described):
     dataset, item = described, described.items.first()
-    actions.suggest(dataset=dataset, rows=[(item.pk, "card", 0.9)], source="run", source_digest="a" * 64, source_name="old")
+    suggestions.suggest(dataset=dataset, rows=[(item.pk, "card", 0.9)], source="run", source_digest="a" * 64, source_name="old")
     rows = [(item.pk, "card", 0.3), (item.pk, "billing", 0.6)]
-    actions.suggest(dataset=dataset, rows=rows, source="run", source_digest="b" * 64, source_name="new")
+    suggestions.suggest(dataset=dataset, rows=rows, source="run", source_digest="b" * 64, source_name="new")
 
-    assert queries.best_scores([item.pk], "", "single_label") == {item.pk: 0.6}
+    assert best_scores([item.pk], "", "single_label") == {item.pk: 0.6}

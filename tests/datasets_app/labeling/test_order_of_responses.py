@@ -2,7 +2,7 @@
 
 import pytest
 
-from datasets_app.labeling.rules import side_order
+from datasets_app.labeling.rules.queues import side_order
 from lifecycle.refusals import Refused
 from tests.support.labeling import make_dataset, make_queue, queue_items, say
 

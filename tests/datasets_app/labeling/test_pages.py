@@ -8,7 +8,7 @@ from django.urls import reverse
 from datasets_app.labeling import agreement
 from datasets_app.labeling.forms.schemas import read_classes, write_classes
 from datasets_app.labeling.models import LabelSchema, Queue
-from datasets_app.labeling.rules import LabelSpec
+from datasets_app.labeling.rules.schemas import LabelSpec
 from tests.support.jobs import run_ok
 from tests.support.labeling import answer, label_items, make_dataset, make_queue, make_schema, queue_items
 

@@ -6,9 +6,12 @@ import pytest
 from django.core.exceptions import PermissionDenied
 from django.urls import reverse
 
-from datasets_app.labeling import actions, queries
+from datasets_app.labeling.actions.proposals import decline_proposal, propose_change
+from datasets_app.labeling.actions.schemas import publish_schema
 from datasets_app.labeling.models import GuidelineProposal, LabelSchema, Queue
-from datasets_app.labeling.rules import LabelSpec
+from datasets_app.labeling.queries.labels import names_in
+from datasets_app.labeling.queries.proposals import open_proposals, shown
+from datasets_app.labeling.rules.schemas import LabelSpec
 from lifecycle.notices.models import Notice
 from lifecycle.refusals import Conflict, Refused
 from registry.ledger.models import Event
@@ -25,30 +28,29 @@ def queue(project, mia) -> Queue:
 
 
 def ids(queue, *names) -> list[str]:
-    known = {name: key for key, name in queries.names_in(queue.schema).items()}
+    known = {name: key for key, name in names_in(queue.schema).items()}
     return [known[name] for name in names]
 
 
 def propose(queue, actor, text="Fees are billing.", **options) -> GuidelineProposal:
     item = queue_items(queue)[0]
-    return actions.propose_change(dataset_id=queue.dataset.uuid, actor=actor, text=text, queue_id=queue.uuid, item_id=item.uuid, **options)
+    version = queue.schema.version
+    return propose_change(dataset_id=queue.dataset.uuid, actor=actor, text=text, item_id=item.uuid, version=version, **options)
 
 
 def publish(queue, actor, guideline, taking_up=(), **options) -> LabelSchema:
     labels = [LabelSpec(name) for name in LABELS]
-    return actions.publish_schema(
-        dataset_id=queue.dataset.uuid, actor=actor, labels=labels, guideline=guideline, taking_up=taking_up, **options
-    )
+    return publish_schema(dataset_id=queue.dataset.uuid, actor=actor, labels=labels, guideline=guideline, taking_up=taking_up, **options)
 
 
 def url(name, queue, *more):
     return reverse(f"labeling:{name}", args=[queue.dataset.uuid, *more])
 
 
-def test_a_proposal_speaks_of_the_queues_version_its_classes_and_an_item(queue, ana):
+def test_a_proposal_is_about_a_version_its_labels_and_an_item(queue, ana):
     made = propose(queue, ana, classes=ids(queue, "billing", "card"))
 
-    assert (made.schema, made.queue, made.item, made.state) == (queue.schema, queue, queue_items(queue)[0], State.OPEN)
+    assert (made.schema, made.item, made.state) == (queue.schema, queue_items(queue)[0], State.OPEN)
     assert made.classes == ids(queue, "billing", "card")
     event = Event.objects.get(verb=Verb.CHANGE_PROPOSED)
     assert (event.actor, event.object_id) == (str(ana.uuid), str(made.uuid))
@@ -59,15 +61,15 @@ def test_a_proposal_speaks_of_the_queues_version_its_classes_and_an_item(queue, 
 
 def test_what_makes_no_proposal_is_refused_and_changes_nothing(queue, project, mia, ana, aida, otto):
     other = make_queue(make_dataset(project, mia, ["three"], name="Other", slug="other"), mia)
-    dataset, item = queue.dataset.uuid, queue_items(queue)[0].uuid
+    dataset, strange = queue.dataset.uuid, queue_items(other)[0].uuid
     wrong = [
-        {"text": " "}, {"text": "x" * 2_001}, {"text": "A rule.", "classes": [uuid4()]}, {"text": "A rule.", "queue_id": other.uuid},
-        {"text": "A rule.", "item_id": item}, {"text": "A rule.", "queue_id": queue.uuid, "item_id": queue_items(other)[0].uuid},
+        {"text": " "}, {"text": "x" * 2_001}, {"text": "A rule.", "classes": [uuid4()]}, {"text": "A rule.", "version": 9},
+        {"text": "A rule.", "item_id": strange},
     ]  # fmt: skip
 
     for given in wrong:
         with pytest.raises(Refused):
-            actions.propose_change(dataset_id=dataset, actor=ana, **given)
+            propose_change(dataset_id=dataset, actor=ana, **given)
     for person in (aida, otto):
         with pytest.raises(PermissionDenied):
             propose(queue, person)
@@ -101,7 +103,7 @@ def test_a_version_that_changes_nothing_takes_nothing_up(queue, ana, mia):
 
 def test_what_was_answered_meanwhile_or_is_of_another_dataset_is_not_taken_up(queue, project, ana, mia):
     declined = propose(queue, ana)
-    actions.decline_proposal(proposal_id=declined.uuid, actor=mia, answer="It is there already.")
+    decline_proposal(proposal_id=declined.uuid, actor=mia, answer="It is there already.")
     other = make_queue(make_dataset(project, mia, ["three"], name="Other", slug="other"), mia)
     strange = propose(other, ana)
 
@@ -116,7 +118,7 @@ def test_what_was_answered_meanwhile_or_is_of_another_dataset_is_not_taken_up(qu
 def test_a_proposal_is_declined_with_a_sentence_that_its_proposer_gets(queue, ana, ravi, client_for):
     made = propose(queue, ana)
 
-    actions.decline_proposal(proposal_id=made.uuid, actor=ravi, answer="Rule 3 says so.")
+    decline_proposal(proposal_id=made.uuid, actor=ravi, answer="Rule 3 says so.")
 
     made.refresh_from_db()
     assert (made.state, made.answer, made.answered_by) == (State.DECLINED, "Rule 3 says so.", ravi)
@@ -126,16 +128,16 @@ def test_a_proposal_is_declined_with_a_sentence_that_its_proposer_gets(queue, an
     assert b"Rule 3 says so." in page
     assert Event.objects.get(verb=Verb.PROPOSAL_DECLINED).object_id == str(made.uuid)
     with pytest.raises(Conflict, match="declined already"):
-        actions.decline_proposal(proposal_id=made.uuid, actor=ravi, answer="Once more.")
+        decline_proposal(proposal_id=made.uuid, actor=ravi, answer="Once more.")
 
 
 def test_declining_needs_a_sentence_and_the_right_to_manage_labels(queue, ana, ravi):
     made = propose(queue, ana)
 
     with pytest.raises(Refused, match="with a sentence"):
-        actions.decline_proposal(proposal_id=made.uuid, actor=ravi, answer=" ")
+        decline_proposal(proposal_id=made.uuid, actor=ravi, answer=" ")
     with pytest.raises(PermissionDenied):
-        actions.decline_proposal(proposal_id=made.uuid, actor=ana, answer="No.")
+        decline_proposal(proposal_id=made.uuid, actor=ana, answer="No.")
 
     made.refresh_from_db()
     assert (made.state, made.answer) == (State.OPEN, "")
@@ -211,7 +213,19 @@ def test_proposals_take_the_same_statements_however_many(queue, ana, mia, count,
         propose(queue, ana, f"Rule {n}.", classes=ids(queue, "billing"))
 
     with django_assert_num_queries(3):
-        assert len(queries.shown(queue.dataset, queries.open_proposals(queue.dataset), mia)) == count
+        assert len(shown(queue.dataset, open_proposals(queue.dataset), mia)) == count
+
+
+def test_the_form_takes_no_item_that_is_not_in_its_queue(queue, project, mia, ana, client_for):
+    item = queue_items(queue)[0].uuid
+    other = make_queue(make_dataset(project, mia, ["three"], name="Other", slug="other"), mia)
+    narrow = make_queue(queue.dataset, mia, name="Narrow", source="items", item_ids=[queue_items(queue)[1].pk])
+
+    for given in ({"item": item}, {"queue": other.uuid, "item": item}, {"queue": narrow.uuid, "item": item}):
+        answer = client_for(ana).post(url("propose", queue), {"text": "A rule."} | given)
+        assert (answer.status_code, list(answer.context["form"].errors)) == (422, ["item"])
+
+    assert not GuidelineProposal.objects.exists()
 
 
 @pytest.mark.postgres

@@ -7,8 +7,10 @@ import pytest
 from django.urls import reverse
 from playwright.sync_api import expect
 
-from datasets_app.labeling import actions, queries
+from datasets_app.labeling.actions.answers import submit
+from datasets_app.labeling.actions.quality import measure_quality
 from datasets_app.labeling.models import Suggestion
+from datasets_app.labeling.queries.labels import labels_by_name
 from tests.support.browser import NARROW, shuts_nobody_out
 from tests.support.jobs import run_ok
 from tests.support.labeling import make_annotator, make_dataset, make_queue, queue_items, says
@@ -27,7 +29,7 @@ def queue(project, mia, ana, ben, ravi):
     chance = random.Random(3)
     dataset = make_dataset(project, mia, [f"My question {n} is about the money that has not come." for n in range(80)])
     made = make_queue(dataset, mia, schema=NAMES, overlap=3, hidden_share=0)
-    people, labels = [ana, ben, *(make_annotator(project, name) for name in ("cleo", "dora", "emil"))], queries.labels_by_name(made.schema)
+    people, labels = [ana, ben, *(make_annotator(project, name) for name in ("cleo", "dora", "emil"))], labels_by_name(made.schema)
     for item in queue_items(made):
         at = chance.randrange(12)
         shown = Suggestion.objects.create(
@@ -36,11 +38,11 @@ def queue(project, mia, ana, ben, ravi):
         for who in chance.sample(people, 3):
             said = NAMES[at] if who == ana or chance.random() < 0.8 else NAMES[(at + chance.choice((1, 1, 11))) % 12]
             slot = made.slots.filter(item=item).first()
-            actions.submit(
+            submit(
                 queue_id=made.uuid, actor=who, slot_id=slot.pk, value=says(labels[said]), client_key=uuid4(), suggestion_id=shown.pk,
                 seconds=chance.lognormvariate(1.5, 0.5),
             )  # fmt: skip
-    actions.measure_quality(queue_id=made.uuid, actor=mia)
+    measure_quality(queue_id=made.uuid, actor=mia)
     run_ok()
     return made
 

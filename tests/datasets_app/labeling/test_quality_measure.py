@@ -9,9 +9,15 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from datasets_app.labeling import actions, agreement, queries
+from datasets_app.labeling import agreement
+from datasets_app.labeling.actions.answers import undo
+from datasets_app.labeling.actions.quality import measure_due, measure_quality
+from datasets_app.labeling.actions.reviews import decide, return_to_annotators
 from datasets_app.labeling.models import Difference, QualityReport, Queue, Suggestion
 from datasets_app.labeling.queries import answers as reading
+from datasets_app.labeling.queries.answers import answers_by_item, decided, ordered_labels, places_of
+from datasets_app.labeling.queries.labels import labels_by_name
+from datasets_app.labeling.queries.quality import Cell, behind, report_of
 from lifecycle.jobs import actions as jobs
 from lifecycle.jobs.models import Job
 from lifecycle.jobs.rules import State
@@ -37,9 +43,9 @@ def report(queue, mia) -> QualityReport:
 
 
 def measure(queue, actor) -> QualityReport:
-    actions.measure_quality(queue_id=queue.uuid, actor=actor)
+    measure_quality(queue_id=queue.uuid, actor=actor)
     run_ok()
-    return queries.report_of(queue)
+    return report_of(queue)
 
 
 def coefficient(report, name):
@@ -69,11 +75,11 @@ def test_pairs_of_people_and_of_labels_are_counted(report, queue, ana, ben):
 def test_every_difference_lies_behind_its_cells(report, queue):
     names = [{row.first.name, row.second.name} for row in Difference.objects.order_by("id")]
     assert names == [{"billing", "card"}, {"billing", "card"}, {"billing", "transfer"}]
-    labels = queries.labels_by_name(queue.schema)
-    mixed = queries.behind(report, queries.Cell(labels=(labels["card"], labels["billing"])))
+    labels = labels_by_name(queue.schema)
+    mixed = behind(report, Cell(labels=(labels["card"], labels["billing"])))
     assert [row.item.text for row in mixed] == ["text 8", "text 9"]
     seats = tuple(queue.seats.order_by("id"))
-    assert queries.behind(report, queries.Cell(seats=seats)).count() == 3
+    assert behind(report, Cell(seats=seats)).count() == 3
 
 
 def test_an_item_stands_once_behind_two_labels_however_many_gave_them(project, mia, ana, ben, ravi):
@@ -82,8 +88,8 @@ def test_an_item_stands_once_behind_two_labels_however_many_gave_them(project, m
 
     report = measure(queue, mia)
 
-    labels = queries.labels_by_name(queue.schema)
-    rows = queries.behind(report, queries.Cell(labels=(labels["card"], labels["billing"])))
+    labels = labels_by_name(queue.schema)
+    rows = behind(report, Cell(labels=(labels["card"], labels["billing"])))
     assert [row.item.text for row in rows] == ["one", "two"]
     assert report.figures["confusion"] == [[0, 1, 2], [0, 2, 1], [1, 2, 1], [1, 1, 1]]
     assert Difference.objects.count() == 5
@@ -92,7 +98,7 @@ def test_an_item_stands_once_behind_two_labels_however_many_gave_them(project, m
 def test_an_answer_that_was_undone_or_replaced_counts_no_more(queue, mia, ana):
     first = queue_items(queue)[0]
     answer(queue, ana, first, "transfer")
-    actions.undo(queue_id=queue.uuid, actor=ana, client_key=uuid4())
+    undo(queue_id=queue.uuid, actor=ana, client_key=uuid4())
 
     report = measure(queue, mia)
 
@@ -105,8 +111,8 @@ def test_agreement_with_decisions_leaves_out_those_that_rest_on_one_person(proje
     pair = make_queue(dataset, mia, overlap=2)
     label_items(pair, {ana: ["card", "card", ""], ben: ["card", "billing", ""]})
     two = queue_items(pair)[1]
-    billing = queries.labels_by_name(pair.schema)["billing"]
-    actions.decide(queue_id=pair.uuid, item_id=two.uuid, actor=ravi, value=says(billing))
+    billing = labels_by_name(pair.schema)["billing"]
+    decide(queue_id=pair.uuid, item_id=two.uuid, actor=ravi, value=says(billing))
     single = make_queue(dataset, mia, name="Batch 2")
     label_items(single, {ana: ["card"]})
 
@@ -118,10 +124,10 @@ def test_agreement_with_decisions_leaves_out_those_that_rest_on_one_person(proje
 
 def test_a_returned_item_counts_for_each_who_had_answered_it(queue, mia, ana, ben, ravi):
     first, second = queue_items(queue)[8:10]
-    actions.return_to_annotators(queue_id=queue.uuid, item_id=first.uuid, actor=ravi, comment="Look again.")
+    return_to_annotators(queue_id=queue.uuid, item_id=first.uuid, actor=ravi, comment="Look again.")
     answer(queue, ana, first, "billing")
-    actions.return_to_annotators(queue_id=queue.uuid, item_id=first.uuid, actor=ravi, comment="And again.")
-    actions.return_to_annotators(queue_id=queue.uuid, item_id=second.uuid, actor=ravi, comment="This too.")
+    return_to_annotators(queue_id=queue.uuid, item_id=first.uuid, actor=ravi, comment="And again.")
+    return_to_annotators(queue_id=queue.uuid, item_id=second.uuid, actor=ravi, comment="This too.")
 
     found = measure(queue, mia).figures["people"]
 
@@ -131,7 +137,7 @@ def test_a_returned_item_counts_for_each_who_had_answered_it(queue, mia, ana, be
 @pytest.mark.postgres
 def test_what_was_suggested_is_compared_with_the_answer(project, mia, ana, ben, ravi):
     queue = make_queue(make_dataset(project, mia, ["one", "two"]), mia, overlap=2, hidden_share=0)
-    labels, items = queries.labels_by_name(queue.schema), queue_items(queue)
+    labels, items = labels_by_name(queue.schema), queue_items(queue)
     shown = [
         Suggestion.objects.create(item=item, label=labels["card"], score=0.9, source="rule", source_digest="d" * 64, source_name="rule")
         for item in items
@@ -139,7 +145,7 @@ def test_what_was_suggested_is_compared_with_the_answer(project, mia, ana, ben, 
     for item, suggestion in zip(items, shown, strict=True):
         answer(queue, ana, item, "card", suggestion_id=suggestion.pk, seconds=4)
         answer(queue, ben, item, "billing", suggestion_id=suggestion.pk, seconds=8)
-    actions.decide(queue_id=queue.uuid, item_id=items[0].uuid, actor=ravi, value=says(labels["billing"]))
+    decide(queue_id=queue.uuid, item_id=items[0].uuid, actor=ravi, value=says(labels["billing"]))
 
     found = measure(queue, mia).figures["people"]
 
@@ -181,7 +187,7 @@ def test_what_a_crashed_attempt_left_is_not_counted_twice(report, queue, mia):
 
 
 def test_a_cancelled_measure_leaves_no_report(queue, mia):
-    job = actions.measure_quality(queue_id=queue.uuid, actor=mia)
+    job = measure_quality(queue_id=queue.uuid, actor=mia)
     jobs.cancel(job.uuid, mia)
     run_jobs()
 
@@ -190,16 +196,16 @@ def test_a_cancelled_measure_leaves_no_report(queue, mia):
 
 
 def test_there_is_one_measure_of_a_queue_at_a_time(queue, mia, lee):
-    first = actions.measure_quality(queue_id=queue.uuid, actor=mia)
+    first = measure_quality(queue_id=queue.uuid, actor=mia)
 
-    assert actions.measure_quality(queue_id=queue.uuid, actor=lee) == first
+    assert measure_quality(queue_id=queue.uuid, actor=lee) == first
     assert Job.objects.count() == 1
 
 
 @pytest.mark.parametrize("name", ["ana", "gita", "omar", "aida", "otto"])
 def test_who_may_not_manage_starts_no_measure(queue, name, request):
     with pytest.raises(PermissionDenied):
-        actions.measure_quality(queue_id=queue.uuid, actor=request.getfixturevalue(name))
+        measure_quality(queue_id=queue.uuid, actor=request.getfixturevalue(name))
 
     assert Job.objects.count() == 0
 
@@ -208,27 +214,27 @@ def test_a_queue_without_an_answer_is_not_measured(project, mia):
     queue = make_queue(make_dataset(project, mia, ["one"]), mia)
 
     with pytest.raises(Conflict, match="nothing to measure"):
-        actions.measure_quality(queue_id=queue.uuid, actor=mia)
+        measure_quality(queue_id=queue.uuid, actor=mia)
 
     assert Job.objects.count() == 0
 
 
 def test_a_queue_is_measured_by_itself_once_and_again_when_it_changed_and_a_day_has_passed(queue, mia, ana):
     now = timezone.now()
-    assert (actions.measure_due(now), Job.objects.get().created_by) == (1, None)
+    assert (measure_due(now), Job.objects.get().created_by) == (1, None)
     run_ok()
     tomorrow = timezone.now() + timedelta(days=1, minutes=1)
 
-    assert actions.measure_due(tomorrow) == 0  # nothing has changed
+    assert measure_due(tomorrow) == 0  # nothing has changed
     answer(queue, ana, queue_items(queue)[0], "billing")
-    assert actions.measure_due(timezone.now()) == 0  # changed, but the report is fresh
-    assert actions.measure_due(tomorrow) == 1
+    assert measure_due(timezone.now()) == 0  # changed, but the report is fresh
+    assert measure_due(tomorrow) == 1
 
 
 def test_reading_takes_a_few_statements_a_page_and_none_an_item(queue, mia):
-    places = queries.places_of(queue.schema, queries.ordered_labels(queue.schema))
+    places = places_of(queue.schema, ordered_labels(queue.schema))
 
     with CaptureQueriesContext(connection) as captured:
-        read = [queries.decided([unit[0].item for unit in items], places) for items in queries.answers_by_item(queue, places)]
+        read = [decided([unit[0].item for unit in items], places) for items in answers_by_item(queue, places)]
 
     assert (len(captured), len(read[0])) == (3, 21)

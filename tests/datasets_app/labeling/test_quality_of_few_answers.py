@@ -3,8 +3,9 @@
 import pytest
 from django.utils import timezone
 
-from datasets_app.labeling import actions, queries
+from datasets_app.labeling.actions.quality import measure_due, measure_quality
 from datasets_app.labeling.models import Annotation, Queue
+from datasets_app.labeling.queries.quality import report_of
 from lifecycle.jobs.models import Job
 from tests.support.jobs import run_ok
 from tests.support.labeling import label_items, make_dataset, make_queue
@@ -16,22 +17,22 @@ pytestmark = pytest.mark.django_db
 def test_few_answers_are_not_measured_by_themselves(project, mia):
     queue = make_queue(make_dataset(project, mia, ["one"]), mia)
     Queue.objects.filter(pk=queue.pk).update(slots_done=19)
-    assert actions.measure_due(timezone.now()) == 0
+    assert measure_due(timezone.now()) == 0
     assert Job.objects.count() == 0
 
     Queue.objects.filter(pk=queue.pk).update(slots_done=20)
 
-    assert actions.measure_due(timezone.now()) == 1
+    assert measure_due(timezone.now()) == 1
 
 
 def test_one_answer_an_item_has_no_agreement_and_the_rest_is_measured(project, mia, ana):
     queue = make_queue(make_dataset(project, mia, ["one", "two", "three"]), mia)
     label_items(queue, {ana: ["card"] * 3})
 
-    actions.measure_quality(queue_id=queue.uuid, actor=mia)
+    measure_quality(queue_id=queue.uuid, actor=mia)
     run_ok()
 
-    report = queries.report_of(queue)
+    report = report_of(queue)
     [alpha] = [each for each in report.figures["coefficients"] if each["name"] == "alpha"]
     assert alpha["why"] == "Too few: 0 of 20 items."
     assert (report.figures["people"][str(ana.pk)]["answers"], report.figures["days"]) == (3, [[timezone.now().date().isoformat(), 3]])

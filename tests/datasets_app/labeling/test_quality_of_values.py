@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from datasets_app.labeling import actions, queries
+from datasets_app.labeling.actions.changes import change_classes
+from datasets_app.labeling.actions.quality import measure_quality
 from datasets_app.labeling.models import QualityReport
+from datasets_app.labeling.queries.quality import queue_agreement
 from datasets_app.labeling.relabelling import Change, ChangeKind
 from tests.support.jobs import run_ok
 from tests.support.labeling import label_items, make_dataset, make_queue, say_items
@@ -20,7 +22,7 @@ def _few_are_enough(monkeypatch):
 
 
 def measured(queue, mia) -> dict[str, float]:
-    actions.measure_quality(queue_id=queue.uuid, actor=mia)
+    measure_quality(queue_id=queue.uuid, actor=mia)
     run_ok("default")
     figures = QualityReport.objects.get(queue=queue).figures
     return {each["name"]: each["value"] for each in figures["coefficients"]}
@@ -59,7 +61,7 @@ def test_choices_are_equal_or_not(project, mia, ana, ben, client_for):
     queue = two_say(project, mia, (ana, ben), "generation", values, [])
 
     assert measured(queue, mia)["percent"] == 0.5
-    assert queries.queue_agreement(queue).percent == 0.5
+    assert queue_agreement(queue).percent == 0.5
     page = client_for(mia).get(f"/labeling/{queue.uuid}/quality/").content.decode()
     assert "two answers are equal or they are not" in page
     assert "Not measured: kappa is of answers that are one class." in page
@@ -72,7 +74,7 @@ def test_answers_of_retired_and_merged_classes_are_read_as_they_are_now(project,
     label_items(queue, {ana: ["card"] * N + ["transfer"] * 2, ben: ["billing"] * N + ["transfer"] * 2})
     ids = {label.name: label.stable_id for label in queue.schema.labels.all()}
 
-    actions.change_classes(
+    change_classes(
         dataset_id=dataset.uuid, actor=mia, move=[queue.uuid],
         wanted=[Change(ids["billing"], ChangeKind.MERGE, ("card",)), Change(ids["transfer"], ChangeKind.RETIRE)],
     )  # fmt: skip

@@ -7,8 +7,9 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
-from datasets_app.labeling import actions, queries
+from datasets_app.labeling.actions.quality import measure_quality
 from datasets_app.labeling.models import QualityReport, Queue
+from datasets_app.labeling.queries.labels import labels_by_name
 from lifecycle.jobs.models import Job
 from lifecycle.jobs.rules import State
 from lifecycle.refusals import Refused
@@ -49,7 +50,7 @@ def few_and_many(project, mia, ana, ben) -> list[Queue]:
 
 
 def measure(queue, actor):
-    actions.measure_quality(queue_id=queue.uuid, actor=actor)
+    measure_quality(queue_id=queue.uuid, actor=actor)
     run_ok()
 
 
@@ -62,7 +63,7 @@ def items(client, queue, **given):
 
 
 def pair(queue, one, other):
-    labels = queries.labels_by_name(queue.schema)
+    labels = labels_by_name(queue.schema)
     return f"{labels[one].stable_id}|{labels[other].stable_id}"
 
 
@@ -93,8 +94,8 @@ def test_a_failed_measure_is_told_with_its_reason(queue, mia, client_for, monkey
     def refuse(*_):
         raise Refused("The disk is full.", next_step="Make room.")
 
-    monkeypatch.setattr(queries, "sent_back", refuse)
-    actions.measure_quality(queue_id=queue.uuid, actor=mia)
+    monkeypatch.setattr("datasets_app.labeling.actions.quality.sent_back", refuse)
+    measure_quality(queue_id=queue.uuid, actor=mia)
     [job] = run_jobs()
 
     assert (job.state, QualityReport.objects.count()) == (State.FAILED, 0)

@@ -7,9 +7,10 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 import pytest
 
-from datasets_app.labeling import quality, rules
+from datasets_app.labeling import quality
 from datasets_app.labeling.quality import Given, Measure, Worker, forecast
 from datasets_app.labeling.queries.quality import letter
+from datasets_app.labeling.rules import queues as rules
 from lifecycle.statistics import sequences
 from lifecycle.statistics.intervals import Interval
 from lifecycle.task_types.by_key.types import type_of

@@ -3,7 +3,8 @@
 import pytest
 from django.urls import reverse
 
-from datasets_app.labeling import actions
+from datasets_app.labeling.actions.checks import start_check
+from datasets_app.labeling.actions.steering import pause_queue
 from datasets_app.labeling.models import Queue
 from registry.ledger.models import Event
 from registry.ledger.verbs import Verb
@@ -24,7 +25,7 @@ def move(client, queue, name):
 
 def test_queues_are_found_by_dataset_project_name_and_state(project, queue, mia, client_for):
     other = make_queue(make_dataset(project, mia, ["three"], name="Outbox", slug="outbox"), mia)
-    actions.pause_queue(queue_id=other.uuid, actor=mia)
+    pause_queue(queue_id=other.uuid, actor=mia)
 
     def found(**filters):
         return [row["uuid"] for row in client_for(mia).get(reverse(LIST), filters).json()["results"]]
@@ -85,7 +86,7 @@ def test_what_waits_to_be_accepted_is_told_with_the_check_under_way(project, mia
     where = f"/api/v1/labeling/queues/{queue.uuid}/checks/"
 
     assert client_for(ravi).get(where).json() == {"waiting": 3, "check": None}
-    check = actions.start_check(queue_id=queue.uuid, actor=ravi, size=2, tolerated=0)
+    check = start_check(queue_id=queue.uuid, actor=ravi, size=2, tolerated=0)
 
     found = client_for(ravi).get(where).json()
     assert (found["waiting"], found["check"]["uuid"], len(found["check"]["to_look_at"])) == (3, str(check.uuid), 2)

@@ -9,7 +9,10 @@ import pytest
 from django.db import connection, connections
 from django.utils import timezone
 
-from datasets_app.labeling import actions
+from datasets_app.labeling.actions.answers import skip, undo
+from datasets_app.labeling.actions.claims import claim, heartbeat
+from datasets_app.labeling.actions.mixing import mix_gold
+from datasets_app.labeling.actions.steering import close_queue
 from datasets_app.labeling.models import Annotation, Queue, Slot
 from lifecycle.refusals import Conflict
 from tests.support.gold import gold_at, known_dataset, mixed_queue, take
@@ -47,7 +50,7 @@ def test_no_slot_and_no_item_is_given_twice(project, queue):
     def work(person):
         held = []
         for _ in range(4):
-            for slot in actions.claim(queue_id=queue.uuid, actor=person):
+            for slot in claim(queue_id=queue.uuid, actor=person):
                 answer(queue, person, slot.item, "card")
                 held.append((slot.pk, slot.item_id))
         return held
@@ -72,7 +75,7 @@ def test_the_last_two_answers_at_once_decide_the_item(project, queue):
 
 
 def test_two_tabs_claim_the_same_five(queue, ana):
-    first, second = at_once([lambda: actions.claim(queue_id=queue.uuid, actor=ana)] * 2)
+    first, second = at_once([lambda: claim(queue_id=queue.uuid, actor=ana)] * 2)
 
     assert [slot.pk for slot in first] == [slot.pk for slot in second]
     assert Slot.objects.filter(user=ana).count() == 5
@@ -86,7 +89,7 @@ def test_people_and_tabs_at_once_get_gold_once_each(project, mia, ravi):
 
     def work(person):
         for _ in range(6):
-            for slot in actions.claim(queue_id=queue.uuid, actor=person):
+            for slot in claim(queue_id=queue.uuid, actor=person):
                 take(queue, person, slot, {"label": "card"})
 
     at_once([lambda person=person: work(person) for person in people * 2])
@@ -104,7 +107,7 @@ def test_two_submits_of_one_gold_item_at_once_count_once(project, mia, ravi, ana
         pytest.skip("An in-memory SQLite database has one writer by construction; the file and PostgreSQL suites race.")
     queue = mixed_queue(known_dataset(project, mia, ravi, ["card"], [f"text {n}" for n in range(9)]), mia)
     with gold_at(0):
-        slot = actions.claim(queue_id=queue.uuid, actor=ana)[0]
+        slot = claim(queue_id=queue.uuid, actor=ana)[0]
 
     at_once([lambda label=label: take(queue, ana, slot, {"label": label}) for label in ("card", "card", "card")])
 
@@ -114,12 +117,12 @@ def test_two_submits_of_one_gold_item_at_once_count_once(project, mia, ravi, ana
 
 def test_the_same_request_sent_three_times_at_once_counts_once(queue, ana):
     """A double click, or a page that sends again what it has no answer to."""
-    one, other = actions.claim(queue_id=queue.uuid, actor=ana, k=2)
+    one, other = claim(queue_id=queue.uuid, actor=ana, k=2)
 
     keys = [uuid4() for _ in range(3)]
     answered = at_once([lambda: answer(queue, ana, one.item, "card", client_key=keys[0])] * 3)
-    passed = at_once([lambda: actions.skip(queue_id=queue.uuid, actor=ana, slot_id=other.pk, client_key=keys[1])] * 3)
-    undone = at_once([lambda: actions.undo(queue_id=queue.uuid, actor=ana, client_key=keys[2])] * 3)
+    passed = at_once([lambda: skip(queue_id=queue.uuid, actor=ana, slot_id=other.pk, client_key=keys[1])] * 3)
+    undone = at_once([lambda: undo(queue_id=queue.uuid, actor=ana, client_key=keys[2])] * 3)
 
     assert [len({row.pk for row in rows}) for rows in (answered, passed)] == [1, 1]
     assert {row.annotation.pk for row in undone} == {passed[0].pk}
@@ -128,9 +131,9 @@ def test_the_same_request_sent_three_times_at_once_counts_once(queue, ana):
 
 
 def test_undo_in_two_tabs_at_once_takes_back_two_answers(queue, ana):
-    given = [answer(queue, ana, slot.item, "card").pk for slot in actions.claim(queue_id=queue.uuid, actor=ana, k=3)]
+    given = [answer(queue, ana, slot.item, "card").pk for slot in claim(queue_id=queue.uuid, actor=ana, k=3)]
 
-    undone = at_once([lambda: actions.undo(queue_id=queue.uuid, actor=ana, client_key=uuid4())] * 2)
+    undone = at_once([lambda: undo(queue_id=queue.uuid, actor=ana, client_key=uuid4())] * 2)
 
     assert {row.annotation.pk for row in undone} == set(given[1:])
     queue.refresh_from_db()
@@ -139,16 +142,16 @@ def test_undo_in_two_tabs_at_once_takes_back_two_answers(queue, ana):
 
 def test_who_answers_in_two_tabs_while_leases_are_begun_anew_is_never_stuck(queue, ana):
     for _ in range(8):
-        hand = actions.claim(queue_id=queue.uuid, actor=ana)
+        hand = claim(queue_id=queue.uuid, actor=ana)
         soon = timezone.now() + timedelta(minutes=5)
         Slot.objects.filter(pk__in=[slot.pk for slot in hand]).update(lease_until=soon)
 
         at_once(
             [
                 lambda item=hand[0].item: answer(queue, ana, item, "card"),
-                lambda: actions.claim(queue_id=queue.uuid, actor=ana),
+                lambda: claim(queue_id=queue.uuid, actor=ana),
                 lambda item=hand[1].item: answer(queue, ana, item, "card"),
-                lambda: actions.heartbeat(queue_id=queue.uuid, actor=ana),
+                lambda: heartbeat(queue_id=queue.uuid, actor=ana),
             ]
         )  # fmt: skip
 
@@ -162,7 +165,7 @@ def test_a_queue_is_closed_and_its_gold_changed_while_people_answer(project, que
     def work(person):
         for _ in range(4):
             try:
-                hand = actions.claim(queue_id=queue.uuid, actor=person)
+                hand = claim(queue_id=queue.uuid, actor=person)
             except Conflict:
                 return
             for slot in hand:
@@ -170,8 +173,8 @@ def test_a_queue_is_closed_and_its_gold_changed_while_people_answer(project, que
 
     def lead():
         for holds in (True, False, True):
-            actions.mix_gold(queue_id=queue.uuid, actor=mia, rate=0, minimum=50 if holds else None, holds=holds)
-        actions.close_queue(queue_id=queue.uuid, actor=mia)
+            mix_gold(queue_id=queue.uuid, actor=mia, rate=0, minimum=50 if holds else None, holds=holds)
+        close_queue(queue_id=queue.uuid, actor=mia)
 
     at_once([*(lambda person=person: work(person) for person in people), lead])
 

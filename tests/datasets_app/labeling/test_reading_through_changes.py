@@ -3,7 +3,8 @@
 import pytest
 
 from datasets_app.labeling.relabelling import moved
-from datasets_app.labeling.rules import ClassesNow, is_right, through
+from datasets_app.labeling.rules.queues import is_right
+from datasets_app.labeling.rules.schemas import ClassesNow, through
 from tests.support.changing import sets, spans
 
 NOW = ClassesNow({"lost": "card"}, frozenset({"old"}))

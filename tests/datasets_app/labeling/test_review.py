@@ -4,8 +4,15 @@ import pytest
 from django.core.exceptions import PermissionDenied
 from django.urls import reverse
 
-from datasets_app.labeling import actions, queries
+from datasets_app.labeling.actions.claims import claim, release
+from datasets_app.labeling.actions.reviews import decide, return_to_annotators, undo_decision
+from datasets_app.labeling.actions.steering import prefer
+from datasets_app.labeling.actions.suggestions import suggest
 from datasets_app.labeling.models import Comment, Decision, Dispute, Queue, Slot
+from datasets_app.labeling.queries.bench import bench_items
+from datasets_app.labeling.queries.decisions import current_decision, current_decisions
+from datasets_app.labeling.queries.labels import names_in
+from datasets_app.labeling.queries.review import case, pair_history
 from lifecycle.refusals import Conflict, Refused
 from registry.ledger.models import Event
 from registry.ledger.verbs import Verb
@@ -27,7 +34,7 @@ def label(queue, name):
 
 def settle(queue, actor, name="card", **options):
     item = queue_items(queue)[0]
-    return actions.decide(queue_id=queue.uuid, item_id=item.uuid, actor=actor, value=says(label(queue, name)), **options)
+    return decide(queue_id=queue.uuid, item_id=item.uuid, actor=actor, value=says(label(queue, name)), **options)
 
 
 def test_accepting_an_answer_settles_the_dispute(queue, ravi):
@@ -71,7 +78,7 @@ def test_only_adjudicators_settle(queue, person, request):
 @pytest.mark.postgres
 def test_a_stale_page_decides_nothing(queue, ravi, ana, lee):
     item = queue_items(queue)[0]
-    seen = queries.case(queue, item, ravi).seen
+    seen = case(queue, item, ravi).seen
     answer(queue, ana, item, "transfer")
 
     with pytest.raises(Conflict, match="Changed while you were reading"):
@@ -83,17 +90,17 @@ def test_a_stale_page_decides_nothing(queue, ravi, ana, lee):
 def test_a_returned_item_comes_first_to_the_same_people_with_the_comment(queue, ravi, ana, lee):
     item = queue_items(queue)[0]
 
-    assert actions.return_to_annotators(queue_id=queue.uuid, item_id=item.uuid, actor=ravi, comment="Read rule 2.") == 2
+    assert return_to_annotators(queue_id=queue.uuid, item_id=item.uuid, actor=ravi, comment="Read rule 2.") == 2
 
     queue.refresh_from_db()
     assert (queue.slots_done, queue.items_disputed, queue.disputes_total) == (2, 0, 0)
-    slots = actions.claim(queue_id=queue.uuid, actor=ana)
-    shown = queries.bench_items(queue, slots, ana)
+    slots = claim(queue_id=queue.uuid, actor=ana)
+    shown = bench_items(queue, slots, ana)
     assert [(row["text"], row["note"], row["said"]) for row in shown] == [("one", "Read rule 2.", says(label(queue, "card")))]
-    assert actions.release(queue_id=queue.uuid, actor=ana) == 0
+    assert release(queue_id=queue.uuid, actor=ana) == 0
 
     label_items(queue, {ana: ["billing"], lee: ["billing"]}, [item])
-    assert [d.label.name for d in queries.current_decisions(queue.dataset).filter(item=item)] == ["billing"]
+    assert [d.label.name for d in current_decisions(queue.dataset).filter(item=item)] == ["billing"]
     assert queue.items_decided == 2
 
 
@@ -101,7 +108,7 @@ def test_returning_needs_a_comment(queue, ravi):
     item = queue_items(queue)[0]
 
     with pytest.raises(Refused, match="comment is empty"):
-        actions.return_to_annotators(queue_id=queue.uuid, item_id=item.uuid, actor=ravi, comment=" ")
+        return_to_annotators(queue_id=queue.uuid, item_id=item.uuid, actor=ravi, comment=" ")
 
     assert Slot.objects.filter(state=Slot.State.DONE).count() == 4
     assert Comment.objects.count() == 0
@@ -111,17 +118,17 @@ def test_returning_needs_a_comment(queue, ravi):
 def test_an_undone_decision_is_disputed_again(queue, ravi):
     settle(queue, ravi)
 
-    item = actions.undo_decision(queue_id=queue.uuid, actor=ravi)
+    item = undo_decision(queue_id=queue.uuid, actor=ravi)
 
     queue.refresh_from_db()
     assert item == queue_items(queue)[0]
     assert (queue.items_decided, queue.items_disputed, queue.disputes_total) == (1, 1, 1)
-    assert queries.current_decision(item) is None
+    assert current_decision(item) is None
 
 
 def test_the_pair_remembers_how_it_was_settled(queue, ravi):
     settle(queue, ravi)
-    history = queries.pair_history(queue, Dispute.objects.get().pair, queries.names_in(queue.schema))
+    history = pair_history(queue, Dispute.objects.get().pair, names_in(queue.schema))
 
     assert (history.total, history.settled, history.leading, history.leading_count) == (1, 1, "card", 1)
 
@@ -137,7 +144,7 @@ def test_the_page_settles_without_a_script_and_goes_on(queue, ravi, client_for):
     answer_ = client.post(reverse("labeling:decide", args=[queue.uuid]), sent, follow=True)
 
     assert b"No disagreements." in answer_.content
-    assert queries.current_decision(item).label.name == "card"
+    assert current_decision(item).label.name == "card"
 
 
 def test_a_typed_class_that_does_not_exist_is_told_at_its_field(queue, ravi, client_for):
@@ -146,7 +153,7 @@ def test_a_typed_class_that_does_not_exist_is_told_at_its_field(queue, ravi, cli
 
     assert answer_.status_code == 422
     assert b"No class is called" in answer_.content
-    assert queries.current_decision(item) is None
+    assert current_decision(item) is None
 
 
 def test_an_analyst_gets_403_and_a_stranger_404(queue, ana, otto, client_for):
@@ -160,10 +167,10 @@ def test_an_analyst_gets_403_and_a_stranger_404(queue, ana, otto, client_for):
 def test_a_reviewer_sees_first_what_the_queue_wants_shown_first(queue, mia, ravi):
     item = queue_items(queue)[0]
     for at, (source, name, said) in enumerate((("run", "Run 7", "card"), ("model", "Model 2", "billing"))):
-        actions.suggest(dataset=queue.dataset, rows=[(item.pk, said, 0.9)], source=source, source_digest=str(at) * 64, source_name=name)
+        suggest(dataset=queue.dataset, rows=[(item.pk, said, 0.9)], source=source, source_digest=str(at) * 64, source_name=name)
 
-    shown = [queries.case(queue, item, ravi).source]
-    queue = actions.prefer(queue_id=queue.uuid, actor=mia, source="run")
-    shown.append(queries.case(queue, item, ravi).source)
+    shown = [case(queue, item, ravi).source]
+    queue = prefer(queue_id=queue.uuid, actor=mia, source="run")
+    shown.append(case(queue, item, ravi).source)
 
     assert shown == ["Model 2", "Run 7"]

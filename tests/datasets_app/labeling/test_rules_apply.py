@@ -5,9 +5,14 @@ from uuid import uuid4
 import pytest
 from django.core.exceptions import PermissionDenied
 
-from datasets_app.labeling import actions, queries, rules
+from datasets_app.labeling.actions.answers import undo
+from datasets_app.labeling.actions.claims import claim
+from datasets_app.labeling.actions.suggesting import apply_rules, retire_rule, write_rule
+from datasets_app.labeling.actions.suggestions import suggest_values
 from datasets_app.labeling.models import Queue, Rule, RulePass, Suggestion
 from datasets_app.labeling.queries import suggesting
+from datasets_app.labeling.queries.bench import bench_items
+from datasets_app.labeling.queries.labels import labels_by_name, latest_schema
 from lifecycle.jobs import actions as jobs
 from lifecycle.jobs.models import Job
 from lifecycle.refusals import Conflict, Refused
@@ -36,13 +41,13 @@ def decided(project, mia, ana) -> Queue:
 
 
 def write(dataset, actor, pattern="card", label="card", **options) -> Rule:
-    stable_id = queries.labels_by_name(queries.latest_schema(dataset))[label].stable_id
+    stable_id = labels_by_name(latest_schema(dataset))[label].stable_id
     options = {"name": f"{label} by {pattern}"[:80], "kind": "words"} | options
-    return actions.write_rule(dataset_id=dataset.uuid, actor=actor, label=stable_id, pattern=pattern, **options)
+    return write_rule(dataset_id=dataset.uuid, actor=actor, label=stable_id, pattern=pattern, **options)
 
 
 def apply(dataset, actor) -> None:
-    actions.apply_rules(dataset_id=dataset.uuid, actor=actor)
+    apply_rules(dataset_id=dataset.uuid, actor=actor)
     run_ok()
 
 
@@ -92,7 +97,7 @@ def test_who_changes_what_was_changed_meanwhile_changes_nothing(dataset, mia):
     with pytest.raises(Conflict, match="was changed while you were writing"):
         write(dataset, mia, "other", changes=first.uuid)
     with pytest.raises(Conflict, match="was changed while you were writing"):
-        actions.retire_rule(rule_id=first.uuid, actor=mia)
+        retire_rule(rule_id=first.uuid, actor=mia)
 
     assert Rule.objects.count() == 2
 
@@ -116,8 +121,8 @@ def test_only_who_manages_labeling_writes_applies_and_retires(dataset, mia, ana)
 
     for act in (
         lambda: write(dataset, ana, "lost"),
-        lambda: actions.apply_rules(dataset_id=dataset.uuid, actor=ana),
-        lambda: actions.retire_rule(rule_id=rule.uuid, actor=ana),
+        lambda: apply_rules(dataset_id=dataset.uuid, actor=ana),
+        lambda: retire_rule(rule_id=rule.uuid, actor=ana),
     ):
         with pytest.raises(PermissionDenied):
             act()
@@ -130,7 +135,7 @@ def test_new_items_wait_for_the_next_application(dataset, mia):
     apply(dataset, mia)
     assert suggesting.unread(dataset, suggesting.reach([rule])) == 0
     with pytest.raises(Refused, match="Every rule has read every item"):
-        actions.apply_rules(dataset_id=dataset.uuid, actor=mia)
+        apply_rules(dataset_id=dataset.uuid, actor=mia)
 
     add_items(dataset, mia, ["another card"])
     add_items(dataset, mia, ["a card that nobody sees"], imported=False)
@@ -157,8 +162,8 @@ def test_an_upload_that_is_imported_later_with_smaller_keys_is_read_too(dataset,
 
 def test_applying_twice_adds_nothing_and_one_job_is_enough(dataset, mia):
     write(dataset, mia)
-    first = actions.apply_rules(dataset_id=dataset.uuid, actor=mia)
-    assert actions.apply_rules(dataset_id=dataset.uuid, actor=mia) == first
+    first = apply_rules(dataset_id=dataset.uuid, actor=mia)
+    assert apply_rules(dataset_id=dataset.uuid, actor=mia) == first
     run_ok()
     before = suggested()
 
@@ -170,18 +175,18 @@ def test_applying_twice_adds_nothing_and_one_job_is_enough(dataset, mia):
 
 
 def test_a_cancelled_application_keeps_what_it_did_and_the_next_goes_on(project, mia, monkeypatch):
-    monkeypatch.setattr(rules, "BATCH", 10)
+    monkeypatch.setattr("datasets_app.labeling.actions.suggesting.BATCH", 10)
     dataset = make_dataset(project, mia, [f"card {n}" for n in range(21)])
     make_schema(dataset, mia)
     rule = write(dataset, mia)
-    job = actions.apply_rules(dataset_id=dataset.uuid, actor=mia)
+    job = apply_rules(dataset_id=dataset.uuid, actor=mia)
     batches = []
 
     def then_cancel(**kwargs):
         batches.append(len(kwargs["rows"]))
         if len(batches) == 1:
             jobs.cancel(job.uuid, mia)
-        return actions.suggest_values(**kwargs)
+        return suggest_values(**kwargs)
 
     monkeypatch.setattr("datasets_app.labeling.actions.suggesting.suggest_values", then_cancel)
     assert [ended.state for ended in run_jobs()] == ["cancelled"]
@@ -204,7 +209,7 @@ def test_the_score_is_the_measured_precision_from_twenty_decided_hits_on(decided
 
 
 def test_nineteen_decided_hits_are_too_few_for_a_score(decided, mia, ana):
-    actions.undo(queue_id=decided.uuid, actor=ana, client_key=uuid4())
+    undo(queue_id=decided.uuid, actor=ana, client_key=uuid4())
     write(decided.dataset, mia)
 
     apply(decided.dataset, mia)
@@ -213,9 +218,9 @@ def test_nineteen_decided_hits_are_too_few_for_a_score(decided, mia, ana):
 
 
 def shown(queue, user) -> list[list[str]]:
-    slots = actions.claim(queue_id=queue.uuid, actor=user)
+    slots = claim(queue_id=queue.uuid, actor=user)
     names = {str(label.uuid): label.name for label in queue.schema.labels.all()}
-    return [[names[key] for key, _ in item["ranks"]] for item in queries.bench_items(queue, slots, user)]
+    return [[names[key] for key, _ in item["ranks"]] for item in bench_items(queue, slots, user)]
 
 
 def test_the_bench_shows_rules_in_force_and_not_retired_ones(dataset, mia, ana):
@@ -224,14 +229,14 @@ def test_the_bench_shows_rules_in_force_and_not_retired_ones(dataset, mia, ana):
     apply(dataset, mia)
     assert shown(queue, ana) == [["card"], ["card"], [], []]
 
-    retired = actions.retire_rule(rule_id=rule.uuid, actor=mia)
+    retired = retire_rule(rule_id=rule.uuid, actor=mia)
 
     assert shown(queue, ana) == [[], [], [], []]
     assert (retired.version, retired.retired, Suggestion.objects.count()) == (2, True, 2)
-    assert actions.retire_rule(rule_id=rule.uuid, actor=mia) == actions.retire_rule(rule_id=retired.uuid, actor=mia) == retired
+    assert retire_rule(rule_id=rule.uuid, actor=mia) == retire_rule(rule_id=retired.uuid, actor=mia) == retired
     assert Event.objects.filter(verb=Verb.RULE_RETIRED).count() == 1
     with pytest.raises(Refused, match="has no rule"):
-        actions.apply_rules(dataset_id=dataset.uuid, actor=mia)
+        apply_rules(dataset_id=dataset.uuid, actor=mia)
     with pytest.raises(Conflict, match="was retired"):
         write(dataset, mia, changes=retired.uuid)
 
@@ -259,15 +264,15 @@ def test_of_rules_applied_together_the_bench_shows_the_one_that_is_right_more_of
 
 
 def test_a_rule_retired_while_the_job_runs_suggests_nothing_more(project, mia, monkeypatch):
-    monkeypatch.setattr(rules, "BATCH", 10)
+    monkeypatch.setattr("datasets_app.labeling.actions.suggesting.BATCH", 10)
     dataset = make_dataset(project, mia, [f"card {n}" for n in range(15)])
     make_schema(dataset, mia)
     rule = write(dataset, mia)
-    actions.apply_rules(dataset_id=dataset.uuid, actor=mia)
+    apply_rules(dataset_id=dataset.uuid, actor=mia)
 
     def then_retire(**kwargs):
-        actions.retire_rule(rule_id=rule.uuid, actor=mia)
-        return actions.suggest_values(**kwargs)
+        retire_rule(rule_id=rule.uuid, actor=mia)
+        return suggest_values(**kwargs)
 
     monkeypatch.setattr("datasets_app.labeling.actions.suggesting.suggest_values", then_retire)
     run_ok()
@@ -280,7 +285,7 @@ def test_a_rule_whose_class_was_dropped_is_left_out(dataset, mia):
     make_schema(dataset, mia, ["billing", "transfer"])
 
     with pytest.raises(Refused, match="has no rule for a class of its newest version"):
-        actions.apply_rules(dataset_id=dataset.uuid, actor=mia)
+        apply_rules(dataset_id=dataset.uuid, actor=mia)
 
     assert (suggesting.rules_of(dataset), RulePass.objects.count()) == ([rule], 0)
 

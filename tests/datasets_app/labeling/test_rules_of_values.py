@@ -2,11 +2,16 @@
 
 import pytest
 
-from datasets_app.labeling import actions, queries
+from datasets_app.labeling.actions.claims import claim
+from datasets_app.labeling.actions.suggesting import keep, retire_rule
+from datasets_app.labeling.actions.suggestions import suggest
 from datasets_app.labeling.matching import TEXT_READ, matcher
 from datasets_app.labeling.models import Annotation, Queue, RulePass, Suggestion
-from datasets_app.labeling.queries import suggesting
+from datasets_app.labeling.queries import review, suggesting
+from datasets_app.labeling.queries.bench import bench_items
 from datasets_app.labeling.queries.disputing import disagreements
+from datasets_app.labeling.queries.labels import labels_by_name, latest_schema
+from datasets_app.labeling.queries.pages import get_queue
 from lifecycle.task_types.values import rename, words
 from registry.ledger.models import Event
 from registry.ledger.verbs import Verb
@@ -38,9 +43,9 @@ def of_marked(marked, mia) -> Queue:
 
 def held(queue, user) -> list[dict]:
     """What the bench shows of each item, the names of classes in the place of their ids."""
-    queue = queries.get_queue(user, queue.uuid)
+    queue = get_queue(user, queue.uuid)
     names = {str(label.uuid): label.name for label in queue.schema.labels.all()}
-    items = queries.bench_items(queue, actions.claim(queue_id=queue.uuid, actor=user), user)
+    items = bench_items(queue, claim(queue_id=queue.uuid, actor=user), user)
     for item in items:
         item["ranks"] = [(names[key], score) for key, score in item["ranks"]]
         for mark in (item["proposed"] or {}).get("spans", []):
@@ -71,7 +76,7 @@ def test_a_class_that_two_rules_suggest_stands_once_with_the_better_score(of_sev
     apply(several, mia)
     digest = write(several, mia, "my", "card", name="Mine").digest
     rows = [(several.items.get(text=TEXTS[0]).pk, "card", 0.9)]
-    actions.suggest(dataset=several, rows=rows, source="rule", source_digest=digest, source_name="Rule: Mine")
+    suggest(dataset=several, rows=rows, source="rule", source_digest=digest, source_name="Rule: Mine")
 
     assert held(of_several, ana)[0]["ranks"] == [("card", 0.9)]
 
@@ -82,7 +87,7 @@ def test_a_retired_rule_leaves_the_classes_of_the_others(of_several, several, mi
     write(several, mia, "lost", "lost")
     apply(several, mia)
 
-    actions.retire_rule(rule_id=cards.uuid, actor=mia)
+    retire_rule(rule_id=cards.uuid, actor=mia)
 
     assert [[name for name, _ in item["ranks"]] for item in held(queue, ana)] == [["lost"], ["lost"], [], []]
     assert Suggestion.objects.count() == 3
@@ -100,7 +105,7 @@ def test_nothing_is_shown_on_the_share_that_hides_suggestions(several, marked, m
 
 
 def labels(dataset):
-    return {name: label.stable_id for name, label in queries.labels_by_name(queries.latest_schema(dataset)).items()}
+    return {name: label.stable_id for name, label in labels_by_name(latest_schema(dataset)).items()}
 
 
 @pytest.mark.postgres
@@ -113,7 +118,7 @@ def test_the_reviewer_sees_what_all_rules_suggest_as_one_answer(several, mia, an
     for user, said in ((ana, ["card"]), (mia, ["card", "lost"])):
         say(queue, user, item, {"labels": said})
 
-    case = queries.case(queue, item, ravi)
+    case = review.case(queue, item, ravi)
 
     assert (case.suggested, case.suggestion_same, case.source) == ("card, lost", True, "Rules: Cards, Lost")
     assert case.reason == "Rules: Cards, Lost agrees with this answer."
@@ -227,7 +232,6 @@ def test_a_batch_ends_where_much_is_marked_and_loses_nothing(project, mia, monke
     make_schema(dataset, mia, NAMES)
     rule = write(dataset, mia, "a", "TOPIC")
     batches = []
-    keep = actions.suggesting.keep
 
     def kept(dataset, rule, each, keys, *rest):
         batches.append(len(keys))

@@ -5,10 +5,12 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
-from datasets_app.labeling import actions, queries
+from datasets_app.labeling.actions.schemas import publish_schema
+from datasets_app.labeling.actions.suggesting import write_rule
 from datasets_app.labeling.matching import matcher
 from datasets_app.labeling.models import Rule, Suggestion
 from datasets_app.labeling.queries import suggesting
+from datasets_app.labeling.queries.labels import labels_by_name, latest_schema
 from lifecycle.jobs.models import Job
 from lifecycle.refusals import Refused
 from registry.ledger.models import Event
@@ -30,7 +32,7 @@ def marked(project, mia):
 
 
 def labels(dataset):
-    return {name: label.stable_id for name, label in queries.labels_by_name(queries.latest_schema(dataset)).items()}
+    return {name: label.stable_id for name, label in labels_by_name(latest_schema(dataset)).items()}
 
 
 def test_of_several_classes_right_is_a_hit_whose_decision_holds_the_class(project, mia, ana):
@@ -143,10 +145,10 @@ def test_over_rest_the_preview_counts_what_is_marked(marked, mia, ana, client_fo
 
 def test_where_answers_name_no_class_there_are_no_rules(project, mia, client_for):
     dataset = make_dataset(project, mia, ["one"], task="generation")
-    actions.publish_schema(dataset_id=dataset.uuid, actor=mia, labels=[], guideline="Write well.")
+    publish_schema(dataset_id=dataset.uuid, actor=mia, labels=[], guideline="Write well.")
 
     with pytest.raises(Refused, match="answers to this dataset's task name none"):
-        actions.write_rule(dataset_id=dataset.uuid, actor=mia, name="x", label=dataset.uuid, kind="words", pattern="one")
+        write_rule(dataset_id=dataset.uuid, actor=mia, name="x", label=dataset.uuid, kind="words", pattern="one")
 
     assert b"No rules here." in client_for(mia).get(reverse("labeling:rules", args=[dataset.uuid])).content
     assert b"/rules/" not in client_for(mia).get(reverse("labeling:schema", args=[dataset.uuid])).content

@@ -6,10 +6,11 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from datasets_app.datasets.models import Dataset, Item
-from datasets_app.labeling import actions, queries
+from datasets_app.labeling.actions.suggesting import write_rule
 from datasets_app.labeling.matching import matcher
 from datasets_app.labeling.models import Rule, Suggestion
 from datasets_app.labeling.queries import suggesting
+from datasets_app.labeling.queries.labels import labels_by_name, latest_schema
 from lifecycle.jobs.models import Job
 from lifecycle.ui.numbers import percent
 from tests.support.jobs import run_ok
@@ -25,12 +26,12 @@ def dataset(project, mia, ana) -> Dataset:
 
 
 def stable_id(dataset, name):
-    return queries.labels_by_name(queries.latest_schema(dataset))[name].stable_id
+    return labels_by_name(latest_schema(dataset))[name].stable_id
 
 
 def write(dataset, actor, pattern="card", label="card", **options) -> Rule:
     options = {"name": f"{label} by {pattern}", "kind": "words"} | options
-    return actions.write_rule(dataset_id=dataset.uuid, actor=actor, label=stable_id(dataset, label), pattern=pattern, **options)
+    return write_rule(dataset_id=dataset.uuid, actor=actor, label=stable_id(dataset, label), pattern=pattern, **options)
 
 
 def preview_url(dataset):

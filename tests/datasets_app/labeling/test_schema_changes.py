@@ -7,11 +7,22 @@ import pytest
 from django.core.exceptions import PermissionDenied
 
 from datasets_app.datasets.models import Dataset
-from datasets_app.labeling import actions, queries
+from datasets_app.labeling.actions.answers import submit
+from datasets_app.labeling.actions.changes import change_classes, move_decisions, supersede
+from datasets_app.labeling.actions.claims import claim
+from datasets_app.labeling.actions.opening import open_queue
+from datasets_app.labeling.actions.reviews import decide, undo_decision
+from datasets_app.labeling.actions.suggestions import suggest
 from datasets_app.labeling.models import Annotation, Decision, Dispute, LabelChange, LabelSchema, Queue, Suggestion
 from datasets_app.labeling.queries import changes
+from datasets_app.labeling.queries.bench import bench_items
+from datasets_app.labeling.queries.decisions import adjudicators_of, current_decisions
+from datasets_app.labeling.queries.labels import labels_by_name, latest_schema
+from datasets_app.labeling.queries.moves import MOVE, touched
+from datasets_app.labeling.queries.pages import get_queue
+from datasets_app.labeling.queries.quality import queue_agreement
 from datasets_app.labeling.relabelling import Change, Gone, follow, plan
-from datasets_app.labeling.rules import LabelSpec
+from datasets_app.labeling.rules.schemas import LabelSpec
 from datasets_app.snapshots.actions import freeze
 from lifecycle.jobs import actions as jobs
 from lifecycle.jobs.models import Job
@@ -55,18 +66,18 @@ def told(event) -> dict:
 
 
 def labels(dataset):
-    return queries.labels_by_name(queries.latest_schema(dataset))
+    return labels_by_name(latest_schema(dataset))
 
 
 def change(dataset, actor, *wanted, **options) -> LabelSchema:
     """wanted: (class, kind, names)."""
     now = labels(dataset)
     made = [Change(now[name].stable_id, kind, tuple(into)) for name, kind, into in wanted]
-    return actions.change_classes(dataset_id=dataset.uuid, actor=actor, wanted=made, **options)
+    return change_classes(dataset_id=dataset.uuid, actor=actor, wanted=made, **options)
 
 
 def standing(dataset) -> list[tuple[str, str, str]]:
-    return [(each.item.text, each.label.name, each.how) for each in queries.current_decisions(dataset)]
+    return [(each.item.text, each.label.name, each.how) for each in current_decisions(dataset)]
 
 
 def counters(queue) -> tuple[int, int]:
@@ -130,15 +141,15 @@ def test_the_event_of_moved_decisions_carries_their_digest(dataset, answered, mi
 def test_who_adjudicated_still_answers_for_a_moved_decision_and_so_does_who_merged(dataset, queue, mia, ana, ravi):
     label_items(queue, {ana: ["billing"]})
     item = queue_items(queue)[0]
-    actions.decide(queue_id=queue.uuid, item_id=item.uuid, actor=ravi, value=says(labels(dataset)["lost"]), reason="It says so.")
+    decide(queue_id=queue.uuid, item_id=item.uuid, actor=ravi, value=says(labels(dataset)["lost"]), reason="It says so.")
 
     change(dataset, mia, ("lost", "merge", ["card"]))
     run_ok()
 
     assert standing(dataset) == [("one", "card", "adjudicated")]
-    assert queries.adjudicators_of([item.pk]) == {ravi.pk, mia.pk}
+    assert adjudicators_of([item.pk]) == {ravi.pk, mia.pk}
     with pytest.raises(Refused, match="no decision of yours to undo"):
-        actions.undo_decision(queue_id=queue.uuid, actor=ravi)
+        undo_decision(queue_id=queue.uuid, actor=ravi)
 
 
 def test_items_of_a_split_class_are_undecided_again_and_a_new_queue_takes_them(dataset, queue, mia, ana):
@@ -152,7 +163,7 @@ def test_items_of_a_split_class_are_undecided_again_and_a_new_queue_takes_them(d
     withdrawn = Decision.objects.filter(how="withdrawn")
     assert {(each.by, each.label.name, each.reason) for each in withdrawn} == {(mia, "card", "card was split in version 2.")}
     assert counters(queue) == (1, 0)
-    fresh = actions.open_queue(dataset_id=dataset.uuid, actor=mia, name="Again")
+    fresh = open_queue(dataset_id=dataset.uuid, actor=mia, name="Again")
     assert [item.text for item in queue_items(fresh)] == ["one", "three", "four"]
 
 
@@ -178,7 +189,7 @@ def test_a_retired_class_takes_no_new_answers_and_keeps_its_decisions(dataset, q
     queue.refresh_from_db()
     slot = queue.slots.get(item__text="two")
     with pytest.raises(Refused, match="isn't a label of the schema"):
-        actions.submit(queue_id=queue.uuid, actor=ana, slot_id=slot.pk, value=says(lost), client_key=lost.uuid)
+        submit(queue_id=queue.uuid, actor=ana, slot_id=slot.pk, value=says(lost), client_key=lost.uuid)
     assert Annotation.objects.count() == 1
 
 
@@ -191,7 +202,7 @@ def test_a_queue_moves_and_a_page_that_was_open_meanwhile_is_understood(dataset,
     assert queue.schema == schema
     for item, name in zip(queue_items(queue), ("billing", "lost"), strict=False):
         slot = queue.slots.get(item=item)
-        actions.submit(queue_id=queue.uuid, actor=ana, slot_id=slot.pk, value=says(old[name]), client_key=old[name].uuid)
+        submit(queue_id=queue.uuid, actor=ana, slot_id=slot.pk, value=says(old[name]), client_key=old[name].uuid)
     assert standing(dataset) == [("one", "billing", "single"), ("two", "card", "single")]
     assert told(Event.objects.get(verb=Verb.QUEUE_MOVED))["new"] == 2
 
@@ -226,22 +237,22 @@ def test_agreement_reads_answers_through_merges(dataset, mia, ana, ravi, monkeyp
     monkeypatch.setattr("datasets_app.labeling.agreement.FEWEST", 4)
     queue = make_queue(dataset, mia, schema=NAMES, overlap=2)
     label_items(queue, {ana: ["lost"] * 2 + ["billing"] * 2, ravi: ["card"] * 2 + ["billing"] * 2})
-    assert queries.queue_agreement(queue).percent == 0.5
+    assert queue_agreement(queue).percent == 0.5
 
     change(queue.dataset, mia, ("lost", "merge", ["card"]))
 
-    assert queries.queue_agreement(queue).percent == 1.0
+    assert queue_agreement(queue).percent == 1.0
 
 
 def test_what_was_suggested_for_a_merged_class_is_shown_for_the_other(dataset, mia, ana):
     queue = make_queue(dataset, mia, schema=NAMES, hidden_share=0)
     rows = [(queue_items(queue)[0].pk, "lost", 0.9)]
-    actions.suggest(dataset=dataset, rows=rows, source=Suggestion.Source.RUN, source_digest="a" * 64, source_name="Run 1")
+    suggest(dataset=dataset, rows=rows, source=Suggestion.Source.RUN, source_digest="a" * 64, source_name="Run 1")
 
     change(dataset, mia, ("lost", "merge", ["card"]), move=[queue.uuid])
 
-    queue = queries.get_queue(mia, queue.uuid)
-    items = queries.bench_items(queue, actions.claim(queue_id=queue.uuid, actor=ana), ana)
+    queue = get_queue(mia, queue.uuid)
+    items = bench_items(queue, claim(queue_id=queue.uuid, actor=ana), ana)
     assert items[0]["ranks"] == [(str(labels(dataset)["card"].uuid), 0.9)]
 
 
@@ -262,8 +273,7 @@ def test_a_cancelled_move_goes_on_when_it_is_asked_for_again(dataset, queue, mia
     monkeypatch.setattr("datasets_app.labeling.actions.changes.BATCH", 2)
     label_items(queue, {ana: ["lost"] * 4})
     change(dataset, mia, ("lost", "merge", ["card"]))
-    job = Job.objects.get(kind=changes.MOVE)
-    supersede = actions.changes.supersede
+    job = Job.objects.get(kind=MOVE)
 
     def then_cancel(*args):
         jobs.cancel(job.uuid, mia)
@@ -274,14 +284,14 @@ def test_a_cancelled_move_goes_on_when_it_is_asked_for_again(dataset, queue, mia
     assert sorted(label for _, label, _ in standing(dataset)) == ["card"] * 2 + ["lost"] * 2
     monkeypatch.undo()
 
-    actions.move_decisions(dataset_id=dataset.uuid, actor=mia)
+    move_decisions(dataset_id=dataset.uuid, actor=mia)
     run_ok()
 
     assert [label for _, label, _ in standing(dataset)] == ["card"] * 4
     assert Decision.objects.count() == 8
     assert [told(event)["rows"] for event in Event.objects.filter(verb=Verb.DECISIONS_MOVED).order_by("id")] == [2, 2]
     with pytest.raises(Refused, match="No decision carries a class"):
-        actions.move_decisions(dataset_id=dataset.uuid, actor=mia)
+        move_decisions(dataset_id=dataset.uuid, actor=mia)
 
 
 @pytest.mark.parametrize(
@@ -346,7 +356,7 @@ def test_what_is_touched_is_counted(dataset, answered, mia, ana):
 
     lost = Gone(labels(dataset)["lost"].stable_id, "lost", "merge", ("card",))
 
-    found = changes.touched(dataset, lost, [lost])
+    found = touched(dataset, lost, [lost])
 
     assert (found.decisions, found.withdrawn, found.answers, found.suggestions, found.queues) == (1, 0, 2, 0, 1)
     assert Queue.objects.count() == 1

@@ -5,9 +5,18 @@ from uuid import uuid4
 
 import pytest
 
-from datasets_app.labeling import actions, queries
+from datasets_app.labeling.actions.answers import submit, undo
+from datasets_app.labeling.actions.changes import move_decisions, supersede
+from datasets_app.labeling.actions.claims import claim
+from datasets_app.labeling.actions.opening import open_queue
+from datasets_app.labeling.actions.suggestions import suggest, suggest_values
 from datasets_app.labeling.models import Annotation, Decision, Queue, Suggestion
-from datasets_app.labeling.queries import changes
+from datasets_app.labeling.queries.bench import bench_items
+from datasets_app.labeling.queries.decisions import adjudicators_of
+from datasets_app.labeling.queries.labels import names_ever
+from datasets_app.labeling.queries.moves import MOVE, decisions_behind, looked_through, to_move
+from datasets_app.labeling.queries.pages import get_queue
+from datasets_app.labeling.queries.quality import queue_agreement
 from datasets_app.snapshots.actions import freeze
 from lifecycle.jobs import actions as jobs
 from lifecycle.jobs.models import Job
@@ -75,7 +84,7 @@ def test_sets_lose_the_doubled_class_and_answers_stay(of_several, several, mia, 
     event = json.loads(Event.objects.get(verb=Verb.DECISIONS_MOVED).canonical)["payload"]
     assert (event["rows"], event["withdrawn"], counters(queue)) == (2, 0, (4, 0))
     assert [label.name for label in schema.labels.all()] == ["billing", "card", "transfer"]
-    assert queries.adjudicators_of([made.item_id]) == {mia.pk}
+    assert adjudicators_of([made.item_id]) == {mia.pk}
 
 
 def test_equal_spans_of_both_classes_become_one(of_marked, marked, mia, ana):
@@ -127,7 +136,7 @@ def test_a_queue_that_stays_behind_decides_for_the_merged_class(of_two, several,
     label_all(queue, ben, [sets("card", "billing")])
 
     assert said_of(several) == [(TEXTS[0], sets("billing", "card"), "unanimous")]
-    assert not changes.decisions_behind(several).exists()
+    assert not decisions_behind(several).exists()
 
 
 def test_a_queue_whose_version_never_had_the_class_decides_for_it(of_two, several, mia, ana, ben):
@@ -150,7 +159,7 @@ def test_a_page_that_was_open_meanwhile_is_understood(project, mia, ana, task):
     slot, ids = queue.slots.order_by("id").first(), [str(old[name].uuid) for name in ("lost", "card")]
     value = {"labels": ids} if task == "multi_label" else spans((3, 7, ids[0]), (3, 7, ids[1]))
 
-    actions.submit(queue_id=queue.uuid, actor=ana, slot_id=slot.pk, value=value, client_key=old["lost"].uuid)
+    submit(queue_id=queue.uuid, actor=ana, slot_id=slot.pk, value=value, client_key=old["lost"].uuid)
 
     assert said_of(dataset) == [(TEXTS[0], sets("card") if task == "multi_label" else spans((3, 7, "card")), "single")]
 
@@ -159,15 +168,15 @@ def test_what_was_suggested_for_a_merged_class_stands_once(several, marked, mia,
     ids = {name: str(label.stable_id) for name, label in labels(marked).items()}
     source = {"source": Suggestion.Source.RUN, "source_digest": "a" * 64, "source_name": "Run 1"}
     item, other = several.items.order_by("id").first(), marked.items.order_by("id").first()
-    actions.suggest(dataset=several, rows=[(item.pk, "lost", 0.9), (item.pk, "card", 0.4)], **source)
+    suggest(dataset=several, rows=[(item.pk, "lost", 0.9), (item.pk, "card", 0.4)], **source)
     both = [{"start": 3, "end": 7, "label": ids[name], "score": score} for name, score in (("lost", 0.9), ("card", 0.4))]
-    actions.suggest_values(dataset=marked, rows=[(other.pk, {"spans": both}, 0.9)], **source)
+    suggest_values(dataset=marked, rows=[(other.pk, {"spans": both}, 0.9)], **source)
     shown = []
     for dataset in (several, marked):
         queue = make_queue(dataset, mia, hidden_share=0)
         change(dataset, mia, ("lost", "merge", ["card"]), move=[queue.uuid])
-        queue = queries.get_queue(mia, queue.uuid)
-        shown.append(queries.bench_items(queue, actions.claim(queue_id=queue.uuid, actor=ana, k=1), ana)[0])
+        queue = get_queue(mia, queue.uuid)
+        shown.append(bench_items(queue, claim(queue_id=queue.uuid, actor=ana, k=1), ana)[0])
 
     assert shown[0]["ranks"] == [(str(labels(several)["card"].uuid), 0.9)]
     assert shown[1]["proposed"] == {"spans": [{"start": 3, "end": 7, "label": str(labels(marked)["card"].uuid), "score": 0.9}]}
@@ -178,11 +187,11 @@ def test_agreement_reads_sets_through_merges(several, mia, ana, ben, monkeypatch
     queue = make_queue(several, mia, overlap=2)
     label_all(queue, ana, [sets("lost", "billing")] * 2 + [sets("billing")] * 2)
     label_all(queue, ben, [sets("card", "billing")] * 2 + [sets("billing")] * 2)
-    assert queries.queue_agreement(queue).percent == 0.5
+    assert queue_agreement(queue).percent == 0.5
 
     change(several, mia, ("lost", "merge", ["card"]))
 
-    assert queries.queue_agreement(queue).percent == 1.0
+    assert queue_agreement(queue).percent == 1.0
 
 
 def test_later_versions_follow_in_turn_and_each_publisher_answers(of_several, several, mia, lee, ana):
@@ -214,11 +223,11 @@ def test_a_decision_that_holds_a_split_class_is_withdrawn(project, mia, ana, tas
 
     assert said_of(dataset) == [(TEXTS[1], one, "single")]
     withdrawn = Decision.objects.get(how="withdrawn")
-    assert (withdrawn.by, withdrawn.reason, rename(withdrawn.value, queries.names_ever(dataset))) == (
+    assert (withdrawn.by, withdrawn.reason, rename(withdrawn.value, names_ever(dataset))) == (
         mia, "card was split in version 2.", both
     )  # fmt: skip
     assert counters(queue) == (1, 0)
-    fresh = actions.open_queue(dataset_id=dataset.uuid, actor=mia, name="Again")
+    fresh = open_queue(dataset_id=dataset.uuid, actor=mia, name="Again")
     assert TEXTS[0] in [item.text for item in queue_items(fresh)]
 
 
@@ -236,11 +245,11 @@ def test_a_retired_class_is_taken_out_and_what_named_no_other_is_withdrawn(of_se
         TEXTS[1]: ("withdrawn", mia, "lost was retired in version 2."),
     }
     assert counters(queue) == (3, 0)
-    assert queries.adjudicators_of([ends[TEXTS[0]].item_id]) == {mia.pk}
+    assert adjudicators_of([ends[TEXTS[0]].item_id]) == {mia.pk}
     old = several.schemas.get(version=1).labels.get(name="lost")
     slot = queue.slots.get(item__text=TEXTS[4])
     with pytest.raises(Refused, match="isn't a label of the schema"):
-        actions.submit(queue_id=queue.uuid, actor=ana, slot_id=slot.pk, value={"labels": [str(old.uuid)]}, client_key=old.uuid)
+        submit(queue_id=queue.uuid, actor=ana, slot_id=slot.pk, value={"labels": [str(old.uuid)]}, client_key=old.uuid)
     assert Annotation.objects.count() == 4
 
 
@@ -260,7 +269,7 @@ def test_an_item_whose_decision_was_withdrawn_is_labelled_again(of_several, seve
     label_all(of_several, ana, [sets("lost")])
     change(several, mia, ("lost", "retire", []))
     run_ok()
-    again = actions.open_queue(dataset_id=several.uuid, actor=mia, name="Again")
+    again = open_queue(dataset_id=several.uuid, actor=mia, name="Again")
 
     say(again, ben, queue_items(again)[0], sets("card"))
 
@@ -272,7 +281,7 @@ def test_a_class_dropped_in_the_editor_is_taken_out_too(of_several, several, mia
     label_all(of_several, ana, [sets("billing", "lost")])
 
     make_schema(several, mia, ("billing", "card", "transfer"))
-    assert Job.objects.get().kind == changes.MOVE
+    assert Job.objects.get().kind == MOVE
     run_ok()
 
     assert said_of(several) == [(TEXTS[0], sets("billing"), "single")]
@@ -295,7 +304,7 @@ def test_an_answer_that_named_a_retired_class_alone_is_taken_back_without_a_faul
     label_all(queue, ana, [sets("lost")])
     change(several, mia, ("lost", "retire", []), move=[queue.uuid])
 
-    actions.undo(queue_id=queue.uuid, actor=ana, client_key=uuid4())
+    undo(queue_id=queue.uuid, actor=ana, client_key=uuid4())
 
     assert said_of(several) == []
 
@@ -318,8 +327,7 @@ def test_a_cancelled_move_goes_on_when_it_is_asked_for_again(several, mia, ana, 
     dataset = several
     label_all(make_queue(dataset, mia), ana, [sets("lost", "billing")] * 5)
     change(dataset, mia, ("lost", "merge", ["card"]))
-    job = Job.objects.get(kind=changes.MOVE)
-    supersede = actions.changes.supersede
+    job = Job.objects.get(kind=MOVE)
 
     def then_cancel(*args):
         jobs.cancel(job.uuid, mia)
@@ -327,16 +335,16 @@ def test_a_cancelled_move_goes_on_when_it_is_asked_for_again(several, mia, ana, 
 
     monkeypatch.setattr("datasets_app.labeling.actions.changes.supersede", then_cancel)
     assert [ended.state for ended in run_jobs()] == ["cancelled"]
-    assert changes.decisions_behind(dataset).count() == 3
+    assert decisions_behind(dataset).count() == 3
     monkeypatch.undo()
 
-    actions.move_decisions(dataset_id=dataset.uuid, actor=mia)
+    move_decisions(dataset_id=dataset.uuid, actor=mia)
     run_ok()
 
     assert [said for _, said, _ in said_of(dataset)] == [sets("billing", "card")] * 5
     assert Decision.objects.count() == 10
     with pytest.raises(Refused, match=r"No decision carries a class that was merged, split or retired\."):
-        actions.move_decisions(dataset_id=dataset.uuid, actor=mia)
+        move_decisions(dataset_id=dataset.uuid, actor=mia)
 
 
 def test_what_a_job_looked_through_is_not_looked_at_again_and_later_decisions_are(of_several, several, mia, ana):
@@ -345,16 +353,16 @@ def test_what_a_job_looked_through_is_not_looked_at_again_and_later_decisions_ar
     change(several, mia, ("lost", "split", ["stolen", "mislaid"]))
     last = Decision.objects.latest("id").pk
     run_ok()
-    assert changes.looked_through(several, changes.to_move(several)) == last
+    assert looked_through(several, to_move(several)) == last
 
     say(queue, ana, queue_items(queue)[2], sets("lost"))  # whose version still has the class
-    assert [each.item.text for each in changes.decisions_behind(several)] == [TEXTS[2]]
-    actions.move_decisions(dataset_id=several.uuid, actor=mia)
+    assert [each.item.text for each in decisions_behind(several)] == [TEXTS[2]]
+    move_decisions(dataset_id=several.uuid, actor=mia)
     run_ok()
 
     assert said_of(several) == [(TEXTS[1], sets("card"), "single")]
     change(several, mia, ("card", "retire", []))
-    assert changes.looked_through(several, changes.to_move(several)) == 0
+    assert looked_through(several, to_move(several)) == 0
     run_ok()
     assert said_of(several) == []
 

@@ -3,9 +3,16 @@
 import pytest
 from django.urls import reverse
 
-from datasets_app.labeling import actions, queries
+from datasets_app.labeling.actions import mixing
+from datasets_app.labeling.actions.changes import change_classes
+from datasets_app.labeling.actions.proposals import decline_proposal, propose_change
+from datasets_app.labeling.actions.schemas import publish_schema
 from datasets_app.labeling.models import GuidelineProposal, LabelChange, LabelSchema
-from datasets_app.labeling.queries import changes
+from datasets_app.labeling.queries.dealing import draw_gold
+from datasets_app.labeling.queries.gold import gold_lines
+from datasets_app.labeling.queries.labels import latest_schema, names_in
+from datasets_app.labeling.queries.moves import touched
+from datasets_app.labeling.queries.pages import get_queue
 from datasets_app.labeling.relabelling import Change, ChangeKind, Gone
 from lifecycle.jobs.models import Job
 from lifecycle.refusals import Conflict, Refused
@@ -42,16 +49,16 @@ def test_gold_is_judged_through_merges_and_retirements(project, mia, ravi, ana, 
     know(item, ravi, value)
     queue = make_queue(dataset, mia)
     change(dataset, mia, ("lost", "merge", ["card"]), ("transfer", "retire", []), move=[queue.uuid])
-    queue = queries.get_queue(mia, queue.uuid)
+    queue = get_queue(mia, queue.uuid)
     ids = {name: str(label.stable_id) for name, label in labels(dataset).items()}
     now = sets("billing", "card") if task == "multi_label" else spans((0, 2, "billing"), (3, 7, "card"))
 
-    known, right = actions.mixing.judge_gold(item, rename(now, ids))
+    known, right = mixing.judge_gold(item, rename(now, ids))
 
     assert (known.item, right) == (item, True)
-    assert queries.draw_gold(queue, ana, 1, 0) == [known]
-    line = queries.gold_lines([known], queries.names_in(queue.schema), reads=True)[0]
-    assert line.gold.words == words(rename(now, ids), queries.names_in(queue.schema), item.text)
+    assert draw_gold(queue, ana, 1, 0) == [known]
+    line = gold_lines([known], names_in(queue.schema), reads=True)[0]
+    assert line.gold.words == words(rename(now, ids), names_in(queue.schema), item.text)
 
 
 def test_gold_that_named_a_retired_class_alone_is_not_drawn(several, mia, ravi, ana):
@@ -60,7 +67,7 @@ def test_gold_that_named_a_retired_class_alone_is_not_drawn(several, mia, ravi, 
 
     change(several, mia, ("lost", "retire", []), move=[queue.uuid])
 
-    assert queries.draw_gold(queries.get_queue(mia, queue.uuid), ana, 1, 0) == []
+    assert draw_gold(get_queue(mia, queue.uuid), ana, 1, 0) == []
 
 
 # ── What it touches, on the page and over REST ──────────────────────────────
@@ -69,9 +76,9 @@ def test_what_is_touched_says_how_many_decisions_no_longer_hold(several, mia, an
     now = labels(several)
     gone = {name: Gone(now[name].stable_id, name, ChangeKind.RETIRE) for name in ("lost", "transfer")}
 
-    alone = changes.touched(several, gone["lost"], [gone["lost"]])
-    both = changes.touched(several, gone["lost"], list(gone.values()))
-    split = changes.touched(several, Gone(now["lost"].stable_id, "lost", ChangeKind.SPLIT, ("a", "b")), [])
+    alone = touched(several, gone["lost"], [gone["lost"]])
+    both = touched(several, gone["lost"], list(gone.values()))
+    split = touched(several, Gone(now["lost"].stable_id, "lost", ChangeKind.SPLIT, ("a", "b")), [])
 
     assert [(each.decisions, each.withdrawn, each.answers, each.queues) for each in (alone, both, split)] == [
         (3, 1, 3, 1), (3, 2, 3, 1), (3, 3, 3, 1)
@@ -106,10 +113,10 @@ def test_sets_are_changed_over_rest(several, mia, ana, client_for):
 
 def test_where_answers_name_no_class_there_is_none_to_change(project, mia, client_for):
     dataset = make_dataset(project, mia, ["one"], task="generation")
-    actions.publish_schema(dataset_id=dataset.uuid, actor=mia, labels=[], guideline="Write well.")
+    publish_schema(dataset_id=dataset.uuid, actor=mia, labels=[], guideline="Write well.")
 
     with pytest.raises(Refused, match="there is none to change"):
-        actions.change_classes(dataset_id=dataset.uuid, actor=mia, wanted=[Change(dataset.uuid, "retire")])
+        change_classes(dataset_id=dataset.uuid, actor=mia, wanted=[Change(dataset.uuid, "retire")])
 
     assert client_for(mia).get(reverse("labeling:change_classes", args=[dataset.uuid])).status_code == 404
     assert b"Change classes" not in client_for(mia).get(reverse("labeling:schema", args=[dataset.uuid])).content
@@ -120,9 +127,9 @@ def test_where_answers_name_no_class_there_is_none_to_change(project, mia, clien
 @pytest.fixture
 def proposal(several, ana) -> GuidelineProposal:
     other = [labels(several)["billing"].stable_id]
-    actions.propose_change(dataset_id=several.uuid, actor=ana, text="Say more of bills.", classes=other)
+    propose_change(dataset_id=several.uuid, actor=ana, text="Say more of bills.", classes=other)
     about = [labels(several)[name].stable_id for name in ("lost", "card")]
-    return actions.propose_change(dataset_id=several.uuid, actor=ana, text="Lost is a kind of card.", classes=about)
+    return propose_change(dataset_id=several.uuid, actor=ana, text="Lost is a kind of card.", classes=about)
 
 
 def sent(dataset, **more):
@@ -142,13 +149,13 @@ def test_open_proposals_about_a_changed_class_are_offered_and_taken_up(several, 
     client.post(url, data)
 
     proposal.refresh_from_db()
-    assert (proposal.state, proposal.taken_up_in, proposal.answered_by) == ("taken_up", queries.latest_schema(several), mia)
+    assert (proposal.state, proposal.taken_up_in, proposal.answered_by) == ("taken_up", latest_schema(several), mia)
     assert GuidelineProposal.objects.filter(state="open").count() == 1
     assert Event.objects.filter(verb=Verb.PROPOSAL_TAKEN_UP).count() == 1
 
 
 def test_a_proposal_that_was_answered_meanwhile_stops_the_change(several, proposal, mia):
-    actions.decline_proposal(proposal_id=proposal.uuid, actor=mia, answer="It is not.")
+    decline_proposal(proposal_id=proposal.uuid, actor=mia, answer="It is not.")
 
     with pytest.raises(Conflict, match="is declined already"):
         change(several, mia, ("lost", "merge", ["card"]), taking_up=[proposal.uuid])

@@ -5,8 +5,13 @@ from uuid import uuid4
 import pytest
 from django.core.exceptions import PermissionDenied
 
-from datasets_app.labeling import actions, queries
+from datasets_app.labeling.actions.answers import submit
+from datasets_app.labeling.actions.claims import claim, release
+from datasets_app.labeling.actions.reviews import decide
 from datasets_app.labeling.models import Annotation, Decision, Dispute, Queue, Seat, Slot
+from datasets_app.labeling.queries.changes import accepted_labels
+from datasets_app.labeling.queries.decisions import adjudicators_of, annotators_of, current_decisions
+from datasets_app.labeling.queries.labels import labels_by_id
 from lifecycle.refusals import Conflict, Refused
 from registry.access.models import User
 from registry.ledger.models import Event
@@ -44,13 +49,13 @@ def counters(queue: Queue) -> dict[str, int]:
 
 
 def labels_now(queue: Queue) -> list[str]:
-    return [decision.label.name for decision in queries.current_decisions(queue.dataset)]
+    return [decision.label.name for decision in current_decisions(queue.dataset)]
 
 
 def test_one_answer_decides_where_one_is_needed(queue, ana):
     label_items(queue, {ana: ["card", "billing"]})
 
-    decisions = [(d.label.name, d.how, d.by) for d in queries.current_decisions(queue.dataset)]
+    decisions = [(d.label.name, d.how, d.by) for d in current_decisions(queue.dataset)]
     assert decisions == [("card", "single", None), ("billing", "single", None)]
     assert counters(queue) == {"done": 2, "decided": 2, "disputed": 0, "disputes": 0}
     assert Event.objects.filter(verb=Verb.DECISIONS_BY_RULE).count() == 2
@@ -65,7 +70,7 @@ def test_an_item_is_decided_when_its_last_answer_agrees(project, mia, people, ov
         assert labels_now(queue) == []
     label_items(queue, {people[overlap - 1]: ["card"]})
 
-    decision = queries.current_decisions(queue.dataset).get()
+    decision = current_decisions(queue.dataset).get()
     assert (decision.how, decision.annotations.count()) == ("unanimous", overlap)
 
 
@@ -80,11 +85,11 @@ def test_different_answers_are_a_dispute(of_two_answers, ana, ravi):
 
 def test_a_double_submit_makes_one_row(of_two_answers, ana):
     queue = of_two_answers
-    slot = actions.claim(queue_id=queue.uuid, actor=ana)[0]
+    slot = claim(queue_id=queue.uuid, actor=ana)[0]
     label = queue.schema.labels.get(name="card")
     sent = {"queue_id": queue.uuid, "actor": ana, "slot_id": slot.pk, "value": says(label), "client_key": uuid4(), "seconds": 2.5}
 
-    first, second = actions.submit(**sent), actions.submit(**sent)
+    first, second = submit(**sent), submit(**sent)
 
     assert first.pk == second.pk
     assert Annotation.objects.count() == 1
@@ -94,9 +99,9 @@ def test_a_double_submit_makes_one_row(of_two_answers, ana):
 
 def test_a_late_answer_takes_another_open_slot_of_its_item(of_two_answers, ana, ravi):
     queue = of_two_answers
-    slot = actions.claim(queue_id=queue.uuid, actor=ana)[0]
-    actions.release(queue_id=queue.uuid, actor=ana)
-    assert actions.claim(queue_id=queue.uuid, actor=ravi)[0].pk == slot.pk
+    slot = claim(queue_id=queue.uuid, actor=ana)[0]
+    release(queue_id=queue.uuid, actor=ana)
+    assert claim(queue_id=queue.uuid, actor=ravi)[0].pk == slot.pk
 
     answer(queue, ana, slot.item, "card")
 
@@ -106,8 +111,8 @@ def test_a_late_answer_takes_another_open_slot_of_its_item(of_two_answers, ana, 
 
 def test_a_late_answer_without_an_open_slot_is_kept_as_an_extra(of_one, ana, ravi):
     queue = of_one
-    slot = actions.claim(queue_id=queue.uuid, actor=ana)[0]
-    actions.release(queue_id=queue.uuid, actor=ana)
+    slot = claim(queue_id=queue.uuid, actor=ana)[0]
+    release(queue_id=queue.uuid, actor=ana)
     label_items(queue, {ravi: ["billing"]})
 
     extra = answer(queue, ana, slot.item, "card")
@@ -144,21 +149,21 @@ def test_a_second_answer_opens_and_ends_a_dispute(of_two_answers, ana, ravi):
 
 
 def test_a_class_of_another_schema_is_refused(queue, ana):
-    slot = actions.claim(queue_id=queue.uuid, actor=ana)[0]
+    slot = claim(queue_id=queue.uuid, actor=ana)[0]
 
     with pytest.raises(Refused, match="isn't a label of the schema"):
-        actions.submit(queue_id=queue.uuid, actor=ana, slot_id=slot.pk, value={"label": str(uuid4())}, client_key=uuid4())
+        submit(queue_id=queue.uuid, actor=ana, slot_id=slot.pk, value={"label": str(uuid4())}, client_key=uuid4())
 
     assert Annotation.objects.count() == 0
     assert counters(queue)["done"] == 0
 
 
 def test_a_label_that_is_named_like_the_id_of_another_takes_no_answer_from_it(queue):
-    labels = queries.labels_by_id(queue.schema)
+    labels = labels_by_id(queue.schema)
     card, billing = (next(each for each in labels.values() if each.name == name) for name in ("card", "billing"))
     card.name, billing.name = str(billing.stable_id), str(card.uuid)
 
-    accepted = queries.accepted_labels(queue.dataset_id, {}, labels)
+    accepted = accepted_labels(queue.dataset_id, {}, labels)
 
     assert [accepted.resolve(str(key)) for key in (billing.stable_id, card.uuid)] == [str(billing.stable_id), str(card.stable_id)]
 
@@ -168,7 +173,7 @@ def test_a_slot_of_another_queue_is_refused(queue, mia, ana):
     slot = other.slots.first()
 
     with pytest.raises(Refused, match="not in the queue"):
-        actions.submit(queue_id=queue.uuid, actor=ana, slot_id=slot.pk, value=says(queue.schema.labels.first()), client_key=uuid4())
+        submit(queue_id=queue.uuid, actor=ana, slot_id=slot.pk, value=says(queue.schema.labels.first()), client_key=uuid4())
 
     assert Annotation.objects.count() == 0
 
@@ -184,7 +189,7 @@ def test_a_rule_never_overrules_a_person(of_one, mia, ana, ravi):
     queue = of_one
     item = queue_items(queue)[0]
     label = queue.schema.labels.get(name="transfer")
-    actions.decide(queue_id=queue.uuid, item_id=item.uuid, actor=ravi, value=says(label), reason="Known case.")
+    decide(queue_id=queue.uuid, item_id=item.uuid, actor=ravi, value=says(label), reason="Known case.")
     again = make_queue(queue.dataset, mia, name="Again", source="all")
 
     label_items(again, {ana: ["card"]})
@@ -197,7 +202,7 @@ def test_a_second_thought_after_a_reviewer_settled_changes_nothing(of_one, ana, 
     queue = of_one
     label_items(queue, {ana: ["card"]})
     item = queue_items(queue)[0]
-    actions.decide(queue_id=queue.uuid, item_id=item.uuid, actor=ravi, value=says(queue.schema.labels.get(name="billing")), reason="Fee.")
+    decide(queue_id=queue.uuid, item_id=item.uuid, actor=ravi, value=says(queue.schema.labels.get(name="billing")), reason="Fee.")
 
     with pytest.raises(Conflict, match="settled"):
         answer(queue, ana, item, "transfer")
@@ -210,10 +215,10 @@ def test_decisions_chain_and_carry_their_digest(of_one, ana, ravi):
     queue = of_one
     label_items(queue, {ana: ["card"]})
     item = queue_items(queue)[0]
-    actions.decide(queue_id=queue.uuid, item_id=item.uuid, actor=ravi, value=says(queue.schema.labels.get(name="billing")), reason="Fee.")
+    decide(queue_id=queue.uuid, item_id=item.uuid, actor=ravi, value=says(queue.schema.labels.get(name="billing")), reason="Fee.")
 
     first, second = Decision.objects.order_by("id")
     assert second.supersedes == first
     assert len({first.digest, second.digest}) == 2
-    assert queries.adjudicators_of([item.pk]) == {ravi.pk}
-    assert queries.annotators_of([item.pk]) == {ana.pk}
+    assert adjudicators_of([item.pk]) == {ravi.pk}
+    assert annotators_of([item.pk]) == {ana.pk}

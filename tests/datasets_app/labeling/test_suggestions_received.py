@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from datasets_app.labeling import actions, queries
+from datasets_app.labeling.actions.claims import claim
+from datasets_app.labeling.actions.opening import open_queue
 from datasets_app.labeling.models import Suggestion
+from datasets_app.labeling.queries.bench import bench_items
 from registry.ledger.models import Event
 from tests.support.labeling import make_dataset, make_queue, make_schema
 
@@ -19,8 +21,8 @@ def send(client, dataset, rows, **fields):
 
 
 def shown(queue, user):
-    slots = actions.claim(queue_id=queue.uuid, actor=user, k=5)
-    return [(each["source"], each["proposed"], each["ranks"]) for each in queries.bench_items(queue, slots, user)]
+    slots = claim(queue_id=queue.uuid, actor=user, k=5)
+    return [(each["source"], each["proposed"], each["ranks"]) for each in bench_items(queue, slots, user)]
 
 
 def test_classes_come_with_their_names_and_the_same_twice_are_kept_once(project, mia, ana, client_for):
@@ -44,7 +46,7 @@ def test_drafts_of_texts_and_spans_come_as_values(project, mia, ana, client_for)
     drafts = make_dataset(project, mia, ["Summarise this."], name="Drafts", slug="drafts", task="generation")
     marked = make_dataset(project, mia, ["Anna works"], name="Marked", slug="marked", task="spans")
     person = make_schema(marked, mia, ("PER",)).labels.get()
-    queues = [actions.open_queue(dataset_id=each.uuid, actor=mia, name="all", hidden_share=0) for each in (drafts, marked)]
+    queues = [open_queue(dataset_id=each.uuid, actor=mia, name="all", hidden_share=0) for each in (drafts, marked)]
     span = {"start": 0, "end": 4, "label": str(person.stable_id), "score": 0.8}
 
     one = send(client_for(mia), drafts, [{"item": str(drafts.items.get().uuid), "value": {"text": "Short."}}])

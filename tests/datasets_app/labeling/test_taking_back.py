@@ -8,7 +8,8 @@ import pytest
 from django.core.exceptions import PermissionDenied
 from django.urls import reverse
 
-from datasets_app.labeling import actions
+from datasets_app.labeling.actions.corrections import accept_corrections, bring_corrections, discard_corrections
+from datasets_app.labeling.actions.proposals import decline_proposal, propose_change, withdraw_proposal
 from datasets_app.labeling.models import Correction, GuidelineProposal
 from lifecycle.refusals import Conflict
 from registry.access.models import User
@@ -32,11 +33,11 @@ def events(verb: str) -> list[dict]:
 def proposal(project, ana, mia) -> GuidelineProposal:
     dataset = make_dataset(project, mia, ["one"])
     make_schema(dataset, mia)
-    return actions.propose_change(dataset_id=dataset.uuid, actor=ana, text="Fees are billing.")
+    return propose_change(dataset_id=dataset.uuid, actor=ana, text="Fees are billing.")
 
 
 def withdraw(proposal, actor):
-    return actions.withdraw_proposal(proposal_id=proposal.uuid, actor=actor)
+    return withdraw_proposal(proposal_id=proposal.uuid, actor=actor)
 
 
 def test_an_open_proposal_is_withdrawn_by_who_made_it_once(proposal, ana):
@@ -58,13 +59,13 @@ def test_nobody_else_withdraws_it(proposal, name, request):
 
 
 def test_what_is_answered_is_withdrawn_no_more_and_what_is_withdrawn_is_answered_no_more(proposal, ana, mia):
-    other = actions.propose_change(dataset_id=proposal.dataset.uuid, actor=ana, text="Another.")
-    actions.decline_proposal(proposal_id=other.uuid, actor=mia, answer="No.")
+    other = propose_change(dataset_id=proposal.dataset.uuid, actor=ana, text="Another.")
+    decline_proposal(proposal_id=other.uuid, actor=mia, answer="No.")
     with pytest.raises(Conflict, match="declined already"):
         withdraw(other, ana)
     withdraw(proposal, ana)
     with pytest.raises(Conflict, match="withdrawn already"):
-        actions.decline_proposal(proposal_id=proposal.uuid, actor=mia, answer="No.")
+        decline_proposal(proposal_id=proposal.uuid, actor=mia, answer="No.")
     assert len(events("labeling.proposal_withdrawn")) == 1
 
 
@@ -79,7 +80,7 @@ def test_a_withdrawn_proposal_waits_for_nobody_and_may_be_made_again(proposal, a
     own = client_for(ana).get(url).content.decode()
     assert "Withdrawn" in own
     assert "labeling/proposals" not in own
-    again = actions.propose_change(dataset_id=proposal.dataset.uuid, actor=ana, text="Fees are billing.")
+    again = propose_change(dataset_id=proposal.dataset.uuid, actor=ana, text="Fees are billing.")
     assert again != proposal
 
 
@@ -97,7 +98,7 @@ def correction(project, ana, ravi) -> Correction:
     import_texts(dataset, [("text 0", "card"), ("text 1", "cash")], ana)
     decision = dataset.items.get(text="text 0").decisions.get()
     row = {"item": decision.item.digest, "decision": decision.digest, "label": "cash"}
-    made = actions.bring_corrections(dataset=dataset, actor=ravi, content=[json.dumps(row).encode() + b"\n"], file_name="fixed.jsonl")
+    made = bring_corrections(dataset=dataset, actor=ravi, content=[json.dumps(row).encode() + b"\n"], file_name="fixed.jsonl")
     run_ok("default")
     made.refresh_from_db()
     assert made.state == "looked"
@@ -110,7 +111,7 @@ def rose(project) -> User:
 
 
 def discard(correction, actor):
-    return actions.discard_corrections(correction_id=correction.uuid, actor=actor)
+    return discard_corrections(correction_id=correction.uuid, actor=actor)
 
 
 @pytest.mark.parametrize("name", ["ravi", "lee"])
@@ -138,9 +139,9 @@ def test_nobody_else_discards_it(correction, name, request):
 def test_what_is_discarded_is_not_accepted_and_what_is_written_is_not_discarded(correction, ravi):
     discard(correction, ravi)
     with pytest.raises(Conflict, match="discarded"):
-        actions.accept_corrections(correction_id=correction.uuid, actor=ravi)
+        accept_corrections(correction_id=correction.uuid, actor=ravi)
     Correction.objects.update(state="looked", ended_at=None)
-    actions.accept_corrections(correction_id=correction.uuid, actor=ravi)
+    accept_corrections(correction_id=correction.uuid, actor=ravi)
     run_ok("default")
     with pytest.raises(Conflict, match="written"):
         discard(correction, ravi)

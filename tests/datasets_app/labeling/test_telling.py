@@ -6,8 +6,9 @@ from uuid import uuid4
 import pytest
 from django.utils import timezone
 
-from datasets_app.labeling import actions
 from datasets_app.labeling.actions import telling
+from datasets_app.labeling.actions.answers import skip, undo
+from datasets_app.labeling.actions.telling import tell_labels
 from datasets_app.labeling.models import Annotation, Decision, Queue
 from lifecycle.notices import delivery
 from lifecycle.notices.models import Channel, Delivery
@@ -29,7 +30,7 @@ def hook(project) -> Channel:
     found = Channel.objects.create(
         project=project, kind="webhook", name="Pipeline", address="https://example.org/x", wants=["item.labelled", "decision.changed"]
     )
-    actions.tell_labels(timezone.now())
+    tell_labels(timezone.now())
     return found
 
 
@@ -40,7 +41,7 @@ def queue(project, mia) -> Queue:
 
 
 def tell() -> int:
-    return actions.tell_labels(timezone.now() + LATER)
+    return tell_labels(timezone.now() + LATER)
 
 
 def events(word: str) -> list[dict]:
@@ -78,15 +79,15 @@ def test_nothing_is_told_twice_and_what_comes_next_follows(queue, ana, hook):
 def test_what_was_said_a_moment_ago_waits_until_nothing_older_can_still_commit(queue, ana, hook):
     given = answer(queue, ana, queue_items(queue)[0], "card")
 
-    assert actions.tell_labels(given.created_at + telling.SETTLE - timedelta(seconds=1)) == 0
-    assert actions.tell_labels(timezone.now() + telling.SETTLE) == 2
+    assert tell_labels(given.created_at + telling.SETTLE - timedelta(seconds=1)) == 0
+    assert tell_labels(timezone.now() + telling.SETTLE) == 2
 
 
 def test_a_skip_an_undo_and_a_withdrawal_are_told_as_what_they_are(queue, ana, hook):
     first, second = queue_items(queue)
     answer(queue, ana, first, "card")
-    actions.undo(queue_id=queue.uuid, actor=ana, client_key=uuid4())
-    actions.skip(queue_id=queue.uuid, actor=ana, slot_id=queue.slots.get(item=second).pk, client_key=uuid4(), reason="Too long.")
+    undo(queue_id=queue.uuid, actor=ana, client_key=uuid4())
+    skip(queue_id=queue.uuid, actor=ana, slot_id=queue.slots.get(item=second).pk, client_key=uuid4(), reason="Too long.")
     tell()
 
     assert [(event["action"], event["labels"]) for event in events("item.labelled")] == [("label", ["card"]), ("undo", []), ("skip", [])]

@@ -4,8 +4,14 @@ from uuid import uuid4
 
 import pytest
 
-from datasets_app.labeling import actions, queries, rules
+from datasets_app.labeling.actions import answers
+from datasets_app.labeling.actions.answers import skip
+from datasets_app.labeling.actions.claims import claim
+from datasets_app.labeling.actions.reviews import decide
 from datasets_app.labeling.models import Annotation, Decision, Queue, Seat, Slot
+from datasets_app.labeling.queries.bench import bench_items, skipped_open
+from datasets_app.labeling.queries.decisions import current_decisions
+from datasets_app.labeling.rules import queues as rules
 from lifecycle.refusals import Conflict, Refused
 from tests.support.labeling import answer, label_items, make_dataset, make_queue, queue_items, says
 
@@ -25,7 +31,7 @@ def of_one(project, mia) -> Queue:
 
 def undo(queue, user, **options):
     options.setdefault("client_key", uuid4())
-    return actions.undo(queue_id=queue.uuid, actor=user, **options)
+    return answers.undo(queue_id=queue.uuid, actor=user, **options)
 
 
 def test_undo_brings_the_item_back_with_its_label_preselected(queue, ana):
@@ -33,7 +39,7 @@ def test_undo_brings_the_item_back_with_its_label_preselected(queue, ana):
 
     undone = undo(queue, ana)
 
-    shown = queries.bench_items(queue, actions.claim(queue_id=queue.uuid, actor=ana), ana)
+    shown = bench_items(queue, claim(queue_id=queue.uuid, actor=ana), ana)
     assert undone.annotation.label.name == "card"
     assert (shown[0]["text"], shown[0]["said"]) == ("text 0", says(queue.schema.labels.get(name="card")))
     queue.refresh_from_db()
@@ -46,10 +52,10 @@ def test_undo_withdraws_the_decision_that_rested_on_the_answer(of_one, ana):
 
     undo(queue, ana)
 
-    assert list(queries.current_decisions(queue.dataset)) == []
+    assert list(current_decisions(queue.dataset)) == []
     assert [decision.how for decision in Decision.objects.order_by("id")] == ["single", "withdrawn"]
     label_items(queue, {ana: ["billing"]})
-    assert [decision.label.name for decision in queries.current_decisions(queue.dataset)] == ["billing"]
+    assert [decision.label.name for decision in current_decisions(queue.dataset)] == ["billing"]
     assert queue.items_decided == 1
 
 
@@ -90,29 +96,29 @@ def test_the_same_undo_twice_goes_one_step(queue, ana):
 
 
 def test_a_skip_goes_to_others_and_can_be_undone(queue, ana):
-    slot = actions.claim(queue_id=queue.uuid, actor=ana, k=1)[0]
-    actions.skip(queue_id=queue.uuid, actor=ana, slot_id=slot.pk, client_key=uuid4(), reason="Not my language.")
+    slot = claim(queue_id=queue.uuid, actor=ana, k=1)[0]
+    skip(queue_id=queue.uuid, actor=ana, slot_id=slot.pk, client_key=uuid4(), reason="Not my language.")
 
-    assert [s.item.text for s in actions.claim(queue_id=queue.uuid, actor=ana)] == ["text 1"]
+    assert [s.item.text for s in claim(queue_id=queue.uuid, actor=ana)] == ["text 1"]
     assert undo(queue, ana).slot.pk == slot.pk
     assert Slot.objects.filter(user=ana, state=Slot.State.LEASED).count() == 2
 
 
 def test_a_skipped_item_comes_back_only_when_asked_for(of_one, ana):
     queue = of_one
-    slot = actions.claim(queue_id=queue.uuid, actor=ana)[0]
-    actions.skip(queue_id=queue.uuid, actor=ana, slot_id=slot.pk, client_key=uuid4())
+    slot = claim(queue_id=queue.uuid, actor=ana)[0]
+    skip(queue_id=queue.uuid, actor=ana, slot_id=slot.pk, client_key=uuid4())
 
-    assert actions.claim(queue_id=queue.uuid, actor=ana) == []
-    assert queries.skipped_open(queue, ana)
-    assert [s.pk for s in actions.claim(queue_id=queue.uuid, actor=ana, skipped=True)] == [slot.pk]
+    assert claim(queue_id=queue.uuid, actor=ana) == []
+    assert skipped_open(queue, ana)
+    assert [s.pk for s in claim(queue_id=queue.uuid, actor=ana, skipped=True)] == [slot.pk]
 
 
 def test_what_a_reviewer_settled_cannot_be_undone(of_one, ana, ravi):
     queue = of_one
     item = queue_items(queue)[0]
     answer(queue, ana, item, "card")
-    actions.decide(queue_id=queue.uuid, item_id=item.uuid, actor=ravi, value=says(queue.schema.labels.get(name="card")))
+    decide(queue_id=queue.uuid, item_id=item.uuid, actor=ravi, value=says(queue.schema.labels.get(name="card")))
 
     with pytest.raises(Conflict, match="settled"):
         undo(queue, ana)

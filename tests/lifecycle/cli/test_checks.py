@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from datasets_app.labeling import actions, queries
+from datasets_app.labeling.actions.reviews import decide
 from datasets_app.labeling.models import Decision, SpotCheck
 from datasets_app.labeling.queries.checks import to_look_at
+from datasets_app.labeling.queries.labels import labels_by_name
 from registry.ledger.models import Event
 from tests.support.labeling import label_items, make_dataset, make_queue, says
 
@@ -19,9 +20,9 @@ def queue(project, mia, ana, ben):
 
 
 def look_through(queue, ravi):
-    value = says(queries.labels_by_name(queue.schema)["card"])
+    value = says(labels_by_name(queue.schema)["card"])
     for row in to_look_at(SpotCheck.objects.get(state="open")):
-        actions.decide(queue_id=queue.uuid, item_id=row.item.uuid, actor=ravi, value=value)
+        decide(queue_id=queue.uuid, item_id=row.item.uuid, actor=ravi, value=value)
 
 
 def test_what_waits_is_told_a_sample_is_drawn_and_the_rest_is_accepted(as_person, queue, ravi, site):

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from datasets_app.datasets.models import Upload
 from datasets_app.labeling.models import GuidelineProposal, Queue
 from datasets_app.labeling.queries.gold import STATES
-from datasets_app.labeling.rules import ExportFormat as AnswerFormat
+from datasets_app.labeling.rules.exchange import ExportFormat as AnswerFormat
 from datasets_app.scanning import rules as scanning
 from datasets_app.snapshots.rules import ExportFormat
 from lifecycle.cli.commands.scanning import KINDS, SCANS

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from datasets_app.labeling import actions
+from datasets_app.labeling.actions.remarks import comment
 from datasets_app.labeling.models import Comment
 from datasets_app.labeling.queries import comments
 from tests.support.datasets import import_texts, make_dataset
@@ -52,7 +52,7 @@ def test_all_pages_of_conversations_are_listed(as_person, queue, mia, monkeypatc
     monkeypatch.setattr(comments, "PAGE", 2)
     item = queue_items(queue)[1]
     for n in range(3):
-        actions.comment(queue_id=queue.uuid, actor=mia, item_id=item.uuid, text=f"Remark {n}.")
+        comment(queue_id=queue.uuid, actor=mia, item_id=item.uuid, text=f"Remark {n}.")
 
     rows = as_person(mia)("comments", "list", "Batch 1", "--json").json
 
@@ -60,7 +60,7 @@ def test_all_pages_of_conversations_are_listed(as_person, queue, mia, monkeypatc
 
 
 def test_somebody_elses_conversation_is_not_resolved_by_an_annotator(as_person, queue, ana, ben):
-    made = actions.comment(queue_id=queue.uuid, actor=ana, item_id=queue_items(queue)[0].uuid, text="@ben?")
+    made = comment(queue_id=queue.uuid, actor=ana, item_id=queue_items(queue)[0].uuid, text="@ben?")
 
     said = as_person(ben)("comments", "resolve", "Batch 1", str(made.uuid))
 

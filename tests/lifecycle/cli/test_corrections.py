@@ -6,9 +6,9 @@ import csv
 
 import pytest
 
-from datasets_app.labeling import queries
 from datasets_app.labeling.correcting import Outcome
 from datasets_app.labeling.models import Correction, Decision
+from datasets_app.labeling.queries.labels import value_of
 from datasets_app.snapshots import actions as snapshots
 from datasets_app.snapshots.models import Export
 from lifecycle.cli.commands import corrections
@@ -90,8 +90,8 @@ def test_an_earlier_dry_run_is_accepted_once(as_person, inbox, sheet, ravi):
         0,
         "1 decision written. Left as they are: as it is decided, or as it was exported 10, a class that is not there 1.\n",
     )
-    new = Decision.objects.get(correction=made)
-    assert (new.by, new.how, queries.value_of(new) != queries.value_of(new.supersedes)) == (ravi, "adjudicated", True)
+    new = Decision.objects.get(file=made.blob)
+    assert (new.by, new.how, value_of(new) != value_of(new.supersedes)) == (ravi, "adjudicated", True)
     again = command("corrections", "bring", str(made.uuid), "--accept")
     assert (again.code, again.err) == (1, f"This file is written already. See: lifecycle corrections show {made.uuid}\n")
     assert command("corrections", "show", str(made.uuid)).out.splitlines()[-1].startswith("1 decision written.")

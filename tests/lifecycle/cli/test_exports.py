@@ -7,7 +7,7 @@ import hashlib
 import pytest
 
 from datasets_app.labeling.models import Export as AnswerExport
-from datasets_app.labeling.rules import ExportFormat as AnswerFormat
+from datasets_app.labeling.rules.exchange import ExportFormat as AnswerFormat
 from datasets_app.snapshots.models import Export
 from datasets_app.snapshots.rules import ExportFormat
 from lifecycle.cli.commands import exports

@@ -7,7 +7,7 @@ import re
 
 import pytest
 
-from datasets_app.labeling import actions
+from datasets_app.labeling.actions.proposals import propose_change
 from datasets_app.labeling.models import GuidelineProposal, LabelSchema
 from lifecycle.cli.commands import proposals
 from registry.ledger.models import Event
@@ -23,7 +23,7 @@ def inbox(project, mia):
 
 @pytest.fixture
 def proposal(inbox, ana):
-    return actions.propose_change(dataset_id=inbox.uuid, actor=ana, text="Say what a card is.")
+    return propose_change(dataset_id=inbox.uuid, actor=ana, text="Say what a card is.")
 
 
 def test_the_states_are_those_of_the_product():

@@ -6,9 +6,9 @@ import json
 
 import pytest
 
-from datasets_app.labeling import actions
+from datasets_app.labeling.actions.schemas import publish_schema
 from datasets_app.labeling.models import LabelSchema
-from datasets_app.labeling.rules import LabelSpec
+from datasets_app.labeling.rules.schemas import LabelSpec
 from registry.ledger.models import Event
 from tests.support.labeling import make_dataset
 
@@ -18,7 +18,7 @@ CARD = LabelSpec("card", "A card is lost.", ("my card is gone",), ({"name": "cas
 @pytest.fixture
 def inbox(project, mia):
     dataset = make_dataset(project, mia, ["one"])
-    actions.publish_schema(dataset_id=dataset.uuid, actor=mia, labels=[LabelSpec("refund"), CARD], guideline="Read it all.")
+    publish_schema(dataset_id=dataset.uuid, actor=mia, labels=[LabelSpec("refund"), CARD], guideline="Read it all.")
     return dataset
 
 

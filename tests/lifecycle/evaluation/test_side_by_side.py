@@ -12,7 +12,10 @@ from django.core.exceptions import PermissionDenied
 
 from datasets_app.datasets import actions as datasets
 from datasets_app.datasets.models import Dataset, Item
-from datasets_app.labeling import actions as labeling
+from datasets_app.labeling.actions.answers import submit
+from datasets_app.labeling.actions.claims import claim
+from datasets_app.labeling.actions.opening import open_queue
+from datasets_app.labeling.actions.steering import close_queue
 from datasets_app.labeling.models import Queue
 from lifecycle.evaluation import actions, queries, side_by_side, side_by_side_page
 from lifecycle.evaluation.models import SideBySide
@@ -59,11 +62,11 @@ def opened(asked, mia) -> SideBySide:
 def choose(side: SideBySide, person, better: str, *, most: int = 100) -> int:
     """Let a person choose the model `better` in up to `most` pairs, as somebody would who knew whose the answers are."""
     done = 0
-    while done < most and (slots := labeling.claim(queue_id=side.queue.uuid, actor=person)):
+    while done < most and (slots := claim(queue_id=side.queue.uuid, actor=person)):
         for slot in slots[: most - done]:
             swapped = slot.item.external_id in side.swapped
             said = side_by_side.OTHER[better] if swapped and better in side_by_side.OTHER else better
-            labeling.submit(
+            submit(
                 queue_id=side.queue.uuid, actor=person, slot_id=slot.pk, token=slot.lease_token, value={"choice": said},
                 client_key=uuid4(), seconds=3.0,
             )  # fmt: skip
@@ -162,9 +165,9 @@ def test_pairs_that_others_add_to_the_dataset_do_not_count(opened, mia, ana):
     datasets.set_mapping(upload_id=upload.uuid, actor=mia, mapping={"id": "id", "content": "content"})
     datasets.accept_upload(upload_id=upload.uuid, actor=mia)
     run_ok("default")
-    queue = labeling.open_queue(dataset_id=opened.dataset.uuid, actor=mia, name="More", source="upload", upload_id=upload.uuid)
-    (slot,) = labeling.claim(queue_id=queue.uuid, actor=ana)
-    labeling.submit(
+    queue = open_queue(dataset_id=opened.dataset.uuid, actor=mia, name="More", source="upload", upload_id=upload.uuid)
+    (slot,) = claim(queue_id=queue.uuid, actor=ana)
+    submit(
         queue_id=queue.uuid, actor=ana, slot_id=slot.pk, token=slot.lease_token, value={"choice": "first"}, client_key=uuid4(), seconds=3.0
     )
 
@@ -173,7 +176,7 @@ def test_pairs_that_others_add_to_the_dataset_do_not_count(opened, mia, ana):
 
 def test_a_queue_that_is_closed_before_tells_what_it_has(opened, mia, ana):
     choose(opened, ana, "first", most=6)
-    labeling.close_queue(queue_id=opened.queue.uuid, actor=mia)
+    close_queue(queue_id=opened.queue.uuid, actor=mia)
 
     found = side_by_side_page.shown(mia, queries.get_side(mia, opened.uuid))
 

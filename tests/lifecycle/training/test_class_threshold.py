@@ -6,9 +6,9 @@ import pytest
 from django.test import Client
 
 from datasets_app.datasets import actions as datasets
-from datasets_app.labeling import actions as labeling
+from datasets_app.labeling.actions.schemas import publish_schema
 from datasets_app.labeling.models import Label
-from datasets_app.labeling.rules import LabelSpec
+from datasets_app.labeling.rules.schemas import LabelSpec
 from lifecycle.refusals import Refused
 from lifecycle.training import actions, suggesting
 from lifecycle.training.models import Run, Sweep
@@ -144,7 +144,7 @@ def later(snapshot, mia, **names):
     """The dataset's next snapshot, in which classes have these names; an empty one is retired into none."""
     known = dict(Label.objects.filter(schema=snapshot.schema).values_list("name", "stable_id"))
     specs = [LabelSpec(names.get(name, name), stable_id=known[name]) for name in ("card", "refund", "login")]
-    labeling.publish_schema(dataset_id=snapshot.dataset.uuid, actor=mia, labels=specs)
+    publish_schema(dataset_id=snapshot.dataset.uuid, actor=mia, labels=specs)
     return freeze(snapshot.dataset, mia, shares={"train": 60, "validation": 20, "test": 20})
 
 

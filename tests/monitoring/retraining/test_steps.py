@@ -145,15 +145,14 @@ def test_a_lead_can_go_on_by_hand_with_a_reason(no_better, mia, lee):
 
 
 def test_labels_that_the_live_version_never_learnt_make_the_two_incomparable(labelled, lee, ravi, mia):
-    from datasets_app.labeling import actions as labeling
-    from datasets_app.labeling import queries as labels
-    from datasets_app.labeling.actions.schemas import spec_of
-    from datasets_app.labeling.rules import LabelSpec
+    from datasets_app.labeling.actions.schemas import publish_schema, spec_of
+    from datasets_app.labeling.queries.labels import labels_by_name, latest_schema
+    from datasets_app.labeling.rules.schemas import LabelSpec
     from tests.support.datasets import import_texts
 
     import_texts(labelled.dataset, [(f"loan wish {n}", "loan") for n in range(12)], mia)
-    known = [spec_of(each) for each in labels.labels_by_name(labels.latest_schema(labelled.dataset)).values()]
-    labeling.publish_schema(dataset_id=labelled.dataset.uuid, actor=ravi, labels=[*known, LabelSpec("mortgage")])
+    known = [spec_of(each) for each in labels_by_name(latest_schema(labelled.dataset)).values()]
+    publish_schema(dataset_id=labelled.dataset.uuid, actor=ravi, labels=[*known, LabelSpec("mortgage")])
     advance(labelled)
     found = fresh(labelled)
     training.finish_run(found.run)

@@ -4,7 +4,7 @@ import pytest
 
 from datasets_app.datasets import actions as datasets
 from datasets_app.datasets.models import Item
-from datasets_app.labeling import actions as labels
+from datasets_app.labeling.actions.opening import open_queue
 from datasets_app.labeling.models import Queue
 from datasets_app.snapshots.actions import freezing
 from lifecycle.training import queries as runs
@@ -110,7 +110,7 @@ def test_who_labeled_while_the_live_version_s_snapshot_was_made_is_behind_it(dat
 def test_who_uploaded_texts_with_their_split_took_part_though_others_labeled_them(labelled, mia, lena, ana):
     rows = [(f"easy refund {at}", "test" if at % 2 else "train") for at in range(8)]
     upload = import_texts(labelled.dataset, rows, lena, header=("text", "split"), labels_as="suggestions")
-    queue = labels.open_queue(
+    queue = open_queue(
         dataset_id=labelled.dataset.uuid, actor=mia, name="Hers", overlap=1, source=Queue.Source.UPLOAD, upload_id=upload.uuid
     )
     run_ok("default")

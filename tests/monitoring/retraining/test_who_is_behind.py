@@ -11,9 +11,10 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from datasets_app.labeling import actions as labeling_actions
-from datasets_app.labeling import queries as labels
+from datasets_app.labeling.actions import reviews
+from datasets_app.labeling.actions.opening import open_queue
 from datasets_app.labeling.models import Queue
+from datasets_app.labeling.queries.changes import labels_now
 from datasets_app.snapshots import actions as snapshot_actions
 from datasets_app.snapshots import queries as snapshots
 from lifecycle.refusals import Conflict
@@ -190,8 +191,8 @@ def test_another_proposer_in_the_table_frees_nobody(collected, lars, gita):
 def decide_first(proposal: Proposal, reviewer) -> None:
     """Decide one item of the queue, otherwise than Ana did."""
     item = labeling.queue_items(proposal.queue)[0]
-    other = next(label for label in labels.labels_now(proposal.queue).values() if label.name != "refund")
-    settle = partial(labeling_actions.decide, queue_id=proposal.queue.uuid, item_id=item.uuid, value=labeling.says(other))
+    other = next(label for label in labels_now(proposal.queue.schema).values() if label.name != "refund")
+    settle = partial(reviews.decide, queue_id=proposal.queue.uuid, item_id=item.uuid, value=labeling.says(other))
     settle(actor=reviewer, reason="It asks for no money.")
 
 
@@ -199,7 +200,7 @@ def decide_first(proposal: Proposal, reviewer) -> None:
 def labelled_elsewhere(approved, lena) -> Proposal:
     """Lena answered its texts, but for those of the test split, in a queue of her own."""
     upload = Proposal.objects.get(pk=approved.pk).upload
-    queue = labeling_actions.open_queue(
+    queue = open_queue(
         dataset_id=approved.dataset.uuid, actor=lena, name="Again", overlap=1, source=Queue.Source.UPLOAD, upload_id=upload.uuid
     )
     run_ok("default")

@@ -27,7 +27,7 @@ IMMUTABLE = {
     "labeling.annotation", "labeling.comment", "labeling.comment_mentioned", "labeling.correction", "labeling.decision",
     "labeling.decision_annotations", "labeling.export", "labeling.fit", "labeling.gold",
     "labeling.guidelineproposal", "labeling.label", "labeling.labelchange", "labeling.labelschema", "labeling.qualityreport",
-    "labeling.rule", "labeling.slotskip", "labeling.suggestion",
+    "labeling.retiredsource", "labeling.rule", "labeling.slotskip", "labeling.suggestion",
     "ledger.checkpoint", "ledger.event",
     "notices.outbox",
     "policies.policy",

@@ -8,8 +8,11 @@ import pytest
 
 from datasets_app.datasets import actions as datasets
 from datasets_app.datasets.models import Dataset
-from datasets_app.labeling import actions, queries
+from datasets_app.labeling.actions.changes import change_classes
+from datasets_app.labeling.actions.corrections import accept_corrections, bring_corrections
+from datasets_app.labeling.actions.reviews import decide
 from datasets_app.labeling.models import Decision
+from datasets_app.labeling.queries.labels import labels_by_name, latest_schema
 from datasets_app.labeling.relabelling import Change
 from datasets_app.snapshots import actions as snapshots
 from datasets_app.snapshots import makers
@@ -77,7 +80,7 @@ def adjudicated(project, mia, ana, ben, ravi) -> Snapshot:
     label_items(queue, {ana: [label for _, label in ROWS], ben: [label.replace("lost", "card") for _, label in ROWS]})
     card = says(queue.schema.labels.get(name="card"))
     for dispute in queue.disputes.select_related("item"):
-        actions.decide(queue_id=queue.uuid, item_id=dispute.item.uuid, actor=ravi, value=card)
+        decide(queue_id=queue.uuid, item_id=dispute.item.uuid, actor=ravi, value=card)
     return freeze(dataset, mia, shares=SHARES)
 
 
@@ -102,9 +105,9 @@ def test_who_brought_corrections_is_one_beside_who_accepted_them(project, mia, a
     corrected = csv_bytes([({**row, "label": "card"} if row["split"] == "test" else row).values() for row in rows], rows[0])
     assert makers.deciders(snapshot) == uuids(ana)
 
-    made = actions.bring_corrections(dataset=dataset, actor=rosa, content=[corrected], file_name="fixed.csv")
+    made = bring_corrections(dataset=dataset, actor=rosa, content=[corrected], file_name="fixed.csv")
     run_ok("default")
-    actions.accept_corrections(correction_id=made.uuid, actor=ravi)
+    accept_corrections(correction_id=made.uuid, actor=ravi)
     run_ok("default")
 
     assert makers.deciders(snapshot) == uuids(ana, rosa, ravi)
@@ -138,11 +141,11 @@ def test_who_trained_what_a_run_comes_from_answers_for_it_too(project, mia, ravi
 
 def test_who_merged_classes_of_test_rows_answers_for_their_labels(labeled, mia, ana, lee):
     snapshot = freeze(labeled, mia, shares=SHARES)
-    labels = queries.labels_by_name(queries.latest_schema(labeled))
+    labels = labels_by_name(latest_schema(labeled))
     before = subject.test_labels(snapshot)
     assert makers.deciders(snapshot) == uuids(ana)
 
-    actions.change_classes(dataset_id=labeled.uuid, actor=lee, wanted=[Change(labels["lost"].stable_id, "merge", ("card",))])
+    change_classes(dataset_id=labeled.uuid, actor=lee, wanted=[Change(labels["lost"].stable_id, "merge", ("card",))])
     run_ok()
 
     assert makers.deciders(snapshot) == uuids(ana, lee)

@@ -8,7 +8,8 @@ from django.db import DatabaseError, connection, transaction
 
 from datasets_app.datasets import actions as datasets
 from datasets_app.datasets.models import Dataset, Upload
-from datasets_app.labeling import actions
+from datasets_app.labeling.actions import receiving
+from datasets_app.labeling.actions.corrections import accept_corrections, bring_corrections
 from datasets_app.labeling.models import Correction, Decision, Queue
 from datasets_app.snapshots import actions as snapshots
 from datasets_app.snapshots import makers
@@ -65,9 +66,9 @@ def corrected(project, mia, ana, ravi, rosa) -> Correction:
     with artifacts.open_blob(Export.objects.latest("id").blob.digest) as file:
         rows = list(csv.DictReader(io.StringIO(file.read().decode(), newline="")))
     content = csv_bytes([({**row, "label": "card"} if row["split"] == "test" else row).values() for row in rows], rows[0])
-    made = actions.bring_corrections(dataset=dataset, actor=rosa, content=[content], file_name="fixed.csv")
+    made = bring_corrections(dataset=dataset, actor=rosa, content=[content], file_name="fixed.csv")
     run_ok("default")
-    actions.accept_corrections(correction_id=made.uuid, actor=ravi)
+    accept_corrections(correction_id=made.uuid, actor=ravi)
     run_ok("default")
     return made
 
@@ -114,7 +115,7 @@ def send(dataset: Dataset, actor: User) -> None:
     """The labels of all rows, as the suggestions of one model elsewhere."""
     said = dict(ROWS)
     rows = [{"item": item.uuid, "label": said[item.text]} for item in dataset.items.all()]
-    assert actions.receive(dataset_id=dataset.uuid, actor=actor, name="a model elsewhere", digest="a" * 64, rows=rows) == len(ROWS)
+    assert receiving.receive(dataset_id=dataset.uuid, actor=actor, name="a model elsewhere", digest="a" * 64, rows=rows) == len(ROWS)
 
 
 def test_who_sent_suggestions_that_others_accepted_answers_for_the_labels_and_who_sends_some_later_does_not(project, mia, ana, lee):

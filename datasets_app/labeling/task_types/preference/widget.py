@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from datasets_app.labeling.models import Label
+from datasets_app.labeling.models.schemas import Label
 from datasets_app.labeling.task_types.ranking.widget import ResponsesWidget
 from datasets_app.labeling.task_types.widget import Option
 from lifecycle.task_types.answers import Value, canonical

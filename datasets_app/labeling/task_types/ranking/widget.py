@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from datasets_app.datasets.models import Item
-from datasets_app.labeling import rules
-from datasets_app.labeling.models import Label, Queue
+from datasets_app.labeling.models.queues import Queue
+from datasets_app.labeling.models.schemas import Label
+from datasets_app.labeling.rules import queues as rules
 from datasets_app.labeling.task_types.widget import Option, Widget
 from registry.access.models import User
 

@@ -3,138 +3,27 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import IntEnum
-from typing import Any
 from uuid import UUID
 
 import numpy as np
-from django.db.models import TextChoices
 
-from lifecycle.refusals import Refused
+from datasets_app.labeling.rules.schemas import ClassesNow, through
 from lifecycle.statistics import clustered, sequences
 from lifecycle.statistics.intervals import Interval
 from lifecycle.task_types.answers import Value, canonical
-from lifecycle.task_types.by_key.formats import formats_of
-from lifecycle.task_types.inputs import has_invisible
-from lifecycle.task_types.values import answers_of, contested, labels_of, type_in
+from lifecycle.task_types.values import contested, labels_of
 
 LEASE = timedelta(minutes=15)
 RETURN_LEASE = timedelta(hours=24)  # a returned item waits this long for the same person, then for anybody
 HAND = 5  # items that a bench holds: the one shown and the next ones
 ENOUGH = 3  # a page that still holds so many gets no more: every third answer brings the next three
 UNDO_DEPTH = 20
-BATCH = 1_000
-LABELS_LIMIT = 1_000
-NAME_LIMIT = 120
-
-
-class Proposer(TextChoices):
-    """Who suggests labels."""
-
-    IMPORT = "import", "Imported file"
-    RUN = "run", "Run or version"
-    RULE = "rule", "Rule"
-    BUILT_IN = "built_in", "Built-in model"
-    OUTSIDE = "outside", "Model elsewhere"
-
-
-@dataclass(frozen=True, slots=True)
-class LabelSpec:
-    """One class as somebody wrote it. stable_id: of the class it was in the version before; None for a new one or to find it by name."""
-
-    name: str
-    definition: str = ""
-    examples: tuple[str, ...] = ()
-    lookalikes: tuple[dict[str, str], ...] = ()
-    group: str = ""
-    stable_id: UUID | None = None
-
-    def document(self) -> dict[str, Any]:
-        """What of it is hashed."""
-        return {
-            "name": self.name,
-            "definition": self.definition,
-            "examples": list(self.examples),
-            "lookalikes": [dict(each) for each in self.lookalikes],
-            "group": self.group,
-        }
-
-
-class ExportFormat(TextChoices):
-    """The labeling tools as whose files answers are exported."""
-
-    LABEL_STUDIO = "labelstudio", "Label Studio"
-    DOCCANO = "doccano", "doccano"
-    PRODIGY = "prodigy", "Prodigy"
-    ARGILLA = "argilla", "Argilla"
-
-    @property
-    def ending(self) -> str:
-        """Of its files' names."""
-        return {"labelstudio": "zip", "doccano": "zip", "prodigy": "jsonl", "argilla": "json"}[self.value]
-
-    @property
-    def media(self) -> str:
-        """The media type of its files."""
-        return {"zip": "application/zip", "jsonl": "application/x-ndjson", "json": "application/json"}[self.ending]
-
-
-def export_formats(task: str) -> list[ExportFormat]:
-    """The formats that hold the answers of a task."""
-    return [each for each in ExportFormat if each in formats_of(task).tools]
-
-
-@dataclass(frozen=True, slots=True)
-class ClassesNow:
-    """What became of classes, all by stable id. merged: each merged one with where it leads. retired: those that nobody chooses."""
-
-    merged: Mapping[str, str] = field(default_factory=dict)
-    retired: frozenset[str] = frozenset()
-
-
-def through(value: Value, now: ClassesNow) -> Value:
-    """The value with its classes as they are now: merged ones where they lead, each once; retired ones left out, unless no other is left.
-
-    Equal spans of two classes that were merged become one. A value that names no class stays as it is.
-    """
-    if not type_in(value).has_labels:
-        return value
-    answers = answers_of(value)
-    value = answers.rename(value, {key: now.merged.get(key, key) for key in labels_of(value)}) or value
-    kept = [part for part in answers.parts(value) if answers.label_of(part) not in now.retired]
-    return (answers.join(kept) if kept else None) or value
-
-
-def check_labels(labels: Sequence[LabelSpec], *, needed: bool = True) -> None:
-    """Raises Refused, with a message for the field `labels`, for names that are missing, too long, unseen or twice there.
-
-    needed: whether the task has classes at all.
-    """
-    problems = [problem for label in labels if (problem := name_problem(label.name))]
-    problems += [f"{name!r} stands here {count} times." for name, count in Counter(label.name for label in labels).items() if count > 1]
-    if needed and not labels:
-        problems = ["A schema needs at least one class."]
-    if labels and not needed:
-        problems = ["Answers of this task name no class; only a guideline is published."]
-    if len(labels) > LABELS_LIMIT:
-        problems = [f"There are {len(labels):,} classes; a schema holds at most {LABELS_LIMIT:,}."]
-    if problems:
-        raise Refused("The schema was not published.", next_step=problems[0], fields={"labels": problems[:5]})
-
-
-def name_problem(name: str) -> str:
-    """What is wrong with the name of a class, as a sentence; empty when it is in order."""
-    if not name:
-        return "A class has no name."
-    if len(name) > NAME_LIMIT:
-        return f"{name[:20]!r}… has {len(name)} characters; a name has at most {NAME_LIMIT}."
-    if has_invisible(name):
-        return f"The name {name!r} holds a control or invisible character."
-    return ""
 
 
 def decision_digest(*, item: str, value: Value, names: Mapping[str, str], how: str, by: UUID | None, supersedes: str) -> str:
@@ -171,6 +60,16 @@ def disputed_place(bits: float) -> int:
     return round((RANGE - 1) / (1 + bits)) if bits > 0 else RANGE
 
 
+def disagreement(votes: Sequence[Hashable]) -> float:
+    """The entropy of the votes of several sources or people on one item, in bits; 0 where they agree or there is one.
+
+    Dagan and Engelson, 1995; Settles, Active Learning Literature Survey, 2009, section 3.2.
+    """
+    counts = Counter(votes).values()
+    total = sum(counts)
+    return sum(-count / total * math.log2(count / total) for count in counts) if len(counts) > 1 else 0.0
+
+
 def side_order(queue: UUID, item_digest: str, person: UUID, count: int) -> list[int]:
     """The order in which this person sees an item's responses: by chance over items and people, the same whenever they look."""
 
@@ -184,6 +83,7 @@ def side_order(queue: UUID, item_digest: str, person: UUID, count: int) -> list[
 GOLD_MOST = 30  # percent of what a person gets
 GOLD_PLACES = 2**31  # gold stands at places from 0 to below here
 GOLD_FEWEST = 20  # answers from which a share says anything
+UNJUDGED_TOLD = "What is written can be good in many ways, so no answer to this task is right or wrong, and none of its items can be gold."
 SUSPECT_FROM = 5  # answers from which gold that most get wrong is suspected
 
 
@@ -295,18 +195,6 @@ def judge(states: Sequence[int], values: Sequence[Value]) -> Verdict:
     if different == 1:
         return Verdict(complete=True, value=values[0], answers=1)
     return Verdict(complete=True, pair="|".join(contested(values)), answers=different)
-
-
-def likely_answer(values: Sequence[Value], suggested: Value | None) -> Value | None:
-    """What a reviewer probably decides: the answer most people gave, among equals the suggested one; None where nothing speaks for one."""
-    counts = Counter(canonical(value) for value in values)
-    if not counts:
-        return None
-    best = max(counts.values())
-    leading = {canonical(value): value for value in values if counts[canonical(value)] == best}
-    if len(leading) == 1:
-        return next(iter(leading.values()))
-    return leading.get(canonical(suggested)) if suggested else None
 
 
 # ── Undo ────────────────────────────────────────────────────────────────────
