@@ -342,7 +342,7 @@ class SuggesterOut(serializers.Serializer[object]):
     model = serializers.UUIDField(source="model.uuid")
     name = serializers.CharField(source="model.name")
     digest = serializers.CharField(source="model.digest")
-    fits = serializers.BooleanField()
+    fits = serializers.BooleanField(source="match.fits")
     unknown = serializers.ListField(child=serializers.CharField(), source="match.unknown")
     never = serializers.ListField(child=serializers.CharField(), source="match.never")
 
