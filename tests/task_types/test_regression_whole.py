@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
+import re
 import zipfile
 from uuid import uuid4
 
@@ -15,12 +18,20 @@ from datasets_app.snapshots import queries as snapshots
 from lifecycle.evaluation import actions as analysing
 from lifecycle.evaluation import compare, queries, rules, suggesters
 from lifecycle.evaluation.models import Analysis
+from lifecycle.refusals import Refused
+from lifecycle.training.folders import local_folder
 from lifecycle.training.models import Run
 from registry.artifacts import actions as artifacts
+from registry.catalog import actions as catalog
+from registry.catalog.models import ModelVersion
+from registry.policies import rules as policies
+from registry.promotions import actions as promotions
+from registry.promotions.models import PromotionRequest
 from tests.support import regression
 from tests.support.datasets import import_texts, make_dataset
 from tests.support.jobs import run_ok
 from tests.support.labeling import add_items, make_queue, queue_items, say
+from tests.support.registry import LAX, STATED, make_endpoint, make_model
 
 pytestmark = pytest.mark.django_db
 
@@ -167,7 +178,7 @@ def test_pages_show_the_scores_and_the_rows_behind_them(run, measured, mia, aida
     for path in ("groups/", "groups/?column=length"):
         assert client.get(f"/evaluations/{measured.uuid}/{path}").status_code == 200
     refused = client.get(f"/evaluations/{measured.uuid}/clusters/")
-    assert refused.status_code == 409
+    assert refused.status_code == 422
     assert "is near or far, not right or wrong" in refused.content.decode()
 
 
@@ -206,3 +217,59 @@ def test_two_runs_are_compared_by_their_distance(run, measured, mia, client_for)
     assert report["changes"]["better"] > report["changes"]["worse"]
     page = client_for(mia).get(f"/evaluations/compare/?a={poor.uuid}&b={measured.uuid}").content.decode()
     assert report["summary"]["fact"] in page
+
+
+# ── Registered ──────────────────────────────────────────────────────────────
+@pytest.fixture
+def version(project, run, mia) -> ModelVersion:
+    catalog.register(model=make_model(project, mia), run=run, semver="1.0.0", actor=mia, stated=STATED)
+    run_ok("default")
+    return ModelVersion.objects.get()
+
+
+@pytest.mark.engine
+def test_a_version_is_registered_with_its_scores_and_code_that_answers_as_the_evaluation(version, mia, client_for, monkeypatch, tmp_path):
+    text = version.cards.get().text
+    for stated in ("| MSE |", "| Spearman |", "| Baseline | MSE | MAE |", "text regression, a number from 0 to 10"):
+        assert stated in text
+    report = version.evaluation.report
+    for path in (f"/models/{version.model.uuid}/", f"/models/versions/{version.uuid}/"):
+        page = client_for(mia).get(path).content.decode()
+        assert f"{report['mse']:.3f}" in page
+        assert "/promotions/new/" not in page
+
+    (tmp_path / "model").symlink_to(local_folder("artifacts", version.run.artifact))
+    monkeypatch.chdir(tmp_path)
+    code = re.search(r"```python\n(.*?)```", text, re.DOTALL)[1]
+    rows = queries.rows_of(version.evaluation)
+    items = queries.items_by_digest(version.evaluation, rows.ids[:1])
+    printed = io.StringIO()
+    with contextlib.redirect_stdout(printed):
+        exec(code.replace('"Where is my card?"', repr(items[rows.ids[0]].text)), {})
+    assert float(printed.getvalue()) == pytest.approx(float(rows.predicted[0]), abs=1e-4)
+
+
+@pytest.mark.engine
+def test_a_promotion_is_refused_before_anybody_looks_at_it(version, mia):
+    endpoint = make_endpoint(version.model, mia)
+
+    with pytest.raises(Refused, match="predicts a number; serving numbers isn't supported yet"):
+        promotions.request(version=version, endpoint=endpoint, note="", actor=mia)
+
+    assert not PromotionRequest.objects.exists()
+
+
+def test_its_scores_from_0_to_1_can_be_asked_for_by_a_policy():
+    text = LAX.replace("signature: {}", "signature: {}, quality: {metric: METRIC, bound: point, at_least: 0.8}")
+
+    assert policies.read(text.replace("METRIC", "nearness")).gates["quality"]["metric"] == "nearness"
+    with pytest.raises(Refused):
+        policies.read(text.replace("METRIC", "mse"))
+
+
+@pytest.mark.engine
+def test_lists_over_the_api_have_its_leading_score(measured, mia, client_for):
+    (line,) = client_for(mia).get(f"/api/v1/evaluations/?run={measured.run.uuid}").json()["results"][:1]
+
+    assert line["mse"] == pytest.approx(queries.evaluations(mia).get(uuid=line["uuid"]).report["mse"])
+    assert line["macro_f1"] is None

@@ -35,7 +35,7 @@ METRICS = Metrics(
     compared=("mse", "mae", "spearman"),
     watched=("mse", "mae", "spearman"),
     drawn=("mse", "mae", "spearman"),
-    registered=("mse", "mae", "spearman"),
+    registered=("mse", "mae", "spearman", "nearness"),
     loss="mse",
 )
 BASELINES = {"mean": "Mean of the training rows", "tfidf_ridge": "TF-IDF + ridge regression"}
