@@ -81,7 +81,7 @@ def forgetting(run: Trained, answerer: Answerer[Any, Any, Any]) -> dict[str, Any
     counted = metrics.point_estimates(one)
     compared = [name for name in dict.fromkeys((by.listed.name, *by.beside)) if name in counted]
     options: dict[str, Any] = {"seed": spec.seed, "clusters": rows.codes}
-    found = metrics.paired_rows(one, two, compared, labels=labels, count=metrics.RESAMPLES, **options)
+    found = metrics.paired_rows(one, two, compared, labels=labels, count=metrics.RESAMPLES, lower=by.lower, **options)
     classes = found.pop("per_class", {})
     options |= {"count": metrics.SWAPS}
     return {

@@ -21,6 +21,7 @@ from lifecycle.engine.task_types.by_key.learners import learner_of
 from lifecycle.engine.verbs import quiet
 from lifecycle.statistics import clustered, metrics
 from lifecycle.statistics.metrics import Countable, Ints
+from lifecycle.task_types.by_key.measures import metrics_of
 from lifecycle.task_types.rows import Rows, parts, some
 
 
@@ -120,7 +121,7 @@ def compared(subject: Subject, sides: Sides, spec: RobustnessSpec, clusters: Int
     changed = int(sides.changed.sum())
     share = clustered.share(clustered.by_cluster(sides.changed, clusters))
     options: dict[str, Any] = {"labels": None, "count": spec.bootstrap, "seed": spec.seed, "clusters": clusters, "swaps": metrics.SWAPS}
-    paired = metrics.paired_rows(sides.before, sides.after, subject.answerer.probed, **options)
+    paired = metrics.paired_rows(sides.before, sides.after, subject.answerer.probed, lower=metrics_of(subject.info.task).lower, **options)
     before, after = sides.own
     return {
         "change": paired,

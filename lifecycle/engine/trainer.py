@@ -165,7 +165,7 @@ class EngineTrainer(Trainer):  # type: ignore[misc]
         values = self.validated()
         if values is None:
             raise self._no_number("validation loss", self.state.global_step)
-        result = {"eval_loss" if name == "log_loss" else f"eval_{name}": value for name, value in values.items()}
+        result = {f"eval_{name}": value for name, value in values.items()}
         self.log(dict(result))
         self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, result)
         return result

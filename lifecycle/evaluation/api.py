@@ -26,6 +26,7 @@ from lifecycle.evaluation.task_types.generation.rows import SORTS
 from lifecycle.evaluation.task_types.page import PAGE
 from lifecycle.jobs.api import JobOut
 from lifecycle.refusals import Refused
+from lifecycle.task_types.by_key.measures import MEASURES, NAMED
 from lifecycle.training.models import Run
 from lifecycle.training.queries import get_run
 from lifecycle.ui.addresses import key_in
@@ -66,29 +67,31 @@ class EvaluationOut(serializers.Serializer[Evaluation]):
         return None if found is None else {name: value for name, value in asdict(found).items() if name != "one"}
 
 
-IN_LINES = ("macro_f1", "accuracy", "subset_accuracy", "micro_f1", "exact_texts", "rouge_l", "perplexity", "pair_accuracy", "ece")
+IN_LINES = tuple(
+    dict.fromkeys(
+        name
+        for each in (found.metrics for found in MEASURES.values())
+        for name in (each.leading.name, each.listed.name, *each.drawn)
+    )
+)  # the metrics by which evaluations are known in a list
 
 
 class EvaluationLineOut(serializers.Serializer[Any]):
-    """An evaluation in a list, with its main metrics. accuracy: of one class a text; subset_accuracy: rows with all classes right, of
-    several; micro_f1: of several and of spans; exact_texts: texts with every span right; rouge_l and perplexity: of written
-    texts; pair_accuracy: of responses in order. What a task has not is null."""
+    """An evaluation in a list, with the main metrics of all tasks. What its task has not is null."""
 
     uuid = serializers.UUIDField()
     run = serializers.UUIDField(source="run.uuid")
     split = serializers.CharField()
     rows = serializers.IntegerField()
     report_digest = serializers.CharField()
-    macro_f1 = serializers.FloatField(source="head_macro_f1", allow_null=True)
-    accuracy = serializers.FloatField(source="head_accuracy", allow_null=True)
-    subset_accuracy = serializers.FloatField(source="head_subset_accuracy", allow_null=True)
-    micro_f1 = serializers.FloatField(source="head_micro_f1", allow_null=True)
-    exact_texts = serializers.FloatField(source="head_exact_texts", allow_null=True)
-    rouge_l = serializers.FloatField(source="head_rouge_l", allow_null=True)
-    perplexity = serializers.FloatField(source="head_perplexity", allow_null=True)
-    pair_accuracy = serializers.FloatField(source="head_pair_accuracy", allow_null=True)
-    ece = serializers.FloatField(source="head_ece", allow_null=True)
     created_at = serializers.DateTimeField()
+
+    def get_fields(self) -> dict[str, Any]:
+        """With a field for each of IN_LINES."""
+        metrics = {
+            name: serializers.FloatField(source=f"head_{name}", allow_null=True, help_text=NAMED[name].heading) for name in IN_LINES
+        }
+        return super().get_fields() | metrics
 
 
 class EvaluationPageOut(serializers.Serializer[object]):
@@ -343,7 +346,7 @@ class SuggesterOut(serializers.Serializer[object]):
     model = serializers.UUIDField(source="model.uuid")
     name = serializers.CharField(source="model.name")
     digest = serializers.CharField(source="model.digest")
-    fits = serializers.BooleanField()
+    fits = serializers.BooleanField(source="match.fits")
     unknown = serializers.ListField(child=serializers.CharField(), source="match.unknown")
     never = serializers.ListField(child=serializers.CharField(), source="match.never")
 

@@ -10,7 +10,7 @@ from lifecycle.evaluation import queries, rules
 from lifecycle.evaluation.models import Analysis, Evaluation
 from lifecycle.evaluation.parts import may_read, thread
 from lifecycle.evaluation.task_types.by_key.pages import page_of
-from lifecycle.evaluation.task_types.by_key.rows import check_vectors
+from lifecycle.evaluation.task_types.by_key.rows import check_groupable
 from lifecycle.evaluation.task_types.page import Line
 from lifecycle.statistics.clusters import telling_words
 from registry.access.models import User
@@ -37,7 +37,7 @@ class Group:
 
 def grouped(user: User, evaluation: Evaluation) -> dict[str, Any]:
     """The groups of an evaluation's errors, or how to get them; a constant number of statements."""
-    check_vectors(evaluation)
+    check_groupable(evaluation)
     page = page_of(evaluation)
     job = queries.analysis_job(evaluation, Analysis.Kind.CLUSTERS)
     analysis = queries.analysis(evaluation, Analysis.Kind.CLUSTERS)

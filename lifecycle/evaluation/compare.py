@@ -14,7 +14,7 @@ from lifecycle.refusals import Refused
 from lifecycle.remembered import cache
 from lifecycle.statistics import significance
 from lifecycle.statistics.intervals import Interval, p_value
-from lifecycle.statistics.metrics import quietly
+from lifecycle.statistics.metrics import as_change, quietly
 from lifecycle.statistics.verdicts import Verdict, verdict
 from lifecycle.task_types.by_key.measures import measures_of, metrics_of
 from lifecycle.ui.numbers import GAP, count, decimals, signed
@@ -234,8 +234,10 @@ def summary(rows: ReportRows[Any, Any], report: dict[str, Any], first: str, seco
     tell where nothing is told."""
     leading = metrics_of(rows.task).leading
     found = report["metrics"][leading.name]
-    points = f"{signed(100 * found['difference'], 1)} points {leading.words}"
-    interval = f"(95{GAP}% {decimals(100 * found['low'], 1)} to {decimals(100 * found['high'], 1)})"
+    by, places, unit = (100, 1, " points") if leading.is_share else (1, leading.digits, "")
+    change = as_change(found, lower_is_better=leading.lower_is_better)
+    points = f"{signed(by * change['difference'], places)}{unit} {leading.words}"
+    interval = f"(95{GAP}% {decimals(by * change['low'], places)} to {decimals(by * change['high'], places)})"
     facts = {
         "better": f"{second} is better: {points} {interval}.",
         "worse": f"{second} is worse: {points} {interval}.",

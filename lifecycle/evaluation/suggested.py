@@ -20,6 +20,11 @@ class Match:
     unknown: tuple[str, ...] = ()
     never: tuple[str, ...] = ()
 
+    @property
+    def fits(self) -> bool:
+        """Whether the model can suggest anything here: it knows a class, or gives none at all."""
+        return bool(self.names) or not self.unknown
+
 
 def match(labels: Sequence[str], ids: Mapping[str, UUID], classes: Mapping[UUID, str], merged: Mapping[UUID, UUID]) -> Match:
     """Find each label of a model among the classes: by its stable id where that is known, through merges; else by its name.

@@ -78,10 +78,14 @@ def drawn(scored: Countable, rows: Rows, by: Metrics, count: int, seed: int) -> 
 def told(own: Countable, rows: Rows, found: Mapping[str, Measured], *, by: Metrics, count: int, seed: int) -> dict[str, Any]:
     """The parts of a report that tell of baselines. own: the run's answers to the same rows. {"baselines": their scores, "baselines_drawn",
     "against": of each baseline the leading score as of `metrics.paired_rows`, the run as the candidate}."""
-    name = by.leading.name
+    name, lower = by.leading.name, by.leading.lower_is_better
     value, ours = metrics.point_estimates(own)[name], drawn(own, rows, by, count, seed)
     against = {
-        baseline: {name: metrics.apart(name, (each.scores[name], np.array(each.drawn, dtype=np.float64)), (value, ours), rows.codes)}
+        baseline: {
+            name: metrics.apart(
+                (each.scores[name], np.array(each.drawn, dtype=np.float64)), (value, ours), rows.codes, lower_is_better=lower
+            )
+        }
         for baseline, each in found.items()
         if each.scores.get(name) is not None
     }

@@ -19,7 +19,7 @@ from lifecycle.statistics.metrics import RESAMPLES, Countable, Floats, Tell, Tog
 class Metric:
     """A score. name: in reports and in the engine's values. title: as tables of the task head it. words: within a sentence, also beside
     other tasks; by default the title. meaning: what it counts, in a few words. digits: behind the point. hub: what the Hugging Face Hub
-    calls it; empty where a card does not name it there."""
+    calls it; empty where a card does not name it there. is_share: from 0 to 1, so that differences are told in points of a hundred."""
 
     name: str
     title: str
@@ -27,6 +27,8 @@ class Metric:
     meaning: str = ""
     digits: int = 3
     hub: str = ""
+    lower_is_better: bool = False
+    is_share: bool = False
 
     def __post_init__(self) -> None:
         if not self.words:
@@ -38,24 +40,29 @@ class Metric:
         """The words where they begin a line."""
         return self.words[0].upper() + self.words[1:]
 
+    def gain(self, difference: float) -> float:
+        """A difference of two values with its sign turned so that above 0 is better."""
+        return -difference if self.lower_is_better else difference
+
     @property
     def one(self) -> str:
         """The words with their article."""
         return f"{'an' if self.words[0] in 'aeiou' else 'a'} {self.words}"
 
-    @property
-    def lower_is_better(self) -> bool:
-        """Whether less of it is better."""
-        return self.name.removeprefix("validation_") in metrics.LOWER_IS_BETTER
 
-
-LOG_LOSS = Metric("log_loss", "Log loss")
-BRIER = Metric("brier", "Brier score", words="Brier score")
-ECE = Metric("ece", "ECE")
-ECE_DEBIASED = Metric("ece_debiased", "ECE, debiased", words="debiased ECE")
-OF_LABELS = (Metric("weighted_f1", "Weighted F1"), Metric("macro_precision", "Macro precision"), Metric("macro_recall", "Macro recall"))
+LOG_LOSS = Metric("log_loss", "Log loss", lower_is_better=True)
+BRIER = Metric("brier", "Brier score", words="Brier score", lower_is_better=True)
+ECE = Metric("ece", "ECE", lower_is_better=True)
+ECE_DEBIASED = Metric("ece_debiased", "ECE, debiased", words="debiased ECE", lower_is_better=True)
+OF_LABELS = tuple(
+    Metric(name, title, is_share=True)
+    for name, title in (("weighted_f1", "Weighted F1"), ("macro_precision", "Macro precision"), ("macro_recall", "Macro recall"))
+)
 LARGEST_GAP = f"Largest gap (bins of {calibration.LEAST_IN_BIN} rows or more)"
-CALIBRATION = (ECE, ECE_DEBIASED, Metric("largest_gap", LARGEST_GAP), Metric("mce", LARGEST_GAP))  # the last in reports from before
+CALIBRATION = (
+    *(ECE, ECE_DEBIASED),
+    *(Metric(name, LARGEST_GAP, lower_is_better=True) for name in ("largest_gap", "mce")),  # the last in reports from before
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,7 +72,7 @@ class Metrics:
     leading: by which evaluations, baselines and versions are compared. trained: by which the best step, the best trial, and a trial that is
     given up are decided. listed: by which a run is known beside others. The rest are names, the main one first. strip: at the head of a
     report. beside: of a run and its baselines, side by side. compared: of two models on the same rows. watched: of validation, while a run
-    trains. drawn: those of them that pages show. registered: what a registered version keeps.
+    trains. drawn: those of them that pages show. registered: what a registered version keeps. loss: the one that training lowers.
     """
 
     known: tuple[Metric, ...]
@@ -78,6 +85,7 @@ class Metrics:
     watched: tuple[str, ...]
     drawn: tuple[str, ...]
     registered: tuple[str, ...]
+    loss: str = "log_loss"
 
     @cached_property
     def by_name(self) -> Mapping[str, Metric]:
@@ -86,6 +94,11 @@ class Metrics:
 
     def __getitem__(self, name: str) -> Metric:
         return self.by_name[name]
+
+    @cached_property
+    def lower(self) -> frozenset[str]:
+        """The names of those of which less is better."""
+        return frozenset(each.name for each in self.by_name.values() if each.lower_is_better)
 
 
 class Predicted(Protocol):
@@ -178,8 +191,8 @@ class Measures(ABC, Generic[P]):
         before, after = self.score(self.some(one, first)), self.score(self.under(self.some(two, second), one.labels))
         clusters = shared_clusters(one.clusters, two.clusters, first, second)
         found = metrics.paired_rows(
-            before, after, self.compared(before, after), labels=one.labels or None, count=count, seed=seed, clusters=clusters, tell=tell,
-            swaps=metrics.SWAPS,
+            before, after, self.compared(before, after), labels=one.labels or None, count=count, seed=seed, lower=self.metrics.lower,
+            clusters=clusters, tell=tell, swaps=metrics.SWAPS,
         )  # fmt: skip
         together = Together.of(len(first), clusters)
         return {

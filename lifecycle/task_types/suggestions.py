@@ -4,7 +4,7 @@ reviewers see first is made of it."""
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 from lifecycle.task_types.answers import Value
 
@@ -19,7 +19,11 @@ class Scored(NamedTuple):
 
 
 class Suggestions:
-    """Those of a task whose annotations are taken whole, and that no model and no labeling function of ours makes."""
+    """Those of a task whose annotations are taken whole, and that no model and no labeling function of ours makes. offered: what a model
+    suggests for texts, in a sentence; remark: a sentence beside it."""
+
+    offered: ClassVar[str] = ""
+    remark: ClassVar[str] = ""
 
     def from_model(self, prediction: Mapping[str, Any], known: Mapping[str, str]) -> list[Scored]:
         """What a model says of one text, the surest first. prediction: as the engine gives it, with the model's labels, thresholds and

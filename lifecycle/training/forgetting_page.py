@@ -34,7 +34,10 @@ def shown(run: Run) -> dict[str, Any] | None:
         "worse": score["verdict"] == "worse",
         "fact": fact(score, by, str(before), str(run)),
         "text": told(run, found),
-        "lines": [line(metrics[name].title, as_change(name, each), by.digits) for name, each in found["metrics"].items()],
+        "lines": [
+            line(metrics[name].title, as_change(each, lower_is_better=metrics[name].lower_is_better), by.digits)
+            for name, each in found["metrics"].items()
+        ],
         "classes": [line(label, each, by.digits) | {"support": each["support"]} for label, each in classes[:CLASSES]],
         "more": max(0, len(classes) - CLASSES),
     }

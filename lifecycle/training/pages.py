@@ -234,7 +234,7 @@ def compared(metric: Metric, value: float | None, reference: ports.Reference | N
     if value is None or known is None or reference is None:
         return Figure(label, decimals(value) if value is not None else None, sub="on validation" if value is not None else "")
     difference = value - known
-    gain = -difference if metric.lower_is_better else difference
+    gain = metric.gain(difference)
     return Figure(label, decimals(value), sub=f"on {reference.name}", change=signed(difference), good=gain > 0 if gain else None)
 
 

@@ -10,12 +10,21 @@ from typing import Any
 import yaml
 
 from lifecycle.refusals import Refused
+from lifecycle.task_types.by_key.measures import MEASURES
+from lifecycle.task_types.measures import ECE
 from registry.access.roles import Role, roles_for
 
 FORMAT = 1
 MAX_BYTES = 100_000
-QUALITY_METRICS = ("macro_f1", "accuracy", "weighted_f1")
-CALIBRATION_METRICS = ("ece",)
+QUALITY_METRICS = tuple(
+    dict.fromkeys(
+        name
+        for each in (found.metrics for found in MEASURES.values())
+        for name in each.registered
+        if each[name].is_share and not each[name].lower_is_better
+    )
+)  # from 0 to 1, more is better
+CALIBRATION_METRICS = (ECE.name,)
 BOUNDS = ("low", "point")
 CARD_FIELDS = ("purpose", "limits", "risks", "owner")
 # What each gate is set by, and may be; every gate may also say `blocking: false`.

@@ -192,7 +192,7 @@ def compared_by(request: PromotionRequest) -> list[str]:
 
 def row(name: str, found: Mapping[str, Any], gate: Mapping[str, Any]) -> Row:
     """One compared measure as new minus live."""
-    each = as_change(name, found)
+    each = as_change(found, lower_is_better=NAMED[name].lower_is_better)
     limit = -float(gate["at_most_worse"]) if gate.get("metric") == name else None
     return Row(
         NAMED[name].title, each["baseline"], each["candidate"], each["difference"], each["low"], each["high"], each["better"], limit,

@@ -23,11 +23,13 @@ Option = Mapping[str, Any]  # {"id", "name", …}: what a digit chooses
 
 class Widget:
     """One of a task. scripts: beside those of every bench. edits: whether review needs them too. saves: whether there is a Save button;
-    else a choice is the annotation. save_key: what presses it."""
+    else a choice is the annotation. save_key: what presses it. merged:
+    what review calls the answers put together, and how they are."""
 
     scripts: tuple[str, ...] = ()
     edits: bool = False
     saves: bool = True
+    merged: tuple[str, str] = ("What most of them say", "Each part that more than half of the answers hold.")
     save_key: str = "↵"
 
     def __init__(self, key: str) -> None:

@@ -67,7 +67,9 @@ class GraphAnswerer(Answerer[Predictor, Any, P], Generic[P]):
         values, before = (
             metrics.point_estimates(self.scored(logits, truth, card)) for card in (info, replace(info, temperature=1.0, deciding=None))
         )
-        measured = {"validation_loss": before["log_loss"], "ece_before_temperature": before["ece"], "temperature": info.temperature}
+        measured = {"validation_loss": before[self.measures.metrics.loss]}
+        if "ece" in before:
+            measured |= {"ece_before_temperature": before["ece"], "temperature": info.temperature}
         return Finished(values | measured, info, paces)
 
     def scored(self, logits: Any, truth: Any, info: ArtifactInfo) -> Countable:

@@ -117,7 +117,7 @@ class Learner(ABC, Generic[T]):
 
     @abstractmethod
     def validate(self, outputs: Any, truth: Any) -> dict[str, float]:
-        """log_loss, `metrics.watched` and how many different answers are given, of a model in training."""
+        """loss, `metrics.watched` and how many different answers are given, of a model in training."""
 
     @abstractmethod
     def sample(self, outputs: Any, truth: Any, rows: Sequence[int], labels: tuple[str, ...]) -> list[dict[str, Any]]:
@@ -179,4 +179,4 @@ class EncoderLearner(Learner[T]):
         """As `score` counts them."""
         scored = self.score(outputs, truth)
         values = metrics.point_estimates(scored)
-        return {name: values[name] for name in ("log_loss", *self.metrics.watched)} | self.variety(scored)
+        return {"loss": values[self.metrics.loss], **{name: values[name] for name in self.metrics.watched}} | self.variety(scored)

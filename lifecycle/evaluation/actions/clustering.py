@@ -8,7 +8,7 @@ from lifecycle.compute import warm
 from lifecycle.evaluation import queries, rules
 from lifecycle.evaluation.findings import Finding
 from lifecycle.evaluation.models import Evaluation
-from lifecycle.evaluation.task_types.by_key.rows import check_vectors, rows_for
+from lifecycle.evaluation.task_types.by_key.rows import check_groupable, rows_for
 from lifecycle.evaluation.task_types.rows import most_frequent
 from lifecycle.jobs.context import JobContext
 from lifecycle.refusals import Refused
@@ -21,7 +21,7 @@ BATCH = 256
 
 def check(evaluation: Evaluation, item: str) -> None:
     """Raises Refused where there is no vector of a text, or there are too few errors to speak of groups."""
-    check_vectors(evaluation)
+    check_groupable(evaluation)
     errors = rules.errors(evaluation.report)
     if errors < rules.LEAST_ERRORS:
         raise Refused(

@@ -69,7 +69,7 @@ def check(dataset: Dataset, model: ports.Model) -> suggested.Match:
         text = f"{model.name} was trained for another task than {dataset}: {dataset.task_type.title.lower()}."
         raise Refused(text, next_step="Choose a model that was trained for this task.", fields={"model": [text]})
     match = suggesters.matches(dataset, [model])[0]
-    if not match.names:
+    if not match.fits:
         text = f"{model.name} knows none of the classes of {dataset}."
         raise Refused(text, next_step="Choose a model that was trained on these classes.", fields={"model": [text]})
     return match

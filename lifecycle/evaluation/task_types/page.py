@@ -79,13 +79,17 @@ class Cell:
 @dataclass(frozen=True, slots=True)
 class Says:
     """The words of the page that shows which words speak. part: what loses by a word that is left out; choice, how: of the parts between
-    which is chosen; true: of what is true. sure: whether the answer has one confidence."""
+    which is chosen; true, given: of what is true, and of what is answered. scale: what effects are differences of; empty: the log-odds of
+    the part. sure: whether the answer has one confidence. judged: whether it is right or wrong."""
 
     part: str = "the answer"
     choice: str = ""
     how: str = ""
     true: str = "True class"
+    given: str = "Read as"
+    scale: str = ""
     sure: bool = True
+    judged: bool = True
 
 
 @dataclass(frozen=True)

@@ -50,8 +50,8 @@ class ReportRows(ABC, Generic[P, R]):
     """The rows of one task. task: its key.
 
     probed: how many are disturbed at most. compared: how many of each side membership inference takes at most. kinds: of changes, the worst
-    first. does, measures, instead: of a task without labels or without vectors of texts what its models do, what its report measures, and
-    what is done instead of grouping errors.
+    first. does, measures: of a task without labels what its models do, and what its report measures. ungrouped: why its errors can't be
+    put into groups, after what its models do, where they can't; instead: what is done then.
     """
 
     task: str
@@ -60,6 +60,7 @@ class ReportRows(ABC, Generic[P, R]):
     kinds: ClassVar[tuple[str, ...]] = ("broken", "fixed", "other")
     does: ClassVar[str] = ""
     measures: ClassVar[str] = ""
+    ungrouped: ClassVar[str] = ""
     instead: ClassVar[str] = ""
 
     # ── Rows of one evaluation ──────────────────────────────────────────────

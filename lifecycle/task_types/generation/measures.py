@@ -24,26 +24,28 @@ from lifecycle.statistics.metrics import ByClass, Countable, Floats, Ints
 from lifecycle.task_types.generation import verbatim
 from lifecycle.task_types.measures import Measures, Metric, Metrics, chosen
 
-ROUGE_L = Metric("rouge_l", "ROUGE-L", meaning="longest common run of words with gaps, F1", hub="rouge")
-PERPLEXITY = Metric("perplexity", "Perplexity", meaning="of the references, over all their tokens", digits=2, hub="perplexity")
+ROUGE_L = Metric("rouge_l", "ROUGE-L", meaning="longest common run of words with gaps, F1", hub="rouge", is_share=True)
+PERPLEXITY = Metric(
+    "perplexity", "Perplexity", meaning="of the references, over all their tokens", digits=2, hub="perplexity", lower_is_better=True
+)
 METRICS = Metrics(
     known=(
         ROUGE_L,
-        Metric("rouge_1", "ROUGE-1"),
-        Metric("rouge_2", "ROUGE-2"),
-        Metric("token_f1", "Token F1", meaning="words in common, F1, without case, punctuation and articles"),
-        Metric("exact_match", "Exact match", meaning="the same once normalised like that", hub="exact_match"),
+        Metric("rouge_1", "ROUGE-1", is_share=True),
+        Metric("rouge_2", "ROUGE-2", is_share=True),
+        Metric("token_f1", "Token F1", meaning="words in common, F1, without case, punctuation and articles", is_share=True),
+        Metric("exact_match", "Exact match", meaning="the same once normalised like that", hub="exact_match", is_share=True),
         Metric("chrf", "chrF", meaning="runs of up to 6 characters, of the whole split, 0 to 100", digits=1, hub="chrf"),
         Metric("bleu", "BLEU", meaning="runs of up to 4 words, of the whole split, 0 to 100", digits=1, hub="bleu"),
-        Metric("groundedness", "Groundedness", meaning="share of an answer's content words that stand in its context"),
+        Metric("groundedness", "Groundedness", meaning="share of an answer's content words that stand in its context", is_share=True),
         PERPLEXITY,
-        Metric("loss", "Loss of a token", meaning="nats"),
+        Metric("loss", "Loss of a token", meaning="nats", lower_is_better=True),
         Metric("answer_words", "Words of an answer", digits=1),
         Metric("length_ratio", "Length, to references", digits=2),
-        Metric("empty_answers", "Empty answers"),
+        Metric("empty_answers", "Empty answers", lower_is_better=True, is_share=True),
     ),
     leading=ROUGE_L,  # of answers that were written, which training does not do
-    trained=Metric("validation_loss", "Validation loss"),
+    trained=Metric("validation_loss", "Validation loss", lower_is_better=True),
     listed=PERPLEXITY,  # e to the loss, so it orders runs alike
     strip=("rouge_l", "token_f1", "exact_match", "groundedness", "perplexity"),
     beside=("rouge_l", "token_f1", "exact_match", "chrf", "bleu", "groundedness", "perplexity"),
@@ -183,7 +185,9 @@ def paired(
     one: ScoredTexts, two: ScoredTexts, *, count: int = metrics.RESAMPLES, seed: int = 1, clusters: Ints | None = None, swaps: int = 0
 ) -> dict[str, dict[str, Any]]:
     """How much better `two` is than `one` on the same rows, by each of METRICS.compared that both know; as metrics.paired_rows."""
-    return metrics.paired_rows(one, two, ENTRY.compared(one, two), labels=None, count=count, seed=seed, clusters=clusters, swaps=swaps)
+    return metrics.paired_rows(
+        one, two, ENTRY.compared(one, two), labels=None, count=count, seed=seed, lower=METRICS.lower, clusters=clusters, swaps=swaps
+    )
 
 
 @dataclass(frozen=True)

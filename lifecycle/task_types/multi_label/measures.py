@@ -20,15 +20,15 @@ from lifecycle.task_types.measures import BRIER, CALIBRATION, LOG_LOSS, OF_LABEL
 
 Bools = NDArray[np.bool_]
 
-MACRO_F1 = Metric("macro_f1", "Macro-F1", hub="f1")
+MACRO_F1 = Metric("macro_f1", "Macro-F1", hub="f1", is_share=True)
 METRICS = Metrics(
     known=(
         MACRO_F1,
-        Metric("micro_f1", "Micro-F1"),
-        Metric("subset_accuracy", "Subset accuracy", hub="accuracy"),
-        Metric("hamming_loss", "Hamming loss"),
-        Metric("lrap", "Label ranking average precision"),
-        Metric("macro_ap", "Average precision, mean of classes"),
+        Metric("micro_f1", "Micro-F1", is_share=True),
+        Metric("subset_accuracy", "Subset accuracy", hub="accuracy", is_share=True),
+        Metric("hamming_loss", "Hamming loss", lower_is_better=True, is_share=True),
+        Metric("lrap", "Label ranking average precision", is_share=True),
+        Metric("macro_ap", "Average precision, mean of classes", is_share=True),
         *(*OF_LABELS, LOG_LOSS, BRIER, *CALIBRATION),
     ),
     leading=MACRO_F1,

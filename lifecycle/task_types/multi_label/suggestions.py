@@ -14,6 +14,8 @@ HALF = 0.5  # score from which a label is one of those that a text has
 class MultiLabelSuggestions(Suggestions):
     """One label each; a text may have several."""
 
+    offered = "every class whose probability reaches the model's threshold for it, and none where none does"
+
     def from_model(self, prediction: Mapping[str, Any], known: Mapping[str, str]) -> list[Scored]:
         """Every label that reaches its threshold. Of labels that lead to one the likeliest counts."""
         found: dict[str, float] = {}

@@ -30,18 +30,28 @@ from lifecycle.statistics.metrics import ByClass, Floats, Ints
 from lifecycle.task_types.measures import ECE, ECE_DEBIASED, LOG_LOSS, Measures, Metric, Metrics
 
 PAIR_ACCURACY = Metric(
-    "pair_accuracy", "Accuracy of pairs", meaning="pairs of which the one that people prefer is the stronger", hub="accuracy"
+    "pair_accuracy", "Accuracy of pairs", meaning="pairs of which the one that people prefer is the stronger", hub="accuracy", is_share=True
 )
 METRICS = Metrics(
     known=(
         PAIR_ACCURACY,
-        Metric("best_first", "Best response first", meaning="rows whose strongest response is one that people put first"),
+        Metric("best_first", "Best response first", meaning="rows whose strongest response is one that people put first", is_share=True),
         Metric("kendall_tau", "Kendall's tau", words="Kendall's tau", meaning="agreement of whole orders, −1 to 1"),
         replace(LOG_LOSS, meaning="nats a pair; ln 2 = 0.693 is a coin"),
         replace(ECE, meaning="of how likely the stronger one is better"),
-        Metric("accuracy_longer", "Accuracy, longer preferred", meaning="accuracy of the pairs of which people prefer the longer"),
-        Metric("accuracy_shorter", "Accuracy, shorter preferred", meaning="accuracy of the pairs of which people prefer the shorter"),
-        Metric("longer_preferred", "Prefers the longer", meaning="pairs of which the model prefers the longer"),
+        Metric(
+            "accuracy_longer",
+            "Accuracy, longer preferred",
+            meaning="accuracy of the pairs of which people prefer the longer",
+            is_share=True,
+        ),
+        Metric(
+            "accuracy_shorter",
+            "Accuracy, shorter preferred",
+            meaning="accuracy of the pairs of which people prefer the shorter",
+            is_share=True,
+        ),
+        Metric("longer_preferred", "Prefers the longer", meaning="pairs of which the model prefers the longer", is_share=True),
         ECE_DEBIASED,
     ),
     leading=PAIR_ACCURACY,

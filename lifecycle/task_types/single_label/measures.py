@@ -13,9 +13,9 @@ from lifecycle.statistics.deciding import Cut, Deciding
 from lifecycle.statistics.metrics import Floats, Ints, Scored
 from lifecycle.task_types.measures import BRIER, CALIBRATION, LOG_LOSS, OF_LABELS, Measures, Metric, Metrics
 
-MACRO_F1 = Metric("macro_f1", "Macro-F1", hub="f1")
+MACRO_F1 = Metric("macro_f1", "Macro-F1", hub="f1", is_share=True)
 METRICS = Metrics(
-    known=(MACRO_F1, Metric("accuracy", "Accuracy", hub="accuracy"), *OF_LABELS, LOG_LOSS, BRIER, *CALIBRATION),
+    known=(MACRO_F1, Metric("accuracy", "Accuracy", hub="accuracy", is_share=True), *OF_LABELS, LOG_LOSS, BRIER, *CALIBRATION),
     leading=MACRO_F1,
     trained=MACRO_F1,
     listed=MACRO_F1,

@@ -15,6 +15,9 @@ LEAST = 0.05  # probability from which a label beside the likeliest is worth a s
 class SingleLabelSuggestions(Suggestions):
     """One label each."""
 
+    offered = f"up to {SHOWN} classes for each, with their probabilities"
+    remark = f"A class beside the likeliest is suggested from a probability of {LEAST}."
+
     def from_model(self, prediction: Mapping[str, Any], known: Mapping[str, str]) -> list[Scored]:
         """Up to three labels, each later one at least 0.05 likely.
 

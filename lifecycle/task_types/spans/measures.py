@@ -19,14 +19,14 @@ from lifecycle.statistics.metrics import ByClass, Floats, Ints
 from lifecycle.task_types.measures import CALIBRATION, LOG_LOSS, OF_LABELS, Measures, Metric, Metrics
 from lifecycle.task_types.spans.tagging import Found, Marked, Span, Tokens, find, tag, unreachable
 
-MICRO_F1 = Metric("micro_f1", "Micro-F1", words="micro-F1 of spans")
+MICRO_F1 = Metric("micro_f1", "Micro-F1", words="micro-F1 of spans", is_share=True)
 METRICS = Metrics(
     known=(
-        Metric("macro_f1", "Macro-F1", words="macro-F1 of spans", hub="f1"),
+        Metric("macro_f1", "Macro-F1", words="macro-F1 of spans", hub="f1", is_share=True),
         MICRO_F1,
-        Metric("micro_precision", "Micro precision"),
-        Metric("micro_recall", "Micro recall"),
-        Metric("exact_texts", "Texts with every span right"),
+        Metric("micro_precision", "Micro precision", is_share=True),
+        Metric("micro_recall", "Micro recall", is_share=True),
+        Metric("exact_texts", "Texts with every span right", is_share=True),
         *(*OF_LABELS, LOG_LOSS, *CALIBRATION),
     ),
     leading=MICRO_F1,

@@ -12,6 +12,8 @@ from lifecycle.task_types.suggestions import Place, Scored, Suggestions
 class SpanSuggestions(Suggestions):
     """Spans, which may overlap."""
 
+    offered = "the parts that it would mark, each with its class and the least probability of its tokens"
+
     def from_model(self, prediction: Mapping[str, Any], known: Mapping[str, str]) -> list[Scored]:
         """All spans, as sure as the least sure of them; nothing where there is none."""
         found = [

@@ -14,6 +14,11 @@ LOW, HIGH = 0.0, 10.0
 NEXT_STEP = f"Give a number from {LOW:g} to {HIGH:g}."
 
 
+def in_words(number: float) -> str:
+    """A predicted number as people read it, to a tenth."""
+    return f"{number:.1f}"
+
+
 class NumberAnswers(Answers):
     """Two are equal where their numbers are."""
 

@@ -14,7 +14,7 @@ from lifecycle.engine.losses import Loss
 from lifecycle.engine.spec import TrainSpec
 from lifecycle.engine.task_types.learner import EncoderLearner
 from lifecycle.statistics.metrics import Floats
-from tests.task_types.regression.answers import HIGH, LOW
+from tests.task_types.regression.answers import HIGH, LOW, in_words
 from tests.task_types.regression.decoding import ENTRY as DECODING
 from tests.task_types.regression.measures import METRICS, ScoredNumbers
 
@@ -79,7 +79,7 @@ class NumberLearner(EncoderLearner[float]):
     def sample(self, outputs: Floats, truth: Floats, rows: Sequence[int], labels: tuple[str, ...]) -> list[dict[str, Any]]:
         """Both numbers, to a tenth."""
         found = DECODING.decode(outputs)
-        return [{"truth": f"{truth[at]:.1f}", "answer": f"{found[at]:.1f}", "confidence": None} for at in rows]
+        return [{"truth": in_words(truth[at]), "answer": in_words(found[at]), "confidence": None} for at in rows]
 
 
 ENTRY = NumberLearner()

@@ -2,6 +2,7 @@
 
 mse       mean of the squared distance
 mae       mean of the distance
+nearness  1 less the mean distance, as a share of the range: of groups of rows
 spearman  correlation of the ranks, -1 to 1, equal numbers at their mean rank; NaN where either side has one number alone
 """
 
@@ -16,13 +17,15 @@ from scipy.stats import rankdata
 
 from lifecycle.statistics.metrics import ByClass, Floats, Ints
 from lifecycle.task_types.measures import Measures, Metric, Metrics
+from tests.task_types.regression.answers import HIGH, LOW
 
-MSE = Metric("mse", "MSE", meaning="mean squared distance from people's number")
+MSE = Metric("mse", "MSE", meaning="mean squared distance from people's number", lower_is_better=True)
 METRICS = Metrics(
     known=(
         MSE,
-        Metric("mae", "MAE", meaning="mean distance from people's number"),
+        Metric("mae", "MAE", meaning="mean distance from people's number", lower_is_better=True),
         Metric("spearman", "Spearman", words="Spearman's correlation", meaning="correlation of ranks, −1 to 1"),
+        Metric("nearness", "Nearness", meaning="1 at people's number, 0 at the other end of the range", is_share=True),
     ),
     leading=MSE,
     trained=MSE,
@@ -32,7 +35,8 @@ METRICS = Metrics(
     compared=("mse", "mae", "spearman"),
     watched=("mse", "mae", "spearman"),
     drawn=("mse", "mae", "spearman"),
-    registered=("mse", "mae", "spearman"),
+    registered=("mse", "mae", "spearman", "nearness"),
+    loss="mse",
 )
 BASELINES = {"mean": "Mean of the training rows", "tfidf_ridge": "TF-IDF + ridge regression"}
 
@@ -70,6 +74,7 @@ class ScoredNumbers:
         return {
             "mse": weights @ self.loss / total,
             "mae": weights @ np.abs(self.predicted - self.truth) / total,
+            "nearness": weights @ nearness(self.truth, self.predicted) / total,
             "spearman": correlation(weighted_ranks(self.truth, weights), weighted_ranks(self.predicted, weights), weights),
         }
 
@@ -79,6 +84,12 @@ class ScoredNumbers:
     def by_class(self, weights: Floats) -> ByClass:
         """There are no classes."""
         return ByClass(*np.zeros((3, len(weights), 0)))
+
+
+def nearness(truth: Floats, predicted: Floats) -> Floats:
+    """Of each row (N,): 1 at people's number, 0 at the other end of the range."""
+    near: Floats = 1 - np.abs(predicted - truth) / (HIGH - LOW)
+    return near
 
 
 def weighted_ranks(values: Floats, weights: Floats) -> Floats:
@@ -109,10 +120,6 @@ class NumberMeasures(Measures[Numbers]):
     def score(self, rows: Numbers, bins: int = 15) -> ScoredNumbers:
         """Both numbers of each row."""
         return ScoredNumbers(rows.truth, rows.predicted)
-
-    def losses(self, rows: Numbers) -> Floats:
-        """None in nats."""
-        return np.full(len(rows.ids), np.nan)
 
     def truths(self, rows: Numbers, labels: tuple[str, ...]) -> list[Hashable]:
         """People's numbers."""

@@ -6,13 +6,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 
 from lifecycle.task_types.grouped import Grouped, mean
-from lifecycle.task_types.predictions import CLUSTER, PredictionsFile, clusters_in, read_table
-from tests.task_types.regression.answers import HIGH, LOW
-from tests.task_types.regression.measures import Numbers
+from lifecycle.task_types.predictions import CLUSTER, PredictionsFile, clusters_in, known, read_table
+from tests.task_types.regression.measures import Numbers, ScoredNumbers, nearness
 
 
 class NumberFile(PredictionsFile[Numbers]):
@@ -33,13 +31,14 @@ class NumberFile(PredictionsFile[Numbers]):
         return Numbers(tuple(table["id"].to_pylist()), truth, predicted, clusters_in(table))
 
     def losses(self, path: Path) -> dict[str, float]:
-        """No row has one in nats."""
-        return {}
+        """The squared distance."""
+        found = self.read(path)
+        return known(found.ids, ScoredNumbers(found.truth, found.predicted).loss)
 
     def measured(self, path: Path) -> Grouped:
         """How near the number is, as a share of the range."""
         found = self.read(path)
-        near = 1 - np.abs(found.predicted - found.truth) / (HIGH - LOW)
+        near = nearness(found.truth, found.predicted)
         return Grouped(found.ids, (mean("nearness", near),), None, 1 - near)
 
 

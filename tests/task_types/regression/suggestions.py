@@ -11,6 +11,8 @@ from lifecycle.task_types.suggestions import Scored, Suggestions
 class NumberSuggestions(Suggestions):
     """One number, without a score: a model isn't more or less sure of it."""
 
+    offered = "a number for each"
+
     def from_model(self, prediction: Mapping[str, Any], known: Mapping[str, str]) -> list[Scored]:
         """The number."""
         return [Scored({"number": prediction["number"]})]

@@ -153,7 +153,7 @@ class TextLearner(Learner[Target]):
     def validate(self, outputs: Observed, truth: Any) -> dict[str, float]:
         """Loss of a token, and its perplexity."""
         loss = outputs.losses.mean
-        return {"log_loss": loss, "perplexity": float(np.exp(loss))}
+        return {"loss": loss, "perplexity": float(np.exp(loss))}
 
     def sample(self, outputs: Observed, truth: Any, rows: Sequence[int], labels: tuple[str, ...]) -> list[dict[str, Any]]:
         """What was written to the first rows; the reference stays with its item."""

@@ -34,12 +34,11 @@ def unlabelled(evaluation: Evaluation) -> Refused:
     return Refused(text, next_step=f"Its report shows what is measured of {rows.measures}.")
 
 
-def check_vectors(evaluation: Evaluation) -> None:
+def check_groupable(evaluation: Evaluation) -> None:
     """Raises Refused where the errors of a model cannot be grouped."""
-    if not evaluation.task_type.has_labels:
-        rows = rows_for(evaluation)
-        text = f"This model {rows.does} and gives no vector of a text by itself, so its errors cannot be put into groups."
-        raise Refused(text, next_step=rows.instead)
+    rows = rows_for(evaluation)
+    if rows.ungrouped:
+        raise Refused(f"This model {rows.does} and {rows.ungrouped}.", next_step=rows.instead)
 
 
 def check_written(evaluation: Evaluation) -> None:

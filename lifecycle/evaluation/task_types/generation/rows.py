@@ -56,6 +56,7 @@ class TextRows(ReportRows[TextAnswers, TextRow]):
     kinds = ("worse", "better", "same")
     does = "writes texts"
     measures = "written texts"
+    ungrouped = "gives no vector of a text by itself, so its errors cannot be put into groups"
     instead = "Sort its answers by a score, and read the worst."
 
     def find(self, opened: TextAnswers, cell: Mapping[str, str]) -> list[int]:

@@ -36,6 +36,7 @@ class RankedRows(ReportRows[RankedAnswers, RankedRow]):
 
     does = "puts responses in order"
     measures = "orders"
+    ungrouped = "gives no vector of a text by itself, so its errors cannot be put into groups"
     instead = "Read the rows with a mistake, the surest first."
 
     def find(self, opened: RankedAnswers, cell: Mapping[str, str]) -> list[int]:

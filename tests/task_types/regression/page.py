@@ -1,0 +1,79 @@
+"""The pages of numbers: scores, baselines, and the rows by distance."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from lifecycle.evaluation import queries, rules
+from lifecycle.evaluation.models import Evaluation
+from lifecycle.evaluation.parts import beside, may_read
+from lifecycle.evaluation.rules import Answer
+from lifecycle.evaluation.task_types.page import Line, ReportPage, Says, held_against, line_of, why
+from lifecycle.ui.marks import Figure
+from lifecycle.ui.numbers import count
+from registry.access.models import User
+from tests.task_types.regression.answers import in_words
+from tests.task_types.regression.rows import ENTRY as ROWS
+from tests.task_types.regression.rows import SORTS, NumberRow
+
+FAR = 10  # rows on the report itself
+
+
+@dataclass(frozen=True, slots=True)
+class NumberLine(Line):
+    """A row with its item."""
+
+    row: NumberRow
+
+
+class NumberPage(ReportPage[NumberRow]):
+    """Both numbers stand side by side."""
+
+    templates = "regression"
+    changes = "lifecycle/evaluation/task_types/regression/changes.html"
+    name = "Rows"
+    loss = "the square of the distance between its number and people's"
+    heads = {"text": "Text", "true": "People"}
+    flips = "Beside a change stands how near the row’s number is, before and after: 1 at people’s number, 0 at the other end of the range."
+    says = Says(part="the number", true="People", given="Model", scale="the number", sure=False, judged=False)
+
+    def summary(self, evaluation: Evaluation) -> dict[str, Any]:
+        """Baselines."""
+        report = evaluation.report
+        return {"rival": rules.rival(report), **beside(report), "against": held_against(evaluation)}
+
+    def report(self, viewer: User, evaluation: Evaluation, given: Mapping[str, str]) -> dict[str, Any]:
+        """With the farthest rows."""
+        with self.rows.opened(evaluation) as opened:
+            shown = self.listed(viewer, evaluation, opened, self.rows.find(opened, {})[:FAR])
+        return super().report(viewer, evaluation, given) | shown
+
+    def counted(self, report: Mapping[str, Any]) -> Figure:
+        """Rows."""
+        return Figure("Rows", count(report["rows"]), sub="a number each")
+
+    def cell(self, given: Mapping[str, str]) -> dict[str, str]:
+        """An order of rows."""
+        return {"sort": given.get("sort", "") if given.get("sort") in SORTS else "far"}
+
+    def heading(self, cell: Mapping[str, str]) -> dict[str, Any]:
+        """The order, and what can be chosen."""
+        return {**cell, "choice": True, "sorts": SORTS.items(), "sorted": SORTS[cell["sort"]].lower()}
+
+    def lines(self, viewer: User, evaluation: Evaluation, rows: Sequence[NumberRow]) -> list[NumberLine]:
+        """Rows with the texts of their items."""
+        items, readable = queries.items_by_digest(evaluation, [row.item for row in rows]), may_read(viewer, evaluation)
+        found = []
+        for row in rows:
+            line = line_of(evaluation, items.get(row.item), row.item, readable)
+            found.append(NumberLine(**line | {"why": why(evaluation, row.item) if line["text"] else ""}, row=row))
+        return found
+
+    def answered(self, row: NumberRow, text: str) -> Answer:
+        """Both numbers in words."""
+        return Answer(row.item, (f"{row.true:g}",), (in_words(row.predicted),), 0.0, 0.0)
+
+
+ENTRY = NumberPage(ROWS)

@@ -1,0 +1,47 @@
+"""A number is set on a slider."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from django.http import QueryDict
+
+from datasets_app.labeling.task_types.widget import Widget
+from lifecycle.task_types.answers import Value
+from tests.task_types.regression.answers import HIGH, LOW
+
+
+class SliderWidget(Widget):
+    """A slider and a field with the same number: the field is what is sent, so that either works without a script."""
+
+    merged = ("Median", "The number in the middle.")
+    scripts = ("js/labeling/task_types/regression.js",)
+
+    def layout(self, *, few: bool) -> str:
+        """There are no labels."""
+        return "writing few"
+
+    def fields(self, value: Value | None, text: str, names: Mapping[str, str]) -> dict[str, Any]:
+        """The range, and the likely number."""
+        return {"low": LOW, "high": HIGH, "number": (value or {}).get("number")}
+
+    def posted(self, data: QueryDict) -> Any | None:
+        """The number of the field, else that of the slider."""
+        found = data.get("number") or data.get("slider")
+        return {"number": read(found)} if found else None
+
+    def typed(self, data: QueryDict) -> Any | None:
+        """The number of the field."""
+        return {"number": read(data["number"])} if data.get("number", "").strip() else None
+
+
+def read(text: str) -> float | str:
+    """A number as people type it; what is none as it is, for the refusal."""
+    try:
+        return float(text.strip().replace(",", "."))
+    except ValueError:
+        return text
+
+
+ENTRY = SliderWidget("regression")
