@@ -159,22 +159,3 @@ def test_a_dialogue_that_is_too_long_is_told(base, tmp_path, train_here):
     assert finding["title"] == "8 of 8 training prompts are cut."
     assert "(16 turns of dialogues, the oldest first; then" in finding["detail"]
     assert finding["next_step"].endswith("Of a dialogue its system turn and its end are kept.")
-
-
-@pytest.mark.parametrize(
-    ("messages", "told"),
-    [
-        ("where", "it has no list of two or more under 'messages'"),
-        ([{"role": "user", "content": "where"}], "it has no list of two or more under 'messages'"),
-        ([{"role": "tool", "content": "3"}, TALKS[0][2]], "turn 1 is no message of system, user or assistant with a text"),
-        ([{"role": "user", "content": [{"type": "image"}]}, TALKS[0][2]], "turn 1 is no message of system, user or assistant with a text"),
-        (TALKS[0][:2], "its dialogue ends with user, not with the assistant"),
-    ],
-)
-def test_a_dialogue_that_cannot_be_read_is_refused_by_its_line(messages, told, base, tmp_path, train_here):
-    run = make_run(tmp_path / "run", base)
-    (run / "train.jsonl").write_text(json.dumps({"id": "1", "text": "a", "messages": messages}) + "\n")
-
-    result = train_here(run)
-
-    assert f"train.jsonl, line 1: {told}" in result["error"]["message"]

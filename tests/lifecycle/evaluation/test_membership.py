@@ -9,7 +9,6 @@ from django.core.exceptions import PermissionDenied
 from datasets_app.snapshots import queries as snapshots
 from lifecycle.evaluation import actions, queries, rules
 from lifecycle.evaluation.models import Analysis
-from lifecycle.evaluation.task_types.single_label.rows import ENTRY as ROWS
 from lifecycle.jobs.models import Job
 from lifecycle.refusals import Refused
 from lifecycle.statistics import clustered, membership
@@ -33,25 +32,6 @@ def measured(project, mia):
 def engine(monkeypatch):
     """An engine that is as sure of a class as SURE says; what it was asked is kept."""
     return made_losses(monkeypatch, lambda row: -np.log(SURE[row["label"]]))
-
-
-def test_equal_numbers_of_training_and_held_out_rows_are_attacked(measured, engine, mia):
-    actions.analyse(evaluation=measured, kind=MEMBERSHIP, actor=mia)
-    run_ok("training", "evaluation")
-
-    report = queries.analysis(measured, MEMBERSHIP).report
-    trained = {row.item: row.label for row in snapshots.rows_of(measured.run.snapshot, "train")}
-    held_out = ROWS.answers(queries.rows_of(measured))
-    assert report["members"] == report["others"] == len(engine) == min(len(trained), len(held_out)) >= 50
-    assert {row["id"]: row["label"] for row in engine}.items() <= trained.items()
-    members = [-np.log(SURE[row["label"]]) for row in engine]
-    assert report["mean_losses"]["members"] == pytest.approx(np.mean(members), abs=1e-12)
-    assert report["mean_losses"]["others"] == pytest.approx(measured.report["log_loss"])
-    assert report["others"] == len(held_out)
-    wanted = membership.attack(members, [answer.loss for answer in held_out])
-    assert [report[name] for name in ("auc", "low", "high")] == pytest.approx([wanted[name] for name in ("auc", "low", "high")])
-    assert report["duplicates"] == 0
-    assert [each["rate"] for each in report["rates"]] == [None, None]
 
 
 def test_rows_that_were_split_together_are_one_cluster_of_the_interval(measured, engine, mia, monkeypatch):

@@ -76,6 +76,7 @@ def test_the_losses_that_the_evaluation_kept_are_held_against_those_of_as_many_t
     assert report["mean_losses"] == pytest.approx({"members": np.mean(members), "others": np.mean(list(others.values()))})
     wanted = membership.attack(members, list(others.values()))
     assert [report[name] for name in ("auc", "low", "high")] == [wanted[name] for name in ("auc", "low", "high")]
+    assert (report["duplicates"], [each["rate"] for each in report["rates"]]) == (0, [None, None])
     assert sorted(report) == ["auc", "duplicates", "high", "low", "mean_losses", "members", "others", "rates"]
     assert not (Path(settings.DATA_DIR) / "scratch" / str(Job.objects.get(kind="evaluation.membership").uuid)).exists()
 

@@ -104,31 +104,6 @@ def test_each_probe_is_a_row_and_its_worst_flips_open(client_for, evaluation, pr
     assert worst.text.upper() in opened.content.decode()
 
 
-def test_flips_show_no_texts_to_those_who_may_not_read_samples(client_for, evaluation, probed, aida):
-    page = client_for(aida).get(f"/evaluations/{evaluation.uuid}/robustness/", {"probe": "upper"})
-
-    assert [(line.text, line.disturbed) for line in page.context["flips"]] == [((), ())] * 2
-    assert b"hidden from your role" in page.content
-
-
-def test_programs_get_it_among_the_analyses(client_for, evaluation, probed, mia):
-    (found,) = client_for(mia).get(f"/api/v1/evaluations/{evaluation.uuid}/analyses/").json()
-
-    assert (found["uuid"], found["kind"]) == (str(probed.uuid), "robustness")
-    assert found["report"]["probes"]["upper"]["flipped"]["count"] == 2
-
-
-def test_the_page_takes_the_same_statements_whatever_flipped(client_for, evaluation, probed, mia, django_assert_max_num_queries):
-    client, page = client_for(mia), "/evaluations/{}/robustness/?probe=upper"
-    with django_assert_max_num_queries(30) as few:
-        client.get(page.format(evaluation.uuid))
-    other = queries.latest_evaluation(evaluation.run, "validation")
-    made_probes(other, mia, [upper(item, 0.6) for item in queries.rows_of(other).ids])
-
-    with django_assert_max_num_queries(len(few)):
-        assert len(client.get(page.format(other.uuid)).context["flips"]) == other.rows > 2
-
-
 def test_the_page_is_a_fragment_and_a_page(client_for, evaluation, probed, mia):
     url = f"/evaluations/{evaluation.uuid}/robustness/"
 

@@ -58,7 +58,7 @@ def test_its_own_scores_are_shown_and_a_finding_only_where_the_interval_excludes
     assert [line["name"] for line in page.context["harmed"]] == ["typos"]
     assert f"Typos: {first} falls by" in told
     assert "with 95 % the loss is 0.050 to 0.200" in told.replace("\N{NO-BREAK SPACE}", " ")
-    assert (found["report"], found["report"]["scores"]) == (probed.report, probed.report["scores"])
+    assert (found["uuid"], found["kind"], found["report"]) == (str(probed.uuid), "robustness", probed.report)
     assert ("3 spans in 2 texts did not survive" in told) is (task == "spans")
 
 
