@@ -29,10 +29,10 @@ def evaluations(runs):
 def test_mistakes_open_and_ticked_rows_become_a_queue(opened, evaluations, mia):
     page = opened(f"/evaluations/{evaluations[0].uuid}/", mia)
 
-    page.get_by_role("link", name=re.compile("with a mistake")).click()
-    expect(page.get_by_role("heading", name="Rows with a mistake")).to_be_visible()
+    page.get_by_role("link", name=re.compile("with errors")).click()
+    expect(page.get_by_role("heading", name="Rows with errors")).to_be_visible()
     page.get_by_role("checkbox", name=re.compile("Tick the item")).first.check()
-    page.get_by_role("button", name="Open a queue with the ticked items").click()
+    page.get_by_role("button", name="Label selected items").click()
 
     expect(page.get_by_label("The item that you ticked")).to_be_checked()
 

@@ -46,7 +46,7 @@ def test_the_words_of_a_class_are_chosen(opened, project, mia, monkeypatch):
 
     page.get_by_role("link", name="refund (not given)").click()
 
-    expect(page.get_by_text("speaks for refund, which the text did not get")).to_be_visible()
+    expect(page.get_by_text("speaks for refund, which wasn't predicted")).to_be_visible()
     shuts_nobody_out(page, "words-several")
 
 
@@ -63,7 +63,7 @@ def test_the_words_around_a_span_are_reached_from_its_row(opened, project, mia, 
 
     page = opened(f"/evaluations/{evaluation.uuid}/items/?kind=exact", mia, width=NARROW, scheme="dark")
 
-    page.get_by_role("link", name="words that speak").first.click()
+    page.get_by_role("link", name="explain").first.click()
 
     expect(page.get_by_role("heading", name="Span", exact=True)).to_be_visible()
     shuts_nobody_out(page, "words-spans")

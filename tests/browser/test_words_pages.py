@@ -1,4 +1,4 @@
-"""The words that speak for responses in order and for written answers: reached from a row, legible in both schemes, at both widths."""
+"""The explain for responses in order and for written answers: reached from a row, legible in both schemes, at both widths."""
 
 from __future__ import annotations
 
@@ -76,9 +76,9 @@ def test_the_words_of_a_prompt_stand_beside_the_answer(opened, project, mia, mon
 
     page = opened(f"/evaluations/{evaluation.uuid}/answers/", mia, width=NARROW, scheme="dark")
     fits_everywhere(page, f"words-{task}-rows")
-    page.get_by_role("link", name="words that speak").first.click()
-    page.get_by_role("button", name="Find the words that speak").click()
-    expect(page.get_by_role("button", name="Find the words that speak")).to_have_count(0)
+    page.get_by_role("link", name="explain").first.click()
+    page.get_by_role("button", name="Find the explain").click()
+    expect(page.get_by_role("button", name="Find the explain")).to_have_count(0)
     shot(page, f"words-{task}-waiting")
     run_ok("evaluation")
     page.reload()

@@ -72,7 +72,7 @@ def test_rows_that_do_not_fit_are_told_as_a_finding(base, tmp_path, train_here):
     train_here(folder)
 
     (finding,) = [event for event in events_of(folder, "finding") if event["code"] == "cut_texts"]
-    assert "training prompts are cut." in finding["title"]
+    assert "training prompts are truncated." in finding["title"]
     assert finding["severity"] == "watch"
     assert "tokens (a context at its end, a prompt without one at its beginning): a row has up to 13 tokens." in finding["detail"]
 
@@ -122,7 +122,7 @@ def test_labels_are_not_asked_of_it(base, tmp_path, train_here):
 
     result = train_here(folder, verb="predict")
 
-    assert result["error"]["message"] == "This model writes texts; it gives no label and no vector of a text."
+    assert result["error"]["message"] == "This is a generation model; it returns no label or embedding."
 
 
 @pytest.mark.parametrize(
@@ -141,4 +141,4 @@ def test_a_row_without_an_answer_is_refused_by_its_line(row, told, base, tmp_pat
 def test_training_answers_that_are_all_empty_are_refused(base, tmp_path, train_here):
     result = train_here(make_run(tmp_path / "run", base, pairs=[("my card is lost", " "), ("how do i pay", "")]))
 
-    assert result["error"]["message"] == "All training answers are empty."
+    assert result["error"]["message"] == "All training responses are empty."

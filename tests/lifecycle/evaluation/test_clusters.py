@@ -137,7 +137,7 @@ def test_too_few_errors_are_said_and_nothing_is_queued(snapshot, client_for, mia
         actions.analyse(evaluation=good, kind=CLUSTERS, actor=mia)
     page = client_for(mia).get(f"/evaluations/{good.uuid}/clusters/").content.decode()
 
-    assert "Groups are looked for from 20 errors on." in page
+    assert "Clustering needs at least 20 errors." in page
     assert "Group the" not in page
     assert not Job.objects.filter(kind="evaluation.clusters").exists()
 

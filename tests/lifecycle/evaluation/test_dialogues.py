@@ -35,7 +35,7 @@ def found(runs):
 def test_the_report_shows_the_last_question_with_the_turns_before_it_folded(found, mia, client_for):
     page = client_for(mia).get(f"/evaluations/{found.uuid}/").content.decode()
 
-    assert page.count("3 turns before</summary>") == 6
+    assert page.count("3 turns earlier</summary>") == 6
     assert page.count('<p class="written"><b>system</b> <bdi>please</bdi></p>') == 6
     assert "Not measured: what an answer of a dialogue has to rest on stands in its turns" in page
     omitted = found.report["left_out"]["with calls of tools"]
@@ -60,17 +60,17 @@ def test_dialogues_stand_in_groups_too(found, mia, client_for):
     assert group["rows"] == found.rows
     rows = client.get(group["url"])
     assert rows.context["total"] == found.rows
-    assert rows.content.decode().count("3 turns before</summary>") == min(found.rows, 30)
+    assert rows.content.decode().count("3 turns earlier</summary>") == min(found.rows, 30)
 
 
 def test_the_runs_page_shows_samples_with_their_dialogues(runs, mia, aida, client_for):
     page = client_for(mia).get(f"/runs/{runs[0].uuid}/").content.decode()
     told = client_for(mia).get(f"/api/v1/runs/{runs[0].uuid}/samples/").json()["results"]
 
-    assert page.count("3 turns before</summary>") == 2
+    assert page.count("3 turns earlier</summary>") == 2
     assert "sample 1 at 60" in page
     assert all(row["text"].startswith("system: please\nuser: ") and len(row["turns"]) == 4 for row in told)
-    assert "turns before</summary>" not in client_for(aida).get(f"/runs/{runs[0].uuid}/").content.decode()
+    assert "turns earlier</summary>" not in client_for(aida).get(f"/runs/{runs[0].uuid}/").content.decode()
 
 
 def test_two_runs_are_compared_and_their_dialogues_shown(runs, mia, client_for):
@@ -80,7 +80,7 @@ def test_two_runs_are_compared_and_their_dialogues_shown(runs, mia, client_for):
     page = client_for(mia).get(f"/evaluations/compare/?a={a.uuid}&b={b.uuid}").content.decode()
 
     assert (report["rows"], report["left_out"], report["metrics"]["rouge_l"]["verdict"]) == (a.rows, 0, "better")
-    assert "3 turns before</summary>" in page
+    assert "3 turns earlier</summary>" in page
 
 
 @pytest.mark.postgres
@@ -145,5 +145,5 @@ def test_a_run_learns_from_dialogues_is_measured_and_read_about(project, mia, tm
         assert set(each.report["baselines"]) == {"prompted_base", "nearest", "frequent"}
         assert each.report["perplexity"] < each.report["baselines"]["prompted_base"]["perplexity"]
     client = client_for(mia)
-    assert "turns before</summary>" in client.get(f"/runs/{run.uuid}/").content.decode()
-    assert "turns before</summary>" in client.get(f"/evaluations/{evaluations[1].uuid}/answers/").content.decode()
+    assert "turns earlier</summary>" in client.get(f"/runs/{run.uuid}/").content.decode()
+    assert "turns earlier</summary>" in client.get(f"/evaluations/{evaluations[1].uuid}/answers/").content.decode()

@@ -40,7 +40,7 @@ def test_rows_of_a_cell_become_a_queue_by_those_who_may_open_one(client_for, mea
     engineer, reviewer = (client_for(person).get(f"/evaluations/{measured.uuid}/items/") for person in (mia, gita))
     uuids = [line.uuid for line in engineer.context["lines"]]
 
-    assert b"Open a queue with the ticked items" in engineer.content
+    assert b"Label selected items" in engineer.content
     assert b"ticked items" not in reviewer.content
     assert b'name="item"' not in reviewer.content
     form = client_for(mia).get(engineer.context["pick_url"], {"item": uuids[:2]}).context["form"]

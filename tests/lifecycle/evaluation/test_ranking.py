@@ -52,7 +52,7 @@ def test_the_report_page_holds_scores_baselines_length_and_the_surest_mistakes(f
         "Length",
     ):
         assert told in page
-    assert f"All {found.report['wrong_rows']} with a mistake" in page
+    assert f"All {found.report['wrong_rows']} with errors" in page
     assert "people 1, model 2" in page
     for absent in ("Confusion", "Macro-F1", "Threshold"):
         assert absent not in page
@@ -64,8 +64,8 @@ def test_a_model_that_is_right_about_every_pair_has_no_mistake_to_show(run, mia,
     page = page_of(client_for(mia), f"/evaluations/{whole.uuid}/")
 
     assert (whole.report["pair_accuracy"], whole.report["wrong_rows"]) == (1.0, 0)
-    assert "No row has a pair the wrong way round." in page
-    assert "A baseline is better" not in page
+    assert "No row has a misranked pair." in page
+    assert "A baseline outperforms this run." not in page
 
 
 def test_a_model_that_is_no_better_than_place_or_length_is_told_so(run, mia, client_for):
@@ -73,7 +73,7 @@ def test_a_model_that_is_no_better_than_place_or_length_is_told_so(run, mia, cli
 
     page = page_of(client_for(mia), f"/evaluations/{poor.uuid}/")
 
-    assert "This run is not clearly better than a baseline." in page
+    assert "This run isn't significantly better than a baseline." in page
     assert f"{rules.rival(poor.report).name} reaches an accuracy of pairs of" in page
 
 
@@ -91,7 +91,7 @@ def test_rows_come_with_the_surest_mistakes_or_the_closest_first(found, mia, cli
     assert len(close) == found.rows
     page = page_of(client, f"/evaluations/{found.uuid}/items/")
     assert f"{len(wrong)} row" in page
-    assert "Rows with a mistake" in page
+    assert "Rows with errors" in page
     assert "All rows" in page_of(client, f"/evaluations/{found.uuid}/items/?sort=close")
 
 
@@ -178,7 +178,7 @@ def test_two_evaluations_of_equal_responses_alone_cannot_be_compared(project, mi
     snapshot = freeze(dataset, mia)
     one, two = (Evaluation.objects.get(run=make_run(snapshot, mia, seed=seed), split="test") for seed in (1, 2))
 
-    with pytest.raises(Refused, match="In none of the rows that both answered do people prefer one response"):
+    with pytest.raises(Refused, match="No shared row has a preferred response, so the evaluations can't be compared."):
         compare.paired_report(one, two)
 
     page = client_for(mia).get(f"/evaluations/compare/?a={one.uuid}&b={two.uuid}")
@@ -206,7 +206,7 @@ def test_groups_of_errors_are_refused_since_no_response_has_a_vector_by_itself(f
     with pytest.raises(Refused, match="puts responses in order and gives no vector of a text by itself") as refusal:
         actions.analyse(evaluation=found, kind=Analysis.Kind.CLUSTERS, actor=mia)
 
-    assert refusal.value.next_step == "Read the rows with a mistake, the surest first."
+    assert refusal.value.next_step == "Read the rows with errors, the surest first."
     assert not Job.objects.filter(kind="evaluation.clusters").exists()
 
 
@@ -230,5 +230,5 @@ def test_the_api_lists_the_accuracy_of_pairs(found, mia, client_for):
 def test_the_page_of_a_run_shows_orders(found, run, mia, client_for):
     page = page_of(client_for(mia), f"/evaluations/run/{run.uuid}/")
 
-    assert "Responses in order" in page
-    assert "Suggest labels with it" not in page
+    assert "Ranking" in page
+    assert "Pre-label a dataset" not in page

@@ -33,7 +33,7 @@ def test_a_model_of_each_task_can_be_probed(task, measure, client_for, mia):
     answer = client.post(f"/evaluations/{evaluation.uuid}/analyse/", {"kind": "robustness"})
 
     assert f'href="{address}"' in report
-    assert "Probe with disturbed texts" in page
+    assert "Run robustness test" in page
     assert ("up to 100 rows" if task in ("generation", "chat") else "up to 2,000 rows") in page
     assert (answer.status_code, Job.objects.get(kind="evaluation.robustness").state) == (302, "queued")
     assert Event.objects.filter(verb="evaluation.analysis_requested").count() == 1
@@ -55,7 +55,7 @@ def test_its_own_scores_are_shown_and_a_finding_only_where_the_interval_excludes
     assert [line["name"] for line in page.context["lines"]] == list(PROBES)
     assert [line["name"] for line in page.context["harmed"]] == ["typos"]
     assert f"Typos: {first} falls by" in told
-    assert "with 95 % the loss is 0.050 to 0.200" in told.replace("\N{NO-BREAK SPACE}", " ")
+    assert "95 % interval of the loss: 0.050 to 0.200" in told.replace("\N{NO-BREAK SPACE}", " ")
     assert (found["report"], found["report"]["scores"]) == (probed.report, probed.report["scores"])
     assert ("3 spans in 2 texts did not survive" in told) is (task == "spans")
 
@@ -66,7 +66,7 @@ def test_where_no_change_is_told_the_page_says_so(measure, client_for, mia):
 
     page = client_for(mia).get(f"/evaluations/{evaluation.uuid}/robustness/").content.decode()
 
-    assert "No probe is told to cost Micro-F1: no interval of a change lies below 0." in page
+    assert "No probe is told to cost Micro-F1: no interval is entirely below 0." in page
 
 
 def test_where_people_prefer_no_response_the_page_says_that_nothing_is_measured(measure, client_for, mia):

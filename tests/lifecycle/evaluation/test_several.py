@@ -106,7 +106,15 @@ def measured(run):
 def test_the_page_shows_the_scores_of_several_classes(measured, client_for, mia):
     page = client_for(mia).get(f"/evaluations/{measured.uuid}/").content.decode()
 
-    for word in ("Subset accuracy", "Micro-F1", "Hamming loss", "Label ranking average precision", "Threshold", "Wrongly given", "Missed"):
+    for word in (
+        "Subset accuracy",
+        "Micro-F1",
+        "Hamming loss",
+        "Label ranking average precision",
+        "Threshold",
+        "Wrongly predicted",
+        "Missed",
+    ):
         assert word in page, word
     assert ">Accuracy<" not in page
     assert "Most frequent set of labels" in page
@@ -137,7 +145,7 @@ def test_rows_are_titled_in_words(measured, client_for, mia):
     assert "card missed, and given refund" in client.get(url + "?true=card&predicted=refund").content.decode()
     assert "Rows that miss card" in client.get(url + "?true=card&wrong=1").content.decode()
     page = client.get(url + "?predicted=card&wrong=1").content.decode()
-    assert "Rows wrongly given card" in page
+    assert "Rows wrongly predicted card" in page
 
 
 def test_no_baseline_is_held_against_scores_whose_thresholds_were_chosen_on_the_same_rows(run, client_for, mia):
@@ -147,7 +155,7 @@ def test_no_baseline_is_held_against_scores_whose_thresholds_were_chosen_on_the_
     page = client_for(mia).get(f"/evaluations/{validation.uuid}/").content.decode()
 
     assert "The thresholds were chosen on these rows." in page
-    assert "A baseline is better" not in page
+    assert "A baseline outperforms this run." not in page
     assert client_for(mia).get(f"/api/v1/evaluations/{validation.uuid}/").json()["rival"] is None
 
 
@@ -215,7 +223,7 @@ def test_every_class_that_reaches_its_threshold_is_suggested_and_no_other(snapsh
         ("a card and money", "card", 0.7), ("a card and money", "refund", 0.45), ("money alone now", "refund", 0.45),
     ]  # fmt: skip
     page = client_for(mia).get(f"/evaluations/suggest/{snapshot.dataset.uuid}/").content.decode()
-    assert "every class whose probability reaches" in page
+    assert "every label whose probability reaches the model's threshold" in page
 
 
 def test_a_model_of_one_task_does_not_suggest_in_the_other(project, snapshot, run, mia, client_for):

@@ -124,7 +124,7 @@ def measured(run):
 def test_the_page_shows_the_scores_of_marked_parts(measured, client_for, mia):
     page = client_for(mia).get(f"/evaluations/{measured.uuid}/").content.decode()
 
-    for word in ("Micro-F1", "Texts with every span right", "How spans were found", "Predicting no spans", "Missed", "Invented", "Print"):
+    for word in ("Micro-F1", "Texts with every span right", "Span results", "Predicting no spans", "Missed", "Invented", "Print"):
         assert word in page, word
     for word in (">Accuracy<", "Subset accuracy"):
         assert word not in page, word
@@ -152,7 +152,7 @@ def test_texts_show_both_marks_and_can_be_sent_to_a_queue(measured, client_for, 
     assert "Right class, other place" in page
     assert '<mark class="true found"' in page
     assert 'name="item"' in page
-    assert "Open a queue with the ticked items" in page
+    assert "Label selected items" in page
 
 
 def test_who_may_not_read_samples_sees_digests(measured, client_for, project, aida):
@@ -198,7 +198,7 @@ def test_two_runs_are_compared_text_by_text(snapshot, measured, client_for, mia)
     assert report["changes"]["fixed"] == measured.report["wrong_rows"]
     page = client_for(mia).get(f"/evaluations/compare/?a={measured.uuid}&b={better.uuid}").content.decode()
     assert "Micro precision" in page
-    assert "Log loss is not compared" not in page
+    assert "Log loss isn't compared because the models use different tokenizers." not in page
     assert "“card” thing" in page or "“refund” wish" in page or "“money back” wish" in page
     assert "fixed" in page
 
@@ -213,7 +213,7 @@ def test_losses_of_models_that_read_other_units_are_not_compared_and_the_page_sa
     monkeypatch.setattr(queries, "rows_of", by_pieces)
     page = client_for(mia).get(f"/evaluations/compare/?a={measured.uuid}&b={other.uuid}").content.decode()
 
-    assert "Log loss is not compared: the two read texts in other units, and a loss is one of each unit." in page
+    assert "Log loss isn't compared because the models use different tokenizers." in page
     assert '<th scope="row">Log loss</th>' not in page
 
 
@@ -251,7 +251,7 @@ def test_the_page_says_what_a_model_would_mark(snapshot, run, client_for, mia):
     page = client_for(mia).get(f"/evaluations/suggest/{snapshot.dataset.uuid}/").content.decode()
 
     assert "suggests the parts that it would mark" in page
-    assert "Suggest labels" in page
+    assert "Pre-label" in page
 
 
 def test_a_run_of_another_task_is_refused(snapshot, project, mia):

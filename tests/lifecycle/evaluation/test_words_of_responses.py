@@ -67,7 +67,7 @@ def address_of(measured, row):
 def test_each_response_has_its_words_and_the_strongest_stands_first(measured, engine, row, client_for, mia):
     client, address = client_for(mia), address_of(measured, row)
     before = client.get(address).content.decode()
-    assert "Find the words that speak" in before
+    assert "Find the explain" in before
     assert all(text in before for text in (row["text"], *row["responses"]))
 
     client.post(address)
@@ -110,9 +110,9 @@ def test_of_equals_none_is_said_to_be_first_or_best(measured, row, client_for, m
 
     page = client_for(mia).get(address_of(measured, row)).content.decode()
 
-    assert "Why this order?" in page
-    assert "best one first" not in page
-    assert "another one first" not in page
+    assert "Why this ranking?" in page
+    assert "best response first" not in page
+    assert "different response first" not in page
 
 
 def test_no_text_is_kept(measured, engine, row, client_for, mia):
@@ -130,7 +130,7 @@ def test_each_row_leads_there_for_those_who_read_texts(measured, client_for, mia
         assert {line.why for line in engineer.context["lines"]} == {
             f"/evaluations/{measured.uuid}/words/?item={line.item}" for line in engineer.context["lines"]
         }
-        assert "words that speak</a>" in engineer.content.decode()
+        assert "explain</a>" in engineer.content.decode()
         assert {each.why for each in auditor.context["lines"]} == {""}
 
 
@@ -153,7 +153,7 @@ def test_what_is_not_there_or_holds_no_word_is_refused_and_nothing_is_queued(mea
         with pytest.raises(Refused, match="holds no word that could be left out"):
             actions.analyse(evaluation=measured, kind=WORDS, actor=mia, item=row["id"])
     monkeypatch.setattr(snapshots, "learned_rows_of", lambda *_: {})
-    with pytest.raises(Refused, match="The text of this item is gone"):
+    with pytest.raises(Refused, match="This item's text was erased, so it can't be explained."):
         actions.analyse(evaluation=measured, kind=WORDS, actor=mia, item=row["id"])
     assert not Job.objects.filter(kind="evaluation.words").exists()
     assert Event.objects.count() == before
@@ -166,7 +166,7 @@ def test_an_item_that_is_gone_shows_nothing_that_was_said(measured, engine, row,
 
     page = client_for(mia).get(address_of(measured, row)).content.decode()
 
-    assert "The text of this item is gone" in page
+    assert "This item's text was erased, so it can't be explained." in page
     assert row["text"] not in page
     assert "Find the words" not in page
 

@@ -71,7 +71,7 @@ def address_of(measured, row):
 def test_a_page_shades_the_prompt_and_shows_the_answer_beside_it(measured, engine, client_for, mia, settings):
     row = row_of(measured)
     client, address = client_for(mia), address_of(measured, row)
-    assert "Find the words that speak" in client.get(address).content.decode()
+    assert "Find the explain" in client.get(address).content.decode()
 
     client.post(address)
     (job,) = run_ok("training", "evaluation")
@@ -122,9 +122,9 @@ def test_of_a_dialogue_each_turn_stands_by_itself(project, mia, engine, client_f
     ("found", "said"),
     [
         ({"unit": "sentences", "size": 0, "taken": 4}, "4 of 4 words left out, sentence by sentence"),
-        ({"unit": "runs", "size": 3, "taken": 4}, "4 of 4 words left out, 3 in a row at a time"),
-        ({"unit": "runs", "size": 3, "taken": 4}, "up to 3 words in a row are left out at once"),
-        ({}, "the model does not read the others"),
+        ({"unit": "runs", "size": 3, "taken": 4}, "4 of 4 words left out, 3 consecutive words at a time"),
+        ({"unit": "runs", "size": 3, "taken": 4}, "up to 3 consecutive words are left out together"),
+        ({}, "they're beyond the model's maximum length"),
     ],
 )
 def test_the_page_says_what_was_left_out_at_once(measured, engine, client_for, mia, monkeypatch, found, said):
@@ -153,7 +153,7 @@ def test_each_row_leads_there_for_those_who_read_texts(measured, client_for, mia
         engineer, auditor = (client_for(person).get(f"/evaluations/{measured.uuid}/{path}") for person in (mia, aida))
         lines = list(engineer.context["lines"])
         assert [line.why for line in lines] == [f"/evaluations/{measured.uuid}/words/?item={line.item}" for line in lines]
-        names = {f'aria-label="words that speak, item {line.item[:8]}…"' for line in lines}
+        names = {f'aria-label="word attribution, item {line.item[:8]}…"' for line in lines}
         assert all(name in engineer.content.decode() for name in names)
         assert {each.why for each in auditor.context["lines"]} == {""}
 
@@ -167,7 +167,7 @@ def test_answers_side_by_side_lead_to_the_words_of_each(measured, client_for, mi
     for evaluation, why in ((measured, line["first"].why), (other, line["second"].why)):
         assert why == f"/evaluations/{evaluation.uuid}/words/?item={line['first'].item}"
         assert f'href="{why}"' in mine.content.decode()
-    assert "words that speak" not in theirs.content.decode()
+    assert "explain" not in theirs.content.decode()
 
 
 def test_only_those_who_read_samples_may(measured, client_for, lee, otto):
@@ -188,12 +188,16 @@ def test_what_cannot_be_asked_is_refused_in_a_sentence_and_nothing_is_queued(mea
                 actions.analyse(evaluation=measured, kind=WORDS, actor=mia, item=row["id"])
             return client.get(address_of(measured, row)).content.decode()
 
-    page = refused("The model wrote nothing to this prompt", (TextRows, "one"), replace(ROWS.one(measured, row["id"]), answer=" "))
-    assert "The model wrote nothing to this prompt, so no word speaks for its answer." in page
+    page = refused(
+        "The model's response to this prompt is empty, so there's nothing to explain.",
+        (TextRows, "one"),
+        replace(ROWS.one(measured, row["id"]), answer=" "),
+    )
+    assert "The model's response to this prompt is empty, so there's nothing to explain." in page
     assert "Find the words" not in page
-    page = refused("The text of this item is gone", (snapshots, "learned_rows_of"), {})
+    page = refused("This item's text was erased, so it can't be explained.", (snapshots, "learned_rows_of"), {})
     assert row["text"] not in page
-    assert "The text of this item is gone" in page
+    assert "This item's text was erased, so it can't be explained." in page
     refused("holds no word that could be left out", (snapshots, "learned_rows_of"), {row["id"]: row | {"text": "?!"}})
     with pytest.raises(Refused, match="holds no answer to that item"):
         actions.analyse(evaluation=measured, kind=WORDS, actor=mia, item="f" * 64)

@@ -61,7 +61,7 @@ def test_the_report_page_holds_scores_baselines_copies_and_the_worst_rows(found,
     cut, of, longest = sum(queries.rows_of(found).cut), found.report["rows"], found.report["max_new_tokens"]
     assert cut > 0
     assert f"{cut} of {of} answers ({percent(cut / of)}) were cut at {longest} tokens, without an end of their own." in page
-    assert page.count("cut at its longest length") == min(cut, 6)
+    assert page.count("truncated at the maximum length") == min(cut, 6)
     assert "please look again" in page
     assert "than this run." not in page
     assert page.index("This run beats every baseline.") < page.index("Against baselines")
@@ -137,7 +137,7 @@ def test_an_answer_leads_to_the_training_item_that_it_shares_words_with(found, s
     line = next(each for each in listed if each["item"] == texts.ids[row])
     assert (line["copied"], line["copied_from"]) == (texts.copied[row].text, train[texts.copied[row].row])
     item = Item.objects.get(dataset=snapshot.dataset, digest=line["copied_from"])
-    assert f'in <a href="/datasets/items/{item.uuid}/">a training answer</a> too: {line["copied"]}' in page
+    assert f'in <a href="/datasets/items/{item.uuid}/">a training response</a> too: {line["copied"]}' in page
     assert all(each["copied_from"] == "" for each in listed if not each["copied"])
 
 
@@ -208,8 +208,8 @@ def test_the_runs_page_shows_sample_answers_and_the_baselines(run, mia, aida, cl
     assert "sample 1 at 40" in page  # what it said before
     assert "Perplexity, best" in page
     assert "ECE" not in page
-    assert "Written answers" in part
-    assert "Suggest labels" not in part
+    assert "Generation" in part
+    assert "Pre-label" not in part
     assert "sample 1 at 60" not in client_for(aida).get(f"/runs/{run.uuid}/").content.decode()
 
 
@@ -227,7 +227,7 @@ def test_two_runs_are_compared_row_by_row(run, snapshot, base, mia, client_for):
     assert report["metrics"]["rouge_l"]["difference"] == pytest.approx(1.0 - a.report["rouge_l"])
     assert report["metrics"]["perplexity"]["difference"] == pytest.approx(a.report["perplexity"] - b.report["perplexity"])
     page = client_for(mia).get(f"/evaluations/compare/?a={a.uuid}&b={b.uuid}").content.decode()
-    assert "Answers that moved most" in page
+    assert "Largest changes" in page
     assert "points ROUGE-L" in page
     answer = client_for(mia).get(f"/api/v1/evaluations/compare/?a={a.uuid}&b={b.uuid}")
     assert answer.status_code == 200
@@ -256,7 +256,7 @@ def test_what_is_computed_of_classes_is_refused_in_a_sentence(path, why, found, 
 
 
 def test_no_groups_of_errors_are_looked_for(found, mia):
-    with pytest.raises(Refused, match="This model writes texts"):
+    with pytest.raises(Refused, match="This is a generation model"):
         actions.analyse(evaluation=found, kind=Analysis.Kind.CLUSTERS, actor=mia)
 
     assert not Job.objects.filter(kind__startswith="evaluation.", state="queued").exists()
@@ -265,7 +265,7 @@ def test_no_groups_of_errors_are_looked_for(found, mia):
 def test_it_suggests_no_labels(run, snapshot, mia):
     model = suggesters.get_model(mia, "run", run.uuid)
 
-    with pytest.raises(Refused, match="Models suggest labels and spans so far"):
+    with pytest.raises(Refused, match="Pre-labeling with models isn't available for this dataset's task."):
         actions.suggest(dataset=snapshot.dataset, model=model, actor=mia)
 
 

@@ -58,7 +58,7 @@ def test_a_run_learns_to_answer_is_measured_beside_baselines_and_read_about(proj
     for path in ("threshold/", "items/", "clusters/"):
         refused = client.get(f"/evaluations/{test.uuid}/{path}")
         assert 400 <= refused.status_code < 500, path
-        assert "This model writes texts" in refused.content.decode()
+        assert "This is a generation model" in refused.content.decode()
 
 
 @pytest.fixture

@@ -56,7 +56,7 @@ def test_what_could_not_be_learnt_is_refused_by_its_class(train, validation, sen
     import_texts(dataset, rows, mia, header=("text", "label", "split"))
     snapshot = freeze(dataset, mia)
 
-    with pytest.raises(Refused, match=f"cannot be trained on: {sentence}. A class is learnt from texts with it and texts without."):
+    with pytest.raises(Refused, match=f"{sentence}. A label needs training texts with and without it."):
         actions.launch(snapshot=snapshot, base=base, strategy="lora", actor=mia)
 
     assert not Run.objects.exists()

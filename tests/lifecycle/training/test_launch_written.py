@@ -92,12 +92,12 @@ def test_a_strategy_of_decoders_is_refused_for_classes(strategy, classes, mia):
 @pytest.mark.parametrize(
     ("options", "field", "sentence"),
     [
-        ({"label_smoothing": 0.1}, "label_smoothing", "is a setting of labels"),
-        ({"class_weights": True}, "class_weights", "is a setting of labels"),
-        ({"pooling": "cls"}, "pooling", "is a setting of labels"),
+        ({"label_smoothing": 0.1}, "label_smoothing", "applies to labels only; keep the default where"),
+        ({"class_weights": True}, "class_weights", "applies to labels only; keep the default where"),
+        ({"pooling": "cls"}, "pooling", "applies to labels only; keep the default where"),
         ({"max_new_tokens": 0}, "max_new_tokens", "must be from 1 to 2048"),
         ({"virtual_tokens": 8}, "virtual_tokens", "isn't a setting of LoRA"),
-        ({"max_tokens": 500}, "max_tokens", "reads up to 128 tokens"),
+        ({"max_tokens": 500}, "max_tokens", "accepts up to 128 tokens"),
     ],
 )
 def test_a_setting_that_has_no_meaning_is_refused_by_its_name(options, field, sentence, snapshot, base, mia):
@@ -109,7 +109,7 @@ def test_a_setting_that_has_no_meaning_is_refused_by_its_name(options, field, se
 
 
 def test_a_sweep_is_refused_since_it_compares_by_an_f1(snapshot, base, mia):
-    with pytest.raises(Refused, match="compares trials by an F1, and where texts are written there is none"):
+    with pytest.raises(Refused, match="Sweeps rank trials by F1"):
         actions.start_sweep(snapshot=snapshot, base=base, strategy="lora", actor=mia, trials=2, space={"rank": {"choices": [4, 8]}})
 
     assert not Sweep.objects.exists()
@@ -127,9 +127,9 @@ def test_the_form_offers_decoders_and_what_they_learn_by(snapshot, base, project
         assert f"<span>{label}</span>" in page
     for label in ("Head only", "Fast LoRA", "Bottleneck adapters"):
         assert f"<span>{label}</span>" not in page
-    assert "Longest answer, in tokens" in page
+    assert "Max response length (tokens)" in page
     assert "Class weights" not in page
-    assert "Learning rate, encoder" not in page
+    assert "Learning rate (encoder)" not in page
     assert "Search for settings instead" not in page
 
 
@@ -145,7 +145,7 @@ def test_without_a_decoder_the_form_says_how_to_get_one(snapshot, project, mia, 
 
     page = client_for(mia).get(f"/runs/launch/?snapshot={snapshot.uuid}").content.decode()
 
-    assert "No decoder is ready" in page
+    assert "No decoder available" in page
 
 
 def test_the_api_launches_it(snapshot, base, mia, client_for):

@@ -67,7 +67,7 @@ def test_a_trial_is_given_up_by_micro_f1(snapshot, base, mia):
     pruning = tasks.Pruning(trial)
 
     assert pruning.look()
-    assert pruning.reason.startswith("Given up at evaluation 1: its best micro-F1 of spans so far, 0.500, is below 0.800,")
+    assert pruning.reason.startswith("Pruned at evaluation 1: its best micro-F1 of spans so far, 0.500, is below 0.800,")
 
 
 def test_runs_and_evaluations_are_listed_by_it(snapshot, client_for, mia):
