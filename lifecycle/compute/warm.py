@@ -87,7 +87,7 @@ def socket_path() -> Path:
     owner = path.parent.stat()
     if owner.st_uid != os.getuid():
         raise NotReady(
-            f"The folder {path.parent} belongs to somebody else, so the engine is not started in it.",
+            f"The folder {path.parent} belongs to another user, so the engine can't start in it.",
             next_step="Choose a shorter DATA_DIR.",
         )
     return path

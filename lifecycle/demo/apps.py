@@ -12,6 +12,6 @@ class DemoConfig(AppConfig):
         from lifecycle.demo import actions, start, tasks
         from lifecycle.jobs import registry, startup
 
-        registry.register(registry.JobKind("demo.seed", "Fill the demo project", tasks.seed, url=tasks.page))
+        registry.register(registry.JobKind("demo.seed", "Create demo project", tasks.seed, url=tasks.page))
         startup.on_empty(actions.start)
         startup.begin_at(start.path)

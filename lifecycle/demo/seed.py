@@ -88,7 +88,7 @@ class Stage:
 def dataset(stage: Stage) -> Dataset:
     """Ana makes the dataset."""
     found = Dataset.objects.filter(project=stage.project, slug="support-messages").first()
-    about = "Messages to customer support, made by a generator. No real person wrote any of them."
+    about = "Synthetic customer support messages. No real person wrote them."
     return found or datasets.create_dataset(
         project=stage.project,
         actor=stage.user("ana"),
@@ -117,7 +117,7 @@ def upload(stage: Stage, target: Dataset, name: str, messages: list[inbox.Messag
         lambda: Upload.objects.filter(pk=found.pk, state__in=[Upload.State.IMPORTED, Upload.State.FAILED]).first()
     )
     if imported.state == Upload.State.FAILED:
-        raise Refused(f"The demo stopped: {name} was not imported.")
+        raise Refused(f"The demo stopped: {name} wasn't imported.")
     return imported
 
 
@@ -201,7 +201,7 @@ def snapshot(stage: Stage, target: Dataset) -> Snapshot:
     """Mia freezes what is decided."""
     found = Snapshot.objects.filter(dataset=target).order_by("number").first()
     if found is None:
-        job = snapshots.freeze(dataset=target, actor=stage.user("mia"), note="First snapshot of the support inbox")
+        job = snapshots.freeze(dataset=target, actor=stage.user("mia"), note="First version of the support inbox")
         stage.wait_for(job)
         found = Snapshot.objects.get(dataset=target, number=1)
     return found
@@ -270,9 +270,9 @@ def promote(
     if checked.status == Status.DRAFT:
         held = checked.gates.filter(check_number=checked.checks, status=GateResult.Status.FAILED, blocking=True).order_by("id")
         if not held:
-            raise Refused(f"The demo stopped: the gates of {candidate.semver} were not checked. {checked.reason}")
+            raise Refused(f"The demo stopped: the gates of {candidate.semver} weren't checked. {checked.reason}")
         why = " ".join(f"{each.title}: {each.value}." for each in held)
-        raise Refused(f"The demo stopped: {candidate.semver} did not pass its gates. {why}")
+        raise Refused(f"The demo stopped: {candidate.semver} didn't pass its gates. {why}")
     return checked
 
 
@@ -280,7 +280,7 @@ def approve(stage: Stage, request: PromotionRequest) -> PromotionRequest:
     """Lee, then Gita, each with their password."""
     secrets = passwords()
     said = {
-        "lee": "Read the errors on the frozen test: they sit where people disagree too.",
+        "lee": "Reviewed the test errors: they match annotator disagreements.",
         "gita": "Card complete, signature valid, no leakage.",
     }
     for name, reason in said.items():

@@ -131,8 +131,8 @@ class ArtifactInfo:
                 unit=Unit.told(document),
             )
         except (OSError, ValueError, KeyError, TypeError) as error:
-            message = f"{folder} is not a model artifact that this version can read ({type(error).__name__}: {error})."
-            raise EngineFault("bad_spec", message, "Point at the artifact folder of a run that succeeded.") from error
+            message = f"{folder} isn't a model artifact that this version can read ({type(error).__name__}: {error})."
+            raise EngineFault("bad_spec", message, "Use the artifact folder of a succeeded run.") from error
 
     def to_json(self) -> dict[str, Any]:
         """lifecycle.json as an object."""

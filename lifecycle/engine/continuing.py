@@ -43,12 +43,12 @@ def take_head(head: torch.nn.Linear, base: Path, spec: TrainSpec) -> int:
     Returns how many outputs were taken. Raises SpecError where the base has no head, or one of another task or pooling.
     """
     if not (base / HEAD).is_file():
-        raise SpecError("keep_head", f"needs a base with a head, which {spec.base.name} does not have.")
+        raise SpecError("keep_head", f"needs a base with a head; {spec.base.name} has none.")
     known, learner = ArtifactInfo.read(base), learner_of(spec.task)
     if known.task != spec.task:
         raise SpecError("keep_head", f"needs a base of the same task; {spec.base.name} was trained for {known.task}.")
     if known.pooling != spec.pooling:
-        raise SpecError("keep_head", f"needs pooling {known.pooling}, by which the head of {spec.base.name} reads texts.")
+        raise SpecError("keep_head", f"must be {known.pooling}, the pooling that the head of {spec.base.name} uses.")
     kept = load_file(base / HEAD)
     old, new = learner.meanings(known.labels), learner.meanings(spec.labels)
     pairs = [(old.index(meaning), at) for at, meaning in enumerate(new) if meaning in old]
@@ -99,13 +99,13 @@ def forgot(found: dict[str, Any], leading: Metric, base: str) -> Diagnosis | Non
         return None
     lost = {label: each for label, each in found["per_class"].items() if each["verdict"] == "worse"}
     worst = sorted(lost, key=lambda label: lost[label]["difference"])[:3]
-    named = f" Most in {', '.join(worst)}." if worst else ""
+    named = f" Largest drop: {', '.join(worst)}." if worst else ""
     return Diagnosis(
         "forgetting",
         "bad" if leading.lower_is_better or score["difference"] < -MUCH else "watch",
-        f"It has forgotten some of what {base} knew.",
+        f"Forgetting: the run is worse than {base} on earlier rows.",
         f"On {found['rows']:,} earlier rows {leading.words} went from {before} to {after}.{named}",
         0,
         0,
-        "Rehearse a larger share of the earlier rows, take a lower rate, or let fewer weights learn.",
+        "Increase rehearsal, lower the learning rate, or train fewer parameters.",
     )

@@ -45,8 +45,9 @@ class Parts:
             raise EngineFault(
                 "out_of_memory",
                 "The machine ran out of memory for this model, even with one row at a time.",
-                "Lower the longest text (max_tokens), use LoRA or head only instead of full fine-tuning, turn gradient checkpointing on, "
-                "or take a machine with more memory.",
+                "Lower the max sequence length (max_tokens), use LoRA or head only instead of full fine-tuning, turn on gradient "
+                "checkpointing, "
+                "or use a machine with more memory.",
             )
         return replace(self, rows=math.ceil(self.rows / 2))
 
@@ -55,12 +56,13 @@ class Parts:
         return Diagnosis(
             "out_of_memory",
             "watch",
-            f"Memory ran short, so each batch of {self.batch} passes {self.rows} at a time.",
-            f"The run went on from step {self.step}. Every step still learns from the same {self.batch} rows: only dropout draws other "
-            "numbers, and a step takes a little longer.",
+            f"Out of memory: each batch of {self.batch} is now processed {self.rows} rows at a time.",
+            f"The run resumed from step {self.step}. Every step still uses the same {self.batch} rows; only the dropout masks differ, "
+            "and steps take slightly longer.",
             self.step,
             self.step,
-            f"Next time set batch size {self.rows} and accumulation {self.count} times as high, or lower the longest text (max_tokens).",
+            f"Next time, set the batch size to {self.rows} and multiply gradient accumulation by {self.count}, or lower the max "
+            "sequence length (max_tokens).",
         )
 
 

@@ -33,8 +33,8 @@ def merge(folder: Path, cancelled: Callable[[], bool]) -> dict[str, Any]:
     if info.strategy not in MERGED:
         raise EngineFault(
             "bad_spec",
-            f"What {info.strategy} learnt stands beside the base's weights and cannot be added into them.",
-            f"Start from a run of {', '.join(MERGED[:-1])} or {MERGED[-1]}.",
+            f"{info.strategy} weights can't be merged into the base model.",
+            f"Choose a run that used {', '.join(MERGED[:-1])}, or {MERGED[-1]}.",
         )
     check_base(info, base)
     shutil.rmtree(target, ignore_errors=True)

@@ -73,8 +73,8 @@ class Predictor:
         """Logits and embeddings of each text, or of two texts read together."""
         if learner_of(self.info.task).network.reads_pairs and any(isinstance(each, str) for each in texts):
             raise EngineFault(
-                "bad_spec", "This model compares the responses to a prompt; it gives no label and no vector of a text by itself.",
-                "Read its answers in its evaluation.",
+                "bad_spec", "This is a ranking model; it returns no label or embedding for a single text.",
+                "See its evaluation for predictions.",
             )  # fmt: skip
         encodings = self.tokenizer.encode_batch(list(texts))
         ids = [each.ids for each in encodings]
@@ -110,8 +110,8 @@ def open_predictor(artifact: Path, base: Path | None, threads: int, batch_size: 
     """The artifact's predictor; its ONNX graph is made again from the weights where it is missing."""
     info = ArtifactInfo.read(artifact)
     if type_of(info.task).writes_text:
-        message = "This model writes texts; it gives no label and no vector of a text."
-        raise EngineFault("bad_spec", message, "Read its answers in its evaluation.")
+        message = "This is a generation model; it returns no label or embedding."
+        raise EngineFault("bad_spec", message, "See its evaluation for predictions.")
     if not info.graph(artifact).is_file():
         export_again(artifact, base)
     return Predictor(artifact, threads, batch_size)

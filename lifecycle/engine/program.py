@@ -48,11 +48,11 @@ def run(verb: str, folder: Path) -> int:
         importlib.import_module(VERBS[verb][0]).serve(folder)
         return 0
     if not folder.is_dir():
-        print(f"There is no folder {folder}.", file=sys.stderr)
+        print(f"Folder {folder} not found.", file=sys.stderr)
         return 2
     with _locked(folder / "lock") as free:
         if not free:
-            print(f"Another process is working in {folder}.", file=sys.stderr)
+            print(f"Another process is using {folder}.", file=sys.stderr)
             return BUSY
         return _carry_out(verb, folder, stop_request())
 

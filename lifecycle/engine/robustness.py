@@ -38,7 +38,7 @@ def robustness(folder: Path, cancelled: Callable[[], bool]) -> dict[str, Any]:
     answerer = answerer_of(info.task)
     opened = answerer.open(folder / spec.artifact, base, threads=spec.threads, batch_size=spec.batch_size, cancelled=cancelled)
     subject = Subject(answerer, opened, info)
-    events.write("stage", name="probes", message=f"Answering {len(rows):,} rows as they are, and disturbed in {len(PROBES)} ways.")
+    events.write("stage", name="probes", message=f"Predicting {len(rows):,} rows unperturbed and with {len(PROBES)} perturbations.")
     try:
         found = probed(subject, rows, spec, teller(events, len(rows) * (1 + len(PROBES)), cancelled), folder / "flips.parquet")
     except Stopped:

@@ -97,11 +97,11 @@ class TrainSpec(Document):
 
     def _check_whole(self, prefix: str) -> None:
         if self.label_smoothing and self.focal_gamma:
-            raise SpecError(
-                f"{prefix}label_smoothing", "must be 0 where focal_gamma is set: one loss counts easy rows less, the other softens them."
-            )
+            raise SpecError(f"{prefix}label_smoothing", "must be 0 if focal_gamma is set: the two can't be combined.")
         if self.processes > self.batch_size:
-            raise SpecError(f"{prefix}processes", f"must be at most {self.batch_size}, the batch size: each takes a row of every batch.")
+            raise SpecError(
+                f"{prefix}processes", f"must be at most {self.batch_size}, the batch size: each process needs a row of every batch."
+            )
         if self.sharded:
             self._check_divisible(prefix)
         settings_of(self.task).check(self)
@@ -109,11 +109,11 @@ class TrainSpec(Document):
     def _check_divisible(self, prefix: str) -> None:
         """Raises SpecError where the model cannot be divided among processes."""
         if self.processes < 2:
-            raise SpecError(f"{prefix}sharded", "needs processes of 2 or more: the model is divided among them.")
+            raise SpecError(f"{prefix}sharded", "needs at least 2 processes to shard the model.")
         if self.strategy.kind == "head":
-            raise SpecError(f"{prefix}sharded", "must be false where the head alone learns: each process runs the encoder before, whole.")
+            raise SpecError(f"{prefix}sharded", "must be false for head only: each process runs the full encoder first.")
         if self.strategy.cached:
-            raise SpecError(f"{prefix}sharded", "must be false where the lower layers are run once: each process runs them before, whole.")
+            raise SpecError(f"{prefix}sharded", "must be false for Fast LoRA: each process runs all lower layers first.")
 
 
 @dataclass(frozen=True)

@@ -137,7 +137,7 @@ class EngineTrainer(Trainer):  # type: ignore[misc]
         return norm
 
     def _no_number(self, what: str, step: int) -> Unstable:
-        return Unstable(f"nan_{what.rpartition(' ')[2]}", f"The {what} was no longer a number at step {step}.", step)
+        return Unstable(f"nan_{what.rpartition(' ')[2]}", f"The {what} became NaN at step {step}.", step)
 
     def _in_parts(self, batch: dict[str, Tensor]) -> Iterator[dict[str, Any]]:
         """The batch's rows a few at a time, each part with its share of the batch's loss, so that the gradients add up to the batch's. On

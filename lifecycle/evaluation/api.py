@@ -47,10 +47,11 @@ class EvaluationOut(serializers.Serializer[Evaluation]):
     report_digest = serializers.CharField()
     predictions_digest = serializers.CharField(source="predictions.digest")
     report = serializers.DictField(
-        help_text="clusters: how many groups of near duplicates, or of a declared group, the rows come in, each of which intervals take as "
-        "one; older reports lack it. against: by baseline, the paired difference of the leading score. baselines_drawn: by baseline, that "
-        "score on each resample, to which a later run is paired. largest_gap: the largest |accuracy - confidence| of the reliability "
-        "bins that hold 20 rows or more (spans, decisions); it may be below ece; reports from before call it mce"
+        help_text="clusters: number of near-duplicate or declared groups, each treated as one unit in "
+        "intervals; older reports lack it. against: by baseline, the paired difference of the leading score. baselines_drawn: by "
+        "baseline, that "
+        "score on each resample, for pairing with a later run. largest_gap: the largest |accuracy - confidence| of the reliability "
+        "bins with at least 20 rows (spans, decisions); may be below ece; older reports call it mce"
     )
     rival = serializers.SerializerMethodField()
     created_at = serializers.DateTimeField()
@@ -134,8 +135,8 @@ class ComparisonOut(serializers.Serializer[object]):
     same_snapshot = serializers.BooleanField()
     metrics = serializers.DictField(
         help_text="by score: baseline (a's value), candidate (b's); difference, low, high: positive is better for b; p: of a share of rows "
-        "McNemar's, of other scores by swapping the two models' answers at random (in stored comparisons from before, of the interval); "
-        "p_holm: adjusted for the number of scores; verdict: better, worse, unclear or not_measured, by the interval and p_holm"
+        "McNemar's, of other scores a permutation test (in older comparisons, from the interval); "
+        "p_holm: adjusted for the number of scores; verdict: better, worse, unclear, or not_measured, from the interval and p_holm"
     )
     per_class = serializers.DictField()
     changes = serializers.DictField()
@@ -241,7 +242,7 @@ class Compare(View):
             return Response(compare.paired_report(a, b))
         if job and not job.is_finished:
             return Response(JobOut(job).data, status=202)
-        raise Refused("These two evaluations are too large to compare in a request.", next_step="POST to start a job that compares them.")
+        raise Refused("These evaluations are too large to compare in one request.", next_step="Send POST to start a comparison job.")
 
     @extend_schema(operation_id="evaluations_compare_start", request=CompareIn, responses={202: JobOut})
     def post(self, request: Request) -> Response:
@@ -318,7 +319,7 @@ class Words(View):
         evaluation = queries.get_evaluation(request.user, uuid)
         found = queries.analysis(evaluation, Analysis.Kind.WORDS, given.validated_data["item"])
         if found is None:
-            raise Http404("Nothing was computed of this item yet; POST its digest.")
+            raise Http404("Word attribution isn't available for this item yet. POST its digest to compute it.")
         return Response(AnalysisOut(found).data)
 
     @extend_schema(operation_id="evaluations_explain", request=WordsIn, responses={202: JobOut})
@@ -390,8 +391,8 @@ class TextLineOut(serializers.Serializer[object]):
     base = serializers.CharField(allow_null=True)
     scores = serializers.DictField()
     ungrounded = serializers.ListField(child=serializers.CharField())
-    copied = serializers.CharField(help_text="the longest run of words that the answer shares with a training answer")
-    copied_from = serializers.CharField(help_text="the digest of that training item; empty where it cannot be told")
+    copied = serializers.CharField(help_text="the longest word sequence shared with a training response")
+    copied_from = serializers.CharField(help_text="digest of that training item; empty if unknown")
     cut = serializers.BooleanField()
 
 
@@ -411,7 +412,7 @@ class WrittenAnswers(View):
     @extend_schema(
         operation_id="evaluations_answers", responses=TextPageOut,
         parameters=[
-            OpenApiParameter("sort", str, enum=list(SORTS), description="by which score, worst first"),
+            OpenApiParameter("sort", str, enum=list(SORTS), description="score to sort by, worst first"),
             OpenApiParameter("best", str, description="1: best first"),
             OpenApiParameter("low", float), OpenApiParameter("high", float), OpenApiParameter("from", int),
         ],

@@ -258,7 +258,7 @@ def group_of_errors(evaluation: Evaluation, number: str) -> list[str]:
     groups = found.report["groups"] if found else []
     known = number.isascii() and number.isdigit() and len(number) < 4 and 0 < int(number) <= len(groups)
     if not known:
-        raise Http404("There is no such group of errors.")
+        raise Http404("Error cluster not found.")
     return list(groups[int(number) - 1]["items"])
 
 

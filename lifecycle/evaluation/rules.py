@@ -239,11 +239,11 @@ def leak(report: Mapping[str, Any]) -> Leak:
     """The finding of an attack by its AUC and both ends of its interval: a leak is ruled out only where all of it is small."""
     low, high = report["low"], report["high"]
     kind, fact = (
-        ("bad", "Training rows can be told from others by their loss.") if low > LEAK
-        else ("warn", "Not enough data: a leak is neither shown nor ruled out.") if high > LEAK
-        else ("warn", "Training rows are told from others a little better than by guessing.") if low > 0.5
-        else ("ok", "This attack finds no leak.")
+        ("bad", "Training rows can be identified by their loss.") if low > LEAK
+        else ("warn", "Not enough data: leakage is neither shown nor ruled out.") if high > LEAK
+        else ("warn", "Training rows can be identified slightly better than by guessing.") if low > 0.5
+        else ("ok", "This attack finds no leakage.")
     )  # fmt: skip
     measured = f"AUC {decimals(report['auc'], 2)} (95{GAP}% {decimals(low, 2)} to {decimals(high, 2)})"
-    meant = f"of a training row and another one, the smaller loss is the training row’s in {percent(report['auc'])} of cases"
-    return Leak(kind, fact, f"{measured}: {meant}. 0.50 is guessing. The attack is a lower bound: a stronger one may find more.")
+    meant = f"a training row has a lower loss than another row in {percent(report['auc'])} of pairs"
+    return Leak(kind, fact, f"{measured}: {meant}. 0.50 is guessing. This is a lower bound: a stronger attack may find more.")

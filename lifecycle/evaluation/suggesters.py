@@ -29,8 +29,8 @@ from registry.access.models import Project
 from registry.access.policy import Person
 
 KINDS_LIMIT = 30  # newest models of a kind that are offered
-OTHER_TASK = "Models suggest labels and spans so far, and this dataset's task is another."
-OTHER_TASK_STEP = "Import a file with suggestions, or send them by the API."
+OTHER_TASK = "Pre-labeling with models isn't available for this dataset's task."
+OTHER_TASK_STEP = "Import a file with pre-labels, or send them through the API."
 
 
 class Runs:
@@ -48,9 +48,9 @@ class Runs:
         rows = training.runs(user) if user is not None else Run.objects.all()
         run = rows.select_related("snapshot__schema", "snapshot__dataset", "artifact", "project").filter(uuid=uuid).first()
         if run is None:
-            raise Refused("There is no such run.", fields={"model": ["Choose a run that you may see."]})
+            raise Refused("Run not found.", fields={"model": ["Choose a run that you can access."]})
         if run.state != RunState.SUCCEEDED or run.artifact is None:
-            text = f"{run} has no model: it is {run.get_state_display().lower()}."
+            text = f"{run} has no model because it is {run.get_state_display().lower()}."
             raise Refused(text, next_step="Choose a run that succeeded.", fields={"model": [text]})
         return self.of(run)
 
@@ -75,7 +75,7 @@ def get_model(user: Person, kind: str, uuid: UUID) -> ports.Model:
     """A model that the user may have suggest. Raises Refused."""
     shelf = ports.shelves().get(kind)
     if shelf is None:
-        raise Refused("There is no such kind of model.", fields={"model": [f"Choose one of {', '.join(ports.shelves())}."]})
+        raise Refused("Unknown kind of model.", fields={"model": [f"Choose one of {', '.join(ports.shelves())}."]})
     return shelf.get(uuid, user)
 
 

@@ -20,13 +20,13 @@ def held(evaluations: list[str]) -> dict[str, set[str]]:
         digest = row.computed_digest
         found = facts[str(row.uuid)] = {measured(row.run.uuid, row.split, row.rows, row.root_digest, row.snapshot.digest, digest)}
         if row.report_digest != digest:
-            found.add(f"has report digest {row.report_digest}, which isn't its report's")
+            found.add(f"report digest {row.report_digest} doesn't match its report")
     return facts
 
 
 def measured(run: object, split: str, rows: int, root_digest: str, snapshot: str, report: str) -> str:
     """What was measured on what, and the report."""
-    return f"run {run}, files {root_digest}, on {rows} {split} rows of snapshot {snapshot}: report {report}"
+    return f"run {run}, files {root_digest}, on {rows} {split}rows of dataset version {snapshot}: report {report}"
 
 
 EVALUATIONS = Account("evaluations", Evaluation, frozenset({Verb.EVALUATION_RECORDED}), told, held)

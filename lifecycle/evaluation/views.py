@@ -134,7 +134,7 @@ def analyse(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """Compute one more thing about an evaluation."""
     form = AnalyseForm(request.POST)
     if not form.is_valid():
-        raise Refused("There is no such analysis.", next_step="Choose one on the evaluation's page.")
+        raise Refused("Unknown analysis.", next_step="Choose one on the evaluation page.")
     kind = Analysis.Kind(form.cleaned_data["kind"])
     actions.analyse(evaluation=queries.get_evaluation(request.user, uuid), kind=kind, actor=request.user)
     return redirect_or_refresh(request, queries.address_of(kind, uuid))
@@ -201,7 +201,7 @@ def suggest(request: SignedInRequest, uuid: UUID) -> HttpResponse:
         except Refusal as refusal:
             add_refusal(form, refusal)
         else:
-            toast(request, f"{model.name} suggests labels", kind="live")
+            toast(request, f"Pre-labeling with {model.name} started", kind="live")
             return redirect_or_refresh(request, reverse("evaluation:suggest", args=[uuid]))
     context = suggesting(user, dataset, form)
     return respond(request, "lifecycle/evaluation/suggest.html", "suggest", context, status=422 if form.is_bound else 200)

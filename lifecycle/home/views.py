@@ -128,6 +128,6 @@ def metrics(request: HttpRequest) -> HttpResponse:
     if not may_scrape(token=token, peer=request.META.get("REMOTE_ADDR", ""), headers=request.headers):
         if not token:
             raise Http404
-        return HttpResponse("A valid token is needed.\n", status=401, content_type="text/plain", headers={"WWW-Authenticate": "Bearer"})
+        return HttpResponse("A valid token is required.\n", status=401, content_type="text/plain", headers={"WWW-Authenticate": "Bearer"})
     content, kind = exposition(measured.families(), request.headers.get("accept", ""))
     return HttpResponse(content, content_type=kind)

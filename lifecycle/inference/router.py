@@ -136,7 +136,7 @@ class Router:
             reason = f"{error} {error.next_step}".strip()
         except Exception as error:  # a damaged model must never end the thread that serves all others
             log.exception("version_failed digest=%s", digest)
-            reason = f"The version could not be loaded: {type(error).__name__}."
+            reason = f"The version couldn't be loaded: {type(error).__name__}."
         with self._lock:
             if reason:
                 self._refused[digest] = reason
@@ -166,7 +166,7 @@ class Router:
         current = self._routes.epoch if self._routes else None
         if routes.epoch < self._floor or (current is not None and routes.epoch <= current):
             last = self._floor if current is None else current
-            raise Refused(f"Its epoch {routes.epoch} is not above epoch {last}, which was applied before.")
+            raise Refused(f"Its config version {routes.epoch} isn't newer than the applied v{last}.")
         return routes
 
     def _missing(self) -> list[str]:

@@ -32,7 +32,7 @@ class Channel(filesystem.Channel):  # type: ignore[misc]  # kombu has no types
         try:
             return super()._get(queue)
         except ValueError as error:
-            log.warning("message_dropped queue=%s: it is not JSON", queue)
+            log.warning("message_dropped queue=%s: invalid JSON", queue)
             raise Empty from error
 
 

@@ -86,7 +86,7 @@ def get_visible(user: Person, uuid: UUID) -> Job:
     """The job, if this user may see it. Raises Http404 alike for what is hidden and what does not exist."""
     job = visible_to(user).filter(uuid=uuid).first()
     if job is None or not may_see(user, job):
-        raise Http404("There is nothing here for you under this address.")
+        raise Http404("Page not found, or you don't have access.")
     return job
 
 
@@ -100,7 +100,7 @@ def require_cancel(user: Person, job: Job) -> None:
     if job.created_by_id != user.pk or not visible_to(user).filter(pk=job.pk).exists():
         policy.require(user, "jobs.cancel", job)
     if not may_see(user, job):
-        raise PermissionDenied("This job is not shown to you, so you cannot cancel it.")
+        raise PermissionDenied("You can't cancel this job.")
 
 
 def line(user: Person, job: Job, waiting: Line | None = None) -> JobLine:

@@ -39,7 +39,7 @@ class ChannelKind(TextChoices):
 class DeliveryState(TextChoices):
     """failed: given up after the last try."""
 
-    WAITING = "waiting", "Waiting"
+    WAITING = "waiting", "Queued"
     SENT = "sent", "Sent"
     FAILED = "failed", "Failed"
 

@@ -45,7 +45,7 @@ def keep_neighbours(ctx: JobContext, prediction_id: UUID) -> None:
 
     def progress(done: int) -> None:
         ctx.raise_if_cancelled()
-        ctx.progress(done, version.run.snapshot.counts["splits"].get("train"), stage="Embedding the training items", unit="items")
+        ctx.progress(done, version.run.snapshot.counts["splits"].get("train"), stage="Embedding training items", unit="items")
 
     found = neighbours.find(materialise(version), version.root_digest, version.run.snapshot, text, COUNT, progress)
     items = {str(item.uuid): item for item in Item.objects.filter(uuid__in=[uuid for uuid, _ in found])}

@@ -127,7 +127,7 @@ def version_links(version: ModelVersion) -> list[Link]:
             some(run.launched_by),
         ),
         Link(
-            "Snapshot",
+            "Dataset version",
             str(snapshot),
             find_url("snapshots:detail", uuid=snapshot.uuid),
             snapshot.digest,

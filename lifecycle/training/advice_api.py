@@ -104,8 +104,8 @@ def find_base(bases: list[BaseModel], uuid: UUID | None) -> BaseModel:
     """The base that was asked for, or the newest. Raises Refused where it is not there."""
     found = next((each for each in bases if uuid is None or each.uuid == uuid), None)
     if found is None:
-        text = "No base model of this project is ready." if uuid is None else "This project has no such base model whose files are kept."
-        raise Refused(text, next_step="Add one under Base models, and wait until its files are kept.", fields={"base": [text]})
+        text = "This project has no imported base model." if uuid is None else "This project has no imported base model with this ID."
+        raise Refused(text, next_step="Add one under Base models and wait for the import to finish.", fields={"base": [text]})
     return found
 
 

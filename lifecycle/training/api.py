@@ -28,7 +28,7 @@ from registry.access.rest import IS_NUMBER, IS_UUID, Filters, Request, View, cho
 class StrategyField(serializers.ChoiceField):
     """What learns. A name that isn't known is refused with all that are."""
 
-    default_error_messages = {"invalid_choice": f"There is no strategy “{{input}}”. Choose one of {', '.join(Run.Strategy.values)}."}
+    default_error_messages = {"invalid_choice": f"Unknown strategy “{{input}}”. Choose one of {', '.join(Run.Strategy.values)}."}
 
     def __init__(self) -> None:
         super().__init__(choices=Run.Strategy.choices, default=Run.Strategy.LORA)
@@ -187,7 +187,7 @@ class Bases(View):
         elif given["kind"] == BaseModel.Kind.RUN:
             run = queries.runs(request.user).filter(project=project, uuid=given["run"]).first()
             if run is None:
-                raise serializers.ValidationError({"run": ["There is no such run in this project."]})
+                raise serializers.ValidationError({"run": ["This project has no such run."]})
             base = actions.add_run_base(run=run, actor=request.user)
         elif given["kind"] == BaseModel.Kind.HUB:
             base = actions.add_hub_base(**common, hub_id=given["hub_id"], revision=given["revision"])
@@ -216,7 +216,7 @@ class Runs(View):
         snapshot = queries.launchable(request.user).filter(uuid=given.pop("snapshot")).first()
         base = queries.bases(request.user).filter(uuid=given.pop("base")).first()
         if snapshot is None or base is None:
-            raise Http404("There is no such snapshot to train on, or no such base model.")
+            raise Http404("Dataset version or base model not found.")
         return Response(RunOut(actions.launch(snapshot=snapshot, base=base, actor=request.user, **given)).data, status=201)
 
 
@@ -309,7 +309,7 @@ class RunPoints(View):
         if chart not in pages.CHARTS:
             raise serializers.ValidationError({"chart": [f"Choose one of {', '.join(pages.CHARTS)}."]})
         if not after.removeprefix("-").isdecimal() or len(after) > 10:
-            raise serializers.ValidationError({"after": ["It must be a step."]})
+            raise serializers.ValidationError({"after": ["Must be a step number."]})
         return Response(pages.new_points(queries.get_run(request.user, uuid), chart, int(after)))
 
 

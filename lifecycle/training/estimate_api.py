@@ -88,7 +88,7 @@ class Estimates(View):
         snapshot = queries.launchable(request.user).filter(uuid=given.pop("snapshot")).first()
         base = queries.bases(request.user).filter(uuid=given.pop("base")).first()
         if snapshot is None or base is None:
-            raise Http404("There is no such snapshot to train on, or no such base model.")
+            raise Http404("Dataset version or base model not found.")
         return Response(RunEstimateOut(actions.estimate(snapshot=snapshot, base=base, actor=request.user, **given)).data, status=201)
 
 

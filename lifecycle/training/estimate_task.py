@@ -26,9 +26,11 @@ from lifecycle.training.models import Estimate
 CLASSES = 2  # at least, to be told apart
 # What to do where the engine would have a run resumed: nothing of ten steps is kept.
 INSTEAD = {
-    "out_of_memory": "Choose a smaller batch, shorter texts or a strategy in which fewer weights learn, and try again.",
-    "crashed": "Try again. If it ends the same way, give this job's number to your administrator: the log has the details.",
-    "disk_full": "Free some space, and try again.",
+    "out_of_memory": (
+        "Choose a smaller batch size, a lower max sequence length, or a strategy with fewer trainable parameters, and try again."
+    ),
+    "crashed": "Try again. If it fails again, give this job's number to your administrator; the log has the details.",
+    "disk_full": "Free some disk space and try again.",
 }
 
 
@@ -40,7 +42,7 @@ def estimate(ctx: JobContext) -> None:
     wait_until_free(ctx, folder)
     try:
         ctx.checkpoint({})  # an attempt before has left nothing: the diary begins anew
-        ctx.progress(0, stage="Preparing the data")
+        ctx.progress(0, stage="Preparing data")
         prepare(found, folder)
         rehearsed = sum(1 for _ in rehearsal_of(found))
         ctx.raise_if_cancelled()
@@ -60,7 +62,7 @@ def refuse(found: Estimate, result: Result) -> None:
     """Keep why the steps could not be made. Raises Refused."""
     next_step = INSTEAD.get(result.code, result.next_step)
     actions.fail_estimate(found, result.code, result.message, next_step)
-    raise Refused(result.message or "The steps ended before they were made.", next_step=next_step)
+    raise Refused(result.message or "The dry run stopped early.", next_step=next_step)
 
 
 def rehearsal_of(found: Estimate) -> Iterator[ManifestRow]:
@@ -115,4 +117,4 @@ def failed(job: Job) -> None:
 def cancelled(job: Job) -> None:
     """The job was cancelled."""
     forget(job)
-    actions.fail_estimate(Estimate.objects.get(uuid=job.args["estimate"]), "cancelled", "The ten steps were cancelled.", "Try them again.")
+    actions.fail_estimate(Estimate.objects.get(uuid=job.args["estimate"]), "cancelled", "The dry run was cancelled.", "Run it again.")

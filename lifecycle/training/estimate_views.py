@@ -34,7 +34,7 @@ def estimate(request: SignedInRequest) -> HttpResponse:
             add_refusal(form, refusal)
         else:
             return redirect_or_refresh(request, reverse("training:tried", args=[made.uuid]))
-    context |= {"form": form, "failed": "The ten steps were not tried."}
+    context |= {"form": form, "failed": "The dry run wasn't started."}
     return respond(request, "lifecycle/training/launch.html", "launch", context, status=422)
 
 

@@ -79,7 +79,7 @@ def prepare_earlier(before: Run, snapshot: Snapshot, spec: TrainSpec, folder: Pa
 def local_folder(kind: str, folder: Folder | None) -> Path:
     """A folder of the store laid out on this machine, under its digest; kept for the next use."""
     if folder is None:
-        raise Refused("The files of the base model are not there.", next_step="Add it again under Base models.")
+        raise Refused("The base model's files are missing.", next_step="Add it again under Base models.")
     return artifacts.write_folder(folder, Path(settings.DATA_DIR) / kind / folder.root_digest)
 
 

@@ -115,7 +115,7 @@ def train_on(user: User, run: Run) -> dict[str, str] | None:
         return None
     if run.spec["strategy"]["kind"] in MERGED:
         return {"refused": ""}
-    return {"refused": f"What {run.get_strategy_display()} learns stands beside the base's weights, so no run starts from it."}
+    return {"refused": f"{run.get_strategy_display()} doesn't change the base weights, so training can't continue from it."}
 
 
 def live(user: User, uuid: UUID) -> dict[str, Any]:
@@ -170,20 +170,18 @@ def kept_at(run: Run, curves: Mapping[str, charts.Curve]) -> int | None:
 def acts(user: User, run: Run) -> dict[str, str]:
     """Why each button cannot be pressed now; an empty text where it can."""
     may_pause, may_stop = (can(user, f"training.{name}", run) for name in ("pause", "stop"))
-    role = "Only an ML engineer or an ML lead can do this"
-    ended = f"The run has {'ended' if run.state == RunState.SUCCEEDED else run.get_state_display().lower()}"
+    role = "Only ML engineers and ML leads can do this"
+    ended = f"The run has {'finished' if run.state == RunState.SUCCEEDED else run.get_state_display().lower()}"
     going = f"It is {run.get_state_display().lower()}"
     pause = "" if run.state in (RunState.QUEUED, RunState.TRAINING) else going if run.state in queries.UNFINISHED else ended
     stop = going if run.state == RunState.STOPPING else "" if run.state in queries.UNFINISHED else ended
     resume = (
-        ""
-        if run.state in (RunState.PAUSED, RunState.STOPPED, RunState.FAILED)
-        else "Only a run that was paused, stopped or failed can resume"
+        "" if run.state in (RunState.PAUSED, RunState.STOPPED, RunState.FAILED) else "Only a paused, stopped, or failed run can be resumed"
     )
-    register = "" if run.state == RunState.SUCCEEDED else "Available when the run has succeeded"
+    register = "" if run.state == RunState.SUCCEEDED else "Available after the run succeeds"
     url = find_url("catalog:register_run", uuid=run.uuid)
     if not url and not register:
-        register = "The registry is not installed"
+        register = "The registry isn't installed"
     return {
         "pause": pause or ("" if may_pause else role),
         "stop": stop or ("" if may_stop else role),
@@ -217,7 +215,7 @@ def figures(run: Run, curves: Mapping[str, charts.Curve]) -> list[Figure]:
         Figure(
             "Trainable",
             percent(trainable / total, 2) if trainable and total else None,
-            sub=f"{count(trainable)} of {count(total)}" if trainable and total else "known at the end",
+            sub=f"{count(trainable)} of {count(total)}" if trainable and total else "available at the end",
         ),
         Figure(
             "Time",

@@ -126,7 +126,7 @@ def within(found: Suggestion, base: BaseModel) -> Suggestion:
     limit = base.facts.get("max_tokens")
     if not limit or found.choices["max_tokens"].value <= limit:
         return found
-    return replace(found, choices=found.choices | {"max_tokens": Choice(limit, f"{base.name} reads no more than this.")})
+    return replace(found, choices=found.choices | {"max_tokens": Choice(limit, f"{base.name} accepts no more than this.")})
 
 
 def continued(found: Suggestion, snapshot: Snapshot, base: BaseModel, labels: Sequence[str]) -> Suggestion:

@@ -37,13 +37,13 @@ def held(runs: list[str]) -> dict[str, set[str]]:
         found |= ({repeats(first)} if first else set()) | ({is_trial(trial, sweep)} if sweep else set())
         found |= ({began_with(files)} if files else set()) | ({left(artifact)} if artifact else set())
         if digest_of(spec) != digest:
-            found.add("has other settings than those of its digest")
+            found.add("settings don't match its digest")
     return facts
 
 
 def launched(snapshot: object, base: object, spec: str, *, by: object) -> str:
     """What it learns from what, and who launched it."""
-    return f"base {base} on snapshot {snapshot} by settings {spec}, launched by {by}"
+    return f"base {base} on dataset version {snapshot} with settings {spec}, started by {by}"
 
 
 def began_with(files: str) -> str:

@@ -129,7 +129,7 @@ def stop(request: SignedInRequest, uuid: UUID) -> HttpResponse:
 def resume(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """Queue a paused, stopped or failed run again, from its checkpoint."""
     resumed = actions.resume(run_id=uuid, actor=request.user)
-    toast(request, f"{resumed} goes on from its last checkpoint", kind="live")
+    toast(request, f"{resumed} resumes from its last checkpoint", kind="live")
     return redirect_or_refresh(request, reverse("training:detail", args=[uuid]))
 
 
@@ -158,7 +158,7 @@ def reproduce(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """Run the same spec again, to compare the weights."""
     form = KeyForm(request.POST)
     if not form.is_valid():
-        raise Refused("The form has no key.", next_step="Reload the page.")
+        raise Refused("The form is missing its key.", next_step="Reload the page.")
     made = actions.reproduce(run_id=uuid, actor=request.user, key=form.cleaned_data["key"])
     return redirect_or_refresh(request, reverse("training:detail", args=[made.uuid]))
 
@@ -197,7 +197,7 @@ def add_packaged(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """Add a base model that came with the installation: ?name=, by default all-MiniLM-L6-v2."""
     name = request.POST.get("name") or MINILM
     base = actions.add_packaged_base(project=Project.objects.get(uuid=uuid), actor=request.user, name=name)
-    toast(request, f"{base} is being kept", kind="live")
+    toast(request, f"{base} is being imported", kind="live")
     return redirect_or_refresh(request, reverse("training:bases"))
 
 
@@ -224,7 +224,7 @@ def add(request: SignedInRequest, uuid: UUID, form: FolderForm | HubForm, name: 
         except Refusal as refusal:
             add_refusal(form, refusal)
         else:
-            toast(request, f"{base} is being fetched and checked", kind="live")
+            toast(request, f"{base} is being imported", kind="live")
             return redirect_or_refresh(request, reverse("training:bases"))
     context = launch_page.bases(request.user) | {
         "projects": adding_projects(request),

@@ -32,7 +32,7 @@ def choice_in(given: Mapping[str, str], name: str, choices: Collection[str], oth
     """Which of the choices an address names; `otherwise` where it names none. Raises Unreadable for one that is not offered."""
     word = given.get(name, "")
     if word and word not in choices:
-        raise unreadable({name: [f"Choose one of {', '.join(choices)}." if choices else "There is nothing to choose from."]})
+        raise unreadable({name: [f"Choose one of {', '.join(choices)}." if choices else "No options are available."]})
     return word or otherwise
 
 

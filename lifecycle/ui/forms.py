@@ -84,7 +84,7 @@ def errors_of(form: forms.BaseForm) -> dict[str, list[str]]:
 def cleaned(form: forms.Form) -> dict[str, Any]:
     """What was sent by a dialog, which has no page to be shown again on. Raises Refused, with the fields, when it is not complete."""
     if not form.is_valid():
-        raise Refused("Nothing was changed: the form was not complete.", next_step=first_problem(form), fields=errors_of(form))
+        raise Refused("Nothing was changed: the form is incomplete.", next_step=first_problem(form), fields=errors_of(form))
     given: dict[str, Any] = form.cleaned_data
     return given
 

@@ -62,7 +62,7 @@ def kind_of(word: str) -> str:
 def state(kind: str, word: str, *, boxed: bool = False) -> SafeString:
     """A mark, a word, a colour. kind: one of STATES."""
     if kind not in STATES:
-        raise ValueError(f"{kind!r} is not a state; there are {', '.join(STATES)}.")
+        raise ValueError(f"{kind!r} isn't a state; choose from {', '.join(STATES)}.")
     return format_html('<span class="st {}{}">{}</span>', kind, " boxed" if boxed else "", word)
 
 

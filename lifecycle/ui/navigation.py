@@ -83,7 +83,7 @@ _items: dict[str, NavItem] = {}
 def register(item: NavItem) -> None:
     """Add an item; registering the same URL name again replaces it."""
     if item.group not in GROUPS:
-        raise ValueError(f"{item.label!r} names the group {item.group!r}; the navigation has {', '.join(GROUPS)}.")
+        raise ValueError(f"{item.label!r} is in the unknown group {item.group!r}; choose from {', '.join(GROUPS)}.")
     _items[item.url_name] = item
 
 

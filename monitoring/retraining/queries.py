@@ -419,7 +419,7 @@ def labels_since(dataset: Dataset, moment: datetime) -> int:
 class Texts:
     """The kept texts of a window. candidates: as the rule sees them, their pk the place in texts. known: normal digests in the dataset.
 
-    right: what people said is right of those called wrong. missing: how many were called wrong and have no text any more.
+    right: correct labels from feedback of those called wrong. missing: how many were called wrong and have no text any more.
     """
 
     candidates: list[Candidate]

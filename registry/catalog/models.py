@@ -29,7 +29,7 @@ class RegisteredModel(models.Model):
     project = models.ForeignKey(Project, on_delete=models.PROTECT, related_name="models")
     slug = models.SlugField(max_length=60)
     name = models.CharField(max_length=80)
-    purpose = models.TextField(blank=True, help_text="intended use, in the owner's words; stands in the card")
+    purpose = models.TextField(blank=True, help_text="intended use, in the owner's words; shown in the card")
     owner = models.ForeignKey(USER, null=True, on_delete=models.PROTECT, related_name="+")
     created_at = models.DateTimeField(auto_now_add=True)
 
@@ -71,7 +71,7 @@ class ModelVersion(models.Model):
     root_digest = models.CharField(max_length=64)
     signature = models.TextField(help_text="model.sig: the OpenSSF model signing bundle, JSON")
     key_fingerprint = models.CharField(max_length=64)
-    facts = models.JSONField(default=dict, help_text="label set, base, strategy, snapshot digest: the thread, frozen")
+    facts = models.JSONField(default=dict, help_text="label set, base, strategy, and dataset version digest; never changed")
     state = models.CharField(max_length=12, choices=State.choices, default=State.ACTIVE)
     state_reason = models.CharField(max_length=300, blank=True)
     registered_by = models.ForeignKey(USER, null=True, on_delete=models.PROTECT, related_name="+")

@@ -138,5 +138,5 @@ def serving(facts: Mapping[str, Any]) -> Serving:
         return Serving("not served", f"It {kind.unserved}.")
     gate = facts.get("int8")
     if not gate:
-        return Serving("fp32", "This version predates the comparison of int8 with fp32.")
+        return Serving("fp32", "This version predates the int8 comparison.")
     return Serving("int8" if gate["passed"] is True else "fp32", **{name: value for name, value in gate.items() if name != "passed"})

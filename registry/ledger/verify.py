@@ -118,7 +118,7 @@ def chain_fault(event: Event) -> Fault | None:
     if event.chain != due:
         return Fault(Rule.WRONG_CHAIN, where, f"It belongs in chain {due}.")
     if event.project and event.seq == 1 and (event.verb, event.object_id) != (Verb.PROJECT_CREATED, event.chain):
-        return Fault(Rule.WRONG_CHAIN, where, "The chain doesn't begin with the creation of its project.")
+        return Fault(Rule.WRONG_CHAIN, where, "The chain doesn't start with the creation of its project.")
     return None
 
 

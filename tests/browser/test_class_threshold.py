@@ -25,9 +25,9 @@ def run(project, mia):
 def test_a_class_is_chosen_on_the_form_and_the_run_says_what_is_wanted(opened, run, mia):
     page = opened("/runs/launch/", mia)
 
-    page.get_by_label("Class with a threshold").select_option("refund")
-    page.get_by_label("Thresholds, chosen for").select_option("recall")
-    page.get_by_label("Precision or recall asked for").fill("0.97")
+    page.get_by_label("Label with a threshold").select_option("refund")
+    page.get_by_label("Optimise thresholds for").select_option("recall")
+    page.get_by_label("Target precision or recall").fill("0.97")
     shot(page, "threshold-launch")
     page.get_by_role("button", name="Start run").click()
 

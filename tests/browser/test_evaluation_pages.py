@@ -45,9 +45,9 @@ def test_a_column_and_a_class_are_chosen_and_the_rows_of_a_group_open(opened, ev
     page = opened(f"/evaluations/{evaluation.uuid}/", mia)
 
     page.get_by_role("link", name="Groups", exact=True).click()
-    page.get_by_label("Group rows by").select_option("channel")
+    page.get_by_label("Slice by").select_option("channel")
     expect(page.get_by_text("phone is below the rest:")).to_be_visible()
-    page.get_by_label("Fairness for the class").select_option("card")
+    page.get_by_label("Fairness for label").select_option("card")
     expect(page.get_by_role("heading", name="Fairness for card")).to_be_visible()
     page.get_by_role("link", name="errors of phone").click()
 
@@ -60,7 +60,7 @@ def test_what_is_chosen_before_the_scripts_are_there_counts_too(opened, evaluati
 
     with page.expect_request(lambda request: "htmx" in request.url):
         page.get_by_role("link", name="Groups", exact=True).click(no_wait_after=True)
-    page.get_by_label("Group rows by").select_option("channel")
+    page.get_by_label("Slice by").select_option("channel")
     assert held
     for route in held:
         route.continue_()
@@ -91,7 +91,7 @@ def test_a_choice_in_the_moment_in_which_an_answer_is_shown_counts(opened, evalu
         document.getElementById("class").dispatchEvent(new Event("change", {bubbles: true}));
     }).observe(document.getElementById("slices").parentElement, {childList: true})""")
 
-    page.get_by_label("Compare them by").dispatch_event("change")
+    page.get_by_label("Compare by").dispatch_event("change")
 
     expect(page.get_by_role("heading", name="Fairness for card")).to_be_visible()
 

@@ -17,15 +17,15 @@ def test_a_measure_is_chosen_and_ticked_rows_of_a_group_become_a_queue(opened, p
     page = opened(f"/evaluations/{evaluation.uuid}/", mia)
 
     page.get_by_role("link", name="Groups", exact=True).click()
-    page.get_by_label("Group rows by").select_option("channel")
+    page.get_by_label("Slice by").select_option("channel")
     expect(page.get_by_text("phone is below the rest: micro-F1 0.857")).to_be_visible()
     settled(page)  # what came is heard from a moment after it is seen
-    page.get_by_label("Compare them by").select_option("Texts with every span right")
+    page.get_by_label("Compare by").select_option("Texts with every span right")
     expect(page.get_by_text("phone is below the rest: texts with every span right 0.500")).to_be_visible()
     page.get_by_role("link", name="errors of phone").click()
     expect(page.get_by_role("heading", name="channel: phone")).to_be_visible()
     page.get_by_role("checkbox", name="Tick the item").first.check()
-    page.get_by_role("button", name="Open a queue with the ticked items").click()
+    page.get_by_role("button", name="Label selected items").click()
 
     page.wait_for_url(lambda url: "/open/" in url and "item=" in url)
 

@@ -47,6 +47,6 @@ def test_a_model_is_chosen_and_its_job_is_watched(opened, queue, mia):
     page = opened(f"/evaluations/suggest/{queue.dataset.uuid}/?queue={queue.uuid}", mia)
 
     expect(page.get_by_role("radio", name="Run 1")).to_be_checked()
-    page.get_by_role("button", name="Suggest labels").click()
+    page.get_by_role("button", name="Pre-label").click()
 
-    expect(page.get_by_text("Have a model suggest labels")).to_be_visible()
+    expect(page.get_by_text("Pre-label dataset")).to_be_visible()

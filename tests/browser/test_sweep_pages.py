@@ -24,9 +24,9 @@ def test_a_sweep_is_started_from_the_form_and_cancelled_on_its_page(opened, snap
     page = opened("/runs/sweeps/new/", mia)
 
     page.get_by_label("Bottleneck adapters").check()
-    expect(page.get_by_label("Width of what is added")).to_have_value("24, 48, 96")
+    expect(page.get_by_label("Adapter width")).to_have_value("24, 48, 96")
     page.get_by_label("Trials", exact=True).fill("4")
-    page.get_by_label("Width of what is added").fill("8, 12")
+    page.get_by_label("Adapter width").fill("8, 12")
     page.get_by_role("button", name="Start sweep").click()
     expect(page.get_by_text("0 of 4 trials have ended")).to_be_visible()
     page.get_by_role("button", name="Cancel sweep").click()

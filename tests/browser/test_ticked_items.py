@@ -25,7 +25,7 @@ def dataset(project, ravi):
 
 def test_items_are_ticked_in_every_way_and_become_a_queue(opened, dataset, ravi):
     page = opened(f"/datasets/{dataset.uuid}/", ravi)
-    boxes, button = page.locator("input[name=item]"), page.get_by_role("button", name="Open a queue with the ticked items")
+    boxes, button = page.locator("input[name=item]"), page.get_by_role("button", name="Label selected items")
     expect(button).to_have_attribute("aria-disabled", "true")
 
     boxes.nth(1).click()

@@ -23,8 +23,8 @@ def test_a_strategy_brings_its_own_settings_and_starts_a_run(opened, first, mia)
     page = opened("/runs/launch/", mia)
 
     page.get_by_label("Bottleneck adapters").check()
-    expect(page.get_by_label("Width of what is added")).to_have_value("48")
-    page.get_by_label("Width of what is added").fill("12")
+    expect(page.get_by_label("Adapter width")).to_have_value("48")
+    page.get_by_label("Adapter width").fill("12")
     page.get_by_text("More settings").click()
     page.get_by_label("Schedule").select_option("cosine")
     page.get_by_role("button", name="Start run").click()
@@ -44,14 +44,14 @@ def test_a_run_is_run_again_and_told_to_be_the_same(opened, first, mia):
     Run.objects.filter(pk=again.pk).update(artifact=first.artifact)
     page.reload()
 
-    expect(page.get_by_text("The same weights, bit for bit.")).to_be_visible()
+    expect(page.get_by_text("Bit-identical weights.")).to_be_visible()
 
 
 def test_a_run_is_laid_over_another_and_taken_away_again(opened, first, mia):
     second = make_run(first.snapshot, mia, strategy="full", splits=())
     page = opened(f"/runs/{first.uuid}/", mia)
 
-    page.get_by_role("link", name="Overlay with other runs").click()
+    page.get_by_role("link", name="Overlay runs").click()
     page.get_by_label("Add a run").select_option(str(second.uuid))
     expect(page.locator("#overlay .legendtext")).to_have_text(["Run 1", "Run 2"])
     page.get_by_label("Metric").select_option("macro_f1")

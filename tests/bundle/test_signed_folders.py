@@ -126,7 +126,7 @@ def test_a_folder_that_is_laid_out_again_while_it_is_verified_is_not_damaged(mod
     monkeypatch.setattr(Signature, "read", lambda path: (read(path), everything(model / "serving"))[0])
     monkeypatch.setattr(Config, "_get_manifest_diff", lambda *given: (differing(*given), everything(model), copy.rename(model))[0])
 
-    assert refusal(model, key) == "model changed while it was being verified."
+    assert refusal(model, key) == "model changed during verification."
 
     monkeypatch.undo()
     assert len(bundle.verify(model, bundle.public_path(key)).files) == 3
@@ -137,7 +137,7 @@ def test_what_is_changed_while_it_is_verified_is_refused_and_named_as_soon_as_it
     with monkeypatch.context() as patched:
         own = Signature.read
         patched.setattr(Signature, "read", lambda path: (own(path), (model / "config.json").write_text("{}"))[0])
-        assert refusal(model, key) == "model changed while it was being verified."
+        assert refusal(model, key) == "model changed during verification."
 
     with pytest.raises(Damaged, match="config.json was changed"):
         bundle.verify(model, bundle.public_path(key))

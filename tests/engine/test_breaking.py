@@ -126,7 +126,7 @@ def test_without_an_evaluation_before_it_the_run_fails_and_says_where(run_folder
     assert (result["status"], result["error"]["code"]) == ("failed", "nan_loss")
     assert result["error"]["message"] == "The loss was no longer a number at step 2."
     (finding,) = [event for event in events_of(folder, "finding") if event["code"] == "instability"]
-    assert finding["detail"] == "The loss was no longer a number at step 2. No step before it had been evaluated."
+    assert finding["detail"] == "The loss was no longer a number at step 2. No earlier step was evaluated."
     assert not (folder / "artifact").exists()
 
 

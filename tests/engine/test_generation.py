@@ -52,7 +52,7 @@ def test_rows_that_do_not_fit_are_told_as_a_finding(base, tmp_path, train_here):
     train_here(folder)
 
     (finding,) = [event for event in events_of(folder, "finding") if event["code"] == "cut_texts"]
-    assert "training prompts are cut." in finding["title"]
+    assert "training prompts are truncated." in finding["title"]
     assert finding["severity"] == "watch"
     assert "tokens (a context at its end, a prompt without one at its beginning): a row has up to 13 tokens." in finding["detail"]
 

@@ -82,7 +82,7 @@ def test_what_is_left_out_is_told_by_its_reasons(base, tmp_path, train_here):
     train_here(run)
 
     (finding,) = [event for event in events_of(run, "finding") if event["code"] == "left_out"]
-    assert finding["title"] == "3 of 11 training dialogues are left out."
+    assert finding["title"] == "3 of 11 training dialogues are rejected."
     assert finding["detail"] == "2 with calls of tools; 1 with a content that is no text."
     folder = make_evaluation(tmp_path / "evaluation", run / "artifact", base, baselines=False)
     write_talks(folder / "data.jsonl", TALKS, LEFT_OUT)
@@ -156,6 +156,6 @@ def test_a_dialogue_that_is_too_long_is_told(base, tmp_path, train_here):
     train_here(run)
 
     (finding,) = [event for event in events_of(run, "finding") if event["code"] == "cut_texts"]
-    assert finding["title"] == "8 of 8 training prompts are cut."
+    assert finding["title"] == "8 of 8 training prompts are truncated."
     assert "(16 turns of dialogues, the oldest first; then" in finding["detail"]
     assert finding["next_step"].endswith("Of a dialogue its system turn and its end are kept.")

@@ -95,7 +95,7 @@ def test_a_measured_rate_makes_the_estimate():
     seconds, reason = estimate_seconds(replace(facts, rate=100.0), 4, 4, "lora")
 
     assert seconds == pytest.approx(12 + 40)
-    assert reason == "From 100 examples a second, measured in an earlier run on this machine."
+    assert reason == "From 100 examples per second, measured in an earlier run on this machine."
     assert estimate_seconds(facts, 4, 4, "lora")[0] == pytest.approx(12 + 4000 / 170)
 
 

@@ -17,12 +17,12 @@ CACHED = {"kind": "lora", "cached": True, "frozen_layers": 1}
 @pytest.mark.parametrize(
     ("fields", "said"),
     [
-        ({"processes": 1}, "sharded needs processes of 2 or more: the model is divided among them."),
+        ({"processes": 1}, "sharded needs at least 2 processes to shard the model."),
         (
             {"strategy": {"kind": "head"}},
-            "sharded must be false where the head alone learns: each process runs the encoder before, whole.",
+            "sharded must be false for head only: each process runs the full encoder first.",
         ),
-        ({"strategy": CACHED}, "sharded must be false where the lower layers are run once: each process runs them before, whole."),
+        ({"strategy": CACHED}, "sharded must be false for Fast LoRA: each process runs all lower layers first."),
     ],
 )
 def test_what_cannot_be_divided_is_refused_by_the_field(fields, said):

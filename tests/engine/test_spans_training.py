@@ -139,10 +139,10 @@ def test_what_cannot_be_learnt_as_it_is_marked_is_told(spans_folder, train_here)
 
     events = read_events(folder / "events.jsonl")[0]
     (finding,) = [each for each in events if each["kind"] == "finding" and each["code"] == "lost_spans"]
-    assert finding["title"] == "3 of 5 training spans are not learnt as they are marked."
+    assert finding["title"] == "3 of 5 training spans can't be used exactly as labelled."
     assert finding["detail"] == (
         "1 lie beyond the first 8 tokens of their text, which alone are read; 1 begin or end where no token does, so that more or less "
-        "than they is marked; 1 were left out, since they overlap a longer one."
+        "than they is marked; 1 overlap a longer span and were dropped."
     )
     assert finding["next_step"].startswith("Raise max_tokens")
     assert Predictor(folder / "artifact").answer(["my card ", long]).logits.cut == (False, True)
@@ -164,7 +164,7 @@ def test_a_text_that_was_read_to_its_end_asks_for_no_more_tokens(tiny_base):
     )
     assert first.next_step == "Mark whole words that do not overlap."
     _, spaced = noted(slice(1), Unit.SPACED)
-    assert spaced.next_step == "Mark all of what stands between two spaces, in parts that do not overlap."
+    assert spaced.next_step == "Mark everything between two spaces that do not overlap."
 
 
 def test_a_token_counts_as_much_in_a_batch_of_long_texts_as_in_one_of_short_ones():
@@ -284,7 +284,7 @@ def test_a_word_is_read_whole_where_spans_keep_to_words_and_by_its_pieces_where_
 def test_a_model_that_finds_nothing_is_told_as_such():
     curve = [Point(10, 1.0, {"predicted_spans": 3.0}), Point(20, 2.0, {"predicted_spans": 0.0})]
 
-    assert collapse(curve, 2).title == "The model finds nothing."
+    assert collapse(curve, 2).title == "The model predicts no spans."
     assert collapse(curve[:1], 2) is None
 
 

@@ -49,7 +49,7 @@ def test_no_zero_is_negative():
         ({"strategy": {"rank": 0}}, "strategy.rank", "spec.json: strategy.rank must be from 1 to 256, got 0."),
         ({"strategy": []}, "strategy", "spec.json: strategy must be an object, got []."),
         ({"labels": ["a", "a"]}, "labels", 'spec.json: labels names "a" twice.'),
-        ({"labels": []}, "labels", "spec.json: labels must hold at least two names, got none."),
+        ({"labels": []}, "labels", "spec.json: labels must contain at least two names, got none."),
         ({"labels": "ab"}, "labels", 'spec.json: labels must be a list, got "ab".'),
         ({"base": {"name": "tiny"}}, "base.path", "spec.json: base.path is missing."),
         ({"format": 2}, "format", "spec.json: format must be from 1 to 1, got 2."),

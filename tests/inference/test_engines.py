@@ -175,7 +175,7 @@ def test_a_version_from_before_int8_says_that_it_was_never_compared(artifact):
 
     engine = engines.load(artifact, bundle.manifest(artifact))
 
-    assert (engine.precision, engine.reason) == ("fp32", "This version predates the comparison of int8 with fp32.")
+    assert (engine.precision, engine.reason) == ("fp32", "This version predates the int8 comparison.")
 
 
 @pytest.mark.parametrize("gate", ["yes", [1], {"passed": True}])

@@ -12,7 +12,7 @@ from tests.inference.conftest import follow
 from tests.inference.models import OTHER_TOKEN, TOKEN, ask, auth, endpoint, version_of
 
 BOTH_TOKEN = "token-of-both"
-MISSING = {"error": "There is no model of this name that this token may use."}
+MISSING = {"error": "Model not found, or not allowed for this token."}
 SEVERAL = {"error": "This token may use 2 models called support-triage. Use one of alpha/support-triage, beta/support-triage."}
 
 

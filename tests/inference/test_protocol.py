@@ -89,7 +89,7 @@ def test_nul_and_lone_surrogates_are_answered_and_kept_harmless(client, server):
         ({"inputs": [{"name": "TEXT", "datatype": "BYTES", "shape": [0], "data": []}]}, "A request holds 1 to 64 texts; this one has 0."),
         (ask(*["a"] * 65), "A request holds 1 to 64 texts; this one has 65."),
         ({"inputs": [{"name": "TEXT", "datatype": "BYTES", "shape": [1], "data": [7]}]}, "Element 0 of data is not a text."),
-        ({"inputs": [{"name": "TEXT", "datatype": "BYTES", "shape": [1], "data": "a"}]}, "data must be a list of texts."),
+        ({"inputs": [{"name": "TEXT", "datatype": "BYTES", "shape": [1], "data": "a"}]}, "data must be a list of strings."),
         (ask("b", "a" * 100_001), "Text 1 has 100001 characters; at most 100000 are accepted."),
         (ask("a", outputs=[{"name": "NOPE"}]), "Each output must be one of LABEL, CONFIDENCE, SCORES, EMBEDDING"),
         (ask("a", outputs=[{"name": "LABEL"}, {"name": "LABEL"}]), "Each output must be one of"),
@@ -215,10 +215,10 @@ def test_a_version_in_the_path_must_be_one_that_answers(client, installation, ro
 
     assert good.status_code == 200
     assert bad.status_code == 404
-    assert bad.json() == {"error": "This version does not answer for this model. Leave the version out to use the one that does."}
+    assert bad.json() == {"error": "This version isn't served for this model. Omit the version to use the live one."}
 
 
 def test_paths_and_methods_that_do_not_exist_answer_in_json(client):
     assert client.get("/nope").json()["error"].startswith("There is nothing at this path.")
-    assert client.get(INFER).json() == {"error": "This path takes another method."}
+    assert client.get(INFER).json() == {"error": "Method not allowed for this path."}
     assert client.get("/v2").json()["extensions"][0] == "binary_tensor_data"

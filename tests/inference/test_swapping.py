@@ -257,7 +257,7 @@ def test_an_engine_that_fails_costs_one_request_and_not_the_server(client, serve
     response = client.post("/v2/models/support/infer", json=ask("card"), headers=auth() | {"x-request-id": "r9"})
 
     assert response.status_code == 500
-    assert json.loads(response.content)["error"] == "The model failed on this request. Its request id is in X-Request-Id."
+    assert json.loads(response.content)["error"] == "The model failed on this request. The request ID is in X-Request-Id."
     assert "request_id=r9" in caplog.text
     engine.predict = works
     assert label(client) == "card"

@@ -34,7 +34,7 @@ pytestmark = [
     pytest.mark.skipif(bundled_smollm2() is None, reason="The package with SmolLM2 is not installed; make generation installs it."),
 ]
 UNANSWERED = 3
-SETTINGS = {"Epochs": 2, "Longest answer, in tokens": 32, "Evaluations an epoch": 1}
+SETTINGS = {"Epochs": 2, "Max response length (tokens)": 32, "Evaluations per epoch": 1}
 SPLITS = {"Train": 60, "Validation": 15, "Test": 25}
 PATIENCE = 20 * 60_000  # milliseconds; ends a run that hangs, on a busy machine too
 BESIDE = ("rouge_l", "token_f1", "groundedness")
@@ -248,7 +248,7 @@ def test_the_form_proposes_lora_and_says_why_each_setting(scenario: Scenario):
     expect(page.get_by_label("Base model").locator("option:checked")).to_contain_text(SMOLLM2)
     expect(page.get_by_role("radio", name="LoRA", exact=True)).to_be_checked()
     expect(page.get_by_text(f"{train} rows make").first).to_be_visible()
-    expect(page.get_by_text("Adapters start at zero and take a rate far above that of full fine-tuning.")).to_be_visible()
+    expect(page.get_by_text("Adapters start at zero and need a much higher learning rate than full fine-tuning.")).to_be_visible()
     expect(page.get_by_text(re.compile("99 of 100 answers have up to about"))).to_be_visible()
     look(page, "")
 
@@ -261,7 +261,7 @@ def test_the_page_goes_on_while_it_trains_and_shows_what_it_says(scenario: Scena
     expect(step).to_contain_text("Step", timeout=PATIENCE)
     first = step.inner_text()
     expect(step).not_to_have_text(first, timeout=PATIENCE)
-    answers = page.get_by_role("table", name="What the model in training answers")
+    answers = page.get_by_role("table", name="Responses of the model in training")
     expect(answers).to_be_visible(timeout=PATIENCE)
     expect(answers.get_by_role("row").nth(1)).to_contain_text("Office in")
 
@@ -308,7 +308,7 @@ def test_an_answer_leads_to_the_training_item_that_it_shares_words_with(scenario
     page = scenario.desk["mia"]
     page.goto(f"/evaluations/{scenario.evaluation['uuid']}/answers/?sort=copied_words")
     line = page.locator("#answers tbody tr").first
-    told = line.locator("small").filter(has_text="a training answer")
+    told = line.locator("small").filter(has_text="a training response")
     words = told.inner_text().partition(" too: ")[2]
 
     told.get_by_role("link").click()

@@ -88,7 +88,7 @@ class GraphAnswerer(Answerer[Predictor, Any, P], Generic[P]):
 
     def ask(self, opened: Predictor, asked: Evaluation) -> Any:
         """Decoded logits."""
-        asked.events.write("stage", name="predict", message=f"Answering {len(asked.rows):,} rows.")
+        asked.events.write("stage", name="predict", message=f"Predicting {len(asked.rows):,} rows.")
         return self.decoded(opened, asked.rows)
 
     def decoded(self, opened: Predictor, rows: Rows) -> Any:

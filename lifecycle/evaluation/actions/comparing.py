@@ -27,7 +27,7 @@ def start_comparison(*, a: Evaluation, b: Evaluation, actor: User) -> Job:
         require(actor, "evaluation.view", each)
     compare.check_dataset(a, b)
     if compare.is_ready(a, b):
-        raise Conflict(f"{b.run} against {a.run} is computed already.", next_step="Open the comparison.")
+        raise Conflict(f"{b.run} against {a.run} is already computed.", next_step="Open the comparison.")
     args = {"a": str(a.uuid), "b": str(b.uuid)}
     key = f"compare:{a.uuid}:{b.uuid}"
     return enqueue("evaluation.compare", actor=actor, project=b.run.project, args=args, subject=b, key=key)

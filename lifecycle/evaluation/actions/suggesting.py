@@ -45,7 +45,7 @@ def suggest(*, dataset: Dataset, model: ports.Model, actor: User, queue: Queue |
     if queue is not None and queue.dataset_id != dataset.pk:
         raise Refused(f"{queue.name} is a queue of another dataset.", fields={"queue": ["Choose a queue of this dataset."]})
     if queue is not None and (queue.state == Queue.State.CLOSED or queue.slots_done >= queue.slots_total):
-        raise Conflict(f"Nothing is open in {queue.name}.", next_step="Choose a queue with open items, or all items of the dataset.")
+        raise Conflict(f"{queue.name} has no open items.", next_step="Choose a queue with open items, or all items of the dataset.")
     check(dataset, model)
     key = f"{KIND}:{dataset.uuid}:{queue.uuid if queue else 'all'}:{model.digest}"
     args = {
@@ -70,8 +70,8 @@ def check(dataset: Dataset, model: ports.Model) -> suggested.Match:
         raise Refused(text, next_step="Choose a model that was trained for this task.", fields={"model": [text]})
     match = suggesters.matches(dataset, [model])[0]
     if not match.fits:
-        text = f"{model.name} knows none of the classes of {dataset}."
-        raise Refused(text, next_step="Choose a model that was trained on these classes.", fields={"model": [text]})
+        text = f"{model.name} knows none of the labels of {dataset}."
+        raise Refused(text, next_step="Choose a model that was trained on these labels.", fields={"model": [text]})
     return match
 
 
@@ -84,7 +84,7 @@ def run_suggest(ctx: JobContext) -> None:
     match, schema = check(dataset, model), latest_schema(dataset)
     ids = {label.name: str(label.stable_id) for label in schema.labels.all()} if schema else {}
     known = {label: ids[name] for label, name in match.names.items() if name in ids}
-    ctx.progress(0, stage="Preparing the model")
+    ctx.progress(0, stage="Preparing model")
     folder = shelf.folder(model)
     state: dict[str, int] = ctx.job.checkpoint or {"after": 0, "done": 0}
     total = queue.items_total - queue.items_decided if queue else dataset.items_total

@@ -64,9 +64,9 @@ def how_known(*anchors: str) -> SafeString:
         return SafeString("")
     named = [(page, anchor, ANCHORS.get(anchor) or anchor.removeprefix("gate-").replace("-", " ")) for anchor in anchors]
     if len(named) == 1:
-        return format_html('<a class="how" href="{}#{}">How this is worked out<span class="vh">: {}</span></a>', *named[0])
+        return format_html('<a class="how" href="{}#{}">Method<span class="vh">: {}</span></a>', *named[0])
     links = format_html_join(", ", '<a href="{}#{}">{}</a>', named)
-    return format_html('<span class="how">How this is worked out: {}</span>', links)
+    return format_html('<span class="how">Method: {}</span>', links)
 
 
 @register.simple_tag
@@ -100,7 +100,7 @@ def avatar(name: Any) -> SafeString:
 def person(who: Any, you: Any = None) -> SafeString:
     """{% person run.started_by request.user %}: initials and name; "you" behind it when both are the same."""
     if who is None:
-        return format_html('<span class="person">{}<span>The system</span></span>', avatar("Lifecycle"))
+        return format_html('<span class="person">{}<span>System</span></span>', avatar("Lifecycle"))
     tail = YOU if you is not None and who == you else ""
     return format_html('<span class="person">{}<span>{}{}</span></span>', avatar(who), str(who), tail)
 

@@ -34,7 +34,7 @@ from registry.catalog.models import Endpoint
 
 MAPPING = {"text": "text", "id": "id", "time": "time", "split": "split", "endpoint": "metadata"}
 NOBODY = (
-    "Nobody responsible for this proposal can both read its texts and open a labeling queue. An ML engineer can collect the texts here."
+    "No one responsible for this proposal can both read its texts and open a labeling queue. An ML engineer can collect the texts here."
 )
 WORDS = {WRONG: "reported wrong", UNSURE: "least confident", SAMPLE: "sampled at random for the test split"}
 

@@ -22,7 +22,7 @@ def test_advice_tells_the_verdict_the_warnings_and_each_setting_with_its_reason(
 
     assert (said.code, said.err) == (0, "")
     lines = said.out.splitlines()
-    assert lines[0].startswith("Train adapters alone, and label on. ")
+    assert lines[0].startswith("Train adapters only, and keep labeling. ")
     assert any(line.startswith("watch: The texts are sensitive.") for line in lines)
     assert any(line.split()[:2] == ["patience", "2"] for line in lines)
     assert not Run.objects.exists()

@@ -29,4 +29,4 @@ def test_without_an_image_it_is_refused_with_the_setting(as_person, mia, run, se
     said = as_person(mia)("manifest", "1")
 
     assert (said.code, said.out) == (1, "")
-    assert "No image is set for training on a cluster. Have TRAINING_IMAGE name one." in said.err
+    assert "Training on a cluster isn't configured. Set TRAINING_IMAGE to a container image." in said.err

@@ -48,7 +48,7 @@ def test_equal_weights_end_well(as_person, mia, first, again):
 
     said = as_person(mia)("reproduce", "1", "--key", str(again.key), "--watch")
 
-    assert (said.code, said.err.splitlines()[-1]) == (0, "The same weights, bit for bit.")
+    assert (said.code, said.err.splitlines()[-1]) == (0, "Bit-identical weights.")
 
 
 def test_a_run_that_has_not_succeeded_is_refused(as_person, mia, snapshot):
@@ -57,5 +57,5 @@ def test_a_run_that_has_not_succeeded_is_refused(as_person, mia, snapshot):
     said = as_person(mia)("reproduce", "1")
 
     assert (said.code, said.out) == (1, "")
-    assert said.err.startswith("Run 1 has left no weights to compare with.")
+    assert said.err.startswith("Run 1 has no weights to compare with.")
     assert Run.objects.count() == 1

@@ -63,7 +63,7 @@ def test_a_pruned_trial_is_watched_to_its_end(as_person, mia, snapshot, base):
     said = as_person(mia)("watch", "2")
 
     assert said.code == 1
-    assert said.out.startswith("Run 2 pruned: Given up at evaluation 1")
+    assert said.out.startswith("Run 2 pruned: Pruned at evaluation 1")
 
 
 def test_nothing_of_others_is_shown(as_person, otto, mia, snapshot, base):

@@ -161,10 +161,10 @@ def test_the_report_leads_to_the_groups_and_texts_are_for_those_who_may_read_the
 @pytest.mark.parametrize(
     ("measured", "slip", "said"),
     [
-        ("multi_label", ("missed", "card", ""), "card is missed"), ("multi_label", ("invented", "", "card"), "card is given wrongly"),
+        ("multi_label", ("missed", "card", ""), "card is missed"), ("multi_label", ("invented", "", "card"), "card is predicted wrongly"),
         ("spans", ("missed", "card", ""), "card is missed"), ("spans", ("invented", "", "card"), "card is invented"),
         ("spans", ("class", "card", "wish"), "card is read as wish"),
-        ("spans", ("boundary", "wish", "wish"), "wish is found with another boundary"),
+        ("spans", ("boundary", "wish", "wish"), "wish is predicted with a different boundary"),
     ],
     indirect=["measured"],
 )  # fmt: skip
@@ -190,7 +190,7 @@ def test_the_rows_of_a_group_open_in_its_order_and_become_a_queue(grouped, measu
 
     assert items_of(measured, page.context["lines"]) == groups[0]["items"][:30]
     assert items_of(measured, other.context["lines"]) == groups[1]["items"][:30]
-    assert "Group 2 of the errors" in other.content.decode()
+    assert "Error cluster 2" in other.content.decode()
     assert (page.context["total"], bool(page.context["pick_url"])) == (len(groups[0]["items"]), True)
     if len(groups[0]["items"]) > 30:
         behind = client_for(mia).get(f"{address}?{page.context['chosen']}&from=30")

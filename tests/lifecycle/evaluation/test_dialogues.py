@@ -35,7 +35,7 @@ def found(runs):
 def test_the_report_shows_the_last_question_with_the_turns_before_it_folded(found, mia, client_for):
     page = client_for(mia).get(f"/evaluations/{found.uuid}/").content.decode()
 
-    assert page.count("3 turns before</summary>") == 6
+    assert page.count("3 turns earlier</summary>") == 6
     assert page.count('<p class="written"><b>system</b> <bdi>please</bdi></p>') == 6
     assert "Not measured: what an answer of a dialogue has to rest on stands in its turns" in page
     omitted = found.report["left_out"]["with calls of tools"]
@@ -60,17 +60,17 @@ def test_dialogues_stand_in_groups_too(found, mia, client_for):
     assert group["rows"] == found.rows
     rows = client.get(group["url"])
     assert rows.context["total"] == found.rows
-    assert rows.content.decode().count("3 turns before</summary>") == min(found.rows, 30)
+    assert rows.content.decode().count("3 turns earlier</summary>") == min(found.rows, 30)
 
 
 def test_the_runs_page_shows_samples_with_their_dialogues(runs, mia, aida, client_for):
     page = client_for(mia).get(f"/runs/{runs[0].uuid}/").content.decode()
     told = client_for(mia).get(f"/api/v1/runs/{runs[0].uuid}/samples/").json()["results"]
 
-    assert page.count("3 turns before</summary>") == 2
+    assert page.count("3 turns earlier</summary>") == 2
     assert "sample 1 at 60" in page
     assert all(row["text"].startswith("system: please\nuser: ") and len(row["turns"]) == 4 for row in told)
-    assert "turns before</summary>" not in client_for(aida).get(f"/runs/{runs[0].uuid}/").content.decode()
+    assert "turns earlier</summary>" not in client_for(aida).get(f"/runs/{runs[0].uuid}/").content.decode()
 
 
 @pytest.mark.postgres

@@ -66,7 +66,7 @@ def test_held_out_rows_whose_normalised_text_was_trained_on_are_left_out(measure
 @pytest.mark.parametrize(
     ("low", "high", "kind", "fact"),
     [
-        (0.56, 0.64, "bad", "Training rows can be told from others by their loss."), (0.55, 0.64, "warn", "Not enough data"),
+        (0.56, 0.64, "bad", "Training rows can be identified by their loss."), (0.55, 0.64, "warn", "Not enough data"),
         (0.45, 0.56, "warn", "Not enough data"), (0.51, 0.55, "warn", "a little better than by guessing"),
         (0.5, 0.55, "ok", "no leak"), (0.45, 0.5, "ok", "no leak"),
     ],
@@ -82,16 +82,18 @@ def test_the_finding_says_what_the_number_means():
 
     assert text == (
         "AUC 0.60 (95 % 0.56 to 0.64): of a training row and another one, the smaller loss is the training row’s in 60 % of cases. "
-        "0.50 is guessing. The attack is a lower bound: a stronger one may find more."
+        "0.50 is guessing. This is a lower bound: a stronger attack may find more."
     )
 
 
 def test_the_evaluations_page_offers_it_then_shows_it(measured, engine, client_for, mia, aida):
     address = f"/evaluations/{measured.uuid}/"
     before, asked_by_auditor = (client_for(person).get(address).content.decode() for person in (mia, aida))
-    assert "Try to tell training rows" in before
-    assert "Try to tell training rows" not in asked_by_auditor
-    assert "Not measured. A row" in asked_by_auditor
+    assert "Run membership-inference test" in before
+    assert "Run membership-inference test" not in asked_by_auditor
+    assert (
+        "Not measured. A row’s loss may reveal that the model was trained on it, which matters for confidential texts."
+    ) in asked_by_auditor
 
     client_for(mia).post(f"{address}analyse/", {"kind": "membership"})
     waiting = client_for(mia).get(address).content.decode()
@@ -101,7 +103,7 @@ def test_the_evaluations_page_offers_it_then_shows_it(measured, engine, client_f
     assert 'hx-trigger="job-ended from:body"' in waiting
     found = rules.leak(queries.analysis(measured, MEMBERSHIP).report)
     assert found.fact in page
-    assert "Too few rows to tell: it takes 1,000 others." in page
+    assert "Too few rows: needs 1,000 other rows." in page
     assert client_for(aida).get(f"{address}membership/", HTTP_HX_REQUEST="true").content.decode().count("<section") == 1
 
 

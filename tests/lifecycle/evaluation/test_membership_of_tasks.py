@@ -115,9 +115,9 @@ def test_the_report_offers_it_in_the_words_of_the_task(task, measure, client_for
     most = "1,000" if task in ("generation", "chat") else "10,000"
     assert before.count('id="membership"') == 1
     for page in (before, others):
-        assert f"The loss of a row is {loss}. Up to {most} rows of each side are compared." in page
-    assert "Try to tell training rows" in before
-    assert "Try to tell training rows" not in others
+        assert f"The loss of a row is {loss}. Up to {most} rows per set are compared." in page
+    assert "Run membership-inference test" in before
+    assert "Run membership-inference test" not in others
 
 
 @pytest.mark.parametrize("task", TASKS)
@@ -201,13 +201,13 @@ def test_too_few_rows_are_refused_and_nothing_is_queued(task, measure, mia, monk
 @pytest.mark.postgres
 def test_an_engine_that_fails_leaves_nothing_and_says_why(measure, client_for, mia, monkeypatch):
     evaluation = measure("generation")
-    broken = Result("failed", "nan_loss", "The model gives no numbers for some rows.", "Train again with a lower rate.")
+    broken = Result("failed", "nan_loss", "The model returns NaN for some rows.", "Train again with a lower learning rate.")
     monkeypatch.setattr("lifecycle.evaluation.child.run_child", lambda *_: broken)
 
     client_for(mia).post(f"/evaluations/{evaluation.uuid}/analyse/", {"kind": "membership"})
     (job,) = run_jobs("evaluation")
 
-    assert (job.state, job.next_step) == ("failed", "Train again with a lower rate.")
+    assert (job.state, job.next_step) == ("failed", "Train again with a lower learning rate.")
     assert not Analysis.objects.exists()
-    assert "The model gives no numbers for some rows." in client_for(mia).get(f"/evaluations/{evaluation.uuid}/").content.decode()
+    assert "The model returns NaN for some rows." in client_for(mia).get(f"/evaluations/{evaluation.uuid}/").content.decode()
     assert list((Path(settings.DATA_DIR) / "scratch").iterdir()) == []

@@ -44,8 +44,8 @@ def test_a_model_that_is_right_about_every_pair_has_no_mistake_to_show(run, mia,
     page = page_of(client_for(mia), f"/evaluations/{whole.uuid}/")
 
     assert (whole.report["pair_accuracy"], whole.report["wrong_rows"]) == (1.0, 0)
-    assert "No row has a pair the wrong way round." in page
-    assert "A baseline is better" not in page
+    assert "No row has a misranked pair." in page
+    assert "A baseline outperforms this run." not in page
 
 
 def test_a_model_that_is_no_better_than_place_or_length_is_told_so(run, mia, client_for):
@@ -53,7 +53,7 @@ def test_a_model_that_is_no_better_than_place_or_length_is_told_so(run, mia, cli
 
     page = page_of(client_for(mia), f"/evaluations/{poor.uuid}/")
 
-    assert "This run is not clearly better than a baseline." in page
+    assert "This run isn't significantly better than a baseline." in page
     assert f"{rules.rival(poor.report).name} reaches an accuracy of pairs of" in page
 
 
@@ -71,7 +71,7 @@ def test_rows_come_with_the_surest_mistakes_or_the_closest_first(found, mia, cli
     assert len(close) == found.rows
     page = page_of(client, f"/evaluations/{found.uuid}/items/")
     assert f"{len(wrong)} row" in page
-    assert "Rows with a mistake" in page
+    assert "Rows with errors" in page
     assert "All rows" in page_of(client, f"/evaluations/{found.uuid}/items/?sort=close")
 
 
@@ -130,7 +130,7 @@ def test_two_evaluations_of_equal_responses_alone_cannot_be_compared(project, mi
     snapshot = freeze(dataset, mia)
     one, two = (Evaluation.objects.get(run=make_run(snapshot, mia, seed=seed), split="test") for seed in (1, 2))
 
-    with pytest.raises(Refused, match="In none of the rows that both answered do people prefer one response"):
+    with pytest.raises(Refused, match="No shared row has a preferred response, so the evaluations can't be compared."):
         compare.paired_report(one, two)
 
     page = client_for(mia).get(f"/evaluations/compare/?a={one.uuid}&b={two.uuid}")

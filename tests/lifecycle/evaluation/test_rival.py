@@ -15,7 +15,7 @@ from registry.artifacts import actions as artifacts
 from tests.support.training import make_run, make_snapshot
 
 MANY = {"copies": 20, "shares": {"train": 20, "validation": 40, "test": 40}}
-SAID = ("A baseline is better than this run.", "This run is not clearly better than a baseline.")
+SAID = ("A baseline outperforms this run.", "This run isn't significantly better than a baseline.")
 
 
 def scored(macro_f1, low=None, high=None):
@@ -59,7 +59,10 @@ def test_the_best_baseline_is_a_rival_where_it_is_not_clearly_beaten(baselines, 
     assert rival == (found and rules.Rival(*found))
 
 
-@pytest.mark.parametrize(("low", "high", "told"), [(0.88, 0.92, "by their 95 % intervals"), (None, None, "0.900, and so does this run.")])
+@pytest.mark.parametrize(
+    ("low", "high", "told"),
+    [(0.88, 0.92, "based on their 95 % intervals, neither is clearly better."), (None, None, "0.900, and so does this run.")],
+)
 def test_intervals_are_named_only_where_there_are_some(low, high, told):
     found = rules.rival(scored(0.9, low, high) | {"baselines": {"tfidf_logreg": scored(0.9, low, high)}})
 

@@ -66,7 +66,7 @@ def test_a_run_that_marks_parts_is_probed_and_its_job_says_how_far_it_is(project
     job, rows = Job.objects.get(kind="evaluation.robustness"), 7 * evaluation.rows
     assert (job.done, job.total, job.unit) == (rows, rows, "rows")
     page = client_for(mia).get(f"/evaluations/{evaluation.uuid}/robustness/?probe=half").content.decode()
-    assert "did not survive, and count on neither side" in page
+    assert "were lost and are excluded from both sides." in page
 
 
 def test_a_job_that_is_cancelled_while_it_answers_keeps_nothing(project, mia, tmp_path, monkeypatch):

@@ -35,7 +35,7 @@ def test_a_model_of_each_task_can_be_probed(task, measure, client_for, mia):
     answer = client.post(f"/evaluations/{evaluation.uuid}/analyse/", {"kind": "robustness"})
 
     assert f'href="{address}"' in report
-    assert "Probe with disturbed texts" in page
+    assert "Run robustness test" in page
     assert ("up to 100 rows" if task in ("generation", "chat") else "up to 2,000 rows") in page
     assert (answer.status_code, Job.objects.get(kind="evaluation.robustness").state) == (302, "queued")
     assert Event.objects.filter(verb="evaluation.analysis_requested").count() == 1
@@ -68,7 +68,7 @@ def test_where_no_change_is_told_the_page_says_so(measure, client_for, mia):
 
     page = client_for(mia).get(f"/evaluations/{evaluation.uuid}/robustness/").content.decode()
 
-    assert "No probe is told to cost Micro-F1: no interval of a change lies below 0." in page
+    assert "No probe is told to cost Micro-F1: no interval is entirely below 0." in page
 
 
 def test_where_people_prefer_no_response_the_page_says_that_nothing_is_measured(measure, client_for, mia):

@@ -102,7 +102,15 @@ def measured(run):
 def test_the_page_shows_the_scores_of_several_classes(measured, client_for, mia):
     page = client_for(mia).get(f"/evaluations/{measured.uuid}/").content.decode()
 
-    for word in ("Subset accuracy", "Micro-F1", "Hamming loss", "Label ranking average precision", "Threshold", "Wrongly given", "Missed"):
+    for word in (
+        "Subset accuracy",
+        "Micro-F1",
+        "Hamming loss",
+        "Label ranking average precision",
+        "Threshold",
+        "Wrongly predicted",
+        "Missed",
+    ):
         assert word in page, word
     assert ">Accuracy<" not in page
     assert "Most frequent set of labels" in page
@@ -133,7 +141,7 @@ def test_rows_are_titled_in_words(measured, client_for, mia):
     assert "card missed, and given refund" in client.get(url + "?true=card&predicted=refund").content.decode()
     assert "Rows that miss card" in client.get(url + "?true=card&wrong=1").content.decode()
     page = client.get(url + "?predicted=card&wrong=1").content.decode()
-    assert "Rows wrongly given card" in page
+    assert "Rows wrongly predicted card" in page
 
 
 def test_no_baseline_is_held_against_scores_whose_thresholds_were_chosen_on_the_same_rows(run, client_for, mia):
@@ -143,7 +151,7 @@ def test_no_baseline_is_held_against_scores_whose_thresholds_were_chosen_on_the_
     page = client_for(mia).get(f"/evaluations/{validation.uuid}/").content.decode()
 
     assert "The thresholds were chosen on these rows." in page
-    assert "A baseline is better" not in page
+    assert "A baseline outperforms this run." not in page
     assert client_for(mia).get(f"/api/v1/evaluations/{validation.uuid}/").json()["rival"] is None
 
 

@@ -113,7 +113,7 @@ def test_a_model_is_preferred_only_where_chance_does_not_explain_it(first, secon
 
     assert found.verdict == verdict
     fact = side_by_side.told(found, "Run 1", "Run 2")["fact"]
-    assert {"second": "People prefer Run 2.", "first": "People prefer Run 1."}.get(verdict, fact) == fact
+    assert {"second": "Annotators prefer Run 2.", "first": "Annotators prefer Run 1."}.get(verdict, fact) == fact
 
 
 def test_ties_alone_tell_nothing():
@@ -121,7 +121,7 @@ def test_ties_alone_tell_nothing():
 
     assert found == Tally(0, 0, 1, 1, None, 0.0, 1.0, 1.0)
     assert side_by_side.told(found, "Run 1", "Run 2") == {
-        "fact": "Neither was ever the better one.", "text": "1 about the same, 1 both bad.",
+        "fact": "Neither was preferred in any pair.", "text": "1 about the same, 1 both bad.",
     }  # fmt: skip
 
 
@@ -147,13 +147,13 @@ def test_what_people_chose_is_told_once_all_is_decided(opened, mia, ana, client_
     choose(opened, ana, "second", most=11)
     early = client_for(mia).get(f"/evaluations/side-by-side/{opened.uuid}/").content.decode()
     assert "11 of 12 pairs decided" in early
-    assert "Who leads is told once all pairs are decided" in early
+    assert "The result appears when all pairs are resolved" in early
     assert "People prefer" not in early
 
     choose(opened, ana, "tie")
 
     page = client_for(mia).get(f"/evaluations/side-by-side/{opened.uuid}/").content.decode()
-    assert "People prefer Run 2." in page
+    assert "Annotators prefer Run 2." in page
     assert '<th scope="row">Run 2</th><td class="num">11</td>' in page
     assert '<th scope="row">About the same</th><td class="num">1</td>' in page
 

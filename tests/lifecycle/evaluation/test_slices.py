@@ -46,7 +46,7 @@ def test_each_group_has_its_scores_and_the_worst_is_named_first(client_for, meas
     assert (found["phone"]["difference"], found["phone"]["verdict"], found["app"]["verdict"]) == (-0.5, "worse", "insufficient")
     content = page.content.decode()
     assert "phone is below the rest: accuracy 0.500 (" in content
-    assert content.index("phone is below the rest") < content.index("Scores of each group")
+    assert content.index("phone is below the rest") < content.index("Scores by slice")
     assert "also after a correction for 3 groups" in content
     assert "Not enough data: fewer than 20 rows" in content
 
@@ -78,10 +78,10 @@ def test_what_cannot_be_asked_is_said(client_for, measured, mia):
     column, label, measure = (told(client_for, mia, measured, **each) for each in asked_for)
 
     assert column["fields"]["column"][0].startswith("Choose one of fact:length, fact:file, metadata:age")
-    assert label["message"] == "The model knows no class zoo."
-    assert measure["message"].startswith("Groups of this evaluation are not compared by macro_f1.")
+    assert label["message"] == "The model doesn't know the label zoo."
+    assert measure["message"].startswith("This evaluation can't be sliced by macro_f1.")
     assert measure["fields"]["measure"] == ["Choose one of accuracy."]
-    assert b"No column is chosen" in asked(client_for, mia, measured, column="secret").content
+    assert b"No column selected" in asked(client_for, mia, measured, column="secret").content
 
 
 def test_numbers_are_cut_into_bands_and_facts_of_the_texts_are_known_too(client_for, measured, mia):

@@ -140,7 +140,7 @@ def test_texts_show_both_marks_and_can_be_sent_to_a_queue(measured, client_for, 
     assert "Right class, other place" in page
     assert '<mark class="true found"' in page
     assert 'name="item"' in page
-    assert "Open a queue with the ticked items" in page
+    assert "Label selected items" in page
 
 
 def test_losses_of_models_that_read_other_units_are_not_compared_and_the_page_says_why(snapshot, measured, client_for, mia, monkeypatch):
@@ -153,7 +153,7 @@ def test_losses_of_models_that_read_other_units_are_not_compared_and_the_page_sa
     monkeypatch.setattr(queries, "rows_of", by_pieces)
     page = client_for(mia).get(f"/evaluations/compare/?a={measured.uuid}&b={other.uuid}").content.decode()
 
-    assert "Log loss is not compared: the two read texts in other units, and a loss is one of each unit." in page
+    assert "Log loss isn't compared because the models use different tokenizers." in page
     assert '<th scope="row">Log loss</th>' not in page
 
 

@@ -190,8 +190,8 @@ def test_what_does_not_match_is_said_on_the_page(queue, snapshot, run, mia, clie
 
     page = client_for(mia).get(f"/evaluations/suggest/{dataset.uuid}/").content.decode()
 
-    assert "No class here, so never suggested: login." in page
-    assert "Not known to the model: fraud." in page
+    assert "Not in this dataset, so never suggested: login." in page
+    assert "Unknown to the model: fraud." in page
 
 
 def test_a_renamed_class_is_suggested_by_its_new_name(queue, run, engine, mia):
@@ -212,12 +212,12 @@ def test_a_model_without_a_class_in_common_is_refused(project, run, mia, client_
     dataset = make_dataset(project, mia, FRESH, name="Other", slug="other")
     make_schema(dataset, mia, ("spam", "ham"))
 
-    with pytest.raises(Refused, match="Run 1 knows none of the classes of Other"):
+    with pytest.raises(Refused, match="Run 1 knows none of the labels of Other"):
         actions.suggest(dataset=dataset, model=model_of(run, mia), actor=mia)
 
     assert not Job.objects.filter(kind="evaluation.suggest").exists()
     page = client_for(mia).get(f"/evaluations/suggest/{dataset.uuid}/").content.decode()
-    assert "knows none of the classes" in page
+    assert "knows none of the labels" in page
     assert 'aria-disabled="true"' in page
 
 
@@ -225,11 +225,11 @@ def test_other_tasks_are_refused_with_what_can_be_done_instead(project, run, mia
     for task in ("generation", "chat", "preference", "ranking"):
         dataset = make_dataset(project, mia, (), name=task, slug=task.replace("_", "-"), task=task)
 
-        with pytest.raises(Refused, match="Models suggest labels and spans so far"):
+        with pytest.raises(Refused, match="Pre-labeling with models isn't available for this dataset's task."):
             actions.suggest(dataset=dataset, model=model_of(run, mia), actor=mia)
 
         page = client_for(mia).get(f"/evaluations/suggest/{dataset.uuid}/").content.decode()
-        assert "Models suggest labels and spans so far" in page
+        assert "Pre-labeling with models isn't available for this dataset's task." in page
     assert not Job.objects.filter(kind="evaluation.suggest").exists()
 
 
@@ -248,7 +248,7 @@ def test_a_run_that_has_not_succeeded_or_is_not_seen_is_refused(snapshot, mia, o
 
     with pytest.raises(Refused, match="Run 1 has no model: it is queued"):
         model_of(waiting, mia)
-    with pytest.raises(Refused, match="There is no such run"):
+    with pytest.raises(Refused, match="Run not found"):
         model_of(waiting, otto)
     with pytest.raises(Refused, match="no such kind"):
         model_of(waiting, mia, "oracle")
@@ -278,7 +278,7 @@ def test_the_page_offers_models_and_starts_the_job(queue, run, engine, mia, clie
     assert answer.status_code == 302
     assert Job.objects.get(kind="evaluation.suggest").args["queue"] == str(queue.uuid)
     run_ok("default")
-    assert "The last job is done." in client.get(url).content.decode()
+    assert "The last job succeeded." in client.get(url).content.decode()
 
 
 def test_a_model_that_is_none_is_refused_on_the_page(queue, mia, client_for):

@@ -82,7 +82,7 @@ def test_it_stands_beside_the_answers_by_the_models_own_threshold_which_is_told_
     assert (counts["hit"], counts["missed"], counts["false"]) == (card["hits"], card["missed"], card["extra"])
     few = test.run.snapshot.counts["labels"]["card"]["validation"]
     assert few < 20
-    effect = "None: the model goes on giving card from 0.500 on, as fewer than 20 rows of validation of v1 have it."
+    effect = "None: the model continues giving card from 0.500 on, as fewer than 20 rows of validation of v1 have it."
     assert effect in found["effect"]
     assert effect in page
     assert "Against its own answers" in page
@@ -121,7 +121,7 @@ def test_without_a_class_of_several_the_api_refuses_in_a_sentence(several, clien
     answer = told(client_for(mia), several[1], goal="precision", target=0.9)
     page = page_of(client_for(mia), several[1], **{"class": ""})
 
-    sentence = "Choose a class: a text may have several, and each has its own threshold."
+    sentence = "Choose a label: texts can have several, and each has its own threshold."
     assert (answer.status_code, answer.json()["fields"]) == (400, {"class": [sentence]})
     assert page.status_code == 422
     assert sentence in page.content.decode()
@@ -186,9 +186,9 @@ def test_the_page_speaks_of_spans(spans, client_for, mia):
 
     assert "Keep a span from" in kept
     assert "and drop it below." in kept
-    for words in ("Spans kept", "Cost of 1,000 spans", "Cost of a missed span", "Against keeping all that it finds", "spans of"):
+    for words in ("Spans kept", "Cost per 1,000 spans", "Cost of a missed span", "Against keeping all that it finds", "spans of"):
         assert words in kept, words
-    assert "the model goes on giving every span that it finds" in kept
+    assert "the model continues giving every span that it finds" in kept
     assert "Keep a span of wish from" in cost.content.decode() or "Keeping no span of wish costs least." in cost.content.decode()
     report = cost.context["report"]
     counts = report["outcome"]["counts"]
@@ -216,7 +216,7 @@ def test_of_a_class_that_no_row_has_nothing_is_chosen(several, client_for, mia, 
     page = page_of(client_for(mia), test, **{"class": "card", "goal": "recall", "target": "0.9"}).content.decode()
 
     assert (found["reached"], found["positives"], found["most_recall"], found["high"]) == (False, 0, None, None)
-    assert "No row of validation is of card, so nothing can be chosen for it there." in page
+    assert "No row of validation has the label card, so no threshold can be chosen." in page
 
 
 def test_a_model_that_found_nothing_has_no_curve_and_keeps_nothing(project, mia, client_for, monkeypatch):

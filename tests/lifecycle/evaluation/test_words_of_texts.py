@@ -69,7 +69,7 @@ def address_of(measured, row):
 def test_a_page_shades_the_prompt_and_shows_the_answer_beside_it(measured, engine, client_for, mia, settings):
     row = row_of(measured)
     client, address = client_for(mia), address_of(measured, row)
-    assert "Find the words that speak" in client.get(address).content.decode()
+    assert "Find the explain" in client.get(address).content.decode()
 
     client.post(address)
     (job,) = run_ok("training", "evaluation")
@@ -120,9 +120,9 @@ def test_of_a_dialogue_each_turn_stands_by_itself(project, mia, engine, client_f
     ("found", "said"),
     [
         ({"unit": "sentences", "size": 0, "taken": 4}, "4 of 4 words left out, sentence by sentence"),
-        ({"unit": "runs", "size": 3, "taken": 4}, "4 of 4 words left out, 3 in a row at a time"),
-        ({"unit": "runs", "size": 3, "taken": 4}, "up to 3 words in a row are left out at once"),
-        ({}, "the model does not read the others"),
+        ({"unit": "runs", "size": 3, "taken": 4}, "4 of 4 words left out, 3 consecutive words at a time"),
+        ({"unit": "runs", "size": 3, "taken": 4}, "up to 3 consecutive words are left out together"),
+        ({}, "they're beyond the model's maximum length"),
     ],
 )
 def test_the_page_says_what_was_left_out_at_once(measured, engine, client_for, mia, monkeypatch, found, said):
@@ -143,7 +143,7 @@ def test_answers_side_by_side_lead_to_the_words_of_each(measured, client_for, mi
     for evaluation, why in ((measured, line["first"].why), (other, line["second"].why)):
         assert why == f"/evaluations/{evaluation.uuid}/words/?item={line['first'].item}"
         assert f'href="{why}"' in mine.content.decode()
-    assert "words that speak" not in theirs.content.decode()
+    assert "explain" not in theirs.content.decode()
 
 
 def test_where_nothing_was_written_no_word_is_looked_for(measured, client_for, mia, monkeypatch):

@@ -58,7 +58,7 @@ def test_the_report_page_holds_scores_baselines_copies_and_the_worst_rows(found,
     cut, of, longest = sum(queries.rows_of(found).cut), found.report["rows"], found.report["max_new_tokens"]
     assert cut > 0
     assert f"{cut} of {of} answers ({percent(cut / of)}) were cut at {longest} tokens, without an end of their own." in page
-    assert page.count("cut at its longest length") == min(cut, 6)
+    assert page.count("truncated at the maximum length") == min(cut, 6)
     assert "please look again" in page
     assert "than this run." not in page
     assert page.index("This run beats every baseline.") < page.index("Against baselines")
@@ -134,7 +134,7 @@ def test_an_answer_leads_to_the_training_item_that_it_shares_words_with(found, s
     line = next(each for each in listed if each["item"] == texts.ids[row])
     assert (line["copied"], line["copied_from"]) == (texts.copied[row].text, train[texts.copied[row].row])
     item = Item.objects.get(dataset=snapshot.dataset, digest=line["copied_from"])
-    assert f'in <a href="/datasets/items/{item.uuid}/">a training answer</a> too: {line["copied"]}' in page
+    assert f'in <a href="/datasets/items/{item.uuid}/">a training response</a> too: {line["copied"]}' in page
     assert all(each["copied_from"] == "" for each in listed if not each["copied"])
 
 
@@ -205,6 +205,6 @@ def test_the_runs_page_shows_sample_answers_and_the_baselines(run, mia, aida, cl
     assert "sample 1 at 40" in page  # what it said before
     assert "Perplexity, best" in page
     assert "ECE" not in page
-    assert "Written answers" in part
-    assert "Suggest labels" not in part
+    assert "Generation" in part
+    assert "Pre-label" not in part
     assert "sample 1 at 60" not in client_for(aida).get(f"/runs/{run.uuid}/").content.decode()

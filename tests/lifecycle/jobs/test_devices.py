@@ -292,7 +292,7 @@ def test_a_worker_serves_the_cpu_unless_the_setting_says_otherwise(started, sett
         (("training", "--device", "cuda:1"), "This worker should serve cuda:1, but torch can use 0 of them here. Check nvidia-smi"),
         (("training", "--device", "cuda:0,1"), "This worker should serve cuda:0,1, but torch can use 1 of them here."),
         (("training", "--device", "tpu"), "got 'tpu'. It comes from --device, or from TRAINING_DEVICE."),
-        (("default", "--device", "cuda"), "--device needs a worker that trains: add the queue training."),
+        (("default", "--device", "cuda"), "--device needs a training worker: add the queue training."),
     ],
 )
 def test_a_worker_that_could_only_fail_runs_does_not_start(started, given, sentence):

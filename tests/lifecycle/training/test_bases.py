@@ -51,8 +51,8 @@ def test_the_page_shows_a_base_whose_files_are_not_there_yet(root, project, mia,
     page = client_for(mia).get("/runs/bases/")
 
     assert page.status_code == 200
-    assert "Being kept" in page.content.decode()
-    assert "not known yet" in page.content.decode()
+    assert "Importing" in page.content.decode()
+    assert "pending" in page.content.decode()
 
 
 def test_asking_twice_is_one_base_and_one_job(root, project, mia):
@@ -157,7 +157,7 @@ def test_a_decoder_whose_answers_would_never_end_is_refused_before_any_run(root,
     with pytest.raises(Refused, match="its tokenizer has no end-of-text token, so generation would never stop") as refused:
         actions.add_folder_base(project=project, actor=mia, path=str(folder))
 
-    assert refused.value.next_step.startswith("Name its eos_token in tokenizer_config.json")
+    assert refused.value.next_step.startswith("Set eos_token in tokenizer_config.json, or choose an instruction-tuned decoder.")
     assert not BaseModel.objects.exists()
     (folder / "special_tokens_map.json").write_text(json.dumps({"eos_token": {"content": "</s>"}}))
     assert actions.add_folder_base(project=project, actor=mia, path=str(folder)).name == "decoder"

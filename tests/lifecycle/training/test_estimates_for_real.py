@@ -58,4 +58,4 @@ def test_ten_steps_are_measured_where_parts_are_marked_and_where_texts_are_writt
     assert marked.profile["sampling_seconds"] == 0
     assert 0 < written.profile["sampling_seconds"] <= written.profile["evaluation_seconds"] + 0.002  # told in milliseconds
     labels = [each["label"] for each in estimate_page.detail(mia, written.uuid)["parts"]]
-    assert "The artifact, and its loss on validation" in labels
+    assert "Saving the artifact and measuring its validation loss" in labels

@@ -94,7 +94,7 @@ def test_what_cannot_be_seen_or_is_no_run_is_left_out(client_for, mia, otto, run
     assert mine.context["metric"] == "validation_loss"
     assert theirs.context["runs"] == []
     assert theirs.context["others"] == []
-    assert "No run chosen" in theirs.content.decode()
+    assert "No runs selected" in theirs.content.decode()
 
 
 def test_six_runs_are_the_most_and_all_are_read_in_as_many_statements_as_two(client_for, mia, runs):
@@ -115,7 +115,7 @@ def test_six_runs_are_the_most_and_all_are_read_in_as_many_statements_as_two(cli
 
 
 def test_a_chart_without_values_says_so():
-    assert charts.overlay("Accuracy", [("Run 1", [])]).told == "No values yet. They come with the first steps of these runs."
+    assert charts.overlay("Accuracy", [("Run 1", [])]).told == "No values yet. They appear with the first steps of these runs."
 
 
 def test_losses_have_a_logarithmic_axis_and_the_lowest_is_told():

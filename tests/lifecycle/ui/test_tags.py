@@ -76,7 +76,7 @@ def test_a_digest_in_a_thread_is_also_told(render):
 
 
 def test_figures_have_references_and_admit_gaps(render):
-    figures = [Figure("Macro-F1", "0.921", sub="on 3.2.0", change="+0.009", good=True), Figure("Cost", None, sub="no price is set")]
+    figures = [Figure("Macro-F1", "0.921", sub="on 3.2.0", change="+0.009", good=True), Figure("Cost", None, sub="no price set")]
 
     assert render("{% figs figures %}", figures=figures).strip() == (
         '<dl class="figs"><div><dt>Macro-F1</dt><dd>0.921</dd><dd class="sub"><span class="up">+0.009</span> on 3.2.0</dd></div>'

@@ -381,8 +381,8 @@ def be_somebody_elses_run(_: Endpoint) -> None:
 DB, TRAIL = "not-in-trail", "not-in-database"  # who alone says it
 SEALED = "1.1.0 of run UUID, judged by evaluation DIGEST, files DIGEST signed by DIGEST, registered by MIA"
 WRITTEN = "card revision 1 has digest DIGEST, written by {}"
-MEASURED = "run UUID, files DIGEST, on 200 test rows of snapshot DIGEST: report DIGEST"
-LAUNCHED = "base UUID on snapshot UUID by settings DIGEST, launched by {}"
+MEASURED = "run UUID, files DIGEST, on 200 test rows of dataset version DIGEST: report DIGEST"
+LAUNCHED = "base UUID on dataset version UUID with settings DIGEST, started by {}"
 ENDED = "deployment UUID: ended at TIME for a reason with digest DIGEST"
 FROZEN = "frozen by OMAR until TIME: Fair."
 WIDE, LIMITED = ("is limited to project " + which for which in ("None", "UUID"))

@@ -84,7 +84,7 @@ class Writer:
         """Of the true answers. Raises EngineFault `nan_loss` where the model gives no numbers."""
         found = measure_losses(Decoder(self.model), self.examples(rows), self.pad_id, self.at_once, self.cancelled)
         if not np.isfinite(found.nats).all():
-            raise EngineFault("nan_loss", "The model gives no numbers for some rows.", "Train again with a lower rate.")
+            raise EngineFault("nan_loss", "The model returns NaN for some rows.", "Train again with a lower learning rate.")
         return found
 
     def write(self, rows: Rows, told: Callable[[int], None] = lambda count: None) -> list[Answer]:
@@ -167,7 +167,7 @@ class TextAnswerer(Answerer[Writer, Given, TextAnswers]):
         if spec.baselines and asked.base is not None and not asked.cancelled():
             opened.model = None  # before the other is loaded: memory may not hold both
             opened.model = load_decoder(asked.base)
-            base = said(opened, asked, "the model before it was tuned")
+            base = said(opened, asked, "the base model")
         references = [each.answer for each in asked.rows.targets]
         learnt = verbatim.Learnt((each.taught for each in train.targets), [*own.answers, *references]) if train else None
         return Given(own, base, train, learnt)
@@ -266,14 +266,14 @@ class ScoredLosses:
 def said(writer: Writer, asked: Evaluation, name: str) -> Said:
     """Every row answered, and the loss of every reference. name: of the model, in the diary."""
     rows, events = asked.rows, asked.events
-    events.write("stage", name="predict", message=f"Asking {name} {len(rows):,} times.")
+    events.write("stage", name="predict", message=f"Generating {len(rows):,} responses with {name}.")
     losses, last = writer.losses(rows), time.monotonic()
 
     def tell(done: int) -> None:
         nonlocal last
         if time.monotonic() - last > TOLD_EVERY:
             last = time.monotonic()
-            events.write("log", message=f"{done:,} of {len(rows):,} answered by {name}.")
+            events.write("log", message=f"{done:,} of {len(rows):,} responses generated with {name}.")
 
     found = writer.write(rows, tell)
     return Said([each.text for each in found], [each.cut for each in found], losses)

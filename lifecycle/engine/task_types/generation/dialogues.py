@@ -121,7 +121,7 @@ class Template:
             for mark in marks:
                 before, there, rest = rest.partition(mark)
                 if not there or LETTER in before:
-                    raise Misfit("it does not repeat every turn as it is, in its order")
+                    raise Misfit("it doesn't reproduce every turn unchanged and in order")
                 found.append(before)
             if LETTER in rest:
                 raise Misfit("it repeats a turn")
@@ -213,9 +213,10 @@ def encode_all(
         roles = ", ".join(each.role for each in turns)
         raise EngineFault(
             "bad_data",
-            f"The chat template of this base does not write {len(misfits):,} of {len(dialogues):,} dialogues, such as {row[:12]} with the "
+            f"The base model's chat template can't format {len(misfits):,} of {len(dialogues):,} dialogues, for example {row[:12]} "
+            "with the "
             f"turns {roles}: {str(why).rstrip('.')}.",
-            "Choose a base whose template takes such turns, or mend the dialogues and freeze again.",
+            "Choose a base model whose template supports such turns, or fix the dialogues and create a new dataset version.",
         )
     return found
 

@@ -96,7 +96,9 @@ class TextLearner(Learner[Target]):
     def check(self, targets: Sequence[Target], labels: tuple[str, ...]) -> None:
         """Raises EngineFault `bad_data` where no answer says anything."""
         if not any(each.answer.strip() for each in targets):
-            raise EngineFault("bad_data", "All training answers are empty.", "Write answers, freeze again, and start a new run.")
+            raise EngineFault(
+                "bad_data", "All training responses are empty.", "Add responses, create a new dataset version, and start a new run."
+            )
 
     def encode(self, tokenizer: Any, rows: Rows, labels: int, max_tokens: int, unit: Unit = Unit.PIECE) -> EncodedTexts:
         """Prompt and completion in one row of ids, as `prompts` says, with a finding where something was cut."""
@@ -168,10 +170,10 @@ def read_dialogue(messages: Any) -> list[Turn]:
     turns = []
     for number, each in enumerate(messages, 1):
         if not isinstance(each, dict) or each.get("role") not in dialogues.ROLES or not isinstance(each.get("content"), str):
-            raise ValueError(f"turn {number} is no message of system, user or assistant with a text.")
+            raise ValueError(f"turn {number} isn't a system, user, or assistant message with text.")
         turns.append(Turn(each["role"], each["content"], each.get("weight", 1) != 0))
     if turns[-1].role != "assistant":
-        raise ValueError(f"its dialogue ends with {turns[-1].role}, not with the assistant.")
+        raise ValueError(f"the dialogue ends with {turns[-1].role} instead of assistant.")
     return turns
 
 

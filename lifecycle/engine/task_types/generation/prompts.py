@@ -79,9 +79,9 @@ def find_frame(tokenizer: Any) -> Frame:
             turn = [{"role": "user", "content": MARK}]
             whole = tokenizer.apply_chat_template(turn, tokenize=False, add_generation_prompt=True)
         except Exception as error:  # a template is a program of its own, which may raise anything
-            raise _unfit(f"its chat template does not take one message of a user ({type(error).__name__}).") from error
+            raise _unfit(f"its chat template rejects a single user message ({type(error).__name__}).") from error
         if whole.count(MARK) != 1:
-            raise _unfit("its chat template does not repeat a message as it is.")
+            raise _unfit("its chat template changes messages.")
         before, behind = whole.split(MARK)
     else:
         first = tokenizer("a")["input_ids"][:1]
@@ -90,7 +90,7 @@ def find_frame(tokenizer: Any) -> Frame:
 
 
 def _unfit(why: str) -> EngineFault:
-    return EngineFault("base_missing", f"The base model cannot answer prompts: {why}", "Choose an instruction-tuned decoder.")
+    return EngineFault("base_missing", f"The base model can't respond to prompts: {why}", "Choose an instruction-tuned decoder.")
 
 
 def ids_of(tokenizer: Any, text: str) -> list[int]:
@@ -133,8 +133,8 @@ def encode_examples(
 
 def too_short(limit: int, frame: int) -> EngineFault:
     """The fault for a row that what stands around its prompt fills. limit, frame: in tokens."""
-    message = f"max_tokens is {limit}, and {frame} tokens stand around every prompt already."
-    return EngineFault("bad_spec", message, f"Set max_tokens to {frame + 64} or more.")
+    message = f"max_tokens is {limit}, but the template alone uses {frame} tokens per prompt."
+    return EngineFault("bad_spec", message, f"Set max_tokens to at least {frame + 64}.")
 
 
 @dataclass(frozen=True)
