@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any, ClassVar
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 from uuid import UUID
 
-from drf_spectacular.utils import OpenApiParameter
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
+from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import request as rest_framework_request
 from rest_framework import serializers
 from rest_framework.exceptions import PermissionDenied
@@ -71,7 +73,78 @@ class View(APIView):
         return cls.scope or scopes.needed(cls.__module__.split(".")[1], need.action if need else "signed_in")
 
 
-def read(shape: type[serializers.Serializer[Any]], data: Any) -> dict[str, Any]:
+Answer = Callable[..., object]
+Shape = type[serializers.Serializer[Any]]
+
+
+class Operation(Protocol):
+    """A view of one address."""
+
+    cls: type[View]
+
+    def __call__(self, request: HttpRequest, **named: Any) -> HttpResponseBase:
+        """The answer to a request."""
+
+
+def operation(
+    method: str,
+    name: str,
+    need: Needs,
+    *,
+    takes: Shape | None = None,
+    body: Shape | None = None,
+    filters: Filters | None = None,
+    gives: Any = None,
+    status: int = 200,
+    scope: str | None = "",
+    **described: Any,
+) -> Callable[[Answer], Operation]:
+    """Make a function the view of one method of an address: it gets the request, what the address names, and what was sent as `given`.
+
+    Scope, permission, and what is sent are checked before, in this order. name: the operation's id. takes: the shape of what is sent, in
+    the query of a GET, else in the body; body: that of a body which the function reads itself; filters: of a list, whose lookups are then
+    `given`. gives: the shape that shows what the function returns, where that is no response yet. described: more for `extend_schema`.
+    """
+
+    def decorate(answer: Answer) -> Operation:
+        def handle(self: View, request: rest_framework_request.Request, **named: Any) -> HttpResponseBase:
+            if takes:
+                named["given"] = read(takes, request.query_params if method == "GET" else request.data)
+            elif filters:
+                named["given"] = chosen(request, **filters)
+            found = answer(request, **named)
+            if isinstance(found, HttpResponseBase):
+                return found
+            many = isinstance(gives, serializers.ListSerializer)
+            return Response((gives.child.__class__ if many else gives)(found, many=many).data, status=status)
+
+        handle.__doc__ = answer.__doc__
+        if method == "GET" and (takes or filters):
+            described["parameters"] = [takes] if takes else parameters(filters or {})
+        sent = body if method == "GET" else takes or body
+        answers = gives if isinstance(gives, dict) else {status: gives}
+        member = extend_schema(operation_id=name, request=sent, responses=answers, **described)(handle)
+        return view(answer, (View,), {method.lower(): member, "needs": {method: need}, "scope": scope})
+
+    return decorate
+
+
+def methods(*operations: Operation) -> Operation:
+    """The view of an address that answers several methods, all with the same scope of tokens. Raises ValueError."""
+    parts = [each.cls for each in operations]
+    if len({part.scope for part in parts}) != 1:
+        raise ValueError("These operations take tokens of different scopes.")
+    return view(parts[0], tuple(parts), {"needs": {method: need for part in parts for method, need in part.needs.items()}})
+
+
+def view(named_as: Any, bases: tuple[type[View], ...], members: dict[str, Any]) -> Operation:
+    """A view class as Django calls it. Its module is the room's, which names the scope that tokens need."""
+    members |= {"__module__": named_as.__module__, "__doc__": named_as.__doc__}
+    made: Any = type(named_as.__name__, bases, members)
+    return made.as_view()
+
+
+def read(shape: Shape, data: Any) -> dict[str, Any]:
     """What was sent, by shape. Raises ValidationError."""
     form = shape(data=data)
     form.is_valid(raise_exception=True)
@@ -84,7 +157,6 @@ IS_SLUG = serializers.CharField(max_length=80)
 IS_UUID = serializers.UUIDField()
 TYPES = {IS_NUMBER: int, IS_SLUG: str, IS_UUID: UUID}
 BEFORE = OpenApiParameter("before", int)
-Shape = type[serializers.BaseSerializer[Any]]
 Filter = tuple[str, serializers.Field[Any, Any, Any, Any]]  # the lookup of a name in the address, and the field that reads its value
 Filters = dict[str, Filter]
 

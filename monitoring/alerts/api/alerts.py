@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
-from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.response import Response
 
@@ -13,7 +12,7 @@ from monitoring.alerts import actions, queries
 from monitoring.alerts.models import Alert, Check
 from monitoring.alerts.rules.state import REASON_MAX, Answer, Severity, State, Why
 from registry.access.decorators import Needs
-from registry.access.rest import Request, View, page_out, paged, read
+from registry.access.rest import Request, operation, page_out, paged
 
 SEE = "alerts.view"
 
@@ -97,65 +96,38 @@ class AlertResolveIn(AlertSeenIn):
     reason = serializers.CharField(max_length=REASON_MAX)
 
 
-class Alerts(View):
-    """Alerts you can see."""
-
-    needs = {"GET": Needs("signed_in")}
-
-    @extend_schema(operation_id="alerts_list", responses=page_out(AlertOut, queries.PAGE, "alerts"), parameters=[AlertFilterIn])
-    def get(self, request: Request) -> Response:
-        """List alerts, newest first, open or resolved."""
-        given = read(AlertFilterIn, request.query_params)
-        before, endpoint = given.pop("before", None), given.pop("endpoint", "")
-        return paged(AlertOut, *queries.all_of(request.user, queries.Filters(**given, endpoint=str(endpoint)), before))
+@operation("GET", "alerts_list", Needs("signed_in"), takes=AlertFilterIn, gives=page_out(AlertOut, queries.PAGE, "alerts"))
+def alerts(request: Request, given: dict[str, Any]) -> Response:
+    """List alerts, newest first, open or resolved."""
+    before, endpoint = given.pop("before", None), given.pop("endpoint", "")
+    return paged(AlertOut, *queries.all_of(request.user, queries.Filters(**given, endpoint=str(endpoint)), before))
 
 
-class OneAlert(View):
-    """One alert."""
-
-    needs = {"GET": Needs(SEE, Alert)}
-
-    @extend_schema(operation_id="alerts_read", responses=AlertDetailOut)
-    def get(self, request: Request, uuid: UUID) -> Response:
-        """Get an alert with its rule's evaluations."""
-        alert = queries.visible(request.user).get(uuid=uuid)
-        return Response(AlertOut(alert).data | {"checks": AlertCheckOut(queries.checks_of(alert), many=True).data})
+@operation("GET", "alerts_read", Needs(SEE, Alert), gives=AlertDetailOut)
+def one_alert(request: Request, uuid: UUID) -> Response:
+    """Get an alert with its rule's evaluations."""
+    alert = queries.visible(request.user).get(uuid=uuid)
+    return Response(AlertOut(alert).data | {"checks": AlertCheckOut(queries.checks_of(alert), many=True).data})
 
 
-class Acknowledge(View):
-    """Acknowledge an alert."""
-
-    needs = {"POST": Needs("alerts.acknowledge", Alert, SEE)}
-
-    @extend_schema(operation_id="alerts_acknowledge", request=AlertSeenIn, responses=AlertOut)
-    def post(self, request: Request, uuid: UUID) -> Response:
-        """Acknowledge: you own the alert, and it doesn't notify again."""
-        actions.acknowledge(alert_id=uuid, actor=request.user, **read(AlertSeenIn, request.data))
-        return Response(AlertOut(queries.visible(request.user).get(uuid=uuid)).data)
+@operation("POST", "alerts_acknowledge", Needs("alerts.acknowledge", Alert, SEE), takes=AlertSeenIn, gives=AlertOut)
+def acknowledge(request: Request, uuid: UUID, given: dict[str, Any]) -> object:
+    """Acknowledge: you own the alert, and it doesn't notify again."""
+    actions.acknowledge(alert_id=uuid, actor=request.user, **given)
+    return queries.visible(request.user).get(uuid=uuid)
 
 
-class Resolve(View):
-    """Resolve an alert manually."""
-
-    needs = {"POST": Needs("alerts.acknowledge", Alert, SEE)}
-
-    @extend_schema(operation_id="alerts_resolve", request=AlertResolveIn, responses=AlertOut)
-    def post(self, request: Request, uuid: UUID) -> Response:
-        """Resolve with what you found; refused while an objective's burn rate is above its limit."""
-        actions.resolve(alert_id=uuid, actor=request.user, **read(AlertResolveIn, request.data))
-        return Response(AlertOut(queries.visible(request.user).get(uuid=uuid)).data)
+@operation("POST", "alerts_resolve", Needs("alerts.acknowledge", Alert, SEE), takes=AlertResolveIn, gives=AlertOut)
+def resolve(request: Request, uuid: UUID, given: dict[str, Any]) -> object:
+    """Resolve with what you found; refused while an objective's burn rate is above its limit."""
+    actions.resolve(alert_id=uuid, actor=request.user, **given)
+    return queries.visible(request.user).get(uuid=uuid)
 
 
-class Suppressed(View):
-    """Suppressed evaluations."""
-
-    needs = {"GET": Needs("signed_in")}
-
-    @extend_schema(
-        operation_id="alerts_suppressed", responses=page_out(AlertCheckOut, queries.PAGE, "lines of the log"), parameters=[SuppressedIn]
-    )
-    def get(self, request: Request) -> Response:
-        """List conditions that notified no one, and why, newest first."""
-        given = read(SuppressedIn, request.query_params)
-        before, endpoint = given.get("before"), str(given.get("endpoint", ""))
-        return paged(AlertCheckOut, *queries.suppressed(request.user, why=given["why"], endpoint=endpoint, before=before))
+@operation(
+    "GET", "alerts_suppressed", Needs("signed_in"), takes=SuppressedIn, gives=page_out(AlertCheckOut, queries.PAGE, "lines of the log")
+)
+def suppressed(request: Request, given: dict[str, Any]) -> Response:
+    """List conditions that notified no one, and why, newest first."""
+    before, endpoint = given.get("before"), str(given.get("endpoint", ""))
+    return paged(AlertCheckOut, *queries.suppressed(request.user, why=given["why"], endpoint=endpoint, before=before))
