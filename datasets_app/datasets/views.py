@@ -17,7 +17,7 @@ from datasets_app.datasets.forms import AcceptForm, DatasetForm, ReadingForm, Sl
 from datasets_app.datasets.models import Dataset, Export, Item, Slice, Upload
 from datasets_app.datasets.receiving import LimitHandler
 from lifecycle.refusals import Refused
-from lifecycle.ui.forms import add_refusal
+from lifecycle.ui.forms import refused_on
 from lifecycle.ui.respond import redirect_or_refresh, respond, wants_fragment
 from lifecycle.ui.toasts import toast
 from registry.access import policy
@@ -189,11 +189,8 @@ def save_slice(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """Keep the filters of the address under a name."""
     form = SliceForm(request.POST, auto_id="slice_%s")
     if form.is_valid():
-        try:
+        with refused_on(form):
             row = actions.save_slice(dataset_id=uuid, actor=request.user, filters=request.GET.dict(), **form.cleaned_data)
-        except Refused as refusal:
-            add_refusal(form, refusal)
-        else:
             toast(request, f"The slice {row.name} is saved")
             return redirect_or_refresh(request, reverse("datasets:slice", args=[row.uuid]))
     context = pages.dataset(request.user, uuid, request.GET) | {"slice_form": form}
@@ -214,11 +211,8 @@ def change_slice(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     queries.get_slice(request.user, uuid)
     form = SliceForm(request.POST)
     if form.is_valid():
-        try:
+        with refused_on(form):
             actions.change_slice(slice_id=uuid, actor=request.user, **form.cleaned_data)
-        except Refused as refusal:
-            add_refusal(form, refusal)
-        else:
             toast(request, "The slice is changed")
             return redirect_or_refresh(request, reverse("datasets:slice", args=[uuid]))
     context = listing.slice_page(request.user, uuid) | {"form": form}

@@ -13,8 +13,7 @@ from datasets_app.datasets.models import Dataset, Item
 from datasets_app.scanning import actions, pages
 from datasets_app.scanning.forms import DismissForm, JudgeForm, ScanForm, SendForm
 from datasets_app.scanning.models import Finding
-from lifecycle.refusals import Refused
-from lifecycle.ui.forms import add_refusal, cleaned
+from lifecycle.ui.forms import cleaned, refused_on
 from lifecycle.ui.respond import redirect_or_refresh, respond
 from lifecycle.ui.toasts import toast
 from registry.access.decorators import needs, signed_in
@@ -50,11 +49,8 @@ def send(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """Open a labeling queue for findings."""
     form = SendForm(request.POST)
     if form.is_valid():
-        try:
+        with refused_on(form):
             queue = actions.send(dataset_id=uuid, actor=request.user, **form.cleaned_data)
-        except Refused as refusal:
-            add_refusal(form, refusal)
-        else:
             toast(request, f"{queue.name} has {queue.items_total:,} items")
             return redirect_or_refresh(request, reverse("labeling:queue", args=[queue.uuid]))
     context = pages.of_dataset(request.user, uuid, {"kind": request.POST.get("kind", "")}) | {"form": form}

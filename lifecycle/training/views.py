@@ -17,7 +17,7 @@ from lifecycle.training import actions, advice_page, estimate_page, launch_page,
 from lifecycle.training.forms import FolderForm, HubForm, KeyForm, LaunchForm
 from lifecycle.training.models import Run
 from lifecycle.ui.csp import charts
-from lifecycle.ui.forms import add_refusal
+from lifecycle.ui.forms import refused_on
 from lifecycle.ui.respond import redirect_or_refresh, respond, wants_fragment
 from lifecycle.ui.toasts import toast
 from registry.access import policy
@@ -219,11 +219,8 @@ def add(request: SignedInRequest, uuid: UUID, form: FolderForm | HubForm, name: 
     """Carry out one of the two forms, or show what it needs."""
     if form.is_valid():
         call = actions.add_folder_base if isinstance(form, FolderForm) else actions.add_hub_base
-        try:
+        with refused_on(form, Refusal):
             base = call(project=Project.objects.get(uuid=uuid), actor=request.user, **form.cleaned_data)
-        except Refusal as refusal:
-            add_refusal(form, refusal)
-        else:
             toast(request, f"{base} is being fetched and checked", kind="live")
             return redirect_or_refresh(request, reverse("training:bases"))
     context = launch_page.bases(request.user) | {

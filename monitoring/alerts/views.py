@@ -15,7 +15,7 @@ from lifecycle.notices.models import Channel
 from lifecycle.refusals import Refusal, Refused
 from lifecycle.ui.addresses import key_in, typed_in
 from lifecycle.ui.csp import charts
-from lifecycle.ui.forms import add_refusal, cleaned
+from lifecycle.ui.forms import cleaned, refused_on
 from lifecycle.ui.respond import redirect_or_refresh, respond
 from lifecycle.ui.toasts import toast
 from monitoring.alerts import actions, page, queries
@@ -96,11 +96,8 @@ def set_objective(request: SignedInRequest, uuid: UUID, kind: str) -> HttpRespon
         raise Refused("Objective not found.")
     form = ObjectiveForm(request.POST, kind=kind, endpoint=found)
     if form.is_valid():
-        try:
+        with refused_on(form):
             actions.set_objective(endpoint_id=uuid, kind=kind, actor=request.user, **form.values)
-        except Refused as refusal:
-            add_refusal(form, refusal)
-        else:
             toast(request, f"{Kind(kind).label} objective of {found.slug} saved")
             return redirect_or_refresh(request, reverse("alerts:endpoint", args=[uuid]))
     return respond(request, ENDPOINT, "objectives", page.endpoint.objectives(request.user, found, form, kind), status=422)
@@ -133,13 +130,10 @@ def silences(request: SignedInRequest) -> HttpResponse:
     if form.is_valid():
         given, (project, about) = form.cleaned_data, form.place
         until = timezone.now() + form.length
-        try:
+        with refused_on(form):
             actions.silence(
                 project=project, endpoint=about, until=until, reason=given["reason"], source=given["source"], actor=request.user
             )
-        except Refused as refusal:
-            add_refusal(form, refusal)
-        else:
             toast(request, f"{about or project} silenced", kind="warn")
             return redirect_or_refresh(request, reverse("alerts:silences"))
     return respond(request, SILENCES, "silences", page.listing.silences(request.user, form), status=422)
@@ -162,11 +156,8 @@ def channels(request: SignedInRequest) -> HttpResponse:
         return respond(request, CHANNELS, "channels", page.channels.channels(request.user))
     form = ChannelForm(request.POST, user=request.user)
     if form.is_valid():
-        try:
+        with refused_on(form, Refusal):
             made = delivery.add_channel(actor=request.user, **form.cleaned_data)
-        except Refusal as refusal:
-            add_refusal(form, refusal)
-        else:
             toast(request, f"{made.name} added")
             return respond(
                 request, CHANNELS, "channels", page.channels.channels(request.user, made=made if made.kind == "webhook" else None)

@@ -9,9 +9,9 @@ from django.urls import reverse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from lifecycle.refusals import Conflict, Refused
+from lifecycle.refusals import Refused
 from lifecycle.ui.addresses import key_in
-from lifecycle.ui.forms import add_refusal, cleaned
+from lifecycle.ui.forms import cleaned, refused_on
 from lifecycle.ui.respond import redirect_or_refresh, respond
 from lifecycle.ui.toasts import toast
 from monitoring.retraining import actions, page, queries
@@ -75,13 +75,8 @@ def set_trigger(request: SignedInRequest, uuid: UUID) -> HttpResponse:
         raise Refused("Trigger not found.", fields={"kind": [f"Choose one of {', '.join(Kind.values)}."]})
     form = TriggerForm(request.POST, kind=kind)
     if form.is_valid():
-        try:
+        with refused_on(form):
             actions.set_trigger(endpoint_id=uuid, actor=request.user, **form.cleaned_data)
-        except Conflict:
-            raise
-        except Refused as refusal:
-            add_refusal(form, refusal)
-        else:
             toast(request, f"{Kind(kind).label} trigger of {endpoint} saved")
             return redirect_or_refresh(request, reverse("retraining:settings", args=[uuid]))
     return respond(request, SETTINGS, "triggers", page.settings(request.user, endpoint, wrong=form), status=422)
@@ -93,14 +88,9 @@ def propose(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """What speaks for and against a retraining now, and the form that proposes it."""
     endpoint = Endpoint.objects.select_related("model__project").get(uuid=uuid)
     form = ProposeForm(request.POST or None)
-    if request.method == "POST" and form.is_valid():
-        try:
+    if form.is_valid():
+        with refused_on(form):
             made = actions.propose(endpoint_id=uuid, actor=request.user, **form.cleaned_data)
-        except Conflict:
-            raise
-        except Refused as refusal:
-            add_refusal(form, refusal)
-        else:
             toast(request, f"{made} created; a lead decides", kind="live")
             return redirect_or_refresh(request, reverse("retraining:detail", args=[made.uuid]))
     return respond(request, PROPOSE, "form", page.propose(endpoint, form), status=422 if request.method == "POST" else 200)

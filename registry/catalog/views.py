@@ -13,7 +13,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from lifecycle.refusals import Conflict, Refused
 from lifecycle.training.models import Run
 from lifecycle.ui.addresses import key_in
-from lifecycle.ui.forms import add_refusal, errors_of
+from lifecycle.ui.forms import add_refusal, errors_of, refused_on
 from lifecycle.ui.respond import redirect_or_refresh, respond
 from lifecycle.ui.toasts import toast
 from registry.access import policy
@@ -39,12 +39,9 @@ def models(request: SignedInRequest) -> HttpResponse:
 def new_model(request: SignedInRequest) -> HttpResponse:
     """Make a registered model."""
     form = ModelForm(request.POST or None, user=request.user)
-    if request.method == "POST" and form.is_valid():
-        try:
+    if form.is_valid():
+        with refused_on(form):
             made = actions.create_model(actor=request.user, **form.cleaned_data)
-        except Refused as refusal:
-            add_refusal(form, refusal)
-        else:
             toast(request, f"Model {made.name} created")
             return redirect_or_refresh(request, reverse("catalog:model", args=[made.uuid]))
     return respond(
@@ -86,13 +83,10 @@ def register(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     newest = found.versions.order_by("-number").first()
     initial = {"run": request.GET.get("run"), "semver": rules.next_semver(newest.semver if newest else None), "purpose": found.purpose}
     form = RegisterForm(request.POST or None, user=request.user, model=found, initial=initial)
-    if request.method == "POST" and form.is_valid():
-        try:
+    if form.is_valid():
+        with refused_on(form):
             given = form.cleaned_data
             actions.register(model=found, run=given["run"], semver=given["semver"], stated=form.stated(), actor=request.user)
-        except Refused as refusal:
-            add_refusal(form, refusal)
-        else:
             toast(request, "Hashing and signing files", kind="live")
             return redirect_or_refresh(request, reverse("catalog:model", args=[uuid]))
     context = page.form(f"Register version of {found.name}", "Register version", form, found)
@@ -105,12 +99,9 @@ def new_endpoint(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """Make an endpoint of a model."""
     found = RegisteredModel.objects.select_related("project").get(uuid=uuid)
     form = EndpointForm(request.POST or None)
-    if request.method == "POST" and form.is_valid():
-        try:
+    if form.is_valid():
+        with refused_on(form):
             made = actions.create_endpoint(model=found, actor=request.user, **form.cleaned_data)
-        except Refused as refusal:
-            add_refusal(form, refusal)
-        else:
             toast(request, f"Endpoint {made.slug} created")
             return redirect_or_refresh(request, reverse("catalog:model", args=[uuid]))
     context = page.form(f"New endpoint for {found.name}", "Create endpoint", form, found)
@@ -137,7 +128,7 @@ def edit_card(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     card = queries.newest_card(found)
     form = CardForm(request.POST or None, initial={**(card.stated if card else {}), "seen": card.digest if card else ""})
     status = 422 if form.is_bound else 200
-    if request.method == "POST" and form.is_valid():
+    if form.is_valid():
         try:
             made = actions.edit_card(version=found, stated=form.stated(), seen=form.cleaned_data["seen"], actor=request.user)
         except (Refused, Conflict) as refusal:

@@ -15,7 +15,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from lifecycle.refusals import Refusal, Refused
 from lifecycle.ui.addresses import find_url, key_in
 from lifecycle.ui.csp import charts
-from lifecycle.ui.forms import add_refusal, cleaned
+from lifecycle.ui.forms import cleaned, refused_on
 from lifecycle.ui.respond import redirect_or_refresh, respond
 from lifecycle.ui.toasts import toast
 from registry.access import policy
@@ -105,11 +105,8 @@ def shadow(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     form = ShadowForm(request.POST or None, versions=queries.shadowable(endpoint))
     if form.is_valid():
         given = form.cleaned_data
-        try:
+        with refused_on(form):
             made = actions.start_shadow(endpoint_id=uuid, version_id=given["version"].uuid, share=given["share"], actor=request.user)
-        except Refused as refusal:
-            add_refusal(form, refusal)
-        else:
             toast(request, f"Shadow {made.version.semver} started, {rules.percent(made.share)} of requests copied")
             return redirect_or_refresh(request, reverse("endpoints:detail", args=[uuid]))
     text = "Its predictions are compared with what clients get, then discarded. Clients never see or wait for it, so it needs no approval."
@@ -134,11 +131,8 @@ def drill(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     form = DrillForm(request.POST or None, deployments=queries.answering(endpoint))
     if form.is_valid():
         given = form.cleaned_data
-        try:
+        with refused_on(form):
             actions.plant_fault(deployment_id=given.pop("deployment").uuid, actor=request.user, **given)
-        except Refused as refusal:
-            add_refusal(form, refusal)
-        else:
             toast(request, f"Fault injected in {endpoint.slug}", kind="warn")
             return redirect_or_refresh(request, reverse("endpoints:detail", args=[uuid]))
     text = "Clients really get these errors and delays. The guard, the rollout's rule, and alerts react as usual."

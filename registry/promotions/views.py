@@ -12,7 +12,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from lifecycle.refusals import Conflict, Refused
 from lifecycle.ui.addresses import key_in
-from lifecycle.ui.forms import add_refusal
+from lifecycle.ui.forms import add_refusal, refused_on
 from lifecycle.ui.respond import redirect_or_refresh, respond
 from lifecycle.ui.toasts import toast
 from registry.access import step_up
@@ -53,11 +53,8 @@ def new(request: SignedInRequest) -> HttpResponse:
     rule = PlanForm(PlanForm.DEFAULTS | request.POST.dict())
     if request.method == "POST" and form.is_valid() and (plan := form.plan(rule)):
         given = {name: form.cleaned_data[name] for name in ("version", "endpoint", "note")}
-        try:
+        with refused_on(form):
             made = actions.request(actor=request.user, plan=plan, **given)
-        except Refused as refusal:
-            add_refusal(form, refusal)
-        else:
             toast(request, f"Request {made.number} created · running gates", kind="live")
             return redirect_or_refresh(request, address(made.uuid))
     status = 422 if form.is_bound else 200
