@@ -25,7 +25,7 @@ from lifecycle.ui.addresses import key_in
 from registry.access import policy
 from registry.access.decorators import Needs
 from registry.access.models import Project
-from registry.access.rest import IS_SLUG, IS_UUID, Filters, Request, View, methods, operation, page_out, paged
+from registry.access.rest import IS_SLUG, IS_UUID, Filters, Request, RowOut, View, methods, operation, page_out, paged
 
 CHUNK = 1 << 20
 
@@ -55,19 +55,15 @@ class DatasetIn(serializers.Serializer[object]):
     )  # fmt: skip
 
 
-class DatasetOut(serializers.Serializer[Dataset]):
+class DatasetOut(RowOut[Dataset]):
     """A dataset."""
 
-    uuid = serializers.UUIDField()
-    project = serializers.UUIDField(source="project.uuid")
-    slug = serializers.CharField()
-    name = serializers.CharField()
-    description = serializers.CharField()
     task = serializers.ChoiceField(choices=types.choices())
-    language = serializers.CharField()
-    licence = serializers.CharField()
     items = serializers.IntegerField(source="items_total")
-    created_at = serializers.DateTimeField()
+
+    class Meta:
+        model = Dataset
+        fields = ["uuid", "project", "slug", "name", "description", "task", "language", "licence", "items", "created_at"]
 
 
 class ProvenanceOut(serializers.Serializer[Provenance]):
@@ -83,25 +79,16 @@ class ProvenanceOut(serializers.Serializer[Provenance]):
     generator = serializers.CharField(required=False, default="", allow_blank=True, max_length=200, help_text="of synthetic texts")
 
 
-class UploadOut(serializers.Serializer[Upload]):
+class UploadOut(RowOut[Upload]):
     """An upload, how it is read, and what the dry run or the import found."""
 
-    uuid = serializers.UUIDField()
-    dataset = serializers.UUIDField(source="dataset.uuid")
-    file_name = serializers.CharField()
     size = serializers.IntegerField()
     provenance = ProvenanceOut()
     sha256 = serializers.CharField(source="blob.digest")
     state = serializers.ChoiceField(choices=UploadState.choices)
-    encoding = serializers.CharField()
-    parser = serializers.CharField()
-    delimiter = serializers.CharField()
-    has_header = serializers.BooleanField()
     mapping = serializers.DictField(child=serializers.CharField())
     label_values = serializers.DictField(child=serializers.CharField(), help_text="what values of the label column become")
     contradicting = serializers.CharField(help_text="what happens to texts with conflicting labels; empty: they block the import")
-    default_split = serializers.CharField()
-    labels_as = serializers.CharField()
     report = serializers.DictField()
     looking = serializers.SerializerMethodField(help_text="whether a job is looking through the file")
     seen = serializers.SerializerMethodField(help_text="what to send with the acceptance")
@@ -109,6 +96,14 @@ class UploadOut(serializers.Serializer[Upload]):
     rows_new = serializers.IntegerField()
     rows_duplicate = serializers.IntegerField()
     rows_failed = serializers.IntegerField()
+
+    class Meta:
+        model = Upload
+        fields = [
+            "uuid", "dataset", "file_name", "size", "provenance", "sha256", "state", "encoding", "parser", "delimiter", "has_header",
+            "mapping", "label_values", "contradicting", "default_split", "labels_as", "report", "looking", "seen", "rows_read", "rows_new",
+            "rows_duplicate", "rows_failed",
+        ]  # fmt: skip
 
     def get_looking(self, upload: Upload) -> bool:
         """Whether a dry run is under way."""
@@ -147,20 +142,16 @@ class AcceptIn(serializers.Serializer[object]):
     seen = serializers.CharField(required=False, allow_blank=True, default="")
 
 
-class ItemOut(serializers.Serializer[Item]):
+class ItemOut(RowOut[Item]):
     """An item. text and metadata are null for roles that may not read samples."""
 
-    uuid = serializers.UUIDField()
-    dataset = serializers.UUIDField(source="dataset.uuid")
-    upload = serializers.UUIDField(source="upload.uuid")
     line = serializers.IntegerField()
-    digest = serializers.CharField()
-    external_id = serializers.CharField()
-    group = serializers.CharField()
-    event_time = serializers.DateTimeField(allow_null=True)
-    split = serializers.CharField()
     text = serializers.SerializerMethodField()
     metadata = serializers.SerializerMethodField()
+
+    class Meta:
+        model = Item
+        fields = ["uuid", "dataset", "upload", "line", "digest", "external_id", "group", "event_time", "split", "text", "metadata"]
 
     def get_text(self, item: Item) -> str | None:
         """The text, where the reader may."""

@@ -20,7 +20,7 @@ from lifecycle.ui import paging
 from lifecycle.ui.addresses import key_in
 from registry.access import policy
 from registry.access.decorators import Needs
-from registry.access.rest import BEFORE, Request, methods, operation, page_out, paged, read
+from registry.access.rest import BEFORE, Request, RowOut, methods, operation, page_out, paged, read
 from registry.artifacts import actions as artifacts
 
 NOT_FILTERS = ("before", "format", "slice")
@@ -57,19 +57,15 @@ class SliceChangeIn(serializers.Serializer[object]):
     shared = serializers.BooleanField(required=False, default=False)
 
 
-class SliceOut(serializers.Serializer[Slice]):
+class SliceOut(RowOut[Slice]):
     """A slice. filters: empty for those who may not read texts. size: items when it was counted last; null where it never was."""
 
-    uuid = serializers.UUIDField()
-    dataset = serializers.UUIDField(source="dataset.uuid")
-    name = serializers.CharField()
-    description = serializers.CharField()
     filters = serializers.SerializerMethodField()
-    shared = serializers.BooleanField()
-    created_by = serializers.UUIDField(source="created_by.uuid")
-    created_at = serializers.DateTimeField()
     size = serializers.IntegerField(allow_null=True)
-    counted_at = serializers.DateTimeField(allow_null=True)
+
+    class Meta:
+        model = Slice
+        fields = ["uuid", "dataset", "name", "description", "filters", "shared", "created_by", "created_at", "size", "counted_at"]
 
     def get_filters(self, row: Slice) -> dict[str, str]:
         """What it looks for may be words of texts."""

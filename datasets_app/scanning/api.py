@@ -19,7 +19,7 @@ from datasets_app.scanning.models import Finding, GroupMember, Scan
 from datasets_app.scanning.rules import Kind, ScanKind, ScanState, Status
 from lifecycle.jobs.api import JobOut
 from registry.access.decorators import Needs
-from registry.access.rest import Request, methods, operation, read
+from registry.access.rest import Request, RowOut, methods, operation, read
 
 PAGE = 30
 MEMBERS = 100
@@ -59,24 +59,23 @@ class ScansOut(serializers.Serializer[Any]):
     findings = TallyOut(many=True)
 
 
-class FindingOut(serializers.Serializer[Finding]):
+class FindingOut(RowOut[Finding]):
     """A finding. item or group: what it is about. given, suggested: names of labels. labels: how a group is decided."""
 
-    uuid = serializers.UUIDField()
-    dataset = serializers.UUIDField(source="dataset.uuid")
     kind = serializers.ChoiceField(choices=Kind.choices)
     status = serializers.ChoiceField(choices=Status.choices)
-    score = serializers.FloatField()
-    item = serializers.UUIDField(source="item.uuid", default=None, allow_null=True)
     group = serializers.CharField(source="group.digest", default=None, allow_null=True)
     size = serializers.IntegerField(source="group.size", default=1)
     given = serializers.CharField(source="given.name", default=None, allow_null=True)
     suggested = serializers.CharField(source="suggested.name", default=None, allow_null=True)
     labels = serializers.DictField(child=serializers.IntegerField())
-    reason = serializers.CharField()
-    decided_by = serializers.UUIDField(source="decided_by.uuid", default=None, allow_null=True)
-    decided_at = serializers.DateTimeField(allow_null=True)
-    queue = serializers.UUIDField(source="queue.uuid", default=None, allow_null=True)
+
+    class Meta:
+        model = Finding
+        fields = [
+            "uuid", "dataset", "kind", "status", "score", "item", "group", "size", "given", "suggested", "labels", "reason", "decided_by",
+            "decided_at", "queue",
+        ]  # fmt: skip
 
 
 class ScanGroupMemberOut(serializers.Serializer[GroupMember]):

@@ -20,7 +20,7 @@ from lifecycle.jobs.api import JobOut
 from lifecycle.ui import paging
 from lifecycle.ui.addresses import key_in
 from registry.access.decorators import Needs
-from registry.access.rest import IS_NUMBER, IS_UUID, Filters, Request, methods, operation, page_out, paged
+from registry.access.rest import IS_NUMBER, IS_UUID, Filters, Request, RowOut, methods, operation, page_out, paged
 from registry.artifacts import actions as artifacts
 
 PAGE = 30
@@ -53,15 +53,9 @@ class FreezeIn(serializers.Serializer[object]):
     )
 
 
-class SnapshotOut(serializers.Serializer[Snapshot]):
+class SnapshotOut(RowOut[Snapshot]):
     """A snapshot."""
 
-    uuid = serializers.UUIDField()
-    dataset = serializers.UUIDField(source="dataset.uuid")
-    number = serializers.IntegerField()
-    digest = serializers.CharField()
-    test_digest = serializers.CharField()
-    schema = serializers.UUIDField(source="schema.uuid")
     seed = serializers.IntegerField()
     shares = serializers.DictField(child=serializers.IntegerField())
     counts = serializers.DictField(
@@ -70,8 +64,13 @@ class SnapshotOut(serializers.Serializer[Snapshot]):
     )
     leakage = serializers.DictField()
     filters_digest = serializers.CharField(help_text="of the slice whose items it holds; empty where it holds every decided item")
-    note = serializers.CharField()
-    created_at = serializers.DateTimeField()
+
+    class Meta:
+        model = Snapshot
+        fields = [
+            "uuid", "dataset", "number", "digest", "test_digest", "schema", "seed", "shares", "counts", "leakage", "filters_digest",
+            "note", "created_at",
+        ]  # fmt: skip
 
 
 class ExportIn(serializers.Serializer[object]):

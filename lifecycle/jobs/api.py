@@ -16,35 +16,26 @@ from lifecycle.jobs.queries import JobLine
 from lifecycle.jobs.rules import PRIORITY_WORDS, Device, Priority, State
 from lifecycle.ui.addresses import key_in
 from registry.access.decorators import Needs
-from registry.access.rest import BEFORE, Request, operation, page_out, read
+from registry.access.rest import BEFORE, Request, RowOut, operation, page_out, read
 
 
-class JobOut(serializers.Serializer[Job]):
+class JobOut(RowOut[Job]):
     """A job."""
 
-    uuid = serializers.UUIDField()
-    kind = serializers.CharField()
-    queue = serializers.CharField()
     priority = serializers.ChoiceField(source="priority_word", choices=PRIORITY_WORDS)
     device = serializers.ChoiceField(choices=Device.choices)
     state = serializers.ChoiceField(choices=State.choices)
-    project = serializers.UUIDField(source="project.uuid", default=None, allow_null=True)
-    subject_type = serializers.CharField()
     subject = serializers.UUIDField(source="subject_uuid", allow_null=True)
-    attempt = serializers.IntegerField()
-    max_attempts = serializers.IntegerField()
-    stage = serializers.CharField()
     done = serializers.IntegerField()
     total = serializers.IntegerField(allow_null=True)
-    unit = serializers.CharField()
-    rate = serializers.FloatField(allow_null=True)
-    message = serializers.CharField()
-    error = serializers.CharField()
-    next_step = serializers.CharField()
-    cancel_requested_at = serializers.DateTimeField(allow_null=True)
-    created_at = serializers.DateTimeField()
-    started_at = serializers.DateTimeField(allow_null=True)
-    finished_at = serializers.DateTimeField(allow_null=True)
+
+    class Meta:
+        model = Job
+        fields = [
+            "uuid", "kind", "queue", "priority", "device", "state", "project", "subject_type", "subject", "attempt", "max_attempts",
+            "stage", "done", "total", "unit", "rate", "message", "error", "next_step", "cancel_requested_at", "created_at", "started_at",
+            "finished_at",
+        ]  # fmt: skip
 
 
 class PriorityIn(serializers.Serializer[Job]):

@@ -16,7 +16,7 @@ from monitoring.drift.models import DriftReport, Episode
 from monitoring.drift.rules import Held, Mark, Monitor, State
 from registry.access import policy
 from registry.access.decorators import Needs
-from registry.access.rest import Request, operation, page_out, paged
+from registry.access.rest import Request, RowOut, operation, page_out, paged
 from registry.catalog.models import Endpoint
 
 SEE = "drift.view"
@@ -122,18 +122,16 @@ class TextCheckOut(MeasurementOut):
     typical = serializers.ListField(child=serializers.UUIDField())
 
 
-class EpisodeOut(serializers.Serializer[Episode]):
+class EpisodeOut(RowOut[Episode]):
     """A period in which a monitor was open."""
 
-    uuid = serializers.UUIDField()
-    endpoint = serializers.UUIDField(source="endpoint.uuid")
-    version = serializers.UUIDField(source="version.uuid")
     monitor = serializers.ChoiceField(choices=Monitor.choices)
     value = serializers.FloatField(help_text="in the window that opened it; the report has the latest value")
     limit = serializers.FloatField(help_text="in the same window")
-    opened_at = serializers.DateTimeField()
-    closed_at = serializers.DateTimeField(allow_null=True)
-    end_reason = serializers.CharField()
+
+    class Meta:
+        model = Episode
+        fields = ["uuid", "endpoint", "version", "monitor", "value", "limit", "opened_at", "closed_at", "end_reason"]
 
 
 class DriftOut(serializers.Serializer[Any]):

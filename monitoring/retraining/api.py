@@ -18,7 +18,7 @@ from monitoring.retraining.models import Proposal, Trigger
 from monitoring.retraining.rules import LIMITS, REASON_MAX, Kind, Outcome, State, Step
 from registry.access import policy
 from registry.access.decorators import Needs
-from registry.access.rest import methods, operation, page_out, paged
+from registry.access.rest import RowOut, methods, operation, page_out, paged
 from registry.catalog.models import Endpoint
 
 SEE = "retraining.view"
@@ -50,40 +50,28 @@ class RetrainedComparisonOut(serializers.Serializer[Any]):
     metrics = serializers.DictField(required=False, help_text="macro_f1, accuracy: difference (positive: better), low, high, verdict")
 
 
-class RetrainingProposalOut(serializers.Serializer[Proposal]):
+class RetrainingProposalOut(RowOut[Proposal]):
     """A proposal. Null: the step that creates the object hasn't run."""
 
-    uuid = serializers.UUIDField()
-    number = serializers.IntegerField()
-    endpoint = serializers.UUIDField(source="endpoint.uuid")
     live = serializers.UUIDField(source="live.uuid", help_text="the version to beat")
     trigger = serializers.ChoiceField(
         choices=Kind.choices, source="trigger.kind", default=None, allow_null=True, help_text="null: proposed by a person"
     )
-    proposed_by = serializers.UUIDField(source="proposed_by.uuid", default=None, allow_null=True)
-    note = serializers.CharField()
     reasons_for = ReasonOut(many=True)
     reasons_against = ReasonOut(many=True)
     state = serializers.ChoiceField(choices=State.choices)
     outcome = serializers.ChoiceField(choices=Outcome.choices, allow_blank=True)
     step = serializers.ChoiceField(choices=Step.choices, allow_null=True, help_text="the current step, or the last one if it has ended")
     blocked_by = serializers.CharField(help_text="what the step is waiting for")
-    failure = serializers.CharField()
-    failure_step = serializers.CharField()
-    labels_new = serializers.IntegerField()
-    min_labels = serializers.IntegerField()
-    queue = serializers.UUIDField(source="queue.uuid", default=None, allow_null=True)
-    items = serializers.IntegerField()
-    collect_note = serializers.CharField()
-    snapshot = serializers.UUIDField(source="snapshot.uuid", default=None, allow_null=True)
-    run = serializers.UUIDField(source="run.uuid", default=None, allow_null=True)
-    evaluation = serializers.UUIDField(source="evaluation.uuid", default=None, allow_null=True)
-    live_evaluation = serializers.UUIDField(source="live_evaluation.uuid", default=None, allow_null=True)
     comparison = RetrainedComparisonOut(allow_null=True)
-    version = serializers.UUIDField(source="version.uuid", default=None, allow_null=True)
-    promotion = serializers.UUIDField(source="promotion.uuid", default=None, allow_null=True)
-    created_at = serializers.DateTimeField()
-    ended_at = serializers.DateTimeField(allow_null=True)
+
+    class Meta:
+        model = Proposal
+        fields = [
+            "uuid", "number", "endpoint", "live", "trigger", "proposed_by", "note", "reasons_for", "reasons_against", "state", "outcome",
+            "step", "blocked_by", "failure", "failure_step", "labels_new", "min_labels", "queue", "items", "collect_note", "snapshot",
+            "run", "evaluation", "live_evaluation", "comparison", "version", "promotion", "created_at", "ended_at",
+        ]  # fmt: skip
 
 
 class RetrainingProposalDetailOut(RetrainingProposalOut):
@@ -147,22 +135,17 @@ class TriggerIn(serializers.Serializer[Any]):
     seen = serializers.CharField(max_length=64, required=False, help_text="from the list; 409 if someone changed them since")
 
 
-class TriggerOut(serializers.Serializer[Trigger]):
+class TriggerOut(RowOut[Trigger]):
     """A trigger's settings, and the result of its last check."""
 
-    uuid = serializers.UUIDField()
     kind = serializers.ChoiceField(choices=Kind.choices)
-    enabled = serializers.BooleanField()
-    threshold = serializers.FloatField()
-    cooldown_days = serializers.IntegerField()
-    min_labels = serializers.IntegerField()
-    window_days = serializers.IntegerField()
-    queue_items = serializers.IntegerField()
-    overlap = serializers.IntegerField()
-    budget = serializers.IntegerField()
-    author = serializers.UUIDField(source="author.uuid")
-    set_at = serializers.DateTimeField()
-    verdict = serializers.JSONField()
+
+    class Meta:
+        model = Trigger
+        fields = [
+            "uuid", "kind", "enabled", "threshold", "cooldown_days", "min_labels", "window_days", "queue_items", "overlap", "budget",
+            "author", "set_at", "verdict",
+        ]  # fmt: skip
 
 
 class TriggersOut(serializers.Serializer[Any]):

@@ -16,7 +16,7 @@ from monitoring.rollouts import actions, queries, rules
 from monitoring.rollouts.models import Look, Rollout
 from registry.access import policy
 from registry.access.decorators import Needs
-from registry.access.rest import BEFORE, methods, operation, page_out, paged, read
+from registry.access.rest import BEFORE, RowOut, methods, operation, page_out, paged, read
 from registry.catalog.models import Endpoint, ModelVersion
 from registry.promotions.api import PlanIn
 from registry.promotions.models import PromotionRequest
@@ -74,26 +74,24 @@ class ConditionOut(serializers.Serializer[Any]):
     stops = serializers.BooleanField()
 
 
-class RolloutOut(serializers.Serializer[Rollout]):
+class RolloutOut(RowOut[Rollout]):
     """A rollout."""
 
-    uuid = serializers.UUIDField()
-    endpoint = serializers.UUIDField(source="endpoint.uuid")
-    version = serializers.UUIDField(source="version.uuid")
     semver = serializers.CharField(source="version.semver")
-    baseline = serializers.UUIDField(source="baseline.uuid")
     baseline_semver = serializers.CharField(source="baseline.semver", help_text="type this version to abort")
-    request = serializers.UUIDField(source="request.uuid")
     plan = PlanIn(source="rule")
     state = serializers.ChoiceField(choices=rules.State.choices)
     share = serializers.IntegerField(help_text="of 10,000")
     moves = serializers.IntegerField(help_text="send it as `seen`")
-    step_started_at = serializers.DateTimeField()
     reason = serializers.CharField(help_text="why it's on hold or ended")
-    started_at = serializers.DateTimeField()
-    started_by = serializers.UUIDField(source="started_by.uuid")
-    ended_at = serializers.DateTimeField(allow_null=True)
     ended_by = serializers.UUIDField(source="ended_by.uuid", default=None, allow_null=True, help_text="null: the rule or a server's guard")
+
+    class Meta:
+        model = Rollout
+        fields = [
+            "uuid", "endpoint", "version", "semver", "baseline", "baseline_semver", "request", "plan", "state", "share", "moves",
+            "step_started_at", "reason", "started_at", "started_by", "ended_at", "ended_by",
+        ]  # fmt: skip
 
 
 class RolloutDetailOut(RolloutOut):
@@ -108,19 +106,18 @@ class RolloutDetailOut(RolloutOut):
     conditions = ConditionOut(many=True)
 
 
-class LookOut(serializers.Serializer[Look]):
+class LookOut(RowOut[Look]):
     """A check of the rule and its decision. Counts are of the step, evidence is of the whole rollout."""
 
-    at = serializers.DateTimeField()
     share = serializers.IntegerField(source="segment.share")
     canary = SideOut(source="counts.canary")
     stable = SideOut(source="counts.stable")
     e_values = serializers.DictField(source="log_e", child=serializers.FloatField(), help_text="natural logarithms")
     difference = serializers.FloatField(allow_null=True, help_text="null: fewer than 100 requests or 30 sticky keys on an arm")
-    low = serializers.FloatField(allow_null=True)
-    high = serializers.FloatField(allow_null=True)
-    decision = serializers.CharField()
-    why = serializers.CharField()
+
+    class Meta:
+        model = Look
+        fields = ["at", "share", "canary", "stable", "e_values", "difference", "low", "high", "decision", "why"]
 
 
 class RolloutFilterIn(serializers.Serializer[Any]):

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar
 from uuid import UUID
 
+from django.db import models
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from drf_spectacular.utils import OpenApiParameter, extend_schema
@@ -73,6 +74,7 @@ class View(APIView):
         return cls.scope or scopes.needed(cls.__module__.split(".")[1], need.action if need else "signed_in")
 
 
+M = TypeVar("M", bound=models.Model)
 Answer = Callable[..., object]
 Shape = type[serializers.Serializer[Any]]
 
@@ -142,6 +144,31 @@ def view(named_as: Any, bases: tuple[type[View], ...], members: dict[str, Any]) 
     members |= {"__module__": named_as.__module__, "__doc__": named_as.__doc__}
     made: Any = type(named_as.__name__, bases, members)
     return made.as_view()
+
+
+class RowOut(serializers.ModelSerializer[M]):
+    """A row as its model has it, to be read: a column by its type, a foreign key by the uuid of what it names."""
+
+    serializer_field_mapping = serializers.ModelSerializer.serializer_field_mapping | {models.SlugField: serializers.CharField}
+
+    def get_field_names(self, declared_fields: Any, info: Any) -> list[str]:
+        """Those of `Meta.fields`, then those that a class below adds."""
+        return list(dict.fromkeys([*self.Meta.fields, *declared_fields]))  # type: ignore[attr-defined]
+
+    def get_uniqueness_extra_kwargs(self, field_names: Any, declared_fields: Any, extra_kwargs: Any) -> tuple[Any, dict[str, Any]]:
+        """None: nothing is unique for those who read."""
+        return extra_kwargs, {}
+
+    def build_standard_field(self, field_name: str, model_field: Any) -> tuple[type[serializers.Field[Any, Any, Any, Any]], dict[str, Any]]:
+        """Its type, and whether it may be null; what only matters for input is left out."""
+        return self.serializer_field_mapping[type(model_field)], {"allow_null": True} if model_field.null else {}
+
+    def build_relational_field(
+        self, field_name: str, relation_info: Any
+    ) -> tuple[type[serializers.Field[Any, Any, Any, Any]], dict[str, Any]]:
+        """The uuid of the row that it names."""
+        absent = {"default": None, "allow_null": True} if relation_info.model_field.null else {}
+        return serializers.UUIDField, {"source": f"{field_name}.uuid"} | absent
 
 
 def read(shape: Shape, data: Any) -> dict[str, Any]:

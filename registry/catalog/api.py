@@ -20,7 +20,7 @@ from registry.access import policy
 from registry.access.answers import ErrorOut
 from registry.access.decorators import Needs
 from registry.access.models import Project
-from registry.access.rest import IS_SLUG, Filters, Request, View, methods, operation, page_out, paged, read
+from registry.access.rest import IS_SLUG, Filters, Request, RowOut, View, methods, operation, page_out, paged, read
 from registry.catalog import actions, queries, rules, verifications
 from registry.catalog.models import Card, Endpoint, Freeze, ModelVersion, RegisteredModel
 
@@ -37,15 +37,12 @@ class ModelIn(serializers.Serializer[Any]):
     purpose = serializers.CharField(max_length=4000, allow_blank=True, default="")
 
 
-class ModelOut(serializers.Serializer[RegisteredModel]):
+class ModelOut(RowOut[RegisteredModel]):
     """A registered model."""
 
-    uuid = serializers.UUIDField()
-    project = serializers.UUIDField(source="project.uuid")
-    slug = serializers.CharField()
-    name = serializers.CharField()
-    purpose = serializers.CharField()
-    created_at = serializers.DateTimeField()
+    class Meta:
+        model = RegisteredModel
+        fields = ["uuid", "project", "slug", "name", "purpose", "created_at"]
 
 
 class VersionIn(serializers.Serializer[Any]):
@@ -70,22 +67,17 @@ class ServingOut(serializers.Serializer[rules.Serving]):
     split = serializers.ChoiceField(choices=["validation", "test"], help_text="The split that decided; test in earlier versions.")
 
 
-class VersionOut(serializers.Serializer[ModelVersion]):
+class VersionOut(RowOut[ModelVersion]):
     """A registered version."""
 
-    uuid = serializers.UUIDField()
-    model = serializers.UUIDField(source="model.uuid")
-    number = serializers.IntegerField()
-    semver = serializers.CharField()
-    state = serializers.CharField()
-    state_reason = serializers.CharField()
-    run = serializers.UUIDField(source="run.uuid")
-    evaluation = serializers.UUIDField(source="evaluation.uuid")
-    root_digest = serializers.CharField()
-    key_fingerprint = serializers.CharField()
-    facts = serializers.JSONField()
     serving = serializers.SerializerMethodField()
-    registered_at = serializers.DateTimeField()
+
+    class Meta:
+        model = ModelVersion
+        fields = [
+            "uuid", "model", "number", "semver", "state", "state_reason", "run", "evaluation", "root_digest", "key_fingerprint", "facts",
+            "serving", "registered_at",
+        ]  # fmt: skip
 
     @extend_schema_field(ServingOut)
     def get_serving(self, version: ModelVersion) -> dict[str, Any]:
@@ -130,16 +122,14 @@ class CardIn(serializers.Serializer[Any]):
     stated = serializers.DictField(child=serializers.CharField(allow_blank=True), help_text="purpose, limits, risks")
 
 
-class CardOut(serializers.Serializer[Card]):
+class CardOut(RowOut[Card]):
     """A card revision."""
 
-    revision = serializers.IntegerField()
-    text = serializers.CharField()
-    stated = serializers.JSONField()
-    digest = serializers.CharField()
     signature = serializers.CharField(help_text="OpenSSF model signature over README.md and card.json")
-    key_fingerprint = serializers.CharField()
-    created_at = serializers.DateTimeField()
+
+    class Meta:
+        model = Card
+        fields = ["revision", "text", "stated", "digest", "signature", "key_fingerprint", "created_at"]
 
 
 class EndpointIn(serializers.Serializer[Any]):
@@ -150,19 +140,18 @@ class EndpointIn(serializers.Serializer[Any]):
     keep_text = serializers.BooleanField(default=True)
 
 
-class EndpointOut(serializers.Serializer[Endpoint]):
+class EndpointOut(RowOut[Endpoint]):
     """An endpoint and its live version. moves: pass it as seen_moves when rolling back."""
 
-    uuid = serializers.UUIDField()
-    model = serializers.UUIDField(source="model.uuid")
     project = serializers.UUIDField(source="model.project.uuid")
     slug = serializers.CharField(help_text="unique in its project")
     full_name = serializers.CharField(help_text="project/slug, as in the inference server's URLs")
-    environment = serializers.CharField()
-    policy = serializers.UUIDField(source="policy.uuid")
-    keep_text = serializers.BooleanField()
     live = serializers.UUIDField(source="alias.version.uuid", default=None, allow_null=True)
     moves = serializers.IntegerField(source="alias.moves")
+
+    class Meta:
+        model = Endpoint
+        fields = ["uuid", "model", "project", "slug", "full_name", "environment", "policy", "keep_text", "live", "moves"]
 
 
 class QuarantineIn(serializers.Serializer[Any]):

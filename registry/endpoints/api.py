@@ -13,7 +13,7 @@ from rest_framework.response import Response
 from lifecycle.refusals import Refused
 from registry.access import policy
 from registry.access.decorators import Needs
-from registry.access.rest import operation, page_out, paged
+from registry.access.rest import RowOut, operation, page_out, paged
 from registry.catalog.api import EndpointOut
 from registry.catalog.models import Endpoint
 from registry.endpoints import actions, queries, rules
@@ -31,19 +31,14 @@ class ServerOut(serializers.Serializer[Any]):
     problem = serializers.CharField()
 
 
-class FaultOut(serializers.Serializer[Fault]):
+class FaultOut(RowOut[Fault]):
     """A fault injected for a drill."""
 
-    uuid = serializers.UUIDField()
-    deployment = serializers.UUIDField(source="deployment.uuid")
-    kind = serializers.CharField()
     share = serializers.IntegerField(help_text="out of 10,000")
-    delay_ms = serializers.IntegerField()
-    reason = serializers.CharField()
-    until = serializers.DateTimeField()
-    planted_at = serializers.DateTimeField()
-    planted_by = serializers.UUIDField(source="planted_by.uuid")
-    lifted_at = serializers.DateTimeField(allow_null=True)
+
+    class Meta:
+        model = Fault
+        fields = ["uuid", "deployment", "kind", "share", "delay_ms", "reason", "until", "planted_at", "planted_by", "lifted_at"]
 
 
 class ArmOut(serializers.Serializer[Any]):
@@ -68,24 +63,19 @@ class EndpointPageOut(EndpointOut):
     arms = ArmOut(many=True, help_text="what's running now")
 
 
-class DeploymentOut(serializers.Serializer[Deployment]):
+class DeploymentOut(RowOut[Deployment]):
     """A period in which a version served."""
 
-    uuid = serializers.UUIDField()
-    endpoint = serializers.UUIDField(source="endpoint.uuid")
-    version = serializers.UUIDField(source="version.uuid")
     semver = serializers.CharField(source="version.semver")
-    arm = serializers.CharField()
     share = serializers.IntegerField(help_text="out of 10,000")
-    cause = serializers.CharField()
-    approval = serializers.UUIDField(source="approval.uuid", default=None, allow_null=True)
-    reason = serializers.CharField()
     epoch = serializers.IntegerField()
-    started_at = serializers.DateTimeField()
-    started_by = serializers.UUIDField(source="started_by.uuid", default=None, allow_null=True)
-    ended_at = serializers.DateTimeField(allow_null=True)
-    ended_by = serializers.UUIDField(source="ended_by.uuid", default=None, allow_null=True)
-    end_reason = serializers.CharField()
+
+    class Meta:
+        model = Deployment
+        fields = [
+            "uuid", "endpoint", "version", "semver", "arm", "share", "cause", "approval", "reason", "epoch", "started_at", "started_by",
+            "ended_at", "ended_by", "end_reason",
+        ]  # fmt: skip
 
 
 class DeployIn(serializers.Serializer[Any]):
@@ -248,14 +238,12 @@ def arms(endpoint: Endpoint) -> list[dict[str, Any]]:
     ]  # fmt: skip
 
 
-class EndpointTokenOut(serializers.Serializer[EndpointToken]):
+class EndpointTokenOut(RowOut[EndpointToken]):
     """An endpoint token, never its secret. name: the service account."""
 
-    uuid = serializers.UUIDField()
-    name = serializers.CharField()
-    created_at = serializers.DateTimeField()
-    created_by = serializers.UUIDField(source="created_by.uuid")
-    expires_at = serializers.DateTimeField()
+    class Meta:
+        model = EndpointToken
+        fields = ["uuid", "name", "created_at", "created_by", "expires_at"]
 
 
 @operation("GET", "endpoints_tokens", Needs("endpoints.manage_tokens", Endpoint, SEE), gives=EndpointTokenOut(many=True))

@@ -8,20 +8,19 @@ from django.urls import path
 from rest_framework import serializers
 
 from registry.access.decorators import Needs
-from registry.access.rest import Request, operation
+from registry.access.rest import Request, RowOut, operation
 from registry.policies import queries
 from registry.policies.models import Policy
 
 
-class PolicyOut(serializers.Serializer[Policy]):
+class PolicyOut(RowOut[Policy]):
     """One published version of a policy."""
 
-    uuid = serializers.UUIDField()
-    name = serializers.CharField()
-    version = serializers.IntegerField()
-    digest = serializers.CharField()
     text = serializers.CharField(help_text="YAML")
-    published_at = serializers.DateTimeField()
+
+    class Meta:
+        model = Policy
+        fields = ["uuid", "name", "version", "digest", "text", "published_at"]
 
 
 @operation("GET", "policies_list", Needs("signed_in"), gives=PolicyOut(many=True))

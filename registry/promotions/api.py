@@ -14,7 +14,7 @@ from lifecycle.ui import paging
 from lifecycle.ui.addresses import key_in
 from registry.access import policy
 from registry.access.decorators import Needs
-from registry.access.rest import IS_NUMBER, IS_UUID, Filters, Request, methods, operation, page_out, paged
+from registry.access.rest import IS_NUMBER, IS_UUID, Filters, Request, RowOut, methods, operation, page_out, paged
 from registry.catalog.models import Endpoint, ModelVersion
 from registry.promotions import actions, fates, plans, queries
 from registry.promotions.models import PromotionRequest
@@ -128,23 +128,12 @@ class FateOut(serializers.Serializer[fates.Fate]):
     deployed_by = serializers.UUIDField(source="deployed_by.uuid", default=None, allow_null=True)
 
 
-class RequestOut(serializers.Serializer[PromotionRequest]):
+class RequestOut(RowOut[PromotionRequest]):
     """A promotion request with its evidence."""
 
-    uuid = serializers.UUIDField()
     project = serializers.UUIDField(source="endpoint.model.project.uuid")
-    number = serializers.IntegerField()
     status = serializers.ChoiceField(choices=Status.choices)
-    version = serializers.UUIDField(source="version.uuid")
-    endpoint = serializers.UUIDField(source="endpoint.uuid")
-    policy = serializers.UUIDField(source="policy.uuid")
-    baseline = serializers.UUIDField(source="baseline.uuid", default=None, allow_null=True)
-    requester = serializers.UUIDField(source="requester.uuid")
-    note = serializers.CharField()
     plan = serializers.JSONField(help_text="the approved plan; empty: chosen at start (requests that predate plans)")
-    reason = serializers.CharField()
-    subject = serializers.JSONField()
-    subject_digest = serializers.CharField()
     comparison = serializers.JSONField(
         allow_null=True,
         help_text="with the live version; in measures and worst, difference, low and high are signed so that positive is better for this "
@@ -155,11 +144,14 @@ class RequestOut(serializers.Serializer[PromotionRequest]):
     gates = serializers.SerializerMethodField()
     fate = serializers.SerializerMethodField()
     verdicts = PromotionVerdictOut(many=True)
-    created_at = serializers.DateTimeField()
-    checked_at = serializers.DateTimeField(allow_null=True)
-    due_at = serializers.DateTimeField(allow_null=True)
-    expires_at = serializers.DateTimeField(allow_null=True)
-    closed_at = serializers.DateTimeField(allow_null=True)
+
+    class Meta:
+        model = PromotionRequest
+        fields = [
+            "uuid", "project", "number", "status", "version", "endpoint", "policy", "baseline", "requester", "note", "plan", "reason",
+            "subject", "subject_digest", "comparison", "gates", "fate", "verdicts", "created_at", "checked_at", "due_at", "expires_at",
+            "closed_at",
+        ]  # fmt: skip
 
     @extend_schema_field(GateOut(many=True))
     def get_gates(self, request: PromotionRequest) -> list[dict[str, Any]]:
@@ -174,17 +166,15 @@ class RequestOut(serializers.Serializer[PromotionRequest]):
         return FateOut(found).data if found else None
 
 
-class PromotionLineOut(serializers.Serializer[PromotionRequest]):
+class PromotionLineOut(RowOut[PromotionRequest]):
     """A request in a list."""
 
-    uuid = serializers.UUIDField()
     project = serializers.UUIDField(source="endpoint.model.project.uuid")
-    number = serializers.IntegerField()
     status = serializers.ChoiceField(choices=Status.choices)
-    version = serializers.UUIDField(source="version.uuid")
-    endpoint = serializers.UUIDField(source="endpoint.uuid")
-    created_at = serializers.DateTimeField()
-    due_at = serializers.DateTimeField(allow_null=True)
+
+    class Meta:
+        model = PromotionRequest
+        fields = ["uuid", "project", "number", "status", "version", "endpoint", "created_at", "due_at"]
 
 
 class DecisionIn(serializers.Serializer[Any]):

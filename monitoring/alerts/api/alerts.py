@@ -12,52 +12,41 @@ from monitoring.alerts import actions, queries
 from monitoring.alerts.models import Alert, Check
 from monitoring.alerts.rules.state import REASON_MAX, Answer, Severity, State, Why
 from registry.access.decorators import Needs
-from registry.access.rest import Request, operation, page_out, paged
+from registry.access.rest import Request, RowOut, operation, page_out, paged
 
 SEE = "alerts.view"
 
 
-class AlertOut(serializers.Serializer[Alert]):
+class AlertOut(RowOut[Alert]):
     """An alert. Never contains users' texts."""
 
-    uuid = serializers.UUIDField()
     fingerprint = serializers.CharField(help_text="same fingerprint, same alert")
-    endpoint = serializers.UUIDField(source="endpoint.uuid", default=None, allow_null=True)
-    project = serializers.UUIDField(source="project.uuid")
     deployment = serializers.UUIDField(source="deployment.uuid", default=None, allow_null=True, help_text="live when the alert first fired")
     source = serializers.CharField(help_text="objective, drift, canary, canary_stopped, load, server, heartbeat …")
     severity = serializers.ChoiceField(choices=Severity.choices)
     state = serializers.ChoiceField(choices=State.choices, help_text="send it as `seen`")
-    title = serializers.CharField()
-    text = serializers.CharField()
     url = serializers.CharField(help_text="path of the page where you can act")
-    value = serializers.FloatField(allow_null=True)
-    count = serializers.IntegerField()
-    first_at = serializers.DateTimeField()
-    last_at = serializers.DateTimeField()
-    told_at = serializers.DateTimeField(allow_null=True)
-    inhibited_by = serializers.UUIDField(source="inhibited_by.uuid", default=None, allow_null=True)
-    acknowledged_by = serializers.UUIDField(source="acknowledged_by.uuid", default=None, allow_null=True)
-    acknowledged_at = serializers.DateTimeField(allow_null=True)
-    resolved_at = serializers.DateTimeField(allow_null=True)
     resolved_by = serializers.UUIDField(source="resolved_by.uuid", default=None, allow_null=True, help_text="null: automatically")
-    resolution = serializers.CharField()
+
+    class Meta:
+        model = Alert
+        fields = [
+            "uuid", "fingerprint", "endpoint", "project", "deployment", "source", "severity", "state", "title", "text", "url", "value",
+            "count", "first_at", "last_at", "told_at", "inhibited_by", "acknowledged_by", "acknowledged_at", "resolved_at", "resolved_by",
+            "resolution",
+        ]  # fmt: skip
 
 
-class AlertCheckOut(serializers.Serializer[Check]):
+class AlertCheckOut(RowOut[Check]):
     """A rule's evaluation; equal results within five minutes share a row."""
 
-    rule = serializers.CharField()
-    endpoint = serializers.UUIDField(source="endpoint.uuid", default=None, allow_null=True)
-    begin = serializers.DateTimeField()
-    at = serializers.DateTimeField()
-    times = serializers.IntegerField()
     state = serializers.ChoiceField(choices=Answer.choices)
     why = serializers.ChoiceField(choices=Why.choices, allow_blank=True)
-    said = serializers.CharField()
-    value = serializers.FloatField(allow_null=True)
-    threshold = serializers.FloatField(allow_null=True)
     burns = serializers.ListField(child=serializers.ListField(child=serializers.FloatField(allow_null=True)), help_text="long, short")
+
+    class Meta:
+        model = Check
+        fields = ["rule", "endpoint", "begin", "at", "times", "state", "why", "said", "value", "threshold", "burns"]
 
 
 class AlertDetailOut(AlertOut):

@@ -14,7 +14,7 @@ from monitoring.alerts.api.place import place
 from monitoring.alerts.models import Silence
 from monitoring.alerts.rules.state import REASON_MAX
 from registry.access.decorators import Needs
-from registry.access.rest import Request, operation
+from registry.access.rest import Request, RowOut, operation
 
 SEE = "alerts.view"
 
@@ -29,18 +29,12 @@ class SilenceIn(serializers.Serializer[Any]):
     reason = serializers.CharField(max_length=REASON_MAX)
 
 
-class SilenceOut(serializers.Serializer[Silence]):
+class SilenceOut(RowOut[Silence]):
     """A silence."""
 
-    uuid = serializers.UUIDField()
-    project = serializers.UUIDField(source="project.uuid")
-    endpoint = serializers.UUIDField(source="endpoint.uuid", default=None, allow_null=True)
-    source = serializers.CharField()
-    until = serializers.DateTimeField()
-    reason = serializers.CharField()
-    author = serializers.UUIDField(source="author.uuid")
-    created_at = serializers.DateTimeField()
-    ended_at = serializers.DateTimeField(allow_null=True)
+    class Meta:
+        model = Silence
+        fields = ["uuid", "project", "endpoint", "source", "until", "reason", "author", "created_at", "ended_at"]
 
 
 class SilencesOut(serializers.Serializer[Any]):

@@ -16,7 +16,7 @@ from monitoring.traffic.spool import prediction_uuid
 from registry.access import policy
 from registry.access.decorators import Needs
 from registry.access.models import ApiToken
-from registry.access.rest import Request, operation
+from registry.access.rest import Request, RowOut, operation
 from registry.catalog.models import Endpoint
 
 SEE = "traffic.view"
@@ -32,17 +32,12 @@ class KpiIn(serializers.Serializer[Any]):
     holdout_share = serializers.FloatField(min_value=0, max_value=0.5)
 
 
-class KpiOut(serializers.Serializer[Kpi]):
+class KpiOut(RowOut[Kpi]):
     """A KPI."""
 
-    uuid = serializers.UUIDField()
-    endpoint = serializers.UUIDField(source="endpoint.uuid")
-    name = serializers.CharField()
-    unit = serializers.CharField()
-    direction = serializers.CharField()
-    kind = serializers.CharField()
-    holdout_share = serializers.FloatField()
-    created_at = serializers.DateTimeField()
+    class Meta:
+        model = Kpi
+        fields = ["uuid", "endpoint", "name", "unit", "direction", "kind", "holdout_share", "created_at"]
 
 
 class KpisOut(serializers.Serializer[Any]):

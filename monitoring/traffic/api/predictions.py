@@ -17,33 +17,27 @@ from monitoring.traffic.spool import prediction_uuid
 from registry.access import policy
 from registry.access.decorators import Needs
 from registry.access.models import ApiToken
-from registry.access.rest import Request, operation, page_out, paged, read
+from registry.access.rest import Request, RowOut, operation, page_out, paged, read
 from registry.catalog.models import Endpoint
 
 SEE = "traffic.view"
 
 
-class PredictionOut(serializers.Serializer[Prediction]):
+class PredictionOut(RowOut[Prediction]):
     """A prediction for one text. text: null if not stored, or if your role can't read texts."""
 
-    uuid = serializers.UUIDField()
-    endpoint = serializers.UUIDField(source="endpoint.uuid")
-    version = serializers.UUIDField(source="version.uuid", default=None, allow_null=True)
-    arm = serializers.CharField()
-    at = serializers.DateTimeField()
-    code = serializers.IntegerField()
-    latency_ms = serializers.FloatField()
-    cpu_ms = serializers.FloatField(allow_null=True)
-    text = serializers.CharField(allow_null=True)
     text_digest = serializers.CharField(
         source="keyed_digest", help_text="keyed with the installation's secret: equal for equal texts, and texts can't be guessed from it"
     )
-    label = serializers.CharField()  # type: ignore[assignment]
-    confidence = serializers.FloatField(allow_null=True)
-    scores = serializers.JSONField()
-    is_demo = serializers.BooleanField()
     feedback_right = serializers.BooleanField(allow_null=True)
     feedback_label = serializers.CharField(allow_null=True)
+
+    class Meta:
+        model = Prediction
+        fields = [
+            "uuid", "endpoint", "version", "arm", "at", "code", "latency_ms", "cpu_ms", "text", "text_digest", "label", "confidence",
+            "scores", "is_demo", "feedback_right", "feedback_label",
+        ]  # fmt: skip
 
 
 class FeedbackIn(serializers.Serializer[Any]):
@@ -70,15 +64,12 @@ class BatchIn(serializers.Serializer[Any]):
     feedback = FeedbackLineIn(many=True, allow_empty=False, max_length=BATCH_MAX)  # type: ignore[call-arg]  # of the list
 
 
-class FeedbackOut(serializers.Serializer[Feedback]):
+class FeedbackOut(RowOut[Feedback]):
     """Stored feedback."""
 
-    uuid = serializers.UUIDField()
-    prediction = serializers.UUIDField(source="prediction.uuid")
-    right = serializers.BooleanField()
-    label = serializers.CharField()  # type: ignore[assignment]
-    kind = serializers.CharField()
-    at = serializers.DateTimeField()
+    class Meta:
+        model = Feedback
+        fields = ["uuid", "prediction", "right", "label", "kind", "at"]
 
 
 class BatchOut(serializers.Serializer[Any]):
