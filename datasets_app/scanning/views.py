@@ -14,7 +14,7 @@ from datasets_app.scanning import actions, pages
 from datasets_app.scanning.forms import DismissForm, JudgeForm, ScanForm, SendForm
 from datasets_app.scanning.models import Finding
 from lifecycle.ui.forms import cleaned, refused_on
-from lifecycle.ui.respond import redirect_or_refresh, respond
+from lifecycle.ui.respond import done_at, redirect_or_refresh, respond
 from lifecycle.ui.toasts import toast
 from registry.access.decorators import needs, signed_in
 from registry.access.requests import SignedInRequest
@@ -51,8 +51,7 @@ def send(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     if form.is_valid():
         with refused_on(form):
             queue = actions.send(dataset_id=uuid, actor=request.user, **form.cleaned_data)
-            toast(request, f"{queue.name} has {queue.items_total:,} items")
-            return redirect_or_refresh(request, reverse("labeling:queue", args=[queue.uuid]))
+            return done_at(request, reverse("labeling:queue", args=[queue.uuid]), f"{queue.name} has {queue.items_total:,} items")
     context = pages.of_dataset(request.user, uuid, {"kind": request.POST.get("kind", "")}) | {"form": form}
     return respond(request, "datasets_app/scanning/dataset.html", "findings", context, status=422)
 

@@ -16,7 +16,7 @@ from lifecycle.refusals import Refusal, Refused
 from lifecycle.ui.addresses import key_in, typed_in
 from lifecycle.ui.csp import charts
 from lifecycle.ui.forms import cleaned, refused_on
-from lifecycle.ui.respond import redirect_or_refresh, respond
+from lifecycle.ui.respond import done_at, redirect_or_refresh, respond
 from lifecycle.ui.toasts import toast
 from monitoring.alerts import actions, page, queries
 from monitoring.alerts.forms import ChannelForm, ObjectiveForm, ResolveForm, SeenForm, SilenceForm, SwitchForm
@@ -55,8 +55,7 @@ def detail(request: SignedInRequest, uuid: UUID) -> HttpResponse:
 def acknowledge(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """Say that you look after it."""
     actions.acknowledge(alert_id=uuid, actor=request.user, seen=cleaned(SeenForm(request.POST))["seen"])
-    toast(request, "Alert acknowledged")
-    return redirect_or_refresh(request, reverse("alerts:detail", args=[uuid]))
+    return done_at(request, reverse("alerts:detail", args=[uuid]), "Alert acknowledged")
 
 
 @require_POST
@@ -65,8 +64,7 @@ def acknowledge(request: SignedInRequest, uuid: UUID) -> HttpResponse:
 def resolve(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """End it by hand."""
     actions.resolve(alert_id=uuid, actor=request.user, **cleaned(ResolveForm(request.POST)))
-    toast(request, "Alert resolved")
-    return redirect_or_refresh(request, reverse("alerts:detail", args=[uuid]))
+    return done_at(request, reverse("alerts:detail", args=[uuid]), "Alert resolved")
 
 
 @require_safe
@@ -98,8 +96,7 @@ def set_objective(request: SignedInRequest, uuid: UUID, kind: str) -> HttpRespon
     if form.is_valid():
         with refused_on(form):
             actions.set_objective(endpoint_id=uuid, kind=kind, actor=request.user, **form.values)
-            toast(request, f"{Kind(kind).label} objective of {found.slug} saved")
-            return redirect_or_refresh(request, reverse("alerts:endpoint", args=[uuid]))
+            return done_at(request, reverse("alerts:endpoint", args=[uuid]), f"{Kind(kind).label} objective of {found.slug} saved")
     return respond(request, ENDPOINT, "objectives", page.endpoint.objectives(request.user, found, form, kind), status=422)
 
 
@@ -134,8 +131,7 @@ def silences(request: SignedInRequest) -> HttpResponse:
             actions.silence(
                 project=project, endpoint=about, until=until, reason=given["reason"], source=given["source"], actor=request.user
             )
-            toast(request, f"{about or project} silenced", kind="warn")
-            return redirect_or_refresh(request, reverse("alerts:silences"))
+            return done_at(request, reverse("alerts:silences"), f"{about or project} silenced", kind="warn")
     return respond(request, SILENCES, "silences", page.listing.silences(request.user, form), status=422)
 
 
@@ -144,8 +140,7 @@ def silences(request: SignedInRequest) -> HttpResponse:
 def end_silence(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """Have messages come again."""
     made = actions.end_silence(silence_id=uuid, actor=request.user)
-    toast(request, f"Silence of {made.endpoint or made.project} ended")
-    return redirect_or_refresh(request, reverse("alerts:silences"))
+    return done_at(request, reverse("alerts:silences"), f"Silence of {made.endpoint or made.project} ended")
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -179,8 +174,7 @@ def switch_channel(request: SignedInRequest, uuid: UUID) -> HttpResponse:
 def test_channel(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """Send a message that says that it is a test."""
     delivery.send_test(channel_id=uuid, actor=request.user, once=typed_in(request.POST, "once", 64) or str(uuid4()))
-    toast(request, "Test message queued; its result appears below", kind="live")
-    return redirect_or_refresh(request, reverse("alerts:channels"))
+    return done_at(request, reverse("alerts:channels"), "Test message queued; its result appears below", kind="live")
 
 
 @require_POST

@@ -12,7 +12,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from lifecycle.ui.addresses import choice_in, key_in
 from lifecycle.ui.csp import charts
 from lifecycle.ui.forms import cleaned, refused_on
-from lifecycle.ui.respond import redirect_or_refresh, respond
+from lifecycle.ui.respond import done_at, redirect_or_refresh, respond
 from lifecycle.ui.toasts import toast
 from monitoring.rollouts import actions, page, queries
 from monitoring.rollouts.forms import AbortForm, SeenForm, WidenForm
@@ -135,5 +135,4 @@ def abort(request: SignedInRequest, uuid: UUID) -> HttpResponse:
 
 def done(request: SignedInRequest, rollout: Rollout, said: str, kind: str) -> HttpResponse:
     """Back to the endpoint's page."""
-    toast(request, said, kind=kind)
-    return redirect_or_refresh(request, reverse("endpoints:detail", args=[rollout.endpoint.uuid]))
+    return done_at(request, reverse("endpoints:detail", args=[rollout.endpoint.uuid]), said, kind=kind)

@@ -13,8 +13,7 @@ from lifecycle.refusals import Refusal
 from lifecycle.ui.addresses import choice_in
 from lifecycle.ui.csp import charts
 from lifecycle.ui.forms import refused_on
-from lifecycle.ui.respond import redirect_or_refresh, respond, wants_fragment
-from lifecycle.ui.toasts import toast
+from lifecycle.ui.respond import done_at, respond, wants_fragment
 from monitoring.traffic import actions, page, queries
 from monitoring.traffic.forms import FeedbackForm, KpiForm, OutcomeForm
 from monitoring.traffic.models import Kpi, Prediction
@@ -67,8 +66,7 @@ def feedback(request: SignedInRequest, uuid: UUID) -> HttpResponse:
                 prediction_id=uuid, right=given["right"] == "yes", label=given["label"], actor=request.user,
                 kind=given["kind"] or FeedbackKind.REVIEW, source=Source.PAGE,
             )  # fmt: skip
-            toast(request, "Feedback saved")
-            return redirect_or_refresh(request, reverse("traffic:prediction", args=[uuid]))
+            return done_at(request, reverse("traffic:prediction", args=[uuid]), "Feedback saved")
     return respond(request, "monitoring/traffic/prediction.html", "prediction", page.prediction(request.user, found, form), status=422)
 
 
@@ -98,8 +96,7 @@ def define_kpi(request: SignedInRequest, uuid: UUID) -> HttpResponse:
         given = dict(form.cleaned_data)
         with refused_on(form, Refusal):
             made = actions.define_kpi(endpoint_id=uuid, holdout_share=given.pop("holdout_percent") / 100, actor=request.user, **given)
-            toast(request, f"{made.name} created")
-            return redirect_or_refresh(request, reverse("traffic:kpi", args=[made.uuid]))
+            return done_at(request, reverse("traffic:kpi", args=[made.uuid]), f"{made.name} created")
     return respond(request, "monitoring/traffic/kpis.html", "kpis", page.kpis(request.user, found, form), status=422)
 
 
@@ -125,6 +122,5 @@ def record_outcomes(request: SignedInRequest, uuid: UUID) -> HttpResponse:
         case = actions.Case(uuid4(), given["arm"], given["value"], timezone.now(), given["prediction"])
         with refused_on(form, Refusal):
             actions.record_outcomes(kpi_id=uuid, cases=[case], actor=request.user)
-            toast(request, "Outcome saved")
-            return redirect_or_refresh(request, reverse("traffic:kpi", args=[uuid]))
+            return done_at(request, reverse("traffic:kpi", args=[uuid]), "Outcome saved")
     return respond(request, "monitoring/traffic/kpi.html", "kpi", page.kpi(request.user, found, "90d", form), status=422)

@@ -14,7 +14,7 @@ from lifecycle.refusals import Conflict, Refused
 from lifecycle.training.models import Run
 from lifecycle.ui.addresses import key_in
 from lifecycle.ui.forms import add_refusal, errors_of, refused_on
-from lifecycle.ui.respond import redirect_or_refresh, respond
+from lifecycle.ui.respond import done_at, redirect_or_refresh, respond
 from lifecycle.ui.toasts import toast
 from registry.access import policy
 from registry.access.decorators import needs, signed_in
@@ -42,8 +42,7 @@ def new_model(request: SignedInRequest) -> HttpResponse:
     if form.is_valid():
         with refused_on(form):
             made = actions.create_model(actor=request.user, **form.cleaned_data)
-            toast(request, f"Model {made.name} created")
-            return redirect_or_refresh(request, reverse("catalog:model", args=[made.uuid]))
+            return done_at(request, reverse("catalog:model", args=[made.uuid]), f"Model {made.name} created")
     return respond(
         request,
         "registry/catalog/form.html",
@@ -87,8 +86,7 @@ def register(request: SignedInRequest, uuid: UUID) -> HttpResponse:
         with refused_on(form):
             given = form.cleaned_data
             actions.register(model=found, run=given["run"], semver=given["semver"], stated=form.stated(), actor=request.user)
-            toast(request, "Hashing and signing files", kind="live")
-            return redirect_or_refresh(request, reverse("catalog:model", args=[uuid]))
+            return done_at(request, reverse("catalog:model", args=[uuid]), "Hashing and signing files", kind="live")
     context = page.form(f"Register version of {found.name}", "Register version", form, found)
     return respond(request, "registry/catalog/form.html", "form", context, status=422 if form.is_bound else 200)
 
@@ -102,8 +100,7 @@ def new_endpoint(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     if form.is_valid():
         with refused_on(form):
             made = actions.create_endpoint(model=found, actor=request.user, **form.cleaned_data)
-            toast(request, f"Endpoint {made.slug} created")
-            return redirect_or_refresh(request, reverse("catalog:model", args=[uuid]))
+            return done_at(request, reverse("catalog:model", args=[uuid]), f"Endpoint {made.slug} created")
     context = page.form(f"New endpoint for {found.name}", "Create endpoint", form, found)
     return respond(request, "registry/catalog/form.html", "form", context, status=422 if form.is_bound else 200)
 
@@ -161,8 +158,7 @@ def quarantine(request: SignedInRequest, uuid: UUID) -> HttpResponse:
             fields=errors_of(form),
         )
     actions.quarantine(version_id=uuid, reason=form.cleaned_data["reason"], actor=request.user)
-    toast(request, f"{found.semver} quarantined", kind="warn")
-    return redirect_or_refresh(request, reverse("catalog:version", args=[uuid]))
+    return done_at(request, reverse("catalog:version", args=[uuid]), f"{found.semver} quarantined", kind="warn")
 
 
 @require_http_methods(["GET", "POST"])  # a HEAD would be recorded as a download
@@ -185,8 +181,7 @@ def freeze(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     if not form.is_valid():
         raise Refused("Nothing was changed. Enter a reason and 1 to 90 days.", fields=errors_of(form))
     actions.freeze(endpoint_id=uuid, reason=form.cleaned_data["reason"], until=form.until(), actor=request.user)
-    toast(request, f"{found.slug} frozen", kind="warn")
-    return redirect_or_refresh(request, reverse("catalog:model", args=[found.model.uuid]))
+    return done_at(request, reverse("catalog:model", args=[found.model.uuid]), f"{found.slug} frozen", kind="warn")
 
 
 @require_POST
@@ -194,5 +189,4 @@ def freeze(request: SignedInRequest, uuid: UUID) -> HttpResponse:
 def lift_freeze(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """End a freeze before its time."""
     lifted = actions.lift_freeze(freeze_id=uuid, actor=request.user)
-    toast(request, f"Freeze of {lifted.endpoint.slug} lifted")
-    return redirect_or_refresh(request, reverse("catalog:model", args=[lifted.endpoint.model.uuid]))
+    return done_at(request, reverse("catalog:model", args=[lifted.endpoint.model.uuid]), f"Freeze of {lifted.endpoint.slug} lifted")
