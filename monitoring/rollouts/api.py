@@ -45,13 +45,13 @@ class SeenIn(serializers.Serializer[Any]):
 class WidenIn(SeenIn):
     """reason: required unless the rule would widen too."""
 
-    reason = serializers.CharField(max_length=500, allow_blank=True, default="")
+    reason = serializers.CharField(max_length=rules.REASON_MAX, allow_blank=True, default="")
 
 
 class AbortIn(SeenIn):
     """The reason, and the version that gets all traffic."""
 
-    reason = serializers.CharField(max_length=500)
+    reason = serializers.CharField(max_length=rules.REASON_MAX)
     typed = serializers.CharField(max_length=40)
 
 

@@ -34,7 +34,7 @@ class ModelIn(serializers.Serializer[Any]):
     project = serializers.UUIDField()
     name = serializers.CharField(max_length=80)
     slug = serializers.CharField(max_length=60)
-    purpose = serializers.CharField(max_length=4000, allow_blank=True, default="")
+    purpose = serializers.CharField(max_length=rules.STATED_MAX, allow_blank=True, default="")
 
 
 class ModelOut(RowOut[RegisteredModel]):
@@ -157,7 +157,7 @@ class EndpointOut(RowOut[Endpoint]):
 class QuarantineIn(serializers.Serializer[Any]):
     """A reason."""
 
-    reason = serializers.CharField(max_length=300)
+    reason = serializers.CharField(max_length=rules.REASON_MAX)
 
 
 class EndpointFreezeIn(QuarantineIn):

@@ -94,14 +94,14 @@ class ShareIn(serializers.Serializer[Any]):
     """
 
     share = serializers.IntegerField(min_value=1, max_value=rules.ALL, help_text="out of 10,000")
-    reason = serializers.CharField(max_length=500, default="", allow_blank=True)
+    reason = serializers.CharField(max_length=rules.REASON_MAX, default="", allow_blank=True)
     seen_moves = serializers.IntegerField(required=False, min_value=0)
 
 
 class StopIn(serializers.Serializer[Any]):
     """A reason."""
 
-    reason = serializers.CharField(max_length=500)
+    reason = serializers.CharField(max_length=rules.REASON_MAX)
 
 
 class ShadowIn(serializers.Serializer[Any]):
@@ -114,7 +114,7 @@ class ShadowIn(serializers.Serializer[Any]):
 class StopShadowIn(serializers.Serializer[Any]):
     """An optional reason."""
 
-    reason = serializers.CharField(max_length=500, default="", allow_blank=True)
+    reason = serializers.CharField(max_length=rules.REASON_MAX, default="", allow_blank=True)
 
 
 class FaultIn(serializers.Serializer[Any]):
@@ -124,13 +124,13 @@ class FaultIn(serializers.Serializer[Any]):
     share = serializers.IntegerField(min_value=1, max_value=rules.ALL, help_text="out of 10,000 of the deployment's requests")
     delay_ms = serializers.IntegerField(default=1_000, min_value=1, max_value=rules.MAX_DELAY_MS)
     minutes = serializers.IntegerField(default=60, min_value=1, max_value=rules.MAX_DRILL_MINUTES)
-    reason = serializers.CharField(max_length=500, default="", allow_blank=True)
+    reason = serializers.CharField(max_length=rules.REASON_MAX, default="", allow_blank=True)
 
 
 class RollBackIn(serializers.Serializer[Any]):
     """The reason, the version that goes live, and the endpoint's moves when you last read it."""
 
-    reason = serializers.CharField(max_length=500)
+    reason = serializers.CharField(max_length=rules.REASON_MAX)
     typed = serializers.CharField(max_length=40)
     seen_moves = serializers.IntegerField(min_value=0)
 
