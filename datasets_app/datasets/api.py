@@ -25,7 +25,7 @@ from lifecycle.ui.addresses import key_in
 from registry.access import policy
 from registry.access.decorators import Needs
 from registry.access.models import Project
-from registry.access.rest import IS_SLUG, IS_UUID, Filters, Request, RowOut, View, methods, operation, page_out, paged
+from registry.access.rest import IS_SLUG, IS_UUID, Filters, Request, RowOut, View, methods, operation, page_out
 
 CHUNK = 1 << 20
 
@@ -166,10 +166,10 @@ FILTERS: Filters = {"project": ("project__uuid", IS_UUID), "slug": ("slug", IS_S
 
 
 @operation("GET", "datasets_list", Needs("signed_in"), gives=page_out(DatasetOut, queries.PAGE, "datasets"), filters=FILTERS)
-def datasets(request: Request, given: dict[str, Any]) -> Response:
+def datasets(request: Request, given: dict[str, Any]) -> object:
     """List datasets by keyset, or those of a project or with a slug."""
     rows = queries.datasets(request.user).filter(**given)
-    return paged(DatasetOut, *paging.page(rows, key_in(request.query_params), queries.PAGE))
+    return paging.page(rows, key_in(request.query_params), queries.PAGE)
 
 
 @operation("POST", "datasets_create", Needs("datasets.create"), takes=DatasetIn, gives=DatasetOut, status=201)

@@ -20,7 +20,7 @@ from lifecycle.ui import paging
 from lifecycle.ui.addresses import key_in
 from registry.access import policy
 from registry.access.decorators import Needs
-from registry.access.rest import BEFORE, Request, RowOut, methods, operation, page_out, paged, read
+from registry.access.rest import BEFORE, Request, RowOut, methods, operation, page_out, read
 from registry.artifacts import actions as artifacts
 
 NOT_FILTERS = ("before", "format", "slice")
@@ -173,8 +173,8 @@ def slices(request: Request, uuid: UUID) -> Response:
     """List them by keyset."""
     rows = queries.slices(request.user).filter(dataset__uuid=uuid)
     may_read = policy.can(request.user, "datasets.read_samples", queries.get_dataset(request.user, uuid))
-    page = paging.page(rows, key_in(request.query_params), queries.PAGE)
-    return paged(SliceOut, *page, context={"may_read": may_read})
+    found, older = paging.page(rows, key_in(request.query_params), queries.PAGE)
+    return Response({"results": SliceOut(found, many=True, context={"may_read": may_read}).data, "before": older})
 
 
 @operation("POST", "datasets_save_slice", Needs("datasets.slice", Dataset, see="datasets.view"), takes=SliceIn, gives=SliceOut, status=201)

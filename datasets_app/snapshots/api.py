@@ -8,7 +8,6 @@ from uuid import UUID
 from django.http import FileResponse
 from django.urls import path, reverse
 from rest_framework import serializers
-from rest_framework.response import Response
 
 from datasets_app.datasets import queries as datasets
 from datasets_app.datasets.models import Dataset
@@ -20,7 +19,7 @@ from lifecycle.jobs.api import JobOut
 from lifecycle.ui import paging
 from lifecycle.ui.addresses import key_in
 from registry.access.decorators import Needs
-from registry.access.rest import IS_NUMBER, IS_UUID, Filters, Request, RowOut, methods, operation, page_out, paged
+from registry.access.rest import IS_NUMBER, IS_UUID, Filters, Request, RowOut, methods, operation, page_out
 from registry.artifacts import actions as artifacts
 
 PAGE = 30
@@ -101,10 +100,10 @@ class ExportOut(serializers.Serializer[Export]):
 
 
 @operation("GET", "snapshots_list", Needs("signed_in"), gives=page_out(SnapshotOut, PAGE, "versions"), filters=FILTERS)
-def snapshots(request: Request, given: dict[str, Any]) -> Response:
+def snapshots(request: Request, given: dict[str, Any]) -> object:
     """List snapshots by keyset, or those of a dataset or with a number."""
     rows = queries.snapshots(request.user).filter(**given)
-    return paged(SnapshotOut, *paging.page(rows, key_in(request.query_params), PAGE))
+    return paging.page(rows, key_in(request.query_params), PAGE)
 
 
 @operation("POST", "snapshots_freeze", Needs("snapshots.freeze", Dataset, see="snapshots.view"), takes=FreezeIn, gives=JobOut, status=202)

@@ -22,7 +22,7 @@ from registry.access import policy
 from registry.access.answers import ErrorOut
 from registry.access.decorators import Needs
 from registry.access.models import Project
-from registry.access.rest import IS_NUMBER, IS_UUID, Filters, Request, methods, operation, page_out, paged
+from registry.access.rest import IS_NUMBER, IS_UUID, Filters, Request, methods, operation, page_out
 
 
 class StrategyField(serializers.ChoiceField):
@@ -166,9 +166,9 @@ class PointsOut(serializers.Serializer[object]):
 
 
 @operation("GET", "base_models_list", Needs("signed_in"), gives=BasePageOut)
-def bases(request: Request) -> Response:
+def bases(request: Request) -> object:
     """List base models."""
-    return Response({"results": BaseModelOut(queries.bases(request.user)[:200], many=True).data})
+    return {"results": queries.bases(request.user)[:200]}
 
 
 @operation("POST", "base_models_add", Needs("signed_in"), takes=BaseModelIn, gives=BaseModelOut, status=201)
@@ -190,11 +190,11 @@ def add_base(request: Request, given: dict[str, Any]) -> object:
 
 
 @operation("GET", "runs_list", Needs("signed_in"), gives=page_out(RunOut, pages.PAGE, "runs"), filters=FILTERS)
-def runs(request: Request, given: dict[str, Any]) -> Response:
+def runs(request: Request, given: dict[str, Any]) -> object:
     """List runs by keyset, or those of a project or with a number; trials stand under the sweep that is asked for, not among others."""
     if not given.keys() & {"number", "sweep__uuid"}:
         given["sweep__isnull"] = True
-    return paged(RunOut, *paging.page(queries.runs(request.user).filter(**given), key_in(request.query_params), pages.PAGE))
+    return paging.page(queries.runs(request.user).filter(**given), key_in(request.query_params), pages.PAGE)
 
 
 @operation("POST", "runs_launch", Needs("signed_in"), takes=RunIn, gives=RunOut, status=201)

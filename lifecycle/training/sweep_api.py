@@ -18,7 +18,7 @@ from lifecycle.training.rules import RunState
 from lifecycle.ui import paging
 from lifecycle.ui.addresses import key_in
 from registry.access.decorators import Needs
-from registry.access.rest import IS_NUMBER, IS_UUID, Filters, Request, methods, operation, page_out, paged
+from registry.access.rest import IS_NUMBER, IS_UUID, Filters, Request, methods, operation, page_out
 
 FILTERS: Filters = {"project": ("project__uuid", IS_UUID), "number": ("number", IS_NUMBER)}
 
@@ -107,10 +107,10 @@ class SweepIn(serializers.Serializer[Sweep]):
 
 
 @operation("GET", "sweeps_list", Needs("signed_in"), gives=page_out(SweepOut, pages.PAGE, "sweeps"), filters=FILTERS)
-def sweeps(request: Request, given: dict[str, Any]) -> Response:
+def sweeps(request: Request, given: dict[str, Any]) -> object:
     """List sweeps by keyset, or those of a project or with a number."""
     rows = sweep_queries.sweeps(request.user).filter(**given)
-    return paged(SweepOut, *paging.page(rows, key_in(request.query_params), pages.PAGE))
+    return paging.page(rows, key_in(request.query_params), pages.PAGE)
 
 
 @operation("POST", "sweeps_start", Needs("signed_in"), takes=SweepIn, gives=SweepOut, status=201)

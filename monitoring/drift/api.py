@@ -8,7 +8,6 @@ from uuid import UUID
 from django.urls import path
 from drf_spectacular.utils import OpenApiParameter
 from rest_framework import serializers
-from rest_framework.response import Response
 
 from lifecycle.jobs.api import JobOut
 from monitoring.drift import actions, queries
@@ -16,7 +15,7 @@ from monitoring.drift.models import DriftReport, Episode
 from monitoring.drift.rules import Held, Mark, Monitor, State
 from registry.access import policy
 from registry.access.decorators import Needs
-from registry.access.rest import Request, RowOut, operation, page_out, paged
+from registry.access.rest import Request, RowOut, operation, page_out
 from registry.catalog.models import Endpoint
 
 SEE = "drift.view"
@@ -169,9 +168,9 @@ def of_endpoint(request: Request, uuid: UUID) -> object:
     gives=page_out(ReportOut, queries.PAGE, "reports", key=serializers.CharField),
     parameters=[OpenApiParameter("before", str)],
 )
-def reports(request: Request, uuid: UUID) -> Response:
+def reports(request: Request, uuid: UUID) -> object:
     """List reports, newest first, without requested ones."""
-    return paged(ReportOut, *queries.page_of_reports(Endpoint.objects.get(uuid=uuid), request.query_params.get("before", "")))
+    return queries.page_of_reports(Endpoint.objects.get(uuid=uuid), request.query_params.get("before", ""))
 
 
 @operation("GET", "drift_report", Needs(SEE, DriftReport), gives=ReportDetailOut)

@@ -18,7 +18,7 @@ from monitoring.retraining.models import Proposal, Trigger
 from monitoring.retraining.rules import LIMITS, REASON_MAX, Kind, Outcome, State, Step
 from registry.access import policy
 from registry.access.decorators import Needs
-from registry.access.rest import RowOut, methods, operation, page_out, paged
+from registry.access.rest import RowOut, methods, operation, page_out
 from registry.catalog.models import Endpoint
 
 SEE = "retraining.view"
@@ -158,9 +158,9 @@ class TriggersOut(serializers.Serializer[Any]):
 @operation(
     "GET", "retraining_list", Needs("signed_in"), takes=RetrainingFilterIn, gives=page_out(RetrainingProposalOut, queries.PAGE, "proposals")
 )
-def proposals(request: Request, given: dict[str, Any]) -> Response:
+def proposals(request: Request, given: dict[str, Any]) -> object:
     """List proposals, newest first."""
-    return paged(RetrainingProposalOut, *queries.page_of(request.user, **given))
+    return queries.page_of(request.user, **given)
 
 
 @operation("POST", "retraining_propose", Needs("signed_in"), takes=ProposeIn, gives=RetrainingProposalOut, status=201)

@@ -16,7 +16,7 @@ from monitoring.rollouts import actions, queries, rules
 from monitoring.rollouts.models import Look, Rollout
 from registry.access import policy
 from registry.access.decorators import Needs
-from registry.access.rest import BEFORE, RowOut, methods, operation, page_out, paged, read
+from registry.access.rest import BEFORE, RowOut, methods, operation, page_out, read
 from registry.catalog.models import Endpoint, ModelVersion
 from registry.promotions.api import PlanIn
 from registry.promotions.models import PromotionRequest
@@ -157,9 +157,9 @@ class ForecastOut(serializers.Serializer[Any]):
 
 
 @operation("GET", "rollouts_list", Needs("signed_in"), takes=RolloutFilterIn, gives=page_out(RolloutOut, queries.PAGE, "rollouts"))
-def rollouts(request: Request, given: dict[str, Any]) -> Response:
+def rollouts(request: Request, given: dict[str, Any]) -> object:
     """List, newest first."""
-    return paged(RolloutOut, *queries.page_of(request.user, **given))
+    return queries.page_of(request.user, **given)
 
 
 @operation("POST", "rollouts_start", Needs("signed_in"), takes=StartIn, gives=RolloutOut, status=201)
@@ -190,10 +190,10 @@ def one_rollout(request: Request, uuid: UUID) -> Response:
 
 
 @operation("GET", "rollouts_looks", Needs(SEE, Rollout), gives=page_out(LookOut, queries.PAGE, "checks"), parameters=[BEFORE])
-def looks(request: Request, uuid: UUID) -> Response:
+def looks(request: Request, uuid: UUID) -> object:
     """List, newest first."""
     before = read(RolloutFilterIn, request.query_params).get("before")
-    return paged(LookOut, *queries.page_of_looks(queries.visible(request.user).get(uuid=uuid), before))
+    return queries.page_of_looks(queries.visible(request.user).get(uuid=uuid), before)
 
 
 @operation("POST", "rollouts_pause", Needs("rollouts.steer", Rollout, SEE), takes=SeenIn, gives=RolloutOut)

@@ -207,15 +207,18 @@ def chosen(request: rest_framework_request.Request, **filters: Filter) -> dict[s
     return found
 
 
+class PageOut(serializers.Serializer[Any]):
+    """One page of a list, which is its rows and the key to go on before."""
+
+    def to_representation(self, instance: tuple[Iterable[Any], object | None]) -> Any:
+        """As the fields of its shape."""
+        return super().to_representation(dict(zip(("results", "before"), instance, strict=True)))
+
+
 def page_out(
     shape: Shape, size: int, rows: str, *, name: str = "", key: type[serializers.Field[Any, Any, Any, Any]] = serializers.IntegerField
 ) -> Shape:
     """The shape of one page of a list. rows: what it lists. name: in the API's description, where not that of the row's shape."""
     text = f"Up to {size} {rows}, newest first. before: pass it as ?before= for the next page; null on the last."
     fields = {"results": shape(many=True), "before": key(allow_null=True)}
-    return type(name or f"{shape.__name__.removesuffix('Out')}PageOut", (serializers.Serializer,), {"__doc__": text, **fields})
-
-
-def paged(shape: Shape, rows: Iterable[Any], before: object | None, **more: Any) -> Response:
-    """One page of a list, and the key to go on before. more: of the shape."""
-    return Response({"results": shape(rows, many=True, **more).data, "before": before})
+    return type(name or f"{shape.__name__.removesuffix('Out')}PageOut", (PageOut,), {"__doc__": text, **fields})

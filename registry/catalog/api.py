@@ -20,7 +20,7 @@ from registry.access import policy
 from registry.access.answers import ErrorOut
 from registry.access.decorators import Needs
 from registry.access.models import Project
-from registry.access.rest import IS_SLUG, Filters, Request, RowOut, View, methods, operation, page_out, paged, read
+from registry.access.rest import IS_SLUG, Filters, Request, RowOut, View, methods, operation, page_out, read
 from registry.catalog import actions, queries, rules, verifications
 from registry.catalog.models import Card, Endpoint, Freeze, ModelVersion, RegisteredModel
 
@@ -195,10 +195,10 @@ def create_model(request: Request, given: dict[str, Any]) -> object:
     gives=page_out(VersionOut, queries.PAGE, "versions"),
     filters=FILTERS,
 )
-def versions(request: Request, uuid: UUID, given: dict[str, Any]) -> Response:
+def versions(request: Request, uuid: UUID, given: dict[str, Any]) -> object:
     """List versions, newest first; filter by semver."""
     rows = queries.versions(request.user).filter(model__uuid=uuid, **given).order_by("-number")
-    return paged(VersionOut, *paging.page(rows, key_in(request.query_params), queries.PAGE, key="number"))
+    return paging.page(rows, key_in(request.query_params), queries.PAGE, key="number")
 
 
 @operation("POST", "versions_register", Needs("catalog.register", RegisteredModel, SEE), takes=VersionIn, gives=JobOut, status=202)

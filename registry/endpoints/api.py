@@ -13,7 +13,7 @@ from rest_framework.response import Response
 from lifecycle.refusals import Refused
 from registry.access import policy
 from registry.access.decorators import Needs
-from registry.access.rest import RowOut, operation, page_out, paged
+from registry.access.rest import RowOut, operation, page_out
 from registry.catalog.api import EndpointOut
 from registry.catalog.models import Endpoint
 from registry.endpoints import actions, queries, rules
@@ -217,13 +217,13 @@ def lift_fault(request: Request, uuid: UUID) -> object:
 
 
 @operation("GET", "endpoints_deployments", Needs(SEE, Endpoint), takes=WhenIn, gives=page_out(DeploymentOut, queries.PAGE, "intervals"))
-def deployments(request: Request, uuid: UUID, given: dict[str, Any]) -> Response:
+def deployments(request: Request, uuid: UUID, given: dict[str, Any]) -> object:
     """List deployments, newest first; with as_of, the one live at that time."""
     endpoint = Endpoint.objects.get(uuid=uuid)
     if "as_of" in given:
         was = queries.live_at(endpoint, given["as_of"])
-        return paged(DeploymentOut, [was] if was else [], None)
-    return paged(DeploymentOut, *queries.page_of_deployments(endpoint, given.get("before")))
+        return [was] if was else [], None
+    return queries.page_of_deployments(endpoint, given.get("before"))
 
 
 def arms(endpoint: Endpoint) -> list[dict[str, Any]]:

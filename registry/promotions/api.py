@@ -14,7 +14,7 @@ from lifecycle.ui import paging
 from lifecycle.ui.addresses import key_in
 from registry.access import policy
 from registry.access.decorators import Needs
-from registry.access.rest import IS_NUMBER, IS_UUID, Filters, Request, RowOut, methods, operation, page_out, paged
+from registry.access.rest import IS_NUMBER, IS_UUID, Filters, Request, RowOut, methods, operation, page_out
 from registry.catalog.models import Endpoint, ModelVersion
 from registry.promotions import actions, fates, plans, queries
 from registry.promotions.models import PromotionRequest
@@ -214,10 +214,10 @@ class PromotionCommentOut(serializers.Serializer[Any]):
     gives=page_out(PromotionLineOut, queries.PAGE, "requests", name="RequestPageOut"),
     filters=FILTERS,
 )
-def promotions(request: Request, given: dict[str, Any]) -> Response:
+def promotions(request: Request, given: dict[str, Any]) -> object:
     """List promotion requests, newest first; filter by project or number."""
     rows = queries.visible(request.user).prefetch_related(None).filter(**given)
-    return paged(PromotionLineOut, *paging.page(rows, key_in(request.query_params), queries.PAGE))
+    return paging.page(rows, key_in(request.query_params), queries.PAGE)
 
 
 @operation("POST", "promotions_request", Needs("signed_in"), takes=RequestIn, gives=RequestOut, status=201)

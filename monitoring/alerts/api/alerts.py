@@ -12,7 +12,7 @@ from monitoring.alerts import actions, queries
 from monitoring.alerts.models import Alert, Check
 from monitoring.alerts.rules.state import REASON_MAX, Answer, Severity, State, Why
 from registry.access.decorators import Needs
-from registry.access.rest import Request, RowOut, operation, page_out, paged
+from registry.access.rest import Request, RowOut, operation, page_out
 
 SEE = "alerts.view"
 
@@ -86,10 +86,10 @@ class AlertResolveIn(AlertSeenIn):
 
 
 @operation("GET", "alerts_list", Needs("signed_in"), takes=AlertFilterIn, gives=page_out(AlertOut, queries.PAGE, "alerts"))
-def alerts(request: Request, given: dict[str, Any]) -> Response:
+def alerts(request: Request, given: dict[str, Any]) -> object:
     """List alerts, newest first, open or resolved."""
     before, endpoint = given.pop("before", None), given.pop("endpoint", "")
-    return paged(AlertOut, *queries.all_of(request.user, queries.Filters(**given, endpoint=str(endpoint)), before))
+    return queries.all_of(request.user, queries.Filters(**given, endpoint=str(endpoint)), before)
 
 
 @operation("GET", "alerts_read", Needs(SEE, Alert), gives=AlertDetailOut)
@@ -116,7 +116,7 @@ def resolve(request: Request, uuid: UUID, given: dict[str, Any]) -> object:
 @operation(
     "GET", "alerts_suppressed", Needs("signed_in"), takes=SuppressedIn, gives=page_out(AlertCheckOut, queries.PAGE, "lines of the log")
 )
-def suppressed(request: Request, given: dict[str, Any]) -> Response:
+def suppressed(request: Request, given: dict[str, Any]) -> object:
     """List conditions that notified no one, and why, newest first."""
     before, endpoint = given.get("before"), str(given.get("endpoint", ""))
-    return paged(AlertCheckOut, *queries.suppressed(request.user, why=given["why"], endpoint=endpoint, before=before))
+    return queries.suppressed(request.user, why=given["why"], endpoint=endpoint, before=before)

@@ -6,7 +6,6 @@ from typing import Any
 from uuid import UUID
 
 from rest_framework import serializers
-from rest_framework.response import Response
 
 from lifecycle.refusals import Refused
 from monitoring.alerts import actions, queries
@@ -88,10 +87,10 @@ class ObjectivesOut(serializers.Serializer[Any]):
 
 
 @operation("GET", "objectives_list", Needs(SEE, Endpoint), gives=ObjectivesOut)
-def objectives(request: Request, uuid: UUID) -> Response:
+def objectives(request: Request, uuid: UUID) -> object:
     """List objectives with budgets and burn rates of the last evaluation."""
     rows = queries.objectives(Endpoint.objects.get(uuid=uuid))
-    return Response({"results": ObjectiveOut(rows, many=True).data})
+    return {"results": rows}
 
 
 @operation("POST", "objectives_set", Needs(MANAGE, Endpoint, SEE), takes=ObjectiveIn, gives=ObjectiveOut)

@@ -115,9 +115,9 @@ class OutcomesOut(serializers.Serializer[Any]):
 
 
 @operation("GET", "kpis_list", Needs(SEE, Endpoint), gives=KpisOut)
-def kpis(request: Request, uuid: UUID) -> Response:
+def kpis(request: Request, uuid: UUID) -> object:
     """List KPIs by name."""
-    return Response({"results": KpiOut(queries.kpis(Endpoint.objects.get(uuid=uuid)), many=True).data})
+    return {"results": queries.kpis(Endpoint.objects.get(uuid=uuid))}
 
 
 @operation("POST", "kpis_define", Needs("traffic.define_kpi", Endpoint, SEE), takes=KpiIn, gives=KpiOut, status=201)

@@ -17,7 +17,7 @@ from monitoring.traffic.spool import prediction_uuid
 from registry.access import policy
 from registry.access.decorators import Needs
 from registry.access.models import ApiToken
-from registry.access.rest import Request, RowOut, operation, page_out, paged, read
+from registry.access.rest import Request, RowOut, operation, page_out, read
 from registry.catalog.models import Endpoint
 
 SEE = "traffic.view"
@@ -85,11 +85,11 @@ class BatchOut(serializers.Serializer[Any]):
     gives=page_out(PredictionOut, queries.PAGE, "predictions", key=serializers.CharField),
     parameters=[OpenApiParameter("before", str)],
 )
-def predictions(request: Request, uuid: UUID) -> Response:
+def predictions(request: Request, uuid: UUID) -> object:
     """List predictions, newest first."""
     shown = page.recent(request.user, Endpoint.objects.get(uuid=uuid), request.query_params.dict())
     before = shown["pager"]["next"].removeprefix("?before=") or None
-    return paged(PredictionOut, shown["rows"], before)
+    return shown["rows"], before
 
 
 @operation("GET", "predictions_read", Needs(SEE, Prediction), gives=PredictionOut)

@@ -178,7 +178,8 @@ def stop(running: Deployment, actor: User | None, reason: str, *, epoch: int) ->
     intervals.end(running, actor, reason)
     record(
         actor, Verb.CANARY_STOPPED, endpoint, project=endpoint.model.project.uuid, deployment=running.uuid,
-        reason=reason[: rules.REASON_MAX], version=running.version.uuid, root_digest=running.version.root_digest, share=running.share, epoch=epoch,
+        reason=reason[: rules.REASON_MAX], version=running.version.uuid,
+        root_digest=running.version.root_digest, share=running.share, epoch=epoch,
         ends=intervals.ends(running),
     )  # fmt: skip
     outbox.append(
