@@ -9,7 +9,7 @@ from uuid import UUID
 from django.urls import path
 from drf_spectacular.utils import OpenApiParameter, OpenApiTypes, extend_schema
 from rest_framework import serializers
-from rest_framework.parsers import BaseParser, JSONParser
+from rest_framework.parsers import BaseParser
 from rest_framework.response import Response
 
 from datasets_app.datasets import actions, queries
@@ -25,7 +25,7 @@ from lifecycle.ui.addresses import key_in
 from registry.access import policy
 from registry.access.decorators import Needs
 from registry.access.models import Project
-from registry.access.rest import IS_SLUG, IS_UUID, Filters, Request, View, chosen, page_out, paged, parameters
+from registry.access.rest import IS_SLUG, IS_UUID, Filters, Request, RowOut, View, methods, operation, page_out
 
 CHUNK = 1 << 20
 
@@ -55,19 +55,15 @@ class DatasetIn(serializers.Serializer[object]):
     )  # fmt: skip
 
 
-class DatasetOut(serializers.Serializer[Dataset]):
+class DatasetOut(RowOut[Dataset]):
     """A dataset."""
 
-    uuid = serializers.UUIDField()
-    project = serializers.UUIDField(source="project.uuid")
-    slug = serializers.CharField()
-    name = serializers.CharField()
-    description = serializers.CharField()
     task = serializers.ChoiceField(choices=types.choices())
-    language = serializers.CharField()
-    licence = serializers.CharField()
     items = serializers.IntegerField(source="items_total")
-    created_at = serializers.DateTimeField()
+
+    class Meta:
+        model = Dataset
+        fields = ["uuid", "project", "slug", "name", "description", "task", "language", "licence", "items", "created_at"]
 
 
 class ProvenanceOut(serializers.Serializer[Provenance]):
@@ -83,25 +79,16 @@ class ProvenanceOut(serializers.Serializer[Provenance]):
     generator = serializers.CharField(required=False, default="", allow_blank=True, max_length=200, help_text="of synthetic texts")
 
 
-class UploadOut(serializers.Serializer[Upload]):
+class UploadOut(RowOut[Upload]):
     """An upload, how it is read, and what the dry run or the import found."""
 
-    uuid = serializers.UUIDField()
-    dataset = serializers.UUIDField(source="dataset.uuid")
-    file_name = serializers.CharField()
     size = serializers.IntegerField()
     provenance = ProvenanceOut()
     sha256 = serializers.CharField(source="blob.digest")
     state = serializers.ChoiceField(choices=UploadState.choices)
-    encoding = serializers.CharField()
-    parser = serializers.CharField()
-    delimiter = serializers.CharField()
-    has_header = serializers.BooleanField()
     mapping = serializers.DictField(child=serializers.CharField())
     label_values = serializers.DictField(child=serializers.CharField(), help_text="what values of the label column become")
     contradicting = serializers.CharField(help_text="what happens to texts with conflicting labels; empty: they block the import")
-    default_split = serializers.CharField()
-    labels_as = serializers.CharField()
     report = serializers.DictField()
     looking = serializers.SerializerMethodField(help_text="whether a job is looking through the file")
     seen = serializers.SerializerMethodField(help_text="what to send with the acceptance")
@@ -109,6 +96,14 @@ class UploadOut(serializers.Serializer[Upload]):
     rows_new = serializers.IntegerField()
     rows_duplicate = serializers.IntegerField()
     rows_failed = serializers.IntegerField()
+
+    class Meta:
+        model = Upload
+        fields = [
+            "uuid", "dataset", "file_name", "size", "provenance", "sha256", "state", "encoding", "parser", "delimiter", "has_header",
+            "mapping", "label_values", "contradicting", "default_split", "labels_as", "report", "looking", "seen", "rows_read", "rows_new",
+            "rows_duplicate", "rows_failed",
+        ]  # fmt: skip
 
     def get_looking(self, upload: Upload) -> bool:
         """Whether a dry run is under way."""
@@ -147,20 +142,16 @@ class AcceptIn(serializers.Serializer[object]):
     seen = serializers.CharField(required=False, allow_blank=True, default="")
 
 
-class ItemOut(serializers.Serializer[Item]):
+class ItemOut(RowOut[Item]):
     """An item. text and metadata are null for roles that may not read samples."""
 
-    uuid = serializers.UUIDField()
-    dataset = serializers.UUIDField(source="dataset.uuid")
-    upload = serializers.UUIDField(source="upload.uuid")
     line = serializers.IntegerField()
-    digest = serializers.CharField()
-    external_id = serializers.CharField()
-    group = serializers.CharField()
-    event_time = serializers.DateTimeField(allow_null=True)
-    split = serializers.CharField()
     text = serializers.SerializerMethodField()
     metadata = serializers.SerializerMethodField()
+
+    class Meta:
+        model = Item
+        fields = ["uuid", "dataset", "upload", "line", "digest", "external_id", "group", "event_time", "split", "text", "metadata"]
 
     def get_text(self, item: Item) -> str | None:
         """The text, where the reader may."""
@@ -174,48 +165,31 @@ class ItemOut(serializers.Serializer[Item]):
 FILTERS: Filters = {"project": ("project__uuid", IS_UUID), "slug": ("slug", IS_SLUG)}
 
 
-class Datasets(View):
-    """The datasets of your projects."""
-
-    needs = {"GET": Needs("signed_in"), "POST": Needs("datasets.create")}
-
-    @extend_schema(operation_id="datasets_list", responses=page_out(DatasetOut, queries.PAGE, "datasets"), parameters=parameters(FILTERS))
-    def get(self, request: Request) -> Response:
-        """List datasets by keyset, or those of a project or with a slug."""
-        rows = queries.datasets(request.user).filter(**chosen(request, **FILTERS))
-        return paged(DatasetOut, *paging.page(rows, key_in(request.query_params), queries.PAGE))
-
-    @extend_schema(operation_id="datasets_create", request=DatasetIn, responses={201: DatasetOut})
-    def post(self, request: Request) -> Response:
-        """Make a dataset."""
-        form = DatasetIn(data=request.data)
-        form.is_valid(raise_exception=True)
-        found = dict(form.validated_data)
-        project = policy.get_visible(request.user, Project, "access.view_project", uuid=found.pop("project"))
-        return Response(DatasetOut(actions.create_dataset(project=project, actor=request.user, **found)).data, status=201)
+@operation("GET", "datasets_list", Needs("signed_in"), gives=page_out(DatasetOut, queries.PAGE, "datasets"), filters=FILTERS)
+def datasets(request: Request, given: dict[str, Any]) -> object:
+    """List datasets by keyset, or those of a project or with a slug."""
+    rows = queries.datasets(request.user).filter(**given)
+    return paging.page(rows, key_in(request.query_params), queries.PAGE)
 
 
-class OneDataset(View):
-    """One dataset."""
-
-    needs = {"GET": Needs("datasets.view", Dataset)}
-
-    @extend_schema(operation_id="datasets_read", responses=DatasetOut)
-    def get(self, request: Request, uuid: UUID) -> Response:
-        """Its facts."""
-        return Response(DatasetOut(queries.get_dataset(request.user, uuid)).data)
+@operation("POST", "datasets_create", Needs("datasets.create"), takes=DatasetIn, gives=DatasetOut, status=201)
+def create_dataset(request: Request, given: dict[str, Any]) -> object:
+    """Make a dataset."""
+    project = policy.get_visible(request.user, Project, "access.view_project", uuid=given.pop("project"))
+    return actions.create_dataset(project=project, actor=request.user, **given)
 
 
-class OneItem(View):
-    """One item."""
+@operation("GET", "datasets_read", Needs("datasets.view", Dataset), gives=DatasetOut)
+def one_dataset(request: Request, uuid: UUID) -> object:
+    """Its facts."""
+    return queries.get_dataset(request.user, uuid)
 
-    needs = {"GET": Needs("datasets.view", Item)}
 
-    @extend_schema(operation_id="datasets_item_read", responses=ItemOut)
-    def get(self, request: Request, uuid: UUID) -> Response:
-        """Its content and where it came from."""
-        item = queries.get_item(request.user, uuid)
-        return Response(ItemOut(item, context={"may_read": queries.may_read(request.user, item.dataset)}).data)
+@operation("GET", "datasets_item_read", Needs("datasets.view", Item), gives=ItemOut)
+def one_item(request: Request, uuid: UUID) -> Response:
+    """Its content and where it came from."""
+    item = queries.get_item(request.user, uuid)
+    return Response(ItemOut(item, context={"may_read": queries.may_read(request.user, item.dataset)}).data)
 
 
 class Uploads(View):
@@ -244,63 +218,37 @@ class Uploads(View):
         return Response(UploadOut(actions.inspect(upload_id=upload.uuid, actor=request.user)).data, status=201)
 
 
-class OneUpload(View):
-    """One upload."""
-
-    needs = {"GET": Needs("datasets.view", Upload)}
-
-    @extend_schema(operation_id="datasets_upload_read", responses=UploadOut)
-    def get(self, request: Request, uuid: UUID) -> Response:
-        """How it is read, and what was found."""
-        return Response(UploadOut(queries.get_upload(request.user, uuid)).data)
+@operation("GET", "datasets_upload_read", Needs("datasets.view", Upload), gives=UploadOut)
+def one_upload(request: Request, uuid: UUID) -> object:
+    """How it is read, and what was found."""
+    return queries.get_upload(request.user, uuid)
 
 
-class InspectUpload(View):
-    """Looking through a file again."""
-
-    needs = {"POST": Needs("datasets.upload", Upload, see="datasets.view")}
-
-    @extend_schema(operation_id="datasets_inspect", request=ReadingIn, responses=UploadOut)
-    def post(self, request: Request, uuid: UUID) -> Response:
-        """Read it as chosen; large files are left to a job."""
-        form = ReadingIn(data=request.data)
-        form.is_valid(raise_exception=True)
-        return Response(UploadOut(actions.inspect(upload_id=uuid, actor=request.user, **form.validated_data)).data)
+@operation("POST", "datasets_inspect", Needs("datasets.upload", Upload, see="datasets.view"), takes=ReadingIn, gives=UploadOut)
+def inspect_upload(request: Request, uuid: UUID, given: dict[str, Any]) -> object:
+    """Read it as chosen; large files are left to a job."""
+    return actions.inspect(upload_id=uuid, actor=request.user, **given)
 
 
-class AcceptUpload(View):
-    """Accepting a file."""
-
-    needs = {"POST": Needs("datasets.upload", Upload, see="datasets.view")}
-
-    @extend_schema(operation_id="datasets_accept", request=AcceptIn, responses={202: JobOut})
-    def post(self, request: Request, uuid: UUID) -> Response:
-        """Have it imported; the answer is the job."""
-        form = AcceptIn(data=request.data)
-        form.is_valid(raise_exception=True)
-        job = actions.accept_upload(upload_id=uuid, actor=request.user, **form.validated_data)
-        return Response(JobOut(job).data, status=202)
+@operation("POST", "datasets_accept", Needs("datasets.upload", Upload, see="datasets.view"), takes=AcceptIn, gives=JobOut, status=202)
+def accept_upload(request: Request, uuid: UUID, given: dict[str, Any]) -> object:
+    """Have it imported; the answer is the job."""
+    return actions.accept_upload(upload_id=uuid, actor=request.user, **given)
 
 
-class DiscardUpload(View):
-    """Putting a file aside."""
-
-    needs = {"POST": Needs("datasets.upload", Upload, see="datasets.view")}
-    parser_classes = [JSONParser]
-
-    @extend_schema(operation_id="datasets_discard", request=None, responses=UploadOut)
-    def post(self, request: Request, uuid: UUID) -> Response:
-        """Its file stays in the store; nothing of it is imported."""
-        return Response(UploadOut(actions.discard_upload(upload_id=uuid, actor=request.user)).data)
+@operation("POST", "datasets_discard", Needs("datasets.upload", Upload, see="datasets.view"), gives=UploadOut)
+def discard_upload(request: Request, uuid: UUID) -> object:
+    """Its file stays in the store; nothing of it is imported."""
+    return actions.discard_upload(upload_id=uuid, actor=request.user)
 
 
 urlpatterns = [
-    path("datasets/", Datasets.as_view()),
-    path("datasets/<uuid:uuid>/", OneDataset.as_view()),
+    path("datasets/", methods(datasets, create_dataset)),
+    path("datasets/<uuid:uuid>/", one_dataset),
     path("datasets/<uuid:uuid>/uploads/", Uploads.as_view()),
-    path("uploads/<uuid:uuid>/", OneUpload.as_view()),
-    path("uploads/<uuid:uuid>/inspect/", InspectUpload.as_view()),
-    path("uploads/<uuid:uuid>/accept/", AcceptUpload.as_view()),
-    path("uploads/<uuid:uuid>/discard/", DiscardUpload.as_view()),
-    path("items/<uuid:uuid>/", OneItem.as_view()),
+    path("uploads/<uuid:uuid>/", one_upload),
+    path("uploads/<uuid:uuid>/inspect/", inspect_upload),
+    path("uploads/<uuid:uuid>/accept/", accept_upload),
+    path("uploads/<uuid:uuid>/discard/", discard_upload),
+    path("items/<uuid:uuid>/", one_item),
 ]

@@ -103,7 +103,7 @@ def require_cancel(user: Person, job: Job) -> None:
         raise PermissionDenied("You can't cancel this job.")
 
 
-def line(user: Person, job: Job, waiting: Line | None = None) -> JobLine:
+def line(user: Person, job: Job, waiting: QueuePosition | None = None) -> JobLine:
     """One job with what this user may do to it. waiting: what `line_up` says of it and others, where it was asked."""
     kind = registry.find(job.kind)
     url = kind.url(job) if kind and kind.url else ""
@@ -144,21 +144,21 @@ def lines(user: Person, jobs: Iterable[Job]) -> list[JobLine]:
 
 # ── In line ─────────────────────────────────────────────────────────────────
 @dataclass(frozen=True, slots=True)
-class Line:
+class QueuePosition:
     """What waits, by the job's key. places: from 1. nobody: a sentence where no worker is there that could take it."""
 
     places: dict[int, int] = field(default_factory=dict)
     nobody: dict[int, str] = field(default_factory=dict)
 
 
-def line_up(jobs: Iterable[Job]) -> Line:
+def line_up(jobs: Iterable[Job]) -> QueuePosition:
     """Where in line jobs are, and for which of them no worker is there: two statements for any number of them, none where none waits."""
     waiting = [job for job in jobs if job.state == State.QUEUED]
     if not waiting:
-        return Line()
+        return QueuePosition()
     served = {(queue, device) for queues, device in live_workers() for queue in queues}
     nobody = {job.pk: text for job in waiting if (text := nobody_for(job, served))}
-    return Line(places([job.pk for job in waiting]), nobody)
+    return QueuePosition(places([job.pk for job in waiting]), nobody)
 
 
 def places(keys: list[int]) -> dict[int, int]:

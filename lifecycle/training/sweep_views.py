@@ -14,8 +14,7 @@ from lifecycle.training import actions, launch_page, sweep_pages
 from lifecycle.training.forms import SweepForm
 from lifecycle.training.models import Sweep
 from lifecycle.ui.csp import charts
-from lifecycle.ui.respond import redirect_or_refresh, respond, wants_fragment
-from lifecycle.ui.toasts import toast
+from lifecycle.ui.respond import done_at, redirect_or_refresh, respond, wants_fragment
 from registry.access.decorators import needs, signed_in
 from registry.access.requests import SignedInRequest
 
@@ -74,5 +73,4 @@ def live_sweep(request: SignedInRequest, uuid: UUID) -> HttpResponse:
 def cancel_sweep(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """Start no other trial, and stop the one that trains."""
     cancelled = actions.cancel_sweep(sweep_id=uuid, actor=request.user)
-    toast(request, f"{cancelled} is cancelled", kind="live")
-    return redirect_or_refresh(request, reverse("training:sweep", args=[uuid]))
+    return done_at(request, reverse("training:sweep", args=[uuid]), f"{cancelled} is cancelled", kind="live")

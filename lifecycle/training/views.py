@@ -17,9 +17,8 @@ from lifecycle.training import actions, advice_page, estimate_page, launch_page,
 from lifecycle.training.forms import FolderForm, HubForm, KeyForm, LaunchForm
 from lifecycle.training.models import Run
 from lifecycle.ui.csp import charts
-from lifecycle.ui.forms import add_refusal
-from lifecycle.ui.respond import redirect_or_refresh, respond, wants_fragment
-from lifecycle.ui.toasts import toast
+from lifecycle.ui.forms import refused_on
+from lifecycle.ui.respond import done_at, redirect_or_refresh, respond, wants_fragment
 from registry.access import policy
 from registry.access.decorators import needs, signed_in
 from registry.access.models import Project
@@ -111,8 +110,7 @@ def filled(request: SignedInRequest) -> tuple[dict[str, Any], LaunchForm | None]
 def pause(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """Have a run leave its worker at its next step, to be resumed later."""
     paused = actions.pause(run_id=uuid, actor=request.user)
-    toast(request, f"{paused} is {paused.get_state_display().lower()}", kind="live")
-    return redirect_or_refresh(request, reverse("training:detail", args=[uuid]))
+    return done_at(request, reverse("training:detail", args=[uuid]), f"{paused} is {paused.get_state_display().lower()}", kind="live")
 
 
 @require_POST
@@ -120,8 +118,7 @@ def pause(request: SignedInRequest, uuid: UUID) -> HttpResponse:
 def stop(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """Stop a run at its next step; its checkpoint stays."""
     stopped = actions.stop(run_id=uuid, actor=request.user)
-    toast(request, f"{stopped} is {stopped.get_state_display().lower()}", kind="live")
-    return redirect_or_refresh(request, reverse("training:detail", args=[uuid]))
+    return done_at(request, reverse("training:detail", args=[uuid]), f"{stopped} is {stopped.get_state_display().lower()}", kind="live")
 
 
 @require_POST
@@ -129,8 +126,7 @@ def stop(request: SignedInRequest, uuid: UUID) -> HttpResponse:
 def resume(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """Queue a paused, stopped or failed run again, from its checkpoint."""
     resumed = actions.resume(run_id=uuid, actor=request.user)
-    toast(request, f"{resumed} resumes from its last checkpoint", kind="live")
-    return redirect_or_refresh(request, reverse("training:detail", args=[uuid]))
+    return done_at(request, reverse("training:detail", args=[uuid]), f"{resumed} goes on from its last checkpoint", kind="live")
 
 
 @require_POST
@@ -139,8 +135,7 @@ def prioritise(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """Have a waiting run go sooner or later than others."""
     priority, seen = read_priority(request.POST)
     moved = actions.prioritise(run_id=uuid, priority=priority, actor=request.user, seen=seen)
-    toast(request, f"{moved} is {priority.word}", kind="live")
-    return redirect_or_refresh(request, reverse("training:detail", args=[uuid]))
+    return done_at(request, reverse("training:detail", args=[uuid]), f"{moved} is {priority.word}", kind="live")
 
 
 @require_safe
@@ -197,8 +192,7 @@ def add_packaged(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """Add a base model that came with the installation: ?name=, by default all-MiniLM-L6-v2."""
     name = request.POST.get("name") or MINILM
     base = actions.add_packaged_base(project=Project.objects.get(uuid=uuid), actor=request.user, name=name)
-    toast(request, f"{base} is being imported", kind="live")
-    return redirect_or_refresh(request, reverse("training:bases"))
+    return done_at(request, reverse("training:bases"), f"{base} is being kept", kind="live")
 
 
 @require_POST
@@ -219,13 +213,9 @@ def add(request: SignedInRequest, uuid: UUID, form: FolderForm | HubForm, name: 
     """Carry out one of the two forms, or show what it needs."""
     if form.is_valid():
         call = actions.add_folder_base if isinstance(form, FolderForm) else actions.add_hub_base
-        try:
+        with refused_on(form, Refusal):
             base = call(project=Project.objects.get(uuid=uuid), actor=request.user, **form.cleaned_data)
-        except Refusal as refusal:
-            add_refusal(form, refusal)
-        else:
-            toast(request, f"{base} is being imported", kind="live")
-            return redirect_or_refresh(request, reverse("training:bases"))
+            return done_at(request, reverse("training:bases"), f"{base} is being fetched and checked", kind="live")
     context = launch_page.bases(request.user) | {
         "projects": adding_projects(request),
         "folder_form": FolderForm(),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import chain
@@ -108,6 +110,15 @@ def add_refusal(form: forms.BaseForm, refusal: Refusal) -> None:
         form.add_error(name, sentences(*why, *refusal.fields[name], refusal.next_step))
     if not known:
         form.add_error(None, " ".join(sentences(refusal.message, *chain.from_iterable(refusal.fields.values()), refusal.next_step)))
+
+
+@contextmanager
+def refused_on(form: forms.BaseForm, kind: type[Refusal] = Refused) -> Iterator[None]:
+    """A refusal of this kind ends the block and is put on the form, which is then shown again."""
+    try:
+        yield
+    except kind as refusal:
+        add_refusal(form, refusal)
 
 
 def sentences(*said: str) -> list[str]:

@@ -26,7 +26,7 @@ from registry.catalog.models import Endpoint
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class RetrainingReason:
     """One fact for or against. mark: ok for what speaks for it; warn, or bad for what blocks."""
 
     mark: str
@@ -48,7 +48,7 @@ class StepLine:
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class ComparedMetric:
     """One measure of both models."""
 
     name: str
@@ -110,17 +110,17 @@ def costs(user: User, proposal: Proposal) -> str:
     return BARRED.format(why=why) if (why := queries.behind(user, proposal)) else COSTS
 
 
-def reasons(proposal: Proposal) -> list[Line]:
+def reasons(proposal: Proposal) -> list[RetrainingReason]:
     """What spoke for it and against it when it was made."""
     return told(proposal.reasons_for, proposal.reasons_against)
 
 
-def told(found_for: list[Mapping[str, Any]], against: list[Mapping[str, Any]]) -> list[Line]:
+def told(found_for: list[Mapping[str, Any]], against: list[Mapping[str, Any]]) -> list[RetrainingReason]:
     """Reasons as lines, those for it first."""
-    lines = [Line("ok", "for", each["fact"], each["value"], each["evidence"]) for each in found_for]
+    lines = [RetrainingReason("ok", "for", each["fact"], each["value"], each["evidence"]) for each in found_for]
     for each in against:
         blocks = each["blocks"]
-        lines.append(Line("bad" if blocks else "warn", "against", each["fact"], each["value"], each["evidence"]))
+        lines.append(RetrainingReason("bad" if blocks else "warn", "against", each["fact"], each["value"], each["evidence"]))
     return lines
 
 
@@ -211,11 +211,11 @@ def outcome(proposal: Proposal, step: Step) -> tuple[str, tuple[tuple[str, str],
     return text, tuple((name, address) for name, thing, where in found if thing and (address := find_url(where, uuid=thing.uuid)))
 
 
-def comparison(proposal: Proposal) -> list[Row]:
+def comparison(proposal: Proposal) -> list[ComparedMetric]:
     """Measures of both models on the same rows."""
     metrics = (proposal.comparison or {}).get("metrics", {})
     return [
-        Row(NAMED[name].heading, m["baseline"], m["candidate"], m["difference"], m["low"], m["high"], m["verdict"])
+        ComparedMetric(NAMED[name].heading, m["baseline"], m["candidate"], m["difference"], m["low"], m["high"], m["verdict"])
         for name, m in metrics.items()
     ]
 
@@ -245,7 +245,7 @@ class Card:
 
     setting: queries.Setting
     form: TriggerForm
-    lines: list[Line]
+    lines: list[RetrainingReason]
     yes: bool
     said: bool
     open: bool

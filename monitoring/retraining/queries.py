@@ -100,7 +100,7 @@ def newest(endpoint: Endpoint) -> Proposal | None:
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class RetrainingListItem:
     """An endpoint as the list shows it. triggers: how many are on."""
 
     endpoint: Endpoint
@@ -108,13 +108,13 @@ class Line:
     triggers: int
 
 
-def lines(user: User) -> list[Line]:
+def lines(user: User) -> list[RetrainingListItem]:
     """The endpoints that the user may see with their newest proposal, those that wait for a decision first."""
     last = Proposal.objects.filter(endpoint=OuterRef("pk")).order_by(BUSY_FIRST, "-pk").values("pk")[:1]
     rows = catalog.endpoints(user).annotate(newest=Subquery(last), on=Count("triggers", filter=Q(triggers__enabled=True)))
     found: list[Any] = list(rows)
     proposals = {row.pk: row for row in visible(user).filter(pk__in=[each.newest for each in found if each.newest])}
-    made = [Line(each, proposals.get(each.newest), each.on) for each in found]
+    made = [RetrainingListItem(each, proposals.get(each.newest), each.on) for each in found]
     order = {State.OPEN: 0, State.FAILED: 1, State.RUNNING: 2, State.APPROVED: 2, State.REQUESTED: 3}
     return sorted(made, key=lambda line: order.get(State(line.proposal.state), 4) if line.proposal else 5)
 

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from django.http import StreamingHttpResponse
 from django.urls import path
-from drf_spectacular.utils import OpenApiParameter, OpenApiTypes, extend_schema
+from drf_spectacular.utils import OpenApiParameter, OpenApiTypes
 from rest_framework import serializers
-from rest_framework.response import Response
 
 from lifecycle.ui.addresses import key_in
 from registry.access.decorators import Needs
 from registry.access.models import ApiToken
-from registry.access.rest import BEFORE, Request, View, page_out, paged
+from registry.access.rest import BEFORE, Request, operation, page_out
 from registry.audit import actions, queries
 from registry.audit.forms import FilterForm
 from registry.ledger.models import Event
@@ -30,34 +29,36 @@ class EventOut(serializers.ModelSerializer[Event]):
         fields = ["chain", "seq", "at", "verb", "actor", "object_type", "object_id", "project", "canonical", "previous_hash", "hash"]
 
 
-class Events(View):
-    """Matching events you can see."""
+@operation(
+    "GET",
+    "audit_events_retrieve",
+    Needs("signed_in"),
+    gives=page_out(EventOut, queries.PAGE, "events", name="EventPage"),
+    parameters=[*FILTERS, BEFORE],
+)
+def events(request: Request) -> object:
+    """List events, newest first, 50 a page."""
+    filters = FilterForm(request.query_params, user=request.user).filters()
+    lines, older = queries.page(request.user, filters, key_in(request.query_params))
+    return [line.event for line in lines], older
 
-    needs = {"GET": Needs("signed_in")}
 
-    @extend_schema(parameters=[*FILTERS, BEFORE], responses=page_out(EventOut, queries.PAGE, "events", name="EventPage"))
-    def get(self, request: Request) -> Response:
-        """List events, newest first, 50 a page."""
-        filters = FilterForm(request.query_params, user=request.user).filters()
-        lines, older = queries.page(request.user, filters, key_in(request.query_params))
-        return paged(EventOut, [line.event for line in lines], older)
-
-
-class Export(View):
-    """The audit log as JSON Lines."""
-
-    needs = {"POST": Needs("signed_in")}
-    scope = ApiToken.Scope.READ
-
-    @extend_schema(parameters=FILTERS, responses={(200, "application/x-ndjson"): OpenApiTypes.STR}, request=None)
-    def post(self, request: Request) -> StreamingHttpResponse:
-        """Export all matching events and the signed checkpoints of their chains; the export is itself recorded."""
-        filters = FilterForm(request.query_params, user=request.user).filters()
-        content = actions.export(actor=request.user, filters=filters, form="jsonl")
-        return StreamingHttpResponse(content, content_type="application/x-ndjson")
+@operation(
+    "POST",
+    "audit_export_create",
+    Needs("signed_in"),
+    gives={(200, "application/x-ndjson"): OpenApiTypes.STR},
+    parameters=FILTERS,
+    scope=ApiToken.Scope.READ,
+)
+def export(request: Request) -> StreamingHttpResponse:
+    """Export all matching events and the signed checkpoints of their chains; the export is itself recorded."""
+    filters = FilterForm(request.query_params, user=request.user).filters()
+    content = actions.export(actor=request.user, filters=filters, form="jsonl")
+    return StreamingHttpResponse(content, content_type="application/x-ndjson")
 
 
 urlpatterns = [
-    path("audit/events/", Events.as_view(), name="api-audit-events"),
-    path("audit/export/", Export.as_view(), name="api-audit-export"),
+    path("audit/events/", events, name="api-audit-events"),
+    path("audit/export/", export, name="api-audit-export"),
 ]

@@ -57,7 +57,7 @@ class Filters:
 
 
 @dataclass(frozen=True)
-class Line:
+class AuditLogEntry:
     """An event as a page shows it; names come from beside the chain and may be gone."""
 
     event: Event
@@ -115,13 +115,13 @@ def matching(text: str) -> Q:
     return Q(actor__in=subjects) | Q(object_id__in=subjects) | Q(hash__startswith=text.lower())
 
 
-def page(user: User, filters: Filters, before: int | None) -> tuple[list[Line], int | None]:
+def page(user: User, filters: Filters, before: int | None) -> tuple[list[AuditLogEntry], int | None]:
     """One page of lines, and the key of the next older one or None."""
     found, older = paging.page(search(user, filters), before, PAGE)
     return lines(found), older
 
 
-def lines(events: Iterable[Event]) -> list[Line]:
+def lines(events: Iterable[Event]) -> list[AuditLogEntry]:
     """Events with the names that whom and what they are about had then, in one more query."""
     events = list(events)
     ids = {event.actor for event in events} | {event.object_id for event in events}
@@ -129,13 +129,13 @@ def lines(events: Iterable[Event]) -> list[Line]:
     return [line(event, names) for event in events]
 
 
-def line(event: Event, names: dict[tuple[str, str], str]) -> Line:
+def line(event: Event, names: dict[tuple[str, str], str]) -> AuditLogEntry:
     """One event as a page shows it. names: by id and by the digest that the event was hashed with, if it was."""
     document = payload_of(event)
     payload, digests = document.get("payload", {}), document.get("names", {})
     actor = names.get((event.actor, digests.get("actor", "")), event.actor[:8])
     subject = names.get((event.object_id, digests.get("object", "")), f"{event.object_type.rpartition('.')[2]} {event.object_id[:8]}")
-    return Line(
+    return AuditLogEntry(
         event=event,
         actor="Lifecycle" if event.actor == SYSTEM else actor,
         verb=Verb(event.verb).label if event.verb in Verb.values else event.verb,
@@ -151,7 +151,7 @@ def page_of(event: Event) -> str:
     return find_url(name, uuid=event.object_id) if name else ""
 
 
-def history_of(subject_id: UUID, *, limit: int = 20) -> list[Line]:
+def history_of(subject_id: UUID, *, limit: int = 20) -> list[AuditLogEntry]:
     """The newest events about one object, for a page that has already checked who may see it."""
     return lines(Event.objects.filter(object_id=str(subject_id)).order_by("-id")[:limit])
 

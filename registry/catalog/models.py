@@ -73,7 +73,7 @@ class ModelVersion(models.Model):
     key_fingerprint = models.CharField(max_length=64)
     facts = models.JSONField(default=dict, help_text="label set, base, strategy, and dataset version digest; never changed")
     state = models.CharField(max_length=12, choices=State.choices, default=State.ACTIVE)
-    state_reason = models.CharField(max_length=300, blank=True)
+    state_reason = models.CharField(max_length=rules.REASON_MAX, blank=True)
     registered_by = models.ForeignKey(USER, null=True, on_delete=models.PROTECT, related_name="+")
     registered_at = models.DateTimeField(auto_now_add=True)
 
@@ -212,7 +212,7 @@ class Freeze(models.Model):
     uuid = models.UUIDField(default=uuid4, unique=True, editable=False)
     endpoint = models.ForeignKey(Endpoint, on_delete=models.PROTECT, related_name="freezes")
     owner = models.ForeignKey(USER, on_delete=models.PROTECT, related_name="+")
-    reason = models.CharField(max_length=300)
+    reason = models.CharField(max_length=rules.REASON_MAX)
     until = models.DateTimeField()
     created_at = models.DateTimeField(auto_now_add=True)
     lifted_at = models.DateTimeField(null=True)

@@ -274,7 +274,7 @@ def waiting(endpoint: Endpoint) -> PromotionRequest | None:
 
 
 @dataclass(frozen=True)
-class Line:
+class EndpointListItem:
     """An endpoint as the list shows it."""
 
     endpoint: Endpoint
@@ -284,7 +284,7 @@ class Line:
     waits: bool
 
 
-def lines(user: Person) -> list[Line]:
+def lines(user: Person) -> list[EndpointListItem]:
     """The endpoints that the user may see, with what is live and whether an approved version waits; four statements, however many."""
     found = list(visible(user))
     rows = running().filter(endpoint__in=found).select_related("version", "started_by")
@@ -292,7 +292,8 @@ def lines(user: Person) -> list[Line]:
     approved = PromotionRequest.objects.filter(endpoint__in=found, status=Status.APPROVED)
     waits = set(not_live(approved).values_list("endpoint_id", flat=True))
     return [
-        Line(row, now.get((row.pk, "stable")), now.get((row.pk, "canary")), now.get((row.pk, "shadow")), row.pk in waits) for row in found
+        EndpointListItem(row, now.get((row.pk, "stable")), now.get((row.pk, "canary")), now.get((row.pk, "shadow")), row.pk in waits)
+        for row in found
     ]
 
 

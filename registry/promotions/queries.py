@@ -122,18 +122,18 @@ def third_person(sentence: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class PromotionListItem:
     """A request in the queue, with whose turn it is."""
 
     request: PromotionRequest
     standing: Standing
 
 
-def open_lines(user: User) -> tuple[list[Line], list[Line]]:
+def open_lines(user: User) -> tuple[list[PromotionListItem], list[PromotionListItem]]:
     """The open requests that wait for this person, and those that wait for others; each by due time, at most a page in all."""
     rows = list(visible(user).filter(status__in=sorted(OPEN)).order_by("due_at", "pk")[:PAGE])
     roles = deciding_roles(user, rows)
-    lines = [Line(row, standing(user, row, roles=roles[row.pk])) for row in rows]
+    lines = [PromotionListItem(row, standing(user, row, roles=roles[row.pk])) for row in rows]
     mine = [line for line in lines if line.standing.may or is_owned(user, line.request)]
     return mine, [line for line in lines if line not in mine]
 

@@ -15,7 +15,7 @@ from lifecycle.refusals import Refusal
 from monitoring.drift import judging, measuring, queries
 from monitoring.drift.actions.baseline import UNREADABLE, baseline
 from monitoring.drift.cbpe import Estimate
-from monitoring.drift.judging import Said
+from monitoring.drift.judging import JudgedMonitor
 from monitoring.drift.measuring import Measured, Reference
 from monitoring.drift.models import Baseline, DriftReport, Episode, Measurement
 from monitoring.drift.rules import FAR, OUTSIDE_MOST, Monitor, Span, State
@@ -118,7 +118,8 @@ def write(
 
 
 def keep(
-    endpoint: Endpoint, version: ModelVersion, base: Baseline, span: Span, counts: Counts, reading: Reading, said: Sequence[Said], *,
+    endpoint: Endpoint, version: ModelVersion, base: Baseline, span: Span, counts: Counts, reading: Reading, said: Sequence[JudgedMonitor],
+    *,
     asked: bool = False, between: bool = False,
 ) -> DriftReport:  # fmt: skip
     """The report of a window that was judged, and what follows from it."""
@@ -150,7 +151,7 @@ def lock(endpoint: Endpoint) -> None:
 
 def judged(
     model: type[Measurement], endpoint: Endpoint, version: ModelVersion, span: Span, found: Sequence[Measured], *, acts: bool
-) -> list[Said]:
+) -> list[JudgedMonitor]:
     """What a window means, beside the windows of the same version before it. What is not live opens nothing: nothing could close it."""
     acts = acts and (live := live_deployment(endpoint)) is not None and live.version_id == version.pk
     was_open = {row.monitor for row in queries.open_episodes(endpoint) if row.version_id == version.pk}
@@ -158,7 +159,7 @@ def judged(
 
 
 def common(
-    endpoint: Endpoint, version: ModelVersion, base: Baseline, span: Span, said: Sequence[Said], rows: int, asked: bool
+    endpoint: Endpoint, version: ModelVersion, base: Baseline, span: Span, said: Sequence[JudgedMonitor], rows: int, asked: bool
 ) -> dict[str, Any]:
     """The columns that every measurement has."""
     worst = judging.worst_of(said)
@@ -170,7 +171,7 @@ def common(
     }  # fmt: skip
 
 
-def follow(report: Measurement, said: Sequence[Said]) -> None:
+def follow(report: Measurement, said: Sequence[JudgedMonitor]) -> None:
     """Open and close episodes after a window, and tell what those that stay open measure now."""
     close_left(report.endpoint, report.window_end)
     still = {row.monitor: row for row in queries.open_episodes(report.endpoint)}
@@ -192,7 +193,7 @@ def close_left(endpoint: Endpoint, now: datetime) -> None:
             close(row, now, f"{live.version.semver} replaced it." if live else "No version is live.")
 
 
-def open_episode(report: Measurement, said: Said) -> Episode:
+def open_episode(report: Measurement, said: JudgedMonitor) -> Episode:
     """Note that a monitor stands open, and tell whoever reads the outbox."""
     found = said.measured
     if found.value is None or found.limit is None:

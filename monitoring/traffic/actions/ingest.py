@@ -149,7 +149,7 @@ def store(batch: list[Entry], now: datetime | None = None) -> int:
     return new
 
 
-def store_predictions(rows: list[spool.Row], names: Names, counts: dict[Place, Counts], now: datetime) -> int:
+def store_predictions(rows: list[spool.SpooledPrediction], names: Names, counts: dict[Place, Counts], now: datetime) -> int:
     """The predictions that are new."""
     if not rows:
         return 0

@@ -36,8 +36,8 @@ def plant_fault(
     rules.check_fault(kind, share, delay_ms, minutes)
     check_can_be_planted(deployment)
     fault = Fault.objects.create(
-        deployment=deployment, kind=kind, share=share, delay_ms=delay_ms if kind == Fault.Kind.SLOW else 0, reason=reason.strip()[:500],
-        until=timezone.now() + timedelta(minutes=minutes), planted_by=actor,
+        deployment=deployment, kind=kind, share=share, delay_ms=delay_ms if kind == Fault.Kind.SLOW else 0,
+        reason=reason.strip()[: rules.REASON_MAX], until=timezone.now() + timedelta(minutes=minutes), planted_by=actor,
     )  # fmt: skip
     endpoint = deployment.endpoint
     record(

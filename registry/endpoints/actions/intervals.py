@@ -10,7 +10,7 @@ from django.utils import timezone
 from lifecycle.refusals import Conflict
 from registry.access.models import User
 from registry.catalog.models import Alias, ModelVersion
-from registry.endpoints import queries
+from registry.endpoints import queries, rules
 from registry.endpoints.actions.publish import publish
 from registry.endpoints.models import Deployment
 from registry.ledger.actions import record
@@ -27,7 +27,7 @@ def begin(deployment: Deployment) -> Deployment:
 
 def end(deployment: Deployment, actor: User | None, reason: str) -> None:
     """Write an interval's end; the servers are told on commit."""
-    deployment.ended_at, deployment.ended_by, deployment.end_reason = timezone.now(), actor, reason[:500]
+    deployment.ended_at, deployment.ended_by, deployment.end_reason = timezone.now(), actor, reason[: rules.REASON_MAX]
     deployment.save(update_fields=["ended_at", "ended_by", "end_reason"])
     transaction.on_commit(publish, robust=True)
 
@@ -66,7 +66,7 @@ def check_recorded(deployment: Deployment) -> None:
 
 def roll_back(alias: Alias, target: ModelVersion, actor: User | None, reason: str, epoch: int) -> Deployment:
     """What was live before has all traffic again."""
-    new = switch(alias, target, actor, epoch=epoch, cause=Deployment.Cause.ROLLBACK, reason=reason[:500])
+    new = switch(alias, target, actor, epoch=epoch, cause=Deployment.Cause.ROLLBACK, reason=reason[: rules.REASON_MAX])
     record(
         actor, Verb.ROLLED_BACK, new.endpoint, project=new.endpoint.model.project.uuid, deployment=new.uuid, reason=new.reason,
         version=target.uuid, root_digest=target.root_digest, previous=new.previous.version.uuid if new.previous else None, epoch=epoch,

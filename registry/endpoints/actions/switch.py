@@ -125,5 +125,5 @@ def _roll_back(endpoint: Endpoint, target: ModelVersion, actor: User, reason: st
         raise Conflict(f"The rollback target of {endpoint} changed.", next_step="Reload the page, then decide.")
     intervals.check_recorded(before)
     if running := queries.canary_of(endpoint):
-        canary.stop(running, actor, f"The endpoint was rolled back: {reason}"[:500], epoch=epoch)
+        canary.stop(running, actor, f"The endpoint was rolled back: {reason}"[: rules.REASON_MAX], epoch=epoch)
     return intervals.roll_back(alias, target, actor, reason, epoch)

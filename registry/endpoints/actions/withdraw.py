@@ -6,7 +6,7 @@ from django.db import transaction
 
 from registry.access.models import User
 from registry.catalog.models import Alias, Endpoint, ModelVersion
-from registry.endpoints import queries
+from registry.endpoints import queries, rules
 from registry.endpoints.actions import canary, intervals
 from registry.endpoints.actions.publish import lock, next_epoch
 from registry.endpoints.actions.telling import page_of, tell
@@ -54,7 +54,7 @@ def leave(alias: Alias, live: Deployment, actor: User | None, reason: str, epoch
     alias.save(update_fields=["version", "moves"])
     record(
         actor, Verb.EMPTIED, endpoint, project=endpoint.model.project.uuid, deployment=live.uuid, version=live.version.uuid,
-        root_digest=live.version.root_digest, reason=reason[:500], epoch=epoch, ends=intervals.ends(live),
+        root_digest=live.version.root_digest, reason=reason[: rules.REASON_MAX], epoch=epoch, ends=intervals.ends(live),
     )  # fmt: skip
 
 
