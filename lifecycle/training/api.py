@@ -182,7 +182,7 @@ def add_base(request: Request, given: dict[str, Any]) -> object:
     if given["kind"] == BaseModel.Kind.RUN:
         run = queries.runs(request.user).filter(project=project, uuid=given["run"]).first()
         if run is None:
-            raise serializers.ValidationError({"run": ["There is no such run in this project."]})
+            raise serializers.ValidationError({"run": ["This project has no such run."]})
         return actions.add_run_base(run=run, actor=request.user)
     if given["kind"] == BaseModel.Kind.HUB:
         return actions.add_hub_base(**common, hub_id=given["hub_id"], revision=given["revision"])
@@ -203,7 +203,7 @@ def launch(request: Request, given: dict[str, Any]) -> object:
     snapshot = queries.launchable(request.user).filter(uuid=given.pop("snapshot")).first()
     base = queries.bases(request.user).filter(uuid=given.pop("base")).first()
     if snapshot is None or base is None:
-        raise Http404("There is no such snapshot to train on, or no such base model.")
+        raise Http404("Dataset version or base model not found.")
     return actions.launch(snapshot=snapshot, base=base, actor=request.user, **given)
 
 
@@ -262,7 +262,7 @@ def run_points(request: Request, uuid: UUID) -> Response:
     if chart not in pages.CHARTS:
         raise serializers.ValidationError({"chart": [f"Choose one of {', '.join(pages.CHARTS)}."]})
     if not after.removeprefix("-").isdecimal() or len(after) > 10:
-        raise serializers.ValidationError({"after": ["It must be a step."]})
+        raise serializers.ValidationError({"after": ["Must be a step number."]})
     return Response(pages.new_points(queries.get_run(request.user, uuid), chart, int(after)))
 
 

@@ -126,7 +126,7 @@ def stop(request: SignedInRequest, uuid: UUID) -> HttpResponse:
 def resume(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """Queue a paused, stopped or failed run again, from its checkpoint."""
     resumed = actions.resume(run_id=uuid, actor=request.user)
-    return done_at(request, reverse("training:detail", args=[uuid]), f"{resumed} goes on from its last checkpoint", kind="live")
+    return done_at(request, reverse("training:detail", args=[uuid]), f"{resumed} resumes from its last checkpoint", kind="live")
 
 
 @require_POST
@@ -192,7 +192,7 @@ def add_packaged(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """Add a base model that came with the installation: ?name=, by default all-MiniLM-L6-v2."""
     name = request.POST.get("name") or MINILM
     base = actions.add_packaged_base(project=Project.objects.get(uuid=uuid), actor=request.user, name=name)
-    return done_at(request, reverse("training:bases"), f"{base} is being kept", kind="live")
+    return done_at(request, reverse("training:bases"), f"{base} is being imported", kind="live")
 
 
 @require_POST
@@ -215,7 +215,7 @@ def add(request: SignedInRequest, uuid: UUID, form: FolderForm | HubForm, name: 
         call = actions.add_folder_base if isinstance(form, FolderForm) else actions.add_hub_base
         with refused_on(form, Refusal):
             base = call(project=Project.objects.get(uuid=uuid), actor=request.user, **form.cleaned_data)
-            return done_at(request, reverse("training:bases"), f"{base} is being fetched and checked", kind="live")
+            return done_at(request, reverse("training:bases"), f"{base} is being imported", kind="live")
     context = launch_page.bases(request.user) | {
         "projects": adding_projects(request),
         "folder_form": FolderForm(),
