@@ -68,9 +68,7 @@ class EvaluationOut(serializers.Serializer[Evaluation]):
 
 IN_LINES = tuple(
     dict.fromkeys(
-        name
-        for each in (found.metrics for found in MEASURES.values())
-        for name in (each.leading.name, each.listed.name, *each.drawn)
+        name for each in (found.metrics for found in MEASURES.values()) for name in (each.leading.name, each.listed.name, *each.drawn)
     )
 )  # the metrics by which evaluations are known in a list
 
@@ -87,9 +85,7 @@ class EvaluationLineOut(serializers.Serializer[Any]):
 
     def get_fields(self) -> dict[str, Any]:
         """With a field for each of IN_LINES."""
-        metrics = {
-            name: serializers.FloatField(source=f"head_{name}", allow_null=True, help_text=NAMED[name].heading) for name in IN_LINES
-        }
+        metrics = {name: serializers.FloatField(source=f"head_{name}", allow_null=True, help_text=NAMED[name].heading) for name in IN_LINES}
         return super().get_fields() | metrics
 
 

@@ -72,7 +72,8 @@ class Metrics:
     leading: by which evaluations, baselines and versions are compared. trained: by which the best step, the best trial, and a trial that is
     given up are decided. listed: by which a run is known beside others. The rest are names, the main one first. strip: at the head of a
     report. beside: of a run and its baselines, side by side. compared: of two models on the same rows. watched: of validation, while a run
-    trains. drawn: those of them that pages show. registered: what a registered version keeps. loss: the one that training lowers.
+    trains. drawn: those of them that pages show. registered: what a registered version keeps. loss: the one that training lowers; lowered:
+    what that is, in words.
     """
 
     known: tuple[Metric, ...]
@@ -86,6 +87,7 @@ class Metrics:
     drawn: tuple[str, ...]
     registered: tuple[str, ...]
     loss: str = "log_loss"
+    lowered: str = "cross-entropy"
 
     @cached_property
     def by_name(self) -> Mapping[str, Metric]:

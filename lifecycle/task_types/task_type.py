@@ -22,14 +22,15 @@ class Capabilities:
 
     has_labels: an annotation names labels of the schema. one_label: exactly one, stored as a foreign key. labels_texts: labels are of the
     whole text, so that the built-in model can learn them and a pre-label is a row for each. has_gold: an annotation can be right or wrong.
-    has_thresholds: each label is given from a threshold of its own. writes_text: annotations are text that can be erased and is in no
-    manifest. prelabels: its models pre-label.
+    has_confidence: a prediction has a probability, which can be calibrated. has_thresholds: each label is given from a threshold of its
+    own. writes_text: annotations are text that can be erased and is in no manifest. prelabels: its models pre-label.
     """
 
     has_labels: bool = False
     one_label: bool = False
     labels_texts: bool = False
     has_gold: bool = True
+    has_confidence: bool = False
     has_thresholds: bool = False
     writes_text: bool = False
     prelabels: bool = False

@@ -42,13 +42,14 @@ def loss(
     total: int,
     kept_step: int | None = None,
     by: str = "",
+    lowered: str = "cross-entropy",
     overfit_from: int | None = None,
     live: bool,
     updates: str = "",
 ) -> Chart:
     """Training loss in graphite, validation in blue, on a log scale; the kept step is marked and an overfitting range shaded.
 
-    kept_step: the one with the best score so far. by: that score, in words.
+    kept_step: the one with the best score so far. by: that score, in words; lowered: what the loss is.
     """
     kept = next((point for point in validation if point[0] == kept_step), None)
     lead, caption = loss_finding(validation, kept, by, overfit_from, live=live)
@@ -81,7 +82,7 @@ def loss(
         shapes.append(fill | {"x0": overfit_from, "x1": last})
     layout = {
         "xaxis": {"range": [0, max(total, last, 1)], "title": {"text": "step"}},
-        "yaxis": {"type": "log", "title": {"text": "cross-entropy, log scale"}} | log_ticks([*values(train), *values(validation)]),
+        "yaxis": {"type": "log", "title": {"text": f"{lowered}, log scale"}} | log_ticks([*values(train), *values(validation)]),
         "shapes": shapes,
         "annotations": notes,
     }

@@ -215,7 +215,7 @@ def figures(run: Run, curves: Mapping[str, charts.Curve]) -> list[Figure]:
     return [
         *strip,
         Figure("Validation loss", decimals(losses[-1][1]) if losses else None, sub=f"lowest {lowest(losses)}" if losses else ""),
-        *([] if run.task_type.writes_text else [sure]),
+        *([sure] if run.task_type.has_confidence else []),
         Figure(
             "Trainable",
             percent(trainable / total, 2) if trainable and total else None,
@@ -277,6 +277,7 @@ def drawing(run: Run, chart: str, curves: Mapping[str, charts.Curve], findings: 
         total=total,
         kept_step=kept_at(run, curves),
         by=metrics_of(run.task).trained.words,
+        lowered=metrics_of(run.task).lowered,
         overfit_from=next((each.from_step for each in findings if each.code == "overfitting"), None),
         live=active,
         updates=points_url(run, "loss", train, validation),

@@ -148,6 +148,10 @@ def test_a_run_learns_numbers_is_measured_and_suggests_them(run, measured, mia, 
         assert page.status_code == 200, path
         assert "MSE" in page.content.decode(), path
 
+    own = client.get(f"/runs/{run.uuid}/").content.decode()
+    for absent in ("ECE", "cross-entropy", "are right", "Confidence"):
+        assert absent not in own
+
     dataset = run.snapshot.dataset
     add_items(dataset, mia, ["my card thanks 3 please", "my card broken 3 please"])
     queue = make_queue(dataset, mia, schema=())
@@ -215,8 +219,10 @@ def test_two_runs_are_compared_by_their_distance(run, measured, mia, client_for)
     assert leading["verdict"] == "better"
     assert "points" not in report["summary"]["fact"]
     assert report["changes"]["better"] > report["changes"]["worse"]
-    page = client_for(mia).get(f"/evaluations/compare/?a={poor.uuid}&b={measured.uuid}").content.decode()
-    assert report["summary"]["fact"] in page
+    page = client_for(mia).get(f"/evaluations/compare/?a={poor.uuid}&b={measured.uuid}")
+    assert report["summary"]["fact"] in page.content.decode()
+    shown = [(row["name"], row["difference"] < 0, row["better"]) for row in page.context["rows"]]
+    assert shown == [("MSE", True, "down"), ("MAE", True, "down"), ("Spearman", False, "up")]
 
 
 # ── Registered ──────────────────────────────────────────────────────────────

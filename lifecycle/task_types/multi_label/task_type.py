@@ -8,6 +8,7 @@ ENTRY = TaskType(
     title="Multi-label",
     asks="any number of labels per text",
     answers=MultiLabelAnswers(),
+    has_confidence=True,
     does="predicts any number of labels per text",
     gives="multiple labels",
     hub_tag="text-classification",

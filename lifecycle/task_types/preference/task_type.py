@@ -8,6 +8,7 @@ ENTRY = TaskType(
     title="Preference",
     asks="the better of two responses",
     answers=PreferenceAnswers(),
+    has_confidence=True,
     content=Content.RESPONSES,
     does="ranks responses",
     gives="rankings",

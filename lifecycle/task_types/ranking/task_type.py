@@ -8,6 +8,7 @@ ENTRY = TaskType(
     title="Ranking",
     asks="two to five responses in order",
     answers=RankingAnswers(),
+    has_confidence=True,
     content=Content.RESPONSES,
     does="ranks responses",
     gives="rankings",

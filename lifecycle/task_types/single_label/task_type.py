@@ -8,6 +8,7 @@ ENTRY = TaskType(
     title="Single-label",
     asks="one label per text",
     answers=SingleLabelAnswers(),
+    has_confidence=True,
     does="predicts one label per text",
     hub_tag="text-classification",
     has_labels=True,

@@ -8,6 +8,7 @@ ENTRY = TaskType(
     title="Spans",
     asks="parts of a text, each with a label",
     answers=SpanAnswers(),
+    has_confidence=True,
     does="predicts spans",
     gives="spans",
     hub_tag="token-classification",

@@ -609,7 +609,7 @@
       if (
         pausing ||
         document.querySelector("dialog[open]") ||
-        target.closest("input, textarea, select, button, a") ||
+        target.closest("input:not([type=range]), textarea, select, button, a") ||
         event.ctrlKey ||
         event.metaKey ||
         event.altKey ||

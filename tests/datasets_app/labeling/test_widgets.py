@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from django.conf import settings
+from django.contrib.staticfiles import finders
 from django.http import QueryDict
 from django.template.loader import select_template
 from django.urls import reverse
@@ -23,7 +23,7 @@ def test_every_part_of_a_page_has_a_template_and_every_script_is_there(task):
 
     for name, found in widget.parts.items():
         assert select_template(found).template.name in found, name
-    assert [path for path in widget.scripts if not Path(settings.BASE_DIR, "static", path).is_file()] == []
+    assert [path for path in widget.scripts if not finders.find(path)] == []
 
 
 @pytest.mark.parametrize(

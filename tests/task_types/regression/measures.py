@@ -37,6 +37,7 @@ METRICS = Metrics(
     drawn=("mse", "mae", "spearman"),
     registered=("mse", "mae", "spearman", "nearness"),
     loss="mse",
+    lowered="mean squared distance",
 )
 BASELINES = {"mean": "Mean of the training rows", "tfidf_ridge": "TF-IDF + ridge regression"}
 

@@ -8,6 +8,7 @@ ENTRY = TaskType(
     title="Regression",
     asks="Give a text a number from 0 to 10.",
     answers=NumberAnswers(),
+    has_gold=False,  # a number is near or far, not right or wrong
     prelabels=True,
     does="predicts a number",
     gives="numbers",
