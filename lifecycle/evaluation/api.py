@@ -70,7 +70,7 @@ class EvaluationOut(serializers.Serializer[Evaluation]):
 
 IN_LINES = tuple(
     dict.fromkeys(
-        name for each in (found.metrics for found in MEASURES.values()) for name in (each.leading.name, each.listed.name, *each.drawn)
+        name for each in (found.metrics for found in MEASURES.values()) for name in (each.leading.name, each.listed.name, *each.watched)
     )
 )  # the metrics by which evaluations are known in a list
 
