@@ -7,7 +7,7 @@ from uuid import UUID
 from django.core.exceptions import PermissionDenied
 from django.shortcuts import get_object_or_404
 from django.urls import path
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import serializers
 from rest_framework.response import Response
 
@@ -101,7 +101,9 @@ class Tokens(View):
 
     needs = {"GET": Needs("signed_in")}
 
-    @extend_schema(operation_id="tokens_list", responses=TokenOut(many=True))
+    @extend_schema(
+        operation_id="tokens_list", responses=TokenOut(many=True), parameters=[OpenApiParameter("all", bool, description="everyone's")]
+    )
     def get(self, request: Request) -> Response:
         """List your tokens; organisation admins can list everyone's with `?all=1`."""
         wants_all = request.query_params.get("all") in ("1", "true")
