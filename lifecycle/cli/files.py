@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from lifecycle.cli import watching
+from lifecycle.cli import find, watching
 from lifecycle.cli.errors import Usage
 from lifecycle.cli.session import Session
 from lifecycle.refusals import Refused
@@ -22,6 +22,24 @@ def text_of(path: Path) -> str:
         return path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise Usage(f"{path} can't be read: {getattr(error, 'strerror', None) or 'it is not UTF-8'}.") from error
+
+
+def sent(session: Session, file: str, dataset: str, where: str, **query: str) -> Row:
+    """What the server made of a local file for a dataset. where: the path, with {} for the dataset. Raises Usage."""
+    if not Path(file).is_file():
+        raise Usage(f"{file} isn't a file.")
+    if not dataset:
+        raise Usage("Name the file's dataset: --dataset SLUG.")
+    uuid = find.dataset(session, dataset)["uuid"]
+    with open(file, "rb") as opened:
+        return dict(session.api.send(where.format(uuid), opened, name=Path(file).name, **query))
+
+
+def earlier(session: Session, name: str, where: str, what: str) -> Row:
+    """An earlier dry run, by its uuid. where: the path of all. Raises Usage for anything else."""
+    if not find.is_uuid(name):
+        raise Usage(f"There is no file {name}.")
+    return find.read(session, f"{where}{name}/", f"{what} {name}")
 
 
 def ordered(session: Session, where: str, body: Row, ours: Callable[[Row], bool]) -> Row:

@@ -20,7 +20,7 @@ def text(found: Table) -> str:
     cells = [[plain(cell) for cell in row] for row in found.rows]
     for at, head in enumerate(found.heads or ("", "")):
         right = bool(found.heads and cells) and all(is_number(row[at]) for row in cells)
-        grid.add_column(Text(head), justify="right" if right else "left", overflow="fold")
+        grid.add_column(Text(plain(head)), justify="right" if right else "left", overflow="fold")
     for row in cells:
         grid.add_row(*(Text(cell) for cell in row))
     console = Console(file=sys.stdout, width=None if sys.stdout.isatty() else PIPED_WIDTH)

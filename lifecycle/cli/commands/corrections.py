@@ -7,9 +7,8 @@ from typing import Annotated, Any
 
 from typer import Argument, Option
 
-from lifecycle.cli import find, watching
-from lifecycle.cli.commands.datasets import posted
-from lifecycle.cli.errors import Usage
+from lifecycle.cli import watching
+from lifecycle.cli.files import earlier, sent
 from lifecycle.cli.screen import Table, count, facts, plain, table
 from lifecycle.cli.session import Session
 from lifecycle.cli.verbs import Noun
@@ -20,6 +19,7 @@ OUTCOMES = {
     "unknown_label": "unknown label", "unknown_item": "not an item of this dataset", "unreadable": "no label that can be parsed",
     "repeated": "repeats an earlier item with another label",
 }  # fmt: skip
+SENT, WHERE, WHAT = "/labeling/datasets/{}/corrections/", "/labeling/corrections/", "corrections file"
 CASES, PAIRS = 10, 20  # that are shown
 noun = Noun("Corrected labels: export a dataset version as CSV, Excel, JSONL, or Parquet, correct its labels, and upload it.")
 
@@ -36,7 +36,8 @@ def upload(
 
     No label changes before it is accepted: at once with --accept, or later by the uuid that the dry run prints.
     """
-    found = looked(session, sent(session, file, dataset) if Path(file).exists() else earlier(session, file))
+    found = sent(session, file, dataset, SENT) if Path(file).exists() else earlier(session, file, WHERE, WHAT)
+    found = looked(session, found)
     parts = told(session, found)
     if not accept:
         may = counts(found).get("changed", 0) or counts(found).get("moved", 0)
@@ -47,22 +48,6 @@ def upload(
     watching.follow_job(session, job["uuid"])
     done = session.api.get(f"/labeling/corrections/{found['uuid']}/")
     return session.screen.show(done, written(done))
-
-
-def sent(session: Session, file: str, dataset: str) -> dict[str, Any]:
-    """A local file."""
-    if not Path(file).is_file():
-        raise Usage(f"{file} isn't a file.")
-    if not dataset:
-        raise Usage("Name the file's dataset: --dataset SLUG.")
-    return posted(session, file, f"/labeling/datasets/{find.dataset(session, dataset)['uuid']}/corrections/")
-
-
-def earlier(session: Session, name: str) -> dict[str, Any]:
-    """An earlier dry run."""
-    if not find.is_uuid(name):
-        raise Usage(f"There is no file {name}.")
-    return find.read(session, f"/labeling/corrections/{name}/", f"corrections file {name}")
 
 
 def looked(session: Session, found: dict[str, Any]) -> dict[str, Any]:
@@ -118,7 +103,7 @@ def written(done: dict[str, Any]) -> str:
 @noun.verb
 def show(session: Session, correction: Annotated[str, Argument(metavar="CORRECTION", help="uuid")]) -> None:
     """Show what a file would change, or its result."""
-    found = earlier(session, correction)
+    found = earlier(session, correction, WHERE, WHAT)
     error = found["report"].get("error", {})
     parts = told(session, found) + ([plain(f"{error['message']} {error['next_step']}")] if error else [])
     session.screen.show(found, *parts, *(["", written(found)] if found["state"] == "written" else []))

@@ -10,6 +10,7 @@ from typer import Argument, Option
 from lifecycle.cli import find, watching
 from lifecycle.cli.arguments import Dataset
 from lifecycle.cli.errors import Usage
+from lifecycle.cli.files import earlier, sent
 from lifecycle.cli.screen import Table, count, facts, percent, plain
 from lifecycle.cli.session import Session
 from lifecycle.cli.verbs import Noun
@@ -44,7 +45,11 @@ def upload(
 
     Nothing is imported before it is accepted: at once with --accept, or later by the uuid that the dry run prints.
     """
-    found = sent(session, file, dataset, origin) if Path(file).exists() else earlier(session, file)
+    found = (
+        sent(session, file, dataset, "/datasets/{}/uploads/", origin=origin)
+        if Path(file).exists()
+        else earlier(session, file, "/uploads/", "upload")
+    )
     found = chosen(session, inspected(session, found), map, value, contradicting)
     page = session.page(f"/datasets/uploads/{found['uuid']}/")
     blocked = looked(found).get("blocked")
@@ -61,28 +66,6 @@ def upload(
     done = session.api.get(f"/uploads/{found['uuid']}/")
     there, out = f"{done['rows_duplicate']:,} duplicates", f"{done['rows_failed']:,} rejected rows"
     return session.screen.show(done, *lines, "", f"Imported {count(done['rows_new'], 'new item')}; {there}, {out}.")
-
-
-def sent(session: Session, file: str, dataset: str, origin: str) -> dict[str, Any]:
-    """The upload of a local file."""
-    if not Path(file).is_file():
-        raise Usage(f"{file} isn't a file.")
-    if not dataset:
-        raise Usage("Name the file's dataset: --dataset SLUG.")
-    return posted(session, file, f"/datasets/{find.dataset(session, dataset)['uuid']}/uploads/", origin=origin)
-
-
-def posted(session: Session, file: str, where: str, **query: str) -> dict[str, Any]:
-    """What the server made of a local file."""
-    with open(file, "rb") as opened:
-        return dict(session.api.send(where, opened, name=Path(file).name, **query))
-
-
-def earlier(session: Session, name: str) -> dict[str, Any]:
-    """The upload of an earlier dry run."""
-    if not find.is_uuid(name):
-        raise Usage(f"There is no file {name}.")
-    return find.read(session, f"/uploads/{name}/", f"upload {name}")
 
 
 def inspected(session: Session, found: dict[str, Any]) -> dict[str, Any]:
