@@ -54,8 +54,8 @@ FIELDS = {  # what fields mean that the description says too little of
     "q": 'card transfer, "a phrase", -without',
     "flags": "only those that began with a flag", "mine": "only your own", "mentioning": "only those that mention you",
     "state": "only in this state",
-
-    "delay_ms": "of slow responses", "minutes": "after which it ends automatically", "direction": "which way is good", "weeks": "the period",
+    "delay_ms": "of slow responses", "minutes": "after which it ends automatically", "direction": "which way is good",
+    "weeks": "the period",
     "holdout_share": "share of the cases without the model, up to 0.5", "purpose": "intended use, shown on each version's card",
 }  # fmt: skip
 Row = dict[str, Any]
