@@ -100,12 +100,12 @@ def milestone(stage: str, done: int, total: int | None) -> str:
 
 
 def run_result(run: dict[str, Any]) -> list[str]:
-    """What came of a run, for people."""
+    """The result of a run, for people."""
     head = f"Run {run['number']} {run['state']}"
     if run["state"] in ("failed", "pruned") and run["error"]:
         return [f"{head}: {run['error']['message']} {run['error']['next_step']}".rstrip()]
     if run["state"] in ("stopped", "paused"):
-        return [f"{head} at step {run['step']:,} of {run['total_steps']:,}. Resume it on its page."]
+        return [f"{head} at step {run['step']:,} of {run['total_steps']:,}. Resume it: lifecycle runs resume {run['number']}"]
     why = f" It ended early: {run['error']['message']} {run['error']['next_step']}" if run["error"] else ""
     scores = [f"{words} {run['metrics'][name]:.3f}" for name, words in SCORES.items() if isinstance(run["metrics"].get(name), int | float)]
     best = f", best at step {run['best_step']:,}" if run["best_step"] else ""

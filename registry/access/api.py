@@ -7,7 +7,7 @@ from uuid import UUID
 from django.core.exceptions import PermissionDenied
 from django.shortcuts import get_object_or_404
 from django.urls import path
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import serializers
 from rest_framework.response import Response
 
@@ -96,7 +96,13 @@ class TokenOut(serializers.ModelSerializer[ApiToken]):
         fields = ["uuid", "name", "user", "scopes", "project", "created_at", "expires_at", "last_used_at"]
 
 
-@operation("GET", "tokens_list", Needs("signed_in"), gives=TokenOut(many=True))
+@operation(
+    "GET",
+    "tokens_list",
+    Needs("signed_in"),
+    gives=TokenOut(many=True),
+    parameters=[OpenApiParameter("all", bool, description="everyone's")],
+)
 def tokens(request: Request) -> object:
     """List your tokens; organisation admins can list everyone's with `?all=1`."""
     wants_all = request.query_params.get("all") in ("1", "true")

@@ -145,7 +145,7 @@ opened again and gives the same losses; `tests/engine/test_answering.py` compare
   run by all processes together. Every strategy and architecture above is divided in one test of `tests/engine/test_sharding_table.py`
   (with `make tables` for every task, else so that any two of the three meet), but *head only* and *fast LoRA*, which run the base once,
   whole, before training, and are refused. Proven with two processes on a CPU; on GPUs it is not measured here.
-- `lifecycle launch DATASET@NUMBER --strategy NAME --set SETTING=VALUE` takes the names of this table.
+- `lifecycle runs launch DATASET@NUMBER --strategy NAME --set SETTING=VALUE` takes the names of this table.
 """
 KEPT = {
     "full": "all weights", "lora": "a PEFT adapter", "fast_lora": "a PEFT adapter", "ia3": "a PEFT adapter",

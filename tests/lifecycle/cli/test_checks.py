@@ -19,6 +19,10 @@ def queue(project, mia, ana, ben):
     return made
 
 
+def facts(out):
+    return {head.strip(): value.strip() for head, _, value in (line.partition("  ") for line in out.splitlines())}
+
+
 def look_through(queue, ravi):
     value = says(labels_by_name(queue.schema)["card"])
     for row in to_look_at(SpotCheck.objects.get(state="open")):
@@ -27,35 +31,30 @@ def look_through(queue, ravi):
 
 def test_what_waits_is_told_a_sample_is_drawn_and_the_rest_is_accepted(as_person, queue, ravi, site):
     command = as_person(ravi)
-    assert command("checks", "show", "Batch 1").out.splitlines() == [
-        "6 items on which people agree wait to be accepted.",
-        f"Draw a sample: lifecycle checks draw {queue.uuid}",
-    ]
+    assert command("checks", "show", "Batch 1").out.splitlines() == ["Waiting  6", "Check    –"]
 
     drawn = command("checks", "draw", "Batch 1", "--size", "2", "--tolerated", "0")
-    assert drawn.out.splitlines() == [
-        "Sample     2 items of 6 that waited; up to 0 % may be wrong",
-        "Accepts    with 0 wrong or fewer: a lot with 2.5 % wrong 95 times in 100, one with 68.4 % 10 times",
-        "Looked at  0 right, 0 wrong; 2 to go",
-        f"Look at    {site}/labeling/{queue.uuid}/review/?order=sample",
-    ]
+    lines = facts(drawn.out)
+    assert [lines[name] for name in ("Waiting", "Tolerated", "Right", "Wrong", "Allowed")] == ["6", "0", "0", "0", "0"]
+    assert (lines["Accepted in 95"], lines["Accepted in 10"]) == ("0.025", "0.684")
+    assert lines["Page"] == f"{site}/labeling/{queue.uuid}/review/?order=sample"
     early = command("checks", "accept", "Batch 1")
     assert (early.code, early.err) == (1, "2 of the sample's 2 items are not looked at yet. Settle them first.\n")
     look_through(queue, ravi)
 
-    shown = command("checks", "show", "Batch 1").out.splitlines()
-    assert shown[4:] == ["Looked at  2 right, 0 wrong; 0 to go", f"Accept     lifecycle checks accept {queue.uuid}"]
+    shown = facts(command("checks", "show", "Batch 1").out)
+    assert [shown[name] for name in ("Check right", "Check wrong", "Check to look at")] == ["2", "0", "none"]
     said = command("checks", "accept", "Batch 1")
-    assert (said.code, said.out) == (0, "4 items of Batch 1 are decided as people agreed.\n")
+    assert (said.code, facts(said.out)["Accepted"]) == (0, "4")
     assert Decision.objects.filter(how="accepted").count() == 4
-    assert command("checks", "show", "Batch 1").out == "0 items on which people agree wait to be accepted.\n"
+    assert command("checks", "show", "Batch 1").out.splitlines() == ["Waiting  0", "Check    –"]
 
 
 def test_a_check_is_dropped_and_nothing_is_accepted(as_person, queue, ravi):
     command = as_person(ravi)
     none = command("checks", "drop", "Batch 1")
     assert (none.code, none.err) == (
-        1, f"No sample of Batch 1 was drawn. Draw one: lifecycle checks draw {queue.uuid}\n"
+        1, f"Batch 1 has no sample check. Draw a sample: lifecycle checks draw {queue.uuid}\n"
     )  # fmt: skip
     command("checks", "draw", "Batch 1")
 

@@ -94,12 +94,10 @@ def test_what_may_not_be_done_twice_is_not_sent_twice_when_nobody_answers(comman
     stub.says(200, {"uuid": "4f1ae4a8-0000-4000-8000-000000000000", "slug": "inbox-prod", "full_name": "inbox/inbox-prod", "moves": 3})
     stub.says(502, b"<html>Bad Gateway</html>")
 
-    said = command("roll-back", "inbox-prod", "--to", "1.0.0", "--reason", "Wrong.")
+    said = command("endpoints", "roll-back", "inbox-prod", "--to", "1.0.0", "--reason", "Wrong.")
 
     assert (said.code, said.out, said.waits) == (3, "", [])
-    assert said.err == (
-        f"{stub.url} doesn't respond: its proxy says 502. It may have been done anyway: check before you send it again.\n"
-    )
+    assert said.err == (f"{stub.url} doesn't respond: its proxy says 502. It may have been done anyway: check before you send it again.\n")
     assert [method for method, _ in stub.asked] == ["GET", "GET", "POST"]
 
 
@@ -183,7 +181,7 @@ def test_json_that_is_not_what_was_asked_for_is_no_traceback(command, stub):
     said = command("whoami")
 
     assert (said.code, said.out) == (3, "")
-    assert said.err.startswith("The server's answer is not as this command expects it (TypeError: ")
+    assert said.err.startswith("The server's response isn't what this command expects (TypeError: ")
     assert said.err.endswith("Is the address a Lifecycle server's, and are both of the same version?\n")
 
 

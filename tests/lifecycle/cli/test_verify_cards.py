@@ -1,4 +1,4 @@
-"""`lifecycle verify` checks the model card of an export with the key, offline: altered, missing and foreign cards are refused."""
+"""`lifecycle models verify` checks the model card of an export with the key, offline: altered, missing and foreign cards are refused."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def rewritten(kept, change, *, signed=True):
 
 
 def verified(command, path, key):
-    return command("verify", "--file", str(path), "--key", str(key), "--json")
+    return command("models", "verify", "--file", str(path), "--key", str(key), "--json")
 
 
 def test_the_card_of_an_export_holds(command, kept, key):
