@@ -17,10 +17,10 @@ class ProposalForm(forms.Form):
 
     text = forms.CharField(
         label="What should the guideline say?", max_length=2000, widget=forms.Textarea(attrs={"rows": 5, "class": "in"}),
-        error_messages={"required": "Write what the guideline should say."},
-        help_text="The rule as you would have it, in a sentence or two. Whoever manages the labels takes it up, or says why not.",
+        error_messages={"required": "Enter the guideline change."},
+        help_text="The rule you propose, in a sentence or two. A label manager accepts it or declines it with a reason.",
     )  # fmt: skip
-    classes = forms.MultipleChoiceField(label="About these classes", required=False, widget=forms.CheckboxSelectMultiple)
+    classes = forms.MultipleChoiceField(label="Labels concerned", required=False, widget=forms.CheckboxSelectMultiple)
     queue = forms.UUIDField(required=False, widget=forms.HiddenInput)
     item = forms.UUIDField(required=False, widget=forms.HiddenInput)
     back = forms.CharField(required=False, max_length=10, widget=forms.HiddenInput)
@@ -42,4 +42,4 @@ class ProposalForm(forms.Form):
 class DeclineForm(forms.Form):
     """Why a proposal is declined."""
 
-    answer = forms.CharField(max_length=1000, error_messages={"required": "Say why, in a sentence."})
+    answer = forms.CharField(max_length=1000, error_messages={"required": "Enter a reason."})

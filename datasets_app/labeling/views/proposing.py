@@ -62,7 +62,7 @@ def proposed(request: SignedInRequest, dataset: Dataset, form: ProposalForm) -> 
     except Refused as error:
         add_refusal(form, error)
         return None
-    toast(request, "Proposed. Whoever manages the labels answers it.")
+    toast(request, "Proposal sent to the label managers")
     if data["back"] == "review" and made.queue and made.item and policy.can(request.user, "labeling.decide", made.queue):
         return HttpResponseRedirect(f"{reverse('labeling:review', args=[made.queue.uuid])}?item={made.item.uuid}")
     return HttpResponseRedirect(f"{reverse('labeling:schema', args=[dataset.uuid])}#proposal-{made.uuid}")
