@@ -66,7 +66,7 @@ def deciders_of(found: QuerySet[Decision]) -> set[str]:
 
     Whom the events name counts beside whom the rows name: neither alone frees anybody."""
     corrected = corrections_of(found)
-    people = [found.filter(**{f"{author}__isnull": False}).values_list(author) for author in AUTHORS]
+    people: list[QuerySet[Any, Any]] = [found.filter(**{f"{author}__isnull": False}).values_list(author) for author in AUTHORS]
     people += [corrected.values_list("brought_by"), corrected.filter(accepted_by__isnull=False).values_list("accepted_by")]
     answered = found.exclude(queue__in=brought_queues(found)).filter(annotations__isnull=False)
     named = User.objects.filter(pk__in=[pk for (pk,) in answered.values_list("annotations__user").union(*people)])
