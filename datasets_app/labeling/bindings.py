@@ -60,16 +60,16 @@ def bind() -> None:
     datasets.register_item_filter(*filters.FILTERS)
     datasets.register_item_columns(datasets.ItemColumns(("label", "decision"), decided_cells))
     registry.register(JobKind("labeling.fill", "Fill a labeling queue", run_fill, url=queue_url))
-    registry.register(JobKind("labeling.reorder", "Put a labeling queue in order", run_reorder, url=queue_url))
-    registry.register(JobKind("labeling.apply_rules", "Apply labeling rules", run_rules, url=rules_url))
-    registry.register(JobKind("labeling.move_decisions", "Move decisions with their classes", run_moves, url=schema_url))
-    registry.register(JobKind("labeling.accept", "Accept agreed answers", run_accept, url=queue_url))
-    registry.register(JobKind("labeling.learn", "Have the built-in model learn", run_learn, url=queue_url))
-    registry.register(JobKind("labeling.export", "Export answers", run_export, url=export_url))
+    registry.register(JobKind("labeling.reorder", "Reorder a labeling queue", run_reorder, url=queue_url))
+    registry.register(JobKind("labeling.apply_rules", "Apply labeling functions", run_rules, url=rules_url))
+    registry.register(JobKind("labeling.move_decisions", "Move labels after a schema change", run_moves, url=schema_url))
+    registry.register(JobKind("labeling.accept", "Accept agreed labels", run_accept, url=queue_url))
+    registry.register(JobKind("labeling.learn", "Train the built-in model", run_learn, url=queue_url))
+    registry.register(JobKind("labeling.export", "Export annotations", run_export, url=export_url))
     registry.register(JobKind("labeling.measure", "Measure label quality", run_measure, url=queue_url))
     registry.register(
         JobKind(
-            "labeling.look_through", "Look through corrected labels", run_look, url=correction_url,
+            "labeling.look_through", "Check corrected labels", run_look, url=correction_url,
             on_failed=look_failed, on_cancelled=look_cancelled,
         )
     )  # fmt: skip
@@ -88,8 +88,8 @@ def bind() -> None:
     schedule.every(60, "datasets_app.labeling.tasks.learn_due")
     schedule.every(60, "datasets_app.labeling.tasks.sweep")
     schedule.every(30, "datasets_app.labeling.tasks.tell_labels")
-    topics.register(LABELLED, "Answers of annotators", for_programs=True)
-    topics.register(CHANGED, "Decisions on labels", for_programs=True)
+    topics.register(LABELLED, "Annotations", for_programs=True)
+    topics.register(CHANGED, "Resolved labels", for_programs=True)
     navigation.register(
         navigation.NavItem(
             "Data",

@@ -30,8 +30,8 @@ def throughput(days: Sequence[tuple[str, int]], week: int) -> Chart:
         "yaxis": {"rangemode": "tozero", "dtick": max(1, -(-max(numbers, default=0) // 4))},
     }
     best = max(range(len(days)), key=numbers.__getitem__)
-    caption = f"Most on one day: {count(numbers[best])}, on {names[best]}. Answers that were replaced since are not counted."
+    caption = f"Peak: {count(numbers[best])} on {names[best]}. Excludes annotations that were replaced since."
     return Chart(
-        id="throughput", lead=f"{things(week, 'answer')} in the last 7 days.", caption=caption,
+        id="throughput", lead=f"{things(week, 'annotation')} in the last 7 days.", caption=caption,
         figure={"data": [bars], "layout": layout}, head=["day", "answers"], rows=[[day, answers] for day, answers in days], size="short",
     )  # fmt: skip

@@ -19,13 +19,13 @@ class Outcome(TextChoices):
     """What becomes of a row."""
 
     CHANGED = "changed", "Changed"
-    UNCHANGED = "unchanged", "As it is decided, or as it was exported"
-    MOVED = "moved", "Decided anew since the export"
-    OWN = "own", "Labelled by whoever brings it"
-    UNKNOWN_LABEL = "unknown_label", "A class that is not there"
-    UNKNOWN_ITEM = "unknown_item", "No item of this dataset"
-    UNREADABLE = "unreadable", "No label that can be read"
-    REPEATED = "repeated", "An item that stood above with another label"
+    UNCHANGED = "unchanged", "Unchanged"
+    MOVED = "moved", "Labelled again after the export"
+    OWN = "own", "Annotated by the uploader"
+    UNKNOWN_LABEL = "unknown_label", "Unknown label"
+    UNKNOWN_ITEM = "unknown_item", "Not an item of this dataset"
+    UNREADABLE = "unreadable", "No readable label"
+    REPEATED = "repeated", "Repeated item with a different label"
 
 
 class Facts(NamedTuple):

@@ -31,8 +31,8 @@ Rows = QuerySet[Item]
 Values = dict[str, Any]
 ANY = ("", "Any")
 HOWS = [(how.value, how.label) for how in Decision.How if how != Decision.How.WITHDRAWN]
-STATES = [("undecided", "Undecided"), ("decided", "Decided"), ("disputed", "Disagreement to settle")]
-REMARKS = [("flagged", "Flagged"), ("open", "Flagged, not resolved"), ("commented", "Commented on")]
+STATES = [("undecided", "Unlabelled"), ("decided", "Labelled"), ("disputed", "To adjudicate")]
+REMARKS = [("flagged", "Flagged"), ("open", "Flagged, open"), ("commented", "With comments")]
 
 
 def class_choices(dataset: Dataset) -> list[tuple[str, str]]:
@@ -75,12 +75,12 @@ def of_state(rows: Rows, values: Values, scope: Scope) -> Rows:
 def decided_fields(dataset: Dataset, _viewer: User) -> Fields:
     """The class that holds, how it came about, and when."""
     classes = class_choices(dataset)
-    named = {"decided": forms.ChoiceField(label="Decided as", choices=[ANY, *classes], required=False)} if classes else {}
+    named = {"decided": forms.ChoiceField(label="Label", choices=[ANY, *classes], required=False)} if classes else {}
     return {
         **named,
-        "decided_how": forms.ChoiceField(label="How decided", choices=[ANY, *HOWS], required=False),
-        "decided_from": day("Decided from"),
-        "decided_until": day("Decided until"),
+        "decided_how": forms.ChoiceField(label="Labelled by", choices=[ANY, *HOWS], required=False),
+        "decided_from": day("Labelled from"),
+        "decided_until": day("Labelled until"),
     }
 
 
@@ -96,7 +96,7 @@ def as_decided(rows: Rows, values: Values, scope: Scope) -> Rows:
 
 def decided_words(shown: dict[str, str]) -> str:
     """Such as "Decided as billing, adjudicated, from 2026-01-01"."""
-    first = f"Decided as {shown['decided']}" if "decided" in shown else "Decided"
+    first = f"Label {shown['decided']}" if "decided" in shown else "Labelled"
     how = [shown["decided_how"].lower()] if "decided_how" in shown else []
     days = [span_words("", shown, "decided_from", "decided_until").strip()] if {"decided_from", "decided_until"} & set(shown) else []
     return ", ".join([first, *how, *days])
@@ -106,12 +106,12 @@ def decided_words(shown: dict[str, str]) -> str:
 def answered_fields(dataset: Dataset, viewer: User) -> Fields:
     """What somebody answered; for most people their own answers alone."""
     classes = class_choices(dataset)
-    named = {"answered": forms.ChoiceField(label="Answered as", choices=[ANY, *classes], required=False)} if classes else {}
+    named = {"answered": forms.ChoiceField(label="Annotated as", choices=[ANY, *classes], required=False)} if classes else {}
     if sees_everybody(dataset, viewer):
         people = [(str(user.uuid), str(user)) for user in annotators(dataset)]
-        by = forms.ChoiceField(label="Answered by", choices=[("", "Anybody"), *people], required=False)
+        by = forms.ChoiceField(label="Annotated by", choices=[("", "Anyone"), *people], required=False)
     else:
-        by = forms.ChoiceField(label="Answered by", choices=[ANY, (str(viewer.uuid), "you")], required=False)
+        by = forms.ChoiceField(label="Annotated by", choices=[ANY, (str(viewer.uuid), "you")], required=False)
         by.initial = str(viewer.uuid) if named else None
     return {**named, "answered_by": by}
 
@@ -141,10 +141,10 @@ def answered_words(shown: dict[str, str]) -> str:
 def suggested_fields(dataset: Dataset, _viewer: User) -> Fields:
     """The class that a source suggests, which kind of source, and how sure it is."""
     classes = class_choices(dataset)
-    named = {"suggested": forms.ChoiceField(label="Suggested as", choices=[ANY, *classes], required=False)} if classes else {}
+    named = {"suggested": forms.ChoiceField(label="Pre-labelled as", choices=[ANY, *classes], required=False)} if classes else {}
     return {
         **named,
-        "suggested_by": forms.ChoiceField(label="Suggested by", choices=[ANY, *Suggestion.Source.choices], required=False),
+        "suggested_by": forms.ChoiceField(label="Pre-labelled by", choices=[ANY, *Suggestion.Source.choices], required=False),
         "score_from": forms.FloatField(label="Confidence from", required=False, min_value=0, max_value=1),
         "score_to": forms.FloatField(label="Confidence to", required=False, min_value=0, max_value=1),
     }
@@ -170,7 +170,7 @@ def suggested_words(shown: dict[str, str]) -> str:
 # ── Remarks ─────────────────────────────────────────────────────────────────
 def remark_fields(_dataset: Dataset, _viewer: User) -> Fields:
     """What people wrote."""
-    return {"remarks": forms.ChoiceField(label="Remarks", choices=[ANY, *REMARKS], required=False)}
+    return {"remarks": forms.ChoiceField(label="Comments", choices=[ANY, *REMARKS], required=False)}
 
 
 def remarked(rows: Rows, values: Values, scope: Scope) -> Rows:
@@ -184,14 +184,14 @@ def remarked(rows: Rows, values: Values, scope: Scope) -> Rows:
 
 
 FILTERS = (
-    ItemFilter("State of its label", "Labels", ("labels",), state_fields, of_state, lambda shown: shown["labels"]),
+    ItemFilter("Label state", "Labels", ("labels",), state_fields, of_state, lambda shown: shown["labels"]),
     ItemFilter(
-        "Decision", "Labels", ("decided", "decided_how", "decided_from", "decided_until"), decided_fields, as_decided, decided_words
+        "Label", "Labels", ("decided", "decided_how", "decided_from", "decided_until"), decided_fields, as_decided, decided_words
     ),
-    ItemFilter("Answer", "Labels", ("answered", "answered_by"), answered_fields, as_answered, answered_words),
+    ItemFilter("Annotation", "Labels", ("answered", "answered_by"), answered_fields, as_answered, answered_words),
     ItemFilter(
-        "Suggestion", "Suggestions", ("suggested", "suggested_by", "score_from", "score_to"), suggested_fields, as_suggested,
+        "Pre-label", "Pre-labels", ("suggested", "suggested_by", "score_from", "score_to"), suggested_fields, as_suggested,
         suggested_words,
     ),
-    ItemFilter("Remarks", "Labels", ("remarks",), remark_fields, remarked, lambda shown: shown["remarks"]),
+    ItemFilter("Comments", "Labels", ("remarks",), remark_fields, remarked, lambda shown: shown["remarks"]),
 )  # fmt: skip

@@ -43,9 +43,9 @@ def fit(folder: Path) -> dict[str, Any]:
     truth = targets([row["labels"] for row in rows], spec)
     events.write("stage", name="Cross-validating")
     right, folds = cross_validate(known, truth, spec)
-    events.write("stage", name="Fitting the model")
+    events.write("stage", name="Training the model")
     model = fitted(known, truth, spec)
-    events.write("stage", name="Scoring what is open")
+    events.write("stage", name="Scoring open items")
     pairs = score(folder, model, inputs(folder, "pool", spec, read(folder / "pool.jsonl")), spec)
     return {"status": "succeeded", "rows": len(rows), "right": right, "folds": folds, "pairs": pairs}
 

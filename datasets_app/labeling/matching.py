@@ -41,8 +41,8 @@ class Kind(TextChoices):
 class Mode(TextChoices):
     """How many of the words a text needs."""
 
-    ANY = "any", "Any of them"
-    ALL = "all", "All of them"
+    ANY = "any", "Any"
+    ALL = "all", "All"
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +94,7 @@ def clean_pattern(kind: str, pattern: str) -> str:
 def matcher(kind: str, pattern: str, mode: str) -> Matcher:
     """The pattern, as `clean_pattern` gave it, ready to be used. Raises Refused, naming the field `pattern`, with what to mend."""
     if not pattern:
-        refuse("The rule has no pattern yet." if kind == Kind.REGEX else "The rule has no words yet.", "Write what a text has to hold.")
+        refuse("Enter a pattern." if kind == Kind.REGEX else "Enter words or phrases.", "Enter what a text must contain.")
     return regex(pattern) if kind == Kind.REGEX else words(pattern.split("\n"), mode)
 
 
@@ -106,18 +106,21 @@ def refuse(told: str, todo: str) -> NoReturn:
 def regex(pattern: str) -> Matcher:
     """A regular expression of RE2, which looks at each character once: no pattern makes it slow."""
     if len(pattern) > PATTERN_LIMIT:
-        refuse(f"The expression has {len(pattern):,} characters; at most {PATTERN_LIMIT:,} are allowed.", "Make two rules of it.")
+        refuse(f"The expression has {len(pattern):,} characters; the limit is {PATTERN_LIMIT:,}.", "Split it into two labeling functions.")
     options = re2.Options()
     options.max_mem, options.log_errors = MEMORY, False
     try:
         compiled = re2.compile(pattern, options)
     except re2.error as error:
         told = error.args[0].decode("utf-8", "replace") if isinstance(error.args[0], bytes) else str(error)
-        refuse(f"The expression cannot be read: {told}.", "Mend it; RE2 has no look-around and no back-references.")
+        refuse(f"Invalid expression: {told}.", "Fix it; RE2 has no look-around and no backreferences.")
     if compiled.programsize > PROGRAM_LIMIT:
-        refuse("The expression is too large once its repetitions are written out.", "Repeat less, or name fewer characters.")
+        refuse("The expression is too large once its repetitions are expanded.", "Use fewer repetitions or smaller character classes.")
     if compiled.search("") is not None:
-        refuse("The expression matches an empty text, so it would hit every item.", "Demand at least one character, such as with + for *.")
+        refuse(
+            "The expression matches the empty text, so it would match every item.",
+            "Require at least one character, for example with + instead of *.",
+        )
 
     def find(text: str, limit: int) -> list[Span]:
         found: list[Span] = []
@@ -134,9 +137,9 @@ def regex(pattern: str) -> Matcher:
 def words(lines: Sequence[str], mode: str) -> Matcher:
     """Whole words, whatever their case; blanks between the words of a phrase may be any."""
     if len(lines) > WORDS_LIMIT:
-        refuse(f"There are {len(lines)} words; a rule holds at most {WORDS_LIMIT}.", "Make two rules of them.")
+        refuse(f"There are {len(lines)} words; the limit is {WORDS_LIMIT}.", "Split them into two labeling functions.")
     if long := next((line for line in lines if len(line) > WORD_LIMIT), ""):
-        refuse(f"{long[:20]!r}… has {len(long)} characters; a word or phrase has at most {WORD_LIMIT}.", "Shorten it.")
+        refuse(f"{long[:20]!r}… has {len(long)} characters; the limit is {WORD_LIMIT}.", "Shorten it.")
     each = [whole(line) for line in lines]
     one = re.compile("|".join(f"(?:{part})" for part in sorted(each, key=len, reverse=True)))
     needed = [re.compile(part) for part in each] if mode == Mode.ALL else []

@@ -29,8 +29,8 @@ MOST_CELLS = 2_000  # pairs of labels that are kept, those mixed up most first
 ALWAYS_SHOWN, ALWAYS_SHARE = 50, 0.98
 ALWAYS_WRONG, ALWAYS_TAKEN = 5, 0.5
 ALWAYS_RULE = (
-    f"Took the first suggestion on {ALWAYS_SHARE * 100:.0f}\u00a0% or more of at least {ALWAYS_SHOWN} items; where {ALWAYS_WRONG} or more "
-    "of these suggestions were decided to be wrong, took more than half of the wrong ones too."
+    f"Accepted the first pre-label on {ALWAYS_SHARE * 100:.0f}\u00a0% or more of at least {ALWAYS_SHOWN} items and, if "
+    f"{ALWAYS_WRONG} or more of these pre-labels were wrong, accepted more than half of the wrong ones too."
 )
 
 
@@ -171,18 +171,18 @@ class Measure:
         Of nobody where fewer than three people share 20 items or more: two who differ cannot be told apart; nor for thousands of labels.
         """
         if not self.kind.one_label:
-            return {}, "Not measured: only where an answer is one class."
+            return {}, "Not measured: for tasks with one label per text only."
         given = [(answer.item, answer.user, answer.value) for answers in self.sample for answer in answers]
         people = Counter(user for _, user, _ in given)
         known = {user for user, answers in people.items() if answers >= FEWEST}
         labels = len({value for *_, value in given})
         if len(known) < CONSENSUS_PEOPLE:
-            return {}, f"Not measured: fewer than {CONSENSUS_PEOPLE} people have {FEWEST} answers to items that others answered."
+            return {}, f"Not measured: fewer than {CONSENSUS_PEOPLE} people have {FEWEST} annotations of shared items."
         if len(people) * labels**2 > CONSENSUS_CELLS:
-            return {}, "Not measured: too many people and classes."
+            return {}, "Not measured: too many people and labels."
         found = dawid_skene(given, smoothing=SMOOTHING / labels).accuracy_intervals()
         needed = labels * (labels - 1) + FEWEST
-        why = f"Not enough data: fewer than {needed:,} answers to items that others answered."
+        why = f"Not enough data: fewer than {needed:,} annotations of shared items."
         return {user: found[user] for user in known if user in found}, why
 
     def compare(self, answers: Sequence[Given]) -> Iterator[Apart]:
@@ -273,11 +273,11 @@ class Forecast:
 def forecast(*, left: int, state: str, week: int, first_at: datetime | None, as_of: datetime) -> Forecast:
     """At the pace of the last 7 days before `as_of`, or since the first answer where that is less, but at least a day."""
     if not left:
-        return Forecast(0, None, 0.0, "Every needed answer is there.")
+        return Forecast(0, None, 0.0, "All annotations are done.")
     span = min(WEEK, max(timedelta(days=1), as_of - first_at)) if first_at else WEEK
     per_day = week / (span / timedelta(days=1))
     if state == "paused":
-        return Forecast(left, per_day, None, "Cannot be told: the queue is paused.")
+        return Forecast(left, per_day, None, "Unknown: the queue is paused.")
     if not week:
-        return Forecast(left, None, None, "Cannot be told: nobody answered in the 7 days before the measure.")
+        return Forecast(left, None, None, "Unknown: no annotations in the 7 days before the report.")
     return Forecast(left, per_day, left / per_day)

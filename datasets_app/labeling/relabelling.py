@@ -98,11 +98,11 @@ def targets(change: Change, label: LabelSpec, names: Mapping[str, str]) -> tuple
     if change.kind == ChangeKind.RETIRE:
         return ()
     if label.name in into:
-        refuse(f"{label.name} cannot lead into itself.")
+        refuse(f"{label.name} can't be merged or split into itself.")
     if change.kind == ChangeKind.MERGE and (len(into) != 1 or into[0] not in names.values()):
-        refuse(f"{label.name} is merged into one class that stays in the next version; {' and '.join(into) or 'none'} is not one.")
+        refuse(f"{label.name} must be merged into one label of the next version; {' and '.join(into) or 'none'} doesn't fit.")
     if change.kind == ChangeKind.SPLIT and len(into) < 2:
-        refuse(f"{label.name} is split into two classes or more; name them with a semicolon between.")
+        refuse(f"{label.name} must be split into two or more labels; separate their names with semicolons.")
     return into
 
 
@@ -111,22 +111,22 @@ def check(changes: Sequence[Change], known: Mapping[UUID, LabelSpec]) -> None:
     if not changes:
         refuse("No change was chosen.")
     if len(changes) > CHANGES_LIMIT:
-        refuse(f"There are {len(changes)} changes; a version takes at most {CHANGES_LIMIT}.")
+        refuse(f"There are {len(changes)} changes; the limit per version is {CHANGES_LIMIT}.")
     for source, count in Counter(change.source for change in changes).items():
         if source not in known:
-            refuse("A class is not in the present version.")
+            refuse("A label isn't in the current version.")
         if count > 1:
-            refuse(f"{known[source].name} is changed {count} times at once.")
+            refuse(f"{known[source].name} has {count} changes at once.")
     for change in changes:
         if change.kind not in dict(KINDS):
-            refuse(f"{change.kind!r} is no change of a class.")
+            refuse(f"Unknown change {change.kind!r}.")
         if change.kind == RENAME and len([name for name in change.into if clean(name)]) != 1:
             refuse(f"{known[change.source].name} needs one new name.")
 
 
 def refuse(told: str) -> NoReturn:
     """Say no to the changes."""
-    raise Refused("The classes were not changed.", next_step=told, fields={"changes": [told]})
+    raise Refused("The labels weren't changed.", next_step=told, fields={"changes": [told]})
 
 
 def follow(source: UUID, merges: Mapping[UUID, UUID]) -> UUID:

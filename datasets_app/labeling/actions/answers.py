@@ -77,7 +77,7 @@ def submit(
     before = answer_of(queue, item, actor)
     is_gold = target is not None and target.is_gold
     if target and target.state == DONE and not is_gold and is_settled(item):
-        raise Conflict("A reviewer has settled this item, so your first answer stays.", next_step="Go on with the next item.")
+        raise Conflict("An adjudicator resolved this item, so your first annotation is kept.", next_step="Continue with the next item.")
     gold, right = mixing.judge_gold(item, read) if is_gold else (None, None)
     annotation = Annotation.objects.create(
         queue=queue, item=item, user=actor, **said, seconds=min(max(seconds, 0), MAX_SECONDS), client_key=client_key,
@@ -107,11 +107,11 @@ def open_item(queue_id: UUID, actor: User, slot_id: int) -> tuple[Queue, Item, l
     queue = policy.get_permitted(actor, rows, "labeling.annotate", uuid=queue_id)
     slots = lock_item_of(queue, slot_id, gold_of=actor)
     if not slots:
-        raise Refused("This item is not in the queue.", next_step="Reload the page.")
+        raise Refused("This item isn't in the queue.", next_step="Reload the page.")
     item = slots[0].item
     item.dataset = queue.dataset
     if not any(slot.user_id == actor.pk for slot in slots) and is_for_others(queue, actor):
-        raise Conflict(f"{queue.name} is for certain people, and you are none of them.", next_step="Choose another queue.")
+        raise Conflict(f"You aren't assigned to {queue.name}.", next_step="Choose another queue.")
     return queue, item, slots
 
 
@@ -153,7 +153,7 @@ def check_order(item: Item, shown: Sequence[int] | None) -> list[int] | None:
     if shown is None:
         return None
     if sorted(shown) != list(range(len((item.content or {}).get("responses", [])))):
-        raise Refused("The order in which the responses were shown is not one of theirs.", next_step="Reload the page.")
+        raise Refused("Invalid response order.", next_step="Reload the page.")
     return list(shown)
 
 
@@ -201,7 +201,7 @@ def skip(*, queue_id: UUID, actor: User, slot_id: int, client_key: UUID, reason:
         return earlier
     held = next((slot for slot in slots if slot.user_id == actor.pk), None)
     if held and held.state == DONE:
-        raise Conflict("You have answered this item already.", next_step="Undo the answer first.")
+        raise Conflict("You already annotated this item.", next_step="Undo your annotation first.")
     annotation = Annotation.objects.create(
         queue=queue, item=item, user=actor, action=Action.SKIP, reason=reason.strip()[:500], seconds=min(max(seconds, 0), MAX_SECONDS),
         client_key=client_key,
@@ -229,13 +229,13 @@ def undo(*, queue_id: UUID, actor: User, client_key: UUID) -> Undone:
     if earlier := sent_before(actor, client_key):
         return Undone(earlier.replaces or earlier, Slot.objects.filter(queue=queue, item=earlier.item, user=actor, state=LEASED).first())
     if queue.state == Queue.State.CLOSED:
-        raise Conflict(f"{queue.name} is closed; its answers stay as they are.")
+        raise Conflict(f"{queue.name} is closed; its annotations can't be changed.")
     if target is None:
-        raise Refused("There is nothing left to undo.", next_step=f"The last {rules.UNDO_DEPTH} answers can be undone.")
+        raise Refused("Nothing left to undo.", next_step=f"You can undo your last {rules.UNDO_DEPTH} annotations.")
     filled = next((slot for slot in slots if slot.annotation_id == target.pk), None)
     is_gold = filled is not None and filled.is_gold
     if target.action == Action.LABEL and not is_gold and is_settled(target.item):
-        raise Conflict("A reviewer has settled this item, so your answer stays.", next_step="Leave a comment if you see it differently.")
+        raise Conflict("An adjudicator resolved this item, so your annotation is kept.", next_step="Leave a comment if you disagree.")
     Annotation.objects.create(queue=queue, item=target.item, user=actor, action=Action.UNDO, replaces=target, client_key=client_key)
     return Undone(target, take_back(queue, actor, target, slots))
 

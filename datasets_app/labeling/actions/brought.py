@@ -58,7 +58,7 @@ def open_closed(upload: Upload, schema: LabelSchema) -> Queue:
     """The queue for the answers of an upload; made once."""
     if there := queue_of(upload):
         return there
-    name = f"Answers in {upload.file_name}"[:70]
+    name = f"Annotations in {upload.file_name}"[:70]
     taken = set(Queue.objects.filter(dataset=upload.dataset_id, name__startswith=name).values_list("name", flat=True))
     free = next(each for each in (name, *(f"{name} ({number})" for number in range(2, len(taken) + 3))) if each not in taken)
     return Queue.objects.create(

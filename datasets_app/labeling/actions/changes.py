@@ -52,13 +52,13 @@ REASON = 1_000
 def plan_changes(dataset: Dataset, wanted: Sequence[Change], seen: int | None) -> tuple[LabelSchema, Plan]:
     """The present version, and what the next one would be. Raises Refused (what makes no sense) or Conflict (published meanwhile)."""
     if not dataset.task_type.has_labels:
-        raise Refused("Answers to this dataset's task name no class, so there is none to change.")
+        raise Refused("Annotations of this dataset's task have no labels, so there are none to change.")
     latest = latest_schema(dataset)
     if latest is None:
-        raise Refused(f"{dataset} has no classes yet.", next_step="Publish them first.")
+        raise Refused(f"{dataset} has no labels yet.", next_step="Publish a label schema first.")
     if seen is not None and seen != latest.version:
-        told = f"Version {latest.version} was published while you were writing."
-        raise Conflict(told, next_step="Look at it, then change that.")
+        told = f"Version {latest.version} was published while you were editing."
+        raise Conflict(told, next_step="Review it, then make your change again.")
     planned = relabelling.plan([spec_of(label) for label in labels_by_name(latest).values()], wanted)
     check_labels(planned.labels)
     return latest, planned
@@ -105,7 +105,7 @@ def move_decisions(*, dataset_id: UUID, actor: User) -> Job:
     dataset = Dataset.objects.select_related("project").get(uuid=dataset_id)
     policy.require(actor, "labeling.manage", dataset)
     if not decisions_behind(dataset).exists():
-        raise Refused(f"No decision carries a class that was {ways(dataset)}.")
+        raise Refused(f"No resolved label uses a label that was {ways(dataset)}.")
     return enqueue_move(dataset, actor)
 
 
@@ -118,7 +118,7 @@ def move_queue(*, queue_id: UUID, actor: User) -> Queue:
     queue = Queue.objects.select_for_update(of=("self",), no_key=True).select_related("dataset__project", "schema").get(uuid=queue_id)
     policy.require(actor, "labeling.manage", queue)
     if queue.state == Queue.State.CLOSED:
-        raise Conflict(f"{queue.name} is closed; its answers stay as they are.")
+        raise Conflict(f"{queue.name} is closed; its annotations can't be changed.")
     newest = latest_schema(queue.dataset)
     if newest is not None and newest.pk != queue.schema_id:
         to_version(queue, newest, actor)
@@ -149,7 +149,7 @@ def run_moves(ctx: JobContext) -> None:
     for number, pk in enumerate(disputes, start=1):
         ctx.raise_if_cancelled()
         settle_again(ctx, pk)
-        ctx.progress(number, len(disputes), stage="Looking at disagreements again", unit="items")
+        ctx.progress(number, len(disputes), stage="Re-checking disagreements", unit="items")
 
     move_all(ctx, dataset)  # a disagreement that ended may have been decided as an older version has it
 
@@ -160,7 +160,7 @@ def move_all(ctx: JobContext, dataset: Dataset) -> None:
     done = after = 0
     while (batch := move_batch(ctx, dataset, after)) or after:
         done, after = done + len(batch), batch[-1] if batch else 0
-        ctx.progress(done, max(total, done), stage="Moving decisions", unit="decisions")
+        ctx.progress(done, max(total, done), stage="Moving resolved labels", unit="decisions")
         ctx.raise_if_cancelled()
 
 

@@ -56,20 +56,23 @@ def start_check(*, queue_id: UUID, actor: User, size: int, tolerated: int) -> Sp
     policy.require(actor, "labeling.decide", queue)
     problems = {}
     if not 1 <= size <= LARGEST:
-        problems["size"] = [f"A sample holds 1 to {LARGEST} items."]
+        problems["size"] = [f"A sample has 1 to {LARGEST} items."]
     if not 0 <= tolerated <= 50:
-        problems["tolerated"] = ["Between 0 and 50 percent of a sample may be wrong."]
+        problems["tolerated"] = ["The tolerated error rate must be between 0 and 50 %."]
     if problems:
-        raise Refused("No sample was drawn.", next_step=next(iter(problems.values()))[0], fields=problems)
+        raise Refused("The sample wasn't drawn.", next_step=next(iter(problems.values()))[0], fields=problems)
     if under_way := queue.checks.filter(state=State.OPEN).select_related("created_by").first():
-        raise Conflict(f"{under_way.created_by} is checking a sample of {queue.name}.", next_step="Finish or drop that check first.")
+        raise Conflict(
+            f"{under_way.created_by} is already checking a sample of {queue.name}.", next_step="Finish or drop that check first."
+        )
     before = that_count(queue)
     earlier = earlier_of(before)
     newest = Agreed.objects.filter(queue=queue).order_by("-id").values_list("pk", flat=True).first()
     drawn = draw(queue, actor, size, before) if newest else {}
     if newest is None or not drawn:
         raise Refused(
-            "No agreed item waits that you have not labelled yourself.", next_step="Wait for answers, or ask another adjudicator."
+            "No agreed item is left that you haven't annotated yourself.",
+            next_step="Wait for more annotations, or ask another adjudicator.",
         )
     check = SpotCheck.objects.create(
         queue=queue, waiting=queue.items_agreed, last=newest, tolerated=tolerated, created_by=actor, earlier_judged=earlier.judged,
@@ -123,11 +126,13 @@ def accept_check(*, check_id: UUID, actor: User) -> Job:
     check = open_check(check_id, actor)
     found = sample_of(check)
     if found.left:
-        raise Refused(f"{found.left} of the sample's {found.size} items are not looked at yet.", next_step="Settle them first.")
+        raise Refused(f"{found.left} of the sample's {found.size} items haven't been reviewed.", next_step="Resolve them first.")
     if found.too_wrong:
         together = f", with earlier samples {found.together.wrong} of {found.together.judged}" if found.earlier.judged else ""
-        told = f"{found.wrong} of {found.size} were wrong{together}, and up to {check.tolerated} % are tolerated."
-        raise Refused(told, next_step="Drop the check and clear up with the annotators what went wrong; this sample counts in the next.")
+        told = f"{found.wrong} of {found.size} items were wrong{together}; the limit is {check.tolerated} %."
+        raise Refused(
+            told, next_step="Drop the check and discuss the errors with the annotators. This sample also counts in the next check."
+        )
     check.state, check.ended_at = State.ACCEPTED, timezone.now()
     check.save(update_fields=["state", "ended_at"])
     project = check.queue.dataset.project
@@ -147,7 +152,7 @@ def open_check(check_id: UUID, actor: User) -> SpotCheck:
     check = queue.checks.get(uuid=check_id)
     check.queue = queue
     if check.state != State.OPEN:
-        raise Conflict(f"This check has ended: it was {check.get_state_display().lower()}.", next_step="Reload the page.")
+        raise Conflict(f"This check has ended: {check.get_state_display().lower()}.", next_step="Reload the page.")
     return check
 
 
@@ -181,7 +186,7 @@ def run_accept(ctx: JobContext) -> None:
             after = batch[-1][0]
             ctx.checkpoint({"after": after})
         check.refresh_from_db(fields=["accepted", "left_out"])
-        ctx.progress(check.accepted + check.left_out, check.waiting, stage="Accepting", unit="items")
+        ctx.progress(check.accepted + check.left_out, check.waiting, stage="Accepting labels", unit="items")
 
 
 def accepter(ctx: JobContext, check: SpotCheck) -> User:
@@ -189,7 +194,7 @@ def accepter(ctx: JobContext, check: SpotCheck) -> User:
     actor = ctx.job.created_by
     told = accounts.events_about(check.uuid, {Verb.CHECK_ACCEPTED})
     if actor is None or [event.actor for event in told] != [str(actor.uuid)]:
-        raise Refused("The audit log doesn't show who accepted this sample.", next_step="Draw another one.")
+        raise Refused("The audit log doesn't show who accepted this sample.", next_step="Draw a new sample.")
     return actor
 
 

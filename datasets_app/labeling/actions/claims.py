@@ -32,7 +32,7 @@ FREE: dict[str, Any] = {
 START = (-(2**62), 0)
 RENEW_AFTER = timedelta(minutes=1)  # of a lease; every claim and beat would write every slot in hand otherwise
 BATCH = 500  # slots of one statement
-HELD = "You get nothing new from {queue} for now: too many of your answers to items whose answer is known were wrong."
+HELD = "You get no new items from {queue} for now: too many of your gold annotations were wrong."
 
 # The next open slots: of items that this person has not judged, one slot per item, without those they skipped. The plus keeps SQLite from
 # looking for the item's other slots along the index of all open ones.
@@ -82,9 +82,9 @@ def claim(*, queue_id: UUID, actor: User, k: int = rules.HAND, skipped: bool = F
     if wanted > 0 and is_for_others(queue, actor):
         if held:
             return held
-        raise Conflict(f"{queue.name} is for certain people, and you are none of them.", next_step="Choose another queue.")
+        raise Conflict(f"You aren't assigned to {queue.name}.", next_step="Choose another queue.")
     if wanted > 0 and not held and seat.held_at is not None:
-        raise Conflict(HELD.format(queue=queue.name), next_step="Talk to your ML lead, who can let you go on.")
+        raise Conflict(HELD.format(queue=queue.name), next_step="Ask your ML lead to reinstate you.")
     fresh = deal(queue, seat, actor, held, wanted, skipped=skipped) if wanted > 0 and seat.held_at is None else []
     return [*held, *with_items(queue, fresh)]
 

@@ -84,11 +84,13 @@ def accept_corrections(*, correction_id: UUID, actor: User, take_moved: bool = F
     if correction.state != State.LOOKED:
         raise Conflict(f"This file is {correction.get_state_display().lower()}.", next_step="Reload the page.")
     if (other := reading.writing_now(correction.dataset)) is not None:
-        raise Conflict(f"The labels of {other.file_name} are being written.", next_step="Accept this file when that is done.")
+        raise Conflict(
+            f"Labels from {other.file_name} are still being written.", next_step="Wait until that finishes, then accept this file."
+        )
     check_current(correction)
     counts = correction.report["look"]["counts"]
     if not counts.get(Outcome.CHANGED, 0) and not (take_moved and counts.get(Outcome.MOVED, 0)):
-        raise Refused("This file changes no label.", next_step="Correct labels in it, then upload it again.")
+        raise Refused("This file changes no labels.", next_step="Correct labels in it, then upload it again.")
     correction.state, correction.take_moved = State.WRITING, take_moved
     correction.accepted_by, correction.accepted_at = actor, timezone.now()
     correction.report = {"look": correction.report["look"]}
@@ -104,7 +106,7 @@ def accept_corrections(*, correction_id: UUID, actor: User, take_moved: bool = F
 def check_current(correction: Correction) -> None:
     """Raises Conflict where whoever merged, split or retired classes would choose what a file decides that others looked through."""
     if reading.is_overtaken(correction):
-        told = "Classes were merged, split, or retired after this file was checked, so it would now change other labels."
+        told = "Labels were merged, split, or retired after this file was checked, so it would now change different items."
         raise Conflict(told, next_step="Discard it, then upload it again.")
 
 
@@ -118,7 +120,7 @@ def discard_corrections(*, correction_id: UUID, actor: User) -> Correction:
     correction = rows.get(uuid=correction_id)
     policy.require(actor, "labeling.read_corrections", correction)
     if not reading.may_discard(actor, correction):
-        raise PermissionDenied("Only who brought a file discards it, or an ML lead.")
+        raise PermissionDenied("Only the uploader or an ML lead can discard a file.")
     if correction.state == State.DISCARDED:
         return correction
     if correction.state != State.LOOKED:
@@ -144,7 +146,7 @@ def run_look(ctx: JobContext) -> None:
         for batch in reading.lines_of(path, how):
             for each in reading.resolve(correction, batch, correction.brought_by, classes):
                 add(found, seen.judged(each), classes)
-            ctx.progress(found.rows, stage="Looking through the file", unit="rows")
+            ctx.progress(found.rows, stage="Checking the file", unit="rows")
             ctx.raise_if_cancelled()
     with transaction.atomic():
         ctx.hold()
@@ -185,7 +187,7 @@ def opened(correction: Correction) -> Iterator[tuple[Path, Reading]]:
     with artifacts.local_copy(correction.blob.digest) as path:
         how, misfit = find_reading(path, correction.file_name, UNCHOSEN, lists=False)
         if misfit is not None:
-            told = f"Line {misfit.line:,} has bytes that are not UTF-8."
+            told = f"Line {misfit.line:,} isn't valid UTF-8."
             raise Refused(told, next_step="Save the file as CSV UTF-8 or as Excel (.xlsx), then upload it again.")
         yield path, how
 
@@ -218,7 +220,7 @@ def run_correct(ctx: JobContext) -> None:
             rows += len(batch)
             if rows > done:
                 write_batch(ctx, correction, batch, rows)
-                ctx.progress(rows, total, stage="Writing decisions", unit="rows")
+                ctx.progress(rows, total, stage="Writing labels", unit="rows")
                 ctx.raise_if_cancelled()
     with transaction.atomic():
         ctx.hold()
@@ -285,7 +287,7 @@ def supersede(correction: Correction, actor: User, changed: Sequence[Found], cla
 def decision_of(correction: Correction, actor: User, found: Found, classes: Classes) -> Decision:
     """One corrected decision, not saved yet. It stays with the queue of the one that it supersedes."""
     if found.item is None or found.said is None:
-        raise ValueError("A row that says nothing of an item changes nothing.")
+        raise ValueError("A row without a label for its item changes nothing.")
     current, how = found.current, Decision.How.ADJUDICATED
     names = {key: label.name for key, label in classes.labels.items()}
     digest = rules.decision_digest(
@@ -305,7 +307,7 @@ def look_failed(job: Job) -> None:
 
 def look_cancelled(job: Job) -> None:
     """Looking through was cancelled. Called in the job's last transaction."""
-    close(job, State.LOOKING, State.FAILED, "Looking through the file was cancelled.", "Bring it again.")
+    close(job, State.LOOKING, State.FAILED, "Checking the file was cancelled.", "Upload it again.")
 
 
 def correct_failed(job: Job) -> None:
@@ -315,8 +317,8 @@ def correct_failed(job: Job) -> None:
 
 def correct_cancelled(job: Job) -> None:
     """Writing was cancelled; what was written stays. Called in the job's last transaction."""
-    told = "The writing was cancelled. What it had decided until then stays."
-    close(job, State.WRITING, State.LOOKED, told, "Accept the file again to go on: nothing is decided twice.")
+    told = "Writing was cancelled. Labels written so far are kept."
+    close(job, State.WRITING, State.LOOKED, told, "Accept the file again to continue; nothing is written twice.")
 
 
 def close(job: Job, old: str, new: str, message: str, next_step: str) -> None:

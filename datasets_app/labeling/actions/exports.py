@@ -49,7 +49,7 @@ def export_answers(*, dataset_id: UUID, actor: User, format: str, queue_id: UUID
     policy.require(actor, "labeling.export", dataset)
     queue = Queue.objects.get(uuid=queue_id, dataset=dataset) if queue_id else None
     if format not in (known := export_formats(dataset.task)):
-        told = f"The answers of this dataset are exported as {', '.join(each.label for each in known)}."
+        told = f"This dataset's annotations can be exported as {', '.join(each.label for each in known)}."
         raise Refused(told, fields={"format": [told]})
     args = {"dataset": str(dataset.uuid), "queue": str(queue.uuid) if queue else "", "format": format}
     return jobs.enqueue(
@@ -168,7 +168,7 @@ def write_doccano(path: Path, found: Iterator[Pair], sheet: Sheet, folder: Path)
                 if person in files:
                     files[person].write(f"{json_text(line)}\n")
                 else:
-                    sheet.drop(f"Answers of people beyond the first {PEOPLE_FILES}.")
+                    sheet.drop(f"Annotations of people beyond the first {PEOPLE_FILES}.")
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as packed:
         for at, name in enumerate(names.values()):
             packed.write(folder / (f"{at}.jsonl" if at else "all.jsonl"), f"{name}.jsonl")

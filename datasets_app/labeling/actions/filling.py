@@ -36,7 +36,7 @@ def selection_of(queue: Queue) -> Selection:
     found = Selection(queue.dataset, queue.created_by, queue.filters, whole=True)
     if not found.holds:
         told = next(iter(found.problems.values()))
-        raise Refused(f"A filter of the slice does not hold: {told}", next_step="Choose another slice.", fields={"slice": [told]})
+        raise Refused(f"A filter of the slice is no longer valid: {told}", next_step="Choose another slice.", fields={"slice": [told]})
     return found
 
 
@@ -90,5 +90,5 @@ def run_fill(ctx: JobContext) -> None:
             make_slots(queue, taken)
             ctx.checkpoint({"after": reached})
         done += len(taken)
-        ctx.progress(done, total, stage="Making slots", unit="items")
+        ctx.progress(done, total, stage="Creating slots", unit="items")
     Queue.objects.filter(pk=queue.pk).update(filled_at=timezone.now())

@@ -50,10 +50,10 @@ def make_gold(*, item_id: UUID, actor: User, value: Value, explanation: str = ""
     """
     item = Item.objects.select_for_update(of=("self",), no_key=True).select_related("dataset__project").filter(uuid=item_id).first()
     if item is None:
-        raise Refused("There is no such item.", next_step="Reload the page.")
+        raise Refused("Item not found.", next_step="Reload the page.")
     policy.require(actor, "labeling.gold", item)
     if item.upload.state != UploadState.IMPORTED:
-        raise Refused("There is no such item.", next_step="Reload the page.")
+        raise Refused("Item not found.", next_step="Reload the page.")
     labels = check_dataset(item.dataset)
     said, explanation = read_known(item, value, labels), checked(explanation)
     old = live_gold().filter(item=item).select_related("label").first()
@@ -80,7 +80,7 @@ def checked(explanation: str) -> str:
     """The explanation without blanks around it. Raises Refused."""
     explanation = explanation.strip()
     if len(explanation) > EXPLANATION:
-        told = f"The explanation has {len(explanation):,} characters; there is room for {EXPLANATION:,}."
+        told = f"The explanation has {len(explanation):,} characters; the limit is {EXPLANATION:,}."
         raise Refused(told, fields={"explanation": [told]})
     return explanation
 
@@ -147,12 +147,12 @@ def make_golds(*, dataset_id: UUID, actor: User, rows: Sequence[tuple[Item, Valu
     dataset = Dataset.objects.select_for_update(of=("self",), no_key=True).select_related("project").get(uuid=dataset_id)
     policy.require(actor, "labeling.gold", dataset)
     if len(rows) > BATCH:
-        raise Refused(f"{len(rows):,} items are too many at once.", next_step=f"Make at most {BATCH:,} of them gold at a time.")
+        raise Refused(f"{len(rows):,} items are too many at once.", next_step=f"Add at most {BATCH:,} gold items at a time.")
     labels, explanation = check_dataset(dataset), checked(explanation)
     found = {item.pk: item for item, _ in rows}
     visible = Item.objects.filter(pk__in=found, dataset=dataset, upload__state=UploadState.IMPORTED)
     if len(found) < len(rows) or visible.count() < len(found):
-        raise Refused("Some of these items stand here twice or are not in the dataset.", next_step="Reload the page.")
+        raise Refused("Some items are listed twice or aren't in the dataset.", next_step="Reload the page.")
     for item in found.values():
         item.dataset = dataset
     are = gold_of(found)
@@ -174,7 +174,7 @@ def sample_gold(*, dataset_id: UUID, actor: User, per_class: int, imported: bool
     policy.require(actor, "labeling.gold", dataset)
     labels = check_dataset(dataset)
     if not 1 <= per_class <= PER_CLASS:
-        told = f"{per_class} is not from 1 to {PER_CLASS}."
+        told = f"The number per label must be between 1 and {PER_CLASS}, not {per_class}."
         raise Refused(told, fields={"per_class": [told]})
     how = [Decision.How.ADJUDICATED, *([Decision.How.IMPORTED] if imported else [])]
     return make_golds(dataset_id=dataset_id, actor=actor, rows=drawn(dataset, labels, how, per_class))

@@ -23,5 +23,5 @@ def know_guideline(*, queue_id: UUID, actor: User, version: int) -> int:
     policy.require(actor, "labeling.annotate", queue)
     schema = LabelSchema.objects.filter(dataset=queue.dataset_id, version=version).first()
     if schema is None:
-        raise Refused(f"There is no version {version} of the guideline.", next_step="Reload the page.")
+        raise Refused(f"The guideline has no version {version}.", next_step="Reload the page.")
     return Seat.objects.filter(queue=queue, user=actor, seen_schema__version__lt=version).update(seen_schema=schema)

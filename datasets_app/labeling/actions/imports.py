@@ -163,7 +163,7 @@ def by_ids(value: Value, ids: dict[str, str]) -> Value:
     """A value of a file, which names labels by name, by their stable ids. ids: by name. Raises Refused for another label."""
     found = values.rename(value, ids)
     if found is None:
-        raise Refused("The file names a label that its dry run didn't find.", next_step="Upload the file again.")
+        raise Refused("The file has a label that its dry run didn't find.", next_step="Upload the file again.")
     return found
 
 

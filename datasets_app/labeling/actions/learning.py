@@ -57,7 +57,7 @@ def learn(*, queue_id: UUID, actor: User) -> Job:
     queue = Queue.objects.select_related("dataset__project").get(uuid=queue_id)
     policy.require(actor, "labeling.manage", queue)
     if queue.order != Queue.Order.LEARNT or queue.state == Queue.State.CLOSED:
-        raise Conflict(f"{queue.name} is closed, or not in the order of the built-in model.", next_step="Open a queue that is.")
+        raise Conflict(f"{queue.name} is closed or isn't ordered by the built-in model.", next_step="Open a queue with that order.")
     running = learning.learn_job(queue.dataset)
     if running and not running.is_finished:
         return running
@@ -230,7 +230,7 @@ def put_in_order(ctx: JobContext, fit: Fit, pool: Pool, ordered: Sequence[int]) 
         with transaction.atomic():
             ctx.hold()
             put_in_place(pool.slots[at : at + BATCH], places)
-        ctx.progress(min(at + BATCH, len(pool.slots)), len(pool.slots), stage=f"Putting {pool.queue.name} in order", unit="slots")
+        ctx.progress(min(at + BATCH, len(pool.slots)), len(pool.slots), stage=f"Reordering {pool.queue.name}", unit="slots")
         ctx.raise_if_cancelled()
     begin_at_the_front(pool.queue)
     QueueOrder.objects.update_or_create(queue=pool.queue, defaults={"fit": fit})

@@ -176,8 +176,8 @@ def watch(queue: Queue, user: User) -> None:
         ledger.record(None, Verb.PERSON_HELD, queue, project=queue.dataset.project.uuid, person=user.uuid, done=done, right=right)
     seat.save(update_fields=["below_at", "held_at"])
     if below:
-        held = " Nothing new is given to them until a lead lets them go on." if seat.held_at else ""
-        told = f"{user} got {right} of {done} gold items in {queue.name} right, surely less than {queue.gold_minimum} %.{held}"
+        held = " They get no new items until a lead reinstates them." if seat.held_at else ""
+        told = f"{user} got {right} of {done} gold items in {queue.name} right, significantly below {queue.gold_minimum} %.{held}"
         notify(policy.who_can("labeling.assess", queue), told, f"{reverse('labeling:quality', args=[queue.uuid])}#gold")
 
 
@@ -191,9 +191,9 @@ def let_go_on(*, queue_id: UUID, seat_id: int, actor: User) -> Seat:
     policy.require(actor, "labeling.assess", queue)
     seat = Seat.objects.select_for_update(of=("self",)).select_related("user").filter(queue=queue, pk=seat_id).first()
     if seat is None:
-        raise Refused("This person has not worked in the queue.", next_step="Reload the page.")
+        raise Refused("This person hasn't worked in the queue.", next_step="Reload the page.")
     if seat.held_at is None and seat.below_at is None:
-        raise Conflict(f"Nothing of {seat.user} is held in {queue.name}.", next_step="Reload the page.")
+        raise Conflict(f"{seat.user} isn't on hold in {queue.name}.", next_step="Reload the page.")
     seat.excused_done, seat.excused_right, seat.below_at, seat.held_at = seat.gold_done, seat.gold_right, None, None
     seat.save(update_fields=["excused_done", "excused_right", "below_at", "held_at"])
     payload = {"person": seat.user.uuid, "done": seat.gold_done, "right": seat.gold_right}
@@ -213,9 +213,9 @@ def mix_gold(*, queue_id: UUID, actor: User, rate: int, feedback: bool = False, 
     queue = Queue.objects.select_for_update(of=("self",), no_key=True).select_related("dataset__project").get(uuid=queue_id)
     policy.require(actor, "labeling.manage", queue)
     if queue.state == Queue.State.CLOSED:
-        raise Conflict(f"{queue.name} is closed, so that it gives out nothing.")
+        raise Conflict(f"{queue.name} is closed and hands out no items.")
     if problems := mixing_problems(queue.dataset.task, rate, minimum, holds=holds):
-        raise Refused("The queue was not changed.", next_step=next(iter(problems.values()))[0], fields=problems)
+        raise Refused("The queue wasn't changed.", next_step=next(iter(problems.values()))[0], fields=problems)
     old = {"rate": queue.gold_rate, "feedback": queue.gold_feedback, "minimum": queue.gold_minimum, "holds": queue.gold_holds}
     new = {"rate": rate, "feedback": feedback, "minimum": minimum, "holds": holds}
     if old == new:
@@ -234,11 +234,11 @@ def mixing_problems(task: str, rate: int, minimum: int | None, *, holds: bool) -
     """What is wrong with how gold is to be mixed in, by field."""
     problems: dict[str, list[str]] = {}
     if not 0 <= rate <= rules.GOLD_MOST:
-        problems["gold_rate"] = [f"{rate} is no percentage from 0 to {rules.GOLD_MOST}."]
+        problems["gold_rate"] = [f"The share of gold items must be between 0 and {rules.GOLD_MOST} %."]
     elif rate and not type_of(task).has_gold:
         problems["gold_rate"] = [UNJUDGED_TOLD]
     if minimum is not None and not 1 <= minimum <= 100:
-        problems["gold_minimum"] = [f"{minimum} is no percentage from 1 to 100."]
+        problems["gold_minimum"] = ["The minimum accuracy must be between 1 and 100 %."]
     if holds and minimum is None:
-        problems["gold_minimum"] = ["To hold somebody who is below, the queue needs a minimum."]
+        problems["gold_minimum"] = ["Pausing annotators below the minimum needs a minimum accuracy. Enter one."]
     return problems

@@ -65,7 +65,7 @@ def open_queue(
     policy.require(actor, "labeling.manage", dataset)
     name = " ".join(name.split())[:80]
     if problems := mixing_problems(dataset.task, gold_rate, gold_minimum, holds=gold_holds):
-        raise Refused("The queue was not opened.", next_step=next(iter(problems.values()))[0], fields=problems)
+        raise Refused("The queue wasn't created.", next_step=next(iter(problems.values()))[0], fields=problems)
     queue = Queue(
         dataset=dataset, created_by=actor, name=name, overlap=overlap, hidden_share=hidden_share, source=source, order=order,
         acceptance=acceptance, due_on=due_on, gold_rate=gold_rate, gold_feedback=gold_feedback, gold_minimum=gold_minimum,
@@ -82,14 +82,14 @@ def open_queue(
     elif chosen:
         check_chosen(queue, chosen)
     elif not items_for(queue).exists():
-        told = "There is no item to label." if source == Queue.Source.ALL else "Every item that this would take is decided already."
+        told = "There are no items to label." if source == Queue.Source.ALL else "All items in this selection are labelled already."
         raise Refused(told, next_step="Import a file, or choose other items.", fields={"source": [told]})
     try:
         with transaction.atomic():
             queue.save(force_insert=True)
             queue.people.set(people)
     except IntegrityError as error:
-        told = f"{dataset} already has a queue that is called {name}."
+        told = f"{dataset} already has a queue named {name}."
         raise Refused(told, next_step="Choose another name.", fields={"name": [told]}) from error
     if source == Queue.Source.ITEMS:
         fill_chosen(queue, item_ids)
@@ -114,24 +114,24 @@ def check_queue(queue: Queue) -> None:
     """Raises Refused, naming the fields, for a new queue that nobody could work in."""
     problems = check_order(queue)
     if not queue.name:
-        problems["name"] = ["A queue needs a name."]
+        problems["name"] = ["Enter a name."]
     if not 1 <= queue.overlap <= 5:
-        problems["overlap"] = [f"Overlap is {queue.overlap}; 1 to 5 people can label an item."]
+        problems["overlap"] = [f"Annotators per item must be between 1 and 5, not {queue.overlap}."]
     if not 0 <= queue.hidden_share <= 100:
-        problems["hidden_share"] = [f"{queue.hidden_share} is no percentage from 0 to 100."]
+        problems["hidden_share"] = [f"The share of items without pre-labels must be between 0 and 100 %, not {queue.hidden_share}."]
     if queue.acceptance not in Queue.Acceptance.values:
-        problems["acceptance"] = ["Choose what happens to answers that agree."]
+        problems["acceptance"] = ["Choose what happens to unanimous annotations."]
     if queue.source not in Queue.Source.values or queue.source == Queue.Source.BROUGHT:
         problems["source"] = ["Choose which items the queue takes."]
     if problems:
-        raise Refused("The queue was not opened.", next_step=next(iter(problems.values()))[0], fields=problems)
+        raise Refused("The queue wasn't created.", next_step=next(iter(problems.values()))[0], fields=problems)
 
 
 def schema_for(queue: Queue, actor: User) -> LabelSchema:
     """The newest schema of the queue's dataset; one without classes where the task has none and nothing was published. Raises Refused."""
     schema = latest_schema(queue.dataset)
     if schema is None and queue.dataset.task_type.has_labels:
-        raise Refused(f"{queue.dataset} has no label schema yet.", next_step="Publish its classes first.")
+        raise Refused(f"{queue.dataset} has no label schema yet.", next_step="Publish a label schema first.")
     return schema or write_schema(queue.dataset, None, [], "", actor)
 
 
@@ -148,7 +148,7 @@ def check_chosen(queue: Queue, chosen: Slice) -> None:
     """Raises Refused where the slice does not hold, or is known to choose nothing now."""
     found, unread = selection_of(queue).first(1)
     if not found and unread is None:
-        told = f"{chosen.name} chooses no item now."
+        told = f"{chosen.name} matches no items now."
         raise Refused(told, next_step="Choose another slice.", fields={"slice": [told]})
 
 
@@ -156,5 +156,5 @@ def check_items(queue: Queue, item_ids: Sequence[int]) -> None:
     """Raises Refused unless a queue can take these chosen items at once."""
     visible = Item.objects.filter(pk__in=item_ids, dataset=queue.dataset_id, upload__state=UploadState.IMPORTED)
     if not 0 < len(item_ids) * queue.overlap <= BATCH or visible.count() != len(item_ids):
-        told = f"A queue of chosen items takes 1 to {BATCH:,} answers about different items of its own dataset."
+        told = f"A queue of selected items takes 1 to {BATCH:,} annotations of different items of its own dataset."
         raise Refused(told, fields={"source": [told]})

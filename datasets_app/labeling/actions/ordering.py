@@ -26,9 +26,9 @@ OPEN = Slot.State.OPEN
 def check_order(queue: Queue) -> dict[str, list[str]]:
     """What is wrong with the order of a queue, by field; empty where it can be handed out so."""
     if queue.order not in Queue.Order.values:
-        return {"order": ["Choose the order in which items are handed out."]}
+        return {"order": ["Choose the order of items."]}
     if queue.order == Queue.Order.LEARNT and not queue.dataset.task_type.labels_texts:
-        return {"order": ["The built-in model learns classes of texts; this dataset's task is another."]}
+        return {"order": ["The built-in model works for single-label and multi-label tasks only; this dataset has another task."]}
     return {}
 
 
@@ -55,7 +55,7 @@ def reorder(*, queue_id: UUID, actor: User) -> Job:
     queue = Queue.objects.select_related("dataset__project").get(uuid=queue_id)
     policy.require(actor, "labeling.manage", queue)
     if queue.order not in REORDERED or queue.state == Queue.State.CLOSED:
-        raise Conflict(f"{queue.name} is closed, or not in the order of suggestions.", next_step="Open a queue that is.")
+        raise Conflict(f"{queue.name} is closed or isn't ordered by pre-labels.", next_step="Open a queue with that order.")
     with transaction.atomic():
         return enqueue_reorder(queue, actor)
 
@@ -90,7 +90,7 @@ def run_reorder(ctx: JobContext) -> None:
             after = batch[-1][0]
             ctx.checkpoint({"after": after})
         done += len(batch)
-        ctx.progress(done, queue.slots_total - queue.slots_done, stage="Putting items in order", unit="slots")
+        ctx.progress(done, queue.slots_total - queue.slots_done, stage="Reordering items", unit="slots")
         ctx.raise_if_cancelled()
     begin_at_the_front(queue)
 

@@ -63,7 +63,7 @@ def check_words(text: str, limit: int, name: str, told: str, hint: str) -> str:
     if not text:
         raise Refused(told, next_step=hint, fields={name: [hint]})
     if len(text) > limit:
-        told = f"There are {len(text):,} characters; there is room for {limit:,}."
+        told = f"The text has {len(text):,} characters; the limit is {limit:,}."
         raise Refused(told, fields={name: [told]})
     return text
 
@@ -73,11 +73,11 @@ def check_classes(dataset: Dataset, classes: Sequence[UUID]) -> list[str]:
     about = list(dict.fromkeys(str(key) for key in classes))
     told = ""
     if len(about) > CLASSES:
-        told = f"The proposal is about {len(about)} classes; it can name {CLASSES}."
+        told = f"The proposal lists {len(about)} labels; the limit is {CLASSES}."
     elif about and len(newest_names(dataset, about)) < len(about):
-        told = "One of the classes is in no version of this dataset's classes."
+        told = "One of the labels isn't in any version of this dataset's label schema."
     if told:
-        raise Refused(told, next_step="Choose its classes again.", fields={"classes": [told]})
+        raise Refused(told, next_step="Choose the labels again.", fields={"classes": [told]})
     return about
 
 
@@ -107,7 +107,7 @@ def decline_proposal(*, proposal_id: UUID, actor: User, answer: str) -> Guidelin
     """Say no to a proposal, with a sentence for who made it. Raises PermissionDenied, Refused (no sentence), or Conflict (answered)."""
     found = GuidelineProposal.objects.select_for_update(of=("self",)).select_related("dataset__project", "by").get(uuid=proposal_id)
     policy.require(actor, "labeling.manage", found)
-    answer = check_words(answer, ANSWER_LIMIT, "answer", "A proposal is declined with a sentence.", "Say why, in a sentence.")
+    answer = check_words(answer, ANSWER_LIMIT, "answer", "Declining a proposal needs a reason.", "Enter a reason.")
     check_open(found)
     found.state, found.answer, found.answered_by, found.answered_at = State.DECLINED, answer, actor, timezone.now()
     found.save(update_fields=["state", "answer", "answered_by", "answered_at"])
@@ -115,7 +115,7 @@ def decline_proposal(*, proposal_id: UUID, actor: User, answer: str) -> Guidelin
         actor, Verb.PROPOSAL_DECLINED, found, project=found.dataset.project.uuid, dataset=found.dataset.uuid, digest=digest_of_words(answer)
     )
     page = f"{reverse('labeling:schema', args=[found.dataset.uuid])}#proposal-{found.uuid}"
-    tell(found, actor, f"Your proposal for the guideline of {found.dataset} was declined; the reason stands with it.", page)
+    tell(found, actor, f"Your guideline proposal for {found.dataset} was declined. The reason is on the proposal.", page)
     return found
 
 
@@ -128,7 +128,7 @@ def withdraw_proposal(*, proposal_id: UUID, actor: User) -> GuidelineProposal:
     found = GuidelineProposal.objects.select_for_update(of=("self",)).select_related("dataset__project", "by").get(uuid=proposal_id)
     policy.require(actor, "labeling.annotate", found)
     if found.by_id != actor.pk:
-        raise PermissionDenied("Only who made a proposal withdraws it; whoever manages the labels declines it.")
+        raise PermissionDenied("Only the author can withdraw a proposal, and only label managers can decline it.")
     if found.state == State.WITHDRAWN:
         return found
     check_open(found)
@@ -141,7 +141,7 @@ def withdraw_proposal(*, proposal_id: UUID, actor: User) -> GuidelineProposal:
 def check_open(proposal: GuidelineProposal) -> None:
     """Raises Conflict for a proposal that has its answer."""
     if proposal.state != State.OPEN:
-        raise Conflict(f"This proposal is {proposal.get_state_display().lower()} already.", next_step="Reload the page.")
+        raise Conflict(f"This proposal is already {proposal.get_state_display().lower()}.", next_step="Reload the page.")
 
 
 def hold_proposals(dataset: Dataset, proposal_ids: Iterable[UUID]) -> list[GuidelineProposal]:
@@ -150,7 +150,7 @@ def hold_proposals(dataset: Dataset, proposal_ids: Iterable[UUID]) -> list[Guide
     rows = GuidelineProposal.objects.select_for_update(of=("self",)).filter(dataset=dataset, uuid__in=wanted)
     found = list(rows.select_related("by").order_by("id"))
     if len(found) < len(wanted):
-        raise Conflict("A proposal that you ticked is not there.", next_step="Reload the page.")
+        raise Conflict("A selected proposal no longer exists.", next_step="Reload the page.")
     for each in found:
         check_open(each)
     return found
@@ -167,7 +167,7 @@ def take_up(schema: LabelSchema, proposals: Sequence[GuidelineProposal], actor: 
             schema=schema.digest,
         )  # fmt: skip
         page = f"{reverse('labeling:schema_version', args=[dataset.uuid, schema.version])}#proposal-{each.uuid}"
-        tell(each, actor, f"Version {schema.version} of the guideline of {dataset} takes up your proposal.", page)
+        tell(each, actor, f"Version {schema.version} of the guideline of {dataset} includes your proposal.", page)
 
 
 def tell(proposal: GuidelineProposal, actor: User, text: str, url: str) -> None:

@@ -35,7 +35,7 @@ def measure_quality(*, queue_id: UUID, actor: User) -> Job:
     queue = Queue.objects.select_related("dataset__project").get(uuid=queue_id)
     policy.require(actor, "labeling.manage", queue)
     if not queue.slots_done:
-        raise Conflict(f"Nobody has answered in {queue.name} yet, so there is nothing to measure.", next_step="Wait for the first answers.")
+        raise Conflict(f"{queue.name} has no annotations to measure yet.", next_step="Wait for the first annotations.")
     return enqueue(queue, actor)
 
 
@@ -81,7 +81,7 @@ def read(ctx: JobContext, queue: Queue, labels: list[Label], edition: int, now: 
     places = places_of(queue.schema, labels)
     found = Measure(now, kind, range(len(labels)) if kind.one_label else ())
     done = 0
-    ctx.progress(0, queue.slots_done, stage="Reading answers", unit="answers")
+    ctx.progress(0, queue.slots_done, stage="Reading annotations", unit="answers")
     for items in answers_by_item(queue, places):
         ctx.raise_if_cancelled()
         holds = decided([answers[0].item for answers in items], places)
@@ -91,7 +91,7 @@ def read(ctx: JobContext, queue: Queue, labels: list[Label], edition: int, now: 
         ctx.progress(done, max(done, queue.slots_done))
     for user, times in sent_back(queue).items():
         found.workers[user].sent_back = times
-    ctx.progress(done, max(done, queue.slots_done), message="Working out intervals")
+    ctx.progress(done, max(done, queue.slots_done), message="Computing intervals")
     return found
 
 

@@ -33,13 +33,15 @@ def receive(*, dataset_id: UUID, actor: User, name: str, digest: str, rows: Sequ
     policy.require(actor, "labeling.manage", dataset)
     wanted = "label" if dataset.task_type.labels_texts else "value"
     if not 0 < len(rows) <= BATCH:
-        raise Refused(f"There are {len(rows):,} rows; 1 to {BATCH:,} are taken at a time.", fields={"rows": ["Send them in parts."]})
+        raise Refused(
+            f"{len(rows):,} rows were sent; one request takes 1 to {BATCH:,}.", fields={"rows": ["Split them into several requests."]}
+        )
     if lacking := next((at for at, row in enumerate(rows, 1) if not row.get(wanted)), 0):
-        told = f"Row {lacking} has no {wanted}, which suggestions for this dataset's task need."
+        told = f"Row {lacking} has no {wanted}, which pre-labels for this dataset's task require."
         raise Refused(told, fields={"rows": [told]})
     found = dict(Item.objects.filter(dataset=dataset, uuid__in=[row["item"] for row in rows]).values_list("uuid", "pk"))
     if missing := next((at for at, row in enumerate(rows, 1) if row["item"] not in found), 0):
-        told = f"Row {missing}: there is no such item in {dataset}."
+        told = f"Row {missing}: no such item in {dataset}."
         raise Refused(told, fields={"rows": [told]})
     source = {"source": Suggestion.Source.OUTSIDE, "source_digest": digest, "source_name": name}
     given = [(found[row["item"]], row[wanted], row.get("score")) for row in rows]

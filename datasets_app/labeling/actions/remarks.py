@@ -31,7 +31,7 @@ def find_item(queue: Queue, item_id: UUID) -> Item:
     """An item of the queue. Raises Refused."""
     item = Item.objects.filter(uuid=item_id, slots__queue=queue).first()
     if item is None:
-        raise Refused("This item is not in the queue.", next_step="Reload the page.")
+        raise Refused("This item isn't in the queue.", next_step="Reload the page.")
     return item
 
 
@@ -68,7 +68,7 @@ def write(
     made.mentioned.set(people)
     tell(made, actor, people, "mentioned you in a comment in")
     began = [reply_to.user] if reply_to and policy.can(reply_to.user, "labeling.annotate", queue) else []
-    tell(made, actor, [user for user in began if user not in people], "answered your comment in")
+    tell(made, actor, [user for user in began if user not in people], "replied to your comment in")
     return made
 
 
@@ -78,19 +78,19 @@ def mentioned_in(queue: Queue, text: str) -> list[User]:
     if not found:
         return []
     if len(found) > NAMES:
-        raise refused(f"The comment mentions {len(found)} people; {NAMES} at most are told of one.")
+        raise refused(f"The comment mentions {len(found)} people; the limit is {NAMES}.")
     readers = {user.username.lower(): user for user in comments.readers(queue)}
     names, unknown = mentions.match(found, readers)
     if unknown:
         near = mentions.closest(unknown[0], readers)
-        told = f"Nobody who may read comments in {queue.name} is called {', '.join('@' + name for name in unknown[:5])}."
+        told = f"No one who can read comments in {queue.name} is named {', '.join('@' + name for name in unknown[:5])}."
         raise refused(told, f"Did you mean @{near}? " if near else "")
     return [readers[name] for name in names]
 
 
 def refused(told: str, hint: str = "") -> Refused:
     """The refusal of a name, which says what to do where nobody is meant."""
-    return Refused(f"{told} {hint}".strip(), next_step="Put ` before the @ where nobody is meant.", fields={"text": [told]})
+    return Refused(f"{told} {hint}".strip(), next_step="Put ` before the @ if you aren't mentioning anyone.", fields={"text": [told]})
 
 
 def tell(comment: Comment, actor: User, people: Iterable[User], what: str) -> None:
@@ -110,10 +110,10 @@ def find_root(queue: Queue, item: Item, actor: User, comment_id: UUID) -> Commen
     """The first comment of the conversation that an answer goes on with. Raises Refused (not readable) or Conflict (resolved)."""
     found = visible_comments(queue, actor).filter(uuid=comment_id, item=item).select_related("reply_to__user", "user").first()
     if found is None:
-        raise Refused("This comment is not there, or not for you to read yet.", next_step="Reload the page.")
+        raise Refused("Comment not found, or you can't read it yet.", next_step="Reload the page.")
     root = found.reply_to or found
     if root.resolved_at is not None:
-        raise Conflict("This conversation is resolved.", next_step="Write a new comment, or have it reopened.")
+        raise Conflict("This thread is resolved.", next_step="Write a new comment, or ask for the thread to be reopened.")
     return root
 
 
@@ -123,20 +123,20 @@ def check_passage(item: Item, start: int | None, end: int | None, quote: str | N
         return
     told = ""
     if start is None or end is None or not 0 <= start < end <= len(item.text):
-        told = f"The passage {start} to {end} does not lie in the text, which has {len(item.text):,} characters."
+        told = f"The passage {start} to {end} is outside the text, which has {len(item.text):,} characters."
     elif quote is not None and item.text[start:end] != quote:
-        told = "The passage holds other words than those you chose."
+        told = "The passage doesn't match the text you selected."
     if told:
-        raise Refused(told, next_step="Choose it again, or comment on all of the text.", fields={"start": [told]})
+        raise Refused(told, next_step="Select it again, or comment on the whole text.", fields={"start": [told]})
 
 
 def check_text(text: str) -> str:
     """The text without blanks around it. Raises Refused."""
     text = text.strip()
     if not text:
-        raise Refused("The comment is empty.", fields={"text": ["Write what a reviewer should know."]})
+        raise Refused("The comment is empty.", fields={"text": ["Describe what a reviewer should know."]})
     if len(text) > LIMIT:
-        told = f"The comment has {len(text):,} characters; there is room for {LIMIT:,}."
+        told = f"The comment has {len(text):,} characters; the limit is {LIMIT:,}."
         raise Refused(told, fields={"text": [told]})
     return text
 
@@ -152,14 +152,14 @@ def resolve_comment(*, queue_id: UUID, actor: User, comment_id: UUID, on: bool =
     policy.require(actor, "labeling.annotate", queue)
     found = visible_comments(queue, actor).filter(uuid=comment_id).values_list("pk", "reply_to").first()
     if found is None:
-        raise Refused("This comment is not there, or not for you to read yet.", next_step="Reload the page.")
+        raise Refused("Comment not found, or you can't read it yet.", next_step="Reload the page.")
     root = Comment.objects.select_for_update(of=("self",)).select_related("item").get(pk=found[1] or found[0])
     if root.user_id != actor.pk and not sees_all(queue, actor):
-        raise PermissionDenied(f"Who began a conversation resolves it. {roles.sentence('labeling.manage')}")
+        raise PermissionDenied(f"The person who started a thread can resolve it. {roles.sentence('labeling.manage')}")
     if on == (root.resolved_at is not None):
         return root
     if not on and root.is_flag and own_flag(queue, root.item, root.user):
-        raise Conflict("The item is flagged again already.", next_step="Resolve that flag instead.")
+        raise Conflict("The item is already flagged again.", next_step="Resolve that flag instead.")
     root.resolved_at, root.resolved_by = (timezone.now(), actor) if on else (None, None)
     root.save(update_fields=["resolved_at", "resolved_by"])
     return root

@@ -50,8 +50,8 @@ def decide(*, queue_id: UUID, item_id: UUID, actor: User, value: Value, reason: 
     agreeing = [answer for answer in answers if value_of(answer) == said]
     merged = answers_of(said).merge([value_of(answer) for answer in answers]) if answers else None
     if not agreeing and said != merged and not reason:
-        told = "Nobody gave this answer, so a reason is needed."
-        raise Refused(told, next_step="Say why, in a sentence.", fields={"reason": [told]})
+        told = "No annotator gave this label, so a reason is needed."
+        raise Refused(told, next_step="Enter a reason.", fields={"reason": [told]})
     decision = write_decision(
         item=item, value=said, labels=labels, queue=queue, how=Decision.How.ADJUDICATED, answers=answers, by=actor, reason=reason,
         current=current,
@@ -70,23 +70,21 @@ def look(queue_id: UUID, item_id: UUID, actor: User, seen: str) -> tuple[Queue, 
     items = Item.objects.select_related("dataset__project").filter(dataset=queue.dataset_id, upload__state=UploadState.IMPORTED)
     item = items.filter(uuid=item_id).first()
     if item is None:
-        raise Refused("This item is not in the queue's dataset.", next_step="Reload the page.")
+        raise Refused("This item isn't in the queue's dataset.", next_step="Reload the page.")
     slots = lock_item(queue, item)
     if not slots:
-        raise Refused("This item is not in the queue.", next_step="Reload the page.")
+        raise Refused("This item isn't in the queue.", next_step="Reload the page.")
     check_four_eyes(item, actor)
     current = newest_decision(item.pk)
     if seen and seen != seen_digest(slots, current):
-        raise Conflict(
-            "Changed while you were reading: the item has other answers or another decision by now.", next_step="Look at it again."
-        )
+        raise Conflict("The item changed while you were reading: it has new annotations or a new label.", next_step="Review it again.")
     return queue, item, slots, current
 
 
 def check_four_eyes(item: Item, actor: User) -> None:
     """Raises Refused for somebody whose own answer about the item stands."""
     if actor.pk in annotators_of([item.pk]):
-        raise Refused("You labelled this item yourself, so you cannot settle it.", next_step="Another adjudicator can.")
+        raise Refused("You annotated this item yourself, so you can't resolve it.", next_step="Another adjudicator can.")
 
 
 def close_rest(queue: Queue, slots: list[Slot]) -> None:
@@ -112,10 +110,12 @@ def return_to_annotators(*, queue_id: UUID, item_id: UUID, actor: User, comment:
     queue, item, slots, current = look(queue_id, item_id, actor, seen)
     text = check_text(comment)
     if queue.state == Queue.State.CLOSED:
-        raise Conflict(f"{queue.name} is closed, so nobody would get the item.", next_step="Decide it, or open a new queue for it.")
+        raise Conflict(
+            f"{queue.name} is closed, so the item can't be returned to annotators.", next_step="Resolve it, or open a new queue for it."
+        )
     answered = [slot for slot in slots if slot.state == DONE]
     if not answered:
-        raise Refused("Nobody has answered this item yet.", next_step="Wait for the annotators.")
+        raise Refused("This item has no annotations yet.", next_step="Wait for the annotators.")
     people = [slot.user_id for slot in answered]
     for slot in answered:
         ask_again(slot, timezone.now() + SLOW_LEASE)
@@ -158,7 +158,7 @@ def undo_decision(*, queue_id: UUID, actor: User) -> Item:
     mine = standing().filter(queue=queue, by=actor, how=Decision.How.ADJUDICATED, change=None, file=None)
     last = mine.select_related("item__dataset__project", "label").order_by("-id").first()
     if last is None:
-        raise Refused("There is no decision of yours to undo.")
+        raise Refused("You have no label to undo here.")
     item = last.item
     slots = lock_item(queue, item)
     withdraw(item, queue, last, actor, "Undone by the reviewer.")

@@ -43,7 +43,9 @@ def publish_schema(
     latest = latest_schema(dataset)
     version = latest.version if latest else 0
     if seen is not None and seen != version:
-        raise Conflict(f"Version {version} was published while you were writing.", next_step="Look at it, then publish yours on top of it.")
+        raise Conflict(
+            f"Version {version} was published while you were editing.", next_step="Review it, then publish your changes on top of it."
+        )
     proposals = hold_proposals(dataset, taking_up)
     schema = write_schema(dataset, latest, labels, guideline, actor)
     check_taken_up(proposals, latest, schema)
@@ -56,8 +58,8 @@ def publish_schema(
 def check_taken_up(proposals: Sequence[GuidelineProposal], latest: LabelSchema | None, schema: LabelSchema) -> None:
     """Raises Refused where proposals are taken up by a version from which nothing differs."""
     if proposals and schema == latest:
-        told = f"Nothing differs from version {schema.version}, so it takes up no proposal."
-        raise Refused(told, next_step="Write what the proposals ask for, or untick them.", fields={"taking_up": [told]})
+        told = f"This is identical to version {schema.version}, so it can't include a proposal."
+        raise Refused(told, next_step="Add what the proposals ask for, or clear their checkboxes.", fields={"taking_up": [told]})
 
 
 def write_schema(

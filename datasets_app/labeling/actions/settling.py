@@ -143,7 +143,7 @@ def withdraw_rule(queue: Queue, item: Item, current: Decision | None) -> None:
         return
     withdrawn = write_decision(
         item=item, value=value_of(current), labels=labels_for(queue, current), queue=queue, how=How.WITHDRAWN, current=current,
-        reason="Its answers changed.",
+        reason="Its annotations changed.",
     )  # fmt: skip
     record(withdrawn, Verb.DECISIONS_BY_RULE, None, queue, withdraws=current.digest)
 

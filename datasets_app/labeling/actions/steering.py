@@ -69,7 +69,7 @@ def change_queue(*, queue_id: UUID, actor: User, order: str, due_on: date | None
     queue = Queue.objects.select_for_update(of=("self",), no_key=True).select_related("dataset__project").get(uuid=queue_id)
     policy.require(actor, "labeling.manage", queue)
     if queue.state == Queue.State.CLOSED:
-        raise Conflict("This queue is closed and can no longer be changed.", next_step="Open another queue.")
+        raise Conflict("This queue is closed and can't be changed.", next_step="Open another queue.")
     before, old = facts_of(queue), queue.order
     queue.order, queue.due_on = order, due_on
     check_change(queue, old, people)
@@ -86,9 +86,9 @@ def check_change(queue: Queue, old: str, people: Collection[User]) -> None:
     """Raises Refused, naming the field, where a queue cannot be handed out so. old: the order that it had."""
     problems = check_order(queue)
     if queue.order == Queue.Order.LEARNT and old != Queue.Order.LEARNT:
-        problems = {"order": ["The built-in model orders a queue from its first item on: open one for it."]}
+        problems = {"order": ["The built-in model can only order a queue from the start. Open a new queue with this order."]}
     if problems:
-        raise Refused("The queue was not changed.", next_step=next(iter(problems.values()))[0], fields=problems)
+        raise Refused("The queue wasn't changed.", next_step=next(iter(problems.values()))[0], fields=problems)
     check_people(queue, people)
 
 
@@ -102,11 +102,11 @@ def check_people(queue: Queue, people: Collection[User]) -> None:
     """Raises Refused, naming the field, for people of whom one may not annotate here, or who are too few for the overlap."""
     told = ""
     if lacking := [user for user in people if not policy.can(user, "labeling.annotate", queue.dataset)]:
-        told = f"{', '.join(str(user) for user in lacking[:5])} may not annotate in this dataset."
+        told = f"{', '.join(str(user) for user in lacking[:5])} can't annotate in this dataset."
     elif people and len(set(people)) < queue.overlap:
-        told = f"{len(set(people))} cannot give {queue.overlap} answers to one item: nobody answers twice."
+        told = f"{len(set(people))} people can't give {queue.overlap} annotations per item: each annotates an item once."
     if told:
-        raise Refused(told, next_step="Choose other people, or nobody for everybody.", fields={"people": [told]})
+        raise Refused(told, next_step="Choose more people, or leave the field empty for everyone.", fields={"people": [told]})
 
 
 @transaction.atomic
@@ -118,7 +118,7 @@ def prefer(*, queue_id: UUID, actor: User, source: str) -> Queue:
     queue = Queue.objects.select_for_update(of=("self",), no_key=True).select_related("dataset__project").get(uuid=queue_id)
     policy.require(actor, "labeling.manage", queue)
     if source and source not in Proposer.values:
-        raise Refused("There is no such kind of source.", fields={"source": [f"Choose one of {', '.join(Proposer.values)}."]})
+        raise Refused("Unknown type of source.", fields={"source": [f"Choose one of {', '.join(Proposer.values)}."]})
     if queue.suggests_from != source:
         old, queue.suggests_from = queue.suggests_from, source
         queue.save(update_fields=["suggests_from"])

@@ -48,10 +48,10 @@ def write_rule(
     dataset = locked(dataset_id)
     policy.require(actor, "labeling.manage", dataset)
     if not dataset.task_type.has_labels:
-        raise Refused("Rules suggest classes, and answers to this dataset's task name none.")
+        raise Refused("Labeling functions suggest labels, and this dataset's task has none.")
     before = newest(dataset, changes) if changes else None
     if before and before.retired:
-        raise Conflict(f"{before.name} was retired.", next_step="Write a new rule.")
+        raise Conflict(f"{before.name} was retired.", next_step="Create a new labeling function.")
     name, pattern = " ".join(name.split())[:80], clean_pattern(kind, pattern)
     mode = mode if kind == Kind.WORDS else Mode.ANY
     chosen = check(dataset, before, name=name, label=label, kind=kind, pattern=pattern, mode=mode)
@@ -70,9 +70,11 @@ def newest(dataset: Dataset, uuid: UUID) -> Rule:
     """The version of this uuid, which must be the newest of its rule. Raises Conflict."""
     rule = Rule.objects.select_related("replaced_by").filter(dataset=dataset, uuid=uuid).first()
     if rule is None:
-        raise Refused("This rule is not one of the dataset.", next_step="Reload the page.")
+        raise Refused("This labeling function doesn't belong to the dataset.", next_step="Reload the page.")
     if hasattr(rule, "replaced_by"):
-        raise Conflict(f"{rule.name} was changed while you were writing.", next_step="Look at its newest version, then change that.")
+        raise Conflict(
+            f"{rule.name} was changed while you were editing.", next_step="Review its latest version, then make your change again."
+        )
     return rule
 
 
@@ -80,20 +82,20 @@ def check(dataset: Dataset, before: Rule | None, *, name: str, label: UUID, kind
     """The class of a rule that may be written. Raises Refused, naming the field."""
     problems: dict[str, list[str]] = {}
     if not name:
-        problems["name"] = ["A rule needs a name."]
+        problems["name"] = ["Enter a name."]
     if kind not in Kind.values or mode not in Mode.values:
-        problems["kind"] = ["Choose what the rule looks for."]
+        problems["kind"] = ["Choose what to match."]
     others = in_force().filter(dataset=dataset)
     others = others.exclude(pk=before.pk) if before else others
     if name and others.filter(name=name).exists():
-        problems["name"] = [f"{dataset} already has a rule that is called {name}."]
+        problems["name"] = [f"{dataset} already has a labeling function named {name}."]
     if before is None and others.count() >= RULES_LIMIT:
-        problems["name"] = [f"{dataset} has {RULES_LIMIT} rules, which is the most."]
+        problems["name"] = [f"{dataset} has {RULES_LIMIT} labeling functions, the maximum."]
     chosen = suggesting.open_labels(dataset).get(label)
     if chosen is None:
-        problems["label"] = ["Choose a class of the newest version."]
+        problems["label"] = ["Choose a label of the latest version."]
     if chosen is None or problems:
-        raise Refused("The rule was not written.", next_step=next(iter(problems.values()))[0], fields=problems)
+        raise Refused("The labeling function wasn't saved.", next_step=next(iter(problems.values()))[0], fields=problems)
     matcher(kind, pattern, mode)
     return chosen
 
@@ -147,9 +149,11 @@ def apply_rules(*, dataset_id: UUID, actor: User) -> Job:
         return running
     found = suggesting.able(suggesting.rules_of(dataset), suggesting.open_labels(dataset))
     if not found:
-        raise Refused(f"{dataset} has no rule for a class of its newest version.", next_step="Write one first.")
+        raise Refused(f"{dataset} has no labeling function for a current label.", next_step="Create one first.")
     if not any(suggesting.uploads_to_read(dataset, rule).exists() for rule in found):
-        raise Refused("Every rule has read every item.", next_step="Import a file, or write another rule.")
+        raise Refused(
+            "Every labeling function has been applied to every item.", next_step="Import a file, or create another labeling function."
+        )
     job = jobs.enqueue(
         suggesting.APPLY, actor=actor, project=dataset.project, args={"dataset": str(dataset.uuid)}, subject=dataset,
         key=f"{suggesting.APPLY}:{dataset.uuid}",

@@ -110,7 +110,7 @@ def dawid_skene(
     """
     rows = list(answers)
     if not rows:
-        raise ValueError("There is no answer to find a consensus in.")
+        raise ValueError("No annotations to find a consensus in.")
     items, annotators, labels = (sorted({row[at] for row in rows}, key=order) for at in range(3))
     given = table(rows, items, annotators, labels)
     shape = (len(annotators), len(labels), len(labels))

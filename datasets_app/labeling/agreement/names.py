@@ -6,15 +6,15 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 NAMES = {
-    "percent": ("Equal pairs of answers", ""),
-    "alpha": ("Krippendorff's alpha, nominal", "any number of people, missing answers allowed"),
-    "alpha_ordinal": ("Krippendorff's alpha, ordinal", "says something only where the order of the classes is a scale"),
-    "alpha_masi": ("Krippendorff's alpha, MASI distance", "sets of classes; partly equal sets count partly"),
-    "fleiss": ("Fleiss' kappa", "the same number of answers everywhere"),
-    "span_f1": ("Span F1, exact", "both ends and the class are equal"),
-    "span_f1_overlap": ("Span F1, overlapping", "same class, at least one character in common"),
+    "percent": ("Pairwise agreement", ""),
+    "alpha": ("Krippendorff's alpha, nominal", "any number of annotators; missing annotations allowed"),
+    "alpha_ordinal": ("Krippendorff's alpha, ordinal", "meaningful only if the label order is a scale"),
+    "alpha_masi": ("Krippendorff's alpha, MASI distance", "sets of labels; partial overlap counts partly"),
+    "fleiss": ("Fleiss' kappa", "needs the same number of annotations for every item"),
+    "span_f1": ("Span F1, exact", "start, end, and label are equal"),
+    "span_f1_overlap": ("Span F1, overlapping", "same label, at least one shared character"),
 }
-WITHOUT_CLASSES = {"alpha_masi": ("Krippendorff's alpha", "two answers are equal or they are not")}
+WITHOUT_CLASSES = {"alpha_masi": ("Krippendorff's alpha", "two annotations are equal or not")}
 LEADING = ("alpha", "alpha_masi", "span_f1")  # every kind of answer has exactly one of these
 
 

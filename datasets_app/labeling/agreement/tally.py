@@ -118,7 +118,7 @@ class Tally:
         cells = np.array(list(self.shares[name]), dtype=float)
         found = clustered.sums(*np.repeat(cells, list(self.shares[name].values()), axis=0).T)
         if not found.below:
-            return Coefficient(name, None, None, None, self.items, "Not defined: every answer is the same.")
+            return Coefficient(name, None, None, None, self.items, "Undefined: all annotations are equal.")
         share = clustered.share(found)
         return Coefficient(name, share.value, share.low, share.high, self.items)
 
@@ -133,7 +133,7 @@ class Tally:
         used = totals[: min(self.items, GROUPS)]
         value = float(statistic(used.sum(axis=0, keepdims=True))[0])
         if np.isnan(value):
-            return Coefficient(name, None, None, None, self.items, "Not defined: every answer is the same.")
+            return Coefficient(name, None, None, None, self.items, "Undefined: all annotations are equal.")
         interval = bootstrap(used, statistic)
         if interval is None:
             return Coefficient(name, value, None, None, self.items, ALIKE)
@@ -152,7 +152,7 @@ class Tally:
         """Fleiss' kappa, which needs the same number of answers everywhere."""
         if len(self.sizes) > 1 and self.items >= FEWEST:
             least, most = min(self.sizes), max(self.sizes)
-            return Coefficient("fleiss", None, None, None, self.items, f"Not defined: items have {least} to {most} answers.")
+            return Coefficient("fleiss", None, None, None, self.items, f"Undefined: items have {least} to {most} annotations.")
         return self.told("fleiss", self.table(), fleiss_of)
 
     def masi_alpha(self) -> Coefficient:

@@ -46,14 +46,14 @@ class CheckOut(serializers.Serializer[SpotCheck]):
     right = serializers.SerializerMethodField()
     wrong = serializers.SerializerMethodField()
     to_look_at = serializers.SerializerMethodField()
-    earlier_judged = serializers.IntegerField(help_text="items of earlier samples that count too")
+    earlier_judged = serializers.IntegerField(help_text="items of earlier samples that also count")
     earlier_wrong = serializers.IntegerField(help_text="of these, wrong")
     allowed = serializers.SerializerMethodField()
     accepted_in_95 = serializers.SerializerMethodField()
     accepted_in_10 = serializers.SerializerMethodField()
     chances = serializers.SerializerMethodField()
-    accepted = serializers.IntegerField(help_text="decided by accepting it, so far")
-    left_out = serializers.IntegerField(help_text="not decided, since the reviewer had labelled them")
+    accepted = serializers.IntegerField(help_text="labels accepted by this check so far")
+    left_out = serializers.IntegerField(help_text="not accepted because the adjudicator had annotated them")
 
     def get_right(self, row: SpotCheck) -> int:
         """Items whose agreed answer was decided."""

@@ -68,7 +68,7 @@ class AnswerExports(View):
         form.is_valid(raise_exception=True)
         queue = form.validated_data.get("queue")
         if queue and not queues(request.user).filter(uuid=queue, dataset__uuid=uuid).exists():
-            told = "This queue is not one of the dataset."
+            told = "This queue doesn't belong to the dataset."
             raise Refused(told, fields={"queue": [told]})
         job = export_answers(dataset_id=uuid, actor=request.user, format=form.validated_data["format"], queue_id=queue)
         return Response(JobOut(job).data, status=202)

@@ -43,7 +43,7 @@ class GoldOut(serializers.Serializer[Gold]):
     uuid = serializers.UUIDField()
     item = serializers.UUIDField(source="item.uuid")
     value = serializers.SerializerMethodField("known", help_text="with stable ids")
-    words = serializers.SerializerMethodField("in_words", help_text="the value as a line, labels by name")
+    words = serializers.SerializerMethodField("in_words", help_text="the value as one line, labels by name")
     explanation = serializers.CharField()
     set_by = serializers.UUIDField(source="set_by.uuid")
     created_at = serializers.DateTimeField()
@@ -141,7 +141,7 @@ class GoldList(View):
 def check_item(dataset: UUID, item: UUID) -> None:
     """Raises Refused for an item of another dataset."""
     if not Item.objects.filter(uuid=item, dataset__uuid=dataset).exists():
-        raise Refused("This item is not in the dataset.", fields={"item": ["Name an item of the dataset."]})
+        raise Refused("This item isn't in the dataset.", fields={"item": ["Use an item of the dataset."]})
 
 
 class SampleGold(View):

@@ -57,10 +57,12 @@ class WorkerOut(serializers.Serializer[Any]):
     gold_done = serializers.IntegerField(default=0)
     gold_right = serializers.IntegerField(default=0)
     gold_interval = serializers.ListField(
-        child=serializers.FloatField(), allow_null=True, help_text="95 % interval of the share, at every look; null below 20 answers"
+        child=serializers.FloatField(),
+        allow_null=True,
+        help_text="95 % confidence sequence of the share, valid at every look; null below 20 annotations",
     )
-    gold_classes = serializers.JSONField(default=dict, help_text="by stable id of the known class: [answers, right]")
-    likely_right = serializers.FloatField(allow_null=True, help_text="by Dawid and Skene, from everybody's answers alone")
+    gold_classes = serializers.JSONField(default=dict, help_text="by stable id of the gold label: [annotations, correct]")
+    likely_right = serializers.FloatField(allow_null=True, help_text="estimated accuracy (Dawid and Skene), from annotations only")
     likely_interval = serializers.ListField(
         child=serializers.FloatField(),
         allow_null=True,
@@ -97,7 +99,7 @@ class QualityOut(serializers.Serializer[Any]):
     coefficients = CoefficientOut(many=True)
     confusion = ConfusionOut(many=True)
     people = WorkerOut(many=True)
-    gold = GoldClassOut(many=True, help_text="answered worst first")
+    gold = GoldClassOut(many=True, help_text="lowest accuracy first")
     days = serializers.JSONField()
     left = serializers.IntegerField()
     days_left = serializers.FloatField(allow_null=True)

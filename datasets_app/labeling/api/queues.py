@@ -48,13 +48,13 @@ class QueueIn(serializers.Serializer[Any]):
     upload = serializers.UUIDField(required=False, allow_null=True, default=None)
     slice = serializers.UUIDField(required=False, allow_null=True, default=None)
     items = serializers.ListField(
-        child=serializers.UUIDField(), required=False, default=list, max_length=BATCH, help_text="for the source items, in their order"
+        child=serializers.UUIDField(), required=False, default=list, max_length=BATCH, help_text="for the source items, in the order given"
     )
     order = serializers.ChoiceField(choices=Queue.Order.choices, required=False, default=Queue.Order.GIVEN)
     acceptance = serializers.ChoiceField(choices=Queue.Acceptance.choices, required=False, default=Queue.Acceptance.RULE)
     due_on = serializers.DateField(required=False, allow_null=True, default=None)
     gold_rate = serializers.IntegerField(
-        required=False, default=0, min_value=0, max_value=GOLD_MOST, help_text="percent of what a person gets whose answer is known"
+        required=False, default=0, min_value=0, max_value=GOLD_MOST, help_text="share of a person's items that are gold, in percent"
     )
     gold_feedback = serializers.BooleanField(required=False, default=False)
     gold_minimum = serializers.IntegerField(required=False, allow_null=True, default=None, min_value=1, max_value=100)
@@ -85,7 +85,7 @@ class QueueOut(serializers.Serializer[Queue]):
     slots_total = serializers.IntegerField()
     slots_done = serializers.IntegerField()
     items_decided = serializers.IntegerField()
-    items_agreed = serializers.IntegerField(help_text="waiting until a reviewer accepts them")
+    items_agreed = serializers.IntegerField(help_text="waiting for an adjudicator to accept them")
     items_disputed = serializers.IntegerField()
     created_at = serializers.DateTimeField()
 
@@ -113,7 +113,7 @@ def people_named(dataset: Dataset, asked: list[UUID]) -> list[User]:
     wanted = set(asked)
     people = list(annotators(dataset).filter(uuid__in=wanted))
     if len(people) < len(wanted):
-        told = f"{len(wanted) - len(people)} of the people may not annotate in this dataset."
+        told = f"{len(wanted) - len(people)} of the people can't annotate in this dataset."
         raise Refused(told, fields={"people": [told]})
     return people
 
@@ -123,7 +123,7 @@ def item_keys(dataset: Dataset, asked: list[UUID]) -> list[int]:
     wanted = [str(uuid) for uuid in dict.fromkeys(asked)]
     found = {str(item.uuid): item.pk for item in chosen_items(dataset, wanted)}
     if len(found) < len(wanted):
-        told = f"{len(wanted) - len(found)} of the items are not in this dataset."
+        told = f"{len(wanted) - len(found)} of the items aren't in this dataset."
         raise Refused(told, fields={"items": [told]})
     return [found[uuid] for uuid in wanted]
 

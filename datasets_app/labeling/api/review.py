@@ -35,7 +35,7 @@ class DecisionOut(serializers.Serializer[Decision]):
     item = serializers.UUIDField(source="item.uuid")
     label = serializers.UUIDField(source="label.uuid", allow_null=True, default=None)  # type: ignore[assignment]
     name = serializers.CharField(source="label.name", allow_null=True, default=None)
-    value = serializers.JSONField(help_text="with stable ids; null where label says it")
+    value = serializers.JSONField(help_text="with stable ids; null where `label` has it")
     how = serializers.ChoiceField(choices=Decision.How.choices)
     digest = serializers.CharField()
     created_at = serializers.DateTimeField()

@@ -39,8 +39,8 @@ class WorkOut(serializers.Serializer[Any]):
     item = serializers.UUIDField()
     text = serializers.CharField()
     ranks = serializers.JSONField()
-    content = serializers.JSONField(help_text="the dialogue, or the responses with the order in which they are shown")
-    proposed = serializers.JSONField(help_text="a suggested value, where the task is not to choose classes")
+    content = serializers.JSONField(help_text="the chat, or the responses in the order shown")
+    proposed = serializers.JSONField(help_text="a pre-labelled value, for tasks other than choosing labels")
     suggestion = serializers.IntegerField(allow_null=True)
     note = serializers.CharField()
 
@@ -57,7 +57,7 @@ class SaysIn(serializers.Serializer[Any]):
     def validate(self, data: dict[str, Any]) -> dict[str, Any]:
         """One of the two, as the value that the task's module reads."""
         if (data["label"] is None) == (data["value"] is None):
-            raise serializers.ValidationError({"value": ["Give either label or value."]})
+            raise serializers.ValidationError({"value": ["Send either label or value."]})
         return {**data, "value": data["value"] or {"label": str(data["label"])}}
 
 
@@ -70,7 +70,11 @@ class SubmitIn(SaysIn):
     seconds = serializers.FloatField(required=False, default=0, min_value=0)
     suggestion = serializers.IntegerField(required=False, allow_null=True, default=None)
     shown = serializers.ListField(
-        child=serializers.IntegerField(), required=False, allow_null=True, default=None, help_text="the order of the responses, as shown"
+        child=serializers.IntegerField(),
+        required=False,
+        allow_null=True,
+        default=None,
+        help_text="the order in which the responses were shown",
     )
 
     def validate_slot(self, masked: int) -> int:
@@ -116,7 +120,7 @@ class AnnotationOut(serializers.Serializer[Annotation]):
     item = serializers.UUIDField(source="item.uuid")
     action = serializers.ChoiceField(choices=Annotation.Action.choices)
     label = serializers.UUIDField(source="label.uuid", allow_null=True, default=None)  # type: ignore[assignment]
-    value = serializers.JSONField(help_text="with stable ids; null where label says it")
+    value = serializers.JSONField(help_text="with stable ids; null where `label` has it")
     created_at = serializers.DateTimeField()
 
 

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from datasets_app.datasets.importing.readers.jsons import Pairs
 from datasets_app.labeling.exporting.facts import Fact, Guess, Object, Said, Sheet
 
-MORE_GUESSES = "Suggestions beyond the first: Argilla keeps one for a question."
-SECONDS = "Times of answers: Argilla keeps none."
+MORE_GUESSES = "Pre-labels beyond the first: Argilla has one per question."
+SECONDS = "Annotation times: Argilla has none."
 
 
 def keeps(raw: Pairs) -> bool:

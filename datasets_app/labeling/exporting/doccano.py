@@ -8,10 +8,10 @@ from datasets_app.datasets.importing.readers.jsons import Pairs
 from datasets_app.labeling.exporting.facts import Fact, Object, Sheet
 from lifecycle.task_types.answers import Value
 
-GUESSES = "Suggestions: doccano's examples hold labels alone."
+GUESSES = "Pre-labels: doccano's examples have labels only."
 SKIPS = "Skips: doccano has none."
-TIMES = "Times and durations of answers."
-EMPTY = "Answers that say that no class fits or nothing is to be marked: doccano cannot tell them from no answer."
+TIMES = "Annotation times and durations."
+EMPTY = "Annotations with no label or no spans: doccano can't distinguish them from missing ones."
 LABELS = ("label", "labels", "cats", "entities", "spans")
 
 

@@ -8,8 +8,8 @@ from datasets_app.datasets.importing.readers.jsons import Pairs
 from datasets_app.labeling.exporting.facts import Fact, Object, Sheet
 from lifecycle.task_types.answers import Value
 
-GUESSES = "Suggestions: Prodigy's examples hold answers alone."
-SECONDS = "Times spent on answers."
+GUESSES = "Pre-labels: Prodigy's examples have annotations only."
+SECONDS = "Time spent on annotations."
 BESIDE = ("label", "accept", "spans", "tokens", "options", "answer", "_session_id", "_annotator_id", "_timestamp", "_task_hash")
 
 

@@ -19,7 +19,7 @@ class ValueField(forms.JSONField):
         try:
             return super().to_python(value)
         except (RecursionError, ValueError) as error:
-            raise forms.ValidationError("This is no value that is understood.") from error
+            raise forms.ValidationError("Invalid value.") from error
 
 
 class SlotForm(forms.Form):
@@ -72,7 +72,7 @@ class AnswerForm(SaysForm, SlotForm):
         """Something has to be said."""
         data = super().clean()
         if not self.errors and data["said"] is None:
-            self.add_error("value", "Choose an answer.")
+            self.add_error("value", "Choose a label.")
         return data
 
 

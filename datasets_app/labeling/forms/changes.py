@@ -21,8 +21,8 @@ class ChangesForm(forms.Form):
     seen = forms.IntegerField(widget=forms.HiddenInput)
     looked = forms.CharField(widget=forms.HiddenInput, required=False, max_length=64)
     move = forms.MultipleChoiceField(
-        label="Queues that go to the new version", required=False, widget=forms.CheckboxSelectMultiple,
-        help_text="In a queue that stays behind people still choose among the old classes.",
+        label="Move these queues to the new version", required=False, widget=forms.CheckboxSelectMultiple,
+        help_text="In the other queues, annotators still see the old labels.",
     )  # fmt: skip
     taking_up = ProposalsField(required=False)
 
@@ -33,10 +33,10 @@ class ChangesForm(forms.Form):
         self.fields["move"].choices = [(str(queue.uuid), queue.name) for queue in queues]  # type: ignore[attr-defined]
         labels = [("", "no change"), *((str(label.stable_id), label.name) for label in schema.labels.all())]
         for number in range(1, ROWS + 1):
-            self.fields[f"class_{number}"] = forms.ChoiceField(label="Class", choices=labels, required=False)
+            self.fields[f"class_{number}"] = forms.ChoiceField(label="Label", choices=labels, required=False)
             self.fields[f"kind_{number}"] = forms.ChoiceField(label="Change", choices=KINDS, required=False)
             self.fields[f"into_{number}"] = forms.CharField(
-                label="Names", required=False, max_length=1_000,
+                label="New names", required=False, max_length=1_000,
                 widget=forms.TextInput(attrs={"list": "names", "autocomplete": "off", "spellcheck": "false"}),
             )  # fmt: skip
 

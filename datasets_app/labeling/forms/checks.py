@@ -10,5 +10,5 @@ from datasets_app.labeling.actions.checks import LARGEST
 class CheckForm(forms.Form):
     """How large a sample is, and how much of it may be wrong."""
 
-    size = forms.IntegerField(label="Items in the sample", min_value=1, max_value=LARGEST, initial=50)
-    tolerated = forms.IntegerField(label="Of these may be wrong, in percent", min_value=0, max_value=50, initial=2)
+    size = forms.IntegerField(label="Sample size (items)", min_value=1, max_value=LARGEST, initial=50)
+    tolerated = forms.IntegerField(label="Tolerated errors (%)", min_value=0, max_value=50, initial=2)

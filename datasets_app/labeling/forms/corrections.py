@@ -9,11 +9,13 @@ class CorrectionsForm(forms.Form):
     """A file that was exported and corrected."""
 
     file = forms.FileField(
-        help_text="An export of a snapshot of this dataset, as CSV, Excel, JSONL or Parquet, with its columns item, decision and label."
+        help_text=(
+            "A dataset version of this dataset, exported as CSV, Excel, JSONL, or Parquet, with its columns item, decision, and label."
+        )
     )
 
 
 class AcceptCorrectionsForm(forms.Form):
     """What is written."""
 
-    take_moved = forms.BooleanField(label="Also where the decision moved on since the export", required=False)
+    take_moved = forms.BooleanField(label="Also overwrite labels that changed after the export", required=False)

@@ -12,7 +12,7 @@ from datasets_app.labeling.rules.exchange import export_formats
 class ExportForm(forms.Form):
     """The format, among those that hold the answers of a task."""
 
-    format = forms.ChoiceField(label="As a file of")
+    format = forms.ChoiceField(label="Format")
 
     def __init__(self, task: str, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

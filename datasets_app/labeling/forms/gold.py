@@ -19,12 +19,12 @@ class GoldForm(SaysForm):
         """Something has to be known."""
         data = super().clean()
         if not self.errors and data["said"] is None:
-            self.add_error(None, "Choose the answer that is known.")
+            self.add_error(None, "Choose the correct label.")
         return data
 
 
 class SampleForm(forms.Form):
     """How many decided items become gold."""
 
-    per_class = forms.IntegerField(label="Gold items of each class", min_value=1, max_value=PER_CLASS, initial=5)
-    imported = forms.BooleanField(label="Decisions that came with a file too", required=False)
+    per_class = forms.IntegerField(label="Gold items per label", min_value=1, max_value=PER_CLASS, initial=5)
+    imported = forms.BooleanField(label="Include imported labels", required=False)

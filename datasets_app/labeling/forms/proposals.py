@@ -8,4 +8,4 @@ from django import forms
 class DeclineForm(forms.Form):
     """Why a proposal is declined."""
 
-    answer = forms.CharField(max_length=1000, error_messages={"required": "Say why, in a sentence."})
+    answer = forms.CharField(max_length=1000, error_messages={"required": "Enter a reason."})

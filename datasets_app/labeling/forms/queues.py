@@ -19,19 +19,19 @@ class MixForm(forms.Form):
     """How gold is mixed into a queue."""
 
     gold_rate = forms.IntegerField(
-        label="Gold among the items, in percent", min_value=0, max_value=GOLD_MOST, initial=0, required=False,
-        help_text="On this share of what each person gets the answer is known; it looks like any other item. 0 for none.",
+        label="Share of gold items (%)", min_value=0, max_value=GOLD_MOST, initial=0, required=False,
+        help_text="Share of each annotator's items that are gold items. They look like any other item. 0 for none.",
     )  # fmt: skip
     gold_feedback = forms.BooleanField(
-        label="Tell people at once how they did on gold", required=False,
-        help_text="For people who are learning the classes. Only their first answer to such an item counts then.",
+        label="Show annotators gold results immediately (training mode)", required=False,
+        help_text="Only the first annotation of each gold item counts then.",
     )  # fmt: skip
     gold_minimum = forms.IntegerField(
-        label="Gold to get right, at least, in percent", min_value=1, max_value=100, required=False,
-        help_text="ML leads are told when somebody is surely below. Empty for no minimum.",
+        label="Minimum gold accuracy (%)", min_value=1, max_value=100, required=False,
+        help_text="ML leads are notified when an annotator is significantly below. Leave empty for no minimum.",
     )  # fmt: skip
     gold_holds = forms.BooleanField(
-        label="Give nothing new to who is below until a lead lets them go on", required=False,
+        label="Pause annotators below the minimum until a lead clears them", required=False,
     )  # fmt: skip
 
     def clean_gold_rate(self) -> int:
@@ -42,11 +42,11 @@ class MixForm(forms.Form):
 class ChangeForm(forms.Form):
     """What can be changed of a queue while it is open."""
 
-    order = forms.ChoiceField(label="Order of what is open", choices=Queue.Order.choices)
-    due_on = forms.DateField(label="Done by", required=False, widget=forms.DateInput(attrs={"type": "date"}))
+    order = forms.ChoiceField(label="Order of open items", choices=Queue.Order.choices)
+    due_on = forms.DateField(label="Due date", required=False, widget=forms.DateInput(attrs={"type": "date"}))
     people: forms.ModelMultipleChoiceField[Any] = forms.ModelMultipleChoiceField(
-        None, label="For these people alone", required=False, to_field_name="uuid", widget=forms.CheckboxSelectMultiple,
-        help_text="Nobody ticked: for everybody who may annotate.",
+        None, label="Assign to", required=False, to_field_name="uuid", widget=forms.CheckboxSelectMultiple,
+        help_text="Leave empty to let every annotator work on it.",
     )  # fmt: skip
 
     def __init__(self, queue: Queue, data: Any = None) -> None:
@@ -74,34 +74,34 @@ class QueueForm(MixForm):
         None, required=False, to_field_name="uuid", widget=forms.MultipleHiddenInput
     )
     overlap = forms.TypedChoiceField(
-        label="Answers per item", coerce=int, initial=1, choices=[(n, f"{n} {'person' if n == 1 else 'people'}") for n in range(1, 6)],
+        label="Annotators per item", coerce=int, initial=1, choices=[(n, f"{n} {'person' if n == 1 else 'people'}") for n in range(1, 6)],
         help_text="With 2 or more, agreement is measured and disagreements go to review.",
     )  # fmt: skip
     hidden_share = forms.IntegerField(
-        label="Items without suggestions, in percent", min_value=0, max_value=100, initial=20,
-        help_text="On this share of items nobody sees what a model suggests, so that its influence can be measured.",
+        label="Items without pre-labels (%)", min_value=0, max_value=100, initial=20,
+        help_text="Pre-labels are hidden on this share of items, to measure their influence.",
     )  # fmt: skip
 
     order = forms.ChoiceField(label="Order", choices=Queue.Order.choices, initial=Queue.Order.GIVEN, required=False)
     acceptance = forms.ChoiceField(
-        label="Where answers agree", choices=Queue.Acceptance.choices, initial=Queue.Acceptance.RULE, required=False,
-        help_text="A reviewer looks at a sample and accepts the rest together.",
+        label="Unanimous annotations", choices=Queue.Acceptance.choices, initial=Queue.Acceptance.RULE, required=False,
+        help_text="An adjudicator reviews a sample and accepts the rest together.",
     )  # fmt: skip
     people: forms.ModelMultipleChoiceField[Any] = forms.ModelMultipleChoiceField(
-        None, label="For these people alone", required=False, to_field_name="uuid", widget=forms.CheckboxSelectMultiple,
-        help_text="Nobody ticked: for everybody who may annotate.",
+        None, label="Assign to", required=False, to_field_name="uuid", widget=forms.CheckboxSelectMultiple,
+        help_text="Leave empty to let every annotator work on it.",
     )  # fmt: skip
-    due_on = forms.DateField(label="Done by", required=False, widget=forms.DateInput(attrs={"type": "date"}))
+    due_on = forms.DateField(label="Due date", required=False, widget=forms.DateInput(attrs={"type": "date"}))
 
     def __init__(self, dataset: Dataset, viewer: User, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.fields["people"].queryset = annotators(dataset)  # type: ignore[attr-defined]
         slices = self.fields["slice"]
         slices.queryset = datasets.slices(viewer).filter(dataset=dataset)  # type: ignore[attr-defined]
-        slices.help_text = "Only for what a slice chooses, when the queue is filled."
+        slices.help_text = "Only for a queue of a slice; matched when the queue is filled."
         uploads = self.fields["upload"]
         uploads.queryset = uploads_to_label(dataset)  # type: ignore[attr-defined]
-        uploads.help_text = "Only for the items of one upload."
+        uploads.help_text = "Only for a queue of one upload."
         self.take_ticked(dataset)
         if not dataset.task_type.has_gold:
             for name in MixForm.base_fields:
@@ -111,7 +111,7 @@ class QueueForm(MixForm):
         """Ask for no other items where some were ticked, else for none of these."""
         ticked = self["item"].value() or []
         self.fields["item"].queryset = datasets.items(dataset)  # type: ignore[attr-defined]
-        told = f"The {len(ticked):,} items that you ticked" if len(ticked) > 1 else "The item that you ticked"
+        told = f"The {len(ticked):,} selected items" if len(ticked) > 1 else "The selected item"
         ways = [(Queue.Source.ITEMS, told)] if ticked else [choice for choice in CHOICES if choice[0] != Queue.Source.ITEMS]
         self.fields["source"].choices = ways  # type: ignore[attr-defined]
         for name in ("upload", "slice") if ticked else ("item",):

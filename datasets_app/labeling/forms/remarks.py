@@ -63,10 +63,10 @@ class ProposalForm(forms.Form):
 
     text = forms.CharField(
         label="What should the guideline say?", max_length=2000, widget=forms.Textarea(attrs={"rows": 5, "class": "in"}),
-        error_messages={"required": "Write what the guideline should say."},
-        help_text="The rule as you would have it, in a sentence or two. Whoever manages the labels takes it up, or says why not.",
+        error_messages={"required": "Enter the guideline change."},
+        help_text="The rule you propose, in a sentence or two. A label manager accepts it or declines it with a reason.",
     )  # fmt: skip
-    classes = forms.MultipleChoiceField(label="About these classes", required=False, widget=forms.CheckboxSelectMultiple)
+    classes = forms.MultipleChoiceField(label="Labels concerned", required=False, widget=forms.CheckboxSelectMultiple)
     queue = forms.UUIDField(required=False, widget=forms.HiddenInput)
     item = forms.UUIDField(required=False, widget=forms.HiddenInput)
     back = forms.CharField(required=False, max_length=10, widget=forms.HiddenInput)
@@ -84,7 +84,7 @@ class ProposalForm(forms.Form):
     def clean_item(self) -> UUID | None:
         """The key of the example, which has to be an item of the queue."""
         if self.cleaned_data["item"] and self.example is None:
-            raise forms.ValidationError("This item is not in the queue. Reload the page.")
+            raise forms.ValidationError("This item isn't in the queue. Reload the page.")
         return self.cleaned_data["item"]
 
     def about(self) -> list[UUID]:

@@ -35,11 +35,11 @@ class DecideForm(SaysForm):
             ids = {name: str(label.uuid) for name, label in labels_by_name(self.queue.schema).items()}
             data["said"] = rename(own, ids)
             if data["said"] is None:
-                self.add_error("other", f"No class is called {', '.join(map(repr, labels_of(own)))}.")
+                self.add_error("other", f"Unknown label: {', '.join(map(repr, labels_of(own)))}.")
         elif "value" in self.data:
             data["said"] = data.get("value")
         if data["said"] is None and not self.errors:
-            self.add_error("value", "Choose an answer or another class.")
+            self.add_error("value", "Choose an annotation or another label.")
         return data
 
 
@@ -47,6 +47,6 @@ class ReturnForm(forms.Form):
     """What annotators are asked to look at again."""
 
     item = forms.UUIDField()
-    comment = forms.CharField(max_length=2000, error_messages={"required": "Say what they should look at."})
+    comment = forms.CharField(max_length=2000, error_messages={"required": "Describe what to check."})
     seen = forms.CharField(required=False, max_length=64)
     order = forms.CharField(required=False, max_length=10)

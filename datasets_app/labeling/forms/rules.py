@@ -17,17 +17,15 @@ class RuleForm(forms.Form):
     """A rule that suggests a class. changes: the version that it changes."""
 
     name = forms.CharField(max_length=80)
-    label = forms.TypedChoiceField(label="Class", coerce=UUID, empty_value=None)
-    kind = forms.ChoiceField(label="Looks for", choices=Kind.choices, initial=Kind.WORDS, widget=forms.RadioSelect)
+    label = forms.TypedChoiceField(label="Label", coerce=UUID, empty_value=None)
+    kind = forms.ChoiceField(label="Matches", choices=Kind.choices, initial=Kind.WORDS, widget=forms.RadioSelect)
     pattern = forms.CharField(
         strip=False, max_length=50_000,
         widget=forms.Textarea(attrs={"rows": 6, "spellcheck": "false", "autocomplete": "off", "class": "mono"}),
-        help_text="Words and phrases, one a line: whole words, whatever their case. Or a regular expression as RE2 reads it: (?i) at its"
-        " beginning ignores case, \\pL is any letter; \\b and \\w know only those of ASCII.",
+        help_text="Words and phrases, one per line; whole words, case-insensitive. Or an RE2 regular expression: start with (?i) "
+        "to ignore case; \\pL matches any letter; \\b and \\w are ASCII only.",
     )  # fmt: skip
-    mode = forms.ChoiceField(
-        label="Of the words, a text needs", choices=Mode.choices, initial=Mode.ANY, required=False, widget=forms.RadioSelect
-    )
+    mode = forms.ChoiceField(label="A text must contain", choices=Mode.choices, initial=Mode.ANY, required=False, widget=forms.RadioSelect)
     changes = forms.UUIDField(widget=forms.HiddenInput, required=False)
 
     def __init__(self, dataset: Dataset, *args: Any, rule: Rule | None = None, **kwargs: Any) -> None:
@@ -36,7 +34,7 @@ class RuleForm(forms.Form):
             kwargs["initial"] = kept | {"changes": rule.uuid}
         super().__init__(*args, **kwargs)
         labels = [(key, label.name) for key, label in suggesting.open_labels(dataset).items()]
-        self.fields["label"].choices = [("", "Choose a class"), *labels]  # type: ignore[attr-defined]
+        self.fields["label"].choices = [("", "Choose a label"), *labels]  # type: ignore[attr-defined]
 
     def clean_mode(self) -> str:
         """Any of the words where nothing was chosen."""

@@ -26,7 +26,7 @@ class ProposalsField(forms.Field):
         try:
             return [UUID(str(each)) for each in value or []]
         except ValueError as error:
-            raise forms.ValidationError("A proposal that is ticked is not there. Reload the page.") from error
+            raise forms.ValidationError("A selected proposal no longer exists. Reload the page.") from error
 
 
 class SchemaForm(forms.Form):
@@ -35,11 +35,13 @@ class SchemaForm(forms.Form):
     classes = forms.CharField(
         strip=False,
         widget=forms.Textarea(attrs={"rows": 16, "spellcheck": "false", "class": "mono"}),
-        help_text="One class a line: name | definition. A line that begins with # is a heading of the class map. Indented lines belong"
-        " to the class above: “+ text” is an example, “~ other_class: why not” is a class that looks close. Or paste the"
-        " labeling configuration of Label Studio.",
+        help_text=(
+            "One label per line: name | definition. A line that starts with # is a heading of the label map. Indented "
+            "lines belong to the label above: “+ text” is an example, “~ other_label: why not” is a similar label. Or "
+            "paste a Label Studio labeling configuration."
+        ),
     )
-    guideline = forms.CharField(widget=forms.Textarea(attrs={"rows": 10}), required=False, help_text="Markdown. Rules for all classes.")
+    guideline = forms.CharField(widget=forms.Textarea(attrs={"rows": 10}), required=False, help_text="Markdown. Rules for all labels.")
     seen = forms.IntegerField(widget=forms.HiddenInput, required=False)
     dropping = forms.CharField(widget=forms.HiddenInput, required=False)
     taking_up = ProposalsField(required=False)
@@ -57,7 +59,9 @@ class SchemaForm(forms.Form):
         stale = schema is not None and self.cleaned_data["seen"] not in (None, schema.version)  # which the action tells
         if not dropped or stale or self.cleaned_data["dropping"] == named:
             return True
-        told = f"This version retires {named}. Publish again to do so; to rename or merge a class without losing its work, change classes."
+        told = (
+            f"This version retires {named}. Publish again to confirm. To keep the work on a label, rename or merge it under Change labels."
+        )
         self.add_error("classes", told)
         if isinstance(self.data, QueryDict):
             again = self.data.copy()  # which keeps every proposal that is ticked
@@ -87,7 +91,7 @@ def read_classes(text: str) -> list[LabelSpec]:
             group = line.lstrip(" \t#").strip()[:80]
         elif line[0] in " \t":
             if not found:
-                raise ValueError(f"Line {number} is indented, but no class stands above it.")
+                raise ValueError(f"Line {number} is indented, but there's no label above it.")
             read_detail(found[-1], line.strip(), number)
         else:
             name, _, definition = line.partition("|")
@@ -103,7 +107,7 @@ def read_detail(label: dict[str, Any], line: str, number: int) -> None:
         name, _, note = line[1:].partition(":")
         label["lookalikes"].append({"name": clean(name), "note": note.strip()})
     else:
-        raise ValueError(f"Line {number} begins with neither + (an example) nor ~ (a class that looks close).")
+        raise ValueError(f"Line {number} starts with neither + (an example) nor ~ (a similar label).")
 
 
 def write_classes(schema: LabelSchema | None) -> str:

@@ -11,7 +11,7 @@ class Agreed(models.Model):
 
     queue = models.ForeignKey(Queue, on_delete=models.CASCADE, db_index=False, related_name="agreed")
     item = models.ForeignKey(Item, on_delete=models.PROTECT, related_name="+")
-    place = models.BigIntegerField(help_text="by chance, as `rules.random_place` gives it: samples are drawn along it")
+    place = models.BigIntegerField(help_text="random, from `rules.random_place`: samples are drawn in this order")
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["queue", "item"], name="agreed_once")]

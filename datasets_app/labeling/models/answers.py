@@ -33,16 +33,16 @@ class Annotation(models.Model):
     user = models.ForeignKey(USER, on_delete=models.PROTECT, related_name="annotations")
     action = models.CharField(max_length=6, choices=Action.choices, default=Action.LABEL)
     label = models.ForeignKey(Label, null=True, on_delete=models.PROTECT, related_name="annotations")
-    value = models.JSONField(null=True, help_text="what was said, where the task is not one class per text; see `task_types.answers`")
-    shown = models.JSONField(null=True, help_text="in which order the responses stood on the screen: their numbers in the file, from 0")
+    value = models.JSONField(null=True, help_text="the value, for tasks other than one label per text; see `task_types.answers`")
+    shown = models.JSONField(null=True, help_text="order in which the responses were shown: their numbers in the file, from 0")
     reason = models.CharField(max_length=500, blank=True)
     seconds = models.FloatField(default=0, help_text="time on the item, in seconds")
     suggestion = models.ForeignKey("Suggestion", null=True, on_delete=models.PROTECT, related_name="+", help_text="what was shown first")
     replaces = models.OneToOneField("self", null=True, on_delete=models.PROTECT, related_name="replaced_by")
-    client_key = models.UUIDField(help_text="made by the page for each answer, so that a double submit makes one row")
-    right = models.BooleanField(null=True, help_text="of an answer to gold: whether it was right when it was given; null for all others")
-    gold = models.BooleanField(default=False, help_text="whether the tool that the answer comes from calls it ground truth")
-    created_at = models.DateTimeField(default=timezone.now, help_text="when it was given; of an answer from a file as the file says")
+    client_key = models.UUIDField(help_text="sent by the page with each annotation, so that a double submit creates one row")
+    right = models.BooleanField(null=True, help_text="of an annotation of a gold item: whether it was correct at the time; null otherwise")
+    gold = models.BooleanField(default=False, help_text="whether the source tool marks it as ground truth")
+    created_at = models.DateTimeField(default=timezone.now, help_text="when it was given; for imported annotations, as in the file")
     words = ""  # what was said, as a line; filled by the queries that show it
 
     class Meta:

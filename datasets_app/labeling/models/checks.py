@@ -21,20 +21,22 @@ class SpotCheck(models.Model):
     root_path = "queue__dataset"
 
     class State(models.TextChoices):
-        OPEN = "open", "Being checked"
+        OPEN = "open", "In progress"
         ACCEPTED = "accepted", "Accepted"
         DROPPED = "dropped", "Dropped"
 
     uuid = models.UUIDField(default=uuid4, unique=True, editable=False)
     queue = models.ForeignKey(Queue, on_delete=models.PROTECT, related_name="checks")
     state = models.CharField(max_length=8, choices=State.choices, default=State.OPEN)
-    waiting = models.PositiveIntegerField(help_text="items that waited when the sample was drawn")
-    last = models.BigIntegerField(help_text="key of the newest of them: what agreed later is not accepted by this check")
-    tolerated = models.PositiveSmallIntegerField(help_text="percent of the sample that may be wrong", validators=[MaxValueValidator(50)])
-    earlier_judged = models.PositiveIntegerField(default=0, help_text="items of earlier samples that count too, when this one was drawn")
+    waiting = models.PositiveIntegerField(help_text="items waiting when the sample was drawn")
+    last = models.BigIntegerField(help_text="key of the newest of them: later items aren't accepted by this check")
+    tolerated = models.PositiveSmallIntegerField(
+        help_text="tolerated share of wrong items in the sample, in percent", validators=[MaxValueValidator(50)]
+    )
+    earlier_judged = models.PositiveIntegerField(default=0, help_text="items of earlier samples that also count, when this one was drawn")
     earlier_wrong = models.PositiveIntegerField(default=0, help_text="of these, wrong")
-    accepted = models.PositiveIntegerField(default=0, help_text="items that were decided by accepting it, so far")
-    left_out = models.PositiveIntegerField(default=0, help_text="of these, not decided, since the reviewer had labelled them")
+    accepted = models.PositiveIntegerField(default=0, help_text="labels accepted by this check so far")
+    left_out = models.PositiveIntegerField(default=0, help_text="of these, not accepted because the adjudicator had annotated them")
     created_by = models.ForeignKey(USER, on_delete=models.PROTECT, related_name="+")
     created_at = models.DateTimeField(auto_now_add=True)
     ended_at = models.DateTimeField(null=True)
@@ -59,9 +61,9 @@ class Sampled(models.Model):
         null=True,
         on_delete=models.SET_NULL,
         related_name="+",
-        help_text="null: it was judged, or left the sample as its answers changed",
+        help_text="null: it was reviewed, or left the sample because its annotations changed",
     )
-    right = models.BooleanField(null=True, help_text="whether the agreed answer was decided; null: not judged")
+    right = models.BooleanField(null=True, help_text="whether the agreed label was confirmed; null: not reviewed")
 
     pair = ""  # as a dispute: nothing is contested
 

@@ -21,11 +21,11 @@ class Correction(models.Model):
     root_path = "dataset"
 
     class State(models.TextChoices):
-        LOOKING = "looking", "Being looked through"
-        LOOKED = "looked", "Waiting for acceptance"
-        WRITING = "writing", "Being written"
+        LOOKING = "looking", "Checking"
+        LOOKED = "looked", "Needs review"
+        WRITING = "writing", "Writing"
         WRITTEN = "written", "Written"
-        FAILED = "failed", "Cannot be read"
+        FAILED = "failed", "Failed"
         DISCARDED = "discarded", "Discarded"
 
     uuid = models.UUIDField(default=uuid4, unique=True, editable=False)
@@ -34,7 +34,7 @@ class Correction(models.Model):
     file_name = models.CharField(max_length=200)
     state = models.CharField(max_length=10, choices=State.choices, default=State.LOOKING)
     report = models.JSONField(default=dict, help_text='{"look", "written"}: counts by outcome, classes old and new, first cases; "error"')
-    take_moved = models.BooleanField(default=False, help_text="whether rows whose decision moved on since the export count as well")
+    take_moved = models.BooleanField(default=False, help_text="whether rows whose label changed after the export are written too")
     brought_by = models.ForeignKey(USER, on_delete=models.PROTECT, related_name="+")
     accepted_by = models.ForeignKey(USER, null=True, on_delete=models.PROTECT, related_name="+")
     created_at = models.DateTimeField(auto_now_add=True)

@@ -29,9 +29,9 @@ class Decision(models.Model):
 
     class How(models.TextChoices):
         SINGLE = "single", "One annotator"
-        UNANIMOUS = "unanimous", "All annotators agree"
+        UNANIMOUS = "unanimous", "Unanimous"
         ADJUDICATED = "adjudicated", "Adjudicated"
-        ACCEPTED = "accepted", "Accepted with others"
+        ACCEPTED = "accepted", "Accepted in bulk"
         IMPORTED = "imported", "Imported"
         WITHDRAWN = "withdrawn", "Withdrawn"
 
@@ -46,10 +46,10 @@ class Decision(models.Model):
         null=True,
         on_delete=models.PROTECT,
         related_name="decisions",
-        help_text="adjudicator or who accepted the upload; null: a rule",
+        help_text="adjudicator or who accepted the upload; null: automatic",
     )
     reason = models.CharField(max_length=1000, blank=True)
-    annotations = models.ManyToManyField(Annotation, related_name="decisions", help_text="the answers that it rests on")
+    annotations = models.ManyToManyField(Annotation, related_name="decisions", help_text="the annotations it is based on")
     supersedes = models.OneToOneField("self", null=True, on_delete=models.PROTECT, related_name="superseded_by")
     change = models.ForeignKey(
         LabelChange,
@@ -57,10 +57,15 @@ class Decision(models.Model):
         on_delete=models.PROTECT,
         db_index=False,
         related_name="+",
-        help_text="of its class, which moved or withdrew it; who published that answers for it beside `by`",
+        help_text="schema change that moved or withdrew it; its author is responsible beside `by`",
     )
     file = models.ForeignKey(
-        Blob, null=True, on_delete=models.PROTECT, db_index=False, related_name="+", help_text="of corrected labels, with which it came"
+        Blob,
+        null=True,
+        on_delete=models.PROTECT,
+        db_index=False,
+        related_name="+",
+        help_text="the file of corrected labels it was imported with",
     )
     digest = models.CharField(max_length=64, help_text="sha256 over item digest, label, how, who and what it supersedes")
     created_at = models.DateTimeField(auto_now_add=True)
@@ -85,17 +90,17 @@ class Dispute(models.Model):
     """An item whose annotators do not agree. It is settled by a reviewer, by the annotators themselves, or returned to them."""
 
     class State(models.TextChoices):
-        OPEN = "open", "To settle"
-        SETTLED = "settled", "Settled"
+        OPEN = "open", "Open"
+        SETTLED = "settled", "Adjudicated"
         RETURNED = "returned", "Returned"
-        VANISHED = "vanished", "No longer disputed"
+        VANISHED = "vanished", "Obsolete"
 
     queue = models.ForeignKey(Queue, on_delete=models.CASCADE, related_name="disputes")
     item = models.ForeignKey(Item, on_delete=models.PROTECT, related_name="+")
-    pair = models.CharField(max_length=80, help_text="the two most frequent answers: their stable ids, sorted, joined by a bar")
-    answers = models.PositiveSmallIntegerField(help_text="different answers: the wider the split, the more")
+    pair = models.CharField(max_length=80, help_text="the two most frequent annotations: their stable ids, sorted, joined by a bar")
+    answers = models.PositiveSmallIntegerField(help_text="number of different annotations: more means a wider split")
     state = models.CharField(max_length=8, choices=State.choices, default=State.OPEN)
-    decision = models.ForeignKey(Decision, null=True, on_delete=models.PROTECT, related_name="+", help_text="what settled it")
+    decision = models.ForeignKey(Decision, null=True, on_delete=models.PROTECT, related_name="+", help_text="the label that resolved it")
     opened_at = models.DateTimeField(auto_now_add=True)
     ended_at = models.DateTimeField(null=True)
 
@@ -128,13 +133,13 @@ class Comment(models.Model):
     user = models.ForeignKey(USER, on_delete=models.PROTECT, related_name="+")
     text = models.CharField(max_length=2000)
     is_flag = models.BooleanField(default=False)
-    is_return = models.BooleanField(default=False, help_text="with which a reviewer returned the item; its annotators see it")
+    is_return = models.BooleanField(default=False, help_text="with which a reviewer returned the item; shown to its annotators")
     reply_to = models.ForeignKey(
-        "self", null=True, on_delete=models.PROTECT, related_name="replies", help_text="the comment that began the conversation"
+        "self", null=True, on_delete=models.PROTECT, related_name="replies", help_text="the first comment of the thread"
     )
-    start = models.PositiveIntegerField(null=True, help_text="of the passage of the text that it is about, in code points")
-    end = models.PositiveIntegerField(null=True, help_text="behind the passage, in code points")
-    mentioned: models.ManyToManyField[Any, Any] = models.ManyToManyField(USER, related_name="+", help_text="who was told of it by name")
+    start = models.PositiveIntegerField(null=True, help_text="start of the commented passage, in code points")
+    end = models.PositiveIntegerField(null=True, help_text="end of the commented passage (exclusive), in code points")
+    mentioned: models.ManyToManyField[Any, Any] = models.ManyToManyField(USER, related_name="+", help_text="people mentioned in it")
     created_at = models.DateTimeField(auto_now_add=True)
     resolved_at = models.DateTimeField(null=True)
     resolved_by = models.ForeignKey(USER, null=True, on_delete=models.PROTECT, related_name="+")

@@ -29,14 +29,14 @@ class Gold(models.Model):
     item = models.ForeignKey(Item, on_delete=models.PROTECT, related_name="golds")
     label = models.ForeignKey(Label, null=True, on_delete=models.PROTECT, related_name="+")
     value = models.JSONField(null=True, help_text="as in Annotation")
-    explanation = models.CharField(max_length=1000, blank=True, help_text="shown after the answer where a queue tells people how they did")
-    place = models.PositiveIntegerField(help_text="by chance: where it stands when one is drawn")
+    explanation = models.CharField(max_length=1000, blank=True, help_text="shown after the annotation where a queue shows gold results")
+    place = models.PositiveIntegerField(help_text="random: its place when one is drawn")
     set_by = models.ForeignKey(USER, on_delete=models.PROTECT, related_name="+")
     created_at = models.DateTimeField(auto_now_add=True)
-    retired_at = models.DateTimeField(null=True, help_text="since when it is not mixed in and its answers do not count")
+    retired_at = models.DateTimeField(null=True, help_text="since when it is retired: not mixed in, and its annotations don't count")
     retired_by = models.ForeignKey(USER, null=True, on_delete=models.PROTECT, related_name="+")
-    asked = models.PositiveIntegerField(default=0, help_text="answers to it that stand, in all queues")
-    right = models.PositiveIntegerField(default=0, help_text="of these, right")
+    asked = models.PositiveIntegerField(default=0, help_text="annotations of it that count, in all queues")
+    right = models.PositiveIntegerField(default=0, help_text="of these, correct")
     words = ""  # what is right, as a line; filled by the queries that show it
 
     class Meta:

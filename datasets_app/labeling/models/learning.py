@@ -20,23 +20,23 @@ class Fit(models.Model):
     root_path = "dataset"
 
     class Features(models.TextChoices):
-        VECTORS = "vectors", "Vectors of a base model"
+        VECTORS = "vectors", "Embeddings of a base model"
         WORDS = "words", "TF-IDF of words and word pairs"
 
     uuid = models.UUIDField(default=uuid4, unique=True, editable=False)
     dataset = models.ForeignKey(Dataset, on_delete=models.PROTECT, db_index=False, related_name="fits")
     edition = models.PositiveIntegerField(help_text="1 for the first of the dataset")
-    answers = models.PositiveIntegerField(help_text="in all queues of the dataset, when it began to read")
-    rows = models.PositiveIntegerField(help_text="texts with a label, as many as it learnt from")
+    answers = models.PositiveIntegerField(help_text="annotations in all queues of the dataset when it started")
+    rows = models.PositiveIntegerField(help_text="labelled texts it was trained on")
     features = models.CharField(max_length=7, choices=Features.choices)
     base_name = models.CharField(max_length=120, blank=True)
     base_digest = models.CharField(max_length=64, blank=True)
-    rows_digest = models.CharField(max_length=64, blank=True, help_text="sha256 over the digests of the items and their classes")
-    digest = models.CharField(max_length=64, blank=True, help_text="of all that makes it: the source of its suggestions")
-    figures = models.JSONField(help_text="counts by stable id, right rows under cross-validation, folds, pairs, how far pools were read")
-    seconds = models.FloatField(help_text="that it took, vectors included")
+    rows_digest = models.CharField(max_length=64, blank=True, help_text="sha256 over the digests of the items and their labels")
+    digest = models.CharField(max_length=64, blank=True, help_text="digest of everything that makes it: the source of its pre-labels")
+    figures = models.JSONField(help_text="counts by stable id, correct rows in cross-validation, folds, pairs, how far pools were read")
+    seconds = models.FloatField(help_text="duration, embeddings included")
     created_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="+", help_text="null: by itself"
+        settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="+", help_text="null: automatic"
     )
     created_at = models.DateTimeField(auto_now_add=True)
 

@@ -22,17 +22,17 @@ class GuidelineProposal(models.Model):
 
     class State(models.TextChoices):
         OPEN = "open", "Open"
-        TAKEN_UP = "taken_up", "Taken up"
+        TAKEN_UP = "taken_up", "Accepted"
         DECLINED = "declined", "Declined"
         WITHDRAWN = "withdrawn", "Withdrawn"
 
     uuid = models.UUIDField(default=uuid4, unique=True, editable=False)
     dataset = models.ForeignKey(Dataset, on_delete=models.PROTECT, db_index=False, related_name="proposals")
     schema = models.ForeignKey(
-        LabelSchema, null=True, on_delete=models.PROTECT, related_name="+", help_text="version that it speaks of; null: before the first"
+        LabelSchema, null=True, on_delete=models.PROTECT, related_name="+", help_text="version it refers to; null: before the first"
     )
     item = models.ForeignKey(Item, null=True, on_delete=models.PROTECT, related_name="+", help_text="the example")
-    classes = models.JSONField(default=list, help_text="stable ids of the classes that it is about")
+    classes = models.JSONField(default=list, help_text="stable ids of the labels concerned")
     text = models.CharField(max_length=2000)
     by = models.ForeignKey(USER, on_delete=models.PROTECT, related_name="+")
     state = models.CharField(max_length=10, choices=State.choices, default=State.OPEN)

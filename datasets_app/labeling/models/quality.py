@@ -22,12 +22,12 @@ class QualityReport(models.Model):
 
     uuid = models.UUIDField(default=uuid4, unique=True, editable=False)
     queue = models.ForeignKey(Queue, on_delete=models.PROTECT, db_index=False, related_name="quality_reports")
-    edition = models.PositiveIntegerField(help_text="1 for the first measure of the queue")
-    as_of = models.DateTimeField(help_text="when the measure began to read")
+    edition = models.PositiveIntegerField(help_text="1 for the first report of the queue")
+    as_of = models.DateTimeField(help_text="when the measurement started")
     slots_done = models.PositiveIntegerField(help_text="of the queue, then")
     items_decided = models.PositiveIntegerField(help_text="of the queue, then")
-    figures = models.JSONField(help_text="as `quality.Measure.figures` gives them, and labels: the stable ids in their order")
-    created_by = models.ForeignKey(USER, null=True, on_delete=models.PROTECT, related_name="+", help_text="null: measured by itself")
+    figures = models.JSONField(help_text="from `quality.Measure.figures`, and labels: the stable ids in order")
+    created_by = models.ForeignKey(USER, null=True, on_delete=models.PROTECT, related_name="+", help_text="null: automatic")
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:

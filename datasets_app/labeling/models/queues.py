@@ -28,30 +28,30 @@ class Queue(models.Model):
         CLOSED = "closed", "Closed"
 
     class Source(models.TextChoices):
-        UNDECIDED = "undecided", "Items without a decision"
+        UNDECIDED = "undecided", "Unlabelled items"
         ALL = "all", "All items"
-        UPLOAD = "upload", "The items of one upload"
-        ITEMS = "items", "Chosen items"
-        SLICE = "slice", "What a slice chooses"
-        BROUGHT = "brought", "What came answered with one upload"
+        UPLOAD = "upload", "Items of one upload"
+        ITEMS = "items", "Selected items"
+        SLICE = "slice", "Items of a slice"
+        BROUGHT = "brought", "Annotated items of one upload"
 
     class Order(models.TextChoices):
-        GIVEN = "given", "As the items came"
-        RANDOM = "random", "By chance"
-        UNCERTAIN = "uncertain", "What the suggestions are least sure of first"
-        LEARNT = "learnt", "What the built-in model is least sure of first"
-        DISPUTED = "disputed", "Where answers or suggestions disagree first"
+        GIVEN = "given", "Import order"
+        RANDOM = "random", "Random"
+        UNCERTAIN = "uncertain", "Least confident pre-labels first"
+        LEARNT = "learnt", "Least confident for the built-in model first"
+        DISPUTED = "disputed", "Most disagreement first"
 
     class Acceptance(models.TextChoices):
-        RULE = "rule", "Agreed answers are decided at once"
-        REVIEWER = "reviewer", "Agreed answers wait until a reviewer accepts them"
+        RULE = "rule", "Label agreed items immediately"
+        REVIEWER = "reviewer", "Agreed items wait for an adjudicator"
 
     uuid = models.UUIDField(default=uuid4, unique=True, editable=False)
     dataset = models.ForeignKey(Dataset, on_delete=models.PROTECT, related_name="queues")
     schema = models.ForeignKey(LabelSchema, on_delete=models.PROTECT, related_name="queues")
     name = models.CharField(max_length=80)
     overlap = models.PositiveSmallIntegerField(default=1, validators=[MinValueValidator(1), MaxValueValidator(5)])
-    hidden_share = models.PositiveSmallIntegerField(default=20, help_text="percent of items whose suggestions are hidden")
+    hidden_share = models.PositiveSmallIntegerField(default=20, help_text="share of items whose pre-labels are hidden, in percent")
     state = models.CharField(max_length=8, choices=State.choices, default=State.OPEN)
     created_by = models.ForeignKey(USER, null=True, on_delete=models.PROTECT, related_name="+")
     created_at = models.DateTimeField(auto_now_add=True)
@@ -59,30 +59,30 @@ class Queue(models.Model):
     slots_total = models.PositiveIntegerField(default=0)
     slots_done = models.PositiveIntegerField(default=0)
     items_decided = models.PositiveIntegerField(default=0)
-    items_agreed = models.PositiveIntegerField(default=0, help_text="complete and unanimous, waiting until a reviewer accepts them")
-    items_disputed = models.PositiveIntegerField(default=0, help_text="complete, not unanimous, not decided yet")
-    disputes_total = models.PositiveIntegerField(default=0, help_text="items on which annotators have disagreed, settled or not")
+    items_agreed = models.PositiveIntegerField(default=0, help_text="complete and unanimous, waiting for an adjudicator to accept them")
+    items_disputed = models.PositiveIntegerField(default=0, help_text="complete, not unanimous, not resolved yet")
+    disputes_total = models.PositiveIntegerField(default=0, help_text="items with disagreement, resolved or not")
     source = models.CharField(max_length=10, choices=Source.choices, default=Source.UNDECIDED, help_text="which items it takes")
-    upload = models.ForeignKey(
-        Upload, null=True, on_delete=models.PROTECT, related_name="+", help_text="whose items, where it takes one upload"
+    upload = models.ForeignKey(Upload, null=True, on_delete=models.PROTECT, related_name="+", help_text="for a queue of one upload")
+    filters = models.JSONField(
+        null=True, help_text="filters of the slice when the queue was opened; evaluated as `created_by` sees the data"
     )
-    filters = models.JSONField(null=True, help_text="of the slice, as it was when the queue was opened; chosen as `created_by` sees them")
-    order = models.CharField(max_length=10, choices=Order.choices, default=Order.GIVEN, help_text="in which items are handed out")
+    order = models.CharField(max_length=10, choices=Order.choices, default=Order.GIVEN, help_text="the order of items")
     acceptance = models.CharField(max_length=8, choices=Acceptance.choices, default=Acceptance.RULE)
-    due_on = models.DateField(null=True, help_text="until when it should be done; it stays open after that")
+    due_on = models.DateField(null=True, help_text="due date; the queue stays open after it")
     people: models.ManyToManyField[Any, Any] = models.ManyToManyField(
-        USER, related_name="+", help_text="who alone gets its items; everybody who may annotate where empty"
+        USER, related_name="+", help_text="assigned annotators; empty: every annotator"
     )
     filled_at = models.DateTimeField(null=True, help_text="when all slots had been made")
-    gold_rate = models.PositiveSmallIntegerField(default=0, help_text="percent of what a person gets whose answer is known, 0 to 30")
-    gold_feedback = models.BooleanField(default=False, help_text="whether people are told at once how they did on such an item")
-    gold_minimum = models.PositiveSmallIntegerField(
-        null=True, help_text="percent of such items that a person should get right; below it leads are told"
+    gold_rate = models.PositiveSmallIntegerField(default=0, help_text="share of each person's items that are gold, in percent, 0 to 30")
+    gold_feedback = models.BooleanField(default=False, help_text="whether gold results are shown to annotators immediately")
+    gold_minimum = models.PositiveSmallIntegerField(null=True, help_text="minimum gold accuracy in percent; leads are notified below it")
+    gold_holds = models.BooleanField(
+        default=False, help_text="whether annotators below the minimum get no new items until a lead reinstates them"
     )
-    gold_holds = models.BooleanField(default=False, help_text="whether who is below gets nothing new until a lead lets them go on")
-    gold_done = models.PositiveIntegerField(default=0, help_text="answers to gold that stand, of everybody; never among slots_done")
+    gold_done = models.PositiveIntegerField(default=0, help_text="annotations of gold items that count; not included in slots_done")
     suggests_from = models.CharField(
-        max_length=8, blank=True, choices=Proposer.choices, help_text="whose suggestions are shown, where it has any; empty: the newest"
+        max_length=8, blank=True, choices=Proposer.choices, help_text="source whose pre-labels are shown first; empty: the newest"
     )
 
     class Meta:
@@ -126,10 +126,10 @@ class Slot(models.Model):
     lease_until = models.DateTimeField(null=True)
     lease_token = models.UUIDField(null=True)
     annotation = models.ForeignKey(
-        "labeling.Annotation", null=True, on_delete=models.PROTECT, related_name="+", help_text="the current answer"
+        "labeling.Annotation", null=True, on_delete=models.PROTECT, related_name="+", help_text="the current annotation"
     )
-    is_gold = models.BooleanField(default=False, help_text="asks what is known, to see how the person does")
-    behind = models.BigIntegerField(null=True, help_text="of gold: the key of the slot after which it was handed out")
+    is_gold = models.BooleanField(default=False, help_text="whether it asks a gold item")
+    behind = models.BigIntegerField(null=True, help_text="for gold: the key of the slot after which it was handed out")
 
     class Meta:
         constraints = [
@@ -151,22 +151,26 @@ class Seat(models.Model):
 
     queue = models.ForeignKey(Queue, on_delete=models.CASCADE, related_name="seats")
     user = models.ForeignKey(USER, on_delete=models.PROTECT, related_name="+")
-    priority = models.BigIntegerField(default=-(2**62), help_text="with `slot`: where the next claim goes on")
+    priority = models.BigIntegerField(default=-(2**62), help_text="with `slot`: where the next claim starts")
     slot = models.BigIntegerField(default=0)
-    labelled = models.PositiveIntegerField(default=0, help_text="answers, less those undone")
+    labelled = models.PositiveIntegerField(default=0, help_text="annotations, less undone ones")
     skipped = models.PositiveIntegerField(default=0)
-    seconds = models.FloatField(default=0, help_text="time on the labelled items, in seconds")
+    seconds = models.FloatField(default=0, help_text="time on the annotated items, in seconds")
     last_at = models.DateTimeField(null=True)
     seen_schema = models.ForeignKey(
-        LabelSchema, null=True, on_delete=models.PROTECT, related_name="+", help_text="whose classes and guideline the person knows"
+        LabelSchema,
+        null=True,
+        on_delete=models.PROTECT,
+        related_name="+",
+        help_text="version of the labels and guideline that the person has read",
     )
-    dealt = models.PositiveIntegerField(default=0, help_text="items handed out while gold was mixed in: the place of the next one")
-    gold_done = models.PositiveIntegerField(default=0, help_text="answers to gold that count")
-    gold_right = models.PositiveIntegerField(default=0, help_text="of these, right")
-    excused_done = models.PositiveIntegerField(default=0, help_text="gold_done when a lead last let them go on; not looked at again")
-    excused_right = models.PositiveIntegerField(default=0, help_text="gold_right then")
-    below_at = models.DateTimeField(null=True, help_text="since when they are surely below the queue's minimum")
-    held_at = models.DateTimeField(null=True, help_text="since when they get nothing new")
+    dealt = models.PositiveIntegerField(default=0, help_text="items handed out with gold in the mix: the place of the next one")
+    gold_done = models.PositiveIntegerField(default=0, help_text="annotations of gold items that count")
+    gold_right = models.PositiveIntegerField(default=0, help_text="of these, correct")
+    excused_done = models.PositiveIntegerField(default=0, help_text="gold_done when a lead last reinstated them; not updated")
+    excused_right = models.PositiveIntegerField(default=0, help_text="gold_right at that time")
+    below_at = models.DateTimeField(null=True, help_text="since when they are significantly below the queue's minimum")
+    held_at = models.DateTimeField(null=True, help_text="since when they get no new items")
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["queue", "user"], name="one_seat_per_person")]

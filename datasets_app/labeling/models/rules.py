@@ -23,13 +23,13 @@ class Rule(models.Model):
     stable_id = models.UUIDField(default=uuid4, help_text="the same in every version")
     version = models.PositiveIntegerField(default=1)
     name = models.CharField(max_length=80)
-    label = models.UUIDField(help_text="stable id of the class that it suggests")
+    label = models.UUIDField(help_text="stable id of the label it suggests")
     kind = models.CharField(max_length=8, choices=Kind.choices, default=Kind.WORDS)
-    pattern = models.TextField(help_text="words and phrases, one a line; or a regular expression")
+    pattern = models.TextField(help_text="words and phrases, one per line; or a regular expression")
     mode = models.CharField(max_length=4, choices=Mode.choices, default=Mode.ANY)
-    retired = models.BooleanField(default=False, help_text="suggests nothing from this version on")
+    retired = models.BooleanField(default=False, help_text="whether it suggests nothing from this version on")
     replaces = models.OneToOneField("self", null=True, on_delete=models.PROTECT, related_name="replaced_by")
-    digest = models.CharField(max_length=64, unique=True, help_text="of all that makes this version: the source of its suggestions")
+    digest = models.CharField(max_length=64, unique=True, help_text="digest of this version: the source of its pre-labels")
     created_by = models.ForeignKey(USER, null=True, on_delete=models.PROTECT, related_name="+")
     created_at = models.DateTimeField(auto_now_add=True)
 
@@ -45,9 +45,9 @@ class RulePass(models.Model):
 
     rule = models.ForeignKey(Rule, on_delete=models.CASCADE, related_name="passes")
     upload = models.ForeignKey(Upload, on_delete=models.CASCADE, related_name="+")
-    reached = models.BigIntegerField(default=0, help_text="key of the last item that it has read")
-    items = models.PositiveBigIntegerField(default=0, help_text="read so far")
-    hits = models.PositiveBigIntegerField(default=0, help_text="of these, hit")
+    reached = models.BigIntegerField(default=0, help_text="key of the last item it was applied to")
+    items = models.PositiveBigIntegerField(default=0, help_text="items read so far")
+    hits = models.PositiveBigIntegerField(default=0, help_text="of these, matches")
     finished_at = models.DateTimeField(null=True)
 
     class Meta:

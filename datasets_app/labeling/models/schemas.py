@@ -46,10 +46,10 @@ class Label(models.Model):
     schema = models.ForeignKey(LabelSchema, on_delete=models.PROTECT, related_name="labels")
     stable_id = models.UUIDField(default=uuid4)
     name = models.CharField(max_length=120)
-    group = models.CharField(max_length=80, blank=True, help_text="heading in the class map")
+    group = models.CharField(max_length=80, blank=True, help_text="heading in the label map")
     definition = models.TextField(blank=True)
     examples = models.JSONField(default=list, help_text="texts that belong here")
-    lookalikes = models.JSONField(default=list, help_text='[{"name", "note"}]: close, but not this')
+    lookalikes = models.JSONField(default=list, help_text='[{"name", "note"}]: similar labels')
     position = models.PositiveIntegerField()
 
     class Meta:
@@ -70,9 +70,9 @@ class LabelChange(models.Model):
 
     schema = models.ForeignKey(LabelSchema, on_delete=models.PROTECT, related_name="changes", help_text="the first version without it")
     kind = models.CharField(max_length=8, choices=ChangeKind.choices)
-    source = models.UUIDField(help_text="stable id of the class")
-    name = models.CharField(max_length=120, help_text="of the class in the version before")
-    targets = models.JSONField(default=list, help_text="stable ids: one of a merge, two or more of a split, none of a retirement")
+    source = models.UUIDField(help_text="stable id of the label")
+    name = models.CharField(max_length=120, help_text="name in the version before")
+    targets = models.JSONField(default=list, help_text="stable ids: one for a merge, two or more for a split, none for a retirement")
 
     class Meta:
         constraints = [

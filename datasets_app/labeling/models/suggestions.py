@@ -25,9 +25,9 @@ class Suggestion(models.Model):
     item = models.ForeignKey(Item, on_delete=models.PROTECT, related_name="suggestions")
     label = models.ForeignKey(Label, null=True, on_delete=models.PROTECT, related_name="+")
     value = models.JSONField(null=True, help_text="as in Annotation")
-    score = models.FloatField(null=True, help_text="0 to 1; null where the source gives none")
+    score = models.FloatField(null=True, help_text="0 to 1; null if the source has no scores")
     source = models.CharField(max_length=8, choices=Proposer.choices)
-    source_digest = models.CharField(max_length=64, help_text="of the file, the model's artifact, the rule or the fit")
+    source_digest = models.CharField(max_length=64, help_text="of the file, the model's artifact, the labeling function, or the fit")
     source_name = models.CharField(max_length=120, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
 

@@ -98,7 +98,7 @@ def one(queue: Queue, slot: Slot, ranked: Shown, said: dict[int, Value], asked: 
     item = slot.item
     meta = [numbers.full_moment(item.event_time)] if item.event_time and not queue.mixes_gold else []
     if queue.overlap > 1:
-        meta.append(f"{queue.overlap} answers needed" + (f", yours is the {ORDINALS[min(done, 4)]}" if tells_place(queue) else ""))
+        meta.append(f"{queue.overlap} annotations needed" + (f", yours is the {ORDINALS[min(done, 4)]}" if tells_place(queue) else ""))
     return BenchItem(
         slot=mask(slot.pk, "slot"), token=str(slot.lease_token or ""), item=str(item.uuid), text=item.text, meta=meta,
         name=item.digest[:8] if queue.mixes_gold else item.external_id or item.digest[:8], ranks=ranked.labels, source=ranked.source,

@@ -109,7 +109,7 @@ def changes_of(schema: LabelSchema) -> list[tuple[LabelChange, list[str]]]:
     """What a version did to classes that it no longer has, with the names into which they went."""
     rows = list(schema.changes.order_by("id"))
     names = {str(label.stable_id): label.name for label in schema.labels.all()}
-    return [(row, [names.get(target, "a dropped class") for target in row.targets]) for row in rows]
+    return [(row, [names.get(target, "a removed label") for target in row.targets]) for row in rows]
 
 
 def present_ids(dataset_id: int) -> dict[UUID, UUID]:

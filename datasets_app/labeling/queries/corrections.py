@@ -60,8 +60,8 @@ class Classes:
         if value is None:
             return "undecided"
         if values.type_in(value).has_labels:
-            found = sorted(self.labels[key].name if key in self.labels else "a dropped class" for key in values.labels_of(value))
-            return ", ".join(found) or "none of the classes"
+            found = sorted(self.labels[key].name if key in self.labels else "a removed label" for key in values.labels_of(value))
+            return ", ".join(found) or "none of the labels"
         return "a text" if values.type_in(value).writes_text else values.words(value, {})
 
 
@@ -112,8 +112,10 @@ def label_column(columns: Sequence[str]) -> str:
     found = next((name for name in LABELS if name in columns), "")
     missing = [name for name in (own.ITEM, own.DECISION) if name not in columns] + ([] if found else ["label"])
     if missing:
-        told = f"The file has no column {' and no column '.join(missing)}, by which rows are told apart."
-        raise Refused(told, next_step="Export the snapshot as CSV, Excel, JSONL or Parquet, correct its labels, and keep these columns.")
+        told = f"The file has no column {' and no column '.join(missing)}, which identifies rows."
+        raise Refused(
+            told, next_step="Export the dataset version as CSV, Excel, JSONL, or Parquet, correct its labels, and keep these columns."
+        )
     return found
 
 
@@ -198,7 +200,7 @@ def found_of(
     if line.fault:
         return Found(line, Outcome.UNREADABLE, told=line.fault)
     if item is None:
-        told = f"{line.where} names {line.item[:12]}…, which no item has." if line.item else f"{line.where} names no item."
+        told = f"{line.where}: item {line.item[:12]}… doesn't exist." if line.item else f"{line.where} has no item."
         return Found(line, Outcome.UNKNOWN_ITEM, told=told)
     try:
         said, unknown = read_label(correction.dataset.task, line.label, item, classes)

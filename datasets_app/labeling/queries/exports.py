@@ -118,7 +118,7 @@ def named(row: Annotation | Decision, names: Mapping[str, str]) -> Value:
     """What a row says, with the names of classes."""
     said = rename(value_of(row), names)
     if said is None:
-        raise ValueError("A class has no name in any version.")
+        raise ValueError("A label has no name in any version.")
     return said
 
 

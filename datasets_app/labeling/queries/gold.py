@@ -75,7 +75,7 @@ def answers_to(item: Item) -> list[Annotation]:
 
 
 # ── The list of a dataset's gold ────────────────────────────────────────────
-STATES = {"live": "mixed in", "suspect": "suspicious", "new": "not asked yet", "retired": "taken back"}
+STATES = {"live": "mixed in", "suspect": "suspicious", "new": "no annotations", "retired": "retired"}
 
 
 def gold_rows(dataset: Dataset, *, state: str = "live", label: str = "") -> QuerySet[Gold]:

@@ -32,7 +32,7 @@ class Says(Protocol):
 def value_of(row: Says) -> Value:
     """What a row says. Raises ValueError for a skip, which says nothing."""
     if row.value is None and row.label is None:
-        raise ValueError("A skip is no answer.")
+        raise ValueError("A skip isn't an annotation.")
     return values.value_of(row.label.stable_id if row.label else None, row.value)
 
 

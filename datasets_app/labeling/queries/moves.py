@@ -109,7 +109,7 @@ def moves(dataset: Dataset, kind: str) -> bool:
 
 def ways(dataset: Dataset) -> str:
     """What was done to classes whose decisions move, in words."""
-    return "merged, split or retired" if has_several(dataset) else "merged or split"
+    return "merged, split, or retired" if has_several(dataset) else "merged or split"
 
 
 def to_move(dataset: Dataset) -> dict[UUID, LabelChange]:

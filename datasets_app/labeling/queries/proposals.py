@@ -64,7 +64,7 @@ def shown(dataset: Dataset, rows: Iterable[GuidelineProposal], viewer: User) -> 
     names = newest_names(dataset, {key for row in found for key in row.classes})
     reads = bool(found) and policy.can(viewer, "datasets.read_samples", dataset)
     return [
-        Shown(row, [names.get(key, "a dropped class") for key in row.classes], row.item.text if reads and row.item else "") for row in found
+        Shown(row, [names.get(key, "a removed label") for key in row.classes], row.item.text if reads and row.item else "") for row in found
     ]
 
 

@@ -63,7 +63,7 @@ def lines(found: Sequence[Dispute], names: dict[str, str], current: UUID | None)
 
 def pair_names(pair: str, names: dict[str, str]) -> list[str]:
     """The names of the two classes of a pair."""
-    return [names.get(part, "a dropped class") for part in pair.split("|") if part]
+    return [names.get(part, "a removed label") for part in pair.split("|") if part]
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,7 +171,7 @@ def reason_for(said: Sequence[Value], likely: Value | None, source: str | None) 
     votes = said.count(likely)
     if votes * 2 > len(said):
         return f"{votes} of {len(said)} annotators agree."
-    return f"{source or 'The suggestion'} agrees with this answer." if source is not None else ""
+    return f"{source or 'The pre-label'} agrees with this annotation." if source is not None else ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -156,7 +156,7 @@ class Example:
     @property
     def share(self) -> str:
         """Such as "2 of 3 right"."""
-        return f"{self.right} of {self.claims} right"
+        return f"{self.right} of {self.claims} correct"
 
 
 @dataclass(slots=True)

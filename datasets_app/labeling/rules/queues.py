@@ -83,7 +83,7 @@ def side_order(queue: UUID, item_digest: str, person: UUID, count: int) -> list[
 GOLD_MOST = 30  # percent of what a person gets
 GOLD_PLACES = 2**31  # gold stands at places from 0 to below here
 GOLD_FEWEST = 20  # answers from which a share says anything
-UNJUDGED_TOLD = "What is written can be good in many ways, so no answer to this task is right or wrong, and none of its items can be gold."
+UNJUDGED_TOLD = "Generated text can be good in many ways, so this task has no correct annotation and no gold items."
 SUSPECT_FROM = 5  # answers from which gold that most get wrong is suspected
 
 

@@ -67,23 +67,23 @@ def check_labels(labels: Sequence[LabelSpec], *, needed: bool = True) -> None:
     needed: whether the task has classes at all.
     """
     problems = [problem for label in labels if (problem := name_problem(label.name))]
-    problems += [f"{name!r} stands here {count} times." for name, count in Counter(label.name for label in labels).items() if count > 1]
+    problems += [f"{name!r} is listed {count} times." for name, count in Counter(label.name for label in labels).items() if count > 1]
     if needed and not labels:
-        problems = ["A schema needs at least one class."]
+        problems = ["A label schema needs at least one label."]
     if labels and not needed:
-        problems = ["Answers of this task name no class; only a guideline is published."]
+        problems = ["This task has no labels; only a guideline is published."]
     if len(labels) > LABELS_LIMIT:
-        problems = [f"There are {len(labels):,} classes; a schema holds at most {LABELS_LIMIT:,}."]
+        problems = [f"There are {len(labels):,} labels; the limit is {LABELS_LIMIT:,}."]
     if problems:
-        raise Refused("The schema was not published.", next_step=problems[0], fields={"labels": problems[:5]})
+        raise Refused("The label schema wasn't published.", next_step=problems[0], fields={"labels": problems[:5]})
 
 
 def name_problem(name: str) -> str:
     """What is wrong with the name of a class, as a sentence; empty when it is in order."""
     if not name:
-        return "A class has no name."
+        return "A label has no name."
     if len(name) > NAME_LIMIT:
-        return f"{name[:20]!r}… has {len(name)} characters; a name has at most {NAME_LIMIT}."
+        return f"{name[:20]!r}… has {len(name)} characters; the limit is {NAME_LIMIT}."
     if has_invisible(name):
-        return f"The name {name!r} holds a control or invisible character."
+        return f"The name {name!r} contains a control or invisible character."
     return ""

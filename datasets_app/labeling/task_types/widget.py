@@ -29,7 +29,7 @@ class Widget:
     scripts: tuple[str, ...] = ()
     edits: bool = False
     saves: bool = True
-    merged: tuple[str, str] = ("What most of them say", "Each part that more than half of the answers hold.")
+    merged: tuple[str, str] = ("Majority vote", "Parts that more than half of the annotations contain.")
     save_key: str = "↵"
 
     def __init__(self, key: str) -> None:

@@ -42,7 +42,7 @@ def change_classes(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     dataset = get_dataset(request.user, uuid)
     latest = latest_schema(dataset)
     if latest is None or not dataset.task_type.has_labels:
-        raise Http404("There are no classes to change.")
+        raise Http404("There are no labels to change.")
     form = ChangesForm(latest, request.POST or None)
     if request.method != "POST" or not form.is_valid():
         return shown(request, dataset, latest, form)
@@ -70,7 +70,7 @@ def published(request: SignedInRequest, dataset: Dataset, form: ChangesForm) -> 
         dataset_id=dataset.uuid, actor=request.user, wanted=form.wanted(), seen=data["seen"], taking_up=data["taking_up"],
         move=[UUID(each) for each in data["move"]],
     )  # fmt: skip
-    toast(request, f"Version {made.version} is published")
+    toast(request, f"Version {made.version} published")
     return HttpResponseRedirect(reverse("labeling:schema", args=[dataset.uuid]))
 
 
@@ -101,7 +101,7 @@ def move_decisions(request: SignedInRequest, uuid: UUID) -> HttpResponse:
 def move_queue(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """Give a queue the newest version of the classes."""
     queue = actions.move_queue(queue_id=uuid, actor=request.user)
-    toast(request, f"{queue.name} has version {queue.schema.version}")
+    toast(request, f"{queue.name} now uses version {queue.schema.version}")
     return HttpResponseRedirect(reverse("labeling:queue", args=[uuid]))
 
 

@@ -28,7 +28,7 @@ def start_check(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """Draw a sample and begin with its first item."""
     form = CheckForm(request.POST)
     if not form.is_valid():
-        raise Refused("No sample was drawn.", next_step=first_problem(form))
+        raise Refused("The sample wasn't drawn.", next_step=first_problem(form))
     checks.start_check(queue_id=uuid, actor=request.user, **form.cleaned_data)
     return HttpResponseRedirect(f"{reverse('labeling:review', args=[uuid])}?order=sample")
 
@@ -38,7 +38,7 @@ def start_check(request: SignedInRequest, uuid: UUID) -> HttpResponse:
 def accept_check(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """Accept what waited when the sample was drawn."""
     job = checks.accept_check(check_id=uuid, actor=request.user)
-    toast(request, "What waited is being accepted", kind="live")
+    toast(request, "Accepting agreed items", kind="live")
     return HttpResponseRedirect(reverse("labeling:queue", args=[job.args["queue"]]))
 
 
@@ -47,7 +47,7 @@ def accept_check(request: SignedInRequest, uuid: UUID) -> HttpResponse:
 def drop_check(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """End the check without accepting anything."""
     check = checks.drop_check(check_id=uuid, actor=request.user)
-    toast(request, "The check is dropped; nothing was accepted")
+    toast(request, "Check dropped; nothing was accepted")
     return HttpResponseRedirect(reverse("labeling:queue", args=[check.queue.uuid]))
 
 

@@ -36,7 +36,7 @@ def comments(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     wanted = form.wanted()
     item = Item.objects.filter(slots__queue=queue, uuid=wanted.item).first() if wanted.item else None
     if wanted.item and item is None:
-        raise Http404("There is no such item in this queue.")
+        raise Http404("This queue has no such item.")
     found = thread_page(queue, request.user, wanted, request.GET.get("before", ""))
     asked = request.GET.copy()
     asked.pop("before", None)

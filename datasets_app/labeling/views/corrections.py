@@ -113,9 +113,9 @@ def figures(look: dict[str, Any], written: dict[str, int] | None) -> list[Figure
     left = sum(counts.get(each, 0) for each in (*LEFT_OUT, Outcome.UNKNOWN_LABEL))
     return [
         Figure("Rows", count(look["rows"])),
-        Figure("Corrected", count(counts.get(Outcome.CHANGED, 0)), sub="decided anew" if written is not None else "would be decided anew"),
-        Figure("Unchanged", count(counts.get(Outcome.UNCHANGED, 0)), sub="as decided or as exported"),
-        Figure("Left out", count(left), sub="named below"),
+        Figure("Corrected", count(counts.get(Outcome.CHANGED, 0)), sub="labelled again" if written is not None else "to be labelled again"),
+        Figure("Unchanged", count(counts.get(Outcome.UNCHANGED, 0)), sub="same label as now or as exported"),
+        Figure("Rejected", count(left), sub="listed below"),
     ]
 
 
@@ -140,5 +140,5 @@ def accept_corrections(request: SignedInRequest, uuid: UUID) -> HttpResponse:
 def discard_corrections(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """Put a file aside that waits for acceptance."""
     row = actions.discard_corrections(correction_id=uuid, actor=request.user)
-    toast(request, f"{row.file_name} is discarded")
+    toast(request, f"{row.file_name} discarded")
     return redirect_or_refresh(request, reverse("labeling:corrections", args=[row.dataset.uuid]))

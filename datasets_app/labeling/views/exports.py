@@ -80,5 +80,5 @@ def brought(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     rows = Queue.objects.filter(upload__uuid=uuid, source=Queue.Source.BROUGHT).exclude(ARRIVING)
     found = rows.values_list("uuid", flat=True).first()
     if found is None:
-        raise Http404("No answers came with this upload.")
+        raise Http404("This upload has no annotations.")
     return HttpResponseRedirect(reverse("labeling:queue", args=[found]))

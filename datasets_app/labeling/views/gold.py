@@ -78,7 +78,7 @@ def sample_gold(request: SignedInRequest, uuid: UUID) -> HttpResponse:
         except Refused as error:
             add_refusal(form, error)
         else:
-            told = f"{len(made):,} items are gold now" if made else "No item was left to be gold: decide more in review first"
+            told = f"{len(made):,} gold items added" if made else "No gold items were added: resolve more items in review first"
             toast(request, told, kind="ok" if made else "warn")
             return HttpResponseRedirect(reverse("labeling:gold", args=[uuid]))
     return listed(request, dataset, form)
@@ -99,7 +99,7 @@ def gold_item(request: SignedInRequest, uuid: UUID) -> HttpResponse:
         except Refused as error:
             add_refusal(form, error)
         else:
-            toast(request, "The item is gold")
+            toast(request, "Gold item saved")
             return HttpResponseRedirect(reverse("labeling:gold", args=[item.dataset.uuid]))
     return render(request, ONE, item_context(request, item, form), status=422 if form.is_bound else 200)
 
@@ -111,7 +111,7 @@ def item_context(request: SignedInRequest, item: Item, form: GoldForm) -> dict[s
     names = names_in(schema)
     now: Gold | None = gold_of([item.pk]).get(item.pk)
     decision = current_decision(item)
-    offered = [(what, value_of(row)) for what, row in (("As it is now", now), ("As decided", decision)) if row]
+    offered = [(what, value_of(row)) for what, row in (("Current label", now), ("Resolved label", decision)) if row]
     widget = widget_of(dataset.task)
     return {
         "item": item, "dataset": dataset, "may_read": may_read, "now": now, "form": form, "judged": dataset.task_type.has_gold,
@@ -130,7 +130,7 @@ def retire_gold(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """Take gold back."""
     gold = actions.retire_gold(item_id=uuid, actor=request.user)
     item = Item.objects.select_related("dataset").get(uuid=uuid)
-    toast(request, "The item is gold no longer" if gold else "The item was not gold")
+    toast(request, "Gold item retired" if gold else "The gold item wasn't saved.")
     return HttpResponseRedirect(reverse("labeling:gold", args=[item.dataset.uuid]))
 
 
@@ -140,10 +140,10 @@ def mix_gold(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """Set how a queue mixes gold in."""
     form = MixForm(request.POST)
     if not form.is_valid():
-        raise Refused("The queue was not changed.", next_step=first_problem(form))
+        raise Refused("The queue wasn't changed.", next_step=first_problem(form))
     data = {name.removeprefix("gold_"): value for name, value in form.cleaned_data.items()}
     queue = mixing.mix_gold(queue_id=uuid, actor=request.user, **data)
-    toast(request, f"{queue.name} mixes in {queue.gold_rate} % gold" if queue.gold_rate else f"{queue.name} mixes in no gold")
+    toast(request, f"{queue.name} now has {queue.gold_rate} % gold items" if queue.gold_rate else f"{queue.name} now has no gold items")
     return HttpResponseRedirect(reverse("labeling:queue", args=[uuid]))
 
 
@@ -153,5 +153,5 @@ def let_go_on(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """Let somebody go on who was below the queue's minimum."""
     key = request.POST.get("seat", "")
     seat = mixing.let_go_on(queue_id=uuid, actor=request.user, seat_id=int(key) if key.isdecimal() and len(key) < 19 else 0)
-    toast(request, f"{seat.user} goes on")
+    toast(request, f"{seat.user} reinstated")
     return HttpResponseRedirect(f"{reverse('labeling:quality', args=[uuid])}#gold")

@@ -35,7 +35,7 @@ def queue_learning(request: SignedInRequest, uuid: UUID) -> HttpResponse:
 def learn(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """Have the built-in model learn now."""
     actions.learn(queue_id=uuid, actor=request.user)
-    toast(request, "The built-in model learns", kind="live")
+    toast(request, "Training the built-in model", kind="live")
     return HttpResponseRedirect(reverse("labeling:queue", args=[uuid]))
 
 

@@ -87,11 +87,11 @@ def mix_form(queue: Queue, data: Any = None) -> MixForm:
 
 def figures(queue: Queue, ahead: Forecast) -> list[Figure]:
     """The head numbers of a queue."""
-    accepted = [Figure("To accept", count(queue.items_agreed), sub="people agree")] if queue.acceptance == ACCEPT else []
+    accepted = [Figure("To accept", count(queue.items_agreed), sub="unanimous")] if queue.acceptance == ACCEPT else []
     return [
-        Figure("Answers", count(queue.slots_done), sub=f"of {count(queue.slots_total)}"),
-        Figure("Decided", count(queue.items_decided), sub=f"of {count(queue.items_total)} items"),
-        Figure("To settle", count(queue.items_disputed), sub=f"of {count(queue.disputes_total)} disagreements"),
+        Figure("Annotations", count(queue.slots_done), sub=f"of {count(queue.slots_total)}"),
+        Figure("Labelled", count(queue.items_decided), sub=f"of {count(queue.items_total)} items"),
+        Figure("To adjudicate", count(queue.items_disputed), sub=f"of {count(queue.disputes_total)} disagreements"),
         *accepted,
         work_left(queue, ahead),
     ]
@@ -100,10 +100,10 @@ def figures(queue: Queue, ahead: Forecast) -> list[Figure]:
 def work_left(queue: Queue, ahead: Forecast) -> Figure:
     """How long what is left takes, or why nobody knows."""
     if queue.slots_total and not ahead.answers:
-        return Figure("Work left", "None", sub="every answer is given")
+        return Figure("Work left", "None", sub="all annotations done")
     if ahead.pace:
-        return Figure("Work left", duration(ahead.work), sub=f"at {decimals(ahead.pace, 1)} s an answer")
-    return Figure("Work left", None, sub="no answer has a time" if queue.slots_done else "no answer yet")
+        return Figure("Work left", duration(ahead.work), sub=f"at {decimals(ahead.pace, 1)} s per annotation")
+    return Figure("Work left", None, sub="no timing data yet" if queue.slots_done else "no annotations yet")
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -140,5 +140,5 @@ def opened(request: SignedInRequest, dataset: Dataset, data: dict[str, Any]) -> 
         dataset_id=dataset.uuid, actor=request.user, upload_id=upload.uuid if upload else None,
         slice_id=chosen.uuid if chosen else None, item_ids=[item.pk for item in ticked or ()], **data,
     )  # fmt: skip
-    toast(request, f"{queue.name} is open", kind="ok")
+    toast(request, f"{queue.name} opened", kind="ok")
     return HttpResponseRedirect(reverse("labeling:queue", args=[queue.uuid]))

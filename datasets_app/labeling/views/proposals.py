@@ -27,7 +27,7 @@ def decline_proposal(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """Say no to a proposal, with a sentence."""
     data = cleaned(DeclineForm(request.POST))
     declined = proposals.decline_proposal(proposal_id=uuid, actor=request.user, answer=data["answer"])
-    toast(request, "Declined. Its proposer is told why.", kind="live")
+    toast(request, "Proposal declined; its author is notified", kind="live")
     return HttpResponseRedirect(reverse("labeling:schema", args=[declined.dataset.uuid]))
 
 
@@ -36,7 +36,7 @@ def decline_proposal(request: SignedInRequest, uuid: UUID) -> HttpResponse:
 def withdraw_proposal(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """Take back one's own proposal."""
     withdrawn = proposals.withdraw_proposal(proposal_id=uuid, actor=request.user)
-    toast(request, "Your proposal is withdrawn")
+    toast(request, "Proposal withdrawn")
     return HttpResponseRedirect(reverse("labeling:schema", args=[withdrawn.dataset.uuid]))
 
 

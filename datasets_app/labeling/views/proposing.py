@@ -60,7 +60,7 @@ def proposed(request: SignedInRequest, dataset: Dataset, queue: Queue | None, fo
     except Refused as error:
         add_refusal(form, error)
         return None
-    toast(request, "Proposed. Whoever manages the labels answers it.")
+    toast(request, "Proposal sent to the label managers")
     if data["back"] == "review" and queue and made.item and policy.can(request.user, "labeling.decide", queue):
         return HttpResponseRedirect(f"{reverse('labeling:review', args=[queue.uuid])}?item={made.item.uuid}")
     return HttpResponseRedirect(f"{reverse('labeling:schema', args=[dataset.uuid])}#proposal-{made.uuid}")

@@ -91,7 +91,7 @@ def measured(request: SignedInRequest, queue: Queue, report: QualityReport) -> d
 def measure(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """Measure the labels of a queue now."""
     measure_quality(queue_id=uuid, actor=request.user)
-    toast(request, "The labels are being measured", kind="live")
+    toast(request, "Measuring label quality", kind="live")
     return redirect_or_refresh(request, reverse("labeling:quality", args=[uuid]))
 
 
@@ -105,7 +105,7 @@ def quality_items(request: SignedInRequest, uuid: UUID) -> HttpResponse:
         return HttpResponseRedirect(reverse("labeling:quality", args=[uuid]))
     cell = Cell(two_labels(queue, request.GET.get("labels", "")), two_seats(queue, request.GET.get("people", "")))
     if not cell.labels and not cell.seats:
-        raise Http404("There is nothing here for you under this address.")
+        raise Http404("Page not found.")
     return render(request, "datasets_app/labeling/quality_items.html", listed(request, queue, report, cell))
 
 

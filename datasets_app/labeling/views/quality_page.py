@@ -216,7 +216,7 @@ def people_cell(items: str, people: dict[int, Standing], row: list[Any] | None) 
     if n < FEWEST:
         return Cell("few", count(n), f"{names}: too few, {count(n)} shared items", url)
     share = equal / n
-    return Cell(f"{100 * share:.0f}", count(n), f"{names}: {percent(share)} equal of {count(n)} shared items", url, depth(1 - share, 0.5))
+    return Cell(f"{100 * share:.0f}", count(n), f"{names}: {percent(share)} equal on {count(n)} shared items", url, depth(1 - share, 0.5))
 
 
 def people_url(items: str, people: dict[int, Standing], row: list[Any]) -> str:
@@ -281,12 +281,12 @@ def figures(queue: Queue, report: QualityReport, ahead: quality.Forecast) -> lis
     main = leading(report.figures["coefficients"])
     name, _ = names(has_labels=queue.dataset.task_type.has_labels)[main["name"]]
     sub = main["why"] or "95\u00a0% " + between(main["low"], main["high"])
-    pace = f"{decimals(ahead.per_day, 1 if ahead.per_day < 10 else 0)} a day" if ahead.per_day else "no pace"
-    done = duration(ahead.days * 86_400) if ahead.days else "Done" if ahead.days == 0 else "Cannot be told"
+    pace = f"{decimals(ahead.per_day, 1 if ahead.per_day < 10 else 0)} a day" if ahead.per_day else "no pace yet"
+    done = duration(ahead.days * 86_400) if ahead.days else "Done" if ahead.days == 0 else "Unknown"
     return [
         Figure(name.split(",")[0], decimals(main["value"], 2), sub=sub),
-        Figure("Equal pairs", percent(known["percent"]["value"]), sub=f"of answers to {count(known['percent']['n'])} items"),
-        Figure("Answers", count(report.figures["answers"]), sub="stand and fill a place"),
+        Figure("Pairwise agreement", percent(known["percent"]["value"]), sub=f"on {count(known['percent']['n'])} items"),
+        Figure("Annotations", count(report.figures["answers"]), sub="currently counted"),
         Figure("Left", count(ahead.left), sub="answers, now"),
         Figure("Done in", done, sub=ahead.why or f"at the pace of the last 7 days, {pace}"),
     ]

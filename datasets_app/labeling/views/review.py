@@ -115,7 +115,7 @@ def decide(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     if data["gold"]:
         make_gold(item_id=data["item"], actor=request.user, value=value_of(decision), explanation=data["reason"])
     said = words(value_of(decision), names_in(queue.schema))
-    toast(request, f"Settled as {said[:80]}", undo_url=reverse("labeling:undo_decision", args=[uuid]))
+    toast(request, f"Resolved as {said[:80]}", undo_url=reverse("labeling:undo_decision", args=[uuid]))
     return HttpResponseRedirect(address(queue, None, data["order"] or "widest"))
 
 
@@ -139,7 +139,7 @@ def undo_decision(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """Take the reviewer's newest decision back and show its item."""
     queue = get_queue(request.user, uuid)
     item = reviews.undo_decision(queue_id=uuid, actor=request.user)
-    toast(request, "Decision undone", kind="live")
+    toast(request, "Label undone", kind="live")
     return HttpResponseRedirect(address(queue, item.uuid, clean_order(request)))
 
 

@@ -60,7 +60,7 @@ def published(request: SignedInRequest, dataset: Dataset, form: SchemaForm) -> H
         for message in error.fields.get("labels", [error.message]):
             form.add_error("classes" if "classes" in form.fields else None, message)
         return None
-    toast(request, f"Version {made.version} is published")
+    toast(request, f"Version {made.version} published")
     return HttpResponseRedirect(reverse("labeling:schema", args=[dataset.uuid]))
 
 
@@ -71,7 +71,7 @@ def schema_version(request: SignedInRequest, uuid: UUID, version: int) -> HttpRe
     dataset = get_dataset(request.user, uuid)
     found = dataset.schemas.filter(version=version).select_related("created_by").first()
     if found is None:
-        raise Http404("There is no such version.")
+        raise Http404("This version doesn't exist.")
     before = dataset.schemas.filter(version__lt=version).order_by("-version").first()
     context = {
         "dataset": dataset, "schema": found, "guideline": guideline_html(found), "versions": schemas(dataset),

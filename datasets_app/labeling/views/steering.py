@@ -36,8 +36,8 @@ def state_view(action: Any, told: str) -> Any:
     return change
 
 
-pause = state_view(pause_queue, "is paused")
-resume = state_view(resume_queue, "is open again")
+pause = state_view(pause_queue, "paused")
+resume = state_view(resume_queue, "resumed")
 
 
 @require_POST
@@ -45,11 +45,11 @@ resume = state_view(resume_queue, "is open again")
 def reorder(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """Have the open items put in the order of the newest suggestions."""
     ordering.reorder(queue_id=uuid, actor=request.user)
-    toast(request, "The open items are being put in order", kind="live")
+    toast(request, "Reordering open items", kind="live")
     return HttpResponseRedirect(reverse("labeling:queue", args=[uuid]))
 
 
-close = state_view(close_queue, "is closed")
+close = state_view(close_queue, "closed")
 
 
 @require_POST
@@ -63,7 +63,7 @@ def change_queue(request: SignedInRequest, uuid: UUID) -> HttpResponse:
         except Refused as refusal:
             add_refusal(form, refusal)
         else:
-            toast(request, f"{queue.name} is changed")
+            toast(request, f"{queue.name} changed")
             return HttpResponseRedirect(reverse("labeling:queue", args=[uuid]))
     return render(request, "datasets_app/labeling/queue.html", queue_context(request, uuid, form), status=422)
 
@@ -74,5 +74,5 @@ def prefer(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """Choose whose suggestions the queue shows first."""
     queue = steering.prefer(queue_id=uuid, actor=request.user, source=request.POST.get("source", ""))
     shown = queue.get_suggests_from_display() if queue.suggests_from else "the newest source"
-    toast(request, f"{queue.name} shows suggestions of {shown[:1].lower()}{shown[1:]} first")
+    toast(request, f"{queue.name} shows pre-labels of {shown[:1].lower()}{shown[1:]} first")
     return HttpResponseRedirect(reverse("labeling:queue", args=[uuid]))

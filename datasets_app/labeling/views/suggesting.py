@@ -78,7 +78,7 @@ def edit(request: SignedInRequest, dataset: Dataset, rule: Rule | None) -> HttpR
         except Refused as error:
             add_refusal(form, error)
         else:
-            toast(request, f"{made.name}, version {made.version}, is written")
+            toast(request, f"{made.name}, version {made.version}, saved")
             return HttpResponseRedirect(reverse("labeling:rules", args=[dataset.uuid]))
     context = editor(request, dataset, rule, form)
     tried = {"kind": rule.kind, "pattern": rule.pattern, "mode": rule.mode, "label": rule.label} if rule else {}
@@ -138,5 +138,5 @@ def apply_rules(request: SignedInRequest, uuid: UUID) -> HttpResponse:
 def retire_rule(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """End a rule."""
     made = actions.retire_rule(rule_id=uuid, actor=request.user)
-    toast(request, f"{made.name} is retired")
+    toast(request, f"{made.name} retired")
     return HttpResponseRedirect(reverse("labeling:rules", args=[made.dataset.uuid]))

@@ -84,7 +84,7 @@
   };
   /** @param {{right: boolean, said: string, known: string, explanation: string, text: string}} told */
   const tellGold = (told) => {
-    $("gold-verdict").replaceChildren(state(told.right ? "ok" : "bad", told.right ? "Right" : "Not right"));
+    $("gold-verdict").replaceChildren(state(told.right ? "ok" : "bad", told.right ? "Correct" : "Wrong"));
     $("gold-text").replaceChildren(inert(told.text));
     $("gold-said").replaceChildren(named(told.said));
     $("gold-known").replaceChildren(named(told.known));
@@ -229,7 +229,7 @@
             element(
               "li",
               { class: "none", role: "option", "aria-disabled": "true" },
-              `No class contains “`,
+              `No label contains “`,
               inert(text),
               `”. `,
               element("kbd", {}, "Esc"),
@@ -346,14 +346,14 @@
   };
   const hint = $("source").textContent;
   const sourceLine = (name) =>
-    hand[0].proposed ? `Suggested by ${name}.` : hint.startsWith(`Ranked by ${name}.`) ? hint : `Ranked by ${name}.`;
+    hand[0].proposed ? `Pre-labelled by ${name}.` : hint.startsWith(`Ranked by ${name}.`) ? hint : `Ranked by ${name}.`;
 
   const wait = () => {
     if (leaving) return; // a second load would take the first one's place while the server is still at it
     if (post.unsaved) {
       $("utter").textContent = post.full
-        ? "Nothing more is taken until these answers are saved."
-        : "Saving the last answers…";
+        ? "Save these annotations to continue."
+        : "Saving the last annotations…";
       ranks.replaceChildren();
       setTimeout(() => hand.length || show(true), 200);
       return;
@@ -386,7 +386,7 @@
     if (post.full) {
       dispatchEvent(
         new CustomEvent("toast", {
-          detail: { kind: "bad", text: "3 answers are not saved. Try again before you go on." },
+          detail: { kind: "bad", text: "3 annotations aren't saved. Try again to continue." },
         }),
       );
       return;
@@ -592,7 +592,7 @@
             kind: "bad",
             text:
               error instanceof TypeError
-                ? "No connection. It is said again next time"
+                ? "No connection. The guideline is shown again next time"
                 : /** @type {Error} */ (error).message,
           },
         }),
@@ -650,7 +650,7 @@
     navigator.sendBeacon(bench.dataset.release ?? "", body);
   });
 
-  find.setAttribute("aria-label", "Find a class");
+  find.setAttribute("aria-label", "Find a label");
   ranks.setAttribute("role", "listbox");
   show(true);
   focusField();

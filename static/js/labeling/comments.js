@@ -34,7 +34,7 @@
           ? { message: "You are signed out. Sign in in another tab, then try again." }
           : await response.json().catch(() => ({}));
       if (!response.ok) {
-        complain(form, body.message || "The server failed to answer. Nothing was saved.");
+        complain(form, body.message || "The server failed. Nothing was saved; try again.");
         return;
       }
       form.dispatchEvent(new CustomEvent("commented", { bubbles: true, detail: body.comment }));
@@ -115,9 +115,9 @@
     const answer = (id, who) => {
       input(form, "reply_to").value = id;
       answering.hidden = !id;
-      answering.textContent = id ? `An answer to ${who === "You" ? "your comment" : who}.` : "";
+      answering.textContent = id ? `Reply to ${who === "You" ? "your comment" : who}.` : "";
       const title = dialog.querySelector("h2");
-      if (title) title.textContent = id ? "Answer" : "Comment on this text";
+      if (title) title.textContent = id ? "Reply" : "Comment on this text";
     };
     new MutationObserver(() => {
       if (dialog.open) dress();

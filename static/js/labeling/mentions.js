@@ -79,8 +79,8 @@
         );
         list.hidden = !people.length;
         told.textContent = people.length
-          ? `${people.length} ${people.length === 1 ? "person" : "people"}: arrow keys choose, Enter takes`
-          : "Nobody who may read it is called so";
+          ? `${people.length} ${people.length === 1 ? "person" : "people"}: arrow keys select, Enter inserts`
+          : "No one with access has this name";
         people.length ? mark() : field.removeAttribute("aria-activedescendant");
       } catch {
         close();

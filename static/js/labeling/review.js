@@ -24,7 +24,7 @@
     confirm.value = button.value;
     if (other?.id === "other") other.value = "";
     if (own) own.value = "";
-    text.textContent = `Accept ${button.dataset.letter} and go on`;
+    text.textContent = `Accept ${button.dataset.letter} and continue`;
     if (was !== button.value && reason.value === proposed) reason.value = "";
     display(JSON.parse(button.value));
     mark();
@@ -60,19 +60,19 @@
             .map((box) => box.value)
             .sort(),
         }),
-        "Decide as ticked and go on",
+        "Use selected labels and continue",
       );
     for (const box of boxes) box.addEventListener("change", ticked);
     const asTicked = /** @type {HTMLElement} */ (document.getElementById("as-ticked"));
     asTicked.hidden = true;
   }
   own?.addEventListener("input", () => {
-    if (own.value.trim()) decide(JSON.stringify({ text: own.value }), "Decide this text and go on");
+    if (own.value.trim()) decide(JSON.stringify({ text: own.value }), "Use this text and continue");
   });
   /** A class by its name. @param {HTMLInputElement} other */
   function typed(other) {
     other.addEventListener("input", () => {
-      text.textContent = other.value ? "Decide and go on" : "Accept and go on";
+      text.textContent = other.value ? "Resolve and continue" : "Accept and continue";
       if (other.value && reason.value === proposed) reason.value = "";
       mark();
     });
@@ -129,7 +129,7 @@
       find: other,
       item: () => item,
       send: (value, words) => {
-        done(JSON.stringify(value), `Decide ${words} and go on`);
+        done(JSON.stringify(value), `Resolve as ${words} and continue`);
         confirm.focus();
       },
       announce: (told) => {

@@ -24,7 +24,7 @@
       throw Object.assign(new Error("You are signed out. Sign in in another tab, then try again."), { again: true });
     const body = await response.json().catch(() => ({}));
     if (response.ok) return body;
-    throw Object.assign(new Error(body.message || "The server failed to answer."), {
+    throw Object.assign(new Error(body.message || "The server failed."), {
       again: response.status >= 500 || response.status === 429,
       status: response.status,
     });

@@ -22,7 +22,7 @@
       if (!item()) return;
       const empty = areas().find((area) => !area.value.trim());
       if (empty) {
-        lack("An assistant turn is empty. Fill it in or skip the item.", empty);
+        lack("An assistant turn is empty. Fill it in, or skip the item.", empty);
         return;
       }
       send(value(), short(areas().at(-1)?.value ?? ""));
@@ -49,7 +49,7 @@
               dir: "auto",
               "data-turn": String(at),
               rows: String(Math.min(12, 2 + Math.ceil(String(turn.content).length / 80))),
-              "aria-label": `Turn ${at + 1}, the assistant's`,
+              "aria-label": `Turn ${at + 1}, assistant`,
             });
             area.value = turn.content;
             keys(area, save, find);

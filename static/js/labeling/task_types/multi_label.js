@@ -22,10 +22,10 @@
           .flatMap((id) => [element("span", { class: "tag" }, named(name(id))), " "]),
       );
       save.textContent = ticked.size
-        ? `Save ${ticked.size} ${ticked.size === 1 ? "class" : "classes"}`
+        ? `Save ${ticked.size} ${ticked.size === 1 ? "label" : "labels"}`
         : sure
-          ? "Save without a class"
-          : "None of the classes";
+          ? "Save without labels"
+          : "No label applies";
     };
 
     return {
@@ -39,7 +39,7 @@
       choose: (id) => {
         sure = false;
         ticked.has(id) ? ticked.delete(id) : ticked.add(id);
-        announce(`${name(id)} ${ticked.has(id) ? "ticked" : "not ticked"}, ${ticked.size} in all`);
+        announce(`${name(id)} ${ticked.has(id) ? "selected" : "not selected"}, ${ticked.size} selected`);
         tell();
       },
       save: () => {
@@ -47,10 +47,10 @@
         if (!ticked.size && !sure) {
           sure = true;
           tell();
-          announce("No class is ticked. Enter again saves none of the classes.");
+          announce("No label is selected. Press Enter again to save that no label applies.");
           return;
         }
-        send({ labels: [...ticked] }, names() || "none of the classes");
+        send({ labels: [...ticked] }, names() || "no label");
       },
       dress: (node, id) => {
         const on = ticked.has(id);

@@ -31,7 +31,7 @@
         ranked = ranked.includes(at) ? ranked.filter((each) => each !== at) : [...ranked, at];
         if (ranked.length === count() - 1)
           ranked.push([...Array(count()).keys()].find((each) => !ranked.includes(each)) ?? 0);
-        announce(ranked.length ? `In order: ${ranked.map(letter).join(", ")}` : "Nothing is ranked");
+        announce(ranked.length ? `Ranking: ${ranked.map(letter).join(", ")}` : "Nothing ranked");
         tell();
       },
       save: () => {

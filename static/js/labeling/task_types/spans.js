@@ -135,14 +135,14 @@
       box.replaceChildren(...pieces);
       list();
       const count = kept().length;
-      $("save-text").textContent = count ? `Save ${count} ${count === 1 ? "span" : "spans"}` : "Save, nothing to mark";
+      $("save-text").textContent = count ? `Save ${count} ${count === 1 ? "span" : "spans"}` : "Save without spans";
     };
 
     const list = () => {
       const rows = spans.map((span, index) => {
         const origin =
           span.origin === "suggested"
-            ? element("span", { class: "st wait" }, `suggested${span.score == null ? "" : ` ${span.score.toFixed(2)}`}`)
+            ? element("span", { class: "st wait" }, `pre-labelled${span.score == null ? "" : ` ${span.score.toFixed(2)}`}`)
             : span.origin;
         const remove = element(
           "button",
@@ -181,7 +181,7 @@
           words.findLastIndex((word) => word.start < span.end),
         );
         announce(
-          `${name(span.label)}: ${quoted(span)}${span.origin === "suggested" ? ", suggested. Enter takes it, Backspace does not" : ""}`,
+          `${name(span.label)}: ${quoted(span)}${span.origin === "suggested" ? ", pre-labelled. Enter accepts it, Backspace rejects it" : ""}`,
         );
       }
       paint();
@@ -398,7 +398,7 @@
         }
         const said = value();
         const count = said.spans.length;
-        send(said, count ? `${count} ${count === 1 ? "span" : "spans"}` : "nothing to mark");
+        send(said, count ? `${count} ${count === 1 ? "span" : "spans"}` : "no spans");
       },
       dress: (node, id) => node.classList.add(String(colour.get(id))),
       /** @param {KeyboardEvent} event @returns {boolean} whether it was taken */
