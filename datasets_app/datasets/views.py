@@ -70,7 +70,7 @@ def receive(request: SignedInRequest, uuid: UUID) -> HttpResponseBase:
 
 
 @require_POST
-@needs("datasets.upload", Dataset, see="datasets.view")  # first, so that nobody else's body is read at all
+@needs("datasets.upload", Dataset, see="datasets.view")  # first, so the body is only read for those with access
 @csrf_protect
 def receive_limited(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """The form of `receive`, once its size is limited."""
@@ -97,7 +97,7 @@ receive.needs = receive_limited.needs  # type: ignore[attr-defined]
 @require_safe
 @needs("datasets.view", Upload)
 def upload(request: SignedInRequest, uuid: UUID) -> HttpResponse:
-    """One upload: its dry run, its progress, or what came of it."""
+    """One upload: its dry run, progress, or result."""
     return respond(request, "datasets_app/datasets/upload.html", "upload", pages.upload(request.user, uuid))
 
 
@@ -145,7 +145,7 @@ def accept(request: SignedInRequest, uuid: UUID) -> HttpResponse:
 def discard(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """Put the upload aside."""
     row = actions.discard_upload(upload_id=uuid, actor=request.user)
-    toast(request, f"{row.file_name} was discarded")
+    toast(request, f"{row.file_name} discarded")
     return redirect_or_refresh(request, reverse("datasets:dataset", args=[row.dataset.uuid]))
 
 
@@ -194,7 +194,7 @@ def save_slice(request: SignedInRequest, uuid: UUID) -> HttpResponse:
         except Refused as refusal:
             add_refusal(form, refusal)
         else:
-            toast(request, f"The slice {row.name} is saved")
+            toast(request, f"Slice {row.name} saved")
             return redirect_or_refresh(request, reverse("datasets:slice", args=[row.uuid]))
     context = pages.dataset(request.user, uuid, request.GET) | {"slice_form": form}
     return respond(request, "datasets_app/datasets/dataset.html", "items", context, status=422)
@@ -219,7 +219,7 @@ def change_slice(request: SignedInRequest, uuid: UUID) -> HttpResponse:
         except Refused as refusal:
             add_refusal(form, refusal)
         else:
-            toast(request, "The slice is changed")
+            toast(request, "Slice saved")
             return redirect_or_refresh(request, reverse("datasets:slice", args=[uuid]))
     context = listing.slice_page(request.user, uuid) | {"form": form}
     return respond(request, "datasets_app/datasets/slice.html", "slice", context, status=422)
@@ -231,7 +231,7 @@ def delete_slice(request: SignedInRequest, uuid: UUID) -> HttpResponse:
     """Delete it; the items stay."""
     row = queries.get_slice(request.user, uuid)
     into = actions.delete_slice(slice_id=uuid, actor=request.user)
-    toast(request, f"The slice {row.name} is deleted")
+    toast(request, f"Slice {row.name} deleted")
     return redirect_or_refresh(request, reverse("datasets:dataset", args=[into.uuid]))
 
 

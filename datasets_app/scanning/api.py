@@ -211,7 +211,7 @@ class Confirm(View):
 
     @extend_schema(operation_id="scanning_confirm", request=JudgeIn, responses=FindingOut)
     def post(self, request: Request, uuid: UUID) -> Response:
-        """It is to be mended; no label changes."""
+        """Confirm the issue; no label changes."""
         return Response(FindingOut(actions.confirm(finding_id=uuid, actor=request.user, **read(JudgeIn, request.data))).data)
 
 
@@ -227,7 +227,7 @@ class Dismiss(View):
 
 
 class Reopen(View):
-    """Nobody answers for it any more."""
+    """Reopen a dismissed issue."""
 
     needs = {"POST": Needs("scanning.judge", Finding, see="scanning.view")}
 

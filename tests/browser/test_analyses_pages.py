@@ -93,6 +93,6 @@ def test_the_items_of_a_group_of_marked_parts_become_a_queue_by_keys(opened, of_
     expect(page.get_by_role("heading", name="Group 1 of the errors")).to_be_visible()
     expect(page.locator("#items mark.true").first).to_be_visible()
     page.locator("#items tbody input[name=item]").first.press("Space")
-    page.get_by_role("button", name="Open a queue with the ticked items").press("Enter")
+    page.get_by_role("button", name="Label selected items").press("Enter")
 
     expect(page).to_have_url(re.compile("item="))

@@ -42,7 +42,7 @@ def test_what_is_missed_opens_its_texts_with_both_marks_and_goes_to_a_queue(open
     expect(page.get_by_role("heading", name="Right class, other place")).to_be_visible()
     expect(page.locator("#items mark.true.found").first).to_be_visible()
     page.locator("#items tbody input[name=item]").first.check()
-    page.get_by_role("button", name="Open a queue with the ticked items").click()
+    page.get_by_role("button", name="Label selected items").click()
     expect(page).to_have_url(re.compile("item="))
 
 

@@ -31,10 +31,10 @@ def test_mistakes_open_and_ticked_rows_become_a_queue(opened, evaluations, mia):
 
     page.get_by_role("link", name=re.compile("with a mistake")).click()
     expect(page.get_by_role("heading", name="Rows with a mistake")).to_be_visible()
-    page.get_by_role("checkbox", name=re.compile("Tick the item")).first.check()
-    page.get_by_role("button", name="Open a queue with the ticked items").click()
+    page.get_by_role("checkbox", name=re.compile("Select item")).first.check()
+    page.get_by_role("button", name="Label selected items").click()
 
-    expect(page.get_by_label("The item that you ticked")).to_be_checked()
+    expect(page.get_by_label("The selected item")).to_be_checked()
 
 
 def test_the_closest_rows_are_chosen_without_a_button(opened, evaluations, mia):

@@ -34,9 +34,10 @@ def publish_schema(
 ) -> LabelSchema:  # fmt: skip
     """Publish the next version of a dataset's classes and guideline; the present one when nothing differs.
 
-    A class keeps its stable id by name, or by the `stable_id` given with it where it was renamed. seen: the version that the author had
-    before them (0: none). taking_up: open proposals that the version takes up; their proposers are told. Raises PermissionDenied, Refused
-    (names; nothing differs, so nothing is taken up), or Conflict (somebody published, or answered a proposal, meanwhile).
+    A class keeps its stable id by name, or by the `stable_id` given with it where it was renamed. seen: the version that the author edited
+    (0: none). taking_up: open proposals that the version includes; their authors are notified. Raises PermissionDenied, Refused
+    (invalid names; an identical version can't include proposals), or Conflict (a version was published or a proposal answered in the
+    meantime).
     """
     dataset = Dataset.objects.select_for_update(of=("self",), no_key=True).select_related("project").get(uuid=dataset_id)
     policy.require(actor, "labeling.manage", dataset)
@@ -65,7 +66,7 @@ def check_taken_up(proposals: Sequence[GuidelineProposal], latest: LabelSchema |
 
 
 def enqueue_move(dataset: Dataset, actor: User) -> Job:
-    """A job that moves the decisions of classes that went away; the one that waits or is at it where there is one."""
+    """A job that moves resolved labels that use removed labels; the one that waits or is at it where there is one."""
     return jobs.enqueue(
         MOVE, actor=actor, project=dataset.project, args={"dataset": str(dataset.uuid)}, subject=dataset,
         key=f"{MOVE}:{dataset.uuid}",
@@ -82,7 +83,7 @@ def write_schema(
 ) -> LabelSchema:
     """Write the version after `latest`, in the caller's transaction that holds the dataset's lock; `latest` when nothing differs.
 
-    gone: what became of classes that it lacks; those that are not named there are retired.
+    gone: changes of labels that it lacks; labels without one are retired.
     """
     digest = digest_of({"labels": [label.document() for label in labels], "guideline": guideline})
     if latest and latest.digest == digest:

@@ -43,7 +43,7 @@ def speaks_json(view: View) -> View:
 
 
 def clean(form: Any) -> dict[str, Any]:
-    """The form's values. Raises Refused with the first thing to mend."""
+    """The form's values. Raises Refused with the first error."""
     if not form.is_valid():
         raise Refused(first_problem(form) or "The form is incomplete.", fields={k: [str(e) for e in v] for k, v in form.errors.items()})
     values: dict[str, Any] = form.cleaned_data

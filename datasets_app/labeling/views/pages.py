@@ -74,7 +74,7 @@ def queue_context(request: SignedInRequest, uuid: UUID, change: ChangeForm | Non
     named = list(queue.people.order_by("display_name", "username"))
     may["annotate"] = may["annotate"] and (not named or request.user in named)
     report = report_of(queue)
-    hidden = queue.mixes_gold and not may["manage"] and report is None  # agreement of now would tell single answers
+    hidden = queue.mixes_gold and not may["manage"] and report is None  # current agreement would reveal single annotations
     own, agreed = own_standing(queue, report, request.user), None if hidden else queue_agreement(queue, report)
     queue = as_seen_by(request.user, [queue])[0]
     ahead = forecast(queue)
@@ -122,7 +122,7 @@ def figures(queue: Queue, found: Agreement | None, ahead: Forecast) -> list[Figu
 
 
 def work_left(queue: Queue, ahead: Forecast) -> Figure:
-    """How long what is left takes, or why nobody knows."""
+    """The remaining time, or why it's unknown."""
     if queue.slots_total and not ahead.answers:
         return Figure("Work left", "None", sub="all annotations done")
     if ahead.pace:

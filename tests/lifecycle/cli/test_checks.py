@@ -28,7 +28,7 @@ def look_through(queue, ravi):
 def test_what_waits_is_told_a_sample_is_drawn_and_the_rest_is_accepted(as_person, queue, ravi, site):
     command = as_person(ravi)
     assert command("checks", "show", "Batch 1").out.splitlines() == [
-        "6 items on which people agree wait to be accepted.",
+        "6 items on which unanimous wait to be accepted.",
         f"Draw a sample: lifecycle checks draw {queue.uuid}",
     ]
 
@@ -40,7 +40,7 @@ def test_what_waits_is_told_a_sample_is_drawn_and_the_rest_is_accepted(as_person
         f"Look at    {site}/labeling/{queue.uuid}/review/?order=sample",
     ]
     early = command("checks", "accept", "Batch 1")
-    assert (early.code, early.err) == (1, "2 of the sample's 2 items are not looked at yet. Settle them first.\n")
+    assert (early.code, early.err) == (1, "2 of the sample's 2 items haven't been reviewed. Resolve them first.\n")
     look_through(queue, ravi)
 
     shown = command("checks", "show", "Batch 1").out.splitlines()
@@ -48,7 +48,7 @@ def test_what_waits_is_told_a_sample_is_drawn_and_the_rest_is_accepted(as_person
     said = command("checks", "accept", "Batch 1")
     assert (said.code, said.out) == (0, "4 items of Batch 1 are decided as people agreed.\n")
     assert Decision.objects.filter(how="accepted").count() == 4
-    assert command("checks", "show", "Batch 1").out == "0 items on which people agree wait to be accepted.\n"
+    assert command("checks", "show", "Batch 1").out == "0 items on which unanimous wait to be accepted.\n"
 
 
 def test_a_check_is_dropped_and_nothing_is_accepted(as_person, queue, ravi):

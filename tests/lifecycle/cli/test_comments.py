@@ -43,7 +43,7 @@ def test_a_conversation_is_begun_answered_listed_and_resolved(as_person, queue, 
     assert command("comments", "list", "Batch 1", "--flags").out == "No open conversation that you may read.\n"
     assert command("comments", "resolve", "Batch 1", str(first.uuid)).out == "The conversation is resolved.\n"
     assert command("comments", "list", "Batch 1", "--state", "resolved", "--field", "0.is_resolved").out == "true\n"
-    assert command("comments", "resolve", "Batch 1", str(first.uuid), "--reopen").out == "The conversation is open again.\n"
+    assert command("comments", "resolve", "Batch 1", str(first.uuid), "--reopen").out == "The conversation resumed.\n"
     first.refresh_from_db()
     assert first.resolved_at is None
 

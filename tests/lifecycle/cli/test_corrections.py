@@ -69,7 +69,7 @@ def test_a_file_is_looked_through_and_nothing_is_decided(as_person, inbox, sheet
         ["Rows", "12"], ["Changed", "1"], ["A", "class", "that", "is", "not", "there", "1"],
     ]  # fmt: skip
     assert "feez: no class, 1 row. Did you mean fees?" in lines
-    assert lines[-2:] == ["Nothing is decided yet.", f"Accept it with: lifecycle corrections bring {made.uuid} --accept"]
+    assert lines[-2:] == ["No labelled items yet.", f"Accept it with: lifecycle corrections bring {made.uuid} --accept"]
     assert (made.state, Decision.objects.count()) == ("looked", decided)
     assert as_person(ravi)("corrections", "list", inbox.slug).out.splitlines()[1].split()[:4] == [
         str(made.uuid),
@@ -104,7 +104,7 @@ def test_a_file_that_no_export_wrote_is_refused_with_what_to_do(as_person, inbox
     said = as_person(ravi)("corrections", "bring", str(path), "--dataset", inbox.slug, "--accept")
 
     assert (said.code, said.out, Correction.objects.get().state) == (1, "", "failed")
-    assert "Export the snapshot as CSV, Excel, JSONL or Parquet" in said.err
+    assert "Export the dataset version as CSV, Excel, JSONL, or Parquet" in said.err
 
 
 def test_mistakes_and_people_without_the_role_bring_nothing(as_person, inbox, sheet, ravi, ana):
@@ -122,6 +122,6 @@ def test_a_file_that_waits_is_discarded(as_person, inbox, ravi, lee, mia, sheet)
     found = Correction.objects.get()
 
     assert as_person(mia)("corrections", "discard", str(found.uuid)).code == 1
-    assert as_person(lee)("corrections", "discard", str(found.uuid)).out == "corrected.csv is discarded.\n"
+    assert as_person(lee)("corrections", "discard", str(found.uuid)).out == "corrected.csv discarded.\n"
     found.refresh_from_db()
     assert found.state == "discarded"

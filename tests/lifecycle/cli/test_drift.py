@@ -46,7 +46,7 @@ def test_nothing_measured_is_said_as_such_and_not_as_good(as_person, omar, endpo
         f"Page      {site}/drift/endpoints/{endpoint.uuid}/",
     ]
     assert as_person(omar)("drift", "history", endpoint.slug).out == (
-        "Not measured yet. Measure now: lifecycle drift measure inbox/support-inbox-prod\n"
+        "Not measured yet. Measure quality: lifecycle drift measure inbox/support-inbox-prod\n"
     )
 
 

@@ -26,7 +26,7 @@ def test_items_are_found_over_several_pages_up_to_the_limit(as_person, mia, text
     lines = said.out.splitlines()
     assert (len(lines), lines[0], lines[-1]) == (35, "m-39  card number 39", "m-5  card number 5")
     assert command("items", texts.slug, "--filter", "external_id=m-40").out == "m-40  a transfer\n"
-    assert command("items", texts.slug, "--search", "nowhere").out == "No item matches.\n"
+    assert command("items", texts.slug, "--search", "nowhere").out == "No items match.\n"
     assert [row["external_id"] for row in command("items", texts.slug, "--search", '"number 7"', "--json").json] == ["m-7"]
 
 
@@ -37,7 +37,7 @@ def test_what_cannot_be_asked_is_told(as_person, mia, texts):
     assert command("items", texts.slug, "--limit", "0").code == 2
     refused = command("items", texts.slug, "--filter", "lenght=3")
     assert refused.code == 1
-    assert "lenght: This filter is not for your role, or says nothing of this dataset." in refused.err
+    assert "lenght: This filter isn't available to your role or in this dataset." in refused.err
 
 
 def test_slices_are_listed_and_used(as_person, mia, texts):

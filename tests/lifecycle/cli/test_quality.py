@@ -37,7 +37,7 @@ def test_a_measure_is_followed_and_its_figures_are_shown_with_intervals(as_perso
     assert lines[4] == f"Page      {site}/labeling/{queue.uuid}/quality/"
     rows = {line.split("  ")[0]: line.split()[-5:] for line in lines[6:11]}
     assert rows["AGREEMENT"][0] == "VALUE"
-    assert (rows["Equal pairs of answers"][0], rows["Equal pairs of answers"][-1]) == ("0.83", "24")
+    assert (rows["Pairwise agreement"][0], rows["Pairwise agreement"][-1]) == ("0.83", "24")
     assert [line.split()[:3] for line in lines if line.startswith(("Ana", "Ben"))] == [["Ana", "24", "0"], ["Ben", "24", "0"]]
     assert lines[-1].split() == ["billing", "card", "4"]
     shown = command("quality", "show", "Batch 1", "--json")
@@ -51,8 +51,8 @@ def test_too_few_items_are_said_to_be_too_few(as_person, project, mia, ana, ben)
     said = as_person(mia)("quality", "measure", "Batch 1")
 
     lines = said.out.splitlines()
-    assert lines[3] == "Left      0 answers. Every needed answer is there."
-    line = next(line for line in lines if line.startswith("Equal pairs of answers"))
+    assert lines[3] == "Left      0 answers. All annotations are done."
+    line = next(line for line in lines if line.startswith("Pairwise agreement"))
     assert line.split()[4:] == ["–", "–", "2", "Too", "few:", "2", "of", "20", "items."]
     assert "Ana" not in said.out
 
