@@ -407,7 +407,7 @@ def test_sets_of_classes_are_accepted_as_their_value(project, mia, ravi, ana, bo
 def test_a_reviewer_draws_looks_and_accepts_on_the_pages(agreed, ravi, client_for):
     client = client_for(ravi)
     page = client.get(reverse("labeling:queue", args=[agreed.uuid])).content.decode()
-    assert "6 items have unanimous annotations and aren't accepted yet." in page
+    assert "6 items with unanimous annotations to accept." in page
 
     answer_ = client.post(reverse("labeling:start_check", args=[agreed.uuid]), {"size": "2", "tolerated": "0"})
     assert answer_.url == f"/labeling/{agreed.uuid}/review/?order=sample"

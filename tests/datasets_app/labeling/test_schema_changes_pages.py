@@ -110,7 +110,7 @@ def test_a_stale_form_changes_nothing(dataset, queue, mia, client_for):
 def test_a_change_that_makes_no_sense_is_told(dataset, queue, mia, client_for):
     answer = client_for(mia).post(url(dataset), sent(dataset, ("lost", "merge", "lost")))
 
-    assert (answer.status_code, b"lost can't be merged or split into itself." in answer.content) == (422, True)
+    assert (answer.status_code, b"be merged or split into itself." in answer.content) == (422, True)
     assert LabelSchema.objects.count() == 1
 
 
